@@ -1,0 +1,113 @@
+package wire
+
+import (
+	"encoding/json"
+	"fmt"
+	"unicode/utf8"
+)
+
+// MaxDepth is how deep JSON values may nest before they count as malformed. It
+// bounds the stack that one hostile message can use.
+const MaxDepth = 512
+
+// Valid returns nil when text is one JSON value in valid UTF-8, nested no
+// deeper than [MaxDepth], and otherwise an error that wraps [ErrFormat] and says
+// where it breaks.
+func Valid(text []byte) error {
+	s := scanner{text: text}
+	s.space()
+	s.value(0)
+	return s.end()
+}
+
+// eachField calls f with the key and the value of each field of the JSON
+// object text, after all of it has been found valid up to that field. Errors
+// wrap ErrFormat, or ErrShape when text is valid JSON but not an object.
+// Values have no blanks around them; a key with escapes is decoded.
+func eachField(text []byte, f func(key, value []byte)) error {
+	s := scanner{text: text}
+	s.space()
+	if s.peek() != '{' {
+		s.value(0)
+		if err := s.end(); err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: not an object", ErrShape)
+	}
+	s.object(0, f)
+	return s.end()
+}
+
+// requireString decodes a JSON string that must be there and not be empty.
+func requireString(value []byte, field string) (string, error) {
+	s, ok := stringValue(value)
+	if !ok || s == "" {
+		return "", fmt.Errorf("%w: %s must be a string that is not empty", ErrShape, field)
+	}
+	return s, nil
+}
+
+// stringValue decodes a JSON string; ok is false for anything else. The value
+// has been through a scanner.
+func stringValue(value []byte) (s string, ok bool) {
+	if len(value) < 2 || value[0] != '"' {
+		return "", false
+	}
+	inner := value[1 : len(value)-1]
+	for _, c := range inner {
+		if c == '\\' {
+			if json.Unmarshal(value, &s) != nil {
+				return "", false
+			}
+			return s, true
+		}
+	}
+	return string(inner), true
+}
+
+// appendString appends s as JavaScript's JSON.stringify writes it. Bytes that
+// are not UTF-8 become U+FFFD.
+func appendString(dst []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c := s[i]
+		if c >= utf8.RuneSelf {
+			r, n := utf8.DecodeRuneInString(s[i:])
+			if r == utf8.RuneError && n == 1 {
+				dst = append(dst, s[start:i]...)
+				dst = utf8.AppendRune(dst, utf8.RuneError)
+				start = i + n
+			}
+			i += n
+			continue
+		}
+		if c >= ' ' && c != '"' && c != '\\' {
+			i++
+			continue
+		}
+		dst = append(dst, s[start:i]...)
+		switch c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\b':
+			dst = append(dst, `\b`...)
+		case '\f':
+			dst = append(dst, `\f`...)
+		case '\n':
+			dst = append(dst, `\n`...)
+		case '\r':
+			dst = append(dst, `\r`...)
+		case '\t':
+			dst = append(dst, `\t`...)
+		default:
+			dst = append(dst, `\u00`...)
+			dst = append(dst, hex[c>>4], hex[c&15])
+		}
+		i++
+		start = i
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"')
+}

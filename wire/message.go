@@ -1,0 +1,155 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+)
+
+var (
+	// ErrFormat is wrapped by decoding errors for input that is not JSON text
+	// in valid UTF-8, or that is nested deeper than [MaxDepth].
+	ErrFormat = errors.New("not a JSON text")
+	// ErrShape is wrapped by decoding errors for JSON that is not an object of
+	// the expected shape: no event, an empty one, or one that is not a string.
+	ErrShape = errors.New("not a message")
+)
+
+// Message is what a client and a server exchange.
+type Message struct {
+	// Event names the message. It is never empty in a decoded message.
+	Event string
+	// Data is the payload as JSON text; nil when absent. After [DecodeMessage]
+	// it shares memory with the input.
+	Data json.RawMessage
+	// ID is the application's own, from a client; empty when absent or not a
+	// string.
+	ID string
+}
+
+// Decode stores the data of m in the value that v points to, as
+// [encoding/json.Unmarshal] does. Absent data is an error.
+func (m Message) Decode(v any) error {
+	if m.Data == nil {
+		return fmt.Errorf("event %q carries no data", m.Event)
+	}
+	if err := json.Unmarshal(m.Data, v); err != nil {
+		return fmt.Errorf("data of event %q: %w", m.Event, err)
+	}
+	return nil
+}
+
+// DecodeMessage reads the JSON text of one message. Unknown keys are ignored;
+// of a key that comes twice the last counts; keys are case sensitive. The error
+// wraps [ErrFormat] or [ErrShape]. The message's data shares memory with text.
+func DecodeMessage(text []byte) (Message, error) {
+	var event, id, data []byte
+	err := eachField(text, func(key, value []byte) {
+		switch string(key) {
+		case "event":
+			event = value
+		case "data":
+			data = value
+		case "id":
+			id = value
+		}
+	})
+	if err != nil {
+		return Message{}, err
+	}
+	m := Message{Data: data}
+	if m.Event, err = requireString(event, "event"); err != nil {
+		return Message{}, err
+	}
+	m.ID, _ = stringValue(id)
+	return m, nil
+}
+
+// AppendMessage appends the JSON text of a message to dst, keys in the order
+// event, data, id. Absent data and an empty id are left out. The data must be
+// valid JSON; see [EncodeData].
+func AppendMessage(dst []byte, m Message) []byte {
+	dst = append(dst, `{"event":`...)
+	dst = appendString(dst, m.Event)
+	if m.Data != nil {
+		dst = append(dst, `,"data":`...)
+		dst = append(dst, m.Data...)
+	}
+	if m.ID != "" {
+		dst = append(dst, `,"id":`...)
+		dst = appendString(dst, m.ID)
+	}
+	return append(dst, '}')
+}
+
+// MessageSize returns how many bytes [AppendMessage] needs at least; exactly
+// that many when nothing has to be escaped.
+func MessageSize(m Message) int {
+	n := len(`{"event":""}`) + len(m.Event)
+	if m.Data != nil {
+		n += len(`,"data":`) + len(m.Data)
+	}
+	if m.ID != "" {
+		n += len(`,"id":""`) + len(m.ID)
+	}
+	return n
+}
+
+// EncodeData returns v as the JSON text for a message's data. A nil interface
+// means absent data and gives nil; to send null, pass json.RawMessage("null").
+// A [json.RawMessage] is checked and returned as it is, not copied. Anything
+// else is written as JavaScript's JSON.stringify would write it: <, >, & and
+// U+2028 are not escaped.
+func EncodeData(v any) (json.RawMessage, error) {
+	if v == nil {
+		return nil, nil
+	}
+	if raw, ok := v.(json.RawMessage); ok {
+		if raw == nil {
+			return nil, nil
+		}
+		if err := Valid(raw); err != nil {
+			return nil, fmt.Errorf("data: %w", err)
+		}
+		return raw, nil
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	text := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	if !utf8.Valid(text) { // a Marshaler may return anything within quotes
+		return nil, fmt.Errorf("data: %w: invalid UTF-8", ErrFormat)
+	}
+	return unescapeSeparators(text), nil
+}
+
+// unescapeSeparators turns the escapes that encoding/json insists on for
+// U+2028 and U+2029 back into the characters, in place.
+func unescapeSeparators(text []byte) []byte {
+	if !bytes.Contains(text, []byte(`\u202`)) {
+		return text
+	}
+	out := text[:0]
+	for i := 0; i < len(text); {
+		switch rest := text[i:]; {
+		case bytes.HasPrefix(rest, []byte(`\u2028`)):
+			out = append(out, "\u2028"...)
+			i += 6
+		case bytes.HasPrefix(rest, []byte(`\u2029`)):
+			out = append(out, "\u2029"...)
+			i += 6
+		case rest[0] == '\\': // skip what is escaped, so that \\u2028 stays
+			out = append(out, rest[:2]...)
+			i += 2
+		default:
+			out = append(out, rest[0])
+			i++
+		}
+	}
+	return out
+}

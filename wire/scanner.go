@@ -1,0 +1,241 @@
+package wire
+
+import (
+	"fmt"
+	"unicode/utf8"
+)
+
+// scanner checks JSON text (RFC 8259) without building values. After the first
+// fault it stands still: peek returns 0, and end returns the error.
+//
+// encoding/json does not serve here: it folds the case of keys, so that "Event"
+// would count as "event", and it lets invalid UTF-8 through, which would make
+// browsers close their connections when it is relayed to them.
+type scanner struct {
+	text []byte
+	pos  int
+	err  error
+}
+
+func (s *scanner) fail(what string) {
+	if s.err == nil {
+		s.err = fmt.Errorf("%w: %s at byte %d", ErrFormat, what, s.pos)
+	}
+}
+
+// end reports the first fault, or anything but blanks after the value.
+func (s *scanner) end() error {
+	s.space()
+	if s.err == nil && s.pos < len(s.text) {
+		s.fail("more text after the value")
+	}
+	return s.err
+}
+
+// peek returns the next byte, or 0 at the end and after a fault.
+func (s *scanner) peek() byte {
+	if s.err != nil || s.pos >= len(s.text) {
+		return 0
+	}
+	return s.text[s.pos]
+}
+
+func (s *scanner) space() {
+	for s.pos < len(s.text) {
+		switch s.text[s.pos] {
+		case ' ', '\t', '\r', '\n':
+			s.pos++
+		default:
+			return
+		}
+	}
+}
+
+// take consumes c if it is next.
+func (s *scanner) take(c byte) bool {
+	if s.peek() != c {
+		return false
+	}
+	s.pos++
+	return true
+}
+
+func (s *scanner) value(depth int) {
+	if depth > MaxDepth {
+		s.fail("nested too deep")
+		return
+	}
+	switch c := s.peek(); {
+	case c == '{':
+		s.object(depth, nil)
+	case c == '[':
+		s.array(depth)
+	case c == '"':
+		s.str()
+	case c == '-' || isDigit(c):
+		s.number()
+	case c == 't':
+		s.literal("true")
+	case c == 'f':
+		s.literal("false")
+	case c == 'n':
+		s.literal("null")
+	default:
+		s.fail("no value")
+	}
+}
+
+// object scans an object and gives each field to f, which may be nil.
+func (s *scanner) object(depth int, f func(key, value []byte)) {
+	s.take('{')
+	s.space()
+	if s.take('}') {
+		return
+	}
+	for s.err == nil {
+		start := s.pos
+		if s.peek() != '"' {
+			s.fail("no key")
+			return
+		}
+		s.str()
+		key := s.text[start:s.pos]
+		s.space()
+		if !s.take(':') {
+			s.fail("no colon after a key")
+			return
+		}
+		s.space()
+		start = s.pos
+		s.value(depth + 1)
+		if s.err != nil {
+			return
+		}
+		if f != nil {
+			name, _ := stringValue(key)
+			f([]byte(name), s.text[start:s.pos])
+		}
+		s.space()
+		if s.take('}') {
+			return
+		}
+		if !s.take(',') {
+			s.fail("no comma between fields")
+			return
+		}
+		s.space()
+	}
+}
+
+func (s *scanner) array(depth int) {
+	s.take('[')
+	s.space()
+	if s.take(']') {
+		return
+	}
+	for s.err == nil {
+		s.value(depth + 1)
+		s.space()
+		if s.take(']') {
+			return
+		}
+		if !s.take(',') {
+			s.fail("no comma between elements")
+			return
+		}
+		s.space()
+	}
+}
+
+func (s *scanner) str() {
+	s.take('"')
+	for s.pos < len(s.text) {
+		switch c := s.text[s.pos]; {
+		case c == '"':
+			s.pos++
+			return
+		case c == '\\':
+			s.pos++
+			if !s.escape() {
+				s.fail("bad escape")
+				return
+			}
+		case c < ' ':
+			s.fail("control character in a string")
+			return
+		case c < utf8.RuneSelf:
+			s.pos++
+		default:
+			r, n := utf8.DecodeRune(s.text[s.pos:])
+			if r == utf8.RuneError && n == 1 {
+				s.fail("invalid UTF-8")
+				return
+			}
+			s.pos += n
+		}
+	}
+	s.fail("string without end")
+}
+
+// escape consumes what follows a backslash.
+func (s *scanner) escape() bool {
+	if s.pos >= len(s.text) {
+		return false
+	}
+	c := s.text[s.pos]
+	s.pos++
+	switch c {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return true
+	case 'u':
+		for range 4 {
+			if s.pos >= len(s.text) || !isHex(s.text[s.pos]) {
+				return false
+			}
+			s.pos++
+		}
+		return true
+	}
+	return false
+}
+
+func (s *scanner) number() {
+	s.take('-')
+	if !s.take('0') && !s.digits() {
+		s.fail("number without digits")
+		return
+	}
+	if s.take('.') && !s.digits() {
+		s.fail("number without digits after the point")
+		return
+	}
+	if s.take('e') || s.take('E') {
+		_ = s.take('+') || s.take('-')
+		if !s.digits() {
+			s.fail("number without an exponent")
+		}
+	}
+}
+
+// digits consumes a run of digits and reports whether there was one.
+func (s *scanner) digits() bool {
+	start := s.pos
+	for isDigit(s.peek()) {
+		s.pos++
+	}
+	return s.pos > start
+}
+
+func (s *scanner) literal(word string) {
+	if len(s.text)-s.pos < len(word) || string(s.text[s.pos:s.pos+len(word)]) != word {
+		s.fail("no value")
+		return
+	}
+	s.pos += len(word)
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isHex(c byte) bool {
+	return isDigit(c) || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
