@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"unicode/utf8"
@@ -53,16 +54,21 @@ func stringValue(value []byte) (s string, ok bool) {
 	if len(value) < 2 || value[0] != '"' {
 		return "", false
 	}
-	inner := value[1 : len(value)-1]
-	for _, c := range inner {
-		if c == '\\' {
-			if json.Unmarshal(value, &s) != nil {
-				return "", false
-			}
-			return s, true
-		}
+	if bytes.IndexByte(value, '\\') < 0 {
+		return string(value[1 : len(value)-1]), true
 	}
-	return string(inner), true
+	err := json.Unmarshal(value, &s)
+	return s, err == nil
+}
+
+// keyText returns what the JSON string key spells, without a copy unless it
+// has escapes.
+func keyText(key []byte) []byte {
+	if bytes.IndexByte(key, '\\') < 0 {
+		return key[1 : len(key)-1]
+	}
+	s, _ := stringValue(key)
+	return []byte(s)
 }
 
 // appendString appends s as JavaScript's JSON.stringify writes it. Bytes that

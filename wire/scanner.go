@@ -112,8 +112,7 @@ func (s *scanner) object(depth int, f func(key, value []byte)) {
 			return
 		}
 		if f != nil {
-			name, _ := stringValue(key)
-			f([]byte(name), s.text[start:s.pos])
+			f(keyText(key), s.text[start:s.pos])
 		}
 		s.space()
 		if s.take('}') {
