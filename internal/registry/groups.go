@@ -1,0 +1,98 @@
+package registry
+
+import (
+	"hash/maphash"
+	"sync"
+)
+
+// groups are named sets of members: the users or the rooms.
+type groups[T any] struct {
+	seed   maphash.Seed
+	shards [shards]groupShard[T]
+}
+
+// groupShard's lock guards its groups and the places of their seats.
+type groupShard[T any] struct {
+	mu sync.RWMutex
+	m  map[string]*group[T]
+}
+
+type group[T any] struct {
+	name  string
+	seats []*seat[T] // in no order
+}
+
+// seat is a member's place in a group.
+type seat[T any] struct {
+	member *Member[T]
+	group  *group[T]
+	place  int // in group.seats
+}
+
+func (g *groups[T]) init(seed maphash.Seed) {
+	g.seed = seed
+	for i := range g.shards {
+		g.shards[i].m = make(map[string]*group[T])
+	}
+}
+
+func (g *groups[T]) shard(name string) *groupShard[T] {
+	return &g.shards[maphash.String(g.seed, name)%shards]
+}
+
+func (g *groups[T]) add(name string, m *Member[T]) *seat[T] {
+	sh := g.shard(name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	gr := sh.m[name]
+	if gr == nil {
+		gr = &group[T]{name: name}
+		sh.m[name] = gr
+	}
+	s := &seat[T]{member: m, group: gr, place: len(gr.seats)}
+	gr.seats = append(gr.seats, s)
+	return s
+}
+
+func (g *groups[T]) remove(s *seat[T]) {
+	gr := s.group
+	sh := g.shard(gr.name)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	last := len(gr.seats) - 1
+	moved := gr.seats[last]
+	gr.seats[s.place], moved.place = moved, s.place
+	gr.seats[last] = nil
+	gr.seats = gr.seats[:last]
+	if last == 0 {
+		delete(sh.m, gr.name)
+		return
+	}
+	if c := cap(gr.seats); c > 64 && last < c/4 { // a room that was large once
+		gr.seats = append(make([]*seat[T], 0, c/2), gr.seats...)
+	}
+}
+
+func (g *groups[T]) appendTo(dst []T, name string) []T {
+	sh := g.shard(name)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	gr := sh.m[name]
+	if gr == nil {
+		return dst
+	}
+	for _, s := range gr.seats {
+		dst = append(dst, s.member.Value)
+	}
+	return dst
+}
+
+func (g *groups[T]) count() int {
+	n := 0
+	for i := range g.shards {
+		g.shards[i].mu.RLock()
+		n += len(g.shards[i].m)
+		g.shards[i].mu.RUnlock()
+	}
+	return n
+}

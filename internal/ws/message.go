@@ -1,0 +1,71 @@
+package ws
+
+import (
+	"encoding/binary"
+
+	"github.com/gobwas/ws"
+)
+
+// Message is one frame ready to be written to any number of connections. It
+// never changes after it has been made.
+type Message struct {
+	frame []byte
+	head  int  // length of the frame's header
+	clear bool // goes out as it is, also on a sealed connection
+}
+
+// Text returns a text message with the payload that fill appends to the buffer
+// it is given; size is a good guess of the payload's length.
+func Text(size int, fill func(dst []byte) []byte) *Message {
+	const room = 10 // of the longest header of an unmasked frame
+	b := fill(append(make([]byte, 0, room+size), make([]byte, room)...))
+	n := len(b) - room
+	head := headerSize(n)
+	b = b[room-head:]
+	putHeader(b, ws.OpText, n)
+	return &Message{frame: b, head: head}
+}
+
+// control returns a control frame; the payload is at most 125 bytes.
+func control(op ws.OpCode, payload []byte) *Message {
+	b := make([]byte, 2+len(payload))
+	putHeader(b, op, len(payload))
+	copy(b[2:], payload)
+	return &Message{frame: b, head: 2, clear: true}
+}
+
+// Clear returns m marked to go out as it is even on a sealed connection. It
+// shares m's bytes.
+func (m *Message) Clear() *Message {
+	return &Message{frame: m.frame, head: m.head, clear: true}
+}
+
+// Payload returns the text of the message. It must not be changed.
+func (m *Message) Payload() []byte { return m.frame[m.head:] }
+
+// Size returns how many bytes the message takes on the wire.
+func (m *Message) Size() int { return len(m.frame) }
+
+func headerSize(n int) int {
+	switch {
+	case n < 126:
+		return 2
+	case n <= 0xffff:
+		return 4
+	}
+	return 10
+}
+
+func putHeader(b []byte, op ws.OpCode, n int) {
+	b[0] = 0x80 | byte(op)
+	switch headerSize(n) {
+	case 2:
+		b[1] = byte(n)
+	case 4:
+		b[1] = 126
+		binary.BigEndian.PutUint16(b[2:], uint16(n))
+	default:
+		b[1] = 127
+		binary.BigEndian.PutUint64(b[2:], uint64(n))
+	}
+}

@@ -1,0 +1,194 @@
+package ws
+
+import (
+	"encoding/binary"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+// Close codes of RFC 6455, section 7.4.1.
+const (
+	closeNormal       uint16 = 1000
+	closeProtocol     uint16 = 1002
+	closeNoStatus     uint16 = 1005 // never on the wire
+	closeInvalidData  uint16 = 1007
+	closeMessageLarge uint16 = 1009
+)
+
+// violation is input that breaks the protocol, with the close code that
+// answers it.
+type violation struct {
+	code uint16
+	text string
+}
+
+func (v *violation) Error() string { return fmt.Sprintf("%s (close code %d)", v.text, v.code) }
+
+func breach(text string) error { return &violation{closeProtocol, text} }
+
+// parser takes the bytes of one peer, in whatever pieces they come, and gives
+// out its messages. It keeps only what is incomplete.
+type parser struct {
+	max     int       // bytes of one message
+	pending []byte    // an incomplete frame; nil when there is none
+	partial []byte    // the fragments so far of an incomplete message
+	op      ws.OpCode // of the incomplete message; 0 when there is none
+}
+
+// feed consumes data, which it may change, and calls f with each complete
+// message and control frame. The payload is f's only during the call. The error
+// is a *violation or what f returned, and ends the stream.
+func (p *parser) feed(data []byte, f func(op ws.OpCode, payload []byte) error) error {
+	kept := p.pending != nil
+	if kept {
+		p.pending = append(p.pending, data...)
+		data = p.pending
+	}
+	var err error
+	for err == nil && len(data) > 0 {
+		var n int
+		if n, err = p.frame(data, f); n == 0 {
+			break
+		}
+		data = data[n:]
+	}
+	switch {
+	case len(data) == 0:
+		p.pending = nil
+	case kept:
+		p.pending = append(p.pending[:0], data...)
+	default:
+		p.pending = append([]byte(nil), data...)
+	}
+	return err
+}
+
+// frame handles the frame that data starts with and returns its length, or 0
+// when it is incomplete.
+func (p *parser) frame(data []byte, f func(ws.OpCode, []byte) error) (int, error) {
+	h, err := p.header(data)
+	if err != nil || h.size == 0 || len(data)-h.size < h.length {
+		return 0, err
+	}
+	payload := data[h.size : h.size+h.length]
+	ws.Cipher(payload, h.mask, 0)
+	if h.op.IsControl() {
+		err = f(h.op, payload)
+	} else {
+		err = p.data(h, payload, f)
+	}
+	return h.size + h.length, err
+}
+
+// data handles a data frame: a whole message or a fragment of one.
+func (p *parser) data(h header, payload []byte, f func(ws.OpCode, []byte) error) error {
+	op := h.op
+	if op == ws.OpContinuation {
+		op = p.op
+		payload = append(p.partial, payload...)
+		p.partial = payload
+	} else if !h.fin {
+		p.partial = append([]byte(nil), payload...)
+	}
+	if !h.fin {
+		p.op = op
+		return nil
+	}
+	p.op, p.partial = 0, nil
+	if op == ws.OpText && !utf8.Valid(payload) {
+		return &violation{closeInvalidData, "text that is not UTF-8"}
+	}
+	return f(op, payload)
+}
+
+type header struct {
+	fin    bool
+	op     ws.OpCode
+	mask   [4]byte
+	size   int // of the header itself; 0: incomplete
+	length int // of the payload
+}
+
+// header reads and checks the header of a frame from a client. What it refuses
+// it refuses before the payload is there, so that a peer cannot make the server
+// wait for, or keep, what it will not take.
+func (p *parser) header(b []byte) (header, error) {
+	var h header
+	if len(b) < 2 {
+		return h, nil
+	}
+	h.fin, h.op = b[0]&0x80 != 0, ws.OpCode(b[0]&0x0f)
+	length := uint64(b[1] & 0x7f)
+	switch {
+	case b[0]&0x70 != 0:
+		return h, breach("reserved bits set")
+	case b[1]&0x80 == 0:
+		return h, breach("frame without a mask")
+	case h.op.IsReserved():
+		return h, breach("unknown opcode")
+	case h.op.IsControl() && !h.fin:
+		return h, breach("fragmented control frame")
+	case h.op.IsControl() && length > 125:
+		return h, breach("control frame over 125 bytes")
+	case h.op == ws.OpContinuation && p.op == 0:
+		return h, breach("continuation of nothing")
+	case h.op.IsData() && h.op != ws.OpContinuation && p.op != 0:
+		return h, breach("new message within a fragmented one")
+	}
+	size := 2
+	switch length {
+	case 126:
+		if size += 2; len(b) < size {
+			return h, nil
+		}
+		length = uint64(binary.BigEndian.Uint16(b[2:]))
+	case 127:
+		if size += 8; len(b) < size {
+			return h, nil
+		}
+		length = binary.BigEndian.Uint64(b[2:])
+	}
+	if !h.op.IsControl() && length > uint64(p.max-len(p.partial)) {
+		return h, &violation{closeMessageLarge, fmt.Sprintf("message over %d bytes", p.max)}
+	}
+	if len(b) < size+4 {
+		return h, nil
+	}
+	copy(h.mask[:], b[size:])
+	h.size, h.length = size+4, int(length)
+	return h, nil
+}
+
+// closeStatus reads the payload of a close frame: the code, closeNoStatus when
+// there is none, and the reason.
+func closeStatus(payload []byte) (uint16, string, error) {
+	if len(payload) == 0 {
+		return closeNoStatus, "", nil
+	}
+	if len(payload) == 1 {
+		return 0, "", breach("close frame of one byte")
+	}
+	code, reason := binary.BigEndian.Uint16(payload), payload[2:]
+	if !validCloseCode(code) {
+		return 0, "", breach("close code that may not be sent")
+	}
+	if !utf8.Valid(reason) {
+		return 0, "", &violation{closeInvalidData, "close reason that is not UTF-8"}
+	}
+	return code, string(reason), nil
+}
+
+// validCloseCode reports whether a peer may send code: those of RFC 6455 and
+// the registry that go over the wire, and the ranges for libraries and
+// applications.
+func validCloseCode(code uint16) bool {
+	switch {
+	case code >= 3000 && code <= 4999:
+		return true
+	case code >= 1000 && code <= 1014:
+		return code != 1004 && code != 1005 && code != 1006
+	}
+	return false
+}

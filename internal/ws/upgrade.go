@@ -1,0 +1,56 @@
+package ws
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// Upgrade turns an HTTP/1.1 request into a WebSocket connection. It returns the
+// connection and the bytes that the client has sent ahead. When the request is
+// no valid handshake it has answered with the HTTP error: 426 for a request
+// that does not ask for an upgrade or asks for another version, 400 or 405
+// otherwise.
+func Upgrade(w http.ResponseWriter, r *http.Request) (net.Conn, []byte, error) {
+	if !asksForWebSocket(r) || r.ProtoMajor != 1 {
+		w.Header().Set("Upgrade", "websocket")
+		if r.ProtoMajor == 1 {
+			w.Header().Set("Connection", "Upgrade")
+		}
+		w.Header().Set("Sec-WebSocket-Version", "13")
+		http.Error(w, "This address speaks WebSocket (RFC 6455, over HTTP/1.1).", http.StatusUpgradeRequired)
+		return nil, nil, fmt.Errorf("request is no WebSocket handshake")
+	}
+	nc, rw, _, err := ws.UpgradeHTTP(r, w)
+	if err != nil {
+		if nc != nil {
+			_ = nc.Close() // hijacked and refused: nobody else will close it
+		}
+		return nil, nil, fmt.Errorf("websocket handshake: %w", err)
+	}
+	if err := nc.SetDeadline(time.Time{}); err != nil { // net/http's own
+		_ = nc.Close()
+		return nil, nil, fmt.Errorf("websocket handshake: %w", err)
+	}
+	var early []byte
+	if n := rw.Reader.Buffered(); n > 0 {
+		b, _ := rw.Reader.Peek(n)
+		early = append(early, b...)
+	}
+	return nc, early, nil
+}
+
+func asksForWebSocket(r *http.Request) bool {
+	for _, v := range r.Header.Values("Upgrade") {
+		for token := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(token), "websocket") {
+				return true
+			}
+		}
+	}
+	return false
+}
