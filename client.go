@@ -1,0 +1,202 @@
+package ignis
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// State is where a client stands on its way through the server.
+type State uint8
+
+// The states, in the order in which a client goes through them.
+const (
+	StateUnauthorized State = iota
+	StateAuthenticating
+	StateAuthenticated
+	StateDisconnected
+)
+
+// String returns the state's name as Ignis spells it.
+func (s State) String() string {
+	switch s {
+	case StateUnauthorized:
+		return "unauthorized"
+	case StateAuthenticating:
+		return "authenticating"
+	case StateAuthenticated:
+		return "authenticated"
+	}
+	return "disconnected"
+}
+
+// Credentials are what a client sent to authenticate itself. They come from
+// outside and have been checked for nothing but being JSON.
+type Credentials struct {
+	// ClientID is the id that the client will have.
+	ClientID string
+	// RemoteAddr is the peer's network address; behind a proxy, the proxy's.
+	RemoteAddr string
+	// Type, Token and PublicKey are the fields of those names, where they are
+	// strings.
+	Type, Token, PublicKey string
+	// Raw is all that was sent, as JSON; {} when that was nothing.
+	Raw json.RawMessage
+}
+
+// Decode stores what the client sent in the value that v points to.
+func (c Credentials) Decode(v any) error {
+	if err := json.Unmarshal(c.Raw, v); err != nil {
+		return fmt.Errorf("credentials: %w", err)
+	}
+	return nil
+}
+
+func newCredentials(c *client, data json.RawMessage) Credentials {
+	cred := Credentials{ClientID: c.member.ID, RemoteAddr: c.remote(), Raw: data}
+	if data == nil || string(data) == "null" {
+		cred.Raw = json.RawMessage("{}")
+	}
+	var fields map[string]json.RawMessage // a struct would fold the case of keys
+	if json.Unmarshal(cred.Raw, &fields) == nil {
+		for name, to := range map[string]*string{
+			"type": &cred.Type, "token": &cred.Token, "publicKey": &cred.PublicKey,
+		} {
+			if json.Unmarshal(fields[name], to) != nil {
+				*to = ""
+			}
+		}
+	}
+	return cred
+}
+
+// Identity is who an authenticated client is.
+type Identity struct {
+	// UserID groups the sessions of one user; empty for an anonymous client.
+	UserID string
+	// Metadata is the application's own; see MetadataOf.
+	Metadata any
+}
+
+// Client is an authenticated client as callbacks see it. It never changes and
+// is safe to keep and to share.
+type Client struct {
+	ID          string // UUID v4
+	UserID      string // empty for an anonymous client
+	Metadata    any    // from Identity
+	RemoteAddr  string
+	ConnectedAt time.Time
+	Encrypted   bool
+	// ServerPublicKey and Salt are what the client was sent of its Session.
+	ServerPublicKey, Salt string
+}
+
+// MetadataOf returns the client's metadata as a T, or an error that says what
+// it is instead.
+func MetadataOf[T any](c *Client) (T, error) {
+	v, ok := c.Metadata.(T)
+	if !ok {
+		return v, fmt.Errorf("ignis: metadata of client %s is a %T, not a %T", c.ID, c.Metadata, v)
+	}
+	return v, nil
+}
+
+// ClientInfo is a snapshot of a client, safe to keep.
+type ClientInfo struct {
+	Client
+	State State
+	// Rooms are its own id, then the others in the order of joining.
+	Rooms []string
+	// Backpressured is true while messages wait because the client does not read
+	// as fast as it is sent to.
+	Backpressured bool
+	// LastActivity is when its last message came.
+	LastActivity time.Time
+}
+
+// Disconnect says how a client went.
+type Disconnect struct {
+	// Cause is one of a fixed set of short texts, those of Stats.Disconnects.
+	Cause string
+	// Code and Reason are those of the close frame; 1006 when there was none.
+	Code   uint16
+	Reason string
+}
+
+// Session is an encrypted connection, as a Handshake made it. Its functions are
+// called by one goroutine at a time each; what they are given is theirs only
+// during the call.
+type Session struct {
+	// ServerPublicKey and Salt are sent to the client, which needs them to
+	// derive its key.
+	ServerPublicKey, Salt string
+	// Seal returns the text to send instead of message. An error drops the
+	// message: it never goes out in clear. Required.
+	Seal func(message []byte) ([]byte, error)
+	// Open returns the message in the data of an encrypted event from the
+	// client. Nil: the client may not send any.
+	Open func(data json.RawMessage) ([]byte, error)
+}
+
+// Client returns a snapshot of the client with the id.
+func (s *Server) Client(id string) (ClientInfo, bool) {
+	if s == nil {
+		return ClientInfo{}, false
+	}
+	m, ok := s.reg.Get(id)
+	if !ok {
+		return ClientInfo{}, false
+	}
+	return m.Value.info(), true
+}
+
+// Clients returns snapshots of all clients, also of those not authenticated, in
+// no order.
+func (s *Server) Clients() []ClientInfo {
+	if s == nil {
+		return nil
+	}
+	return infos(s.reg.AppendAll(nil))
+}
+
+// ClientsOfUser returns snapshots of the user's clients on this instance.
+func (s *Server) ClientsOfUser(userID string) []ClientInfo {
+	if s == nil {
+		return nil
+	}
+	return infos(s.reg.AppendUser(nil, userID))
+}
+
+// ClientsInRoom returns snapshots of the room's clients on this instance.
+func (s *Server) ClientsInRoom(room string) []ClientInfo {
+	if s == nil {
+		return nil
+	}
+	return infos(s.reg.AppendRoom(nil, room))
+}
+
+func infos(cs []*client) []ClientInfo {
+	list := make([]ClientInfo, len(cs))
+	for i, c := range cs {
+		list[i] = c.info()
+	}
+	return list
+}
+
+// Disconnect closes a client of this instance with a close code of the
+// application's, 4000 to 4999, or 1000 or 1008, and a reason of at most 123
+// bytes. An id that is not here is no error.
+func (s *Server) Disconnect(clientID string, code uint16, reason string) error {
+	if err := s.running(); err != nil {
+		return err
+	}
+	application := code == 1000 || code == 1008 || code >= 4000 && code <= 4999
+	if !application || len(reason) > 123 || !utf8.ValidString(reason) {
+		return fmt.Errorf("ignis: close code %d with a reason of %d bytes: want 1000, 1008 or 4000 to 4999, and at most 123 bytes of UTF-8", code, len(reason))
+	}
+	if m, ok := s.reg.Get(clientID); ok {
+		m.Value.conn.Close(code, reason)
+	}
+	return nil
+}

@@ -1,0 +1,178 @@
+package ignis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/ignis-go/ignis/internal/ws"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// Config configures a [Server]. Only Authenticate is required; every other
+// field's zero value stands for the default that its comment names.
+//
+// The callbacks of one client never run at the same time: it is authenticated,
+// connects, joins and leaves rooms and sends messages in the order in which it
+// asked for that, and disconnects last. Callbacks of different clients run
+// concurrently. A callback's context is cancelled when its client goes away. A
+// callback that takes its time makes only its own client wait; one that panics
+// is logged and counted.
+type Config struct {
+	// Authenticate decides who a client is from what it sent. An error that
+	// wraps ErrUnauthenticated rejects the client; any other error does too and
+	// is logged. Authenticate and Handshake together may take three times
+	// AuthTimeout. Required.
+	Authenticate func(ctx context.Context, c Credentials) (Identity, error)
+
+	// ValidateRooms returns those of the rooms that the client may join; what
+	// was not asked for is ignored. Nil, or an error: it may join none.
+	ValidateRooms func(ctx context.Context, c *Client, rooms []string) ([]string, error)
+
+	// OnConnect is called after the client was told that it is connected, before
+	// any of its messages.
+	OnConnect func(ctx context.Context, c *Client)
+
+	// OnDisconnect is called once for each client that OnConnect was due for,
+	// when it is in no index any more. Its context is not cancelled by the
+	// client's going, but by the end of a shutdown.
+	OnDisconnect func(ctx context.Context, c *Client, d Disconnect)
+
+	// OnMessage gets every message of an authenticated client that is not one of
+	// the protocol's own events, in order. An error is logged and counted; the
+	// connection stays. The message is the callback's to keep. Nil: messages are
+	// counted and dropped.
+	OnMessage func(ctx context.Context, c *Client, m wire.Message) error
+
+	// Bus connects the instances of a cluster. Nil: this process is alone.
+	Bus Bus
+
+	// RequireEncryption closes clients with which no Handshake was made (4004).
+	RequireEncryption bool
+	// Handshake agrees on keys with a client that has just been authenticated,
+	// and is only called with RequireEncryption. An error refuses the client
+	// (4004). Nil: with RequireEncryption every client is refused.
+	Handshake func(ctx context.Context, c *Client, cred Credentials) (*Session, error)
+
+	// DefaultRooms are joined by every client. Nil: ws-default and
+	// ws-notification. To have none, give an empty slice that is not nil.
+	DefaultRooms []string
+	// MaxRooms is how many rooms a client may be in at its own wish, beside the
+	// default rooms. 0: 128.
+	MaxRooms int
+	// MaxRoomsPerRequest is how many names of one join or leave count; the
+	// others are refused. 0: 128.
+	MaxRoomsPerRequest int
+
+	// MaxPayload is the size in bytes of the largest message that a client may
+	// send; a larger one closes it with 1009. 0: 128 KiB.
+	MaxPayload int
+	// BackpressureLimit is how many bytes may wait for one client that does not
+	// read as fast as it is sent to. 0: 1 MiB.
+	BackpressureLimit int
+	// DropWhenFull makes messages over the limit be dropped, each counted. The
+	// default is to cut such a client off: it then knows that it missed
+	// something, and connects again.
+	DropWhenFull bool
+
+	// AuthTimeout is how long a client may take to ask for authentication. 0: 5 s.
+	AuthTimeout time.Duration
+	// HeartbeatInterval is how often silent clients are looked for. 0: 30 s.
+	HeartbeatInterval time.Duration
+	// HeartbeatTimeout is how long an authenticated client may send no message
+	// (4002). 0: 90 s.
+	HeartbeatTimeout time.Duration
+	// IdleTimeout is how long nothing may be heard from a client, not even the
+	// answer to a ping. Pings are sent after half of it. 0: 60 s. Negative: no
+	// pings and no such limit.
+	IdleTimeout time.Duration
+	// CloseTimeout is how long a client may take to answer a close frame. 0: 3 s.
+	CloseTimeout time.Duration
+	// ShutdownTimeout is how long Run waits for callbacks and clients when it
+	// ends. 0: 10 s.
+	ShutdownTimeout time.Duration
+
+	// CheckOrigin decides whether a browser may connect from the page it is on;
+	// false answers 403. Nil: any page may. That is safe as long as Authenticate
+	// judges what the client sent and not where it is.
+	CheckOrigin func(r *http.Request) bool
+
+	// Logger gets what happens; never a payload or a credential. Nil:
+	// slog.Default().
+	Logger *slog.Logger
+}
+
+// withDefaults returns c with every zero value replaced, or what is wrong.
+func (c Config) withDefaults() (Config, error) {
+	if c.Authenticate == nil {
+		return c, errors.New("ignis: Config.Authenticate is required: it decides who may connect")
+	}
+	if c.Bus == nil {
+		c.Bus = soloBus{}
+	}
+	if c.DefaultRooms == nil {
+		c.DefaultRooms = []string{wire.RoomDefault, wire.RoomNotification}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	for _, room := range c.DefaultRooms {
+		if room == "" {
+			return c, errors.New("ignis: Config.DefaultRooms has an empty name")
+		}
+	}
+	ints := []struct {
+		name string
+		v    *int
+		def  int
+	}{
+		{"MaxRooms", &c.MaxRooms, 128},
+		{"MaxRoomsPerRequest", &c.MaxRoomsPerRequest, 128},
+		{"MaxPayload", &c.MaxPayload, wire.DefaultMaxPayload},
+		{"BackpressureLimit", &c.BackpressureLimit, wire.DefaultBackpressureLimit},
+	}
+	for _, f := range ints {
+		if *f.v < 0 {
+			return c, fmt.Errorf("ignis: Config.%s is negative", f.name)
+		}
+		if *f.v == 0 {
+			*f.v = f.def
+		}
+	}
+	durations := []struct {
+		name string
+		v    *time.Duration
+		def  time.Duration
+	}{
+		{"AuthTimeout", &c.AuthTimeout, wire.DefaultAuthTimeout},
+		{"HeartbeatInterval", &c.HeartbeatInterval, wire.DefaultHeartbeatInterval},
+		{"HeartbeatTimeout", &c.HeartbeatTimeout, wire.DefaultHeartbeatTimeout},
+		{"CloseTimeout", &c.CloseTimeout, 3 * time.Second},
+		{"ShutdownTimeout", &c.ShutdownTimeout, 10 * time.Second},
+	}
+	for _, f := range durations {
+		if *f.v < 0 {
+			return c, fmt.Errorf("ignis: Config.%s is negative", f.name)
+		}
+		if *f.v == 0 {
+			*f.v = f.def
+		}
+	}
+	if c.IdleTimeout == 0 {
+		c.IdleTimeout = wire.DefaultIdleTimeout
+	}
+	return c, nil
+}
+
+// transport returns what the connections of a server have in common.
+func (c Config) transport() ws.Options {
+	return ws.Options{
+		MaxPayload:        c.MaxPayload,
+		BackpressureLimit: c.BackpressureLimit,
+		DropWhenFull:      c.DropWhenFull,
+		CloseTimeout:      c.CloseTimeout,
+	}
+}

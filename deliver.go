@@ -1,0 +1,196 @@
+package ignis
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+
+	"github.com/ignis-go/ignis/internal/ws"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// Destination says whom [Server.Send] sends to.
+type Destination struct {
+	kind   wire.Type // "" : as To says
+	target string
+}
+
+// ToClient is the client with the id, on whatever instance it is.
+func ToClient(id string) Destination { return Destination{wire.TypeClient, id} }
+
+// User is all sessions of the user, on all instances.
+func User(id string) Destination { return Destination{wire.TypeUser, id} }
+
+// Room is all members of the room, on all instances.
+func Room(name string) Destination { return Destination{wire.TypeRoom, name} }
+
+// Everyone is all authenticated clients, on all instances.
+func Everyone() Destination { return Destination{kind: wire.TypeBroadcast} }
+
+// To is Ignis's way to name a destination: the client with that id if it is
+// here, else the room of that name, which is also how a client on another
+// instance is reached; everyone if the name is empty.
+func To(name string) Destination { return Destination{target: name} }
+
+// Exclusion is a list of client ids that must not get a message; see [Except].
+type Exclusion []string
+
+// Except leaves out the clients with the ids, wherever they are. It counts for
+// rooms and broadcasts.
+func Except(clientIDs ...string) Exclusion { return clientIDs }
+
+// Send sends an event here and on every other instance. An empty event or nil
+// data sends nothing. The data may be anything that encodes as JSON; a
+// json.RawMessage goes through as it is.
+//
+// Errors: ErrNotRunning; data that is no JSON; a *BusError when the clients of
+// this instance were sent to, but not those of others; ctx's error if it has
+// ended before the call. Send does not wait for anything.
+func (s *Server) Send(ctx context.Context, to Destination, event string, data any, except ...Exclusion) error {
+	if err := s.running(); err != nil {
+		return err
+	}
+	if event == "" || data == nil {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	raw, err := wire.EncodeData(data)
+	if err != nil {
+		return err
+	}
+	to = s.resolve(to)
+	exclude := slices.Concat(except...)
+	s.deliver(to, frame(event, raw), exclude)
+	return s.publish(&wire.Envelope{
+		ServerID: s.id, Type: to.kind, Target: to.target,
+		Event: event, Data: raw, Exclude: exclude,
+	})
+}
+
+// resolve decides what a destination made by To means here.
+func (s *Server) resolve(to Destination) Destination {
+	switch {
+	case to.kind != "":
+		return to
+	case to.target == "":
+		return Everyone()
+	}
+	if m, ok := s.reg.Get(to.target); ok && m.Active() {
+		return ToClient(to.target)
+	}
+	return Room(to.target)
+}
+
+// SendToClient sends an event to a client of this instance. Nil data is left
+// out. An id that is not here is no error.
+func (s *Server) SendToClient(id, event string, data any) error {
+	return s.sendHere(ToClient(id), event, data, nil)
+}
+
+// SendToUser sends an event to the user's sessions on this instance.
+func (s *Server) SendToUser(userID, event string, data any) error {
+	return s.sendHere(User(userID), event, data, nil)
+}
+
+// SendToRoom sends an event to the room's members on this instance.
+func (s *Server) SendToRoom(room, event string, data any, except ...Exclusion) error {
+	return s.sendHere(Room(room), event, data, except)
+}
+
+// Broadcast sends an event to all authenticated clients of this instance.
+func (s *Server) Broadcast(event string, data any, except ...Exclusion) error {
+	return s.sendHere(Everyone(), event, data, except)
+}
+
+func (s *Server) sendHere(to Destination, event string, data any, except []Exclusion) error {
+	if err := s.running(); err != nil {
+		return err
+	}
+	raw, err := wire.EncodeData(data)
+	if err != nil {
+		return err
+	}
+	s.deliver(to, frame(event, raw), slices.Concat(except...))
+	return nil
+}
+
+// frame encodes a message once for all who get it.
+func frame(event string, data json.RawMessage) *ws.Message {
+	m := wire.Message{Event: event, Data: data}
+	return ws.Text(wire.MessageSize(m), func(dst []byte) []byte { return wire.AppendMessage(dst, m) })
+}
+
+// deliver queues a message for every client here that it is for. Local messages
+// and those from the bus meet here.
+func (s *Server) deliver(to Destination, m *ws.Message, exclude []string) {
+	list := targets.Get().(*[]*client)
+	defer func() {
+		clear(*list) // keep no client alive
+		*list = (*list)[:0]
+		targets.Put(list)
+	}()
+	switch to.kind {
+	case wire.TypeClient:
+		if member, ok := s.reg.Get(to.target); ok && member.Active() {
+			*list = append(*list, member.Value)
+		}
+	case wire.TypeUser:
+		*list = s.reg.AppendUser(*list, to.target)
+	case wire.TypeRoom:
+		*list = s.reg.AppendRoom(*list, to.target)
+	case wire.TypeBroadcast:
+		*list = s.reg.AppendActive(*list)
+	}
+	except := newIDSet(exclude)
+	for _, c := range *list {
+		if !except.has(c.member.ID) {
+			s.enqueue(c, m)
+		}
+	}
+}
+
+// targets holds the slices that deliver collects clients in, so that the
+// registry's locks are free while messages are queued.
+var targets = sync.Pool{New: func() any { return new([]*client) }}
+
+// enqueue queues a message for one client.
+func (s *Server) enqueue(c *client, m *ws.Message) {
+	switch c.conn.Enqueue(m) {
+	case ws.Queued:
+		s.counts.sent.Add(1)
+	case ws.Full:
+		s.counts.droppedFull.Add(1)
+		s.warn("client does not read as fast as it is sent to", "client", c.member.ID, "cut off", !s.cfg.DropWhenFull)
+	case ws.Closing:
+		s.counts.droppedClosing.Add(1)
+	}
+}
+
+// idSet is a set of client ids. Most are empty or tiny; a large one, which may
+// come from outside, gets a map.
+type idSet struct {
+	list []string
+	set  map[string]struct{}
+}
+
+func newIDSet(ids []string) idSet {
+	s := idSet{list: ids}
+	if len(ids) > 8 {
+		s.set = make(map[string]struct{}, len(ids))
+		for _, id := range ids {
+			s.set[id] = struct{}{}
+		}
+	}
+	return s
+}
+
+func (s idSet) has(id string) bool {
+	if s.set != nil {
+		_, ok := s.set[id]
+		return ok
+	}
+	return slices.Contains(s.list, id)
+}

@@ -1,0 +1,132 @@
+package ignis
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/ignis-go/ignis/wire"
+)
+
+// dispatch takes one message from a client, on the goroutine that reads from
+// it. What calls the application becomes a job.
+func (s *Server) dispatch(base context.Context, c *client, payload []byte, binary bool) {
+	s.counts.received.Add(1)
+	c.lastActivity.Store(time.Now().UnixNano())
+	if binary {
+		payload = []byte(string([]rune(string(payload)))) // as UTF-8, with U+FFFD for what is none
+	}
+	m, err := wire.DecodeMessage(payload)
+	switch {
+	case errors.Is(err, wire.ErrFormat):
+		s.counts.malformed.Add(1)
+		s.sendError(c, wire.ErrorFormat)
+		return
+	case err != nil:
+		s.counts.ignored.Add(1)
+		s.cfg.Logger.Debug("message dropped", "client", c.member.ID, "error", err)
+		return
+	case m.Event == wire.EventHeartbeat:
+		return
+	}
+	m.Data = bytes.Clone(m.Data) // the payload is the transport's
+
+	c.mu.Lock()
+	state := c.state
+	if m.Event == wire.EventAuthenticate && state == StateUnauthorized {
+		c.state = StateAuthenticating
+		c.timer.Reset(wire.AuthTimeoutFactor * s.cfg.AuthTimeout)
+	}
+	c.mu.Unlock()
+
+	switch {
+	case m.Event == wire.EventAuthenticate && state == StateUnauthorized:
+		s.push(base, c, job{jobAuthenticate, m})
+	case m.Event == wire.EventAuthenticate:
+		s.sendError(c, wire.ErrorAuthenticated)
+	case state != StateAuthenticated:
+		s.counts.unauthenticated.Add(1)
+		s.sendError(c, wire.ErrorUnauthenticated)
+	default:
+		s.dispatchAuthenticated(base, c, m)
+	}
+}
+
+// dispatchAuthenticated takes a message from an authenticated client.
+func (s *Server) dispatchAuthenticated(base context.Context, c *client, m wire.Message) {
+	switch {
+	case m.Event == wire.EventEncrypted:
+		s.open(base, c, m)
+	case m.Event == wire.EventJoin:
+		s.push(base, c, job{jobJoin, m})
+	case m.Event == wire.EventLeave:
+		s.push(base, c, job{jobLeave, m})
+	case wire.ServerOnly(m.Event):
+		s.counts.ignored.Add(1)
+		s.cfg.Logger.Debug("message dropped: only servers send this event", "client", c.member.ID, "event", m.Event)
+	default:
+		s.push(base, c, job{jobMessage, m})
+	}
+}
+
+// handle gives a message to the application.
+func (s *Server) handle(ctx context.Context, c *client, m wire.Message) {
+	s.counts.messages.Add(1)
+	if s.cfg.OnMessage == nil {
+		s.counts.ignored.Add(1)
+		return
+	}
+	err := s.call("OnMessage", c, func() error { return s.cfg.OnMessage(ctx, c.identity, m) })
+	s.callbackFailed("OnMessage", c, err)
+}
+
+// callDisconnect runs the disconnect callback, the last of a client's.
+func (s *Server) callDisconnect(base context.Context, c *client) {
+	if s.cfg.OnDisconnect == nil {
+		return
+	}
+	err := s.call("OnDisconnect", c, func() error {
+		s.cfg.OnDisconnect(base, c.identity, c.end)
+		return nil
+	})
+	s.callbackFailed("OnDisconnect", c, err)
+}
+
+// panicError is a panic of a callback.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+
+// call calls the application and turns a panic into an error.
+func (s *Server) call(name string, c *client, f func() error) (err error) {
+	s.counts.running.Add(1)
+	defer s.counts.running.Add(-1)
+	defer func() {
+		if p := recover(); p != nil {
+			s.counts.panics.Add(1)
+			e := &panicError{p, debug.Stack()}
+			s.errorf("callback panicked", "callback", name, "client", c.member.ID, "panic", p, "stack", string(e.stack))
+			err = e
+		}
+	}()
+	return f()
+}
+
+// callbackFailed counts and logs the error of a callback; call has logged
+// panics.
+func (s *Server) callbackFailed(name string, c *client, err error) {
+	if err == nil {
+		return
+	}
+	s.counts.callbackErrors.Add(1)
+	var p *panicError
+	if !errors.As(err, &p) {
+		s.warn("callback failed", "callback", name, "client", c.member.ID, "error", err)
+	}
+}

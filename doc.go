@@ -1,0 +1,21 @@
+// Package ignis is a server for realtime messaging over WebSocket: clients that
+// authenticate after they connect, users with many sessions, rooms, broadcasts,
+// and fan-out to other instances over a bus. It speaks the wire format of Ignis,
+// so clients, emitters and servers written for that work with it on one Redis.
+//
+// Make a [Server] from a [Config], mount it in an HTTP server and run it:
+//
+//	srv, err := ignis.New(ignis.Config{Authenticate: authenticate})
+//	mux.Handle(wire.DefaultPath, srv)
+//	err = srv.Run(ctx)
+//
+// To send, use [Server.Send] with [Room], [User], [ToClient] or [Everyone]: it
+// reaches every instance. [Server.SendToRoom], [Server.SendToUser],
+// [Server.SendToClient] and [Server.Broadcast] reach the clients of this one.
+// To find out who is here use [Server.Client] and its siblings, which return
+// snapshots; for numbers, [Server.Stats]; for probes, [Server.Health].
+//
+// Elsewhere in this module: redisbus connects instances over Redis; emitter sends
+// from processes that run no server; client connects to a server; wire is the
+// protocol itself; cmd/ignis is all of it as one program.
+package ignis

@@ -1,0 +1,164 @@
+package ignis
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"slices"
+	"strings"
+	"unicode/utf16"
+
+	"github.com/ignis-go/ignis/wire"
+)
+
+// Why a client may not join a room. The wire stays silent about it; the log and
+// Stats.RefusedJoins tell.
+const (
+	refusedMalformed = "malformed request"
+	refusedName      = "name not allowed"
+	refusedOther     = "another client's id"
+	refusedMany      = "too many names in one request"
+	refusedByApp     = "not allowed by the application"
+	refusedFull      = "in too many rooms"
+)
+
+// join puts a client into those of the rooms it asks for that it may join.
+func (s *Server) join(ctx context.Context, c *client, m wire.Message) {
+	asked, ok := s.roomNames(m)
+	if !ok {
+		s.refuseJoin(c, refusedMalformed, 1)
+		return
+	}
+	rooms := slices.DeleteFunc(asked, func(room string) bool {
+		switch {
+		case !validRoomName(room):
+			s.refuseJoin(c, refusedName, 1)
+		case s.isOther(c, room):
+			s.refuseJoin(c, refusedOther, 1)
+		default:
+			return false
+		}
+		return true
+	})
+	if len(rooms) == 0 {
+		return
+	}
+	allowed := s.allowedRooms(ctx, c, slices.Clone(rooms))
+	joined := 0
+	for _, room := range rooms {
+		if !slices.Contains(allowed, room) {
+			s.refuseJoin(c, refusedByApp, 1)
+			continue
+		}
+		if _, err := s.reg.Join(&c.member, room, s.cfg.MaxRooms+len(s.cfg.DefaultRooms)); err != nil {
+			s.refuseJoin(c, refusedFull, 1)
+			continue
+		}
+		joined++
+	}
+	s.cfg.Logger.Debug("client joined rooms", "client", c.member.ID, "rooms", joined)
+}
+
+// allowedRooms asks the application. It has no say over what was not asked.
+func (s *Server) allowedRooms(ctx context.Context, c *client, rooms []string) []string {
+	if s.cfg.ValidateRooms == nil {
+		return nil
+	}
+	var allowed []string
+	err := s.call("ValidateRooms", c, func() (err error) {
+		allowed, err = s.cfg.ValidateRooms(ctx, c.identity, rooms)
+		return err
+	})
+	if err != nil {
+		s.callbackFailed("ValidateRooms", c, err)
+		return nil
+	}
+	return allowed
+}
+
+// leave takes a client out of the rooms it names.
+func (s *Server) leave(c *client, m wire.Message) {
+	rooms, _ := s.roomNames(m)
+	for _, room := range rooms {
+		s.reg.Leave(&c.member, room)
+	}
+}
+
+// roomNames reads the data of a join or leave: {rooms: string[]}. What is not a
+// string does not count, nor does a name that comes again, nor what is over the
+// limit.
+func (s *Server) roomNames(m wire.Message) (names []string, ok bool) {
+	var data map[string]json.RawMessage // a struct would fold the case of keys
+	var rooms []json.RawMessage
+	if json.Unmarshal(m.Data, &data) != nil || json.Unmarshal(data["rooms"], &rooms) != nil {
+		return nil, false
+	}
+	if n := len(rooms) - s.cfg.MaxRoomsPerRequest; n > 0 {
+		s.counts.refusedJoin(refusedMany, n)
+		rooms = rooms[:s.cfg.MaxRoomsPerRequest]
+	}
+	for _, r := range rooms {
+		var name *string
+		if json.Unmarshal(r, &name) == nil && name != nil && !slices.Contains(names, *name) {
+			names = append(names, *name)
+		}
+	}
+	return names, true
+}
+
+// validRoomName reports whether a client may ask for a room of that name.
+func validRoomName(name string) bool {
+	if name == "" || strings.HasPrefix(name, wire.ReservedPrefix) {
+		return false
+	}
+	n := 0
+	for _, r := range name {
+		n += utf16.RuneLen(r)
+	}
+	return n <= wire.MaxRoomName
+}
+
+// isOther reports whether room is the id of a client, here or on another
+// instance, other than c.
+func (s *Server) isOther(c *client, room string) bool {
+	if room == c.member.ID {
+		return false
+	}
+	_, here := s.reg.Get(room)
+	return here || isClientID(room)
+}
+
+func (s *Server) refuseJoin(c *client, reason string, n int) {
+	s.counts.refusedJoin(reason, n)
+	s.info("join refused", "client", c.member.ID, "reason", reason)
+}
+
+// Join puts a client of this instance into rooms. It is for the application: no
+// validator is asked and no limit applies. Clients that are unknown or not
+// authenticated, and rooms that it is in, are left as they are.
+func (s *Server) Join(clientID string, rooms ...string) error {
+	return s.eachRoom(clientID, rooms, func(c *client, room string) {
+		_, _ = s.reg.Join(&c.member, room, math.MaxInt) // no limit, so no error
+	})
+}
+
+// Leave takes a client of this instance out of rooms; see [Server.Join].
+func (s *Server) Leave(clientID string, rooms ...string) error {
+	return s.eachRoom(clientID, rooms, func(c *client, room string) {
+		s.reg.Leave(&c.member, room)
+	})
+}
+
+func (s *Server) eachRoom(clientID string, rooms []string, f func(*client, string)) error {
+	if err := s.running(); err != nil {
+		return err
+	}
+	if m, ok := s.reg.Get(clientID); ok {
+		for _, room := range rooms {
+			if room != "" {
+				f(m.Value, room)
+			}
+		}
+	}
+	return nil
+}

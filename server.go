@@ -1,0 +1,314 @@
+package ignis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/ignis-go/ignis/internal/registry"
+	"github.com/ignis-go/ignis/internal/ws"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// Server accepts WebSocket connections and delivers messages to them. It is an
+// http.Handler: mount it on the path that clients connect to, usually
+// [wire.DefaultPath]. Make it with [New] and run it with [Server.Run].
+//
+// All methods may be called from any goroutine, callbacks included. Those that
+// send never wait for a client or for the network: messages to one client that
+// are sent by one goroutine arrive in the order of the calls.
+type Server struct {
+	id     string
+	cfg    Config
+	solo   bool // no bus
+	opts   ws.Options
+	reg    *registry.Registry[*client]
+	counts counters
+	limit  logLimit
+
+	accepted chan upgraded // from ServeHTTP to Run
+	ready    chan struct{} // closed when connections are accepted
+	stopping chan struct{} // closed when they no longer are
+	done     chan struct{} // closed when Run has returned
+	tasks    sync.WaitGroup
+
+	mu      sync.Mutex
+	started bool
+	stopped bool // stopping is closed
+}
+
+// upgraded is a connection on its way from ServeHTTP to Run.
+type upgraded struct {
+	nc    net.Conn
+	early []byte // what the client sent with the handshake
+}
+
+// New returns a server that is not running yet, or an error that says what is
+// wrong with cfg.
+func New(cfg Config) (*Server, error) {
+	solo := cfg.Bus == nil
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	id := uuid.NewString()
+	cfg.Logger = cfg.Logger.With("server", id)
+	s := &Server{
+		id:       id,
+		cfg:      cfg,
+		solo:     solo,
+		opts:     cfg.transport(),
+		reg:      registry.New[*client](),
+		accepted: make(chan upgraded),
+		ready:    make(chan struct{}),
+		stopping: make(chan struct{}),
+		done:     make(chan struct{}),
+	}
+	s.opts.SealFailed = s.sealFailed
+	return s, nil
+}
+
+// ID returns the server's UUID, by which it knows its own envelopes on the bus.
+func (s *Server) ID() string { return s.id }
+
+// Ready returns a channel that is closed when the bus is subscribed and
+// connections are accepted.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
+
+// Run runs the server until ctx ends or Shutdown is called, and then shuts it
+// down: clients are closed with 1001, their disconnect callbacks are run, and
+// Run returns nil when all of that is done. It returns an error when the server
+// has been run before, when the bus cannot start, or when callbacks would not
+// return within ShutdownTimeout. Until the bus is subscribed, ServeHTTP answers
+// 503.
+func (s *Server) Run(ctx context.Context) error {
+	s.mu.Lock()
+	started := s.started
+	s.started = true
+	s.mu.Unlock()
+	if started {
+		return errors.New("ignis: Run was called before: a server runs once")
+	}
+	defer close(s.done)
+	defer s.beginStop()
+
+	// The callbacks' contexts outlive ctx, so that a shutdown is orderly.
+	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	bus, subscribed := s.startBus(base)
+	defer bus.stop()
+	select {
+	case <-subscribed:
+	case err := <-bus.failed:
+		return fmt.Errorf("ignis: the bus did not start: %w", err)
+	case <-ctx.Done():
+		return nil
+	case <-s.stopping:
+		return nil
+	}
+
+	s.opts.Flusher = ws.NewFlusher(runtime.GOMAXPROCS(0))
+	close(s.ready)
+	s.cfg.Logger.Info("server is ready")
+	err := s.accept(ctx, base, bus.failed)
+	return errors.Join(err, s.drain(cancel))
+}
+
+// accept serves connections and looks for silent ones until the server stops.
+func (s *Server) accept(ctx, base context.Context, busFailed <-chan error) error {
+	heartbeat := time.NewTicker(s.cfg.HeartbeatInterval)
+	defer heartbeat.Stop()
+	idle := &time.Ticker{}
+	if s.cfg.IdleTimeout > 0 {
+		idle = time.NewTicker(max(s.cfg.IdleTimeout/8, time.Millisecond))
+		defer idle.Stop()
+	}
+	for {
+		select {
+		case u := <-s.accepted:
+			s.tasks.Go(func() { s.serve(base, u) })
+		case <-heartbeat.C:
+			s.sweepSilent()
+		case <-idle.C:
+			s.sweepIdle()
+		case <-ctx.Done():
+			return nil
+		case <-s.stopping:
+			return nil
+		case err := <-busFailed:
+			return fmt.Errorf("ignis: the bus ended: %w", err)
+		}
+	}
+}
+
+// drain closes every client and waits until nothing of theirs runs any more.
+func (s *Server) drain(cancel context.CancelFunc) error {
+	s.beginStop()
+	clients := s.reg.AppendAll(nil)
+	s.cfg.Logger.Info("server is shutting down", "clients", len(clients))
+	for _, c := range clients {
+		c.conn.Close(wire.CloseGoingAway, wire.CloseReason(wire.CloseGoingAway))
+	}
+	gone := make(chan struct{})
+	go func() { s.tasks.Wait(); close(gone) }()
+	timeout := time.NewTimer(s.cfg.ShutdownTimeout)
+	defer timeout.Stop()
+	select {
+	case <-gone:
+	case <-timeout.C:
+		// Interrupt what is left, and give it a moment to notice.
+		cancel()
+		for _, c := range s.reg.AppendAll(nil) {
+			c.conn.Abort(ws.CauseAborted)
+		}
+		timeout.Reset(time.Second)
+		select {
+		case <-gone:
+		case <-timeout.C:
+			return fmt.Errorf("ignis: %d callbacks did not return within %v of shutdown", s.counts.running.Load(), s.cfg.ShutdownTimeout)
+		}
+	}
+	s.opts.Flusher.Close()
+	s.cfg.Logger.Info("server is shut down")
+	return nil
+}
+
+// beginStop makes ServeHTTP refuse and Run end. It may be called again.
+func (s *Server) beginStop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.stopped {
+		s.stopped = true
+		close(s.stopping)
+	}
+}
+
+// Shutdown makes Run end and waits until it has, or until ctx ends: then it
+// returns ctx's error and the shutdown goes on. It may be called again, and
+// before Run.
+func (s *Server) Shutdown(ctx context.Context) error {
+	if s == nil {
+		return ErrNotRunning
+	}
+	s.beginStop()
+	s.mu.Lock()
+	started := s.started
+	s.mu.Unlock()
+	if !started {
+		return nil
+	}
+	select {
+	case <-s.done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("ignis: shutdown: %w", ctx.Err())
+	}
+}
+
+// running returns ErrNotRunning unless connections are accepted.
+func (s *Server) running() error {
+	if s == nil {
+		return ErrNotRunning
+	}
+	select {
+	case <-s.ready:
+	default:
+		return ErrNotRunning
+	}
+	select {
+	case <-s.done:
+		return ErrNotRunning
+	default:
+		return nil
+	}
+}
+
+// ServeHTTP upgrades the request to a WebSocket connection. A request that asks
+// for none gets 426, one from a page that CheckOrigin refuses 403, and every one
+// gets 503 while the server is not running.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := s.running(); err != nil || s.isStopping() {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "The server is not ready.", http.StatusServiceUnavailable)
+		return
+	}
+	if s.cfg.CheckOrigin != nil && !s.cfg.CheckOrigin(r) {
+		s.counts.refusedOrigin.Add(1)
+		s.warn("connection refused: origin", "remote", r.RemoteAddr)
+		http.Error(w, "Connections from this origin are not allowed.", http.StatusForbidden)
+		return
+	}
+	nc, early, err := ws.Upgrade(w, r)
+	if err != nil {
+		s.counts.refusedUpgrade.Add(1)
+		s.cfg.Logger.Debug("connection refused", "remote", r.RemoteAddr, "error", err)
+		return
+	}
+	select {
+	case s.accepted <- upgraded{nc, early}:
+	case <-s.stopping:
+		_ = nc.Close()
+	}
+}
+
+func (s *Server) isStopping() bool {
+	select {
+	case <-s.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+// runningBus is a bus whose Run has been called.
+type runningBus struct {
+	failed <-chan error // why Run returned by itself
+	stop   func()       // ends Run and waits for it
+}
+
+// startBus runs the bus; subscribed is closed when envelopes come in.
+func (s *Server) startBus(ctx context.Context) (b runningBus, subscribed <-chan struct{}) {
+	ctx, cancel := context.WithCancel(ctx)
+	ready, failed, done := make(chan struct{}), make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(done)
+		err := s.cfg.Bus.Run(ctx, sync.OnceFunc(func() { close(ready) }), s.receive)
+		if ctx.Err() == nil {
+			if err == nil {
+				err = errors.New("it returned before it was told to")
+			}
+			failed <- err
+		} else if err != nil {
+			s.cfg.Logger.Warn("bus ended with an error", "error", err)
+		}
+	}()
+	return runningBus{failed, func() { cancel(); <-done }}, ready
+}
+
+// Health says whether the server does its work.
+type Health struct {
+	// Ready is whether connections are accepted.
+	Ready bool
+	// Bus is why messages do not reach other instances, or nil. Local delivery
+	// goes on meanwhile.
+	Bus error
+}
+
+// Health returns the state of the server and its bus.
+func (s *Server) Health() Health {
+	h := Health{Ready: s.running() == nil && !s.isStopping()}
+	if s == nil {
+		return h
+	}
+	if m, ok := s.cfg.Bus.(BusMonitor); ok {
+		h.Bus = m.Health()
+	}
+	return h
+}
