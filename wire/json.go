@@ -7,8 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// MaxDepth is how deep JSON values may nest before they count as malformed. It
-// bounds the stack that one hostile message can use.
+// MaxDepth is how many objects and arrays of a message's data may be inside one
+// another; data that nests deeper counts as malformed. The object that is the
+// message or envelope itself is not counted, so data that is valid by itself is
+// valid wherever it is carried. The limit bounds the stack that one hostile
+// message can use.
 const MaxDepth = 512
 
 // Valid returns nil when text is one JSON value in valid UTF-8, nested no
@@ -35,7 +38,7 @@ func eachField(text []byte, f func(key, value []byte)) error {
 		}
 		return fmt.Errorf("%w: not an object", ErrShape)
 	}
-	s.object(0, f)
+	s.object(-1, f) // this object does not count
 	return s.end()
 }
 
@@ -50,15 +53,46 @@ func requireString(value []byte, field string) (string, error) {
 
 // stringValue decodes a JSON string; ok is false for anything else. The value
 // has been through a scanner.
-func stringValue(value []byte) (s string, ok bool) {
+func stringValue(value []byte) (string, bool) {
 	if len(value) < 2 || value[0] != '"' {
 		return "", false
 	}
 	if bytes.IndexByte(value, '\\') < 0 {
 		return string(value[1 : len(value)-1]), true
 	}
+	var s string // here, so that only this path allocates it
 	err := json.Unmarshal(value, &s)
 	return s, err == nil
+}
+
+// stringsValue decodes a JSON array of strings, or null; ok is false for
+// anything else. The value has been through a scanner.
+func stringsValue(value []byte) (list []string, ok bool) {
+	if string(value) == "null" {
+		return nil, true
+	}
+	s := scanner{text: value}
+	if !s.take('[') {
+		return nil, false
+	}
+	list = []string{}
+	for s.space(); !s.take(']'); s.space() {
+		if len(list) > 0 {
+			s.take(',')
+			s.space()
+		}
+		if s.peek() != '"' {
+			return nil, false
+		}
+		start := s.pos
+		s.str()
+		item, ok := stringValue(value[start:s.pos])
+		if !ok {
+			return nil, false
+		}
+		list = append(list, item)
+	}
+	return list, true
 }
 
 // keyText returns what the JSON string key spells, without a copy unless it

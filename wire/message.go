@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"unicode/utf8"
 )
 
 var (
@@ -122,16 +121,19 @@ func EncodeData(v any) (json.RawMessage, error) {
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	text := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-	if !utf8.Valid(text) { // a Marshaler may return anything within quotes
-		return nil, fmt.Errorf("data: %w: invalid UTF-8", ErrFormat)
+	// A Marshaler may return invalid UTF-8 within quotes, and anything may nest
+	// too deep.
+	if err := Valid(text); err != nil {
+		return nil, fmt.Errorf("data: %w", err)
 	}
-	return unescapeSeparators(text), nil
+	return unescape(text), nil
 }
 
-// unescapeSeparators turns the escapes that encoding/json insists on for
-// U+2028 and U+2029 back into the characters, in place.
-func unescapeSeparators(text []byte) []byte {
-	if !bytes.Contains(text, []byte(`\u202`)) {
+// unescape turns the escapes that encoding/json insists on for U+2028, U+2029
+// and, in place of bytes that are not UTF-8, U+FFFD back into the characters,
+// in place.
+func unescape(text []byte) []byte {
+	if !bytes.Contains(text, []byte(`\u202`)) && !bytes.Contains(text, []byte(`\ufffd`)) {
 		return text
 	}
 	out := text[:0]
@@ -142,6 +144,9 @@ func unescapeSeparators(text []byte) []byte {
 			i += 6
 		case bytes.HasPrefix(rest, []byte(`\u2029`)):
 			out = append(out, "\u2029"...)
+			i += 6
+		case bytes.HasPrefix(rest, []byte(`\ufffd`)):
+			out = append(out, "\ufffd"...)
 			i += 6
 		case rest[0] == '\\': // skip what is escaped, so that \\u2028 stays
 			out = append(out, rest[:2]...)

@@ -60,12 +60,11 @@ func (s *scanner) take(c byte) bool {
 	return true
 }
 
+// value scans a value that is inside of depth objects and arrays.
 func (s *scanner) value(depth int) {
-	if depth > MaxDepth {
-		s.fail("nested too deep")
-		return
-	}
 	switch c := s.peek(); {
+	case (c == '{' || c == '[') && depth >= MaxDepth:
+		s.fail("nested too deep")
 	case c == '{':
 		s.object(depth, nil)
 	case c == '[':
@@ -85,7 +84,8 @@ func (s *scanner) value(depth int) {
 	}
 }
 
-// object scans an object and gives each field to f, which may be nil.
+// object scans an object that is inside of depth others and gives each field
+// to f, which may be nil.
 func (s *scanner) object(depth int, f func(key, value []byte)) {
 	s.take('{')
 	s.space()

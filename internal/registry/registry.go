@@ -71,10 +71,13 @@ func (r *Registry[T]) shard(id string) *idShard[T] {
 }
 
 // Add makes m known by its id, and by nothing else until Activate. It reports
-// false when the id is taken.
+// false when the id is taken, or when m has been added before.
 func (r *Registry[T]) Add(m *Member[T]) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.state != absent {
+		return false
+	}
 	sh := r.shard(m.ID)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()

@@ -1,8 +1,6 @@
 package ws
 
 import (
-	"errors"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -47,6 +45,7 @@ type Options struct {
 	DropWhenFull      bool          // over the limit drop messages; else close
 	CloseTimeout      time.Duration // for the close handshake
 	// SealFailed is called when a message could not be sealed and was dropped.
+	// Required where Seal is used.
 	SealFailed func(error)
 }
 
@@ -78,15 +77,18 @@ type Conn struct {
 	raw  syscall.RawConn // nil: cannot be written without blocking
 	opts *Options
 	work *worker
-	in   parser // Serve's and Finish's
+
+	in      parser // Serve's and Finish's, like garbled
+	garbled bool   // the peer broke the protocol: what it sends means nothing
 
 	lastRead atomic.Int64 // unix nanoseconds
 
 	mu        sync.Mutex
 	queue     []*Message
 	queued    int  // bytes in queue and in the hands of the writer
+	pongAt    int  // where in queue a pong waits, plus 1; 0: nowhere
 	scheduled bool // a worker or a writer goroutine has the connection, or will
-	blocked   bool // the socket was full
+	blocked   bool // the socket was full, and has not caught up yet
 	held      bool // writing waits for Release
 	phase     phase
 	end       End
@@ -95,11 +97,6 @@ type Conn struct {
 	flushed   chan struct{} // made by the first Close; closed when all is written
 	ending    chan struct{} // made by Ending; closed when phase leaves open
 }
-
-var (
-	errEOF     = io.EOF
-	errStopped = errors.New("connection is ending")
-)
 
 // NewConn returns a connection over nc.
 func NewConn(nc net.Conn, opts *Options) *Conn {
@@ -112,8 +109,12 @@ func NewConn(nc net.Conn, opts *Options) *Conn {
 // Enqueue queues m for writing, after all that has been queued before.
 func (c *Conn) Enqueue(m *Message) Verdict {
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.enqueueLocked(m)
+}
+
+func (c *Conn) enqueueLocked(m *Message) Verdict {
 	if c.phase != phaseOpen {
-		c.mu.Unlock()
 		return Closing
 	}
 	// One message over the limit may go to a connection with nothing waiting:
@@ -122,11 +123,9 @@ func (c *Conn) Enqueue(m *Message) Verdict {
 		if !c.opts.DropWhenFull {
 			c.abortLocked(CauseBackpressure)
 		}
-		c.mu.Unlock()
 		return Full
 	}
 	c.appendLocked(m)
-	c.mu.Unlock()
 	return Queued
 }
 
@@ -141,17 +140,19 @@ func (c *Conn) appendLocked(m *Message) {
 func (c *Conn) scheduleLocked() {
 	c.scheduled = true
 	if c.raw == nil || c.seal != nil {
-		c.opts.Flusher.spawn(c, nil, nil, nil)
+		c.opts.Flusher.spawn(c, nil, nil)
 		return
 	}
 	c.work.push(c)
 }
 
 // Hold keeps what is queued from now on from being written until Release. What
-// is already being written may still go out.
+// is already being written may still go out. A connection that is ending cannot
+// be held, and one that is held and begins to end is released: its close frame
+// must get out.
 func (c *Conn) Hold() {
 	c.mu.Lock()
-	c.held = true
+	c.held = c.phase == phaseOpen
 	c.mu.Unlock()
 }
 
@@ -165,10 +166,11 @@ func (c *Conn) Release() {
 	}
 }
 
-// Seal makes every text message that is not yet written go out as seal makes
-// it, except those marked by [Message.Clear]. It must be called while the
-// connection is held. The seal function is called by one goroutine at a time, in the order of the queue, and off the shared
-// workers: if it is slow or panics it hurts this connection alone.
+// Seal makes every text message that is not being written yet go out as seal
+// makes it, except those marked by [Message.Clear]. Call it while the connection
+// is held: then everything that is queued after Hold is sealed. The seal function
+// is called by one goroutine at a time, in the order of the queue, and off the
+// shared workers: if it is slow or panics it hurts this connection alone.
 func (c *Conn) Seal(seal Sealer) {
 	c.mu.Lock()
 	c.seal = seal
@@ -180,9 +182,28 @@ func (c *Conn) Ping() { c.Enqueue(pingMessage) }
 
 var pingMessage = control(ws.OpPing, nil)
 
-// Close queues a close frame after all that is queued. Serve returns at once;
-// Finish completes the close handshake. Only the first end of a connection
-// counts.
+// pong answers a ping. Where an answer still waits it takes that one's place, as
+// RFC 6455, section 5.5.3 allows: a peer that pings and does not read would
+// otherwise fill the queue with messages of two bytes, each of which takes many
+// times that in memory.
+func (c *Conn) pong(payload []byte) {
+	m := control(ws.OpPong, payload)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pongAt > 0 {
+		waiting := &c.queue[c.pongAt-1]
+		c.queued += m.Size() - (*waiting).Size()
+		*waiting = m
+		return
+	}
+	if c.enqueueLocked(m) == Queued {
+		c.pongAt = len(c.queue)
+	}
+}
+
+// Close queues a close frame after all that is queued. Serve returns as soon as
+// it is not within a call of message; Finish completes the close handshake. Only
+// the first end of a connection counts. Of the reason 123 bytes are sent at most.
 func (c *Conn) Close(code uint16, reason string) {
 	c.closeWith(End{CauseServerClosed, code, reason})
 }
@@ -194,14 +215,13 @@ func (c *Conn) closeWith(end End) {
 		return
 	}
 	c.end = end
-	body := ws.NewCloseFrameBody(ws.StatusCode(end.Code), end.Reason)
-	if end.Code == closeNoStatus {
-		body = nil
+	var body []byte
+	if end.Code != closeNoStatus {
+		body = ws.NewCloseFrameBody(ws.StatusCode(end.Code), cut(end.Reason, maxControl-2))
 	}
 	c.flushed = make(chan struct{})
-	c.held = false
-	c.appendLocked(control(ws.OpClose, body))
 	c.leaveOpenLocked(phaseClosing)
+	c.appendLocked(control(ws.OpClose, body))
 }
 
 // Abort ends the connection without a close frame; what is queued is discarded.
@@ -227,6 +247,7 @@ var past = time.Unix(1, 0)
 
 // leaveOpenLocked moves to a later phase and wakes the reader.
 func (c *Conn) leaveOpenLocked(to phase) {
+	c.held = false
 	if c.phase == phaseOpen && c.ending != nil {
 		close(c.ending)
 	}
@@ -236,16 +257,14 @@ func (c *Conn) leaveOpenLocked(to phase) {
 
 // discardLocked forgets what has not been written.
 func (c *Conn) discardLocked() {
-	c.queue = nil
+	c.queue, c.pongAt = nil, 0
 	if c.flushed != nil {
 		c.flushedLocked()
 	}
 }
 
 func (c *Conn) flushedLocked() {
-	select {
-	case <-c.flushed:
-	default:
+	if !isClosed(c.flushed) {
 		close(c.flushed)
 	}
 }
@@ -270,131 +289,10 @@ func (c *Conn) LastRead() time.Time { return time.Unix(0, c.lastRead.Load()) }
 func (c *Conn) Backpressured() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.blocked || c.raw == nil && c.queued > chunk
+	// A writer goroutine cannot tell that the socket is full, only that it is
+	// behind.
+	return c.blocked || (c.raw == nil || c.seal != nil) && c.queued > chunk
 }
 
 // RemoteAddr returns the peer's address.
 func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
-
-// Serve reads until the connection begins to end, and calls message with each
-// message from the peer; the payload is message's only during the call. It
-// answers pings. The early bytes are those that came with the upgrade. After
-// Serve the caller calls Finish.
-func (c *Conn) Serve(early []byte, message func(payload []byte, binary bool)) End {
-	take := func(op ws.OpCode, payload []byte) error {
-		if !c.open() {
-			if op == ws.OpClose {
-				c.sawClose()
-			}
-			return errStopped
-		}
-		switch op {
-		case ws.OpText, ws.OpBinary:
-			message(payload, op == ws.OpBinary)
-		case ws.OpPing:
-			c.Enqueue(control(ws.OpPong, payload))
-		case ws.OpClose:
-			return c.peerClosed(payload)
-		}
-		return nil
-	}
-	err := c.in.feed(early, take)
-	if err == nil {
-		err = c.read(func(b []byte) error {
-			c.lastRead.Store(time.Now().UnixNano())
-			return c.in.feed(b, take)
-		})
-	}
-	var v *violation
-	if errors.As(err, &v) {
-		c.closeWith(End{CauseViolation, v.code, v.text})
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.phase == phaseOpen {
-		c.abortLocked(CauseLost)
-	}
-	return c.end
-}
-
-func (c *Conn) open() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.phase == phaseOpen
-}
-
-func (c *Conn) sawClose() {
-	c.mu.Lock()
-	c.peerDone = true
-	c.mu.Unlock()
-}
-
-// peerClosed answers the peer's close frame.
-func (c *Conn) peerClosed(payload []byte) error {
-	code, reason, err := closeStatus(payload)
-	if err != nil {
-		return err
-	}
-	c.sawClose()
-	c.closeWith(End{CausePeerClosed, code, reason})
-	return errStopped
-}
-
-// read calls f with what the peer sends until that fails or the stream ends,
-// and returns why.
-func (c *Conn) read(f func([]byte) error) error {
-	if c.raw != nil {
-		return readSocket(c.raw, f)
-	}
-	buf := make([]byte, 2048) // TLS: the connection holds its own as well
-	for {
-		n, err := c.nc.Read(buf)
-		if n > 0 {
-			if err := f(buf[:n]); err != nil {
-				return err
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-const readBufferSize = 16 << 10
-
-var readBuffers = sync.Pool{New: func() any { return new([readBufferSize]byte) }}
-
-// Finish completes the close handshake, at most as long as CloseTimeout, and
-// closes the connection. Without it a close right after a message could
-// destroy that message on its way. Serve must have returned.
-func (c *Conn) Finish() {
-	c.mu.Lock()
-	flushed, waitPeer := c.flushed, !c.peerDone && c.phase == phaseClosing
-	if c.phase == phaseClosing {
-		_ = c.nc.SetDeadline(time.Now().Add(c.opts.CloseTimeout))
-	}
-	c.mu.Unlock()
-	if waitPeer {
-		_ = c.read(func(b []byte) error {
-			return c.in.feed(b, func(op ws.OpCode, _ []byte) error {
-				if op == ws.OpClose {
-					return errStopped
-				}
-				return nil
-			})
-		})
-	}
-	if flushed != nil {
-		timeout := time.NewTimer(c.opts.CloseTimeout)
-		select {
-		case <-flushed:
-		case <-timeout.C:
-		}
-		timeout.Stop()
-	}
-	c.mu.Lock()
-	c.phase = phaseDead
-	c.discardLocked()
-	c.mu.Unlock()
-	_ = c.nc.Close()
-}

@@ -3,6 +3,7 @@ package ws
 import (
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -41,14 +42,13 @@ func (f *Flusher) Close() {
 }
 
 func (f *Flusher) next() *worker {
-	return f.workers[int(f.turn.Add(1))%len(f.workers)]
+	return f.workers[f.turn.Add(1)%uint32(len(f.workers))]
 }
 
 // spawn gives c a writer goroutine of its own until nothing is pending. The
-// rest of a partly written frame goes first, then batch, sealed unless seal is
-// nil.
-func (f *Flusher) spawn(c *Conn, rest []byte, batch []*Message, seal Sealer) {
-	f.running.Go(func() { c.drain(rest, batch, seal) })
+// rest of a partly written frame goes first, then batch.
+func (f *Flusher) spawn(c *Conn, rest []byte, batch []*Message) {
+	f.running.Go(func() { c.drain(rest, batch) })
 }
 
 // worker writes to its dirty connections, one after the other.
@@ -100,18 +100,18 @@ func (w *worker) run() {
 	}
 }
 
-// flush writes all that is pending for c, unless its socket is full: then a
-// goroutine of its own goes on.
+// flush writes all that is pending for c, unless its socket is full or it is
+// sealed: then a goroutine of its own goes on.
 func (w *worker) flush(c *Conn) {
 	batch, seal := c.takePending(w.batch[:0])
 	w.batch = batch[:0]
 	defer clear(batch) // keep no message alive
-	if seal != nil {
-		w.flusher.spawn(c, nil, append([]*Message(nil), batch...), seal)
-		return
-	}
-	sent := 0
+	last := 0
 	for len(batch) > 0 {
+		if seal != nil {
+			w.flusher.spawn(c, nil, slices.Clone(batch)) // the slice is the worker's
+			return
+		}
 		n := fit(batch)
 		b := batch[0].frame
 		if n > 1 {
@@ -123,19 +123,33 @@ func (w *worker) flush(c *Conn) {
 			c.failed()
 			return
 		}
-		sent += written
 		if written < len(b) {
-			// Both the joined bytes and the batch are the worker's: copy what is left.
-			c.written(sent, true)
-			w.flusher.spawn(c, append([]byte(nil), b[written:]...), append([]*Message(nil), batch[n:]...), nil)
+			c.full(written)
+			rest, behind := unwritten(batch, written)
+			w.flusher.spawn(c, rest, slices.Clone(behind))
 			return
 		}
-		batch = batch[n:]
+		if batch = batch[n:]; len(batch) > 0 {
+			seal = c.written(written)
+		}
+		last = written
 	}
-	if c.idle(sent) {
-		return
+	if !c.idle(last) {
+		w.push(c)
 	}
-	w.push(c)
+}
+
+// unwritten returns what is left of batch when n bytes of it are written: the
+// rest of the message that was cut, and those behind it.
+func unwritten(batch []*Message, n int) (rest []byte, behind []*Message) {
+	for n >= batch[0].Size() {
+		n -= batch[0].Size()
+		batch = batch[1:]
+	}
+	if n == 0 {
+		return nil, batch
+	}
+	return batch[0].frame[n:], batch[1:]
 }
 
 // fit returns how many messages of batch go into one send, at least one.
@@ -157,16 +171,20 @@ func join(dst []byte, batch []*Message) []byte {
 }
 
 // drain writes until nothing is pending, and waits for the peer where it must.
-func (c *Conn) drain(rest []byte, batch []*Message, seal Sealer) {
-	buf := joinBuffers.Get().(*[]byte)
-	defer joinBuffers.Put(buf)
+func (c *Conn) drain(rest []byte, batch []*Message) {
 	if len(rest) > 0 {
 		if _, err := c.nc.Write(rest); err != nil {
 			c.failed()
 			return
 		}
-		c.written(len(rest), true)
 	}
+	buf := joinBuffers.Get().(*[]byte)
+	defer func() {
+		if cap(*buf) <= 2*chunk {
+			joinBuffers.Put(buf)
+		}
+	}()
+	seal := c.written(len(rest))
 	for {
 		if len(batch) == 0 {
 			if c.idle(0) {
@@ -175,21 +193,26 @@ func (c *Conn) drain(rest []byte, batch []*Message, seal Sealer) {
 			batch, seal = c.takePending(nil)
 			continue
 		}
-		n := fit(batch)
-		if seal == nil {
-			*buf = join((*buf)[:0], batch[:n])
-		} else {
+		n, b := fit(batch), batch[0].frame
+		switch {
+		case seal != nil:
 			*buf = c.joinSealed((*buf)[:0], batch[:n], seal)
+			b = *buf
+		case n > 1:
+			*buf = join((*buf)[:0], batch[:n])
+			b = *buf
 		}
-		if _, err := c.nc.Write(*buf); err != nil {
-			c.failed()
-			return
+		if len(b) > 0 { // nothing is left where nothing could be sealed
+			if _, err := c.nc.Write(b); err != nil {
+				c.failed()
+				return
+			}
 		}
 		size := 0
 		for _, m := range batch[:n] {
 			size += m.Size()
 		}
-		c.written(size, false)
+		seal = c.written(size)
 		batch = batch[n:]
 	}
 }
@@ -209,8 +232,7 @@ func (c *Conn) joinSealed(dst []byte, batch []*Message, seal Sealer) []byte {
 			c.opts.SealFailed(err)
 			continue
 		}
-		sealed := Text(len(text), func(b []byte) []byte { return append(b, text...) })
-		dst = append(dst, sealed.frame...)
+		dst = appendText(dst, text)
 	}
 	return dst
 }
@@ -233,19 +255,28 @@ func (c *Conn) takePending(dst []*Message) ([]*Message, Sealer) {
 	}
 	dst = append(dst, c.queue...)
 	clear(c.queue)
-	c.queue = c.queue[:0]
+	c.queue, c.pongAt = c.queue[:0], 0
 	if cap(c.queue) > 4 { // a connection at rest keeps next to nothing
 		c.queue = nil
 	}
 	return dst, c.seal
 }
 
-// written takes n bytes that the kernel has off the account.
-func (c *Conn) written(n int, blocked bool) {
+// written takes n bytes that the kernel has off the account, and returns how
+// what is left has to be sealed: that may have been decided meanwhile.
+func (c *Conn) written(n int) Sealer {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.queued -= n
-	c.blocked = blocked
-	c.mu.Unlock()
+	return c.seal
+}
+
+// full does what written does, and notes that the socket takes no more.
+func (c *Conn) full(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queued -= n
+	c.blocked = true
 }
 
 // idle does what written does, and reports whether the writer may go: then the
@@ -254,19 +285,16 @@ func (c *Conn) idle(n int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.queued -= n
-	c.blocked = false
 	if len(c.queue) > 0 && !c.held {
 		return false
 	}
-	c.scheduled = false
+	c.scheduled, c.blocked = false, false
 	if c.phase == phaseClosing {
 		c.flushedLocked()
 	}
 	return true
 }
 
-// failed ends a connection that could not be written to.
-func (c *Conn) failed() {
-	c.Abort(CauseLost)
-	c.idle(0)
-}
+// failed ends a connection that could not be written to. It stays scheduled:
+// nothing will be written to it any more.
+func (c *Conn) failed() { c.Abort(CauseLost) }

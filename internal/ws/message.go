@@ -2,6 +2,8 @@ package ws
 
 import (
 	"encoding/binary"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 )
@@ -26,7 +28,30 @@ func Text(size int, fill func(dst []byte) []byte) *Message {
 	return &Message{frame: b, head: head}
 }
 
-// control returns a control frame; the payload is at most 125 bytes.
+// appendText appends a text frame with the payload to dst.
+func appendText(dst, payload []byte) []byte {
+	var head [10]byte
+	putHeader(head[:], ws.OpText, len(payload))
+	dst = append(dst, head[:headerSize(len(payload))]...)
+	return append(dst, payload...)
+}
+
+// maxControl is the size of the largest payload of a control frame.
+const maxControl = 125
+
+// cut returns as much of the start of s as fits in n bytes of UTF-8.
+func cut(s string, n int) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if len(s) <= n {
+		return s
+	}
+	for !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// control returns a control frame; the payload is at most maxControl bytes.
 func control(op ws.OpCode, payload []byte) *Message {
 	b := make([]byte, 2+len(payload))
 	putHeader(b, op, len(payload))

@@ -54,15 +54,23 @@ func (p *parser) feed(data []byte, f func(op ws.OpCode, payload []byte) error) e
 		}
 		data = data[n:]
 	}
+	p.keep(data, kept)
+	return err
+}
+
+// keep keeps what is incomplete; kept says that it is the end of p.pending.
+func (p *parser) keep(data []byte, kept bool) {
 	switch {
 	case len(data) == 0:
 		p.pending = nil
-	case kept:
+	case kept && len(data) == len(p.pending):
+		// Nothing was complete. Copying here would cost a peer that sends byte by
+		// byte little and the server the square of it.
+	case kept && cap(p.pending) <= 4*len(data):
 		p.pending = append(p.pending[:0], data...)
-	default:
+	default: // also where a large frame has gone and little is left
 		p.pending = append([]byte(nil), data...)
 	}
-	return err
 }
 
 // frame handles the frame that data starts with and returns its length, or 0
@@ -130,7 +138,7 @@ func (p *parser) header(b []byte) (header, error) {
 		return h, breach("unknown opcode")
 	case h.op.IsControl() && !h.fin:
 		return h, breach("fragmented control frame")
-	case h.op.IsControl() && length > 125:
+	case h.op.IsControl() && length > maxControl:
 		return h, breach("control frame over 125 bytes")
 	case h.op == ws.OpContinuation && p.op == 0:
 		return h, breach("continuation of nothing")
@@ -143,12 +151,16 @@ func (p *parser) header(b []byte) (header, error) {
 		if size += 2; len(b) < size {
 			return h, nil
 		}
-		length = uint64(binary.BigEndian.Uint16(b[2:]))
+		if length = uint64(binary.BigEndian.Uint16(b[2:])); length < 126 {
+			return h, breach("length not in its shortest form")
+		}
 	case 127:
 		if size += 8; len(b) < size {
 			return h, nil
 		}
-		length = binary.BigEndian.Uint64(b[2:])
+		if length = binary.BigEndian.Uint64(b[2:]); length <= 0xffff || length>>63 != 0 {
+			return h, breach("length not in its shortest form, or negative")
+		}
 	}
 	if !h.op.IsControl() && length > uint64(p.max-len(p.partial)) {
 		return h, &violation{closeMessageLarge, fmt.Sprintf("message over %d bytes", p.max)}

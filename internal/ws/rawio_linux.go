@@ -84,35 +84,54 @@ func (s *sender) send(raw syscall.RawConn, b []byte) (n int, err error) {
 	return s.n, nil
 }
 
-// readSocket reads until the stream ends or f fails, and returns why. It holds
-// a buffer only while there is something to read. It reads until the socket is
-// empty even after a short read: readiness is edge-triggered, and the end of the
-// stream may have come with the last bytes.
-func readSocket(raw syscall.RawConn, f func([]byte) error) error {
-	var failed error
-	err := raw.Read(func(fd uintptr) bool {
-		buf := readBuffers.Get().(*[readBufferSize]byte)
-		defer readBuffers.Put(buf)
-		for {
-			t := transfer{trap: syscall.SYS_RECVFROM, flags: syscall.MSG_DONTWAIT, buf: buf[:]}
-			t.attempt(fd)
-			switch {
-			case t.errno == syscall.EAGAIN:
-				return false
-			case t.errno != 0:
-				failed = t.errno
-				return true
-			case t.n == 0:
-				failed = errEOF
-				return true
-			}
-			if failed = f(buf[:t.n]); failed != nil {
-				return true
-			}
-		}
-	})
-	if failed != nil {
-		return failed
+// receiver receives without blocking into a pooled buffer, which it holds only
+// while there is something in it. It is for one goroutine.
+type receiver struct {
+	transfer
+	from *[readBufferSize]byte
+	try  func(fd uintptr) bool // the method value, made once
+}
+
+// receive reports whether there is something to deal with; false makes
+// RawConn.Read wait until there is.
+func (r *receiver) receive(fd uintptr) bool {
+	r.from = readBuffers.Get().(*[readBufferSize]byte)
+	r.buf = r.from[:]
+	r.attempt(fd)
+	if r.n == 0 {
+		r.release()
 	}
-	return err
+	return r.errno != syscall.EAGAIN
+}
+
+func (r *receiver) release() {
+	readBuffers.Put(r.from)
+	r.from, r.buf = nil, nil
+}
+
+// readSocket reads until the stream ends or f fails, and returns why. It holds
+// a buffer only while there is something to read. After a short read it tries
+// again before it waits: readiness is edge-triggered, and the end of the stream
+// may have come with the last bytes. Each try is a RawConn.Read of its own,
+// because that is what looks at the deadline: a peer that sends without a pause
+// must not keep the reader from noticing that the connection ends. And f runs
+// outside it, so that it does not keep the descriptor busy.
+func readSocket(raw syscall.RawConn, f func([]byte) error) error {
+	r := &receiver{transfer: transfer{trap: syscall.SYS_RECVFROM, flags: syscall.MSG_DONTWAIT}}
+	r.try = r.receive
+	for {
+		switch err := raw.Read(r.try); {
+		case err != nil:
+			return err
+		case r.errno != 0:
+			return r.errno
+		case r.n == 0:
+			return errEOF
+		}
+		err := f(r.buf[:r.n])
+		r.release()
+		if err != nil {
+			return err
+		}
+	}
 }

@@ -17,13 +17,20 @@ import (
 // otherwise.
 func Upgrade(w http.ResponseWriter, r *http.Request) (net.Conn, []byte, error) {
 	if !asksForWebSocket(r) || r.ProtoMajor != 1 {
-		w.Header().Set("Upgrade", "websocket")
-		if r.ProtoMajor == 1 {
+		if r.ProtoMajor == 1 { // HTTP/2 has no such fields
+			w.Header().Set("Upgrade", "websocket")
 			w.Header().Set("Connection", "Upgrade")
 		}
 		w.Header().Set("Sec-WebSocket-Version", "13")
 		http.Error(w, "This address speaks WebSocket (RFC 6455, over HTTP/1.1).", http.StatusUpgradeRequired)
 		return nil, nil, fmt.Errorf("request is no WebSocket handshake")
+	}
+	if r.Method != http.MethodGet {
+		// Before the connection is taken from net/http, which reads the body: closing
+		// with that unread could destroy the answer.
+		w.Header().Set("Allow", http.MethodGet)
+		http.Error(w, "A WebSocket handshake is a GET request.", http.StatusMethodNotAllowed)
+		return nil, nil, fmt.Errorf("websocket handshake: method %.20q", r.Method)
 	}
 	nc, rw, _, err := ws.UpgradeHTTP(r, w)
 	if err != nil {

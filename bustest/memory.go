@@ -1,0 +1,105 @@
+package bustest
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/ignis-go/ignis"
+)
+
+// ErrNotRunning is returned by Publish of a bus of NewCluster that does not run.
+var ErrNotRunning = errors.New("bustest: the bus is not running")
+
+// NewCluster returns the buses of n nodes that hear each other. They lose
+// nothing between nodes that run, and keep in memory, without a bound, what a
+// node has not received yet. Each offers [ignis.BusMonitor] too, and may run
+// again after its Run has returned.
+func NewCluster(n int) []ignis.Bus {
+	h := &hub{running: make(map[*node]struct{})}
+	buses := make([]ignis.Bus, n)
+	for i := range buses {
+		buses[i] = &node{hub: h, wake: make(chan struct{}, 1)}
+	}
+	return buses
+}
+
+// hub is what the nodes of a cluster share. Its lock makes one order of all
+// envelopes, the same for every node.
+type hub struct {
+	mu      sync.Mutex
+	running map[*node]struct{}
+}
+
+type node struct {
+	hub     *hub
+	wake    chan struct{} // has an element when the queue may not be empty
+	pending [][]byte      // guarded by hub.mu
+}
+
+// Publish gives every running node a copy of its own, so that none can change
+// what another one gets.
+func (n *node) Publish(_ string, envelope []byte) error {
+	n.hub.mu.Lock()
+	defer n.hub.mu.Unlock()
+	if _, ok := n.hub.running[n]; !ok {
+		return ErrNotRunning
+	}
+	for to := range n.hub.running {
+		to.pending = append(to.pending, append([]byte{}, envelope...))
+		select {
+		case to.wake <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+func (n *node) Run(ctx context.Context, ready func(), receive func([]byte)) error {
+	n.hub.mu.Lock()
+	if _, ok := n.hub.running[n]; ok {
+		n.hub.mu.Unlock()
+		return errors.New("bustest: the bus runs already")
+	}
+	n.hub.running[n] = struct{}{}
+	n.hub.mu.Unlock()
+	defer func() {
+		n.hub.mu.Lock()
+		defer n.hub.mu.Unlock()
+		delete(n.hub.running, n)
+		n.pending = nil
+	}()
+	ready()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-n.wake:
+		}
+		n.hub.mu.Lock()
+		batch := n.pending
+		n.pending = nil
+		n.hub.mu.Unlock()
+		for _, envelope := range batch {
+			if ctx.Err() != nil {
+				return nil
+			}
+			receive(envelope)
+		}
+	}
+}
+
+// Health implements [ignis.BusMonitor].
+func (n *node) Health() error {
+	n.hub.mu.Lock()
+	defer n.hub.mu.Unlock()
+	if _, ok := n.hub.running[n]; !ok {
+		return ErrNotRunning
+	}
+	return nil
+}
+
+// Lost implements [ignis.BusMonitor]: nothing is ever lost.
+func (n *node) Lost() uint64 { return 0 }
+
+var _ ignis.BusMonitor = (*node)(nil)

@@ -1,0 +1,215 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis/client"
+	"github.com/ignis-go/ignis/wire"
+)
+
+func TestDialFailsAfterUpgrade(t *testing.T) {
+	tests := []struct {
+		name   string
+		script func(p *peer)
+		want   []error
+		not    []error
+		text   []string
+	}{
+		{
+			"rejected", func(p *peer) {
+				p.text(`{"event":"error","data":{"message":"Authentication failed"}}`)
+				p.close(ws.StatusCode(wire.CloseAuthFailed), "Authentication failed")
+				p.expectClose(ws.StatusCode(wire.CloseAuthFailed))
+			},
+			[]error{client.ErrAuthentication, &client.CloseError{Code: 4003, Reason: "Authentication failed"}},
+			[]error{client.ErrLost, client.ErrProtocol},
+			[]string{"4003", "check the credentials"},
+		},
+		{
+			"authenticator broken", func(p *peer) {
+				p.text(`{"event":"error","data":{"message":"Authentication error"}}`)
+				p.close(ws.StatusCode(wire.CloseAuthFailed), "Authentication failed")
+				p.drain()
+			},
+			[]error{client.ErrAuthentication, &client.CloseError{Code: 4003, Reason: "Authentication failed"}},
+			nil,
+			[]string{"Authentication error"},
+		},
+		{
+			"authentication timeout", func(p *peer) { p.close(4001, "Authentication timeout"); p.drain() },
+			[]error{client.ErrAuthentication, &client.CloseError{Code: 4001, Reason: "Authentication timeout"}},
+			[]error{client.ErrLost},
+			[]string{"4001", "try again"},
+		},
+		{
+			"encryption required", func(p *peer) { p.close(4004, "Encryption required"); p.drain() },
+			[]error{client.ErrAuthentication, &client.CloseError{Code: 4004, Reason: "Encryption required"}},
+			[]error{client.ErrLost},
+			[]string{"4004", "encrypted"},
+		},
+		{
+			"shutdown", func(p *peer) { p.close(1001, "Server shutting down"); p.drain() },
+			[]error{&client.CloseError{Code: 1001, Reason: "Server shutting down"}},
+			[]error{client.ErrAuthentication, client.ErrLost},
+			[]string{"1001"},
+		},
+		{"gone", func(*peer) {}, []error{client.ErrLost}, []error{client.ErrAuthentication}, nil},
+		{
+			"message first", func(p *peer) { p.text(`{"event":"chat"}`); p.drain() },
+			[]error{client.ErrProtocol},
+			[]error{client.ErrAuthentication},
+			[]string{"chat"},
+		},
+		{
+			"no id", func(p *peer) { p.text(`{"event":"connected","data":{}}`); p.drain() },
+			[]error{client.ErrProtocol},
+			nil,
+			[]string{"without an id"},
+		},
+		{"no data", func(p *peer) { p.text(`{"event":"connected"}`); p.drain() }, []error{client.ErrProtocol}, nil, nil},
+		{
+			"id of a wrong type", func(p *peer) { p.text(`{"event":"connected","data":{"id":5}}`); p.drain() },
+			[]error{client.ErrProtocol},
+			nil, nil,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			url := serve(t, func(p *peer) {
+				p.expect(`{"event":"authenticate","data":"S3CRET"}`)
+				tt.script(p)
+			})
+			_, err := client.Dial(t.Context(), url+"?t=S3CRET", client.Config{Credentials: "S3CRET"})
+			checkDialError(t, err, tt.want, tt.not, append(tt.text, "dial ws://127.0.0.1:"))
+		})
+	}
+}
+
+func checkDialError(t *testing.T, err error, want, not []error, text []string) {
+	t.Helper()
+	if err == nil {
+		t.Fatal("Dial succeeded")
+	}
+	for _, w := range want {
+		var closed *client.CloseError
+		if wc, ok := w.(*client.CloseError); ok {
+			if !errors.As(err, &closed) || *closed != *wc {
+				t.Errorf("error %q, want one with %+v", err, wc)
+			}
+		} else if !errors.Is(err, w) {
+			t.Errorf("error %q, want one that is %q", err, w)
+		}
+	}
+	for _, n := range not {
+		if errors.Is(err, n) {
+			t.Errorf("error %q is %q", err, n)
+		}
+	}
+	for _, s := range text {
+		if !strings.Contains(err.Error(), s) {
+			t.Errorf("error %q, want it to contain %q", err, s)
+		}
+	}
+	if strings.Contains(err.Error(), "S3CRET") {
+		t.Errorf("error %q holds a secret", err)
+	}
+}
+
+// rawServer answers each TCP connection's request by f, which gets the response
+// that would be right.
+func rawServer(t *testing.T, f func(conn net.Conn, upgrade string)) string {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Errorf("hijack: %v", err)
+			return
+		}
+		defer conn.Close()
+		f(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"+
+			"Sec-WebSocket-Accept: "+acceptKey(r.Header.Get("Sec-WebSocket-Key"))+"\r\n\r\n")
+	}))
+	t.Cleanup(s.Close)
+	return "ws" + strings.TrimPrefix(s.URL, "http") + "/ws"
+}
+
+func TestDialFailsAtUpgrade(t *testing.T) {
+	answer := func(s string) func(net.Conn, string) {
+		return func(conn net.Conn, _ string) { _, _ = conn.Write([]byte(s)) }
+	}
+	tests := []struct {
+		name   string
+		server func(conn net.Conn, upgrade string)
+		want   error
+		text   string
+	}{
+		{"status 426", answer("HTTP/1.1 426 Upgrade Required\r\n\r\n"), client.ErrProtocol, "426"},
+		{"status 503", answer("HTTP/1.1 503 Service Unavailable\r\n\r\n"), client.ErrProtocol, "503"},
+		{"not HTTP", answer("SSH-2.0-OpenSSH\r\n"), client.ErrProtocol, "not a WebSocket server"},
+		{"nothing", answer(""), client.ErrLost, ""},
+		{"half a response", answer("HTTP/1.1 101 Switching Protocols\r\nUpg"), client.ErrLost, ""},
+		{"no headers", answer("HTTP/1.1 101 Switching Protocols\r\n\r\n"), client.ErrProtocol, ""},
+		{
+			"wrong key", func(conn net.Conn, upgrade string) {
+				i := strings.Index(upgrade, "Accept: ") + len("Accept: ")
+				_, _ = conn.Write([]byte(upgrade[:i] + "AAAA" + upgrade[i+4:]))
+			}, client.ErrProtocol, "",
+		},
+		{
+			"extension not asked for", func(conn net.Conn, upgrade string) {
+				_, _ = conn.Write([]byte(strings.Replace(upgrade, "\r\n\r\n",
+					"\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n", 1)))
+			}, client.ErrProtocol, "",
+		},
+		{
+			"line without end", func(conn net.Conn, _ string) {
+				_, _ = conn.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nX: "))
+				for {
+					if _, err := conn.Write(make([]byte, 4096)); err != nil {
+						return
+					}
+				}
+			}, client.ErrProtocol, "more than",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			url := rawServer(t, tt.server)
+			_, err := client.Dial(t.Context(), url, client.Config{Credentials: "S3CRET"})
+			checkDialError(t, err, []error{tt.want}, []error{client.ErrAuthentication}, []string{tt.text})
+		})
+	}
+}
+
+func TestDialRejectsArguments(t *testing.T) {
+	cfg := client.Config{NetDial: func(context.Context, string, string) (net.Conn, error) {
+		t.Error("dialed")
+		return nil, errors.New("no")
+	}}
+	for _, url := range []string{
+		"", "127.0.0.1:8080", "http://127.0.0.1/?S3CRET", "ws:///ws?S3CRET", "ws://me:S3CRET@localhost/ws",
+		"ws://localhost:port/S3CRET", "ws://%zz/S3CRET", "wss:opaque?S3CRET",
+	} {
+		_, err := client.Dial(t.Context(), url, cfg)
+		checkDialError(t, err, nil, nil, []string{"dial: "})
+	}
+	for name, cfg := range map[string]client.Config{
+		"Credentials":       {Credentials: make(chan int)},
+		"HeartbeatInterval": {HeartbeatInterval: 25 * time.Hour},
+		"DialTimeout":       {DialTimeout: -1},
+		"WriteTimeout":      {WriteTimeout: -1},
+		"MaxMessage":        {MaxMessage: -1},
+	} {
+		_, err := client.Dial(t.Context(), "ws://localhost", cfg)
+		checkDialError(t, err, nil, nil, []string{"Config." + name})
+	}
+}

@@ -1,0 +1,22 @@
+// Package client connects a Go program to an Ignis WebSocket server, this
+// project's or any other that speaks the same protocol.
+//
+// [Dial] connects, authenticates and returns a [Conn], which sends and
+// receives messages and keeps the connection alive by itself:
+//
+//	c, err := client.Dial(ctx, "ws://127.0.0.1:8080/ws", client.Config{
+//		Credentials: map[string]string{"type": "Bearer", "token": token},
+//	})
+//	if errors.Is(err, client.ErrAuthentication) {
+//		// the server does not know us: get a new token
+//	}
+//	defer c.Close()
+//	err = c.Join(ctx, "lobby")
+//	for {
+//		m, err := c.Receive(ctx)
+//		...
+//	}
+//
+// A Conn is one connection. When it is lost, [Conn.Receive] says so, and the
+// application dials again when it sees fit.
+package client

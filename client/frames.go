@@ -1,0 +1,125 @@
+package client
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/gobwas/ws"
+)
+
+// frameReader puts messages together from the frames of a server.
+type frameReader struct {
+	r   io.Reader
+	max int // bytes of a message
+
+	header  [ws.MaxHeaderSize]byte
+	state   ws.State
+	partial []byte // of a fragmented message, while state says so
+	op      ws.OpCode
+}
+
+func newFrameReader(r io.Reader, limit int) *frameReader {
+	return &frameReader{r: r, max: limit, state: ws.StateClientSide}
+}
+
+// next returns the next control frame, or the next whole message, whose op is
+// OpText or OpBinary. The payload is the caller's to keep. The error is a
+// *failure when the server is at fault, and otherwise the reader's;
+// io.EOF only between two frames.
+func (f *frameReader) next() (ws.OpCode, []byte, error) {
+	for {
+		h, err := ws.ReadHeaderBuffer(f.r, f.header[:])
+		switch {
+		case errors.Is(err, ws.ErrHeaderLengthMSB), errors.Is(err, ws.ErrHeaderLengthUnexpected):
+			return 0, nil, protocolError(ws.StatusProtocolError, "%w", err)
+		case err != nil:
+			return 0, nil, err
+		}
+		if err := ws.CheckHeader(h, f.state); err != nil {
+			return 0, nil, protocolError(ws.StatusProtocolError, "%w", err)
+		}
+		if h.OpCode.IsControl() {
+			payload, err := readAppend(nil, f.r, int(h.Length))
+			return h.OpCode, payload, err
+		}
+		if h.Length > int64(f.max-len(f.partial)) {
+			return 0, nil, protocolError(ws.StatusMessageTooBig,
+				"message of more than %d bytes; see Config.MaxMessage", f.max)
+		}
+		if f.partial, err = readAppend(f.partial, f.r, int(h.Length)); err != nil {
+			return 0, nil, err
+		}
+		if h.OpCode != ws.OpContinuation {
+			f.op = h.OpCode
+		}
+		if h.Fin {
+			message := f.partial
+			f.partial, f.state = nil, f.state.Clear(ws.StateFragmented)
+			return f.op, message, nil
+		}
+		f.state = f.state.Set(ws.StateFragmented)
+	}
+}
+
+// readAppend reads n bytes onto dst. It takes memory as the bytes arrive, since
+// n is only what the peer says.
+func readAppend(dst []byte, r io.Reader, n int) ([]byte, error) {
+	const step = 64 << 10
+	for n > 0 {
+		part := min(n, max(step, len(dst)))
+		dst = slices.Grow(dst, part)
+		read, err := io.ReadFull(r, dst[len(dst):len(dst)+part])
+		dst = dst[:len(dst)+read]
+		if err != nil {
+			if err == io.EOF { // within a frame that is no clean end
+				err = io.ErrUnexpectedEOF
+			}
+			return dst, err
+		}
+		n -= part
+	}
+	return dst, nil
+}
+
+// frame returns one whole frame, masked as clients must.
+func frame(op ws.OpCode, payload []byte) []byte {
+	h := ws.Header{Fin: true, OpCode: op, Masked: true, Mask: ws.NewMask(), Length: int64(len(payload))}
+	var b bytes.Buffer
+	b.Grow(ws.HeaderSize(h) + len(payload))
+	_ = ws.WriteHeader(&b, h) // a Buffer takes everything
+	start := b.Len()
+	b.Write(payload)
+	ws.Cipher(b.Bytes()[start:], h.Mask, 0)
+	return b.Bytes()
+}
+
+// parseClose reads the payload of a close frame.
+func parseClose(payload []byte) (*CloseError, error) {
+	if len(payload) == 0 {
+		return &CloseError{Code: uint16(ws.StatusNoStatusRcvd)}, nil
+	}
+	if len(payload) == 1 {
+		return nil, protocolError(ws.StatusProtocolError, "close frame with half a code")
+	}
+	code, reason := ws.ParseCloseFrameData(payload)
+	switch {
+	case !sendable(uint16(code)):
+		return nil, protocolError(ws.StatusProtocolError, "close frame with code %d", code)
+	case !utf8.ValidString(reason):
+		return nil, protocolError(ws.StatusInvalidFramePayloadData, "close frame with invalid UTF-8")
+	}
+	return &CloseError{Code: uint16(code), Reason: reason}, nil
+}
+
+// sendable reports whether code may stand in a close frame: RFC 6455 section
+// 7.4, and 1012 to 1014 of the registry that it set up.
+func sendable(code uint16) bool {
+	switch {
+	case code >= 1000 && code <= 1003, code >= 1007 && code <= 1014:
+		return true
+	}
+	return code >= 3000 && code <= 4999
+}

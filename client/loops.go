@@ -1,0 +1,222 @@
+package client
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis/wire"
+)
+
+// silentIntervals is after how many heartbeat intervals without a byte from
+// the server it counts as lost. Each interval a ping asks for one.
+const silentIntervals = 3
+
+// writePiece is how many bytes must go out within the write timeout.
+const writePiece = 32 << 10
+
+// read is the reading goroutine. It hands messages to Receive, and the causes
+// of the end to [Conn.end].
+func (c *Conn) read(rest []byte) {
+	defer close(c.readDone)
+	// The writer closes the socket, at the latest when the close timeout is over.
+	var src io.Reader = c.conn
+	if c.cfg.HeartbeatInterval > 0 {
+		src = &alertReader{conn: c.conn, limit: silentIntervals * c.cfg.HeartbeatInterval}
+	}
+	r := bufio.NewReader(io.MultiReader(bytes.NewReader(rest), src))
+	err := c.readMessages(newFrameReader(r, c.cfg.MaxMessage))
+	var (
+		closed *CloseError
+		fault  *failure
+	)
+	switch {
+	case errors.As(err, &closed):
+		c.end(closed, closed.Code, "")
+	case errors.As(err, &fault):
+		c.end(fault.err, fault.code, "")
+	default:
+		c.end(lost(err), 0, "")
+	}
+	close(c.in)
+	// A socket closed with bytes unread is reset, and the server might not see
+	// the close frame. So wait for its end, whatever comes, unless it has
+	// answered to ours.
+	if answered := closed != nil && errors.Is(c.err, ErrClosed); c.bye != nil && !answered {
+		_, _ = io.Copy(io.Discard, r)
+	}
+}
+
+// readMessages queues messages until there are no more. Once the connection is
+// over it discards them, waiting for the server's close frame.
+func (c *Conn) readMessages(f *frameReader) error {
+	for {
+		op, payload, err := f.next()
+		if err != nil {
+			return err
+		}
+		switch op {
+		case ws.OpPing:
+			select { // only the latest needs an answer (RFC 6455 section 5.5.3)
+			case <-c.pongs:
+			default:
+			}
+			c.pongs <- payload
+		case ws.OpPong:
+		case ws.OpClose:
+			closed, err := parseClose(payload)
+			if err != nil {
+				return err
+			}
+			return closed
+		default:
+			if err := c.queue(payload); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// queue decodes a message and hands it to Receive, waiting for room.
+func (c *Conn) queue(text []byte) error {
+	select {
+	case <-c.over:
+		return nil
+	default:
+	}
+	m, err := wire.DecodeMessage(text)
+	switch {
+	case errors.Is(err, wire.ErrFormat):
+		return protocolError(ws.StatusInvalidFramePayloadData, "message: %w", err)
+	case err != nil:
+		return protocolError(ws.StatusProtocolError, "message: %w", err)
+	}
+	for c.inBytes.Load() >= queueBytes {
+		select {
+		case <-c.inTaken:
+		case <-c.over:
+			return nil
+		}
+	}
+	size := int64(len(text))
+	c.inBytes.Add(size)
+	select {
+	case c.in <- received{m, size}:
+	case <-c.over:
+	}
+	return nil
+}
+
+// write is the writing goroutine: the only one that writes to the socket, and
+// the one that closes it.
+func (c *Conn) write() {
+	defer func() { _ = c.conn.Close() }()
+	if err := c.writeFrames(); err != nil {
+		c.werr = lost(err)
+		close(c.deaf)
+		// What the server sent before may say why: give it time to be read.
+		c.linger(time.Now().Add(closeTimeout), c.over)
+		c.end(c.werr, 0, "")
+		return
+	}
+	if c.bye == nil {
+		return
+	}
+	if _, err := c.conn.Write(c.bye); err == nil {
+		c.linger(c.cutoff, c.hurry)
+	}
+}
+
+// linger waits until all is read that the server sends, but no longer than
+// until a time, or than stop is open.
+func (c *Conn) linger(until time.Time, stop <-chan struct{}) {
+	t := time.NewTimer(time.Until(until))
+	defer t.Stop()
+	select {
+	case <-c.readDone:
+	case <-t.C:
+	case <-stop:
+	}
+}
+
+// writeFrames writes what is to be written until the connection is over, then
+// it returns nil, or until a write fails.
+func (c *Conn) writeFrames() error {
+	var beat <-chan time.Time
+	if c.cfg.HeartbeatInterval > 0 {
+		t := time.NewTicker(c.cfg.HeartbeatInterval)
+		defer t.Stop()
+		beat = t.C
+	}
+	heartbeat := wire.AppendMessage(nil, wire.Message{Event: wire.EventHeartbeat})
+	for {
+		var err error
+		select {
+		case o := <-c.out:
+			err = c.writeFrame(o.frame)
+			if err != nil {
+				o.done <- lost(err)
+			} else {
+				o.done <- nil
+			}
+		case payload := <-c.pongs:
+			err = c.writeFrame(frame(ws.OpPong, payload))
+		case <-beat:
+			err = c.writeFrame(append(frame(ws.OpText, heartbeat), frame(ws.OpPing, nil)...))
+		case <-c.over:
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// writeFrame writes in pieces, so that the timeout is about a server that
+// stands still, not about large messages on slow lines.
+func (c *Conn) writeFrame(frame []byte) error {
+	for piece := range slices.Chunk(frame, writePiece) {
+		if err := c.conn.SetWriteDeadline(time.Now().Add(c.cfg.WriteTimeout)); err != nil {
+			return err
+		}
+		select {
+		case <-c.over: // end has set the same, or is about to
+			_ = c.conn.SetWriteDeadline(c.cutoff)
+		default:
+		}
+		_, err := c.conn.Write(piece)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return fmt.Errorf("the server read too slowly: %w", err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alertReader reads from a connection and fails when nothing comes for limit.
+// The time counts from the call, not while nobody reads.
+type alertReader struct {
+	conn  net.Conn
+	limit time.Duration
+}
+
+func (a *alertReader) Read(p []byte) (int, error) {
+	if err := a.conn.SetReadDeadline(time.Now().Add(a.limit)); err != nil {
+		return 0, err
+	}
+	n, err := a.conn.Read(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, fmt.Errorf("the server was silent for %v: %w", a.limit, err)
+	}
+	return n, err
+}

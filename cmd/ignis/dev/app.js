@@ -1,0 +1,264 @@
+// The page of development mode: a client of the server with nothing between it
+// and the WebSocket, so that it also shows how the protocol is spoken.
+
+const $ = (id) => document.getElementById(id);
+const query = new URLSearchParams(location.search);
+const endpoint = new URL(document.querySelector('meta[name="ignis-path"]').content, location.href);
+endpoint.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
+
+const KEPT = 500; // entries of each list
+const HEARTBEAT = 30_000; // ms; the server gives up after 90 s
+const NAMES = ['ann', 'ben', 'cleo', 'dan', 'eve', 'finn', 'gwen', 'hugo', 'iris', 'jon', 'kim', 'leo'];
+
+const state = {
+  socket: null,
+  wanted: false, // whether to connect again when the connection is lost
+  attempt: 0,
+  retry: 0,
+  heartbeat: 0,
+  id: '', // the client id that the server gave
+  rooms: new Set((query.get('room') ?? 'lobby').split(',').filter(Boolean)),
+  frames: { in: 0, out: 0 },
+};
+
+// ---- the connection
+
+function connect() {
+  clearTimeout(state.retry);
+  state.wanted = true;
+  show('waiting', 'connecting');
+  const socket = new WebSocket(endpoint);
+  state.socket = socket;
+  socket.onopen = () => {
+    const userId = $('user').value.trim();
+    transmit({ event: 'authenticate', data: userId ? { userId } : {} });
+  };
+  socket.onmessage = ({ data }) => receive(String(data));
+  socket.onclose = (end) => closed(socket, end);
+}
+
+function disconnect() {
+  state.wanted = false;
+  clearTimeout(state.retry);
+  state.socket?.close(1000);
+  if (state.socket === null) show('closed', 'not connected');
+}
+
+function closed(socket, { code, reason }) {
+  if (state.socket !== socket) return;
+  state.socket = null;
+  state.id = '';
+  clearInterval(state.heartbeat);
+  const text = `closed with ${code}${reason ? ` (${reason})` : ''}`;
+  frame('fact', text);
+  if (!state.wanted) {
+    show('closed', 'not connected');
+    return;
+  }
+  if (state.attempt === 0) note(`The connection was ${text}. Connecting again…`, true);
+  const wait = Math.min(5000, 300 * 2 ** state.attempt++) * (0.75 + Math.random() / 2);
+  show('failed', 'connection lost, trying again');
+  state.retry = setTimeout(connect, wait);
+}
+
+function transmit(message) {
+  transmitText(JSON.stringify(message));
+}
+
+function transmitText(text) {
+  if (state.socket?.readyState !== WebSocket.OPEN) return false;
+  state.socket.send(text);
+  frame('out', text);
+  return true;
+}
+
+// ---- what the server says
+
+function receive(text) {
+  frame('in', text);
+  let message;
+  try {
+    message = JSON.parse(text);
+  } catch {
+    return; // the list of frames shows it
+  }
+  const { event, data } = message;
+  if (event === 'connected') connected(data);
+  else if (event === 'error') note(`The server says: ${data?.message}`, true);
+  else if (event === 'chat' && typeof data?.text === 'string' && data.from) said(data);
+  else happened(event, dataOf(text));
+}
+
+function connected({ id, userId }) {
+  state.id = id;
+  state.attempt = 0;
+  show('open', userId ? `connected as ${userId}` : 'connected, anonymous');
+  state.heartbeat = setInterval(() => transmit({ event: 'heartbeat' }), HEARTBEAT);
+  if (state.rooms.size > 0) transmit({ event: 'join', data: { rooms: [...state.rooms] } });
+  note(`You are ${userId ?? 'anonymous'}${state.rooms.size ? ` in ${[...state.rooms].join(', ')}` : ''}.`);
+}
+
+// dataOf returns the data as it was written: parsing would round big numbers.
+function dataOf(text) {
+  return text.match(/^\{"event":"(?:[^"\\]|\\.)*","data":([^]*)\}$/)?.[1] ?? '';
+}
+
+// ---- what the page shows
+
+function show(status, text) {
+  $('status').dataset.state = status;
+  $('status-text').textContent = text;
+  const open = status === 'open';
+  $('identity').hidden = !open;
+  $('client-id').textContent = state.id.slice(0, 8);
+  $('connect').textContent = state.wanted ? 'Disconnect' : 'Connect';
+  $('user').disabled = state.wanted;
+  const ready = open && state.rooms.size > 0;
+  for (const id of ['text', 'send', 'to']) $(id).disabled = !ready;
+  document.title = `${$('user').value.trim() || 'anonymous'} · Ignis`;
+}
+
+function said({ room, text, from }) {
+  const mine = from.id === state.id;
+  const name = from.userId ?? `anonymous ${from.id.slice(0, 4)}`;
+  const face = element('span', 'face', name.slice(0, 1).toUpperCase());
+  face.style.setProperty('--hue', hue(from.userId ?? from.id));
+  const who = element('span', 'who');
+  who.append(element('b', '', mine ? 'You' : name), ` in ${room} · ${clock(false)}`);
+  append($('messages'), element('li', mine ? 'mine' : '', face, who, element('div', 'body', text)));
+}
+
+function happened(event, data) {
+  const who = element('span', 'who');
+  who.append('event ', element('b', '', event), ` · ${clock(false)}`);
+  const body = element('div', 'body');
+  body.append(...coloured(data || 'no data'));
+  append($('messages'), element('li', 'event', element('span', 'face', '⚡'), who, body));
+}
+
+function note(text, bad = false) {
+  append($('messages'), element('li', bad ? 'note bad' : 'note', text));
+}
+
+function frame(direction, text) {
+  if (direction !== 'fact') $(`count-${direction}`).textContent = ++state.frames[direction];
+  if (text === '{"event":"heartbeat"}' && !$('beats').checked) return;
+  const code = element('code', '');
+  code.append(...(direction === 'fact' ? [text] : coloured(text)));
+  const arrow = element('span', direction, { in: '↓', out: '↑', fact: '·' }[direction]);
+  append($('log'), element('li', direction === 'fact' ? 'fact' : '', arrow, element('time', '', clock(true)), code));
+}
+
+// coloured splits JSON text into spans; the text itself stays as it is.
+function coloured(text) {
+  if (text.length > 20_000) return [text];
+  const parts = [];
+  let end = 0;
+  for (const m of text.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|-?\d[\d.eE+-]*|\b(?:true|false|null)\b/g)) {
+    parts.push(text.slice(end, m.index));
+    const token = m[1] ?? m[0];
+    parts.push(element('span', m[2] ? 'key' : m[1] ? 'string' : 'number', token));
+    end = m.index + token.length;
+  }
+  parts.push(text.slice(end));
+  return parts;
+}
+
+function showRooms() {
+  $('rooms').replaceChildren(...[...state.rooms].map((room) => {
+    const leave = element('button', '', '×');
+    leave.type = 'button';
+    leave.title = `Leave ${room}`;
+    leave.onclick = () => leaveRoom(room);
+    return element('li', '', element('span', '', room), leave);
+  }));
+  const chosen = $('to').value;
+  $('to').replaceChildren(...[...state.rooms].map((room) => new Option(room, room, false, room === chosen)));
+  const [first = 'lobby'] = state.rooms;
+  $('tip-listen').textContent = `ignis listen ${endpoint} \\\n  --join ${quoted(first)}`;
+  $('tip-emit').textContent = `ignis emit room ${quoted(first)} notice \\\n  '{"text":"hello"}'`;
+  const other = NAMES[(NAMES.indexOf($('user').value) + 1) % NAMES.length];
+  $('second').href = `/?${new URLSearchParams({ user: other, room: [...state.rooms].join(',') })}`;
+  show($('status').dataset.state, $('status-text').textContent);
+}
+
+function append(list, item) {
+  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
+  list.append(item);
+  while (list.childElementCount > KEPT) list.firstElementChild.remove();
+  if (atEnd) list.scrollTop = list.scrollHeight;
+}
+
+function element(name, className, ...children) {
+  const e = document.createElement(name);
+  e.className = className;
+  e.append(...children);
+  return e;
+}
+
+function clock(exact) {
+  const now = new Date();
+  const text = now.toTimeString().slice(0, exact ? 8 : 5);
+  return exact ? `${text}.${String(now.getMilliseconds()).padStart(3, '0')}` : text;
+}
+
+function hue(text) {
+  let h = 7;
+  for (const c of text) h = (h * 31 + c.codePointAt(0)) % 360;
+  return h;
+}
+
+function quoted(text) {
+  return /^[\w.:-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+// ---- what a person does
+
+function leaveRoom(room) {
+  state.rooms.delete(room);
+  transmit({ event: 'leave', data: { rooms: [room] } });
+  showRooms();
+}
+
+$('connection').onsubmit = (e) => {
+  e.preventDefault();
+  if (state.wanted) disconnect();
+  else connect();
+};
+
+$('join').onsubmit = (e) => {
+  e.preventDefault();
+  const room = $('room').value.trim();
+  $('room').value = '';
+  if (!room || state.rooms.has(room)) return;
+  if (room.startsWith('ws:')) {
+    note('Names that start with ws: belong to the protocol.', true);
+    return;
+  }
+  state.rooms.add(room);
+  if (state.id) transmit({ event: 'join', data: { rooms: [room] } });
+  showRooms();
+  $('to').value = room;
+};
+
+$('compose').onsubmit = (e) => {
+  e.preventDefault();
+  const text = $('text').value;
+  if (text.trim() && transmitText(JSON.stringify({ event: 'chat', data: { room: $('to').value, text } }))) $('text').value = '';
+};
+
+$('raw').onsubmit = (e) => {
+  e.preventDefault();
+  const input = $('frame');
+  if (!transmitText(input.value || input.placeholder)) note('Not connected.', true);
+};
+
+$('clear').onclick = () => $('log').replaceChildren();
+$('client-id').onclick = () => navigator.clipboard.writeText(state.id);
+
+// Each tab keeps its name when it is loaded again.
+$('user').value = query.get('user') ?? sessionStorage.getItem('user') ?? NAMES[Math.floor(Math.random() * NAMES.length)];
+$('user').onchange = () => sessionStorage.setItem('user', $('user').value);
+sessionStorage.setItem('user', $('user').value);
+showRooms();
+connect();

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/ignis-go/ignis/client"
+	"github.com/ignis-go/ignis/internal/redistest"
+)
+
+func TestDevelopmentModeBelievesEverybody(t *testing.T) {
+	_, address := serve(t, nil, "--dev")
+	for _, test := range []struct {
+		credentials any
+		user        string
+	}{
+		{nil, ""},
+		{map[string]any{"userId": "ann"}, "ann"},
+		{map[string]any{"userId": "ann", "token": "t"}, "ann"},
+		{map[string]any{"token": "t"}, "t"},
+		{map[string]any{"userId": "", "token": "t"}, "t"},
+		{map[string]any{"userId": 42, "token": "t"}, "t"},
+		{[]int{1}, ""},
+		{"ann", ""},
+	} {
+		if c := dial(t, address, test.credentials); c.UserID() != test.user {
+			t.Errorf("%v connected as %q, want %q", test.credentials, c.UserID(), test.user)
+		}
+	}
+}
+
+func TestDevelopmentModeRelays(t *testing.T) {
+	p, address := serve(t, nil, "--dev")
+	ann := dial(t, address, map[string]string{"userId": "ann"})
+	anonymous := dial(t, address, nil)
+	stranger := dial(t, address, map[string]string{"userId": "eve"})
+	for _, c := range []*client.Conn{ann, anonymous} {
+		if err := c.Join(withTimeout(t), "lobby"); err != nil {
+			t.Fatal(err)
+		}
+		send(t, c, "arrived", `{"room":"lobby"}`) // comes back once it is in
+		for m := receive(t, c); !strings.Contains(string(m.Data), c.ID()); m = receive(t, c) {
+			if m.Event != "arrived" {
+				t.Fatalf("received %+v", m)
+			}
+		}
+	}
+	receive(t, ann) // that anonymous has arrived
+
+	// None of these goes anywhere.
+	send(t, stranger, "chat", `{"room":"lobby","text":"not a member"}`)
+	send(t, stranger, "chat", `{"room":"`+ann.ID()+`","text":"another's own room"}`)
+	for _, data := range []string{`{"text":"no room"}`, `{"room":7}`, `{"room":["lobby"]}`, `{"room":""}`, `{"room":"lobby","room":null}`, `["lobby"]`, `"lobby"`, `null`} {
+		send(t, ann, "nowhere", data)
+	}
+	p.logged("its sender is not in the room")
+
+	send(t, ann, "chat", `{ "room" : "lobby", "from":{"id":"x","userId":"eve"}, "n":12345678901234567890123, "fr\u006fm":1, "text":"<\u00e9&\u2028>" }`)
+	want := `{"room":"lobby","n":12345678901234567890123,"text":"<\u00e9&\u2028>","from":{"id":"` + ann.ID() + `","userId":"ann"}}`
+	for _, c := range []*client.Conn{ann, anonymous} {
+		if m := receive(t, c); m.Event != "chat" || string(m.Data) != want {
+			t.Errorf("received %s %s, want %s", m.Event, m.Data, want)
+		}
+	}
+	send(t, anonymous, "chat", `{"room":"lobby","from":{"userId":"ann"}}`)
+	want = `{"room":"lobby","from":{"id":"` + anonymous.ID() + `"}}`
+	if m := receive(t, ann); string(m.Data) != want {
+		t.Errorf("received %s, want %s", m.Data, want)
+	}
+	// The stranger's next message is its own: nothing came before.
+	send(t, stranger, "self", `{"room":"`+stranger.ID()+`"}`)
+	if m := receive(t, stranger); m.Event != "self" {
+		t.Errorf("a stranger received %+v", m)
+	}
+}
+
+// What a web site could make a developer's browser do stops at the door.
+func TestDevelopmentModeIsForThisMachineAlone(t *testing.T) {
+	p, address := serve(t, nil, "--dev")
+	_, port, _ := strings.Cut(address, ":")
+	upgrade := []string{
+		"Connection", "Upgrade", "Upgrade", "websocket",
+		"Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==",
+	}
+	for _, test := range []struct {
+		headers []string
+		want    int
+	}{
+		{nil, http.StatusSwitchingProtocols},
+		{[]string{"Origin", "http://" + address}, http.StatusSwitchingProtocols},
+		{[]string{"Origin", "http://localhost:3000"}, http.StatusSwitchingProtocols},
+		{[]string{"Origin", "https://[::1]"}, http.StatusSwitchingProtocols},
+		{[]string{"Origin", "http://127.9.9.9:1"}, http.StatusSwitchingProtocols},
+		{[]string{"Host", "localhost:" + port}, http.StatusSwitchingProtocols},
+		{[]string{"Host", "[::1]:" + port}, http.StatusSwitchingProtocols},
+		{[]string{"Origin", "https://evil.example"}, http.StatusForbidden},
+		{[]string{"Origin", "http://localhost.evil.example"}, http.StatusForbidden},
+		{[]string{"Origin", "http://127.0.0.1.evil.example:8080"}, http.StatusForbidden},
+		{[]string{"Origin", "http://localhost@evil.example"}, http.StatusForbidden},
+		{[]string{"Origin", "http://10.0.0.1"}, http.StatusForbidden},
+		{[]string{"Origin", "null"}, http.StatusForbidden},
+		{[]string{"Origin", "file://localhost"}, http.StatusForbidden},
+		{[]string{"Origin", ""}, http.StatusForbidden},
+		{[]string{"Origin", "http://localhost", "Origin", "https://evil.example"}, http.StatusForbidden},
+		{[]string{"Host", "evil.example:" + port}, http.StatusForbidden},
+		{[]string{"Host", "evil.example"}, http.StatusForbidden},
+		{[]string{"Host", "127.0.0.1.evil.example"}, http.StatusForbidden},
+		{[]string{"Host", "evil.example", "Origin", "http://evil.example"}, http.StatusForbidden},
+	} {
+		if code := handshake(t, "http://"+address+"/ws", append(test.headers, upgrade...)...); code != test.want {
+			t.Errorf("%q: answered %d, want %d", test.headers, code, test.want)
+		}
+	}
+	p.logged("request refused")
+	for _, path := range []string{"/", "/dev/app.js", "/healthz"} {
+		if code, _, _ := get(t, "http://"+address+path, "Host", "evil.example"); code != http.StatusForbidden {
+			t.Errorf("%s for another host answers %d", path, code)
+		}
+	}
+}
+
+// handshake returns the answer to a request for a WebSocket.
+func handshake(t *testing.T, url string, headers ...string) int {
+	t.Helper()
+	r, err := http.NewRequestWithContext(withTimeout(t), http.MethodGet, url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		if headers[i] == "Host" {
+			r.Host = headers[i+1]
+			continue
+		}
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	defer transport.CloseIdleConnections()
+	response, err := transport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	return response.StatusCode
+}
+
+func TestAllowedOrigins(t *testing.T) {
+	_, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey, "IGNIS_ALLOWED_ORIGINS=https://app.example.com,http://localhost:3000"})
+	for origin, want := range map[string]int{
+		"https://app.example.com":      426, // past the gate, and no handshake
+		"https://APP.example.com":      426,
+		"http://localhost:3000":        426,
+		"http://app.example.com":       403,
+		"https://app.example.com:8443": 403,
+		"https://evil.example":         403,
+		"null":                         403,
+	} {
+		if code, _, _ := get(t, "http://"+address+"/ws", "Origin", origin); code != want {
+			t.Errorf("%s: answered %d, want %d", origin, code, want)
+		}
+	}
+	if code, _, _ := get(t, "http://"+address+"/ws"); code != 426 {
+		t.Errorf("no origin: answered %d", code)
+	}
+}
+
+func TestThePage(t *testing.T) {
+	_, address := serve(t, nil, "--dev", "--path", "/a&b")
+	code, header, page := get(t, "http://"+address+"/")
+	if code != http.StatusOK || !strings.Contains(page, `content="/a&amp;b"`) {
+		t.Errorf("the page: %d\n%s", code, page)
+	}
+	for _, part := range []string{"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} {
+		if !strings.Contains(header.Get("Content-Security-Policy"), part) {
+			t.Errorf("the policy lacks %s", part)
+		}
+	}
+	for file, kind := range map[string]string{"app.js": "text/javascript; charset=utf-8", "style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"} {
+		code, header, text := get(t, "http://"+address+"/dev/"+file)
+		if code != http.StatusOK || header.Get("Content-Type") != kind || header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %d %v", file, code, header)
+		}
+		page += text
+	}
+	for _, outside := range []string{"http://", "https://"} {
+		if rest := strings.ReplaceAll(page, `http://www.w3.org/2000/svg`, ""); strings.Contains(rest, outside) {
+			t.Errorf("the page mentions an address with %s", outside)
+		}
+	}
+}
+
+func TestListenShowsWhatAClientSends(t *testing.T) {
+	_, address := serve(t, nil, "--dev")
+	p := start(t, nil, "listen", "ws://"+address+"/ws", "--user", "ann", "--join", "a", "--join", "b,c")
+	sender := dial(t, address, nil)
+	if err := sender.Join(withTimeout(t), "c"); err != nil {
+		t.Fatal(err)
+	}
+	redistest.Wait(t, "an event", func() bool {
+		send(t, sender, "hello", "{\"room\":\"c\",\n\"list\":[1,\n2]}")
+		receive(t, sender)
+		return len(p.lines.lines) > 0
+	})
+	want := `{"event":"hello","data":{"room":"c","list":[1,2],"from":{"id":"` + sender.ID() + `"}}}`
+	if got := p.line(); got != want {
+		t.Errorf("printed %s, want %s", got, want)
+	}
+}

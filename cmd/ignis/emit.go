@@ -1,0 +1,207 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ignis-go/ignis/emitter"
+	"github.com/ignis-go/ignis/redisbus"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// maxInput bounds what is read from standard input, in bytes.
+const maxInput = 16 << 20
+
+const localRedis = "redis://127.0.0.1:6379/0"
+
+// emitCmd sends one event.
+type emitCmd struct {
+	Redis   string `default:"redis://127.0.0.1:6379/0" placeholder:"URL" help:"Redis of the servers (${default}); ignis serve --help has the forms."`
+	Timeout period `default:"5s" placeholder:"TIME" help:"How long connecting may take, and sending (${default})."`
+
+	Client    emitClient    `cmd:"" help:"Send to one client."`
+	User      emitUser      `cmd:"" help:"Send to all sessions of a user."`
+	Room      emitRoom      `cmd:"" help:"Send to the members of a room."`
+	Broadcast emitBroadcast `cmd:"" help:"Send to all clients."`
+}
+
+// Help returns what --help shows below the summary.
+func (emitCmd) Help() string {
+	return `The data is JSON, from the argument or from standard input if that is a pipe or a file; without either the event has none. It is checked before anything is sent, and sent as it is. A value that starts with a - comes after --.
+
+The event reaches whoever is connected at this moment; Redis does not tell whether somebody was.
+
+Examples:
+
+  ignis emit room lobby notice '{"text":"hello"}'
+
+  ignis emit broadcast price --exclude 0b0f1c6e-6d6a-4f0c-9a37-2f6d1c1f8a11 < price.json`
+}
+
+// content is what is sent, whoever it goes to.
+type content struct {
+	Event string  `arg:"" help:"Name of the event."`
+	JSON  *string `arg:"" optional:"" name:"json" help:"Data of the event; - or nothing for standard input."`
+}
+
+// exclusion is whom it does not go to.
+type exclusion struct {
+	Exclude idList `placeholder:"ID" help:"Clients that do not get it. May be repeated."`
+}
+
+type (
+	emitClient struct {
+		ID string `arg:"" help:"Id of the client, as its connected event has it."`
+		content
+	}
+	emitUser struct {
+		ID string `arg:"" help:"Id of the user."`
+		content
+	}
+	emitRoom struct {
+		Name string `arg:"" help:"Name of the room."`
+		content
+		exclusion
+	}
+	emitBroadcast struct {
+		content
+		exclusion
+	}
+)
+
+// Run sends to one client.
+func (c *emitClient) Run(ctx context.Context, std *stdio, e *emitCmd) error {
+	return e.send(ctx, std, c.content, nil, argument{"ID", c.ID}, func(ctx context.Context, to *emitter.Emitter, data any) error {
+		return to.ToClient(ctx, c.ID, c.Event, data)
+	})
+}
+
+// Run sends to one user.
+func (c *emitUser) Run(ctx context.Context, std *stdio, e *emitCmd) error {
+	return e.send(ctx, std, c.content, nil, argument{"ID", c.ID}, func(ctx context.Context, to *emitter.Emitter, data any) error {
+		return to.ToUser(ctx, c.ID, c.Event, data)
+	})
+}
+
+// Run sends to one room.
+func (c *emitRoom) Run(ctx context.Context, std *stdio, e *emitCmd) error {
+	return e.send(ctx, std, c.content, c.Exclude, argument{"NAME", c.Name}, func(ctx context.Context, to *emitter.Emitter, data any) error {
+		return to.ToRoom(ctx, c.Name, c.Event, data, c.Exclude...)
+	})
+}
+
+// Run sends to everybody.
+func (c *emitBroadcast) Run(ctx context.Context, std *stdio, e *emitCmd) error {
+	return e.send(ctx, std, c.content, c.Exclude, argument{"EVENT", c.Event}, func(ctx context.Context, to *emitter.Emitter, data any) error {
+		return to.Broadcast(ctx, c.Event, data, c.Exclude...)
+	})
+}
+
+// argument is a text from the command line and what it is called there.
+type argument struct{ name, value string }
+
+func (a argument) check() error {
+	if a.value == "" || !utf8.ValidString(a.value) {
+		return usage("", "%s: expected a text in UTF-8 that is not empty, but got %q", a.name, a.value)
+	}
+	return nil
+}
+
+// send checks everything, then connects and calls emit.
+func (e *emitCmd) send(ctx context.Context, std *stdio, c content, exclude []string, target argument,
+	emit func(context.Context, *emitter.Emitter, any) error,
+) error {
+	args := []argument{target, {"EVENT", c.Event}}
+	for _, id := range exclude {
+		args = append(args, argument{"--exclude", id})
+	}
+	for _, a := range args {
+		if err := a.check(); err != nil {
+			return err
+		}
+	}
+	data, err := c.data(std.in)
+	if err != nil {
+		return err
+	}
+	timeout := time.Duration(e.Timeout)
+	redis := redisbus.Config{URL: e.Redis, StartTimeout: timeout}
+	if redis.URL == "" { // from an environment that sets it to nothing
+		redis.URL = localRedis
+	}
+	to, err := emitter.New(ctx, emitter.Config{Redis: &redis, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return redisError(err)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not done within %v", timeout))
+	defer cancel()
+	err = emit(ctx, to, data)
+	return redisError(errors.Join(err, to.Close()))
+}
+
+// redisError adds what to do about an error of Redis, of its address or of what
+// is sent.
+func redisError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, redisbus.ErrConfig):
+		return usage("the address is that of --redis, or of IGNIS_REDIS", "--redis: %w", err)
+	case errors.Is(err, emitter.ErrMessage):
+		return usage("", "%w", err)
+	}
+	return &exitError{exitFailed, err, "is Redis running, and does --redis (or IGNIS_REDIS) have its address and password?"}
+}
+
+// data returns the event's data as JSON text, or nil when there is none.
+func (c content) data(in *os.File) (any, error) {
+	text, name := []byte(nil), "JSON"
+	if c.JSON != nil && *c.JSON != "-" {
+		if text = bytes.TrimSpace([]byte(*c.JSON)); len(text) == 0 {
+			return nil, jsonError(name, errors.New("it is empty"))
+		}
+	} else {
+		var err error
+		name = "standard input"
+		if text, err = readInput(in, c.JSON != nil); err != nil {
+			return nil, err
+		}
+	}
+	if len(text) == 0 {
+		return nil, nil
+	}
+	if err := wire.Valid(text); err != nil {
+		return nil, jsonError(name, err)
+	}
+	return json.RawMessage(text), nil
+}
+
+func jsonError(name string, err error) error {
+	return usage(`text needs quotes of its own, as in '"hello"' or '{"text":"hello"}'`,
+		"%s: expected one JSON value: %w", name, err)
+}
+
+// readInput reads standard input, unless it is a terminal and nobody said so:
+// a person would wonder what the program waits for.
+func readInput(in *os.File, asked bool) ([]byte, error) {
+	info, err := in.Stat()
+	if err != nil || info.Mode()&os.ModeCharDevice != 0 && !asked {
+		return nil, nil // closed, a terminal or the null device
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	if err != nil {
+		return nil, fmt.Errorf("standard input: %w", err)
+	}
+	if len(text) > maxInput {
+		return nil, usage("", "standard input: expected at most %d bytes", maxInput)
+	}
+	return bytes.TrimSpace(text), nil
+}

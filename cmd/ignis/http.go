@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ignis-go/ignis"
+)
+
+const (
+	healthPath = "/healthz"
+	readyPath  = "/readyz"
+)
+
+// newHTTPServer bounds what a peer may send and how long it may take to, before
+// it is a client with the library's own limits.
+func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      15 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// closeHTTP ends what is left of plain HTTP; WebSocket connections are the
+// library's and gone by now.
+func closeHTTP(hs *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if hs.Shutdown(ctx) != nil {
+		_ = hs.Close()
+	}
+}
+
+// newEndpoints routes by exact path. Nothing else is served.
+func newEndpoints(path string, srv *ignis.Server) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case path:
+			srv.ServeHTTP(w, r)
+		case healthPath:
+			answer(w, r, http.StatusOK, probe{Status: "alive"})
+		case readyPath:
+			p := readiness(srv.Health())
+			answer(w, r, p.code(), p)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+}
+
+// probe is the answer to a probe.
+type probe struct {
+	Status string `json:"status"`
+	Reason string `json:"reason,omitempty"`
+}
+
+func (p probe) code() int {
+	if p.Reason != "" {
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusOK
+}
+
+// readiness says why traffic should go elsewhere, in words that tell outsiders
+// nothing of the network behind; the log has the details.
+func readiness(h ignis.Health) probe {
+	switch {
+	case !h.Ready:
+		return probe{"unavailable", "the server is starting or shutting down"}
+	case h.Bus != nil:
+		return probe{"unavailable", "Redis does not carry messages at the moment; clients of this server still reach each other"}
+	}
+	return probe{Status: "ready"}
+}
+
+func answer(w http.ResponseWriter, r *http.Request, code int, p probe) {
+	if !onlyGet(w, r) {
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(p) // a peer that has gone wants no answer
+}
+
+// onlyGet refuses methods that would change something, where nothing changes.
+func onlyGet(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return true
+	}
+	w.Header().Set("Allow", "GET, HEAD")
+	http.Error(w, "Only GET and HEAD are allowed here.", http.StatusMethodNotAllowed)
+	return false
+}
+
+// check returns the library's CheckOrigin: nil for any page. A request without
+// an origin comes from no browser, so no page could have made it.
+func (l originList) check() func(*http.Request) bool {
+	if l == nil {
+		return nil
+	}
+	return func(r *http.Request) bool {
+		switch origins := r.Header.Values("Origin"); len(origins) {
+		case 0:
+			return true
+		case 1:
+			return slices.Contains(l, strings.ToLower(origins[0]))
+		default:
+			return false
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
+)
+
+// TestMain makes this test binary run as ignis too, for the scripts and for the
+// tests that start processes.
+func TestMain(m *testing.M) {
+	testscript.Main(leakChecked{m}, map[string]func(){"ignis": main})
+}
+
+// leakChecked fails a run that leaves a goroutine behind.
+type leakChecked struct{ m *testing.M }
+
+func (l leakChecked) Run() int {
+	code := l.m.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return code
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits,
+		},
+		RequireExplicitExec: true,
+	})
+}
+
+// exits runs a program that has to end with a code: exits 2 ignis serve.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits code program [args...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("%s ended with exit code %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+func TestEveryFlagHasAVariable(t *testing.T) {
+	parser, err := newParser(&stdio{out: io.Discard, err: io.Discard}, func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	err = kong.Visit(parser.Model.Node, func(v kong.Visitable, next kong.Next) error {
+		if f, ok := v.(*kong.Flag); ok && f.Name != "help" {
+			seen++
+			want := "IGNIS_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+			if len(f.Envs) != 1 || f.Envs[0] != want {
+				t.Errorf("--%s has the variables %v, want %s", f.Name, f.Envs, want)
+			}
+			if f.Help == "" {
+				t.Errorf("--%s has no help", f.Name)
+			}
+		}
+		return next(nil)
+	})
+	if err != nil || seen < 20 {
+		t.Fatalf("looked at %d flags: %v", seen, err)
+	}
+}
+
+// A server says what is missing before it does anything.
+func Example() {
+	code := run(context.Background(), []string{"serve"}, &stdio{in: os.Stdin, out: os.Stdout, err: os.Stdout})
+	fmt.Println("exit code", code)
+	// Output:
+	// error: no authenticator is configured
+	// hint: set --jwt-secret-file; for a try on this machine use --dev
+	// exit code 2
+}

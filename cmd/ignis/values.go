@@ -1,0 +1,176 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// The types of flags whose values have a form of their own. An error says what
+// is accepted; the parser puts the flag's name in front of it.
+
+// byteSize is a number of bytes, 1 or more.
+type byteSize int
+
+var sizeUnits = []struct {
+	suffix string
+	bytes  uint64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"B", 1}, {"", 1}}
+
+// UnmarshalText reads a number with or without a unit.
+func (b *byteSize) UnmarshalText(text []byte) error {
+	for _, unit := range sizeUnits {
+		digits, ok := strings.CutSuffix(string(text), unit.suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseUint(digits, 10, 32)
+		if err != nil || n == 0 || n*unit.bytes > math.MaxInt32 {
+			break
+		}
+		*b = byteSize(n * unit.bytes)
+		return nil
+	}
+	return fmt.Errorf("expected a size such as 131072, 128KiB or 1MiB, at most 2GiB-1, but got %q", text)
+}
+
+// period is a span of time above zero.
+type period time.Duration
+
+// UnmarshalText reads a duration in Go's notation.
+func (p *period) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d <= 0 {
+		return fmt.Errorf("expected a duration above zero such as 500ms, 30s or 2m, but got %q", text)
+	}
+	*p = period(d)
+	return nil
+}
+
+// periodOrOff is a period, or negative for "off".
+type periodOrOff time.Duration
+
+// UnmarshalText reads a duration or the word off.
+func (p *periodOrOff) UnmarshalText(text []byte) error {
+	if string(text) == "off" {
+		*p = -1
+		return nil
+	}
+	var d period
+	if d.UnmarshalText(text) != nil {
+		return fmt.Errorf("expected a duration above zero such as 30s or 2m, or off, but got %q", text)
+	}
+	*p = periodOrOff(d)
+	return nil
+}
+
+// count is a whole number, 1 or more.
+type count int
+
+// UnmarshalText reads a decimal number.
+func (c *count) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 10, 31)
+	if err != nil || n == 0 {
+		return fmt.Errorf("expected a whole number of 1 or more, but got %q", text)
+	}
+	*c = count(n)
+	return nil
+}
+
+// nameList is a list of names with commas between them. It is never nil once
+// read, and an empty text is an empty list.
+type nameList []string
+
+// UnmarshalText splits at the commas.
+func (l *nameList) UnmarshalText(text []byte) error {
+	*l = nameList{}
+	if len(text) == 0 {
+		return nil
+	}
+	for name := range strings.SplitSeq(string(text), ",") {
+		if name = strings.TrimSpace(name); name == "" {
+			return fmt.Errorf("expected names with commas between them, but got %q", text)
+		}
+		*l = append(*l, name)
+	}
+	return nil
+}
+
+// idList is a list of names that a flag adds to each time it is given. A comma
+// within a name has a backslash before it. An empty name is refused: it is the
+// variable of a script that has no value.
+type idList []string
+
+// UnmarshalText adds the names.
+func (l *idList) UnmarshalText(text []byte) error {
+	name := ""
+	rest := string(text)
+	for more := true; more; {
+		var part string
+		part, rest, more = strings.Cut(rest, ",")
+		if before, escaped := strings.CutSuffix(part, `\`); escaped && more {
+			name += before + ","
+			continue
+		}
+		if name += part; name == "" || !utf8.ValidString(name) {
+			return fmt.Errorf("expected names in UTF-8 with commas between them, none of them empty, but got %q", text)
+		}
+		*l = append(*l, name)
+		name = ""
+	}
+	return nil
+}
+
+// originList is what pages may connect: nil for any.
+type originList []string
+
+// UnmarshalText reads origins with commas between them, or a *.
+func (l *originList) UnmarshalText(text []byte) error {
+	*l = nil
+	if string(text) == "*" {
+		return nil
+	}
+	for origin := range strings.SplitSeq(string(text), ",") {
+		u, err := url.Parse(strings.TrimSpace(origin))
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil ||
+			u.Path != "" || u.RawQuery != "" || u.Fragment != "" || strings.Contains(u.Host, "*") {
+			return fmt.Errorf("expected * or origins such as https://app.example.com with commas between them, but got %q", text)
+		}
+		*l = append(*l, u.Scheme+"://"+strings.ToLower(u.Host))
+	}
+	return nil
+}
+
+// listenAddress is a TCP address to listen on.
+type listenAddress struct{ host, port string }
+
+// UnmarshalText reads host:port.
+func (a *listenAddress) UnmarshalText(text []byte) error {
+	host, port, err := net.SplitHostPort(string(text))
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("expected host:port such as 127.0.0.1:8080 or :8080, port 0 for any that is free, but got %q", text)
+	}
+	*a = listenAddress{host, port}
+	return nil
+}
+
+func (a listenAddress) String() string { return net.JoinHostPort(a.host, a.port) }
+
+// isLoopback reports whether host, a name or an address without a port, can
+// only be this machine.
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
+	return err == nil && ip.Unmap().IsLoopback()
+}

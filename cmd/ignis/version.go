@@ -1,0 +1,63 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+)
+
+// version is set when a release is built, with
+// -ldflags "-X main.version=v1.2.3"; otherwise the build's own information is used.
+var version string
+
+// versionCmd prints what this program is.
+type versionCmd struct {
+	JSON bool `name:"json" help:"Print a JSON object."`
+}
+
+// build is what this program was made of.
+type build struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"`
+	Go       string `json:"go"`
+	OS       string `json:"os"`
+	Arch     string `json:"arch"`
+}
+
+// Run prints the version.
+func (c *versionCmd) Run(std *stdio) error {
+	b := thisBuild()
+	if c.JSON {
+		return json.NewEncoder(std.out).Encode(b)
+	}
+	revision := ""
+	if b.Revision != "" {
+		revision = " (" + b.Revision + ")"
+	}
+	_, err := fmt.Fprintf(std.out, "ignis %s%s %s %s/%s\n", b.Version, revision, b.Go, b.OS, b.Arch)
+	return err
+}
+
+func thisBuild() build {
+	b := build{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH}
+	info, ok := debug.ReadBuildInfo()
+	if ok && b.Version == "" {
+		b.Version = info.Main.Version
+	}
+	if b.Version == "" {
+		b.Version = "(devel)"
+	}
+	if !ok {
+		return b
+	}
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			b.Revision = s.Value[:min(12, len(s.Value))] + b.Revision
+		case s.Key == "vcs.modified" && s.Value == "true":
+			b.Revision += "+changes"
+		}
+	}
+	return b
+}

@@ -1,0 +1,307 @@
+package emitter_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/ignis-go/ignis/emitter"
+	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/redisbus"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const deadline = 30 * time.Second
+
+// listener is a bus that keeps what it hears, in place of a server.
+func listener(t *testing.T, url string) <-chan string {
+	t.Helper()
+	bus, err := redisbus.New(redisbus.Config{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ready, done, got := make(chan struct{}), make(chan error, 1), make(chan string, 10000)
+	go func() {
+		done <- bus.Run(ctx, func() { close(ready) }, func(e []byte) { got <- string(e) })
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("bus: %v", err)
+		}
+	})
+	select {
+	case <-ready:
+	case <-time.After(deadline):
+		t.Fatal("the listening bus is not ready")
+	}
+	return got
+}
+
+func next(t *testing.T, got <-chan string) string {
+	t.Helper()
+	select {
+	case text := <-got:
+		return text
+	case <-time.After(deadline):
+		t.Fatal("nothing heard")
+		return ""
+	}
+}
+
+func dial(t *testing.T, url string) *emitter.Emitter {
+	t.Helper()
+	e, err := emitter.New(t.Context(), emitter.Config{URL: url, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Errorf("Close = %v", err)
+		}
+	})
+	return e
+}
+
+func TestEnvelopes(t *testing.T) {
+	url := "redis://" + miniredis.RunT(t).Addr()
+	got, e, ctx := listener(t, url), dial(t, url), t.Context()
+	for _, test := range []struct {
+		name string
+		send func() error
+		want string
+	}{
+		{
+			"client", func() error { return e.ToClient(ctx, "c1", "hi", "x") },
+			`{"serverId":"emitter","type":"client","target":"c1","event":"hi","data":"x"}`,
+		},
+		{
+			"user, no escaping", func() error { return e.ToUser(ctx, "ann", "hi", map[string]string{"a": "<&>\u2028"}) },
+			`{"serverId":"emitter","type":"user","target":"ann","event":"hi","data":{"a":"<&>` + "\u2028" + `"}}`,
+		},
+		{
+			"room with exclude", func() error { return e.ToRoom(ctx, "lobby", "hi", 1, "c1", "c2") },
+			`{"serverId":"emitter","type":"room","target":"lobby","event":"hi","data":1,"exclude":["c1","c2"]}`,
+		},
+		{
+			"broadcast, raw data untouched",
+			func() error { return e.Broadcast(ctx, "hi", json.RawMessage(`{"n":12345678901234567890123}`)) },
+			`{"serverId":"emitter","type":"broadcast","event":"hi","data":{"n":12345678901234567890123}}`,
+		},
+		{
+			"absent data", func() error { return e.Broadcast(ctx, "hi", nil) },
+			`{"serverId":"emitter","type":"broadcast","event":"hi"}`,
+		},
+		{
+			"null data, system name", func() error { return e.Broadcast(ctx, "error", json.RawMessage("null")) },
+			`{"serverId":"emitter","type":"broadcast","event":"error","data":null}`,
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if err := test.send(); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, next(t, got)); diff != "" {
+				t.Errorf("envelope (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestBadMessagesSendNothing(t *testing.T) {
+	url := "redis://" + miniredis.RunT(t).Addr()
+	got, e, ctx := listener(t, url), dial(t, url), t.Context()
+	good := emitter.Message{Type: emitter.Everyone, Event: "good"}
+	for name, err := range map[string]error{
+		"no event":            e.ToUser(ctx, "ann", "", 1),
+		"no target":           e.ToRoom(ctx, "", "hi", 1),
+		"connected":           e.Broadcast(ctx, "connected", 1),
+		"encrypted":           e.Broadcast(ctx, "encrypted", 1),
+		"malformed raw":       e.Broadcast(ctx, "hi", json.RawMessage(`{`)),
+		"not encodable":       e.Broadcast(ctx, "hi", func() {}),
+		"event not UTF-8":     e.Broadcast(ctx, "h\xffi", 1),
+		"target not UTF-8":    e.ToUser(ctx, "a\xff", "hi", 1),
+		"exclude not UTF-8":   e.Broadcast(ctx, "hi", 1, "a", "\xff"),
+		"unknown type":        e.Send(ctx, good, emitter.Message{Type: "planet", Target: "x", Event: "hi"}),
+		"target of everyone":  e.Send(ctx, good, emitter.Message{Type: emitter.Everyone, Target: "x", Event: "hi"}),
+		"exclude of a client": e.Send(ctx, good, emitter.Message{Type: emitter.Client, Target: "x", Event: "hi", Exclude: []string{"y"}}),
+	} {
+		if !errors.Is(err, emitter.ErrMessage) {
+			t.Errorf("%s: error = %v, want one that wraps ErrMessage", name, err)
+		}
+	}
+	if err := e.Broadcast(ctx, "the only one", nil); err != nil {
+		t.Fatal(err)
+	}
+	if text := next(t, got); !strings.Contains(text, "the only one") {
+		t.Errorf("a bad message, or one of its batch, was sent: %s", text)
+	}
+}
+
+func TestBatchKeepsOrder(t *testing.T) {
+	url := redistest.Start(t).URL()
+	got, e := listener(t, url), dial(t, url)
+	var batch []emitter.Message
+	for i := range 3000 { // several round trips
+		batch = append(batch, emitter.Message{Type: emitter.Room, Target: "r", Event: fmt.Sprint("n", i)})
+	}
+	if err := e.Send(t.Context(), batch...); err != nil {
+		t.Fatal(err)
+	}
+	for i := range batch {
+		if text := next(t, got); !strings.Contains(text, fmt.Sprintf(`"n%d"`, i)) {
+			t.Fatalf("message %d: heard %s", i, text)
+		}
+	}
+	if err := e.Send(t.Context()); err != nil {
+		t.Errorf("an empty batch: %v", err)
+	}
+}
+
+func TestBatchErrorTellsWhich(t *testing.T) {
+	r := redistest.Start(t)
+	r.Do("acl", "setuser", "worker", "on", ">secret", "+@all", "resetchannels", "&ws:user:*")
+	e := dial(t, "redis://worker:secret@"+r.Addr())
+	err := e.Send(t.Context(),
+		emitter.Message{Type: emitter.User, Target: "ann", Event: "a"},
+		emitter.Message{Type: emitter.Room, Target: "lobby", Event: "b"},
+		emitter.Message{Type: emitter.User, Target: "ann", Event: "c"},
+	)
+	var b *emitter.BatchError
+	if !errors.As(err, &b) || len(b.Errors) != 3 {
+		t.Fatalf("Send = %v", err)
+	}
+	if b.Errors[0] != nil || b.Errors[1] == nil || b.Errors[2] != nil {
+		t.Errorf("errors = %v, want one for the second message", b.Errors)
+	}
+	if !strings.Contains(err.Error(), "message 2") || !strings.Contains(err.Error(), "NOPERM") {
+		t.Errorf("error %q does not name the message or the reason", err)
+	}
+	if err := e.ToUser(t.Context(), "ann", "still works", 1); err != nil {
+		t.Errorf("after a refusal: %v", err)
+	}
+}
+
+func TestClose(t *testing.T) {
+	e := dial(t, "redis://"+miniredis.RunT(t).Addr())
+	for range 2 {
+		if err := e.Close(); err != nil {
+			t.Fatalf("Close = %v", err)
+		}
+	}
+	if err := e.Broadcast(t.Context(), "hi", 1); !errors.Is(err, emitter.ErrClosed) {
+		t.Errorf("after Close: %v, want ErrClosed", err)
+	}
+}
+
+func TestComesBackAfterRedis(t *testing.T) {
+	r := redistest.Start(t)
+	e, ctx := dial(t, r.URL()), t.Context()
+	if err := e.Broadcast(ctx, "hi", 1); err != nil {
+		t.Fatal(err)
+	}
+	r.Kill()
+	if err := e.Broadcast(ctx, "hi", 1); !errors.Is(err, redisbus.ErrUnavailable) {
+		t.Errorf("while Redis is away: %v, want redisbus.ErrUnavailable", err)
+	}
+	r.Restart()
+	got := listener(t, r.URL())
+	if err := e.Broadcast(ctx, "back", 1); err != nil {
+		t.Fatalf("the first call after Redis is back: %v", err)
+	}
+	if text := next(t, got); !strings.Contains(text, "back") {
+		t.Errorf("heard %s", text)
+	}
+}
+
+func TestContextEndsACall(t *testing.T) {
+	r := redistest.Start(t)
+	e := dial(t, r.URL())
+	r.Pause()
+	defer r.Resume()
+	ctx, cancel := context.WithCancel(t.Context())
+	result := make(chan error, 1)
+	go func() { result <- e.Broadcast(ctx, "hi", 1) }()
+	cancel()
+	if err := <-result; !errors.Is(err, context.Canceled) {
+		t.Errorf("error = %v, want context.Canceled", err)
+	}
+	// Close interrupts another one.
+	go func() { result <- e.Broadcast(t.Context(), "hi", 1) }()
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-result; !errors.Is(err, emitter.ErrClosed) {
+		t.Errorf("error = %v, want ErrClosed", err)
+	}
+}
+
+func TestConcurrentUse(t *testing.T) {
+	url := redistest.Start(t).URL()
+	got, e := listener(t, url), dial(t, url)
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 200 {
+				if err := e.ToRoom(t.Context(), "r", fmt.Sprint(g), i); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var count [8]int
+	for range 8 * 200 {
+		var m struct {
+			Event string
+			Data  int
+		}
+		if err := json.Unmarshal([]byte(next(t, got)), &m); err != nil {
+			t.Fatal(err)
+		}
+		g := m.Event[0] - '0'
+		if m.Data != count[g] {
+			t.Fatalf("goroutine %d: heard number %d, want %d", g, m.Data, count[g])
+		}
+		count[g]++
+	}
+}
+
+func TestDialErrors(t *testing.T) {
+	r := redistest.StartWith(t, redistest.Config{Password: "right-s3cret"})
+	for name, test := range map[string]struct{ url, want string }{
+		"malformed":      {"http://:s3cret@h", "unknown scheme"},
+		"wrong password": {"redis://:wrong-s3cret@" + r.Addr(), "WRONGPASS"},
+		"no password":    {"redis://" + r.Addr(), "NOAUTH"},
+	} {
+		e, err := emitter.Dial(t.Context(), test.url)
+		if err == nil {
+			e.Close()
+			t.Errorf("%s: no error", name)
+			continue
+		}
+		if !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: error %q, want it to say %q and no password", name, err, test.want)
+		}
+	}
+	if _, err := emitter.New(t.Context(), emitter.Config{URL: "redis://h", Redis: &redisbus.Config{URL: "redis://h"}}); err == nil {
+		t.Error("URL and Redis together: no error")
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := emitter.Dial(ended, r.URL()); !errors.Is(err, context.Canceled) {
+		t.Errorf("with an ended context: %v", err)
+	}
+}

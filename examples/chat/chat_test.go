@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ignis-go/ignis/client"
+	"github.com/ignis-go/ignis/wire"
+)
+
+func TestChat(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	srv, err := newServer(chatWithStaff(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- srv.Run(running) }()
+	defer func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	<-srv.Ready()
+	hs := httptest.NewServer(handler(srv))
+	defer hs.Close()
+	url := "ws" + strings.TrimPrefix(hs.URL, "http") + wire.DefaultPath
+
+	enter := func(name string, rooms ...string) *client.Conn {
+		c, err := client.Dial(ctx, url, client.Config{Credentials: map[string]string{"token": name}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		if err := c.Join(ctx, rooms...); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	ann, bob, eve := enter("Ann", "staff"), enter("Bob", "staff"), enter("Eve", "staff", "lobby")
+	for poll := time.Tick(time.Millisecond); len(srv.ClientsInRoom("staff")) < 2 || len(srv.ClientsInRoom("lobby")) < 1; {
+		select { // the protocol has no answer to a join
+		case <-poll:
+		case <-ctx.Done():
+			t.Fatal("the clients never got into their rooms")
+		}
+	}
+	if n := len(srv.ClientsInRoom("staff")); n != 2 {
+		t.Errorf("%d clients in the private room, want 2: Eve is not on its list", n)
+	}
+
+	// Eve is not in the room, so what she says there goes nowhere; what Ann says
+	// comes to Bob with her name, whatever she claims.
+	say(t, ctx, eve, map[string]string{"room": "staff", "text": "let me in"})
+	say(t, ctx, ann, map[string]string{"room": "staff", "text": "hello", "from": "the boss"})
+	m, err := bob.Receive(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got line
+	if err := m.Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	if m.Event != "said" || got.Text != "hello" || got.From != "Ann" {
+		t.Errorf("Bob heard %s %+v, want what Ann said", m.Event, got)
+	}
+}
+
+func chatWithStaff() *Chat { return NewChat(map[string][]string{"staff": {"ann", "bob"}}) }
+
+func say(t *testing.T, ctx context.Context, c *client.Conn, data any) {
+	t.Helper()
+	if err := c.Send(ctx, "say", data); err != nil {
+		t.Fatal(err)
+	}
+}

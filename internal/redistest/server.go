@@ -1,0 +1,304 @@
+package redistest
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// startTimeout bounds how long one Redis process may take to get ready.
+const startTimeout = 20 * time.Second
+
+// Ports are taken from below the range that the system gives to outgoing
+// connections: while a Redis is down nothing else can take its port, and a
+// client that dials it cannot meet itself. A Cluster node listens 10000 above
+// its port, too.
+const (
+	minPort   = 10000
+	maxPort   = 22000
+	busOffset = 10000
+)
+
+// Server is one redis-server process. Its methods are for the test's goroutine.
+type Server struct {
+	t        testing.TB
+	port     int
+	dir      string
+	password string
+	conf     string // a Sentinel's configuration file; empty: this is no Sentinel
+	args     []string
+
+	cmd    *exec.Cmd
+	exited chan struct{} // closed when the process is gone
+	paused bool
+
+	mu  sync.Mutex
+	log []string // the process' own lines, for failed tests
+}
+
+// Config changes the Redis that StartWith starts. Its zero value is what Start uses.
+type Config struct {
+	// Password is the default user's; empty: no authentication.
+	Password string
+	// Args are further arguments of redis-server, for instance
+	// "--maxclients", "20".
+	Args []string
+}
+
+// Start starts a Redis that ends with the test.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	return StartWith(t, Config{})
+}
+
+// StartWith is Start with a configuration.
+func StartWith(t testing.TB, c Config) *Server {
+	t.Helper()
+	s := &Server{t: t, password: c.Password, args: c.Args}
+	if c.Password != "" {
+		s.args = append([]string{"--requirepass", c.Password, "--masterauth", c.Password}, s.args...)
+	}
+	s.start()
+	return s
+}
+
+// start finds a free port and starts the process there for the first time.
+func (s *Server) start() {
+	s.t.Helper()
+	requireBinary(s.t, "redis-server")
+	requireBinary(s.t, "redis-cli")
+	dir, err := os.MkdirTemp("", "redistest") // not t.TempDir: paths of unix sockets are short
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.dir = dir
+	s.t.Cleanup(func() {
+		s.Kill()
+		if s.t.Failed() {
+			s.t.Logf("redis-server %s:\n%s", s.Addr(), s.Log())
+		}
+		_ = os.RemoveAll(dir)
+	})
+	if s.conf != "" {
+		// Written once: a Sentinel keeps what it learns in this file.
+		if err := os.WriteFile(filepath.Join(dir, "sentinel.conf"), []byte(s.conf), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	for range 20 {
+		s.port = FreePort(s.t)
+		if err = s.launch(); err == nil {
+			return
+		}
+	}
+	s.t.Fatalf("redis-server does not start: %v\n%s", err, s.Log())
+}
+
+// launch starts the process and returns when it accepts connections.
+func (s *Server) launch() error {
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		return err
+	}
+	args := []string{
+		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--daemonize", "no", "--logfile", "",
+	}
+	ready := "Ready to accept connections"
+	if s.conf != "" {
+		args = append([]string{filepath.Join(s.dir, "sentinel.conf"), "--sentinel"}, args...)
+		ready = "+monitor master"
+	} else {
+		args = append(args, "--unixsocket", s.Socket(), "--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0")
+	}
+	cmd := exec.Command(path, append(args, s.args...)...)
+	cmd.Dir = s.dir
+	cmd.SysProcAttr = processAttributes()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	s.cmd, s.exited = cmd, make(chan struct{})
+	isReady := make(chan struct{})
+	go s.watch(out, ready, isReady)
+	select {
+	case <-isReady:
+		return nil
+	case <-s.exited:
+		return fmt.Errorf("redis-server ended: %s", s.lastLine())
+	case <-time.After(startTimeout):
+		s.Kill()
+		return fmt.Errorf("redis-server is not ready after %v: %s", startTimeout, s.lastLine())
+	}
+}
+
+// watch keeps the process' log, reports the line that says it is ready, and
+// reaps the process. It ends with it.
+func (s *Server) watch(out io.Reader, ready string, isReady chan<- struct{}) {
+	defer close(s.exited)
+	lines, seen := bufio.NewScanner(out), false
+	for lines.Scan() {
+		s.mu.Lock()
+		s.log = append(s.log, lines.Text())
+		if len(s.log) > 400 {
+			s.log = append(s.log[:0], s.log[200:]...)
+		}
+		s.mu.Unlock()
+		if !seen && strings.Contains(lines.Text(), ready) {
+			seen = true
+			close(isReady)
+		}
+	}
+	_ = s.cmd.Wait()
+}
+
+// Addr returns the address as host:port.
+func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+
+// Port returns the TCP port.
+func (s *Server) Port() int { return s.port }
+
+// Socket returns the path of the unix socket.
+func (s *Server) Socket() string { return filepath.Join(s.dir, "redis.sock") }
+
+// URL returns redis://host:port/0, with the password if there is one.
+func (s *Server) URL() string {
+	if s.password != "" {
+		return "redis://:" + s.password + "@" + s.Addr() + "/0"
+	}
+	return "redis://" + s.Addr() + "/0"
+}
+
+// Log returns the last lines that the process wrote.
+func (s *Server) Log() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.log, "\n")
+}
+
+func (s *Server) lastLine() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.log) == 0 {
+		return "no output"
+	}
+	return s.log[len(s.log)-1]
+}
+
+// Kill ends the process at once, as a crash would (kill -9), and returns when
+// it is gone. It does nothing to a process that is gone already.
+func (s *Server) Kill() {
+	if s.cmd == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill()
+	<-s.exited
+	s.cmd, s.paused = nil, false
+}
+
+// Restart starts the process again on the same port, empty, and returns when
+// it accepts connections. A running process is killed first.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.Kill()
+	if err := s.launch(); err != nil {
+		s.t.Fatalf("restart: %v\n%s", err, s.Log())
+	}
+}
+
+// Pause stops the process from running (SIGSTOP): the system still accepts
+// connections in its name, and nothing answers.
+func (s *Server) Pause() {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		s.t.Fatalf("pause: %v", err)
+	}
+	s.paused = true
+}
+
+// Resume lets a paused process run again.
+func (s *Server) Resume() {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		s.t.Fatalf("resume: %v", err)
+	}
+	s.paused = false
+}
+
+// Do runs one command through redis-cli and returns its output without the
+// final line break. A failure, also an error reply, ends the test.
+func (s *Server) Do(args ...string) string {
+	s.t.Helper()
+	out, err := s.try(args...)
+	if err != nil {
+		s.t.Fatalf("redis-cli %s: %v", strings.Join(args, " "), err)
+	}
+	return out
+}
+
+func (s *Server) try(args ...string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
+	defer cancel()
+	base := []string{"-e", "-p", strconv.Itoa(s.port)}
+	if s.password != "" {
+		base = append(base, "--no-auth-warning", "-a", s.password)
+	}
+	cmd := exec.CommandContext(ctx, "redis-cli", append(base, args...)...)
+	out, err := cmd.CombinedOutput()
+	text := strings.TrimRight(string(out), "\n")
+	if err != nil {
+		return text, fmt.Errorf("%w: %s", err, text)
+	}
+	return text, nil
+}
+
+// requireBinary skips the test when the program is missing, or fails it when
+// IGNIS_REQUIRE_REDIS=1 is set.
+func requireBinary(t testing.TB, name string) {
+	t.Helper()
+	if _, err := exec.LookPath(name); err == nil {
+		return
+	}
+	if os.Getenv("IGNIS_REQUIRE_REDIS") == "1" {
+		t.Fatalf("%s is not installed, and IGNIS_REQUIRE_REDIS=1 requires it", name)
+	}
+	t.Skipf("%s is not installed: this test needs a real Redis", name)
+}
+
+// FreePort returns a port that nothing listens on, neither on it nor on the
+// port of a Cluster node's bus beside it.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	for range 200 {
+		port := minPort + rand.IntN(maxPort-minPort)
+		if isFree(port) && isFree(port+busOffset) {
+			return port
+		}
+	}
+	t.Fatal("no free port found")
+	return 0
+}
+
+func isFree(port int) bool {
+	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return false
+	}
+	_ = l.Close()
+	return true
+}

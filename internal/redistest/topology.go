@@ -1,0 +1,144 @@
+package redistest
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// clusterTimeout bounds how long a topology may take to come together.
+const clusterTimeout = 60 * time.Second
+
+// MasterSet is the name under which the Sentinels of StartSentinel know the master.
+const MasterSet = "mymaster"
+
+// Sentinel is a master and a replica watched by Sentinels that agree with a
+// majority and promote the replica about a second after the master died.
+type Sentinel struct {
+	Master, Replica *Server
+	Sentinels       []*Server
+}
+
+// StartSentinel starts a master, a replica and n Sentinels (1 to 3).
+func StartSentinel(t testing.TB, n int) *Sentinel {
+	t.Helper()
+	c := &Sentinel{Master: Start(t)}
+	c.Replica = StartWith(t, Config{Args: []string{"--replicaof", "127.0.0.1 " + strconv.Itoa(c.Master.port)}})
+	Wait(t, "the replica to follow its master", func() bool {
+		out, err := c.Replica.try("info", "replication")
+		return err == nil && strings.Contains(out, "master_link_status:up")
+	})
+	for range n {
+		c.Sentinels = append(c.Sentinels, startSentinel(t, c.Master.port, n/2+1))
+	}
+	Wait(t, "the Sentinels to know each other and the replica", func() bool {
+		for _, s := range c.Sentinels {
+			out, err := s.try("sentinel", "master", MasterSet)
+			if err != nil || field(out, "num-slaves") != "1" || field(out, "num-other-sentinels") != strconv.Itoa(n-1) {
+				return false
+			}
+		}
+		return true
+	})
+	return c
+}
+
+func startSentinel(t testing.TB, masterPort, quorum int) *Server {
+	t.Helper()
+	s := &Server{t: t, conf: fmt.Sprintf(`sentinel monitor %[1]s 127.0.0.1 %[2]d %[3]d
+sentinel down-after-milliseconds %[1]s 1000
+sentinel failover-timeout %[1]s 4000
+`, MasterSet, masterPort, quorum)}
+	s.start()
+	return s
+}
+
+// Failover has the Sentinels promote the replica while the master lives, and
+// returns when they have taken the order.
+func (c *Sentinel) Failover() {
+	s := c.Sentinels[0]
+	s.t.Helper()
+	Wait(s.t, "a Sentinel to take the order", func() bool {
+		// It refuses until it has heard enough of the replica.
+		out, err := s.try("sentinel", "failover", MasterSet)
+		return err == nil && out == "OK"
+	})
+}
+
+// URL returns redis+sentinel://host:port,.../mymaster/0.
+func (c *Sentinel) URL() string {
+	return "redis+sentinel://" + strings.Join(addrs(c.Sentinels), ",") + "/" + MasterSet + "/0"
+}
+
+// Cluster is a Redis Cluster of masters without replicas. A node that dies
+// takes its slots with it; the others go on serving theirs.
+type Cluster struct {
+	Nodes []*Server
+}
+
+// StartCluster starts a Cluster of three masters.
+func StartCluster(t testing.TB) *Cluster {
+	t.Helper()
+	c := &Cluster{}
+	for range 3 {
+		c.Nodes = append(c.Nodes, StartWith(t, Config{Args: []string{
+			"--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no",
+		}}))
+	}
+	create := append([]string{"--cluster", "create"}, addrs(c.Nodes)...)
+	create = append(create, "--cluster-replicas", "0", "--cluster-yes")
+	if out, err := c.Nodes[0].try(create...); err != nil {
+		t.Fatalf("redis-cli --cluster create: %v\n%s", err, out)
+	}
+	Wait(t, "all nodes to see the whole Cluster", func() bool {
+		for _, n := range c.Nodes {
+			out, err := n.try("cluster", "info")
+			if err != nil || !strings.Contains(out, "cluster_state:ok") || !strings.Contains(out, "cluster_known_nodes:3") {
+				return false
+			}
+		}
+		return true
+	})
+	return c
+}
+
+// URL returns redis+cluster://host:port,... with all nodes.
+func (c *Cluster) URL() string { return "redis+cluster://" + strings.Join(addrs(c.Nodes), ",") }
+
+func addrs(servers []*Server) []string {
+	var list []string
+	for _, s := range servers {
+		list = append(list, s.Addr())
+	}
+	return list
+}
+
+// field returns the value that follows a name in redis-cli's output of a map,
+// one line each.
+func field(out, name string) string {
+	lines := strings.Split(out, "\n")
+	for i := 0; i+1 < len(lines); i += 2 {
+		if lines[i] == name {
+			return lines[i+1]
+		}
+	}
+	return ""
+}
+
+// Wait returns as soon as the condition holds, asking every few milliseconds,
+// and fails the test when it does not within a minute.
+func Wait(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(clusterTimeout)
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited %v for %s", clusterTimeout, what)
+		}
+	}
+}

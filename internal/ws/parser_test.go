@@ -1,0 +1,349 @@
+package ws
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+	"github.com/google/go-cmp/cmp"
+)
+
+// masked returns the bytes of a frame as a client sends it.
+func masked(op ws.OpCode, fin bool, payload string) []byte {
+	return ws.MustCompileFrame(ws.MaskFrame(ws.NewFrame(op, fin, []byte(payload))))
+}
+
+// got is a message or a control frame that a parser gave out.
+type got struct {
+	Op      ws.OpCode
+	Payload string
+}
+
+// parse feeds the pieces to a parser and returns what came out.
+func parse(limit int, pieces ...[]byte) ([]got, error) {
+	p := parser{max: limit}
+	var out []got
+	for _, piece := range pieces {
+		err := p.feed(slices.Clone(piece), func(op ws.OpCode, payload []byte) error {
+			out = append(out, got{op, string(payload)})
+			return nil
+		})
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+func bytewise(b []byte) [][]byte { return slices.Collect(slices.Chunk(b, 1)) }
+
+func TestParserMessages(t *testing.T) {
+	const limit = 100_000
+	text := func(n int) string { return strings.Repeat("x", n) }
+	tests := []struct {
+		name   string
+		stream [][]byte
+		want   []got
+	}{
+		{"nothing", nil, nil},
+		{"text", [][]byte{masked(ws.OpText, true, "hello")}, []got{{ws.OpText, "hello"}}},
+		{"binary that is no text", [][]byte{masked(ws.OpBinary, true, "\xff\x00")}, []got{{ws.OpBinary, "\xff\x00"}}},
+		{"empty", [][]byte{masked(ws.OpText, true, "")}, []got{{ws.OpText, ""}}},
+		{"at the edges of the length forms", [][]byte{
+			masked(ws.OpText, true, text(125)), masked(ws.OpText, true, text(126)),
+			masked(ws.OpText, true, text(0xffff)), masked(ws.OpText, true, text(0x10000)),
+		}, []got{
+			{ws.OpText, text(125)}, {ws.OpText, text(126)},
+			{ws.OpText, text(0xffff)}, {ws.OpText, text(0x10000)},
+		}},
+		{"exactly as large as allowed", [][]byte{masked(ws.OpText, true, text(limit))}, []got{{ws.OpText, text(limit)}}},
+		{"exactly as large as allowed, in fragments", [][]byte{
+			masked(ws.OpText, false, text(limit-1)), masked(ws.OpContinuation, true, "y"),
+		}, []got{{ws.OpText, text(limit-1) + "y"}}},
+		{"fragments of nothing", [][]byte{
+			masked(ws.OpText, false, ""), masked(ws.OpContinuation, false, ""), masked(ws.OpContinuation, true, ""),
+		}, []got{{ws.OpText, ""}}},
+		{"a binary message in fragments", [][]byte{
+			masked(ws.OpBinary, false, "\xff"), masked(ws.OpContinuation, true, "\xfe"),
+		}, []got{{ws.OpBinary, "\xff\xfe"}}},
+		{"a character cut by fragments", [][]byte{
+			masked(ws.OpText, false, "\xe2\x82"), masked(ws.OpContinuation, true, "\xac"),
+		}, []got{{ws.OpText, "€"}}},
+		{"control frames between fragments", [][]byte{
+			masked(ws.OpText, false, "a"), masked(ws.OpPing, true, "1"), masked(ws.OpContinuation, false, "b"),
+			masked(ws.OpPong, true, "2"), masked(ws.OpContinuation, true, "c"), masked(ws.OpText, true, "d"),
+		}, []got{{ws.OpPing, "1"}, {ws.OpPong, "2"}, {ws.OpText, "abc"}, {ws.OpText, "d"}}},
+		{"the largest control frame", [][]byte{masked(ws.OpPing, true, text(125))}, []got{{ws.OpPing, text(125)}}},
+		{"a control frame where no data would fit", [][]byte{
+			masked(ws.OpText, false, text(limit)), masked(ws.OpPing, true, "p"), masked(ws.OpContinuation, true, ""),
+		}, []got{{ws.OpPing, "p"}, {ws.OpText, text(limit)}}},
+		{"an incomplete frame gives nothing", [][]byte{masked(ws.OpText, true, "hello")[:10]}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			stream := bytes.Join(tt.stream, nil)
+			for name, pieces := range map[string][][]byte{
+				"whole": {stream}, "frames": tt.stream, "bytes": bytewise(stream),
+			} {
+				out, err := parse(limit, pieces...)
+				if err != nil {
+					t.Errorf("in %s: %v", name, err)
+				}
+				if diff := cmp.Diff(tt.want, out); diff != "" {
+					t.Errorf("in %s (-want +got):\n%s", name, diff)
+				}
+			}
+		})
+	}
+}
+
+func TestParserViolations(t *testing.T) {
+	const limit = 1000
+	key := "\x01\x02\x03\x04"
+	long := func(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
+	fragment := string(masked(ws.OpText, false, "a"))
+	tests := []struct {
+		name   string
+		stream string
+		code   uint16
+	}{
+		{"first reserved bit", "\xc1\x80" + key, 1002},
+		{"second reserved bit", "\xa1\x80" + key, 1002},
+		{"third reserved bit", "\x91\x80" + key, 1002},
+		{"no mask", "\x81\x01a", 1002},
+		{"unknown data opcode", "\x83\x80" + key, 1002},
+		{"unknown control opcode", "\x8b\x80" + key, 1002},
+		{"fragmented ping", "\x09\x80" + key, 1002},
+		{"fragmented close", "\x08\x80" + key, 1002},
+		{"ping of 126 bytes", "\x89\xfe\x00\x7e" + key, 1002},
+		{"ping with a 64-bit length", "\x89\xff" + long(1), 1002},
+		{"continuation of nothing", "\x80\x80" + key, 1002},
+		{"continuation of a finished message", fragment + string(masked(ws.OpContinuation, true, "b")) + "\x80\x80" + key, 1002},
+		{"text within a message", fragment + "\x81\x80" + key, 1002},
+		{"binary within an empty message", string(masked(ws.OpText, false, "")) + "\x82\x80" + key, 1002},
+		{"length 125 in two bytes", "\x81\xfe\x00\x7d", 1002},
+		{"length 65535 in eight bytes", "\x81\xff" + long(0xffff), 1002},
+		{"length with the top bit", "\x81\xff" + long(1<<63|5), 1002},
+		{"length of all ones", "\x81\xff" + long(1<<64-1), 1002},
+		{"the largest length", "\x81\xff" + long(1<<63-1), 1009},
+		{"length that is small in 32 bits", "\x81\xff" + long(1<<32|5), 1009},
+		{"one byte too many", "\x81\xfe\x03\xe9", 1009},
+		{"one byte too many in a fragment", string(masked(ws.OpText, false, strings.Repeat("a", limit))) + "\x80\x81", 1009},
+		{"not UTF-8", string(masked(ws.OpText, true, "a\xff")), 1007},
+		{"a character cut at the end", string(masked(ws.OpText, true, "\xe2\x82")), 1007},
+		{"a surrogate", string(masked(ws.OpText, true, "\xed\xa0\x80")), 1007},
+		{"not UTF-8 over fragments", string(masked(ws.OpText, false, "\xe2")) + string(masked(ws.OpContinuation, true, "a")), 1007},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			whole := append(masked(ws.OpText, true, "before"), tt.stream...)
+			for name, pieces := range map[string][][]byte{"whole": {whole}, "bytes": bytewise(whole)} {
+				out, err := parse(limit, pieces...)
+				var v *violation
+				if !errors.As(err, &v) || v.code != tt.code {
+					t.Errorf("in %s: error %v, want close code %d", name, err, tt.code)
+				}
+				if len(out) == 0 || out[0].Payload != "before" {
+					t.Errorf("in %s: the message before the violation is lost: %q", name, out)
+				}
+			}
+		})
+	}
+}
+
+// What cannot be accepted is refused at its header: nothing of it is waited for.
+func TestParserRefusesAtTheHeader(t *testing.T) {
+	if _, err := parse(10, []byte("\x81\x8b")); err == nil {
+		t.Error("a message of 11 bytes with a limit of 10 is waited for")
+	}
+	if _, err := parse(10, []byte("\x81\x8a")); err != nil {
+		t.Errorf("a message of 10 bytes with a limit of 10: %v", err)
+	}
+}
+
+// An error of the callback ends the stream, and what came behind is still there
+// for the next feed.
+func TestParserStopsAndGoesOn(t *testing.T) {
+	p := parser{max: 100}
+	stop := errors.New("stop")
+	stream := slices.Concat(masked(ws.OpText, true, "a"), masked(ws.OpText, true, "b"), masked(ws.OpText, true, "c"))
+	var out []string
+	err := p.feed(stream, func(_ ws.OpCode, b []byte) error {
+		out = append(out, string(b))
+		if string(b) == "b" {
+			return stop
+		}
+		return nil
+	})
+	if !errors.Is(err, stop) {
+		t.Fatalf("feed returned %v", err)
+	}
+	err = p.feed(nil, func(_ ws.OpCode, b []byte) error { out = append(out, string(b)); return nil })
+	if err != nil || strings.Join(out, "") != "abc" {
+		t.Errorf("got %q, %v", out, err)
+	}
+}
+
+// What is kept for a peer follows from what it sent, not from what it announced
+// or sent long ago.
+func TestParserKeepsLittle(t *testing.T) {
+	ignore := func(ws.OpCode, []byte) error { return nil }
+	large := masked(ws.OpText, true, strings.Repeat("x", 100_000))
+	next := masked(ws.OpText, true, "hello")
+
+	p := parser{max: 1 << 20}
+	if err := p.feed(slices.Clone(large[:20]), ignore); err != nil {
+		t.Fatal(err)
+	}
+	if c := cap(p.pending); c > 100 {
+		t.Errorf("20 bytes of a large frame hold %d", c)
+	}
+	if err := p.feed(append(slices.Clone(large[20:]), next[:1]...), ignore); err != nil {
+		t.Fatal(err)
+	}
+	if c := cap(p.pending); c > 100 {
+		t.Errorf("after a large frame one byte holds %d", c)
+	}
+	if err := p.feed(slices.Clone(next[1:]), ignore); err != nil {
+		t.Fatal(err)
+	}
+	if p.pending != nil || p.partial != nil {
+		t.Error("something is kept when nothing is incomplete")
+	}
+	for range 10_000 {
+		op := ws.OpContinuation
+		if p.op == 0 {
+			op = ws.OpText
+		}
+		if err := p.feed(masked(op, false, ""), ignore); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c := cap(p.partial); c > 100 {
+		t.Errorf("empty fragments hold %d", c)
+	}
+}
+
+// A peer that sends byte by byte, or fragment by fragment, must not make the
+// server copy all it has again and again.
+func TestParserCopiesLittle(t *testing.T) {
+	const size = 1 << 20
+	ignore := func(ws.OpCode, []byte) error { return nil }
+	moves := func(b []byte, last *byte) bool { return len(b) > 0 && &b[0] != last }
+
+	p := parser{max: size}
+	frame := masked(ws.OpBinary, true, strings.Repeat("x", size))
+	grown, base := 0, (*byte)(nil)
+	for i := range len(frame) - 1 {
+		if err := p.feed(frame[i:i+1], ignore); err != nil {
+			t.Fatal(err)
+		}
+		if moves(p.pending, base) {
+			grown, base = grown+1, &p.pending[0]
+		}
+	}
+	if grown > 100 {
+		t.Errorf("a frame in bytes was copied %d times", grown)
+	}
+
+	p = parser{max: size, op: ws.OpBinary}
+	one := masked(ws.OpContinuation, false, "x")
+	grown, base = 0, nil
+	for range size {
+		if err := p.feed(slices.Clone(one), ignore); err != nil {
+			t.Fatal(err)
+		}
+		if moves(p.partial, base) {
+			grown, base = grown+1, &p.partial[0]
+		}
+	}
+	if grown > 100 {
+		t.Errorf("a message in fragments of one byte was copied %d times", grown)
+	}
+}
+
+// The payload is the callback's during the call, whatever is kept beside it.
+func TestParserPayloadIsNotOverwritten(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(1, 2))
+	var stream []byte
+	var want []string
+	for i := range 500 {
+		text := fmt.Sprintf("%d:%s", i, strings.Repeat(string(rune('a'+i%26)), rnd.IntN(300)))
+		want = append(want, text)
+		stream = append(stream, masked(ws.OpText, true, text)...)
+	}
+	p := parser{max: 1000}
+	var out []string
+	for len(stream) > 0 {
+		n := min(len(stream), 1+rnd.IntN(700))
+		buf := slices.Clone(stream[:n])
+		err := p.feed(buf, func(_ ws.OpCode, b []byte) error { out = append(out, string(b)); return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range buf { // the reader's buffer is used again
+			buf[i] = 0xee
+		}
+		stream = stream[n:]
+	}
+	if diff := cmp.Diff(want, out); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestCloseStatus(t *testing.T) {
+	body := func(code uint16, reason string) string {
+		return string(binary.BigEndian.AppendUint16(nil, code)) + reason
+	}
+	tests := []struct {
+		payload string
+		code    uint16 // given to the caller
+		reason  string
+		refused uint16 // or: what the peer is closed with
+	}{
+		{payload: "", code: 1005},
+		{payload: "\x03", refused: 1002},
+		{payload: body(1000, ""), code: 1000},
+		{payload: body(1001, "going away"), code: 1001, reason: "going away"},
+		{payload: body(1000, strings.Repeat("é", 61)), code: 1000, reason: strings.Repeat("é", 61)},
+		{payload: body(1000, "\xff"), refused: 1007},
+		{payload: body(0, ""), refused: 1002},
+		{payload: body(999, ""), refused: 1002},
+		{payload: body(1002, ""), code: 1002},
+		{payload: body(1003, ""), code: 1003},
+		{payload: body(1004, ""), refused: 1002},
+		{payload: body(1005, ""), refused: 1002},
+		{payload: body(1006, ""), refused: 1002},
+		{payload: body(1007, ""), code: 1007},
+		{payload: body(1011, ""), code: 1011},
+		{payload: body(1014, ""), code: 1014},
+		{payload: body(1015, ""), refused: 1002},
+		{payload: body(1016, ""), refused: 1002},
+		{payload: body(2999, ""), refused: 1002},
+		{payload: body(3000, ""), code: 3000},
+		{payload: body(4999, ""), code: 4999},
+		{payload: body(5000, ""), refused: 1002},
+		{payload: body(65535, ""), refused: 1002},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprintf("%.8q", tt.payload), func(t *testing.T) {
+			code, reason, err := closeStatus([]byte(tt.payload))
+			var v *violation
+			if errors.As(err, &v) {
+				if v.code != tt.refused {
+					t.Errorf("refused with %d, want %d", v.code, tt.refused)
+				}
+				return
+			}
+			if tt.refused != 0 || code != tt.code || reason != tt.reason {
+				t.Errorf("got %d %q, want %d %q (refused with %d)", code, reason, tt.code, tt.reason, tt.refused)
+			}
+		})
+	}
+}

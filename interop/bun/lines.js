@@ -1,0 +1,17 @@
+// Requests come as JSON lines on stdin and are answered on stdout, one line each.
+// The reference logs to stdout too: lines meant for the test start with '@'.
+export function say(message) {
+  process.stdout.write(`@${JSON.stringify(message)}\n`);
+}
+
+export async function serveLines(handle) {
+  for await (const line of console) {
+    if (line === '') continue;
+    const request = JSON.parse(line);
+    try {
+      say({ re: request.re, result: (await handle(request)) ?? null });
+    } catch (error) {
+      say({ re: request.re, error: String(error) });
+    }
+  }
+}

@@ -1,0 +1,77 @@
+package interop
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// patience is how long anything may take that is waited for. Nothing waits this
+// long but a test that fails.
+const patience = 15 * time.Second
+
+// What every test runs, found or built once.
+var (
+	bun     string // the Bun binary
+	program string // our program, with the race detector in it
+)
+
+// A test that cannot run fails: interoperability that nobody tried is not there.
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "interop:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	if err := os.Setenv("IGNIS_REQUIRE_REDIS", "1"); err != nil { // package redistest skips otherwise
+		return 1, err
+	}
+	if bun, err = findBun(); err != nil {
+		return 1, err
+	}
+	dir, err := os.MkdirTemp("", "interop")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "ignis")
+	build := exec.Command("go", "build", "-race", "-o", program, "./cmd/ignis")
+	build.Dir = ".."
+	if out, err := build.CombinedOutput(); err != nil {
+		return 1, fmt.Errorf("cmd/ignis does not build: %w\n%s", err, out)
+	}
+	return m.Run(), nil
+}
+
+// findBun returns a Bun binary that runs. The bun package has its install script
+// put the binary in place, and npm may have been told to run none; then only
+// the package for the platform has it, which may be there in several variants.
+func findBun() (string, error) {
+	for _, pattern := range []string{
+		"node_modules/bun/bin/bun.exe", // its name on every system
+		"node_modules/@oven/*/bin/bun",
+		"node_modules/@oven/*/bin/bun.exe",
+	} {
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			return "", err
+		}
+		for _, path := range paths {
+			if path, err = filepath.Abs(path); err != nil {
+				return "", err
+			}
+			if exec.Command(path, "--version").Run() == nil {
+				return path, nil
+			}
+		}
+	}
+	return "", errors.New("no Bun that runs is in node_modules: npm ci installs it")
+}

@@ -1,0 +1,128 @@
+package interop
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// process is a program that the test talks to. It ends with the test.
+type process struct {
+	t    *testing.T
+	name string
+	cmd  *exec.Cmd
+	in   io.WriteCloser
+	out  chan string // the lines of its standard output that keep accepts
+	done chan struct{}
+
+	calls int // requests made, to tell their answers apart
+
+	mu  sync.Mutex
+	log []string // all its output, for failed tests
+}
+
+// start runs a program. Of its standard output, lines for which keep returns
+// true come out of next.
+func start(t *testing.T, name string, keep func(line string) bool, env []string, argv ...string) *process {
+	t.Helper()
+	p := &process{t: t, name: name, out: make(chan string, 4096), done: make(chan struct{})}
+	p.cmd = exec.Command(argv[0], argv[1:]...)
+	p.cmd.Dir = t.TempDir() // the reference writes its log to the working directory
+	p.cmd.Env = append(cleanEnvironment(), env...)
+	var err error
+	if p.in, err = p.cmd.StdinPipe(); err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stderr, err := p.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	var readers sync.WaitGroup
+	readers.Go(func() { p.read(stdout, keep) })
+	readers.Go(func() { p.read(stderr, func(string) bool { return false }) })
+	go func() {
+		defer close(p.done)
+		readers.Wait()
+		_ = p.cmd.Wait() // an error here is a signal, or is in the log
+	}()
+	t.Cleanup(p.stop)
+	return p
+}
+
+// cleanEnvironment is this process' without what configures either side.
+func cleanEnvironment() []string {
+	env := []string{"GORACE=atexit_sleep_ms=0"} // else every run of ours ends a second later
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "IGNIS_") && !strings.HasPrefix(v, "APP_ENV_") {
+			env = append(env, v)
+		}
+	}
+	return env
+}
+
+func (p *process) read(r io.Reader, keep func(string) bool) {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := lines.Text()
+		p.mu.Lock()
+		p.log = append(p.log, line[:min(len(line), 400)])
+		p.mu.Unlock()
+		if keep(line) {
+			p.out <- line
+		}
+	}
+}
+
+// next returns the next line that was kept.
+func (p *process) next() string {
+	p.t.Helper()
+	select {
+	case line := <-p.out:
+		return line
+	case <-p.done:
+		p.t.Fatalf("%s has ended:\n%s", p.name, p.output())
+	case <-time.After(patience):
+		p.t.Fatalf("%s says nothing; so far:\n%s", p.name, p.output())
+	}
+	return ""
+}
+
+func (p *process) output() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.Join(p.log[max(0, len(p.log)-100):], "\n")
+}
+
+// stop ends the process in good order if it can, and reports what went wrong in it.
+func (p *process) stop() {
+	_ = p.in.Close()
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(patience):
+		p.t.Errorf("%s does not end", p.name)
+		_ = p.cmd.Process.Kill()
+		<-p.done
+	}
+	out := p.output()
+	if strings.Contains(out, "DATA RACE") || strings.Contains(out, "panic:") {
+		p.t.Errorf("%s is broken", p.name)
+	}
+	if p.t.Failed() {
+		p.t.Logf("%s said:\n%s", p.name, out)
+	}
+}

@@ -1,0 +1,183 @@
+package interop
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis/internal/redistest"
+)
+
+// A script is what one client does. Names in angle brackets stand for what differs from run to
+// run, in what is sent and in what arrives: <id> is the client's id, <peer> the
+// id of another client, <time> a time.
+type script struct {
+	name  string
+	login string // credentials to begin with; empty: the client is not authenticated
+	fence string // a room that the client is in all the time; empty: its own
+	steps []step
+}
+
+// step is what a client sends, and what it gets for that: messages, and perhaps
+// a close frame.
+type step struct {
+	send    []ws.Frame
+	want    []string
+	decided *decision // nil: the reference answers the same
+}
+
+// decision is a point in which this server differs from the reference on purpose.
+type decision struct {
+	reference []string // what it answers
+	why       string
+}
+
+// lines are the answers to a step.
+func lines(answers ...string) []string { return answers }
+
+// differs says what the reference answers instead, and why the answer here is another.
+func differs(why string, reference ...string) *decision { return &decision{reference, why} }
+
+func text(s string) []ws.Frame   { return []ws.Frame{ws.NewTextFrame([]byte(s))} }
+func binary(s string) []ws.Frame { return []ws.Frame{ws.NewBinaryFrame([]byte(s))} }
+
+// frame is one with any header.
+func frame(op ws.OpCode, fin bool, rsv byte, payload string) ws.Frame {
+	f := ws.NewFrame(op, fin, []byte(payload))
+	f.Header.Rsv = rsv
+	return f
+}
+
+func errorEvent(message string) string {
+	return `{"event":"error","data":{"message":"` + message + `"}}`
+}
+
+var (
+	badFormat            = errorEvent("Invalid message format")
+	notAuthenticated     = errorEvent("Not authenticated")
+	alreadyAuthenticated = errorEvent("Already authenticated")
+	connectedEvent       = `{"event":"connected","data":{"id":"<id>","time":"<time>"}}`
+)
+
+// connectedAs is what a user gets.
+func connectedAs(user string) string {
+	return `{"event":"connected","data":{"id":"<id>","userId":"` + user + `","time":"<time>"}}`
+}
+
+// own is the message that comes back to a client when it has had the server relay
+// fields, the first of which is the room, to a room that it is in.
+func own(event, fields string) string {
+	return `{"event":"` + event + `","data":{` + fields + `,"from":{"id":"<id>"}}}`
+}
+
+// TestScripts has clients send the same to both servers.
+func TestScripts(t *testing.T) {
+	for _, kind := range []string{kindReference, kindIgnis} {
+		t.Run(kind, func(t *testing.T) {
+			s := startServer(t, kind, redistest.Start(t), settings{})
+			peer := dial(t, s).login("peer")
+			for _, sc := range slices.Concat(envelopeScripts, authenticationScripts, roomScripts, frameScripts) {
+				t.Run(sc.name, func(t *testing.T) { play(t, s, peer.id, sc) })
+			}
+		})
+	}
+}
+
+// play plays one script to a server.
+func play(t *testing.T, s *server, peer string, sc script) {
+	p := &player{client: dial(t, s), peer: peer, room: cmp.Or(sc.fence, "<id>")}
+	if sc.login != "" {
+		p.send(`{"event":"authenticate","data":` + sc.login + `}`)
+		if got := p.nextLine(); !strings.HasPrefix(got, `{"event":"connected"`) {
+			t.Fatalf("authenticate: got %s", got)
+		}
+	}
+	for i, st := range sc.steps {
+		want := st.want
+		if s.kind == kindReference && st.decided != nil {
+			want = st.decided.reference
+		}
+		p.sendFrame(p.filled(st.send)...)
+		if got := p.answers(len(want)); !slices.Equal(got, want) {
+			t.Errorf("step %d\ngot  %s\nwant %s", i+1, strings.Join(got, "\n     "), strings.Join(want, "\n     "))
+		}
+	}
+}
+
+// player is a client that plays a script.
+type player struct {
+	*client
+	peer string
+	room string // a room that the client is in once it is authenticated
+}
+
+func (p *player) fill(s string) string {
+	return strings.NewReplacer("<id>", p.id, "<peer>", p.peer).Replace(s)
+}
+
+// filled returns frames with the ids filled in.
+func (p *player) filled(frames []ws.Frame) []ws.Frame {
+	frames = slices.Clone(frames)
+	for i := range frames {
+		f := &frames[i]
+		f.Payload = []byte(p.fill(string(f.Payload)))
+		f.Header.Length = int64(len(f.Payload))
+	}
+	return frames
+}
+
+var uuids = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+
+var timeText = regexp.MustCompile(`"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"`)
+
+// nextLine returns what arrives next, with what differs from run to run replaced.
+func (p *player) nextLine() string {
+	line := p.next()
+	if found := connected.FindStringSubmatch(line); found != nil {
+		p.id = found[1]
+	}
+	line = strings.ReplaceAll(line, p.peer, "<peer>")
+	if p.id != "" {
+		line = strings.ReplaceAll(line, p.id, "<id>")
+	}
+	return timeText.ReplaceAllString(line, `"time":"<time>"`)
+}
+
+// answers returns the next n lines and all others that come before the answer to
+// a message sent after them; so an answer too many is found without waiting for one
+// that must not come. It ends with the connection.
+func (p *player) answers(n int) []string {
+	p.t.Helper()
+	var got []string
+	for len(got) < n {
+		got = append(got, p.nextLine())
+		if ended(got[len(got)-1]) {
+			return got
+		}
+	}
+	last := badFormat // the answer to what is no message, in every state
+	if p.id == "" {
+		p.send("fence")
+	} else {
+		// Once there is a client with an id, only a relayed message is sure to come after
+		// those that were relayed before.
+		p.send(p.fill(`{"event":"fence","data":{"room":"` + p.room + `"}}`))
+		last = `{"event":"fence",`
+	}
+	for {
+		line := p.nextLine()
+		if strings.HasPrefix(line, last) {
+			return got
+		}
+		got = append(got, line)
+		if ended(line) {
+			return got
+		}
+	}
+}
+
+func ended(line string) bool { return line == "lost" || strings.HasPrefix(line, "close") }

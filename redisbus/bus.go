@@ -1,0 +1,224 @@
+package redisbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Bus publishes envelopes and receives those of all instances. Publish, Health,
+// Lost and Stats are safe for concurrent use, at any time, and do not wait for
+// the network.
+type Bus struct {
+	cfg    Config
+	target target
+
+	running atomic.Bool
+	out     *queue[Item]
+	in      *queue[string]
+	counts  counters
+
+	mu     sync.Mutex
+	addr   string    // the node, while connected
+	cause  error     // not nil: not connected, and why
+	since  time.Time // of that
+	lostAt uint64    // counts.lost() when the connection went
+	denied error     // Redis' latest refusal of an envelope; nil after a batch without
+}
+
+var errStarting = errors.New("not connected yet")
+
+// New checks the configuration. It does not connect: Run does.
+func New(c Config) (*Bus, error) {
+	c, t, err := c.prepare()
+	if err != nil {
+		return nil, err
+	}
+	return &Bus{
+		cfg: c, target: t,
+		out: newQueue[Item](c.QueueMessages, c.QueueBytes, ErrNotRunning),
+		in:  newQueue[string](c.QueueMessages, c.QueueBytes, ErrNotRunning),
+	}, nil
+}
+
+// Publish takes an envelope to be sent on a channel, in the order of the calls,
+// and keeps the slice. Its errors mean that the envelope is not sent: they wrap
+// ErrNotRunning, ErrUnavailable or ErrQueueFull. What it takes is either sent
+// or counted by Lost.
+func (b *Bus) Publish(channel string, envelope []byte) error {
+	item := Item{Channel: channel, Envelope: envelope}
+	err := b.out.put(item, item.size())
+	if err != nil {
+		b.counts.rejected.Add(1)
+	}
+	return err
+}
+
+// Run connects and subscribes, calls ready once both are done for the first
+// time, and then calls receive with each envelope that arrives, one after the
+// other, from the goroutine that called Run. receive has the slice during the
+// call alone. A lost connection is made again as often as needed.
+//
+// Run returns nil after ctx has ended: it stops receiving at once and sends
+// what Publish has taken for FlushTimeout at most. It returns an error when
+// Redis is not ready within StartTimeout, or refuses the credentials, or when
+// another Run is in progress. It may be called again after it has returned.
+func (b *Bus) Run(ctx context.Context, ready func(), receive func(envelope []byte)) error {
+	if !b.running.CompareAndSwap(false, true) {
+		return errors.New("redisbus: the bus runs already")
+	}
+	defer b.running.Store(false)
+	ctx, cancel := context.WithCancel(ctx)
+	up, ended := make(chan struct{}), make(chan error, 1)
+	b.in.open()
+	go func() { ended <- b.maintain(ctx, up) }()
+	select {
+	case err := <-ended:
+		cancel()
+		return err
+	case <-up:
+	}
+	defer func() {
+		cancel()
+		<-ended
+		b.in.close(ErrNotRunning)
+		b.in.drop()
+	}()
+	ready()
+	b.deliver(ctx, receive)
+	return nil
+}
+
+// maintain keeps a link open until ctx ends. up is closed when the first is.
+func (b *Bus) maintain(ctx context.Context, up chan<- struct{}) error {
+	b.setDown(fmt.Errorf("%w: %w", ErrUnavailable, errStarting))
+	defer b.end()
+	f := &finder{cfg: &b.cfg, target: &b.target}
+	l, err := f.start(ctx, b.arrived)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("redisbus: %w", err)
+	}
+	b.setUp(l)
+	close(up)
+	for {
+		err := b.serve(ctx, l, f)
+		if ctx.Err() != nil {
+			return nil
+		}
+		b.lose(err)
+		if l = b.reconnect(ctx, f); l == nil {
+			return nil
+		}
+		b.counts.reconnects.Add(1)
+		b.recover(l)
+	}
+}
+
+// reconnect makes the next link. It returns nil when ctx has ended.
+func (b *Bus) reconnect(ctx context.Context, f *finder) *link {
+	var pauses backoff
+	for pauses.wait(ctx) {
+		l, err := f.connect(ctx, b.arrived)
+		if err == nil {
+			return l
+		}
+		b.cfg.Logger.Debug("redis is not back", "name", b.cfg.Name, "redis", b.target.String(), "error", err)
+		b.setDown(fmt.Errorf("%w: %w", ErrUnavailable, err))
+	}
+	return nil
+}
+
+// serve publishes and probes over a link until that fails or ctx ends. It
+// closes the link and returns when nobody uses it any more.
+func (b *Bus) serve(ctx context.Context, l *link, f *finder) (err error) {
+	// The link outlives ctx by the time to flush.
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	published, probed := make(chan error, 1), make(chan error, 1)
+	go func() { published <- b.publishAll(work, l, ctx.Done()) }()
+	go func() { probed <- b.probe(work, l, f) }()
+	select {
+	case err = <-published:
+		published <- nil // for the wait below
+	case err = <-probed:
+		probed <- nil
+	case <-l.conns.gone:
+		err = l.conns.err()
+	case <-ctx.Done():
+		b.out.close(ErrNotRunning)
+		timer := time.NewTimer(b.cfg.FlushTimeout)
+		select {
+		case <-published:
+			published <- nil
+		case <-l.conns.gone:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+	cancel()
+	l.close()
+	<-published
+	<-probed
+	return err
+}
+
+// publishAll sends what Publish takes until the link fails, or ending is closed
+// and nothing is left.
+func (b *Bus) publishAll(ctx context.Context, l *link, ending <-chan struct{}) error {
+	var items []Item
+	errs := make([]error, batchMessages)
+	for last := false; ; {
+		items = b.out.take(items)
+		for rest := items; len(rest) > 0; {
+			n, size := batch(rest)
+			err := l.publish(ctx, rest[:n], errs[:n])
+			b.account(errs[:n])
+			b.out.give(n, size)
+			if err != nil {
+				return err
+			}
+			rest = rest[n:]
+		}
+		switch {
+		case len(items) > 0:
+			continue
+		case last:
+			return nil
+		}
+		select {
+		case <-b.out.wake:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-ending:
+			b.out.close(ErrNotRunning) // what came before that is still sent
+			last = true
+		}
+	}
+}
+
+// probe asks both connections to answer, again and again.
+func (b *Bus) probe(ctx context.Context, l *link, f *finder) error {
+	tick := time.NewTicker(b.cfg.ProbeInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if err := l.pingSub(ctx); err != nil {
+			return err
+		}
+		if err := f.check(ctx, l); err != nil {
+			return err
+		}
+		if err := f.moved(ctx, l.addr); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package redisbus
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// Defaults of a Config.
+const (
+	DefaultName          = "ignis"
+	DefaultStartTimeout  = 30 * time.Second
+	DefaultProbeInterval = 2 * time.Second
+	DefaultProbeTimeout  = 5 * time.Second
+	DefaultFlushTimeout  = time.Second
+	DefaultQueueMessages = 64 << 10
+	DefaultQueueBytes    = 64 << 20
+)
+
+// Config says which Redis to use and how. URL or Option is needed; every other
+// field's zero value is its default.
+type Config struct {
+	// URL names the Redis:
+	//
+	//	redis[s]://[user:pass@]host[:6379][/db]
+	//	unix://[user:pass@]/path/to/redis.sock[?db=0]
+	//	redis[s]+sentinel://[user:pass@]host[:26379],.../master-name[/db]
+	//	redis[s]+cluster://[user:pass@]host[:6379],...
+	//
+	// With rediss every connection is over TLS 1.2 or later and the server's
+	// certificate is checked against the name that was dialed. In user and pass
+	// the characters @ / ? # : % are percent-encoded. Credentials are Redis' own;
+	// Sentinels that want some get them as ?sentinel_username=U&sentinel_password=P.
+	URL string
+
+	// Option takes the place of URL for a program that has a Redis client's
+	// options already. It is copied: the program's own client is neither used
+	// nor closed. Addresses, credentials, TLS, database and dialing count, and
+	// AuthCredentialsFn; what concerns caching, retries, pools, replicas and buffers
+	// is set here. With Sentinel.MasterSet the addresses are Sentinels'; several
+	// addresses, or one that says it is a Cluster's, are a Cluster;
+	// ForceSingleClient makes the first address a single Redis.
+	Option *rueidis.ClientOption
+
+	// Logger gets losses, reconnections and recoveries, each once, never a
+	// payload or a secret. Nil: slog.Default().
+	Logger *slog.Logger
+
+	// Name is how Redis' CLIENT LIST and the log name this instance: 1 to 64
+	// printable ASCII characters without spaces. Empty: DefaultName.
+	Name string
+
+	// StartTimeout bounds how long Run (or Dial) waits for Redis to become
+	// ready. Zero: DefaultStartTimeout.
+	StartTimeout time.Duration
+	// ProbeInterval is how often the connections have to show that they work.
+	// Zero: DefaultProbeInterval.
+	ProbeInterval time.Duration
+	// ProbeTimeout is how long Redis may take to answer a probe or a batch of
+	// publishes, or to accept a connection, before it counts as gone. Zero:
+	// DefaultProbeTimeout.
+	ProbeTimeout time.Duration
+	// FlushTimeout bounds how long Run goes on sending, after its context has
+	// ended, what Publish has taken. Zero: DefaultFlushTimeout.
+	FlushTimeout time.Duration
+
+	// QueueMessages and QueueBytes bound what Publish has taken and Redis has
+	// not yet confirmed, and separately what has arrived and waits for receive.
+	// Zero: DefaultQueueMessages and DefaultQueueBytes. The bytes are those of
+	// channels and envelopes; an envelope over QueueBytes is never taken.
+	QueueMessages int
+	QueueBytes    int
+}
+
+// prepare returns the configuration with its defaults, and the target.
+func (c Config) prepare() (Config, target, error) {
+	t, err := c.target()
+	if err != nil {
+		return c, t, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Name == "" {
+		c.Name = DefaultName
+	}
+	if len(c.Name) > 64 || strings.ContainsFunc(c.Name, func(r rune) bool { return r < '!' || r > '~' }) {
+		return c, t, fmt.Errorf("%w: Name: want 1 to 64 printable ASCII characters without spaces", ErrConfig)
+	}
+	for _, d := range []struct {
+		name  string
+		value *time.Duration
+		zero  time.Duration
+	}{
+		{"StartTimeout", &c.StartTimeout, DefaultStartTimeout},
+		{"ProbeInterval", &c.ProbeInterval, DefaultProbeInterval},
+		{"ProbeTimeout", &c.ProbeTimeout, DefaultProbeTimeout},
+		{"FlushTimeout", &c.FlushTimeout, DefaultFlushTimeout},
+	} {
+		if *d.value < 0 {
+			return c, t, fmt.Errorf("%w: %s: want a positive duration, or 0 for %v", ErrConfig, d.name, d.zero)
+		}
+		if *d.value == 0 {
+			*d.value = d.zero
+		}
+	}
+	if c.QueueMessages < 0 || c.QueueBytes < 0 {
+		return c, t, fmt.Errorf("%w: QueueMessages, QueueBytes: want a positive number, or 0 for the default", ErrConfig)
+	}
+	if c.QueueMessages == 0 {
+		c.QueueMessages = DefaultQueueMessages
+	}
+	if c.QueueBytes == 0 {
+		c.QueueBytes = DefaultQueueBytes
+	}
+	return c, t, nil
+}
+
+func (c Config) target() (target, error) {
+	if c.Option == nil {
+		return parseURL(c.URL)
+	}
+	if c.URL != "" {
+		return target{}, errors.New("URL and Option are both set; want one of them")
+	}
+	o := *c.Option
+	if len(o.InitAddress) == 0 {
+		return target{}, errors.New("Option.InitAddress: want at least one address")
+	}
+	t := target{addrs: slices.Clone(o.InitAddress)}
+	switch {
+	case o.Sentinel.MasterSet != "":
+		t.mode = sentinel
+	case o.ForceSingleClient || o.Standalone.EnableRedirect || len(o.Standalone.ReplicaAddress) > 0:
+		t.mode, t.addrs = single, t.addrs[:1]
+	case len(o.InitAddress) > 1:
+		t.mode = cluster
+	default:
+		t.mode = detect
+	}
+	// Only what concerns reaching Redis is taken over.
+	t.option = rueidis.ClientOption{
+		TLSConfig: o.TLSConfig.Clone(), DialFn: o.DialFn, DialCtxFn: o.DialCtxFn, Dialer: o.Dialer,
+		Username: o.Username, Password: o.Password, AuthCredentialsFn: o.AuthCredentialsFn,
+		SelectDB: o.SelectDB, AlwaysRESP2: o.AlwaysRESP2, ClientSetInfo: slices.Clone(o.ClientSetInfo),
+		Sentinel: o.Sentinel,
+	}
+	t.option.Sentinel.TLSConfig = o.Sentinel.TLSConfig.Clone()
+	return t, nil
+}
+
+// String names the target without credentials.
+func (t target) String() string {
+	list := strings.Join(t.addrs, ",")
+	switch t.mode {
+	case sentinel:
+		return fmt.Sprintf("redis master %q behind the sentinels at %s", t.option.Sentinel.MasterSet, list)
+	case cluster:
+		return "redis cluster at " + list
+	default:
+		return "redis at " + list
+	}
+}

@@ -1,0 +1,64 @@
+package redisbus_test
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/alicebob/miniredis/v2"
+	"go.uber.org/goleak"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/bustest"
+	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/redisbus"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	_ ignis.Bus        = (*redisbus.Bus)(nil)
+	_ ignis.BusMonitor = (*redisbus.Bus)(nil)
+)
+
+// conformance runs the suite with buses on the Redis that url makes for each
+// test.
+func conformance(t *testing.T, url func(t *testing.T) string) {
+	bustest.Run(t, func(t *testing.T, nodes int) []ignis.Bus {
+		u := url(t)
+		var list []ignis.Bus
+		for range nodes {
+			bus, err := redisbus.New(redisbus.Config{URL: u, Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, bus)
+		}
+		return list
+	})
+}
+
+func TestConformanceEmbedded(t *testing.T) {
+	conformance(t, func(t *testing.T) string { return "redis://" + miniredis.RunT(t).Addr() })
+}
+
+// One process serves all tests of the suite: their buses are gone when they end.
+
+func TestConformanceRedis(t *testing.T) {
+	url := redistest.Start(t).URL()
+	conformance(t, func(*testing.T) string { return url })
+}
+
+func TestConformanceUnixSocket(t *testing.T) {
+	url := "unix://" + redistest.Start(t).Socket()
+	conformance(t, func(*testing.T) string { return url })
+}
+
+func TestConformanceSentinel(t *testing.T) {
+	url := redistest.StartSentinel(t, 1).URL()
+	conformance(t, func(*testing.T) string { return url })
+}
+
+func TestConformanceCluster(t *testing.T) {
+	url := redistest.StartCluster(t).URL()
+	conformance(t, func(*testing.T) string { return url })
+}

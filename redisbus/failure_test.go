@@ -1,0 +1,319 @@
+package redisbus_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/redisbus"
+)
+
+// flow publishes numbers from a node until stop, counting what was taken.
+type flow struct {
+	accepted atomic.Uint64
+	refused  atomic.Uint64
+	end      chan struct{}
+	wg       sync.WaitGroup
+}
+
+func startFlow(t *testing.T, n *node) *flow {
+	f := &flow{end: make(chan struct{})}
+	f.wg.Go(func() {
+		tick := time.NewTicker(100 * time.Microsecond)
+		defer tick.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-f.end:
+				return
+			case <-tick.C:
+			}
+			err := n.Publish("ws:room:r", []byte(fmt.Sprintf("flow %d", i)))
+			switch {
+			case err == nil:
+				f.accepted.Add(1)
+			case errors.Is(err, redisbus.ErrUnavailable) || errors.Is(err, redisbus.ErrQueueFull):
+				f.refused.Add(1)
+			default:
+				t.Errorf("Publish: %v", err)
+				return
+			}
+		}
+	})
+	return f
+}
+
+func (f *flow) stop() {
+	close(f.end)
+	f.wg.Wait()
+}
+
+// heardInOrder reads what a node has heard of a flow so far: rising numbers.
+func heardInOrder(t *testing.T, n *node) (count uint64) {
+	t.Helper()
+	last := -1
+	for {
+		select {
+		case text := <-n.got:
+			var i int
+			if _, err := fmt.Sscanf(text, "flow %d", &i); err != nil || i <= last {
+				t.Fatalf("heard %q after number %d", text, last)
+			}
+			last = i
+			count++
+		default:
+			return count
+		}
+	}
+}
+
+func TestRedisKilledAndBack(t *testing.T) {
+	r := redistest.Start(t)
+	a, b := run(t, impatient(r.URL()), nil), run(t, impatient(r.URL()), nil)
+	f := startFlow(t, a)
+	redistest.Wait(t, "messages to flow", func() bool { return b.Stats().Received > 100 })
+	r.Kill()
+	a.down()
+	b.down()
+	redistest.Wait(t, "Publish to fail", func() bool { return f.refused.Load() > 100 })
+	r.Restart()
+	a.healthy()
+	b.healthy()
+	before := b.Stats().Received
+	redistest.Wait(t, "messages to flow again", func() bool { return b.Stats().Received > before+100 })
+	f.stop()
+	a.balance(f.accepted.Load())
+	if s := a.Stats(); s.Rejected != f.refused.Load() {
+		t.Errorf("Rejected = %d, but Publish failed %d times", s.Rejected, f.refused.Load())
+	}
+	count := heardInOrder(t, b)
+	if count == 0 || count > f.accepted.Load() {
+		t.Errorf("heard %d messages of the %d taken", count, f.accepted.Load())
+	}
+	exchange(t, "a to b", a, b)
+	exchange(t, "b to a", b, a)
+	for _, n := range []*node{a, b} {
+		if lost, restored := n.log.count("connection lost"), n.log.count("connection restored"); lost != 1 || restored != 1 {
+			t.Errorf("logged the loss %d times and the recovery %d times, want once:\n%s", lost, restored, n.log)
+		}
+		if s := n.Stats(); s.Reconnects != 1 {
+			t.Errorf("Reconnects = %d, want 1", s.Reconnects)
+		}
+	}
+}
+
+func TestConnectionsKilled(t *testing.T) {
+	for _, kind := range []string{"pubsub", "normal"} {
+		t.Run(kind, func(t *testing.T) {
+			r := redistest.Start(t)
+			a, b := run(t, impatient(r.URL()), nil), run(t, impatient(r.URL()), nil)
+			for round := range uint64(3) {
+				r.Do("client", "kill", "type", kind)
+				for _, n := range []*node{a, b} {
+					redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects == round+1 })
+					n.healthy()
+				}
+				exchange(t, fmt.Sprint("round ", round), a, b)
+			}
+			a.balance(3 * 2000)
+			if a.Lost() != 0 {
+				t.Errorf("%d lost, though nothing was sent during the outages", a.Lost())
+			}
+		})
+	}
+}
+
+func TestPausedRedisIsNoticed(t *testing.T) {
+	r := redistest.Start(t)
+	n := run(t, impatient(r.URL()), nil)
+	r.Pause()
+	n.down() // nobody publishes: the probe has to notice
+	if err := n.Publish("ws:room:r", []byte("x")); !errors.Is(err, redisbus.ErrUnavailable) {
+		t.Errorf("Publish = %v, want ErrUnavailable", err)
+	}
+	r.Resume()
+	n.healthy()
+	exchange(t, "resumed", n, n)
+}
+
+func TestPausedRedisWithPublishes(t *testing.T) {
+	r := redistest.Start(t)
+	n := run(t, impatient(r.URL()), nil)
+	f := startFlow(t, n)
+	r.Pause()
+	n.down()
+	r.Resume()
+	n.healthy()
+	f.stop()
+	n.balance(f.accepted.Load())
+	if n.Lost() == 0 {
+		t.Error("nothing is counted as lost, though Redis did not answer for a second")
+	}
+	exchange(t, "resumed", n, n)
+}
+
+func TestQueueFull(t *testing.T) {
+	r := redistest.Start(t)
+	c := redisbus.Config{URL: r.URL(), QueueMessages: 10, QueueBytes: 1000, ProbeTimeout: deadline}
+	n := run(t, c, nil)
+	if err := n.Publish("ws:room:r", make([]byte, 1000)); !errors.Is(err, redisbus.ErrQueueFull) {
+		t.Errorf("an envelope over QueueBytes: %v, want ErrQueueFull", err)
+	}
+	r.Pause()
+	taken := 0
+	for ; taken < 1000; taken++ {
+		if err := n.Publish("ws:room:r", fmt.Appendf(nil, "%d", taken)); err != nil {
+			if !errors.Is(err, redisbus.ErrQueueFull) {
+				t.Errorf("Publish = %v, want ErrQueueFull", err)
+			}
+			break
+		}
+	}
+	if taken != 10 {
+		t.Errorf("Publish took %d envelopes, want 10", taken)
+	}
+	r.Resume()
+	for i := range taken {
+		if text := n.next(); text != fmt.Sprint(i) {
+			t.Fatalf("heard %q, want %d", text, i)
+		}
+	}
+	n.balance(10)
+	n.publish("room again")
+	if text := n.next(); text != "room again" {
+		t.Errorf("heard %q", text)
+	}
+}
+
+func TestSlowReceive(t *testing.T) {
+	r := redistest.Start(t)
+	release := make(chan struct{})
+	var heard atomic.Uint64
+	c := impatient(r.URL())
+	c.QueueMessages = 8
+	slow := run(t, c, func([]byte) {
+		<-release
+		heard.Add(1)
+	})
+	fast := run(t, impatient(r.URL()), nil)
+	for i := range 100 {
+		fast.publish(fmt.Sprint(i))
+	}
+	for i := range 100 { // the other node notices nothing
+		if text := fast.next(); text != fmt.Sprint(i) {
+			t.Fatalf("heard %q, want %d", text, i)
+		}
+	}
+	redistest.Wait(t, "envelopes to be dropped", func() bool { return slow.Stats().Dropped > 0 })
+	if err := slow.Health(); !errors.Is(err, redisbus.ErrOverflow) {
+		t.Errorf("Health = %v, want ErrOverflow", err)
+	}
+	if s := slow.Stats(); s.Reconnects != 0 {
+		t.Errorf("a slow receive made the bus reconnect: %+v", s)
+	}
+	close(release)
+	redistest.Wait(t, "all envelopes to be heard or dropped", func() bool { return heard.Load()+slow.Stats().Dropped == 100 })
+	slow.healthy()
+	fast.publish("on time")
+	redistest.Wait(t, "the next envelope", func() bool { return heard.Load()+slow.Stats().Dropped == 101 })
+	if n := slow.log.count("are dropped"); n != 1 {
+		t.Errorf("logged %d times that envelopes are dropped, want once:\n%s", n, slow.log)
+	}
+}
+
+func TestWhatIsTakenIsSentBeforeTheEnd(t *testing.T) {
+	r := redistest.Start(t)
+	other := run(t, impatient(r.URL()), nil)
+	for range 10 {
+		n := run(t, impatient(r.URL()), nil)
+		for i := range 1000 {
+			n.publish(fmt.Sprint(i))
+		}
+		n.stop()
+		if s := n.Stats(); s.Published != 1000 || n.Lost() != 0 {
+			t.Fatalf("after the end: %+v", s)
+		}
+		for i := range 1000 {
+			if text := other.next(); text != fmt.Sprint(i) {
+				t.Fatalf("heard %q, want %d", text, i)
+			}
+		}
+	}
+}
+
+func TestEndWhileRedisIsPaused(t *testing.T) {
+	r := redistest.Start(t)
+	c := redisbus.Config{URL: r.URL(), FlushTimeout: 50 * time.Millisecond}
+	n := run(t, c, nil)
+	r.Pause()
+	for range 1000 {
+		n.publish("x")
+	}
+	n.stop()
+	if s := n.Stats(); n.Lost() != 1000 || s.Published != 0 {
+		t.Errorf("lost %d of 1000; stats %+v", n.Lost(), s)
+	}
+	if n.log.count("not sent before the bus ended") != 1 {
+		t.Errorf("the loss is not logged once:\n%s", n.log)
+	}
+}
+
+func TestStartWaitsForRedis(t *testing.T) {
+	r := redistest.Start(t)
+	r.Kill()
+	n, ready := launch(t, impatient(r.URL()), nil)
+	redistest.Wait(t, "the bus to try", func() bool { return errors.Is(n.Health(), redisbus.ErrUnavailable) })
+	if err := n.Publish("ws:room:r", []byte("x")); !errors.Is(err, redisbus.ErrUnavailable) {
+		t.Errorf("Publish while starting = %v, want ErrUnavailable", err)
+	}
+	r.Restart()
+	n.await(ready)
+	exchange(t, "started", n, n)
+}
+
+func TestEndWhileStarting(t *testing.T) {
+	r := redistest.Start(t)
+	r.Pause()
+	n, _ := launch(t, redisbus.Config{URL: r.URL(), ProbeTimeout: deadline}, nil)
+	redistest.Wait(t, "the bus to try", func() bool { return errors.Is(n.Health(), redisbus.ErrUnavailable) })
+	n.stop() // Run = nil, also while it waits for an answer
+}
+
+func TestServerThatNeverAnswers(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var accepted sync.WaitGroup
+	accepted.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close() //nolint:revive // until the end of the test
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		accepted.Wait()
+	})
+	c := redisbus.Config{URL: "redis://" + l.Addr().String(), StartTimeout: 300 * time.Millisecond, ProbeTimeout: 100 * time.Millisecond}
+	bus, err := redisbus.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = bus.Run(t.Context(), func() { t.Error("ready") }, func([]byte) {})
+	if err == nil || !strings.Contains(err.Error(), l.Addr().String()+" not ready after 300ms") ||
+		!strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("Run = %v", err)
+	}
+	if err := bus.Health(); !errors.Is(err, redisbus.ErrNotRunning) {
+		t.Errorf("Health after a failed start = %v", err)
+	}
+}

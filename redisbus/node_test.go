@@ -1,0 +1,173 @@
+package redisbus_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/redisbus"
+)
+
+// deadline bounds waits; nothing takes that long unless it is broken.
+const deadline = 60 * time.Second
+
+// node is a bus that runs until its test ends, and what it has heard and logged.
+type node struct {
+	*redisbus.Bus
+	t      *testing.T
+	log    *logBuffer
+	got    chan string
+	cancel context.CancelFunc
+	result chan error
+	once   sync.Once
+}
+
+// logBuffer is a log that may be read while it is written.
+type logBuffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func (l *logBuffer) count(what string) int { return strings.Count(l.String(), what) }
+
+// impatient is a configuration that notices failures soon.
+func impatient(url string) redisbus.Config {
+	return redisbus.Config{URL: url, ProbeInterval: 100 * time.Millisecond, ProbeTimeout: time.Second}
+}
+
+// launch runs a bus and returns at once.
+func launch(t *testing.T, c redisbus.Config, receive func([]byte)) (n *node, ready chan struct{}) {
+	t.Helper()
+	n = &node{t: t, log: &logBuffer{}, got: make(chan string, 100_000), result: make(chan error, 1)}
+	c.Logger = slog.New(slog.NewTextHandler(n.log, nil))
+	bus, err := redisbus.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Bus = bus
+	if receive == nil {
+		receive = func(e []byte) { n.got <- string(e) }
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	n.cancel = cancel
+	ready = make(chan struct{})
+	go func() { n.result <- bus.Run(ctx, func() { close(ready) }, receive) }()
+	t.Cleanup(n.stop)
+	return n, ready
+}
+
+// run is launch, and waits for the bus to be ready.
+func run(t *testing.T, c redisbus.Config, receive func([]byte)) *node {
+	t.Helper()
+	n, ready := launch(t, c, receive)
+	n.await(ready)
+	return n
+}
+
+func (n *node) await(ready chan struct{}) {
+	n.t.Helper()
+	select {
+	case <-ready:
+	case err := <-n.result:
+		n.result <- err
+		n.t.Fatalf("Run returned early: %v", err)
+	case <-time.After(deadline):
+		n.t.Fatal("the bus is not ready")
+	}
+}
+
+func (n *node) stop() {
+	n.t.Helper()
+	n.once.Do(func() {
+		n.cancel()
+		select {
+		case err := <-n.result:
+			if err != nil {
+				n.t.Errorf("Run = %v", err)
+			}
+		case <-time.After(deadline):
+			n.t.Error("Run does not return")
+		}
+	})
+}
+
+// healthy waits until both connections work.
+func (n *node) healthy() {
+	n.t.Helper()
+	redistest.Wait(n.t, "the bus to be healthy", func() bool { return n.Health() == nil })
+}
+
+// down waits until the bus has noticed that Redis is gone.
+func (n *node) down() {
+	n.t.Helper()
+	redistest.Wait(n.t, "the bus to notice that Redis is gone",
+		func() bool { return errors.Is(n.Health(), redisbus.ErrUnavailable) })
+}
+
+func (n *node) publish(text string) {
+	n.t.Helper()
+	if err := n.Publish("ws:room:r", []byte(text)); err != nil {
+		n.t.Fatalf("Publish: %v", err)
+	}
+}
+
+func (n *node) next() string {
+	n.t.Helper()
+	select {
+	case text := <-n.got:
+		return text
+	case <-time.After(deadline):
+		n.t.Fatalf("nothing heard; stats %+v, health %v\n%s", n.Stats(), n.Health(), n.log)
+		return ""
+	}
+}
+
+// exchange sends numbered messages from one node and checks that another hears
+// exactly those next, in order. What the other still had from before is left out.
+func exchange(t *testing.T, label string, from, to *node) {
+	t.Helper()
+	const n = 2000
+	for i := range n {
+		from.publish(fmt.Sprintf("%s %d", label, i))
+	}
+	text := to.next()
+	for !strings.HasPrefix(text, label+" ") {
+		text = to.next()
+	}
+	for i := range n {
+		if want := fmt.Sprintf("%s %d", label, i); text != want {
+			t.Fatalf("heard %q, want %q", text, want)
+		}
+		if i < n-1 {
+			text = to.next()
+		}
+	}
+}
+
+// balance checks that every envelope that Publish took is accounted for.
+func (n *node) balance(accepted uint64) {
+	n.t.Helper()
+	redistest.Wait(n.t, "the publish queue to be empty", func() bool { return n.Stats().Queued == 0 })
+	if s := n.Stats(); s.Published+n.Lost() != accepted {
+		n.t.Errorf("Publish took %d, of which %d published and %d lost; stats %+v", accepted, s.Published, n.Lost(), s)
+	}
+}

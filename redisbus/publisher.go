@@ -1,0 +1,244 @@
+package redisbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// Item is one envelope and the channel to publish it on. Neither may change
+// until the call that got it has returned.
+type Item struct {
+	Channel  string
+	Envelope []byte
+}
+
+// size is what the item counts in a queue's bytes.
+func (i *Item) size() int { return len(i.Channel) + len(i.Envelope) }
+
+// Bounds of one round trip: enough to make the trip's time irrelevant, little
+// enough that Redis answers well within the probe timeout.
+const (
+	batchMessages = 512
+	batchBytes    = 1 << 20
+)
+
+// batch returns how many of the items go into the next round trip, at least
+// one, and their size.
+func batch(items []Item) (n, size int) {
+	for n < len(items) && n < batchMessages {
+		next := items[n].size()
+		if n > 0 && size+next > batchBytes {
+			break
+		}
+		size += next
+		n++
+	}
+	return n, size
+}
+
+// Publisher publishes over one connection and waits for Redis' answer. When the
+// connection is lost, the call that notices it fails, and the next one
+// connects again; there is no work in the background. Its methods are safe for
+// concurrent use.
+type Publisher struct {
+	cfg    Config
+	target target
+	dial   chan struct{} // holds a token while nobody connects or checks
+	finder finder        // belongs to who has the token
+
+	mu      sync.Mutex
+	link    *link // nil: none
+	checked time.Time
+	abort   context.CancelFunc // ends what the holder of the token does
+	closed  bool
+}
+
+// Dial connects to Redis. It tries until ctx ends or StartTimeout is over; the
+// error then says what went wrong last. ProbeInterval, ProbeTimeout, Name and
+// Logger of the Config count as for a Bus, its other bounds do not apply.
+func Dial(ctx context.Context, c Config) (*Publisher, error) {
+	c, t, err := c.prepare()
+	if err != nil {
+		return nil, err
+	}
+	p := &Publisher{cfg: c, target: t, dial: make(chan struct{}, 1)}
+	p.finder = finder{cfg: &p.cfg, target: &p.target}
+	l, err := p.finder.start(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	p.link, p.checked = l, time.Now()
+	p.dial <- struct{}{}
+	return p, nil
+}
+
+// Publish sends the items in order, in one round trip for each 512 items or
+// mebibyte, and returns when Redis has answered. The result is nil when Redis
+// has taken all of them; else it has an error for each item that it did not
+// take, and nil for the others. An item with an error that is not an answer of
+// Redis, for instance ctx's, may have been sent all the same.
+func (p *Publisher) Publish(ctx context.Context, items []Item) []error {
+	errs := make([]error, len(items))
+	failed := false
+	for done := 0; done < len(items); {
+		n, _ := batch(items[done:])
+		err := p.publish(ctx, items[done:done+n], errs[done:done+n])
+		for _, e := range errs[done : done+n] {
+			failed = failed || e != nil
+		}
+		done += n
+		if err != nil {
+			// Sending the rest could overtake what may still be on its way.
+			for i := done; i < len(items); i++ {
+				errs[i] = fmt.Errorf("not sent, an earlier item failed: %w", err)
+			}
+			break
+		}
+	}
+	if !failed {
+		return nil
+	}
+	return errs
+}
+
+// publish sends one batch. Its error means that the connection, or ctx, failed.
+func (p *Publisher) publish(ctx context.Context, items []Item, errs []error) error {
+	l, err := p.current(ctx)
+	if err == nil {
+		if err = l.publish(ctx, items, errs); err == nil {
+			return nil
+		}
+		if ctx.Err() == nil {
+			p.discard(l)
+		}
+		err = p.explain(ctx, err)
+		for i := range errs {
+			if errs[i] != nil {
+				errs[i] = err
+			}
+		}
+		return err
+	}
+	err = p.explain(ctx, err)
+	for i := range errs {
+		errs[i] = err
+	}
+	return err
+}
+
+// explain turns the failure of a connection into what the caller branches on.
+func (p *Publisher) explain(ctx context.Context, err error) error {
+	p.mu.Lock()
+	closed := p.closed
+	p.mu.Unlock()
+	switch {
+	case closed:
+		return ErrClosed
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, ErrClosed):
+		return err
+	default:
+		return fmt.Errorf("%w: %s: %w", ErrUnavailable, &p.target, err)
+	}
+}
+
+// current returns the link to use: the one that there is when it has shown
+// lately that it works, else after a check, else a new one.
+func (p *Publisher) current(ctx context.Context) (*link, error) {
+	if l, ok, err := p.fresh(); ok || err != nil {
+		return l, err
+	}
+	select {
+	case <-p.dial:
+		defer func() { p.dial <- struct{}{} }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	l, ok, err := p.fresh() // another call may have done the work meanwhile
+	if ok || err != nil {
+		return l, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	p.mu.Lock()
+	p.abort = cancel
+	closed := p.closed
+	p.mu.Unlock()
+	if closed {
+		return nil, ErrClosed
+	}
+	if l != nil && !l.ended() {
+		if err = p.finder.check(ctx, l); err == nil {
+			err = p.finder.moved(ctx, l.addr)
+		}
+		if err == nil {
+			return l, p.adopt(l)
+		}
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		p.cfg.Logger.Warn("redis connection lost", "name", p.cfg.Name, "redis", p.target.String(), "error", err)
+	}
+	if l != nil {
+		p.discard(l)
+	}
+	if l, err = p.finder.connect(ctx, nil); err != nil {
+		return nil, err
+	}
+	return l, p.adopt(l)
+}
+
+// fresh returns the link, and whether it needs no check.
+func (p *Publisher) fresh() (l *link, ok bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, false, ErrClosed
+	}
+	return p.link, p.link != nil && !p.link.ended() && time.Since(p.checked) < p.cfg.ProbeInterval, nil
+}
+
+// adopt makes l the link to use, unless the publisher was closed meanwhile.
+func (p *Publisher) adopt(l *link) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		l.close()
+		return ErrClosed
+	}
+	p.link, p.checked = l, time.Now()
+	return nil
+}
+
+// discard closes a link that failed.
+func (p *Publisher) discard(l *link) {
+	p.mu.Lock()
+	if p.link == l {
+		p.link = nil
+	}
+	p.mu.Unlock()
+	l.close()
+}
+
+// Close releases the connection. Calls in progress and later ones fail with
+// ErrClosed. It may be called more than once and always returns nil.
+func (p *Publisher) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	l, abort := p.link, p.abort
+	p.link = nil
+	p.mu.Unlock()
+	if abort != nil {
+		abort()
+	}
+	<-p.dial // whoever connects has given up
+	p.dial <- struct{}{}
+	if l != nil {
+		l.close()
+	}
+	return nil
+}

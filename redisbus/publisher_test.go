@@ -1,0 +1,136 @@
+package redisbus_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/redisbus"
+)
+
+func dial(t *testing.T, c redisbus.Config) *redisbus.Publisher {
+	t.Helper()
+	c.Logger = slog.New(slog.DiscardHandler)
+	p, err := redisbus.Dial(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+func numbered(from, n int) []redisbus.Item {
+	items := make([]redisbus.Item, n)
+	for i := range items {
+		items[i] = redisbus.Item{Channel: "ws:room:r", Envelope: fmt.Append(nil, from+i)}
+	}
+	return items
+}
+
+func TestPublisherBatches(t *testing.T) {
+	r := redistest.Start(t)
+	n, p := run(t, impatient(r.URL()), nil), dial(t, impatient(r.URL()))
+	if errs := p.Publish(t.Context(), numbered(0, 3000)); errs != nil {
+		t.Fatal(errors.Join(errs...))
+	}
+	big := make([]byte, 5<<20) // over the size of a batch
+	if errs := p.Publish(t.Context(), []redisbus.Item{{"ws:room:r", big}, {"ws:room:r", []byte("after")}}); errs != nil {
+		t.Fatal(errors.Join(errs...))
+	}
+	for i := range 3000 {
+		if text := n.next(); text != fmt.Sprint(i) {
+			t.Fatalf("heard %q, want %d", text, i)
+		}
+	}
+	if text := n.next(); len(text) != len(big) {
+		t.Errorf("heard %d bytes", len(text))
+	}
+	if text := n.next(); text != "after" {
+		t.Errorf("heard %q", text)
+	}
+}
+
+// When a connection fails, every item has an answer, and nothing is sent again.
+func TestPublisherTellsWhatIsNotConfirmed(t *testing.T) {
+	r := redistest.Start(t)
+	n, p := run(t, impatient(r.URL()), nil), dial(t, impatient(r.URL()))
+	r.Pause()
+	errs := p.Publish(t.Context(), numbered(0, 1000))
+	if len(errs) != 1000 {
+		t.Fatalf("%d answers for 1000 items", len(errs))
+	}
+	for i, err := range errs {
+		if !errors.Is(err, redisbus.ErrUnavailable) {
+			t.Fatalf("item %d: %v", i, err)
+		}
+	}
+	r.Resume()
+	n.healthy()
+	redistest.Wait(t, "Redis to be back", func() bool { return p.Publish(t.Context(), numbered(5000, 1)) == nil })
+	last := -1
+	for last < 5000 {
+		var i int
+		if _, err := fmt.Sscan(n.next(), &i); err != nil || i <= last || (i >= 512 && i < 5000) {
+			t.Fatalf("heard %d after %d: sent twice, out of order, or after the failure", i, last)
+		}
+		last = i
+	}
+}
+
+func TestPublisherFollowsTheMaster(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartSentinel(t, 1)
+	p := dial(t, impatient(c.URL()))
+	c.Master.Kill()
+	redistest.Wait(t, "the replica to take over", func() bool { return p.Publish(t.Context(), numbered(0, 1)) == nil })
+	n := run(t, impatient(c.Replica.URL()), nil)
+	if errs := p.Publish(t.Context(), numbered(1, 1)); errs != nil {
+		t.Fatal(errs)
+	}
+	if text := n.next(); text != "1" {
+		t.Errorf("heard %q", text)
+	}
+}
+
+func TestPublisherLeavesADemotedMaster(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartSentinel(t, 1)
+	p := dial(t, impatient(c.URL()))
+	c.Failover()
+	n := run(t, impatient(c.Replica.URL()), nil) // hears what the new master takes
+	heard := func() bool {
+		// What the old master takes reaches nobody here, so this goes on until
+		// the publisher has moved.
+		_ = p.Publish(t.Context(), numbered(0, 1))
+		return len(n.got) > 0
+	}
+	redistest.Wait(t, "the publisher to move", heard)
+}
+
+func TestPublisherClose(t *testing.T) {
+	r := redistest.Start(t)
+	p := dial(t, redisbus.Config{URL: r.URL(), ProbeTimeout: deadline})
+	r.Kill()
+	r.Restart()
+	r.Pause()
+	result := make(chan []error, 1)
+	go func() { result <- p.Publish(t.Context(), numbered(0, 1)) }() // connects again, without an answer
+	if err := p.Close(); err != nil {
+		t.Errorf("Close = %v", err)
+	}
+	select {
+	case errs := <-result:
+		if len(errs) != 1 || !errors.Is(errs[0], redisbus.ErrClosed) {
+			t.Errorf("Publish = %v, want ErrClosed", errs)
+		}
+	case <-time.After(deadline):
+		t.Error("Publish does not return after Close")
+	}
+	if errs := p.Publish(context.WithoutCancel(t.Context()), numbered(0, 1)); len(errs) != 1 || !errors.Is(errs[0], redisbus.ErrClosed) {
+		t.Errorf("Publish after Close = %v, want ErrClosed", errs)
+	}
+}

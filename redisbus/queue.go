@@ -1,0 +1,101 @@
+package redisbus
+
+import "sync"
+
+// queue is a bounded list between goroutines: many put, one takes everything
+// that is there. Nobody waits while holding its lock.
+type queue[T any] struct {
+	maxMessages, maxBytes int
+	wake                  chan struct{} // has an element when there may be something to take
+
+	mu    sync.Mutex
+	items []T
+	// messages and bytes count the items and those taken and not yet given back.
+	messages, bytes int
+	closed          error // not nil: nothing is accepted, and why
+}
+
+func newQueue[T any](maxMessages, maxBytes int, closed error) *queue[T] {
+	return &queue[T]{maxMessages: maxMessages, maxBytes: maxBytes, wake: make(chan struct{}, 1), closed: closed}
+}
+
+// put appends an item, or returns why it does not: the reason that the queue
+// was closed with, or ErrQueueFull.
+func (q *queue[T]) put(item T, size int) error {
+	q.mu.Lock()
+	switch {
+	case q.closed != nil:
+		err := q.closed
+		q.mu.Unlock()
+		return err
+	case q.messages >= q.maxMessages || size > q.maxBytes-q.bytes:
+		q.mu.Unlock()
+		return ErrQueueFull
+	}
+	q.items = append(q.items, item)
+	q.messages++
+	q.bytes += size
+	q.mu.Unlock()
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// keepCapacity is the length up to which a queue's memory is kept for reuse.
+const keepCapacity = 4 << 10
+
+// take returns all items; they count until they are given back. The memory of
+// free, from an earlier take, is used for what is put next.
+func (q *queue[T]) take(free []T) []T {
+	if cap(free) > keepCapacity {
+		free = nil
+	}
+	clear(free)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	items := q.items
+	q.items = free[:0]
+	return items
+}
+
+// give says that taken items need no room any more. It reports whether the
+// queue is now empty.
+func (q *queue[T]) give(messages, bytes int) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.messages -= messages
+	q.bytes -= bytes
+	return q.messages == 0
+}
+
+// open lets the queue accept items.
+func (q *queue[T]) open() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = nil
+}
+
+// close stops the queue from accepting items; what it holds stays.
+func (q *queue[T]) close(reason error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = reason
+}
+
+// drop empties the queue, taken items included, and returns how many it held.
+func (q *queue[T]) drop() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := q.messages
+	q.items, q.messages, q.bytes = nil, 0, 0
+	return n
+}
+
+// len returns how many items count.
+func (q *queue[T]) len() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.messages
+}

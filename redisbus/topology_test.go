@@ -1,0 +1,117 @@
+package redisbus_test
+
+import (
+	"testing"
+
+	"github.com/ignis-go/ignis/internal/redistest"
+)
+
+func TestSentinelFailover(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartSentinel(t, 3)
+	a, b := run(t, impatient(c.URL()), nil), run(t, impatient(c.URL()), nil)
+	exchange(t, "before", a, b)
+	f := startFlow(t, a)
+	c.Master.Kill()
+	for _, n := range []*node{a, b} {
+		redistest.Wait(t, "the bus to follow the master", func() bool {
+			return n.Stats().Addr == c.Replica.Addr() && n.Health() == nil
+		})
+	}
+	f.stop()
+	a.balance(f.accepted.Load() + 2000)
+	exchange(t, "after", a, b)
+	exchange(t, "after too", b, a)
+}
+
+// The old master lives on as a replica: it would still take what is published,
+// and nobody at the new master would hear it.
+func TestSentinelFailoverOfALivingMaster(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartSentinel(t, 3)
+	a, b := run(t, impatient(c.URL()), nil), run(t, impatient(c.URL()), nil)
+	exchange(t, "before", a, b)
+	c.Failover()
+	for _, n := range []*node{a, b} {
+		redistest.Wait(t, "the bus to follow the master", func() bool {
+			return n.Stats().Addr == c.Replica.Addr() && n.Health() == nil
+		})
+	}
+	exchange(t, "after", a, b)
+}
+
+// A demotion that the Sentinels did not order, and that cuts no connection.
+func TestDemotedMasterIsLeft(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartSentinel(t, 1)
+	n := run(t, impatient(c.URL()), nil)
+	c.Sentinels[0].Pause() // it cannot tell
+	c.Master.Do("replicaof", "127.0.0.1", "1")
+	n.down()
+	c.Master.Do("replicaof", "no", "one")
+	c.Sentinels[0].Resume()
+	n.healthy()
+	exchange(t, "after", n, n)
+}
+
+func TestSentinelsThatAreAwayDoNotMatterToALivingMaster(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartSentinel(t, 1)
+	n := run(t, impatient(c.URL()), nil)
+	c.Sentinels[0].Kill()
+	probes := func() string { return c.Master.Do("info", "commandstats") }
+	first := roleCalls(probes())
+	redistest.Wait(t, "some probes", func() bool { return roleCalls(probes()) > first+3 })
+	exchange(t, "without", n, n)
+	if s := n.Stats(); s.Reconnects != 0 {
+		t.Errorf("the bus connected again: %+v", s)
+	}
+}
+
+func TestClusterNodeKilled(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t)
+	a := run(t, impatient(c.URL()), nil)
+	// The other bus knows one node alone by configuration, and has to learn
+	// the others.
+	var seed *redistest.Server
+	for _, s := range c.Nodes {
+		if s.Addr() != a.Stats().Addr {
+			seed = s
+		}
+	}
+	b := run(t, impatient("redis+cluster://"+seed.Addr()), nil)
+	exchange(t, "across nodes", a, b)
+	exchange(t, "and back", b, a)
+	f := startFlow(t, b)
+	seed.Kill()
+	redistest.Wait(t, "the bus to go elsewhere", func() bool {
+		return b.Health() == nil && b.Stats().Addr != seed.Addr()
+	})
+	f.stop()
+	b.balance(f.accepted.Load() + 2000)
+	exchange(t, "after", b, a)
+	exchange(t, "after too", a, b)
+	if s := a.Stats(); s.Reconnects != 0 {
+		t.Errorf("the bus on another node connected again: %+v", s)
+	}
+}
+
+// A node that is cut off from the majority still takes what is published.
+func TestClusterMinorityIsLeft(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t)
+	n := run(t, impatient(c.URL()), nil)
+	for _, s := range c.Nodes {
+		if s.Addr() != n.Stats().Addr {
+			s.Pause()
+			defer s.Resume()
+		}
+	}
+	n.down()
+	for _, s := range c.Nodes {
+		s.Resume()
+	}
+	n.healthy()
+	exchange(t, "after", n, n)
+}

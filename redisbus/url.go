@@ -1,0 +1,262 @@
+package redisbus
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/redis/rueidis"
+)
+
+// mode is how the node to connect to is found.
+type mode int
+
+const (
+	single   mode = iota // the one address
+	sentinel             // the master that the Sentinels at the addresses name
+	cluster              // any node of the Cluster that the addresses belong to
+	detect               // one address: a Cluster if it says so, else that Redis
+)
+
+// target is what a configuration points at.
+type target struct {
+	mode   mode
+	addrs  []string
+	option rueidis.ClientOption // credentials, TLS, database, dialing
+}
+
+// Accepted forms, for error messages.
+const (
+	formSingle   = "redis[s]://[user:pass@]host[:6379][/db]"
+	formUnix     = "unix://[user:pass@]/path/to/redis.sock[?db=0]"
+	formSentinel = "redis[s]+sentinel://[user:pass@]host[:26379],.../master-name[/db][?sentinel_username=U&sentinel_password=P]"
+	formCluster  = "redis[s]+cluster://[user:pass@]host[:6379],..."
+)
+
+// scheme is one of the accepted ones and what it stands for.
+type scheme struct {
+	mode mode
+	tls  bool
+	unix bool
+	port string
+	form string
+}
+
+func schemes(name string) (scheme, bool) {
+	switch name {
+	case "redis", "rediss":
+		return scheme{mode: single, tls: name == "rediss", port: "6379", form: formSingle}, true
+	case "unix":
+		return scheme{mode: single, unix: true, form: formUnix}, true
+	case "redis+sentinel", "rediss+sentinel":
+		return scheme{mode: sentinel, tls: name == "rediss+sentinel", port: "26379", form: formSentinel}, true
+	case "redis+cluster", "rediss+cluster":
+		return scheme{mode: cluster, tls: name == "rediss+cluster", port: "6379", form: formCluster}, true
+	}
+	return scheme{}, false
+}
+
+// maxURL bounds what is parsed, maxHosts the list of hosts.
+const (
+	maxURL   = 8 << 10
+	maxHosts = 64
+)
+
+// parseURL reads the URL of a Redis. Its errors never repeat a part of it: with
+// a password that is not percent-encoded, any part could be the password's.
+func parseURL(text string) (target, error) {
+	if text == "" {
+		return target{}, errors.New("no Redis URL; want " + formSingle)
+	}
+	if len(text) > maxURL {
+		return target{}, fmt.Errorf("Redis URL of %d bytes; want at most %d", len(text), maxURL)
+	}
+	name, rest, ok := strings.Cut(text, "://")
+	s, known := schemes(strings.ToLower(name))
+	if !ok || !known {
+		return target{}, fmt.Errorf("unknown scheme of the Redis URL; want %s, %s, %s or %s",
+			formSingle, formUnix, formSentinel, formCluster)
+	}
+	t, err := s.parse(rest)
+	if err != nil {
+		return target{}, fmt.Errorf("Redis URL: %w; want %s", err, s.form)
+	}
+	return t, nil
+}
+
+// parse reads what follows the scheme.
+func (s scheme) parse(rest string) (target, error) {
+	for _, r := range rest {
+		if r <= ' ' || r == 0x7f || r == '#' {
+			return target{}, errors.New("spaces, control characters and # have to be percent-encoded")
+		}
+	}
+	rest, query, hasQuery := strings.Cut(rest, "?")
+	authority, path, hasPath := strings.Cut(rest, "/")
+	if strings.Contains(path+query, "@") {
+		return target{}, errors.New("the characters @ / ? # of a user or password have to be percent-encoded")
+	}
+	t := target{mode: s.mode}
+	hosts := authority
+	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
+		var err error
+		if t.option.Username, t.option.Password, err = credentials(authority[:i]); err != nil {
+			return target{}, err
+		}
+		hosts = authority[i+1:]
+	}
+	if hasQuery {
+		if err := s.parameters(&t.option, query); err != nil {
+			return target{}, err
+		}
+	}
+	if s.tls {
+		// Without a ServerName each connection checks the name that it dialed.
+		t.option.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		t.option.Sentinel.TLSConfig = t.option.TLSConfig
+	}
+	if s.unix {
+		return s.unixTarget(t, hosts, path, hasPath)
+	}
+	var err error
+	if t.addrs, err = s.hosts(hosts); err != nil {
+		return target{}, err
+	}
+	return t, s.path(&t.option, path)
+}
+
+// credentials reads "user:pass" or ":pass".
+func credentials(text string) (user, pass string, err error) {
+	user, pass, _ = strings.Cut(text, ":")
+	u, errU := url.PathUnescape(user)
+	p, errP := url.PathUnescape(pass)
+	switch {
+	case errU != nil || errP != nil:
+		return "", "", errors.New("bad percent-encoding in the user or password")
+	case p == "":
+		return "", "", errors.New("no password before @; without a user it is :pass@")
+	case strings.ContainsAny(pass, "@"):
+		return "", "", errors.New("an @ in the password has to be written %40")
+	}
+	return u, p, nil
+}
+
+// parameters reads the query, of which each form knows its own keys.
+func (s scheme) parameters(o *rueidis.ClientOption, query string) error {
+	for pair := range strings.SplitSeq(query, "&") {
+		key, raw, ok := strings.Cut(pair, "=")
+		value, err := url.QueryUnescape(raw)
+		if !ok || err != nil {
+			return errors.New("malformed parameter after ?")
+		}
+		switch {
+		case key == "db" && s.unix:
+			if o.SelectDB, err = database(value); err != nil {
+				return err
+			}
+		case key == "sentinel_username" && s.mode == sentinel:
+			o.Sentinel.Username = value
+		case key == "sentinel_password" && s.mode == sentinel:
+			o.Sentinel.Password = value
+		default:
+			return errors.New("unknown parameter after ?")
+		}
+	}
+	return nil
+}
+
+// hosts reads the list of hosts, completing the ports.
+func (s scheme) hosts(text string) ([]string, error) {
+	list := strings.Split(text, ",")
+	if s.mode == single && len(list) > 1 {
+		return nil, errors.New("more than one host; for several there are redis+sentinel:// and redis+cluster://")
+	}
+	if len(list) > maxHosts {
+		return nil, fmt.Errorf("more than %d hosts", maxHosts)
+	}
+	for i, h := range list {
+		host, port, err := splitHostPort(h, s.port)
+		if err != nil {
+			return nil, fmt.Errorf("host %d of %d: %w", i+1, len(list), err)
+		}
+		list[i] = net.JoinHostPort(host, port)
+	}
+	return list, nil
+}
+
+func splitHostPort(text, defaultPort string) (host, port string, err error) {
+	host, port = text, defaultPort
+	if i := strings.LastIndexByte(text, ':'); i >= 0 && !strings.HasSuffix(text, "]") {
+		host, port = text[:i], text[i+1:]
+	}
+	bracketed := strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]")
+	if bracketed {
+		host = host[1 : len(host)-1]
+	}
+	switch {
+	case host == "":
+		return "", "", errors.New("no host name")
+	case bracketed != strings.Contains(host, ":") || strings.ContainsAny(host, "[]%\\\"'<>"):
+		return "", "", errors.New("not a host name or address; IPv6 addresses stand in brackets")
+	}
+	if bracketed && net.ParseIP(host) == nil {
+		return "", "", errors.New("not an IPv6 address")
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 || port[0] == '+' {
+		return "", "", errors.New("the port is not a number from 1 to 65535")
+	}
+	return host, strconv.FormatUint(n, 10), nil
+}
+
+// path reads what follows the hosts: the database, for Sentinels after the
+// master's name; a Cluster has one database alone.
+func (s scheme) path(o *rueidis.ClientOption, path string) error {
+	if s.mode == sentinel {
+		name, rest, _ := strings.Cut(path, "/")
+		set, err := url.PathUnescape(name)
+		if err != nil || set == "" {
+			return errors.New("no name of the master after the hosts")
+		}
+		o.Sentinel.MasterSet, path = set, rest
+	}
+	db, err := database(path)
+	if err != nil {
+		return err
+	}
+	if s.mode == cluster && db != 0 {
+		return errors.New("a Cluster has database 0 alone")
+	}
+	o.SelectDB = db
+	return nil
+}
+
+// database reads the number of a database. It makes no difference to pub/sub,
+// but a user may be allowed to select one alone.
+func database(text string) (int, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || text[0] == '+' {
+		return 0, errors.New("the database is not a number from 0 to 65535")
+	}
+	return int(n), nil
+}
+
+func (s scheme) unixTarget(t target, host, path string, hasPath bool) (target, error) {
+	file, err := url.PathUnescape(path)
+	if host != "" || !hasPath || file == "" || err != nil || strings.ContainsRune(file, 0) {
+		return target{}, errors.New("not the absolute path of a socket")
+	}
+	t.addrs = []string{"/" + file}
+	t.option.DialCtxFn = func(ctx context.Context, addr string, d *net.Dialer, _ *tls.Config) (net.Conn, error) {
+		return d.DialContext(ctx, "unix", addr)
+	}
+	return t, nil
+}

@@ -1,0 +1,205 @@
+package redisbus
+
+import (
+	"errors"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+func TestURL(t *testing.T) {
+	type want struct {
+		mode       mode
+		addrs      []string
+		user, pass string
+		db         int
+		set        string
+		tls        bool
+	}
+	for text, want := range map[string]want{
+		"redis://localhost":                          {addrs: []string{"localhost:6379"}},
+		"REDIS://h:1/":                               {addrs: []string{"h:1"}},
+		"redis://[::1]:7/3":                          {addrs: []string{"[::1]:7"}, db: 3},
+		"redis://[::1]":                              {addrs: []string{"[::1]:6379"}},
+		"redis://:p%40ss%2F@h:06379":                 {addrs: []string{"h:6379"}, pass: "p@ss/"},
+		"rediss://ann:a:b@h/0":                       {addrs: []string{"h:6379"}, user: "ann", pass: "a:b", tls: true},
+		"unix:///run/redis.sock":                     {addrs: []string{"/run/redis.sock"}},
+		"unix://ann:x@/run/a%20b?db=2":               {addrs: []string{"/run/a b"}, user: "ann", pass: "x", db: 2},
+		"redis+sentinel://a,b:2,[::3]:4/m":           {mode: sentinel, addrs: []string{"a:26379", "b:2", "[::3]:4"}, set: "m"},
+		"rediss+sentinel://:x@a/my%2Fm/5":            {mode: sentinel, addrs: []string{"a:26379"}, pass: "x", set: "my/m", db: 5, tls: true},
+		"redis+cluster://a:1,b":                      {mode: cluster, addrs: []string{"a:1", "b:6379"}},
+		"rediss+cluster://ann:x@a/0":                 {mode: cluster, addrs: []string{"a:6379"}, user: "ann", pass: "x", tls: true},
+		"redis+sentinel://a/m?sentinel_password=%26": {mode: sentinel, addrs: []string{"a:26379"}, set: "m"},
+	} {
+		got, err := parseURL(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		o := got.option
+		if got.mode != want.mode || !slices.Equal(got.addrs, want.addrs) || o.Username != want.user || o.Password != want.pass ||
+			o.SelectDB != want.db || o.Sentinel.MasterSet != want.set || (o.TLSConfig != nil) != want.tls ||
+			(o.Sentinel.TLSConfig != nil) != want.tls {
+			t.Errorf("%s: got %+v, want %+v", text, got, want)
+		}
+	}
+	got, err := parseURL("redis+sentinel://a/m?sentinel_username=u&sentinel_password=%26")
+	if err != nil || got.option.Sentinel.Username != "u" || got.option.Sentinel.Password != "&" || got.option.Password != "" {
+		t.Errorf("credentials for Sentinels: %+v, %v", got.option.Sentinel, err)
+	}
+}
+
+func TestBadURL(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                     "no Redis URL",
+		"localhost:6379":                       "unknown scheme",
+		"http://h":                             "unknown scheme",
+		"redis:/h":                             "unknown scheme",
+		"redis://":                             "no host name",
+		"redis://:6379":                        "no host name",
+		"redis://h:0":                          "port",
+		"redis://h:65536":                      "port",
+		"redis://h:+1":                         "port",
+		"redis://h:":                           "port",
+		"redis://::1":                          "brackets",
+		"redis://[h]":                          "brackets",
+		"redis://[::g]":                        "IPv6",
+		"redis://h h":                          "spaces",
+		"redis://h#1":                          "percent-encoded",
+		"redis://h/x":                          "database",
+		"redis://h/-1":                         "database",
+		"redis://h/1/2":                        "database",
+		"redis://h?db=1":                       "unknown parameter",
+		"redis://h?":                           "parameter",
+		"redis://a,b":                          "redis+cluster",
+		"redis://user@h":                       "no password",
+		"redis://:@h":                          "no password",
+		"redis://:s3cret%zz@h":                 "percent-encoding",
+		"redis://:s3cret/rest@h":               "have to be percent-encoded",
+		"redis://:s3cret?rest@h":               "have to be percent-encoded",
+		"redis://:s3cret@rest@h":               "%40",
+		"redis://:x@h:s3cret":                  "port",
+		"redis://:x@h/s3cret":                  "database",
+		"redis+sentinel://h":                   "name of the master",
+		"redis+sentinel://h/":                  "name of the master",
+		"redis+sentinel://h,/m":                "host 2 of 2",
+		"redis+sentinel://h/m?db=1":            "unknown parameter",
+		"redis+cluster://h/1":                  "database 0 alone",
+		"redis+cluster://h?sentinel_password=": "unknown parameter",
+		"unix://h/run/x":                       "absolute path",
+		"unix://":                              "absolute path",
+		"unix:///x?db=s3cret":                  "database",
+		"redis://" + strings.Repeat("h", 9000): "at most",
+		"redis+cluster://" + strings.Repeat("h,", 70) + "h": "more than 64 hosts",
+	} {
+		_, err := parseURL(text)
+		if err == nil {
+			t.Errorf("%.60s: no error", text)
+			continue
+		}
+		if !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%.60s: error %q, want it to say %q and no secret", text, err, want)
+		}
+		if !strings.Contains(err.Error(), "want") {
+			t.Errorf("%.60s: error %q does not name the accepted form", text, err)
+		}
+	}
+}
+
+func FuzzURL(f *testing.F) {
+	for _, s := range []string{
+		"redis://:S3CR3T@h:1/2", "unix://u:S3CR3T@/p?db=1", "rediss+sentinel://a:S3CR3T@h,[::1]:2/m/3?sentinel_password=S3CR3T",
+		"redis+cluster://a:1,b:2", "redis://:S3CR3T/x@h", "redis://S3CR3T:1:2", "redis://h/S3CR3T", "redis://h?S3CR3T=1",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, err := parseURL(text)
+		if err != nil {
+			if strings.Contains(err.Error(), "S3CR3T") {
+				t.Fatalf("the error for %q shows a part of it: %v", text, err)
+			}
+			return
+		}
+		if len(got.addrs) == 0 || len(got.addrs) > maxHosts || got.option.SelectDB < 0 {
+			t.Fatalf("%q: %+v", text, got)
+		}
+		for _, addr := range got.addrs {
+			if strings.HasPrefix(strings.ToLower(text), "unix:") {
+				continue
+			}
+			if host, port, err := net.SplitHostPort(addr); err != nil || host == "" || port == "" || port == "0" {
+				t.Fatalf("%q: address %q", text, addr)
+			}
+		}
+		if o := got.option; o.Username != "" && o.Password == "" {
+			t.Fatalf("%q: a user without a password", text)
+		}
+	})
+}
+
+// FuzzCredentials: whatever a password is, in percent-encoding it arrives as it
+// is, and no error shows it.
+func FuzzCredentials(f *testing.F) {
+	f.Add("ann", "p@s/s?w#o:r%d")
+	f.Add("", "\x00\xff ")
+	f.Fuzz(func(t *testing.T, user, pass string) {
+		got, err := parseURL("redis://" + url.PathEscape(user) + ":" + url.PathEscape(pass) + "@h")
+		if pass == "" || len(user)+len(pass) > maxURL/4 {
+			return
+		}
+		// PathEscape leaves : and @ alone, which a user name may not have.
+		if strings.ContainsAny(user, ":@") || strings.Contains(pass, "@") {
+			return
+		}
+		if err != nil || got.option.Username != user || got.option.Password != pass {
+			t.Fatalf("user %q, password %q: got %q, %q, %v", user, pass, got.option.Username, got.option.Password, err)
+		}
+	})
+}
+
+func FuzzClusterNodes(f *testing.F) {
+	f.Add("id 127.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-5460\nid h:1@2 master,fail - 0 0 2 disconnected 5461-10922\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if masters, reachable := countMasters(text); reachable > masters || masters < 0 {
+			t.Fatalf("%q: %d of %d", text, reachable, masters)
+		}
+	})
+}
+
+func TestCountMasters(t *testing.T) {
+	text := `07c37df 127.0.0.1:30004@31004,host slave e7d1eec 0 1426238317239 4 connected
+67ed2db 127.0.0.1:30002@31002 master - 0 1426238316232 2 connected 5461-10922
+292f8b3 127.0.0.1:30003@31003 master,fail? - 0 1426238318243 3 connected 10923-16383
+6ec2392 127.0.0.1:30005@31005 master - 0 1426238316232 5 connected
+e7d1eec 127.0.0.1:30001@31001 myself,master - 0 0 1 connected 0-5460
+`
+	if masters, reachable := countMasters(text); masters != 3 || reachable != 2 {
+		t.Errorf("got %d of %d, want 2 of 3: those with slots, less the failed", reachable, masters)
+	}
+}
+
+func TestBadConfig(t *testing.T) {
+	for name, c := range map[string]Config{
+		"nothing":            {},
+		"both":               {URL: "redis://h", Option: &rueidis.ClientOption{InitAddress: []string{"h:1"}}},
+		"no address":         {Option: &rueidis.ClientOption{}},
+		"name with space":    {URL: "redis://h", Name: "a b"},
+		"long name":          {URL: "redis://h", Name: strings.Repeat("a", 65)},
+		"negative timeout":   {URL: "redis://h", StartTimeout: -time.Second},
+		"negative interval":  {URL: "redis://h", ProbeInterval: -1},
+		"negative probe":     {URL: "redis://h", ProbeTimeout: -1},
+		"negative flush":     {URL: "redis://h", FlushTimeout: -1},
+		"negative queue":     {URL: "redis://h", QueueMessages: -1},
+		"negative byte size": {URL: "redis://h", QueueBytes: -1},
+	} {
+		if _, err := New(c); !errors.Is(err, ErrConfig) {
+			t.Errorf("%s: New = %v, want an error that wraps ErrConfig", name, err)
+		}
+	}
+}

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Checks everything that needs no test to run. Goes on after a finding, so that
+# one run shows them all.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+status=0
+
+check() { # what it says, then a command that must succeed
+	local what=$1
+	shift
+	echo "check: $what"
+	"$@" || { echo "check: FAILED: $what" >&2 && status=1; }
+}
+
+formatted() {
+	local files
+	files=$(scripts/gofumpt.sh -l) || return
+	[ -z "$files" ] || { printf '%s\nnot formatted: make fmt\n' "$files" && return 1; }
+}
+
+check "gofumpt" formatted
+# The files for other systems are compiled by nobody else. One of them has 32 bits.
+check "go vet for macOS" env GOOS=darwin GOARCH=arm64 go vet ./...
+check "go vet for Windows" env GOOS=windows GOARCH=386 go vet ./...
+
+for mod in $(find . -name node_modules -prune -o -name go.mod -print | sort); do
+	dir=$(dirname "$mod")
+	cd "$root/$dir" || exit
+	check "$dir: go mod tidy" go mod tidy -diff
+	[ "$dir" = ./tools ] && continue # it holds no code
+	check "$dir: go vet" go vet ./...
+	check "$dir: staticcheck" go tool -modfile="$root/tools/go.mod" staticcheck ./...
+done
+exit $status

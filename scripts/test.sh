@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Runs the tests of the main module and of the examples, and says what was left
+# out: in the first lines, in the last lines, and each skipped test by name.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/setup.sh || true # what is still missing is told below
+
+notes=()
+if ! command -v redis-server >/dev/null; then
+	if [ "${IGNIS_REQUIRE_REDIS:-}" = 1 ]; then
+		notes+=("redis-server is missing, and IGNIS_REQUIRE_REDIS=1: tests that need it FAIL")
+	else
+		notes+=("redis-server is missing: tests use an embedded one, and those that need a real one are SKIPPED")
+	fi
+fi
+race=-race
+if [ "$(go env CGO_ENABLED)" != 1 ]; then
+	race=
+	notes+=("no C compiler: the race detector is OFF")
+fi
+
+log=$(mktemp)
+finish() {
+	grep '^ *--- SKIP' "$log" || true
+	print_notes
+	rm -f "$log"
+}
+print_notes() {
+	[ ${#notes[@]} = 0 ] || printf '=== NOTE: %s\n' "${notes[@]}"
+}
+print_notes
+trap finish EXIT
+
+# -count=1: whether a test passes depends on programs that the cache of results
+# does not know, such as redis-server.
+# -v: for the names of skipped tests; what it says of the others is taken out.
+go_test() {
+	go test $race -count=1 -v ./... 2>&1 | tee -a "$log" |
+		sed -E '/^=== (RUN|PAUSE|CONT|NAME)|^ *--- PASS|^PASS$|\[no test files\]$/d'
+}
+
+status=0
+go_test || status=1
+for mod in $(find examples -name go.mod); do
+	(cd "$(dirname "$mod")" && go_test) || status=1
+done
+exit $status

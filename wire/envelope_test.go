@@ -1,0 +1,209 @@
+package wire_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/ignis-go/ignis/wire"
+)
+
+func TestAppendEnvelope(t *testing.T) {
+	tests := []struct {
+		name    string
+		e       wire.Envelope
+		want    string
+		channel string
+	}{
+		{
+			"client",
+			wire.Envelope{ServerID: "s1", Type: wire.TypeClient, Target: "c1", Event: "a", Data: raw(`{"x": 1}`)},
+			`{"serverId":"s1","type":"client","target":"c1","event":"a","data":{"x": 1}}`, "ws:client:c1",
+		},
+		{
+			"user",
+			wire.Envelope{ServerID: wire.EmitterID, Type: wire.TypeUser, Target: "<42>", Event: "report:ready"},
+			`{"serverId":"emitter","type":"user","target":"<42>","event":"report:ready"}`, "ws:user:<42>",
+		},
+		{
+			"room",
+			wire.Envelope{ServerID: "s1", Type: wire.TypeRoom, Target: `a"b`, Event: "a", Data: raw("null"), Exclude: []string{"c1", `"`}},
+			`{"serverId":"s1","type":"room","target":"a\"b","event":"a","data":null,"exclude":["c1","\""]}`, `ws:room:a"b`,
+		},
+		{
+			"broadcast",
+			wire.Envelope{ServerID: "s1", Type: wire.TypeBroadcast, Target: "unused", Event: "a", Data: raw("1"), Exclude: []string{}},
+			`{"serverId":"s1","type":"broadcast","event":"a","data":1}`, "ws:broadcast",
+		},
+		{
+			"empty target",
+			wire.Envelope{ServerID: "s1", Type: wire.TypeRoom, Event: "a"},
+			`{"serverId":"s1","type":"room","target":"","event":"a"}`, "ws:room:",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := string(wire.AppendEnvelope([]byte("x"), &tt.e)); got != "x"+tt.want {
+				t.Errorf("got  %s\nwant x%s", got, tt.want)
+			}
+			if got := tt.e.Channel(); got != tt.channel {
+				t.Errorf("Channel = %s, want %s", got, tt.channel)
+			}
+			got, err := wire.DecodeEnvelope([]byte(tt.want))
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := tt.e
+			if want.Type == wire.TypeBroadcast {
+				want.Target = ""
+			}
+			if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Error("want - got +\n", diff)
+			}
+			for i := range len(tt.want) {
+				if _, err := wire.DecodeEnvelope([]byte(tt.want[:i])); !errors.Is(err, wire.ErrFormat) {
+					t.Fatalf("%q: error %v, want ErrFormat", tt.want[:i], err)
+				}
+			}
+		})
+	}
+}
+
+func TestDecodeEnvelope(t *testing.T) {
+	const head = `"serverId":"s","event":"e"`
+	tests := []struct {
+		name, text string
+		want       wire.Envelope
+	}{
+		{"least", `{` + head + `}`, wire.Envelope{ServerID: "s", Event: "e"}},
+		{"unknown type", `{` + head + `,"type":"galaxy","target":"x"}`, wire.Envelope{ServerID: "s", Event: "e", Type: "galaxy", Target: "x"}},
+		{"type and target no strings", `{` + head + `,"type":1,"target":{}}`, wire.Envelope{ServerID: "s", Event: "e"}},
+		{"escapes", `{"\u0073erverId":"\u0073","event":"\n","type":"\u0072oom","target":"\u2028"}`, wire.Envelope{ServerID: "s", Event: "\n", Type: wire.TypeRoom, Target: "\u2028"}},
+		{"same key twice", `{` + head + `,"event":"f","data":1,"data":2,"exclude":["a"],"exclude":["b"]}`, wire.Envelope{ServerID: "s", Event: "f", Data: raw("2"), Exclude: []string{"b"}}},
+		{"last exclude null", `{` + head + `,"exclude":["a"],"exclude":null}`, wire.Envelope{ServerID: "s", Event: "e"}},
+		{"exclude", `{` + head + `,"exclude":[ "a" , "\u0062" ]}`, wire.Envelope{ServerID: "s", Event: "e", Exclude: []string{"a", "b"}}},
+		{"empty exclude", `{` + head + `,"exclude":[]}`, wire.Envelope{ServerID: "s", Event: "e", Exclude: []string{}}},
+		{"case of keys", `{` + head + `,"serverID":"x","SERVERID":"y","Type":"room","Exclude":5}`, wire.Envelope{ServerID: "s", Event: "e"}},
+		{"byte for byte", `{` + head + `,"data": [ 12345678901234567890123 , "\u003c" ] }`, wire.Envelope{ServerID: "s", Event: "e", Data: raw(`[ 12345678901234567890123 , "\u003c" ]`)}},
+		{"deepest", `{` + head + `,"data":` + nested(wire.MaxDepth, "1") + `}`, wire.Envelope{ServerID: "s", Event: "e", Data: raw(nested(wire.MaxDepth, "1"))}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := wire.DecodeEnvelope([]byte(tt.text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error("want - got +\n", diff)
+			}
+		})
+	}
+}
+
+func TestDecodeEnvelopeErrors(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want error
+	}{
+		{"", wire.ErrFormat},
+		{"hello", wire.ErrFormat},
+		{`{"serverId":"s","event":"e"} x`, wire.ErrFormat},
+		{"{\"serverId\":\"s\",\"event\":\"e\",\"data\":\"\xff\"}", wire.ErrFormat},
+		{`{"serverId":"s","event":"e","data":` + nested(wire.MaxDepth+1, "1") + `}`, wire.ErrFormat},
+		{"null", wire.ErrShape},
+		{`["serverId","event"]`, wire.ErrShape},
+		{"{}", wire.ErrShape},
+		{`{"serverId":"s"}`, wire.ErrShape},
+		{`{"event":"e"}`, wire.ErrShape},
+		{`{"serverId":"","event":"e"}`, wire.ErrShape},
+		{`{"serverId":"s","event":""}`, wire.ErrShape},
+		{`{"serverId":5,"event":"e"}`, wire.ErrShape},
+		{`{"serverId":"s","event":["e"]}`, wire.ErrShape},
+		{`{"serverId":"s","event":"e","exclude":"c1"}`, wire.ErrShape},
+		{`{"serverId":"s","event":"e","exclude":[1]}`, wire.ErrShape},
+		{`{"serverId":"s","event":"e","exclude":["a",null]}`, wire.ErrShape},
+		{`{"serverId":"s","event":"e","exclude":[["a"]]}`, wire.ErrShape},
+		{`{"serverId":"s","event":"e","exclude":{}}`, wire.ErrShape},
+	} {
+		if e, err := wire.DecodeEnvelope([]byte(tt.text)); !errors.Is(err, tt.want) || e.ServerID != "" || e.Data != nil {
+			t.Errorf("%.80s: got %+v, %v, want the error %v", tt.text, e, err, tt.want)
+		}
+	}
+}
+
+func TestEnvelopeRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		name := rapid.StringN(1, -1, -1)
+		e := wire.Envelope{
+			ServerID: name.Draw(t, "server"),
+			Type:     rapid.SampledFrom([]wire.Type{wire.TypeClient, wire.TypeUser, wire.TypeRoom, wire.TypeBroadcast}).Draw(t, "type"),
+			Event:    name.Draw(t, "event"),
+			Data:     anyData().Draw(t, "data"),
+			Exclude:  rapid.SliceOfN(rapid.String(), 0, 3).Draw(t, "exclude"),
+		}
+		if e.Type != wire.TypeBroadcast {
+			e.Target = rapid.String().Draw(t, "target")
+		}
+		text := wire.AppendEnvelope(nil, &e)
+		if !json.Valid(text) {
+			t.Fatalf("%s is no JSON", text)
+		}
+		got, err := wire.DecodeEnvelope(text)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if diff := cmp.Diff(e, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("%s: want - got +\n%s", text, diff)
+		}
+	})
+}
+
+func TestChannel(t *testing.T) {
+	for want, got := range map[string]string{
+		"ws:client:a:b": wire.Channel(wire.TypeClient, "a:b"),
+		"ws:user:u":     wire.Channel(wire.TypeUser, "u"),
+		"ws:room:*":     wire.Channel(wire.TypeRoom, "*"),
+		"ws:broadcast":  wire.Channel(wire.TypeBroadcast, "x"),
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	if got := wire.Channel("galaxy", "x"); got != wire.ChannelBroadcast {
+		t.Errorf("unknown type: %s", got)
+	}
+	if diff := cmp.Diff([]string{"ws:room:*", "ws:client:*", "ws:user:*"}, wire.Patterns()); diff != "" {
+		t.Error("Patterns: want - got +\n", diff)
+	}
+	for _, p := range append(wire.Patterns(), wire.ChannelBroadcast) {
+		if !strings.HasPrefix(p, wire.ReservedPrefix) {
+			t.Errorf("%s does not start with the reserved prefix", p)
+		}
+	}
+}
+
+func TestNames(t *testing.T) {
+	serverOnly := map[string]bool{
+		"authenticate": false, "connected": true, "disconnect": true, "join": false, "leave": false,
+		"error": true, "heartbeat": false, "encrypted": false, "chat": false, "Error": false, "": false,
+	}
+	for event, want := range serverOnly {
+		if got := wire.ServerOnly(event); got != want {
+			t.Errorf("ServerOnly(%q) = %v", event, got)
+		}
+	}
+	reasons := map[uint16]string{
+		1001: "Server shutting down", 4001: "Authentication timeout", 4002: "Heartbeat timeout",
+		4003: "Authentication failed", 4004: "Encryption required", 1000: "", 4000: "", 4005: "",
+	}
+	for code, want := range reasons {
+		if got := wire.CloseReason(code); got != want {
+			t.Errorf("CloseReason(%d) = %q, want %q", code, got, want)
+		}
+	}
+}

@@ -1,0 +1,35 @@
+package wire_test
+
+import (
+	"fmt"
+
+	"github.com/ignis-go/ignis/wire"
+)
+
+func Example() {
+	m, err := wire.DecodeMessage([]byte(`{"event":"chat","data":{"text":"hello"},"id":"7"}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	var chat struct{ Text string }
+	if err := m.Decode(&chat); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(m.Event, chat.Text, m.ID)
+
+	e := wire.Envelope{ServerID: wire.EmitterID, Type: wire.TypeRoom, Target: "lobby", Event: m.Event, Data: m.Data}
+	fmt.Println(e.Channel())
+	fmt.Printf("%s\n", wire.AppendEnvelope(nil, &e))
+	// Output:
+	// chat hello 7
+	// ws:room:lobby
+	// {"serverId":"emitter","type":"room","target":"lobby","event":"chat","data":{"text":"hello"}}
+}
+
+func ExampleEncodeData() {
+	data, err := wire.EncodeData(map[string]string{"html": "<b>1 & 2</b>"})
+	fmt.Printf("%s %v\n", data, err)
+	// Output: {"html":"<b>1 & 2</b>"} <nil>
+}
