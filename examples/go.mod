@@ -4,4 +4,12 @@ go 1.26
 
 require github.com/ignis-go/ignis v0.0.0
 
+require (
+	github.com/gobwas/httphead v0.1.0 // indirect
+	github.com/gobwas/ws v1.5.0 // indirect
+	github.com/google/uuid v1.6.0 // indirect
+	github.com/redis/rueidis v1.0.79 // indirect
+	golang.org/x/sys v0.47.0 // indirect
+)
+
 replace github.com/ignis-go/ignis => ../

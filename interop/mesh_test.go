@@ -1,12 +1,8 @@
 package interop
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -14,69 +10,7 @@ import (
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/internal/redistest"
-	"github.com/ignis-go/ignis/redisbus"
-	"github.com/ignis-go/ignis/wire"
 )
-
-// library is a server of ours in this process, for what the program never sends:
-// to users, and broadcasts.
-type library struct {
-	*ignis.Server
-	t *testing.T
-}
-
-func startLibrary(t *testing.T, redis *redistest.Server) (library, *server) {
-	t.Helper()
-	bus, err := redisbus.New(redisbus.Config{URL: redis.URL()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var srv *ignis.Server
-	srv, err = ignis.New(ignis.Config{
-		Bus:    bus,
-		Logger: slog.New(slog.DiscardHandler),
-		Authenticate: func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
-			var data struct{ UserID string }
-			err := c.Decode(&data)
-			return ignis.Identity{UserID: data.UserID}, err
-		},
-		OnMessage: func(_ context.Context, c *ignis.Client, m wire.Message) error {
-			return srv.SendToClient(c.ID, m.Event, m.Data) // all that clients send here is a fence
-		},
-		ValidateRooms: func(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) { return rooms, nil },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- srv.Run(ctx) }()
-	mux := http.NewServeMux()
-	mux.Handle("/ws", srv)
-	hs := httptest.NewServer(mux)
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		hs.Close()
-	})
-	select {
-	case <-srv.Ready():
-	case err := <-done:
-		done <- nil
-		t.Fatal(err)
-	}
-	return library{srv, t}, &server{kind: kindIgnis, url: hs.URL, process: &process{}}
-}
-
-// send sends to clients everywhere.
-func (l library) send(to ignis.Destination, event string, data any, except ...string) {
-	l.t.Helper()
-	if err := l.Send(l.t.Context(), to, event, data, ignis.Except(except...)); err != nil {
-		l.t.Fatal(err)
-	}
-}
 
 // TestSideBySide has servers of both kinds on one Redis relay messages of their
 // clients in one room, in both directions at the same time.
@@ -144,7 +78,7 @@ func checkCounts(t *testing.T, c *client, senders []*client, n int) {
 // way that it can.
 func TestSendAcross(t *testing.T) {
 	redis := redistest.Start(t)
-	ours, oursServer := startLibrary(t, redis)
+	ours, oursServer := startLibrary(t, redis, settings{})
 	theirs := startServer(t, kindReference, redis, settings{})
 	here, there := dial(t, oursServer).login("ann", "lobby"), dial(t, theirs).login("ann", "lobby")
 	outside := dial(t, theirs).login("bob")
@@ -196,7 +130,7 @@ func TestSendAcross(t *testing.T) {
 func TestServerEnvelopes(t *testing.T) {
 	redis := redistest.Start(t)
 	published := newTap(t, redis)
-	ours, oursServer := startLibrary(t, redis)
+	ours, oursServer := startLibrary(t, redis, settings{})
 	theirs := startServer(t, kindReference, redis, settings{})
 	here, there := dial(t, oursServer).login("ann", "lobby"), dial(t, theirs).login("bob", "lobby")
 	published.next() // the fence of the login there

@@ -21,6 +21,8 @@ type process struct {
 	out  chan string // the lines of its standard output that keep accepts
 	done chan struct{}
 
+	obedient bool // it ends with its input; else a signal ends it
+
 	calls int // requests made, to tell their answers apart
 
 	mu  sync.Mutex
@@ -110,7 +112,9 @@ func (p *process) output() string {
 // stop ends the process in good order if it can, and reports what went wrong in it.
 func (p *process) stop() {
 	_ = p.in.Close()
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	if !p.obedient {
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	}
 	select {
 	case <-p.done:
 	case <-time.After(patience):

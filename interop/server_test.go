@@ -27,6 +27,7 @@ type settings struct {
 	authTimeout       time.Duration
 	heartbeatInterval time.Duration
 	heartbeatTimeout  time.Duration
+	handshake         string // how one that is required ends; not for the program
 }
 
 const (
@@ -85,6 +86,9 @@ func startReference(t *testing.T, redis *redistest.Server, c settings) *server {
 	if c.secret != "" {
 		env = append(env, "JWT_SECRET="+c.secret)
 	}
+	if c.handshake != "" {
+		env = append(env, "HANDSHAKE="+c.handshake)
+	}
 	p := startBun(t, "server.js", env)
 	var hello struct{ URL string }
 	p.decode(p.next(), &hello)
@@ -111,7 +115,9 @@ func startBun(t *testing.T, script string, env []string) *process {
 		t.Fatal(err)
 	}
 	isMessage := func(line string) bool { return strings.HasPrefix(line, "@") }
-	return start(t, "bun "+script, isMessage, env, bun, path)
+	p := start(t, "bun "+script, isMessage, env, bun, path)
+	p.obedient = true
+	return p
 }
 
 func (p *process) decode(line string, v any) {
@@ -136,14 +142,8 @@ func (p *process) call(method string, opts options) {
 	if _, err := p.in.Write(append(request, '\n')); err != nil {
 		p.t.Fatalf("%s: %v\n%s", p.name, err, p.output())
 	}
-	for {
-		var answer struct{ Re, Error string }
-		if p.decode(p.next(), &answer); answer.Re != id {
-			continue // a callback of the server's
-		}
-		if answer.Error != "" {
-			p.t.Fatalf("%s %s: %s", p.name, method, answer.Error)
-		}
-		return
+	var answer struct{ Re, Error string }
+	if p.decode(p.next(), &answer); answer.Re != id || answer.Error != "" {
+		p.t.Fatalf("%s %s: got %+v", p.name, method, answer)
 	}
 }

@@ -1,6 +1,8 @@
 package redisbus_test
 
 import (
+	"bytes"
+	"context"
 	"log/slog"
 	"testing"
 
@@ -60,5 +62,35 @@ func TestConformanceSentinel(t *testing.T) {
 
 func TestConformanceCluster(t *testing.T) {
 	url := redistest.StartCluster(t).URL()
-	conformance(t, func(*testing.T) string { return url })
+	bustest.Run(t, func(t *testing.T, nodes int) []ignis.Bus {
+		var list []ignis.Bus
+		for range nodes {
+			bus, err := redisbus.New(redisbus.Config{URL: url, Logger: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, tagged{bus, t.Name() + "\n"})
+		}
+		return list
+	})
+}
+
+// tagged keeps the tests of a suite apart where they share a Cluster: what one
+// test published may reach a node that none of its buses used when the next
+// test's bus is there already.
+type tagged struct {
+	*redisbus.Bus
+	tag string
+}
+
+func (b tagged) Publish(channel string, envelope []byte) error {
+	return b.Bus.Publish(channel, append([]byte(b.tag), envelope...))
+}
+
+func (b tagged) Run(ctx context.Context, ready func(), receive func([]byte)) error {
+	return b.Bus.Run(ctx, ready, func(envelope []byte) {
+		if rest, ok := bytes.CutPrefix(envelope, []byte(b.tag)); ok {
+			receive(rest)
+		}
+	})
 }

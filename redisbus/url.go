@@ -74,7 +74,7 @@ func parseURL(text string) (target, error) {
 		return target{}, errors.New("no Redis URL; want " + formSingle)
 	}
 	if len(text) > maxURL {
-		return target{}, fmt.Errorf("Redis URL of %d bytes; want at most %d", len(text), maxURL)
+		return target{}, fmt.Errorf("a Redis URL of %d bytes; want at most %d", len(text), maxURL)
 	}
 	name, rest, ok := strings.Cut(text, "://")
 	s, known := schemes(strings.ToLower(name))
@@ -84,7 +84,7 @@ func parseURL(text string) (target, error) {
 	}
 	t, err := s.parse(rest)
 	if err != nil {
-		return target{}, fmt.Errorf("Redis URL: %w; want %s", err, s.form)
+		return target{}, fmt.Errorf("the Redis URL: %w; want %s", err, s.form)
 	}
 	return t, nil
 }

@@ -2,7 +2,7 @@
 # Checks everything that needs no test to run. Goes on after a finding, so that
 # one run shows them all.
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 root=$PWD
 status=0
 
@@ -32,4 +32,4 @@ for mod in $(find . -name node_modules -prune -o -name go.mod -print | sort); do
 	check "$dir: go vet" go vet ./...
 	check "$dir: staticcheck" go tool -modfile="$root/tools/go.mod" staticcheck ./...
 done
-exit $status
+[ $status = 0 ]

@@ -20,17 +20,13 @@ if [ "$(go env CGO_ENABLED)" != 1 ]; then
 	notes+=("no C compiler: the race detector is OFF")
 fi
 
-log=$(mktemp)
-finish() {
-	grep '^ *--- SKIP' "$log" || true
-	print_notes
-	rm -f "$log"
-}
-print_notes() {
+tell() {
 	[ ${#notes[@]} = 0 ] || printf '=== NOTE: %s\n' "${notes[@]}"
 }
-print_notes
-trap finish EXIT
+tell
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
 
 # -count=1: whether a test passes depends on programs that the cache of results
 # does not know, such as redis-server.
@@ -42,7 +38,10 @@ go_test() {
 
 status=0
 go_test || status=1
-for mod in $(find examples -name go.mod); do
+for mod in $(find examples -name go.mod | sort); do
 	(cd "$(dirname "$mod")" && go_test) || status=1
 done
-exit $status
+
+grep '^ *--- SKIP' "$log" || true
+tell
+[ $status = 0 ]

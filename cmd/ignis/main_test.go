@@ -42,6 +42,10 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,
 		},
+		Setup: func(e *testscript.Env) error {
+			e.Vars = append(e.Vars, fastExit)
+			return nil
+		},
 		RequireExplicitExec: true,
 	})
 }

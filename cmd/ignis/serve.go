@@ -179,11 +179,11 @@ func (c *serveCmd) serve(ctx context.Context, std *stdio, log *slog.Logger, srv 
 		return usage("listen on 127.0.0.1 or ::1", "--dev lets anyone in, so it does not listen on %s", ln.Addr())
 	}
 	hs := newHTTPServer(h, log)
-	ctx, stop := context.WithCancel(ctx)
+	runCtx, stop := context.WithCancel(context.WithoutCancel(ctx)) // it ends after the listener
 	defer stop()
 	httpDone, srvDone := make(chan error, 1), make(chan error, 1)
 	go func() { httpDone <- hs.Serve(ln) }()
-	go func() { srvDone <- srv.Run(ctx) }()
+	go func() { srvDone <- srv.Run(runCtx) }()
 
 	log.Info("listening", "address", ln.Addr().String(), "descriptors", descriptorLimit())
 	ready, httpEnded := srv.Ready(), false

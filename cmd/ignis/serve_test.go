@@ -46,6 +46,13 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	frame := ws.MaskFrame(ws.NewTextFrame([]byte(`{"event":"hello"}`)))
+	if err := ws.WriteFrame(conn, frame); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := ws.ReadFrame(conn); err != nil || f.Header.OpCode != ws.OpText { // it is served: not authenticated
+		t.Fatalf("got %+v, %v", f, err)
+	}
 	p.signal(syscall.SIGTERM)
 	if h, err := ws.ReadHeader(conn); err != nil || h.OpCode != ws.OpClose {
 		t.Fatalf("got %+v, %v", h, err)

@@ -84,7 +84,7 @@ func StartCluster(t testing.TB) *Cluster {
 	c := &Cluster{}
 	for range 3 {
 		c.Nodes = append(c.Nodes, StartWith(t, Config{Args: []string{
-			"--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no",
+			"--cluster-enabled", "yes", "--cluster-node-timeout", "2500", "--cluster-require-full-coverage", "no",
 		}}))
 	}
 	create := append([]string{"--cluster", "create"}, addrs(c.Nodes)...)

@@ -5,12 +5,8 @@ import { openRedis } from './redis.js';
 
 const emitter = new WebSocketEmitter({ identifier: 'emitter', redisConnection: openRedis('emitter') });
 await emitter.configure();
-say({ callback: 'ready' });
+say({ ready: true });
 
-const calls = ['toClient', 'toUser', 'toRoom', 'broadcast'];
-await serveLines(r => {
-  if (!calls.includes(r.call)) throw new Error(`no such call: ${r.call}`);
-  return emitter[r.call](r.opts);
-});
+await serveLines(({ call, opts }) => emitter[call](opts));
 await emitter.shutdown();
 process.exit(0);

@@ -9,7 +9,8 @@ export async function serveLines(handle) {
     if (line === '') continue;
     const request = JSON.parse(line);
     try {
-      say({ re: request.re, result: (await handle(request)) ?? null });
+      await handle(request);
+      say({ re: request.re });
     } catch (error) {
       say({ re: request.re, error: String(error) });
     }

@@ -10,7 +10,6 @@ import { say, serveLines } from './lines.js';
 import { openRedis } from './redis.js';
 
 const secret = process.env.JWT_SECRET;
-const users = new Map(); // client id -> allowed rooms, in token mode
 let ws;
 
 function claims(token) {
@@ -20,8 +19,9 @@ function claims(token) {
 }
 
 async function authenticateFn(data) {
-  if (data.throw) throw new Error('asked to throw');
-  if (data.wait) await new Promise(resolve => setTimeout(resolve, data.wait));
+  if (data.refuse) return null;
+  if (data.fail) throw new Error('asked to fail');
+  if (data.hang) await new Promise(() => {});
   if (secret === undefined) {
     const userId = data.userId ?? data.token;
     return userId === undefined ? {} : { userId };
@@ -39,49 +39,45 @@ function validateRoomFn({ clientId, rooms }) {
 // In development mode a message whose data names a room that its sender is in
 // is relayed to that room, with its sender as the last field.
 function messageHandler({ clientId, userId, message }) {
-  say({ callback: 'message', clientId, userId, message });
   const { from, ...data } = message.data ?? {};
   if (typeof data.room !== 'string' || !ws.getClients({ id: clientId })?.rooms.has(data.room)) return;
   data.from = { id: clientId, userId };
   ws.send({ destination: data.room, payload: { topic: message.event, data } });
 }
 
-const server = Bun.serve({
-  hostname: '127.0.0.1',
-  port: 0,
-  fetch: createBunFetchHandler({ wsPath: '/ws', honoServer: new Hono() }),
-  websocket: { message() {} },
-});
+// How a handshake ends that HANDSHAKE makes required.
+const handshakes = {
+  none: undefined,
+  refuse: () => null,
+  fail: () => {
+    throw new Error('asked to fail');
+  },
+  accept: () => ({ serverPublicKey: 'key', salt: 'salt' }),
+};
+
+const milliseconds = name => (process.env[name] ? Number(process.env[name]) : undefined);
+
+const fetch = createBunFetchHandler({ wsPath: '/ws', honoServer: new Hono() });
+const server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch, websocket: { message() {} } });
 ws = new WebSocketServerHelper({
   identifier: 'reference',
   path: '/ws',
   redisConnection: openRedis('server'),
   server,
-  authTimeout: process.env.AUTH_TIMEOUT ? Number(process.env.AUTH_TIMEOUT) : undefined,
-  heartbeatInterval: process.env.HEARTBEAT_INTERVAL ? Number(process.env.HEARTBEAT_INTERVAL) : undefined,
-  heartbeatTimeout: process.env.HEARTBEAT_TIMEOUT ? Number(process.env.HEARTBEAT_TIMEOUT) : undefined,
+  authTimeout: milliseconds('AUTH_TIMEOUT'),
+  heartbeatInterval: milliseconds('HEARTBEAT_INTERVAL'),
+  heartbeatTimeout: milliseconds('HEARTBEAT_TIMEOUT'),
+  requireEncryption: process.env.HANDSHAKE !== undefined,
+  handshakeFn: handshakes[process.env.HANDSHAKE],
   authenticateFn,
   validateRoomFn,
   messageHandler,
-  clientConnectedFn: opts => say({ callback: 'connected', ...opts }),
-  clientDisconnectedFn: opts => say({ callback: 'disconnected', ...opts }),
 });
 await ws.configure();
-server.reload({
-  fetch: createBunFetchHandler({ wsPath: '/ws', honoServer: new Hono() }),
-  websocket: ws.getBunWebSocketHandler(),
-});
-say({ callback: 'listening', url: `http://127.0.0.1:${server.port}` });
+server.reload({ fetch, websocket: ws.getBunWebSocketHandler() });
+say({ url: `http://127.0.0.1:${server.port}` });
 
-const calls = {
-  send: r => ws.send(r.opts),
-  sendToClient: r => ws.sendToClient(r.opts),
-  sendToUser: r => ws.sendToUser(r.opts),
-  sendToRoom: r => ws.sendToRoom(r.opts),
-  broadcast: r => ws.broadcast(r.opts),
-  rooms: r => [...(ws.getClients({ id: r.opts.id })?.rooms ?? [])],
-  shutdown: () => ws.shutdown(),
-};
-await serveLines(r => calls[r.call](r));
+const calls = { send: opts => ws.send(opts), shutdown: () => ws.shutdown() };
+await serveLines(({ call, opts }) => calls[call](opts));
 await ws.shutdown();
 process.exit(0);

@@ -1,0 +1,174 @@
+package ignis_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/ignis-go/ignis"
+
+// rule says what the packages of this module may import. Tests may import more.
+type rule struct {
+	own     []string // packages of this module; "." is the root package
+	modules []string // modules of others
+	planned bool     // the package may still be missing
+}
+
+var rules = map[string]rule{
+	".": {
+		own:     []string{"wire", "seal", "internal/registry", "internal/ws"},
+		modules: []string{"github.com/gobwas/ws", "github.com/google/uuid"},
+	},
+	"wire":              {},
+	"seal":              {planned: true},
+	"internal/registry": {},
+	"internal/ws":       {modules: []string{"github.com/gobwas/ws", "golang.org/x/sys"}},
+	"redisbus":          {own: []string{"wire"}, modules: []string{"github.com/redis/rueidis"}},
+	"emitter":           {own: []string{"wire", "redisbus"}},
+	"client":            {own: []string{"wire"}, modules: []string{"github.com/gobwas/ws"}},
+	"cron":              {planned: true},
+	"cron/rediscron":    {own: []string{"cron", "redisbus"}, planned: true},
+	"console":           {planned: true},
+	"cmd/ignis": {
+		own: []string{".", "wire", "seal", "redisbus", "emitter", "client", "cron", "cron/rediscron", "console"},
+		modules: []string{
+			"github.com/alecthomas/kong",
+			"github.com/golang-jwt/jwt/v5",
+			"github.com/redis/rueidis",
+		},
+	},
+
+	// For tests alone.
+	"bustest":            {own: []string{".", "wire"}, modules: []string{"go.uber.org/goleak"}},
+	"internal/redistest": {},
+}
+
+// links names all modules of others that end up in a program which imports the
+// package, through whatever other package. A chat on one machine carries no
+// Redis client, no metrics and no command-line parser.
+var links = map[string][]string{
+	".": {
+		"github.com/gobwas/httphead",
+		"github.com/gobwas/pool",
+		"github.com/gobwas/ws",
+		"github.com/google/uuid",
+		"golang.org/x/sys",
+	},
+	"client": {"github.com/gobwas/httphead", "github.com/gobwas/pool", "github.com/gobwas/ws"},
+	"wire":   {},
+	"seal":   {},
+	"cron":   {},
+}
+
+// TestDependencies holds the packages of this module to the tables above, as
+// they are built for each system.
+func TestDependencies(t *testing.T) {
+	for _, system := range []string{"linux", "darwin", "windows"} {
+		t.Run(system, func(t *testing.T) {
+			t.Parallel()
+			pkgs := list(t, system)
+			for name, r := range rules {
+				if pkgs[path(name)] == nil && !r.planned {
+					t.Errorf("%s is in the table rules but not in the module: take it out", name)
+				}
+			}
+			for _, p := range pkgs {
+				if p.ours() {
+					checkImports(t, pkgs, p)
+					checkLinks(t, pkgs, p)
+				}
+			}
+		})
+	}
+}
+
+func checkImports(t *testing.T, pkgs map[string]*pkg, p *pkg) {
+	r, ok := rules[p.name()]
+	if !ok {
+		t.Errorf("%s is in no table: add it to rules in deps_test.go, with what it may import", p.name())
+		return
+	}
+	for _, imported := range p.Imports {
+		switch dep := pkgs[imported]; {
+		case dep == nil || dep.Standard: // nil: the standard library's copy of a module
+		case dep.ours():
+			if !slices.Contains(r.own, dep.name()) {
+				t.Errorf("%s imports %s; the table rules does not allow it", p.name(), dep.name())
+			}
+		case !slices.Contains(r.modules, dep.Module.Path):
+			t.Errorf("%s imports %s of %s; the table rules does not allow it", p.name(), imported, dep.Module.Path)
+		}
+	}
+}
+
+func checkLinks(t *testing.T, pkgs map[string]*pkg, p *pkg) {
+	allowed, ok := links[p.name()]
+	if !ok {
+		return
+	}
+	for _, linked := range p.Deps {
+		dep := pkgs[linked]
+		if dep == nil || dep.Standard || dep.ours() || slices.Contains(allowed, dep.Module.Path) {
+			continue
+		}
+		t.Errorf("%s links %s of %s; the table links does not allow it", p.name(), linked, dep.Module.Path)
+	}
+}
+
+// pkg is what go list says of a package.
+type pkg struct {
+	ImportPath string
+	Standard   bool
+	Imports    []string               // without those of tests
+	Deps       []string               // all that is imported, directly or not
+	Module     *struct{ Path string } // nil in the standard library
+}
+
+func (p *pkg) ours() bool { return p.Module != nil && p.Module.Path == module }
+
+// name is what the tables call a package of this module.
+func (p *pkg) name() string {
+	if p.ImportPath == module {
+		return "."
+	}
+	return strings.TrimPrefix(p.ImportPath, module+"/")
+}
+
+// path is the import path of a package that the tables call name.
+func path(name string) string {
+	if name == "." {
+		return module
+	}
+	return module + "/" + name
+}
+
+// list returns this module's packages and all that they import, by import path.
+func list(t *testing.T, system string) map[string]*pkg {
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Standard,Imports,Deps,Module", "./...")
+	cmd.Env = append(os.Environ(), "GOOS="+system, "CGO_ENABLED=0")
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", cmd, err, &stderr)
+	}
+	pkgs := make(map[string]*pkg)
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p pkg
+		err := dec.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			return pkgs
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		pkgs[p.ImportPath] = &p
+	}
+}
