@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gobwas/ws"
+
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
@@ -57,11 +59,14 @@ func TestRefusals(t *testing.T) {
 		}}}},
 	} {
 		redis := redistest.Start(t)
-		c := settings{authTimeout: 700 * time.Millisecond, handshake: row.handshake}
+		c := settings{authTimeout: time.Second, handshake: row.handshake}
 		_, ours := startLibrary(t, redis, c)
 		for _, s := range []*server{startReference(t, redis, c), ours} {
 			for _, sc := range row.scripts {
-				t.Run(s.kind+" "+sc.name, func(t *testing.T) { play(t, s, "nobody", sc) })
+				t.Run(s.kind+" "+sc.name, func(t *testing.T) {
+					t.Parallel() // most of it is waiting
+					play(t, s, "nobody", sc)
+				})
 			}
 		}
 	}
@@ -201,6 +206,21 @@ func TestShutdown(t *testing.T) {
 			}
 			for _, c := range clients {
 				c.expect("close 1001 Server shutting down", "lost")
+			}
+		})
+	}
+}
+
+// TestUnmasked sends a frame as only servers may.
+func TestUnmasked(t *testing.T) {
+	for _, kind := range []string{kindReference, kindIgnis} {
+		t.Run(kind, func(t *testing.T) {
+			c := dial(t, startServer(t, kind, redistest.Start(t), settings{}))
+			if err := ws.WriteFrame(c.conn, ws.NewTextFrame([]byte(`{"event":"x"}`))); err != nil {
+				t.Fatal(err)
+			}
+			if got := c.next(); got != "close 1002" && (got != "lost" || kind == kindIgnis) {
+				t.Errorf("got %s", got)
 			}
 		})
 	}

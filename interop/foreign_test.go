@@ -23,10 +23,7 @@ func TestForeignEnvelopes(t *testing.T) {
 				for line := ann.next(); line != `{"event":"end"}`; line = ann.next() {
 					got = append(got, line)
 				}
-				want := row.want
-				if kind == kindReference && row.decided != nil {
-					want = row.decided.reference
-				}
+				want := step{want: row.want, decided: row.decided}.wanted(t, kind)
 				if !slices.Equal(got, want) {
 					t.Errorf("%s %s\ngot  %s\nwant %s", row.channel, payload, got, want)
 				}

@@ -97,15 +97,27 @@ func play(t *testing.T, s *server, peer string, sc script) {
 		}
 	}
 	for i, st := range sc.steps {
-		want := st.want
-		if s.kind == kindReference && st.decided != nil {
-			want = st.decided.reference
-		}
+		want := st.wanted(t, s.kind)
 		p.sendFrame(p.filled(st.send)...)
 		if got := p.answers(len(want)); !slices.Equal(got, want) {
 			t.Errorf("step %d\ngot  %s\nwant %s", i+1, strings.Join(got, "\n     "), strings.Join(want, "\n     "))
 		}
 	}
+}
+
+// wanted returns the answers that a kind of server has to give.
+func (st step) wanted(t *testing.T, kind string) []string {
+	t.Helper()
+	switch {
+	case st.decided == nil:
+		return st.want
+	case slices.Equal(st.want, st.decided.reference):
+		t.Errorf("%s: %q is no difference", st.decided.why, st.want)
+	case kind == kindReference:
+		return st.decided.reference
+	}
+	t.Logf("differs from the reference: %s", st.decided.why)
+	return st.want
 }
 
 // player is a client that plays a script.

@@ -115,10 +115,8 @@ func readWithGobwas(stream []byte) (out []got, err error) {
 		out = append(out, got{h.OpCode, string(b)})
 		return nil
 	}
-	r := wsutil.Reader{
-		Source: bytes.NewReader(stream), State: ws.StateServerSide,
-		CheckUTF8: true, OnIntermediate: control,
-	}
+	// CheckUTF8 stays off: it refuses bad text in messages that are not complete.
+	r := wsutil.Reader{Source: bytes.NewReader(stream), State: ws.StateServerSide, OnIntermediate: control}
 	for {
 		h, err := r.NextFrame()
 		if err == nil && h.OpCode.IsControl() {
@@ -129,8 +127,8 @@ func readWithGobwas(stream []byte) (out []got, err error) {
 				out = append(out, got{h.OpCode, string(b)})
 			}
 		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, wsutil.ErrInvalidUTF8) {
-			return out, nil // bad text is seen earlier there: in an incomplete message
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return out, nil
 		}
 		if err != nil {
 			return out, err

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -248,6 +249,7 @@ func TestFinishIsBounded(t *testing.T) {
 		"only reads":   func(peer net.Conn) { _, _ = io.Copy(io.Discard, peer) },
 		"only sends": func(peer net.Conn) {
 			for {
+				time.Sleep(time.Millisecond) // in fake time, which would stand still
 				if _, err := peer.Write(masked(ws.OpText, true, "x")); err != nil {
 					return
 				}
@@ -255,6 +257,7 @@ func TestFinishIsBounded(t *testing.T) {
 		},
 		"sends a violation": func(peer net.Conn) {
 			for {
+				time.Sleep(time.Millisecond)
 				if _, err := peer.Write([]byte("\x00")); err != nil {
 					return
 				}
@@ -268,7 +271,8 @@ func TestFinishIsBounded(t *testing.T) {
 				opts.Flusher = NewFlusher(1)
 				server, client := net.Pipe()
 				c := NewConn(server, &opts)
-				go behave(client)
+				gone := make(chan struct{})
+				go func() { defer close(gone); behave(client) }()
 				c.Enqueue(text("hello"))
 				start := time.Now()
 				c.Close(4000, "bye")
@@ -279,6 +283,7 @@ func TestFinishIsBounded(t *testing.T) {
 				}
 				opts.Flusher.Close()
 				_ = client.Close()
+				<-gone
 			})
 		})
 	}
@@ -288,12 +293,15 @@ func TestFinishIsBounded(t *testing.T) {
 func TestFinishOfFullTLS(t *testing.T) {
 	opts := defaults()
 	opts.CloseTimeout = 10 * time.Millisecond
-	p := serve(t, transport{"tls", tlsPair}, opts)
+	closed := &closeRecorder{}
+	p := serve(t, transport{"tls", func(t testing.TB) (server, client net.Conn) {
+		closed.Conn, client = tlsPair(t)
+		closed.inner = closed.Conn.(*tls.Conn).NetConn()
+		return closed, client
+	}}, opts)
 	for range 20 {
 		p.Enqueue(text(strings.Repeat("x", 1<<20)))
 	}
-	closed := &closeRecorder{Conn: p.nc, inner: p.nc.(interface{ NetConn() net.Conn }).NetConn()}
-	p.nc = closed
 	p.Close(1001, "")
 	wait(t, p.finished)
 	if !closed.innerFirst {

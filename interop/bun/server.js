@@ -77,7 +77,9 @@ await ws.configure();
 server.reload({ fetch, websocket: ws.getBunWebSocketHandler() });
 say({ url: `http://127.0.0.1:${server.port}` });
 
-const calls = { send: opts => ws.send(opts), shutdown: () => ws.shutdown() };
+let down; // a second shutdown never ends
+const shutdown = () => (down ??= ws.shutdown());
+const calls = { send: opts => ws.send(opts), shutdown };
 await serveLines(({ call, opts }) => calls[call](opts));
-await ws.shutdown();
+await shutdown();
 process.exit(0);

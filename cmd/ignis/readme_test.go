@@ -1,0 +1,98 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/ignis-go/ignis/internal/redistest"
+)
+
+// readme is the README with what of it can be run.
+type readme struct {
+	text     string
+	commands []string // the lines of its sh blocks
+}
+
+func readReadme(t *testing.T) readme {
+	t.Helper()
+	b, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := readme{text: string(b)}
+	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(r.text, -1) {
+		r.commands = append(r.commands, strings.Split(strings.TrimSpace(block[1]), "\n")...)
+	}
+	return r
+}
+
+// args returns the arguments of the README's command that begins with prefix,
+// as a shell would split them, with texts replaced by those of this test.
+func (r readme) args(t *testing.T, prefix string, replace ...string) []string {
+	t.Helper()
+	for _, c := range r.commands {
+		if strings.HasPrefix(c, prefix) {
+			var args []string
+			for _, a := range regexp.MustCompile(`'[^']*'|\S+`).FindAllString(c, -1) {
+				args = append(args, strings.NewReplacer(replace...).Replace(strings.Trim(a, "'")))
+			}
+			return args[1:]
+		}
+	}
+	t.Fatalf("the README has no command that begins with %q", prefix)
+	return nil
+}
+
+func TestReadmeTryOnOneMachine(t *testing.T) {
+	doc, redis := readReadme(t), redistest.Start(t)
+	server := start(t, nil, append(doc.args(t, "ignis serve --dev", "redis://127.0.0.1:6379/0", redis.URL()), "--listen", "127.0.0.1:0")...)
+	said := server.line()
+	rest, ok := strings.CutPrefix(said, "listening on http://")
+	address, note, _ := strings.Cut(rest, " ")
+	if !ok || !strings.Contains(doc.text, "listening on http://127.0.0.1:8080 "+note) {
+		t.Errorf("serve --dev says %q, which is not what the README shows", said)
+	}
+	listener := start(t, nil, doc.args(t, "ignis listen", "127.0.0.1:8080", address)...)
+	send := doc.args(t, "ignis emit")
+	want := `{"event":"notice","data":{"text":"hello"}}`
+	if !strings.Contains(doc.text, "`"+want+"`") {
+		t.Errorf("the README does not say that listen prints %s", want)
+	}
+	redistest.Wait(t, "listen to print the notice", func() bool { // a join has no answer
+		emit(t, redis.URL(), send[1:]...)
+		return strings.Contains(listener.lines.text(), want+"\n")
+	})
+}
+
+func TestReadmeProduction(t *testing.T) {
+	doc, redis := readReadme(t), redistest.Start(t)
+	secret := filepath.Join(t.TempDir(), "jwt")
+	if err := os.WriteFile(secret, []byte(strings.Repeat("s", 32)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server := start(t, nil, doc.args(t, "ignis serve --listen",
+		"0.0.0.0:8080", "127.0.0.1:0", "redis://redis:6379/0", redis.URL(), "/run/secrets/jwt", secret)...)
+	if line := server.line(); !strings.HasPrefix(line, "listening on http://") {
+		t.Errorf("serve says %q", line)
+	}
+}
+
+// TestReadmeNamesTheCommands compares the table of commands with the program's.
+func TestReadmeNamesTheCommands(t *testing.T) {
+	doc := readReadme(t)
+	p := start(t, nil, "--help")
+	p.wait()
+	var got, want []string
+	for _, m := range regexp.MustCompile("(?m)^\\| `ignis (\\w+)`").FindAllStringSubmatch(doc.text, -1) {
+		got = append(got, m[1])
+	}
+	for _, m := range regexp.MustCompile(`(?m)^  (\w+) .*`).FindAllStringSubmatch(p.lines.text(), -1) {
+		want = append(want, m[1])
+	}
+	if strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("the README's table has %q, the program %q", got, want)
+	}
+}
