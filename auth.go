@@ -71,8 +71,14 @@ func (s *Server) handshake(ctx context.Context, c *client, id *Client, cred Cred
 }
 
 // refuse closes a client that did not get in, after an error event if there is
-// a text for it.
+// a text for it. One that has gone or was too late is beyond that.
 func (s *Server) refuse(c *client, text string, code uint16) {
+	c.mu.Lock()
+	waiting := c.state == StateAuthenticating
+	c.mu.Unlock()
+	if !waiting {
+		return
+	}
 	s.counts.refusedAuth.Add(1)
 	if text != "" {
 		s.sendError(c, text)
@@ -96,8 +102,9 @@ func (s *Server) admit(c *client, id *Client, session *Session) bool {
 	if session != nil {
 		c.conn.Seal(session.Seal)
 	}
-	s.enqueue(c, connected)
+	v := c.conn.Enqueue(connected)
 	c.mu.Unlock()
+	s.enqueued(c, v)
 
 	s.reg.Activate(&c.member, id.UserID)
 	for _, room := range s.cfg.DefaultRooms {

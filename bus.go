@@ -72,12 +72,10 @@ func (s *Server) receive(envelope []byte) {
 	}
 	to := Destination{kind: e.Type, target: e.Target}
 	switch e.Type {
-	case wire.TypeClient, wire.TypeUser:
-		e.Exclude = nil
-	case wire.TypeRoom, wire.TypeBroadcast:
+	case wire.TypeClient, wire.TypeUser, wire.TypeRoom, wire.TypeBroadcast:
 	default:
 		s.counts.busUnknown.Add(1)
 		return
 	}
-	s.deliver(to, frame(e.Event, e.Data), e.Exclude)
+	s.deliver(to, frame(e.Event, e.Data), to.exclude(e.Exclude))
 }

@@ -60,8 +60,8 @@ type Config struct {
 	// DefaultRooms are joined by every client. Nil: ws-default and
 	// ws-notification. To have none, give an empty slice that is not nil.
 	DefaultRooms []string
-	// MaxRooms is how many rooms a client may be in at its own wish, beside the
-	// default rooms. 0: 128.
+	// MaxRooms is how many rooms beside the default rooms a client may be in at
+	// its own wish; those that the application puts it in fill it too. 0: 128.
 	MaxRooms int
 	// MaxRoomsPerRequest is how many names of one join or leave count; the
 	// others are refused. 0: 128.
@@ -90,6 +90,7 @@ type Config struct {
 	// pings and no such limit.
 	IdleTimeout time.Duration
 	// CloseTimeout is how long a client may take to answer a close frame. 0: 3 s.
+	// More than ShutdownTimeout counts as that.
 	CloseTimeout time.Duration
 	// ShutdownTimeout is how long Run waits for callbacks and clients when it
 	// ends. 0: 10 s.
@@ -161,6 +162,7 @@ func (c Config) withDefaults() (Config, error) {
 			*f.v = f.def
 		}
 	}
+	c.CloseTimeout = min(c.CloseTimeout, c.ShutdownTimeout)
 	if c.IdleTimeout == 0 {
 		c.IdleTimeout = wire.DefaultIdleTimeout
 	}

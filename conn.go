@@ -82,6 +82,9 @@ func (c *client) close(code uint16) { c.conn.Close(code, wire.CloseReason(code))
 func (c *client) authTimeout() {
 	c.mu.Lock()
 	late := c.state < StateAuthenticated
+	if late {
+		c.state = StateDisconnected // so that nothing lets it in meanwhile
+	}
 	c.mu.Unlock()
 	if late {
 		c.close(wire.CloseAuthTimeout)
@@ -95,12 +98,13 @@ func (s *Server) sendError(c *client, text string) {
 		Message string `json:"message"`
 	}{text})
 	m := frame(wire.EventError, data)
-	c.mu.Lock()
-	if c.state < StateAuthenticated {
+	c.mu.Lock() // or it could be queued, in clear, behind a connected event
+	if c.identity == nil {
 		m = m.Clear()
 	}
+	v := c.conn.Enqueue(m)
 	c.mu.Unlock()
-	s.enqueue(c, m)
+	s.enqueued(c, v)
 }
 
 func (c *client) remote() string {

@@ -40,6 +40,15 @@ type Exclusion []string
 // rooms and broadcasts.
 func Except(clientIDs ...string) Exclusion { return clientIDs }
 
+// exclude returns the ids that a message to d is kept from: a client or a user
+// that it names gets it.
+func (d Destination) exclude(ids []string) []string {
+	if d.kind == wire.TypeRoom || d.kind == wire.TypeBroadcast {
+		return ids
+	}
+	return nil
+}
+
 // Send sends an event here and on every other instance. An empty event or nil
 // data sends nothing. The data may be anything that encodes as JSON; a
 // json.RawMessage goes through as it is.
@@ -58,11 +67,11 @@ func (s *Server) Send(ctx context.Context, to Destination, event string, data an
 		return err
 	}
 	raw, err := wire.EncodeData(data)
-	if err != nil {
+	if err != nil || raw == nil { // a json.RawMessage may be nil, too
 		return err
 	}
 	to = s.resolve(to)
-	exclude := slices.Concat(except...)
+	exclude := to.exclude(slices.Concat(except...))
 	s.deliver(to, frame(event, raw), exclude)
 	return s.publish(&wire.Envelope{
 		ServerID: s.id, Type: to.kind, Target: to.target,
@@ -85,7 +94,7 @@ func (s *Server) resolve(to Destination) Destination {
 }
 
 // SendToClient sends an event to a client of this instance. Nil data is left
-// out. An id that is not here is no error.
+// out, and an empty event sends nothing. An id that is not here is no error.
 func (s *Server) SendToClient(id, event string, data any) error {
 	return s.sendHere(ToClient(id), event, data, nil)
 }
@@ -108,6 +117,9 @@ func (s *Server) Broadcast(event string, data any, except ...Exclusion) error {
 func (s *Server) sendHere(to Destination, event string, data any, except []Exclusion) error {
 	if err := s.running(); err != nil {
 		return err
+	}
+	if event == "" {
+		return nil // clients would drop it
 	}
 	raw, err := wire.EncodeData(data)
 	if err != nil {
@@ -157,8 +169,11 @@ func (s *Server) deliver(to Destination, m *ws.Message, exclude []string) {
 var targets = sync.Pool{New: func() any { return new([]*client) }}
 
 // enqueue queues a message for one client.
-func (s *Server) enqueue(c *client, m *ws.Message) {
-	switch c.conn.Enqueue(m) {
+func (s *Server) enqueue(c *client, m *ws.Message) { s.enqueued(c, c.conn.Enqueue(m)) }
+
+// enqueued counts what became of a message for one client.
+func (s *Server) enqueued(c *client, v ws.Verdict) {
+	switch v {
 	case ws.Queued:
 		s.counts.sent.Add(1)
 	case ws.Full:

@@ -35,7 +35,7 @@ func (s *Server) dispatch(base context.Context, c *client, payload []byte, binar
 	m.Data = bytes.Clone(m.Data) // the payload is the transport's
 
 	c.mu.Lock()
-	state := c.state
+	state, encrypted := c.state, c.session != nil
 	if m.Event == wire.EventAuthenticate && state == StateUnauthorized {
 		c.state = StateAuthenticating
 		c.timer.Reset(wire.AuthTimeoutFactor * s.cfg.AuthTimeout)
@@ -50,9 +50,18 @@ func (s *Server) dispatch(base context.Context, c *client, payload []byte, binar
 	case state != StateAuthenticated:
 		s.counts.unauthenticated.Add(1)
 		s.sendError(c, wire.ErrorUnauthenticated)
+	case encrypted && !wire.ServerOnly(m.Event) && !system(m.Event):
+		s.counts.badEncrypted.Add(1)
+		s.sendError(c, wire.ErrorClear)
 	default:
 		s.dispatchAuthenticated(base, c, m)
 	}
+}
+
+// system reports whether an authenticated client may send event in clear even
+// where it has agreed on keys.
+func system(event string) bool {
+	return event == wire.EventJoin || event == wire.EventLeave || event == wire.EventEncrypted
 }
 
 // dispatchAuthenticated takes a message from an authenticated client.

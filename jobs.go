@@ -2,6 +2,7 @@ package ignis
 
 import (
 	"context"
+	"time"
 
 	"github.com/ignis-go/ignis/wire"
 )
@@ -52,8 +53,11 @@ func (s *Server) push(base context.Context, c *client, j job) {
 		case <-room:
 		case <-c.conn.Ending():
 			c.stalled.Store(false)
+			s.counts.ignored.Add(1)
 			return // it cannot be told of what it sent any more
 		}
+		// The sweeps must not hold the time against it in which nobody listened.
+		c.lastActivity.Store(time.Now().UnixNano())
 		c.stalled.Store(false)
 		c.mu.Lock()
 	}

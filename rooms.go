@@ -24,11 +24,13 @@ const (
 
 // join puts a client into those of the rooms it asks for that it may join.
 func (s *Server) join(ctx context.Context, c *client, m wire.Message) {
-	asked, ok := s.roomNames(m)
+	asked, bad, many, ok := s.roomNames(m)
 	if !ok {
 		s.refuseJoin(c, refusedMalformed, 1)
 		return
 	}
+	s.refuseJoin(c, refusedName, bad)
+	s.refuseJoin(c, refusedMany, many)
 	rooms := slices.DeleteFunc(asked, func(room string) bool {
 		switch {
 		case !validRoomName(room):
@@ -78,32 +80,37 @@ func (s *Server) allowedRooms(ctx context.Context, c *client, rooms []string) []
 
 // leave takes a client out of the rooms it names.
 func (s *Server) leave(c *client, m wire.Message) {
-	rooms, _ := s.roomNames(m)
+	rooms, _, _, ok := s.roomNames(m)
+	if !ok {
+		s.counts.ignored.Add(1)
+		s.cfg.Logger.Debug("message dropped: malformed leave", "client", c.member.ID)
+	}
 	for _, room := range rooms {
 		s.reg.Leave(&c.member, room)
 	}
 }
 
-// roomNames reads the data of a join or leave: {rooms: string[]}. What is not a
-// string does not count, nor does a name that comes again, nor what is over the
-// limit.
-func (s *Server) roomNames(m wire.Message) (names []string, ok bool) {
+// roomNames reads the data of a join or leave: {rooms: string[]}. It returns
+// each name once, how many were no strings, and how many were over the limit.
+func (s *Server) roomNames(m wire.Message) (names []string, bad, many int, ok bool) {
 	var data map[string]json.RawMessage // a struct would fold the case of keys
 	var rooms []json.RawMessage
-	if json.Unmarshal(m.Data, &data) != nil || json.Unmarshal(data["rooms"], &rooms) != nil {
-		return nil, false
+	if json.Unmarshal(m.Data, &data) != nil || json.Unmarshal(data["rooms"], &rooms) != nil || rooms == nil {
+		return nil, 0, 0, false
 	}
-	if n := len(rooms) - s.cfg.MaxRoomsPerRequest; n > 0 {
-		s.counts.refusedJoin(refusedMany, n)
+	if many = max(0, len(rooms)-s.cfg.MaxRoomsPerRequest); many > 0 {
 		rooms = rooms[:s.cfg.MaxRoomsPerRequest]
 	}
 	for _, r := range rooms {
 		var name *string
-		if json.Unmarshal(r, &name) == nil && name != nil && !slices.Contains(names, *name) {
+		switch {
+		case json.Unmarshal(r, &name) != nil || name == nil:
+			bad++
+		case !slices.Contains(names, *name):
 			names = append(names, *name)
 		}
 	}
-	return names, true
+	return names, bad, many, true
 }
 
 // validRoomName reports whether a client may ask for a room of that name.
@@ -129,8 +136,10 @@ func (s *Server) isOther(c *client, room string) bool {
 }
 
 func (s *Server) refuseJoin(c *client, reason string, n int) {
-	s.counts.refusedJoin(reason, n)
-	s.info("join refused", "client", c.member.ID, "reason", reason)
+	if n > 0 {
+		s.counts.refusedJoin(reason, n)
+		s.info("join refused", "client", c.member.ID, "reason", reason)
+	}
 }
 
 // Join puts a client of this instance into rooms. It is for the application: no

@@ -76,11 +76,21 @@ func New(cfg Config) (*Server, error) {
 }
 
 // ID returns the server's UUID, by which it knows its own envelopes on the bus.
-func (s *Server) ID() string { return s.id }
+func (s *Server) ID() string {
+	if s == nil {
+		return ""
+	}
+	return s.id
+}
 
 // Ready returns a channel that is closed when the bus is subscribed and
 // connections are accepted.
-func (s *Server) Ready() <-chan struct{} { return s.ready }
+func (s *Server) Ready() <-chan struct{} {
+	if s == nil {
+		return nil // never ready
+	}
+	return s.ready
+}
 
 // Run runs the server until ctx ends or Shutdown is called, and then shuts it
 // down: clients are closed with 1001, their disconnect callbacks are run, and
@@ -89,6 +99,9 @@ func (s *Server) Ready() <-chan struct{} { return s.ready }
 // return within ShutdownTimeout. Until the bus is subscribed, ServeHTTP answers
 // 503.
 func (s *Server) Run(ctx context.Context) error {
+	if s == nil {
+		return ErrNotRunning
+	}
 	s.mu.Lock()
 	started := s.started
 	s.started = true
@@ -157,7 +170,11 @@ func (s *Server) drain(cancel context.CancelFunc) error {
 		c.conn.Close(wire.CloseGoingAway, wire.CloseReason(wire.CloseGoingAway))
 	}
 	gone := make(chan struct{})
-	go func() { s.tasks.Wait(); close(gone) }()
+	go func() {
+		s.tasks.Wait() // for callbacks that never return it waits in vain
+		s.opts.Flusher.Close()
+		close(gone)
+	}()
 	timeout := time.NewTimer(s.cfg.ShutdownTimeout)
 	defer timeout.Stop()
 	select {
@@ -175,7 +192,6 @@ func (s *Server) drain(cancel context.CancelFunc) error {
 			return fmt.Errorf("ignis: %d callbacks did not return within %v of shutdown", s.counts.running.Load(), s.cfg.ShutdownTimeout)
 		}
 	}
-	s.opts.Flusher.Close()
 	s.cfg.Logger.Info("server is shut down")
 	return nil
 }

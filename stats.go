@@ -25,7 +25,7 @@ type Stats struct {
 	Malformed       uint64            // of those, not JSON
 	Ignored         uint64            // of those, JSON but nothing to act on
 	Unauthenticated uint64            // of those, before authentication
-	BadEncrypted    uint64            // of those, encrypted and not to be opened
+	BadEncrypted    uint64            // of those, not to be opened, or in clear and not to be
 	RefusedJoins    map[string]uint64 // rooms not joined, by reason
 
 	Sent    uint64            // messages queued for a client

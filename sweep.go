@@ -25,7 +25,7 @@ func (s *Server) sweepSilent() {
 func (s *Server) sweepIdle() {
 	now := time.Now()
 	for _, c := range s.reg.AppendAll(nil) {
-		idle := now.Sub(c.conn.LastRead())
+		idle := min(now.Sub(c.conn.LastRead()), time.Duration(now.UnixNano()-c.lastActivity.Load()))
 		switch {
 		case c.stalled.Load() || idle < s.cfg.IdleTimeout/2:
 		case idle >= s.cfg.IdleTimeout:

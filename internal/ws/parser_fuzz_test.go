@@ -123,7 +123,7 @@ func readWithGobwas(stream []byte) (out []got, err error) {
 			err = control(h, &r)
 		} else if err == nil {
 			var b []byte
-			if b, err = io.ReadAll(&r); err == nil {
+			if b, err = io.ReadAll(&r); err == nil && !r.State.Fragmented() {
 				out = append(out, got{h.OpCode, string(b)})
 			}
 		}

@@ -120,8 +120,9 @@ func newFlusher(t testing.TB, workers int) *Flusher {
 	return f
 }
 
-// serve serves a new connection over tr. When the test is over it is gone.
-func serve(t testing.TB, tr transport, opts Options) *party {
+// serve serves a new connection over tr, prepared by what else is given. When
+// the test is over it is gone.
+func serve(t testing.TB, tr transport, opts Options, prepare ...func(*Conn)) *party {
 	t.Helper()
 	if opts.Flusher == nil {
 		opts.Flusher = newFlusher(t, 1)
@@ -130,6 +131,9 @@ func serve(t testing.TB, tr transport, opts Options) *party {
 	p := &party{
 		Conn: NewConn(server, &opts), peer: client,
 		incoming: make(chan string, 1000), served: make(chan End, 1), finished: make(chan struct{}),
+	}
+	for _, f := range prepare {
+		f(p.Conn)
 	}
 	go func() {
 		defer close(p.finished)

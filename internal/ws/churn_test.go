@@ -1,0 +1,108 @@
+package ws
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// Hundreds of connections come and go in every way while all are sent to. In
+// the end nothing is left: no descriptor, and no goroutine (TestMain looks).
+func TestChurn(t *testing.T) {
+	before := descriptors(t)
+	flusher := NewFlusher(2)
+	opts := defaults()
+	opts.Flusher, opts.BackpressureLimit, opts.CloseTimeout = flusher, 1<<20, 50*time.Millisecond
+	opts.SealFailed = func(error) {}
+
+	var mu sync.Mutex
+	here := map[*Conn]bool{}
+	stop := make(chan struct{})
+	var senders, lives sync.WaitGroup
+	m := text(string(make([]byte, 5000)))
+	for range 2 {
+		senders.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				mu.Lock()
+				for c := range here {
+					c.Enqueue(m)
+				}
+				mu.Unlock()
+				runtime.Gosched()
+			}
+		})
+	}
+	slots := make(chan struct{}, 50)
+	for i := range 600 {
+		slots <- struct{}{}
+		server, client := transports[i%len(transports)].pair(t)
+		lives.Go(func() {
+			defer func() { <-slots }()
+			c := NewConn(server, &opts)
+			mu.Lock()
+			here[c] = true
+			mu.Unlock()
+			lives.Go(func() { behave(c, client, i) })
+			c.Serve(nil, func([]byte, bool) {})
+			mu.Lock()
+			delete(here, c)
+			mu.Unlock()
+			c.Finish()
+		})
+	}
+	lives.Wait()
+	close(stop)
+	senders.Wait()
+	flusher.Close()
+	if after := descriptors(t); after > before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+// behave is a peer that reads some, or nothing, and one of many ways to end.
+func behave(c *Conn, client net.Conn, i int) {
+	defer func() { _ = client.Close() }()
+	_ = client.SetDeadline(time.Now().Add(patience))
+	if i%7 != 0 {
+		for range rand.IntN(50) {
+			if _, err := ws.ReadFrame(client); err != nil {
+				return
+			}
+		}
+	}
+	switch i % 6 {
+	case 0:
+		c.Close(1000, "")
+	case 1:
+		c.Abort(CauseIdle)
+	case 2:
+		_, _ = client.Write(masked(ws.OpClose, true, ""))
+	case 3:
+		_, _ = client.Write([]byte("garbage"))
+	case 4:
+		c.Hold()
+		c.Seal(func(b []byte) ([]byte, error) { return b, nil })
+		c.Release()
+		<-c.Ending() // the limit comes first
+	}
+}
+
+func descriptors(t *testing.T) int {
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Skip("no /proc to count descriptors in: ", fmt.Sprint(err))
+	}
+	return len(list)
+}

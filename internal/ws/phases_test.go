@@ -1,0 +1,119 @@
+package ws
+
+import (
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/gobwas/ws"
+)
+
+// step is something that can happen to a connection while it is served.
+type step struct {
+	name string
+	do   func(c *Conn, peer net.Conn)
+	end  Cause // that it causes, if it is the first that does
+}
+
+var steps = []step{
+	{"enqueue", func(c *Conn, _ net.Conn) { c.Enqueue(text("hello")) }, CauseNone},
+	{"hold", func(c *Conn, _ net.Conn) { c.Hold() }, CauseNone},
+	{"release", func(c *Conn, _ net.Conn) { c.Release() }, CauseNone},
+	{"seal", func(c *Conn, _ net.Conn) { c.Seal(func([]byte) ([]byte, error) { return []byte("sealed"), nil }) }, CauseNone},
+	{"close", func(c *Conn, _ net.Conn) { c.Close(4000, "") }, CauseServerClosed},
+	{"abort", func(c *Conn, _ net.Conn) { c.Abort(CauseIdle) }, CauseIdle},
+	{"peer closes", func(_ *Conn, peer net.Conn) { _, _ = peer.Write(masked(ws.OpClose, true, "\x03\xe8")) }, CausePeerClosed},
+	{"peer errs", func(_ *Conn, peer net.Conn) { _, _ = peer.Write([]byte("\xff\xff")) }, CauseViolation},
+	{"peer vanishes", func(_ *Conn, peer net.Conn) { _ = peer.Close() }, CauseLost},
+}
+
+// Whatever happens in whatever order: Serve and Finish return, the first cause
+// counts, and the peer of an orderly end gets the close frame.
+func TestEveryOrderOfThreeSteps(t *testing.T) {
+	for _, a := range steps {
+		for _, b := range steps {
+			for _, c := range steps {
+				synctest.Test(t, func(t *testing.T) { runSteps(t, []step{a, b, c}) })
+			}
+		}
+	}
+}
+
+func runSteps(t *testing.T, order []step) {
+	opts := defaults()
+	opts.Flusher = NewFlusher(1)
+	opts.SealFailed = func(error) {}
+	server, client := net.Pipe()
+	c := NewConn(server, &opts)
+	ending := c.Ending()
+
+	peer := make(chan []string)
+	go func() { peer <- readAll(client) }()
+	served := make(chan End, 1)
+	finished := make(chan struct{})
+	go func() {
+		defer close(finished)
+		served <- c.Serve(nil, func([]byte, bool) {})
+		c.Finish()
+	}()
+
+	names := make([]string, len(order))
+	want, aborted := CauseNone, false
+	for i, s := range order {
+		names[i] = s.name
+		go s.do(c, client) // a peer may write to nobody
+		synctest.Wait()
+		if want == CauseNone {
+			want = s.end
+		} else if s.end == CauseIdle || s.end == CauseLost {
+			aborted = true
+		}
+	}
+	if want == CauseNone {
+		c.Close(4000, "")
+		want = CauseServerClosed
+	}
+	end := <-served
+	<-ending
+	<-finished
+	c.mu.Lock()
+	flushed := c.flushed == nil || isClosed(c.flushed)
+	left := len(c.queue)
+	c.mu.Unlock()
+	opts.Flusher.Close()
+	_ = client.Close()
+	frames := <-peer
+
+	name := strings.Join(names, ", ")
+	if end.Cause != want {
+		t.Errorf("%s: ended by %d, want %d", name, end.Cause, want)
+	}
+	if !flushed || left > 0 {
+		t.Errorf("%s: somebody may still wait for a writer; %d messages left", name, left)
+	}
+	orderly := want == CauseServerClosed || want == CausePeerClosed || want == CauseViolation
+	if orderly && !aborted && (len(frames) == 0 || frames[len(frames)-1] != "close") {
+		t.Errorf("%s: the peer got %q and no close frame", name, frames)
+	}
+}
+
+// readAll reads a peer's frames until the end and names them.
+func readAll(peer net.Conn) (frames []string) {
+	for {
+		f, err := ws.ReadFrame(peer)
+		if err != nil {
+			var timeout net.Error
+			if errors.As(err, &timeout) {
+				frames = append(frames, err.Error())
+			}
+			return frames
+		}
+		if f.Header.OpCode == ws.OpClose {
+			frames = append(frames, "close")
+		} else {
+			frames = append(frames, string(f.Payload))
+		}
+	}
+}

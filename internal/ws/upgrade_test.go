@@ -1,0 +1,162 @@
+package ws
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+)
+
+// echo serves connections that send back what they get.
+func echo(t *testing.T, f *Flusher) http.Handler {
+	opts := defaults()
+	opts.Flusher = f
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		nc, early, err := Upgrade(w, r)
+		if err != nil {
+			if nc != nil || early != nil {
+				t.Error("a connection beside an error")
+			}
+			return
+		}
+		c := NewConn(nc, &opts)
+		c.Serve(early, func(b []byte, _ bool) { c.Enqueue(text(string(b))) })
+		c.Finish()
+	})
+}
+
+const handshake = "GET /ws HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+
+func TestUpgradeAnswers(t *testing.T) {
+	without := func(field string) string {
+		i := strings.Index(handshake, field)
+		return handshake[:i] + handshake[i+strings.Index(handshake[i:], "\r\n")+2:]
+	}
+	tests := []struct {
+		name, request string
+		status        int
+		header, value string
+	}{
+		{"handshake", handshake, 101, "Sec-Websocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="},
+		{"lower and upper case", strings.Replace(handshake, "Upgrade: websocket", "upgrade: WebSocket", 1), 101, "", ""},
+		{"plain GET", "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", 426, "Upgrade", "websocket"},
+		{"another protocol", strings.Replace(handshake, "websocket", "h2c", 1), 426, "Upgrade", "websocket"},
+		{"another version", strings.Replace(handshake, ": 13", ": 8", 1), 426, "Sec-Websocket-Version", "13"},
+		{"no version", without("Sec-WebSocket-Version"), 400, "", ""},
+		{"no key", without("Sec-WebSocket-Key"), 400, "", ""},
+		{"a short key", strings.Replace(handshake, "dGhlIHNhbXBsZSBub25jZQ==", "dGhl", 1), 400, "", ""},
+		{"no Connection", without("Connection"), 400, "", ""},
+		{"POST", strings.Replace(handshake, "GET", "POST", 1), 405, "Allow", "GET"},
+		{"HTTP/1.0", strings.Replace(handshake, "HTTP/1.1", "HTTP/1.0", 1), 505, "", ""},
+	}
+	f := newFlusher(t, 1)
+	s := httptest.NewServer(echo(t, f))
+	t.Cleanup(s.Close)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			nc, err := net.Dial("tcp", s.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = nc.Close() }()
+			if _, err := io.WriteString(nc, tt.request); err != nil {
+				t.Fatal(err)
+			}
+			res, err := http.ReadResponse(bufio.NewReader(nc), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			if res.StatusCode != tt.status || tt.header != "" && res.Header.Get(tt.header) != tt.value {
+				t.Errorf("got %s, %v", res.Status, res.Header)
+			}
+		})
+	}
+}
+
+// HTTP/2 has no such upgrade; the answer says so and holds no field that HTTP/2
+// forbids.
+func TestUpgradeOverHTTP2(t *testing.T) {
+	s := httptest.NewUnstartedServer(echo(t, newFlusher(t, 1)))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	res, err := s.Client().Get(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if res.ProtoMajor != 2 || res.StatusCode != http.StatusUpgradeRequired ||
+		res.Header.Get("Upgrade") != "" || res.Header.Get("Connection") != "" {
+		t.Errorf("got %s %s, %v", res.Proto, res.Status, res.Header)
+	}
+}
+
+// Frames that come together with the handshake are not lost, whatever part of
+// them net/http has read.
+func TestUpgradeKeepsEarlyFrames(t *testing.T) {
+	s := httptest.NewServer(echo(t, newFlusher(t, 1)))
+	t.Cleanup(s.Close)
+	for _, size := range []int{0, 100, 3000, 10_000, 100_000} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			nc, err := net.Dial("tcp", s.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = nc.Close() }()
+			long := strings.Repeat("x", size)
+			stream := handshake + string(masked(ws.OpText, true, long)) + string(masked(ws.OpText, true, "second"))
+			if _, err := io.WriteString(nc, stream); err != nil {
+				t.Fatal(err)
+			}
+			r := bufio.NewReader(nc)
+			if _, err := http.ReadResponse(r, nil); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range []string{long, "second"} {
+				f, err := ws.ReadFrame(r)
+				if err != nil || string(f.Payload) != want {
+					t.Fatalf("got %d bytes, %v; want %d", len(f.Payload), err, len(want))
+				}
+			}
+		})
+	}
+}
+
+// The upgrade and the frames through another implementation, with and without
+// TLS.
+func TestUpgradeWithGobwasClient(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		t.Run(fmt.Sprintf("tls %v", secure), func(t *testing.T) {
+			s := httptest.NewUnstartedServer(echo(t, newFlusher(t, 1)))
+			d := ws.Dialer{}
+			if secure {
+				s.StartTLS()
+				d.TLSConfig = s.Client().Transport.(*http.Transport).TLSClientConfig
+			} else {
+				s.Start()
+			}
+			t.Cleanup(s.Close)
+			nc, _, _, err := d.Dial(context.Background(), strings.Replace(s.URL, "http", "ws", 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = nc.Close() }()
+			if err := ws.WriteFrame(nc, ws.MaskFrame(ws.NewTextFrame([]byte("hello")))); err != nil {
+				t.Fatal(err)
+			}
+			f, err := ws.ReadFrame(nc)
+			if err != nil || string(f.Payload) != "hello" {
+				t.Errorf("got %q, %v", f.Payload, err)
+			}
+		})
+	}
+}

@@ -1,0 +1,357 @@
+package ws
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gobwas/ws"
+)
+
+// Many senders at once: every message arrives once, those of one sender in
+// their order, also when the socket is full again and again.
+func TestOrderOfConcurrentSenders(t *testing.T) {
+	const senders, each = 8, 300
+	onAll(t, func(t *testing.T, tr transport) {
+		for _, sealed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("sealed %v", sealed), func(t *testing.T) {
+				p := serve(t, tr, defaults())
+				if tcp, ok := p.nc.(interface{ SetWriteBuffer(int) error }); ok {
+					_ = tcp.SetWriteBuffer(1 << 12)
+				}
+				if sealed {
+					p.Hold()
+					p.Seal(func(text []byte) ([]byte, error) { return append([]byte("~"), text...), nil })
+					p.Release()
+				}
+				var all sync.WaitGroup
+				for s := range senders {
+					all.Go(func() {
+						for i := range each {
+							if v := p.Enqueue(text(fmt.Sprintf("%d %d %s", s, i, strings.Repeat("x", i*i%9000)))); v != Queued {
+								t.Errorf("verdict %v", v)
+							}
+						}
+					})
+				}
+				var next [senders]int
+				for range senders * each {
+					f := p.receive(t)
+					payload, was := strings.CutPrefix(f.Payload, "~")
+					var s, i int
+					var rest string
+					_, _ = fmt.Sscanf(payload, "%d %d %s", &s, &i, &rest)
+					if i != next[s] || len(rest) != i*i%9000 || was != sealed {
+						t.Fatalf("sender %d: got message %d of %d bytes, want %d", s, i, len(rest), next[s])
+					}
+					next[s]++
+				}
+				all.Wait()
+				p.Close(1000, "")
+				p.expect(t, ws.OpClose, closeBody(1000, ""))
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				if p.queued != 0 && p.queued != 4 { // the close frame is taken off last
+					t.Errorf("%d bytes are still on the account", p.queued)
+				}
+			})
+		}
+	})
+}
+
+// What waits together leaves together.
+func TestCoalescing(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("sockets are not written to directly here")
+	}
+	var sends atomic.Int64
+	p := serve(t, transports[0], defaults(), func(c *Conn) { c.raw = countingRaw{c.raw, &sends} })
+	p.Hold()
+	for i := range 1000 {
+		p.Enqueue(text(fmt.Sprint(i)))
+	}
+	p.Release()
+	for i := range 1000 {
+		p.expect(t, ws.OpText, fmt.Sprint(i))
+	}
+	if n := sends.Load(); n != 1 {
+		t.Errorf("%d sends", n)
+	}
+}
+
+// A peer that stops reading is cut off at the limit; nobody else notices.
+func TestSlowPeerIsCutOff(t *testing.T) {
+	onAll(t, func(t *testing.T, tr transport) {
+		opts := defaults()
+		opts.Flusher = newFlusher(t, 1) // all share one worker
+		opts.BackpressureLimit = 1 << 20
+		slow := serve(t, tr, opts)
+		others := []*party{serve(t, tr, opts), serve(t, tr, opts)}
+		m := text(strings.Repeat("x", 50_000))
+		verdict, sent := Queued, 0
+		for ; verdict == Queued; sent++ {
+			if sent > 10_000 {
+				t.Fatal("no limit")
+			}
+			verdict = slow.Enqueue(m)
+			for _, o := range others {
+				if v := o.Enqueue(m); v != Queued {
+					t.Fatalf("another peer: %v", v)
+				}
+				o.expect(t, ws.OpText, string(m.Payload()))
+			}
+		}
+		if verdict != Full || sent*m.Size() < opts.BackpressureLimit {
+			t.Errorf("%v after %d messages", verdict, sent)
+		}
+		slow.expectServed(t, End{Cause: CauseBackpressure, Code: 1006})
+		wait(t, slow.finished)
+		if v := slow.Enqueue(m); v != Closing {
+			t.Errorf("afterwards: %v", v)
+		}
+		for _, o := range others {
+			o.Enqueue(text("still here"))
+			o.expect(t, ws.OpText, "still here")
+		}
+	})
+}
+
+// With DropWhenFull messages are dropped, one by one and never in part, and what
+// comes when there is room again arrives.
+func TestDropWhenFull(t *testing.T) {
+	onAll(t, func(t *testing.T, tr transport) {
+		opts := defaults()
+		opts.BackpressureLimit, opts.DropWhenFull = 1<<20, true
+		p := serve(t, tr, opts)
+		pad := strings.Repeat("x", 50_000)
+		var queued []string
+		for i := 0; ; i++ {
+			s := fmt.Sprint(i, pad)
+			if p.Enqueue(text(s)) == Queued {
+				queued = append(queued, s)
+			} else if p.Backpressured() { // and not only faster than the writer
+				break
+			}
+		}
+		for _, s := range queued {
+			p.expect(t, ws.OpText, s)
+		}
+		for p.Enqueue(text("room again")) == Full { //nolint:revive // the writer has still to notice
+		}
+		p.expect(t, ws.OpText, "room again")
+		for p.Backpressured() { //nolint:revive // as above
+		}
+	})
+}
+
+func TestOneMessageOverTheLimit(t *testing.T) {
+	onAll(t, func(t *testing.T, tr transport) {
+		opts := defaults()
+		opts.BackpressureLimit = 1000
+		p := serve(t, tr, opts)
+		large := strings.Repeat("x", 5<<20)
+		if v := p.Enqueue(text(large)); v != Queued {
+			t.Fatalf("to an idle peer: %v", v)
+		}
+		if v := p.Enqueue(text("one more")); v != Full {
+			t.Fatalf("behind it: %v", v)
+		}
+		p.expectServed(t, End{Cause: CauseBackpressure, Code: 1006})
+	})
+}
+
+// A close frame comes behind all that was queued, and the stream ends in order.
+func TestCloseComesLast(t *testing.T) {
+	onAll(t, func(t *testing.T, tr transport) {
+		p := serve(t, tr, defaults())
+		large := strings.Repeat("x", 300_000)
+		for range 20 {
+			p.Enqueue(text(large))
+		}
+		p.Enqueue(text("error"))
+		p.Close(4003, strings.Repeat("é", 100))
+		p.Close(1001, "too late")
+		if v := p.Enqueue(text("too late")); v != Closing {
+			t.Errorf("behind the close frame: %v", v)
+		}
+		p.expectServed(t, End{CauseServerClosed, 4003, strings.Repeat("é", 100)})
+		for range 20 {
+			p.expect(t, ws.OpText, large)
+		}
+		p.expect(t, ws.OpText, "error")
+		p.expect(t, ws.OpClose, closeBody(4003, strings.Repeat("é", 61)))
+		p.send(t, masked(ws.OpClose, true, closeBody(4003, "")))
+		p.expectEnd(t)
+		wait(t, p.finished)
+	})
+}
+
+// A peer that pings and does not read makes one pong wait, not thousands.
+func TestPingFlood(t *testing.T) {
+	onAll(t, func(t *testing.T, tr transport) {
+		p := serve(t, tr, defaults())
+		p.Enqueue(text(strings.Repeat("x", 30<<20))) // the peer does not read it yet
+		p.send(t, masked(ws.OpText, true, "start"))
+		wait(t, p.incoming)
+		for i := range 5000 {
+			p.send(t, masked(ws.OpPing, true, fmt.Sprint(i)))
+		}
+		p.send(t, masked(ws.OpText, true, "end"))
+		wait(t, p.incoming)
+		p.mu.Lock()
+		waiting := len(p.queue)
+		p.mu.Unlock()
+		if waiting > 1 {
+			t.Errorf("%d pongs wait", waiting)
+		}
+		if f := p.receive(t); len(f.Payload) != 30<<20 {
+			t.Errorf("got %d bytes", len(f.Payload))
+		}
+		last := p.receive(t)
+		for last.Payload != "4999" {
+			if last.Op != ws.OpPong {
+				t.Fatalf("got %v", last)
+			}
+			last = p.receive(t)
+		}
+		p.Enqueue(text("after"))
+		p.expect(t, ws.OpText, "after")
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.pongAt != 0 {
+			t.Error("a pong is still thought to wait")
+		}
+	})
+}
+
+// From Seal on nothing leaves in clear but what is marked so, in the order of
+// the queue, and what cannot be sealed does not leave at all.
+func TestSeal(t *testing.T) {
+	onAll(t, func(t *testing.T, tr transport) {
+		var failed atomic.Int64
+		opts := defaults()
+		opts.SealFailed = func(error) { failed.Add(1) }
+		p := serve(t, tr, opts)
+		p.Enqueue(text("before"))
+		p.expect(t, ws.OpText, "before")
+		p.Hold()
+		p.Enqueue(text("connected").Clear())
+		for i := range 100 {
+			p.Enqueue(text(fmt.Sprint(i)))
+		}
+		p.Enqueue(text("bad"))
+		p.Enqueue(text("panic"))
+		p.Enqueue(text(strings.Repeat("y", 200_000)))
+		p.Seal(func(text []byte) ([]byte, error) {
+			switch string(text) {
+			case "bad":
+				return nil, errors.New("cannot")
+			case "panic":
+				panic("cannot either")
+			}
+			return []byte("<" + string(text) + ">"), nil
+		})
+		p.Release()
+		p.Enqueue(text("live"))
+		p.Close(1000, "")
+		p.expect(t, ws.OpText, "connected")
+		for i := range 100 {
+			p.expect(t, ws.OpText, fmt.Sprintf("<%d>", i))
+		}
+		p.expect(t, ws.OpText, "<"+strings.Repeat("y", 200_000)+">")
+		p.expect(t, ws.OpText, "<live>")
+		p.expect(t, ws.OpClose, closeBody(1000, ""))
+		if n := failed.Load(); n != 2 {
+			t.Errorf("%d messages could not be sealed, want 2", n)
+		}
+	})
+}
+
+// Seal while a writer is in the middle of much: what it has not begun to write
+// is sealed.
+func TestSealWhileWriting(t *testing.T) {
+	onAll(t, func(t *testing.T, tr transport) {
+		p := serve(t, tr, defaults())
+		m := text(strings.Repeat("x", chunk)) // one send each
+		const n = 400
+		for range n {
+			p.Enqueue(m)
+		}
+		first := p.receive(t) // so the writer is at it
+		p.Hold()
+		p.Seal(func([]byte) ([]byte, error) { return []byte("sealed"), nil })
+		p.Enqueue(text("behind"))
+		p.Release()
+		clear, sealed := 1, 0
+		for clear+sealed < n+1 {
+			f := p.receive(t)
+			switch {
+			case f.Payload == "sealed":
+				sealed++
+			case f == first && sealed == 0:
+				clear++
+			default:
+				t.Fatalf("got %d bytes in clear after a sealed message", len(f.Payload))
+			}
+		}
+		if sealed < n/4 {
+			t.Errorf("%d messages went out in clear, %d sealed", clear, sealed)
+		}
+	})
+}
+
+// While a connection is held nothing is written, and then all in order.
+func TestHold(t *testing.T) {
+	onAll(t, func(t *testing.T, tr transport) {
+		p := serve(t, tr, defaults())
+		for round := range 100 {
+			p.Hold()
+			p.Enqueue(text("a"))
+			p.mu.Lock()
+			if len(p.queue) != 1 {
+				t.Errorf("round %d: %d messages wait", round, len(p.queue))
+			}
+			p.mu.Unlock()
+			p.Enqueue(text("b"))
+			p.Release()
+			p.expect(t, ws.OpText, "a")
+			p.expect(t, ws.OpText, "b")
+		}
+	})
+}
+
+func TestMessageRoundTrip(t *testing.T) {
+	for _, n := range []int{0, 1, 125, 126, 127, 65535, 65536, 200_000} {
+		s := strings.Repeat("z", n)
+		for _, m := range []*Message{text(s), Text(0, func(b []byte) []byte { return append(b, s...) }), text(s).Clear()} {
+			f, err := ws.ReadFrame(strings.NewReader(string(m.frame)))
+			if err != nil || string(f.Payload) != s || !f.Header.Fin || f.Header.OpCode != ws.OpText || f.Header.Masked {
+				t.Errorf("%d bytes: %+v, %v", n, f.Header, err)
+			}
+			if string(m.Payload()) != s || m.Size() != len(m.frame) {
+				t.Errorf("%d bytes: payload or size is wrong", n)
+			}
+		}
+		if got := appendText([]byte("."), []byte(s)); string(got[1:]) != string(text(s).frame) {
+			t.Errorf("%d bytes: appendText and Text differ", n)
+		}
+	}
+}
+
+func TestCutReason(t *testing.T) {
+	for _, tt := range []struct {
+		s    string
+		n    int
+		want string
+	}{
+		{"", 3, ""}, {"abc", 3, "abc"}, {"abcd", 3, "abc"}, {"abé", 3, "ab"}, {"é", 1, ""}, {"\xffa", 10, "\uFFFDa"},
+	} {
+		if got := cut(tt.s, tt.n); got != tt.want {
+			t.Errorf("cut(%q, %d) = %q", tt.s, tt.n, got)
+		}
+	}
+}
