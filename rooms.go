@@ -138,7 +138,7 @@ func (s *Server) isOther(c *client, room string) bool {
 func (s *Server) refuseJoin(c *client, reason string, n int) {
 	if n > 0 {
 		s.counts.refusedJoin(reason, n)
-		s.info("join refused", "client", c.member.ID, "reason", reason)
+		s.info("join refused: "+reason, "client", c.member.ID) // each reason has its own limit
 	}
 }
 

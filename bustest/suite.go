@@ -170,6 +170,7 @@ func readyComesOnceAndFirst(t *testing.T, make New) {
 	buses := make(t, 2)
 	first := start(t, buses[0], func([]byte) {})
 	stop, stopped := context.WithCancel(t.Context())
+	var published atomic.Int32
 	var publishers sync.WaitGroup
 	publishers.Go(func() {
 		// Messages are under way all the time while the second node starts.
@@ -180,6 +181,7 @@ func readyComesOnceAndFirst(t *testing.T, make New) {
 				t.Errorf("Publish: %v", err)
 				return
 			}
+			published.Add(1)
 			<-tick.C
 		}
 	})
@@ -190,7 +192,15 @@ func readyComesOnceAndFirst(t *testing.T, make New) {
 	ctx, cancel := context.WithCancel(t.Context())
 	result := newResult()
 	go func() {
-		result <- buses[1].Run(ctx, func() { ready.Add(1) }, func([]byte) {
+		result <- buses[1].Run(ctx, func() {
+			// Takes its time: a bus that does not wait for it is found out.
+			tick := time.NewTicker(time.Millisecond)
+			defer tick.Stop()
+			for from := published.Load(); published.Load() < from+100 && stop.Err() == nil; {
+				<-tick.C
+			}
+			ready.Add(1)
+		}, func([]byte) {
 			if ready.Load() == 0 {
 				early.Add(1)
 			}

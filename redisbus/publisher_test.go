@@ -2,11 +2,16 @@ package redisbus_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/redis/rueidis"
 
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
@@ -109,6 +114,82 @@ func TestPublisherLeavesADemotedMaster(t *testing.T) {
 		return len(n.got) > 0
 	}
 	redistest.Wait(t, "the publisher to move", heard)
+}
+
+// A demotion that cuts no connection: the old master would take everything.
+func TestPublisherNoticesADemotion(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartSentinel(t, 1)
+	p := dial(t, impatient(c.URL()))
+	c.Sentinels[0].Pause() // it cannot tell
+	c.Master.Do("replicaof", "127.0.0.1", "1")
+	redistest.Wait(t, "the publisher to refuse the replica", func() bool {
+		errs := p.Publish(t.Context(), numbered(0, 1))
+		return errs != nil && errors.Is(errs[0], redisbus.ErrUnavailable)
+	})
+}
+
+// cutConn is a connection that breaks after so many bytes.
+type cutConn struct {
+	net.Conn
+	left int
+}
+
+func (c *cutConn) Write(p []byte) (int, error) {
+	if c.left -= len(p); c.left < 0 {
+		_ = c.Close()
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Write(p)
+}
+
+// After a failure in the middle nothing of the same call is sent any more: it
+// would arrive without what stands before it.
+func TestPublisherStopsAtAFailure(t *testing.T) {
+	r := redistest.Start(t)
+	n := run(t, impatient(r.URL()), nil)
+	var dials atomic.Int32
+	c := impatient("")
+	c.Option = &rueidis.ClientOption{
+		InitAddress: []string{r.Addr()}, ForceSingleClient: true,
+		DialCtxFn: func(ctx context.Context, addr string, d *net.Dialer, _ *tls.Config) (net.Conn, error) {
+			conn, err := d.DialContext(ctx, "tcp", addr)
+			if dials.Add(1) == 1 && err == nil {
+				conn = &cutConn{conn, 100_000}
+			}
+			return conn, err
+		},
+	}
+	p := dial(t, c)
+	items := numbered(0, 5000) // some 45 bytes each
+	errs := p.Publish(t.Context(), items)
+	if len(errs) != len(items) || errs[0] != nil || errs[len(errs)-1] == nil {
+		t.Fatalf("%d answers; the first is %v, the last %v", len(errs), errs[0], errs[len(errs)-1])
+	}
+	taken := 0
+	for taken < len(errs) && errs[taken] == nil {
+		taken++
+	}
+	for i, err := range errs[taken:] {
+		if err == nil {
+			t.Fatalf("item %d was taken after item %d had failed", taken+i, taken)
+		}
+	}
+	if errs := p.Publish(t.Context(), numbered(9999, 1)); errs != nil {
+		t.Fatalf("the next call: %v", errs)
+	}
+	for i := 0; ; i++ {
+		text := n.next()
+		if text == "9999" {
+			if i < taken || i > taken+512 {
+				t.Errorf("heard %d items, of which %d were confirmed", i, taken)
+			}
+			return
+		}
+		if text != fmt.Sprint(i) {
+			t.Fatalf("heard %q, want %d", text, i)
+		}
+	}
 }
 
 func TestPublisherClose(t *testing.T) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests of the main module and of the examples, and says what was left
+# Runs the tests of the main module and of the examples, and says what is left
 # out: in the first lines, in the last lines, and each skipped test by name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -25,15 +25,22 @@ tell() {
 }
 tell
 
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-
 # -count=1: whether a test passes depends on programs that the cache of results
-# does not know, such as redis-server.
-# -v: for the names of skipped tests; what it says of the others is taken out.
+# does not know, such as redis-server. -v: for the names of skipped tests.
 go_test() {
-	go test $race -count=1 -v ./... 2>&1 | tee -a "$log" |
-		sed -E '/^=== (RUN|PAUSE|CONT|NAME)|^ *--- PASS|^PASS$|\[no test files\]$/d'
+	go test $race -count=1 -timeout=4m -v ./... 2>&1 | brief
+}
+
+# brief leaves of a passing package its line and its skipped tests, and of a
+# failing one all but its passing tests.
+brief() {
+	awk '
+		/^=== |^ *--- PASS|^PASS$|\[no test files\]$/ { next }
+		/^ *--- SKIP/ { skipped = skipped "    skipped: " $3 "\n" }
+		/^ok  \t/ { printf "%s\n%s", $0, skipped; text = skipped = ""; next }
+		{ text = text $0 "\n" }
+		/^FAIL/ { printf "%s", text; text = skipped = "" }
+		END { printf "%s", text }'
 }
 
 status=0
@@ -41,7 +48,5 @@ go_test || status=1
 for mod in $(find examples -name go.mod | sort); do
 	(cd "$(dirname "$mod")" && go_test) || status=1
 done
-
-grep '^ *--- SKIP' "$log" || true
 tell
 [ $status = 0 ]

@@ -120,7 +120,7 @@ func (t *tokens) verify(token string) (*claims, error) {
 		return nil, err
 	case parsed.Header["crit"] != nil:
 		return nil, errors.New("token has critical extensions, of which none is known") // RFC 7515, 4.1.11
-	case !t.now().Before(got.ExpiresAt.Time):
+	case got.ExpiresAt == nil || !t.now().Before(got.ExpiresAt.Time):
 		return nil, jwt.ErrTokenExpired
 	case got.Subject == "":
 		return nil, errors.New("token has no sub")

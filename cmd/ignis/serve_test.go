@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"syscall"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/client"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -37,6 +40,27 @@ func TestSignalEndsInGoodOrder(t *testing.T) {
 	}
 }
 
+func TestReadiness(t *testing.T) {
+	lost := errors.New("dial tcp 10.1.2.3:6379: connection refused")
+	for _, test := range []struct {
+		health ignis.Health
+		code   int
+	}{
+		{ignis.Health{Ready: true}, http.StatusOK},
+		{ignis.Health{Ready: true, Bus: lost}, http.StatusServiceUnavailable},
+		{ignis.Health{Ready: false}, http.StatusServiceUnavailable},
+		{ignis.Health{Ready: false, Bus: lost}, http.StatusServiceUnavailable},
+	} {
+		p := readiness(test.health)
+		if p.code() != test.code || (p.Reason == "") != (test.code == http.StatusOK) {
+			t.Errorf("%+v: %d %+v", test.health, p.code(), p)
+		}
+		if strings.Contains(p.Reason, "10.1.2.3") {
+			t.Error("an outsider learns the address of Redis")
+		}
+	}
+}
+
 // A client that does not answer the close frame holds the end up; a second
 // signal does not wait for it.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
@@ -50,8 +74,12 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	if err := ws.WriteFrame(conn, frame); err != nil {
 		t.Fatal(err)
 	}
-	if f, err := ws.ReadFrame(conn); err != nil || f.Header.OpCode != ws.OpText { // it is served: not authenticated
-		t.Fatalf("got %+v, %v", f, err)
+	h, err := ws.ReadHeader(conn) // of the error event: it is being served
+	if err != nil || h.OpCode != ws.OpText || h.Length > 1024 {
+		t.Fatalf("got %+v, %v", h, err)
+	}
+	if _, err := io.CopyN(io.Discard, conn, h.Length); err != nil {
+		t.Fatal(err)
 	}
 	p.signal(syscall.SIGTERM)
 	if h, err := ws.ReadHeader(conn); err != nil || h.OpCode != ws.OpClose {

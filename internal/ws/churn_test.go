@@ -77,7 +77,7 @@ func behave(c *Conn, client net.Conn, i int) {
 	_ = client.SetDeadline(time.Now().Add(patience))
 	if i%7 != 0 {
 		for range rand.IntN(50) {
-			if _, err := ws.ReadFrame(client); err != nil {
+			if _, err := readFrame(client); err != nil {
 				return
 			}
 		}

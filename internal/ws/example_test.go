@@ -2,10 +2,12 @@ package ws_test
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"time"
 
 	gobwas "github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsutil"
 
 	"github.com/ignis-go/ignis/internal/ws"
 )
@@ -30,11 +32,11 @@ func Example() {
 	}()
 
 	_ = gobwas.WriteFrame(browser, gobwas.MaskFrame(gobwas.NewTextFrame([]byte("hello"))))
-	frame, _ := gobwas.ReadFrame(browser)
-	fmt.Println(string(frame.Payload))
+	text, _ := wsutil.ReadServerText(browser)
+	fmt.Println(string(text))
 	body := gobwas.NewCloseFrameBody(gobwas.StatusNormalClosure, "")
 	_ = gobwas.WriteFrame(browser, gobwas.MaskFrame(gobwas.NewCloseFrame(body)))
-	_, _ = gobwas.ReadFrame(browser)
+	_, _ = io.Copy(io.Discard, browser)
 	<-done
 	_ = browser.Close()
 	// Output:

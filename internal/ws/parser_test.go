@@ -59,8 +59,10 @@ func TestParserMessages(t *testing.T) {
 			masked(ws.OpText, true, text(125)), masked(ws.OpText, true, text(126)),
 			masked(ws.OpText, true, text(0xffff)), masked(ws.OpText, true, text(0x10000)),
 		}, []got{
-			{ws.OpText, text(125)}, {ws.OpText, text(126)},
-			{ws.OpText, text(0xffff)}, {ws.OpText, text(0x10000)},
+			{ws.OpText, text(125)},
+			{ws.OpText, text(126)},
+			{ws.OpText, text(0xffff)},
+			{ws.OpText, text(0x10000)},
 		}},
 		{"exactly as large as allowed", [][]byte{masked(ws.OpText, true, text(limit))}, []got{{ws.OpText, text(limit)}}},
 		{"exactly as large as allowed, in fragments", [][]byte{

@@ -13,20 +13,21 @@ import (
 // step is something that can happen to a connection while it is served.
 type step struct {
 	name string
+	ours bool // and not the peer's; does not block
 	do   func(c *Conn, peer net.Conn)
 	end  Cause // that it causes, if it is the first that does
 }
 
 var steps = []step{
-	{"enqueue", func(c *Conn, _ net.Conn) { c.Enqueue(text("hello")) }, CauseNone},
-	{"hold", func(c *Conn, _ net.Conn) { c.Hold() }, CauseNone},
-	{"release", func(c *Conn, _ net.Conn) { c.Release() }, CauseNone},
-	{"seal", func(c *Conn, _ net.Conn) { c.Seal(func([]byte) ([]byte, error) { return []byte("sealed"), nil }) }, CauseNone},
-	{"close", func(c *Conn, _ net.Conn) { c.Close(4000, "") }, CauseServerClosed},
-	{"abort", func(c *Conn, _ net.Conn) { c.Abort(CauseIdle) }, CauseIdle},
-	{"peer closes", func(_ *Conn, peer net.Conn) { _, _ = peer.Write(masked(ws.OpClose, true, "\x03\xe8")) }, CausePeerClosed},
-	{"peer errs", func(_ *Conn, peer net.Conn) { _, _ = peer.Write([]byte("\xff\xff")) }, CauseViolation},
-	{"peer vanishes", func(_ *Conn, peer net.Conn) { _ = peer.Close() }, CauseLost},
+	{"enqueue", true, func(c *Conn, _ net.Conn) { c.Enqueue(text("hello")) }, CauseNone},
+	{"hold", true, func(c *Conn, _ net.Conn) { c.Hold() }, CauseNone},
+	{"release", true, func(c *Conn, _ net.Conn) { c.Release() }, CauseNone},
+	{"seal", true, func(c *Conn, _ net.Conn) { c.Seal(func([]byte) ([]byte, error) { return []byte("sealed"), nil }) }, CauseNone},
+	{"close", true, func(c *Conn, _ net.Conn) { c.Close(4000, "") }, CauseServerClosed},
+	{"abort", true, func(c *Conn, _ net.Conn) { c.Abort(CauseIdle) }, CauseIdle},
+	{"peer closes", false, func(_ *Conn, peer net.Conn) { _, _ = peer.Write(masked(ws.OpClose, true, "\x03\xe8")) }, CausePeerClosed},
+	{"peer errs", false, func(_ *Conn, peer net.Conn) { _, _ = peer.Write([]byte("\xff\xff")) }, CauseViolation},
+	{"peer vanishes", false, func(_ *Conn, peer net.Conn) { _ = peer.Close() }, CauseLost},
 }
 
 // Whatever happens in whatever order: Serve and Finish return, the first cause
@@ -35,13 +36,16 @@ func TestEveryOrderOfThreeSteps(t *testing.T) {
 	for _, a := range steps {
 		for _, b := range steps {
 			for _, c := range steps {
-				synctest.Test(t, func(t *testing.T) { runSteps(t, []step{a, b, c}) })
+				synctest.Test(t, func(t *testing.T) { runSteps(t, []step{a, b, c}, synctest.Wait) })
+				if a.ours && b.ours && c.ours { // before anybody else has done a thing
+					synctest.Test(t, func(t *testing.T) { runSteps(t, []step{a, b, c}, nil) })
+				}
 			}
 		}
 	}
 }
 
-func runSteps(t *testing.T, order []step) {
+func runSteps(t *testing.T, order []step, settle func()) {
 	opts := defaults()
 	opts.Flusher = NewFlusher(1)
 	opts.SealFailed = func(error) {}
@@ -63,8 +67,12 @@ func runSteps(t *testing.T, order []step) {
 	want, aborted := CauseNone, false
 	for i, s := range order {
 		names[i] = s.name
-		go s.do(c, client) // a peer may write to nobody
-		synctest.Wait()
+		if settle != nil {
+			go s.do(c, client) // a peer may write to nobody
+			settle()
+		} else {
+			s.do(c, client)
+		}
 		if want == CauseNone {
 			want = s.end
 		} else if s.end == CauseIdle || s.end == CauseLost {
@@ -102,7 +110,7 @@ func runSteps(t *testing.T, order []step) {
 // readAll reads a peer's frames until the end and names them.
 func readAll(peer net.Conn) (frames []string) {
 	for {
-		f, err := ws.ReadFrame(peer)
+		f, err := readFrame(peer)
 		if err != nil {
 			var timeout net.Error
 			if errors.As(err, &timeout) {
@@ -110,10 +118,10 @@ func readAll(peer net.Conn) (frames []string) {
 			}
 			return frames
 		}
-		if f.Header.OpCode == ws.OpClose {
+		if f.Op == ws.OpClose {
 			frames = append(frames, "close")
 		} else {
-			frames = append(frames, string(f.Payload))
+			frames = append(frames, f.Payload)
 		}
 	}
 }

@@ -73,32 +73,38 @@ func TestPeerEnds(t *testing.T) {
 		{
 			"close frame",
 			[][]byte{masked(ws.OpClose, true, closeBody(1001, "bye"))},
-			false, closeBody(1001, "bye"), End{CausePeerClosed, 1001, "bye"},
+			false, closeBody(1001, "bye"),
+			End{CausePeerClosed, 1001, "bye"},
 		},
 		{
 			"close frame with nothing in it",
 			[][]byte{masked(ws.OpClose, true, "")},
-			false, "", End{CausePeerClosed, 1005, ""},
+			false, "",
+			End{CausePeerClosed, 1005, ""},
 		},
 		{
 			"messages after a close frame",
 			[][]byte{masked(ws.OpClose, true, closeBody(1000, "")), masked(ws.OpText, true, "too late")},
-			false, closeBody(1000, ""), End{CausePeerClosed, 1000, ""},
+			false, closeBody(1000, ""),
+			End{CausePeerClosed, 1000, ""},
 		},
 		{
 			"close frame with a code that is none",
 			[][]byte{masked(ws.OpClose, true, closeBody(1006, ""))},
-			true, closeBody(1002, "close code that may not be sent"), End{CauseViolation, 1002, "close code that may not be sent"},
+			true, closeBody(1002, "close code that may not be sent"),
+			End{CauseViolation, 1002, "close code that may not be sent"},
 		},
 		{
 			"violation",
 			[][]byte{[]byte("GET / HTTP/1.1\r\n\r\n")},
-			true, closeBody(1002, "reserved bits set"), End{CauseViolation, 1002, "reserved bits set"},
+			true, closeBody(1002, "reserved bits set"),
+			End{CauseViolation, 1002, "reserved bits set"},
 		},
 		{
 			"not UTF-8",
 			[][]byte{masked(ws.OpText, true, "\xff")},
-			true, closeBody(1007, "text that is not UTF-8"), End{CauseViolation, 1007, "text that is not UTF-8"},
+			true, closeBody(1007, "text that is not UTF-8"),
+			End{CauseViolation, 1007, "text that is not UTF-8"},
 		},
 	}
 	for _, tt := range tests {
@@ -287,6 +293,29 @@ func TestFinishIsBounded(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A seal function that hangs does not hold Finish.
+func TestFinishWithHangingSeal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		opts := defaults()
+		opts.Flusher = NewFlusher(1)
+		server, client := net.Pipe()
+		c := NewConn(server, &opts)
+		hang := make(chan struct{})
+		c.Seal(func(b []byte) ([]byte, error) { <-hang; return b, nil })
+		c.Enqueue(text("hello"))
+		c.Close(1000, "")
+		c.Serve(nil, func([]byte, bool) {})
+		start := time.Now()
+		c.Finish()
+		if d := time.Since(start); d > opts.CloseTimeout {
+			t.Errorf("took %v of %v", d, opts.CloseTimeout)
+		}
+		close(hang)
+		opts.Flusher.Close()
+		_ = client.Close()
+	})
 }
 
 // A full TLS connection is not waited for beyond CloseTimeout.

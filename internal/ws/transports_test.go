@@ -181,11 +181,21 @@ func (p *party) receive(t testing.TB) got {
 
 func (p *party) next() (got, error) {
 	_ = p.peer.SetReadDeadline(time.Now().Add(patience))
-	f, err := ws.ReadFrame(p.peer)
-	if err == nil && (!f.Header.Fin || f.Header.Masked || f.Header.Rsv != 0) {
-		err = errors.New("a frame that servers do not send")
+	return readFrame(p.peer)
+}
+
+// readFrame reads a frame from a server.
+func readFrame(r io.Reader) (got, error) {
+	h, err := ws.ReadHeader(r)
+	if err != nil {
+		return got{}, err
 	}
-	return got{f.Header.OpCode, string(f.Payload)}, err
+	if !h.Fin || h.Masked || h.Rsv != 0 {
+		return got{}, errors.New("a frame that servers do not send")
+	}
+	payload := make([]byte, h.Length)
+	_, err = io.ReadFull(r, payload)
+	return got{h.OpCode, string(payload)}, err
 }
 
 func (p *party) expect(t testing.TB, op ws.OpCode, payload string) {

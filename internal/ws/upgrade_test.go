@@ -122,8 +122,8 @@ func TestUpgradeKeepsEarlyFrames(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, want := range []string{long, "second"} {
-				f, err := ws.ReadFrame(r)
-				if err != nil || string(f.Payload) != want {
+				f, err := readFrame(r)
+				if err != nil || f.Payload != want {
 					t.Fatalf("got %d bytes, %v; want %d", len(f.Payload), err, len(want))
 				}
 			}
@@ -153,8 +153,8 @@ func TestUpgradeWithGobwasClient(t *testing.T) {
 			if err := ws.WriteFrame(nc, ws.MaskFrame(ws.NewTextFrame([]byte("hello")))); err != nil {
 				t.Fatal(err)
 			}
-			f, err := ws.ReadFrame(nc)
-			if err != nil || string(f.Payload) != "hello" {
+			f, err := readFrame(nc)
+			if err != nil || f.Payload != "hello" {
 				t.Errorf("got %q, %v", f.Payload, err)
 			}
 		})

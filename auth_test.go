@@ -1,0 +1,274 @@
+package ignis_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// sendEverything sends in every way that there is to a client with the id, and
+// to its user.
+func sendEverything(t *testing.T, n *node, b *fakeBus, id, user string) {
+	t.Helper()
+	ctx := context.Background()
+	for _, err := range []error{
+		n.SendToClient(id, "x", secret),
+		n.SendToUser(user, "x", secret),
+		n.SendToRoom(id, "x", secret),
+		n.SendToRoom(wire.RoomDefault, "x", secret),
+		n.Broadcast("x", secret),
+		n.Broadcast("x", secret, ignis.Except("someone")),
+		n.Send(ctx, ignis.ToClient(id), "x", secret),
+		n.Send(ctx, ignis.User(user), "x", secret),
+		n.Send(ctx, ignis.Room(id), "x", secret),
+		n.Send(ctx, ignis.Room(wire.RoomDefault), "x", secret, ignis.Except("someone")),
+		n.Send(ctx, ignis.Everyone(), "x", secret),
+		n.Send(ctx, ignis.To(id), "x", secret),
+		n.Send(ctx, ignis.To(""), "x", secret),
+		n.Join(id, "lobby"), // in no room, so not in this one
+		n.SendToRoom("lobby", "x", secret),
+	} {
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	for _, kind := range []string{"client", "room"} {
+		b.in <- fmt.Appendf(nil, `{"serverId":"emitter","type":%q,"target":%q,"event":"x","data":1}`, kind, id)
+	}
+	b.in <- fmt.Appendf(nil, `{"serverId":"emitter","type":"user","target":%q,"event":"x","data":1}`, user)
+	b.in <- []byte(`{"serverId":"emitter","type":"broadcast","event":"x","data":1}`)
+	synctest.Wait()
+}
+
+// Until it is authenticated and has agreed on keys, a client receives nothing
+// but errors, whoever sends in whatever way.
+func TestNothingBeforeAuthentication(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newFakeBus()
+		step := make(chan struct{})
+		n := startMem(t, ignis.Config{
+			Bus: b,
+			Authenticate: func(context.Context, ignis.Credentials) (ignis.Identity, error) {
+				<-step
+				return ignis.Identity{UserID: "ann"}, nil
+			},
+			RequireEncryption: true,
+			Handshake: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Session, error) {
+				<-step
+				return &ignis.Session{Seal: func(text []byte) ([]byte, error) { return text, nil }}, nil
+			},
+		})
+		p := n.connect()
+		synctest.Wait()
+		id := n.Clients()[0].ID
+		check := func(state ignis.State) {
+			t.Helper()
+			sendEverything(t, n, b, id, "ann")
+			p.text("no JSON")
+			p.only(failure(wire.ErrorFormat))
+			c, ok := n.Client(id)
+			if !ok || c.State != state || len(c.Rooms) != 0 || c.UserID != "" ||
+				len(n.ClientsOfUser("ann")) != 0 || len(n.ClientsInRoom(id)) != 0 || n.Stats().Authenticated != 0 {
+				t.Errorf("found in an index: %+v", c)
+			}
+		}
+		check(ignis.StateUnauthorized)
+		p.text(authenticate)
+		synctest.Wait()
+		check(ignis.StateAuthenticating) // in Authenticate
+		step <- struct{}{}
+		synctest.Wait()
+		check(ignis.StateAuthenticating) // in Handshake
+		step <- struct{}{}
+		if lines := p.got(); len(lines) != 1 || !strings.HasPrefix(lines[0], `{"event":"connected"`) {
+			t.Fatalf("received %q", lines)
+		}
+		sendEverything(t, n, b, id, "ann")
+		if lines := p.got(); len(lines) != 19-1 { // without the call of Join
+			t.Errorf("%d messages came, want 18: %q", len(lines), lines)
+		}
+	})
+}
+
+// What is in the indexes when the connect callback runs, and what has been
+// received by then.
+func TestOrderOnSuccess(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var n *node
+		var p *peer
+		called := false
+		n = startMem(t, ignis.Config{OnConnect: func(_ context.Context, c *ignis.Client) {
+			called = true
+			time.Sleep(time.Second) // until everything else is at rest
+			if line := p.next(); !strings.HasPrefix(line, `{"event":"connected","data":{"id":"`+c.ID+`"`) {
+				t.Errorf("received %s before the callback", line)
+			}
+			info, _ := n.Client(c.ID)
+			rooms := []string{c.ID, wire.RoomDefault, wire.RoomNotification}
+			if !slices.Equal(info.Rooms, rooms) || len(n.ClientsOfUser("ann")) != 1 || info.State != ignis.StateAuthenticated {
+				t.Errorf("in the callback: %+v", info)
+			}
+			for _, room := range rooms {
+				if len(n.ClientsInRoom(room)) != 1 {
+					t.Errorf("not in room %s", room)
+				}
+			}
+			if err := n.SendToClient(c.ID, "welcome", nil); err != nil {
+				t.Error(err)
+			}
+		}})
+		p = n.connect()
+		p.text(`{"event":"authenticate","data":{"user":"ann"}}`)
+		synctest.Wait()
+		time.Sleep(2 * time.Second)
+		p.only(`{"event":"welcome"}`)
+		if !called {
+			t.Error("OnConnect was not called")
+		}
+	})
+}
+
+// The connected event byte for byte. A bubble's time begins at midnight UTC on
+// 2000-01-01.
+func TestConnectedBytes(t *testing.T) {
+	for name, row := range map[string]struct {
+		user    string
+		session *ignis.Session
+		want    string
+	}{
+		"anonymous": {"", nil, `{"event":"connected","data":{"id":"ID","time":"2000-01-01T00:00:00.120Z"}}`},
+		"a user":    {"<ann>\u2028", nil, "{\"event\":\"connected\",\"data\":{\"id\":\"ID\",\"userId\":\"<ann>\u2028\",\"time\":\"2000-01-01T00:00:00.120Z\"}}"},
+		"encrypted": {
+			"ann", &ignis.Session{ServerPublicKey: "BP+/=", Salt: "c2FsdA==", Seal: func([]byte) ([]byte, error) { return []byte("sealed"), nil }},
+			`{"event":"connected","data":{"id":"ID","userId":"ann","time":"2000-01-01T00:00:00.120Z","serverPublicKey":"BP+/=","salt":"c2FsdA=="}}`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				n := startMem(t, ignis.Config{
+					Authenticate: func(context.Context, ignis.Credentials) (ignis.Identity, error) {
+						return ignis.Identity{UserID: row.user}, nil
+					},
+					RequireEncryption: row.session != nil,
+					Handshake: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Session, error) {
+						return row.session, nil
+					},
+				})
+				time.Sleep(120 * time.Millisecond)
+				p := n.connect()
+				p.text(authenticate)
+				p.only(strings.Replace(row.want, "ID", n.Clients()[0].ID, 1))
+			})
+		})
+	}
+}
+
+// Nothing comes before the connected event, and nothing that is sent after it is
+// missing, however much is sent meanwhile.
+func TestConnectedComesFirstInAFlood(t *testing.T) {
+	n := start(t, ignis.Config{BackpressureLimit: 64 << 20})
+	stop := make(chan struct{})
+	var flood sync.WaitGroup
+	flood.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = n.Broadcast("n", i)
+				_ = n.SendToRoom(wire.RoomDefault, "r", i)
+				time.Sleep(0) // yields
+			}
+		}
+	})
+	for range 50 {
+		p := n.login("ann") // fails on anything else than connected
+		first := decodeNumber(t, p.next())
+		for i := range 20 {
+			if got := decodeNumber(t, p.next()); got != first+(i+1)/2 && got != first+(i+2)/2 {
+				t.Fatalf("message %d after %d is %d", i, first, got)
+			}
+		}
+		_ = p.conn.Close()
+	}
+	close(stop)
+	flood.Wait()
+}
+
+func decodeNumber(t *testing.T, line string) (n int) {
+	t.Helper()
+	m, err := wire.DecodeMessage([]byte(line))
+	if err != nil || json.Unmarshal(m.Data, &n) != nil {
+		t.Fatalf("received %s", line)
+	}
+	return n
+}
+
+func TestClientIDs(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{})
+		v4 := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+		seen := map[string]bool{}
+		for range 50 {
+			id := n.login("ann").id
+			if !v4.MatchString(id) || seen[id] || !ignis.IsClientID(id) {
+				t.Errorf("id %s", id)
+			}
+			seen[id] = true
+		}
+	})
+}
+
+func TestCredentials(t *testing.T) {
+	for text, want := range map[string]ignis.Credentials{
+		`{"event":"authenticate"}`:                          {Raw: []byte(`{}`)},
+		`{"event":"authenticate","data":null}`:              {Raw: []byte(`{}`)},
+		`{"event":"authenticate","data":"t"}`:               {Raw: []byte(`"t"`)},
+		`{"event":"authenticate","data":[1]}`:               {Raw: []byte(`[1]`)},
+		`{"event":"authenticate","data":{"token":"t"}}`:     {Token: "t", Raw: []byte(`{"token":"t"}`)},
+		`{"event":"authenticate","data":{"token":5}}`:       {Raw: []byte(`{"token":5}`)},
+		`{"event":"authenticate","data":{"token":null}}`:    {Raw: []byte(`{"token":null}`)},
+		`{"event":"authenticate","data":{"Token":"t"}}`:     {Raw: []byte(`{"Token":"t"}`)},
+		`{"event":"authenticate","data":{"type":"Bearer","token":"a\u0062","publicKey":"k","n":12345678901234567890123}}`: {
+			Type: "Bearer", Token: "ab", PublicKey: "k",
+			Raw: []byte(`{"type":"Bearer","token":"a\u0062","publicKey":"k","n":12345678901234567890123}`),
+		},
+	} {
+		t.Run(text, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var got ignis.Credentials
+				n := startMem(t, ignis.Config{Authenticate: func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
+					got = c
+					return ignis.Identity{}, nil
+				}})
+				p := n.connect()
+				p.text(text)
+				p.got()
+				want.ClientID, want.RemoteAddr = n.Clients()[0].ID, "pipe"
+				if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
+					t.Errorf("got  %q\nwant %q", got, want)
+				}
+			})
+		})
+	}
+}
+
+func TestDecodeCredentials(t *testing.T) {
+	var v struct{ Token string }
+	if err := (ignis.Credentials{Raw: []byte(`{"token":"t"}`)}).Decode(&v); err != nil || v.Token != "t" {
+		t.Errorf("%+v, %v", v, err)
+	}
+	if err := (ignis.Credentials{Raw: []byte(`"` + secret + `"`)}).Decode(&v); err == nil || strings.Contains(err.Error(), secret) {
+		t.Errorf("error %v", err)
+	}
+}

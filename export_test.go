@@ -1,0 +1,12 @@
+package ignis
+
+import "net"
+
+// IsClientID is isClientID for tests.
+var IsClientID = isClientID
+
+// Adopt gives the server a connection as if it had come through ServeHTTP.
+func Adopt(s *Server, nc net.Conn) { s.accepted <- upgraded{nc: nc} }
+
+// Receive gives the server an envelope as its bus does.
+func Receive(s *Server, envelope []byte) { s.receive(envelope) }

@@ -1,0 +1,80 @@
+package ws
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gobwas/ws"
+)
+
+func BenchmarkParser(b *testing.B) {
+	frame := masked(ws.OpText, true, strings.Repeat("x", 128))
+	p := parser{max: 1 << 17}
+	buf := make([]byte, len(frame))
+	b.ReportAllocs()
+	b.SetBytes(int64(len(frame)))
+	for b.Loop() {
+		copy(buf, frame)
+		if err := p.feed(buf, func(ws.OpCode, []byte) error { return nil }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// One message, or a burst of them, to many connections over real sockets, until
+// the kernel has all of it.
+func BenchmarkDeliver(b *testing.B) {
+	for _, conns := range []int{1, 100, 5000} {
+		for _, burst := range []int{1, 200} {
+			b.Run(fmt.Sprintf("%d connections, %d messages", conns, burst), func(b *testing.B) {
+				deliver(b, conns, burst)
+			})
+		}
+	}
+}
+
+func deliver(b *testing.B, conns, burst int) {
+	opts := defaults()
+	opts.Flusher = NewFlusher(runtime.GOMAXPROCS(0))
+	list := make([]*Conn, conns)
+	var running sync.WaitGroup
+	for i := range list {
+		server, client := tcpPair(b)
+		list[i] = NewConn(server, &opts)
+		running.Go(func() { list[i].Serve(nil, func([]byte, bool) {}); list[i].Finish() })
+		running.Go(func() {
+			_, _ = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{client}, make([]byte, 4096))
+			_ = client.Close()
+		})
+	}
+	m := text(strings.Repeat("x", 186))
+	b.ReportAllocs()
+	for b.Loop() {
+		for range burst {
+			for _, c := range list {
+				c.Enqueue(m)
+			}
+		}
+		for _, c := range list {
+			for busy(c) {
+				runtime.Gosched()
+			}
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*conns*burst), "ns/delivery")
+	for _, c := range list {
+		c.Abort(CauseAborted)
+	}
+	running.Wait()
+	opts.Flusher.Close()
+}
+
+func busy(c *Conn) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.scheduled
+}
