@@ -12,16 +12,16 @@ import (
 	"testing"
 )
 
-const module = "github.com/ignis-go/ignis"
+const modulePath = "github.com/ignis-go/ignis"
 
-// rule says what the packages of this module may import. Tests may import more.
-type rule struct {
+// importRule says what the packages of this module may import. Tests may import more.
+type importRule struct {
 	own     []string // packages of this module; "." is the root package
 	modules []string // modules of others
 	planned bool     // the package may still be missing
 }
 
-var rules = map[string]rule{
+var importRules = map[string]importRule{
 	".": {
 		own:     []string{"wire", "seal", "internal/registry", "internal/ws"},
 		modules: []string{"github.com/gobwas/ws", "github.com/google/uuid"},
@@ -50,10 +50,10 @@ var rules = map[string]rule{
 	"internal/redistest": {},
 }
 
-// links names all modules of others that end up in a program which imports the
+// linkRules names all modules of others that end up in a program which imports the
 // package, through whatever other package. A chat on one machine carries no
 // Redis client, no metrics and no command-line parser.
-var links = map[string][]string{
+var linkRules = map[string][]string{
 	".": {
 		"github.com/gobwas/httphead",
 		"github.com/gobwas/pool",
@@ -73,10 +73,10 @@ func TestDependencies(t *testing.T) {
 	for _, system := range []string{"linux", "darwin", "windows"} {
 		t.Run(system, func(t *testing.T) {
 			t.Parallel()
-			pkgs := list(t, system)
-			for name, r := range rules {
-				if pkgs[path(name)] == nil && !r.planned {
-					t.Errorf("%s is in the table rules but not in the module: take it out", name)
+			pkgs := goList(t, system)
+			for name, r := range importRules {
+				if pkgs[importPath(name)] == nil && !r.planned {
+					t.Errorf("%s is in the table importRules but not in the module: take it out", name)
 				}
 			}
 			for _, p := range pkgs {
@@ -89,10 +89,10 @@ func TestDependencies(t *testing.T) {
 	}
 }
 
-func checkImports(t *testing.T, pkgs map[string]*pkg, p *pkg) {
-	r, ok := rules[p.name()]
+func checkImports(t *testing.T, pkgs map[string]*goPackage, p *goPackage) {
+	r, ok := importRules[p.name()]
 	if !ok {
-		t.Errorf("%s is in no table: add it to rules in deps_test.go, with what it may import", p.name())
+		t.Errorf("%s is in no table: add it to importRules in deps_test.go, with what it may import", p.name())
 		return
 	}
 	for _, imported := range p.Imports {
@@ -100,16 +100,16 @@ func checkImports(t *testing.T, pkgs map[string]*pkg, p *pkg) {
 		case dep == nil || dep.Standard: // nil: the standard library's copy of a module
 		case dep.ours():
 			if !slices.Contains(r.own, dep.name()) {
-				t.Errorf("%s imports %s; the table rules does not allow it", p.name(), dep.name())
+				t.Errorf("%s imports %s; the table importRules does not allow it", p.name(), dep.name())
 			}
 		case !slices.Contains(r.modules, dep.Module.Path):
-			t.Errorf("%s imports %s of %s; the table rules does not allow it", p.name(), imported, dep.Module.Path)
+			t.Errorf("%s imports %s of %s; the table importRules does not allow it", p.name(), imported, dep.Module.Path)
 		}
 	}
 }
 
-func checkLinks(t *testing.T, pkgs map[string]*pkg, p *pkg) {
-	allowed, ok := links[p.name()]
+func checkLinks(t *testing.T, pkgs map[string]*goPackage, p *goPackage) {
+	allowed, ok := linkRules[p.name()]
 	if !ok {
 		return
 	}
@@ -118,12 +118,12 @@ func checkLinks(t *testing.T, pkgs map[string]*pkg, p *pkg) {
 		if dep == nil || dep.Standard || dep.ours() || slices.Contains(allowed, dep.Module.Path) {
 			continue
 		}
-		t.Errorf("%s links %s of %s; the table links does not allow it", p.name(), linked, dep.Module.Path)
+		t.Errorf("%s links %s of %s; the table linkRules does not allow it", p.name(), linked, dep.Module.Path)
 	}
 }
 
-// pkg is what go list says of a package.
-type pkg struct {
+// goPackage is what go list says of a package.
+type goPackage struct {
 	ImportPath string
 	Standard   bool
 	Imports    []string               // without those of tests
@@ -131,26 +131,26 @@ type pkg struct {
 	Module     *struct{ Path string } // nil in the standard library
 }
 
-func (p *pkg) ours() bool { return p.Module != nil && p.Module.Path == module }
+func (p *goPackage) ours() bool { return p.Module != nil && p.Module.Path == modulePath }
 
 // name is what the tables call a package of this module.
-func (p *pkg) name() string {
-	if p.ImportPath == module {
+func (p *goPackage) name() string {
+	if p.ImportPath == modulePath {
 		return "."
 	}
-	return strings.TrimPrefix(p.ImportPath, module+"/")
+	return strings.TrimPrefix(p.ImportPath, modulePath+"/")
 }
 
-// path is the import path of a package that the tables call name.
-func path(name string) string {
+// importPath is the import path of a package that the tables call name.
+func importPath(name string) string {
 	if name == "." {
-		return module
+		return modulePath
 	}
-	return module + "/" + name
+	return modulePath + "/" + name
 }
 
-// list returns this module's packages and all that they import, by import path.
-func list(t *testing.T, system string) map[string]*pkg {
+// goList returns this module's packages and all that they import, by import path.
+func goList(t *testing.T, system string) map[string]*goPackage {
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Standard,Imports,Deps,Module", "./...")
 	cmd.Env = append(os.Environ(), "GOOS="+system, "CGO_ENABLED=0")
@@ -159,9 +159,9 @@ func list(t *testing.T, system string) map[string]*pkg {
 	if err != nil {
 		t.Fatalf("%v: %v\n%s", cmd, err, &stderr)
 	}
-	pkgs := make(map[string]*pkg)
+	pkgs := make(map[string]*goPackage)
 	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
-		var p pkg
+		var p goPackage
 		err := dec.Decode(&p)
 		if errors.Is(err, io.EOF) {
 			return pkgs

@@ -208,6 +208,10 @@ func upgrade(ctx context.Context, u *url.URL, cfg Config) (conn net.Conn, rest [
 func upgradeError(err error) error {
 	var status ws.StatusError
 	if errors.As(err, &status) {
+		switch int(status) {
+		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+			return fmt.Errorf("%w: HTTP status %d; try again later", ErrUnavailable, int(status))
+		}
 		return fmt.Errorf("%w: the server answered HTTP status %d instead of 101; check the URL's path",
 			ErrProtocol, int(status))
 	}

@@ -153,7 +153,7 @@ func TestDialFailsAtUpgrade(t *testing.T) {
 		text   string
 	}{
 		{"status 426", answer("HTTP/1.1 426 Upgrade Required\r\n\r\n"), client.ErrProtocol, "426"},
-		{"status 503", answer("HTTP/1.1 503 Service Unavailable\r\n\r\n"), client.ErrProtocol, "503"},
+		{"status 503", answer("HTTP/1.1 503 Service Unavailable\r\n\r\n"), client.ErrUnavailable, "503"},
 		{"not HTTP", answer("SSH-2.0-OpenSSH\r\n"), client.ErrProtocol, "not a WebSocket server"},
 		{"nothing", answer(""), client.ErrLost, ""},
 		{"half a response", answer("HTTP/1.1 101 Switching Protocols\r\nUpg"), client.ErrLost, ""},

@@ -18,6 +18,9 @@ var (
 	// protocol or Ignis's, or that exceeds [Config.MaxMessage]. The connection
 	// is closed with code 1002, 1007 or 1009.
 	ErrProtocol = errors.New("protocol error")
+	// ErrUnavailable is wrapped by [Dial]'s error when the server, or what is in
+	// front of it, answers that it takes no connections now.
+	ErrUnavailable = errors.New("server not available")
 	// ErrClosed is returned once the application has closed the connection.
 	ErrClosed = errors.New("connection closed by the application")
 	// ErrLost is wrapped by errors for a connection that ended without a close
