@@ -42,7 +42,7 @@ func (p *peer) rooms() []string {
 }
 
 func names(names ...string) string {
-	data, _ := json.Marshal(names)
+	data, _ := json.Marshal(append([]string{}, names...))
 	return `{"rooms":` + string(data) + `}`
 }
 

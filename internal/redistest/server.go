@@ -244,14 +244,15 @@ func (s *Server) Resume() {
 // final line break. A failure, also an error reply, ends the test.
 func (s *Server) Do(args ...string) string {
 	s.t.Helper()
-	out, err := s.try(args...)
+	out, err := s.Try(args...)
 	if err != nil {
 		s.t.Fatalf("redis-cli %s: %v", strings.Join(args, " "), err)
 	}
 	return out
 }
 
-func (s *Server) try(args ...string) (string, error) {
+// Try is Do for a command that may fail: it returns the error.
+func (s *Server) Try(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
 	base := []string{"-e", "-p", strconv.Itoa(s.port)}

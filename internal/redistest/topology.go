@@ -27,7 +27,7 @@ func StartSentinel(t testing.TB, n int) *Sentinel {
 	c := &Sentinel{Master: Start(t)}
 	c.Replica = StartWith(t, Config{Args: []string{"--replicaof", "127.0.0.1 " + strconv.Itoa(c.Master.port)}})
 	Wait(t, "the replica to follow its master", func() bool {
-		out, err := c.Replica.try("info", "replication")
+		out, err := c.Replica.Try("info", "replication")
 		return err == nil && strings.Contains(out, "master_link_status:up")
 	})
 	for range n {
@@ -35,7 +35,7 @@ func StartSentinel(t testing.TB, n int) *Sentinel {
 	}
 	Wait(t, "the Sentinels to know each other and the replica", func() bool {
 		for _, s := range c.Sentinels {
-			out, err := s.try("sentinel", "master", MasterSet)
+			out, err := s.Try("sentinel", "master", MasterSet)
 			if err != nil || field(out, "num-slaves") != "1" || field(out, "num-other-sentinels") != strconv.Itoa(n-1) {
 				return false
 			}
@@ -62,7 +62,7 @@ func (c *Sentinel) Failover() {
 	s.t.Helper()
 	Wait(s.t, "a Sentinel to take the order", func() bool {
 		// It refuses until it has heard enough of the replica.
-		out, err := s.try("sentinel", "failover", MasterSet)
+		out, err := s.Try("sentinel", "failover", MasterSet)
 		return err == nil && out == "OK"
 	})
 }
@@ -89,12 +89,12 @@ func StartCluster(t testing.TB) *Cluster {
 	}
 	create := append([]string{"--cluster", "create"}, addrs(c.Nodes)...)
 	create = append(create, "--cluster-replicas", "0", "--cluster-yes")
-	if out, err := c.Nodes[0].try(create...); err != nil {
+	if out, err := c.Nodes[0].Try(create...); err != nil {
 		t.Fatalf("redis-cli --cluster create: %v\n%s", err, out)
 	}
 	Wait(t, "all nodes to see the whole Cluster", func() bool {
 		for _, n := range c.Nodes {
-			out, err := n.try("cluster", "info")
+			out, err := n.Try("cluster", "info")
 			if err != nil || !strings.Contains(out, "cluster_state:ok") || !strings.Contains(out, "cluster_known_nodes:3") {
 				return false
 			}

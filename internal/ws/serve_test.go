@@ -1,13 +1,9 @@
 package ws
 
 import (
-	"crypto/tls"
 	"fmt"
-	"io"
-	"net"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -222,133 +218,4 @@ func TestFloodDoesNotHoldTheEnd(t *testing.T) {
 			})
 		}
 	}
-}
-
-// What Finish is waiting for may have come already, behind the message during
-// which Close was called.
-func TestCloseFrameBehindTheLastMessage(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		opts := defaults()
-		opts.Flusher = NewFlusher(1)
-		server, client := net.Pipe()
-		go func() {
-			_, _ = client.Write(append(append(masked(ws.OpText, true, "quit"), masked(ws.OpText, true, "ignored")...),
-				masked(ws.OpClose, true, closeBody(1000, ""))...))
-			_, _ = io.Copy(io.Discard, client)
-		}()
-		c := NewConn(server, &opts)
-		c.Serve(nil, func([]byte, bool) { c.Close(4000, "as you wish") })
-		start := time.Now()
-		c.Finish()
-		if time.Since(start) > 0 {
-			t.Error("waited for a close frame that had come")
-		}
-		opts.Flusher.Close()
-		_ = client.Close()
-	})
-}
-
-// Finish takes CloseTimeout at most, whatever the peer does not do.
-func TestFinishIsBounded(t *testing.T) {
-	tests := map[string]func(peer net.Conn){
-		"does nothing": func(net.Conn) {},
-		"only reads":   func(peer net.Conn) { _, _ = io.Copy(io.Discard, peer) },
-		"only sends": func(peer net.Conn) {
-			for {
-				time.Sleep(time.Millisecond) // in fake time, which would stand still
-				if _, err := peer.Write(masked(ws.OpText, true, "x")); err != nil {
-					return
-				}
-			}
-		},
-		"sends a violation": func(peer net.Conn) {
-			for {
-				time.Sleep(time.Millisecond)
-				if _, err := peer.Write([]byte("\x00")); err != nil {
-					return
-				}
-			}
-		},
-	}
-	for name, behave := range tests {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				opts := defaults()
-				opts.Flusher = NewFlusher(1)
-				server, client := net.Pipe()
-				c := NewConn(server, &opts)
-				gone := make(chan struct{})
-				go func() { defer close(gone); behave(client) }()
-				c.Enqueue(text("hello"))
-				start := time.Now()
-				c.Close(4000, "bye")
-				c.Serve(nil, func([]byte, bool) {})
-				c.Finish()
-				if d := time.Since(start); d > opts.CloseTimeout {
-					t.Errorf("took %v of %v", d, opts.CloseTimeout)
-				}
-				opts.Flusher.Close()
-				_ = client.Close()
-				<-gone
-			})
-		})
-	}
-}
-
-// A seal function that hangs does not hold Finish.
-func TestFinishWithHangingSeal(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		opts := defaults()
-		opts.Flusher = NewFlusher(1)
-		server, client := net.Pipe()
-		c := NewConn(server, &opts)
-		hang := make(chan struct{})
-		c.Seal(func(b []byte) ([]byte, error) { <-hang; return b, nil })
-		c.Enqueue(text("hello"))
-		c.Close(1000, "")
-		c.Serve(nil, func([]byte, bool) {})
-		start := time.Now()
-		c.Finish()
-		if d := time.Since(start); d > opts.CloseTimeout {
-			t.Errorf("took %v of %v", d, opts.CloseTimeout)
-		}
-		close(hang)
-		opts.Flusher.Close()
-		_ = client.Close()
-	})
-}
-
-// A full TLS connection is not waited for beyond CloseTimeout.
-func TestFinishOfFullTLS(t *testing.T) {
-	opts := defaults()
-	opts.CloseTimeout = 10 * time.Millisecond
-	closed := &closeRecorder{}
-	p := serve(t, transport{"tls", func(t testing.TB) (server, client net.Conn) {
-		closed.Conn, client = tlsPair(t)
-		closed.inner = closed.Conn.(*tls.Conn).NetConn()
-		return closed, client
-	}}, opts)
-	for range 20 {
-		p.Enqueue(text(strings.Repeat("x", 1<<20)))
-	}
-	p.Close(1001, "")
-	wait(t, p.finished)
-	if !closed.innerFirst {
-		t.Error("the goodbye of TLS was waited for")
-	}
-}
-
-// closeRecorder is a TLS connection that notes whether what is under it was
-// closed before.
-type closeRecorder struct {
-	net.Conn
-	inner      net.Conn
-	innerFirst bool
-}
-
-func (c *closeRecorder) NetConn() net.Conn { return c.inner }
-
-func (c *closeRecorder) Close() error {
-	c.innerFirst = c.inner.SetDeadline(time.Time{}) != nil // an error: it is closed
-	return c.Conn.Close()
 }

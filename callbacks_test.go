@@ -1,0 +1,256 @@
+package ignis_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// diary records the callbacks of each client and complains when two of one
+// client run at a time.
+type diary struct {
+	t    testing.TB
+	mu   sync.Mutex
+	busy map[string]bool
+	done map[string][]string
+	took time.Duration // of each callback
+}
+
+func (d *diary) note(id, name string) {
+	d.mu.Lock()
+	if d.busy == nil {
+		d.busy, d.done = map[string]bool{}, map[string][]string{}
+	}
+	if d.busy[id] {
+		d.t.Errorf("%s runs while another callback of the client does", name)
+	}
+	d.busy[id] = true
+	d.done[id] = append(d.done[id], name)
+	d.mu.Unlock()
+	time.Sleep(d.took) // in a bubble
+	d.mu.Lock()
+	d.busy[id] = false
+	d.mu.Unlock()
+}
+
+func (d *diary) config() ignis.Config {
+	return ignis.Config{
+		Authenticate: func(ctx context.Context, c ignis.Credentials) (ignis.Identity, error) {
+			d.note(c.ClientID, "authenticate")
+			return anyone(ctx, c)
+		},
+		ValidateRooms: func(_ context.Context, c *ignis.Client, rooms []string) ([]string, error) {
+			d.note(c.ID, "rooms")
+			return rooms, nil
+		},
+		OnConnect:    func(_ context.Context, c *ignis.Client) { d.note(c.ID, "connect") },
+		OnMessage:    func(_ context.Context, c *ignis.Client, m wire.Message) error { d.note(c.ID, m.Event); return nil },
+		OnDisconnect: func(_ context.Context, c *ignis.Client, _ ignis.Disconnect) { d.note(c.ID, "disconnect") },
+	}
+}
+
+func TestCallbacksOfOneClientAreInOrder(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d := &diary{t: t, took: time.Second}
+		n := startMem(t, d.config())
+		p, q := n.login("ann"), n.login("bob") // while OnConnect still runs
+		for i := range 5 {
+			for _, peer := range []*peer{p, q} {
+				peer.text(fmt.Sprintf(`{"event":"m%d"}`, i))
+				peer.join(names("a"))
+			}
+		}
+		_ = p.conn.Close() // with callbacks yet to run
+		synctest.Wait()
+		_ = n.Disconnect(q.id, 1000, "")
+		time.Sleep(time.Minute)
+		want := "authenticate connect m0 rooms m1 rooms m2 rooms m3 rooms m4 rooms disconnect"
+		for _, id := range []string{p.id, q.id} {
+			if got := strings.Join(d.done[id], " "); got != want {
+				t.Errorf("callbacks: %s\n     want: %s", got, want)
+			}
+		}
+	})
+}
+
+func TestCallbacksOfManyClientsRunTogether(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d := &diary{t: t, took: time.Second}
+		n := startMem(t, d.config())
+		began := time.Now()
+		peers := make([]*peer, 20)
+		for i := range peers {
+			peers[i] = n.connect()
+			peers[i].text(authenticate)
+		}
+		for _, p := range peers {
+			p.next()
+		}
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("20 clients took %v, want as long as one", took)
+		}
+	})
+}
+
+// A client with OnConnect gets OnDisconnect, once, at whatever moment it goes.
+func TestDisconnectOncePerConnect(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d := &diary{t: t, took: time.Second}
+		n := startMem(t, d.config())
+		for i := range 40 {
+			p := n.connect()
+			p.text(authenticate)
+			go func() {
+				time.Sleep(time.Duration(i) * 100 * time.Millisecond)
+				_ = p.conn.Close()
+			}()
+		}
+		time.Sleep(time.Minute)
+		for id, done := range d.done {
+			got := strings.Join(done, " ")
+			if got != "authenticate" && got != "authenticate connect disconnect" {
+				t.Errorf("%s: %s", id, got)
+			}
+		}
+	})
+}
+
+// The reader goes on while a handler is slow: it answers what needs no handler.
+func TestSlowHandlerDoesNotStopTheReader(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) error {
+			return hang(ctx)
+		}})
+		p, other := n.login("ann"), n.login("bob")
+		for range 64 { // one in hand, 63 waiting
+			p.text(`{"event":"x"}`)
+		}
+		p.text("x")
+		p.send(ws.OpPing, nil)
+		p.only(failure(wire.ErrorFormat), "<pong>")
+		_ = n.Broadcast("x", 1)
+		p.only(line)
+		other.only(line)
+		_ = p.conn.Close()
+		synctest.Wait()
+		if s := n.Stats(); s.Clients != 1 || s.CallbackErrors != 64 || s.Messages != 64 {
+			t.Errorf("counted %+v", s)
+		}
+	})
+}
+
+// stuffed returns a client whose callbacks are so far behind that it is not read
+// from any more: it has sent messages that nobody reads, and is sending one.
+func stuffed(n *node) (p *peer, sent *atomic.Int64) {
+	p, sent = n.login("stuffed"), &atomic.Int64{}
+	p.pumpMessages(100, sent)
+	synctest.Wait()
+	return p, sent
+}
+
+// pumpMessages sends numbered messages as fast as they are read.
+func (p *peer) pumpMessages(count int, sent *atomic.Int64) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range count {
+			p.text(fmt.Sprintf(`{"event":"m","data":%d}`, i))
+			sent.Add(1)
+		}
+	}()
+	p.t.Cleanup(func() { _ = p.conn.Close(); <-done })
+}
+
+// A client whose callbacks are behind is not read from, and none of the sweeps
+// takes it for silent: what it sent, heartbeats too, is not lost but waiting.
+func TestFullQueueStopsReading(t *testing.T) {
+	for _, behind := range []time.Duration{time.Minute, 60*time.Second + 1, 120 * time.Second, 10 * time.Minute} {
+		t.Run(behind.String(), func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				release := make(chan struct{})
+				h := &heard{}
+				n := startMem(t, ignis.Config{OnMessage: func(ctx context.Context, c *ignis.Client, m wire.Message) error {
+					<-release
+					return h.message(ctx, c, m)
+				}})
+				began := time.Now()
+				p, sent := stuffed(n)
+				if got := sent.Load(); got < 64 || got > 68 {
+					t.Errorf("%d messages were read", got)
+				}
+				time.Sleep(behind - time.Since(began))
+				synctest.Wait()
+				if n.Stats().Clients != 1 {
+					t.Fatalf("gone: %v", n.Stats().Disconnects)
+				}
+				close(release)
+				synctest.Wait()
+				time.Sleep(time.Second)
+				if got := h.take(); len(got) != 100 || got[99] != "m|99|" {
+					t.Errorf("%d messages were handled", len(got))
+				}
+				p.text("x")
+				p.only(failure(wire.ErrorFormat))
+				time.Sleep(5 * time.Minute) // then it counts as silent again
+				p.only(closed(4002)...)
+			})
+		})
+	}
+}
+
+func TestFullQueueOfBytes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := make(chan struct{})
+		h := &heard{}
+		n := startMem(t, ignis.Config{OnMessage: func(ctx context.Context, c *ignis.Client, m wire.Message) error {
+			<-release
+			return h.message(ctx, c, m)
+		}})
+		p := n.login("ann")
+		var sent atomic.Int64
+		data := strings.Repeat("a", 100<<10)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for range 10 {
+				p.text(`{"event":"m","data":"` + data + `"}`)
+				sent.Add(1)
+			}
+		}()
+		// One in hand, two waiting, one that the reader holds.
+		if synctest.Wait(); sent.Load() != 4 {
+			t.Errorf("%d large messages were read", sent.Load())
+		}
+		close(release)
+		<-done
+		if synctest.Wait(); len(h.take()) != 10 {
+			t.Error("messages are missing")
+		}
+	})
+}
+
+// A server that ends such a connection need not wait for its callbacks.
+func TestFullQueueAndClose(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) error { return hang(ctx) }})
+		p, _ := stuffed(n)
+		_ = n.Disconnect(p.id, 4000, "enough")
+		if got := p.got(); !slices.Contains(got, "<close 4000 enough>") || n.Stats().Clients != 0 {
+			t.Errorf("received %q", got)
+		}
+		if s := n.Stats(); s.Received != s.Messages+s.Ignored {
+			t.Errorf("%d messages received, %d handled and %d ignored", s.Received, s.Messages, s.Ignored)
+		}
+	})
+}

@@ -1,0 +1,118 @@
+package ignis_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/wire"
+)
+
+func TestBadConfig(t *testing.T) {
+	for name, cfg := range map[string]ignis.Config{
+		"Authenticate":       {},
+		"DefaultRooms":       {Authenticate: anyone, DefaultRooms: []string{"a", ""}},
+		"MaxRooms":           {Authenticate: anyone, MaxRooms: -1},
+		"MaxRoomsPerRequest": {Authenticate: anyone, MaxRoomsPerRequest: -1},
+		"MaxPayload":         {Authenticate: anyone, MaxPayload: -1},
+		"BackpressureLimit":  {Authenticate: anyone, BackpressureLimit: -1},
+		"AuthTimeout":        {Authenticate: anyone, AuthTimeout: -1},
+		"HeartbeatInterval":  {Authenticate: anyone, HeartbeatInterval: -1},
+		"HeartbeatTimeout":   {Authenticate: anyone, HeartbeatTimeout: -1},
+		"CloseTimeout":       {Authenticate: anyone, CloseTimeout: -1},
+		"ShutdownTimeout":    {Authenticate: anyone, ShutdownTimeout: -1},
+	} {
+		if s, err := ignis.New(cfg); s != nil || err == nil || !strings.Contains(err.Error(), "Config."+name+" ") {
+			t.Errorf("%s: error %v does not name it", name, err)
+		}
+	}
+}
+
+// The times are tested where they count; here the sizes.
+func TestDefaults(t *testing.T) {
+	if wire.DefaultPath != "/ws" || wire.DefaultMaxPayload != 131072 || wire.DefaultBackpressureLimit != 1<<20 ||
+		wire.DefaultAuthTimeout != 5*time.Second || wire.DefaultIdleTimeout != 60*time.Second ||
+		wire.DefaultHeartbeatInterval != 30*time.Second || wire.DefaultHeartbeatTimeout != 90*time.Second {
+		t.Error("the defaults of package wire are not those of Ignis")
+	}
+	bubble(t, func(t *testing.T) {
+		h := &heard{}
+		n := startMem(t, ignis.Config{OnMessage: h.message})
+		p := n.login("ann")
+		frame := []byte(`{"event":"x","data":"` + strings.Repeat("a", 131072-len(`{"event":"x","data":""}`)) + `"}`)
+		p.send(ws.OpText, frame)
+		if p.only(); len(h.take()) != 1 {
+			t.Error("a message of 128 KiB was refused")
+		}
+		p.bytes(encode(ws.NewTextFrame(append(frame, ' ')))[:8]) // its header says it all
+		p.expect(fmt.Sprintf("<close 1009 message over %d bytes>", 131072), "<end>")
+	})
+}
+
+// A client that does not read: 1 MiB may wait for it. A pipe takes nothing
+// without a reader, and what the writer holds counts as waiting.
+func TestBackpressureLimit(t *testing.T) {
+	for _, drop := range []bool{false, true} {
+		bubble(t, func(t *testing.T) {
+			n := startMem(t, ignis.Config{DropWhenFull: drop})
+			stuck, other := n.raw(), n.login("other")
+			stuck.text(authenticate)
+			synctest.Wait()
+			stuck.frame() // the connected event, and no more
+			data := strings.Repeat("a", 1<<16-4-len(`{"event":"x","data":""}`)) // 64 KiB with its header
+			var want []string
+			for range 16 {
+				if err := n.Broadcast("x", data); err != nil {
+					t.Fatal(err)
+				}
+				want = append(want, `{"event":"x","data":"`+data+`"}`)
+			}
+			other.only(want...)
+			if s := n.Stats(); s.Clients != 2 || s.Dropped["backpressure"] != 0 {
+				t.Errorf("at the limit: %d clients, dropped %v", s.Clients, s.Dropped)
+			}
+			if c := n.ClientsOfUser(""); len(c) > 0 || !backpressured(n) {
+				t.Error("nobody is backpressured")
+			}
+			_ = n.Broadcast("x", 1)
+			other.only(line)
+			s := n.Stats()
+			if s.Dropped["backpressure"] != 1 || (s.Disconnects["backpressure"] == 1) == drop || s.Authenticated == 1 == drop {
+				t.Errorf("over the limit: %+v", s)
+			}
+			if n.log.count("does not read as fast") != 1 {
+				t.Errorf("log: %s", n.log)
+			}
+			stuck.pump()
+			got := stuck.got()
+			switch {
+			case drop && len(got) != 16:
+				t.Errorf("received %d messages", len(got))
+			case !drop && (len(got) == 0 || got[len(got)-1] != "<end>"):
+				t.Error("not cut off")
+			}
+			if drop {
+				_ = n.Broadcast("x", 1)
+				stuck.only(line)
+				if backpressured(n) {
+					t.Error("still backpressured")
+				}
+			}
+		})
+	}
+}
+
+func backpressured(n *node) bool {
+	synctest.Wait()
+	for _, c := range n.Clients() {
+		if c.Backpressured {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,253 @@
+package ignis_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ignis-go/ignis"
+)
+
+// Envelopes as they may arrive from the bus, and whom they reach. ID stands for
+// bob's id, OWN for the server's.
+func TestReceive(t *testing.T) {
+	const everyone = "ann1 ann2 bob none"
+	const counted, malformed, unknown = "", "malformed", "unknown"
+	for name, row := range map[string]struct {
+		envelope string
+		want     string
+		verdict  string
+	}{
+		"from an emitter":         {`{"serverId":"emitter","type":"broadcast","event":"x","data":1}`, everyone, counted},
+		"from a server":           {`{"serverId":"b1","type":"broadcast","event":"x","data":1}`, everyone, counted},
+		"its own":                 {`{"serverId":"OWN","type":"broadcast","event":"x","data":1}`, "", counted},
+		"client":                  {`{"serverId":"s","type":"client","target":"ID","event":"x","data":1}`, "bob", counted},
+		"client, unknown":         {`{"serverId":"s","type":"client","target":"y","event":"x","data":1}`, "", counted},
+		"a room is no client":     {`{"serverId":"s","type":"client","target":"lobby","event":"x","data":1}`, "", counted},
+		"user":                    {`{"serverId":"s","type":"user","target":"ann","event":"x","data":1}`, "ann1 ann2", counted},
+		"room":                    {`{"serverId":"s","type":"room","target":"lobby","event":"x","data":1}`, "ann1 bob", counted},
+		"room of a client":        {`{"serverId":"s","type":"room","target":"ID","event":"x","data":1}`, "bob", counted},
+		"broadcast with a target": {`{"serverId":"s","type":"broadcast","target":"lobby","event":"x","data":1}`, everyone, counted},
+		"no target":               {`{"serverId":"s","type":"room","event":"x","data":1}`, "", counted},
+		"an empty target":         {`{"serverId":"s","type":"user","target":"","event":"x","data":1}`, "", counted},
+		"target is a number":      {`{"serverId":"s","type":"room","target":5,"event":"x","data":1}`, "", counted},
+		"room exclude":            {`{"serverId":"s","type":"room","target":"lobby","event":"x","data":1,"exclude":["ID"]}`, "ann1", counted},
+		"broadcast exclude":       {`{"serverId":"s","type":"broadcast","event":"x","data":1,"exclude":["ID","y"]}`, "ann1 ann2 none", counted},
+		"user exclude":            {`{"serverId":"s","type":"user","target":"bob","event":"x","data":1,"exclude":["ID"]}`, "bob", counted},
+		"client exclude":          {`{"serverId":"s","type":"client","target":"ID","event":"x","data":1,"exclude":["ID"]}`, "bob", counted},
+		"exclude nobody":          {`{"serverId":"s","type":"broadcast","event":"x","data":1,"exclude":[]}`, everyone, counted},
+		"exclude null":            {`{"serverId":"s","type":"broadcast","event":"x","data":1,"exclude":null}`, everyone, counted},
+		"keys in another order":   {`{"data":1,"event":"x","more":[],"type":"broadcast","serverId":"s"}`, everyone, counted},
+		"unknown type":            {`{"serverId":"s","type":"everything","event":"x","data":1}`, "", unknown},
+		"no type":                 {`{"serverId":"s","event":"x","data":1}`, "", unknown},
+		"type is a number":        {`{"serverId":"s","type":5,"event":"x","data":1}`, "", unknown},
+		"no JSON":                 {secret, "", malformed},
+		"empty":                   {``, "", malformed},
+		"an array":                {`[]`, "", malformed},
+		"a string":                {`"` + secret + `"`, "", malformed},
+		"null":                    {`null`, "", malformed},
+		"no server":               {`{"type":"broadcast","event":"x","data":1}`, "", malformed},
+		"server is a number":      {`{"serverId":5,"type":"broadcast","event":"x","data":1}`, "", malformed},
+		"no event":                {`{"serverId":"s","type":"broadcast","data":1}`, "", malformed},
+		"event is a number":       {`{"serverId":"s","type":"broadcast","event":5,"data":1}`, "", malformed},
+		"bad data":                {`{"serverId":"s","type":"broadcast","event":"x","data":` + secret + `}`, "", malformed},
+		"data that ends it":       {`{"serverId":"s","type":"broadcast","event":"x","data":1}}`, "", malformed},
+		"too deep":                {`{"serverId":"s","type":"broadcast","event":"x","data":` + nested(10_000) + `}`, "", malformed},
+		"invalid UTF-8 in data":   {"{\"serverId\":\"s\",\"type\":\"broadcast\",\"event\":\"x\",\"data\":\"\xff\"}", "", malformed},
+		"invalid UTF-8 in event":  {"{\"serverId\":\"s\",\"type\":\"broadcast\",\"event\":\"\xff\",\"data\":1}", "", malformed},
+		"exclude is a string":     {`{"serverId":"s","type":"broadcast","event":"x","data":1,"exclude":"ID"}`, "", malformed},
+		"exclude has a number":    {`{"serverId":"s","type":"broadcast","event":"x","data":1,"exclude":["ID",5]}`, "", malformed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				b := newFakeBus()
+				c := newCrowd(t, b)
+				b.in <- []byte(strings.NewReplacer("ID", c.bob.id, "OWN", c.ID()).Replace(row.envelope))
+				if got := c.reached(line); got != row.want {
+					t.Errorf("reached %q, want %q", got, row.want)
+				}
+				s := c.Stats()
+				if s.BusReceived != 1 || (s.BusMalformed == 1) != (row.verdict == malformed) || (s.BusUnknown == 1) != (row.verdict == unknown) {
+					t.Errorf("counted %d, %d malformed, %d unknown", s.BusReceived, s.BusMalformed, s.BusUnknown)
+				}
+				if c.log.has("malformed envelope") != (row.verdict == malformed) {
+					t.Errorf("log: %s", c.log)
+				}
+				if sent := b.take(); len(sent) > 0 {
+					t.Errorf("published %q", sent)
+				}
+			})
+		})
+	}
+}
+
+func TestReceivedDataIsNotTouched(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newFakeBus()
+		n := startMem(t, ignis.Config{Bus: b})
+		p := n.login("ann")
+		for _, data := range []string{`12345678901234567890123`, "{ \"a\" : \"<&>\u2028\\u003c\" }", `null`} {
+			b.in <- []byte(`{"serverId":"emitter","type":"broadcast","event":"x","data":` + data + `}`)
+			p.only(`{"event":"x","data":` + data + `}`)
+		}
+		b.in <- []byte(`{"serverId":"emitter","type":"broadcast","event":"x"}`)
+		p.only(`{"event":"x"}`)
+	})
+}
+
+func TestBusDoesNotStart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newFakeBus()
+		<-b.starting
+		n := newNode(t, ignis.Config{Bus: b})
+		cause := errors.New("no Redis within 30s")
+		b.starting <- cause
+		if err := <-n.ran; !errors.Is(err, cause) || !strings.Contains(err.Error(), "did not start") {
+			t.Errorf("Run: %v", err)
+		}
+		select {
+		case <-n.Ready():
+			t.Error("ready")
+		default:
+		}
+		n.ran <- nil
+	})
+}
+
+func TestBusEnds(t *testing.T) {
+	for _, cause := range []error{errors.New("gone for good"), nil} {
+		bubble(t, func(t *testing.T) {
+			b := newFakeBus()
+			n := startMem(t, ignis.Config{Bus: b})
+			p := n.login("ann")
+			b.down <- cause
+			if err := <-n.ran; err == nil || cause != nil && !errors.Is(err, cause) {
+				t.Errorf("Run: %v", err)
+			}
+			p.only(closed(1001)...)
+		})
+	}
+}
+
+// While the bus is down, messages go to the clients that are here.
+func TestBusDown(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newFakeBus()
+		b.lost = 7
+		c := newCrowd(t, b)
+		down := errors.New("connection refused")
+		b.fail(down)
+		for range 20 {
+			err := c.Send(context.Background(), ignis.User("bob"), "x", 1)
+			var busErr *ignis.BusError
+			if !errors.As(err, &busErr) || !errors.Is(err, down) || busErr.Err != down {
+				t.Errorf("Send: %v", err)
+			}
+			if got := c.reached(line); got != "bob" {
+				t.Errorf("reached %q", got)
+			}
+		}
+		if h := c.Health(); !h.Ready || !errors.Is(h.Bus, down) {
+			t.Errorf("health: %+v", h)
+		}
+		if s := c.Stats(); s.BusRefused != 20 || s.BusPublished != 0 || s.BusLost != 7 {
+			t.Errorf("counted %+v", s)
+		}
+		if got := c.log.count("bus refused an envelope"); got != 1 {
+			t.Errorf("logged %d times", got)
+		}
+		b.fail(nil)
+		if err := c.Send(context.Background(), ignis.User("bob"), "x", 1); err != nil || len(b.take()) != 1 {
+			t.Errorf("afterwards: %v", err)
+		}
+		if h := c.Health(); !h.Ready || h.Bus != nil {
+			t.Errorf("health: %+v", h)
+		}
+	})
+}
+
+// No connection is accepted before the bus is subscribed.
+func TestNotReadyBeforeTheBus(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newFakeBus()
+		<-b.starting
+		n := newNode(t, ignis.Config{Bus: b})
+		status := func() int {
+			w := httptest.NewRecorder()
+			n.ServeHTTP(w, upgradeRequest())
+			return w.Code
+		}
+		time.Sleep(time.Hour)
+		if got := status(); got != http.StatusServiceUnavailable || n.Health().Ready {
+			t.Errorf("status %d before the bus is subscribed", got)
+		}
+		if err := n.Broadcast("x", 1); !errors.Is(err, ignis.ErrNotRunning) {
+			t.Errorf("Broadcast: %v", err)
+		}
+		b.starting <- nil
+		synctest.Wait()
+		n.listen()
+		n.patience = time.Hour
+		n.login("ann")
+		if !n.Health().Ready {
+			t.Error("not ready")
+		}
+		n.stop()
+		if synctest.Wait(); status() != http.StatusServiceUnavailable || n.Health().Ready {
+			t.Error("ready after the end")
+		}
+	})
+}
+
+func upgradeRequest() *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "/ws", nil)
+	for k, v := range map[string]string{
+		"Connection": "Upgrade", "Upgrade": "websocket",
+		"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+	} {
+		r.Header.Set(k, v)
+	}
+	return r
+}
+
+func TestFailedUpgrade(t *testing.T) {
+	n := start(t, ignis.Config{CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") != "https://evil.example" }})
+	s := httptest.NewServer(n.Server)
+	defer s.Close()
+	for name, row := range map[string]struct {
+		change func(*http.Request)
+		want   int
+	}{
+		"plain GET":    {func(r *http.Request) { r.Header = http.Header{} }, http.StatusUpgradeRequired},
+		"POST":         {func(r *http.Request) { r.Method = http.MethodPost }, http.StatusMethodNotAllowed},
+		"old version":  {func(r *http.Request) { r.Header.Set("Sec-WebSocket-Version", "8") }, http.StatusUpgradeRequired},
+		"no key":       {func(r *http.Request) { r.Header.Del("Sec-WebSocket-Key") }, http.StatusBadRequest},
+		"wrong origin": {func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") }, http.StatusForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := upgradeRequest()
+			row.change(r)
+			r.RequestURI = ""
+			r.URL.Scheme, r.URL.Host = "http", s.Listener.Addr().String()
+			resp, err := http.DefaultTransport.RoundTrip(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.Copy(io.Discard, resp.Body)
+			_ = resp.Body.Close()
+			if resp.StatusCode != row.want {
+				t.Errorf("status %s, want %d", resp.Status, row.want)
+			}
+		})
+	}
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	if got := n.Stats(); got.RefusedUpgrade != 4 || got.RefusedOrigin != 1 || got.Connections != 0 {
+		t.Errorf("counted %+v", got)
+	}
+}
