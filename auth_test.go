@@ -228,14 +228,14 @@ func TestClientIDs(t *testing.T) {
 
 func TestCredentials(t *testing.T) {
 	for text, want := range map[string]ignis.Credentials{
-		`{"event":"authenticate"}`:                          {Raw: []byte(`{}`)},
-		`{"event":"authenticate","data":null}`:              {Raw: []byte(`{}`)},
-		`{"event":"authenticate","data":"t"}`:               {Raw: []byte(`"t"`)},
-		`{"event":"authenticate","data":[1]}`:               {Raw: []byte(`[1]`)},
-		`{"event":"authenticate","data":{"token":"t"}}`:     {Token: "t", Raw: []byte(`{"token":"t"}`)},
-		`{"event":"authenticate","data":{"token":5}}`:       {Raw: []byte(`{"token":5}`)},
-		`{"event":"authenticate","data":{"token":null}}`:    {Raw: []byte(`{"token":null}`)},
-		`{"event":"authenticate","data":{"Token":"t"}}`:     {Raw: []byte(`{"Token":"t"}`)},
+		`{"event":"authenticate"}`:                       {Raw: []byte(`{}`)},
+		`{"event":"authenticate","data":null}`:           {Raw: []byte(`{}`)},
+		`{"event":"authenticate","data":"t"}`:            {Raw: []byte(`"t"`)},
+		`{"event":"authenticate","data":[1]}`:            {Raw: []byte(`[1]`)},
+		`{"event":"authenticate","data":{"token":"t"}}`:  {Token: "t", Raw: []byte(`{"token":"t"}`)},
+		`{"event":"authenticate","data":{"token":5}}`:    {Raw: []byte(`{"token":5}`)},
+		`{"event":"authenticate","data":{"token":null}}`: {Raw: []byte(`{"token":null}`)},
+		`{"event":"authenticate","data":{"Token":"t"}}`:  {Raw: []byte(`{"Token":"t"}`)},
 		`{"event":"authenticate","data":{"type":"Bearer","token":"a\u0062","publicKey":"k","n":12345678901234567890123}}`: {
 			Type: "Bearer", Token: "ab", PublicKey: "k",
 			Raw: []byte(`{"type":"Bearer","token":"a\u0062","publicKey":"k","n":12345678901234567890123}`),

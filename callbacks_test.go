@@ -75,6 +75,7 @@ func TestCallbacksOfOneClientAreInOrder(t *testing.T) {
 		synctest.Wait()
 		_ = n.Disconnect(q.id, 1000, "")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		want := "authenticate connect m0 rooms m1 rooms m2 rooms m3 rooms m4 rooms disconnect"
 		for _, id := range []string{p.id, q.id} {
 			if got := strings.Join(d.done[id], " "); got != want {
@@ -117,6 +118,7 @@ func TestDisconnectOncePerConnect(t *testing.T) {
 			}()
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		for id, done := range d.done {
 			got := strings.Join(done, " ")
 			if got != "authenticate" && got != "authenticate connect disconnect" {
@@ -249,7 +251,7 @@ func TestFullQueueAndClose(t *testing.T) {
 		if got := p.got(); !slices.Contains(got, "<close 4000 enough>") || n.Stats().Clients != 0 {
 			t.Errorf("received %q", got)
 		}
-		if s := n.Stats(); s.Received != s.Messages+s.Ignored {
+		if s := n.Stats(); s.Received != 1+s.Messages+s.Ignored {
 			t.Errorf("%d messages received, %d handled and %d ignored", s.Received, s.Messages, s.Ignored)
 		}
 	})

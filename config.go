@@ -71,7 +71,8 @@ type Config struct {
 	// send; a larger one closes it with 1009. 0: 128 KiB.
 	MaxPayload int
 	// BackpressureLimit is how many bytes may wait for one client that does not
-	// read as fast as it is sent to. 0: 1 MiB.
+	// read as fast as it is sent to. A burst that the server has not come to
+	// write yet may be four times that. 0: 1 MiB.
 	BackpressureLimit int
 	// DropWhenFull makes messages over the limit be dropped, each counted. The
 	// default is to cut such a client off: it then knows that it missed

@@ -63,7 +63,7 @@ func TestBackpressureLimit(t *testing.T) {
 			stuck, other := n.raw(), n.login("other")
 			stuck.text(authenticate)
 			synctest.Wait()
-			stuck.frame() // the connected event, and no more
+			stuck.frame()                                                       // the connected event, and no more
 			data := strings.Repeat("a", 1<<16-4-len(`{"event":"x","data":""}`)) // 64 KiB with its header
 			var want []string
 			for range 16 {

@@ -131,18 +131,18 @@ func TestEncryptedInput(t *testing.T) {
 		answer  string
 		handler string
 	}{
-		"a message":              {secretly(`{"event":"x","data":12345678901234567890123,"id":"7"}`), "", "x|12345678901234567890123|7"},
-		"forged":                 {secretly("forged"), wire.ErrorEncryptedMessage, ""},
-		"Open panics":            {`{"event":"encrypted","data":5}`, wire.ErrorEncryptedMessage, ""},
-		"no data":                {`{"event":"encrypted"}`, wire.ErrorEncryptedMessage, ""},
-		"no JSON within":         {secretly(`hello`), wire.ErrorEncryptedMessage, ""},
-		"no event within":        {secretly(`{"data":1}`), wire.ErrorEncryptedMessage, ""},
-		"encrypted within":       {secretly(secretly(`{"event":"x"}`)), wire.ErrorEncryptedMessage, ""},
-		"authenticate within":    {secretly(authenticate), wire.ErrorEncryptedMessage, ""},
-		"heartbeat within":       {secretly(`{"event":"heartbeat"}`), "", ""},
-		"server's event within":  {secretly(`{"event":"connected"}`), "", ""},
-		"a message in clear":     {`{"event":"x","data":1}`, wire.ErrorClear, ""},
-		"a heartbeat in clear":   {`{"event":"heartbeat"}`, "", ""},
+		"a message":               {secretly(`{"event":"x","data":12345678901234567890123,"id":"7"}`), "", "x|12345678901234567890123|7"},
+		"forged":                  {secretly("forged"), wire.ErrorEncryptedMessage, ""},
+		"Open panics":             {`{"event":"encrypted","data":5}`, wire.ErrorEncryptedMessage, ""},
+		"no data":                 {`{"event":"encrypted"}`, wire.ErrorEncryptedMessage, ""},
+		"no JSON within":          {secretly(`hello`), wire.ErrorEncryptedMessage, ""},
+		"no event within":         {secretly(`{"data":1}`), wire.ErrorEncryptedMessage, ""},
+		"encrypted within":        {secretly(secretly(`{"event":"x"}`)), wire.ErrorEncryptedMessage, ""},
+		"authenticate within":     {secretly(authenticate), wire.ErrorEncryptedMessage, ""},
+		"heartbeat within":        {secretly(`{"event":"heartbeat"}`), "", ""},
+		"server's event within":   {secretly(`{"event":"connected"}`), "", ""},
+		"a message in clear":      {`{"event":"x","data":1}`, wire.ErrorClear, ""},
+		"a heartbeat in clear":    {`{"event":"heartbeat"}`, "", ""},
 		"server's event in clear": {`{"event":"connected"}`, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -351,5 +351,5 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
-func (l *logBuffer) has(text string) bool      { return strings.Contains(l.String(), text) }
-func (l *logBuffer) count(text string) int     { return strings.Count(l.String(), text) }
+func (l *logBuffer) has(text string) bool  { return strings.Contains(l.String(), text) }
+func (l *logBuffer) count(text string) int { return strings.Count(l.String(), text) }

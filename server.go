@@ -269,8 +269,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	select {
 	case s.accepted <- upgraded{nc, early}:
-	case <-s.stopping:
-		_ = nc.Close()
+	case <-s.stopping: // as it was being upgraded
+		ws.Refuse(nc, wire.CloseGoingAway, wire.CloseReason(wire.CloseGoingAway))
 	}
 }
 

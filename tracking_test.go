@@ -153,8 +153,14 @@ func TestDisconnect(t *testing.T) {
 			reason string
 			ok     bool
 		}{
-			{999, "", false}, {1001, "", false}, {1005, "", false}, {1006, "", false}, {3000, "", false}, {5000, "", false},
-			{4000, strings.Repeat("a", 124), false}, {4000, "\xff", false},
+			{999, "", false},
+			{1001, "", false},
+			{1005, "", false},
+			{1006, "", false},
+			{3000, "", false},
+			{5000, "", false},
+			{4000, strings.Repeat("a", 124), false},
+			{4000, "\xff", false},
 			{4000, strings.Repeat("a", 123), true},
 		} {
 			if err := n.Disconnect(p.id, row.code, row.reason); (err == nil) != row.ok {

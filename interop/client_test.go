@@ -57,10 +57,23 @@ func dial(t *testing.T, s *server) *client {
 	return c
 }
 
+// readFrame reads one frame of at most a mebibyte.
+func readFrame(r io.Reader) (f ws.Frame, err error) {
+	if f.Header, err = ws.ReadHeader(r); err != nil {
+		return f, err
+	}
+	if f.Header.Length > 1<<20 {
+		return f, fmt.Errorf("frame of %d bytes", f.Header.Length)
+	}
+	f.Payload = make([]byte, f.Header.Length)
+	_, err = io.ReadFull(r, f.Payload)
+	return f, err
+}
+
 // read puts what arrives in words.
 func (c *client) read(r io.Reader) {
 	for {
-		f, err := ws.ReadFrame(r)
+		f, err := readFrame(r)
 		if err != nil {
 			c.in <- "lost"
 			return

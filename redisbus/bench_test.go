@@ -3,6 +3,7 @@ package redisbus_test
 import (
 	"context"
 	"log/slog"
+	"math"
 	"testing"
 
 	"github.com/ignis-go/ignis/internal/redistest"
@@ -16,7 +17,7 @@ func BenchmarkPublish(b *testing.B) {
 	r := redistest.Start(b)
 	bus, err := redisbus.New(redisbus.Config{
 		URL: r.URL(), Logger: slog.New(slog.DiscardHandler),
-		QueueMessages: 1 << 30, QueueBytes: 1 << 40, // the benchmark waits at the end, not at each call
+		QueueMessages: 1 << 30, QueueBytes: math.MaxInt, // the benchmark waits at the end, not at each call
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -276,7 +276,7 @@ func TestEncodeData(t *testing.T) {
 		{"both", "\\u2028\u2028\\\u2028", "\"\\\\u2028\u2028\\\\\u2028\""},
 		{"not UTF-8", "a\xff", "\"a\uFFFD\""},
 		{"bool", true, "true"},
-		{"int", math.MaxInt64, "9223372036854775807"},
+		{"int", int64(math.MaxInt64), "9223372036854775807"},
 		{"floats", []float64{1, 0.1, 1e21, 1e-7, 123456789012345680000}, "[1,0.1,1e+21,1e-7,123456789012345680000]"},
 		{
 			"struct",

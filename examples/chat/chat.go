@@ -89,4 +89,3 @@ func (c *Chat) isIn(cl *ignis.Client, room string) bool {
 	}
 	return false
 }
-

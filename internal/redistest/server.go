@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -225,7 +224,7 @@ func (s *Server) Restart() {
 // connections in its name, and nothing answers.
 func (s *Server) Pause() {
 	s.t.Helper()
-	if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := pause(s.cmd.Process); err != nil {
 		s.t.Fatalf("pause: %v", err)
 	}
 	s.paused = true
@@ -234,7 +233,7 @@ func (s *Server) Pause() {
 // Resume lets a paused process run again.
 func (s *Server) Resume() {
 	s.t.Helper()
-	if err := s.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+	if err := resume(s.cmd.Process); err != nil {
 		s.t.Fatalf("resume: %v", err)
 	}
 	s.paused = false

@@ -59,6 +59,11 @@ const (
 	Closing         // not queued: the connection is ending
 )
 
+// lag times the backpressure limit may wait for a socket that is not known to be
+// full: what the workers have not come to write yet is not the peer's fault
+// either.
+const lag = 4
+
 // Sealer makes the text that goes out in place of a message's text.
 type Sealer func(text []byte) ([]byte, error)
 
@@ -117,9 +122,13 @@ func (c *Conn) enqueueLocked(m *Message) Verdict {
 	if c.phase != phaseOpen {
 		return Closing
 	}
+	limit := c.opts.BackpressureLimit
+	if !c.blocked && c.raw != nil && c.seal == nil {
+		limit *= lag
+	}
 	// One message over the limit may go to a connection with nothing waiting:
 	// its size is not the peer's fault.
-	if c.queued > 0 && c.queued+m.Size() > c.opts.BackpressureLimit {
+	if c.queued > 0 && c.queued+m.Size() > limit {
 		if !c.opts.DropWhenFull {
 			c.abortLocked(CauseBackpressure)
 		}
@@ -215,13 +224,9 @@ func (c *Conn) closeWith(end End) {
 		return
 	}
 	c.end = end
-	var body []byte
-	if end.Code != closeNoStatus {
-		body = ws.NewCloseFrameBody(ws.StatusCode(end.Code), cut(end.Reason, maxControl-2))
-	}
 	c.flushed = make(chan struct{})
 	c.leaveOpenLocked(phaseClosing)
-	c.appendLocked(control(ws.OpClose, body))
+	c.appendLocked(closeFrame(end.Code, end.Reason))
 }
 
 // Abort ends the connection without a close frame; what is queued is discarded.

@@ -94,3 +94,11 @@ func putHeader(b []byte, op ws.OpCode, n int) {
 		binary.BigEndian.PutUint64(b[2:], uint64(n))
 	}
 }
+
+// closeFrame returns the frame that begins or answers a close handshake.
+func closeFrame(code uint16, reason string) *Message {
+	if code == closeNoStatus {
+		return control(ws.OpClose, nil)
+	}
+	return control(ws.OpClose, ws.NewCloseFrameBody(ws.StatusCode(code), cut(reason, maxControl-2)))
+}

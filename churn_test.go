@@ -1,0 +1,314 @@
+package ignis_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"go.uber.org/goleak"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// until waits for what becomes true without the test's doing.
+func (n *node) until(what string, done func() bool) {
+	n.t.Helper()
+	deadline := time.After(n.patience)
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			n.t.Fatalf("within %v it has not come to: %s; %+v", n.patience, what, n.Stats())
+		}
+	}
+}
+
+// descriptors counts the open files of this process; 0 where it cannot.
+func descriptors() int {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return 0
+	}
+	return len(entries)
+}
+
+// 2,000 clients come and go in all ways, over real sockets, while messages flow.
+// Afterwards nothing of them is left.
+func TestChurnLeavesNothingBehind(t *testing.T) {
+	const clients, together = 2000, 64
+	goroutines := goleak.IgnoreCurrent()
+	d := &diary{t: t}
+	cfg := d.config()
+	cfg.OnDisconnect = func(_ context.Context, c *ignis.Client, _ ignis.Disconnect) { d.note(c.ID, "disconnect") }
+	n := start(t, cfg)
+	before := descriptors()
+	stop := make(chan struct{})
+	var work sync.WaitGroup
+	work.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+				_ = n.Broadcast("n", i)
+				_ = n.SendToRoom("room", "n", i)
+				_ = n.Send(context.Background(), ignis.User("u1"), "n", i)
+			}
+		}
+	})
+	turn := make(chan int)
+	var visitors sync.WaitGroup
+	for range together {
+		visitors.Go(func() {
+			for i := range turn {
+				if err := visit(n, i); err != nil {
+					t.Errorf("client %d: %v", i, err)
+				}
+			}
+		})
+	}
+	for i := range clients {
+		turn <- i
+	}
+	close(turn)
+	visitors.Wait()
+	n.until("no clients", func() bool { return n.Stats().Clients == 0 })
+	close(stop)
+	work.Wait()
+	s := n.Stats()
+	if s.Connections != clients || s.Authenticated != 0 || s.Users != 0 || s.Rooms != 0 || len(n.Clients()) != 0 {
+		t.Errorf("left behind: %+v", s)
+	}
+	n.until("all descriptors closed", func() bool { return descriptors() <= before })
+	if err := n.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	for id, done := range d.done {
+		got := strings.Join(done, " ")
+		if strings.Count(got, " connect") != strings.Count(got, " disconnect") || strings.Contains(got, "disconnect ") {
+			t.Errorf("%s: %s", id, got)
+		}
+	}
+	// Those that remain are of net/http and of the harness, until the cleanup.
+	if err := goleak.Find(goroutines, goleak.IgnoreTopFunction("internal/poll.runtime_pollWait"),
+		goleak.IgnoreAnyFunction("net/http.(*Server).Serve")); err != nil {
+		t.Error(err)
+	}
+}
+
+// visit is the life of one client; how it goes depends on i.
+func visit(n *node, i int) error {
+	ctx, cancel := context.WithTimeout(context.Background(), n.patience)
+	defer cancel()
+	conn, br, _, err := ws.Dialer{NetDial: n.dial}.Dial(ctx, "ws://server/ws")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(n.patience))
+	if br != nil {
+		return errors.New("the server spoke first")
+	}
+	if i%10 == 0 {
+		return nil // before it is anybody
+	}
+	write := func(text string) { _, _ = conn.Write(encode(ws.NewTextFrame([]byte(text)))) }
+	write(fmt.Sprintf(`{"event":"authenticate","data":{"user":"u%d"}}`, i%20))
+	if i%10 == 1 {
+		return nil // perhaps while it is being authenticated
+	}
+	f, err := ws.ReadFrame(conn)
+	if err != nil || !strings.HasPrefix(string(f.Payload), `{"event":"connected"`) {
+		return fmt.Errorf("received %q, %v", f.Payload, err)
+	}
+	write(`{"event":"join","data":{"rooms":["room","room` + fmt.Sprint(i%7) + `"]}}`)
+	for range 3 {
+		write(`{"event":"chat","data":"hello"}`)
+	}
+	for range 2 {
+		if _, err := ws.ReadFrame(conn); err != nil {
+			return err
+		}
+	}
+	switch i % 10 {
+	case 2: // just gone
+	case 3: // by a reset
+		_ = conn.(*net.TCPConn).SetLinger(0)
+	case 4: // by a breach
+		_, _ = conn.Write([]byte{0xff, 0xff, 0xff})
+	default: // in order
+		_, _ = conn.Write(encode(ws.NewCloseFrame(ws.NewCloseFrameBody(1000, ""))))
+		for {
+			f, err := ws.ReadFrame(conn)
+			if err != nil {
+				return err
+			}
+			if f.Header.OpCode == ws.OpClose {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// A client that stops reading is cut off at the limit, and no other notices.
+func TestSlowReaderIsCutOff(t *testing.T) {
+	n := start(t, ignis.Config{})
+	stuck := n.raw()
+	stuck.text(authenticate)
+	others := []*peer{n.login("a"), n.login("b")}
+	n.until("three clients", func() bool { return n.Stats().Authenticated == 3 })
+	for _, p := range others { // stuck may have had more, but is there since then
+		for len(p.lines) > 0 {
+			<-p.lines
+		}
+	}
+	data := strings.Repeat("a", 64<<10)
+	sent := 0
+	for ; n.Stats().Disconnects["backpressure"] == 0; sent++ {
+		if sent == 2000 { // 128 MB: more than any socket buffers
+			t.Fatal("the client that does not read is still there")
+		}
+		if err := n.Broadcast("x", data); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range others {
+			p.expect(`{"event":"x","data":"` + data + `"}`)
+		}
+	}
+	_ = n.Broadcast("last", 1)
+	for _, p := range others {
+		p.expect(`{"event":"last","data":1}`)
+	}
+	if s := n.Stats(); s.Dropped["backpressure"] != 1 || s.Clients != 2 {
+		t.Errorf("counted %+v", s)
+	}
+}
+
+// Everything at once: hostile clients and envelopes, and callbacks that are
+// slow, fail and panic. A client that behaves gets all that is meant for it, and
+// the server ends in order.
+func TestHostility(t *testing.T) {
+	trouble := func(ctx context.Context, user string) error {
+		switch n := rand.IntN(8); {
+		case user == "good":
+		case n == 0:
+			panic("no luck")
+		case n == 1:
+			return errors.New("no luck")
+		case n == 2:
+			return hang(ctx)
+		}
+		return nil
+	}
+	b := newFakeBus()
+	n := start(t, ignis.Config{
+		Bus: b, MaxPayload: 4096, BackpressureLimit: 256 << 10, AuthTimeout: 200 * time.Millisecond,
+		HeartbeatInterval: 10 * time.Millisecond, CloseTimeout: 100 * time.Millisecond,
+		Authenticate: func(ctx context.Context, c ignis.Credentials) (ignis.Identity, error) {
+			who, err := anyone(ctx, c)
+			return who, errors.Join(err, trouble(ctx, who.UserID))
+		},
+		ValidateRooms: func(ctx context.Context, c *ignis.Client, rooms []string) ([]string, error) {
+			return rooms, trouble(ctx, c.UserID)
+		},
+		OnConnect:    func(ctx context.Context, c *ignis.Client) { _ = trouble(ctx, c.UserID) },
+		OnMessage:    func(ctx context.Context, c *ignis.Client, _ wire.Message) error { return trouble(ctx, c.UserID) },
+		OnDisconnect: func(context.Context, *ignis.Client, ignis.Disconnect) { panic("no luck either") },
+	})
+	good := n.login("good")
+	var evil sync.WaitGroup
+	for range 16 {
+		evil.Go(func() {
+			for range 40 {
+				attack(n)
+			}
+		})
+	}
+	evil.Go(func() {
+		for i := range 2000 {
+			b.in <- []byte(pick(`{`, `[]`, `{"serverId":"s","type":"room","target":"lobby","event":"x","data":[[[[1]]]]}`,
+				`{"serverId":"s","type":"user","target":"evil","event":"x","data":1,"exclude":[1]}`, "\xff",
+				fmt.Sprintf(`{"serverId":"s","type":"user","target":"evil","event":"x","data":%d}`, i)))
+		}
+	})
+	const messages = 1000
+	evil.Go(func() {
+		for i := range messages {
+			_ = n.Send(context.Background(), ignis.User("good"), "n", i)
+			_ = n.Broadcast("noise", strings.Repeat("a", rand.IntN(1000)), ignis.Except(good.id))
+		}
+	})
+	for i := range messages {
+		good.expect(fmt.Sprintf(`{"event":"n","data":%d}`, i))
+	}
+	evil.Wait()
+	n.until("the good client alone", func() bool { return n.Stats().Clients == 1 })
+	good.text("x")
+	good.expect(failure(wire.ErrorFormat))
+	if err := n.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if err := <-n.ran; err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	n.ran <- nil
+	if s := n.Stats(); s.CallbackPanics == 0 || s.BusMalformed == 0 || s.Clients != 0 || s.Users != 0 || s.Rooms != 0 {
+		t.Errorf("counted %+v", s)
+	}
+}
+
+func pick(texts ...string) string { return texts[rand.IntN(len(texts))] }
+
+// attack is a client that does whatever comes to its mind, and goes without a
+// word.
+func attack(n *node) {
+	conn, _, _, err := ws.Dialer{NetDial: n.dial}.Dial(context.Background(), "ws://server/ws")
+	if err != nil {
+		n.t.Error(err)
+		return
+	}
+	defer func() { _ = conn.Close() }()
+	_ = conn.SetDeadline(time.Now().Add(n.patience))
+	_, _ = conn.Write(encode(ws.NewTextFrame([]byte(`{"event":"authenticate","data":{"user":"evil"}}`))))
+	for range rand.IntN(100) {
+		f := ws.NewTextFrame([]byte(pick("", "{", "[]", `{"event":"x"}`, `{"event":5}`, nested(600), `{"event":"encrypted"}`,
+			`{"event":"join","data":{"rooms":["lobby",5,"ws:x"]}}`, `{"event":"leave","data":{"rooms":["lobby"]}}`,
+			`{"event":"authenticate","data":{"user":"good"}}`, `{"event":"error"}`, `{"event":"x","data":`+nested(500)+`}`)))
+		switch rand.IntN(200) {
+		case 0:
+			f = ws.NewCloseFrame(ws.NewCloseFrameBody(ws.StatusCode(rand.IntN(6000)), "\xff"))
+		case 1:
+			f.Header.Rsv = 7
+		case 2:
+			f.Header.OpCode = ws.OpCode(rand.IntN(16))
+		case 3:
+			f = ws.NewPingFrame(make([]byte, rand.IntN(200)))
+		case 4:
+			f = ws.NewBinaryFrame(make([]byte, 5000))
+		}
+		raw := encode(f)
+		if rand.IntN(100) == 0 {
+			raw = raw[:rand.IntN(len(raw))]
+		}
+		if _, err := conn.Write(raw); err != nil {
+			return
+		}
+	}
+	for range rand.IntN(10) {
+		if _, err := ws.ReadHeader(conn); err != nil {
+			return
+		}
+	}
+}
