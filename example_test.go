@@ -1,0 +1,121 @@
+package ignis_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+	"os/signal"
+	"syscall"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// A chat: who connects gives a name, may join any room, and writes to rooms that
+// it is in.
+func ExampleServer() {
+	var srv *ignis.Server
+	srv, err := ignis.New(ignis.Config{
+		Authenticate: func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
+			if c.Token == "" {
+				return ignis.Identity{}, ignis.ErrUnauthenticated
+			}
+			return ignis.Identity{UserID: c.Token}, nil
+		},
+		ValidateRooms: func(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) {
+			return rooms, nil
+		},
+		OnMessage: func(ctx context.Context, c *ignis.Client, m wire.Message) error {
+			var chat struct{ Room, Text string }
+			if err := m.Decode(&chat); err != nil {
+				return err
+			}
+			return srv.Send(ctx, ignis.Room(chat.Room), "chat", c.UserID+": "+chat.Text, ignis.Except(c.ID))
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	http.Handle(wire.DefaultPath, srv)
+	go func() { log.Print(http.ListenAndServe("127.0.0.1:8080", nil)) }()
+	if err := srv.Run(ctx); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// A service is given the server, and sends when it has something to say.
+func ExampleServer_Send() {
+	type Order struct {
+		ID    int    `json:"id"`
+		State string `json:"state"`
+	}
+	srv, err := ignis.New(ignis.Config{
+		Authenticate: func(context.Context, ignis.Credentials) (ignis.Identity, error) {
+			return ignis.Identity{UserID: "42"}, nil
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error)
+	order := Order{7, "shipped"}
+
+	// Too early: the server does not run yet.
+	err = srv.Send(ctx, ignis.User("42"), "order", order)
+	fmt.Println(errors.Is(err, ignis.ErrNotRunning))
+
+	go func() { ended <- srv.Run(ctx) }()
+	<-srv.Ready()
+	// To all sessions of the user, on whatever instance they are.
+	fmt.Println(srv.Send(ctx, ignis.User("42"), "order", order))
+	// To a room, less the client that caused it; JSON that is there already goes
+	// out as it is.
+	fmt.Println(srv.Send(ctx, ignis.Room("orders"), "order", json.RawMessage(`{"id":7}`), ignis.Except("its id")))
+
+	stop()
+	fmt.Println(<-ended)
+	// Output:
+	// true
+	// <nil>
+	// <nil>
+	// <nil>
+}
+
+// Applications with credentials of their own decode them into a type.
+func ExampleCredentials_Decode() {
+	authenticate := func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
+		var who struct {
+			User   string `json:"user"`
+			Device string `json:"device"`
+		}
+		if err := c.Decode(&who); err != nil || who.User == "" {
+			return ignis.Identity{}, ignis.ErrUnauthenticated
+		}
+		return ignis.Identity{UserID: who.User, Metadata: who.Device}, nil
+	}
+	fmt.Println(authenticate(context.Background(), ignis.Credentials{Raw: []byte(`{"user":"ann","device":"phone"}`)}))
+	fmt.Println(authenticate(context.Background(), ignis.Credentials{Raw: []byte(`["ann"]`)}))
+	// Output:
+	// {ann phone} <nil>
+	// { <nil>} unauthenticated
+}
+
+// What Authenticate knew about a client comes back in its own type.
+func ExampleMetadataOf() {
+	type Account struct{ Plan string }
+	c := &ignis.Client{ID: "c1", Metadata: Account{Plan: "free"}} // as callbacks get it
+
+	account, err := ignis.MetadataOf[Account](c)
+	fmt.Println(account.Plan, err)
+	_, err = ignis.MetadataOf[string](c)
+	fmt.Println(err)
+	// Output:
+	// free <nil>
+	// ignis: metadata of client c1 is a ignis_test.Account, not a string
+}
