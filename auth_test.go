@@ -138,6 +138,22 @@ func TestOrderOnSuccess(t *testing.T) {
 	})
 }
 
+// When a client reads that it is connected, it is in its rooms, even if these
+// take a while.
+func TestInRoomsWhenConnected(t *testing.T) {
+	rooms := make([]string, 3000)
+	for i := range rooms {
+		rooms[i] = fmt.Sprint("room", i)
+	}
+	n := start(t, ignis.Config{DefaultRooms: rooms})
+	for range 3 {
+		p := n.login("ann")
+		if c, _ := n.Client(p.id); len(c.Rooms) != 1+len(rooms) {
+			t.Errorf("connected, and in %d rooms", len(c.Rooms))
+		}
+	}
+}
+
 // The connected event byte for byte. A bubble's time begins at midnight UTC on
 // 2000-01-01.
 func TestConnectedBytes(t *testing.T) {

@@ -128,6 +128,35 @@ func TestDisconnectOncePerConnect(t *testing.T) {
 	})
 }
 
+// A panic of any callback is counted and logged, and harms nobody.
+func TestEveryCallbackMayPanic(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{
+			ValidateRooms: func(context.Context, *ignis.Client, []string) ([]string, error) { panic("in ValidateRooms") },
+			OnConnect:     func(context.Context, *ignis.Client) { panic("in OnConnect") },
+			OnMessage:     func(context.Context, *ignis.Client, wire.Message) error { panic("in OnMessage") },
+			OnDisconnect:  func(context.Context, *ignis.Client, ignis.Disconnect) { panic("in OnDisconnect") },
+		})
+		p, other := n.login("ann"), n.login("bob")
+		p.join(names("a"))
+		p.text(`{"event":"x"}`)
+		p.text("x")
+		p.only(failure(wire.ErrorFormat))
+		_ = p.conn.Close()
+		time.Sleep(time.Second)
+		_ = n.Broadcast("x", 1)
+		other.only(line)
+		if s := n.Stats(); s.CallbackPanics != 5 || s.CallbackErrors != 5 || s.Clients != 1 {
+			t.Errorf("counted %+v", s)
+		}
+		for _, callback := range []string{"ValidateRooms", "OnConnect", "OnMessage", "OnDisconnect"} {
+			if got := n.log.count(callback + " panicked"); got != 1 { // within its period
+				t.Errorf("%s: logged %d times", callback, got)
+			}
+		}
+	})
+}
+
 // The reader goes on while a handler is slow: it answers what needs no handler.
 func TestSlowHandlerDoesNotStopTheReader(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -209,6 +238,26 @@ func TestFullQueueStopsReading(t *testing.T) {
 			})
 		})
 	}
+}
+
+// While it is not read from, a client gets no pings. Afterwards it may answer
+// them.
+func TestQuietAfterAFullQueue(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := make(chan struct{})
+		n := startMem(t, ignis.Config{HeartbeatTimeout: time.Hour, OnMessage: func(context.Context, *ignis.Client, wire.Message) error {
+			<-release
+			return nil
+		}})
+		p, sent := n.login("ann"), &atomic.Int64{}
+		p.pumpMessages(66, sent) // one in hand, 64 waiting, and one that the reader holds
+		time.Sleep(10 * time.Minute)
+		close(release)
+		time.Sleep(10 * time.Minute)
+		if p.only(); sent.Load() != 66 || n.Stats().Clients != 1 || n.Stats().Messages != 66 {
+			t.Errorf("counted %+v", n.Stats())
+		}
+	})
 }
 
 func TestFullQueueOfBytes(t *testing.T) {

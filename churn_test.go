@@ -130,16 +130,16 @@ func visit(n *node, i int) error {
 	if i%10 == 1 {
 		return nil // perhaps while it is being authenticated
 	}
-	f, err := ws.ReadFrame(conn)
-	if err != nil || !strings.HasPrefix(string(f.Payload), `{"event":"connected"`) {
-		return fmt.Errorf("received %q, %v", f.Payload, err)
+	_, text, err := readFrame(conn)
+	if err != nil || !strings.HasPrefix(string(text), `{"event":"connected"`) {
+		return fmt.Errorf("received %q, %v", text, err)
 	}
 	write(`{"event":"join","data":{"rooms":["room","room` + fmt.Sprint(i%7) + `"]}}`)
 	for range 3 {
 		write(`{"event":"chat","data":"hello"}`)
 	}
 	for range 2 {
-		if _, err := ws.ReadFrame(conn); err != nil {
+		if _, _, err := readFrame(conn); err != nil {
 			return err
 		}
 	}
@@ -152,11 +152,11 @@ func visit(n *node, i int) error {
 	default: // in order
 		_, _ = conn.Write(encode(ws.NewCloseFrame(ws.NewCloseFrameBody(1000, ""))))
 		for {
-			f, err := ws.ReadFrame(conn)
+			h, _, err := readFrame(conn)
 			if err != nil {
 				return err
 			}
-			if f.Header.OpCode == ws.OpClose {
+			if h.OpCode == ws.OpClose {
 				return nil
 			}
 		}

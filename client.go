@@ -125,8 +125,9 @@ type Disconnect struct {
 }
 
 // Session is an encrypted connection, as a Handshake made it. Its functions are
-// called by one goroutine at a time each; what they are given is theirs only
-// during the call.
+// called by one goroutine at a time each, and Seal beside Open. What they are
+// given is theirs only during the call; what Seal returns is the server's until
+// the next call, what Open returns for good.
 type Session struct {
 	// ServerPublicKey and Salt are sent to the client, which needs them to
 	// derive its key.

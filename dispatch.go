@@ -120,7 +120,7 @@ func (s *Server) call(name string, c *client, f func() error) (err error) {
 		if p := recover(); p != nil {
 			s.counts.panics.Add(1)
 			e := &panicError{p, debug.Stack()}
-			s.errorf("callback panicked", "callback", name, "client", c.member.ID, "panic", p, "stack", string(e.stack))
+			s.errorf(name+" panicked", "client", c.member.ID, "panic", p, "stack", string(e.stack))
 			err = e
 		}
 	}()
@@ -136,6 +136,6 @@ func (s *Server) callbackFailed(name string, c *client, err error) {
 	s.counts.callbackErrors.Add(1)
 	var p *panicError
 	if !errors.As(err, &p) {
-		s.warn("callback failed", "callback", name, "client", c.member.ID, "error", err)
+		s.warn(name+" failed", "client", c.member.ID, "error", err)
 	}
 }

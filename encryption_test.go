@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -93,6 +94,29 @@ func TestEverythingAfterConnectedIsSealed(t *testing.T) {
 			t.Error(err)
 		}
 		p.only("<close 4000 enough>", "<end>") // control frames are not sealed
+	})
+}
+
+// What a client was told before it had keys it can read, whenever that gets out.
+func TestErrorsFromBeforeStayInClear(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, keys(plain))
+		p := n.raw() // and does not read
+		for range 3 {
+			p.text("x")
+			synctest.Wait() // the first is on its way, the others wait
+		}
+		p.text(authenticate)
+		synctest.Wait()
+		p.text("x")
+		synctest.Wait()
+		p.pump()
+		before := failure(wire.ErrorFormat)
+		p.expect(before, before, before)
+		if got := p.next(); !strings.HasPrefix(got, `{"event":"connected"`) {
+			t.Errorf("received %s", got)
+		}
+		p.only("sealed " + before)
 	})
 }
 

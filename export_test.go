@@ -1,6 +1,9 @@
 package ignis
 
-import "net"
+import (
+	"context"
+	"net"
+)
 
 // IsClientID is isClientID for tests.
 var IsClientID = isClientID
@@ -10,3 +13,6 @@ func Adopt(s *Server, nc net.Conn) { s.accepted <- upgraded{nc: nc} }
 
 // Receive gives the server an envelope as its bus does.
 func Receive(s *Server, envelope []byte) { s.receive(envelope) }
+
+// Serve serves a connection that ServeHTTP accepted at the last moment.
+func Serve(s *Server, nc net.Conn) { s.serve(context.Background(), upgraded{nc: nc}) }

@@ -66,15 +66,15 @@ func FuzzDispatch(f *testing.F) {
 			_, _ = conn.Write(append(b, make([]byte, 1<<13)...))
 		}()
 		for {
-			frame, err := ws.ReadFrame(conn)
+			h, text, err := readFrame(conn)
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Fatal("neither closed nor answered")
 			}
-			if err != nil || frame.Header.OpCode == ws.OpClose {
+			if err != nil || h.OpCode == ws.OpClose {
 				break
 			}
-			if frame.Header.OpCode == ws.OpText && !utf8.Valid(frame.Payload) {
-				t.Errorf("received %q", frame.Payload)
+			if h.OpCode == ws.OpText && !utf8.Valid(text) {
+				t.Errorf("received %q", text)
 			}
 		}
 		_ = conn.Close()
@@ -112,11 +112,11 @@ func FuzzReceive(f *testing.F) {
 	ignis.Adopt(n.Server, in)
 	f.Cleanup(func() { _ = got.Close() })
 	next := func() (ws.OpCode, []byte) {
-		frame, err := ws.ReadFrame(got)
+		h, text, err := readFrame(got)
 		if err != nil {
 			f.Fatal(err)
 		}
-		return frame.Header.OpCode, frame.Payload
+		return h.OpCode, text
 	}
 	if _, err := got.Write(encode(ws.NewTextFrame([]byte(`{"event":"authenticate","data":{"user":"ann"}}`)))); err != nil {
 		f.Fatal(err)

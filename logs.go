@@ -11,7 +11,7 @@ import (
 // that what clients do cannot flood the log.
 type logLimit struct {
 	mu    sync.Mutex
-	lines map[string]*limitedLine // by message, of which there are a dozen
+	lines map[string]*limitedLine // by message, of which there are two dozen
 }
 
 type limitedLine struct {

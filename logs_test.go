@@ -35,7 +35,7 @@ func TestLogIsNotFlooded(t *testing.T) {
 			b.in <- []byte("x")
 		}
 		p.got()
-		for _, text := range []string{"callback failed", "join refused: not allowed", "join refused: malformed", "malformed envelope"} {
+		for _, text := range []string{"OnMessage failed", "join refused: not allowed", "join refused: malformed", "malformed envelope"} {
 			if got := log.count(text); got != 1 {
 				t.Errorf("%q logged %d times", text, got)
 			}
@@ -46,7 +46,7 @@ func TestLogIsNotFlooded(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		p.text(`{"event":"x"}`)
 		p.got()
-		if log.count("callback failed") != 2 || !log.has("skipped=49") {
+		if log.count("OnMessage failed") != 2 || !log.has("skipped=49") {
 			t.Errorf("afterwards:\n%s", log)
 		}
 	})
@@ -87,7 +87,7 @@ func TestNoPayloadInTheLog(t *testing.T) {
 		b.in <- []byte(`{"serverId":"` + secret + `","type":"` + secret + `","event":5}`)
 		_ = n.Broadcast("x", json.RawMessage(secret))
 		p.got()
-		for _, text := range []string{"server is ready", "callback failed", "message dropped", "malformed envelope", "bus refused", "encrypted message refused"} {
+		for _, text := range []string{"server is ready", "OnMessage failed", "message dropped", "malformed envelope", "bus refused", "encrypted message refused"} {
 			if !n.log.has(text) {
 				t.Errorf("the run did not come to %q", text)
 			}

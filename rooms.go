@@ -35,7 +35,7 @@ func (s *Server) join(ctx context.Context, c *client, m wire.Message) {
 		switch {
 		case !validRoomName(room):
 			s.refuseJoin(c, refusedName, 1)
-		case s.isOther(c, room):
+		case isOther(c, room):
 			s.refuseJoin(c, refusedOther, 1)
 		default:
 			return false
@@ -127,13 +127,7 @@ func validRoomName(name string) bool {
 
 // isOther reports whether room is the id of a client, here or on another
 // instance, other than c.
-func (s *Server) isOther(c *client, room string) bool {
-	if room == c.member.ID {
-		return false
-	}
-	_, here := s.reg.Get(room)
-	return here || isClientID(room)
-}
+func isOther(c *client, room string) bool { return room != c.member.ID && isClientID(room) }
 
 func (s *Server) refuseJoin(c *client, reason string, n int) {
 	if n > 0 {

@@ -3,6 +3,7 @@ package ignis_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -64,6 +65,26 @@ func TestShutdown(t *testing.T) {
 			t.Errorf("Broadcast: %v", err)
 		}
 		n.ran <- nil
+	})
+}
+
+// A connection that comes when the clients to close have been listed is closed,
+// too.
+func TestConnectionDuringShutdown(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		hold := make(chan struct{})
+		n := startMem(t, ignis.Config{OnDisconnect: func(context.Context, *ignis.Client, ignis.Disconnect) { <-hold }})
+		n.login("ann")
+		n.stop()
+		synctest.Wait()
+		ours, theirs := net.Pipe()
+		late := &peer{node: n, conn: ours, r: ours, lines: make(chan string, 10), quit: make(chan struct{})}
+		served := make(chan struct{})
+		go func() { defer close(served); ignis.Serve(n.Server, theirs) }()
+		late.pump()
+		late.only(closed(1001)...)
+		<-served
+		close(hold)
 	})
 }
 

@@ -31,7 +31,7 @@ func TestNoAuthenticateInTime(t *testing.T) {
 		p.text(`{"event":"heartbeat"}`) // does not put it off
 		p.text(`{"event":"x"}`)
 		p.only(failure(wire.ErrorUnauthenticated))
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		p.only(closed(4001)...)
 		if s := n.Stats(); s.Disconnects["authentication timeout"] != 1 || s.Clients != 0 {
 			t.Errorf("counted %v, %d clients", s.Disconnects, s.Clients)
@@ -81,7 +81,7 @@ func TestAuthenticationTakesTooLong(t *testing.T) {
 				p.text(authenticate)
 				time.Sleep(15*time.Second - 1)
 				p.only()
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				p.only(closed(4001)...)
 				time.Sleep(time.Hour)
 				if row.handshake != nil {
@@ -96,6 +96,25 @@ func TestAuthenticationTakesTooLong(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Asking again does not give a client more time.
+func TestAskingAgainDoesNotProlong(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{Authenticate: func(ctx context.Context, _ ignis.Credentials) (ignis.Identity, error) {
+			return ignis.Identity{}, hang(ctx)
+		}})
+		p := n.connect()
+		p.text(authenticate)
+		for range 14 {
+			time.Sleep(time.Second)
+			p.text(authenticate)
+			p.text(`{"event":"heartbeat"}`)
+			p.only(failure(wire.ErrorAuthenticated))
+		}
+		time.Sleep(time.Second)
+		p.only(closed(4001)...)
+	})
 }
 
 // At the very moment that the time is over either may win, but not both.

@@ -2,6 +2,7 @@ package redisbus
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"strings"
 
@@ -26,15 +27,20 @@ var (
 	ErrConfig = errors.New("redisbus: bad configuration")
 )
 
-// refusal is an answer of Redis that another attempt does not change.
+// refusal is a failure that another attempt does not change.
 type refusal struct{ err error }
 
 func (e *refusal) Error() string { return "refused: " + e.err.Error() }
 func (e *refusal) Unwrap() error { return e.err }
 
-// classify marks the answers of Redis to credentials, permissions and the
-// number of the database, which stay the same until somebody changes something.
+// classify marks what stays the same until somebody changes something: a
+// certificate that is not trusted, and the answers of Redis to credentials,
+// permissions and the number of the database.
 func classify(err error) error {
+	var untrusted *tls.CertificateVerificationError
+	if errors.As(err, &untrusted) {
+		return &refusal{err}
+	}
 	reply, ok := rueidis.IsRedisErr(err)
 	if !ok {
 		return err
