@@ -2,6 +2,8 @@ package ignis
 
 import (
 	"context"
+	"errors"
+	"sync"
 
 	"github.com/ignis-go/ignis/wire"
 )
@@ -39,6 +41,31 @@ func (soloBus) Run(ctx context.Context, ready func(), _ func([]byte)) error {
 	ready()
 	<-ctx.Done()
 	return nil
+}
+
+// runningBus is a bus whose Run has been called.
+type runningBus struct {
+	failed <-chan error // why Run returned by itself
+	stop   func()       // ends Run and waits for it
+}
+
+// startBus runs the bus; subscribed is closed when envelopes come in.
+func (s *Server) startBus(ctx context.Context) (b runningBus, subscribed <-chan struct{}) {
+	ctx, cancel := context.WithCancel(ctx)
+	ready, failed, done := make(chan struct{}), make(chan error, 1), make(chan struct{})
+	go func() {
+		defer close(done)
+		err := s.cfg.Bus.Run(ctx, sync.OnceFunc(func() { close(ready) }), s.receive)
+		if ctx.Err() == nil {
+			if err == nil {
+				err = errors.New("it returned before it was told to")
+			}
+			failed <- err
+		} else if err != nil {
+			s.cfg.Logger.Warn("bus ended with an error", "error", err)
+		}
+	}()
+	return runningBus{failed, func() { cancel(); <-done }}, ready
 }
 
 // publish hands an envelope to the bus, and counts and logs when it is refused.

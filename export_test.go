@@ -9,7 +9,12 @@ import (
 var IsClientID = isClientID
 
 // Adopt gives the server a connection as if it had come through ServeHTTP.
-func Adopt(s *Server, nc net.Conn) { s.accepted <- upgraded{nc: nc} }
+func Adopt(s *Server, nc net.Conn) {
+	if !s.enter() {
+		panic("the server does not run")
+	}
+	s.accepted <- upgraded{nc: nc}
+}
 
 // Receive gives the server an envelope as its bus does.
 func Receive(s *Server, envelope []byte) { s.receive(envelope) }

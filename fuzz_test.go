@@ -20,10 +20,12 @@ import (
 // fuzzed is a server for fuzzing.
 func fuzzed(f *testing.F) *node {
 	n := newNode(f, ignis.Config{
-		MaxPayload:    1 << 12,
-		CloseTimeout:  10 * time.Millisecond,
-		Logger:        slog.New(slog.DiscardHandler),
-		ValidateRooms: allRooms,
+		MaxPayload:       1 << 12,
+		CloseTimeout:     10 * time.Millisecond,
+		IdleTimeout:      -1, // no pings between what is looked for
+		HeartbeatTimeout: 24 * time.Hour,
+		Logger:           slog.New(slog.DiscardHandler),
+		ValidateRooms:    allRooms,
 		OnMessage: func(_ context.Context, _ *ignis.Client, m wire.Message) error {
 			if m.Event == "" || !utf8.ValidString(m.Event) || m.Data != nil && !json.Valid(m.Data) {
 				panic("bad message " + m.Event)

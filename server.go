@@ -131,7 +131,7 @@ func (s *Server) Run(ctx context.Context) error {
 	close(s.ready)
 	s.cfg.Logger.Info("server is ready")
 	err := s.accept(ctx, base, bus.failed)
-	return errors.Join(err, s.drain(cancel))
+	return errors.Join(err, s.drain(base, cancel))
 }
 
 // accept serves connections and looks for silent ones until the server stops.
@@ -146,7 +146,7 @@ func (s *Server) accept(ctx, base context.Context, busFailed <-chan error) error
 	for {
 		select {
 		case u := <-s.accepted:
-			s.tasks.Go(func() { s.serve(base, u) })
+			s.start(base, u)
 		case <-heartbeat.C:
 			s.sweepSilent()
 		case <-idle.C:
@@ -161,13 +161,22 @@ func (s *Server) accept(ctx, base context.Context, busFailed <-chan error) error
 	}
 }
 
-// drain closes every client and waits until nothing of theirs runs any more.
-func (s *Server) drain(cancel context.CancelFunc) error {
+// start serves a connection. What ServeHTTP counted as a task ends with it.
+func (s *Server) start(base context.Context, u upgraded) {
+	go func() {
+		defer s.tasks.Done()
+		s.serve(base, u)
+	}()
+}
+
+// drain closes every client, also those whose upgrade is under way, and waits
+// until nothing of theirs runs any more.
+func (s *Server) drain(base context.Context, cancel context.CancelFunc) error {
 	s.beginStop()
 	clients := s.reg.AppendAll(nil)
 	s.cfg.Logger.Info("server is shutting down", "clients", len(clients))
 	for _, c := range clients {
-		c.conn.Close(wire.CloseGoingAway, wire.CloseReason(wire.CloseGoingAway))
+		c.close(wire.CloseGoingAway)
 	}
 	gone := make(chan struct{})
 	go func() {
@@ -177,23 +186,26 @@ func (s *Server) drain(cancel context.CancelFunc) error {
 	}()
 	timeout := time.NewTimer(s.cfg.ShutdownTimeout)
 	defer timeout.Stop()
-	select {
-	case <-gone:
-	case <-timeout.C:
-		// Interrupt what is left, and give it a moment to notice.
-		cancel()
-		for _, c := range s.reg.AppendAll(nil) {
-			c.conn.Abort(ws.CauseAborted)
-		}
-		timeout.Reset(time.Second)
+	for late := false; ; {
 		select {
+		case u := <-s.accepted:
+			s.start(base, u)
 		case <-gone:
+			s.cfg.Logger.Info("server is shut down")
+			return nil
 		case <-timeout.C:
-			return fmt.Errorf("ignis: %d callbacks did not return within %v of shutdown", s.counts.running.Load(), s.cfg.ShutdownTimeout)
+			if late {
+				return fmt.Errorf("ignis: %d callbacks did not return within %v of shutdown", s.counts.running.Load(), s.cfg.ShutdownTimeout)
+			}
+			// Interrupt what is left, and give it a moment to notice.
+			late = true
+			cancel()
+			for _, c := range s.reg.AppendAll(nil) {
+				c.conn.Abort(ws.CauseAborted)
+			}
+			timeout.Reset(time.Second)
 		}
 	}
-	s.cfg.Logger.Info("server is shut down")
-	return nil
 }
 
 // beginStop makes ServeHTTP refuse and Run end. It may be called again.
@@ -250,28 +262,54 @@ func (s *Server) running() error {
 // for none gets 426, one from a page that CheckOrigin refuses 403, and every one
 // gets 503 while the server is not running.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := s.running(); err != nil || s.isStopping() {
+	if !s.enter() {
 		w.Header().Set("Retry-After", "1")
 		http.Error(w, "The server is not ready.", http.StatusServiceUnavailable)
 		return
 	}
+	u, ok := s.upgrade(w, r)
+	if !ok {
+		s.tasks.Done()
+		return
+	}
+	select {
+	case s.accepted <- u:
+	case <-s.done: // the shutdown took too long
+		_ = u.nc.Close()
+		s.tasks.Done()
+	}
+}
+
+// enter counts a request as a task, unless the server takes none. A shutdown
+// that begins afterwards waits for it.
+func (s *Server) enter() bool {
+	if s.running() != nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stopped {
+		return false
+	}
+	s.tasks.Add(1)
+	return true
+}
+
+// upgrade turns the request into a connection, or answers why not.
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (u upgraded, ok bool) {
 	if s.cfg.CheckOrigin != nil && !s.cfg.CheckOrigin(r) {
 		s.counts.refusedOrigin.Add(1)
 		s.warn("connection refused: origin", "remote", r.RemoteAddr)
 		http.Error(w, "Connections from this origin are not allowed.", http.StatusForbidden)
-		return
+		return upgraded{}, false
 	}
 	nc, early, err := ws.Upgrade(w, r)
 	if err != nil {
 		s.counts.refusedUpgrade.Add(1)
 		s.cfg.Logger.Debug("connection refused", "remote", r.RemoteAddr, "error", err)
-		return
+		return upgraded{}, false
 	}
-	select {
-	case s.accepted <- upgraded{nc, early}:
-	case <-s.stopping: // as it was being upgraded
-		ws.Refuse(nc, wire.CloseGoingAway, wire.CloseReason(wire.CloseGoingAway))
-	}
+	return upgraded{nc, early}, true
 }
 
 func (s *Server) isStopping() bool {
@@ -281,31 +319,6 @@ func (s *Server) isStopping() bool {
 	default:
 		return false
 	}
-}
-
-// runningBus is a bus whose Run has been called.
-type runningBus struct {
-	failed <-chan error // why Run returned by itself
-	stop   func()       // ends Run and waits for it
-}
-
-// startBus runs the bus; subscribed is closed when envelopes come in.
-func (s *Server) startBus(ctx context.Context) (b runningBus, subscribed <-chan struct{}) {
-	ctx, cancel := context.WithCancel(ctx)
-	ready, failed, done := make(chan struct{}), make(chan error, 1), make(chan struct{})
-	go func() {
-		defer close(done)
-		err := s.cfg.Bus.Run(ctx, sync.OnceFunc(func() { close(ready) }), s.receive)
-		if ctx.Err() == nil {
-			if err == nil {
-				err = errors.New("it returned before it was told to")
-			}
-			failed <- err
-		} else if err != nil {
-			s.cfg.Logger.Warn("bus ended with an error", "error", err)
-		}
-	}()
-	return runningBus{failed, func() { cancel(); <-done }}, ready
 }
 
 // Health says whether the server does its work.

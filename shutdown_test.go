@@ -88,6 +88,26 @@ func TestConnectionDuringShutdown(t *testing.T) {
 	})
 }
 
+// A connection that is being upgraded when the shutdown begins is told too.
+func TestUpgradeDuringShutdown(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		asked, hold := make(chan struct{}), make(chan struct{})
+		n := startMem(t, ignis.Config{CheckOrigin: func(*http.Request) bool {
+			close(asked)
+			<-hold
+			return true
+		}})
+		late := make(chan *peer, 1)
+		go func() { late <- n.connect() }()
+		<-asked
+		n.stop()
+		synctest.Wait()
+		close(hold)
+		p := <-late
+		p.only(closed(1001)...)
+	})
+}
+
 func TestRunEndsWithItsContext(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{})

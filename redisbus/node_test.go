@@ -51,7 +51,7 @@ func (l *logBuffer) count(what string) int { return strings.Count(l.String(), wh
 
 // impatient is a configuration that notices failures soon.
 func impatient(url string) redisbus.Config {
-	return redisbus.Config{URL: url, ProbeInterval: 100 * time.Millisecond, ProbeTimeout: time.Second}
+	return redisbus.Config{URL: url, ProbeInterval: 100 * time.Millisecond, ProbeTimeout: 3 * time.Second}
 }
 
 // launch runs a bus and returns at once.

@@ -2,7 +2,6 @@ package ws
 
 import (
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -61,14 +60,4 @@ func asksForWebSocket(r *http.Request) bool {
 		}
 	}
 	return false
-}
-
-// Refuse closes an upgraded connection that will not be served, with a close
-// frame. It waits a second at most.
-func Refuse(nc net.Conn, code uint16, reason string) {
-	_ = nc.SetDeadline(time.Now().Add(time.Second))
-	if _, err := nc.Write(closeFrame(code, reason).frame); err == nil {
-		_, _ = io.Copy(io.Discard, nc) // until the peer closes as well
-	}
-	_ = nc.Close()
 }
