@@ -20,6 +20,7 @@ func (s *Server) authenticate(ctx context.Context, c *client, cred Credentials) 
 		return err
 	})
 	if errors.Is(err, ErrUnauthenticated) {
+		s.cfg.Logger.Debug("client rejected", "client", c.member.ID, "error", err)
 		s.refuse(c, wire.ErrorRejected, wire.CloseAuthFailed)
 		return
 	}
@@ -128,7 +129,7 @@ func connectedData(id *Client) json.RawMessage {
 }
 
 // open treats the content of an encrypted event as a message from the client.
-func (s *Server) open(base context.Context, c *client, m wire.Message) {
+func (s *Server) open(ctx context.Context, c *client, m wire.Message) {
 	c.mu.Lock()
 	session := c.session
 	c.mu.Unlock()
@@ -154,7 +155,7 @@ func (s *Server) open(base context.Context, c *client, m wire.Message) {
 		return
 	}
 	if inner.Event != wire.EventHeartbeat {
-		s.dispatchAuthenticated(base, c, inner)
+		s.dispatchAuthenticated(ctx, c, inner)
 	}
 }
 

@@ -305,3 +305,19 @@ func TestFullQueueAndClose(t *testing.T) {
 		}
 	})
 }
+
+// The context of a callback lasts as long as the client, not as the callback.
+func TestContextOutlivesTheCallback(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		kept := make(chan context.Context, 1)
+		n := startMem(t, ignis.Config{OnConnect: func(ctx context.Context, _ *ignis.Client) { kept <- ctx }})
+		p := n.login("ann")
+		ctx := <-kept
+		synctest.Wait()
+		if ctx.Err() != nil {
+			t.Error("ended with the callback")
+		}
+		_ = p.conn.Close()
+		<-ctx.Done()
+	})
+}

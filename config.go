@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"time"
 
@@ -18,9 +19,10 @@ import (
 // The callbacks of one client never run at the same time: it is authenticated,
 // connects, joins and leaves rooms and sends messages in the order in which it
 // asked for that, and disconnects last. Callbacks of different clients run
-// concurrently. A callback's context is cancelled when its client goes away. A
-// callback that takes its time makes only its own client wait; one that panics
-// is logged and counted.
+// concurrently. A callback's context lasts until its client goes away; with more
+// than 64 messages waiting for a callback the client is not read from, and its
+// going is noticed when the callback returns. A callback that takes its time
+// makes only its own client wait; one that panics is logged and counted.
 type Config struct {
 	// Authenticate decides who a client is from what it sent. An error that
 	// wraps ErrUnauthenticated rejects the client; any other error does too and
@@ -144,6 +146,9 @@ func (c Config) withDefaults() (Config, error) {
 			*f.v = f.def
 		}
 	}
+	// What is as good as unlimited must not overflow where it is multiplied.
+	c.MaxRooms = min(c.MaxRooms, math.MaxInt/2)
+	c.BackpressureLimit = min(c.BackpressureLimit, math.MaxInt/8)
 	durations := []struct {
 		name string
 		v    *time.Duration
@@ -164,6 +169,7 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	c.CloseTimeout = min(c.CloseTimeout, c.ShutdownTimeout)
+	c.AuthTimeout = min(c.AuthTimeout, math.MaxInt64/(2*wire.AuthTimeoutFactor))
 	if c.IdleTimeout == 0 {
 		c.IdleTimeout = wire.DefaultIdleTimeout
 	}

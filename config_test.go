@@ -2,6 +2,7 @@ package ignis_test
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -115,4 +116,21 @@ func backpressured(n *node) bool {
 		}
 	}
 	return false
+}
+
+// As much as there can be is as good as no limit.
+func TestLargestLimits(t *testing.T) {
+	n := start(t, ignis.Config{
+		BackpressureLimit: math.MaxInt, MaxRooms: math.MaxInt, MaxPayload: math.MaxInt, AuthTimeout: math.MaxInt64,
+		ValidateRooms: allRooms,
+	})
+	p := n.login("ann")
+	p.text(`{"event":"join","data":{"rooms":["a"]}}`)
+	n.until("the client to be in the room", func() bool { return len(n.ClientsInRoom("a")) == 1 })
+	for range 10 {
+		if err := n.SendToRoom("a", "m", 1); err != nil {
+			t.Error(err)
+		}
+		p.expect(`{"event":"m","data":1}`)
+	}
 }

@@ -50,28 +50,36 @@ func (s *Server) serve(base context.Context, u upgraded) {
 		c.close(wire.CloseGoingAway)
 	}
 
-	end := c.conn.Serve(u.early, func(payload []byte, binary bool) { s.dispatch(base, c, payload, binary) })
+	ctx, cancel := context.WithCancel(base)
+	end := c.conn.Serve(u.early, func(payload []byte, binary bool) { s.dispatch(ctx, c, payload, binary) })
 
+	cancel()
 	s.reg.Remove(&c.member)
 	s.disconnected(base, c, end)
 	c.conn.Finish()
 }
 
-// disconnected stops what is going on for the client and has its disconnect
-// callback run after it.
+// disconnected has the disconnect callback run when the client's jobs are done.
 func (s *Server) disconnected(base context.Context, c *client, end ws.End) {
 	d := Disconnect{Cause: causeText(end), Code: end.Code, Reason: end.Reason}
 	c.mu.Lock()
 	c.timer.Stop()
 	c.state = StateDisconnected
 	c.end = d
-	c.jobs.interruptLocked()
-	authenticated := c.identity != nil
+	authenticated, idle := c.identity != nil, make(chan struct{})
+	if c.jobs.working {
+		c.jobs.idle = idle
+	} else {
+		close(idle)
+	}
 	c.mu.Unlock()
 	s.counts.disconnected(d.Cause)
 	s.cfg.Logger.Debug("client disconnected", "client", c.member.ID, "cause", d.Cause, "code", d.Code)
 	if authenticated {
-		s.push(base, c, job{kind: jobDisconnected})
+		s.tasks.Go(func() {
+			<-idle
+			s.callDisconnect(base, c)
+		})
 	}
 }
 

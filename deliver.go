@@ -3,8 +3,11 @@ package ignis
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/ignis-go/ignis/internal/ws"
 	"github.com/ignis-go/ignis/wire"
@@ -12,7 +15,7 @@ import (
 
 // Destination says whom [Server.Send] sends to.
 type Destination struct {
-	kind   wire.Type // "" : as To says
+	kind   wire.Type // "": none, which is no destination
 	target string
 }
 
@@ -31,7 +34,15 @@ func Everyone() Destination { return Destination{kind: wire.TypeBroadcast} }
 // To is Ignis's way to name a destination: the client with that id if it is
 // here, else the room of that name, which is also how a client on another
 // instance is reached; everyone if the name is empty.
-func To(name string) Destination { return Destination{target: name} }
+func To(name string) Destination {
+	if name == "" {
+		return Everyone()
+	}
+	return Destination{typeAny, name}
+}
+
+// typeAny is a client or a room, as Server.resolve decides.
+const typeAny wire.Type = "any"
 
 // Exclusion is a list of client ids that must not get a message; see [Except].
 type Exclusion []string
@@ -53,7 +64,7 @@ func (d Destination) exclude(ids []string) []string {
 // data sends nothing. The data may be anything that encodes as JSON; a
 // json.RawMessage goes through as it is.
 //
-// Errors: ErrNotRunning; data that is no JSON; a *BusError when the clients of
+// Errors: ErrNotRunning; a destination without a name; data that is no JSON; a *BusError when the clients of
 // this instance were sent to, but not those of others; ctx's error if it has
 // ended before the call. Send does not wait for anything.
 func (s *Server) Send(ctx context.Context, to Destination, event string, data any, except ...Exclusion) error {
@@ -70,6 +81,9 @@ func (s *Server) Send(ctx context.Context, to Destination, event string, data an
 	if err != nil || raw == nil { // a json.RawMessage may be nil, too
 		return err
 	}
+	if err := to.check(); err != nil {
+		return err
+	}
 	to = s.resolve(to)
 	exclude := to.exclude(slices.Concat(except...))
 	s.deliver(to, frame(event, raw), exclude)
@@ -79,13 +93,22 @@ func (s *Server) Send(ctx context.Context, to Destination, event string, data an
 	})
 }
 
+// check returns what is wrong with a destination. A zero one is a mistake, and
+// must not reach everyone.
+func (to Destination) check() error {
+	switch {
+	case to.kind == "":
+		return errors.New("ignis: the destination is the zero value: use ToClient, User, Room, Everyone or To")
+	case to.kind != wire.TypeBroadcast && (to.target == "" || !utf8.ValidString(to.target)):
+		return fmt.Errorf("ignis: the destination %s %q is empty or not UTF-8", to.kind, to.target)
+	}
+	return nil
+}
+
 // resolve decides what a destination made by To means here.
 func (s *Server) resolve(to Destination) Destination {
-	switch {
-	case to.kind != "":
+	if to.kind != typeAny {
 		return to
-	case to.target == "":
-		return Everyone()
 	}
 	if m, ok := s.reg.Get(to.target); ok && m.Active() {
 		return ToClient(to.target)

@@ -13,7 +13,7 @@ import (
 
 // dispatch takes one message from a client, on the goroutine that reads from
 // it. What calls the application becomes a job.
-func (s *Server) dispatch(base context.Context, c *client, payload []byte, binary bool) {
+func (s *Server) dispatch(ctx context.Context, c *client, payload []byte, binary bool) {
 	s.counts.received.Add(1)
 	c.lastActivity.Store(time.Now().UnixNano())
 	if binary {
@@ -44,7 +44,7 @@ func (s *Server) dispatch(base context.Context, c *client, payload []byte, binar
 
 	switch {
 	case m.Event == wire.EventAuthenticate && state == StateUnauthorized:
-		s.push(base, c, job{jobAuthenticate, m})
+		s.push(ctx, c, job{jobAuthenticate, m})
 	case m.Event == wire.EventAuthenticate:
 		s.sendError(c, wire.ErrorAuthenticated)
 	case state != StateAuthenticated:
@@ -54,7 +54,7 @@ func (s *Server) dispatch(base context.Context, c *client, payload []byte, binar
 		s.counts.badEncrypted.Add(1)
 		s.sendError(c, wire.ErrorClear)
 	default:
-		s.dispatchAuthenticated(base, c, m)
+		s.dispatchAuthenticated(ctx, c, m)
 	}
 }
 
@@ -65,19 +65,19 @@ func system(event string) bool {
 }
 
 // dispatchAuthenticated takes a message from an authenticated client.
-func (s *Server) dispatchAuthenticated(base context.Context, c *client, m wire.Message) {
+func (s *Server) dispatchAuthenticated(ctx context.Context, c *client, m wire.Message) {
 	switch {
 	case m.Event == wire.EventEncrypted:
-		s.open(base, c, m)
+		s.open(ctx, c, m)
 	case m.Event == wire.EventJoin:
-		s.push(base, c, job{jobJoin, m})
+		s.push(ctx, c, job{jobJoin, m})
 	case m.Event == wire.EventLeave:
-		s.push(base, c, job{jobLeave, m})
+		s.push(ctx, c, job{jobLeave, m})
 	case wire.ServerOnly(m.Event):
 		s.counts.ignored.Add(1)
 		s.cfg.Logger.Debug("message dropped: only servers send this event", "client", c.member.ID, "event", m.Event)
 	default:
-		s.push(base, c, job{jobMessage, m})
+		s.push(ctx, c, job{jobMessage, m})
 	}
 }
 

@@ -18,11 +18,11 @@ const (
 // while there is something; the reader only appends, so that it notices the
 // client's going while a callback takes its time. Guarded by client.mu.
 type jobs struct {
-	queue     []job
-	bytes     int
-	working   bool
-	interrupt context.CancelFunc // of the context that callbacks have
-	room      chan struct{}      // made by a reader that waits for room
+	queue   []job
+	bytes   int
+	working bool
+	room    chan struct{} // made by a reader that waits for room
+	idle    chan struct{} // made by who waits until nothing is left to do
 }
 
 type job struct {
@@ -37,14 +37,16 @@ const (
 	jobJoin
 	jobLeave
 	jobMessage
-	jobDisconnected
 )
+
+// size is what the job counts of maxJobBytes.
+func (j job) size() int { return len(j.message.Event) + len(j.message.Data) + len(j.message.ID) }
 
 // push appends a job, and waits while there are too many. The message's data
 // must be the job's to keep.
-func (s *Server) push(base context.Context, c *client, j job) {
+func (s *Server) push(ctx context.Context, c *client, j job) {
 	c.mu.Lock()
-	for j.kind != jobDisconnected && c.jobs.full(j) {
+	for c.jobs.full(j) {
 		room := make(chan struct{})
 		c.jobs.room = room
 		c.mu.Unlock()
@@ -62,17 +64,17 @@ func (s *Server) push(base context.Context, c *client, j job) {
 		c.mu.Lock()
 	}
 	c.jobs.queue = append(c.jobs.queue, j)
-	c.jobs.bytes += len(j.message.Data)
+	c.jobs.bytes += j.size()
 	start := !c.jobs.working
 	c.jobs.working = true
 	c.mu.Unlock()
 	if start {
-		s.tasks.Go(func() { s.work(base, c) })
+		s.tasks.Go(func() { s.work(ctx, c) })
 	}
 }
 
 func (q *jobs) full(j job) bool {
-	return len(q.queue) >= maxJobs || len(q.queue) > 0 && q.bytes+len(j.message.Data) > maxJobBytes
+	return len(q.queue) >= maxJobs || len(q.queue) > 0 && q.bytes+j.size() > maxJobBytes
 }
 
 // pop takes the next job; without one the goroutine that works ends.
@@ -85,33 +87,21 @@ func (c *client) pop() (job, bool) {
 		q.room = nil
 	}
 	if len(q.queue) == 0 {
-		q.queue, q.working, q.interrupt = nil, false, nil
+		q.queue, q.working = nil, false
+		if q.idle != nil {
+			close(q.idle)
+		}
 		return job{}, false
 	}
 	j := q.queue[0]
 	q.queue[0] = job{}
 	q.queue = q.queue[1:]
-	q.bytes -= len(j.message.Data)
+	q.bytes -= j.size()
 	return j, true
 }
 
-// interruptLocked cancels the context of the callbacks.
-func (q *jobs) interruptLocked() {
-	if q.interrupt != nil {
-		q.interrupt()
-	}
-}
-
 // work does a client's jobs, one after the other, until there are none.
-func (s *Server) work(base context.Context, c *client) {
-	ctx, cancel := context.WithCancel(base)
-	defer cancel()
-	c.mu.Lock()
-	c.jobs.interrupt = cancel
-	if c.state == StateDisconnected {
-		cancel()
-	}
-	c.mu.Unlock()
+func (s *Server) work(ctx context.Context, c *client) {
 	for {
 		j, ok := c.pop()
 		if !ok {
@@ -126,8 +116,6 @@ func (s *Server) work(base context.Context, c *client) {
 			s.leave(c, j.message)
 		case jobMessage:
 			s.handle(ctx, c, j.message)
-		case jobDisconnected:
-			s.callDisconnect(base, c)
 		}
 	}
 }

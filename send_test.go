@@ -341,3 +341,18 @@ func TestOrderAcrossInstances(t *testing.T) {
 		}
 	})
 }
+
+// A destination that names nobody must not become everybody.
+func TestDestinationsThatNameNobody(t *testing.T) {
+	n := start(t, ignis.Config{})
+	p := n.login("ann")
+	for _, to := range []ignis.Destination{{}, ignis.User(""), ignis.Room(""), ignis.ToClient(""), ignis.Room("a\xff")} {
+		if err := n.Send(t.Context(), to, "m", 1); err == nil {
+			t.Errorf("%#v is a destination", to)
+		}
+	}
+	if err := n.Send(t.Context(), ignis.To(""), "everyone", 1); err != nil {
+		t.Error(err)
+	}
+	p.expect(`{"event":"everyone","data":1}`)
+}

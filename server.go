@@ -195,7 +195,7 @@ func (s *Server) drain(base context.Context, cancel context.CancelFunc) error {
 			return nil
 		case <-timeout.C:
 			if late {
-				return fmt.Errorf("ignis: %d callbacks did not return within %v of shutdown", s.counts.running.Load(), s.cfg.ShutdownTimeout)
+				return fmt.Errorf("ignis: %d callbacks did not return within %v of shutdown (a Session's Seal is not counted)", s.counts.running.Load(), s.cfg.ShutdownTimeout)
 			}
 			// Interrupt what is left, and give it a moment to notice.
 			late = true
@@ -220,7 +220,8 @@ func (s *Server) beginStop() {
 
 // Shutdown makes Run end and waits until it has, or until ctx ends: then it
 // returns ctx's error and the shutdown goes on. It may be called again, and
-// before Run.
+// before Run. A callback that calls it gives it the context that it was called
+// with: Run waits for the callback.
 func (s *Server) Shutdown(ctx context.Context) error {
 	if s == nil {
 		return ErrNotRunning

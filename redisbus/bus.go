@@ -92,6 +92,11 @@ func (b *Bus) Run(ctx context.Context, ready func(), receive func(envelope []byt
 	return nil
 }
 
+// settled is how long a link must have lived for the pauses before the next to
+// begin small again. A Redis that takes connections and drops them at once is
+// not asked, and the log is not written to, many times a second.
+const settled = 10 * time.Second
+
 // maintain keeps a link open until ctx ends. up is closed when the first is.
 func (b *Bus) maintain(ctx context.Context, up chan<- struct{}) error {
 	b.setDown(fmt.Errorf("%w: %w", ErrUnavailable, errStarting))
@@ -106,13 +111,18 @@ func (b *Bus) maintain(ctx context.Context, up chan<- struct{}) error {
 	}
 	b.setUp(l)
 	close(up)
+	var pauses backoff
 	for {
+		from := time.Now()
 		err := b.serve(ctx, l, f)
 		if ctx.Err() != nil {
 			return nil
 		}
 		b.lose(err)
-		if l = b.reconnect(ctx, f); l == nil {
+		if time.Since(from) > settled {
+			pauses = backoff{}
+		}
+		if l = b.reconnect(ctx, f, &pauses); l == nil {
 			return nil
 		}
 		b.counts.reconnects.Add(1)
@@ -121,8 +131,7 @@ func (b *Bus) maintain(ctx context.Context, up chan<- struct{}) error {
 }
 
 // reconnect makes the next link. It returns nil when ctx has ended.
-func (b *Bus) reconnect(ctx context.Context, f *finder) *link {
-	var pauses backoff
+func (b *Bus) reconnect(ctx context.Context, f *finder, pauses *backoff) *link {
 	for pauses.wait(ctx) {
 		l, err := f.connect(ctx, b.arrived)
 		if err == nil {

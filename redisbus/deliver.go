@@ -9,6 +9,7 @@ func (b *Bus) arrived(envelope string) {
 		return
 	}
 	b.counts.overflow.CompareAndSwap(0, b.counts.dropped.Add(1))
+	b.in.signal() // there may be nothing in it that would
 }
 
 // Of the buffer in which receive gets an envelope, this much is kept for the

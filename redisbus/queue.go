@@ -36,11 +36,16 @@ func (q *queue[T]) put(item T, size int) error {
 	q.messages++
 	q.bytes += size
 	q.mu.Unlock()
+	q.signal()
+	return nil
+}
+
+// signal wakes whoever takes, although there may be nothing to take.
+func (q *queue[T]) signal() {
 	select {
 	case q.wake <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // keepCapacity is the length up to which a queue's memory is kept for reuse.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"embed"
+	"fmt"
 	"html/template"
 	"log/slog"
 	"net"
@@ -65,7 +66,7 @@ func (d *devMode) relay(ctx context.Context, c *ignis.Client, m wire.Message) er
 		return err
 	}
 	if room == "" {
-		d.log.Info("message not relayed: its data names no room", "client", c.ID, "event", m.Event)
+		d.log.Info("message not relayed: its data names no room", "client", c.ID)
 		return nil
 	}
 	info, ok := d.server.Client(c.ID)
@@ -73,7 +74,7 @@ func (d *devMode) relay(ctx context.Context, c *ignis.Client, m wire.Message) er
 		return nil // it has just gone
 	}
 	if !slices.Contains(info.Rooms, room) {
-		d.log.Warn("message not relayed: its sender is not in the room", "client", c.ID, "event", m.Event, "room", room)
+		d.log.Warn("message not relayed: its sender is not in the room", "client", c.ID)
 		return nil
 	}
 	return d.server.Send(ctx, ignis.Room(room), m.Event, data)
@@ -84,7 +85,7 @@ func (d *devMode) relay(ctx context.Context, c *ignis.Client, m wire.Message) er
 func (d *devMode) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isLoopbackHost(r.Host) {
-			d.log.Warn("request refused: development mode answers to localhost and loopback addresses alone", "host", r.Host)
+			d.log.Warn("request refused: development mode answers to localhost and loopback addresses alone", "host", fmt.Sprintf("%.100q", r.Host))
 			http.Error(w, "Development mode answers to localhost and loopback addresses alone.", http.StatusForbidden)
 			return
 		}

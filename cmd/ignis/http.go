@@ -27,7 +27,7 @@ func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:      15 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          slog.NewLogLogger(httpLog{log.Handler()}, slog.LevelDebug),
 	}
 }
 
@@ -119,4 +119,21 @@ func (l originList) check() func(*http.Request) bool {
 			return false
 		}
 	}
+}
+
+// httpLog raises what net/http says of this process, such as that it has no
+// descriptor left, above what it says of its peers.
+type httpLog struct{ slog.Handler }
+
+// Enabled lets everything through to Handle, which knows the text.
+func (h httpLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h httpLog) Handle(ctx context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, "Accept error") || strings.Contains(r.Message, "panic serving") {
+		r.Level = slog.LevelError
+	}
+	if !h.Handler.Enabled(ctx, r.Level) {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
 }
