@@ -95,12 +95,12 @@ func (s *Server) Send(ctx context.Context, to Destination, event string, data an
 
 // check returns what is wrong with a destination. A zero one is a mistake, and
 // must not reach everyone.
-func (to Destination) check() error {
+func (d Destination) check() error {
 	switch {
-	case to.kind == "":
+	case d.kind == "":
 		return errors.New("ignis: the destination is the zero value: use ToClient, User, Room, Everyone or To")
-	case to.kind != wire.TypeBroadcast && (to.target == "" || !utf8.ValidString(to.target)):
-		return fmt.Errorf("ignis: the destination %s %q is empty or not UTF-8", to.kind, to.target)
+	case d.kind != wire.TypeBroadcast && (d.target == "" || !utf8.ValidString(d.target)):
+		return fmt.Errorf("ignis: the destination %s %q is empty or not UTF-8", d.kind, d.target)
 	}
 	return nil
 }
