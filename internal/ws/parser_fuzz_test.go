@@ -93,7 +93,7 @@ func FuzzParserAgainstGobwas(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stream, _ []byte) {
 		want, err := parse(fuzzLimit, stream)
 		if err != nil {
-			t.Skip("only of what is valid do both have to think the same")
+			return // only of what is valid do both have to think the same
 		}
 		out, err := readWithGobwas(stream)
 		if err != nil {
