@@ -20,7 +20,7 @@ func (s *Server) authenticate(ctx context.Context, c *client, cred Credentials) 
 		return err
 	})
 	if errors.Is(err, ErrUnauthenticated) {
-		s.cfg.Logger.Debug("client rejected", "client", c.member.ID, "error", err)
+		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", err)
 		s.refuse(c, wire.ErrorRejected, wire.CloseAuthFailed)
 		return
 	}

@@ -12,8 +12,8 @@
 // To send, use [Server.Send] with [Room], [User], [ToClient] or [Everyone]: it
 // reaches every instance. [Server.SendToRoom], [Server.SendToUser],
 // [Server.SendToClient] and [Server.Broadcast] reach the clients of this one.
-// To find out who is here use [Server.Client] and its siblings, which return
-// snapshots; for numbers, [Server.Stats]; for probes, [Server.Health].
+// Callbacks see a [Client], whose identity is fixed; who is here [Server.Client]
+// and its siblings tell, as [ClientInfo], snapshots with rooms and state; for numbers, [Server.Stats]; for probes, [Server.Health].
 //
 // Elsewhere in this module: redisbus connects instances over Redis; emitter sends
 // from processes that run no server; client connects to a server; wire is the

@@ -6,7 +6,8 @@ var (
 	// ErrUnauthenticated is what Authenticate returns, also wrapped, to reject a
 	// client: it is told "Authentication failed". Any other error counts as a
 	// failure of the application: the client is told "Authentication error" and
-	// the error is logged. Both close with code 4003.
+	// the error is logged. Both close with code 4003. What it is wrapped in is
+	// logged, so it must not hold the credentials.
 	ErrUnauthenticated = errors.New("unauthenticated")
 
 	// ErrNotRunning is returned by a server's methods before Run has made it

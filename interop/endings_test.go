@@ -54,7 +54,7 @@ func TestRefusals(t *testing.T) {
 			want:    unshaken,
 			decided: differs("what failed is the handshake", failed...),
 		}}}}},
-		{handshakeAccept, []script{{name: "handshake", steps: []step{
+		{handshakeAccept, []script{{name: "handshake", fence: noFence, steps: []step{
 			authenticate(`{}`, `{"event":"connected","data":{"id":"<id>","time":"<time>","serverPublicKey":"key","salt":"salt"}}`),
 		}}}},
 	} {

@@ -159,6 +159,9 @@ func (p *player) nextLine() string {
 	return timeText.ReplaceAllString(line, `"time":"<time>"`)
 }
 
+// noFence is the fence of a client whose messages in clear are not relayed.
+const noFence = "-"
+
 // answers returns the next n lines and all others that come before the answer to
 // a message sent after them; so an answer too many is found without waiting for one
 // that must not come. It ends with the connection.
@@ -172,7 +175,7 @@ func (p *player) answers(n int) []string {
 		}
 	}
 	last := badFormat // the answer to what is no message, in every state
-	if p.id == "" {
+	if p.id == "" || p.room == noFence {
 		p.send("fence")
 	} else {
 		// Once there is a client with an id, only a relayed message is sure to come after

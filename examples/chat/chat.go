@@ -15,7 +15,7 @@ import (
 // Sender is what the chat needs of the server. Its tests may give it anything.
 type Sender interface {
 	Send(ctx context.Context, to ignis.Destination, event string, data any, except ...ignis.Exclusion) error
-	ClientsInRoom(room string) []ignis.ClientInfo
+	Client(id string) (ignis.ClientInfo, bool)
 }
 
 // Chat is the application: it knows who may join which room and what happens
@@ -82,10 +82,6 @@ func (c *Chat) OnMessage(ctx context.Context, cl *ignis.Client, m wire.Message) 
 }
 
 func (c *Chat) isIn(cl *ignis.Client, room string) bool {
-	for _, member := range c.server.ClientsInRoom(room) {
-		if member.ID == cl.ID {
-			return true
-		}
-	}
-	return false
+	info, ok := c.server.Client(cl.ID)
+	return ok && slices.Contains(info.Rooms, room)
 }
