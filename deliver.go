@@ -201,7 +201,7 @@ func (s *Server) enqueued(c *client, v ws.Verdict) {
 		s.counts.sent.Add(1)
 	case ws.Full:
 		s.counts.droppedFull.Add(1)
-		s.warn("client does not read as fast as it is sent to", "client", c.member.ID, "cut off", !s.cfg.DropWhenFull)
+		s.warn("client does not read as fast as it is sent to", "client", c.member.ID, "cut_off", !s.cfg.DropWhenFull)
 	case ws.Closing:
 		s.counts.droppedClosing.Add(1)
 	}

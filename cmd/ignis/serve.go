@@ -89,6 +89,8 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 			return err
 		}
 		cfg.Bus = bus
+	} else if !c.Dev {
+		log.Info("no Redis is configured: this server is alone, and no emitter reaches it")
 	}
 	srv, err := ignis.New(cfg)
 	if err != nil {
