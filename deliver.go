@@ -64,9 +64,10 @@ func (d Destination) exclude(ids []string) []string {
 // data sends nothing. The data may be anything that encodes as JSON; a
 // json.RawMessage goes through as it is.
 //
-// Errors: ErrNotRunning; a destination without a name; data that is no JSON; a *BusError when the clients of
-// this instance were sent to, but not those of others; ctx's error if it has
-// ended before the call. Send does not wait for anything.
+// Errors: ErrNotRunning; a destination without a name; data that is no JSON; a
+// *BusError when the clients of this instance were sent to, but not those of
+// others; ctx's error if it has ended before the call. Send does not wait for
+// anything.
 func (s *Server) Send(ctx context.Context, to Destination, event string, data any, except ...Exclusion) error {
 	if err := s.running(); err != nil {
 		return err

@@ -105,10 +105,7 @@ func (s *Server) callDisconnect(base context.Context, c *client) {
 }
 
 // panicError is a panic of a callback.
-type panicError struct {
-	value any
-	stack []byte
-}
+type panicError struct{ value any }
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
@@ -119,9 +116,8 @@ func (s *Server) call(name string, c *client, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.counts.panics.Add(1)
-			e := &panicError{p, debug.Stack()}
-			s.errorf(name+" panicked", "client", c.member.ID, "panic", p, "stack", string(e.stack))
-			err = e
+			s.errorf(name+" panicked", "client", c.member.ID, "panic", p, "stack", string(debug.Stack()))
+			err = &panicError{p}
 		}
 	}()
 	return f()

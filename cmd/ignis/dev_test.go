@@ -123,20 +123,9 @@ func TestDevelopmentModeIsForThisMachineAlone(t *testing.T) {
 // handshake returns the answer to a request for a WebSocket.
 func handshake(t *testing.T, url string, headers ...string) int {
 	t.Helper()
-	r, err := http.NewRequestWithContext(withTimeout(t), http.MethodGet, url, http.NoBody)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(headers); i += 2 {
-		if headers[i] == "Host" {
-			r.Host = headers[i+1]
-			continue
-		}
-		r.Header.Add(headers[i], headers[i+1])
-	}
 	transport := &http.Transport{DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
-	response, err := transport.RoundTrip(r)
+	response, err := transport.RoundTrip(request(t, url, headers))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -215,8 +215,8 @@ func send(t *testing.T, c *client.Conn, event, data string) {
 	}
 }
 
-// get asks over HTTP, with headers as pairs, and returns status and body.
-func get(t *testing.T, url string, headers ...string) (int, http.Header, string) {
+// request returns a GET request with headers as pairs.
+func request(t *testing.T, url string, headers []string) *http.Request {
 	t.Helper()
 	r, err := http.NewRequestWithContext(withTimeout(t), http.MethodGet, url, http.NoBody)
 	if err != nil {
@@ -225,12 +225,19 @@ func get(t *testing.T, url string, headers ...string) (int, http.Header, string)
 	for i := 0; i < len(headers); i += 2 {
 		if headers[i] == "Host" {
 			r.Host = headers[i+1]
+			continue
 		}
 		r.Header.Add(headers[i], headers[i+1])
 	}
+	return r
+}
+
+// get asks over HTTP, with headers as pairs, and returns status and body.
+func get(t *testing.T, url string, headers ...string) (int, http.Header, string) {
+	t.Helper()
 	transport := &http.Transport{DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
-	response, err := (&http.Client{Transport: transport}).Do(r)
+	response, err := (&http.Client{Transport: transport}).Do(request(t, url, headers))
 	if err != nil {
 		t.Fatal(err)
 	}
