@@ -97,7 +97,7 @@ func (s *Server) admit(c *client, id *Client, session *Session) bool {
 		c.mu.Unlock()
 		return false
 	}
-	c.timer.Stop()
+	c.stopTimerLocked()
 	c.state, c.identity, c.session = StateAuthenticated, id, session
 	c.conn.Hold()
 	if session != nil {
@@ -129,7 +129,7 @@ func connectedData(id *Client) json.RawMessage {
 }
 
 // open treats the content of an encrypted event as a message from the client.
-func (s *Server) open(ctx context.Context, c *client, m wire.Message) {
+func (s *Server) open(c *client, m wire.Message) {
 	c.mu.Lock()
 	session := c.session
 	c.mu.Unlock()
@@ -155,7 +155,7 @@ func (s *Server) open(ctx context.Context, c *client, m wire.Message) {
 		return
 	}
 	if inner.Event != wire.EventHeartbeat {
-		s.dispatchAuthenticated(ctx, c, inner)
+		s.dispatchAuthenticated(c, inner)
 	}
 }
 

@@ -54,7 +54,7 @@ func (c Credentials) Decode(v any) error {
 }
 
 func newCredentials(c *client, data json.RawMessage) Credentials {
-	cred := Credentials{ClientID: c.member.ID, RemoteAddr: c.remote(), Raw: data}
+	cred := Credentials{ClientID: c.member.ID, RemoteAddr: c.remote, Raw: data}
 	if data == nil || string(data) == "null" {
 		cred.Raw = json.RawMessage("{}")
 	}

@@ -99,6 +99,11 @@ type Config struct {
 	// ends. 0: 10 s.
 	ShutdownTimeout time.Duration
 
+	// PlainIO makes the server read and write through package net alone, with a
+	// goroutine per client. By default it does so only where it must: for TLS, for
+	// connections that are not net's own, and on other systems than Linux.
+	PlainIO bool
+
 	// CheckOrigin decides whether a browser may connect from the page it is on;
 	// false answers 403. Nil: any page may. That is safe as long as Authenticate
 	// judges what the client sent and not where it is.

@@ -3,6 +3,7 @@ package ignis
 import (
 	"context"
 	"encoding/json"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,8 +15,10 @@ import (
 
 // client is the server's side of one connection.
 type client struct {
+	server      *Server
 	member      registry.Member[*client] // its place in the indexes
 	conn        *ws.Conn
+	remote      string // the peer's network address
 	connectedAt time.Time
 
 	lastActivity atomic.Int64 // unix nanoseconds of the last message
@@ -23,18 +26,26 @@ type client struct {
 
 	mu       sync.Mutex
 	state    State
+	gone     bool
 	identity *Client     // set when authenticated
 	session  *Session    // set when encrypted
-	timer    *time.Timer // for authentication
-	jobs     jobs
-	end      Disconnect // set when disconnected
+	timer    *time.Timer // for authentication; nil when that is over
+	jobs     *jobs       // nil when there is nothing to do
+	end      *Disconnect // set when disconnected
+
+	ctx    context.Context // callContext's; nil until it is needed
+	cancel context.CancelFunc
 }
 
-// serve is the life of a connection: it is registered when it begins and
-// unregistered when it ends, here and nowhere else.
-func (s *Server) serve(base context.Context, u upgraded) {
+// serve begins the life of a connection: it is registered here, and unregistered
+// by Ended, and nowhere else.
+func (s *Server) serve(nc net.Conn, early []byte) {
 	now := time.Now()
-	c := &client{conn: ws.NewConn(u.nc, &s.opts), connectedAt: now}
+	c := &client{server: s, connectedAt: now}
+	if a := nc.RemoteAddr(); a != nil {
+		c.remote = a.String()
+	}
+	c.conn = ws.NewConn(nc, &s.opts)
 	c.lastActivity.Store(now.UnixNano())
 	c.member.Value = c
 	c.member.ID = newClientID()
@@ -42,44 +53,43 @@ func (s *Server) serve(base context.Context, u upgraded) {
 		c.member = registry.Member[*client]{ID: newClientID(), Value: c}
 	}
 	s.counts.connections.Add(1)
-	s.cfg.Logger.Debug("client connected", "client", c.member.ID, "remote", c.remote())
+	s.cfg.Logger.Debug("client connected", "client", c.member.ID, "remote", c.remote)
 	c.mu.Lock()
 	c.timer = time.AfterFunc(s.cfg.AuthTimeout, c.authTimeout)
 	c.mu.Unlock()
 	if s.isStopping() { // after the clients to close were listed
 		c.close(wire.CloseGoingAway)
 	}
-
-	ctx, cancel := context.WithCancel(base)
-	end := c.conn.Serve(u.early, func(payload []byte, binary bool) { s.dispatch(ctx, c, payload, binary) })
-
-	cancel()
-	s.reg.Remove(&c.member)
-	s.disconnected(base, c, end)
-	c.conn.Finish()
+	c.conn.Start(early, c)
 }
 
+// Message takes a message from the peer; see [ws.Handler].
+func (c *client) Message(payload []byte, binary bool) { c.server.dispatch(c, payload, binary) }
+
+// Ended takes the client out of all indexes; see [ws.Handler].
+func (c *client) Ended(end ws.End) {
+	c.server.reg.Remove(&c.member)
+	c.server.disconnected(c, end)
+}
+
+// Finished ends the task that ServeHTTP began; see [ws.Handler].
+func (c *client) Finished() { c.server.tasks.Done() }
+
 // disconnected has the disconnect callback run when the client's jobs are done.
-func (s *Server) disconnected(base context.Context, c *client, end ws.End) {
-	d := Disconnect{Cause: causeText(end), Code: end.Code, Reason: end.Reason}
+func (s *Server) disconnected(c *client, end ws.End) {
+	d := &Disconnect{Cause: causeText(end), Code: end.Code, Reason: end.Reason}
 	c.mu.Lock()
-	c.timer.Stop()
+	c.stopTimerLocked()
 	c.state = StateDisconnected
 	c.end = d
-	authenticated, idle := c.identity != nil, make(chan struct{})
-	if c.jobs.working {
-		c.jobs.idle = idle
-	} else {
-		close(idle)
-	}
+	(*callContext)(c).endLocked()
+	// Whoever does its jobs calls the callback after the last of them.
+	due := c.identity != nil && c.jobs == nil
 	c.mu.Unlock()
 	s.counts.disconnected(d.Cause)
 	s.cfg.Logger.Debug("client disconnected", "client", c.member.ID, "cause", d.Cause, "code", d.Code)
-	if authenticated {
-		s.tasks.Go(func() {
-			<-idle
-			s.callDisconnect(base, c)
-		})
+	if due {
+		s.tasks.Go(func() { s.callDisconnect(c) })
 	}
 }
 
@@ -90,12 +100,21 @@ func (c *client) close(code uint16) { c.conn.Close(code, wire.CloseReason(code))
 func (c *client) authTimeout() {
 	c.mu.Lock()
 	late := c.state < StateAuthenticated
+	c.timer = nil
 	if late {
 		c.state = StateDisconnected // so that nothing lets it in meanwhile
 	}
 	c.mu.Unlock()
 	if late {
 		c.close(wire.CloseAuthTimeout)
+	}
+}
+
+// stopTimerLocked ends the time that authentication may take.
+func (c *client) stopTimerLocked() {
+	if c.timer != nil {
+		c.timer.Stop()
+		c.timer = nil
 	}
 }
 
@@ -115,19 +134,12 @@ func (s *Server) sendError(c *client, text string) {
 	s.enqueued(c, v)
 }
 
-func (c *client) remote() string {
-	if a := c.conn.RemoteAddr(); a != nil {
-		return a.String()
-	}
-	return ""
-}
-
 func (c *client) info() ClientInfo {
 	c.mu.Lock()
 	state, identity := c.state, c.identity
 	c.mu.Unlock()
 	i := ClientInfo{
-		Client:        Client{ID: c.member.ID, RemoteAddr: c.remote(), ConnectedAt: c.connectedAt},
+		Client:        Client{ID: c.member.ID, RemoteAddr: c.remote, ConnectedAt: c.connectedAt},
 		State:         state,
 		Rooms:         c.member.Rooms(),
 		Backpressured: c.conn.Backpressured(),

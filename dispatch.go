@@ -13,7 +13,7 @@ import (
 
 // dispatch takes one message from a client, on the goroutine that reads from
 // it. What calls the application becomes a job.
-func (s *Server) dispatch(ctx context.Context, c *client, payload []byte, binary bool) {
+func (s *Server) dispatch(c *client, payload []byte, binary bool) {
 	s.counts.received.Add(1)
 	c.lastActivity.Store(time.Now().UnixNano())
 	if binary {
@@ -38,13 +38,15 @@ func (s *Server) dispatch(ctx context.Context, c *client, payload []byte, binary
 	state, encrypted := c.state, c.session != nil
 	if m.Event == wire.EventAuthenticate && state == StateUnauthorized {
 		c.state = StateAuthenticating
-		c.timer.Reset(wire.AuthTimeoutFactor * s.cfg.AuthTimeout)
+		if c.timer != nil {
+			c.timer.Reset(wire.AuthTimeoutFactor * s.cfg.AuthTimeout)
+		}
 	}
 	c.mu.Unlock()
 
 	switch {
 	case m.Event == wire.EventAuthenticate && state == StateUnauthorized:
-		s.push(ctx, c, job{jobAuthenticate, m})
+		s.push(c, job{jobAuthenticate, m})
 	case m.Event == wire.EventAuthenticate:
 		s.sendError(c, wire.ErrorAuthenticated)
 	case state != StateAuthenticated:
@@ -54,7 +56,7 @@ func (s *Server) dispatch(ctx context.Context, c *client, payload []byte, binary
 		s.counts.badEncrypted.Add(1)
 		s.sendError(c, wire.ErrorClear)
 	default:
-		s.dispatchAuthenticated(ctx, c, m)
+		s.dispatchAuthenticated(c, m)
 	}
 }
 
@@ -65,19 +67,19 @@ func system(event string) bool {
 }
 
 // dispatchAuthenticated takes a message from an authenticated client.
-func (s *Server) dispatchAuthenticated(ctx context.Context, c *client, m wire.Message) {
+func (s *Server) dispatchAuthenticated(c *client, m wire.Message) {
 	switch {
 	case m.Event == wire.EventEncrypted:
-		s.open(ctx, c, m)
+		s.open(c, m)
 	case m.Event == wire.EventJoin:
-		s.push(ctx, c, job{jobJoin, m})
+		s.push(c, job{jobJoin, m})
 	case m.Event == wire.EventLeave:
-		s.push(ctx, c, job{jobLeave, m})
+		s.push(c, job{jobLeave, m})
 	case wire.ServerOnly(m.Event):
 		s.counts.ignored.Add(1)
 		s.cfg.Logger.Debug("message dropped: only servers send this event", "client", c.member.ID, "event", m.Event)
 	default:
-		s.push(ctx, c, job{jobMessage, m})
+		s.push(c, job{jobMessage, m})
 	}
 }
 
@@ -93,12 +95,14 @@ func (s *Server) handle(ctx context.Context, c *client, m wire.Message) {
 }
 
 // callDisconnect runs the disconnect callback, the last of a client's.
-func (s *Server) callDisconnect(base context.Context, c *client) {
+func (s *Server) callDisconnect(c *client) {
 	if s.cfg.OnDisconnect == nil {
 		return
 	}
+	ctx, cancel := s.newContext() // that of the client is over
+	defer cancel()
 	err := s.call("OnDisconnect", c, func() error {
-		s.cfg.OnDisconnect(base, c.identity, c.end)
+		s.cfg.OnDisconnect(ctx, c.identity, *c.end)
 		return nil
 	})
 	s.callbackFailed("OnDisconnect", c, err)

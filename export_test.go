@@ -1,9 +1,6 @@
 package ignis
 
-import (
-	"context"
-	"net"
-)
+import "net"
 
 // IsClientID is isClientID for tests.
 var IsClientID = isClientID
@@ -13,11 +10,14 @@ func Adopt(s *Server, nc net.Conn) {
 	if !s.enter() {
 		panic("the server does not run")
 	}
-	s.accepted <- upgraded{nc: nc}
+	s.serve(nc, nil)
+}
+
+// Serve serves a connection that ServeHTTP accepted at the last moment.
+func Serve(s *Server, nc net.Conn) {
+	s.tasks.Add(1)
+	s.serve(nc, nil)
 }
 
 // Receive gives the server an envelope as its bus does.
 func Receive(s *Server, envelope []byte) { s.receive(envelope) }
-
-// Serve serves a connection that ServeHTTP accepted at the last moment.
-func Serve(s *Server, nc net.Conn) { s.serve(context.Background(), upgraded{nc: nc}) }

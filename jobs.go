@@ -2,6 +2,7 @@ package ignis
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/ignis-go/ignis/wire"
@@ -14,16 +15,17 @@ const (
 	maxJobBytes = 256 << 10
 )
 
-// jobs is what a client's callbacks have yet to do. A goroutine works on it
-// while there is something; the reader only appends, so that it notices the
-// client's going while a callback takes its time. Guarded by client.mu.
+// jobs is what a client's callbacks have yet to do. A client has one while a
+// goroutine works on it, and that is while there is something; the reader only
+// appends. Guarded by client.mu.
 type jobs struct {
-	queue   []job
-	bytes   int
-	working bool
-	room    chan struct{} // made by a reader that waits for room
-	idle    chan struct{} // made by who waits until nothing is left to do
+	queue []job
+	head  int // before it there is nothing any more
+	bytes int
 }
+
+// idleJobs are those that no client has.
+var idleJobs = sync.Pool{New: func() any { return new(jobs) }}
 
 type job struct {
 	kind    jobKind
@@ -42,69 +44,63 @@ const (
 // size is what the job counts of maxJobBytes.
 func (j job) size() int { return len(j.message.Event) + len(j.message.Data) + len(j.message.ID) }
 
-// push appends a job, and waits while there are too many. The message's data
-// must be the job's to keep.
-func (s *Server) push(ctx context.Context, c *client, j job) {
+// push appends a job. If that makes too many, the client is not read from until
+// there are fewer. The message's data must be the job's to keep.
+func (s *Server) push(c *client, j job) {
 	c.mu.Lock()
-	for c.jobs.full(j) {
-		room := make(chan struct{})
-		c.jobs.room = room
-		c.mu.Unlock()
+	defer c.mu.Unlock()
+	if c.jobs == nil {
+		c.jobs = idleJobs.Get().(*jobs)
+		s.tasks.Add(1)
+		go s.work(c)
+	}
+	q := c.jobs
+	q.queue = append(q.queue, j)
+	q.bytes += j.size()
+	if q.full() && !c.stalled.Load() {
 		c.stalled.Store(true)
-		select {
-		case <-room:
-		case <-c.conn.Ending():
-			c.stalled.Store(false)
-			s.counts.ignored.Add(1)
-			return // it cannot be told of what it sent any more
-		}
+		c.conn.Pause()
+	}
+}
+
+func (q *jobs) full() bool { return len(q.queue)-q.head >= maxJobs || q.bytes >= maxJobBytes }
+
+// pop takes the next job. Without one c has no jobs any more, and gone says
+// whether it will never have.
+func (c *client) pop() (j job, ok, gone bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	q := c.jobs
+	if q.head == len(q.queue) {
+		q.queue, q.head = q.queue[:0], 0
+		c.jobs = nil
+		idleJobs.Put(q)
+		return job{}, false, c.gone
+	}
+	j = q.queue[q.head]
+	q.queue[q.head] = job{}
+	q.head++
+	q.bytes -= j.size()
+	if c.stalled.Load() && !q.full() {
 		// The sweeps must not hold the time against it in which nobody listened.
 		c.lastActivity.Store(time.Now().UnixNano())
 		c.stalled.Store(false)
-		c.mu.Lock()
+		c.conn.Resume()
 	}
-	c.jobs.queue = append(c.jobs.queue, j)
-	c.jobs.bytes += j.size()
-	start := !c.jobs.working
-	c.jobs.working = true
-	c.mu.Unlock()
-	if start {
-		s.tasks.Go(func() { s.work(ctx, c) })
-	}
+	return j, true, false
 }
 
-func (q *jobs) full(j job) bool {
-	return len(q.queue) >= maxJobs || len(q.queue) > 0 && q.bytes+j.size() > maxJobBytes
-}
-
-// pop takes the next job; without one the goroutine that works ends.
-func (c *client) pop() (job, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	q := &c.jobs
-	if q.room != nil {
-		close(q.room)
-		q.room = nil
-	}
-	if len(q.queue) == 0 {
-		q.queue, q.working = nil, false
-		if q.idle != nil {
-			close(q.idle)
-		}
-		return job{}, false
-	}
-	j := q.queue[0]
-	q.queue[0] = job{}
-	q.queue = q.queue[1:]
-	q.bytes -= j.size()
-	return j, true
-}
-
-// work does a client's jobs, one after the other, until there are none.
-func (s *Server) work(ctx context.Context, c *client) {
+// work does a client's jobs, one after the other, until there are none. If the
+// client has gone by then, its disconnect callback is the last.
+func (s *Server) work(c *client) {
+	defer s.tasks.Done()
+	var ctx context.Context = (*callContext)(c)
 	for {
-		j, ok := c.pop()
+		j, ok, gone := c.pop()
 		if !ok {
+			if gone && c.identity != nil {
+				s.callDisconnect(c)
+			}
 			return
 		}
 		switch j.kind {

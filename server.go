@@ -33,7 +33,9 @@ type Server struct {
 	counts counters
 	limit  logLimit
 
-	accepted chan upgraded // from ServeHTTP to Run
+	// newContext returns a context that ends with the shutdown; set before ready.
+	newContext func() (context.Context, context.CancelFunc)
+
 	ready    chan struct{} // closed when connections are accepted
 	stopping chan struct{} // closed when they no longer are
 	done     chan struct{} // closed when Run has returned
@@ -42,12 +44,6 @@ type Server struct {
 	mu      sync.Mutex
 	started bool
 	stopped bool // stopping is closed
-}
-
-// upgraded is a connection on its way from ServeHTTP to Run.
-type upgraded struct {
-	nc    net.Conn
-	early []byte // what the client sent with the handshake
 }
 
 // New returns a server that is not running yet, or an error that says what is
@@ -66,7 +62,6 @@ func New(cfg Config) (*Server, error) {
 		solo:     solo,
 		opts:     cfg.transport(),
 		reg:      registry.New[*client](),
-		accepted: make(chan upgraded),
 		ready:    make(chan struct{}),
 		stopping: make(chan struct{}),
 		done:     make(chan struct{}),
@@ -127,15 +122,22 @@ func (s *Server) Run(ctx context.Context) error {
 		return nil
 	}
 
-	s.opts.Flusher = ws.NewFlusher(runtime.GOMAXPROCS(0))
+	s.newContext = func() (context.Context, context.CancelFunc) { return context.WithCancel(base) }
+	s.opts.Engine = ws.NewEngine(ws.EngineConfig{
+		Threads: runtime.GOMAXPROCS(0),
+		Plain:   s.cfg.PlainIO,
+		PollFailed: func(err error) {
+			s.cfg.Logger.Warn("epoll cannot be used: connections take more memory and time", "error", err)
+		},
+	})
 	close(s.ready)
 	s.cfg.Logger.Info("server is ready")
-	err := s.accept(ctx, base, bus.failed)
-	return errors.Join(err, s.drain(base, cancel))
+	err := s.watch(ctx, bus.failed)
+	return errors.Join(err, s.drain(cancel))
 }
 
-// accept serves connections and looks for silent ones until the server stops.
-func (s *Server) accept(ctx, base context.Context, busFailed <-chan error) error {
+// watch looks for silent clients until the server stops.
+func (s *Server) watch(ctx context.Context, busFailed <-chan error) error {
 	heartbeat := time.NewTicker(s.cfg.HeartbeatInterval)
 	defer heartbeat.Stop()
 	idle := &time.Ticker{}
@@ -145,8 +147,6 @@ func (s *Server) accept(ctx, base context.Context, busFailed <-chan error) error
 	}
 	for {
 		select {
-		case u := <-s.accepted:
-			s.start(base, u)
 		case <-heartbeat.C:
 			s.sweepSilent()
 		case <-idle.C:
@@ -161,17 +161,9 @@ func (s *Server) accept(ctx, base context.Context, busFailed <-chan error) error
 	}
 }
 
-// start serves a connection. What ServeHTTP counted as a task ends with it.
-func (s *Server) start(base context.Context, u upgraded) {
-	go func() {
-		defer s.tasks.Done()
-		s.serve(base, u)
-	}()
-}
-
 // drain closes every client, also those whose upgrade is under way, and waits
 // until nothing of theirs runs any more.
-func (s *Server) drain(base context.Context, cancel context.CancelFunc) error {
+func (s *Server) drain(cancel context.CancelFunc) error {
 	s.beginStop()
 	clients := s.reg.AppendAll(nil)
 	s.cfg.Logger.Info("server is shutting down", "clients", len(clients))
@@ -181,15 +173,13 @@ func (s *Server) drain(base context.Context, cancel context.CancelFunc) error {
 	gone := make(chan struct{})
 	go func() {
 		s.tasks.Wait() // for callbacks that never return it waits in vain
-		s.opts.Flusher.Close()
+		s.opts.Engine.Close()
 		close(gone)
 	}()
 	timeout := time.NewTimer(s.cfg.ShutdownTimeout)
 	defer timeout.Stop()
 	for late := false; ; {
 		select {
-		case u := <-s.accepted:
-			s.start(base, u)
 		case <-gone:
 			s.cfg.Logger.Info("server is shut down")
 			return nil
@@ -268,17 +258,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The server is not ready.", http.StatusServiceUnavailable)
 		return
 	}
-	u, ok := s.upgrade(w, r)
+	nc, early, ok := s.upgrade(w, r)
 	if !ok {
 		s.tasks.Done()
 		return
 	}
-	select {
-	case s.accepted <- u:
-	case <-s.done: // the shutdown took too long
-		_ = u.nc.Close()
-		s.tasks.Done()
-	}
+	s.serve(nc, early)
 }
 
 // enter counts a request as a task, unless the server takes none. A shutdown
@@ -297,20 +282,20 @@ func (s *Server) enter() bool {
 }
 
 // upgrade turns the request into a connection, or answers why not.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (u upgraded, ok bool) {
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, early []byte, ok bool) {
 	if s.cfg.CheckOrigin != nil && !s.cfg.CheckOrigin(r) {
 		s.counts.refusedOrigin.Add(1)
 		s.warn("connection refused: origin", "remote", r.RemoteAddr)
 		http.Error(w, "Connections from this origin are not allowed.", http.StatusForbidden)
-		return upgraded{}, false
+		return nil, nil, false
 	}
 	nc, early, err := ws.Upgrade(w, r)
 	if err != nil {
 		s.counts.refusedUpgrade.Add(1)
 		s.cfg.Logger.Debug("connection refused", "remote", r.RemoteAddr, "error", err)
-		return upgraded{}, false
+		return nil, nil, false
 	}
-	return upgraded{nc, early}, true
+	return nc, early, true
 }
 
 func (s *Server) isStopping() bool {

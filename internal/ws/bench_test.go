@@ -39,13 +39,14 @@ func BenchmarkDeliver(b *testing.B) {
 
 func deliver(b *testing.B, conns, burst int) {
 	opts := defaults()
-	opts.Flusher = NewFlusher(runtime.GOMAXPROCS(0))
+	opts.Engine = NewEngine(EngineConfig{Threads: runtime.GOMAXPROCS(0), PollFailed: func(err error) { b.Error(err) }})
 	list := make([]*Conn, conns)
 	var running sync.WaitGroup
 	for i := range list {
 		server, client := tcpPair(b)
 		list[i] = NewConn(server, &opts)
-		running.Go(func() { list[i].Serve(nil, func([]byte, bool) {}); list[i].Finish() })
+		l := begin(list[i], nil, ignore)
+		running.Go(func() { <-l.finished })
 		running.Go(func() {
 			_, _ = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{client}, make([]byte, 4096))
 			_ = client.Close()
@@ -70,7 +71,7 @@ func deliver(b *testing.B, conns, burst int) {
 		c.Abort(CauseAborted)
 	}
 	running.Wait()
-	opts.Flusher.Close()
+	opts.Engine.Close()
 }
 
 func busy(c *Conn) bool {

@@ -17,9 +17,9 @@ import (
 // the end nothing is left: no descriptor, and no goroutine (TestMain looks).
 func TestChurn(t *testing.T) {
 	before := descriptors(t)
-	flusher := NewFlusher(2)
+	engine := NewEngine(EngineConfig{Threads: 2, PollFailed: func(err error) { t.Error(err) }})
 	opts := defaults()
-	opts.Flusher, opts.BackpressureLimit, opts.CloseTimeout = flusher, 1<<20, 50*time.Millisecond
+	opts.Engine, opts.BackpressureLimit, opts.CloseTimeout = engine, 1<<20, 50*time.Millisecond
 	opts.SealFailed = func(error) {}
 
 	var mu sync.Mutex
@@ -54,25 +54,26 @@ func TestChurn(t *testing.T) {
 			mu.Lock()
 			here[c] = true
 			mu.Unlock()
-			lives.Go(func() { behave(c, client, i) })
-			c.Serve(nil, func([]byte, bool) {})
+			l := begin(c, nil, ignore)
+			lives.Go(func() { behave(l, c, client, i) })
+			<-l.ended
 			mu.Lock()
 			delete(here, c)
 			mu.Unlock()
-			c.Finish()
+			<-l.finished
 		})
 	}
 	lives.Wait()
 	close(stop)
 	senders.Wait()
-	flusher.Close()
+	engine.Close()
 	if after := descriptors(t); after > before {
 		t.Errorf("%d descriptors before, %d after", before, after)
 	}
 }
 
 // behave is a peer that reads some, or nothing, and one of many ways to end.
-func behave(c *Conn, client net.Conn, i int) {
+func behave(l *life, c *Conn, client net.Conn, i int) {
 	defer func() { _ = client.Close() }()
 	_ = client.SetDeadline(time.Now().Add(patience))
 	if i%7 != 0 {
@@ -95,7 +96,7 @@ func behave(c *Conn, client net.Conn, i int) {
 		c.Hold()
 		c.Seal(func(b []byte) ([]byte, error) { return b, nil })
 		c.Release()
-		<-c.Ending() // the limit comes first
+		<-l.finished // the limit comes first
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -37,9 +36,23 @@ type End struct {
 // closeAbnormal stands for an end without a close frame; never on the wire.
 const closeAbnormal uint16 = 1006
 
+// Handler is told what happens on a connection. Its methods are called one at a
+// time.
+type Handler interface {
+	// Message gets a message from the peer; the payload is its only during the
+	// call. It must not block: others are read from by the same goroutine. It
+	// may call any method of the connection.
+	Message(payload []byte, binary bool)
+	// Ended is called once, when the connection begins to end, after the last
+	// Message. It may block.
+	Ended(End)
+	// Finished is called last, when the socket is closed.
+	Finished()
+}
+
 // Options are what the connections of one server have in common.
 type Options struct {
-	Flusher           *Flusher
+	Engine            *Engine
 	MaxPayload        int           // bytes of one message from the peer
 	BackpressureLimit int           // bytes waiting for the peer
 	DropWhenFull      bool          // over the limit drop messages; else close
@@ -75,41 +88,59 @@ const (
 	phaseDead          // ended without one, or its time is up
 )
 
-// Conn is the server's side of a WebSocket connection. All methods but Serve
-// and Finish may be called from any goroutine and none of them blocks.
+// Conn is the server's side of a WebSocket connection. All methods may be called
+// from any goroutine and none of them blocks.
+//
+// It is polled, which means that the engine's pollers read from it and its
+// workers write to it through a descriptor of its own, or else it is plain: a
+// goroutine reads through nc, and another writes while there is something to
+// write.
 type Conn struct {
-	nc   net.Conn
-	raw  syscall.RawConn // nil: cannot be written without blocking
-	opts *Options
-	work *worker
+	nc      net.Conn // nil when polled
+	sock    socket   // when polled
+	opts    *Options
+	work    *worker
+	handler Handler
 
-	in      parser // Serve's and Finish's, like garbled
-	garbled bool   // the peer broke the protocol: what it sends means nothing
+	reading sync.Mutex // held by who reads; guards what follows until finish has it
+	in      parser
+	garbled bool // the peer broke the protocol: what it sends means nothing
+
+	behind bool // paused in the middle of what was read
 
 	lastRead atomic.Int64 // unix nanoseconds
 
 	mu        sync.Mutex
-	queue     []*Message
-	queued    int  // bytes in queue and in the hands of the writer
-	pongAt    int  // where in queue a pong waits, plus 1; 0: nowhere
-	scheduled bool // a worker or a writer goroutine has the connection, or will
-	blocked   bool // the socket was full, and has not caught up yet
-	held      bool // writing waits for Release
 	phase     phase
-	end       End
-	seal      Sealer
+	started   bool
+	unread    bool          // something came before Start
+	scheduled bool          // somebody writes, or will
+	parked    bool          // polled: writing goes on when the socket has room
+	blocked   bool          // the socket was full, and has not caught up yet
+	held      bool          // writing waits for Release
+	paused    bool          // reading waits for Resume
 	peerDone  bool          // the peer's close frame has come
+	backlog   *backlog      // messages that wait; nil when there are none
+	rest      []byte        // of what was written in part
+	queued    int           // bytes that wait or are being written
+	pongAt    int           // where in the backlog a pong waits, plus 1; 0: nowhere
+	seal      Sealer        // nil: nothing is sealed
 	flushed   chan struct{} // made by the first Close; closed when all is written
-	ending    chan struct{} // made by Ending; closed when phase leaves open
+	wake      chan struct{} // has an element when the reader has to look again
+	end       End
 }
 
-// NewConn returns a connection over nc.
+// NewConn returns a connection over nc, which is the connection's from now on.
 func NewConn(nc net.Conn, opts *Options) *Conn {
-	c := &Conn{nc: nc, raw: rawConn(nc), opts: opts, work: opts.Flusher.next()}
+	i := opts.Engine.next()
+	c := &Conn{nc: nc, opts: opts, work: opts.Engine.workers[i]}
 	c.in.max = opts.MaxPayload
 	c.lastRead.Store(time.Now().UnixNano())
+	opts.Engine.adopt(c, i)
 	return c
 }
+
+func (c *Conn) polled() bool { return c.nc == nil }
 
 // Enqueue queues m for writing, after all that has been queued before.
 func (c *Conn) Enqueue(m *Message) Verdict {
@@ -123,7 +154,7 @@ func (c *Conn) enqueueLocked(m *Message) Verdict {
 		return Closing
 	}
 	limit := c.opts.BackpressureLimit
-	if !c.blocked && c.raw != nil && c.seal == nil {
+	if !c.blocked && c.polled() && c.seal == nil {
 		limit *= lag
 	}
 	// One message over the limit may go to a connection with nothing waiting:
@@ -136,23 +167,6 @@ func (c *Conn) enqueueLocked(m *Message) Verdict {
 	}
 	c.appendLocked(m)
 	return Queued
-}
-
-func (c *Conn) appendLocked(m *Message) {
-	c.queue = append(c.queue, m)
-	c.queued += m.Size()
-	if !c.scheduled && !c.held {
-		c.scheduleLocked()
-	}
-}
-
-func (c *Conn) scheduleLocked() {
-	c.scheduled = true
-	if c.raw == nil || c.seal != nil {
-		c.opts.Flusher.spawn(c, nil, nil)
-		return
-	}
-	c.work.push(c)
 }
 
 // Hold keeps what is queued from now on from being written until Release. What
@@ -170,9 +184,7 @@ func (c *Conn) Release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.held = false
-	if len(c.queue) > 0 && !c.scheduled {
-		c.scheduleLocked()
-	}
+	c.scheduleLocked()
 }
 
 // Seal makes every text message that is not being written yet go out as seal
@@ -200,19 +212,43 @@ func (c *Conn) pong(payload []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.pongAt > 0 {
-		waiting := &c.queue[c.pongAt-1]
+		waiting := &c.backlog.messages[c.pongAt-1]
 		c.queued += m.Size() - (*waiting).Size()
 		*waiting = m
 		return
 	}
 	if c.enqueueLocked(m) == Queued {
-		c.pongAt = len(c.queue)
+		c.pongAt = len(c.backlog.messages)
 	}
 }
 
-// Close queues a close frame after all that is queued. Serve returns as soon as
-// it is not within a call of message; Finish completes the close handshake. Only
-// the first end of a connection counts. Of the reason 123 bytes are sent at most.
+// Pause makes no message be read until Resume; called by the handler's Message,
+// not even one that has come with it. A connection that is paused notices only
+// when it is resumed that its peer has gone.
+func (c *Conn) Pause() {
+	c.mu.Lock()
+	c.paused = c.phase == phaseOpen
+	c.mu.Unlock()
+}
+
+// Resume ends Pause.
+func (c *Conn) Resume() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.paused {
+		return
+	}
+	c.paused = false
+	if c.polled() {
+		c.opts.Engine.running.Go(c.readAll)
+	} else {
+		c.wakeUpLocked()
+	}
+}
+
+// Close queues a close frame after all that is queued, and completes the close
+// handshake. Only the first end of a connection counts. Of the reason 123 bytes
+// are sent at most.
 func (c *Conn) Close(code uint16, reason string) {
 	c.closeWith(End{CauseServerClosed, code, reason})
 }
@@ -242,49 +278,39 @@ func (c *Conn) abortLocked(cause Cause) {
 	}
 	c.discardLocked()
 	c.leaveOpenLocked(phaseDead)
-	// A deadline in the past wakes reader and writer at once; closing here could
-	// block on a TLS connection.
-	_ = c.nc.SetDeadline(past)
+	if !c.polled() {
+		// A deadline in the past wakes reader and writer at once; closing here could
+		// block on a TLS connection.
+		_ = c.nc.SetDeadline(past)
+	}
 }
 
 // past is any time that is over.
 var past = time.Unix(1, 0)
 
-// leaveOpenLocked moves to a later phase and wakes the reader.
+// leaveOpenLocked moves to a later phase and has the end taken care of.
 func (c *Conn) leaveOpenLocked(to phase) {
-	c.held = false
-	if c.phase == phaseOpen && c.ending != nil {
-		close(c.ending)
-	}
+	c.held, c.paused = false, false
+	was := c.phase
 	c.phase = to
-	_ = c.nc.SetReadDeadline(past)
+	switch {
+	case !c.polled():
+		_ = c.nc.SetReadDeadline(past) // the reader goes on with finish
+	case was == phaseOpen && c.started:
+		c.opts.Engine.running.Go(c.finish)
+	}
+	c.wakeUpLocked()
 }
 
-// discardLocked forgets what has not been written.
-func (c *Conn) discardLocked() {
-	c.queue, c.pongAt = nil, 0
-	if c.flushed != nil {
-		c.flushedLocked()
+// wakeUpLocked wakes who waits in awaitWake, now or next.
+func (c *Conn) wakeUpLocked() {
+	if c.wake == nil {
+		c.wake = make(chan struct{}, 1)
 	}
-}
-
-func (c *Conn) flushedLocked() {
-	if !isClosed(c.flushed) {
-		close(c.flushed)
+	select {
+	case c.wake <- struct{}{}:
+	default:
 	}
-}
-
-// Ending returns a channel that is closed when the connection begins to end.
-func (c *Conn) Ending() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ending == nil {
-		c.ending = make(chan struct{})
-		if c.phase != phaseOpen {
-			close(c.ending)
-		}
-	}
-	return c.ending
 }
 
 // LastRead returns when something was last heard from the peer, pongs included.
@@ -294,10 +320,7 @@ func (c *Conn) LastRead() time.Time { return time.Unix(0, c.lastRead.Load()) }
 func (c *Conn) Backpressured() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// A writer goroutine cannot tell that the socket is full, only that it is
-	// behind.
-	return c.blocked || (c.raw == nil || c.seal != nil) && c.queued > chunk
+	// Where writing blocks nobody can tell that the socket is full, only that the
+	// writer is behind.
+	return c.blocked || (!c.polled() || c.seal != nil) && c.queued > chunk
 }
-
-// RemoteAddr returns the peer's address.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }

@@ -12,24 +12,28 @@ import (
 	"github.com/ignis-go/ignis/internal/ws"
 )
 
+// echo sends back what it gets.
+type echo struct {
+	conn *ws.Conn
+	done chan struct{}
+}
+
+func (e *echo) Message(payload []byte, _ bool) {
+	e.conn.Enqueue(ws.Text(len(payload), func(b []byte) []byte { return append(b, payload...) }))
+}
+func (e *echo) Ended(end ws.End) { fmt.Println("closed with", end.Code) }
+func (e *echo) Finished()        { close(e.done) }
+
 func Example() {
-	flusher := ws.NewFlusher(1)
-	defer flusher.Close()
+	engine := ws.NewEngine(ws.EngineConfig{Threads: 1, Plain: true})
+	defer engine.Close()
 	opts := ws.Options{
-		Flusher: flusher, MaxPayload: 1 << 10, BackpressureLimit: 1 << 20, CloseTimeout: time.Second,
+		Engine: engine, MaxPayload: 1 << 10, BackpressureLimit: 1 << 20, CloseTimeout: time.Second,
 	}
 	server, browser := net.Pipe() // a server has it from ws.Upgrade
 
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		conn := ws.NewConn(server, &opts)
-		end := conn.Serve(nil, func(payload []byte, _ bool) {
-			conn.Enqueue(ws.Text(len(payload), func(b []byte) []byte { return append(b, payload...) }))
-		})
-		conn.Finish()
-		fmt.Println("closed with", end.Code)
-	}()
+	e := &echo{conn: ws.NewConn(server, &opts), done: make(chan struct{})}
+	e.conn.Start(nil, e)
 
 	_ = gobwas.WriteFrame(browser, gobwas.MaskFrame(gobwas.NewTextFrame([]byte("hello"))))
 	text, _ := wsutil.ReadServerText(browser)
@@ -37,7 +41,7 @@ func Example() {
 	body := gobwas.NewCloseFrameBody(gobwas.StatusNormalClosure, "")
 	_ = gobwas.WriteFrame(browser, gobwas.MaskFrame(gobwas.NewCloseFrame(body)))
 	_, _ = io.Copy(io.Discard, browser)
-	<-done
+	<-e.done
 	_ = browser.Close()
 	// Output:
 	// hello

@@ -17,7 +17,7 @@ import (
 func TestCloseFrameBehindTheLastMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := defaults()
-		opts.Flusher = NewFlusher(1)
+		opts.Engine = NewEngine(EngineConfig{Threads: 1})
 		server, client := net.Pipe()
 		go func() {
 			_, _ = client.Write(append(append(masked(ws.OpText, true, "quit"), masked(ws.OpText, true, "ignored")...),
@@ -25,13 +25,12 @@ func TestCloseFrameBehindTheLastMessage(t *testing.T) {
 			_, _ = io.Copy(io.Discard, client)
 		}()
 		c := NewConn(server, &opts)
-		c.Serve(nil, func([]byte, bool) { c.Close(4000, "as you wish") })
 		start := time.Now()
-		c.Finish()
+		<-begin(c, nil, func([]byte) { c.Close(4000, "as you wish") }).finished
 		if time.Since(start) > 0 {
 			t.Error("waited for a close frame that had come")
 		}
-		opts.Flusher.Close()
+		opts.Engine.Close()
 		_ = client.Close()
 	})
 }
@@ -62,7 +61,7 @@ func TestFinishIsBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				opts := defaults()
-				opts.Flusher = NewFlusher(1)
+				opts.Engine = NewEngine(EngineConfig{Threads: 1})
 				server, client := net.Pipe()
 				c := NewConn(server, &opts)
 				gone := make(chan struct{})
@@ -70,12 +69,11 @@ func TestFinishIsBounded(t *testing.T) {
 				c.Enqueue(text("hello"))
 				start := time.Now()
 				c.Close(4000, "bye")
-				c.Serve(nil, func([]byte, bool) {})
-				c.Finish()
+				<-begin(c, nil, ignore).finished
 				if d := time.Since(start); d > opts.CloseTimeout {
 					t.Errorf("took %v of %v", d, opts.CloseTimeout)
 				}
-				opts.Flusher.Close()
+				opts.Engine.Close()
 				_ = client.Close()
 				<-gone
 			})
@@ -87,21 +85,20 @@ func TestFinishIsBounded(t *testing.T) {
 func TestFinishWithHangingSeal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := defaults()
-		opts.Flusher = NewFlusher(1)
+		opts.Engine = NewEngine(EngineConfig{Threads: 1})
 		server, client := net.Pipe()
 		c := NewConn(server, &opts)
 		hang := make(chan struct{})
 		c.Seal(func(b []byte) ([]byte, error) { <-hang; return b, nil })
 		c.Enqueue(text("hello"))
 		c.Close(1000, "")
-		c.Serve(nil, func([]byte, bool) {})
 		start := time.Now()
-		c.Finish()
+		<-begin(c, nil, ignore).finished
 		if d := time.Since(start); d > opts.CloseTimeout {
 			t.Errorf("took %v of %v", d, opts.CloseTimeout)
 		}
 		close(hang)
-		opts.Flusher.Close()
+		opts.Engine.Close()
 		_ = client.Close()
 	})
 }
@@ -111,7 +108,7 @@ func TestFinishOfFullTLS(t *testing.T) {
 	opts := defaults()
 	opts.CloseTimeout = 10 * time.Millisecond
 	closed := &closeRecorder{}
-	p := serve(t, transport{"tls", func(t testing.TB) (server, client net.Conn) {
+	p := serve(t, transport{name: "tls", pair: func(t testing.TB) (server, client net.Conn) {
 		closed.Conn, client = tlsPair(t)
 		closed.inner = closed.Conn.(*tls.Conn).NetConn()
 		return closed, client

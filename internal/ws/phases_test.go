@@ -47,21 +47,14 @@ func TestEveryOrderOfThreeSteps(t *testing.T) {
 
 func runSteps(t *testing.T, order []step, settle func()) {
 	opts := defaults()
-	opts.Flusher = NewFlusher(1)
+	opts.Engine = NewEngine(EngineConfig{Threads: 1})
 	opts.SealFailed = func(error) {}
 	server, client := net.Pipe()
 	c := NewConn(server, &opts)
-	ending := c.Ending()
 
 	peer := make(chan []string)
 	go func() { peer <- readAll(client) }()
-	served := make(chan End, 1)
-	finished := make(chan struct{})
-	go func() {
-		defer close(finished)
-		served <- c.Serve(nil, func([]byte, bool) {})
-		c.Finish()
-	}()
+	l := begin(c, nil, ignore)
 
 	names := make([]string, len(order))
 	want, aborted := CauseNone, false
@@ -83,14 +76,13 @@ func runSteps(t *testing.T, order []step, settle func()) {
 		c.Close(4000, "")
 		want = CauseServerClosed
 	}
-	end := <-served
-	<-ending
-	<-finished
+	end := <-l.ended
+	<-l.finished
 	c.mu.Lock()
 	flushed := c.flushed == nil || isClosed(c.flushed)
-	left := len(c.queue)
+	left := c.backlog != nil || c.rest != nil
 	c.mu.Unlock()
-	opts.Flusher.Close()
+	opts.Engine.Close()
 	_ = client.Close()
 	frames := <-peer
 
@@ -98,8 +90,8 @@ func runSteps(t *testing.T, order []step, settle func()) {
 	if end.Cause != want {
 		t.Errorf("%s: ended by %d, want %d", name, end.Cause, want)
 	}
-	if !flushed || left > 0 {
-		t.Errorf("%s: somebody may still wait for a writer; %d messages left", name, left)
+	if !flushed || left {
+		t.Errorf("%s: somebody may still wait for a writer; messages left: %v", name, left)
 	}
 	orderly := want == CauseServerClosed || want == CausePeerClosed || want == CauseViolation
 	if orderly && !aborted && (len(frames) == 0 || frames[len(frames)-1] != "close") {

@@ -39,7 +39,7 @@ func TestEarlyBytesAreServed(t *testing.T) {
 	for _, split := range []int{0, 1, 7, 13} {
 		t.Run(fmt.Sprint(split), func(t *testing.T) {
 			opts := defaults()
-			opts.Flusher = newFlusher(t, 1)
+			opts.Engine = newEngine(t, EngineConfig{})
 			server, client := tcpPair(t)
 			stream := append(masked(ws.OpText, true, "early"), masked(ws.OpClose, true, "\x03\xe8")...)
 			var out []string
@@ -47,9 +47,10 @@ func TestEarlyBytesAreServed(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := NewConn(server, &opts)
-			end := c.Serve(stream[:split], func(b []byte, _ bool) { out = append(out, string(b)) })
-			c.Finish()
+			l := begin(c, stream[:split], func(b []byte) { out = append(out, string(b)) })
+			end := wait(t, l.ended)
 			_ = client.Close()
+			wait(t, l.finished)
 			if end.Cause != CausePeerClosed || len(out) != 1 || out[0] != "early" {
 				t.Errorf("%+v, %q", end, out)
 			}
@@ -116,7 +117,6 @@ func TestPeerEnds(t *testing.T) {
 					_ = p.peer.Close()
 				}
 				wait(t, p.finished)
-				wait(t, p.Ending())
 				if v := p.Enqueue(text("after")); v != Closing {
 					t.Errorf("after the end Enqueue returns %v", v)
 				}

@@ -7,8 +7,6 @@ import (
 	"net"
 	"net/http/httptest"
 	"runtime"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,19 +18,21 @@ const patience = 20 * time.Second
 
 // transport makes connected pairs.
 type transport struct {
-	name string
-	pair func(t testing.TB) (server, client net.Conn)
+	name  string
+	pair  func(t testing.TB) (server, client net.Conn)
+	plain bool // although it could be polled
 }
 
 // transports are all the ways that a connection can be read and written.
 var transports = []transport{
-	{"socket", tcpPair},
-	{"unix socket", unixPair},
-	{"wrapped socket", func(t testing.TB) (server, client net.Conn) {
+	{name: "socket", pair: tcpPair},
+	{name: "unix socket", pair: unixPair},
+	{name: "plain socket", pair: tcpPair, plain: true},
+	{name: "wrapped socket", pair: func(t testing.TB) (server, client net.Conn) {
 		server, client = tcpPair(t)
 		return wrapped{server}, client
 	}},
-	{"tls", tlsPair},
+	{name: "tls", pair: tlsPair},
 }
 
 // wrapped hides what a connection is, so that it is used through its methods.
@@ -86,14 +86,11 @@ func tlsPair(t testing.TB) (server, client net.Conn) {
 	return ts, tc
 }
 
-func TestWhichConnectionsAreRaw(t *testing.T) {
+func TestWhichConnectionsArePolled(t *testing.T) {
 	want := map[string]bool{"socket": true, "unix socket": true}
 	onAll(t, func(t *testing.T, tr transport) {
-		server, client := tr.pair(t)
-		defer func() { _ = server.Close() }()
-		defer func() { _ = client.Close() }()
-		if is := rawConn(server) != nil; is != (want[tr.name] && runtime.GOOS == "linux") {
-			t.Errorf("raw: %v", is)
+		if is := serve(t, tr, defaults()).polled(); is != (want[tr.name] && runtime.GOOS == "linux") {
+			t.Errorf("polled: %v", is)
 		}
 	})
 }
@@ -103,29 +100,35 @@ type party struct {
 	*Conn
 	peer     net.Conn
 	incoming chan string   // what the server got
-	served   chan End      // what Serve returned
-	finished chan struct{} // Finish has returned
+	served   chan End      // what Ended was told
+	finished chan struct{} // closed by Finished
 }
+
+func (p *party) Message(b []byte, _ bool) { p.incoming <- string(b) }
+func (p *party) Ended(end End)            { p.served <- end }
+func (p *party) Finished()                { close(p.finished) }
 
 // defaults are the options of tests that need no others.
 func defaults() Options {
 	return Options{MaxPayload: 1 << 20, BackpressureLimit: 64 << 20, CloseTimeout: patience}
 }
 
-// newFlusher returns a flusher that is closed, and waited for, when the test is
+// newEngine returns an engine that is closed, and waited for, when the test is
 // over.
-func newFlusher(t testing.TB, workers int) *Flusher {
-	f := NewFlusher(workers)
-	t.Cleanup(f.Close)
-	return f
+func newEngine(t testing.TB, cfg EngineConfig) *Engine {
+	cfg.Threads = max(cfg.Threads, 1)
+	cfg.PollFailed = func(err error) { t.Error(err) }
+	e := NewEngine(cfg)
+	t.Cleanup(e.Close)
+	return e
 }
 
 // serve serves a new connection over tr, prepared by what else is given. When
 // the test is over it is gone.
 func serve(t testing.TB, tr transport, opts Options, prepare ...func(*Conn)) *party {
 	t.Helper()
-	if opts.Flusher == nil {
-		opts.Flusher = newFlusher(t, 1)
+	if opts.Engine == nil {
+		opts.Engine = newEngine(t, EngineConfig{Plain: tr.plain})
 	}
 	server, client := tr.pair(t)
 	p := &party{
@@ -135,11 +138,7 @@ func serve(t testing.TB, tr transport, opts Options, prepare ...func(*Conn)) *pa
 	for _, f := range prepare {
 		f(p.Conn)
 	}
-	go func() {
-		defer close(p.finished)
-		p.served <- p.Serve(nil, func(b []byte, _ bool) { p.incoming <- string(b) })
-		p.Finish()
-	}()
+	p.Start(nil, p)
 	t.Cleanup(func() {
 		p.Abort(CauseAborted)
 		_ = p.peer.Close()
@@ -147,6 +146,26 @@ func serve(t testing.TB, tr transport, opts Options, prepare ...func(*Conn)) *pa
 	})
 	return p
 }
+
+// life is a handler for tests that look at little.
+type life struct {
+	message  func(payload []byte)
+	ended    chan End
+	finished chan struct{}
+}
+
+func (l *life) Message(b []byte, _ bool) { l.message(b) }
+func (l *life) Ended(end End)            { l.ended <- end }
+func (l *life) Finished()                { close(l.finished) }
+
+// begin starts a connection.
+func begin(c *Conn, early []byte, message func([]byte)) *life {
+	l := &life{message, make(chan End, 1), make(chan struct{})}
+	c.Start(early, l)
+	return l
+}
+
+func ignore([]byte) {}
 
 func wait[T any](t testing.TB, ch <-chan T) (v T) {
 	t.Helper()
@@ -213,11 +232,11 @@ func (p *party) expectEnd(t testing.TB) {
 	}
 }
 
-// expectServed expects what Serve says of the end.
+// expectServed expects what Ended is told.
 func (p *party) expectServed(t testing.TB, want End) {
 	t.Helper()
 	if end := wait(t, p.served); end != want {
-		t.Errorf("Serve returned %+v, want %+v", end, want)
+		t.Errorf("ended by %+v, want %+v", end, want)
 	}
 }
 
@@ -227,15 +246,4 @@ func text(s string) *Message {
 
 func closeBody(code uint16, reason string) string {
 	return string(ws.NewCloseFrameBody(ws.StatusCode(code), reason))
-}
-
-// countingRaw counts the sends of a socket.
-type countingRaw struct {
-	syscall.RawConn
-	sends *atomic.Int64
-}
-
-func (c countingRaw) Write(f func(uintptr) bool) error {
-	c.sends.Add(1)
-	return c.RawConn.Write(f)
 }

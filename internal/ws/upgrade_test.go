@@ -9,26 +9,31 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gobwas/ws"
 )
 
 // echo serves connections that send back what they get.
-func echo(t *testing.T, f *Flusher) http.Handler {
+func echo(t *testing.T, e *Engine) http.Handler {
 	opts := defaults()
-	opts.Flusher = f
+	opts.Engine = e
+	var lives sync.WaitGroup
+	t.Cleanup(lives.Wait) // before the engine is closed
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		lives.Add(1)
 		nc, early, err := Upgrade(w, r)
 		if err != nil {
+			lives.Done()
 			if nc != nil || early != nil {
 				t.Error("a connection beside an error")
 			}
 			return
 		}
 		c := NewConn(nc, &opts)
-		c.Serve(early, func(b []byte, _ bool) { c.Enqueue(text(string(b))) })
-		c.Finish()
+		l := begin(c, early, func(b []byte) { c.Enqueue(text(string(b))) })
+		go func() { <-l.finished; lives.Done() }()
 	})
 }
 
@@ -57,7 +62,7 @@ func TestUpgradeAnswers(t *testing.T) {
 		{"POST", strings.Replace(handshake, "GET", "POST", 1), 405, "Allow", "GET"},
 		{"HTTP/1.0", strings.Replace(handshake, "HTTP/1.1", "HTTP/1.0", 1), 505, "", ""},
 	}
-	f := newFlusher(t, 1)
+	f := newEngine(t, EngineConfig{})
 	s := httptest.NewServer(echo(t, f))
 	t.Cleanup(s.Close)
 	for _, tt := range tests {
@@ -85,7 +90,7 @@ func TestUpgradeAnswers(t *testing.T) {
 // HTTP/2 has no such upgrade; the answer says so and holds no field that HTTP/2
 // forbids.
 func TestUpgradeOverHTTP2(t *testing.T) {
-	s := httptest.NewUnstartedServer(echo(t, newFlusher(t, 1)))
+	s := httptest.NewUnstartedServer(echo(t, newEngine(t, EngineConfig{})))
 	s.EnableHTTP2 = true
 	s.StartTLS()
 	t.Cleanup(s.Close)
@@ -103,7 +108,7 @@ func TestUpgradeOverHTTP2(t *testing.T) {
 // Frames that come together with the handshake are not lost, whatever part of
 // them net/http has read.
 func TestUpgradeKeepsEarlyFrames(t *testing.T) {
-	s := httptest.NewServer(echo(t, newFlusher(t, 1)))
+	s := httptest.NewServer(echo(t, newEngine(t, EngineConfig{})))
 	t.Cleanup(s.Close)
 	for _, size := range []int{0, 100, 3000, 10_000, 100_000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
@@ -136,7 +141,7 @@ func TestUpgradeKeepsEarlyFrames(t *testing.T) {
 func TestUpgradeWithGobwasClient(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		t.Run(fmt.Sprintf("tls %v", secure), func(t *testing.T) {
-			s := httptest.NewUnstartedServer(echo(t, newFlusher(t, 1)))
+			s := httptest.NewUnstartedServer(echo(t, newEngine(t, EngineConfig{})))
 			d := ws.Dialer{}
 			if secure {
 				s.StartTLS()

@@ -1,0 +1,121 @@
+package ws
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+// finish is what a connection does when it has begun to end: on a goroutine of
+// its own if it is polled.
+func (c *Conn) finish() {
+	c.reading.Lock() // whoever is reading finishes with that; nobody begins any more
+	c.mu.Lock()
+	end := c.end
+	c.mu.Unlock()
+	c.reading.Unlock()
+	c.handler.Ended(end)
+	c.shake()
+	c.handler.Finished()
+}
+
+// shake completes the close handshake, at most as long as CloseTimeout, and
+// closes the connection. Without it a close right after a message could destroy
+// that message on its way.
+func (c *Conn) shake() {
+	ctx, cancel := context.WithTimeout(context.Background(), c.opts.CloseTimeout)
+	defer cancel()
+	c.mu.Lock()
+	closing, flushed, answered := c.phase == phaseClosing, c.flushed, c.peerDone
+	if closing && !c.polled() {
+		_ = c.nc.SetDeadline(time.Now().Add(c.opts.CloseTimeout))
+	}
+	c.mu.Unlock()
+	if closing {
+		if !answered && !c.garbled {
+			answered = c.awaitClose(ctx)
+		}
+		select {
+		case <-flushed:
+		case <-ctx.Done():
+		}
+		if c.garbled {
+			c.linger(ctx)
+		}
+	}
+	c.mu.Lock()
+	written := c.phase == phaseClosing && isClosed(flushed)
+	lost := c.end.Cause == CauseLost
+	c.phase = phaseDead
+	c.discardLocked()
+	c.mu.Unlock()
+	c.closeSocket(written || lost, answered)
+}
+
+// awaitClose reads until the peer's close frame or the end of the stream has
+// come, and reports whether it has.
+func (c *Conn) awaitClose(ctx context.Context) bool {
+	take := func(op ws.OpCode, _ []byte) error {
+		if op == ws.OpClose {
+			return errStopped
+		}
+		return nil
+	}
+	closed := false
+	err := c.in.feed(nil, take) // it may have come with what was read last
+	closed = errors.Is(err, errStopped)
+	if err == nil {
+		err = c.readUntil(ctx, func(b []byte) error {
+			err := c.in.feed(b, take)
+			closed = errors.Is(err, errStopped)
+			return err
+		})
+	}
+	var v *violation
+	c.garbled = errors.As(err, &v)
+	return closed || errors.Is(err, io.EOF)
+}
+
+// linger tells a peer that broke the protocol that nothing more will come, and
+// throws away what it sends until it closes as well. Closing while its bytes are
+// unread would reset the connection, and the reset could destroy the close frame
+// that tells it why.
+func (c *Conn) linger(ctx context.Context) {
+	if c.polled() {
+		c.sock.closeWrite()
+	} else if half, ok := c.inner().(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
+	_ = c.readUntil(ctx, func([]byte) error { return nil })
+}
+
+// closeSocket closes the connection: in order, or by a reset where the peer would
+// not read. Answered says whether the peer has ended its side.
+func (c *Conn) closeSocket(inOrder, answered bool) {
+	// Without a reset the kernel would go on for minutes to offer what it has to a
+	// peer that does not take it, and megabytes stay allocated.
+	if c.polled() {
+		c.sock.close(!inOrder)
+		return
+	}
+	inner := c.inner()
+	if tcp, ok := inner.(interface{ SetLinger(int) error }); ok && !inOrder {
+		_ = tcp.SetLinger(0)
+	}
+	if inner != c.nc && !answered {
+		_ = inner.Close() // or TLS would wait for room for its goodbye
+	}
+	_ = c.nc.Close()
+}
+
+// inner returns what is under TLS, if that is used, else the connection.
+func (c *Conn) inner() net.Conn {
+	if t, ok := c.nc.(interface{ NetConn() net.Conn }); ok {
+		return t.NetConn()
+	}
+	return c.nc
+}

@@ -1,0 +1,27 @@
+//go:build !linux || 386 || s390x
+
+package ws
+
+import (
+	"errors"
+	"net"
+)
+
+// Here every connection is plain.
+
+func pollable(net.Conn) bool { return false }
+
+type socket struct{}
+
+func (*socket) send([]byte) (int, error) { return 0, errors.ErrUnsupported }
+func (*socket) recv([]byte) (int, error) { return 0, errors.ErrUnsupported }
+func (*socket) await(*Conn)              {}
+func (*socket) closeWrite()              {}
+func (*socket) close(bool)               {}
+
+type poller struct{}
+
+func newPoller() (*poller, error) { return nil, errors.ErrUnsupported }
+func (*poller) adopt(*Conn)       {}
+func (*poller) run()              {}
+func (*poller) stop()             {}

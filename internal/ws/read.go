@@ -1,0 +1,282 @@
+package ws
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/gobwas/ws"
+)
+
+var (
+	errStopped = errors.New("connection is ending")
+	errPaused  = errors.New("connection is paused")
+	errAgain   = errors.New("nothing to read, or no room to write")
+)
+
+const readBufferSize = 16 << 10
+
+var readBuffers = sync.Pool{New: func() any {
+	b := make([]byte, readBufferSize)
+	return &b
+}}
+
+// Start has the connection served, beginning with the early bytes, which are
+// those that came with the upgrade. It is called once. The handler's methods may
+// be called before it returns.
+func (c *Conn) Start(early []byte, h Handler) {
+	c.handler = h
+	e := c.opts.Engine
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	c.mu.Lock()
+	c.started = true
+	ended := c.phase != phaseOpen
+	c.mu.Unlock()
+	switch {
+	case !c.polled():
+		e.running.Go(func() { c.readPlain(early) })
+	case ended:
+		e.running.Go(c.finish)
+	default:
+		c.consume(early)
+		c.mu.Lock()
+		unread := c.unread
+		c.mu.Unlock()
+		if unread {
+			e.running.Go(c.readAll)
+		}
+	}
+}
+
+// ready is called by a poller when there may be something to read, or room to
+// write. It reports whether to read.
+func (c *Conn) ready(readable, writable bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if writable && c.parked && c.phase != phaseDead {
+		c.parked = false
+		c.goOnLocked()
+	}
+	switch {
+	case !readable:
+	case !c.started:
+		c.unread = true
+	case c.phase != phaseOpen:
+		c.wakeUpLocked() // finish reads
+	default:
+		return !c.paused // Resume reads
+	}
+	return false
+}
+
+// readSome reads once into buf, as long as c is open. It reports whether there
+// may be more: what is read in full, or all the way to the end, leaves no event.
+func (c *Conn) readSome(buf []byte, toTheEnd bool) bool {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if !c.mayRead() {
+		return false
+	}
+	if c.behind {
+		c.behind = false
+		if !c.consume(nil) {
+			return false
+		}
+	}
+	n, err := c.sock.recv(buf)
+	switch {
+	case errors.Is(err, errAgain):
+		return false
+	case n == 0 || err != nil:
+		c.lost()
+		return false
+	}
+	c.lastRead.Store(time.Now().UnixNano())
+	return c.consume(buf[:n]) && (n == len(buf) || toTheEnd)
+}
+
+func (c *Conn) mayRead() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase == phaseOpen && !c.paused
+}
+
+// readAll reads until there is no more. The events of what came meanwhile may
+// have been lost on a connection that was not to be read from.
+func (c *Conn) readAll() {
+	buf := readBuffers.Get().(*[]byte)
+	defer readBuffers.Put(buf)
+	for c.readSome(*buf, true) { //nolint:revive // it says when
+	}
+}
+
+// readPlain is the goroutine of a plain connection.
+func (c *Conn) readPlain(early []byte) {
+	c.reading.Lock()
+	buf := make([]byte, 2048) // TLS: the connection holds its own as well
+	more := c.consume(early)
+	for {
+		if !more {
+			if !c.awaitResume() {
+				break
+			}
+			c.behind = false
+			more = c.consume(nil)
+			continue
+		}
+		n, err := c.nc.Read(buf)
+		if n > 0 {
+			c.lastRead.Store(time.Now().UnixNano())
+			more = c.consume(buf[:n])
+		}
+		if err != nil {
+			c.lost()
+			break
+		}
+	}
+	c.reading.Unlock()
+	c.finish()
+}
+
+// awaitResume waits while c is paused. It reports false when c is ending.
+func (c *Conn) awaitResume() bool {
+	for {
+		c.mu.Lock()
+		open, paused := c.phase == phaseOpen, c.paused
+		if c.wake == nil {
+			c.wake = make(chan struct{}, 1)
+		}
+		c.mu.Unlock()
+		if !open || !paused {
+			return open
+		}
+		<-c.wake
+	}
+}
+
+// lost ends a connection whose stream has ended.
+func (c *Conn) lost() {
+	c.mu.Lock()
+	if c.phase == phaseOpen {
+		c.abortLocked(CauseLost)
+	}
+	c.mu.Unlock()
+}
+
+// consume takes what was read, and reports whether to read on.
+func (c *Conn) consume(b []byte) bool {
+	err := c.in.feed(b, c.deal)
+	if err == nil {
+		return true
+	}
+	var v *violation
+	switch {
+	case errors.Is(err, errPaused):
+		c.behind = true
+	case errors.As(err, &v):
+		c.garbled = true
+		c.closeWith(End{CauseViolation, v.code, v.text})
+	}
+	return false
+}
+
+// deal takes one message or control frame.
+func (c *Conn) deal(op ws.OpCode, payload []byte) error {
+	if err := c.standing(op); err != nil {
+		return err
+	}
+	switch op {
+	case ws.OpText, ws.OpBinary:
+		c.handler.Message(payload, op == ws.OpBinary)
+	case ws.OpPing:
+		c.pong(payload)
+	case ws.OpClose:
+		return c.peerClosed(payload)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.paused {
+		return errPaused
+	}
+	return nil
+}
+
+// standing returns why c takes no frame any more, or nil.
+func (c *Conn) standing(op ws.OpCode) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase == phaseOpen {
+		return nil
+	}
+	if op == ws.OpClose {
+		c.peerDone = true
+	}
+	return errStopped
+}
+
+// peerClosed answers the peer's close frame.
+func (c *Conn) peerClosed(payload []byte) error {
+	code, reason, err := closeStatus(payload)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.peerDone = true
+	c.mu.Unlock()
+	c.closeWith(End{CausePeerClosed, code, reason})
+	return errStopped
+}
+
+// readUntil calls f with what the peer sends until that fails, the stream ends,
+// ctx ends or the connection is dead, and returns why.
+func (c *Conn) readUntil(ctx context.Context, f func([]byte) error) error {
+	buf := readBuffers.Get().(*[]byte)
+	defer readBuffers.Put(buf)
+	for {
+		// First, or a peer that sends without a pause would not let it end.
+		if err := c.ended(ctx); err != nil {
+			return err
+		}
+		n, err := c.readNext(ctx, *buf)
+		if n > 0 {
+			if err := f((*buf)[:n]); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// ended returns why nothing is read any more, or nil.
+func (c *Conn) ended(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase == phaseDead {
+		return errStopped
+	}
+	return ctx.Err()
+}
+
+// readNext reads once. It may return without anything.
+func (c *Conn) readNext(ctx context.Context, buf []byte) (int, error) {
+	if !c.polled() {
+		return c.nc.Read(buf) // with a deadline of its own
+	}
+	n, err := c.sock.recv(buf)
+	switch {
+	case errors.Is(err, errAgain):
+		select {
+		case <-ctx.Done():
+		case <-c.wake:
+		}
+		return 0, nil
+	case n == 0 && err == nil:
+		return 0, io.EOF
+	}
+	return n, err
+}

@@ -1,0 +1,138 @@
+//go:build linux && !386 && !s390x
+
+package ws
+
+import (
+	"errors"
+	"net"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// socket is a descriptor of our own for a connection that package net made, and
+// that is closed there. Nothing else in the process knows the descriptor, so
+// only close can close it.
+//
+// Every system call on it holds a reference. A descriptor is closed when its
+// last reference is given up, and close gives up the first. So while one
+// goroutine is about to use the number, no other can close it, and the kernel
+// cannot give the same number to another connection, which would get bytes that
+// are not meant for it.
+type socket struct {
+	fd     int32
+	refs   atomic.Int32
+	poller *poller
+}
+
+// pollable reports whether nc is a plain socket. Wrappers around a connection do
+// something with the bytes and must not be bypassed, so only the exact types of
+// package net count.
+func pollable(nc net.Conn) bool {
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	}
+	return false
+}
+
+// duplicate returns another descriptor for nc.
+func duplicate(nc net.Conn) (int, error) {
+	raw, err := nc.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return -1, err
+	}
+	fd := -1
+	var failed error
+	err = raw.Control(func(s uintptr) { fd, failed = unix.FcntlInt(s, unix.F_DUPFD_CLOEXEC, 3) })
+	return fd, errors.Join(err, failed)
+}
+
+// acquire takes a reference, unless the descriptor is closed.
+func (s *socket) acquire() bool {
+	for {
+		n := s.refs.Load()
+		if n == 0 {
+			return false
+		}
+		if s.refs.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+func (s *socket) release() {
+	if s.refs.Add(-1) == 0 {
+		_ = unix.Close(int(s.fd))
+	}
+}
+
+// send writes what the socket takes at once; n < len(b) without an error means
+// that it is full.
+func (s *socket) send(b []byte) (n int, err error) {
+	n, err = s.transfer(syscall.SYS_SENDTO, b, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL)
+	if errors.Is(err, errAgain) {
+		err = nil
+	}
+	return n, err
+}
+
+// recv reads what is there; 0 without an error is the end of the stream.
+func (s *socket) recv(b []byte) (n int, err error) {
+	return s.transfer(syscall.SYS_RECVFROM, b, syscall.MSG_DONTWAIT)
+}
+
+// transfer makes a raw system call, which returns at once. An ordinary one enters
+// the scheduler's accounting, and in a loop of thousands of short writes the
+// runtime would keep handing the processor to other threads, at twice the cost.
+func (s *socket) transfer(trap uintptr, b []byte, flags uintptr) (int, error) {
+	if !s.acquire() {
+		return 0, net.ErrClosed
+	}
+	defer s.release()
+	for {
+		n, _, errno := syscall.RawSyscall6(trap, uintptr(s.fd),
+			uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), flags, 0, 0)
+		switch errno {
+		case 0:
+			return int(n), nil
+		case syscall.EINTR:
+		case syscall.EAGAIN:
+			return 0, errAgain
+		default:
+			return 0, errno
+		}
+	}
+}
+
+// await makes the poller call c.ready when there is room to write; also if there
+// is already.
+func (s *socket) await(c *Conn) {
+	if !s.acquire() {
+		return
+	}
+	defer s.release()
+	if err := s.poller.interest(unix.EPOLL_CTL_MOD, s.fd, readEvents|unix.EPOLLOUT); err != nil {
+		c.Abort(CauseLost)
+	}
+}
+
+// closeWrite ends the stream to the peer.
+func (s *socket) closeWrite() {
+	if s.acquire() {
+		_ = unix.Shutdown(int(s.fd), unix.SHUT_WR)
+		s.release()
+	}
+}
+
+// close gives the descriptor up; it is called once. With reset what was not sent
+// yet is not sent any more.
+func (s *socket) close(reset bool) {
+	if reset {
+		_ = unix.SetsockoptLinger(int(s.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	}
+	s.poller.remove(s.fd)
+	s.release()
+}

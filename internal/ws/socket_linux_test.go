@@ -1,0 +1,106 @@
+//go:build linux && !386 && !s390x
+
+package ws
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// While somebody uses a descriptor, close does not make its number free.
+func TestDescriptorOutlivesItsUse(t *testing.T) {
+	opts := defaults()
+	opts.Engine = newEngine(t, EngineConfig{})
+	server, client := tcpPair(t)
+	defer func() { _ = client.Close() }()
+	c := NewConn(server, &opts)
+	s := &c.sock
+	if !s.acquire() {
+		t.Fatal("cannot be used")
+	}
+	open := func() bool {
+		var st syscall.Stat_t
+		return syscall.Fstat(int(s.fd), &st) == nil
+	}
+	s.close(false)
+	if !open() {
+		t.Error("closed while it is in use")
+	}
+	if _, err := s.send([]byte("x")); err != nil {
+		t.Errorf("while it is in use: %v", err)
+	}
+	s.release()
+	if open() {
+		t.Error("still open")
+	}
+	if s.acquire() {
+		t.Error("can be used after its end")
+	}
+	if _, err := s.send([]byte("x")); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("after its end: %v", err)
+	}
+}
+
+// Connections come and go as fast as they can, so that every descriptor number is
+// used again at once, while workers write to those that are ending. No peer ever
+// gets what was meant for another.
+func TestNobodyGetsWhatIsNotTheirs(t *testing.T) {
+	const lanes, each = 8, 100
+	opts := defaults()
+	opts.Engine = newEngine(t, EngineConfig{Threads: 2})
+	opts.CloseTimeout = time.Millisecond
+	opts.BackpressureLimit, opts.DropWhenFull = 200_000, true
+	var all sync.WaitGroup
+	for lane := range lanes {
+		all.Go(func() {
+			for i := range each {
+				visitAndLeave(t, &opts, fmt.Sprintf("%d-%d ", lane, i), i)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func visitAndLeave(t *testing.T, opts *Options, name string, i int) {
+	server, client := tcpPair(t)
+	c := NewConn(server, opts)
+	l := begin(c, nil, ignore)
+	// Different ones, so that joining them takes its time: then they are on their
+	// way while the connection ends.
+	var ms [7]*Message
+	for k := range ms {
+		ms[k] = text(name + strings.Repeat("x", 500*k))
+	}
+	var sender sync.WaitGroup
+	sender.Go(func() {
+		for k := 0; c.Enqueue(ms[k%len(ms)]) != Closing; k++ {
+			runtime.Gosched()
+		}
+	})
+	for n := 0; ; n++ {
+		_ = client.SetReadDeadline(time.Now().Add(patience))
+		f, err := readFrame(client)
+		if err != nil {
+			break
+		}
+		if !strings.HasPrefix(f.Payload, name) && f.Op != 8 {
+			t.Errorf("%sgot %.20q", name, f.Payload)
+		}
+		switch {
+		case n == i%5 && i%2 == 0:
+			c.Abort(CauseAborted)
+		case n == i%5:
+			_ = client.Close()
+		}
+	}
+	_ = client.Close()
+	sender.Wait()
+	wait(t, l.finished)
+}

@@ -1,0 +1,52 @@
+package ws
+
+import "sync"
+
+// worker writes to its dirty connections, one after the other. Every polled
+// connection belongs to one worker.
+type worker struct {
+	mu      sync.Mutex
+	wake    sync.Cond
+	dirty   []*Conn
+	stopped bool
+}
+
+func (w *worker) push(c *Conn) {
+	w.mu.Lock()
+	w.dirty = append(w.dirty, c)
+	if len(w.dirty) == 1 {
+		w.wake.Signal()
+	}
+	w.mu.Unlock()
+}
+
+func (w *worker) stop() {
+	w.mu.Lock()
+	w.stopped = true
+	w.mu.Unlock()
+	w.wake.Signal()
+}
+
+func (w *worker) run() {
+	var batch []*Conn
+	j := joiner{shared: true}
+	for {
+		w.mu.Lock()
+		for len(w.dirty) == 0 && !w.stopped {
+			w.wake.Wait()
+		}
+		if len(w.dirty) == 0 {
+			w.mu.Unlock()
+			return
+		}
+		batch, w.dirty = w.dirty, batch[:0]
+		w.mu.Unlock()
+		for i, c := range batch {
+			batch[i] = nil
+			if c.write(&j) {
+				w.push(c) // behind the others
+			}
+		}
+		j.forget()
+	}
+}

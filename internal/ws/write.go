@@ -1,0 +1,220 @@
+package ws
+
+import (
+	"fmt"
+	"runtime/debug"
+	"slices"
+)
+
+// chunk is how many bytes one send carries at most, unless one message has more.
+// More costs the kernel more than in proportion.
+const chunk = 64 << 10
+
+// joiner makes one buffer of what waits for a connection. It is for one
+// goroutine, and what it made last serves the next connection for which the same
+// messages wait.
+type joiner struct {
+	shared bool // a worker's: not for sealed connections
+
+	batch []*Message // what waits for the connection at hand, as much as fits
+	rest  []byte     // instead of batch: what is left of an earlier send
+	seal  Sealer
+
+	joined []*Message // what is in buf; nil: nothing that can be used again
+	buf    []byte
+}
+
+// forget lets go of all messages.
+func (j *joiner) forget() {
+	clear(j.batch)
+	clear(j.joined)
+	j.batch, j.joined, j.rest, j.seal = j.batch[:0], j.joined[:0], nil, nil
+	if cap(j.buf) > 2*chunk {
+		j.buf = nil
+	}
+}
+
+// scheduleLocked has c written to, if there is anything to write and nobody does
+// it already.
+func (c *Conn) scheduleLocked() {
+	if c.scheduled || c.held || c.backlog == nil && c.rest == nil {
+		return
+	}
+	c.scheduled = true
+	c.goOnLocked()
+}
+
+// goOnLocked gives c, which is scheduled, to a writer.
+func (c *Conn) goOnLocked() {
+	if c.polled() && c.seal == nil {
+		c.work.push(c)
+	} else {
+		c.opts.Engine.spawn(c)
+	}
+}
+
+// write writes once, as much as there is up to a chunk, and reports whether to
+// call it again. If not, c is somebody else's from now on.
+func (c *Conn) write(j *joiner) bool {
+	if !c.take(j) {
+		return false
+	}
+	b := j.bytes(c.opts)
+	n, err := 0, error(nil)
+	if len(b) > 0 { // nothing is left where nothing could be sealed
+		n, err = c.send(b)
+	}
+	if err != nil {
+		// It stays scheduled: nothing will be written to it any more.
+		c.Abort(CauseLost)
+		return false
+	}
+	again, full := c.sent(j, b, n)
+	if full {
+		c.sock.await(c)
+	}
+	return again
+}
+
+func (c *Conn) send(b []byte) (int, error) {
+	if c.polled() {
+		return c.sock.send(b)
+	}
+	return c.nc.Write(b)
+}
+
+// take copies to j what goes into the next send. It reports false when c is not
+// j's to write: because nothing waits, or because another writer has it now.
+func (c *Conn) take(j *joiner) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	j.seal, j.rest = c.seal, c.rest
+	j.batch = j.batch[:0]
+	if c.idleLocked() {
+		return false
+	}
+	if j.shared && c.seal != nil { // since it was given to the worker
+		c.opts.Engine.spawn(c)
+		return false
+	}
+	if c.rest == nil {
+		waiting := c.backlog.waiting()
+		n := fit(waiting)
+		j.batch = append(j.batch, waiting[:n]...)
+		if c.pongAt <= c.backlog.head+n {
+			c.pongAt = 0 // too late to be replaced
+		}
+	}
+	return true
+}
+
+// idleLocked reports whether there is nothing to write; then nobody is scheduled.
+func (c *Conn) idleLocked() bool {
+	if c.backlog == nil && c.rest == nil {
+		c.blocked = false
+		c.flushedLocked()
+	} else if !c.held {
+		return false
+	}
+	c.scheduled = false
+	return true
+}
+
+// sent notes that n bytes of b, which is what j had, are written. The socket is
+// full if they are not all; then writing goes on by itself when it has room.
+func (c *Conn) sent(j *joiner, b []byte, n int) (again, full bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.phase == phaseDead {
+		return false, false // it stays scheduled
+	}
+	switch {
+	case j.rest != nil:
+		c.queued -= n
+		if c.rest = j.rest[n:]; len(c.rest) == 0 {
+			c.rest = nil
+		}
+	case n == len(b):
+		c.consumeLocked(len(j.batch))
+	case j.seal != nil:
+		c.consumeLocked(len(j.batch))
+		c.rest = slices.Clone(b[n:]) // b is the joiner's
+		c.queued += len(c.rest)
+	default:
+		written := 0
+		for n >= j.batch[written].Size() {
+			n -= j.batch[written].Size()
+			written++
+		}
+		if n > 0 {
+			c.rest = j.batch[written].frame[n:]
+			c.queued += len(c.rest)
+			written++
+		}
+		c.consumeLocked(written)
+	}
+	if n < len(b) {
+		c.blocked, c.parked = true, true
+		return false, true
+	}
+	return !c.idleLocked(), false
+}
+
+// fit returns how many messages of batch go into one send, at least one.
+func fit(batch []*Message) int {
+	size := batch[0].Size()
+	for n, m := range batch[1:] {
+		if size += m.Size(); size > chunk {
+			return n + 1
+		}
+	}
+	return len(batch)
+}
+
+// bytes returns what to send.
+func (j *joiner) bytes(opts *Options) []byte {
+	switch {
+	case j.rest != nil:
+		return j.rest
+	case j.seal != nil:
+		j.joined = j.joined[:0]
+		j.buf = joinSealed(j.buf[:0], j.batch, j.seal, opts.SealFailed)
+		return j.buf
+	case len(j.batch) == 1:
+		return j.batch[0].frame
+	case !slices.Equal(j.batch, j.joined):
+		j.joined = append(j.joined[:0], j.batch...)
+		j.buf = j.buf[:0]
+		for _, m := range j.batch {
+			j.buf = append(j.buf, m.frame...)
+		}
+	}
+	return j.buf
+}
+
+// joinSealed appends the frames of batch, sealed. A message that cannot be
+// sealed is left out: it must not leave in clear.
+func joinSealed(dst []byte, batch []*Message, seal Sealer, failed func(error)) []byte {
+	for _, m := range batch {
+		if m.clear {
+			dst = append(dst, m.frame...)
+			continue
+		}
+		text, err := trySeal(seal, m.Payload())
+		if err != nil {
+			failed(err)
+			continue
+		}
+		dst = appendText(dst, text)
+	}
+	return dst
+}
+
+func trySeal(seal Sealer, text []byte) (sealed []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return seal(text)
+}
