@@ -35,6 +35,33 @@ func (n *node) until(what string, done func() bool) {
 	}
 }
 
+// onBothPaths runs a test over real sockets with epoll and without.
+func onBothPaths(t *testing.T, f func(t *testing.T, plain bool)) {
+	for name, plain := range map[string]bool{"polled": false, "plain": true} {
+		t.Run(name, func(t *testing.T) { f(t, plain) })
+	}
+}
+
+// Config.PlainIO and the system decide how clients are read, and Stats says so.
+func TestPlainIO(t *testing.T) {
+	onBothPaths(t, func(t *testing.T, plain bool) {
+		n := start(t, ignis.Config{PlainIO: plain})
+		n.login("a")
+		want := 0
+		if plain || runtime.GOOS != "linux" {
+			want = 1
+		}
+		if s := n.Stats(); s.Plain != want {
+			t.Errorf("%d clients are plain, want %d", s.Plain, want)
+		}
+		n.stop()
+		<-n.ran
+		if s := n.Stats(); s.Plain != 0 {
+			t.Errorf("%d clients are plain when none is here", s.Plain)
+		}
+	})
+}
+
 // descriptors counts the open files of this process; 0 where it cannot.
 func descriptors() int {
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -46,10 +73,13 @@ func descriptors() int {
 
 // 2,000 clients come and go in all ways, over real sockets, while messages flow.
 // Afterwards nothing of them is left.
-func TestChurnLeavesNothingBehind(t *testing.T) {
+func TestChurnLeavesNothingBehind(t *testing.T) { onBothPaths(t, testChurn) }
+
+func testChurn(t *testing.T, plain bool) {
 	const clients, together = 2000, 64
 	d := &diary{t: t}
 	cfg := d.config()
+	cfg.PlainIO = plain
 	cfg.OnDisconnect = func(_ context.Context, c *ignis.Client, _ ignis.Disconnect) { d.note(c.ID, "disconnect") }
 	n := start(t, cfg)
 	if err := visit(n, 0); err != nil { // the first has epoll sets made
@@ -169,8 +199,10 @@ func visit(n *node, i int) error {
 }
 
 // A client that stops reading is cut off at the limit, and no other notices.
-func TestSlowReaderIsCutOff(t *testing.T) {
-	n := start(t, ignis.Config{})
+func TestSlowReaderIsCutOff(t *testing.T) { onBothPaths(t, testSlowReader) }
+
+func testSlowReader(t *testing.T, plain bool) {
+	n := start(t, ignis.Config{PlainIO: plain})
 	stuck := n.raw()
 	stuck.text(authenticate)
 	others := []*peer{n.login("a"), n.login("b")}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 	"unicode/utf8"
+
+	"github.com/ignis-go/ignis/wire"
 )
 
 // State is where a client stands on its way through the server.
@@ -54,19 +56,13 @@ func (c Credentials) Decode(v any) error {
 }
 
 func newCredentials(c *client, data json.RawMessage) Credentials {
-	cred := Credentials{ClientID: c.member.ID, RemoteAddr: c.remote, Raw: data}
+	a := wire.DecodeAuthentication(data)
+	cred := Credentials{
+		ClientID: c.member.ID, RemoteAddr: c.remote,
+		Type: a.Type, Token: a.Token, PublicKey: a.PublicKey, Raw: data,
+	}
 	if data == nil || string(data) == "null" {
 		cred.Raw = json.RawMessage("{}")
-	}
-	var fields map[string]json.RawMessage // a struct would fold the case of keys
-	if json.Unmarshal(cred.Raw, &fields) == nil {
-		for name, to := range map[string]*string{
-			"type": &cred.Type, "token": &cred.Token, "publicKey": &cred.PublicKey,
-		} {
-			if json.Unmarshal(fields[name], to) != nil {
-				*to = ""
-			}
-		}
 	}
 	return cred
 }

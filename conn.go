@@ -53,6 +53,9 @@ func (s *Server) serve(nc net.Conn, early []byte) {
 		c.member = registry.Member[*client]{ID: newClientID(), Value: c}
 	}
 	s.counts.connections.Add(1)
+	if !c.conn.Polled() {
+		s.counts.plain.Add(1)
+	}
 	s.cfg.Logger.Debug("client connected", "client", c.member.ID, "remote", c.remote)
 	c.mu.Lock()
 	c.timer = time.AfterFunc(s.cfg.AuthTimeout, c.authTimeout)
@@ -68,6 +71,9 @@ func (c *client) Message(payload []byte, binary bool) { c.server.dispatch(c, pay
 
 // Ended takes the client out of all indexes; see [ws.Handler].
 func (c *client) Ended(end ws.End) {
+	if !c.conn.Polled() {
+		c.server.counts.plain.Add(-1)
+	}
 	c.server.reg.Remove(&c.member)
 	c.server.disconnected(c, end)
 }

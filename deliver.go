@@ -181,19 +181,23 @@ func (s *Server) deliver(to Destination, m *ws.Message, exclude []string) {
 		*list = s.reg.AppendActive(*list)
 	}
 	except := newIDSet(exclude)
+	queued := uint64(0)
 	for _, c := range *list {
-		if !except.has(c.member.ID) {
-			s.enqueue(c, m)
+		if except.has(c.member.ID) {
+			continue
+		}
+		if v := c.conn.Enqueue(m); v == ws.Queued {
+			queued++
+		} else {
+			s.enqueued(c, v)
 		}
 	}
+	s.counts.sent.Add(queued) // once, not for each: the counter is everybody's
 }
 
 // targets holds the slices that deliver collects clients in, so that the
 // registry's locks are free while messages are queued.
 var targets = sync.Pool{New: func() any { return new([]*client) }}
-
-// enqueue queues a message for one client.
-func (s *Server) enqueue(c *client, m *ws.Message) { s.enqueued(c, c.conn.Enqueue(m)) }
 
 // enqueued counts what became of a message for one client.
 func (s *Server) enqueued(c *client, v ws.Verdict) {

@@ -11,6 +11,7 @@ import (
 type Stats struct {
 	Clients       int // connected now
 	Authenticated int // of those
+	Plain         int // of those, read and written without epoll; see Config.PlainIO
 	Users         int // with at least one session here
 	Rooms         int // with at least one member here, besides the clients' own
 
@@ -52,6 +53,7 @@ type counters struct {
 	busPublished, busRefused                                atomic.Uint64
 	busReceived, busMalformed, busUnknown                   atomic.Uint64
 	running                                                 atomic.Int64 // callbacks now
+	plain                                                   atomic.Int64 // connections now
 
 	mu          sync.Mutex // rare events, by name
 	disconnects map[string]uint64
@@ -85,6 +87,7 @@ func (s *Server) Stats() Stats {
 	here := s.reg.Counts()
 	st := Stats{
 		Clients: here.Members, Authenticated: here.Active, Users: here.Users, Rooms: here.Rooms,
+		Plain:          int(n.plain.Load()),
 		Connections:    n.connections.Load(),
 		RefusedUpgrade: n.refusedUpgrade.Load(), RefusedOrigin: n.refusedOrigin.Load(), RefusedAuth: n.refusedAuth.Load(),
 		Received: n.received.Load(), Messages: n.messages.Load(), Malformed: n.malformed.Load(),

@@ -66,6 +66,31 @@ func DecodeMessage(text []byte) (Message, error) {
 	return m, nil
 }
 
+// Authentication is what the protocol says about the data of an authenticate
+// event; an application may send more.
+type Authentication struct {
+	Type, Token, PublicKey string
+}
+
+// DecodeAuthentication reads the data of an authenticate event. Fields that are
+// missing or no strings are empty, as all are when data is no JSON object.
+func DecodeAuthentication(data json.RawMessage) (a Authentication) {
+	err := eachField(data, func(key, value []byte) {
+		switch string(key) {
+		case "type":
+			a.Type, _ = stringValue(value)
+		case "token":
+			a.Token, _ = stringValue(value)
+		case "publicKey":
+			a.PublicKey, _ = stringValue(value)
+		}
+	})
+	if err != nil {
+		return Authentication{}
+	}
+	return a
+}
+
 // AppendMessage appends the JSON text of a message to dst, keys in the order
 // event, data, id. Absent data and an empty id are left out. The data must be
 // valid JSON; see [EncodeData].

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -36,6 +37,32 @@ func TestSignalEndsInGoodOrder(t *testing.T) {
 				t.Errorf("ended with exit code %d", code)
 			}
 		})
+	}
+}
+
+// With --plain-io the process makes no epoll set but the runtime's.
+func TestPlainIO(t *testing.T) {
+	for plain, want := range map[bool]int{false: 2, true: 1} {
+		args := []string{"--dev"}
+		if plain {
+			args = append(args, "--plain-io")
+		}
+		p, address := serve(t, nil, args...)
+		dial(t, address, nil)
+		files := fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid)
+		list, err := os.ReadDir(files)
+		if err != nil {
+			t.Skip("no /proc to look into: ", err)
+		}
+		sets := 0
+		for _, f := range list {
+			if to, _ := os.Readlink(files + "/" + f.Name()); strings.Contains(to, "[eventpoll]") {
+				sets++
+			}
+		}
+		if plain && sets != want || !plain && sets < want {
+			t.Errorf("%v: %d epoll sets", args, sets)
+		}
 	}
 }
 

@@ -140,7 +140,8 @@ func NewConn(nc net.Conn, opts *Options) *Conn {
 	return c
 }
 
-func (c *Conn) polled() bool { return c.nc == nil }
+// Polled reports whether c is read by a poller; see the package's comment.
+func (c *Conn) Polled() bool { return c.nc == nil }
 
 // Enqueue queues m for writing, after all that has been queued before.
 func (c *Conn) Enqueue(m *Message) Verdict {
@@ -154,7 +155,7 @@ func (c *Conn) enqueueLocked(m *Message) Verdict {
 		return Closing
 	}
 	limit := c.opts.BackpressureLimit
-	if !c.blocked && c.polled() && c.seal == nil {
+	if !c.blocked && c.Polled() && c.seal == nil {
 		limit *= lag
 	}
 	// One message over the limit may go to a connection with nothing waiting:
@@ -239,7 +240,7 @@ func (c *Conn) Resume() {
 		return
 	}
 	c.paused = false
-	if c.polled() {
+	if c.Polled() {
 		c.opts.Engine.running.Go(c.readAll)
 	} else {
 		c.wakeUpLocked()
@@ -278,7 +279,7 @@ func (c *Conn) abortLocked(cause Cause) {
 	}
 	c.discardLocked()
 	c.leaveOpenLocked(phaseDead)
-	if !c.polled() {
+	if !c.Polled() {
 		// A deadline in the past wakes reader and writer at once; closing here could
 		// block on a TLS connection.
 		_ = c.nc.SetDeadline(past)
@@ -294,7 +295,7 @@ func (c *Conn) leaveOpenLocked(to phase) {
 	was := c.phase
 	c.phase = to
 	switch {
-	case !c.polled():
+	case !c.Polled():
 		_ = c.nc.SetReadDeadline(past) // the reader goes on with finish
 	case was == phaseOpen && c.started:
 		c.opts.Engine.running.Go(c.finish)
@@ -322,5 +323,5 @@ func (c *Conn) Backpressured() bool {
 	defer c.mu.Unlock()
 	// Where writing blocks nobody can tell that the socket is full, only that the
 	// writer is behind.
-	return c.blocked || (!c.polled() || c.seal != nil) && c.queued > chunk
+	return c.blocked || (!c.Polled() || c.seal != nil) && c.queued > chunk
 }

@@ -31,7 +31,7 @@ func (c *Conn) shake() {
 	defer cancel()
 	c.mu.Lock()
 	closing, flushed, answered := c.phase == phaseClosing, c.flushed, c.peerDone
-	if closing && !c.polled() {
+	if closing && !c.Polled() {
 		_ = c.nc.SetDeadline(time.Now().Add(c.opts.CloseTimeout))
 	}
 	c.mu.Unlock()
@@ -85,7 +85,7 @@ func (c *Conn) awaitClose(ctx context.Context) bool {
 // unread would reset the connection, and the reset could destroy the close frame
 // that tells it why.
 func (c *Conn) linger(ctx context.Context) {
-	if c.polled() {
+	if c.Polled() {
 		c.sock.closeWrite()
 	} else if half, ok := c.inner().(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
@@ -98,7 +98,7 @@ func (c *Conn) linger(ctx context.Context) {
 func (c *Conn) closeSocket(inOrder, answered bool) {
 	// Without a reset the kernel would go on for minutes to offer what it has to a
 	// peer that does not take it, and megabytes stay allocated.
-	if c.polled() {
+	if c.Polled() {
 		c.sock.close(!inOrder)
 		return
 	}

@@ -36,7 +36,7 @@ func (c *Conn) Start(early []byte, h Handler) {
 	ended := c.phase != phaseOpen
 	c.mu.Unlock()
 	switch {
-	case !c.polled():
+	case !c.Polled():
 		e.running.Go(func() { c.readPlain(early) })
 	case ended:
 		e.running.Go(c.finish)
@@ -264,7 +264,7 @@ func (c *Conn) ended(ctx context.Context) error {
 
 // readNext reads once. It may return without anything.
 func (c *Conn) readNext(ctx context.Context, buf []byte) (int, error) {
-	if !c.polled() {
+	if !c.Polled() {
 		return c.nc.Read(buf) // with a deadline of its own
 	}
 	n, err := c.sock.recv(buf)

@@ -89,7 +89,7 @@ func tlsPair(t testing.TB) (server, client net.Conn) {
 func TestWhichConnectionsArePolled(t *testing.T) {
 	want := map[string]bool{"socket": true, "unix socket": true}
 	onAll(t, func(t *testing.T, tr transport) {
-		if is := serve(t, tr, defaults()).polled(); is != (want[tr.name] && runtime.GOOS == "linux") {
+		if is := serve(t, tr, defaults()).Polled(); is != (want[tr.name] && runtime.GOOS == "linux") {
 			t.Errorf("polled: %v", is)
 		}
 	})

@@ -46,7 +46,7 @@ func (c *Conn) scheduleLocked() {
 
 // goOnLocked gives c, which is scheduled, to a writer.
 func (c *Conn) goOnLocked() {
-	if c.polled() && c.seal == nil {
+	if c.Polled() && c.seal == nil {
 		c.work.push(c)
 	} else {
 		c.opts.Engine.spawn(c)
@@ -77,7 +77,7 @@ func (c *Conn) write(j *joiner) bool {
 }
 
 func (c *Conn) send(b []byte) (int, error) {
-	if c.polled() {
+	if c.Polled() {
 		return c.sock.send(b)
 	}
 	return c.nc.Write(b)
