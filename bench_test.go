@@ -2,11 +2,12 @@ package ignis_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"sync"
+	"os"
+	"os/exec"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,82 +18,82 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// replay is a connection whose peer sends what is in its channel and takes
-// everything at once.
-type replay struct {
-	in      chan []byte
-	rest    []byte
-	written *atomic.Int64
-	once    sync.Once
-	closed  chan struct{}
-}
+// crowdVariable makes this test program a crowd of clients instead: it says where
+// the server is and how many to be.
+const crowdVariable = "IGNIS_BENCH_CROWD"
 
-func (c *replay) Read(b []byte) (int, error) {
-	if len(c.rest) == 0 {
-		select {
-		case c.rest = <-c.in:
-		case <-c.closed:
-			return 0, io.EOF
-		}
-	}
-	n := copy(b, c.rest)
-	c.rest = c.rest[n:]
-	return n, nil
-}
-
-func (c *replay) Write(b []byte) (int, error) { c.written.Add(int64(len(b))); return len(b), nil }
-func (c *replay) Close() error                { c.once.Do(func() { close(c.closed) }); return nil }
-func (c *replay) LocalAddr() net.Addr         { return (&pipes{}).Addr() }
-func (c *replay) RemoteAddr() net.Addr        { return (&pipes{}).Addr() }
-func (c *replay) SetReadDeadline(t time.Time) error {
-	if !t.IsZero() {
-		return c.Close()
-	}
-	return nil
-}
-func (c *replay) SetWriteDeadline(time.Time) error { return nil }
-func (c *replay) SetDeadline(t time.Time) error    { return c.SetReadDeadline(t) }
-
-// populated returns a server with that many clients in room "lobby", of which
-// the first is returned.
-func populated(b *testing.B, clients int, cfg ignis.Config) (*node, *replay) {
-	cfg.Logger = slog.New(slog.DiscardHandler)
-	cfg.BackpressureLimit = 1 << 30
-	cfg.DropWhenFull = true
-	cfg.IdleTimeout = -1
-	cfg.HeartbeatTimeout = time.Hour
-	n := newNode(b, cfg)
-	<-n.Ready()
-	var first *replay
-	var written atomic.Int64
+// beCrowd connects and authenticates clients, which read all that comes. It ends
+// with its standard input. It is a process of its own, because one process may
+// not have the descriptors of both ends.
+func beCrowd(address string, clients int) error {
 	for range clients {
-		c := &replay{in: make(chan []byte, 1), closed: make(chan struct{}), written: &written}
-		c.in <- encode(ws.NewTextFrame([]byte(`{"event":"authenticate","data":{"user":"ann"}}`)))
-		ignis.Adopt(n.Server, c)
-		if first == nil {
-			first = c
+		c, _, _, err := ws.Dial(context.Background(), "ws://"+address)
+		if err != nil {
+			return err
 		}
+		if _, err := c.Write(encode(ws.NewTextFrame([]byte(authenticate)))); err != nil {
+			return err
+		}
+		go func() {
+			_, _ = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{c}, make([]byte, 4<<10))
+		}()
 	}
+	_, err := io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+// populated returns a server with that many clients in room "lobby", over real
+// sockets.
+func populated(b *testing.B, clients int) *node {
+	n := start(b, ignis.Config{
+		Logger:            slog.New(slog.DiscardHandler),
+		BackpressureLimit: 1 << 30,
+		IdleTimeout:       -1,
+		HeartbeatTimeout:  time.Hour,
+	})
+	c, err := n.dial(context.Background(), "", "")
+	if err != nil {
+		b.Fatal(err)
+	}
+	_ = c.Close()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", crowdVariable, c.RemoteAddr(), clients))
+	cmd.Stderr = os.Stderr
+	leave, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = leave.Close()
+		_ = cmd.Wait()
+	})
 	n.until("all are in", func() bool { return n.Stats().Authenticated == clients })
 	for _, c := range n.Clients() {
 		_ = n.Join(c.ID, "lobby")
 	}
-	return n, first
+	return n
 }
 
-var payload = map[string]any{"id": 12345, "text": "a message of a usual size, as chats have them", "tags": []string{"a", "b"}}
+const benchData = `{"id":12345,"text":"a message of a usual size, as chats have them, and some more","tags":["a","b"],"at":1234567890}`
 
 // From the bytes on the socket to the handler.
 func BenchmarkDispatch(b *testing.B) {
 	got := make(chan struct{}, 1)
 	var count atomic.Int64
 	const batch = 50
-	_, c := populated(b, 1, ignis.Config{OnMessage: func(context.Context, *ignis.Client, wire.Message) error {
-		if count.Add(1)%batch == 0 {
-			got <- struct{}{}
-		}
-		return nil
-	}})
+	n := start(b, ignis.Config{
+		Logger: slog.New(slog.DiscardHandler),
+		OnMessage: func(context.Context, *ignis.Client, wire.Message) error {
+			if count.Add(1)%batch == 0 {
+				got <- struct{}{}
+			}
+			return nil
+		},
+	})
+	p := n.login("ann")
 	var frames []byte
 	for range batch {
 		frames = append(frames, encode(ws.NewTextFrame([]byte(`{"event":"chat","data":{"room":"lobby","text":"a message of a usual size"},"id":"7"}`)))...)
@@ -100,39 +101,55 @@ func BenchmarkDispatch(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(frames) / batch))
 	for i := 0; i < b.N; i += batch {
-		c.in <- frames
+		if _, err := p.conn.Write(frames); err != nil {
+			b.Fatal(err)
+		}
 		<-got
 	}
 }
 
-// From Send to the queue of each member and out of it. A write costs nothing
-// here: what is left is the server's own work.
+// From Send until the kernel has it for each member: one message, or 100 back to
+// back.
 func BenchmarkSendToRoom(b *testing.B) {
 	for _, members := range []int{1, 100, 10_000} {
-		b.Run(fmt.Sprint(members), func(b *testing.B) {
-			n, _ := populated(b, members, ignis.Config{})
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := n.SendToRoom("lobby", "chat", payload); err != nil {
-					b.Fatal(err)
+		for _, messages := range []int{1, 100} {
+			b.Run(fmt.Sprintf("members=%d/messages=%d", members, messages), func(b *testing.B) {
+				n := populated(b, members)
+				fanOut(b, n, members*messages, func() {
+					for range messages {
+						if err := n.SendToRoom("lobby", "chat", json.RawMessage(benchData)); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// From an envelope of the bus until the kernel has it for each member.
+func BenchmarkReceive(b *testing.B) {
+	envelope := []byte(`{"serverId":"emitter","type":"room","target":"lobby","event":"chat","data":` + benchData + `}`)
+	for _, members := range []int{1, 100} {
+		b.Run(fmt.Sprintf("members=%d", members), func(b *testing.B) {
+			n := populated(b, members)
+			fanOut(b, n, 100*members, func() {
+				for range 100 {
+					ignis.Receive(n.Server, envelope)
 				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*members), "ns/member")
+			})
 		})
 	}
 }
 
-// From an envelope of the bus to the queue of each member of its room.
-func BenchmarkReceive(b *testing.B) {
-	for _, members := range []int{1, 100} {
-		b.Run(fmt.Sprint(members), func(b *testing.B) {
-			n, _ := populated(b, members, ignis.Config{})
-			envelope := []byte(`{"serverId":"emitter","type":"room","target":"lobby","event":"chat","data":{"id":12345,"text":"a message of a usual size, as chats have them"}}`)
-			b.ReportAllocs()
-			b.SetBytes(int64(len(envelope)))
-			for b.Loop() {
-				ignis.Receive(n.Server, envelope)
-			}
-		})
+// fanOut measures send, which makes that many deliveries.
+func fanOut(b *testing.B, n *node, deliveries int, send func()) {
+	send()
+	ignis.Settle(n.Server) // what is made once is made
+	b.ReportAllocs()
+	for b.Loop() {
+		send()
+		ignis.Settle(n.Server)
 	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*deliveries), "ns/delivery")
 }

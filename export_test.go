@@ -1,6 +1,9 @@
 package ignis
 
-import "net"
+import (
+	"net"
+	"runtime"
+)
 
 // IsClientID is isClientID for tests.
 var IsClientID = isClientID
@@ -17,6 +20,15 @@ func Adopt(s *Server, nc net.Conn) {
 func Serve(s *Server, nc net.Conn) {
 	s.tasks.Add(1)
 	s.serve(nc, nil)
+}
+
+// Settle waits until the kernel has all that was sent to anybody.
+func Settle(s *Server) {
+	for _, c := range s.reg.AppendAll(nil) {
+		for c.conn.Queued() > 0 {
+			runtime.Gosched()
+		}
+	}
 }
 
 // Receive gives the server an envelope as its bus does.

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -19,7 +21,19 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if what := os.Getenv(crowdVariable); what != "" {
+		var address string
+		var clients int
+		_, err := fmt.Sscan(what, &address, &clients)
+		if err := errors.Join(err, beCrowd(address, clients)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // secret is part of tokens and payloads; no log may contain it.
 const secret = "s3cr3t"

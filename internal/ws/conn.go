@@ -317,6 +317,13 @@ func (c *Conn) wakeUpLocked() {
 // LastRead returns when something was last heard from the peer, pongs included.
 func (c *Conn) LastRead() time.Time { return time.Unix(0, c.lastRead.Load()) }
 
+// Queued returns how many bytes wait for the peer or are being written.
+func (c *Conn) Queued() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.queued
+}
+
 // Backpressured reports whether the socket is full, so that messages wait.
 func (c *Conn) Backpressured() bool {
 	c.mu.Lock()
