@@ -175,7 +175,11 @@ func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
 // serve listens, says so, and returns when ctx has ended or something failed
 // and everything is closed.
 func (c *serveCmd) serve(ctx context.Context, std *stdio, log *slog.Logger, srv *ignis.Server, h http.Handler) error {
-	ln, err := net.Listen("tcp", c.Listen.String())
+	var lc net.ListenConfig
+	if c.IdleTimeout > 0 {
+		lc.KeepAlive = -1 // four system calls per client for what pings do as well
+	}
+	ln, err := lc.Listen(ctx, "tcp", c.Listen.String())
 	if err != nil {
 		return &exitError{exitFailed, fmt.Errorf("--listen: %w", err), "is another server running there? --listen 127.0.0.1:0 picks a free port"}
 	}
