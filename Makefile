@@ -3,10 +3,10 @@
 FUZZTIME ?= 30s
 BENCH ?= .
 
-.PHONY: help test check fmt fuzz bench interop setup build
+.PHONY: help test check fmt fuzz bench bench-compare interop setup build
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 test: ## run all tests with the race detector; installs what they need where it can
 	@scripts/test.sh
@@ -22,6 +22,9 @@ fuzz: ## run each fuzz target for FUZZTIME (30s; or a count, such as 100000x)
 
 bench: ## run the benchmarks that match BENCH (all)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+bench-compare: setup ## compare with other servers (over an hour, two cores): bench/RESULTS.md; ARGS='-only burst -rounds 1' for less
+	cd bench && go run . $(ARGS)
 
 interop: setup ## test against the original on Bun; needs Node.js and npm
 	@command -v node >/dev/null && command -v npm >/dev/null || { \

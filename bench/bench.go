@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+)
+
+// sizes are how large the workloads are.
+type sizes struct {
+	Clients  int           // in burst, steady and scaling
+	Crowd    int           // in connect, memory, idle and slow
+	Size     int           // bytes of data in a message
+	Burst    int           // messages back to back
+	Bursts   int           // of them in a run, unless they take longer than Limit
+	Limit    time.Duration // for the bursts of one run
+	Steady   time.Duration // of steady and of each half of slow
+	Chat     time.Duration
+	Rooms    int           // of the chat; a 100th of Clients are in each
+	Settle   time.Duration // before memory is read, at least
+	Idle     time.Duration // over which idle CPU is measured
+	Messages int           // from Redis to one client
+}
+
+func fullSizes() sizes {
+	return sizes{
+		Clients: 5000, Crowd: 18000, Size: 128,
+		Burst: 200, Bursts: 5, Limit: 30 * time.Second,
+		Steady: 20 * time.Second, Chat: 30 * time.Second, Rooms: 100,
+		Settle: 20 * time.Second, Idle: 65 * time.Second, // a little more than the time between pings, twice
+		Messages: 300_000,
+	}
+}
+
+// quickSizes only show that everything works.
+func quickSizes() sizes {
+	return sizes{
+		Clients: 50, Crowd: 60, Size: 128,
+		Burst: 20, Bursts: 2, Limit: 5 * time.Second,
+		Steady: 500 * time.Millisecond, Chat: time.Second, Rooms: 5,
+		Settle: 200 * time.Millisecond, Idle: 500 * time.Millisecond,
+		Messages: 500,
+	}
+}
+
+// scenario measures one system in one or several workloads, with one server
+// process and one population of clients.
+type scenario struct {
+	covers []string // workloads
+	text   func(z sizes) string
+	run    func(ctx context.Context, t *trial) error
+}
+
+var scenarios = []scenario{
+	{[]string{"burst"}, burstText, runBurst},
+	{[]string{"steady"}, steadyText, runSteady},
+	{[]string{"chat"}, chatText, runChat},
+	{[]string{"connect", "memory", "idle"}, crowdText, runCrowd},
+	{[]string{"slow"}, slowText, runSlow},
+	{[]string{"redis"}, redisText, runRedis},
+	{[]string{"scaling"}, scalingText, runScaling},
+}
+
+// trial is one run of one scenario with one system.
+type trial struct {
+	*lab
+	sizes
+	system
+	wanted []string           // workloads
+	got    map[string]outcome // by workload
+}
+
+func (t *trial) wants(workload string) bool { return slices.Contains(t.wanted, workload) }
+
+// plan is what to measure.
+type plan struct {
+	sizes
+	only    []string // workloads
+	systems []system
+	rounds  int
+	keep    bool // runs of earlier sessions
+	out     string
+}
+
+// measure does the plan. After each run the results are saved.
+func (p *plan) measure(ctx context.Context, src string) error {
+	var res results
+	if err := res.load(p.out); err != nil {
+		return err
+	}
+	l, err := openLab(ctx, src, p.systems)
+	if err != nil {
+		return err
+	}
+	defer l.close()
+	m := thisMachine(redisVersion())
+	if len(res.Runs) > 0 && res.Machine != m {
+		return fmt.Errorf("%s is of another machine (%+v): choose another folder with -out, or remove it", res.path(p.out), res.Machine)
+	}
+	res.Machine = m
+	if err := pinSelf(); err != nil {
+		return err
+	}
+	session := time.Now().UTC().Truncate(time.Second)
+	failed := 0
+	for _, sc := range scenarios {
+		for round := range p.rounds {
+			for i := range p.systems {
+				s := p.systems[(i+round)%len(p.systems)] // who comes first changes
+				err := p.once(ctx, l, sc, s, round, session, &res)
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				if err != nil { // the others go on
+					fmt.Fprintln(os.Stderr, "FAILED:", err)
+					failed++
+				}
+			}
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d runs failed", failed)
+	}
+	return nil
+}
+
+// once runs one scenario with one system, if the plan has it.
+func (p *plan) once(ctx context.Context, l *lab, sc scenario, s system, round int, session time.Time, res *results) error {
+	t := &trial{lab: l, sizes: p.sizes, system: s, got: make(map[string]outcome)}
+	for _, w := range workloads {
+		if slices.Contains(sc.covers, w.name) && slices.Contains(p.only, w.name) && w.has(s) {
+			t.wanted = append(t.wanted, w.name)
+		}
+	}
+	if len(t.wanted) == 0 {
+		return nil
+	}
+	began := time.Now()
+	fmt.Fprintf(os.Stderr, "%s round %d/%d  %-10s ", began.Format(time.TimeOnly), round+1, p.rounds, s.name)
+	if err := sc.run(ctx, t); err != nil {
+		fmt.Fprintln(os.Stderr)
+		return fmt.Errorf("%v with %s: %w", t.wanted, s.name, err)
+	}
+	version, err := l.version(s)
+	if err != nil {
+		return err
+	}
+	for _, w := range workloads {
+		o, ok := t.got[w.name]
+		if !ok {
+			continue
+		}
+		res.add(run{
+			Workload: w.name, System: s.name, Session: session, Round: round, Version: version,
+			Settings: sc.text(p.sizes), outcome: o,
+		}, p.keep)
+		fmt.Fprintf(os.Stderr, " %s", o.brief(w))
+	}
+	fmt.Fprintf(os.Stderr, "  (%.0f s)\n", time.Since(began).Seconds())
+	return res.save(p.out)
+}
+
+// brief is one line on a run, for the progress.
+func (o outcome) brief(w workload) string {
+	s := w.name + ":"
+	for _, m := range w.metrics {
+		if v, ok := o.Values[m.key]; ok {
+			s += " " + m.text(v)
+		}
+	}
+	if o.Lost+o.Reordered+o.Repeated+o.Closed > 0 {
+		s += fmt.Sprintf(" lost %d reordered %d repeated %d closed %d", o.Lost, o.Reordered, o.Repeated, o.Closed)
+	}
+	return s + fmt.Sprintf(" herd %s", percentText(o.HerdBusy))
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// The test binary is the herd, too, as the program is.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == herdArgument {
+		exit(herdMain(context.Background(), os.Stdin, os.Stdout))
+	}
+	os.Exit(m.Run())
+}
+
+// TestQuick measures, with a few clients, this library and another one. What
+// comes out says nothing but that it works.
+func TestQuick(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes ten seconds")
+	}
+	for _, program := range []string{"redis-server", "taskset"} {
+		if _, err := exec.LookPath(program); err != nil {
+			if os.Getenv("IGNIS_REQUIRE_REDIS") == "1" {
+				t.Fatal(err)
+			}
+			t.Skip(err)
+		}
+	}
+	dir := t.TempDir()
+	err := command(t.Context(), []string{"-quick", "-rounds", "1", "-systems", "ignis,gws", "-only", "burst,chat,connect,memory,idle,redis", "-out", dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var res results
+	if err := res.load(dir); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, n := range res.Runs {
+		got = append(got, n.Workload+" "+n.System)
+		if n.Lost+n.Reordered+n.Repeated+n.Closed != 0 {
+			t.Errorf("%s with %s: lost %d, reordered %d, repeated %d, closed %d", n.Workload, n.System, n.Lost, n.Reordered, n.Repeated, n.Closed)
+		}
+		for key, v := range n.Values {
+			if v < 0 && key != keyKernel && key != keyTCP && key != keyGrowth {
+				t.Errorf("%s with %s: %s is %v", n.Workload, n.System, key, v)
+			}
+		}
+		if n.Version == "" || n.Settings == "" {
+			t.Errorf("%s with %s: version %q, settings %q", n.Workload, n.System, n.Version, n.Settings)
+		}
+	}
+	const want = "[burst ignis burst gws chat ignis connect ignis memory ignis idle ignis connect gws memory gws redis ignis]"
+	if fmt.Sprint(got) != want {
+		t.Errorf("got  %v\nwant %s", got, want)
+	}
+	page, err := os.ReadFile(dir + "/RESULTS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(page), "gws: v") {
+		t.Error("the page has no version of gws")
+	}
+}
+
+func TestArguments(t *testing.T) {
+	for _, args := range []string{
+		"-only bursts", "-only burst,", "-systems nginx", "-systems ignis,", "-rounds 0", "more",
+	} {
+		if err := command(t.Context(), append(strings.Fields(args), "-render", "-out", t.TempDir())); err == nil {
+			t.Errorf("%s: no error", args)
+		}
+	}
+}

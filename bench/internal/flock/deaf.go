@@ -1,0 +1,82 @@
+package flock
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// deafRoom is the room of those that don't read.
+const deafRoom = 9999
+
+// AddDeaf connects n more clients, which read nothing once they are in, and fills
+// their connections with messages to a room of their own until the server
+// cannot write to them any more.
+func (f *Flock) AddDeaf(ctx context.Context, n int) error {
+	const (
+		size  = 64 << 10
+		limit = 200 // messages: 12 MB, more than a socket's buffers take
+	)
+	f.waiting = n
+	for range n {
+		if err := f.dial(&conn{room: deafRoom, deaf: true}); err != nil {
+			return err
+		}
+	}
+	if err := f.run(ctx, 10*time.Second, func() bool { return f.waiting == 0 }); err != nil {
+		return f.describe(err)
+	}
+	if err := f.pumpUntil(ctx, time.Now().Add(500*time.Millisecond)); err != nil { // until they are in the room
+		return err
+	}
+	before, err := f.queued()
+	for range limit {
+		if err != nil {
+			return err
+		}
+		f.redis.queue(roomName(deafRoom), `"`+strings.Repeat("x", size)+`"`)
+		if err := f.redis.flush(); err != nil {
+			return err
+		}
+		if err := f.pumpUntil(ctx, time.Now().Add(100*time.Millisecond)); err != nil {
+			return err
+		}
+		var now int64
+		if now, err = f.queued(); err == nil && now-before < int64(n)*size/4 {
+			return nil
+		}
+		before = now
+	}
+	return fmt.Errorf("%d messages of %d bytes did not fill the buffers of clients that don't read", limit, size)
+}
+
+// queued returns how many bytes are in the buffers of all the server's sockets
+// for what was not acknowledged.
+func (f *Flock) queued() (sum int64, err error) {
+	file, err := os.Open("/proc/net/tcp")
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	port := fmt.Sprintf(":%04X", f.to.Port)
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 5 || !strings.HasSuffix(fields[1], port) {
+			continue
+		}
+		tx, _, _ := strings.Cut(fields[4], ":")
+		n, err := strconv.ParseInt(tx, 16, 64)
+		if err != nil {
+			return 0, err
+		}
+		if fields[3] != "0A" { // one that listens has something else there
+			sum += n
+		}
+	}
+	return sum, lines.Err()
+}

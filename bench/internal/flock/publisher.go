@@ -1,0 +1,92 @@
+package flock
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ignis-go/ignis/bench/internal/host"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// publisher publishes on Redis, in the flock's thread and without waiting.
+type publisher struct {
+	fd      int
+	epoll   int
+	out     []byte // queued, and not yet written
+	answers int    // still to come
+	buf     []byte
+}
+
+func dialRedis(addr string, epoll int) (*publisher, error) {
+	to, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port()), Addr: to.Addr().As4()}); err != nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("redis: %w", os.NewSyscallError("connect", err))
+	}
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	p := &publisher{fd: fd, epoll: epoll, buf: make([]byte, 64<<10)}
+	return p, errors.Join(unix.SetNonblock(fd, true), p.watch(unix.EPOLL_CTL_ADD, unix.EPOLLIN))
+}
+
+func (p *publisher) watch(op int, events uint32) error {
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.epoll, op, p.fd, &unix.EpollEvent{Fd: int32(p.fd), Events: events}))
+}
+
+// queue puts a message to a room behind what is to be published.
+func (p *publisher) queue(room, data string) {
+	p.out = append(p.out, "*3\r\n$7\r\nPUBLISH\r\n"...)
+	p.out = appendBulk(p.out, wire.Channel(wire.TypeRoom, room))
+	p.out = appendBulk(p.out, `{"serverId":"`+wire.EmitterID+`","type":"room","target":"`+room+`","event":"`+host.Event+`","data":`, data, `}`)
+	p.answers++
+}
+
+// flush writes as much as Redis takes now; the rest goes when it takes more.
+func (p *publisher) flush() error {
+	for len(p.out) > 0 {
+		n, err := unix.Write(p.fd, p.out[:min(len(p.out), 256<<10)])
+		if errors.Is(err, unix.EAGAIN) {
+			return p.watch(unix.EPOLL_CTL_MOD, unix.EPOLLIN|unix.EPOLLOUT)
+		}
+		if err != nil {
+			return fmt.Errorf("redis: %w", os.NewSyscallError("write", err))
+		}
+		p.out = p.out[n:]
+	}
+	p.out = nil
+	return p.watch(unix.EPOLL_CTL_MOD, unix.EPOLLIN)
+}
+
+func (p *publisher) handle(events uint32) error {
+	if events&unix.EPOLLOUT != 0 {
+		if err := p.flush(); err != nil {
+			return err
+		}
+	}
+	if events&unix.EPOLLIN == 0 {
+		return nil
+	}
+	n, err := unix.Read(p.fd, p.buf)
+	if err != nil || n == 0 {
+		return fmt.Errorf("redis has closed the connection: %w", err)
+	}
+	if bytes.IndexByte(p.buf[:n], '-') >= 0 { // all answers are counts
+		return fmt.Errorf("redis: %.200q", p.buf[:n])
+	}
+	p.answers -= bytes.Count(p.buf[:n], []byte("\n"))
+	return nil
+}
+
+// idle reports whether Redis has taken everything.
+func (p *publisher) idle() bool { return p.answers == 0 }

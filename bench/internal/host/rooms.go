@@ -1,0 +1,108 @@
+package host
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/ignis-go/ignis/wire"
+)
+
+// Member is an authenticated client of a library that has no rooms itself.
+type Member[C any] struct {
+	Conn  C
+	ID    string
+	rooms []string // guarded by Rooms.mu
+}
+
+// Rooms knows who is in which room. Its methods may be called from any goroutine.
+type Rooms[C any] struct {
+	mu    sync.RWMutex
+	all   map[string]*Member[C]
+	rooms map[string]map[*Member[C]]struct{}
+}
+
+// NewRooms returns an empty Rooms.
+func NewRooms[C any]() *Rooms[C] {
+	return &Rooms[C]{all: make(map[string]*Member[C]), rooms: make(map[string]map[*Member[C]]struct{})}
+}
+
+// Enter makes a client a member of the default rooms.
+func (r *Rooms[C]) Enter(conn C) *Member[C] {
+	m := &Member[C]{Conn: conn, ID: uuid.NewString()}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all[m.ID] = m
+	r.join(m, wire.RoomDefault)
+	r.join(m, wire.RoomNotification)
+	return m
+}
+
+// Join puts a member in rooms.
+func (r *Rooms[C]) Join(m *Member[C], rooms []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, room := range rooms {
+		r.join(m, room)
+	}
+}
+
+func (r *Rooms[C]) join(m *Member[C], room string) {
+	members := r.rooms[room]
+	if members == nil {
+		members = make(map[*Member[C]]struct{})
+		r.rooms[room] = members
+	}
+	if _, in := members[m]; !in {
+		members[m] = struct{}{}
+		m.rooms = append(m.rooms, room)
+	}
+}
+
+// Remove takes a member out of everything.
+func (r *Rooms[C]) Remove(m *Member[C]) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.all, m.ID)
+	for _, room := range m.rooms {
+		delete(r.rooms[room], m)
+		if len(r.rooms[room]) == 0 {
+			delete(r.rooms, room)
+		}
+	}
+	m.rooms = nil
+}
+
+// Each calls f, which must not block, with every member of the room, or with no
+// room with every member.
+func (r *Rooms[C]) Each(room string, f func(m *Member[C])) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if room == "" {
+		for _, m := range r.all {
+			f(m)
+		}
+		return
+	}
+	for m := range r.rooms[room] {
+		f(m)
+	}
+}
+
+// Connected is the payload that tells a member that it has been authenticated.
+func Connected(id string) []byte {
+	data := fmt.Sprintf(`{"id":%q,"time":%q}`, id, time.Now().UTC().Format(wire.TimeFormat))
+	return wire.AppendMessage(nil, wire.Message{Event: wire.EventConnected, Data: json.RawMessage(data)})
+}
+
+// Names returns the rooms that a join event asks for.
+func Names(m wire.Message) []string {
+	var data struct{ Rooms []string }
+	if m.Decode(&data) != nil {
+		return nil
+	}
+	return data.Rooms
+}

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// cpuTime returns the CPU time that a process has used, user and system, of all
+// its threads, those that have ended too. The kernel's clock of the process has
+// it in nanoseconds; the sums in /proc are cut to ticks of 10 ms.
+func cpuTime(pid int) (time.Duration, error) {
+	const scheduler = 2 // the kernel's CPUCLOCK_SCHED
+	var t unix.Timespec
+	if err := unix.ClockGettime(int32(^pid<<3|scheduler), &t); err != nil {
+		return 0, fmt.Errorf("CPU clock of process %d: %w", pid, err)
+	}
+	return time.Duration(t.Nano()), nil
+}
+
+// procStatTime is the same as /proc has it, as a check.
+func procStatTime(pid int) (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := strings.Cut(string(text), ") ") // the name before it may have anything in it
+	fields := strings.Fields(rest)
+	if len(fields) < 13 {
+		return 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
+	}
+	const tick = 10 * time.Millisecond // USER_HZ is 100 on every Linux that Go runs on
+	user, err := strconv.ParseInt(fields[11], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.ParseInt(fields[12], 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	return time.Duration(user+system) * tick, nil
+}
+
+// residentSize returns a process' resident memory in bytes, exact also where
+// the kernel's counters per thread lag behind.
+func residentSize(pid int) (float64, error) {
+	kb, err := keyed(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Rss:")
+	return kb * 1024, err
+}
+
+// keyed returns the number that follows a key in a file of /proc.
+func keyed(path, key string) (float64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		if fields := strings.Fields(lines.Text()); len(fields) > 1 && fields[0] == key {
+			return strconv.ParseFloat(fields[1], 64)
+		}
+	}
+	return 0, fmt.Errorf("%s has no %s", path, key)
+}
+
+// kernelMemory is what sockets of the whole machine cost, of both ends.
+type kernelMemory struct {
+	tcp  float64 // bytes in TCP buffers
+	slab float64 // bytes of kernel objects, sockets among them
+}
+
+func readKernelMemory() (k kernelMemory, err error) {
+	text, err := os.ReadFile("/proc/net/sockstat")
+	if err != nil {
+		return k, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 2 && fields[0] == "TCP:" && fields[len(fields)-2] == "mem" {
+			pages, err := strconv.ParseFloat(fields[len(fields)-1], 64)
+			if err != nil {
+				return k, err
+			}
+			k.tcp = pages * float64(os.Getpagesize())
+		}
+	}
+	slab, err := keyed("/proc/meminfo", "Slab:")
+	k.slab = slab * 1024
+	return k, err
+}
+
+// busy is how long a core has been busy, with whatever, since the start.
+func busy(core string) (time.Duration, error) {
+	f, err := os.Open("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 9 || fields[0] != "cpu"+core {
+			continue
+		}
+		var ticks int64
+		for i, field := range fields[1:9] {
+			n, err := strconv.ParseInt(field, 10, 64)
+			if err != nil {
+				return 0, err
+			}
+			if i != 3 && i != 4 { // idle, and waiting for I/O
+				ticks += n
+			}
+		}
+		return time.Duration(ticks) * 10 * time.Millisecond, nil
+	}
+	return 0, fmt.Errorf("/proc/stat has no core %s", core)
+}
+
+// span measures what processes and the server's core do between two moments.
+type span struct {
+	pid         int   // of the server
+	herd        []int // what is on the herd's core
+	began       time.Time
+	cpu, stat   time.Duration // of the server
+	core, herds time.Duration
+}
+
+// usage is what a span has measured.
+type usage struct {
+	wall, cpu time.Duration
+	herdBusy  float64 // share of the herd's core that was busy with herd and Redis
+	foreign   float64 // share of the server's core that others used
+}
+
+func beginSpan(pid int, herd ...int) (s span, err error) {
+	s.pid, s.herd = pid, herd
+	if s.core, err = busy(serverCore); err != nil {
+		return s, err
+	}
+	if s.stat, err = procStatTime(pid); err != nil {
+		return s, err
+	}
+	for _, p := range herd {
+		t, err := cpuTime(p)
+		if err != nil {
+			return s, err
+		}
+		s.herds += t
+	}
+	s.cpu, err = cpuTime(pid)
+	s.began = time.Now()
+	return s, err
+}
+
+func (s span) end() (u usage, err error) {
+	u.wall = time.Since(s.began)
+	now, err := beginSpan(s.pid, s.herd...)
+	if err != nil {
+		return u, err
+	}
+	u.cpu = now.cpu - s.cpu
+	// Each of the two readings of /proc may be two ticks off, one for user and
+	// one for system time.
+	if d := (now.stat - s.stat - u.cpu).Abs(); d > 40*time.Millisecond && d > u.cpu/20 {
+		return u, fmt.Errorf("CPU time of process %d: %v by its clock, %v by /proc", s.pid, u.cpu, now.stat-s.stat)
+	}
+	u.herdBusy = (now.herds - s.herds).Seconds() / u.wall.Seconds()
+	if u.wall > time.Second { // in ticks of 10 ms
+		u.foreign = max(0, (now.core-s.core-u.cpu).Seconds()/u.wall.Seconds())
+	}
+	return u, nil
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// pinSelf moves this process to the herd's core: it must not disturb the server.
+// Threads that start later are where the thread is that starts them.
+func pinSelf() error {
+	core, err := strconv.Atoi(herdCore)
+	if err != nil {
+		return err
+	}
+	var set unix.CPUSet
+	set.Set(core)
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return err
+	}
+	for _, task := range tasks {
+		tid, err := strconv.Atoi(task.Name())
+		if err != nil {
+			return err
+		}
+		if err := unix.SchedSetaffinity(tid, &set); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("moving to core %s: %w", herdCore, err)
+		}
+	}
+	return nil
+}
+
+// pause waits, or returns why not.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// waitQuiet returns when a process hardly uses CPU time any more: less than 1 %
+// of half a second. A process that never rests is given up on after a while.
+func waitQuiet(ctx context.Context, pid int) error {
+	const step, steps = 500 * time.Millisecond, 40
+	before, err := cpuTime(pid)
+	for range steps {
+		if err != nil {
+			return err
+		}
+		if err := pause(ctx, step); err != nil {
+			return err
+		}
+		var now time.Duration
+		now, err = cpuTime(pid)
+		if err == nil && now-before < step/100 {
+			return nil
+		}
+		before = now
+	}
+	return err
+}

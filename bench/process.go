@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// patience is how long a process may take to become ready, or to end.
+const patience = 30 * time.Second
+
+// process is a child that runs on some cores only.
+type process struct {
+	name  string
+	cmd   *exec.Cmd
+	in    io.WriteCloser
+	lines chan string   // of its standard output; closed when it has ended
+	done  chan struct{} // closed when it has been reaped
+
+	mu  sync.Mutex
+	log []string // the last lines of both outputs
+}
+
+// start runs argv on the given cores ("0", "0,1"), in dir, with env and nothing
+// else in its environment that configures a runtime.
+func start(name, cores, dir string, env []string, argv ...string) (*process, error) {
+	p := &process{name: name, lines: make(chan string, 1024), done: make(chan struct{})}
+	p.cmd = exec.Command("taskset", append([]string{"-c", cores}, argv...)...)
+	p.cmd.Dir = dir
+	for _, keep := range []string{"PATH", "HOME", "TMPDIR"} {
+		if v, ok := os.LookupEnv(keep); ok {
+			p.cmd.Env = append(p.cmd.Env, keep+"="+v)
+		}
+	}
+	p.cmd.Env = append(p.cmd.Env, env...)
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	var err error
+	if p.in, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	stderr, err := p.cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	var readers sync.WaitGroup
+	readers.Go(func() { p.read(stdout, true) })
+	readers.Go(func() { p.read(stderr, false) })
+	go func() {
+		defer close(p.done)
+		readers.Wait()
+		close(p.lines)
+		_ = p.cmd.Wait() // that it was killed is no error
+	}()
+	return p, nil
+}
+
+func (p *process) read(r io.Reader, pass bool) {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := lines.Text()
+		p.mu.Lock()
+		if p.log = append(p.log, line[:min(len(line), 300)]); len(p.log) > 100 {
+			p.log = append(p.log[:0], p.log[50:]...)
+		}
+		p.mu.Unlock()
+		if pass {
+			select {
+			case p.lines <- line:
+			default: // nobody asked for so much
+			}
+		}
+	}
+}
+
+// await returns the rest of the first line of output that has the prefix.
+func (p *process) await(ctx context.Context, prefix string) (string, error) {
+	timeout := time.NewTimer(patience)
+	defer timeout.Stop()
+	for {
+		select {
+		case line, ok := <-p.lines:
+			if !ok {
+				return "", fmt.Errorf("%s has ended:\n%s", p.name, p.output())
+			}
+			if _, rest, ok := strings.Cut(line, prefix); ok {
+				return rest, nil
+			}
+		case <-timeout.C:
+			return "", fmt.Errorf("%s is not ready after %v:\n%s", p.name, patience, p.output())
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	}
+}
+
+func (p *process) output() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return strings.Join(p.log, "\n")
+}
+
+func (p *process) pid() int { return p.cmd.Process.Pid }
+
+// alive says why the process no longer runs, or nil.
+func (p *process) alive() error {
+	select {
+	case <-p.done:
+		return fmt.Errorf("%s has ended:\n%s", p.name, p.output())
+	default:
+		return nil
+	}
+}
+
+// kill ends the process and waits until it is gone.
+func (p *process) kill() {
+	if p == nil {
+		return
+	}
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// signal sends a signal that stops or continues the process.
+func (p *process) signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
+
+// startRedis starts a Redis that keeps nothing, on the herd's core.
+func startRedis(ctx context.Context, cores, dir string) (*process, string, error) {
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		return nil, "", errors.New("redis-server is not installed")
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, "", err
+	}
+	p, err := start("redis-server", cores, dir, nil, "redis-server", "--port", strconv.Itoa(port),
+		"--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+		// A server that is slow must not be cut off by Redis.
+		"--client-output-buffer-limit", "pubsub 0 0 0")
+	if err != nil {
+		return nil, "", err
+	}
+	if _, err := p.await(ctx, "Ready to accept connections"); err != nil {
+		p.kill()
+		return nil, "", err
+	}
+	return p, fmt.Sprintf("redis://127.0.0.1:%d/0", port), nil
+}

@@ -1,0 +1,235 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// render writes RESULTS.md and results.svg into dir.
+func (r *results) render(dir string) error {
+	if len(r.Runs) == 0 {
+		return fmt.Errorf("%s has no runs yet", r.path(dir))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "RESULTS.md"), []byte(r.markdown()), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "results.svg"), []byte(r.plot()), 0o644)
+}
+
+func (r *results) markdown() string {
+	var b strings.Builder
+	b.WriteString("# Comparison\n\n<!-- Written by the program in this folder, from results.json. -->\n\n")
+	b.WriteString(intro)
+	r.writeGoals(&b)
+	b.WriteString("![Each server against Ignis on Bun](results.svg)\n\n")
+	r.writeMachine(&b)
+	for _, w := range workloads {
+		r.writeWorkload(&b, w)
+	}
+	b.WriteString(again)
+	return b.String()
+}
+
+const intro = `Ignis for Go beside the original, Ignis on Bun, whose sockets are those of
+uWebSockets (C++), and beside three Go libraries for WebSockets. Each server has one
+core to itself (Go with GOMAXPROCS=1); clients and Redis have the other. The systems
+take turns within each round, and each run has a fresh process. Figures are medians of the
+rounds, with the lowest and the highest in brackets. CPU time is the process' own, of
+all its threads. Ratios between systems say more than the figures, which differ
+from machine to machine; and on a machine without other work CPU time says more than wall time.
+
+`
+
+const again = `## Again
+
+    make bench-compare
+
+or, in this folder, ` + "`go run .`" + ` (` + "`go run . -help`" + ` lists what can be chosen: some
+workloads, some systems, sizes, rounds). It needs Linux with two cores or more, Go,
+Node.js with npm, ` + "`redis-server`" + `, ` + "`taskset`" + ` and 20,000 open files per process. Runs are
+added to results.json as they end, in place of older ones of the same workload and
+system; ` + "`go run . -render`" + ` makes this page and the plot from it.
+`
+
+// writeGoals writes the table of what has to be reached.
+func (r *results) writeGoals(b *strings.Builder) {
+	b.WriteString("| workload | | Ignis for Go | Ignis on Bun | ratio | required | |\n|---|---|---|---|---|---|---|\n")
+	for _, w := range workloads {
+		for _, m := range w.metrics {
+			if m.goal.limit == 0 {
+				continue
+			}
+			f, ok := figureOf(r.of(w.name, ours), m.key)
+			if !ok {
+				continue
+			}
+			other, ratio := "", ""
+			value := f.median
+			if g, ok := figureOf(r.of(w.name, reference), m.key); ok {
+				other, ratio = m.text(g.median), timesText(f.median/g.median)
+				if m.goal.ratio {
+					value = f.median / g.median
+				}
+			} else if m.goal.ratio {
+				continue
+			}
+			verdict := "**missed**"
+			if m.reached(value) {
+				verdict = "reached"
+			}
+			fmt.Fprintf(b, "| [%s](#%s) | %s | %s | %s | %s | %s | %s |\n",
+				w.title, anchor(w.title), m.title, m.text(f.median), other, ratio, m.required(), verdict)
+		}
+	}
+	b.WriteString("\n")
+}
+
+// reached reports whether the ratio, or the figure, is what the goal wants.
+func (m metric) reached(v float64) bool {
+	if m.higher {
+		return v >= m.goal.limit
+	}
+	return v <= m.goal.limit
+}
+
+// required is the goal in words.
+func (m metric) required() string {
+	text := m.text
+	if m.goal.ratio {
+		text = timesText
+	}
+	sign := "≤ "
+	if m.higher {
+		sign = "≥ "
+	}
+	s := sign + text(m.goal.limit)
+	if m.goal.aim != 0 {
+		s += ", aim " + text(m.goal.aim)
+	}
+	return s
+}
+
+// writeMachine says where, when and what.
+func (r *results) writeMachine(b *strings.Builder) {
+	m := r.Machine
+	fmt.Fprintf(b, "%s, %d cores, %s; %s; %s.\n\n", m.CPU, m.Cores, m.Memory, m.Kernel, m.Redis)
+	for _, s := range systems {
+		versions := distinct(r.ofSystem(s.name), func(n run) string { return n.Version })
+		if len(versions) > 0 {
+			fmt.Fprintf(b, "- %s: %s\n", s.title, strings.Join(versions, "; "))
+		}
+	}
+	b.WriteString("\n")
+}
+
+func (r *results) ofSystem(name string) []run {
+	return slices.DeleteFunc(slices.Clone(r.Runs), func(n run) bool { return n.System != name })
+}
+
+// writeWorkload writes one table.
+func (r *results) writeWorkload(b *strings.Builder, w workload) {
+	runs := r.of(w.name, "")
+	if len(runs) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "## %s\n\n%s\n", w.title, w.text)
+	settings := distinct(runs, func(n run) string { return n.Settings })
+	days := distinct(runs, func(n run) string { return n.Session.UTC().Format(time.DateOnly) })
+	fmt.Fprintf(b, "Sizes: %s. Measured on %s.\n\n", strings.Join(settings, "; or: "), strings.Join(days, " and "))
+
+	b.WriteString("| |")
+	rule := "|---|"
+	for _, m := range w.metrics {
+		fmt.Fprintf(b, " %s |", m.title)
+		rule += "---|"
+		if !w.alone {
+			b.WriteString(" to Bun |")
+			rule += "---|"
+		}
+	}
+	b.WriteString(" lost, repeated, reordered | clients closed | herd's core busy | rounds |\n" + rule + "---|---|---|---|\n")
+	var notes []string
+	for _, s := range systems {
+		mine := r.of(w.name, s.name)
+		if len(mine) == 0 {
+			continue
+		}
+		fmt.Fprintf(b, "| %s |", s.title)
+		for _, m := range w.metrics {
+			r.writeFigure(b, w, m, mine)
+		}
+		note := r.writeChecks(b, w, s, mine)
+		notes = append(notes, note...)
+	}
+	b.WriteString("\n")
+	for _, note := range notes {
+		fmt.Fprintf(b, "%s\n", note)
+	}
+	if len(notes) > 0 {
+		b.WriteString("\n")
+	}
+}
+
+// writeFigure writes the cell of a metric, and beside it its ratio to the
+// reference's.
+func (r *results) writeFigure(b *strings.Builder, w workload, m metric, runs []run) {
+	f, ok := figureOf(runs, m.key)
+	if !ok {
+		b.WriteString(" |")
+		if !w.alone {
+			b.WriteString(" |")
+		}
+		return
+	}
+	fmt.Fprintf(b, " %s", m.text(f.median))
+	if f.runs > 1 {
+		fmt.Fprintf(b, " [%s .. %s]", m.text(f.low), m.text(f.high))
+	}
+	b.WriteString(" |")
+	if w.alone {
+		return
+	}
+	if g, ok := figureOf(r.of(w.name, reference), m.key); ok && g.median != 0 {
+		fmt.Fprintf(b, " %s", timesText(f.median/g.median))
+	}
+	b.WriteString(" |")
+}
+
+// writeChecks writes what shows whether the figures count, and returns what
+// must be said about them.
+func (r *results) writeChecks(b *strings.Builder, w workload, s system, runs []run) (notes []string) {
+	var lost, repeated, reordered, closed int64
+	var herd, foreign float64
+	marked := 0
+	for _, n := range runs {
+		lost, repeated, reordered, closed = lost+n.Lost, repeated+n.Repeated, reordered+n.Reordered, closed+n.Closed
+		herd, foreign = max(herd, n.HerdBusy), max(foreign, n.Foreign)
+		if n.HerdBusy > tooBusy {
+			marked++
+		}
+	}
+	mark := ""
+	if marked > 0 {
+		mark = " (!)"
+		notes = append(notes, fmt.Sprintf("- (!) %s: in %d of %d rounds the herd's core was more than %s busy, so the wall time may be the herd's.",
+			s.title, marked, len(runs), percentText(tooBusy)))
+	}
+	fmt.Fprintf(b, " %d, %d, %d | %d | %s%s | %d |\n", lost, repeated, reordered, closed, percentText(herd), mark, len(runs))
+	if closed > 0 {
+		notes = append(notes, fmt.Sprintf("- %s closed %d clients in %d rounds; what those did not get is not counted as lost.", s.title, closed, len(runs)))
+	}
+	if foreign > 0.1 {
+		notes = append(notes, fmt.Sprintf("- %s: up to %s of the server's core went to other work on the machine.", s.title, percentText(foreign)))
+	}
+	if base := r.of(w.name, reference); len(base) > 0 && !base[0].Session.Equal(runs[0].Session) {
+		notes = append(notes, fmt.Sprintf("- %s was measured apart from Ignis on Bun: their ratio is less certain.", s.title))
+	}
+	return notes
+}
+
+// anchor is the link to a heading.
+func anchor(title string) string { return strings.ReplaceAll(strings.ToLower(title), " ", "-") }

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// someResults are made up: a figure is 2 with this library, 1 with the reference.
+func someResults() *results {
+	r := &results{Machine: machine{CPU: "abacus", Cores: 2}}
+	session := time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
+	for _, w := range workloads {
+		for i, s := range systems {
+			if !w.has(s) {
+				continue
+			}
+			for round := range 3 {
+				n := run{Workload: w.name, System: s.name, Session: session, Round: round, Settings: "small", Version: "v1"}
+				n.Values = make(map[string]float64)
+				for _, m := range w.metrics {
+					n.Values[m.key] = []float64{2, 1, 1.5, 0.1, 0.5, 4}[i] + float64(round-1)/10
+				}
+				r.add(n, false)
+			}
+		}
+	}
+	return r
+}
+
+func TestMarkdown(t *testing.T) {
+	r := someResults()
+	r.Runs[0].HerdBusy, r.Runs[0].Closed = 0.95, 7
+	text := r.markdown()
+	for _, want := range []string{
+		"| [Burst](#burst) | deliveries/s | 2.00/s | 1.00/s | 2.00 × | ≥ 2.50 × | **missed** |",
+		"| Ignis on Bun | 1.00/s [0.90/s .. 1.10/s] | 1.00 × |",
+		"the herd's core was more than 90 % busy",
+		"closed 7 clients",
+		"abacus, 2 cores",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	columns := 0 // of the table that a line is in
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "|") {
+			columns = 0
+			continue
+		}
+		if n := strings.Count(line, "|"); columns == 0 {
+			columns = n
+		} else if n != columns {
+			t.Errorf("a row of %d cells in a table of %d: %s", n, columns, line)
+		}
+	}
+}
+
+func TestPlotIsXML(t *testing.T) {
+	for name, r := range map[string]*results{"all": someResults(), "none": {}} {
+		dec := xml.NewDecoder(strings.NewReader(r.plot()))
+		for {
+			_, err := dec.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+func TestResultsAreKept(t *testing.T) {
+	dir := t.TempDir()
+	var none, got results
+	if err := none.load(dir); err != nil || len(none.Runs) != 0 {
+		t.Fatalf("an empty folder: %v, %d runs", err, len(none.Runs))
+	}
+	want := someResults()
+	if err := want.save(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := got.load(dir); err != nil {
+		t.Fatal(err)
+	}
+	if got.markdown() != want.markdown() || got.plot() != want.plot() {
+		t.Error("page or plot differ after the results were saved and loaded")
+	}
+	if err := got.render(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "RESULTS.md")); err != nil {
+		t.Error(err)
+	}
+}
+
+// A new session replaces the old runs of what it measures, and of nothing else.
+func TestSessionsReplace(t *testing.T) {
+	later := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+	for _, keep := range []bool{false, true} {
+		r := someResults()
+		all := len(r.Runs)
+		for round := range 2 {
+			r.add(run{Workload: "burst", System: "gws", Session: later, Round: round}, keep)
+		}
+		want := all - 3 + 2
+		if keep {
+			want = all + 2
+		}
+		if len(r.Runs) != want {
+			t.Errorf("keep %v: %d runs, want %d", keep, len(r.Runs), want)
+		}
+	}
+}
+
+func TestFigures(t *testing.T) {
+	var runs []run
+	for _, v := range []float64{5, 1, 9, 3} {
+		runs = append(runs, run{outcome: outcome{Values: map[string]float64{"x": v}}})
+	}
+	if f, ok := figureOf(runs, "x"); !ok || f != (figure{median: 4, low: 1, high: 9, runs: 4}) {
+		t.Errorf("got %+v, %v", f, ok)
+	}
+	if _, ok := figureOf(runs, "y"); ok {
+		t.Error("a figure of a metric that nobody measured")
+	}
+	for got, want := range map[string]string{
+		rateText(1_620_000):  "1.62 M/s",
+		rateText(999_950):    "1.00 M/s",
+		bytesText(1843):      "1.80 KB",
+		bytesText(-3):        "-3.00 B",
+		microsText(11.68e-6): "11.7 µs",
+		microsText(0.234e-6): "0.23 µs",
+		microsText(0):        "0 µs",
+		timesText(0.04):      "0.040 ×",
+		percentText(0.123):   "12 %",
+	} {
+		if got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if got := thousands(1018000); got != "1,018,000" {
+		t.Errorf("got %s", got)
+	}
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func scalingText(z sizes) string {
+	return fmt.Sprintf("%s clients, %d bursts of %d messages with %d bytes of data on each number of cores",
+		thousands(z.Clients), z.Bursts, z.Burst, z.Size)
+}
+
+// runScaling does the same bursts on one core and on two.
+func runScaling(ctx context.Context, t *trial) error {
+	one, err := t.writeBursts(ctx, serverCore)
+	if err != nil {
+		return fmt.Errorf("one core: %w", err)
+	}
+	two, err := t.writeBursts(ctx, serverCore+","+herdCore)
+	if err != nil {
+		return fmt.Errorf("two cores: %w", err)
+	}
+	one.Values[keyTwo] = two.Values[keyRate]
+	one.Values[keyCPUTwo] = two.Values[keyCPU]
+	one.Values[keyGain] = two.Values[keyRate] / one.Values[keyRate]
+	one.Lost += two.Lost
+	one.Reordered += two.Reordered
+	one.Repeated += two.Repeated
+	one.Closed += two.Closed
+	t.got["scaling"] = one
+	return nil
+}
+
+// writeBursts measures how long the server takes to hand bursts to the kernel
+// while the herd, and with it everything else on the second core, stands still.
+func (t *trial) writeBursts(ctx context.Context, cores string) (out outcome, err error) {
+	err = t.with(ctx, cores, order{Clients: t.Clients}, func(srv *server, h *herd) error {
+		var all report
+		var wall, cpu time.Duration
+		for i := range t.Bursts + 1 {
+			if err := h.signal(syscall.SIGSTOP); err != nil {
+				return err
+			}
+			w, c, err := t.writeBurst(ctx, srv, i)
+			if err != nil {
+				return err
+			}
+			if err := h.signal(syscall.SIGCONT); err != nil {
+				return err
+			}
+			r, err := h.tell(ctx, order{Do: doCollect, Count: t.Burst})
+			if err != nil {
+				return err
+			}
+			if i == 0 { // in which everything grows that a burst needs
+				continue
+			}
+			all.add(r)
+			wall, cpu = wall+w, cpu+c
+		}
+		if all.Deliveries == 0 {
+			return fmt.Errorf("nothing was delivered; %d clients were closed", all.Closed)
+		}
+		out = all.outcome(usage{})
+		out.Values[keyRate] = float64(all.Deliveries) / wall.Seconds()
+		out.Values[keyCPU] = per(cpu, all.Deliveries)
+		return nil
+	})
+	return out, err
+}
+
+// writeBurst has the server send a burst, and returns how long it took until
+// the last byte was in the kernel: that is when the server stopped using CPU time.
+func (t *trial) writeBurst(ctx context.Context, srv *server, nr int) (wall, cpu time.Duration, err error) {
+	body := strings.Join(payloads(nr*t.Burst, t.Burst, t.Size), "\n")
+	if err := waitQuiet(ctx, srv.pid()); err != nil {
+		return 0, 0, err
+	}
+	before, err := cpuTime(srv.pid())
+	if err != nil {
+		return 0, 0, err
+	}
+	began := time.Now()
+	posted := make(chan error, 1)
+	go func() { posted <- post(ctx, "http://"+srv.addr+"/burst", body) }()
+	ended, after, err := watchWork(ctx, srv.pid(), before)
+	if err = errors.Join(err, <-posted); err != nil {
+		return 0, 0, err
+	}
+	waiting, err := get(ctx, "http://"+srv.addr+"/waiting")
+	if err != nil {
+		return 0, 0, err
+	}
+	if waiting != "0" {
+		return 0, 0, fmt.Errorf("%s clients' socket buffers do not hold a burst: choose a smaller one", waiting)
+	}
+	return ended.Sub(began), after - before, nil
+}
+
+// watchWork returns when, and after how much CPU time, a process last worked: the
+// moment after which it used next to nothing for 50 ms.
+func watchWork(ctx context.Context, pid int, before time.Duration) (last time.Time, cpu time.Duration, err error) {
+	const step, rest = 500 * time.Microsecond, 50 * time.Millisecond
+	last, cpu = time.Now(), before
+	for began := time.Now(); ctx.Err() == nil; {
+		time.Sleep(step)
+		now, at := time.Duration(0), time.Now()
+		if now, err = cpuTime(pid); err != nil {
+			return last, cpu, err
+		}
+		switch {
+		case now-before > step/10:
+			last, cpu = at, now
+		case at.Sub(last) > rest && at.Sub(began) > 2*rest:
+			return last, cpu, nil
+		}
+		before = now
+	}
+	return last, cpu, context.Cause(ctx)
+}
+
+func post(ctx context.Context, url, body string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader([]byte(body)))
+	if err != nil {
+		return err
+	}
+	_, err = do(req)
+	return err
+}
+
+func get(ctx context.Context, url string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return "", err
+	}
+	return do(req)
+}
+
+func do(req *http.Request) (string, error) {
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", req.URL.Path, res.Status)
+	}
+	return strings.TrimSpace(string(text)), err
+}

@@ -1,0 +1,93 @@
+// Command ignis is the comparison's server made with this library, as a program
+// would embed it: it lets everyone in and everyone join, and relays what a
+// client sends to the room that the message names.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/bench/internal/host"
+	"github.com/ignis-go/ignis/redisbus"
+	"github.com/ignis-go/ignis/wire"
+)
+
+func main() {
+	c := host.Flags()
+	host.Run(c, func(ctx context.Context) error { return run(ctx, c) })
+}
+
+func run(ctx context.Context, c host.Config) error {
+	bus, err := redisbus.New(redisbus.Config{URL: c.Redis})
+	if err != nil {
+		return err
+	}
+	var relay chat
+	srv, err := ignis.New(ignis.Config{
+		Authenticate: func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
+			return ignis.Identity{}, nil
+		},
+		ValidateRooms: func(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) {
+			return rooms, nil
+		},
+		OnMessage: relay.onMessage,
+		Bus:       bus,
+		// A herd that idles for minutes sends nothing but answers to pings.
+		HeartbeatTimeout: time.Hour,
+	})
+	if err != nil {
+		return err
+	}
+	relay.srv = srv
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	failed := make(chan error, 1)
+	go func() {
+		defer cancel()
+		select {
+		case <-srv.Ready():
+			failed <- host.Serve(ctx, c.Listen, handler(srv))
+		case <-ctx.Done():
+			failed <- nil
+		}
+	}()
+	err = srv.Run(ctx)
+	cancel()
+	return errors.Join(err, <-failed)
+}
+
+// chat relays messages to rooms.
+type chat struct{ srv *ignis.Server }
+
+func (c *chat) onMessage(ctx context.Context, _ *ignis.Client, m wire.Message) error {
+	var data struct {
+		Room string `json:"room"`
+	}
+	if err := m.Decode(&data); err != nil {
+		return err
+	}
+	if data.Room == "" {
+		return errors.New("no room")
+	}
+	return c.srv.Send(ctx, ignis.Room(data.Room), m.Event, m.Data)
+}
+
+func handler(srv *ignis.Server) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(wire.DefaultPath, srv)
+	mux.HandleFunc("POST /burst", func(w http.ResponseWriter, r *http.Request) { burst(srv, w, r) })
+	mux.HandleFunc("GET /waiting", func(w http.ResponseWriter, _ *http.Request) {
+		n := 0
+		for _, c := range srv.Clients() {
+			if c.Backpressured {
+				n++
+			}
+		}
+		_, _ = fmt.Fprintln(w, n)
+	})
+	return mux
+}

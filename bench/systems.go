@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"debug/buildinfo"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// The cores. Server and herd never share one.
+const (
+	serverCore = "0"
+	herdCore   = "1"
+)
+
+// isBun reports whether the system is the reference in some form.
+func (s system) isBun() bool { return s.name == reference || s.name == quietBun }
+
+// system is one of the compared servers.
+type system struct {
+	name     string // on the command line and in the results
+	title    string
+	module   string // a Go library's, for its version; empty: this one, or not Go
+	protocol string // what its clients speak
+	only     string // the one workload that it takes part in; empty: see workload.has
+}
+
+const (
+	ours      = "ignis"
+	reference = "bun"
+	quietBun  = "bun-quiet"
+)
+
+// systems are all of them, in the order of the tables.
+var systems = []system{
+	{name: ours, title: "**Ignis for Go**", protocol: "ignis"},
+	{name: reference, title: "Ignis on Bun", protocol: "ignis"},
+	{name: quietBun, title: "Ignis on Bun, its log off", protocol: "ignis", only: "connect"},
+	{name: "gws", title: "gws", module: "github.com/lxzan/gws", protocol: "ignis"},
+	{name: "gorilla", title: "gorilla", module: "github.com/gorilla/websocket", protocol: "ignis"},
+	{name: "centrifuge", title: "centrifuge", module: "github.com/centrifugal/centrifuge", protocol: "centrifuge"},
+}
+
+// lab is what all runs use: built servers, Redis, and a place for temporary files.
+type lab struct {
+	src      string // this folder
+	dir      string // temporary
+	redis    string // URL
+	redisPID int
+	slab     float64 // bytes of kernel objects without clients: the least that was seen
+	bun      string  // binary; empty: not needed
+	procs    []*process
+}
+
+// openLab builds the servers of the chosen systems and starts Redis.
+func openLab(ctx context.Context, src string, chosen []system) (l *lab, err error) {
+	l = &lab{src: src}
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	if l.dir, err = os.MkdirTemp("", "ignis-bench"); err != nil {
+		return l, err
+	}
+	for _, s := range chosen {
+		if s.isBun() {
+			if l.bun, err = installBun(ctx, src); err != nil {
+				return l, err
+			}
+			continue
+		}
+		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", l.binary(s), "./servers/"+s.name)
+		build.Dir = src
+		if out, err := build.CombinedOutput(); err != nil {
+			return l, fmt.Errorf("build of the server %s: %w\n%s", s.name, err, out)
+		}
+	}
+	p, url, err := startRedis(ctx, herdCore, l.dir)
+	if err != nil {
+		return l, err
+	}
+	l.procs, l.redis, l.redisPID = append(l.procs, p), url, p.pid()
+	return l, nil
+}
+
+func (l *lab) binary(s system) string { return filepath.Join(l.dir, "server-"+s.name) }
+
+func (l *lab) close() {
+	for _, p := range l.procs {
+		p.kill()
+	}
+	if l.dir != "" {
+		_ = os.RemoveAll(l.dir)
+	}
+}
+
+// server is a running server of some system.
+type server struct {
+	*process
+	system
+	addr  string  // host:port
+	empty float64 // its resident memory in bytes before any client came
+}
+
+// serve starts a server on the given cores; a Go runtime is told how many.
+func (l *lab) serve(ctx context.Context, s system, cores string) (*server, error) {
+	env := []string{fmt.Sprintf("GOMAXPROCS=%d", strings.Count(cores, ",")+1)}
+	argv := []string{l.binary(s)}
+	if s.isBun() {
+		env = []string{"NODE_ENV=production"}
+		if s.name == quietBun {
+			env = append(env, "BENCH_SILENT=1")
+		}
+		argv = []string{l.bun, filepath.Join(l.src, "servers", "bun", "server.ts")}
+	}
+	argv = append(argv, "-listen", "127.0.0.1:0", "-redis", l.redis)
+	p, err := start(s.name, cores, l.dir, env, argv...)
+	if err != nil {
+		return nil, err
+	}
+	addr, err := p.await(ctx, "listening on http://")
+	if err != nil {
+		p.kill()
+		return nil, err
+	}
+	srv := &server{process: p, system: s, addr: addr}
+	if err := waitQuiet(ctx, p.pid()); err != nil {
+		p.kill()
+		return nil, err
+	}
+	if srv.empty, err = residentSize(p.pid()); err != nil {
+		p.kill()
+		return nil, err
+	}
+	return srv, nil
+}
+
+// installBun has npm install the reference if it is not there, and returns a
+// Bun that runs. The bun package has its install script put the binary in
+// place, and npm may have been told to run none; then only the package for the
+// platform has it.
+func installBun(ctx context.Context, src string) (string, error) {
+	if path := findBun(src); path != "" {
+		return path, nil
+	}
+	fmt.Fprintln(os.Stderr, "installing Ignis on Bun with npm")
+	npm := exec.CommandContext(ctx, "npm", "ci", "--no-audit", "--no-fund")
+	npm.Dir = src
+	if out, err := npm.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("npm ci: %w\n%s", err, out)
+	}
+	if path := findBun(src); path != "" {
+		return path, nil
+	}
+	return "", errors.New("no Bun that runs is in node_modules")
+}
+
+func findBun(src string) string {
+	for _, pattern := range []string{"node_modules/bun/bin/bun.exe", "node_modules/@oven/*/bin/bun"} {
+		paths, _ := filepath.Glob(filepath.Join(src, pattern)) // the patterns are well-formed
+		for _, path := range paths {
+			if exec.Command(path, "--version").Run() == nil {
+				return path
+			}
+		}
+	}
+	return ""
+}
+
+// version says what exactly a system's server is.
+func (l *lab) version(s system) (string, error) {
+	if s.isBun() {
+		return l.bunVersion()
+	}
+	info, err := buildinfo.ReadFile(l.binary(s))
+	if err != nil {
+		return "", err
+	}
+	if s.module == "" {
+		return "commit " + commit(l.src) + ", " + info.GoVersion, nil
+	}
+	for _, m := range info.Deps {
+		if m.Path == s.module {
+			return m.Version + ", " + info.GoVersion, nil
+		}
+	}
+	return "", fmt.Errorf("the server %s does not link %s", s.name, s.module)
+}
+
+func (l *lab) bunVersion() (string, error) {
+	text, err := os.ReadFile(filepath.Join(l.src, "node_modules", "@venizia", "ignis-helpers", "package.json"))
+	if err != nil {
+		return "", err
+	}
+	var pkg struct{ Name, Version string }
+	if err := json.Unmarshal(text, &pkg); err != nil {
+		return "", err
+	}
+	out, err := exec.Command(l.bun, "--version").Output()
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%s %s, Bun %s", pkg.Name, pkg.Version, strings.TrimSpace(string(out))), nil
+}
+
+// commit is the state of this repository; of this folder the results change.
+func commit(dir string) string {
+	git := func(args ...string) string {
+		cmd := exec.Command("git", args...)
+		cmd.Dir = filepath.Dir(dir)
+		out, err := cmd.Output()
+		if err != nil {
+			return ""
+		}
+		return strings.TrimSpace(string(out))
+	}
+	id := git("rev-parse", "--short", "HEAD")
+	switch {
+	case id == "":
+		return "unknown"
+	case git("status", "--porcelain", "--", ".", ":(exclude)bench") != "":
+		return id + " with changes"
+	}
+	return id
+}
