@@ -99,6 +99,14 @@ type Config struct {
 	// ends. 0: 10 s.
 	ShutdownTimeout time.Duration
 
+	// Compression lets messages be compressed, in both directions, for clients that
+	// offer it (permessage-deflate, RFC 7692). A message of at least 256 bytes is
+	// compressed once, whoever gets it, and no client owns a window; what is
+	// encrypted is not compressed. Over TLS, a message in which a secret stands beside
+	// what others may choose should not be compressed: its length tells how much the
+	// two are alike.
+	Compression bool
+
 	// PlainIO makes the server read and write through package net alone, with a
 	// goroutine per client. By default it does so only where it must: for TLS, for
 	// connections that are not net's own, and on other systems than Linux.

@@ -258,12 +258,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The server is not ready.", http.StatusServiceUnavailable)
 		return
 	}
-	nc, early, ok := s.upgrade(w, r)
+	nc, early, deflate, ok := s.upgrade(w, r)
 	if !ok {
 		s.tasks.Done()
 		return
 	}
-	s.serve(nc, early)
+	s.serve(nc, early, deflate)
 }
 
 // enter counts a request as a task, unless the server takes none. A shutdown
@@ -282,20 +282,20 @@ func (s *Server) enter() bool {
 }
 
 // upgrade turns the request into a connection, or answers why not.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, early []byte, ok bool) {
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, early []byte, deflate, ok bool) {
 	if s.cfg.CheckOrigin != nil && !s.cfg.CheckOrigin(r) {
 		s.counts.refusedOrigin.Add(1)
 		s.warn("connection refused: origin", "remote", r.RemoteAddr)
 		http.Error(w, "Connections from this origin are not allowed.", http.StatusForbidden)
-		return nil, nil, false
+		return nil, nil, false, false
 	}
-	nc, early, err := ws.Upgrade(w, r)
+	nc, early, deflate, err := ws.Upgrade(w, r, s.cfg.Compression)
 	if err != nil {
 		s.counts.refusedUpgrade.Add(1)
 		s.cfg.Logger.Debug("connection refused", "remote", r.RemoteAddr, "error", err)
-		return nil, nil, false
+		return nil, nil, false, false
 	}
-	return nc, early, true
+	return nc, early, deflate, true
 }
 
 func (s *Server) isStopping() bool {

@@ -43,7 +43,8 @@ type serveCmd struct {
 	IdleTimeout       periodOrOff `default:"60s" group:"Limits" placeholder:"TIME" help:"How long a client may leave pings without an answer (${default}); off for no pings."`
 	ShutdownTimeout   period      `default:"10s" group:"Limits" placeholder:"TIME" help:"How long an orderly end may take (${default})."`
 
-	PlainIO bool `name:"plain-io" group:"Transport" help:"Read and write without epoll, as for TLS and on other systems than Linux: more memory and time per client, for a system on which epoll gives trouble."`
+	Compress bool `group:"Transport" help:"Compress messages from 256 bytes on for clients that offer it (permessage-deflate): once per message, not per client. Saves network, costs CPU."`
+	PlainIO  bool `name:"plain-io" group:"Transport" help:"Read and write without epoll, as for TLS and on other systems than Linux: more memory and time per client, for a system on which epoll gives trouble."`
 
 	LogFormat string `default:"text" enum:"text,json" group:"Log" placeholder:"text|json" help:"Form of the log, which goes to standard error (${default})."`
 	LogLevel  string `default:"" enum:"debug,info,warn,error," group:"Log" placeholder:"LEVEL" help:"What is logged: debug, info, warn or error (info; with --dev warn)."`
@@ -167,6 +168,7 @@ func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
 		HeartbeatTimeout:  time.Duration(c.HeartbeatTimeout),
 		IdleTimeout:       time.Duration(c.IdleTimeout),
 		ShutdownTimeout:   time.Duration(c.ShutdownTimeout),
+		Compression:       c.Compress,
 		PlainIO:           c.PlainIO,
 		Logger:            log,
 	}

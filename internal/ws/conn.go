@@ -101,6 +101,7 @@ type Conn struct {
 	opts    *Options
 	work    *worker
 	handler Handler
+	deflate bool // messages may go out compressed
 
 	reading sync.Mutex // held by who reads; guards what follows until finish has it
 	in      parser
@@ -131,10 +132,11 @@ type Conn struct {
 }
 
 // NewConn returns a connection over nc, which is the connection's from now on.
-func NewConn(nc net.Conn, opts *Options) *Conn {
+// Deflate says that permessage-deflate was negotiated; see [Upgrade].
+func NewConn(nc net.Conn, deflate bool, opts *Options) *Conn {
 	i := opts.Engine.next()
 	c := &Conn{nc: nc, opts: opts, work: opts.Engine.workers[i]}
-	c.in.max = opts.MaxPayload
+	c.in.max, c.in.deflate, c.deflate = opts.MaxPayload, deflate, deflate
 	c.lastRead.Store(time.Now().UnixNano())
 	opts.Engine.adopt(c, i)
 	return c

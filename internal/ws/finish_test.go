@@ -24,7 +24,7 @@ func TestCloseFrameBehindTheLastMessage(t *testing.T) {
 				masked(ws.OpClose, true, closeBody(1000, ""))...))
 			_, _ = io.Copy(io.Discard, client)
 		}()
-		c := NewConn(server, &opts)
+		c := NewConn(server, false, &opts)
 		start := time.Now()
 		<-begin(c, nil, func([]byte) { c.Close(4000, "as you wish") }).finished
 		if time.Since(start) > 0 {
@@ -63,7 +63,7 @@ func TestFinishIsBounded(t *testing.T) {
 				opts := defaults()
 				opts.Engine = NewEngine(EngineConfig{Threads: 1})
 				server, client := net.Pipe()
-				c := NewConn(server, &opts)
+				c := NewConn(server, false, &opts)
 				gone := make(chan struct{})
 				go func() { defer close(gone); behave(client) }()
 				c.Enqueue(text("hello"))
@@ -87,7 +87,7 @@ func TestFinishWithHangingSeal(t *testing.T) {
 		opts := defaults()
 		opts.Engine = NewEngine(EngineConfig{Threads: 1})
 		server, client := net.Pipe()
-		c := NewConn(server, &opts)
+		c := NewConn(server, false, &opts)
 		hang := make(chan struct{})
 		c.Seal(func(b []byte) ([]byte, error) { <-hang; return b, nil })
 		c.Enqueue(text("hello"))

@@ -3,17 +3,21 @@ package ws
 import (
 	"encoding/binary"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 )
 
-// Message is one frame ready to be written to any number of connections. It
-// never changes after it has been made.
+// Message is one frame ready to be written to any number of connections. What it
+// says never changes after it has been made.
 type Message struct {
 	frame []byte
-	head  int  // length of the frame's header
-	clear bool // goes out as it is, also on a sealed connection
+	head  uint8 // length of the frame's header
+	clear bool  // goes out as it is, also on a sealed connection
+
+	pack   sync.Once // makes packed when the first one needs it
+	packed []byte    // the frame with its text compressed; nil if that is no smaller
 }
 
 // Text returns a text message with the payload that fill appends to the buffer
@@ -25,7 +29,7 @@ func Text(size int, fill func(dst []byte) []byte) *Message {
 	head := headerSize(n)
 	b = b[room-head:]
 	putHeader(b, ws.OpText, n)
-	return &Message{frame: b, head: head}
+	return &Message{frame: b, head: uint8(head)}
 }
 
 // appendText appends a text frame with the payload to dst.
@@ -68,8 +72,26 @@ func (m *Message) Clear() *Message {
 // Payload returns the text of the message. It must not be changed.
 func (m *Message) Payload() []byte { return m.frame[m.head:] }
 
-// Size returns how many bytes the message takes on the wire.
+// Size returns how many bytes the message takes on the wire, not compressed.
+// Backpressure is counted in these: what waits is in memory uncompressed, and for
+// the limit a message has one size whoever gets it.
 func (m *Message) Size() int { return len(m.frame) }
+
+// bytes returns the frame to write: the compressed one where compression was
+// negotiated and makes it smaller. It is compressed at most once, by whoever asks
+// first while others wait, and all get the same bytes. On a sealed connection
+// nothing is asked for compressed: sealed text is different for each client and
+// looks random.
+func (m *Message) bytes(deflate bool) []byte {
+	if !deflate || len(m.frame)-int(m.head) < deflateMin {
+		return m.frame // so are all control frames, which must not be compressed
+	}
+	m.pack.Do(func() { m.packed = deflated(m.Payload(), len(m.frame)) })
+	if m.packed == nil {
+		return m.frame
+	}
+	return m.packed
+}
 
 func headerSize(n int) int {
 	switch {

@@ -2,10 +2,13 @@ package ws
 
 import (
 	"bytes"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsflate"
 )
 
 func TestMessageRoundTrip(t *testing.T) {
@@ -23,6 +26,94 @@ func TestMessageRoundTrip(t *testing.T) {
 		if got := appendText([]byte("."), []byte(s)); string(got[1:]) != string(text(s).frame) {
 			t.Errorf("%d bytes: appendText and Text differ", n)
 		}
+	}
+}
+
+// readPacked returns the text of one frame as a client does that has negotiated
+// compression.
+func readPacked(t testing.TB, frame []byte) []byte {
+	t.Helper()
+	r := bytes.NewReader(frame)
+	f, err := ws.ReadFrame(r)
+	if err != nil || r.Len() > 0 || !f.Header.Fin || f.Header.OpCode != ws.OpText {
+		t.Fatalf("%+v, %v, %d bytes left", f.Header, err, r.Len())
+	}
+	if f, err = wsflate.DecompressFrame(f); err != nil || f.Header.Rsv != 0 {
+		t.Fatalf("%+v, %v", f.Header, err)
+	}
+	return f.Payload
+}
+
+func TestMessageCompressed(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		text    string
+		smaller bool
+	}{
+		{"empty", "", false},
+		{"too short to be worth it", strings.Repeat("x", deflateMin-1), false},
+		{"just long enough", strings.Repeat("x", deflateMin), true},
+		{"cannot be compressed", noise(1000), false},
+		{"chat", chat(1000), true},
+		{"as long as the compressor's window", strings.Repeat("x", 65535), true},
+		{"long", chat(300_000), true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := text(tt.text)
+			plain := slices.Clone(m.frame)
+			frame := m.bytes(true)
+			if got := readPacked(t, frame); string(got) != tt.text {
+				t.Errorf("%d bytes came out as %d", len(tt.text), len(got))
+			}
+			if (len(frame) < len(plain)) != tt.smaller {
+				t.Errorf("%d bytes, and %d compressed", len(plain), len(frame))
+			}
+			if !bytes.Equal(m.bytes(false), plain) || m.Size() != len(plain) || string(m.Payload()) != tt.text {
+				t.Error("the plain frame, its size or the text has changed")
+			}
+		})
+	}
+	for _, m := range []*Message{control(ws.OpPing, make([]byte, maxControl)), closeFrame(1000, strings.Repeat("x", 200))} {
+		if !bytes.Equal(m.bytes(true), m.frame) {
+			t.Error("a control frame is compressed")
+		}
+	}
+}
+
+// A message is compressed once, however many ask for it, and not before.
+func TestMessageIsCompressedOnce(t *testing.T) {
+	m := text(chat(1000))
+	m.bytes(false)
+	if m.packed != nil {
+		t.Error("compressed for nobody")
+	}
+	frames := make([][]byte, 100)
+	var asking sync.WaitGroup
+	for i := range frames {
+		asking.Go(func() { frames[i] = m.bytes(true) })
+	}
+	asking.Wait()
+	for _, f := range frames {
+		if &f[0] != &frames[0][0] {
+			t.Fatal("compressed again")
+		}
+	}
+	if n := testing.AllocsPerRun(100, func() { m.bytes(true) }); n > 0 {
+		t.Errorf("%v allocations for each connection", n)
+	}
+}
+
+// Different messages do not need a compressor each, which takes 1.2 MB. The limit
+// leaves room for the race detector, under which a pool loses a quarter.
+func TestCompressorsAreUsedAgain(t *testing.T) {
+	const n = 200
+	s := chat(1000)
+	if b := allocated(func() {
+		for range n {
+			text(s).bytes(true)
+		}
+	}); b > n*600<<10 {
+		t.Errorf("%d bytes for each message of %d", b/n, len(s))
 	}
 }
 

@@ -3,6 +3,7 @@ package ws
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -28,18 +29,26 @@ func (v *violation) Error() string { return fmt.Sprintf("%s (close code %d)", v.
 
 func breach(text string) error { return &violation{closeProtocol, text} }
 
+func tooLarge(limit int) error {
+	return &violation{closeMessageLarge, fmt.Sprintf("message over %d bytes", limit)}
+}
+
 // parser takes the bytes of one peer, in whatever pieces they come, and gives
 // out its messages. It keeps only what is incomplete.
 type parser struct {
-	max     int       // bytes of one message
-	pending []byte    // an incomplete frame; nil when there is none
+	max     int       // bytes of one message, also when it is decompressed
+	pending []byte    // an incomplete frame, or what f stopped before; else nil
 	partial []byte    // the fragments so far of an incomplete message
 	op      ws.OpCode // of the incomplete message; 0 when there is none
+	packed  bool      // the incomplete message is compressed
+	deflate bool      // compression was negotiated: messages may be compressed
 }
 
 // feed consumes data, which it may change, and calls f with each complete
 // message and control frame. The payload is f's only during the call. The error
-// is a *violation or what f returned, and ends the stream.
+// is a *violation, which ends the stream, or what f returned. Then what comes
+// behind is kept, however much it is, and feed goes on with it when it is called
+// again, with or without more.
 func (p *parser) feed(data []byte, f func(op ws.OpCode, payload []byte) error) error {
 	kept := p.pending != nil
 	if kept {
@@ -92,19 +101,33 @@ func (p *parser) frame(data []byte, f func(ws.OpCode, []byte) error) (int, error
 
 // data handles a data frame: a whole message or a fragment of one.
 func (p *parser) data(h header, payload []byte, f func(ws.OpCode, []byte) error) error {
-	op := h.op
+	op, packed := h.op, h.packed
 	if op == ws.OpContinuation {
-		op = p.op
+		op, packed = p.op, p.packed
 		payload = append(p.partial, payload...)
 		p.partial = payload
 	} else if !h.fin {
 		p.partial = append([]byte(nil), payload...)
 	}
 	if !h.fin {
-		p.op = op
+		p.op, p.packed = op, packed
 		return nil
 	}
-	p.op, p.partial = 0, nil
+	p.op, p.packed, p.partial = 0, false, nil
+	if !packed {
+		return give(op, payload, f)
+	}
+	u := unpackers.Get().(*unpacker)
+	defer u.free()
+	payload, err := u.unpack(payload, p.max)
+	if err != nil {
+		return err
+	}
+	return give(op, payload, f)
+}
+
+// give calls f with a message.
+func give(op ws.OpCode, payload []byte, f func(ws.OpCode, []byte) error) error {
 	if op == ws.OpText && !utf8.Valid(payload) {
 		return &violation{closeInvalidData, "text that is not UTF-8"}
 	}
@@ -113,6 +136,7 @@ func (p *parser) data(h header, payload []byte, f func(ws.OpCode, []byte) error)
 
 type header struct {
 	fin    bool
+	packed bool // compressed: only of the first frame of a message
 	op     ws.OpCode
 	mask   [4]byte
 	size   int // of the header itself; 0: incomplete
@@ -127,10 +151,11 @@ func (p *parser) header(b []byte) (header, error) {
 	if len(b) < 2 {
 		return h, nil
 	}
-	h.fin, h.op = b[0]&0x80 != 0, ws.OpCode(b[0]&0x0f)
+	h.fin, h.packed, h.op = b[0]&0x80 != 0, b[0]&rsv1 != 0, ws.OpCode(b[0]&0x0f)
+	startsMessage := h.op == ws.OpText || h.op == ws.OpBinary
 	length := uint64(b[1] & 0x7f)
 	switch {
-	case b[0]&0x70 != 0:
+	case b[0]&(0x70&^rsv1) != 0 || h.packed && !(p.deflate && startsMessage):
 		return h, breach("reserved bits set")
 	case b[1]&0x80 == 0:
 		return h, breach("frame without a mask")
@@ -142,7 +167,7 @@ func (p *parser) header(b []byte) (header, error) {
 		return h, breach("control frame over 125 bytes")
 	case h.op == ws.OpContinuation && p.op == 0:
 		return h, breach("continuation of nothing")
-	case h.op.IsData() && h.op != ws.OpContinuation && p.op != 0:
+	case startsMessage && p.op != 0:
 		return h, breach("new message within a fragmented one")
 	}
 	size := 2
@@ -162,8 +187,8 @@ func (p *parser) header(b []byte) (header, error) {
 			return h, breach("length not in its shortest form, or negative")
 		}
 	}
-	if !h.op.IsControl() && length > uint64(p.max-len(p.partial)) {
-		return h, &violation{closeMessageLarge, fmt.Sprintf("message over %d bytes", p.max)}
+	if !h.op.IsControl() && length > p.room(h.packed || p.packed) {
+		return h, tooLarge(p.max)
 	}
 	if len(b) < size+4 {
 		return h, nil
@@ -171,6 +196,17 @@ func (p *parser) header(b []byte) (header, error) {
 	copy(h.mask[:], b[size:])
 	h.size, h.length = size+4, int(length)
 	return h, nil
+}
+
+// room returns how many more bytes a message may have, as they are sent. What
+// cannot be compressed grows by it: by a few bytes in most compressors, but by an
+// eighth in the worst case of zlib.
+func (p *parser) room(packed bool) uint64 {
+	limit := uint64(p.max)
+	if packed {
+		limit = min(limit+limit/8+64, math.MaxInt)
+	}
+	return limit - uint64(len(p.partial))
 }
 
 // closeStatus reads the payload of a close frame: the code, closeNoStatus when

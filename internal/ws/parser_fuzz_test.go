@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsflate"
 	"github.com/gobwas/ws/wsutil"
 	"github.com/google/go-cmp/cmp"
 )
@@ -28,18 +29,24 @@ func addStreams(f *testing.F) {
 		masked(ws.OpText, true, "\xff"),
 		[]byte("\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff"),
 		[]byte("\x81\x05hello"),
+		slices.Concat(maskedPacked(ws.OpText, true, squeeze("hello")), masked(ws.OpText, true, "plain")),
+		slices.Concat(maskedPacked(ws.OpText, false, "\xf2\x48\xcd"), masked(ws.OpPing, true, "p"), masked(ws.OpContinuation, true, "\xc9\xc9\x07\x00")),
+		maskedPacked(ws.OpText, true, squeeze(string(bytes.Repeat([]byte("x"), fuzzLimit+1)))),
+		maskedPacked(ws.OpBinary, true, squeeze(noise(fuzzLimit))),
+		maskedPacked(ws.OpText, true, ended("a")+squeeze("b")),
 	} {
-		f.Add(s, []byte{1, 0, 7})
+		f.Add(s, []byte{1, 0, 7}, true)
+		f.Add(s, []byte{100}, false)
 	}
 }
 
 // FuzzParser holds the parser to this: however the bytes of a peer are cut into
-// pieces, the same messages and the same error come out, and what is kept is
-// bounded by what came in.
+// pieces, and with a pause after every message, the same messages and the same
+// error come out, and what is kept is bounded by what came in.
 func FuzzParser(f *testing.F) {
 	addStreams(f)
-	f.Fuzz(func(t *testing.T, stream, cuts []byte) {
-		want, wantErr := parse(fuzzLimit, stream)
+	f.Fuzz(func(t *testing.T, stream, cuts []byte, deflate bool) {
+		want, wantErr := parseWith(&parser{max: fuzzLimit, deflate: deflate}, stream)
 		for _, m := range want {
 			if m.Op == ws.OpText && !utf8.ValidString(m.Payload) {
 				t.Errorf("text %q is not UTF-8", m.Payload)
@@ -47,55 +54,65 @@ func FuzzParser(f *testing.F) {
 			if len(m.Payload) > fuzzLimit {
 				t.Errorf("a message of %d bytes", len(m.Payload))
 			}
-		}
-		p := parser{max: fuzzLimit}
-		var out []got
-		var err error
-		fed := 0
-		for i := 0; len(stream) > fed && err == nil; i++ {
-			n := 1
-			if len(cuts) > 0 {
-				n = min(len(stream)-fed, int(cuts[i%len(cuts)]))
-			}
-			err = p.feed(slices.Clone(stream[fed:fed+n]), func(op ws.OpCode, b []byte) error {
-				out = append(out, got{op, string(b)})
-				return nil
-			})
-			fed += n
-			if n == 0 && i > len(cuts) {
-				cuts = nil // all zeros
-			}
-			if len(p.pending)+len(p.partial) > fed || len(p.partial) > fuzzLimit ||
-				err == nil && len(p.pending) > fuzzLimit+14 ||
-				cap(p.pending) > 4*len(p.pending)+64 || cap(p.partial) > 4*len(p.partial)+64 {
-				t.Fatalf("%d bytes came, %d (%d) and %d (%d) are kept", fed,
-					len(p.pending), cap(p.pending), len(p.partial), cap(p.partial))
-			}
-		}
-		if (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() {
-			t.Errorf("in pieces: error %v, as a whole %v", err, wantErr)
-		}
-		if diff := cmp.Diff(want, out); diff != "" {
-			t.Errorf("as a whole (-) and in pieces (+):\n%s", diff)
-		}
-		for _, m := range want {
 			if m.Op == ws.OpClose {
 				_, _, _ = closeStatus([]byte(m.Payload))
 			}
 		}
+		for _, pausing := range []bool{false, true} {
+			out, err := parsePieces(t, stream, cuts, deflate, pausing)
+			if (err == nil) != (wantErr == nil) || err != nil && err.Error() != wantErr.Error() {
+				t.Errorf("in pieces (pausing %v): error %v, as a whole %v", pausing, err, wantErr)
+			}
+			if diff := cmp.Diff(want, out); diff != "" {
+				t.Errorf("as a whole (-) and in pieces (+, pausing %v):\n%s", pausing, diff)
+			}
+		}
 	})
+}
+
+// parsePieces feeds stream in pieces as long as cuts says, and looks at what is
+// kept.
+func parsePieces(t *testing.T, stream, cuts []byte, deflate, pausing bool) (out []got, err error) {
+	// A compressed message may have more bytes as long as it is compressed.
+	const most = fuzzLimit + fuzzLimit/8 + 64
+	p := parser{max: fuzzLimit, deflate: deflate}
+	take := func(op ws.OpCode, b []byte) { out = append(out, got{op, string(b)}) }
+	fed := 0
+	for i := 0; len(stream) > fed && err == nil; i++ {
+		n := 1
+		if len(cuts) > 0 {
+			n = min(len(stream)-fed, int(cuts[i%len(cuts)]))
+		}
+		piece := stream[fed : fed+n]
+		if pausing {
+			err = feedPausing(t, &p, piece, take)
+		} else {
+			err = p.feed(slices.Clone(piece), func(op ws.OpCode, b []byte) error { take(op, b); return nil })
+		}
+		fed += n
+		if n == 0 && i > len(cuts) {
+			cuts = nil // all zeros
+		}
+		if len(p.pending)+len(p.partial) > fed || len(p.partial) > most ||
+			err == nil && len(p.pending) > most+14 ||
+			cap(p.pending) > 4*len(p.pending)+64 || cap(p.partial) > 4*len(p.partial)+64 {
+			t.Fatalf("%d bytes came, %d (%d) and %d (%d) are kept", fed,
+				len(p.pending), cap(p.pending), len(p.partial), cap(p.partial))
+		}
+	}
+	return out, err
 }
 
 // FuzzParserAgainstGobwas compares with another implementation: of a stream in
 // which nothing is wrong, both read the same.
 func FuzzParserAgainstGobwas(f *testing.F) {
 	addStreams(f)
-	f.Fuzz(func(t *testing.T, stream, _ []byte) {
-		want, err := parse(fuzzLimit, stream)
+	f.Fuzz(func(t *testing.T, stream, _ []byte, deflate bool) {
+		want, err := parseWith(&parser{max: fuzzLimit, deflate: deflate}, stream)
 		if err != nil {
 			return // only of what is valid do both have to think the same
 		}
-		out, err := readWithGobwas(stream)
+		out, err := readWithGobwas(stream, deflate)
 		if err != nil {
 			t.Fatalf("gobwas refuses what we accept: %v", err)
 		}
@@ -106,7 +123,7 @@ func FuzzParserAgainstGobwas(f *testing.F) {
 }
 
 // readWithGobwas returns the complete messages and control frames in stream.
-func readWithGobwas(stream []byte) (out []got, err error) {
+func readWithGobwas(stream []byte, deflate bool) (out []got, err error) {
 	control := func(h ws.Header, r io.Reader) error {
 		b := make([]byte, h.Length)
 		if _, err := io.ReadFull(r, b); err != nil {
@@ -117,6 +134,11 @@ func readWithGobwas(stream []byte) (out []got, err error) {
 	}
 	// CheckUTF8 stays off: it refuses bad text in messages that are not complete.
 	r := wsutil.Reader{Source: bytes.NewReader(stream), State: ws.StateServerSide, OnIntermediate: control}
+	var compression wsflate.MessageState
+	if deflate {
+		r.State = r.State.Set(ws.StateExtended)
+		r.Extensions = append(r.Extensions, &compression)
+	}
 	for {
 		h, err := r.NextFrame()
 		if err == nil && h.OpCode.IsControl() {
@@ -124,7 +146,13 @@ func readWithGobwas(stream []byte) (out []got, err error) {
 		} else if err == nil {
 			var b []byte
 			if b, err = io.ReadAll(&r); err == nil && !r.State.Fragmented() {
-				out = append(out, got{h.OpCode, string(b)})
+				s := string(b)
+				if compression.IsCompressed() && s != "" {
+					if s, err = inflate(b, fuzzLimit); err != nil {
+						return out, err // not one that says that the stream ends
+					}
+				}
+				out = append(out, got{h.OpCode, s})
 			}
 		}
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {

@@ -132,7 +132,7 @@ func serve(t testing.TB, tr transport, opts Options, prepare ...func(*Conn)) *pa
 	}
 	server, client := tr.pair(t)
 	p := &party{
-		Conn: NewConn(server, &opts), peer: client,
+		Conn: NewConn(server, false, &opts), peer: client,
 		incoming: make(chan string, 1000), served: make(chan End, 1), finished: make(chan struct{}),
 	}
 	for _, f := range prepare {

@@ -20,8 +20,9 @@ type joiner struct {
 	rest  []byte     // instead of batch: what is left of an earlier send
 	seal  Sealer
 
-	joined []*Message // what is in buf; nil: nothing that can be used again
-	buf    []byte
+	joined   []*Message // what is in buf; nil: nothing that can be used again
+	deflated bool       // and whether it is compressed there
+	buf      []byte
 }
 
 // forget lets go of all messages.
@@ -59,7 +60,7 @@ func (c *Conn) write(j *joiner) bool {
 	if !c.take(j) {
 		return false
 	}
-	b := j.bytes(c.opts)
+	b := j.bytes(c)
 	n, err := 0, error(nil)
 	if len(b) > 0 { // nothing is left where nothing could be sealed
 		n, err = c.send(b)
@@ -142,12 +143,14 @@ func (c *Conn) sent(j *joiner, b []byte, n int) (again, full bool) {
 		c.queued += len(c.rest)
 	default:
 		written := 0
-		for n >= j.batch[written].Size() {
-			n -= j.batch[written].Size()
+		frame := j.batch[0].bytes(c.deflate)
+		for n >= len(frame) {
+			n -= len(frame)
 			written++
+			frame = j.batch[written].bytes(c.deflate)
 		}
 		if n > 0 {
-			c.rest = j.batch[written].frame[n:]
+			c.rest = frame[n:]
 			c.queued += len(c.rest)
 			written++
 		}
@@ -171,22 +174,22 @@ func fit(batch []*Message) int {
 	return len(batch)
 }
 
-// bytes returns what to send.
-func (j *joiner) bytes(opts *Options) []byte {
+// bytes returns what to send to c.
+func (j *joiner) bytes(c *Conn) []byte {
 	switch {
 	case j.rest != nil:
 		return j.rest
 	case j.seal != nil:
 		j.joined = j.joined[:0]
-		j.buf = joinSealed(j.buf[:0], j.batch, j.seal, opts.SealFailed)
+		j.buf = joinSealed(j.buf[:0], j.batch, j.seal, c.opts.SealFailed)
 		return j.buf
 	case len(j.batch) == 1:
-		return j.batch[0].frame
-	case !slices.Equal(j.batch, j.joined):
-		j.joined = append(j.joined[:0], j.batch...)
+		return j.batch[0].bytes(c.deflate)
+	case j.deflated != c.deflate || !slices.Equal(j.batch, j.joined):
+		j.joined, j.deflated = append(j.joined[:0], j.batch...), c.deflate
 		j.buf = j.buf[:0]
 		for _, m := range j.batch {
-			j.buf = append(j.buf, m.frame...)
+			j.buf = append(j.buf, m.bytes(c.deflate)...)
 		}
 	}
 	return j.buf

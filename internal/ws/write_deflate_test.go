@@ -1,0 +1,63 @@
+package ws
+
+import (
+	"compress/flate"
+	"encoding/hex"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+)
+
+// Compressed messages arrive whole and in order, also when the socket is full and
+// takes them in pieces.
+func TestCompressedInPieces(t *testing.T) {
+	onAll(t, func(t *testing.T, tr transport) {
+		opts := defaults()
+		opts.Engine = newEngine(t, EngineConfig{Plain: tr.plain})
+		server, client := tr.pair(t)
+		defer func() { _ = client.Close() }()
+		if small, ok := server.(interface{ SetWriteBuffer(int) error }); ok {
+			_ = small.SetWriteBuffer(4 << 10)
+		}
+		c := NewConn(server, true, &opts)
+		l := begin(c, nil, ignore)
+		const n = 100
+		noise := rand.NewChaCha8([32]byte{})
+		var want [n]string
+		for i := range want {
+			b := make([]byte, rand.IntN(20_000))
+			_, _ = noise.Read(b)
+			want[i] = hex.EncodeToString(b) // which is half as long when compressed
+			c.Enqueue(text(want[i]))
+		}
+		packed := 0
+		for i := range want {
+			f, err := ws.ReadFrame(client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := string(f.Payload)
+			if f.Header.Rsv1() {
+				packed++
+				b, err := io.ReadAll(flate.NewReader(strings.NewReader(got + finalTail)))
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = string(b)
+			}
+			if got != want[i] {
+				t.Fatalf("message %d has %d bytes, want %d", i, len(got), len(want[i]))
+			}
+		}
+		if packed < n/2 {
+			t.Errorf("%d of %d messages were compressed", packed, n)
+		}
+		for c.Queued() > 0 { //nolint:revive // the writer has still to notice
+		}
+		c.Abort(CauseAborted)
+		wait(t, l.finished)
+	})
+}
