@@ -30,6 +30,7 @@ var importRules = map[string]importRule{
 	"seal":              {planned: true},
 	"internal/registry": {},
 	"internal/ws":       {modules: []string{"github.com/gobwas/ws", "golang.org/x/sys"}},
+	"internal/herd":     {own: []string{"wire"}, modules: []string{"golang.org/x/sys"}},
 	"redisbus":          {own: []string{"wire"}, modules: []string{"github.com/redis/rueidis"}},
 	"emitter":           {own: []string{"wire", "redisbus"}},
 	"client":            {own: []string{"wire"}, modules: []string{"github.com/gobwas/ws"}},
@@ -37,7 +38,7 @@ var importRules = map[string]importRule{
 	"cron/rediscron":    {own: []string{"cron", "redisbus"}, planned: true},
 	"console":           {planned: true},
 	"cmd/ignis": {
-		own: []string{".", "wire", "seal", "redisbus", "emitter", "client", "cron", "cron/rediscron", "console"},
+		own: []string{".", "wire", "seal", "internal/herd", "redisbus", "emitter", "client", "cron", "cron/rediscron", "console"},
 		modules: []string{
 			"github.com/alecthomas/kong",
 			"github.com/golang-jwt/jwt/v5",

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/ignis-go/ignis/internal/herd"
 )
 
 func crowdText(z sizes) string {
@@ -47,7 +49,7 @@ func runCrowd(ctx context.Context, t *trial) error {
 	return srv.alive()
 }
 
-func (t *trial) connect(ctx context.Context, srv *server, h *herd) error {
+func (t *trial) connect(ctx context.Context, srv *server, h *herdProcess) error {
 	r, u, err := measured(ctx, srv, h, order{Do: doConnect, Clients: t.Crowd})
 	if err != nil {
 		return err
@@ -87,7 +89,7 @@ func (t *trial) memory(ctx context.Context, srv *server, before kernelMemory) er
 // settled returns the resident size of a process as soon as it changes by less
 // than 1 % in a step, or after twelve steps.
 func settled(ctx context.Context, pid int, step time.Duration) (float64, error) {
-	size, err := residentSize(pid)
+	size, err := herd.ResidentSize(pid)
 	for range 12 {
 		if err != nil {
 			return 0, err
@@ -96,7 +98,7 @@ func settled(ctx context.Context, pid int, step time.Duration) (float64, error) 
 			return 0, err
 		}
 		before := size
-		size, err = residentSize(pid)
+		size, err = herd.ResidentSize(pid)
 		if err == nil && math.Abs(size-before) < before/100 {
 			return size, nil
 		}
@@ -104,7 +106,7 @@ func settled(ctx context.Context, pid int, step time.Duration) (float64, error) 
 	return size, err
 }
 
-func (t *trial) idle(ctx context.Context, srv *server, h *herd) error {
+func (t *trial) idle(ctx context.Context, srv *server, h *herdProcess) error {
 	s, err := beginSpan(srv.pid(), h.pid(), h.redisPID)
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 
 // with runs f with a fresh server on the given cores and a herd of so many
 // clients, all authenticated and in their rooms.
-func (t *trial) with(ctx context.Context, cores string, o order, f func(srv *server, h *herd) error) error {
+func (t *trial) with(ctx context.Context, cores string, o order, f func(srv *server, h *herdProcess) error) error {
 	srv, err := t.serve(ctx, t.system, cores)
 	if err != nil {
 		return err
@@ -34,7 +34,7 @@ func (t *trial) with(ctx context.Context, cores string, o order, f func(srv *ser
 }
 
 // measured gives the herd an order and measures the server meanwhile.
-func measured(ctx context.Context, srv *server, h *herd, o order) (report, usage, error) {
+func measured(ctx context.Context, srv *server, h *herdProcess, o order) (report, usage, error) {
 	s, err := beginSpan(srv.pid(), h.pid(), h.redisPID)
 	if err != nil {
 		return report{}, usage{}, err
@@ -53,7 +53,7 @@ func burstText(z sizes) string {
 }
 
 func runBurst(ctx context.Context, t *trial) error {
-	return t.with(ctx, serverCore, order{Clients: t.Clients}, func(srv *server, h *herd) error {
+	return t.with(ctx, serverCore, order{Clients: t.Clients}, func(srv *server, h *herdProcess) error {
 		o, err := t.bursts(ctx, srv, h, order{Do: doBurst, Count: t.Burst, Size: t.Size}, t.Bursts)
 		t.got["burst"] = o
 		return err
@@ -61,7 +61,7 @@ func runBurst(ctx context.Context, t *trial) error {
 }
 
 // bursts has the herd do several bursts, and adds them up.
-func (t *trial) bursts(ctx context.Context, srv *server, h *herd, o order, n int) (outcome, error) {
+func (t *trial) bursts(ctx context.Context, srv *server, h *herdProcess, o order, n int) (outcome, error) {
 	// The first one, in which everything grows that a burst needs, is not counted.
 	warm, err := h.tell(ctx, o)
 	if err != nil {
@@ -111,7 +111,7 @@ func steadyText(z sizes) string {
 }
 
 func runSteady(ctx context.Context, t *trial) error {
-	return t.with(ctx, serverCore, order{Clients: t.Clients}, func(srv *server, h *herd) error {
+	return t.with(ctx, serverCore, order{Clients: t.Clients}, func(srv *server, h *herdProcess) error {
 		o, err := steady(ctx, srv, h, order{Do: doSteady, Interval: 100 * time.Millisecond, Duration: t.Steady, Size: t.Size})
 		t.got["steady"] = o
 		return err
@@ -119,7 +119,7 @@ func runSteady(ctx context.Context, t *trial) error {
 }
 
 // steady measures CPU per delivery and latencies.
-func steady(ctx context.Context, srv *server, h *herd, o order) (outcome, error) {
+func steady(ctx context.Context, srv *server, h *herdProcess, o order) (outcome, error) {
 	r, u, err := measured(ctx, srv, h, o)
 	if err != nil {
 		return outcome{}, err
@@ -140,7 +140,7 @@ func chatText(z sizes) string {
 
 func runChat(ctx context.Context, t *trial) error {
 	o := order{Clients: t.Clients / t.Rooms * t.Rooms, Rooms: t.Rooms}
-	return t.with(ctx, serverCore, o, func(srv *server, h *herd) error {
+	return t.with(ctx, serverCore, o, func(srv *server, h *herdProcess) error {
 		o, err := steady(ctx, srv, h, order{Do: doChat, Interval: min(5*time.Second, t.Chat/2), Duration: t.Chat, Size: t.Size, Rooms: t.Rooms})
 		t.got["chat"] = o
 		return err
@@ -157,7 +157,7 @@ func (z sizes) slow() int { return max(1, z.Crowd/100) }
 
 func runSlow(ctx context.Context, t *trial) error {
 	n := t.slow()
-	return t.with(ctx, serverCore, order{Clients: t.Crowd - n}, func(srv *server, h *herd) error {
+	return t.with(ctx, serverCore, order{Clients: t.Crowd - n}, func(srv *server, h *herdProcess) error {
 		o := order{Do: doSteady, Interval: 500 * time.Millisecond, Duration: t.Steady, Size: t.Size}
 		without, err := steady(ctx, srv, h, o)
 		if err != nil {
@@ -209,7 +209,7 @@ func redisText(z sizes) string {
 }
 
 func runRedis(ctx context.Context, t *trial) error {
-	return t.with(ctx, serverCore, order{Clients: 1}, func(srv *server, h *herd) error {
+	return t.with(ctx, serverCore, order{Clients: 1}, func(srv *server, h *herdProcess) error {
 		o, err := t.bursts(ctx, srv, h, order{Do: doBurst, Count: t.Messages, Size: t.Size, Window: redisWindow}, 1)
 		t.got["redis"] = o
 		return err

@@ -51,15 +51,15 @@ type report struct {
 	P50, P99   time.Duration
 }
 
-// herd is a herd as the runner sees it: a process on the herd's core.
-type herd struct {
+// herdProcess is a herd as the runner sees it: a process on the herd's core.
+type herdProcess struct {
 	*process
 	addr, protocol, redis string
 	redisPID              int
 }
 
 // startHerd starts a herd for a server.
-func (l *lab) startHerd(srv *server) (*herd, error) {
+func (l *lab) startHerd(srv *server) (*herdProcess, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -68,11 +68,11 @@ func (l *lab) startHerd(srv *server) (*herd, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &herd{process: p, addr: srv.addr, protocol: srv.protocol, redis: l.redis, redisPID: l.redisPID}, nil
+	return &herdProcess{process: p, addr: srv.addr, protocol: srv.protocol, redis: l.redis, redisPID: l.redisPID}, nil
 }
 
 // tell gives an order and returns the report, which may take as long as it takes.
-func (h *herd) tell(ctx context.Context, o order) (r report, err error) {
+func (h *herdProcess) tell(ctx context.Context, o order) (r report, err error) {
 	o.Addr, o.Protocol, o.Redis = h.addr, h.protocol, h.redis
 	text, err := json.Marshal(o)
 	if err != nil {

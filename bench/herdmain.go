@@ -7,15 +7,14 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"slices"
 	"time"
 
-	"github.com/ignis-go/ignis/bench/internal/flock"
+	"github.com/ignis-go/ignis/internal/herd"
 )
 
 // herdMain is the herd's process: it obeys the orders on in until that ends.
 func herdMain(ctx context.Context, in io.Reader, out io.Writer) error {
-	var f *flock.Flock
+	var f *herd.Herd
 	defer func() {
 		if f != nil {
 			f.Close()
@@ -26,7 +25,7 @@ func herdMain(ctx context.Context, in io.Reader, out io.Writer) error {
 		var o order
 		err := json.Unmarshal(lines.Bytes(), &o)
 		if err == nil && f == nil {
-			f, err = openFlock(o)
+			f, err = openHerd(o)
 		}
 		var r report
 		if err == nil {
@@ -42,16 +41,16 @@ func herdMain(ctx context.Context, in io.Reader, out io.Writer) error {
 	return lines.Err()
 }
 
-func openFlock(o order) (*flock.Flock, error) {
+func openHerd(o order) (*herd.Herd, error) {
 	redis, err := url.Parse(o.Redis)
 	if err != nil {
 		return nil, err
 	}
-	return flock.New(flock.Config{Addr: o.Addr, Redis: redis.Host, Centrifuge: o.Protocol == "centrifuge"})
+	return herd.New(herd.Config{Addr: o.Addr, Redis: redis.Host, Centrifuge: o.Protocol == "centrifuge"})
 }
 
 // obey does what is ordered, and counts.
-func obey(ctx context.Context, f *flock.Flock, o order) (r report, err error) {
+func obey(ctx context.Context, f *herd.Herd, o order) (r report, err error) {
 	f.Reset()
 	switch o.Do {
 	case doConnect:
@@ -75,27 +74,15 @@ func obey(ctx context.Context, f *flock.Flock, o order) (r report, err error) {
 	r.Live, r.Closed = f.Live()
 	r.Deliveries, r.Reordered, r.Repeated = f.Deliveries, f.Reordered, f.Repeated
 	r.Lost += f.Lost()
-	r.P50, r.P99 = quantiles(f.Latency)
+	r.P50, r.P99 = f.Latency.Quantile(0.5), f.Latency.Quantile(0.99)
 	return r, nil
-}
-
-// quantiles returns the median and the 99th percentile of microseconds.
-func quantiles(us []uint32) (p50, p99 time.Duration) {
-	if len(us) == 0 {
-		return 0, 0
-	}
-	slices.Sort(us)
-	at := func(q float64) time.Duration {
-		return time.Duration(us[int(q*float64(len(us)-1))]) * time.Microsecond
-	}
-	return at(0.5), at(0.99)
 }
 
 // payloads are the data of n messages to everyone, for somebody else to send.
 func payloads(first, n, size int) []string {
 	list := make([]string, n)
 	for i := range list {
-		list[i] = flock.Data(uint32(first+i), time.Now(), 0, "", size)
+		list[i] = herd.Data(uint32(first+i), time.Now(), 0, "", size)
 	}
 	return list
 }

@@ -12,19 +12,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// cpuTime returns the CPU time that a process has used, user and system, of all
-// its threads, those that have ended too. The kernel's clock of the process has
-// it in nanoseconds; the sums in /proc are cut to ticks of 10 ms.
-func cpuTime(pid int) (time.Duration, error) {
-	const scheduler = 2 // the kernel's CPUCLOCK_SCHED
-	var t unix.Timespec
-	if err := unix.ClockGettime(int32(^pid<<3|scheduler), &t); err != nil {
-		return 0, fmt.Errorf("CPU clock of process %d: %w", pid, err)
-	}
-	return time.Duration(t.Nano()), nil
-}
+	"github.com/ignis-go/ignis/internal/herd"
+)
 
 // procStatTime is the same as /proc has it, as a check.
 func procStatTime(pid int) (time.Duration, error) {
@@ -49,29 +39,6 @@ func procStatTime(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * tick, nil
 }
 
-// residentSize returns a process' resident memory in bytes, exact also where
-// the kernel's counters per thread lag behind.
-func residentSize(pid int) (float64, error) {
-	kb, err := keyed(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Rss:")
-	return kb * 1024, err
-}
-
-// keyed returns the number that follows a key in a file of /proc.
-func keyed(path, key string) (float64, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		if fields := strings.Fields(lines.Text()); len(fields) > 1 && fields[0] == key {
-			return strconv.ParseFloat(fields[1], 64)
-		}
-	}
-	return 0, fmt.Errorf("%s has no %s", path, key)
-}
-
 // kernelMemory is what sockets of the whole machine cost, of both ends.
 type kernelMemory struct {
 	tcp  float64 // bytes in TCP buffers
@@ -92,7 +59,7 @@ func readKernelMemory() (k kernelMemory, err error) {
 			k.tcp = pages * float64(os.Getpagesize())
 		}
 	}
-	slab, err := keyed("/proc/meminfo", "Slab:")
+	slab, err := herd.Keyed("/proc/meminfo", "Slab:")
 	k.slab = slab * 1024
 	return k, err
 }
@@ -128,7 +95,7 @@ func busy(core string) (time.Duration, error) {
 // span measures what processes and the server's core do between two moments.
 type span struct {
 	pid         int   // of the server
-	herd        []int // what is on the herd's core
+	others      []int // what is on the herd's core
 	began       time.Time
 	cpu, stat   time.Duration // of the server
 	core, herds time.Duration
@@ -141,29 +108,29 @@ type usage struct {
 	foreign   float64 // share of the server's core that others used
 }
 
-func beginSpan(pid int, herd ...int) (s span, err error) {
-	s.pid, s.herd = pid, herd
+func beginSpan(pid int, others ...int) (s span, err error) {
+	s.pid, s.others = pid, others
 	if s.core, err = busy(serverCore); err != nil {
 		return s, err
 	}
 	if s.stat, err = procStatTime(pid); err != nil {
 		return s, err
 	}
-	for _, p := range herd {
-		t, err := cpuTime(p)
+	for _, p := range others {
+		t, err := herd.CPUTime(p)
 		if err != nil {
 			return s, err
 		}
 		s.herds += t
 	}
-	s.cpu, err = cpuTime(pid)
+	s.cpu, err = herd.CPUTime(pid)
 	s.began = time.Now()
 	return s, err
 }
 
 func (s span) end() (u usage, err error) {
 	u.wall = time.Since(s.began)
-	now, err := beginSpan(s.pid, s.herd...)
+	now, err := beginSpan(s.pid, s.others...)
 	if err != nil {
 		return u, err
 	}
@@ -230,7 +197,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // of half a second. A process that never rests is given up on after a while.
 func waitQuiet(ctx context.Context, pid int) error {
 	const step, steps = 500 * time.Millisecond, 40
-	before, err := cpuTime(pid)
+	before, err := herd.CPUTime(pid)
 	for range steps {
 		if err != nil {
 			return err
@@ -239,7 +206,7 @@ func waitQuiet(ctx context.Context, pid int) error {
 			return err
 		}
 		var now time.Duration
-		now, err = cpuTime(pid)
+		now, err = herd.CPUTime(pid)
 		if err == nil && now-before < step/100 {
 			return nil
 		}

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ignis-go/ignis/internal/herd"
 )
 
 // results is what results.json has: every run as it was, so that tables and
@@ -150,7 +152,7 @@ func thisMachine(redis string) machine {
 			break
 		}
 	}
-	if kb, err := keyed("/proc/meminfo", "MemTotal:"); err == nil {
+	if kb, err := herd.Keyed("/proc/meminfo", "MemTotal:"); err == nil {
 		m.Memory = bytesText(kb * 1024)
 	}
 	var u unix.Utsname

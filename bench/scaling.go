@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/ignis-go/ignis/internal/herd"
 )
 
 func scalingText(z sizes) string {
@@ -41,7 +43,7 @@ func runScaling(ctx context.Context, t *trial) error {
 // writeBursts measures how long the server takes to hand bursts to the kernel
 // while the herd, and with it everything else on the second core, stands still.
 func (t *trial) writeBursts(ctx context.Context, cores string) (out outcome, err error) {
-	err = t.with(ctx, cores, order{Clients: t.Clients}, func(srv *server, h *herd) error {
+	err = t.with(ctx, cores, order{Clients: t.Clients}, func(srv *server, h *herdProcess) error {
 		var all report
 		var wall, cpu time.Duration
 		for i := range t.Bursts + 1 {
@@ -83,7 +85,7 @@ func (t *trial) writeBurst(ctx context.Context, srv *server, nr int) (wall, cpu 
 	if err := waitQuiet(ctx, srv.pid()); err != nil {
 		return 0, 0, err
 	}
-	before, err := cpuTime(srv.pid())
+	before, err := herd.CPUTime(srv.pid())
 	if err != nil {
 		return 0, 0, err
 	}
@@ -112,7 +114,7 @@ func watchWork(ctx context.Context, pid int, before time.Duration) (last time.Ti
 	for began := time.Now(); ctx.Err() == nil; {
 		time.Sleep(step)
 		now, at := time.Duration(0), time.Now()
-		if now, err = cpuTime(pid); err != nil {
+		if now, err = herd.CPUTime(pid); err != nil {
 			return last, cpu, err
 		}
 		switch {

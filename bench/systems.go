@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/ignis-go/ignis/internal/herd"
 )
 
 // The cores. Server and herd never share one.
@@ -134,7 +136,7 @@ func (l *lab) serve(ctx context.Context, s system, cores string) (*server, error
 		p.kill()
 		return nil, err
 	}
-	if srv.empty, err = residentSize(p.pid()); err != nil {
+	if srv.empty, err = herd.ResidentSize(p.pid()); err != nil {
 		p.kill()
 		return nil, err
 	}

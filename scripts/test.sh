@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests of the main module and of the examples, and says what is left
+# Runs the tests of the main module, the examples and the comparison, and says what is left
 # out: in the first lines, in the last lines, and each skipped test by name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -45,7 +45,7 @@ brief() {
 
 status=0
 go_test || status=1
-for mod in $(find examples -name go.mod | sort); do
+for mod in $(find examples bench -name node_modules -prune -o -name go.mod -print | sort); do
 	(cd "$(dirname "$mod")" && go_test) || status=1
 done
 tell

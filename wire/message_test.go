@@ -340,15 +340,15 @@ func TestEncodeDataErrors(t *testing.T) {
 func TestDecodeAuthentication(t *testing.T) {
 	all := wire.Authentication{Type: "bearer", Token: "t", PublicKey: "k"}
 	for data, want := range map[string]wire.Authentication{
-		`{"type":"bearer","token":"t","publicKey":"k"}`:                            all,
+		`{"type":"bearer","token":"t","publicKey":"k"}`:                             all,
 		`{"token":"x","more":[1],"publicKey":"k","token":"\u0074","type":"bearer"}`: all,
-		`{"Token":"t","TYPE":"bearer"}`:                                            {},
-		`{"type":1,"token":null,"publicKey":["k"]}`:                                {},
-		`{"token":"t","token":5}`:                                                  {},
-		`"token"`:                                                                  {},
-		`null`:                                                                     {},
-		``:                                                                         {},
-		`{"token":"t"`:                                                             {},
+		`{"Token":"t","TYPE":"bearer"}`:                                             {},
+		`{"type":1,"token":null,"publicKey":["k"]}`:                                 {},
+		`{"token":"t","token":5}`:                                                   {},
+		`"token"`:                                                                   {},
+		`null`:                                                                      {},
+		``:                                                                          {},
+		`{"token":"t"`:                                                              {},
 	} {
 		if got := wire.DecodeAuthentication([]byte(data)); got != want {
 			t.Errorf("%s: %+v, want %+v", data, got, want)

@@ -3,6 +3,7 @@
 //
 //	ignis serve --dev                                  a server to try things with
 //	ignis listen ws://127.0.0.1:8080/ws --join lobby   print what arrives
+//	ignis bench --url ws://127.0.0.1:8080/ws           measure a server
 //	ignis emit room lobby notice '{"text":"hello"}'    send through Redis
 //
 // Run ignis COMMAND --help for the flags. Each has an environment variable.
@@ -45,6 +46,7 @@ type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run a server."`
 	Emit    emitCmd    `cmd:"" help:"Send an event to clients, wherever they are, through Redis."`
 	Listen  listenCmd  `cmd:"" help:"Connect to a server and print the events that arrive."`
+	Bench   benchCmd   `cmd:"" help:"Measure a server: deliveries a second, latency, connecting, what it takes."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

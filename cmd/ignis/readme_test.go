@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -77,6 +78,19 @@ func TestReadmeProduction(t *testing.T) {
 		"0.0.0.0:8080", "127.0.0.1:0", "redis://redis:6379/0", redis.URL(), "/run/secrets/jwt", secret)...)
 	if line := server.line(); !strings.HasPrefix(line, "listening on http://") {
 		t.Errorf("serve says %q", line)
+	}
+}
+
+func TestReadmeMeasure(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("ignis bench is for Linux")
+	}
+	doc, redis := readReadme(t), redistest.Start(t)
+	_, address := serve(t, nil, "--dev", "--redis", redis.URL())
+	p := start(t, nil, doc.args(t, "ignis bench",
+		"127.0.0.1:8080", address, "redis://127.0.0.1:6379/0", redis.URL(), "5000", "50", "30s", "1s")...)
+	if code := p.wait(); code != 0 || !strings.Contains(p.lines.text(), "p99") {
+		t.Errorf("exit code %d, and it says %s", code, p.lines.text())
 	}
 }
 

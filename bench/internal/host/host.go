@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ignis-go/ignis/internal/herd"
 	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -115,4 +116,4 @@ func Logger() *slog.Logger {
 }
 
 // Event is the event of the messages that are measured.
-const Event = "bench"
+const Event = herd.Event

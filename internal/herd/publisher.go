@@ -1,4 +1,6 @@
-package flock
+//go:build linux
+
+package herd
 
 import (
 	"bytes"
@@ -9,11 +11,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/ignis-go/ignis/bench/internal/host"
 	"github.com/ignis-go/ignis/wire"
 )
 
-// publisher publishes on Redis, in the flock's thread and without waiting.
+// publisher publishes on Redis, in the herd's thread and without waiting.
 type publisher struct {
 	fd      int
 	epoll   int
@@ -48,7 +49,7 @@ func (p *publisher) watch(op int, events uint32) error {
 func (p *publisher) queue(room, data string) {
 	p.out = append(p.out, "*3\r\n$7\r\nPUBLISH\r\n"...)
 	p.out = appendBulk(p.out, wire.Channel(wire.TypeRoom, room))
-	p.out = appendBulk(p.out, `{"serverId":"`+wire.EmitterID+`","type":"room","target":"`+room+`","event":"`+host.Event+`","data":`, data, `}`)
+	p.out = appendBulk(p.out, `{"serverId":"`+wire.EmitterID+`","type":"room","target":"`+room+`","event":"`+Event+`","data":`, data, `}`)
 	p.answers++
 }
 

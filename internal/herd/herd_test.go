@@ -1,4 +1,6 @@
-package flock
+//go:build linux
+
+package herd
 
 import (
 	"encoding/binary"
@@ -7,12 +9,12 @@ import (
 	"time"
 )
 
-// numbered returns a flock that expects messages 0 to n-1 at one client.
-func numbered(n int) (*Flock, *conn) {
+// numbered returns a herd that expects messages 0 to n-1 at one client.
+func numbered(n int) (*Herd, *conn) {
 	c := &conn{phase: phaseIn, room: -1}
-	f := &Flock{conns: []*conn{c}, live: 1, byFD: make(map[int32]*conn), now: time.Now()}
-	f.expect(n)
-	return f, c
+	h := &Herd{conns: []*conn{c}, live: 1, rooms: []room{{live: 1}}, byFD: make(map[int32]*conn), now: time.Now()}
+	h.expect(n)
+	return h, c
 }
 
 func TestCounts(t *testing.T) {
@@ -30,14 +32,14 @@ func TestCounts(t *testing.T) {
 		{"late twice", []uint32{0, 2, 1, 1, 3, 4}, 6, 0, 1, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f, c := numbered(5)
+			h, c := numbered(5)
 			for _, number := range tt.come {
-				f.message(c, []byte(string(plainHead)+Data(number, time.Now(), 0, "", 128)+"}"))
+				h.message(c, []byte(string(plainHead)+Data(number, time.Now(), 0, "", 128)+"}"))
 			}
-			expected := f.expected
-			lost := f.Lost()
-			if f.Deliveries != tt.deliveries || lost != tt.lost || f.Reordered != tt.reordered || f.Repeated != tt.repeated {
-				t.Errorf("got %+v, lost %d; want %+v", f.Tally, lost, tt)
+			expected := h.expected
+			lost := h.Lost()
+			if h.Deliveries != tt.deliveries || lost != tt.lost || h.Reordered != tt.reordered || h.Repeated != tt.repeated {
+				t.Errorf("got %+v, lost %d; want %+v", h.Tally, lost, tt)
 			}
 			if expected != lost {
 				t.Errorf("%d are still expected, and %d were lost", expected, lost)
@@ -48,12 +50,12 @@ func TestCounts(t *testing.T) {
 
 // What a client misses that the server closes is not lost, and not waited for.
 func TestClosedClient(t *testing.T) {
-	f, c := numbered(5)
+	h, c := numbered(5)
 	c.fd = -1 // nothing to close
-	f.message(c, []byte(string(plainHead)+Data(2, time.Now(), 0, "", 128)+"}"))
-	f.frame(c, opClose, nil)
-	if live, closed := f.Live(); live != 0 || closed != 1 || f.expected != 0 || f.Lost() != 0 {
-		t.Errorf("live %d, closed %d, expected %d", live, closed, f.expected)
+	h.message(c, []byte(string(plainHead)+Data(2, time.Now(), 0, "", 128)+"}"))
+	h.frame(c, opClose, nil)
+	if live, closed := h.Live(); live != 0 || closed != 1 || h.expected != 0 || h.Lost() != 0 {
+		t.Errorf("live %d, closed %d, expected %d", live, closed, h.expected)
 	}
 }
 
@@ -76,12 +78,12 @@ func TestParse(t *testing.T) {
 	cent = append(frame(strings.Join(lines[:4], "\n")), frame(strings.Join(lines[4:], "\n"))...)
 	for name, stream := range map[string][]byte{"plain": plain, "centrifuge": cent} {
 		for cut := range stream {
-			f, c := numbered(6)
-			f.cfg.Centrifuge = name == "centrifuge"
-			rest := f.parse(c, stream[:cut])
-			rest = f.parse(c, append(rest[:len(rest):len(rest)], stream[cut:]...))
-			if len(rest) != 0 || f.Deliveries != 6 || f.expected != 0 || f.Reordered != 0 {
-				t.Fatalf("%s cut at %d: %d bytes left, %+v, %d missing", name, cut, len(rest), f.Tally, f.expected)
+			h, c := numbered(6)
+			h.cfg.Centrifuge = name == "centrifuge"
+			rest := h.parse(c, stream[:cut])
+			rest = h.parse(c, append(rest[:len(rest):len(rest)], stream[cut:]...))
+			if len(rest) != 0 || h.Deliveries != 6 || h.expected != 0 || h.Reordered != 0 {
+				t.Fatalf("%s cut at %d: %d bytes left, %+v, %d missing", name, cut, len(rest), h.Tally, h.expected)
 			}
 		}
 	}
@@ -92,9 +94,9 @@ func TestParseBounds(t *testing.T) {
 		{0x81, 127, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
 		{0x81, 127, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff},
 	} {
-		f, c := numbered(1)
+		h, c := numbered(1)
 		c.fd = -1
-		if rest := f.parse(c, header); rest != nil || c.phase != phaseGone {
+		if rest := h.parse(c, header); rest != nil || c.phase != phaseGone {
 			t.Errorf("% x: %d bytes left, phase %d", header, len(rest), c.phase)
 		}
 	}
@@ -116,4 +118,23 @@ func TestData(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Whatever a server sends, the herd neither panics nor keeps more than a frame.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte("HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x05hello"), true)
+	f.Add([]byte("\x81\x7e\x00\x90"+string(plainHead)+Data(3, time.Now(), 0, "", 100)+"}"), false)
+	f.Add([]byte("\x88\x02\x03\xe8"), false)
+	f.Add([]byte(string(plainHead)), true)
+	f.Fuzz(func(t *testing.T, stream []byte, upgrading bool) {
+		h, c := numbered(5)
+		h.Failures = make(map[string]int64)
+		c.fd = -1
+		if upgrading {
+			c.phase = phaseUpgrading
+		}
+		if rest := h.parse(c, stream); len(rest) > len(stream) || c.phase == phaseGone && len(rest) > 0 {
+			t.Errorf("%d bytes left of %d, phase %d", len(rest), len(stream), c.phase)
+		}
+	})
 }

@@ -1,4 +1,6 @@
-package flock
+//go:build linux
+
+package herd
 
 import (
 	"bufio"
@@ -16,37 +18,37 @@ const deafRoom = 9999
 // AddDeaf connects n more clients, which read nothing once they are in, and fills
 // their connections with messages to a room of their own until the server
 // cannot write to them any more.
-func (f *Flock) AddDeaf(ctx context.Context, n int) error {
+func (h *Herd) AddDeaf(ctx context.Context, n int) error {
 	const (
 		size  = 64 << 10
 		limit = 200 // messages: 12 MB, more than a socket's buffers take
 	)
-	f.waiting = n
+	h.waiting = n
 	for range n {
-		if err := f.dial(&conn{room: deafRoom, deaf: true}); err != nil {
+		if err := h.dial(&conn{room: deafRoom, deaf: true}); err != nil {
 			return err
 		}
 	}
-	if err := f.run(ctx, 10*time.Second, func() bool { return f.waiting == 0 }); err != nil {
-		return f.describe(err)
+	if err := h.run(ctx, 10*time.Second, func() bool { return h.waiting == 0 }); err != nil {
+		return h.describe(err)
 	}
-	if err := f.pumpUntil(ctx, time.Now().Add(500*time.Millisecond)); err != nil { // until they are in the room
+	if err := h.pumpUntil(ctx, time.Now().Add(500*time.Millisecond)); err != nil { // until they are in the room
 		return err
 	}
-	before, err := f.queued()
+	before, err := h.queued()
 	for range limit {
 		if err != nil {
 			return err
 		}
-		f.redis.queue(roomName(deafRoom), `"`+strings.Repeat("x", size)+`"`)
-		if err := f.redis.flush(); err != nil {
+		h.redis.queue(roomName(deafRoom), `"`+strings.Repeat("x", size)+`"`)
+		if err := h.redis.flush(); err != nil {
 			return err
 		}
-		if err := f.pumpUntil(ctx, time.Now().Add(100*time.Millisecond)); err != nil {
+		if err := h.pumpUntil(ctx, time.Now().Add(100*time.Millisecond)); err != nil {
 			return err
 		}
 		var now int64
-		if now, err = f.queued(); err == nil && now-before < int64(n)*size/4 {
+		if now, err = h.queued(); err == nil && now-before < int64(n)*size/4 {
 			return nil
 		}
 		before = now
@@ -56,13 +58,13 @@ func (f *Flock) AddDeaf(ctx context.Context, n int) error {
 
 // queued returns how many bytes are in the buffers of all the server's sockets
 // for what was not acknowledged.
-func (f *Flock) queued() (sum int64, err error) {
+func (h *Herd) queued() (sum int64, err error) {
 	file, err := os.Open("/proc/net/tcp")
 	if err != nil {
 		return 0, err
 	}
 	defer file.Close()
-	port := fmt.Sprintf(":%04X", f.to.Port)
+	port := fmt.Sprintf(":%04X", h.port)
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())

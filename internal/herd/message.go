@@ -1,7 +1,10 @@
-package flock
+//go:build linux
+
+package herd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ignis-go/ignis/bench/internal/host"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -38,56 +40,59 @@ func Data(number uint32, at time.Time, member int, room string, size int) string
 
 // What comes before the data.
 var (
-	plainHead      = []byte(`{"event":"` + host.Event + `","data":`)
-	centrifugeHead = []byte(`{"push":{"channel":"` + wire.RoomDefault + `","pub":{"data":{"event":"` + host.Event + `","data":`)
+	plainHead      = []byte(`{"event":"` + Event + `","data":`)
+	centrifugeHead = []byte(`{"push":{"channel":"` + wire.RoomDefault + `","pub":{"data":{"event":"` + Event + `","data":`)
 	connected      = []byte(`{"event":"` + wire.EventConnected + `"`)
+	refused        = []byte(`{"event":"` + wire.EventError + `"`)
 	centrifugeIn   = []byte(`"connect":{`)
 )
 
 // greeting is what a client authenticates itself with.
-func (f *Flock) greeting() []byte {
-	if f.cfg.Centrifuge {
+func (h *Herd) greeting() []byte {
+	if h.cfg.Centrifuge {
 		return []byte(`{"id":1,"connect":{}}`)
 	}
-	return []byte(`{"event":"authenticate","data":{"type":"Bearer","token":"t"}}`)
+	return fmt.Appendf(nil, `{"event":"authenticate","data":{"type":"Bearer","token":%q}}`, cmp.Or(h.cfg.Token, "t"))
 }
 
 // message handles the text of a frame.
-func (f *Flock) message(c *conn, text []byte) {
+func (h *Herd) message(c *conn, text []byte) {
 	if c.phase == phaseEntering {
-		if f.cfg.Centrifuge && bytes.Contains(text, centrifugeIn) || bytes.HasPrefix(text, connected) {
-			f.in(c)
+		if h.cfg.Centrifuge && bytes.Contains(text, centrifugeIn) || bytes.HasPrefix(text, connected) {
+			h.in(c)
+		} else if bytes.HasPrefix(text, refused) {
+			c.told = fmt.Sprintf("%.200s", text)
 		}
 		return
 	}
-	if !f.cfg.Centrifuge {
+	if !h.cfg.Centrifuge {
 		if bytes.HasPrefix(text, plainHead) {
-			f.deliver(c, text[len(plainHead):])
+			h.deliver(c, text[len(plainHead):])
 		}
 		return
 	}
 	for len(text) > 0 { // a frame may have several, a line each
 		line, rest, _ := bytes.Cut(text, []byte("\n"))
 		if bytes.HasPrefix(line, centrifugeHead) {
-			f.deliver(c, line[len(centrifugeHead):])
+			h.deliver(c, line[len(centrifugeHead):])
 		}
 		text = rest
 	}
 }
 
 // deliver counts a message that is measured.
-func (f *Flock) deliver(c *conn, data []byte) {
+func (h *Herd) deliver(c *conn, data []byte) {
 	if len(data) < len(dataHead) {
 		return
 	}
-	f.Deliveries++
+	h.Deliveries++
 	number := uint32(decimal(data[atNumber : atNumber+10]))
-	if f.timed {
+	if h.timed {
 		sent := decimal(data[atTime : atTime+19])
-		f.Latency = append(f.Latency, uint32(max(0, f.now.UnixNano()-sent)/1000))
+		h.Latency.Add(time.Duration(h.now.UnixNano() - sent))
 	}
 	if c.heard != nil {
-		f.deliverChat(c, int(decimal(data[atMember:atMember+4])), number)
+		h.deliverChat(c, int(decimal(data[atMember:atMember+4])), number)
 		return
 	}
 	switch {
@@ -103,27 +108,27 @@ func (f *Flock) deliver(c *conn, data []byte) {
 		c.next++
 	default:
 		if _, late := c.missing[number]; !late {
-			f.Repeated++
+			h.Repeated++
 			return
 		}
 		delete(c.missing, number)
-		f.Reordered++
+		h.Reordered++
 	}
-	f.expected--
+	h.expected--
 }
 
 // deliverChat counts a message of a member of the client's room. In a chat a
 // message that was skipped is counted as lost, and as reordered if it comes yet.
-func (f *Flock) deliverChat(c *conn, member int, number uint32) {
+func (h *Herd) deliverChat(c *conn, member int, number uint32) {
 	if member >= len(c.heard) {
 		return
 	}
 	if number < c.heard[member] {
-		f.Reordered++
+		h.Reordered++
 	} else {
 		c.heard[member] = number + 1
 	}
-	f.expected--
+	h.expected--
 }
 
 func decimal(text []byte) (n int64) {
@@ -137,19 +142,63 @@ func decimal(text []byte) (n int64) {
 const maxQuiet = 5 * time.Second
 
 // Await waits for n messages that somebody else sends to everyone, or has sent.
-func (f *Flock) Await(ctx context.Context, n int) error {
-	f.expect(n)
-	return f.arrive(ctx)
+func (h *Herd) Await(ctx context.Context, n int) error {
+	h.expect(n)
+	return h.arrive(ctx)
 }
 
-func (f *Flock) expect(n int) {
-	f.next += uint32(n)
-	f.expected += int64(n) * int64(f.live)
+// expect counts n messages to the first room as sent.
+func (h *Herd) expect(n int) {
+	h.rooms[0].next += uint32(n)
+	h.expected += int64(n) * int64(h.rooms[0].live)
 }
+
+// publish sends n messages back to back, to each room in turn.
+func (h *Herd) publish(n, size int) error {
+	at := time.Now()
+	for range n {
+		i := h.turn
+		r := &h.rooms[i]
+		h.turn = (i + 1) % len(h.rooms)
+		number := r.next
+		r.next++
+		h.expected += int64(r.live)
+		var err error
+		switch {
+		case h.cfg.Publish != nil:
+			err = h.cfg.Publish(r.name, Data(number, at, 0, "", size))
+		case h.redis != nil:
+			h.redis.queue(r.name, Data(number, at, 0, "", size))
+		default:
+			err = h.say(i, Data(number, at, 0, r.name, size))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if h.redis != nil {
+		return h.redis.flush()
+	}
+	return nil
+}
+
+// say has a client of a room send a message.
+func (h *Herd) say(room int, data string) error {
+	for _, c := range h.conns {
+		if c.phase == phaseIn && c.stream == room {
+			h.send(c, []byte(`{"event":"`+Event+`","data":`+data+`}`))
+			return nil
+		}
+	}
+	return errors.New("no client is left that could send")
+}
+
+// idle reports whether nothing is on its way to Redis.
+func (h *Herd) idle() bool { return h.redis == nil || h.redis.idle() }
 
 // arrive waits until all has come that is expected.
-func (f *Flock) arrive(ctx context.Context) error {
-	err := f.run(ctx, maxQuiet, func() bool { return f.expected <= 0 && f.redis.idle() })
+func (h *Herd) arrive(ctx context.Context) error {
+	err := h.run(ctx, maxQuiet, func() bool { return h.expected <= 0 && h.idle() })
 	if errors.Is(err, errTimeout) {
 		return nil // it is lost, and Lost says how much
 	}
@@ -160,89 +209,79 @@ func (f *Flock) arrive(ctx context.Context) error {
 // returns the time from the first byte to Redis until the last delivery. With a
 // window, no more than that many are under way: each is published when there is
 // room.
-func (f *Flock) Burst(ctx context.Context, n, size, window int) (time.Duration, error) {
+func (h *Herd) Burst(ctx context.Context, n, size, window int) (time.Duration, error) {
 	if window <= 0 || window > n {
 		window = n
 	}
-	first := f.next
-	f.expect(n)
-	published := 0
-	publish := func(k int) error {
-		at := time.Now()
-		for range k {
-			f.redis.queue(wire.RoomDefault, Data(first+uint32(published), at, 0, "", size))
-			published++
-		}
-		return f.redis.flush()
-	}
+	h.timed = h.cfg.TimeBursts
+	defer func() { h.timed = false }()
+	left := n - window
 	began := time.Now()
-	if err := publish(window); err != nil {
+	if err := h.publish(window, size); err != nil {
 		return 0, err
 	}
 	var failed error
-	err := f.run(ctx, maxQuiet, func() bool {
-		left := n - published
-		if left > 0 && f.expected <= int64(left+window/2)*int64(f.live) {
-			failed = publish(min(left, window/2+1))
+	err := h.run(ctx, maxQuiet, func() bool {
+		if left > 0 && h.expected <= int64(window/2)*int64(h.live)/int64(len(h.rooms)) {
+			k := min(left, window/2+1)
+			left -= k
+			failed = h.publish(k, size)
 		}
-		return failed != nil || f.expected <= 0 && (f.redis.idle() || f.live == 0)
+		return failed != nil || left == 0 && h.expected <= 0 && (h.idle() || h.live == 0)
 	})
 	if errors.Is(err, errTimeout) {
 		err = nil // it is lost, and Lost says how much
 	}
-	return f.last.Sub(began), errors.Join(err, failed)
+	return h.last.Sub(began), errors.Join(err, failed)
 }
 
 // Steady publishes a message each interval until the duration is over, and waits
 // until all have come. Latency has how long each delivery took.
-func (f *Flock) Steady(ctx context.Context, every, duration time.Duration, size int) error {
-	f.timed = true
-	defer func() { f.timed = false }()
+func (h *Herd) Steady(ctx context.Context, every, duration time.Duration, size int) error {
+	h.timed = true
+	defer func() { h.timed = false }()
 	for due, end := time.Now(), time.Now().Add(duration); due.Before(end); due = due.Add(every) {
-		if err := f.pumpUntil(ctx, due); err != nil {
+		if err := h.pumpUntil(ctx, due); err != nil {
 			return err
 		}
-		number := f.next
-		f.expect(1)
-		f.redis.queue(wire.RoomDefault, Data(number, time.Now(), 0, "", size))
-		if err := f.redis.flush(); err != nil {
+		if err := h.publish(1, size); err != nil {
 			return err
 		}
 	}
-	return f.arrive(ctx)
+	return h.arrive(ctx)
 }
 
 // Chat has each client send a message to its room each interval until the
 // duration is over, spread evenly, and waits until all members have got them.
-func (f *Flock) Chat(ctx context.Context, every, duration time.Duration, size, rooms int) (lost int64, err error) {
-	members := len(f.conns) / rooms
-	for _, c := range f.conns {
+func (h *Herd) Chat(ctx context.Context, every, duration time.Duration, size, rooms int) (lost int64, err error) {
+	members := len(h.conns) / rooms
+	for _, c := range h.conns {
 		c.heard = make([]uint32, members)
 	}
 	defer func() {
-		for _, c := range f.conns {
+		for _, c := range h.conns {
 			c.heard = nil
 		}
-		f.timed = false
+		h.timed = false
 	}()
-	f.timed = true
-	gap := every / time.Duration(len(f.conns))
+	h.timed = true
+	gap := every / time.Duration(len(h.conns))
 	began := time.Now()
 	for i := 0; time.Duration(i)*gap < duration; i++ {
-		if err := f.pumpUntil(ctx, began.Add(time.Duration(i)*gap)); err != nil {
+		if err := h.pumpUntil(ctx, began.Add(time.Duration(i)*gap)); err != nil {
 			return 0, err
 		}
-		k := i % len(f.conns)
-		c := f.conns[k]
+		k := i % len(h.conns)
+		c := h.conns[k]
 		if c.phase != phaseIn {
 			continue
 		}
-		f.expected += int64(members)
-		data := Data(uint32(i/len(f.conns)), time.Now(), k/rooms, roomName(c.room), size)
-		f.send(c, []byte(`{"event":"`+host.Event+`","data":`+data+`}`))
+		h.expected += int64(members)
+		data := Data(uint32(i/len(h.conns)), time.Now(), k/rooms, roomName(c.room), size)
+		h.send(c, []byte(`{"event":"`+Event+`","data":`+data+`}`))
 	}
-	err = f.arrive(ctx)
-	lost, f.expected = max(0, f.expected), 0
+	err = h.arrive(ctx)
+	lost, h.expected = max(0, h.expected), 0
 	return lost, err
 }
 

@@ -1,7 +1,10 @@
-package flock
+//go:build linux
+
+package herd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -28,8 +31,10 @@ const (
 type conn struct {
 	fd      int32
 	phase   phase
-	deaf    bool // will read no more when it is in
-	room    int  // -1: none of its own
+	deaf    bool   // will read no more when it is in
+	room    int    // -1: none of its own
+	stream  int    // whose messages it counts: the index of a room of the herd's
+	told    string // what the server said was wrong
 	rest    []byte
 	next    uint32              // number of the next message
 	missing map[uint32]struct{} // numbers that were skipped
@@ -41,33 +46,33 @@ const inFlight = 128
 
 // Connect adds n clients and returns when all are in, and how long it took.
 // With rooms, client i joins the room i modulo rooms.
-func (f *Flock) Connect(ctx context.Context, n, rooms int) (time.Duration, error) {
+func (h *Herd) Connect(ctx context.Context, n, rooms int) (time.Duration, error) {
 	began := time.Now()
-	f.waiting = n
+	h.waiting = n
 	left := n
-	err := f.run(ctx, 10*time.Second, func() bool {
-		for ; left > 0 && f.begun < inFlight; left-- {
+	err := h.run(ctx, 10*time.Second, func() bool {
+		for ; left > 0 && h.begun < inFlight; left-- {
 			room := -1
 			if rooms > 0 {
-				room = len(f.conns) % rooms
+				room = len(h.conns) % rooms
 			}
-			if err := f.dial(&conn{room: room}); err != nil {
-				fmt.Fprintln(os.Stderr, err)
+			if err := h.dial(&conn{room: room}); err != nil {
+				h.fail(err.Error())
 				return true
 			}
 		}
-		return f.waiting == 0
+		return h.waiting == 0 || len(h.Failures) > 0 && h.begun == 0
 	})
-	if err == nil && f.waiting > 0 {
+	if err == nil && h.waiting > 0 {
 		err = errors.New("not all could connect")
 	}
 	if err != nil {
-		return 0, f.describe(err)
+		return 0, h.describe(err)
 	}
-	return f.now.Sub(began), nil
+	return h.now.Sub(began), nil
 }
 
-func (f *Flock) dial(c *conn) error {
+func (h *Herd) dial(c *conn) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
@@ -78,63 +83,71 @@ func (f *Flock) dial(c *conn) error {
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	// Closed at once, without waiting: thousands of ports would be in the way of the next run.
 	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-	if err := unix.Connect(fd, &f.to); err != nil && !errors.Is(err, unix.EINPROGRESS) {
+	if err := unix.Connect(fd, h.to); err != nil && !errors.Is(err, unix.EINPROGRESS) {
 		_ = unix.Close(fd)
 		return os.NewSyscallError("connect", err)
 	}
 	c.fd = int32(fd)
-	f.conns = append(f.conns, c)
-	f.byFD[c.fd] = c
-	f.begun++
-	return f.watch(unix.EPOLL_CTL_ADD, c, unix.EPOLLOUT)
+	if c.room >= 0 && c.room < h.cfg.Rooms {
+		c.stream = c.room
+	}
+	h.conns = append(h.conns, c)
+	h.byFD[c.fd] = c
+	h.begun++
+	return h.watch(unix.EPOLL_CTL_ADD, c, unix.EPOLLOUT)
 }
 
-func (f *Flock) watch(op int, c *conn, events uint32) error {
-	err := unix.EpollCtl(f.epoll, op, int(c.fd), &unix.EpollEvent{Fd: c.fd, Events: events})
+func (h *Herd) watch(op int, c *conn, events uint32) error {
+	err := unix.EpollCtl(h.epoll, op, int(c.fd), &unix.EpollEvent{Fd: c.fd, Events: events})
 	return os.NewSyscallError("epoll_ctl", err)
 }
 
-const upgrade = "GET /ws%s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+const upgrade = "GET %s%s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 
 // handle handles what the kernel says of a client's socket.
-func (f *Flock) handle(c *conn, events uint32) {
+func (h *Herd) handle(c *conn, events uint32) {
 	if c.phase == phaseDeaf {
-		f.gone(c)
+		h.gone(c)
 		return
 	}
 	if c.phase == phaseDialing {
 		if events&(unix.EPOLLERR|unix.EPOLLHUP) != 0 {
-			f.gone(c)
+			errno, _ := unix.GetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_ERROR)
+			h.fail("connect: " + unix.Errno(errno).Error())
+			h.gone(c)
 			return
 		}
 		query := ""
-		if f.cfg.Centrifuge {
+		if h.cfg.Centrifuge {
 			query = "?cf_ws_frame_ping_pong=true" // pings as everyone's
 		}
 		c.phase = phaseUpgrading
-		f.write(c, fmt.Appendf(nil, upgrade, query, f.cfg.Addr))
-		if err := f.watch(unix.EPOLL_CTL_MOD, c, unix.EPOLLIN); err != nil {
-			f.gone(c)
+		h.write(c, fmt.Appendf(nil, upgrade, cmp.Or(h.cfg.Path, "/ws"), query, cmp.Or(h.cfg.Host, h.cfg.Addr)))
+		if err := h.watch(unix.EPOLL_CTL_MOD, c, unix.EPOLLIN); err != nil {
+			h.gone(c)
 		}
 		return
 	}
-	f.read(c)
+	h.read(c)
 }
 
-func (f *Flock) read(c *conn) {
-	kept := copy(f.buf, c.rest)
-	n, err := unix.Read(int(c.fd), f.buf[kept:])
+func (h *Herd) read(c *conn) {
+	kept := copy(h.buf, c.rest)
+	n, err := unix.Read(int(c.fd), h.buf[kept:])
 	switch {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
 		return
 	case err != nil, n == 0:
-		f.gone(c)
+		if c.phase < phaseIn {
+			h.fail(cmp.Or(c.told, "the server has ended the connection"))
+		}
+		h.gone(c)
 		return
 	}
-	f.now = time.Now()
-	f.last = f.now
-	rest := f.parse(c, f.buf[:kept+n])
+	h.now = time.Now()
+	h.last = h.now
+	rest := h.parse(c, h.buf[:kept+n])
 	if c.phase == phaseGone {
 		return
 	}
@@ -146,22 +159,26 @@ func (f *Flock) read(c *conn) {
 }
 
 // parse handles all that has come completely, and returns the rest.
-func (f *Flock) parse(c *conn, text []byte) []byte {
+func (h *Herd) parse(c *conn, text []byte) []byte {
 	if c.phase == phaseUpgrading {
 		head, rest, ok := bytes.Cut(text, []byte("\r\n\r\n"))
 		if !ok {
 			return text
 		}
 		if !bytes.HasPrefix(head, []byte("HTTP/1.1 101 ")) {
-			fmt.Fprintf(os.Stderr, "upgrade refused: %.80q\n", head)
-			f.gone(c)
+			line, _, _ := bytes.Cut(head, []byte("\r\n"))
+			h.fail(fmt.Sprintf("the server does not upgrade: %.80q", line))
+			h.gone(c)
 			return nil
 		}
 		text = rest
 		c.phase = phaseEntering
-		f.send(c, f.greeting())
+		h.send(c, h.greeting())
 	}
 	for len(text) >= 2 {
+		if text[0]&0x70 != 0 || text[1]&0x80 != 0 { // nothing that was agreed on
+			return h.broken(c)
+		}
 		size, header := int(text[1]&0x7f), 2
 		switch {
 		case size == 126 && len(text) >= 4:
@@ -172,19 +189,27 @@ func (f *Flock) parse(c *conn, text []byte) []byte {
 			return text
 		}
 		if size < 0 || size > maxFrame {
-			f.gone(c)
-			return nil
+			return h.broken(c)
 		}
 		if len(text) < header+size {
 			return text
 		}
-		f.frame(c, text[0]&0x0f, text[header:header+size])
+		h.frame(c, text[0]&0x0f, text[header:header+size])
 		text = text[header+size:]
 		if c.phase == phaseGone {
 			return nil
 		}
 	}
 	return text
+}
+
+// broken gives up a client whose server does not keep to the protocol.
+func (h *Herd) broken(c *conn) []byte {
+	if c.phase < phaseIn {
+		h.fail("the server sends what is no WebSocket frame, or a very large one")
+	}
+	h.gone(c)
+	return nil
 }
 
 // maxFrame is the size of the largest frame that the buffer has room for.
@@ -198,19 +223,26 @@ const (
 	opPong  = 10
 )
 
-func (f *Flock) frame(c *conn, op byte, payload []byte) {
+func (h *Herd) frame(c *conn, op byte, payload []byte) {
 	switch {
 	case op == opText && (c.phase == phaseIn || c.phase == phaseEntering):
-		f.message(c, payload)
+		h.message(c, payload)
 	case op == opPing:
-		f.write(c, appendFrame(nil, opPong, payload))
+		h.write(c, appendFrame(nil, opPong, payload))
 	case op == opClose:
-		f.gone(c)
+		if c.phase < phaseIn {
+			reason := c.told
+			if len(payload) >= 2 {
+				reason = fmt.Sprintf("closed with %d %.100q %s", binary.BigEndian.Uint16(payload), payload[2:], c.told)
+			}
+			h.fail(cmp.Or(reason, "closed by the server"))
+		}
+		h.gone(c)
 	}
 }
 
 // send sends a text message.
-func (f *Flock) send(c *conn, text []byte) { f.write(c, appendFrame(nil, opText, text)) }
+func (h *Herd) send(c *conn, text []byte) { h.write(c, appendFrame(nil, opText, text)) }
 
 // appendFrame appends a frame as clients send it, masked with zeros.
 func appendFrame(dst []byte, op byte, payload []byte) []byte {
@@ -226,47 +258,50 @@ func appendFrame(dst []byte, op byte, payload []byte) []byte {
 }
 
 // write writes to a socket that is never full: clients send little.
-func (f *Flock) write(c *conn, text []byte) {
+func (h *Herd) write(c *conn, text []byte) {
 	if n, err := unix.Write(int(c.fd), text); err != nil || n != len(text) {
-		f.gone(c)
+		h.gone(c)
 	}
 }
 
 // in is called when the server has let a client in.
-func (f *Flock) in(c *conn) {
-	f.begun--
-	f.waiting--
-	c.next = f.next
+func (h *Herd) in(c *conn) {
+	h.begun--
+	h.waiting--
+	c.next = h.rooms[c.stream].next
 	c.phase = phaseIn
+	c.told = ""
 	if c.room >= 0 {
-		f.send(c, fmt.Appendf(nil, `{"event":"join","data":{"rooms":[%q]}}`, roomName(c.room)))
+		h.send(c, fmt.Appendf(nil, `{"event":"join","data":{"rooms":[%q]}}`, roomName(c.room)))
 	}
 	if c.deaf {
 		c.phase = phaseDeaf
-		if err := f.watch(unix.EPOLL_CTL_MOD, c, unix.EPOLLRDHUP); err != nil { // only its end
-			f.gone(c)
+		if err := h.watch(unix.EPOLL_CTL_MOD, c, unix.EPOLLRDHUP); err != nil { // only its end
+			h.gone(c)
 		}
 		return
 	}
-	f.live++
+	h.live++
+	h.rooms[c.stream].live++
 }
 
 // gone forgets a client whose connection has ended.
-func (f *Flock) gone(c *conn) {
+func (h *Herd) gone(c *conn) {
 	if c.phase == phaseGone {
 		return
 	}
 	switch c.phase {
 	case phaseIn:
-		f.live--
-		f.expected -= int64(f.next-c.next) + int64(len(c.missing))
-		f.closed++
+		h.live--
+		h.rooms[c.stream].live--
+		h.expected -= int64(h.rooms[c.stream].next-c.next) + int64(len(c.missing))
+		h.closed++
 	case phaseDeaf:
-		f.closed++
+		h.closed++
 	default:
-		f.begun--
+		h.begun--
 	}
 	c.phase, c.rest, c.missing = phaseGone, nil, nil
-	delete(f.byFD, c.fd)
+	delete(h.byFD, c.fd)
 	_ = unix.Close(int(c.fd))
 }

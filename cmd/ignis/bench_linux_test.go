@@ -1,0 +1,140 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis/internal/redistest"
+)
+
+// measure runs ignis bench to its end, as --json has it.
+func measure(t *testing.T, address string, args ...string) (benchResult, *process) {
+	t.Helper()
+	p := start(t, nil, append([]string{"bench", "--json", "--url", "ws://" + address + "/ws"}, args...)...)
+	if code := p.wait(); code != 0 {
+		t.Fatalf("it ended with exit code %d", code)
+	}
+	var r benchResult
+	if err := json.Unmarshal([]byte(p.lines.text()), &r); err != nil {
+		t.Fatal(err)
+	}
+	return r, p
+}
+
+// Every message arrives at every client, whichever way it is sent.
+func TestBench(t *testing.T) {
+	r := redistest.Start(t)
+	p, address := serve(t, nil, "--dev", "--redis", r.URL())
+	pid := fmt.Sprint(p.cmd.Process.Pid)
+	for name, tt := range map[string]struct {
+		args    []string
+		perSent int // clients that get a message
+	}{
+		"through Redis":         {[]string{"--redis", r.URL(), "--pid", pid}, 60},
+		"through Redis, rooms":  {[]string{"--redis", r.URL(), "--rooms", "6"}, 10},
+		"through Redis, bursts": {[]string{"--redis", r.URL(), "--burst", "50"}, 60},
+		"by clients":            {[]string{"--rate", "50"}, 60},
+		"by clients, rooms":     {[]string{"--rooms", "3"}, 20},
+		"by clients, large":     {[]string{"--rate", "20", "--size", "20000"}, 60},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, p := measure(t, address, append(tt.args, "--clients", "60", "--duration", "1s")...)
+			if got.Connected != 60 || got.Messages < 5 || got.Deliveries != got.Messages*int64(tt.perSent) {
+				t.Errorf("%+v", got)
+			}
+			if got.Lost+got.Reordered+got.Repeated+got.Closed != 0 || got.LatencyMillis.P50 <= 0 || got.LatencyMillis.Max < got.LatencyMillis.P99 {
+				t.Errorf("%+v", got)
+			}
+			if s := got.Server; (s != nil) != (name == "through Redis") || s != nil && (s.DeliveryCPUMicros <= 0 || s.ResidentBytes < 1e6) {
+				t.Errorf("of the server: %+v", s)
+			}
+			if !strings.Contains(p.errors.text(), "60 of 60 clients are connected") {
+				t.Error("no progress was told")
+			}
+		})
+	}
+}
+
+// An interrupt ends it early, and the result is that so far.
+func TestBenchInterrupted(t *testing.T) {
+	_, address := serve(t, nil, "--dev")
+	p := start(t, nil, "bench", "--url", "ws://"+address+"/ws", "--clients", "5", "--duration", "1h")
+	p.logged("deliveries/s")
+	p.signal(os.Interrupt)
+	if code := p.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if out := p.lines.text(); !strings.Contains(out, "0 lost") || !strings.Contains(out, "interrupted") {
+		t.Errorf("it printed %s", out)
+	}
+}
+
+// Servers that are none, that refuse, and that do not relay.
+func TestBenchOfOthers(t *testing.T) {
+	r := redistest.Start(t)
+	_, withToken := serve(t, []string{secretVariable + "=" + strings.Repeat("s", 40)})
+	_, dev := serve(t, nil, "--dev")
+	for name, tt := range map[string]struct {
+		url  string
+		args []string
+		says string
+	}{
+		"nobody":           {"ws://127.0.0.1:1/ws", nil, "connection refused"},
+		"no upgrade":       {"ws://" + dev + "/other", nil, "404 Not Found"},
+		"a Redis":          {"ws://" + strings.TrimPrefix(strings.TrimSuffix(r.URL(), "/0"), "redis://"), nil, "has ended the connection"},
+		"garbage":          {"ws://" + strange(t, "HTTP/1.1 101 Well\r\n\r\n\xff\xff\xff\xff") + "/ws", nil, "no WebSocket frame"},
+		"closes":           {"ws://" + strange(t, "HTTP/1.1 101 Well\r\n\r\n"+string(ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(4999, "go away"))))) + "/ws", nil, `closed with 4999 "go away"`},
+		"silent":           {"ws://" + strange(t, "") + "/ws", nil, "timeout"},
+		"credentials":      {"ws://" + withToken + "/ws", nil, "4003"},
+		"nothing relayed":  {"ws://" + dev + "/ws", []string{"--redis", r.URL()}, "nothing arrived"},
+		"no such process":  {"ws://" + dev + "/ws", []string{"--pid", "2147483647"}, "--pid"},
+		"TLS":              {"wss://" + dev + "/ws", nil, "wss:// cannot be measured"},
+		"too many":         {"ws://" + dev + "/ws", []string{"--clients", "2000000000"}, "descriptors"},
+		"more rooms":       {"ws://" + dev + "/ws", []string{"--rooms", "3"}, "--rooms"},
+		"a rate of nought": {"ws://" + dev + "/ws", []string{"--rate", "0"}, "--rate"},
+		"a huge size":      {"ws://" + dev + "/ws", []string{"--size", "1000000"}, "--size"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			args := append([]string{"bench", "--url", tt.url, "--clients", "2", "--duration", "1s"}, tt.args...)
+			p := start(t, nil, args...)
+			if code := p.wait(); code != exitFailed && code != exitUsage {
+				t.Errorf("exit code %d", code)
+			}
+			if text := p.errors.text(); !strings.Contains(text, tt.says) {
+				t.Errorf("it says %s, and not %s", text, tt.says)
+			}
+		})
+	}
+}
+
+// strange is a server that says one thing to everybody, whatever it is asked, and
+// its address.
+func strange(t *testing.T, answer string) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer func() { _ = c.Close() }()
+				_, _ = io.WriteString(c, answer)
+				_, _ = io.Copy(io.Discard, c)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
