@@ -82,7 +82,8 @@ type room struct {
 	live int    // members
 }
 
-// Tally counts deliveries.
+// Tally counts deliveries. Repeated are those that came again, or that were never
+// sent.
 type Tally struct {
 	Deliveries, Reordered, Repeated int64
 }

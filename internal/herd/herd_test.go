@@ -29,6 +29,7 @@ func TestCounts(t *testing.T) {
 		{"the end missing", []uint32{0, 1}, 2, 3, 0, 0},
 		{"swapped", []uint32{1, 0, 2, 4, 3}, 5, 0, 2, 0},
 		{"twice", []uint32{0, 1, 1, 2, 3, 4, 0}, 7, 0, 0, 2},
+		{"never sent", []uint32{0, 1, 2, 3, 4, 4_000_000_000}, 6, 0, 0, 1},
 		{"late twice", []uint32{0, 2, 1, 1, 3, 4}, 6, 0, 1, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

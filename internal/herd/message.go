@@ -96,6 +96,9 @@ func (h *Herd) deliver(c *conn, data []byte) {
 		return
 	}
 	switch {
+	case number >= h.rooms[c.stream].next:
+		h.Repeated++ // nobody has sent it
+		return
 	case number == c.next:
 		c.next++
 	case number > c.next: // others were skipped; they may come yet
