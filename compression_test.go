@@ -71,18 +71,22 @@ func (c *packedClient) send(text string, packed bool) {
 // next returns the next message, the payload as it was sent, and whether it was
 // compressed.
 func (c *packedClient) next() (text string, raw []byte, packed bool) {
-	f, err := ws.ReadFrame(c.r)
+	h, err := ws.ReadHeader(c.r)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if !f.Header.Rsv1() {
-		return string(f.Payload), f.Payload, false
+	raw = make([]byte, h.Length)
+	if _, err := io.ReadFull(c.r, raw); err != nil {
+		c.t.Fatal(err)
 	}
-	b, err := io.ReadAll(flate.NewReader(io.MultiReader(bytes.NewReader(f.Payload), strings.NewReader("\x00\x00\xff\xff\x01\x00\x00\xff\xff"))))
+	if !h.Rsv1() {
+		return string(raw), raw, false
+	}
+	b, err := io.ReadAll(flate.NewReader(io.MultiReader(bytes.NewReader(raw), strings.NewReader("\x00\x00\xff\xff\x01\x00\x00\xff\xff"))))
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	return string(b), f.Payload, true
+	return string(b), raw, true
 }
 
 func TestCompression(t *testing.T) {

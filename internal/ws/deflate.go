@@ -113,15 +113,12 @@ func (u *unpacker) unpack(b []byte, limit int) ([]byte, error) {
 		if err := u.readAll(limit); err != nil {
 			return nil, err
 		}
-		switch u.src.at {
-		case len(b), len(b) + len(finalTail):
+		// The peer may have marked a block as the last one, with the tail or without,
+		// and others may follow it: RFC 7692, section 7.2.3.4. What is left of a tail
+		// that was read as something else is no block.
+		if at := u.src.at; at == len(b) || at == len(b)+len(finalTail) {
 			return u.out, nil
 		}
-		if u.src.at > len(b) {
-			return nil, errInflate // the tail was read as something else
-		}
-		// A block of the peer's was marked as the last one. Others may follow it: RFC
-		// 7692, section 7.2.3.4.
 	}
 }
 

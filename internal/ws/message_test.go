@@ -2,6 +2,7 @@ package ws
 
 import (
 	"bytes"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -29,16 +30,31 @@ func TestMessageRoundTrip(t *testing.T) {
 	}
 }
 
+// readRaw reads one frame of a server, compressed or not.
+func readRaw(t testing.TB, r io.Reader) ws.Frame {
+	t.Helper()
+	h, err := ws.ReadHeader(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := ws.Frame{Header: h, Payload: make([]byte, h.Length)}
+	if _, err := io.ReadFull(r, f.Payload); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
 // readPacked returns the text of one frame as a client does that has negotiated
 // compression.
 func readPacked(t testing.TB, frame []byte) []byte {
 	t.Helper()
 	r := bytes.NewReader(frame)
-	f, err := ws.ReadFrame(r)
-	if err != nil || r.Len() > 0 || !f.Header.Fin || f.Header.OpCode != ws.OpText {
-		t.Fatalf("%+v, %v, %d bytes left", f.Header, err, r.Len())
+	f := readRaw(t, r)
+	if r.Len() > 0 || !f.Header.Fin || f.Header.OpCode != ws.OpText {
+		t.Fatalf("%+v, %d bytes left", f.Header, r.Len())
 	}
-	if f, err = wsflate.DecompressFrame(f); err != nil || f.Header.Rsv != 0 {
+	f, err := wsflate.DecompressFrame(f)
+	if err != nil || f.Header.Rsv != 0 {
 		t.Fatalf("%+v, %v", f.Header, err)
 	}
 	return f.Payload
@@ -115,6 +131,27 @@ func TestCompressorsAreUsedAgain(t *testing.T) {
 	}); b > n*600<<10 {
 		t.Errorf("%d bytes for each message of %d", b/n, len(s))
 	}
+}
+
+// FuzzMessageDeflate sends a text as a message and reads it as a client does.
+func FuzzMessageDeflate(f *testing.F) {
+	for _, n := range []int{0, 1, deflateMin - 1, deflateMin, 1000, 70_000} {
+		f.Add([]byte(chat(n)))
+		f.Add([]byte(noise(n)))
+	}
+	f.Fuzz(func(t *testing.T, s []byte) {
+		m := text(string(s))
+		frame := m.bytes(true)
+		if string(readPacked(t, frame)) != string(s) {
+			t.Error("something else came out")
+		}
+		if len(frame) > m.Size() {
+			t.Errorf("%d bytes, and %d uncompressed", len(frame), m.Size())
+		}
+		if !bytes.Equal(m.bytes(false), text(string(s)).bytes(false)) {
+			t.Error("the plain frame has changed")
+		}
+	})
 }
 
 func TestCutReason(t *testing.T) {

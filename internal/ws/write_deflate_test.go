@@ -7,8 +7,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-
-	"github.com/gobwas/ws"
 )
 
 // Compressed messages arrive whole and in order, also when the socket is full and
@@ -35,10 +33,7 @@ func TestCompressedInPieces(t *testing.T) {
 		}
 		packed := 0
 		for i := range want {
-			f, err := ws.ReadFrame(client)
-			if err != nil {
-				t.Fatal(err)
-			}
+			f := readRaw(t, client)
 			got := string(f.Payload)
 			if f.Header.Rsv1() {
 				packed++
