@@ -103,9 +103,9 @@ func (s *Server) admit(c *client, id *Client, session *Session) bool {
 	if session != nil {
 		c.conn.Seal(session.Seal)
 	}
-	v := c.conn.Enqueue(connected)
+	t := c.conn.Enqueue(connected)
 	c.mu.Unlock()
-	s.enqueued(c, v)
+	s.enqueued(c, t)
 
 	s.reg.Activate(&c.member, id.UserID)
 	for _, room := range s.cfg.DefaultRooms {

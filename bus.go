@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/ignis-go/ignis/internal/ws"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -17,11 +18,12 @@ type Bus interface {
 	// the envelope will not be sent.
 	Publish(channel string, envelope []byte) error
 	// Run subscribes, calls ready once when everything is subscribed for the
-	// first time, and then calls receive with each envelope that arrives, this
-	// instance's own among them, one at a time and in order, until ctx ends
-	// (then it returns nil) or the bus cannot start (then it returns why). The
-	// slice is receive's only during the call.
-	Run(ctx context.Context, ready func(), receive func(envelope []byte)) error
+	// first time, and then calls receive with the envelopes that arrive, this
+	// instance's own among them, in order and one call at a time, until ctx ends
+	// (then it returns nil) or the bus cannot start (then it returns why). What
+	// has come together is best handed over in one call, which saves the server
+	// much. The slices are receive's only during the call.
+	Run(ctx context.Context, ready func(), receive func(envelopes ...[]byte)) error
 }
 
 // BusMonitor is what a [Bus] may offer beside, for health and metrics.
@@ -37,7 +39,7 @@ type soloBus struct{}
 
 func (soloBus) Publish(string, []byte) error { return nil }
 
-func (soloBus) Run(ctx context.Context, ready func(), _ func([]byte)) error {
+func (soloBus) Run(ctx context.Context, ready func(), _ func(...[]byte)) error {
 	ready()
 	<-ctx.Done()
 	return nil
@@ -84,25 +86,75 @@ func (s *Server) publish(e *wire.Envelope) error {
 	return nil
 }
 
-// receive routes an envelope from the bus to the clients that are here, by its
-// type and target; the channel it came on says nothing more.
-func (s *Server) receive(envelope []byte) {
-	s.counts.busReceived.Add(1)
+// receive routes envelopes from the bus to the clients that are here, by type
+// and target; the channel that one came on says nothing more.
+func (s *Server) receive(envelopes ...[]byte) {
+	s.counts.busReceived.Add(uint64(len(envelopes)))
+	var r run
+	for _, envelope := range envelopes {
+		e, ok := s.read(envelope)
+		if !ok {
+			continue
+		}
+		to := Destination{kind: e.Type, target: e.Target}
+		m, exclude := frame(e.Event, e.Data), to.exclude(e.Exclude)
+		if !r.add(to, m, exclude) {
+			s.deliver(r.to, r.exclude, r.messages...)
+			r.start(to, m, exclude)
+		}
+	}
+	if len(r.messages) > 0 {
+		s.deliver(r.to, r.exclude, r.messages...)
+	}
+}
+
+// read returns what is in an envelope, unless nobody here may get it.
+func (s *Server) read(envelope []byte) (e wire.Envelope, ok bool) {
 	e, err := wire.DecodeEnvelope(envelope)
 	if err != nil {
 		s.counts.busMalformed.Add(1)
 		s.warn("malformed envelope from the bus", "bytes", len(envelope), "error", err)
-		return
+		return e, false
 	}
 	if e.ServerID == s.id {
-		return // delivered before it was published
+		return e, false // delivered before it was published
 	}
-	to := Destination{kind: e.Type, target: e.Target}
 	switch e.Type {
 	case wire.TypeClient, wire.TypeUser, wire.TypeRoom, wire.TypeBroadcast:
-	default:
-		s.counts.busUnknown.Add(1)
-		return
+		return e, true
 	}
-	s.deliver(to, frame(e.Event, e.Data), to.exclude(e.Exclude))
+	s.counts.busUnknown.Add(1)
+	return e, false
+}
+
+// maxRun is how many bytes of messages are delivered together: what fits into
+// one write.
+const maxRun = 64 << 10
+
+// run is messages in a row that go to the same clients. Queued together they
+// cost each client hardly more than one.
+type run struct {
+	to       Destination
+	exclude  []string
+	messages []*ws.Message
+	size     int
+}
+
+// add adds a message, if it goes where the others go.
+func (r *run) add(to Destination, m *ws.Message, exclude []string) bool {
+	if len(r.messages) == 0 {
+		r.start(to, m, exclude)
+		return true
+	}
+	if to != r.to || len(exclude)+len(r.exclude) > 0 || r.size+m.Size() > maxRun {
+		return false
+	}
+	r.messages = append(r.messages, m)
+	r.size += m.Size()
+	return true
+}
+
+func (r *run) start(to Destination, m *ws.Message, exclude []string) {
+	r.to, r.exclude, r.size = to, exclude, m.Size()
+	r.messages = append(r.messages[:0], m)
 }

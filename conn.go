@@ -135,9 +135,9 @@ func (s *Server) sendError(c *client, text string) {
 	if c.identity == nil {
 		m = m.Clear()
 	}
-	v := c.conn.Enqueue(m)
+	t := c.conn.Enqueue(m)
 	c.mu.Unlock()
-	s.enqueued(c, v)
+	s.enqueued(c, t)
 }
 
 func (c *client) info() ClientInfo {

@@ -87,7 +87,7 @@ func (s *Server) Send(ctx context.Context, to Destination, event string, data an
 	}
 	to = s.resolve(to)
 	exclude := to.exclude(slices.Concat(except...))
-	s.deliver(to, frame(event, raw), exclude)
+	s.deliver(to, exclude, frame(event, raw))
 	return s.publish(&wire.Envelope{
 		ServerID: s.id, Type: to.kind, Target: to.target,
 		Event: event, Data: raw, Exclude: exclude,
@@ -149,7 +149,7 @@ func (s *Server) sendHere(to Destination, event string, data any, except []Exclu
 	if err != nil {
 		return err
 	}
-	s.deliver(to, frame(event, raw), slices.Concat(except...))
+	s.deliver(to, slices.Concat(except...), frame(event, raw))
 	return nil
 }
 
@@ -159,9 +159,9 @@ func frame(event string, data json.RawMessage) *ws.Message {
 	return ws.Text(wire.MessageSize(m), func(dst []byte) []byte { return wire.AppendMessage(dst, m) })
 }
 
-// deliver queues a message for every client here that it is for. Local messages
+// deliver queues messages for every client here that they are for. Local messages
 // and those from the bus meet here.
-func (s *Server) deliver(to Destination, m *ws.Message, exclude []string) {
+func (s *Server) deliver(to Destination, exclude []string, messages ...*ws.Message) {
 	list := targets.Get().(*[]*client)
 	defer func() {
 		clear(*list) // keep no client alive
@@ -181,34 +181,36 @@ func (s *Server) deliver(to Destination, m *ws.Message, exclude []string) {
 		*list = s.reg.AppendActive(*list)
 	}
 	except := newIDSet(exclude)
-	queued := uint64(0)
+	queued := 0
 	for _, c := range *list {
 		if except.has(c.member.ID) {
 			continue
 		}
-		if v := c.conn.Enqueue(m); v == ws.Queued {
-			queued++
-		} else {
-			s.enqueued(c, v)
+		t := c.conn.Enqueue(messages...)
+		queued += t.Queued
+		if t.Queued < len(messages) {
+			s.dropped(c, t)
 		}
 	}
-	s.counts.sent.Add(queued) // once, not for each: the counter is everybody's
+	s.counts.sent.Add(uint64(queued)) // once, not for each: the counter is everybody's
 }
 
 // targets holds the slices that deliver collects clients in, so that the
 // registry's locks are free while messages are queued.
 var targets = sync.Pool{New: func() any { return new([]*client) }}
 
-// enqueued counts what became of a message for one client.
-func (s *Server) enqueued(c *client, v ws.Verdict) {
-	switch v {
-	case ws.Queued:
-		s.counts.sent.Add(1)
-	case ws.Full:
-		s.counts.droppedFull.Add(1)
+// enqueued counts what became of messages for one client.
+func (s *Server) enqueued(c *client, t ws.Tally) {
+	s.counts.sent.Add(uint64(t.Queued))
+	s.dropped(c, t)
+}
+
+// dropped counts what was not queued for one client.
+func (s *Server) dropped(c *client, t ws.Tally) {
+	s.counts.droppedClosing.Add(uint64(t.Closing))
+	if t.Full > 0 {
+		s.counts.droppedFull.Add(uint64(t.Full))
 		s.warn("client does not read as fast as it is sent to", "client", c.member.ID, "cut_off", !s.cfg.DropWhenFull)
-	case ws.Closing:
-		s.counts.droppedClosing.Add(1)
 	}
 }
 

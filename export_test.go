@@ -32,4 +32,4 @@ func Settle(s *Server) {
 }
 
 // Receive gives the server an envelope as its bus does.
-func Receive(s *Server, envelope []byte) { s.receive(envelope) }
+func Receive(s *Server, envelopes ...[]byte) { s.receive(envelopes...) }

@@ -35,7 +35,7 @@ func (b *fakeBus) Publish(channel string, envelope []byte) error {
 	return nil
 }
 
-func (b *fakeBus) Run(ctx context.Context, ready func(), receive func([]byte)) error {
+func (b *fakeBus) Run(ctx context.Context, ready func(), receive func(...[]byte)) error {
 	select {
 	case <-ctx.Done():
 		return nil

@@ -1,17 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/ignis-go/ignis/bench/internal/host"
 	"github.com/ignis-go/ignis/internal/herd"
+	"github.com/ignis-go/ignis/wire"
 )
 
 func scalingText(z sizes) string {
@@ -78,10 +80,10 @@ func (t *trial) writeBursts(ctx context.Context, cores string) (out outcome, err
 	return out, err
 }
 
-// writeBurst has the server send a burst, and returns how long it took until
-// the last byte was in the kernel: that is when the server stopped using CPU time.
+// writeBurst publishes a burst, and returns how long it took until the last byte was
+// in the kernel: that is when the server stopped using CPU time.
 func (t *trial) writeBurst(ctx context.Context, srv *server, nr int) (wall, cpu time.Duration, err error) {
-	body := strings.Join(payloads(nr*t.Burst, t.Burst, t.Size), "\n")
+	burst := publications(payloads(nr*t.Burst, t.Burst, t.Size))
 	if err := waitQuiet(ctx, srv.pid()); err != nil {
 		return 0, 0, err
 	}
@@ -90,10 +92,16 @@ func (t *trial) writeBurst(ctx context.Context, srv *server, nr int) (wall, cpu 
 		return 0, 0, err
 	}
 	began := time.Now()
-	posted := make(chan error, 1)
-	go func() { posted <- post(ctx, "http://"+srv.addr+"/burst", body) }()
+	redis, err := t.dialRedis(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer func() { _ = redis.Close() }() // without reading how many got each message
+	if _, err := redis.Write(burst); err != nil {
+		return 0, 0, err
+	}
 	ended, after, err := watchWork(ctx, srv.pid(), before)
-	if err = errors.Join(err, <-posted); err != nil {
+	if err != nil {
 		return 0, 0, err
 	}
 	waiting, err := get(ctx, "http://"+srv.addr+"/waiting")
@@ -128,13 +136,25 @@ func watchWork(ctx context.Context, pid int, before time.Duration) (last time.Ti
 	return last, cpu, context.Cause(ctx)
 }
 
-func post(ctx context.Context, url, body string) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader([]byte(body)))
+func (l *lab) dialRedis(ctx context.Context) (net.Conn, error) {
+	u, err := url.Parse(l.redis)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = do(req)
-	return err
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", u.Host)
+}
+
+// publications are Redis commands that publish messages to the default room.
+func publications(data []string) (commands []byte) {
+	e := wire.Envelope{ServerID: wire.EmitterID, Type: wire.TypeRoom, Target: wire.RoomDefault, Event: host.Event}
+	for _, d := range data {
+		e.Data = []byte(d)
+		text := wire.AppendEnvelope(nil, &e)
+		commands = fmt.Appendf(commands, "*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n",
+			len(e.Channel()), e.Channel(), len(text), text)
+	}
+	return commands
 }
 
 func get(ctx context.Context, url string) (string, error) {
@@ -142,10 +162,6 @@ func get(ctx context.Context, url string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return do(req)
-}
-
-func do(req *http.Request) (string, error) {
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return "", err
@@ -153,7 +169,7 @@ func do(req *http.Request) (string, error) {
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	if err == nil && res.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", req.URL.Path, res.Status)
+		err = fmt.Errorf("%s: %s", url, res.Status)
 	}
 	return strings.TrimSpace(string(text)), err
 }

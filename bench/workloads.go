@@ -115,7 +115,7 @@ var workloads = []workload{
 	},
 	{
 		name: "scaling", title: "From one core to two", alone: true,
-		text: "The burst, sent by the server itself on one core, and then on both of the machine's. So that it has both for itself, the clients' process is stopped meanwhile: the time is that until everything is in the kernel. Afterwards the clients go on and check what they got.",
+		text: "The burst, published on Redis at once, to the server on one core, and then on both of the machine's. So that it has both nearly for itself, the clients' process is stopped meanwhile: the time is that until everything is in the kernel, the little that Redis needs included. Afterwards the clients go on and check what they got.",
 		metrics: []metric{
 			{key: keyGain, title: "two cores / one", text: timesText, higher: true, goal: goal{limit: 1.6}},
 			{key: keyRate, title: "deliveries/s on one", text: rateText, higher: true},

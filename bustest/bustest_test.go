@@ -27,7 +27,7 @@ func TestMemoryInABubble(t *testing.T) {
 		got := make([]int, len(nodes))
 		results := make(chan error, len(nodes))
 		for i, bus := range nodes {
-			go func() { results <- bus.Run(ctx, func() {}, func([]byte) { got[i]++ }) }()
+			go func() { results <- bus.Run(ctx, func() {}, func(envelopes ...[]byte) { got[i] += len(envelopes) }) }()
 		}
 		synctest.Wait()
 		start := time.Now()
@@ -66,11 +66,11 @@ func TestMemoryMonitorAndSecondRun(t *testing.T) {
 			if err := monitor.Health(); err != nil {
 				t.Errorf("Health = %v", err)
 			}
-			if err := bus.Run(ctx, func() {}, func([]byte) {}); err == nil {
+			if err := bus.Run(ctx, func() {}, func(...[]byte) {}); err == nil {
 				t.Error("a second Run at the same time has no error")
 			}
 			cancel()
-		}, func([]byte) {})
+		}, func(...[]byte) {})
 		if err != nil {
 			t.Error(err)
 		}
@@ -85,9 +85,9 @@ func ExampleNewCluster() {
 	done := make(chan error, 2)
 	for i, bus := range nodes {
 		go func() {
-			done <- bus.Run(ctx, func() { ready <- struct{}{} }, func(envelope []byte) {
+			done <- bus.Run(ctx, func() { ready <- struct{}{} }, func(envelopes ...[]byte) {
 				if i == 1 {
-					fmt.Println(string(envelope))
+					fmt.Printf("%s\n", envelopes[0])
 					cancel()
 				}
 			})

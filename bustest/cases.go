@@ -152,7 +152,7 @@ func runEndsWithItsContext(t *testing.T, make New) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	result := newResult()
-	go func() { result <- bus.Run(ended, func() {}, func([]byte) {}) }()
+	go func() { result <- bus.Run(ended, func() {}, func(...[]byte) {}) }()
 	select {
 	case err := <-result:
 		if err != nil {
@@ -167,7 +167,7 @@ func runEndsWithItsContext(t *testing.T, make New) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ready := newSignal()
 	go func() {
-		result <- bus.Run(ctx, ready.set, func([]byte) {
+		result <- bus.Run(ctx, ready.set, func(...[]byte) {
 			after.Add(1)
 			cancel()
 		})

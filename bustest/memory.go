@@ -55,7 +55,7 @@ func (n *node) Publish(_ string, envelope []byte) error {
 	return nil
 }
 
-func (n *node) Run(ctx context.Context, ready func(), receive func([]byte)) error {
+func (n *node) Run(ctx context.Context, ready func(), receive func(...[]byte)) error {
 	n.hub.mu.Lock()
 	if _, ok := n.hub.running[n]; ok {
 		n.hub.mu.Unlock()
@@ -80,12 +80,10 @@ func (n *node) Run(ctx context.Context, ready func(), receive func([]byte)) erro
 		batch := n.pending
 		n.pending = nil
 		n.hub.mu.Unlock()
-		for _, envelope := range batch {
-			if ctx.Err() != nil {
-				return nil
-			}
-			receive(envelope)
+		if ctx.Err() != nil {
+			return nil
 		}
+		receive(batch...)
 	}
 }
 

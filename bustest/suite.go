@@ -67,7 +67,7 @@ func start(t *testing.T, bus ignis.Bus, receive func([]byte)) *running {
 		receive = func(envelope []byte) { r.got <- string(envelope) }
 	}
 	ready := make(chan struct{})
-	go func() { r.result <- bus.Run(ctx, func() { close(ready) }, receive) }()
+	go func() { r.result <- bus.Run(ctx, func() { close(ready) }, each(receive)) }()
 	t.Cleanup(r.stop)
 	select {
 	case <-ready:
@@ -78,6 +78,15 @@ func start(t *testing.T, bus ignis.Bus, receive func([]byte)) *running {
 		t.Fatalf("the bus is not ready after %v", deadline)
 	}
 	return r
+}
+
+// each is a receive that calls f with each envelope.
+func each(f func([]byte)) func(...[]byte) {
+	return func(envelopes ...[]byte) {
+		for _, e := range envelopes {
+			f(e)
+		}
+	}
 }
 
 // stop ends Run and checks that it returns nil.
@@ -200,7 +209,7 @@ func readyComesOnceAndFirst(t *testing.T, make New) {
 				<-tick.C
 			}
 			ready.Add(1)
-		}, func([]byte) {
+		}, func(...[]byte) {
 			if ready.Load() == 0 {
 				early.Add(1)
 			}

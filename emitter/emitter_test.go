@@ -34,7 +34,11 @@ func listener(t *testing.T, url string) <-chan string {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ready, done, got := make(chan struct{}), make(chan error, 1), make(chan string, 10000)
 	go func() {
-		done <- bus.Run(ctx, func() { close(ready) }, func(e []byte) { got <- string(e) })
+		done <- bus.Run(ctx, func() { close(ready) }, func(envelopes ...[]byte) {
+			for _, e := range envelopes {
+				got <- string(e)
+			}
+		})
 	}()
 	t.Cleanup(func() {
 		cancel()

@@ -61,7 +61,7 @@ func TestRefusals(t *testing.T) {
 			// Without a refusal this would go on for the start timeout of 30 seconds.
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
-			err = bus.Run(ctx, func() { t.Error("ready") }, func([]byte) {})
+			err = bus.Run(ctx, func() { t.Error("ready") }, func(...[]byte) {})
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Fatalf("Run = %v, want an error with %q", err, test.want)
 			}
@@ -80,7 +80,7 @@ func TestUnknownMaster(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = bus.Run(t.Context(), func() {}, func([]byte) {})
+	err = bus.Run(t.Context(), func() {}, func(...[]byte) {})
 	if err == nil || !strings.Contains(err.Error(), `no master "another"`) {
 		t.Errorf("Run = %v", err)
 	}
@@ -215,7 +215,7 @@ func TestOldProtocol(t *testing.T) {
 func TestRunTwice(t *testing.T) {
 	r := redistest.Start(t)
 	n := run(t, impatient(r.URL()), nil)
-	if err := n.Run(t.Context(), func() {}, func([]byte) {}); err == nil {
+	if err := n.Run(t.Context(), func() {}, func(...[]byte) {}); err == nil {
 		t.Error("a second Run at the same time has no error")
 	}
 	n.stop()
@@ -223,7 +223,7 @@ func TestRunTwice(t *testing.T) {
 		t.Errorf("Health after the end = %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	if err := n.Run(ctx, cancel, func([]byte) {}); err != nil {
+	if err := n.Run(ctx, cancel, func(...[]byte) {}); err != nil {
 		t.Errorf("a second Run afterwards = %v", err)
 	}
 }
@@ -256,7 +256,7 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = bus.Run(t.Context(), func() { t.Error("ready, with an unknown certificate") }, func([]byte) {})
+	err = bus.Run(t.Context(), func() { t.Error("ready, with an unknown certificate") }, func(...[]byte) {})
 	if err == nil || !strings.Contains(err.Error(), "refused: ") || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("Run = %v, want an error about the certificate", err)
 	}

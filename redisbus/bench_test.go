@@ -24,7 +24,7 @@ func BenchmarkPublish(b *testing.B) {
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(b.Context()))
 	ready, done := make(chan struct{}), make(chan error, 1)
-	go func() { done <- bus.Run(ctx, func() { close(ready) }, func([]byte) {}) }()
+	go func() { done <- bus.Run(ctx, func() { close(ready) }, func(...[]byte) {}) }()
 	<-ready
 	envelope := make([]byte, 200)
 	b.ReportAllocs()

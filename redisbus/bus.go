@@ -58,15 +58,16 @@ func (b *Bus) Publish(channel string, envelope []byte) error {
 }
 
 // Run connects and subscribes, calls ready once both are done for the first
-// time, and then calls receive with each envelope that arrives, one after the
-// other, from the goroutine that called Run. receive has the slice during the
-// call alone. A lost connection is made again as often as needed.
+// time, and then calls receive with the envelopes that arrive, in order, from the
+// goroutine that called Run. One call gets what is there, 256 envelopes and 64 KB
+// at most, or one larger envelope. receive has the slices during the call alone.
+// A lost connection is made again as often as needed.
 //
 // Run returns nil after ctx has ended: it stops receiving at once and sends
 // what Publish has taken for FlushTimeout at most. It returns an error when
 // Redis is not ready within StartTimeout, or refuses the credentials, or when
 // another Run is in progress. It may be called again after it has returned.
-func (b *Bus) Run(ctx context.Context, ready func(), receive func(envelope []byte)) error {
+func (b *Bus) Run(ctx context.Context, ready func(), receive func(envelopes ...[]byte)) error {
 	if !b.running.CompareAndSwap(false, true) {
 		return errors.New("redisbus: the bus runs already")
 	}

@@ -87,10 +87,16 @@ func (b tagged) Publish(channel string, envelope []byte) error {
 	return b.Bus.Publish(channel, append([]byte(b.tag), envelope...))
 }
 
-func (b tagged) Run(ctx context.Context, ready func(), receive func([]byte)) error {
-	return b.Bus.Run(ctx, ready, func(envelope []byte) {
-		if rest, ok := bytes.CutPrefix(envelope, []byte(b.tag)); ok {
-			receive(rest)
+func (b tagged) Run(ctx context.Context, ready func(), receive func(...[]byte)) error {
+	return b.Bus.Run(ctx, ready, func(envelopes ...[]byte) {
+		mine := envelopes[:0]
+		for _, e := range envelopes {
+			if rest, ok := bytes.CutPrefix(e, []byte(b.tag)); ok {
+				mine = append(mine, rest)
+			}
+		}
+		if len(mine) > 0 {
+			receive(mine...)
 		}
 	})
 }

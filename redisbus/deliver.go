@@ -12,17 +12,21 @@ func (b *Bus) arrived(envelope string) {
 	b.in.signal() // there may be nothing in it that would
 }
 
-// Of the buffer in which receive gets an envelope, this much is kept for the
-// next one.
+// One call of receive gets so many envelopes and bytes at most, or one that is
+// larger.
+const (
+	maxBatch      = 256
+	maxBatchBytes = 64 << 10
+)
+
+// keepBuffer is how much of the buffer in which receive gets envelopes is kept
+// for the next ones.
 const keepBuffer = 1 << 20
 
-// giveEvery is after how many envelopes their room in the queue is given back.
-const giveEvery = 64
-
 // deliver hands over what arrives until ctx ends.
-func (b *Bus) deliver(ctx context.Context, receive func([]byte)) {
+func (b *Bus) deliver(ctx context.Context, receive func(...[]byte)) {
 	var items []string
-	var buf []byte
+	var g group
 	reported := false
 	for {
 		select {
@@ -31,28 +35,45 @@ func (b *Bus) deliver(ctx context.Context, receive func([]byte)) {
 		case <-b.in.wake:
 		}
 		items = b.in.take(items)
-		messages, size := 0, 0
-		for i, envelope := range items {
+		empty := b.in.give(0, 0)
+		for rest := items; len(rest) > 0; {
 			if ctx.Err() != nil {
 				return
 			}
-			buf = append(buf[:0], envelope...)
-			receive(buf)
-			b.counts.received.Add(1)
-			items[i] = "" // its memory is free from here on
-			messages++
-			size += len(envelope)
-			if messages == giveEvery {
-				b.in.give(messages, size)
-				messages, size = 0, 0
-			}
-		}
-		empty := b.in.give(messages, size)
-		if cap(buf) > keepBuffer {
-			buf = nil
+			n := g.fill(rest)
+			receive(g.envelopes...)
+			b.counts.received.Add(uint64(n))
+			clear(rest[:n]) // their memory is free from here on
+			rest = rest[n:]
+			empty = b.in.give(n, g.size)
 		}
 		reported = b.overflow(reported, empty)
 	}
+}
+
+// group is what one call of receive gets, in a buffer that is used again.
+type group struct {
+	envelopes [][]byte
+	buf       []byte
+	size      int
+}
+
+// fill makes it consist of the first of items, and returns how many.
+func (g *group) fill(items []string) (n int) {
+	if cap(g.buf) > keepBuffer {
+		g.buf = nil
+	}
+	g.envelopes, g.buf, g.size = g.envelopes[:0], g.buf[:0], 0
+	for _, item := range items {
+		if n == maxBatch || n > 0 && g.size+len(item) > maxBatchBytes {
+			break
+		}
+		g.buf = append(g.buf, item...) // if it moves, the earlier slices keep the old one
+		g.envelopes = append(g.envelopes, g.buf[g.size:len(g.buf):len(g.buf)])
+		g.size += len(item)
+		n++
+	}
+	return n
 }
 
 // overflow logs the start and the end of a time in which receive did not keep

@@ -27,8 +27,10 @@ func Example() {
 		func() {
 			_ = bus.Publish("ws:room:lobby", []byte(`{"serverId":"1","type":"room","target":"lobby","event":"hi"}`))
 		},
-		func(envelope []byte) {
-			fmt.Println(string(envelope))
+		func(envelopes ...[]byte) {
+			for _, e := range envelopes {
+				fmt.Println(string(e))
+			}
 			cancel()
 		})
 	fmt.Println(err)

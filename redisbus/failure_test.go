@@ -308,7 +308,7 @@ func TestServerThatNeverAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = bus.Run(t.Context(), func() { t.Error("ready") }, func([]byte) {})
+	err = bus.Run(t.Context(), func() { t.Error("ready") }, func(...[]byte) {})
 	if err == nil || !strings.Contains(err.Error(), l.Addr().String()+" not ready after 300ms") ||
 		!strings.Contains(err.Error(), "does not answer") {
 		t.Errorf("Run = %v", err)

@@ -54,6 +54,15 @@ func impatient(url string) redisbus.Config {
 	return redisbus.Config{URL: url, ProbeInterval: 100 * time.Millisecond, ProbeTimeout: 3 * time.Second}
 }
 
+// each is a receive that calls f with each envelope.
+func each(f func([]byte)) func(...[]byte) {
+	return func(envelopes ...[]byte) {
+		for _, e := range envelopes {
+			f(e)
+		}
+	}
+}
+
 // launch runs a bus and returns at once.
 func launch(t *testing.T, c redisbus.Config, receive func([]byte)) (n *node, ready chan struct{}) {
 	t.Helper()
@@ -70,7 +79,7 @@ func launch(t *testing.T, c redisbus.Config, receive func([]byte)) (n *node, rea
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	n.cancel = cancel
 	ready = make(chan struct{})
-	go func() { n.result <- bus.Run(ctx, func() { close(ready) }, receive) }()
+	go func() { n.result <- bus.Run(ctx, func() { close(ready) }, each(receive)) }()
 	t.Cleanup(n.stop)
 	return n, ready
 }

@@ -62,15 +62,12 @@ type Options struct {
 	SealFailed func(error)
 }
 
-// Verdict says what became of a message given to Enqueue.
-type Verdict uint8
-
-// The verdicts.
-const (
-	Queued  Verdict = iota
-	Full            // dropped, or the connection was ended, at the limit
-	Closing         // not queued: the connection is ending
-)
+// Tally says what became of the messages given to Enqueue.
+type Tally struct {
+	Queued  int
+	Full    int // dropped, or the connection was ended, at the limit
+	Closing int // not queued: the connection is ending
+}
 
 // lag times the backpressure limit may wait for a socket that is not known to be
 // full: what the workers have not come to write yet is not the peer's fault
@@ -145,17 +142,25 @@ func NewConn(nc net.Conn, deflate bool, opts *Options) *Conn {
 // Polled reports whether c is read by a poller; see the package's comment.
 func (c *Conn) Polled() bool { return c.nc == nil }
 
-// Enqueue queues m for writing, after all that has been queued before.
-func (c *Conn) Enqueue(m *Message) Verdict {
+// Enqueue queues messages for writing, after all that has been queued before.
+func (c *Conn) Enqueue(messages ...*Message) (t Tally) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.enqueueLocked(m)
+	for _, m := range messages {
+		switch {
+		case c.phase != phaseOpen:
+			t.Closing++
+		case c.enqueueLocked(m):
+			t.Queued++
+		default:
+			t.Full++
+		}
+	}
+	return t
 }
 
-func (c *Conn) enqueueLocked(m *Message) Verdict {
-	if c.phase != phaseOpen {
-		return Closing
-	}
+// enqueueLocked queues m on an open connection, unless the limit is reached.
+func (c *Conn) enqueueLocked(m *Message) bool {
 	limit := c.opts.BackpressureLimit
 	if !c.blocked && c.Polled() && c.seal == nil {
 		limit *= lag
@@ -166,10 +171,10 @@ func (c *Conn) enqueueLocked(m *Message) Verdict {
 		if !c.opts.DropWhenFull {
 			c.abortLocked(CauseBackpressure)
 		}
-		return Full
+		return false
 	}
 	c.appendLocked(m)
-	return Queued
+	return true
 }
 
 // Hold keeps what is queued from now on from being written until Release. What
@@ -220,7 +225,7 @@ func (c *Conn) pong(payload []byte) {
 		*waiting = m
 		return
 	}
-	if c.enqueueLocked(m) == Queued {
+	if c.phase == phaseOpen && c.enqueueLocked(m) {
 		c.pongAt = len(c.backlog.messages)
 	}
 }

@@ -117,7 +117,7 @@ func TestPeerEnds(t *testing.T) {
 					_ = p.peer.Close()
 				}
 				wait(t, p.finished)
-				if v := p.Enqueue(text("after")); v != Closing {
+				if v := p.Enqueue(text("after")); v != closing {
 					t.Errorf("after the end Enqueue returns %v", v)
 				}
 				select {

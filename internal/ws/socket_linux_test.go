@@ -80,7 +80,7 @@ func visitAndLeave(t *testing.T, opts *Options, name string, i int) {
 	}
 	var sender sync.WaitGroup
 	sender.Go(func() {
-		for k := 0; c.Enqueue(ms[k%len(ms)]) != Closing; k++ {
+		for k := 0; c.Enqueue(ms[k%len(ms)]) != closing; k++ {
 			runtime.Gosched()
 		}
 	})

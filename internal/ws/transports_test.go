@@ -16,6 +16,13 @@ import (
 // patience is how long tests wait for what must come.
 const patience = 20 * time.Second
 
+// What Enqueue says of one message.
+var (
+	queued  = Tally{Queued: 1}
+	full    = Tally{Full: 1}
+	closing = Tally{Closing: 1}
+)
+
 // transport makes connected pairs.
 type transport struct {
 	name  string

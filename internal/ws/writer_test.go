@@ -29,7 +29,7 @@ func TestOrderOfConcurrentSenders(t *testing.T) {
 				for s := range senders {
 					all.Go(func() {
 						for i := range each {
-							if v := p.Enqueue(text(fmt.Sprintf("%d %d %s", s, i, strings.Repeat("x", i*i%9000)))); v != Queued {
+							if v := p.Enqueue(text(fmt.Sprintf("%d %d %s", s, i, strings.Repeat("x", i*i%9000)))); v != queued {
 								t.Errorf("verdict %v", v)
 							}
 						}
@@ -93,25 +93,25 @@ func TestSlowPeerIsCutOff(t *testing.T) {
 		slow := serve(t, tr, opts)
 		others := []*party{serve(t, tr, opts), serve(t, tr, opts)}
 		m := text(strings.Repeat("x", 50_000))
-		verdict, sent := Queued, 0
-		for ; verdict == Queued; sent++ {
+		verdict, sent := queued, 0
+		for ; verdict == queued; sent++ {
 			if sent > 10_000 {
 				t.Fatal("no limit")
 			}
 			verdict = slow.Enqueue(m)
 			for _, o := range others {
-				if v := o.Enqueue(m); v != Queued {
+				if v := o.Enqueue(m); v != queued {
 					t.Fatalf("another peer: %v", v)
 				}
 				o.expect(t, ws.OpText, string(m.Payload()))
 			}
 		}
-		if verdict != Full || sent*m.Size() < opts.BackpressureLimit {
+		if verdict != full || sent*m.Size() < opts.BackpressureLimit {
 			t.Errorf("%v after %d messages", verdict, sent)
 		}
 		slow.expectServed(t, End{Cause: CauseBackpressure, Code: 1006})
 		wait(t, slow.finished)
-		if v := slow.Enqueue(m); v != Closing {
+		if v := slow.Enqueue(m); v != closing {
 			t.Errorf("afterwards: %v", v)
 		}
 		for _, o := range others {
@@ -129,19 +129,19 @@ func TestDropWhenFull(t *testing.T) {
 		opts.BackpressureLimit, opts.DropWhenFull = 1<<20, true
 		p := serve(t, tr, opts)
 		pad := strings.Repeat("x", 50_000)
-		var queued []string
+		var sent []string
 		for i := 0; ; i++ {
 			s := fmt.Sprint(i, pad)
-			if p.Enqueue(text(s)) == Queued {
-				queued = append(queued, s)
+			if p.Enqueue(text(s)) == queued {
+				sent = append(sent, s)
 			} else if p.Backpressured() { // and not only faster than the writer
 				break
 			}
 		}
-		for _, s := range queued {
+		for _, s := range sent {
 			p.expect(t, ws.OpText, s)
 		}
-		for p.Enqueue(text("room again")) == Full { //nolint:revive // the writer has still to notice
+		for p.Enqueue(text("room again")) == full { //nolint:revive // the writer has still to notice
 		}
 		p.expect(t, ws.OpText, "room again")
 		for p.Backpressured() { //nolint:revive // as above
@@ -155,10 +155,10 @@ func TestOneMessageOverTheLimit(t *testing.T) {
 		opts.BackpressureLimit = 1000
 		p := serve(t, tr, opts)
 		large := strings.Repeat("x", 5<<20)
-		if v := p.Enqueue(text(large)); v != Queued {
+		if v := p.Enqueue(text(large)); v != queued {
 			t.Fatalf("to an idle peer: %v", v)
 		}
-		if v := p.Enqueue(text("one more")); v != Full {
+		if v := p.Enqueue(text("one more")); v != full {
 			t.Fatalf("behind it: %v", v)
 		}
 		p.expectServed(t, End{Cause: CauseBackpressure, Code: 1006})
@@ -176,7 +176,7 @@ func TestCloseComesLast(t *testing.T) {
 		p.Enqueue(text("error"))
 		p.Close(4003, strings.Repeat("é", 100))
 		p.Close(1001, "too late")
-		if v := p.Enqueue(text("too late")); v != Closing {
+		if v := p.Enqueue(text("too late")); v != closing {
 			t.Errorf("behind the close frame: %v", v)
 		}
 		p.expectServed(t, End{CauseServerClosed, 4003, strings.Repeat("é", 100)})

@@ -49,7 +49,11 @@ func Main(build func() (http.Handler, Deliver, error)) {
 				}
 			}()
 		}
-		return bus.Run(ctx, ready, func(envelope []byte) { receive(envelope, deliver) })
+		return bus.Run(ctx, ready, func(envelopes ...[]byte) {
+			for _, e := range envelopes {
+				receive(e, deliver)
+			}
+		})
 	})
 }
 

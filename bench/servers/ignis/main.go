@@ -79,7 +79,6 @@ func (c *chat) onMessage(ctx context.Context, _ *ignis.Client, m wire.Message) e
 func handler(srv *ignis.Server) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(wire.DefaultPath, srv)
-	mux.HandleFunc("POST /burst", func(w http.ResponseWriter, r *http.Request) { burst(srv, w, r) })
 	mux.HandleFunc("GET /waiting", func(w http.ResponseWriter, _ *http.Request) {
 		n := 0
 		for _, c := range srv.Clients() {
