@@ -99,12 +99,12 @@ func (s *Server) receive(envelopes ...[]byte) {
 		to := Destination{kind: e.Type, target: e.Target}
 		m, exclude := frame(e.Event, e.Data), to.exclude(e.Exclude)
 		if !r.add(to, m, exclude) {
-			s.deliver(r.to, r.exclude, r.messages...)
+			s.deliver(r.to, r.exclude, ws.Join(r.messages...))
 			r.start(to, m, exclude)
 		}
 	}
 	if len(r.messages) > 0 {
-		s.deliver(r.to, r.exclude, r.messages...)
+		s.deliver(r.to, r.exclude, ws.Join(r.messages...))
 	}
 }
 
@@ -155,6 +155,5 @@ func (r *run) add(to Destination, m *ws.Message, exclude []string) bool {
 }
 
 func (r *run) start(to Destination, m *ws.Message, exclude []string) {
-	r.to, r.exclude, r.size = to, exclude, m.Size()
-	r.messages = append(r.messages[:0], m)
+	*r = run{to, exclude, []*ws.Message{m}, m.Size()} // what was joined keeps its slice
 }

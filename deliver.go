@@ -159,9 +159,9 @@ func frame(event string, data json.RawMessage) *ws.Message {
 	return ws.Text(wire.MessageSize(m), func(dst []byte) []byte { return wire.AppendMessage(dst, m) })
 }
 
-// deliver queues messages for every client here that they are for. Local messages
+// deliver queues a message for every client here that it is for. Local messages
 // and those from the bus meet here.
-func (s *Server) deliver(to Destination, exclude []string, messages ...*ws.Message) {
+func (s *Server) deliver(to Destination, exclude []string, m *ws.Message) {
 	list := targets.Get().(*[]*client)
 	defer func() {
 		clear(*list) // keep no client alive
@@ -186,9 +186,9 @@ func (s *Server) deliver(to Destination, exclude []string, messages ...*ws.Messa
 		if except.has(c.member.ID) {
 			continue
 		}
-		t := c.conn.Enqueue(messages...)
+		t := c.conn.Enqueue(m)
 		queued += t.Queued
-		if t.Queued < len(messages) {
+		if t.Full+t.Closing > 0 {
 			s.dropped(c, t)
 		}
 	}

@@ -3,9 +3,11 @@ package ignis_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -98,6 +100,63 @@ func TestReceivedDataIsNotTouched(t *testing.T) {
 		}
 		b.in <- []byte(`{"serverId":"emitter","type":"broadcast","event":"x"}`)
 		p.only(`{"event":"x"}`)
+	})
+}
+
+// What comes together keeps its order, and each envelope goes to whom it is for.
+func TestReceiveTogether(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newFakeBus()
+		c := newCrowd(t, b)
+		envelope := func(n int, more string) []byte {
+			return fmt.Appendf(nil, `{"serverId":"s","event":"x","data":%d,%s}`, n, more)
+		}
+		const all, lobby = `"type":"broadcast"`, `"type":"room","target":"lobby"`
+		ignis.Receive(c.Server,
+			envelope(1, all), envelope(2, all), []byte(secret), envelope(3, all),
+			envelope(4, lobby), envelope(5, lobby), envelope(6, `"type":"other"`), envelope(7, lobby),
+			envelope(8, all+`,"exclude":["`+c.bob.id+`"]`), envelope(9, all), envelope(10, all),
+			envelope(11, all+`,"exclude":["`+c.bob.id+`"]`), envelope(12, all+`,"exclude":["`+c.bob.id+`"]`),
+			envelope(13, `"type":"user","target":"bob"`), envelope(14, `"type":"client","target":"`+c.bob.id+`"`),
+			envelope(15, `"type":"room","target":"`+c.bob.id+`"`), envelope(16, all))
+		for name, row := range map[string]struct {
+			p    *peer
+			want []int
+		}{
+			"ann1":     {c.ann1, []int{1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 16}},
+			"ann2":     {c.ann2, []int{1, 2, 3, 8, 9, 10, 11, 12, 16}},
+			"bob":      {c.bob, []int{1, 2, 3, 4, 5, 7, 9, 10, 13, 14, 15, 16}},
+			"stranger": {c.stranger, nil},
+		} {
+			var want []string
+			for _, n := range row.want {
+				want = append(want, fmt.Sprintf(`{"event":"x","data":%d}`, n))
+			}
+			if got := row.p.got(); !slices.Equal(got, want) {
+				t.Errorf("%s received %q, want %q", name, got, want)
+			}
+		}
+		s := c.Stats()
+		if s.BusReceived != 17 || s.BusMalformed != 1 || s.BusUnknown != 1 {
+			t.Errorf("counted %d, %d malformed, %d unknown", s.BusReceived, s.BusMalformed, s.BusUnknown)
+		}
+		ignis.Receive(c.Server)
+		// More than is joined, and messages larger than that.
+		large := strings.Repeat("y", 70_000)
+		var many [][]byte
+		var want []string
+		for i := range 1000 {
+			data := fmt.Sprintf(`[%d,%q]`, i, large[:min(len(large), i%7*(i%300))])
+			if i%250 == 0 {
+				data = fmt.Sprintf(`%q`, large)
+			}
+			many = append(many, []byte(`{"serverId":"s","event":"x",`+all+`,"data":`+data+`}`))
+			want = append(want, `{"event":"x","data":`+data+`}`)
+		}
+		ignis.Receive(c.Server, many...)
+		if got := c.ann2.got(); !slices.Equal(got, want) {
+			t.Errorf("received %d messages, want %d in order", len(got), len(want))
+		}
 	})
 }
 

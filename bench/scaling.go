@@ -91,12 +91,12 @@ func (t *trial) writeBurst(ctx context.Context, srv *server, nr int) (wall, cpu 
 	if err != nil {
 		return 0, 0, err
 	}
-	began := time.Now()
 	redis, err := t.dialRedis(ctx)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer func() { _ = redis.Close() }() // without reading how many got each message
+	began := time.Now()
 	if _, err := redis.Write(burst); err != nil {
 		return 0, 0, err
 	}
@@ -117,7 +117,7 @@ func (t *trial) writeBurst(ctx context.Context, srv *server, nr int) (wall, cpu 
 // watchWork returns when, and after how much CPU time, a process last worked: the
 // moment after which it used next to nothing for 50 ms.
 func watchWork(ctx context.Context, pid int, before time.Duration) (last time.Time, cpu time.Duration, err error) {
-	const step, rest = 500 * time.Microsecond, 50 * time.Millisecond
+	const step, rest = time.Millisecond, 50 * time.Millisecond
 	last, cpu = time.Now(), before
 	for began := time.Now(); ctx.Err() == nil; {
 		time.Sleep(step)

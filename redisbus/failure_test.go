@@ -1,6 +1,7 @@
 package redisbus_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -223,6 +224,74 @@ func TestSlowReceive(t *testing.T) {
 	redistest.Wait(t, "the next envelope", func() bool { return heard.Load()+slow.Stats().Dropped == 101 })
 	if n := slow.log.count("are dropped"); n != 1 {
 		t.Errorf("logged %d times that envelopes are dropped, want once:\n%s", n, slow.log)
+	}
+}
+
+// What has come meanwhile is handed over together, within bounds.
+func TestWhatComesTogetherIsHandedOverTogether(t *testing.T) {
+	r := redistest.Start(t)
+	bus, err := redisbus.New(impatient(r.URL()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready, busy, release := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	batches, done := make(chan []string, 10_000), make(chan error, 1)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	go func() {
+		done <- bus.Run(ctx, func() { close(ready) }, func(envelopes ...[]byte) {
+			var batch []string
+			for _, e := range envelopes {
+				batch = append(batch, string(e))
+			}
+			if batch[0] == "first" {
+				close(busy)
+				<-release
+			}
+			batches <- batch
+		})
+	}()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}()
+	<-ready
+	publish := func(text string) {
+		if err := bus.Publish("ws:room:lobby", []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish("first")
+	<-busy
+	var want []string
+	for i := range 2000 {
+		want = append(want, fmt.Sprint(i, strings.Repeat("x", i)))
+	}
+	want = append(want, strings.Repeat("y", 200_000), "last")
+	for _, text := range want {
+		publish(text)
+	}
+	redistest.Wait(t, "all to be there", func() bool { return bus.Stats().Waiting == len(want)+1 })
+	close(release)
+	<-batches
+	n := 0
+	for len(want) > 0 {
+		batch, size := <-batches, 0
+		for _, text := range batch {
+			if text != want[0] {
+				t.Fatalf("%.20q of %d bytes comes, want %.20q", text, len(text), want[0])
+			}
+			want = want[1:]
+			size += len(text)
+		}
+		if len(batch) > 256 || len(batch) > 1 && size > 64<<10 {
+			t.Errorf("%d envelopes with %d bytes together", len(batch), size)
+		}
+		n++
+	}
+	if n > 100 {
+		t.Errorf("%d calls", n)
 	}
 }
 

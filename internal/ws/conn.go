@@ -62,7 +62,7 @@ type Options struct {
 	SealFailed func(error)
 }
 
-// Tally says what became of the messages given to Enqueue.
+// Tally says what became of the messages that one given to Enqueue consists of.
 type Tally struct {
 	Queued  int
 	Full    int // dropped, or the connection was ended, at the limit
@@ -142,39 +142,40 @@ func NewConn(nc net.Conn, deflate bool, opts *Options) *Conn {
 // Polled reports whether c is read by a poller; see the package's comment.
 func (c *Conn) Polled() bool { return c.nc == nil }
 
-// Enqueue queues messages for writing, after all that has been queued before.
-func (c *Conn) Enqueue(messages ...*Message) (t Tally) {
+// Enqueue queues m for writing, after all that has been queued before.
+func (c *Conn) Enqueue(m *Message) (t Tally) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, m := range messages {
-		switch {
-		case c.phase != phaseOpen:
-			t.Closing++
-		case c.enqueueLocked(m):
-			t.Queued++
-		default:
-			t.Full++
-		}
-	}
+	c.enqueueLocked(m, &t)
 	return t
 }
 
-// enqueueLocked queues m on an open connection, unless the limit is reached.
-func (c *Conn) enqueueLocked(m *Message) bool {
+func (c *Conn) enqueueLocked(m *Message, t *Tally) {
+	if c.phase != phaseOpen {
+		t.Closing += m.count()
+		return
+	}
 	limit := c.opts.BackpressureLimit
 	if !c.blocked && c.Polled() && c.seal == nil {
 		limit *= lag
 	}
-	// One message over the limit may go to a connection with nothing waiting:
-	// its size is not the peer's fault.
-	if c.queued > 0 && c.queued+m.Size() > limit {
+	full := c.queued+m.Size() > limit
+	switch {
+	case full && m.parts != nil:
+		for _, p := range m.parts { // as many as fit
+			c.enqueueLocked(p, t)
+		}
+	case full && c.queued > 0:
+		t.Full++
 		if !c.opts.DropWhenFull {
 			c.abortLocked(CauseBackpressure)
 		}
-		return false
+	default:
+		// One message over the limit may go to a connection with nothing waiting:
+		// its size is not the peer's fault.
+		c.appendLocked(m)
+		t.Queued += m.count()
 	}
-	c.appendLocked(m)
-	return true
 }
 
 // Hold keeps what is queued from now on from being written until Release. What
@@ -225,7 +226,8 @@ func (c *Conn) pong(payload []byte) {
 		*waiting = m
 		return
 	}
-	if c.phase == phaseOpen && c.enqueueLocked(m) {
+	var t Tally
+	if c.enqueueLocked(m, &t); t == (Tally{Queued: 1}) {
 		c.pongAt = len(c.backlog.messages)
 	}
 }

@@ -9,12 +9,13 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Message is one frame ready to be written to any number of connections. What it
-// says never changes after it has been made.
+// Message is one frame ready to be written to any number of connections, or
+// several. What it says never changes after it has been made.
 type Message struct {
 	frame []byte
-	head  uint8 // length of the frame's header
-	clear bool  // goes out as it is, also on a sealed connection
+	head  uint8      // length of the frame's header
+	clear bool       // goes out as it is, also on a sealed connection
+	parts []*Message // the messages that this one consists of, if they are several
 
 	pack   sync.Once // makes packed when the first one needs it
 	packed []byte    // the frame with its text compressed; nil if that is no smaller
@@ -31,6 +32,26 @@ func Text(size int, fill func(dst []byte) []byte) *Message {
 	putHeader(b, ws.OpText, n)
 	return &Message{frame: b, head: uint8(head)}
 }
+
+// Join returns one message that consists of several: to queue them, and to keep
+// them waiting, costs no more than for one. It must not be called with none.
+func Join(parts ...*Message) *Message {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	size := 0
+	for _, p := range parts {
+		size += p.Size()
+	}
+	m := &Message{frame: make([]byte, 0, size), parts: parts}
+	for _, p := range parts {
+		m.frame = append(m.frame, p.frame...)
+	}
+	return m
+}
+
+// count returns how many messages m consists of.
+func (m *Message) count() int { return max(1, len(m.parts)) }
 
 // appendText appends a text frame with the payload to dst.
 func appendText(dst, payload []byte) []byte {
@@ -69,7 +90,8 @@ func (m *Message) Clear() *Message {
 	return &Message{frame: m.frame, head: m.head, clear: true}
 }
 
-// Payload returns the text of the message. It must not be changed.
+// Payload returns the text of a message that consists of one. It must not be
+// changed.
 func (m *Message) Payload() []byte { return m.frame[m.head:] }
 
 // Size returns how many bytes the message takes on the wire, not compressed.
@@ -86,7 +108,14 @@ func (m *Message) bytes(deflate bool) []byte {
 	if !deflate || len(m.frame)-int(m.head) < deflateMin {
 		return m.frame // so are all control frames, which must not be compressed
 	}
-	m.pack.Do(func() { m.packed = deflated(m.Payload(), len(m.frame)) })
+	m.pack.Do(func() {
+		if m.parts == nil {
+			m.packed = deflated(m.Payload(), len(m.frame))
+		}
+		for _, p := range m.parts {
+			m.packed = append(m.packed, p.bytes(true)...)
+		}
+	})
 	if m.packed == nil {
 		return m.frame
 	}

@@ -1,6 +1,14 @@
 package ws
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+)
+
+// yieldEvery is after how many connections a worker lets others run, who have
+// more for the next ones perhaps. Raw system calls take no break, and with a worker
+// on every processor nothing would be read for as long as the runtime allows.
+const yieldEvery = 32
 
 // worker writes to its dirty connections, one after the other. Every polled
 // connection belongs to one worker.
@@ -42,6 +50,9 @@ func (w *worker) run() {
 		batch, w.dirty = w.dirty, batch[:0]
 		w.mu.Unlock()
 		for i, c := range batch {
+			if i%yieldEvery == yieldEvery-1 {
+				runtime.Gosched()
+			}
 			batch[i] = nil
 			if c.write(&j) {
 				w.push(c) // behind the others

@@ -199,6 +199,10 @@ func (j *joiner) bytes(c *Conn) []byte {
 // sealed is left out: it must not leave in clear.
 func joinSealed(dst []byte, batch []*Message, seal Sealer, failed func(error)) []byte {
 	for _, m := range batch {
+		if m.parts != nil {
+			dst = joinSealed(dst, m.parts, seal, failed)
+			continue
+		}
 		if m.clear {
 			dst = append(dst, m.frame...)
 			continue

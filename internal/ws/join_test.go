@@ -1,0 +1,126 @@
+package ws
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gobwas/ws"
+)
+
+// series are n messages of size bytes each, and one that consists of them.
+func series(n, size int) (texts []string, joined *Message) {
+	parts := make([]*Message, n)
+	for i := range n {
+		s := fmt.Sprintf("%d ", i)
+		texts = append(texts, s+strings.Repeat("x", size-len(s)))
+		parts[i] = text(texts[i])
+	}
+	return texts, Join(parts...)
+}
+
+// A message that consists of several is no different for the peer, whatever is
+// before and behind it, and also when the socket takes it in pieces.
+func TestJoinedMessages(t *testing.T) {
+	onAll(t, func(t *testing.T, tr transport) {
+		for _, sealed := range []bool{false, true} {
+			t.Run(fmt.Sprintf("sealed %v", sealed), func(t *testing.T) {
+				p := serve(t, tr, defaults())
+				seal := func(s string) string { return s }
+				if sealed {
+					seal = func(s string) string { return "~" + s }
+					p.Hold()
+					p.Seal(func(b []byte) ([]byte, error) { return []byte(seal(string(b))), nil })
+					p.Release()
+				}
+				texts, joined := series(300, 20_000) // more than any socket's buffer has room for
+				p.Enqueue(text("before"))
+				if v := p.Enqueue(joined); v != (Tally{Queued: 300}) {
+					t.Errorf("%+v", v)
+				}
+				p.Enqueue(text("behind"))
+				p.expect(t, ws.OpText, seal("before"))
+				for _, s := range texts {
+					p.expect(t, ws.OpText, seal(s))
+				}
+				p.expect(t, ws.OpText, seal("behind"))
+			})
+		}
+	})
+}
+
+// A connection that is sealed between the queueing and the writing seals each.
+func TestJoinedMessagesAreSealedLate(t *testing.T) {
+	onAll(t, func(t *testing.T, tr transport) {
+		var failed atomic.Int64
+		opts := defaults()
+		opts.SealFailed = func(error) { failed.Add(1) }
+		p := serve(t, tr, opts)
+		texts, joined := series(10, 100)
+		p.Hold()
+		p.Enqueue(joined)
+		p.Seal(func(b []byte) ([]byte, error) {
+			if string(b) == texts[4] {
+				return nil, fmt.Errorf("cannot")
+			}
+			return append([]byte("~"), b...), nil
+		})
+		p.Release()
+		for i, s := range texts {
+			if i != 4 {
+				p.expect(t, ws.OpText, "~"+s)
+			}
+		}
+		if failed.Load() != 1 {
+			t.Errorf("%d could not be sealed", failed.Load())
+		}
+	})
+}
+
+// At the limit as many go as there is room for.
+func TestJoinedMessagesAtTheLimit(t *testing.T) {
+	for _, drop := range []bool{false, true} {
+		onAll(t, func(t *testing.T, tr transport) {
+			opts := defaults()
+			opts.BackpressureLimit, opts.DropWhenFull = 1000, drop
+			p := serve(t, tr, opts)
+			limit := opts.BackpressureLimit
+			if p.Polled() {
+				limit *= lag
+			}
+			texts, joined := series(100, 100)
+			fit := limit / len(text(texts[0]).frame)
+			p.Hold()
+			want := Tally{Queued: fit, Full: 1, Closing: 100 - fit - 1}
+			if drop {
+				want = Tally{Queued: fit, Full: 100 - fit}
+			}
+			if got := p.Enqueue(joined); got != want {
+				t.Errorf("drop %v: %+v, want %+v", drop, got, want)
+			}
+			if !drop {
+				p.expectServed(t, End{Cause: CauseBackpressure, Code: 1006})
+				return
+			}
+			p.Release()
+			for _, s := range texts[:fit] {
+				p.expect(t, ws.OpText, s)
+			}
+		})
+	}
+}
+
+func TestJoinedMessagesCompressed(t *testing.T) {
+	texts, joined := series(3, 1000)
+	want := 0
+	for _, s := range texts {
+		want += len(text(s).bytes(true))
+	}
+	if got := joined.bytes(true); len(got) != want || len(got) >= joined.Size() {
+		t.Errorf("%d bytes, want %d", len(got), want)
+	}
+	if one := text("alone"); Join(one) != one {
+		t.Error("one message has been copied")
+	}
+}
