@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"math"
 	"time"
 
@@ -35,40 +34,14 @@ func (s *Server) authenticate(ctx context.Context, c *client, cred Credentials) 
 		ID: c.member.ID, UserID: who.UserID, Metadata: who.Metadata,
 		RemoteAddr: cred.RemoteAddr, ConnectedAt: c.connectedAt,
 	}
-	var session *Session
-	if s.cfg.RequireEncryption {
-		if s.cfg.Handshake == nil {
-			s.refuse(c, "", wire.CloseEncryptionRequired)
-			return
-		}
-		if session, err = s.handshake(ctx, c, identity, cred); err != nil {
-			if ctx.Err() == nil {
-				s.callbackFailed("Handshake", c, err)
-			}
-			s.refuse(c, wire.ErrorHandshake, wire.CloseEncryptionRequired)
-			return
-		}
+	session, ok := s.secure(ctx, c, identity, cred)
+	if !ok {
+		return
 	}
 	if s.admit(c, identity, session) && s.cfg.OnConnect != nil {
 		err := s.call("OnConnect", c, func() error { s.cfg.OnConnect(ctx, identity); return nil })
 		s.callbackFailed("OnConnect", c, err)
 	}
-}
-
-func (s *Server) handshake(ctx context.Context, c *client, id *Client, cred Credentials) (*Session, error) {
-	var session *Session
-	err := s.call("Handshake", c, func() (err error) {
-		session, err = s.cfg.Handshake(ctx, id, cred)
-		return err
-	})
-	switch {
-	case err != nil:
-		return nil, err
-	case session == nil || session.Seal == nil:
-		return nil, errors.New("handshake returned no session that can seal")
-	}
-	id.Encrypted, id.ServerPublicKey, id.Salt = true, session.ServerPublicKey, session.Salt
-	return session, nil
 }
 
 // refuse closes a client that did not get in, after an error event if there is
@@ -101,7 +74,7 @@ func (s *Server) admit(c *client, id *Client, session *Session) bool {
 	c.state, c.identity, c.session = StateAuthenticated, id, session
 	c.conn.Hold()
 	if session != nil {
-		c.conn.Seal(session.Seal)
+		c.conn.Seal(s.sealer(c, id, session))
 	}
 	t := c.conn.Enqueue(connected)
 	c.mu.Unlock()
@@ -126,41 +99,4 @@ func connectedData(id *Client) json.RawMessage {
 		Salt            string `json:"salt,omitempty"`
 	}{id.ID, id.UserID, time.Now().UTC().Format(wire.TimeFormat), id.ServerPublicKey, id.Salt})
 	return data
-}
-
-// open treats the content of an encrypted event as a message from the client.
-func (s *Server) open(c *client, m wire.Message) {
-	c.mu.Lock()
-	session := c.session
-	c.mu.Unlock()
-	var inner wire.Message
-	err := errors.New("the client is not encrypted")
-	if session != nil && session.Open != nil {
-		err = s.call("Session.Open", c, func() error {
-			text, err := session.Open(m.Data)
-			if err != nil {
-				return err
-			}
-			inner, err = wire.DecodeMessage(text)
-			return err
-		})
-	}
-	if err == nil && (inner.Event == wire.EventEncrypted || inner.Event == wire.EventAuthenticate) {
-		err = fmt.Errorf("%s within an encrypted message", inner.Event)
-	}
-	if err != nil {
-		s.counts.badEncrypted.Add(1)
-		s.cfg.Logger.Debug("encrypted message refused", "client", c.member.ID, "error", err)
-		s.sendError(c, wire.ErrorEncryptedMessage)
-		return
-	}
-	if inner.Event != wire.EventHeartbeat {
-		s.dispatchAuthenticated(c, inner)
-	}
-}
-
-// sealFailed is called when a message to an encrypted client was dropped.
-func (s *Server) sealFailed(err error) {
-	s.counts.sealFailures.Add(1)
-	s.errorf("message to an encrypted client dropped: it could not be sealed", "error", err)
 }

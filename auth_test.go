@@ -62,7 +62,7 @@ func TestNothingBeforeAuthentication(t *testing.T) {
 				<-step
 				return ignis.Identity{UserID: "ann"}, nil
 			},
-			RequireEncryption: true,
+			Encryption: ignis.EncryptionRequired,
 			Handshake: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Session, error) {
 				<-step
 				return &ignis.Session{Seal: func(text []byte) ([]byte, error) { return text, nil }}, nil
@@ -175,7 +175,7 @@ func TestConnectedBytes(t *testing.T) {
 					Authenticate: func(context.Context, ignis.Credentials) (ignis.Identity, error) {
 						return ignis.Identity{UserID: row.user}, nil
 					},
-					RequireEncryption: row.session != nil,
+					Encryption: required(row.session != nil),
 					Handshake: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Session, error) {
 						return row.session, nil
 					},

@@ -120,22 +120,6 @@ type Disconnect struct {
 	Reason string
 }
 
-// Session is an encrypted connection, as a Handshake made it. Its functions are
-// called by one goroutine at a time each, and Seal beside Open. What they are
-// given is theirs only during the call; what Seal returns is the server's until
-// the next call, what Open returns for good.
-type Session struct {
-	// ServerPublicKey and Salt are sent to the client, which needs them to
-	// derive its key.
-	ServerPublicKey, Salt string
-	// Seal returns the text to send instead of message. An error drops the
-	// message: it never goes out in clear. Required.
-	Seal func(message []byte) ([]byte, error)
-	// Open returns the message in the data of an encrypted event from the
-	// client. Nil: the client may not send any.
-	Open func(data json.RawMessage) ([]byte, error)
-}
-
 // Client returns a snapshot of the client with the id.
 func (s *Server) Client(id string) (ClientInfo, bool) {
 	if s == nil {

@@ -52,12 +52,31 @@ type Config struct {
 	// Bus connects the instances of a cluster. Nil: this process is alone.
 	Bus Bus
 
-	// RequireEncryption closes clients with which no Handshake was made (4004).
-	RequireEncryption bool
-	// Handshake agrees on keys with a client that has just been authenticated,
-	// and is only called with RequireEncryption. An error refuses the client
-	// (4004). Nil: with RequireEncryption every client is refused.
+	// Encryption says which clients are encrypted: none, which is the default,
+	// those that send a public key when they authenticate themselves, or all; then
+	// the others are closed with 4004. A public key that is none refuses the client,
+	// too. Package seal says how it works, and SECURITY.md what it is good for.
+	Encryption Encryption
+	// EncryptionInfo is what keys are derived for; clients need the same.
+	// "": seal.Info.
+	EncryptionInfo string
+	// Handshake replaces the built-in key agreement, if Encryption is not off. It
+	// is called for each client that has just been authenticated. A nil session
+	// leaves the client in clear, or refuses it (4004) if encryption is required; an
+	// error refuses it.
 	Handshake func(ctx context.Context, c *Client, cred Credentials) (*Session, error)
+	// Transform may put another message in the place of one that goes to an
+	// encrypted client, before that is sealed. Nil without an error: it goes as it
+	// is. An error, or a message without an event, drops it. It is called for the
+	// messages of one client in their order, and may take its time; clients that
+	// are in clear do not wait for it. The message is Transform's to keep.
+	Transform func(ctx context.Context, c *Client, m wire.Message) (*wire.Message, error)
+	// EncryptedBatchLimit is for how many clients at a time Transform, or the Seal
+	// of a Session, may run. 0: 10.
+	EncryptedBatchLimit int
+	// TransformTimeout is how long Transform and Seal together may take for a
+	// message. When it is over the client is cut off. 0: 10 s.
+	TransformTimeout time.Duration
 
 	// DefaultRooms are joined by every client. Nil: ws-default and
 	// ws-notification. To have none, give an empty slice that is not nil.
@@ -136,6 +155,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
+	if c.Encryption > EncryptionRequired {
+		return c, fmt.Errorf("ignis: Config.Encryption is %v", c.Encryption)
+	}
 	for _, room := range c.DefaultRooms {
 		if room == "" {
 			return c, errors.New("ignis: Config.DefaultRooms has an empty name")
@@ -150,6 +172,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"MaxRoomsPerRequest", &c.MaxRoomsPerRequest, 128},
 		{"MaxPayload", &c.MaxPayload, wire.DefaultMaxPayload},
 		{"BackpressureLimit", &c.BackpressureLimit, wire.DefaultBackpressureLimit},
+		{"EncryptedBatchLimit", &c.EncryptedBatchLimit, 10},
 	}
 	for _, f := range ints {
 		if *f.v < 0 {
@@ -171,6 +194,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"HeartbeatInterval", &c.HeartbeatInterval, wire.DefaultHeartbeatInterval},
 		{"HeartbeatTimeout", &c.HeartbeatTimeout, wire.DefaultHeartbeatTimeout},
 		{"CloseTimeout", &c.CloseTimeout, 3 * time.Second},
+		{"TransformTimeout", &c.TransformTimeout, 10 * time.Second},
 		{"ShutdownTimeout", &c.ShutdownTimeout, 10 * time.Second},
 	}
 	for _, f := range durations {

@@ -140,6 +140,13 @@ func (s *Server) sendError(c *client, text string) {
 	s.enqueued(c, t)
 }
 
+// who returns the identity of an authenticated client, else nil.
+func (c *client) who() *Client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.identity
+}
+
 func (c *client) info() ClientInfo {
 	c.mu.Lock()
 	state, identity := c.state, c.identity
@@ -170,6 +177,8 @@ func causeText(end ws.End) string {
 		return "backpressure"
 	case ws.CauseIdle:
 		return "idle timeout"
+	case ws.CauseSealing:
+		return "sealing timeout"
 	case ws.CauseServerClosed:
 		switch end.Code {
 		case wire.CloseGoingAway:

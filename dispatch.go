@@ -35,7 +35,7 @@ func (s *Server) dispatch(c *client, payload []byte, binary bool) {
 	m.Data = bytes.Clone(m.Data) // the payload is the transport's
 
 	c.mu.Lock()
-	state, encrypted := c.state, c.session != nil
+	state := c.state
 	if m.Event == wire.EventAuthenticate && state == StateUnauthorized {
 		c.state = StateAuthenticating
 		if c.timer != nil {
@@ -52,7 +52,7 @@ func (s *Server) dispatch(c *client, payload []byte, binary bool) {
 	case state != StateAuthenticated:
 		s.counts.unauthenticated.Add(1)
 		s.sendError(c, wire.ErrorUnauthenticated)
-	case encrypted && !wire.ServerOnly(m.Event) && !system(m.Event):
+	case s.cfg.Encryption == EncryptionRequired && !wire.ServerOnly(m.Event) && !system(m.Event):
 		s.counts.badEncrypted.Add(1)
 		s.sendError(c, wire.ErrorClear)
 	default:
@@ -61,26 +61,42 @@ func (s *Server) dispatch(c *client, payload []byte, binary bool) {
 }
 
 // system reports whether an authenticated client may send event in clear even
-// where it has agreed on keys.
+// where encryption is required.
 func system(event string) bool {
 	return event == wire.EventJoin || event == wire.EventLeave || event == wire.EventEncrypted
 }
 
 // dispatchAuthenticated takes a message from an authenticated client.
 func (s *Server) dispatchAuthenticated(c *client, m wire.Message) {
+	if m.Event == wire.EventEncrypted && !c.opensItself() {
+		var ok bool
+		if m, ok = s.open(c, m); !ok {
+			return
+		}
+	}
+	if kind, ok := s.kind(c, m); ok {
+		s.push(c, job{kind, m})
+	}
+}
+
+// kind returns what is to be done about a message from an authenticated client,
+// if anything.
+func (s *Server) kind(c *client, m wire.Message) (jobKind, bool) {
 	switch {
+	case m.Event == wire.EventHeartbeat:
+		return 0, false
 	case m.Event == wire.EventEncrypted:
-		s.open(c, m)
+		return jobOpen, true
 	case m.Event == wire.EventJoin:
-		s.push(c, job{jobJoin, m})
+		return jobJoin, true
 	case m.Event == wire.EventLeave:
-		s.push(c, job{jobLeave, m})
+		return jobLeave, true
 	case wire.ServerOnly(m.Event):
 		s.counts.ignored.Add(1)
 		s.cfg.Logger.Debug("message dropped: only servers send this event", "client", c.member.ID, "event", m.Event)
-	default:
-		s.push(c, job{jobMessage, m})
+		return 0, false
 	}
+	return jobMessage, true
 }
 
 // handle gives a message to the application.
@@ -90,7 +106,7 @@ func (s *Server) handle(ctx context.Context, c *client, m wire.Message) {
 		s.counts.ignored.Add(1)
 		return
 	}
-	err := s.call("OnMessage", c, func() error { return s.cfg.OnMessage(ctx, c.identity, m) })
+	err := s.call("OnMessage", c, func() error { return s.cfg.OnMessage(ctx, c.who(), m) })
 	s.callbackFailed("OnMessage", c, err)
 }
 
@@ -102,7 +118,7 @@ func (s *Server) callDisconnect(c *client) {
 	ctx, cancel := s.newContext() // that of the client is over
 	defer cancel()
 	err := s.call("OnDisconnect", c, func() error {
-		s.cfg.OnDisconnect(ctx, c.identity, *c.end)
+		s.cfg.OnDisconnect(ctx, c.who(), *c.end)
 		return nil
 	})
 	s.callbackFailed("OnDisconnect", c, err)

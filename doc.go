@@ -15,6 +15,9 @@
 // Callbacks see a [Client], whose identity is fixed; who is here [Server.Client]
 // and its siblings tell, as [ClientInfo], snapshots with rooms and state; for numbers, [Server.Stats]; for probes, [Server.Health].
 //
+// Clients can be encrypted one by one ([Config].Encryption; package seal): what they
+// are sent is sealed on its way out, in order.
+//
 // Elsewhere in this module: redisbus connects instances over Redis; emitter sends
 // from processes that run no server; client connects to a server; wire is the
 // protocol itself; cmd/ignis is all of it as one program.

@@ -15,11 +15,19 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
+// required is the mode for a test that may need encryption.
+func required(yes bool) ignis.Encryption {
+	if yes {
+		return ignis.EncryptionRequired
+	}
+	return ignis.EncryptionOff
+}
+
 // keys configures a server with a handshake that needs no mathematics: a sealed
 // message says that it is, and opens to what is in its data.
 func keys(seal func(n int, text []byte) ([]byte, error)) ignis.Config {
 	return ignis.Config{
-		RequireEncryption: true,
+		Encryption: ignis.EncryptionRequired,
 		Handshake: func(_ context.Context, c *ignis.Client, cred ignis.Credentials) (*ignis.Session, error) {
 			if c.ID != cred.ClientID || c.Encrypted {
 				return nil, errors.New("not who it says")

@@ -13,6 +13,10 @@ var (
 	// ErrNotRunning is returned by a server's methods before Run has made it
 	// ready and after it has shut down, and by those of a nil *Server.
 	ErrNotRunning = errors.New("ignis: the server is not running: call Run and wait for Ready")
+
+	// ErrNoClient is returned where an authenticated client of this instance is
+	// needed and none has the id.
+	ErrNoClient = errors.New("no authenticated client with that id is here")
 )
 
 // BusError says that a message went to the clients of this instance, but not to

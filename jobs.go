@@ -36,6 +36,7 @@ type jobKind uint8
 
 const (
 	jobAuthenticate jobKind = iota
+	jobOpen                 // by the application
 	jobJoin
 	jobLeave
 	jobMessage
@@ -98,20 +99,30 @@ func (s *Server) work(c *client) {
 	for {
 		j, ok, gone := c.pop()
 		if !ok {
-			if gone && c.identity != nil {
+			if gone && c.who() != nil {
 				s.callDisconnect(c)
 			}
 			return
 		}
-		switch j.kind {
-		case jobAuthenticate:
-			s.authenticate(ctx, c, newCredentials(c, j.message.Data))
-		case jobJoin:
-			s.join(ctx, c, j.message)
-		case jobLeave:
-			s.leave(c, j.message)
-		case jobMessage:
-			s.handle(ctx, c, j.message)
+		s.do(ctx, c, j)
+	}
+}
+
+func (s *Server) do(ctx context.Context, c *client, j job) {
+	switch j.kind {
+	case jobAuthenticate:
+		s.authenticate(ctx, c, newCredentials(c, j.message.Data))
+	case jobOpen:
+		if inner, ok := s.open(c, j.message); ok {
+			if kind, ok := s.kind(c, inner); ok {
+				s.do(ctx, c, job{kind, inner})
+			}
 		}
+	case jobJoin:
+		s.join(ctx, c, j.message)
+	case jobLeave:
+		s.leave(c, j.message)
+	case jobMessage:
+		s.handle(ctx, c, j.message)
 	}
 }

@@ -68,7 +68,7 @@ func (s *Server) allowedRooms(ctx context.Context, c *client, rooms []string) []
 	}
 	var allowed []string
 	err := s.call("ValidateRooms", c, func() (err error) {
-		allowed, err = s.cfg.ValidateRooms(ctx, c.identity, rooms)
+		allowed, err = s.cfg.ValidateRooms(ctx, c.who(), rooms)
 		return err
 	})
 	if err != nil {

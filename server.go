@@ -33,6 +33,8 @@ type Server struct {
 	counts counters
 	limit  logLimit
 
+	transforms chan struct{} // has an element for each that is running
+
 	// newContext returns a context that ends with the shutdown; set before ready.
 	newContext func() (context.Context, context.CancelFunc)
 
@@ -65,6 +67,8 @@ func New(cfg Config) (*Server, error) {
 		ready:    make(chan struct{}),
 		stopping: make(chan struct{}),
 		done:     make(chan struct{}),
+
+		transforms: make(chan struct{}, min(cfg.EncryptedBatchLimit, 1<<20)),
 	}
 	s.opts.SealFailed = s.sealFailed
 	return s, nil

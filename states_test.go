@@ -61,7 +61,7 @@ func TestAuthenticationTakesTooLong(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				ended := make(chan error, 2)
 				n := startMem(t, ignis.Config{
-					RequireEncryption: row.handshake != nil,
+					Encryption: required(row.handshake != nil),
 					Authenticate: func(ctx context.Context, _ ignis.Credentials) (ignis.Identity, error) {
 						err := row.authenticate(ctx)
 						ended <- ctx.Err()
@@ -197,7 +197,7 @@ var refusals = []struct {
 	{name: "callback failed", err: errors.New("no database"), lines: []string{failure("Authentication error")}, code: 4003, errors: 1},
 	{name: "callback panicked", panics: true, lines: []string{failure("Authentication error")}, code: 4003, errors: 1},
 	{name: "no handshake", encryption: true, code: 4004},
-	{name: "handshake refused", encryption: true, handshake: func() (*ignis.Session, error) { return nil, nil }, lines: []string{failure("Encryption handshake failed")}, code: 4004, errors: 1},
+	{name: "handshake refused", encryption: true, handshake: func() (*ignis.Session, error) { return nil, nil }, lines: []string{failure("Encryption handshake failed")}, code: 4004},
 	{name: "handshake failed", encryption: true, handshake: func() (*ignis.Session, error) { return nil, errors.New("bad key") }, lines: []string{failure("Encryption handshake failed")}, code: 4004, errors: 1},
 	{name: "handshake panicked", encryption: true, handshake: func() (*ignis.Session, error) { panic("bad point") }, lines: []string{failure("Encryption handshake failed")}, code: 4004, errors: 1},
 	{name: "session that cannot seal", encryption: true, handshake: func() (*ignis.Session, error) { return &ignis.Session{}, nil }, lines: []string{failure("Encryption handshake failed")}, code: 4004, errors: 1},
@@ -208,7 +208,7 @@ func TestRefusals(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				cfg := ignis.Config{
-					RequireEncryption: row.encryption,
+					Encryption: required(row.encryption),
 					Authenticate: func(context.Context, ignis.Credentials) (ignis.Identity, error) {
 						if row.panics {
 							panic("no luck")
@@ -276,7 +276,7 @@ func TestContextEndsWithTheClient(t *testing.T) {
 						in(ctx, "Authenticate")
 						return ignis.Identity{}, ctx.Err()
 					},
-					RequireEncryption: callback == "Handshake",
+					Encryption: required(callback == "Handshake"),
 					Handshake: func(ctx context.Context, _ *ignis.Client, _ ignis.Credentials) (*ignis.Session, error) {
 						in(ctx, "Handshake")
 						return nil, ctx.Err()

@@ -22,6 +22,8 @@ type sizes struct {
 	Settle   time.Duration // before memory is read, at least
 	Idle     time.Duration // over which idle CPU is measured
 	Messages int           // from Redis to one client
+	Sealed   int           // encrypted clients
+	Seals    int           // messages of a burst to them
 }
 
 func fullSizes() sizes {
@@ -31,6 +33,7 @@ func fullSizes() sizes {
 		Steady: 20 * time.Second, Chat: 30 * time.Second, Rooms: 100,
 		Settle: 20 * time.Second, Idle: 65 * time.Second, // a little more than the time between pings, twice
 		Messages: 300_000,
+		Sealed:   2000, Seals: 50,
 	}
 }
 
@@ -42,6 +45,7 @@ func quickSizes() sizes {
 		Steady: 500 * time.Millisecond, Chat: time.Second, Rooms: 5,
 		Settle: 200 * time.Millisecond, Idle: 500 * time.Millisecond,
 		Messages: 500,
+		Sealed:   50, Seals: 10,
 	}
 }
 
@@ -61,6 +65,8 @@ var scenarios = []scenario{
 	{[]string{"slow"}, slowText, runSlow},
 	{[]string{"redis"}, redisText, runRedis},
 	{[]string{"scaling"}, scalingText, runScaling},
+	{[]string{"encrypted"}, encryptedText, runEncrypted},
+	{[]string{"encrypted-memory"}, encryptedMemoryText, runEncryptedMemory},
 }
 
 // trial is one run of one scenario with one system.

@@ -10,7 +10,11 @@ import (
 // with runs f with a fresh server on the given cores and a herd of so many
 // clients, all authenticated and in their rooms.
 func (t *trial) with(ctx context.Context, cores string, o order, f func(srv *server, h *herdProcess) error) error {
-	srv, err := t.serve(ctx, t.system, cores)
+	var flags []string
+	if o.Encrypt {
+		flags = append(flags, "-encrypt")
+	}
+	srv, err := t.serve(ctx, t.system, cores, flags...)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ type order struct {
 	Protocol string
 	Redis    string // URL
 	Clients  int
+	Encrypt  bool
 	Rooms    int // that the clients are spread over, besides the default rooms
 	Size     int // bytes of data
 	Count    int // messages

@@ -46,7 +46,7 @@ func openHerd(o order) (*herd.Herd, error) {
 	if err != nil {
 		return nil, err
 	}
-	return herd.New(herd.Config{Addr: o.Addr, Redis: redis.Host, Centrifuge: o.Protocol == "centrifuge"})
+	return herd.New(herd.Config{Addr: o.Addr, Redis: redis.Host, Centrifuge: o.Protocol == "centrifuge", Encrypt: o.Encrypt})
 }
 
 // obey does what is ordered, and counts.

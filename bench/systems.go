@@ -111,7 +111,7 @@ type server struct {
 }
 
 // serve starts a server on the given cores; a Go runtime is told how many.
-func (l *lab) serve(ctx context.Context, s system, cores string) (*server, error) {
+func (l *lab) serve(ctx context.Context, s system, cores string, flags ...string) (*server, error) {
 	env := []string{fmt.Sprintf("GOMAXPROCS=%d", strings.Count(cores, ",")+1)}
 	argv := []string{l.binary(s)}
 	if s.isBun() {
@@ -122,6 +122,7 @@ func (l *lab) serve(ctx context.Context, s system, cores string) (*server, error
 		argv = []string{l.bun, filepath.Join(l.src, "servers", "bun", "server.ts")}
 	}
 	argv = append(argv, "-listen", "127.0.0.1:0", "-redis", l.redis)
+	argv = append(argv, flags...)
 	p, err := start(s.name, cores, l.dir, env, argv...)
 	if err != nil {
 		return nil, err

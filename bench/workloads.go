@@ -124,6 +124,23 @@ var workloads = []workload{
 			{key: keyCPUTwo, title: "CPU per delivery on two", text: microsText},
 		},
 	},
+	{
+		name: "encrypted", title: "Encrypted clients",
+		text: "A burst to clients that are all encrypted, and that open every message. Ignis on Bun has its users write the encryption; here it is its own ECDH class, on WebCrypto, in the transformer that the package has for that.",
+		metrics: []metric{
+			{key: keyRate, title: "deliveries/s", text: rateText, higher: true, goal: goal{ratio: true, limit: 20}},
+			{key: keyCPU, title: "server CPU per delivery", text: microsText},
+		},
+	},
+	{
+		name: "encrypted-memory", title: "Memory of encryption", alone: true,
+		text: "Idle clients as above, once in clear and once encrypted.",
+		metrics: []metric{
+			{key: keyGrowth, title: "more per encrypted client", text: bytesText, goal: goal{limit: 2048}},
+			{key: keyMemory, title: "resident size / encrypted clients", text: bytesText},
+			{key: keyCPU, title: "server CPU to connect an encrypted client", text: microsText},
+		},
+	},
 }
 
 // has reports whether a system takes part in a workload.

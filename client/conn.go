@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"crypto/ecdh"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/ignis-go/ignis/seal"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -53,6 +55,8 @@ type Conn struct {
 	conn      net.Conn
 	cfg       Config
 	connected Connected // set before Dial returns
+	private   *ecdh.PrivateKey
+	key       *seal.Key // nil: not encrypted; set before the connected event is queued
 
 	// From the reading goroutine, which closes in at its end, to Receive.
 	in       chan received
@@ -91,10 +95,11 @@ type outgoing struct {
 }
 
 // newConn starts the goroutines of a connection; they end after [Conn.end].
-func newConn(conn net.Conn, rest []byte, cfg Config) *Conn {
+func newConn(conn net.Conn, rest []byte, cfg Config, private *ecdh.PrivateKey) *Conn {
 	c := &Conn{
 		conn:     conn,
 		cfg:      cfg,
+		private:  private,
 		in:       make(chan received, queueMessages),
 		inTaken:  make(chan struct{}, 1),
 		pongs:    make(chan []byte, 1),
@@ -125,7 +130,8 @@ func (c *Conn) Connected() Connected {
 }
 
 // Receive returns the next message. Error events come as messages too, with
-// [wire.EventError]; sealed messages with [wire.EventEncrypted].
+// [wire.EventError]. With [Config.Encrypt] messages come opened; else sealed ones
+// come with [wire.EventEncrypted].
 //
 // After the connection has ended and all messages are received, the error is
 // for ever the same: a [*CloseError] when the server closed it, [ErrClosed]
@@ -174,6 +180,14 @@ func (c *Conn) SendMessage(ctx context.Context, m wire.Message) error {
 		}
 	}
 	text := wire.AppendMessage(make([]byte, 0, wire.MessageSize(m)), m)
+	if c.key != nil {
+		text = c.key.AppendFrame(nil, text, nil)
+	}
+	return c.send(ctx, text)
+}
+
+// send sends a text as it is.
+func (c *Conn) send(ctx context.Context, text []byte) error {
 	o := outgoing{frame: frame(ws.OpText, text), done: make(chan error, 1)}
 	select { // the writer may still take it, but not send it any more
 	case <-c.over:
@@ -284,7 +298,7 @@ func (c *Conn) end(err error, code uint16, reason string) {
 
 // authenticate sends the credentials and takes messages up to the answer.
 func (c *Conn) authenticate(ctx context.Context, credentials json.RawMessage) error {
-	err := c.SendMessage(ctx, wire.Message{Event: wire.EventAuthenticate, Data: credentials})
+	err := c.send(ctx, wire.AppendMessage(nil, wire.Message{Event: wire.EventAuthenticate, Data: credentials}))
 	if err != nil && ctx.Err() != nil {
 		return err
 	} // else what the server said first tells more

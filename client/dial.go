@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/ecdh"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/gobwas/ws"
 
+	"github.com/ignis-go/ignis/seal"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -36,6 +38,15 @@ type Config struct {
 	// what it must hold is between the application and its server, and often
 	// is {"type":…,"token":…}. Nil: the event carries no data.
 	Credentials any
+
+	// Encrypt agrees on a key with the server, and what both sides send after
+	// authentication is sealed with it: see package seal. It does not replace TLS,
+	// without which nobody knows with whom the key was agreed. Credentials must be an
+	// object then, or nil. A server that does not encrypt makes [Dial] fail with
+	// [ErrNotEncrypted].
+	Encrypt bool
+	// EncryptionInfo is what the server derives keys for. "": [seal.Info].
+	EncryptionInfo string
 
 	// HeartbeatInterval is how often the server is told that this client
 	// lives. 0: 30 s; negative: never, then a server drops the client after
@@ -105,7 +116,7 @@ type Connected struct {
 	UserID string    `json:"userId"` // empty for an anonymous user
 	Time   time.Time `json:"time"`   // the server's clock
 
-	// ServerPublicKey and Salt are what an encrypted client needs.
+	// ServerPublicKey and Salt are what the key of an encrypted client was made of.
 	ServerPublicKey string `json:"serverPublicKey"`
 	Salt            string `json:"salt"`
 
@@ -118,7 +129,8 @@ type Connected struct {
 // afterwards does not touch the connection.
 //
 // errors.Is tells [ErrAuthentication] (the server does not accept this client),
-// [ErrProtocol] (the URL's host does not speak the protocol), [ErrLost], and
+// [ErrNotEncrypted], [ErrProtocol] (the URL's host does not speak the protocol),
+// [ErrLost], and
 // ctx's error or [context.DeadlineExceeded] when it took too long. No error
 // holds the credentials, or the query or password of the URL.
 func Dial(ctx context.Context, rawURL string, cfg Config) (*Conn, error) {
@@ -134,6 +146,15 @@ func Dial(ctx context.Context, rawURL string, cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("Config.Credentials: %w", err)
 	}
+	var private *ecdh.PrivateKey
+	if cfg.Encrypt {
+		if private, err = seal.NewPrivateKey(); err != nil {
+			return nil, err
+		}
+		if credentials, err = withPublicKey(credentials, seal.PublicKey(private)); err != nil {
+			return nil, err
+		}
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, cfg.DialTimeout,
 		fmt.Errorf("not connected within %v: %w", cfg.DialTimeout, context.DeadlineExceeded))
 	defer cancel()
@@ -147,7 +168,7 @@ func Dial(ctx context.Context, rawURL string, cfg Config) (*Conn, error) {
 	if err != nil {
 		return fail(err)
 	}
-	c := newConn(conn, rest, cfg)
+	c := newConn(conn, rest, cfg, private)
 	if err := c.authenticate(ctx, credentials); err != nil {
 		c.abort()
 		return fail(err)

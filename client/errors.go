@@ -18,6 +18,9 @@ var (
 	// protocol or Ignis's, or that exceeds [Config.MaxMessage]. The connection
 	// is closed with code 1002, 1007 or 1009.
 	ErrProtocol = errors.New("protocol error")
+	// ErrNotEncrypted is wrapped by [Dial]'s error when [Config.Encrypt] is set and
+	// the server agreed on no key.
+	ErrNotEncrypted = errors.New("the server does not encrypt")
 	// ErrUnavailable is wrapped by [Dial]'s error when the server, or what is in
 	// front of it, answers that it takes no connections now.
 	ErrUnavailable = errors.New("server not available")

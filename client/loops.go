@@ -92,12 +92,12 @@ func (c *Conn) queue(text []byte) error {
 		return nil
 	default:
 	}
-	m, err := wire.DecodeMessage(text)
-	switch {
-	case errors.Is(err, wire.ErrFormat):
-		return protocolError(ws.StatusInvalidFramePayloadData, "message: %w", err)
-	case err != nil:
-		return protocolError(ws.StatusProtocolError, "message: %w", err)
+	m, err := decode(text)
+	if err == nil && c.private != nil {
+		m, err = c.open(m)
+	}
+	if err != nil {
+		return err
 	}
 	for c.inBytes.Load() >= queueBytes {
 		select {
@@ -113,6 +113,17 @@ func (c *Conn) queue(text []byte) error {
 	case <-c.over:
 	}
 	return nil
+}
+
+func decode(text []byte) (wire.Message, error) {
+	m, err := wire.DecodeMessage(text)
+	switch {
+	case errors.Is(err, wire.ErrFormat):
+		return m, protocolError(ws.StatusInvalidFramePayloadData, "message: %w", err)
+	case err != nil:
+		return m, protocolError(ws.StatusProtocolError, "message: %w", err)
+	}
+	return m, nil
 }
 
 // write is the writing goroutine: the only one that writes to the socket, and

@@ -38,8 +38,10 @@ func startLibrary(t *testing.T, redis *redistest.Server, c settings) (library, *
 		OnMessage: func(_ context.Context, c *ignis.Client, m wire.Message) error {
 			return srv.SendToClient(c.ID, m.Event, m.Data) // all that clients send here is a fence
 		},
-		ValidateRooms:     func(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) { return rooms, nil },
-		RequireEncryption: c.handshake != "",
+		ValidateRooms: func(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) { return rooms, nil },
+	}
+	if c.handshake != "" {
+		cfg.Encryption = ignis.EncryptionRequired
 	}
 	if c.handshake != "" && c.handshake != handshakeNone {
 		cfg.Handshake = func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Session, error) {

@@ -27,6 +27,7 @@ type settings struct {
 	authTimeout       time.Duration
 	heartbeatInterval time.Duration
 	heartbeatTimeout  time.Duration
+	encryption        string // a mode; only for ours
 	handshake         string // how one that is required ends; not for the program
 }
 
@@ -57,6 +58,9 @@ func startIgnis(t *testing.T, redis *redistest.Server, c settings) *server {
 			t.Fatal(err)
 		}
 		argv = append(argv, "--jwt-secret-file", file)
+	}
+	if c.encryption != "" {
+		argv = append(argv, "--encryption", c.encryption)
 	}
 	for flag, d := range map[string]time.Duration{
 		"--auth-timeout":       c.authTimeout,

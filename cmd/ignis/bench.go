@@ -21,6 +21,7 @@ type benchCmd struct {
 	Duration period  `default:"30s" placeholder:"TIME" help:"How long messages are sent (${default})."`
 	Redis    string  `placeholder:"URL" help:"Redis of the server, to send through as a worker would; ignis serve --help has the forms. Without it a client of each room sends, and the server has to relay what it sends, as it does with --dev."`
 	Token    string  `placeholder:"TOKEN" help:"Token that all clients authenticate with. Other users of the machine can read arguments, but not the environment."`
+	Encrypt  bool    `help:"Have all clients encrypted, and check that nothing comes in clear; the server needs --encryption."`
 	PID      int     `name:"pid" placeholder:"PID" help:"Process of the server, if it is on this machine: what CPU time and memory it takes is shown as well."`
 	JSON     bool    `name:"json" help:"Print the result as one JSON object."`
 }

@@ -24,7 +24,7 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	cfg := herd.Config{
-		Addr: addr, Host: u.Host, Path: u.RequestURI(), Token: c.Token,
+		Addr: addr, Host: u.Host, Path: u.RequestURI(), Token: c.Token, Encrypt: c.Encrypt,
 		Heartbeat: 20 * time.Second, TimeBursts: true,
 	}
 	if u.Path == "" {

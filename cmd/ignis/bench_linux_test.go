@@ -62,6 +62,23 @@ func TestBench(t *testing.T) {
 	}
 }
 
+// With encryption it is the same, and nothing comes in clear.
+func TestBenchEncrypted(t *testing.T) {
+	r := redistest.Start(t)
+	_, address := serve(t, nil, "--dev", "--encryption", "required", "--redis", r.URL())
+	for name, args := range map[string][]string{
+		"through Redis": {"--redis", r.URL(), "--burst", "50"},
+		"by clients":    {"--rate", "50", "--rooms", "3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, _ := measure(t, address, append(args, "--encrypt", "--clients", "60", "--duration", "1s")...)
+			if got.Connected != 60 || got.Deliveries < 60 || got.Lost+got.Reordered+got.Repeated+got.Closed != 0 {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
 // An interrupt ends it early, and the result is that so far.
 func TestBenchInterrupted(t *testing.T) {
 	_, address := serve(t, nil, "--dev")
@@ -81,6 +98,8 @@ func TestBenchOfOthers(t *testing.T) {
 	r := redistest.Start(t)
 	_, withToken := serve(t, []string{secretVariable + "=" + strings.Repeat("s", 40)})
 	_, dev := serve(t, nil, "--dev")
+	_, withoutKeys := serve(t, nil, "--dev", "--encryption", "off")
+	_, encrypted := serve(t, nil, "--dev", "--encryption", "required")
 	for name, tt := range map[string]struct {
 		url  string
 		args []string
@@ -91,6 +110,8 @@ func TestBenchOfOthers(t *testing.T) {
 		"a Redis":          {"ws://" + strings.TrimPrefix(strings.TrimSuffix(r.URL(), "/0"), "redis://"), nil, "has ended the connection"},
 		"garbage":          {"ws://" + strange(t, "HTTP/1.1 101 Well\r\n\r\n\xff\xff\xff\xff") + "/ws", nil, "no WebSocket frame"},
 		"closes":           {"ws://" + strange(t, "HTTP/1.1 101 Well\r\n\r\n"+string(ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(4999, "go away"))))) + "/ws", nil, `closed with 4999 "go away"`},
+		"does not encrypt": {"ws://" + withoutKeys + "/ws", []string{"--encrypt"}, "the server does not encrypt"},
+		"only encrypted":   {"ws://" + encrypted + "/ws", nil, "4004"},
 		"silent":           {"ws://" + strange(t, "") + "/ws", nil, "timeout"},
 		"credentials":      {"ws://" + withToken + "/ws", nil, "4003"},
 		"nothing relayed":  {"ws://" + dev + "/ws", []string{"--redis", r.URL()}, "nothing arrived"},

@@ -18,11 +18,12 @@ import (
 
 // listenCmd prints what a client is sent.
 type listenCmd struct {
-	URL   string `arg:"" help:"WebSocket address of the server, such as ws://127.0.0.1:8080/ws."`
-	Token string `placeholder:"TOKEN" help:"Token to authenticate with. Other users of the machine can read arguments, but not the environment."`
-	User  string `placeholder:"ID" help:"User to connect as. Only a server in development mode believes it."`
-	Join  idList `placeholder:"ROOM" help:"Rooms to join. May be repeated."`
-	All   bool   `help:"Print the protocol's own events too, connected and its client id first."`
+	URL     string `arg:"" help:"WebSocket address of the server, such as ws://127.0.0.1:8080/ws."`
+	Token   string `placeholder:"TOKEN" help:"Token to authenticate with. Other users of the machine can read arguments, but not the environment."`
+	User    string `placeholder:"ID" help:"User to connect as. Only a server in development mode believes it."`
+	Join    idList `placeholder:"ROOM" help:"Rooms to join. May be repeated."`
+	Encrypt bool   `help:"Agree on a key with the server, which needs --encryption, and take nothing in clear."`
+	All     bool   `help:"Print the protocol's own events too, connected and its client id first."`
 }
 
 // Help returns what --help shows below the summary.
@@ -57,7 +58,7 @@ func (c *listenCmd) Run(ctx context.Context, std *stdio) error {
 	// A pipe that nobody reads becomes an error of a write, not the end.
 	signal.Ignore(syscall.SIGPIPE)
 
-	conn, err := client.Dial(ctx, c.URL, client.Config{Credentials: c.credentials()})
+	conn, err := client.Dial(ctx, c.URL, client.Config{Credentials: c.credentials(), Encrypt: c.Encrypt})
 	if err == nil {
 		err = errors.Join(c.receive(ctx, std, conn), conn.Close())
 	}
@@ -139,6 +140,10 @@ func explainLoss(err error) error {
 	switch {
 	case errors.As(err, &e):
 		return err
+	case errors.As(err, &closed) && closed.Code == wire.CloseEncryptionRequired:
+		return &exitError{exitAuth, err, "--encrypt agrees on a key with the server"}
+	case errors.Is(err, client.ErrNotEncrypted):
+		return &exitError{exitAuth, err, "start the server with --encryption optional, or required; or leave out --encrypt"}
 	case errors.Is(err, client.ErrAuthentication):
 		return &exitError{exitAuth, err, "is the token right and not expired? it is that of --token, or of IGNIS_TOKEN"}
 	case errors.Is(err, client.ErrProtocol):

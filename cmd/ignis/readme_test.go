@@ -68,6 +68,16 @@ func TestReadmeTryOnOneMachine(t *testing.T) {
 	})
 }
 
+func TestReadmeEncryption(t *testing.T) {
+	doc := readReadme(t)
+	server := start(t, nil, append(doc.args(t, "ignis serve --dev --encryption"), "--listen", "127.0.0.1:0")...)
+	address := strings.Fields(strings.TrimPrefix(server.line(), "listening on http://"))[0]
+	listener := start(t, nil, append(doc.args(t, "ignis listen ws://127.0.0.1:8080/ws --encrypt", "127.0.0.1:8080", address), "--all")...)
+	if line := listener.line(); !strings.Contains(line, `"serverPublicKey"`) {
+		t.Errorf("listen says %q", line)
+	}
+}
+
 func TestReadmeProduction(t *testing.T) {
 	doc, redis := readReadme(t), redistest.Start(t)
 	secret := filepath.Join(t.TempDir(), "jwt")

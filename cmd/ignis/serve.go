@@ -43,6 +43,8 @@ type serveCmd struct {
 	IdleTimeout       periodOrOff `default:"60s" group:"Limits" placeholder:"TIME" help:"How long a client may leave pings without an answer (${default}); off for no pings."`
 	ShutdownTimeout   period      `default:"10s" group:"Limits" placeholder:"TIME" help:"How long an orderly end may take (${default})."`
 
+	Encryption string `default:"" enum:"off,optional,required," group:"Transport" placeholder:"off|optional|required" help:"Encryption of what each client sends and gets: optional for clients that send a public key, or required (off; with --dev optional). It does not replace TLS."`
+
 	Compress bool `group:"Transport" help:"Compress messages from 256 bytes on for clients that offer it (permessage-deflate): once per message, not per client. Saves network, costs CPU."`
 	PlainIO  bool `name:"plain-io" group:"Transport" help:"Read and write without epoll, as for TLS and on other systems than Linux: more memory and time per client, for a system on which epoll gives trouble."`
 
@@ -156,6 +158,17 @@ func (c *serveCmd) level() slog.Level {
 	return level
 }
 
+func (c *serveCmd) encryption() ignis.Encryption {
+	e := ignis.EncryptionOff
+	if c.Dev {
+		e = ignis.EncryptionOptional
+	}
+	if c.Encryption != "" {
+		_ = e.UnmarshalText([]byte(c.Encryption)) // the parser took no other
+	}
+	return e
+}
+
 func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
 	return ignis.Config{
 		DefaultRooms:      c.DefaultRooms,
@@ -168,6 +181,7 @@ func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
 		HeartbeatTimeout:  time.Duration(c.HeartbeatTimeout),
 		IdleTimeout:       time.Duration(c.IdleTimeout),
 		ShutdownTimeout:   time.Duration(c.ShutdownTimeout),
+		Encryption:        c.encryption(),
 		Compression:       c.Compress,
 		PlainIO:           c.PlainIO,
 		Logger:            log,

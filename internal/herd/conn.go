@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ignis-go/ignis/seal"
 )
 
 // phase is how far a client has come.
@@ -36,6 +38,7 @@ type conn struct {
 	stream  int    // whose messages it counts: the index of a room of the herd's
 	told    string // what the server said was wrong
 	rest    []byte
+	key     *seal.Key           // nil: in clear
 	next    uint32              // number of the next message
 	missing map[uint32]struct{} // numbers that were skipped
 	heard   []uint32            // chat: the next number of each member of the room
@@ -262,6 +265,14 @@ func (h *Herd) write(c *conn, text []byte) {
 	if n, err := unix.Write(int(c.fd), text); err != nil || n != len(text) {
 		h.gone(c)
 	}
+}
+
+// say sends a text, sealed where that was agreed.
+func (h *Herd) say(c *conn, text []byte) {
+	if c.key != nil {
+		text = c.key.AppendFrame(nil, text, nil)
+	}
+	h.send(c, text)
 }
 
 // in is called when the server has let a client in.

@@ -4,6 +4,7 @@ package herd
 
 import (
 	"context"
+	"crypto/ecdh"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ignis-go/ignis/seal"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -25,6 +27,9 @@ type Config struct {
 	Path string // with the query, if any; empty: /ws
 	// Token is what clients authenticate themselves with. Empty: "t".
 	Token string
+	// Encrypt has each client agree on a key, and open and seal with it. A server
+	// that does not do it lets nobody in.
+	Encrypt bool
 	// Rooms is how many rooms messages are published to, in turn; each client is in
 	// one of them. 0: one, the default room, which nobody has to join.
 	Rooms int
@@ -55,7 +60,10 @@ type Herd struct {
 	conns []*conn    // by number
 	byFD  map[int32]*conn
 	buf   []byte
+	plain []byte // an opened message
 	ready []unix.EpollEvent
+
+	private *ecdh.PrivateKey // of all clients, with Config.Encrypt
 
 	now      time.Time // of the last look at the clock
 	last     time.Time // when the last delivery came
@@ -98,6 +106,11 @@ func New(c Config) (*Herd, error) {
 		cfg: c, byFD: make(map[int32]*conn), now: time.Now(), Failures: make(map[string]int64),
 		buf: make([]byte, 512<<10), ready: make([]unix.EpollEvent, 512),
 		to: sockaddr(to), port: int(to.Port()), rooms: make([]room, max(1, c.Rooms)),
+	}
+	if c.Encrypt {
+		if h.private, err = seal.NewPrivateKey(); err != nil {
+			return nil, err
+		}
 	}
 	h.rooms[0].name = wire.RoomDefault
 	for i := range c.Rooms {

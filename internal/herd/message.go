@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ignis-go/ignis/seal"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -42,6 +43,7 @@ func Data(number uint32, at time.Time, member int, room string, size int) string
 var (
 	plainHead      = []byte(`{"event":"` + Event + `","data":`)
 	centrifugeHead = []byte(`{"push":{"channel":"` + wire.RoomDefault + `","pub":{"data":{"event":"` + Event + `","data":`)
+	sealedHead     = []byte(`{"event":"` + wire.EventEncrypted + `","data":`)
 	connected      = []byte(`{"event":"` + wire.EventConnected + `"`)
 	refused        = []byte(`{"event":"` + wire.EventError + `"`)
 	centrifugeIn   = []byte(`"connect":{`)
@@ -52,18 +54,61 @@ func (h *Herd) greeting() []byte {
 	if h.cfg.Centrifuge {
 		return []byte(`{"id":1,"connect":{}}`)
 	}
-	return fmt.Appendf(nil, `{"event":"authenticate","data":{"type":"Bearer","token":%q}}`, cmp.Or(h.cfg.Token, "t"))
+	key := ""
+	if h.private != nil {
+		key = fmt.Sprintf(`,"publicKey":%q`, seal.PublicKey(h.private))
+	}
+	return fmt.Appendf(nil, `{"event":"authenticate","data":{"type":"Bearer","token":%q%s}}`, cmp.Or(h.cfg.Token, "t"), key)
+}
+
+// agree makes a client's key of what the server answered.
+func (h *Herd) agree(c *conn, text []byte) error {
+	m, err := wire.DecodeMessage(text)
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		ServerPublicKey string `json:"serverPublicKey"`
+		Salt            string `json:"salt"`
+	}
+	if err := m.Decode(&answer); err != nil {
+		return err
+	}
+	if answer.ServerPublicKey == "" {
+		return errors.New("the server does not encrypt")
+	}
+	c.key, err = seal.Complete(h.private, answer.ServerPublicKey, answer.Salt, "")
+	return err
 }
 
 // message handles the text of a frame.
 func (h *Herd) message(c *conn, text []byte) {
 	if c.phase == phaseEntering {
 		if h.cfg.Centrifuge && bytes.Contains(text, centrifugeIn) || bytes.HasPrefix(text, connected) {
+			if h.private != nil {
+				if err := h.agree(c, text); err != nil {
+					h.fail(err.Error())
+					h.gone(c)
+					return
+				}
+			}
 			h.in(c)
 		} else if bytes.HasPrefix(text, refused) {
 			c.told = fmt.Sprintf("%.200s", text)
 		}
 		return
+	}
+	if c.key != nil {
+		data, ok := bytes.CutPrefix(text, sealedHead)
+		var err error
+		if ok {
+			h.plain, err = c.key.Open(h.plain[:0], bytes.TrimSuffix(data, []byte("}")), nil)
+		}
+		if !ok || err != nil { // nothing may come in clear
+			h.gone(c)
+			return
+		}
+		text = h.plain
 	}
 	if !h.cfg.Centrifuge {
 		if bytes.HasPrefix(text, plainHead) {
@@ -173,7 +218,7 @@ func (h *Herd) publish(n, size int) error {
 		case h.redis != nil:
 			h.redis.queue(r.name, Data(number, at, 0, "", size))
 		default:
-			err = h.say(i, Data(number, at, 0, r.name, size))
+			err = h.relay(i, Data(number, at, 0, r.name, size))
 		}
 		if err != nil {
 			return err
@@ -185,11 +230,11 @@ func (h *Herd) publish(n, size int) error {
 	return nil
 }
 
-// say has a client of a room send a message.
-func (h *Herd) say(room int, data string) error {
+// relay has a client of a room send a message.
+func (h *Herd) relay(room int, data string) error {
 	for _, c := range h.conns {
 		if c.phase == phaseIn && c.stream == room {
-			h.send(c, []byte(`{"event":"`+Event+`","data":`+data+`}`))
+			h.say(c, []byte(`{"event":"`+Event+`","data":`+data+`}`))
 			return nil
 		}
 	}
@@ -281,7 +326,7 @@ func (h *Herd) Chat(ctx context.Context, every, duration time.Duration, size, ro
 		}
 		h.expected += int64(members)
 		data := Data(uint32(i/len(h.conns)), time.Now(), k/rooms, roomName(c.room), size)
-		h.send(c, []byte(`{"event":"`+Event+`","data":`+data+`}`))
+		h.say(c, []byte(`{"event":"`+Event+`","data":`+data+`}`))
 	}
 	err = h.arrive(ctx)
 	lost, h.expected = max(0, h.expected), 0

@@ -21,6 +21,7 @@ const (
 	CauseServerClosed       // Close was called
 	CauseBackpressure       // more than the backpressure limit was waiting
 	CauseIdle               // Abort(CauseIdle): nothing was heard, not even a pong
+	CauseSealing            // Abort(CauseSealing): its messages took too long to be sealed
 	CauseAborted            // Abort for any other reason
 )
 
@@ -74,8 +75,8 @@ type Tally struct {
 // either.
 const lag = 4
 
-// Sealer makes the text that goes out in place of a message's text.
-type Sealer func(text []byte) ([]byte, error)
+// Sealer appends to dst the text that goes out in place of a message's text.
+type Sealer func(dst, text []byte) ([]byte, error)
 
 type phase uint8
 
@@ -123,6 +124,7 @@ type Conn struct {
 	queued    int           // bytes that wait or are being written
 	pongAt    int           // where in the backlog a pong waits, plus 1; 0: nowhere
 	seal      Sealer        // nil: nothing is sealed
+	slow      bool          // seal is not for the workers
 	flushed   chan struct{} // made by the first Close; closed when all is written
 	wake      chan struct{} // has an element when the reader has to look again
 	end       End
@@ -156,7 +158,7 @@ func (c *Conn) enqueueLocked(m *Message, t *Tally) {
 		return
 	}
 	limit := c.opts.BackpressureLimit
-	if !c.blocked && c.Polled() && c.seal == nil {
+	if !c.blocked && c.Polled() && !c.slow {
 		limit *= lag
 	}
 	full := c.queued+m.Size() > limit
@@ -196,15 +198,21 @@ func (c *Conn) Release() {
 	c.scheduleLocked()
 }
 
-// Seal makes every text message that is not being written yet go out as seal
-// makes it, except those marked by [Message.Clear]. Call it while the connection
-// is held: then everything that is queued after Hold is sealed. The seal function
-// is called by one goroutine at a time, in the order of the queue, and off the
-// shared workers: if it is slow or panics it hurts this connection alone.
-func (c *Conn) Seal(seal Sealer) {
+// Seal makes every text message that is queued from now on go out as seal makes
+// it, except those marked by [Message.Clear]. What is queued already goes out as it
+// is. It is called once. The function is called by one goroutine at a time, in the
+// order of the queue. A slow one may take its time, or for ever, and hurts this
+// connection alone: it is called off the shared workers.
+func (c *Conn) Seal(seal Sealer, slow bool) {
 	c.mu.Lock()
-	c.seal = seal
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	c.seal, c.slow = seal, slow
+	if c.backlog != nil {
+		waiting := c.backlog.waiting()
+		for i, m := range waiting {
+			waiting[i] = m.Clear()
+		}
+	}
 }
 
 // Ping queues a ping.
@@ -339,5 +347,5 @@ func (c *Conn) Backpressured() bool {
 	defer c.mu.Unlock()
 	// Where writing blocks nobody can tell that the socket is full, only that the
 	// writer is behind.
-	return c.blocked || (!c.Polled() || c.seal != nil) && c.queued > chunk
+	return c.blocked || (!c.Polled() || c.slow) && c.queued > chunk
 }

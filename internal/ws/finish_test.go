@@ -89,7 +89,7 @@ func TestFinishWithHangingSeal(t *testing.T) {
 		server, client := net.Pipe()
 		c := NewConn(server, false, &opts)
 		hang := make(chan struct{})
-		c.Seal(func(b []byte) ([]byte, error) { <-hang; return b, nil })
+		c.Seal(sealer(func(s string) (string, error) { <-hang; return s, nil }), true)
 		c.Enqueue(text("hello"))
 		c.Close(1000, "")
 		start := time.Now()

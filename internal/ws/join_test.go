@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -24,15 +25,13 @@ func series(n, size int) (texts []string, joined *Message) {
 // before and behind it, and also when the socket takes it in pieces.
 func TestJoinedMessages(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
-		for _, sealed := range []bool{false, true} {
-			t.Run(fmt.Sprintf("sealed %v", sealed), func(t *testing.T) {
+		for _, how := range []string{"in clear", "sealed", "sealed slowly"} {
+			t.Run(how, func(t *testing.T) {
 				p := serve(t, tr, defaults())
 				seal := func(s string) string { return s }
-				if sealed {
+				if how != "in clear" {
 					seal = func(s string) string { return "~" + s }
-					p.Hold()
-					p.Seal(func(b []byte) ([]byte, error) { return []byte(seal(string(b))), nil })
-					p.Release()
+					p.Seal(tilde, how == "sealed slowly")
 				}
 				texts, joined := series(300, 20_000) // more than any socket's buffer has room for
 				p.Enqueue(text("before"))
@@ -50,8 +49,8 @@ func TestJoinedMessages(t *testing.T) {
 	})
 }
 
-// A connection that is sealed between the queueing and the writing seals each.
-func TestJoinedMessagesAreSealedLate(t *testing.T) {
+// Each is sealed by itself, and those that were queued before are not sealed at all.
+func TestJoinedMessagesAreSealedEach(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		var failed atomic.Int64
 		opts := defaults()
@@ -60,13 +59,17 @@ func TestJoinedMessagesAreSealedLate(t *testing.T) {
 		texts, joined := series(10, 100)
 		p.Hold()
 		p.Enqueue(joined)
-		p.Seal(func(b []byte) ([]byte, error) {
-			if string(b) == texts[4] {
-				return nil, fmt.Errorf("cannot")
+		p.Seal(sealer(func(s string) (string, error) {
+			if s == texts[4] {
+				return "in part", errors.New("cannot")
 			}
-			return append([]byte("~"), b...), nil
-		})
+			return "~" + s, nil
+		}), false)
+		p.Enqueue(joined)
 		p.Release()
+		for _, s := range texts {
+			p.expect(t, ws.OpText, s)
+		}
 		for i, s := range texts {
 			if i != 4 {
 				p.expect(t, ws.OpText, "~"+s)

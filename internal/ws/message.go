@@ -87,6 +87,9 @@ func control(op ws.OpCode, payload []byte) *Message {
 // Clear returns m marked to go out as it is even on a sealed connection. It
 // shares m's bytes.
 func (m *Message) Clear() *Message {
+	if m.clear {
+		return m
+	}
 	return &Message{frame: m.frame, head: m.head, clear: true}
 }
 

@@ -22,7 +22,7 @@ var steps = []step{
 	{"enqueue", true, func(c *Conn, _ net.Conn) { c.Enqueue(text("hello")) }, CauseNone},
 	{"hold", true, func(c *Conn, _ net.Conn) { c.Hold() }, CauseNone},
 	{"release", true, func(c *Conn, _ net.Conn) { c.Release() }, CauseNone},
-	{"seal", true, func(c *Conn, _ net.Conn) { c.Seal(func([]byte) ([]byte, error) { return []byte("sealed"), nil }) }, CauseNone},
+	{"seal", true, func(c *Conn, _ net.Conn) { c.Seal(tilde, true) }, CauseNone},
 	{"close", true, func(c *Conn, _ net.Conn) { c.Close(4000, "") }, CauseServerClosed},
 	{"abort", true, func(c *Conn, _ net.Conn) { c.Abort(CauseIdle) }, CauseIdle},
 	{"peer closes", false, func(_ *Conn, peer net.Conn) { _, _ = peer.Write(masked(ws.OpClose, true, "\x03\xe8")) }, CausePeerClosed},

@@ -23,6 +23,17 @@ var (
 	closing = Tally{Closing: 1}
 )
 
+// sealer is a Sealer that sends what f returns.
+func sealer(f func(text string) (string, error)) Sealer {
+	return func(dst, text []byte) ([]byte, error) {
+		s, err := f(string(text))
+		return append(dst, s...), err
+	}
+}
+
+// tilde is one that can be told from clear text.
+var tilde = sealer(func(s string) (string, error) { return "~" + s, nil })
+
 // transport makes connected pairs.
 type transport struct {
 	name  string

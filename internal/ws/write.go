@@ -14,7 +14,7 @@ const chunk = 64 << 10
 // goroutine, and what it made last serves the next connection for which the same
 // messages wait.
 type joiner struct {
-	shared bool // a worker's: not for sealed connections
+	shared bool // a worker's: not for sealers that are slow
 
 	batch []*Message // what waits for the connection at hand, as much as fits
 	rest  []byte     // instead of batch: what is left of an earlier send
@@ -23,6 +23,7 @@ type joiner struct {
 	joined   []*Message // what is in buf; nil: nothing that can be used again
 	deflated bool       // and whether it is compressed there
 	buf      []byte
+	sealed   []byte // one message, on its way to buf
 }
 
 // forget lets go of all messages.
@@ -32,6 +33,9 @@ func (j *joiner) forget() {
 	j.batch, j.joined, j.rest, j.seal = j.batch[:0], j.joined[:0], nil, nil
 	if cap(j.buf) > 2*chunk {
 		j.buf = nil
+	}
+	if cap(j.sealed) > 2*chunk {
+		j.sealed = nil
 	}
 }
 
@@ -47,7 +51,7 @@ func (c *Conn) scheduleLocked() {
 
 // goOnLocked gives c, which is scheduled, to a writer.
 func (c *Conn) goOnLocked() {
-	if c.Polled() && c.seal == nil {
+	if c.Polled() && !c.slow {
 		c.work.push(c)
 	} else {
 		c.opts.Engine.spawn(c)
@@ -94,7 +98,7 @@ func (c *Conn) take(j *joiner) bool {
 	if c.idleLocked() {
 		return false
 	}
-	if j.shared && c.seal != nil { // since it was given to the worker
+	if j.shared && c.slow { // since it was given to the worker
 		c.opts.Engine.spawn(c)
 		return false
 	}
@@ -181,7 +185,7 @@ func (j *joiner) bytes(c *Conn) []byte {
 		return j.rest
 	case j.seal != nil:
 		j.joined = j.joined[:0]
-		j.buf = joinSealed(j.buf[:0], j.batch, j.seal, c.opts.SealFailed)
+		j.buf = j.appendSealed(j.buf[:0], j.batch, c.opts.SealFailed)
 		return j.buf
 	case len(j.batch) == 1:
 		return j.batch[0].bytes(c.deflate)
@@ -195,33 +199,34 @@ func (j *joiner) bytes(c *Conn) []byte {
 	return j.buf
 }
 
-// joinSealed appends the frames of batch, sealed. A message that cannot be
+// appendSealed appends the frames of batch, sealed. A message that cannot be
 // sealed is left out: it must not leave in clear.
-func joinSealed(dst []byte, batch []*Message, seal Sealer, failed func(error)) []byte {
+func (j *joiner) appendSealed(dst []byte, batch []*Message, failed func(error)) []byte {
 	for _, m := range batch {
-		if m.parts != nil {
-			dst = joinSealed(dst, m.parts, seal, failed)
-			continue
-		}
-		if m.clear {
+		switch {
+		case m.clear:
 			dst = append(dst, m.frame...)
 			continue
+		case m.parts != nil:
+			dst = j.appendSealed(dst, m.parts, failed)
+			continue
 		}
-		text, err := trySeal(seal, m.Payload())
+		text, err := trySeal(j.seal, j.sealed[:0], m.Payload())
 		if err != nil {
 			failed(err)
 			continue
 		}
+		j.sealed = text
 		dst = appendText(dst, text)
 	}
 	return dst
 }
 
-func trySeal(seal Sealer, text []byte) (sealed []byte, err error) {
+func trySeal(seal Sealer, dst, text []byte) (sealed []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return seal(text)
+	return seal(dst, text)
 }

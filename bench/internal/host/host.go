@@ -75,8 +75,9 @@ func receive(envelope []byte, deliver Deliver) {
 
 // Config is what every server is told.
 type Config struct {
-	Listen string // address
-	Redis  string // URL
+	Listen  string // address
+	Redis   string // URL
+	Encrypt bool   // all clients; not every server can
 }
 
 // Flags reads the command line.
@@ -84,6 +85,7 @@ func Flags() Config {
 	var c Config
 	flag.StringVar(&c.Listen, "listen", "127.0.0.1:0", "address to listen on")
 	flag.StringVar(&c.Redis, "redis", "redis://127.0.0.1:6379/0", "redis:// URL")
+	flag.BoolVar(&c.Encrypt, "encrypt", false, "encrypt what each client gets")
 	flag.Parse()
 	return c
 }

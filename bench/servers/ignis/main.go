@@ -27,6 +27,10 @@ func run(ctx context.Context, c host.Config) error {
 		return err
 	}
 	var relay chat
+	encryption := ignis.EncryptionOff
+	if c.Encrypt {
+		encryption = ignis.EncryptionRequired
+	}
 	srv, err := ignis.New(ignis.Config{
 		Authenticate: func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
 			return ignis.Identity{}, nil
@@ -34,8 +38,9 @@ func run(ctx context.Context, c host.Config) error {
 		ValidateRooms: func(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) {
 			return rooms, nil
 		},
-		OnMessage: relay.onMessage,
-		Bus:       bus,
+		OnMessage:  relay.onMessage,
+		Encryption: encryption,
+		Bus:        bus,
 		// A herd that idles for minutes sends nothing but answers to pings.
 		HeartbeatTimeout: time.Hour,
 	})

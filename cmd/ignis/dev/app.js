@@ -1,6 +1,8 @@
 // The page of development mode: a client of the server with nothing between it
 // and the WebSocket, so that it also shows how the protocol is spoken.
 
+import { agree, offer, open, seal } from '/dev/seal.js';
+
 const $ = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
 const endpoint = new URL(document.querySelector('meta[name="ignis-path"]').content, location.href);
@@ -17,6 +19,10 @@ const state = {
   retry: 0,
   heartbeat: 0,
   id: '', // the client id that the server gave
+  pair: null, // the key pair that was offered to the server
+  key: null, // what messages are sealed with; null: they are in clear
+  inbox: Promise.resolve(), // opening and sealing take turns, so that the order stays
+  outbox: Promise.resolve(),
   rooms: new Set((query.get('room') ?? 'lobby').split(',').filter(Boolean)),
   frames: { in: 0, out: 0 },
 };
@@ -29,12 +35,20 @@ function connect() {
   show('waiting', 'connecting');
   const socket = new WebSocket(endpoint);
   state.socket = socket;
-  socket.onopen = () => {
+  state.pair = state.key = null;
+  socket.onopen = async () => {
+    const data = {};
     const userId = $('user').value.trim();
-    transmit({ event: 'authenticate', data: userId ? { userId } : {} });
+    if (userId) data.userId = userId;
+    if ($('encrypt').checked) ({ pair: state.pair, publicKey: data.publicKey } = await offer());
+    transmit({ event: 'authenticate', data });
   };
-  socket.onmessage = ({ data }) => receive(String(data));
-  socket.onclose = (end) => closed(socket, end);
+  socket.onmessage = ({ data }) => {
+    state.inbox = state.inbox.then(() => receive(String(data))).catch((e) => note(`Not to be read: ${e}`, true));
+  };
+  socket.onclose = (end) => {
+    state.inbox = state.inbox.then(() => closed(socket, end));
+  };
 }
 
 function disconnect() {
@@ -66,15 +80,20 @@ function transmit(message) {
 }
 
 function transmitText(text) {
-  if (state.socket?.readyState !== WebSocket.OPEN) return false;
-  state.socket.send(text);
-  frame('out', text);
+  const { socket, key } = state;
+  if (socket?.readyState !== WebSocket.OPEN) return false;
+  state.outbox = state.outbox.then(async () => {
+    const sent = key ? await seal(key, text) : text;
+    if (key) frame('within', text);
+    socket.send(sent);
+    frame('out', sent);
+  });
   return true;
 }
 
 // ---- what the server says
 
-function receive(text) {
+async function receive(text) {
   frame('in', text);
   let message;
   try {
@@ -82,17 +101,25 @@ function receive(text) {
   } catch {
     return; // the list of frames shows it
   }
+  if (state.key && message.event === 'encrypted') {
+    text = await open(state.key, message.data);
+    frame('within', text);
+    message = JSON.parse(text);
+  }
   const { event, data } = message;
-  if (event === 'connected') connected(data);
+  if (event === 'connected') await connected(data);
   else if (event === 'error') note(`The server says: ${data?.message}`, true);
   else if (event === 'chat' && typeof data?.text === 'string' && data.from) said(data);
   else happened(event, dataOf(text));
 }
 
-function connected({ id, userId }) {
+async function connected(data) {
+  const { id, userId } = data;
+  if (state.pair && data.serverPublicKey) state.key = await agree(state.pair, data);
+  else if (state.pair) note('The server does not encrypt: start it with --encryption optional.', true);
   state.id = id;
   state.attempt = 0;
-  show('open', userId ? `connected as ${userId}` : 'connected, anonymous');
+  show('open', `connected${userId ? ` as ${userId}` : ', anonymous'}${state.key ? ', encrypted' : ''}`);
   state.heartbeat = setInterval(() => transmit({ event: 'heartbeat' }), HEARTBEAT);
   if (state.rooms.size > 0) transmit({ event: 'join', data: { rooms: [...state.rooms] } });
   note(`You are ${userId ?? 'anonymous'}${state.rooms.size ? ` in ${[...state.rooms].join(', ')}` : ''}.`);
@@ -112,7 +139,7 @@ function show(status, text) {
   $('identity').hidden = !open;
   $('client-id').textContent = state.id.slice(0, 8);
   $('connect').textContent = state.wanted ? 'Disconnect' : 'Connect';
-  $('user').disabled = state.wanted;
+  $('user').disabled = $('encrypt').disabled = state.wanted;
   const ready = open && state.rooms.size > 0;
   for (const id of ['text', 'send', 'to']) $(id).disabled = !ready;
   document.title = `${$('user').value.trim() || 'anonymous'} · Ignis`;
@@ -141,12 +168,12 @@ function note(text, bad = false) {
 }
 
 function frame(direction, text) {
-  if (direction !== 'fact') $(`count-${direction}`).textContent = ++state.frames[direction];
+  if (direction in state.frames) $(`count-${direction}`).textContent = ++state.frames[direction];
   if (text === '{"event":"heartbeat"}' && !$('beats').checked) return;
   const code = element('code', '');
   code.append(...(direction === 'fact' ? [text] : coloured(text)));
-  const arrow = element('span', direction, { in: '↓', out: '↑', fact: '·' }[direction]);
-  append($('log'), element('li', direction === 'fact' ? 'fact' : '', arrow, element('time', '', clock(true)), code));
+  const arrow = element('span', direction, { in: '↓', out: '↑', fact: '·', within: '🔒' }[direction]);
+  append($('log'), element('li', direction in state.frames ? '' : direction, arrow, element('time', '', clock(true)), code));
 }
 
 // coloured splits JSON text into spans; the text itself stays as it is.
@@ -260,5 +287,7 @@ $('client-id').onclick = () => navigator.clipboard.writeText(state.id);
 $('user').value = query.get('user') ?? sessionStorage.getItem('user') ?? NAMES[Math.floor(Math.random() * NAMES.length)];
 $('user').onchange = () => sessionStorage.setItem('user', $('user').value);
 sessionStorage.setItem('user', $('user').value);
+$('encrypt').checked = query.has('encrypt') || sessionStorage.getItem('encrypt') === 'yes';
+$('encrypt').onchange = () => sessionStorage.setItem('encrypt', $('encrypt').checked ? 'yes' : 'no');
 showRooms();
 connect();

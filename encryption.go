@@ -1,0 +1,297 @@
+package ignis
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ignis-go/ignis/internal/ws"
+	"github.com/ignis-go/ignis/seal"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// Encryption says which clients are encrypted.
+type Encryption uint8
+
+// The values of Config.Encryption.
+const (
+	EncryptionOff      Encryption = iota // none
+	EncryptionOptional                   // those that ask for it
+	EncryptionRequired                   // all: the others are closed with 4004
+)
+
+var encryptionNames = []string{"off", "optional", "required"}
+
+// String returns off, optional or required.
+func (e Encryption) String() string {
+	if int(e) < len(encryptionNames) {
+		return encryptionNames[e]
+	}
+	return fmt.Sprintf("Encryption(%d)", uint8(e))
+}
+
+// MarshalText returns the name, for flags and configuration files.
+func (e Encryption) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
+
+// UnmarshalText reads a name as String returns it.
+func (e *Encryption) UnmarshalText(text []byte) error {
+	for i, name := range encryptionNames {
+		if string(text) == name {
+			*e = Encryption(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("encryption %q: want off, optional or required", text)
+}
+
+// Session is how messages to and from one client are encrypted. It is not
+// changed any more when the server has it.
+type Session struct {
+	// ServerPublicKey and Salt are sent to the client, which needs them to
+	// derive its key.
+	ServerPublicKey, Salt string
+
+	// Key seals and opens messages as package seal describes, AdditionalData
+	// with them. This is fast, and what the built-in key agreement uses.
+	Key            *seal.Key
+	AdditionalData []byte
+
+	// Seal, where there is no Key, returns the text to send instead of message. An
+	// error drops the message: it never goes out in clear. It is called by one
+	// goroutine at a time, in the order of the messages, and may take its time;
+	// see Config.EncryptedBatchLimit. What it is given is its only during the call;
+	// what it returns is the server's until the next one.
+	Seal func(message []byte) ([]byte, error)
+	// Open, where there is no Key, returns the message in the data of an
+	// encrypted event from the client. It is called in turn with the client's
+	// callbacks, and beside Seal. Nil: the client may not send any.
+	Open func(data json.RawMessage) ([]byte, error)
+}
+
+var errNoSeal = errors.New("the session has neither a Key nor a Seal, and there is no Config.Transform")
+
+// secure agrees on keys with a client that has been let in, if that is wanted.
+// It reports false when the client is refused.
+func (s *Server) secure(ctx context.Context, c *client, id *Client, cred Credentials) (*Session, bool) {
+	session, err := s.agree(ctx, c, id, cred)
+	switch {
+	case err != nil || session == nil && s.cfg.Encryption == EncryptionRequired && s.cfg.Handshake != nil:
+		s.refuse(c, wire.ErrorHandshake, wire.CloseEncryptionRequired)
+		return nil, false
+	case session == nil && s.cfg.Encryption == EncryptionRequired:
+		s.refuse(c, "", wire.CloseEncryptionRequired)
+		return nil, false
+	case session != nil:
+		id.encrypt(session)
+	}
+	return session, true
+}
+
+func (s *Server) agree(ctx context.Context, c *client, id *Client, cred Credentials) (*Session, error) {
+	switch {
+	case s.cfg.Encryption == EncryptionOff:
+		return nil, nil //nolint:nilnil // no session
+	case s.cfg.Handshake != nil:
+		return s.handshake(ctx, c, id, cred)
+	case cred.PublicKey == "":
+		return nil, nil //nolint:nilnil // no session
+	}
+	a, err := seal.Accept(cred.PublicKey, s.cfg.EncryptionInfo)
+	if err != nil {
+		s.info("encryption handshake refused", "client", c.member.ID, "error", err)
+		return nil, err
+	}
+	return &Session{ServerPublicKey: a.PublicKey, Salt: a.Salt, Key: a.Key}, nil
+}
+
+// handshake has the application agree on keys.
+func (s *Server) handshake(ctx context.Context, c *client, id *Client, cred Credentials) (*Session, error) {
+	var session *Session
+	err := s.call("Handshake", c, func() (err error) {
+		session, err = s.cfg.Handshake(ctx, id, cred)
+		return err
+	})
+	if err == nil && session != nil && !s.canSeal(session) {
+		err = errNoSeal
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			s.callbackFailed("Handshake", c, err)
+		}
+		return nil, err
+	}
+	return session, nil
+}
+
+func (s *Server) canSeal(e *Session) bool {
+	return e.Key != nil || e.Seal != nil || s.cfg.Transform != nil
+}
+
+// encrypt notes what a client that is encrypted is told.
+func (c *Client) encrypt(e *Session) {
+	c.Encrypted, c.ServerPublicKey, c.Salt = true, e.ServerPublicKey, e.Salt
+}
+
+// Encrypt switches a client of this instance to encrypted delivery, for
+// applications that agree on a key by messages of their own. What was queued for
+// the client before goes out as it is, and nothing that is queued afterwards
+// leaves in clear. There is no way back. The client may go on sending in clear,
+// unless encryption is required.
+//
+// Errors: ErrNotRunning; ErrNoClient when no authenticated client with that id
+// is here; a session that cannot seal; a client that is encrypted already.
+func (s *Server) Encrypt(clientID string, session *Session) error {
+	if err := s.running(); err != nil {
+		return err
+	}
+	if session == nil || !s.canSeal(session) {
+		return fmt.Errorf("ignis: encrypt: %w", errNoSeal)
+	}
+	m, ok := s.reg.Get(clientID)
+	if !ok {
+		return fmt.Errorf("ignis: encrypt %q: %w", clientID, ErrNoClient)
+	}
+	c := m.Value
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.state != StateAuthenticated:
+		return fmt.Errorf("ignis: encrypt %q: %w", clientID, ErrNoClient)
+	case c.session != nil:
+		return fmt.Errorf("ignis: encrypt %q: the client is encrypted already", clientID)
+	}
+	id := *c.identity // which others may be reading
+	id.encrypt(session)
+	c.identity, c.session = &id, session
+	c.conn.Seal(s.sealer(c, &id, session))
+	return nil
+}
+
+// sealer returns what seals the messages to c, and whether that may take time.
+func (s *Server) sealer(c *client, id *Client, e *Session) (f ws.Sealer, slow bool) {
+	if e.Key != nil && s.cfg.Transform == nil {
+		return func(dst, text []byte) ([]byte, error) {
+			return e.Key.AppendFrame(dst, text, e.AdditionalData), nil
+		}, false
+	}
+	return func(dst, text []byte) ([]byte, error) {
+		err := s.inTurn(c, func(ctx context.Context) (err error) {
+			if s.cfg.Transform != nil {
+				if text, err = s.transform(ctx, id, text); err != nil {
+					return err
+				}
+			}
+			switch {
+			case e.Key != nil:
+				dst = e.Key.AppendFrame(dst, text, e.AdditionalData)
+			case e.Seal != nil:
+				text, err = e.Seal(text)
+				dst = append(dst, text...)
+			default:
+				dst = append(dst, text...)
+			}
+			return err
+		})
+		return dst, err
+	}, true
+}
+
+// errGone is why nothing is sealed for a client that has gone.
+var errGone = errors.New("the client has gone")
+
+// inTurn calls the application's part of sealing, for as many clients at a time as
+// there may be. One that hangs gives its place to others when its time is up, and
+// loses its client.
+func (s *Server) inTurn(c *client, f func(ctx context.Context) error) error {
+	var ctx context.Context = (*callContext)(c)
+	select {
+	case s.transforms <- struct{}{}:
+	default:
+		select {
+		case s.transforms <- struct{}{}:
+		case <-ctx.Done():
+			return errGone
+		}
+	}
+	free := sync.OnceFunc(func() { <-s.transforms })
+	defer free()
+	late := time.AfterFunc(s.cfg.TransformTimeout, func() {
+		c.conn.Abort(ws.CauseSealing)
+		s.errorf("client cut off: its messages took too long to be transformed or sealed", "client", c.member.ID)
+		free()
+	})
+	defer late.Stop()
+	return s.call("Transform or Seal", c, func() error { return f(ctx) })
+}
+
+// transform returns the text that the application sends instead of text, which
+// is not to be changed.
+func (s *Server) transform(ctx context.Context, id *Client, text []byte) ([]byte, error) {
+	m, err := wire.DecodeMessage(bytes.Clone(text))
+	if err != nil {
+		return nil, err
+	}
+	t, err := s.cfg.Transform(ctx, id, m)
+	if err != nil || t == nil {
+		return text, err
+	}
+	if t.Event == "" {
+		return nil, errors.New("the transformed message has no event")
+	}
+	if err := wire.Valid(t.Data); t.Data != nil && err != nil {
+		return nil, fmt.Errorf("the data of the transformed message: %w", err)
+	}
+	return wire.AppendMessage(nil, *t), nil
+}
+
+// sealFailed is called when a message to an encrypted client was dropped.
+func (s *Server) sealFailed(err error) {
+	if errors.Is(err, errGone) {
+		s.counts.droppedClosing.Add(1)
+		return
+	}
+	s.counts.sealFailures.Add(1)
+	s.errorf("message to an encrypted client dropped: it could not be sealed", "error", err)
+}
+
+// opensItself reports whether encrypted events of c need the application.
+func (c *client) opensItself() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session != nil && c.session.Key == nil && c.session.Open != nil
+}
+
+// open returns the message within an encrypted event, unless there is none: then
+// the client is told.
+func (s *Server) open(c *client, m wire.Message) (inner wire.Message, ok bool) {
+	c.mu.Lock()
+	e := c.session
+	c.mu.Unlock()
+	var text []byte
+	var err error
+	switch {
+	case e != nil && e.Key != nil:
+		text, err = e.Key.Open(nil, m.Data, e.AdditionalData)
+	case e != nil && e.Open != nil:
+		err = s.call("Session.Open", c, func() (err error) { text, err = e.Open(m.Data); return err })
+	default:
+		err = errors.New("the client is not encrypted")
+	}
+	if err == nil {
+		inner, err = wire.DecodeMessage(text)
+	}
+	if err == nil && (inner.Event == wire.EventEncrypted || inner.Event == wire.EventAuthenticate) {
+		err = fmt.Errorf("%s within an encrypted message", inner.Event)
+	}
+	if err != nil {
+		s.counts.badEncrypted.Add(1)
+		s.cfg.Logger.Debug("encrypted message refused", "client", c.member.ID, "error", err)
+		s.sendError(c, wire.ErrorEncryptedMessage)
+		return wire.Message{}, false
+	}
+	return inner, true
+}
