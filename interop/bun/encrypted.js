@@ -5,7 +5,8 @@
 //
 // It joins the room "lobby", sends COUNT messages to it, and says of every message
 // what it opened, and of everything in clear that it was.
-import { readFileSync } from 'node:fs';
+import { copyFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 
 const [, , kind, url, user, count, sealer] = process.argv;
 const say = (message) => process.stdout.write(`@${JSON.stringify(message)}\n`);
@@ -28,8 +29,12 @@ async function reference() {
   };
 }
 
-// The page's file, as a module whatever this version of Node takes a .js file for.
-const page = () => import(`data:text/javascript,${encodeURIComponent(readFileSync(sealer, 'utf8'))}`);
+// The page's file, under a name that every version of Node takes for a module.
+function page() {
+  const copy = resolve('seal.mjs');
+  copyFileSync(sealer, copy);
+  return import(copy);
+}
 
 const { offer, agree, seal, open } = await (kind === 'ecdh' ? reference() : page());
 const { pair, publicKey } = await offer();
