@@ -172,7 +172,7 @@ function frame(direction, text) {
   if (text === '{"event":"heartbeat"}' && !$('beats').checked) return;
   const code = element('code', '');
   code.append(...(direction === 'fact' ? [text] : coloured(text)));
-  const arrow = element('span', direction, { in: '↓', out: '↑', fact: '·', within: '🔒' }[direction]);
+  const arrow = element('span', direction, { in: '↓', out: '↑', fact: '·', within: '↳' }[direction]);
   append($('log'), element('li', direction in state.frames ? '' : direction, arrow, element('time', '', clock(true)), code));
 }
 
