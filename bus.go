@@ -91,20 +91,23 @@ func (s *Server) publish(e *wire.Envelope) error {
 func (s *Server) receive(envelopes ...[]byte) {
 	s.counts.busReceived.Add(uint64(len(envelopes)))
 	var r run
-	for _, envelope := range envelopes {
+	for i, envelope := range envelopes {
 		e, ok := s.read(envelope)
 		if !ok {
 			continue
 		}
 		to := Destination{kind: e.Type, target: e.Target}
 		m, exclude := frame(e.Event, e.Data), to.exclude(e.Exclude)
-		if !r.add(to, m, exclude) {
-			s.deliver(r.to, r.exclude, ws.Join(r.messages...))
-			r.start(to, m, exclude)
+		if r.add(to, m, exclude) {
+			continue
 		}
+		if len(r.messages) > 0 {
+			s.deliver(r.to, r.exclude, r.messages...)
+		}
+		r = run{to, exclude, append(make([]*ws.Message, 0, len(envelopes)-i), m), m.Size()}
 	}
 	if len(r.messages) > 0 {
-		s.deliver(r.to, r.exclude, ws.Join(r.messages...))
+		s.deliver(r.to, r.exclude, r.messages...)
 	}
 }
 
@@ -142,18 +145,10 @@ type run struct {
 
 // add adds a message, if it goes where the others go.
 func (r *run) add(to Destination, m *ws.Message, exclude []string) bool {
-	if len(r.messages) == 0 {
-		r.start(to, m, exclude)
-		return true
-	}
-	if to != r.to || len(exclude)+len(r.exclude) > 0 || r.size+m.Size() > maxRun {
+	if len(r.messages) == 0 || to != r.to || len(exclude)+len(r.exclude) > 0 || r.size+m.Size() > maxRun {
 		return false
 	}
 	r.messages = append(r.messages, m)
 	r.size += m.Size()
 	return true
-}
-
-func (r *run) start(to Destination, m *ws.Message, exclude []string) {
-	*r = run{to, exclude, []*ws.Message{m}, m.Size()} // what was joined keeps its slice
 }

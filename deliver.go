@@ -159,9 +159,9 @@ func frame(event string, data json.RawMessage) *ws.Message {
 	return ws.Text(wire.MessageSize(m), func(dst []byte) []byte { return wire.AppendMessage(dst, m) })
 }
 
-// deliver queues a message for every client here that it is for. Local messages
-// and those from the bus meet here.
-func (s *Server) deliver(to Destination, exclude []string, m *ws.Message) {
+// deliver queues messages for every client here that they are for. Local messages
+// and those from the bus meet here. It keeps the slice.
+func (s *Server) deliver(to Destination, exclude []string, messages ...*ws.Message) {
 	list := targets.Get().(*[]*client)
 	defer func() {
 		clear(*list) // keep no client alive
@@ -180,16 +180,21 @@ func (s *Server) deliver(to Destination, exclude []string, m *ws.Message) {
 	case wire.TypeBroadcast:
 		*list = s.reg.AppendActive(*list)
 	}
+	if len(*list) > 1 && len(messages) > 1 {
+		messages = []*ws.Message{ws.Join(messages...)}
+	}
 	except := newIDSet(exclude)
 	queued := 0
 	for _, c := range *list {
 		if except.has(c.member.ID) {
 			continue
 		}
-		t := c.conn.Enqueue(m)
-		queued += t.Queued
-		if t.Full+t.Closing > 0 {
-			s.dropped(c, t)
+		for _, m := range messages {
+			t := c.conn.Enqueue(m)
+			queued += t.Queued
+			if t.Full+t.Closing > 0 {
+				s.dropped(c, t)
+			}
 		}
 	}
 	s.counts.sent.Add(uint64(queued)) // once, not for each: the counter is everybody's
