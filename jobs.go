@@ -66,6 +66,10 @@ func (s *Server) push(c *client, j job) {
 
 func (q *jobs) full() bool { return len(q.queue)-q.head >= maxJobs || q.bytes >= maxJobBytes }
 
+// eased reports whether enough is done to read on: not at the first free place, or
+// for each message reading would stop and start.
+func (q *jobs) eased() bool { return len(q.queue)-q.head <= maxJobs/2 && q.bytes <= maxJobBytes/2 }
+
 // pop takes the next job. Without one c has no jobs any more, and gone says
 // whether it will never have.
 func (c *client) pop() (j job, ok, gone bool) {
@@ -82,7 +86,7 @@ func (c *client) pop() (j job, ok, gone bool) {
 	q.queue[q.head] = job{}
 	q.head++
 	q.bytes -= j.size()
-	if c.stalled.Load() && !q.full() {
+	if c.stalled.Load() && q.eased() {
 		// The sweeps must not hold the time against it in which nobody listened.
 		c.lastActivity.Store(time.Now().UnixNano())
 		c.stalled.Store(false)

@@ -105,7 +105,10 @@ type Conn struct {
 	in      parser
 	garbled bool // the peer broke the protocol: what it sends means nothing
 
-	behind bool // paused in the middle of what was read
+	behind bool  // stopped in the middle of what was read
+	given  int32 // bytes that the handler got in this turn
+
+	place int32 // the poller's: where in its list the connection is, if it is there
 
 	lastRead atomic.Int64 // unix nanoseconds
 

@@ -45,11 +45,11 @@ func NewEngine(cfg EngineConfig) *Engine {
 // connections must have finished.
 func (e *Engine) Close() {
 	e.start.Do(func() {}) // they start no more
-	for _, p := range e.pollers {
-		p.stop()
-	}
 	for _, w := range e.workers {
 		w.stop()
+	}
+	for _, p := range e.pollers {
+		p.stop()
 	}
 	e.running.Wait()
 }

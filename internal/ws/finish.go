@@ -49,11 +49,29 @@ func (c *Conn) shake() {
 	}
 	c.mu.Lock()
 	written := c.phase == phaseClosing && isClosed(flushed)
-	lost := c.end.Cause == CauseLost
+	lost := c.end.Cause == CauseLost && !c.blocked
 	c.phase = phaseDead
 	c.discardLocked()
 	c.mu.Unlock()
-	c.closeSocket(written || lost, answered)
+	inOrder := written || lost
+	if inOrder && c.Polled() {
+		inOrder = c.taken(ctx)
+	}
+	c.closeSocket(inOrder, answered)
+}
+
+// taken waits until the peer has confirmed all that was written, and reports whether
+// it has. Closing in order before that is right as well, but for a peer that does not
+// read, and nobody can tell which it is.
+func (c *Conn) taken(ctx context.Context) bool {
+	for pause := time.Millisecond; c.sock.unsent() > 0; pause = min(2*pause, 50*time.Millisecond) {
+		select {
+		case <-ctx.Done():
+			return c.sock.unsent() == 0
+		case <-time.After(pause):
+		}
+	}
+	return true
 }
 
 // awaitClose reads until the peer's close frame or the end of the stream has

@@ -5,6 +5,7 @@ package ws
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -33,8 +34,11 @@ type poller struct {
 const (
 	// readEvents are edge-triggered: they tell of what is new.
 	readEvents = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET
+	// broken are those after which neither reading nor writing waits. With EPOLLRDHUP
+	// only the peer's side has ended: it may still read, and be full.
+	broken = unix.EPOLLHUP | unix.EPOLLERR
 	// hangUp are those with which there is an end of the stream to be read.
-	hangUp = unix.EPOLLRDHUP | unix.EPOLLHUP | unix.EPOLLERR
+	hangUp = unix.EPOLLRDHUP | broken
 
 	maxEvents = 256
 )
@@ -116,9 +120,14 @@ func (p *poller) run() {
 	buf := make([]byte, readBufferSize)
 	var list, unread []event // unread: there is more than one read could take
 	for {
+		var err error
 		if len(unread) > 0 {
-			n, failed = p.wait(events[:])
-		} else if err := p.raw.Read(wait); err != nil {
+			runtime.Gosched() // nothing below waits, nor lets others run
+			err = p.raw.Control(func(uintptr) { n, failed = p.wait(events[:]) })
+		} else {
+			err = p.raw.Read(wait)
+		}
+		if err != nil {
 			return
 		}
 		if failed != 0 {
@@ -128,8 +137,10 @@ func (p *poller) run() {
 		list = p.lookUp(list, events[:n])
 		for i, ev := range list {
 			list[i] = event{}
-			if ev.c.ready(ev.flags&(unix.EPOLLIN|hangUp) != 0, ev.flags&(unix.EPOLLOUT|hangUp) != 0) &&
+			if ev.c.ready(ev.flags&(unix.EPOLLIN|hangUp) != 0, ev.flags&(unix.EPOLLOUT|broken) != 0) &&
 				ev.c.readSome(buf, ev.flags&hangUp != 0) {
+				ev.flags &^= unix.EPOLLOUT // which it has been told
+				ev.c.place = int32(len(unread))
 				unread = append(unread, ev)
 			}
 		}
@@ -141,11 +152,19 @@ type event struct {
 	flags uint32
 }
 
+// lookUp appends events to those of connections that are still to be read from.
+// Each has one place in the list: a turn reads from everybody once.
 func (p *poller) lookUp(dst []event, events []unix.EpollEvent) []event {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, ev := range events {
-		if c := p.conns[ev.Fd]; c != nil {
+		c := p.conns[ev.Fd]
+		switch {
+		case c == nil:
+		case int(c.place) < len(dst) && dst[c.place].c == c:
+			dst[c.place].flags |= ev.Events
+		default:
+			c.place = int32(len(dst))
 			dst = append(dst, event{c, ev.Events})
 		}
 	}

@@ -13,10 +13,15 @@ import (
 var (
 	errStopped = errors.New("connection is ending")
 	errPaused  = errors.New("connection is paused")
+	errTurn    = errors.New("others are to be read from as well")
 	errAgain   = errors.New("nothing to read, or no room to write")
 )
 
 const readBufferSize = 16 << 10
+
+// maxTurn is how many bytes of messages are taken from a polled connection at a
+// time. What was read may hold far more than that if it is compressed.
+const maxTurn = 256 << 10
 
 var readBuffers = sync.Pool{New: func() any {
 	b := make([]byte, readBufferSize)
@@ -39,13 +44,14 @@ func (c *Conn) Start(early []byte, h Handler) {
 	case !c.Polled():
 		e.running.Go(func() { c.readPlain(early) })
 	case ended:
+		c.consume(early) // the peer's close frame may be in it
 		e.running.Go(c.finish)
 	default:
 		c.consume(early)
 		c.mu.Lock()
 		unread := c.unread
 		c.mu.Unlock()
-		if unread {
+		if unread || c.behind {
 			e.running.Go(c.readAll)
 		}
 	}
@@ -80,10 +86,10 @@ func (c *Conn) readSome(buf []byte, toTheEnd bool) bool {
 	if !c.mayRead() {
 		return false
 	}
+	c.given = 0
 	if c.behind {
-		c.behind = false
-		if !c.consume(nil) {
-			return false
+		if more := c.consume(nil); !more || c.behind {
+			return more
 		}
 	}
 	n, err := c.sock.recv(buf)
@@ -95,7 +101,7 @@ func (c *Conn) readSome(buf []byte, toTheEnd bool) bool {
 		return false
 	}
 	c.lastRead.Store(time.Now().UnixNano())
-	return c.consume(buf[:n]) && (n == len(buf) || toTheEnd)
+	return c.consume(buf[:n]) && (n == len(buf) || toTheEnd || c.behind)
 }
 
 func (c *Conn) mayRead() bool {
@@ -123,7 +129,6 @@ func (c *Conn) readPlain(early []byte) {
 			if !c.awaitResume() {
 				break
 			}
-			c.behind = false
 			more = c.consume(nil)
 			continue
 		}
@@ -166,14 +171,19 @@ func (c *Conn) lost() {
 	c.mu.Unlock()
 }
 
-// consume takes what was read, and reports whether to read on.
+// consume takes what was read, after what it is behind with, and reports whether to
+// go on.
 func (c *Conn) consume(b []byte) bool {
+	c.behind = false
 	err := c.in.feed(b, c.deal)
 	if err == nil {
 		return true
 	}
 	var v *violation
 	switch {
+	case errors.Is(err, errTurn):
+		c.behind = true
+		return true
 	case errors.Is(err, errPaused):
 		c.behind = true
 	case errors.As(err, &v):
@@ -200,6 +210,9 @@ func (c *Conn) deal(op ws.OpCode, payload []byte) error {
 	defer c.mu.Unlock()
 	if c.paused {
 		return errPaused
+	}
+	if c.given += int32(len(payload)); c.given > maxTurn && c.Polled() {
+		return errTurn
 	}
 	return nil
 }

@@ -119,6 +119,24 @@ func (s *socket) await(c *Conn) {
 	}
 }
 
+// unsent returns how many bytes the peer has not confirmed yet and still may.
+func (s *socket) unsent() int {
+	if !s.acquire() {
+		return 0
+	}
+	defer s.release()
+	n, err := unix.IoctlGetInt(int(s.fd), unix.SIOCOUTQ)
+	if err != nil || n == 0 {
+		return 0
+	}
+	// The count stays what it was when the connection is broken.
+	state := []unix.PollFd{{Fd: s.fd}}
+	if _, err := unix.Poll(state, 0); err == nil && state[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0 {
+		return 0
+	}
+	return n
+}
+
 // closeWrite ends the stream to the peer.
 func (s *socket) closeWrite() {
 	if s.acquire() {

@@ -1,0 +1,237 @@
+//go:build linux && !386 && !s390x
+
+package ws
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gobwas/ws"
+	"golang.org/x/sys/unix"
+)
+
+// fillUp sends to a peer that does not read until its socket is full.
+func fillUp(t *testing.T, p *party) {
+	t.Helper()
+	m := text(strings.Repeat("x", 32<<10))
+	for range 1000 {
+		p.Enqueue(m)
+	}
+	until(t, "the socket to be full", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.parked
+	})
+}
+
+// until waits for something.
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !done(); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// A peer that has ended its side and does not read is not written to again and
+// again: the writer sleeps until there is room.
+func TestHalfClosedPeerKeepsNobodyBusy(t *testing.T) {
+	for name, step := range map[string]func(p *party){
+		"paused":  func(p *party) { p.Pause() },
+		"closing": func(p *party) { p.send(t, masked(ws.OpClose, true, "\x03\xe8")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := defaults()
+			opts.CloseTimeout = patience
+			p := serve(t, transports[0], opts)
+			fillUp(t, p)
+			step(p)
+			until(t, name, func() bool {
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				return p.paused || p.phase == phaseClosing
+			})
+			_ = p.peer.(*net.TCPConn).CloseWrite()
+			rest := 0
+			for range 100_000 {
+				p.mu.Lock()
+				if p.parked {
+					rest++
+				}
+				p.mu.Unlock()
+				runtime.Gosched()
+			}
+			if rest < 99_000 {
+				t.Errorf("at rest %d of 100000 times", rest)
+			}
+			p.Abort(CauseAborted)
+		})
+	}
+}
+
+// One that has ended its side and does read gets all there is, and the answer.
+func TestHalfClosedPeerGetsAll(t *testing.T) {
+	opts := defaults()
+	opts.CloseTimeout = patience
+	p := serve(t, transports[0], opts)
+	fillUp(t, p)
+	p.send(t, masked(ws.OpClose, true, "\x03\xe8"))
+	until(t, "the close frame", func() bool {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.phase == phaseClosing
+	})
+	_ = p.peer.(*net.TCPConn).CloseWrite()
+	for range 1000 {
+		if f := p.receive(t); f.Op != ws.OpText {
+			t.Fatalf("got %v", f.Op)
+		}
+	}
+	p.expect(t, ws.OpClose, "\x03\xe8")
+	p.expectEnd(t)
+}
+
+// Whatever a peer that does not read has left in the kernel goes with the
+// connection.
+func TestNothingStaysInTheKernel(t *testing.T) {
+	for name, end := range map[string]func(p *party){
+		"peer ended its side": func(p *party) {
+			fillUp(t, p)
+			_ = p.peer.(*net.TCPConn).CloseWrite()
+		},
+		"an answer, but nothing is read": func(p *party) {
+			p.Enqueue(text(strings.Repeat("x", 2<<20)))
+			p.send(t, masked(ws.OpClose, true, "\x03\xe8"))
+		},
+		"no answer to the close frame": func(p *party) {
+			p.Enqueue(text(strings.Repeat("x", 2<<20)))
+			until(t, "all to be written", func() bool { return p.Queued() == 0 || p.Backpressured() })
+			p.Close(1001, "")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opts := defaults()
+			opts.CloseTimeout = 50 * time.Millisecond
+			p := serve(t, transports[0], opts)
+			end(p)
+			wait(t, p.finished)
+			until(t, "the socket to be gone", func() bool { return !inKernel(t, p.peer) })
+		})
+	}
+}
+
+// A peer that broke the protocol and has ended its side, but reads, gets all that
+// was sent before, and why.
+func TestGarbageAndHalfClosed(t *testing.T) {
+	p := serve(t, transports[0], defaults())
+	m := text(strings.Repeat("x", 100_000))
+	for range 20 {
+		p.Enqueue(m)
+	}
+	p.send(t, []byte("\xff\xff"))
+	_ = p.peer.(*net.TCPConn).CloseWrite()
+	wait(t, p.served)
+	for range 20 {
+		if f := p.receive(t); f.Op != ws.OpText {
+			t.Fatalf("got %v", f.Op)
+		}
+	}
+	if f := p.receive(t); f.Op != ws.OpClose {
+		t.Errorf("got %v", f.Op)
+	}
+	p.expectEnd(t)
+}
+
+// What came with the upgrade counts also for a connection that is closed before it is
+// started.
+func TestEarlyCloseFrame(t *testing.T) {
+	onAll(t, func(t *testing.T, tr transport) {
+		opts := defaults()
+		opts.Engine, opts.CloseTimeout = newEngine(t, EngineConfig{Plain: tr.plain}), time.Hour
+		server, client := tr.pair(t)
+		defer func() { _ = client.Close() }()
+		c := NewConn(server, false, &opts)
+		c.Close(1001, "")
+		go func() { _, _ = io.Copy(io.Discard, client) }()
+		wait(t, begin(c, masked(ws.OpClose, true, "\x03\xe8"), ignore).finished)
+	})
+}
+
+// inKernel reports whether the other end of a connection has unsent bytes.
+func inKernel(t *testing.T, peer net.Conn) bool {
+	t.Helper()
+	b, err := os.ReadFile("/proc/net/tcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	local := fmt.Sprintf(":%04X", peer.RemoteAddr().(*net.TCPAddr).Port)
+	remote := fmt.Sprintf(":%04X", peer.LocalAddr().(*net.TCPAddr).Port)
+	for line := range strings.Lines(string(b)) {
+		f := strings.Fields(line)
+		if len(f) > 4 && strings.HasSuffix(f[1], local) && strings.HasSuffix(f[2], remote) {
+			return !strings.HasPrefix(f[4], "00000000:")
+		}
+	}
+	return false
+}
+
+// A connection is once in a turn, however many events there are for it.
+func TestOneTurnForEach(t *testing.T) {
+	a, b := &Conn{}, &Conn{}
+	p := &poller{conns: []*Conn{nil, nil, nil, a, b}}
+	left := []event{{b, unix.EPOLLIN}} // there was more to read
+	b.place = 0
+	got := p.lookUp(left, []unix.EpollEvent{{Fd: 3, Events: unix.EPOLLIN}, {Fd: 4, Events: unix.EPOLLRDHUP}, {Fd: 2, Events: unix.EPOLLIN}, {Fd: 3, Events: unix.EPOLLOUT}})
+	want := []event{{b, unix.EPOLLIN | unix.EPOLLRDHUP}, {a, unix.EPOLLIN | unix.EPOLLOUT}}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// One read holds more than a turn may give out: all of it arrives, in order, also
+// when nothing more comes.
+func TestMoreThanATurn(t *testing.T) {
+	const frames = 60
+	var burst []byte
+	for i := range frames {
+		m := text(fmt.Sprint(i, strings.Repeat(" ", 100_000)))
+		packed := m.bytes(true)
+		head := 2
+		if packed[1] == 126 {
+			head = 4
+		}
+		frame := masked(ws.OpText, true, string(packed[head:]))
+		frame[0] |= 0x40 // it is compressed
+		burst = append(burst, frame...)
+	}
+	opts := defaults()
+	opts.Engine = newEngine(t, EngineConfig{})
+	opts.MaxPayload = 1 << 20
+	server, client := tcpPair(t)
+	defer func() { _ = client.Close() }()
+	c := NewConn(server, true, &opts)
+	got := make(chan string, frames)
+	l := begin(c, nil, func(b []byte) { got <- strings.TrimSpace(string(b)) })
+	if _, err := client.Write(burst); err != nil {
+		t.Fatal(err)
+	}
+	for i := range frames {
+		select {
+		case text := <-got:
+			if text != fmt.Sprint(i) {
+				t.Fatalf("message %d is %s", i, text)
+			}
+		case <-time.After(patience):
+			t.Fatalf("message %d does not come", i)
+		}
+	}
+	c.Abort(CauseAborted)
+	wait(t, l.finished)
+}
