@@ -34,7 +34,7 @@ var importRules = map[string]importRule{
 	"redisbus":          {own: []string{"wire"}, modules: []string{"github.com/redis/rueidis"}},
 	"emitter":           {own: []string{"wire", "redisbus"}},
 	"client":            {own: []string{"wire", "seal"}, modules: []string{"github.com/gobwas/ws"}},
-	"cron":              {planned: true},
+	"cron":              {},
 	"cron/rediscron":    {own: []string{"cron", "redisbus"}, planned: true},
 	"console":           {planned: true},
 	"cmd/ignis": {

@@ -45,6 +45,8 @@ brief() {
 
 status=0
 go_test || status=1
+# Every change of the clocks in every zone: the race detector makes it a sample.
+go test -count=1 -run TestEveryTransition ./cron || status=1
 for mod in $(find examples bench -name node_modules -prune -o -name go.mod -print | sort); do
 	(cd "$(dirname "$mod")" && go_test) || status=1
 done

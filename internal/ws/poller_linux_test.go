@@ -211,27 +211,23 @@ func TestMoreThanATurn(t *testing.T) {
 		frame[0] |= 0x40 // it is compressed
 		burst = append(burst, frame...)
 	}
-	opts := defaults()
-	opts.Engine = newEngine(t, EngineConfig{})
-	opts.MaxPayload = 1 << 20
-	server, client := tcpPair(t)
-	defer func() { _ = client.Close() }()
-	c := NewConn(server, true, &opts)
-	got := make(chan string, frames)
-	l := begin(c, nil, func(b []byte) { got <- strings.TrimSpace(string(b)) })
-	if _, err := client.Write(burst); err != nil {
-		t.Fatal(err)
-	}
-	for i := range frames {
-		select {
-		case text := <-got:
-			if text != fmt.Sprint(i) {
+	for _, early := range []int{0, len(burst)} { // that come with the upgrade
+		opts := defaults()
+		opts.Engine, opts.MaxPayload = newEngine(t, EngineConfig{}), 1<<20
+		server, client := tcpPair(t)
+		defer func() { _ = client.Close() }()
+		c := NewConn(server, true, &opts)
+		got := make(chan string, frames)
+		l := begin(c, burst[:early], func(b []byte) { got <- strings.TrimSpace(string(b)) })
+		if _, err := client.Write(burst[early:]); err != nil {
+			t.Fatal(err)
+		}
+		for i := range frames {
+			if text := wait(t, got); text != fmt.Sprint(i) {
 				t.Fatalf("message %d is %s", i, text)
 			}
-		case <-time.After(patience):
-			t.Fatalf("message %d does not come", i)
 		}
+		c.Abort(CauseAborted)
+		wait(t, l.finished)
 	}
-	c.Abort(CauseAborted)
-	wait(t, l.finished)
 }

@@ -1,0 +1,43 @@
+// Package cron computes when schedules are due, and is right about it: in every time
+// zone, over every change of the clocks, and for dates that come once in forty
+// years.
+//
+//	s, err := cron.Parse("0 30 2 * * *")
+//	next := s.Next(time.Now().In(paris))
+//
+// A pattern has five or six fields, with blanks between:
+//
+//	[second] minute hour day-of-month month day-of-week
+//
+// Without the first, the second is 0. A field is a list, with commas, of
+//
+//   - all                  */5     every fifth, from the first
+//     7        this one             7/5     every fifth, from 7
+//     1-5      these                1-10/3  every third of these
+//
+// Seconds and minutes go from 0 to 59, hours from 0 to 23, days from 1 to 31, months
+// from 1 to 12 or jan to dec, days of the week from 0 to 7 or sun to sat, where 0 and
+// 7 are both Sunday. When both day fields leave something out, a day that
+// either of them allows is allowed. In place of fields there may be one of
+//
+//	@secondly @minutely @hourly @daily @weekly @weekdays @weekends @monthly
+//	@yearly @midnight @annually @every 90s
+//
+// where @every counts from the Unix epoch, so that all who compute it agree. With
+// the option [Extended] the day fields take more: L, the last day of the month, and
+// L-3, three before it; 15W, the weekday nearest to the 15th, within its month, and
+// LW, the last weekday; and as days of the week 5L, the last Friday of the month, and
+// 5#2, the second.
+//
+// # Changes of the clocks
+//
+// A schedule whose hours are all of the day's follows time as it passes: in an hour
+// that comes twice it is due in both, and for one that is skipped there is nothing
+// to make up.
+//
+// Every other schedule is about the time that the clock on the wall shows. What falls
+// into a stretch that is skipped is due once, at the first moment after it, however
+// many times of the schedule are in it. What falls into a stretch that comes twice is
+// due in the first. The date that counts is the one that the schedule names, also
+// when it is skipped as a whole.
+package cron

@@ -1,0 +1,241 @@
+package cron_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ignis-go/ignis/cron"
+)
+
+func TestRareDates(t *testing.T) {
+	for pattern, row := range map[string]struct{ from, want string }{
+		"0 0 29 2 *":     {"2096-02-29", "2104-02-29"}, // 2100 is no leap year
+		"0 0 * 2 1#5":    {"2016-02-29", "2044-02-29"}, // a 29 February on a Monday
+		"0 0 * 2 mon#5":  {"2072-02-29", "2112-02-29"},
+		"0 0 L 2 *":      {"2023-03-01", "2024-02-29"},
+		"0 0 L-1 2 *":    {"2023-03-01", "2024-02-28"},
+		"0 0 L-30 * *":   {"2024-01-31", "2024-03-01"},
+		"0 0 15W * *":    {"2024-06-01", "2024-06-14"}, // the 15th is a Saturday
+		"0 0 1W 6 *":     {"2024-01-01", "2024-06-03"}, // a Saturday; not in May
+		"0 0 1W 9 *":     {"2024-01-01", "2024-09-02"}, // a Sunday
+		"0 0 LW 6 *":     {"2024-01-01", "2024-06-28"}, // the 30th is a Sunday
+		"0 0 31W 8 *":    {"2024-01-01", "2024-08-30"}, // a Saturday
+		"0 0 31W 6 *":    nothing,
+		"0 0 * * 5L":     {"2024-06-01", "2024-06-28"},
+		"0 0 * * fril":   {"2024-06-28", "2024-07-26"},
+		"0 0 * * 7#1":    {"2024-09-01", "2024-10-06"},
+		"0 0 1,L * 1#2":  {"2024-06-01", "2024-06-10"},
+		"0 0 L * *":      {"2023-12-31", "2024-01-31"},
+		"0 0 31 * *":     {"2024-03-31", "2024-05-31"},
+		"0 0 1 1 *":      {"9999-06-01", "10000-01-01"},
+		"0 0 29 2 0":     {"2023-02-28", "2024-02-04"}, // either
+		"0 0 1-31 * 1":   {"2024-06-01", "2024-06-03"}, // the first leaves nothing out
+		"0 0 */2 * 1":    {"2024-06-01", "2024-06-03"},
+		"0 0 L,1-31 * 1": {"2024-06-01", "2024-06-03"},
+	} {
+		s, err := cron.Parse(pattern, cron.Extended)
+		if row == nothing {
+			if err == nil {
+				t.Errorf("%s is accepted", pattern)
+			}
+			continue
+		}
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		from, _ := time.Parse(time.DateOnly, row.from)
+		got := s.Next(from)
+		if got.Format(time.DateOnly) != row.want {
+			t.Errorf("%s after %s: %v, want %s", pattern, row.from, got, row.want)
+		}
+		if back := s.Next(s.Prev(got)); !back.Equal(got) {
+			t.Errorf("%s: %v, and back again %v", pattern, got, back)
+		}
+	}
+}
+
+var nothing struct{ from, want string }
+
+func TestErrors(t *testing.T) {
+	for _, row := range []struct {
+		pattern, field string
+		column         int
+		says           string
+	}{
+		{"60 * * * *", "minute", 1, "60 is out of range; want 0 to 59"},
+		{"  5  24 * * *", "hour", 6, "24 is out of range; want 0 to 23"},
+		{"0 0 0 1,2,x * *", "day of month", 11, `"x" is no value; want 1 to 31`},
+		{"* * * jar *", "month", 7, `"jar" is no value; want 1 to 12 or jan to dec`},
+		{"* * * * monday", "day of week", 9, "want 0 to 7 or sun to sat"},
+		{"* * * * fri-sun", "day of week", 9, "goes backwards"},
+		{"* * * 1/0 *", "month", 9, `the step "0"`},
+		{"1,,2 * * * *", "minute", 3, "an empty place"},
+		{"* * * *", "", 8, "4 fields, want five"},
+		{"* * * * * * *", "", 13, "7 fields"},
+		{"0 0 30 2 *", "day of month", 5, "no month"},
+		{"0 0 L * *", "day of month", 5, "the option Extended"},
+		{"0 0 * * 5#6", "day of week", 9, "the option Extended"},
+		{"ü * * * *", "minute", 1, "no value"},
+		{"* ü * * 9", "hour", 3, "no value"},
+		{" @daily", "", 1, "no blanks"},
+		{"@dayly", "", 1, "@daily"},
+		{"@every 1500ms", "", 7, "whole seconds"},
+		{"@every -5m", "", 7, "whole seconds"},
+		{"@daily 5", "", 1, "want @secondly"},
+		{strings.Repeat("1,", 1000) + "1 * * * *", "", 1, "longer than"},
+	} {
+		_, err := cron.Parse(row.pattern)
+		var p *cron.ParseError
+		if !errors.As(err, &p) || p.Field != row.field || p.Column != row.column || !strings.Contains(err.Error(), row.says) || len(err.Error()) > 400 {
+			t.Errorf("%.50q: %+v\nwant column %d of %q, %s", row.pattern, err, row.column, row.field, row.says)
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("MustParse took it")
+		}
+	}()
+	cron.MustParse("x")
+}
+
+func TestEvery(t *testing.T) {
+	s := parse(t, "@every 90s")
+	at := time.Unix(1_000_000_000, 5)
+	for range 1000 {
+		next := s.Next(at)
+		if next.Unix()%90 != 0 || !next.After(at) || next.Sub(at) > 90*time.Second || !s.Prev(next.Add(1)).Equal(next) {
+			t.Fatalf("%v after %v", next, at)
+		}
+		at = next
+	}
+	if got := s.Next(time.Unix(-1, 0)); got.Unix() != 0 {
+		t.Errorf("%v after the second before the epoch", got)
+	}
+	if got := s.Prev(time.Unix(0, 0)); got.Unix() != -90 {
+		t.Errorf("%v before the epoch", got)
+	}
+}
+
+func TestString(t *testing.T) {
+	for pattern, want := range map[string]string{"  0 0  * * * ": "0 0  * * *", "@DAILY ": "@DAILY", "@every 90s": "@every 90s"} {
+		if got := parse(t, pattern).String(); got != want {
+			t.Errorf("%q: %q", pattern, got)
+		}
+	}
+}
+
+func TestExplain(t *testing.T) {
+	for pattern, want := range map[string]string{
+		"30 2 * * *":        "At 02:30, every day",
+		"0 30 2 * * 1-5":    "At 02:30, on Monday to Friday",
+		"15 30 2 * * *":     "At 02:30:15, every day",
+		"0 9,12,18 * * *":   "At 09:00, 12:00 and 18:00, every day",
+		"* * * * *":         "Every minute, every day",
+		"* * * * * *":       "Every second, every day",
+		"*/15 * * * *":      "Every 15th minute, every day",
+		"0 * * * *":         "At the start of every hour, every day",
+		"30 * * * *":        "Minute 30, of every hour, every day",
+		"*/10 8-17 * * 1-5": "Every 10th minute, in hours 8 to 17, on Monday to Friday",
+		"0 0 1,15 * 1":      "At 00:00, on the 1st and 15th of the month or Monday",
+		"0 0 1 1 *":         "At 00:00, on the 1st of the month, in January",
+		"0 0 * 6-8 sun,tue": "At 00:00, on Sunday and Tuesday, in June to August",
+		"0 0 */2 * *":       "At 00:00, on every 2nd day from the 1st of the month",
+		"0 0 L * *":         "At 00:00, on the last day of the month",
+		"0 0 15W * 5#2":     "At 00:00, on the weekday nearest to the 15th of the month or the 2nd Friday of the month",
+		"@weekly":           "At 00:00, on Sunday",
+		"@every 90s":        "Every 1m30s, counted from 1 January 1970 UTC",
+		"*/20 5 * * * *":    "Every 20th second, minute 5, of every hour, every day",
+	} {
+		if got := parse(t, pattern, cron.Extended).Explain(); got != want {
+			t.Errorf("%s:\n got %s\nwant %s", pattern, got, want)
+		}
+	}
+}
+
+func TestShift(t *testing.T) {
+	paris := zone(t, "Europe/Paris")
+	s := parse(t, "30 2 * * *")
+	at := s.Next(time.Date(2025, 3, 29, 12, 0, 0, 0, paris))
+	if got := s.ShiftAt(at); got != cron.MadeUp {
+		t.Errorf("%v: %v", at, got)
+	}
+	at = s.Next(at)
+	if got := s.ShiftAt(at); got != cron.NoShift {
+		t.Errorf("%v: %v", at, got)
+	}
+	at = s.Next(time.Date(2025, 10, 25, 12, 0, 0, 0, paris))
+	if got := s.ShiftAt(at); got != cron.ComesTwice {
+		t.Errorf("%v: %v", at, got)
+	}
+	hourly := parse(t, "30 * * * *")
+	at = hourly.Next(at)
+	if got := hourly.ShiftAt(at); got != cron.ComesAgain {
+		t.Errorf("%v: %v", at, got)
+	}
+}
+
+// A chain goes on, whatever the pattern, and leads back.
+func FuzzNext(f *testing.F) {
+	for _, v := range vectors[struct{ Pattern string }](f, "equivalent") {
+		f.Add(v.Pattern, int64(1_700_000_000), uint8(0))
+	}
+	for _, v := range vectors[struct{ Pattern string }](f, "invalid") {
+		f.Add(v.Pattern, int64(0), uint8(3))
+	}
+	f.Add("0 0 L,15W * 5L,1#5", int64(-1<<40), uint8(1))
+	var zones []*time.Location
+	for _, name := range []string{"UTC", "Europe/Paris", "America/Santiago", "Australia/Lord_Howe", "Pacific/Apia", "Africa/Casablanca", "America/Havana", "Asia/Kathmandu"} {
+		zones = append(zones, zone(f, name))
+	}
+	f.Fuzz(func(t *testing.T, pattern string, from int64, where uint8) {
+		s, err := cron.Parse(pattern, cron.Extended)
+		if err != nil {
+			if len(err.Error()) > 2000 {
+				t.Errorf("an error of %d bytes", len(err.Error()))
+			}
+			return
+		}
+		if s.Explain() == "" {
+			t.Error("no words")
+		}
+		at := time.Unix(from%(1<<38), 0).In(zones[int(where)%len(zones)]) // within ten thousand years
+		for range 20 {
+			next := s.Next(at)
+			if !next.After(at) || next.Nanosecond() != 0 {
+				t.Fatalf("%q: %v after %v", pattern, next, at)
+			}
+			if prev := s.Prev(next); prev.After(at) || !s.Next(prev).Equal(next) {
+				t.Fatalf("%q: %v before %v, after %v", pattern, prev, next, at)
+			}
+			at = next
+		}
+	})
+}
+
+func TestNoAllocation(t *testing.T) {
+	paris := zone(t, "Europe/Paris")
+	for _, pattern := range []string{"* * * * * *", "30 2 * * *", "0 0 * 2 1#5"} {
+		s, at := parse(t, pattern, cron.Extended), time.Now().In(paris)
+		if n := testing.AllocsPerRun(100, func() { at = s.Next(at) }); n > 0 {
+			t.Errorf("%s: %v allocations", pattern, n)
+		}
+	}
+}
+
+func BenchmarkNext(b *testing.B) {
+	for name, pattern := range map[string]string{"every second": "* * * * * *", "daily": "30 2 * * *", "29 February on a Monday": "0 0 * 2 1#5"} {
+		b.Run(name, func(b *testing.B) {
+			s, from := parse(b, pattern, cron.Extended), time.Date(2025, 1, 1, 0, 0, 0, 0, zone(b, "Europe/Paris"))
+			at := from
+			b.ReportAllocs()
+			for b.Loop() {
+				if at = s.Next(at); at.Year() > 2400 {
+					at = from
+				}
+			}
+		})
+	}
+}
