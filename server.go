@@ -189,7 +189,7 @@ func (s *Server) drain(cancel context.CancelFunc) error {
 			return nil
 		case <-timeout.C:
 			if late {
-				return fmt.Errorf("ignis: %d callbacks did not return within %v of shutdown (a Session's Seal is not counted)", s.counts.running.Load(), s.cfg.ShutdownTimeout)
+				return fmt.Errorf("ignis: %d callbacks did not return within %v of shutdown", s.counts.running.Load(), s.cfg.ShutdownTimeout)
 			}
 			// Interrupt what is left, and give it a moment to notice.
 			late = true
