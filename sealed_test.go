@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -393,7 +394,21 @@ func TestEncryptAtRunTime(t *testing.T) {
 		if got := v.open(p.next()); got != failure(wire.ErrorEncryptedMessage) {
 			t.Errorf("received %s", got)
 		}
+		if got, want := h.await(n, 2), []string{"x|1|", "x|2|"}; !slices.Equal(got, want) {
+			t.Errorf("handler got %q, want %q", got, want)
+		}
 	})
+}
+
+// await waits until so many messages have been heard.
+func (h *heard) await(n *node, messages int) (lines []string) {
+	n.t.Helper()
+	for end := time.Now().Add(n.patience); len(lines) < messages; runtime.Gosched() {
+		if lines = append(lines, h.take()...); time.Now().After(end) {
+			n.t.Fatalf("%d of %d messages", len(lines), messages)
+		}
+	}
+	return lines
 }
 
 // What Transform does with a message, and what it may not do.
@@ -528,8 +543,11 @@ func TestSlowOpenDelaysNobody(t *testing.T) {
 	cfg.OnMessage = h.message
 	n := start(t, cfg)
 	var slow, quick []*peer
+	for range 8 { // of each kind, for each of the goroutines that read
+		slow = append(slow, n.login("slow"))
+	}
 	for range 8 {
-		slow, quick = append(slow, n.login("slow")), append(quick, n.login("quick"))
+		quick = append(quick, n.login("quick"))
 	}
 	for _, p := range slow {
 		p.text(secretly(`{"event":"first","data":1}`))
@@ -541,13 +559,7 @@ func TestSlowOpenDelaysNobody(t *testing.T) {
 		p.expect("sealed " + failure(wire.ErrorAuthenticated))
 	}
 	close(hang)
-	deadline := time.Now().Add(n.patience)
-	for n.Stats().Messages < 24 && time.Now().Before(deadline) {
-		time.Sleep(time.Millisecond)
-	}
-	if s := n.Stats(); s.Messages != 24 {
-		t.Errorf("%d messages", s.Messages)
-	}
+	h.await(n, 24)
 }
 
 func TestEncryptionNames(t *testing.T) {
