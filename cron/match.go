@@ -5,22 +5,6 @@ import (
 	"time"
 )
 
-// special is a rule for days that depends on the month.
-type special struct {
-	kind specialKind
-	n    int // see the kinds
-	day  int // weekday, of the last two
-}
-
-type specialKind uint8
-
-const (
-	lastDay     specialKind = iota // n days before the last of the month
-	nearest                        // the weekday nearest to day n; 0: to the last
-	lastOfWeek                     // the last of a weekday
-	numberOfDay                    // the n-th of a weekday
-)
-
 // date is a day of the calendar.
 type date struct{ year, month, day int }
 
@@ -160,47 +144,6 @@ func (s *Schedule) days(year, month int) uint32 {
 		days |= x.days(first, length)
 	}
 	return days
-}
-
-// days returns the day of a month, whose first is on a weekday, as a bit; none if
-// the month has no such day.
-func (x special) days(first, length int) uint32 {
-	switch x.kind {
-	case lastDay:
-		if x.n >= length {
-			return 0
-		}
-		return 1 << (length - x.n)
-	case nearest:
-		day := x.n
-		if day == 0 {
-			day = length
-		}
-		if day > length {
-			return 0
-		}
-		switch (first + day - 1) % 7 {
-		case 6: // Saturday: the Friday before, or the Monday after the first
-			if day--; day == 0 {
-				day = 3
-			}
-		case 0: // Sunday: the Monday after, or the Friday before the last
-			if day++; day > length {
-				day -= 3
-			}
-		}
-		return 1 << day
-	}
-	day := 1 + (x.day-first+7)%7 // the first of that weekday
-	switch {
-	case x.kind == lastOfWeek:
-		day += (length - day) / 7 * 7
-	case day+7*(x.n-1) > length:
-		return 0
-	default:
-		day += 7 * (x.n - 1)
-	}
-	return 1 << day
 }
 
 // daysIn returns how many days a month has.

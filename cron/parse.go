@@ -335,39 +335,3 @@ func number(text string) (n int, ok bool) {
 	}
 	return n, text != ""
 }
-
-// special parses L, W and #.
-func (f field) special(text string) (x special, ok bool) {
-	text = strings.ToUpper(text)
-	if f.names { // day of week
-		if head, ok := strings.CutSuffix(text, "L"); ok && head != "" {
-			day, ok := f.weekday(head)
-			return special{lastOfWeek, 0, day}, ok
-		}
-		head, tail, ok := strings.Cut(text, "#")
-		day, dayOK := f.weekday(head)
-		n, nOK := number(tail)
-		return special{numberOfDay, n, day}, ok && dayOK && nOK && n >= 1 && n <= 5
-	}
-	if text == "LW" {
-		return special{kind: nearest}, true
-	}
-	if text == "L" {
-		return special{kind: lastDay}, true
-	}
-	if tail, ok := strings.CutPrefix(text, "L-"); ok {
-		n, ok := number(tail)
-		return special{kind: lastDay, n: n}, ok && n <= 30
-	}
-	head, ok := strings.CutSuffix(text, "W")
-	n, nOK := number(head)
-	return special{kind: nearest, n: n}, ok && nOK && n >= 1 && n <= 31
-}
-
-func (f field) weekday(text string) (int, bool) {
-	n, ok := number(text)
-	if !ok {
-		n, ok = names[strings.ToLower(text)]
-	}
-	return n % 7, ok && n <= 7
-}
