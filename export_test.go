@@ -33,3 +33,15 @@ func Settle(s *Server) {
 
 // Receive gives the server an envelope as its bus does.
 func Receive(s *Server, envelopes ...[]byte) { s.receive(envelopes...) }
+
+// JobCapacity returns for how many jobs the queues of all clients have room.
+func JobCapacity(s *Server) (n int) {
+	for _, c := range s.reg.AppendAll(nil) {
+		c.mu.Lock()
+		if c.jobs != nil {
+			n += cap(c.jobs.queue)
+		}
+		c.mu.Unlock()
+	}
+	return n
+}

@@ -2,6 +2,7 @@ package ignis
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -56,6 +57,11 @@ func (s *Server) push(c *client, j job) {
 		go s.work(c)
 	}
 	q := c.jobs
+	if n := len(q.queue); n == cap(q.queue) && q.head > n/2 {
+		// Room is made where jobs are done: a client that always has some waiting
+		// must not make the queue grow for ever.
+		q.queue, q.head = slices.Delete(q.queue, 0, q.head), 0
+	}
 	q.queue = append(q.queue, j)
 	q.bytes += j.size()
 	if q.full() && !c.stalled.Load() {

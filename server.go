@@ -262,12 +262,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The server is not ready.", http.StatusServiceUnavailable)
 		return
 	}
+	served := false
+	defer func() {
+		if !served { // refused, or CheckOrigin panicked
+			s.tasks.Done()
+		}
+	}()
 	nc, early, deflate, ok := s.upgrade(w, r)
-	if !ok {
-		s.tasks.Done()
-		return
+	if served = ok; ok {
+		s.serve(nc, early, deflate)
 	}
-	s.serve(nc, early, deflate)
 }
 
 // enter counts a request as a task, unless the server takes none. A shutdown

@@ -27,9 +27,6 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 		Addr: addr, Host: u.Host, Path: u.RequestURI(), Token: c.Token, Encrypt: c.Encrypt,
 		Heartbeat: 20 * time.Second, TimeBursts: true,
 	}
-	if u.Path == "" {
-		cfg.Path = "/" + cfg.Path
-	}
 	if c.Rooms > 1 {
 		cfg.Rooms = int(c.Rooms)
 	}

@@ -23,7 +23,7 @@ const (
 	atNumber  = len(`{"s":"`)
 	atTime    = atNumber + len(`0000000000","t":"`)
 	atMember  = atTime + len(`0000000000000000000","m":"`)
-	chatRooms = "chat-"
+	chatRooms = "bench-"
 )
 
 func roomName(i int) string { return fmt.Sprintf("%s%04d", chatRooms, i) }
