@@ -35,7 +35,7 @@ var importRules = map[string]importRule{
 	"emitter":           {own: []string{"wire", "redisbus"}},
 	"client":            {own: []string{"wire", "seal"}, modules: []string{"github.com/gobwas/ws"}},
 	"cron":              {},
-	"cron/rediscron":    {own: []string{"cron", "redisbus"}, planned: true},
+	"cron/rediscron":    {own: []string{"cron", "redisbus"}, modules: []string{"github.com/redis/rueidis"}, planned: true},
 	"console":           {planned: true},
 	"cmd/ignis": {
 		own: []string{".", "wire", "seal", "internal/herd", "redisbus", "emitter", "client", "cron", "cron/rediscron", "console"},
@@ -48,6 +48,7 @@ var importRules = map[string]importRule{
 
 	// For tests alone.
 	"bustest":            {own: []string{".", "wire"}, modules: []string{"go.uber.org/goleak"}},
+	"cron/crontest":      {own: []string{"cron"}},
 	"internal/redistest": {},
 }
 

@@ -1,0 +1,212 @@
+package crontest
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ignis-go/ignis/cron"
+)
+
+// TestStore checks what [cron.Store] promises. Each call of open returns a store that is
+// there for as long as the test it is called with; all are about the same data, or each is
+// empty. It takes a few seconds: the store's clock is a real one.
+func TestStore(t *testing.T, open func(*testing.T) cron.Store) {
+	tests := []struct {
+		name string
+		test func(*suite)
+	}{
+		{"EachInstantOnce", (*suite).eachInstantOnce},
+		{"TheSameClaimAgain", (*suite).sameAgain},
+		{"NeverEarly", (*suite).neverEarly},
+		{"BeforeItWasThere", (*suite).before},
+		{"Manual", (*suite).manual},
+		{"Last", (*suite).last},
+		{"Behind", (*suite).behind},
+		{"Order", (*suite).order},
+		{"JobsAreApart", (*suite).apart},
+		{"Finish", (*suite).finish},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := &suite{T: t, store: open(t), job: fmt.Sprintf("%s-%d", test.name, time.Now().UnixNano())}
+			s.begin()
+			test.test(s)
+		})
+	}
+}
+
+// suite is one test.
+type suite struct {
+	*testing.T
+	store cron.Store
+	job   string
+	from  time.Time // the first instants that can be claimed come after it
+}
+
+// begin makes the job known to the store, and waits until there are instants that are due.
+func (s *suite) begin() {
+	_, s.from = s.state()
+	for {
+		if _, now := s.state(); now.Sub(s.from) >= 4*time.Second {
+			return
+		}
+		time.Sleep(50 * time.Millisecond) // by the store's clock, which is not this one's
+	}
+}
+
+// instant returns the n-th that can be claimed; from 4 on they may be to come.
+func (s *suite) instant(n int) time.Time {
+	return s.from.Truncate(time.Second).Add(time.Duration(n) * time.Second)
+}
+
+func (s *suite) state() (last, now time.Time) {
+	s.Helper()
+	last, now, err := s.store.Last(s.Context(), s.job)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return last, now
+}
+
+func (s *suite) claim(at time.Time, token string) cron.Grant {
+	s.Helper()
+	g, err := s.store.Claim(s.Context(), cron.Claim{Job: s.job, Scheduled: at, Token: token})
+	if err != nil {
+		s.Fatal(err)
+	}
+	return g
+}
+
+func (s *suite) expect(at time.Time, token string, want cron.Verdict) cron.Grant {
+	s.Helper()
+	g := s.claim(at, token)
+	if g.Verdict != want {
+		s.Fatalf("claim %s of %v: verdict %d, want %d", token, at, g.Verdict, want)
+	}
+	if want == cron.Granted && g.Fence == 0 {
+		s.Fatal("a grant without a fencing number")
+	}
+	return g
+}
+
+func (s *suite) eachInstantOnce() {
+	var granted atomic.Int32
+	var all sync.WaitGroup
+	for i := range 50 {
+		all.Go(func() {
+			g, err := s.store.Claim(s.Context(), cron.Claim{Job: s.job, Scheduled: s.instant(1), Token: fmt.Sprint(i)})
+			if err != nil {
+				s.Error(err)
+			}
+			if g.Verdict == cron.Granted {
+				granted.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if n := granted.Load(); n != 1 {
+		s.Fatalf("%d claims granted", n)
+	}
+}
+
+func (s *suite) sameAgain() {
+	first := s.expect(s.instant(1), "a", cron.Granted)
+	s.expect(s.instant(2), "a", cron.Granted)
+	again := s.expect(s.instant(1), "a", cron.Granted)
+	if first.Fence != again.Fence {
+		s.Fatalf("fences %d and %d of the same claim", first.Fence, again.Fence)
+	}
+	s.expect(s.instant(1), "b", cron.Taken)
+	s.expect(s.instant(1).In(time.FixedZone("elsewhere", 3600)), "b", cron.Taken)
+}
+
+func (s *suite) neverEarly() {
+	_, now := s.state()
+	g := s.expect(now.Add(time.Hour).Truncate(time.Second), "a", cron.TooEarly)
+	if g.Now.Before(now) || g.Now.Sub(now) > time.Minute {
+		s.Fatalf("the store's time: %v, after %v", g.Now, now)
+	}
+	s.expect(now.Truncate(time.Second), "a", cron.Granted)
+	if last, _ := s.state(); !last.Equal(now.Truncate(time.Second)) {
+		s.Fatalf("last: %v, want %v", last, now.Truncate(time.Second))
+	}
+}
+
+// before: what may have been granted in an earlier life of the store is not granted.
+func (s *suite) before() {
+	s.expect(s.instant(0).Add(-time.Hour), "a", cron.Forgotten)
+	s.expect(s.instant(0), "a", cron.Forgotten)
+}
+
+func (s *suite) manual() {
+	a := s.expect(time.Time{}, "a", cron.Granted)
+	b := s.expect(time.Time{}, "b", cron.Granted)
+	if b.Fence <= a.Fence {
+		s.Fatalf("fence %d after %d", b.Fence, a.Fence)
+	}
+	if last, _ := s.state(); !last.IsZero() {
+		s.Fatalf("last: %v, though nothing of the schedule has run", last)
+	}
+}
+
+func (s *suite) last() {
+	if last, _ := s.state(); !last.IsZero() {
+		s.Fatalf("last of a new job: %v", last)
+	}
+	s.expect(s.instant(2), "a", cron.Granted)
+	s.expect(s.instant(1), "a", cron.Granted)
+	if last, _ := s.state(); !last.Equal(s.instant(2)) {
+		s.Fatalf("last: %v, want %v", last, s.instant(2))
+	}
+}
+
+// behind: what is made up for is settled by the last claim of those.
+func (s *suite) behind() {
+	claim := func(n int, behind bool, token string, verdict cron.Verdict, last time.Time) {
+		s.Helper()
+		g, err := s.store.Claim(s.Context(), cron.Claim{Job: s.job, Scheduled: s.instant(n), Token: token, Behind: behind})
+		if err != nil || g.Verdict != verdict {
+			s.Fatalf("verdict %d, want %d (%v)", g.Verdict, verdict, err)
+		}
+		if got, _ := s.state(); !got.Equal(last) {
+			s.Fatalf("last after instant %d: %v, want %v", n, got, last)
+		}
+	}
+	claim(3, true, "a", cron.Granted, time.Time{})
+	claim(2, true, "a", cron.Granted, time.Time{})
+	claim(2, true, "b", cron.Taken, time.Time{})
+	claim(1, true, "a", cron.Granted, time.Time{})
+	claim(1, false, "b", cron.Taken, s.instant(3))
+}
+
+func (s *suite) order() {
+	a := s.expect(s.instant(2), "a", cron.Granted)
+	b := s.expect(s.instant(1), "b", cron.Granted) // made up for later
+	if b.Fence <= a.Fence {
+		s.Fatalf("fence %d after %d", b.Fence, a.Fence)
+	}
+}
+
+func (s *suite) apart() {
+	at := s.instant(1)
+	s.expect(at, "a", cron.Granted)
+	s.job += "-other"
+	s.begin()
+	s.expect(s.instant(1), "b", cron.Granted)
+	s.expect(at, "b", cron.Forgotten)
+}
+
+func (s *suite) finish() {
+	g := s.expect(s.instant(1), "a", cron.Granted)
+	for _, at := range []time.Time{s.instant(1), {}} {
+		f := cron.Finish{Job: s.job, Scheduled: at, Fence: g.Fence, Outcome: cron.Succeeded, Duration: time.Second}
+		if err := s.store.Finish(s.Context(), f); err != nil {
+			s.Fatal(err)
+		}
+	}
+	s.expect(s.instant(1), "b", cron.Taken)
+}

@@ -1,0 +1,278 @@
+package cron_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ignis-go/ignis/cron"
+)
+
+func TestJobRunsWhenItIsDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		var lag time.Duration
+		c := d.config("*/20 * * * * *", func(_ context.Context, r cron.Run) error {
+			lag = max(lag, r.Lag(), -r.Lag(), time.Until(r.Started).Abs())
+			return nil
+		})
+		j := newJob(t, c)
+		elapse(60)
+		want(t, "runs before Run", d.runs(), "")
+		stop := running(t, j)
+		elapse(100)
+		want(t, "runs", d.runs(), "80 100 120 140 160")
+		want(t, "lag", lag, time.Duration(0))
+		want(t, "error of Run", stop(), nil)
+		elapse(100)
+		want(t, "runs after Run", d.runs(), "80 100 120 140 160")
+		want(t, "succeeded", j.Status().Counts.Succeeded, 5)
+	})
+}
+
+func TestJobNobodyRuns(t *testing.T) {
+	var none *cron.Job
+	for name, j := range map[string]*cron.Job{"nil": none, "never started": newJob(t, (&diary{}).config("@daily", nil))} {
+		t.Run(name, func(t *testing.T) {
+			j.Stop()
+			j.Start()
+			j.Pause()
+			j.Resume()
+			j.Stop()
+			_, _, _, _ = j.Name(), j.Schedule(), j.Status(), j.History()
+			if j.Status().Active {
+				t.Error("it is active")
+			}
+			if err := j.RunNow(); !errors.Is(err, cron.ErrNotRunning) {
+				t.Errorf("RunNow: %v", err)
+			}
+			if err := j.Drain(t.Context()); err != nil {
+				t.Errorf("Drain: %v", err)
+			}
+			if err := j.Reschedule("@hourly"); (err != nil) != (j == nil) {
+				t.Errorf("Reschedule: %v", err)
+			}
+			if _, err := j.Duplicate("", "@hourly"); (err != nil) != (j == nil) {
+				t.Errorf("Duplicate: %v", err)
+			}
+		})
+	}
+	if err := none.Run(t.Context()); err == nil {
+		t.Error("a nil job runs")
+	}
+}
+
+func TestJobStartAndStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		j := newJob(t, d.config("*/10 * * * * *", nil))
+		stop := running(t, j)
+		elapse(15)
+		j.Start()
+		want(t, "active", j.Status().Active, true)
+		want(t, "next", second(j.Status().Next), 20)
+		want(t, "prev", second(j.Status().Prev), 10)
+		j.Stop()
+		j.Stop()
+		want(t, "completed after Stop", d.completed(), 1)
+		want(t, "active after Stop", j.Status().Active, false)
+		want(t, "next after Stop", j.Status().Next, time.Time{})
+		elapse(20) // 35
+		j.Start()
+		elapse(10) // 45
+		want(t, "runs", d.runs(), "10 40")
+		want(t, "last", second(j.Status().Last.Scheduled), 40)
+		if err := j.Run(t.Context()); err == nil {
+			t.Error("a second Run is accepted")
+		}
+		want(t, "error of Run", stop(), nil)
+		want(t, "completed after Run", d.completed(), 2)
+		j.Stop()
+		want(t, "completed after the last Stop", d.completed(), 2)
+		want(t, "what was left out", d.left(), "")
+
+		running(t, j) // again
+		elapse(10)
+		want(t, "runs of the second Run", d.runs(), "10 40 50")
+	})
+}
+
+func TestReschedule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		c := d.config("0 0 12 * * *", nil)
+		c.Zone = "Asia/Tokyo"
+		j := newJob(t, c)
+		running(t, j)
+		want(t, "next", second(j.Status().Next), 3*3600)
+		if err := j.Reschedule("0 99 * * * *"); err == nil {
+			t.Error("a bad pattern is accepted")
+		}
+		want(t, "pattern after a bad one", j.Schedule(), "0 0 12 * * *")
+		if err := j.Reschedule("0 0 10 * * *"); err != nil {
+			t.Fatal(err)
+		}
+		want(t, "next, in the same zone", second(j.Status().Next), 3600)
+		want(t, "completed", d.completed(), 0)
+		if err := j.RunNow(); err != nil { // fired at once, too
+			t.Fatal(err)
+		}
+		elapse(3 * 3600)
+		want(t, "runs", d.runs(), "0 3600")
+		j.Stop()
+		if err := j.Reschedule("@secondly"); err != nil {
+			t.Fatal(err)
+		}
+		elapse(10)
+		want(t, "runs of a stopped job", d.runs(), "0 3600")
+	})
+}
+
+func TestDuplicate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		a := newJob(t, d.config("*/10 * * * * *", nil))
+		b, err := a.Duplicate("b", "5 * * * * *")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Duplicate("c", "5 * * *"); err == nil {
+			t.Error("a bad pattern is accepted")
+		}
+		running(t, a)
+		running(t, b)
+		elapse(12)
+		want(t, "runs", d.runs(), "5 10")
+		a.Stop()
+		elapse(60)
+		want(t, "runs after the first was stopped", d.runs(), "5 10 65")
+		want(t, "names", a.Name()+" "+b.Name(), " b")
+	})
+}
+
+func TestActiveAndRunning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		j := newJob(t, d.config("*/10 * * * * *", func(context.Context, cron.Run) error {
+			time.Sleep(5 * time.Second)
+			return nil
+		}))
+		running(t, j)
+		elapse(11)
+		want(t, "running", j.Status().Running, 1)
+		j.Stop()
+		want(t, "running after Stop", j.Status().Running, 1)
+		want(t, "active after Stop", j.Status().Active, false)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := j.Drain(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Drain with too little time: %v", err)
+		}
+		if err := j.Drain(t.Context()); err != nil {
+			t.Errorf("Drain: %v", err)
+		}
+		want(t, "when it is drained", second(time.Now()), 15)
+		want(t, "running after Drain", j.Status().Running, 0)
+	})
+}
+
+func TestOutcomes(t *testing.T) {
+	boom := errors.New("boom")
+	until := func(ctx context.Context, _ cron.Run) error { <-ctx.Done(); return ctx.Err() }
+	tests := map[string]struct {
+		do      func(context.Context, cron.Run) error
+		outcome cron.Outcome
+		is      error
+		text    string
+	}{
+		"an error":          {func(context.Context, cron.Run) error { return boom }, cron.Failed, boom, "boom"},
+		"a panic":           {func(context.Context, cron.Run) error { panic(boom) }, cron.Failed, boom, "panic: boom"},
+		"no goroutine left": {func(context.Context, cron.Run) error { runtime.Goexit(); return nil }, cron.Failed, nil, "ended its goroutine"},
+		"a timeout":         {until, cron.TimedOut, cron.ErrTimeout, "timeout"},
+		"done in spite of the timeout": {
+			func(ctx context.Context, r cron.Run) error { _ = until(ctx, r); return nil }, cron.Succeeded, nil, "",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var d diary
+				c := d.config("0 * * * * *", test.do)
+				c.Timeout = 5 * time.Second
+				j := newJob(t, c)
+				running(t, j)
+				elapse(130)
+				want(t, "runs", d.runs(), "60 120")
+				r := j.History()[0]
+				want(t, "outcome", r.Outcome, test.outcome)
+				want(t, "instant of the record", second(r.Scheduled), 120)
+				if test.text == "" {
+					want(t, "error", r.Err, nil)
+					return
+				}
+				want(t, "calls of Failed", len(d.failed), 2)
+				if err := d.failed[1]; !strings.Contains(err.Error(), test.text) || test.is != nil && !errors.Is(err, test.is) {
+					t.Errorf("error: %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestOverlap(t *testing.T) {
+	tests := []struct {
+		name             string
+		overlap          cron.Overlap
+		limit            int
+		takes            float64 // seconds of a run
+		heeds            bool    // its context
+		runs, left, then string
+	}{
+		{"skip", cron.Skip, 0, 24, false, "10 40 70", "skipped overlap 20, skipped overlap 30, skipped overlap 50, skipped overlap 60", ""},
+		{"allow", cron.Allow, 0, 24, false, "10 20 30 40 50 60 70", "", ""},
+		{"allow two", cron.Allow, 2, 24, false, "10 20 40 50 70", "skipped queue full 30, skipped queue full 60", ""},
+		{"queue", cron.Queue, 1, 24, false, "10 20 40", "skipped queue full 30, skipped queue full 50, skipped queue full 70", ""},
+		{"replace", cron.Replace, 0, 24, true, "10 20 30 40 50 60 70", "", ""},
+		// Each gets 4 s after the next one is due.
+		{"replace what does not end", cron.Replace, 0, 24, false, "10 20 30 40 50 60", "", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var d diary
+				var most atomic.Int64
+				var j *cron.Job
+				c := d.config("*/10 * * * * *", func(ctx context.Context, _ cron.Run) error {
+					n := int64(j.Status().Running)
+					if n > most.Load() {
+						most.Store(n) // near enough: it is compared with 1
+					}
+					if !test.heeds {
+						ctx = context.WithoutCancel(ctx)
+					}
+					select {
+					case <-time.After(time.Duration(test.takes * float64(time.Second))):
+						return nil
+					case <-ctx.Done():
+						return ctx.Err()
+					}
+				})
+				c.Overlap, c.OverlapLimit, c.ReplaceGrace = test.overlap, test.limit, 4*time.Second
+				j = newJob(t, c)
+				stop := running(t, j)
+				elapse(71)
+				want(t, "runs", d.runs(), test.runs)
+				want(t, "left out", d.left(), test.left)
+				if (test.overlap == cron.Skip || test.overlap == cron.Queue || test.heeds) && most.Load() != 1 {
+					t.Errorf("%d runs at once", most.Load())
+				}
+				want(t, "error of Run", stop(), nil)
+			})
+		})
+	}
+}

@@ -1,0 +1,334 @@
+package cron
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+const (
+	// maxWait is how long the loop waits at most before it looks at the clock again: a
+	// suspended machine and a clock that was set make timers wrong.
+	maxWait = 30 * time.Second
+	// maxStepBack is how far a clock may be set back before instants that were dealt
+	// with are dealt with again. Up to there the job waits until time has caught up.
+	maxStepBack = time.Hour
+	// storeTimeout bounds one call of the store, retryAfter is the pause after one that
+	// failed.
+	storeTimeout = 5 * time.Second
+	retryAfter   = time.Second
+)
+
+// Run starts the schedule and follows it until ctx ends. Then it stops the schedule and
+// waits for the runs: their contexts end DrainTimeout later, and if some don't return even
+// then, Run's error says so. Only one Run can be there at a time; after it the job may
+// be run again.
+func (j *Job) Run(ctx context.Context) error {
+	if j == nil {
+		return errors.New("cron: Run of a nil Job")
+	}
+	if err := j.begin(); err != nil {
+		return err
+	}
+	j.Start()
+	return j.run(ctx)
+}
+
+// begin makes the caller the one that runs the job.
+func (j *Job) begin() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.looping {
+		return fmt.Errorf("cron: job %q is run already", j.cfg.Name)
+	}
+	j.looping = true
+	j.reset()
+	return nil
+}
+
+// run is Run after begin. It starts nothing.
+func (j *Job) run(ctx context.Context) error {
+	// The contexts of runs outlive ctx, so that the end is orderly.
+	base, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	l := loop{Job: j, base: base, id: rand.Text()}
+	l.follow(ctx)
+	j.Stop()
+	err := j.drain(cancel)
+	j.mu.Lock()
+	j.looping, j.manual = false, 0
+	j.mu.Unlock()
+	return err
+}
+
+// drain waits for the runs.
+func (j *Job) drain(cancel context.CancelCauseFunc) error {
+	timeout := time.NewTimer(j.cfg.DrainTimeout)
+	defer timeout.Stop()
+	idle := j.whenIdle()
+	select {
+	case <-idle:
+		return nil
+	case <-timeout.C:
+	}
+	cancel(ErrShutdown)
+	timeout.Reset(time.Second)
+	select {
+	case <-idle:
+		return nil
+	case <-timeout.C:
+	}
+	return fmt.Errorf("cron: job %q: %d runs did not return within %v of the end", j.cfg.Name, j.Status().Running, j.cfg.DrainTimeout)
+}
+
+// loop follows the schedule of a job. It belongs to one goroutine.
+type loop struct {
+	*Job
+	base context.Context // of runs
+
+	id       string    // tells its claims from those of others
+	storeErr error     // of the store's last answer
+	asked    time.Time // when the store was asked about what seems to be missed
+	looked   time.Time // at the clock
+	astray   bool      // the clock was set since the store was asked for the time
+}
+
+// follow follows the schedule until ctx ends.
+func (l *loop) follow(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		wait := l.step(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if wait <= 0 {
+			continue
+		}
+		timer.Reset(min(wait, maxWait))
+		select {
+		case <-timer.C:
+		case <-l.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// step does the next thing that is to be done, and returns how long to wait before
+// the one after it.
+func (l *loop) step(ctx context.Context) time.Duration {
+	l.mu.Lock()
+	if l.manual > 0 {
+		l.manual--
+		l.mu.Unlock()
+		l.runManual(ctx)
+		return 0
+	}
+	if r, ok := l.nextWaiting(); ok {
+		l.mu.Unlock()
+		l.startWaiting(r)
+		return 0
+	}
+	grace := l.untilGrace()
+	if !l.started || l.paused {
+		l.mu.Unlock()
+		return grace
+	}
+	v := view{l.version, l.schedule, l.cursor}
+	anchored := l.anchored || l.cfg.Store == nil
+	l.mu.Unlock()
+	if !anchored {
+		return l.anchor(ctx, v)
+	}
+	if l.clockWasSet(); l.astray && l.cfg.Store != nil {
+		if _, err := l.lastClaimed(ctx); err != nil {
+			return retryAfter
+		}
+	}
+	now := l.now()
+	if v.cursor.Sub(now) > maxStepBack {
+		l.cfg.Logger.Warn("the clock was set back: instants that were dealt with come again", "by", v.cursor.Sub(now))
+		l.setBack(now)
+		return 0
+	}
+	at := v.schedule.Next(v.cursor)
+	late := now.Sub(at.Add(l.delay))
+	switch {
+	case late < 0:
+		return min(-late, grace, l.catchUp(ctx))
+	case late <= l.tolerance():
+		return l.take(ctx, v, at, false)
+	default:
+		return l.misfired(ctx, v, at, now)
+	}
+}
+
+// view is what the loop has seen of the job and decides by.
+type view struct {
+	version  int
+	schedule *Schedule
+	cursor   time.Time
+}
+
+// advance notes that instants up to one are dealt with, unless the job was stopped,
+// paused or rescheduled meanwhile: then that counts. It reports whether it did.
+func (j *Job) advance(v view, to time.Time) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.version != v.version {
+		return false
+	}
+	j.cursor = to
+	return true
+}
+
+// setBack makes the schedule count from now, with claims that are new.
+func (j *Job) setBack(now time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.cursor = now
+	j.version++
+}
+
+// tolerance is how late an instant may be without being a misfire.
+func (j *Job) tolerance() time.Duration { return min(Tolerance, j.cfg.Deadline) }
+
+// anchor asks the store what was run before the schedule was started: what came after it
+// was missed.
+func (l *loop) anchor(ctx context.Context, v view) time.Duration {
+	ahead := l.ahead.Load()
+	last, err := l.lastClaimed(ctx)
+	if err != nil {
+		return retryAfter
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.version != v.version {
+		return 0
+	}
+	l.anchored = true
+	// The cursor was set before the store's time was known.
+	l.cursor = l.cursor.Add(time.Duration(ahead - l.ahead.Load()))
+	if !last.IsZero() && last.Before(l.cursor) {
+		l.cursor = last
+	}
+	return 0
+}
+
+// lastClaimed asks the store for the newest instant that anybody has run.
+func (l *loop) lastClaimed(ctx context.Context) (time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	sent := l.cfg.Now()
+	last, now, err := l.cfg.Store.Last(ctx, l.cfg.Name)
+	l.noteStore(ctx, sent, now, err)
+	return last.In(l.loc), err
+}
+
+// noteStore sets this clock by the store's, and logs when the store goes and comes.
+func (l *loop) noteStore(ctx context.Context, sent, now time.Time, err error) {
+	if err == nil {
+		back := l.cfg.Now()
+		local := sent.Add(back.Sub(sent) / 2).Round(0)
+		if ahead := local.Sub(now); ahead.Abs() > Tolerance {
+			l.warn("this machine's clock and the store's differ: the store's counts", "ahead", ahead)
+		}
+		l.ahead.Store(int64(local.Sub(now)))
+		l.astray = false
+	}
+	switch {
+	case err != nil && errors.Is(context.Cause(ctx), context.Canceled): // the end
+		return
+	case err != nil && l.storeErr == nil:
+		l.cfg.Logger.Warn("the store cannot be reached: nothing is run until it can", "error", err)
+	case err == nil && l.storeErr != nil:
+		l.cfg.Logger.Info("the store can be reached again")
+	}
+	l.storeErr = err
+}
+
+// clockWasSet notices when, since the last call, this machine's clock was set or the
+// machine was suspended: then it does not go with the store's any more.
+func (l *loop) clockWasSet() {
+	now, before := l.cfg.Now(), l.looked
+	l.looked = now
+	shown := now.Round(0).Sub(before.Round(0))
+	if !before.IsZero() && (shown-now.Sub(before)).Abs() > time.Second/2 {
+		l.astray = true
+	}
+}
+
+// take runs an instant if nothing speaks against it. It returns how long to wait
+// before the instant, if it is still to be dealt with, or the next can be looked at.
+func (l *loop) take(ctx context.Context, v view, at time.Time, misfire bool) time.Duration {
+	r := Run{Job: l.cfg.Name, Scheduled: at, Misfire: misfire}
+	if l.cfg.Overlap == Skip && l.busy() {
+		// Not claimed: another process may be free.
+		if l.advance(v, at) {
+			l.left(r, Skipped, Overlapped)
+		}
+		return 0
+	}
+	g, err := l.ask(ctx, Claim{Scheduled: at, Token: l.token(v.version)})
+	if err != nil {
+		return retryAfter
+	}
+	if g.Verdict == TooEarly {
+		return max(at.Sub(g.Now), time.Millisecond)
+	}
+	advanced := l.advance(v, at)
+	switch g.Verdict {
+	case Granted:
+		r.Fence = g.Fence
+		if !advanced && !l.wanted() {
+			l.left(r, Skipped, Stopped)
+			return 0
+		}
+		l.admit(r)
+	case Taken:
+		l.elsewhere()
+	default:
+		l.left(r, Missed, Uncertain)
+	}
+	return 0
+}
+
+// wanted reports whether the schedule is still to be followed.
+func (j *Job) wanted() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.started && !j.paused
+}
+
+func (j *Job) elsewhere() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.counts.Elsewhere++
+}
+
+// token is that of the claims that the loop makes for instants that it comes by. An instant
+// that it comes by again is dealt with again only in another version: then an
+// answer that did not come must not be taken for one of now.
+func (l *loop) token(version int) string { return l.id + "-" + strconv.Itoa(version) }
+
+// ask makes a claim. Without a store everything is granted. The end of ctx does not
+// interrupt it, so that no grant is lost.
+func (l *loop) ask(ctx context.Context, c Claim) (Grant, error) {
+	if l.cfg.Store == nil {
+		return Grant{Verdict: Granted}, nil
+	}
+	c.Job = l.cfg.Name
+	l.mu.Lock()
+	c.Behind = len(l.behind) > 0 && !l.behind[len(l.behind)-1].run.Scheduled.Equal(c.Scheduled)
+	l.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	sent := l.cfg.Now()
+	g, err := l.cfg.Store.Claim(ctx, c)
+	l.noteStore(ctx, sent, g.Now, err)
+	return g, err
+}

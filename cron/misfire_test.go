@@ -1,0 +1,280 @@
+package cron_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ignis-go/ignis/cron"
+)
+
+// A machine that is suspended, for the job, is a clock that jumps: at second 15 it shows a later
+// time.
+func TestMisfire(t *testing.T) {
+	tests := []struct {
+		name       string
+		pattern    string
+		misfire    cron.Misfire
+		jump       time.Duration // of the clock, at second 15
+		takes      time.Duration
+		runs, left string
+	}{
+		{"once", "*/10 * * * * *", cron.MisfireOnce, 108 * time.Second, 0, "10 120", "missed superseded 20-110 (10)"},
+		{"once, none on time", "0 * * * * *", cron.MisfireOnce, 4 * time.Minute, 0, "240", "missed superseded 60-180 (3)"},
+		{"once, only one", "0 * * * * *", cron.MisfireOnce, time.Minute, 0, "60", ""},
+		{"once, too late", "@daily", cron.MisfireOnce, 26 * time.Hour, 0, "", "missed deadline 86400"},
+		{"once, one too late", "0 0 */2 * * *", cron.MisfireOnce, 5*time.Hour + 30*time.Minute, 0, "", "missed deadline 7200-14400 (2)"},
+		{"skip", "*/10 * * * * *", cron.MisfireSkip, 108 * time.Second, 0, "10 120", "missed late 20-110 (10)"},
+		{"skip, one", "0 * * * * *", cron.MisfireSkip, time.Minute, 0, "", "missed late 60"},
+		{"within the tolerance", "*/2 * * * * *", cron.MisfireSkip, 7 * time.Second, 0, "2 4 6 8 10 12 14 16 18 20 22", ""},
+		{"all", "0 * * * * *", cron.MisfireAll, 3 * time.Minute, time.Second, "180 120 60", ""},
+		{"all, limited", "0 * * * * *", cron.MisfireAll, 7 * time.Minute, time.Second, "420 360 300 240 180", "missed misfire limit 60-120 (2)"},
+		{"all, too late", "0 */20 * * * *", cron.MisfireAll, 130 * time.Minute, time.Second, "7200 6000 4800", "missed deadline 1200-3600 (3)"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var d diary
+				var wall clock
+				c := d.config(test.pattern, func(_ context.Context, r cron.Run) error {
+					if r.Misfire != (r.Started.Sub(r.Scheduled) > cron.Tolerance) {
+						t.Errorf("run of %d: Misfire is %v", second(r.Scheduled), r.Misfire)
+					}
+					time.Sleep(test.takes)
+					return nil
+				})
+				c.Now, c.Misfire, c.MisfireLimit, c.Overlap = wall.now, test.misfire, 5, cron.Queue
+				j := newJob(t, c)
+				running(t, j)
+				elapse(15)
+				wall.set(test.jump)
+				elapse(0) // nobody is told that a clock was set
+				elapse(30)
+				// What is due regularly after the jump is another test's.
+				want(t, "runs", cut(d.runs(), test.runs), test.runs)
+				want(t, "left out", cut(d.left(), test.left), test.left)
+			})
+		})
+	}
+}
+
+// cut returns as much of text as there is of another one.
+func cut(text, like string) string { return text[:min(len(text), max(len(like), 0))] }
+
+func TestNeverEarlyWhenTheClockIsSet(t *testing.T) {
+	for name, jump := range map[string]time.Duration{
+		"back": -20 * time.Second, "a little ahead": 20 * time.Second, "a month back": -30 * 24 * time.Hour,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var d diary
+				var wall clock
+				seen := make(map[int64]bool)
+				c := d.config("0 */5 * * * *", func(_ context.Context, r cron.Run) error {
+					if lag := wall.now().Sub(r.Scheduled); lag < 0 || lag > 30*time.Second {
+						t.Errorf("run of %d comes %v after it", second(r.Scheduled), lag)
+					}
+					if seen[r.Scheduled.Unix()] {
+						t.Errorf("run of %d comes again", second(r.Scheduled))
+					}
+					seen[r.Scheduled.Unix()] = true
+					return nil
+				})
+				c.Now = wall.now
+				running(t, newJob(t, c))
+				elapse(310) // the run of 300 is done
+				wall.set(jump)
+				elapse(1000)
+				want(t, "runs", len(seen), 4)
+			})
+		})
+	}
+}
+
+func TestPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		j := newJob(t, d.config("*/10 * * * * *", nil))
+		running(t, j)
+		elapse(15)
+		j.Pause()
+		j.Pause()
+		want(t, "paused", j.Status().Paused, true)
+		want(t, "next", j.Status().Next, time.Time{})
+		elapse(30) // 45
+		if err := j.RunNow(); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		want(t, "what is left out before it is over", d.left(), "")
+		j.Resume()
+		j.Resume()
+		elapse(10)
+		want(t, "runs", d.runs(), "10 45 50")
+		want(t, "left out", d.left(), "skipped paused 20-40 (3)")
+		want(t, "skipped", j.Status().Counts.Skipped, 3)
+	})
+}
+
+func TestRunNow(t *testing.T) {
+	tests := []struct {
+		name    string
+		overlap cron.Overlap
+		errs    int // of three calls
+		runs    string
+	}{
+		{"skip", cron.Skip, 2, "5"},
+		{"allow", cron.Allow, 1, "5 5"},
+		{"queue", cron.Queue, 0, "5 5 5"},
+		{"replace", cron.Replace, 0, "5 5"}, // the one in the middle makes way
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var d diary
+				c := d.config("@daily", func(ctx context.Context, r cron.Run) error {
+					if !r.Manual {
+						t.Error("the run is not marked as manual")
+					}
+					select {
+					case <-ctx.Done():
+						return ctx.Err()
+					case <-time.After(time.Second):
+						return nil
+					}
+				})
+				c.Overlap, c.OverlapLimit = test.overlap, 2
+				j := newJob(t, c)
+				running(t, j)
+				elapse(5)
+				errs := 0
+				for range 3 {
+					if j.RunNow() != nil {
+						errs++
+					}
+					if test.overlap != cron.Replace {
+						synctest.Wait()
+					}
+				}
+				elapse(10)
+				want(t, "errors", errs, test.errs)
+				want(t, "runs", d.runs(), test.runs)
+			})
+		})
+	}
+}
+
+func TestShutdown(t *testing.T) {
+	tests := []struct {
+		name    string
+		do      func(context.Context)
+		ends    int64 // second at which Run returns
+		fails   bool
+		outcome cron.Outcome
+	}{
+		{"done in time", func(context.Context) { time.Sleep(8 * time.Second) }, 18, false, cron.Succeeded},
+		{"told to end", func(ctx context.Context) { <-ctx.Done() }, 22, false, cron.Canceled},
+		{"deaf", func(context.Context) { time.Sleep(time.Hour) }, 23, true, cron.Canceled},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var d diary
+				c := d.config("*/10 * * * * *", func(ctx context.Context, _ cron.Run) error {
+					test.do(ctx)
+					return ctx.Err()
+				})
+				c.DrainTimeout = 10 * time.Second
+				c.Overlap = cron.Queue
+				j := newJob(t, c)
+				stop := running(t, j)
+				elapse(12)
+				err := stop()
+				want(t, "time", second(time.Now()), test.ends)
+				want(t, "error", err != nil, test.fails)
+				want(t, "completed", d.completed(), 1)
+				elapse(3600)
+				want(t, "runs", d.runs(), "10")
+				want(t, "outcome", j.History()[0].Outcome, test.outcome)
+			})
+		})
+	}
+}
+
+func TestStopSkipsWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		c := d.config("*/10 * * * * *", func(context.Context, cron.Run) error {
+			time.Sleep(25 * time.Second)
+			return nil
+		})
+		c.Overlap = cron.Queue
+		j := newJob(t, c)
+		running(t, j)
+		elapse(31)
+		want(t, "waiting", j.Status().Waiting, 2)
+		j.Stop()
+		elapse(100)
+		want(t, "runs", d.runs(), "10")
+		want(t, "left out", d.left(), "skipped stopped 20, skipped stopped 30")
+	})
+}
+
+func TestJitter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		lags := make(map[string]time.Duration)
+		for _, name := range []string{"a", "b", "c"} {
+			c := d.config("0 * * * * *", func(_ context.Context, r cron.Run) error {
+				if before, ok := lags[r.Job]; ok && before != r.Lag() {
+					t.Errorf("lags of %s: %v, then %v", r.Job, before, r.Lag())
+				}
+				lags[r.Job] = r.Lag()
+				return nil
+			})
+			c.Name, c.Jitter = name, 40*time.Second
+			running(t, newJob(t, c))
+		}
+		elapse(600)
+		if lags["a"] == lags["b"] || lags["b"] == lags["c"] || max(lags["a"], lags["b"], lags["c"]) >= 40*time.Second {
+			t.Errorf("lags: %v", lags)
+		}
+		want(t, "runs", len(d.records), 27) // those of 600 are still to come
+		want(t, "left out", d.left(), "")
+	})
+}
+
+func TestHistoryIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		c := d.config("* * * * * *", nil)
+		c.History = 3
+		j := newJob(t, c)
+		running(t, j)
+		elapse(10)
+		var list []int64
+		for _, r := range j.History() {
+			list = append(list, second(r.Scheduled))
+		}
+		want(t, "history", list, []int64{10, 9, 8})
+	})
+}
+
+func TestCallbacksThatPanic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		j := newJob(t, cron.Config{
+			Pattern: "* * * * * *", Zone: "UTC", Logger: quiet,
+			Do:        func(context.Context, cron.Run) error { n++; panic("do") },
+			Started:   func(cron.Run) { panic("started") },
+			Failed:    func(cron.Run, error) { panic("failed") },
+			Recorded:  func(cron.Record) { panic("recorded") },
+			Completed: func() { panic("completed") },
+		})
+		stop := running(t, j)
+		elapse(5)
+		want(t, "error of Run", stop(), nil)
+		want(t, "runs", n, 5)
+	})
+}

@@ -1,0 +1,139 @@
+package cron_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ignis-go/ignis/cron"
+)
+
+var quiet = slog.New(slog.DiscardHandler)
+
+func TestScheduler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		job := func(name, pattern string, auto bool) *cron.Job {
+			c := d.config(pattern, nil)
+			c.Name, c.AutoStart = name, auto
+			return newJob(t, c)
+		}
+		a, b := job("a", "*/10 * * * * *", true), job("b", "1-59/10 * * * * *", false)
+		var s cron.Scheduler
+		for _, j := range []*cron.Job{a, b} {
+			if err := s.Add(j); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for name, j := range map[string]*cron.Job{"nil": nil, "twice": a, "same name": job("b", "@daily", true)} {
+			if s.Add(j) == nil {
+				t.Errorf("%s: accepted", name)
+			}
+		}
+		stop := running(t, &s)
+		if err := s.Run(t.Context()); err == nil {
+			t.Error("a second Run is accepted")
+		}
+		elapse(15)
+		want(t, "runs, without what waits for Start", d.runs(), "10")
+		b.Start()
+		late := job("late", "3-59/10 * * * * *", true)
+		if err := s.Add(late); err != nil {
+			t.Fatal(err)
+		}
+		elapse(10) // 25
+		want(t, "runs", d.runs(), "10 20 21 23")
+		want(t, "removed", s.Remove(a), true)
+		want(t, "removed again", s.Remove(a), false)
+		elapse(10) // 35
+		want(t, "runs after a was removed", d.runs(), "10 20 21 23 31 33")
+		want(t, "completed", d.completed(), 1)
+		want(t, "jobs", len(s.Jobs()), 2)
+		want(t, "error of Run", stop(), nil)
+		want(t, "completed after Run", d.completed(), 3)
+		running(t, &s)
+		elapse(10)
+		want(t, "runs of the second Run", strings.TrimPrefix(d.runs(), "10 20 21 23 31 33 "), "43")
+	})
+}
+
+func TestRemoveLetsRunsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		c := d.config("*/10 * * * * *", func(ctx context.Context, _ cron.Run) error {
+			time.Sleep(5 * time.Second)
+			return ctx.Err()
+		})
+		c.AutoStart = true
+		j := newJob(t, c)
+		var s cron.Scheduler
+		if err := s.Add(j); err != nil {
+			t.Fatal(err)
+		}
+		stop := running(t, &s)
+		elapse(11)
+		s.Remove(j)
+		want(t, "error of Run", stop(), nil)
+		want(t, "when Run is over", second(time.Now()), 15)
+		want(t, "succeeded", j.Status().Counts.Succeeded, 1)
+	})
+}
+
+func TestSchedulerLeavesOutWhatOthersRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		j := newJob(t, d.config("*/10 * * * * *", nil))
+		running(t, j)
+		var s cron.Scheduler
+		if err := s.Add(j); err != nil {
+			t.Fatal(err)
+		}
+		stop := running(t, &s)
+		elapse(11)
+		want(t, "runs", d.runs(), "10")
+		if stop() == nil {
+			t.Error("the scheduler says nothing")
+		}
+	})
+}
+
+func TestConfigErrors(t *testing.T) {
+	do := func(context.Context, cron.Run) error { return nil }
+	tests := []struct {
+		name string
+		c    cron.Config
+		want string
+	}{
+		{"no pattern", cron.Config{Do: do}, "empty pattern"},
+		{"a bad pattern", cron.Config{Pattern: "* * * *", Do: do}, "fields"},
+		{"extensions that are off", cron.Config{Pattern: "0 0 L * *", Do: do}, "L"},
+		{"no function", cron.Config{Pattern: "@daily"}, "Do"},
+		{"an unknown zone", cron.Config{Pattern: "@daily", Do: do, Zone: "Europe/Pariss"}, "Europe/Pariss"},
+		{"a store without a name", cron.Config{Pattern: "@daily", Do: do, Store: noStore{}}, "Name"},
+		{"jitter without a name", cron.Config{Pattern: "@daily", Do: do, Jitter: 1}, "Name"},
+		{"a name with a blank", cron.Config{Pattern: "@daily", Do: do, Name: "a b"}, "Name"},
+		{"a long name", cron.Config{Pattern: "@daily", Do: do, Name: strings.Repeat("a", 129)}, "Name"},
+		{"no such overlap", cron.Config{Pattern: "@daily", Do: do, Overlap: 9}, "Overlap"},
+		{"no such misfire", cron.Config{Pattern: "@daily", Do: do, Misfire: 9}, "Misfire"},
+		{"negative timeout", cron.Config{Pattern: "@daily", Do: do, Timeout: -1}, "Timeout"},
+		{"negative deadline", cron.Config{Pattern: "@daily", Do: do, Deadline: -1}, "Deadline"},
+		{"negative limit", cron.Config{Pattern: "@daily", Do: do, OverlapLimit: -1}, "OverlapLimit"},
+	}
+	for _, test := range tests {
+		if _, err := cron.New(test.c); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want an error with %q", test.name, err, test.want)
+		}
+	}
+	if _, err := cron.New(cron.Config{Do: do}); !errors.Is(err, cron.ErrEmpty) {
+		t.Errorf("no pattern: %v", err)
+	}
+	if _, err := cron.New(cron.Config{Pattern: "0 0 L * *", Options: []cron.Option{cron.Extended}, Do: do}); err != nil {
+		t.Error(err)
+	}
+}
+
+type noStore struct{ cron.Store }

@@ -1,0 +1,66 @@
+package cron
+
+import (
+	"context"
+	"time"
+)
+
+// Store is what processes share to run each instant of a job once. Its methods are
+// called from several goroutines and return soon after their context has ended.
+//
+// What a store promises: of all claims for one instant of a job at most one is granted,
+// ever, but the same claim again gets the same grant. The store's clock is the one that
+// counts: before an instant has come by it no claim is granted, and jobs go by it, however
+// wrong the clocks of their machines are.
+// Package crontest has a suite that checks it.
+type Store interface {
+	// Claim asks for the run of an instant.
+	Claim(ctx context.Context, c Claim) (Grant, error)
+	// Finish notes how a run ended that a claim was granted for.
+	Finish(ctx context.Context, f Finish) error
+	// Last returns the instant of a job up to which all is dealt with, zero if there is
+	// none, and the store's time. It is the newest that was granted when a claim was last
+	// made that is not Behind.
+	Last(ctx context.Context, job string) (last, now time.Time, err error)
+}
+
+// Claim is a process asking for the run of an instant.
+type Claim struct {
+	Job string
+	// Scheduled is a whole second. Zero: a run that is of no instant, which is
+	// always granted.
+	Scheduled time.Time
+	// Token tells this claim from all others. It is the same when the claim is repeated
+	// because an answer did not come.
+	Token string
+	// Behind says that the process still has older instants to make up for: should it
+	// die, others are to know of them, so Last stays as it is.
+	Behind bool
+}
+
+// Verdict is the answer to a claim.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Granted   Verdict = iota + 1
+	Taken             // another claim was granted
+	TooEarly          // by the store's clock the instant has not come
+	Forgotten         // the store has lost what it knew of this time: it may have been granted
+)
+
+// Grant is the answer to a claim, with what goes with it.
+type Grant struct {
+	Verdict Verdict
+	Fence   uint64    // of Granted: greater than all before it for this job
+	Now     time.Time // by the store's clock
+}
+
+// Finish says how a run ended.
+type Finish struct {
+	Job       string
+	Scheduled time.Time // as in the claim
+	Fence     uint64
+	Outcome   Outcome
+	Duration  time.Duration
+}

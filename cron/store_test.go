@@ -1,0 +1,244 @@
+package cron_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ignis-go/ignis/cron"
+	"github.com/ignis-go/ignis/cron/crontest"
+)
+
+// tally counts the runs of instants, of all processes.
+type tally struct {
+	mu     sync.Mutex
+	runs   map[int64]int
+	fences map[int64]uint64
+	lag    time.Duration
+}
+
+func (t *tally) do(_ context.Context, r cron.Run) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.runs == nil {
+		t.runs, t.fences = make(map[int64]int), make(map[int64]uint64)
+	}
+	t.runs[second(r.Scheduled)]++
+	t.fences[second(r.Scheduled)] = r.Fence
+	t.lag = max(t.lag, time.Since(r.Scheduled).Abs())
+	return nil
+}
+
+// check fails unless each instant from one to another, a step apart, has run once.
+func (t *tally) check(tb testing.TB, from, to, step int64) {
+	tb.Helper()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for at := from; at <= to; at += step {
+		if t.runs[at] != 1 {
+			tb.Errorf("instant %d: %d runs", at, t.runs[at])
+		}
+		if before := t.fences[at-step]; before >= t.fences[at] {
+			tb.Errorf("instant %d: fence %d after %d", at, t.fences[at], before)
+		}
+		delete(t.runs, at)
+	}
+	for at, n := range t.runs {
+		tb.Errorf("instant %d, which was not to run: %d runs", at, n)
+	}
+}
+
+func TestOneRunAmongMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		var all tally
+		var store crontest.Memory
+		var jobs []*cron.Job
+		for _, ahead := range []time.Duration{0, 2 * time.Second, -2 * time.Second, time.Hour, -24 * time.Hour} {
+			var wall clock
+			wall.set(ahead)
+			c := d.config("* * * * * *", all.do)
+			c.Name, c.Store, c.Now = "job", &store, wall.now
+			j := newJob(t, c)
+			running(t, j)
+			jobs = append(jobs, j)
+		}
+		elapse(300.5)
+		all.check(t, 1, 300, 1)
+		// The store's clock is what they go by.
+		want(t, "the greatest lag", all.lag, time.Duration(0))
+		want(t, "left out", d.left(), "")
+		want(t, "finished", len(store.Finished()), 300)
+		n := uint64(0)
+		for _, j := range jobs {
+			c := j.Status().Counts
+			n += c.Succeeded
+			want(t, "runs here and elsewhere", c.Succeeded+c.Elsewhere, 300)
+		}
+		want(t, "runs", n, 300)
+	})
+}
+
+func TestStoreThatFails(t *testing.T) {
+	tests := []struct {
+		name    string
+		misfire cron.Misfire
+		away    float64 // seconds, from 15 on
+		runs    string
+		left    string
+	}{
+		{"for a moment", cron.MisfireSkip, 8, "10 20 30 40 50 60", ""},
+		{"for longer", cron.MisfireOnce, 30, "10 40 50 60", "missed store unavailable 20, missed superseded 30"},
+		{"for longer, and nothing is made up for", cron.MisfireSkip, 30, "10 40 50 60", "missed store unavailable 20, missed store unavailable 30"},
+		{"for longer than the deadline", cron.MisfireAll, 47, "10 60 50", "missed store unavailable 20, missed store unavailable 30, missed store unavailable 40"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var d diary
+				var store crontest.Memory
+				c := d.config("*/10 * * * * *", nil)
+				c.Name, c.Store, c.Misfire, c.Deadline, c.Overlap = "job", &store, test.misfire, 20*time.Second, cron.Queue
+				running(t, newJob(t, c))
+				elapse(15.5)
+				store.Down(true)
+				elapse(test.away)
+				store.Down(false)
+				elapse(65.5 - 15.5 - test.away)
+				want(t, "runs", d.runs(), test.runs)
+				want(t, "left out", d.left(), test.left)
+			})
+		})
+	}
+}
+
+func TestAnswersThatAreLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all tally
+		var d diary
+		var store crontest.Memory
+		for range 3 {
+			c := d.config("*/10 * * * * *", all.do)
+			c.Name, c.Store = "job", &store
+			running(t, newJob(t, c))
+		}
+		elapse(15)
+		store.Deaf(true)
+		elapse(7)
+		store.Deaf(false)
+		elapse(40)
+		all.check(t, 10, 60, 10)
+		want(t, "left out", d.left(), "")
+	})
+}
+
+func TestStoreThatForgets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all tally
+		var d diary
+		var store crontest.Memory
+		var wall clock
+		store.Now = wall.now
+		c := d.config("*/10 * * * * *", all.do)
+		c.Name, c.Store, c.Misfire = "job", &store, cron.MisfireAll
+		running(t, newJob(t, c))
+		elapse(15)
+		// What was granted up to second 45 by the store's clock is not known any more.
+		wall.set(30 * time.Second)
+		store.Forget()
+		elapse(27) // 72 by the store's clock
+		want(t, "runs", d.runs(), "10 50 60 70")
+		want(t, "left out", d.left(), "missed store uncertain 20, missed store uncertain 40, missed store uncertain 30")
+	})
+}
+
+// A job that was away makes up for what nobody has run meanwhile.
+func TestWhatWasMissedWhileAllWereDown(t *testing.T) {
+	for _, others := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var d diary
+			var store crontest.Memory
+			c := d.config("0 * * * * *", nil)
+			c.Name, c.Store, c.Misfire = "job", &store, cron.MisfireAll
+			stop := running(t, newJob(t, c))
+			elapse(65)
+			_ = stop()
+			if others {
+				c := (&diary{}).config("0 * * * * *", nil)
+				c.Name, c.Store = "job", &store
+				running(t, newJob(t, c))
+			}
+			elapse(180) // 245
+			running(t, newJob(t, c))
+			elapse(20)
+			if others {
+				want(t, "runs", d.runs(), "60")
+			} else {
+				// The last one is on time: before those that are missed.
+				want(t, "runs", d.runs(), "60 240 180 120")
+			}
+			want(t, "left out", d.left(), "")
+		})
+	}
+}
+
+func TestMissedRunsAreShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all tally
+		var d diary
+		var store crontest.Memory
+		begin := func(do func(context.Context, cron.Run) error) func() error {
+			c := d.config("0 * * * * *", do)
+			c.Name, c.Store, c.Misfire = "job", &store, cron.MisfireAll
+			return running(t, newJob(t, c))
+		}
+		stop := begin(all.do)
+		elapse(65)
+		_ = stop()
+		elapse(60*30 - 65 + 30)
+		slow := func(ctx context.Context, r cron.Run) error {
+			time.Sleep(1300 * time.Millisecond)
+			all.mu.Lock()
+			defer all.mu.Unlock()
+			all.runs[second(r.Scheduled)]++
+			return nil
+		}
+		begin(slow)
+		begin(slow)
+		elapse(25)
+		for at := int64(60); at <= 1800; at += 60 {
+			if all.runs[at] != 1 {
+				t.Errorf("instant %d: %d runs", at, all.runs[at])
+			}
+		}
+		want(t, "left out", d.left(), "")
+	})
+}
+
+// A run of a process that is asleep can be told by its number.
+func TestFenceGrows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		var store crontest.Memory
+		var fences []uint64
+		c := d.config("*/10 * * * * *", func(_ context.Context, r cron.Run) error {
+			fences = append(fences, r.Fence)
+			return nil
+		})
+		c.Name, c.Store = "job", &store
+		j := newJob(t, c)
+		running(t, j)
+		elapse(15)
+		if err := j.RunNow(); err != nil {
+			t.Fatal(err)
+		}
+		elapse(10)
+		want(t, "fences", fences, []uint64{1, 2, 3})
+	})
+}
+
+func TestMemory(t *testing.T) {
+	crontest.TestStore(t, func(*testing.T) cron.Store { return &crontest.Memory{} })
+}
