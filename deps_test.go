@@ -35,7 +35,7 @@ var importRules = map[string]importRule{
 	"emitter":           {own: []string{"wire", "redisbus"}},
 	"client":            {own: []string{"wire", "seal"}, modules: []string{"github.com/gobwas/ws"}},
 	"cron":              {},
-	"cron/rediscron":    {own: []string{"cron", "redisbus"}, modules: []string{"github.com/redis/rueidis"}, planned: true},
+	"cron/rediscron":    {own: []string{"cron", "redisbus"}, modules: []string{"github.com/redis/rueidis"}},
 	"console":           {planned: true},
 	"cmd/ignis": {
 		own: []string{".", "wire", "seal", "internal/herd", "redisbus", "emitter", "client", "cron", "cron/rediscron", "console"},

@@ -240,5 +240,5 @@ func TestFenceGrows(t *testing.T) {
 }
 
 func TestMemory(t *testing.T) {
-	crontest.TestStore(t, func(*testing.T) cron.Store { return &crontest.Memory{} })
+	crontest.TestStore(t, &crontest.Memory{})
 }

@@ -131,14 +131,20 @@ func field(out, name string) string {
 // and fails the test when it does not within a minute.
 func Wait(t testing.TB, what string, condition func() bool) {
 	t.Helper()
+	WaitFor(t, clusterTimeout, what, condition)
+}
+
+// WaitFor is Wait with a time of its own.
+func WaitFor(t testing.TB, timeout time.Duration, what string, condition func() bool) {
+	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(clusterTimeout)
+	deadline := time.After(timeout)
 	for !condition() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("waited %v for %s", clusterTimeout, what)
+			t.Fatalf("waited %v for %s", timeout, what)
 		}
 	}
 }

@@ -1,0 +1,62 @@
+-- Claims the run of an instant.
+-- KEYS: state, claims. ARGV: instant (0: none), token, node, behind, durable, how many
+-- claims are kept, how many milliseconds what is unused is kept.
+-- Returns the verdict, the fencing number and the time in microseconds.
+local at, token = tonumber(ARGV[1]), ARGV[2]
+local t = redis.call('TIME')
+local now = tonumber(t[1])
+local micros = now * 1000000 + tonumber(t[2])
+local function num(n) return string.format('%.0f', n) end
+
+local s = redis.call('HMGET', KEYS[1], 'floor', 'fence', 'newest', 'last', 'seen', 'run')
+local floor, fence = tonumber(s[1] or 0), tonumber(s[2] or 0)
+local newest, last, seen = tonumber(s[3] or 0), tonumber(s[4] or 0), tonumber(s[5] or 0)
+
+-- Which life of Redis this is. One that is not allowed to say has one life.
+local run, uptime = '', 0
+local info = redis.pcall('INFO', 'server')
+if type(info) == 'string' then
+  run = string.match(info, 'run_id:(%x+)') or ''
+  uptime = tonumber(string.match(info, 'uptime_in_seconds:(%d+)') or 0)
+end
+if not s[1] then
+  -- New, or lost: what is due up to now may have been granted before.
+  floor, fence = now, micros
+elseif ARGV[5] == '0' and s[6] ~= run then
+  -- A restart or a failover may have lost the newest grants. They are all of before
+  -- Redis was started, if it was started after the last call; else of before now.
+  local started = now - uptime
+  if started < seen then started = now end
+  floor, fence = math.max(floor, started), math.max(fence, micros)
+end
+
+local verdict, number = 1, nil -- granted, by the number of now or an earlier one
+if at == 0 then
+  fence = fence + 1
+elseif at > 0 then
+  local known = redis.call('ZRANGEBYSCORE', KEYS[2], ARGV[1], ARGV[1])[1]
+  if known then
+    local f, holder = string.match(known, '^%d+ (%d+) (%S+)')
+    if holder == token then number = f else verdict = 2 end -- taken
+  elseif at > now then
+    verdict = 3 -- too early
+  elseif at <= floor then
+    verdict = 4 -- forgotten
+  else
+    fence = fence + 1
+    newest = math.max(newest, at)
+    redis.call('ZADD', KEYS[2], ARGV[1], table.concat({ARGV[1], num(fence), token, ARGV[3], num(micros)}, ' '))
+    local over = redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[6])
+    if over > 0 then
+      local highest = redis.call('ZRANGE', KEYS[2], over - 1, over - 1, 'WITHSCORES')
+      floor = math.max(floor, tonumber(highest[2]))
+      redis.call('ZREMRANGEBYRANK', KEYS[2], 0, over - 1)
+    end
+  end
+  if ARGV[4] == '0' then last = newest end
+end
+redis.call('HSET', KEYS[1], 'floor', num(floor), 'fence', num(fence), 'newest', num(newest),
+  'last', num(last), 'seen', num(now), 'run', run)
+redis.call('PEXPIRE', KEYS[1], ARGV[7])
+redis.call('PEXPIRE', KEYS[2], ARGV[7])
+return {verdict, number or num(fence), num(micros), num(last)}

@@ -1,0 +1,47 @@
+// Package rediscron makes the schedulers of many processes run each instant of a job once,
+// through a Redis that they share, and remembers what was run while some or all of them
+// were down.
+//
+//	store, err := rediscron.New(rediscron.Config{URL: "redis://127.0.0.1:6379/0"})
+//	...
+//	defer store.Close()
+//	job, err := cron.New(cron.Config{Name: "digest", Pattern: "0 9 * * *", Store: store, Do: sendDigest})
+//	...
+//	err = job.Run(ctx)
+//
+// # What is promised
+//
+// Each instant of a job is granted to at most one process. That process runs it, or has died:
+// then it is not run again, and its record in [Store.Runs] has no end. An instant that
+// nobody was granted in time is missed, with a reason, in the records of each process that
+// is there.
+//
+// Redis' clock is the only one that counts. Processes with clocks that are wrong run the
+// job at the same moment as the others.
+//
+// A process that was stopped in the middle of a run, and wakes up after others have gone on,
+// cannot be told. But each grant has a fencing number that is greater than those before:
+// what the run writes to can remember the greatest number and refuse smaller ones.
+//
+// # When Redis is restarted
+//
+// A Redis that starts again may have lost its newest grants, and one that takes over from
+// another has perhaps not got them. So after a restart or a failover, what was due before is
+// not granted any more, unless it is known to be free: it is missed, with the reason
+// "store uncertain". So is what is due at the moment in which a job is first heard of. With
+// Config.Durable what Redis knows is taken for all there is: that is for a Redis with
+// "appendfsync always" that has no replicas, or for those who would rather have
+// an instant run twice than not at all.
+//
+// # In Redis
+//
+// A job has two keys, of which the second holds one line for each of the last 1000 grants:
+//
+//	ignis:cron:{NAME}:state    ignis:cron:{NAME}:claims
+//
+// They are gone 400 days after nobody used them. They must not be evicted: an eviction is as a
+// restart. A user of Redis needs +eval +evalsha +time +hmget +hset +zadd +zcard +zrange
+// +zrangebyscore +zrevrange +zrem +zremrangebyrank +pexpire and, to tell a restart, +info,
+// for keys ignis:cron:*. It works with one Redis from version 6.2 on, with Sentinels and with a
+// Cluster.
+package rediscron

@@ -1,0 +1,251 @@
+package rediscron
+
+import (
+	"context"
+	_ "embed" // the scripts
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/ignis-go/ignis/cron"
+	"github.com/ignis-go/ignis/redisbus"
+)
+
+// Defaults of a [Config].
+const (
+	DefaultPrefix  = "ignis:cron"
+	DefaultTimeout = 3 * time.Second
+)
+
+const (
+	// kept is how many claims of a job are remembered. What is older than they are is not granted.
+	kept = 1000
+	// unused is how long a job is remembered that nobody runs: longer than a year, for
+	// those that run once in one.
+	unused = 400 * 24 * time.Hour
+)
+
+var (
+	// ErrClosed is returned by calls after Close.
+	ErrClosed = errors.New("rediscron: the store is closed")
+	// ErrConfig is wrapped by errors about a Config.
+	ErrConfig = errors.New("rediscron: bad configuration")
+)
+
+// Config says which Redis to use. URL or Redis is needed.
+type Config struct {
+	// URL names the Redis, in the forms that redisbus.Config takes: one Redis, Sentinels
+	// or a Cluster.
+	URL string
+	// Redis takes the place of URL for a program that needs more than that. Its bounds
+	// do not count, but for Name.
+	Redis *redisbus.Config
+	// Prefix is what keys begin with. Schedulers that share it, and the Redis, share jobs.
+	// Empty: DefaultPrefix.
+	Prefix string
+	// Node is what this process is called in the records of runs: 1 to 128 printable
+	// ASCII characters without spaces. Empty: the machine's name and the process id.
+	Node string
+	// Timeout bounds connecting and each call. Zero: DefaultTimeout.
+	Timeout time.Duration
+	// Durable says that Redis loses nothing that it has answered for, in a restart and in a
+	// failover. Without it what a restart or failover may have lost is not
+	// granted: see the package's comment.
+	Durable bool
+}
+
+// Store is a [cron.Store] in Redis. Its methods may be called from any goroutine. It
+// connects when it is first used, and again whenever the connection was lost; a call that
+// meets a loss fails.
+type Store struct {
+	cfg    Config
+	option rueidis.ClientOption
+
+	mu     sync.Mutex // also held while connecting
+	client rueidis.Client
+	closed bool
+}
+
+// New returns a store, which is not connected yet, or an error that wraps ErrConfig or
+// redisbus.ErrConfig. Neither holds a secret.
+func New(c Config) (*Store, error) {
+	redis := redisbus.Config{URL: c.URL}
+	if c.Redis != nil {
+		if c.URL != "" {
+			return nil, fmt.Errorf("%w: URL and Redis are both set; want one of them", ErrConfig)
+		}
+		redis = *c.Redis
+	}
+	if c.Timeout < 0 {
+		return nil, fmt.Errorf("%w: Timeout: want a positive duration, or 0 for %v", ErrConfig, DefaultTimeout)
+	}
+	if c.Timeout == 0 {
+		c.Timeout = DefaultTimeout
+	}
+	if c.Prefix == "" {
+		c.Prefix = DefaultPrefix
+	}
+	if strings.ContainsAny(c.Prefix, "{}") || len(c.Prefix) > 128 {
+		return nil, fmt.Errorf("%w: Prefix: want at most 128 bytes without braces", ErrConfig)
+	}
+	if c.Node == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			host = "unknown"
+		}
+		c.Node = fmt.Sprintf("%.100s/%d", host, os.Getpid())
+	}
+	if len(c.Node) > 128 || strings.ContainsFunc(c.Node, func(r rune) bool { return r < '!' || r > '~' }) {
+		return nil, fmt.Errorf("%w: Node: want 1 to 128 printable ASCII characters without spaces", ErrConfig)
+	}
+	redis.ProbeTimeout = c.Timeout
+	if redis.Name == "" {
+		redis.Name = "ignis-cron"
+	}
+	option, err := redis.ClientOption()
+	if err != nil {
+		return nil, fmt.Errorf("rediscron: %w", err)
+	}
+	return &Store{cfg: c, option: option}, nil
+}
+
+// Close releases the connection. Calls in progress may fail, later ones return ErrClosed.
+// It may be called more than once and always returns nil.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if s.client != nil {
+		s.client.Close()
+		s.client = nil
+	}
+	return nil
+}
+
+// connected returns the client, and connects if there is none.
+func (s *Store) connected() (rueidis.Client, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	if s.client == nil {
+		client, err := rueidis.NewClient(s.option)
+		if err != nil {
+			if client != nil {
+				client.Close()
+			}
+			return nil, err
+		}
+		s.client = client
+	}
+	return s.client, nil
+}
+
+//go:embed claim.lua
+var claimText string
+
+//go:embed finish.lua
+var finishText string
+
+var (
+	claimScript  = rueidis.NewLuaScript(claimText)
+	finishScript = rueidis.NewLuaScript(finishText)
+)
+
+func (s *Store) state(job string) string  { return s.cfg.Prefix + ":{" + job + "}:state" }
+func (s *Store) claims(job string) string { return s.cfg.Prefix + ":{" + job + "}:claims" }
+
+// answer is what claim.lua returns.
+type answer struct {
+	verdict cron.Verdict
+	fence   uint64
+	now     time.Time
+	last    time.Time
+}
+
+// none is an instant for claim.lua that claims nothing.
+const none = "-1"
+
+func (s *Store) claim(ctx context.Context, job, at, token string, behind bool) (a answer, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	client, err := s.connected()
+	if err != nil {
+		return a, fmt.Errorf("rediscron: %w", err)
+	}
+	list, err := claimScript.Exec(ctx, client, []string{s.state(job), s.claims(job)}, []string{
+		at, token, s.cfg.Node, flag(behind), flag(s.cfg.Durable),
+		strconv.Itoa(kept), strconv.FormatInt(unused.Milliseconds(), 10),
+	}).ToArray()
+	if err != nil {
+		return a, fmt.Errorf("rediscron: %w", err)
+	}
+	var n [4]int64
+	for i := range list[:min(len(list), len(n))] {
+		if n[i], err = list[i].AsInt64(); err != nil {
+			return a, fmt.Errorf("rediscron: the script's answer: %w", err)
+		}
+	}
+	if n[0] < 1 || n[0] > 4 || n[2] == 0 {
+		return a, fmt.Errorf("rediscron: the script's answer is not one: verdict %d", n[0])
+	}
+	a = answer{cron.Verdict(n[0]), uint64(n[1]), time.UnixMicro(n[2]), time.Time{}}
+	if n[3] > 0 {
+		a.last = time.Unix(n[3], 0)
+	}
+	return a, nil
+}
+
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}
+
+// Claim asks for the run of an instant.
+func (s *Store) Claim(ctx context.Context, c cron.Claim) (cron.Grant, error) {
+	at := "0"
+	if !c.Scheduled.IsZero() {
+		at = strconv.FormatInt(c.Scheduled.Unix(), 10)
+	}
+	if c.Scheduled.Nanosecond() != 0 || at != "0" && c.Scheduled.Unix() <= 0 || c.Token == "" || strings.ContainsAny(c.Token, " \n") {
+		return cron.Grant{}, errors.New("rediscron: a claim is for a whole second after 1970 and has a token without spaces")
+	}
+	a, err := s.claim(ctx, c.Job, at, c.Token, c.Behind)
+	return cron.Grant{Verdict: a.verdict, Fence: a.fence, Now: a.now}, err
+}
+
+// Last returns the instant of a job up to which all is dealt with, and Redis' time.
+func (s *Store) Last(ctx context.Context, job string) (last, now time.Time, err error) {
+	a, err := s.claim(ctx, job, none, "-", true)
+	return a.last, a.now, err
+}
+
+// Finish notes how a run ended. Runs of no instant are not kept.
+func (s *Store) Finish(ctx context.Context, f cron.Finish) error {
+	if f.Scheduled.IsZero() {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	client, err := s.connected()
+	if err != nil {
+		return fmt.Errorf("rediscron: %w", err)
+	}
+	err = finishScript.Exec(ctx, client, []string{s.claims(f.Job)}, []string{
+		strconv.FormatInt(f.Scheduled.Unix(), 10), strconv.FormatUint(f.Fence, 10),
+		strconv.Itoa(int(f.Outcome)), strconv.FormatInt(f.Duration.Microseconds(), 10),
+	}).Error()
+	if err != nil {
+		return fmt.Errorf("rediscron: %w", err)
+	}
+	return nil
+}

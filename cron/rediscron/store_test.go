@@ -1,0 +1,303 @@
+package rediscron_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/ignis-go/ignis/cron"
+	"github.com/ignis-go/ignis/cron/crontest"
+	"github.com/ignis-go/ignis/cron/rediscron"
+	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/redisbus"
+)
+
+func TestMain(m *testing.M) {
+	runAsNode()
+	goleak.VerifyTestMain(m)
+}
+
+func open(t testing.TB, c rediscron.Config) *rediscron.Store {
+	t.Helper()
+	s, err := rediscron.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	crontest.TestStore(t, open(t, rediscron.Config{URL: r.URL()}))
+}
+
+func TestConformanceOnACluster(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t)
+	crontest.TestStore(t, open(t, rediscron.Config{URL: c.URL()}))
+}
+
+// whole is the second that a time is in.
+func whole(t time.Time) time.Time { return t.Truncate(time.Second) }
+
+func claim(t *testing.T, s *rediscron.Store, at time.Time, token string, want cron.Verdict) cron.Grant {
+	t.Helper()
+	g, err := s.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: at, Token: token})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g.Verdict != want {
+		t.Fatalf("claim of %v: verdict %d, want %d", at, g.Verdict, want)
+	}
+	return g
+}
+
+func redisTime(t *testing.T, s *rediscron.Store) time.Time {
+	t.Helper()
+	_, now, err := s.Last(t.Context(), "job")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return now
+}
+
+// await waits until Redis' clock has come to an instant.
+func await(t *testing.T, s *rediscron.Store, at time.Time) {
+	t.Helper()
+	redistest.Wait(t, "an instant to come", func() bool { return !redisTime(t, s).Before(at) })
+}
+
+// What was granted before a restart is not granted again, though Redis has lost everything.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	s := open(t, rediscron.Config{URL: r.URL()})
+	at := whole(redisTime(t, s)).Add(time.Second)
+	await(t, s, at)
+	before := claim(t, s, at, "a", cron.Granted)
+	r.Kill()
+	if _, err := s.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: at, Token: "b"}); err == nil {
+		t.Fatal("a claim without Redis is answered")
+	}
+	r.Restart()
+	claim(t, s, at, "b", cron.Forgotten)
+	claim(t, s, at, "a", cron.Forgotten) // nobody knows any more
+	next := whole(redisTime(t, s)).Add(time.Second)
+	await(t, s, next)
+	after := claim(t, s, next, "b", cron.Granted)
+	if after.Fence <= before.Fence {
+		t.Errorf("fence %d after %d", after.Fence, before.Fence)
+	}
+}
+
+// A Redis that comes back with an old snapshot has lost the grants after it.
+func TestRestartWithAnOldSnapshot(t *testing.T) {
+	t.Parallel()
+	for _, durable := range []bool{false, true} {
+		t.Run(fmt.Sprintf("durable %v", durable), func(t *testing.T) {
+			t.Parallel()
+			r := redistest.Start(t)
+			s := open(t, rediscron.Config{URL: r.URL(), Durable: durable})
+			first := whole(redisTime(t, s)).Add(time.Second)
+			await(t, s, first.Add(time.Second))
+			kept := claim(t, s, first, "a", cron.Granted)
+			r.Do("save")
+			lost := claim(t, s, first.Add(time.Second), "a", cron.Granted)
+			r.Kill()
+			r.Restart()
+			redistest.Wait(t, "the snapshot", func() bool {
+				g, err := s.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: first, Token: "b"})
+				return err == nil && g.Verdict == cron.Taken
+			})
+			if g := claim(t, s, first, "a", cron.Granted); g.Fence != kept.Fence {
+				t.Errorf("fence %d, was %d", g.Fence, kept.Fence)
+			}
+			if durable { // it was told to believe the snapshot
+				claim(t, s, first.Add(time.Second), "b", cron.Granted)
+				return
+			}
+			claim(t, s, first.Add(time.Second), "b", cron.Forgotten)
+			next := whole(redisTime(t, s)).Add(time.Second)
+			await(t, s, next)
+			if g := claim(t, s, next, "b", cron.Granted); g.Fence <= lost.Fence {
+				t.Errorf("fence %d after %d", g.Fence, lost.Fence)
+			}
+		})
+	}
+}
+
+// A replica that takes over has a life of its own: what is due by then may have been granted.
+func TestFailover(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartSentinel(t, 3)
+	s := open(t, rediscron.Config{URL: c.URL()})
+	before := redisTime(t, s)
+	await(t, s, whole(before).Add(time.Second))
+	c.Master.Kill()
+	var after time.Time
+	redistest.Wait(t, "the replica to take over", func() bool {
+		_, now, err := s.Last(t.Context(), "job")
+		after = now
+		return err == nil
+	})
+	claim(t, s, whole(before).Add(time.Second), "a", cron.Forgotten)
+	claim(t, s, whole(after), "a", cron.Forgotten)
+	await(t, s, whole(after).Add(2*time.Second))
+	claim(t, s, whole(after).Add(2*time.Second), "a", cron.Granted)
+}
+
+func TestOldClaimsAreForgotten(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	s := open(t, rediscron.Config{URL: r.URL()})
+	now := redisTime(t, s)
+	// Pretend that the job has been known for an hour.
+	r.Do("hset", "ignis:cron:{job}:state", "floor", strconv.FormatInt(now.Add(-time.Hour).Unix(), 10))
+	at := whole(now).Add(-1100 * time.Second)
+	for range 1005 {
+		at = at.Add(time.Second)
+		claim(t, s, at, "a", cron.Granted)
+	}
+	if n := r.Do("zcard", "ignis:cron:{job}:claims"); n != "1000" {
+		t.Errorf("%s claims are kept", n)
+	}
+	claim(t, s, at.Add(-1001*time.Second), "a", cron.Forgotten)
+	claim(t, s, at.Add(-999*time.Second), "b", cron.Taken)
+	if ttl := r.Do("pttl", "ignis:cron:{job}:claims"); len(ttl) < 11 {
+		t.Errorf("the claims live for %s ms", ttl)
+	}
+}
+
+func TestRuns(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	s := open(t, rediscron.Config{URL: r.URL(), Node: "here"})
+	at := whole(redisTime(t, s)).Add(time.Second)
+	await(t, s, at.Add(2*time.Second))
+	var grants []cron.Grant
+	for i := range 3 {
+		grants = append(grants, claim(t, s, at.Add(time.Duration(i)*time.Second), "a", cron.Granted))
+	}
+	err := s.Finish(t.Context(), cron.Finish{
+		Job: "job", Scheduled: at.Add(time.Second), Fence: grants[1].Fence, Outcome: cron.Failed, Duration: time.Minute,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs, err := s.Runs(t.Context(), "job", 2)
+	if err != nil || len(runs) != 2 {
+		t.Fatalf("%v (%v)", runs, err)
+	}
+	if n := runs[0]; !n.Scheduled.Equal(at.Add(2*time.Second)) || n.Outcome != 0 || n.Node != "here" || n.Granted.Before(n.Scheduled) {
+		t.Errorf("the newest: %+v", n)
+	}
+	if n := runs[1]; n.Fence != grants[1].Fence || n.Outcome != cron.Failed || n.Duration != time.Minute {
+		t.Errorf("the one before: %+v", n)
+	}
+	r.Do("zadd", "ignis:cron:{job}:claims", "9999999999", "garbage")
+	if _, err := s.Runs(t.Context(), "job", 2); err == nil {
+		t.Error("garbage is accepted")
+	}
+	if runs, err := s.Runs(t.Context(), "job", 0); err != nil || len(runs) != 0 {
+		t.Errorf("none: %v (%v)", runs, err)
+	}
+}
+
+// A user that may not ask for INFO has no way to tell a restart, but all else works.
+func TestWithoutInfo(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	r.Do(strings.Fields("acl setuser cron on >secret ~ignis:cron:* +client +hello +ping +select +eval +evalsha +time " +
+		"+hmget +hset +zadd +zcard +zrange +zrangebyscore +zrevrange +zrem +zremrangebyrank +pexpire")...)
+	s := open(t, rediscron.Config{URL: strings.Replace(r.URL(), "redis://", "redis://cron:secret@", 1)})
+	at := whole(redisTime(t, s)).Add(time.Second)
+	await(t, s, at)
+	g := claim(t, s, at, "a", cron.Granted)
+	if err := s.Finish(t.Context(), cron.Finish{Job: "job", Scheduled: at, Fence: g.Fence, Outcome: cron.Succeeded}); err != nil {
+		t.Error(err)
+	}
+	if runs, err := s.Runs(t.Context(), "job", 1); err != nil || len(runs) != 1 {
+		t.Errorf("%v (%v)", runs, err)
+	}
+}
+
+func TestRedisThatHangs(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	s := open(t, rediscron.Config{URL: r.URL(), Timeout: 300 * time.Millisecond})
+	at := whole(redisTime(t, s)).Add(time.Second)
+	await(t, s, at)
+	r.Pause()
+	if _, err := s.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: at, Token: "a"}); err == nil {
+		t.Fatal("a Redis that hangs answers")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := s.Last(ctx, "job"); err == nil {
+		t.Fatal("a context that has ended is ignored")
+	}
+	r.Resume()
+	var g cron.Grant
+	redistest.Wait(t, "Redis to answer", func() bool {
+		var err error
+		g, err = s.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: at, Token: "a"})
+		return err == nil
+	})
+	if g.Verdict != cron.Granted { // whether or not the first claim came through
+		t.Errorf("verdict %d", g.Verdict)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]rediscron.Config{
+		"nothing":         {},
+		"a bad URL":       {URL: "http://127.0.0.1"},
+		"both":            {URL: "redis://127.0.0.1", Redis: &redisbus.Config{URL: "redis://127.0.0.1"}},
+		"a brace":         {URL: "redis://127.0.0.1", Prefix: "a{b}"},
+		"a blank":         {URL: "redis://127.0.0.1", Node: "a b"},
+		"a negative time": {URL: "redis://127.0.0.1", Timeout: -1},
+	} {
+		if _, err := rediscron.New(c); !errors.Is(err, rediscron.ErrConfig) && !errors.Is(err, redisbus.ErrConfig) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestClosed(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	s := open(t, rediscron.Config{URL: r.URL()})
+	redisTime(t, s)
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, _, err := s.Last(t.Context(), "job"); !errors.Is(err, rediscron.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+func TestClaimsThatMakeNoSense(t *testing.T) {
+	t.Parallel()
+	s := open(t, rediscron.Config{URL: "redis://127.0.0.1:1"})
+	for name, c := range map[string]cron.Claim{
+		"no token":              {Scheduled: time.Unix(100, 0)},
+		"a token of two":        {Scheduled: time.Unix(100, 0), Token: "a b"},
+		"a fraction":            {Scheduled: time.Unix(100, 1), Token: "a"},
+		"long before computers": {Scheduled: time.Unix(-100, 0), Token: "a"},
+	} {
+		if _, err := s.Claim(t.Context(), c); err == nil || strings.Contains(err.Error(), "dial") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

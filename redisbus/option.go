@@ -1,0 +1,32 @@
+package redisbus
+
+import "github.com/redis/rueidis"
+
+// ClientOption returns the options of a Redis client for the Redis that c names, for a
+// program that has other work for it: addresses, credentials, TLS, the name, and
+// ProbeTimeout as the time to connect and to be answered in. Commands are not retried and
+// nothing is cached. The error is one that wraps ErrConfig.
+func (c Config) ClientOption() (rueidis.ClientOption, error) {
+	c, t, err := c.prepare()
+	if err != nil {
+		return rueidis.ClientOption{}, err
+	}
+	o := t.option
+	o.InitAddress = t.addrs
+	o.ClientName = c.Name
+	o.ForceSingleClient = t.mode == single
+	o.DisableRetry = true
+	o.DisableCache = true
+	o.AlwaysPipelining = true // a reader is always there: it sees a lost connection at once
+	o.PipelineMultiplex = -1
+	o.RingScaleEachConn = ringScale
+	o.ReadBufferEachConn, o.WriteBufferEachConn = writeBuffer, writeBuffer
+	o.ConnWriteTimeout = c.ProbeTimeout
+	if o.Dialer.KeepAlive == 0 {
+		o.Dialer.KeepAlive = c.ProbeInterval // how often the client asks whether Redis is there
+	}
+	if o.Dialer.Timeout <= 0 {
+		o.Dialer.Timeout = c.ProbeTimeout
+	}
+	return o, nil
+}
