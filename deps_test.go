@@ -43,6 +43,7 @@ var importRules = map[string]importRule{
 			"github.com/alecthomas/kong",
 			"github.com/golang-jwt/jwt/v5",
 			"github.com/redis/rueidis",
+			"go.yaml.in/yaml/v3",
 		},
 	},
 

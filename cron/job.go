@@ -190,7 +190,6 @@ func (j *Job) Reschedule(pattern string) error {
 	defer j.mu.Unlock()
 	j.schedule, j.cfg.Pattern = s, pattern
 	j.countFrom(j.now())
-	j.anchored = true // what the old pattern missed is not the new one's
 	return nil
 }
 

@@ -37,7 +37,8 @@ func TestJobRunsWhenItIsDue(t *testing.T) {
 
 func TestJobNobodyRuns(t *testing.T) {
 	var none *cron.Job
-	for name, j := range map[string]*cron.Job{"nil": none, "never started": newJob(t, (&diary{}).config("@daily", nil))} {
+	var d diary
+	for name, j := range map[string]*cron.Job{"nil": none, "never started": newJob(t, d.config("@daily", nil))} {
 		t.Run(name, func(t *testing.T) {
 			j.Stop()
 			j.Start()
@@ -62,6 +63,7 @@ func TestJobNobodyRuns(t *testing.T) {
 			}
 		})
 	}
+	want(t, "completed", d.completed(), 0)
 	if err := none.Run(t.Context()); err == nil {
 		t.Error("a nil job runs")
 	}
@@ -275,4 +277,53 @@ func TestOverlap(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What is replaced gets its time once, however many come to replace it.
+func TestReplaceGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		c := d.config("*/10 * * * * *", func(context.Context, cron.Run) error {
+			time.Sleep(time.Minute)
+			return nil
+		})
+		c.Overlap, c.ReplaceGrace, c.DrainTimeout = cron.Replace, 15*time.Second, time.Hour
+		running(t, newJob(t, c))
+		elapse(56)
+		want(t, "runs", d.runs(), "10 30 50")
+		want(t, "left out", d.left(), "skipped replaced 20, skipped replaced 40")
+	})
+}
+
+func TestDeadlineOfWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		c := d.config("*/10 * * * * *", func(context.Context, cron.Run) error {
+			time.Sleep(34 * time.Second)
+			return nil
+		})
+		c.Overlap, c.Deadline, c.DrainTimeout = cron.Queue, 20*time.Second, time.Hour
+		running(t, newJob(t, c))
+		elapse(46)
+		want(t, "runs", d.runs(), "10 30")
+		want(t, "left out", d.left(), "missed deadline 20")
+	})
+}
+
+// A clock that is set back a little makes nothing run again, also if the job is started anew.
+func TestStartAfterTheClockWasSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		var wall clock
+		c := d.config("*/10 * * * * *", nil)
+		c.Now = wall.now
+		j := newJob(t, c)
+		running(t, j)
+		elapse(25)
+		wall.set(-20 * time.Second)
+		j.Stop()
+		j.Start()
+		elapse(30) // 35 by the clock
+		want(t, "runs", d.runs(), "10 20 30")
+	})
 }

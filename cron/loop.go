@@ -92,7 +92,8 @@ type loop struct {
 	id       string    // tells its claims from those of others
 	storeErr error     // of the store's last answer
 	asked    time.Time // when the store was asked about what seems to be missed
-	looked   time.Time // at the clock
+	looked   time.Time // when it looked at the clock
+	shown    time.Time // what that showed
 	astray   bool      // the clock was set since the store was asked for the time
 }
 
@@ -144,7 +145,7 @@ func (l *loop) step(ctx context.Context) time.Duration {
 	if !anchored {
 		return l.anchor(ctx, v)
 	}
-	if l.clockWasSet(); l.astray && l.cfg.Store != nil {
+	if l.watchClock(); l.astray && l.cfg.Store != nil {
 		if _, err := l.lastClaimed(ctx); err != nil {
 			return retryAfter
 		}
@@ -251,15 +252,15 @@ func (l *loop) noteStore(ctx context.Context, sent, now time.Time, err error) {
 	l.storeErr = err
 }
 
-// clockWasSet notices when, since the last call, this machine's clock was set or the
+// watchClock notices when, since the last call, this machine's clock was set or the
 // machine was suspended: then it does not go with the store's any more.
-func (l *loop) clockWasSet() {
-	now, before := l.cfg.Now(), l.looked
-	l.looked = now
-	shown := now.Round(0).Sub(before.Round(0))
-	if !before.IsZero() && (shown-now.Sub(before)).Abs() > time.Second/2 {
+func (l *loop) watchClock() {
+	now, shown := time.Now(), l.cfg.Now().Round(0)
+	passed := now.Sub(l.looked)
+	if !l.looked.IsZero() && (shown.Sub(l.shown)-passed).Abs() > time.Second/2 {
 		l.astray = true
 	}
+	l.looked, l.shown = now, shown
 }
 
 // take runs an instant if nothing speaks against it. It returns how long to wait

@@ -108,6 +108,7 @@ func (l *loop) fallBehind(v view, at, newest, now time.Time) time.Duration {
 // catchUp runs the next of what is to be made up for, if nothing runs. It returns how long
 // to wait before the one after it.
 func (l *loop) catchUp(ctx context.Context) time.Duration {
+	l.dropOverdue()
 	l.mu.Lock()
 	if len(l.behind) == 0 || len(l.running) > 0 {
 		l.mu.Unlock()
@@ -115,12 +116,6 @@ func (l *loop) catchUp(ctx context.Context) time.Duration {
 	}
 	m := l.behind[0]
 	l.mu.Unlock()
-	if l.tooLate(m.run) {
-		if l.settled(m) {
-			l.left(m.run, Missed, l.because(PastDue))
-		}
-		return 0
-	}
 	g, err := l.ask(ctx, Claim{Scheduled: m.run.Scheduled, Token: m.token})
 	if err != nil || g.Verdict == TooEarly {
 		return retryAfter
@@ -136,6 +131,24 @@ func (l *loop) catchUp(ctx context.Context) time.Duration {
 		l.left(m.run, Missed, Uncertain)
 	}
 	return 0
+}
+
+// dropOverdue records what there is no time any more to make up for.
+func (l *loop) dropOverdue() {
+	var over []Run
+	l.mu.Lock()
+	for i, m := range l.behind {
+		if l.tooLate(m.run) {
+			over = append(over, m.run)
+			continue
+		}
+		l.behind[i-len(over)] = m
+	}
+	l.behind = l.behind[:len(l.behind)-len(over)]
+	l.mu.Unlock()
+	for _, r := range over {
+		l.left(r, Missed, l.because(PastDue))
+	}
 }
 
 // settled takes the first of what is to be made up for off the list. It reports whether

@@ -2,6 +2,7 @@ package cron_test
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -241,4 +242,112 @@ func TestFenceGrows(t *testing.T) {
 
 func TestMemory(t *testing.T) {
 	crontest.TestStore(t, &crontest.Memory{})
+}
+
+// slowStore takes its time for claims of some instants.
+type slowStore struct {
+	crontest.Memory
+	slow  int64 // the instant
+	takes time.Duration
+	deaf  bool // to the end of contexts, as a process is that sleeps
+}
+
+func (s *slowStore) Claim(ctx context.Context, c cron.Claim) (cron.Grant, error) {
+	if second(c.Scheduled) == s.slow {
+		if s.deaf {
+			ctx = context.WithoutCancel(ctx)
+		}
+		select {
+		case <-time.After(s.takes):
+		case <-ctx.Done():
+			return cron.Grant{}, ctx.Err()
+		}
+	}
+	return s.Memory.Claim(ctx, c)
+}
+
+func TestChangesDuringAClaim(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		change     func(j *cron.Job, stop func() error) // 1.5 s into a claim of 3 s
+		runs, left string
+	}{
+		{"stop", func(j *cron.Job, _ func() error) { j.Stop() }, "", "skipped stopped 10"},
+		{"reschedule", func(j *cron.Job, _ func() error) { _ = j.Reschedule("11,12,15 * * * * *") }, "10 12 15", ""},
+		{"the end", func(_ *cron.Job, stop func() error) { _ = stop() }, "10", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var d diary
+				c := d.config("*/10 * * * * *", nil)
+				c.Name, c.Store = "job", &slowStore{slow: 10, takes: 3 * time.Second}
+				c.Overlap = cron.Queue
+				j := newJob(t, c)
+				stop := running(t, j)
+				elapse(11.5)
+				test.change(j, stop)
+				elapse(7)
+				want(t, "runs", d.runs(), test.runs)
+				want(t, "left out", d.left(), test.left)
+			})
+		})
+	}
+}
+
+// A process that was asleep does not take for missed what others have run meanwhile.
+func TestSleeper(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d, other diary
+		sleepy := &slowStore{slow: 20, takes: 5 * time.Minute, deaf: true}
+		c := d.config("*/10 * * * * *", nil)
+		c.Name, c.Store = "job", sleepy
+		running(t, newJob(t, c))
+		c = other.config("*/10 * * * * *", nil)
+		c.Name, c.Store = "job", &sleepy.Memory
+		running(t, newJob(t, c))
+		elapse(400)
+		want(t, "left out by the sleeper", d.left(), "")
+		want(t, "left out by the other", other.left(), "")
+		want(t, "runs", len(strings.Fields(d.runs()))+len(strings.Fields(other.runs())), 40)
+	})
+}
+
+func TestMakingUpTakesTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		var store crontest.Memory
+		c := d.config("0 * * * * *", nil)
+		c.Name, c.Store, c.Misfire, c.Deadline = "job", &store, cron.MisfireAll, 5*time.Minute
+		c.DrainTimeout = time.Hour
+		stop := running(t, newJob(t, c))
+		elapse(65)
+		_ = stop()
+		elapse(250) // 315
+		c.Do = func(context.Context, cron.Run) error { time.Sleep(100 * time.Second); return nil }
+		running(t, newJob(t, c))
+		elapse(199) // 514: 300 was run up to 415, 240 goes on
+		want(t, "runs", d.runs(), "60 300 240")
+		want(t, "left out", d.left(), "skipped overlap 360, skipped overlap 420, missed deadline 120, skipped overlap 480, missed deadline 180")
+	})
+}
+
+// The store's clock counts also after this machine's was set.
+func TestClockThatIsSetBesideAStore(t *testing.T) {
+	for _, jump := range []time.Duration{-40 * time.Second, time.Hour, -3 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			var d diary
+			var all tally
+			var wall clock
+			var store crontest.Memory
+			c := d.config("*/10 * * * * *", all.do)
+			c.Name, c.Store, c.Now = "job", &store, wall.now
+			running(t, newJob(t, c))
+			elapse(15)
+			wall.set(jump)
+			elapse(60)
+			all.check(t, 10, 70, 10)
+			want(t, "the greatest lag", all.lag, time.Duration(0))
+			want(t, "left out", d.left(), "")
+		})
+	}
 }

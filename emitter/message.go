@@ -33,6 +33,15 @@ type Message struct {
 	Exclude []string
 }
 
+// Check returns the error that wraps ErrMessage if the message cannot be sent as it is,
+// without sending it.
+func (m *Message) Check() error {
+	if _, err := m.encode(); err != nil {
+		return fmt.Errorf("%w: %w", ErrMessage, err)
+	}
+	return nil
+}
+
 // encode checks the message and writes its envelope.
 func (m *Message) encode() (redisbus.Item, error) {
 	if err := m.check(); err != nil {

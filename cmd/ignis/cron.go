@@ -13,6 +13,8 @@ import (
 type cronCmd struct {
 	Next    cronNextCmd    `cmd:"" help:"List when a schedule is due next."`
 	Explain cronExplainCmd `cmd:"" help:"Say in words when a schedule is due."`
+	Run     cronRunCmd     `cmd:"" help:"Emit events on schedules, once however many processes do it."`
+	Check   cronCheckCmd   `cmd:"" help:"Say what is wrong with a file of jobs, and when they run next."`
 }
 
 // schedulePattern is a cron pattern, checked as soon as it is read.
@@ -54,12 +56,9 @@ type cronInstant struct {
 
 // Run lists them.
 func (c *cronNextCmd) Run(std *stdio) error {
-	loc, err := time.LoadLocation(c.TZ)
-	if c.TZ == "" {
-		loc, err = time.Local, nil
-	}
+	loc, err := zone(c.TZ)
 	if err != nil {
-		return usage("names are those of the tz database, such as Europe/Paris or UTC", "--tz: there is no time zone %q", c.TZ)
+		return err
 	}
 	if c.N < 1 || c.N > 10_000 {
 		return usage("", "--n: expected 1 to 10000")
@@ -94,6 +93,18 @@ func (c *cronNextCmd) Run(std *stdio) error {
 		}
 	}
 	return nil
+}
+
+// zone returns the location that --tz names.
+func zone(name string) (*time.Location, error) {
+	if name == "" {
+		return time.Local, nil
+	}
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		return nil, usage("names are those of the tz database, such as Europe/Paris or UTC", "--tz: there is no time zone %q", name)
+	}
+	return loc, nil
 }
 
 // cronExplainCmd explains a pattern.

@@ -1,0 +1,288 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"github.com/ignis-go/ignis/cron"
+	"github.com/ignis-go/ignis/cron/rediscron"
+	"github.com/ignis-go/ignis/emitter"
+	"github.com/ignis-go/ignis/redisbus"
+)
+
+const cronFileHelp = `The file is YAML:
+
+  zone: Europe/Paris             # of all jobs that have none; without it --tz
+  jobs:
+    opening:                     # its name, unlike any other on this Redis
+      pattern: 0 9 * * mon-fri   # a pattern that starts with * or @ needs quotes
+      room: lobby                # or user: ID, client: ID, everyone: true
+      event: notice
+      data: {text: Good morning}
+
+A job may also have: zone; exclude, a list of clients that do not get it; misfire, for times at which no process could run it: once (the newest; this is what it does unless told), all, or skip; deadline, how late it may be (1h); jitter, by up to how much it is put off, always by the same; timeout, how long sending may take (30s).`
+
+// cronFileArgs are what run and check have in common.
+type cronFileArgs struct {
+	File string `arg:"" help:"File of jobs."`
+	TZ   string `name:"tz" placeholder:"ZONE" help:"Time zone of jobs that the file says none for, such as Europe/Paris (that of this machine)."`
+}
+
+func (c *cronFileArgs) load() ([]cronJob, error) {
+	if _, err := zone(c.TZ); err != nil {
+		return nil, err
+	}
+	return readCronFile(c.File, c.TZ)
+}
+
+// explainFile prints each problem of a file on a line of its own.
+func explainFile(w io.Writer, err error) error {
+	var bad *cronFileError
+	if !errors.As(err, &bad) {
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+			return usage("", "%w", err)
+		}
+		return err
+	}
+	for _, p := range bad.problems {
+		fmt.Fprintf(w, "%s: %s\n", bad.name, oneLine(p))
+	}
+	return usage("nothing was done; ignis cron run --help shows what a file has", "%s: %s", bad.name, plural(len(bad.problems), "problem"))
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// cronCheckCmd checks a file.
+type cronCheckCmd struct{ cronFileArgs }
+
+// Help returns what --help shows below the summary.
+func (cronCheckCmd) Help() string { return cronFileHelp }
+
+// Run prints when each job runs next.
+func (c *cronCheckCmd) Run(std *stdio) error {
+	jobs, err := c.load()
+	if err != nil {
+		return explainFile(std.err, err)
+	}
+	w := tabwriter.NewWriter(std.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "JOB\tNEXT\tEVENT\tTO\tSCHEDULE")
+	for i := range jobs {
+		j := &jobs[i]
+		s, err := cron.Parse(j.config.Pattern, j.config.Options...)
+		if err != nil {
+			return err
+		}
+		loc, err := zone(j.config.Zone)
+		if err != nil {
+			return err
+		}
+		next := s.Next(time.Now().In(loc)).Format("Mon 2006-01-02 15:04:05 MST")
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", j.config.Name, next, j.message.Event, j.to(), s.Explain())
+	}
+	return w.Flush()
+}
+
+// to says whom the job's message is for.
+func (j *cronJob) to() string {
+	return strings.TrimSpace(string(j.message.Type) + " " + j.message.Target)
+}
+
+// cronRunCmd runs the jobs of a file.
+type cronRunCmd struct {
+	cronFileArgs
+	Redis   string `default:"redis://127.0.0.1:6379/0" placeholder:"URL" help:"Redis of the servers (${default}); ignis serve --help has the forms."`
+	Durable bool   `help:"Redis loses nothing in a restart or failover, so go on without a doubt after one."`
+	Prefix  string `default:"ignis:cron" placeholder:"TEXT" help:"What keys in Redis begin with (${default}): processes that share it run each job once."`
+
+	LogFormat string     `default:"text" enum:"text,json" group:"Log" placeholder:"text|json" help:"Form of the log, which goes to standard error (${default})."`
+	LogLevel  slog.Level `default:"info" group:"Log" placeholder:"LEVEL" help:"What is logged: debug, info, warn or error (${default})."`
+}
+
+// Help returns what --help shows below the summary.
+func (cronRunCmd) Help() string {
+	return `Run it in as many processes as there should be to rely on, each with the same file: at each time one of them emits the event. Redis' clock counts.
+
+` + cronFileHelp + `
+
+The whole file is checked before the first job starts. SIGHUP makes the program read it again: jobs that did not change go on, and with an error all of them do. SIGTERM ends it in good order, a second one at once. What was emitted, and what was not and why, is in the log.
+
+Examples:
+
+  ignis cron check jobs.yaml
+
+  ignis cron run jobs.yaml --redis redis://10.0.0.5:6379/0 --tz Europe/Paris`
+}
+
+// Run runs the jobs until ctx ends.
+func (c *cronRunCmd) Run(ctx context.Context, std *stdio) error {
+	jobs, err := c.load()
+	if err != nil {
+		return explainFile(std.err, err)
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Reset(syscall.SIGHUP) // it does not end this command
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+
+	log := newLogger(std.err, c.LogFormat, c.LogLevel)
+	redis := redisbus.Config{URL: c.Redis, Name: "ignis-cron", Logger: log}
+	if redis.URL == "" { // from an environment that sets it to nothing
+		redis.URL = localRedis
+	}
+	store, err := rediscron.New(rediscron.Config{Redis: &redis, Prefix: c.Prefix, Durable: c.Durable})
+	if err != nil {
+		if errors.Is(err, rediscron.ErrConfig) {
+			return usage("", "%w", err)
+		}
+		return redisError(err)
+	}
+	defer store.Close()
+	waiting := time.AfterFunc(startNotice, func() { log.Warn("no job runs yet: waiting for Redis") })
+	to, err := emitter.New(ctx, emitter.Config{Redis: &redis, Logger: log})
+	waiting.Stop()
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return redisError(err)
+	}
+	defer to.Close()
+
+	f := cronFile{args: c.cronFileArgs, store: store, emitter: to, log: log, jobs: make(map[string]*runningJob)}
+	if err := f.apply(jobs); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	go func() { done <- f.scheduler.Run(ctx) }()
+	if _, err := fmt.Fprintf(std.out, "running %s of %s\n", plural(len(jobs), "job"), c.File); err != nil {
+		log.Warn("standard output", "error", err)
+	}
+	for {
+		select {
+		case <-hangup:
+			f.reload()
+		case err := <-done:
+			return err
+		}
+	}
+}
+
+// cronFile is a file whose jobs run.
+type cronFile struct {
+	args      cronFileArgs
+	store     cron.Store
+	emitter   *emitter.Emitter
+	log       *slog.Logger
+	scheduler cron.Scheduler
+	jobs      map[string]*runningJob
+}
+
+type runningJob struct {
+	cronJob
+	job *cron.Job
+}
+
+// reload reads the file again. With an error everything remains as it is.
+func (f *cronFile) reload() {
+	jobs, err := f.args.load()
+	if err == nil {
+		err = f.apply(jobs)
+	}
+	var bad *cronFileError
+	switch {
+	case errors.As(err, &bad):
+		for _, p := range bad.problems {
+			f.log.Error("the file was not taken: the jobs go on as they were", "file", bad.name, "problem", p)
+		}
+	case err != nil:
+		f.log.Error("the file was not taken: the jobs go on as they were", "error", err)
+	}
+}
+
+// apply makes the jobs those that run. What did not change is left alone, and runs of what
+// did go on.
+func (f *cronFile) apply(jobs []cronJob) error {
+	fresh := make(map[string]*runningJob)
+	for _, j := range jobs {
+		name := j.config.Name
+		if old := f.jobs[name]; old != nil && old.same(&j) {
+			fresh[name] = old
+			continue
+		}
+		job, err := f.newJob(j)
+		if err != nil {
+			return err
+		}
+		fresh[name] = &runningJob{j, job}
+	}
+	var added, changed, removed int
+	for name, old := range f.jobs {
+		if fresh[name] != old {
+			f.scheduler.Remove(old.job)
+			if fresh[name] == nil {
+				removed++
+			} else {
+				changed++
+			}
+		}
+	}
+	for _, j := range jobs {
+		n := fresh[j.config.Name]
+		old := f.jobs[j.config.Name]
+		if n == old {
+			continue
+		}
+		if old == nil {
+			added++
+		}
+		if err := f.scheduler.Add(n.job); err != nil {
+			return err
+		}
+		f.log.Info("job", "job", j.config.Name, "next", n.job.Schedule().Next(f.now(j.config.Zone)), "event", j.message.Event, "to", j.to())
+	}
+	f.jobs = fresh
+	f.log.Info("jobs are loaded", "file", f.args.File, "jobs", len(fresh), "added", added, "changed", changed, "removed", removed)
+	return nil
+}
+
+func (f *cronFile) now(name string) time.Time {
+	loc, err := zone(name)
+	if err != nil {
+		loc = time.Local // the job would not have been made
+	}
+	return time.Now().In(loc)
+}
+
+// newJob makes a job that emits.
+func (f *cronFile) newJob(j cronJob) (*cron.Job, error) {
+	c := j.config
+	c.Store, c.Logger, c.Overlap = f.store, f.log, cron.Queue
+	c.Do = func(ctx context.Context, r cron.Run) error {
+		err := f.emitter.Send(ctx, j.message)
+		var b *emitter.BatchError
+		if errors.As(err, &b) {
+			err = b.Errors[0] // of one
+		}
+		if err != nil {
+			return err
+		}
+		f.log.Info("emitted", "job", r.Job, "scheduled", r.Scheduled, "lag", r.Lag().Round(time.Millisecond),
+			"event", j.message.Event, "to", j.to(), "late", r.Misfire)
+		return nil
+	}
+	return cron.New(c)
+}
