@@ -21,7 +21,7 @@ type client struct {
 	remote      string // the peer's network address
 	connectedAt time.Time
 
-	lastActivity atomic.Int64 // unix nanoseconds of the last message
+	lastActivity atomic.Int64 // the server's uptime at the last message, in nanoseconds
 	stalled      atomic.Bool  // not read from, because its callbacks are behind
 
 	mu       sync.Mutex
@@ -46,7 +46,7 @@ func (s *Server) serve(nc net.Conn, early []byte, deflate bool) {
 		c.remote = a.String()
 	}
 	c.conn = ws.NewConn(nc, deflate, &s.opts)
-	c.lastActivity.Store(now.UnixNano())
+	c.lastActivity.Store(s.uptime())
 	c.member.Value = c
 	c.member.ID = newClientID()
 	for !s.reg.Add(&c.member) {
@@ -100,7 +100,9 @@ func (s *Server) disconnected(c *client, end ws.End) {
 }
 
 // close ends the connection with one of the protocol's codes.
-func (c *client) close(code uint16) { c.conn.Close(code, wire.CloseReason(code)) }
+func (c *client) close(code uint16) {
+	c.conn.CloseFor(ws.End{Cause: ws.CauseRule, Code: code, Reason: wire.CloseReason(code)})
+}
 
 // authTimeout closes a client that is still not authenticated.
 func (c *client) authTimeout() {
@@ -140,6 +142,11 @@ func (s *Server) sendError(c *client, text string) {
 	s.enqueued(c, t)
 }
 
+// silence returns for how long c has sent no message.
+func (c *client) silence() time.Duration {
+	return time.Duration(c.server.uptime() - c.lastActivity.Load())
+}
+
 // who returns the identity of an authenticated client, else nil.
 func (c *client) who() *Client {
 	c.mu.Lock()
@@ -156,7 +163,7 @@ func (c *client) info() ClientInfo {
 		State:         state,
 		Rooms:         c.member.Rooms(),
 		Backpressured: c.conn.Backpressured(),
-		LastActivity:  time.Unix(0, c.lastActivity.Load()),
+		LastActivity:  time.Now().Add(-c.silence()),
 	}
 	if identity != nil {
 		i.Client = *identity
@@ -180,6 +187,8 @@ func causeText(end ws.End) string {
 	case ws.CauseSealing:
 		return "sealing timeout"
 	case ws.CauseServerClosed:
+		return "server closed"
+	case ws.CauseRule:
 		switch end.Code {
 		case wire.CloseGoingAway:
 			return "server shutdown"

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"time"
 
 	"github.com/ignis-go/ignis/wire"
 )
@@ -15,7 +14,7 @@ import (
 // it. What calls the application becomes a job.
 func (s *Server) dispatch(c *client, payload []byte, binary bool) {
 	s.counts.received.Add(1)
-	c.lastActivity.Store(time.Now().UnixNano())
+	c.lastActivity.Store(s.uptime())
 	if binary {
 		payload = []byte(string([]rune(string(payload)))) // as UTF-8, with U+FFFD for what is none
 	}
@@ -68,10 +67,13 @@ func system(event string) bool {
 
 // dispatchAuthenticated takes a message from an authenticated client.
 func (s *Server) dispatchAuthenticated(c *client, m wire.Message) {
-	if m.Event == wire.EventEncrypted && !c.opensItself() {
-		var ok bool
-		if m, ok = s.open(c, m); !ok {
-			return
+	if m.Event == wire.EventEncrypted {
+		// Looked at once: Encrypt may set it at any time.
+		if e := c.encryption(); !e.opensItself() {
+			var ok bool
+			if m, ok = s.open(c, e, m); !ok {
+				return
+			}
 		}
 	}
 	if kind, ok := s.kind(c, m); ok {
@@ -112,6 +114,7 @@ func (s *Server) handle(ctx context.Context, c *client, m wire.Message) {
 
 // callDisconnect runs the disconnect callback, the last of a client's.
 func (s *Server) callDisconnect(c *client) {
+	defer c.dropKeys()
 	if s.cfg.OnDisconnect == nil {
 		return
 	}
@@ -122,6 +125,13 @@ func (s *Server) callDisconnect(c *client) {
 		return nil
 	})
 	s.callbackFailed("OnDisconnect", c, err)
+}
+
+// dropKeys lets go of the keys of a client that has gone, whoever else holds on to it.
+func (c *client) dropKeys() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.session = nil
 }
 
 // panicError is a panic of a callback.

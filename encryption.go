@@ -63,16 +63,17 @@ type Session struct {
 	// Seal, where there is no Key, returns the text to send instead of message. An
 	// error drops the message: it never goes out in clear. It is called by one
 	// goroutine at a time, in the order of the messages, and may take its time;
-	// see Config.EncryptedBatchLimit. What it is given is its only during the call;
-	// what it returns is the server's until the next one.
+	// see Config.EncryptedBatchLimit. What it is given is its own, to change or to keep;
+	// what it returns is the server's until the next call.
 	Seal func(message []byte) ([]byte, error)
 	// Open, where there is no Key, returns the message in the data of an
 	// encrypted event from the client. It is called in turn with the client's
-	// callbacks, and beside Seal. Nil: the client may not send any.
+	// callbacks, and beside Seal. The data is its own, and it may return a part of it.
+	// Nil: the client may not send any.
 	Open func(data json.RawMessage) ([]byte, error)
 }
 
-var errNoSeal = errors.New("the session has neither a Key nor a Seal, and there is no Config.Transform")
+var errNoSeal = errors.New("the session has neither a Key that seal has made nor a Seal, and there is no Config.Transform")
 
 // secure agrees on keys with a client that has been let in, if that is wanted.
 // It reports false when the client is refused.
@@ -128,6 +129,9 @@ func (s *Server) handshake(ctx context.Context, c *client, id *Client, cred Cred
 }
 
 func (s *Server) canSeal(e *Session) bool {
+	if e.Key != nil && e.Key.IsZero() {
+		return false
+	}
 	return e.Key != nil || e.Seal != nil || s.cfg.Transform != nil
 }
 
@@ -189,7 +193,8 @@ func (s *Server) sealer(c *client, id *Client, e *Session) (f ws.Sealer, slow bo
 			case e.Key != nil:
 				dst = e.Key.AppendFrame(dst, text, e.AdditionalData)
 			case e.Seal != nil:
-				text, err = e.Seal(text)
+				// A copy: the text is what others are sent, too.
+				text, err = e.Seal(bytes.Clone(text))
 				dst = append(dst, text...)
 			default:
 				dst = append(dst, text...)
@@ -208,6 +213,9 @@ var errGone = errors.New("the client has gone")
 // loses its client.
 func (s *Server) inTurn(c *client, f func(ctx context.Context) error) error {
 	var ctx context.Context = (*callContext)(c)
+	if ctx.Err() != nil {
+		return errGone
+	}
 	select {
 	case s.transforms <- struct{}{}:
 	default:
@@ -255,22 +263,25 @@ func (s *Server) sealFailed(err error) {
 		return
 	}
 	s.counts.sealFailures.Add(1)
+	if p := (*panicError)(nil); errors.As(err, &p) {
+		return // call has logged it
+	}
 	s.errorf("message to an encrypted client dropped: it could not be sealed", "error", err)
 }
 
-// opensItself reports whether encrypted events of c need the application.
-func (c *client) opensItself() bool {
+// encryption returns how c is encrypted, nil if it is not.
+func (c *client) encryption() *Session {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.session != nil && c.session.Key == nil && c.session.Open != nil
+	return c.session
 }
+
+// opensItself reports whether encrypted events need the application.
+func (e *Session) opensItself() bool { return e != nil && e.Key == nil && e.Open != nil }
 
 // open returns the message within an encrypted event, unless there is none: then
 // the client is told.
-func (s *Server) open(c *client, m wire.Message) (inner wire.Message, ok bool) {
-	c.mu.Lock()
-	e := c.session
-	c.mu.Unlock()
+func (s *Server) open(c *client, e *Session, m wire.Message) (inner wire.Message, ok bool) {
 	var text []byte
 	var err error
 	switch {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/ignis-go/ignis/wire"
 )
@@ -94,7 +93,7 @@ func (c *client) pop() (j job, ok, gone bool) {
 	q.bytes -= j.size()
 	if c.stalled.Load() && q.eased() {
 		// The sweeps must not hold the time against it in which nobody listened.
-		c.lastActivity.Store(time.Now().UnixNano())
+		c.lastActivity.Store(c.server.uptime())
 		c.stalled.Store(false)
 		c.conn.Resume()
 	}
@@ -104,11 +103,21 @@ func (c *client) pop() (j job, ok, gone bool) {
 // work does a client's jobs, one after the other, until there are none. If the
 // client has gone by then, its disconnect callback is the last.
 func (s *Server) work(c *client) {
-	defer s.tasks.Done()
+	done := false
+	defer func() {
+		if !done { // a callback has ended the goroutine, with runtime.Goexit
+			s.errorf("a callback ended its goroutine instead of returning", "client", c.member.ID)
+			s.counts.callbackErrors.Add(1)
+			go s.work(c) // in the same task
+			return
+		}
+		s.tasks.Done()
+	}()
 	var ctx context.Context = (*callContext)(c)
 	for {
 		j, ok, gone := c.pop()
 		if !ok {
+			done = true
 			if gone && c.who() != nil {
 				s.callDisconnect(c)
 			}
@@ -123,7 +132,7 @@ func (s *Server) do(ctx context.Context, c *client, j job) {
 	case jobAuthenticate:
 		s.authenticate(ctx, c, newCredentials(c, j.message.Data))
 	case jobOpen:
-		if inner, ok := s.open(c, j.message); ok {
+		if inner, ok := s.open(c, c.encryption(), j.message); ok {
 			if kind, ok := s.kind(c, inner); ok {
 				s.do(ctx, c, job{kind, inner})
 			}

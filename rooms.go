@@ -80,10 +80,14 @@ func (s *Server) allowedRooms(ctx context.Context, c *client, rooms []string) []
 
 // leave takes a client out of the rooms it names.
 func (s *Server) leave(c *client, m wire.Message) {
-	rooms, _, _, ok := s.roomNames(m)
+	rooms, _, many, ok := s.roomNames(m)
 	if !ok {
 		s.counts.ignored.Add(1)
 		s.cfg.Logger.Debug("message dropped: malformed leave", "client", c.member.ID)
+	}
+	if many > 0 {
+		s.counts.ignored.Add(1)
+		s.cfg.Logger.Debug("rooms of a leave dropped: over MaxRoomsPerRequest", "client", c.member.ID, "rooms", many)
 	}
 	for _, room := range rooms {
 		s.reg.Leave(&c.member, room)

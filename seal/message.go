@@ -76,11 +76,18 @@ func (k *Key) appendWith(dst, message, aad []byte, fill func(iv []byte)) []byte 
 	return append(dst, afterCT...)
 }
 
+// IsZero reports whether the key is none that NewKey, Accept or Complete has made. Such a key
+// opens nothing, and sealing with it panics.
+func (k *Key) IsZero() bool { return k.aead == nil }
+
 // Open returns the message in the data of an encrypted event, appended to dst, which
-// may be nil. Every error wraps [ErrSealed]: for data that is no object with the
+// may be nil and whose capacity must not overlap data. Every error wraps [ErrSealed]: for data that is no object with the
 // strings iv and ct, for base64 that is none or not canonical, for wrong lengths, and
 // for what was not sealed with this key and this aad.
 func (k *Key) Open(dst []byte, data json.RawMessage, aad []byte) ([]byte, error) {
+	if k.IsZero() {
+		return nil, fmt.Errorf("%w: a key that is none", ErrSealed)
+	}
 	iv64, ct64, ok := split(data)
 	if !ok {
 		var err error

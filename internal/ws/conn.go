@@ -19,6 +19,7 @@ const (
 	CauseLost               // the connection broke, or ended without a close frame
 	CauseViolation          // the peer broke the protocol
 	CauseServerClosed       // Close was called
+	CauseRule               // CloseFor(CauseRule): by a rule of the server's own
 	CauseBackpressure       // more than the backpressure limit was waiting
 	CauseIdle               // Abort(CauseIdle): nothing was heard, not even a pong
 	CauseSealing            // Abort(CauseSealing): its messages took too long to be sealed
@@ -110,7 +111,7 @@ type Conn struct {
 
 	place int32 // the poller's: where in its list the connection is, if it is there
 
-	lastRead atomic.Int64 // unix nanoseconds
+	lastRead atomic.Int64 // what clock showed
 
 	mu        sync.Mutex
 	phase     phase
@@ -139,7 +140,7 @@ func NewConn(nc net.Conn, deflate bool, opts *Options) *Conn {
 	i := opts.Engine.next()
 	c := &Conn{nc: nc, opts: opts, work: opts.Engine.workers[i]}
 	c.in.max, c.in.deflate, c.deflate = opts.MaxPayload, deflate, deflate
-	c.lastRead.Store(time.Now().UnixNano())
+	c.lastRead.Store(clock())
 	opts.Engine.adopt(c, i)
 	return c
 }
@@ -271,10 +272,11 @@ func (c *Conn) Resume() {
 // handshake. Only the first end of a connection counts. Of the reason 123 bytes
 // are sent at most.
 func (c *Conn) Close(code uint16, reason string) {
-	c.closeWith(End{CauseServerClosed, code, reason})
+	c.CloseFor(End{CauseServerClosed, code, reason})
 }
 
-func (c *Conn) closeWith(end End) {
+// CloseFor is Close for another cause.
+func (c *Conn) CloseFor(end End) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase != phaseOpen {
@@ -334,8 +336,13 @@ func (c *Conn) wakeUpLocked() {
 	}
 }
 
-// LastRead returns when something was last heard from the peer, pongs included.
-func (c *Conn) LastRead() time.Time { return time.Unix(0, c.lastRead.Load()) }
+// SinceRead returns for how long nothing was heard from the peer, not even a pong.
+func (c *Conn) SinceRead() time.Duration { return time.Duration(clock() - c.lastRead.Load()) }
+
+// clock returns nanoseconds that go on whatever the clock on the wall is set to.
+func clock() int64 { return int64(time.Since(started)) }
+
+var started = time.Now()
 
 // Queued returns how many bytes wait for the peer or are being written.
 func (c *Conn) Queued() int {

@@ -51,6 +51,7 @@ func (c *Conn) shake() {
 	written := c.phase == phaseClosing && isClosed(flushed)
 	lost := c.end.Cause == CauseLost && !c.blocked
 	c.phase = phaseDead
+	c.seal = nil // and with it the key
 	c.discardLocked()
 	c.mu.Unlock()
 	inOrder := written || lost

@@ -133,7 +133,9 @@ func (p *poller) run() {
 		if failed != 0 {
 			return // the set is gone: it cannot fail otherwise
 		}
-		list, unread = append(list[:0], unread...), unread[:0]
+		list = append(list[:0], unread...)
+		clear(unread) // what is over must not be held on to
+		unread = unread[:0]
 		list = p.lookUp(list, events[:n])
 		for i, ev := range list {
 			list[i] = event{}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"sync"
-	"time"
 
 	"github.com/gobwas/ws"
 )
@@ -100,7 +99,7 @@ func (c *Conn) readSome(buf []byte, toTheEnd bool) bool {
 		c.lost()
 		return false
 	}
-	c.lastRead.Store(time.Now().UnixNano())
+	c.lastRead.Store(clock())
 	return c.consume(buf[:n]) && (n == len(buf) || toTheEnd || c.behind)
 }
 
@@ -134,7 +133,7 @@ func (c *Conn) readPlain(early []byte) {
 		}
 		n, err := c.nc.Read(buf)
 		if n > 0 {
-			c.lastRead.Store(time.Now().UnixNano())
+			c.lastRead.Store(clock())
 			more = c.consume(buf[:n])
 		}
 		if err != nil {
@@ -188,7 +187,7 @@ func (c *Conn) consume(b []byte) bool {
 		c.behind = true
 	case errors.As(err, &v):
 		c.garbled = true
-		c.closeWith(End{CauseViolation, v.code, v.text})
+		c.CloseFor(End{CauseViolation, v.code, v.text})
 	}
 	return false
 }
@@ -239,7 +238,7 @@ func (c *Conn) peerClosed(payload []byte) error {
 	c.mu.Lock()
 	c.peerDone = true
 	c.mu.Unlock()
-	c.closeWith(End{CausePeerClosed, code, reason})
+	c.CloseFor(End{CausePeerClosed, code, reason})
 	return errStopped
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"time"
 )
 
 // chunk is how many bytes one send carries at most, unless one message has more.
@@ -19,6 +20,7 @@ type joiner struct {
 	batch []*Message // what waits for the connection at hand, as much as fits
 	rest  []byte     // instead of batch: what is left of an earlier send
 	seal  Sealer
+	slow  bool // seal is
 
 	joined   []*Message // what is in buf; nil: nothing that can be used again
 	deflated bool       // and whether it is compressed there
@@ -28,8 +30,8 @@ type joiner struct {
 
 // forget lets go of all messages.
 func (j *joiner) forget() {
-	clear(j.batch)
-	clear(j.joined)
+	clear(j.batch[:cap(j.batch)])
+	clear(j.joined[:cap(j.joined)])
 	j.batch, j.joined, j.rest, j.seal = j.batch[:0], j.joined[:0], nil, nil
 	if cap(j.buf) > 2*chunk {
 		j.buf = nil
@@ -93,7 +95,7 @@ func (c *Conn) send(b []byte) (int, error) {
 func (c *Conn) take(j *joiner) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	j.seal, j.rest = c.seal, c.rest
+	j.seal, j.slow, j.rest = c.seal, c.slow, c.rest
 	j.batch = j.batch[:0]
 	if c.idleLocked() {
 		return false
@@ -185,8 +187,7 @@ func (j *joiner) bytes(c *Conn) []byte {
 		return j.rest
 	case j.seal != nil:
 		j.joined = j.joined[:0]
-		j.buf = j.appendSealed(j.buf[:0], j.batch, c.opts.SealFailed)
-		return j.buf
+		return j.sealBatch(c)
 	case len(j.batch) == 1:
 		return j.batch[0].bytes(c.deflate)
 	case j.deflated != c.deflate || !slices.Equal(j.batch, j.joined):
@@ -199,27 +200,55 @@ func (j *joiner) bytes(c *Conn) []byte {
 	return j.buf
 }
 
-// appendSealed appends the frames of batch, sealed. A message that cannot be
-// sealed is left out: it must not leave in clear.
-func (j *joiner) appendSealed(dst []byte, batch []*Message, failed func(error)) []byte {
-	for _, m := range batch {
-		switch {
-		case m.clear:
-			dst = append(dst, m.frame...)
-			continue
-		case m.parts != nil:
-			dst = j.appendSealed(dst, m.parts, failed)
-			continue
-		}
-		text, err := trySeal(j.seal, j.sealed[:0], m.Payload())
-		if err != nil {
-			failed(err)
-			continue
-		}
-		j.sealed = text
-		dst = appendText(dst, text)
+// sealTurn is how long a slow sealer goes on before what it has made is sent.
+const sealTurn = 5 * time.Millisecond
+
+// sealBatch returns the frames of the batch, sealed: with a slow sealer perhaps not of
+// all, and then the batch is shorter.
+func (j *joiner) sealBatch(c *Conn) []byte {
+	j.joined, j.buf = j.joined[:0], j.buf[:0]
+	var began time.Time
+	if j.slow {
+		began = time.Now()
 	}
-	return dst
+	for i, m := range j.batch {
+		j.appendSealed(c, m)
+		if j.slow && time.Since(began) > sealTurn {
+			j.batch = j.batch[:i+1]
+			break
+		}
+	}
+	return j.buf
+}
+
+// appendSealed appends the frames of m, sealed. A message that cannot be sealed is left
+// out: it must not leave in clear.
+func (j *joiner) appendSealed(c *Conn, m *Message) {
+	switch {
+	case m.clear:
+		j.buf = append(j.buf, m.frame...)
+		return
+	case m.parts != nil:
+		for _, part := range m.parts {
+			j.appendSealed(c, part)
+		}
+		return
+	case j.slow && c.dead():
+		return // nobody gets it any more
+	}
+	text, err := trySeal(j.seal, j.sealed[:0], m.Payload())
+	if err != nil {
+		c.opts.SealFailed(err)
+		return
+	}
+	j.sealed = text
+	j.buf = appendText(j.buf, text)
+}
+
+func (c *Conn) dead() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.phase == phaseDead
 }
 
 func trySeal(seal Sealer, dst, text []byte) (sealed []byte, err error) {

@@ -36,15 +36,21 @@ function connect() {
   const socket = new WebSocket(endpoint);
   state.socket = socket;
   state.pair = state.key = null;
+  state.inbox = state.outbox = Promise.resolve(); // what the last connection left is its own
   socket.onopen = async () => {
     const data = {};
     const userId = $('user').value.trim();
     if (userId) data.userId = userId;
-    if ($('encrypt').checked) ({ pair: state.pair, publicKey: data.publicKey } = await offer());
+    if ($('encrypt').checked) {
+      const { pair, publicKey } = await offer();
+      if (state.socket !== socket) return;
+      state.pair = pair;
+      data.publicKey = publicKey;
+    }
     transmit({ event: 'authenticate', data });
   };
   socket.onmessage = ({ data }) => {
-    state.inbox = state.inbox.then(() => receive(String(data))).catch((e) => note(`Not to be read: ${e}`, true));
+    state.inbox = state.inbox.then(() => state.socket === socket && receive(String(data))).catch((e) => note(`Not to be read: ${e}`, true));
   };
   socket.onclose = (end) => {
     state.inbox = state.inbox.then(() => closed(socket, end));
@@ -84,6 +90,7 @@ function transmitText(text) {
   if (socket?.readyState !== WebSocket.OPEN) return false;
   state.outbox = state.outbox.then(async () => {
     const sent = key ? await seal(key, text) : text;
+    if (socket.readyState !== WebSocket.OPEN) return;
     if (key) frame('within', text);
     socket.send(sent);
     frame('out', sent);
@@ -101,7 +108,11 @@ async function receive(text) {
   } catch {
     return; // the list of frames shows it
   }
-  if (state.key && message.event === 'encrypted') {
+  if (state.key) {
+    if (message.event !== 'encrypted') {
+      note(`Not believed, because it came in clear: ${message.event}`, true);
+      return;
+    }
     text = await open(state.key, message.data);
     frame('within', text);
     message = JSON.parse(text);

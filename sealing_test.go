@@ -1,0 +1,217 @@
+package ignis_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+	"weak"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/seal"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// A Seal that works in place changes nobody else's message.
+func TestSealInPlace(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		cfg := keys(func(_ int, text []byte) ([]byte, error) {
+			for i := range text {
+				text[i] ^= 1
+			}
+			return text, nil
+		})
+		h := cfg.Handshake
+		cfg.Encryption = ignis.EncryptionOptional
+		cfg.Handshake = func(ctx context.Context, c *ignis.Client, cred ignis.Credentials) (*ignis.Session, error) {
+			if c.UserID == "clear" {
+				return nil, nil //nolint:nilnil // not encrypted
+			}
+			return h(ctx, c, cred)
+		}
+		n := startMem(t, cfg)
+		peers := []*peer{n.login("a"), n.login("b"), n.login("clear")}
+		_ = n.Broadcast("x", 1)
+		synctest.Wait()
+		flipped := []byte(line)
+		for i := range flipped {
+			flipped[i] ^= 1
+		}
+		for i, want := range []string{string(flipped), string(flipped), line} {
+			if got := peers[i].got(); !slices.Equal(got, []string{want}) {
+				t.Errorf("client %d got %q, want %q", i, got, want)
+			}
+		}
+	})
+}
+
+// What is sealed slowly is sent as it gets ready.
+func TestSlowSealSendsWhatItHas(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{
+			Encryption: ignis.EncryptionRequired, HeartbeatTimeout: time.Hour, IdleTimeout: -1,
+			Transform: func(context.Context, *ignis.Client, wire.Message) (*wire.Message, error) {
+				time.Sleep(100 * time.Millisecond)
+				return nil, nil //nolint:nilnil // as it is
+			},
+		})
+		v := n.vault("ann")
+		for range 50 {
+			_ = n.SendToClient(v.id, "x", 1)
+		}
+		time.Sleep(1050 * time.Millisecond)
+		if got := len(v.got()); got != 10 {
+			t.Errorf("%d messages after 10 were transformed", got)
+		}
+		// A shutdown waits for the one at hand, not for the rest.
+		began := time.Now()
+		n.stop()
+		if err := <-n.ran; err != nil || time.Since(began) > 15*time.Second {
+			t.Errorf("shutdown: %v after %v", err, time.Since(began))
+		}
+		n.ran <- nil
+	})
+}
+
+// Nothing is sealed any more for a client that was cut off, compound messages included.
+func TestNothingIsSealedForTheDead(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var calls atomic.Int64
+		cfg := keys(func(_ int, text []byte) ([]byte, error) {
+			calls.Add(1)
+			time.Sleep(5 * time.Second)
+			return text, nil
+		})
+		cfg.TransformTimeout, cfg.EncryptedBatchLimit = time.Second, 1
+		cfg.HeartbeatTimeout, cfg.IdleTimeout = 100*time.Hour, -1
+		n := startMem(t, cfg)
+		p := n.login("ann")
+		for range 200 {
+			_ = n.SendToClient(p.id, "x", 1)
+		}
+		time.Sleep(time.Hour)
+		if s := n.Stats(); s.Disconnects["sealing timeout"] != 1 {
+			t.Errorf("counted %v", s.Disconnects)
+		}
+		if calls.Load() != 1 {
+			t.Errorf("%d messages were sealed", calls.Load())
+		}
+	})
+}
+
+func TestSessionsThatCannotSeal(t *testing.T) {
+	n := startMem(t, ignis.Config{Encryption: ignis.EncryptionOptional})
+	p := n.login("ann")
+	for name, s := range map[string]*ignis.Session{"none": nil, "empty": {}, "a zero key": {Key: &seal.Key{}}} {
+		if n.Encrypt(p.id, s) == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+	if _, err := new(seal.Key).Open(nil, []byte(`{"iv":"","ct":""}`), nil); !errors.Is(err, seal.ErrSealed) {
+		t.Errorf("a zero key opens: %v", err)
+	}
+}
+
+// Keys go with their connection, whatever the application holds on to.
+func TestKeysAreDropped(t *testing.T) {
+	var kept context.Context
+	var key weak.Pointer[seal.Key]
+	gone := make(chan struct{})
+	n := start(t, ignis.Config{
+		Encryption: ignis.EncryptionRequired,
+		Handshake: func(_ context.Context, _ *ignis.Client, cred ignis.Credentials) (*ignis.Session, error) {
+			a, err := seal.Accept(cred.PublicKey, "")
+			if err != nil {
+				return nil, err
+			}
+			key = weak.Make(a.Key)
+			return &ignis.Session{Key: a.Key, ServerPublicKey: a.PublicKey, Salt: a.Salt}, nil
+		},
+		OnConnect:    func(ctx context.Context, _ *ignis.Client) { kept = ctx },
+		OnDisconnect: func(context.Context, *ignis.Client, ignis.Disconnect) { close(gone) },
+	})
+	v := n.vault("ann")
+	_ = v.conn.Close()
+	<-gone
+	for deadline := time.Now().Add(30 * time.Second); key.Value() != nil; runtime.GC() {
+		if time.Now().After(deadline) {
+			t.Fatal("the key is still there")
+		}
+		runtime.Gosched()
+	}
+	runtime.KeepAlive(kept)
+}
+
+// An encrypted event of a client that is switched at this moment is opened by its own
+// callbacks' goroutine or refused, never by the one that reads from others.
+func TestOpenIsNeverTheReaders(t *testing.T) {
+	var wrong atomic.Int64
+	n := start(t, ignis.Config{Encryption: ignis.EncryptionOptional})
+	for range 200 {
+		p := n.login("ann")
+		for range 20 {
+			p.text(`{"event":"encrypted","data":{}}`)
+		}
+		err := n.Encrypt(p.id, &ignis.Session{
+			Seal: func(text []byte) ([]byte, error) { return text, nil },
+			Open: func(json.RawMessage) ([]byte, error) {
+				stack := make([]byte, 4<<10)
+				if strings.Contains(string(stack[:runtime.Stack(stack, false)]), "readSome") {
+					wrong.Add(1)
+				}
+				return nil, errors.New("no")
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = p.conn.Close()
+	}
+	if wrong.Load() > 0 {
+		t.Errorf("%d times", wrong.Load())
+	}
+}
+
+// A callback that ends its goroutine ends nothing else.
+func TestGoexitInACallback(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		ended := make(chan struct{})
+		n := startMem(t, ignis.Config{
+			OnMessage: func(_ context.Context, _ *ignis.Client, m wire.Message) error {
+				if m.Event == "exit" {
+					runtime.Goexit()
+				}
+				return nil
+			},
+			OnDisconnect: func(context.Context, *ignis.Client, ignis.Disconnect) { close(ended) },
+		})
+		p := n.login("ann")
+		for i := range 100 {
+			p.text([]string{`{"event":"exit"}`, `{"event":"fine"}`}[i%2])
+		}
+		synctest.Wait()
+		if s := n.Stats(); s.Messages != 100 || s.CallbackErrors != 50 {
+			t.Errorf("%d messages, %d errors", s.Messages, s.CallbackErrors)
+		}
+		_ = p.conn.Close()
+		<-ended
+	})
+}
+
+func TestLeaveOfTooMany(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{MaxRoomsPerRequest: 2})
+		p := n.login("ann")
+		p.text(`{"event":"leave","data":{"rooms":["a","b","c"]}}`)
+		synctest.Wait()
+		if s := n.Stats(); s.Ignored != 1 {
+			t.Errorf("%d ignored", s.Ignored)
+		}
+	})
+}
