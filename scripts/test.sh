@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests of the main module, the examples and the comparison, and says what is left
+# Runs the tests of the main module, the examples and the comparisons, and says what is left
 # out: in the first lines, in the last lines, and each skipped test by name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -47,7 +47,7 @@ status=0
 go_test || status=1
 # Every change of the clocks in every zone: the race detector makes it a sample.
 go test -count=1 -run TestEveryTransition ./cron || status=1
-for mod in $(find examples bench -name node_modules -prune -o -name go.mod -print | sort); do
+for mod in $(find examples bench cron -name node_modules -prune -o -name go.mod -print | sort); do
 	(cd "$(dirname "$mod")" && go_test) || status=1
 done
 tell
