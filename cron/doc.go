@@ -1,9 +1,18 @@
-// Package cron computes when schedules are due, and is right about it: in every time
-// zone, over every change of the clocks, and for dates that come once in forty
-// years.
+// Package cron runs functions on schedules, and computes when these are due. It is right
+// about that in every time zone, over every change of the clocks, and for dates that come
+// once in forty years.
 //
-//	s, err := cron.Parse("0 30 2 * * *")
-//	next := s.Next(time.Now().In(paris))
+//	job, err := cron.New(cron.Config{
+//		Pattern: "0 9 * * mon-fri",
+//		Zone:    "Europe/Paris",
+//		Do:      func(ctx context.Context, r cron.Run) error { return sendDigest(ctx, r.Scheduled) },
+//	})
+//	err = job.Run(ctx) // until ctx ends
+//
+// [Parse] gives a [Schedule] alone, for those who only want to know when. A [Scheduler]
+// runs many jobs, to which others can be added while it does.
+//
+// # Patterns
 //
 // A pattern has five or six fields, with blanks between:
 //
@@ -40,4 +49,25 @@
 // many times of the schedule are in it. What falls into a stretch that comes twice is
 // due in the first. The date that counts is the one that the schedule names, also
 // when it is skipped as a whole.
+//
+// # Jobs
+//
+// A job follows its schedule from the moment it is started until Run's context ends or it is
+// stopped. No instant comes early, and none comes twice, also when the machine sleeps or its
+// clock is set: the job looks at the clock at least every 30 seconds. (Only when a clock is
+// set back by more than an hour, instants come again.) What happens when an instant
+// comes while an earlier run goes on is the [Overlap] policy; what happens to instants that
+// nobody could run in time is the [Misfire] policy. Of every instant that is not run
+// there is a [Record] with the reason, in [Job.History], for Config.Recorded and in the log.
+//
+// A run gets a context. It ends when the run takes longer than Config.Timeout, when it is
+// replaced, and some time after the job was told to end. An error, a panic and even
+// runtime.Goexit in the function are the run's outcome, and the job goes on.
+//
+// # Many processes
+//
+// With a [Store], processes that have a job of the same name run each of its instants once
+// among them, go by one clock, and know what was run while some of them were down. Package
+// rediscron has one in Redis. Overlap is about one process even then: an instant that finds
+// the job busy here may be run elsewhere.
 package cron

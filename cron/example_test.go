@@ -1,6 +1,7 @@
 package cron_test
 
 import (
+	"context"
 	"fmt"
 	"log"
 	"time"
@@ -39,4 +40,47 @@ func ExampleParse_extended() {
 	}
 	fmt.Println(s.Next(time.Date(2025, 8, 1, 0, 0, 0, 0, time.UTC)))
 	// Output: 2025-08-29 09:00:00 +0000 UTC
+}
+
+func ExampleJob() {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	job, err := cron.New(cron.Config{
+		Pattern: "* * * * * *", // each second
+		Zone:    "UTC",
+		Timeout: 10 * time.Second,
+		Do: func(_ context.Context, r cron.Run) error {
+			fmt.Println("a whole second:", r.Scheduled.Nanosecond() == 0, "early:", r.Lag() < 0)
+			cancel() // once is enough here
+			return nil
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := job.Run(ctx); err != nil {
+		log.Fatal(err)
+	}
+	// Output: a whole second: true early: false
+}
+
+func ExampleScheduler() {
+	var s cron.Scheduler
+	for name, pattern := range map[string]string{"digest": "0 9 * * mon-fri", "cleanup": "@daily"} {
+		job, err := cron.New(cron.Config{
+			Name: name, Pattern: pattern, Zone: "Europe/Paris", AutoStart: true,
+			Misfire: cron.MisfireSkip, // what was missed can wait for the next day
+			Do:      func(context.Context, cron.Run) error { return nil },
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		if err := s.Add(job); err != nil {
+			log.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	time.AfterFunc(10*time.Millisecond, cancel) // a program would end with a signal
+	fmt.Println(len(s.Jobs()), "jobs:", s.Run(ctx))
+	// Output: 2 jobs: <nil>
 }

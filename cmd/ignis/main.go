@@ -5,6 +5,7 @@
 //	ignis listen ws://127.0.0.1:8080/ws --join lobby   print what arrives
 //	ignis bench --url ws://127.0.0.1:8080/ws           measure a server
 //	ignis emit room lobby notice '{"text":"hello"}'    send through Redis
+//	ignis cron run jobs.yaml                           emit events on schedules
 //	ignis cron next "30 2 * * *" --tz Europe/Paris     list when a schedule is due
 //
 // Run ignis COMMAND --help for the flags. Each has an environment variable.
@@ -48,7 +49,7 @@ type cli struct {
 	Emit    emitCmd    `cmd:"" help:"Send an event to clients, wherever they are, through Redis."`
 	Listen  listenCmd  `cmd:"" help:"Connect to a server and print the events that arrive."`
 	Bench   benchCmd   `cmd:"" help:"Measure a server: deliveries a second, latency, connecting, what it takes."`
-	Cron    cronCmd    `cmd:"" help:"Schedules: when they are due, and what they mean."`
+	Cron    cronCmd    `cmd:"" help:"Emit events on schedules, once however many processes do it; say when schedules are due."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/ignis-go/ignis/internal/redistest"
@@ -118,5 +119,32 @@ func TestReadmeNamesTheCommands(t *testing.T) {
 	}
 	if strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("the README's table has %q, the program %q", got, want)
+	}
+}
+
+func TestReadmeCron(t *testing.T) {
+	doc, redis := readReadme(t), redistest.Start(t)
+	block := regexp.MustCompile("(?s)```yaml\n# jobs.yaml\n(.*?)```").FindStringSubmatch(doc.text)
+	if block == nil {
+		t.Fatal("the README has no jobs.yaml")
+	}
+	file := filepath.Join(t.TempDir(), "jobs.yaml")
+	if err := os.WriteFile(file, []byte(block[1]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if check := start(t, nil, doc.args(t, "ignis cron check", "jobs.yaml", file)...); check.wait() != 0 {
+		t.Errorf("check: %s", check.errors.text())
+	}
+	next := start(t, nil, doc.args(t, "ignis cron next")...)
+	if next.wait() != 0 || !strings.Contains(doc.text, "```\n"+next.lines.text()+"```") {
+		t.Errorf("next prints what the README does not show:\n%s%s", next.lines.text(), next.errors.text())
+	}
+	p := start(t, nil, doc.args(t, "ignis cron run", "jobs.yaml", file, "redis://127.0.0.1:6379/0", redis.URL())...)
+	if line := p.line(); !strings.HasPrefix(line, "running 1 job of ") {
+		t.Errorf("run says %q", line)
+	}
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(); code != 0 {
+		t.Errorf("run ended with exit code %d", code)
 	}
 }

@@ -233,8 +233,6 @@ func (j *joiner) appendSealed(c *Conn, m *Message) {
 			j.appendSealed(c, part)
 		}
 		return
-	case j.slow && c.dead():
-		return // nobody gets it any more
 	}
 	text, err := trySeal(j.seal, j.sealed[:0], m.Payload())
 	if err != nil {
@@ -243,12 +241,6 @@ func (j *joiner) appendSealed(c *Conn, m *Message) {
 	}
 	j.sealed = text
 	j.buf = appendText(j.buf, text)
-}
-
-func (c *Conn) dead() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.phase == phaseDead
 }
 
 func trySeal(seal Sealer, dst, text []byte) (sealed []byte, err error) {

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"log"
+	"time"
+
+	"github.com/ignis-go/ignis/cron"
+)
+
+// sender is what the jobs need of an emitter.
+type sender interface {
+	ToRoom(ctx context.Context, room, event string, data any, exclude ...string) error
+	Broadcast(ctx context.Context, event string, data any, exclude ...string) error
+}
+
+// newScheduler returns the worker's jobs.
+func newScheduler(store cron.Store, to sender) (*cron.Scheduler, error) {
+	configs := []cron.Config{
+		{
+			// A clock: one that is late is of no use, and neither are two.
+			Name: "clock", Pattern: "*/5 * * * * *", Misfire: cron.MisfireSkip, Deadline: 2 * time.Second,
+			Do: func(ctx context.Context, r cron.Run) error {
+				return to.ToRoom(ctx, "lobby", "clock", map[string]any{"time": r.Scheduled.UTC()})
+			},
+		},
+		{
+			// A report: each hour has its own, so those that were missed are made up for.
+			Name: "report", Pattern: "@hourly", Misfire: cron.MisfireAll, Deadline: 6 * time.Hour,
+			Timeout: 5 * time.Minute, Jitter: 30 * time.Second,
+			Do: func(ctx context.Context, r cron.Run) error {
+				hour := r.Scheduled.Add(-time.Hour)
+				return to.Broadcast(ctx, "report", map[string]any{"hour": hour.UTC(), "late": r.Misfire, "number": r.Fence})
+			},
+		},
+	}
+	var s cron.Scheduler
+	for _, c := range configs {
+		c.Zone, c.Store, c.AutoStart = "Europe/Paris", store, true
+		c.Recorded = func(r cron.Record) {
+			log.Printf("%s of %s: %s %s", r.Job, r.Scheduled.Format(time.TimeOnly), r.Outcome, r.Reason)
+		}
+		job, err := cron.New(c)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.Add(job); err != nil {
+			return nil, err
+		}
+	}
+	return &s, nil
+}
