@@ -12,8 +12,7 @@ import (
 // call is a run that goes on.
 type call struct {
 	run    Run
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	cancel context.CancelCauseFunc // ends its context
 }
 
 func (j *Job) busy() bool {
@@ -110,15 +109,16 @@ func (j *Job) tooLate(r Run) bool {
 func (l *loop) begins(r Run) {
 	c := &call{run: r}
 	c.run.Started = l.now()
-	c.ctx, c.cancel = context.WithCancelCause(l.base)
+	ctx, cancel := l.newContext()
+	c.cancel = cancel
 	l.running[c] = struct{}{}
 	l.last = c.run
 	l.tasks++
-	go l.Job.serve(c)
+	go l.Job.serve(ctx, c)
 }
 
 // serve is the goroutine of a run.
-func (j *Job) serve(c *call) {
+func (j *Job) serve(ctx context.Context, c *call) {
 	defer j.taskDone()
 	defer c.cancel(nil)
 	if j.cfg.Started != nil {
@@ -126,15 +126,14 @@ func (j *Job) serve(c *call) {
 	}
 	began := time.Now()
 	err := errGoexit // unless invoke returns
-	defer func() { j.ended(c, err, time.Since(began)) }()
-	err = j.invoke(c)
+	defer func() { j.ended(context.WithoutCancel(ctx), c, err, time.Since(began)) }()
+	err = j.invoke(ctx, c.run)
 }
 
 var errGoexit = errors.New("cron: the function ended its goroutine instead of returning")
 
 // invoke calls the function.
-func (j *Job) invoke(c *call) (err error) {
-	ctx := c.ctx
+func (j *Job) invoke(ctx context.Context, r Run) (err error) {
 	if j.cfg.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, j.cfg.Timeout, ErrTimeout)
@@ -148,7 +147,7 @@ func (j *Job) invoke(c *call) (err error) {
 			err = fmt.Errorf("%w: %w", cause, err)
 		}
 	}()
-	return j.cfg.Do(ctx, c.run)
+	return j.cfg.Do(ctx, r)
 }
 
 // outcomeOf says what the error of a run means.
@@ -167,7 +166,7 @@ func outcomeOf(err error) Outcome {
 }
 
 // ended records a run that is over, and tells everybody.
-func (j *Job) ended(c *call, err error, took time.Duration) {
+func (j *Job) ended(ctx context.Context, c *call, err error, took time.Duration) {
 	r := Record{Run: c.run, Outcome: outcomeOf(err), Err: err, Duration: took, Count: 1, Until: c.run.Scheduled}
 	j.mu.Lock()
 	delete(j.running, c)
@@ -184,7 +183,7 @@ func (j *Job) ended(c *call, err error, took time.Duration) {
 	if r.Manual {
 		f.Scheduled = time.Time{}
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), storeTimeout)
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	if err := j.cfg.Store.Finish(ctx, f); err != nil {
 		j.warn("the store was not told how a run ended", "error", err)

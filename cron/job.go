@@ -188,7 +188,7 @@ func (j *Job) Reschedule(pattern string) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.schedule, j.cfg.Pattern = s, pattern
+	j.schedule = s
 	j.countFrom(j.now())
 	return nil
 }

@@ -54,7 +54,9 @@ func (j *Job) run(ctx context.Context) error {
 	// The contexts of runs outlive ctx, so that the end is orderly.
 	base, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
-	l := loop{Job: j, base: base, id: rand.Text()}
+	l := loop{Job: j, id: rand.Text(), newContext: func() (context.Context, context.CancelCauseFunc) {
+		return context.WithCancelCause(base)
+	}}
 	l.follow(ctx)
 	j.Stop()
 	err := j.drain(cancel)
@@ -87,7 +89,7 @@ func (j *Job) drain(cancel context.CancelCauseFunc) error {
 // loop follows the schedule of a job. It belongs to one goroutine.
 type loop struct {
 	*Job
-	base context.Context // of runs
+	newContext func() (context.Context, context.CancelCauseFunc) // of a run
 
 	id       string    // tells its claims from those of others
 	storeErr error     // of the store's last answer
@@ -95,6 +97,7 @@ type loop struct {
 	looked   time.Time // when it looked at the clock
 	shown    time.Time // what that showed
 	astray   bool      // the clock was set since the store was asked for the time
+	differs  bool      // the store's time does, by much
 }
 
 // follow follows the schedule until ctx ends.
@@ -235,9 +238,11 @@ func (l *loop) noteStore(ctx context.Context, sent, now time.Time, err error) {
 	if err == nil {
 		back := l.cfg.Now()
 		local := sent.Add(back.Sub(sent) / 2).Round(0)
-		if ahead := local.Sub(now); ahead.Abs() > Tolerance {
-			l.warn("this machine's clock and the store's differ: the store's counts", "ahead", ahead)
+		differs := local.Sub(now).Abs() > Tolerance
+		if differs && !l.differs {
+			l.cfg.Logger.Warn("this machine's clock and the store's differ: the store's counts", "ahead", local.Sub(now))
 		}
+		l.differs = differs
 		l.ahead.Store(int64(local.Sub(now)))
 		l.astray = false
 	}

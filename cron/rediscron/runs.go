@@ -28,7 +28,7 @@ type Run struct {
 func (s *Store) Runs(ctx context.Context, job string, n int) ([]Run, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
-	client, err := s.connected()
+	client, err := s.connected(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("rediscron: %w", err)
 	}

@@ -8,7 +8,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -67,7 +66,7 @@ type Store struct {
 	cfg    Config
 	option rueidis.ClientOption
 
-	mu     sync.Mutex // also held while connecting
+	turn   chan struct{} // holds an element while somebody connects, or uses what follows
 	client rueidis.Client
 	closed bool
 }
@@ -112,14 +111,14 @@ func New(c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rediscron: %w", err)
 	}
-	return &Store{cfg: c, option: option}, nil
+	return &Store{cfg: c, option: option, turn: make(chan struct{}, 1)}, nil
 }
 
 // Close releases the connection. Calls in progress may fail, later ones return ErrClosed.
 // It may be called more than once and always returns nil.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
 	s.closed = true
 	if s.client != nil {
 		s.client.Close()
@@ -128,10 +127,15 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// connected returns the client, and connects if there is none.
-func (s *Store) connected() (rueidis.Client, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// connected returns the client, and connects if there is none. While somebody else
+// connects it waits for that, at most until ctx ends.
+func (s *Store) connected(ctx context.Context) (rueidis.Client, error) {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 	if s.closed {
 		return nil, ErrClosed
 	}
@@ -176,7 +180,7 @@ const none = "-1"
 func (s *Store) claim(ctx context.Context, job, at, token string, behind bool) (a answer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
-	client, err := s.connected()
+	client, err := s.connected(ctx)
 	if err != nil {
 		return a, fmt.Errorf("rediscron: %w", err)
 	}
@@ -236,7 +240,7 @@ func (s *Store) Finish(ctx context.Context, f cron.Finish) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
-	client, err := s.connected()
+	client, err := s.connected(ctx)
 	if err != nil {
 		return fmt.Errorf("rediscron: %w", err)
 	}
