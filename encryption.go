@@ -129,7 +129,7 @@ func (s *Server) handshake(ctx context.Context, c *client, id *Client, cred Cred
 }
 
 func (s *Server) canSeal(e *Session) bool {
-	if e.Key != nil && e.Key.IsZero() {
+	if e.Key != nil && *e.Key == (seal.Key{}) {
 		return false
 	}
 	return e.Key != nil || e.Seal != nil || s.cfg.Transform != nil

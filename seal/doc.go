@@ -13,8 +13,9 @@
 //	frame       {"event":"encrypted","data":{"iv":"…","ct":"…"}}, both in base64
 //
 // The iv is 12 random bytes for each message, so one key is good for 2^32
-// messages (NIST SP 800-38D, section 8.3); a key lives as long as its connection.
-// Base64 is that of RFC 4648, section 4, with padding, and must be canonical.
+// messages, those of both sides together (NIST SP 800-38D, section 8.3); a key lives
+// as long as its connection. Base64 is that of RFC 4648, section 4, with padding,
+// and must be canonical.
 //
 // The client makes a key pair with [NewPrivateKey] and sends [PublicKey] of it. The
 // server calls [Accept], which makes a key pair of its own, and answers with its
@@ -22,5 +23,7 @@
 // [Key].
 //
 // The public keys are not authenticated: who can change what is sent can put
-// himself in between. TLS prevents that, and is needed with this as without.
+// himself in between. Nor does a sealed message say who sealed it, or when: the same
+// key serves both sides, so one that is sent back, or again, opens. TLS prevents all of
+// that, and is needed with this as without.
 package seal

@@ -17,7 +17,8 @@ const (
 	Overhead  = 16
 )
 
-// Key seals and opens messages. Its methods may be called from any goroutine.
+// Key seals and opens messages. Its methods may be called from any goroutine. The
+// zero value is no key: it opens nothing, and panics when it is to seal.
 type Key struct{ aead cipher.AEAD }
 
 // NewKey returns the key that consists of the 32 bytes.
@@ -47,14 +48,14 @@ const (
 
 // AppendFrame appends the encrypted event around a sealed message to dst: the text
 // to send. Aad is additional data that the peer must give too; most have none.
-// The message must not overlap dst's capacity.
+// Neither message nor aad may overlap dst's memory between its length and its capacity.
 func (k *Key) AppendFrame(dst, message, aad []byte) []byte {
 	dst = append(dst, beforeData...)
 	dst = k.AppendData(dst, message, aad)
 	return append(dst, afterData...)
 }
 
-// AppendData appends only the data of the encrypted event.
+// AppendData appends only the data of the encrypted event; see [Key.AppendFrame].
 func (k *Key) AppendData(dst, message, aad []byte) []byte {
 	return k.appendWith(dst, message, aad, func(iv []byte) { _, _ = rand.Read(iv) }) // it never fails
 }
@@ -76,17 +77,15 @@ func (k *Key) appendWith(dst, message, aad []byte, fill func(iv []byte)) []byte 
 	return append(dst, afterCT...)
 }
 
-// IsZero reports whether the key is none that NewKey, Accept or Complete has made. Such a key
-// opens nothing, and sealing with it panics.
-func (k *Key) IsZero() bool { return k.aead == nil }
-
 // Open returns the message in the data of an encrypted event, appended to dst, which
-// may be nil and whose capacity must not overlap data. Every error wraps [ErrSealed]: for data that is no object with the
-// strings iv and ct, for base64 that is none or not canonical, for wrong lengths, and
-// for what was not sealed with this key and this aad.
+// may be nil. It may overwrite all of dst's memory between its length and its
+// capacity, also when it fails: neither data nor aad may overlap that. Every error
+// wraps [ErrSealed]: for data that is no object with the strings iv and ct, for base64
+// that is none or not canonical, for wrong lengths, and for what was not sealed with
+// this key and this aad.
 func (k *Key) Open(dst []byte, data json.RawMessage, aad []byte) ([]byte, error) {
-	if k.IsZero() {
-		return nil, fmt.Errorf("%w: a key that is none", ErrSealed)
+	if k.aead == nil {
+		return nil, fmt.Errorf("%w: the key is the zero value", ErrSealed)
 	}
 	iv64, ct64, ok := split(data)
 	if !ok {

@@ -167,8 +167,8 @@ func (c *Conn) enqueueLocked(m *Message, t *Tally) {
 	}
 	full := c.queued+m.Size() > limit
 	switch {
-	case full && m.parts != nil:
-		for _, p := range m.parts { // as many as fit
+	case (full || c.slow) && m.parts != nil:
+		for _, p := range m.parts { // as many as fit; a slow sealer gets them one by one
 			c.enqueueLocked(p, t)
 		}
 	case full && c.queued > 0:
