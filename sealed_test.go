@@ -97,14 +97,14 @@ func TestEncryptionModes(t *testing.T) {
 	}{
 		{ignis.EncryptionOff, "", connected},
 		{ignis.EncryptionOff, good, connected},
-		{ignis.EncryptionOff, "bad", connected},
+		{ignis.EncryptionOff, "no key!", connected},
 		{ignis.EncryptionOptional, "", connected},
 		{ignis.EncryptionOptional, good, encrypted},
-		{ignis.EncryptionOptional, "bad", badKey},
+		{ignis.EncryptionOptional, "no key!", badKey},
 		{ignis.EncryptionOptional, good[:40], badKey},
 		{ignis.EncryptionRequired, "", noKey},
 		{ignis.EncryptionRequired, good, encrypted},
-		{ignis.EncryptionRequired, "bad", badKey},
+		{ignis.EncryptionRequired, "no key!", badKey},
 		{ignis.EncryptionRequired, strings.Repeat("A", 88), badKey},
 	} {
 		t.Run(fmt.Sprintf("%v, key of %d", row.mode, len(row.key)), func(t *testing.T) {

@@ -290,8 +290,8 @@ func (l *loop) take(ctx context.Context, v view, at time.Time, misfire bool) tim
 	switch g.Verdict {
 	case Granted:
 		r.Fence = g.Fence
-		if !advanced && !l.wanted() {
-			l.left(r, Skipped, Stopped)
+		if why := l.unwanted(); !advanced && why != "" {
+			l.left(r, Skipped, why)
 			return 0
 		}
 		l.admit(r)
@@ -303,11 +303,17 @@ func (l *loop) take(ctx context.Context, v view, at time.Time, misfire bool) tim
 	return 0
 }
 
-// wanted reports whether the schedule is still to be followed.
-func (j *Job) wanted() bool {
+// unwanted returns why the schedule is not followed any more, or nothing.
+func (j *Job) unwanted() Reason {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.started && !j.paused
+	switch {
+	case !j.started:
+		return Stopped
+	case j.paused:
+		return Paused
+	}
+	return ""
 }
 
 func (j *Job) elsewhere() {

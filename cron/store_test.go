@@ -273,6 +273,7 @@ func TestChangesDuringAClaim(t *testing.T) {
 		runs, left string
 	}{
 		{"stop", func(j *cron.Job, _ func() error) { j.Stop() }, "", "skipped stopped 10"},
+		{"pause", func(j *cron.Job, _ func() error) { j.Pause() }, "", "skipped paused 10"},
 		{"reschedule", func(j *cron.Job, _ func() error) { _ = j.Reschedule("11,12,15 * * * * *") }, "10 12 15", ""},
 		{"the end", func(_ *cron.Job, stop func() error) { _ = stop() }, "10", ""},
 	} {
