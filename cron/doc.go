@@ -20,9 +20,9 @@
 //
 // Without the first, the second is 0. A field is a list, with commas, of
 //
-//   - all                  */5     every fifth, from the first
-//     7        this one             7/5     every fifth, from 7
-//     1-5      these                1-10/3  every third of these
+//	7          this one              *      all
+//	1-5        these                 */5    every fifth, from the first
+//	1-10/3     every third of these  7/5    every fifth, from 7
 //
 // Seconds and minutes go from 0 to 59, hours from 0 to 23, days from 1 to 31, months
 // from 1 to 12 or jan to dec, days of the week from 0 to 7 or sun to sat, where 0 and
