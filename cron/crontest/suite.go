@@ -33,11 +33,12 @@ func TestStore(t *testing.T, store cron.Store) {
 		list[i] = &suite{T: t, store: store, job: fmt.Sprintf("%s-%d", test.name, time.Now().UnixNano())}
 		_, list[i].from = list[i].state() // from here on the store knows the job
 	}
-	for { // until there are instants that are due, by the store's clock
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for range tick.C { // until there are instants that are due, by the store's clock
 		if _, now := list[0].state(); now.Sub(list[0].from) >= 5*time.Second {
 			break
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	for i, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -92,7 +92,7 @@ func (p *plan) run() error {
 				return time.Now().Add(p.Ahead)
 			},
 			Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
-			Do:     func(_ context.Context, r cron.Run) error { p.do(r, say); return nil },
+			Do:     func(ctx context.Context, r cron.Run) error { p.do(ctx, r, say); return nil },
 			Recorded: func(r cron.Record) {
 				if r.Outcome == cron.Missed || r.Outcome == cron.Skipped {
 					say(line{What: r.Outcome.String(), Job: r.Job, At: r.Scheduled.Unix(), Until: r.Until.Unix(), Reason: string(r.Reason)})
@@ -115,10 +115,13 @@ if tonumber(ARGV[1]) < n then return 0 end
 redis.call('SET', KEYS[1], ARGV[1])
 return 1`
 
-func (p *plan) do(r cron.Run, say func(line)) {
+func (p *plan) do(ctx context.Context, r cron.Run, say func(line)) {
 	l := line{What: "started", Job: r.Job, At: r.Scheduled.Unix(), Fence: r.Fence}
 	say(l)
-	time.Sleep(p.Takes)
+	select { // the work
+	case <-time.After(p.Takes):
+	case <-ctx.Done():
+	}
 	l.What = "ended"
 	if p.Guarded {
 		client, err := rueidis.NewClient(rueidis.MustParseURL(p.Redis))
