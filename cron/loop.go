@@ -20,6 +20,10 @@ const (
 	// failed.
 	storeTimeout = 5 * time.Second
 	retryAfter   = time.Second
+	// pulse is how often the store is asked for something while a schedule is followed. A
+	// store that has lost what it knew can grant only what is due after it was next asked, so
+	// this is how much of a rare schedule such a loss can cost.
+	pulse = 10 * time.Second
 )
 
 // Run starts the schedule and follows it until ctx ends. Then it stops the schedule and
@@ -94,6 +98,7 @@ type loop struct {
 	id       string    // tells its claims from those of others
 	storeErr error     // of the store's last answer
 	asked    time.Time // when the store was asked about what seems to be missed
+	pulsed   time.Time // when it was asked anything
 	looked   time.Time // when it looked at the clock
 	shown    time.Time // what that showed
 	astray   bool      // the clock was set since the store was asked for the time
@@ -148,8 +153,8 @@ func (l *loop) step(ctx context.Context) time.Duration {
 	if !anchored {
 		return l.anchor(ctx, v)
 	}
-	if l.watchClock(); l.astray && l.cfg.Store != nil {
-		if _, err := l.lastClaimed(ctx); err != nil {
+	if l.watchClock(); l.cfg.Store != nil && (l.astray || l.untilPulse() <= 0) {
+		if _, err := l.lastClaimed(ctx); err != nil && l.astray {
 			return retryAfter
 		}
 	}
@@ -163,7 +168,7 @@ func (l *loop) step(ctx context.Context) time.Duration {
 	late := now.Sub(at.Add(l.delay))
 	switch {
 	case late < 0:
-		return min(-late, grace, l.catchUp(ctx))
+		return min(-late, grace, l.catchUp(ctx), l.untilPulse())
 	case late <= l.tolerance():
 		return l.take(ctx, v, at, false)
 	default:
@@ -227,10 +232,22 @@ func (l *loop) anchor(ctx context.Context, v view) time.Duration {
 func (l *loop) lastClaimed(ctx context.Context) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
+	l.pulsed = time.Now()
 	sent := l.cfg.Now()
 	last, now, err := l.cfg.Store.Last(ctx, l.cfg.Name)
 	l.noteStore(ctx, sent, now, err)
 	return last.In(l.loc), err
+}
+
+// untilPulse returns when the store is to be asked for something again.
+func (l *loop) untilPulse() time.Duration {
+	switch {
+	case l.cfg.Store == nil:
+		return maxWait
+	case l.storeErr != nil:
+		return retryAfter - time.Since(l.pulsed)
+	}
+	return pulse - time.Since(l.pulsed)
 }
 
 // noteStore sets this clock by the store's, and logs when the store goes and comes.
@@ -339,6 +356,7 @@ func (l *loop) ask(ctx context.Context, c Claim) (Grant, error) {
 	l.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
+	l.pulsed = time.Now()
 	sent := l.cfg.Now()
 	g, err := l.cfg.Store.Claim(ctx, c)
 	l.noteStore(ctx, sent, g.Now, err)

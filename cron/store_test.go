@@ -146,12 +146,28 @@ func TestStoreThatForgets(t *testing.T) {
 		c.Name, c.Store, c.Misfire = "job", &store, cron.MisfireAll
 		running(t, newJob(t, c))
 		elapse(15)
-		// What was granted up to second 45 by the store's clock is not known any more.
+		// What was granted up to second 50, when it is next asked, by the store's clock is not known any more.
 		wall.set(30 * time.Second)
 		store.Forget()
 		elapse(27) // 72 by the store's clock
-		want(t, "runs", d.runs(), "10 50 60 70")
-		want(t, "left out", d.left(), "missed store uncertain 20, missed store uncertain 40, missed store uncertain 30")
+		want(t, "runs", d.runs(), "10 60 70")
+		want(t, "left out", d.left(), "missed store uncertain 40, missed store uncertain 50, missed store uncertain 30, missed store uncertain 20")
+	})
+}
+
+// A loss costs a schedule that is seldom due nothing, unless it is due within seconds.
+func TestStoreThatForgotLongAgo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		var store crontest.Memory
+		c := d.config("0 0 * * * *", nil)
+		c.Name, c.Store = "job", &store
+		running(t, newJob(t, c))
+		elapse(1000)
+		store.Forget()
+		elapse(2601)
+		want(t, "runs", d.runs(), "3600")
+		want(t, "left out", d.left(), "")
 	})
 }
 

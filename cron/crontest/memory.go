@@ -24,12 +24,12 @@ type Memory struct {
 	down     bool
 	deaf     bool
 	jobs     map[string]*memory
+	fence    uint64 // of all jobs: it survives Forget
 	finished []cron.Finish
 }
 
 // memory is what is known of a job.
 type memory struct {
-	fence  uint64
 	last   time.Time
 	newest time.Time
 	from   time.Time // nothing before it is known
@@ -56,13 +56,12 @@ func (m *Memory) Deaf(deaf bool) {
 	m.deaf = deaf
 }
 
-// Forget makes the store lose all it knows.
+// Forget makes the store lose all it knows, as a restart does. What was due before the next
+// call for a job is then not granted any more.
 func (m *Memory) Forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, j := range m.jobs {
-		j.last, j.newest, j.from, j.grants = time.Time{}, time.Time{}, m.now(), make(map[time.Time]grant)
-	}
+	m.jobs = nil
 }
 
 // Finished returns what Finish was called with.
@@ -107,8 +106,8 @@ func (m *Memory) Claim(_ context.Context, c cron.Claim) (cron.Grant, error) {
 	}
 	j, now := m.job(c.Job), m.now()
 	if c.Scheduled.IsZero() {
-		j.fence++
-		return cron.Grant{Verdict: cron.Granted, Fence: j.fence, Now: now}, m.failure()
+		m.fence++
+		return cron.Grant{Verdict: cron.Granted, Fence: m.fence, Now: now}, m.failure()
 	}
 	at := c.Scheduled.UTC()
 	defer func() {
@@ -127,12 +126,12 @@ func (m *Memory) Claim(_ context.Context, c cron.Claim) (cron.Grant, error) {
 	case !at.After(j.from):
 		return cron.Grant{Verdict: cron.Forgotten, Now: now}, m.failure()
 	}
-	j.fence++
-	j.grants[at] = grant{c.Token, j.fence}
+	m.fence++
+	j.grants[at] = grant{c.Token, m.fence}
 	if at.After(j.newest) {
 		j.newest = at
 	}
-	return cron.Grant{Verdict: cron.Granted, Fence: j.fence, Now: now}, m.failure()
+	return cron.Grant{Verdict: cron.Granted, Fence: m.fence, Now: now}, m.failure()
 }
 
 // Finish keeps what it is called with.
