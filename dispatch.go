@@ -139,29 +139,39 @@ type panicError struct{ value any }
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
-// call calls the application and turns a panic into an error.
+// call calls the application. It turns a panic into an error, which is counted and
+// logged. A callback that ends its goroutine (runtime.Goexit, which is what FailNow of
+// a test does) is counted and logged, too, but nothing can stop that here.
 func (s *Server) call(name string, c *client, f func() error) (err error) {
 	s.counts.running.Add(1)
-	defer s.counts.running.Add(-1)
+	returned := false
 	defer func() {
-		if p := recover(); p != nil {
-			s.counts.panics.Add(1)
-			s.errorf(name+" panicked", "client", c.member.ID, "panic", p, "stack", string(debug.Stack()))
-			err = &panicError{p}
+		s.counts.running.Add(-1)
+		if returned {
+			return
 		}
+		s.counts.callbackErrors.Add(1)
+		p := recover()
+		if p == nil {
+			s.errorf(name+" ended its goroutine", "client", c.member.ID)
+			return
+		}
+		s.counts.panics.Add(1)
+		s.errorf(name+" panicked", "client", c.member.ID, "panic", p, "stack", string(debug.Stack()))
+		err = &panicError{p}
 	}()
-	return f()
+	err = f()
+	returned = true
+	return err
 }
 
-// callbackFailed counts and logs the error of a callback; call has logged
+// callbackFailed counts and logs the error of a callback; call has done so with
 // panics.
 func (s *Server) callbackFailed(name string, c *client, err error) {
-	if err == nil {
+	var p *panicError
+	if err == nil || errors.As(err, &p) {
 		return
 	}
 	s.counts.callbackErrors.Add(1)
-	var p *panicError
-	if !errors.As(err, &p) {
-		s.warn(name+" failed", "client", c.member.ID, "error", err)
-	}
+	s.warn(name+" failed", "client", c.member.ID, "error", err)
 }

@@ -105,13 +105,11 @@ func (c *client) pop() (j job, ok, gone bool) {
 func (s *Server) work(c *client) {
 	done := false
 	defer func() {
-		if !done { // a callback has ended the goroutine, with runtime.Goexit
-			s.errorf("a callback ended its goroutine instead of returning", "client", c.member.ID)
-			s.counts.callbackErrors.Add(1)
-			go s.work(c) // in the same task
-			return
+		if done {
+			s.tasks.Done()
+		} else { // a callback has ended the goroutine: its client has others yet
+			go s.work(c)
 		}
-		s.tasks.Done()
 	}()
 	var ctx context.Context = (*callContext)(c)
 	for {

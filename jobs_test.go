@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/wire"
@@ -57,4 +59,43 @@ func TestCheckOriginPanics(t *testing.T) {
 		t.Error(err)
 	}
 	n.ran <- nil
+}
+
+// A callback that ends its goroutine, as FailNow of a test does, takes nothing from its
+// client but that call.
+func TestCallbackEndsItsGoroutine(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		d := &diary{t: t}
+		cfg := d.config()
+		message, connect, disconnect := cfg.OnMessage, cfg.OnConnect, cfg.OnDisconnect
+		cfg.OnConnect = func(ctx context.Context, c *ignis.Client) { connect(ctx, c); runtime.Goexit() }
+		cfg.OnMessage = func(ctx context.Context, c *ignis.Client, m wire.Message) error {
+			defer runtime.Goexit()
+			return message(ctx, c, m)
+		}
+		cfg.OnDisconnect = func(ctx context.Context, c *ignis.Client, e ignis.Disconnect) {
+			disconnect(ctx, c, e)
+			runtime.Goexit()
+		}
+		n := startMem(t, cfg)
+		p := n.login("ann")
+		for range 9 {
+			p.text(`{"event":"x"}`)
+		}
+		synctest.Wait()
+		_ = p.conn.Close()
+		synctest.Wait()
+		want := "authenticate connect" + strings.Repeat(" x", 9) + " disconnect"
+		if got := strings.Join(d.done[p.id], " "); got != want {
+			t.Errorf("callbacks: %s", got)
+		}
+		if s := n.Stats(); s.CallbackErrors != 11 || s.Clients != 0 || !n.log.has("OnMessage ended its goroutine") {
+			t.Errorf("counted %+v; log: %s", s, n.log)
+		}
+		n.stop()
+		if err := <-n.ran; err != nil {
+			t.Error(err)
+		}
+		n.ran <- nil
+	})
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Why a client may not join a room. The wire stays silent about it; the log and
-// Stats.RefusedJoins tell.
+// Stats.RefusedJoins tell, and Stats.RefusedLeaves.
 const (
 	refusedMalformed = "malformed request"
 	refusedName      = "name not allowed"
@@ -86,8 +86,8 @@ func (s *Server) leave(c *client, m wire.Message) {
 		s.cfg.Logger.Debug("message dropped: malformed leave", "client", c.member.ID)
 	}
 	if many > 0 {
-		s.counts.ignored.Add(1)
-		s.cfg.Logger.Debug("rooms of a leave dropped: over MaxRoomsPerRequest", "client", c.member.ID, "rooms", many)
+		s.counts.refusedLeaves.Add(uint64(many))
+		s.info("leave refused: "+refusedMany, "client", c.member.ID)
 	}
 	for _, room := range rooms {
 		s.reg.Leave(&c.member, room)

@@ -185,6 +185,9 @@ func TestRoomLimits(t *testing.T) {
 		if got := p.rooms(); !slices.Equal(got, []string{"c", "d"}) {
 			t.Errorf("in %q", got)
 		}
+		if n.Stats().RefusedLeaves != 1 || !n.log.has("leave refused: "+refusedMany) {
+			t.Errorf("counted %+v", n.Stats())
+		}
 		if err := n.Join(p.id, "e", "f"); err != nil { // the application is not limited
 			t.Error(err)
 		}

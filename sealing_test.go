@@ -178,40 +178,38 @@ func TestOpenIsNeverTheReaders(t *testing.T) {
 	}
 }
 
-// A callback that ends its goroutine ends nothing else.
-func TestGoexitInACallback(t *testing.T) {
+// A panic is one line of the log.
+func TestSealPanicIsLoggedOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		ended := make(chan struct{})
-		n := startMem(t, ignis.Config{
-			OnMessage: func(_ context.Context, _ *ignis.Client, m wire.Message) error {
-				if m.Event == "exit" {
-					runtime.Goexit()
-				}
-				return nil
-			},
-			OnDisconnect: func(context.Context, *ignis.Client, ignis.Disconnect) { close(ended) },
-		})
+		n := startMem(t, keys(func(int, []byte) ([]byte, error) { panic("no luck") }))
 		p := n.login("ann")
-		for i := range 100 {
-			p.text([]string{`{"event":"exit"}`, `{"event":"fine"}`}[i%2])
+		_ = n.SendToClient(p.id, "x", 1)
+		p.only()
+		s := n.Stats()
+		if n.log.count("no luck") != 1 || s.CallbackPanics != 1 || s.CallbackErrors != 1 || s.Dropped["seal failed"] != 1 {
+			t.Errorf("counted %+v; log: %s", s, n.log)
 		}
-		synctest.Wait()
-		if s := n.Stats(); s.Messages != 100 || s.CallbackErrors != 50 {
-			t.Errorf("%d messages, %d errors", s.Messages, s.CallbackErrors)
-		}
-		_ = p.conn.Close()
-		<-ended
 	})
 }
 
-func TestLeaveOfTooMany(t *testing.T) {
+// A Transform that ends its goroutine ends its client, to which nobody would write.
+func TestTransformEndsItsGoroutine(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		n := startMem(t, ignis.Config{MaxRoomsPerRequest: 2})
-		p := n.login("ann")
-		p.text(`{"event":"leave","data":{"rooms":["a","b","c"]}}`)
-		synctest.Wait()
-		if s := n.Stats(); s.Ignored != 1 {
-			t.Errorf("%d ignored", s.Ignored)
+		n := startMem(t, ignis.Config{
+			Encryption: ignis.EncryptionRequired, EncryptedBatchLimit: 1,
+			Transform: func(_ context.Context, c *ignis.Client, _ wire.Message) (*wire.Message, error) {
+				if c.UserID == "ann" {
+					runtime.Goexit()
+				}
+				return nil, nil //nolint:nilnil // as it is
+			},
+		})
+		ann, bob := n.vault("ann"), n.vault("bob")
+		_ = n.Broadcast("x", 1)
+		ann.only("<end>")
+		bob.only(line)
+		if s := n.Stats(); s.CallbackErrors != 1 || s.Disconnects["aborted"] != 1 {
+			t.Errorf("counted %+v", s)
 		}
 	})
 }

@@ -28,6 +28,7 @@ type Stats struct {
 	Unauthenticated uint64            // of those, before authentication
 	BadEncrypted    uint64            // of those, not to be opened, or in clear and not to be
 	RefusedJoins    map[string]uint64 // rooms not joined, by reason
+	RefusedLeaves   uint64            // rooms not left: more names than one request may have
 
 	Sent    uint64            // messages queued for a client
 	Dropped map[string]uint64 // messages that a client did not get, by reason
@@ -47,7 +48,7 @@ type Stats struct {
 type counters struct {
 	connections, refusedUpgrade, refusedOrigin, refusedAuth atomic.Uint64
 	received, messages, malformed, ignored                  atomic.Uint64
-	unauthenticated, badEncrypted                           atomic.Uint64
+	unauthenticated, badEncrypted, refusedLeaves            atomic.Uint64
 	sent, droppedFull, droppedClosing, sealFailures         atomic.Uint64
 	callbackErrors, panics                                  atomic.Uint64
 	busPublished, busRefused                                atomic.Uint64
@@ -92,7 +93,7 @@ func (s *Server) Stats() Stats {
 		RefusedUpgrade: n.refusedUpgrade.Load(), RefusedOrigin: n.refusedOrigin.Load(), RefusedAuth: n.refusedAuth.Load(),
 		Received: n.received.Load(), Messages: n.messages.Load(), Malformed: n.malformed.Load(),
 		Ignored: n.ignored.Load(), Unauthenticated: n.unauthenticated.Load(), BadEncrypted: n.badEncrypted.Load(),
-		Sent: n.sent.Load(),
+		RefusedLeaves: n.refusedLeaves.Load(), Sent: n.sent.Load(),
 		Dropped: map[string]uint64{
 			"backpressure":       n.droppedFull.Load(),
 			"connection closing": n.droppedClosing.Load(),

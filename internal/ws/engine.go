@@ -91,11 +91,18 @@ func (e *Engine) startPollers() {
 // write.
 func (e *Engine) spawn(c *Conn) {
 	e.running.Go(func() {
+		done := false
+		defer func() {
+			if !done { // the sealer has ended the goroutine, and nobody writes any more
+				c.Abort(CauseAborted)
+			}
+		}()
 		j := joiners.Get().(*joiner)
 		for c.write(j) { //nolint:revive // until nothing is left
 		}
 		j.forget()
 		joiners.Put(j)
+		done = true
 	})
 }
 
