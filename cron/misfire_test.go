@@ -2,6 +2,9 @@ package cron_test
 
 import (
 	"context"
+	"io"
+	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -276,5 +279,51 @@ func TestCallbacksThatPanic(t *testing.T) {
 		elapse(5)
 		want(t, "error of Run", stop(), nil)
 		want(t, "runs", n, 5)
+	})
+}
+
+func TestStopDropsWhatIsMadeUpFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		var wall clock
+		c := d.config("0 * * * * *", func(context.Context, cron.Run) error {
+			time.Sleep(5 * time.Second)
+			return nil
+		})
+		c.Now, c.Misfire = wall.now, cron.MisfireAll
+		j := newJob(t, c)
+		running(t, j)
+		elapse(15)
+		wall.set(4 * time.Minute)
+		elapse(17)
+		want(t, "runs", d.runs(), "240")
+		want(t, "waiting", j.Status().Waiting, 3)
+		j.Stop()
+		j.Start()
+		elapse(20)
+		want(t, "runs", d.runs(), "240")
+		want(t, "left out", d.left(), "skipped stopped 180, skipped stopped 120, skipped stopped 60")
+	})
+}
+
+// lines counts what is logged.
+type lines struct {
+	slog.Handler
+	n *atomic.Int64
+}
+
+func (l lines) Handle(context.Context, slog.Record) error { l.n.Add(1); return nil }
+
+func TestLogIsNoFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		l := lines{slog.NewTextHandler(io.Discard, nil), new(atomic.Int64)}
+		c := d.config("* * * * * *", func(ctx context.Context, _ cron.Run) error { <-ctx.Done(); return nil })
+		c.Logger, c.DrainTimeout = slog.New(l), time.Millisecond
+		running(t, newJob(t, c))
+		elapse(100.5)
+		if n := l.n.Load(); n < 10 || n > 11 {
+			t.Errorf("%d lines about 99 instants that were skipped", n)
+		}
 	})
 }
