@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"time"
 )
 
@@ -77,7 +78,35 @@ func (c *benchCmd) check(ctx context.Context) (u *url.URL, addr string, err erro
 	if err != nil {
 		return nil, "", usage("", "--url: %w", err)
 	}
-	return u, netip.AddrPortFrom(ips[0].Unmap(), uint16(p)).String(), nil
+	return u, choose(ctx, ips, uint16(p)).String(), nil
+}
+
+// choose returns the address of a server that has several: one of IPv4, unless it
+// listens on IPv6 only.
+func choose(ctx context.Context, ips []netip.Addr, port uint16) netip.AddrPort {
+	var v4, v6 netip.AddrPort
+	for _, ip := range slices.Backward(ips) { // so that the first of each is kept
+		if ip = ip.Unmap(); ip.Is4() {
+			v4 = netip.AddrPortFrom(ip, port)
+		} else {
+			v6 = netip.AddrPortFrom(ip, port)
+		}
+	}
+	if !v6.IsValid() || v4.IsValid() && (listens(ctx, v4) || !listens(ctx, v6)) {
+		return v4
+	}
+	return v6
+}
+
+// listens reports whether somebody accepts connections there.
+func listens(ctx context.Context, to netip.AddrPort) bool {
+	d := net.Dialer{Timeout: 2 * time.Second}
+	c, err := d.DialContext(ctx, "tcp", to.String())
+	if err != nil {
+		return false
+	}
+	_ = c.Close()
+	return true
 }
 
 // benchResult is what was measured. Its JSON form is a promise: fields may be

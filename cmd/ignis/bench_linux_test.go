@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -59,6 +60,41 @@ func TestBench(t *testing.T) {
 				t.Error("no progress was told")
 			}
 		})
+	}
+}
+
+// A server that listens on IPv6 only, by its address; and of the addresses of a
+// name that of IPv4, if there is a server.
+func TestBenchIPv6(t *testing.T) {
+	l, err := net.Listen("tcp", "[::1]:0")
+	if err != nil {
+		t.Skipf("no IPv6 here: %v", err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	p := start(t, nil, "serve", "--listen", "[::1]:0", "--dev")
+	address, _, _ := strings.Cut(strings.TrimPrefix(p.line(), "listening on http://"), " ")
+	if got, _ := measure(t, address, "--clients", "5", "--duration", "1s"); got.Deliveries < 5 || got.Lost+got.Closed != 0 {
+		t.Errorf("%+v", got)
+	}
+
+	v4, v6 := netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("::1")
+	only6 := netip.MustParseAddrPort(l.Addr().String()).Port()
+	only4 := netip.MustParseAddrPort(strange(t, "")).Port()
+	for _, tt := range []struct {
+		ips  []netip.Addr
+		port uint16
+		want netip.Addr
+	}{
+		{[]netip.Addr{v6}, only6, v6},
+		{[]netip.Addr{v6}, only4, v6}, // it is what was asked for
+		{[]netip.Addr{v4}, only6, v4},
+		{[]netip.Addr{v6, v4}, only4, v4},
+		{[]netip.Addr{v4, v6}, only6, v6},
+		{[]netip.Addr{v6, v4}, 1, v4}, // nobody
+	} {
+		if got := choose(t.Context(), tt.ips, tt.port); got != netip.AddrPortFrom(tt.want, tt.port) {
+			t.Errorf("of %v, port %d: %v", tt.ips, tt.port, got)
+		}
 	}
 }
 

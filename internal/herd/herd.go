@@ -22,7 +22,7 @@ import (
 
 // Config says where a herd connects to.
 type Config struct {
-	Addr string // of the server, address:port
+	Addr string // of the server, address:port or [address]:port
 	Host string // that the server is asked for; empty: Addr
 	Path string // with the query, if any; empty: /ws
 	// Token is what clients authenticate themselves with. Empty: "t".
@@ -52,16 +52,17 @@ type Config struct {
 // Config.Redis and Config.Publish a client of each room sends what is published
 // there, and the server has to relay it.
 type Herd struct {
-	cfg   Config
-	to    unix.Sockaddr
-	port  int
-	epoll int
-	redis *publisher // nil without Config.Redis
-	conns []*conn    // by number
-	byFD  map[int32]*conn
-	buf   []byte
-	plain []byte // an opened message
-	ready []unix.EpollEvent
+	cfg    Config
+	to     unix.Sockaddr
+	family int // of its address
+	port   int
+	epoll  int
+	redis  *publisher // nil without Config.Redis
+	conns  []*conn    // by number
+	byFD   map[int32]*conn
+	buf    []byte
+	plain  []byte // an opened message
+	ready  []unix.EpollEvent
 
 	private *ecdh.PrivateKey // of all clients, with Config.Encrypt
 
@@ -105,8 +106,9 @@ func New(c Config) (*Herd, error) {
 	h := &Herd{
 		cfg: c, byFD: make(map[int32]*conn), now: time.Now(), Failures: make(map[string]int64),
 		buf: make([]byte, 512<<10), ready: make([]unix.EpollEvent, 512),
-		to: sockaddr(to), port: int(to.Port()), rooms: make([]room, max(1, c.Rooms)),
+		port: int(to.Port()), rooms: make([]room, max(1, c.Rooms)),
 	}
+	h.family, h.to = sockaddr(to)
 	if c.Encrypt {
 		if h.private, err = seal.NewPrivateKey(); err != nil {
 			return nil, err
@@ -128,11 +130,12 @@ func New(c Config) (*Herd, error) {
 	return h, nil
 }
 
-func sockaddr(to netip.AddrPort) unix.Sockaddr {
+// sockaddr returns an address as the kernel has it, and its family.
+func sockaddr(to netip.AddrPort) (family int, sa unix.Sockaddr) {
 	if a := to.Addr().Unmap(); a.Is4() {
-		return &unix.SockaddrInet4{Port: int(to.Port()), Addr: a.As4()}
+		return unix.AF_INET, &unix.SockaddrInet4{Port: int(to.Port()), Addr: a.As4()}
 	}
-	return &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
+	return unix.AF_INET6, &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
 }
 
 // errTimeout is returned by run when nothing has come for too long.
