@@ -18,7 +18,7 @@ type benchCmd struct {
 	Rooms    count   `default:"1" placeholder:"N" help:"Rooms that the messages go to, in turn (${default}). With 1 that is ws-default, which everybody is in; with more, bench-0000 and so on: each client joins one, and has to be allowed to."`
 	Rate     float64 `default:"10" placeholder:"N" help:"Messages a second, in all rooms together (${default})."`
 	Burst    count   `placeholder:"N" help:"Instead of a rate: so many messages back to back, and again when all have arrived."`
-	Size     count   `default:"128" placeholder:"BYTES" help:"Data of a message (${default}); at least 64 or so are needed."`
+	Size     count   `default:"128" placeholder:"BYTES" help:"Data of a message (${default}), up to 131072; at least 64 or so are needed. Without --redis the server's --max-payload has to be larger by 32, with --encrypt by a third and 128."`
 	Duration period  `default:"30s" placeholder:"TIME" help:"How long messages are sent (${default})."`
 	Redis    string  `placeholder:"URL" help:"Redis of the server, to send through as a worker would; ignis serve --help has the forms. Without it a client of each room sends, and the server has to relay what it sends, as it does with --dev."`
 	Token    string  `placeholder:"TOKEN" help:"Token that all clients authenticate with. Other users of the machine can read arguments, but not the environment."`
@@ -135,6 +135,7 @@ type benchResult struct {
 	Server   *serverResult `json:"server,omitempty"` // with --pid
 
 	interrupted bool
+	closes      string // why the server closed clients
 }
 
 // serverResult is what the server took.
@@ -156,7 +157,10 @@ func (r *benchResult) verdict(viaRedis bool) error {
 		}
 		return &exitError{exitFailed, errors.New("nothing arrived"), hint}
 	case r.Closed > 0:
-		return &exitError{exitFailed, fmt.Errorf("the server closed %d clients", r.Closed), "its log and its statistics say why; it may be --backpressure-limit"}
+		return &exitError{
+			exitFailed, fmt.Errorf("the server closed %d clients: %s", r.Closed, r.closes),
+			"its log and its statistics say more; it may be --backpressure-limit, or --max-payload where clients send",
+		}
 	case r.Lost > 0 || r.Repeated > 0:
 		return &exitError{exitFailed, fmt.Errorf("%d deliveries were lost, %d repeated", r.Lost, r.Repeated), ""}
 	}

@@ -176,6 +176,7 @@ func (b *bench) count(seconds float64, cpu time.Duration) {
 	r.Deliveries, r.Reordered, r.Repeated = b.herd.Deliveries, b.herd.Reordered, b.herd.Repeated
 	r.DeliveriesPerSecond = float64(r.Deliveries) / seconds
 	r.Lost = b.herd.Lost()
+	r.closes = b.herd.Closes()
 	l := &b.herd.Latency
 	r.LatencyMillis.P50, r.LatencyMillis.P99 = millis(l.Quantile(0.5)), millis(l.Quantile(0.99))
 	r.LatencyMillis.P999, r.LatencyMillis.Max = millis(l.Quantile(0.999)), millis(l.Max())

@@ -60,11 +60,11 @@ func (h *Herd) Connect(ctx context.Context, n, rooms int) (time.Duration, error)
 				room = len(h.conns) % rooms
 			}
 			if err := h.dial(&conn{room: room}); err != nil {
-				h.fail(err.Error())
+				h.failures.add(err.Error())
 				return true
 			}
 		}
-		return h.waiting == 0 || len(h.Failures) > 0 && h.begun == 0
+		return h.waiting == 0 || len(h.failures) > 0 && h.begun == 0
 	})
 	if err == nil && h.waiting > 0 {
 		err = errors.New("not all could connect")
@@ -111,14 +111,13 @@ const upgrade = "GET %s%s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade
 // handle handles what the kernel says of a client's socket.
 func (h *Herd) handle(c *conn, events uint32) {
 	if c.phase == phaseDeaf {
-		h.gone(c)
+		h.gone(c, ended)
 		return
 	}
 	if c.phase == phaseDialing {
 		if events&(unix.EPOLLERR|unix.EPOLLHUP) != 0 {
 			errno, _ := unix.GetsockoptInt(int(c.fd), unix.SOL_SOCKET, unix.SO_ERROR)
-			h.fail("connect: " + unix.Errno(errno).Error())
-			h.gone(c)
+			h.gone(c, "connect: "+unix.Errno(errno).Error())
 			return
 		}
 		query := ""
@@ -128,7 +127,7 @@ func (h *Herd) handle(c *conn, events uint32) {
 		c.phase = phaseUpgrading
 		h.write(c, fmt.Appendf(nil, upgrade, cmp.Or(h.cfg.Path, "/ws"), query, cmp.Or(h.cfg.Host, h.cfg.Addr)))
 		if err := h.watch(unix.EPOLL_CTL_MOD, c, unix.EPOLLIN); err != nil {
-			h.gone(c)
+			h.gone(c, err.Error())
 		}
 		return
 	}
@@ -142,10 +141,7 @@ func (h *Herd) read(c *conn) {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EINTR):
 		return
 	case err != nil, n == 0:
-		if c.phase < phaseIn {
-			h.fail(cmp.Or(c.told, "the server has ended the connection"))
-		}
-		h.gone(c)
+		h.gone(c, cmp.Or(c.told, ended))
 		return
 	}
 	h.now = time.Now()
@@ -170,8 +166,7 @@ func (h *Herd) parse(c *conn, text []byte) []byte {
 		}
 		if !bytes.HasPrefix(head, []byte("HTTP/1.1 101 ")) {
 			line, _, _ := bytes.Cut(head, []byte("\r\n"))
-			h.fail(fmt.Sprintf("the server does not upgrade: %.80q", line))
-			h.gone(c)
+			h.gone(c, fmt.Sprintf("the server does not upgrade: %.80q", line))
 			return nil
 		}
 		text = rest
@@ -208,71 +203,8 @@ func (h *Herd) parse(c *conn, text []byte) []byte {
 
 // broken gives up a client whose server does not keep to the protocol.
 func (h *Herd) broken(c *conn) []byte {
-	if c.phase < phaseIn {
-		h.fail("the server sends what is no WebSocket frame, or a very large one")
-	}
-	h.gone(c)
+	h.gone(c, "the server sends what is no WebSocket frame, or a very large one")
 	return nil
-}
-
-// maxFrame is the size of the largest frame that the buffer has room for.
-const maxFrame = 256 << 10
-
-// Opcodes.
-const (
-	opText  = 1
-	opClose = 8
-	opPing  = 9
-	opPong  = 10
-)
-
-func (h *Herd) frame(c *conn, op byte, payload []byte) {
-	switch {
-	case op == opText && (c.phase == phaseIn || c.phase == phaseEntering):
-		h.message(c, payload)
-	case op == opPing:
-		h.write(c, appendFrame(nil, opPong, payload))
-	case op == opClose:
-		if c.phase < phaseIn {
-			reason := c.told
-			if len(payload) >= 2 {
-				reason = fmt.Sprintf("closed with %d %.100q %s", binary.BigEndian.Uint16(payload), payload[2:], c.told)
-			}
-			h.fail(cmp.Or(reason, "closed by the server"))
-		}
-		h.gone(c)
-	}
-}
-
-// send sends a text message.
-func (h *Herd) send(c *conn, text []byte) { h.write(c, appendFrame(nil, opText, text)) }
-
-// appendFrame appends a frame as clients send it, masked with zeros.
-func appendFrame(dst []byte, op byte, payload []byte) []byte {
-	dst = append(dst, 0x80|op)
-	if len(payload) < 126 {
-		dst = append(dst, 0x80|byte(len(payload)))
-	} else {
-		dst = append(dst, 0x80|126)
-		dst = binary.BigEndian.AppendUint16(dst, uint16(len(payload)))
-	}
-	dst = append(dst, 0, 0, 0, 0)
-	return append(dst, payload...)
-}
-
-// write writes to a socket that is never full: clients send little.
-func (h *Herd) write(c *conn, text []byte) {
-	if n, err := unix.Write(int(c.fd), text); err != nil || n != len(text) {
-		h.gone(c)
-	}
-}
-
-// say sends a text, sealed where that was agreed.
-func (h *Herd) say(c *conn, text []byte) {
-	if c.key != nil {
-		text = c.key.AppendFrame(nil, text, nil)
-	}
-	h.send(c, text)
 }
 
 // in is called when the server has let a client in.
@@ -288,7 +220,7 @@ func (h *Herd) in(c *conn) {
 	if c.deaf {
 		c.phase = phaseDeaf
 		if err := h.watch(unix.EPOLL_CTL_MOD, c, unix.EPOLLRDHUP); err != nil { // only its end
-			h.gone(c)
+			h.gone(c, err.Error())
 		}
 		return
 	}
@@ -296,8 +228,11 @@ func (h *Herd) in(c *conn) {
 	h.rooms[c.stream].live++
 }
 
-// gone forgets a client whose connection has ended.
-func (h *Herd) gone(c *conn) {
+// ended is why a client is gone whose server did not say more.
+const ended = "the server has ended the connection"
+
+// gone forgets a client whose connection has ended, and counts why.
+func (h *Herd) gone(c *conn, why string) {
 	if c.phase == phaseGone {
 		return
 	}
@@ -307,10 +242,13 @@ func (h *Herd) gone(c *conn) {
 		h.rooms[c.stream].live--
 		h.expected -= int64(h.rooms[c.stream].next-c.next) + int64(len(c.missing))
 		h.closed++
+		h.closes.add(why)
 	case phaseDeaf:
 		h.closed++
+		h.closes.add(why)
 	default:
 		h.begun--
+		h.failures.add(why)
 	}
 	c.phase, c.rest, c.missing = phaseGone, nil, nil
 	delete(h.byFD, c.fd)

@@ -79,9 +79,11 @@ type Herd struct {
 	beaten   int       // the client that sends the next heartbeat
 	expected int64     // deliveries that are still to come
 
-	Latency  Histogram        // of deliveries
-	Tally                     // since the last Reset
-	Failures map[string]int64 // connections that did not come about, by reason
+	failures reasons // connections that did not come about
+	closes   reasons // clients that the server closed
+
+	Latency Histogram // of deliveries
+	Tally             // since the last Reset
 }
 
 // room is a room that messages are published to.
@@ -104,7 +106,7 @@ func New(c Config) (*Herd, error) {
 		return nil, err
 	}
 	h := &Herd{
-		cfg: c, byFD: make(map[int32]*conn), now: time.Now(), Failures: make(map[string]int64),
+		cfg: c, byFD: make(map[int32]*conn), now: time.Now(), failures: make(reasons), closes: make(reasons),
 		buf: make([]byte, 512<<10), ready: make([]unix.EpollEvent, 512),
 		port: int(to.Port()), rooms: make([]room, max(1, c.Rooms)),
 	}
@@ -268,21 +270,34 @@ func (h *Herd) Close() {
 	_ = unix.Close(h.epoll)
 }
 
+// Closes returns why the server closed clients, since New; empty when it closed none.
+func (h *Herd) Closes() string { return h.closes.String() }
+
 // describe is an error with how far the herd has come.
 func (h *Herd) describe(err error) error {
-	var why strings.Builder
-	for _, reason := range slices.Sorted(maps.Keys(h.Failures)) {
-		fmt.Fprintf(&why, "; %d times: %s", h.Failures[reason], reason)
+	why := h.failures.String()
+	if why != "" {
+		why = "; " + why
 	}
 	return fmt.Errorf("%w: %d of %d clients are in, %d closed, %d deliveries are missing%s",
-		err, h.live, len(h.conns), h.closed, h.expected, why.String())
+		err, h.live, len(h.conns), h.closed, h.expected, why)
 }
 
-// fail counts a connection that did not come about. Of the reasons, which come
-// from the server, only so many are told apart.
-func (h *Herd) fail(reason string) {
-	if _, known := h.Failures[reason]; !known && len(h.Failures) >= 8 {
-		reason = "other reasons"
+// reasons counts what went wrong. Of the reasons, which come from the server, only
+// so many are told apart.
+type reasons map[string]int64
+
+func (r reasons) add(why string) {
+	if _, known := r[why]; !known && len(r) >= 8 {
+		why = "other reasons"
 	}
-	h.Failures[reason]++
+	r[why]++
+}
+
+func (r reasons) String() string {
+	var s []string
+	for _, why := range slices.Sorted(maps.Keys(r)) {
+		s = append(s, fmt.Sprintf("%d times: %s", r[why], why))
+	}
+	return strings.Join(s, "; ")
 }

@@ -12,7 +12,7 @@ import (
 // numbered returns a herd that expects messages 0 to n-1 at one client.
 func numbered(n int) (*Herd, *conn) {
 	c := &conn{phase: phaseIn, room: -1}
-	h := &Herd{conns: []*conn{c}, live: 1, rooms: []room{{live: 1}}, byFD: make(map[int32]*conn), now: time.Now()}
+	h := &Herd{conns: []*conn{c}, live: 1, rooms: []room{{live: 1}}, byFD: make(map[int32]*conn), now: time.Now(), failures: make(reasons), closes: make(reasons)}
 	h.expect(n)
 	return h, c
 }
@@ -129,7 +129,6 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(string(plainHead)), true)
 	f.Fuzz(func(t *testing.T, stream []byte, upgrading bool) {
 		h, c := numbered(5)
-		h.Failures = make(map[string]int64)
 		c.fd = -1
 		if upgrading {
 			c.phase = phaseUpgrading

@@ -87,8 +87,7 @@ func (h *Herd) message(c *conn, text []byte) {
 		if h.cfg.Centrifuge && bytes.Contains(text, centrifugeIn) || bytes.HasPrefix(text, connected) {
 			if h.private != nil {
 				if err := h.agree(c, text); err != nil {
-					h.fail(err.Error())
-					h.gone(c)
+					h.gone(c, err.Error())
 					return
 				}
 			}
@@ -105,7 +104,7 @@ func (h *Herd) message(c *conn, text []byte) {
 			h.plain, err = c.key.Open(h.plain[:0], bytes.TrimSuffix(data, []byte("}")), nil)
 		}
 		if !ok || err != nil { // nothing may come in clear
-			h.gone(c)
+			h.gone(c, "the server sends what is not sealed with the client's key")
 			return
 		}
 		text = h.plain
