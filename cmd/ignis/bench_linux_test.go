@@ -45,6 +45,7 @@ func TestBench(t *testing.T) {
 		"by clients, rooms":     {[]string{"--rooms", "3"}, 20},
 		"by clients, large":     {[]string{"--rate", "20", "--size", "20000"}, 60},
 		"by clients, 100 KB":    {[]string{"--rate", "5", "--size", "100000"}, 60},
+		"by clients, bursts":    {[]string{"--burst", "2000", "--size", "4000"}, 60},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, p := measure(t, address, append(tt.args, "--clients", "60", "--duration", "1s")...)

@@ -33,11 +33,12 @@ const (
 type conn struct {
 	fd      int32
 	phase   phase
-	deaf    bool   // will read no more when it is in
-	room    int    // -1: none of its own
-	stream  int    // whose messages it counts: the index of a room of the herd's
-	told    string // what the server said was wrong
-	rest    []byte
+	deaf    bool                // will read no more when it is in
+	room    int                 // -1: none of its own
+	stream  int                 // whose messages it counts: the index of a room of the herd's
+	told    string              // what the server said was wrong
+	rest    []byte              // of a message that has come in part
+	out     []byte              // what its socket did not take yet
 	key     *seal.Key           // nil: in clear
 	next    uint32              // number of the next message
 	missing map[uint32]struct{} // numbers that were skipped
@@ -125,13 +126,19 @@ func (h *Herd) handle(c *conn, events uint32) {
 			query = "?cf_ws_frame_ping_pong=true" // pings as everyone's
 		}
 		c.phase = phaseUpgrading
-		h.write(c, fmt.Appendf(nil, upgrade, cmp.Or(h.cfg.Path, "/ws"), query, cmp.Or(h.cfg.Host, h.cfg.Addr)))
 		if err := h.watch(unix.EPOLL_CTL_MOD, c, unix.EPOLLIN); err != nil {
 			h.gone(c, err.Error())
+			return
 		}
+		h.write(c, fmt.Appendf(nil, upgrade, cmp.Or(h.cfg.Path, "/ws"), query, cmp.Or(h.cfg.Host, h.cfg.Addr)))
 		return
 	}
-	h.read(c)
+	if events&unix.EPOLLOUT != 0 {
+		h.flush(c)
+	}
+	if events&^unix.EPOLLOUT != 0 && c.phase != phaseGone {
+		h.read(c)
+	}
 }
 
 func (h *Herd) read(c *conn) {
@@ -250,7 +257,7 @@ func (h *Herd) gone(c *conn, why string) {
 		h.begun--
 		h.failures.add(why)
 	}
-	c.phase, c.rest, c.missing = phaseGone, nil, nil
+	c.phase, c.rest, c.out, c.missing = phaseGone, nil, nil, nil
 	delete(h.byFD, c.fd)
 	_ = unix.Close(int(c.fd))
 }

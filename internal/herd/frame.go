@@ -5,8 +5,10 @@ package herd
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
+	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -58,11 +60,49 @@ func appendFrame(dst []byte, op byte, payload []byte) []byte {
 	return append(dst, payload...)
 }
 
-// write writes to a socket that is never full: clients send little.
+// What may wait for a socket that is full, in bytes.
+const (
+	fullOut = 256 << 10 // with more, its client publishes nothing
+	maxOut  = 4 << 20   // with more, its client is given up
+)
+
+// write writes to a client's socket. What that does not take goes when it has room;
+// the client reads on meanwhile, or the server could have none.
 func (h *Herd) write(c *conn, text []byte) {
-	if n, err := unix.Write(int(c.fd), text); err != nil || n != len(text) {
+	if len(c.out) == 0 {
+		n, err := put(c.fd, text)
+		if text = text[n:]; err == nil && len(text) > 0 {
+			err = h.watch(unix.EPOLL_CTL_MOD, c, unix.EPOLLIN|unix.EPOLLOUT)
+		}
+		if err != nil {
+			h.gone(c, err.Error())
+			return
+		}
+	}
+	if c.out = append(c.out, text...); len(c.out) > maxOut {
 		h.gone(c, "the server does not read")
 	}
+}
+
+// flush writes what has waited.
+func (h *Herd) flush(c *conn) {
+	n, err := put(c.fd, c.out)
+	if c.out = c.out[n:]; err == nil && len(c.out) == 0 {
+		c.out = nil
+		err = h.watch(unix.EPOLL_CTL_MOD, c, unix.EPOLLIN)
+	}
+	if err != nil {
+		h.gone(c, err.Error())
+	}
+}
+
+// put writes as much as the socket takes now.
+func put(fd int32, text []byte) (int, error) {
+	n, err := unix.Write(int(fd), text)
+	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
+		err = nil
+	}
+	return max(n, 0), os.NewSyscallError("write", err)
 }
 
 // say sends a text, sealed where that was agreed.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -92,3 +93,18 @@ func (p *publisher) handle(events uint32) error {
 
 // idle reports whether Redis has taken everything.
 func (p *publisher) idle() bool { return p.answers == 0 }
+
+// appendBulk appends a string as Redis takes it.
+func appendBulk(dst []byte, parts ...string) []byte {
+	n := 0
+	for _, p := range parts {
+		n += len(p)
+	}
+	dst = append(dst, '$')
+	dst = strconv.AppendInt(dst, int64(n), 10)
+	dst = append(dst, "\r\n"...)
+	for _, p := range parts {
+		dst = append(dst, p...)
+	}
+	return append(dst, "\r\n"...)
+}

@@ -1,0 +1,106 @@
+//go:build linux
+
+package herd
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// patience is how long a test waits for what has to happen.
+const patience = 20 * time.Second
+
+// wired returns a herd that expects messages 0 to n-1 at one client, which has a
+// socket, and the other end of that. Neither end waits.
+func wired(t *testing.T, n int) (h *Herd, c *conn, peer int) {
+	t.Helper()
+	h, err := New(Config{Addr: "127.0.0.1:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.Close)
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Close(ends[1]) })
+	c = &conn{fd: int32(ends[0]), phase: phaseIn, room: -1}
+	h.conns, h.byFD[c.fd], h.live, h.rooms[0].live = []*conn{c}, c, 1, 1
+	if err := h.watch(unix.EPOLL_CTL_ADD, c, unix.EPOLLIN); err != nil {
+		t.Fatal(err)
+	}
+	h.expect(n)
+	return h, c, ends[1]
+}
+
+// deliverTo writes messages to a client as its server does.
+func deliverTo(t *testing.T, peer int, numbers ...uint32) {
+	t.Helper()
+	var stream []byte
+	for _, n := range numbers {
+		text := string(plainHead) + Data(n, time.Now(), 0, "", 0) + "}"
+		stream = append(append(stream, 0x81, byte(len(text))), text...)
+	}
+	if n, err := unix.Write(peer, stream); err != nil || n != len(stream) {
+		t.Fatalf("%d bytes written, %v", n, err)
+	}
+}
+
+// A client whose socket is full keeps what it sends, and goes on reading.
+func TestFullSocket(t *testing.T) {
+	h, c, peer := wired(t, 1)
+	var sent []byte
+	for more := 1; more > 0; { // to the last byte, so that it takes nothing of the next message
+		more, _ = unix.Write(int(c.fd), make([]byte, 1000))
+		sent = append(sent, make([]byte, max(more, 0))...)
+	}
+	for i := 0; len(c.out) <= fullOut; i++ {
+		text := bytes.Repeat([]byte{byte(i)}, 40_000)
+		h.say(c, text)
+		sent = appendFrame(sent, opText, text)
+		if c.phase != phaseIn {
+			t.Fatalf("closed: %v", h.closes)
+		}
+	}
+	if n, err := h.publish(1, 100); n != 0 || err != nil {
+		t.Errorf("it publishes %d more, %v", n, err)
+	}
+	deliverTo(t, peer, 0)
+	if err := h.poll(0); err != nil || h.Deliveries != 1 {
+		t.Errorf("it reads %d messages meanwhile, %v", h.Deliveries, err)
+	}
+	var got []byte
+	for buf, end := make([]byte, 64<<10), time.Now().Add(patience); ; {
+		if n, _ := unix.Read(peer, buf); n > 0 {
+			got = append(got, buf[:n]...)
+		} else if len(c.out) == 0 {
+			break
+		}
+		if err := h.poll(0); err != nil || c.phase != phaseIn || time.Now().After(end) {
+			t.Fatalf("%d bytes wait; %v, %v", len(c.out), err, h.closes)
+		}
+	}
+	if !bytes.Equal(got, sent) {
+		t.Errorf("%d bytes came, and not the %d that were sent", len(got), len(sent))
+	}
+	if n, err := h.publish(1, 100); n != 1 || err != nil {
+		t.Errorf("with room it publishes %d, %v", n, err)
+	}
+}
+
+// What may wait for a server that does not read has a bound.
+func TestServerThatDoesNotRead(t *testing.T) {
+	h, c, _ := wired(t, 0)
+	for range 2 * maxOut / 1000 {
+		if c.phase == phaseGone {
+			break
+		}
+		h.frame(c, opPing, make([]byte, 1000))
+	}
+	if c.phase != phaseGone || h.Closes() != "1 times: the server does not read" {
+		t.Errorf("phase %d, %d bytes wait; %s", c.phase, len(c.out), h.Closes())
+	}
+}
