@@ -16,7 +16,7 @@ type benchCmd struct {
 	URL      string  `name:"url" required:"" placeholder:"URL" help:"WebSocket address of the server, such as ws://127.0.0.1:8080/ws."`
 	Clients  count   `default:"1000" placeholder:"N" help:"Clients that connect (${default})."`
 	Rooms    count   `default:"1" placeholder:"N" help:"Rooms that the messages go to, in turn (${default}). With 1 that is ws-default, which everybody is in; with more, bench-0000 and so on: each client joins one, and has to be allowed to."`
-	Rate     float64 `default:"10" placeholder:"N" help:"Messages a second, in all rooms together (${default})."`
+	Rate     float64 `default:"10" placeholder:"N" help:"Messages a second, in all rooms together, from 0.001 to 100000 (${default})."`
 	Burst    count   `placeholder:"N" help:"Instead of a rate: so many messages back to back, and again when all have arrived."`
 	Size     count   `default:"128" placeholder:"BYTES" help:"Data of a message (${default}), up to 131072; at least 64 or so are needed. Without --redis the server's --max-payload has to be larger by 32, with --encrypt by a third and 128."`
 	Duration period  `default:"30s" placeholder:"TIME" help:"How long messages are sent (${default})."`
@@ -47,6 +47,9 @@ Examples:
 // spareDescriptors is what the program needs beside its clients.
 const spareDescriptors = 32
 
+// Messages a second. With far fewer the time between two has no room in its type.
+const minRate, maxRate = 0.001, 100_000.0
+
 // check returns what cannot be done, and the server's URL and address.
 func (c *benchCmd) check(ctx context.Context) (u *url.URL, addr string, err error) {
 	u, err = url.Parse(c.URL)
@@ -60,8 +63,8 @@ func (c *benchCmd) check(ctx context.Context) (u *url.URL, addr string, err erro
 		return nil, "", usage("", "--size: expected at most %d bytes", 128<<10)
 	case c.Rooms > c.Clients || c.Rooms > 9000:
 		return nil, "", usage("", "--rooms: expected no more than there are clients, and at most 9000")
-	case c.Rate <= 0 || c.Rate > 100_000:
-		return nil, "", usage("--burst sends as fast as it can", "--rate: expected a number above 0 and at most 100000")
+	case !(minRate <= c.Rate && c.Rate <= maxRate): // NaN is not in the range either
+		return nil, "", usage("--burst sends as fast as it can", "--rate: expected a number from %v to %v, but got %v", minRate, maxRate, c.Rate)
 	case limit > 0 && uint64(c.Clients)+spareDescriptors > limit:
 		return nil, "", usage(fmt.Sprintf("ulimit -n %d, or fewer clients", int(c.Clients)+spareDescriptors),
 			"--clients: %d need as many descriptors, and this process may have %d", c.Clients, limit)
