@@ -152,7 +152,6 @@ func (h *Herd) read(c *conn) {
 		return
 	}
 	h.now = time.Now()
-	h.last = h.now
 	rest := h.parse(c, h.buf[:kept+n])
 	if c.phase == phaseGone {
 		return
@@ -177,6 +176,7 @@ func (h *Herd) parse(c *conn, text []byte) []byte {
 			return nil
 		}
 		text = rest
+		h.last = h.now
 		c.phase = phaseEntering
 		h.send(c, h.greeting())
 	}
@@ -216,6 +216,7 @@ func (h *Herd) broken(c *conn) []byte {
 
 // in is called when the server has let a client in.
 func (h *Herd) in(c *conn) {
+	h.last = h.now
 	h.begun--
 	h.waiting--
 	c.next = h.rooms[c.stream].next

@@ -67,7 +67,7 @@ type Herd struct {
 	private *ecdh.PrivateKey // of all clients, with Config.Encrypt
 
 	now      time.Time // of the last look at the clock
-	last     time.Time // when the last delivery came
+	last     time.Time // when the last delivery came, or a client got further in connecting
 	begun    int       // connections under way
 	waiting  int       // clients that are not in yet
 	live     int       // clients that are in
@@ -143,8 +143,9 @@ func sockaddr(to netip.AddrPort) (family int, sa unix.Sockaddr) {
 // errTimeout is returned by run when nothing has come for too long.
 var errTimeout = errors.New("timeout")
 
-// run handles what happens until done says so, until ctx ends, or until nothing
-// has come for as long as quiet.
+// run handles what happens until done says so, until ctx ends, or until for as long
+// as quiet no delivery has come that was expected, and no client got further in
+// connecting: a server that only pings has nothing more to deliver.
 func (h *Herd) run(ctx context.Context, quiet time.Duration, done func() bool) error {
 	h.last = time.Now()
 	for !done() {

@@ -159,6 +159,7 @@ func (h *Herd) deliver(c *conn, data []byte) {
 		delete(c.missing, number)
 		h.Reordered++
 	}
+	h.last = h.now
 	h.expected--
 }
 
@@ -173,6 +174,7 @@ func (h *Herd) deliverChat(c *conn, member int, number uint32) {
 	} else {
 		c.heard[member] = number + 1
 	}
+	h.last = h.now
 	h.expected--
 }
 

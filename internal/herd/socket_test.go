@@ -4,6 +4,7 @@ package herd
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 	"time"
 
@@ -102,5 +103,21 @@ func TestServerThatDoesNotRead(t *testing.T) {
 	}
 	if c.phase != phaseGone || h.Closes() != "1 times: the server does not read" {
 		t.Errorf("phase %d, %d bytes wait; %s", c.phase, len(c.out), h.Closes())
+	}
+}
+
+// A server that pings keeps nobody waiting for what it does not deliver.
+func TestPingsAreNoDeliveries(t *testing.T) {
+	h, _, peer := wired(t, 2)
+	deliverTo(t, peer, 0) // and never 1
+	end := time.Now().Add(patience)
+	err := h.run(t.Context(), 50*time.Millisecond, func() bool {
+		if _, err := unix.Write(peer, []byte{0x80 | opPing, 0}); err != nil {
+			t.Fatal(err)
+		}
+		return h.expected == 0 || time.Now().After(end)
+	})
+	if !errors.Is(err, errTimeout) || h.Deliveries != 1 || h.Lost() != 1 {
+		t.Errorf("%v, %+v", err, h.Tally)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// maxQuiet is how long nothing may come before the rest counts as lost.
+// maxQuiet is how long no delivery may come before the rest counts as lost.
 const maxQuiet = 5 * time.Second
 
 // Await waits for n messages that somebody else sends to everyone, or has sent.
