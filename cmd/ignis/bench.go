@@ -119,7 +119,8 @@ type benchResult struct {
 	Connected           int     `json:"connected"`
 	ConnectSeconds      float64 `json:"connectSeconds"`
 	ConnectsPerSecond   float64 `json:"connectsPerSecond"`
-	Closed              int64   `json:"closed"` // by the server, while it was measured
+	ClosedBefore        int64   `json:"closedBefore"` // by the server, after connecting
+	Closed              int64   `json:"closed"`       // by the server, while it was measured
 	Seconds             float64 `json:"seconds"`
 	Messages            int64   `json:"messages"`
 	Deliveries          int64   `json:"deliveries"`
@@ -153,17 +154,21 @@ type serverResult struct {
 // verdict returns what went wrong, as the program's error.
 func (r *benchResult) verdict(viaRedis bool) error {
 	switch {
+	case r.ClosedBefore+r.Closed > 0:
+		before := ""
+		if r.ClosedBefore > 0 {
+			before = fmt.Sprintf(", %d of them before it was measured", r.ClosedBefore)
+		}
+		return &exitError{
+			exitFailed, fmt.Errorf("the server closed %d clients%s: %s", r.ClosedBefore+r.Closed, before, r.closes),
+			"its log and its statistics say more; it may be --backpressure-limit, or --max-payload where clients send",
+		}
 	case r.Messages > 0 && r.Deliveries == 0:
 		hint := "the server has to relay what a client sends to the room in its data, as it does with --dev; or give --redis"
 		if viaRedis {
 			hint = "is it the server's Redis? With --rooms, may the clients join rooms named bench-0000 and so on?"
 		}
 		return &exitError{exitFailed, errors.New("nothing arrived"), hint}
-	case r.Closed > 0:
-		return &exitError{
-			exitFailed, fmt.Errorf("the server closed %d clients: %s", r.Closed, r.closes),
-			"its log and its statistics say more; it may be --backpressure-limit, or --max-payload where clients send",
-		}
 	case r.Lost > 0 || r.Repeated > 0:
 		return &exitError{exitFailed, fmt.Errorf("%d deliveries were lost, %d repeated", r.Lost, r.Repeated), ""}
 	}

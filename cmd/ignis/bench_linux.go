@@ -109,6 +109,7 @@ func (b *bench) measure(ctx context.Context) error {
 		return ignoreEnd(ctx, err)
 	}
 	b.sending, b.last = true, time.Time{}
+	_, r.ClosedBefore = b.herd.Live()
 	b.herd.Reset()
 	began := time.Now()
 	err = b.send(ctx)
@@ -204,7 +205,8 @@ func (b *bench) print(w io.Writer) error {
 	r := &b.result
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
-	line("clients", "%d connected in %.2f s, %.0f a second; %d closed by the server", r.Connected, r.ConnectSeconds, r.ConnectsPerSecond, r.Closed)
+	line("clients", "%d connected in %.2f s, %.0f a second; %d closed by the server before it was measured, %d while it was",
+		r.Connected, r.ConnectSeconds, r.ConnectsPerSecond, r.ClosedBefore, r.Closed)
 	line("messages", "%d in %.1f s", r.Messages, r.Seconds)
 	line("deliveries", "%d, %.0f a second; %d lost, %d reordered, %d repeated", r.Deliveries, r.DeliveriesPerSecond, r.Lost, r.Reordered, r.Repeated)
 	l := r.LatencyMillis

@@ -117,6 +117,22 @@ func TestBenchEncrypted(t *testing.T) {
 	}
 }
 
+// Clients that were closed before anything was sent are told, and nothing is well.
+func TestBenchClosedBefore(t *testing.T) {
+	address := echo(t, func(client int) bool { return client < 2 })
+	p := start(t, nil, "bench", "--json", "--url", "ws://"+address+"/ws", "--clients", "3", "--duration", "1s")
+	if code := p.wait(); code != exitFailed {
+		t.Errorf("exit code %d", code)
+	}
+	var got benchResult
+	if err := json.Unmarshal([]byte(p.lines.text()), &got); err != nil || got.ClosedBefore != 2 || got.Closed+got.Lost != 0 || got.Deliveries == 0 {
+		t.Errorf("%v, %+v", err, got)
+	}
+	if want := `the server closed 2 clients, 2 of them before it was measured: 2 times: closed with 4999 "enough"`; !strings.Contains(p.errors.text(), want) {
+		t.Errorf("it does not say %s", want)
+	}
+}
+
 // An interrupt ends it early, and the result is that so far.
 func TestBenchInterrupted(t *testing.T) {
 	_, address := serve(t, nil, "--dev")
@@ -180,21 +196,56 @@ func TestBenchOfOthers(t *testing.T) {
 // strange is a server that says one thing to everybody, whatever it is asked, and
 // its address.
 func strange(t *testing.T, answer string) string {
+	return server(t, func(c net.Conn, _ int) {
+		_, _ = io.WriteString(c, answer)
+		_, _ = io.Copy(io.Discard, c)
+	})
+}
+
+// echo is a server that lets everybody in and sends each client back what it sends.
+// Those that unwanted names it closes at once, the first being 0.
+func echo(t *testing.T, unwanted func(client int) bool) string {
+	return server(t, func(c net.Conn, client int) {
+		if _, err := ws.Upgrade(c); err != nil {
+			return
+		}
+		for first := true; ; first = false {
+			f, err := ws.ReadFrame(c)
+			if err != nil {
+				return
+			}
+			f = ws.UnmaskFrame(f)
+			f.Header.Masked = false
+			if first {
+				f = ws.NewTextFrame([]byte(`{"event":"connected","data":{}}`))
+			}
+			if ws.WriteFrame(c, f) != nil {
+				return
+			}
+			if first && unwanted(client) {
+				_ = ws.WriteFrame(c, ws.NewCloseFrame(ws.NewCloseFrameBody(4999, "enough")))
+				return
+			}
+		}
+	})
+}
+
+// server serves connections, the first being number 0, and returns its address.
+func server(t *testing.T, serve func(c net.Conn, number int)) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	go func() {
-		for {
+		for number := 0; ; number++ {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
 			go func() {
 				defer func() { _ = c.Close() }()
-				_, _ = io.WriteString(c, answer)
-				_, _ = io.Copy(io.Discard, c)
+				serve(c, number)
 			}()
 		}
 	}()
