@@ -223,18 +223,18 @@ func (h *Herd) Pump(ctx context.Context, d time.Duration) error {
 	return h.pumpUntil(ctx, time.Now().Add(d))
 }
 
-// pumpUntil handles what happens until the moment.
+// pumpUntil handles what happens until the moment, and what has happened if that is
+// over: who sends late has to read all the same.
 func (h *Herd) pumpUntil(ctx context.Context, t time.Time) error {
 	for {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		left := time.Until(t)
-		if left <= 0 {
-			return nil
-		}
-		if err := h.poll(left); err != nil {
+		if err := h.poll(max(0, time.Until(t))); err != nil {
 			return err
+		}
+		if !time.Now().Before(t) {
+			return nil
 		}
 	}
 }

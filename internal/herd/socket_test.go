@@ -121,3 +121,23 @@ func TestPingsAreNoDeliveries(t *testing.T) {
 		t.Errorf("%v, %+v", err, h.Tally)
 	}
 }
+
+// Whoever sends later than it should reads meanwhile.
+func TestSteadyReadsWhenLate(t *testing.T) {
+	h, _, peer := wired(t, 0)
+	const n = 100
+	sent, most := uint32(0), int64(0)
+	h.cfg.Publish = func(string, string) error {
+		most = max(most, int64(sent)-h.Deliveries)
+		deliverTo(t, peer, sent)
+		sent++
+		return nil
+	}
+	// The second message is due before the first is on its way, and so on.
+	if err := h.Steady(t.Context(), 1, n, 0); err != nil || h.Deliveries != n {
+		t.Errorf("%d deliveries, %v", h.Deliveries, err)
+	}
+	if most > 1 {
+		t.Errorf("up to %d messages had come and were not read", most)
+	}
+}

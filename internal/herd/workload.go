@@ -115,7 +115,8 @@ func (h *Herd) Burst(ctx context.Context, n, size, window int) (time.Duration, e
 func (h *Herd) Steady(ctx context.Context, every, duration time.Duration, size int) error {
 	h.timed = true
 	defer func() { h.timed = false }()
-	for due, end := time.Now(), time.Now().Add(duration); due.Before(end); due = due.Add(every) {
+	began := time.Now()
+	for due := began; due.Sub(began) < duration; due = due.Add(every) {
 		if err := h.pumpUntil(ctx, due); err != nil {
 			return err
 		}
