@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -23,8 +24,24 @@ type benchCmd struct {
 	Redis    string  `placeholder:"URL" help:"Redis of the server, to send through as a worker would; ignis serve --help has the forms. Without it a client of each room sends, and the server has to relay what it sends, as it does with --dev."`
 	Token    string  `placeholder:"TOKEN" help:"Token that all clients authenticate with. Other users of the machine can read arguments, but not the environment."`
 	Encrypt  bool    `help:"Have all clients encrypted, and check that nothing comes in clear; the server needs --encryption."`
-	PID      int     `name:"pid" placeholder:"PID" help:"Process of the server, if it is on this machine: what CPU time and memory it takes is shown as well."`
+	PID      pid     `name:"pid" placeholder:"PID" help:"Process of the server, if it is on this machine: what CPU time and memory it takes is shown as well."`
 	JSON     bool    `name:"json" help:"Print the result as one JSON object."`
+}
+
+// pid is the number of a process; 0: none was given.
+type pid int
+
+// maxPID is the highest that Linux gives a process.
+const maxPID = 4<<20 - 1
+
+// UnmarshalText reads a decimal number.
+func (p *pid) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(string(text))
+	if err != nil || n < 1 || n > maxPID {
+		return fmt.Errorf("expected the number of a process, 1 to %d, but got %q", maxPID, text)
+	}
+	*p = pid(n)
+	return nil
 }
 
 // Help returns what --help shows below the summary.

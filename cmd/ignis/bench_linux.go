@@ -73,7 +73,7 @@ type cpuUse struct{ self, server time.Duration }
 
 func (b *bench) use() (u cpuUse, err error) {
 	if u.self, err = herd.CPUTime(b.self); err == nil && b.PID > 0 {
-		u.server, err = herd.CPUTime(b.PID)
+		u.server, err = herd.CPUTime(int(b.PID))
 	}
 	return u, err
 }
@@ -84,7 +84,7 @@ func (b *bench) measure(ctx context.Context) error {
 	var empty, full float64
 	before, err := b.use()
 	if err == nil && b.PID > 0 {
-		empty, err = herd.ResidentSize(b.PID)
+		empty, err = herd.ResidentSize(int(b.PID))
 	}
 	if err != nil {
 		return usage("is it running, and yours?", "--pid: %w", err)
@@ -103,7 +103,7 @@ func (b *bench) measure(ctx context.Context) error {
 	err = b.herd.Pump(ctx, time.Second) // until they are in their rooms
 	connected, useErr := b.use()
 	if b.PID > 0 && useErr == nil {
-		full, useErr = herd.ResidentSize(b.PID)
+		full, useErr = herd.ResidentSize(int(b.PID))
 	}
 	if err = errors.Join(err, useErr); err != nil {
 		return ignoreEnd(ctx, err)
