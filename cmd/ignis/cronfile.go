@@ -233,7 +233,7 @@ func unknownFields(n *yaml.Node) (problems []string) {
 		known = append(known, strings.ToLower(t.Field(i).Name))
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		if k := n.Content[i]; !slices.Contains(known, k.Value) {
+		if k := n.Content[i]; k.ShortTag() != "!!merge" && !slices.Contains(known, k.Value) {
 			problems = append(problems, fmt.Sprintf("line %d: there is no field %q; there are %s", k.Line, k.Value, strings.Join(known, ", ")))
 		}
 	}

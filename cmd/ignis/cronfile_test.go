@@ -21,6 +21,7 @@ func TestCronFileProblems(t *testing.T) {
 		"good":                       {"jobs:" + job, nil},
 		"JSON":                       {`{"jobs":{"a":{"pattern":"@daily","event":"e","everyone":true,"data":[1]}}}`, nil},
 		"all fields":                 {"zone: UTC\njobs:" + job + "    zone: Europe/Paris\n    misfire: all\n    deadline: 2h\n    jitter: 10s\n    timeout: 1m\n    exclude: [x]\n    data: {a: 1}\n", nil},
+		"one job like another":       {"jobs:\n  a: &a\n    pattern: 0 9 * * *\n    event: e\n    room: r\n  b:\n    <<: *a\n    event: f\n", nil},
 		"nothing":                    {"", []string{`expected jobs`}},
 		"no jobs":                    {"jobs: {}", []string{`expected jobs`}},
 		"a list":                     {"jobs: [a]", []string{`expected jobs`}},
