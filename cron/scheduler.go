@@ -125,6 +125,8 @@ func (s *Scheduler) launch(ctx context.Context, jobs *errGroup) {
 		}
 		if m.job.cfg.AutoStart {
 			m.job.Start()
+		} else if !m.job.Status().Active {
+			m.job.cfg.Logger.Info("the job waits for Start: AutoStart is not set")
 		}
 		jobs.goes.Go(func() {
 			defer cancel()
