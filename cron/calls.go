@@ -121,12 +121,12 @@ func (l *loop) begins(r Run) {
 func (j *Job) serve(ctx context.Context, c *call) {
 	defer j.taskDone()
 	defer c.cancel(nil)
+	began := time.Now()
+	err := errGoexit // unless what follows returns
+	defer func() { j.ended(context.WithoutCancel(ctx), c, err, time.Since(began)) }()
 	if j.cfg.Started != nil {
 		j.guard("Started", func() { j.cfg.Started(c.run) })
 	}
-	began := time.Now()
-	err := errGoexit // unless invoke returns
-	defer func() { j.ended(context.WithoutCancel(ctx), c, err, time.Since(began)) }()
 	err = j.invoke(ctx, c.run)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -261,6 +262,19 @@ func TestHistoryIsBounded(t *testing.T) {
 			list = append(list, second(r.Scheduled))
 		}
 		want(t, "history", list, []int64{10, 9, 8})
+	})
+}
+
+func TestHookThatEndsItsGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		c := d.config("* * * * * *", nil)
+		c.Started = func(cron.Run) { runtime.Goexit() }
+		j := newJob(t, c)
+		running(t, j)
+		elapse(3.5)
+		want(t, "failed", j.Status().Counts.Failed, 3)
+		want(t, "left out", d.left(), "")
 	})
 }
 

@@ -113,12 +113,13 @@ type Record struct {
 // MaxCount is up to where the instants of a Record are counted.
 const MaxCount = 10_000
 
-// Lag returns how long after its instant the run started; 0 if it did not.
+// Lag returns how long after its instant the run started; 0 if it did not. The store's time
+// is known here but for a moment, which does not make it negative.
 func (r Run) Lag() time.Duration {
 	if r.Started.IsZero() {
 		return 0
 	}
-	return r.Started.Sub(r.Scheduled)
+	return max(0, r.Started.Sub(r.Scheduled))
 }
 
 // Counts are totals since the job was made, of instants.
