@@ -212,12 +212,16 @@ func echo(t *testing.T, unwanted func(client int) bool) string {
 			return
 		}
 		for first := true; ; first = false {
-			f, err := ws.ReadFrame(c)
-			if err != nil {
+			head, err := ws.ReadHeader(c)
+			if err != nil || head.Length > 1<<20 {
 				return
 			}
-			f = ws.UnmaskFrame(f)
-			f.Header.Masked = false
+			payload := make([]byte, head.Length)
+			if _, err := io.ReadFull(c, payload); err != nil {
+				return
+			}
+			ws.Cipher(payload, head.Mask, 0)
+			f := ws.NewFrame(head.OpCode, true, payload)
 			if first {
 				f = ws.NewTextFrame([]byte(`{"event":"connected","data":{}}`))
 			}
