@@ -155,7 +155,10 @@ type benchResult struct {
 	HerdBusy float64       `json:"herdBusy"`
 	Server   *serverResult `json:"server,omitempty"` // with --pid
 
+	EndedEarly string `json:"endedEarly,omitempty"` // why, if it could not go on
+
 	interrupted bool
+	failed      error  // EndedEarly as an error
 	closes      string // why the server closed clients
 }
 
@@ -170,7 +173,10 @@ type serverResult struct {
 
 // verdict returns what went wrong, as the program's error.
 func (r *benchResult) verdict(viaRedis bool) error {
+	var told *exitError
 	switch {
+	case errors.As(r.failed, &told): // Redis
+		return told
 	case r.ClosedBefore+r.Closed > 0:
 		before := ""
 		if r.ClosedBefore > 0 {
@@ -180,6 +186,8 @@ func (r *benchResult) verdict(viaRedis bool) error {
 			exitFailed, fmt.Errorf("the server closed %d clients%s: %s", r.ClosedBefore+r.Closed, before, r.closes),
 			"its log and its statistics say more; it may be --backpressure-limit, or --max-payload where clients send",
 		}
+	case r.failed != nil:
+		return &exitError{exitFailed, fmt.Errorf("it ended early: %w", r.failed), "is the server still running?"}
 	case r.Messages > 0 && r.Deliveries == 0:
 		hint := "the server has to relay what a client sends to the room in its data, as it does with --dev; or give --redis"
 		if viaRedis {

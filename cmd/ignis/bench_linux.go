@@ -118,12 +118,12 @@ func (b *bench) measure(ctx context.Context) error {
 		err = b.herd.Await(context.WithoutCancel(ctx), 0)
 	}
 	seconds := time.Since(began).Seconds()
-	after, useErr := b.use()
-	if err = errors.Join(err, useErr); err != nil {
-		return err
+	if err != nil { // the figures so far are worth something
+		r.failed, r.EndedEarly = err, oneLine(err.Error())
 	}
+	after, useErr := b.use()
 	b.count(seconds, after.self-connected.self)
-	if b.PID > 0 {
+	if b.PID > 0 && useErr == nil { // it is still there
 		n := float64(b.Clients)
 		r.Server = &serverResult{
 			ConnectCPUMicros:  float64((connected.server - before.server).Microseconds()) / n,
@@ -220,8 +220,11 @@ func (b *bench) print(w io.Writer) error {
 		note = ": it limited the rate"
 	}
 	line("this process", "busy for %.0f %% of the time%s", 100*r.HerdBusy, note)
-	if r.interrupted {
+	switch {
+	case r.interrupted:
 		line("interrupted", "the figures are those so far")
+	case r.failed != nil:
+		line("ended early", "the figures are those up to then")
 	}
 	return t.Flush()
 }

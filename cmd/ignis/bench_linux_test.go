@@ -148,6 +148,39 @@ func TestBenchInterrupted(t *testing.T) {
 }
 
 // Servers that are none, that refuse, and that do not relay.
+// What was measured up to then is told, whoever dies.
+func TestBenchOfTheDying(t *testing.T) {
+	for name, row := range map[string]struct {
+		kill func(server *process, redis *redistest.Server)
+		args []string
+		says string
+	}{
+		"the server, by clients": {func(p *process, _ *redistest.Server) { p.signal(os.Kill) }, nil, ""},
+		"the server":             {func(p *process, _ *redistest.Server) { p.signal(os.Kill) }, []string{"--redis", "URL"}, ""},
+		"Redis":                  {func(_ *process, r *redistest.Server) { r.Kill() }, []string{"--redis", "URL"}, "hint: is Redis running"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := redistest.Start(t)
+			srv, address := serve(t, nil, "--dev", "--redis", r.URL())
+			args := []string{"bench", "--url", "ws://" + address + "/ws", "--clients", "20", "--rate", "50", "--pid", fmt.Sprint(srv.cmd.Process.Pid)}
+			for _, a := range row.args {
+				args = append(args, strings.ReplaceAll(a, "URL", r.URL()))
+			}
+			p := start(t, nil, args...)
+			p.logged("deliveries/s")
+			row.kill(srv, r)
+			if code := p.wait(); code != exitFailed || !strings.Contains(p.errors.text(), row.says) {
+				t.Errorf("exit code %d, and it says %s", code, p.errors.text())
+			}
+			var n int
+			_, after, ok := strings.Cut(p.lines.text(), "deliveries ")
+			if _, err := fmt.Sscan(after, &n); !ok || err != nil || n < 20 {
+				t.Errorf("no figures in:\n%s", p.lines.text())
+			}
+		})
+	}
+}
+
 func TestBenchOfOthers(t *testing.T) {
 	r := redistest.Start(t)
 	_, withToken := serve(t, []string{secretVariable + "=" + strings.Repeat("s", 40)})

@@ -120,6 +120,9 @@ func (h *Herd) Steady(ctx context.Context, every, duration time.Duration, size i
 		if err := h.pumpUntil(ctx, due); err != nil {
 			return err
 		}
+		if h.live == 0 {
+			return errors.New("no client is left")
+		}
 		if err := h.publishOne(ctx, size); err != nil {
 			return err
 		}
