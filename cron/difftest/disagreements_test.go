@@ -94,6 +94,26 @@ var disagreements = []disagreement{
 		"@midnight", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "gronx", refused,
 		"A matter of taste.",
 	},
+	{
+		"0 0 ? * mon", "2026-01-01T00:00:00Z", refused, "robfig/cron", "2026-01-05T00:00:00Z",
+		"A matter of taste: the question mark is Quartz', for a day field that is not asked. All three take it.",
+	},
+	{
+		"0 0 1,,20 * *", "2026-01-01T00:00:00Z", refused, "robfig/cron", "2026-01-20T00:00:00Z",
+		"We. Something is missing there. So does netresearch/go-cron.",
+	},
+	{
+		"*-5 * * * *", "2026-01-01T00:10:00Z", refused, "robfig/cron", "2026-01-01T00:11:00Z",
+		"We. What is behind the star is ignored. So does netresearch/go-cron.",
+	},
+	{
+		"+5 * * * *", "2026-01-01T00:00:00Z", refused, "robfig/cron", "2026-01-01T00:05:00Z",
+		"We. No cron has a plus sign; all three read numbers like that.",
+	},
+	{
+		"1/99999999999999999999 * * * *", "2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z", "robfig/cron", refused,
+		"A matter of taste: it is no more useless than a step of 90. None of the three can hold the number.",
+	},
 }
 
 func answer(o oracle, pattern string, after time.Time) string {
