@@ -1,82 +1,215 @@
 package difftest
 
 import (
+	"errors"
+	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/ignis-go/ignis/cron"
 )
 
-func parseOurs(pattern string) (next func(time.Time) time.Time, err error) {
-	s, err := cron.Parse(pattern)
-	if err != nil {
-		return nil, err
+// chain is how many instants are compared for each pattern.
+const chain = 20
+
+// TestAgree compares patterns that are the same in each run.
+func TestAgree(t *testing.T) {
+	for i := range oracles {
+		o := &oracles[i]
+		t.Run(o.name, func(t *testing.T) {
+			t.Parallel()
+			r := rand.New(rand.NewPCG(1, 2))
+			compared := 0
+			for range patterns {
+				s := source(randomBytes(r))
+				compared += agree(t, o, s.pattern(), s.instant())
+				if t.Failed() {
+					return
+				}
+			}
+			if compared < patterns/3*chain {
+				t.Errorf("only %d instants were compared", compared)
+			}
+		})
 	}
-	return s.Next, nil
 }
 
-// FuzzAgree does the same with patterns and instants of the fuzzer's: the numbers are those
-// that they are made from.
+// FuzzAgree compares with all libraries what it makes of bytes.
 func FuzzAgree(f *testing.F) {
-	f.Add(uint64(1), uint64(2))
-	f.Fuzz(func(t *testing.T, a, b uint64) {
-		rng := rand.New(rand.NewPCG(a, b))
-		p, start := pattern(rng), randomStart(rng)
-		for _, o := range everybody() {
-			check(t, o, p, start)
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 50 {
+		f.Add(randomBytes(r))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s := source(data)
+		pattern, after := s.pattern(), s.instant()
+		for i := range oracles {
+			agree(t, &oracles[i], pattern, after)
 		}
 	})
 }
 
-// steps is how many instants of a pattern are compared.
-const steps = 20
-
-// check compares a library with the model of its dialect.
-func check(t *testing.T, o oracle, pattern string, start time.Time) {
+// agree compares one library's answers about a pattern, and returns how many instants
+// were the same or told by a rule.
+func agree(t *testing.T, o *oracle, text string, after time.Time) int {
 	t.Helper()
-	d := dialects[o.name]
-	m, want := d.parse(pattern)
-	next, err := o.parse(pattern)
-	if (want == nil) != (err == nil) {
-		if want != nil && d.lazy {
-			return
-		}
-		t.Errorf("%s: %q: %v, but by its dialect %v", o.name, pattern, err, want)
-		return
+	p := parsePattern(text)
+	ours, err := cron.Parse(text)
+	if (err == nil) != (len(p.faults) == 0) {
+		t.Errorf("%q: our error is %v, but the test finds %v", text, err, p.faults)
+		return 0
 	}
-	if err != nil || m.every > 0 {
-		return
+	next, theirErr := o.parse(text)
+	if got, want := verdictOf(theirErr), o.verdict(p); want != unsure && got != want {
+		t.Errorf("%s: %q is %s, want %s; ours: %v", o.name, text, got, want, err)
+		return 0
 	}
-	at := start
-	for range steps {
-		got, want := next(at), m.next(at)
-		if got.IsZero() && d.tires > 0 && (want.IsZero() || want.Year()-at.Year() >= d.tires) {
-			return
+	if err != nil || theirErr != nil {
+		return 0
+	}
+	for n := range chain {
+		got, their := ours.Next(after), next(after)
+		if !got.Equal(their) && !p.explains(t, o, after, got, their) {
+			return n
 		}
-		if !got.Equal(want) && !(got.IsZero() && want.IsZero()) {
-			t.Errorf("%s: %q after %v: %v, but by its dialect %v", o.name, pattern, at, got, want)
-			return
+		after = got
+		if their.Before(got) && !their.IsZero() {
+			after = their
 		}
-		if got.IsZero() {
-			return
+	}
+	return chain
+}
+
+// explains fails the test unless a rule is about p, and its reading of theirs, and ours,
+// are computed to be what was answered.
+func (p *pattern) explains(t *testing.T, o *oracle, after, ours, theirs time.Time) bool {
+	t.Helper()
+	if want := p.next(after, &ourReading); !ours.Equal(want) {
+		t.Errorf("%q after %s: ours is %s, want %s", p.text, show(after), show(ours), show(want))
+		return false
+	}
+	if want := p.next(after, &o.reading); !theirs.Equal(want) {
+		t.Errorf("%s: %q after %s: ours is %s, theirs %s, and by the rules theirs is %s",
+			o.name, p.text, show(after), show(ours), show(theirs), show(want))
+		return false
+	}
+	if !slices.ContainsFunc(rulesOf(o.name), func(r *rule) bool { return r.differs != nil && r.differs(p) }) {
+		t.Errorf("%s: %q after %s: ours is %s, theirs %s, and no rule is about it",
+			o.name, p.text, show(after), show(ours), show(theirs))
+		return false
+	}
+	return true
+}
+
+const (
+	accepted = "accepted"
+	unsure   = "unsure"
+)
+
+// verdict returns what the rules say that a library makes of p.
+func (o *oracle) verdict(p *pattern) string {
+	list, result := rulesOf(o.name), accepted
+	for _, r := range list {
+		if r.refuses != nil && r.refuses(p) {
+			return refused
 		}
-		at = got
+	}
+	for _, f := range p.faults {
+		sure, some := false, false
+		for _, r := range list {
+			if r.covers == nil || !r.covers(f) {
+				continue
+			}
+			if r.they == panics {
+				result = panics
+			}
+			some, sure = true, sure || !r.unsure
+		}
+		switch {
+		case !some:
+			return refused
+		case !sure:
+			result = unsure
+		}
+	}
+	return result
+}
+
+func verdictOf(err error) string {
+	switch {
+	case err == nil:
+		return accepted
+	case errors.Is(err, errPanicked):
+		return panics
+	}
+	return refused
+}
+
+// TestRules looks at the example of each rule, and that it is by that rule alone.
+func TestRules(t *testing.T) {
+	names := make(map[string]bool)
+	for i := range rules {
+		r := &rules[i]
+		if names[r.name] {
+			t.Errorf("there are two rules %q", r.name)
+		}
+		names[r.name] = true
+		for _, name := range r.of {
+			t.Run(fmt.Sprintf("%s/%s", r.name, name), func(t *testing.T) {
+				o := &oracles[slices.IndexFunc(oracles, func(o oracle) bool { return o.name == name })]
+				r.check(t, o)
+			})
+		}
 	}
 }
 
-func everybody() []oracle { return append([]oracle{{"ignis", parseOurs}}, oracles...) }
+func (r *rule) check(t *testing.T, o *oracle) {
+	after, err := time.Parse(time.DateTime, r.after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	we := refused
+	if s, err := cron.Parse(r.pattern); err == nil {
+		we = show(s.Next(after))
+	}
+	next, err := o.parse(r.pattern)
+	they := verdictOf(err)
+	if err == nil {
+		they = show(next(after))
+	}
+	if we != r.we || they != r.they {
+		t.Errorf("%q: ours is %s, want %s; theirs is %s, want %s", r.pattern, we, r.we, they, r.they)
+	}
+	agree(t, o, r.pattern, after)
 
-func randomStart(rng *rand.Rand) time.Time {
-	return time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(rng.Int64N(100*365*86400)) * time.Second)
-}
-
-func TestAgree(t *testing.T) {
-	rng := rand.New(rand.NewPCG(1, 2))
-	for range 3000 {
-		p, start := pattern(rng), randomStart(rng)
-		for _, o := range everybody() {
-			check(t, o, p, start)
+	p := parsePattern(r.pattern)
+	used := 0
+	for _, other := range rulesOf(o.name) {
+		if other.about(p, o) {
+			used++
 		}
 	}
+	if !r.about(p, o) || used != 1 {
+		t.Errorf("%q: %d rules of %s are about it, this one: %v", r.pattern, used, o.name, r.about(p, o))
+	}
+}
+
+// about reports whether r says anything about what a library makes of p.
+func (r *rule) about(p *pattern, o *oracle) bool {
+	switch {
+	case r.covers != nil:
+		return slices.ContainsFunc(p.faults, r.covers)
+	case r.refuses != nil:
+		return r.refuses(p)
+	}
+	return len(p.faults) == 0 && o.verdict(p) == accepted && r.differs(p)
+}
+
+func show(t time.Time) string {
+	if t.IsZero() {
+		return never
+	}
+	return t.UTC().Format("2006-01-02 15:04:05.999999999")
 }

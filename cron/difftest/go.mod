@@ -9,4 +9,4 @@ require (
 	github.com/robfig/cron/v3 v3.0.1
 )
 
-replace github.com/ignis-go/ignis => ../..
+replace github.com/ignis-go/ignis => ../../

@@ -3,7 +3,6 @@ package difftest
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/adhocore/gronx"
@@ -11,22 +10,68 @@ import (
 	robfig "github.com/robfig/cron/v3"
 )
 
-// oracle is another library: from a pattern it makes a function from an instant to the next
-// one, which returns the zero time if it finds none.
+// The other libraries. The third is the second, set to be as near to robfig/cron
+// as it can be, and to look further ahead.
+const (
+	robfigCron = "robfig/cron"
+	goCron     = "go-cron"
+	goCronOr   = "go-cron with DowOrDom"
+	adhocGronx = "gronx"
+)
+
+// nextFunc returns when a schedule is due after an instant, or the zero time if the
+// library finds no such instant.
+type nextFunc func(after time.Time) time.Time
+
+// oracle is a library to compare with.
 type oracle struct {
-	name  string
-	parse func(pattern string) (next func(time.Time) time.Time, err error)
+	name    string
+	module  string
+	reading reading
+	parse   func(pattern string) (nextFunc, error)
 }
 
 var oracles = []oracle{
-	{"robfig/cron", parseRobfig},
-	{"netresearch/go-cron", parseNetresearch},
-	{"gronx", parseGronx},
+	{
+		name:    robfigCron,
+		module:  "github.com/robfig/cron/v3",
+		reading: reading{days: eitherByStar, lastWeekday: 6, years: 5, everyFromStart: true},
+		parse:   parseRobfig,
+	},
+	{
+		name:    goCron,
+		module:  "github.com/netresearch/go-cron",
+		reading: reading{days: both, lastWeekday: 7, years: 5, everyFromStart: true},
+		parse: func(pattern string) (nextFunc, error) {
+			return parseGoCron(pattern, 0, 0)
+		},
+	},
+	{
+		name:    goCronOr,
+		module:  "github.com/netresearch/go-cron",
+		reading: reading{days: eitherByStar, lastWeekday: 7, years: 10, everyFromStart: true},
+		parse: func(pattern string) (nextFunc, error) {
+			return parseGoCron(pattern, netresearch.DowOrDom, 10)
+		},
+	},
+	{
+		name:    adhocGronx,
+		module:  "github.com/adhocore/gronx",
+		reading: reading{days: eitherByFirst, lastWeekday: 6, sundayStep: true},
+		parse:   parseGronx,
+	},
 }
 
-func parseRobfig(pattern string) (next func(time.Time) time.Time, err error) {
-	defer panicToError(&err)
-	p := robfig.NewParser(robfig.SecondOptional | robfig.Minute | robfig.Hour | robfig.Dom | robfig.Month | robfig.Dow | robfig.Descriptor)
+var errPanicked = errors.New("panicked")
+
+func parseRobfig(pattern string) (next nextFunc, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			next, err = nil, fmt.Errorf("%w: %v", errPanicked, v)
+		}
+	}()
+	p := robfig.NewParser(robfig.SecondOptional | robfig.Minute | robfig.Hour |
+		robfig.Dom | robfig.Month | robfig.Dow | robfig.Descriptor)
 	s, err := p.Parse(pattern)
 	if err != nil {
 		return nil, err
@@ -34,35 +79,28 @@ func parseRobfig(pattern string) (next func(time.Time) time.Time, err error) {
 	return s.Next, nil
 }
 
-func parseNetresearch(pattern string) (next func(time.Time) time.Time, err error) {
-	defer panicToError(&err)
-	p := netresearch.MustNewParser(netresearch.SecondOptional | netresearch.Minute | netresearch.Hour | netresearch.Dom | netresearch.Month | netresearch.Dow | netresearch.Descriptor)
-	s, err := p.Parse(pattern)
+func parseGoCron(pattern string, options netresearch.ParseOption, years int) (nextFunc, error) {
+	p, err := netresearch.TryNewParser(options | netresearch.SecondOptional | netresearch.Minute | netresearch.Hour |
+		netresearch.Dom | netresearch.Month | netresearch.Dow | netresearch.Descriptor)
+	if err != nil {
+		return nil, err
+	}
+	s, err := p.WithMaxSearchYears(years).Parse(pattern)
 	if err != nil {
 		return nil, err
 	}
 	return s.Next, nil
 }
 
-func parseGronx(pattern string) (next func(time.Time) time.Time, err error) {
-	defer panicToError(&err)
-	if strings.HasPrefix(pattern, "@every") {
-		return nil, errors.New("gronx has no @every")
-	}
+func parseGronx(pattern string) (nextFunc, error) {
 	if !gronx.IsValid(pattern) {
-		return nil, errors.New("invalid")
+		return nil, errors.New("not valid")
 	}
-	return func(t time.Time) time.Time {
-		n, err := gronx.NextTickAfter(pattern, t, false)
+	return func(after time.Time) time.Time {
+		next, err := gronx.NextTickAfter(pattern, after, false)
 		if err != nil {
 			return time.Time{}
 		}
-		return n
+		return next
 	}, nil
-}
-
-func panicToError(err *error) {
-	if v := recover(); v != nil {
-		*err = fmt.Errorf("panic: %v", v)
-	}
 }
