@@ -178,7 +178,9 @@ func (h *Herd) parse(c *conn, text []byte) []byte {
 		text = rest
 		h.last = h.now
 		c.phase = phaseEntering
-		h.send(c, h.greeting())
+		if h.send(c, h.greeting()); c.phase == phaseGone {
+			return nil
+		}
 	}
 	for len(text) >= 2 {
 		if text[0]&0x70 != 0 || text[1]&0x80 != 0 { // nothing that was agreed on
