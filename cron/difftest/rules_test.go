@@ -184,7 +184,7 @@ var rangeRules = []rule{
 			return behind && f.item.text != "" && len(parts) <= 2 && (len(parts) == 1 || parts[1] != "")
 		},
 		pattern: "*,99 * * * *", after: "2026-01-01 00:00:00", we: refused, they: "2026-01-01 00:01:00",
-		right: ours, why: "They check a pattern by asking whether it is due now, and look no further once a part is: what they accept depends on the clock.",
+		right: ours, why: "They check a pattern by asking whether it was due when the program started, and look no further in a list once a part was: what they accept depends on the clock.",
 	},
 }
 
