@@ -13,61 +13,58 @@ const HEARTBEAT = 30_000; // ms; the server gives up after 90 s
 const NAMES = ['ann', 'ben', 'cleo', 'dan', 'eve', 'finn', 'gwen', 'hugo', 'iris', 'jon', 'kim', 'leo'];
 
 const state = {
-  socket: null,
+  link: null, // the connection, if there is one
   wanted: false, // whether to connect again when the connection is lost
   attempt: 0,
   retry: 0,
   heartbeat: 0,
-  id: '', // the client id that the server gave
-  pair: null, // the key pair that was offered to the server
-  key: null, // what messages are sealed with; null: they are in clear
-  inbox: Promise.resolve(), // opening and sealing take turns, so that the order stays
-  outbox: Promise.resolve(),
   rooms: new Set((query.get('room') ?? 'lobby').split(',').filter(Boolean)),
   frames: { in: 0, out: 0 },
 };
 
 // ---- the connection
 
+// Keys, and what waits for them, belong to one connection: what is left over from one
+// must not be opened, or sealed, with the key of the next.
 function connect() {
   clearTimeout(state.retry);
   state.wanted = true;
   show('waiting', 'connecting');
-  const socket = new WebSocket(endpoint);
-  state.socket = socket;
-  state.pair = state.key = null;
-  state.inbox = state.outbox = Promise.resolve(); // what the last connection left is its own
+  const link = {
+    socket: new WebSocket(endpoint),
+    id: '', // the client id that the server gave
+    pair: null, // the key pair that was offered to the server
+    key: null, // what messages are sealed with; null: they are in clear
+    inbox: Promise.resolve(), // opening and sealing take turns, so that the order stays
+    outbox: Promise.resolve(),
+  };
+  state.link = link;
+  const { socket } = link;
   socket.onopen = async () => {
     const data = {};
     const userId = $('user').value.trim();
     if (userId) data.userId = userId;
-    if ($('encrypt').checked) {
-      const { pair, publicKey } = await offer();
-      if (state.socket !== socket) return;
-      state.pair = pair;
-      data.publicKey = publicKey;
-    }
-    transmit({ event: 'authenticate', data });
+    if ($('encrypt').checked) ({ pair: link.pair, publicKey: data.publicKey } = await offer());
+    transmit({ event: 'authenticate', data }, link);
   };
   socket.onmessage = ({ data }) => {
-    state.inbox = state.inbox.then(() => state.socket === socket && receive(String(data))).catch((e) => note(`Not to be read: ${e}`, true));
+    link.inbox = link.inbox.then(() => receive(link, String(data))).catch((e) => note(`Not to be read: ${e}`, true));
   };
   socket.onclose = (end) => {
-    state.inbox = state.inbox.then(() => closed(socket, end));
+    link.inbox = link.inbox.then(() => closed(link, end));
   };
 }
 
 function disconnect() {
   state.wanted = false;
   clearTimeout(state.retry);
-  state.socket?.close(1000);
-  if (state.socket === null) show('closed', 'not connected');
+  state.link?.socket.close(1000);
+  if (state.link === null) show('closed', 'not connected');
 }
 
-function closed(socket, { code, reason }) {
-  if (state.socket !== socket) return;
-  state.socket = null;
-  state.id = '';
+function closed(link, { code, reason }) {
+  if (state.link !== link) return;
+  state.link = null;
   clearInterval(state.heartbeat);
   const text = `closed with ${code}${reason ? ` (${reason})` : ''}`;
   frame('fact', text);
@@ -81,16 +78,15 @@ function closed(socket, { code, reason }) {
   state.retry = setTimeout(connect, wait);
 }
 
-function transmit(message) {
-  transmitText(JSON.stringify(message));
+function transmit(message, link) {
+  transmitText(JSON.stringify(message), link);
 }
 
-function transmitText(text) {
-  const { socket, key } = state;
-  if (socket?.readyState !== WebSocket.OPEN) return false;
-  state.outbox = state.outbox.then(async () => {
+function transmitText(text, link = state.link) {
+  if (link?.socket.readyState !== WebSocket.OPEN) return false;
+  const { socket, key } = link;
+  link.outbox = link.outbox.then(async () => {
     const sent = key ? await seal(key, text) : text;
-    if (socket.readyState !== WebSocket.OPEN) return;
     if (key) frame('within', text);
     socket.send(sent);
     frame('out', sent);
@@ -100,37 +96,37 @@ function transmitText(text) {
 
 // ---- what the server says
 
-async function receive(text) {
+async function receive(link, text) {
   frame('in', text);
+  if (state.link !== link) return; // somebody has given it up
   let message;
   try {
     message = JSON.parse(text);
   } catch {
     return; // the list of frames shows it
   }
-  if (state.key) {
-    if (message.event !== 'encrypted') {
-      note(`Not believed, because it came in clear: ${message.event}`, true);
-      return;
-    }
-    text = await open(state.key, message.data);
+  if (link.key) {
+    if (message?.event !== 'encrypted') throw new Error('it came in clear, so not from the server');
+    text = await open(link.key, message.data);
     frame('within', text);
     message = JSON.parse(text);
   }
   const { event, data } = message;
-  if (event === 'connected') await connected(data);
+  if (event === 'connected' && !link.id) await connected(link, data);
   else if (event === 'error') note(`The server says: ${data?.message}`, true);
   else if (event === 'chat' && typeof data?.text === 'string' && data.from) said(data);
   else happened(event, dataOf(text));
 }
 
-async function connected(data) {
+async function connected(link, data) {
   const { id, userId } = data;
-  if (state.pair && data.serverPublicKey) state.key = await agree(state.pair, data);
-  else if (state.pair) note('The server does not encrypt: start it with --encryption optional.', true);
-  state.id = id;
+  if (link.pair && data.serverPublicKey) link.key = await agree(link.pair, data);
+  else if (link.pair) note('The server does not encrypt: start it with --encryption optional.', true);
+  if (state.link !== link) return;
+  link.id = id;
   state.attempt = 0;
-  show('open', `connected${userId ? ` as ${userId}` : ', anonymous'}${state.key ? ', encrypted' : ''}`);
+  show('open', `connected${userId ? ` as ${userId}` : ', anonymous'}${link.key ? ', encrypted' : ''}`);
+  clearInterval(state.heartbeat);
   state.heartbeat = setInterval(() => transmit({ event: 'heartbeat' }), HEARTBEAT);
   if (state.rooms.size > 0) transmit({ event: 'join', data: { rooms: [...state.rooms] } });
   note(`You are ${userId ?? 'anonymous'}${state.rooms.size ? ` in ${[...state.rooms].join(', ')}` : ''}.`);
@@ -148,7 +144,7 @@ function show(status, text) {
   $('status-text').textContent = text;
   const open = status === 'open';
   $('identity').hidden = !open;
-  $('client-id').textContent = state.id.slice(0, 8);
+  $('client-id').textContent = state.link?.id.slice(0, 8) ?? '';
   $('connect').textContent = state.wanted ? 'Disconnect' : 'Connect';
   $('user').disabled = $('encrypt').disabled = state.wanted;
   const ready = open && state.rooms.size > 0;
@@ -157,7 +153,7 @@ function show(status, text) {
 }
 
 function said({ room, text, from }) {
-  const mine = from.id === state.id;
+  const mine = from.id === state.link?.id;
   const name = from.userId ?? `anonymous ${from.id.slice(0, 4)}`;
   const face = element('span', 'face', name.slice(0, 1).toUpperCase());
   face.style.setProperty('--hue', hue(from.userId ?? from.id));
@@ -274,7 +270,7 @@ $('join').onsubmit = (e) => {
     return;
   }
   state.rooms.add(room);
-  if (state.id) transmit({ event: 'join', data: { rooms: [room] } });
+  if (state.link?.id) transmit({ event: 'join', data: { rooms: [room] } });
   showRooms();
   $('to').value = room;
 };
@@ -292,7 +288,7 @@ $('raw').onsubmit = (e) => {
 };
 
 $('clear').onclick = () => $('log').replaceChildren();
-$('client-id').onclick = () => navigator.clipboard.writeText(state.id);
+$('client-id').onclick = () => navigator.clipboard.writeText(state.link?.id ?? '');
 
 // Each tab keeps its name when it is loaded again.
 $('user').value = query.get('user') ?? sessionStorage.getItem('user') ?? NAMES[Math.floor(Math.random() * NAMES.length)];
