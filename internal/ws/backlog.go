@@ -9,7 +9,7 @@ import (
 // only while something waits, so that idle ones own nothing.
 type backlog struct {
 	messages []*Message
-	head     int // before it there is nothing any more
+	head     int // index of the first that waits
 }
 
 var backlogs = sync.Pool{New: func() any { return &backlog{messages: make([]*Message, 0, 8)} }}
@@ -43,7 +43,7 @@ func (c *Conn) appendLocked(m *Message) {
 		b.messages, b.head = slices.Delete(b.messages, 0, b.head), 0
 	}
 	b.messages = append(b.messages, m)
-	c.queued += m.Size()
+	c.queued += m.cost()
 	c.scheduleLocked()
 }
 
@@ -51,7 +51,7 @@ func (c *Conn) appendLocked(m *Message) {
 func (c *Conn) consumeLocked(n int) {
 	b := c.backlog
 	for _, m := range b.waiting()[:n] {
-		c.queued -= m.Size()
+		c.queued -= m.cost()
 	}
 	clear(b.waiting()[:n])
 	b.head += n
@@ -67,7 +67,8 @@ func (c *Conn) discardLocked() {
 		c.backlog.free()
 		c.backlog = nil
 	}
-	c.rest, c.pongAt, c.queued = nil, 0, 0
+	c.rest, c.pongAt, c.pongs, c.queued = nil, 0, 0, 0
+	c.progress.Store(0)
 	c.flushedLocked()
 }
 

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"math"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,9 @@ const (
 	CauseBackpressure       // more than the backpressure limit was waiting
 	CauseIdle               // Abort(CauseIdle): nothing was heard, not even a pong
 	CauseSealing            // Abort(CauseSealing): its messages took too long to be sealed
+	CauseStranger           // it sent too much before Admit
+	CauseBehind             // CloseFor(CauseBehind): its messages were not handled in time
+	CauseStuck              // Abort(CauseStuck): it took nothing of what waited for it
 	CauseAborted            // Abort for any other reason
 )
 
@@ -56,7 +60,10 @@ type Handler interface {
 type Options struct {
 	Engine            *Engine
 	MaxPayload        int           // bytes of one message from the peer
-	BackpressureLimit int           // bytes waiting for the peer
+	StrangerPayload   int           // the same before Admit; 0: there are no strangers
+	StrangerFrames    int           // frames of any kind that may come before Admit
+	BackpressureLimit int           // what waits for the peer may cost, in bytes
+	SendBuffer        int           // bytes, of the socket; 0: as the system likes
 	DropWhenFull      bool          // over the limit drop messages; else close
 	CloseTimeout      time.Duration // for the close handshake
 	// SealFailed is called when a message could not be sealed and was dropped.
@@ -105,13 +112,16 @@ type Conn struct {
 	reading sync.Mutex // held by who reads; guards what follows until finish has it
 	in      parser
 	garbled bool // the peer broke the protocol: what it sends means nothing
+	behind  bool // stopped in the middle of what was read
 
-	behind bool  // stopped in the middle of what was read
-	given  int32 // bytes that the handler got in this turn
+	late  bool // the poller's: the connection waits for its next turn
+	whole bool // the poller's: an event may have been lost, so read to the end
 
-	place int32 // the poller's: where in its list the connection is, if it is there
+	unconfirmed int32 // bytes, at the last call of Stuck
 
+	admitted atomic.Bool  // it is no longer a stranger
 	lastRead atomic.Int64 // what clock showed
+	progress atomic.Int64 // what clock showed when some of what waits was written; 0: nothing waits for the peer
 
 	mu        sync.Mutex
 	phase     phase
@@ -122,10 +132,13 @@ type Conn struct {
 	blocked   bool          // the socket was full, and has not caught up yet
 	held      bool          // writing waits for Release
 	paused    bool          // reading waits for Resume
+	away      bool          // a goroutine of its own reads what was deferred
+	hungUp    bool          // the peer has ended its side, or the connection is broken
 	peerDone  bool          // the peer's close frame has come
+	pongs     uint8         // at most so many wait
 	backlog   *backlog      // messages that wait; nil when there are none
 	rest      []byte        // of what was written in part
-	queued    int           // bytes that wait or are being written
+	queued    int           // what waits or is being written costs so many bytes
 	pongAt    int           // where in the backlog a pong waits, plus 1; 0: nowhere
 	seal      Sealer        // nil: nothing is sealed
 	slow      bool          // seal is not for the workers
@@ -139,11 +152,27 @@ type Conn struct {
 func NewConn(nc net.Conn, deflate bool, opts *Options) *Conn {
 	i := opts.Engine.next()
 	c := &Conn{nc: nc, opts: opts, work: opts.Engine.workers[i]}
-	c.in.max, c.in.deflate, c.deflate = opts.MaxPayload, deflate, deflate
+	c.in.max, c.in.deflate, c.in.turns, c.deflate = opts.MaxPayload, deflate, true, deflate
+	if opts.StrangerPayload > 0 {
+		c.in.max, c.in.stranger = min(opts.StrangerPayload, opts.MaxPayload), true
+		c.in.frames = int32(min(opts.StrangerFrames, math.MaxInt32))
+	}
+	c.boundSendBuffer()
 	c.lastRead.Store(clock())
 	opts.Engine.adopt(c, i)
 	return c
 }
+
+// boundSendBuffer bounds what the kernel takes for a peer that does not read. By
+// itself it would take megabytes.
+func (c *Conn) boundSendBuffer() {
+	if s, ok := c.inner().(interface{ SetWriteBuffer(bytes int) error }); ok && c.opts.SendBuffer > 0 {
+		_ = s.SetWriteBuffer(c.opts.SendBuffer) // a socket that refuses is as it was
+	}
+}
+
+// Admit ends the limits for strangers.
+func (c *Conn) Admit() { c.admitted.Store(true) }
 
 // Polled reports whether c is read by a poller; see the package's comment.
 func (c *Conn) Polled() bool { return c.nc == nil }
@@ -162,23 +191,25 @@ func (c *Conn) enqueueLocked(m *Message, t *Tally) {
 		return
 	}
 	limit := c.opts.BackpressureLimit
+	private := c.seal != nil && !m.clear // what is sealed is a copy for this peer alone
+	full := private && m.cost() > limit
 	if !c.blocked && c.Polled() && !c.slow {
 		limit *= lag
 	}
-	full := c.queued+m.Size() > limit
+	full = full || c.queued+m.cost() > limit
 	switch {
 	case (full || c.slow) && m.parts != nil:
 		for _, p := range m.parts { // as many as fit; a slow sealer gets them one by one
 			c.enqueueLocked(p, t)
 		}
-	case full && c.queued > 0:
+	case full && (private || c.queued > 0):
 		t.Full++
 		if !c.opts.DropWhenFull {
 			c.abortLocked(CauseBackpressure)
 		}
 	default:
 		// One message over the limit may go to a connection with nothing waiting:
-		// its size is not the peer's fault.
+		// its size is not the peer's fault, and its memory is shared.
 		c.appendLocked(m)
 		t.Queued += m.count()
 	}
@@ -224,29 +255,32 @@ func (c *Conn) Ping() { c.Enqueue(pingMessage) }
 
 var pingMessage = control(ws.OpPing, nil)
 
-// pong answers a ping. Where an answer still waits it takes that one's place, as
-// RFC 6455, section 5.5.3 allows: a peer that pings and does not read would
-// otherwise fill the queue with messages of two bytes, each of which takes many
-// times that in memory.
+// maxPongs is how many pongs may wait for the peer.
+const maxPongs = 16
+
+// pong answers a ping. Where the socket is full, or many answers wait, it takes the
+// place of the last of them, as RFC 6455, section 5.5.3 allows: a peer that pings
+// and does not read would otherwise fill the queue with messages of two bytes.
 func (c *Conn) pong(payload []byte) {
 	m := control(ws.OpPong, payload)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.pongAt > 0 {
+	if c.pongAt > 0 && (c.blocked || c.pongs >= maxPongs) {
 		waiting := &c.backlog.messages[c.pongAt-1]
-		c.queued += m.Size() - (*waiting).Size()
+		c.queued += m.cost() - (*waiting).cost()
 		*waiting = m
 		return
 	}
 	var t Tally
 	if c.enqueueLocked(m, &t); t == (Tally{Queued: 1}) {
 		c.pongAt = len(c.backlog.messages)
+		c.pongs++
 	}
 }
 
 // Pause makes no message be read until Resume; called by the handler's Message,
-// not even one that has come with it. A connection that is paused notices only
-// when it is resumed that its peer has gone.
+// not even one that has come with it. A peer that hangs up meanwhile ends the
+// connection with CauseLost, and what it sent and was not read is gone.
 func (c *Conn) Pause() {
 	c.mu.Lock()
 	c.paused = c.phase == phaseOpen
@@ -262,7 +296,7 @@ func (c *Conn) Resume() {
 	}
 	c.paused = false
 	if c.Polled() {
-		c.opts.Engine.running.Go(c.readAll)
+		c.sock.poller.push(c)
 	} else {
 		c.wakeUpLocked()
 	}
@@ -344,7 +378,33 @@ func clock() int64 { return int64(time.Since(started)) }
 
 var started = time.Now()
 
-// Queued returns how many bytes wait for the peer or are being written.
+// Stuck returns for how long the peer has taken nothing of what waits for it. It is
+// called by one goroutine at a time, again and again: where the system tells how
+// much the peer has confirmed, progress is what changed since the last call.
+func (c *Conn) Stuck() time.Duration {
+	since := c.progress.Load()
+	if since == 0 {
+		return 0
+	}
+	if n := int32(c.unsent()); n != c.unconfirmed {
+		c.unconfirmed = n
+		c.progress.CompareAndSwap(since, clock())
+		return 0
+	}
+	return time.Duration(clock() - since)
+}
+
+// unsent returns how many bytes the peer has not confirmed yet and still may, if
+// that can be known.
+func (c *Conn) unsent() int {
+	if c.Polled() {
+		return c.sock.unsent()
+	}
+	return unsent(c.inner())
+}
+
+// Queued returns what the messages cost that wait for the peer or are being
+// written, in bytes: their frames, and what each takes beside.
 func (c *Conn) Queued() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

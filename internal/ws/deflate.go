@@ -106,7 +106,10 @@ func (u *unpacker) unpack(b []byte, limit int) ([]byte, error) {
 	if len(b) == 0 {
 		return u.out, nil // not even a block, but no doubt what is meant
 	}
-	for {
+	for streams := 0; ; streams++ {
+		if streams > maxStreams+len(b)/streamSize {
+			return nil, errInflate
+		}
 		if err := u.flate.(flate.Resetter).Reset(&u.src, nil); err != nil {
 			return nil, err
 		}
@@ -122,9 +125,17 @@ func (u *unpacker) unpack(b []byte, limit int) ([]byte, error) {
 	}
 }
 
+// A message may consist of several streams, each ended by a final block, and each
+// costs about a microsecond however short it is. Compressors that end one with
+// each piece they are given stay below these bounds.
+const (
+	maxStreams = 16  // of any length
+	streamSize = 256 // bytes of each further one, on average
+)
+
 // errInflate has the code that is for payload that is not what it says it is.
 // RFC 7692 names none; the framing, which 1002 is for, is in order.
-var errInflate = &violation{closeInvalidData, "message that cannot be decompressed"}
+var errInflate = &violation{code: closeInvalidData, text: "message that cannot be decompressed"}
 
 // readAll appends to u.out until the decompressor has met a final block.
 func (u *unpacker) readAll(limit int) error {

@@ -13,6 +13,7 @@ type Engine struct {
 	workers []*worker
 	turn    atomic.Uint32
 	running sync.WaitGroup
+	heavy   chan struct{} // has an element for each that decompresses a large message
 
 	start   sync.Once // of the pollers, with the first connection for them
 	pollers []*poller // none: every connection is plain
@@ -31,7 +32,7 @@ type EngineConfig struct {
 
 // NewEngine starts an engine.
 func NewEngine(cfg EngineConfig) *Engine {
-	e := &Engine{cfg: cfg}
+	e := &Engine{cfg: cfg, heavy: make(chan struct{}, max(1, cfg.Threads/2))}
 	for range cfg.Threads {
 		w := &worker{}
 		w.wake.L = &w.mu
@@ -52,6 +53,13 @@ func (e *Engine) Close() {
 		p.stop()
 	}
 	e.running.Wait()
+}
+
+// heavily calls f when few others do the like.
+func (e *Engine) heavily(f func()) {
+	e.heavy <- struct{}{}
+	defer func() { <-e.heavy }()
+	f()
 }
 
 // next returns the number of the worker, and of the poller, for a connection.

@@ -93,7 +93,7 @@ func TestJoinedMessagesAtTheLimit(t *testing.T) {
 				limit *= lag
 			}
 			texts, joined := series(100, 100)
-			fit := limit / len(text(texts[0]).frame)
+			fit := limit / text(texts[0]).cost()
 			p.Hold()
 			want := Tally{Queued: fit, Full: 1, Closing: 100 - fit - 1}
 			if drop {

@@ -34,7 +34,8 @@ func Text(size int, fill func(dst []byte) []byte) *Message {
 }
 
 // Join returns one message that consists of several: to queue them, and to keep
-// them waiting, costs no more than for one. It must not be called with none.
+// them waiting, costs no more than for one. It takes the parts over: they share its
+// memory from now on. It must not be called with none.
 func Join(parts ...*Message) *Message {
 	if len(parts) == 1 {
 		return parts[0]
@@ -45,10 +46,20 @@ func Join(parts ...*Message) *Message {
 	}
 	m := &Message{frame: make([]byte, 0, size), parts: parts}
 	for _, p := range parts {
+		start := len(m.frame)
 		m.frame = append(m.frame, p.frame...)
+		p.frame = m.frame[start:len(m.frame):len(m.frame)]
 	}
 	return m
 }
+
+// overhead is what a message takes in memory beside its frame: the Message itself,
+// its place in the queue, and what the allocator rounds up.
+const overhead = 160
+
+// cost returns how many bytes of memory a message takes while it waits. It counts in
+// full for each connection: a frame that many wait for is nobody's own.
+func (m *Message) cost() int { return len(m.frame) + overhead*m.count() }
 
 // count returns how many messages m consists of.
 func (m *Message) count() int { return max(1, len(m.parts)) }
@@ -98,8 +109,6 @@ func (m *Message) Clear() *Message {
 func (m *Message) Payload() []byte { return m.frame[m.head:] }
 
 // Size returns how many bytes the message takes on the wire, not compressed.
-// Backpressure is counted in these: what waits is in memory uncompressed, and for
-// the limit a message has one size whoever gets it.
 func (m *Message) Size() int { return len(m.frame) }
 
 // bytes returns the frame to write: the compressed one where compression was

@@ -2,6 +2,7 @@ package ws
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"unicode/utf8"
@@ -18,45 +19,82 @@ const (
 	closeMessageLarge uint16 = 1009
 )
 
-// violation is input that breaks the protocol, with the close code that
-// answers it.
+// closeTooMany is the protocol's close code for a peer that sends too much.
+const closeTooMany uint16 = 4007
+
+// violation is input that breaks the protocol or a limit, with the close code
+// that answers it.
 type violation struct {
-	code uint16
-	text string
+	code  uint16
+	text  string
+	cause Cause // CauseNone stands for CauseViolation
 }
 
 func (v *violation) Error() string { return fmt.Sprintf("%s (close code %d)", v.text, v.code) }
 
-func breach(text string) error { return &violation{closeProtocol, text} }
+func breach(text string) error { return &violation{code: closeProtocol, text: text} }
 
 func tooLarge(limit int) error {
-	return &violation{closeMessageLarge, fmt.Sprintf("message over %d bytes", limit)}
+	return &violation{code: closeMessageLarge, text: fmt.Sprintf("message over %d bytes", limit)}
 }
+
+// What a peer makes the server do is measured in bytes, so that no peer can keep a
+// poller to itself by sending much that is small, or little that becomes large.
+const (
+	// turnWork is how much is done for one connection before others have their
+	// turn.
+	turnWork = 32 << 10
+	// frameWork is what a frame counts beside its payload. Parsing, decoding and
+	// queueing an empty one takes about as long as copying so many bytes.
+	frameWork = 512
+	// lightPacked and lightMessage are the sizes, compressed and decompressed, up
+	// to which a message is decompressed at once. At 4 KB the worst input, which is
+	// thousands of tables of codes, takes about a millisecond.
+	lightPacked  = 4 << 10
+	lightMessage = 64 << 10
+	// maxWork is what one thing counts at most, so that a sum cannot overflow.
+	maxWork = 1 << 20
+)
 
 // parser takes the bytes of one peer, in whatever pieces they come, and gives
 // out its messages. It keeps only what is incomplete.
 type parser struct {
-	max     int       // bytes of one message, also when it is decompressed
-	pending []byte    // an incomplete frame, or what f stopped before; else nil
-	partial []byte    // the fragments so far of an incomplete message
-	op      ws.OpCode // of the incomplete message; 0 when there is none
-	packed  bool      // the incomplete message is compressed
-	deflate bool      // compression was negotiated: messages may be compressed
+	max      int       // bytes of one message, also when it is decompressed
+	pending  []byte    // an incomplete frame, or what f stopped before; else nil
+	partial  []byte    // the fragments so far of an incomplete message
+	op       ws.OpCode // of the incomplete message; 0 when there is none
+	packed   bool      // the incomplete message is compressed
+	deflate  bool      // compression was negotiated: messages may be compressed
+	stranger bool      // only so many frames may come
+	turns    bool      // the work is done in turns, and large messages are deferred
+	skip     bool      // data frames are thrown away: only the close frame matters
+	deferred bool      // partial is a complete message, to be decompressed next
+	frames   int32     // that may still come from a stranger
+	spent    int32     // work done in this turn
 }
 
 // feed consumes data, which it may change, and calls f with each complete
 // message and control frame. The payload is f's only during the call. The error
-// is a *violation, which ends the stream, or what f returned. Then what comes
-// behind is kept, however much it is, and feed goes on with it when it is called
-// again, with or without more.
+// is a *violation, which ends the stream, what f returned, errTurn when enough
+// work is done for a turn, or errHeavy before a message that takes long to
+// decompress. Unless the stream has ended, what comes behind is kept, however
+// much it is, and feed goes on with it when it is called again, with or without
+// more.
 func (p *parser) feed(data []byte, f func(op ws.OpCode, payload []byte) error) error {
 	kept := p.pending != nil
 	if kept {
-		p.pending = append(p.pending, data...)
+		p.append(data)
 		data = p.pending
 	}
 	var err error
+	if p.deferred {
+		err = p.unpack(p.op, p.partial, f)
+	}
 	for err == nil && len(data) > 0 {
+		if p.turns && p.spent >= turnWork {
+			err = errTurn
+			break
+		}
 		var n int
 		if n, err = p.frame(data, f); n == 0 {
 			break
@@ -65,6 +103,28 @@ func (p *parser) feed(data []byte, f func(op ws.OpCode, payload []byte) error) e
 	}
 	p.keep(data, kept)
 	return err
+}
+
+// onlyClose makes the parser look for nothing but the peer's close frame.
+func (p *parser) onlyClose() {
+	p.skip, p.turns, p.stranger = true, false, false
+	if p.deferred {
+		p.deferred, p.op, p.partial = false, 0, nil
+	}
+}
+
+// append appends data to pending. When that begins with an incomplete frame,
+// there is never room for much more than the frame.
+func (p *parser) append(data []byte) {
+	need := len(p.pending) + len(data)
+	if need > cap(p.pending) {
+		room := 2 * need
+		if h, err := p.header(p.pending); err == nil && h.size > 0 {
+			room = min(room, max(need, h.size+h.length))
+		}
+		p.pending = append(make([]byte, 0, room), p.pending...)
+	}
+	p.pending = append(p.pending, data...)
 }
 
 // keep keeps what is incomplete; kept says that it is the end of p.pending.
@@ -89,6 +149,13 @@ func (p *parser) frame(data []byte, f func(ws.OpCode, []byte) error) (int, error
 	if err != nil || h.size == 0 || len(data)-h.size < h.length {
 		return 0, err
 	}
+	if p.stranger {
+		if p.frames == 0 {
+			return 0, &violation{code: closeTooMany, text: "too many frames before authentication", cause: CauseStranger}
+		}
+		p.frames--
+	}
+	p.spent += int32(min(frameWork+h.length, maxWork))
 	payload := data[h.size : h.size+h.length]
 	ws.Cipher(payload, h.mask, 0)
 	if h.op.IsControl() {
@@ -102,6 +169,9 @@ func (p *parser) frame(data []byte, f func(ws.OpCode, []byte) error) (int, error
 // data handles a data frame: a whole message or a fragment of one.
 func (p *parser) data(h header, payload []byte, f func(ws.OpCode, []byte) error) error {
 	op, packed := h.op, h.packed
+	if p.skip {
+		payload = nil
+	}
 	if op == ws.OpContinuation {
 		op, packed = p.op, p.packed
 		payload = append(p.partial, payload...)
@@ -113,23 +183,63 @@ func (p *parser) data(h header, payload []byte, f func(ws.OpCode, []byte) error)
 		p.op, p.packed = op, packed
 		return nil
 	}
+	owned := p.partial != nil
 	p.op, p.packed, p.partial = 0, false, nil
-	if !packed {
+	switch {
+	case p.skip:
+		return nil
+	case !packed:
 		return give(op, payload, f)
+	case p.turns && len(payload) > lightPacked:
+		return p.postpone(op, payload, owned)
+	}
+	err := p.unpack(op, payload, f)
+	if errors.Is(err, errHeavy) {
+		return p.postpone(op, payload, owned)
+	}
+	return err
+}
+
+// postpone keeps a compressed message for the next call of feed.
+func (p *parser) postpone(op ws.OpCode, payload []byte, owned bool) error {
+	if !owned {
+		payload = append([]byte(nil), payload...)
+	}
+	p.deferred, p.op, p.partial = true, op, payload
+	return errHeavy
+}
+
+// unpack gives out a compressed message: a large one only if it was deferred.
+func (p *parser) unpack(op ws.OpCode, payload []byte, f func(ws.OpCode, []byte) error) error {
+	limit := p.max
+	if p.turns && !p.deferred {
+		limit = min(limit, lightMessage)
+	}
+	if p.deferred {
+		p.deferred, p.op, p.partial = false, 0, nil
 	}
 	u := unpackers.Get().(*unpacker)
 	defer u.free()
-	payload, err := u.unpack(payload, p.max)
+	text, err := u.unpack(payload, limit)
+	if limit < p.max && isTooLarge(err) {
+		return errHeavy
+	}
 	if err != nil {
 		return err
 	}
-	return give(op, payload, f)
+	p.spent += int32(min(len(text), maxWork))
+	return give(op, text, f)
+}
+
+func isTooLarge(err error) bool {
+	var v *violation
+	return errors.As(err, &v) && v.code == closeMessageLarge
 }
 
 // give calls f with a message.
 func give(op ws.OpCode, payload []byte, f func(ws.OpCode, []byte) error) error {
 	if op == ws.OpText && !utf8.Valid(payload) {
-		return &violation{closeInvalidData, "text that is not UTF-8"}
+		return &violation{code: closeInvalidData, text: "text that is not UTF-8"}
 	}
 	return f(op, payload)
 }
@@ -223,7 +333,7 @@ func closeStatus(payload []byte) (uint16, string, error) {
 		return 0, "", breach("close code that may not be sent")
 	}
 	if !utf8.Valid(reason) {
-		return 0, "", &violation{closeInvalidData, "close reason that is not UTF-8"}
+		return 0, "", &violation{code: closeInvalidData, text: "close reason that is not UTF-8"}
 	}
 	return code, string(reason), nil
 }

@@ -3,6 +3,7 @@
 package ws
 
 import (
+	"encoding/binary"
 	"fmt"
 	"os"
 	"runtime"
@@ -27,8 +28,10 @@ type poller struct {
 	file *os.File // epfd, as the runtime knows it
 	raw  syscall.RawConn
 
-	mu    sync.Mutex
-	conns []*Conn // by descriptor
+	mu     sync.Mutex
+	conns  []*Conn // by descriptor
+	pushed []*Conn // to be read from, whether there is an event or not
+	wakefd int     // an eventfd in the set; -1 when the poller is stopped
 }
 
 const (
@@ -41,6 +44,10 @@ const (
 	hangUp = unix.EPOLLRDHUP | broken
 
 	maxEvents = 256
+
+	// lateTurns is how many of the connections that used up their last turn get
+	// another one before those are looked at for which there is something new.
+	lateTurns = 16
 )
 
 func newPoller() (*poller, error) {
@@ -52,19 +59,43 @@ func newPoller() (*poller, error) {
 		_ = unix.Close(epfd)
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
-	p := &poller{epfd: epfd, file: os.NewFile(uintptr(epfd), "epoll")}
+	p := &poller{epfd: epfd, file: os.NewFile(uintptr(epfd), "epoll"), wakefd: -1}
 	if p.raw, err = p.file.SyscallConn(); err == nil {
 		err = p.file.SetDeadline(time.Time{}) // fails where the runtime cannot watch it
 	}
+	if err == nil {
+		p.wakefd, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	}
+	if err == nil {
+		err = p.interest(unix.EPOLL_CTL_ADD, int32(p.wakefd), unix.EPOLLIN|unix.EPOLLET)
+	}
 	if err != nil {
-		_ = p.file.Close()
+		p.stop()
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
 	return p, nil
 }
 
 // stop makes run return, or does what is left of that if it never ran.
-func (p *poller) stop() { _ = p.file.Close() }
+func (p *poller) stop() {
+	_ = p.file.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.wakefd >= 0 {
+		_ = unix.Close(p.wakefd)
+		p.wakefd = -1
+	}
+}
+
+// push has c read from, whether there is an event for it or not.
+func (p *poller) push(c *Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pushed = append(p.pushed, c)
+	if len(p.pushed) == 1 && p.wakefd >= 0 {
+		_, _ = unix.Write(p.wakefd, binary.NativeEndian.AppendUint64(nil, 1))
+	}
+}
 
 // adopt takes c's connection over from package net. If that fails all stays as
 // it was.
@@ -117,36 +148,41 @@ func (p *poller) run() {
 		n, failed = p.wait(events[:])
 		return n > 0 || failed != 0
 	}
-	buf := make([]byte, readBufferSize)
-	var list, unread []event // unread: there is more than one read could take
+	t := turns{buf: make([]byte, readBufferSize)}
 	for {
 		var err error
-		if len(unread) > 0 {
+		if len(t.late) > 0 {
 			runtime.Gosched() // nothing below waits, nor lets others run
 			err = p.raw.Control(func(uintptr) { n, failed = p.wait(events[:]) })
 		} else {
 			err = p.raw.Read(wait)
 		}
-		if err != nil {
-			return
+		if err != nil || failed != 0 {
+			return // the set is closed: it cannot fail otherwise
 		}
-		if failed != 0 {
-			return // the set is gone: it cannot fail otherwise
+		p.lookUp(&t, events[:n])
+		t.take()
+	}
+}
+
+// lookUp adds the connections that there are events for, or that were pushed.
+func (p *poller) lookUp(t *turns, events []unix.EpollEvent) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, ev := range events {
+		if int(ev.Fd) >= len(p.conns) {
+			continue // wakefd
 		}
-		list = append(list[:0], unread...)
-		clear(unread) // what is over must not be held on to
-		unread = unread[:0]
-		list = p.lookUp(list, events[:n])
-		for i, ev := range list {
-			list[i] = event{}
-			if ev.c.ready(ev.flags&(unix.EPOLLIN|hangUp) != 0, ev.flags&(unix.EPOLLOUT|broken) != 0) &&
-				ev.c.readSome(buf, ev.flags&hangUp != 0) {
-				ev.flags &^= unix.EPOLLOUT // which it has been told
-				ev.c.place = int32(len(unread))
-				unread = append(unread, ev)
-			}
+		if c := p.conns[ev.Fd]; c != nil {
+			t.fresh = append(t.fresh, event{c, ev.Events})
 		}
 	}
+	for i, c := range p.pushed {
+		c.whole = true
+		t.add(c)
+		p.pushed[i] = nil
+	}
+	p.pushed = p.pushed[:0]
 }
 
 type event struct {
@@ -154,23 +190,53 @@ type event struct {
 	flags uint32
 }
 
-// lookUp appends events to those of connections that are still to be read from.
-// Each has one place in the list: a turn reads from everybody once.
-func (p *poller) lookUp(dst []event, events []unix.EpollEvent) []event {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, ev := range events {
-		c := p.conns[ev.Fd]
-		switch {
-		case c == nil:
-		case int(c.place) < len(dst) && dst[c.place].c == c:
-			dst[c.place].flags |= ev.Events
-		default:
-			c.place = int32(len(dst))
-			dst = append(dst, event{c, ev.Events})
+// turns is who is read from next. A connection that used up its turn is late: it
+// waits for the others that are, while those go first that have something new.
+type turns struct {
+	fresh []event
+	late  []*Conn // each once
+	buf   []byte
+}
+
+// add makes c late, unless it is.
+func (t *turns) add(c *Conn) {
+	if !c.late {
+		c.late = true
+		t.late = append(t.late, c)
+	}
+}
+
+// take gives a turn to all that are fresh and to the first that are late.
+func (t *turns) take() {
+	for i, ev := range t.fresh {
+		t.fresh[i] = event{} // what is over must not be held on to
+		c := ev.c
+		read := c.ready(ev.flags&unix.EPOLLIN != 0, ev.flags&(unix.EPOLLOUT|broken) != 0, ev.flags&hangUp != 0)
+		c.whole = c.whole || ev.flags&hangUp != 0
+		if read && !c.late {
+			t.read(c)
 		}
 	}
-	return dst
+	t.fresh = t.fresh[:0]
+	n := min(len(t.late), lateTurns)
+	for _, c := range t.late[:n] {
+		c.late = false
+		if c.ready(true, false, false) {
+			t.read(c)
+		}
+	}
+	left := copy(t.late, t.late[n:])
+	clear(t.late[left:])
+	t.late = t.late[:left]
+}
+
+// read gives c a turn. If there is more, it is late.
+func (t *turns) read(c *Conn) {
+	if c.readSome(t.buf, c.whole) {
+		t.add(c)
+	} else {
+		c.whole = false
+	}
 }
 
 // wait takes the events that there are.

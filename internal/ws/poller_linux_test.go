@@ -156,10 +156,12 @@ func TestEarlyCloseFrame(t *testing.T) {
 		opts := defaults()
 		opts.Engine, opts.CloseTimeout = newEngine(t, EngineConfig{Plain: tr.plain}), time.Hour
 		server, client := tr.pair(t)
-		defer func() { _ = client.Close() }()
 		c := NewConn(server, false, &opts)
 		c.Close(1001, "")
-		go func() { _, _ = io.Copy(io.Discard, client) }()
+		go func() {
+			_, _ = io.Copy(io.Discard, client)
+			_ = client.Close()
+		}()
 		wait(t, begin(c, masked(ws.OpClose, true, "\x03\xe8"), ignore).finished)
 	})
 }
@@ -182,16 +184,22 @@ func inKernel(t *testing.T, peer net.Conn) bool {
 	return false
 }
 
-// A connection is once in a turn, however many events there are for it.
+// A connection is read from once in a turn, however many events there are for it,
+// and those that used up their last turn come after those with something new.
 func TestOneTurnForEach(t *testing.T) {
 	a, b := &Conn{}, &Conn{}
-	p := &poller{conns: []*Conn{nil, nil, nil, a, b}}
-	left := []event{{b, unix.EPOLLIN}} // there was more to read
-	b.place = 0
-	got := p.lookUp(left, []unix.EpollEvent{{Fd: 3, Events: unix.EPOLLIN}, {Fd: 4, Events: unix.EPOLLRDHUP}, {Fd: 2, Events: unix.EPOLLIN}, {Fd: 3, Events: unix.EPOLLOUT}})
-	want := []event{{b, unix.EPOLLIN | unix.EPOLLRDHUP}, {a, unix.EPOLLIN | unix.EPOLLOUT}}
-	if fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("%v, want %v", got, want)
+	p := &poller{conns: []*Conn{nil, nil, nil, a, b}, pushed: []*Conn{b, a}}
+	var turns turns
+	turns.add(b) // there was more to read
+	p.lookUp(&turns, []unix.EpollEvent{{Fd: 3, Events: unix.EPOLLIN}, {Fd: 2, Events: unix.EPOLLIN}, {Fd: 99, Events: unix.EPOLLIN}})
+	if want := []event{{a, unix.EPOLLIN}}; fmt.Sprint(turns.fresh) != fmt.Sprint(want) {
+		t.Errorf("fresh: %v, want %v", turns.fresh, want)
+	}
+	if want := []*Conn{b, a}; fmt.Sprint(turns.late) != fmt.Sprint(want) {
+		t.Errorf("late: %v, want %v", turns.late, want)
+	}
+	if !a.whole || !b.whole || len(p.pushed) != 0 {
+		t.Error("what was pushed is not read to the end")
 	}
 }
 

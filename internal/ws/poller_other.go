@@ -11,7 +11,10 @@ import (
 
 func pollable(net.Conn) bool { return false }
 
-type socket struct{}
+func hungUp(net.Conn) bool { return false }
+func unsent(net.Conn) int  { return 0 }
+
+type socket struct{ poller *poller }
 
 func (*socket) send([]byte) (int, error) { return 0, errors.ErrUnsupported }
 func (*socket) recv([]byte) (int, error) { return 0, errors.ErrUnsupported }
@@ -24,5 +27,6 @@ type poller struct{}
 
 func newPoller() (*poller, error) { return nil, errors.ErrUnsupported }
 func (*poller) adopt(*Conn)       {}
+func (*poller) push(*Conn)        {}
 func (*poller) run()              {}
 func (*poller) stop()             {}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"sync"
+	"time"
 
 	"github.com/gobwas/ws"
 )
@@ -13,14 +15,14 @@ var (
 	errStopped = errors.New("connection is ending")
 	errPaused  = errors.New("connection is paused")
 	errTurn    = errors.New("others are to be read from as well")
+	errHeavy   = errors.New("a message takes long to decompress")
 	errAgain   = errors.New("nothing to read, or no room to write")
 )
 
 const readBufferSize = 16 << 10
 
-// maxTurn is how many bytes of messages are taken from a polled connection at a
-// time. What was read may hold far more than that if it is compressed.
-const maxTurn = 256 << 10
+// hangUpInterval is how often a paused connection that is not polled is looked at.
+const hangUpInterval = time.Second
 
 var readBuffers = sync.Pool{New: func() any {
 	b := make([]byte, readBufferSize)
@@ -50,29 +52,35 @@ func (c *Conn) Start(early []byte, h Handler) {
 		c.mu.Lock()
 		unread := c.unread
 		c.mu.Unlock()
-		if unread || c.behind {
-			e.running.Go(c.readAll)
+		switch {
+		case c.in.deferred:
+			c.leave()
+		case unread || c.behind:
+			c.sock.poller.push(c)
 		}
 	}
 }
 
-// ready is called by a poller when there may be something to read, or room to
-// write. It reports whether to read.
-func (c *Conn) ready(readable, writable bool) bool {
+// ready is called by a poller when there may be something to read, room to write,
+// or an end of the stream. It reports whether to read.
+func (c *Conn) ready(readable, writable, hungUp bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if writable && c.parked && c.phase != phaseDead {
 		c.parked = false
 		c.goOnLocked()
 	}
+	c.hungUp = c.hungUp || hungUp
 	switch {
-	case !readable:
+	case !readable && !hungUp:
 	case !c.started:
 		c.unread = true
 	case c.phase != phaseOpen:
 		c.wakeUpLocked() // finish reads
+	case c.paused && c.hungUp:
+		c.abortLocked(CauseLost) // nobody would notice before Resume, if ever
 	default:
-		return !c.paused // Resume reads
+		return !c.paused && !c.away // who ends that has it read
 	}
 	return false
 }
@@ -82,13 +90,13 @@ func (c *Conn) ready(readable, writable bool) bool {
 func (c *Conn) readSome(buf []byte, toTheEnd bool) bool {
 	c.reading.Lock()
 	defer c.reading.Unlock()
-	if !c.mayRead() {
+	if !c.mayRead() || !c.stays() {
 		return false
 	}
-	c.given = 0
+	c.in.spent = 0
 	if c.behind {
 		if more := c.consume(nil); !more || c.behind {
-			return more
+			return more && c.stays()
 		}
 	}
 	n, err := c.sock.recv(buf)
@@ -100,7 +108,7 @@ func (c *Conn) readSome(buf []byte, toTheEnd bool) bool {
 		return false
 	}
 	c.lastRead.Store(clock())
-	return c.consume(buf[:n]) && (n == len(buf) || toTheEnd || c.behind)
+	return c.consume(buf[:n]) && c.stays() && (n == len(buf) || toTheEnd || c.behind)
 }
 
 func (c *Conn) mayRead() bool {
@@ -109,13 +117,33 @@ func (c *Conn) mayRead() bool {
 	return c.phase == phaseOpen && !c.paused
 }
 
-// readAll reads until there is no more. The events of what came meanwhile may
-// have been lost on a connection that was not to be read from.
-func (c *Conn) readAll() {
-	buf := readBuffers.Get().(*[]byte)
-	defer readBuffers.Put(buf)
-	for c.readSome(*buf, true) { //nolint:revive // it says when
+// stays reports whether the poller goes on reading; if not, a goroutine of c's own
+// does first what takes long.
+func (c *Conn) stays() bool {
+	if c.in.deferred {
+		c.leave()
+		return false
 	}
+	return true
+}
+
+// leave has what is deferred done off the poller. Called with reading held.
+func (c *Conn) leave() {
+	c.mu.Lock()
+	c.away = true
+	c.mu.Unlock()
+	c.opts.Engine.running.Go(func() {
+		c.reading.Lock()
+		for c.in.deferred && c.mayRead() {
+			c.opts.Engine.heavily(func() { c.consume(nil) })
+			c.in.spent = 0
+		}
+		c.reading.Unlock()
+		c.mu.Lock()
+		c.away = false
+		c.mu.Unlock()
+		c.sock.poller.push(c)
+	})
 }
 
 // readPlain is the goroutine of a plain connection.
@@ -124,29 +152,38 @@ func (c *Conn) readPlain(early []byte) {
 	buf := make([]byte, 2048) // TLS: the connection holds its own as well
 	more := c.consume(early)
 	for {
-		if !more {
+		c.in.spent = 0
+		switch {
+		case !more:
 			if !c.awaitResume() {
-				break
+				c.reading.Unlock()
+				c.finish()
+				return
 			}
 			more = c.consume(nil)
-			continue
-		}
-		n, err := c.nc.Read(buf)
-		if n > 0 {
-			c.lastRead.Store(clock())
-			more = c.consume(buf[:n])
-		}
-		if err != nil {
-			c.lost()
-			break
+		case c.in.deferred:
+			c.opts.Engine.heavily(func() { more = c.consume(nil) })
+		case c.behind:
+			runtime.Gosched() // its turn is over
+			more = c.consume(nil)
+		default:
+			n, err := c.nc.Read(buf)
+			if n > 0 {
+				c.lastRead.Store(clock())
+				more = c.consume(buf[:n])
+			}
+			if err != nil {
+				c.lost()
+				more = false
+			}
 		}
 	}
-	c.reading.Unlock()
-	c.finish()
 }
 
 // awaitResume waits while c is paused. It reports false when c is ending.
 func (c *Conn) awaitResume() bool {
+	tick := time.NewTicker(hangUpInterval)
+	defer tick.Stop()
 	for {
 		c.mu.Lock()
 		open, paused := c.phase == phaseOpen, c.paused
@@ -157,7 +194,13 @@ func (c *Conn) awaitResume() bool {
 		if !open || !paused {
 			return open
 		}
-		<-c.wake
+		select {
+		case <-c.wake:
+		case <-tick.C:
+			if hungUp(c.inner()) {
+				c.lost()
+			}
+		}
 	}
 }
 
@@ -174,20 +217,23 @@ func (c *Conn) lost() {
 // go on.
 func (c *Conn) consume(b []byte) bool {
 	c.behind = false
+	if c.in.stranger && c.admitted.Load() {
+		c.in.stranger, c.in.max = false, c.opts.MaxPayload
+	}
 	err := c.in.feed(b, c.deal)
 	if err == nil {
 		return true
 	}
 	var v *violation
 	switch {
-	case errors.Is(err, errTurn):
+	case errors.Is(err, errTurn), errors.Is(err, errHeavy):
 		c.behind = true
 		return true
 	case errors.Is(err, errPaused):
 		c.behind = true
 	case errors.As(err, &v):
 		c.garbled = true
-		c.CloseFor(End{CauseViolation, v.code, v.text})
+		c.CloseFor(End{max(v.cause, CauseViolation), v.code, v.text})
 	}
 	return false
 }
@@ -207,13 +253,14 @@ func (c *Conn) deal(op ws.OpCode, payload []byte) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.paused {
-		return errPaused
+	switch {
+	case !c.paused:
+		return nil
+	case c.hungUp:
+		c.abortLocked(CauseLost)
+		return errStopped
 	}
-	if c.given += int32(len(payload)); c.given > maxTurn && c.Polled() {
-		return errTurn
-	}
-	return nil
+	return errPaused
 }
 
 // standing returns why c takes no frame any more, or nil.
@@ -242,12 +289,19 @@ func (c *Conn) peerClosed(payload []byte) error {
 	return errStopped
 }
 
+// What is read from a stranger that is told to go: so much at once, then a buffer
+// after each pause. One that goes on sending must not take time from others.
+const (
+	strangerRest  = 128 << 10
+	strangerPause = 20 * time.Millisecond
+)
+
 // readUntil calls f with what the peer sends until that fails, the stream ends,
 // ctx ends or the connection is dead, and returns why.
 func (c *Conn) readUntil(ctx context.Context, f func([]byte) error) error {
 	buf := readBuffers.Get().(*[]byte)
 	defer readBuffers.Put(buf)
-	for {
+	for total := 0; ; {
 		// First, or a peer that sends without a pause would not let it end.
 		if err := c.ended(ctx); err != nil {
 			return err
@@ -260,6 +314,14 @@ func (c *Conn) readUntil(ctx context.Context, f func([]byte) error) error {
 		}
 		if err != nil {
 			return err
+		}
+		if total += n; total <= strangerRest || c.admitted.Load() || c.opts.StrangerPayload == 0 {
+			runtime.Gosched()
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(strangerPause):
 		}
 	}
 }

@@ -125,16 +125,48 @@ func (s *socket) unsent() int {
 		return 0
 	}
 	defer s.release()
-	n, err := unix.IoctlGetInt(int(s.fd), unix.SIOCOUTQ)
-	if err != nil || n == 0 {
-		return 0
-	}
+	return unsentBy(int(s.fd))
+}
+
+// unsent returns the same for a connection of package net's, if that is possible.
+func unsent(nc net.Conn) (n int) {
+	withDescriptor(nc, func(fd int) { n = unsentBy(fd) })
+	return n
+}
+
+func unsentBy(fd int) int {
+	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
 	// The count stays what it was when the connection is broken.
-	state := []unix.PollFd{{Fd: s.fd}}
-	if _, err := unix.Poll(state, 0); err == nil && state[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0 {
+	if err != nil || n == 0 || polled(fd, 0)&(unix.POLLERR|unix.POLLHUP) != 0 {
 		return 0
 	}
 	return n
+}
+
+// hungUp reports whether the peer of a connection of package net's has ended its
+// side, or the connection is broken.
+func hungUp(nc net.Conn) (is bool) {
+	withDescriptor(nc, func(fd int) {
+		is = polled(fd, unix.POLLRDHUP)&(unix.POLLRDHUP|unix.POLLERR|unix.POLLHUP) != 0
+	})
+	return is
+}
+
+func withDescriptor(nc net.Conn, f func(fd int)) {
+	if s, ok := nc.(syscall.Conn); ok {
+		if raw, err := s.SyscallConn(); err == nil {
+			_ = raw.Control(func(fd uintptr) { f(int(fd)) }) // if not, it is closed
+		}
+	}
+}
+
+// polled returns which of events, and of those that nobody asks for, hold.
+func polled(fd int, events int16) int16 {
+	state := []unix.PollFd{{Fd: int32(fd), Events: events}}
+	if _, err := unix.Poll(state, 0); err != nil {
+		return 0
+	}
+	return state[0].Revents
 }
 
 // closeWrite ends the stream to the peer.

@@ -83,11 +83,20 @@ func (c *Conn) write(j *joiner) bool {
 	return again
 }
 
-func (c *Conn) send(b []byte) (int, error) {
+func (c *Conn) send(b []byte) (n int, err error) {
 	if c.Polled() {
 		return c.sock.send(b)
 	}
-	return c.nc.Write(b)
+	// In pieces, or nobody could tell a peer that takes a large message slowly from
+	// one that takes nothing.
+	for n < len(b) && err == nil {
+		c.progress.Store(clock())
+		var wrote int
+		wrote, err = c.nc.Write(b[n:min(n+chunk, len(b))])
+		n += wrote
+	}
+	c.progress.Store(0)
+	return n, err
 }
 
 // take copies to j what goes into the next send. It reports false when c is not
@@ -109,7 +118,7 @@ func (c *Conn) take(j *joiner) bool {
 		n := fit(waiting)
 		j.batch = append(j.batch, waiting[:n]...)
 		if c.pongAt <= c.backlog.head+n {
-			c.pongAt = 0 // too late to be replaced
+			c.pongAt, c.pongs = 0, 0 // too late to be replaced
 		}
 	}
 	return true
@@ -163,9 +172,13 @@ func (c *Conn) sent(j *joiner, b []byte, n int) (again, full bool) {
 		c.consumeLocked(written)
 	}
 	if n < len(b) {
+		if n > 0 || !c.blocked {
+			c.progress.Store(clock())
+		}
 		c.blocked, c.parked = true, true
 		return false, true
 	}
+	c.progress.Store(0)
 	return !c.idleLocked(), false
 }
 

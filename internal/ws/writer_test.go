@@ -51,7 +51,7 @@ func TestOrderOfConcurrentSenders(t *testing.T) {
 				p.expect(t, ws.OpClose, closeBody(1000, ""))
 				p.mu.Lock()
 				defer p.mu.Unlock()
-				if p.queued != 0 && p.queued != 4 { // the close frame is taken off last
+				if p.queued != 0 && p.queued != closeFrame(1000, "").cost() { // which is taken off last
 					t.Errorf("%d bytes are still on the account", p.queued)
 				}
 			})
@@ -190,7 +190,7 @@ func TestCloseComesLast(t *testing.T) {
 	})
 }
 
-// A peer that pings and does not read makes one pong wait, not thousands.
+// A peer that pings and does not read makes a few pongs wait, not thousands.
 func TestPingFlood(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		p := serve(t, tr, defaults())
@@ -208,7 +208,7 @@ func TestPingFlood(t *testing.T) {
 			waiting = len(p.backlog.waiting())
 		}
 		p.mu.Unlock()
-		if waiting > 2 { // the large message may be one
+		if waiting > maxPongs+1 { // the large message may be one
 			t.Errorf("%d messages wait", waiting)
 		}
 		if f := p.receive(t); len(f.Payload) != 30<<20 {
