@@ -72,6 +72,7 @@ func (s *Server) admit(c *client, id *Client, session *Session) bool {
 	}
 	c.stopTimerLocked()
 	c.state, c.identity, c.session = StateAuthenticated, id, session
+	c.conn.Admit()
 	c.conn.Hold()
 	if session != nil {
 		c.conn.Seal(s.sealer(c, id, session))

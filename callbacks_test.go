@@ -211,7 +211,7 @@ func TestFullQueueStopsReading(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				release := make(chan struct{})
 				h := &heard{}
-				n := startMem(t, ignis.Config{OnMessage: func(ctx context.Context, c *ignis.Client, m wire.Message) error {
+				n := startMem(t, ignis.Config{BehindTimeout: time.Hour, OnMessage: func(ctx context.Context, c *ignis.Client, m wire.Message) error {
 					<-release
 					return h.message(ctx, c, m)
 				}})
@@ -245,7 +245,7 @@ func TestFullQueueStopsReading(t *testing.T) {
 func TestQuietAfterAFullQueue(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
-		n := startMem(t, ignis.Config{HeartbeatTimeout: time.Hour, OnMessage: func(context.Context, *ignis.Client, wire.Message) error {
+		n := startMem(t, ignis.Config{HeartbeatTimeout: time.Hour, BehindTimeout: time.Hour, OnMessage: func(context.Context, *ignis.Client, wire.Message) error {
 			<-release
 			return nil
 		}})

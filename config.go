@@ -19,10 +19,12 @@ import (
 // The callbacks of one client never run at the same time: it is authenticated,
 // connects, joins and leaves rooms and sends messages in the order in which it
 // asked for that, and disconnects last. Callbacks of different clients run
-// concurrently. A callback's context lasts until its client goes away; with more
-// than 64 messages waiting for a callback the client is not read from, and its
-// going is noticed when the callback returns. A callback that takes its time
-// makes only its own client wait; one that panics is logged and counted.
+// concurrently. A callback's context lasts until its client goes away. With more
+// than 64 messages, or 256 KiB, waiting for a callback the client is not read from
+// until half of that is left. A client that goes away meanwhile, or for which that
+// takes longer than BehindTimeout, is released: the messages that wait are dropped
+// and counted in Stats.Unhandled. A callback that takes its time makes only its own
+// client wait; one that panics is logged and counted.
 type Config struct {
 	// Authenticate decides who a client is from what it sent. An error that
 	// wraps ErrUnauthenticated rejects the client; any other error does too and
@@ -91,9 +93,24 @@ type Config struct {
 	// MaxPayload is the size in bytes of the largest message that a client may
 	// send; a larger one closes it with 1009. 0: 128 KiB.
 	MaxPayload int
+	// AuthMaxPayload is the size in bytes of the largest message that a client may
+	// send before it is authenticated, credentials included; a larger one closes it
+	// with 1009. 0: 8 KiB. More than MaxPayload counts as that.
+	AuthMaxPayload int
+	// AuthMaxFrames is how many WebSocket frames, heartbeats and pings among them, a
+	// client may send before it is authenticated; one more closes it with 4007.
+	// 0: 64.
+	AuthMaxFrames int
+	// AuthMaxMistakes is how many messages that get an error, or no answer at all, a
+	// client may send before it is authenticated; one more closes it with 4007.
+	// 0: 8.
+	AuthMaxMistakes int
 	// BackpressureLimit is how many bytes may wait for one client that does not
-	// read as fast as it is sent to. A burst that the server has not come to
-	// write yet may be four times that. 0: 1 MiB.
+	// read as fast as it is sent to. A message counts 160 bytes more than its frame
+	// has, which is what it takes in memory. The socket's buffer takes up to half of
+	// the limit beside that. A burst that the server has not come to write yet may be
+	// four times the limit, and a single message may be larger, unless the client is
+	// encrypted: it would need a copy of its own. 0: 1 MiB.
 	BackpressureLimit int
 	// DropWhenFull makes messages over the limit be dropped, each counted. The
 	// default is to cut such a client off: it then knows that it missed
@@ -111,6 +128,13 @@ type Config struct {
 	// answer to a ping. Pings are sent after half of it. 0: 60 s. Negative: no
 	// pings and no such limit.
 	IdleTimeout time.Duration
+	// WriteTimeout is how long a client may take nothing of what waits for it before
+	// it is cut off, whatever it sends meanwhile. Looked at every eighth of it or of
+	// another timeout. 0: 30 s.
+	WriteTimeout time.Duration
+	// BehindTimeout is how long a client may not be read from because its messages
+	// wait for a callback; then it is closed with 4007. 0: 60 s.
+	BehindTimeout time.Duration
 	// CloseTimeout is how long a client may take to answer a close frame. 0: 3 s.
 	// More than ShutdownTimeout counts as that.
 	CloseTimeout time.Duration
@@ -171,6 +195,9 @@ func (c Config) withDefaults() (Config, error) {
 		{"MaxRooms", &c.MaxRooms, 128},
 		{"MaxRoomsPerRequest", &c.MaxRoomsPerRequest, 128},
 		{"MaxPayload", &c.MaxPayload, wire.DefaultMaxPayload},
+		{"AuthMaxPayload", &c.AuthMaxPayload, wire.DefaultAuthMaxPayload},
+		{"AuthMaxFrames", &c.AuthMaxFrames, wire.DefaultAuthMaxFrames},
+		{"AuthMaxMistakes", &c.AuthMaxMistakes, wire.DefaultAuthMaxMistakes},
 		{"BackpressureLimit", &c.BackpressureLimit, wire.DefaultBackpressureLimit},
 		{"EncryptedBatchLimit", &c.EncryptedBatchLimit, 10},
 	}
@@ -193,6 +220,8 @@ func (c Config) withDefaults() (Config, error) {
 		{"AuthTimeout", &c.AuthTimeout, wire.DefaultAuthTimeout},
 		{"HeartbeatInterval", &c.HeartbeatInterval, wire.DefaultHeartbeatInterval},
 		{"HeartbeatTimeout", &c.HeartbeatTimeout, wire.DefaultHeartbeatTimeout},
+		{"WriteTimeout", &c.WriteTimeout, wire.DefaultWriteTimeout},
+		{"BehindTimeout", &c.BehindTimeout, wire.DefaultBehindTimeout},
 		{"CloseTimeout", &c.CloseTimeout, 3 * time.Second},
 		{"TransformTimeout", &c.TransformTimeout, 10 * time.Second},
 		{"ShutdownTimeout", &c.ShutdownTimeout, 10 * time.Second},
@@ -213,11 +242,18 @@ func (c Config) withDefaults() (Config, error) {
 	return c, nil
 }
 
+// minSendBuffer is what a socket needs to be written to in pieces of a sensible
+// size, in bytes.
+const minSendBuffer = 16 << 10
+
 // transport returns what the connections of a server have in common.
 func (c Config) transport() ws.Options {
 	return ws.Options{
 		MaxPayload:        c.MaxPayload,
+		StrangerPayload:   c.AuthMaxPayload,
+		StrangerFrames:    c.AuthMaxFrames,
 		BackpressureLimit: c.BackpressureLimit,
+		SendBuffer:        max(c.BackpressureLimit/4, minSendBuffer), // Linux doubles it
 		DropWhenFull:      c.DropWhenFull,
 		CloseTimeout:      c.CloseTimeout,
 	}

@@ -22,11 +22,12 @@ type client struct {
 	connectedAt time.Time
 
 	lastActivity atomic.Int64 // the server's uptime at the last message, in nanoseconds
-	stalled      atomic.Bool  // not read from, because its callbacks are behind
+	behindSince  atomic.Int64 // the uptime when its callbacks were so far behind that it is not read from; 0: it is
 
 	mu       sync.Mutex
 	state    State
 	gone     bool
+	mistakes int32       // before authentication
 	identity *Client     // set when authenticated
 	session  *Session    // set when encrypted
 	timer    *time.Timer // for authentication; nil when that is over
@@ -89,10 +90,16 @@ func (s *Server) disconnected(c *client, end ws.End) {
 	c.state = StateDisconnected
 	c.end = d
 	(*callContext)(c).endLocked()
+	if c.behindSince.Load() != 0 {
+		s.counts.unhandled.Add(uint64(c.jobs.drop()))
+	}
 	// Whoever does its jobs calls the callback after the last of them.
 	due := c.identity != nil && c.jobs == nil
 	c.mu.Unlock()
 	s.counts.disconnected(d.Cause)
+	if end.Cause == ws.CauseStranger {
+		s.info("client closed: it sent too much before it was authenticated", "client", c.member.ID, "remote", c.remote)
+	}
 	s.cfg.Logger.Debug("client disconnected", "client", c.member.ID, "cause", d.Cause, "code", d.Code)
 	if due {
 		s.tasks.Go(func() { s.callDisconnect(c) })
@@ -126,20 +133,54 @@ func (c *client) stopTimerLocked() {
 	}
 }
 
-// sendError sends an error event. Before authentication it is the only event
-// that a client gets, and always in clear.
+// answers are the error events, made once: what a client does wrong should cost the
+// server less than the client.
+type answers map[string]answer
+
+type answer struct{ sealed, clear *ws.Message }
+
+func newAnswers() answers {
+	a := make(answers)
+	for _, text := range []string{
+		wire.ErrorFormat, wire.ErrorUnauthenticated, wire.ErrorAuthenticated, wire.ErrorRejected,
+		wire.ErrorAuthentication, wire.ErrorHandshake, wire.ErrorEncryptedMessage, wire.ErrorClear,
+	} {
+		data, _ := json.Marshal(struct { // a string always encodes
+			Message string `json:"message"`
+		}{text})
+		m := frame(wire.EventError, data)
+		a[text] = answer{m, m.Clear()}
+	}
+	return a
+}
+
+// sendError sends an error event with one of the protocol's texts. Before
+// authentication it is the only event that a client gets, and never sealed.
 func (s *Server) sendError(c *client, text string) {
-	data, _ := json.Marshal(struct { // a string always encodes
-		Message string `json:"message"`
-	}{text})
-	m := frame(wire.EventError, data)
-	c.mu.Lock() // or it could be queued, in clear, behind a connected event
+	c.mu.Lock() // or it could be queued, not sealed, behind a connected event
+	m := s.answers[text].sealed
 	if c.identity == nil {
-		m = m.Clear()
+		m = s.answers[text].clear
 	}
 	t := c.conn.Enqueue(m)
 	c.mu.Unlock()
 	s.enqueued(c, t)
+}
+
+// mistake counts a message that a client should not have sent before it is
+// authenticated, and closes it after too many.
+func (s *Server) mistake(c *client) {
+	c.mu.Lock()
+	over := c.state < StateAuthenticated && int(c.mistakes) >= s.cfg.AuthMaxMistakes
+	if c.state < StateAuthenticated {
+		c.mistakes++
+	}
+	c.mu.Unlock()
+	if over {
+		c.conn.CloseFor(ws.End{
+			Cause: ws.CauseStranger, Code: wire.CloseTooManyMessages, Reason: wire.CloseReason(wire.CloseTooManyMessages),
+		})
+	}
 }
 
 // silence returns for how long c has sent no message.
@@ -186,6 +227,12 @@ func causeText(end ws.End) string {
 		return "idle timeout"
 	case ws.CauseSealing:
 		return "sealing timeout"
+	case ws.CauseStranger:
+		return "too much before authentication"
+	case ws.CauseBehind:
+		return "callbacks behind"
+	case ws.CauseStuck:
+		return "write timeout"
 	case ws.CauseServerClosed:
 		return "server closed"
 	case ws.CauseRule:

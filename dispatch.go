@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"unicode/utf8"
 
 	"github.com/ignis-go/ignis/wire"
 )
@@ -15,24 +16,24 @@ import (
 func (s *Server) dispatch(c *client, payload []byte, binary bool) {
 	s.counts.received.Add(1)
 	c.lastActivity.Store(s.uptime())
-	if binary {
-		payload = []byte(string([]rune(string(payload)))) // as UTF-8, with U+FFFD for what is none
+	if binary && !utf8.Valid(payload) {
+		payload = []byte(string([]rune(string(payload)))) // with U+FFFD for what is not UTF-8
 	}
 	m, err := wire.DecodeMessage(payload)
 	switch {
 	case errors.Is(err, wire.ErrFormat):
 		s.counts.malformed.Add(1)
 		s.sendError(c, wire.ErrorFormat)
+		s.mistake(c)
 		return
 	case err != nil:
 		s.counts.ignored.Add(1)
+		s.mistake(c)
 		s.cfg.Logger.Debug("message dropped", "client", c.member.ID, "error", err)
 		return
 	case m.Event == wire.EventHeartbeat:
 		return
 	}
-	m.Data = bytes.Clone(m.Data) // the payload is the transport's
-
 	c.mu.Lock()
 	state := c.state
 	if m.Event == wire.EventAuthenticate && state == StateUnauthorized {
@@ -45,16 +46,20 @@ func (s *Server) dispatch(c *client, payload []byte, binary bool) {
 
 	switch {
 	case m.Event == wire.EventAuthenticate && state == StateUnauthorized:
+		m.Data = bytes.Clone(m.Data) // the payload is the transport's
 		s.push(c, job{jobAuthenticate, m})
 	case m.Event == wire.EventAuthenticate:
 		s.sendError(c, wire.ErrorAuthenticated)
+		s.mistake(c)
 	case state != StateAuthenticated:
 		s.counts.unauthenticated.Add(1)
 		s.sendError(c, wire.ErrorUnauthenticated)
+		s.mistake(c)
 	case s.cfg.Encryption == EncryptionRequired && !wire.ServerOnly(m.Event) && !system(m.Event):
 		s.counts.badEncrypted.Add(1)
 		s.sendError(c, wire.ErrorClear)
 	default:
+		m.Data = bytes.Clone(m.Data)
 		s.dispatchAuthenticated(c, m)
 	}
 }

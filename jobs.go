@@ -20,7 +20,7 @@ const (
 // appends. Guarded by client.mu.
 type jobs struct {
 	queue []job
-	head  int // before it there is nothing any more
+	head  int // index of the next job
 	bytes int
 }
 
@@ -63,10 +63,21 @@ func (s *Server) push(c *client, j job) {
 	}
 	q.queue = append(q.queue, j)
 	q.bytes += j.size()
-	if q.full() && !c.stalled.Load() {
-		c.stalled.Store(true)
+	if q.full() && c.behindSince.Load() == 0 {
+		c.behindSince.Store(max(s.uptime(), 1))
 		c.conn.Pause()
 	}
+}
+
+// drop forgets all jobs that have not begun, and returns how many those are.
+func (q *jobs) drop() int {
+	if q == nil {
+		return 0
+	}
+	n := len(q.queue) - q.head
+	clear(q.queue)
+	q.queue, q.head, q.bytes = q.queue[:0], 0, 0
+	return n
 }
 
 func (q *jobs) full() bool { return len(q.queue)-q.head >= maxJobs || q.bytes >= maxJobBytes }
@@ -91,10 +102,10 @@ func (c *client) pop() (j job, ok, gone bool) {
 	q.queue[q.head] = job{}
 	q.head++
 	q.bytes -= j.size()
-	if c.stalled.Load() && q.eased() {
+	if c.behindSince.Load() != 0 && q.eased() {
 		// The sweeps must not hold the time against it in which nobody listened.
 		c.lastActivity.Store(c.server.uptime())
-		c.stalled.Store(false)
+		c.behindSince.Store(0)
 		c.conn.Resume()
 	}
 	return j, true, false

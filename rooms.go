@@ -2,7 +2,6 @@ package ignis
 
 import (
 	"context"
-	"encoding/json"
 	"math"
 	"slices"
 	"strings"
@@ -95,26 +94,15 @@ func (s *Server) leave(c *client, m wire.Message) {
 }
 
 // roomNames reads the data of a join or leave: {rooms: string[]}. It returns
-// each name once, how many were no strings, and how many were over the limit.
+// each name once, how many were not strings, and how many were over the limit.
 func (s *Server) roomNames(m wire.Message) (names []string, bad, many int, ok bool) {
-	var data map[string]json.RawMessage // a struct would fold the case of keys
-	var rooms []json.RawMessage
-	if json.Unmarshal(m.Data, &data) != nil || json.Unmarshal(data["rooms"], &rooms) != nil || rooms == nil {
-		return nil, 0, 0, false
-	}
-	if many = max(0, len(rooms)-s.cfg.MaxRoomsPerRequest); many > 0 {
-		rooms = rooms[:s.cfg.MaxRoomsPerRequest]
-	}
-	for _, r := range rooms {
-		var name *string
-		switch {
-		case json.Unmarshal(r, &name) != nil || name == nil:
-			bad++
-		case !slices.Contains(names, *name):
-			names = append(names, *name)
+	asked, bad, many, ok := wire.DecodeRooms(m.Data, s.cfg.MaxRoomsPerRequest)
+	for _, name := range asked {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
 		}
 	}
-	return names, bad, many, true
+	return names, bad, many, ok
 }
 
 // validRoomName reports whether a client may ask for a room of that name.

@@ -34,6 +34,8 @@ type Server struct {
 	counts counters
 	limit  logLimit
 
+	answers answers
+
 	transforms chan struct{} // has an element for each that is running
 
 	// newContext returns a context that ends with the shutdown; set before ready.
@@ -69,6 +71,7 @@ func New(cfg Config) (*Server, error) {
 		ready:    make(chan struct{}),
 		stopping: make(chan struct{}),
 		done:     make(chan struct{}),
+		answers:  newAnswers(),
 
 		transforms: make(chan struct{}, min(cfg.EncryptedBatchLimit, 1<<20)),
 	}
@@ -149,17 +152,14 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) watch(ctx context.Context, busFailed <-chan error) error {
 	heartbeat := time.NewTicker(s.cfg.HeartbeatInterval)
 	defer heartbeat.Stop()
-	idle := &time.Ticker{}
-	if s.cfg.IdleTimeout > 0 {
-		idle = time.NewTicker(max(s.cfg.IdleTimeout/8, time.Millisecond))
-		defer idle.Stop()
-	}
+	limits := time.NewTicker(s.limitInterval())
+	defer limits.Stop()
 	for {
 		select {
 		case <-heartbeat.C:
 			s.sweepSilent()
-		case <-idle.C:
-			s.sweepIdle()
+		case <-limits.C:
+			s.sweepLimits()
 		case <-ctx.Done():
 			return nil
 		case <-s.stopping:

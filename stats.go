@@ -26,6 +26,7 @@ type Stats struct {
 	Malformed       uint64            // of those, not JSON
 	Ignored         uint64            // of those, JSON but nothing to act on
 	Unauthenticated uint64            // of those, before authentication
+	Unhandled       uint64            // of those, dropped because their client went or was too far behind
 	BadEncrypted    uint64            // of those, not to be opened, or in clear and not to be
 	RefusedJoins    map[string]uint64 // rooms not joined, by reason
 	RefusedLeaves   uint64            // rooms not left: more names than one request may have
@@ -48,7 +49,7 @@ type Stats struct {
 type counters struct {
 	connections, refusedUpgrade, refusedOrigin, refusedAuth atomic.Uint64
 	received, messages, malformed, ignored                  atomic.Uint64
-	unauthenticated, badEncrypted, refusedLeaves            atomic.Uint64
+	unauthenticated, badEncrypted, refusedLeaves, unhandled atomic.Uint64
 	sent, droppedFull, droppedClosing, sealFailures         atomic.Uint64
 	callbackErrors, panics                                  atomic.Uint64
 	busPublished, busRefused                                atomic.Uint64
@@ -93,7 +94,7 @@ func (s *Server) Stats() Stats {
 		RefusedUpgrade: n.refusedUpgrade.Load(), RefusedOrigin: n.refusedOrigin.Load(), RefusedAuth: n.refusedAuth.Load(),
 		Received: n.received.Load(), Messages: n.messages.Load(), Malformed: n.malformed.Load(),
 		Ignored: n.ignored.Load(), Unauthenticated: n.unauthenticated.Load(), BadEncrypted: n.badEncrypted.Load(),
-		RefusedLeaves: n.refusedLeaves.Load(), Sent: n.sent.Load(),
+		RefusedLeaves: n.refusedLeaves.Load(), Unhandled: n.unhandled.Load(), Sent: n.sent.Load(),
 		Dropped: map[string]uint64{
 			"backpressure":       n.droppedFull.Load(),
 			"connection closing": n.droppedClosing.Load(),

@@ -1,6 +1,8 @@
 package ignis
 
 import (
+	"time"
+
 	"github.com/ignis-go/ignis/internal/ws"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -10,24 +12,52 @@ import (
 // application.
 func (s *Server) sweepSilent() {
 	for _, c := range s.reg.AppendActive(nil) {
-		// What a stalled client has sent waits unread, heartbeats too.
-		if c.silence() > s.cfg.HeartbeatTimeout && !c.stalled.Load() {
+		// What a client has sent that is not read from waits, heartbeats too.
+		if c.silence() > s.cfg.HeartbeatTimeout && c.behindSince.Load() == 0 {
 			c.close(wire.CloseHeartbeatTimeout)
 		}
 	}
 }
 
-// sweepIdle pings clients that nothing was heard from for a while, and drops
-// those that did not answer.
-func (s *Server) sweepIdle() {
+// limitInterval is how often sweepLimits is called.
+func (s *Server) limitInterval() time.Duration {
+	shortest := min(s.cfg.WriteTimeout, s.cfg.BehindTimeout)
+	if s.cfg.IdleTimeout > 0 {
+		shortest = min(shortest, s.cfg.IdleTimeout)
+	}
+	return max(shortest/8, time.Millisecond)
+}
+
+// sweepLimits ends clients that take nothing, that are too far behind, or that
+// nothing was heard from, and pings those that are quiet.
+func (s *Server) sweepLimits() {
+	now := s.uptime()
 	for _, c := range s.reg.AppendAll(nil) {
-		idle := min(c.conn.SinceRead(), c.silence())
+		since := c.behindSince.Load()
 		switch {
-		case c.stalled.Load() || idle < s.cfg.IdleTimeout/2:
-		case idle >= s.cfg.IdleTimeout:
-			c.conn.Abort(ws.CauseIdle)
-		default:
-			c.conn.Ping()
+		case c.conn.Stuck() >= s.cfg.WriteTimeout:
+			s.warn("client cut off: it takes nothing of what waits for it", "client", c.member.ID)
+			c.conn.Abort(ws.CauseStuck)
+		case since == 0:
+			s.checkIdle(c)
+		case time.Duration(now-since) >= s.cfg.BehindTimeout:
+			s.warn("client closed: its messages were not handled in time", "client", c.member.ID)
+			c.conn.CloseFor(ws.End{
+				Cause: ws.CauseBehind, Code: wire.CloseTooManyMessages, Reason: wire.CloseReason(wire.CloseTooManyMessages),
+			})
 		}
+	}
+}
+
+// checkIdle pings a client that nothing was heard from for a while, and drops one
+// that did not answer.
+func (s *Server) checkIdle(c *client) {
+	idle := min(c.conn.SinceRead(), c.silence())
+	switch {
+	case s.cfg.IdleTimeout <= 0 || idle < s.cfg.IdleTimeout/2:
+	case idle >= s.cfg.IdleTimeout:
+		c.conn.Abort(ws.CauseIdle)
+	default:
+		c.conn.Ping()
 	}
 }

@@ -42,6 +42,21 @@ func eachField(text []byte, f func(key, value []byte)) error {
 	return s.end()
 }
 
+// eachElement calls f with each element of the JSON array text, which has been
+// through a scanner.
+func eachElement(text []byte, f func(value []byte)) {
+	s := scanner{text: text}
+	s.take('[')
+	for s.space(); !s.take(']') && s.err == nil; s.space() {
+		if s.take(',') {
+			s.space()
+		}
+		start := s.pos
+		s.value(0)
+		f(text[start:s.pos])
+	}
+}
+
 // requireString decodes a JSON string that must be there and not be empty.
 func requireString(value []byte, field string) (string, error) {
 	s, ok := stringValue(value)
@@ -71,26 +86,16 @@ func stringsValue(value []byte) (list []string, ok bool) {
 	if string(value) == "null" {
 		return nil, true
 	}
-	s := scanner{text: value}
-	if !s.take('[') {
+	if len(value) == 0 || value[0] != '[' {
 		return nil, false
 	}
-	list = []string{}
-	for s.space(); !s.take(']'); s.space() {
-		if len(list) > 0 {
-			s.take(',')
-			s.space()
-		}
-		if s.peek() != '"' {
-			return nil, false
-		}
-		start := s.pos
-		s.str()
-		item, ok := stringValue(value[start:s.pos])
-		if !ok {
-			return nil, false
-		}
-		list = append(list, item)
+	list, ok = []string{}, true
+	eachElement(value, func(element []byte) {
+		item, is := stringValue(element)
+		list, ok = append(list, item), ok && is
+	})
+	if !ok {
+		return nil, false
 	}
 	return list, true
 }

@@ -91,6 +91,34 @@ func DecodeAuthentication(data json.RawMessage) (a Authentication) {
 	return a
 }
 
+// DecodeRooms reads the data of a join or leave event, {rooms: string[]}. It decodes
+// at most limit elements. It returns the names, how many elements were not strings,
+// and how many were over the limit. Ok is false for data of another shape.
+func DecodeRooms(data json.RawMessage, limit int) (names []string, bad, over int, ok bool) {
+	var list []byte
+	err := eachField(data, func(key, value []byte) {
+		if string(key) == "rooms" {
+			list = value
+		}
+	})
+	if err != nil || len(list) == 0 || list[0] != '[' {
+		return nil, 0, 0, false
+	}
+	n := 0
+	eachElement(list, func(value []byte) {
+		if n++; n > limit {
+			over++
+			return
+		}
+		if name, ok := stringValue(value); ok {
+			names = append(names, name)
+		} else {
+			bad++
+		}
+	})
+	return names, bad, over, true
+}
+
 // AppendMessage appends the JSON text of a message to dst, keys in the order
 // event, data, id. Absent data and an empty id are left out. The data must be
 // valid JSON; see [EncodeData].

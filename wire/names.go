@@ -43,6 +43,7 @@ const (
 	CloseHeartbeatTimeout   uint16 = 4002
 	CloseAuthFailed         uint16 = 4003
 	CloseEncryptionRequired uint16 = 4004
+	CloseTooManyMessages    uint16 = 4007
 )
 
 // CloseReason returns the reason text that goes with one of this package's
@@ -59,6 +60,8 @@ func CloseReason(code uint16) string {
 		return "Authentication failed"
 	case CloseEncryptionRequired:
 		return "Encryption required"
+	case CloseTooManyMessages:
+		return "Too many messages"
 	}
 	return ""
 }
@@ -67,11 +70,16 @@ func CloseReason(code uint16) string {
 const (
 	DefaultPath              = "/ws"
 	DefaultMaxPayload        = 128 << 10 // bytes of one message from a client
+	DefaultAuthMaxPayload    = 8 << 10   // the same before authentication
+	DefaultAuthMaxFrames     = 64        // from a client before authentication
+	DefaultAuthMaxMistakes   = 8         // of a client before authentication
 	DefaultBackpressureLimit = 1 << 20   // bytes waiting for one client
 	DefaultAuthTimeout       = 5 * time.Second
 	DefaultHeartbeatInterval = 30 * time.Second
 	DefaultHeartbeatTimeout  = 90 * time.Second
 	DefaultIdleTimeout       = 60 * time.Second
+	DefaultWriteTimeout      = 30 * time.Second
+	DefaultBehindTimeout     = 60 * time.Second
 
 	// AuthTimeoutFactor times the authentication timeout is what authentication
 	// and handshake may take together once the client has asked for it.
