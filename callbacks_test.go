@@ -300,8 +300,8 @@ func TestFullQueueAndClose(t *testing.T) {
 		if got := p.got(); !slices.Contains(got, "<close 4000 enough>") || n.Stats().Clients != 0 {
 			t.Errorf("received %q", got)
 		}
-		if s := n.Stats(); s.Received != 1+s.Messages+s.Ignored {
-			t.Errorf("%d messages received, %d handled and %d ignored", s.Received, s.Messages, s.Ignored)
+		if s := n.Stats(); s.Received != 1+s.Messages+s.Ignored+s.Unhandled || s.Unhandled != 64 {
+			t.Errorf("%d messages received, %d handled, %d ignored and %d dropped", s.Received, s.Messages, s.Ignored, s.Unhandled)
 		}
 	})
 }

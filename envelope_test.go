@@ -61,7 +61,7 @@ var inputs = []struct {
 	{"two values", `{"event":"x"}{"event":"y"}`, wire.ErrorFormat, wire.ErrorFormat, ""},
 	{"nested at the limit", `{"event":"x","data":` + nested(wire.MaxDepth) + `}`, wire.ErrorUnauthenticated, "", "x|" + nested(wire.MaxDepth) + "|"},
 	{"nested beyond the limit", `{"event":"x","data":` + nested(wire.MaxDepth+1) + `}`, wire.ErrorFormat, wire.ErrorFormat, ""},
-	{"nested without end", strings.Repeat("[", 100_000), wire.ErrorFormat, wire.ErrorFormat, ""},
+	{"nested without end", strings.Repeat("[", 8000), wire.ErrorFormat, wire.ErrorFormat, ""},
 	{"a number", `5`, "", "", ""},
 	{"null", `null`, "", "", ""},
 	{"an array", `[{"event":"x"}]`, "", "", ""},

@@ -101,7 +101,7 @@ func TestAuthenticationTakesTooLong(t *testing.T) {
 // Asking again does not give a client more time.
 func TestAskingAgainDoesNotProlong(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		n := startMem(t, ignis.Config{Authenticate: func(ctx context.Context, _ ignis.Credentials) (ignis.Identity, error) {
+		n := startMem(t, ignis.Config{AuthMaxMistakes: 14, Authenticate: func(ctx context.Context, _ ignis.Credentials) (ignis.Identity, error) {
 			return ignis.Identity{}, hang(ctx)
 		}})
 		p := n.connect()

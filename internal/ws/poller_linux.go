@@ -208,6 +208,7 @@ func (t *turns) add(c *Conn) {
 
 // take gives a turn to all that are fresh and to the first that are late.
 func (t *turns) take() {
+	n := min(len(t.late), lateTurns)
 	for i, ev := range t.fresh {
 		t.fresh[i] = event{} // what is over must not be held on to
 		c := ev.c
@@ -218,7 +219,6 @@ func (t *turns) take() {
 		}
 	}
 	t.fresh = t.fresh[:0]
-	n := min(len(t.late), lateTurns)
 	for _, c := range t.late[:n] {
 		c.late = false
 		if c.ready(true, false, false) {

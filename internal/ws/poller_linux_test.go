@@ -184,6 +184,37 @@ func inKernel(t *testing.T, peer net.Conn) bool {
 	return false
 }
 
+// What the kernel takes for a peer that does not read is bounded, and a peer that
+// takes some of it makes progress.
+func TestSendBufferAndProgress(t *testing.T) {
+	for _, tr := range []transport{transports[0], transports[2], transports[4]} {
+		t.Run(tr.name, func(t *testing.T) {
+			opts := defaults()
+			opts.SendBuffer = 64 << 10
+			p := serve(t, tr, opts)
+			for range 1000 {
+				p.Enqueue(text(strings.Repeat("x", 32<<10)))
+			}
+			until(t, "the socket to be full", func() bool { return p.Stuck() > 10*time.Millisecond })
+			if n := p.unsent(); n == 0 || n > 4*opts.SendBuffer {
+				t.Errorf("%d bytes are in the kernel", n)
+			}
+			read := make(chan struct{})
+			go func() {
+				defer close(read)
+				for range 200 {
+					p.receive(t)
+				}
+			}()
+			wait(t, read)
+			until(t, "progress", func() bool { return p.Stuck() == 0 })
+			until(t, "the socket to be full again", func() bool { return p.Stuck() > 10*time.Millisecond })
+			p.Abort(CauseStuck)
+			p.expectServed(t, End{Cause: CauseStuck, Code: 1006})
+		})
+	}
+}
+
 // A connection is read from once in a turn, however many events there are for it,
 // and those that used up their last turn come after those with something new.
 func TestOneTurnForEach(t *testing.T) {

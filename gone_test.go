@@ -1,0 +1,120 @@
+package ignis_test
+
+import (
+	"context"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// A client that hangs up while it is not read from is let go at once: its callback's
+// context ends, and what waited for a callback is dropped.
+func TestHangUpWhileCallbacksAreBehind(t *testing.T) {
+	for name, leave := range map[string]func(net.Conn){
+		"hangs up": func(c net.Conn) { _ = c.Close() },
+		"resets": func(c net.Conn) {
+			_ = c.(*net.TCPConn).SetLinger(0)
+			_ = c.Close()
+		},
+		"ends its side": func(c net.Conn) { _ = c.(*net.TCPConn).CloseWrite() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBothPaths(t, func(t *testing.T, plain bool) { testHangUp(t, plain, leave) })
+		})
+	}
+}
+
+func testHangUp(t *testing.T, plain bool, leave func(net.Conn)) {
+	const clients = 20
+	var disconnects atomic.Int64
+	n := start(t, ignis.Config{
+		PlainIO:      plain,
+		OnMessage:    func(ctx context.Context, _ *ignis.Client, _ wire.Message) error { return hang(ctx) },
+		OnDisconnect: func(context.Context, *ignis.Client, ignis.Disconnect) { disconnects.Add(1) },
+	})
+	var all []*peer
+	for range clients {
+		p := n.login("ann")
+		p.bytes([]byte(strings.Repeat(string(encode(ws.NewTextFrame([]byte(`{"event":"x"}`)))), 70)))
+		all = append(all, p)
+	}
+	// One in hand and 64 that wait, for each; the others are not read.
+	n.until("all to be behind", func() bool { return n.Stats().Received >= clients*65 })
+	for _, p := range all {
+		leave(p.conn)
+	}
+	n.until("all to be gone", func() bool {
+		return n.Stats().Disconnects["connection lost"] == clients && disconnects.Load() == clients
+	})
+	if s := n.Stats(); s.Clients != 0 || s.Messages != clients || s.Unhandled != s.Received-2*clients {
+		t.Errorf("counted %+v", s)
+	}
+}
+
+// A client whose callbacks do not come to an end is given up, and its context ends
+// with it.
+func TestBehindForTooLong(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var ended atomic.Bool
+		release := make(chan struct{})
+		n := startMem(t, ignis.Config{OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) error {
+			<-release
+			ended.Store(ctx.Err() != nil)
+			return nil
+		}})
+		p, _ := stuffed(n)
+		time.Sleep(59 * time.Second)
+		synctest.Wait()
+		if n.Stats().Clients != 1 {
+			t.Fatal("gone too early")
+		}
+		time.Sleep(10 * time.Second)
+		p.only(tooMany, "<end>")
+		close(release)
+		synctest.Wait()
+		if !ended.Load() {
+			t.Error("the context goes on")
+		}
+		if s := n.Stats(); s.Disconnects["callbacks behind"] != 1 || s.Unhandled != 64 {
+			t.Errorf("counted %+v", s)
+		}
+	})
+}
+
+// A client that takes nothing is given up although little waits for it, and although
+// it goes on sending. One that takes a little now and then is not.
+func TestWriteTimeout(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{})
+		stuck, slow := n.raw(), n.raw()
+		for _, p := range []*peer{stuck, slow} {
+			p.text(authenticate)
+			synctest.Wait()
+			p.frame() // the connected event, and no more
+		}
+		for range 10 {
+			_ = n.Broadcast("x", strings.Repeat("x", 60<<10))
+		}
+		for range 4 {
+			time.Sleep(20 * time.Second)
+			stuck.text(`{"event":"heartbeat"}`)
+			slow.text(`{"event":"heartbeat"}`)
+			slow.frame()
+		}
+		synctest.Wait()
+		if s := n.Stats(); s.Disconnects["write timeout"] != 1 || s.Clients != 1 {
+			t.Errorf("counted %+v", s)
+		}
+		if n.log.count("takes nothing of what waits for it") != 1 {
+			t.Errorf("log: %s", n.log)
+		}
+	})
+}

@@ -1,0 +1,154 @@
+package ignis_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// tooMany is what a stranger gets that has sent too much.
+const tooMany = "<close 4007 Too many messages>"
+
+// A few mistakes are answered. One more ends the connection.
+func TestMistakesBeforeAuthentication(t *testing.T) {
+	for name, tt := range map[string]struct{ text, answer string }{
+		"no JSON":        {`x`, wire.ErrorFormat},
+		"no message":     {`[]`, ""},
+		"not let in yet": {`{"event":"join","data":{"rooms":["a"]}}`, wire.ErrorUnauthenticated},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				n := startMem(t, ignis.Config{})
+				p := n.connect()
+				var want []string
+				for range 9 {
+					p.text(tt.text)
+					if tt.answer != "" {
+						want = append(want, failure(tt.answer))
+					}
+				}
+				p.only(append(want, tooMany, "<end>")...)
+				if s := n.Stats(); s.Disconnects["too much before authentication"] != 1 || s.Received != 9 {
+					t.Errorf("counted %+v", s)
+				}
+				if n.log.count("sent too much before it was authenticated") != 1 {
+					t.Errorf("log: %s", n.log)
+				}
+			})
+		})
+	}
+}
+
+// Whatever kind of frame it is, only so many come from a stranger. None of these is a
+// mistake by itself.
+func TestFramesBeforeAuthentication(t *testing.T) {
+	for name, frame := range map[string][]byte{
+		"heartbeats": encode(ws.NewTextFrame([]byte(`{"event":"heartbeat"}`))),
+		"pings":      encode(ws.NewPingFrame(nil)),
+		"pongs":      encode(ws.NewPongFrame([]byte(strings.Repeat("x", 125)))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				n := startMem(t, ignis.Config{})
+				p := n.connect()
+				for range 64 {
+					p.bytes(frame)
+				}
+				synctest.Wait()
+				if s := n.Stats(); s.Clients != 1 {
+					t.Errorf("gone after 64 frames: %v", s.Disconnects)
+				}
+				p.got()
+				p.bytes(frame)
+				p.expect("<close 4007 too many frames before authentication>", "<end>")
+				if s := n.Stats(); s.Disconnects["too much before authentication"] != 1 {
+					t.Errorf("counted %+v", s)
+				}
+			})
+		})
+	}
+}
+
+func TestFragmentsBeforeAuthentication(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{AuthMaxFrames: 5})
+		p := n.connect()
+		p.bytes(encode(ws.NewFrame(ws.OpText, false, []byte("x"))))
+		for range 4 {
+			p.bytes(encode(ws.NewFrame(ws.OpContinuation, false, nil)))
+		}
+		synctest.Wait()
+		if n.Stats().Clients != 1 {
+			t.Fatal("gone too early")
+		}
+		p.bytes(encode(ws.NewFrame(ws.OpContinuation, true, nil)))
+		p.expect("<close 4007 too many frames before authentication>", "<end>")
+	})
+}
+
+// Before authentication a message is small; its header is enough to refuse it.
+func TestPayloadBeforeAuthentication(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{})
+		p := n.connect()
+		frame := encode(ws.NewTextFrame([]byte(strings.Repeat(" ", 8<<10+1))))
+		p.bytes(frame[:8])
+		p.expect("<close 1009 message over 8192 bytes>", "<end>")
+
+		p = n.connect()
+		credentials := `{"event":"authenticate","data":{"user":"ann","x":"%s"}}`
+		fill := strings.Repeat("x", 8<<10-len(credentials)+2)
+		p.text(fmt.Sprintf(credentials, fill))
+		if got := p.next(); !strings.Contains(got, "connected") {
+			t.Fatalf("credentials of 8 KiB: %s", got)
+		}
+		large := strings.Repeat(" ", 100<<10)
+		p.text(`{"event":"x"}` + large)
+		for range 100 {
+			p.text(`x`)
+			p.expect(failure(wire.ErrorFormat))
+		}
+		p.only()
+	})
+}
+
+// The limits are those of Config.
+func TestLimitsBeforeAuthentication(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{AuthMaxPayload: 20, AuthMaxMistakes: 1})
+		p := n.connect()
+		p.text(strings.Repeat("x", 20))
+		p.text("x")
+		p.only(failure(wire.ErrorFormat), failure(wire.ErrorFormat), tooMany, "<end>")
+		p = n.connect()
+		p.text(strings.Repeat("x", 21))
+		p.expect("<close 1009 message over 20 bytes>", "<end>")
+	})
+}
+
+// Of a join no more names are decoded than one request may have, and those that
+// are left out are counted.
+func TestJoinOfTooManyNames(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{ValidateRooms: allRooms, MaxRoomsPerRequest: 3})
+		p := n.login("ann")
+		p.text(`{"event":"join","data":{"rooms":["a",5,"b"` + strings.Repeat(`,"x"`, 20_000) + `]}}`)
+		p.only()
+		info, _ := n.Client(p.id)
+		for _, room := range []string{"a", "b"} {
+			if !slices.Contains(info.Rooms, room) {
+				t.Errorf("not in room %s: %v", room, info.Rooms)
+			}
+		}
+		if s := n.Stats().RefusedJoins; s["too many names in one request"] != 20_000 || s["name not allowed"] != 1 {
+			t.Errorf("refused: %v", s)
+		}
+	})
+}
