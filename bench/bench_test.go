@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// The test binary is the herd, too, as the program is.
+// The test binary is the herd and the flood, too, as the program is.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == herdArgument {
-		exit(herdMain(context.Background(), os.Stdin, os.Stdout))
+	if play := role(os.Args[1:]); play != nil {
+		exit(play(context.Background(), os.Stdin, os.Stdout))
 	}
 	os.Exit(m.Run())
 }
