@@ -22,7 +22,7 @@ const (
 	fullFlood = 500
 	// bothCores are those of the server, the strangers and the clients beside them.
 	bothCores = serverCore + "," + herdCore
-	// politeness is the nice value of the strangers.
+	// politeness is by how much the strangers' nice value is above the server's.
 	politeness = "10"
 	// unsettled is how long a flood goes on before it is measured.
 	unsettled = 300 * time.Millisecond

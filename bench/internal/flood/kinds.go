@@ -51,11 +51,11 @@ func Kinds() []Kind {
 		{Name: "bursts-plain", Text: "the same with `--plain-io`", Strangers: 500, Server: plain, act: bursts},
 		{Name: "frames", Text: "such frames, 16 KB each 25 ms as far as they are taken", Strangers: 100, act: frames},
 		{Name: "frames-plain", Text: "the same with `--plain-io`", Strangers: 100, Server: plain, act: frames},
-		{Name: "pings", Text: "16 KB of 125-byte pings each second", Strangers: 500, act: control(opPing)},
+		{Name: "pings", Text: "16 KB of 125-byte pings each 100 ms", Strangers: 500, act: control(opPing)},
 		{Name: "pings-plain", Text: "the same with `--plain-io`", Strangers: 500, Server: plain, act: control(opPing)},
-		{Name: "pongs", Text: "16 KB of 125-byte pongs each second", Strangers: 500, act: control(opPong)},
+		{Name: "pongs", Text: "16 KB of 125-byte pongs each 100 ms", Strangers: 500, act: control(opPong)},
 		{Name: "large", Text: "a message of 128 KB each second", Strangers: 500, act: large},
-		{Name: "fragments", Text: "16 KB of continuation frames with one byte, or none, each second", Strangers: 500, act: fragments},
+		{Name: "fragments", Text: "16 KB of continuation frames with one byte, or none, each 100 ms", Strangers: 500, act: fragments},
 		{Name: "joins", Text: "a join with some 20,000 names each second", Strangers: 500, act: joins},
 		{Name: "member-joins", Text: "the same, authenticated", Strangers: 500, member: true, act: joins},
 		{Name: "deflate", Text: "128 KB of empty final deflate blocks in a frame, each 25 ms as far as they are taken", Strangers: 20, Server: compress, headers: offer, act: deflate},
@@ -90,7 +90,7 @@ func frames() act {
 func control(op byte) func() act {
 	return func() act {
 		burst, n := repeated(appendFrame(nil, fin|op, bytes.Repeat([]byte("x"), 125)), burstSize)
-		return act{burst: burst, unit: n, every: time.Second}
+		return act{burst: burst, unit: n, every: 100 * time.Millisecond}
 	}
 }
 
@@ -105,7 +105,7 @@ func large() act {
 func fragments() act {
 	pair := appendFrame(appendFrame(nil, opContinuation, []byte("x")), opContinuation, nil)
 	burst, n := repeated(pair, burstSize)
-	return act{first: appendFrame(nil, opText, []byte("x")), burst: burst, unit: 2 * n, every: time.Second}
+	return act{first: appendFrame(nil, opText, []byte("x")), burst: burst, unit: 2 * n, every: 100 * time.Millisecond}
 }
 
 func joins() act {
