@@ -32,7 +32,7 @@ func TestQuick(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	err := command(t.Context(), []string{"-quick", "-rounds", "1", "-systems", "ignis,gws", "-only", "burst,chat,connect,memory,idle,redis,encrypted,encrypted-memory", "-out", dir})
+	err := command(t.Context(), []string{"-quick", "-rounds", "1", "-systems", "ignis,gws", "-only", "burst,chat,connect,memory,idle,redis,encrypted,encrypted-memory,strangers", "-floods", "bursts,tokens", "-out", dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestQuick(t *testing.T) {
 			t.Errorf("%s with %s: version %q, settings %q", n.Workload, n.System, n.Version, n.Settings)
 		}
 	}
-	const want = "[burst ignis burst gws chat ignis connect ignis memory ignis idle ignis connect gws memory gws redis ignis encrypted ignis encrypted-memory ignis]"
+	const want = "[burst ignis burst gws chat ignis connect ignis memory ignis idle ignis connect gws memory gws redis ignis encrypted ignis encrypted-memory ignis strangers ignis strangers ignis]"
 	if fmt.Sprint(got) != want {
 		t.Errorf("got  %v\nwant %s", got, want)
 	}
@@ -71,6 +71,7 @@ func TestQuick(t *testing.T) {
 func TestArguments(t *testing.T) {
 	for _, args := range []string{
 		"-only bursts", "-only burst,", "-systems nginx", "-systems ignis,", "-rounds 0", "more",
+		"-floods tides", "-systems before", "-before nowhere", "-only strangers -systems gws",
 	} {
 		if err := command(t.Context(), append(strings.Fields(args), "-render", "-out", t.TempDir())); err == nil {
 			t.Errorf("%s: no error", args)

@@ -6,6 +6,7 @@
 //	go run . -only burst,steady -systems ignis,bun -rounds 3
 //	go run . -render                            only the page and the plot
 //	go run . -quick -out DIR                    tiny sizes: does it work?
+//	go run . -only burst -before CHECKOUT -out DIR  this server and an older one, in turn
 package main
 
 import (

@@ -27,6 +27,7 @@ type Flood struct {
 	running   sync.WaitGroup
 	strangers []*stranger
 
+	over                                     atomic.Bool // no new connection is kept
 	written, opened, closed, refused, failed atomic.Int64
 }
 
@@ -85,13 +86,11 @@ func (f *Flood) Start(ctx context.Context) {
 func (f *Flood) End() (Report, error) {
 	wall := time.Since(f.began)
 	queued, err := queued(f.addr) // while the connections are open
+	f.over.Store(true)
 	for _, s := range f.strangers {
 		s.hangUp()
 	}
 	f.running.Wait()
-	for _, s := range f.strangers { // that were opening one meanwhile
-		s.hangUp()
-	}
 	turns := 1 + int(wall/f.act.every)
 	r := Report{
 		Wall: wall, Offered: float64(turns * f.act.unit * len(f.strangers)),
@@ -199,6 +198,9 @@ func (s *stranger) connect() error {
 	s.mu.Lock()
 	s.conn, s.ended = conn, ended
 	s.mu.Unlock()
+	if s.flood.over.Load() {
+		s.hangUp()
+	}
 	s.flood.running.Go(func() {
 		defer close(ended)
 		_, err := r.WriteTo(io.Discard)
@@ -255,7 +257,7 @@ func sleepUntil(ctx context.Context, at time.Time) bool {
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
+		return ctx.Err() == nil
 	case <-ctx.Done():
 		return false
 	}
