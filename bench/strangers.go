@@ -119,6 +119,10 @@ func (t *trial) beside(ctx context.Context, srv *server, f, probe *process, k fl
 	if err != nil {
 		return o, err
 	}
+	peak, err := herd.Keyed(fmt.Sprintf("/proc/%d/status", srv.pid()), "VmHWM:")
+	if err != nil {
+		return o, err
+	}
 	wall := ended.at.Sub(began.at).Seconds()
 	share := func(i int) float64 { return (ended.used[i] - began.used[i]).Seconds() / wall }
 	o = outcome{Lost: s.Lost, HerdBusy: share(1)}
@@ -129,6 +133,7 @@ func (t *trial) beside(ctx context.Context, srv *server, f, probe *process, k fl
 		keyEntry: s.EntryP50.Seconds(), keyEntryMax: s.EntryMax.Seconds(),
 		keyLate: s.Late.Seconds(), keyCPU: share(0), keyFloodCPU: share(1),
 		keyFrames: r.Delivered / seconds, keyBytes: r.Bytes / seconds, keyShare: r.Delivered / r.Offered,
+		keyWaiting: r.Waiting, keyPeak: peak * 1024,
 		keyOpened: float64(r.Opened) / seconds, keyClosed: float64(r.Closed+r.Refused) / seconds,
 	}
 	return o, nil

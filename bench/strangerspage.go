@@ -18,7 +18,7 @@ const strangersIntro = "Round trips of a few authenticated clients beside a floo
 	"The server is `ignis serve`. In development mode each client sends a message to a room of its own, and the server's application relays it; with tokens, where `ignis serve` has no application, the client authenticates again and is told that it has. " +
 	"Messages are sent on time whether the last was answered or not, and one without an answer counts with the time that it has waited. `Getting in` is a newcomer's connection, from dialling until it is authenticated.\n\n" +
 	"All share two cores: the server with GOMAXPROCS=2, the strangers in a process of their own, with GOMAXPROCS=1 and a nice value that is " + politeness + " above the server's, and the clients in a third one, which the kernel runs ahead of both if the user may ask for that (`probe late` is how late it sent messages all the same). " +
-	"So a server that is busy slows the strangers down: what they got rid of stands beside what they would have sent to a server that takes everything; what waits in the kernel's buffers is not counted. " +
+	"So a server that is busy slows the strangers down: what they got rid of stands beside what they would have sent to a server that takes everything; what waits in the kernel's buffers is not counted, but stands beside it (where little was taken and little waits, it was the strangers that were slow). " +
 	"Bursts come from all strangers at once. Who is closed comes back with its next burst, but not twice within a second.\n"
 
 // floodsOf returns the kinds of flood of which there are runs.

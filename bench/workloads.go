@@ -53,6 +53,8 @@ const (
 	keyFrames   = "frames_per_second"
 	keyBytes    = "bytes_per_second"
 	keyShare    = "delivered_share"
+	keyWaiting  = "bytes_waiting"
+	keyPeak     = "memory_peak"
 	keyOpened   = "opened_per_second"
 	keyClosed   = "closed_per_second"
 )
@@ -169,6 +171,8 @@ var workloads = []workload{
 			{key: keyFrames, title: "frames taken", text: rateText},
 			{key: keyBytes, title: "bytes taken a second", text: bytesText},
 			{key: keyShare, title: "of what was offered", text: percentText},
+			{key: keyWaiting, title: "bytes waiting at the end", text: bytesText},
+			{key: keyPeak, title: "server's memory at most", text: bytesText},
 			{key: keyCPU, title: "server's cores", text: digits},
 			{key: keyFloodCPU, title: "strangers' cores", text: digits},
 			{key: keyOpened, title: "strangers connected", text: rateText},

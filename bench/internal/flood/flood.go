@@ -37,6 +37,7 @@ type Report struct {
 	Offered   float64 // frames that it would have sent to a server that takes everything
 	Delivered float64 // frames that the server has read; without frames, requests that it has answered
 	Bytes     float64 // of them
+	Waiting   float64 // bytes that were written, and that the server had not read at the end
 	Opened    int64   // connections
 	Closed    int64   // by the server
 	Refused   int64   // before they were WebSocket connections
@@ -93,7 +94,7 @@ func (f *Flood) End() (Report, error) {
 	f.running.Wait()
 	turns := 1 + int(wall/f.act.every)
 	r := Report{
-		Wall: wall, Offered: float64(turns * f.act.unit * len(f.strangers)),
+		Wall: wall, Waiting: float64(queued), Offered: float64(turns * f.act.unit * len(f.strangers)),
 		Opened: f.opened.Load(), Closed: f.closed.Load(), Refused: f.refused.Load(), Failed: f.failed.Load(),
 	}
 	if f.act.burst == nil {
