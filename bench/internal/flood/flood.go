@@ -120,11 +120,8 @@ type stranger struct {
 // run keeps sending until ctx ends, on new connections where it must.
 func (s *stranger) run(ctx context.Context) {
 	f := s.flood
-	for next := f.began; ctx.Err() == nil; next = f.due() {
-		if !sleepUntil(ctx, next) {
-			return
-		}
-		if s.conn == nil || s.isOver() {
+	for next := f.began; sleepUntil(ctx, next); next = f.due() {
+		if f.act.once || s.conn == nil || s.isOver() {
 			if since := time.Since(s.opened); !s.opened.IsZero() && !f.act.once && since < again {
 				continue
 			}
@@ -136,6 +133,7 @@ func (s *stranger) run(ctx context.Context) {
 		f.written.Add(int64(n))
 		if f.act.once {
 			s.await(ctx)
+			s.hangUp()
 		}
 	}
 }
@@ -146,14 +144,13 @@ func (f *Flood) due() time.Time {
 	return f.began.Add(turns * f.act.every)
 }
 
-// await waits until the server has closed the connection, or until it is time for
-// the next one.
+// await waits until the server has closed the connection, but not longer than until
+// just before the next one is due.
 func (s *stranger) await(ctx context.Context) {
-	defer s.hangUp()
 	if s.flood.act.burst == nil {
 		return // the answer is there already
 	}
-	t := time.NewTimer(time.Until(s.flood.due()))
+	t := time.NewTimer(time.Until(s.flood.due()) - time.Millisecond)
 	defer t.Stop()
 	select {
 	case <-s.ended:
@@ -204,12 +201,27 @@ func (s *stranger) connect() error {
 	}
 	s.flood.running.Go(func() {
 		defer close(ended)
-		_, err := r.WriteTo(io.Discard)
-		if !errors.Is(err, net.ErrClosed) {
+		if err := s.read(r); !errors.Is(err, net.ErrClosed) {
 			s.flood.closed.Add(1)
 		}
 	})
 	return nil
+}
+
+// read reads until the connection is over. A stranger that comes once takes the
+// server's word for that, others go on until the server does something about it.
+func (s *stranger) read(r *bufio.Reader) error {
+	if !s.flood.act.once {
+		_, err := r.WriteTo(io.Discard)
+		return err
+	}
+	for buf := []byte(nil); ; {
+		op, payload, err := readFrame(r, buf)
+		if err != nil || op == opClose {
+			return err
+		}
+		buf = payload
+	}
 }
 
 // enter authenticates, in development mode.

@@ -27,8 +27,8 @@ type act struct {
 	burst []byte
 	unit  int // of which burst has so many: frames, or requests
 	every time.Duration
-	// once says that a connection is for one burst: then the server has to close it,
-	// or the stranger does when the next burst is due.
+	// once says that a connection is for one burst: then the server is to close it, or
+	// the stranger does so just before the next burst is due.
 	once bool
 }
 
