@@ -78,3 +78,30 @@ func TestArguments(t *testing.T) {
 		}
 	}
 }
+
+// An older checkout takes part beside whatever else is chosen, and systems that have
+// nothing to do don't.
+func TestSystems(t *testing.T) {
+	for _, tt := range []struct{ only, names, before, want string }{
+		{"burst", "ignis", "..", "ignis before"},
+		{"strangers", "", "..", "ignis before"},
+		{"strangers", "", "", "ignis"},
+		{"steady", "", "", "ignis bun gws gorilla centrifuge"},
+		{"steady", "before,gws", "..", "before gws"},
+	} {
+		var p plan
+		if err := p.choose(tt.only, "", tt.names, tt.before); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, s := range p.systems {
+			got = append(got, s.name)
+			if (s.src != "") != (s.name == earlier) {
+				t.Errorf("%+v: the sources of %s are in %q", tt, s.name, s.src)
+			}
+		}
+		if text := strings.Join(got, " "); text != tt.want {
+			t.Errorf("%+v: got %s", tt, text)
+		}
+	}
+}

@@ -153,6 +153,9 @@ func (p *plan) choose(only, floods, names, before string) (err error) {
 	if err != nil {
 		return err
 	}
+	if before != "" && !slices.Contains(list, earlier) {
+		list = append(slices.Clone(list), earlier)
+	}
 	for _, name := range list {
 		s := systems[slices.IndexFunc(systems, func(s system) bool { return s.name == name })]
 		if s.name == earlier {
