@@ -150,6 +150,17 @@ func TestSessionsReplace(t *testing.T) {
 	}
 }
 
+// Nor does a kind of flood replace another.
+func TestFloodsReplace(t *testing.T) {
+	var r results
+	for i, kind := range []string{"bursts", "frames", "bursts"} {
+		r.add(run{Workload: strangers, Kind: kind, System: ours, Session: time.Unix(int64(i), 0)}, false)
+	}
+	if len(r.Runs) != 2 || r.Runs[0].Kind != "frames" || r.Runs[1].Session.Unix() != 2 {
+		t.Errorf("got %+v", r.Runs)
+	}
+}
+
 func TestFigures(t *testing.T) {
 	var runs []run
 	for _, v := range []float64{5, 1, 9, 3} {
