@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -24,6 +25,11 @@ type sizes struct {
 	Messages int           // from Redis to one client
 	Sealed   int           // encrypted clients
 	Seals    int           // messages of a burst to them
+
+	Strangers int           // of a flood
+	Visitors  int           // well-behaved clients beside it
+	Flood     time.Duration // of measuring beside it
+	Calm      time.Duration // before it, and after it
 }
 
 func fullSizes() sizes {
@@ -34,6 +40,7 @@ func fullSizes() sizes {
 		Settle: 20 * time.Second, Idle: 65 * time.Second, // a little more than the time between pings, twice
 		Messages: 300_000,
 		Sealed:   2000, Seals: 50,
+		Strangers: 500, Visitors: 40, Flood: 3 * time.Second, Calm: time.Second,
 	}
 }
 
@@ -46,6 +53,7 @@ func quickSizes() sizes {
 		Settle: 200 * time.Millisecond, Idle: 500 * time.Millisecond,
 		Messages: 500,
 		Sealed:   50, Seals: 10,
+		Strangers: 25, Visitors: 4, Flood: 300 * time.Millisecond, Calm: 300 * time.Millisecond,
 	}
 }
 
@@ -55,19 +63,21 @@ type scenario struct {
 	covers []string // workloads
 	text   func(z sizes) string
 	run    func(ctx context.Context, t *trial) error
+	kind   string // which row of the workload's it is; empty: the workload has no such rows
+	rounds int    // unless the command line says how many; 0: as many as there are
 }
 
-var scenarios = []scenario{
-	{[]string{"burst"}, burstText, runBurst},
-	{[]string{"steady"}, steadyText, runSteady},
-	{[]string{"chat"}, chatText, runChat},
-	{[]string{"connect", "memory", "idle"}, crowdText, runCrowd},
-	{[]string{"slow"}, slowText, runSlow},
-	{[]string{"redis"}, redisText, runRedis},
-	{[]string{"scaling"}, scalingText, runScaling},
-	{[]string{"encrypted"}, encryptedText, runEncrypted},
-	{[]string{"encrypted-memory"}, encryptedMemoryText, runEncryptedMemory},
-}
+var scenarios = append([]scenario{
+	{covers: []string{"burst"}, text: burstText, run: runBurst},
+	{covers: []string{"steady"}, text: steadyText, run: runSteady},
+	{covers: []string{"chat"}, text: chatText, run: runChat},
+	{covers: []string{"connect", "memory", "idle"}, text: crowdText, run: runCrowd},
+	{covers: []string{"slow"}, text: slowText, run: runSlow},
+	{covers: []string{"redis"}, text: redisText, run: runRedis},
+	{covers: []string{"scaling"}, text: scalingText, run: runScaling},
+	{covers: []string{"encrypted"}, text: encryptedText, run: runEncrypted},
+	{covers: []string{"encrypted-memory"}, text: encryptedMemoryText, run: runEncryptedMemory},
+}, strangerScenarios()...)
 
 // trial is one run of one scenario with one system.
 type trial struct {
@@ -84,8 +94,9 @@ func (t *trial) wants(workload string) bool { return slices.Contains(t.wanted, w
 type plan struct {
 	sizes
 	only    []string // workloads
+	floods  []string // kinds of flood
 	systems []system
-	rounds  int
+	rounds  int  // 0: as many as the scenario takes
 	keep    bool // runs of earlier sessions
 	out     string
 }
@@ -96,7 +107,7 @@ func (p *plan) measure(ctx context.Context, src string) error {
 	if err := res.load(p.out); err != nil {
 		return err
 	}
-	l, err := openLab(ctx, src, p.systems)
+	l, err := openLab(ctx, src, p.systems, slices.Contains(p.only, strangers))
 	if err != nil {
 		return err
 	}
@@ -112,7 +123,7 @@ func (p *plan) measure(ctx context.Context, src string) error {
 	session := time.Now().UTC().Truncate(time.Second)
 	failed := 0
 	for _, sc := range scenarios {
-		for round := range p.rounds {
+		for round := range p.roundsOf(sc) {
 			for i := range p.systems {
 				s := p.systems[(i+round)%len(p.systems)] // who comes first changes
 				err := p.once(ctx, l, sc, s, round, session, &res)
@@ -132,6 +143,11 @@ func (p *plan) measure(ctx context.Context, src string) error {
 	return nil
 }
 
+// defaultRounds is how many rounds a scenario has that says nothing else.
+const defaultRounds = 5
+
+func (p *plan) roundsOf(sc scenario) int { return cmp.Or(p.rounds, sc.rounds, defaultRounds) }
+
 // once runs one scenario with one system, if the plan has it.
 func (p *plan) once(ctx context.Context, l *lab, sc scenario, s system, round int, session time.Time, res *results) error {
 	t := &trial{lab: l, sizes: p.sizes, system: s, got: make(map[string]outcome)}
@@ -140,11 +156,11 @@ func (p *plan) once(ctx context.Context, l *lab, sc scenario, s system, round in
 			t.wanted = append(t.wanted, w.name)
 		}
 	}
-	if len(t.wanted) == 0 {
+	if len(t.wanted) == 0 || sc.kind != "" && !slices.Contains(p.floods, sc.kind) {
 		return nil
 	}
 	began := time.Now()
-	fmt.Fprintf(os.Stderr, "%s round %d/%d  %-10s ", began.Format(time.TimeOnly), round+1, p.rounds, s.name)
+	fmt.Fprintf(os.Stderr, "%s round %d/%d  %-10s ", began.Format(time.TimeOnly), round+1, p.roundsOf(sc), s.name)
 	if err := sc.run(ctx, t); err != nil {
 		fmt.Fprintln(os.Stderr)
 		return fmt.Errorf("%v with %s: %w", t.wanted, s.name, err)
@@ -158,24 +174,30 @@ func (p *plan) once(ctx context.Context, l *lab, sc scenario, s system, round in
 		if !ok {
 			continue
 		}
-		res.add(run{
-			Workload: w.name, System: s.name, Session: session, Round: round, Version: version,
+		n := run{
+			Workload: w.name, Kind: sc.kind, System: s.name, Session: session, Round: round, Version: version,
 			Settings: sc.text(p.sizes), outcome: o,
-		}, p.keep)
-		fmt.Fprintf(os.Stderr, " %s", o.brief(w))
+		}
+		res.add(n, p.keep)
+		fmt.Fprintf(os.Stderr, " %s", n.brief(w))
 	}
 	fmt.Fprintf(os.Stderr, "  (%.0f s)\n", time.Since(began).Seconds())
 	return res.save(p.out)
 }
 
 // brief is one line on a run, for the progress.
-func (o outcome) brief(w workload) string {
-	s := w.name + ":"
+func (n run) brief(w workload) string {
+	s := cmp.Or(n.Kind, w.name) + ":"
 	for _, m := range w.metrics {
-		if v, ok := o.Values[m.key]; ok {
+		v, ok := n.Values[m.key]
+		switch {
+		case ok && n.Kind != "": // too many to know them by their place
+			s += " " + m.title + " " + m.text(v) + ","
+		case ok:
 			s += " " + m.text(v)
 		}
 	}
+	o := n.outcome
 	if o.Lost+o.Reordered+o.Repeated+o.Closed > 0 {
 		s += fmt.Sprintf(" lost %d reordered %d repeated %d closed %d", o.Lost, o.Reordered, o.Repeated, o.Closed)
 	}

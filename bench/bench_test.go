@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// The test binary is the herd, too, as the program is.
+// The test binary is the herd and the flood, too, as the program is.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 2 && os.Args[1] == herdArgument {
-		exit(herdMain(context.Background(), os.Stdin, os.Stdout))
+	if play := role(os.Args[1:]); play != nil {
+		exit(play(context.Background(), os.Stdin, os.Stdout))
 	}
 	os.Exit(m.Run())
 }
@@ -32,7 +32,7 @@ func TestQuick(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	err := command(t.Context(), []string{"-quick", "-rounds", "1", "-systems", "ignis,gws", "-only", "burst,chat,connect,memory,idle,redis,encrypted,encrypted-memory", "-out", dir})
+	err := command(t.Context(), []string{"-quick", "-rounds", "1", "-systems", "ignis,gws", "-only", "burst,chat,connect,memory,idle,redis,encrypted,encrypted-memory,strangers", "-floods", "bursts,tokens", "-out", dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestQuick(t *testing.T) {
 			t.Errorf("%s with %s: version %q, settings %q", n.Workload, n.System, n.Version, n.Settings)
 		}
 	}
-	const want = "[burst ignis burst gws chat ignis connect ignis memory ignis idle ignis connect gws memory gws redis ignis encrypted ignis encrypted-memory ignis]"
+	const want = "[burst ignis burst gws chat ignis connect ignis memory ignis idle ignis connect gws memory gws redis ignis encrypted ignis encrypted-memory ignis strangers ignis strangers ignis]"
 	if fmt.Sprint(got) != want {
 		t.Errorf("got  %v\nwant %s", got, want)
 	}
@@ -71,9 +71,37 @@ func TestQuick(t *testing.T) {
 func TestArguments(t *testing.T) {
 	for _, args := range []string{
 		"-only bursts", "-only burst,", "-systems nginx", "-systems ignis,", "-rounds 0", "more",
+		"-floods tides", "-systems before", "-before nowhere", "-only strangers -systems gws",
 	} {
 		if err := command(t.Context(), append(strings.Fields(args), "-render", "-out", t.TempDir())); err == nil {
 			t.Errorf("%s: no error", args)
+		}
+	}
+}
+
+// An older checkout takes part beside whatever else is chosen, and systems that have
+// nothing to do don't.
+func TestSystems(t *testing.T) {
+	for _, tt := range []struct{ only, names, before, want string }{
+		{"burst", "ignis", "..", "ignis before"},
+		{"strangers", "", "..", "ignis before"},
+		{"strangers", "", "", "ignis"},
+		{"steady", "", "", "ignis bun gws gorilla centrifuge"},
+		{"steady", "before,gws", "..", "before gws"},
+	} {
+		var p plan
+		if err := p.choose(tt.only, "", tt.names, tt.before); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, s := range p.systems {
+			got = append(got, s.name)
+			if (s.src != "") != (s.name == earlier) {
+				t.Errorf("%+v: the sources of %s are in %q", tt, s.name, s.src)
+			}
+		}
+		if text := strings.Join(got, " "); text != tt.want {
+			t.Errorf("%+v: got %s", tt, text)
 		}
 	}
 }

@@ -6,6 +6,7 @@
 //	go run . -only burst,steady -systems ignis,bun -rounds 3
 //	go run . -render                            only the page and the plot
 //	go run . -quick -out DIR                    tiny sizes: does it work?
+//	go run . -only burst -before CHECKOUT -out DIR  this server and an older one, in turn
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -21,15 +23,34 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"github.com/ignis-go/ignis/bench/internal/flood"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if len(os.Args) == 2 && os.Args[1] == herdArgument {
-		exit(herdMain(ctx, os.Stdin, os.Stdout))
+	if play := role(os.Args[1:]); play != nil {
+		exit(play(ctx, os.Stdin, os.Stdout))
 	}
 	exit(command(ctx, os.Args[1:]))
+}
+
+// role returns what this process is to be if another one of this program has
+// started it, else nil.
+func role(args []string) func(context.Context, io.Reader, io.Writer) error {
+	if len(args) != 1 {
+		return nil
+	}
+	switch args[0] {
+	case herdArgument:
+		return herdMain
+	case floodArgument:
+		return floodMain
+	case probeArgument:
+		return probeMain
+	}
+	return nil
 }
 
 func exit(err error) {
@@ -45,12 +66,14 @@ func exit(err error) {
 
 func command(ctx context.Context, args []string) error {
 	p := plan{sizes: fullSizes()}
-	var only, names string
+	var only, names, floods, before string
 	var quick, render bool
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.StringVar(&only, "only", "", "workloads, with commas between: "+strings.Join(workloadNames(), ","))
 	f.StringVar(&names, "systems", "", "systems, with commas between: "+strings.Join(systemNames(), ","))
-	f.IntVar(&p.rounds, "rounds", 5, "rounds; figures are the medians")
+	f.StringVar(&floods, "floods", "", "kinds of strangers, with commas between: "+strings.Join(floodNames(), ","))
+	f.StringVar(&before, "before", "", "a checkout of this repository whose server takes part, too, as the system "+earlier)
+	f.IntVar(&p.rounds, "rounds", 0, fmt.Sprintf("rounds; figures are the medians (default %d; %d with strangers)", defaultRounds, floodRounds))
 	f.BoolVar(&p.keep, "append", false, "keep earlier runs of the same workloads and systems")
 	f.StringVar(&p.out, "out", ".", "folder of results.json, RESULTS.md and results.svg")
 	f.BoolVar(&quick, "quick", false, "tiny sizes, to see that everything works; other flags of sizes do not count")
@@ -65,7 +88,12 @@ func command(ctx context.Context, args []string) error {
 	if quick {
 		p.sizes = quickSizes()
 	}
-	if err := p.choose(only, names); err != nil {
+	rounds := false
+	f.Visit(func(set *flag.Flag) { rounds = rounds || set.Name == "rounds" })
+	if rounds && p.rounds < 1 {
+		return fmt.Errorf("-rounds is %d", p.rounds)
+	}
+	if err := p.choose(only, floods, names, before); err != nil {
 		return err
 	}
 	if !render {
@@ -101,38 +129,88 @@ func (z *sizes) flags(f *flag.FlagSet) {
 	f.DurationVar(&z.Settle, "settle", z.Settle, "how long memory settles at least")
 	f.DurationVar(&z.Idle, "idle", z.Idle, "how long idle CPU is measured")
 	f.IntVar(&z.Messages, "messages", z.Messages, "messages from Redis to one client")
+	f.IntVar(&z.Strangers, "strangers", z.Strangers, "connections of a flood")
+	f.IntVar(&z.Visitors, "visitors", z.Visitors, "clients beside a flood")
+	f.DurationVar(&z.Flood, "flood", z.Flood, "how long is measured beside a flood")
+	f.DurationVar(&z.Calm, "calm", z.Calm, "how long is measured before a flood, and after it")
 }
 
-// choose checks the names of workloads and systems. None means all.
-func (p *plan) choose(only, names string) error {
-	if p.rounds < 1 {
-		return fmt.Errorf("-rounds is %d", p.rounds)
+// choose checks the names of workloads, floods and systems. None means all.
+func (p *plan) choose(only, floods, names, before string) (err error) {
+	if p.only, err = chosen("workload", only, workloadNames()); err != nil {
+		return err
 	}
-	p.only = workloadNames()
-	if only != "" {
-		p.only = strings.Split(only, ",")
+	if p.floods, err = chosen("flood", floods, floodNames()); err != nil {
+		return err
 	}
-	for _, name := range p.only {
-		if !slices.Contains(workloadNames(), name) {
-			return fmt.Errorf("no workload is called %q; there are %s", name, strings.Join(workloadNames(), ", "))
+	if before != "" {
+		if before, err = benchFolder(before); err != nil {
+			return err
 		}
 	}
-	p.systems = systems
-	if names == "" {
-		return nil
+	known := slices.DeleteFunc(systemNames(), func(name string) bool { return name == earlier && before == "" })
+	list, err := chosen("system", names, known)
+	if err != nil {
+		return err
 	}
-	p.systems = nil
-	for name := range strings.SplitSeq(names, ",") {
-		if !slices.Contains(systemNames(), name) {
-			return fmt.Errorf("no system is called %q; there are %s", name, strings.Join(systemNames(), ", "))
+	if before != "" && !slices.Contains(list, earlier) {
+		list = append(slices.Clone(list), earlier)
+	}
+	for _, name := range list {
+		s := systems[slices.IndexFunc(systems, func(s system) bool { return s.name == name })]
+		if s.name == earlier {
+			s.src = before
 		}
-		for _, s := range systems {
-			if s.name == name {
-				p.systems = append(p.systems, s)
-			}
+		if p.takesPart(s) {
+			p.systems = append(p.systems, s)
 		}
+	}
+	if len(p.systems) == 0 {
+		return fmt.Errorf("none of the systems %s takes part in %s", strings.Join(list, ", "), strings.Join(p.only, ", "))
 	}
 	return nil
+}
+
+// takesPart reports whether any of the workloads is for the system: others need
+// not be built.
+func (p *plan) takesPart(s system) bool {
+	return slices.ContainsFunc(workloads, func(w workload) bool {
+		return slices.Contains(p.only, w.name) && w.has(s)
+	})
+}
+
+// chosen splits a list of names, each of which has to be one of those that there
+// are. Without any it returns those.
+func chosen(what, names string, all []string) ([]string, error) {
+	if names == "" {
+		return all, nil
+	}
+	list := strings.Split(names, ",")
+	for _, name := range list {
+		if !slices.Contains(all, name) {
+			return nil, fmt.Errorf("no %s is called %q; there are %s", what, name, strings.Join(all, ", "))
+		}
+	}
+	return list, nil
+}
+
+// benchFolder returns this folder in another checkout.
+func benchFolder(checkout string) (string, error) {
+	dir, err := filepath.Abs(filepath.Join(checkout, "bench"))
+	if err != nil {
+		return "", err
+	}
+	if _, err := os.Stat(filepath.Join(dir, "servers", ours)); err != nil {
+		return "", fmt.Errorf("-before: %s is no checkout of this repository: %w", checkout, err)
+	}
+	return dir, nil
+}
+
+func floodNames() (list []string) {
+	for _, k := range flood.Kinds() {
+		list = append(list, k.Name)
+	}
+	return list
 }
 
 func workloadNames() (list []string) {
@@ -162,7 +240,7 @@ func prepare(z sizes) error {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return err
 	}
-	need := uint64(max(z.Clients, z.Crowd) + 500)
+	need := uint64(max(z.Clients, z.Crowd, z.Strangers) + 500)
 	limit.Max = max(limit.Max, need) // root may raise it
 	limit.Cur = limit.Max
 	// Set, and not left to the runtime, it counts for the children.

@@ -59,6 +59,9 @@ system; ` + "`go run . -render`" + ` makes this page and the plot from it.
 func (r *results) writeGoals(b *strings.Builder) {
 	b.WriteString("| workload | | Ignis for Go | Ignis on Bun | ratio | required | |\n|---|---|---|---|---|---|---|\n")
 	for _, w := range workloads {
+		if w.floods {
+			r.writeFloodGoal(b, w)
+		}
 		for _, m := range w.metrics {
 			if m.goal.limit == 0 {
 				continue
@@ -141,6 +144,10 @@ func (r *results) writeWorkload(b *strings.Builder, w workload) {
 	days := distinct(runs, func(n run) string { return n.Session.UTC().Format(time.DateOnly) })
 	fmt.Fprintf(b, "Sizes: %s. Measured on %s.\n\n", strings.Join(settings, "; or: "), strings.Join(days, " and "))
 
+	if w.floods {
+		r.writeFloods(b, w)
+		return
+	}
 	b.WriteString("| |")
 	rule := "|---|"
 	for _, m := range w.metrics {

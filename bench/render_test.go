@@ -21,16 +21,43 @@ func someResults() *results {
 				continue
 			}
 			for round := range 3 {
-				n := run{Workload: w.name, System: s.name, Session: session, Round: round, Settings: "small", Version: "v1"}
+				n := run{Workload: w.name, Kind: someKind(w), System: s.name, Session: session, Round: round, Settings: "small", Version: "v1"}
 				n.Values = make(map[string]float64)
 				for _, m := range w.metrics {
-					n.Values[m.key] = []float64{2, 1, 1.5, 0.1, 0.5, 4}[i] + float64(round-1)/10
+					n.Values[m.key] = []float64{2, 2, 1, 1.5, 0.1, 0.5, 4}[i] + float64(round-1)/10
 				}
 				r.add(n, false)
 			}
 		}
 	}
 	return r
+}
+
+// someKind is the kind of the runs of a workload that has any.
+func someKind(w workload) string {
+	if w.floods {
+		return "bursts"
+	}
+	return ""
+}
+
+// What is required of floods depends on the server without one.
+func TestFloodGoal(t *testing.T) {
+	for want, v := range map[string]struct{ calm, p99 float64 }{
+		"≤ 50.0 ms | reached by 1 of 1":    {0.001, 0.050},
+		"≤ 50.0 ms | **missed** by 0 of 1": {0.001, 0.051},
+		"≤ 120 ms | reached by 1 of 1":     {0.040, 0.120},
+		"≤ 120 ms | **missed** by 0 of 1":  {0.040, 0.121},
+	} {
+		var r results
+		n := run{Workload: strangers, Kind: "frames", System: ours}
+		n.Values = map[string]float64{keyCalmP99: v.calm, keyP99: v.p99}
+		r.add(n, false)
+		text := r.markdown()
+		if !strings.Contains(text, "| [Strangers](#strangers) | p99 beside `frames`") || !strings.Contains(text, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
 }
 
 func TestMarkdown(t *testing.T) {
@@ -43,6 +70,9 @@ func TestMarkdown(t *testing.T) {
 		"the herd's core was more than 90 % busy",
 		"closed 7 clients",
 		"abacus, 2 cores",
+		"| `bursts` | 2000 ms [1900 ms .. 2100 ms] |",
+		"≤ 6000 ms | reached |",
+		"| `bursts`, before |",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q", want)
@@ -117,6 +147,17 @@ func TestSessionsReplace(t *testing.T) {
 		if len(r.Runs) != want {
 			t.Errorf("keep %v: %d runs, want %d", keep, len(r.Runs), want)
 		}
+	}
+}
+
+// Nor does a kind of flood replace another.
+func TestFloodsReplace(t *testing.T) {
+	var r results
+	for i, kind := range []string{"bursts", "frames", "bursts"} {
+		r.add(run{Workload: strangers, Kind: kind, System: ours, Session: time.Unix(int64(i), 0)}, false)
+	}
+	if len(r.Runs) != 2 || r.Runs[0].Kind != "frames" || r.Runs[1].Session.Unix() != 2 {
+		t.Errorf("got %+v", r.Runs)
 	}
 }
 

@@ -26,6 +26,7 @@ type results struct {
 // run is one measurement of one system.
 type run struct {
 	Workload string    `json:"workload"`
+	Kind     string    `json:"kind,omitempty"` // of flood: a row in the workload's table
 	System   string    `json:"system"`
 	Session  time.Time `json:"session"` // when the program was started that made it
 	Round    int       `json:"round"`
@@ -85,11 +86,11 @@ func (r *results) save(dir string) error {
 }
 
 // add takes a run in. The first of a session takes the place of the older ones
-// of the same workload and system, unless those are to be kept.
+// of the same workload, kind and system, unless those are to be kept.
 func (r *results) add(n run, keep bool) {
 	if !keep {
 		r.Runs = slices.DeleteFunc(r.Runs, func(o run) bool {
-			return o.Workload == n.Workload && o.System == n.System && !o.Session.Equal(n.Session)
+			return o.Workload == n.Workload && o.Kind == n.Kind && o.System == n.System && !o.Session.Equal(n.Session)
 		})
 	}
 	r.Runs = append(r.Runs, n)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"debug/buildinfo"
 	"encoding/json"
@@ -20,6 +21,9 @@ const (
 	herdCore   = "1"
 )
 
+// isOurs reports whether the system is this library, of whatever age.
+func (s system) isOurs() bool { return s.name == ours || s.name == earlier }
+
 // isBun reports whether the system is the reference in some form.
 func (s system) isBun() bool { return s.name == reference || s.name == quietBun }
 
@@ -30,10 +34,12 @@ type system struct {
 	module   string // a Go library's, for its version; empty: this one, or not Go
 	protocol string // what its clients speak
 	only     string // the one workload that it takes part in; empty: see workload.has
+	src      string // this folder in another checkout; empty: this one
 }
 
 const (
 	ours      = "ignis"
+	earlier   = "before" // ours of another checkout
 	reference = "bun"
 	quietBun  = "bun-quiet"
 )
@@ -41,6 +47,7 @@ const (
 // systems are all of them, in the order of the tables.
 var systems = []system{
 	{name: ours, title: "**Ignis for Go**", protocol: "ignis"},
+	{name: earlier, title: "Ignis for Go, before", protocol: "ignis"},
 	{name: reference, title: "Ignis on Bun", protocol: "ignis"},
 	{name: quietBun, title: "Ignis on Bun, its log off", protocol: "ignis", only: "connect"},
 	{name: "gws", title: "gws", module: "github.com/lxzan/gws", protocol: "ignis"},
@@ -59,8 +66,9 @@ type lab struct {
 	procs    []*process
 }
 
-// openLab builds the servers of the chosen systems and starts Redis.
-func openLab(ctx context.Context, src string, chosen []system) (l *lab, err error) {
+// openLab builds the servers of the chosen systems and starts Redis. Programs says
+// to build the program ignis, too.
+func openLab(ctx context.Context, src string, chosen []system, programs bool) (l *lab, err error) {
 	l = &lab{src: src}
 	defer func() {
 		if err != nil {
@@ -77,10 +85,17 @@ func openLab(ctx context.Context, src string, chosen []system) (l *lab, err erro
 			}
 			continue
 		}
-		build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", l.binary(s), "./servers/"+s.name)
-		build.Dir = src
-		if out, err := build.CombinedOutput(); err != nil {
-			return l, fmt.Errorf("build of the server %s: %w\n%s", s.name, err, out)
+		name := s.name
+		if s.isOurs() {
+			name = ours
+		}
+		if err := build(ctx, l.sources(s), l.binary(s), "./servers/"+name); err != nil {
+			return l, err
+		}
+		if programs && s.isOurs() {
+			if err := build(ctx, filepath.Dir(l.sources(s)), l.program(s), "./cmd/ignis"); err != nil {
+				return l, err
+			}
 		}
 	}
 	p, url, err := startRedis(ctx, herdCore, l.dir)
@@ -91,7 +106,23 @@ func openLab(ctx context.Context, src string, chosen []system) (l *lab, err erro
 	return l, nil
 }
 
+// build builds a package of the module in dir.
+func build(ctx context.Context, dir, binary, pkg string) error {
+	c := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, pkg)
+	c.Dir = dir
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("building %s in %s: %w\n%s", pkg, dir, err, out)
+	}
+	return nil
+}
+
+// sources is this folder in the checkout that the system comes from.
+func (l *lab) sources(s system) string { return cmp.Or(s.src, l.src) }
+
 func (l *lab) binary(s system) string { return filepath.Join(l.dir, "server-"+s.name) }
+
+// program is where the system's program, ignis, is built.
+func (l *lab) program(s system) string { return filepath.Join(l.dir, "program-"+s.name) }
 
 func (l *lab) close() {
 	for _, p := range l.procs {
@@ -186,7 +217,7 @@ func (l *lab) version(s system) (string, error) {
 		return "", err
 	}
 	if s.module == "" {
-		return "commit " + commit(l.src) + ", " + info.GoVersion, nil
+		return "commit " + commit(l.sources(s)) + ", " + info.GoVersion, nil
 	}
 	for _, m := range info.Deps {
 		if m.Path == s.module {

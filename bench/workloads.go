@@ -23,6 +23,7 @@ type workload struct {
 	text    string // how it is measured
 	all     bool   // every system does it; else this library and the reference
 	alone   bool   // only this library does it
+	floods  bool   // it has a row for each kind of flood
 	metrics []metric
 }
 
@@ -41,6 +42,21 @@ const (
 	keyTwo     = "per_second_two"
 	keyGain    = "gain"
 	keyCPUTwo  = "cpu_two"
+
+	keyCalmP50  = "calm_p50"
+	keyCalmP99  = "calm_p99"
+	keyMax      = "max"
+	keyEntry    = "entry_p50"
+	keyEntryMax = "entry_max"
+	keyLate     = "late_p99"
+	keyFloodCPU = "flood_cpu"
+	keyFrames   = "frames_per_second"
+	keyBytes    = "bytes_per_second"
+	keyShare    = "delivered_share"
+	keyWaiting  = "bytes_waiting"
+	keyPeak     = "memory_peak"
+	keyOpened   = "opened_per_second"
+	keyClosed   = "closed_per_second"
 )
 
 // workloads are all of them, in the order of the tables.
@@ -141,6 +157,29 @@ var workloads = []workload{
 			{key: keyCPU, title: "server CPU to connect an encrypted client", text: microsText},
 		},
 	},
+	{
+		name: strangers, title: "Strangers", alone: true, floods: true,
+		text: strangersIntro,
+		metrics: []metric{
+			{key: keyCalmP50, title: "idle p50", text: millisText},
+			{key: keyCalmP99, title: "idle p99", text: millisText},
+			{key: keyP50, title: "p50", text: millisText},
+			{key: keyP99, title: "p99", text: millisText},
+			{key: keyMax, title: "max", text: millisText},
+			{key: keyEntry, title: "getting in p50", text: millisText},
+			{key: keyEntryMax, title: "getting in max", text: millisText},
+			{key: keyFrames, title: "frames taken", text: rateText},
+			{key: keyBytes, title: "bytes taken a second", text: bytesText},
+			{key: keyShare, title: "of what was offered", text: percentText},
+			{key: keyWaiting, title: "bytes waiting at the end", text: bytesText},
+			{key: keyPeak, title: "server's memory at most", text: bytesText},
+			{key: keyCPU, title: "server's cores", text: digits},
+			{key: keyFloodCPU, title: "strangers' cores", text: digits},
+			{key: keyOpened, title: "strangers connected", text: rateText},
+			{key: keyClosed, title: "strangers closed", text: rateText},
+			{key: keyLate, title: "probe late p99", text: millisText},
+		},
+	},
 }
 
 // has reports whether a system takes part in a workload.
@@ -149,9 +188,9 @@ func (w workload) has(s system) bool {
 	case s.only != "":
 		return s.only == w.name
 	case w.alone:
-		return s.name == ours
+		return s.isOurs()
 	case w.all:
 		return true
 	}
-	return s.name == ours || s.name == reference
+	return s.isOurs() || s.name == reference
 }

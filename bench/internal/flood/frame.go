@@ -1,0 +1,118 @@
+package flood
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"strings"
+	"time"
+)
+
+// Opcodes, and bits of a frame's first byte.
+const (
+	opContinuation = 0
+	opText         = 1
+	opClose        = 8
+	opPing         = 9
+	opPong         = 10
+
+	fin  = 0x80
+	rsv1 = 0x40 // the message is compressed
+)
+
+// appendFrame appends a frame as clients send it, masked with zeros. First is its
+// first byte: opcode and bits.
+func appendFrame(dst []byte, first byte, payload []byte) []byte {
+	dst = append(dst, first)
+	switch n := len(payload); {
+	case n < 126:
+		dst = append(dst, 0x80|byte(n))
+	case n <= math.MaxUint16:
+		dst = append(dst, 0x80|126)
+		dst = binary.BigEndian.AppendUint16(dst, uint16(n))
+	default:
+		dst = append(dst, 0x80|127)
+		dst = binary.BigEndian.AppendUint64(dst, uint64(n))
+	}
+	dst = append(dst, 0, 0, 0, 0)
+	return append(dst, payload...)
+}
+
+// repeated returns as many copies of a frame as fit into size bytes, at least one,
+// and how many those are.
+func repeated(frame []byte, size int) ([]byte, int) {
+	n := max(1, size/len(frame))
+	return []byte(strings.Repeat(string(frame), n)), n
+}
+
+// handshake is the request for a connection, with further header lines.
+func handshake(addr, headers string) []byte {
+	return fmt.Appendf(nil, "GET /ws HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n%s\r\n", addr, headers)
+}
+
+// authentication is the message with which a client asks to be let in.
+func authentication(token string) []byte {
+	return appendFrame(nil, fin|opText, fmt.Appendf(nil, `{"event":"authenticate","data":{"type":"Bearer","token":%q}}`, token))
+}
+
+// errRefused is returned for a connection that the server answers and does not accept.
+var errRefused = errors.New("the server does not upgrade")
+
+// dial opens a connection and sends the handshake. Closed, it leaves no port behind
+// that the next connection would have to wait for.
+func dial(addr string, request []byte, within time.Duration) (*net.TCPConn, *bufio.Reader, error) {
+	c, err := net.DialTimeout("tcp", addr, within)
+	if err != nil {
+		return nil, nil, err
+	}
+	conn := c.(*net.TCPConn)
+	_ = conn.SetLinger(0)
+	_ = conn.SetDeadline(time.Now().Add(within))
+	r := bufio.NewReaderSize(conn, 8<<10)
+	_, err = conn.Write(request)
+	// An answer may have come even if not all was taken.
+	line, rerr := r.ReadString('\n')
+	switch {
+	case rerr != nil && err == nil:
+		err = rerr
+	case rerr == nil && !strings.HasPrefix(line, "HTTP/1.1 101 "):
+		err = fmt.Errorf("%w: %.80q", errRefused, line)
+	}
+	for err == nil && line != "\r\n" {
+		line, err = r.ReadString('\n')
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, nil, err
+	}
+	return conn, r, conn.SetDeadline(time.Time{})
+}
+
+// readFrame reads a frame of the server's into buf, which it may replace.
+func readFrame(r *bufio.Reader, buf []byte) (op byte, payload []byte, err error) {
+	var head [10]byte
+	if _, err := io.ReadFull(r, head[:2]); err != nil {
+		return 0, buf, err
+	}
+	n := int(head[1])
+	switch n {
+	case 126:
+		if _, err := io.ReadFull(r, head[2:4]); err != nil {
+			return 0, buf, err
+		}
+		n = int(binary.BigEndian.Uint16(head[2:]))
+	case 127:
+		return 0, buf, errors.New("a frame of the server is larger than any that it should send")
+	}
+	if n > cap(buf) {
+		buf = make([]byte, n)
+	}
+	payload = buf[:n]
+	_, err = io.ReadFull(r, payload)
+	return head[0] & 0x0f, payload, err
+}

@@ -1,0 +1,158 @@
+package flood
+
+import (
+	"bytes"
+	"compress/flate"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Kind is a kind of flood.
+type Kind struct {
+	Name      string
+	Text      string   // what each stranger does
+	Strangers int      // of 500 that a flood has at full size
+	Server    []string // flags of the server
+	Tokens    bool     // the server asks for tokens; else it lets everybody in
+	member    bool     // strangers authenticate first
+	headers   func() string
+	act       func() act
+}
+
+// act is what a stranger does again and again.
+type act struct {
+	first []byte // once per connection, before the rest
+	burst []byte
+	unit  int // of which burst has so many: frames, or requests
+	every time.Duration
+	// once says that a connection is for one burst: then the server is to close it, or
+	// the stranger does so just before the next burst is due.
+	once bool
+}
+
+// What strangers send at a time, and the largest payload that the server takes.
+const (
+	burstSize  = 16 << 10
+	maxPayload = 128 << 10
+)
+
+// again is how soon a stranger that was closed comes back, at the earliest. Who
+// sends more often than that still connects no more often.
+const again = time.Second
+
+// Kinds returns all of them, in the order of the table.
+func Kinds() []Kind {
+	plain := []string{"--plain-io"}
+	compress := []string{"--compress"}
+	return []Kind{
+		{Name: "bursts", Text: "16 KB of 7-byte frames that are no JSON, each second", Strangers: 500, act: bursts},
+		{Name: "bursts-plain", Text: "the same with `--plain-io`", Strangers: 500, Server: plain, act: bursts},
+		{Name: "frames", Text: "such frames, 16 KB each 25 ms as far as they are taken", Strangers: 100, act: frames},
+		{Name: "frames-plain", Text: "the same with `--plain-io`", Strangers: 100, Server: plain, act: frames},
+		{Name: "pings", Text: "16 KB of 125-byte pings each 100 ms", Strangers: 500, act: control(opPing)},
+		{Name: "pings-plain", Text: "the same with `--plain-io`", Strangers: 500, Server: plain, act: control(opPing)},
+		{Name: "pongs", Text: "16 KB of 125-byte pongs each 100 ms", Strangers: 500, act: control(opPong)},
+		{Name: "large", Text: "a message of 128 KB each second", Strangers: 500, act: large},
+		{Name: "fragments", Text: "16 KB of continuation frames with one byte, or none, each 100 ms", Strangers: 500, act: fragments},
+		{Name: "joins", Text: "a join with some 20,000 names each second", Strangers: 500, act: joins},
+		{Name: "member-joins", Text: "the same, authenticated", Strangers: 500, member: true, act: joins},
+		{Name: "deflate", Text: "128 KB of empty final deflate blocks in a frame, each 25 ms as far as they are taken", Strangers: 20, Server: compress, headers: offer, act: deflate},
+		{Name: "bombs", Text: "16 KB of frames that inflate to 128 KB each second", Strangers: 500, Server: compress, headers: offer, act: bombs},
+		{Name: "tokens", Text: "a token of 124 KB each second, on a new connection", Strangers: 500, Tokens: true, act: tokens},
+		{Name: "churn", Text: "a new connection and rubbish each 250 ms", Strangers: 500, act: churn},
+		{Name: "handshakes", Text: "a request with 5,000 tiny headers each second", Strangers: 500, headers: tinyHeaders, act: handshakes},
+	}
+}
+
+// kind returns the kind with the name.
+func kind(name string) (Kind, error) {
+	for _, k := range Kinds() {
+		if k.Name == name {
+			return k, nil
+		}
+	}
+	return Kind{}, fmt.Errorf("no flood is called %q", name)
+}
+
+func bursts() act {
+	burst, n := repeated(appendFrame(nil, fin|opText, []byte("x")), burstSize)
+	return act{burst: burst, unit: n, every: time.Second}
+}
+
+func frames() act {
+	a := bursts()
+	a.every = 25 * time.Millisecond
+	return a
+}
+
+func control(op byte) func() act {
+	return func() act {
+		burst, n := repeated(appendFrame(nil, fin|op, bytes.Repeat([]byte("x"), 125)), burstSize)
+		return act{burst: burst, unit: n, every: 100 * time.Millisecond}
+	}
+}
+
+func large() act {
+	const head, tail = `{"event":"x","data":"`, `"}`
+	text := head + strings.Repeat("x", maxPayload-len(head)-len(tail)) + tail
+	return act{burst: appendFrame(nil, fin|opText, []byte(text)), unit: 1, every: time.Second}
+}
+
+// fragments alternate: those with a byte reach the limit of a message some day,
+// those without never do.
+func fragments() act {
+	pair := appendFrame(appendFrame(nil, opContinuation, []byte("x")), opContinuation, nil)
+	burst, n := repeated(pair, burstSize)
+	return act{first: appendFrame(nil, opText, []byte("x")), burst: burst, unit: 2 * n, every: 100 * time.Millisecond}
+}
+
+func joins() act {
+	const tail = `"a"]}}`
+	text := []byte(`{"event":"join","data":{"rooms":[`)
+	for i := 0; len(text)+len(`"0000",`)+len(tail) <= maxPayload; i++ {
+		text = fmt.Appendf(text, `"%s",`, strconv.FormatInt(int64(i), 36))
+	}
+	return act{burst: appendFrame(nil, fin|opText, append(text, tail...)), unit: 1, every: time.Second}
+}
+
+// offer has the server accept compressed messages.
+func offer() string { return "Sec-WebSocket-Extensions: permessage-deflate\r\n" }
+
+// deflate is RFC 7692, section 7.2.3.4, at its worst: two bytes are a block that
+// says that it is the last, and has nothing in it.
+func deflate() act {
+	payload := bytes.Repeat([]byte{0x03, 0x00}, maxPayload/2)
+	return act{burst: appendFrame(nil, fin|rsv1|opText, payload), unit: 1, every: 25 * time.Millisecond}
+}
+
+func bombs() act {
+	var packed bytes.Buffer
+	w, _ := flate.NewWriter(&packed, flate.BestCompression) // the level is known
+	_, _ = w.Write(bytes.Repeat([]byte("x"), maxPayload))   // a buffer takes everything
+	_ = w.Flush()
+	payload := bytes.TrimSuffix(packed.Bytes(), []byte("\x00\x00\xff\xff"))
+	burst, n := repeated(appendFrame(nil, fin|rsv1|opText, payload), burstSize)
+	return act{burst: burst, unit: n, every: time.Second}
+}
+
+func tokens() act {
+	return act{burst: authentication(forged(124 << 10)), unit: 1, every: time.Second, once: true}
+}
+
+// churn sends what is no frame: the server closes whoever does that.
+func churn() act {
+	return act{burst: bytes.Repeat([]byte{0xff}, 100), unit: 1, every: 250 * time.Millisecond, once: true}
+}
+
+func tinyHeaders() string {
+	var b strings.Builder
+	for i := range 5000 {
+		b.WriteString(strconv.FormatInt(int64(i), 36) + ":\r\n")
+	}
+	return b.String()
+}
+
+// handshakes are requests only: the stranger goes when it has the answer.
+func handshakes() act { return act{unit: 1, every: time.Second, once: true} }

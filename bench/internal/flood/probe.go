@@ -1,0 +1,284 @@
+package flood
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/ignis-go/ignis/internal/herd"
+)
+
+const (
+	// interval is how often each of the clients asks for something.
+	interval = 100 * time.Millisecond
+	// entryInterval is how often a newcomer connects and authenticates.
+	entryInterval = 250 * time.Millisecond
+	// lateness is how long what was asked at the end may take.
+	lateness = 5 * time.Second
+)
+
+// Probe is a few well-behaved clients. Each sends a message every 100 ms, whether
+// the last was answered or not: else a server that stands still for a second would
+// delay one message and not ten.
+type Probe struct {
+	addr    string
+	token   string
+	tokens  bool
+	request []byte
+	clients []*client
+	windows map[string]*window
+}
+
+// window is what was measured under a name.
+type window struct {
+	trips, late, entries herd.Histogram
+	lost, failed         int64
+}
+
+// Sample is what a window has come to.
+type Sample struct {
+	P50, P99, Max      time.Duration // of round trips
+	Count              int64
+	Lost               int64         // round trips that did not end
+	Late               time.Duration // p99 of how late messages were sent: of the probe itself
+	EntryP50, EntryMax time.Duration // from dialling until authenticated
+	EntryFailed        int64
+	Closed             int64 // clients, so far
+}
+
+// NewProbe connects and authenticates n clients. With a secret the server wants
+// tokens, and has no application: then what is timed is the answer to an
+// authentication that comes too late. Else it is a message that the server's
+// application sends back.
+func NewProbe(addr, secret string, n int) (*Probe, error) {
+	p := &Probe{addr: addr, token: "probe", tokens: secret != "", request: handshake(addr, ""), windows: make(map[string]*window)}
+	if p.tokens {
+		p.token = Token(secret)
+	}
+	for range n {
+		conn, r, id, err := p.enter()
+		if err != nil {
+			p.Close()
+			return nil, fmt.Errorf("connecting the probe: %w", err)
+		}
+		c := &client{conn: conn, message: p.message(id), done: make(chan struct{})}
+		p.clients = append(p.clients, c)
+		go c.read(r)
+	}
+	return p, nil
+}
+
+// message is what a client asks.
+func (p *Probe) message(id string) []byte {
+	if p.tokens {
+		return authentication(p.token)
+	}
+	return appendFrame(nil, fin|opText, fmt.Appendf(nil, `{"event":"probe","data":{"room":%q,"text":"Is anybody there?"}}`, id))
+}
+
+// enter opens a connection and authenticates, and returns the client's id.
+func (p *Probe) enter() (*net.TCPConn, *bufio.Reader, string, error) {
+	conn, r, err := dial(p.addr, p.request, lateness)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	id, err := p.authenticate(conn, r)
+	if err != nil {
+		_ = conn.Close()
+		return nil, nil, "", err
+	}
+	return conn, r, id, nil
+}
+
+func (p *Probe) authenticate(conn *net.TCPConn, r *bufio.Reader) (string, error) {
+	_ = conn.SetDeadline(time.Now().Add(lateness))
+	if _, err := conn.Write(authentication(p.token)); err != nil {
+		return "", err
+	}
+	_, payload, err := readFrame(r, nil)
+	if err != nil {
+		return "", err
+	}
+	var m struct {
+		Event string
+		Data  struct{ ID string }
+	}
+	if err := json.Unmarshal(payload, &m); err != nil {
+		return "", err
+	}
+	if m.Event != "connected" {
+		return "", fmt.Errorf("the server says %.200q", payload)
+	}
+	return m.Data.ID, conn.SetDeadline(time.Time{})
+}
+
+// Close closes all connections.
+func (p *Probe) Close() {
+	for _, c := range p.clients {
+		_ = c.conn.Close()
+		<-c.done
+	}
+}
+
+// Run measures for a time and returns all that the window of that name has.
+func (p *Probe) Run(ctx context.Context, name string, d time.Duration) (Sample, error) {
+	w := p.windows[name]
+	if w == nil {
+		w = new(window)
+		p.windows[name] = w
+	}
+	var newcomers sync.WaitGroup
+	var mu sync.Mutex
+	began := time.Now()
+	step := interval / time.Duration(len(p.clients))
+	entry := began
+	for i := 0; ; i++ {
+		at := began.Add(time.Duration(i) * step)
+		if at.Sub(began) >= d {
+			break
+		}
+		if !sleepUntil(ctx, at) {
+			return Sample{}, context.Cause(ctx)
+		}
+		w.late.Add(time.Since(at))
+		p.clients[i%len(p.clients)].ask()
+		if !at.Before(entry) {
+			entry = entry.Add(entryInterval)
+			newcomers.Go(func() { p.newcomer(w, &mu) })
+		}
+	}
+	p.settle(ctx)
+	newcomers.Wait()
+	s := Sample{
+		Late: w.late.Quantile(0.99), EntryP50: w.entries.Quantile(0.5), EntryMax: w.entries.Max(), EntryFailed: w.failed,
+	}
+	for _, c := range p.clients {
+		lost, closed := c.end(&w.trips)
+		w.lost += int64(lost)
+		if closed {
+			s.Closed++
+		}
+	}
+	s.P50, s.P99, s.Max = w.trips.Quantile(0.5), w.trips.Quantile(0.99), w.trips.Max()
+	s.Count, s.Lost = w.trips.Count(), w.lost
+	return s, context.Cause(ctx)
+}
+
+// newcomer times how long it takes to get in. One that fails counts as one that
+// takes all the time that there is.
+func (p *Probe) newcomer(w *window, mu *sync.Mutex) {
+	began := time.Now()
+	conn, _, _, err := p.enter()
+	took := time.Since(began)
+	mu.Lock()
+	defer mu.Unlock()
+	if err != nil {
+		w.failed++
+		w.entries.Add(max(took, lateness))
+		return
+	}
+	w.entries.Add(took)
+	_ = conn.Close()
+}
+
+// settle waits until everything is answered, but not for ever.
+func (p *Probe) settle(ctx context.Context) {
+	for end := time.Now().Add(lateness); time.Now().Before(end); {
+		waiting := 0
+		for _, c := range p.clients {
+			waiting += c.waiting()
+		}
+		if waiting == 0 || !sleepUntil(ctx, time.Now().Add(5*time.Millisecond)) {
+			return
+		}
+	}
+}
+
+// client is one of the probe's.
+type client struct {
+	conn    *net.TCPConn
+	message []byte
+	done    chan struct{} // closed when nothing is read any more
+
+	mu     sync.Mutex
+	asked  []time.Time // what was not answered yet
+	skip   int         // answers to come of what was given up
+	trips  []time.Duration
+	closed bool
+}
+
+func (c *client) ask() {
+	c.mu.Lock()
+	c.asked = append(c.asked, time.Now())
+	c.mu.Unlock()
+	_, _ = c.conn.Write(c.message) // the reader notices its end
+}
+
+func (c *client) waiting() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return 0
+	}
+	return len(c.asked)
+}
+
+// end adds what the client has measured to the sum. What was not answered counts
+// with the time that it has waited, and is forgotten.
+func (c *client) end(sum *herd.Histogram) (lost int, closed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, took := range c.trips {
+		sum.Add(took)
+	}
+	for _, at := range c.asked {
+		sum.Add(max(time.Since(at), lateness))
+	}
+	lost = len(c.asked)
+	c.skip += lost
+	c.asked, c.trips = nil, nil
+	return lost, c.closed
+}
+
+// read takes the answers, which come in the order of the questions.
+func (c *client) read(r *bufio.Reader) {
+	defer close(c.done)
+	var buf []byte
+	for {
+		op, payload, err := readFrame(r, buf)
+		if err == nil && op == opClose {
+			err = errors.New("closed by the server")
+		}
+		if err != nil {
+			c.mu.Lock()
+			c.closed = true
+			c.mu.Unlock()
+			return
+		}
+		buf = payload
+		switch {
+		case op == opPing:
+			_, _ = c.conn.Write(appendFrame(nil, fin|opPong, payload))
+		case op == opText && (bytes.Contains(payload, []byte(`"event":"probe"`)) || bytes.Contains(payload, []byte(`Already authenticated`))):
+			c.answered(time.Now())
+		}
+	}
+}
+
+func (c *client) answered(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.skip > 0:
+		c.skip--
+	case len(c.asked) > 0:
+		c.trips = append(c.trips, at.Sub(c.asked[0]))
+		c.asked = c.asked[1:]
+	}
+}

@@ -1,0 +1,31 @@
+package flood
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Token returns a token that a server with the secret accepts for an hour.
+func Token(secret string) string {
+	text := unsigned(fmt.Sprintf(`{"sub":"probe","rooms":["*"],"exp":%d}`, time.Now().Add(time.Hour).Unix()))
+	m := hmac.New(sha256.New, []byte(secret))
+	m.Write([]byte(text)) // never fails
+	return text + "." + base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+}
+
+// forged returns a token of about so many bytes that looks like one until its
+// signature is checked. It is full of names, which cost most to read.
+func forged(size int) string {
+	names := strings.Repeat(`"a",`, size*3/4/4-32) + `"a"`
+	text := unsigned(fmt.Sprintf(`{"sub":"mallory","rooms":[%s],"exp":%d}`, names, time.Now().Add(time.Hour).Unix()))
+	return text + "." + base64.RawURLEncoding.EncodeToString(make([]byte, sha256.Size))
+}
+
+func unsigned(claims string) string {
+	encode := base64.RawURLEncoding.EncodeToString
+	return encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode([]byte(claims))
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/ignis-go/ignis/bench/internal/flood"
+	"github.com/ignis-go/ignis/internal/herd"
+)
+
+const (
+	strangers = "strangers"
+	// floodRounds are fewer than others: there are so many kinds.
+	floodRounds = 3
+	// fullFlood is how many strangers a flood has of which flood.Kind says how
+	// many it has.
+	fullFlood = 500
+	// bothCores are those of the server, the strangers and the clients beside them.
+	bothCores = serverCore + "," + herdCore
+	// politeness is by how much the strangers' nice value is above the server's.
+	politeness = "10"
+	// unsettled is how long a flood goes on before it is measured.
+	unsettled = 300 * time.Millisecond
+)
+
+// strangerScenarios are one for each kind of flood: so the systems take turns with
+// each.
+func strangerScenarios() (list []scenario) {
+	for _, k := range flood.Kinds() {
+		list = append(list, scenario{
+			covers: []string{strangers}, kind: k.Name, rounds: floodRounds, text: strangersText,
+			run: func(ctx context.Context, t *trial) error { return t.flooded(ctx, k) },
+		})
+	}
+	return list
+}
+
+func strangersText(z sizes) string {
+	return fmt.Sprintf("%d strangers (`frames` %d, `deflate` %d), %d clients with 10 messages a second each, %v beside the flood, %v before and %v after it",
+		z.Strangers, z.strangers(100), z.strangers(20), z.Visitors, z.Flood, z.Calm, z.Calm)
+}
+
+// strangers is how many of a flood there are that has n of 500.
+func (z sizes) strangers(n int) int { return max(1, n*z.Strangers/fullFlood) }
+
+// flooded measures round trips beside a flood, and before and after it.
+func (t *trial) flooded(ctx context.Context, k flood.Kind) error {
+	secret := ""
+	if k.Tokens {
+		secret = "0123456789abcdef0123456789abcdef" // protects nothing
+	}
+	srv, err := t.serveProgram(ctx, secret, k.Server...)
+	if err != nil {
+		return err
+	}
+	defer srv.kill()
+	probe, err := t.startProbe(ctx, srv.addr, secret)
+	if err != nil {
+		return err
+	}
+	defer probe.kill()
+	if _, err := tell[flood.Sample](ctx, probe, probeOrder{Window: "calm", Duration: t.Calm}); err != nil {
+		return err
+	}
+	f, err := startSelf("the flood", t.dir, []string{"nice", "-n", politeness}, floodArgument)
+	if err != nil {
+		return err
+	}
+	defer f.kill()
+	o, err := t.beside(ctx, srv, f, probe, k)
+	if err != nil {
+		return err
+	}
+	f.kill()
+	if err := waitQuiet(ctx, srv.pid()); err != nil {
+		return err
+	}
+	calm, err := tell[flood.Sample](ctx, probe, probeOrder{Window: "calm", Duration: t.Calm})
+	if err != nil {
+		return err
+	}
+	o.Values[keyCalmP50], o.Values[keyCalmP99] = calm.P50.Seconds(), calm.P99.Seconds()
+	o.Lost += calm.Lost
+	o.Closed = calm.Closed
+	t.got[strangers] = o
+	return srv.alive()
+}
+
+// beside measures while the flood goes on.
+func (t *trial) beside(ctx context.Context, srv *server, f, probe *process, k flood.Kind) (o outcome, err error) {
+	order := floodOrder{Do: "connect", Addr: srv.addr, Kind: k.Name, Strangers: t.strangers(k.Strangers)}
+	if _, err := tell[flood.Report](ctx, f, order); err != nil {
+		return o, err
+	}
+	if _, err := tell[flood.Report](ctx, f, floodOrder{Do: "start"}); err != nil {
+		return o, err
+	}
+	if err := pause(ctx, min(unsettled, t.Flood)); err != nil {
+		return o, err
+	}
+	began, err := t.readCPU(srv.process, f, probe)
+	if err != nil {
+		return o, err
+	}
+	s, err := tell[flood.Sample](ctx, probe, probeOrder{Window: "flood", Duration: t.Flood})
+	if err != nil {
+		return o, err
+	}
+	ended, err := t.readCPU(srv.process, f, probe)
+	if err != nil {
+		return o, err
+	}
+	r, err := tell[flood.Report](ctx, f, floodOrder{Do: "end"})
+	if err != nil {
+		return o, err
+	}
+	peak, err := herd.Keyed(fmt.Sprintf("/proc/%d/status", srv.pid()), "VmHWM:")
+	if err != nil {
+		return o, err
+	}
+	wall := ended.at.Sub(began.at).Seconds()
+	share := func(i int) float64 { return (ended.used[i] - began.used[i]).Seconds() / wall }
+	o = outcome{Lost: s.Lost, HerdBusy: share(1)}
+	o.Foreign = max(0, (ended.cores-began.cores).Seconds()/wall-share(0)-share(1)-share(2))
+	seconds := r.Wall.Seconds()
+	o.Values = map[string]float64{
+		keyP50: s.P50.Seconds(), keyP99: s.P99.Seconds(), keyMax: s.Max.Seconds(),
+		keyEntry: s.EntryP50.Seconds(), keyEntryMax: s.EntryMax.Seconds(),
+		keyLate: s.Late.Seconds(), keyCPU: share(0), keyFloodCPU: share(1),
+		keyFrames: r.Delivered / seconds, keyBytes: r.Bytes / seconds, keyShare: r.Delivered / r.Offered,
+		keyWaiting: r.Waiting, keyPeak: peak * 1024,
+		keyOpened: float64(r.Opened) / seconds, keyClosed: float64(r.Closed+r.Refused) / seconds,
+	}
+	return o, nil
+}
+
+// cpuTimes are those of processes, and of the two cores.
+type cpuTimes struct {
+	at    time.Time
+	used  []time.Duration
+	cores time.Duration
+}
+
+func (t *trial) readCPU(procs ...*process) (c cpuTimes, err error) {
+	for _, core := range []string{serverCore, herdCore} {
+		d, err := busy(core)
+		if err != nil {
+			return c, err
+		}
+		c.cores += d
+	}
+	for _, p := range procs {
+		d, err := herd.CPUTime(p.pid())
+		if err != nil {
+			return c, err
+		}
+		c.used = append(c.used, d)
+	}
+	c.at = time.Now()
+	return c, nil
+}
+
+// startProbe starts the clients, ahead of everything else that wants the cores if
+// this user may do that: they are to measure the server and not their own turn.
+func (t *trial) startProbe(ctx context.Context, addr, secret string) (*process, error) {
+	var ahead []string
+	if exec.CommandContext(ctx, "chrt", "-f", "1", "true").Run() == nil {
+		ahead = []string{"chrt", "-f", "1"}
+	}
+	p, err := startSelf("the probe", t.dir, ahead, probeArgument)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tell[flood.Sample](ctx, p, probeOrder{Addr: addr, Secret: secret, Clients: t.Visitors}); err != nil {
+		p.kill()
+		return nil, err
+	}
+	return p, nil
+}
+
+// startSelf starts this program in one of its roles, by way of a command that
+// changes its priority.
+func startSelf(name, dir string, by []string, argument string) (*process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return start(name, bothCores, dir, []string{"GOMAXPROCS=1", "GOGC=400"}, append(by, self, argument)...)
+}
+
+// serveProgram starts `ignis serve` on both cores. With a secret it asks for
+// tokens, else it lets everybody in and sends messages on to the room that they
+// name.
+func (t *trial) serveProgram(ctx context.Context, secret string, flags ...string) (*server, error) {
+	argv := []string{t.program(t.system), "serve", "--listen", "127.0.0.1:0", "--log-level", "info"}
+	if secret != "" {
+		file := filepath.Join(t.dir, "secret")
+		if err := os.WriteFile(file, []byte(secret), 0o600); err != nil {
+			return nil, err
+		}
+		argv = append(argv, "--jwt-secret-file", file)
+	} else {
+		argv = append(argv, "--dev")
+	}
+	env := []string{"GOMAXPROCS=2"}
+	p, err := start(t.system.name, bothCores, t.dir, env, append(argv, flags...)...)
+	if err != nil {
+		return nil, err
+	}
+	addr, err := p.await(ctx, "listening on http://")
+	if err != nil {
+		p.kill()
+		return nil, err
+	}
+	addr, _, _ = strings.Cut(addr, " ") // behind it stands what development mode means
+	return &server{process: p, system: t.system, addr: addr}, nil
+}
