@@ -1,0 +1,82 @@
+package ignis_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/ignis-go/ignis"
+)
+
+// Whatever is sent to clients that do not read, what waits for each takes no more
+// memory than the limit. (The socket's buffer takes up to half of the limit beside.)
+func TestMemoryOfSlowClients(t *testing.T) {
+	for _, size := range []int{0, 10, 1000, 100_000} {
+		for _, private := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%d bytes/private=%v", size, private), func(t *testing.T) {
+				onBothPaths(t, func(t *testing.T, plain bool) { testMemoryOfSlowClients(t, plain, size, private) })
+			})
+		}
+	}
+}
+
+func testMemoryOfSlowClients(t *testing.T, plain bool, size int, private bool) {
+	const clients, limit = 5, 1 << 20
+	n := start(t, ignis.Config{PlainIO: plain, DropWhenFull: true})
+	for range clients {
+		n.raw().text(authenticate)
+	}
+	n.until("all clients", func() bool { return n.Stats().Authenticated == clients })
+	all := n.Clients()
+	data := json.RawMessage(`"` + strings.Repeat("x", size) + `"`)
+	if size == 0 {
+		data = nil
+	}
+	send := func() {
+		if !private {
+			_ = n.Broadcast("x", data)
+			return
+		}
+		for _, c := range all {
+			_ = n.SendToClient(c.ID, "x", data)
+		}
+	}
+	full := func() bool {
+		for _, c := range n.Clients() {
+			if !c.Backpressured {
+				return false
+			}
+		}
+		return true
+	}
+	before := heap()
+	for !full() {
+		for range max(1, 64<<10/(size+100)) {
+			send()
+		}
+		runtime.Gosched() // to those who write
+	}
+	for range 3 * limit / (size + 15) {
+		send()
+	}
+	if dropped := n.Stats().Dropped["backpressure"]; dropped == 0 {
+		t.Fatal("the limit was not reached")
+	}
+	grown := (heap() - before) / clients
+	if grown > limit*12/10 {
+		t.Errorf("each client takes %d bytes, %.2f times the limit", grown, float64(grown)/limit)
+	}
+	t.Logf("each client takes %d bytes", grown)
+	runtime.KeepAlive(all)
+}
+
+// heap returns how many bytes are in use.
+func heap() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC() // the first one only marks what pools hold as unused
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
