@@ -166,8 +166,32 @@ func TestEarlyCloseFrame(t *testing.T) {
 	})
 }
 
+// The stream is ended as soon as all is written, not when the peer's system has
+// confirmed it, which may take it 40 ms or more: browsers wait for the end.
+func TestEndDoesNotWaitForConfirmation(t *testing.T) {
+	opts := defaults()
+	opts.CloseTimeout = time.Hour
+	p := serve(t, transports[0], opts)
+	p.Enqueue(text(strings.Repeat("x", 1<<20))) // more than is confirmed to a peer that does not read
+	p.send(t, masked(ws.OpClose, true, "\x03\xe8"))
+	const finWait1 = "04"
+	until(t, "the end of the stream", func() bool {
+		return inState(t, p.peer, func(state, _ string) bool { return state == finWait1 })
+	})
+	p.expectServed(t, End{Cause: CausePeerClosed, Code: 1000})
+	_ = p.peer.Close()
+	wait(t, p.finished)
+}
+
 // inKernel reports whether the other end of a connection has unsent bytes.
 func inKernel(t *testing.T, peer net.Conn) bool {
+	t.Helper()
+	return inState(t, peer, func(_, queues string) bool { return !strings.HasPrefix(queues, "00000000:") })
+}
+
+// inState reports what is says of the other end's state and queues, as the kernel
+// shows them.
+func inState(t *testing.T, peer net.Conn, is func(state, queues string) bool) bool {
 	t.Helper()
 	b, err := os.ReadFile("/proc/net/tcp")
 	if err != nil {
@@ -178,7 +202,7 @@ func inKernel(t *testing.T, peer net.Conn) bool {
 	for line := range strings.Lines(string(b)) {
 		f := strings.Fields(line)
 		if len(f) > 4 && strings.HasSuffix(f[1], local) && strings.HasSuffix(f[2], remote) {
-			return !strings.HasPrefix(f[4], "00000000:")
+			return is(f[3], f[4])
 		}
 	}
 	return false
