@@ -3,12 +3,12 @@ package ignis
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"math"
 	"slices"
 	"strings"
 	"unicode/utf16"
 
+	"github.com/ignis-go/ignis/internal/printable"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -146,7 +146,7 @@ func (s *Server) refuseJoin(c *client, reason string, n int) {
 // refuseRoom counts and logs a room that a client may not join.
 func (s *Server) refuseRoom(c *client, reason, room string) {
 	s.counts.refusedJoin(reason, 1)
-	s.info("join refused: "+reason, "client", c.member.ID, "user", c.who().UserID, "room", fmt.Sprintf("%.100q", room))
+	s.info("join refused: "+reason, "client", c.member.ID, "user", c.who().UserID, "room", printable.Text(room, 2*wire.MaxRoomName))
 }
 
 // Join puts a client of this instance into rooms. It is for the application: no

@@ -17,10 +17,10 @@ import (
 type Job struct {
 	cfg   Config
 	loc   *time.Location
-	delay time.Duration // of Jitter
-	wake  chan struct{} // tells the loop to look again
+	delay time.Duration     // of Jitter
+	wake  chan struct{}     // tells the loop to look again
 	limit *loglimit.Limiter // open while a Run is there
-	ahead atomic.Int64 // how far this clock is ahead of the store's, in nanoseconds
+	ahead atomic.Int64      // how far this clock is ahead of the store's, in nanoseconds
 
 	mu       sync.Mutex
 	schedule *Schedule
