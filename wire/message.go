@@ -61,7 +61,7 @@ func Decode(text []byte, v any) error {
 // wraps [ErrFormat] or [ErrShape]. The message's data shares memory with text.
 func DecodeMessage(text []byte) (Message, error) {
 	var event, id, data []byte
-	err := eachField(text, func(key, value []byte) {
+	err := EachField(text, func(key, value []byte) {
 		switch string(key) {
 		case "event":
 			event = value
@@ -91,7 +91,7 @@ type Authentication struct {
 // DecodeAuthentication reads the data of an authenticate event. Fields that are
 // missing or no strings are empty, as all are when data is no JSON object.
 func DecodeAuthentication(data json.RawMessage) (a Authentication) {
-	err := eachField(data, func(key, value []byte) {
+	err := EachField(data, func(key, value []byte) {
 		switch string(key) {
 		case "type":
 			a.Type, _ = stringValue(value)

@@ -36,6 +36,7 @@ type serveCmd struct {
 	MaxRooms          count       `default:"128" group:"Limits" placeholder:"N" help:"Rooms that a client may join beside these (${default})."`
 	MaxPayload        byteSize    `default:"128KiB" group:"Limits" placeholder:"SIZE" help:"Largest message from a client (${default})."`
 	BackpressureLimit byteSize    `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"What may wait for a client that reads too slowly (${default})."`
+	MaxToken          byteSize    `default:"8KiB" group:"Limits" placeholder:"SIZE" help:"Largest token (${default}). A larger one is refused without being looked at."`
 	DropWhenFull      bool        `group:"Limits" help:"Over that limit drop messages, instead of the client."`
 	AuthTimeout       period      `default:"5s" group:"Limits" placeholder:"TIME" help:"How long a client may take to authenticate (${default})."`
 	HeartbeatInterval period      `default:"30s" group:"Limits" placeholder:"TIME" help:"How often silent clients are looked for (${default})."`
@@ -56,7 +57,7 @@ type serveCmd struct {
 func (serveCmd) Help() string {
 	return `Clients connect to ws://HOST:PORT/ws and authenticate with a token, or with anything in development mode.
 
-A token is a JWT signed with HS256, sent as data.token. Its sub is the user's id, its rooms a list of the rooms that the client may join, where a * at the end of a name stands for any text; its exp is required. An expiry while the client is connected does not end the connection. Messages that clients send have no receiver in this program, except with --dev: to handle them, use the Go package.
+A token is a JWT signed with HS256, sent as data.token. Its sub is the user's id, its rooms a list of the rooms that the client may join, where a * at the end of a name stands for any text; its exp is required. Names in a token count as they are spelled, and one that comes twice makes it invalid. An expiry while the client is connected does not end the connection. Messages that clients send have no receiver in this program, except with --dev: to handle them, use the Go package.
 
 GET /healthz answers 200 while the process serves; GET /readyz answers 200 while clients are accepted and Redis carries messages, else 503 with the reason. SIGTERM ends the server in good order, a second one at once.
 
@@ -84,7 +85,7 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 		if err := secret.load(log); err != nil {
 			return err
 		}
-		t := newTokens(secret.key)
+		t := newTokens(secret.key, int(c.MaxToken))
 		cfg.Authenticate, cfg.ValidateRooms = t.authenticate, t.validateRooms
 		cfg.CheckOrigin = c.AllowedOrigins.check()
 	}
