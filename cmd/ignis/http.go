@@ -41,8 +41,9 @@ func closeHTTP(hs *http.Server) {
 	}
 }
 
-// newEndpoints routes by exact path. Nothing else is served.
-func newEndpoints(path string, srv *ignis.Server) http.Handler {
+// newEndpoints routes by exact path. Nothing else is served. relays says that clients
+// can reach each other without Redis.
+func newEndpoints(path string, srv *ignis.Server, relays bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case path:
@@ -50,7 +51,7 @@ func newEndpoints(path string, srv *ignis.Server) http.Handler {
 		case healthPath:
 			answer(w, r, http.StatusOK, probe{Status: "alive"})
 		case readyPath:
-			p := readiness(srv.Health())
+			p := readiness(srv.Health(), relays)
 			answer(w, r, p.code(), p)
 		default:
 			http.NotFound(w, r)
@@ -73,12 +74,14 @@ func (p probe) code() int {
 
 // readiness says why traffic should go elsewhere, in words that tell outsiders
 // nothing of the network behind; the log has the details.
-func readiness(h ignis.Health) probe {
+func readiness(h ignis.Health, relays bool) probe {
 	switch {
 	case !h.Ready:
 		return probe{"unavailable", "the server is starting or shutting down"}
-	case h.Bus != nil:
+	case h.Bus != nil && relays:
 		return probe{"unavailable", "Redis does not carry messages at the moment; clients of this server still reach each other"}
+	case h.Bus != nil:
+		return probe{"unavailable", "Redis does not carry messages at the moment; clients stay connected and get none until it does"}
 	}
 	return probe{Status: "ready"}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -47,24 +46,11 @@ func (s *jwtSecret) load(log *slog.Logger) error {
 }
 
 func (s *jwtSecret) read(log *slog.Logger) error {
-	f, err := os.Open(s.file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if mode := info.Mode().Perm(); mode&0o004 != 0 {
+	text, err := readSecret(s.file, maxSecret+2, func(mode os.FileMode) {
 		log.Warn("every user of this machine can read the JWT secret", "file", s.file, "mode", fmt.Sprintf("%#o", mode))
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxSecret+3))
-	if err != nil {
-		return err
-	}
+	})
 	s.key = []byte(strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"))
-	return nil
+	return err
 }
 
 // tokens decides on clients by the JWT that they send as data.token.

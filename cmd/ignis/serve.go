@@ -26,7 +26,8 @@ const startNotice = 2 * time.Second
 type serveCmd struct {
 	Listen listenAddress `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on (${default}). Port 0 picks one that is free."`
 	Path   string        `default:"/ws" help:"Path of the WebSocket endpoint (${default})."`
-	Redis  string        `placeholder:"URL" help:"Redis that connects this server with others: redis://[user:pass@]host[:6379][/db], rediss:// for TLS, redis+sentinel://host,host/master-name or redis+cluster://host,host. Without it this server is alone."`
+	Redis  string        `placeholder:"URL" help:"Redis that connects this server with others: redis://[user:pass@]host[:6379][/db], rediss:// for TLS, redis+sentinel://host,host/master-name or redis+cluster://host,host. Without it this server is alone. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
+	redisFile
 
 	Dev            bool       `group:"Who may connect" help:"Development: anyone may connect as anybody and join every room, a page at / lets two tabs talk, and a message whose data has a room goes to that room. Loopback addresses only."`
 	JWTSecretFile  string     `name:"jwt-secret-file" group:"Who may connect" placeholder:"FILE" help:"File with the secret, at least 32 bytes, of HS256 tokens. The secret itself may be in $$IGNIS_JWT_SECRET instead."`
@@ -89,8 +90,12 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 		cfg.Authenticate, cfg.ValidateRooms = t.authenticate, t.validateRooms
 		cfg.CheckOrigin = c.AllowedOrigins.check()
 	}
-	if c.Redis != "" {
-		bus, err := newBus(c.Redis, log)
+	redis, err := c.load(c.Redis, "", func(m string) { log.Warn(m) })
+	if err != nil {
+		return err
+	}
+	if redis != "" {
+		bus, err := newBus(redis, log)
 		if err != nil {
 			return err
 		}
@@ -102,7 +107,7 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return usage("ignis serve --help shows the limits", "%w", err)
 	}
-	handler := newEndpoints(c.Path, srv)
+	handler := newEndpoints(c.Path, srv, c.Dev)
 	if d != nil {
 		d.server = srv
 		handler = d.guard(handler)
@@ -259,8 +264,8 @@ func (c *serveCmd) announce(std *stdio, addr net.Addr) error {
 
 // explain adds what to do when the server has ended by itself.
 func (c *serveCmd) explain(err error) error {
-	if err == nil || c.Redis == "" {
+	if err == nil || c.Redis == "" && c.RedisFile == "" {
 		return err
 	}
-	return &exitError{exitFailed, err, "is Redis running, and does --redis have its address and password?"}
+	return &exitError{exitFailed, err, "is Redis running, and does --redis or --redis-file have its address and password?"}
 }
