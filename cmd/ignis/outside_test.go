@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/loglimit"
 	"github.com/ignis-go/ignis/internal/printable"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
@@ -156,4 +158,42 @@ func TestRedisFile(t *testing.T) {
 		"--token", sign(t, testKey, map[string]any{"sub": "ann", "exp": inAnHour()}), "--redis-file", file), 0, "")
 	server.signal(os.Interrupt)
 	ended(server, 0, "")
+}
+
+// What net/http says again and again is one line, and the number of the others.
+func TestHTTPLog(t *testing.T) {
+	var out bytes.Buffer
+	limit := loglimit.New(newLogger(&out, "text", slog.LevelInfo))
+	w := httpLog{limit}
+	for i := range 50 {
+		fmt.Fprintf(w, "http: Accept error: accept tcp: too many open files; retrying in %dms\n", i)
+		fmt.Fprintf(w, "http: TLS handshake error from 10.0.0.%d\n", i)
+	}
+	fmt.Fprintf(w, "http: panic serving 10.0.0.1:5: \x1b[2J\ngoroutine 1 [running]:\nmain.main()\n")
+	limit.Close()
+	text := out.String()
+	if strings.Count(text, "\n") != 3 || !strings.Contains(text, `level=ERROR msg="HTTP server" error="http: Accept error: accept tcp: too many open files"`) ||
+		!strings.Contains(text, "more=49") || !strings.Contains(text, `5: \\u001b[2J" stack="goroutine 1 [running]:\nmain.main()"`) {
+		t.Errorf("logged:\n%s", text)
+	}
+}
+
+// In development mode anybody can cause these lines, as often as they like.
+func TestDevLogIsNotFlooded(t *testing.T) {
+	p, address := serve(t, nil, "--dev", "--log-level", "info")
+	c := dial(t, address, nil)
+	for range 50 {
+		send(t, c, "x", `{"text":"no room"}`)
+		get(t, "http://"+address+"/", "Host", "evil.example")
+	}
+	p.signal(os.Interrupt)
+	if code := p.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	text := p.errors.text()
+	for _, line := range []string{"message not relayed", "request refused"} {
+		if n := strings.Count(text, line); n < 2 || n > 20 || !strings.Contains(text, "host=evil.example") {
+			t.Errorf("%q is there %d times", line, n)
+		}
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/loglimit"
 )
 
 // secretVariable holds the JWT secret itself. It has no flag: other users of
@@ -76,10 +77,13 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	log := newLogger(std.err, c.LogFormat, c.level())
+	limit := loglimit.New(log)
+	limit.Open()
+	defer limit.Close()
 	cfg := c.limits(log)
 	var d *devMode
 	if c.Dev {
-		d = newDevMode(c.Path, log)
+		d = newDevMode(c.Path, log, limit)
 		cfg.Authenticate, cfg.ValidateRooms = d.authenticate, d.validateRooms
 		cfg.OnMessage, cfg.CheckOrigin = d.relay, d.checkOrigin
 	} else {
@@ -112,7 +116,7 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 		d.server = srv
 		handler = d.guard(handler)
 	}
-	return c.serve(ctx, std, log, srv, handler)
+	return c.serve(ctx, std, log, srv, newHTTPServer(handler, limit))
 }
 
 // check finds what is wrong with the flags together, before anything is done.
@@ -196,7 +200,7 @@ func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
 
 // serve listens, says so, and returns when ctx has ended or something failed
 // and everything is closed.
-func (c *serveCmd) serve(ctx context.Context, std *stdio, log *slog.Logger, srv *ignis.Server, h http.Handler) error {
+func (c *serveCmd) serve(ctx context.Context, std *stdio, log *slog.Logger, srv *ignis.Server, hs *http.Server) error {
 	var lc net.ListenConfig
 	if c.IdleTimeout > 0 {
 		lc.KeepAlive = -1 // four system calls per client for what pings do as well
@@ -209,7 +213,6 @@ func (c *serveCmd) serve(ctx context.Context, std *stdio, log *slog.Logger, srv 
 		_ = ln.Close() // a name that means something else here
 		return usage("listen on 127.0.0.1 or ::1", "--dev lets anyone in, so it does not listen on %s", ln.Addr())
 	}
-	hs := newHTTPServer(h, log)
 	runCtx, stop := context.WithCancel(context.WithoutCancel(ctx)) // it ends after the listener
 	defer stop()
 	httpDone, srvDone := make(chan error, 1), make(chan error, 1)
