@@ -7,6 +7,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/internal/printable"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -86,7 +88,7 @@ func (s *Server) admit(c *client, id *Client, session *Session) bool {
 		_, _ = s.reg.Join(&c.member, room, math.MaxInt) // no limit, so no error
 	}
 	c.conn.Release()
-	s.cfg.Logger.Debug("client authenticated", "client", id.ID, "user", id.UserID)
+	s.cfg.Logger.Debug("client authenticated", "client", id.ID, "user", printable.Text(id.UserID, loglimit.MaxText))
 	return true
 }
 

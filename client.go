@@ -47,9 +47,10 @@ type Credentials struct {
 	Raw json.RawMessage
 }
 
-// Decode stores what the client sent in the value that v points to.
+// Decode stores what the client sent in the value that v points to. Its errors do not
+// repeat what was sent.
 func (c Credentials) Decode(v any) error {
-	if err := json.Unmarshal(c.Raw, v); err != nil {
+	if err := wire.Decode(c.Raw, v); err != nil {
 		return fmt.Errorf("credentials: %w", err)
 	}
 	return nil

@@ -27,8 +27,10 @@ import (
 // client wait; one that panics is logged and counted.
 type Config struct {
 	// Authenticate decides who a client is from what it sent. An error that
-	// wraps ErrUnauthenticated rejects the client; any other error does too and
-	// is logged. Authenticate and Handshake together may take three times
+	// wraps ErrUnauthenticated rejects the client; any other error does too. Both are
+	// logged, the first 512 bytes of their texts. Errors whose texts differ where their
+	// causes do not, because they name the user, may have a method LogCause() string
+	// for the log to tell them apart by. Authenticate and Handshake together may take three times
 	// AuthTimeout. Required.
 	Authenticate func(ctx context.Context, c Credentials) (Identity, error)
 
@@ -160,8 +162,9 @@ type Config struct {
 	// judges what the client sent and not where it is.
 	CheckOrigin func(r *http.Request) bool
 
-	// Logger gets what happens; never a payload or a credential. Nil:
-	// slog.Default().
+	// Logger gets what happens; never a payload or a credential. What clients can
+	// cause at will is logged once for each cause, and then once in ten seconds how many
+	// lines were left out. Nil: slog.Default().
 	Logger *slog.Logger
 }
 

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ignis-go/ignis"
@@ -14,7 +16,7 @@ import (
 )
 
 // What clients, envelopes and callbacks can cause at will is logged once in ten
-// seconds, with how many lines were left out.
+// seconds, and then how many lines were left out.
 func TestLogIsNotFlooded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
@@ -44,16 +46,24 @@ func TestLogIsNotFlooded(t *testing.T) {
 			t.Errorf("%d lines:\n%s", lines, log)
 		}
 		time.Sleep(10 * time.Second)
+		p.got()
+		if log.count("OnMessage failed") != 2 || !log.has(`error="no luck" more=49 in_the_last=10s`) {
+			t.Errorf("afterwards:\n%s", log)
+		}
 		p.text(`{"event":"x"}`)
 		p.got()
-		if log.count("OnMessage failed") != 2 || !log.has("skipped=49") {
-			t.Errorf("afterwards:\n%s", log)
+		n.stop()
+		if err := <-n.ran; err != nil {
+			t.Fatal(err)
+		}
+		if !log.has(`error="no luck" more=1 in_the_last=`) {
+			t.Errorf("at the end:\n%s", log)
 		}
 	})
 }
 
-// A run with everything in it that ends in the log, and not one payload, token
-// or room name of a client there.
+// A run with everything in it that ends in the log, and not one payload or token
+// of a client there.
 func TestNoPayloadInTheLog(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
@@ -66,7 +76,10 @@ func TestNoPayloadInTheLog(t *testing.T) {
 			return anyone(ctx, c)
 		}
 		cfg.OnMessage = func(_ context.Context, _ *ignis.Client, m wire.Message) error {
-			var wrong struct{ A int }
+			var wrong struct {
+				A int
+				B string
+			}
 			return m.Decode(&wrong)
 		}
 		n := startMem(t, cfg)
@@ -74,8 +87,8 @@ func TestNoPayloadInTheLog(t *testing.T) {
 		q := n.connect()
 		q.text(`{"event":"authenticate","data":{"type":"fail","token":"` + secret + `"}}`)
 		for _, text := range []string{
-			secret, `"` + secret + `"`, `{"data":"` + secret + `"}`, `{"event":"x","data":{"a":"` + secret + `"}}`,
-			`{"event":"connected","data":"` + secret + `"}`, `{"event":"join","data":{"rooms":["` + secret + `","ws:` + secret + `"]}}`,
+			secret, `"` + secret + `"`, `{"data":"` + secret + `"}`, `{"event":"x","data":{"a":"` + secret + `"}}`, `{"event":"x","data":{"b":` + digits + `}}`,
+			`{"event":"connected","data":"` + secret + `"}`, `{"event":"join","data":{"rooms":["private","ws:private",{"` + secret + `":5}],"x":"` + secret + `"}}`,
 			`{"event":"leave","data":"` + secret + `"}`, secretly(`{"event":"x","data":{"A":"` + secret + `"}}`), secretly(secret),
 			secretly(`{"event":"encrypted","data":"` + secret + `"}`),
 		} {
@@ -92,8 +105,73 @@ func TestNoPayloadInTheLog(t *testing.T) {
 				t.Errorf("the run did not come to %q", text)
 			}
 		}
-		if strings.Contains(n.log.String(), secret) {
+		if strings.Contains(n.log.String(), secret) || n.log.has(digits[:20]) {
 			t.Errorf("in the log:\n%s", n.log)
+		}
+	})
+}
+
+// digits is a number that no log may contain.
+var digits = strings.Repeat("31415926535897932384", 4000)
+
+// Nine clients that are rejected for nine reasons give nine lines, and a reason whose
+// text varies with the client counts as one.
+func TestEachReasonIsLogged(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{Authenticate: func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
+			if c.Type == "expired" {
+				return ignis.Identity{}, errors.Join(ignis.ErrUnauthenticated, expired(c.Token))
+			}
+			return ignis.Identity{}, fmt.Errorf("%w: %s", ignis.ErrUnauthenticated, c.Token)
+		}})
+		for range 3 {
+			for i := range 9 {
+				n.connect().text(fmt.Sprintf(`{"event":"authenticate","data":{"token":"reason %d"}}`, i))
+			}
+			n.connect().text(`{"event":"authenticate","data":{"type":"expired","token":"ann"}}`)
+			n.connect().text(`{"event":"authenticate","data":{"type":"expired","token":"bob"}}`)
+		}
+		n.connect().text(`{"event":"authenticate","data":{"token":"\u001b[2J\u202e` + strings.Repeat("x", 90_000) + `"}}`)
+		synctest.Wait()
+		if got := n.log.count(`msg="client rejected"`); got != 11 {
+			t.Errorf("%d lines for eleven reasons", got)
+		}
+		if !n.log.has("expired, of ") || len(n.log.String()) > 30_000 || !n.log.has(`\\u001b[2J\\u202exxx`) {
+			t.Errorf("the log has %d bytes:\n%.15000s", len(n.log.String()), n.log)
+		}
+		n.stop()
+		<-n.ran
+		if !n.log.has("error=expired more=5 ") || n.log.count("more=2 ") != 9 {
+			t.Errorf("at the end:\n%.20000s", n.log)
+		}
+	})
+}
+
+// expired is why a user's token is refused.
+type expired string
+
+func (e expired) Error() string    { return "expired, of " + string(e) }
+func (e expired) LogCause() string { return "expired" }
+
+func TestRefusedJoinIsLoggedWithRoomAndUser(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{})
+		p := n.login("ann")
+		p.join(names("staff\x1b[2J"))
+		p.join(names(strings.Repeat("x", 100_000)))
+		p.join(`{"rooms":[5]}`)
+		p.got()
+		for _, line := range []string{
+			`msg="join refused: not allowed by the application" server=` + n.ID() + ` client=` + n.Clients()[0].ID + ` user=ann room=staff\u001b[2J`,
+			`user=ann room="xxx`,
+			`msg="join refused: name not allowed"`,
+		} {
+			if !n.log.has(line) {
+				t.Errorf("%s is not in the log:\n%.9000s", line, n.log)
+			}
+		}
+		if n.log.has(strings.Repeat("x", 1000)) {
+			t.Error("a room of 100,000 bytes is in the log")
 		}
 	})
 }

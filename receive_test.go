@@ -310,4 +310,23 @@ func TestFailedUpgrade(t *testing.T) {
 		s := n.Stats()
 		return s.RefusedUpgrade == 4 && s.RefusedOrigin == 1 && s.Connections == 0
 	})
+	// Each for its own reason, and seen without debug lines.
+	if got := n.log.count(`level=INFO msg="connection refused: handshake"`); got != 4 {
+		t.Errorf("%d lines about failed handshakes:\n%s", got, n.log)
+	}
+	if !n.log.has(`msg="connection refused: origin"`) || !n.log.has("origin=https://evil.example") || !n.log.has("remote=127.0.0.1:") {
+		t.Errorf("the refused origin is not in the log:\n%s", n.log)
+	}
+}
+
+// A middleware whose ResponseWriter hides the connection keeps everybody out: that is
+// an error of the program's.
+func TestHijackMadeImpossible(t *testing.T) {
+	n := start(t, ignis.Config{})
+	for range 2 {
+		n.ServeHTTP(struct{ http.ResponseWriter }{httptest.NewRecorder()}, upgradeRequest())
+	}
+	if n.log.count(`level=ERROR msg="connection refused: handshake"`) != 1 || n.Stats().RefusedUpgrade != 2 {
+		t.Errorf("the log:\n%s", n.log)
+	}
 }

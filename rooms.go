@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unicode/utf16"
 
+	"github.com/ignis-go/ignis/internal/printable"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -33,9 +34,9 @@ func (s *Server) join(ctx context.Context, c *client, m wire.Message) {
 	rooms := slices.DeleteFunc(asked, func(room string) bool {
 		switch {
 		case !validRoomName(room):
-			s.refuseJoin(c, refusedName, 1)
+			s.refuseRoom(c, refusedName, room)
 		case isOther(c, room):
-			s.refuseJoin(c, refusedOther, 1)
+			s.refuseRoom(c, refusedOther, room)
 		default:
 			return false
 		}
@@ -48,11 +49,11 @@ func (s *Server) join(ctx context.Context, c *client, m wire.Message) {
 	joined := 0
 	for _, room := range rooms {
 		if !slices.Contains(allowed, room) {
-			s.refuseJoin(c, refusedByApp, 1)
+			s.refuseRoom(c, refusedByApp, room)
 			continue
 		}
 		if _, err := s.reg.Join(&c.member, room, s.cfg.MaxRooms+len(s.cfg.DefaultRooms)); err != nil {
-			s.refuseJoin(c, refusedFull, 1)
+			s.refuseRoom(c, refusedFull, room)
 			continue
 		}
 		joined++
@@ -86,7 +87,7 @@ func (s *Server) leave(c *client, m wire.Message) {
 	}
 	if many > 0 {
 		s.counts.refusedLeaves.Add(uint64(many))
-		s.info("leave refused: "+refusedMany, "client", c.member.ID)
+		s.info("leave refused: "+refusedMany, "client", c.member.ID, "user", c.who().UserID, "names", many)
 	}
 	for _, room := range rooms {
 		s.reg.Leave(&c.member, room)
@@ -121,11 +122,19 @@ func validRoomName(name string) bool {
 // instance, other than c.
 func isOther(c *client, room string) bool { return room != c.member.ID && isClientID(room) }
 
+// refuseJoin counts and logs n names that are not in the log: they are none, or
+// nobody has looked at them.
 func (s *Server) refuseJoin(c *client, reason string, n int) {
 	if n > 0 {
 		s.counts.refusedJoin(reason, n)
-		s.info("join refused: "+reason, "client", c.member.ID) // each reason has its own limit
+		s.info("join refused: "+reason, "client", c.member.ID, "user", c.who().UserID, "names", n)
 	}
+}
+
+// refuseRoom counts and logs a room that a client may not join.
+func (s *Server) refuseRoom(c *client, reason, room string) {
+	s.counts.refusedJoin(reason, 1)
+	s.info("join refused: "+reason, "client", c.member.ID, "user", c.who().UserID, "room", printable.Text(room, 2*wire.MaxRoomName))
 }
 
 // Join puts a client of this instance into rooms. It is for the application: no

@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
+	gobwas "github.com/gobwas/ws"
 	"github.com/google/uuid"
 
+	"github.com/ignis-go/ignis/internal/loglimit"
 	"github.com/ignis-go/ignis/internal/registry"
 	"github.com/ignis-go/ignis/internal/ws"
 	"github.com/ignis-go/ignis/wire"
@@ -32,7 +36,7 @@ type Server struct {
 	opts   ws.Options
 	reg    *registry.Registry[*client]
 	counts counters
-	limit  logLimit
+	limit  *loglimit.Limiter // of what Run logs; closed at its end
 
 	answers answers
 
@@ -68,6 +72,7 @@ func New(cfg Config) (*Server, error) {
 		solo:     solo,
 		opts:     cfg.transport(),
 		reg:      registry.New[*client](),
+		limit:    loglimit.New(cfg.Logger),
 		ready:    make(chan struct{}),
 		stopping: make(chan struct{}),
 		done:     make(chan struct{}),
@@ -117,6 +122,8 @@ func (s *Server) Run(ctx context.Context) error {
 		return errors.New("ignis: Run was called before: a server runs once")
 	}
 	defer close(s.done)
+	s.limit.Open()
+	defer s.limit.Close()
 	defer s.beginStop()
 
 	// The callbacks' contexts outlive ctx, so that a shutdown is orderly.
@@ -298,17 +305,27 @@ func (s *Server) enter() bool {
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, early []byte, deflate, ok bool) {
 	if s.cfg.CheckOrigin != nil && !s.cfg.CheckOrigin(r) {
 		s.counts.refusedOrigin.Add(1)
-		s.warn("connection refused: origin", "remote", r.RemoteAddr)
+		s.warn("connection refused: origin", "remote", r.RemoteAddr, "origin", strings.Join(r.Header.Values("Origin"), ", "))
 		http.Error(w, "Connections from this origin are not allowed.", http.StatusForbidden)
 		return nil, nil, false, false
 	}
 	nc, early, deflate, err := ws.Upgrade(w, r, s.cfg.Compression)
 	if err != nil {
 		s.counts.refusedUpgrade.Add(1)
-		s.cfg.Logger.Debug("connection refused", "remote", r.RemoteAddr, "error", err)
+		s.refusedUpgrade(r, err)
 		return nil, nil, false, false
 	}
 	return nc, early, deflate, true
+}
+
+// refusedUpgrade logs a handshake that failed. A middleware that wraps the
+// ResponseWriter without giving access to it lets nobody in: that is an error.
+func (s *Server) refusedUpgrade(r *http.Request, err error) {
+	level := slog.LevelInfo
+	if errors.Is(err, gobwas.ErrNotHijacker) {
+		level = slog.LevelError
+	}
+	s.limit.Log(level, "connection refused: handshake", "remote", r.RemoteAddr, "error", err)
 }
 
 func (s *Server) isStopping() bool {

@@ -319,7 +319,7 @@ func (c *Conn) authenticate(ctx context.Context, credentials json.RawMessage) er
 		case wire.EventError: // comes before a close frame, which tells the rest
 			_ = m.Decode(&said)
 		default:
-			return fmt.Errorf("%w: event %q before %q", ErrProtocol, m.Event, wire.EventConnected)
+			return fmt.Errorf("%w: event %.100q before %q", ErrProtocol, m.Event, wire.EventConnected)
 		}
 	}
 }

@@ -130,7 +130,7 @@ type Connected struct {
 //
 // errors.Is tells [ErrAuthentication] (the server does not accept this client),
 // [ErrNotEncrypted], [ErrProtocol] (the URL's host does not speak the protocol),
-// [ErrLost], and
+// [ErrUnavailable], [ErrLost], and
 // ctx's error or [context.DeadlineExceeded] when it took too long. No error
 // holds the credentials, or the query or password of the URL.
 func Dial(ctx context.Context, rawURL string, cfg Config) (*Conn, error) {
@@ -209,12 +209,14 @@ func upgrade(ctx context.Context, u *url.URL, cfg Config) (conn net.Conn, rest [
 			return limited, nil
 		},
 	}
+	said := ""
+	d.OnStatusError = func(_ int, _ []byte, response io.Reader) { said = refusalText(limited, response, u) }
 	if cfg.HTTPHeader != nil {
 		d.Header = ws.HandshakeHeaderHTTP(cfg.HTTPHeader)
 	}
 	conn, br, _, err := d.Dial(ctx, u.String())
 	if err != nil {
-		return nil, nil, upgradeError(err)
+		return nil, nil, upgradeError(err, said)
 	}
 	if br != nil {
 		early, _ := br.Peek(br.Buffered())
@@ -225,16 +227,12 @@ func upgrade(ctx context.Context, u *url.URL, cfg Config) (conn net.Conn, rest [
 	return conn, rest, nil
 }
 
-// upgradeError says in the words of this package what went wrong.
-func upgradeError(err error) error {
+// upgradeError says in the words of this package what went wrong; said are the
+// server's.
+func upgradeError(err error, said string) error {
 	var status ws.StatusError
 	if errors.As(err, &status) {
-		switch int(status) {
-		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-			return fmt.Errorf("%w: HTTP status %d; try again later", ErrUnavailable, int(status))
-		}
-		return fmt.Errorf("%w: the server answered HTTP status %d instead of 101; check the URL's path",
-			ErrProtocol, int(status))
+		return &HandshakeError{Status: int(status), Text: said}
 	}
 	for _, known := range []error{
 		ws.ErrHandshakeBadProtocol, ws.ErrHandshakeBadUpgrade, ws.ErrHandshakeBadConnection,

@@ -3,6 +3,7 @@ package client_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -154,6 +155,24 @@ func TestDialFailsAtUpgrade(t *testing.T) {
 	}{
 		{"status 426", answer("HTTP/1.1 426 Upgrade Required\r\n\r\n"), client.ErrProtocol, "426"},
 		{"status 503", answer("HTTP/1.1 503 Service Unavailable\r\n\r\n"), client.ErrUnavailable, "503"},
+		{
+			"status 403 and a text", answer("HTTP/1.1 403 Forbidden\r\nContent-Length: 40\r\n\r\nNot from here.\x1b[2J\xc2\x9b1m \"x\" \r\nmore text"),
+			client.ErrProtocol, `HTTP status 403 Forbidden, saying "Not from here.\\u001b[2J\\u009b1m \"x\""; it does not allow`,
+		},
+		{
+			"status 401 and a long text", answer("HTTP/1.1 401 \r\n\r\n" + strings.Repeat("x", 10_000)),
+			client.ErrProtocol, `saying "` + strings.Repeat("x", 200) + `… (1024 bytes)"; it wants credentials`,
+		},
+		{"status 404 and a page", answer("HTTP/1.1 404 Not Found\r\n\r\n<html><p>no\n"), client.ErrProtocol, "404 Not Found; check the URL's path"},
+		{"status 404 that tells the query", answer("HTTP/1.1 404 Not Found\r\n\r\nno /ws?t=S3CRET here"), client.ErrProtocol, `saying "no /ws?... here"`},
+		{"status 503 and a text", answer("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nBusy"), client.ErrUnavailable, `saying "Busy"; try again later`},
+		{"status 502 and half a header", answer("HTTP/1.1 502 Bad\r\nX: "), client.ErrUnavailable, "502 Bad Gateway; try again"},
+		{
+			"status 400 and a text that does not come", func(conn net.Conn, _ string) {
+				_, _ = conn.Write([]byte("HTTP/1.1 400 Bad Request\r\nContent-Length: 5\r\n\r\nno"))
+				_, _ = io.Copy(io.Discard, conn)
+			}, client.ErrProtocol, `400 Bad Request, saying "no"; check`,
+		},
 		{"not HTTP", answer("SSH-2.0-OpenSSH\r\n"), client.ErrProtocol, "not a WebSocket server"},
 		{"nothing", answer(""), client.ErrLost, ""},
 		{"half a response", answer("HTTP/1.1 101 Switching Protocols\r\nUpg"), client.ErrLost, ""},
@@ -184,7 +203,7 @@ func TestDialFailsAtUpgrade(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			url := rawServer(t, tt.server)
-			_, err := client.Dial(t.Context(), url, client.Config{Credentials: "S3CRET"})
+			_, err := client.Dial(t.Context(), url+"?t=S3CRET", client.Config{Credentials: "S3CRET"})
 			checkDialError(t, err, []error{tt.want}, []error{client.ErrAuthentication}, []string{tt.text})
 		})
 	}

@@ -34,7 +34,7 @@ func withPublicKey(credentials json.RawMessage, key string) (json.RawMessage, er
 func (c *Conn) open(m wire.Message) (wire.Message, error) {
 	switch {
 	case c.key != nil && m.Event != wire.EventEncrypted:
-		return m, protocolError(ws.StatusPolicyViolation, "event %q in clear on an encrypted connection", m.Event)
+		return m, protocolError(ws.StatusPolicyViolation, "event %.100q in clear on an encrypted connection", m.Event)
 	case c.key != nil:
 		text, err := c.key.Open(nil, m.Data, nil)
 		if err != nil {

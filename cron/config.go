@@ -109,7 +109,8 @@ type Config struct {
 	// Store makes processes that share it run each instant once, and remembers what ran
 	// while this one was down. Nil: this process is alone and starts with no past.
 	Store Store
-	// Logger gets what goes wrong, without floods. Nil: slog.Default().
+	// Logger gets what goes wrong, without floods: each cause once, and then once in ten
+	// seconds how many lines were left out. Nil: slog.Default().
 	Logger *slog.Logger
 	// Now is the clock. Nil: time.Now. It is for tests of what a wrong clock does.
 	Now func() time.Time

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ignis-go/ignis/internal/loglimit"
 )
 
 // Job runs a function on a schedule. Make it with [New] and run it with [Job.Run], or
@@ -15,10 +17,10 @@ import (
 type Job struct {
 	cfg   Config
 	loc   *time.Location
-	delay time.Duration // of Jitter
-	wake  chan struct{} // tells the loop to look again
-	limit logLimit
-	ahead atomic.Int64 // how far this clock is ahead of the store's, in nanoseconds
+	delay time.Duration     // of Jitter
+	wake  chan struct{}     // tells the loop to look again
+	limit *loglimit.Limiter // open while a Run is there
+	ahead atomic.Int64      // how far this clock is ahead of the store's, in nanoseconds
 
 	mu       sync.Mutex
 	schedule *Schedule
@@ -54,6 +56,7 @@ func New(cfg Config) (*Job, error) {
 		loc:      loc,
 		delay:    cfg.delay(),
 		wake:     make(chan struct{}, 1),
+		limit:    loglimit.New(cfg.Logger),
 		schedule: s,
 		running:  make(map[*call]struct{}),
 	}, nil

@@ -61,9 +61,11 @@ func (j *Job) run(ctx context.Context) error {
 	l := loop{Job: j, id: rand.Text(), newContext: func() (context.Context, context.CancelCauseFunc) {
 		return context.WithCancelCause(base)
 	}}
+	j.limit.Open()
 	l.follow(ctx)
 	j.Stop()
 	err := j.drain(cancel)
+	j.limit.Close()
 	j.mu.Lock()
 	j.looping, j.manual = false, 0
 	j.mu.Unlock()

@@ -103,11 +103,26 @@ func TestRefusedEnvelopes(t *testing.T) {
 	if got := n.log.count("refuses envelopes"); got != 1 {
 		t.Errorf("logged %d times, want once:\n%s", got, n.log)
 	}
+	// Refused and taken by turns: each is the first of a row, and the log has one line,
+	// which the end of the bus adds the others to.
+	for i := range uint64(5) {
+		n.publish("allowed")
+		n.next()
+		n.healthy()
+		if err := n.Publish("elsewhere", []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		redistest.Wait(t, "Redis to refuse", func() bool { return n.Stats().LostRefused == i+4 && n.Health() != nil })
+	}
 	exchange(t, "allowed", n, n)
 	n.healthy()
-	n.balance(2003)
+	n.balance(2013)
 	if s := n.Stats(); s.Reconnects != 0 {
 		t.Errorf("a refusal made the bus connect again: %+v", s)
+	}
+	n.stop()
+	if n.log.count("refuses envelopes") > 4 || n.log.count("more=") == 0 {
+		t.Errorf("six refusals and the end gave:\n%s", n.log)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ignis-go/ignis/internal/loglimit"
 )
 
 // Bus publishes envelopes and receives those of all instances. Publish, Health,
@@ -20,6 +22,7 @@ type Bus struct {
 	out     *queue[Item]
 	in      *queue[string]
 	counts  counters
+	limit   *loglimit.Limiter // of lines that traffic can cause at will; open while Run is there
 
 	mu     sync.Mutex
 	addr   string    // the node, while connected
@@ -38,7 +41,7 @@ func New(c Config) (*Bus, error) {
 		return nil, err
 	}
 	return &Bus{
-		cfg: c, target: t,
+		cfg: c, target: t, limit: loglimit.New(c.Logger),
 		out: newQueue[Item](c.QueueMessages, c.QueueBytes, ErrNotRunning),
 		in:  newQueue[string](c.QueueMessages, c.QueueBytes, ErrNotRunning),
 	}, nil
@@ -72,6 +75,8 @@ func (b *Bus) Run(ctx context.Context, ready func(), receive func(envelopes ...[
 		return errors.New("redisbus: the bus runs already")
 	}
 	defer b.running.Store(false)
+	b.limit.Open()
+	defer b.limit.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	up, ended := make(chan struct{}), make(chan error, 1)
 	b.in.open()

@@ -1,6 +1,9 @@
 package redisbus
 
-import "context"
+import (
+	"context"
+	"log/slog"
+)
 
 // arrived takes an envelope from the Redis client, whose reader calls it and
 // must not wait: all it does is to put it into a queue.
@@ -84,12 +87,12 @@ func (b *Bus) overflow(reported, empty bool) bool {
 		return false
 	}
 	if !reported {
-		b.cfg.Logger.Error("envelopes from redis are dropped: receive does not keep up", "name", b.cfg.Name)
+		b.limit.Log(slog.LevelError, "envelopes from redis are dropped: receive does not keep up", "name", b.cfg.Name)
 	}
 	if !empty {
 		return true
 	}
 	b.counts.overflow.Store(0)
-	b.cfg.Logger.Info("receive keeps up again", "name", b.cfg.Name, "dropped", b.counts.dropped.Load()-first+1)
+	b.limit.Log(slog.LevelInfo, "receive keeps up again", "name", b.cfg.Name, "dropped", b.counts.dropped.Load()-first+1)
 	return false
 }

@@ -3,6 +3,7 @@ package redisbus
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -90,7 +91,8 @@ func (b *Bus) Health() error {
 	return nil
 }
 
-// account counts the answers to a batch and logs the first refusal of a row.
+// account counts the answers to a batch and logs the first refusal of a row, within
+// limits: Redis may refuse one channel and take the next.
 func (b *Bus) account(errs []error) {
 	var published, refused, lost uint64
 	var denied error
@@ -115,7 +117,7 @@ func (b *Bus) account(errs []error) {
 	b.denied = denied
 	b.mu.Unlock()
 	if denied != nil && before == nil {
-		b.cfg.Logger.Error("redis refuses envelopes; they are lost", "name", b.cfg.Name, "lost", refused, "error", denied)
+		b.limit.Log(slog.LevelError, "redis refuses envelopes; they are lost", "name", b.cfg.Name, "lost", refused, "error", denied)
 	}
 }
 

@@ -41,7 +41,7 @@ func (e *Envelope) Channel() string { return Channel(e.Type, e.Target) }
 // The envelope's data shares memory with text.
 func DecodeEnvelope(text []byte) (Envelope, error) {
 	var server, kind, target, event, data, exclude []byte
-	err := eachField(text, func(key, value []byte) {
+	err := EachField(text, func(key, value []byte) {
 		switch string(key) {
 		case "serverId":
 			server = value

@@ -28,6 +28,21 @@ func Example() {
 	// {"serverId":"emitter","type":"room","target":"lobby","event":"chat","data":{"text":"hello"}}
 }
 
+// A reader that folds case, or takes one of two, could see another user.
+func ExampleEachField() {
+	seen := map[string]bool{}
+	err := wire.EachField([]byte(`{"sub":"ann","SUB":"eve","s\u0075b":"bob"}`), func(key, value []byte) {
+		fmt.Printf("%s is %s, seen before: %v\n", key, value, seen[string(key)])
+		seen[string(key)] = true
+	})
+	fmt.Println(err)
+	// Output:
+	// sub is "ann", seen before: false
+	// SUB is "eve", seen before: false
+	// sub is "bob", seen before: true
+	// <nil>
+}
+
 func ExampleEncodeData() {
 	data, err := wire.EncodeData(map[string]string{"html": "<b>1 & 2</b>"})
 	fmt.Printf("%s %v\n", data, err)

@@ -24,11 +24,14 @@ func Valid(text []byte) error {
 	return s.end()
 }
 
-// eachField calls f with the key and the value of each field of the JSON
-// object text, after all of it has been found valid up to that field. Errors
-// wrap ErrFormat, or ErrShape when text is valid JSON but not an object.
-// Values have no blanks around them; a key with escapes is decoded.
-func eachField(text []byte, f func(key, value []byte)) error {
+// EachField calls f with the key and the value of each field of the JSON object
+// text, in order. Keys come with their escapes decoded and are not folded: it is for
+// f to compare them exactly, and to notice one that comes twice. Values are JSON
+// texts without blanks around them, checked as [Valid] does. Both may share memory
+// with text. An error wraps [ErrFormat], or [ErrShape] when
+// text is valid JSON but not an object; f may have been called for fields before the
+// fault.
+func EachField(text []byte, f func(key, value []byte)) error {
 	s := scanner{text: text}
 	s.space()
 	if s.peek() != '{' {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 var (
@@ -29,15 +30,30 @@ type Message struct {
 }
 
 // Decode stores the data of m in the value that v points to, as
-// [encoding/json.Unmarshal] does. Absent data is an error.
+// [encoding/json.Unmarshal] does. Absent data is an error. Errors are fit for a log:
+// they name the type of a value that does not fit, and not the value.
 func (m Message) Decode(v any) error {
 	if m.Data == nil {
-		return fmt.Errorf("event %q carries no data", m.Event)
+		return fmt.Errorf("event %.100q carries no data", m.Event)
 	}
-	if err := json.Unmarshal(m.Data, v); err != nil {
-		return fmt.Errorf("data of event %q: %w", m.Event, err)
+	if err := Decode(m.Data, v); err != nil {
+		return fmt.Errorf("data of event %.100q: %w", m.Event, err)
 	}
 	return nil
+}
+
+// Decode stores JSON text in the value that v points to, as [encoding/json.Unmarshal]
+// does. Where that would repeat a number that does not fit, however many digits it
+// has, the error says "number".
+func Decode(text []byte, v any) error {
+	err := json.Unmarshal(text, v)
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		w := *wrong
+		w.Value, _, _ = strings.Cut(w.Value, " ")
+		return &w
+	}
+	return err
 }
 
 // DecodeMessage reads the JSON text of one message. Unknown keys are ignored;
@@ -45,7 +61,7 @@ func (m Message) Decode(v any) error {
 // wraps [ErrFormat] or [ErrShape]. The message's data shares memory with text.
 func DecodeMessage(text []byte) (Message, error) {
 	var event, id, data []byte
-	err := eachField(text, func(key, value []byte) {
+	err := EachField(text, func(key, value []byte) {
 		switch string(key) {
 		case "event":
 			event = value
@@ -75,7 +91,7 @@ type Authentication struct {
 // DecodeAuthentication reads the data of an authenticate event. Fields that are
 // missing or no strings are empty, as all are when data is no JSON object.
 func DecodeAuthentication(data json.RawMessage) (a Authentication) {
-	err := eachField(data, func(key, value []byte) {
+	err := EachField(data, func(key, value []byte) {
 		switch string(key) {
 		case "type":
 			a.Type, _ = stringValue(value)

@@ -21,11 +21,12 @@ type benchCmd struct {
 	Burst    count   `placeholder:"N" help:"Instead of a rate: so many messages back to back, and again when all have arrived."`
 	Size     count   `default:"128" placeholder:"BYTES" help:"Data of a message (${default}), up to 131072; at least 64 or so are needed. Without --redis the server's --max-payload has to be larger by 32, with --encrypt by a third and 128."`
 	Duration period  `default:"30s" placeholder:"TIME" help:"How long messages are sent (${default})."`
-	Redis    string  `placeholder:"URL" help:"Redis of the server, to send through as a worker would; ignis serve --help has the forms. Without it a client of each room sends, and the server has to relay what it sends, as it does with --dev."`
-	Token    string  `placeholder:"TOKEN" help:"Token that all clients authenticate with. Other users of the machine can read arguments, but not the environment."`
-	Encrypt  bool    `help:"Have all clients encrypted, and check that nothing comes in clear; the server needs --encryption."`
-	PID      pid     `name:"pid" placeholder:"PID" help:"Process of the server, if it is on this machine: what CPU time and memory it takes is shown as well."`
-	JSON     bool    `name:"json" help:"Print the result as one JSON object."`
+	Redis    string  `placeholder:"URL" help:"Redis of the server, to send through as a worker would; ignis serve --help has the forms. Without it a client of each room sends, and the server has to relay what it sends, as it does with --dev. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
+	redisFile
+	Token   string `placeholder:"TOKEN" help:"Token that all clients authenticate with. Other users of the machine can read arguments, but not the environment."`
+	Encrypt bool   `help:"Have all clients encrypted, and check that nothing comes in clear; the server needs --encryption."`
+	PID     pid    `name:"pid" placeholder:"PID" help:"Process of the server, if it is on this machine: what CPU time and memory it takes is shown as well."`
+	JSON    bool   `name:"json" help:"Print the result as one JSON object."`
 }
 
 // pid is the number of a process; 0: none was given.

@@ -30,8 +30,12 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 	if c.Rooms > 1 {
 		cfg.Rooms = int(c.Rooms)
 	}
-	if c.Redis != "" {
-		s, err := newBenchSender(ctx, c.Redis)
+	redis, err := c.load(c.Redis, "", std.warn)
+	if err != nil {
+		return err
+	}
+	if redis != "" {
+		s, err := newBenchSender(ctx, redis)
 		if err != nil {
 			return redisError(err)
 		}
@@ -52,7 +56,7 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 	} else {
 		err = b.print(std.out)
 	}
-	return errors.Join(err, b.result.verdict(c.Redis != ""))
+	return errors.Join(err, b.result.verdict(redis != ""))
 }
 
 // bench is one measurement.

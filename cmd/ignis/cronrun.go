@@ -104,7 +104,8 @@ func (j *cronJob) to() string {
 // cronRunCmd runs the jobs of a file.
 type cronRunCmd struct {
 	cronFileArgs
-	Redis   string `default:"redis://127.0.0.1:6379/0" placeholder:"URL" help:"Redis of the servers (${default}); ignis serve --help has the forms."`
+	Redis string `placeholder:"URL" help:"Redis of the servers (redis://127.0.0.1:6379/0); ignis serve --help has the forms. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
+	redisFile
 	Durable bool   `help:"Redis loses nothing in a restart or failover, so go on without a doubt after one."`
 	Prefix  string `default:"ignis:cron" placeholder:"TEXT" help:"What keys in Redis begin with (${default}): processes that share it run each job once."`
 
@@ -129,7 +130,7 @@ Examples:
 
 // Run runs the jobs until ctx ends.
 func (c *cronRunCmd) Run(ctx context.Context, std *stdio) error {
-	jobs, err := c.load()
+	jobs, err := c.cronFileArgs.load()
 	if err != nil {
 		return explainFile(std.err, err)
 	}
@@ -139,10 +140,11 @@ func (c *cronRunCmd) Run(ctx context.Context, std *stdio) error {
 	defer signal.Stop(hangup)
 
 	log := newLogger(std.err, c.LogFormat, c.LogLevel)
-	redis := redisbus.Config{URL: c.Redis, Name: "ignis-cron", Logger: log}
-	if redis.URL == "" { // from an environment that sets it to nothing
-		redis.URL = localRedis
+	url, err := c.redisFile.load(c.Redis, localRedis, func(m string) { log.Warn(m) })
+	if err != nil {
+		return err
 	}
+	redis := redisbus.Config{URL: url, Name: "ignis-cron", Logger: log}
 	store, err := rediscron.New(rediscron.Config{Redis: &redis, Prefix: c.Prefix, Durable: c.Durable})
 	if err != nil {
 		if errors.Is(err, rediscron.ErrConfig) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"embed"
-	"fmt"
 	"html/template"
 	"log/slog"
 	"net"
@@ -14,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/loglimit"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -37,10 +37,11 @@ type devMode struct {
 	path   string        // of the WebSocket endpoint
 	page   *template.Template
 	log    *slog.Logger
+	limit  *loglimit.Limiter // of what anybody can cause at will
 }
 
-func newDevMode(path string, log *slog.Logger) *devMode {
-	return &devMode{path: path, page: template.Must(template.ParseFS(devFiles, "dev/index.html")), log: log}
+func newDevMode(path string, log *slog.Logger, limit *loglimit.Limiter) *devMode {
+	return &devMode{path: path, page: template.Must(template.ParseFS(devFiles, "dev/index.html")), log: log, limit: limit}
 }
 
 // authenticate takes anybody for who they say they are.
@@ -66,7 +67,7 @@ func (d *devMode) relay(ctx context.Context, c *ignis.Client, m wire.Message) er
 		return err
 	}
 	if room == "" {
-		d.log.Info("message not relayed: its data names no room", "client", c.ID)
+		d.limit.Log(slog.LevelInfo, "message not relayed: its data names no room", "client", c.ID)
 		return nil
 	}
 	info, ok := d.server.Client(c.ID)
@@ -74,7 +75,7 @@ func (d *devMode) relay(ctx context.Context, c *ignis.Client, m wire.Message) er
 		return nil // it has just gone
 	}
 	if !slices.Contains(info.Rooms, room) {
-		d.log.Warn("message not relayed: its sender is not in the room", "client", c.ID)
+		d.limit.Log(slog.LevelWarn, "message not relayed: its sender is not in the room", "client", c.ID)
 		return nil
 	}
 	return d.server.Send(ctx, ignis.Room(room), m.Event, data)
@@ -85,7 +86,7 @@ func (d *devMode) relay(ctx context.Context, c *ignis.Client, m wire.Message) er
 func (d *devMode) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isLoopbackHost(r.Host) {
-			d.log.Warn("request refused: development mode answers to localhost and loopback addresses alone", "host", fmt.Sprintf("%.100q", r.Host))
+			d.limit.Log(slog.LevelWarn, "request refused: development mode answers to localhost and loopback addresses alone", "host", r.Host)
 			http.Error(w, "Development mode answers to localhost and loopback addresses alone.", http.StatusForbidden)
 			return
 		}

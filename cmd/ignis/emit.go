@@ -24,7 +24,8 @@ const localRedis = "redis://127.0.0.1:6379/0"
 
 // emitCmd sends one event.
 type emitCmd struct {
-	Redis   string `default:"redis://127.0.0.1:6379/0" placeholder:"URL" help:"Redis of the servers (${default}); ignis serve --help has the forms."`
+	Redis string `placeholder:"URL" help:"Redis of the servers (redis://127.0.0.1:6379/0); ignis serve --help has the forms. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
+	redisFile
 	Timeout period `default:"5s" placeholder:"TIME" help:"How long connecting may take, and sending (${default})."`
 
 	Client    emitClient    `cmd:"" help:"Send to one client."`
@@ -133,10 +134,11 @@ func (e *emitCmd) send(ctx context.Context, std *stdio, c content, exclude []str
 		return err
 	}
 	timeout := time.Duration(e.Timeout)
-	redis := redisbus.Config{URL: e.Redis, StartTimeout: timeout}
-	if redis.URL == "" { // from an environment that sets it to nothing
-		redis.URL = localRedis
+	url, err := e.load(e.Redis, localRedis, std.warn)
+	if err != nil {
+		return err
 	}
+	redis := redisbus.Config{URL: url, StartTimeout: timeout}
 	to, err := emitter.New(ctx, emitter.Config{Redis: &redis, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return redisError(err)
@@ -154,11 +156,11 @@ func redisError(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, redisbus.ErrConfig):
-		return usage("the address is that of --redis, or of IGNIS_REDIS", "--redis: %w", err)
+		return usage("the address is that of --redis or --redis-file, or of IGNIS_REDIS", "--redis: %w", err)
 	case errors.Is(err, emitter.ErrMessage):
 		return usage("", "%w", err)
 	}
-	return &exitError{exitFailed, err, "is Redis running, and does --redis (or IGNIS_REDIS) have its address and password?"}
+	return &exitError{exitFailed, err, "is Redis running, and does --redis, --redis-file or IGNIS_REDIS have its address and password?"}
 }
 
 // data returns the event's data as JSON text, or nil when there is none.

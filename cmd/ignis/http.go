@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"log"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/loglimit"
 )
 
 const (
@@ -19,7 +21,7 @@ const (
 
 // newHTTPServer bounds what a peer may send and how long it may take to, before
 // it is a client with the library's own limits.
-func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
+func newHTTPServer(h http.Handler, limit *loglimit.Limiter) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -27,7 +29,7 @@ func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:      15 * time.Second,
 		IdleTimeout:       60 * time.Second,
 		MaxHeaderBytes:    32 << 10,
-		ErrorLog:          slog.NewLogLogger(httpLog{log.Handler()}, slog.LevelDebug),
+		ErrorLog:          log.New(httpLog{limit}, "", 0),
 	}
 }
 
@@ -41,8 +43,9 @@ func closeHTTP(hs *http.Server) {
 	}
 }
 
-// newEndpoints routes by exact path. Nothing else is served.
-func newEndpoints(path string, srv *ignis.Server) http.Handler {
+// newEndpoints routes by exact path. Nothing else is served. relays says that clients
+// can reach each other without Redis.
+func newEndpoints(path string, srv *ignis.Server, relays bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case path:
@@ -50,7 +53,7 @@ func newEndpoints(path string, srv *ignis.Server) http.Handler {
 		case healthPath:
 			answer(w, r, http.StatusOK, probe{Status: "alive"})
 		case readyPath:
-			p := readiness(srv.Health())
+			p := readiness(srv.Health(), relays)
 			answer(w, r, p.code(), p)
 		default:
 			http.NotFound(w, r)
@@ -73,12 +76,14 @@ func (p probe) code() int {
 
 // readiness says why traffic should go elsewhere, in words that tell outsiders
 // nothing of the network behind; the log has the details.
-func readiness(h ignis.Health) probe {
+func readiness(h ignis.Health, relays bool) probe {
 	switch {
 	case !h.Ready:
 		return probe{"unavailable", "the server is starting or shutting down"}
-	case h.Bus != nil:
+	case h.Bus != nil && relays:
 		return probe{"unavailable", "Redis does not carry messages at the moment; clients of this server still reach each other"}
+	case h.Bus != nil:
+		return probe{"unavailable", "Redis does not carry messages at the moment; clients stay connected and get none until it does"}
 	}
 	return probe{Status: "ready"}
 }
@@ -121,19 +126,21 @@ func (l originList) check() func(*http.Request) bool {
 	}
 }
 
-// httpLog raises what net/http says of this process, such as that it has no
-// descriptor left, above what it says of its peers.
-type httpLog struct{ slog.Handler }
+// httpLog takes what net/http has to say. What it says of this process, such as that it
+// has no descriptor left, is an error, and what it says of its peers is for debugging.
+type httpLog struct{ limit *loglimit.Limiter }
 
-// Enabled lets everything through to Handle, which knows the text.
-func (h httpLog) Enabled(context.Context, slog.Level) bool { return true }
-
-func (h httpLog) Handle(ctx context.Context, r slog.Record) error {
-	if strings.Contains(r.Message, "Accept error") || strings.Contains(r.Message, "panic serving") {
-		r.Level = slog.LevelError
+func (h httpLog) Write(line []byte) (int, error) {
+	text, stack, _ := strings.Cut(strings.TrimSpace(string(line)), "\n")
+	level := slog.LevelDebug
+	if strings.Contains(text, "Accept error") || strings.Contains(text, "panic serving") {
+		level = slog.LevelError
 	}
-	if !h.Handler.Enabled(ctx, r.Level) {
-		return nil
+	text, _, _ = strings.Cut(text, "; retrying in ") // which differs each time
+	args := []any{"error", text}
+	if stack != "" {
+		args = append(args, "stack", stack)
 	}
-	return h.Handler.Handle(ctx, r)
+	h.limit.Log(level, "HTTP server", args...)
+	return len(line), nil
 }

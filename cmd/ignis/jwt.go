@@ -2,16 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/ignis-go/ignis"
 )
@@ -20,9 +16,6 @@ const (
 	// minSecret is what HS256 asks for (RFC 7518, section 3.2).
 	minSecret = 32 // bytes
 	maxSecret = 64 << 10
-	// clockSkew is how far the issuer's clock may be ahead of this one. It says
-	// nothing for exp: a token is never taken for longer than it says.
-	clockSkew = 10 * time.Second
 )
 
 // jwtSecret is the key that tokens are signed with, and where it is.
@@ -53,54 +46,21 @@ func (s *jwtSecret) load(log *slog.Logger) error {
 }
 
 func (s *jwtSecret) read(log *slog.Logger) error {
-	f, err := os.Open(s.file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
-	if mode := info.Mode().Perm(); mode&0o004 != 0 {
+	text, err := readSecret(s.file, maxSecret+2, func(mode os.FileMode) {
 		log.Warn("every user of this machine can read the JWT secret", "file", s.file, "mode", fmt.Sprintf("%#o", mode))
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxSecret+3))
-	if err != nil {
-		return err
-	}
+	})
 	s.key = []byte(strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"))
-	return nil
+	return err
 }
 
 // tokens decides on clients by the JWT that they send as data.token.
-type tokens struct {
-	key    []byte
-	parser *jwt.Parser
-	now    func() time.Time
-}
-
-// claims are what counts of a token.
-type claims struct {
-	jwt.RegisteredClaims
-	Rooms []string `json:"rooms"`
-}
+type tokens struct{ verifier }
 
 // grants are the rooms that a client may join, as its token lists them.
 type grants []string
 
-func newTokens(key []byte) *tokens {
-	return &tokens{
-		key: key,
-		parser: jwt.NewParser(
-			jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
-			jwt.WithExpirationRequired(),
-			jwt.WithIssuedAt(),
-			jwt.WithLeeway(clockSkew),
-			jwt.WithStrictDecoding(),
-		),
-		now: time.Now,
-	}
+func newTokens(key []byte, maxToken int) *tokens {
+	return &tokens{verifier{key: key, maxToken: maxToken, now: time.Now}}
 }
 
 // authenticate lets the bearer of a valid token in as its subject.
@@ -109,23 +69,7 @@ func (t *tokens) authenticate(_ context.Context, c ignis.Credentials) (ignis.Ide
 	if err != nil {
 		return ignis.Identity{}, fmt.Errorf("%w: %w", ignis.ErrUnauthenticated, err)
 	}
-	return ignis.Identity{UserID: got.Subject, Metadata: grants(got.Rooms)}, nil
-}
-
-func (t *tokens) verify(token string) (*claims, error) {
-	got := &claims{}
-	parsed, err := t.parser.ParseWithClaims(token, got, func(*jwt.Token) (any, error) { return t.key, nil })
-	switch {
-	case err != nil:
-		return nil, err
-	case parsed.Header["crit"] != nil:
-		return nil, errors.New("token has critical extensions, of which none is known") // RFC 7515, 4.1.11
-	case got.ExpiresAt == nil || !t.now().Before(got.ExpiresAt.Time):
-		return nil, jwt.ErrTokenExpired
-	case got.Subject == "":
-		return nil, errors.New("token has no sub")
-	}
-	return got, nil
+	return ignis.Identity{UserID: got.subject, Metadata: grants(got.rooms)}, nil
 }
 
 // validateRooms returns the rooms that the client's token allows.

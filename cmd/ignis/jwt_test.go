@@ -87,7 +87,7 @@ func TestTokens(t *testing.T) {
 			"empty":                    {"", false},
 			"garbage":                  {"a.b.c", false},
 		} {
-			id, err := newTokens([]byte(testKey)).authenticate(t.Context(), ignis.Credentials{Token: test.token})
+			id, err := newTokens([]byte(testKey), 0).authenticate(t.Context(), ignis.Credentials{Token: test.token})
 			if (err == nil) != test.ok || err != nil && !errors.Is(err, ignis.ErrUnauthenticated) {
 				t.Errorf("%s: %v", name, err)
 			}

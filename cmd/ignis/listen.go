@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os/signal"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/ignis-go/ignis/client"
+	"github.com/ignis-go/ignis/internal/printable"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -28,7 +30,7 @@ type listenCmd struct {
 
 // Help returns what --help shows below the summary.
 func (listenCmd) Help() string {
-	return `Each event is printed as one line of JSON, {"event":...,"data":...}, until a signal ends the program or its output is closed.
+	return `Each event is printed as one line of JSON, {"event":...,"data":...}, until a signal ends the program or its output is closed. Characters that act on a terminal or on the direction of text are written as \u escapes, which mean the same in JSON.
 
 A server does not say when it refuses a room; what is sent there does not arrive.
 
@@ -65,7 +67,7 @@ func (c *listenCmd) Run(ctx context.Context, std *stdio) error {
 	if ctx.Err() != nil || errors.Is(err, errOutputClosed) {
 		return nil
 	}
-	return explainLoss(err)
+	return explainLoss(err, c.Encrypt)
 }
 
 // credentials returns what was given; a server may do without.
@@ -121,7 +123,8 @@ func printMessage(std *stdio, m wire.Message) error {
 			m.Data = line.Bytes()
 		}
 	}
-	text := wire.AppendMessage(nil, wire.Message{Event: m.Event, Data: m.Data})
+	// Whoever sent it must not command the terminal that it is printed on.
+	text := printable.JSON(wire.AppendMessage(nil, wire.Message{Event: m.Event, Data: m.Data}))
 	if _, err := std.out.Write(append(text, '\n')); err != nil {
 		if errors.Is(err, syscall.EPIPE) {
 			return errOutputClosed
@@ -132,14 +135,19 @@ func printMessage(std *stdio, m wire.Message) error {
 }
 
 // explainLoss says why it is over, in words and as an exit code.
-func explainLoss(err error) error {
+func explainLoss(err error, encrypted bool) error {
 	var (
-		e      *exitError
-		closed *client.CloseError
+		e       *exitError
+		closed  *client.CloseError
+		refused *client.HandshakeError
 	)
 	switch {
 	case errors.As(err, &e):
 		return err
+	case errors.As(err, &refused):
+		return explainRefusal(refused, err)
+	case errors.As(err, &closed) && closed.Code == wire.CloseEncryptionRequired && encrypted:
+		return &exitError{exitAuth, err, "the server and this program did not agree on a key; the server's log says why"}
 	case errors.As(err, &closed) && closed.Code == wire.CloseEncryptionRequired:
 		return &exitError{exitAuth, err, "--encrypt agrees on a key with the server"}
 	case errors.Is(err, client.ErrNotEncrypted):
@@ -153,4 +161,21 @@ func explainLoss(err error) error {
 	default:
 		return &exitError{exitLost, err, "is the server running, and reachable from here?"}
 	}
+}
+
+// explainRefusal says what to do when the request for a connection was refused, which
+// is before the server has seen any credentials.
+func explainRefusal(refused *client.HandshakeError, err error) error {
+	switch refused.Status {
+	case http.StatusUnauthorized, http.StatusProxyAuthRequired:
+		return &exitError{exitFailed, err, "a proxy in front of the server wants to know who this is; ignis listen cannot tell it, so connect to the server itself"}
+	case http.StatusForbidden:
+		return &exitError{exitFailed, err, "the server or a proxy in front of it does not take connections from here"}
+	case http.StatusUpgradeRequired:
+		return &exitError{exitFailed, err, "if there is a proxy in front of the server, does it pass on WebSocket connections, with the fields Upgrade and Connection?"}
+	}
+	if errors.Is(err, client.ErrUnavailable) {
+		return &exitError{exitLost, err, "the server is there and takes no connections now; it may be starting or shutting down, so try again"}
+	}
+	return &exitError{exitFailed, err, "is this an Ignis server, and the path right, as in ws://127.0.0.1:8080/ws?"}
 }

@@ -23,10 +23,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/ignis-go/ignis/internal/printable"
 )
 
 // The exit codes. A script may branch on them, so they do not change.
@@ -58,6 +61,9 @@ type stdio struct {
 	in       *os.File
 	out, err io.Writer
 }
+
+// warn tells what should be done better, where there is no log.
+func (s *stdio) warn(message string) { fmt.Fprintf(s.err, "warning: %s\n", message) }
 
 func main() {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -149,6 +155,16 @@ func report(w io.Writer, err error) int {
 	return e.code
 }
 
+// maxLine is how much of a text is printed on one line, in bytes.
+const maxLine = 4 << 10
+
+// oneLine returns a text, which may be a server's, as it may be printed on a terminal,
+// without the credentials of URLs in it.
 func oneLine(s string) string {
-	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	return printable.Text(urlCredentials.ReplaceAllString(s, "://...@"), maxLine)
 }
+
+// urlCredentials are what stands before the host, with whatever in them should have
+// been percent-encoded. The forms in our own texts have a bracket there.
+var urlCredentials = regexp.MustCompile(`://[^\s\[]\S*@`)

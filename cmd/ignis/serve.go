@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/loglimit"
 )
 
 // secretVariable holds the JWT secret itself. It has no flag: other users of
@@ -26,7 +27,8 @@ const startNotice = 2 * time.Second
 type serveCmd struct {
 	Listen listenAddress `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on (${default}). Port 0 picks one that is free."`
 	Path   string        `default:"/ws" help:"Path of the WebSocket endpoint (${default})."`
-	Redis  string        `placeholder:"URL" help:"Redis that connects this server with others: redis://[user:pass@]host[:6379][/db], rediss:// for TLS, redis+sentinel://host,host/master-name or redis+cluster://host,host. Without it this server is alone."`
+	Redis  string        `placeholder:"URL" help:"Redis that connects this server with others: redis://[user:pass@]host[:6379][/db], rediss:// for TLS, redis+sentinel://host,host/master-name or redis+cluster://host,host. Without it this server is alone. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
+	redisFile
 
 	Dev            bool       `group:"Who may connect" help:"Development: anyone may connect as anybody and join every room, a page at / lets two tabs talk, and a message whose data has a room goes to that room. Loopback addresses only."`
 	JWTSecretFile  string     `name:"jwt-secret-file" group:"Who may connect" placeholder:"FILE" help:"File with the secret, at least 32 bytes, of HS256 tokens. The secret itself may be in $$IGNIS_JWT_SECRET instead."`
@@ -36,6 +38,7 @@ type serveCmd struct {
 	MaxRooms          count       `default:"128" group:"Limits" placeholder:"N" help:"Rooms that a client may join beside these (${default})."`
 	MaxPayload        byteSize    `default:"128KiB" group:"Limits" placeholder:"SIZE" help:"Largest message from a client (${default})."`
 	BackpressureLimit byteSize    `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"What may wait for a client that reads too slowly (${default})."`
+	MaxToken          byteSize    `default:"8KiB" group:"Limits" placeholder:"SIZE" help:"Largest token (${default}). A larger one is refused without being looked at."`
 	DropWhenFull      bool        `group:"Limits" help:"Over that limit drop messages, instead of the client."`
 	AuthTimeout       period      `default:"5s" group:"Limits" placeholder:"TIME" help:"How long a client may take to authenticate (${default})."`
 	HeartbeatInterval period      `default:"30s" group:"Limits" placeholder:"TIME" help:"How often silent clients are looked for (${default})."`
@@ -56,7 +59,7 @@ type serveCmd struct {
 func (serveCmd) Help() string {
 	return `Clients connect to ws://HOST:PORT/ws and authenticate with a token, or with anything in development mode.
 
-A token is a JWT signed with HS256, sent as data.token. Its sub is the user's id, its rooms a list of the rooms that the client may join, where a * at the end of a name stands for any text; its exp is required. An expiry while the client is connected does not end the connection. Messages that clients send have no receiver in this program, except with --dev: to handle them, use the Go package.
+A token is a JWT signed with HS256, sent as data.token. Its sub is the user's id, its rooms a list of the rooms that the client may join, where a * at the end of a name stands for any text; its exp is required. Names in a token count as they are spelled, and one that comes twice makes it invalid. An expiry while the client is connected does not end the connection. Messages that clients send have no receiver in this program, except with --dev: to handle them, use the Go package.
 
 GET /healthz answers 200 while the process serves; GET /readyz answers 200 while clients are accepted and Redis carries messages, else 503 with the reason. SIGTERM ends the server in good order, a second one at once.
 
@@ -74,22 +77,29 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	log := newLogger(std.err, c.LogFormat, c.level())
+	limit := loglimit.New(log)
+	limit.Open()
+	defer limit.Close()
 	cfg := c.limits(log)
 	var d *devMode
 	if c.Dev {
-		d = newDevMode(c.Path, log)
+		d = newDevMode(c.Path, log, limit)
 		cfg.Authenticate, cfg.ValidateRooms = d.authenticate, d.validateRooms
 		cfg.OnMessage, cfg.CheckOrigin = d.relay, d.checkOrigin
 	} else {
 		if err := secret.load(log); err != nil {
 			return err
 		}
-		t := newTokens(secret.key)
+		t := newTokens(secret.key, int(c.MaxToken))
 		cfg.Authenticate, cfg.ValidateRooms = t.authenticate, t.validateRooms
 		cfg.CheckOrigin = c.AllowedOrigins.check()
 	}
-	if c.Redis != "" {
-		bus, err := newBus(c.Redis, log)
+	redis, err := c.load(c.Redis, "", func(m string) { log.Warn(m) })
+	if err != nil {
+		return err
+	}
+	if redis != "" {
+		bus, err := newBus(redis, log)
 		if err != nil {
 			return err
 		}
@@ -101,12 +111,12 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return usage("ignis serve --help shows the limits", "%w", err)
 	}
-	handler := newEndpoints(c.Path, srv)
+	handler := newEndpoints(c.Path, srv, c.Dev)
 	if d != nil {
 		d.server = srv
 		handler = d.guard(handler)
 	}
-	return c.serve(ctx, std, log, srv, handler)
+	return c.serve(ctx, std, log, srv, newHTTPServer(handler, limit))
 }
 
 // check finds what is wrong with the flags together, before anything is done.
@@ -190,7 +200,7 @@ func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
 
 // serve listens, says so, and returns when ctx has ended or something failed
 // and everything is closed.
-func (c *serveCmd) serve(ctx context.Context, std *stdio, log *slog.Logger, srv *ignis.Server, h http.Handler) error {
+func (c *serveCmd) serve(ctx context.Context, std *stdio, log *slog.Logger, srv *ignis.Server, hs *http.Server) error {
 	var lc net.ListenConfig
 	if c.IdleTimeout > 0 {
 		lc.KeepAlive = -1 // four system calls per client for what pings do as well
@@ -203,7 +213,6 @@ func (c *serveCmd) serve(ctx context.Context, std *stdio, log *slog.Logger, srv 
 		_ = ln.Close() // a name that means something else here
 		return usage("listen on 127.0.0.1 or ::1", "--dev lets anyone in, so it does not listen on %s", ln.Addr())
 	}
-	hs := newHTTPServer(h, log)
 	runCtx, stop := context.WithCancel(context.WithoutCancel(ctx)) // it ends after the listener
 	defer stop()
 	httpDone, srvDone := make(chan error, 1), make(chan error, 1)
@@ -258,8 +267,8 @@ func (c *serveCmd) announce(std *stdio, addr net.Addr) error {
 
 // explain adds what to do when the server has ended by itself.
 func (c *serveCmd) explain(err error) error {
-	if err == nil || c.Redis == "" {
+	if err == nil || c.Redis == "" && c.RedisFile == "" {
 		return err
 	}
-	return &exitError{exitFailed, err, "is Redis running, and does --redis have its address and password?"}
+	return &exitError{exitFailed, err, "is Redis running, and does --redis or --redis-file have its address and password?"}
 }

@@ -77,7 +77,7 @@ func TestReadiness(t *testing.T) {
 		{ignis.Health{Ready: false}, http.StatusServiceUnavailable},
 		{ignis.Health{Ready: false, Bus: lost}, http.StatusServiceUnavailable},
 	} {
-		p := readiness(test.health)
+		p := readiness(test.health, false)
 		if p.code() != test.code || (p.Reason == "") != (test.code == http.StatusOK) {
 			t.Errorf("%+v: %d %+v", test.health, p.code(), p)
 		}

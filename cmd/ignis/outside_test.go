@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/internal/printable"
+	"github.com/ignis-go/ignis/internal/redistest"
+)
+
+// What clients send comes out of ignis listen as it was meant, and does nothing to the
+// terminal.
+func TestListenPrintsNothingThatActs(t *testing.T) {
+	_, address := serve(t, nil, "--dev")
+	p := start(t, nil, "listen", "ws://"+address+"/ws", "--join", "lobby", "--all")
+	p.line() // connected
+	c := dial(t, address, nil)
+	if err := c.Join(withTimeout(t), "lobby"); err != nil {
+		t.Fatal(err)
+	}
+	const acting = "\u007f \u0080 \u009b31m \u200e \u200f \u061c \u202a \u202b \u202c \u202d \u202e \u2066 \u2069 \u2028 \ufeff \U000e0041"
+	const harmless = "ü 漢字 👩‍💻"
+	data := fmt.Sprintf(`{"room":"lobby","%s":"%s %s"}`, acting, acting, harmless)
+	var line string
+	redistest.Wait(t, "the listener to be in the room", func() bool {
+		send(t, c, "e"+acting, data)
+		select {
+		case line = <-p.lines.lines:
+			return true
+		case <-time.After(10 * time.Millisecond):
+			return false
+		}
+	})
+	if strings.ContainsFunc(line, printable.Acts) || !strings.Contains(line, harmless) {
+		t.Errorf("printed %q", line)
+	}
+	var got struct {
+		Event string
+		Data  map[string]any
+	}
+	if err := json.Unmarshal([]byte(line), &got); err != nil || got.Event != "e"+acting || got.Data[acting] != acting+" "+harmless {
+		t.Errorf("printed %s: %v", line, err)
+	}
+}
+
+// Text of a server in an error does nothing to the terminal, either, and what was
+// refused before any credentials were looked at has a hint that fits.
+func TestListenExplainsRefusals(t *testing.T) {
+	for status, want := range map[int]struct {
+		code int
+		hint string
+	}{
+		http.StatusUnauthorized:       {exitFailed, "who this is"},
+		http.StatusForbidden:          {exitFailed, "from here"},
+		http.StatusNotFound:           {exitFailed, "the path right"},
+		http.StatusUpgradeRequired:    {exitFailed, "Upgrade and Connection"},
+		http.StatusTooManyRequests:    {exitLost, "try again"},
+		http.StatusServiceUnavailable: {exitLost, "try again"},
+		http.StatusFound:              {exitFailed, "the path right"},
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "Go\x1b[2J away\u202e.\nAnd more.", status)
+		}))
+		var out, stderr bytes.Buffer
+		url := "ws" + strings.TrimPrefix(s.URL, "http") + "/ws"
+		code := run(t.Context(), []string{"listen", url}, &stdio{in: os.Stdin, out: &out, err: &stderr})
+		s.Close()
+		text := stderr.String()
+		_, hint, _ := strings.Cut(text, "hint: ")
+		if code != want.code || !strings.Contains(hint, want.hint) || !strings.Contains(text, fmt.Sprint(status)) ||
+			!strings.Contains(text, `Go\\u001b[2J away\\u202e.`) || strings.Contains(text, "And more") ||
+			strings.ContainsFunc(strings.ReplaceAll(text, "\n", ""), printable.Acts) {
+			t.Errorf("%d: exit code %d, %q", status, code, text)
+		}
+	}
+}
+
+func TestReadinessSaysWhatIsTrue(t *testing.T) {
+	h := ignis.Health{Ready: true, Bus: os.ErrClosed}
+	if p := readiness(h, false); strings.Contains(p.Reason, "reach each other") || !strings.Contains(p.Reason, "get none") {
+		t.Errorf("with tokens: %s", p.Reason)
+	}
+	if p := readiness(h, true); !strings.Contains(p.Reason, "still reach each other") {
+		t.Errorf("in development mode: %s", p.Reason)
+	}
+}
+
+// A password for Redis can be kept out of the list of processes, and is in no output.
+func TestRedisFile(t *testing.T) {
+	const password = "s3cret-word"
+	r := redistest.StartWith(t, redistest.Config{Password: password})
+	dir := t.TempDir()
+	file := filepath.Join(dir, "redis")
+	if err := os.WriteFile(file, []byte(r.URL()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open := filepath.Join(dir, "open")
+	if err := os.WriteFile(open, []byte(r.URL()), 0o644); err != nil { //nolint:gosec // on purpose
+		t.Fatal(err)
+	}
+	jobs := filepath.Join(dir, "jobs.yaml")
+	if err := os.WriteFile(jobs, []byte("jobs: {a: {pattern: '@yearly', room: lobby, event: x}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey}, "--redis-file", file)
+	c := dial(t, address, map[string]string{"token": sign(t, testKey, map[string]any{"sub": "ann", "exp": inAnHour()})})
+	const warning = "can be seen by every user"
+	ended := func(p *process, code int, warns string) {
+		t.Helper()
+		if got := p.wait(); got != code {
+			t.Errorf("%q: exit code %d, want %d", p.cmd.Args, got, code)
+		}
+		text := p.errors.text() + p.lines.text()
+		if warned := strings.Contains(text, "can be seen") || strings.Contains(text, "can read the file"); warned != (warns != "") || !strings.Contains(text, warns) {
+			t.Errorf("%q says %q", p.cmd.Args, text)
+		}
+		if strings.Contains(text, password) {
+			t.Errorf("%q prints the password", p.cmd.Args)
+		}
+	}
+	emit := []string{"emit", "user", "ann", "hello", "1"}
+	with := func(more ...string) []string { return append(more[:len(more):len(more)], emit[1:]...) }
+	ended(start(t, nil, with("emit", "--redis-file", file)...), 0, "")
+	ended(start(t, []string{"IGNIS_REDIS_FILE=" + file}, emit...), 0, "")
+	ended(start(t, []string{"IGNIS_REDIS=" + r.URL()}, emit...), 0, "")
+	ended(start(t, nil, with("emit", "--redis", r.URL())...), 0, warning)
+	ended(start(t, nil, with("emit", "--redis-file", open)...), 0, "can read the file")
+	for range 5 {
+		if m := receive(t, c); m.Event != "hello" {
+			t.Errorf("received %+v", m)
+		}
+	}
+	ended(start(t, nil, with("emit", "--redis-file", file, "--redis", r.URL())...), exitUsage, "")
+	ended(start(t, nil, with("emit", "--redis-file", dir+"/none")...), exitUsage, "")
+	ended(start(t, nil, with("emit", "--redis-file", os.DevNull)...), exitUsage, "can read the file")
+	wrong := strings.Replace(r.URL(), password, password+"x", 1)
+	ended(start(t, []string{"IGNIS_REDIS=" + wrong}, emit...), exitFailed, "")
+	// Not where the parser repeats it, either.
+	ended(start(t, nil, "emit", r.URL(), "user", "ann"), exitUsage, "")
+	ended(start(t, nil, "serve", "--dev", "--redis", r.URL()+"#"), exitUsage, warning)
+
+	cron := start(t, nil, "cron", "run", jobs, "--redis-file", file)
+	cron.line() // it runs
+	cron.signal(os.Interrupt)
+	ended(cron, 0, "")
+	ended(start(t, nil, "bench", "--url", "ws://"+address+"/ws", "--clients", "1", "--duration", "100ms",
+		"--token", sign(t, testKey, map[string]any{"sub": "ann", "exp": inAnHour()}), "--redis-file", file), 0, "")
+	server.signal(os.Interrupt)
+	ended(server, 0, "")
+}
+
+// What net/http says again and again is one line, and the number of the others.
+func TestHTTPLog(t *testing.T) {
+	var out bytes.Buffer
+	limit := loglimit.New(newLogger(&out, "text", slog.LevelInfo))
+	w := httpLog{limit}
+	for i := range 50 {
+		fmt.Fprintf(w, "http: Accept error: accept tcp: too many open files; retrying in %dms\n", i)
+		fmt.Fprintf(w, "http: TLS handshake error from 10.0.0.%d\n", i)
+	}
+	fmt.Fprintf(w, "http: panic serving 10.0.0.1:5: \x1b[2J\ngoroutine 1 [running]:\nmain.main()\n")
+	limit.Close()
+	text := out.String()
+	if strings.Count(text, "\n") != 3 || !strings.Contains(text, `level=ERROR msg="HTTP server" error="http: Accept error: accept tcp: too many open files"`) ||
+		!strings.Contains(text, "more=49") || !strings.Contains(text, `5: \\u001b[2J" stack="goroutine 1 [running]:\nmain.main()"`) {
+		t.Errorf("logged:\n%s", text)
+	}
+}
+
+// In development mode anybody can cause these lines, as often as they like.
+func TestDevLogIsNotFlooded(t *testing.T) {
+	p, address := serve(t, nil, "--dev", "--log-level", "info")
+	c := dial(t, address, nil)
+	for range 50 {
+		send(t, c, "x", `{"text":"no room"}`)
+		get(t, "http://"+address+"/", "Host", "evil.example")
+	}
+	p.signal(os.Interrupt)
+	if code := p.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	text := p.errors.text()
+	for _, line := range []string{"message not relayed", "request refused"} {
+		if n := strings.Count(text, line); n < 2 || n > 20 || !strings.Contains(text, "host=evil.example") {
+			t.Errorf("%q is there %d times", line, n)
+		}
+	}
+}

@@ -1,0 +1,315 @@
+package main
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unicode"
+
+	"github.com/ignis-go/ignis/client"
+	"github.com/ignis-go/ignis/internal/redistest"
+)
+
+// signed returns a token whose header and claims are the texts given, with a signature
+// that is right.
+func signed(header, claims string) string {
+	encode := base64.RawURLEncoding.EncodeToString
+	text := encode([]byte(header)) + "." + encode([]byte(claims))
+	return text + "." + encode(mac(text))
+}
+
+func mac(text string) []byte {
+	h := hmac.New(sha256.New, []byte(testKey))
+	h.Write([]byte(text))
+	return h.Sum(nil)
+}
+
+const plainHeader = `{"alg":"HS256","typ":"JWT"}`
+
+// testNow is when the tokens of these tests are looked at.
+var testNow = time.Unix(1_800_000_000, 0)
+
+func testVerifier() *verifier {
+	return &verifier{key: []byte(testKey), now: func() time.Time { return testNow }}
+}
+
+func TestClaims(t *testing.T) {
+	const rest = `"exp":1800000060`
+	for name, test := range map[string]struct {
+		claims string
+		reason string // "": it counts
+	}{
+		"plain":                         {`{"sub":"ann",` + rest + `}`, ""},
+		"blanks":                        {" {\t\"sub\" :\n\"ann\" , " + rest + "\r} ", ""},
+		"escaped":                       {`{"s\u0075b":"\u0061nn",` + rest + `}`, ""},
+		"others are not read":           {`{"sub":"ann",` + rest + `,"aud":5,"iss":[],"jti":{},"x":{"sub":"eve","sub":"bob"}}`, ""},
+		"SUB behind":                    {`{"sub":"ann",` + rest + `,"SUB":"admin"}`, ""},
+		"SUB before":                    {`{"SUB":"admin","Sub":"admin","sub":"ann",` + rest + `}`, ""},
+		"long s":                        {`{"sub":"ann","ſub":"admin",` + rest + `}`, ""},
+		"null for what may be missing":  {`{"sub":"ann",` + rest + `,"nbf":null,"iat":null,"rooms":null}`, ""},
+		"SUB alone":                     {`{"SUB":"ann",` + rest + `}`, "sub is not a text"},
+		"sub twice":                     {`{"sub":"ann","sub":"admin",` + rest + `}`, "a name twice in its claims"},
+		"sub twice and the same":        {`{"sub":"ann","sub":"ann",` + rest + `}`, "a name twice in its claims"},
+		"sub twice, once escaped":       {`{"sub":"ann","s\u0075b":"admin",` + rest + `}`, "a name twice in its claims"},
+		"another twice":                 {`{"sub":"ann","x":1,"x":1,` + rest + `}`, "a name twice in its claims"},
+		"exp twice":                     {`{"sub":"ann","exp":1,` + rest + `}`, "a name twice in its claims"},
+		"sub is a number":               {`{"sub":42,` + rest + `}`, "sub is not a text"},
+		"sub is an array":               {`{"sub":["ann"],` + rest + `}`, "sub is not a text"},
+		"sub is null":                   {`{"sub":null,` + rest + `}`, "sub is not a text"},
+		"sub is empty":                  {`{"sub":"",` + rest + `}`, "sub is not a text"},
+		"sub is half a pair":            {`{"sub":"\ud800",` + rest + `}`, "sub is not a text"},
+		"sub is the other half":         {`{"sub":"a\udc00",` + rest + `}`, "sub is not a text"},
+		"no exp":                        {`{"sub":"ann"}`, "has no exp"},
+		"Exp alone":                     {`{"sub":"ann","Exp":1800000060}`, "has no exp"},
+		"Exp behind an expired one":     {`{"sub":"ann","exp":1799999999,"Exp":1800000060}`, "has expired"},
+		"EXP before an expired one":     {`{"EXP":1800000060,"sub":"ann","exp":1799999999}`, "has expired"},
+		"Kelvin sign":                   {"{\"sub\":\"ann\",\"k\":1,\"K\":2,\"\u212a\":3," + rest + `}`, ""},
+		"exp is null":                   {`{"sub":"ann","exp":null}`, "has no exp"},
+		"exp is a text":                 {`{"sub":"ann","exp":"1800000060"}`, "exp is not a number"},
+		"exp is true":                   {`{"sub":"ann","exp":true}`, "exp is not a number"},
+		"exp is an object":              {`{"sub":"ann","exp":{}}`, "exp is not a number"},
+		"exp is huge":                   {`{"sub":"ann","exp":1e300}`, "exp is not a number"},
+		"exp is more than huge":         {`{"sub":"ann","exp":1e400}`, "exp is not a number"},
+		"exp is 2^63":                   {`{"sub":"ann","exp":9223372036854775808}`, "exp is not a number"},
+		"exp has a thousand digits":     {`{"sub":"ann","exp":` + strings.Repeat("9", 1000) + `}`, "exp is not a number"},
+		"exp is negative":               {`{"sub":"ann","exp":-1}`, "exp is not a number"},
+		"exp in milliseconds":           {`{"sub":"ann","exp":1800000060000}`, "exp is not a number"},
+		"exp in the year 9999":          {`{"sub":"ann","exp":253402300799}`, ""},
+		"exp is zero":                   {`{"sub":"ann","exp":0}`, "has expired"},
+		"exp with a fraction":           {`{"sub":"ann","exp":1800000000.5}`, ""},
+		"exp with a fraction, over":     {`{"sub":"ann","exp":1799999999.999}`, "has expired"},
+		"exp with an exponent":          {`{"sub":"ann","exp":1.80000006e9}`, ""},
+		"exp now":                       {`{"sub":"ann","exp":1800000000}`, "has expired"},
+		"nbf in the skew":               {`{"sub":"ann","nbf":1800000010,` + rest + `}`, ""},
+		"nbf later":                     {`{"sub":"ann","nbf":1800000011,` + rest + `}`, "does not count yet"},
+		"nbf is a text":                 {`{"sub":"ann","nbf":"0",` + rest + `}`, "nbf is not a number"},
+		"NBF later":                     {`{"sub":"ann","NBF":1900000000,` + rest + `}`, ""},
+		"iat in the skew":               {`{"sub":"ann","iat":1800000010,` + rest + `}`, ""},
+		"iat later":                     {`{"sub":"ann","iat":1800000010.5,` + rest + `}`, "issued in the future"},
+		"iat is an array":               {`{"sub":"ann","iat":[1],` + rest + `}`, "iat is not a number"},
+		"rooms":                         {`{"sub":"ann","rooms":["a","b*"],` + rest + `}`, ""},
+		"rooms is a text":               {`{"sub":"ann","rooms":"a",` + rest + `}`, "rooms are not a list"},
+		"rooms has null":                {`{"sub":"ann","rooms":["a",null],` + rest + `}`, "rooms are not a list"},
+		"rooms has half a pair":         {`{"sub":"ann","rooms":["\udfff"],` + rest + `}`, "rooms are not a list"},
+		"no object":                     {`["sub"]`, "no JSON object as its claims"},
+		"no JSON":                       {`sub`, "no JSON object as its claims"},
+		"empty":                         {``, "no JSON object as its claims"},
+		"more behind":                   {`{"sub":"ann",` + rest + `}{}`, "no JSON object as its claims"},
+		"not UTF-8":                     {"{\"sub\":\"ann\xff\"," + rest + `}`, "no JSON object as its claims"},
+		"nested without end":            {`{"sub":"ann",` + rest + `,"x":` + strings.Repeat("[", 2000) + strings.Repeat("]", 2000) + `}`, "no JSON object as its claims"},
+		"a name that differs in an NUL": {`{"sub":"ann","sub\u0000":"admin",` + rest + `}`, ""},
+	} {
+		c, err := testVerifier().verify(signed(plainHeader, test.claims))
+		checkVerdict(t, name, err, test.reason)
+		if err == nil && c.subject != "ann" {
+			t.Errorf("%s: logs in as %q", name, c.subject)
+		}
+	}
+}
+
+// checkVerdict checks that a token was refused for a reason, or taken.
+func checkVerdict(t *testing.T, name string, err error, reason string) {
+	t.Helper()
+	var refusal *tokenError
+	if err != nil && !errors.As(err, &refusal) {
+		t.Errorf("%s: %v is no *tokenError", name, err)
+	}
+	if (err == nil) != (reason == "") || err != nil && !strings.Contains(err.Error(), reason) {
+		t.Errorf("%s: %v, want %q", name, err, reason)
+	}
+}
+
+func TestTokenForm(t *testing.T) {
+	const claims = `{"sub":"ann","exp":1800000060}`
+	good := signed(plainHeader, claims)
+	parts := strings.Split(good, ".")
+	last := parts[2][len(parts[2])-1]
+	resigned := func(text string) string { return text + "." + base64.RawURLEncoding.EncodeToString(mac(text)) }
+	for name, test := range map[string]struct{ token, reason string }{
+		"good":                 {good, ""},
+		"other parameters":     {signed(`{"alg":"HS256","typ":"at+jwt","kid":"7","x":{"crit":1}}`, claims), ""},
+		"alg escaped":          {signed(`{"alg":"HS\u003256"}`, claims), ""},
+		"ALG":                  {signed(`{"ALG":"HS256"}`, claims), "not signed with HS256"},
+		"none behind ALG":      {signed(`{"alg":"none","ALG":"HS256"}`, claims), "not signed with HS256"},
+		"alg twice":            {signed(`{"alg":"none","alg":"HS256"}`, claims), "a name twice in its header"},
+		"alg twice, escaped":   {signed(`{"alg":"HS256","a\u006cg":"HS256"}`, claims), "a name twice in its header"},
+		"alg in small letters": {signed(`{"alg":"hs256"}`, claims), "not signed with HS256"},
+		"alg with a long s":    {signed(`{"alg":"Hſ256"}`, claims), "not signed with HS256"},
+		"alg is a list":        {signed(`{"alg":["HS256"]}`, claims), "not signed with HS256"},
+		"no alg":               {signed(`{"typ":"JWT"}`, claims), "not signed with HS256"},
+		"crit":                 {signed(`{"alg":"HS256","crit":["x"],"x":1}`, claims), "critical extensions"},
+		"crit is empty":        {signed(`{"alg":"HS256","crit":[]}`, claims), "critical extensions"},
+		"crit is null":         {signed(`{"alg":"HS256","crit":null}`, claims), "critical extensions"},
+		"b64":                  {signed(`{"alg":"HS256","b64":false,"crit":["b64"]}`, claims), "critical extensions"},
+		"header is a list":     {signed(`["HS256"]`, claims), "no JSON object as its header"},
+		"empty":                {"", "no token"},
+		"two parts":            {parts[0] + "." + parts[1], "three parts"},
+		"four parts":           {good + ".", "three parts"},
+		"empty parts":          {"..", "no JSON object as its header"},
+		"no signature":         {parts[0] + "." + parts[1] + ".", "signature is wrong"},
+		"signature cut":        {good[:len(good)-1], "signature is not base64url"},
+		"padded":               {good + "=", "signature is not base64url"},
+		"bits that say nothing": {
+			good[:len(good)-1] + string(last+1), "signature is not base64url",
+		},
+		"a line end in the signature": {good[:len(good)-4] + "\n" + good[len(good)-4:], "signature is not base64url"},
+		"a line end behind":           {good + "\r\n", "signature is not base64url"},
+		"a line end in the header":    {resigned(parts[0][:4] + "\n" + parts[0][4:] + "." + parts[1]), "header is not base64url"},
+		"a line end in the claims":    {resigned(parts[0] + "." + parts[1] + "\n"), "claims are not base64url"},
+		"plain base64":                {resigned(parts[0] + "." + "ew+/" + parts[1]), "claims are not base64url"},
+		"other claims":                {parts[0] + "." + strings.Split(signed(plainHeader, `{"sub":"eve","exp":1800000060}`), ".")[1] + "." + parts[2], "signature is wrong"},
+		"8 KiB":                       {padTo(8<<10, claims), ""},
+		"a byte more":                 {padTo(8<<10, claims) + "A", "too large"},
+	} {
+		_, err := testVerifier().verify(test.token)
+		checkVerdict(t, name, err, test.reason)
+	}
+	if _, err := (&verifier{key: []byte(testKey), maxToken: 100, now: time.Now}).verify(good); err == nil {
+		t.Error("the limit is not the one given")
+	}
+}
+
+// padTo returns a token of a size.
+func padTo(size int, claims string) string {
+	for i := range size {
+		token := signed(plainHeader+strings.Repeat(" ", i%4), strings.Replace(claims, "{", `{"pad":"`+strings.Repeat("x", size*3/4-300+i)+`",`, 1))
+		if len(token) >= size {
+			return token
+		}
+	}
+	return ""
+}
+
+// The claims of a token with a wrong signature are not looked at, and nothing of one
+// that is too large.
+func TestRefusedUnread(t *testing.T) {
+	wrong := signed(plainHeader, `{"sub":"ann","sub":"bob"`)
+	wrong = wrong[:strings.LastIndexByte(wrong, '.')] + "." + base64.RawURLEncoding.EncodeToString(make([]byte, 32))
+	_, err := testVerifier().verify(wrong)
+	checkVerdict(t, "wrong signature", err, "signature is wrong")
+
+	huge := strings.Repeat("eyJ9.", 25_000)
+	v := testVerifier()
+	if n := testing.AllocsPerRun(100, func() { _, err = v.verify(huge) }); n > 1 { // the error
+		t.Errorf("%.0f allocations for a token of %d bytes", n, len(huge))
+	}
+	checkVerdict(t, "124 KB", err, "too large")
+}
+
+// What a token says reaches no error, but for the subject of one whose signature is
+// right.
+func TestTokenErrors(t *testing.T) {
+	for claims, want := range map[string]string{
+		`{"sub":"ann\u001b[2J","exp":1}`:                                `the token has expired, of the subject "ann\x1b[2J"`,
+		`{"sub":"` + strings.Repeat("x", 5000) + `","exp":1}`:           `the token has expired, of the subject "` + strings.Repeat("x", 64) + `"`,
+		`{"sub":"ann","exp":` + strings.Repeat("7", 5000) + `}`:         `the token's exp is not a number of seconds up to the year 9999, of the subject "ann"`,
+		`{"sub":"ann","exp":1800000060,"rooms":{"s3cr3t":` + `5` + `}}`: `the token's rooms are not a list of texts, of the subject "ann"`,
+		`{"s3cr3t`: `the token has no JSON object as its claims`,
+	} {
+		_, err := testVerifier().verify(signed(plainHeader, claims))
+		if err == nil || err.Error() != want {
+			t.Errorf("%.40s: %v, want %s", claims, err, want)
+		}
+		token := signed(plainHeader, claims)
+		if _, err := testVerifier().verify(token[:len(token)-43] + strings.Repeat("A", 43)); err == nil || err.Error() != "the token's signature is wrong" {
+			t.Errorf("%.40s, with a wrong signature: %v", claims, err)
+		}
+	}
+}
+
+func FuzzVerify(f *testing.F) {
+	f.Add(plainHeader, `{"sub":"ann","exp":1800000060,"rooms":["a"]}`)
+	f.Add(`{"alg":"none","ALG":"HS256"}`, `{"sub":"ann","SUB":"eve","exp":1800000060}`)
+	f.Add(`{"alg":"HS256"}`, `{"sub":"ann","s\u0075b":"eve","exp":18e8}`)
+	f.Add("a.b", "c\n")
+	f.Fuzz(func(t *testing.T, header, claims string) {
+		v := testVerifier()
+		c, err := v.verify(signed(header, claims))
+		if _, asIs := v.verify(header + "." + claims); asIs == nil {
+			t.Errorf("%q.%q counts, which nobody signed", header, claims)
+		}
+		if err != nil {
+			if text := err.Error(); len(text) > 400 || strings.ContainsFunc(text, unicode.IsControl) {
+				t.Errorf("the error is %q", text)
+			}
+			return
+		}
+		// The library reads the same in it, name by name, without a second one.
+		for what, text := range map[string]string{"alg": header, "sub": claims, "exp": claims} {
+			if n := strings.Count(strings.Join(names(t, text), "\n")+"\n", what+"\n"); n < 1 {
+				t.Errorf("%q counts and has no %s", text, what)
+			}
+		}
+		var got map[string]any // exact names
+		if err := json.Unmarshal([]byte(claims), &got); err != nil || got["sub"] != c.subject || c.subject == "" {
+			t.Errorf("%q logs in as %q: %v", claims, c.subject, err)
+		}
+		if exp, _ := got["exp"].(float64); exp <= float64(testNow.Unix()) {
+			t.Errorf("%q has expired", claims)
+		}
+		for _, text := range []string{header, claims} {
+			list := names(t, text)
+			seen := map[string]bool{}
+			for _, name := range list {
+				if seen[name] {
+					t.Errorf("%q has %q twice", text, name)
+				}
+				seen[name] = true
+			}
+		}
+	})
+}
+
+// names returns the names at the top of a JSON object, as package json reads them.
+func names(t *testing.T, text string) (list []string) {
+	dec := json.NewDecoder(strings.NewReader(text))
+	if _, err := dec.Token(); err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		var skipped json.RawMessage
+		if err == nil {
+			err = dec.Decode(&skipped)
+		}
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		list = append(list, fmt.Sprint(name))
+	}
+	return list
+}
+
+// The server's log says why each token was refused, with nothing of it in there.
+func TestRefusedTokensInTheLog(t *testing.T) {
+	p, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey})
+	for _, token := range []string{
+		"", "..", strings.Repeat("s3cr3t", 15_000), "s3cr3t.s3cr3t.s3cr3t",
+		signed(plainHeader, `{"sub":"ann","exp":5}`), signed(plainHeader, `{"sub":"bob","exp":5}`),
+		signed(plainHeader, `{"sub":"ann","exp":`+strings.Repeat("7", 5000)+`}`),
+		signed(plainHeader, `{"sub":"ann"}`), signed(`{"alg":"none"}`, `{"sub":"ann"}`),
+		signed(plainHeader, `{"sub":"ann","exp":5}`) + "A", sign(t, strings.Repeat("k", 32), map[string]any{"sub": "s3cr3t"}),
+	} {
+		cfg := client.Config{Credentials: map[string]string{"token": token}}
+		if _, err := client.Dial(withTimeout(t), "ws://"+address+"/ws", cfg); err == nil {
+			t.Errorf("%.40s was let in", token)
+		}
+	}
+	lines := func(text string) int { return strings.Count(p.errors.text(), text) }
+	redistest.Wait(t, "ten lines", func() bool { return lines(`msg="client rejected"`) >= 10 })
+	if log := p.errors.text(); len(log) > 10_000 || strings.Contains(log, "s3cr3t") || strings.Contains(log, "77777") ||
+		!strings.Contains(log, `the token has expired, of the subject \"ann\"`) {
+		t.Errorf("the log has %d bytes", len(log))
+	}
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(); code != 0 || lines(`error="the token has expired" more=1 in_the_last=`) != 1 {
+		t.Errorf("exit code %d; the end does not tell what was left out", code)
+	}
+}

@@ -1,0 +1,82 @@
+package cron_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/ignis-go/ignis/cron"
+)
+
+// A job that fails for several reasons logs each, and tells how often, while it runs
+// and when its run ends.
+func TestEachFailureIsLogged(t *testing.T) {
+	for name, run := range map[string]func(*cron.Job) interface{ Run(context.Context) error }{
+		"job": func(j *cron.Job) interface{ Run(context.Context) error } { return j },
+		"scheduler": func(j *cron.Job) interface{ Run(context.Context) error } {
+			s := new(cron.Scheduler)
+			if err := s.Add(j); err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var d diary
+				var log lockedBuffer
+				c := d.config("* * * * * *", func(_ context.Context, r cron.Run) error {
+					return fmt.Errorf("reason %d: %w", r.Scheduled.Second()%3, errors.New(strings.Repeat("x", 5000)))
+				})
+				c.Name, c.AutoStart, c.Failed = "test", true, nil
+				c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+				stop := running(t, run(newJob(t, c)))
+				elapse(3.5)
+				if n := strings.Count(log.String(), `msg="a run failed"`); n != 3 {
+					t.Errorf("%d lines for three reasons:\n%.5000s", n, log.String())
+				}
+				elapse(8)
+				if n := strings.Count(log.String(), "in_the_last="); n != 3 || len(log.String()) > 10_000 {
+					t.Errorf("%d lines say what was left out:\n%.5000s", n, log.String())
+				}
+				elapse(3)
+				if err := stop(); err != nil {
+					t.Fatal(err)
+				}
+				sum := 3
+				for _, part := range strings.Split(log.String(), "more=")[1:] {
+					var n int
+					if _, err := fmt.Sscan(part, &n); err != nil {
+						t.Fatal(err)
+					}
+					sum += n
+				}
+				want(t, "failures told", sum, 14)
+			})
+		})
+	}
+}
+
+// lockedBuffer is a log that can be looked into while it is written.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}

@@ -1,0 +1,243 @@
+package loglimit_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/ignis-go/ignis/internal/loglimit"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// log is what was logged.
+type log struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+// take returns the lines since the last call.
+func (l *log) take() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text := strings.TrimSuffix(l.b.String(), "\n")
+	l.b.Reset()
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, "\n")
+}
+
+// want compares with the lines that were logged, of which there may be more text.
+func (l *log) want(t *testing.T, when string, lines ...string) {
+	t.Helper()
+	got := l.take()
+	ok := len(got) == len(lines)
+	for i := 0; ok && i < len(got); i++ {
+		ok = strings.Contains(got[i], lines[i])
+	}
+	if !ok {
+		t.Errorf("%s:\n%s\nwant:\n%s", when, strings.Join(got, "\n"), strings.Join(lines, "\n"))
+	}
+}
+
+func newLimiter(t *testing.T) (*loglimit.Limiter, *log) {
+	w := &log{}
+	h := slog.NewTextHandler(w, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}})
+	l := loglimit.New(slog.New(h))
+	l.Open()
+	t.Cleanup(l.Close)
+	return l, w
+}
+
+func TestEachCauseIsSeen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := newLimiter(t)
+		for range 3 {
+			for i := range 9 {
+				l.Log(slog.LevelInfo, "rejected", "client", 1, "error", fmt.Errorf("cause %d", i))
+			}
+		}
+		if got := w.take(); len(got) != 9 {
+			t.Fatalf("nine causes gave %d lines:\n%s", len(got), strings.Join(got, "\n"))
+		}
+		// The period ends by itself, without another line.
+		time.Sleep(loglimit.Period)
+		synctest.Wait()
+		got := w.take()
+		if len(got) != 9 || got[0] != `level=INFO msg=rejected error="cause 0" more=2 in_the_last=10s` {
+			t.Fatalf("after the period:\n%s", strings.Join(got, "\n"))
+		}
+		time.Sleep(loglimit.Period)
+		synctest.Wait()
+		w.want(t, "nothing happened")
+		l.Log(slog.LevelInfo, "rejected", "error", "cause 0")
+		w.want(t, "another period later", `error="cause 0"`)
+	})
+}
+
+func TestFloodOfOneCause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := newLimiter(t)
+		for range 298 { // a little more than three periods
+			l.Log(slog.LevelWarn, "rejected", "error", "expired", "client", 5)
+			time.Sleep(101 * time.Millisecond)
+		}
+		synctest.Wait()
+		w.want(t, "a flood",
+			`level=WARN msg=rejected error=expired client=5`,
+			`level=WARN msg=rejected error=expired more=99 in_the_last=10s`,
+			`level=WARN msg=rejected error=expired more=99 in_the_last=10s`,
+			`level=WARN msg=rejected error=expired more=99 in_the_last=10s`,
+		)
+	})
+}
+
+// However many causes there are, and messages, the lines are few, and say that others
+// were left out.
+func TestFloodOfCauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := newLimiter(t)
+		for i := range 10_000 {
+			l.Log(slog.LevelInfo, "rejected", "error", fmt.Sprint("cause ", i))
+		}
+		got := w.take()
+		if len(got) != 17 || !strings.Contains(got[16], "too many causes") {
+			t.Errorf("%d lines, the last is %s", len(got), got[len(got)-1])
+		}
+		l.Log(slog.LevelInfo, "refused", "error", "cause")
+		w.want(t, "another message", "refused")
+		time.Sleep(loglimit.Period)
+		synctest.Wait()
+		w.want(t, "after the period", `msg=rejected error="other causes" more=9983 in_the_last=10s`)
+
+		for i := range 10_000 {
+			l.Log(slog.LevelInfo, fmt.Sprint("message ", i%500))
+		}
+		got = w.take()
+		if len(got) > 130 || !strings.Contains(got[len(got)-1], "too many kinds") {
+			t.Errorf("%d lines, the last is %s", len(got), got[len(got)-1])
+		}
+		time.Sleep(loglimit.Period)
+		synctest.Wait()
+		if got = w.take(); !strings.Contains(strings.Join(got, "\n"), `msg="log lines of other kinds" more=`) {
+			t.Errorf("the report has %d lines and nothing about the others", len(got))
+		}
+		// What was not repeated is forgotten, and there is room again.
+		time.Sleep(2 * loglimit.Period)
+		synctest.Wait()
+		w.take()
+		l.Log(slog.LevelInfo, "rejected", "error", "a new cause")
+		w.want(t, "later", "msg=rejected error=\"a new cause\"")
+	})
+}
+
+func TestCloseReports(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := newLimiter(t)
+		for range 5 {
+			l.Log(slog.LevelInfo, "refused")
+		}
+		time.Sleep(3 * time.Second)
+		l.Close()
+		w.want(t, "at the end", "msg=refused", "msg=refused more=4 in_the_last=3s")
+		time.Sleep(time.Hour)
+		w.want(t, "after the end")
+
+		// What is still logged then is limited, too, and sets no timer.
+		for range 5 {
+			l.Log(slog.LevelInfo, "refused")
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		w.want(t, "without a timer", "msg=refused")
+		l.Log(slog.LevelInfo, "refused")
+		w.want(t, "the next line", "msg=refused more=4")
+
+		l.Open()
+		l.Log(slog.LevelInfo, "refused")
+		time.Sleep(loglimit.Period)
+		synctest.Wait()
+		w.want(t, "open again", "msg=refused more=1")
+	})
+}
+
+type tokenError struct{ subject string }
+
+func (e *tokenError) Error() string    { return "expired, of " + e.subject }
+func (e *tokenError) LogCause() string { return "expired" }
+
+func TestWhatIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := newLimiter(t)
+		l.Log(slog.LevelDebug, "not enabled")
+		l.Log(slog.LevelInfo, "origin", "origin", "https://a\x1b[2J\u202e"+strings.Repeat("x", 90_000), "n", 5, "ok", true)
+		got := w.take()
+		if len(got) != 1 || len(got[0]) > loglimit.MaxText+200 || !strings.Contains(got[0], `https://a\\u001b[2J\\u202exxx`) ||
+			!strings.Contains(got[0], "(90016 bytes)") || !strings.Contains(got[0], "n=5 ok=true") {
+			t.Errorf("logged %d lines: %.900s", len(got), got)
+		}
+		l.Log(slog.LevelError, "panicked", "panic", []string{"a\x9b"}, "stack", strings.Repeat("s", 2000))
+		w.want(t, "a panic", `panic=[a\x9b] stack=`+strings.Repeat("s", 2000))
+		l.Log(slog.LevelError, "failed", "error", (*tokenError)(nil))
+		w.want(t, "an error whose method panics", "msg=failed")
+
+		// The cause of an error that is the same for all subjects.
+		for _, subject := range []string{"ann", "bob", "eve"} {
+			l.Log(slog.LevelInfo, "rejected", "error", fmt.Errorf("client: %w", &tokenError{subject}))
+		}
+		l.Log(slog.LevelInfo, "rejected", "error", errors.New("other"))
+		l.Close()
+		w.want(t, "errors with a cause", `error="client: expired, of ann"`, "error=other", "error=expired more=2")
+	})
+}
+
+func TestConcurrently(t *testing.T) {
+	l, w := newLimiter(t)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for i := range 200 {
+				l.Log(slog.LevelInfo, "refused", "error", i%4)
+				if i%50 == 0 {
+					l.Close()
+					l.Open()
+				}
+			}
+		})
+	}
+	all.Wait()
+	l.Close()
+	sum := 0
+	for _, line := range w.take() {
+		more := 1
+		if _, n, ok := strings.Cut(line, "more="); ok {
+			if _, err := fmt.Sscan(n, &more); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sum += more
+	}
+	if sum != 8*200 {
+		t.Errorf("the lines tell of %d, not of %d", sum, 8*200)
+	}
+}
