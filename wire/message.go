@@ -112,7 +112,7 @@ func DecodeAuthentication(data json.RawMessage) (a Authentication) {
 // and how many were over the limit. Ok is false for data of another shape.
 func DecodeRooms(data json.RawMessage, limit int) (names []string, bad, over int, ok bool) {
 	var list []byte
-	err := eachField(data, func(key, value []byte) {
+	err := EachField(data, func(key, value []byte) {
 		if string(key) == "rooms" {
 			list = value
 		}
