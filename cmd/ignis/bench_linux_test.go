@@ -31,6 +31,7 @@ func measure(t *testing.T, address string, args ...string) (benchResult, *proces
 
 // Every message arrives at every client, whichever way it is sent.
 func TestBench(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	p, address := serve(t, nil, "--dev", "--redis", r.URL())
 	pid := fmt.Sprint(p.cmd.Process.Pid)
@@ -68,6 +69,7 @@ func TestBench(t *testing.T) {
 // A server that listens on IPv6 only, by its address; and of the addresses of a
 // name that of IPv4, if there is a server.
 func TestBenchIPv6(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "[::1]:0")
 	if err != nil {
 		t.Skipf("no IPv6 here: %v", err)
@@ -102,6 +104,7 @@ func TestBenchIPv6(t *testing.T) {
 
 // With encryption it is the same, and nothing comes in clear.
 func TestBenchEncrypted(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	_, address := serve(t, nil, "--dev", "--encryption", "required", "--redis", r.URL())
 	for name, args := range map[string][]string{
@@ -119,6 +122,7 @@ func TestBenchEncrypted(t *testing.T) {
 
 // Clients that were closed before anything was sent are told, and nothing is well.
 func TestBenchClosedBefore(t *testing.T) {
+	t.Parallel()
 	address := echo(t, func(client int) bool { return client < 2 })
 	p := start(t, nil, "bench", "--json", "--url", "ws://"+address+"/ws", "--clients", "3", "--duration", "1s")
 	if code := p.wait(); code != exitFailed {
@@ -135,6 +139,7 @@ func TestBenchClosedBefore(t *testing.T) {
 
 // An interrupt ends it early, and the result is that so far.
 func TestBenchInterrupted(t *testing.T) {
+	t.Parallel()
 	_, address := serve(t, nil, "--dev")
 	p := start(t, nil, "bench", "--url", "ws://"+address+"/ws", "--clients", "5", "--duration", "1h")
 	p.logged("deliveries/s")
@@ -150,6 +155,7 @@ func TestBenchInterrupted(t *testing.T) {
 // Servers that are none, that refuse, and that do not relay.
 // What was measured up to then is told, whoever dies.
 func TestBenchOfTheDying(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		kill func(server *process, redis *redistest.Server)
 		args []string
@@ -182,6 +188,7 @@ func TestBenchOfTheDying(t *testing.T) {
 }
 
 func TestBenchOfOthers(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	_, withToken := serve(t, []string{secretVariable + "=" + strings.Repeat("s", 40)})
 	_, dev := serve(t, nil, "--dev")

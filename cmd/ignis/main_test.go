@@ -47,6 +47,7 @@ func (l leakChecked) Run() int {
 }
 
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -81,6 +82,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func TestEveryFlagHasAVariable(t *testing.T) {
+	t.Parallel()
 	parser, err := newParser(&stdio{out: io.Discard, err: io.Discard}, func(int) {})
 	if err != nil {
 		t.Fatal(err)
