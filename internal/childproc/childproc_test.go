@@ -55,7 +55,7 @@ func answer() {
 func TestParent(t *testing.T) {
 	role := os.Getenv(roleVariable)
 	if role == "" {
-		t.Skip("it is run by the other tests")
+		return // only the other tests run it
 	}
 	cmd := childproc.Command(os.Args[0])
 	start := cmd.Start
