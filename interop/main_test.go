@@ -13,7 +13,7 @@ import (
 
 // patience is how long anything may take that is waited for. Nothing waits this
 // long but a test that fails.
-const patience = 15 * time.Second
+const patience = 2 * time.Minute
 
 // What every test runs, found or built once.
 var (

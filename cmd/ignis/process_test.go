@@ -20,7 +20,7 @@ import (
 )
 
 // patience is how long a test waits for what has to happen.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // fastExit keeps the race detector, if it is on, from waiting for a second at
 // the end of each process. It tells of races all the same.

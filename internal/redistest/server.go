@@ -20,7 +20,7 @@ import (
 )
 
 // startTimeout bounds how long one Redis process may take to get ready.
-const startTimeout = 20 * time.Second
+const startTimeout = 60 * time.Second
 
 // Ports are taken from below the range that the system gives to outgoing
 // connections: while a Redis is down nothing else can take its port, and a
