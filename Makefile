@@ -3,13 +3,16 @@
 FUZZTIME ?= 30s
 BENCH ?= .
 
-.PHONY: help test check fmt fuzz bench bench-compare interop setup build
+.PHONY: help test test-extra check fmt fuzz bench bench-compare interop setup build
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-test: ## run all tests with the race detector; installs what they need where it can
+test: ## run the tests with the race detector; installs what they need where it can
 	@scripts/test.sh
+
+test-extra: ## run the tests of the comparisons (bench, cron/difftest), and cron in every zone
+	@scripts/test.sh extra
 
 check: ## formatting, vet (on three systems), staticcheck, tidy modules
 	@scripts/check.sh

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -56,7 +56,7 @@ func populated(b *testing.B, clients int) *node {
 		b.Fatal(err)
 	}
 	_ = c.Close()
-	cmd := exec.Command(os.Args[0])
+	cmd := childproc.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", crowdVariable, c.RemoteAddr(), clients))
 	cmd.Stderr = os.Stderr
 	leave, err := cmd.StdinPipe()

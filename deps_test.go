@@ -6,10 +6,11 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ignis-go/ignis/internal/childproc"
 )
 
 const modulePath = "github.com/ignis-go/ignis"
@@ -52,7 +53,8 @@ var importRules = map[string]importRule{
 	// For tests alone.
 	"bustest":            {own: []string{".", "wire"}, modules: []string{"go.uber.org/goleak"}},
 	"cron/crontest":      {own: []string{"cron"}},
-	"internal/redistest": {},
+	"internal/childproc": {modules: []string{"golang.org/x/sys"}},
+	"internal/redistest": {own: []string{"internal/childproc"}},
 }
 
 // linkRules names all modules of others that end up in a program which imports the
@@ -157,7 +159,7 @@ func importPath(name string) string {
 // goList returns this module's packages and all that they import, by import path.
 func goList(t *testing.T, system string) map[string]*goPackage {
 	var stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Standard,Imports,Deps,Module", "./...")
+	cmd := childproc.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Standard,Imports,Deps,Module", "./...")
 	cmd.Env = append(os.Environ(), "GOOS="+system, "CGO_ENABLED=0")
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

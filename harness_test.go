@@ -53,7 +53,7 @@ type node struct {
 // newNode makes a server of cfg and runs it. An empty Authenticate is anyone.
 func newNode(t testing.TB, cfg ignis.Config) *node {
 	t.Helper()
-	n := &node{t: t, patience: 30 * time.Second, log: &logBuffer{}, ran: make(chan error, 1)}
+	n := &node{t: t, patience: 2 * time.Minute, log: &logBuffer{}, ran: make(chan error, 1)}
 	if cfg.Authenticate == nil {
 		cfg.Authenticate = anyone
 	}

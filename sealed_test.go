@@ -241,7 +241,7 @@ func TestSealedInput(t *testing.T) {
 // Many senders, many encrypted clients: everyone opens all of theirs, in the
 // order of each sender, and nothing is in clear.
 func TestManySealed(t *testing.T) {
-	const clients, senders, each = 100, 10, 100
+	const clients, senders, each = 50, 10, 100
 	onBothPaths(t, func(t *testing.T, plain bool) {
 		n := start(t, ignis.Config{Encryption: ignis.EncryptionRequired, PlainIO: plain, BackpressureLimit: 64 << 20})
 		var vaults []*vault
@@ -307,25 +307,32 @@ func TestEncryptAtRunTime(t *testing.T) {
 		p, other := n.login("ann"), n.login("bob")
 		key, _ := seal.NewKey(make([]byte, 32))
 		v := &vault{peer: p, key: key, aad: []byte(p.id)}
-		const total = 20_000
-		half, done := make(chan struct{}), make(chan struct{})
+		// A quarter is sent before the switch, a quarter after it, and it comes in between,
+		// however late this goroutine is.
+		const total = 8_000
+		going, switched, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
 		go func() {
 			defer close(done)
 			for i := range total {
-				if i == total/2 {
-					close(half)
+				switch i {
+				case total / 4:
+					close(going)
+				case total * 3 / 4:
+					<-switched
 				}
 				_ = n.Broadcast("n", i)
 			}
 		}()
-		<-half
+		<-going
 		session := &ignis.Session{Key: key, AdditionalData: []byte(p.id)}
 		// In the same goroutine the border is exact.
 		_ = n.SendToClient(p.id, "switch", nil)
-		if err := n.Encrypt(p.id, session); err != nil {
+		err := n.Encrypt(p.id, session)
+		_ = n.SendToClient(p.id, "switched", nil)
+		close(switched)
+		if err != nil {
 			t.Fatal(err)
 		}
-		_ = n.SendToClient(p.id, "switched", nil)
 		state, last := "clear", -1
 		for seen := 0; seen < total; {
 			line := p.next()

@@ -25,6 +25,7 @@ import (
 	"syscall"
 
 	"github.com/ignis-go/ignis/bench/internal/flood"
+	"github.com/ignis-go/ignis/internal/childproc"
 )
 
 func main() {
@@ -252,7 +253,7 @@ func prepare(z sizes) error {
 
 // sourceFolder is this module's, whose servers are built.
 func sourceFolder() (string, error) {
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
+	out, err := childproc.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
 		return "", fmt.Errorf("run it in its own folder, as go run does: %w", err)
 	}
@@ -264,7 +265,7 @@ func sourceFolder() (string, error) {
 }
 
 func redisVersion() string {
-	out, err := exec.Command("redis-server", "--version").Output()
+	out, err := childproc.Command("redis-server", "--version").Output()
 	if err != nil {
 		return ""
 	}

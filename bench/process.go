@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/ignis-go/ignis/internal/childproc"
 )
 
 // patience is how long a process may take to become ready, or to end.
@@ -21,7 +23,7 @@ const patience = 30 * time.Second
 // process is a child that runs on some cores only.
 type process struct {
 	name  string
-	cmd   *exec.Cmd
+	cmd   *childproc.Cmd
 	in    io.WriteCloser
 	lines chan string   // of its standard output; closed when it has ended
 	done  chan struct{} // closed when it has been reaped
@@ -34,7 +36,7 @@ type process struct {
 // else in its environment that configures a runtime.
 func start(name, cores, dir string, env []string, argv ...string) (*process, error) {
 	p := &process{name: name, lines: make(chan string, 1024), done: make(chan struct{})}
-	p.cmd = exec.Command("taskset", append([]string{"-c", cores}, argv...)...)
+	p.cmd = childproc.Command("taskset", append([]string{"-c", cores}, argv...)...)
 	p.cmd.Dir = dir
 	for _, keep := range []string{"PATH", "HOME", "TMPDIR"} {
 		if v, ok := os.LookupEnv(keep); ok {
@@ -42,7 +44,6 @@ func start(name, cores, dir string, env []string, argv ...string) (*process, err
 		}
 	}
 	p.cmd.Env = append(p.cmd.Env, env...)
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var err error
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err

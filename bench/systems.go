@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
+	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/herd"
 )
 
@@ -108,7 +108,7 @@ func openLab(ctx context.Context, src string, chosen []system, programs bool) (l
 
 // build builds a package of the module in dir.
 func build(ctx context.Context, dir, binary, pkg string) error {
-	c := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, pkg)
+	c := childproc.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, pkg)
 	c.Dir = dir
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("building %s in %s: %w\n%s", pkg, dir, err, out)
@@ -184,7 +184,7 @@ func installBun(ctx context.Context, src string) (string, error) {
 		return path, nil
 	}
 	fmt.Fprintln(os.Stderr, "installing Ignis on Bun with npm")
-	npm := exec.CommandContext(ctx, "npm", "ci", "--no-audit", "--no-fund")
+	npm := childproc.CommandContext(ctx, "npm", "ci", "--no-audit", "--no-fund")
 	npm.Dir = src
 	if out, err := npm.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("npm ci: %w\n%s", err, out)
@@ -199,7 +199,7 @@ func findBun(src string) string {
 	for _, pattern := range []string{"node_modules/bun/bin/bun.exe", "node_modules/@oven/*/bin/bun"} {
 		paths, _ := filepath.Glob(filepath.Join(src, pattern)) // the patterns are well-formed
 		for _, path := range paths {
-			if exec.Command(path, "--version").Run() == nil {
+			if childproc.Command(path, "--version").Run() == nil {
 				return path
 			}
 		}
@@ -236,7 +236,7 @@ func (l *lab) bunVersion() (string, error) {
 	if err := json.Unmarshal(text, &pkg); err != nil {
 		return "", err
 	}
-	out, err := exec.Command(l.bun, "--version").Output()
+	out, err := childproc.Command(l.bun, "--version").Output()
 	if err != nil {
 		return "", err
 	}
@@ -246,7 +246,7 @@ func (l *lab) bunVersion() (string, error) {
 // commit is the state of this repository; of this folder the results change.
 func commit(dir string) string {
 	git := func(args ...string) string {
-		cmd := exec.Command("git", args...)
+		cmd := childproc.Command("git", args...)
 		cmd.Dir = filepath.Dir(dir)
 		out, err := cmd.Output()
 		if err != nil {

@@ -17,7 +17,7 @@ import (
 
 // deadline bounds every wait of the suite. It is no measure of anything: a bus
 // that takes as long as this is broken.
-const deadline = 30 * time.Second
+const deadline = 2 * time.Minute
 
 // New makes the buses of a cluster of so many nodes, which hear each other and
 // nobody else. They do not run yet.

@@ -3,7 +3,6 @@ package cron_test
 import (
 	"archive/zip"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/cron"
+	"github.com/ignis-go/ignis/internal/childproc"
 )
 
 // rule is a schedule, and the same thing said plainly of a time on the wall.
@@ -54,7 +54,7 @@ func TestEveryTransition(t *testing.T) {
 			seen[key] = true
 		}
 		for i, c := range changes {
-			if raceEnabled && i%8 != 0 {
+			if raceEnabled && i%32 != 0 {
 				continue // it takes ten times as long; all are checked without
 			}
 			transitions++
@@ -143,7 +143,7 @@ func times(list []int64, loc *time.Location) (text []string) {
 // zoneNames are all of the database that comes with Go.
 func zoneNames(t *testing.T) (names []string) {
 	t.Helper()
-	root, err := exec.Command("go", "env", "GOROOT").Output()
+	root, err := childproc.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		t.Fatal(err)
 	}

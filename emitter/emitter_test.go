@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const deadline = 30 * time.Second
+const deadline = 2 * time.Minute
 
 // listener is a bus that keeps what it hears, in place of a server.
 func listener(t *testing.T, url string) <-chan string {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
@@ -79,7 +79,7 @@ func runEmit(t *testing.T, redis *redistest.Server, e emission) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, append(args, "--redis", redis.URL())...)
+	cmd := childproc.CommandContext(ctx, program, append(args, "--redis", redis.URL())...)
 	cmd.Env = cleanEnvironment()
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("ignis %s: %v\n%s", strings.Join(args, " "), err, out)

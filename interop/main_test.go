@@ -4,15 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/ignis-go/ignis/internal/childproc"
 )
 
 // patience is how long anything may take that is waited for. Nothing waits this
 // long but a test that fails.
-const patience = 15 * time.Second
+const patience = 2 * time.Minute
 
 // What every test runs, found or built once.
 var (
@@ -43,7 +44,7 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer os.RemoveAll(dir)
 	program = filepath.Join(dir, "ignis")
-	build := exec.Command("go", "build", "-race", "-o", program, "./cmd/ignis")
+	build := childproc.Command("go", "build", "-race", "-o", program, "./cmd/ignis")
 	build.Dir = ".."
 	if out, err := build.CombinedOutput(); err != nil {
 		return 1, fmt.Errorf("cmd/ignis does not build: %w\n%s", err, out)
@@ -68,7 +69,7 @@ func findBun() (string, error) {
 			if path, err = filepath.Abs(path); err != nil {
 				return "", err
 			}
-			if exec.Command(path, "--version").Run() == nil {
+			if childproc.Command(path, "--version").Run() == nil {
 				return path, nil
 			}
 		}

@@ -4,19 +4,20 @@ import (
 	"bufio"
 	"io"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ignis-go/ignis/internal/childproc"
 )
 
 // process is a program that the test talks to. It ends with the test.
 type process struct {
 	t    *testing.T
 	name string
-	cmd  *exec.Cmd
+	cmd  *childproc.Cmd
 	in   io.WriteCloser
 	out  chan string // the lines of its standard output that keep accepts
 	done chan struct{}
@@ -34,7 +35,7 @@ type process struct {
 func start(t *testing.T, name string, keep func(line string) bool, env []string, argv ...string) *process {
 	t.Helper()
 	p := &process{t: t, name: name, out: make(chan string, 4096), done: make(chan struct{})}
-	p.cmd = exec.Command(argv[0], argv[1:]...)
+	p.cmd = childproc.Command(argv[0], argv[1:]...)
 	p.cmd.Dir = t.TempDir() // the reference writes its log to the working directory
 	p.cmd.Env = append(cleanEnvironment(), env...)
 	var err error

@@ -73,6 +73,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestUnknownMaster(t *testing.T) {
+	t.Parallel()
 	s := redistest.StartSentinel(t, 1)
 	c := impatient(strings.Replace(s.URL(), redistest.MasterSet, "another", 1))
 	c.StartTimeout = 3 * time.Second
@@ -87,6 +88,7 @@ func TestUnknownMaster(t *testing.T) {
 }
 
 func TestRefusedEnvelopes(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	r.Do("acl", "setuser", "app", "on", ">secret", "+@all", "resetchannels",
 		"&ws:broadcast", "&ws:room:*", "&ws:client:*", "&ws:user:*")
@@ -127,6 +129,7 @@ func TestRefusedEnvelopes(t *testing.T) {
 }
 
 func TestUserWithFewRights(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	r.Do("acl", "setuser", "app", "on", ">secret", "+publish", "+subscribe", "+psubscribe", "+ping", "+hello",
 		"resetchannels", "&ws:broadcast", "&ws:room:*", "&ws:client:*", "&ws:user:*")
@@ -135,6 +138,7 @@ func TestUserWithFewRights(t *testing.T) {
 }
 
 func TestSecretsAreNotLogged(t *testing.T) {
+	t.Parallel()
 	r := redistest.StartWith(t, redistest.Config{Password: "s3cret-word"})
 	n := run(t, impatient(r.URL()), nil)
 	n.publish("s3cret-payload")
@@ -155,6 +159,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 }
 
 func TestOptionIsCopied(t *testing.T) {
+	t.Parallel()
 	r := redistest.StartWith(t, redistest.Config{Password: "secret"})
 	var dials atomic.Int32
 	option := &rueidis.ClientOption{
@@ -228,6 +233,7 @@ func TestOldProtocol(t *testing.T) {
 }
 
 func TestRunTwice(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	n := run(t, impatient(r.URL()), nil)
 	if err := n.Run(t.Context(), func() {}, func(...[]byte) {}); err == nil {
@@ -244,6 +250,7 @@ func TestRunTwice(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	roots := writeCertificate(t, dir)
 	r := redistest.Start(t)

@@ -74,6 +74,7 @@ func heardInOrder(t *testing.T, n *node) (count uint64) {
 }
 
 func TestRedisKilledAndBack(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	a, b := run(t, impatient(r.URL()), nil), run(t, impatient(r.URL()), nil)
 	f := startFlow(t, a)
@@ -109,6 +110,7 @@ func TestRedisKilledAndBack(t *testing.T) {
 }
 
 func TestConnectionsKilled(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []string{"pubsub", "normal"} {
 		t.Run(kind, func(t *testing.T) {
 			r := redistest.Start(t)
@@ -130,6 +132,7 @@ func TestConnectionsKilled(t *testing.T) {
 }
 
 func TestPausedRedisIsNoticed(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	n := run(t, impatient(r.URL()), nil)
 	r.Pause()
@@ -143,6 +146,7 @@ func TestPausedRedisIsNoticed(t *testing.T) {
 }
 
 func TestPausedRedisWithPublishes(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	n := run(t, impatient(r.URL()), nil)
 	f := startFlow(t, n)
@@ -159,6 +163,7 @@ func TestPausedRedisWithPublishes(t *testing.T) {
 }
 
 func TestQueueFull(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	c := redisbus.Config{URL: r.URL(), QueueMessages: 10, QueueBytes: 1000, ProbeTimeout: deadline}
 	n := run(t, c, nil)
@@ -192,6 +197,7 @@ func TestQueueFull(t *testing.T) {
 }
 
 func TestSlowReceive(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	release := make(chan struct{})
 	var heard atomic.Uint64
@@ -229,6 +235,7 @@ func TestSlowReceive(t *testing.T) {
 
 // What has come meanwhile is handed over together, within bounds.
 func TestWhatComesTogetherIsHandedOverTogether(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	bus, err := redisbus.New(impatient(r.URL()))
 	if err != nil {
@@ -296,6 +303,7 @@ func TestWhatComesTogetherIsHandedOverTogether(t *testing.T) {
 }
 
 func TestWhatIsTakenIsSentBeforeTheEnd(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	other := run(t, impatient(r.URL()), nil)
 	for range 10 {
@@ -316,6 +324,7 @@ func TestWhatIsTakenIsSentBeforeTheEnd(t *testing.T) {
 }
 
 func TestEndWhileRedisIsPaused(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	c := redisbus.Config{URL: r.URL(), FlushTimeout: 50 * time.Millisecond}
 	n := run(t, c, nil)
@@ -333,6 +342,7 @@ func TestEndWhileRedisIsPaused(t *testing.T) {
 }
 
 func TestStartWaitsForRedis(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	r.Kill()
 	n, ready := launch(t, impatient(r.URL()), nil)
@@ -346,6 +356,7 @@ func TestStartWaitsForRedis(t *testing.T) {
 }
 
 func TestEndWhileStarting(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	r.Pause()
 	n, _ := launch(t, redisbus.Config{URL: r.URL(), ProbeTimeout: deadline}, nil)
@@ -354,6 +365,7 @@ func TestEndWhileStarting(t *testing.T) {
 }
 
 func TestServerThatNeverAnswers(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

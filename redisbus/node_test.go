@@ -16,7 +16,7 @@ import (
 )
 
 // deadline bounds waits; nothing takes that long unless it is broken.
-const deadline = 60 * time.Second
+const deadline = 2 * time.Minute
 
 // node is a bus that runs until its test ends, and what it has heard and logged.
 type node struct {

@@ -37,6 +37,7 @@ func numbered(from, n int) []redisbus.Item {
 }
 
 func TestPublisherBatches(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	n, p := run(t, impatient(r.URL()), nil), dial(t, impatient(r.URL()))
 	if errs := p.Publish(t.Context(), numbered(0, 3000)); errs != nil {
@@ -61,8 +62,13 @@ func TestPublisherBatches(t *testing.T) {
 
 // When a connection fails, every item has an answer, and nothing is sent again.
 func TestPublisherTellsWhatIsNotConfirmed(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
-	n, p := run(t, impatient(r.URL()), nil), dial(t, impatient(r.URL()))
+	// Who listens bears the pause: if it connected anew, at some time after this test
+	// has seen it healthy, it would miss what is published meanwhile.
+	patient := impatient(r.URL())
+	patient.ProbeTimeout = deadline
+	n, p := run(t, patient, nil), dial(t, impatient(r.URL()))
 	r.Pause()
 	errs := p.Publish(t.Context(), numbered(0, 1000))
 	if len(errs) != 1000 {
@@ -74,7 +80,6 @@ func TestPublisherTellsWhatIsNotConfirmed(t *testing.T) {
 		}
 	}
 	r.Resume()
-	n.healthy()
 	redistest.Wait(t, "Redis to be back", func() bool { return p.Publish(t.Context(), numbered(5000, 1)) == nil })
 	last := -1
 	for last < 5000 {
@@ -146,6 +151,7 @@ func (c *cutConn) Write(p []byte) (int, error) {
 // After a failure in the middle nothing of the same call is sent any more: it
 // would arrive without what stands before it.
 func TestPublisherStopsAtAFailure(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	n := run(t, impatient(r.URL()), nil)
 	var dials atomic.Int32
@@ -193,6 +199,7 @@ func TestPublisherStopsAtAFailure(t *testing.T) {
 }
 
 func TestPublisherClose(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	p := dial(t, redisbus.Config{URL: r.URL(), ProbeTimeout: deadline})
 	r.Kill()

@@ -1,8 +1,15 @@
 #!/usr/bin/env bash
-# Runs the tests of the main module, the examples and the comparisons, and says what is left
-# out: in the first lines, in the last lines, and each skipped test by name.
+# Runs the tests of the main module and the examples, or with "extra" those that only the
+# comparisons with other servers and libraries need, and says what is left out: in the first
+# lines, in the last lines, and each skipped test by name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+case "${1:-}" in
+"") modules=(. examples) ;;
+extra) modules=(bench cron/difftest) ;;
+*) echo "usage: $0 [extra]" >&2 && exit 2 ;;
+esac
 
 scripts/setup.sh || true # what is still missing is told below
 
@@ -25,10 +32,26 @@ tell() {
 }
 tell
 
+# Most tests wait most of their time: for processes, for Redis, for a second to pass. So more
+# of them run at a time than there are cores. And on a machine that is small or has other
+# things to do, a package may take longer before it counts as hung.
+cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+load=0
+[ ! -r /proc/loadavg ] || load=$(cut -d . -f 1 /proc/loadavg)
+limit=$((5 * (1 + load / cores)))m
+[ "$cores" -ge 2 ] || limit=$((10 * (1 + load)))m
+
+# build compiles all that the tests consist of, before the first of them runs: a compiler
+# beside them makes them late.
+build() {
+	go list $race -test -deps -export ./... >/dev/null
+}
+
 # -count=1: whether a test passes depends on programs that the cache of results
 # does not know, such as redis-server. -v: for the names of skipped tests.
+# -vet=off: make check does more of it.
 go_test() {
-	go test $race -count=1 -timeout=4m -v ./... 2>&1 | brief
+	go test $race -count=1 -vet=off -p $((2 * cores)) -parallel $((4 * cores)) -timeout="$limit" -v "$@" 2>&1 | brief
 }
 
 # brief leaves of a passing package its line and its skipped tests, and of a
@@ -44,11 +67,17 @@ brief() {
 }
 
 status=0
-go_test || status=1
-# Every change of the clocks in every zone: the race detector makes it a sample.
-go test -count=1 -run TestEveryTransition ./cron || status=1
-for mod in $(find examples bench cron -name node_modules -prune -o -name go.mod -print | sort); do
-	(cd "$(dirname "$mod")" && go_test) || status=1
+for module in "${modules[@]}"; do
+	echo "=== building the tests of $module"
+	(cd "$module" && build) || status=1
 done
+for module in "${modules[@]}"; do
+	(cd "$module" && go_test ./...) || status=1
+done
+if [ "${1:-}" = extra ]; then
+	# Every change of the clocks in every zone: the race detector makes it a sample.
+	race=
+	go_test -run TestEveryTransition ./cron || status=1
+fi
 tell
 [ $status = 0 ]

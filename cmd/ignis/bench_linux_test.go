@@ -31,6 +31,7 @@ func measure(t *testing.T, address string, args ...string) (benchResult, *proces
 
 // Every message arrives at every client, whichever way it is sent.
 func TestBench(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	// The burst of 8 MB to each client is more than a busy machine's clients take in time.
 	p, address := serve(t, nil, "--dev", "--redis", r.URL(), "--backpressure-limit", "64MiB")
@@ -69,6 +70,7 @@ func TestBench(t *testing.T) {
 // A server that listens on IPv6 only, by its address; and of the addresses of a
 // name that of IPv4, if there is a server.
 func TestBenchIPv6(t *testing.T) {
+	t.Parallel()
 	l, err := net.Listen("tcp", "[::1]:0")
 	if err != nil {
 		t.Skipf("no IPv6 here: %v", err)
@@ -103,6 +105,7 @@ func TestBenchIPv6(t *testing.T) {
 
 // With encryption it is the same, and nothing comes in clear.
 func TestBenchEncrypted(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	_, address := serve(t, nil, "--dev", "--encryption", "required", "--redis", r.URL())
 	for name, args := range map[string][]string{
@@ -120,6 +123,7 @@ func TestBenchEncrypted(t *testing.T) {
 
 // Clients that were closed before anything was sent are told, and nothing is well.
 func TestBenchClosedBefore(t *testing.T) {
+	t.Parallel()
 	address := echo(t, func(client int) bool { return client < 2 })
 	p := start(t, nil, "bench", "--json", "--url", "ws://"+address+"/ws", "--clients", "3", "--duration", "1s")
 	if code := p.wait(); code != exitFailed {
@@ -136,6 +140,7 @@ func TestBenchClosedBefore(t *testing.T) {
 
 // An interrupt ends it early, and the result is that so far.
 func TestBenchInterrupted(t *testing.T) {
+	t.Parallel()
 	_, address := serve(t, nil, "--dev")
 	p := start(t, nil, "bench", "--url", "ws://"+address+"/ws", "--clients", "5", "--duration", "1h")
 	p.logged("deliveries/s")
@@ -151,6 +156,7 @@ func TestBenchInterrupted(t *testing.T) {
 // Servers that are none, that refuse, and that do not relay.
 // What was measured up to then is told, whoever dies.
 func TestBenchOfTheDying(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		kill func(server *process, redis *redistest.Server)
 		args []string
@@ -183,6 +189,7 @@ func TestBenchOfTheDying(t *testing.T) {
 }
 
 func TestBenchOfOthers(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	_, withToken := serve(t, []string{secretVariable + "=" + strings.Repeat("s", 40)})
 	_, dev := serve(t, nil, "--dev")

@@ -65,6 +65,7 @@ func (l *listener) until(event string) (got []string) {
 }
 
 func TestEmitReachesTheRightClientsOfTwoServersOnce(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	_, first := serve(t, nil, "--dev", "--redis", r.URL())
 	_, second := serve(t, nil, "--dev", "--redis", r.URL())
@@ -112,6 +113,7 @@ func TestEmitReachesTheRightClientsOfTwoServersOnce(t *testing.T) {
 }
 
 func TestRelayReachesTheRoomOnAnotherServer(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	_, first := serve(t, nil, "--dev", "--redis", r.URL())
 	_, second := serve(t, nil, "--dev", "--redis", r.URL())
@@ -128,6 +130,7 @@ func TestRelayReachesTheRoomOnAnotherServer(t *testing.T) {
 }
 
 func TestReadinessFollowsRedis(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	p, address := serve(t, nil, "--dev", "--redis", r.URL())
 	ready := func() int {
@@ -162,6 +165,7 @@ func TestReadinessFollowsRedis(t *testing.T) {
 }
 
 func TestNoClientIsAcceptedBeforeRedisIsThere(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	r.Pause()
 	p := start(t, nil, "serve", "--dev", "--listen", "127.0.0.1:0", "--redis", r.URL(), "--log-level", "info", "--log-format", "json")
@@ -183,6 +187,7 @@ func TestNoClientIsAcceptedBeforeRedisIsThere(t *testing.T) {
 }
 
 func TestRedisThatRefusesEndsTheServer(t *testing.T) {
+	t.Parallel()
 	r := redistest.StartWith(t, redistest.Config{Password: "right"})
 	url := strings.Replace(r.URL(), ":right@", ":hunter2@", 1)
 	if url == r.URL() {

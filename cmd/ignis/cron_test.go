@@ -6,6 +6,7 @@ import (
 )
 
 func TestCron(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		args []string
 		code int

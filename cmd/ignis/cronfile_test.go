@@ -13,6 +13,7 @@ import (
 )
 
 func TestCronFileProblems(t *testing.T) {
+	t.Parallel()
 	const job = "\n  a:\n    pattern: 0 9 * * *\n    event: e\n    room: r\n"
 	for name, row := range map[string]struct {
 		text string
@@ -68,6 +69,7 @@ func TestCronFileProblems(t *testing.T) {
 }
 
 func TestCronFileData(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"{b: 1, a: [x, 2.5, null, true]}": `{"a":["x",2.5,null,true],"b":1}`,
 		"2026-01-02":                      `"2026-01-02"`,
@@ -104,6 +106,7 @@ func FuzzCronFile(f *testing.F) {
 }
 
 func TestCronCheck(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "jobs.yaml")
 	write := func(text string) {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -142,6 +145,7 @@ func TestCronCheck(t *testing.T) {
 
 // Two processes run one file: a client gets each event once. The file changes meanwhile.
 func TestCronRun(t *testing.T) {
+	t.Parallel()
 	redis := redistest.Start(t)
 	_, address := serve(t, nil, "--dev", "--redis", redis.URL())
 	c := dial(t, address, nil)
@@ -225,6 +229,7 @@ func TestCronRun(t *testing.T) {
 }
 
 func TestCronRunWithoutRedis(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "jobs.yaml")
 	if err := os.WriteFile(file, []byte("jobs: {a: {pattern: '@daily', everyone: true, event: e}}"), 0o600); err != nil {
 		t.Fatal(err)

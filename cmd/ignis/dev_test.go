@@ -10,6 +10,7 @@ import (
 )
 
 func TestDevelopmentModeBelievesEverybody(t *testing.T) {
+	t.Parallel()
 	_, address := serve(t, nil, "--dev")
 	for _, test := range []struct {
 		credentials any
@@ -31,6 +32,7 @@ func TestDevelopmentModeBelievesEverybody(t *testing.T) {
 }
 
 func TestDevelopmentModeRelays(t *testing.T) {
+	t.Parallel()
 	p, address := serve(t, nil, "--dev")
 	ann := dial(t, address, map[string]string{"userId": "ann"})
 	anonymous := dial(t, address, nil)
@@ -77,6 +79,7 @@ func TestDevelopmentModeRelays(t *testing.T) {
 
 // What a web site could make a developer's browser do stops at the door.
 func TestDevelopmentModeIsForThisMachineAlone(t *testing.T) {
+	t.Parallel()
 	p, address := serve(t, nil, "--dev")
 	_, port, _ := strings.Cut(address, ":")
 	upgrade := []string{
@@ -134,6 +137,7 @@ func handshake(t *testing.T, url string, headers ...string) int {
 }
 
 func TestAllowedOrigins(t *testing.T) {
+	t.Parallel()
 	_, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey, "IGNIS_ALLOWED_ORIGINS=https://app.example.com,http://localhost:3000"})
 	for origin, want := range map[string]int{
 		"https://app.example.com":      426, // past the gate, and no handshake
@@ -154,6 +158,7 @@ func TestAllowedOrigins(t *testing.T) {
 }
 
 func TestThePage(t *testing.T) {
+	t.Parallel()
 	_, address := serve(t, nil, "--dev", "--path", "/a&b")
 	code, header, page := get(t, "http://"+address+"/")
 	if code != http.StatusOK || !strings.Contains(page, `content="/a&amp;b"`) {
@@ -179,6 +184,7 @@ func TestThePage(t *testing.T) {
 }
 
 func TestListenShowsWhatAClientSends(t *testing.T) {
+	t.Parallel()
 	_, address := serve(t, nil, "--dev")
 	p := start(t, nil, "listen", "ws://"+address+"/ws", "--user", "ann", "--join", "a", "--join", "b,c")
 	sender := dial(t, address, nil)

@@ -12,6 +12,7 @@ import (
 
 // Whom serve lets in, encrypted or in clear.
 func TestServeEncryption(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name             string
 		flags            []string
@@ -44,6 +45,7 @@ func TestServeEncryption(t *testing.T) {
 // An encrypted client and one in clear talk in a room; listen says what to do where
 // the two sides do not agree.
 func TestListenEncrypted(t *testing.T) {
+	t.Parallel()
 	_, address := serve(t, nil, "--dev")
 	listener := start(t, nil, "listen", "ws://"+address+"/ws", "--join", "lobby", "--encrypt", "--all")
 	if line := listener.line(); !strings.Contains(line, `"serverPublicKey"`) {

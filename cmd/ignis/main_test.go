@@ -14,13 +14,23 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
+
+	"github.com/ignis-go/ignis/internal/childproc"
 )
 
 // TestMain makes this test binary run as ignis too, for the scripts and for the
 // tests that start processes.
 func TestMain(m *testing.M) {
-	testscript.Main(leakChecked{m}, map[string]func(){"ignis": main})
+	testscript.Main(leakChecked{m}, map[string]func(){"ignis": func() {
+		if parent, err := strconv.Atoi(os.Getenv(scriptVariable)); err == nil {
+			childproc.Follow(parent)
+		}
+		main()
+	}})
 }
+
+// scriptVariable has the id of the process that runs a script, for the programs in it.
+const scriptVariable = "SCRIPT_PROCESS"
 
 // leakChecked fails a run that leaves a goroutine behind.
 type leakChecked struct{ m *testing.M }
@@ -37,13 +47,14 @@ func (l leakChecked) Run() int {
 }
 
 func TestScripts(t *testing.T) {
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits,
 		},
 		Setup: func(e *testscript.Env) error {
-			e.Vars = append(e.Vars, fastExit)
+			e.Vars = append(e.Vars, fastExit, fmt.Sprintf("%s=%d", scriptVariable, os.Getpid()))
 			return nil
 		},
 		RequireExplicitExec: true,
@@ -71,6 +82,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func TestEveryFlagHasAVariable(t *testing.T) {
+	t.Parallel()
 	parser, err := newParser(&stdio{out: io.Discard, err: io.Discard}, func(int) {})
 	if err != nil {
 		t.Fatal(err)

@@ -15,11 +15,12 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/client"
+	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/wire"
 )
 
 // patience is how long a test waits for what has to happen.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // fastExit keeps the race detector, if it is on, from waiting for a second at
 // the end of each process. It tells of races all the same.
@@ -28,7 +29,7 @@ const fastExit = "GORACE=atexit_sleep_ms=0"
 // process is a running ignis.
 type process struct {
 	t      *testing.T
-	cmd    *exec.Cmd
+	cmd    *childproc.Cmd
 	lines  *lineWriter   // of standard output
 	errors *lineWriter   // of standard error
 	ended  chan struct{} // closed when it is gone
@@ -38,7 +39,7 @@ type process struct {
 // start starts ignis with arguments; settings are environment variables.
 func start(t *testing.T, settings []string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: exec.Command("ignis", args...), lines: newLineWriter(), errors: newLineWriter(), ended: make(chan struct{})}
+	p := &process{t: t, cmd: childproc.Command("ignis", args...), lines: newLineWriter(), errors: newLineWriter(), ended: make(chan struct{})}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "IGNIS_") {
 			p.cmd.Env = append(p.cmd.Env, v)

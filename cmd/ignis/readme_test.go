@@ -49,6 +49,7 @@ func (r readme) args(t *testing.T, prefix string, replace ...string) []string {
 }
 
 func TestReadmeTryOnOneMachine(t *testing.T) {
+	t.Parallel()
 	doc, redis := readReadme(t), redistest.Start(t)
 	server := start(t, nil, append(doc.args(t, "ignis serve --dev", "redis://127.0.0.1:6379/0", redis.URL()), "--listen", "127.0.0.1:0")...)
 	said := server.line()
@@ -70,6 +71,7 @@ func TestReadmeTryOnOneMachine(t *testing.T) {
 }
 
 func TestReadmeEncryption(t *testing.T) {
+	t.Parallel()
 	doc := readReadme(t)
 	server := start(t, nil, append(doc.args(t, "ignis serve --dev --encryption"), "--listen", "127.0.0.1:0")...)
 	address := strings.Fields(strings.TrimPrefix(server.line(), "listening on http://"))[0]
@@ -80,6 +82,7 @@ func TestReadmeEncryption(t *testing.T) {
 }
 
 func TestReadmeProduction(t *testing.T) {
+	t.Parallel()
 	doc, redis := readReadme(t), redistest.Start(t)
 	secret := filepath.Join(t.TempDir(), "jwt")
 	if err := os.WriteFile(secret, []byte(strings.Repeat("s", 32)), 0o600); err != nil {
@@ -93,6 +96,7 @@ func TestReadmeProduction(t *testing.T) {
 }
 
 func TestReadmeMeasure(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("ignis bench is for Linux")
 	}
@@ -107,6 +111,7 @@ func TestReadmeMeasure(t *testing.T) {
 
 // TestReadmeNamesTheCommands compares the table of commands with the program's.
 func TestReadmeNamesTheCommands(t *testing.T) {
+	t.Parallel()
 	doc := readReadme(t)
 	p := start(t, nil, "--help")
 	p.wait()
@@ -123,6 +128,7 @@ func TestReadmeNamesTheCommands(t *testing.T) {
 }
 
 func TestReadmeCron(t *testing.T) {
+	t.Parallel()
 	doc, redis := readReadme(t), redistest.Start(t)
 	block := regexp.MustCompile("(?s)```yaml\n# jobs.yaml\n(.*?)```").FindStringSubmatch(doc.text)
 	if block == nil {

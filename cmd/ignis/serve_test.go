@@ -19,6 +19,7 @@ import (
 )
 
 func TestSignalEndsInGoodOrder(t *testing.T) {
+	t.Parallel()
 	for _, s := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
 		t.Run(s.String(), func(t *testing.T) {
 			p, address := serve(t, nil, "--dev")
@@ -42,6 +43,7 @@ func TestSignalEndsInGoodOrder(t *testing.T) {
 
 // With --plain-io the process makes no epoll set but the runtime's.
 func TestPlainIO(t *testing.T) {
+	t.Parallel()
 	for plain, want := range map[bool]int{false: 2, true: 1} {
 		args := []string{"--dev"}
 		if plain {
@@ -67,6 +69,7 @@ func TestPlainIO(t *testing.T) {
 }
 
 func TestReadiness(t *testing.T) {
+	t.Parallel()
 	lost := errors.New("dial tcp 10.1.2.3:6379: connection refused")
 	for _, test := range []struct {
 		health ignis.Health
@@ -90,6 +93,7 @@ func TestReadiness(t *testing.T) {
 // A client that does not answer the close frame holds the end up; a second
 // signal does not wait for it.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
 	p, address := serve(t, nil, "--dev")
 	conn, _, _, err := ws.Dial(withTimeout(t), "ws://"+address+"/ws")
 	if err != nil {
@@ -118,6 +122,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 }
 
 func TestHTTP(t *testing.T) {
+	t.Parallel()
 	_, address := serve(t, nil, "--dev", "--path", "/socket")
 	for path, want := range map[string]int{
 		"/healthz": 200, "/readyz": 200, "/socket": 426, "/": 200, "/ws": 404, "/healthz/": 404, "/dev/": 404,
@@ -130,6 +135,7 @@ func TestHTTP(t *testing.T) {
 }
 
 func TestListenTellsWhyItEnded(t *testing.T) {
+	t.Parallel()
 	secret := "IGNIS_JWT_SECRET=" + strings.Repeat("s", 32)
 	server, address := serve(t, []string{secret})
 	good := sign(t, strings.Repeat("s", 32), map[string]any{"sub": "ann", "exp": inAnHour()})
@@ -173,6 +179,7 @@ func TestListenTellsWhyItEnded(t *testing.T) {
 }
 
 func TestListenEndsWhenNobodyReads(t *testing.T) {
+	t.Parallel()
 	_, address := serve(t, nil, "--dev")
 	r, w, err := os.Pipe()
 	if err != nil {

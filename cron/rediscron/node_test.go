@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"os/signal"
 	"sync"
 	"syscall"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/ignis-go/ignis/cron"
 	"github.com/ignis-go/ignis/cron/rediscron"
+	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
@@ -141,7 +141,7 @@ func (p *plan) do(ctx context.Context, r cron.Run, say func(line)) {
 // node is a process that follows a plan.
 type node struct {
 	name string
-	cmd  *exec.Cmd
+	cmd  *childproc.Cmd
 	done chan struct{}
 }
 
@@ -171,7 +171,7 @@ func (n *nodes) start(p plan) {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	cmd := childproc.Command(os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), planVariable+"="+string(text))
 	out, err := cmd.StdoutPipe()
 	if err != nil {

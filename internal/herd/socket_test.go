@@ -12,7 +12,7 @@ import (
 )
 
 // patience is how long a test waits for what has to happen.
-const patience = 20 * time.Second
+const patience = 2 * time.Minute
 
 // wired returns a herd that expects messages 0 to n-1 at one client, which has a
 // socket, and the other end of that. Neither end waits.

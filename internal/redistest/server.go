@@ -15,10 +15,12 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ignis-go/ignis/internal/childproc"
 )
 
 // startTimeout bounds how long one Redis process may take to get ready.
-const startTimeout = 20 * time.Second
+const startTimeout = 60 * time.Second
 
 // Ports are taken from below the range that the system gives to outgoing
 // connections: while a Redis is down nothing else can take its port, and a
@@ -39,7 +41,7 @@ type Server struct {
 	conf     string // a Sentinel's configuration file; empty: this is no Sentinel
 	args     []string
 
-	cmd    *exec.Cmd
+	cmd    *childproc.Cmd
 	exited chan struct{} // closed when the process is gone
 	paused bool
 
@@ -121,9 +123,8 @@ func (s *Server) launch() error {
 	} else {
 		args = append(args, "--unixsocket", s.Socket(), "--save", "", "--appendonly", "no", "--repl-diskless-sync-delay", "0")
 	}
-	cmd := exec.Command(path, append(args, s.args...)...)
+	cmd := childproc.Command(path, append(args, s.args...)...)
 	cmd.Dir = s.dir
-	cmd.SysProcAttr = processAttributes()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -258,7 +259,7 @@ func (s *Server) Try(args ...string) (string, error) {
 	if s.password != "" {
 		base = append(base, "--no-auth-warning", "-a", s.password)
 	}
-	cmd := exec.CommandContext(ctx, "redis-cli", append(base, args...)...)
+	cmd := childproc.CommandContext(ctx, "redis-cli", append(base, args...)...)
 	out, err := cmd.CombinedOutput()
 	text := strings.TrimRight(string(out), "\n")
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 // clusterTimeout bounds how long a topology may take to come together.
-const clusterTimeout = 60 * time.Second
+const clusterTimeout = 2 * time.Minute
 
 // MasterSet is the name under which the Sentinels of StartSentinel know the master.
 const MasterSet = "mymaster"
@@ -128,7 +128,7 @@ func field(out, name string) string {
 }
 
 // Wait returns as soon as the condition holds, asking every few milliseconds,
-// and fails the test when it does not within a minute.
+// and fails the test when it does not within two minutes.
 func Wait(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	WaitFor(t, clusterTimeout, what, condition)

@@ -1,0 +1,55 @@
+package ignis_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// ownStart names what starts processes by itself although tests use it.
+var ownStart = map[string]string{
+	"internal/childproc/childproc.go":      "it is what the others have to use",
+	"internal/childproc/childproc_test.go": "it starts what is to be killed",
+}
+
+// A process that a test starts must not outlive it, whatever ends the test: in all
+// modules tests, and what only tests and the comparison use, start processes with
+// package childproc.
+func TestProcessesEndWithTheirTests(t *testing.T) {
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == ".git") {
+			return fs.SkipDir
+		}
+		name := filepath.ToSlash(path)
+		if !strings.HasSuffix(name, ".go") || ownStart[name] != "" {
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			s, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			switch x, _ := s.X.(*ast.Ident); {
+			case x == nil:
+			case x.Name == "exec" && strings.HasPrefix(s.Sel.Name, "Command"), x.Name == "os" && s.Sel.Name == "StartProcess":
+				t.Errorf("%s calls %s.%s: what that starts outlives a killed test; use package childproc", name, x.Name, s.Sel.Name)
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
