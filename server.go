@@ -273,9 +273,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.tasks.Done()
 		}
 	}()
-	nc, early, deflate, ok := s.upgrade(w, r)
+	nc, early, window, ok := s.upgrade(w, r)
 	if served = ok; ok {
-		s.serve(nc, early, deflate)
+		s.serve(nc, early, window)
 	}
 }
 
@@ -295,20 +295,20 @@ func (s *Server) enter() bool {
 }
 
 // upgrade turns the request into a connection, or answers why not.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, early []byte, deflate, ok bool) {
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, early []byte, window uint8, ok bool) {
 	if s.cfg.CheckOrigin != nil && !s.cfg.CheckOrigin(r) {
 		s.counts.refusedOrigin.Add(1)
 		s.warn("connection refused: origin", "remote", r.RemoteAddr)
 		http.Error(w, "Connections from this origin are not allowed.", http.StatusForbidden)
-		return nil, nil, false, false
+		return nil, nil, 0, false
 	}
-	nc, early, deflate, err := ws.Upgrade(w, r, s.cfg.Compression)
+	nc, early, window, err := ws.Upgrade(w, r, s.cfg.Compression)
 	if err != nil {
 		s.counts.refusedUpgrade.Add(1)
 		s.cfg.Logger.Debug("connection refused", "remote", r.RemoteAddr, "error", err)
-		return nil, nil, false, false
+		return nil, nil, 0, false
 	}
-	return nc, early, deflate, true
+	return nc, early, window, true
 }
 
 func (s *Server) isStopping() bool {

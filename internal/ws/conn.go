@@ -100,7 +100,7 @@ type Conn struct {
 	opts    *Options
 	work    *worker
 	handler Handler
-	deflate bool // messages may go out compressed
+	window  uint8 // of what goes out compressed, in bits; 0: nothing does
 
 	reading sync.Mutex // held by who reads; guards what follows until finish has it
 	in      parser
@@ -135,11 +135,12 @@ type Conn struct {
 }
 
 // NewConn returns a connection over nc, which is the connection's from now on.
-// Deflate says that permessage-deflate was negotiated; see [Upgrade].
-func NewConn(nc net.Conn, deflate bool, opts *Options) *Conn {
+// If permessage-deflate was negotiated, see [Upgrade], window says how many bits the
+// peer's window for our messages has: 8 to 15. Else it is 0.
+func NewConn(nc net.Conn, window uint8, opts *Options) *Conn {
 	i := opts.Engine.next()
 	c := &Conn{nc: nc, opts: opts, work: opts.Engine.workers[i]}
-	c.in.max, c.in.deflate, c.deflate = opts.MaxPayload, deflate, deflate
+	c.in.max, c.in.deflate, c.window = opts.MaxPayload, window != 0, window
 	c.lastRead.Store(clock())
 	opts.Engine.adopt(c, i)
 	return c

@@ -31,7 +31,7 @@ func echo(t *testing.T, e *Engine) http.Handler {
 			}
 			return
 		}
-		c := NewConn(nc, false, &opts)
+		c := NewConn(nc, 0, &opts)
 		l := begin(c, early, func(b []byte) { c.Enqueue(text(string(b))) })
 		go func() { <-l.finished; lives.Done() }()
 	})
@@ -164,4 +164,29 @@ func TestUpgradeWithGobwasClient(t *testing.T) {
 			}
 		})
 	}
+}
+
+// with returns a handshake with more lines.
+func with(lines ...string) string {
+	return strings.TrimSuffix(handshake, "\r\n") + strings.Join(lines, "\r\n") + "\r\n\r\n"
+}
+
+// shake sends the request and returns the answer.
+func shake(t *testing.T, s *httptest.Server, request string) (net.Conn, *bufio.Reader, *http.Response) {
+	t.Helper()
+	nc, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = nc.Close() })
+	if _, err := io.WriteString(nc, request); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(nc)
+	res, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	return nc, r, res
 }
