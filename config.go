@@ -137,6 +137,12 @@ type Config struct {
 	// judges what the client sent and not where it is.
 	CheckOrigin func(r *http.Request) bool
 
+	// Subprotocol chooses one of the subprotocols that a client offers, as browsers do
+	// for new WebSocket(url, protocols); "" answers none, which makes browsers end the
+	// connection. It is called only for clients that offer any, which are all different.
+	// Returning another one answers 500 and is logged. Nil: the first one offered.
+	Subprotocol func(r *http.Request, offered []string) string
+
 	// Logger gets what happens; never a payload or a credential. Nil:
 	// slog.Default().
 	Logger *slog.Logger

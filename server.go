@@ -269,7 +269,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	served := false
 	defer func() {
-		if !served { // refused, or CheckOrigin panicked
+		if !served { // refused, or CheckOrigin or Subprotocol panicked
 			s.tasks.Done()
 		}
 	}()
@@ -302,13 +302,27 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, e
 		http.Error(w, "Connections from this origin are not allowed.", http.StatusForbidden)
 		return nil, nil, 0, false
 	}
-	nc, early, window, err := ws.Upgrade(w, r, s.cfg.Compression)
+	nc, early, window, err := ws.Upgrade(w, r, ws.Terms{Deflate: s.cfg.Compression, Subprotocol: s.cfg.Subprotocol})
 	if err != nil {
-		s.counts.refusedUpgrade.Add(1)
-		s.cfg.Logger.Debug("connection refused", "remote", r.RemoteAddr, "error", err)
+		s.refused(r, err)
 		return nil, nil, 0, false
 	}
 	return nc, early, window, true
+}
+
+// refused counts and logs a handshake that failed.
+func (s *Server) refused(r *http.Request, err error) {
+	h, _ := errors.AsType[*ws.HandshakeError](err)
+	if !h.ServerFault() {
+		s.counts.refusedUpgrade.Add(1)
+		s.cfg.Logger.Debug("connection refused", "remote", r.RemoteAddr, "error", err)
+		return
+	}
+	s.counts.failedUpgrade.Add(1)
+	s.errorf("connection failed: "+h.Reason, "remote", r.RemoteAddr, "error", err)
+	if h.Status == 0 {
+		panic(http.ErrAbortHandler) // net/http then closes the connection; see HandshakeError
+	}
 }
 
 func (s *Server) isStopping() bool {

@@ -6,11 +6,7 @@ import (
 	"strings"
 )
 
-// extensionsField holds the extensions that a client offers and those that the
-// server takes.
-const extensionsField = "Sec-WebSocket-Extensions"
-
-var errExtensions = errors.New("malformed " + extensionsField)
+var errExtensions = errors.New("malformed Sec-WebSocket-Extensions")
 
 // negotiate returns the answer to the first offer of permessage-deflate that can
 // be accepted, and the window that it leaves us, or nothing. It does not use wsflate.Extension of gobwas/ws, which

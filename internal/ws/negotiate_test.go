@@ -127,7 +127,7 @@ func TestUpgradeNegotiatesCompression(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			told := make(chan bool, 1)
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				nc, _, window, err := Upgrade(w, r, tt.allowed)
+				nc, _, window, err := Upgrade(w, r, Terms{Deflate: tt.allowed})
 				told <- window != 0
 				if err == nil {
 					_ = nc.Close()
@@ -161,7 +161,7 @@ func TestCompressionWithGobwasClient(t *testing.T) {
 	m := text(chat(1000))
 	read := make(chan []got, 1)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		nc, early, window, err := Upgrade(w, r, true)
+		nc, early, window, err := Upgrade(w, r, Terms{Deflate: true})
 		if err != nil {
 			t.Error(err)
 			close(read)

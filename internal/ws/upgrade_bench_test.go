@@ -80,6 +80,6 @@ func (l *memory) Close() error   { return nil }
 func (l *memory) Addr() net.Addr { return &net.UnixAddr{} }
 
 func upgraded(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
-	nc, _, _, err := Upgrade(w, r, false)
+	nc, _, _, err := Upgrade(w, r, Terms{})
 	return nc, err
 }

@@ -121,7 +121,7 @@ func TestWindowsOverTheWire(t *testing.T) {
 	var lives sync.WaitGroup
 	t.Cleanup(lives.Wait) // before the engine is closed
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		nc, early, window, err := Upgrade(w, r, true)
+		nc, early, window, err := Upgrade(w, r, Terms{Deflate: true})
 		if err != nil {
 			t.Error(err)
 			return
