@@ -349,7 +349,7 @@ func TestUpgradeThroughMiddleware(t *testing.T) {
 			}
 			if tt.want == 101 {
 				rest, _ := io.ReadAll(r)
-				if p := res.Header.Get("Sec-WebSocket-Protocol"); p != "v1" || string(rest) != "early, late" {
+				if p := res.Header.Get("Sec-WebSocket-Protocol"); p != "v1" || len(res.Header) != 4 || string(rest) != "early, late" {
 					t.Errorf("got %v and %q", res.Header, rest)
 				}
 			}
