@@ -259,8 +259,10 @@ func (s *Server) running() error {
 }
 
 // ServeHTTP upgrades the request to a WebSocket connection. A request that asks
-// for none gets 426, one from a page that CheckOrigin refuses 403, and every one
-// gets 503 while the server is not running.
+// for none gets 426, one from a page that CheckOrigin refuses 403, a malformed one
+// 400 or 405, and every one gets 503 while the server is not running. Middleware must
+// leave a way to the connection: its http.ResponseWriter needs a method Unwrap, see
+// [http.ResponseController], or is an [http.Hijacker]. Without, clients get 500.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.enter() {
 		w.Header().Set("Retry-After", "1")

@@ -9,10 +9,10 @@ import (
 var errExtensions = errors.New("malformed Sec-WebSocket-Extensions")
 
 // negotiate returns the answer to the first offer of permessage-deflate that can
-// be accepted, and the window that it leaves us, or nothing. It does not use wsflate.Extension of gobwas/ws, which
-// answers a parameter it does not like with an error that ends the handshake,
-// where RFC 7692 has the server go on to the next offer, answers
-// server_max_window_bits=10 with what it was configured for, and takes
+// be accepted, and the window that it leaves us, or nothing. It does not use
+// wsflate.Extension of gobwas/ws, which answers a parameter it does not like with an
+// error that ends the handshake, where RFC 7692 has the server go on to the next
+// offer, answers server_max_window_bits=10 with what it was configured for, and takes
 // client_max_window_bits twice.
 func negotiate(fields []string) (answer string, window uint8, err error) {
 	for _, field := range fields {
