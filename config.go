@@ -122,9 +122,9 @@ type Config struct {
 	// offer it (permessage-deflate, RFC 7692). A message of at least 256 bytes is
 	// compressed once, whoever gets it, and no client owns a window; for clients that
 	// ask for a smaller window than 32 KB (server_max_window_bits) a longer message is
-	// compressed once for each size. What is encrypted is not compressed. Over TLS, a message in which a secret stands beside
-	// what others may choose should not be compressed: its length tells how much the
-	// two are alike.
+	// compressed once for each size. What is encrypted is not compressed. Over TLS, a
+	// message in which a secret stands beside what others may choose should not be
+	// compressed: its length tells how much the two are alike.
 	Compression bool
 
 	// PlainIO makes the server read and write through package net alone, with a

@@ -29,18 +29,15 @@ var importRules = map[string]importRule{
 	"wire":              {},
 	"seal":              {},
 	"internal/registry": {},
-	"internal/ws": {modules: []string{
-		"github.com/gobwas/ws",
-		"github.com/klauspost/compress", // compress/flate has one window only, and RFC 7692 has eight
-		"golang.org/x/sys",
-	}},
-	"internal/herd":  {own: []string{"wire", "seal"}, modules: []string{"golang.org/x/sys"}},
-	"redisbus":       {own: []string{"wire"}, modules: []string{"github.com/redis/rueidis"}},
-	"emitter":        {own: []string{"wire", "redisbus"}},
-	"client":         {own: []string{"wire", "seal"}, modules: []string{"github.com/gobwas/ws"}},
-	"cron":           {},
-	"cron/rediscron": {own: []string{"cron", "redisbus"}, modules: []string{"github.com/redis/rueidis"}},
-	"console":        {planned: true},
+	// Compress, because compress/flate has one window only, and RFC 7692 eight.
+	"internal/ws":       {modules: []string{"github.com/gobwas/ws", "github.com/klauspost/compress", "golang.org/x/sys"}},
+	"internal/herd":     {own: []string{"wire", "seal"}, modules: []string{"golang.org/x/sys"}},
+	"redisbus":          {own: []string{"wire"}, modules: []string{"github.com/redis/rueidis"}},
+	"emitter":           {own: []string{"wire", "redisbus"}},
+	"client":            {own: []string{"wire", "seal"}, modules: []string{"github.com/gobwas/ws"}},
+	"cron":              {},
+	"cron/rediscron":    {own: []string{"cron", "redisbus"}, modules: []string{"github.com/redis/rueidis"}},
+	"console":           {planned: true},
 	"cmd/ignis": {
 		own: []string{".", "wire", "seal", "internal/herd", "redisbus", "emitter", "client", "cron", "cron/rediscron", "console"},
 		modules: []string{
