@@ -29,8 +29,7 @@ var importRules = map[string]importRule{
 	"wire":              {},
 	"seal":              {},
 	"internal/registry": {},
-	// Compress, because compress/flate has one window only, and RFC 7692 eight.
-	"internal/ws":       {modules: []string{"github.com/gobwas/ws", "github.com/klauspost/compress", "golang.org/x/sys"}},
+	"internal/ws":       {modules: []string{"github.com/gobwas/ws", "github.com/klauspost/compress", "golang.org/x/sys"}}, // compress/flate has one window, RFC 7692 eight
 	"internal/herd":     {own: []string{"wire", "seal"}, modules: []string{"golang.org/x/sys"}},
 	"redisbus":          {own: []string{"wire"}, modules: []string{"github.com/redis/rueidis"}},
 	"emitter":           {own: []string{"wire", "redisbus"}},
