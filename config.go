@@ -146,10 +146,11 @@ type Config struct {
 
 	// Compression lets messages be compressed, in both directions, for clients that
 	// offer it (permessage-deflate, RFC 7692). A message of at least 256 bytes is
-	// compressed once, whoever gets it, and no client owns a window; what is
-	// encrypted is not compressed. Over TLS, a message in which a secret stands beside
-	// what others may choose should not be compressed: its length tells how much the
-	// two are alike.
+	// compressed once, whoever gets it, and no client owns a window; for clients that
+	// ask for a smaller window than 32 KB (server_max_window_bits) a longer message is
+	// compressed once for each size. What is encrypted is not compressed. Over TLS, a
+	// message in which a secret stands beside what others may choose should not be
+	// compressed: its length tells how much the two are alike.
 	Compression bool
 
 	// PlainIO makes the server read and write through package net alone, with a
@@ -161,6 +162,12 @@ type Config struct {
 	// false answers 403. Nil: any page may. That is safe as long as Authenticate
 	// judges what the client sent and not where it is.
 	CheckOrigin func(r *http.Request) bool
+
+	// Subprotocol chooses one of the subprotocols that a client offers, as browsers do
+	// for new WebSocket(url, protocols); "" answers none, which makes browsers end the
+	// connection. It is called only for clients that offer any, which are all different.
+	// Returning another one answers 500 and is logged. Nil: the first one offered.
+	Subprotocol func(r *http.Request, offered []string) string
 
 	// Logger gets what happens; never a payload or a credential. What clients can
 	// cause at will is logged once for each cause, and then once in ten seconds how many

@@ -40,13 +40,13 @@ type client struct {
 
 // serve begins the life of a connection: it is registered here, and unregistered
 // by Ended, and nowhere else.
-func (s *Server) serve(nc net.Conn, early []byte, deflate bool) {
+func (s *Server) serve(nc net.Conn, early []byte, window uint8) {
 	now := time.Now()
 	c := &client{server: s, connectedAt: now}
 	if a := nc.RemoteAddr(); a != nil {
 		c.remote = a.String()
 	}
-	c.conn = ws.NewConn(nc, deflate, &s.opts)
+	c.conn = ws.NewConn(nc, window, &s.opts)
 	c.lastActivity.Store(s.uptime())
 	c.member.Value = c
 	c.member.ID = newClientID()

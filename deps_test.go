@@ -32,7 +32,7 @@ var importRules = map[string]importRule{
 	"internal/printable": {},
 	"internal/loglimit":  {own: []string{"internal/printable"}},
 	"internal/registry":  {},
-	"internal/ws":        {modules: []string{"github.com/gobwas/ws", "golang.org/x/sys"}},
+	"internal/ws":        {modules: []string{"github.com/gobwas/ws", "github.com/klauspost/compress", "golang.org/x/sys"}}, // compress/flate has one window, RFC 7692 eight
 	"internal/herd":      {own: []string{"wire", "seal"}, modules: []string{"golang.org/x/sys"}},
 	"redisbus":           {own: []string{"wire", "internal/loglimit"}, modules: []string{"github.com/redis/rueidis"}},
 	"emitter":            {own: []string{"wire", "redisbus"}},
@@ -66,6 +66,7 @@ var linkRules = map[string][]string{
 		"github.com/gobwas/pool",
 		"github.com/gobwas/ws",
 		"github.com/google/uuid",
+		"github.com/klauspost/compress",
 		"golang.org/x/sys",
 	},
 	"client": {"github.com/gobwas/httphead", "github.com/gobwas/pool", "github.com/gobwas/ws"},

@@ -326,7 +326,7 @@ func TestHijackMadeImpossible(t *testing.T) {
 	for range 2 {
 		n.ServeHTTP(struct{ http.ResponseWriter }{httptest.NewRecorder()}, upgradeRequest())
 	}
-	if n.log.count(`level=ERROR msg="connection refused: handshake"`) != 1 || n.Stats().RefusedUpgrade != 2 {
+	if n.log.count(`level=ERROR msg="connection failed: middleware keeps the connection from being taken over"`) != 1 || n.Stats().FailedUpgrade != 2 {
 		t.Errorf("the log:\n%s", n.log)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
@@ -12,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	gobwas "github.com/gobwas/ws"
 	"github.com/google/uuid"
 
 	"github.com/ignis-go/ignis/internal/loglimit"
@@ -266,8 +264,10 @@ func (s *Server) running() error {
 }
 
 // ServeHTTP upgrades the request to a WebSocket connection. A request that asks
-// for none gets 426, one from a page that CheckOrigin refuses 403, and every one
-// gets 503 while the server is not running.
+// for none gets 426, one from a page that CheckOrigin refuses 403, a malformed one
+// 400 or 405, and every one gets 503 while the server is not running. Middleware must
+// leave a way to the connection: its http.ResponseWriter needs a method Unwrap, see
+// [http.ResponseController], or is an [http.Hijacker]. Without, clients get 500.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.enter() {
 		w.Header().Set("Retry-After", "1")
@@ -276,13 +276,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	served := false
 	defer func() {
-		if !served { // refused, or CheckOrigin panicked
+		if !served { // refused, or CheckOrigin or Subprotocol panicked
 			s.tasks.Done()
 		}
 	}()
-	nc, early, deflate, ok := s.upgrade(w, r)
+	nc, early, window, ok := s.upgrade(w, r)
 	if served = ok; ok {
-		s.serve(nc, early, deflate)
+		s.serve(nc, early, window)
 	}
 }
 
@@ -302,30 +302,35 @@ func (s *Server) enter() bool {
 }
 
 // upgrade turns the request into a connection, or answers why not.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, early []byte, deflate, ok bool) {
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, early []byte, window uint8, ok bool) {
 	if s.cfg.CheckOrigin != nil && !s.cfg.CheckOrigin(r) {
 		s.counts.refusedOrigin.Add(1)
 		s.warn("connection refused: origin", "remote", r.RemoteAddr, "origin", strings.Join(r.Header.Values("Origin"), ", "))
 		http.Error(w, "Connections from this origin are not allowed.", http.StatusForbidden)
-		return nil, nil, false, false
+		return nil, nil, 0, false
 	}
-	nc, early, deflate, err := ws.Upgrade(w, r, s.cfg.Compression)
+	nc, early, window, err := ws.Upgrade(w, r, ws.Terms{Deflate: s.cfg.Compression, Subprotocol: s.cfg.Subprotocol})
 	if err != nil {
-		s.counts.refusedUpgrade.Add(1)
-		s.refusedUpgrade(r, err)
-		return nil, nil, false, false
+		s.refused(r, err)
+		return nil, nil, 0, false
 	}
-	return nc, early, deflate, true
+	return nc, early, window, true
 }
 
-// refusedUpgrade logs a handshake that failed. A middleware that wraps the
-// ResponseWriter without giving access to it lets nobody in: that is an error.
-func (s *Server) refusedUpgrade(r *http.Request, err error) {
-	level := slog.LevelInfo
-	if errors.Is(err, gobwas.ErrNotHijacker) {
-		level = slog.LevelError
+// refused counts and logs a handshake that failed: by the client's fault, or because
+// the application or its middleware made it impossible, which lets nobody in.
+func (s *Server) refused(r *http.Request, err error) {
+	h, _ := errors.AsType[*ws.HandshakeError](err)
+	if !h.ServerFault() {
+		s.counts.refusedUpgrade.Add(1)
+		s.info("connection refused: handshake", "remote", r.RemoteAddr, "error", err)
+		return
 	}
-	s.limit.Log(level, "connection refused: handshake", "remote", r.RemoteAddr, "error", err)
+	s.counts.failedUpgrade.Add(1)
+	s.errorf("connection failed: "+h.Reason, "remote", r.RemoteAddr, "error", err)
+	if h.Status == 0 {
+		panic(http.ErrAbortHandler) // net/http then closes the connection; see HandshakeError
+	}
 }
 
 func (s *Server) isStopping() bool {

@@ -16,7 +16,8 @@ type Stats struct {
 	Rooms         int // with at least one member here, besides the clients' own
 
 	Connections    uint64            // accepted
-	RefusedUpgrade uint64            // requests that were no WebSocket handshake
+	RefusedUpgrade uint64            // requests that were not a valid WebSocket handshake
+	FailedUpgrade  uint64            // valid ones that middleware or Config.Subprotocol made fail
 	RefusedOrigin  uint64            // by CheckOrigin
 	RefusedAuth    uint64            // rejected, or failed, or without the encryption required
 	Disconnects    map[string]uint64 // by cause
@@ -48,6 +49,7 @@ type Stats struct {
 // counters are the numbers behind Stats.
 type counters struct {
 	connections, refusedUpgrade, refusedOrigin, refusedAuth atomic.Uint64
+	failedUpgrade                                           atomic.Uint64
 	received, messages, malformed, ignored                  atomic.Uint64
 	unauthenticated, badEncrypted, refusedLeaves, unhandled atomic.Uint64
 	sent, droppedFull, droppedClosing, sealFailures         atomic.Uint64
@@ -91,7 +93,8 @@ func (s *Server) Stats() Stats {
 		Clients: here.Members, Authenticated: here.Active, Users: here.Users, Rooms: here.Rooms,
 		Plain:          int(n.plain.Load()),
 		Connections:    n.connections.Load(),
-		RefusedUpgrade: n.refusedUpgrade.Load(), RefusedOrigin: n.refusedOrigin.Load(), RefusedAuth: n.refusedAuth.Load(),
+		RefusedUpgrade: n.refusedUpgrade.Load(), FailedUpgrade: n.failedUpgrade.Load(),
+		RefusedOrigin: n.refusedOrigin.Load(), RefusedAuth: n.refusedAuth.Load(),
 		Received: n.received.Load(), Messages: n.messages.Load(), Malformed: n.malformed.Load(),
 		Ignored: n.ignored.Load(), Unauthenticated: n.unauthenticated.Load(), BadEncrypted: n.badEncrypted.Load(),
 		RefusedLeaves: n.refusedLeaves.Load(), Unhandled: n.unhandled.Load(), Sent: n.sent.Load(),

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/ignis-go/ignis/bench/internal/flood"
+	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/herd"
 )
 
@@ -169,7 +169,7 @@ func (t *trial) readCPU(procs ...*process) (c cpuTimes, err error) {
 // this user may do that: they are to measure the server and not their own turn.
 func (t *trial) startProbe(ctx context.Context, addr, secret string) (*process, error) {
 	var ahead []string
-	if exec.CommandContext(ctx, "chrt", "-f", "1", "true").Run() == nil {
+	if childproc.CommandContext(ctx, "chrt", "-f", "1", "true").Run() == nil {
 		ahead = []string{"chrt", "-f", "1"}
 	}
 	p, err := startSelf("the probe", t.dir, ahead, probeArgument)

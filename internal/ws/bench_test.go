@@ -44,7 +44,7 @@ func deliver(b *testing.B, conns, burst int) {
 	var running sync.WaitGroup
 	for i := range list {
 		server, client := tcpPair(b)
-		list[i] = NewConn(server, false, &opts)
+		list[i] = NewConn(server, 0, &opts)
 		l := begin(list[i], nil, ignore)
 		running.Go(func() { <-l.finished })
 		running.Go(func() {

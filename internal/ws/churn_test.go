@@ -50,7 +50,7 @@ func TestChurn(t *testing.T) {
 		server, client := transports[i%len(transports)].pair(t)
 		lives.Go(func() {
 			defer func() { <-slots }()
-			c := NewConn(server, false, &opts)
+			c := NewConn(server, 0, &opts)
 			mu.Lock()
 			here[c] = true
 			mu.Unlock()

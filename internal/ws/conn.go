@@ -107,7 +107,7 @@ type Conn struct {
 	opts    *Options
 	work    *worker
 	handler Handler
-	deflate bool // messages may go out compressed
+	window  uint8 // of what goes out compressed, in bits; 0: nothing does
 
 	reading sync.Mutex // held by who reads; guards what follows until finish has it
 	in      parser
@@ -148,11 +148,12 @@ type Conn struct {
 }
 
 // NewConn returns a connection over nc, which is the connection's from now on.
-// Deflate says that permessage-deflate was negotiated; see [Upgrade].
-func NewConn(nc net.Conn, deflate bool, opts *Options) *Conn {
+// If permessage-deflate was negotiated, see [Upgrade], window says how many bits the
+// peer's window for our messages has: 8 to 15. Else it is 0.
+func NewConn(nc net.Conn, window uint8, opts *Options) *Conn {
 	i := opts.Engine.next()
 	c := &Conn{nc: nc, opts: opts, work: opts.Engine.workers[i]}
-	c.in.max, c.in.deflate, c.in.turns, c.deflate = opts.MaxPayload, deflate, true, deflate
+	c.in.max, c.in.deflate, c.in.turns, c.window = opts.MaxPayload, window != 0, true, window
 	if opts.StrangerPayload > 0 {
 		c.in.max, c.in.stranger = min(opts.StrangerPayload, opts.MaxPayload), true
 		c.in.frames = int32(min(opts.StrangerFrames, math.MaxInt32))

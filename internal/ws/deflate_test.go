@@ -301,7 +301,7 @@ func BenchmarkDeflate(b *testing.B) {
 			b.SetBytes(int64(len(s)))
 			var out []byte
 			for b.Loop() {
-				out = deflated(s, len(s))
+				out = deflated(s, maxWindow, len(s))
 			}
 			b.ReportMetric(float64(len(out))/float64(len(s)), "ratio")
 		})
@@ -311,10 +311,10 @@ func BenchmarkDeflate(b *testing.B) {
 // What every connection after the first costs.
 func BenchmarkMessageBytesShared(b *testing.B) {
 	m := text(chat(1024))
-	m.bytes(true)
+	m.bytes(maxWindow)
 	b.ReportAllocs()
 	for b.Loop() {
-		if len(m.bytes(true)) >= m.Size() {
+		if len(m.bytes(maxWindow)) >= m.Size() {
 			b.Fatal("not compressed")
 		}
 	}

@@ -32,7 +32,7 @@ func Example() {
 	}
 	server, browser := net.Pipe() // a server has it from ws.Upgrade
 
-	e := &echo{conn: ws.NewConn(server, false, &opts), done: make(chan struct{})}
+	e := &echo{conn: ws.NewConn(server, 0, &opts), done: make(chan struct{})}
 	e.conn.Start(nil, e)
 
 	_ = gobwas.WriteFrame(browser, gobwas.MaskFrame(gobwas.NewTextFrame([]byte("hello"))))

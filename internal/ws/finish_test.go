@@ -24,7 +24,7 @@ func TestCloseFrameBehindTheLastMessage(t *testing.T) {
 				masked(ws.OpClose, true, closeBody(1000, ""))...))
 			_, _ = io.Copy(io.Discard, client)
 		}()
-		c := NewConn(server, false, &opts)
+		c := NewConn(server, 0, &opts)
 		start := time.Now()
 		<-begin(c, nil, func([]byte) { c.Close(4000, "as you wish") }).finished
 		if time.Since(start) > 0 {
@@ -63,7 +63,7 @@ func TestFinishIsBounded(t *testing.T) {
 				opts := defaults()
 				opts.Engine = NewEngine(EngineConfig{Threads: 1})
 				server, client := net.Pipe()
-				c := NewConn(server, false, &opts)
+				c := NewConn(server, 0, &opts)
 				gone := make(chan struct{})
 				go func() { defer close(gone); behave(client) }()
 				c.Enqueue(text("hello"))
@@ -87,7 +87,7 @@ func TestFinishWithHangingSeal(t *testing.T) {
 		opts := defaults()
 		opts.Engine = NewEngine(EngineConfig{Threads: 1})
 		server, client := net.Pipe()
-		c := NewConn(server, false, &opts)
+		c := NewConn(server, 0, &opts)
 		hang := make(chan struct{})
 		c.Seal(sealer(func(s string) (string, error) { <-hang; return s, nil }), true)
 		c.Enqueue(text("hello"))

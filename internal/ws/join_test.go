@@ -118,9 +118,9 @@ func TestJoinedMessagesCompressed(t *testing.T) {
 	texts, joined := series(3, 1000)
 	want := 0
 	for _, s := range texts {
-		want += len(text(s).bytes(true))
+		want += len(text(s).bytes(maxWindow))
 	}
-	if got := joined.bytes(true); len(got) != want || len(got) >= joined.Size() {
+	if got := joined.bytes(maxWindow); len(got) != want || len(got) >= joined.Size() {
 		t.Errorf("%d bytes, want %d", len(got), want)
 	}
 	if one := text("alone"); Join(one) != one {

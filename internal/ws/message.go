@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -17,8 +18,16 @@ type Message struct {
 	clear bool       // goes out as it is, also on a sealed connection
 	parts []*Message // the messages that this one consists of, if they are several
 
-	pack   sync.Once // makes packed when the first one needs it
-	packed []byte    // the frame with its text compressed; nil if that is no smaller
+	forms atomic.Pointer[form] // compressed, for each window that was asked for
+}
+
+// form is a message's frame with its text compressed.
+type form struct {
+	window uint8
+	next   *form // for another window
+
+	make  sync.Once
+	frame []byte // nil if it is no smaller
 }
 
 // Text returns a text message with the payload that fill appends to the buffer
@@ -112,26 +121,47 @@ func (m *Message) Payload() []byte { return m.frame[m.head:] }
 func (m *Message) Size() int { return len(m.frame) }
 
 // bytes returns the frame to write: the compressed one where compression was
-// negotiated and makes it smaller. It is compressed at most once, by whoever asks
-// first while others wait, and all get the same bytes. On a sealed connection
-// nothing is asked for compressed: sealed text is different for each client and
-// looks random.
-func (m *Message) bytes(deflate bool) []byte {
-	if !deflate || len(m.frame)-int(m.head) < deflateMin {
+// negotiated and makes it smaller. It is compressed at most once for each window, by
+// whoever asks first while others wait, and all get the same bytes. On a sealed
+// connection nothing is asked for compressed: sealed text is different for each
+// client and looks random.
+func (m *Message) bytes(window uint8) []byte {
+	size := len(m.frame) - int(m.head)
+	if window == 0 || size < deflateMin {
 		return m.frame // so are all control frames, which must not be compressed
 	}
-	m.pack.Do(func() {
+	if size <= 1<<window {
+		window = maxWindow // there is nothing further back
+	}
+	f := m.form(window)
+	f.make.Do(func() {
 		if m.parts == nil {
-			m.packed = deflated(m.Payload(), len(m.frame))
+			f.frame = deflated(m.Payload(), window, len(m.frame))
 		}
 		for _, p := range m.parts {
-			m.packed = append(m.packed, p.bytes(true)...)
+			f.frame = append(f.frame, p.bytes(window)...)
 		}
 	})
-	if m.packed == nil {
+	if f.frame == nil {
 		return m.frame
 	}
-	return m.packed
+	return f.frame
+}
+
+// form returns the form for the window, which may still have to be made.
+func (m *Message) form(window uint8) *form {
+	for {
+		first := m.forms.Load()
+		for f := first; f != nil; f = f.next {
+			if f.window == window {
+				return f
+			}
+		}
+		f := &form{window: window, next: first}
+		if m.forms.CompareAndSwap(first, f) {
+			return f
+		}
+	}
 }
 
 func headerSize(n int) int {

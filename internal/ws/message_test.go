@@ -77,20 +77,20 @@ func TestMessageCompressed(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := text(tt.text)
 			plain := slices.Clone(m.frame)
-			frame := m.bytes(true)
+			frame := m.bytes(maxWindow)
 			if got := readPacked(t, frame); string(got) != tt.text {
 				t.Errorf("%d bytes came out as %d", len(tt.text), len(got))
 			}
 			if (len(frame) < len(plain)) != tt.smaller {
 				t.Errorf("%d bytes, and %d compressed", len(plain), len(frame))
 			}
-			if !bytes.Equal(m.bytes(false), plain) || m.Size() != len(plain) || string(m.Payload()) != tt.text {
+			if !bytes.Equal(m.bytes(0), plain) || m.Size() != len(plain) || string(m.Payload()) != tt.text {
 				t.Error("the plain frame, its size or the text has changed")
 			}
 		})
 	}
 	for _, m := range []*Message{control(ws.OpPing, make([]byte, maxControl)), closeFrame(1000, strings.Repeat("x", 200))} {
-		if !bytes.Equal(m.bytes(true), m.frame) {
+		if !bytes.Equal(m.bytes(maxWindow), m.frame) {
 			t.Error("a control frame is compressed")
 		}
 	}
@@ -99,14 +99,14 @@ func TestMessageCompressed(t *testing.T) {
 // A message is compressed once, however many ask for it, and not before.
 func TestMessageIsCompressedOnce(t *testing.T) {
 	m := text(chat(1000))
-	m.bytes(false)
-	if m.packed != nil {
+	m.bytes(0)
+	if m.forms.Load() != nil {
 		t.Error("compressed for nobody")
 	}
 	frames := make([][]byte, 100)
 	var asking sync.WaitGroup
 	for i := range frames {
-		asking.Go(func() { frames[i] = m.bytes(true) })
+		asking.Go(func() { frames[i] = m.bytes(maxWindow) })
 	}
 	asking.Wait()
 	for _, f := range frames {
@@ -114,19 +114,19 @@ func TestMessageIsCompressedOnce(t *testing.T) {
 			t.Fatal("compressed again")
 		}
 	}
-	if n := testing.AllocsPerRun(100, func() { m.bytes(true) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { m.bytes(maxWindow) }); n > 0 {
 		t.Errorf("%v allocations for each connection", n)
 	}
 }
 
-// Different messages do not need a compressor each, which takes 1.2 MB. The limit
+// Different messages do not need a compressor each, which takes 1.1 MB. The limit
 // leaves room for the race detector, under which a pool loses a quarter.
 func TestCompressorsAreUsedAgain(t *testing.T) {
 	const n = 200
 	s := chat(1000)
 	if b := allocated(func() {
 		for range n {
-			text(s).bytes(true)
+			text(s).bytes(maxWindow)
 		}
 	}); b > n*600<<10 {
 		t.Errorf("%d bytes for each message of %d", b/n, len(s))
@@ -141,14 +141,19 @@ func FuzzMessageDeflate(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s []byte) {
 		m := text(string(s))
-		frame := m.bytes(true)
+		frame := m.bytes(maxWindow)
 		if string(readPacked(t, frame)) != string(s) {
 			t.Error("something else came out")
+		}
+		for _, window := range []uint8{minWindow, minWindow + uint8(len(s)%8)} {
+			if out, _, err := readStrictly(m.bytes(window), window); err != nil || out != string(s) {
+				t.Errorf("window %d: %d bytes came out as %d, %v", window, len(s), len(out), err)
+			}
 		}
 		if len(frame) > m.Size() {
 			t.Errorf("%d bytes, and %d uncompressed", len(frame), m.Size())
 		}
-		if !bytes.Equal(m.bytes(false), text(string(s)).bytes(false)) {
+		if !bytes.Equal(m.bytes(0), text(string(s)).bytes(0)) {
 			t.Error("the plain frame has changed")
 		}
 	})

@@ -39,7 +39,12 @@ func TestNegotiate(t *testing.T) {
 		{"a window for us", []string{"permessage-deflate; server_max_window_bits=15"}, window},
 		{"in quotes", []string{`permessage-deflate; server_max_window_bits="15"`}, window},
 		{"in quotes, escaped", []string{`permessage-deflate; server_max_window_bits="1\5"`}, window},
-		{"a small window for us", []string{"permessage-deflate; server_max_window_bits=14"}, ""},
+		{"a small window for us", []string{"permessage-deflate; server_max_window_bits=9"}, yes + "; server_max_window_bits=9"},
+		{"the smallest window for us", []string{"permessage-deflate; server_max_window_bits=8"}, yes + "; server_max_window_bits=8"},
+		{"too small a window for us", []string{"permessage-deflate; server_max_window_bits=7"}, ""},
+		{"a window for us with a zero before it", []string{"permessage-deflate; server_max_window_bits=09"}, ""},
+		{"a window for us with a sign", []string{"permessage-deflate; server_max_window_bits=+9"}, ""},
+		{"a window for us that is far too large", []string{"permessage-deflate; server_max_window_bits=265"}, ""},
 		{"a window for us without a size", []string{"permessage-deflate; server_max_window_bits"}, ""},
 		{"a window for us that is too large", []string{"permessage-deflate; server_max_window_bits=16"}, ""},
 		{"a small window for the client", []string{"permessage-deflate; client_max_window_bits=8"}, yes},
@@ -56,13 +61,13 @@ func TestNegotiate(t *testing.T) {
 		{"a parameter twice, once with a value", []string{"permessage-deflate; client_max_window_bits=15; client_max_window_bits"}, ""},
 		{"another parameter twice", []string{"permessage-deflate; server_no_context_takeover; server_no_context_takeover"}, ""},
 		{"the first that can be", []string{
-			"permessage-deflate; server_max_window_bits=10, permessage-deflate; x",
+			"permessage-deflate; server_max_window_bits=7, permessage-deflate; x",
 			"permessage-deflate; server_max_window_bits=15, permessage-deflate",
 		}, window},
-		{"a fallback", []string{"permessage-deflate; server_max_window_bits=10; client_max_window_bits, permessage-deflate; client_max_window_bits"}, yes},
+		{"a fallback", []string{"permessage-deflate; server_max_window_bits=7; client_max_window_bits, permessage-deflate; client_max_window_bits"}, yes},
 	}
 	for _, tt := range tests {
-		if got, err := negotiate(tt.fields); err != nil || got != tt.want {
+		if got, _, err := negotiate(tt.fields); err != nil || got != tt.want {
 			t.Errorf("%s: %q, %v; want %q", tt.name, got, err, tt.want)
 		}
 	}
@@ -72,7 +77,7 @@ func TestNegotiate(t *testing.T) {
 		`permessage-deflate; a="1 5"`, `permessage-deflate; a="1"5`, "permessage-deflate; a=b=c", "pérmessage", "a, b; c; ;",
 		`"permessage-deflate"`, "permessage-deflate\x00", "a/b",
 	} {
-		if got, err := negotiate([]string{"permessage-deflate", field}); err == nil {
+		if got, _, err := negotiate([]string{"permessage-deflate", field}); err == nil {
 			t.Errorf("%q: accepted as %q", field, got)
 		}
 	}
@@ -82,8 +87,8 @@ func FuzzNegotiate(f *testing.F) {
 	f.Add("permessage-deflate; client_max_window_bits, permessage-deflate", "x; y=\"z\\w\"")
 	f.Add(`,permessage-deflate; server_max_window_bits="15"`, "")
 	f.Fuzz(func(t *testing.T, one, two string) {
-		both, err := negotiate([]string{one, two})
-		joined, joinedErr := negotiate([]string{one + " , " + two})
+		both, _, err := negotiate([]string{one, two})
+		joined, _, joinedErr := negotiate([]string{one + " , " + two})
 		if err == nil && (joinedErr != nil || both != joined) {
 			t.Errorf("as two fields %q, as one %q, %v", both, joined, joinedErr)
 		}
@@ -91,10 +96,10 @@ func FuzzNegotiate(f *testing.F) {
 			return
 		}
 		// The answer is an offer by itself, and the answer to that is the same.
-		if again, err := negotiate([]string{both}); again != both || err != nil {
+		if again, _, err := negotiate([]string{both}); again != both || err != nil {
 			t.Errorf("%q is answered by %q, %v", both, again, err)
 		}
-		if first, err := negotiate([]string{one}); err != nil || first != "" && first != both {
+		if first, _, err := negotiate([]string{one}); err != nil || first != "" && first != both {
 			t.Errorf("%q alone is answered by %q, %v", one, first, err)
 		}
 	})
@@ -114,7 +119,7 @@ func TestUpgradeNegotiatesCompression(t *testing.T) {
 		{"offered", with(offered), false, 101, false},
 		{"allowed", handshake, true, 101, false},
 		{"neither", handshake, false, 101, false},
-		{"allowed, but not like this", with("Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9\r\n\r\n"), true, 101, false},
+		{"allowed, but not like this", with("Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=7\r\n\r\n"), true, 101, false},
 		{"malformed", with("Sec-WebSocket-Extensions: permessage-deflate;\r\n\r\n"), true, 400, false},
 		{"malformed, and nobody looks", with("Sec-WebSocket-Extensions: permessage-deflate;\r\n\r\n"), false, 101, false},
 	}
@@ -122,8 +127,8 @@ func TestUpgradeNegotiatesCompression(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			told := make(chan bool, 1)
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				nc, _, deflated, err := Upgrade(w, r, tt.allowed)
-				told <- deflated
+				nc, _, window, err := Upgrade(w, r, Terms{Deflate: tt.allowed})
+				told <- window != 0
 				if err == nil {
 					_ = nc.Close()
 				}
@@ -156,16 +161,16 @@ func TestCompressionWithGobwasClient(t *testing.T) {
 	m := text(chat(1000))
 	read := make(chan []got, 1)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		nc, early, deflated, err := Upgrade(w, r, true)
+		nc, early, window, err := Upgrade(w, r, Terms{Deflate: true})
 		if err != nil {
 			t.Error(err)
 			close(read)
 			return
 		}
 		defer func() { _ = nc.Close() }()
-		_, _ = nc.Write(m.bytes(deflated))
+		_, _ = nc.Write(m.bytes(window))
 		rest, _ := io.ReadAll(nc)
-		out, err := parseWith(&parser{max: limit, deflate: deflated}, early, rest)
+		out, err := parseWith(&parser{max: limit, deflate: window != 0}, early, rest)
 		if err != nil {
 			t.Error(err)
 		}

@@ -50,7 +50,7 @@ func runSteps(t *testing.T, order []step, settle func()) {
 	opts.Engine = NewEngine(EngineConfig{Threads: 1})
 	opts.SealFailed = func(error) {}
 	server, client := net.Pipe()
-	c := NewConn(server, false, &opts)
+	c := NewConn(server, 0, &opts)
 
 	peer := make(chan []string)
 	go func() { peer <- readAll(client) }()

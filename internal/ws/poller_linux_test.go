@@ -156,7 +156,7 @@ func TestEarlyCloseFrame(t *testing.T) {
 		opts := defaults()
 		opts.Engine, opts.CloseTimeout = newEngine(t, EngineConfig{Plain: tr.plain}), time.Hour
 		server, client := tr.pair(t)
-		c := NewConn(server, false, &opts)
+		c := NewConn(server, 0, &opts)
 		c.Close(1001, "")
 		go func() {
 			_, _ = io.Copy(io.Discard, client)
@@ -265,7 +265,7 @@ func TestMoreThanATurn(t *testing.T) {
 	var burst []byte
 	for i := range frames {
 		m := text(fmt.Sprint(i, strings.Repeat(" ", 100_000)))
-		packed := m.bytes(true)
+		packed := m.bytes(maxWindow)
 		head := 2
 		if packed[1] == 126 {
 			head = 4
@@ -279,7 +279,7 @@ func TestMoreThanATurn(t *testing.T) {
 		opts.Engine, opts.MaxPayload = newEngine(t, EngineConfig{}), 1<<20
 		server, client := tcpPair(t)
 		defer func() { _ = client.Close() }()
-		c := NewConn(server, true, &opts)
+		c := NewConn(server, maxWindow, &opts)
 		got := make(chan string, frames)
 		l := begin(c, burst[:early], func(b []byte) { got <- strings.TrimSpace(string(b)) })
 		if _, err := client.Write(burst[early:]); err != nil {

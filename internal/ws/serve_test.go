@@ -47,7 +47,7 @@ func TestEarlyBytesAreServed(t *testing.T) {
 			if _, err := client.Write(stream[split:]); err != nil {
 				t.Fatal(err)
 			}
-			c := NewConn(server, false, &opts)
+			c := NewConn(server, 0, &opts)
 			l := begin(c, stream[:split], func(b []byte) { out = append(out, string(b)) })
 			end := wait(t, l.ended)
 			_ = client.Close()

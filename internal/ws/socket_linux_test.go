@@ -20,7 +20,7 @@ func TestDescriptorOutlivesItsUse(t *testing.T) {
 	opts.Engine = newEngine(t, EngineConfig{})
 	server, client := tcpPair(t)
 	defer func() { _ = client.Close() }()
-	c := NewConn(server, false, &opts)
+	c := NewConn(server, 0, &opts)
 	s := &c.sock
 	if !s.acquire() {
 		t.Fatal("cannot be used")
@@ -70,7 +70,7 @@ func TestNobodyGetsWhatIsNotTheirs(t *testing.T) {
 
 func visitAndLeave(t *testing.T, opts *Options, name string, i int) {
 	server, client := tcpPair(t)
-	c := NewConn(server, false, opts)
+	c := NewConn(server, 0, opts)
 	l := begin(c, nil, ignore)
 	// Different ones, so that joining them takes its time: then they are on their
 	// way while the connection ends.

@@ -150,7 +150,7 @@ func serve(t testing.TB, tr transport, opts Options, prepare ...func(*Conn)) *pa
 	}
 	server, client := tr.pair(t)
 	p := &party{
-		Conn: NewConn(server, false, &opts), peer: client,
+		Conn: NewConn(server, 0, &opts), peer: client,
 		incoming: make(chan string, 1000), served: make(chan End, 1), finished: make(chan struct{}),
 	}
 	for _, f := range prepare {

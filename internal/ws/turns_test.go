@@ -148,7 +148,7 @@ func TestLargeInflationOnAll(t *testing.T) {
 		opts.Engine = newEngine(t, EngineConfig{Plain: tr.plain})
 		server, client := tr.pair(t)
 		got := make(chan int, 10)
-		c := NewConn(server, true, &opts)
+		c := NewConn(server, 15, &opts)
 		l := begin(c, nil, func(b []byte) { got <- len(b) })
 		go func() {
 			for i := range 5 {
@@ -272,5 +272,5 @@ func onePair(t *testing.T) pair {
 // conn makes the server's end, which may get compressed messages.
 func (p pair) conn(opts *Options) *Conn {
 	_ = p.peer.SetWriteDeadline(time.Now().Add(patience))
-	return NewConn(p.server, true, opts)
+	return NewConn(p.server, 15, opts)
 }

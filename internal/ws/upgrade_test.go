@@ -23,7 +23,7 @@ func echo(t *testing.T, e *Engine) http.Handler {
 	t.Cleanup(lives.Wait) // before the engine is closed
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		lives.Add(1)
-		nc, early, _, err := Upgrade(w, r, false)
+		nc, early, _, err := Upgrade(w, r, Terms{})
 		if err != nil {
 			lives.Done()
 			if nc != nil || early != nil {
@@ -31,7 +31,7 @@ func echo(t *testing.T, e *Engine) http.Handler {
 			}
 			return
 		}
-		c := NewConn(nc, false, &opts)
+		c := NewConn(nc, 0, &opts)
 		l := begin(c, early, func(b []byte) { c.Enqueue(text(string(b))) })
 		go func() { <-l.finished; lives.Done() }()
 	})
@@ -39,53 +39,6 @@ func echo(t *testing.T, e *Engine) http.Handler {
 
 const handshake = "GET /ws HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-
-func TestUpgradeAnswers(t *testing.T) {
-	without := func(field string) string {
-		i := strings.Index(handshake, field)
-		return handshake[:i] + handshake[i+strings.Index(handshake[i:], "\r\n")+2:]
-	}
-	tests := []struct {
-		name, request string
-		status        int
-		header, value string
-	}{
-		{"handshake", handshake, 101, "Sec-Websocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="},
-		{"lower and upper case", strings.Replace(handshake, "Upgrade: websocket", "upgrade: WebSocket", 1), 101, "", ""},
-		{"plain GET", "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", 426, "Upgrade", "websocket"},
-		{"another protocol", strings.Replace(handshake, "websocket", "h2c", 1), 426, "Upgrade", "websocket"},
-		{"another version", strings.Replace(handshake, ": 13", ": 8", 1), 426, "Sec-Websocket-Version", "13"},
-		{"no version", without("Sec-WebSocket-Version"), 400, "", ""},
-		{"no key", without("Sec-WebSocket-Key"), 400, "", ""},
-		{"a short key", strings.Replace(handshake, "dGhlIHNhbXBsZSBub25jZQ==", "dGhl", 1), 400, "", ""},
-		{"no Connection", without("Connection"), 400, "", ""},
-		{"POST", strings.Replace(handshake, "GET", "POST", 1), 405, "Allow", "GET"},
-		{"HTTP/1.0", strings.Replace(handshake, "HTTP/1.1", "HTTP/1.0", 1), 505, "", ""},
-	}
-	f := newEngine(t, EngineConfig{})
-	s := httptest.NewServer(echo(t, f))
-	t.Cleanup(s.Close)
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			nc, err := net.Dial("tcp", s.Listener.Addr().String())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = nc.Close() }()
-			if _, err := io.WriteString(nc, tt.request); err != nil {
-				t.Fatal(err)
-			}
-			res, err := http.ReadResponse(bufio.NewReader(nc), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_ = res.Body.Close()
-			if res.StatusCode != tt.status || tt.header != "" && res.Header.Get(tt.header) != tt.value {
-				t.Errorf("got %s, %v", res.Status, res.Header)
-			}
-		})
-	}
-}
 
 // HTTP/2 has no such upgrade; the answer says so and holds no field that HTTP/2
 // forbids.
@@ -164,4 +117,29 @@ func TestUpgradeWithGobwasClient(t *testing.T) {
 			}
 		})
 	}
+}
+
+// with returns a handshake with more lines.
+func with(lines ...string) string {
+	return strings.TrimSuffix(handshake, "\r\n") + strings.Join(lines, "\r\n") + "\r\n\r\n"
+}
+
+// shake sends the request and returns the answer.
+func shake(t *testing.T, s *httptest.Server, request string) (net.Conn, *bufio.Reader, *http.Response) {
+	t.Helper()
+	nc, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = nc.Close() })
+	if _, err := io.WriteString(nc, request); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(nc)
+	res, err := http.ReadResponse(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	return nc, r, res
 }

@@ -22,10 +22,10 @@ type joiner struct {
 	seal  Sealer
 	slow  bool // seal is
 
-	joined   []*Message // what is in buf; nil: nothing that can be used again
-	deflated bool       // and whether it is compressed there
-	buf      []byte
-	sealed   []byte // one message, on its way to buf
+	joined []*Message // what is in buf; nil: nothing that can be used again
+	window uint8      // and for which window it is compressed there
+	buf    []byte
+	sealed []byte // one message, on its way to buf
 }
 
 // forget lets go of all messages.
@@ -158,11 +158,11 @@ func (c *Conn) sent(j *joiner, b []byte, n int) (again, full bool) {
 		c.queued += len(c.rest)
 	default:
 		written := 0
-		frame := j.batch[0].bytes(c.deflate)
+		frame := j.batch[0].bytes(c.window)
 		for n >= len(frame) {
 			n -= len(frame)
 			written++
-			frame = j.batch[written].bytes(c.deflate)
+			frame = j.batch[written].bytes(c.window)
 		}
 		if n > 0 {
 			c.rest = frame[n:]
@@ -202,12 +202,12 @@ func (j *joiner) bytes(c *Conn) []byte {
 		j.joined = j.joined[:0]
 		return j.sealBatch(c)
 	case len(j.batch) == 1:
-		return j.batch[0].bytes(c.deflate)
-	case j.deflated != c.deflate || !slices.Equal(j.batch, j.joined):
-		j.joined, j.deflated = append(j.joined[:0], j.batch...), c.deflate
+		return j.batch[0].bytes(c.window)
+	case j.window != c.window || !slices.Equal(j.batch, j.joined):
+		j.joined, j.window = append(j.joined[:0], j.batch...), c.window
 		j.buf = j.buf[:0]
 		for _, m := range j.batch {
-			j.buf = append(j.buf, m.bytes(c.deflate)...)
+			j.buf = append(j.buf, m.bytes(c.window)...)
 		}
 	}
 	return j.buf

@@ -20,7 +20,7 @@ func TestCompressedInPieces(t *testing.T) {
 		if small, ok := server.(interface{ SetWriteBuffer(int) error }); ok {
 			_ = small.SetWriteBuffer(4 << 10)
 		}
-		c := NewConn(server, true, &opts)
+		c := NewConn(server, maxWindow, &opts)
 		l := begin(c, nil, ignore)
 		const n = 100
 		noise := rand.NewChaCha8([32]byte{})

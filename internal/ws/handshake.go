@@ -1,0 +1,164 @@
+package ws
+
+import (
+	"crypto/sha1"
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// version is that of the protocol, RFC 6455.
+const version = "13"
+
+// judge returns what is agreed on with the client, or why its request is refused:
+// RFC 6455, section 4.2.1. It leaves the connection and the body alone.
+func (t *Terms) judge(r *http.Request) (a agreement, refused *HandshakeError) {
+	if refused := checkRequest(r); refused != nil {
+		return a, refused
+	}
+	if refused := checkVersion(r.Header["Sec-Websocket-Version"]); refused != nil {
+		return a, refused
+	}
+	if a.digest, refused = digest(r.Header["Sec-Websocket-Key"]); refused != nil {
+		return a, refused
+	}
+	if t.Deflate {
+		var err error
+		a.extensions, a.window, err = negotiate(r.Header["Sec-Websocket-Extensions"])
+		if err != nil {
+			// RFC 6455, section 9.1 does not allow to overlook it.
+			return a, badRequest("the field Sec-WebSocket-Extensions is malformed")
+		}
+	}
+	// Last, because it calls the application.
+	a.protocol, refused = t.choose(r)
+	return a, refused
+}
+
+func badRequest(reason string) *HandshakeError {
+	return &HandshakeError{Status: http.StatusBadRequest, Reason: reason}
+}
+
+func upgradeRequired(reason string) *HandshakeError {
+	return &HandshakeError{Status: http.StatusUpgradeRequired, Reason: reason}
+}
+
+// checkRequest looks at what every request that changes the protocol must have.
+func checkRequest(r *http.Request) *HandshakeError {
+	switch {
+	case r.ProtoMajor != 1:
+		return upgradeRequired("the request came over another version of HTTP")
+	case r.ProtoMinor < 1:
+		// RFC 9110, section 7.8: an Upgrade field there is to be ignored.
+		return upgradeRequired("the request came over HTTP/1.0")
+	case !names(r.Header["Upgrade"], "websocket"):
+		return upgradeRequired("the field Upgrade does not name websocket")
+	case r.Method != http.MethodGet:
+		return &HandshakeError{Status: http.StatusMethodNotAllowed, Reason: "the method is not GET"}
+	case r.ContentLength != 0:
+		// What follows the header would be taken for frames by one side, and for the
+		// body by whatever is between.
+		return badRequest("the request has a body")
+	case r.Host == "":
+		return badRequest("the field Host is empty")
+	case !names(r.Header["Connection"], "upgrade"):
+		return badRequest("the field Connection does not name upgrade")
+	}
+	return nil
+}
+
+// names reports whether a list, which may be spread over several lines and have
+// empty elements (RFC 9110, section 5.6.1), has the token in upper or lower case.
+func names(lines []string, token string) bool {
+	for _, line := range lines {
+		for element := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.Trim(element, " \t"), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// checkVersion wants one line: RFC 6455, section 11.3.5.
+func checkVersion(lines []string) *HandshakeError {
+	switch {
+	case len(lines) == 0 || len(lines) == 1 && lines[0] == "":
+		return badRequest("the field Sec-WebSocket-Version is missing")
+	case len(lines) > 1:
+		return badRequest("the field Sec-WebSocket-Version is there twice")
+	case lines[0] != version:
+		return upgradeRequired("the version of WebSocket is not " + version)
+	}
+	return nil
+}
+
+// digest returns the answer to the client's key, of which there may be one: RFC
+// 6455, section 11.3.1.
+func digest(lines []string) (string, *HandshakeError) {
+	switch {
+	case len(lines) == 0 || len(lines) == 1 && lines[0] == "":
+		return "", badRequest("the field Sec-WebSocket-Key is missing")
+	case len(lines) > 1:
+		return "", badRequest("the field Sec-WebSocket-Key is there twice")
+	}
+	const size = 16
+	key := lines[0]
+	var decoded [size + 2]byte
+	if len(key) != base64.StdEncoding.EncodedLen(size) {
+		return "", badRequest("the field Sec-WebSocket-Key is not the base64 of 16 bytes")
+	}
+	if n, err := base64.StdEncoding.Decode(decoded[:], []byte(key)); err != nil || n != size {
+		return "", badRequest("the field Sec-WebSocket-Key is not the base64 of 16 bytes")
+	}
+	sum := sha1.Sum(append(append(make([]byte, 0, 64), key...), "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"...))
+	var text [28]byte
+	base64.StdEncoding.Encode(text[:], sum[:])
+	return string(text[:]), nil
+}
+
+// choose returns the subprotocol to speak, or "".
+func (t *Terms) choose(r *http.Request) (string, *HandshakeError) {
+	offered, ok := subprotocols(r.Header["Sec-Websocket-Protocol"])
+	switch {
+	case !ok:
+		return "", badRequest("the field Sec-WebSocket-Protocol is malformed or names a protocol twice")
+	case len(offered) == 0:
+		return "", nil
+	case t.Subprotocol == nil:
+		return offered[0], nil
+	}
+	chosen := t.Subprotocol(r, slices.Clone(offered))
+	if chosen != "" && !slices.Contains(offered, chosen) {
+		// Every client would end the connection, and its log would be the only one to
+		// say why.
+		return "", &HandshakeError{
+			Status: http.StatusInternalServerError,
+			Reason: "the chosen subprotocol is not one that the client offers",
+		}
+	}
+	return chosen, nil
+}
+
+// subprotocols returns what a client offers: tokens, all different (RFC 6455,
+// section 4.1).
+func subprotocols(lines []string) (offered []string, ok bool) {
+	for _, line := range lines {
+		for l := (list{rest: line}); !l.atEnd(); {
+			if l.take(',') {
+				continue // elements may be empty
+			}
+			token := l.token()
+			if token == "" || !l.atEnd() && !l.take(',') {
+				return nil, false
+			}
+			offered = append(offered, token)
+		}
+	}
+	if len(offered) < 2 {
+		return offered, true
+	}
+	sorted := slices.Sorted(slices.Values(offered)) // there may be thousands
+	return offered, len(slices.Compact(sorted)) == len(offered)
+}
