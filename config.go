@@ -108,7 +108,7 @@ type Config struct {
 	// 0: 8.
 	AuthMaxMistakes int
 	// BackpressureLimit is how many bytes may wait for one client that does not
-	// read as fast as it is sent to. A message counts 160 bytes more than its frame
+	// read as fast as it is sent to. A message counts 128 bytes more than its frame
 	// has, which is what it takes in memory. The socket's buffer takes up to half of
 	// the limit beside that. A burst that the server has not come to write yet may be
 	// four times the limit, and a single message may be larger, unless the client is

@@ -65,7 +65,7 @@ func TestBackpressureLimit(t *testing.T) {
 			stuck.text(authenticate)
 			synctest.Wait()
 			stuck.frame()                                                           // the connected event, and no more
-			data := strings.Repeat("a", 1<<16-4-160-len(`{"event":"x","data":""}`)) // 64 KiB with its header and what it takes beside
+			data := strings.Repeat("a", 1<<16-4-128-len(`{"event":"x","data":""}`)) // 64 KiB with its header and what it takes beside
 			var want []string
 			for range 16 {
 				if err := n.Broadcast("x", data); err != nil {

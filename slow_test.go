@@ -61,7 +61,7 @@ func testMemoryOfSlowClients(t *testing.T, plain bool, size int, private bool) {
 	for n.Stats().Dropped["backpressure"] == 0 {
 		send()
 	}
-	for range 2 * limit / (size + 160) { // more than is free at any other client
+	for range 2 * limit / (size + 128) { // more than is free at any other client
 		send()
 	}
 	grown := (heap() - before) / clients

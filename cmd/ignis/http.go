@@ -19,16 +19,20 @@ const (
 	readyPath  = "/readyz"
 )
 
+// maxHeader is how many bytes a request's line and header may have. Each short field
+// takes many times its length in memory.
+const maxHeader = 8 << 10
+
 // newHTTPServer bounds what a peer may send and how long it may take to, before
 // it is a client with the library's own limits.
 func newHTTPServer(h http.Handler, limit *loglimit.Limiter) *http.Server {
 	return &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       15 * time.Second,
-		WriteTimeout:      15 * time.Second,
-		IdleTimeout:       60 * time.Second,
-		MaxHeaderBytes:    32 << 10,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       5 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       15 * time.Second,
+		MaxHeaderBytes:    maxHeader - 4<<10, // to which net/http adds its buffer
 		ErrorLog:          log.New(httpLog{limit}, "", 0),
 	}
 }

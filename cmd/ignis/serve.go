@@ -37,12 +37,17 @@ type serveCmd struct {
 	DefaultRooms      nameList    `default:"ws-default,ws-notification" group:"Limits" placeholder:"ROOM,..." help:"Rooms that every client joins (${default}); empty for none."`
 	MaxRooms          count       `default:"128" group:"Limits" placeholder:"N" help:"Rooms that a client may join beside these (${default})."`
 	MaxPayload        byteSize    `default:"128KiB" group:"Limits" placeholder:"SIZE" help:"Largest message from a client (${default})."`
+	AuthMaxPayload    byteSize    `default:"8KiB" group:"Limits" placeholder:"SIZE" help:"Largest message from a client that is not authenticated yet, its token included (${default})."`
+	AuthMaxFrames     count       `default:"64" group:"Limits" placeholder:"N" help:"WebSocket frames from a client that is not authenticated yet (${default})."`
+	AuthMaxMistakes   count       `default:"8" group:"Limits" placeholder:"N" help:"Messages out of place from a client that is not authenticated yet (${default})."`
 	BackpressureLimit byteSize    `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"What may wait for a client that reads too slowly (${default})."`
 	MaxToken          byteSize    `default:"8KiB" group:"Limits" placeholder:"SIZE" help:"Largest token (${default}). A larger one is refused without being looked at."`
 	DropWhenFull      bool        `group:"Limits" help:"Over that limit drop messages, instead of the client."`
 	AuthTimeout       period      `default:"5s" group:"Limits" placeholder:"TIME" help:"How long a client may take to authenticate (${default})."`
 	HeartbeatInterval period      `default:"30s" group:"Limits" placeholder:"TIME" help:"How often silent clients are looked for (${default})."`
 	HeartbeatTimeout  period      `default:"90s" group:"Limits" placeholder:"TIME" help:"How long a client may send no message (${default})."`
+	WriteTimeout      period      `default:"30s" group:"Limits" placeholder:"TIME" help:"How long a client may take nothing of what waits for it (${default})."`
+	BehindTimeout     period      `default:"60s" group:"Limits" placeholder:"TIME" help:"How long a client may go unread because its messages are not handled yet (${default})."`
 	IdleTimeout       periodOrOff `default:"60s" group:"Limits" placeholder:"TIME" help:"How long a client may leave pings without an answer (${default}); off for no pings."`
 	ShutdownTimeout   period      `default:"10s" group:"Limits" placeholder:"TIME" help:"How long an orderly end may take (${default})."`
 
@@ -184,11 +189,16 @@ func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
 		DefaultRooms:      c.DefaultRooms,
 		MaxRooms:          int(c.MaxRooms),
 		MaxPayload:        int(c.MaxPayload),
+		AuthMaxPayload:    int(c.AuthMaxPayload),
+		AuthMaxFrames:     int(c.AuthMaxFrames),
+		AuthMaxMistakes:   int(c.AuthMaxMistakes),
 		BackpressureLimit: int(c.BackpressureLimit),
 		DropWhenFull:      c.DropWhenFull,
 		AuthTimeout:       time.Duration(c.AuthTimeout),
 		HeartbeatInterval: time.Duration(c.HeartbeatInterval),
 		HeartbeatTimeout:  time.Duration(c.HeartbeatTimeout),
+		WriteTimeout:      time.Duration(c.WriteTimeout),
+		BehindTimeout:     time.Duration(c.BehindTimeout),
 		IdleTimeout:       time.Duration(c.IdleTimeout),
 		ShutdownTimeout:   time.Duration(c.ShutdownTimeout),
 		Encryption:        c.encryption(),

@@ -64,7 +64,7 @@ func Join(parts ...*Message) *Message {
 
 // overhead is what a message takes in memory beside its frame: the Message itself,
 // its place in the queue, and what the allocator rounds up.
-const overhead = 160
+const overhead = 128
 
 // cost returns how many bytes of memory a message takes while it waits. It counts in
 // full for each connection: a frame that many wait for is nobody's own.
