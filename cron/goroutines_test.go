@@ -1,0 +1,97 @@
+package cron_test
+
+import (
+	"context"
+	"reflect"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ignis-go/ignis/cron"
+)
+
+// Each method of a Job and of a Scheduler is called by several goroutines while runs
+// start and end. The race detector notices what is not guarded.
+func TestFromAnyGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		c := d.config("* * * * * *", nil)
+		c.AutoStart, c.Overlap = true, cron.Allow
+		j := newJob(t, c)
+		atOnce(t, j, map[string]func(){
+			"Name":       func() { j.Name() },
+			"Schedule":   func() { j.Schedule().Next(epoch) },
+			"Start":      j.Start,
+			"Stop":       j.Stop,
+			"Pause":      j.Pause,
+			"Resume":     j.Resume,
+			"Reschedule": func() { _ = j.Reschedule("*/2 * * * * *") },
+			"RunNow":     func() { _ = j.RunNow() },
+			"Drain":      func() { _ = j.Drain(t.Context()) },
+			"Status":     func() { j.Status() },
+			"History":    func() { j.History() },
+			"Duplicate":  func() { _, _ = j.Duplicate("other", "@daily") },
+			"Run": func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				_ = j.Run(ctx)
+			},
+		})
+		want(t, "running in the end", j.Status().Running, 0)
+	})
+}
+
+func TestSchedulerFromAnyGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		var s cron.Scheduler
+		var jobs []*cron.Job
+		for range 3 {
+			c := d.config("* * * * * *", nil)
+			c.AutoStart = true
+			jobs = append(jobs, newJob(t, c))
+		}
+		var next sync.Mutex
+		n := 0
+		one := func() *cron.Job {
+			next.Lock()
+			defer next.Unlock()
+			n++
+			return jobs[n%len(jobs)]
+		}
+		atOnce(t, &s, map[string]func(){
+			"Add":    func() { _ = s.Add(one()) },
+			"Remove": func() { s.Remove(one()) },
+			"Jobs":   func() { s.Jobs() },
+			"Run": func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				_ = s.Run(ctx)
+			},
+		})
+	})
+}
+
+// atOnce calls each function from four goroutines, again and again, for some seconds of
+// the bubble. They have to be all methods of v.
+func atOnce(t *testing.T, v any, methods map[string]func()) {
+	t.Helper()
+	for i := range reflect.TypeOf(v).NumMethod() {
+		if name := reflect.TypeOf(v).Method(i).Name; methods[name] == nil {
+			t.Errorf("%s of %T is not tried", name, v)
+		}
+	}
+	var all sync.WaitGroup
+	for _, call := range methods {
+		for range 4 {
+			all.Go(func() {
+				for range 50 {
+					call()
+					time.Sleep(50 * time.Millisecond) // all wake at the same instant
+				}
+			})
+		}
+	}
+	all.Wait()
+}
