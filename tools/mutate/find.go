@@ -225,10 +225,7 @@ func (f *finder) locks(body *ast.BlockStmt) {
 					order = append(order, lock)
 				}
 				edits[lock] = append(edits[lock], edit{f.offset(n.Pos()), f.offset(n.End()), "_ = &" + lock})
-				if strings.HasPrefix(name, "R") {
-					name = name[1:]
-				}
-				locked[lock] |= map[string]int{"Lock": 1, "Unlock": 2}[name]
+				locked[lock] |= map[string]int{"Lock": 1, "Unlock": 2}[strings.TrimPrefix(name, "R")]
 			}
 		}
 		return true
