@@ -17,10 +17,14 @@ import (
 // start, end and fail and the clock is set. The race detector notices what is not guarded.
 func TestFromAnyGoroutine(t *testing.T) {
 	for _, overlap := range []cron.Overlap{cron.Skip, cron.Allow, cron.Queue, cron.Replace} {
-		for _, store := range []cron.Store{nil, new(crontest.Memory)} {
+		for _, shared := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
 				var wall clock
 				var d diary
+				var store cron.Store
+				if shared {
+					store = &crontest.Memory{Now: wall.now}
+				}
 				c := d.config("* * * * * *", func(context.Context, cron.Run) error {
 					time.Sleep(700 * time.Millisecond)
 					return errors.New("failed")
@@ -29,19 +33,22 @@ func TestFromAnyGoroutine(t *testing.T) {
 				c.Now, c.Failed, c.ReplaceGrace = wall.now, nil, 100*time.Millisecond
 				j, other := newJob(t, c), newJob(t, c)
 				running(t, other)
+				seldom := func(seconds float64, f func()) func() {
+					return func() { time.Sleep(time.Duration(seconds * float64(time.Second))); f() }
+				}
 				atOnce(t, j, map[string]func(){
 					"Name":       func() { j.Name() },
 					"Schedule":   func() { j.Schedule().Next(epoch) },
-					"Start":      j.Start,
-					"Stop":       func() { time.Sleep(time.Second); j.Stop() },
-					"Pause":      j.Pause,
-					"Resume":     j.Resume,
-					"Reschedule": func() { _ = j.Reschedule("* * * * * *") },
-					"RunNow":     func() { _ = j.RunNow() },
-					"Drain":      func() { time.Sleep(time.Second); _ = j.Drain(t.Context()) },
+					"RunNow":     seldom(0.5, func() { _ = j.RunNow() }),
 					"Status":     func() { j.Status(); other.Status() },
 					"History":    func() { j.History(); other.History() },
 					"Duplicate":  func() { _, _ = j.Duplicate("other", "@daily") },
+					"Start":      seldom(1, j.Start),
+					"Stop":       seldom(7, j.Stop),
+					"Pause":      seldom(3, j.Pause),
+					"Resume":     seldom(1, j.Resume),
+					"Reschedule": seldom(2, func() { _ = j.Reschedule("* * * * * *") }),
+					"Drain":      seldom(9, func() { _ = j.Drain(t.Context()) }),
 					"Run": func() {
 						ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 						defer cancel()
@@ -49,9 +56,9 @@ func TestFromAnyGoroutine(t *testing.T) {
 					},
 					"the clock is set": func() {
 						wall.set(time.Hour + time.Minute)
-						time.Sleep(2 * time.Second)
+						time.Sleep(5 * time.Second)
 						wall.set(0)
-						time.Sleep(2 * time.Second)
+						time.Sleep(5 * time.Second)
 					},
 				})
 				want(t, "running in the end", j.Status().Running, 0)
@@ -91,8 +98,9 @@ func TestSchedulerFromAnyGoroutine(t *testing.T) {
 	})
 }
 
-// atOnce calls each function from four goroutines, again and again, for some seconds of
-// the bubble. They have to be all methods of v.
+// atOnce calls each function from several goroutines, again and again, for a minute of
+// the bubble. They wake together, at the instants at which the jobs do. The functions have
+// to be all methods of v.
 func atOnce(t *testing.T, v any, methods map[string]func()) {
 	t.Helper()
 	for i := range reflect.TypeOf(v).NumMethod() {
@@ -102,11 +110,14 @@ func atOnce(t *testing.T, v any, methods map[string]func()) {
 	}
 	var all sync.WaitGroup
 	for _, call := range methods {
-		for range 4 {
+		for range 3 {
 			all.Go(func() {
-				for range 50 {
-					call()
-					time.Sleep(50 * time.Millisecond) // all wake at the same instant
+				for range 60 {
+					now := time.Now()
+					for n := 0; n < 20 && time.Since(now) == 0; n++ { // one that waits is called once
+						call()
+					}
+					time.Sleep(now.Add(500 * time.Millisecond).Sub(time.Now()))
 				}
 			})
 		}
