@@ -109,8 +109,13 @@ func (f *finder) walk(root ast.Node, results *ast.FieldList) {
 		case *ast.FuncLit:
 			f.walk(n.Body, n.Type.Results)
 			return false
-		case *ast.ImportSpec, *ast.StructType, *ast.InterfaceType:
+		case *ast.ImportSpec, *ast.StructType, *ast.InterfaceType, *ast.ArrayType:
 			return false
+		case *ast.ReturnStmt:
+			if fails(n) { // what is returned beside an error does not count
+				f.walk(n.Results[len(n.Results)-1], results)
+				return false
+			}
 		case *ast.BlockStmt:
 			f.statements(n.List, results)
 		case *ast.CaseClause:
@@ -286,6 +291,21 @@ func (f *finder) literal(n *ast.BasicLit) {
 	f.add("change constant", "", f.edit(n, strconv.FormatInt(other, 10)))
 }
 
+// fails reports whether a statement returns an error beside other values.
+func fails(n *ast.ReturnStmt) bool {
+	if len(n.Results) < 2 {
+		return false
+	}
+	switch last := n.Results[len(n.Results)-1].(type) {
+	case *ast.Ident:
+		return errName.MatchString(last.Name)
+	case *ast.CallExpr:
+		name := called(last)
+		return name == "Errorf" || name == "New"
+	}
+	return false
+}
+
 // returns adds a mutant for each value that could be a zero one. All that the
 // statement names stays in use.
 func (f *finder) returns(n *ast.ReturnStmt, results *ast.FieldList) {
@@ -312,7 +332,7 @@ func (f *finder) returns(n *ast.ReturnStmt, results *ast.FieldList) {
 		case t == "error":
 			op, zero = "drop error", "nil"
 		}
-		if old == "nil" || old == "0" || old == `""` || old == t+"{}" {
+		if fails(n) && i < len(types)-1 || old == "nil" || old == "0" || old == `""` || old == t+"{}" {
 			continue
 		}
 		values := make([]string, len(types))
