@@ -109,6 +109,11 @@ func TestEachField(t *testing.T) {
 			t.Errorf("%s: %s, %v", text, got, err)
 		}
 	}
+	for text, want := range map[string]error{`{"a":1}`: nil, `["a"]`: ErrShape, "1": ErrShape, `["a"`: ErrFormat, `{"a":1`: ErrFormat} {
+		if err := eachField([]byte(text), func(_, _ []byte) {}); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", text, err, want)
+		}
+	}
 }
 
 func seed(f *testing.F) {
