@@ -71,6 +71,10 @@ func TestErrors(t *testing.T) {
 		{"* * * jar *", "month", 7, `"jar" is no value; want 1 to 12 or jan to dec`},
 		{"* * * * monday", "day of week", 9, "want 0 to 7 or sun to sat"},
 		{"* * * * fri-sun", "day of week", 9, "goes backwards"},
+		{"* * * * fri-sux", "day of week", 13, `"sux" is no value`},
+		{"* 1-24 * * *", "hour", 5, "24 is out of range"},
+		{"*/5/5 * * * *", "minute", 3, `the step "5/5"`},
+		{"1- * * * *", "minute", 3, `"1-" is not complete`},
 		{"* * * 1/0 *", "month", 9, `the step "0"`},
 		{"1,,2 * * * *", "minute", 3, "an empty place"},
 		{"* * * *", "", 8, "4 fields, want five"},
@@ -116,6 +120,51 @@ func TestEvery(t *testing.T) {
 	}
 	if got := s.Prev(time.Unix(0, 0)); got.Unix() != -90 {
 		t.Errorf("%v before the epoch", got)
+	}
+}
+
+// The names are those of months and days, in any case.
+func TestNames(t *testing.T) {
+	from := time.Date(2023, 1, 1, 0, 0, 0, 0, time.UTC) // a Sunday
+	for i, name := range strings.Fields("sun mon TUE Wed thu fri sat") {
+		at := parse(t, "0 0 * * "+name).Next(from.Add(-1))
+		if at.Weekday() != time.Weekday(i) || at.Sub(from) > 6*24*time.Hour {
+			t.Errorf("%s is %v", name, at)
+		}
+	}
+	for i, name := range strings.Fields("jan feb MAR Apr may jun jul aug sep oct nov dec") {
+		if at := parse(t, "0 0 1 "+name+" *").Next(from.Add(-1)); at.Month() != time.Month(1+i) || at.Year() != 2023 {
+			t.Errorf("%s is %v", name, at)
+		}
+	}
+}
+
+// Each day of leap and other years, forwards and back.
+func TestEveryDay(t *testing.T) {
+	all := parse(t, "@daily")
+	for _, year := range []int{1900, 1996, 1999, 2000, 2001, 2100, 2400} {
+		day := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
+		last := parse(t, "0 0 29 2 *").Prev(time.Date(year+1, 1, 1, 0, 0, 0, 0, time.UTC))
+		if leap := time.Date(year, 3, 0, 0, 0, 0, 0, time.UTC).Day() == 29; (last.Year() == year) != leap {
+			t.Errorf("%d: 29 February is %v", year, last)
+		}
+		for range 400 {
+			next := day.AddDate(0, 0, 1)
+			if got := all.Next(day); !got.Equal(next) {
+				t.Fatalf("%v after %v", got, day)
+			}
+			if got := all.Prev(next); !got.Equal(day) {
+				t.Fatalf("%v before %v", got, next)
+			}
+			one := parse(t, next.Format("0 0 2 1 *"))
+			if got := one.Prev(next.Add(1)); !got.Equal(next) {
+				t.Fatalf("%s: %v before %v", one, got, next)
+			}
+			if got := one.Next(day); !got.Equal(next) {
+				t.Fatalf("%s: %v after %v", one, got, day)
+			}
+			day = next
+		}
 	}
 }
 
