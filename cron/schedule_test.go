@@ -224,6 +224,38 @@ func TestShift(t *testing.T) {
 	if got := hourly.ShiftAt(at); got != cron.ComesAgain {
 		t.Errorf("%v: %v", at, got)
 	}
+	// The second hour of two is from 02:00 CEST and from 02:00 CET on.
+	all := parse(t, "* * * * * *")
+	twice := time.Date(2025, 10, 26, 0, 0, 0, 0, time.UTC)
+	for after, want := range map[time.Duration]cron.Shift{
+		-1: cron.NoShift, 0: cron.ComesTwice, 3599: cron.ComesTwice,
+		3600: cron.ComesAgain, 7199: cron.ComesAgain, 7200: cron.NoShift,
+	} {
+		if at := twice.Add(after * time.Second).In(paris); all.ShiftAt(at) != want {
+			t.Errorf("%v: %v", at, all.ShiftAt(at))
+		}
+	}
+	for shift, want := range map[cron.Shift]string{
+		cron.NoShift: "", cron.MadeUp: "for a time that the clocks skip", cron.ComesTwice: "the first of two", cron.ComesAgain: "the second of two",
+	} {
+		if shift.String() != want {
+			t.Errorf("%q, want %q", shift, want)
+		}
+	}
+}
+
+// The bounds of L, W and #.
+func TestSpecialBounds(t *testing.T) {
+	for pattern, ok := range map[string]bool{
+		"0 0 L-0 * *": true, "0 0 L-30 * *": true, "0 0 L-31 * *": false, "0 0 L- * *": false,
+		"0 0 1W * *": true, "0 0 31W * *": true, "0 0 0W * *": false, "0 0 32W * *": false, "0 0 W * *": false,
+		"0 0 * * 0#1": true, "0 0 * * 7#5": true, "0 0 * * fri#3": true, "0 0 * * 8#1": false, "0 0 * * 1#0": false, "0 0 * * 1#6": false, "0 0 * * #1": false,
+		"0 0 * * 7L": true, "0 0 * * 8L": false, "0 0 * * L": false, "0 0 * * satL": true,
+	} {
+		if _, err := cron.Parse(pattern, cron.Extended); (err == nil) != ok {
+			t.Errorf("%s: %v", pattern, err)
+		}
+	}
 }
 
 // A chain goes on, whatever the pattern, and leads back.
