@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -105,8 +104,9 @@ func TestLogLines(t *testing.T) {
 			_ = stop()
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			if !slices.Contains(l.lines, want) {
-				t.Errorf("not in the log: %s\n%s", want, strings.Join(l.lines, "\n"))
+			n := strings.Count(strings.Join(l.lines, "\n")+"\n", want+"\n")
+			if once := strings.Contains(want, "store's") || strings.Contains(want, "store can"); n == 0 || once && n != 1 {
+				t.Errorf("%d times in the log: %s\n%s", n, want, strings.Join(l.lines, "\n"))
 			}
 		})
 	}

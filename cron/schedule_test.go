@@ -197,6 +197,25 @@ func TestExplain(t *testing.T) {
 		"@weekly":           "At 00:00, on Sunday",
 		"@every 90s":        "Every 1m30s, counted from 1 January 1970 UTC",
 		"*/20 5 * * * *":    "Every 20th second, minute 5, of every hour, every day",
+
+		"0 0 1,2,3,4,11,12,13,21,22,23,31 * *": "At 00:00, on the 1st to 4th, 11th to 13th, 21st to 23rd and 31st of the month",
+		"0 0-11 * * *":                         "At 00:00, 01:00, 02:00, 03:00, 04:00, 05:00, 06:00, 07:00, 08:00, 09:00, 10:00 and 11:00, every day",
+		"0 0-12 * * *":                         "Minute 0, in hours 0 to 12, every day",
+		"0,30 * * * *":                         "Minutes 0 and 30, of every hour, every day",
+		"0,20,40 * * * *":                      "Every 20th minute, every day",
+		"10,30,50 * * * *":                     "Minutes 10, 30 and 50, of every hour, every day",
+		"0,20,41 * * * *":                      "Minutes 0, 20 and 41, of every hour, every day",
+		"0,10,20,30 * * * *":                   "Minutes 0, 10, 20 and 30, of every hour, every day",
+		"1,2 1,2,3 * * *":                      "At 01:01, 01:02, 02:01, 02:02, 03:01 and 03:02, every day",
+		"5 * * * * *":                          "Second 5, of every minute, every day",
+		"0 0 1-31/10 * *":                      "At 00:00, on every 10th day from the 1st of the month",
+		"0 0 1,4,7 * *":                        "At 00:00, on the 1st, 4th and 7th of the month",
+		"0 0 1,4,7,10 * *":                     "At 00:00, on the 1st, 4th, 7th and 10th of the month",
+		"0 0 2,12,22 * *":                      "At 00:00, on the 2nd, 12th and 22nd of the month",
+		"0 0 LW * *":                           "At 00:00, on the last weekday of the month",
+		"0 0 L-3 * *":                          "At 00:00, on the 3rd day before the last of the month",
+		"0 0 * * 5L":                           "At 00:00, on the last Friday of the month",
+		"0 0 13 * 5":                           "At 00:00, on the 13th of the month or Friday",
 	} {
 		if got := parse(t, pattern, cron.Extended).Explain(); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", pattern, got, want)
