@@ -146,6 +146,12 @@ func TestBadMessagesSendNothing(t *testing.T) {
 			t.Errorf("%s: error = %v, want one that wraps ErrMessage", name, err)
 		}
 	}
+	if err := good.Check(); err != nil {
+		t.Errorf("Check of a good message: %v", err)
+	}
+	if err := new(emitter.Message).Check(); !errors.Is(err, emitter.ErrMessage) {
+		t.Errorf("Check of a bad message: %v", err)
+	}
 	if err := e.Send(ctx, good, emitter.Message{Type: emitter.Everyone}); err == nil || !strings.Contains(err.Error(), "message 2 of 2: no event") {
 		t.Errorf("the second of two: %v", err)
 	}
@@ -196,7 +202,7 @@ func TestBatchErrorTellsWhich(t *testing.T) {
 	if b.Errors[0] != nil || b.Errors[1] == nil || b.Errors[2] != nil {
 		t.Errorf("errors = %v, want one for the second message", b.Errors)
 	}
-	if !strings.Contains(err.Error(), "message 2") || !strings.Contains(err.Error(), "NOPERM") {
+	if !strings.Contains(err.Error(), "1 of 3 messages failed, first message 2: emitter: not confirmed") || !strings.Contains(err.Error(), "NOPERM") {
 		t.Errorf("error %q does not name the message or the reason", err)
 	}
 	if err := e.ToUser(t.Context(), "ann", "still works", 1); err != nil {
