@@ -3,7 +3,7 @@
 FUZZTIME ?= 30s
 BENCH ?= .
 
-.PHONY: help test test-extra check fmt fuzz bench bench-compare interop setup build
+.PHONY: help test test-extra check fmt fuzz bench bench-compare interop setup build mutate
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ fuzz: ## run each fuzz target for FUZZTIME (30s; or a count, such as 100000x)
 
 bench: ## run the benchmarks that match BENCH (all)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+mutate: ## plant N random faults of SEED in PKG, and name those that no test notices; ARGS='-p 2 -match file.go'
+	cd tools && go run ./mutate -dir .. -n $(or $(N),40) -seed $(or $(SEED),1) $(ARGS) $(or $(PKG),.)
 
 bench-compare: setup ## compare with other servers (over an hour, two cores): bench/RESULTS.md; ARGS='-only burst -rounds 1' for less
 	cd bench && go run . $(ARGS)

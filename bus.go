@@ -3,6 +3,7 @@ package ignis
 import (
 	"context"
 	"errors"
+	"iter"
 	"sync"
 
 	"github.com/ignis-go/ignis/internal/ws"
@@ -90,24 +91,33 @@ func (s *Server) publish(e *wire.Envelope) error {
 // and target; the channel that one came on says nothing more.
 func (s *Server) receive(envelopes ...[]byte) {
 	s.counts.busReceived.Add(uint64(len(envelopes)))
-	var r run
-	for i, envelope := range envelopes {
-		e, ok := s.read(envelope)
-		if !ok {
-			continue
-		}
-		to := Destination{kind: e.Type, target: e.Target}
-		m, exclude := frame(e.Event, e.Data), to.exclude(e.Exclude)
-		if r.add(to, m, exclude) {
-			continue
+	for r := range s.runs(envelopes) {
+		s.deliver(r.to, r.exclude, r.messages...)
+	}
+}
+
+// runs returns what is in envelopes as runs, in their order.
+func (s *Server) runs(envelopes [][]byte) iter.Seq[run] {
+	return func(yield func(run) bool) {
+		var r run
+		for i, envelope := range envelopes {
+			e, ok := s.read(envelope)
+			if !ok {
+				continue
+			}
+			to := Destination{kind: e.Type, target: e.Target}
+			m, exclude := frame(e.Event, e.Data), to.exclude(e.Exclude)
+			if r.add(to, m, exclude) {
+				continue
+			}
+			if len(r.messages) > 0 && !yield(r) {
+				return
+			}
+			r = run{to, exclude, append(make([]*ws.Message, 0, len(envelopes)-i), m), m.Size()}
 		}
 		if len(r.messages) > 0 {
-			s.deliver(r.to, r.exclude, r.messages...)
+			yield(r)
 		}
-		r = run{to, exclude, append(make([]*ws.Message, 0, len(envelopes)-i), m), m.Size()}
-	}
-	if len(r.messages) > 0 {
-		s.deliver(r.to, r.exclude, r.messages...)
 	}
 }
 

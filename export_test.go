@@ -34,6 +34,14 @@ func Settle(s *Server) {
 // Receive gives the server an envelope as its bus does.
 func Receive(s *Server, envelopes ...[]byte) { s.receive(envelopes...) }
 
+// Runs returns how many of the messages in envelopes are delivered together, in order.
+func Runs(s *Server, envelopes ...[]byte) (sizes []int) {
+	for r := range s.runs(envelopes) {
+		sizes = append(sizes, len(r.messages))
+	}
+	return sizes
+}
+
 // JobCapacity returns for how many jobs the queues of all clients have room.
 func JobCapacity(s *Server) (n int) {
 	for _, c := range s.reg.AppendAll(nil) {

@@ -160,6 +160,41 @@ func TestReceiveTogether(t *testing.T) {
 	})
 }
 
+// What comes together for the same clients costs them one visit, up to 64 KiB of frames.
+func TestReceivedRuns(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newFakeBus()
+		n := startMem(t, ignis.Config{Bus: b})
+		const all, lobby, hall = `"type":"broadcast"`, `"type":"room","target":"lobby"`, `"type":"room","target":"hall"`
+		const except = all + `,"exclude":["a"]`
+		const bad = `"type":5`
+		quarter := `"` + strings.Repeat("x", 16<<10-4-len(`{"event":"x","data":""}`)) + `"` // of a run, with its header
+		for _, row := range []struct {
+			to   []string
+			data string
+			want []int
+		}{
+			{nil, "1", nil},
+			{[]string{bad}, "1", nil},
+			{[]string{all}, "1", []int{1}},
+			{[]string{all, all, all}, "1", []int{3}},
+			{[]string{all, bad, all, bad}, "1", []int{2}},
+			{[]string{all, lobby, lobby, hall, lobby, all, all}, "1", []int{1, 2, 1, 1, 2}},
+			{[]string{all, except, except, all, all}, "1", []int{1, 1, 1, 2}},
+			{slices.Repeat([]string{lobby}, 9), quarter, []int{4, 4, 1}},
+			{slices.Repeat([]string{lobby}, 5), quarter[:len(quarter)-1] + `x"`, []int{3, 2}},
+		} {
+			var envelopes [][]byte
+			for _, to := range row.to {
+				envelopes = append(envelopes, fmt.Appendf(nil, `{"serverId":"s","event":"x",%s,"data":%s}`, to, row.data))
+			}
+			if got := ignis.Runs(n.Server, envelopes...); !slices.Equal(got, row.want) {
+				t.Errorf("%q with %d bytes: %v, want %v", row.to, len(row.data), got, row.want)
+			}
+		}
+	})
+}
+
 func TestBusDoesNotStart(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()

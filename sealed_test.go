@@ -577,6 +577,11 @@ func TestEncryptionNames(t *testing.T) {
 			t.Errorf("%v: %q, %v", e, text, err)
 		}
 	}
+	for e, want := range map[ignis.Encryption]string{0: "off", 1: "optional", 2: "required", 3: "Encryption(3)", 255: "Encryption(255)"} {
+		if e.String() != want {
+			t.Errorf("%s, want %s", e, want)
+		}
+	}
 	e := ignis.EncryptionRequired
 	if err := e.UnmarshalText([]byte("of")); err == nil || e != ignis.EncryptionRequired {
 		t.Errorf("%v, %v", e, err)

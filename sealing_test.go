@@ -105,6 +105,60 @@ func TestNothingIsSealedForTheDead(t *testing.T) {
 	})
 }
 
+// What Transform fails for is not sealed, and nothing goes out in its place, however the
+// client's messages are sealed.
+func TestNothingIsSealedThatIsNotTransformed(t *testing.T) {
+	key, err := seal.NewKey(make([]byte, seal.KeySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, row := range map[string]struct {
+		session ignis.Session
+		want    string
+	}{
+		"Seal":      {ignis.Session{Seal: func(text []byte) ([]byte, error) { return plain(0, text) }}, "sealed "},
+		"Key":       {ignis.Session{Key: key}, `{"event":"encrypted",`},
+		"Transform": {ignis.Session{}, `{"event":"good"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				n := startMem(t, ignis.Config{
+					Encryption: ignis.EncryptionOptional,
+					Handshake: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Session, error) {
+						return &row.session, nil
+					},
+					Transform: func(_ context.Context, _ *ignis.Client, m wire.Message) (*wire.Message, error) {
+						switch m.Event {
+						case "fails":
+							return &m, errors.New("no such thing")
+						case "without event":
+							return &wire.Message{Data: m.Data}, nil
+						case "without JSON":
+							return &wire.Message{Event: "x", Data: json.RawMessage("{")}, nil
+						}
+						return nil, nil //nolint:nilnil // as it is
+					},
+				})
+				p := n.login("ann")
+				for _, event := range []string{"fails", "without event", "without JSON", "good"} {
+					_ = n.SendToClient(p.id, event, 1)
+				}
+				if got := p.got(); len(got) != 1 || !strings.HasPrefix(got[0], row.want) {
+					t.Errorf("received %q", got)
+				}
+				if s := n.Stats(); s.Dropped["seal failed"] != 3 {
+					t.Errorf("counted %v", s.Dropped)
+				}
+				for _, line := range []string{"level=ERROR msg=\"message to an encrypted client dropped: it could not be sealed\"", "error=\"no such thing\""} {
+					if !n.log.has(line) {
+						t.Errorf("no %s in the log:\n%s", line, n.log)
+					}
+				}
+			})
+		})
+	}
+}
+
 func TestSessionsThatCannotSeal(t *testing.T) {
 	n := startMem(t, ignis.Config{Encryption: ignis.EncryptionOptional})
 	p := n.login("ann")

@@ -2,6 +2,7 @@ package ignis_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -148,7 +149,7 @@ func TestDisconnectCauses(t *testing.T) {
 func TestDisconnect(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{})
-		p := n.login("ann")
+		var p *peer
 		for _, row := range []struct {
 			code   uint16
 			reason string
@@ -162,13 +163,24 @@ func TestDisconnect(t *testing.T) {
 			{5000, "", false},
 			{4000, strings.Repeat("a", 124), false},
 			{4000, "\xff", false},
+			{1007, "", false},
+			{1009, "", false},
+			{3999, "", false},
+			{1000, "", true},
+			{1008, "", true},
+			{4999, "", true},
 			{4000, strings.Repeat("a", 123), true},
 		} {
+			p = n.login("ann")
 			if err := n.Disconnect(p.id, row.code, row.reason); (err == nil) != row.ok {
 				t.Errorf("%d with %d bytes: %v", row.code, len(row.reason), err)
 			}
+			if row.ok {
+				p.only(fmt.Sprintf("<close %d %s>", row.code, row.reason), "<end>")
+			} else {
+				p.only()
+			}
 		}
-		p.only("<close 4000 "+strings.Repeat("a", 123)+">", "<end>")
 		if err := n.Disconnect(p.id, 1000, ""); err != nil {
 			t.Errorf("a client that has gone: %v", err)
 		}

@@ -113,43 +113,40 @@ func TestEncryptWithBadServer(t *testing.T) {
 		script  func(p *peer)
 		dialErr error // of Dial
 		err     error // of Receive, after what was sealed well
+		code    ws.StatusCode
 	}{
-		"does not encrypt": {func(p *peer) { p.offer("{}"); p.text(authenticated) }, client.ErrNotEncrypted, nil},
+		"does not encrypt": {func(p *peer) { p.offer("{}"); p.text(authenticated) }, client.ErrNotEncrypted, nil, ws.StatusPolicyViolation},
 		"bad public key": {func(p *peer) {
 			p.offer("{}")
 			p.text(strings.Replace(authenticated, `"id"`, `"serverPublicKey":"AA==","salt":"AA==","id"`, 1))
-		}, client.ErrProtocol, nil},
+		}, client.ErrProtocol, nil, ws.StatusPolicyViolation},
 		"key of wrong type": {func(p *peer) {
 			p.offer("{}")
 			p.text(strings.Replace(authenticated, `"id"`, `"serverPublicKey":5,"id"`, 1))
-		}, client.ErrProtocol, nil},
+		}, client.ErrProtocol, nil, ws.StatusProtocolError},
 		"answers in clear": {func(p *peer) {
 			p.text(string(accept(p).AppendFrame(nil, message, nil)))
 			p.text(string(message))
-		}, nil, client.ErrProtocol},
+		}, nil, client.ErrProtocol, ws.StatusPolicyViolation},
 		"another's message": {func(p *peer) {
 			p.text(string(accept(p).AppendFrame(nil, message, nil)))
 			p.text(string(other.AppendFrame(nil, message, nil)))
-		}, nil, client.ErrProtocol},
+		}, nil, client.ErrProtocol, ws.StatusPolicyViolation},
 		"altered": {func(p *peer) {
 			k := accept(p)
 			p.text(string(k.AppendFrame(nil, message, nil)))
 			p.text(strings.Replace(string(k.AppendFrame(nil, message, nil)), `"ct":"`, `"ct":"AAAA`, 1))
-		}, nil, client.ErrProtocol},
+		}, nil, client.ErrProtocol, ws.StatusPolicyViolation},
 		"no message within": {func(p *peer) {
 			k := accept(p)
 			p.text(string(k.AppendFrame(nil, message, nil)))
 			p.text(string(k.AppendFrame(nil, []byte(`hello`), nil)))
-		}, nil, client.ErrProtocol},
+		}, nil, client.ErrProtocol, ws.StatusInvalidFramePayloadData},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := serve(t, func(p *peer) {
 				row.script(p)
-				for {
-					if op, _, ok := p.next(); !ok || op == ws.OpClose {
-						return
-					}
-				}
+				p.expectClose(row.code)
 			})
 			c, err := client.Dial(t.Context(), url, client.Config{Encrypt: true})
 			if row.dialErr != nil {

@@ -101,3 +101,25 @@ func TestFrameIsMasked(t *testing.T) {
 		t.Error("two frames with the same mask")
 	}
 }
+
+// The codes that may stand in a close frame, at their bounds.
+func TestSendable(t *testing.T) {
+	for _, row := range []struct {
+		from, to uint16
+		want     bool
+	}{
+		{0, 999, false},
+		{1000, 1003, true},
+		{1004, 1006, false},
+		{1007, 1014, true},
+		{1015, 2999, false},
+		{3000, 4999, true},
+		{5000, 65534, false},
+	} {
+		for code := row.from; code <= row.to; code++ {
+			if sendable(code) != row.want {
+				t.Errorf("%d: %v", code, !row.want)
+			}
+		}
+	}
+}

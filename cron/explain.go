@@ -49,6 +49,8 @@ func (s *Schedule) explainTime() string {
 			return "at the start of every hour"
 		}
 		parts = append(parts, unit(s.minute, 60, "minute"))
+	case s.second != allSixty && step(s.second, 60) == 0:
+		parts = append(parts, "of every minute")
 	}
 	if s.hour != allHours {
 		parts = append(parts, "in "+unit(uint64(s.hour), 24, "hour"))

@@ -121,6 +121,22 @@ func TestPause(t *testing.T) {
 	})
 }
 
+// What is due at the very instant of Resume is still in the pause, and recorded.
+func TestResumeOnTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		j := newJob(t, d.config("*/10 * * * * *", nil))
+		running(t, j)
+		elapse(15)
+		j.Pause()
+		elapse(15) // 30
+		j.Resume()
+		elapse(15)
+		want(t, "runs", d.runs(), "10 40")
+		want(t, "left out", d.left(), "skipped paused 20-30 (2)")
+	})
+}
+
 func TestRunNow(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -71,6 +71,10 @@ func TestErrors(t *testing.T) {
 		{"* * * jar *", "month", 7, `"jar" is no value; want 1 to 12 or jan to dec`},
 		{"* * * * monday", "day of week", 9, "want 0 to 7 or sun to sat"},
 		{"* * * * fri-sun", "day of week", 9, "goes backwards"},
+		{"* * * * fri-sux", "day of week", 13, `"sux" is no value`},
+		{"* 1-24 * * *", "hour", 5, "24 is out of range"},
+		{"*/5/5 * * * *", "minute", 3, `the step "5/5"`},
+		{"1- * * * *", "minute", 3, `"1-" is not complete`},
 		{"* * * 1/0 *", "month", 9, `the step "0"`},
 		{"1,,2 * * * *", "minute", 3, "an empty place"},
 		{"* * * *", "", 8, "4 fields, want five"},
@@ -119,6 +123,51 @@ func TestEvery(t *testing.T) {
 	}
 }
 
+// The names are those of months and days, in any case.
+func TestNames(t *testing.T) {
+	from := time.Date(2023, 1, 1, 0, 0, 0, 0, time.UTC) // a Sunday
+	for i, name := range strings.Fields("sun mon TUE Wed thu fri sat") {
+		at := parse(t, "0 0 * * "+name).Next(from.Add(-1))
+		if at.Weekday() != time.Weekday(i) || at.Sub(from) > 6*24*time.Hour {
+			t.Errorf("%s is %v", name, at)
+		}
+	}
+	for i, name := range strings.Fields("jan feb MAR Apr may jun jul aug sep oct nov dec") {
+		if at := parse(t, "0 0 1 "+name+" *").Next(from.Add(-1)); at.Month() != time.Month(1+i) || at.Year() != 2023 {
+			t.Errorf("%s is %v", name, at)
+		}
+	}
+}
+
+// Each day of leap and other years, forwards and back.
+func TestEveryDay(t *testing.T) {
+	all := parse(t, "@daily")
+	for _, year := range []int{1900, 1996, 1999, 2000, 2001, 2100, 2400} {
+		day := time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
+		last := parse(t, "0 0 29 2 *").Prev(time.Date(year+1, 1, 1, 0, 0, 0, 0, time.UTC))
+		if leap := time.Date(year, 3, 0, 0, 0, 0, 0, time.UTC).Day() == 29; (last.Year() == year) != leap {
+			t.Errorf("%d: 29 February is %v", year, last)
+		}
+		for range 400 {
+			next := day.AddDate(0, 0, 1)
+			if got := all.Next(day); !got.Equal(next) {
+				t.Fatalf("%v after %v", got, day)
+			}
+			if got := all.Prev(next); !got.Equal(day) {
+				t.Fatalf("%v before %v", got, next)
+			}
+			one := parse(t, next.Format("0 0 2 1 *"))
+			if got := one.Prev(next.Add(1)); !got.Equal(next) {
+				t.Fatalf("%s: %v before %v", one, got, next)
+			}
+			if got := one.Next(day); !got.Equal(next) {
+				t.Fatalf("%s: %v after %v", one, got, day)
+			}
+			day = next
+		}
+	}
+}
+
 func TestString(t *testing.T) {
 	for pattern, want := range map[string]string{"  0 0  * * * ": "0 0  * * *", "@DAILY ": "@DAILY", "@every 90s": "@every 90s"} {
 		if got := parse(t, pattern).String(); got != want {
@@ -148,6 +197,25 @@ func TestExplain(t *testing.T) {
 		"@weekly":           "At 00:00, on Sunday",
 		"@every 90s":        "Every 1m30s, counted from 1 January 1970 UTC",
 		"*/20 5 * * * *":    "Every 20th second, minute 5, of every hour, every day",
+
+		"0 0 1,2,3,4,11,12,13,21,22,23,31 * *": "At 00:00, on the 1st to 4th, 11th to 13th, 21st to 23rd and 31st of the month",
+		"0 0-11 * * *":                         "At 00:00, 01:00, 02:00, 03:00, 04:00, 05:00, 06:00, 07:00, 08:00, 09:00, 10:00 and 11:00, every day",
+		"0 0-12 * * *":                         "Minute 0, in hours 0 to 12, every day",
+		"0,30 * * * *":                         "Minutes 0 and 30, of every hour, every day",
+		"0,20,40 * * * *":                      "Every 20th minute, every day",
+		"10,30,50 * * * *":                     "Minutes 10, 30 and 50, of every hour, every day",
+		"0,20,41 * * * *":                      "Minutes 0, 20 and 41, of every hour, every day",
+		"0,10,20,30 * * * *":                   "Minutes 0, 10, 20 and 30, of every hour, every day",
+		"1,2 1,2,3 * * *":                      "At 01:01, 01:02, 02:01, 02:02, 03:01 and 03:02, every day",
+		"5 * * * * *":                          "Second 5, of every minute, every day",
+		"0 0 1-31/10 * *":                      "At 00:00, on every 10th day from the 1st of the month",
+		"0 0 1,4,7 * *":                        "At 00:00, on the 1st, 4th and 7th of the month",
+		"0 0 1,4,7,10 * *":                     "At 00:00, on the 1st, 4th, 7th and 10th of the month",
+		"0 0 2,12,22 * *":                      "At 00:00, on the 2nd, 12th and 22nd of the month",
+		"0 0 LW * *":                           "At 00:00, on the last weekday of the month",
+		"0 0 L-3 * *":                          "At 00:00, on the 3rd day before the last of the month",
+		"0 0 * * 5L":                           "At 00:00, on the last Friday of the month",
+		"0 0 13 * 5":                           "At 00:00, on the 13th of the month or Friday",
 	} {
 		if got := parse(t, pattern, cron.Extended).Explain(); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", pattern, got, want)
@@ -174,6 +242,38 @@ func TestShift(t *testing.T) {
 	at = hourly.Next(at)
 	if got := hourly.ShiftAt(at); got != cron.ComesAgain {
 		t.Errorf("%v: %v", at, got)
+	}
+	// The second hour of two is from 02:00 CEST and from 02:00 CET on.
+	all := parse(t, "* * * * * *")
+	twice := time.Date(2025, 10, 26, 0, 0, 0, 0, time.UTC)
+	for after, want := range map[time.Duration]cron.Shift{
+		-1: cron.NoShift, 0: cron.ComesTwice, 3599: cron.ComesTwice,
+		3600: cron.ComesAgain, 7199: cron.ComesAgain, 7200: cron.NoShift,
+	} {
+		if at := twice.Add(after * time.Second).In(paris); all.ShiftAt(at) != want {
+			t.Errorf("%v: %v", at, all.ShiftAt(at))
+		}
+	}
+	for shift, want := range map[cron.Shift]string{
+		cron.NoShift: "", cron.MadeUp: "for a time that the clocks skip", cron.ComesTwice: "the first of two", cron.ComesAgain: "the second of two",
+	} {
+		if shift.String() != want {
+			t.Errorf("%q, want %q", shift, want)
+		}
+	}
+}
+
+// The bounds of L, W and #.
+func TestSpecialBounds(t *testing.T) {
+	for pattern, ok := range map[string]bool{
+		"0 0 L-0 * *": true, "0 0 L-30 * *": true, "0 0 L-31 * *": false, "0 0 L- * *": false,
+		"0 0 1W * *": true, "0 0 31W * *": true, "0 0 0W * *": false, "0 0 32W * *": false, "0 0 W * *": false,
+		"0 0 * * 0#1": true, "0 0 * * 7#5": true, "0 0 * * fri#3": true, "0 0 * * 8#1": false, "0 0 * * 1#0": false, "0 0 * * 1#6": false, "0 0 * * #1": false,
+		"0 0 * * 7L": true, "0 0 * * 8L": false, "0 0 * * L": false, "0 0 * * satL": true,
+	} {
+		if _, err := cron.Parse(pattern, cron.Extended); (err == nil) != ok {
+			t.Errorf("%s: %v", pattern, err)
+		}
 	}
 }
 

@@ -149,8 +149,6 @@ func (g *errGroup) add(err error) {
 }
 
 func (g *errGroup) wait() error {
-	g.goes.Wait()
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.goes.Wait() // then nobody adds
 	return errors.Join(g.errs...)
 }

@@ -112,7 +112,7 @@ func TestConfigErrors(t *testing.T) {
 		{"a bad pattern", cron.Config{Pattern: "* * * *", Do: do}, "fields"},
 		{"extensions that are off", cron.Config{Pattern: "0 0 L * *", Do: do}, "L"},
 		{"no function", cron.Config{Pattern: "@daily"}, "Do"},
-		{"an unknown zone", cron.Config{Pattern: "@daily", Do: do, Zone: "Europe/Pariss"}, "Europe/Pariss"},
+		{"an unknown zone", cron.Config{Pattern: "@daily", Do: do, Zone: "Europe/Pariss"}, "there is no time zone \"Europe/Pariss\""},
 		{"a store without a name", cron.Config{Pattern: "@daily", Do: do, Store: noStore{}}, "Name"},
 		{"jitter without a name", cron.Config{Pattern: "@daily", Do: do, Jitter: 1}, "Name"},
 		{"a name with a blank", cron.Config{Pattern: "@daily", Do: do, Name: "a b"}, "Name"},
@@ -121,7 +121,23 @@ func TestConfigErrors(t *testing.T) {
 		{"no such misfire", cron.Config{Pattern: "@daily", Do: do, Misfire: 9}, "Misfire"},
 		{"negative timeout", cron.Config{Pattern: "@daily", Do: do, Timeout: -1}, "Timeout"},
 		{"negative deadline", cron.Config{Pattern: "@daily", Do: do, Deadline: -1}, "Deadline"},
+		{"negative jitter", cron.Config{Pattern: "@daily", Do: do, Name: "a", Jitter: -1}, "Jitter"},
+		{"negative grace", cron.Config{Pattern: "@daily", Do: do, ReplaceGrace: -1}, "ReplaceGrace"},
+		{"negative drain", cron.Config{Pattern: "@daily", Do: do, DrainTimeout: -1}, "DrainTimeout"},
 		{"negative limit", cron.Config{Pattern: "@daily", Do: do, OverlapLimit: -1}, "OverlapLimit"},
+		{"negative limit of misfires", cron.Config{Pattern: "@daily", Do: do, MisfireLimit: -1}, "MisfireLimit"},
+		{"negative history", cron.Config{Pattern: "@daily", Do: do, History: -1}, "History"},
+		{"an umlaut", cron.Config{Pattern: "@daily", Do: do, Name: "ä"}, "Name"},
+	}
+	for _, name := range []string{"a", "z", "A", "Z", "0", "9", "._:/-", strings.Repeat("a", 128)} {
+		if _, err := cron.New(cron.Config{Pattern: "@daily", Do: do, Name: name}); err != nil {
+			t.Errorf("the name %s: %v", name, err)
+		}
+	}
+	for _, name := range []string{"`", "{", "@", "[", "/\x00", ";", "a,b"} {
+		if _, err := cron.New(cron.Config{Pattern: "@daily", Do: do, Name: name}); err == nil {
+			t.Errorf("the name %s is accepted", name)
+		}
 	}
 	for _, test := range tests {
 		if _, err := cron.New(test.c); err == nil || !strings.Contains(err.Error(), test.want) {

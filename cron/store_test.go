@@ -368,3 +368,25 @@ func TestClockThatIsSetBesideAStore(t *testing.T) {
 		})
 	}
 }
+
+// While the store is away nobody knows the time after this machine's clock was set: nothing
+// is missed by what it shows.
+func TestClockThatIsSetWhileTheStoreIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		var wall clock
+		var store crontest.Memory
+		c := d.config("*/10 * * * * *", nil)
+		c.Name, c.Store, c.Now, c.Deadline = "job", &store, wall.now, time.Minute
+		running(t, newJob(t, c))
+		elapse(11)
+		store.Down(true)
+		wall.set(time.Hour)
+		elapse(5)
+		wall.set(0)
+		store.Down(false)
+		elapse(10) // 26
+		want(t, "runs", d.runs(), "10 20")
+		want(t, "left out", d.left(), "")
+	})
+}

@@ -38,6 +38,25 @@ var rules = []rule{
 	}},
 }
 
+// The time around a few changes of the clocks, minute by minute: by an hour, by half
+// of one and by a whole day.
+func TestTransitions(t *testing.T) {
+	schedules := make([]*cron.Schedule, len(rules))
+	for i, r := range rules {
+		schedules[i] = parse(t, r.pattern)
+	}
+	for _, name := range []string{"Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "Asia/Pyongyang"} {
+		loc := zone(t, name)
+		changes := changesOf(loc)
+		for _, c := range changes[max(0, len(changes)-4):] {
+			checkAround(t, loc, c.at, schedules)
+		}
+		for _, c := range changes[:min(4, len(changes))] {
+			checkAround(t, loc, c.at, schedules)
+		}
+	}
+}
+
 // The time around every change of the clocks, in every zone, minute by minute.
 func TestEveryTransition(t *testing.T) {
 	schedules := make([]*cron.Schedule, len(rules))

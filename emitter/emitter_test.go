@@ -146,6 +146,18 @@ func TestBadMessagesSendNothing(t *testing.T) {
 			t.Errorf("%s: error = %v, want one that wraps ErrMessage", name, err)
 		}
 	}
+	if err := good.Check(); err != nil {
+		t.Errorf("Check of a good message: %v", err)
+	}
+	if err := new(emitter.Message).Check(); !errors.Is(err, emitter.ErrMessage) {
+		t.Errorf("Check of a bad message: %v", err)
+	}
+	if err := e.Send(ctx, good, emitter.Message{Type: emitter.Everyone}); err == nil || !strings.Contains(err.Error(), "message 2 of 2: no event") {
+		t.Errorf("the second of two: %v", err)
+	}
+	if err := e.Broadcast(ctx, "", nil); err == nil || strings.Contains(err.Error(), "of 1") {
+		t.Errorf("a lone message: %v", err)
+	}
 	if err := e.Broadcast(ctx, "the only one", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -190,12 +202,73 @@ func TestBatchErrorTellsWhich(t *testing.T) {
 	if b.Errors[0] != nil || b.Errors[1] == nil || b.Errors[2] != nil {
 		t.Errorf("errors = %v, want one for the second message", b.Errors)
 	}
-	if !strings.Contains(err.Error(), "message 2") || !strings.Contains(err.Error(), "NOPERM") {
+	if !strings.Contains(err.Error(), "1 of 3 messages failed, first message 2: emitter: not confirmed") || !strings.Contains(err.Error(), "NOPERM") {
 		t.Errorf("error %q does not name the message or the reason", err)
 	}
 	if err := e.ToUser(t.Context(), "ann", "still works", 1); err != nil {
 		t.Errorf("after a refusal: %v", err)
 	}
+}
+
+// What a Config says reaches Redis and the log, and comes before what is in its Redis.
+func TestConfig(t *testing.T) {
+	r := redistest.Start(t)
+	url := r.URL()
+	var log, unused logBuffer
+	for name, c := range map[string]emitter.Config{
+		"emitter": {URL: url, Logger: slog.New(slog.NewTextHandler(&log, nil))},
+		"one":     {URL: url, Name: "one", Logger: slog.New(slog.NewTextHandler(&log, nil))},
+		"two":     {Redis: &redisbus.Config{URL: url, Name: "two", Logger: slog.New(slog.NewTextHandler(&log, nil))}},
+		"three": {
+			Redis: &redisbus.Config{URL: url, Name: "unused", ProbeInterval: 1, ProbeTimeout: 100 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(&unused, nil))},
+			Name:  "three", Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		},
+	} {
+		e, err := emitter.New(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		if clients := fmt.Sprint(r.Do("client", "list")); e.Name() != name || !strings.Contains(clients, "name="+name+" ") {
+			t.Errorf("%s: named %s; Redis knows %s", name, e.Name(), clients)
+		}
+		if name != "three" {
+			continue
+		}
+		// It is checked before each call, and does not answer that.
+		r.Pause()
+		err = e.Broadcast(t.Context(), "hi", 1)
+		r.Resume()
+		if !errors.Is(err, redisbus.ErrUnavailable) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, want := range []string{"level=WARN", "redis connection lost", "name=three", `redis="redis at ` + r.Addr(), "error="} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log has no %s:\n%s", want, log.String())
+		}
+	}
+	if unused.String() != "" {
+		t.Errorf("in the log of c.Redis: %s", unused.String())
+	}
+}
+
+// logBuffer is a log that can be looked into while it is written.
+type logBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func TestClose(t *testing.T) {
@@ -207,6 +280,10 @@ func TestClose(t *testing.T) {
 	}
 	if err := e.Broadcast(t.Context(), "hi", 1); !errors.Is(err, emitter.ErrClosed) {
 		t.Errorf("after Close: %v, want ErrClosed", err)
+	}
+	m := emitter.Message{Type: emitter.Everyone, Event: "hi"}
+	if err := e.Send(t.Context(), m, m); !errors.Is(err, emitter.ErrClosed) || !strings.Contains(err.Error(), "2 of 2 messages failed, first message 1") {
+		t.Errorf("two messages after Close: %v, want ErrClosed", err)
 	}
 }
 

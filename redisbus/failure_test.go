@@ -336,7 +336,7 @@ func TestEndWhileRedisIsPaused(t *testing.T) {
 	if s := n.Stats(); n.Lost() != 1000 || s.Published != 0 {
 		t.Errorf("lost %d of 1000; stats %+v", n.Lost(), s)
 	}
-	if n.log.count("not sent before the bus ended") != 1 {
+	if n.log.count(`level=WARN msg="envelopes were not sent before the bus ended" name=ignis lost=`) != 1 {
 		t.Errorf("the loss is not logged once:\n%s", n.log)
 	}
 }

@@ -97,11 +97,11 @@ func (k *Key) Open(dst []byte, data json.RawMessage, aad []byte) ([]byte, error)
 	dst = slices.Grow(dst, NonceSize+coding.DecodedLen(len(ct64)))
 	ct := dst[len(dst) : cap(dst)-NonceSize]
 	iv := dst[cap(dst)-NonceSize : cap(dst)] // behind, where it costs no memory of its own
-	if n, ok := decodeInto(iv, iv64); !ok || n != NonceSize {
+	if decodeInto(iv, iv64) != NonceSize {
 		return nil, fmt.Errorf("%w: iv is not %d bytes in base64", ErrSealed, NonceSize)
 	}
-	n, ok := decodeInto(ct, ct64)
-	if !ok || n < Overhead {
+	n := decodeInto(ct, ct64)
+	if n < Overhead {
 		return nil, fmt.Errorf("%w: ct is not %d bytes or more in base64", ErrSealed, Overhead)
 	}
 	message, err := k.aead.Open(ct[:0], iv, ct[:n], aad) // in place
@@ -111,29 +111,28 @@ func (k *Key) Open(dst []byte, data json.RawMessage, aad []byte) ([]byte, error)
 	return dst[:len(dst)+len(message)], nil
 }
 
-// decodeInto decodes canonical base64.
-func decodeInto(dst, text []byte) (n int, ok bool) {
+// decodeInto decodes canonical base64 and returns how many bytes it has; 0 for any other
+// text.
+func decodeInto(dst, text []byte) int {
 	if coding.DecodedLen(len(text)) > len(dst) && len(text) != coding.EncodedLen(len(dst)) {
-		return 0, false
+		return 0
 	}
 	n, err := coding.Decode(dst, text)
 	// The decoder skips line breaks, which would make two texts of one.
-	return n, err == nil && coding.EncodedLen(n) == len(text)
+	if err != nil || coding.EncodedLen(n) != len(text) {
+		return 0
+	}
+	return n
 }
 
 // split takes data apart that is written as AppendData writes it.
 func split(data []byte) (iv, ct []byte, ok bool) {
-	rest, ok := bytes.CutPrefix(data, []byte(beforeIV))
-	if !ok {
-		return nil, nil, false
-	}
-	iv, rest, ok = bytes.Cut(rest, []byte(beforeCT))
-	if !ok {
-		return nil, nil, false
-	}
-	ct, ok = bytes.CutSuffix(rest, []byte(afterCT))
+	rest, begins := bytes.CutPrefix(data, []byte(beforeIV))
+	iv, rest, cut := bytes.Cut(rest, []byte(beforeCT))
+	ct, ends := bytes.CutSuffix(rest, []byte(afterCT))
 	// No quote and no escape: then these are the strings.
-	return iv, ct, ok && bytes.IndexByte(iv, '"') < 0 && bytes.IndexByte(iv, '\\') < 0 &&
+	return iv, ct, begins && cut && ends &&
+		bytes.IndexByte(iv, '"') < 0 && bytes.IndexByte(iv, '\\') < 0 &&
 		bytes.IndexByte(ct, '"') < 0 && bytes.IndexByte(ct, '\\') < 0
 }
 

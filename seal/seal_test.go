@@ -3,6 +3,7 @@ package seal_test
 import (
 	"bytes"
 	"crypto/ecdh"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -330,6 +331,9 @@ func TestBadData(t *testing.T) {
 		"a quote":        strings.Replace(good, `"ct":"`, `"ct":"",`, 1),
 		"more after":     good + "}",
 	}
+	if _, err := new(seal.Key).Open(nil, json.RawMessage(good), nil); !errors.Is(err, seal.ErrSealed) {
+		t.Errorf("the zero key: %v", err)
+	}
 	for name, data := range tests {
 		if name == "no padding" && data == good {
 			continue
@@ -347,11 +351,72 @@ func TestBadData(t *testing.T) {
 		"in another order": `{"ct":"` + b64(ct) + `","iv":"` + b64(iv) + `"}`,
 		"more members":     `{"v":1,"iv":"` + b64(iv) + `","ct":"` + b64(ct) + `"}`,
 		"with space":       "{ \"iv\" : \"" + b64(iv) + "\",\n\"ct\":\"" + b64(ct) + "\" }",
-		"escaped":          strings.Replace(`{"iv":"`+b64(iv)+`","ct":"`+b64(ct)+`"}`, b64(ct)[:1], `\u00`+hex(b64(ct)[0]), 1),
+		"iv escaped":       `{"iv":"` + escape(b64(iv), 0) + `","ct":"` + b64(ct) + `"}`,
+		"iv escaped later": `{"iv":"` + escape(b64(iv), 5) + `","ct":"` + b64(ct) + `"}`,
+		"ct escaped":       `{"iv":"` + b64(iv) + `","ct":"` + escape(b64(ct), 0) + `"}`,
+		"ct escaped later": `{"iv":"` + b64(iv) + `","ct":"` + escape(b64(ct), 5) + `"}`,
+		"iv twice":         `{"iv":"","iv":"` + b64(iv) + `","ct":"` + b64(ct) + `"}`,
+		"other iv before":  `{"iv":"AAAA","iv":"` + b64(iv) + `","ct":"` + b64(ct) + `"}`,
+		"ct twice":         `{"iv":"` + b64(iv) + `","ct":"","ct":"` + b64(ct) + `"}`,
+		"more after":       `{"iv":"` + b64(iv) + `","ct":"` + b64(ct) + `","v":"1"}`,
 	} {
 		if got, err := client.Open(nil, json.RawMessage(data), nil); err != nil || string(got) != `{"event":"x"}` {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
+	}
+}
+
+// escape writes one character of a string as JSON may.
+func escape(text string, at int) string {
+	return text[:at] + `\u00` + hex(text[at]) + text[at+1:]
+}
+
+// What is wrong with the data is in the error, and nothing of the data.
+func TestErrorsSayWhatIsWrong(t *testing.T) {
+	key, _ := pair(t, "")
+	iv, ct := parts(t, key.AppendData(nil, nil, nil))
+	for data, want := range map[string]string{
+		`[]`:                                  "no object",
+		`null`:                                "no object",
+		`{`:                                   "no object",
+		`{"ct":"x"}`:                          `no string "iv"`,
+		`{"iv":"x","ct":5}`:                   `no string "ct"`,
+		string(sealed(nil, ct)):               "iv is not 12 bytes",
+		string(sealed(iv[:11], ct)):           "iv is not 12 bytes",
+		string(sealed(append(iv, iv...), ct)): "iv is not 12 bytes",
+		`{"iv":"????????????????","ct":""}`:   "iv is not 12 bytes",
+		string(sealed(iv, ct[:15])):           "ct is not 16 bytes or more",
+		`{"iv":"` + b64(iv) + `","ct":"????????????????????????"}`: "ct is not 16 bytes or more",
+	} {
+		if _, err := key.Open(nil, json.RawMessage(data), nil); !errors.Is(err, seal.ErrSealed) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", data, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		"x":                           "1 characters of base64, want 88",
+		strings.Repeat("!", 88):       "malformed base64",
+		b64(make([]byte, 65)):         "no uncompressed point on the curve",
+		b64(make([]byte, 66)):         "66 bytes, want 65",
+		strings.Repeat("\n", 87) + "": "87 characters",
+	} {
+		if _, err := seal.ParsePublicKey(text); !errors.Is(err, seal.ErrPublicKey) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
+// A key pair of another curve agrees with nobody.
+func TestAnotherCurve(t *testing.T) {
+	own, err := ecdh.X25519().GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer, _ := seal.NewPrivateKey()
+	if b, err := seal.SharedSecret(own, peer.PublicKey()); err == nil || b != nil {
+		t.Errorf("%x, %v", b, err)
+	}
+	if k, err := seal.Complete(own, seal.PublicKey(peer), b64(make([]byte, seal.SaltSize)), ""); err == nil || k != nil {
+		t.Errorf("%v, %v", k, err)
 	}
 }
 

@@ -187,6 +187,30 @@ func TestChannel(t *testing.T) {
 	}
 }
 
+// The numbers that the other implementations have, too.
+func TestNumbers(t *testing.T) {
+	for name, row := range map[string][2]any{
+		"payload":            {wire.DefaultMaxPayload, 131072},
+		"backpressure":       {wire.DefaultBackpressureLimit, 1048576},
+		"auth timeout":       {wire.DefaultAuthTimeout.String(), "5s"},
+		"auth factor":        {wire.AuthTimeoutFactor, 3},
+		"heartbeat interval": {wire.DefaultHeartbeatInterval.String(), "30s"},
+		"heartbeat timeout":  {wire.DefaultHeartbeatTimeout.String(), "1m30s"},
+		"idle timeout":       {wire.DefaultIdleTimeout.String(), "1m0s"},
+		"room name":          {wire.MaxRoomName, 256},
+		"depth":              {wire.MaxDepth, 512},
+		"going away":         {wire.CloseGoingAway, uint16(1001)},
+		"no authentication":  {wire.CloseAuthTimeout, uint16(4001)},
+		"no heartbeat":       {wire.CloseHeartbeatTimeout, uint16(4002)},
+		"refused":            {wire.CloseAuthFailed, uint16(4003)},
+		"in clear":           {wire.CloseEncryptionRequired, uint16(4004)},
+	} {
+		if row[0] != row[1] {
+			t.Errorf("%s: %v, want %v", name, row[0], row[1])
+		}
+	}
+}
+
 func TestNames(t *testing.T) {
 	serverOnly := map[string]bool{
 		"authenticate": false, "connected": true, "disconnect": true, "join": false, "leave": false,

@@ -122,8 +122,8 @@ func appendString(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {
 		c := s[i]
 		if c >= utf8.RuneSelf {
-			r, n := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && n == 1 {
+			_, n := utf8.DecodeRuneInString(s[i:])
+			if n == 1 { // not UTF-8
 				dst = append(dst, s[start:i]...)
 				dst = utf8.AppendRune(dst, utf8.RuneError)
 				start = i + n

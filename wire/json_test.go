@@ -72,9 +72,46 @@ func TestValid(t *testing.T) {
 		`{"a":1,}`: "no key at byte 7",
 		"[1}":      "no comma between elements at byte 2",
 		"{} x":     "more text after the value at byte 3",
+
+		`{"a" 1}`:                         "no colon after a key at byte 5",
+		`{"a":1 "b":2}`:                   "no comma between fields at byte 7",
+		`"a`:                              "string without end at byte 2",
+		`"\`:                              "bad escape at byte 2",
+		`"\u12`:                           "bad escape at byte 5",
+		"\"a\n\"":                         "control character in a string at byte 2",
+		"\"a\xff\"":                       "invalid UTF-8 at byte 2",
+		"-":                               "number without digits at byte 1",
+		"1.":                              "number without digits after the point at byte 2",
+		"1e+":                             "number without an exponent at byte 3",
+		" nul":                            "no value at byte 1",
+		"[":                               "no value at byte 1",
+		invalidTexts[len(invalidTexts)-3]: "nested too deep at byte 512",
 	} {
 		if err := Valid([]byte(s)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want it to say %q", s, err, want)
+		}
+	}
+}
+
+// Fields come in order, up to the first that is malformed.
+func TestEachField(t *testing.T) {
+	for text, want := range map[string]string{
+		`{}`:                       "",
+		` {"a":1, "b" : [2] } `:    "a=1 b=[2] ",
+		`{"a":1,"\u0062":"x","c":`: `a=1 b="x" `,
+		`{"a":1,"b":"x}`:           "a=1 ",
+		`{"a":1,"b":2x`:            "a=1 b=2 ",
+		`["a"]`:                    "",
+	} {
+		got := ""
+		err := EachField([]byte(text), func(key, value []byte) { got += string(key) + "=" + string(value) + " " })
+		if got != want {
+			t.Errorf("%s: %s, %v", text, got, err)
+		}
+	}
+	for text, want := range map[string]error{`{"a":1}`: nil, `["a"]`: ErrShape, "1": ErrShape, `["a"`: ErrFormat, `{"a":1`: ErrFormat} {
+		if err := EachField([]byte(text), func(_, _ []byte) {}); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", text, err, want)
 		}
 	}
 }
@@ -218,7 +255,7 @@ func FuzzDecodeEnvelope(f *testing.F) {
 // Strings come out as one JSON string that reads back the same, and as
 // encoding/json writes them, less its extra escapes.
 func FuzzAppendString(f *testing.F) {
-	for _, s := range []string{"", "a", "<&>\u2028\u2029", "\"\\/\b\f\n\r\t\x00\x1f\x7f", "\xff", "a\xc3", "\xed\xa0\x80", "é😀\ufffd", `\u2028`, `\ufffd`} {
+	for _, s := range []string{"", "a", " a b ", "<&>\u2028\u2029", "\"\\/\b\f\n\r\t\x00\x1f\x7f", "\xff", "a\xc3", "\xed\xa0\x80", "é😀\ufffd", `\u2028`, `\ufffd`} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"fmt"
 	"unicode/utf8"
 )
@@ -165,8 +166,8 @@ func (s *scanner) str() {
 		case c < utf8.RuneSelf:
 			s.pos++
 		default:
-			r, n := utf8.DecodeRune(s.text[s.pos:])
-			if r == utf8.RuneError && n == 1 {
+			_, n := utf8.DecodeRune(s.text[s.pos:])
+			if n == 1 {
 				s.fail("invalid UTF-8")
 				return
 			}
@@ -226,7 +227,7 @@ func (s *scanner) digits() bool {
 }
 
 func (s *scanner) literal(word string) {
-	if len(s.text)-s.pos < len(word) || string(s.text[s.pos:s.pos+len(word)]) != word {
+	if !bytes.HasPrefix(s.text[s.pos:], []byte(word)) {
 		s.fail("no value")
 		return
 	}

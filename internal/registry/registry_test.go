@@ -108,6 +108,43 @@ func TestJoinAndLeave(t *testing.T) {
 	join("z", 2, true, false)
 	expect(t, "order of joining", m.Rooms(), []string{"a", "y", "z"})
 	expect(t, "counts", r.Counts(), Counts{Members: 1, Active: 1, Rooms: 2})
+	if !r.Leave(m, "z") || m.seats[:2][1] != nil {
+		t.Error("left the last room, and still holds its seat")
+	}
+	expect(t, "rooms that are left", m.Rooms(), []string{"a", "y"})
+	expect(t, "a room without members", r.AppendRoom([]string{"before"}, "z"), []string{"before"})
+}
+
+// Leaving a room frees the seat, and allocates nothing.
+func TestLeaveAllocatesNothing(t *testing.T) {
+	for _, size := range []int{2, 8, 128} {
+		r := New[string]()
+		var members []*Member[string]
+		for i := range size {
+			m := member(fmt.Sprint(i))
+			r.Add(m)
+			r.Activate(m, "")
+			_, _ = r.Join(m, "room", 1)
+			members = append(members, m)
+		}
+		last := members[size-1]
+		if size == 8 { // most of them have left a room that never was large
+			for _, m := range members[1:7] {
+				r.Leave(m, "room")
+			}
+		}
+		seats := r.rooms.shard("room").m["room"].seats
+		allocs := testing.AllocsPerRun(20, func() {
+			r.Leave(last, "room")
+			if seats[len(seats)-1] != nil {
+				t.Errorf("%d members: a seat that was left is held", size)
+			}
+			_, _ = r.Join(last, "room", 1) // allocates the seat
+		})
+		if allocs != 1 {
+			t.Errorf("%d members: leaving and joining allocates %v times", size, allocs)
+		}
+	}
 }
 
 // A member that is in a room named by another's id, at the application's wish,
@@ -232,14 +269,15 @@ func TestConcurrency(t *testing.T) {
 	expect(t, "counts", r.Counts(), Counts{})
 }
 
-// Join, Activate and Remove of one member at the same time: whatever comes
+// Add, Join, Activate and Remove of one member at the same time: whatever comes
 // first, nothing of it is left.
 func TestRemoveRacingJoin(t *testing.T) {
 	r := New[string]()
 	for i := range 2000 {
 		m := member("a")
-		r.Add(m)
 		var all sync.WaitGroup
+		all.Go(func() { r.Add(m) })
+		r.Add(m)
 		all.Go(func() { r.Activate(m, "u"); _, _ = r.Join(m, "x", math.MaxInt) })
 		all.Go(func() { _, _ = r.Join(m, "y", math.MaxInt); r.Leave(m, "x") })
 		all.Go(func() { r.Remove(m) })

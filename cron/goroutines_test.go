@@ -1,0 +1,126 @@
+package cron_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ignis-go/ignis/cron"
+	"github.com/ignis-go/ignis/cron/crontest"
+)
+
+// Each method of a Job and of a Scheduler is called by several goroutines while runs
+// start, end and fail and the clock is set. The race detector notices what is not guarded.
+func TestFromAnyGoroutine(t *testing.T) {
+	for _, overlap := range []cron.Overlap{cron.Skip, cron.Allow, cron.Queue, cron.Replace} {
+		for _, shared := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				var wall clock
+				var d diary
+				var store cron.Store
+				if shared {
+					store = &crontest.Memory{Now: wall.now}
+				}
+				c := d.config("* * * * * *", func(context.Context, cron.Run) error {
+					time.Sleep(700 * time.Millisecond)
+					return errors.New("failed")
+				})
+				c.Name, c.AutoStart, c.Overlap, c.Misfire, c.Store = "job", true, overlap, cron.MisfireAll, store
+				c.Now, c.Failed, c.ReplaceGrace = wall.now, nil, 100*time.Millisecond
+				j, other := newJob(t, c), newJob(t, c)
+				running(t, other)
+				seldom := func(seconds float64, f func()) func() {
+					return func() { time.Sleep(time.Duration(seconds * float64(time.Second))); f() }
+				}
+				atOnce(t, j, map[string]func(){
+					"Name":       func() { j.Name() },
+					"Schedule":   func() { j.Schedule().Next(epoch) },
+					"RunNow":     seldom(0.5, func() { _ = j.RunNow() }),
+					"Status":     func() { j.Status(); other.Status() },
+					"History":    func() { j.History(); other.History() },
+					"Duplicate":  func() { _, _ = j.Duplicate("other", "@daily") },
+					"Start":      seldom(1, j.Start),
+					"Stop":       seldom(7, j.Stop),
+					"Pause":      seldom(3, j.Pause),
+					"Resume":     seldom(1, j.Resume),
+					"Reschedule": seldom(2, func() { _ = j.Reschedule("* * * * * *") }),
+					"Drain":      seldom(9, func() { _ = j.Drain(t.Context()) }),
+					"Run": func() {
+						ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+						defer cancel()
+						_ = j.Run(ctx)
+					},
+					"the clock is set": func() {
+						wall.set(time.Hour + time.Minute)
+						time.Sleep(5 * time.Second)
+						wall.set(0)
+						time.Sleep(5 * time.Second)
+					},
+				})
+				want(t, "running in the end", j.Status().Running, 0)
+			})
+		}
+	}
+}
+
+func TestSchedulerFromAnyGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		var s cron.Scheduler
+		var jobs []*cron.Job
+		for range 3 {
+			c := d.config("* * * * * *", nil)
+			c.AutoStart = true
+			jobs = append(jobs, newJob(t, c))
+		}
+		var next sync.Mutex
+		n := 0
+		one := func() *cron.Job {
+			next.Lock()
+			defer next.Unlock()
+			n++
+			return jobs[n%len(jobs)]
+		}
+		atOnce(t, &s, map[string]func(){
+			"Add":    func() { _ = s.Add(one()) },
+			"Remove": func() { s.Remove(one()) },
+			"Jobs":   func() { s.Jobs() },
+			"Run": func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				_ = s.Run(ctx)
+			},
+		})
+	})
+}
+
+// atOnce calls each function from several goroutines, again and again, for a minute of
+// the bubble. They wake together, at the instants at which the jobs do. The functions have
+// to be all methods of v.
+func atOnce(t *testing.T, v any, methods map[string]func()) {
+	t.Helper()
+	for i := range reflect.TypeOf(v).NumMethod() {
+		if name := reflect.TypeOf(v).Method(i).Name; methods[name] == nil {
+			t.Errorf("%s of %T is not tried", name, v)
+		}
+	}
+	var all sync.WaitGroup
+	for _, call := range methods {
+		for range 3 {
+			all.Go(func() {
+				for range 60 {
+					now := time.Now()
+					for n := 0; n < 20 && time.Since(now) == 0; n++ { // one that waits is called once
+						call()
+					}
+					time.Sleep(now.Add(500 * time.Millisecond).Sub(time.Now()))
+				}
+			})
+		}
+	}
+	all.Wait()
+}

@@ -1,0 +1,106 @@
+package ignis_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"reflect"
+	"sync"
+	"testing"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// Each method of a Server is called by several goroutines while clients come, join, speak
+// and go, are refused and are cut off. The race detector notices what is not guarded.
+func TestFromAnyGoroutine(t *testing.T) {
+	b := newFakeBus()
+	var n *node
+	cfg := keys(plain)
+	cfg.Bus, cfg.Encryption, cfg.ValidateRooms = b, ignis.EncryptionOptional, allRooms
+	seals := cfg.Handshake
+	cfg.Handshake = func(ctx context.Context, c *ignis.Client, cred ignis.Credentials) (*ignis.Session, error) {
+		if c.UserID != "sealed" {
+			return nil, nil //nolint:nilnil // in clear
+		}
+		return seals(ctx, c, cred)
+	}
+	cfg.OnMessage = func(_ context.Context, c *ignis.Client, m wire.Message) error {
+		return n.Broadcast(m.Event, m.Data, ignis.Except(c.ID))
+	}
+	n = start(t, cfg)
+	stays := n.login("stays")
+	ctx := t.Context()
+	some := ignis.Session{Seal: func(text []byte) ([]byte, error) { return text, nil }}
+	one := func() string { // a client, which may go at any time
+		for _, c := range n.Clients() {
+			if c.ID != stays.id {
+				return c.ID
+			}
+		}
+		return "nobody"
+	}
+	calls := map[string]func(){
+		"Broadcast":     func() { _ = n.Broadcast("x", 1) },
+		"Client":        func() { n.Client(one()) },
+		"Clients":       func() { n.Clients() },
+		"ClientsInRoom": func() { n.ClientsInRoom("a") },
+		"ClientsOfUser": func() { n.ClientsOfUser("ann") },
+		"Disconnect":    func() { _ = n.Disconnect(one(), 4000, "") },
+		"Encrypt":       func() { _ = n.Encrypt(one(), &some) },
+		"Health":        func() { n.Health() },
+		"ID":            func() { n.ID() },
+		"Join":          func() { _ = n.Join(one(), "a", "b") },
+		"Leave":         func() { _ = n.Leave(one(), "a") },
+		"Ready":         func() { n.Ready() },
+		"Run":           func() { _ = n.Run(ctx) }, // it runs already
+		"Send":          func() { _ = n.Send(ctx, ignis.To("a"), "x", 1) },
+		"SendToClient":  func() { _ = n.SendToClient(one(), "x", 1) },
+		"SendToRoom":    func() { _ = n.SendToRoom("a", "x", 1) },
+		"SendToUser":    func() { _ = n.SendToUser("ann", "x", 1) },
+		"Stats":         func() { n.Stats() },
+		"ServeHTTP":     func() { n.ServeHTTP(httptest.NewRecorder(), upgradeRequest()) }, // it cannot be hijacked
+		"Shutdown":      nil,                                                              // below
+	}
+	for i := range reflect.TypeOf(n.Server).NumMethod() {
+		if name := reflect.TypeOf(n.Server).Method(i).Name; calls[name] == nil && name != "Shutdown" {
+			t.Errorf("%s is not tried", name)
+		}
+	}
+	visit := func(user string) {
+		p := n.raw()
+		p.text(`{"event":"authenticate","data":{"user":"` + user + `"}}`)
+		for range 3 {
+			p.join(names("a", "b"))
+			p.text(`{"event":"x"}`)
+			p.text(`no message`)
+		}
+		_, _, _ = readFrame(p.r)
+		_ = p.conn.Close()
+	}
+	calls["clients"], calls["sealed clients"] = func() { visit("ann") }, func() { visit("sealed") }
+	calls["refused clients"] = func() { n.raw().text(`{"event":"authenticate","data":{"token":"bad"}}`) }
+	calls["the bus"] = func() {
+		ignis.Receive(n.Server, []byte(`{"serverId":"s","type":"broadcast","event":"x","data":1}`), []byte("x"))
+		b.fail(context.Canceled)
+		b.fail(nil)
+	}
+	var all sync.WaitGroup
+	for _, call := range calls {
+		if call == nil {
+			continue
+		}
+		for range 2 {
+			all.Go(func() {
+				for range 30 {
+					call()
+				}
+			})
+		}
+	}
+	all.Wait()
+	for range 3 {
+		all.Go(func() { _ = n.Shutdown(ctx) })
+	}
+	all.Wait()
+}

@@ -1,0 +1,94 @@
+package redisbus_test
+
+import (
+	"context"
+	"log/slog"
+	"regexp"
+	"sync"
+	"testing"
+
+	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/redisbus"
+)
+
+// Each line that a bus logs, with what it says.
+func TestLogLines(t *testing.T) {
+	r := redistest.Start(t)
+	allow := func() {
+		r.Do("acl", "setuser", "app", "on", ">secret", "+@all", "resetchannels",
+			"&ws:broadcast", "&ws:room:*", "&ws:client:*", "&ws:user:*")
+	}
+	allow()
+	hold := make(chan struct{})
+	release := sync.OnceFunc(func() { close(hold) })
+	c := impatient("redis://app:secret@" + r.Addr())
+	c.Name, c.QueueMessages = "bus", 4
+	n := run(t, c, func([]byte) { <-hold })
+	defer release()
+
+	// Redis refuses two envelopes.
+	for range 2 {
+		if err := n.Publish("elsewhere", []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	redistest.Wait(t, "Redis to refuse", func() bool { return n.Stats().LostRefused == 2 })
+	// receive has one, three wait, and the others are dropped.
+	for range 8 {
+		r.Do("publish", "ws:room:r", "x")
+	}
+	redistest.Wait(t, "envelopes to be dropped", func() bool { return n.Stats().Dropped == 4 })
+	release()
+	n.publish("this is taken again")
+	n.healthy()
+	// The connection is lost with two envelopes that wait.
+	r.Pause()
+	n.publish("a")
+	n.publish("b")
+	r.Kill()
+	n.down()
+
+	r.Restart()
+	allow()
+	n.healthy()
+	for _, line := range []string{
+		`level=ERROR msg="redis refuses envelopes; they are lost" name=bus lost=[12] error="NOPERM .*"`,
+		`level=ERROR msg="envelopes from redis are dropped: receive does not keep up" name=bus`,
+		`level=INFO msg="receive keeps up again" name=bus dropped=4`,
+		`level=WARN msg="redis connection lost; other instances are not reached until it is back" name=bus redis=` + r.Addr() + ` error=.+`,
+		`level=INFO msg="redis connection restored" name=bus redis=` + r.Addr() + ` after=[0-9.]+m?s lost=[2-4]`,
+	} {
+		if !regexp.MustCompile(line).MatchString(n.log.String()) {
+			t.Errorf("not in the log: %s", line)
+		}
+	}
+	if t.Failed() {
+		t.Log(n.log)
+	}
+}
+
+// What is tried while Redis is away is told at debug level.
+func TestLogLinesWhileRedisIsAway(t *testing.T) {
+	r := redistest.Start(t)
+	var log logBuffer
+	c := impatient(r.URL())
+	c.Name, c.Logger = "bus", slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	bus, err := redisbus.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Kill()
+	ready, done := make(chan struct{}), make(chan error, 1)
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	defer func() { stop(); <-done }()
+	go func() { done <- bus.Run(ctx, func() { close(ready) }, func(...[]byte) {}) }()
+	said := func(msg string) func() bool {
+		line := regexp.MustCompile(`level=DEBUG msg="` + msg + `" name=bus redis="redis at ` + r.Addr() + `" error=.+`)
+		return func() bool { return line.MatchString(log.String()) }
+	}
+	redistest.Wait(t, "the start to be tried", said("redis is not ready"))
+	r.Restart()
+	<-ready
+	r.Kill()
+	redistest.Wait(t, "another connection to be tried", said("redis is not back"))
+}

@@ -1,0 +1,284 @@
+// Mutate plants small faults in a package, one at a time, and runs the package's
+// tests on each. A fault that no test notices survives and is printed: a test is
+// missing, or the code that was changed does nothing.
+//
+//	go run ./mutate -dir .. -n 40 -seed 1 ./cron
+//
+// The faults are chosen at random, and are the same for the same seed and code. No
+// file is changed: the compiler gets the mutated one through -overlay. Faults that
+// nobody can notice are named in equivalent.txt.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var l lab
+	var with string
+	flag.StringVar(&l.dir, "dir", ".", "the module's `directory`")
+	flag.IntVar(&l.n, "n", 40, "how many mutants to count; 0: all")
+	flag.Uint64Var(&l.seed, "seed", 1, "what chooses the mutants")
+	flag.IntVar(&l.parallel, "p", 1, "how many mutants are tested at a time")
+	flag.DurationVar(&l.slack, "slack", 10*time.Second, "what tests may take beside three times the usual `time`")
+	flag.StringVar(&with, "with", "", "`packages` whose tests are run, too, separated by commas")
+	flag.StringVar(&l.match, "match", "", "only mutants whose description matches this `regexp`; it begins with the file")
+	flag.StringVar(&l.skip, "skip", "", "tests to leave out, a `regexp` as go test -skip takes")
+	flag.StringVar(&l.equivalent, "equivalent", "mutate/equivalent.txt", "`file` with the mutants that have no behaviour")
+	flag.Parse()
+	l.packages = append(flag.Args(), strings.FieldsFunc(with, func(r rune) bool { return r == ',' })...)
+	err := errors.New("name one package, such as ./cron")
+	if flag.NArg() == 1 {
+		_, err = l.run(ctx, os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutate:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// lab is where mutants are tested.
+type lab struct {
+	dir         string   // of the module
+	packages    []string // the mutated one, and others whose tests may notice
+	n, parallel int
+	seed        uint64
+	match, skip string
+	equivalent  string
+	slack       time.Duration
+
+	temp   string
+	tests  []*goPackage
+	limits []map[bool]time.Duration // for each of tests, without and with the race detector
+}
+
+// goPackage is what go list says of a package.
+type goPackage struct {
+	Dir, ImportPath string
+	GoFiles         []string
+	Module          struct{ Dir string }
+}
+
+// verdict is what became of a mutant.
+type verdict string
+
+const (
+	killed     verdict = "killed"         // a test failed
+	timedOut   verdict = "timed out"      // the tests took much longer than they should
+	survived   verdict = "survived"       // all tests passed
+	stillborn  verdict = "do not compile" // this and the next are not counted
+	equivalent verdict = "equivalent"
+)
+
+// score says how many mutants came to what.
+type score map[verdict]int
+
+func (s score) counted() int { return s[killed] + s[timedOut] + s[survived] }
+
+func (s score) String() string {
+	return fmt.Sprintf("%d mutants: %d killed, %d timed out, %d survived: score %.1f %% (not counted: %d equivalent, %d that do not compile)",
+		s.counted(), s[killed], s[timedOut], s[survived], 100*float64(s.counted()-s[survived])/float64(max(1, s.counted())), s[equivalent], s[stillborn])
+}
+
+func (l *lab) run(ctx context.Context, out io.Writer) (s score, err error) {
+	for _, name := range l.packages {
+		p := new(goPackage)
+		text, err := goCommand(ctx, l.dir, "list", "-json=Dir,ImportPath,GoFiles,Module", name)
+		if err = errors.Join(err, json.Unmarshal(text, p)); err != nil {
+			return nil, err
+		}
+		l.tests = append(l.tests, p)
+	}
+	mutants, err := l.mutants()
+	if err != nil {
+		return nil, err
+	}
+	if l.temp, err = os.MkdirTemp("", "mutate"); err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(l.temp) }()
+	if err := l.measure(ctx); err != nil {
+		return nil, err
+	}
+	s = make(score)
+	for len(mutants) > 0 && (l.n == 0 || s.counted() < l.n) {
+		batch := mutants[:min(len(mutants), l.parallel)]
+		mutants = mutants[len(batch):]
+		verdicts, errs := make([]verdict, len(batch)), make([]error, len(batch))
+		var all sync.WaitGroup
+		for i, m := range batch {
+			all.Go(func() { verdicts[i], errs[i] = l.try(ctx, m) })
+		}
+		all.Wait()
+		if err := errors.Join(append(errs, ctx.Err())...); err != nil {
+			return s, err
+		}
+		for i, v := range verdicts {
+			if l.n > 0 && s.counted() == l.n {
+				break // so that the result does not depend on how many are tested at a time
+			}
+			s[v]++
+			if v == survived || v == timedOut {
+				fmt.Fprintf(out, "%-9s  %s:%d: %s\n", v, batch[i].file, batch[i].line, batch[i].what)
+			}
+		}
+	}
+	_, err = fmt.Fprintf(out, "%s, seed %d: %v\n", l.packages[0], l.seed, s)
+	return s, err
+}
+
+// mutants returns the mutants of the package in random order.
+func (l *lab) mutants() ([]mutant, error) {
+	p := l.tests[0]
+	match, err := regexp.Compile(l.match)
+	if err != nil {
+		return nil, err
+	}
+	same, err := os.ReadFile(l.equivalent)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[string]bool) // whether there is such a mutant, by its key
+	for line := range strings.Lines(string(same)) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			known[line] = false
+		}
+	}
+	var all []mutant
+	for _, name := range p.GoFiles {
+		path := filepath.Join(p.Dir, name)
+		src, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		file, err := filepath.Rel(p.Module.Dir, path)
+		if err != nil {
+			return nil, err
+		}
+		found, err := mutantsOf(filepath.ToSlash(file), src)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range found {
+			if _, m.same = known[m.key()]; m.same {
+				known[m.key()] = true
+			}
+			if m.path = path; match.MatchString(m.key()) {
+				all = append(all, m)
+			}
+		}
+	}
+	for key, found := range known {
+		file, _, _ := strings.Cut(key, ":")
+		if !found && filepath.Join(p.Module.Dir, filepath.Dir(file)) == p.Dir {
+			return nil, fmt.Errorf("%s: there is no such mutant: %s", l.equivalent, key)
+		}
+	}
+	rand.New(rand.NewPCG(l.seed, 0)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all, nil
+}
+
+// measure runs the tests without any mutant: they must pass, and take some time.
+func (l *lab) measure(ctx context.Context) error {
+	for _, p := range l.tests {
+		limits := make(map[bool]time.Duration)
+		for _, race := range []bool{false, true} {
+			bin := filepath.Join(l.temp, "tests")
+			if err := build(ctx, p, race, "", bin); err != nil {
+				return err
+			}
+			from := time.Now()
+			if v, out := l.test(ctx, p, bin, "", time.Hour); v != survived {
+				return fmt.Errorf("the tests of %s do not pass without any mutant:\n%s", p.ImportPath, out)
+			}
+			limits[race] = 3*time.Since(from) + l.slack
+		}
+		l.limits = append(l.limits, limits)
+	}
+	return ctx.Err()
+}
+
+// try tests one mutant.
+func (l *lab) try(ctx context.Context, m mutant) (verdict, error) {
+	if m.same {
+		return equivalent, nil
+	}
+	dir, err := os.MkdirTemp(l.temp, "mutant")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	changed, overlay, bin := filepath.Join(dir, "mutant.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "tests")
+	text, err := json.Marshal(map[string]map[string]string{"Replace": {m.path: changed}})
+	if err := errors.Join(err, os.WriteFile(changed, m.text, 0o600), os.WriteFile(overlay, text, 0o600)); err != nil {
+		return "", err
+	}
+	for i, p := range l.tests {
+		if build(ctx, p, m.race, overlay, bin) != nil {
+			return stillborn, nil
+		}
+		if v, _ := l.test(ctx, p, bin, overlay, l.limits[i][m.race]); v != survived {
+			return v, nil
+		}
+	}
+	return survived, nil
+}
+
+func build(ctx context.Context, p *goPackage, race bool, overlay, bin string) error {
+	_, err := goCommand(ctx, p.Dir, "test", "-c", "-vet=off", fmt.Sprintf("-race=%v", race), "-overlay="+overlay, "-o", bin, ".")
+	return err
+}
+
+// test runs a test program, and ends it and all that it started at the limit.
+func (l *lab) test(ctx context.Context, p *goPackage, bin, overlay string, limit time.Duration) (verdict, []byte) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, bin, "-test.failfast", "-test.timeout=0", "-test.skip="+l.skip)
+	cmd.Dir = p.Dir
+	// Programs that the tests build have the fault, too.
+	cmd.Env = append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -overlay="+overlay)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	out, err := cmd.CombinedOutput()
+	if cmd.Process != nil {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what the tests left behind
+	}
+	switch {
+	case ctx.Err() != nil:
+		return timedOut, out
+	case err != nil && !errors.Is(err, exec.ErrWaitDelay):
+		return killed, out
+	}
+	return survived, out
+}
+
+func goCommand(ctx context.Context, dir string, args ...string) ([]byte, error) {
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir, cmd.Stderr = dir, &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, &stderr)
+	}
+	return out, nil
+}
