@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
@@ -12,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	gobwas "github.com/gobwas/ws"
 	"github.com/google/uuid"
 
 	"github.com/ignis-go/ignis/internal/loglimit"
@@ -36,7 +34,7 @@ type Server struct {
 	opts   ws.Options
 	reg    *registry.Registry[*client]
 	counts counters
-	limit  *loglimit.Limiter // of what Run logs; closed at its end
+	limit  *loglimit.Limiter // of lines that clients can cause; open while Run is there
 
 	transforms chan struct{} // has an element for each that is running
 
@@ -316,16 +314,6 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, e
 		return nil, nil, false, false
 	}
 	return nc, early, deflate, true
-}
-
-// refusedUpgrade logs a handshake that failed. A middleware that wraps the
-// ResponseWriter without giving access to it lets nobody in: that is an error.
-func (s *Server) refusedUpgrade(r *http.Request, err error) {
-	level := slog.LevelInfo
-	if errors.Is(err, gobwas.ErrNotHijacker) {
-		level = slog.LevelError
-	}
-	s.limit.Log(level, "connection refused: handshake", "remote", r.RemoteAddr, "error", err)
 }
 
 func (s *Server) isStopping() bool {
