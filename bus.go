@@ -65,7 +65,7 @@ func (s *Server) startBus(ctx context.Context) (b runningBus, subscribed <-chan 
 			}
 			failed <- err
 		} else if err != nil {
-			s.cfg.Logger.Warn("bus ended with an error", "error", err)
+			s.warn("bus ended with an error", "error", err)
 		}
 	}()
 	return runningBus{failed, func() { cancel(); <-done }}, ready

@@ -47,8 +47,8 @@ type Credentials struct {
 	Raw json.RawMessage
 }
 
-// Decode stores what the client sent in the value that v points to. Its errors do not
-// repeat what was sent.
+// Decode stores what the client sent in the value that v points to. An error names
+// the type of a value that does not fit, and not the value.
 func (c Credentials) Decode(v any) error {
 	if err := wire.Decode(c.Raw, v); err != nil {
 		return fmt.Errorf("credentials: %w", err)

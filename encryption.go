@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/internal/printable"
 	"github.com/ignis-go/ignis/internal/ws"
 	"github.com/ignis-go/ignis/seal"
 	"github.com/ignis-go/ignis/wire"
@@ -300,7 +302,7 @@ func (s *Server) open(c *client, e *Session, m wire.Message) (inner wire.Message
 	}
 	if err != nil {
 		s.counts.badEncrypted.Add(1)
-		s.cfg.Logger.Debug("encrypted message refused", "client", c.member.ID, "error", err)
+		s.cfg.Logger.Debug("encrypted message refused", "client", c.member.ID, "error", printable.Text(err.Error(), loglimit.MaxText))
 		s.sendError(c, wire.ErrorEncryptedMessage)
 		return wire.Message{}, false
 	}

@@ -1,6 +1,12 @@
 package ignis
 
-import "log/slog"
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/ignis-go/ignis/internal/ws"
+)
 
 // The log lines that clients, envelopes or callbacks can cause at will are limited, by
 // message and cause: package loglimit says how.
@@ -8,3 +14,19 @@ import "log/slog"
 func (s *Server) info(msg string, args ...any)   { s.limit.Log(slog.LevelInfo, msg, args...) }
 func (s *Server) warn(msg string, args ...any)   { s.limit.Log(slog.LevelWarn, msg, args...) }
 func (s *Server) errorf(msg string, args ...any) { s.limit.Log(slog.LevelError, msg, args...) }
+
+// refused counts and logs a handshake that failed: by the client's fault, or because
+// the application or its middleware made it impossible, which lets nobody in.
+func (s *Server) refused(r *http.Request, err error) {
+	h, _ := errors.AsType[*ws.HandshakeError](err)
+	if !h.ServerFault() {
+		s.counts.refusedUpgrade.Add(1)
+		s.info("connection refused: handshake", "remote", r.RemoteAddr, "error", err)
+		return
+	}
+	s.counts.failedUpgrade.Add(1)
+	s.errorf("connection failed: "+h.Reason, "remote", r.RemoteAddr, "error", err)
+	if h.Status == 0 {
+		panic(http.ErrAbortHandler) // net/http then closes the connection; see HandshakeError
+	}
+}

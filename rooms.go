@@ -122,8 +122,8 @@ func validRoomName(name string) bool {
 // instance, other than c.
 func isOther(c *client, room string) bool { return room != c.member.ID && isClientID(room) }
 
-// refuseJoin counts and logs n names that are not in the log: they are none, or
-// nobody has looked at them.
+// refuseJoin counts and logs n names without naming them: they are not names of rooms,
+// or were not looked at.
 func (s *Server) refuseJoin(c *client, reason string, n int) {
 	if n > 0 {
 		s.counts.refusedJoin(reason, n)

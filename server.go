@@ -34,7 +34,7 @@ type Server struct {
 	opts   ws.Options
 	reg    *registry.Registry[*client]
 	counts counters
-	limit  *loglimit.Limiter // of what Run logs; closed at its end
+	limit  *loglimit.Limiter // of lines that clients can cause; open while Run is there
 
 	answers answers
 
@@ -315,22 +315,6 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, e
 		return nil, nil, 0, false
 	}
 	return nc, early, window, true
-}
-
-// refused counts and logs a handshake that failed: by the client's fault, or because
-// the application or its middleware made it impossible, which lets nobody in.
-func (s *Server) refused(r *http.Request, err error) {
-	h, _ := errors.AsType[*ws.HandshakeError](err)
-	if !h.ServerFault() {
-		s.counts.refusedUpgrade.Add(1)
-		s.info("connection refused: handshake", "remote", r.RemoteAddr, "error", err)
-		return
-	}
-	s.counts.failedUpgrade.Add(1)
-	s.errorf("connection failed: "+h.Reason, "remote", r.RemoteAddr, "error", err)
-	if h.Status == 0 {
-		panic(http.ErrAbortHandler) // net/http then closes the connection; see HandshakeError
-	}
 }
 
 func (s *Server) isStopping() bool {

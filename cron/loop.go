@@ -269,7 +269,7 @@ func (l *loop) noteStore(ctx context.Context, sent, now time.Time, err error) {
 	case err != nil && errors.Is(context.Cause(ctx), context.Canceled): // the end
 		return
 	case err != nil && l.storeErr == nil:
-		l.cfg.Logger.Warn("the store cannot be reached: nothing is run until it can", "error", err)
+		l.warn("the store cannot be reached: nothing is run until it can", "error", err)
 	case err == nil && l.storeErr != nil:
 		l.cfg.Logger.Info("the store can be reached again")
 	}

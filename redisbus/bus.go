@@ -143,7 +143,7 @@ func (b *Bus) reconnect(ctx context.Context, f *finder, pauses *backoff) *link {
 		if err == nil {
 			return l
 		}
-		b.cfg.Logger.Debug("redis is not back", "name", b.cfg.Name, "redis", b.target.String(), "error", err)
+		b.cfg.Logger.Debug("redis is not back", "name", b.cfg.Name, "redis", b.target.String(), "error", shown(err))
 		b.setDown(fmt.Errorf("%w: %w", ErrUnavailable, err))
 	}
 	return nil

@@ -7,6 +7,9 @@ import (
 	"strings"
 
 	"github.com/redis/rueidis"
+
+	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/internal/printable"
 )
 
 var (
@@ -69,6 +72,9 @@ func unsupported(err error) bool {
 
 // answer returns the text of an error reply without the ERR that says nothing.
 func answer(reply *rueidis.RedisError) string { return strings.TrimPrefix(reply.Error(), "ERR ") }
+
+// shown returns an error for the log: what a Redis answers may be of any length.
+func shown(err error) string { return printable.Text(err.Error(), loglimit.MaxText) }
 
 // because returns the reason for which ctx ended when it did, else err.
 func because(ctx context.Context, err error) error {

@@ -181,7 +181,7 @@ func (p *Publisher) current(ctx context.Context) (*link, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		p.cfg.Logger.Warn("redis connection lost", "name", p.cfg.Name, "redis", p.target.String(), "error", err)
+		p.cfg.Logger.Warn("redis connection lost", "name", p.cfg.Name, "redis", p.target.String(), "error", shown(err))
 	}
 	if l != nil {
 		p.discard(l)

@@ -51,7 +51,7 @@ func (f *finder) start(ctx context.Context, onMessage func(string)) (*link, erro
 			last = err
 		}
 		if limited.Err() == nil {
-			f.cfg.Logger.Debug("redis is not ready", "name", f.cfg.Name, "redis", f.target.String(), "error", err)
+			f.cfg.Logger.Debug("redis is not ready", "name", f.cfg.Name, "redis", f.target.String(), "error", shown(err))
 		}
 		if !pauses.wait(limited) {
 			break

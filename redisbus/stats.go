@@ -151,7 +151,7 @@ func (b *Bus) lose(err error) {
 	waiting := b.out.drop()
 	b.counts.lostConnection.Add(uint64(waiting))
 	b.cfg.Logger.Warn("redis connection lost; other instances are not reached until it is back",
-		"name", b.cfg.Name, "redis", addr, "error", err)
+		"name", b.cfg.Name, "redis", addr, "error", shown(err))
 }
 
 // recover notes a new link and logs what the outage cost.

@@ -86,6 +86,15 @@ func TestListenExplainsRefusals(t *testing.T) {
 	}
 }
 
+func TestErrorsDoNotAct(t *testing.T) {
+	var stderr bytes.Buffer
+	code := run(t.Context(), []string{"serve", "\x1b[2J\u202ex"}, &stdio{in: os.Stdin, out: &stderr, err: &stderr})
+	if text := stderr.String(); code != exitUsage || !strings.Contains(text, `\u001b[2J\u202ex`) ||
+		strings.ContainsFunc(strings.ReplaceAll(text, "\n", ""), printable.Acts) {
+		t.Errorf("exit code %d, %q", code, text)
+	}
+}
+
 func TestReadinessSaysWhatIsTrue(t *testing.T) {
 	h := ignis.Health{Ready: true, Bus: os.ErrClosed}
 	if p := readiness(h, false); strings.Contains(p.Reason, "reach each other") || !strings.Contains(p.Reason, "get none") {

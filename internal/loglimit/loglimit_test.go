@@ -2,8 +2,10 @@ package loglimit_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"strings"
 	"sync"
@@ -147,7 +149,65 @@ func TestFloodOfCauses(t *testing.T) {
 		synctest.Wait()
 		w.take()
 		l.Log(slog.LevelInfo, "rejected", "error", "a new cause")
-		w.want(t, "later", "msg=rejected error=\"a new cause\"")
+		if got := w.take(); len(got) != 1 || !strings.HasSuffix(got[0], `msg=rejected error="a new cause"`) {
+			t.Errorf("later: %q", got)
+		}
+	})
+}
+
+// A line that comes at the very end of a period is left to the report.
+func TestLineAtTheEndOfAPeriod(t *testing.T) {
+	for range 20 { // who comes first then is chance
+		synctest.Test(t, func(t *testing.T) {
+			l, w := newLimiter(t)
+			for range 250 {
+				l.Log(slog.LevelWarn, "rejected", "client", 5)
+				time.Sleep(loglimit.Period / 100)
+			}
+			synctest.Wait()
+			for i, line := range w.take() {
+				if strings.Contains(line, "client=5") != (i == 0) {
+					t.Fatalf("line %d is %s", i, line)
+				}
+			}
+		})
+	}
+}
+
+// slowHandler waits before it writes a report.
+type slowHandler struct {
+	slog.Handler
+	begun, release chan struct{}
+}
+
+func (h *slowHandler) Handle(ctx context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "in_the_last" {
+			close(h.begun)
+			<-h.release
+		}
+		return true
+	})
+	return h.Handler.Handle(ctx, r)
+}
+
+func TestCloseWaitsForTheTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &slowHandler{slog.NewTextHandler(io.Discard, nil), make(chan struct{}), make(chan struct{})}
+		l := loglimit.New(slog.New(h))
+		l.Open()
+		l.Log(slog.LevelInfo, "refused")
+		l.Log(slog.LevelInfo, "refused")
+		<-h.begun
+		closed := false
+		var closing sync.WaitGroup
+		closing.Go(func() { l.Close(); closed = true })
+		synctest.Wait()
+		if closed {
+			t.Error("closed while a report is being written")
+		}
+		close(h.release)
+		closing.Wait()
 	})
 }
 
