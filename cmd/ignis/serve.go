@@ -41,7 +41,6 @@ type serveCmd struct {
 	AuthMaxFrames     count       `default:"64" group:"Limits" placeholder:"N" help:"WebSocket frames from a client that is not authenticated yet (${default})."`
 	AuthMaxMistakes   count       `default:"8" group:"Limits" placeholder:"N" help:"Messages out of place from a client that is not authenticated yet (${default})."`
 	BackpressureLimit byteSize    `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"What may wait for a client that reads too slowly (${default})."`
-	MaxToken          byteSize    `default:"8KiB" group:"Limits" placeholder:"SIZE" help:"Largest token (${default}). A larger one is refused without being looked at."`
 	DropWhenFull      bool        `group:"Limits" help:"Over that limit drop messages, instead of the client."`
 	AuthTimeout       period      `default:"5s" group:"Limits" placeholder:"TIME" help:"How long a client may take to authenticate (${default})."`
 	HeartbeatInterval period      `default:"30s" group:"Limits" placeholder:"TIME" help:"How often silent clients are looked for (${default})."`
@@ -95,7 +94,7 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 		if err := secret.load(log); err != nil {
 			return err
 		}
-		t := newTokens(secret.key, int(c.MaxToken))
+		t := newTokens(secret.key, int(c.AuthMaxPayload))
 		cfg.Authenticate, cfg.ValidateRooms = t.authenticate, t.validateRooms
 		cfg.CheckOrigin = c.AllowedOrigins.check()
 	}
