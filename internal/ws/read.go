@@ -299,18 +299,18 @@ const (
 // readUntil calls f with what the peer sends until that fails, the stream ends,
 // ctx ends or the connection is dead, and returns why.
 func (c *Conn) readUntil(ctx context.Context, f func([]byte) error) error {
-	buf := readBuffers.Get().(*[]byte)
-	defer readBuffers.Put(buf)
 	for total := 0; ; {
 		// First, or a peer that sends without a pause would not let it end.
 		if err := c.ended(ctx); err != nil {
 			return err
 		}
-		n, err := c.readNext(ctx, *buf)
-		if n > 0 {
-			if err := f((*buf)[:n]); err != nil {
-				return err
+		n, err := c.readNext(f)
+		if errors.Is(err, errAgain) { // it waits without a buffer: there may be thousands
+			select {
+			case <-ctx.Done():
+			case <-c.wake:
 			}
+			continue
 		}
 		if err != nil {
 			return err
@@ -336,21 +336,19 @@ func (c *Conn) ended(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// readNext reads once. It may return without anything.
-func (c *Conn) readNext(ctx context.Context, buf []byte) (int, error) {
-	if !c.Polled() {
-		return c.nc.Read(buf) // with a deadline of its own
-	}
-	n, err := c.sock.recv(buf)
-	switch {
-	case errors.Is(err, errAgain):
-		select {
-		case <-ctx.Done():
-		case <-c.wake:
+// readNext reads once and calls f with what came.
+func (c *Conn) readNext(f func([]byte) error) (n int, err error) {
+	buf := readBuffers.Get().(*[]byte)
+	defer readBuffers.Put(buf)
+	if c.Polled() {
+		if n, err = c.sock.recv(*buf); n == 0 && err == nil {
+			err = io.EOF
 		}
-		return 0, nil
-	case n == 0 && err == nil:
-		return 0, io.EOF
+	} else {
+		n, err = c.nc.Read(*buf) // with a deadline of its own
+	}
+	if n > 0 {
+		err = errors.Join(f((*buf)[:n]), err)
 	}
 	return n, err
 }
