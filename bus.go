@@ -133,12 +133,20 @@ func (s *Server) read(envelope []byte) (e wire.Envelope, ok bool) {
 		return e, false // delivered before it was published
 	}
 	switch e.Type {
-	case wire.TypeClient, wire.TypeUser, wire.TypeRoom, wire.TypeBroadcast:
+	case wire.TypeBroadcast:
 		return e, true
+	case wire.TypeClient, wire.TypeUser, wire.TypeRoom:
+		if e.Target == "" {
+			s.counts.busMalformed.Add(1)
+			s.warn("malformed envelope from the bus", "bytes", len(envelope), "error", errNoTarget)
+		}
+		return e, e.Target != ""
 	}
 	s.counts.busUnknown.Add(1)
 	return e, false
 }
+
+var errNoTarget = errors.New("the target is not a string, or empty")
 
 // maxRun is how many bytes of messages are delivered together: what fits into
 // one write.

@@ -95,6 +95,11 @@ type Config struct {
 	// MaxPayload is the size in bytes of the largest message that a client may
 	// send; a larger one closes it with 1009. 0: 128 KiB.
 	MaxPayload int
+	// MaxMessage is the size in bytes of the largest message that may be sent to
+	// clients, event and data together. A larger one is an error of the call that
+	// sends it, and reaches nobody: Redis would cut off every instance that is to
+	// get it. 0: 1 MiB.
+	MaxMessage int
 	// AuthMaxPayload is the size in bytes of the largest message that a client may
 	// send before it is authenticated, credentials included; a larger one closes it
 	// with 1009. 0: 8 KiB. More than MaxPayload counts as that.
@@ -205,6 +210,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"MaxRooms", &c.MaxRooms, 128},
 		{"MaxRoomsPerRequest", &c.MaxRoomsPerRequest, 128},
 		{"MaxPayload", &c.MaxPayload, wire.DefaultMaxPayload},
+		{"MaxMessage", &c.MaxMessage, wire.DefaultMaxMessage},
 		{"AuthMaxPayload", &c.AuthMaxPayload, wire.DefaultAuthMaxPayload},
 		{"AuthMaxFrames", &c.AuthMaxFrames, wire.DefaultAuthMaxFrames},
 		{"AuthMaxMistakes", &c.AuthMaxMistakes, wire.DefaultAuthMaxMistakes},

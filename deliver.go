@@ -64,7 +64,8 @@ func (d Destination) exclude(ids []string) []string {
 // data sends nothing. The data may be anything that encodes as JSON; a
 // json.RawMessage goes through as it is.
 //
-// Errors: ErrNotRunning; a destination without a name; data that is no JSON; a
+// Errors: ErrNotRunning; a destination without a name; data that is not JSON; one
+// that wraps wire.ErrTooLarge for a message over Config.MaxMessage; a
 // *BusError when the clients of this instance were sent to, but not those of
 // others; ctx's error if it has ended before the call. Send does not wait for
 // anything.
@@ -78,7 +79,7 @@ func (s *Server) Send(ctx context.Context, to Destination, event string, data an
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	raw, err := wire.EncodeData(data)
+	raw, err := s.encode(event, data)
 	if err != nil || raw == nil { // a json.RawMessage may be nil, too
 		return err
 	}
@@ -92,6 +93,18 @@ func (s *Server) Send(ctx context.Context, to Destination, event string, data an
 		ServerID: s.id, Type: to.kind, Target: to.target,
 		Event: event, Data: raw, Exclude: exclude,
 	})
+}
+
+// encode returns the data of an event, if clients may be sent it.
+func (s *Server) encode(event string, data any) (json.RawMessage, error) {
+	raw, err := wire.EncodeData(data)
+	if err == nil {
+		err = wire.CheckSize(wire.Message{Event: event, Data: raw}, s.cfg.MaxMessage)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ignis: %w", err)
+	}
+	return raw, nil
 }
 
 // check returns what is wrong with a destination. A zero one is a mistake, and
@@ -145,7 +158,7 @@ func (s *Server) sendHere(to Destination, event string, data any, except []Exclu
 	if event == "" {
 		return nil // clients would drop it
 	}
-	raw, err := wire.EncodeData(data)
+	raw, err := s.encode(event, data)
 	if err != nil {
 		return err
 	}

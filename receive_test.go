@@ -36,9 +36,9 @@ func TestReceive(t *testing.T) {
 		"room":                    {`{"serverId":"s","type":"room","target":"lobby","event":"x","data":1}`, "ann1 bob", counted},
 		"room of a client":        {`{"serverId":"s","type":"room","target":"ID","event":"x","data":1}`, "bob", counted},
 		"broadcast with a target": {`{"serverId":"s","type":"broadcast","target":"lobby","event":"x","data":1}`, everyone, counted},
-		"no target":               {`{"serverId":"s","type":"room","event":"x","data":1}`, "", counted},
-		"an empty target":         {`{"serverId":"s","type":"user","target":"","event":"x","data":1}`, "", counted},
-		"target is a number":      {`{"serverId":"s","type":"room","target":5,"event":"x","data":1}`, "", counted},
+		"no target":               {`{"serverId":"s","type":"room","event":"x","data":1}`, "", malformed},
+		"an empty target":         {`{"serverId":"s","type":"user","target":"","event":"x","data":1}`, "", malformed},
+		"target is a number":      {`{"serverId":"s","type":"room","target":5,"event":"x","data":1}`, "", malformed},
 		"room exclude":            {`{"serverId":"s","type":"room","target":"lobby","event":"x","data":1,"exclude":["ID"]}`, "ann1", counted},
 		"broadcast exclude":       {`{"serverId":"s","type":"broadcast","event":"x","data":1,"exclude":["ID","y"]}`, "ann1 ann2 none", counted},
 		"user exclude":            {`{"serverId":"s","type":"user","target":"bob","event":"x","data":1,"exclude":["ID"]}`, "bob", counted},
@@ -63,8 +63,8 @@ func TestReceive(t *testing.T) {
 		"too deep":                {`{"serverId":"s","type":"broadcast","event":"x","data":` + nested(10_000) + `}`, "", malformed},
 		"invalid UTF-8 in data":   {"{\"serverId\":\"s\",\"type\":\"broadcast\",\"event\":\"x\",\"data\":\"\xff\"}", "", malformed},
 		"invalid UTF-8 in event":  {"{\"serverId\":\"s\",\"type\":\"broadcast\",\"event\":\"\xff\",\"data\":1}", "", malformed},
-		"exclude is a string":     {`{"serverId":"s","type":"broadcast","event":"x","data":1,"exclude":"ID"}`, "", malformed},
-		"exclude has a number":    {`{"serverId":"s","type":"broadcast","event":"x","data":1,"exclude":["ID",5]}`, "", malformed},
+		"exclude is a string":     {`{"serverId":"s","type":"broadcast","event":"x","data":1,"exclude":"ID"}`, everyone, counted},
+		"exclude has a number":    {`{"serverId":"s","type":"broadcast","event":"x","data":1,"exclude":["ID",5]}`, "ann1 ann2 none", counted},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

@@ -1,13 +1,16 @@
 package ignis_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/wire"
 )
 
 // Whatever is sent to clients that do not read, what waits for each takes no more
@@ -79,4 +82,30 @@ func heap() int {
 	runtime.GC() // the first one only marks what pools hold as unused
 	runtime.ReadMemStats(&m)
 	return int(m.HeapAlloc)
+}
+
+// A message over the limit is an error of whoever sends it, and reaches nobody.
+func TestMaxMessage(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newFakeBus()
+		n := startMem(t, ignis.Config{Bus: b, MaxMessage: 100})
+		p := n.login("ann")
+		fits := strings.Repeat("a", 100-len(`{"event":"x","data":""}`))
+		for name, send := range map[string]func(data string) error{
+			"Send":         func(data string) error { return n.Send(context.Background(), ignis.Everyone(), "x", data) },
+			"Broadcast":    func(data string) error { return n.Broadcast("x", data) },
+			"SendToClient": func(data string) error { return n.SendToClient(p.id, "x", data) },
+		} {
+			if err := send(fits + "a"); !errors.Is(err, wire.ErrTooLarge) {
+				t.Errorf("%s of 101 bytes: %v", name, err)
+			}
+			if err := send(fits); err != nil {
+				t.Errorf("%s of 100 bytes: %v", name, err)
+			}
+			p.only(`{"event":"x","data":"` + fits + `"}`)
+		}
+		if got := b.take(); len(got) != 1 {
+			t.Errorf("published %d envelopes, want 1", len(got))
+		}
+	})
 }

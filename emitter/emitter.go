@@ -1,12 +1,14 @@
 package emitter
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 
 	"github.com/ignis-go/ignis/redisbus"
+	"github.com/ignis-go/ignis/wire"
 )
 
 var (
@@ -34,6 +36,10 @@ type Config struct {
 	// what servers see: to them every emitter is wire.EmitterID. Empty:
 	// DefaultName.
 	Name string
+	// MaxMessage is the size in bytes of the largest message, event and data
+	// together. A larger one is an error: Redis would cut off every server that is to
+	// get it. 0: 1 MiB.
+	MaxMessage int
 	// Logger gets lost connections. Nil: slog.Default().
 	Logger *slog.Logger
 }
@@ -48,6 +54,7 @@ type Config struct {
 type Emitter struct {
 	publisher *redisbus.Publisher
 	name      string
+	limit     int // bytes of a message
 }
 
 // Dial connects to the Redis at a URL, in the forms that redisbus.Config
@@ -76,11 +83,14 @@ func New(ctx context.Context, c Config) (*Emitter, error) {
 	if c.Logger != nil {
 		redis.Logger = c.Logger
 	}
+	if c.MaxMessage < 0 {
+		return nil, errors.New("emitter: MaxMessage is negative")
+	}
 	p, err := redisbus.Dial(ctx, redis)
 	if err != nil {
 		return nil, fmt.Errorf("emitter: %w", err)
 	}
-	return &Emitter{publisher: p, name: redis.Name}, nil
+	return &Emitter{publisher: p, name: redis.Name, limit: cmp.Or(c.MaxMessage, wire.DefaultMaxMessage)}, nil
 }
 
 // Name returns the name that the log shows.
@@ -123,7 +133,7 @@ func (e *Emitter) one(ctx context.Context, m Message) error {
 func (e *Emitter) Send(ctx context.Context, messages ...Message) error {
 	items := make([]redisbus.Item, len(messages))
 	for i := range messages {
-		item, err := messages[i].encode()
+		item, err := messages[i].encode(e.limit)
 		if err != nil {
 			if len(messages) > 1 {
 				return fmt.Errorf("%w: message %d of %d: %w", ErrMessage, i+1, len(messages), err)

@@ -18,6 +18,7 @@ import (
 	"github.com/ignis-go/ignis/emitter"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
+	"github.com/ignis-go/ignis/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -384,5 +385,29 @@ func TestDialErrors(t *testing.T) {
 	cancel()
 	if _, err := emitter.Dial(ended, r.URL()); !errors.Is(err, context.Canceled) {
 		t.Errorf("with an ended context: %v", err)
+	}
+}
+
+// A message that Redis would cut off its receivers for is refused before it is sent.
+func TestMessageOverTheLimit(t *testing.T) {
+	r := redistest.Start(t)
+	e, err := emitter.New(context.Background(), emitter.Config{URL: r.URL(), MaxMessage: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Close() }()
+	frame := len(`{"event":"x","data":""}`)
+	if err := e.Broadcast(context.Background(), "x", strings.Repeat("a", 100-frame)); err != nil {
+		t.Errorf("100 bytes: %v", err)
+	}
+	err = e.Broadcast(context.Background(), "x", strings.Repeat("a", 101-frame))
+	if !errors.Is(err, wire.ErrTooLarge) || !errors.Is(err, emitter.ErrMessage) || !strings.Contains(err.Error(), "101 bytes, and the limit is 100") {
+		t.Errorf("101 bytes: %v", err)
+	}
+	if m := (emitter.Message{Type: emitter.Everyone, Event: "x", Data: strings.Repeat("a", 1<<20)}); !errors.Is(m.Check(), wire.ErrTooLarge) {
+		t.Error("more than 1 MiB is in order")
+	}
+	if _, err := emitter.New(context.Background(), emitter.Config{URL: r.URL(), MaxMessage: -1}); err == nil {
+		t.Error("a negative limit is in order")
 	}
 }

@@ -34,22 +34,25 @@ type Message struct {
 }
 
 // Check returns the error that wraps ErrMessage if the message cannot be sent as it is,
-// without sending it.
+// without sending it. The limit for its size is that of an empty Config.
 func (m *Message) Check() error {
-	if _, err := m.encode(); err != nil {
+	if _, err := m.encode(wire.DefaultMaxMessage); err != nil {
 		return fmt.Errorf("%w: %w", ErrMessage, err)
 	}
 	return nil
 }
 
 // encode checks the message and writes its envelope.
-func (m *Message) encode() (redisbus.Item, error) {
+func (m *Message) encode(limit int) (redisbus.Item, error) {
 	if err := m.check(); err != nil {
 		return redisbus.Item{}, err
 	}
 	data, err := wire.EncodeData(m.Data)
 	if err != nil {
 		return redisbus.Item{}, fmt.Errorf("data: %w", err)
+	}
+	if err := wire.CheckSize(wire.Message{Event: m.Event, Data: data}, limit); err != nil {
+		return redisbus.Item{}, err
 	}
 	envelope := wire.Envelope{
 		ServerID: wire.EmitterID, Type: m.Type, Target: m.Target,

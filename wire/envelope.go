@@ -1,9 +1,6 @@
 package wire
 
-import (
-	"encoding/json"
-	"fmt"
-)
+import "encoding/json"
 
 // Type says whom an envelope is for.
 type Type string
@@ -37,7 +34,8 @@ type Envelope struct {
 func (e *Envelope) Channel() string { return Channel(e.Type, e.Target) }
 
 // DecodeEnvelope reads the JSON text of an envelope. Unknown keys are ignored,
-// unknown types are not an error. The error wraps [ErrFormat] or [ErrShape].
+// unknown types are not an error. Of exclude only the strings in an array count, as
+// with the original. The error wraps [ErrFormat] or [ErrShape].
 // The envelope's data shares memory with text.
 func DecodeEnvelope(text []byte) (Envelope, error) {
 	var server, kind, target, event, data, exclude []byte
@@ -69,12 +67,7 @@ func DecodeEnvelope(text []byte) (Envelope, error) {
 	}
 	e.Type = typeValue(kind)
 	e.Target, _ = stringValue(target)
-	if exclude != nil {
-		var ok bool
-		if e.Exclude, ok = stringsValue(exclude); !ok {
-			return Envelope{}, fmt.Errorf("%w: exclude must be an array of strings", ErrShape)
-		}
-	}
+	e.Exclude = stringsValue(exclude)
 	return e, nil
 }
 

@@ -83,24 +83,18 @@ func stringValue(value []byte) (string, bool) {
 	return s, err == nil
 }
 
-// stringsValue decodes a JSON array of strings, or null; ok is false for
-// anything else. The value has been through a scanner.
-func stringsValue(value []byte) (list []string, ok bool) {
-	if string(value) == "null" {
-		return nil, true
-	}
+// stringsValue returns the strings in a JSON array; nil for anything else. The value
+// has been through a scanner.
+func stringsValue(value []byte) (list []string) {
 	if len(value) == 0 || value[0] != '[' {
-		return nil, false
+		return nil
 	}
-	list, ok = []string{}, true
 	eachElement(value, func(element []byte) {
-		item, is := stringValue(element)
-		list, ok = append(list, item), ok && is
+		if item, ok := stringValue(element); ok {
+			list = append(list, item)
+		}
 	})
-	if !ok {
-		return nil, false
-	}
-	return list, true
+	return list
 }
 
 // keyText returns what the JSON string key spells, without a copy unless it

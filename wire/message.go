@@ -15,6 +15,8 @@ var (
 	// ErrShape is wrapped by decoding errors for JSON that is not an object of
 	// the expected shape: no event, an empty one, or one that is not a string.
 	ErrShape = errors.New("not a message")
+	// ErrTooLarge is wrapped by errors about a message that is over a limit.
+	ErrTooLarge = errors.New("message too large")
 )
 
 // Message is what a client and a server exchange.
@@ -163,6 +165,15 @@ func MessageSize(m Message) int {
 		n += len(`,"id":""`) + len(m.ID)
 	}
 	return n
+}
+
+// CheckSize returns an error that wraps [ErrTooLarge] if m takes more than limit
+// bytes, as [MessageSize] counts them.
+func CheckSize(m Message, limit int) error {
+	if n := MessageSize(m); n > limit {
+		return fmt.Errorf("%w: %d bytes, and the limit is %d", ErrTooLarge, n, limit)
+	}
+	return nil
 }
 
 // EncodeData returns v as the JSON text for a message's data. A nil interface

@@ -70,6 +70,7 @@ func CloseReason(code uint16) string {
 const (
 	DefaultPath              = "/ws"
 	DefaultMaxPayload        = 128 << 10 // bytes of one message from a client
+	DefaultMaxMessage        = 1 << 20   // bytes of one message to clients
 	DefaultAuthMaxPayload    = 8 << 10   // the same before authentication
 	DefaultAuthMaxFrames     = 64        // from a client before authentication
 	DefaultAuthMaxMistakes   = 8         // of a client before authentication

@@ -26,7 +26,8 @@ const localRedis = "redis://127.0.0.1:6379/0"
 type emitCmd struct {
 	Redis string `placeholder:"URL" help:"Redis of the servers (redis://127.0.0.1:6379/0); ignis serve --help has the forms. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
 	redisFile
-	Timeout period `default:"5s" placeholder:"TIME" help:"How long connecting may take, and sending (${default})."`
+	Timeout    period   `default:"5s" placeholder:"TIME" help:"How long connecting may take, and sending (${default})."`
+	MaxMessage byteSize `default:"1MiB" placeholder:"SIZE" help:"Largest message (${default}). Redis cuts off every server that is behind by more than its own limit, client-output-buffer-limit."`
 
 	Client    emitClient    `cmd:"" help:"Send to one client."`
 	User      emitUser      `cmd:"" help:"Send to all sessions of a user."`
@@ -139,7 +140,7 @@ func (e *emitCmd) send(ctx context.Context, std *stdio, c content, exclude []str
 		return err
 	}
 	redis := redisbus.Config{URL: url, StartTimeout: timeout}
-	to, err := emitter.New(ctx, emitter.Config{Redis: &redis, Logger: slog.New(slog.DiscardHandler)})
+	to, err := emitter.New(ctx, emitter.Config{Redis: &redis, MaxMessage: int(e.MaxMessage), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return redisError(err)
 	}

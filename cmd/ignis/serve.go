@@ -37,6 +37,7 @@ type serveCmd struct {
 	DefaultRooms      nameList    `default:"ws-default,ws-notification" group:"Limits" placeholder:"ROOM,..." help:"Rooms that every client joins (${default}); empty for none."`
 	MaxRooms          count       `default:"128" group:"Limits" placeholder:"N" help:"Rooms that a client may join beside these (${default})."`
 	MaxPayload        byteSize    `default:"128KiB" group:"Limits" placeholder:"SIZE" help:"Largest message from a client (${default})."`
+	MaxMessage        byteSize    `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"Largest message to clients (${default})."`
 	AuthMaxPayload    byteSize    `default:"8KiB" group:"Limits" placeholder:"SIZE" help:"Largest message from a client that is not authenticated yet, its token included (${default})."`
 	AuthMaxFrames     count       `default:"64" group:"Limits" placeholder:"N" help:"WebSocket frames from a client that is not authenticated yet (${default})."`
 	AuthMaxMistakes   count       `default:"8" group:"Limits" placeholder:"N" help:"Messages out of place from a client that is not authenticated yet (${default})."`
@@ -188,6 +189,7 @@ func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
 		DefaultRooms:      c.DefaultRooms,
 		MaxRooms:          int(c.MaxRooms),
 		MaxPayload:        int(c.MaxPayload),
+		MaxMessage:        int(c.MaxMessage),
 		AuthMaxPayload:    int(c.AuthMaxPayload),
 		AuthMaxFrames:     int(c.AuthMaxFrames),
 		AuthMaxMistakes:   int(c.AuthMaxMistakes),
