@@ -95,6 +95,10 @@ type Config struct {
 	// MaxPayload is the size in bytes of the largest message that a client may
 	// send; a larger one closes it with 1009. 0: 128 KiB.
 	MaxPayload int
+	// MaxClients is how many connections may be open, authenticated or not. One more
+	// is answered 503. Keep it below the process's limit of descriptors, or a lost
+	// bus cannot be connected again. 0: any number.
+	MaxClients int
 	// MaxMessage is the size in bytes of the largest message that may be sent to
 	// clients, event and data together. A larger one is an error of the call that
 	// sends it, and reaches nobody: Redis would cut off every instance that is to
@@ -207,6 +211,7 @@ func (c Config) withDefaults() (Config, error) {
 		v    *int
 		def  int
 	}{
+		{"MaxClients", &c.MaxClients, math.MaxInt},
 		{"MaxRooms", &c.MaxRooms, 128},
 		{"MaxRoomsPerRequest", &c.MaxRoomsPerRequest, 128},
 		{"MaxPayload", &c.MaxPayload, wire.DefaultMaxPayload},

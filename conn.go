@@ -80,7 +80,7 @@ func (c *client) Ended(end ws.End) {
 }
 
 // Finished ends the task that ServeHTTP began; see [ws.Handler].
-func (c *client) Finished() { c.server.tasks.Done() }
+func (c *client) Finished() { c.server.exit() }
 
 // disconnected has the disconnect callback run when the client's jobs are done.
 func (s *Server) disconnected(c *client, end ws.End) {

@@ -265,7 +265,7 @@ func (s *Server) running() error {
 
 // ServeHTTP upgrades the request to a WebSocket connection. A request that asks
 // for none gets 426, one from a page that CheckOrigin refuses 403, a malformed one
-// 400 or 405, and every one gets 503 while the server is not running. Middleware must
+// 400 or 405, and every one gets 503 while the server is not running or full. Middleware must
 // leave a way to the connection: its http.ResponseWriter needs a method Unwrap, see
 // [http.ResponseController], or is an [http.Hijacker]. Without, clients get 500.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -277,9 +277,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	served := false
 	defer func() {
 		if !served { // refused, or CheckOrigin or Subprotocol panicked
-			s.tasks.Done()
+			s.exit()
 		}
 	}()
+	if s.counts.open.Load() > int64(s.cfg.MaxClients) {
+		s.counts.refusedFull.Add(1)
+		s.warn("connection refused: there are as many as Config.MaxClients allows", "remote", r.RemoteAddr)
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "The server has no room for another connection.", http.StatusServiceUnavailable)
+		return
+	}
 	nc, early, window, ok := s.upgrade(w, r)
 	if served = ok; ok {
 		s.serve(nc, early, window)
@@ -298,7 +305,14 @@ func (s *Server) enter() bool {
 		return false
 	}
 	s.tasks.Add(1)
+	s.counts.open.Add(1)
 	return true
+}
+
+// exit ends what enter began.
+func (s *Server) exit() {
+	s.counts.open.Add(-1)
+	s.tasks.Done()
 }
 
 // upgrade turns the request into a connection, or answers why not.

@@ -19,6 +19,7 @@ type Stats struct {
 	RefusedUpgrade uint64            // requests that were not a valid WebSocket handshake
 	FailedUpgrade  uint64            // valid ones that middleware or Config.Subprotocol made fail
 	RefusedOrigin  uint64            // by CheckOrigin
+	RefusedFull    uint64            // because of Config.MaxClients
 	RefusedAuth    uint64            // rejected, or failed, or without the encryption required
 	Disconnects    map[string]uint64 // by cause
 
@@ -49,7 +50,7 @@ type Stats struct {
 // counters are the numbers behind Stats.
 type counters struct {
 	connections, refusedUpgrade, refusedOrigin, refusedAuth atomic.Uint64
-	failedUpgrade                                           atomic.Uint64
+	failedUpgrade, refusedFull                              atomic.Uint64
 	received, messages, malformed, ignored                  atomic.Uint64
 	unauthenticated, badEncrypted, refusedLeaves, unhandled atomic.Uint64
 	sent, droppedFull, droppedClosing, sealFailures         atomic.Uint64
@@ -57,6 +58,7 @@ type counters struct {
 	busPublished, busRefused                                atomic.Uint64
 	busReceived, busMalformed, busUnknown                   atomic.Uint64
 	running                                                 atomic.Int64 // callbacks now
+	open                                                    atomic.Int64 // connections now, and requests for one
 	plain                                                   atomic.Int64 // connections now
 
 	mu          sync.Mutex // rare events, by name
@@ -93,7 +95,7 @@ func (s *Server) Stats() Stats {
 		Clients: here.Members, Authenticated: here.Active, Users: here.Users, Rooms: here.Rooms,
 		Plain:          int(n.plain.Load()),
 		Connections:    n.connections.Load(),
-		RefusedUpgrade: n.refusedUpgrade.Load(), FailedUpgrade: n.failedUpgrade.Load(),
+		RefusedUpgrade: n.refusedUpgrade.Load(), FailedUpgrade: n.failedUpgrade.Load(), RefusedFull: n.refusedFull.Load(),
 		RefusedOrigin: n.refusedOrigin.Load(), RefusedAuth: n.refusedAuth.Load(),
 		Received: n.received.Load(), Messages: n.messages.Load(), Malformed: n.malformed.Load(),
 		Ignored: n.ignored.Load(), Unauthenticated: n.unauthenticated.Load(), BadEncrypted: n.badEncrypted.Load(),

@@ -2,6 +2,8 @@ package ignis_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -150,5 +152,27 @@ func TestJoinOfTooManyNames(t *testing.T) {
 		if s := n.Stats().RefusedJoins; s["too many names in one request"] != 20_000 || s["name not allowed"] != 1 {
 			t.Errorf("refused: %v", s)
 		}
+	})
+}
+
+// With as many connections as Config.MaxClients allows, one more is answered 503, until
+// one goes.
+func TestMaxClients(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{MaxClients: 2})
+		first, _ := n.login("ann"), n.connect()
+		for range 3 {
+			w := httptest.NewRecorder()
+			n.ServeHTTP(w, upgradeRequest())
+			if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+				t.Errorf("the third is answered %d", w.Code)
+			}
+		}
+		if s := n.Stats(); s.RefusedFull != 3 || s.Clients != 2 || n.log.count("Config.MaxClients") != 1 {
+			t.Errorf("counted %+v", s)
+		}
+		_ = first.conn.Close()
+		synctest.Wait()
+		n.login("bob")
 	})
 }

@@ -39,7 +39,13 @@ type process struct {
 // start starts ignis with arguments; settings are environment variables.
 func start(t *testing.T, settings []string, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, cmd: childproc.Command("ignis", args...), lines: newLineWriter(), errors: newLineWriter(), ended: make(chan struct{})}
+	return startCommand(t, settings, childproc.Command("ignis", args...))
+}
+
+// startCommand starts a command that is, or becomes, ignis.
+func startCommand(t *testing.T, settings []string, cmd *childproc.Cmd) *process {
+	t.Helper()
+	p := &process{t: t, cmd: cmd, lines: newLineWriter(), errors: newLineWriter(), ended: make(chan struct{})}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "IGNIS_") {
 			p.cmd.Env = append(p.cmd.Env, v)
@@ -60,7 +66,7 @@ func start(t *testing.T, settings []string, args ...string) *process {
 			}
 		}
 		if t.Failed() {
-			t.Logf("ignis %s:\n%s%s", strings.Join(args, " "), p.lines.text(), p.errors.text())
+			t.Logf("ignis %s:\n%s%s", strings.Join(cmd.Args[1:], " "), p.lines.text(), p.errors.text())
 		}
 	})
 	return p

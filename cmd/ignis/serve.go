@@ -34,6 +34,7 @@ type serveCmd struct {
 	JWTSecretFile  string     `name:"jwt-secret-file" group:"Who may connect" placeholder:"FILE" help:"File with the secret, at least 32 bytes, of HS256 tokens. The secret itself may be in $$IGNIS_JWT_SECRET instead."`
 	AllowedOrigins originList `default:"*" group:"Who may connect" placeholder:"ORIGIN,..." help:"Pages whose browsers may connect, such as https://app.example.com; * for any (${default})."`
 
+	MaxClients        countOrAuto `default:"auto" group:"Limits" placeholder:"N" help:"Connections that may be open (${default}: as many as the process may have descriptors, less a reserve)."`
 	DefaultRooms      nameList    `default:"ws-default,ws-notification" group:"Limits" placeholder:"ROOM,..." help:"Rooms that every client joins (${default}); empty for none."`
 	MaxRooms          count       `default:"128" group:"Limits" placeholder:"N" help:"Rooms that a client may join beside these (${default})."`
 	MaxPayload        byteSize    `default:"128KiB" group:"Limits" placeholder:"SIZE" help:"Largest message from a client (${default})."`
@@ -121,7 +122,7 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 		d.server = srv
 		handler = d.guard(handler)
 	}
-	return c.serve(ctx, std, log, srv, newHTTPServer(handler, limit))
+	return c.serve(ctx, std, log, srv, newHTTPServer(handler, limit), limit)
 }
 
 // check finds what is wrong with the flags together, before anything is done.
@@ -185,7 +186,12 @@ func (c *serveCmd) encryption() ignis.Encryption {
 }
 
 func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
+	clients := int(c.MaxClients)
+	if clients == 0 {
+		clients = maxClients()
+	}
 	return ignis.Config{
+		MaxClients:        clients,
 		DefaultRooms:      c.DefaultRooms,
 		MaxRooms:          int(c.MaxRooms),
 		MaxPayload:        int(c.MaxPayload),
@@ -211,7 +217,7 @@ func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
 
 // serve listens, says so, and returns when ctx has ended or something failed
 // and everything is closed.
-func (c *serveCmd) serve(ctx context.Context, std *stdio, log *slog.Logger, srv *ignis.Server, hs *http.Server) error {
+func (c *serveCmd) serve(ctx context.Context, std *stdio, log *slog.Logger, srv *ignis.Server, hs *http.Server, limit *loglimit.Limiter) error {
 	var lc net.ListenConfig
 	if c.IdleTimeout > 0 {
 		lc.KeepAlive = -1 // four system calls per client for what pings do as well
@@ -224,6 +230,7 @@ func (c *serveCmd) serve(ctx context.Context, std *stdio, log *slog.Logger, srv 
 		_ = ln.Close() // a name that means something else here
 		return usage("listen on 127.0.0.1 or ::1", "--dev lets anyone in, so it does not listen on %s", ln.Addr())
 	}
+	ln = newRoomyListener(ln, limit)
 	runCtx, stop := context.WithCancel(context.WithoutCancel(ctx)) // it ends after the listener
 	defer stop()
 	httpDone, srvDone := make(chan error, 1), make(chan error, 1)

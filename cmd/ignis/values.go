@@ -83,6 +83,23 @@ func (c *count) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// countOrAuto is a whole number, 1 or more, or 0 for "auto".
+type countOrAuto int
+
+// UnmarshalText reads a decimal number or the word auto.
+func (c *countOrAuto) UnmarshalText(text []byte) error {
+	if string(text) == "auto" {
+		*c = 0
+		return nil
+	}
+	var n count
+	if n.UnmarshalText(text) != nil {
+		return fmt.Errorf("expected a whole number of 1 or more, or auto, but got %q", text)
+	}
+	*c = countOrAuto(n)
+	return nil
+}
+
 // nameList is a list of names with commas between them. It is never nil once
 // read, and an empty text is an empty list.
 type nameList []string
