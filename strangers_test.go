@@ -161,6 +161,7 @@ func TestMaxClients(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{MaxClients: 2})
 		first, _ := n.login("ann"), n.connect()
+		synctest.Wait()
 		for range 3 {
 			w := httptest.NewRecorder()
 			n.ServeHTTP(w, upgradeRequest())
