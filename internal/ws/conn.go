@@ -6,8 +6,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/gobwas/ws"
 )
 
 // Cause says why a connection ended.
@@ -70,18 +68,6 @@ type Options struct {
 	// Required where Seal is used.
 	SealFailed func(error)
 }
-
-// Tally says what became of the messages that one given to Enqueue consists of.
-type Tally struct {
-	Queued  int
-	Full    int // dropped, or the connection was ended, at the limit
-	Closing int // not queued: the connection is ending
-}
-
-// lag times the backpressure limit may wait for a socket that is not known to be
-// full: what the workers have not come to write yet is not the peer's fault
-// either.
-const lag = 4
 
 // Sealer appends to dst the text that goes out in place of a message's text.
 type Sealer func(dst, text []byte) ([]byte, error)
@@ -178,44 +164,6 @@ func (c *Conn) Admit() { c.admitted.Store(true) }
 // Polled reports whether c is read by a poller; see the package's comment.
 func (c *Conn) Polled() bool { return c.nc == nil }
 
-// Enqueue queues m for writing, after all that has been queued before.
-func (c *Conn) Enqueue(m *Message) (t Tally) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.enqueueLocked(m, &t)
-	return t
-}
-
-func (c *Conn) enqueueLocked(m *Message, t *Tally) {
-	if c.phase != phaseOpen {
-		t.Closing += m.count()
-		return
-	}
-	limit := c.opts.BackpressureLimit
-	private := c.seal != nil && !m.clear // what is sealed is a copy for this peer alone
-	full := private && m.cost() > limit
-	if !c.blocked && c.Polled() && !c.slow {
-		limit *= lag
-	}
-	full = full || c.queued+m.cost() > limit
-	switch {
-	case (full || c.slow) && m.parts != nil:
-		for _, p := range m.parts { // as many as fit; a slow sealer gets them one by one
-			c.enqueueLocked(p, t)
-		}
-	case full && (private || c.queued > 0):
-		t.Full++
-		if !c.opts.DropWhenFull {
-			c.abortLocked(CauseBackpressure)
-		}
-	default:
-		// One message over the limit may go to a connection with nothing waiting:
-		// its size is not the peer's fault, and its memory is shared.
-		c.appendLocked(m)
-		t.Queued += m.count()
-	}
-}
-
 // Hold keeps what is queued from now on from being written until Release. What
 // is already being written may still go out. A connection that is ending cannot
 // be held, and one that is held and begins to end is released: its close frame
@@ -248,34 +196,6 @@ func (c *Conn) Seal(seal Sealer, slow bool) {
 		for i, m := range waiting {
 			waiting[i] = m.Clear()
 		}
-	}
-}
-
-// Ping queues a ping.
-func (c *Conn) Ping() { c.Enqueue(pingMessage) }
-
-var pingMessage = control(ws.OpPing, nil)
-
-// maxPongs is how many pongs may wait for the peer.
-const maxPongs = 16
-
-// pong answers a ping. Where the socket is full, or many answers wait, it takes the
-// place of the last of them, as RFC 6455, section 5.5.3 allows: a peer that pings
-// and does not read would otherwise fill the queue with messages of two bytes.
-func (c *Conn) pong(payload []byte) {
-	m := control(ws.OpPong, payload)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.pongAt > 0 && (c.blocked || c.pongs >= maxPongs) {
-		waiting := &c.backlog.messages[c.pongAt-1]
-		c.queued += m.cost() - (*waiting).cost()
-		*waiting = m
-		return
-	}
-	var t Tally
-	if c.enqueueLocked(m, &t); t == (Tally{Queued: 1}) {
-		c.pongAt = len(c.backlog.messages)
-		c.pongs++
 	}
 }
 
@@ -378,45 +298,3 @@ func (c *Conn) SinceRead() time.Duration { return time.Duration(clock() - c.last
 func clock() int64 { return int64(time.Since(started)) }
 
 var started = time.Now()
-
-// Stuck returns for how long the peer has taken nothing of what waits for it. It is
-// called by one goroutine at a time, again and again: where the system tells how
-// much the peer has confirmed, progress is what changed since the last call.
-func (c *Conn) Stuck() time.Duration {
-	since := c.progress.Load()
-	if since == 0 {
-		return 0
-	}
-	if n := int32(c.unsent()); n != c.unconfirmed {
-		c.unconfirmed = n
-		c.progress.CompareAndSwap(since, clock())
-		return 0
-	}
-	return time.Duration(clock() - since)
-}
-
-// unsent returns how many bytes the peer has not confirmed yet and still may, if
-// that can be known.
-func (c *Conn) unsent() int {
-	if c.Polled() {
-		return c.sock.unsent()
-	}
-	return unsent(c.inner())
-}
-
-// Queued returns what the messages cost that wait for the peer or are being
-// written, in bytes: their frames, and what each takes beside.
-func (c *Conn) Queued() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.queued
-}
-
-// Backpressured reports whether the socket is full, so that messages wait.
-func (c *Conn) Backpressured() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	// Where writing blocks nobody can tell that the socket is full, only that the
-	// writer is behind.
-	return c.blocked || (!c.Polled() || c.slow) && c.queued > chunk
-}
