@@ -1,0 +1,64 @@
+//go:build linux && !386 && !s390x
+
+package ws
+
+import (
+	"testing"
+
+	"github.com/gobwas/ws"
+	"golang.org/x/sys/unix"
+)
+
+// An event that was taken before its connection was closed may meet another one under
+// the same number. That another peer hung up says nothing about this one's.
+func TestLateHangUpOfAnother(t *testing.T) {
+	opts := defaults()
+	opts.Engine = newEngine(t, EngineConfig{})
+	p, err := newPoller() // run by the test
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.stop)
+	gone, other := onePair(t), onePair(t)
+	first := &Conn{nc: gone.server, opts: &opts}
+	p.adopt(first)
+	_ = gone.peer.Close()
+	var events [1]unix.EpollEvent
+	n := 0
+	until(t, "the hang-up", func() bool {
+		n, _ = p.wait(events[:])
+		return n == 1 && events[0].Events&unix.EPOLLRDHUP != 0
+	})
+	first.sock.close(false)
+
+	c := &Conn{nc: other.server, opts: &opts, started: true}
+	c.in.max = 1000
+	l := &life{func([]byte) { c.Pause() }, make(chan End, 1), make(chan struct{})}
+	c.handler = l
+	p.adopt(c)
+	if c.sock.fd != first.sock.fd {
+		t.Skip("the number went to somebody else")
+	}
+	turn := turns{buf: make([]byte, readBufferSize)}
+	p.lookUp(&turn, events[:n])
+	turn.take()
+	if _, err := other.peer.Write(masked(ws.OpText, true, "x")); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the message", func() bool {
+		n, _ = p.wait(events[:])
+		p.lookUp(&turn, events[:n])
+		turn.take()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.paused || c.phase != phaseOpen
+	})
+	c.mu.Lock()
+	end := c.end
+	c.mu.Unlock()
+	if end != (End{}) {
+		t.Errorf("ended by %+v, though its peer is there", end)
+	}
+	c.Abort(CauseAborted)
+	wait(t, l.finished)
+}

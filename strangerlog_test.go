@@ -1,0 +1,24 @@
+package ignis_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis"
+)
+
+// Credentials that are too large are in the log as well: users who cannot get in would
+// otherwise leave no trace but a number.
+func TestTooLargeBeforeAuthenticationIsLogged(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{})
+		p := n.connect()
+		p.bytes(encode(ws.NewTextFrame([]byte(strings.Repeat(" ", 8<<10+1))))[:8])
+		p.expect("<close 1009 message over 8192 bytes>", "<end>")
+		if !n.log.has("message over 8192 bytes") {
+			t.Errorf("log: %s", n.log)
+		}
+	})
+}
