@@ -58,8 +58,8 @@ type Config struct {
 
 	// Encryption says which clients are encrypted: none, which is the default,
 	// those that send a public key when they authenticate themselves, or all; then
-	// the others are closed with 4004. A public key that is none refuses the client,
-	// too. Package seal says how it works, and SECURITY.md what it is good for.
+	// the others are closed with 4004. So is a client that sends a malformed public
+	// key. Package seal says how it works, and SECURITY.md what it is good for.
 	Encryption Encryption
 	// EncryptionInfo is what keys are derived for; clients need the same.
 	// "": seal.Info.
@@ -119,9 +119,12 @@ type Config struct {
 	// BackpressureLimit is how many bytes may wait for one client that does not
 	// read as fast as it is sent to. A message counts 128 bytes more than its frame
 	// has, which is what it takes in memory. The socket's buffer takes up to half of
-	// the limit beside that. A burst that the server has not come to write yet may be
-	// four times the limit, and a single message may be larger, unless the client is
-	// encrypted: it would need a copy of its own. 0: 1 MiB.
+	// the limit beside that. So a burst of about 1.5 times the limit gets through to a
+	// client that is slower than the server; raise the limit for larger ones. (Until
+	// the socket is full for the first time, four times the limit may wait.) With
+	// nothing waiting, a single message may be larger than the limit, because its
+	// memory is shared. An encrypted client would need a copy of its own: such a
+	// message is dropped, counted and logged. 0: 1 MiB.
 	BackpressureLimit int
 	// DropWhenFull makes messages over the limit be dropped, each counted. The
 	// default is to cut such a client off: it then knows that it missed

@@ -98,7 +98,7 @@ func (s *Server) disconnected(c *client, end ws.End) {
 	c.mu.Unlock()
 	s.counts.disconnected(d.Cause)
 	if end.Cause == ws.CauseStranger {
-		s.info("client closed: it sent too much before it was authenticated", "client", c.member.ID, "remote", c.remote)
+		s.info("client closed: it sent too much before it was authenticated", "reason", end.Reason, "client", c.member.ID, "remote", c.remote)
 	}
 	s.cfg.Logger.Debug("client disconnected", "client", c.member.ID, "cause", d.Cause, "code", d.Code)
 	if due {

@@ -205,7 +205,7 @@ func (s *Server) deliver(to Destination, exclude []string, messages ...*ws.Messa
 		for _, m := range messages {
 			t := c.conn.Enqueue(m)
 			queued += t.Queued
-			if t.Full+t.Closing > 0 {
+			if t.Full+t.Closing+t.Large > 0 {
 				s.dropped(c, t)
 			}
 		}
@@ -226,6 +226,10 @@ func (s *Server) enqueued(c *client, t ws.Tally) {
 // dropped counts what was not queued for one client.
 func (s *Server) dropped(c *client, t ws.Tally) {
 	s.counts.droppedClosing.Add(uint64(t.Closing))
+	if t.Large > 0 {
+		s.counts.droppedLarge.Add(uint64(t.Large))
+		s.warn("message dropped: it is over BackpressureLimit, and the client is encrypted", "client", c.member.ID)
+	}
 	if t.Full > 0 {
 		s.counts.droppedFull.Add(uint64(t.Full))
 		s.warn("client does not read as fast as it is sent to", "client", c.member.ID, "cut_off", !s.cfg.DropWhenFull)

@@ -49,17 +49,17 @@ type Stats struct {
 
 // counters are the numbers behind Stats.
 type counters struct {
-	connections, refusedUpgrade, refusedOrigin, refusedAuth atomic.Uint64
-	failedUpgrade, refusedFull                              atomic.Uint64
-	received, messages, malformed, ignored                  atomic.Uint64
-	unauthenticated, badEncrypted, refusedLeaves, unhandled atomic.Uint64
-	sent, droppedFull, droppedClosing, sealFailures         atomic.Uint64
-	callbackErrors, panics                                  atomic.Uint64
-	busPublished, busRefused                                atomic.Uint64
-	busReceived, busMalformed, busUnknown                   atomic.Uint64
-	running                                                 atomic.Int64 // callbacks now
-	open                                                    atomic.Int64 // connections now, and requests for one
-	plain                                                   atomic.Int64 // connections now
+	connections, refusedUpgrade, refusedOrigin, refusedAuth       atomic.Uint64
+	failedUpgrade, refusedFull                                    atomic.Uint64
+	received, messages, malformed, ignored                        atomic.Uint64
+	unauthenticated, badEncrypted, refusedLeaves, unhandled       atomic.Uint64
+	sent, droppedFull, droppedClosing, droppedLarge, sealFailures atomic.Uint64
+	callbackErrors, panics                                        atomic.Uint64
+	busPublished, busRefused                                      atomic.Uint64
+	busReceived, busMalformed, busUnknown                         atomic.Uint64
+	running                                                       atomic.Int64 // callbacks now
+	open                                                          atomic.Int64 // connections now, and requests for one
+	plain                                                         atomic.Int64 // connections now
 
 	mu          sync.Mutex // rare events, by name
 	disconnects map[string]uint64
@@ -104,6 +104,7 @@ func (s *Server) Stats() Stats {
 			"backpressure":       n.droppedFull.Load(),
 			"connection closing": n.droppedClosing.Load(),
 			"seal failed":        n.sealFailures.Load(),
+			"too large to seal":  n.droppedLarge.Load(),
 		},
 		CallbackErrors: n.callbackErrors.Load(), CallbackPanics: n.panics.Load(),
 		BusPublished: n.busPublished.Load(), BusRefused: n.busRefused.Load(),

@@ -69,7 +69,7 @@ func TestFramesBeforeAuthentication(t *testing.T) {
 				}
 				p.got()
 				p.bytes(frame)
-				p.expect("<close 4007 too many frames before authentication>", "<end>")
+				p.expect(tooMany, "<end>")
 				if s := n.Stats(); s.Disconnects["too much before authentication"] != 1 {
 					t.Errorf("counted %+v", s)
 				}
@@ -91,7 +91,7 @@ func TestFragmentsBeforeAuthentication(t *testing.T) {
 			t.Fatal("gone too early")
 		}
 		p.bytes(encode(ws.NewFrame(ws.OpContinuation, true, nil)))
-		p.expect("<close 4007 too many frames before authentication>", "<end>")
+		p.expect(tooMany, "<end>")
 	})
 }
 

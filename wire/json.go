@@ -2,8 +2,8 @@ package wire
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -75,12 +75,11 @@ func stringValue(value []byte) (string, bool) {
 	if len(value) < 2 || value[0] != '"' {
 		return "", false
 	}
-	if bytes.IndexByte(value, '\\') < 0 {
-		return string(value[1 : len(value)-1]), true
+	body := value[1 : len(value)-1]
+	if bytes.IndexByte(body, '\\') < 0 {
+		return string(body), true
 	}
-	var s string // here, so that only this path allocates it
-	err := json.Unmarshal(value, &s)
-	return s, err == nil
+	return string(appendUnescaped(make([]byte, 0, len(body)), body)), true
 }
 
 // stringsValue returns the strings in a JSON array; nil for anything else. The value
@@ -97,14 +96,66 @@ func stringsValue(value []byte) (list []string) {
 	return list
 }
 
-// keyText returns what the JSON string key spells, without a copy unless it
-// has escapes.
-func keyText(key []byte) []byte {
-	if bytes.IndexByte(key, '\\') < 0 {
-		return key[1 : len(key)-1]
+// appendUnescaped appends what the text between the quotes of a JSON string spells.
+// Halves of surrogate pairs become U+FFFD, as in encoding/json. The text has been
+// through a scanner.
+func appendUnescaped(dst, text []byte) []byte {
+	for {
+		n := bytes.IndexByte(text, '\\')
+		if n < 0 {
+			return append(dst, text...)
+		}
+		dst = append(dst, text[:n]...)
+		c := text[n+1]
+		text = text[n+2:]
+		if c != 'u' {
+			dst = append(dst, unescapedByte(c))
+			continue
+		}
+		r := hex4(text)
+		text = text[4:]
+		if utf16.IsSurrogate(r) {
+			pair := rune(utf8.RuneError)
+			if len(text) >= 6 && text[0] == '\\' && text[1] == 'u' {
+				pair = utf16.DecodeRune(r, hex4(text[2:]))
+			}
+			if r = pair; pair != utf8.RuneError {
+				text = text[6:]
+			}
+		}
+		dst = utf8.AppendRune(dst, r)
 	}
-	s, _ := stringValue(key)
-	return []byte(s)
+}
+
+// unescapedByte returns what a backslash and c stand for.
+func unescapedByte(c byte) byte {
+	switch c {
+	case 'b':
+		return '\b'
+	case 'f':
+		return '\f'
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	}
+	return c
+}
+
+// hex4 returns the number that four hexadecimal digits spell.
+func hex4(digits []byte) (r rune) {
+	for _, c := range digits[:4] {
+		switch {
+		case isDigit(c):
+			c -= '0'
+		default:
+			c = c|0x20 - 'a' + 10
+		}
+		r = r<<4 | rune(c)
+	}
+	return r
 }
 
 // appendString appends s as JavaScript's JSON.stringify writes it. Bytes that

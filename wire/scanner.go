@@ -16,6 +16,7 @@ type scanner struct {
 	text []byte
 	pos  int
 	err  error
+	key  []byte // the last one that had escapes
 }
 
 func (s *scanner) fail(what string) {
@@ -113,7 +114,7 @@ func (s *scanner) object(depth int, f func(key, value []byte)) {
 			return
 		}
 		if f != nil {
-			f(keyText(key), s.text[start:s.pos])
+			f(s.keyText(key), s.text[start:s.pos])
 		}
 		s.space()
 		if s.take('}') {
@@ -125,6 +126,16 @@ func (s *scanner) object(depth int, f func(key, value []byte)) {
 		}
 		s.space()
 	}
+}
+
+// keyText returns what the JSON string key spells, until it is called again.
+func (s *scanner) keyText(key []byte) []byte {
+	key = key[1 : len(key)-1]
+	if bytes.IndexByte(key, '\\') < 0 {
+		return key
+	}
+	s.key = appendUnescaped(s.key[:0], key)
+	return s.key
 }
 
 func (s *scanner) array(depth int) {

@@ -144,6 +144,9 @@ const (
 	streamSize = 256 // bytes of each further one, on average
 )
 
+// errUnpackedLarge is for a message that is over the limit when it is decompressed.
+var errUnpackedLarge = &violation{code: closeMessageLarge, text: "message too large"}
+
 // errInflate has the code that is for payload that is not what it says it is.
 // RFC 7692 names none; the framing, which 1002 is for, is in order.
 var errInflate = &violation{code: closeInvalidData, text: "message that cannot be decompressed"}
@@ -159,7 +162,7 @@ func (u *unpacker) readAll(limit int) error {
 		u.out = u.out[:len(u.out)+n]
 		switch {
 		case len(u.out) == most:
-			return tooLarge(limit)
+			return errUnpackedLarge
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:

@@ -252,7 +252,7 @@ func inflate(b []byte, limit int) (string, error) {
 	for first := true; first || src.Len() > 9; first = false {
 		part, err := io.ReadAll(io.LimitReader(flate.NewReader(src), int64(limit)+1))
 		if out = append(out, part...); len(out) > limit {
-			return "", tooLarge(limit)
+			return "", errUnpackedLarge
 		}
 		if err != nil {
 			return "", err

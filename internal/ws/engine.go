@@ -13,7 +13,9 @@ type Engine struct {
 	workers []*worker
 	turn    atomic.Uint32
 	running sync.WaitGroup
-	heavy   chan struct{} // has an element for each that decompresses a large message
+	// Each has an element for everyone that decompresses a large message. Strangers
+	// wait for strangers.
+	heavy, heavyStrangers chan struct{}
 
 	start   sync.Once // of the pollers, with the first connection for them
 	pollers []*poller // none: every connection is plain
@@ -32,7 +34,7 @@ type EngineConfig struct {
 
 // NewEngine starts an engine.
 func NewEngine(cfg EngineConfig) *Engine {
-	e := &Engine{cfg: cfg, heavy: make(chan struct{}, max(1, cfg.Threads/2))}
+	e := &Engine{cfg: cfg, heavy: make(chan struct{}, max(1, cfg.Threads/2)), heavyStrangers: make(chan struct{}, 1)}
 	for range cfg.Threads {
 		w := &worker{}
 		w.wake.L = &w.mu
@@ -56,9 +58,13 @@ func (e *Engine) Close() {
 }
 
 // heavily calls f when few others do the like.
-func (e *Engine) heavily(f func()) {
-	e.heavy <- struct{}{}
-	defer func() { <-e.heavy }()
+func (e *Engine) heavily(stranger bool, f func()) {
+	slots := e.heavy
+	if stranger {
+		slots = e.heavyStrangers
+	}
+	slots <- struct{}{}
+	defer func() { <-slots }()
 	f()
 }
 

@@ -110,7 +110,7 @@ func (m *Message) Clear() *Message {
 	if m.clear {
 		return m
 	}
-	return &Message{frame: m.frame, head: m.head, clear: true}
+	return &Message{frame: m.frame, head: m.head, clear: true, parts: m.parts}
 }
 
 // Payload returns the text of a message that consists of one. It must not be

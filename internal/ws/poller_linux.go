@@ -21,17 +21,18 @@ import (
 // the runtime: the set is itself a descriptor that the runtime's own epoll set
 // can watch.
 //
-// Events are hints. They are looked up by descriptor, and one that is late may
-// find a newer connection under the same number, which then reads in vain.
+// Events are looked up by descriptor. One that is late may find a newer connection
+// there, which has another number.
 type poller struct {
 	epfd int
 	file *os.File // epfd, as the runtime knows it
 	raw  syscall.RawConn
 
-	mu     sync.Mutex
-	conns  []*Conn // by descriptor
-	pushed []*Conn // to be read from, whether there is an event or not
-	wakefd int     // an eventfd in the set; -1 when the poller is stopped
+	mu      sync.Mutex
+	conns   []*Conn // by descriptor
+	adopted int32   // the number of the last one
+	pushed  []*Conn // to be read from, whether there is an event or not
+	wakefd  int     // an eventfd in the set; -1 when the poller is stopped
 }
 
 const (
@@ -67,7 +68,7 @@ func newPoller() (*poller, error) {
 		p.wakefd, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	}
 	if err == nil {
-		err = p.interest(unix.EPOLL_CTL_ADD, int32(p.wakefd), unix.EPOLLIN|unix.EPOLLET)
+		err = p.interest(unix.EPOLL_CTL_ADD, int32(p.wakefd), 0, unix.EPOLLIN|unix.EPOLLET)
 	}
 	if err != nil {
 		p.stop()
@@ -113,8 +114,10 @@ func (p *poller) adopt(c *Conn) {
 		p.conns = append(p.conns, make([]*Conn, fd+1-len(p.conns))...)
 	}
 	p.conns[fd] = c
+	p.adopted++
+	c.sock.number = p.adopted
 	p.mu.Unlock()
-	if p.interest(unix.EPOLL_CTL_ADD, c.sock.fd, readEvents) != nil {
+	if p.interest(unix.EPOLL_CTL_ADD, c.sock.fd, c.sock.number, readEvents) != nil {
 		p.forget(c.sock.fd)
 		c.sock.release()
 		c.nc = nc
@@ -125,7 +128,7 @@ func (p *poller) adopt(c *Conn) {
 
 // remove takes a descriptor out, before it is closed.
 func (p *poller) remove(fd int32) {
-	_ = p.interest(unix.EPOLL_CTL_DEL, fd, 0)
+	_ = p.interest(unix.EPOLL_CTL_DEL, fd, 0, 0)
 	p.forget(fd)
 }
 
@@ -135,8 +138,8 @@ func (p *poller) forget(fd int32) {
 	p.mu.Unlock()
 }
 
-func (p *poller) interest(op int, fd int32, events uint32) error {
-	return unix.EpollCtl(p.epfd, op, int(fd), &unix.EpollEvent{Events: events, Fd: fd})
+func (p *poller) interest(op int, fd, number int32, events uint32) error {
+	return unix.EpollCtl(p.epfd, op, int(fd), &unix.EpollEvent{Events: events, Fd: fd, Pad: number})
 }
 
 // run deals with events until stop.
@@ -173,7 +176,7 @@ func (p *poller) lookUp(t *turns, events []unix.EpollEvent) {
 		if int(ev.Fd) >= len(p.conns) {
 			continue // wakefd
 		}
-		if c := p.conns[ev.Fd]; c != nil {
+		if c := p.conns[ev.Fd]; c != nil && c.sock.number == ev.Pad {
 			t.fresh = append(t.fresh, event{c, ev.Events})
 		}
 	}

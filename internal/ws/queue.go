@@ -12,6 +12,7 @@ type Tally struct {
 	Queued  int
 	Full    int // dropped, or the connection was ended, at the limit
 	Closing int // not queued: the connection is ending
+	Large   int // dropped: over the limit, to a sealed connection
 }
 
 // lag times the backpressure limit may wait for a socket that is not known to be
@@ -34,17 +35,19 @@ func (c *Conn) enqueueLocked(m *Message, t *Tally) {
 	}
 	limit := c.opts.BackpressureLimit
 	private := c.seal != nil && !m.clear // what is sealed is a copy for this peer alone
-	full := private && m.cost() > limit
+	large := private && m.cost() > limit
 	if !c.blocked && c.Polled() && !c.slow {
 		limit *= lag
 	}
-	full = full || c.queued+m.cost() > limit
+	full := large || c.queued+m.cost() > limit
 	switch {
 	case (full || c.slow) && m.parts != nil:
 		for _, p := range m.parts { // as many as fit; a slow sealer gets them one by one
 			c.enqueueLocked(p, t)
 		}
-	case full && (private || c.queued > 0):
+	case large:
+		t.Large++ // which is not the peer's fault either
+	case full && c.queued > 0:
 		t.Full++
 		if !c.opts.DropWhenFull {
 			c.abortLocked(CauseBackpressure)

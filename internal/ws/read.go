@@ -88,7 +88,12 @@ func (c *Conn) ready(readable, writable, hungUp bool) bool {
 // readSome reads once into buf, as long as c is open. It reports whether there
 // may be more: what is read in full, or all the way to the end, leaves no event.
 func (c *Conn) readSome(buf []byte, toTheEnd bool) bool {
-	c.reading.Lock()
+	if !c.reading.TryLock() {
+		if c.isAway() {
+			return false // it takes long, and pushes c when it is done
+		}
+		c.reading.Lock()
+	}
 	defer c.reading.Unlock()
 	if !c.mayRead() || !c.stays() {
 		return false
@@ -117,6 +122,12 @@ func (c *Conn) mayRead() bool {
 	return c.phase == phaseOpen && !c.paused
 }
 
+func (c *Conn) isAway() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.away
+}
+
 // stays reports whether the poller goes on reading; if not, a goroutine of c's own
 // does first what takes long.
 func (c *Conn) stays() bool {
@@ -135,7 +146,11 @@ func (c *Conn) leave() {
 	c.opts.Engine.running.Go(func() {
 		c.reading.Lock()
 		for c.in.deferred && c.mayRead() {
-			c.opts.Engine.heavily(func() { c.consume(nil) })
+			c.opts.Engine.heavily(c.in.stranger, func() {
+				if c.mayRead() {
+					c.consume(nil)
+				}
+			})
 			c.in.spent = 0
 		}
 		c.reading.Unlock()
@@ -162,7 +177,7 @@ func (c *Conn) readPlain(early []byte) {
 			}
 			more = c.consume(nil)
 		case c.in.deferred:
-			c.opts.Engine.heavily(func() { more = c.consume(nil) })
+			c.opts.Engine.heavily(c.in.stranger, func() { more = c.mayRead() && c.consume(nil) })
 		case c.behind:
 			runtime.Gosched() // its turn is over
 			more = c.consume(nil)

@@ -24,6 +24,7 @@ import (
 type socket struct {
 	fd     int32
 	refs   atomic.Int32
+	number int32 // of the socket, which no other of its poller has had lately
 	poller *poller
 }
 
@@ -114,7 +115,7 @@ func (s *socket) await(c *Conn) {
 		return
 	}
 	defer s.release()
-	if err := s.poller.interest(unix.EPOLL_CTL_MOD, s.fd, readEvents|unix.EPOLLOUT); err != nil {
+	if err := s.poller.interest(unix.EPOLL_CTL_MOD, s.fd, s.number, readEvents|unix.EPOLLOUT); err != nil {
 		c.Abort(CauseLost)
 	}
 }
