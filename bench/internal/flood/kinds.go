@@ -3,6 +3,7 @@ package flood
 import (
 	"bytes"
 	"compress/flate"
+	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -60,6 +61,9 @@ func Kinds() []Kind {
 		{Name: "member-joins", Text: "the same, authenticated", Strangers: 500, member: true, act: joins},
 		{Name: "deflate", Text: "128 KB of empty final deflate blocks in a frame, each 25 ms as far as they are taken", Strangers: 20, Server: compress, headers: offer, act: deflate},
 		{Name: "bombs", Text: "16 KB of frames that inflate to 128 KB each second", Strangers: 500, Server: compress, headers: offer, act: bombs},
+		{Name: "blocks", Text: "16 KB of heartbeats each second, behind which 4 KB of empty deflate blocks with tables of codes come", Strangers: 500, Server: compress, headers: offer, act: blocks},
+		{Name: "member-blocks", Text: "the same, authenticated", Strangers: 500, Server: compress, headers: offer, member: true, act: blocks},
+		{Name: "keys", Text: "two heartbeats of 8 KB each second, with thousands of keys that have escapes", Strangers: 500, act: keys},
 		{Name: "tokens", Text: "a token of 124 KB each second, on a new connection", Strangers: 500, Tokens: true, act: tokens},
 		{Name: "churn", Text: "a new connection and rubbish each 250 ms", Strangers: 500, act: churn},
 		{Name: "handshakes", Text: "a request with 5,000 tiny headers each second", Strangers: 500, headers: tinyHeaders, act: handshakes},
@@ -134,6 +138,30 @@ func bombs() act {
 	_ = w.Flush()
 	payload := bytes.TrimSuffix(packed.Bytes(), []byte("\x00\x00\xff\xff"))
 	burst, n := repeated(appendFrame(nil, fin|rsv1|opText, payload), burstSize)
+	return act{burst: burst, unit: n, every: time.Second}
+}
+
+// emptyBlocks are four blocks with tables of codes and no text, which end at a whole
+// byte. To read the tables takes 3 us for each block.
+const emptyBlocks = "04c081000000000090ff6b100007020000000040feaf41001c080000000000f9bf060170200000000000e4ff1a"
+
+// blocks are heartbeats, which are no mistake, in a form that is expensive to read.
+func blocks() act {
+	const text = `{"event":"heartbeat"}`
+	four, _ := hex.DecodeString(emptyBlocks)                                          // it is one
+	payload := append([]byte{0, byte(len(text)), 0, ^byte(len(text)), 0xff}, text...) // a block as it is
+	for len(payload)+len(four) < 4<<10 {
+		payload = append(payload, four...)
+	}
+	burst, n := repeated(appendFrame(nil, fin|rsv1|opText, append(payload, 0)), burstSize)
+	return act{burst: burst, unit: n, every: time.Second}
+}
+
+// keys are heartbeats as well.
+func keys() act {
+	const head, key, tail = `{"event":"heartbeat"`, `,"\n":0`, `}`
+	text := head + strings.Repeat(key, (8<<10-len(head)-len(tail))/len(key)) + tail
+	burst, n := repeated(appendFrame(nil, fin|opText, []byte(text)), burstSize)
 	return act{burst: burst, unit: n, every: time.Second}
 }
 
