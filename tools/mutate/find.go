@@ -157,6 +157,8 @@ func (f *finder) call(n *ast.CallExpr, results *ast.FieldList) bool {
 var (
 	logName = regexp.MustCompile(`(?i)^(log|debug|info|warn|error)(f|context|attrs)?$`)
 	errName = regexp.MustCompile(`(?i)err$`)
+	// makesErr matches what returns no error that is nil.
+	makesErr = regexp.MustCompile(`^(New|Errorf|fail|usage|.*Error)$`)
 )
 
 func (f *finder) statements(list []ast.Stmt, results *ast.FieldList) {
@@ -300,8 +302,9 @@ func fails(n *ast.ReturnStmt) bool {
 	case *ast.Ident:
 		return errName.MatchString(last.Name)
 	case *ast.CallExpr:
-		name := called(last)
-		return name == "Errorf" || name == "New"
+		return makesErr.MatchString(called(last))
+	case *ast.UnaryExpr:
+		return last.Op == token.AND
 	}
 	return false
 }
