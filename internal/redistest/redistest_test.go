@@ -1,8 +1,13 @@
 package redistest_test
 
 import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -28,14 +33,69 @@ func TestServerSurvivesKillAndPause(t *testing.T) {
 		t.Fatalf("a restarted Redis still has key = %q", got)
 	}
 	r.Pause()
+	conn, err := net.Dial("tcp", r.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(100 * time.Millisecond))
+	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := conn.Read(make([]byte, 100)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("a paused Redis answers %d bytes, %v", n, err)
+	}
 	r.Resume()
 	if got := r.Do("ping"); got != "PONG" {
 		t.Fatalf("ping after resume = %q", got)
 	}
 }
 
+// What a Server says of itself is where it can be reached.
+func TestAddresses(t *testing.T) {
+	open := redistest.StartWith(t, redistest.Config{Args: []string{"--maxclients", "21"}})
+	locked := redistest.StartWith(t, redistest.Config{Password: "hunter2"})
+	if open.Addr() != fmt.Sprintf("127.0.0.1:%d", open.Port()) || open.Port() < 10000 || open.Port() >= 22000 || open.Port() == locked.Port() {
+		t.Errorf("%s and %s", open.Addr(), locked.Addr())
+	}
+	if want := "redis://" + open.Addr() + "/0"; open.URL() != want {
+		t.Errorf("%s, want %s", open.URL(), want)
+	}
+	if want := "redis://:hunter2@" + locked.Addr() + "/0"; locked.URL() != want {
+		t.Errorf("%s, want %s", locked.URL(), want)
+	}
+	if got := open.Do("config", "get", "maxclients"); got != "maxclients\n21" {
+		t.Errorf("its argument is %q", got)
+	}
+	if _, err := locked.Try("no such command"); err == nil || !strings.Contains(err.Error(), "unknown command") {
+		t.Errorf("a command that there is not: %v", err)
+	}
+	conn, err := net.Dial("unix", open.Socket())
+	if err != nil {
+		t.Error(err)
+	} else {
+		_ = conn.Close()
+	}
+	if !strings.Contains(open.Log(), "Ready to accept connections") {
+		t.Errorf("its log: %s", open.Log())
+	}
+	for range 50 {
+		if port := redistest.FreePort(t); port < 10000 || port >= 22000 || port == open.Port() || port == locked.Port() {
+			t.Errorf("port %d is free", port)
+		}
+	}
+	wait := 0
+	redistest.Wait(t, "the third time", func() bool { wait++; return wait == 3 })
+}
+
 func TestSentinelPromotesTheReplica(t *testing.T) {
 	c := redistest.StartSentinel(t, 3)
+	if got := strings.Join(strings.Fields(c.Sentinels[2].Do("sentinel", "ckquorum", redistest.MasterSet)), " "); !strings.Contains(got, "3 usable Sentinels") {
+		t.Errorf("ckquorum: %s", got)
+	}
+	if got := c.Sentinels[0].Do("sentinel", "master", redistest.MasterSet); !strings.Contains(got, "quorum\n2") {
+		t.Errorf("the quorum of three is another: %s", got)
+	}
 	c.Master.Kill()
 	redistest.Wait(t, "the replica to be promoted", func() bool {
 		role, err := c.Replica.Try("role") // a promotion cuts connections
