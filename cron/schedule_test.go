@@ -2,6 +2,7 @@ package cron_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +96,14 @@ func TestErrors(t *testing.T) {
 		var p *cron.ParseError
 		if !errors.As(err, &p) || p.Field != row.field || p.Column != row.column || !strings.Contains(err.Error(), row.says) || len(err.Error()) > 400 {
 			t.Errorf("%.50q: %+v\nwant column %d of %q, %s", row.pattern, err, row.column, row.field, row.says)
+			continue
+		}
+		where := fmt.Sprintf("column %d: ", row.column)
+		if row.field != "" {
+			where = row.field + ", " + where
+		}
+		if want := fmt.Sprintf("cron: %.100q: %s%s", row.pattern, where, p.Message); err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
 		}
 	}
 	defer func() {
@@ -259,6 +268,30 @@ func TestShift(t *testing.T) {
 	} {
 		if shift.String() != want {
 			t.Errorf("%q, want %q", shift, want)
+		}
+	}
+}
+
+// W is the weekday nearest to a day, in the same month.
+func TestNearestWeekday(t *testing.T) {
+	for n := 1; n <= 31; n++ {
+		s := parse(t, fmt.Sprintf("0 0 %dW * *", n), cron.Extended)
+		got := s.Next(time.Date(2023, 1, 1, 0, 0, 0, 0, time.UTC).Add(-1))
+		for first := time.Date(2023, 1, 1, 0, 0, 0, 0, time.UTC); first.Year() < 2030; first = first.AddDate(0, 1, 0) {
+			day := first.AddDate(0, 0, n-1)
+			if day.Month() != first.Month() {
+				continue
+			}
+			want := day
+			for _, move := range []int{0, -1, 1, -2, 2} { // Saturday goes back, Sunday forward
+				if want = day.AddDate(0, 0, move); want.Month() == first.Month() && want.Weekday() != time.Saturday && want.Weekday() != time.Sunday {
+					break
+				}
+			}
+			if !got.Equal(want) {
+				t.Fatalf("%v: %v, want %v", s, got, want)
+			}
+			got = s.Next(got)
 		}
 	}
 }
