@@ -90,6 +90,17 @@ func TestAddresses(t *testing.T) {
 
 func TestSentinelPromotesTheReplica(t *testing.T) {
 	c := redistest.StartSentinel(t, 3)
+	if got := c.Replica.Do("info", "replication"); !strings.Contains(got, "role:slave") || !strings.Contains(got, "master_link_status:up") {
+		t.Errorf("the replica does not follow: %s", got)
+	}
+	for _, s := range c.Sentinels {
+		if got := s.Do("sentinel", "master", redistest.MasterSet); !strings.Contains(got, "num-slaves\n1\n") || !strings.Contains(got, "num-other-sentinels\n2\n") {
+			t.Errorf("a Sentinel does not know all: %s", got)
+		}
+	}
+	if want := "redis+sentinel://" + c.Sentinels[0].Addr() + "," + c.Sentinels[1].Addr() + "," + c.Sentinels[2].Addr() + "/mymaster/0"; c.URL() != want {
+		t.Errorf("%s, want %s", c.URL(), want)
+	}
 	if got := strings.Join(strings.Fields(c.Sentinels[2].Do("sentinel", "ckquorum", redistest.MasterSet)), " "); !strings.Contains(got, "3 usable Sentinels") {
 		t.Errorf("ckquorum: %s", got)
 	}
@@ -105,7 +116,15 @@ func TestSentinelPromotesTheReplica(t *testing.T) {
 
 func TestClusterServesAllSlots(t *testing.T) {
 	c := redistest.StartCluster(t)
-	if got := c.Nodes[0].Do("cluster", "info"); !strings.Contains(got, "cluster_slots_ok:16384") {
-		t.Fatalf("cluster info:\n%s", got)
+	for _, n := range c.Nodes {
+		got := n.Do("cluster", "info")
+		for _, want := range []string{"cluster_state:ok", "cluster_slots_ok:16384", "cluster_known_nodes:3"} {
+			if !strings.Contains(got, want) {
+				t.Errorf("no %s: %s", want, got)
+			}
+		}
+	}
+	if want := "redis+cluster://" + c.Nodes[0].Addr() + "," + c.Nodes[1].Addr() + "," + c.Nodes[2].Addr(); c.URL() != want {
+		t.Errorf("%s, want %s", c.URL(), want)
 	}
 }
