@@ -117,7 +117,7 @@ func atOnce(t *testing.T, v any, methods map[string]func()) {
 					for n := 0; n < 20 && time.Since(now) == 0; n++ { // one that waits is called once
 						call()
 					}
-					time.Sleep(now.Add(500 * time.Millisecond).Sub(time.Now()))
+					time.Sleep(time.Until(now.Add(500 * time.Millisecond)))
 				}
 			})
 		}
