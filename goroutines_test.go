@@ -70,9 +70,10 @@ func TestFromAnyGoroutine(t *testing.T) {
 	visit := func(user string) {
 		p := n.raw()
 		p.text(`{"event":"authenticate","data":{"user":"` + user + `"}}`)
-		for range 3 {
-			p.join(names("a", "b"))
+		for range 10 {
+			p.join(names("a", "b", "ws:a"))
 			p.text(`{"event":"x"}`)
+			p.text(`{"event":"encrypted","data":1}`)
 			p.text(`no message`)
 		}
 		_, _, _ = readFrame(p.r)

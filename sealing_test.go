@@ -105,6 +105,38 @@ func TestNothingIsSealedForTheDead(t *testing.T) {
 	})
 }
 
+// A Transform that hangs gives its place to others when its time is up, although it does
+// not return.
+func TestPlaceOfWhatHangs(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		release := make(chan struct{})
+		n := startMem(t, ignis.Config{
+			Encryption: ignis.EncryptionRequired, EncryptedBatchLimit: 1, TransformTimeout: 5 * time.Second,
+			HeartbeatTimeout: time.Hour, IdleTimeout: time.Hour,
+			Transform: func(_ context.Context, c *ignis.Client, _ wire.Message) (*wire.Message, error) {
+				if c.UserID == "hangs" {
+					<-release
+				}
+				return nil, nil //nolint:nilnil // as it is
+			},
+		})
+		bad, good := n.vault("hangs"), n.vault("ann")
+		_ = n.SendToClient(bad.id, "x", 1)
+		synctest.Wait()
+		_ = n.SendToClient(good.id, "x", 1)
+		good.only()
+		time.Sleep(5 * time.Second)
+		good.only(line)
+		if !n.log.has(`level=ERROR msg="client cut off: its messages took too long to be transformed or sealed"`) || !n.log.has("client="+bad.id) {
+			t.Errorf("log: %s", n.log)
+		}
+		close(release)
+		synctest.Wait() // and its place is given back once
+		_ = n.SendToClient(good.id, "x", 1)
+		good.only(line)
+	})
+}
+
 // What Transform fails for is not sealed, and nothing goes out in its place, however the
 // client's messages are sealed.
 func TestNothingIsSealedThatIsNotTransformed(t *testing.T) {

@@ -1,10 +1,14 @@
 package client_test
 
 import (
+	"context"
 	"errors"
+	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -138,6 +142,57 @@ func TestConnectionLost(t *testing.T) {
 				t.Errorf("Receive: %v, want ErrLost", err)
 			}
 		})
+	}
+}
+
+// The codes and reasons that an application may close with, at their bounds.
+func TestCloseWithBounds(t *testing.T) {
+	long := strings.Repeat("x", 123)
+	for code, ok := range map[uint16]bool{
+		0: false, 999: false, 1000: true, 1001: false, 1008: false, 2999: false, 3000: true, 4999: true, 5000: false,
+	} {
+		url := serve(t, func(p *peer) {
+			p.accept()
+			if !ok { // the test's end closes it
+				p.drain()
+				return
+			}
+			op, got, _ := p.next()
+			if c, reason := ws.ParseCloseFrameData([]byte(got)); op != ws.OpClose || uint16(c) != code || reason != long {
+				p.fatalf("got %x %d %q", op, c, reason)
+			}
+			p.close(ws.StatusCode(code), "")
+		})
+		c := dial(t, url, client.Config{})
+		if err := c.CloseWith(code, long); (err == nil) != ok {
+			t.Errorf("%d: %v", code, err)
+		}
+	}
+}
+
+// brokenConn cannot be given a deadline for writing any more when it is broken.
+type brokenConn struct {
+	net.Conn
+	broken *atomic.Bool
+}
+
+func (c brokenConn) SetWriteDeadline(t time.Time) error {
+	if c.broken.Load() {
+		return errors.New("no deadline")
+	}
+	return c.Conn.SetWriteDeadline(t)
+}
+
+func TestNoDeadlineForWriting(t *testing.T) {
+	var broken atomic.Bool
+	url := serve(t, func(p *peer) { p.accept(); p.drain() })
+	c := dial(t, url, client.Config{NetDial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, addr)
+		return brokenConn{conn, &broken}, err
+	}})
+	broken.Store(true)
+	if err := c.Send(t.Context(), "x", 1); !errors.Is(err, client.ErrLost) || !strings.Contains(err.Error(), "no deadline") {
+		t.Errorf("Send: %v", err)
 	}
 }
 

@@ -46,6 +46,15 @@ func TestDialFailsAfterUpgrade(t *testing.T) {
 			[]string{"Authentication error"},
 		},
 		{
+			"connected at no time", func(p *peer) {
+				p.text(strings.Replace(authenticated, "2026-01-31T09:05:07.123Z", "yesterday", 1))
+				p.drain()
+			},
+			[]error{client.ErrProtocol},
+			[]error{client.ErrLost, client.ErrAuthentication},
+			[]string{"yesterday"},
+		},
+		{
 			"authentication timeout", func(p *peer) { p.close(4001, "Authentication timeout"); p.drain() },
 			[]error{client.ErrAuthentication, &client.CloseError{Code: 4001, Reason: "Authentication timeout"}},
 			[]error{client.ErrLost},
@@ -230,5 +239,10 @@ func TestDialRejectsArguments(t *testing.T) {
 	} {
 		_, err := client.Dial(t.Context(), "ws://localhost", cfg)
 		checkDialError(t, err, nil, nil, []string{"Config." + name})
+	}
+	refused := errors.New("refused")
+	cfg.HeartbeatInterval, cfg.NetDial = 24*time.Hour, func(context.Context, string, string) (net.Conn, error) { return nil, refused }
+	if _, err := client.Dial(t.Context(), "ws://localhost", cfg); !errors.Is(err, refused) {
+		t.Errorf("a heartbeat each 24 h: %v", err)
 	}
 }

@@ -74,9 +74,6 @@ func readAppend(dst []byte, r io.Reader, n int) ([]byte, error) {
 		read, err := io.ReadFull(r, dst[len(dst):len(dst)+part])
 		dst = dst[:len(dst)+read]
 		if err != nil {
-			if err == io.EOF { // within a frame that is no clean end
-				err = io.ErrUnexpectedEOF
-			}
 			return dst, err
 		}
 		n -= part

@@ -93,6 +93,7 @@ func TestBadURL(t *testing.T) {
 		"redis+cluster://h?sentinel_password=": "unknown parameter",
 		"unix://h/run/x":                       "absolute path",
 		"unix://":                              "absolute path",
+		"unix:///":                             "absolute path",
 		"unix:///x?db=s3cret":                  "database",
 		"redis://" + strings.Repeat("h", 9000): "at most",
 		"redis+cluster://" + strings.Repeat("h,", 70) + "h": "more than 64 hosts",

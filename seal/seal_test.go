@@ -3,7 +3,6 @@ package seal_test
 import (
 	"bytes"
 	"crypto/ecdh"
-	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -369,55 +368,6 @@ func TestBadData(t *testing.T) {
 // escape writes one character of a string as JSON may.
 func escape(text string, at int) string {
 	return text[:at] + `\u00` + hex(text[at]) + text[at+1:]
-}
-
-// What is wrong with the data is in the error, and nothing of the data.
-func TestErrorsSayWhatIsWrong(t *testing.T) {
-	key, _ := pair(t, "")
-	iv, ct := parts(t, key.AppendData(nil, nil, nil))
-	for data, want := range map[string]string{
-		`[]`:                                  "no object",
-		`null`:                                "no object",
-		`{`:                                   "no object",
-		`{"ct":"x"}`:                          `no string "iv"`,
-		`{"iv":"x","ct":5}`:                   `no string "ct"`,
-		string(sealed(nil, ct)):               "iv is not 12 bytes",
-		string(sealed(iv[:11], ct)):           "iv is not 12 bytes",
-		string(sealed(append(iv, iv...), ct)): "iv is not 12 bytes",
-		`{"iv":"????????????????","ct":""}`:   "iv is not 12 bytes",
-		string(sealed(iv, ct[:15])):           "ct is not 16 bytes or more",
-		`{"iv":"` + b64(iv) + `","ct":"????????????????????????"}`: "ct is not 16 bytes or more",
-	} {
-		if _, err := key.Open(nil, json.RawMessage(data), nil); !errors.Is(err, seal.ErrSealed) || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %s", data, err, want)
-		}
-	}
-	for text, want := range map[string]string{
-		"x":                           "1 characters of base64, want 88",
-		strings.Repeat("!", 88):       "malformed base64",
-		b64(make([]byte, 65)):         "no uncompressed point on the curve",
-		b64(make([]byte, 66)):         "66 bytes, want 65",
-		strings.Repeat("\n", 87) + "": "87 characters",
-	} {
-		if _, err := seal.ParsePublicKey(text); !errors.Is(err, seal.ErrPublicKey) || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %s", text, err, want)
-		}
-	}
-}
-
-// A key pair of another curve agrees with nobody.
-func TestAnotherCurve(t *testing.T) {
-	own, err := ecdh.X25519().GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	peer, _ := seal.NewPrivateKey()
-	if b, err := seal.SharedSecret(own, peer.PublicKey()); err == nil || b != nil {
-		t.Errorf("%x, %v", b, err)
-	}
-	if k, err := seal.Complete(own, seal.PublicKey(peer), b64(make([]byte, seal.SaltSize)), ""); err == nil || k != nil {
-		t.Errorf("%v, %v", k, err)
-	}
 }
 
 func hex(b byte) string { const d = "0123456789abcdef"; return string([]byte{d[b>>4], d[b&15]}) }

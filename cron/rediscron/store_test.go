@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -265,9 +266,46 @@ func TestNewRefuses(t *testing.T) {
 		"a brace":         {URL: "redis://127.0.0.1", Prefix: "a{b}"},
 		"a blank":         {URL: "redis://127.0.0.1", Node: "a b"},
 		"a negative time": {URL: "redis://127.0.0.1", Timeout: -1},
+		"a long prefix":   {URL: "redis://127.0.0.1", Prefix: strings.Repeat("a", 129)},
+		"a long node":     {URL: "redis://127.0.0.1", Node: strings.Repeat("a", 129)},
+		"a control byte":  {URL: "redis://127.0.0.1", Node: "a\x7f"},
 	} {
 		if _, err := rediscron.New(c); !errors.Is(err, rediscron.ErrConfig) && !errors.Is(err, redisbus.ErrConfig) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, c := range []rediscron.Config{{}, {Prefix: strings.Repeat("a", 128)}, {Node: strings.Repeat("a", 128)}, {Node: "!~"}, {Timeout: 1}} {
+		c.URL = "redis://127.0.0.1"
+		if _, err := rediscron.New(c); err != nil {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+// What a Config says reaches Redis.
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	for name, c := range map[string]rediscron.Config{
+		"ignis-cron": {URL: r.URL()},
+		"mine":       {Redis: &redisbus.Config{URL: r.URL(), Name: "mine"}, Prefix: "own"},
+	} {
+		s := open(t, c)
+		at := whole(redisTime(t, s)).Add(time.Second)
+		await(t, s, at)
+		claim(t, s, at, "a", cron.Granted)
+		if clients := r.Do("client", "list"); !strings.Contains(clients, "name="+name+" ") {
+			t.Errorf("%s: Redis knows %s", name, clients)
+		}
+		runs, err := s.Runs(t.Context(), "job", 1)
+		host, _ := os.Hostname()
+		if want := fmt.Sprintf("%.100s/%d", host, os.Getpid()); err != nil || len(runs) != 1 || runs[0].Node != want {
+			t.Errorf("%s: %+v (%v), want the node %s", name, runs, err, want)
+		}
+	}
+	for _, key := range []string{"ignis:cron:{job}:state", "ignis:cron:{job}:claims", "own:{job}:state", "own:{job}:claims"} {
+		if got := strings.TrimSpace(r.Do("exists", key)); got != "1" {
+			t.Errorf("%s: %q", key, got)
 		}
 	}
 }
@@ -282,8 +320,14 @@ func TestClosed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, _, err := s.Last(t.Context(), "job"); !errors.Is(err, rediscron.ErrClosed) {
-		t.Errorf("after Close: %v", err)
+	_, _, lastErr := s.Last(t.Context(), "job")
+	_, claimErr := s.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: time.Unix(100, 0), Token: "a"})
+	finishErr := s.Finish(t.Context(), cron.Finish{Job: "job", Scheduled: time.Unix(100, 0)})
+	_, runsErr := s.Runs(t.Context(), "job", 1)
+	for _, err := range []error{lastErr, claimErr, finishErr, runsErr} {
+		if !errors.Is(err, rediscron.ErrClosed) || !strings.HasPrefix(err.Error(), "rediscron: ") {
+			t.Errorf("after Close: %v", err)
+		}
 	}
 }
 

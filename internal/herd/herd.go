@@ -230,7 +230,8 @@ func (h *Herd) pumpUntil(ctx context.Context, t time.Time) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := h.poll(max(0, time.Until(t))); err != nil {
+		// Not for longer: heartbeats are due, and ctx may end.
+		if err := h.poll(min(max(0, time.Until(t)), 100*time.Millisecond)); err != nil {
 			return err
 		}
 		if !time.Now().Before(t) {

@@ -43,7 +43,6 @@ type Server struct {
 
 	cmd    *childproc.Cmd
 	exited chan struct{} // closed when the process is gone
-	paused bool
 
 	mu  sync.Mutex
 	log []string // the process' own lines, for failed tests
@@ -208,7 +207,7 @@ func (s *Server) Kill() {
 	}
 	_ = s.cmd.Process.Kill()
 	<-s.exited
-	s.cmd, s.paused = nil, false
+	s.cmd = nil
 }
 
 // Restart starts the process again on the same port, empty, and returns when
@@ -228,7 +227,6 @@ func (s *Server) Pause() {
 	if err := pause(s.cmd.Process); err != nil {
 		s.t.Fatalf("pause: %v", err)
 	}
-	s.paused = true
 }
 
 // Resume lets a paused process run again.
@@ -237,7 +235,6 @@ func (s *Server) Resume() {
 	if err := resume(s.cmd.Process); err != nil {
 		s.t.Fatalf("resume: %v", err)
 	}
-	s.paused = false
 }
 
 // Do runs one command through redis-cli and returns its output without the

@@ -41,6 +41,7 @@ func main() {
 	flag.DurationVar(&l.slack, "slack", 10*time.Second, "what tests may take beside three times the usual `time`")
 	flag.StringVar(&with, "with", "", "`packages` whose tests are run, too, separated by commas")
 	flag.StringVar(&l.match, "match", "", "only mutants whose description matches this `regexp`; it begins with the file")
+	flag.StringVar(&l.only, "run", "", "tests to run, a `regexp` as go test -run takes")
 	flag.StringVar(&l.skip, "skip", "", "tests to leave out, a `regexp` as go test -skip takes")
 	flag.StringVar(&l.equivalent, "equivalent", "mutate/equivalent.txt", "`file` with the mutants that have no behaviour")
 	flag.Parse()
@@ -62,7 +63,8 @@ type lab struct {
 	packages    []string // the mutated one, and others whose tests may notice
 	n, parallel int
 	seed        uint64
-	match, skip string
+	match       string // of mutants
+	only, skip  string // of tests
 	equivalent  string
 	slack       time.Duration
 
@@ -252,7 +254,7 @@ func build(ctx context.Context, p *goPackage, race bool, overlay, bin string) er
 func (l *lab) test(ctx context.Context, p *goPackage, bin, overlay string, limit time.Duration) (verdict, []byte) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, bin, "-test.failfast", "-test.timeout=0", "-test.skip="+l.skip)
+	cmd := exec.CommandContext(ctx, bin, "-test.failfast", "-test.timeout=0", "-test.run="+l.only, "-test.skip="+l.skip)
 	cmd.Dir = p.Dir
 	// Programs that the tests build have the fault, too.
 	cmd.Env = append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -overlay="+overlay)

@@ -1,0 +1,163 @@
+package crontest_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/ignis-go/ignis/cron"
+	"github.com/ignis-go/ignis/cron/crontest"
+)
+
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	crontest.TestStore(t, &crontest.Memory{})
+}
+
+// broken is a store that changes what the one in memory is asked and answers.
+type broken struct {
+	crontest.Memory
+	claim  func(m *crontest.Memory, c cron.Claim) cron.Grant
+	last   func(last, now time.Time) (time.Time, time.Time)
+	finish func(m *crontest.Memory, f cron.Finish) error
+}
+
+func (b *broken) Claim(ctx context.Context, c cron.Claim) (cron.Grant, error) {
+	if b.claim != nil {
+		return b.claim(&b.Memory, c), nil
+	}
+	return b.Memory.Claim(ctx, c)
+}
+
+func (b *broken) Last(ctx context.Context, job string) (last, now time.Time, err error) {
+	last, now, err = b.Memory.Last(ctx, job)
+	if b.last != nil {
+		last, now = b.last(last, now)
+	}
+	return last, now, err
+}
+
+func (b *broken) Finish(ctx context.Context, f cron.Finish) error {
+	if b.finish != nil {
+		return b.finish(&b.Memory, f)
+	}
+	return b.Memory.Finish(ctx, f)
+}
+
+// faults are stores that break a promise, by the test that finds it out.
+func faults() map[string]*broken {
+	ask := func(m *crontest.Memory, c cron.Claim) cron.Grant {
+		g, _ := m.Claim(context.Background(), c)
+		return g
+	}
+	granted := func(change func(c cron.Claim, g *cron.Grant)) *broken {
+		return &broken{claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
+			g := ask(m, c)
+			if g.Verdict == cron.Granted {
+				change(c, &g)
+			}
+			return g
+		}}
+	}
+	var claims atomic.Uint64
+	return map[string]*broken{
+		"EachInstantOnce": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
+			if strings.HasPrefix(c.Job, "EachInstantOnce") {
+				c.Token = "" // as if all came from one
+			}
+			return ask(m, c)
+		}},
+		"TheSameClaimAgain": granted(func(_ cron.Claim, g *cron.Grant) { g.Fence = claims.Add(1) }),
+		"NeverEarly": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
+			g := ask(m, c)
+			if g.Verdict == cron.TooEarly {
+				g.Now = g.Now.Add(time.Hour)
+			}
+			return g
+		}},
+		"BeforeItWasThere": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
+			g := ask(m, c)
+			if g.Verdict == cron.Forgotten {
+				g.Verdict, g.Fence = cron.Granted, claims.Add(1)
+			}
+			return g
+		}},
+		"Manual": granted(func(c cron.Claim, g *cron.Grant) {
+			if c.Scheduled.IsZero() {
+				g.Fence = 1
+			}
+		}),
+		"Last": {last: func(last, now time.Time) (time.Time, time.Time) {
+			if !last.IsZero() {
+				last = last.Add(-time.Second)
+			}
+			return last, now
+		}},
+		"Behind": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
+			c.Behind = false
+			return ask(m, c)
+		}},
+		"Order": granted(func(_ cron.Claim, g *cron.Grant) { g.Fence = 1e6 - g.Fence }),
+		"JobsAreApart": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
+			c.Job = strings.TrimSuffix(c.Job, "-other")
+			return ask(m, c)
+		}},
+		"Finish": {finish: func(m *crontest.Memory, f cron.Finish) error {
+			m.Down(f.Scheduled.IsZero())
+			defer m.Down(false)
+			return m.Finish(context.Background(), f)
+		}},
+		"a grant without a fence": granted(func(_ cron.Claim, g *cron.Grant) { g.Fence = 0 }),
+		"all is Taken": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
+			g := ask(m, c)
+			g.Verdict = cron.Taken
+			return g
+		}},
+	}
+}
+
+const askForFaults = "CRONTEST_FAULTS"
+
+// TestBroken is what TestSuiteFindsFaults runs, in another process because it fails.
+func TestBroken(t *testing.T) {
+	if os.Getenv(askForFaults) == "" {
+		return
+	}
+	for name, store := range faults() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			crontest.TestStore(t, store)
+		})
+	}
+}
+
+// The suite fails for a store that breaks a promise, in the test of that promise.
+func TestSuiteFindsFaults(t *testing.T) {
+	t.Parallel()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBroken$", "-test.v", "-test.parallel=100")
+	cmd.Env = append(os.Environ(), askForFaults+"=1")
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		t.Error("no fault was found")
+	}
+	for name := range faults() {
+		test := name
+		switch name {
+		case "a grant without a fence":
+			test = "Manual"
+		case "all is Taken":
+			test = "Order"
+		}
+		failed := "--- FAIL: TestBroken/" + strings.ReplaceAll(name, " ", "_") + "/" + test + " "
+		if !strings.Contains(string(out), failed) {
+			t.Errorf("%s is not found out: no %q", name, failed)
+		}
+	}
+	if t.Failed() {
+		t.Logf("%s", out)
+	}
+}

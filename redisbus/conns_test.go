@@ -1,0 +1,114 @@
+package redisbus
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// pipes is a client's option whose connections are pipes.
+func pipes(peers *[]net.Conn) *rueidis.ClientOption {
+	return &rueidis.ClientOption{DialCtxFn: func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		*peers = append(*peers, theirs)
+		return ours, nil
+	}}
+}
+
+// The first connection that ends ends the link, but a read that only took too long does
+// not; and once the link is complete no further one is opened.
+func TestConns(t *testing.T) {
+	var peers []net.Conn
+	o, c := pipes(&peers), newConns()
+	dial := func() (net.Conn, error) { return c.dial(t.Context(), o, "", nil, nil) }
+	one, err := dial()
+	two, err2 := dial()
+	if err != nil || err2 != nil {
+		t.Fatal(err, err2)
+	}
+	c.seal()
+	if _, err := dial(); !errors.Is(err, errSealed) {
+		t.Errorf("another connection: %v", err)
+	}
+	gone := func() bool { return isClosedChannel(c.gone) }
+	_ = one.SetReadDeadline(time.Now())
+	if _, err := one.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || gone() {
+		t.Errorf("a read that took too long: %v, and the link ended: %v", err, gone())
+	}
+	go func() { _, _ = peers[1].Write([]byte("x")) }()
+	if n, err := two.Read(make([]byte, 1)); n != 1 || err != nil || gone() {
+		t.Errorf("read %d, %v, and the link ended: %v", n, err, gone())
+	}
+	_ = peers[1].Close()
+	if _, err := two.Read(make([]byte, 1)); !errors.Is(err, io.EOF) || !gone() || !errors.Is(c.err(), io.EOF) {
+		t.Errorf("read %v, and the link ended with %v", err, c.err())
+	}
+	lost := errors.New("lost")
+	c.cut(lost)
+	if _, err := peers[0].Write([]byte("x")); err == nil {
+		t.Error("a connection that was cut goes on")
+	}
+	if _, err := dial(); !errors.Is(err, lost) || !errors.Is(c.err(), io.EOF) {
+		t.Errorf("afterwards: %v, %v", err, c.err())
+	}
+}
+
+func isClosedChannel(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// A connection that comes about when the link was cut is closed.
+func TestConnsCutWhileDialing(t *testing.T) {
+	c, lost := newConns(), errors.New("lost")
+	ours, theirs := net.Pipe()
+	o := &rueidis.ClientOption{DialCtxFn: func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
+		c.cut(lost)
+		return ours, nil
+	}}
+	if conn, err := c.dial(t.Context(), o, "", nil, nil); conn != nil || !errors.Is(err, lost) {
+		t.Errorf("%v, %v", conn, err)
+	}
+	if _, err := theirs.Write([]byte("x")); err == nil {
+		t.Error("it is still open")
+	}
+}
+
+func TestConnsFromAnyGoroutine(t *testing.T) {
+	for range 50 {
+		c := newConns()
+		o := &rueidis.ClientOption{DialCtxFn: func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			return ours, theirs.Close()
+		}}
+		var all sync.WaitGroup
+		for _, call := range []func(){
+			func() {
+				if conn, err := c.dial(t.Context(), o, "", nil, nil); err == nil {
+					_, _ = conn.Read(make([]byte, 1))
+					_ = conn.Close()
+				}
+			},
+			c.seal,
+			func() { c.cut(io.EOF) },
+			func() { c.ended(io.EOF) },
+			func() { _ = c.err() },
+		} {
+			all.Go(call)
+			all.Go(call)
+		}
+		all.Wait()
+	}
+}
