@@ -30,16 +30,6 @@ func fillUp(t *testing.T, p *party) {
 	})
 }
 
-// until waits for something.
-func until(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(patience); !done(); runtime.Gosched() {
-		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
-		}
-	}
-}
-
 // A peer that has ended its side and does not read is not written to again and
 // again: the writer sleeps until there is room.
 func TestHalfClosedPeerKeepsNobodyBusy(t *testing.T) {

@@ -195,6 +195,16 @@ func wait[T any](t testing.TB, ch <-chan T) (v T) {
 	return v
 }
 
+// until waits for something.
+func until(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !done(); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
 // send sends frames as the peer.
 func (p *party) send(t testing.TB, frames ...[]byte) {
 	t.Helper()
