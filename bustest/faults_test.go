@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"slices"
 	"strings"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/bustest"
+	"github.com/ignis-go/ignis/internal/childproc"
 )
 
 // broken is a bus that changes what one in memory is asked and does.
@@ -147,7 +147,7 @@ func TestSuiteFindsFaults(t *testing.T) {
 	for name := range faults() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run=^TestBroken$/^"+name+"$/^"+name+"$")
+			cmd := childproc.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run=^TestBroken$/^"+name+"$/^"+name+"$")
 			cmd.Env = append(os.Environ(), askForFaults+"=1")
 			out, err := cmd.CombinedOutput()
 			if failed := "--- FAIL: TestBroken/" + name + "/" + name; err == nil || !strings.Contains(string(out), failed) {

@@ -3,7 +3,6 @@ package crontest_test
 import (
 	"context"
 	"os"
-	"os/exec"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/ignis-go/ignis/cron"
 	"github.com/ignis-go/ignis/cron/crontest"
+	"github.com/ignis-go/ignis/internal/childproc"
 )
 
 func TestMemory(t *testing.T) {
@@ -138,7 +138,7 @@ func TestBroken(t *testing.T) {
 // The suite fails for a store that breaks a promise, in the test of that promise.
 func TestSuiteFindsFaults(t *testing.T) {
 	t.Parallel()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBroken$", "-test.v", "-test.parallel=100")
+	cmd := childproc.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBroken$", "-test.v", "-test.parallel=100")
 	cmd.Env = append(os.Environ(), askForFaults+"=1")
 	out, err := cmd.CombinedOutput()
 	if err == nil {
