@@ -1,0 +1,115 @@
+package ignis_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// A client is read from until 64 messages or 256 KiB wait for its callbacks, and again
+// when half of that is left.
+func TestWhenReadingStopsAndGoesOn(t *testing.T) {
+	for name, tt := range map[string]struct {
+		message string
+		most    int // that wait
+	}{
+		"messages": {`{"event":"x"}`, 64},
+		"bytes":    {`{"event":"xxxxx","id":"yyy","data":"` + strings.Repeat("z", 8192-10) + `"}`, 32},
+		// One byte more, and one message fewer is enough; one byte less, and one more.
+		"a byte more": {`{"event":"xxxxx","id":"yyyy","data":"` + strings.Repeat("z", 8192-10) + `"}`, 32},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				next := make(chan struct{})
+				n := startMem(t, ignis.Config{OnMessage: func(context.Context, *ignis.Client, wire.Message) error {
+					<-next
+					return nil
+				}})
+				p := n.login("ann")
+				before := n.Stats().Received
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					for range 3 * tt.most {
+						p.text(tt.message)
+					}
+				}()
+				received := func(want int, when string) {
+					t.Helper()
+					synctest.Wait()
+					if got := int(n.Stats().Received - before); got != want {
+						t.Errorf("%s %d messages were received, want %d", when, got, want)
+					}
+				}
+				received(1+tt.most, "at first")
+				half := tt.most / 2
+				if name == "a byte more" {
+					half++
+				}
+				for range half - 1 {
+					next <- struct{}{}
+				}
+				received(1+tt.most, "a little later")
+				next <- struct{}{}
+				received(1+tt.most+half, "when half is done")
+				close(next)
+				<-done
+				received(3*tt.most, "in the end")
+			})
+		})
+	}
+}
+
+// Messages that a client gets by itself are counted as those that many get: its
+// connected event, and errors.
+func TestWhatOneClientGetsIsCounted(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{})
+		p := n.login("ann")
+		if s := n.Stats(); s.Sent != 1 {
+			t.Errorf("%d messages sent after the connected event", s.Sent)
+		}
+		p.text("x")
+		p.only(failure(wire.ErrorFormat))
+		_ = n.Broadcast("x", 1)
+		p.only(line)
+		if s := n.Stats(); s.Sent != 3 {
+			t.Errorf("%d messages sent", s.Sent)
+		}
+	})
+}
+
+// A Seal that hangs gives its place to others when its time is up, although it does
+// not return.
+func TestHangingSealGivesUpItsPlace(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		n := startMem(t, ignis.Config{
+			Encryption: ignis.EncryptionRequired, EncryptedBatchLimit: 1, TransformTimeout: time.Second,
+			Transform: func(_ context.Context, c *ignis.Client, _ wire.Message) (*wire.Message, error) {
+				if c.UserID == "ann" {
+					<-hang
+				}
+				return nil, nil //nolint:nilnil // as it is
+			},
+		})
+		ann, bob := n.vault("ann"), n.vault("bob")
+		_ = n.SendToClient(ann.id, "x", 1)
+		synctest.Wait()
+		_ = n.SendToClient(bob.id, "x", 1)
+		bob.only()
+		time.Sleep(time.Second)
+		bob.only(line)
+		ann.only("<end>")
+		if n.log.count("client cut off: its messages took too long to be transformed or sealed") != 1 {
+			t.Errorf("log: %s", n.log)
+		}
+		close(hang)
+		synctest.Wait()
+	})
+}

@@ -1,0 +1,142 @@
+package ignis_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// What the life of a server leaves in the log, line by line.
+func TestLogLines(t *testing.T) {
+	for name, tt := range map[string]struct {
+		cfg  ignis.Config
+		do   func(n *node)
+		want string // of one line, in order; each word of it
+	}{
+		"connected":     {do: func(n *node) { n.connect() }, want: "DEBUG client connected client= remote="},
+		"authenticated": {do: func(n *node) { n.login("ann") }, want: "DEBUG client authenticated client= user=ann"},
+		"disconnected": {
+			do:   func(n *node) { _ = n.login("ann").conn.Close() },
+			want: "DEBUG client disconnected client= lost code=1006",
+		},
+		"server event": {
+			do:   func(n *node) { n.login("ann").text(`{"event":"connected"}`) },
+			want: "DEBUG message dropped: only servers send this event client= event=connected",
+		},
+		"join": {
+			cfg:  ignis.Config{ValidateRooms: allRooms},
+			do:   func(n *node) { n.login("ann").join(names("a", "b")) },
+			want: "DEBUG client joined rooms client= rooms=2",
+		},
+		"malformed leave": {
+			do:   func(n *node) { n.login("ann").text(`{"event":"leave","data":5}`) },
+			want: "DEBUG message dropped: malformed leave client=",
+		},
+		"stranger": {
+			cfg:  ignis.Config{AuthMaxMistakes: 1},
+			do:   func(n *node) { p := n.connect(); p.text("x"); p.text("x") },
+			want: "INFO client closed: it sent too much before it was authenticated client= remote=",
+		},
+		"handshake": {
+			cfg: ignis.Config{Encryption: ignis.EncryptionOptional},
+			do: func(n *node) {
+				n.connect().text(`{"event":"authenticate","data":{"user":"ann","publicKey":"x"}}`)
+			},
+			want: "INFO encryption handshake refused client= error=",
+		},
+		"behind": {
+			cfg: ignis.Config{OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) error {
+				return hang(ctx)
+			}},
+			do:   func(n *node) { stuffed(n); time.Sleep(2 * time.Minute) },
+			want: "WARN client closed: its messages were not handled in time client=",
+		},
+		"stuck": {
+			do: func(n *node) {
+				p := n.raw()
+				p.text(authenticate)
+				time.Sleep(2 * time.Minute)
+			},
+			want: "WARN client cut off: it takes nothing of what waits for it client=",
+		},
+		"full": {
+			cfg: ignis.Config{BackpressureLimit: 1000},
+			do: func(n *node) {
+				p := n.raw()
+				p.text(authenticate)
+				synctest.Wait()
+				for range 20 {
+					_ = n.Broadcast("x", strings.Repeat("x", 1000))
+				}
+			},
+			want: "WARN client does not read as fast as it is sent to client= cut_off=true",
+		},
+		"full, and dropped": {
+			cfg: ignis.Config{BackpressureLimit: 1000, DropWhenFull: true},
+			do: func(n *node) {
+				p := n.raw()
+				p.text(authenticate)
+				synctest.Wait()
+				for range 20 {
+					_ = n.Broadcast("x", strings.Repeat("x", 1000))
+				}
+			},
+			want: "WARN client does not read as fast as it is sent to client= cut_off=false",
+		},
+		"begin": {do: func(*node) {}, want: "INFO server is ready server="},
+		"end": {
+			do:   func(n *node) { n.login("ann"); n.stop(); n.ran <- <-n.ran },
+			want: "INFO server is shutting down clients=1",
+		},
+		"very end": {do: func(n *node) { n.stop(); n.ran <- <-n.ran }, want: "INFO server is shut down"},
+		"bus": {
+			cfg:  ignis.Config{Bus: sulking{}},
+			do:   func(n *node) { n.stop(); n.ran <- <-n.ran },
+			want: "WARN bus ended with an error error=sulking",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				n := startMem(t, tt.cfg)
+				tt.do(n)
+				synctest.Wait()
+				if !hasLine(n.log.String(), strings.Fields(tt.want)) {
+					t.Errorf("no line %q in:\n%s", tt.want, n.log)
+				}
+			})
+		})
+	}
+}
+
+// hasLine reports whether a line of a log has all words in their order.
+func hasLine(log string, words []string) bool {
+next:
+	for line := range strings.Lines(log) {
+		for _, word := range words {
+			_, rest, ok := strings.Cut(line, word)
+			if !ok {
+				continue next
+			}
+			line = rest
+		}
+		return true
+	}
+	return false
+}
+
+// sulking is a bus that ends with an error when it is told to end.
+type sulking struct{}
+
+func (sulking) Publish(string, []byte) error { return nil }
+
+func (sulking) Run(ctx context.Context, ready func(), _ func(...[]byte)) error {
+	ready()
+	<-ctx.Done()
+	return errors.New("sulking")
+}
