@@ -22,6 +22,9 @@ const (
 	ringScale   = 6 // 2^6 commands or batches in flight; one or two are
 )
 
+// minKeepAlive is how often the client may send a PING of its own at most.
+const minKeepAlive = time.Second
+
 // link is a live way to one Redis node: a connection that publishes and, for a
 // bus, one that is subscribed. It never reconnects: it ends, and its owner
 // makes the next one.
@@ -78,8 +81,9 @@ func (l *link) option(c *Config, base *rueidis.ClientOption, addr string) rueidi
 		o.Dialer.Timeout = c.ProbeTimeout
 	}
 	// The client sends a PING of its own as often as this says. It matters on
-	// servers without RESP3, where our probe goes over another connection.
-	o.Dialer.KeepAlive = c.ProbeInterval
+	// servers without RESP3, where our probe goes over another connection. The first must
+	// not come before the client is set up: then two goroutines would read.
+	o.Dialer.KeepAlive = max(c.ProbeInterval, minKeepAlive)
 	o.DialFn = nil
 	dialer := o.Dialer
 	o.DialCtxFn = func(ctx context.Context, dst string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {

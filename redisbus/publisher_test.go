@@ -91,6 +91,21 @@ func TestPublisherTellsWhatIsNotConfirmed(t *testing.T) {
 	}
 }
 
+// However often the connection is checked, the client has one reader from the start. With
+// two the race detector complains, or the client panics.
+func TestChecksWithoutPause(t *testing.T) {
+	r := redistest.Start(t)
+	c := impatient(r.URL())
+	c.ProbeInterval = 1
+	for range 20 {
+		p := dial(t, c)
+		if errs := p.Publish(t.Context(), numbered(0, 3)); errs != nil {
+			t.Fatal(errors.Join(errs...))
+		}
+		_ = p.Close()
+	}
+}
+
 func TestPublisherFollowsTheMaster(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 1)
