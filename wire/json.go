@@ -151,7 +151,7 @@ func hex4(digits []byte) (r rune) {
 		case isDigit(c):
 			c -= '0'
 		default:
-			c = c|0x20 - 'a' + 10
+			c = c | 0x20 - 'a' + 10
 		}
 		r = r<<4 | rune(c)
 	}
