@@ -12,8 +12,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// What the life of a server leaves in the log, line by line.
-func TestLogLines(t *testing.T) {
+// What the life of a client leaves in the log, one cause at a time.
+func TestLinesOfAClientsLife(t *testing.T) {
 	for name, tt := range map[string]struct {
 		cfg  ignis.Config
 		do   func(n *node)
