@@ -22,7 +22,6 @@ type client struct {
 	connectedAt time.Time
 
 	lastActivity atomic.Int64 // the server's uptime at the last message, in nanoseconds
-	behindSince  atomic.Int64 // the uptime when its callbacks were so far behind that it is not read from; 0: it is
 
 	mu       sync.Mutex
 	state    State
@@ -90,7 +89,7 @@ func (s *Server) disconnected(c *client, end ws.End) {
 	c.state = StateDisconnected
 	c.end = d
 	(*callContext)(c).endLocked()
-	if c.behindSince.Load() != 0 {
+	if c.jobs.isBehind() {
 		s.counts.unhandled.Add(uint64(c.jobs.drop()))
 	}
 	// Whoever does its jobs calls the callback after the last of them.

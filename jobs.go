@@ -22,6 +22,23 @@ type jobs struct {
 	queue []job
 	head  int // index of the next job
 	bytes int
+	// behindSince is the server's uptime when there were so many that the client is
+	// not read from; 0: it is read from.
+	behindSince int64
+}
+
+// isBehind reports whether a client with the jobs, which may be nil, is not read from.
+func (q *jobs) isBehind() bool { return q != nil && q.behindSince != 0 }
+
+// behindSince returns since when c is not read from because its callbacks are behind,
+// as the server's uptime; 0: it is read from.
+func (c *client) behindSince() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.jobs == nil {
+		return 0
+	}
+	return c.jobs.behindSince
 }
 
 // idleJobs are those that no client has.
@@ -63,8 +80,8 @@ func (s *Server) push(c *client, j job) {
 	}
 	q.queue = append(q.queue, j)
 	q.bytes += j.size()
-	if q.full() && c.behindSince.Load() == 0 {
-		c.behindSince.Store(max(s.uptime(), 1))
+	if q.full() && !q.isBehind() {
+		q.behindSince = max(s.uptime(), 1)
 		c.conn.Pause()
 	}
 }
@@ -76,7 +93,7 @@ func (q *jobs) drop() int {
 	}
 	n := len(q.queue) - q.head
 	clear(q.queue)
-	q.queue, q.head, q.bytes = q.queue[:0], 0, 0
+	q.queue, q.head, q.bytes, q.behindSince = q.queue[:0], 0, 0, 0
 	return n
 }
 
@@ -102,10 +119,10 @@ func (c *client) pop() (j job, ok, gone bool) {
 	q.queue[q.head] = job{}
 	q.head++
 	q.bytes -= j.size()
-	if c.behindSince.Load() != 0 && q.eased() {
+	if q.isBehind() && q.eased() {
 		// The sweeps must not hold the time against it in which nobody listened.
 		c.lastActivity.Store(c.server.uptime())
-		c.behindSince.Store(0)
+		q.behindSince = 0
 		c.conn.Resume()
 	}
 	return j, true, false

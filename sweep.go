@@ -13,7 +13,7 @@ import (
 func (s *Server) sweepSilent() {
 	for _, c := range s.reg.AppendActive(nil) {
 		// What a client has sent that is not read from waits, heartbeats too.
-		if c.silence() > s.cfg.HeartbeatTimeout && c.behindSince.Load() == 0 {
+		if c.silence() > s.cfg.HeartbeatTimeout && c.behindSince() == 0 {
 			c.close(wire.CloseHeartbeatTimeout)
 		}
 	}
@@ -33,7 +33,7 @@ func (s *Server) limitInterval() time.Duration {
 func (s *Server) sweepLimits() {
 	now := s.uptime()
 	for _, c := range s.reg.AppendAll(nil) {
-		since := c.behindSince.Load()
+		since := c.behindSince()
 		switch {
 		case c.conn.Stuck() >= s.cfg.WriteTimeout:
 			s.warn("client cut off: it takes nothing of what waits for it", "client", c.member.ID)
