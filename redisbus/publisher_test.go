@@ -106,6 +106,46 @@ func TestChecksWithoutPause(t *testing.T) {
 	}
 }
 
+// A call whose context ends takes no connection from the others, and does not wait for
+// those that check it.
+func TestPublisherContext(t *testing.T) {
+	r := redistest.Start(t)
+	var dials atomic.Int32
+	c := impatient("")
+	c.ProbeTimeout = deadline
+	c.Option = &rueidis.ClientOption{
+		InitAddress: []string{r.Addr()}, ForceSingleClient: true,
+		DialCtxFn: func(ctx context.Context, addr string, d *net.Dialer, _ *tls.Config) (net.Conn, error) {
+			dials.Add(1)
+			return d.DialContext(ctx, "tcp", addr)
+		},
+	}
+	c.ProbeInterval = time.Hour
+	p := dial(t, c)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if errs := p.Publish(ended, numbered(0, 1)); len(errs) != 1 || !errors.Is(errs[0], context.Canceled) {
+		t.Errorf("with an ended context: %v", errs)
+	}
+	if errs := p.Publish(t.Context(), numbered(0, 1)); errs != nil || dials.Load() != 1 {
+		t.Errorf("afterwards: %v, over connection %d", errs, dials.Load())
+	}
+	c.ProbeInterval = 1
+	p = dial(t, c)
+	r.Pause()
+	first := make(chan []error, 1)
+	go func() { first <- p.Publish(t.Context(), numbered(0, 1)) }()
+	short, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer stop()
+	if errs := p.Publish(short, numbered(0, 1)); len(errs) != 1 || !errors.Is(errs[0], context.DeadlineExceeded) {
+		t.Errorf("beside a check that takes long: %v", errs)
+	}
+	r.Resume()
+	if errs := <-first; errs != nil {
+		t.Errorf("the one that checked: %v", errs)
+	}
+}
+
 func TestPublisherFollowsTheMaster(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 1)

@@ -8,10 +8,13 @@ import (
 	"errors"
 	"log/slog"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/internal/redistest"
@@ -189,6 +192,92 @@ func TestAwait(t *testing.T) {
 	} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s goes on: %v", what, err)
+		}
+	}
+}
+
+// Clients that come later miss nothing of what was sent before.
+func TestLaterClients(t *testing.T) {
+	s, addr := server(t, ignis.Config{})
+	h := newHerd(t, s, Config{Addr: addr}, 3, 0)
+	for range 2 {
+		if _, err := h.Burst(t.Context(), 5, 100, 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Connect(t.Context(), 2, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if live, _ := h.Live(); live != 7 || h.Deliveries != 5*3+5*5 || h.Lost() != 0 {
+		t.Errorf("%d clients, %+v", live, h.Tally)
+	}
+}
+
+// Clients that are deaf are filled until the server cannot write to them, and are told
+// apart from others when it closes them.
+func TestDeaf(t *testing.T) {
+	r := redistest.Start(t)
+	bus, err := redisbus.New(redisbus.Config{URL: r.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, addr := server(t, ignis.Config{Bus: bus, BackpressureLimit: 64 << 20})
+	h := newHerd(t, s, Config{Addr: addr, Redis: r.Addr()}, 2, 0)
+	if err := h.AddDeaf(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	if live, closed := h.Live(); live != 2 || closed != 0 || s.Stats().Authenticated != 4 {
+		t.Errorf("%d live, %d closed of %d", live, closed, s.Stats().Authenticated)
+	}
+	stuck := 0
+	for _, c := range s.ClientsInRoom(roomName(deafRoom)) {
+		if c.Backpressured {
+			stuck++
+		}
+	}
+	if stuck != 2 {
+		t.Errorf("%d of 2 are stuck", stuck)
+	}
+	if _, err := h.Burst(t.Context(), 10, 100, 0); err != nil {
+		t.Fatal(err)
+	}
+	check(t, h, 10, 2)
+	for _, c := range s.ClientsInRoom(roomName(deafRoom)) {
+		_ = s.Disconnect(c.ID, 4000, "")
+	}
+	pump(t, h, "the deaf to be gone", func() bool { _, closed := h.Live(); return closed == 2 })
+	if h.Closes() != "2 times: "+ended {
+		t.Errorf("closed: %s", h.Closes())
+	}
+}
+
+// A Redis that refuses what is published ends the measurement.
+func TestRedisRefuses(t *testing.T) {
+	r := redistest.StartWith(t, redistest.Config{Password: "hunter2"})
+	s, addr := server(t, ignis.Config{})
+	h := newHerd(t, s, Config{Addr: addr, Redis: r.Addr()}, 1, 0)
+	if _, err := h.Burst(t.Context(), 3, 100, 0); err == nil || !strings.Contains(err.Error(), "NOAUTH") {
+		t.Errorf("Burst: %v", err)
+	}
+	r.Kill()
+	if err := h.Steady(t.Context(), time.Millisecond, time.Minute, 100); err == nil || !strings.Contains(err.Error(), "redis") {
+		t.Errorf("Steady without a Redis: %v", err)
+	}
+}
+
+// Addresses of both families are told apart.
+func TestSockaddr(t *testing.T) {
+	for text, want := range map[string]int{"127.0.0.1:80": unix.AF_INET, "[::ffff:127.0.0.1]:80": unix.AF_INET, "[::1]:80": unix.AF_INET6} {
+		family, sa := sockaddr(netip.MustParseAddrPort(text))
+		port := 0
+		switch a := sa.(type) {
+		case *unix.SockaddrInet4:
+			port = a.Port
+		case *unix.SockaddrInet6:
+			port = a.Port
+		}
+		if family != want || port != 80 {
+			t.Errorf("%s: family %d, port %d", text, family, port)
 		}
 	}
 }
