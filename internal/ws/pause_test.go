@@ -60,7 +60,9 @@ func TestPauseAndResume(t *testing.T) {
 	for name, frames := range map[string]func(s string) []byte{
 		"plain":      func(s string) []byte { return masked(ws.OpText, true, s) },
 		"compressed": func(s string) []byte { return maskedPacked(ws.OpText, true, squeeze(s)) },
-		"heavy":      func(s string) []byte { return maskedPacked(ws.OpText, true, squeeze(s+strings.Repeat(" ", 2*lightMessage))) },
+		"heavy": func(s string) []byte {
+			return maskedPacked(ws.OpText, true, squeeze(s+strings.Repeat(" ", 2*lightMessage)))
+		},
 	} {
 		for _, early := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/early=%v", name, early), func(t *testing.T) {
