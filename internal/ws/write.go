@@ -172,7 +172,7 @@ func (c *Conn) sent(j *joiner, b []byte, n int) (again, full bool) {
 		c.consumeLocked(written)
 	}
 	if n < len(b) {
-		if n > 0 || !c.blocked {
+		if n > 0 || c.progress.Load() == 0 {
 			c.progress.Store(clock())
 		}
 		c.blocked, c.parked = true, true
