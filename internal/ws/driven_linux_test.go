@@ -75,7 +75,7 @@ func (d *driven) write(p pair, b []byte) {
 	}
 }
 
-const turnFrames = turnWork / frameWork // empty ones that are dealt with in a turn
+const turnFrames = 64 // empty ones that are dealt with in a turn
 
 // A turn ends when its work is done, and what was read and is left has further turns,
 // until all is heard. Then nobody is late.

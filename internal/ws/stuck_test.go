@@ -54,3 +54,43 @@ func TestStuckInTheMiddleOfAMessage(t *testing.T) {
 		_ = client.Close()
 	})
 }
+
+// A socket that takes a chunk and then nothing at all is full from then on.
+func TestStuckBehindAWholeChunk(t *testing.T) {
+	c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true}
+	var j joiner
+	write := func(n int) {
+		t.Helper()
+		if !taking(c, &j) {
+			t.Fatal("nothing waits")
+		}
+		b := j.bytes(c)
+		c.sent(&j, b, min(n, len(b)))
+	}
+	waits := func(want bool) {
+		t.Helper()
+		if is := c.progress.Load() != 0; is != want {
+			t.Errorf("known to wait: %v, want %v", is, want)
+		}
+	}
+	for range 3 {
+		c.Enqueue(text(strings.Repeat("x", chunk)))
+	}
+	write(0)
+	waits(true)
+	since := c.progress.Load()
+	write(0) // told of room where there is none
+	if c.progress.Load() != since {
+		t.Error("that was no progress")
+	}
+	write(2 * chunk)
+	waits(false)
+	write(0)
+	waits(true)
+	write(10)
+	waits(true)
+	for range 2 {
+		write(2 * chunk)
+	}
+	waits(false)
+}
