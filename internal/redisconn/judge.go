@@ -66,14 +66,18 @@ func (s *session) message(b []byte, limit int) int {
 // judge decides about a reply that is complete.
 func (c *Conn) judge() *Error {
 	p, s := &c.reply, &c.session
-	switch kind, ok := pushes[string(p.texts[0].bytes())]; {
-	case p.top == '>' && !s.resp3:
+	if p.top == '>' && !s.resp3 {
 		return &Error{"a push without RESP3"}
-	case p.top == '>' && !ok:
-		kind := p.texts[0].bytes()
+	}
+	if p.top != '>' && (s.resp3 || !aggregate(p.top)) {
+		return c.answer()
+	}
+	kind := p.texts[0].bytes()
+	if k, ok := pushes[string(kind)]; ok {
+		return c.push(k)
+	}
+	if p.top == '>' {
 		return &Error{"an unexpected push of type " + strconv.QuoteToASCII(string(kind[:min(len(kind), 32)]))}
-	case ok && (p.top == '>' || !s.resp3 && aggregate(p.top)):
-		return c.push(kind)
 	}
 	return c.answer()
 }
