@@ -131,11 +131,22 @@ type watched struct {
 // Read is where a connection's end shows itself first: the client always reads.
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
+	w.failed(err)
+	return n, err
+}
+
+// Write may be the first to meet the end, or a read's error that is not told yet.
+func (w *watched) Write(p []byte) (int, error) {
+	n, err := w.Conn.Write(p)
+	w.failed(err)
+	return n, err
+}
+
+func (w *watched) failed(err error) {
 	var timeout net.Error
 	if err != nil && !(errors.As(err, &timeout) && timeout.Timeout()) {
 		w.owner.ended(err)
 	}
-	return n, err
 }
 
 // Close closes the transport.
