@@ -20,8 +20,9 @@ var Nonsense = []string{
 	"HTTP/1.1 400 Bad Request\r\n\r\n",
 }
 
-// Pretender is a server that passes for a Redis until it is told what to answer instead.
-// It delivers nothing. Its methods are safe for concurrent use.
+// Pretender is a server that passes for a Redis, for a Sentinel that knows it as the
+// master, and for a Cluster of one, until it is told what to answer instead. It delivers
+// nothing. Its methods are safe for concurrent use.
 type Pretender struct {
 	listener net.Listener
 	wg       sync.WaitGroup
@@ -96,7 +97,7 @@ func (p *Pretender) serve(conn net.Conn) {
 		p.mu.Lock()
 		answer := p.answer
 		if p.command != args[0] {
-			answer = pretended(args, &subscriptions)
+			answer = p.pretended(args, &subscriptions)
 		}
 		p.mu.Unlock()
 		if _, err := io.WriteString(conn, answer); err != nil {
@@ -106,7 +107,8 @@ func (p *Pretender) serve(conn net.Conn) {
 }
 
 // pretended is what a Redis would answer.
-func pretended(args []string, subscriptions *int) string {
+func (p *Pretender) pretended(args []string, subscriptions *int) string {
+	port := p.listener.Addr().(*net.TCPAddr).Port
 	switch args[0] {
 	case "HELLO":
 		return "%2\r\n+proto\r\n:3\r\n+version\r\n+7.2.0\r\n"
@@ -114,7 +116,16 @@ func pretended(args []string, subscriptions *int) string {
 		return "+PONG\r\n"
 	case "PUBLISH":
 		return ":1\r\n"
-	case "SUBSCRIBE", "PSUBSCRIBE":
+	case "ROLE":
+		return "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
+	case "SENTINEL":
+		if strings.EqualFold(args[1], "GET-MASTER-ADDR-BY-NAME") {
+			return fmt.Sprintf("*2\r\n$9\r\n127.0.0.1\r\n+%d\r\n", port)
+		}
+		return "*0\r\n"
+	case "CLUSTER":
+		return fmt.Sprintf("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:%d\r\n", port)
+	case "SUBSCRIBE", "PSUBSCRIBE", "UNSUBSCRIBE":
 		var b strings.Builder
 		for _, name := range args[1:] {
 			*subscriptions++
