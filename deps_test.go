@@ -31,10 +31,11 @@ var importRules = map[string]importRule{
 	"seal":               {},
 	"internal/printable": {},
 	"internal/loglimit":  {own: []string{"internal/printable"}},
+	"internal/redisconn": {},
 	"internal/registry":  {},
 	"internal/ws":        {modules: []string{"github.com/gobwas/ws", "github.com/klauspost/compress", "golang.org/x/sys"}}, // compress/flate has one window, RFC 7692 eight
 	"internal/herd":      {own: []string{"wire", "seal"}, modules: []string{"golang.org/x/sys"}},
-	"redisbus":           {own: []string{"wire", "internal/loglimit", "internal/printable"}, modules: []string{"github.com/redis/rueidis"}},
+	"redisbus":           {own: []string{"wire", "internal/loglimit", "internal/printable", "internal/redisconn"}, modules: []string{"github.com/redis/rueidis"}},
 	"emitter":            {own: []string{"wire", "redisbus"}},
 	"client":             {own: []string{"wire", "seal", "internal/printable"}, modules: []string{"github.com/gobwas/ws"}},
 	"cron":               {own: []string{"internal/loglimit"}},

@@ -143,6 +143,7 @@ func (b *Bus) reconnect(ctx context.Context, f *finder, pauses *backoff) *link {
 		if err == nil {
 			return l
 		}
+		b.counts.noteRefused(err)
 		b.cfg.Logger.Debug("redis is not back", "name", b.cfg.Name, "redis", b.target.String(), "error", shown(err))
 		b.setDown(fmt.Errorf("%w: %w", ErrUnavailable, err))
 	}
@@ -179,7 +180,7 @@ func (b *Bus) serve(ctx context.Context, l *link, f *finder) (err error) {
 	l.close()
 	<-published
 	<-probed
-	return err
+	return l.conns.because(err)
 }
 
 // publishAll sends what Publish takes until the link fails, or ending is closed

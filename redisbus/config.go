@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
 // Defaults of a Config.
@@ -20,6 +22,7 @@ const (
 	DefaultFlushTimeout  = time.Second
 	DefaultQueueMessages = 64 << 10
 	DefaultQueueBytes    = 64 << 20
+	DefaultMaxIncoming   = redisconn.DefaultLimit // 32 MiB: over it Redis, as it comes, cuts subscribers itself
 )
 
 // Config says which Redis to use and how. URL or Option is needed; every other
@@ -75,6 +78,11 @@ type Config struct {
 	// channels and envelopes; an envelope over QueueBytes is never taken.
 	QueueMessages int
 	QueueBytes    int
+
+	// MaxIncoming bounds one message or reply of Redis, in bytes with all that belongs to
+	// it. A larger one ends the connection, as anything does that a Redis would not send.
+	// Zero: DefaultMaxIncoming.
+	MaxIncoming int
 }
 
 // prepare returns the configuration with its defaults, and the target.
@@ -111,6 +119,12 @@ func (c Config) prepare() (Config, target, error) {
 	}
 	if c.QueueMessages < 0 || c.QueueBytes < 0 {
 		return c, t, fmt.Errorf("%w: QueueMessages, QueueBytes: want a positive number, or 0 for the default", ErrConfig)
+	}
+	if c.MaxIncoming < 0 {
+		return c, t, fmt.Errorf("%w: MaxIncoming: want a positive number of bytes, or 0 for %d", ErrConfig, DefaultMaxIncoming)
+	}
+	if c.MaxIncoming == 0 {
+		c.MaxIncoming = DefaultMaxIncoming
 	}
 	if c.QueueMessages == 0 {
 		c.QueueMessages = DefaultQueueMessages

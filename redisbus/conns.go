@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/redis/rueidis"
+
+	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
 var errSealed = errors.New("the connection is gone")
@@ -28,7 +30,7 @@ func newConns() *conns { return &conns{gone: make(chan struct{})} }
 
 // dial is the Redis client's dial function.
 func (c *conns) dial(
-	ctx context.Context, o *rueidis.ClientOption, addr string, d *net.Dialer, t *tls.Config,
+	ctx context.Context, o *rueidis.ClientOption, addr string, d *net.Dialer, t *tls.Config, limit int,
 ) (net.Conn, error) {
 	c.mu.Lock()
 	err := c.sealed
@@ -36,7 +38,7 @@ func (c *conns) dial(
 	if err != nil {
 		return nil, err
 	}
-	conn, err := open(ctx, o, addr, d, t)
+	conn, err := open(ctx, o, addr, d, t, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -51,17 +53,25 @@ func (c *conns) dial(
 	return w, nil
 }
 
-func open(ctx context.Context, o *rueidis.ClientOption, addr string, d *net.Dialer, t *tls.Config) (net.Conn, error) {
+// open connects as o says. Whatever the way: what Redis sends over it is checked before the
+// client reads it, which takes it on trust.
+func open(
+	ctx context.Context, o *rueidis.ClientOption, addr string, d *net.Dialer, t *tls.Config, limit int,
+) (conn net.Conn, err error) {
 	switch {
 	case o.DialCtxFn != nil:
-		return o.DialCtxFn(ctx, addr, d, t)
+		conn, err = o.DialCtxFn(ctx, addr, d, t)
 	case o.DialFn != nil:
-		return o.DialFn(addr, d, t)
+		conn, err = o.DialFn(addr, d, t)
 	case t != nil:
-		return (&tls.Dialer{NetDialer: d, Config: t}).DialContext(ctx, "tcp", addr)
+		conn, err = (&tls.Dialer{NetDialer: d, Config: t}).DialContext(ctx, "tcp", addr)
 	default:
-		return d.DialContext(ctx, "tcp", addr)
+		conn, err = d.DialContext(ctx, "tcp", addr)
 	}
+	if err != nil {
+		return nil, err
+	}
+	return redisconn.Wrap(conn, limit), nil
 }
 
 // seal forbids further connections: from now on losing one ends the link.
@@ -102,6 +112,16 @@ func (c *conns) err() error {
 	return c.cause
 }
 
+// because returns what was wrong with Redis' bytes, if a connection was ended for that, in
+// place of what the client then says.
+func (c *conns) because(err error) error {
+	var refused *redisconn.Error
+	if cause := c.err(); err != nil && errors.As(cause, &refused) {
+		return cause
+	}
+	return err
+}
+
 // watched is a connection that tells its owner when it ends.
 type watched struct {
 	net.Conn
@@ -111,18 +131,26 @@ type watched struct {
 // Read is where a connection's end shows itself first: the client always reads.
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
+	w.failed(err)
+	return n, err
+}
+
+// Write may be the first to meet the end, or a read's error that is not told yet.
+func (w *watched) Write(p []byte) (int, error) {
+	n, err := w.Conn.Write(p)
+	w.failed(err)
+	return n, err
+}
+
+func (w *watched) failed(err error) {
 	var timeout net.Error
 	if err != nil && !(errors.As(err, &timeout) && timeout.Timeout()) {
 		w.owner.ended(err)
 	}
-	return n, err
 }
 
-// Close closes the transport below TLS too: saying good-bye could block.
+// Close closes the transport.
 func (w *watched) Close() error {
 	w.owner.ended(net.ErrClosed)
-	if t, ok := w.Conn.(*tls.Conn); ok {
-		return t.NetConn().Close()
-	}
 	return w.Conn.Close()
 }

@@ -53,7 +53,7 @@ func dialLink(ctx context.Context, c *Config, t *target, addr string, onMessage 
 	}
 	if err != nil {
 		l.close()
-		return nil, classify(because(ctx, err))
+		return nil, classify(because(ctx, l.conns.because(err)))
 	}
 	l.conns.seal()
 	return l, nil
@@ -87,7 +87,7 @@ func (l *link) option(c *Config, base *rueidis.ClientOption, addr string) rueidi
 	o.DialFn = nil
 	dialer := o.Dialer
 	o.DialCtxFn = func(ctx context.Context, dst string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
-		return l.conns.dial(ctx, &transport, dst, &dialer, transport.TLSConfig)
+		return l.conns.dial(ctx, &transport, dst, &dialer, transport.TLSConfig, c.MaxIncoming)
 	}
 	return o
 }
@@ -188,7 +188,7 @@ func (l *link) publish(ctx context.Context, items []Item, errs []error) error {
 			broken = err
 		}
 	}
-	return broken
+	return l.conns.because(broken)
 }
 
 // close ends the link and returns when no message will be handed over any more.

@@ -1,11 +1,18 @@
 package redisbus
 
-import "github.com/redis/rueidis"
+import (
+	"context"
+	"crypto/tls"
+	"net"
+
+	"github.com/redis/rueidis"
+)
 
 // ClientOption returns the options of a Redis client for the Redis that c names, for a
 // program that has other work for it: addresses, credentials, TLS, the name, and
 // ProbeTimeout as the time to connect and to be answered in. Commands are not retried and
-// nothing is cached. The error is one that wraps ErrConfig.
+// nothing is cached, which has to stay so: its connections are checked for bytes that no
+// Redis sends in answer to such a client, as those of a Bus are. The error is one that wraps ErrConfig.
 func (c Config) ClientOption() (rueidis.ClientOption, error) {
 	c, t, err := c.prepare()
 	if err != nil {
@@ -27,6 +34,11 @@ func (c Config) ClientOption() (rueidis.ClientOption, error) {
 	}
 	if o.Dialer.Timeout <= 0 {
 		o.Dialer.Timeout = c.ProbeTimeout
+	}
+	transport := t.option
+	o.DialFn = nil
+	o.DialCtxFn = func(ctx context.Context, addr string, d *net.Dialer, secure *tls.Config) (net.Conn, error) {
+		return open(ctx, &transport, addr, d, secure, c.MaxIncoming)
 	}
 	return o, nil
 }

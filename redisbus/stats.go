@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
 // Stats is what a Bus has counted since New, and how it is.
@@ -31,6 +33,10 @@ type Stats struct {
 	Dropped uint64
 	// Reconnects counts links made after the first.
 	Reconnects uint64
+	// Garbled counts connections that were ended, after the first link, because what
+	// Redis sent was not its protocol, not an answer to what was asked, or over
+	// MaxIncoming.
+	Garbled uint64
 	// Queued is how many envelopes wait to be confirmed by Redis.
 	Queued int
 	// Waiting is how many envelopes wait for receive.
@@ -43,10 +49,18 @@ type Stats struct {
 type counters struct {
 	published, received, rejected             atomic.Uint64
 	lostConnection, lostRefused, lostShutdown atomic.Uint64
-	dropped, reconnects                       atomic.Uint64
+	dropped, reconnects, garbled              atomic.Uint64
 	// overflow is dropped at the start of the current overflow plus one; zero:
 	// there is none.
 	overflow atomic.Uint64
+}
+
+// noteRefused counts a connection that ended with err for what Redis sent.
+func (c *counters) noteRefused(err error) {
+	var refused *redisconn.Error
+	if errors.As(err, &refused) {
+		c.garbled.Add(1)
+	}
 }
 
 func (c *counters) lost() uint64 {
@@ -59,7 +73,7 @@ func (b *Bus) Stats() Stats {
 	s := Stats{
 		Published: c.published.Load(), Received: c.received.Load(), Rejected: c.rejected.Load(),
 		LostConnection: c.lostConnection.Load(), LostRefused: c.lostRefused.Load(), LostShutdown: c.lostShutdown.Load(),
-		Dropped: c.dropped.Load(), Reconnects: c.reconnects.Load(),
+		Dropped: c.dropped.Load(), Reconnects: c.reconnects.Load(), Garbled: c.garbled.Load(),
 		Queued: b.out.len(), Waiting: b.in.len(),
 	}
 	b.mu.Lock()
@@ -147,6 +161,7 @@ func (b *Bus) lose(err error) {
 	addr := b.addr
 	b.since = time.Now()
 	b.mu.Unlock()
+	b.counts.noteRefused(err)
 	b.setDown(fmt.Errorf("%w: %w", ErrUnavailable, err))
 	waiting := b.out.drop()
 	b.counts.lostConnection.Add(uint64(waiting))

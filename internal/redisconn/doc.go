@@ -1,0 +1,39 @@
+// Package redisconn checks what a Redis server sends before the Redis client reads it.
+//
+// The client, github.com/redis/rueidis, believes its server. A length that is negative or
+// huge, a reply that nobody asked for, or a reply of another shape than its command's ends
+// the process, because it panics in a goroutine that nobody can recover, or asks for memory
+// that is not there. [Wrap] puts a [Conn] between the two, above TLS. It follows the
+// commands that the client writes and the replies that arrive, byte by byte as they pass,
+// and copies and allocates nothing. At the first byte that no sane server sends it ends the
+// connection with an [Error]; what came before has reached the client, what makes the reply
+// a wrong one has not.
+//
+// These are the places where the client (version 1.0.79) trusts its server, and
+// what keeps a reply from each of them:
+//
+//	resp.go readB       make([]byte, n)            lengths: decimal, -1 only as $-1, up to Limit
+//	resp.go readA       make([]RedisMessage, n)    the same, and maxElements in one reply
+//	resp.go readMap     readA(2*n), also for %-1   no null of this type
+//	resp.go readArray   null for ~-1 and >-1       no null of these types
+//	resp.go readBlob..  strings.Builder.Grow(n)    no streamed strings ($?) and chunks (;)
+//	resp.go readE       appends until it is told   no streamed aggregates (*?) and ends (.)
+//	resp.go readNext..  loops over attributes      no attributes (|)
+//	resp.go readNext..  calls itself               maxDepth
+//	resp.go readS       reads to the next \n       maxLine
+//	resp.go readI       int64 overflows            19 digits at most, within int64
+//	pipe.go read loop   panic(protocolbug)         a reply only to a command that waits for one, a
+//	                                               confirmation only to a command of its kind, no other
+//	                                               reply before the last of its confirmations
+//	pipe.go read loop   panic(multiexecsub)        no QUEUED to SUBSCRIBE and its kin, not as an error either
+//	pipe.go read loop   panic after UNSUBSCRIBE    an error to it is followed by the answer to the client's PING
+//	pipe.go read loop   pushes in arrays (Redis 6) pushes at the top level alone
+//	pipe.go read loop   RESP2: arrays are pushes   judged as such once the connection has subscribed
+//	message.go IsMoved  Split(text, " ")[2]        MOVED and ASK have three fields, REDIRECT has two
+//	sentinel.go         Role()[0]                  an array in answer to ROLE has an element
+//	sentinel.go         master's address [0], [1]  an array with it has two
+//	sentinel.go         fields of events           +switch-master and its kin have theirs
+//
+// The client's cache is not on that list: options that turn it on are not for such a
+// connection, and an invalidation, a push that nobody asked for, ends it.
+package redisconn

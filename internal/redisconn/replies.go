@@ -1,0 +1,338 @@
+package redisconn
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strconv"
+)
+
+const (
+	// maxElements bounds what one reply declares to consist of: the slots of a Cluster,
+	// each a range of its own, are a sixth of this.
+	maxElements = 256 << 10
+	maxDepth    = 16
+	maxLine     = 64 << 10
+	// keptText is how much of a text is kept to judge a reply by.
+	keptText = 256
+	// keptElements is how many elements of a reply it is judged by.
+	keptElements = 4
+)
+
+// state is what the next byte of a reply belongs to.
+type state uint8
+
+const (
+	atType   state = iota
+	inNumber       // a length or an integer
+	inLine
+	inBody // of a bulk string
+	inBodyEnd
+)
+
+// text is the beginning of a string in a reply.
+type text struct {
+	size int
+	kept [keptText]byte
+}
+
+func (t *text) add(b []byte) {
+	if t.size < keptText {
+		copy(t.kept[t.size:], b)
+	}
+	t.size += len(b)
+}
+
+func (t *text) bytes() []byte { return t.kept[:min(t.size, keptText)] }
+
+func (t *text) is(s string) bool { return t.size == len(s) && string(t.bytes()) == s }
+
+// replyParser follows replies byte by byte.
+type replyParser struct {
+	limit int
+
+	state    state
+	typ      byte // of the element
+	negative bool
+	digits   int
+	number   int64
+	last     byte // of a number or line, so far
+	left     int  // of a bulk string
+	current  *text
+
+	size     int // of the reply so far
+	elements int // that it has declared
+	depth    int
+	open     [maxDepth]int // elements to come at each depth
+
+	// What a whole reply is judged by.
+	top    byte // its type; _ for nulls
+	count  int  // of its elements, if it is an aggregate
+	texts  [keptElements]text
+	types  [keptElements]byte
+	nested text // of an error that has none of texts
+}
+
+func aggregate(typ byte) bool { return typ == '*' || typ == '%' || typ == '~' || typ == '>' }
+
+// check follows the replies in b. It returns how much of it may be passed on: all, or
+// what comes before the reply with which the connection ends.
+func (c *Conn) check(b []byte) (good int, refused *Error) {
+	p := &c.reply
+	for at := 0; at < len(b); {
+		if p.state == atType && p.depth == 0 {
+			good = at
+			if n := c.session.message(b[at:], p.limit); n > 0 {
+				at += n
+				continue
+			}
+		}
+		n, whole, err := p.next(b[at:])
+		if err == nil && whole {
+			err = c.judge()
+			p.size, p.elements = 0, 0
+		}
+		if err != nil {
+			return good, err
+		}
+		at += n
+	}
+	return len(b), nil
+}
+
+// next takes what belongs together at the start of b, and returns how much that is and
+// whether a reply is complete.
+func (p *replyParser) next(b []byte) (n int, whole bool, err *Error) {
+	done := false
+	switch p.state {
+	case atType:
+		n, err = 1, p.start(b[0])
+	case inNumber:
+		n, done, err = p.digit(b)
+	case inLine:
+		n, done, err = p.line(b)
+	case inBody:
+		n = min(p.left, len(b))
+		if p.current != nil {
+			p.current.add(b[:n])
+		}
+		if p.left -= n; p.left == 0 {
+			p.state, p.left = inBodyEnd, 2
+		}
+	case inBodyEnd:
+		if b[0] != "\n\r"[p.left-1] {
+			return 0, false, &Error{"a bulk string is longer than its length"}
+		}
+		n = 1
+		p.left--
+		done = p.left == 0
+	}
+	if p.size += n; p.size > p.limit {
+		return 0, false, p.tooLong()
+	}
+	if err != nil || !done {
+		return n, false, err
+	}
+	if (p.typ == '-' || p.typ == '!') && !redirects(p.current) {
+		return 0, false, &Error{"a redirection without an address"}
+	}
+	return n, p.finish(), nil
+}
+
+func (p *replyParser) tooLong() *Error {
+	return &Error{fmt.Sprintf("a reply or message is larger than the limit of %d bytes", p.limit)}
+}
+
+// start begins an element.
+func (p *replyParser) start(typ byte) *Error {
+	p.typ, p.negative, p.digits, p.number, p.last, p.current = typ, false, 0, 0, 0, nil
+	switch typ {
+	case ':', '$', '=', '!', '*', '%', '~', '>':
+		p.state = inNumber
+	case '+', '-', ',', '(', '_', '#':
+		p.state = inLine
+	case '|', ';', '.':
+		return &Error{fmt.Sprintf("an element of type %q, which is not asked for", typ)}
+	default:
+		return &Error{fmt.Sprintf("%q where a reply or element begins: is this a Redis?", typ)}
+	}
+	if typ == '>' && p.depth > 0 {
+		return &Error{"a push inside of a reply"}
+	}
+	index := 0
+	switch p.depth {
+	case 0:
+		p.top, p.count = typ, 0
+		p.texts[0].size, p.texts[1].size, p.texts[2].size, p.texts[3].size = 0, 0, 0, 0
+		p.types = [keptElements]byte{}
+	case 1:
+		index = p.count - p.open[0]
+	default:
+		index = keptElements
+	}
+	if index < keptElements {
+		p.types[index] = typ
+		p.current = &p.texts[index]
+	} else if typ == '-' || typ == '!' {
+		p.nested.size = 0
+		p.current = &p.nested
+	}
+	return nil
+}
+
+// digit takes a number and the end of its line.
+func (p *replyParser) digit(b []byte) (n int, done bool, err *Error) {
+	for n < len(b) {
+		ch := b[n]
+		n++
+		switch {
+		case ch >= '0' && ch <= '9' && p.last != '\r':
+			d := int64(ch - '0')
+			if p.number > (math.MaxInt64-d)/10 {
+				return n, false, &Error{"a number of more than 63 bits"}
+			}
+			p.number = p.number*10 + d
+			p.digits++
+			if p.digits > 19 {
+				return n, false, &Error{"a number of more than 19 digits"}
+			}
+			if p.typ != ':' {
+				err = p.length(p.number)
+			}
+		case ch == '-' && p.last == 0:
+			p.negative = true
+		case ch == '\r' && p.digits > 0 && p.last != '\r':
+		case ch == '\n' && p.last == '\r':
+			done, err = p.numbered()
+			return n, done, err
+		default:
+			return n, false, &Error{fmt.Sprintf("%q in a number", ch)}
+		}
+		if err != nil {
+			return n, false, err
+		}
+		p.last = ch
+	}
+	return n, false, nil
+}
+
+// length checks one, of which more digits may come.
+func (p *replyParser) length(n int64) *Error {
+	most := int64(maxElements - p.elements)
+	switch p.typ {
+	case '%':
+		most /= 2
+	case '*', '~', '>':
+	default:
+		if n > int64(p.limit-p.size) {
+			return p.tooLong()
+		}
+		return nil
+	}
+	if n > most {
+		return &Error{fmt.Sprintf("a reply of more than %d elements", maxElements)}
+	}
+	return nil
+}
+
+// numbered goes on behind a number: the element is done, or its content comes.
+func (p *replyParser) numbered() (done bool, err *Error) {
+	n := int(p.number)
+	switch {
+	case p.typ == ':':
+		return true, nil
+	case p.negative && p.number == 1 && (p.typ == '$' || p.typ == '*'): // a null of RESP2
+		if p.depth == 0 {
+			p.top = '_'
+		} else if i := p.count - p.open[0]; p.depth == 1 && i < keptElements {
+			p.types[i] = '_'
+		}
+		return true, nil
+	case p.negative:
+		return false, &Error{"a negative length"}
+	case !aggregate(p.typ) && n == 0:
+		p.state, p.left = inBodyEnd, 2
+		return false, nil
+	case !aggregate(p.typ):
+		p.state, p.left = inBody, n
+		return false, nil
+	}
+	if p.typ == '%' {
+		n *= 2
+	}
+	p.elements += n
+	if p.depth == 0 {
+		p.count = n
+	}
+	if n == 0 {
+		return true, nil
+	}
+	if p.depth == maxDepth {
+		return false, &Error{fmt.Sprintf("a reply nested deeper than %d", maxDepth)}
+	}
+	p.open[p.depth] = n
+	p.depth++
+	p.state = atType
+	return false, nil
+}
+
+// line takes a line of text, or what there is of it.
+func (p *replyParser) line(b []byte) (n int, done bool, err *Error) {
+	end := bytes.IndexByte(b, '\n')
+	if done = end >= 0; !done {
+		end = len(b)
+	}
+	p.digits += end // the length of the line
+	if p.current != nil {
+		p.current.add(b[:end])
+	}
+	if end > 0 {
+		p.last = b[end-1]
+	}
+	switch {
+	case p.digits > maxLine:
+		return end, false, &Error{fmt.Sprintf("a line of more than %d bytes", maxLine)}
+	case !done:
+		return end, false, nil
+	case p.digits == 0 || p.last != '\r':
+		return end, false, &Error{"a line that ends without CR"}
+	}
+	if p.current != nil {
+		p.current.size-- // the CR
+	}
+	if p.typ == '_' && p.digits != 1 || p.typ == '#' && p.digits != 2 {
+		return end, false, &Error{fmt.Sprintf("a malformed element of type %q", p.typ)}
+	}
+	return end + 1, true, nil
+}
+
+// finish ends an element, and all that it is the last of. It reports whether that is the
+// reply.
+func (p *replyParser) finish() (whole bool) {
+	p.state = atType
+	for ; p.depth > 0; p.depth-- {
+		p.open[p.depth-1]--
+		if p.open[p.depth-1] > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// describe says what a reply is, without what may be a payload.
+func (p *replyParser) describe() string {
+	switch p.top {
+	case '+', '-':
+		t := p.texts[0].bytes()
+		return string(p.top) + strconv.QuoteToASCII(string(t[:min(len(t), 64)]))
+	case '_':
+		return "null"
+	case ':':
+		return "an integer"
+	case '>':
+		return "a push of " + strconv.Itoa(p.count) + " elements"
+	case '*', '~', '%':
+		return "an aggregate of " + strconv.Itoa(p.count) + " elements"
+	}
+	return "a value of type " + strconv.QuoteRune(rune(p.top))
+}

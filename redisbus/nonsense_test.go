@@ -1,0 +1,141 @@
+package redisbus_test
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/redisbus"
+)
+
+// valid says whether what is nonsense elsewhere may be the answer to the command.
+func valid(command, answer string) bool {
+	switch answer {
+	case "+OK\r\n":
+		return command == "PING" || command == "CLIENT"
+	case ":1\r\n":
+		return command == "PUBLISH" || command == "CLIENT"
+	}
+	return false
+}
+
+// TestNonsenseFromRedis: whatever a server answers to whatever the bus asks, the connection
+// ends with the reason, nothing panics, memory is bounded, and the bus comes back.
+func TestNonsenseFromRedis(t *testing.T) {
+	type liar struct {
+		*node
+		server          *redistest.Pretender
+		command, answer string
+	}
+	var liars []liar
+	var ready []chan struct{}
+	for _, command := range []string{"HELLO", "CLIENT", "SUBSCRIBE", "PSUBSCRIBE", "PING", "PUBLISH"} {
+		for _, answer := range redistest.Nonsense {
+			if valid(command, answer) {
+				continue
+			}
+			server := redistest.Pretend(t)
+			n, up := launch(t, impatient(server.URL()), nil)
+			liars = append(liars, liar{n, server, command, answer})
+			ready = append(ready, up)
+		}
+	}
+	for i, l := range liars {
+		l.await(ready[i])
+		l.server.Answer(l.command, l.answer)
+		switch l.command {
+		case "PING": // soon asked on both connections
+		case "PUBLISH":
+			l.publish("x")
+		default: // asked on a new connection
+			l.server.Drop()
+		}
+	}
+	for _, l := range liars {
+		what := fmt.Sprintf("the bus to say that %.30q is no answer to %s", l.answer, l.command)
+		redistest.Wait(t, what, func() bool {
+			err := l.Health()
+			return errors.Is(err, redisbus.ErrUnavailable) && strings.Contains(err.Error(), "redis: ") ||
+				l.command == "PUBLISH" && l.Stats().Garbled > 0 // it is back already
+		})
+		l.server.Answer("", "")
+	}
+	for _, l := range liars {
+		l.healthy()
+		if l.Stats().Garbled == 0 {
+			t.Errorf("%.30q to %s has not been counted: %+v", l.answer, l.command, l.Stats())
+		}
+		if l.log.count("use of closed") > 0 {
+			t.Errorf("%.30q to %s: the log hides the reason:\n%s", l.answer, l.command, l.log)
+		}
+		if on := l.command == "PING" || l.command == "PUBLISH"; on && l.log.count(`error="redis: `)+l.log.count("answer: redis: ") == 0 {
+			t.Errorf("%.30q to %s: the log has no reason:\n%s", l.answer, l.command, l.log)
+		}
+	}
+	var m runtime.MemStats
+	if runtime.ReadMemStats(&m); m.HeapSys > 1<<30 {
+		t.Errorf("the heap has grown to %d bytes", m.HeapSys)
+	}
+}
+
+// TestNonsenseAtTheStart: the error of Run says what was wrong.
+func TestNonsenseAtTheStart(t *testing.T) {
+	server := redistest.Pretend(t)
+	server.Answer("SUBSCRIBE", "+OK\r\n")
+	c := impatient(server.URL())
+	c.StartTimeout = time.Second
+	bus, err := redisbus.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = bus.Run(t.Context(), func() { t.Error("ready") }, func(...[]byte) {})
+	if err == nil || !strings.Contains(err.Error(), `not ready after 1s: redis: unexpected reply to SUBSCRIBE: +"OK"`) {
+		t.Errorf("Run = %v", err)
+	}
+}
+
+func TestNonsenseForAPublisher(t *testing.T) {
+	for _, answer := range redistest.Nonsense {
+		if valid("PUBLISH", answer) {
+			continue
+		}
+		server := redistest.Pretend(t)
+		p := dial(t, impatient(server.URL()))
+		server.Answer("PUBLISH", answer)
+		errs := p.Publish(t.Context(), numbered(0, 2))
+		if errs == nil || !errors.Is(errs[0], redisbus.ErrUnavailable) || !strings.Contains(errs[0].Error(), ": redis: ") {
+			t.Errorf("%.30q to PUBLISH: %v", answer, errs)
+		}
+		server.Answer("", "")
+		if errs := p.Publish(t.Context(), numbered(0, 2)); errs != nil {
+			t.Errorf("after %.30q to PUBLISH: %v", answer, errs)
+		}
+	}
+}
+
+// TestMaxIncoming: what is as long as it may be arrives, and a message that is longer
+// ends the connection, not the process' memory.
+func TestMaxIncoming(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	c := impatient(r.URL())
+	c.MaxIncoming = 100 << 10
+	n := run(t, c, nil)
+	free := run(t, impatient(r.URL()), nil)
+	large := strings.Repeat("x", 99<<10)
+	free.publish(large)
+	if got := n.next(); got != large {
+		t.Errorf("heard %d bytes, want %d", len(got), len(large))
+	}
+	free.publish(large + large)
+	redistest.Wait(t, "the message to be refused", func() bool { return n.Stats().Garbled == 1 })
+	n.healthy()
+	if n.log.count("larger than the limit of 102400 bytes") == 0 {
+		t.Error(n.log)
+	}
+	exchange(t, "after it", free, n)
+}
