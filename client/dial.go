@@ -65,8 +65,15 @@ type Config struct {
 	WriteTimeout time.Duration
 
 	// MaxMessage is the size of the largest message taken from the server, in
-	// bytes. 0: [DefaultMaxMessage].
+	// bytes as it arrives, where a sealed message is a third larger than what is in
+	// it. A larger one ends the connection with an error that wraps
+	// [wire.ErrTooLarge], unless OnTooLarge is set. 0: [DefaultMaxMessage].
 	MaxMessage int
+	// OnTooLarge, if it is set, is called with the size of each message over
+	// MaxMessage. That message is skipped, and the connection goes on. Nothing is
+	// read until the call returns; it must not close the connection or wait for one
+	// of its messages.
+	OnTooLarge func(size int64)
 
 	// HTTPHeader is added to the upgrade request. It may hold secrets.
 	HTTPHeader http.Header
