@@ -216,14 +216,20 @@ func upgrade(ctx context.Context, u *url.URL, cfg Config) (conn net.Conn, rest [
 			return limited, nil
 		},
 	}
-	said := ""
-	d.OnStatusError = func(_ int, _ []byte, response io.Reader) { said = refusalText(limited, response, u) }
+	var refused *HandshakeError
+	d.OnStatusError = func(status int, _ []byte, response io.Reader) {
+		refused = &HandshakeError{Status: status}
+		refused.readRefusal(limited, response, u)
+	}
 	if cfg.HTTPHeader != nil {
 		d.Header = ws.HandshakeHeaderHTTP(cfg.HTTPHeader)
 	}
 	conn, br, _, err := d.Dial(ctx, u.String())
 	if err != nil {
-		return nil, nil, upgradeError(err, said)
+		if refused != nil {
+			err = refused
+		}
+		return nil, nil, upgradeError(err)
 	}
 	if br != nil {
 		early, _ := br.Peek(br.Buffered())
@@ -234,13 +240,8 @@ func upgrade(ctx context.Context, u *url.URL, cfg Config) (conn net.Conn, rest [
 	return conn, rest, nil
 }
 
-// upgradeError says in the words of this package what went wrong; said are the
-// server's.
-func upgradeError(err error, said string) error {
-	var status ws.StatusError
-	if errors.As(err, &status) {
-		return &HandshakeError{Status: int(status), Text: said}
-	}
+// upgradeError says in the words of this package what went wrong.
+func upgradeError(err error) error {
 	for _, known := range []error{
 		ws.ErrHandshakeBadProtocol, ws.ErrHandshakeBadUpgrade, ws.ErrHandshakeBadConnection,
 		ws.ErrHandshakeBadSecAccept, ws.ErrHandshakeBadExtensions, ws.ErrHandshakeBadSubProtocol,
