@@ -13,6 +13,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/ignis-go/ignis/client"
+	"github.com/ignis-go/ignis/wire"
 )
 
 // Whatever a server sends ends its connection with the right close code, and
@@ -70,6 +71,9 @@ func TestHostileServer(t *testing.T) {
 			_, err := c.Receive(t.Context())
 			if !errors.Is(err, client.ErrProtocol) {
 				t.Errorf("Receive: %v, want ErrProtocol", err)
+			}
+			if errors.Is(err, wire.ErrTooLarge) != (tt.code == tooBig) {
+				t.Errorf("Receive: %v, and closed with %d", err, tt.code)
 			}
 			if err2 := c.Send(t.Context(), "x", nil); err2 != err { // the very same
 				t.Errorf("Send: %v, want %v", err2, err)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -250,5 +251,40 @@ func TestConcurrentUse(t *testing.T) {
 	receiving.Wait()
 	if len(seen) != senders*each {
 		t.Errorf("%d messages came back, want %d", len(seen), senders*each)
+	}
+}
+
+// Messages over the limit are skipped, in whichever frames they come, and all others
+// arrive.
+func TestSkipsTooLarge(t *testing.T) {
+	part := func(op ws.OpCode, fin bool, n int) []byte {
+		return encodeFrame(ws.Header{Fin: fin, OpCode: op}, strings.Repeat("x", n))
+	}
+	url := serve(t, func(p *peer) {
+		p.accept()
+		for i, pieces := range [][][]byte{
+			{part(ws.OpText, true, 1001)},
+			{part(ws.OpText, true, 200_000)},
+			{part(ws.OpText, false, 600), encode(ws.OpPing, "a"), part(ws.OpContinuation, true, 500)},
+			{part(ws.OpBinary, false, 1000), part(ws.OpContinuation, false, 1), encode(ws.OpPing, "b"), part(ws.OpContinuation, true, 0)},
+			{part(ws.OpText, false, 2000), part(ws.OpContinuation, false, 0), part(ws.OpContinuation, true, 3)},
+		} {
+			for _, b := range pieces {
+				p.raw(b)
+			}
+			p.raw(numbered(i))
+		}
+		p.raw(part(ws.OpText, false, 1001)) // and never the rest
+		p.expectClose(ws.StatusNormalClosure)
+		p.close(ws.StatusNormalClosure, "")
+	})
+	var sizes []int64
+	c := dial(t, url, client.Config{MaxMessage: 1000, OnTooLarge: func(n int64) { sizes = append(sizes, n) }})
+	wantReceive(t, c, 0, 5)
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	if want := []int64{1001, 200_000, 1100, 1001, 2003}; !slices.Equal(sizes, want) {
+		t.Errorf("skipped messages of %d bytes, want %d", sizes, want)
 	}
 }

@@ -65,8 +65,15 @@ type Config struct {
 	WriteTimeout time.Duration
 
 	// MaxMessage is the size of the largest message taken from the server, in
-	// bytes. 0: [DefaultMaxMessage].
+	// bytes as it arrives, where a sealed message is a third larger than what is in
+	// it. A larger one ends the connection with an error that wraps
+	// [wire.ErrTooLarge], unless OnTooLarge is set. 0: [DefaultMaxMessage].
 	MaxMessage int
+	// OnTooLarge, if it is set, is called with the size of each message over
+	// MaxMessage. That message is skipped, and the connection goes on. Nothing is
+	// read until the call returns; it must not close the connection or wait for one
+	// of its messages.
+	OnTooLarge func(size int64)
 
 	// HTTPHeader is added to the upgrade request. It may hold secrets.
 	HTTPHeader http.Header
@@ -209,14 +216,20 @@ func upgrade(ctx context.Context, u *url.URL, cfg Config) (conn net.Conn, rest [
 			return limited, nil
 		},
 	}
-	said := ""
-	d.OnStatusError = func(_ int, _ []byte, response io.Reader) { said = refusalText(limited, response, u) }
+	var refused *HandshakeError
+	d.OnStatusError = func(status int, _ []byte, response io.Reader) {
+		refused = &HandshakeError{Status: status}
+		refused.readRefusal(limited, response, u)
+	}
 	if cfg.HTTPHeader != nil {
 		d.Header = ws.HandshakeHeaderHTTP(cfg.HTTPHeader)
 	}
 	conn, br, _, err := d.Dial(ctx, u.String())
 	if err != nil {
-		return nil, nil, upgradeError(err, said)
+		if refused != nil {
+			err = refused
+		}
+		return nil, nil, upgradeError(err)
 	}
 	if br != nil {
 		early, _ := br.Peek(br.Buffered())
@@ -227,13 +240,8 @@ func upgrade(ctx context.Context, u *url.URL, cfg Config) (conn net.Conn, rest [
 	return conn, rest, nil
 }
 
-// upgradeError says in the words of this package what went wrong; said are the
-// server's.
-func upgradeError(err error, said string) error {
-	var status ws.StatusError
-	if errors.As(err, &status) {
-		return &HandshakeError{Status: int(status), Text: said}
-	}
+// upgradeError says in the words of this package what went wrong.
+func upgradeError(err error) error {
 	for _, known := range []error{
 		ws.ErrHandshakeBadProtocol, ws.ErrHandshakeBadUpgrade, ws.ErrHandshakeBadConnection,
 		ws.ErrHandshakeBadSecAccept, ws.ErrHandshakeBadExtensions, ws.ErrHandshakeBadSubProtocol,

@@ -156,6 +156,9 @@ func TestDialFailsAtUpgrade(t *testing.T) {
 	answer := func(s string) func(net.Conn, string) {
 		return func(conn net.Conn, _ string) { _, _ = conn.Write([]byte(s)) }
 	}
+	redirect := func(status, location string) func(net.Conn, string) {
+		return answer("HTTP/1.1 " + status + "\r\nLocation: " + location + "\r\n\r\n")
+	}
 	tests := []struct {
 		name   string
 		server func(conn net.Conn, upgrade string)
@@ -182,6 +185,16 @@ func TestDialFailsAtUpgrade(t *testing.T) {
 				_, _ = io.Copy(io.Discard, conn)
 			}, client.ErrProtocol, `400 Bad Request, saying "no"; check`,
 		},
+		{"status 400", answer("HTTP/1.1 400 Bad Request\r\n\r\n"), client.ErrProtocol, "its path, and wss if the port speaks TLS"},
+		{"status 500", answer("HTTP/1.1 500 Internal Server Error\r\n\r\n"), client.ErrProtocol, "something failed there"},
+		{"status 521", answer("HTTP/1.1 521 \r\n\r\n"), client.ErrProtocol, "something failed there"},
+		{"a redirect to TLS", redirect("301 Moved", "https://u:S3CRET@example.com:1/a%2Fb/?t=S3CRET#S3CRET"), client.ErrProtocol, "redirects to wss://example.com:1/a%2Fb/; dial that"},
+		{"a redirect to a path", redirect("308 Permanent", "/other?t=S3CRET"), client.ErrProtocol, "/other; dial that"},
+		{"a redirect to a host", redirect("307 Temporary", "//other.example/ws"), client.ErrProtocol, "redirects to ws://other.example/ws; dial that"},
+		{"a redirect to garbage", redirect("302 Found", "http://%zz\x1b[2J"), client.ErrProtocol, "302 Found; check the URL's path"},
+		{"a redirect to what acts", redirect("302 Found", "http://h/%1b\xc2\x9b1m"), client.ErrProtocol, "302 Found; it redirects to ws://h/%1B%C2%9B1m;"},
+		{"a redirect to a long address", redirect("302 Found", "http://h/"+strings.Repeat("x", 1000)), client.ErrProtocol, "xx… (1007 bytes); dial"},
+		{"a redirect to nowhere", answer("HTTP/1.1 302 Found\r\n\r\n"), client.ErrProtocol, "302 Found; check the URL's path"},
 		{"not HTTP", answer("SSH-2.0-OpenSSH\r\n"), client.ErrProtocol, "not a WebSocket server"},
 		{"nothing", answer(""), client.ErrLost, ""},
 		{"half a response", answer("HTTP/1.1 101 Switching Protocols\r\nUpg"), client.ErrLost, ""},

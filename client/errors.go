@@ -15,8 +15,9 @@ var (
 	// 4001, 4003 and 4004. Dialing again with the same credentials is of no use.
 	ErrAuthentication = errors.New("authentication failed")
 	// ErrProtocol is wrapped by errors for a server that breaks the WebSocket
-	// protocol or Ignis's, or that exceeds [Config.MaxMessage]. The connection
-	// is closed with code 1002, 1007 or 1009.
+	// protocol or Ignis's, or that exceeds [Config.MaxMessage], which
+	// [wire.ErrTooLarge] tells. The connection is closed with code 1002, 1007 or
+	// 1009.
 	ErrProtocol = errors.New("protocol error")
 	// ErrNotEncrypted is wrapped by [Dial]'s error when [Config.Encrypt] is set and
 	// the server agreed on no key.

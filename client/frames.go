@@ -8,21 +8,25 @@ import (
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis/wire"
 )
 
 // frameReader puts messages together from the frames of a server.
 type frameReader struct {
-	r   io.Reader
-	max int // bytes of a message
+	r       io.Reader
+	max     int              // bytes of a message
+	tooLong func(size int64) // takes the sizes of larger ones, which are skipped; nil: they are an error
 
 	header  [ws.MaxHeaderSize]byte
 	state   ws.State
 	partial []byte // of a fragmented message, while state says so
+	skipped int64  // bytes of the message that is being skipped; 0: none is
 	op      ws.OpCode
 }
 
-func newFrameReader(r io.Reader, limit int) *frameReader {
-	return &frameReader{r: r, max: limit, state: ws.StateClientSide}
+func newFrameReader(r io.Reader, limit int, tooLong func(size int64)) *frameReader {
+	return &frameReader{r: r, max: limit, tooLong: tooLong, state: ws.StateClientSide}
 }
 
 // next returns the next control frame, or the next whole message, whose op is
@@ -45,9 +49,11 @@ func (f *frameReader) next() (ws.OpCode, []byte, error) {
 			payload, err := readAppend(nil, f.r, int(h.Length))
 			return h.OpCode, payload, err
 		}
-		if h.Length > int64(f.max-len(f.partial)) {
-			return 0, nil, protocolError(ws.StatusMessageTooBig,
-				"message of more than %d bytes; see Config.MaxMessage", f.max)
+		if f.skipped > 0 || h.Length > int64(f.max-len(f.partial)) {
+			if err := f.skip(h); err != nil {
+				return 0, nil, err
+			}
+			continue
 		}
 		if f.partial, err = readAppend(f.partial, f.r, int(h.Length)); err != nil {
 			return 0, nil, err
@@ -62,6 +68,30 @@ func (f *frameReader) next() (ws.OpCode, []byte, error) {
 		}
 		f.state = f.state.Set(ws.StateFragmented)
 	}
+}
+
+// skip reads a frame of a message that is over the limit, and drops what there was of
+// that message.
+func (f *frameReader) skip(h ws.Header) error {
+	if f.tooLong == nil {
+		return protocolError(ws.StatusMessageTooBig,
+			"%w: it has more than %d bytes; see Config.MaxMessage", wire.ErrTooLarge, f.max)
+	}
+	f.skipped += int64(len(f.partial)) + h.Length
+	f.partial = nil
+	if _, err := io.CopyN(io.Discard, f.r, h.Length); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	if !h.Fin {
+		f.state = f.state.Set(ws.StateFragmented)
+		return nil
+	}
+	f.tooLong(f.skipped)
+	f.skipped, f.state = 0, f.state.Clear(ws.StateFragmented)
+	return nil
 }
 
 // readAppend reads n bytes onto dst. It takes memory as the bytes arrive, since

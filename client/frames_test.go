@@ -39,7 +39,7 @@ func FuzzFrameReader(f *testing.F) {
 // readAll reads messages and control frames to the end, and returns them as
 // unfragmented frames.
 func readAll(t *testing.T, r io.Reader, limit int) ([]byte, error) {
-	f := newFrameReader(r, limit)
+	f := newFrameReader(r, limit, nil)
 	var out bytes.Buffer
 	for {
 		op, payload, err := f.next()
@@ -73,7 +73,7 @@ func readAll(t *testing.T, r io.Reader, limit int) ([]byte, error) {
 // The header's word for the length costs no memory before the bytes come.
 func TestFrameReaderTrustsNoLength(t *testing.T) {
 	huge := []byte("\x81\x7f\x00\x00\x00\x00\x3f\xff\xff\xffabc")
-	f := newFrameReader(bytes.NewReader(huge), 1<<30)
+	f := newFrameReader(bytes.NewReader(huge), 1<<30, nil)
 	_, _, err := f.next()
 	if !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("error %v, want an unexpected end", err)

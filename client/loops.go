@@ -33,7 +33,7 @@ func (c *Conn) read(rest []byte) {
 		src = &alertReader{conn: c.conn, limit: silentIntervals * c.cfg.HeartbeatInterval}
 	}
 	r := bufio.NewReader(io.MultiReader(bytes.NewReader(rest), src))
-	err := c.readMessages(newFrameReader(r, c.cfg.MaxMessage))
+	err := c.readMessages(newFrameReader(r, c.cfg.MaxMessage, c.tooLong()))
 	var (
 		closed *CloseError
 		fault  *failure
@@ -81,6 +81,21 @@ func (c *Conn) readMessages(f *frameReader) error {
 			if err := c.queue(payload); err != nil {
 				return err
 			}
+		}
+	}
+}
+
+// tooLong returns what takes the sizes of messages over the limit; nil if they end the
+// connection.
+func (c *Conn) tooLong() func(size int64) {
+	if c.cfg.OnTooLarge == nil {
+		return nil
+	}
+	return func(size int64) {
+		select {
+		case <-c.over: // like other messages, it is discarded
+		default:
+			c.cfg.OnTooLarge(size)
 		}
 	}
 }

@@ -22,6 +22,10 @@ type HandshakeError struct {
 	// Text is the first line of the answer's text, in at most 200 bytes and without
 	// characters that act on a terminal; often empty.
 	Text string
+	// Location is where a redirect points to, as a URL for Dial where it is one of
+	// HTTP, and without the query. Dial does not follow it: the credentials are not
+	// meant for other servers. Empty when the answer is no redirect.
+	Location string
 }
 
 // Error returns the status, what the server said, and what to do about it where that
@@ -48,6 +52,8 @@ func (e *HandshakeError) Unwrap() error {
 
 func (e *HandshakeError) hint() string {
 	switch e.Status {
+	case http.StatusBadRequest:
+		return "check the URL: its path, and wss if the port speaks TLS"
 	case http.StatusUnauthorized, http.StatusProxyAuthRequired:
 		return "it wants credentials in the HTTP request: see Config.HTTPHeader"
 	case http.StatusForbidden:
@@ -55,30 +61,61 @@ func (e *HandshakeError) hint() string {
 	case http.StatusUpgradeRequired:
 		return "a proxy in front of it may not pass on the fields Upgrade and Connection"
 	}
-	if e.Unwrap() == ErrUnavailable { //nolint:errorlint // it wraps nothing else
+	switch {
+	case e.Location != "":
+		return "it redirects to " + e.Location + "; dial that, if it is the server"
+	case e.Unwrap() == ErrUnavailable: //nolint:errorlint // it wraps nothing else
 		return "try again later"
+	case e.Status >= http.StatusInternalServerError:
+		return "something failed there, or in a proxy in front of it; its log may say what"
 	}
 	return "check the URL's path"
 }
 
 // maxRefusal is how many bytes of the text of a refusal are read, and refusalTime is for
-// how long.
+// how long. maxLocation is how many bytes of an address are kept.
 const (
 	maxRefusal  = 1 << 10
+	maxLocation = 500
 	refusalTime = time.Second
 )
 
-// refusalText returns the first line of what the server says with a status. There is
-// none if it is HTML, or does not come at once.
-func refusalText(conn net.Conn, response io.Reader, u *url.URL) string {
+// readRefusal reads what the server says with a status, as far as it comes at once.
+func (e *HandshakeError) readRefusal(conn net.Conn, response io.Reader, u *url.URL) {
 	if conn.SetReadDeadline(time.Now().Add(refusalTime)) != nil {
-		return ""
+		return
 	}
 	r, err := http.ReadResponse(bufio.NewReader(response), nil)
 	if err != nil {
-		return ""
+		return
 	}
 	defer r.Body.Close()
+	e.Text = refusalText(r, u)
+	if e.Status >= 300 && e.Status < 400 {
+		e.Location = redirection(r.Header.Get("Location"), u)
+	}
+}
+
+// redirection returns where a redirect points to, as far as it may be shown: there may
+// be a token in the query.
+func redirection(location string, from *url.URL) string {
+	to, err := from.Parse(location)
+	if location == "" || err != nil || to.Host == "" {
+		return ""
+	}
+	scheme := to.Scheme
+	switch scheme {
+	case "http":
+		scheme = "ws"
+	case "https":
+		scheme = "wss"
+	}
+	shown := url.URL{Scheme: scheme, Host: to.Host, Path: to.Path, RawPath: to.RawPath}
+	return printable.Text(shown.String(), maxLocation)
+}
+
+// refusalText returns the first line of a response, unless it is HTML.
+func refusalText(r *http.Response, u *url.URL) string {
 	text, _ := io.ReadAll(io.LimitReader(r.Body, maxRefusal)) // what there is
 	line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
 	if strings.HasPrefix(line, "<") {

@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"time"
 	"unicode/utf8"
 
@@ -17,16 +15,13 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// maxInput bounds what is read from standard input, in bytes.
-const maxInput = 16 << 20
-
 const localRedis = "redis://127.0.0.1:6379/0"
 
 // emitCmd sends one event.
 type emitCmd struct {
 	Redis string `placeholder:"URL" help:"Redis of the servers (redis://127.0.0.1:6379/0); ignis serve --help has the forms. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
 	redisFile
-	Timeout    period   `default:"5s" placeholder:"TIME" help:"How long connecting may take, and sending (${default})."`
+	Timeout    period   `default:"5s" placeholder:"TIME" help:"How long the data may take to come on standard input, how long connecting may take, and how long sending (${default})."`
 	MaxMessage byteSize `default:"1MiB" placeholder:"SIZE" help:"Largest message (${default}). Redis cuts off every server that is behind by more than its own limit, client-output-buffer-limit."`
 
 	Client    emitClient    `cmd:"" help:"Send to one client."`
@@ -37,7 +32,7 @@ type emitCmd struct {
 
 // Help returns what --help shows below the summary.
 func (emitCmd) Help() string {
-	return `The data is JSON, from the argument or from standard input if that is a pipe or a file; without either the event has none. It is checked before anything is sent, and sent as it is. A value that starts with a - comes after --.
+	return `The data is JSON, from the argument or from standard input if that is a pipe or a file; without either the event has none. A pipe has to be closed by whoever writes to it, within --timeout; where nobody does, as under some supervisors, < /dev/null is for an event without data. It is checked before anything is sent, and sent as it is. A value that starts with a - comes after --.
 
 The event reaches whoever is connected at this moment; Redis does not tell whether somebody was.
 
@@ -130,11 +125,11 @@ func (e *emitCmd) send(ctx context.Context, std *stdio, c content, exclude []str
 			return err
 		}
 	}
-	data, err := c.data(std.in)
+	timeout := time.Duration(e.Timeout)
+	data, err := c.data(ctx, std, timeout)
 	if err != nil {
 		return err
 	}
-	timeout := time.Duration(e.Timeout)
 	url, err := e.load(e.Redis, localRedis, std.warn)
 	if err != nil {
 		return err
@@ -165,7 +160,7 @@ func redisError(err error) error {
 }
 
 // data returns the event's data as JSON text, or nil when there is none.
-func (c content) data(in *os.File) (any, error) {
+func (c content) data(ctx context.Context, std *stdio, timeout time.Duration) (any, error) {
 	text, name := []byte(nil), "JSON"
 	if c.JSON != nil && *c.JSON != "-" {
 		if text = bytes.TrimSpace([]byte(*c.JSON)); len(text) == 0 {
@@ -174,7 +169,7 @@ func (c content) data(in *os.File) (any, error) {
 	} else {
 		var err error
 		name = "standard input"
-		if text, err = readInput(in, c.JSON != nil); err != nil {
+		if text, err = readInput(ctx, std, c.JSON != nil, timeout); err != nil {
 			return nil, err
 		}
 	}
@@ -190,21 +185,4 @@ func (c content) data(in *os.File) (any, error) {
 func jsonError(name string, err error) error {
 	return usage(`text needs quotes of its own, as in '"hello"' or '{"text":"hello"}'`,
 		"%s: expected one JSON value: %w", name, err)
-}
-
-// readInput reads standard input, unless it is a terminal and nobody said so:
-// a person would wonder what the program waits for.
-func readInput(in *os.File, asked bool) ([]byte, error) {
-	info, err := in.Stat()
-	if err != nil || info.Mode()&os.ModeCharDevice != 0 && !asked {
-		return nil, nil // closed, a terminal or the null device
-	}
-	text, err := io.ReadAll(io.LimitReader(in, maxInput+1))
-	if err != nil {
-		return nil, fmt.Errorf("standard input: %w", err)
-	}
-	if len(text) > maxInput {
-		return nil, usage("", "standard input: expected at most %d bytes", maxInput)
-	}
-	return bytes.TrimSpace(text), nil
 }

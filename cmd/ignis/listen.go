@@ -6,10 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
+	"io"
 	"net/url"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"unicode/utf16"
 
@@ -20,12 +21,13 @@ import (
 
 // listenCmd prints what a client is sent.
 type listenCmd struct {
-	URL     string `arg:"" help:"WebSocket address of the server, such as ws://127.0.0.1:8080/ws."`
-	Token   string `placeholder:"TOKEN" help:"Token to authenticate with. Other users of the machine can read arguments, but not the environment."`
-	User    string `placeholder:"ID" help:"User to connect as. Only a server in development mode believes it."`
-	Join    idList `placeholder:"ROOM" help:"Rooms to join. May be repeated."`
-	Encrypt bool   `help:"Agree on a key with the server, which needs --encryption, and take nothing in clear."`
-	All     bool   `help:"Print the protocol's own events too, connected and its client id first."`
+	URL        string   `arg:"" help:"WebSocket address of the server, such as ws://127.0.0.1:8080/ws."`
+	Token      string   `placeholder:"TOKEN" help:"Token to authenticate with. Other users of the machine can read arguments, but not the environment."`
+	User       string   `placeholder:"ID" help:"User to connect as. Only a server in development mode believes it."`
+	Join       idList   `placeholder:"ROOM" help:"Rooms to join. May be repeated."`
+	Encrypt    bool     `help:"Agree on a key with the server, which needs --encryption, and take nothing in clear."`
+	All        bool     `help:"Print the protocol's own events too, connected and its client id first."`
+	MaxMessage byteSize `default:"16MiB" placeholder:"SIZE" help:"Largest message that is printed (${default}), as it arrives: encrypted ones are a third larger. Larger ones are left out, with a note on standard error."`
 }
 
 // Help returns what --help shows below the summary.
@@ -60,14 +62,21 @@ func (c *listenCmd) Run(ctx context.Context, std *stdio) error {
 	// A pipe that nobody reads becomes an error of a write, not the end.
 	signal.Ignore(syscall.SIGPIPE)
 
-	conn, err := client.Dial(ctx, c.URL, client.Config{Credentials: c.credentials(), Encrypt: c.Encrypt})
-	if err == nil {
+	std = &stdio{in: std.in, out: std.out, err: &lockedWriter{w: std.err}}
+	conn, err := client.Dial(ctx, c.URL, client.Config{
+		Credentials: c.credentials(), Encrypt: c.Encrypt, MaxMessage: int(c.MaxMessage),
+		OnTooLarge: func(size int64) {
+			fmt.Fprintf(std.err, "note: a message of %d bytes was left out; --max-message takes larger ones\n", size)
+		},
+	})
+	connected := err == nil
+	if connected {
 		err = errors.Join(c.receive(ctx, std, conn), conn.Close())
 	}
 	if ctx.Err() != nil || errors.Is(err, errOutputClosed) {
 		return nil
 	}
-	return explainLoss(err, c.Encrypt)
+	return explainLoss(err, c.Encrypt, connected)
 }
 
 // credentials returns what was given; a server may do without.
@@ -134,48 +143,14 @@ func printMessage(std *stdio, m wire.Message) error {
 	return nil
 }
 
-// explainLoss says why it is over, in words and as an exit code.
-func explainLoss(err error, encrypted bool) error {
-	var (
-		e       *exitError
-		closed  *client.CloseError
-		refused *client.HandshakeError
-	)
-	switch {
-	case errors.As(err, &e):
-		return err
-	case errors.As(err, &refused):
-		return explainRefusal(refused, err)
-	case errors.As(err, &closed) && closed.Code == wire.CloseEncryptionRequired && encrypted:
-		return &exitError{exitAuth, err, "the server and this program did not agree on a key; the server's log says why"}
-	case errors.As(err, &closed) && closed.Code == wire.CloseEncryptionRequired:
-		return &exitError{exitAuth, err, "--encrypt agrees on a key with the server"}
-	case errors.Is(err, client.ErrNotEncrypted):
-		return &exitError{exitAuth, err, "start the server with --encryption optional, or required; or leave out --encrypt"}
-	case errors.Is(err, client.ErrAuthentication):
-		return &exitError{exitAuth, err, "is the token right and not expired? it is that of --token, or of IGNIS_TOKEN"}
-	case errors.Is(err, client.ErrProtocol):
-		return &exitError{exitFailed, err, "is this an Ignis server, and the path right, as in ws://127.0.0.1:8080/ws?"}
-	case errors.As(err, &closed):
-		return &exitError{exitLost, err, "run it again to connect again; what is sent meanwhile does not arrive"}
-	default:
-		return &exitError{exitLost, err, "is the server running, and reachable from here?"}
-	}
+// lockedWriter is a writer for several goroutines.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
 }
 
-// explainRefusal says what to do when the request for a connection was refused, which
-// is before the server has seen any credentials.
-func explainRefusal(refused *client.HandshakeError, err error) error {
-	switch refused.Status {
-	case http.StatusUnauthorized, http.StatusProxyAuthRequired:
-		return &exitError{exitFailed, err, "a proxy in front of the server wants to know who this is; ignis listen cannot tell it, so connect to the server itself"}
-	case http.StatusForbidden:
-		return &exitError{exitFailed, err, "the server or a proxy in front of it does not take connections from here"}
-	case http.StatusUpgradeRequired:
-		return &exitError{exitFailed, err, "if there is a proxy in front of the server, does it pass on WebSocket connections, with the fields Upgrade and Connection?"}
-	}
-	if errors.Is(err, client.ErrUnavailable) {
-		return &exitError{exitLost, err, "the server is there and takes no connections now; it may be starting or shutting down, so try again"}
-	}
-	return &exitError{exitFailed, err, "is this an Ignis server, and the path right, as in ws://127.0.0.1:8080/ws?"}
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
 }

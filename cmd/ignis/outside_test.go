@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/loglimit"
 	"github.com/ignis-go/ignis/internal/printable"
 	"github.com/ignis-go/ignis/internal/redistest"
@@ -61,15 +62,26 @@ func TestListenExplainsRefusals(t *testing.T) {
 		code int
 		hint string
 	}{
-		http.StatusUnauthorized:       {exitFailed, "who this is"},
-		http.StatusForbidden:          {exitFailed, "from here"},
-		http.StatusNotFound:           {exitFailed, "the path right"},
-		http.StatusUpgradeRequired:    {exitFailed, "Upgrade and Connection"},
-		http.StatusTooManyRequests:    {exitLost, "try again"},
-		http.StatusServiceUnavailable: {exitLost, "try again"},
-		http.StatusFound:              {exitFailed, "the path right"},
+		http.StatusBadRequest:          {exitFailed, "wss://"},
+		http.StatusUnauthorized:        {exitFailed, "who this is"},
+		http.StatusForbidden:           {exitFailed, "from here"},
+		http.StatusNotFound:            {exitFailed, "the path right"},
+		http.StatusUpgradeRequired:     {exitFailed, "Upgrade and Connection"},
+		http.StatusTooManyRequests:     {exitLost, "try again"},
+		http.StatusInternalServerError: {exitFailed, "log may say"},
+		http.StatusBadGateway:          {exitLost, "proxy in front of the server does not reach it"},
+		http.StatusServiceUnavailable:  {exitLost, "try again"},
+		http.StatusGatewayTimeout:      {exitLost, "proxy in front of the server does not reach it"},
+		http.StatusOK:                  {exitFailed, "the path right"},
+		http.StatusMultipleChoices:     {exitFailed, "the path right"}, // without a Location
+		http.StatusMovedPermanently:    {exitFailed, "leads to wss://example.com/socket: "},
+		http.StatusFound:               {exitFailed, "leads to wss://example.com/socket: "},
+		http.StatusTemporaryRedirect:   {exitFailed, "leads to wss://example.com/socket: "},
 	} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if status > http.StatusMultipleChoices {
+				w.Header().Set("Location", "https://example.com/socket?token=s3cret")
+			}
 			http.Error(w, "Go\x1b[2J away\u202e.\nAnd more.", status)
 		}))
 		var out, stderr bytes.Buffer
@@ -79,10 +91,41 @@ func TestListenExplainsRefusals(t *testing.T) {
 		text := stderr.String()
 		_, hint, _ := strings.Cut(text, "hint: ")
 		if code != want.code || !strings.Contains(hint, want.hint) || !strings.Contains(text, fmt.Sprint(status)) ||
-			!strings.Contains(text, `Go\\u001b[2J away\\u202e.`) || strings.Contains(text, "And more") ||
+			!strings.Contains(text, `Go\\u001b[2J away\\u202e.`) || strings.Contains(text, "And more") || strings.Contains(text, "s3cret") ||
 			strings.ContainsFunc(strings.ReplaceAll(text, "\n", ""), printable.Acts) {
 			t.Errorf("%d: exit code %d, %q", status, code, text)
 		}
+	}
+}
+
+// A message that is too large for a listener does not end it, and by default it takes
+// what ignis emit can send.
+func TestListenTakesLargeMessages(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	_, address := serve(t, nil, "--dev", "--redis", r.URL(), "--max-message", "8MiB", "--backpressure-limit", "64MiB")
+	listen := func(more ...string) *process {
+		p := start(t, nil, append([]string{"listen", "ws://" + address + "/ws", "--all"}, more...)...)
+		p.line() // connected
+		return p
+	}
+	all, small := listen(), listen("--max-message", "1KiB")
+	large := childproc.Command("ignis", "emit", "broadcast", "large", "--redis", r.URL(), "--max-message", "8MiB", "--timeout", "1m")
+	large.Stdin = strings.NewReader(`"` + strings.Repeat("x", 5<<20) + `"`)
+	if code := startCommand(t, nil, large).wait(); code != 0 {
+		t.Fatalf("ignis emit ended with exit code %d", code)
+	}
+	emit(t, r.URL(), "broadcast", "small")
+	if line := all.line(); len(line) < 5<<20 || !strings.HasPrefix(line, `{"event":"large"`) {
+		t.Errorf("printed %d bytes, %.100s", len(line), line)
+	}
+	for _, p := range []*process{all, small} {
+		if line := p.line(); line != `{"event":"small"}` {
+			t.Errorf("printed %.100s", line)
+		}
+	}
+	if note := small.logged("note: "); !strings.Contains(note, "left out; --max-message") {
+		t.Errorf("it says %s", note)
 	}
 }
 

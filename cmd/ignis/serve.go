@@ -224,7 +224,7 @@ func (c *serveCmd) serve(ctx context.Context, std *stdio, log *slog.Logger, srv 
 	}
 	ln, err := lc.Listen(ctx, "tcp", c.Listen.String())
 	if err != nil {
-		return &exitError{exitFailed, fmt.Errorf("--listen: %w", err), "is another server running there? --listen 127.0.0.1:0 picks a free port"}
+		return &exitError{exitFailed, fmt.Errorf("--listen: %w", err), c.Listen.hint(err)}
 	}
 	if a, ok := ln.Addr().(*net.TCPAddr); c.Dev && (!ok || !a.IP.IsLoopback()) {
 		_ = ln.Close() // a name that means something else here

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"net"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -163,24 +162,6 @@ func (l *originList) UnmarshalText(text []byte) error {
 	}
 	return nil
 }
-
-// listenAddress is a TCP address to listen on.
-type listenAddress struct{ host, port string }
-
-// UnmarshalText reads host:port.
-func (a *listenAddress) UnmarshalText(text []byte) error {
-	host, port, err := net.SplitHostPort(string(text))
-	if err == nil {
-		_, err = strconv.ParseUint(port, 10, 16)
-	}
-	if err != nil {
-		return fmt.Errorf("expected host:port such as 127.0.0.1:8080 or :8080, port 0 for any that is free, but got %q", text)
-	}
-	*a = listenAddress{host, port}
-	return nil
-}
-
-func (a listenAddress) String() string { return net.JoinHostPort(a.host, a.port) }
 
 // isLoopback reports whether host, a name or an address without a port, can
 // only be this machine.

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// What to do about --listen depends on what is wrong with it.
+func TestListenErrors(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for address, want := range map[string]string{
+		l.Addr().String():   "is another server running there?",
+		"no..such.name:80":  "does the host's name resolve",
+		"[fe80::1]:8080":    "", // whose link is not said
+		"192.0.2.1:8080":    "this machine has no such address: give one that it has, or :8080 for all",
+		"[2001:db8::1]:443": "this machine has no such address",
+	} {
+		if strings.HasPrefix(address, "[") && !hasIPv6() {
+			continue
+		}
+		p := start(t, []string{secretVariable + "=" + strings.Repeat("s", 32)}, "serve", "--listen", address)
+		if code := p.wait(); code != exitFailed {
+			t.Errorf("%s: exit code %d", address, code)
+		}
+		_, text, _ := strings.Cut(p.errors.text(), "error: --listen: ")
+		_, hint, _ := strings.Cut(text, "\nhint: ")
+		if text == "" || !strings.HasPrefix(hint, want) || (hint == "") != (want == "") {
+			t.Errorf("%s: it says %s", address, p.errors.text())
+		}
+	}
+}
+
+func hasIPv6() bool {
+	l, err := net.Listen("tcp", "[::1]:0")
+	if err == nil {
+		_ = l.Close()
+	}
+	return err == nil
+}
+
+// Those that not every machine has.
+func TestListenHints(t *testing.T) {
+	t.Parallel()
+	bind := func(errno syscall.Errno) error {
+		return &net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", errno)}
+	}
+	for _, row := range []struct {
+		port string
+		err  error
+		want string
+	}{
+		{"80", bind(syscall.EACCES), "ports under 1024 need a privilege"},
+		{"1023", bind(syscall.EACCES), "ports under 1024 need a privilege"},
+		{"1024", bind(syscall.EACCES), ""},
+		{"0", bind(syscall.EACCES), ""},
+		{"80", bind(syscall.EADDRINUSE), "is another server running there?"},
+		{"80", bind(syscall.EMFILE), ""},
+		{"80", errors.New("something else"), ""},
+	} {
+		hint := listenAddress{"127.0.0.1", row.port}.hint(row.err)
+		if !strings.HasPrefix(hint, row.want) || (hint == "") != (row.want == "") {
+			t.Errorf("port %s, %v: %q", row.port, row.err, hint)
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/ignis-go/ignis/internal/childproc"
+)
+
+// emitFrom starts ignis emit without data in its arguments, with a pipe as its
+// standard input, and returns the end that writes. Nobody is at its Redis.
+func emitFrom(t *testing.T, args ...string) (*process, *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = w.Close() })
+	cmd := childproc.Command("ignis", append([]string{"emit", "broadcast", "notice", "--redis", "redis://127.0.0.1:1"}, args...)...)
+	cmd.Stdin = r
+	p := startCommand(t, nil, cmd)
+	_ = r.Close()
+	return p, w
+}
+
+// A pipe that nobody writes to, or that nobody closes, keeps the program for no longer
+// than --timeout, and it says what it has waited for.
+func TestEmitDoesNotWaitForEver(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		args []string
+		text string
+	}{
+		"silent":     {nil, ""},
+		"asked for":  {[]string{"-"}, ""},
+		"not closed": {nil, `{"a":1}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p, w := emitFrom(t, append(row.args, "--timeout", "200ms")...)
+			if _, err := w.WriteString(row.text); err != nil {
+				t.Fatal(err)
+			}
+			if code := p.wait(); code != exitFailed {
+				t.Errorf("exit code %d", code)
+			}
+			want := "error: standard input: waited for the event's data, and it did not end within 200ms\nhint: whoever writes"
+			if got := p.errors.text(); !strings.HasPrefix(got, want) || !strings.Contains(got, "< /dev/null") {
+				t.Errorf("it says %s", got)
+			}
+		})
+	}
+}
+
+// Meanwhile it says what it waits for, and an interrupt ends it.
+func TestEmitSaysWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	p, _ := emitFrom(t, "--timeout", "1h")
+	p.logged("note: waiting for the event's data on standard input")
+	p.signal(os.Interrupt)
+	if code := p.wait(); code != exitFailed {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// What comes in time is taken: it is the JSON that is wrong here, not the pipe.
+func TestEmitReadsAPipe(t *testing.T) {
+	t.Parallel()
+	p, w := emitFrom(t, "--timeout", "1m")
+	for _, part := range []string{`{"a":`, `1}}`} {
+		if _, err := w.WriteString(part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = w.Close()
+	if code := p.wait(); code != exitUsage || !strings.Contains(p.errors.text(), "standard input: expected one JSON value") {
+		t.Errorf("exit code %d, %s", code, p.errors.text())
+	}
+}
