@@ -28,7 +28,7 @@ func pipes(peers *[]net.Conn) *rueidis.ClientOption {
 func TestConns(t *testing.T) {
 	var peers []net.Conn
 	o, c := pipes(&peers), newConns()
-	dial := func() (net.Conn, error) { return c.dial(t.Context(), o, "", nil, nil) }
+	dial := func() (net.Conn, error) { return c.dial(t.Context(), o, "", nil, nil, 0) }
 	one, err := dial()
 	two, err2 := dial()
 	if err != nil || err2 != nil {
@@ -43,8 +43,15 @@ func TestConns(t *testing.T) {
 	if _, err := one.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || gone() {
 		t.Errorf("a read that took too long: %v, and the link ended: %v", err, gone())
 	}
-	go func() { _, _ = peers[1].Write([]byte("x")) }()
-	if n, err := two.Read(make([]byte, 1)); n != 1 || err != nil || gone() {
+	const ping = "*1\r\n$4\r\nPING\r\n"
+	go func() {
+		_, _ = io.ReadFull(peers[1], make([]byte, len(ping)))
+		_, _ = peers[1].Write([]byte("+PONG\r\n"))
+	}()
+	if _, err := two.Write([]byte(ping)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := two.Read(make([]byte, 7)); n != 7 || err != nil || gone() {
 		t.Errorf("read %d, %v, and the link ended: %v", n, err, gone())
 	}
 	_ = peers[1].Close()
@@ -78,7 +85,7 @@ func TestConnsCutWhileDialing(t *testing.T) {
 		c.cut(lost)
 		return ours, nil
 	}}
-	if conn, err := c.dial(t.Context(), o, "", nil, nil); conn != nil || !errors.Is(err, lost) {
+	if conn, err := c.dial(t.Context(), o, "", nil, nil, 0); conn != nil || !errors.Is(err, lost) {
 		t.Errorf("%v, %v", conn, err)
 	}
 	if _, err := theirs.Write([]byte("x")); err == nil {
@@ -96,7 +103,7 @@ func TestConnsFromAnyGoroutine(t *testing.T) {
 		var all sync.WaitGroup
 		for _, call := range []func(){
 			func() {
-				if conn, err := c.dial(t.Context(), o, "", nil, nil); err == nil {
+				if conn, err := c.dial(t.Context(), o, "", nil, nil, 0); err == nil {
 					_, _ = conn.Read(make([]byte, 1))
 					_ = conn.Close()
 				}
