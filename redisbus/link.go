@@ -22,6 +22,10 @@ const (
 	ringScale   = 6 // 2^6 commands or batches in flight; one or two are
 )
 
+// minKeepAlive is how often the client may ask of its own. If its first PING falls due
+// before it has started its reader, two goroutines read, and it panics.
+const minKeepAlive = 100 * time.Millisecond
+
 // link is a live way to one Redis node: a connection that publishes and, for a
 // bus, one that is subscribed. It never reconnects: it ends, and its owner
 // makes the next one.
@@ -79,7 +83,7 @@ func (l *link) option(c *Config, base *rueidis.ClientOption, addr string) rueidi
 	}
 	// The client sends a PING of its own as often as this says. It matters on
 	// servers without RESP3, where our probe goes over another connection.
-	o.Dialer.KeepAlive = c.ProbeInterval
+	o.Dialer.KeepAlive = max(c.ProbeInterval, minKeepAlive)
 	o.DialFn = nil
 	dialer := o.Dialer
 	o.DialCtxFn = func(ctx context.Context, dst string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {

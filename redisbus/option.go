@@ -30,7 +30,7 @@ func (c Config) ClientOption() (rueidis.ClientOption, error) {
 	o.ReadBufferEachConn, o.WriteBufferEachConn = writeBuffer, writeBuffer
 	o.ConnWriteTimeout = c.ProbeTimeout
 	if o.Dialer.KeepAlive == 0 {
-		o.Dialer.KeepAlive = c.ProbeInterval // how often the client asks whether Redis is there
+		o.Dialer.KeepAlive = max(c.ProbeInterval, minKeepAlive) // how often the client asks whether Redis is there
 	}
 	if o.Dialer.Timeout <= 0 {
 		o.Dialer.Timeout = c.ProbeTimeout
