@@ -47,4 +47,8 @@
 // would move the queue into Redis' memory, until Redis cuts the connection and
 // an unknown number of envelopes is lost at once; and a reader that stands
 // still could not tell a slow receive from a Redis that is gone.
+//
+// What arrives is checked before the Redis client reads it. Bytes that no Redis sends, a
+// reply that nobody asked for, and a message or reply over Config.MaxIncoming (32 MiB) end
+// the connection. The log and Health say why, Stats.Garbled counts them.
 package redisbus

@@ -22,7 +22,8 @@ const (
 	ringScale   = 6 // 2^6 commands or batches in flight; one or two are
 )
 
-// minKeepAlive is how often the client may send a PING of its own at most.
+// minKeepAlive is how often the client may ask of its own. If its first PING falls due
+// before it has started its reader, two goroutines read, and it panics.
 const minKeepAlive = time.Second
 
 // link is a live way to one Redis node: a connection that publishes and, for a
@@ -81,8 +82,7 @@ func (l *link) option(c *Config, base *rueidis.ClientOption, addr string) rueidi
 		o.Dialer.Timeout = c.ProbeTimeout
 	}
 	// The client sends a PING of its own as often as this says. It matters on
-	// servers without RESP3, where our probe goes over another connection. The first must
-	// not come before the client is set up: then two goroutines would read.
+	// servers without RESP3, where our probe goes over another connection.
 	o.Dialer.KeepAlive = max(c.ProbeInterval, minKeepAlive)
 	o.DialFn = nil
 	dialer := o.Dialer

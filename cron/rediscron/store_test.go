@@ -21,8 +21,11 @@ import (
 
 func TestMain(m *testing.M) {
 	runAsNode()
-	// The client's next look at a Cluster, up to a second later, outlives it.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"))
+	// What the client does about a Cluster seconds later outlives it.
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"),
+		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2"),
+	)
 }
 
 func open(t testing.TB, c rediscron.Config) *rediscron.Store {
