@@ -98,8 +98,8 @@ func TestSchedulerFromAnyGoroutine(t *testing.T) {
 	})
 }
 
-// atOnce calls each function from several goroutines, again and again, for a minute of
-// the bubble. They wake together, at the instants at which the jobs do. The functions have
+// atOnce calls each function from several goroutines, again and again, for 20 seconds
+// of the bubble. They wake together, at the instants at which the jobs do. The functions have
 // to be all methods of v.
 func atOnce(t *testing.T, v any, methods map[string]func()) {
 	t.Helper()
@@ -112,7 +112,7 @@ func atOnce(t *testing.T, v any, methods map[string]func()) {
 	for _, call := range methods {
 		for range 3 {
 			all.Go(func() {
-				for range 60 {
+				for range 40 {
 					now := time.Now()
 					for n := 0; n < 20 && time.Since(now) == 0; n++ { // one that waits is called once
 						call()

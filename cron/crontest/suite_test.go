@@ -2,8 +2,10 @@ package crontest_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,6 +18,79 @@ import (
 func TestMemory(t *testing.T) {
 	t.Parallel()
 	crontest.TestStore(t, &crontest.Memory{})
+}
+
+// A store that is down does nothing, and one that is deaf does all and does not say so.
+func TestDownAndDeaf(t *testing.T) {
+	ctx := t.Context()
+	now := time.Unix(1_000_000_000, 0)
+	m := &crontest.Memory{Now: func() time.Time { return now }}
+	if _, _, err := m.Last(ctx, "job"); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(10 * time.Second)
+	at := func(n int) time.Time { return time.Unix(1_000_000_000+int64(n), 0) }
+	calls := map[string]func() error{
+		"Finish": func() error { return m.Finish(ctx, cron.Finish{Job: "job"}) },
+		"Last":   func() error { _, _, err := m.Last(ctx, "job"); return err },
+	}
+	for name, c := range map[string]cron.Claim{
+		"granted": {Scheduled: at(1), Token: "a"}, "the same": {Scheduled: at(1), Token: "a"}, "taken": {Scheduled: at(1), Token: "b"},
+		"early": {Scheduled: at(60), Token: "a"}, "forgotten": {Scheduled: at(0), Token: "a"}, "manual": {Token: "a"},
+	} {
+		c.Job = "job"
+		calls[name] = func() error { _, err := m.Claim(ctx, c); return err }
+	}
+	all := func(want error) {
+		t.Helper()
+		for name, call := range calls {
+			if err := call(); !errors.Is(err, want) {
+				t.Errorf("%s: %v, want %v", name, err, want)
+			}
+		}
+	}
+	m.Down(true)
+	all(crontest.ErrDown)
+	m.Down(false)
+	if last, _, _ := m.Last(ctx, "job"); !last.IsZero() || len(m.Finished()) != 0 {
+		t.Errorf("what is down has done something: %v, %v", last, m.Finished())
+	}
+	m.Deaf(true)
+	all(crontest.ErrDown)
+	m.Deaf(false)
+	if last, _, _ := m.Last(ctx, "job"); !last.Equal(at(1)) || len(m.Finished()) != 1 {
+		t.Errorf("what is deaf has done nothing: %v, %v", last, m.Finished())
+	}
+	all(nil)
+	m.Forget()
+	if g, err := m.Claim(ctx, cron.Claim{Job: "job", Scheduled: at(2), Token: "a"}); err != nil || g.Verdict != cron.Forgotten {
+		t.Errorf("after it forgot all: %+v, %v", g, err)
+	}
+}
+
+func TestMemoryFromAnyGoroutine(t *testing.T) {
+	var m crontest.Memory
+	var all sync.WaitGroup
+	for _, call := range []func(){
+		func() { m.Down(false) },
+		func() { m.Deaf(false) },
+		m.Forget,
+		func() { m.Finished() },
+		func() {
+			_, _ = m.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: time.Now().Truncate(time.Second), Token: "a"})
+		},
+		func() { _ = m.Finish(t.Context(), cron.Finish{Job: "job"}) },
+		func() { _, _, _ = m.Last(t.Context(), "job") },
+	} {
+		for range 2 {
+			all.Go(func() {
+				for range 100 {
+					call()
+				}
+			})
+		}
+	}
+	all.Wait()
 }
 
 // broken is a store that changes what the one in memory is asked and answers.
@@ -101,6 +176,10 @@ func faults() map[string]*broken {
 			c.Behind = false
 			return ask(m, c)
 		}},
+		"what is behind is never settled": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
+			c.Behind = strings.HasPrefix(c.Job, "Behind")
+			return ask(m, c)
+		}},
 		"Order": granted(func(_ cron.Claim, g *cron.Grant) { g.Fence = 1e6 - g.Fence }),
 		"JobsAreApart": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
 			c.Job = strings.TrimSuffix(c.Job, "-other")
@@ -151,6 +230,8 @@ func TestSuiteFindsFaults(t *testing.T) {
 			test = "Manual"
 		case "all is Taken":
 			test = "Order"
+		case "what is behind is never settled":
+			test = "Behind"
 		}
 		failed := "--- FAIL: TestBroken/" + strings.ReplaceAll(name, " ", "_") + "/" + test + " "
 		if !strings.Contains(string(out), failed) {
