@@ -105,6 +105,8 @@ type loop struct {
 	shown    time.Time // what that showed
 	astray   bool      // the clock was set since the store was asked for the time
 	differs  bool      // the store's time does, by much
+
+	unanswered *unanswered // the claim that the store has perhaps granted
 }
 
 // follow follows the schedule until ctx ends.
@@ -114,6 +116,7 @@ func (l *loop) follow(ctx context.Context) {
 	for {
 		wait := l.step(ctx)
 		if ctx.Err() != nil {
+			l.lastWord(ctx)
 			return
 		}
 		if wait <= 0 {
@@ -124,6 +127,7 @@ func (l *loop) follow(ctx context.Context) {
 		case <-timer.C:
 		case <-l.wake:
 		case <-ctx.Done():
+			l.lastWord(ctx)
 			return
 		}
 	}
@@ -145,13 +149,16 @@ func (l *loop) step(ctx context.Context) time.Duration {
 		return 0
 	}
 	grace := l.untilGrace()
-	if !l.started || l.paused {
-		l.mu.Unlock()
-		return grace
-	}
 	v := view{l.version, l.schedule, l.cursor}
+	follows := l.started && !l.paused
 	anchored := l.anchored || l.cfg.Store == nil
 	l.mu.Unlock()
+	if l.unanswered != nil && l.unanswered.version != v.version && !l.settle(ctx) {
+		grace = min(grace, retryAfter)
+	}
+	if !follows {
+		return grace
+	}
 	if !anchored {
 		return l.anchor(ctx, v)
 	}
@@ -295,13 +302,17 @@ func (l *loop) take(ctx context.Context, v view, at time.Time, misfire bool) tim
 		// Not claimed: another process may be free.
 		if l.advance(v, at) {
 			l.left(r, Skipped, Overlapped)
+			l.unanswered = nil
 		}
 		return 0
 	}
-	g, err := l.ask(ctx, Claim{Scheduled: at, Token: l.token(v.version)})
+	token := l.token(v.version)
+	g, err := l.ask(ctx, Claim{Scheduled: at, Token: token})
 	if err != nil {
+		l.unanswered = &unanswered{run: r, token: token, version: v.version, schedule: v.schedule}
 		return retryAfter
 	}
+	l.unanswered = nil
 	if g.Verdict == TooEarly {
 		return max(at.Sub(g.Now), time.Millisecond)
 	}
