@@ -26,7 +26,9 @@ type Job struct {
 	schedule *Schedule
 	started  bool // the schedule, by Start
 	paused   bool
-	looping  bool // a Run is there
+	looping  bool          // a Run is there
+	ending   bool          // and was told to end
+	over     chan struct{} // closed when it has
 	// version changes whenever what the loop is about to do may have become wrong.
 	version  int
 	cursor   time.Time // instants up to this one are dealt with

@@ -48,9 +48,27 @@ func (j *Job) begin() error {
 	if j.looping {
 		return fmt.Errorf("cron: job %q is run already", j.cfg.Name)
 	}
-	j.looping = true
+	j.looping, j.over = true, make(chan struct{})
 	j.reset()
 	return nil
+}
+
+// leave notes that what runs the job was told to end.
+func (j *Job) leave() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.ending = j.looping
+}
+
+// leaving returns a channel that is closed when what runs the job has ended, if it was told
+// to; else nil.
+func (j *Job) leaving() <-chan struct{} {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.ending {
+		return nil
+	}
+	return j.over
 }
 
 // run is Run after begin. It starts nothing.
@@ -63,11 +81,13 @@ func (j *Job) run(ctx context.Context) error {
 	}}
 	j.limit.Open()
 	l.follow(ctx)
+	j.leave()
 	j.Stop()
 	err := j.drain(cancel)
 	j.limit.Close()
 	j.mu.Lock()
-	j.looping, j.manual = false, 0
+	j.looping, j.ending, j.manual = false, false, 0
+	close(j.over)
 	j.mu.Unlock()
 	return err
 }
