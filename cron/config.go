@@ -59,9 +59,9 @@ type Config struct {
 	Options []Option
 	// Zone is the time zone by its IANA name, such as Europe/Paris. Empty: the local one.
 	Zone string
-	// AutoStart starts the schedule as soon as a [Scheduler] runs the job. Without it
-	// the job waits for [Job.Start]. [Job.Run] starts it in either case.
-	AutoStart bool
+	// Manual makes a job that a [Scheduler] runs wait for [Job.Start]. Without it the
+	// schedule starts at once. [Job.Run] starts it in either case.
+	Manual bool
 
 	// Do is the work. Its context ends with Timeout, when the run is replaced, and
 	// DrainTimeout after the job's Run was told to end. An error or a panic goes to

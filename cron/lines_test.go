@@ -80,8 +80,8 @@ func TestLogLines(t *testing.T) {
 			store.Down(true)
 			return nil
 		}}, none},
-		"INFO the job waits for Start: AutoStart is not set: job": {cron.Config{}, func(t *testing.T, j *cron.Job) { schedule(t, j) }},
-		"ERROR the scheduler leaves a job out: job error":         {cron.Config{}, func(t *testing.T, j *cron.Job) { running(t, j); schedule(t, j) }},
+		"INFO the job waits for Start: it is Manual: job": {cron.Config{Manual: true}, func(t *testing.T, j *cron.Job) { schedule(t, j) }},
+		"ERROR the scheduler leaves a job out: job error": {cron.Config{}, func(t *testing.T, j *cron.Job) { running(t, j); schedule(t, j) }},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			store.Forget()

@@ -29,7 +29,7 @@ type member struct {
 }
 
 // Add adds a job. While the Scheduler runs, it runs the job from now on; the job's
-// schedule is started if it is configured with AutoStart, or was by [Job.Start]. A job that
+// schedule is started unless it is configured as Manual: then [Job.Start] does that. A job that
 // was removed, and whose runs still go on, is run as soon as they have ended. It is an
 // error to add a job twice, or two with the same name.
 func (s *Scheduler) Add(j *Job) error {
@@ -161,10 +161,10 @@ func (s *Scheduler) run(ctx context.Context, m *member, over <-chan struct{}, er
 		return err
 	}
 	defer m.begun.Store(false)
-	if m.job.cfg.AutoStart {
+	if !m.job.cfg.Manual {
 		m.job.Start()
 	} else if !m.job.Status().Active {
-		m.job.cfg.Logger.Info("the job waits for Start: AutoStart is not set")
+		m.job.cfg.Logger.Info("the job waits for Start: it is Manual")
 	}
 	return m.job.run(ctx)
 }

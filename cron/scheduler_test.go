@@ -18,19 +18,19 @@ var quiet = slog.New(slog.DiscardHandler)
 func TestScheduler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
-		job := func(name, pattern string, auto bool) *cron.Job {
+		job := func(name, pattern string, manual bool) *cron.Job {
 			c := d.config(pattern, nil)
-			c.Name, c.AutoStart = name, auto
+			c.Name, c.Manual = name, manual
 			return newJob(t, c)
 		}
-		a, b := job("a", "*/10 * * * * *", true), job("b", "1-59/10 * * * * *", false)
+		a, b := job("a", "*/10 * * * * *", false), job("b", "1-59/10 * * * * *", true)
 		var s cron.Scheduler
 		for _, j := range []*cron.Job{a, b} {
 			if err := s.Add(j); err != nil {
 				t.Fatal(err)
 			}
 		}
-		for name, j := range map[string]*cron.Job{"nil": nil, "twice": a, "same name": job("b", "@daily", true)} {
+		for name, j := range map[string]*cron.Job{"nil": nil, "twice": a, "same name": job("b", "@daily", false)} {
 			if s.Add(j) == nil {
 				t.Errorf("%s: accepted", name)
 			}
@@ -42,7 +42,7 @@ func TestScheduler(t *testing.T) {
 		elapse(15)
 		want(t, "runs, without what waits for Start", d.runs(), "10")
 		b.Start()
-		late := job("late", "3-59/10 * * * * *", true)
+		late := job("late", "3-59/10 * * * * *", false)
 		if err := s.Add(late); err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +69,6 @@ func TestRemoveLetsRunsEnd(t *testing.T) {
 			time.Sleep(5 * time.Second)
 			return ctx.Err()
 		})
-		c.AutoStart = true
 		j := newJob(t, c)
 		var s cron.Scheduler
 		if err := s.Add(j); err != nil {
@@ -113,7 +112,7 @@ func TestRemoveThenAdd(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					var d diary
 					c := d.config("*/10 * * * * *", func(context.Context, cron.Run) error { time.Sleep(takes); return nil })
-					c.AutoStart, c.Name = true, "job"
+					c.Name = "job"
 					j := newJob(t, c)
 					var s, other cron.Scheduler
 					if err := s.Add(j); err != nil {
@@ -143,7 +142,7 @@ func BenchmarkAddToARunningScheduler(b *testing.B) {
 	jobs := make([]*cron.Job, 0, b.N)
 	for i := range b.N {
 		j, err := cron.New(cron.Config{
-			Name: fmt.Sprint(i), Pattern: "@yearly", Logger: quiet, AutoStart: true,
+			Name: fmt.Sprint(i), Pattern: "@yearly", Logger: quiet,
 			Do: func(context.Context, cron.Run) error { return nil },
 		})
 		if err != nil {

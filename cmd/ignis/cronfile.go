@@ -160,7 +160,7 @@ func parseCronJob(key, value *yaml.Node, zone string) (cronJob, []string) {
 		problems = append(problems, fmt.Sprintf("line %d: ", lineOf(value, field))+fmt.Sprintf(format, args...))
 	}
 	j.config = cron.Config{
-		Name: key.Value, Pattern: f.Pattern, Options: []cron.Option{cron.Extended}, Zone: f.Zone, AutoStart: true,
+		Name: key.Value, Pattern: f.Pattern, Options: []cron.Option{cron.Extended}, Zone: f.Zone,
 		Deadline: time.Duration(f.Deadline), Jitter: time.Duration(f.Jitter), Timeout: time.Duration(f.Timeout),
 	}
 	if j.config.Timeout == 0 {
