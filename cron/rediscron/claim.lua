@@ -13,21 +13,19 @@ local floor, fence = tonumber(s[1] or 0), tonumber(s[2] or 0)
 local newest, last, seen = tonumber(s[3] or 0), tonumber(s[4] or 0), tonumber(s[5] or 0)
 
 -- Which life of Redis this is. One that is not allowed to say has one life.
-local run, uptime = '', 0
+local run = ''
 local info = redis.pcall('INFO', 'server')
 if type(info) == 'string' then
   run = string.match(info, 'run_id:(%x+)') or ''
-  uptime = tonumber(string.match(info, 'uptime_in_seconds:(%d+)') or 0)
 end
 if not s[1] then
   -- New, or lost: what is due up to now may have been granted before.
   floor, fence = now, micros
 elseif ARGV[5] == '0' and s[6] ~= run then
-  -- A restart or a failover may have lost the newest grants. They are all of before
-  -- Redis was started, if it was started after the last call; else of before now.
-  local started = now - uptime
-  if started < seen then started = now end
-  floor, fence = math.max(floor, started), math.max(fence, micros)
+  -- A restart or a failover may have lost the newest grants. Nothing tells the two apart: a
+  -- replica that was started after the last call that it knows of looks like the same Redis
+  -- after a restart, and the one before it has gone on. So they are all of before now.
+  floor, fence = math.max(floor, now, seen), math.max(fence, micros)
 end
 
 local verdict, number = 1, nil -- granted, by the number of now or an earlier one

@@ -154,6 +154,36 @@ func TestFailover(t *testing.T) {
 	claim(t, s, whole(after).Add(2*time.Second), "a", cron.Granted)
 }
 
+// A replica that was restarted after the last call that it knows of, and has not got the last
+// grant of the dead master, does not take its own start for that of the same Redis.
+func TestFailoverToAReplicaThatWasRestarted(t *testing.T) {
+	t.Parallel()
+	master := redistest.Start(t)
+	replica := redistest.StartWith(t, redistest.Config{Args: []string{"--replicaof", "127.0.0.1 " + strconv.Itoa(master.Port())}})
+	s := open(t, rediscron.Config{URL: master.URL()})
+	seen := whole(redisTime(t, s))
+	time.Sleep(time.Until(seen.Add(1100 * time.Millisecond))) // the start counts in whole seconds
+	replica.Kill()
+	replica.Restart()
+	redistest.Wait(t, "the replica to have the job", func() bool {
+		return replica.Do("exists", "ignis:cron:{job}:state") == "1"
+	})
+	at := whole(time.Now()).Add(2 * time.Second)
+	replica.Do("replicaof", "127.0.0.1", "1") // the link is cut
+	time.Sleep(time.Until(at))
+	redistest.Wait(t, "the grant", func() bool {
+		g, err := s.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: at, Token: "a"})
+		return err == nil && g.Verdict == cron.Granted
+	})
+	master.Kill()
+	replica.Do("replicaof", "no", "one")
+	promoted := open(t, rediscron.Config{URL: replica.URL()})
+	claim(t, promoted, at, "b", cron.Forgotten)
+	next := whole(redisTime(t, promoted)).Add(time.Second)
+	await(t, promoted, next)
+	claim(t, promoted, next, "b", cron.Granted)
+}
+
 func TestOldClaimsAreForgotten(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
