@@ -106,6 +106,11 @@ type Config struct {
 	// History is how many records History returns at most. Zero: DefaultHistory.
 	History int
 
+	// Target says what Do does, in any form, such as an event and whom it is for. Processes
+	// that share a Store and have a job of the same name with another schedule or
+	// Target are told in the log: they take each other's instants. Empty: only schedules
+	// are compared.
+	Target string
 	// Store makes processes that share it run each instant once, and remembers what ran
 	// while this one was down. Nil: this process is alone and starts with no past.
 	Store Store
@@ -192,7 +197,14 @@ func (c *Config) delay() time.Duration {
 	if c.Jitter == 0 {
 		return 0
 	}
+	return time.Duration(c.hash() % uint64(c.Jitter))
+}
+
+// spread is a number from 0 up to 1 that follows from the name.
+func (c *Config) spread() float64 { return float64(c.hash()%1000) / 1000 }
+
+func (c *Config) hash() uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(c.Name))
-	return time.Duration(h.Sum64() % uint64(c.Jitter))
+	return h.Sum64()
 }

@@ -33,6 +33,7 @@ type Job struct {
 	version  int
 	cursor   time.Time // instants up to this one are dealt with
 	anchored bool      // the store was asked what was run before
+	planned  bool      // and told what the job does now
 	pausedAt time.Time // where the cursor was then
 	manual   int       // calls of RunNow that the loop has not seen
 	waiting  []Run     // until others end, as Overlap has it
@@ -193,7 +194,7 @@ func (j *Job) Reschedule(pattern string) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.schedule = s
+	j.schedule, j.planned = s, false
 	j.countFrom(j.now())
 	return nil
 }

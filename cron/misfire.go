@@ -21,7 +21,7 @@ func (l *loop) misfired(ctx context.Context, v view, at, now time.Time) time.Dur
 	}
 	if l.cfg.Store != nil && time.Since(l.asked) > retryAfter {
 		// This process may have been asleep while others were not.
-		last, err := l.lastClaimed(ctx)
+		last, err := l.lastClaimed(ctx, v)
 		if err != nil {
 			return l.giveUp(v, now)
 		}

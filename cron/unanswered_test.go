@@ -114,12 +114,12 @@ func (p *patchy) Claim(ctx context.Context, c cron.Claim) (g cron.Grant, err err
 	return g, nil
 }
 
-func (p *patchy) Last(ctx context.Context, job string) (last, now time.Time, err error) {
-	err = p.fail(&p.lasts, func() (err error) { last, now, err = p.Memory.Last(ctx, job); return err })
+func (p *patchy) Last(ctx context.Context, q cron.Query) (s cron.State, err error) {
+	err = p.fail(&p.lasts, func() (err error) { s, err = p.Memory.Last(ctx, q); return err })
 	if err != nil {
-		return time.Time{}, time.Time{}, err
+		return cron.State{}, err
 	}
-	return last, now, nil
+	return s, nil
 }
 
 func (p *patchy) Finish(ctx context.Context, f cron.Finish) error {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -273,6 +274,11 @@ func (f *cronFile) now(name string) time.Time {
 func (f *cronFile) newJob(j cronJob) (*cron.Job, error) {
 	c := j.config
 	c.Store, c.Logger, c.Overlap = f.store, f.log, cron.Queue
+	what, err := json.Marshal(j.message)
+	if err != nil {
+		return nil, err
+	}
+	c.Target = string(what)
 	c.Do = func(ctx context.Context, r cron.Run) error {
 		err := f.emitter.Send(ctx, j.message)
 		var b *emitter.BatchError

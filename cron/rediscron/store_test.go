@@ -62,11 +62,11 @@ func claim(t *testing.T, s *rediscron.Store, at time.Time, token string, want cr
 
 func redisTime(t *testing.T, s *rediscron.Store) time.Time {
 	t.Helper()
-	_, now, err := s.Last(t.Context(), "job")
+	state, err := s.Last(t.Context(), cron.Query{Job: "job"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return now
+	return state.Now
 }
 
 // await waits until Redis' clock has come to an instant.
@@ -144,8 +144,8 @@ func TestFailover(t *testing.T) {
 	c.Master.Kill()
 	var after time.Time
 	redistest.Wait(t, "the replica to take over", func() bool {
-		_, now, err := s.Last(t.Context(), "job")
-		after = now
+		state, err := s.Last(t.Context(), cron.Query{Job: "job"})
+		after = state.Now
 		return err == nil
 	})
 	claim(t, s, whole(before).Add(time.Second), "a", cron.Forgotten)
@@ -271,7 +271,7 @@ func TestRedisThatHangs(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := s.Last(ctx, "job"); err == nil {
+	if _, err := s.Last(ctx, cron.Query{Job: "job"}); err == nil {
 		t.Fatal("a context that has ended is ignored")
 	}
 	r.Resume()
@@ -312,7 +312,7 @@ func TestClosed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, _, err := s.Last(t.Context(), "job"); !errors.Is(err, rediscron.ErrClosed) {
+	if _, err := s.Last(t.Context(), cron.Query{Job: "job"}); !errors.Is(err, rediscron.ErrClosed) {
 		t.Errorf("after Close: %v", err)
 	}
 }
