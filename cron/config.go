@@ -128,11 +128,9 @@ func (c Config) withDefaults() (Config, *Schedule, *time.Location, error) {
 	if err != nil {
 		return c, nil, nil, err
 	}
-	loc := time.Local
-	if c.Zone != "" {
-		if loc, err = time.LoadLocation(c.Zone); err != nil {
-			return c, nil, nil, fmt.Errorf("cron: Zone: there is no time zone %.100q; names are those of the tz database, such as Europe/Paris or UTC", c.Zone)
-		}
+	loc, err := LoadZone(c.Zone)
+	if err != nil {
+		return c, nil, nil, fmt.Errorf("cron: Zone: %w", err)
 	}
 	switch {
 	case c.Do == nil:

@@ -30,6 +30,8 @@ const cronFileHelp = `The file is YAML:
       event: notice
       data: {text: Good morning}
 
+What begins with x- beside zone and jobs is for anchors, to which jobs may refer. Numbers in data are those of JSON: 007 needs quotes.
+
 A job may also have: zone; exclude, a list of clients that do not get it; misfire, for times at which no process could run it: once (the newest; this is what it does unless told), all, or skip; deadline, how late it may be (1h); jitter, by up to how much it is put off, always by the same; timeout, how long sending may take (30s).`
 
 // cronFileArgs are what run and check have in common.
@@ -39,8 +41,10 @@ type cronFileArgs struct {
 }
 
 func (c *cronFileArgs) load() ([]cronJob, error) {
-	if _, err := zone(c.TZ); err != nil {
-		return nil, err
+	if c.TZ != "" {
+		if _, err := zone(c.TZ); err != nil {
+			return nil, err
+		}
 	}
 	return readCronFile(c.File, c.TZ)
 }
@@ -120,7 +124,7 @@ func (cronRunCmd) Help() string {
 
 ` + cronFileHelp + `
 
-The whole file is checked before the first job starts. SIGHUP makes the program read it again: jobs that did not change go on, and with an error all of them do. SIGTERM ends it in good order, a second one at once. What was emitted, and what was not and why, is in the log.
+The whole file is checked before the first job starts. SIGHUP makes the program read it again: jobs that did not change go on, unless the rules of their time zone did, and with an error all of them do. SIGTERM ends it in good order, a second one at once. What was emitted, and what was not and why, is in the log.
 
 Examples:
 
