@@ -13,6 +13,7 @@ import (
 // Defaults of a [Config].
 const (
 	DefaultOverlapLimit = 100
+	DefaultReplaceLimit = 10 // OverlapLimit of Replace
 	DefaultReplaceGrace = 5 * time.Second
 	DefaultDeadline     = time.Hour
 	DefaultMisfireLimit = 100
@@ -33,7 +34,7 @@ const (
 	Skip    Overlap = iota // leave the instant out
 	Allow                  // run both, up to OverlapLimit at once
 	Queue                  // run it afterwards; up to OverlapLimit wait
-	Replace                // cancel the earlier run's context, wait ReplaceGrace, run it
+	Replace                // cancel the earlier run's context, wait ReplaceGrace, run it: beside what did not end, up to OverlapLimit
 )
 
 // Misfire says what happens to instants whose time was missed by more than [Tolerance].
@@ -79,8 +80,9 @@ type Config struct {
 	Recorded func(Record)
 
 	// Overlap is the policy for an instant that comes while a run goes on in this
-	// process. OverlapLimit bounds the runs at once of Allow and what waits of Queue.
-	// Zero: Skip, and DefaultOverlapLimit.
+	// process. OverlapLimit bounds the runs at once of Allow, and of Replace those that
+	// don't heed their contexts, and what waits of Queue. Zero: Skip, and
+	// DefaultOverlapLimit, or DefaultReplaceLimit for Replace.
 	Overlap      Overlap
 	OverlapLimit int
 	// ReplaceGrace is how long a run that is replaced may take to return. Then the next
@@ -155,7 +157,11 @@ func (c Config) withDefaults() (Config, *Schedule, *time.Location, error) {
 	if err != nil {
 		return c, nil, nil, err
 	}
-	c.OverlapLimit = orDefault(c.OverlapLimit, DefaultOverlapLimit)
+	limit := DefaultOverlapLimit
+	if c.Overlap == Replace {
+		limit = DefaultReplaceLimit
+	}
+	c.OverlapLimit = orDefault(c.OverlapLimit, limit)
 	c.MisfireLimit = orDefault(c.MisfireLimit, DefaultMisfireLimit)
 	c.History = orDefault(c.History, DefaultHistory)
 	c.ReplaceGrace = orDefault(c.ReplaceGrace, DefaultReplaceGrace)
