@@ -54,6 +54,9 @@ func (l *loop) admit(r Run) {
 			c.cancel(ErrReplaced)
 		}
 		dropped, why, l.waiting = l.waiting, Outrun, []Run{r}
+		if l.full() {
+			why = QueueFull
+		}
 	case l.cfg.Overlap == Skip:
 		dropped, why = []Run{r}, Overlapped
 	default:
@@ -67,16 +70,22 @@ func (l *loop) admit(r Run) {
 
 // nextWaiting takes a run that waits and need not any more. The caller holds mu.
 func (l *loop) nextWaiting() (r Run, ok bool) {
-	if len(l.waiting) == 0 || len(l.running) > 0 && l.untilGrace() > 0 {
+	if len(l.waiting) == 0 || len(l.running) > 0 && l.untilGrace() > 0 || l.full() {
 		return r, false
 	}
 	r, l.waiting, l.graceEnd = l.waiting[0], l.waiting[1:], time.Time{}
 	return r, true
 }
 
+// full reports whether what was replaced and goes on leaves no room beside it. The caller
+// holds mu.
+func (l *loop) full() bool {
+	return l.cfg.Overlap == Replace && len(l.running) >= l.cfg.OverlapLimit
+}
+
 // untilGrace returns how long what is replaced may still take. The caller holds mu.
 func (l *loop) untilGrace() time.Duration {
-	if l.graceEnd.IsZero() {
+	if l.graceEnd.IsZero() || l.full() { // the end of a run wakes the loop
 		return maxWait
 	}
 	return time.Until(l.graceEnd)

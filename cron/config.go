@@ -13,6 +13,7 @@ import (
 // Defaults of a [Config].
 const (
 	DefaultOverlapLimit = 100
+	DefaultReplaceLimit = 10 // OverlapLimit of Replace
 	DefaultReplaceGrace = 5 * time.Second
 	DefaultDeadline     = time.Hour
 	DefaultMisfireLimit = 100
@@ -33,7 +34,7 @@ const (
 	Skip    Overlap = iota // leave the instant out
 	Allow                  // run both, up to OverlapLimit at once
 	Queue                  // run it afterwards; up to OverlapLimit wait
-	Replace                // cancel the earlier run's context, wait ReplaceGrace, run it
+	Replace                // cancel the earlier run's context, wait ReplaceGrace, run it: beside what did not end, up to OverlapLimit
 )
 
 // Misfire says what happens to instants whose time was missed by more than [Tolerance].
@@ -59,9 +60,9 @@ type Config struct {
 	Options []Option
 	// Zone is the time zone by its IANA name, such as Europe/Paris. Empty: the local one.
 	Zone string
-	// AutoStart starts the schedule as soon as a [Scheduler] runs the job. Without it
-	// the job waits for [Job.Start]. [Job.Run] starts it in either case.
-	AutoStart bool
+	// Manual makes a job that a [Scheduler] runs wait for [Job.Start]. Without it the
+	// schedule starts at once. [Job.Run] starts it in either case.
+	Manual bool
 
 	// Do is the work. Its context ends with Timeout, when the run is replaced, and
 	// DrainTimeout after the job's Run was told to end. An error or a panic goes to
@@ -79,8 +80,9 @@ type Config struct {
 	Recorded func(Record)
 
 	// Overlap is the policy for an instant that comes while a run goes on in this
-	// process. OverlapLimit bounds the runs at once of Allow and what waits of Queue.
-	// Zero: Skip, and DefaultOverlapLimit.
+	// process. OverlapLimit bounds the runs at once of Allow, and of Replace those that
+	// don't heed their contexts, and what waits of Queue. Zero: Skip, and
+	// DefaultOverlapLimit, or DefaultReplaceLimit for Replace.
 	Overlap      Overlap
 	OverlapLimit int
 	// ReplaceGrace is how long a run that is replaced may take to return. Then the next
@@ -106,6 +108,11 @@ type Config struct {
 	// History is how many records History returns at most. Zero: DefaultHistory.
 	History int
 
+	// Target says what Do does, in any form, such as an event and whom it is for. Processes
+	// that share a Store and have a job of the same name with another schedule or
+	// Target are told in the log: they take each other's instants. Empty: only schedules
+	// are compared.
+	Target string
 	// Store makes processes that share it run each instant once, and remembers what ran
 	// while this one was down. Nil: this process is alone and starts with no past.
 	Store Store
@@ -123,11 +130,9 @@ func (c Config) withDefaults() (Config, *Schedule, *time.Location, error) {
 	if err != nil {
 		return c, nil, nil, err
 	}
-	loc := time.Local
-	if c.Zone != "" {
-		if loc, err = time.LoadLocation(c.Zone); err != nil {
-			return c, nil, nil, fmt.Errorf("cron: Zone: there is no time zone %.100q; names are those of the tz database, such as Europe/Paris or UTC", c.Zone)
-		}
+	loc, err := LoadZone(c.Zone)
+	if err != nil {
+		return c, nil, nil, fmt.Errorf("cron: Zone: %w", err)
 	}
 	switch {
 	case c.Do == nil:
@@ -152,7 +157,11 @@ func (c Config) withDefaults() (Config, *Schedule, *time.Location, error) {
 	if err != nil {
 		return c, nil, nil, err
 	}
-	c.OverlapLimit = orDefault(c.OverlapLimit, DefaultOverlapLimit)
+	limit := DefaultOverlapLimit
+	if c.Overlap == Replace {
+		limit = DefaultReplaceLimit
+	}
+	c.OverlapLimit = orDefault(c.OverlapLimit, limit)
 	c.MisfireLimit = orDefault(c.MisfireLimit, DefaultMisfireLimit)
 	c.History = orDefault(c.History, DefaultHistory)
 	c.ReplaceGrace = orDefault(c.ReplaceGrace, DefaultReplaceGrace)
@@ -192,7 +201,14 @@ func (c *Config) delay() time.Duration {
 	if c.Jitter == 0 {
 		return 0
 	}
+	return time.Duration(c.hash() % uint64(c.Jitter))
+}
+
+// spread is a number from 0 up to 1 that follows from the name.
+func (c *Config) spread() float64 { return float64(c.hash()%1000) / 1000 }
+
+func (c *Config) hash() uint64 {
 	h := fnv.New64a()
 	h.Write([]byte(c.Name))
-	return time.Duration(h.Sum64() % uint64(c.Jitter))
+	return h.Sum64()
 }

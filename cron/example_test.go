@@ -68,7 +68,7 @@ func ExampleScheduler() {
 	var s cron.Scheduler
 	for name, pattern := range map[string]string{"digest": "0 9 * * mon-fri", "cleanup": "@daily"} {
 		job, err := cron.New(cron.Config{
-			Name: name, Pattern: pattern, Zone: "Europe/Paris", AutoStart: true,
+			Name: name, Pattern: pattern, Zone: "Europe/Paris",
 			Misfire: cron.MisfireSkip, // what was missed can wait for the next day
 			Do:      func(context.Context, cron.Run) error { return nil },
 		})

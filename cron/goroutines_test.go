@@ -29,7 +29,7 @@ func TestFromAnyGoroutine(t *testing.T) {
 					time.Sleep(700 * time.Millisecond)
 					return errors.New("failed")
 				})
-				c.Name, c.AutoStart, c.Overlap, c.Misfire, c.Store = "job", true, overlap, cron.MisfireAll, store
+				c.Name, c.Overlap, c.Misfire, c.Store = "job", overlap, cron.MisfireAll, store
 				c.Now, c.Failed, c.ReplaceGrace = wall.now, nil, 100*time.Millisecond
 				j, other := newJob(t, c), newJob(t, c)
 				running(t, other)
@@ -74,7 +74,6 @@ func TestSchedulerFromAnyGoroutine(t *testing.T) {
 		var jobs []*cron.Job
 		for range 3 {
 			c := d.config("* * * * * *", nil)
-			c.AutoStart = true
 			jobs = append(jobs, newJob(t, c))
 		}
 		var next sync.Mutex

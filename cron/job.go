@@ -26,11 +26,14 @@ type Job struct {
 	schedule *Schedule
 	started  bool // the schedule, by Start
 	paused   bool
-	looping  bool // a Run is there
+	looping  bool          // a Run is there
+	ending   bool          // and was told to end
+	over     chan struct{} // closed when it has
 	// version changes whenever what the loop is about to do may have become wrong.
 	version  int
 	cursor   time.Time // instants up to this one are dealt with
 	anchored bool      // the store was asked what was run before
+	planned  bool      // and told what the job does now
 	pausedAt time.Time // where the cursor was then
 	manual   int       // calls of RunNow that the loop has not seen
 	waiting  []Run     // until others end, as Overlap has it
@@ -191,7 +194,7 @@ func (j *Job) Reschedule(pattern string) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.schedule = s
+	j.schedule, j.planned = s, false
 	j.countFrom(j.now())
 	return nil
 }

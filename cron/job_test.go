@@ -295,6 +295,34 @@ func TestReplaceGrace(t *testing.T) {
 	})
 }
 
+// Functions that ignore their contexts don't pile up: beside so many nothing is started, and
+// what is left out is recorded. When one ends, the newest instant takes its place.
+func TestReplacePilesUpNothing(t *testing.T) {
+	for limit, most := range map[int]int{0: cron.DefaultReplaceLimit, 1: 1, 3: 3} {
+		synctest.Test(t, func(t *testing.T) {
+			var d diary
+			c := d.config("*/10 * * * * *", func(context.Context, cron.Run) error {
+				time.Sleep(10 * time.Minute)
+				return nil
+			})
+			c.Overlap, c.OverlapLimit, c.ReplaceGrace, c.DrainTimeout = cron.Replace, limit, time.Second, time.Hour
+			j := newJob(t, c)
+			running(t, j)
+			elapse(605)
+			want(t, "runs at once", j.Status().Running, most)
+			want(t, "runs", len(strings.Fields(d.runs())), most)
+			if left := d.left(); !strings.Contains(left, "skipped queue full 580") {
+				t.Errorf("left out: %s", left)
+			}
+			elapse(6) // 611: the first has ended
+			want(t, "runs at once, later", j.Status().Running, most)
+			if runs := d.runs(); !strings.HasSuffix(runs, " 610") && !strings.HasSuffix(runs, " 600") {
+				t.Errorf("runs: %s", runs)
+			}
+		})
+	}
+}
+
 func TestDeadlineOfWhatWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary

@@ -80,8 +80,21 @@ func TestLogLines(t *testing.T) {
 			store.Down(true)
 			return nil
 		}}, none},
-		"INFO the job waits for Start: AutoStart is not set: job": {cron.Config{}, func(t *testing.T, j *cron.Job) { schedule(t, j) }},
-		"ERROR the scheduler leaves a job out: job error":         {cron.Config{}, func(t *testing.T, j *cron.Job) { running(t, j); schedule(t, j) }},
+		"INFO the job has another schedule than before: it counts from now: job schedule before": {cron.Config{Store: &store}, func(_ *testing.T, j *cron.Job) {
+			_ = j.Reschedule("5/10 * * * * *")
+		}},
+		"WARN another process runs a job of this name on another schedule: each takes instants of the other: job schedule theirs": {cron.Config{Store: &store}, func(t *testing.T, _ *cron.Job) {
+			running(t, newJob(t, cron.Config{
+				Name: "job", Pattern: "5/10 * * * * *", Store: &store, Logger: quiet, Do: func(context.Context, cron.Run) error { return nil },
+			}))
+		}},
+		"WARN another process runs a job of this name with another Target: each takes instants of the other: job": {cron.Config{Store: &store}, func(t *testing.T, _ *cron.Job) {
+			running(t, newJob(t, cron.Config{
+				Name: "job", Pattern: "*/10 * * * * *", Zone: "UTC", Target: "b", Store: &store, Logger: quiet, Do: func(context.Context, cron.Run) error { return nil },
+			}))
+		}},
+		"INFO the job waits for Start: it is Manual: job": {cron.Config{Manual: true}, func(t *testing.T, j *cron.Job) { schedule(t, j) }},
+		"ERROR the scheduler leaves a job out: job error": {cron.Config{}, func(t *testing.T, j *cron.Job) { running(t, j); schedule(t, j) }},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			store.Forget()

@@ -34,7 +34,7 @@ func TestEachFailureIsLogged(t *testing.T) {
 				c := d.config("* * * * * *", func(_ context.Context, r cron.Run) error {
 					return fmt.Errorf("reason %d: %w", r.Scheduled.Second()%3, errors.New(strings.Repeat("x", 5000)))
 				})
-				c.Name, c.AutoStart, c.Failed = "test", true, nil
+				c.Name, c.Failed = "test", nil
 				c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 				stop := running(t, run(newJob(t, c)))
 				elapse(3.5)

@@ -20,10 +20,17 @@ const (
 	// failed.
 	storeTimeout = 5 * time.Second
 	retryAfter   = time.Second
-	// pulse is how often the store is asked for something while a schedule is followed. A
-	// store that has lost what it knew can grant only what is due after it was next asked, so
-	// this is how much of a rare schedule such a loss can cost.
+	// pulse is how often the store is asked for something before an instant, from twice as long
+	// before it. A store that has lost what it knew can grant only what is due after it was
+	// next asked, so this is how much of a rare schedule such a loss can cost.
 	pulse = 10 * time.Second
+	// idlePulse is about how often it is asked while no instant is near, and awayPulse if
+	// it could not be reached: there may be very many jobs.
+	idlePulse = time.Hour
+	awayPulse = time.Minute
+	// comparePeriod is how often the store is asked whether other processes run the same
+	// job, while it is asked for instants all the time.
+	comparePeriod = time.Minute
 )
 
 // Run starts the schedule and follows it until ctx ends. Then it stops the schedule and
@@ -48,9 +55,27 @@ func (j *Job) begin() error {
 	if j.looping {
 		return fmt.Errorf("cron: job %q is run already", j.cfg.Name)
 	}
-	j.looping = true
+	j.looping, j.over = true, make(chan struct{})
 	j.reset()
 	return nil
+}
+
+// leave notes that what runs the job was told to end.
+func (j *Job) leave() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.ending = j.looping
+}
+
+// leaving returns a channel that is closed when what runs the job has ended, if it was told
+// to; else nil.
+func (j *Job) leaving() <-chan struct{} {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.ending {
+		return nil
+	}
+	return j.over
 }
 
 // run is Run after begin. It starts nothing.
@@ -63,11 +88,13 @@ func (j *Job) run(ctx context.Context) error {
 	}}
 	j.limit.Open()
 	l.follow(ctx)
+	j.leave()
 	j.Stop()
 	err := j.drain(cancel)
 	j.limit.Close()
 	j.mu.Lock()
-	j.looping, j.manual = false, 0
+	j.looping, j.ending, j.manual = false, false, 0
+	close(j.over)
 	j.mu.Unlock()
 	return err
 }
@@ -101,10 +128,14 @@ type loop struct {
 	storeErr error     // of the store's last answer
 	asked    time.Time // when the store was asked about what seems to be missed
 	pulsed   time.Time // when it was asked anything
+	compared time.Time // when it was asked what others do
+	differ   bool      // they follow another schedule
 	looked   time.Time // when it looked at the clock
 	shown    time.Time // what that showed
 	astray   bool      // the clock was set since the store was asked for the time
 	differs  bool      // the store's time does, by much
+
+	unanswered *unanswered // the claim that the store has perhaps granted
 }
 
 // follow follows the schedule until ctx ends.
@@ -114,6 +145,7 @@ func (l *loop) follow(ctx context.Context) {
 	for {
 		wait := l.step(ctx)
 		if ctx.Err() != nil {
+			l.lastWord(ctx)
 			return
 		}
 		if wait <= 0 {
@@ -124,6 +156,7 @@ func (l *loop) follow(ctx context.Context) {
 		case <-timer.C:
 		case <-l.wake:
 		case <-ctx.Done():
+			l.lastWord(ctx)
 			return
 		}
 	}
@@ -145,18 +178,21 @@ func (l *loop) step(ctx context.Context) time.Duration {
 		return 0
 	}
 	grace := l.untilGrace()
-	if !l.started || l.paused {
-		l.mu.Unlock()
+	v := view{l.version, l.schedule, l.cursor}
+	follows := l.started && !l.paused
+	anchored := l.anchored && l.planned || l.cfg.Store == nil
+	l.mu.Unlock()
+	if l.unanswered != nil && l.unanswered.version != v.version && !l.settle(ctx) {
+		grace = min(grace, retryAfter)
+	}
+	if !follows {
 		return grace
 	}
-	v := view{l.version, l.schedule, l.cursor}
-	anchored := l.anchored || l.cfg.Store == nil
-	l.mu.Unlock()
 	if !anchored {
 		return l.anchor(ctx, v)
 	}
-	if l.watchClock(); l.cfg.Store != nil && (l.astray || l.untilPulse() <= 0) {
-		if _, err := l.lastClaimed(ctx); err != nil && l.astray {
+	if l.watchClock(); l.wantsPulse(v) {
+		if _, err := l.lastClaimed(ctx, v); err != nil && l.astray {
 			return retryAfter
 		}
 	}
@@ -170,7 +206,7 @@ func (l *loop) step(ctx context.Context) time.Duration {
 	late := now.Sub(at.Add(l.delay))
 	switch {
 	case late < 0:
-		return min(-late, grace, l.catchUp(ctx), l.untilPulse())
+		return min(-late, grace, l.catchUp(ctx), l.untilPulse(at))
 	case late <= l.tolerance():
 		return l.take(ctx, v, at, false)
 	default:
@@ -208,48 +244,96 @@ func (j *Job) setBack(now time.Time) {
 // tolerance is how late an instant may be without being a misfire.
 func (j *Job) tolerance() time.Duration { return min(Tolerance, j.cfg.Deadline) }
 
-// anchor asks the store what was run before the schedule was started: what came after it
-// was missed.
+// anchor tells the store what the job does, and asks it what was run before the schedule
+// was started: what came after that was missed.
 func (l *loop) anchor(ctx context.Context, v view) time.Duration {
 	ahead := l.ahead.Load()
-	last, err := l.lastClaimed(ctx)
+	plan := l.plan(v.schedule)
+	state, err := l.query(ctx, Query{Begins: true, Ago: max(0, l.now().Sub(v.cursor)), Plan: plan})
 	if err != nil {
 		return retryAfter
+	}
+	was := state.Plan.Schedule
+	afresh := was != "" && was != plan.Schedule
+	if afresh {
+		l.cfg.Logger.Info("the job has another schedule than before: it counts from now", "schedule", plan.Schedule, "before", was)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.version != v.version {
 		return 0
 	}
+	l.planned, l.differ, l.compared = true, false, time.Now()
+	if l.anchored {
+		return 0 // Reschedule counts from now
+	}
 	l.anchored = true
 	// The cursor was set before the store's time was known.
 	l.cursor = l.cursor.Add(time.Duration(ahead - l.ahead.Load()))
-	if !last.IsZero() && last.Before(l.cursor) {
-		l.cursor = last
+	if !state.Last.IsZero() && state.Last.Before(l.cursor) {
+		l.cursor = state.Last
 	}
 	return 0
 }
 
-// lastClaimed asks the store for the newest instant that anybody has run.
-func (l *loop) lastClaimed(ctx context.Context) (time.Time, error) {
+// lastClaimed asks the store for the newest instant that anybody has run, and whether the
+// other processes follow the same schedule: if not, it says nothing about this one.
+func (l *loop) lastClaimed(ctx context.Context, v view) (time.Time, error) {
+	state, err := l.query(ctx, Query{})
+	if err != nil {
+		return time.Time{}, err
+	}
+	l.compared = time.Now()
+	if l.differ = !l.compare(l.plan(v.schedule), state.Plan); l.differ {
+		return time.Time{}, nil
+	}
+	return state.Last, nil
+}
+
+// query asks the store about the job.
+func (l *loop) query(ctx context.Context, q Query) (State, error) {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	l.pulsed = time.Now()
 	sent := l.cfg.Now()
-	last, now, err := l.cfg.Store.Last(ctx, l.cfg.Name)
-	l.noteStore(ctx, sent, now, err)
-	return last.In(l.loc), err
+	q.Job = l.cfg.Name
+	state, err := l.cfg.Store.Last(ctx, q)
+	l.noteStore(ctx, sent, state.Now, err)
+	state.Last = state.Last.In(l.loc)
+	return state, err
 }
 
-// untilPulse returns when the store is to be asked for something again.
-func (l *loop) untilPulse() time.Duration {
-	switch {
-	case l.cfg.Store == nil:
-		return maxWait
-	case l.storeErr != nil:
-		return retryAfter - time.Since(l.pulsed)
+// wantsPulse reports whether the store is to be asked for something.
+func (l *loop) wantsPulse(v view) bool {
+	if l.cfg.Store == nil {
+		return false
 	}
-	return pulse - time.Since(l.pulsed)
+	return l.astray || time.Since(l.compared) >= comparePeriod && l.storeErr == nil && time.Since(l.pulsed) < comparePeriod ||
+		l.untilPulse(v.schedule.Next(v.cursor)) <= 0
+}
+
+// untilPulse returns when the store is to be asked for something again, if an instant is the
+// next one.
+func (l *loop) untilPulse(at time.Time) time.Duration {
+	if l.cfg.Store == nil {
+		return maxWait
+	}
+	since, left := time.Since(l.pulsed), at.Sub(l.now())
+	spread := l.cfg.spread() // so that jobs that are due together don't ask at once
+	if far := left - pulse - time.Duration(spread*float64(pulse)); far > 0 || left < 0 {
+		every := time.Duration((1 + spread) / 2 * float64(idlePulse))
+		if l.storeErr != nil {
+			every = awayPulse
+		}
+		if left < 0 { // by Jitter
+			return every - since
+		}
+		return min(far, every-since)
+	}
+	if l.storeErr != nil {
+		return retryAfter - since
+	}
+	return pulse - since
 }
 
 // noteStore sets this clock by the store's, and logs when the store goes and comes.
@@ -295,13 +379,17 @@ func (l *loop) take(ctx context.Context, v view, at time.Time, misfire bool) tim
 		// Not claimed: another process may be free.
 		if l.advance(v, at) {
 			l.left(r, Skipped, Overlapped)
+			l.unanswered = nil
 		}
 		return 0
 	}
-	g, err := l.ask(ctx, Claim{Scheduled: at, Token: l.token(v.version)})
+	token := l.token(v.version)
+	g, err := l.ask(ctx, Claim{Scheduled: at, Token: token})
 	if err != nil {
+		l.unanswered = &unanswered{run: r, token: token, version: v.version, schedule: v.schedule}
 		return retryAfter
 	}
+	l.unanswered = nil
 	if g.Verdict == TooEarly {
 		return max(at.Sub(g.Now), time.Millisecond)
 	}

@@ -13,9 +13,15 @@ type makeUp struct {
 
 // misfired deals with instants that were missed: at is the first of them.
 func (l *loop) misfired(ctx context.Context, v view, at, now time.Time) time.Duration {
+	if l.unanswered != nil {
+		if !l.settle(ctx) {
+			return l.giveUp(v, now)
+		}
+		return 0
+	}
 	if l.cfg.Store != nil && time.Since(l.asked) > retryAfter {
 		// This process may have been asleep while others were not.
-		last, err := l.lastClaimed(ctx)
+		last, err := l.lastClaimed(ctx, v)
 		if err != nil {
 			return l.giveUp(v, now)
 		}

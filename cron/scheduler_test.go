@@ -3,6 +3,7 @@ package cron_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -17,19 +18,19 @@ var quiet = slog.New(slog.DiscardHandler)
 func TestScheduler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
-		job := func(name, pattern string, auto bool) *cron.Job {
+		job := func(name, pattern string, manual bool) *cron.Job {
 			c := d.config(pattern, nil)
-			c.Name, c.AutoStart = name, auto
+			c.Name, c.Manual = name, manual
 			return newJob(t, c)
 		}
-		a, b := job("a", "*/10 * * * * *", true), job("b", "1-59/10 * * * * *", false)
+		a, b := job("a", "*/10 * * * * *", false), job("b", "1-59/10 * * * * *", true)
 		var s cron.Scheduler
 		for _, j := range []*cron.Job{a, b} {
 			if err := s.Add(j); err != nil {
 				t.Fatal(err)
 			}
 		}
-		for name, j := range map[string]*cron.Job{"nil": nil, "twice": a, "same name": job("b", "@daily", true)} {
+		for name, j := range map[string]*cron.Job{"nil": nil, "twice": a, "same name": job("b", "@daily", false)} {
 			if s.Add(j) == nil {
 				t.Errorf("%s: accepted", name)
 			}
@@ -41,7 +42,7 @@ func TestScheduler(t *testing.T) {
 		elapse(15)
 		want(t, "runs, without what waits for Start", d.runs(), "10")
 		b.Start()
-		late := job("late", "3-59/10 * * * * *", true)
+		late := job("late", "3-59/10 * * * * *", false)
 		if err := s.Add(late); err != nil {
 			t.Fatal(err)
 		}
@@ -68,7 +69,6 @@ func TestRemoveLetsRunsEnd(t *testing.T) {
 			time.Sleep(5 * time.Second)
 			return ctx.Err()
 		})
-		c.AutoStart = true
 		j := newJob(t, c)
 		var s cron.Scheduler
 		if err := s.Add(j); err != nil {
@@ -81,6 +81,88 @@ func TestRemoveLetsRunsEnd(t *testing.T) {
 		want(t, "when Run is over", second(time.Now()), 15)
 		want(t, "succeeded", j.Status().Counts.Succeeded, 1)
 	})
+}
+
+// A job that is added again while its runs go on is run when these have ended.
+func TestRemoveThenAdd(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		change func(s, other *cron.Scheduler, j *cron.Job)
+		runs   string
+		listed int
+	}{
+		{"at once", func(s, _ *cron.Scheduler, j *cron.Job) { s.Remove(j); _ = s.Add(j) }, "10 20 30 40", 1},
+		{"again and again", func(s, _ *cron.Scheduler, j *cron.Job) {
+			for range 5 {
+				s.Remove(j)
+				_ = s.Add(j)
+				synctest.Wait()
+			}
+		}, "10 20 30 40", 1},
+		{"and removed", func(s, _ *cron.Scheduler, j *cron.Job) {
+			s.Remove(j)
+			_ = s.Add(j)
+			synctest.Wait()
+			s.Remove(j)
+		}, "10", 0},
+		{"to another scheduler", func(s, other *cron.Scheduler, j *cron.Job) { s.Remove(j); _ = other.Add(j) }, "10 20 30 40", 0},
+	} {
+		for _, takes := range []time.Duration{0, 5 * time.Second} {
+			t.Run(test.name+", runs of "+takes.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var d diary
+					c := d.config("*/10 * * * * *", func(context.Context, cron.Run) error { time.Sleep(takes); return nil })
+					c.Name = "job"
+					j := newJob(t, c)
+					var s, other cron.Scheduler
+					if err := s.Add(j); err != nil {
+						t.Fatal(err)
+					}
+					stop, stopOther := running(t, &s), running(t, &other)
+					elapse(11)
+					test.change(&s, &other, j)
+					elapse(30)
+					want(t, "runs", d.runs(), test.runs)
+					want(t, "jobs", len(s.Jobs()), test.listed)
+					want(t, "error of Run", stop(), nil)
+					want(t, "error of the other's", stopOther(), nil)
+				})
+			})
+		}
+	}
+}
+
+// Adding jobs to a scheduler that runs, and removing them, takes each time about as long,
+// however many there are.
+func BenchmarkAddToARunningScheduler(b *testing.B) {
+	ctx, cancel := context.WithCancel(b.Context())
+	var s cron.Scheduler
+	done := make(chan error)
+	go func() { done <- s.Run(ctx) }()
+	jobs := make([]*cron.Job, 0, b.N)
+	for i := range b.N {
+		j, err := cron.New(cron.Config{
+			Name: fmt.Sprint(i), Pattern: "@yearly", Logger: quiet,
+			Do: func(context.Context, cron.Run) error { return nil },
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		jobs = append(jobs, j)
+	}
+	b.ResetTimer()
+	for _, j := range jobs {
+		if err := s.Add(j); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, j := range jobs {
+		s.Remove(j)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		b.Fatal(err)
+	}
 }
 
 func TestSchedulerLeavesOutWhatOthersRun(t *testing.T) {

@@ -18,10 +18,37 @@ type Store interface {
 	Claim(ctx context.Context, c Claim) (Grant, error)
 	// Finish notes how a run ended that a claim was granted for.
 	Finish(ctx context.Context, f Finish) error
-	// Last returns the instant of a job up to which all is dealt with, zero if there is
-	// none, and the store's time. It is the newest that was granted when a claim was last
-	// made that is not Behind.
-	Last(ctx context.Context, job string) (last, now time.Time, err error)
+	// Last returns what the store knows of a job.
+	Last(ctx context.Context, q Query) (State, error)
+}
+
+// Query is a process asking about a job.
+type Query struct {
+	Job string
+	// Begins says that the process begins to follow Plan, and did so Ago: the store
+	// keeps the plan. If it had one with another Schedule, then all before that is dealt
+	// with: nothing is made up for by a schedule that was not there yet.
+	Begins bool
+	Ago    time.Duration
+	Plan   Plan
+}
+
+// Plan is what a job does and when, for processes to compare. A store only keeps it.
+type Plan struct {
+	Schedule string // pattern and time zone
+	Target   string // a short digest of Config.Target; empty without one
+}
+
+// State is what a store knows of a job.
+type State struct {
+	// Last is the instant up to which all is dealt with, zero if there is none. It is the
+	// newest that was granted when a claim was last made that is not Behind, or the
+	// moment at which another schedule began, if that is later.
+	Last time.Time
+	// Now is the store's time.
+	Now time.Time
+	// Plan is that of the process that began last before this call, zero if none has.
+	Plan Plan
 }
 
 // Claim is a process asking for the run of an instant.

@@ -97,12 +97,12 @@ func (c *cronNextCmd) Run(std *stdio) error {
 
 // zone returns the location that --tz names.
 func zone(name string) (*time.Location, error) {
-	if name == "" {
-		return time.Local, nil
-	}
-	loc, err := time.LoadLocation(name)
-	if err != nil {
-		return nil, usage("names are those of the tz database, such as Europe/Paris or UTC", "--tz: there is no time zone %q", name)
+	loc, err := cron.LoadZone(name)
+	switch {
+	case err != nil && name == "":
+		return nil, usage("set TZ to another one, unset it, or use --tz", "%w", err)
+	case err != nil:
+		return nil, usage("", "--tz: %w", err)
 	}
 	return loc, nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -30,13 +29,35 @@ const (
 // cronJob is a job of a file: what it emits, and when.
 type cronJob struct {
 	line    int
-	config  cron.Config // without what every job has
+	config  cron.Config    // without what every job has
+	zone    *time.Location // of config, as it was when the file was read
 	message emitter.Message
 }
 
 // same reports whether another one does the same, wherever it stands.
 func (j *cronJob) same(o *cronJob) bool {
-	return reflect.DeepEqual(j.config, o.config) && reflect.DeepEqual(j.message, o.message)
+	return reflect.DeepEqual(j.config, o.config) && reflect.DeepEqual(j.message, o.message) && sameRules(j.zone, o.zone)
+}
+
+// sameRules reports whether two zones show the same time from a year ago until in ten years:
+// their files may have been replaced.
+func sameRules(a, b *time.Location) bool {
+	now := time.Now()
+	for t := now.AddDate(-1, 0, 0); t.Before(now.AddDate(10, 0, 0)); {
+		inA, inB := t.In(a), t.In(b)
+		nameA, offsetA := inA.Zone()
+		nameB, offsetB := inB.Zone()
+		_, endA := inA.ZoneBounds()
+		_, endB := inB.ZoneBounds()
+		if nameA != nameB || offsetA != offsetB || !endA.Equal(endB) {
+			return false
+		}
+		if !endA.After(t) { // it stays so
+			return true
+		}
+		t = endA
+	}
+	return true
 }
 
 // jobFields is a job as it is written.
@@ -63,7 +84,7 @@ type yamlPeriod time.Duration
 func (p *yamlPeriod) UnmarshalYAML(n *yaml.Node) error {
 	var d period
 	if err := d.UnmarshalText([]byte(n.Value)); err != nil {
-		return fmt.Errorf("line %d: %w", n.Line, err)
+		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %v", n.Line, err)}} // the other fields are read too
 	}
 	*p = yamlPeriod(d)
 	return nil
@@ -103,33 +124,22 @@ func readCronFile(name, zone string) ([]cronJob, error) {
 
 // parseCronFile reads the text of a file, and returns all that is wrong with it.
 func parseCronFile(text []byte, zone string) (jobs []cronJob, problems []string) {
-	var file struct {
-		Zone string
-		Jobs yaml.Node
+	list, own, problems := cronFileTop(text)
+	if own != "" {
+		zone = own
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	dec.KnownFields(true)
-	if err := dec.Decode(&file); err != nil && !errors.Is(err, io.EOF) {
-		return nil, yamlProblems(err)
-	}
-	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, []string{"expected one YAML document"}
-	}
-	if file.Zone == "" {
-		file.Zone = zone
-	}
-	if file.Jobs.Kind != yaml.MappingNode || len(file.Jobs.Content) == 0 {
-		return nil, []string{`expected jobs by their names below "jobs:"; ignis cron run --help shows an example`}
+	if list == nil {
+		return nil, problems
 	}
 	lines := make(map[string]int)
-	for i := 0; i+1 < len(file.Jobs.Content); i += 2 {
-		key, value := file.Jobs.Content[i], file.Jobs.Content[i+1]
+	for i := 0; i+1 < len(list.Content); i += 2 {
+		key, value := resolve(list.Content[i]), resolve(list.Content[i+1])
 		if before, ok := lines[key.Value]; ok {
 			problems = append(problems, fmt.Sprintf("line %d: job %q is there already, in line %d", key.Line, key.Value, before))
 			continue
 		}
 		lines[key.Value] = key.Line
-		job, found := parseCronJob(key, value, file.Zone)
+		job, found := parseCronJob(key, value, zone)
 		for _, p := range found {
 			if !strings.HasPrefix(p, "line ") {
 				p = fmt.Sprintf("line %d: %s", key.Line, p)
@@ -142,62 +152,157 @@ func parseCronFile(text []byte, zone string) (jobs []cronJob, problems []string)
 	return jobs, problems
 }
 
-// parseCronJob reads one job, and returns what is wrong with it.
+// cronFileTop returns the jobs of a file and the zone for all. What begins with x- is there
+// for others to refer to.
+func cronFileTop(text []byte) (jobs *yaml.Node, zone string, problems []string) {
+	var doc yaml.Node
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	if err := dec.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
+		return nil, "", yamlProblems(err, text)
+	}
+	if err := dec.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
+		return nil, "", []string{"expected one YAML document"}
+	}
+	top := &yaml.Node{}
+	if len(doc.Content) > 0 {
+		top = resolve(doc.Content[0])
+	}
+	lines := make(map[string]int)
+	for i := 0; top.Kind == yaml.MappingNode && i+1 < len(top.Content); i += 2 {
+		key, value := resolve(top.Content[i]), resolve(top.Content[i+1])
+		if before, ok := lines[key.Value]; ok {
+			problems = append(problems, fmt.Sprintf("line %d: %s is there already, in line %d", key.Line, key.Value, before))
+			continue
+		}
+		lines[key.Value] = key.Line
+		switch {
+		case key.Value == "jobs":
+			jobs = value
+		case key.Value == "zone":
+			if err := value.Decode(&zone); err != nil {
+				problems = append(problems, yamlProblems(err, nil)...)
+			} else if _, err := cron.LoadZone(zone); err != nil {
+				problems, zone = append(problems, fmt.Sprintf("line %d: zone: %v", value.Line, err)), "UTC"
+			}
+		case !strings.HasPrefix(key.Value, "x-"):
+			problems = append(problems, fmt.Sprintf("line %d: there is no field %q; there are zone, jobs, and what begins with x-, to which jobs may refer", key.Line, key.Value))
+		}
+	}
+	if jobs == nil || jobs.Kind != yaml.MappingNode || len(jobs.Content) == 0 {
+		return nil, zone, append(problems, `expected jobs by their names below "jobs:"; ignis cron run --help shows an example`)
+	}
+	return jobs, zone, problems
+}
+
+// jobParser reads one job.
+type jobParser struct {
+	key, value *yaml.Node
+	bad        map[string]bool // lines, as errors name them, with values that could not be read
+	problems   []string
+}
+
+// wrong adds a problem with a field of the job, or with the job, unless it is known already that
+// the field cannot be read.
+func (p *jobParser) wrong(field, format string, args ...any) {
+	line := fmt.Sprintf("line %d", p.line(field))
+	if field == "" || !p.bad[line] {
+		p.problems = append(p.problems, line+": "+fmt.Sprintf(format, args...))
+	}
+}
+
+// line returns the line of a field of the job, its own or one that it merges, or that of the job.
+func (p *jobParser) line(field string) int {
+	if n := fieldOf(p.value, field); n != nil {
+		return n.Line
+	}
+	return p.value.Line
+}
+
+// parseCronJob reads one job, and returns all that is wrong with it.
 func parseCronJob(key, value *yaml.Node, zone string) (cronJob, []string) {
 	var f jobFields
-	if problems := unknownFields(value); len(problems) > 0 {
-		return cronJob{}, problems
+	if value.Kind != yaml.MappingNode {
+		return cronJob{}, []string{fmt.Sprintf("line %d: expected fields such as pattern: and event:", value.Line)}
 	}
+	p := jobParser{key: key, value: value, bad: make(map[string]bool), problems: unknownFields(value)}
 	if err := value.Decode(&f); err != nil {
-		return cronJob{}, yamlProblems(err)
+		for _, problem := range yamlProblems(err, nil) {
+			line, _, _ := strings.Cut(problem, ":")
+			p.bad[line] = true
+			p.problems = append(p.problems, problem)
+		}
+		var t *yaml.TypeError
+		if !errors.As(err, &t) {
+			return cronJob{}, p.problems
+		}
 	}
 	if f.Zone == "" {
 		f.Zone = zone
 	}
 	j := cronJob{line: key.Line}
-	var problems []string
-	wrong := func(field, format string, args ...any) {
-		problems = append(problems, fmt.Sprintf("line %d: ", lineOf(value, field))+fmt.Sprintf(format, args...))
-	}
+	p.schedule(&f, &j)
+	p.message(&f, &j)
+	return j, p.problems
+}
+
+// schedule reads when the job is due.
+func (p *jobParser) schedule(f *jobFields, j *cronJob) {
 	j.config = cron.Config{
-		Name: key.Value, Pattern: f.Pattern, Options: []cron.Option{cron.Extended}, Zone: f.Zone, AutoStart: true,
+		Name: p.key.Value, Pattern: f.Pattern, Options: []cron.Option{cron.Extended}, Zone: f.Zone,
 		Deadline: time.Duration(f.Deadline), Jitter: time.Duration(f.Jitter), Timeout: time.Duration(f.Timeout),
 	}
 	if j.config.Timeout == 0 {
 		j.config.Timeout = emitTimeout
 	}
-	if key.Value == "" {
-		wrong("", "a job needs a name")
+	if p.key.Value == "" {
+		p.wrong("", "a job needs a name")
+	}
+	if _, err := cron.Parse(f.Pattern, j.config.Options...); err != nil {
+		p.wrong("pattern", "%s", strings.TrimPrefix(err.Error(), "cron: "))
+	}
+	var err error
+	if j.zone, err = cron.LoadZone(f.Zone); err != nil {
+		p.wrong("zone", "Zone: %v", err)
 	}
 	policies := map[string]cron.Misfire{"": cron.MisfireOnce, "once": cron.MisfireOnce, "all": cron.MisfireAll, "skip": cron.MisfireSkip}
 	var ok bool
 	if j.config.Misfire, ok = policies[f.Misfire]; !ok {
-		wrong("misfire", "misfire: expected once, all or skip, but got %q", f.Misfire)
+		p.wrong("misfire", "misfire: expected once, all or skip, but got %q", f.Misfire)
 	}
-	check := j.config
-	check.Do = func(context.Context, cron.Run) error { return nil }
-	if _, err := cron.New(check); err != nil {
-		field := "pattern"
-		if strings.Contains(err.Error(), "Zone:") {
-			field = "zone"
-		}
-		wrong(field, "%s", strings.TrimPrefix(err.Error(), "cron: "))
+	rest := j.config
+	rest.Do = func(context.Context, cron.Run) error { return nil }
+	rest.Pattern, rest.Zone = "@daily", "UTC"
+	if _, err := cron.New(rest); err != nil {
+		p.wrong("", "%s", strings.TrimPrefix(err.Error(), "cron: "))
 	}
+}
+
+// message reads what the job emits.
+func (p *jobParser) message(f *jobFields, j *cronJob) {
 	j.message = emitter.Message{Event: f.Event, Exclude: f.Exclude}
-	if err := f.target(&j.message); err != nil {
-		wrong("", "%v", err)
+	data, problems := jsonData(&f.Data)
+	for _, problem := range problems {
+		line, text, ok := strings.Cut(problem, ": ")
+		if !ok {
+			line, text = fmt.Sprintf("line %d", p.line("data")), problem
+		}
+		p.problems = append(p.problems, line+": data: "+text)
 	}
-	if data, err := jsonData(&f.Data); err != nil {
-		wrong("data", "data: %v", err)
-	} else if data != nil {
+	if data != nil && problems == nil {
 		j.message.Data = data
 	}
-	if len(problems) == 0 {
+	event := emitter.Message{Type: emitter.Everyone, Event: f.Event}
+	if err := event.Check(); err != nil {
+		p.wrong("event", "%v", err)
+	}
+	if err := f.target(&j.message); err != nil {
+		p.wrong("", "%v", err)
+	}
+	if len(p.problems) == 0 {
 		if err := j.message.Check(); err != nil {
-			wrong("event", "%v", err)
+			p.wrong("exclude", "%v", err)
 		}
 	}
-	return j, problems
 }
 
 // target sets whom the message is for.
@@ -224,69 +329,15 @@ func (f *jobFields) target(m *emitter.Message) error {
 
 // unknownFields returns the fields of a job that there are not.
 func unknownFields(n *yaml.Node) (problems []string) {
-	if n.Kind != yaml.MappingNode {
-		return []string{fmt.Sprintf("line %d: expected fields such as pattern: and event:", n.Line)}
-	}
 	t := reflect.TypeFor[jobFields]()
 	var known []string
 	for i := range t.NumField() {
 		known = append(known, strings.ToLower(t.Field(i).Name))
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		if k := n.Content[i]; k.ShortTag() != "!!merge" && !slices.Contains(known, k.Value) {
+		if k := resolve(n.Content[i]); k.ShortTag() != "!!merge" && !slices.Contains(known, k.Value) {
 			problems = append(problems, fmt.Sprintf("line %d: there is no field %q; there are %s", k.Line, k.Value, strings.Join(known, ", ")))
 		}
 	}
 	return problems
-}
-
-// lineOf returns the line of a field of a job, or of the job.
-func lineOf(n *yaml.Node, field string) int {
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == field {
-			return n.Content[i].Line
-		}
-	}
-	return n.Line
-}
-
-// yamlProblems makes lines of what the decoder says.
-func yamlProblems(err error) []string {
-	var t *yaml.TypeError
-	if errors.As(err, &t) {
-		return t.Errors
-	}
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if strings.Contains(text, "alphabetic or numeric") || strings.Contains(text, "cannot start any token") {
-		text += " (a pattern that starts with * or @ needs quotes)"
-	}
-	return []string{text}
-}
-
-// jsonData writes YAML as JSON. Nothing is nil.
-func jsonData(n *yaml.Node) (json.RawMessage, error) {
-	if n.IsZero() {
-		return nil, nil
-	}
-	plainTimes(n)
-	var v any
-	if err := n.Decode(&v); err != nil {
-		return nil, errors.New(strings.Join(yamlProblems(err), "; "))
-	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("it is not JSON: keys are texts, and numbers are finite (%w)", err)
-	}
-	return text, nil
-}
-
-// plainTimes makes texts of what looks like a date: JSON has none, and it is to arrive as it
-// is written.
-func plainTimes(n *yaml.Node) {
-	if n.Kind == yaml.ScalarNode && n.ShortTag() == "!!timestamp" {
-		n.SetString(n.Value)
-	}
-	for _, c := range n.Content {
-		plainTimes(c)
-	}
 }

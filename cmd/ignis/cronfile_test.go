@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -19,36 +20,52 @@ func TestCronFileProblems(t *testing.T) {
 		text string
 		want []string // parts of the problems, in order
 	}{
-		"good":                       {"jobs:" + job, nil},
-		"JSON":                       {`{"jobs":{"a":{"pattern":"@daily","event":"e","everyone":true,"data":[1]}}}`, nil},
-		"all fields":                 {"zone: UTC\njobs:" + job + "    zone: Europe/Paris\n    misfire: all\n    deadline: 2h\n    jitter: 10s\n    timeout: 1m\n    exclude: [x]\n    data: {a: 1}\n", nil},
-		"one job like another":       {"jobs:\n  a: &a\n    pattern: 0 9 * * *\n    event: e\n    room: r\n  b:\n    <<: *a\n    event: f\n", nil},
-		"nothing":                    {"", []string{`expected jobs`}},
-		"no jobs":                    {"jobs: {}", []string{`expected jobs`}},
-		"a list":                     {"jobs: [a]", []string{`expected jobs`}},
-		"not YAML":                   {"jobs: [", []string{"line 1"}},
-		"two documents":              {"jobs:" + job + "---\na: 1\n", []string{"one YAML document"}},
-		"an unknown field":           {"job:\n  a: 1\n", []string{"line 1: field job not found"}},
-		"an unknown field of a job":  {"jobs:" + job + "    evnt: x\n", []string{`line 6: job "a": there is no field "evnt"; there are pattern, zone`}},
-		"a pattern without quotes":   {"jobs:\n  a:\n    pattern: * * * * *\n", []string{"needs quotes"}},
-		"a macro without quotes":     {"jobs:\n  a:\n    pattern: @daily\n", []string{"needs quotes"}},
-		"a bad pattern":              {"jobs:\n  a:\n    event: e\n    room: r\n    pattern: 0 25 * * *\n", []string{`line 5: job "a": "0 25 * * *": hour, column 3: 25 is out of range`}},
-		"no pattern":                 {"jobs:\n  a:\n    event: e\n    room: r\n", []string{`line 3: job "a": empty pattern`}},
-		"a bad zone":                 {"jobs:" + job + "    zone: Mars/Olympus\n", []string{`line 6: job "a": Zone: there is no time zone`}},
-		"a bad zone of all":          {"zone: Mars\njobs:" + job, []string{`Zone: there is no time zone`}},
-		"a bad name":                 {"jobs:\n  a b:\n    pattern: 0 9 * * *\n    event: e\n    room: r\n", []string{`job "a b": Name: want`}},
-		"a name twice":               {"jobs:" + job + job[1:], []string{`line 6: job "a" is there already, in line 2`}},
-		"no target":                  {"jobs:\n  a:\n    pattern: 0 9 * * *\n    event: e\n", []string{"one of room, user, client and everyone"}},
-		"two targets":                {"jobs:" + job + "    user: u\n", []string{"one of room, user, client and everyone"}},
-		"no event":                   {"jobs:\n  a:\n    pattern: 0 9 * * *\n    room: r\n", []string{"no event"}},
-		"the server's event":         {"jobs:\n  a:\n    pattern: 0 9 * * *\n    room: r\n    event: connected\n", []string{`line 5: job "a"`}},
-		"an exclusion that makes no": {"jobs:\n  a:\n    pattern: 0 9 * * *\n    user: r\n    event: e\n    exclude: [x]\n", []string{"excludes nobody"}},
-		"a bad policy":               {"jobs:" + job + "    misfire: never\n", []string{"misfire: expected once, all or skip"}},
-		"a bad duration":             {"jobs:" + job + "    deadline: soon\n", []string{"line 6", "expected a duration"}},
-		"a list for a text":          {"jobs:\n  a:\n    pattern: [1]\n    event: e\n    room: r\n", []string{`line 3: job "a": cannot unmarshal`}},
-		"data that is no JSON":       {"jobs:" + job + "    data: {1: x}\n", []string{`line 6: job "a": data: it is not JSON`}},
-		"data that is not finite":    {"jobs:" + job + "    data: .nan\n", []string{`data: it is not JSON`}},
-		"two problems":               {"jobs:\n  a:\n    pattern: bad\n  b:\n    pattern: 0 9 * * *\n    room: r\n", []string{`job "a"`, `one of room`, `job "b": `}},
+		"good":                   {"jobs:" + job, nil},
+		"JSON":                   {`{"jobs":{"a":{"pattern":"@daily","event":"e","everyone":true,"data":[1]}}}`, nil},
+		"all fields":             {"zone: UTC\njobs:" + job + "    zone: Europe/Paris\n    misfire: all\n    deadline: 2h\n    jitter: 10s\n    timeout: 1m\n    exclude: [x]\n    data: {a: 1}\n", nil},
+		"one job like another":   {"jobs:\n  a: &a\n    pattern: 0 9 * * *\n    event: e\n    room: r\n  b:\n    <<: *a\n    event: f\n", nil},
+		"a job that is an alias": {"jobs:\n  a: &a\n    pattern: 0 9 * * *\n    event: e\n    room: r\n  b: *a\n", nil},
+		"anchors apart":          {"x-job: &job\n  pattern: 0 9 * * *\n  event: e\nx-all: [1]\njobs:\n  a:\n    <<: *job\n    room: r\n  b:\n    <<: [*job]\n    everyone: true\n", nil},
+		"a bad anchor":           {"x-job: &job\n  pattern: 0 99 * * *\n  event: e\njobs:\n  a:\n    <<: *job\n    room: r\n", []string{`line 2: job "a": "0 99 * * *": hour`}},
+		"zone twice":             {"zone: UTC\nzone: UTC\njobs:" + job, []string{"line 2: zone is there already, in line 1"}},
+		"a tab":                  {"jobs:\n\ta:\n", []string{"line 2", "indented by spaces: here is a tab"}},
+		"a tab later":            {"jobs:\n  a:\n    event: e\n\troom: r\n", []string{"line 3", "here is a tab"}},
+		"a tab and a macro":      {"jobs:\n  a:\n    event: \te\n    pattern: @daily\n", []string{"line 4", "needs quotes"}},
+		"all mistakes of a job": {
+			"jobs:\n  a b:\n    pattern: 0 25 * * *\n    evnt: e\n    zone: Mars\n    deadline: soon\n    jitter: 1\n    exclude: x\n    misfire: never\n    data: [010, 0x1F]\n",
+			[]string{
+				`line 4: job "a b": there is no field "evnt"`, "line 6", "expected a duration", "line 7", "expected a duration", "line 8", "cannot unmarshal",
+				"line 3", "hour, column 3", "line 5", "Zone: there is no time zone", "line 9", "misfire: expected", "Name: want",
+				"line 10", "010 is not a number in JSON", "line 10", "0x1F is not", "no event", "one of room",
+			},
+		},
+		"a list for a text is one mistake": {"jobs:\n  a:\n    pattern: [1]\n    event: [e]\n    room: r\n", []string{"line 3", "line 4"}},
+		"nothing":                          {"", []string{`expected jobs`}},
+		"no jobs":                          {"jobs: {}", []string{`expected jobs`}},
+		"a list":                           {"jobs: [a]", []string{`expected jobs`}},
+		"not YAML":                         {"jobs: [", []string{"line 1"}},
+		"two documents":                    {"jobs:" + job + "---\na: 1\n", []string{"one YAML document"}},
+		"an unknown field":                 {"job:\n  a: 1\n", []string{`line 1: there is no field "job"; there are zone, jobs`}},
+		"an unknown field of a job":        {"jobs:" + job + "    evnt: x\n", []string{`line 6: job "a": there is no field "evnt"; there are pattern, zone`}},
+		"a pattern without quotes":         {"jobs:\n  a:\n    pattern: * * * * *\n", []string{"needs quotes"}},
+		"a macro without quotes":           {"jobs:\n  a:\n    pattern: @daily\n", []string{"needs quotes"}},
+		"a bad pattern":                    {"jobs:\n  a:\n    event: e\n    room: r\n    pattern: 0 25 * * *\n", []string{`line 5: job "a": "0 25 * * *": hour, column 3: 25 is out of range`}},
+		"no pattern":                       {"jobs:\n  a:\n    event: e\n    room: r\n", []string{`line 3: job "a": empty pattern`}},
+		"a bad zone":                       {"jobs:" + job + "    zone: Mars/Olympus\n", []string{`line 6: job "a": Zone: there is no time zone`}},
+		"a bad zone of all":                {"zone: Mars\njobs:" + job, []string{`line 1: zone: there is no time zone "Mars"`}},
+		"a bad name":                       {"jobs:\n  a b:\n    pattern: 0 9 * * *\n    event: e\n    room: r\n", []string{`job "a b": Name: want`}},
+		"a name twice":                     {"jobs:" + job + job[1:], []string{`line 6: job "a" is there already, in line 2`}},
+		"no target":                        {"jobs:\n  a:\n    pattern: 0 9 * * *\n    event: e\n", []string{"one of room, user, client and everyone"}},
+		"two targets":                      {"jobs:" + job + "    user: u\n", []string{"one of room, user, client and everyone"}},
+		"no event":                         {"jobs:\n  a:\n    pattern: 0 9 * * *\n    room: r\n", []string{"no event"}},
+		"the server's event":               {"jobs:\n  a:\n    pattern: 0 9 * * *\n    room: r\n    event: connected\n", []string{`line 5: job "a"`}},
+		"an exclusion that makes no":       {"jobs:\n  a:\n    pattern: 0 9 * * *\n    user: r\n    event: e\n    exclude: [x]\n", []string{"excludes nobody"}},
+		"a bad policy":                     {"jobs:" + job + "    misfire: never\n", []string{"misfire: expected once, all or skip"}},
+		"a bad duration":                   {"jobs:" + job + "    deadline: soon\n", []string{"line 6", "expected a duration"}},
+		"a list for a text":                {"jobs:\n  a:\n    pattern: [1]\n    event: e\n    room: r\n", []string{`line 3: job "a": cannot unmarshal`}},
+		"data that is no JSON":             {"jobs:" + job + "    data: {1: x}\n", []string{`line 6: job "a": data: the key "1" is not a text`}},
+		"data that is not finite":          {"jobs:" + job + "    data: .nan\n", []string{`line 6: job "a": data: .nan is not a number in JSON`}},
+		"two problems":                     {"jobs:\n  a:\n    pattern: bad\n  b:\n    pattern: 0 9 * * *\n    room: r\n", []string{`job "a"`, `one of room`, `job "b": `}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, problems := parseCronFile([]byte(row.text), "")
@@ -89,6 +106,42 @@ func TestCronFileData(t *testing.T) {
 	}
 }
 
+// Numbers are sent as they are written, or the file is refused.
+func TestCronFileNumbers(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"0": "0", "-1": "-1", "1.50": "1.50", "1e3": "1e3", "-0": "-0",
+		"123456789012345678901234":           "123456789012345678901234",
+		"0.1234567890123456789":              "0.1234567890123456789",
+		`"01234"`:                            `"01234"`,
+		"{<<: {a: 1, b: 2}, b: 3}":           `{"a":1,"b":3}`,
+		"[&x {a: 12345678901234567890}, *x]": `[{"a":12345678901234567890},{"a":12345678901234567890}]`,
+		"1e400":                              `"1e400"`,
+		"1.2.3":                              `"1.2.3"`,
+		"12:30:45":                           `"12:30:45"`,
+		"!!str 0123":                         `"0123"`,
+		"True":                               "true",
+		"~":                                  "null",
+		"01234":                              "", "08": "", "0o17": "", "0x1F": "", "0b11": "", "1_000": "", "+1": "", ".5": "", "5.": "", ".inf": "", "-.inf": "", ".nan": "",
+		"[1, {a: 01}]": "",
+	} {
+		jobs, problems := parseCronFile([]byte("jobs:\n  a:\n    pattern: 0 9 * * *\n    event: e\n    room: r\n    data: "+text), "")
+		if want == "" {
+			if len(problems) != 1 || !strings.HasPrefix(problems[0], `line 6: job "a": data: `) || !strings.Contains(problems[0], "is not a number in JSON: put it in quotes") {
+				t.Errorf("%s: %q", text, problems)
+			}
+			continue
+		}
+		if len(problems) > 0 {
+			t.Errorf("%s: %q", text, problems)
+			continue
+		}
+		if got := fmt.Sprintf("%s", jobs[0].message.Data); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
 func FuzzCronFile(f *testing.F) {
 	f.Add("zone: UTC\njobs:\n  a:\n    pattern: 0 9 * * *\n    event: e\n    room: r\n    data: {a: [1, x]}\n")
 	f.Add("jobs: {a: &x {pattern: '@daily', everyone: true}, b: *x}")
@@ -96,6 +149,11 @@ func FuzzCronFile(f *testing.F) {
 		jobs, problems := parseCronFile([]byte(text), "UTC")
 		if len(problems) > 0 {
 			return
+		}
+		for _, j := range jobs {
+			if data, ok := j.message.Data.(json.RawMessage); ok && !json.Valid(data) {
+				t.Errorf("job %q has data that is not JSON: %s", j.config.Name, data)
+			}
 		}
 		for _, j := range jobs {
 			if err := j.message.Check(); err != nil {
@@ -129,7 +187,7 @@ func TestCronCheck(t *testing.T) {
 		if code := p.wait(); code != exitUsage {
 			t.Errorf("%s of a bad file: exit code %d", command, code)
 		}
-		for _, part := range []string{file + `: line 3: job "a": `, file + `: line 5: job "b": `, "error: " + file + ": 3 problems", "hint: "} {
+		for _, part := range []string{file + `: line 3: job "a": `, file + `: line 5: job "b": `, "error: " + file + ": 4 problems", "hint: "} {
 			if !strings.Contains(p.errors.text(), part) {
 				t.Errorf("%s: no %q in:\n%s", command, part, p.errors.text())
 			}

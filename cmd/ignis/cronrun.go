@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,8 @@ const cronFileHelp = `The file is YAML:
       event: notice
       data: {text: Good morning}
 
+What begins with x- beside zone and jobs is for anchors, to which jobs may refer. Numbers in data are those of JSON: 007 needs quotes.
+
 A job may also have: zone; exclude, a list of clients that do not get it; misfire, for times at which no process could run it: once (the newest; this is what it does unless told), all, or skip; deadline, how late it may be (1h); jitter, by up to how much it is put off, always by the same; timeout, how long sending may take (30s).`
 
 // cronFileArgs are what run and check have in common.
@@ -38,8 +41,10 @@ type cronFileArgs struct {
 }
 
 func (c *cronFileArgs) load() ([]cronJob, error) {
-	if _, err := zone(c.TZ); err != nil {
-		return nil, err
+	if c.TZ != "" {
+		if _, err := zone(c.TZ); err != nil {
+			return nil, err
+		}
 	}
 	return readCronFile(c.File, c.TZ)
 }
@@ -119,7 +124,7 @@ func (cronRunCmd) Help() string {
 
 ` + cronFileHelp + `
 
-The whole file is checked before the first job starts. SIGHUP makes the program read it again: jobs that did not change go on, and with an error all of them do. SIGTERM ends it in good order, a second one at once. What was emitted, and what was not and why, is in the log.
+The whole file is checked before the first job starts. SIGHUP makes the program read it again: jobs that did not change go on, unless the rules of their time zone did, and with an error all of them do. SIGTERM ends it in good order, a second one at once. What was emitted, and what was not and why, is in the log.
 
 Examples:
 
@@ -273,6 +278,11 @@ func (f *cronFile) now(name string) time.Time {
 func (f *cronFile) newJob(j cronJob) (*cron.Job, error) {
 	c := j.config
 	c.Store, c.Logger, c.Overlap = f.store, f.log, cron.Queue
+	what, err := json.Marshal(j.message)
+	if err != nil {
+		return nil, err
+	}
+	c.Target = string(what)
 	c.Do = func(ctx context.Context, r cron.Run) error {
 		err := f.emitter.Send(ctx, j.message)
 		var b *emitter.BatchError

@@ -26,6 +26,7 @@ type Memory struct {
 	jobs     map[string]*memory
 	fence    uint64 // of all jobs: it survives Forget
 	finished []cron.Finish
+	asked    int
 }
 
 // memory is what is known of a job.
@@ -34,6 +35,7 @@ type memory struct {
 	newest time.Time
 	from   time.Time // nothing before it is known
 	grants map[time.Time]grant
+	plan   cron.Plan
 }
 
 type grant struct {
@@ -69,6 +71,13 @@ func (m *Memory) Finished() []cron.Finish {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return append([]cron.Finish(nil), m.finished...)
+}
+
+// Asked returns how often Last was called and answered.
+func (m *Memory) Asked() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asked
 }
 
 func (m *Memory) now() time.Time {
@@ -111,7 +120,7 @@ func (m *Memory) Claim(_ context.Context, c cron.Claim) (cron.Grant, error) {
 	}
 	at := c.Scheduled.UTC()
 	defer func() {
-		if !c.Behind {
+		if !c.Behind && j.newest.After(j.last) {
 			j.last = j.newest
 		}
 	}()
@@ -145,12 +154,22 @@ func (m *Memory) Finish(_ context.Context, f cron.Finish) error {
 	return m.failure()
 }
 
-// Last returns the instant up to which all is dealt with.
-func (m *Memory) Last(_ context.Context, job string) (last, now time.Time, err error) {
+// Last returns what is known of a job.
+func (m *Memory) Last(_ context.Context, q cron.Query) (cron.State, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.down {
-		return time.Time{}, time.Time{}, ErrDown
+		return cron.State{}, ErrDown
 	}
-	return m.job(job).last, m.now(), m.failure()
+	j, now := m.job(q.Job), m.now()
+	m.asked++
+	before := j.plan
+	if q.Begins {
+		begun := now.Add(-q.Ago).Truncate(time.Second)
+		if before.Schedule != "" && before.Schedule != q.Plan.Schedule && begun.After(j.last) {
+			j.last = begun
+		}
+		j.plan = q.Plan
+	}
+	return cron.State{Last: j.last, Now: now, Plan: before}, m.failure()
 }

@@ -27,6 +27,7 @@ func TestStore(t *testing.T, store cron.Store) {
 		{"Order", (*suite).order},
 		{"JobsAreApart", (*suite).apart},
 		{"Finish", (*suite).finish},
+		{"Plan", (*suite).plan},
 	}
 	list := make([]*suite, len(tests))
 	for i, test := range tests {
@@ -63,11 +64,11 @@ func (s *suite) instant(n int) time.Time {
 
 func (s *suite) state() (last, now time.Time) {
 	s.Helper()
-	last, now, err := s.store.Last(s.Context(), s.job)
+	state, err := s.store.Last(s.Context(), cron.Query{Job: s.job})
 	if err != nil {
 		s.Fatal(err)
 	}
-	return last, now
+	return state.Last, state.Now
 }
 
 func (s *suite) claim(at time.Time, token string) cron.Grant {
@@ -205,4 +206,39 @@ func (s *suite) finish() {
 		}
 	}
 	s.expect(s.instant(1), "b", cron.Taken)
+}
+
+// plan: a process that begins leaves its plan, and another schedule starts afresh.
+func (s *suite) plan() {
+	begin := func(p, was cron.Plan, ago time.Duration) cron.State {
+		s.Helper()
+		before, err := s.store.Last(s.Context(), cron.Query{Job: s.job, Begins: true, Ago: ago, Plan: p})
+		if err != nil {
+			s.Fatal(err)
+		}
+		if before.Plan != was {
+			s.Fatalf("the plan was %+v, want %+v", before.Plan, was)
+		}
+		return before
+	}
+	a, b := cron.Plan{Schedule: "0 9 * * * Europe/Paris", Target: "x"}, cron.Plan{Schedule: "0 8 * * * UTC"}
+	begin(a, cron.Plan{}, 0)
+	s.expect(s.instant(1), "a", cron.Granted)
+	if got := begin(a, a, 0).Last; !got.Equal(s.instant(1)) {
+		s.Fatalf("last, with the plan as it was: %v, want %v", got, s.instant(1))
+	}
+	other := cron.Plan{Schedule: a.Schedule, Target: "y"}
+	if got := begin(other, a, 0).Last; !got.Equal(s.instant(1)) {
+		s.Fatalf("last, with another target: %v, want %v", got, s.instant(1))
+	}
+	_, now := s.state()
+	ago := now.Sub(s.instant(3))
+	state := begin(b, other, ago)
+	if d := state.Last.Sub(s.instant(3)); d < 0 || d > 2*time.Second {
+		s.Fatalf("last, with another schedule since %v: %v", s.instant(3), state.Last)
+	}
+	s.expect(s.instant(2), "b", cron.Granted) // the claim of a process that does not know yet
+	if again := begin(b, b, 0); !again.Last.Equal(state.Last) {
+		s.Fatalf("last, after a claim of before: %v, want %v", again.Last, state.Last)
+	}
 }

@@ -25,14 +25,14 @@ func TestDownAndDeaf(t *testing.T) {
 	ctx := t.Context()
 	now := time.Unix(1_000_000_000, 0)
 	m := &crontest.Memory{Now: func() time.Time { return now }}
-	if _, _, err := m.Last(ctx, "job"); err != nil {
+	if _, err := m.Last(ctx, cron.Query{Job: "job"}); err != nil {
 		t.Fatal(err)
 	}
 	now = now.Add(10 * time.Second)
 	at := func(n int) time.Time { return time.Unix(1_000_000_000+int64(n), 0) }
 	calls := map[string]func() error{
 		"Finish": func() error { return m.Finish(ctx, cron.Finish{Job: "job"}) },
-		"Last":   func() error { _, _, err := m.Last(ctx, "job"); return err },
+		"Last":   func() error { _, err := m.Last(ctx, cron.Query{Job: "job"}); return err },
 	}
 	for name, c := range map[string]cron.Claim{
 		"granted": {Scheduled: at(1), Token: "a"}, "the same": {Scheduled: at(1), Token: "a"}, "taken": {Scheduled: at(1), Token: "b"},
@@ -52,14 +52,14 @@ func TestDownAndDeaf(t *testing.T) {
 	m.Down(true)
 	all(crontest.ErrDown)
 	m.Down(false)
-	if last, _, _ := m.Last(ctx, "job"); !last.IsZero() || len(m.Finished()) != 0 {
-		t.Errorf("what is down has done something: %v, %v", last, m.Finished())
+	if state, _ := m.Last(ctx, cron.Query{Job: "job"}); !state.Last.IsZero() || len(m.Finished()) != 0 {
+		t.Errorf("what is down has done something: %v, %v", state.Last, m.Finished())
 	}
 	m.Deaf(true)
 	all(crontest.ErrDown)
 	m.Deaf(false)
-	if last, _, _ := m.Last(ctx, "job"); !last.Equal(at(1)) || len(m.Finished()) != 1 {
-		t.Errorf("what is deaf has done nothing: %v, %v", last, m.Finished())
+	if state, _ := m.Last(ctx, cron.Query{Job: "job"}); !state.Last.Equal(at(1)) || len(m.Finished()) != 1 {
+		t.Errorf("what is deaf has done nothing: %v, %v", state.Last, m.Finished())
 	}
 	all(nil)
 	m.Forget()
@@ -80,7 +80,7 @@ func TestMemoryFromAnyGoroutine(t *testing.T) {
 			_, _ = m.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: time.Now().Truncate(time.Second), Token: "a"})
 		},
 		func() { _ = m.Finish(t.Context(), cron.Finish{Job: "job"}) },
-		func() { _, _, _ = m.Last(t.Context(), "job") },
+		func() { _, _ = m.Last(t.Context(), cron.Query{Job: "job"}) },
 	} {
 		for range 2 {
 			all.Go(func() {
@@ -108,12 +108,12 @@ func (b *broken) Claim(ctx context.Context, c cron.Claim) (cron.Grant, error) {
 	return b.Memory.Claim(ctx, c)
 }
 
-func (b *broken) Last(ctx context.Context, job string) (last, now time.Time, err error) {
-	last, now, err = b.Memory.Last(ctx, job)
+func (b *broken) Last(ctx context.Context, q cron.Query) (cron.State, error) {
+	state, err := b.Memory.Last(ctx, q)
 	if b.last != nil {
-		last, now = b.last(last, now)
+		state.Last, state.Now = b.last(state.Last, state.Now)
 	}
-	return last, now, err
+	return state, err
 }
 
 func (b *broken) Finish(ctx context.Context, f cron.Finish) error {

@@ -19,7 +19,7 @@ func BenchmarkClaim(b *testing.B) {
 	var jobs [32]string
 	for i := range jobs {
 		jobs[i] = "job-" + strconv.Itoa(i)
-		if _, _, err := s.Last(b.Context(), jobs[i]); err != nil {
+		if _, err := s.Last(b.Context(), cron.Query{Job: jobs[i]}); err != nil {
 			b.Fatal(err)
 		}
 		// Pretend that the job has been known for long.

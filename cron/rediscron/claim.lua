@@ -1,33 +1,33 @@
 -- Claims the run of an instant.
--- KEYS: state, claims. ARGV: instant (0: none), token, node, behind, durable, how many
--- claims are kept, how many milliseconds what is unused is kept.
--- Returns the verdict, the fencing number and the time in microseconds.
+-- KEYS: state, claims. ARGV: instant (0: a run of none, -1: only a question), token, node,
+-- behind, durable, how many claims are kept, how many milliseconds what is unused is kept;
+-- and, from a process that begins, how many seconds ago, its schedule and its target.
+-- Returns the verdict, the fencing number, the time in microseconds, up to when all is dealt
+-- with, and the schedule and target that there were.
 local at, token = tonumber(ARGV[1]), ARGV[2]
 local t = redis.call('TIME')
 local now = tonumber(t[1])
 local micros = now * 1000000 + tonumber(t[2])
 local function num(n) return string.format('%.0f', n) end
 
-local s = redis.call('HMGET', KEYS[1], 'floor', 'fence', 'newest', 'last', 'seen', 'run')
+local s = redis.call('HMGET', KEYS[1], 'floor', 'fence', 'newest', 'last', 'seen', 'run', 'schedule', 'target')
 local floor, fence = tonumber(s[1] or 0), tonumber(s[2] or 0)
 local newest, last, seen = tonumber(s[3] or 0), tonumber(s[4] or 0), tonumber(s[5] or 0)
 
 -- Which life of Redis this is. One that is not allowed to say has one life.
-local run, uptime = '', 0
+local run = ''
 local info = redis.pcall('INFO', 'server')
 if type(info) == 'string' then
   run = string.match(info, 'run_id:(%x+)') or ''
-  uptime = tonumber(string.match(info, 'uptime_in_seconds:(%d+)') or 0)
 end
 if not s[1] then
   -- New, or lost: what is due up to now may have been granted before.
   floor, fence = now, micros
 elseif ARGV[5] == '0' and s[6] ~= run then
-  -- A restart or a failover may have lost the newest grants. They are all of before
-  -- Redis was started, if it was started after the last call; else of before now.
-  local started = now - uptime
-  if started < seen then started = now end
-  floor, fence = math.max(floor, started), math.max(fence, micros)
+  -- A restart or a failover may have lost the newest grants. Nothing tells the two apart: a
+  -- replica that was started after the last call that it knows of looks like the same Redis
+  -- after a restart, and the one before it has gone on. So they are all of before now.
+  floor, fence = math.max(floor, now, seen), math.max(fence, micros)
 end
 
 local verdict, number = 1, nil -- granted, by the number of now or an earlier one
@@ -53,10 +53,14 @@ elseif at > 0 then
       redis.call('ZREMRANGEBYRANK', KEYS[2], 0, over - 1)
     end
   end
-  if ARGV[4] == '0' then last = newest end
+  if ARGV[4] == '0' then last = math.max(last, newest) end
+elseif ARGV[8] then
+  -- What another schedule has left is dealt with: this one was not there yet.
+  if s[7] and s[7] ~= ARGV[9] then last = math.max(last, now - tonumber(ARGV[8])) end
+  redis.call('HSET', KEYS[1], 'schedule', ARGV[9], 'target', ARGV[10])
 end
 redis.call('HSET', KEYS[1], 'floor', num(floor), 'fence', num(fence), 'newest', num(newest),
   'last', num(last), 'seen', num(now), 'run', run)
 redis.call('PEXPIRE', KEYS[1], ARGV[7])
 redis.call('PEXPIRE', KEYS[2], ARGV[7])
-return {verdict, number or num(fence), num(micros), num(last)}
+return {verdict, number or num(fence), num(micros), num(last), s[7] or '', s[8] or ''}

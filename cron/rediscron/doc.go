@@ -28,8 +28,8 @@
 // A Redis that starts again may have lost its newest grants, and one that takes over from
 // another has perhaps not got them. So after a restart or a failover, what was due before is
 // not granted any more: it is missed, with the reason "store uncertain". Before means before
-// Redis was started, or, if it has lost the job as a whole or took over from another, before
-// the job next asked it for something, which jobs do every ten seconds. With
+// the job next asked Redis for something, which it does ten to twenty seconds before each instant, and
+// every ten seconds from then on: an instant within ten seconds of the restart may be lost. With
 // Config.Durable what Redis knows is taken for all there is: that is for a Redis with
 // "appendfsync always" that has no replicas, or for those who would rather have
 // an instant run twice than not at all.

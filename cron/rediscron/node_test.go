@@ -83,7 +83,7 @@ func (p *plan) run() error {
 	var s cron.Scheduler
 	for i := range p.Jobs {
 		job, err := cron.New(cron.Config{
-			Name: fmt.Sprintf("job-%d", i), Pattern: p.Pattern, AutoStart: true,
+			Name: fmt.Sprintf("job-%d", i), Pattern: p.Pattern,
 			Store: store, Misfire: cron.MisfireAll, Overlap: cron.Queue,
 			Now: func() time.Time {
 				if p.Ahead == 0 {

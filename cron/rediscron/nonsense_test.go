@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ignis-go/ignis/cron"
 	"github.com/ignis-go/ignis/cron/rediscron"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
@@ -25,14 +26,14 @@ func TestNonsenseFromRedis(t *testing.T) {
 					url += "/m"
 				}
 				s := open(t, rediscron.Config{URL: url, Timeout: 3 * time.Second})
-				_, _, err := s.Last(t.Context(), "job")
+				_, err := s.Last(t.Context(), cron.Query{Job: "job"})
 				// What is an answer elsewhere may be one here, or of a type that the client reports.
 				plain := answer == "+OK\r\n" || answer == ":1\r\n"
 				if target == "" && !plain && (err == nil || !strings.HasPrefix(err.Error(), "rediscron: redis: ")) {
 					t.Errorf("%.30q to %s: %v", answer, command, err)
 				}
 				server.Answer("", "")
-				if _, _, err := s.Last(t.Context(), "job"); err != nil {
+				if _, err := s.Last(t.Context(), cron.Query{Job: "job"}); err != nil {
 					t.Errorf("%s: after %.30q to %s: %v", target, answer, command, err)
 				}
 				_ = s.Close()

@@ -172,22 +172,23 @@ type answer struct {
 	fence   uint64
 	now     time.Time
 	last    time.Time
+	plan    cron.Plan
 }
 
 // none is an instant for claim.lua that claims nothing.
 const none = "-1"
 
-func (s *Store) claim(ctx context.Context, job, at, token string, behind bool) (a answer, err error) {
+func (s *Store) claim(ctx context.Context, job, at, token string, behind bool, plan ...string) (a answer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
 	client, err := s.connected(ctx)
 	if err != nil {
 		return a, fmt.Errorf("rediscron: %w", err)
 	}
-	list, err := claimScript.Exec(ctx, client, []string{s.state(job), s.claims(job)}, []string{
+	list, err := claimScript.Exec(ctx, client, []string{s.state(job), s.claims(job)}, append([]string{
 		at, token, s.cfg.Node, flag(behind), flag(s.cfg.Durable),
 		strconv.Itoa(kept), strconv.FormatInt(unused.Milliseconds(), 10),
-	}).ToArray()
+	}, plan...)).ToArray()
 	if err != nil {
 		return a, fmt.Errorf("rediscron: %w", err)
 	}
@@ -200,7 +201,12 @@ func (s *Store) claim(ctx context.Context, job, at, token string, behind bool) (
 	if n[0] < 1 || n[0] > 4 || n[2] == 0 {
 		return a, fmt.Errorf("rediscron: the script's answer is not one: verdict %d", n[0])
 	}
-	a = answer{cron.Verdict(n[0]), uint64(n[1]), time.UnixMicro(n[2]), time.Time{}}
+	a = answer{verdict: cron.Verdict(n[0]), fence: uint64(n[1]), now: time.UnixMicro(n[2])}
+	for i, text := range []*string{&a.plan.Schedule, &a.plan.Target} {
+		if i += len(n); i < len(list) {
+			*text, _ = list[i].ToString() // they are only compared
+		}
+	}
 	if n[3] > 0 {
 		a.last = time.Unix(n[3], 0)
 	}
@@ -227,10 +233,14 @@ func (s *Store) Claim(ctx context.Context, c cron.Claim) (cron.Grant, error) {
 	return cron.Grant{Verdict: a.verdict, Fence: a.fence, Now: a.now}, err
 }
 
-// Last returns the instant of a job up to which all is dealt with, and Redis' time.
-func (s *Store) Last(ctx context.Context, job string) (last, now time.Time, err error) {
-	a, err := s.claim(ctx, job, none, "-", true)
-	return a.last, a.now, err
+// Last returns what is known of a job, and Redis' time.
+func (s *Store) Last(ctx context.Context, q cron.Query) (cron.State, error) {
+	var plan []string
+	if q.Begins {
+		plan = []string{strconv.FormatInt(int64(q.Ago/time.Second), 10), q.Plan.Schedule, q.Plan.Target}
+	}
+	a, err := s.claim(ctx, q.Job, none, "-", true, plan...)
+	return cron.State{Last: a.last, Now: a.now, Plan: a.plan}, err
 }
 
 // Finish notes how a run ended. Runs of no instant are not kept.

@@ -67,11 +67,11 @@ func claim(t *testing.T, s *rediscron.Store, at time.Time, token string, want cr
 
 func redisTime(t *testing.T, s *rediscron.Store) time.Time {
 	t.Helper()
-	_, now, err := s.Last(t.Context(), "job")
+	state, err := s.Last(t.Context(), cron.Query{Job: "job"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return now
+	return state.Now
 }
 
 // await waits until Redis' clock has come to an instant.
@@ -149,14 +149,44 @@ func TestFailover(t *testing.T) {
 	c.Master.Kill()
 	var after time.Time
 	redistest.Wait(t, "the replica to take over", func() bool {
-		_, now, err := s.Last(t.Context(), "job")
-		after = now
+		state, err := s.Last(t.Context(), cron.Query{Job: "job"})
+		after = state.Now
 		return err == nil
 	})
 	claim(t, s, whole(before).Add(time.Second), "a", cron.Forgotten)
 	claim(t, s, whole(after), "a", cron.Forgotten)
 	await(t, s, whole(after).Add(2*time.Second))
 	claim(t, s, whole(after).Add(2*time.Second), "a", cron.Granted)
+}
+
+// A replica that was restarted after the last call that it knows of, and has not got the last
+// grant of the dead master, does not take its own start for that of the same Redis.
+func TestFailoverToAReplicaThatWasRestarted(t *testing.T) {
+	t.Parallel()
+	master := redistest.Start(t)
+	replica := redistest.StartWith(t, redistest.Config{Args: []string{"--replicaof", "127.0.0.1 " + strconv.Itoa(master.Port())}})
+	s := open(t, rediscron.Config{URL: master.URL()})
+	seen := whole(redisTime(t, s))
+	time.Sleep(time.Until(seen.Add(1100 * time.Millisecond))) // the start counts in whole seconds
+	replica.Kill()
+	replica.Restart()
+	redistest.Wait(t, "the replica to have the job", func() bool {
+		return replica.Do("exists", "ignis:cron:{job}:state") == "1"
+	})
+	at := whole(time.Now()).Add(2 * time.Second)
+	replica.Do("replicaof", "127.0.0.1", "1") // the link is cut
+	time.Sleep(time.Until(at))
+	redistest.Wait(t, "the grant", func() bool {
+		g, err := s.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: at, Token: "a"})
+		return err == nil && g.Verdict == cron.Granted
+	})
+	master.Kill()
+	replica.Do("replicaof", "no", "one")
+	promoted := open(t, rediscron.Config{URL: replica.URL()})
+	claim(t, promoted, at, "b", cron.Forgotten)
+	next := whole(redisTime(t, promoted)).Add(time.Second)
+	await(t, promoted, next)
+	claim(t, promoted, next, "b", cron.Granted)
 }
 
 func TestOldClaimsAreForgotten(t *testing.T) {
@@ -246,7 +276,7 @@ func TestRedisThatHangs(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, _, err := s.Last(ctx, "job"); err == nil {
+	if _, err := s.Last(ctx, cron.Query{Job: "job"}); err == nil {
 		t.Fatal("a context that has ended is ignored")
 	}
 	r.Resume()
@@ -324,7 +354,7 @@ func TestClosed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, _, lastErr := s.Last(t.Context(), "job")
+	_, lastErr := s.Last(t.Context(), cron.Query{Job: "job"})
 	_, claimErr := s.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: time.Unix(100, 0), Token: "a"})
 	finishErr := s.Finish(t.Context(), cron.Finish{Job: "job", Scheduled: time.Unix(100, 0)})
 	_, runsErr := s.Runs(t.Context(), "job", 1)

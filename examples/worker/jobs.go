@@ -36,7 +36,7 @@ func newScheduler(store cron.Store, to sender) (*cron.Scheduler, error) {
 	}
 	var s cron.Scheduler
 	for _, c := range configs {
-		c.Zone, c.Store, c.AutoStart = "Europe/Paris", store, true
+		c.Zone, c.Store = "Europe/Paris", store
 		c.Recorded = func(r cron.Record) {
 			log.Printf("%s of %s: %s %s", r.Job, r.Scheduled.Format(time.TimeOnly), r.Outcome, r.Reason)
 		}

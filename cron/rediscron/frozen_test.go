@@ -1,0 +1,66 @@
+package rediscron_test
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ignis-go/ignis/cron"
+	"github.com/ignis-go/ignis/cron/rediscron"
+	"github.com/ignis-go/ignis/internal/redistest"
+)
+
+// Redis stands still across an instant, and executes the claims that have come meanwhile
+// when nobody waits for the answers any more.
+func TestRedisThatStandsStill(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	at := whole(time.Now()).Add(4 * time.Second).UTC()
+	runs := make(chan cron.Run, 10)
+	left := make(chan cron.Record, 10)
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	for range 2 {
+		s := open(t, rediscron.Config{URL: r.URL(), Timeout: time.Second})
+		job, err := cron.New(cron.Config{
+			Name: "job", Pattern: at.Format("5 4 15 2 1 *"), Zone: "UTC", Store: s, Logger: slog.New(slog.DiscardHandler),
+			Do: func(_ context.Context, r cron.Run) error { runs <- r; return nil },
+			Recorded: func(r cron.Record) {
+				if r.Outcome == cron.Missed || r.Outcome == cron.Skipped {
+					left <- r
+				}
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Go(func() {
+			if err := job.Run(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	defer all.Wait()
+	defer cancel()
+	time.Sleep(time.Until(at.Add(-500 * time.Millisecond)))
+	r.Pause()
+	time.Sleep(time.Until(at.Add(cron.Tolerance + 2*time.Second)))
+	r.Resume()
+	select {
+	case run := <-runs:
+		if !run.Scheduled.Equal(at) {
+			t.Errorf("it runs %v, not %v", run.Scheduled, at)
+		}
+	case rec := <-left:
+		t.Errorf("it is not run, though there was time: %+v", rec)
+	case <-time.After(20 * time.Second):
+		t.Fatal("nobody runs the instant, and nobody says so")
+	}
+	select {
+	case run := <-runs:
+		t.Errorf("it runs again: %+v", run)
+	case <-time.After(2 * time.Second):
+	}
+}
