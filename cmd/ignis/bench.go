@@ -161,6 +161,7 @@ type benchResult struct {
 	interrupted bool
 	failed      error  // EndedEarly as an error
 	closes      string // why the server closed clients
+	closesHint  string // what to do about most of that
 }
 
 // serverResult is what the server took.
@@ -185,7 +186,7 @@ func (r *benchResult) verdict(viaRedis bool) error {
 		}
 		return &exitError{
 			exitFailed, fmt.Errorf("the server closed %d clients%s: %s", r.ClosedBefore+r.Closed, before, r.closes),
-			"its log and its statistics say more; it may be --backpressure-limit, or --max-payload where clients send",
+			r.closesHint,
 		}
 	case r.failed != nil:
 		return &exitError{exitFailed, fmt.Errorf("it ended early: %w", r.failed), "is the server still running?"}

@@ -17,6 +17,9 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
+// heartbeat is how often each client sends one.
+const heartbeat = 20 * time.Second
+
 // Run measures until the time is over or ctx ends.
 func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 	u, addr, err := c.check(ctx)
@@ -25,7 +28,7 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	cfg := herd.Config{
 		Addr: addr, Host: u.Host, Path: u.RequestURI(), Token: c.Token, Encrypt: c.Encrypt,
-		Heartbeat: 20 * time.Second, TimeBursts: true,
+		Heartbeat: heartbeat, TimeBursts: true,
 	}
 	if c.Rooms > 1 {
 		cfg.Rooms = int(c.Rooms)
@@ -100,7 +103,7 @@ func (b *bench) measure(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		return &exitError{exitFailed, err, "is a server running there, and does --token (or IGNIS_TOKEN) let the clients in?"}
+		return &exitError{exitFailed, err, connectHint(b.herd.Failed(), b.Encrypt)}
 	}
 	r.ConnectSeconds = took.Seconds()
 	r.ConnectsPerSecond = float64(b.Clients) / took.Seconds()
@@ -181,7 +184,7 @@ func (b *bench) count(seconds float64, cpu time.Duration) {
 	r.Deliveries, r.Reordered, r.Repeated = b.herd.Deliveries, b.herd.Reordered, b.herd.Repeated
 	r.DeliveriesPerSecond = float64(r.Deliveries) / seconds
 	r.Lost = b.herd.Lost()
-	r.closes = b.herd.Closes()
+	r.closes, r.closesHint = b.herd.Closes(), lossHint(b.herd.Closed(), b.Encrypt)
 	l := &b.herd.Latency
 	r.LatencyMillis.P50, r.LatencyMillis.P99 = millis(l.Quantile(0.5)), millis(l.Quantile(0.99))
 	r.LatencyMillis.P999, r.LatencyMillis.Max = millis(l.Quantile(0.999)), millis(l.Max())

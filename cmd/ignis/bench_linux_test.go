@@ -13,6 +13,7 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/wire"
 )
 
 // measure runs ignis bench to its end, as --json has it.
@@ -124,17 +125,35 @@ func TestBenchEncrypted(t *testing.T) {
 // Clients that were closed before anything was sent are told, and nothing is well.
 func TestBenchClosedBefore(t *testing.T) {
 	t.Parallel()
-	address := echo(t, func(client int) bool { return client < 2 })
-	p := start(t, nil, "bench", "--json", "--url", "ws://"+address+"/ws", "--clients", "3", "--duration", "1s")
-	if code := p.wait(); code != exitFailed {
-		t.Errorf("exit code %d", code)
-	}
-	var got benchResult
-	if err := json.Unmarshal([]byte(p.lines.text()), &got); err != nil || got.ClosedBefore != 2 || got.Closed+got.Lost != 0 || got.Deliveries == 0 {
-		t.Errorf("%v, %+v", err, got)
-	}
-	if want := `the server closed 2 clients, 2 of them before it was measured: 2 times: closed with 4999 "enough"`; !strings.Contains(p.errors.text(), want) {
-		t.Errorf("it does not say %s", want)
+	for code, hint := range map[ws.StatusCode]string{
+		4999:                                     "comes from the application",
+		ws.StatusCode(wire.CloseAuthFailed):      "authentication failed: is the token right",
+		ws.StatusCode(wire.CloseAuthTimeout):     "--auth-timeout",
+		ws.StatusMessageTooBig:                   "--max-payload",
+		ws.StatusCode(wire.CloseGoingAway):       "stopped the server",
+		ws.StatusNoStatusRcvd:                    "--backpressure-limit", // it just ends
+		ws.StatusCode(wire.CloseTooManyMessages): "--behind-timeout",
+	} {
+		t.Run(fmt.Sprint(code), func(t *testing.T) {
+			t.Parallel()
+			address := echo(t, code, func(client int) bool { return client < 2 })
+			p := start(t, nil, "bench", "--json", "--url", "ws://"+address+"/ws", "--clients", "3", "--duration", "1s")
+			if code := p.wait(); code != exitFailed {
+				t.Errorf("exit code %d", code)
+			}
+			var got benchResult
+			if err := json.Unmarshal([]byte(p.lines.text()), &got); err != nil || got.ClosedBefore != 2 || got.Closed+got.Lost != 0 || got.Deliveries == 0 {
+				t.Errorf("%v, %+v", err, got)
+			}
+			want := fmt.Sprintf(`the server closed 2 clients, 2 of them before it was measured: 2 times: closed with %d "enough"`, code)
+			if code == ws.StatusNoStatusRcvd {
+				want = "2 times: the server has ended the connection"
+			}
+			_, after, _ := strings.Cut(p.errors.text(), "hint: ")
+			if !strings.Contains(p.errors.text(), want) || !strings.Contains(after, hint) {
+				t.Errorf("it does not say %s, or not %s", want, hint)
+			}
+		})
 	}
 }
 
@@ -153,7 +172,6 @@ func TestBenchInterrupted(t *testing.T) {
 	}
 }
 
-// Servers that are none, that refuse, and that do not relay.
 // What was measured up to then is told, whoever dies.
 func TestBenchOfTheDying(t *testing.T) {
 	t.Parallel()
@@ -188,6 +206,7 @@ func TestBenchOfTheDying(t *testing.T) {
 	}
 }
 
+// Servers that are none, that refuse, and that do not relay.
 func TestBenchOfOthers(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -195,32 +214,40 @@ func TestBenchOfOthers(t *testing.T) {
 	_, dev := serve(t, nil, "--dev")
 	_, withoutKeys := serve(t, nil, "--dev", "--encryption", "off")
 	_, encrypted := serve(t, nil, "--dev", "--encryption", "required")
+	const accepted = "HTTP/1.1 101 Well\r\nsec-websocket-accept:ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n\r\n"
 	for name, tt := range map[string]struct {
 		url  string
 		args []string
 		says string
+		hint string
 	}{
-		"nobody":                  {"ws://127.0.0.1:1/ws", nil, "connection refused"},
-		"no upgrade":              {"ws://" + dev + "/other", nil, "404 Not Found"},
-		"a Redis":                 {"ws://" + strings.TrimPrefix(strings.TrimSuffix(r.URL(), "/0"), "redis://"), nil, "has ended the connection"},
-		"garbage":                 {"ws://" + strange(t, "HTTP/1.1 101 Well\r\n\r\n\xff\xff\xff\xff") + "/ws", nil, "no WebSocket frame"},
-		"closes":                  {"ws://" + strange(t, "HTTP/1.1 101 Well\r\n\r\n"+string(ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(4999, "go away"))))) + "/ws", nil, `closed with 4999 "go away"`},
-		"does not encrypt":        {"ws://" + withoutKeys + "/ws", []string{"--encrypt"}, "the server does not encrypt"},
-		"only encrypted":          {"ws://" + encrypted + "/ws", nil, "4004"},
-		"silent":                  {"ws://" + strange(t, "") + "/ws", nil, "timeout"},
-		"credentials":             {"ws://" + withToken + "/ws", nil, "4003"},
-		"nothing relayed":         {"ws://" + dev + "/ws", []string{"--redis", r.URL()}, "nothing arrived"},
-		"no such process":         {"ws://" + dev + "/ws", []string{"--pid", "4194303"}, "CPU clock of process 4194303"},
-		"a negative process":      {"ws://" + dev + "/ws", []string{"--pid=-5"}, "--pid: expected the number of a process, 1 to 4194303"},
-		"process 0":               {"ws://" + dev + "/ws", []string{"--pid=0"}, "--pid: expected the number of a process, 1 to 4194303"},
-		"TLS":                     {"wss://" + dev + "/ws", nil, "wss:// cannot be measured"},
-		"too many":                {"ws://" + dev + "/ws", []string{"--clients", "2000000000"}, "descriptors"},
-		"more rooms":              {"ws://" + dev + "/ws", []string{"--rooms", "3"}, "--rooms"},
-		"a rate of nought":        {"ws://" + dev + "/ws", []string{"--rate", "0"}, "--rate"},
-		"a rate of almost nought": {"ws://" + dev + "/ws", []string{"--rate", "1e-10"}, "--rate: expected a number from 0.001 to 100000"},
-		"a rate of no number":     {"ws://" + dev + "/ws", []string{"--rate", "NaN"}, "--rate: expected a number from 0.001 to 100000"},
-		"a rate without end":      {"ws://" + dev + "/ws", []string{"--rate", "+Inf"}, "--rate: expected a number from 0.001 to 100000"},
-		"a huge size":             {"ws://" + dev + "/ws", []string{"--size", "1000000"}, "--size"},
+		"nobody":                  {"ws://127.0.0.1:1/ws", nil, "connection refused", "an Ignis server running there"},
+		"no upgrade":              {"ws://" + dev + "/other", nil, "404 Not Found", "the path right"},
+		"a login":                 {"ws://" + strange(t, "HTTP/1.1 401 Unauthorized\r\n\r\n") + "/ws", nil, "401 Unauthorized", "who this is"},
+		"a redirect":              {"ws://" + strange(t, "HTTP/1.0 301 Moved\r\nLocation: https://h/ws?t=s3cret\r\n\r\n") + "/ws", nil, "301 Moved", "leads to wss://h/ws: "},
+		"a broken server":         {"ws://" + strange(t, "HTTP/1.1 500 \r\n\r\n") + "/ws", nil, "500", "its log may say what"},
+		"a Redis":                 {"ws://" + strings.TrimPrefix(strings.TrimSuffix(r.URL(), "/0"), "redis://"), nil, "has ended the connection", "an Ignis server running there"},
+		"no accept key":           {"ws://" + strange(t, "HTTP/1.1 101 Well\r\n\r\n") + "/ws", nil, `has the Sec-WebSocket-Accept "", and not "ICX+`, "does not speak WebSocket"},
+		"wrong accept key":        {"ws://" + strange(t, strings.Replace(accepted, "ICX", "ABC", 1)) + "/ws", nil, `has the Sec-WebSocket-Accept "ABC+Yqv66`, "does not speak WebSocket"},
+		"garbage":                 {"ws://" + strange(t, accepted+"\xff\xff\xff\xff") + "/ws", nil, "no WebSocket frame", "an Ignis server"},
+		"closes":                  {"ws://" + strange(t, accepted+string(ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(4999, "go away"))))) + "/ws", nil, `closed with 4999 "go away"`, "from the application"},
+		"does not encrypt":        {"ws://" + withoutKeys + "/ws", []string{"--encrypt"}, "the server does not encrypt", "leave out --encrypt"},
+		"only encrypted":          {"ws://" + encrypted + "/ws", nil, "4004", "--encrypt agrees on a key"},
+		"silent":                  {"ws://" + strange(t, "") + "/ws", nil, "timeout: 0 of 2 clients are in, 0 closed, 0 deliveries are missing; 2 wait for the answer to the WebSocket handshake", "an Ignis server"},
+		"silent later":            {"ws://" + strange(t, accepted) + "/ws", nil, "2 wait for the answer to the authenticate event", "an Ignis server"},
+		"credentials":             {"ws://" + withToken + "/ws", nil, "4003", "authentication failed: is the token right and not expired? it is that of --token"},
+		"nothing relayed":         {"ws://" + dev + "/ws", []string{"--redis", r.URL()}, "nothing arrived", ""},
+		"no such process":         {"ws://" + dev + "/ws", []string{"--pid", "4194303"}, "CPU clock of process 4194303", ""},
+		"a negative process":      {"ws://" + dev + "/ws", []string{"--pid=-5"}, "--pid: expected the number of a process, 1 to 4194303", ""},
+		"process 0":               {"ws://" + dev + "/ws", []string{"--pid=0"}, "--pid: expected the number of a process, 1 to 4194303", ""},
+		"TLS":                     {"wss://" + dev + "/ws", nil, "wss:// cannot be measured", ""},
+		"too many":                {"ws://" + dev + "/ws", []string{"--clients", "2000000000"}, "descriptors", ""},
+		"more rooms":              {"ws://" + dev + "/ws", []string{"--rooms", "3"}, "--rooms", ""},
+		"a rate of nought":        {"ws://" + dev + "/ws", []string{"--rate", "0"}, "--rate", ""},
+		"a rate of almost nought": {"ws://" + dev + "/ws", []string{"--rate", "1e-10"}, "--rate: expected a number from 0.001 to 100000", ""},
+		"a rate of no number":     {"ws://" + dev + "/ws", []string{"--rate", "NaN"}, "--rate: expected a number from 0.001 to 100000", ""},
+		"a rate without end":      {"ws://" + dev + "/ws", []string{"--rate", "+Inf"}, "--rate: expected a number from 0.001 to 100000", ""},
+		"a huge size":             {"ws://" + dev + "/ws", []string{"--size", "1000000"}, "--size", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -229,8 +256,10 @@ func TestBenchOfOthers(t *testing.T) {
 			if code := p.wait(); code != exitFailed && code != exitUsage {
 				t.Errorf("exit code %d", code)
 			}
-			if text := p.errors.text(); !strings.Contains(text, tt.says) {
-				t.Errorf("it says %s, and not %s", text, tt.says)
+			text := p.errors.text()
+			_, hint, _ := strings.Cut(text, "hint: ")
+			if !strings.Contains(text, tt.says) || !strings.Contains(hint, tt.hint) || strings.Contains(text, "s3cret") {
+				t.Errorf("it says %s, and not %s with the hint %s", text, tt.says, tt.hint)
 			}
 		})
 	}
@@ -246,8 +275,8 @@ func strange(t *testing.T, answer string) string {
 }
 
 // echo is a server that lets everybody in and sends each client back what it sends.
-// Those that unwanted names it closes at once, the first being 0.
-func echo(t *testing.T, unwanted func(client int) bool) string {
+// Those that unwanted names it closes at once with a code, the first being 0.
+func echo(t *testing.T, code ws.StatusCode, unwanted func(client int) bool) string {
 	return server(t, func(c net.Conn, client int) {
 		if _, err := ws.Upgrade(c); err != nil {
 			return
@@ -270,7 +299,9 @@ func echo(t *testing.T, unwanted func(client int) bool) string {
 				return
 			}
 			if first && unwanted(client) {
-				_ = ws.WriteFrame(c, ws.NewCloseFrame(ws.NewCloseFrameBody(4999, "enough")))
+				if code != ws.StatusNoStatusRcvd {
+					_ = ws.WriteFrame(c, ws.NewCloseFrame(ws.NewCloseFrameBody(code, "enough")))
+				}
 				return
 			}
 		}

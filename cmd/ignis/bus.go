@@ -26,6 +26,7 @@ func newBus(address string, log *slog.Logger) (*redisbus.Bus, error) {
 func database(rawURL string) int {
 	base, query, _ := strings.Cut(rawURL, "?")
 	scheme, rest, _ := strings.Cut(base, "://")
+	scheme = strings.ToLower(scheme)
 	parts := strings.Split(rest, "/")
 	at := 1 // behind the hosts
 	if strings.HasSuffix(scheme, "+sentinel") {

@@ -16,7 +16,7 @@ func TestDatabaseWarning(t *testing.T) {
 		"redis://h/0":                    false,
 		"redis://h/00":                   false,
 		"rediss://u:p%2F7@h:1/7":         true,
-		"redis://:s3cret@h/12":           true,
+		"REDIS://:s3cret@h/12":           true,
 		"redis+sentinel://a,b/5":         false, // the name of the master
 		"redis+sentinel://a,b/5/0":       false,
 		"rediss+sentinel://:x@a,b/m%2F/": false,
@@ -24,7 +24,7 @@ func TestDatabaseWarning(t *testing.T) {
 		"redis+cluster://a,b": false,
 		"unix:///run/redis/1": false,
 		"unix:///run/r?db=0":  false,
-		"unix:///run/r?db=2":  true,
+		"Unix:///run/r?db=2":  true,
 	} {
 		var out bytes.Buffer
 		if _, err := newBus(url, newLogger(&out, "text", slog.LevelInfo)); err != nil {

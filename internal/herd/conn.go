@@ -61,7 +61,7 @@ func (h *Herd) Connect(ctx context.Context, n, rooms int) (time.Duration, error)
 				room = len(h.conns) % rooms
 			}
 			if err := h.dial(&conn{room: room}); err != nil {
-				h.failures.add(err.Error())
+				h.failures.add(Reason{Text: err.Error()})
 				return true
 			}
 		}
@@ -108,6 +108,9 @@ func (h *Herd) watch(op int, c *conn, events uint32) error {
 
 const upgrade = "GET %s%s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+
+// accept is the answer to the key in upgrade (RFC 6455 section 4.2.2).
+const accept = "ICX+Yqv66kxgM0FcWaLWlFLwTAI="
 
 // handle handles what the kernel says of a client's socket.
 func (h *Herd) handle(c *conn, events uint32) {
@@ -170,9 +173,8 @@ func (h *Herd) parse(c *conn, text []byte) []byte {
 		if !ok {
 			return text
 		}
-		if !bytes.HasPrefix(head, []byte("HTTP/1.1 101 ")) {
-			line, _, _ := bytes.Cut(head, []byte("\r\n"))
-			h.gone(c, fmt.Sprintf("the server does not upgrade: %.80q", line))
+		if why, refused := refusal(head); refused {
+			h.goneFor(c, why)
 			return nil
 		}
 		text = rest
@@ -242,7 +244,10 @@ func (h *Herd) in(c *conn) {
 const ended = "the server has ended the connection"
 
 // gone forgets a client whose connection has ended, and counts why.
-func (h *Herd) gone(c *conn, why string) {
+func (h *Herd) gone(c *conn, why string) { h.goneFor(c, Reason{Text: why}) }
+
+// goneFor does the same for a reason that is known in more detail.
+func (h *Herd) goneFor(c *conn, why Reason) {
 	if c.phase == phaseGone {
 		return
 	}

@@ -32,11 +32,12 @@ func (h *Herd) frame(c *conn, op byte, payload []byte) {
 	case op == opPing:
 		h.write(c, appendFrame(nil, opPong, payload))
 	case op == opClose:
-		why := cmp.Or(c.told, "closed by the server")
+		why := Reason{Text: cmp.Or(c.told, "closed by the server")}
 		if len(payload) >= 2 {
-			why = strings.TrimSpace(fmt.Sprintf("closed with %d %.100q %s", binary.BigEndian.Uint16(payload), payload[2:], c.told))
+			why.Code = binary.BigEndian.Uint16(payload)
+			why.Text = strings.TrimSpace(fmt.Sprintf("closed with %d %.100q %s", why.Code, payload[2:], c.told))
 		}
-		h.gone(c, why)
+		h.goneFor(c, why)
 	}
 }
 

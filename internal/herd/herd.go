@@ -6,12 +6,8 @@ import (
 	"context"
 	"crypto/ecdh"
 	"errors"
-	"fmt"
-	"maps"
 	"net/netip"
 	"os"
-	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -270,36 +266,4 @@ func (h *Herd) Close() {
 		_ = unix.Close(h.redis.fd)
 	}
 	_ = unix.Close(h.epoll)
-}
-
-// Closes returns why the server closed clients, since New; empty when it closed none.
-func (h *Herd) Closes() string { return h.closes.String() }
-
-// describe is an error with how far the herd has come.
-func (h *Herd) describe(err error) error {
-	why := h.failures.String()
-	if why != "" {
-		why = "; " + why
-	}
-	return fmt.Errorf("%w: %d of %d clients are in, %d closed, %d deliveries are missing%s",
-		err, h.live, len(h.conns), h.closed, h.expected, why)
-}
-
-// reasons counts what went wrong. Of the reasons, which come from the server, only
-// so many are told apart.
-type reasons map[string]int64
-
-func (r reasons) add(why string) {
-	if _, known := r[why]; !known && len(r) >= 8 {
-		why = "other reasons"
-	}
-	r[why]++
-}
-
-func (r reasons) String() string {
-	var s []string
-	for _, why := range slices.Sorted(maps.Keys(r)) {
-		s = append(s, fmt.Sprintf("%d times: %s", r[why], why))
-	}
-	return strings.Join(s, "; ")
 }

@@ -73,7 +73,7 @@ func (h *Herd) agree(c *conn, text []byte) error {
 		return err
 	}
 	if answer.ServerPublicKey == "" {
-		return errors.New("the server does not encrypt")
+		return errPlain
 	}
 	c.key, err = seal.Complete(h.private, answer.ServerPublicKey, answer.Salt, "")
 	return err
@@ -85,7 +85,7 @@ func (h *Herd) message(c *conn, text []byte) {
 		if h.cfg.Centrifuge && bytes.Contains(text, centrifugeIn) || bytes.HasPrefix(text, connected) {
 			if h.private != nil {
 				if err := h.agree(c, text); err != nil {
-					h.gone(c, err.Error())
+					h.goneFor(c, Reason{Text: err.Error(), Plain: errors.Is(err, errPlain)})
 					return
 				}
 			}

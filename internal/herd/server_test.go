@@ -296,6 +296,9 @@ func TestReasons(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = h.Connect(t.Context(), 2, 0)
+		if why := h.Failed(); err == nil || !strings.Contains(err.Error(), "2 times: "+why.Text) {
+			t.Errorf("%v, and Failed has %+v", err, why)
+		}
 		if err == nil || !strings.Contains(err.Error(), "0 of 2 clients are in") || !strings.Contains(err.Error(), "times: "+want) {
 			t.Errorf("%v, want %s", err, want)
 		}
@@ -306,6 +309,9 @@ func TestReasons(t *testing.T) {
 		_ = s.Disconnect(c.ID, 4321, "enough")
 	}
 	pump(t, h, "two to be closed", func() bool { _, closed := h.Live(); return closed == 2 })
+	if why := (Reason{Text: `closed with 4321 "enough"`, Code: 4321}); h.Closed() != why || h.Failed() != (Reason{}) {
+		t.Errorf("closed for %+v, failed for %+v", h.Closed(), h.Failed())
+	}
 	if live, closed := h.Live(); live != 1 || closed != 2 || h.Closes() != `2 times: closed with 4321 "enough"` {
 		t.Errorf("%d live, %d closed: %s", live, closed, h.Closes())
 	}
