@@ -10,7 +10,11 @@ import (
 	"github.com/redis/rueidis"
 )
 
-var errSealed = errors.New("the connection is gone")
+var (
+	errSealed = errors.New("the connection is gone")
+	// errHungUp is what is known when the Redis client closes a connection by itself.
+	errHungUp = errors.New("the Redis client closed the connection: it got no answer in time, or one that it does not understand")
+)
 
 // conns are the network connections of one link. They make three promises that
 // the Redis client does not: it cannot open another one by itself once the link
@@ -20,6 +24,7 @@ type conns struct {
 	mu     sync.Mutex
 	open   []net.Conn
 	sealed error         // not nil: no further connection, and why
+	cutBy  error         // not nil: cut was called, and why
 	gone   chan struct{} // closed when the first connection has ended
 	cause  error         // why it did
 }
@@ -76,7 +81,7 @@ func (c *conns) seal() {
 // cut closes all connections, also those that are being opened.
 func (c *conns) cut(cause error) {
 	c.mu.Lock()
-	c.sealed = cause
+	c.sealed, c.cutBy = cause, cause
 	list := c.open
 	c.open = nil
 	c.mu.Unlock()
@@ -93,6 +98,17 @@ func (c *conns) ended(err error) {
 		c.cause = err
 		close(c.gone)
 	}
+}
+
+// closing notes that a connection is being closed: by cut, or else by the client.
+func (c *conns) closing() {
+	c.mu.Lock()
+	cause := c.cutBy
+	c.mu.Unlock()
+	if cause == nil {
+		cause = errHungUp
+	}
+	c.ended(cause)
 }
 
 // err returns why the first connection ended.
@@ -120,7 +136,7 @@ func (w *watched) Read(p []byte) (int, error) {
 
 // Close closes the transport below TLS too: saying good-bye could block.
 func (w *watched) Close() error {
-	w.owner.ended(net.ErrClosed)
+	w.owner.closing()
 	if t, ok := w.Conn.(*tls.Conn); ok {
 		return t.NetConn().Close()
 	}
