@@ -50,7 +50,7 @@ type Stats struct {
 type counters struct {
 	published, received, rejected             atomic.Uint64
 	lostConnection, lostRefused, lostShutdown atomic.Uint64
-	dropped, reconnects, dead, gaps           atomic.Uint64
+	dropped, reconnects, dead, gaps, probes   atomic.Uint64
 	gapTime                                   atomic.Int64 // in nanoseconds
 	// overflow is dropped at the start of the current overflow plus one; zero:
 	// there is none. overflowed is when it began, in nanoseconds since 1970.
@@ -146,6 +146,7 @@ func (b *Bus) account(errs []error) {
 
 // probed notes what a probe that succeeded has shown.
 func (b *Bus) probed(l *link) {
+	b.counts.probes.Add(1)
 	var stuck error
 	if l.denied != nil && !l.silent() {
 		stuck = l.denied
