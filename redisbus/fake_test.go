@@ -19,6 +19,7 @@ type fakeRedis struct {
 	answers map[string]string // by command, or command and first argument; "": the usual
 	subs    map[net.Conn]map[string]bool
 	conns   map[net.Conn]bool
+	hellos  int
 }
 
 func startFake(t *testing.T) *fakeRedis {
@@ -66,6 +67,13 @@ func (f *fakeRedis) answer(what, reply string) {
 	f.answers[strings.ToUpper(what)] = reply
 }
 
+// greeted returns how many connections have begun.
+func (f *fakeRedis) greeted() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.hellos
+}
+
 // send writes to all connections.
 func (f *fakeRedis) send(text string) {
 	f.mu.Lock()
@@ -111,6 +119,7 @@ func (f *fakeRedis) reply(conn net.Conn, args []string) string {
 	}
 	switch strings.ToUpper(args[0]) {
 	case "HELLO":
+		f.hellos++
 		return "%3\r\n$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:3\r\n$4\r\nrole\r\n$6\r\nmaster\r\n"
 	case "PING":
 		return "+PONG\r\n"
