@@ -46,8 +46,8 @@ type BusGaps interface {
 }
 
 // BusGap is a time in which messages of other instances and emitters may not have
-// reached the clients of this server. How many, nobody knows: Redis forgets what it
-// could not deliver. Those sent shortly before From may have been late, but came.
+// reached the clients of this server. How many nobody knows: Redis forgets what it
+// could not deliver.
 type BusGap struct{ From, Until time.Time }
 
 // soloBus is the bus of a server without one: there are no other instances.

@@ -2,6 +2,7 @@ package redisbus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -82,6 +83,10 @@ func (f *finder) start(ctx context.Context, in *inbox) (*link, error) {
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
+	}
+	var known *timeout
+	if errors.Is(last, context.DeadlineExceeded) && !errors.As(last, &known) {
+		last = &timeout{f.cfg.StartTimeout} // the first attempt took all of it
 	}
 	return nil, fmt.Errorf("%s not ready after %v: %w", f.target, f.cfg.StartTimeout, last)
 }
