@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"sync"
+	"time"
 
 	"github.com/ignis-go/ignis/internal/ws"
 	"github.com/ignis-go/ignis/wire"
@@ -35,6 +36,20 @@ type BusMonitor interface {
 	Lost() uint64
 }
 
+// BusGaps is what a [Bus] may offer beside, for [Config.OnBusGap]. A server calls
+// NextGap, again and again, while it runs the bus.
+type BusGaps interface {
+	// NextGap waits until envelopes of other instances and emitters may have been
+	// missed and come in again. It returns from when until when that was, or ctx's
+	// error.
+	NextGap(ctx context.Context) (from, until time.Time, err error)
+}
+
+// BusGap is a time in which messages of other instances and emitters may not have
+// reached the clients of this server. How many nobody knows: Redis forgets what it
+// could not deliver.
+type BusGap struct{ From, Until time.Time }
+
 // soloBus is the bus of a server without one: there are no other instances.
 type soloBus struct{}
 
@@ -55,9 +70,10 @@ type runningBus struct {
 // startBus runs the bus; subscribed is closed when envelopes come in.
 func (s *Server) startBus(ctx context.Context) (b runningBus, subscribed <-chan struct{}) {
 	ctx, cancel := context.WithCancel(ctx)
-	ready, failed, done := make(chan struct{}), make(chan error, 1), make(chan struct{})
-	go func() {
-		defer close(done)
+	ready, failed := make(chan struct{}), make(chan error, 1)
+	var all sync.WaitGroup
+	all.Go(func() {
+		defer cancel()
 		err := s.cfg.Bus.Run(ctx, sync.OnceFunc(func() { close(ready) }), s.receive)
 		if ctx.Err() == nil {
 			if err == nil {
@@ -67,8 +83,42 @@ func (s *Server) startBus(ctx context.Context) (b runningBus, subscribed <-chan 
 		} else if err != nil {
 			s.warn("bus ended with an error", "error", err)
 		}
-	}()
-	return runningBus{failed, func() { cancel(); <-done }}, ready
+	})
+	if b, ok := s.cfg.Bus.(BusGaps); ok {
+		all.Go(func() { s.watchGaps(ctx, b) })
+	}
+	return runningBus{failed, func() { cancel(); all.Wait() }}, ready
+}
+
+// watchGaps counts and reports the gaps of the bus until ctx ends.
+func (s *Server) watchGaps(ctx context.Context, b BusGaps) {
+	for {
+		from, until, err := b.NextGap(ctx)
+		if err != nil {
+			return
+		}
+		s.counts.busGaps.Add(1)
+		s.counts.busGapTime.Add(int64(until.Sub(from)))
+		s.warn("messages from other instances may have been missed", "from", from, "for", until.Sub(from))
+		if s.cfg.OnBusGap == nil || !s.enter() {
+			continue
+		}
+		returned := make(chan struct{})
+		go func() {
+			defer s.tasks.Done()
+			defer close(returned)
+			// Its error is a panic, which call has counted and logged.
+			_ = s.call("OnBusGap", nil, func() error {
+				s.cfg.OnBusGap(ctx, BusGap{from, until})
+				return nil
+			})
+		}()
+		select {
+		case <-returned:
+		case <-ctx.Done(): // Run has waited for it long enough
+			return
+		}
+	}
 }
 
 // publish hands an envelope to the bus, and counts and logs when it is refused.

@@ -56,6 +56,15 @@ type Config struct {
 	// Bus connects the instances of a cluster. Nil: this process is alone.
 	Bus Bus
 
+	// OnBusGap is called when messages of other instances and emitters may have been
+	// missed and come in again: after the connection to Redis was lost or delivered
+	// nothing, or envelopes came faster than they could be taken. It is the place to
+	// bring clients up to date, for instance by asking the database what happened
+	// since g.From. Gaps come one at a time and are counted in Stats.BusGaps. Its
+	// context ends with the server; Run waits for it. It needs a Bus that offers
+	// BusGaps, as redisbus.Bus does.
+	OnBusGap func(ctx context.Context, g BusGap)
+
 	// Encryption says which clients are encrypted: none, which is the default,
 	// those that send a public key when they authenticate themselves, or all; then
 	// the others are closed with 4004. So is a client that sends a malformed public

@@ -146,7 +146,8 @@ func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
 // call calls the application. It turns a panic into an error, which is counted and
 // logged. A callback that ends its goroutine (runtime.Goexit, which is what FailNow of
-// a test does) is counted and logged, too, but nothing can stop that here.
+// a test does) is counted and logged, too, but nothing can stop that here. Without a
+// client, c is nil.
 func (s *Server) call(name string, c *client, f func() error) (err error) {
 	s.counts.running.Add(1)
 	returned := false
@@ -157,12 +158,16 @@ func (s *Server) call(name string, c *client, f func() error) (err error) {
 		}
 		s.counts.callbackErrors.Add(1)
 		p := recover()
+		var who []any
+		if c != nil {
+			who = []any{"client", c.member.ID}
+		}
 		if p == nil {
-			s.errorf(name+" ended its goroutine", "client", c.member.ID)
+			s.errorf(name+" ended its goroutine", who...)
 			return
 		}
 		s.counts.panics.Add(1)
-		s.errorf(name+" panicked", "client", c.member.ID, "panic", p, "stack", string(debug.Stack()))
+		s.errorf(name+" panicked", append(who, "panic", p, "stack", string(debug.Stack()))...)
 		err = &panicError{p}
 	}()
 	err = f()

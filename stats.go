@@ -4,6 +4,7 @@ import (
 	"maps"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Stats is a snapshot of what a server has and has done. Numbers of what it has
@@ -45,6 +46,9 @@ type Stats struct {
 	BusReceived  uint64 // envelopes, this server's own among them
 	BusMalformed uint64 // of those, not understood
 	BusUnknown   uint64 // of those, of a type not known here
+
+	BusGaps    uint64        // times in which envelopes may have been missed
+	BusGapTime time.Duration // their sum
 }
 
 // counters are the numbers behind Stats.
@@ -57,6 +61,8 @@ type counters struct {
 	callbackErrors, panics                                        atomic.Uint64
 	busPublished, busRefused                                      atomic.Uint64
 	busReceived, busMalformed, busUnknown                         atomic.Uint64
+	busGaps                                                       atomic.Uint64
+	busGapTime                                                    atomic.Int64 // in nanoseconds
 	running                                                       atomic.Int64 // callbacks now
 	open                                                          atomic.Int64 // connections now, and requests for one
 	plain                                                         atomic.Int64 // connections now
@@ -109,6 +115,7 @@ func (s *Server) Stats() Stats {
 		CallbackErrors: n.callbackErrors.Load(), CallbackPanics: n.panics.Load(),
 		BusPublished: n.busPublished.Load(), BusRefused: n.busRefused.Load(),
 		BusReceived: n.busReceived.Load(), BusMalformed: n.busMalformed.Load(), BusUnknown: n.busUnknown.Load(),
+		BusGaps: n.busGaps.Load(), BusGapTime: time.Duration(n.busGapTime.Load()),
 	}
 	if m, ok := s.cfg.Bus.(BusMonitor); ok {
 		st.BusLost = m.Lost()

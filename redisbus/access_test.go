@@ -131,10 +131,18 @@ func TestRefusedEnvelopes(t *testing.T) {
 func TestUserWithFewRights(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
-	r.Do("acl", "setuser", "app", "on", ">secret", "+publish", "+subscribe", "+psubscribe", "+ping", "+hello",
-		"resetchannels", "&ws:broadcast", "&ws:room:*", "&ws:client:*", "&ws:user:*")
-	n := run(t, impatient("redis://app:secret@"+r.Addr()), nil)
-	exchange(t, "few rights", n, n)
+	channels := []string{"resetchannels", "&ws:broadcast", "&ws:room:*", "&ws:client:*", "&ws:user:*"}
+	few := append([]string{"acl", "setuser", "few", "on", ">secret", "+publish", "+subscribe", "+psubscribe"}, channels...)
+	all := append([]string{"acl", "setuser", "all", "on", ">secret", "+publish", "+subscribe", "+psubscribe", "+ping", "+role", "&ignis:bus:*"}, channels[1:]...)
+	r.Do(few...)
+	r.Do(all...)
+	for user, lines := range map[string]int{"few": 1, "all": 0} {
+		n := run(t, impatient("redis://"+user+":secret@"+r.Addr()), nil)
+		exchange(t, "few rights", n, n)
+		if n.log.count("\n") != lines {
+			t.Errorf("%s: want %d lines in the log:\n%s", user, lines, n.log)
+		}
+	}
 }
 
 func TestSecretsAreNotLogged(t *testing.T) {

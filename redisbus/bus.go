@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,14 +23,19 @@ type Bus struct {
 	out     *queue[Item]
 	in      *queue[string]
 	counts  counters
-	limit   *loglimit.Limiter // of lines that traffic can cause at will; open while Run is there
+	limit   *loglimit.Limiter // of lines that traffic and faults can cause at will; open while Run is there
+	box     inbox
+	gapped  chan struct{} // has an element when gap is not empty
 
 	mu     sync.Mutex
-	addr   string    // the node, while connected
+	up     bool      // connected
+	addr   string    // the node, or the last one
 	cause  error     // not nil: not connected, and why
 	since  time.Time // of that
 	lostAt uint64    // counts.lost() when the connection went
 	denied error     // Redis' latest refusal of an envelope; nil after a batch without
+	stuck  error     // Redis' refusal of the latest heartbeat, though the user may send it
+	gap    gap       // what NextGap has to return
 }
 
 var errStarting = errors.New("not connected yet")
@@ -40,11 +46,14 @@ func New(c Config) (*Bus, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Bus{
-		cfg: c, target: t, limit: loglimit.New(c.Logger),
+	b := &Bus{
+		gapped: make(chan struct{}, 1),
+		cfg:    c, target: t, limit: loglimit.New(c.Logger),
 		out: newQueue[Item](c.QueueMessages, c.QueueBytes, ErrNotRunning),
 		in:  newQueue[string](c.QueueMessages, c.QueueBytes, ErrNotRunning),
-	}, nil
+	}
+	b.box = inbox{own: newOwn(), message: b.arrived}
+	return b, nil
 }
 
 // Publish takes an envelope to be sent on a channel, in the order of the calls,
@@ -98,17 +107,12 @@ func (b *Bus) Run(ctx context.Context, ready func(), receive func(envelopes ...[
 	return nil
 }
 
-// settled is how long a link must have lived for the pauses before the next to
-// begin small again. A Redis that takes connections and drops them at once is
-// not asked, and the log is not written to, many times a second.
-const settled = 10 * time.Second
-
 // maintain keeps a link open until ctx ends. up is closed when the first is.
 func (b *Bus) maintain(ctx context.Context, up chan<- struct{}) error {
 	b.setDown(fmt.Errorf("%w: %w", ErrUnavailable, errStarting))
 	defer b.end()
-	f := &finder{cfg: &b.cfg, target: &b.target}
-	l, err := f.start(ctx, b.arrived)
+	f := &finder{cfg: &b.cfg, target: &b.target, limit: b.limit}
+	l, err := f.start(ctx, &b.box)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -119,32 +123,33 @@ func (b *Bus) maintain(ctx context.Context, up chan<- struct{}) error {
 	close(up)
 	var pauses backoff
 	for {
-		from := time.Now()
 		err := b.serve(ctx, l, f)
 		if ctx.Err() != nil {
 			return nil
 		}
+		heard := l.proven
 		b.lose(err)
-		if time.Since(from) > settled {
-			pauses = backoff{}
-		}
+		pauses.worked()
 		if l = b.reconnect(ctx, f, &pauses); l == nil {
 			return nil
 		}
 		b.counts.reconnects.Add(1)
-		b.recover(l)
+		b.recover(l, heard)
 	}
 }
 
 // reconnect makes the next link. It returns nil when ctx has ended.
 func (b *Bus) reconnect(ctx context.Context, f *finder, pauses *backoff) *link {
 	for pauses.wait(ctx) {
-		l, err := f.connect(ctx, b.arrived)
+		l, err := f.connect(ctx, &b.box)
 		if err == nil {
 			return l
 		}
 		b.counts.noteRefused(err)
-		b.cfg.Logger.Debug("redis is not back", "name", b.cfg.Name, "redis", b.target.String(), "error", shown(err))
+		if ctx.Err() != nil {
+			return nil
+		}
+		b.limit.Log(slog.LevelWarn, "redis is not back", "name", b.cfg.Name, "redis", b.target.String(), "error", err)
 		b.setDown(fmt.Errorf("%w: %w", ErrUnavailable, err))
 	}
 	return nil
@@ -178,9 +183,7 @@ func (b *Bus) serve(ctx context.Context, l *link, f *finder) (err error) {
 	}
 	cancel()
 	l.close()
-	<-published
-	<-probed
-	return l.conns.because(err)
+	return l.conns.because(l.why(err, <-published, <-probed))
 }
 
 // publishAll sends what Publish takes until the link fails, or ending is closed
@@ -217,7 +220,7 @@ func (b *Bus) publishAll(ctx context.Context, l *link, ending <-chan struct{}) e
 	}
 }
 
-// probe asks both connections to answer, again and again.
+// probe makes the link show that it works, again and again.
 func (b *Bus) probe(ctx context.Context, l *link, f *finder) error {
 	tick := time.NewTicker(b.cfg.ProbeInterval)
 	defer tick.Stop()
@@ -227,12 +230,10 @@ func (b *Bus) probe(ctx context.Context, l *link, f *finder) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		if err := l.pingSub(ctx); err != nil {
-			return err
-		}
 		if err := f.check(ctx, l); err != nil {
 			return err
 		}
+		b.probed(l)
 		if err := f.moved(ctx, l.addr); err != nil {
 			return err
 		}

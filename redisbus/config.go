@@ -50,7 +50,8 @@ type Config struct {
 	// ForceSingleClient makes the first address a single Redis.
 	Option *rueidis.ClientOption
 
-	// Logger gets losses, reconnections and recoveries, each once, never a
+	// Logger gets losses, what keeps Redis from coming back, and recoveries, with
+	// address and cause; a cause that lasts is repeated once in ten seconds. Never a
 	// payload or a secret. Nil: slog.Default().
 	Logger *slog.Logger
 
@@ -61,12 +62,13 @@ type Config struct {
 	// StartTimeout bounds how long Run (or Dial) waits for Redis to become
 	// ready. Zero: DefaultStartTimeout.
 	StartTimeout time.Duration
-	// ProbeInterval is how often the connections have to show that they work.
-	// Zero: DefaultProbeInterval.
+	// ProbeInterval is how often the connections have to show that they work, and
+	// the node that it is the right one. Zero: DefaultProbeInterval.
 	ProbeInterval time.Duration
 	// ProbeTimeout is how long Redis may take to answer a probe or a batch of
-	// publishes, or to accept a connection, before it counts as gone. Zero:
-	// DefaultProbeTimeout.
+	// publishes, to deliver a heartbeat, or to accept a connection, before it counts
+	// as gone. So a subscription that is dead is noticed within ProbeInterval and
+	// ProbeTimeout together. Zero: DefaultProbeTimeout.
 	ProbeTimeout time.Duration
 	// FlushTimeout bounds how long Run goes on sending, after its context has
 	// ended, what Publish has taken. Zero: DefaultFlushTimeout.

@@ -12,7 +12,11 @@ import (
 	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
-var errSealed = errors.New("the connection is gone")
+var (
+	errSealed = errors.New("the connection is gone")
+	// errHungUp is what is known when the Redis client closes a connection by itself.
+	errHungUp = errors.New("the Redis client closed the connection: it got no answer in time, or one that it does not understand")
+)
 
 // conns are the network connections of one link. They make three promises that
 // the Redis client does not: it cannot open another one by itself once the link
@@ -22,6 +26,7 @@ type conns struct {
 	mu     sync.Mutex
 	open   []net.Conn
 	sealed error         // not nil: no further connection, and why
+	cutBy  error         // not nil: cut was called, and why
 	gone   chan struct{} // closed when the first connection has ended
 	cause  error         // why it did
 }
@@ -86,7 +91,7 @@ func (c *conns) seal() {
 // cut closes all connections, also those that are being opened.
 func (c *conns) cut(cause error) {
 	c.mu.Lock()
-	c.sealed = cause
+	c.sealed, c.cutBy = cause, cause
 	list := c.open
 	c.open = nil
 	c.mu.Unlock()
@@ -103,6 +108,17 @@ func (c *conns) ended(err error) {
 		c.cause = err
 		close(c.gone)
 	}
+}
+
+// closing notes that a connection is being closed: by cut, or else by the client.
+func (c *conns) closing() {
+	c.mu.Lock()
+	cause := c.cutBy
+	c.mu.Unlock()
+	if cause == nil {
+		cause = errHungUp
+	}
+	c.ended(cause)
 }
 
 // err returns why the first connection ended.
@@ -151,6 +167,6 @@ func (w *watched) failed(err error) {
 
 // Close closes the transport.
 func (w *watched) Close() error {
-	w.owner.ended(net.ErrClosed)
+	w.owner.closing()
 	return w.Conn.Close()
 }

@@ -3,6 +3,7 @@ package redisbus
 import (
 	"context"
 	"log/slog"
+	"time"
 )
 
 // arrived takes an envelope from the Redis client, whose reader calls it and
@@ -11,7 +12,11 @@ func (b *Bus) arrived(envelope string) {
 	if b.in.put(envelope, len(envelope)) == nil {
 		return
 	}
-	b.counts.overflow.CompareAndSwap(0, b.counts.dropped.Add(1))
+	n := b.counts.dropped.Add(1)
+	if b.counts.overflow.Load() == 0 { // which nobody else sets
+		b.counts.overflowed.Store(time.Now().UnixNano())
+		b.counts.overflow.Store(n)
+	}
 	b.in.signal() // there may be nothing in it that would
 }
 
@@ -87,12 +92,14 @@ func (b *Bus) overflow(reported, empty bool) bool {
 		return false
 	}
 	if !reported {
-		b.limit.Log(slog.LevelError, "envelopes from redis are dropped: receive does not keep up", "name", b.cfg.Name)
+		b.limit.Log(slog.LevelError, "envelopes from redis are dropped: receive does not keep up", "name", b.cfg.Name, "redis", b.node())
 	}
 	if !empty {
 		return true
 	}
+	from := time.Unix(0, b.counts.overflowed.Load())
 	b.counts.overflow.Store(0)
-	b.limit.Log(slog.LevelInfo, "receive keeps up again", "name", b.cfg.Name, "dropped", b.counts.dropped.Load()-first+1)
+	b.missed(from, time.Now())
+	b.limit.Log(slog.LevelInfo, "receive keeps up again", "name", b.cfg.Name, "redis", b.node(), "dropped", b.counts.dropped.Load()-first+1)
 	return false
 }

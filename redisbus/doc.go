@@ -9,7 +9,8 @@
 // does not know, and says what it knows: Publish returns an error for what it
 // does not take, Lost counts what it took and could not confirm, Stats counts
 // what arrived and could not be kept. What other instances published while
-// this one had no connection is the one thing that nobody can count.
+// this one had no connection is the one thing that nobody can count; NextGap and
+// Stats say for how long that was.
 //
 // # Connections
 //
@@ -18,12 +19,23 @@
 // together as one link, so that "connected" means both. Nothing is published
 // on a connection that the Redis client opened again by itself.
 //
-// A connection that looks alive is not trusted. Both are asked to answer a PING
-// every ProbeInterval; without an answer within ProbeTimeout the link is
-// closed and opened again, with pauses that grow from 50 ms to 2 s and are
-// spread by chance. The same probe asks whether the node is still the right
-// one: behind Sentinels it must be a master and the one that the Sentinels
-// name; in a Cluster it must see the majority of the masters.
+// A connection that looks alive is not trusted. Every ProbeInterval the bus
+// publishes to a channel of its own, ignis:bus: and a random name, and expects to
+// hear that over the subscribed connection within ProbeTimeout. So it notices
+// what PING does not: a subscription that is gone although Redis answers, for
+// instance behind a proxy that changed its backend. When it hears nothing the link
+// is closed and opened again, with pauses that grow from 50 ms to 2 s and are
+// spread by chance.
+//
+// The same probe asks whether the node is still the right one. It must be a
+// master: what a replica takes does not reach its master's subscribers. Behind
+// Sentinels it is left, too, when a majority of the configured ones names another.
+// In a Cluster it must see the majority of the masters, and one that sees none
+// belongs to no Cluster. A bus is not ready before all of this holds.
+//
+// An error reply is an answer. What each means is in one table, in replies.go: Redis
+// goes on delivering while its disk is full, for instance, although it answers
+// PING with an error.
 //
 // In a Cluster every node hears what is published on any other, so a link uses
 // one node, chosen by chance, for everything: two nodes could reorder
@@ -32,11 +44,15 @@
 //
 // # Rights
 //
-// Under an access control list a user needs the commands PING, PUBLISH, SUBSCRIBE
-// and PSUBSCRIBE, and the channels ws:broadcast, ws:room:*, ws:client:* and
-// ws:user:*, each as a rule of its own, because Redis compares a pattern that is
-// subscribed to with the rules letter by letter. Where they are allowed, ROLE
-// (behind Sentinels), CLUSTER NODES and CLUSTER SLOTS (in a Cluster) are used too.
+// Under an access control list a user needs the commands PUBLISH, SUBSCRIBE and
+// PSUBSCRIBE, and the channels ws:broadcast, ws:room:*, ws:client:* and ws:user:*,
+// each as a rule of its own, because Redis compares a pattern that is subscribed
+// to with the rules letter by letter. It should have these, too; without one of
+// them the log says once which check is left out:
+//
+//   - the channels ignis:bus:*, for the heartbeat, and else PING in its place
+//   - ROLE, although HELLO, which Redis allows everybody, says nearly the same
+//   - CLUSTER NODES and CLUSTER SLOTS in a Cluster
 //
 // # Bounds
 //

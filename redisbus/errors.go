@@ -2,11 +2,12 @@ package redisbus
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
+	"fmt"
+	"net"
+	"slices"
 	"strings"
-
-	"github.com/redis/rueidis"
+	"time"
 
 	"github.com/ignis-go/ignis/internal/loglimit"
 	"github.com/ignis-go/ignis/internal/printable"
@@ -24,6 +25,10 @@ var (
 	// ErrOverflow is wrapped by Health while envelopes that arrive are dropped
 	// because receive does not keep up.
 	ErrOverflow = errors.New("redisbus: receive does not keep up")
+	// ErrDeadSubscription is wrapped by Health after Redis took what this bus
+	// published on its own channel and the subscription did not deliver it, until
+	// another one does.
+	ErrDeadSubscription = errors.New("the subscription is dead")
 	// ErrClosed is returned by a Publisher after Close.
 	ErrClosed = errors.New("redisbus: the publisher is closed")
 	// ErrConfig is wrapped by errors about a Config.
@@ -36,42 +41,15 @@ type refusal struct{ err error }
 func (e *refusal) Error() string { return "refused: " + e.err.Error() }
 func (e *refusal) Unwrap() error { return e.err }
 
-// classify marks what stays the same until somebody changes something: a
-// certificate that is not trusted, and the answers of Redis to credentials,
-// permissions and the number of the database.
-func classify(err error) error {
-	var untrusted *tls.CertificateVerificationError
-	if errors.As(err, &untrusted) {
-		return &refusal{err}
-	}
-	reply, ok := rueidis.IsRedisErr(err)
-	if !ok {
-		return err
-	}
-	for _, prefix := range []string{
-		"WRONGPASS", "NOAUTH", "NOPERM", "invalid password", "DB index", "invalid DB index", "SELECT is not allowed",
-	} {
-		if strings.HasPrefix(answer(reply), prefix) {
-			return &refusal{err}
-		}
-	}
-	return err
-}
-
+// isRefusal reports whether err, or each of several failures, is a refusal.
 func isRefusal(err error) bool {
+	var several failures
+	if errors.As(err, &several) {
+		return len(several) > 0 && !slices.ContainsFunc(several, func(e error) bool { return !isRefusal(e) })
+	}
 	var r *refusal
 	return errors.As(err, &r)
 }
-
-// unsupported reports whether Redis does not know a command or does not allow
-// it to this user: a check that needs the command is left out then.
-func unsupported(err error) bool {
-	reply, ok := rueidis.IsRedisErr(err)
-	return ok && (strings.HasPrefix(answer(reply), "NOPERM") || strings.HasPrefix(strings.ToLower(answer(reply)), "unknown"))
-}
-
-// answer returns the text of an error reply without the ERR that says nothing.
-func answer(reply *rueidis.RedisError) string { return strings.TrimPrefix(reply.Error(), "ERR ") }
 
 // shown returns an error for the log: what a Redis answers may be of any length.
 func shown(err error) string { return printable.Text(err.Error(), loglimit.MaxText) }
@@ -96,3 +74,40 @@ func (f failures) Error() string {
 }
 
 func (f failures) Unwrap() []error { return f }
+
+// LogCause is the same for the same failures, in whatever order the nodes were
+// tried and whatever port the connections came from.
+func (f failures) LogCause() string {
+	list := make([]string, len(f))
+	for i, err := range f {
+		list[i] = err.Error()
+		var op *net.OpError
+		if errors.As(err, &op) && op.Source != nil {
+			list[i] = strings.ReplaceAll(list[i], op.Source.String()+"->", "")
+		}
+	}
+	slices.Sort(list)
+	return strings.Join(list, "; ")
+}
+
+// at names the address that an error is about, unless its text does already.
+func at(addr string, err error) error {
+	if strings.Contains(err.Error(), addr) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", addr, err)
+}
+
+// timeout is a failure to answer in time.
+type timeout struct{ limit time.Duration }
+
+func (e *timeout) Error() string { return fmt.Sprintf("it does not answer within %v", e.limit) }
+func (e *timeout) Unwrap() error { return context.DeadlineExceeded }
+
+// late returns err, or what it means when time ran out that ctx did not limit.
+func late(ctx context.Context, err error, limit time.Duration) error {
+	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+		return &timeout{limit}
+	}
+	return err
+}

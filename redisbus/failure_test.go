@@ -384,17 +384,21 @@ func TestServerThatNeverAnswers(t *testing.T) {
 		l.Close()
 		accepted.Wait()
 	})
-	c := redisbus.Config{URL: "redis://" + l.Addr().String(), StartTimeout: 300 * time.Millisecond, ProbeTimeout: 100 * time.Millisecond}
-	bus, err := redisbus.New(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = bus.Run(t.Context(), func() { t.Error("ready") }, func(...[]byte) {})
-	if err == nil || !strings.Contains(err.Error(), l.Addr().String()+" not ready after 300ms") ||
-		!strings.Contains(err.Error(), "does not answer") {
-		t.Errorf("Run = %v", err)
-	}
-	if err := bus.Health(); !errors.Is(err, redisbus.ErrNotRunning) {
-		t.Errorf("Health after a failed start = %v", err)
+	for _, patience := range []time.Duration{100 * time.Millisecond, time.Hour} {
+		c := redisbus.Config{
+			URL: "redis://" + l.Addr().String(), StartTimeout: 300 * time.Millisecond, ProbeTimeout: patience, Logger: discard(),
+		}
+		bus, err := redisbus.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = bus.Run(t.Context(), func() { t.Error("ready") }, func(...[]byte) {})
+		if err == nil || !strings.Contains(err.Error(), l.Addr().String()+" not ready after 300ms") ||
+			!strings.Contains(err.Error(), "does not answer") {
+			t.Errorf("Run = %v", err)
+		}
+		if err := bus.Health(); !errors.Is(err, redisbus.ErrNotRunning) {
+			t.Errorf("Health after a failed start = %v", err)
+		}
 	}
 }

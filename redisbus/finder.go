@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
-	"net"
 	"slices"
-	"strconv"
-	"strings"
 
-	"github.com/redis/rueidis"
+	"github.com/ignis-go/ignis/internal/loglimit"
 )
 
 // finder finds the node to connect to, and says whether a node is still the
@@ -18,31 +16,40 @@ import (
 type finder struct {
 	cfg    *Config
 	target *target
+	limit  *loglimit.Limiter
 	// learned are the nodes that a Cluster named last time; they replace none
 	// of the configured ones.
 	learned []string
 	// last is the node of the previous link: tried last in a Cluster.
 	last string
-	// first is the index of the Sentinel to ask first: one that answered.
-	first int
+	// next is the index of the Sentinel to ask next.
+	next int
+	// said are the checks of which the log has that Redis does not allow them.
+	said map[string]bool
+}
+
+// candidate is a node to try.
+type candidate struct {
+	addr string
+	by   string // who names it: Sentinels; "": the configuration, or the Cluster
 }
 
 // connect makes a link to the right node: to the first of the candidates with
 // which it works. Its error names each that was tried.
-func (f *finder) connect(ctx context.Context, onMessage func(string)) (*link, error) {
-	addrs, err := f.candidates(ctx)
+func (f *finder) connect(ctx context.Context, in *inbox) (*link, error) {
+	candidates, err := f.candidates(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var failed failures
-	for _, addr := range addrs {
-		l, err := f.try(ctx, addr, onMessage)
+	for _, c := range candidates {
+		l, err := f.try(ctx, c.addr, in)
 		if err == nil {
-			f.last = addr
+			f.last = c.addr
 			return l, nil
 		}
-		if f.target.mode != single {
-			err = fmt.Errorf("%s: %w", addr, err)
+		if err = at(c.addr, err); c.by != "" {
+			err = fmt.Errorf("named by %s: %w", c.by, err)
 		}
 		failed = append(failed, err)
 		if ctx.Err() != nil {
@@ -52,26 +59,25 @@ func (f *finder) connect(ctx context.Context, onMessage func(string)) (*link, er
 	return nil, failed
 }
 
-func (f *finder) try(ctx context.Context, addr string, onMessage func(string)) (*link, error) {
-	l, err := dialLink(ctx, f.cfg, f.target, addr, onMessage)
+func (f *finder) try(ctx context.Context, addr string, in *inbox) (*link, error) {
+	l, err := dialLink(ctx, f.cfg, f.target, addr, in)
 	if err != nil {
 		return nil, err
 	}
 	if err := f.check(ctx, l); err != nil {
 		l.close()
-		return nil, classify(err)
+		return nil, err
 	}
 	return l, nil
 }
 
-// candidates returns the addresses to try, in order.
-func (f *finder) candidates(ctx context.Context) ([]string, error) {
-	switch f.target.mode {
-	case sentinel:
-		master, err := f.master(ctx)
-		return []string{master}, err
-	case cluster, detect:
-		list := slices.Clone(f.target.addrs)
+// candidates returns the nodes to try, in order.
+func (f *finder) candidates(ctx context.Context) ([]candidate, error) {
+	if f.target.mode == sentinel {
+		return f.masters(ctx)
+	}
+	list := slices.Clone(f.target.addrs)
+	if f.target.mode != single {
 		for _, addr := range f.learned {
 			if !slices.Contains(list, addr) {
 				list = append(list, addr)
@@ -81,165 +87,59 @@ func (f *finder) candidates(ctx context.Context) ([]string, error) {
 		if rest := without(list, f.last); len(rest) < len(list) {
 			list = append(rest, f.last)
 		}
-		return list, nil
-	default:
-		return f.target.addrs, nil
 	}
+	candidates := make([]candidate, len(list))
+	for i, addr := range list {
+		candidates[i].addr = addr
+	}
+	return candidates, nil
 }
 
-// check asks the node of a link whether it answers and is still the right one.
+// check asks whether a link works and its node is still the right one.
 func (f *finder) check(ctx context.Context, l *link) error {
-	if err := l.ping(ctx); err != nil {
+	if err := f.alive(ctx, l); err != nil {
 		return err
 	}
 	switch f.target.mode {
-	case sentinel:
-		return l.role(ctx)
 	case cluster, detect:
 		return f.checkCluster(ctx, l)
 	default:
+		return f.checkMaster(ctx, l)
+	}
+}
+
+// alive asks whether a link works.
+func (f *finder) alive(ctx context.Context, l *link) error {
+	if l.sub == nil {
+		return l.ping(ctx)
+	}
+	err := l.beat(ctx)
+	if err == nil && l.denied != nil && l.silent() {
+		f.say("heartbeat", "redis does not let this user use the bus's own channel: "+
+			"a subscription that is dead while redis answers PING is not noticed; allow "+heartbeatChannel+"*", l, l.denied)
+	}
+	return err
+}
+
+// checkMaster asks the node of a link whether it is a master.
+func (f *finder) checkMaster(ctx context.Context, l *link) error {
+	err := l.master(ctx)
+	if errors.Is(err, errNoRole) {
+		f.say("role", "redis does not tell this user whether it is a master: "+
+			"a replica, which carries no messages, is not noticed; allow ROLE", l, err)
 		return nil
 	}
+	return err
 }
 
-// moved asks the Sentinels whether the master is another one than addr. That
-// they don't answer is no reason to leave a master that does.
-func (f *finder) moved(ctx context.Context, addr string) error {
-	if f.target.mode != sentinel {
-		return nil
+// say logs once that a check is left out because Redis does not allow it.
+func (f *finder) say(check, text string, l *link, err error) {
+	if f.said[check] {
+		return
 	}
-	if master, err := f.master(ctx); err == nil && master != addr {
-		return fmt.Errorf("the sentinels name another master, %s", master)
+	if f.said == nil {
+		f.said = make(map[string]bool)
 	}
-	return nil
-}
-
-// master asks one Sentinel after the other for the address of the master.
-func (f *finder) master(ctx context.Context) (string, error) {
-	var failed failures
-	for i := range f.target.addrs {
-		at := (f.first + i) % len(f.target.addrs)
-		addr, err := f.askSentinel(ctx, f.target.addrs[at])
-		if err == nil {
-			f.first = at
-			return addr, nil
-		}
-		failed = append(failed, fmt.Errorf("sentinel %s: %w", f.target.addrs[at], err))
-		if ctx.Err() != nil {
-			break
-		}
-	}
-	return "", failed
-}
-
-func (f *finder) askSentinel(ctx context.Context, addr string) (string, error) {
-	base := &f.target.option
-	t := target{option: rueidis.ClientOption{
-		Username: base.Sentinel.Username, Password: base.Sentinel.Password,
-		TLSConfig: base.Sentinel.TLSConfig, Dialer: base.Sentinel.Dialer,
-		DialFn: base.DialFn, DialCtxFn: base.DialCtxFn,
-	}}
-	l, err := dialLink(ctx, f.cfg, &t, addr, nil)
-	if err != nil {
-		return "", err
-	}
-	defer l.close()
-	ctx, cancel := context.WithTimeout(ctx, f.cfg.ProbeTimeout)
-	defer cancel()
-	set := base.Sentinel.MasterSet
-	reply, err := l.client.Do(ctx, l.client.B().SentinelGetMasterAddrByName().Master(set).Build()).AsStrSlice()
-	switch {
-	case rueidis.IsRedisNil(err):
-		return "", fmt.Errorf("it knows no master %q", set)
-	case err != nil:
-		return "", classify(err)
-	case len(reply) != 2:
-		return "", errors.New("malformed address of the master")
-	}
-	return net.JoinHostPort(reply[0], reply[1]), nil
-}
-
-// checkCluster learns the nodes of the Cluster, and fails when this one does
-// not see the majority of the masters: what it took would reach few or nobody.
-func (f *finder) checkCluster(ctx context.Context, l *link) error {
-	ctx, cancel := context.WithTimeout(ctx, f.cfg.ProbeTimeout)
-	defer cancel()
-	b := l.client.B()
-	replies := l.client.DoMulti(ctx, b.ClusterNodes().Build(), b.ClusterSlots().Build())
-	nodes, err := replies[0].ToString()
-	if reply, ok := rueidis.IsRedisErr(err); ok && strings.Contains(reply.Error(), "cluster support disabled") {
-		if f.target.mode == detect {
-			return nil
-		}
-		return &refusal{errors.New("this Redis is not part of a Cluster; for one Redis there is redis://")}
-	}
-	if unsupported(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if masters, reachable := countMasters(nodes); masters > 0 && reachable <= masters/2 {
-		return fmt.Errorf("this node sees %d of the Cluster's %d masters, no majority", reachable, masters)
-	}
-	if slots, err := replies[1].ToArray(); err == nil {
-		host, _, _ := net.SplitHostPort(l.addr)
-		f.learned = masterAddrs(slots, host)
-	}
-	return nil
-}
-
-// countMasters reads the answer to CLUSTER NODES: how many masters own slots,
-// and how many of those the node does not take for failed.
-func countMasters(nodes string) (masters, reachable int) {
-	for line := range strings.Lines(nodes) {
-		// id address flags master ping pong epoch link slot slot ...
-		field := strings.Fields(line)
-		if len(field) < 9 {
-			continue
-		}
-		flags := strings.Split(field[2], ",")
-		if !slices.Contains(flags, "master") {
-			continue
-		}
-		masters++
-		if !slices.ContainsFunc(flags, func(f string) bool {
-			return f == "fail" || f == "fail?" || f == "noaddr" || f == "handshake"
-		}) {
-			reachable++
-		}
-	}
-	return masters, reachable
-}
-
-// maxLearned bounds how many nodes of a Cluster are remembered.
-const maxLearned = 64
-
-// masterAddrs reads the answer to CLUSTER SLOTS: the addresses of the masters.
-// A node without a name of its own is at the address that was asked.
-func masterAddrs(slots []rueidis.RedisMessage, asked string) []string {
-	var addrs []string
-	for i := range slots {
-		slot, err := slots[i].ToArray() // first last master replica...
-		if err != nil || len(slot) < 3 || len(addrs) == maxLearned {
-			continue
-		}
-		node, err := slot[2].ToArray() // host port id ...
-		if err != nil || len(node) < 2 {
-			continue
-		}
-		host, _ := node[0].ToString()
-		port, err := node[1].AsInt64()
-		if host == "" {
-			host = asked
-		}
-		if err != nil || port < 1 || port > 65535 || host == "?" {
-			continue
-		}
-		addr := net.JoinHostPort(host, strconv.FormatInt(port, 10))
-		if !slices.Contains(addrs, addr) {
-			addrs = append(addrs, addr)
-		}
-	}
-	return addrs
+	f.said[check] = true
+	f.limit.Log(slog.LevelWarn, text, "name", f.cfg.Name, "redis", l.addr, "error", err)
 }

@@ -52,11 +52,11 @@ func TestLogLines(t *testing.T) {
 	allow()
 	n.healthy()
 	for _, line := range []string{
-		`level=ERROR msg="redis refuses envelopes; they are lost" name=bus lost=[12] error="NOPERM .*"`,
-		`level=ERROR msg="envelopes from redis are dropped: receive does not keep up" name=bus`,
-		`level=INFO msg="receive keeps up again" name=bus dropped=4`,
+		`level=ERROR msg="redis refuses envelopes; they are lost" name=bus redis=` + r.Addr() + ` lost=[12] error="NOPERM .*"`,
+		`level=ERROR msg="envelopes from redis are dropped: receive does not keep up" name=bus redis=` + r.Addr(),
+		`level=INFO msg="receive keeps up again" name=bus redis=` + r.Addr() + ` dropped=4`,
 		`level=WARN msg="redis connection lost; other instances are not reached until it is back" name=bus redis=` + r.Addr() + ` error=.+`,
-		`level=INFO msg="redis connection restored" name=bus redis=` + r.Addr() + ` after=[0-9.]+m?s lost=[2-4]`,
+		`level=INFO msg="redis connection restored" name=bus redis=` + r.Addr() + ` after=[0-9.]+m?s lost=[2-4] missed=unknown missed_for=[0-9.]+m?s`,
 	} {
 		if !regexp.MustCompile(line).MatchString(n.log.String()) {
 			t.Errorf("not in the log: %s", line)
@@ -67,12 +67,12 @@ func TestLogLines(t *testing.T) {
 	}
 }
 
-// What is tried while Redis is away is told at debug level.
+// What is tried while Redis is away is told, with the cause.
 func TestLogLinesWhileRedisIsAway(t *testing.T) {
 	r := redistest.Start(t)
 	var log logBuffer
 	c := impatient(r.URL())
-	c.Name, c.Logger = "bus", slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	c.Name, c.Logger = "bus", slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	bus, err := redisbus.New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +83,7 @@ func TestLogLinesWhileRedisIsAway(t *testing.T) {
 	defer func() { stop(); <-done }()
 	go func() { done <- bus.Run(ctx, func() { close(ready) }, func(...[]byte) {}) }()
 	said := func(msg string) func() bool {
-		line := regexp.MustCompile(`level=DEBUG msg="` + msg + `" name=bus redis="redis at ` + r.Addr() + `" error=.+`)
+		line := regexp.MustCompile(`level=WARN msg="` + msg + `" name=bus redis="redis at ` + r.Addr() + `" error=.+`)
 		return func() bool { return line.MatchString(log.String()) }
 	}
 	redistest.Wait(t, "the start to be tried", said("redis is not ready"))

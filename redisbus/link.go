@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"slices"
 	"time"
@@ -37,24 +36,40 @@ type link struct {
 	subDone <-chan error            // closed when no message will come any more
 	conns   *conns
 	timeout time.Duration
+
+	own    string      // the channel on which the link hears itself; "": none
+	heard  chan string // what came on it
+	beats  uint64
+	denied error // why the last heartbeat was not taken, as Redis says; nil: it was
+	// proven is when what was heard last, or what a PING on the subscribed
+	// connection got an answer to, was sent: all that was published before has come.
+	proven time.Time
+	subErr error // why subDone was closed, once close has returned
 }
 
-// dialLink connects to the node at addr. With onMessage it subscribes too, and
+// inbox is what a bus receives with.
+type inbox struct {
+	own     string       // a channel that nobody else uses
+	message func(string) // takes what comes on the others
+}
+
+// dialLink connects to the node at addr. With an inbox it subscribes too, and
 // returns when Redis has confirmed all subscriptions. When ctx ends first, so
 // does the attempt; afterwards the link does not depend on ctx.
-func dialLink(ctx context.Context, c *Config, t *target, addr string, onMessage func(string)) (*link, error) {
+func dialLink(ctx context.Context, c *Config, t *target, addr string, in *inbox) (*link, error) {
+	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, c.ProbeTimeout)
 	defer cancel()
 	l := &link{addr: addr, conns: newConns(), timeout: c.ProbeTimeout}
 	stop := context.AfterFunc(ctx, func() { l.conns.cut(context.Cause(ctx)) })
 	defer stop()
-	err := l.open(ctx, l.option(c, &t.option, addr), onMessage)
+	err := l.open(ctx, l.option(c, &t.option, addr), in)
 	if err == nil && !stop() {
 		err = context.Cause(ctx) // cut at the last moment
 	}
 	if err != nil {
 		l.close()
-		return nil, classify(because(ctx, l.conns.because(err)))
+		return nil, late(parent, because(ctx, l.conns.because(err)), l.timeout)
 	}
 	l.conns.seal()
 	return l, nil
@@ -92,29 +107,36 @@ func (l *link) option(c *Config, base *rueidis.ClientOption, addr string) rueidi
 	return o
 }
 
-func (l *link) open(ctx context.Context, o rueidis.ClientOption, onMessage func(string)) error {
+func (l *link) open(ctx context.Context, o rueidis.ClientOption, in *inbox) error {
 	client, err := rueidis.NewClient(o)
 	l.client = client // also with an error there may be something to close
 	if err != nil {
-		return err
+		return judge(toConnect, err)
 	}
 	if err := l.ping(ctx); err != nil {
 		return err
 	}
-	if onMessage == nil {
+	if in == nil {
 		return nil
 	}
-	return l.subscribe(ctx, onMessage)
+	return l.subscribe(ctx, in)
 }
 
 // subscribe returns when all subscriptions are confirmed.
-func (l *link) subscribe(ctx context.Context, onMessage func(string)) error {
+func (l *link) subscribe(ctx context.Context, in *inbox) error {
 	patterns := wire.Patterns()
 	want := 1 + len(patterns)
-	confirmed := make(chan struct{}, want)
+	confirmed := make(chan struct{}, want+1)
+	l.heard = make(chan string, 1)
 	l.sub, l.release = l.client.Dedicate()
 	l.subDone = l.sub.SetPubSubHooks(rueidis.PubSubHooks{
-		OnMessage: func(m rueidis.PubSubMessage) { onMessage(m.Message) },
+		OnMessage: func(m rueidis.PubSubMessage) {
+			if m.Pattern == "" && m.Channel == in.own {
+				l.hear(m.Message)
+				return
+			}
+			in.message(m.Message)
+		},
 		OnSubscription: func(s rueidis.PubSubSubscription) {
 			if s.Kind == "subscribe" || s.Kind == "psubscribe" {
 				select {
@@ -125,13 +147,21 @@ func (l *link) subscribe(ctx context.Context, onMessage func(string)) error {
 		},
 	})
 	b := l.sub.B()
-	for _, r := range l.sub.DoMulti(ctx,
+	replies := l.sub.DoMulti(ctx,
 		b.Subscribe().Channel(wire.ChannelBroadcast).Build(),
 		b.Psubscribe().Pattern(patterns...).Build(),
-	) {
+		b.Subscribe().Channel(in.own).Build(),
+	)
+	for _, r := range replies[:2] {
 		if err := r.Error(); err != nil {
-			return err
+			return judge(toSubscribe, err)
 		}
+	}
+	if err := replies[2].Error(); err == nil {
+		l.own = in.own
+		want++
+	} else if l.denied = err; judge(toBeat, err) != nil {
+		return judge(toBeat, err)
 	}
 	for range want {
 		select {
@@ -147,29 +177,18 @@ func (l *link) subscribe(ctx context.Context, onMessage func(string)) error {
 
 // ping asks the publishing connection to answer.
 func (l *link) ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, l.timeout)
+	limited, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
-	return l.client.Do(ctx, l.client.B().Ping().Build()).Error()
-}
-
-// pingSub asks the subscribed connection to answer. A user who may not PING
-// still shows that the connection works: the refusal is an answer.
-func (l *link) pingSub(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, l.timeout)
-	defer cancel()
-	err := l.sub.Do(ctx, l.sub.B().Ping().Build()).NonRedisError()
-	if err != nil {
-		return fmt.Errorf("the subscribed connection does not answer: %w", err)
-	}
-	return nil
+	err := l.client.Do(limited, l.client.B().Ping().Build()).Error()
+	return late(ctx, judge(toPing, err), l.timeout)
 }
 
 // publish sends a batch in one round trip, in order, and waits for the answers.
-// errs[i] gets the error for items[i]. It returns the first error that is not
-// Redis' answer: then the link is of no more use, and what happened to the
-// items with an error is unknown.
-func (l *link) publish(ctx context.Context, items []Item, errs []error) error {
-	ctx, cancel := context.WithTimeout(ctx, l.timeout)
+// errs[i] gets the error for items[i]. It returns the first error after which the
+// link is of no more use. What happened to items whose error is not an answer of
+// Redis is unknown.
+func (l *link) publish(parent context.Context, items []Item, errs []error) error {
+	ctx, cancel := context.WithTimeout(parent, l.timeout)
 	defer cancel()
 	commands := make(rueidis.Commands, len(items))
 	b := l.client.B()
@@ -178,9 +197,8 @@ func (l *link) publish(ctx context.Context, items []Item, errs []error) error {
 	}
 	var broken error
 	for i, r := range l.client.DoMulti(ctx, commands...) {
-		errs[i] = r.Error()
-		if err := r.NonRedisError(); err != nil && broken == nil {
-			broken = err
+		if errs[i] = r.Error(); errs[i] != nil && broken == nil {
+			broken = judge(toPublish, errs[i])
 		}
 	}
 	if errors.Is(broken, errSealed) || errors.Is(broken, rueidis.ErrClosing) {
@@ -188,7 +206,7 @@ func (l *link) publish(ctx context.Context, items []Item, errs []error) error {
 			broken = err
 		}
 	}
-	return l.conns.because(broken)
+	return late(parent, l.conns.because(broken), l.timeout)
 }
 
 // close ends the link and returns when no message will be handed over any more.
@@ -196,12 +214,28 @@ func (l *link) close() {
 	l.conns.cut(errSealed)
 	if l.sub != nil {
 		l.sub.Close()
-		for range l.subDone { //nolint:revive // empty: waits for the end
+		for err := range l.subDone {
+			l.subErr = err
 		}
 	}
 	if l.client != nil {
 		l.client.Close()
 	}
+}
+
+// why returns the error among errs, which the parts of a closed link ended with,
+// that says most: the one that ended first may only know that the connection is
+// gone.
+func (l *link) why(errs ...error) error {
+	for _, err := range append(errs, l.subErr) {
+		switch {
+		case err == nil, errors.Is(err, errHungUp), errors.Is(err, errSealed), errors.Is(err, rueidis.ErrClosing),
+			errors.Is(err, net.ErrClosed), errors.Is(err, context.Canceled):
+		default:
+			return err
+		}
+	}
+	return errs[0]
 }
 
 // ended reports whether one of the connections is gone.
@@ -212,26 +246,6 @@ func (l *link) ended() bool {
 	default:
 		return false
 	}
-}
-
-// role checks that the node is a master.
-func (l *link) role(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, l.timeout)
-	defer cancel()
-	reply, err := l.client.Do(ctx, l.client.B().Role().Build()).ToArray()
-	if unsupported(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if len(reply) == 0 {
-		return errors.New("malformed answer to ROLE")
-	}
-	if role, err := reply[0].ToString(); err != nil || role != "master" {
-		return errors.New("this node is no master any more")
-	}
-	return nil
 }
 
 // without returns list without the entries of drop.

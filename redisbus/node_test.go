@@ -180,3 +180,5 @@ func (n *node) balance(accepted uint64) {
 		n.t.Errorf("Publish took %d, of which %d published and %d lost; stats %+v", accepted, s.Published, n.Lost(), s)
 	}
 }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }

@@ -4,8 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/ignis-go/ignis/internal/loglimit"
 )
 
 // Item is one envelope and the channel to publish it on. Neither may change
@@ -46,6 +51,7 @@ func batch(items []Item) (n, size int) {
 type Publisher struct {
 	cfg    Config
 	target target
+	limit  *loglimit.Limiter
 	dial   chan struct{} // holds a token while nobody connects or checks
 	finder finder        // belongs to who has the token
 
@@ -65,7 +71,8 @@ func Dial(ctx context.Context, c Config) (*Publisher, error) {
 		return nil, err
 	}
 	p := &Publisher{cfg: c, target: t, dial: make(chan struct{}, 1)}
-	p.finder = finder{cfg: &p.cfg, target: &p.target}
+	p.limit = loglimit.New(c.Logger) // never open: a publisher does nothing in the background
+	p.finder = finder{cfg: &p.cfg, target: &p.target, limit: p.limit}
 	l, err := p.finder.start(ctx, nil)
 	if err != nil {
 		return nil, err
@@ -116,7 +123,7 @@ func (p *Publisher) publish(ctx context.Context, items []Item, errs []error) err
 		}
 		err = p.explain(ctx, err)
 		for i := range errs {
-			if errs[i] != nil {
+			if _, ok := rueidis.IsRedisErr(errs[i]); errs[i] != nil && !ok {
 				errs[i] = err
 			}
 		}
@@ -181,7 +188,8 @@ func (p *Publisher) current(ctx context.Context) (*link, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		p.cfg.Logger.Warn("redis connection lost", "name", p.cfg.Name, "redis", p.target.String(), "error", shown(err))
+		p.limit.Log(slog.LevelWarn, "redis connection lost", "name", p.cfg.Name, "redis", p.target.String(),
+			"error", at(l.addr, err))
 	}
 	if l != nil {
 		p.discard(l)

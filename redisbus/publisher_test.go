@@ -277,3 +277,29 @@ func TestPublisherClose(t *testing.T) {
 		t.Errorf("Publish after Close = %v, want ErrClosed", errs)
 	}
 }
+
+// An answer that says the node is of no use makes the next call connect again; the
+// caller gets the answer.
+func TestPublisherLeavesAfterAnAnswer(t *testing.T) {
+	t.Parallel()
+	f := startFake(t)
+	p := dial(t, redisbus.Config{URL: "redis://" + f.addr(), ProbeInterval: time.Hour})
+	for reply, leaves := range map[string]bool{"READONLY no": true, "NOPERM no": false, "ERR unknown command": true} {
+		before := f.greeted()
+		f.answer("PUBLISH", "-"+reply+"\r\n")
+		errs := p.Publish(t.Context(), numbered(0, 2))
+		if len(errs) != 2 || errs[1] == nil {
+			t.Fatalf("%s: %v", reply, errs)
+		}
+		if _, ok := rueidis.IsRedisErr(errs[1]); !ok {
+			t.Errorf("%s: the error is %v", reply, errs[1])
+		}
+		f.answer("PUBLISH", "")
+		if errs := p.Publish(t.Context(), numbered(0, 1)); errs != nil {
+			t.Errorf("%s: afterwards %v", reply, errs)
+		}
+		if left := f.greeted() > before; left != leaves {
+			t.Errorf("%s: another connection is %v", reply, left)
+		}
+	}
+}

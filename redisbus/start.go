@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -14,9 +16,31 @@ const (
 	maxPause = 2 * time.Second
 )
 
+// Links that worked make the pauses begin small again, but only so many in a
+// row: a Redis that takes connections and drops them at once is not asked many
+// times a second.
+const (
+	maxFresh   = 3                // in a row
+	freshAgain = 10 * time.Second // for one more
+)
+
 // backoff is a row of growing pauses, each spread by chance over its upper half
 // so that many instances don't come back at the same moment.
-type backoff struct{ next time.Duration }
+type backoff struct {
+	next  time.Duration
+	spent []time.Time // when the pauses began small again, lately
+}
+
+// worked says that a link was complete: the next pause is a small one, so that a
+// failover which takes two attempts costs milliseconds.
+func (b *backoff) worked() {
+	now := time.Now()
+	b.spent = slices.DeleteFunc(b.spent, func(t time.Time) bool { return now.Sub(t) >= maxFresh*freshAgain })
+	if len(b.spent) < maxFresh {
+		b.spent = append(b.spent, now)
+		b.next = 0
+	}
+}
 
 // wait pauses. It returns false when ctx has ended.
 func (b *backoff) wait(ctx context.Context) bool {
@@ -33,13 +57,13 @@ func (b *backoff) wait(ctx context.Context) bool {
 
 // start makes the first link. It tries until ctx ends, the start timeout is
 // over, or Redis gives an answer that will not change.
-func (f *finder) start(ctx context.Context, onMessage func(string)) (*link, error) {
+func (f *finder) start(ctx context.Context, in *inbox) (*link, error) {
 	limited, cancel := context.WithTimeout(ctx, f.cfg.StartTimeout)
 	defer cancel()
 	var pauses backoff
 	var last error
 	for {
-		l, err := f.connect(limited, onMessage)
+		l, err := f.connect(limited, in)
 		if err == nil {
 			return l, nil
 		}
@@ -51,7 +75,7 @@ func (f *finder) start(ctx context.Context, onMessage func(string)) (*link, erro
 			last = err
 		}
 		if limited.Err() == nil {
-			f.cfg.Logger.Debug("redis is not ready", "name", f.cfg.Name, "redis", f.target.String(), "error", shown(err))
+			f.limit.Log(slog.LevelWarn, "redis is not ready", "name", f.cfg.Name, "redis", f.target.String(), "error", err)
 		}
 		if !pauses.wait(limited) {
 			break
@@ -60,8 +84,9 @@ func (f *finder) start(ctx context.Context, onMessage func(string)) (*link, erro
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if errors.Is(last, context.DeadlineExceeded) {
-		last = errors.New("it accepts connections and does not answer")
+	var known *timeout
+	if errors.Is(last, context.DeadlineExceeded) && !errors.As(last, &known) {
+		last = &timeout{f.cfg.StartTimeout} // the first attempt took all of it
 	}
 	return nil, fmt.Errorf("%s not ready after %v: %w", f.target, f.cfg.StartTimeout, last)
 }

@@ -37,6 +37,13 @@ type Stats struct {
 	// Redis sent was not its protocol, not an answer to what was asked, or over
 	// MaxIncoming.
 	Garbled uint64
+	// DeadSubscriptions counts links that were given up because the subscription
+	// delivered nothing although Redis answered.
+	DeadSubscriptions uint64
+	// Gaps counts times in which envelopes of other instances and emitters may
+	// have been missed, and GapTime is their sum; see NextGap.
+	Gaps    uint64
+	GapTime time.Duration
 	// Queued is how many envelopes wait to be confirmed by Redis.
 	Queued int
 	// Waiting is how many envelopes wait for receive.
@@ -50,9 +57,12 @@ type counters struct {
 	published, received, rejected             atomic.Uint64
 	lostConnection, lostRefused, lostShutdown atomic.Uint64
 	dropped, reconnects, garbled              atomic.Uint64
+	dead, gaps, probes                        atomic.Uint64
+	gapTime                                   atomic.Int64 // in nanoseconds
 	// overflow is dropped at the start of the current overflow plus one; zero:
-	// there is none.
-	overflow atomic.Uint64
+	// there is none. overflowed is when it began, in nanoseconds since 1970.
+	overflow   atomic.Uint64
+	overflowed atomic.Int64
 }
 
 // noteRefused counts a connection that ended with err for what Redis sent.
@@ -74,12 +84,22 @@ func (b *Bus) Stats() Stats {
 		Published: c.published.Load(), Received: c.received.Load(), Rejected: c.rejected.Load(),
 		LostConnection: c.lostConnection.Load(), LostRefused: c.lostRefused.Load(), LostShutdown: c.lostShutdown.Load(),
 		Dropped: c.dropped.Load(), Reconnects: c.reconnects.Load(), Garbled: c.garbled.Load(),
+		DeadSubscriptions: c.dead.Load(), Gaps: c.gaps.Load(), GapTime: time.Duration(c.gapTime.Load()),
 		Queued: b.out.len(), Waiting: b.in.len(),
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s.Connected, s.Addr = b.addr != "", b.addr
+	if s.Connected = b.up; s.Connected {
+		s.Addr = b.addr
+	}
 	return s
+}
+
+// node returns the address of the node, or of the last one.
+func (b *Bus) node() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.addr
 }
 
 // Lost returns how many envelopes Publish took that were not confirmed by Redis:
@@ -88,17 +108,20 @@ func (b *Bus) Lost() uint64 { return b.counts.lost() }
 
 // Health returns nil while both connections are up, Redis takes what is
 // published and receive keeps up. Else it says why not; the error wraps
-// ErrNotRunning, ErrUnavailable or ErrOverflow, or is Redis' answer.
+// ErrNotRunning, ErrUnavailable (and ErrDeadSubscription, if that is why) or
+// ErrOverflow, or is Redis' answer.
 func (b *Bus) Health() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case b.addr == "" && b.cause == nil:
-		return ErrNotRunning
 	case b.cause != nil:
 		return b.cause
+	case !b.up:
+		return ErrNotRunning
 	case b.denied != nil:
 		return fmt.Errorf("redisbus: redis refuses envelopes: %w", b.denied)
+	case b.stuck != nil:
+		return fmt.Errorf("redisbus: redis refuses envelopes: %w", b.stuck)
 	case b.counts.overflow.Load() != 0:
 		return fmt.Errorf("%w: %d envelopes dropped so far", ErrOverflow, b.counts.dropped.Load())
 	}
@@ -127,19 +150,37 @@ func (b *Bus) account(errs []error) {
 		return // says nothing about what Redis thinks of the envelopes
 	}
 	b.mu.Lock()
-	before := b.denied
+	before, addr := b.denied, b.addr
 	b.denied = denied
 	b.mu.Unlock()
 	if denied != nil && before == nil {
-		b.limit.Log(slog.LevelError, "redis refuses envelopes; they are lost", "name", b.cfg.Name, "lost", refused, "error", denied)
+		b.limit.Log(slog.LevelError, "redis refuses envelopes; they are lost", "name", b.cfg.Name, "redis", addr,
+			"lost", refused, "error", denied)
+	}
+}
+
+// probed notes what a probe that succeeded has shown.
+func (b *Bus) probed(l *link) {
+	b.counts.probes.Add(1)
+	var stuck error
+	if l.denied != nil && !l.silent() {
+		stuck = l.denied
+	}
+	b.mu.Lock()
+	before := b.stuck
+	b.stuck = stuck
+	b.mu.Unlock()
+	if stuck != nil && before == nil {
+		b.limit.Log(slog.LevelError, "redis takes no envelopes at the moment", "name", b.cfg.Name, "redis", l.addr, "error", stuck)
 	}
 }
 
 // setUp notes a link and lets Publish accept.
 func (b *Bus) setUp(l *link) {
 	b.mu.Lock()
-	b.addr, b.cause = l.addr, nil
+	b.up, b.addr, b.cause = true, l.addr, nil
 	b.mu.Unlock()
+	b.probed(l)
 	b.out.open()
 }
 
@@ -147,7 +188,7 @@ func (b *Bus) setUp(l *link) {
 func (b *Bus) setDown(cause error) {
 	b.out.close(cause)
 	b.mu.Lock()
-	b.addr, b.cause = "", cause
+	b.up, b.cause, b.stuck = false, cause, nil
 	b.mu.Unlock()
 }
 
@@ -157,28 +198,36 @@ func (b *Bus) lose(err error) {
 	if err == nil {
 		err = errors.New("connection closed")
 	}
+	if errors.Is(err, ErrDeadSubscription) {
+		b.counts.dead.Add(1)
+	}
 	b.mu.Lock()
 	addr := b.addr
 	b.since = time.Now()
 	b.mu.Unlock()
 	b.counts.noteRefused(err)
-	b.setDown(fmt.Errorf("%w: %w", ErrUnavailable, err))
+	b.setDown(fmt.Errorf("%w: %w", ErrUnavailable, at(addr, err)))
 	waiting := b.out.drop()
 	b.counts.lostConnection.Add(uint64(waiting))
-	b.cfg.Logger.Warn("redis connection lost; other instances are not reached until it is back",
-		"name", b.cfg.Name, "redis", addr, "error", shown(err))
+	b.limit.Log(slog.LevelWarn, "redis connection lost; other instances are not reached until it is back",
+		"name", b.cfg.Name, "redis", addr, "error", failures{at(addr, err)})
 }
 
-// recover notes a new link and logs what the outage cost.
-func (b *Bus) recover(l *link) {
+// recover notes a new link and logs what the outage cost. heard is the time up to
+// which all that was published has come.
+func (b *Bus) recover(l *link, heard time.Time) {
+	until := time.Now()
 	b.setUp(l)
 	lost := b.counts.lost()
 	b.mu.Lock()
 	since, before := b.since, b.lostAt
 	b.lostAt = lost
 	b.mu.Unlock()
-	b.cfg.Logger.Info("redis connection restored", "name", b.cfg.Name, "redis", l.addr,
-		"after", time.Since(since).Round(time.Millisecond), "lost", lost-before)
+	// How much did not arrive nobody can count: Redis does not know who was away.
+	b.limit.Log(slog.LevelInfo, "redis connection restored", "name", b.cfg.Name, "redis", l.addr,
+		"after", until.Sub(since).Round(time.Millisecond), "lost", lost-before,
+		"missed", "unknown", "missed_for", until.Sub(heard).Round(time.Millisecond))
+	b.missed(heard, until)
 }
 
 // end notes that Run is over.
@@ -186,10 +235,16 @@ func (b *Bus) end() {
 	b.out.close(ErrNotRunning)
 	lost := b.out.drop()
 	b.counts.lostShutdown.Add(uint64(lost))
-	if lost > 0 {
-		b.cfg.Logger.Warn("envelopes were not sent before the bus ended", "name", b.cfg.Name, "lost", lost)
-	}
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.addr, b.cause, b.denied = "", nil, nil
+	addr, cause := b.addr, b.cause
+	b.up, b.addr, b.cause, b.denied, b.stuck = false, "", nil, nil, nil
+	b.mu.Unlock()
+	if lost == 0 {
+		return
+	}
+	if cause == nil {
+		cause = fmt.Errorf("redis did not confirm them within %v", b.cfg.FlushTimeout)
+	}
+	b.cfg.Logger.Warn("envelopes were not sent before the bus ended", "name", b.cfg.Name, "lost", lost,
+		"redis", addr, "error", shown(cause))
 }

@@ -22,7 +22,7 @@ var Nonsense = []string{
 
 // Pretender is a server that passes for a Redis, for a Sentinel that knows it as the
 // master, and for a Cluster of one, until it is told what to answer instead. It delivers
-// nothing. Its methods are safe for concurrent use.
+// to channels, but not to patterns. Its methods are safe for concurrent use.
 type Pretender struct {
 	listener net.Listener
 	wg       sync.WaitGroup
@@ -30,7 +30,7 @@ type Pretender struct {
 	mu      sync.Mutex
 	command string
 	answer  string
-	conns   map[net.Conn]bool
+	conns   map[net.Conn]map[string]bool // with their channels
 }
 
 // Pretend starts a Pretender that ends with the test.
@@ -40,7 +40,7 @@ func Pretend(t testing.TB) *Pretender {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Pretender{listener: l, conns: make(map[net.Conn]bool)}
+	p := &Pretender{listener: l, conns: make(map[net.Conn]map[string]bool)}
 	p.wg.Go(func() {
 		for {
 			conn, err := l.Accept()
@@ -48,7 +48,7 @@ func Pretend(t testing.TB) *Pretender {
 				return
 			}
 			p.mu.Lock()
-			p.conns[conn] = true
+			p.conns[conn] = make(map[string]bool)
 			p.mu.Unlock()
 			p.wg.Go(func() { p.serve(conn) })
 		}
@@ -97,7 +97,7 @@ func (p *Pretender) serve(conn net.Conn) {
 		p.mu.Lock()
 		answer := p.answer
 		if p.command != args[0] {
-			answer = p.pretended(args, &subscriptions)
+			answer = p.pretended(conn, args, &subscriptions)
 		}
 		p.mu.Unlock()
 		if _, err := io.WriteString(conn, answer); err != nil {
@@ -106,8 +106,8 @@ func (p *Pretender) serve(conn net.Conn) {
 	}
 }
 
-// pretended is what a Redis would answer.
-func (p *Pretender) pretended(args []string, subscriptions *int) string {
+// pretended is what a Redis would answer. The caller holds mu.
+func (p *Pretender) pretended(conn net.Conn, args []string, subscriptions *int) string {
 	port := p.listener.Addr().(*net.TCPAddr).Port
 	switch args[0] {
 	case "HELLO":
@@ -115,6 +115,11 @@ func (p *Pretender) pretended(args []string, subscriptions *int) string {
 	case "PING":
 		return "+PONG\r\n"
 	case "PUBLISH":
+		for sub, channels := range p.conns {
+			if channels[args[1]] {
+				_, _ = fmt.Fprintf(sub, ">3\r\n$7\r\nmessage\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(args[1]), args[1], len(args[2]), args[2])
+			}
+		}
 		return ":1\r\n"
 	case "ROLE":
 		return "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
@@ -129,6 +134,7 @@ func (p *Pretender) pretended(args []string, subscriptions *int) string {
 		var b strings.Builder
 		for _, name := range args[1:] {
 			*subscriptions++
+			p.conns[conn][name] = true
 			kind := strings.ToLower(args[0])
 			fmt.Fprintf(&b, ">3\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n:%d\r\n", len(kind), kind, len(name), name, *subscriptions)
 		}

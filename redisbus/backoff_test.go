@@ -1,0 +1,59 @@
+package redisbus
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// pause returns how long the next one takes.
+func pause(t *testing.T, b *backoff) time.Duration {
+	t.Helper()
+	from := time.Now()
+	if !b.wait(t.Context()) {
+		t.Fatal("the context has ended")
+	}
+	return time.Since(from)
+}
+
+// Links that worked, for however short a time, make the pauses begin small again.
+func TestPausesAfterALinkThatWorked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b backoff
+		for range 10 {
+			pause(t, &b)
+		}
+		if p := pause(t, &b); p < maxPause/2 || p > maxPause {
+			t.Errorf("after many failures the pause is %v", p)
+		}
+		// A planned failover: a link that lives for a moment, to the old master.
+		for range maxFresh {
+			b.worked()
+			if p := pause(t, &b); p > minPause {
+				t.Errorf("after a link that worked the pause is %v", p)
+			}
+		}
+	})
+}
+
+// A Redis that takes connections and drops them at once is not asked many times
+// a second.
+func TestPausesOfLinksThatDoNotLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b backoff
+		links, from := 0, time.Now()
+		for time.Since(from) < 10*time.Minute {
+			b.worked()
+			links++
+			pause(t, &b)
+		}
+		if links > 700 {
+			t.Errorf("%d links in ten minutes", links)
+		}
+		time.Sleep(maxFresh * freshAgain)
+		b.worked()
+		if p := pause(t, &b); p > minPause {
+			t.Errorf("after a while the pause is %v", p)
+		}
+	})
+}

@@ -1,0 +1,66 @@
+package redisbus_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ignis-go/ignis/internal/redistest"
+)
+
+// A password that changes while the bus runs: the log says so, with the address,
+// and not with each attempt.
+func TestPasswordThatChanges(t *testing.T) {
+	t.Parallel()
+	r := redistest.StartWith(t, redistest.Config{Password: "before"})
+	n := run(t, impatient(r.URL()), nil)
+	r.Do("config", "set", "requirepass", "after")
+	_, _ = r.Try("-a", "after", "client", "kill", "type", "pubsub")
+	n.down()
+	redistest.Wait(t, "the log to say why", func() bool { return n.log.count("WRONGPASS") > 0 })
+	if !strings.Contains(n.log.String(), `level=WARN msg="redis is not back" name=ignis redis="redis at `+r.Addr()+`" error="`+r.Addr()+": refused: WRONGPASS") {
+		t.Errorf("log:\n%s", n.log)
+	}
+	before := n.Health().Error()
+	if !strings.Contains(before, "WRONGPASS") || !strings.Contains(before, r.Addr()) {
+		t.Errorf("Health = %s", before)
+	}
+	if _, err := r.Try("-a", "after", "config", "set", "requirepass", "before"); err != nil {
+		t.Fatal(err)
+	}
+	n.healthy()
+	if got := n.log.count("WRONGPASS"); got > 2 {
+		t.Errorf("said %d times:\n%s", got, n.log)
+	}
+	exchange(t, "again", n, n)
+}
+
+// At the start, the first failed attempt says what is wrong, and where.
+func TestStartSaysWhatItWaitsFor(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	r.Kill()
+	n, ready := launch(t, impatient(r.URL()), nil)
+	redistest.Wait(t, "the log to say why", func() bool {
+		return n.log.count(`level=WARN msg="redis is not ready" name=ignis redis="redis at `+r.Addr()+`" error="dial tcp `+r.Addr()+": ") == 1
+	})
+	r.Restart()
+	n.await(ready)
+	if got := n.log.count("redis is not ready"); got != 1 {
+		t.Errorf("said %d times:\n%s", got, n.log)
+	}
+}
+
+// Nonsense on a link that works: the log says more than that the connection is
+// closed.
+func TestGarbageOnARunningLink(t *testing.T) {
+	t.Parallel()
+	f := startFake(t)
+	n := run(t, impatient("redis://"+f.addr()), nil)
+	f.send("HTTP/1.1 400 Bad Request\r\n\r\n")
+	redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects > 0 })
+	n.healthy()
+	log := n.log.String()
+	if strings.Contains(log, "closed network connection") || !strings.Contains(log, `error="`+f.addr()+": ") {
+		t.Errorf("log:\n%s", log)
+	}
+}

@@ -1,0 +1,115 @@
+package redisbus_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/redisbus"
+)
+
+// faultCase is a row of the table in docs/redis.md.
+type faultCase struct {
+	url   string
+	begin func()      // brings the fault about
+	show  func() bool // whether it is there; nil: the buses notice it
+	cause string      // what health and log say; "": nothing is lost
+	dead  uint64      // DeadSubscriptions of each bus
+}
+
+// Two servers and an emitter under each fault: what is lost, and what health, log
+// and counters say. Afterwards everybody reaches everybody.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(t *testing.T) faultCase{
+		"disk full": func(t *testing.T) faultCase {
+			r := redistest.Start(t)
+			return faultCase{url: r.URL(), begin: func() { breakSaving(t, r) }, show: func() bool {
+				_, err := r.Try("ping")
+				return err != nil && strings.Contains(err.Error(), "MISCONF")
+			}}
+		},
+		"an address that moves": func(t *testing.T) faultCase {
+			first, second := redistest.Start(t), redistest.Start(t)
+			p := startProxy(t, first.Addr())
+			return faultCase{url: "redis://" + p.addr(), cause: "this node is a replica of " + second.Addr(), begin: func() {
+				p.lead(second.Addr())
+				first.Do("replicaof", "127.0.0.1", portOf(second))
+			}}
+		},
+		"dead subscriptions": func(t *testing.T) faultCase {
+			first, second := redistest.Start(t), redistest.Start(t)
+			p := startProxy(t, first.Addr())
+			return faultCase{url: "redis://" + p.addr(), cause: "the subscription is dead", dead: 1, begin: func() {
+				p.swap(t, second.Addr())
+			}}
+		},
+		"cut subscribers": func(t *testing.T) faultCase {
+			r := redistest.Start(t)
+			return faultCase{url: r.URL(), cause: "EOF", begin: func() { r.Do("client", "kill", "type", "pubsub") }}
+		},
+		"a node taken out of its Cluster": func(t *testing.T) faultCase {
+			c := redistest.StartCluster(t)
+			out := c.Nodes[0]
+			return faultCase{url: "redis+cluster://" + out.Addr(), cause: "this node is not part of a Cluster", begin: func() {
+				id := out.Do("cluster", "myid")
+				c.Nodes[1].Do("cluster", "forget", id)
+				c.Nodes[2].Do("cluster", "forget", id)
+				out.Do("cluster", "reset", "soft")
+			}}
+		},
+		"a stale Sentinel": func(t *testing.T) faultCase {
+			c := redistest.StartSentinel(t, 2)
+			stale := staleSentinel(t, c.Master.Addr())
+			url := sentinelURL(stale.addr(), c.Sentinels[0].Addr(), c.Sentinels[1].Addr())
+			return faultCase{url: url, begin: func() { stale.name(t, c.Replica.Addr()) }, show: func() bool { return true }}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := prepare(t)
+			c := impatient(f.url)
+			c.ProbeTimeout = time.Second
+			a, b, e := run(t, c, nil), run(t, c, nil), dial(t, c)
+			exchange(t, "before", a, b)
+			f.begin()
+			for _, n := range []*node{a, b} {
+				f.check(t, n)
+			}
+			exchange(t, "a to b", a, b)
+			exchange(t, "b to a", b, a)
+			heard := func() bool {
+				_ = e.Publish(t.Context(), []redisbus.Item{{Channel: "ws:broadcast", Envelope: []byte("of the emitter")}})
+				return len(a.got) > 0 && len(b.got) > 0
+			}
+			for _, n := range []*node{a, b} {
+				for len(n.got) > 0 {
+					<-n.got
+				}
+			}
+			redistest.Wait(t, "the emitter to reach both", heard)
+		})
+	}
+}
+
+func (f *faultCase) check(t *testing.T, n *node) {
+	t.Helper()
+	if f.cause == "" {
+		before := n.Probes()
+		redistest.Wait(t, "some probes", func() bool { return n.Probes() > before+6 })
+		if s := n.Stats(); !f.show() || s.Reconnects+s.Gaps+n.Lost() != 0 || n.Health() != nil || n.log.String() != "" {
+			t.Errorf("the fault is there: %v; stats %+v, health %v, log:\n%s", f.show(), s, n.Health(), n.log)
+		}
+		return
+	}
+	redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects > 0 && n.Health() == nil })
+	if s := n.Stats(); s.Gaps != s.Reconnects || s.GapTime <= 0 || s.DeadSubscriptions != f.dead {
+		t.Errorf("stats %+v", s)
+	}
+	for _, line := range []string{f.cause, "redis connection lost", "missed=unknown missed_for="} {
+		if n.log.count(line) == 0 {
+			t.Errorf("the log does not say %q:\n%s", line, n.log)
+		}
+	}
+}

@@ -1,0 +1,48 @@
+package redisbus
+
+import (
+	"context"
+	"time"
+)
+
+// gap is a time in which envelopes may have been missed.
+type gap struct{ from, until time.Time }
+
+// missed notes one. Several that nobody has asked for yet become one.
+func (b *Bus) missed(from, until time.Time) {
+	b.counts.gaps.Add(1)
+	b.counts.gapTime.Add(int64(until.Sub(from)))
+	b.mu.Lock()
+	if b.gap.until.IsZero() {
+		b.gap.from = from
+	}
+	b.gap.until = until
+	b.mu.Unlock()
+	select {
+	case b.gapped <- struct{}{}:
+	default:
+	}
+}
+
+// NextGap waits until envelopes of other instances and emitters may have been
+// missed and come in again, and returns from when until when that was. It began
+// when the subscription was last known to deliver, which is up to ProbeInterval
+// before its end was noticed, or when receive did not keep up and the first
+// envelope was dropped. Gaps since the last call are returned as one, from the
+// beginning of the first to the end of the last. The error is ctx's.
+func (b *Bus) NextGap(ctx context.Context) (from, until time.Time, err error) {
+	for {
+		select {
+		case <-b.gapped:
+		case <-ctx.Done():
+			return from, until, context.Cause(ctx)
+		}
+		b.mu.Lock()
+		g := b.gap
+		b.gap = gap{}
+		b.mu.Unlock()
+		if !g.until.IsZero() {
+			return g.from, g.until, nil
+		}
+	}
+}

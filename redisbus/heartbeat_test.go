@@ -1,0 +1,126 @@
+package redisbus_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/redisbus"
+)
+
+// A proxy changes its backend below a connection: PING is answered, what is
+// published is taken, and the subscription is gone.
+func TestDeadSubscriptionIsReplaced(t *testing.T) {
+	t.Parallel()
+	first, second := redistest.Start(t), redistest.Start(t)
+	p := startProxy(t, first.Addr())
+	c := impatient("redis://" + p.addr())
+	c.ProbeTimeout = 500 * time.Millisecond
+	n := run(t, c, nil)
+	exchange(t, "before", n, n)
+	p.swap(t, second.Addr())
+	n.down()
+	if err := n.Health(); !errors.Is(err, redisbus.ErrDeadSubscription) && n.Stats().Reconnects == 0 {
+		t.Errorf("Health = %v", err)
+	}
+	n.healthy()
+	if s := n.Stats(); s.DeadSubscriptions != 1 || s.Reconnects != 1 || s.Gaps != 1 {
+		t.Errorf("stats %+v", s)
+	}
+	exchange(t, "after", run(t, impatient(second.URL()), nil), n)
+	if n.log.count("the subscription is dead") != 1 {
+		t.Errorf("log:\n%s", n.log)
+	}
+}
+
+// With the defaults it takes less than 10 seconds at worst: a probe's interval and
+// its timeout.
+func TestDefaultsOfTheHeartbeat(t *testing.T) {
+	if worst := redisbus.DefaultProbeInterval + redisbus.DefaultProbeTimeout; worst >= 10*time.Second {
+		t.Errorf("a dead subscription may go unnoticed for %v", worst)
+	}
+}
+
+// The subscription has to work before the bus is ready: here each connection is
+// led to another Redis.
+func TestSubscriptionThatNeverWorks(t *testing.T) {
+	t.Parallel()
+	f := startFake(t)
+	f.answer("PUBLISH", ":0\r\n") // taken, and nobody gets it
+	c := redisbus.Config{URL: "redis://" + f.addr(), StartTimeout: time.Second, ProbeTimeout: 100 * time.Millisecond, Logger: discard()}
+	bus, err := redisbus.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = bus.Run(t.Context(), func() { t.Error("ready") }, func(...[]byte) {})
+	if !errors.Is(err, redisbus.ErrDeadSubscription) {
+		t.Errorf("Run = %v", err)
+	}
+}
+
+// Who may not use the heartbeat's channel is told once, and has the probe by PING.
+func TestHeartbeatWithoutRights(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	rights := []string{
+		"acl", "setuser", "app", "on", ">secret", "+@all", "resetchannels",
+		"&ws:broadcast", "&ws:room:*", "&ws:client:*", "&ws:user:*",
+	}
+	r.Do(rights...)
+	n := run(t, impatient("redis://app:secret@"+r.Addr()), nil)
+	exchange(t, "without", n, n)
+	redistest.Wait(t, "some probes", func() bool { return n.Probes() > 3 })
+	if got := n.log.count("allow ignis:bus:*"); got != 1 {
+		t.Errorf("said %d times, want once:\n%s", got, n.log)
+	}
+	pings := r.Do("info", "commandstats")
+	if !strings.Contains(pings, "cmdstat_ping") {
+		t.Errorf("no PING instead:\n%s", pings)
+	}
+	r.Pause()
+	n.down()
+	r.Resume()
+	n.healthy()
+
+	// With the right, nothing is said.
+	r.Do(append(rights, "&ignis:bus:*")...)
+	n = run(t, impatient("redis://app:secret@"+r.Addr()), nil)
+	redistest.Wait(t, "some probes", func() bool { return n.Probes() > 3 })
+	if n.log.String() != "" {
+		t.Errorf("log:\n%s", n.log)
+	}
+	if list := r.Do("pubsub", "channels", "ignis:bus:*"); strings.Count(list, "ignis:bus:") != 1 {
+		t.Errorf("channels: %q", list)
+	}
+	// It may be taken away again.
+	r.Do("acl", "setuser", "app", "resetchannels", "&ws:broadcast", "&ws:room:*", "&ws:client:*", "&ws:user:*")
+	redistest.Wait(t, "the bus to make do", func() bool { return n.log.count("allow ignis:bus:*") == 1 })
+	redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects == 1 }) // Redis cuts it
+	n.healthy()
+	exchange(t, "made do", n, n)
+}
+
+// What comes on the heartbeat's channel is no envelope, whoever sent it.
+func TestHeartbeatIsNotReceived(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	n := run(t, impatient(r.URL()), nil)
+	own := r.Do("pubsub", "channels", "ignis:bus:*")
+	for range 3 {
+		if got := r.Do("publish", own, "1"); got != "1" {
+			t.Fatalf("%s of %q got it", got, own)
+		}
+	}
+	before := n.Probes()
+	redistest.Wait(t, "some probes", func() bool { return n.Probes() > before+3 })
+	n.publish("the only one")
+	if text := n.next(); text != "the only one" || n.Stats().Received != 1 {
+		t.Errorf("heard %q, %d in all", text, n.Stats().Received)
+	}
+	n.balance(1)
+	if s := n.Stats(); s.Reconnects != 0 {
+		t.Errorf("stats %+v", s)
+	}
+}

@@ -1,0 +1,137 @@
+package redisbus_test
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// proxy passes connections on to a Redis, which a test may change for new ones
+// and for those that there are.
+type proxy struct {
+	l net.Listener
+
+	mu    sync.Mutex
+	to    string
+	conns map[*proxied]bool
+}
+
+// proxied is a connection to a proxy. Its backend may change.
+type proxied struct {
+	client net.Conn
+	mu     sync.Mutex
+	back   net.Conn
+}
+
+func startProxy(t *testing.T, to string) *proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{l: l, to: to, conns: make(map[*proxied]bool)}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			p.mu.Lock()
+			back, err := net.Dial("tcp", p.to)
+			if err != nil {
+				client.Close()
+				p.mu.Unlock()
+				continue
+			}
+			c := &proxied{client: client, back: back}
+			p.conns[c] = true
+			p.mu.Unlock()
+			all.Go(c.forward)
+			all.Go(func() { c.backward(back) })
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		p.mu.Lock()
+		for c := range p.conns {
+			c.client.Close()
+			c.backend().Close()
+		}
+		p.mu.Unlock()
+		all.Wait()
+	})
+	return p
+}
+
+func (p *proxy) addr() string { return p.l.Addr().String() }
+
+// lead leads new connections elsewhere.
+func (p *proxy) lead(to string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.to = to
+}
+
+// swap leads all connections elsewhere, those that there are too: what they had
+// asked for before, subscriptions included, is forgotten.
+func (p *proxy) swap(t *testing.T, to string) {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.to = to
+	for c := range p.conns {
+		back, err := net.Dial("tcp", to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(back, "HELLO 3\r\nECHO marker\r\n")
+		r := bufio.NewReader(back)
+		for {
+			line, err := r.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(line, "marker") {
+				break
+			}
+		}
+		c.mu.Lock()
+		old := c.back
+		c.back = back
+		c.mu.Unlock()
+		old.Close()
+		go c.backward(back) // ends with back
+	}
+}
+
+func (c *proxied) backend() net.Conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.back
+}
+
+func (c *proxied) forward() {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := c.client.Read(buf)
+		if err != nil {
+			c.backend().Close()
+			return
+		}
+		if _, err := c.backend().Write(buf[:n]); err != nil {
+			c.client.Close()
+			return
+		}
+	}
+}
+
+func (c *proxied) backward(back net.Conn) {
+	_, _ = io.Copy(c.client, back)
+	if c.backend() == back {
+		c.client.Close()
+	}
+}

@@ -1,0 +1,88 @@
+package redisbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+)
+
+// errNoRole says that Redis tells this user nothing about a node's role.
+var errNoRole = errors.New("the role is unknown")
+
+// master returns nil when the node is a master, errNoRole when that cannot be
+// asked, and else why the node must not be used: what a replica takes reaches
+// nobody at its master.
+func (l *link) master(parent context.Context) error {
+	ctx, cancel := context.WithTimeout(parent, l.timeout)
+	defer cancel()
+	result := l.client.Do(ctx, l.client.B().Role().Build())
+	if err := result.Error(); err != nil {
+		if err = judge(toRole, err); err != nil {
+			return late(parent, err, l.timeout)
+		}
+		node, err := l.hello(ctx)
+		if err != nil {
+			return late(parent, err, l.timeout)
+		}
+		return checkRole(node.role, "")
+	}
+	reply, err := result.ToArray()
+	if err != nil || len(reply) == 0 {
+		return errors.New("malformed answer to ROLE")
+	}
+	role, err := reply[0].ToString()
+	if err != nil {
+		return errors.New("malformed answer to ROLE")
+	}
+	of := ""
+	if len(reply) > 2 {
+		host, _ := reply[1].ToString()
+		port, _ := reply[2].AsInt64()
+		of = " of " + net.JoinHostPort(host, strconv.FormatInt(port, 10))
+	}
+	return checkRole(role, of)
+}
+
+func checkRole(role, of string) error {
+	switch role {
+	case "master":
+		return nil
+	case "slave", "replica":
+		return fmt.Errorf("this node is a replica%s: what is published on it does not reach its master's subscribers", of)
+	case "sentinel":
+		return &refusal{errors.New("this is a Sentinel, not a Redis; for Sentinels there is redis+sentinel://")}
+	case "":
+		return errNoRole
+	}
+	return fmt.Errorf("this node is no master, its role is %.40q", role)
+}
+
+// helloInfo is what a node says of itself; "" is what it does not say.
+type helloInfo struct {
+	role string // master, replica
+	mode string // standalone, cluster, sentinel
+}
+
+// hello asks the node what it is. Every user may send HELLO, whatever the access
+// control list says.
+func (l *link) hello(ctx context.Context) (helloInfo, error) {
+	result := l.client.Do(ctx, l.client.B().Arbitrary("HELLO").Build())
+	if err := result.Error(); err != nil {
+		return helloInfo{}, judge(toRole, err)
+	}
+	fields, err := result.AsMap()
+	if err != nil {
+		return helloInfo{}, nil //nolint:nilerr // a Redis without HELLO as we know it says nothing
+	}
+	text := func(name string) string {
+		value, ok := fields[name]
+		if !ok {
+			return ""
+		}
+		s, _ := value.ToString()
+		return s
+	}
+	return helloInfo{role: text("role"), mode: text("mode")}, nil
+}

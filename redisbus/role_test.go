@@ -1,0 +1,111 @@
+package redisbus_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/redisbus"
+)
+
+// A replica takes what is published, and nobody at its master hears it.
+func TestReplicaIsRefused(t *testing.T) {
+	t.Parallel()
+	master := redistest.Start(t)
+	r := redistest.Start(t)
+	r.Do("replicaof", "127.0.0.1", portOf(master))
+	r.Do("acl", "setuser", "app", "on", ">secret", "+@all", "-role", "allchannels")
+	for name, c := range map[string]redisbus.Config{
+		"url":            impatient(r.URL()),
+		"unix socket":    impatient("unix://" + r.Socket()),
+		"without rights": impatient("redis://app:secret@" + r.Addr()),
+		"one address": {Option: &rueidis.ClientOption{
+			InitAddress: []string{r.Addr()},
+		}},
+		"old protocol": {Option: &rueidis.ClientOption{
+			InitAddress: []string{r.Addr()}, AlwaysRESP2: true, ForceSingleClient: true,
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.StartTimeout, c.Logger = 2*time.Second, discard()
+			bus, err := redisbus.New(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = bus.Run(t.Context(), func() { t.Error("ready on a replica") }, func(...[]byte) {})
+			want := "this node is a replica of " + master.Addr()
+			if name == "without rights" {
+				want = "this node is a replica:"
+			}
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("Run = %v, want %q", err, want)
+			}
+			if _, err := redisbus.Dial(t.Context(), c); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("Dial = %v, want %q", err, want)
+			}
+		})
+	}
+}
+
+func portOf(r *redistest.Server) string {
+	_, port, _ := strings.Cut(r.Addr(), ":")
+	return port
+}
+
+// An address that moves: the old node lives on as a replica, and no connection
+// to it is cut.
+func TestAddressThatMoves(t *testing.T) {
+	t.Parallel()
+	first, second := redistest.Start(t), redistest.Start(t)
+	p := startProxy(t, first.Addr())
+	url := "redis://" + p.addr()
+	n, e := run(t, impatient(url), nil), dial(t, impatient(url))
+	exchange(t, "before", n, n)
+	p.lead(second.Addr())
+	first.Do("replicaof", "127.0.0.1", portOf(second))
+	redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects == 1 })
+	n.healthy()
+	other := run(t, impatient(second.URL()), nil)
+	exchange(t, "after", n, other)
+	if n.log.count("this node is a replica of "+second.Addr()) != 1 {
+		t.Errorf("the log does not say why, once:\n%s", n.log)
+	}
+	redistest.Wait(t, "the publisher to move, too", func() bool {
+		_ = e.Publish(t.Context(), numbered(0, 1))
+		return len(other.got) > 0
+	})
+}
+
+// As long as there is no master, publishing has errors and Health says why.
+func TestDemotedRedisIsReported(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	n, p := run(t, impatient(r.URL()), nil), dial(t, impatient(r.URL()))
+	r.Do("replicaof", "127.0.0.1", "1")
+	n.down()
+	redistest.Wait(t, "Health to say why", func() bool { return strings.Contains(n.Health().Error(), "is a replica of 127.0.0.1:1") })
+	redistest.Wait(t, "the publisher to refuse the replica", func() bool {
+		errs := p.Publish(t.Context(), numbered(0, 1))
+		return errs != nil && errors.Is(errs[0], redisbus.ErrUnavailable) && strings.Contains(errs[0].Error(), "is a replica of")
+	})
+	r.Do("replicaof", "no", "one")
+	n.healthy()
+	exchange(t, "after", n, n)
+}
+
+// Without rights to ask, the log says once what is not noticed.
+func TestRoleThatCannotBeAsked(t *testing.T) {
+	t.Parallel()
+	f := startFake(t)
+	f.answer("ROLE", "-NOPERM no\r\n")
+	f.answer("HELLO", "-ERR unknown command 'HELLO'\r\n")
+	n := run(t, impatient("redis://"+f.addr()), nil)
+	redistest.Wait(t, "some probes", func() bool { return n.Probes() > 3 })
+	if got := n.log.count("allow ROLE"); got != 1 {
+		t.Errorf("said %d times, want once:\n%s", got, n.log)
+	}
+}

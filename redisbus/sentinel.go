@@ -1,0 +1,158 @@
+package redisbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// How long Sentinels are waited for.
+const (
+	// sentinelGrace is for the others once one has answered: one that is frozen
+	// must not hold up the way to a master that two others name.
+	sentinelGrace = 500 * time.Millisecond
+	// sentinelWait is for the one that a probe asks about a master that works.
+	sentinelWait = 2 * time.Second
+)
+
+// vote is a master and the Sentinels that name it.
+type vote struct {
+	addr string
+	by   []string
+}
+
+func (v *vote) String() string { return "sentinel " + strings.Join(v.by, ", ") }
+
+// majority is how many Sentinels of those that are configured have to agree.
+func (f *finder) majority() int { return len(f.target.addrs)/2 + 1 }
+
+// masters returns the masters that the Sentinels name: the one that a majority
+// names, or all, those with the most votes first. A Sentinel may be wrong for as
+// long as it is cut off from the others.
+func (f *finder) masters(ctx context.Context) ([]candidate, error) {
+	votes, failed := f.poll(ctx, f.target.addrs, f.majority())
+	if len(votes) == 0 {
+		return nil, failed
+	}
+	if len(votes[0].by) >= f.majority() {
+		votes = votes[:1]
+	}
+	candidates := make([]candidate, len(votes))
+	for i := range votes {
+		candidates[i] = candidate{votes[i].addr, votes[i].String()}
+	}
+	return candidates, nil
+}
+
+// moved asks whether the master is another one than addr. One Sentinel is asked,
+// in turns; when it names another, so are the others, and a majority has to name the
+// same: neither Sentinels that don't answer nor one that is cut off from the rest
+// are a reason to leave a master that works.
+func (f *finder) moved(ctx context.Context, addr string) error {
+	if f.target.mode != sentinel {
+		return nil
+	}
+	f.next = (f.next + 1) % len(f.target.addrs)
+	first := f.target.addrs[f.next]
+	limited, cancel := context.WithTimeout(ctx, min(sentinelWait, f.cfg.ProbeTimeout))
+	named, err := f.askSentinel(limited, first)
+	cancel()
+	if err != nil || named == addr {
+		return nil //nolint:nilerr // see above
+	}
+	votes, _ := f.poll(ctx, f.target.addrs, f.majority())
+	for _, v := range votes {
+		if v.addr != addr && len(v.by) >= f.majority() {
+			return fmt.Errorf("%d of %d sentinels name another master, %s: %s",
+				len(v.by), len(f.target.addrs), v.addr, strings.Join(v.by, ", "))
+		}
+	}
+	return nil
+}
+
+// poll asks the Sentinels at addrs, all at the same time, until enough agree, all
+// have answered, or the first answer is sentinelGrace old. The masters with the
+// most votes come first.
+func (f *finder) poll(ctx context.Context, addrs []string, enough int) (votes []vote, failed failures) {
+	type answer struct {
+		from, master string
+		err          error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	answers := make(chan answer, len(addrs))
+	var asked sync.WaitGroup
+	defer asked.Wait()
+	defer cancel()
+	for _, addr := range addrs {
+		asked.Go(func() {
+			master, err := f.askSentinel(ctx, addr)
+			answers <- answer{addr, master, err}
+		})
+	}
+	var grace <-chan time.Time
+	for range addrs {
+		select {
+		case a := <-answers:
+			if a.err != nil {
+				failed = append(failed, fmt.Errorf("sentinel %w", at(a.from, a.err)))
+				continue
+			}
+			if votes = count(votes, a.master, a.from); len(votes[0].by) >= enough {
+				return votes, failed
+			}
+			if grace == nil {
+				timer := time.NewTimer(sentinelGrace)
+				defer timer.Stop()
+				grace = timer.C
+			}
+		case <-grace:
+			return votes, failed
+		}
+	}
+	return votes, failed
+}
+
+// count adds a vote.
+func count(votes []vote, addr, by string) []vote {
+	i := slices.IndexFunc(votes, func(v vote) bool { return v.addr == addr })
+	if i < 0 {
+		return append(votes, vote{addr, []string{by}})
+	}
+	votes[i].by = append(votes[i].by, by)
+	slices.SortStableFunc(votes, func(a, b vote) int { return len(b.by) - len(a.by) })
+	return votes
+}
+
+func (f *finder) askSentinel(ctx context.Context, addr string) (string, error) {
+	base := &f.target.option
+	t := target{option: rueidis.ClientOption{
+		Username: base.Sentinel.Username, Password: base.Sentinel.Password,
+		TLSConfig: base.Sentinel.TLSConfig, Dialer: base.Sentinel.Dialer,
+		DialFn: base.DialFn, DialCtxFn: base.DialCtxFn,
+	}}
+	l, err := dialLink(ctx, f.cfg, &t, addr, nil)
+	if err != nil {
+		return "", err
+	}
+	defer l.close()
+	ctx, cancel := context.WithTimeout(ctx, f.cfg.ProbeTimeout)
+	defer cancel()
+	set := base.Sentinel.MasterSet
+	reply, err := l.client.Do(ctx, l.client.B().SentinelGetMasterAddrByName().Master(set).Build()).AsStrSlice()
+	switch {
+	case rueidis.IsRedisNil(err):
+		return "", fmt.Errorf("it knows no master %q", set)
+	case err != nil:
+		return "", judge(toSentinel, err)
+	case len(reply) != 2:
+		return "", errors.New("malformed address of the master")
+	}
+	return net.JoinHostPort(reply[0], reply[1]), nil
+}

@@ -1,0 +1,145 @@
+package redisbus_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/redisbus"
+)
+
+// staleSentinel is a Sentinel that is cut off from the others: it names the node
+// at addr whatever they have agreed on.
+func staleSentinel(t *testing.T, addr string) *fakeRedis {
+	f := startFake(t)
+	f.name(t, addr)
+	return f
+}
+
+func (f *fakeRedis) name(t *testing.T, addr string) {
+	t.Helper()
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.answer("SENTINEL", fmt.Sprintf("*2\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(host), host, len(port), port))
+}
+
+func sentinelURL(addrs ...string) string {
+	return "redis+sentinel://" + strings.Join(addrs, ",") + "/" + redistest.MasterSet
+}
+
+// One of three Sentinels names the replica: at the start, while the bus runs, and
+// when a link has to be made again.
+func TestStaleSentinelNamesAReplica(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartSentinel(t, 2)
+	stale := staleSentinel(t, c.Replica.Addr())
+	for name, url := range map[string]string{
+		"first": sentinelURL(stale.addr(), c.Sentinels[0].Addr(), c.Sentinels[1].Addr()),
+		"last":  sentinelURL(c.Sentinels[0].Addr(), c.Sentinels[1].Addr(), stale.addr()),
+	} {
+		t.Run(name, func(t *testing.T) {
+			n, p := run(t, impatient(url), nil), dial(t, impatient(url))
+			before := n.Probes()
+			redistest.Wait(t, "each Sentinel to be asked", func() bool { return n.Probes() > before+6 })
+			if s := n.Stats(); s.Addr != c.Master.Addr() || s.Reconnects != 0 {
+				t.Errorf("the bus did not stay with the master: %+v\n%s", s, n.log)
+			}
+			c.Master.Do("client", "kill", "type", "pubsub")
+			redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects == 1 && n.Health() == nil })
+			exchange(t, "again", n, n)
+			if errs := p.Publish(t.Context(), numbered(0, 1)); errs != nil {
+				t.Error(errs)
+			}
+			if n.Stats().Addr != c.Master.Addr() {
+				t.Errorf("now at %s", n.Stats().Addr)
+			}
+		})
+	}
+}
+
+// A split brain: a minority names another node that says it is a master.
+func TestMinorityNamesAnotherMaster(t *testing.T) {
+	t.Parallel()
+	master, rival := redistest.Start(t), redistest.Start(t)
+	a, b, c := staleSentinel(t, master.Addr()), staleSentinel(t, master.Addr()), staleSentinel(t, rival.Addr())
+	n := run(t, impatient(sentinelURL(c.addr(), a.addr(), b.addr())), nil)
+	p := dial(t, impatient(sentinelURL(c.addr(), a.addr(), b.addr())))
+	before := n.Probes()
+	redistest.Wait(t, "each Sentinel to be asked", func() bool { return n.Probes() > before+6 })
+	if s := n.Stats(); s.Addr != master.Addr() || s.Reconnects != 0 {
+		t.Fatalf("the bus follows a minority: %+v\n%s", s, n.log)
+	}
+	// Without a second voice, a working master is not left either.
+	a.answer("SENTINEL", "-ERR out of order\r\n")
+	before = n.Probes()
+	redistest.Wait(t, "each Sentinel to be asked", func() bool { return n.Probes() > before+6 })
+	if s := n.Stats(); s.Addr != master.Addr() || s.Reconnects != 0 {
+		t.Fatalf("the bus follows one of two: %+v\n%s", s, n.log)
+	}
+	// A majority is followed, although the old master works and says it is one.
+	a.name(t, rival.Addr())
+	redistest.Wait(t, "the bus to follow the majority", func() bool { return n.Stats().Addr == rival.Addr() && n.Health() == nil })
+	if n.log.count("2 of 3 sentinels name another master, "+rival.Addr()) != 1 {
+		t.Errorf("log:\n%s", n.log)
+	}
+	redistest.Wait(t, "the publisher to follow, too", func() bool {
+		_ = p.Publish(t.Context(), numbered(0, 1))
+		return len(n.got) > 0
+	})
+}
+
+// When the only Sentinel that answers is wrong, the error names it; the others are
+// found as soon as they are back.
+func TestErrorNamesTheSentinel(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartSentinel(t, 2)
+	stale := staleSentinel(t, c.Replica.Addr())
+	c.Sentinels[0].Kill()
+	c.Sentinels[1].Pause()
+	config := impatient(sentinelURL(c.Sentinels[0].Addr(), c.Sentinels[1].Addr(), stale.addr()))
+	n, ready := launch(t, config, nil)
+	want := "named by sentinel " + stale.addr() + ": " + c.Replica.Addr() + ": this node is a replica of " + c.Master.Addr()
+	redistest.Wait(t, "Health to name it", func() bool { return n.log.count(want) > 0 })
+	c.Sentinels[1].Resume()
+	n.await(ready)
+	if s := n.Stats(); s.Addr != c.Master.Addr() {
+		t.Errorf("at %s", s.Addr)
+	}
+	exchange(t, "after", n, n)
+}
+
+// A Sentinel that refuses the credentials is no reason to give up while another
+// may answer.
+func TestOneSentinelRefuses(t *testing.T) {
+	t.Parallel()
+	master := redistest.Start(t)
+	good, bad := staleSentinel(t, master.Addr()), startFake(t)
+	bad.answer("SENTINEL", "-NOAUTH Authentication required.\r\n")
+	good.answer("PING", "-LOADING not yet\r\n")
+	good.answer("SENTINEL", "-LOADING not yet\r\n")
+	n, ready := launch(t, impatient(sentinelURL(bad.addr(), good.addr())), nil)
+	redistest.Wait(t, "an attempt", func() bool { return n.log.count("NOAUTH") > 0 })
+	good.name(t, master.Addr())
+	n.await(ready)
+	exchange(t, "after", n, n)
+	c := redisbus.Config{URL: sentinelURL(bad.addr()), Logger: discard(), StartTimeout: time.Hour}
+	if _, err := redisbus.Dial(t.Context(), c); err == nil || !strings.Contains(err.Error(), "sentinel "+bad.addr()+": refused: NOAUTH") {
+		t.Errorf("Dial = %v", err)
+	}
+	// A Redis is no Sentinel, and a Sentinel no Redis.
+	c.URL = sentinelURL(master.Addr())
+	if _, err := redisbus.Dial(t.Context(), c); err == nil || !strings.Contains(err.Error(), "refused: ") {
+		t.Errorf("Dial = %v", err)
+	}
+	s := redistest.StartSentinel(t, 1)
+	c.URL = "redis://" + s.Sentinels[0].Addr()
+	if _, err := redisbus.Dial(t.Context(), c); err == nil || !strings.Contains(err.Error(), "this is a Sentinel") || errors.Is(err, redisbus.ErrUnavailable) {
+		t.Errorf("Dial = %v", err)
+	}
+}
