@@ -74,12 +74,14 @@ func (f *fakeRedis) greeted() int {
 	return f.hellos
 }
 
-// send writes to all connections.
-func (f *fakeRedis) send(text string) {
+// send writes to all connections that are subscribed, or to all others.
+func (f *fakeRedis) send(subscribed bool, text string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for conn := range f.conns {
-		_, _ = io.WriteString(conn, text)
+		if (f.subs[conn] != nil) == subscribed {
+			_, _ = io.WriteString(conn, text)
+		}
 	}
 }
 

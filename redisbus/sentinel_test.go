@@ -143,3 +143,25 @@ func TestOneSentinelRefuses(t *testing.T) {
 		t.Errorf("Dial = %v", err)
 	}
 }
+
+// Each Sentinel is asked in turn: one that sticks to a master that the others have
+// left, and that works on, does not hide the move.
+func TestStaleSentinelSticksToTheOldMaster(t *testing.T) {
+	t.Parallel()
+	old, next := redistest.Start(t), redistest.Start(t)
+	for stale := range 3 {
+		var sentinels []*fakeRedis
+		var addrs []string
+		for range 3 {
+			s := staleSentinel(t, old.Addr())
+			sentinels, addrs = append(sentinels, s), append(addrs, s.addr())
+		}
+		n := run(t, impatient(sentinelURL(addrs...)), nil)
+		for i, s := range sentinels {
+			if i != stale {
+				s.name(t, next.Addr())
+			}
+		}
+		redistest.Wait(t, "the bus to follow the majority", func() bool { return n.Stats().Addr == next.Addr() && n.Health() == nil })
+	}
+}
