@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 case "${1:-}" in
 "") modules=(. examples) ;;
-extra) modules=(bench cron/difftest) ;;
+extra) modules=(bench cron/difftest tools) ;;
 *) echo "usage: $0 [extra]" >&2 && exit 2 ;;
 esac
 
