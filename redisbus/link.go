@@ -93,8 +93,10 @@ func (l *link) option(c *Config, base *rueidis.ClientOption, addr string) rueidi
 		o.Dialer.Timeout = c.ProbeTimeout
 	}
 	// The client sends a PING of its own as often as this says. It matters on
-	// servers without RESP3, where our probe goes over another connection.
-	o.Dialer.KeepAlive = c.ProbeInterval
+	// servers without RESP3 for a user who may not use the heartbeat's channel: our
+	// PING goes over another connection there. One that came before the client has
+	// started its reader would be read by two goroutines.
+	o.Dialer.KeepAlive = max(c.ProbeInterval, time.Second)
 	o.DialFn = nil
 	dialer := o.Dialer
 	o.DialCtxFn = func(ctx context.Context, dst string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
