@@ -97,7 +97,8 @@ func (l *link) option(c *Config, base *rueidis.ClientOption, addr string) rueidi
 		o.Dialer.Timeout = c.ProbeTimeout
 	}
 	// The client sends a PING of its own as often as this says. It matters on
-	// servers without RESP3, where our probe goes over another connection.
+	// servers without RESP3 for a user who may not use the heartbeat's channel: our
+	// PING goes over another connection there.
 	o.Dialer.KeepAlive = max(c.ProbeInterval, minKeepAlive)
 	o.DialFn = nil
 	dialer := o.Dialer
