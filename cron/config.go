@@ -44,10 +44,10 @@ type Misfire uint8
 
 // The policies. None of them runs what is more than the Deadline late.
 const (
-	MisfireOnce Misfire = iota // run the newest, unless one that is on time follows at once
-	MisfireAll                 // run the newest up to MisfireLimit, one after another, the oldest of them first
-	MisfireSkip                // run none
-	MisfireAllNewestFirst      // as MisfireAll, the newest first
+	MisfireOnce           Misfire = iota // run the newest, unless one that is on time follows at once
+	MisfireAll                           // run the newest up to MisfireLimit, one after another, the oldest of them first
+	MisfireSkip                          // run none
+	MisfireAllNewestFirst                // as MisfireAll, the newest first
 )
 
 // Config says what a job does and when. Pattern and Do are needed; every other
