@@ -22,7 +22,9 @@ const (
 )
 
 // Tolerance is how late a run may start and still count as on time. What is later
-// is a misfire: the process was down, asleep or busy, or the store was away.
+// is a misfire: the process was down, asleep or busy, or the store was away. So is what is more
+// than two seconds late when the next instant is due as well: of those that were
+// missed in a row not all start at once.
 const Tolerance = 10 * time.Second
 
 // Overlap says what happens when an instant comes while an earlier run of the same job
@@ -42,9 +44,10 @@ type Misfire uint8
 
 // The policies. None of them runs what is more than the Deadline late.
 const (
-	MisfireOnce Misfire = iota // run the newest, unless one that is on time follows at once
-	MisfireAll                 // run up to MisfireLimit, one after another, the newest first
-	MisfireSkip                // run none
+	MisfireOnce           Misfire = iota // run the newest, unless one that is on time follows at once
+	MisfireAll                           // run the newest up to MisfireLimit, one after another, the oldest of them first
+	MisfireSkip                          // run none
+	MisfireAllNewestFirst                // as MisfireAll, the newest first
 )
 
 // Config says what a job does and when. Pattern and Do are needed; every other
@@ -93,7 +96,7 @@ type Config struct {
 	Misfire Misfire
 	// Deadline is how late a run may start at all. Zero: DefaultDeadline.
 	Deadline time.Duration
-	// MisfireLimit bounds how many runs MisfireAll makes up for at once. Zero:
+	// MisfireLimit bounds how many runs MisfireAll and MisfireAllNewestFirst make up for at once. Zero:
 	// DefaultMisfireLimit.
 	MisfireLimit int
 
@@ -145,7 +148,7 @@ func (c Config) withDefaults() (Config, *Schedule, *time.Location, error) {
 		err = fmt.Errorf("cron: Name: want 1 to 128 letters, digits and . _ : / -, but got %.150q", c.Name)
 	case c.Overlap > Replace:
 		err = fmt.Errorf("cron: Overlap: there is no policy %d", c.Overlap)
-	case c.Misfire > MisfireSkip:
+	case c.Misfire > MisfireAllNewestFirst:
 		err = fmt.Errorf("cron: Misfire: there is no policy %d", c.Misfire)
 	case c.Timeout < 0 || c.Jitter < 0:
 		err = errors.New("cron: Timeout, Jitter: want a positive duration, or 0 for none")

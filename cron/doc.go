@@ -55,7 +55,8 @@
 // A job follows its schedule from the moment it is started until Run's context ends or it is
 // stopped. No instant comes early, and none comes twice, also when the machine sleeps or its
 // clock is set: the job looks at the clock at least every 30 seconds. (Only when a clock is
-// set back by more than an hour, instants come again.) What happens when an instant
+// set back by more than an hour, instants come again. When it is set back by less, those
+// come again that were missed while it was ahead.) What happens when an instant
 // comes while an earlier run goes on is the [Overlap] policy; what happens to instants that
 // nobody could run in time is the [Misfire] policy. Of every instant that is not run
 // there is a [Record] with the reason, in [Job.History], for Config.Recorded and in the log.

@@ -12,7 +12,10 @@ func (s *Schedule) Explain() string {
 	if s.every > 0 {
 		return fmt.Sprintf("Every %v, counted from 1 January 1970 UTC", s.every)
 	}
-	text := s.explainTime() + s.explainDays()
+	text := s.explainTime()
+	if days := s.explainDays(); days != ", every day" || s.hour != allHours {
+		text += days // "every minute" says that it is on every day
+	}
 	if s.month != allMonths {
 		text += ", in " + ranges(values(uint64(s.month)), func(m int) string { return time.Month(m).String() })
 	}
@@ -41,23 +44,31 @@ func (s *Schedule) explainTime() string {
 	}
 	var parts []string
 	if s.second != 1 {
-		parts = append(parts, unit(s.second, 60, "second"))
+		parts = append(parts, at(unit(s.second, 60, "second")))
 	}
 	switch {
 	case s.minute != allSixty || s.second == 1:
 		if s.minute == 1 && s.hour == allHours && s.second == 1 {
 			return "at the start of every hour"
 		}
-		parts = append(parts, unit(s.minute, 60, "minute"))
+		parts = append(parts, at(unit(s.minute, 60, "minute")))
 	case s.second != allSixty && step(s.second, 60) == 0:
-		parts = append(parts, "of every minute")
+		parts[0] += " of every minute"
 	}
 	if s.hour != allHours {
 		parts = append(parts, "in "+unit(uint64(s.hour), 24, "hour"))
 	} else if s.minute != allSixty && step(s.minute, 60) == 0 {
-		parts = append(parts, "of every hour")
+		parts[len(parts)-1] += " of every hour"
 	}
 	return strings.Join(parts, ", ")
+}
+
+// at puts "at" before what does not begin with "every".
+func at(text string) string {
+	if strings.HasPrefix(text, "every") {
+		return text
+	}
+	return "at " + text
 }
 
 // unit says which of the seconds, minutes or hours.

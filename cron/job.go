@@ -32,6 +32,7 @@ type Job struct {
 	// version changes whenever what the loop is about to do may have become wrong.
 	version  int
 	cursor   time.Time // instants up to this one are dealt with
+	spans    []span    // those of them that were run
 	anchored bool      // the store was asked what was run before
 	planned  bool      // and told what the job does now
 	pausedAt time.Time // where the cursor was then
@@ -194,7 +195,7 @@ func (j *Job) Reschedule(pattern string) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.schedule, j.planned = s, false
+	j.schedule, j.planned, j.spans = s, false, nil
 	j.countFrom(j.now())
 	return nil
 }

@@ -67,6 +67,9 @@ func TestLogLines(t *testing.T) {
 		"WARN the clock was set back: instants that were dealt with come again: job by": {cron.Config{Now: wall.now}, func(*testing.T, *cron.Job) {
 			wall.set(-2 * time.Hour)
 		}},
+		"WARN the clock was set back: instants that were missed while it was ahead come again, those that were run do not: job by": {cron.Config{Now: wall.now}, func(*testing.T, *cron.Job) {
+			wall.set(-time.Minute)
+		}},
 		"WARN this machine's clock and the store's differ: the store's counts: job ahead": {cron.Config{
 			Now: func() time.Time { return time.Now().Add(time.Minute) }, Store: new(crontest.Memory),
 		}, none},

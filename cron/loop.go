@@ -13,9 +13,12 @@ const (
 	// maxWait is how long the loop waits at most before it looks at the clock again: a
 	// suspended machine and a clock that was set make timers wrong.
 	maxWait = 30 * time.Second
-	// maxStepBack is how far a clock may be set back before instants that were dealt
-	// with are dealt with again. Up to there the job waits until time has caught up.
+	// maxStepBack is how far a clock may be set back before instants that were run are run
+	// again.
 	maxStepBack = time.Hour
+	// crowd is how late an instant may be while the one after it is due as well: those
+	// that are later are missed, so that they don't all start at once.
+	crowd = 2 * time.Second
 	// storeTimeout bounds one call of the store, retryAfter is the pause after one that
 	// failed.
 	storeTimeout = 5 * time.Second
@@ -197,17 +200,23 @@ func (l *loop) step(ctx context.Context) time.Duration {
 		}
 	}
 	now := l.now()
-	if v.cursor.Sub(now) > maxStepBack {
-		l.cfg.Logger.Warn("the clock was set back: instants that were dealt with come again", "by", v.cursor.Sub(now))
-		l.setBack(now)
+	if back := v.cursor.Sub(now); back > Tolerance {
+		l.setBack(now, back)
 		return 0
 	}
 	at := v.schedule.Next(v.cursor)
+	if to, ok := l.hasRun(at); ok {
+		if to.After(now) {
+			return min(to.Sub(now), grace, l.catchUp(ctx), l.untilPulse(to))
+		}
+		l.advance(v, to)
+		return 0
+	}
 	late := now.Sub(at.Add(l.delay))
 	switch {
 	case late < 0:
 		return min(-late, grace, l.catchUp(ctx), l.untilPulse(at))
-	case late <= l.tolerance():
+	case late <= l.tolerance() && !l.crowded(v, at, now):
 		return l.take(ctx, v, at, false)
 	default:
 		return l.misfired(ctx, v, at, now)
@@ -231,14 +240,6 @@ func (j *Job) advance(v view, to time.Time) bool {
 	}
 	j.cursor = to
 	return true
-}
-
-// setBack makes the schedule count from now, with claims that are new.
-func (j *Job) setBack(now time.Time) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.cursor = now
-	j.version++
 }
 
 // tolerance is how late an instant may be without being a misfire.
@@ -378,6 +379,7 @@ func (l *loop) take(ctx context.Context, v view, at time.Time, misfire bool) tim
 	if l.cfg.Overlap == Skip && l.busy() {
 		// Not claimed: another process may be free.
 		if l.advance(v, at) {
+			l.ran(v.cursor, at)
 			l.left(r, Skipped, Overlapped)
 			l.unanswered = nil
 		}
@@ -394,6 +396,9 @@ func (l *loop) take(ctx context.Context, v view, at time.Time, misfire bool) tim
 		return max(at.Sub(g.Now), time.Millisecond)
 	}
 	advanced := l.advance(v, at)
+	if g.Verdict != Forgotten {
+		l.ran(v.cursor, at)
+	}
 	switch g.Verdict {
 	case Granted:
 		r.Fence = g.Fence

@@ -2,6 +2,7 @@ package cron
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -31,9 +32,9 @@ func (l *loop) misfired(ctx context.Context, v view, at, now time.Time) time.Dur
 		}
 		return 0
 	}
-	newest := v.schedule.Prev(l.lateBefore(now, l.tolerance()))
+	newest := l.newestMissed(v, now)
 	switch l.cfg.Misfire {
-	case MisfireAll:
+	case MisfireAll, MisfireAllNewestFirst:
 		return l.fallBehind(v, at, newest, now)
 	case MisfireOnce:
 		followed := !v.schedule.Next(newest).Add(l.delay).After(now)
@@ -50,6 +51,22 @@ func (l *loop) misfired(ctx context.Context, v view, at, now time.Time) time.Dur
 	default:
 		return l.missed(v, newest, l.because(Late))
 	}
+}
+
+// crowded reports whether an instant is so late that it is missed as the one after it is due,
+// too.
+func (l *loop) crowded(v view, at, now time.Time) bool {
+	return now.Sub(at.Add(l.delay)) > min(crowd, l.tolerance()) && !v.schedule.Next(at).Add(l.delay).After(now)
+}
+
+// newestMissed returns the newest instant that is missed: it is later than the tolerance, or
+// crowded.
+func (l *loop) newestMissed(v view, now time.Time) time.Time {
+	newest := v.schedule.Prev(l.lateBefore(now, min(crowd, l.tolerance())))
+	if now.Sub(newest.Add(l.delay)) <= l.tolerance() && !l.crowded(v, newest, now) {
+		return v.schedule.Prev(newest)
+	}
+	return newest
 }
 
 // lateBefore returns the instant before which all are later than a time.
@@ -85,8 +102,8 @@ func (l *loop) missed(v view, to time.Time, why Reason) time.Duration {
 	return 0
 }
 
-// fallBehind puts the missed instants on a list, the newest first. They are claimed one by
-// one when they are run, so that other processes share the work.
+// fallBehind puts the missed instants on a list, the newest of them in the order of the policy.
+// They are claimed one by one when they are run, so that other processes share the work.
 func (l *loop) fallBehind(v view, at, newest, now time.Time) time.Duration {
 	if !l.advance(v, newest) {
 		return 0
@@ -94,12 +111,16 @@ func (l *loop) fallBehind(v view, at, newest, now time.Time) time.Duration {
 	l.mu.Lock()
 	room := l.cfg.MisfireLimit - len(l.behind)
 	oldest := l.lateBefore(now, l.cfg.Deadline)
-	i := newest
+	i, list := newest, []makeUp(nil)
 	for ; !i.Before(at) && !i.Before(oldest) && room > 0; i = v.schedule.Prev(i) {
 		r := Run{Job: l.cfg.Name, Scheduled: i, Misfire: true}
-		l.behind = append(l.behind, makeUp{r, l.token(v.version)})
+		list = append(list, makeUp{r, l.token(v.version)})
 		room--
 	}
+	if l.cfg.Misfire == MisfireAll {
+		slices.Reverse(list)
+	}
+	l.behind = append(l.behind, list...)
 	l.mu.Unlock()
 	if !i.Before(at) {
 		why := l.because(PastDue)
@@ -127,6 +148,9 @@ func (l *loop) catchUp(ctx context.Context) time.Duration {
 		return retryAfter
 	}
 	wanted := l.settled(m)
+	if g.Verdict != Forgotten {
+		l.ran(l.Schedule().Prev(m.run.Scheduled), m.run.Scheduled)
+	}
 	m.run.Fence = g.Fence
 	switch {
 	case g.Verdict == Taken:

@@ -43,7 +43,7 @@ func (e *ParseError) Error() string {
 type field struct {
 	name     string
 	min, max int
-	names    bool
+	names    map[string]int
 	days     bool // may have L, W or #
 }
 
@@ -52,19 +52,18 @@ var fields = [6]field{
 	{name: "minute", max: 59},
 	{name: "hour", max: 23},
 	{name: "day of month", min: 1, max: 31, days: true},
-	{name: "month", min: 1, max: 12, names: true},
-	{name: "day of week", max: 7, names: true, days: true},
+	{name: "month", min: 1, max: 12, names: months},
+	{name: "day of week", max: 7, names: weekdays, days: true},
 }
 
 const dayOfMonth, dayOfWeek = 3, 5
 
-// names are those of months and of days of the week, which in both fields mean
-// their numbers.
-var names = map[string]int{
+var months = map[string]int{
 	"jan": 1, "feb": 2, "mar": 3, "apr": 4, "may": 5, "jun": 6,
 	"jul": 7, "aug": 8, "sep": 9, "oct": 10, "nov": 11, "dec": 12,
-	"sun": 0, "mon": 1, "tue": 2, "wed": 3, "thu": 4, "fri": 5, "sat": 6,
 }
+
+var weekdays = map[string]int{"sun": 0, "mon": 1, "tue": 2, "wed": 3, "thu": 4, "fri": 5, "sat": 6}
 
 var macros = map[string]string{
 	"@secondly": "* * * * * *",
@@ -98,6 +97,8 @@ func Parse(pattern string, options ...Option) (*Schedule, error) {
 		return nil, p.fail("", 0, "longer than %d bytes", maxPattern)
 	case text[0] == '@':
 		return p.macro(text)
+	case strings.HasPrefix(text, "CRON_TZ=") || strings.HasPrefix(text, "TZ="):
+		return nil, p.fail("", strings.Index(pattern, text), "a pattern has no time zone in it: that is a setting of its own, such as Zone of a job, zone: in a file or --tz")
 	}
 	return p.schedule(text)
 }
@@ -254,12 +255,12 @@ func (f field) accepts(extended bool) string {
 	switch {
 	case f.name == "month":
 		text += " or jan to dec"
-	case f.names:
+	case f.names != nil:
 		text += " or sun to sat"
 	}
 	text += ", *, ranges such as 1-5, steps such as */5"
 	if f.days && extended {
-		text += map[bool]string{false: ", L, L-3, 15W, LW", true: ", 5L, 5#2"}[f.names]
+		text += map[bool]string{false: ", L, L-3, 15W, LW", true: ", 5L, 5#2"}[f.names != nil]
 	}
 	return text
 }
@@ -285,6 +286,9 @@ func (p *parser) item(f field, text string, at int, s *Schedule) (uint64, error)
 			if to, err = p.value(f, last, at+len(first)+1, text); err != nil {
 				return 0, err
 			}
+			if to == 0 && f.max == 7 && strings.EqualFold(last, "sun") && from > 0 {
+				to = 7 // the Sunday at the end of the week
+			}
 			if to < from {
 				return 0, p.fail(f.name, at, "the range %s goes backwards; write it as two, with a comma between", span)
 			}
@@ -309,10 +313,12 @@ func (p *parser) item(f field, text string, at int, s *Schedule) (uint64, error)
 // value parses a number or a name.
 func (p *parser) value(f field, text string, at int, item string) (int, error) {
 	n, ok := number(text)
-	if !ok && f.names {
-		n, ok = names[strings.ToLower(text)]
+	if !ok {
+		n, ok = f.names[strings.ToLower(text)]
 	}
 	switch {
+	case !ok && item == "?":
+		return 0, p.fail(f.name, at, "there is no ?: write * for all")
 	case !ok && text == "":
 		return 0, p.fail(f.name, at, "%.20q is not complete; want %s", item, f.accepts(p.extended))
 	case !ok && f.days && !p.extended && strings.ContainsAny(item, "lLwW#"):

@@ -88,7 +88,7 @@ const (
 	Outrun      Reason = "replaced"          // a newer one came while it waited to replace
 	Paused      Reason = "paused"            // the job was
 	Stopped     Reason = "stopped"           // the schedule was, while the run waited
-	Late        Reason = "late"              // by more than Tolerance, and the policy is MisfireSkip
+	Late        Reason = "late"              // by more than Tolerance allows, and the policy is MisfireSkip
 	Superseded  Reason = "superseded"        // a newer one was run in its place
 	PastLimit   Reason = "misfire limit"     // MisfireLimit was reached
 	PastDue     Reason = "deadline"          // it was over by more than Deadline

@@ -3,6 +3,7 @@ package cron_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,7 +72,13 @@ func TestErrors(t *testing.T) {
 		{"0 0 0 1,2,x * *", "day of month", 11, `"x" is no value; want 1 to 31`},
 		{"* * * jar *", "month", 7, `"jar" is no value; want 1 to 12 or jan to dec`},
 		{"* * * * monday", "day of week", 9, "want 0 to 7 or sun to sat"},
-		{"* * * * fri-sun", "day of week", 9, "goes backwards"},
+		{"* * * * fri-mon", "day of week", 9, "goes backwards"},
+		{"* * * * 5-0", "day of week", 9, "goes backwards"},
+		{"* * * * jan", "day of week", 9, "sun to sat"},
+		{"* * * mon *", "month", 7, "jan to dec"},
+		{"0 0 ? * 1", "day of month", 5, "there is no ?: write *"},
+		{"CRON_TZ=UTC 0 0 * * *", "", 1, "no time zone in it"},
+		{" TZ=UTC 0 0 * * *", "", 2, "no time zone in it"},
 		{"* * * * fri-sux", "day of week", 13, `"sux" is no value`},
 		{"* 1-24 * * *", "hour", 5, "24 is out of range"},
 		{"*/5/5 * * * *", "minute", 3, `the step "5/5"`},
@@ -132,6 +139,17 @@ func TestEvery(t *testing.T) {
 	}
 }
 
+// A range may end with the Sunday at the end of the week.
+func TestRangesToSunday(t *testing.T) {
+	for pattern, same := range map[string]string{"mon-sun": "1-7", "fri-SUN": "5-7", "sat-sun": "6-7", "5-sun": "5-7", "mon-sun/2": "1-7/2", "sun-sun": "0", "sun-tue": "0-2", "0-sun": "0"} {
+		from := time.Date(2023, 1, 1, 0, 0, 0, 0, time.UTC)
+		got, want := parse(t, "0 0 * * "+pattern).NextN(from, 20), parse(t, "0 0 * * "+same).NextN(from, 20)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", pattern, got, want)
+		}
+	}
+}
+
 func TestString(t *testing.T) {
 	for pattern, want := range map[string]string{"  0 0  * * * ": "0 0  * * *", "@DAILY ": "@DAILY", "@every 90s": "@every 90s"} {
 		if got := parse(t, pattern).String(); got != want {
@@ -146,11 +164,11 @@ func TestExplain(t *testing.T) {
 		"0 30 2 * * 1-5":    "At 02:30, on Monday to Friday",
 		"15 30 2 * * *":     "At 02:30:15, every day",
 		"0 9,12,18 * * *":   "At 09:00, 12:00 and 18:00, every day",
-		"* * * * *":         "Every minute, every day",
-		"* * * * * *":       "Every second, every day",
-		"*/15 * * * *":      "Every 15th minute, every day",
-		"0 * * * *":         "At the start of every hour, every day",
-		"30 * * * *":        "Minute 30, of every hour, every day",
+		"* * * * *":         "Every minute",
+		"* * * * * *":       "Every second",
+		"*/15 * * * *":      "Every 15th minute",
+		"0 * * * *":         "At the start of every hour",
+		"30 * * * *":        "At minute 30 of every hour",
 		"*/10 8-17 * * 1-5": "Every 10th minute, in hours 8 to 17, on Monday to Friday",
 		"0 0 1,15 * 1":      "At 00:00, on the 1st and 15th of the month or Monday",
 		"0 0 1 1 *":         "At 00:00, on the 1st of the month, in January",
@@ -160,18 +178,18 @@ func TestExplain(t *testing.T) {
 		"0 0 15W * 5#2":     "At 00:00, on the weekday nearest to the 15th of the month or the 2nd Friday of the month",
 		"@weekly":           "At 00:00, on Sunday",
 		"@every 90s":        "Every 1m30s, counted from 1 January 1970 UTC",
-		"*/20 5 * * * *":    "Every 20th second, minute 5, of every hour, every day",
+		"*/20 5 * * * *":    "Every 20th second, at minute 5 of every hour",
 
 		"0 0 1,2,3,4,11,12,13,21,22,23,31 * *": "At 00:00, on the 1st to 4th, 11th to 13th, 21st to 23rd and 31st of the month",
 		"0 0-11 * * *":                         "At 00:00, 01:00, 02:00, 03:00, 04:00, 05:00, 06:00, 07:00, 08:00, 09:00, 10:00 and 11:00, every day",
-		"0 0-12 * * *":                         "Minute 0, in hours 0 to 12, every day",
-		"0,30 * * * *":                         "Minutes 0 and 30, of every hour, every day",
-		"0,20,40 * * * *":                      "Every 20th minute, every day",
-		"10,30,50 * * * *":                     "Minutes 10, 30 and 50, of every hour, every day",
-		"0,20,41 * * * *":                      "Minutes 0, 20 and 41, of every hour, every day",
-		"0,10,20,30 * * * *":                   "Minutes 0, 10, 20 and 30, of every hour, every day",
+		"0 0-12 * * *":                         "At minute 0, in hours 0 to 12, every day",
+		"0,30 * * * *":                         "At minutes 0 and 30 of every hour",
+		"0,20,40 * * * *":                      "Every 20th minute",
+		"10,30,50 * * * *":                     "At minutes 10, 30 and 50 of every hour",
+		"0,20,41 * * * *":                      "At minutes 0, 20 and 41 of every hour",
+		"0,10,20,30 * * * *":                   "At minutes 0, 10, 20 and 30 of every hour",
 		"1,2 1,2,3 * * *":                      "At 01:01, 01:02, 02:01, 02:02, 03:01 and 03:02, every day",
-		"5 * * * * *":                          "Second 5, of every minute, every day",
+		"5 * * * * *":                          "At second 5 of every minute",
 		"0 0 1-31/10 * *":                      "At 00:00, on every 10th day from the 1st of the month",
 		"0 0 1,4,7 * *":                        "At 00:00, on the 1st, 4th and 7th of the month",
 		"0 0 1,4,7,10 * *":                     "At 00:00, on the 1st, 4th, 7th and 10th of the month",

@@ -62,7 +62,7 @@ func (x special) days(first, length int) uint32 {
 // special parses L, W and #.
 func (f field) special(text string) (x special, ok bool) {
 	text = strings.ToUpper(text)
-	if f.names { // day of week
+	if f.names != nil { // day of week
 		if head, ok := strings.CutSuffix(text, "L"); ok && head != "" {
 			day, ok := f.weekday(head)
 			return special{lastOfWeek, 0, day}, ok
@@ -90,7 +90,7 @@ func (f field) special(text string) (x special, ok bool) {
 func (f field) weekday(text string) (int, bool) {
 	n, ok := number(text)
 	if !ok {
-		n, ok = names[strings.ToLower(text)]
+		n, ok = f.names[strings.ToLower(text)]
 	}
 	return n % 7, ok && n <= 7
 }

@@ -83,7 +83,7 @@ func (l *loop) makeGood(u *unanswered) {
 		l.left(u.run, Missed, l.because(PastDue))
 	case l.cfg.Misfire == MisfireOnce && !u.schedule.Next(u.run.Scheduled).Add(l.delay).After(now):
 		l.left(u.run, Missed, Superseded)
-	case l.cfg.Misfire == MisfireAll:
+	case l.cfg.Misfire == MisfireAll || l.cfg.Misfire == MisfireAllNewestFirst:
 		l.mu.Lock()
 		l.behind = append(l.behind, makeUp{u.run, u.token})
 		l.mu.Unlock()

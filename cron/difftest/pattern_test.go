@@ -1,6 +1,7 @@
 package difftest
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,6 +53,7 @@ type item struct {
 	step         uint64
 	hugeStep     bool // more than 63 bits
 	names        []string
+	toSunday     bool // a range of weekdays that ends with the name sun
 }
 
 // fault is a reason to refuse a pattern.
@@ -167,6 +169,9 @@ func (p *pattern) parseItem(f, index int, text string) item {
 		default:
 			it.to = it.from
 		}
+		if f == dayOfWeek && ranged && it.from > 0 && strings.EqualFold(last, "sun") {
+			it.to, it.toSunday = 7, it.from < 7 || stepped
+		}
 		if ranged && it.to < it.from {
 			p.fault("backwards", it)
 		}
@@ -229,7 +234,8 @@ func isSpecial(it item) bool {
 func (p *pattern) value(it *item, text string) uint64 {
 	if n, ok := numberOf(text); ok {
 		it.names = append(it.names, strings.ToLower(text))
-		if it.field != month && it.field != dayOfWeek {
+		own := map[int]string{month: monthNames, dayOfWeek: weekdayNames}[it.field]
+		if !slices.Contains(strings.Fields(own), strings.ToLower(text)) {
 			p.fault("name", *it)
 		}
 		return n

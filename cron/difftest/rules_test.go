@@ -119,7 +119,9 @@ var rangeRules = []rule{
 	{
 		name: "7 as Sunday", of: []string{robfigCron},
 		refuses: func(p *pattern) bool {
-			return p.any(func(it item) bool { return it.field == dayOfWeek && (it.from == 7 || !it.star && writtenEnd(it) == 7) })
+			return p.any(func(it item) bool {
+				return it.field == dayOfWeek && !it.toSunday && (it.from == 7 || !it.star && writtenEnd(it) == 7)
+			})
 		},
 		pattern: "0 0 * * 5-7", after: "2026-01-01 00:00:00", we: "2026-01-02 00:00:00", they: refused,
 		right: ours, why: "7 is Sunday in Vixie's cron, in Ignis and in the other two.",
@@ -227,14 +229,10 @@ var formRules = []rule{
 		right: noneSays, why: "We accept them with the option Extended; without it `L` is more often a mistake.",
 	},
 	{
-		name: "a month's name for a weekday, or the other way round", of: robfigKind,
-		refuses: func(p *pattern) bool {
-			return p.any(func(it item) bool {
-				return it.field == month && named(it, weekdayNames) || it.field == dayOfWeek && named(it, monthNames)
-			})
-		},
-		pattern: "0 0 * * jan", after: "2026-01-01 00:00:00", we: "2026-01-05 00:00:00", they: refused,
-		right: theirs, why: "It can only be a mistake. Ignis accepts it, with the number of the name, and so do we.",
+		name: "a range to sun", of: []string{robfigCron, adhocGronx},
+		refuses: func(p *pattern) bool { return p.any(func(it item) bool { return it.toSunday }) },
+		pattern: "0 0 * * fri-sun", after: "2026-01-05 00:00:00", we: "2026-01-09 00:00:00", they: refused,
+		right: ours, why: "A week may end with its Sunday: so that `fri-sun` is `5-7`. They take the name for 0.",
 	},
 	{
 		name: "THU in capitals", of: goCrons,
@@ -245,7 +243,7 @@ var formRules = []rule{
 		right: ours, why: "They see an H, which has a meaning of its own with an option that is off.",
 	},
 	{
-		name: "a name in a field that has none", of: []string{adhocGronx},
+		name: "a name in a field that has none, or others", of: []string{adhocGronx},
 		covers:  ofKind("name"),
 		pattern: "mon * * * *", after: "2026-01-01 00:00:00", we: refused, they: "2026-01-01 00:01:00",
 		right: ours, why: "They put numbers for the names before they look at the fields.",
