@@ -26,7 +26,7 @@ func (l *loop) anchor(ctx context.Context, v view) time.Duration {
 	if l.version != v.version {
 		return 0
 	}
-	l.planned, l.differ, l.compared = true, false, time.Now()
+	l.planned, l.compared = true, time.Now()
 	if l.anchored {
 		return 0 // Reschedule counts from now
 	}
@@ -47,7 +47,7 @@ func (l *loop) lastClaimed(ctx context.Context, v view) (time.Time, error) {
 		return time.Time{}, err
 	}
 	l.compared = time.Now()
-	if l.differ = !l.compare(l.plan(v.schedule), state.Plan); l.differ {
+	if !l.compare(l.plan(v.schedule), state.Plan) {
 		return time.Time{}, nil
 	}
 	return state.Last, nil

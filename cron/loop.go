@@ -131,7 +131,6 @@ type loop struct {
 	asked    time.Time // when the store was asked about what seems to be missed
 	pulsed   time.Time // when it was asked anything
 	compared time.Time // when it was asked what others do
-	differ   bool      // they follow another schedule
 	looked   time.Time // when it looked at the clock
 	shown    time.Time // what that showed
 	astray   bool      // the clock was set since the store was asked for the time
@@ -206,7 +205,7 @@ func (l *loop) step(ctx context.Context) time.Duration {
 	at := v.schedule.Next(v.cursor)
 	if to, ok := l.hasRun(at); ok {
 		if to.After(now) {
-			return min(to.Sub(now), grace, l.catchUp(ctx), l.untilPulse(to))
+			return min(to.Sub(now), grace, l.catchUp(ctx), l.untilPulse(at))
 		}
 		l.advance(v, to)
 		return 0
