@@ -70,7 +70,7 @@ func (l *loop) admit(r Run) {
 
 // nextWaiting takes a run that waits and need not any more. The caller holds mu.
 func (l *loop) nextWaiting() (r Run, ok bool) {
-	if len(l.waiting) == 0 || len(l.running) > 0 && l.untilGrace() > 0 || l.full() {
+	if len(l.waiting) == 0 || len(l.running) > 0 && l.untilGrace() > 0 {
 		return r, false
 	}
 	r, l.waiting, l.graceEnd = l.waiting[0], l.waiting[1:], time.Time{}

@@ -26,7 +26,7 @@
 //
 // Seconds and minutes go from 0 to 59, hours from 0 to 23, days from 1 to 31, months
 // from 1 to 12 or jan to dec, days of the week from 0 to 7 or sun to sat, where 0 and
-// 7 are both Sunday. When both day fields leave something out, a day that
+// 7 are both Sunday, as is the sun of fri-sun. When both day fields leave something out, a day that
 // either of them allows is allowed. In place of fields there may be one of
 //
 //	@secondly @minutely @hourly @daily @weekly @weekdays @weekends @monthly
@@ -69,6 +69,8 @@
 //
 // With a [Store], processes that have a job of the same name run each of its instants once
 // among them, go by one clock, and know what was run while some of them were down. Package
-// rediscron has one in Redis. Overlap is about one process even then: an instant that finds
+// rediscron has one in Redis. What they do and when they compare: a job
+// with another pattern or zone than before counts from now, and a process that runs is told in
+// the log of one that has begun to do something else under the same name. Overlap is about one process even then: an instant that finds
 // the job busy here may be run elsewhere.
 package cron

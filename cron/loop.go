@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 )
 
@@ -132,7 +131,6 @@ type loop struct {
 	asked    time.Time // when the store was asked about what seems to be missed
 	pulsed   time.Time // when it was asked anything
 	compared time.Time // when it was asked what others do
-	differ   bool      // they follow another schedule
 	looked   time.Time // when it looked at the clock
 	shown    time.Time // what that showed
 	astray   bool      // the clock was set since the store was asked for the time
@@ -207,7 +205,7 @@ func (l *loop) step(ctx context.Context) time.Duration {
 	at := v.schedule.Next(v.cursor)
 	if to, ok := l.hasRun(at); ok {
 		if to.After(now) {
-			return min(to.Sub(now), grace, l.catchUp(ctx), l.untilPulse(to))
+			return min(to.Sub(now), grace, l.catchUp(ctx), l.untilPulse(at))
 		}
 		l.advance(v, to)
 		return 0
@@ -244,122 +242,6 @@ func (j *Job) advance(v view, to time.Time) bool {
 
 // tolerance is how late an instant may be without being a misfire.
 func (j *Job) tolerance() time.Duration { return min(Tolerance, j.cfg.Deadline) }
-
-// anchor tells the store what the job does, and asks it what was run before the schedule
-// was started: what came after that was missed.
-func (l *loop) anchor(ctx context.Context, v view) time.Duration {
-	ahead := l.ahead.Load()
-	plan := l.plan(v.schedule)
-	state, err := l.query(ctx, Query{Begins: true, Ago: max(0, l.now().Sub(v.cursor)), Plan: plan})
-	if err != nil {
-		return retryAfter
-	}
-	was := state.Plan.Schedule
-	afresh := was != "" && was != plan.Schedule
-	if afresh {
-		l.cfg.Logger.Info("the job has another schedule than before: it counts from now", "schedule", plan.Schedule, "before", was)
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.version != v.version {
-		return 0
-	}
-	l.planned, l.differ, l.compared = true, false, time.Now()
-	if l.anchored {
-		return 0 // Reschedule counts from now
-	}
-	l.anchored = true
-	// The cursor was set before the store's time was known.
-	l.cursor = l.cursor.Add(time.Duration(ahead - l.ahead.Load()))
-	if !state.Last.IsZero() && state.Last.Before(l.cursor) {
-		l.cursor = state.Last
-	}
-	return 0
-}
-
-// lastClaimed asks the store for the newest instant that anybody has run, and whether the
-// other processes follow the same schedule: if not, it says nothing about this one.
-func (l *loop) lastClaimed(ctx context.Context, v view) (time.Time, error) {
-	state, err := l.query(ctx, Query{})
-	if err != nil {
-		return time.Time{}, err
-	}
-	l.compared = time.Now()
-	if l.differ = !l.compare(l.plan(v.schedule), state.Plan); l.differ {
-		return time.Time{}, nil
-	}
-	return state.Last, nil
-}
-
-// query asks the store about the job.
-func (l *loop) query(ctx context.Context, q Query) (State, error) {
-	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
-	defer cancel()
-	l.pulsed = time.Now()
-	sent := l.cfg.Now()
-	q.Job = l.cfg.Name
-	state, err := l.cfg.Store.Last(ctx, q)
-	l.noteStore(ctx, sent, state.Now, err)
-	state.Last = state.Last.In(l.loc)
-	return state, err
-}
-
-// wantsPulse reports whether the store is to be asked for something.
-func (l *loop) wantsPulse(v view) bool {
-	if l.cfg.Store == nil {
-		return false
-	}
-	return l.astray || time.Since(l.compared) >= comparePeriod && l.storeErr == nil && time.Since(l.pulsed) < comparePeriod ||
-		l.untilPulse(v.schedule.Next(v.cursor)) <= 0
-}
-
-// untilPulse returns when the store is to be asked for something again, if an instant is the
-// next one.
-func (l *loop) untilPulse(at time.Time) time.Duration {
-	if l.cfg.Store == nil {
-		return maxWait
-	}
-	since, left := time.Since(l.pulsed), at.Sub(l.now())
-	spread := l.cfg.spread() // so that jobs that are due together don't ask at once
-	if far := left - pulse - time.Duration(spread*float64(pulse)); far > 0 || left < 0 {
-		every := time.Duration((1 + spread) / 2 * float64(idlePulse))
-		if l.storeErr != nil {
-			every = awayPulse
-		}
-		if left < 0 { // by Jitter
-			return every - since
-		}
-		return min(far, every-since)
-	}
-	if l.storeErr != nil {
-		return retryAfter - since
-	}
-	return pulse - since
-}
-
-// noteStore sets this clock by the store's, and logs when the store goes and comes.
-func (l *loop) noteStore(ctx context.Context, sent, now time.Time, err error) {
-	if err == nil {
-		back := l.cfg.Now()
-		local := sent.Add(back.Sub(sent) / 2).Round(0)
-		differs := local.Sub(now).Abs() > Tolerance
-		if differs && !l.differs {
-			l.cfg.Logger.Warn("this machine's clock and the store's differ: the store's counts", "ahead", local.Sub(now))
-		}
-		l.differs = differs
-		l.ahead.Store(int64(local.Sub(now)))
-		l.astray = false
-	}
-	switch {
-	case err != nil && errors.Is(context.Cause(ctx), context.Canceled): // the end
-		return
-	case err != nil && l.storeErr == nil:
-		l.warn("the store cannot be reached: nothing is run until it can", "error", err)
-	case err == nil && l.storeErr != nil:
-		l.cfg.Logger.Info("the store can be reached again")
-	}
-	l.storeErr = err
-}
 
 // watchClock notices when, since the last call, this machine's clock was set or the
 // machine was suspended: then it does not go with the store's any more.
@@ -432,28 +314,4 @@ func (j *Job) elsewhere() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.counts.Elsewhere++
-}
-
-// token is that of the claims that the loop makes for instants that it comes by. An instant
-// that it comes by again is dealt with again only in another version: then an
-// answer that did not come must not be taken for one of now.
-func (l *loop) token(version int) string { return l.id + "-" + strconv.Itoa(version) }
-
-// ask makes a claim. Without a store everything is granted. The end of ctx does not
-// interrupt it, so that no grant is lost.
-func (l *loop) ask(ctx context.Context, c Claim) (Grant, error) {
-	if l.cfg.Store == nil {
-		return Grant{Verdict: Granted}, nil
-	}
-	c.Job = l.cfg.Name
-	l.mu.Lock()
-	c.Behind = len(l.behind) > 0 && !l.behind[len(l.behind)-1].run.Scheduled.Equal(c.Scheduled)
-	l.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
-	defer cancel()
-	l.pulsed = time.Now()
-	sent := l.cfg.Now()
-	g, err := l.cfg.Store.Claim(ctx, c)
-	l.noteStore(ctx, sent, g.Now, err)
-	return g, err
 }

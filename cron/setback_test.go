@@ -1,0 +1,36 @@
+package cron_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ignis-go/ignis/cron/crontest"
+)
+
+// A store whose clock was ahead for a moment, and a job that waits for what it has run
+// already: it asks the store now and then, not all the time.
+func TestStoreWhoseClockWasAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all tally
+		var d diary
+		var wall clock
+		store := crontest.Memory{Now: wall.now}
+		c := d.config("*/10 * * * * *", all.do)
+		c.Name, c.Store = "job", &store
+		running(t, newJob(t, c))
+		elapse(25)
+		wall.set(15 * time.Minute)
+		elapse(40)
+		wall.set(0)
+		elapse(1000)
+		for at := int64(100); at <= 1060; at += 10 {
+			if n := all.runs[at]; n != 1 {
+				t.Errorf("instant %d: %d runs", at, n)
+			}
+		}
+		if n := store.Asked(); n > 250 {
+			t.Errorf("%d questions in %d seconds", n, 1065)
+		}
+	})
+}
