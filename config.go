@@ -152,8 +152,8 @@ type Config struct {
 	// pings and no such limit.
 	IdleTimeout time.Duration
 	// WriteTimeout is how long a client may take nothing of what waits for it before
-	// it is cut off, whatever it sends meanwhile. Looked at every eighth of it or of
-	// another timeout. 0: 30 s.
+	// it is cut off, whatever it sends meanwhile. It may be a quarter of that
+	// longer. 0: 30 s.
 	WriteTimeout time.Duration
 	// BehindTimeout is how long a client may not be read from because its messages
 	// wait for a callback; then it is closed with 4007. 0: 60 s.

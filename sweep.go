@@ -21,11 +21,11 @@ func (s *Server) sweepSilent() {
 
 // limitInterval is how often sweepLimits is called.
 func (s *Server) limitInterval() time.Duration {
-	shortest := min(s.cfg.WriteTimeout, s.cfg.BehindTimeout)
+	interval := min(s.cfg.WriteTimeout, s.cfg.BehindTimeout) / 4
 	if s.cfg.IdleTimeout > 0 {
-		shortest = min(shortest, s.cfg.IdleTimeout)
+		interval = min(interval, s.cfg.IdleTimeout/8)
 	}
-	return max(shortest/8, time.Millisecond)
+	return max(interval, time.Millisecond)
 }
 
 // sweepLimits ends clients that take nothing, that are too far behind, or that

@@ -112,11 +112,18 @@ func (p *plan) measure(ctx context.Context, src string) error {
 		return err
 	}
 	defer l.close()
-	m := thisMachine(redisVersion())
-	if len(res.Runs) > 0 && res.Machine != m {
-		return fmt.Errorf("%s is of another machine (%+v): choose another folder with -out, or remove it", res.path(p.out), res.Machine)
+	m := l.machine
+	if len(res.Runs) == 0 {
+		res.Machine = m
 	}
-	res.Machine = m
+	var names []string
+	for _, s := range p.systems {
+		names = append(names, s.name)
+	}
+	if w := res.elsewhere(m, p.only, names); w != "" {
+		return fmt.Errorf("%s has runs of the workload %s on another machine (%+v): measure all of its systems, or choose another folder with -out",
+			res.path(p.out), w, res.Machine)
+	}
 	if err := pinSelf(); err != nil {
 		return err
 	}
@@ -177,6 +184,9 @@ func (p *plan) once(ctx context.Context, l *lab, sc scenario, s system, round in
 		n := run{
 			Workload: w.name, Kind: sc.kind, System: s.name, Session: session, Round: round, Version: version,
 			Settings: sc.text(p.sizes), outcome: o,
+		}
+		if l.machine != res.Machine {
+			n.Machine = l.machine
 		}
 		res.add(n, p.keep)
 		fmt.Fprintf(os.Stderr, " %s", n.brief(w))

@@ -142,7 +142,11 @@ func (r *results) writeWorkload(b *strings.Builder, w workload) {
 	fmt.Fprintf(b, "## %s\n\n%s\n", w.title, w.text)
 	settings := distinct(runs, func(n run) string { return n.Settings })
 	days := distinct(runs, func(n run) string { return n.Session.UTC().Format(time.DateOnly) })
-	fmt.Fprintf(b, "Sizes: %s. Measured on %s.\n\n", strings.Join(settings, "; or: "), strings.Join(days, " and "))
+	fmt.Fprintf(b, "Sizes: %s. Measured on %s", strings.Join(settings, "; or: "), strings.Join(days, " and "))
+	if m := runs[0].Machine; m != (machine{}) {
+		fmt.Fprintf(b, ", on another machine than the others: %s, %d cores, %s; %s; %s", m.CPU, m.Cores, m.Memory, m.Kernel, m.Redis)
+	}
+	b.WriteString(".\n\n")
 
 	if w.floods {
 		r.writeFloods(b, w)

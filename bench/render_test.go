@@ -191,3 +191,26 @@ func TestFigures(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// Figures of two machines do not stand side by side, and the page says which are of
+// another one.
+func TestRunsOfAnotherMachine(t *testing.T) {
+	here, there := machine{CPU: "abacus"}, machine{CPU: "loom"}
+	r := &results{Machine: here}
+	r.add(run{Workload: "burst", System: ours}, false)
+	r.add(run{Workload: "burst", System: reference}, false)
+	r.add(run{Workload: strangers, System: ours}, false)
+	if w := r.elsewhere(there, []string{"burst"}, []string{ours}); w != "burst" {
+		t.Errorf("the reference's figures of another machine: %q", w)
+	}
+	if w := r.elsewhere(there, []string{strangers}, []string{ours}); w != "" {
+		t.Errorf("all of %s may be measured again", w)
+	}
+	if w := r.elsewhere(here, []string{"burst"}, []string{ours}); w != "" {
+		t.Errorf("%s may be measured again in part where it was measured", w)
+	}
+	r.add(run{Workload: strangers, System: ours, Machine: there}, true)
+	if got := r.of(strangers, ""); len(got) != 1 || r.machineOf(got[0]) != there || len(r.of("burst", "")) != 2 {
+		t.Errorf("left are %+v", r.Runs)
+	}
+}

@@ -31,7 +31,8 @@ type run struct {
 	Session  time.Time `json:"session"` // when the program was started that made it
 	Round    int       `json:"round"`
 	Version  string    `json:"version"`
-	Settings string    `json:"settings"` // the workload's sizes
+	Settings string    `json:"settings"`         // the workload's sizes
+	Machine  machine   `json:"machine,omitzero"` // if it is not that of most runs
 	outcome
 }
 
@@ -85,9 +86,32 @@ func (r *results) save(dir string) error {
 	return os.Rename(next, r.path(dir))
 }
 
+// elsewhere returns the first workload of which systems have runs of another machine
+// that would stay beside new ones of m, or "".
+func (r *results) elsewhere(m machine, workloads, systems []string) string {
+	for _, n := range r.Runs {
+		if slices.Contains(workloads, n.Workload) && !slices.Contains(systems, n.System) && r.machineOf(n) != m {
+			return n.Workload
+		}
+	}
+	return ""
+}
+
+// machineOf returns where a run was made.
+func (r *results) machineOf(n run) machine {
+	if n.Machine != (machine{}) {
+		return n.Machine
+	}
+	return r.Machine
+}
+
 // add takes a run in. The first of a session takes the place of the older ones
-// of the same workload, kind and system, unless those are to be kept.
+// of the same workload, kind and system, unless those are to be kept, and of all
+// that were made on another machine: figures of two machines are not compared.
 func (r *results) add(n run, keep bool) {
+	r.Runs = slices.DeleteFunc(r.Runs, func(o run) bool {
+		return o.Workload == n.Workload && r.machineOf(o) != r.machineOf(n)
+	})
 	if !keep {
 		r.Runs = slices.DeleteFunc(r.Runs, func(o run) bool {
 			return o.Workload == n.Workload && o.Kind == n.Kind && o.System == n.System && !o.Session.Equal(n.Session)

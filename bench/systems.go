@@ -64,12 +64,13 @@ type lab struct {
 	slab     float64 // bytes of kernel objects without clients: the least that was seen
 	bun      string  // binary; empty: not needed
 	procs    []*process
+	machine  machine
 }
 
 // openLab builds the servers of the chosen systems and starts Redis. Programs says
 // to build the program ignis, too.
 func openLab(ctx context.Context, src string, chosen []system, programs bool) (l *lab, err error) {
-	l = &lab{src: src}
+	l = &lab{src: src, machine: thisMachine(redisVersion())}
 	defer func() {
 		if err != nil {
 			l.close()
