@@ -88,7 +88,9 @@ func (s *Server) admit(c *client, id *Client, session *Session) bool {
 		_, _ = s.reg.Join(&c.member, room, math.MaxInt) // no limit, so no error
 	}
 	c.conn.Release()
-	s.cfg.Logger.Debug("client authenticated", "client", id.ID, "user", printable.Text(id.UserID, loglimit.MaxText))
+	if s.debugging() {
+		s.cfg.Logger.Debug("client authenticated", "client", id.ID, "user", printable.Text(id.UserID, loglimit.MaxText))
+	}
 	return true
 }
 

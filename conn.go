@@ -56,7 +56,9 @@ func (s *Server) serve(nc net.Conn, early []byte, window uint8) {
 	if !c.conn.Polled() {
 		s.counts.plain.Add(1)
 	}
-	s.cfg.Logger.Debug("client connected", "client", c.member.ID, "remote", c.remote)
+	if s.debugging() {
+		s.cfg.Logger.Debug("client connected", "client", c.member.ID, "remote", c.remote)
+	}
 	c.mu.Lock()
 	c.timer = time.AfterFunc(s.cfg.AuthTimeout, c.authTimeout)
 	c.mu.Unlock()

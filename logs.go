@@ -1,6 +1,7 @@
 package ignis
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -14,6 +15,12 @@ import (
 func (s *Server) info(msg string, args ...any)   { s.limit.Log(slog.LevelInfo, msg, args...) }
 func (s *Server) warn(msg string, args ...any)   { s.limit.Log(slog.LevelWarn, msg, args...) }
 func (s *Server) errorf(msg string, args ...any) { s.limit.Log(slog.LevelError, msg, args...) }
+
+// debugging reports whether debug lines are wanted. What every client causes asks
+// first: to put a line's arguments together costs more than to look.
+func (s *Server) debugging() bool {
+	return s.cfg.Logger.Enabled(context.Background(), slog.LevelDebug) // handlers take a context; there is none to tell of
+}
 
 // refused counts and logs a handshake that failed: by the client's fault, or because
 // the application or its middleware made it impossible, which lets nobody in.

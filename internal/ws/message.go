@@ -68,7 +68,12 @@ const overhead = 128
 
 // cost returns how many bytes of memory a message takes while it waits. It counts in
 // full for each connection: a frame that many wait for is nobody's own.
-func (m *Message) cost() int { return len(m.frame) + overhead*m.count() }
+func (m *Message) cost() int {
+	if m.parts == nil {
+		return len(m.frame) + overhead
+	}
+	return len(m.frame) + overhead*len(m.parts)
+}
 
 // count returns how many messages m consists of.
 func (m *Message) count() int { return max(1, len(m.parts)) }

@@ -150,11 +150,13 @@ func (a *agreement) enact(w http.ResponseWriter) (nc net.Conn, early []byte, err
 // unless it describes a body, or says what only the handshake may. The names are
 // written as RFC 6455 does, not as package http would: some clients compare them.
 func (a *agreement) fill(h http.Header) {
-	for _, name := range [...]string{
-		"Content-Encoding", "Content-Length", "Content-Type", "Trailer", "Transfer-Encoding",
-		"Sec-Websocket-Accept", "Sec-Websocket-Extensions", "Sec-Websocket-Protocol", "Sec-Websocket-Version",
-	} {
-		delete(h, name)
+	if len(h) > 0 {
+		for _, name := range [...]string{
+			"Content-Encoding", "Content-Length", "Content-Type", "Trailer", "Transfer-Encoding",
+			"Sec-Websocket-Accept", "Sec-Websocket-Extensions", "Sec-Websocket-Protocol", "Sec-Websocket-Version",
+		} {
+			delete(h, name)
+		}
 	}
 	if _, set := h["Date"]; !set {
 		h["Date"] = nil // keeps net/http from adding one

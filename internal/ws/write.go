@@ -178,7 +178,9 @@ func (c *Conn) sent(j *joiner, b []byte, n int) (again, full bool) {
 		c.blocked, c.parked = true, true
 		return false, true
 	}
-	c.progress.Store(0)
+	if c.progress.Load() != 0 { // a look is cheaper than a store, and nearly always enough
+		c.progress.Store(0)
+	}
 	return !c.idleLocked(), false
 }
 
