@@ -117,15 +117,6 @@ func width(it item) uint64 {
 	return it.to - it.from + 1
 }
 
-func named(it item, list string) bool {
-	for _, name := range it.names {
-		if slices.Contains(strings.Fields(list), name) {
-			return true
-		}
-	}
-	return false
-}
-
 // rare reports whether p may wait for more than five years.
 func (p *pattern) rare() bool {
 	if p.every > 0 {

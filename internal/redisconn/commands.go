@@ -94,7 +94,7 @@ func (c *Conn) follow(b []byte) *Error {
 		switch ch := b[0]; {
 		case p.header == 0 && ch == want:
 			p.header, p.number = 1, 0
-		case p.header > 0 && ch >= '0' && ch <= '9' && p.number <= 1<<40:
+		case p.header > 0 && ch >= '0' && ch <= '9' && p.number <= 1<<27: // so that it fits into 32 bits
 			p.header++
 			p.number = p.number*10 + int(ch-'0')
 		case p.header > 1 && ch == '\r':
