@@ -45,8 +45,7 @@ type Limiter struct {
 	causes map[string]int // how many of kinds have the message
 	pruned time.Time
 
-	timer  *time.Timer    // runs while lines are held back and the limiter is open
-	timing sync.WaitGroup // of the timer, until what it reports is written
+	period *period // runs while lines are held back and the limiter is open; else nil
 }
 
 // kind is what makes lines alike.
@@ -78,13 +77,13 @@ func (l *Limiter) Open() {
 func (l *Limiter) Close() {
 	l.mu.Lock()
 	l.open = false
-	if l.timer != nil && l.timer.Stop() {
-		l.timing.Done()
-	}
-	l.timer = nil
+	p := l.period
+	l.period = nil
 	reports := l.takeReports(time.Now())
 	l.mu.Unlock()
-	l.timing.Wait() // for a timer that had fired
+	if p != nil && !p.timer.Stop() {
+		<-p.over // it had fired
+	}
 	l.write(reports)
 }
 
@@ -140,9 +139,10 @@ func (l *Limiter) allow(k kind, level slog.Level) (more int, note string, ok boo
 		return more, note, true
 	}
 	c.more++
-	if l.open && l.timer == nil {
-		l.timing.Add(1)
-		l.timer = time.AfterFunc(c.began.Add(Period).Sub(now), l.periodOver)
+	if l.open && l.period == nil {
+		p := &period{over: make(chan struct{})}
+		p.timer = time.AfterFunc(c.began.Add(Period).Sub(now), func() { l.periodOver(p) })
+		l.period = p
 	}
 	return 0, "", false
 }
@@ -177,13 +177,19 @@ func (l *Limiter) prune(now time.Time) {
 	}
 }
 
-// periodOver is called by the timer.
-func (l *Limiter) periodOver() {
-	defer l.timing.Done()
+// period is a time at the end of which what was held back is reported.
+type period struct {
+	timer *time.Timer
+	over  chan struct{} // closed when the timer has fired and all is reported
+}
+
+// periodOver is called by the timer of p.
+func (l *Limiter) periodOver(p *period) {
+	defer close(p.over)
 	l.mu.Lock()
 	var reports []report
-	if l.open { // else Close has done it
-		l.timer = nil
+	if l.period == p { // else Close has done it
+		l.period = nil
 		reports = l.takeReports(time.Now())
 	}
 	l.mu.Unlock()
