@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -45,7 +46,8 @@ type Limiter struct {
 	causes map[string]int // how many of kinds have the message
 	pruned time.Time
 
-	period *period // runs while lines are held back and the limiter is open; else nil
+	period    *period              // runs while lines are held back and the limiter is open; else nil
+	reporting map[*period]struct{} // over, and what they report is being written
 }
 
 // kind is what makes lines alike.
@@ -60,7 +62,7 @@ type count struct {
 
 // New returns a limiter that writes to logger. It is closed: see [Limiter.Open].
 func New(logger *slog.Logger) *Limiter {
-	return &Limiter{logger: logger, kinds: make(map[kind]*count), causes: make(map[string]int)}
+	return &Limiter{logger: logger, kinds: make(map[kind]*count), causes: make(map[string]int), reporting: make(map[*period]struct{})}
 }
 
 // Open makes the limiter report what it held back as soon as a period is over, from a
@@ -77,12 +79,16 @@ func (l *Limiter) Open() {
 func (l *Limiter) Close() {
 	l.mu.Lock()
 	l.open = false
-	p := l.period
+	var wait []*period
+	if p := l.period; p != nil && !p.timer.Stop() {
+		wait = append(wait, p) // it has fired
+	}
+	wait = slices.AppendSeq(wait, maps.Keys(l.reporting))
 	l.period = nil
 	reports := l.takeReports(time.Now())
 	l.mu.Unlock()
-	if p != nil && !p.timer.Stop() {
-		<-p.over // it had fired
+	for _, p := range wait {
+		<-p.over
 	}
 	l.write(reports)
 }
@@ -187,6 +193,7 @@ type period struct {
 func (l *Limiter) periodOver(p *period) {
 	defer close(p.over)
 	l.mu.Lock()
+	l.reporting[p] = struct{}{}
 	var reports []report
 	if l.period == p { // else Close has done it
 		l.period = nil
@@ -194,6 +201,9 @@ func (l *Limiter) periodOver(p *period) {
 	}
 	l.mu.Unlock()
 	l.write(reports)
+	l.mu.Lock()
+	delete(l.reporting, p)
+	l.mu.Unlock()
 }
 
 // report says how many lines of a kind were held back, and for how long.
