@@ -31,9 +31,11 @@ func startLibrary(t *testing.T, redis *redistest.Server, c settings) (library, *
 	}
 	var srv *ignis.Server
 	cfg := ignis.Config{
-		Bus:          bus,
-		Logger:       slog.New(slog.DiscardHandler),
-		AuthTimeout:  c.authTimeout,
+		Bus:         bus,
+		Logger:      slog.New(slog.DiscardHandler),
+		AuthTimeout: c.authTimeout,
+		// The scripts compare more mistakes with the original than a stranger may make.
+		AuthMaxMistakes: 100, AuthMaxFrames: 1000, AuthMaxPayload: wire.DefaultMaxPayload,
 		Authenticate: authenticateAsked,
 		OnMessage: func(_ context.Context, c *ignis.Client, m wire.Message) error {
 			return srv.SendToClient(c.ID, m.Event, m.Data) // all that clients send here is a fence

@@ -49,7 +49,7 @@ var listening = regexp.MustCompile(`listening on (http://\S+)`)
 
 func startIgnis(t *testing.T, redis *redistest.Server, c settings) *server {
 	t.Helper()
-	argv := []string{program, "serve", "--listen", "127.0.0.1:0", "--redis", redis.URL(), "--log-level", "debug"}
+	argv := []string{program, "serve", "--listen", "127.0.0.1:0", "--redis", redis.URL(), "--log-level", "debug", "--auth-max-mistakes", "100", "--auth-max-payload", "128KiB"}
 	if c.secret == "" {
 		argv = append(argv, "--dev")
 	} else {
