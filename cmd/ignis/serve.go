@@ -230,7 +230,9 @@ func (c *serveCmd) serve(ctx context.Context, std *stdio, log *slog.Logger, srv 
 		_ = ln.Close() // a name that means something else here
 		return usage("listen on 127.0.0.1 or ::1", "--dev lets anyone in, so it does not listen on %s", ln.Addr())
 	}
-	ln = newRoomyListener(ln, limit)
+	gate := newGate()
+	hs.Handler, hs.ConnContext = gate.open(hs.Handler), gate.attach
+	ln = gate.listen(newRoomyListener(ln, limit))
 	runCtx, stop := context.WithCancel(context.WithoutCancel(ctx)) // it ends after the listener
 	defer stop()
 	httpDone, srvDone := make(chan error, 1), make(chan error, 1)

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+)
+
+// A connection whose header is being parsed keeps the next one waiting until it goes
+// on: reads more, answers, or is closed.
+func TestGate(t *testing.T) {
+	for name, goOn := range map[string]func(net.Conn){
+		"read":  func(c net.Conn) { go func() { _, _ = c.Read(make([]byte, 1)) }() },
+		"write": func(c net.Conn) { go func() { _, _ = c.Write([]byte("x")) }() },
+		"close": func(c net.Conn) { _ = c.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := make(gate, 1)
+				first, second := pass(t, g), pass(t, g)
+				synctest.Wait()
+				if !first.passed() || second.passed() {
+					t.Fatal("both are within the gate, or none is")
+				}
+				goOn(first.conn)
+				synctest.Wait()
+				if !second.passed() {
+					t.Error("the second still waits")
+				}
+			})
+		})
+	}
+}
+
+// What net/http reads ahead of a handler that has begun meanwhile does not stay within.
+func TestGateLetsGoOfWhatIsHandled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := make(gate, 1)
+		g <- struct{}{}
+		p := pass(t, g)
+		p.conn.(*gatedConn).handling.Store(true)
+		<-g
+		synctest.Wait()
+		if !p.passed() || len(g) != 0 {
+			t.Errorf("passed: %v, within the gate: %d", p.passed(), len(g))
+		}
+	})
+}
+
+// passing is a connection that brings a byte, and waits for the gate.
+type passing struct {
+	conn net.Conn
+	done chan struct{}
+}
+
+func pass(t *testing.T, g gate) passing {
+	near, far := net.Pipe()
+	t.Cleanup(func() { _, _ = near.Close(), far.Close() })
+	p := passing{&gatedConn{Conn: near, gate: g}, make(chan struct{})}
+	go func() { _, _ = far.Write([]byte("x")) }()
+	go func() {
+		_, _ = p.conn.Read(make([]byte, 1))
+		close(p.done)
+	}()
+	synctest.Wait()
+	return p
+}
+
+func (p passing) passed() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// Neither handlers, nor what they wait for, nor peers that stop in the middle of a
+// header hold up others.
+func TestGateIsForParsingAlone(t *testing.T) {
+	g := make(gate, 1)
+	hold, held := make(chan struct{}), make(chan struct{}, 10)
+	hs := httptest.NewUnstartedServer(g.open(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/hold":
+			_, _ = io.CopyN(io.Discard, r.Body, 1)
+			held <- struct{}{}
+			<-hold
+		case "/hijack":
+			nc, _, err := http.NewResponseController(w).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer nc.Close()
+			if _, ok := nc.(*net.TCPConn); !ok {
+				t.Errorf("the handler gets a %T", nc)
+			}
+		}
+	})))
+	hs.Listener, hs.Config.ConnContext = g.listen(hs.Listener), g.attach
+	hs.Start()
+	t.Cleanup(hs.Close) // once the peers have gone
+	defer close(hold)
+	dial := func(request string) net.Conn {
+		t.Helper()
+		nc, err := net.Dial("tcp", hs.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = nc.Close() })
+		if _, err := io.WriteString(nc, request); err != nil {
+			t.Fatal(err)
+		}
+		return nc
+	}
+	dial("GET / HTTP/1.1\r\nHost: half")
+	ahead := dial("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n")
+	<-held
+	_, _ = io.WriteString(ahead, "G") // net/http reads it while the handler runs
+	body := dial("POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+	_, _ = io.WriteString(body, "body")
+	<-held
+	_, _ = io.ReadAll(dial("GET /hijack HTTP/1.1\r\nHost: x\r\n\r\nG"))
+	answer, err := io.ReadAll(dial("GET /plain HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
+	if err != nil || len(answer) == 0 {
+		t.Errorf("got %q, %v", answer, err)
+	}
+}
