@@ -19,7 +19,7 @@ const noPrefix = `*?[]\{}`
 func checkPrefix(prefix string) error {
 	for _, r := range prefix {
 		if r < '!' || r > '~' || strings.ContainsRune(noPrefix, r) {
-			return fmt.Errorf("want printable ASCII characters, no spaces and none of %s, such as shop:", noPrefix)
+			return fmt.Errorf("want printable ASCII characters, no spaces and none of %s; shop: is one", noPrefix)
 		}
 	}
 	if len(prefix) > maxPrefix {
@@ -27,7 +27,7 @@ func checkPrefix(prefix string) error {
 	}
 	for _, pattern := range wire.Patterns() {
 		if name := strings.TrimSuffix(pattern, "*"); strings.Contains(prefix, name) {
-			return fmt.Errorf("with %s in it, others would hear what is published; want another, such as shop:", name)
+			return fmt.Errorf("with %s in it, others would hear what is published; shop: is one that is allowed", name)
 		}
 	}
 	return nil
@@ -48,5 +48,5 @@ func (c *Config) warning(t *target) string {
 		return ""
 	}
 	return fmt.Sprintf("database %d in the address of Redis separates no messages, since pub/sub ignores databases: "+
-		"servers and emitters on this Redis hear each other unless they have different prefixes", t.option.SelectDB)
+		"servers and emitters on this Redis hear each other unless they have different prefixes (Config.Prefix, --prefix)", t.option.SelectDB)
 }

@@ -51,6 +51,6 @@
 // The keys are gone 400 days after nobody used them. They must not be evicted: an eviction is as a
 // restart. A user of Redis needs +eval +evalsha +time +hmget +hset +zadd +zcard +zrange
 // +zrangebyscore +zrevrange +zrem +zremrangebyrank +pexpire and, to tell a restart, +info,
-// for keys ignis:cron:*, or shop:ignis:cron:*. It works with one Redis from version 6.2 on, with Sentinels and with a
-// Cluster.
+// for keys ignis:cron:*, or shop:ignis:cron:*. It works with one Redis from version 6.2 on, with
+// Sentinels and with a Cluster.
 package rediscron
