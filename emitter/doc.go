@@ -3,7 +3,7 @@
 // Redis what the servers then deliver, to servers of this project and of Ignis
 // alike; no server needs to run in the process.
 //
-//	e, err := emitter.Dial(ctx, "redis://127.0.0.1:6379/0")
+//	e, err := emitter.Dial(ctx, "redis://127.0.0.1:6379")
 //	defer e.Close()
 //	err = e.ToUser(ctx, "42", "report:ready", report)
 //

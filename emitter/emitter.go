@@ -26,7 +26,8 @@ const DefaultName = "emitter"
 // Config says how to connect. URL or Redis is needed.
 type Config struct {
 	// URL names the Redis, in the forms that redisbus.Config takes: one Redis,
-	// Sentinels or a Cluster.
+	// Sentinels or a Cluster. Pub/sub ignores its database: where several applications
+	// share a Redis, set Redis.Prefix to that of the servers.
 	URL string
 	// Redis takes the place of URL, for a program that needs more than that or
 	// that has a Redis client's options already. Its queue and flush bounds do

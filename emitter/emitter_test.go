@@ -28,7 +28,12 @@ const deadline = 2 * time.Minute
 // listener is a bus that keeps what it hears, in place of a server.
 func listener(t *testing.T, url string) <-chan string {
 	t.Helper()
-	bus, err := redisbus.New(redisbus.Config{URL: url})
+	return listen(t, redisbus.Config{URL: url})
+}
+
+func listen(t *testing.T, c redisbus.Config) <-chan string {
+	t.Helper()
+	bus, err := redisbus.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,6 +39,8 @@ type Config struct {
 	// certificate is checked against the name that was dialed. In user and pass
 	// the characters @ / ? # : % are percent-encoded. Credentials are Redis' own;
 	// Sentinels that want some get them as ?sentinel_username=U&sentinel_password=P.
+	//
+	// Redis' pub/sub ignores the database: see Prefix.
 	URL string
 
 	// Option takes the place of URL for a program that has a Redis client's
@@ -49,6 +51,13 @@ type Config struct {
 	// addresses, or one that says it is a Cluster's, are a Cluster;
 	// ForceSingleClient makes the first address a single Redis.
 	Option *rueidis.ClientOption
+
+	// Prefix is put in front of every channel and pattern, the heartbeat's too. It separates
+	// applications that share a Redis: those with different prefixes hear nothing of each
+	// other, whatever database they name. Servers and emitters of one application need the
+	// same. At most 64 printable ASCII characters, no spaces and none of *?[]\{}, such as
+	// "shop:". Empty: none, which peers that run the original Ignis need.
+	Prefix string
 
 	// Logger gets losses, what keeps Redis from coming back, and recoveries, with
 	// address and cause; a cause that lasts is repeated once in ten seconds. Never a
@@ -101,6 +110,9 @@ func (c Config) prepare() (Config, target, error) {
 	}
 	if len(c.Name) > 64 || strings.ContainsFunc(c.Name, func(r rune) bool { return r < '!' || r > '~' }) {
 		return c, t, fmt.Errorf("%w: Name: want 1 to 64 printable ASCII characters without spaces", ErrConfig)
+	}
+	if err := checkPrefix(c.Prefix); err != nil {
+		return c, t, fmt.Errorf("%w: Prefix: %w", ErrConfig, err)
 	}
 	for _, d := range []struct {
 		name  string

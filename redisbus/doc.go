@@ -42,12 +42,20 @@
 // messages of one channel. When the node goes away the next link takes
 // another one.
 //
+// # Several applications on one Redis
+//
+// Redis' pub/sub ignores databases: redis://host/0 and redis://host/1 hear each other.
+// Config.Prefix separates applications. It is put in front of every channel and pattern,
+// so with "shop:" a message to a room is published on shop:ws:room:NAME. Two Configs
+// with different prefixes, or with one and none, hear nothing of each other.
+//
 // # Rights
 //
 // Under an access control list a user needs the commands PUBLISH, SUBSCRIBE and
 // PSUBSCRIBE, and the channels ws:broadcast, ws:room:*, ws:client:* and ws:user:*,
 // each as a rule of its own, because Redis compares a pattern that is subscribed
-// to with the rules letter by letter. It should have these, too; without one of
+// to with the rules letter by letter. With a Prefix each channel begins with it, as in
+// shop:ws:room:*. The user should have these, too; without one of
 // them the log says once which check is left out:
 //
 //   - the channels ignis:bus:*, for the heartbeat, and else PING in its place

@@ -11,11 +11,12 @@ import (
 
 // faultCase is a row of the table in docs/redis.md.
 type faultCase struct {
-	url   string
-	begin func()      // brings the fault about
-	show  func() bool // whether it is there; nil: the buses notice it
-	cause string      // what health and log say; "": nothing is lost
-	dead  uint64      // DeadSubscriptions of each bus
+	url    string
+	prefix string
+	begin  func()      // brings the fault about
+	show   func() bool // whether it is there; nil: the buses notice it
+	cause  string      // what health and log say; "": nothing is lost
+	dead   uint64      // DeadSubscriptions of each bus
 }
 
 // Two servers and an emitter under each fault: what is lost, and what health, log
@@ -45,6 +46,13 @@ func TestFaults(t *testing.T) {
 				p.swap(t, second.Addr())
 			}}
 		},
+		"dead subscriptions, with a prefix": func(t *testing.T) faultCase {
+			first, second := redistest.Start(t), redistest.Start(t)
+			p := startProxy(t, first.Addr())
+			return faultCase{url: "redis://" + p.addr(), prefix: "shop:", cause: "the subscription is dead", dead: 1, begin: func() {
+				p.swap(t, second.Addr())
+			}}
+		},
 		"cut subscribers": func(t *testing.T) faultCase {
 			r := redistest.Start(t)
 			return faultCase{url: r.URL(), cause: "EOF", begin: func() { r.Do("client", "kill", "type", "pubsub") }}
@@ -70,6 +78,7 @@ func TestFaults(t *testing.T) {
 			t.Parallel()
 			f := prepare(t)
 			c := impatient(f.url)
+			c.Prefix = f.prefix
 			c.ProbeTimeout = 8 * time.Second // a busy machine must not look like another fault
 			a, b, e := run(t, c, nil), run(t, c, nil), dial(t, c)
 			exchange(t, "before", a, b)

@@ -116,7 +116,7 @@ func (f *finder) alive(ctx context.Context, l *link) error {
 	err := l.beat(ctx)
 	if err == nil && l.denied != nil && l.silent() {
 		f.say("heartbeat", "redis does not let this user use the bus's own channel: "+
-			"a subscription that is dead while redis answers PING is not noticed; allow "+heartbeatChannel+"*", l, l.denied)
+			"a subscription that is dead while redis answers PING is not noticed; allow "+f.cfg.Prefix+heartbeatChannel+"*", l, l.denied)
 	}
 	return err
 }

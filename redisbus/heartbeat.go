@@ -12,7 +12,7 @@ import (
 )
 
 // heartbeatChannel is what the name of the channel begins with on which a bus
-// hears itself. Servers do not subscribe to it: to them it is nothing.
+// hears itself, behind the prefix. Servers do not subscribe to it: to them it is nothing.
 const heartbeatChannel = "ignis:bus:"
 
 // newOwn returns the name of a channel that no other bus uses.

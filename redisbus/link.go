@@ -36,6 +36,7 @@ type link struct {
 	subDone <-chan error            // closed when no message will come any more
 	conns   *conns
 	timeout time.Duration
+	prefix  string // of all channels
 
 	own    string      // the channel on which the link hears itself; "": none
 	heard  chan string // what came on it
@@ -49,7 +50,7 @@ type link struct {
 
 // inbox is what a bus receives with.
 type inbox struct {
-	own     string       // a channel that nobody else uses
+	own     string       // a channel that nobody else uses, less the prefix
 	message func(string) // takes what comes on the others
 }
 
@@ -60,7 +61,7 @@ func dialLink(ctx context.Context, c *Config, t *target, addr string, in *inbox)
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, c.ProbeTimeout)
 	defer cancel()
-	l := &link{addr: addr, conns: newConns(), timeout: c.ProbeTimeout}
+	l := &link{addr: addr, conns: newConns(), timeout: c.ProbeTimeout, prefix: c.Prefix}
 	stop := context.AfterFunc(ctx, func() { l.conns.cut(context.Cause(ctx)) })
 	defer stop()
 	err := l.open(ctx, l.option(c, &t.option, addr), in)
@@ -126,13 +127,17 @@ func (l *link) open(ctx context.Context, o rueidis.ClientOption, in *inbox) erro
 // subscribe returns when all subscriptions are confirmed.
 func (l *link) subscribe(ctx context.Context, in *inbox) error {
 	patterns := wire.Patterns()
+	for i := range patterns {
+		patterns[i] = l.prefix + patterns[i]
+	}
+	own := l.prefix + in.own
 	want := 1 + len(patterns)
 	confirmed := make(chan struct{}, want+1)
 	l.heard = make(chan string, 1)
 	l.sub, l.release = l.client.Dedicate()
 	l.subDone = l.sub.SetPubSubHooks(rueidis.PubSubHooks{
 		OnMessage: func(m rueidis.PubSubMessage) {
-			if m.Pattern == "" && m.Channel == in.own {
+			if m.Pattern == "" && m.Channel == own {
 				l.hear(m.Message)
 				return
 			}
@@ -149,9 +154,9 @@ func (l *link) subscribe(ctx context.Context, in *inbox) error {
 	})
 	b := l.sub.B()
 	replies := l.sub.DoMulti(ctx,
-		b.Subscribe().Channel(wire.ChannelBroadcast).Build(),
+		b.Subscribe().Channel(l.prefix+wire.ChannelBroadcast).Build(),
 		b.Psubscribe().Pattern(patterns...).Build(),
-		b.Subscribe().Channel(in.own).Build(),
+		b.Subscribe().Channel(own).Build(),
 	)
 	for _, r := range replies[:2] {
 		if err := r.Error(); err != nil {
@@ -159,7 +164,7 @@ func (l *link) subscribe(ctx context.Context, in *inbox) error {
 		}
 	}
 	if err := replies[2].Error(); err == nil {
-		l.own = in.own
+		l.own = own
 		want++
 	} else if l.denied = err; judge(toBeat, err) != nil {
 		return judge(toBeat, err)
@@ -194,7 +199,7 @@ func (l *link) publish(parent context.Context, items []Item, errs []error) error
 	commands := make(rueidis.Commands, len(items))
 	b := l.client.B()
 	for i := range items {
-		commands[i] = b.Publish().Channel(items[i].Channel).Message(rueidis.BinaryString(items[i].Envelope)).Build()
+		commands[i] = b.Publish().Channel(l.prefix + items[i].Channel).Message(rueidis.BinaryString(items[i].Envelope)).Build()
 	}
 	var broken error
 	for i, r := range l.client.DoMulti(ctx, commands...) {

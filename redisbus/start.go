@@ -60,6 +60,9 @@ func (b *backoff) wait(ctx context.Context) bool {
 func (f *finder) start(ctx context.Context, in *inbox) (*link, error) {
 	limited, cancel := context.WithTimeout(ctx, f.cfg.StartTimeout)
 	defer cancel()
+	if w := f.cfg.warning(f.target); w != "" {
+		f.limit.Log(slog.LevelWarn, w, "name", f.cfg.Name, "redis", f.target.String())
+	}
 	var pauses backoff
 	var last error
 	for {

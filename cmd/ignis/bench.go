@@ -22,7 +22,7 @@ type benchCmd struct {
 	Size     count   `default:"128" placeholder:"BYTES" help:"Data of a message (${default}), up to 131072; at least 64 or so are needed. Without --redis the server's --max-payload has to be larger by 32, with --encrypt by a third and 128."`
 	Duration period  `default:"30s" placeholder:"TIME" help:"How long messages are sent (${default})."`
 	Redis    string  `placeholder:"URL" help:"Redis of the server, to send through as a worker would; ignis serve --help has the forms. Without it a client of each room sends, and the server has to relay what it sends, as it does with --dev. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
-	redisFile
+	redisFlags
 	Token   string `placeholder:"TOKEN" help:"Token that all clients authenticate with. Other users of the machine can read arguments, but not the environment."`
 	Encrypt bool   `help:"Have all clients encrypted, and check that nothing comes in clear; the server needs --encryption."`
 	PID     pid    `name:"pid" placeholder:"PID" help:"Process of the server, if it is on this machine: what CPU time and memory it takes is shown as well."`
@@ -193,7 +193,7 @@ func (r *benchResult) verdict(viaRedis bool) error {
 	case r.Messages > 0 && r.Deliveries == 0:
 		hint := "the server has to relay what a client sends to the room in its data, as it does with --dev; or give --redis"
 		if viaRedis {
-			hint = "is it the server's Redis? With --rooms, may the clients join rooms named bench-0000 and so on?"
+			hint = "are they the server's Redis and its --prefix? With --rooms, may the clients join rooms named bench-0000 and so on?"
 		}
 		return &exitError{exitFailed, errors.New("nothing arrived"), hint}
 	case r.Lost > 0 || r.Repeated > 0:

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"sync"
 	"text/tabwriter"
@@ -33,11 +32,11 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 	if c.Rooms > 1 {
 		cfg.Rooms = int(c.Rooms)
 	}
-	redis, err := c.load(c.Redis, "", std.warn)
+	redis, err := c.loadQuietly(c.Redis, "", std)
 	if err != nil {
 		return err
 	}
-	if redis != "" {
+	if redis.URL != "" {
 		s, err := newBenchSender(ctx, redis)
 		if err != nil {
 			return redisError(err)
@@ -59,7 +58,7 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 	} else {
 		err = b.print(std.out)
 	}
-	return errors.Join(err, b.result.verdict(redis != ""))
+	return errors.Join(err, b.result.verdict(redis.URL != ""))
 }
 
 // bench is one measurement.
@@ -249,11 +248,9 @@ type benchSender struct {
 	err     error
 }
 
-func newBenchSender(ctx context.Context, url string) (*benchSender, error) {
-	e, err := emitter.New(ctx, emitter.Config{
-		Redis:  &redisbus.Config{URL: url, StartTimeout: 5 * time.Second},
-		Logger: slog.New(slog.DiscardHandler),
-	})
+func newBenchSender(ctx context.Context, redis redisbus.Config) (*benchSender, error) {
+	redis.StartTimeout = 5 * time.Second
+	e, err := emitter.New(ctx, emitter.Config{Redis: &redis})
 	if err != nil {
 		return nil, err
 	}

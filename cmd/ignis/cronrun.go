@@ -17,14 +17,13 @@ import (
 	"github.com/ignis-go/ignis/cron"
 	"github.com/ignis-go/ignis/cron/rediscron"
 	"github.com/ignis-go/ignis/emitter"
-	"github.com/ignis-go/ignis/redisbus"
 )
 
 const cronFileHelp = `The file is YAML:
 
   zone: Europe/Paris             # of all jobs that have none; without it --tz
   jobs:
-    opening:                     # its name, unlike any other on this Redis
+    opening:                     # its name, unlike any other of this --prefix
       pattern: 0 9 * * mon-fri   # a pattern that starts with * or @ needs quotes
       room: lobby                # or user: ID, client: ID, everyone: true
       event: notice
@@ -109,10 +108,9 @@ func (j *cronJob) to() string {
 // cronRunCmd runs the jobs of a file.
 type cronRunCmd struct {
 	cronFileArgs
-	Redis string `placeholder:"URL" help:"Redis of the servers (redis://127.0.0.1:6379/0); ignis serve --help has the forms. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
-	redisFile
-	Durable bool   `help:"Redis loses nothing in a restart or failover, so go on without a doubt after one."`
-	Prefix  string `default:"ignis:cron" placeholder:"TEXT" help:"What keys in Redis begin with (${default}): processes that share it run each job once."`
+	Redis string `placeholder:"URL" help:"Redis of the servers (redis://127.0.0.1:6379); ignis serve --help has the forms. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
+	redisFlags
+	Durable bool `help:"Redis loses nothing in a restart or failover, so go on without a doubt after one."`
 
 	LogFormat string     `default:"text" enum:"text,json" group:"Log" placeholder:"text|json" help:"Form of the log, which goes to standard error (${default})."`
 	LogLevel  slog.Level `default:"info" group:"Log" placeholder:"LEVEL" help:"What is logged: debug, info, warn or error (${default})."`
@@ -120,7 +118,7 @@ type cronRunCmd struct {
 
 // Help returns what --help shows below the summary.
 func (cronRunCmd) Help() string {
-	return `Run it in as many processes as there should be to rely on, each with the same file: at each time one of them emits the event. Redis' clock counts.
+	return `Run it in as many processes as there should be to rely on, each with the same file: at each time one of them emits the event. Redis' clock counts. Applications that share a Redis need different prefixes, or each takes times of the other's jobs of the same name.
 
 ` + cronFileHelp + `
 
@@ -130,7 +128,7 @@ Examples:
 
   ignis cron check jobs.yaml
 
-  ignis cron run jobs.yaml --redis redis://10.0.0.5:6379/0 --tz Europe/Paris`
+  ignis cron run jobs.yaml --redis redis://10.0.0.5:6379 --tz Europe/Paris`
 }
 
 // Run runs the jobs until ctx ends.
@@ -145,12 +143,12 @@ func (c *cronRunCmd) Run(ctx context.Context, std *stdio) error {
 	defer signal.Stop(hangup)
 
 	log := newLogger(std.err, c.LogFormat, c.LogLevel)
-	url, err := c.redisFile.load(c.Redis, localRedis, func(m string) { log.Warn(m) })
+	redis, err := c.redisFlags.load(c.Redis, localRedis, log)
 	if err != nil {
 		return err
 	}
-	redis := redisbus.Config{URL: url, Name: "ignis-cron", Logger: log}
-	store, err := rediscron.New(rediscron.Config{Redis: &redis, Prefix: c.Prefix, Durable: c.Durable})
+	redis.Name = "ignis-cron"
+	store, err := rediscron.New(rediscron.Config{Redis: &redis, Durable: c.Durable})
 	if err != nil {
 		if errors.Is(err, rediscron.ErrConfig) {
 			return usage("", "%w", err)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 	"unicode/utf8"
 
@@ -15,12 +14,12 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-const localRedis = "redis://127.0.0.1:6379/0"
+const localRedis = "redis://127.0.0.1:6379"
 
 // emitCmd sends one event.
 type emitCmd struct {
-	Redis string `placeholder:"URL" help:"Redis of the servers (redis://127.0.0.1:6379/0); ignis serve --help has the forms. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
-	redisFile
+	Redis string `placeholder:"URL" help:"Redis of the servers (redis://127.0.0.1:6379); ignis serve --help has the forms. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
+	redisFlags
 	Timeout    period   `default:"5s" placeholder:"TIME" help:"How long the data may take to come on standard input, how long connecting may take, and how long sending (${default})."`
 	MaxMessage byteSize `default:"1MiB" placeholder:"SIZE" help:"Largest message (${default}). Redis cuts off every server that is behind by more than its own limit, client-output-buffer-limit."`
 
@@ -34,7 +33,7 @@ type emitCmd struct {
 func (emitCmd) Help() string {
 	return `The data is JSON, from the argument or from standard input if that is a pipe or a file; without either the event has none. A pipe has to be closed by whoever writes to it, within --timeout; where nobody does, as under some supervisors, < /dev/null is for an event without data. It is checked before anything is sent, and sent as it is. A value that starts with a - comes after --.
 
-The event reaches whoever is connected at this moment; Redis does not tell whether somebody was.
+The event reaches whoever is connected at this moment; Redis does not tell whether somebody was. The servers have to have the same --prefix.
 
 Examples:
 
@@ -130,12 +129,12 @@ func (e *emitCmd) send(ctx context.Context, std *stdio, c content, exclude []str
 	if err != nil {
 		return err
 	}
-	url, err := e.load(e.Redis, localRedis, std.warn)
+	redis, err := e.loadQuietly(e.Redis, localRedis, std)
 	if err != nil {
 		return err
 	}
-	redis := redisbus.Config{URL: url, StartTimeout: timeout}
-	to, err := emitter.New(ctx, emitter.Config{Redis: &redis, MaxMessage: int(e.MaxMessage), Logger: slog.New(slog.DiscardHandler)})
+	redis.StartTimeout = timeout
+	to, err := emitter.New(ctx, emitter.Config{Redis: &redis, MaxMessage: int(e.MaxMessage)})
 	if err != nil {
 		return redisError(err)
 	}

@@ -51,7 +51,7 @@ func (r readme) args(t *testing.T, prefix string, replace ...string) []string {
 func TestReadmeTryOnOneMachine(t *testing.T) {
 	t.Parallel()
 	doc, redis := readReadme(t), redistest.Start(t)
-	server := start(t, nil, append(doc.args(t, "ignis serve --dev", "redis://127.0.0.1:6379/0", redis.URL()), "--listen", "127.0.0.1:0")...)
+	server := start(t, nil, append(doc.args(t, "ignis serve --dev", "redis://127.0.0.1:6379", redis.URL()), "--listen", "127.0.0.1:0")...)
 	said := server.line()
 	rest, ok := strings.CutPrefix(said, "listening on http://")
 	address, note, _ := strings.Cut(rest, " ")
@@ -89,7 +89,7 @@ func TestReadmeProduction(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := start(t, nil, doc.args(t, "ignis serve --listen",
-		"0.0.0.0:8080", "127.0.0.1:0", "redis://redis:6379/0", redis.URL(), "/run/secrets/jwt", secret)...)
+		"0.0.0.0:8080", "127.0.0.1:0", "redis://redis:6379", redis.URL(), "/run/secrets/jwt", secret)...)
 	if line := server.line(); !strings.HasPrefix(line, "listening on http://") {
 		t.Errorf("serve says %q", line)
 	}
@@ -103,7 +103,7 @@ func TestReadmeMeasure(t *testing.T) {
 	doc, redis := readReadme(t), redistest.Start(t)
 	_, address := serve(t, nil, "--dev", "--redis", redis.URL())
 	p := start(t, nil, doc.args(t, "ignis bench",
-		"127.0.0.1:8080", address, "redis://127.0.0.1:6379/0", redis.URL(), "5000", "50", "30s", "1s")...)
+		"127.0.0.1:8080", address, "redis://127.0.0.1:6379", redis.URL(), "5000", "50", "30s", "1s")...)
 	if code := p.wait(); code != 0 || !strings.Contains(p.lines.text(), "p99") {
 		t.Errorf("exit code %d, and it says %s", code, p.lines.text())
 	}
@@ -145,7 +145,7 @@ func TestReadmeCron(t *testing.T) {
 	if next.wait() != 0 || !strings.Contains(doc.text, "```\n"+next.lines.text()+"```") {
 		t.Errorf("next prints what the README does not show:\n%s%s", next.lines.text(), next.errors.text())
 	}
-	p := start(t, nil, doc.args(t, "ignis cron run", "jobs.yaml", file, "redis://127.0.0.1:6379/0", redis.URL())...)
+	p := start(t, nil, doc.args(t, "ignis cron run", "jobs.yaml", file, "redis://127.0.0.1:6379", redis.URL())...)
 	if line := p.line(); !strings.HasPrefix(line, "running 1 job of ") {
 		t.Errorf("run says %q", line)
 	}

@@ -1,16 +1,20 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/ignis-go/ignis/redisbus"
 )
 
-// redisFile is the other place for the URL of Redis. Commands embed it beside their
-// own --redis.
-type redisFile struct {
-	RedisFile string `name:"redis-file" placeholder:"FILE" help:"File with the URL of Redis, instead of --redis: for one with a password in it."`
+// redisFlags are what all commands that use Redis take. They embed it beside their own
+// --redis.
+type redisFlags struct {
+	RedisFile string        `name:"redis-file" placeholder:"FILE" help:"File with the URL of Redis, instead of --redis: for one with a password in it."`
+	Prefix    channelPrefix `placeholder:"TEXT" help:"What all channels and keys in Redis begin with, such as shop: (nothing). It separates applications that share a Redis, which databases do not: pub/sub ignores them. The same for serve, emit, cron and bench of one application."`
 
 	typed bool // --redis stands on the command line, not in the environment
 }
@@ -19,16 +23,31 @@ type redisFile struct {
 const maxRedisURL = 64 << 10
 
 // AfterApply is called by the parser when all values are known.
-func (f *redisFile) AfterApply(ctx *kong.Context) error {
+func (f *redisFlags) AfterApply(ctx *kong.Context) error {
 	for _, p := range ctx.Path {
 		f.typed = f.typed || p.Flag != nil && p.Flag.Name == "redis" && !p.Resolved
 	}
 	return nil
 }
 
-// load returns the URL of Redis: given is what --redis has, fallback what counts without
-// either. warn is called with what should be done better.
-func (f *redisFile) load(given, fallback string, warn func(message string)) (string, error) {
+// load returns how to reach Redis: given is what --redis has, fallback what counts without
+// either. The URL is empty if all of them are. What should be done better is logged.
+func (f *redisFlags) load(given, fallback string, log *slog.Logger) (redisbus.Config, error) {
+	url, err := f.url(given, fallback, func(m string) { log.Warn(m) })
+	return redisbus.Config{URL: url, Prefix: string(f.Prefix), Logger: log}, err
+}
+
+// loadQuietly is load for a command without a log: what should be done better is printed.
+func (f *redisFlags) loadQuietly(given, fallback string, std *stdio) (redisbus.Config, error) {
+	url, err := f.url(given, fallback, std.warn)
+	c := redisbus.Config{URL: url, Prefix: string(f.Prefix), Logger: slog.New(slog.DiscardHandler)}
+	if w := c.Warning(); err == nil && w != "" {
+		std.warn(w)
+	}
+	return c, err
+}
+
+func (f *redisFlags) url(given, fallback string, warn func(message string)) (string, error) {
 	switch {
 	case f.RedisFile != "" && given != "":
 		return "", usage("leave out one of them, or unset IGNIS_REDIS or IGNIS_REDIS_FILE", "--redis and --redis-file are both set")
@@ -41,7 +60,7 @@ func (f *redisFile) load(given, fallback string, warn func(message string)) (str
 		}
 		url := strings.TrimSpace(string(text))
 		if url == "" {
-			return "", usage("it has to hold what --redis would, such as redis://127.0.0.1:6379/0", "--redis-file: the file is empty")
+			return "", usage("it has to hold what --redis would, such as redis://127.0.0.1:6379", "--redis-file: the file is empty")
 		}
 		return url, nil
 	case given == "":
@@ -57,4 +76,14 @@ func (f *redisFile) load(given, fallback string, warn func(message string)) (str
 // has no @, which would have to be percent-encoded.
 func hasPassword(url string) bool {
 	return strings.Contains(url, "@") || strings.Contains(url, "sentinel_password=")
+}
+
+// channelPrefix is a prefix that package redisbus takes.
+type channelPrefix string
+
+// UnmarshalText checks a prefix.
+func (p *channelPrefix) UnmarshalText(text []byte) error {
+	*p = channelPrefix(text)
+	_, err := redisbus.Config{URL: localRedis, Prefix: string(text)}.ClientOption()
+	return err
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/redisbus"
 )
 
 // secretVariable holds the JWT secret itself. It has no flag: other users of
@@ -27,8 +28,8 @@ const startNotice = 2 * time.Second
 type serveCmd struct {
 	Listen listenAddress `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on (${default}). Port 0 picks one that is free."`
 	Path   string        `default:"/ws" help:"Path of the WebSocket endpoint (${default})."`
-	Redis  string        `placeholder:"URL" help:"Redis that connects this server with others: redis://[user:pass@]host[:6379][/db], rediss:// for TLS, redis+sentinel://host,host/master-name or redis+cluster://host,host. Without it this server is alone. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
-	redisFile
+	Redis  string        `placeholder:"URL" help:"Redis that connects this server with others: redis://[user:pass@]host[:6379][/db], rediss:// for TLS, redis+sentinel://host,host/master-name or redis+cluster://host,host. Messages are the same in all databases: see --prefix. Without it this server is alone. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
+	redisFlags
 
 	Dev            bool       `group:"Who may connect" help:"Development: anyone may connect as anybody and join every room, a page at / lets two tabs talk, and a message whose data has a room goes to that room. Loopback addresses only."`
 	JWTSecretFile  string     `name:"jwt-secret-file" group:"Who may connect" placeholder:"FILE" help:"File with the secret, at least 32 bytes, of HS256 tokens. The secret itself may be in $$IGNIS_JWT_SECRET instead."`
@@ -73,7 +74,7 @@ Examples:
 
   ignis serve --dev
 
-  ignis serve --listen :8080 --redis redis://10.0.0.5:6379/0 --jwt-secret-file /run/secrets/jwt`
+  ignis serve --listen :8080 --redis redis://10.0.0.5:6379 --jwt-secret-file /run/secrets/jwt`
 }
 
 // Run serves until ctx ends.
@@ -100,14 +101,14 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 		cfg.Authenticate, cfg.ValidateRooms = t.authenticate, t.validateRooms
 		cfg.CheckOrigin = c.AllowedOrigins.check()
 	}
-	redis, err := c.load(c.Redis, "", func(m string) { log.Warn(m) })
+	redis, err := c.load(c.Redis, "", log)
 	if err != nil {
 		return err
 	}
-	if redis != "" {
-		bus, err := newBus(redis, log)
+	if redis.URL != "" {
+		bus, err := redisbus.New(redis)
 		if err != nil {
-			return err
+			return redisError(err)
 		}
 		cfg.Bus = bus
 	} else if !c.Dev {

@@ -2,7 +2,7 @@
 // through a Redis that they share, and remembers what was run while some or all of them
 // were down.
 //
-//	store, err := rediscron.New(rediscron.Config{URL: "redis://127.0.0.1:6379/0"})
+//	store, err := rediscron.New(rediscron.Config{URL: "redis://127.0.0.1:6379"})
 //	...
 //	defer store.Close()
 //	job, err := cron.New(cron.Config{Name: "digest", Pattern: "0 9 * * *", Store: store, Do: sendDigest})
@@ -40,6 +40,10 @@
 //
 //	ignis:cron:{NAME}:state    ignis:cron:{NAME}:claims
 //
+// Applications that share a Redis need different prefixes, or a job of one takes the
+// instants of the other's job of the same name. With redisbus.Config.Prefix "shop:", which
+// separates the messages too, the keys are shop:ignis:cron:{NAME}:state and so on.
+//
 // Each process makes one claim for each instant of a job, and asks once in ten seconds. One
 // Redis does about 25,000 claims a second (BenchmarkClaim, on two cores that the client
 // shares).
@@ -47,6 +51,6 @@
 // The keys are gone 400 days after nobody used them. They must not be evicted: an eviction is as a
 // restart. A user of Redis needs +eval +evalsha +time +hmget +hset +zadd +zcard +zrange
 // +zrangebyscore +zrevrange +zrem +zremrangebyrank +pexpire and, to tell a restart, +info,
-// for keys ignis:cron:*. It works with one Redis from version 6.2 on, with Sentinels and with a
-// Cluster.
+// for keys ignis:cron:*, or shop:ignis:cron:*. It works with one Redis from version 6.2 on, with
+// Sentinels and with a Cluster.
 package rediscron

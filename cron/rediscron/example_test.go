@@ -10,7 +10,7 @@ import (
 
 // However many processes do this with one Redis, the function runs once each day.
 func Example() {
-	store, err := rediscron.New(rediscron.Config{URL: "redis://127.0.0.1:6379/0"})
+	store, err := rediscron.New(rediscron.Config{URL: "redis://127.0.0.1:6379"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -43,10 +43,10 @@ type Config struct {
 	// or a Cluster.
 	URL string
 	// Redis takes the place of URL for a program that needs more than that. Its bounds
-	// do not count, but for Name.
+	// do not count, but for Name. Its Prefix comes before the one below.
 	Redis *redisbus.Config
-	// Prefix is what keys begin with. Schedulers that share it, and the Redis, share jobs.
-	// Empty: DefaultPrefix.
+	// Prefix is what keys begin with, behind Redis.Prefix. Schedulers that share both, the
+	// Redis and its database share jobs. Empty: DefaultPrefix.
 	Prefix string
 	// Node is what this process is called in the records of runs: 1 to 128 printable
 	// ASCII characters without spaces. Empty: the machine's name and the process id.
@@ -103,6 +103,7 @@ func New(c Config) (*Store, error) {
 	if len(c.Node) > 128 || strings.ContainsFunc(c.Node, func(r rune) bool { return r < '!' || r > '~' }) {
 		return nil, fmt.Errorf("%w: Node: want 1 to 128 printable ASCII characters without spaces", ErrConfig)
 	}
+	c.Prefix = redis.Prefix + c.Prefix
 	redis.ProbeTimeout = c.Timeout
 	if redis.Name == "" {
 		redis.Name = "ignis-cron"

@@ -1,7 +1,7 @@
 // Command worker sends events on schedules. It has no sockets: the servers that share its
 // Redis deliver them. Run it twice: everything is still sent once.
 //
-//	ignis serve --dev --redis redis://127.0.0.1:6379/0
+//	ignis serve --dev --redis redis://127.0.0.1:6379
 //	ignis listen ws://127.0.0.1:8080/ws --join lobby
 //	go run ./worker
 package main
@@ -19,7 +19,7 @@ import (
 )
 
 func main() {
-	redis := flag.String("redis", "redis://127.0.0.1:6379/0", "the servers' Redis")
+	redis := flag.String("redis", "redis://127.0.0.1:6379", "the servers' Redis")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -84,7 +84,7 @@ type Config struct {
 func Flags() Config {
 	var c Config
 	flag.StringVar(&c.Listen, "listen", "127.0.0.1:0", "address to listen on")
-	flag.StringVar(&c.Redis, "redis", "redis://127.0.0.1:6379/0", "redis:// URL")
+	flag.StringVar(&c.Redis, "redis", "redis://127.0.0.1:6379", "redis:// URL")
 	flag.BoolVar(&c.Encrypt, "encrypt", false, "encrypt what each client gets")
 	flag.Parse()
 	return c

@@ -1,0 +1,52 @@
+package redisbus
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ignis-go/ignis/wire"
+)
+
+// maxPrefix bounds Config.Prefix, in bytes.
+const maxPrefix = 64
+
+// noPrefix are the characters that a prefix must not have: those with a meaning in
+// patterns and access rules, and braces, which have one in the names of a Cluster's keys.
+const noPrefix = `*?[]\{}`
+
+// checkPrefix makes sure that a prefix is itself in every pattern and access rule, and that
+// no pattern with another prefix matches what is published with this one.
+func checkPrefix(prefix string) error {
+	for _, r := range prefix {
+		if r < '!' || r > '~' || strings.ContainsRune(noPrefix, r) {
+			return fmt.Errorf("want printable ASCII characters, no spaces and none of %s; shop: is one", noPrefix)
+		}
+	}
+	if len(prefix) > maxPrefix {
+		return fmt.Errorf("want at most %d characters, got %d", maxPrefix, len(prefix))
+	}
+	for _, pattern := range wire.Patterns() {
+		if name := strings.TrimSuffix(pattern, "*"); strings.Contains(prefix, name) {
+			return fmt.Errorf("with %s in it, others would hear what is published; shop: is one that is allowed", name)
+		}
+	}
+	return nil
+}
+
+// Warning returns what a valid Config probably does not mean, or "". It is logged before a
+// Bus or Publisher first connects; a program without a log can show it.
+func (c Config) Warning() string {
+	t, err := c.target()
+	if err != nil {
+		return ""
+	}
+	return c.warning(&t)
+}
+
+func (c *Config) warning(t *target) string {
+	if c.Prefix != "" || t.option.SelectDB == 0 {
+		return ""
+	}
+	return fmt.Sprintf("database %d in the address of Redis separates no messages, since pub/sub ignores databases: "+
+		"servers and emitters on this Redis hear each other unless they have different prefixes (Config.Prefix, --prefix)", t.option.SelectDB)
+}
