@@ -22,21 +22,20 @@ func sendEverything(t *testing.T, n *node, b *fakeBus, id, user string) {
 	t.Helper()
 	ctx := context.Background()
 	for _, err := range []error{
-		n.SendToClient(id, "x", secret),
-		n.SendToUser(user, "x", secret),
-		n.SendToRoom(id, "x", secret),
-		n.SendToRoom(wire.RoomDefault, "x", secret),
-		n.Broadcast("x", secret),
-		n.Broadcast("x", secret, ignis.Except("someone")),
+		n.SendLocal(ignis.ToClient(id), "x", secret),
+		n.SendLocal(ignis.ToUser(user), "x", secret),
+		n.SendLocal(ignis.ToRoom(id), "x", secret),
+		n.SendLocal(ignis.ToRoom(wire.RoomDefault), "x", secret),
+		n.SendLocal(ignis.ToEveryone(), "x", secret),
+		n.SendLocal(ignis.ToEveryone(), "x", secret, ignis.Except("someone")),
 		n.Send(ctx, ignis.ToClient(id), "x", secret),
-		n.Send(ctx, ignis.User(user), "x", secret),
-		n.Send(ctx, ignis.Room(id), "x", secret),
-		n.Send(ctx, ignis.Room(wire.RoomDefault), "x", secret, ignis.Except("someone")),
-		n.Send(ctx, ignis.Everyone(), "x", secret),
+		n.Send(ctx, ignis.ToUser(user), "x", secret),
+		n.Send(ctx, ignis.ToRoom(id), "x", secret),
+		n.Send(ctx, ignis.ToRoom(wire.RoomDefault), "x", secret, ignis.Except("someone")),
+		n.Send(ctx, ignis.ToEveryone(), "x", secret),
 		n.Send(ctx, ignis.To(id), "x", secret),
-		n.Send(ctx, ignis.To(""), "x", secret),
 		n.Join(id, "lobby"), // in no room, so not in this one
-		n.SendToRoom("lobby", "x", secret),
+		n.SendLocal(ignis.ToRoom("lobby"), "x", secret),
 	} {
 		if err != nil {
 			t.Error(err)
@@ -94,8 +93,8 @@ func TestNothingBeforeAuthentication(t *testing.T) {
 			t.Fatalf("received %q", lines)
 		}
 		sendEverything(t, n, b, id, "ann")
-		if lines := p.got(); len(lines) != 19-1 { // without the call of Join
-			t.Errorf("%d messages came, want 18: %q", len(lines), lines)
+		if lines := p.got(); len(lines) != 17 {
+			t.Errorf("%d messages came, want 17: %q", len(lines), lines)
 		}
 	})
 }
@@ -123,7 +122,7 @@ func TestOrderOnSuccess(t *testing.T) {
 					t.Errorf("not in room %s", room)
 				}
 			}
-			if err := n.SendToClient(c.ID, "welcome", nil); err != nil {
+			if err := n.SendLocal(ignis.ToClient(c.ID), "welcome", nil); err != nil {
 				t.Error(err)
 			}
 		}})
@@ -201,8 +200,8 @@ func TestConnectedComesFirstInAFlood(t *testing.T) {
 			case <-stop:
 				return
 			default:
-				_ = n.Broadcast("n", i)
-				_ = n.SendToRoom(wire.RoomDefault, "r", i)
+				_ = n.SendLocal(ignis.ToEveryone(), "n", i)
+				_ = n.SendLocal(ignis.ToRoom(wire.RoomDefault), "r", i)
 				runtime.Gosched()
 			}
 		}

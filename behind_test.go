@@ -76,7 +76,7 @@ func TestWhatOneClientGetsIsCounted(t *testing.T) {
 		}
 		p.text("x")
 		p.only(failure(wire.ErrorFormat))
-		_ = n.Broadcast("x", 1)
+		_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
 		p.only(line)
 		if s := n.Stats(); s.Sent != 3 {
 			t.Errorf("%d messages sent", s.Sent)
@@ -99,9 +99,9 @@ func TestHangingSealGivesUpItsPlace(t *testing.T) {
 			},
 		})
 		ann, bob := n.vault("ann"), n.vault("bob")
-		_ = n.SendToClient(ann.id, "x", 1)
+		_ = n.SendLocal(ignis.ToClient(ann.id), "x", 1)
 		synctest.Wait()
-		_ = n.SendToClient(bob.id, "x", 1)
+		_ = n.SendLocal(ignis.ToClient(bob.id), "x", 1)
 		bob.only()
 		time.Sleep(time.Second)
 		bob.only(line)

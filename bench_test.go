@@ -117,7 +117,7 @@ func BenchmarkSendToRoom(b *testing.B) {
 				n := populated(b, members)
 				fanOut(b, n, members*messages, func() {
 					for range messages {
-						if err := n.SendToRoom("lobby", "chat", json.RawMessage(benchData)); err != nil {
+						if err := n.SendLocal(ignis.ToRoom("lobby"), "chat", json.RawMessage(benchData)); err != nil {
 							b.Fatal(err)
 						}
 					}

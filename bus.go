@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/ignis-go/ignis/internal/ws"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -121,13 +120,17 @@ func (s *Server) watchGaps(ctx context.Context, b BusGaps) {
 	}
 }
 
-// publish hands an envelope to the bus, and counts and logs when it is refused.
-func (s *Server) publish(e *wire.Envelope) error {
+// publish hands a letter to the bus, and counts and logs when it is refused.
+func (s *Server) publish(l letter) error {
 	if s.solo {
 		return nil
 	}
-	size := 128 + len(e.Event) + len(e.Target) + len(e.Data) + 40*len(e.Exclude)
-	err := s.cfg.Bus.Publish(e.Channel(), wire.AppendEnvelope(make([]byte, 0, size), e))
+	e := wire.Envelope{
+		ServerID: s.id, To: l.to, Event: l.message.Event, Data: l.message.Data, Exclude: l.exclude,
+		From: l.message.From, Key: l.key,
+	}
+	size := 128 + len(e.Event) + len(e.To.Name) + len(e.Data) + 40*len(e.Exclude)
+	err := s.cfg.Bus.Publish(e.To.Channel(), wire.AppendEnvelope(make([]byte, 0, size), &e))
 	if err != nil {
 		s.counts.busRefused.Add(1)
 		s.warn("bus refused an envelope", "error", err)
@@ -150,20 +153,26 @@ func (s *Server) receive(envelopes ...[]byte) {
 func (s *Server) runs(envelopes [][]byte) iter.Seq[run] {
 	return func(yield func(run) bool) {
 		var r run
-		for i, envelope := range envelopes {
+		for _, envelope := range envelopes {
 			e, ok := s.read(envelope)
 			if !ok {
 				continue
 			}
-			to := Destination{kind: e.Type, target: e.Target}
-			m, exclude := frame(e.Event, e.Data), to.exclude(e.Exclude)
-			if r.add(to, m, exclude) {
+			if !e.To.Excludes() {
+				e.Exclude = nil
+			}
+			m := outgoing{wire.Message{Event: e.Event, Data: e.Data, From: e.From}}
+			if e.To.Type == wire.TypeRoom {
+				m.Room = e.To.Name
+			}
+			if r.add(e.To, m, e.Exclude) {
 				continue
 			}
 			if len(r.messages) > 0 && !yield(r) {
 				return
 			}
-			r = run{to, exclude, append(make([]*ws.Message, 0, len(envelopes)-i), m), m.Size()}
+			// The slice is free again: deliver has encoded what was in it.
+			r = run{e.To, e.Exclude, append(r.messages[:0], m), wire.MessageSize(m.Message)}
 		}
 		if len(r.messages) > 0 {
 			yield(r)
@@ -182,15 +191,15 @@ func (s *Server) read(envelope []byte) (e wire.Envelope, ok bool) {
 	if e.ServerID == s.id {
 		return e, false // delivered before it was published
 	}
-	switch e.Type {
+	switch e.To.Type {
 	case wire.TypeBroadcast:
 		return e, true
 	case wire.TypeClient, wire.TypeUser, wire.TypeRoom:
-		if e.Target == "" {
+		if e.To.Name == "" {
 			s.counts.busMalformed.Add(1)
 			s.warn("malformed envelope from the bus", "bytes", len(envelope), "error", errNoTarget)
 		}
-		return e, e.Target != ""
+		return e, e.To.Name != ""
 	}
 	s.counts.busUnknown.Add(1)
 	return e, false
@@ -205,18 +214,19 @@ const maxRun = 64 << 10
 // run is messages in a row that go to the same clients. Queued together they
 // cost each client hardly more than one.
 type run struct {
-	to       Destination
+	to       Address
 	exclude  []string
-	messages []*ws.Message
+	messages []outgoing
 	size     int
 }
 
 // add adds a message, if it goes where the others go.
-func (r *run) add(to Destination, m *ws.Message, exclude []string) bool {
-	if len(r.messages) == 0 || to != r.to || len(exclude)+len(r.exclude) > 0 || r.size+m.Size() > maxRun {
+func (r *run) add(to Address, m outgoing, exclude []string) bool {
+	size := wire.MessageSize(m.Message)
+	if len(r.messages) == 0 || to != r.to || len(exclude)+len(r.exclude) > 0 || r.size+size > maxRun {
 		return false
 	}
 	r.messages = append(r.messages, m)
-	r.size += m.Size()
+	r.size += size
 	return true
 }

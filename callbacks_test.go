@@ -144,7 +144,7 @@ func TestEveryCallbackMayPanic(t *testing.T) {
 		p.only(failure(wire.ErrorFormat))
 		_ = p.conn.Close()
 		time.Sleep(time.Second)
-		_ = n.Broadcast("x", 1)
+		_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
 		other.only(line)
 		if s := n.Stats(); s.CallbackPanics != 5 || s.CallbackErrors != 5 || s.Clients != 1 {
 			t.Errorf("counted %+v", s)
@@ -170,7 +170,7 @@ func TestSlowHandlerDoesNotStopTheReader(t *testing.T) {
 		p.text("x")
 		p.send(ws.OpPing, nil)
 		p.only(failure(wire.ErrorFormat), "<pong>")
-		_ = n.Broadcast("x", 1)
+		_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
 		p.only(line)
 		other.only(line)
 		_ = p.conn.Close()

@@ -99,9 +99,9 @@ func testChurn(t *testing.T, plain bool) {
 			case <-stop:
 				return
 			case <-time.After(time.Millisecond):
-				_ = n.Broadcast("n", i)
-				_ = n.SendToRoom("room", "n", i)
-				_ = n.Send(context.Background(), ignis.User("u1"), "n", i)
+				_ = n.SendLocal(ignis.ToEveryone(), "n", i)
+				_ = n.SendLocal(ignis.ToRoom("room"), "n", i)
+				_ = n.Send(context.Background(), ignis.ToUser("u1"), "n", i)
 			}
 		}
 	})
@@ -222,14 +222,14 @@ func testSlowReader(t *testing.T, plain bool) {
 		if sent == 2000 { // 128 MB: more than any socket buffers
 			t.Fatal("the client that does not read is still there")
 		}
-		if err := n.Broadcast("x", data); err != nil {
+		if err := n.SendLocal(ignis.ToEveryone(), "x", data); err != nil {
 			t.Fatal(err)
 		}
 		for _, p := range others {
 			p.expect(`{"event":"x","data":"` + data + `"}`)
 		}
 	}
-	_ = n.Broadcast("last", 1)
+	_ = n.SendLocal(ignis.ToEveryone(), "last", 1)
 	for _, p := range others {
 		p.expect(`{"event":"last","data":1}`)
 	}
@@ -288,8 +288,8 @@ func TestHostility(t *testing.T) {
 	const messages = 1000
 	evil.Go(func() {
 		for i := range messages {
-			_ = n.Send(context.Background(), ignis.User("good"), "n", i)
-			_ = n.Broadcast("noise", strings.Repeat("a", rand.IntN(1000)), ignis.Except(good.id))
+			_ = n.Send(context.Background(), ignis.ToUser("good"), "n", i)
+			_ = n.SendLocal(ignis.ToEveryone(), "noise", strings.Repeat("a", rand.IntN(1000)), ignis.Except(good.id))
 		}
 	})
 	for i := range messages {

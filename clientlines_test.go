@@ -72,7 +72,7 @@ func TestLinesOfAClientsLife(t *testing.T) {
 				p.text(authenticate)
 				synctest.Wait()
 				for range 20 {
-					_ = n.Broadcast("x", strings.Repeat("x", 1000))
+					_ = n.SendLocal(ignis.ToEveryone(), "x", strings.Repeat("x", 1000))
 				}
 			},
 			want: "WARN client does not read as fast as it is sent to client= cut_off=true",
@@ -84,7 +84,7 @@ func TestLinesOfAClientsLife(t *testing.T) {
 				p.text(authenticate)
 				synctest.Wait()
 				for range 20 {
-					_ = n.Broadcast("x", strings.Repeat("x", 1000))
+					_ = n.SendLocal(ignis.ToEveryone(), "x", strings.Repeat("x", 1000))
 				}
 			},
 			want: "WARN client does not read as fast as it is sent to client= cut_off=false",

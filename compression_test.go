@@ -106,7 +106,7 @@ func TestCompression(t *testing.T) {
 		}
 		long := `"` + strings.Repeat("ten chars ", 1000) + `"`
 		for _, data := range []string{`1`, long} {
-			if err := n.Broadcast("e", json.RawMessage(data)); err != nil {
+			if err := n.SendLocal(ignis.ToEveryone(), "e", json.RawMessage(data)); err != nil {
 				t.Fatal(err)
 			}
 			want := `{"event":"e","data":` + data + `}`

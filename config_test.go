@@ -68,7 +68,7 @@ func TestBackpressureLimit(t *testing.T) {
 			data := strings.Repeat("a", 1<<16-4-128-len(`{"event":"x","data":""}`)) // 64 KiB with its header and what it takes beside
 			var want []string
 			for range 16 {
-				if err := n.Broadcast("x", data); err != nil {
+				if err := n.SendLocal(ignis.ToEveryone(), "x", data); err != nil {
 					t.Fatal(err)
 				}
 				want = append(want, `{"event":"x","data":"`+data+`"}`)
@@ -80,7 +80,7 @@ func TestBackpressureLimit(t *testing.T) {
 			if c := n.ClientsOfUser(""); len(c) > 0 || !backpressured(n) {
 				t.Error("nobody is backpressured")
 			}
-			_ = n.Broadcast("x", 1)
+			_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
 			other.only(line)
 			s := n.Stats()
 			if s.Dropped["backpressure"] != 1 || (s.Disconnects["backpressure"] == 1) == drop || s.Authenticated == 1 == drop {
@@ -98,7 +98,7 @@ func TestBackpressureLimit(t *testing.T) {
 				t.Error("not cut off")
 			}
 			if drop {
-				_ = n.Broadcast("x", 1)
+				_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
 				stuck.only(line)
 				if backpressured(n) {
 					t.Error("still backpressured")
@@ -128,7 +128,7 @@ func TestLargestLimits(t *testing.T) {
 	p.text(`{"event":"join","data":{"rooms":["a"]}}`)
 	n.until("the client to be in the room", func() bool { return len(n.ClientsInRoom("a")) == 1 })
 	for range 10 {
-		if err := n.SendToRoom("a", "m", 1); err != nil {
+		if err := n.SendLocal(ignis.ToRoom("a"), "m", 1); err != nil {
 			t.Error(err)
 		}
 		p.expect(`{"event":"m","data":1}`)

@@ -2,7 +2,6 @@ package ignis
 
 import (
 	"context"
-	"encoding/json"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -25,6 +24,7 @@ type client struct {
 
 	mu       sync.Mutex
 	state    State
+	protocol uint8 // version; set before it can be reached, and read without a lock then
 	gone     bool
 	mistakes int32       // before authentication
 	identity *Client     // set when authenticated
@@ -146,10 +146,7 @@ func newAnswers() answers {
 		wire.ErrorFormat, wire.ErrorUnauthenticated, wire.ErrorAuthenticated, wire.ErrorRejected,
 		wire.ErrorAuthentication, wire.ErrorHandshake, wire.ErrorEncryptedMessage, wire.ErrorClear,
 	} {
-		data, _ := json.Marshal(struct { // a string always encodes
-			Message string `json:"message"`
-		}{text})
-		m := frame(wire.EventError, data)
+		m := frame(wire.Message{Event: wire.EventError, Data: wire.ErrorData{Message: text}.Encode()})
 		a[text] = answer{m, m.Clear()}
 	}
 	return a

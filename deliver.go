@@ -1,208 +1,92 @@
 package ignis
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"slices"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/ignis-go/ignis/internal/ws"
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Destination says whom [Server.Send] sends to.
-type Destination struct {
-	kind   wire.Type // "": none, which is no destination
-	target string
+// outgoing is a message on its way to clients. It is encoded once for each version of
+// the protocol, and only for versions that somebody who gets it speaks.
+type outgoing struct {
+	wire.Message // what clients of protocol 2 get
 }
 
-// ToClient is the client with the id, on whatever instance it is.
-func ToClient(id string) Destination { return Destination{wire.TypeClient, id} }
-
-// User is all sessions of the user, on all instances.
-func User(id string) Destination { return Destination{wire.TypeUser, id} }
-
-// Room is all members of the room, on all instances.
-func Room(name string) Destination { return Destination{wire.TypeRoom, name} }
-
-// Everyone is all authenticated clients, on all instances.
-func Everyone() Destination { return Destination{kind: wire.TypeBroadcast} }
-
-// To is Ignis's way to name a destination: the client with that id if it is
-// here, else the room of that name, which is also how a client on another
-// instance is reached; everyone if the name is empty.
-func To(name string) Destination {
-	if name == "" {
-		return Everyone()
+// frame encodes the message for the version of the protocol.
+func (o outgoing) frame(protocol uint8) *ws.Message {
+	m := o.Message
+	if protocol < 2 {
+		m.Room, m.From = "", wire.Sender{}
 	}
-	return Destination{typeAny, name}
+	return frame(m)
 }
 
-// typeAny is a client or a room, as Server.resolve decides.
-const typeAny wire.Type = "any"
-
-// Exclusion is a list of client ids that must not get a message; see [Except].
-type Exclusion []string
-
-// Except leaves out the clients with the ids, wherever they are. It counts for
-// rooms and broadcasts.
-func Except(clientIDs ...string) Exclusion { return clientIDs }
-
-// exclude returns the ids that a message to d is kept from: a client or a user
-// that it names gets it.
-func (d Destination) exclude(ids []string) []string {
-	if d.kind == wire.TypeRoom || d.kind == wire.TypeBroadcast {
-		return ids
-	}
-	return nil
-}
-
-// Send sends an event here and on every other instance. An empty event or nil
-// data sends nothing. The data may be anything that encodes as JSON; a
-// json.RawMessage goes through as it is.
-//
-// Errors: ErrNotRunning; a destination without a name; data that is not JSON; one
-// that wraps wire.ErrTooLarge for a message over Config.MaxMessage; a
-// *BusError when the clients of this instance were sent to, but not those of
-// others; ctx's error if it has ended before the call. Send does not wait for
-// anything.
-func (s *Server) Send(ctx context.Context, to Destination, event string, data any, except ...Exclusion) error {
-	if err := s.running(); err != nil {
-		return err
-	}
-	if event == "" || data == nil {
-		return nil
-	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	raw, err := s.encode(event, data)
-	if err != nil || raw == nil { // a json.RawMessage may be nil, too
-		return err
-	}
-	if err := to.check(); err != nil {
-		return err
-	}
-	to = s.resolve(to)
-	exclude := to.exclude(slices.Concat(except...))
-	s.deliver(to, exclude, frame(event, raw))
-	return s.publish(&wire.Envelope{
-		ServerID: s.id, Type: to.kind, Target: to.target,
-		Event: event, Data: raw, Exclude: exclude,
-	})
-}
-
-// encode returns the data of an event, if clients may be sent it.
-func (s *Server) encode(event string, data any) (json.RawMessage, error) {
-	raw, err := wire.EncodeData(data)
-	if err == nil {
-		err = wire.CheckSize(wire.Message{Event: event, Data: raw}, s.cfg.MaxMessage)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("ignis: %w", err)
-	}
-	return raw, nil
-}
-
-// check returns what is wrong with a destination. A zero one is a mistake, and
-// must not reach everyone.
-func (d Destination) check() error {
-	switch {
-	case d.kind == "":
-		return errors.New("ignis: the destination is the zero value: use ToClient, User, Room, Everyone or To")
-	case d.kind != wire.TypeBroadcast && (d.target == "" || !utf8.ValidString(d.target)):
-		return fmt.Errorf("ignis: the destination %s %q is empty or not UTF-8", d.kind, d.target)
-	}
-	return nil
-}
-
-// resolve decides what a destination made by To means here.
-func (s *Server) resolve(to Destination) Destination {
-	if to.kind != typeAny {
-		return to
-	}
-	if m, ok := s.reg.Get(to.target); ok && m.Active() {
-		return ToClient(to.target)
-	}
-	return Room(to.target)
-}
-
-// SendToClient sends an event to a client of this instance. Nil data is left
-// out, and an empty event sends nothing. An id that is not here is no error.
-func (s *Server) SendToClient(id, event string, data any) error {
-	return s.sendHere(ToClient(id), event, data, nil)
-}
-
-// SendToUser sends an event to the user's sessions on this instance.
-func (s *Server) SendToUser(userID, event string, data any) error {
-	return s.sendHere(User(userID), event, data, nil)
-}
-
-// SendToRoom sends an event to the room's members on this instance.
-func (s *Server) SendToRoom(room, event string, data any, except ...Exclusion) error {
-	return s.sendHere(Room(room), event, data, except)
-}
-
-// Broadcast sends an event to all authenticated clients of this instance.
-func (s *Server) Broadcast(event string, data any, except ...Exclusion) error {
-	return s.sendHere(Everyone(), event, data, except)
-}
-
-func (s *Server) sendHere(to Destination, event string, data any, except []Exclusion) error {
-	if err := s.running(); err != nil {
-		return err
-	}
-	if event == "" {
-		return nil // clients would drop it
-	}
-	raw, err := s.encode(event, data)
-	if err != nil {
-		return err
-	}
-	s.deliver(to, slices.Concat(except...), frame(event, raw))
-	return nil
-}
+// differs reports whether clients of protocol 2 get another frame.
+func (o outgoing) differs() bool { return o.Room != "" || o.From != (wire.Sender{}) }
 
 // frame encodes a message once for all who get it.
-func frame(event string, data json.RawMessage) *ws.Message {
-	m := wire.Message{Event: event, Data: data}
+func frame(m wire.Message) *ws.Message {
 	return ws.Text(wire.MessageSize(m), func(dst []byte) []byte { return wire.AppendMessage(dst, m) })
 }
 
-// deliver queues messages for every client here that they are for. Local messages
-// and those from the bus meet here. It keeps the slice.
-func (s *Server) deliver(to Destination, exclude []string, messages ...*ws.Message) {
+// batch is messages that are encoded for one version of the protocol, at first use.
+type batch struct {
+	frames []*ws.Message
+	one    [1]*ws.Message // what frames refers to, where it is one
+}
+
+func (b *batch) encode(messages []outgoing, protocol uint8, join bool) {
+	b.frames = b.one[:0]
+	if len(messages) > 1 {
+		b.frames = make([]*ws.Message, 0, len(messages))
+	}
+	for _, m := range messages {
+		b.frames = append(b.frames, m.frame(protocol))
+	}
+	if join && len(messages) > 1 {
+		b.frames = append(b.one[:0], ws.Join(b.frames...))
+	}
+}
+
+// deliver queues messages for every client here that they are for. Local messages and
+// those from the bus meet here. It keeps neither slice.
+func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) {
 	list := targets.Get().(*[]*client)
 	defer func() {
 		clear(*list) // keep no client alive
 		*list = (*list)[:0]
 		targets.Put(list)
 	}()
-	switch to.kind {
+	switch to.Type {
 	case wire.TypeClient:
-		if member, ok := s.reg.Get(to.target); ok && member.Active() {
+		if member, ok := s.reg.Get(to.Name); ok && member.Active() {
 			*list = append(*list, member.Value)
 		}
 	case wire.TypeUser:
-		*list = s.reg.AppendUser(*list, to.target)
+		*list = s.reg.AppendUser(*list, to.Name)
 	case wire.TypeRoom:
-		*list = s.reg.AppendRoom(*list, to.target)
+		*list = s.reg.AppendRoom(*list, to.Name)
 	case wire.TypeBroadcast:
 		*list = s.reg.AppendActive(*list)
 	}
-	if len(*list) > 1 && len(messages) > 1 {
-		messages = []*ws.Message{ws.Join(messages...)}
-	}
+	var batches [2]batch // by version of the protocol
+	differs := slices.ContainsFunc(messages, outgoing.differs)
 	except := newIDSet(exclude)
 	queued := 0
 	for _, c := range *list {
 		if except.has(c.member.ID) {
 			continue
 		}
-		for _, m := range messages {
+		b, protocol := &batches[0], uint8(1)
+		if differs && c.protocol > 1 {
+			b, protocol = &batches[1], c.protocol
+		}
+		if b.frames == nil {
+			b.encode(messages, protocol, len(*list) > 1)
+		}
+		for _, m := range b.frames {
 			t := c.conn.Enqueue(m)
 			queued += t.Queued
 			if t.Full+t.Closing+t.Large > 0 {

@@ -55,7 +55,7 @@ func (s *Server) dispatch(c *client, payload []byte, binary bool) {
 		s.counts.unauthenticated.Add(1)
 		s.sendError(c, wire.ErrorUnauthenticated)
 		s.mistake(c)
-	case s.cfg.Encryption == EncryptionRequired && !wire.ServerOnly(m.Event) && !system(m.Event):
+	case s.cfg.Encryption == EncryptionRequired && !fromServer(m.Event) && !system(m.Event):
 		s.counts.badEncrypted.Add(1)
 		s.sendError(c, wire.ErrorClear)
 	default:
@@ -68,6 +68,12 @@ func (s *Server) dispatch(c *client, payload []byte, binary bool) {
 // where encryption is required.
 func system(event string) bool {
 	return event == wire.EventJoin || event == wire.EventLeave || event == wire.EventEncrypted
+}
+
+// fromServer reports whether event is one that only servers send.
+func fromServer(event string) bool {
+	e, ok := wire.LookupEvent(event, 1)
+	return ok && e.From == wire.FromServer
 }
 
 // dispatchAuthenticated takes a message from an authenticated client.
@@ -98,7 +104,7 @@ func (s *Server) kind(c *client, m wire.Message) (jobKind, bool) {
 		return jobJoin, true
 	case m.Event == wire.EventLeave:
 		return jobLeave, true
-	case wire.ServerOnly(m.Event):
+	case fromServer(m.Event):
 		s.counts.ignored.Add(1)
 		s.cfg.Logger.Debug("message dropped: only servers send this event", "client", c.member.ID, "event", m.Event)
 		return 0, false

@@ -9,9 +9,8 @@
 //	mux.Handle(wire.DefaultPath, srv)
 //	err = srv.Run(ctx)
 //
-// To send, use [Server.Send] with [Room], [User], [ToClient] or [Everyone]: it
-// reaches every instance. [Server.SendToRoom], [Server.SendToUser],
-// [Server.SendToClient] and [Server.Broadcast] reach the clients of this one.
+// [Server.Send] sends an event to an [Address] on all instances: [ToRoom], [ToUser],
+// [ToClient] or [ToEveryone]. [Server.SendLocal] reaches the clients of this instance.
 // Callbacks see a [Client], whose identity is fixed; who is here [Server.Client]
 // and its siblings tell, as [ClientInfo], snapshots with rooms and state; for numbers, [Server.Stats]; for probes, [Server.Health].
 //

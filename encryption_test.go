@@ -84,13 +84,13 @@ func TestEverythingAfterConnectedIsSealed(t *testing.T) {
 		for i := range 200 {
 			switch i % 4 {
 			case 0:
-				_ = n.SendToClient(p.id, "n", i)
+				_ = n.SendLocal(ignis.ToClient(p.id), "n", i)
 			case 1:
-				_ = n.Broadcast("n", i)
+				_ = n.SendLocal(ignis.ToEveryone(), "n", i)
 			case 2:
-				_ = n.SendToRoom(wire.RoomDefault, "n", i)
+				_ = n.SendLocal(ignis.ToRoom(wire.RoomDefault), "n", i)
 			case 3:
-				_ = n.SendToUser("ann", "n", i)
+				_ = n.SendLocal(ignis.ToUser("ann"), "n", i)
 			}
 			want = append(want, fmt.Sprintf(`sealed {"event":"n","data":%d}`, i))
 		}
@@ -141,7 +141,7 @@ func TestSealFailureDropsTheMessage(t *testing.T) {
 		}))
 		p, other := n.login("ann"), n.login("bob")
 		for i := range 4 {
-			if err := n.Broadcast(secret, i); err != nil {
+			if err := n.SendLocal(ignis.ToEveryone(), secret, i); err != nil {
 				t.Error(err)
 			}
 		}
@@ -238,7 +238,7 @@ func TestSlowSealDelaysNobody(t *testing.T) {
 		n := startMem(t, cfg)
 		slow, other := n.login("ann"), n.login("bob")
 		for range 3 {
-			_ = n.Broadcast("x", 1)
+			_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
 		}
 		synctest.Wait()
 		line := `sealed {"event":"x","data":1}`

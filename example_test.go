@@ -33,7 +33,7 @@ func ExampleServer() {
 			if err := m.Decode(&chat); err != nil {
 				return err
 			}
-			return srv.Send(ctx, ignis.Room(chat.Room), "chat", c.UserID+": "+chat.Text, ignis.Except(c.ID))
+			return srv.Send(ctx, ignis.ToRoom(chat.Room), "chat", c.UserID+": "+chat.Text, ignis.Except(c.ID))
 		},
 	})
 	if err != nil {
@@ -67,16 +67,16 @@ func ExampleServer_Send() {
 	order := Order{7, "shipped"}
 
 	// Too early: the server does not run yet.
-	err = srv.Send(ctx, ignis.User("42"), "order", order)
+	err = srv.Send(ctx, ignis.ToUser("42"), "order", order)
 	fmt.Println(errors.Is(err, ignis.ErrNotRunning))
 
 	go func() { ended <- srv.Run(ctx) }()
 	<-srv.Ready()
 	// To all sessions of the user, on whatever instance they are.
-	fmt.Println(srv.Send(ctx, ignis.User("42"), "order", order))
+	fmt.Println(srv.Send(ctx, ignis.ToUser("42"), "order", order))
 	// To a room, less the client that caused it; JSON that is there already goes
 	// out as it is.
-	fmt.Println(srv.Send(ctx, ignis.Room("orders"), "order", json.RawMessage(`{"id":7}`), ignis.Except("its id")))
+	fmt.Println(srv.Send(ctx, ignis.ToRoom("orders"), "order", json.RawMessage(`{"id":7}`), ignis.Except("its id")))
 
 	stop()
 	fmt.Println(<-ended)

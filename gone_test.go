@@ -101,7 +101,7 @@ func TestWriteTimeout(t *testing.T) {
 			p.frame() // the connected event, and no more
 		}
 		for range 10 {
-			_ = n.Broadcast("x", strings.Repeat("x", 60<<10))
+			_ = n.SendLocal(ignis.ToEveryone(), "x", strings.Repeat("x", 60<<10))
 		}
 		for range 4 {
 			time.Sleep(20 * time.Second)

@@ -26,7 +26,7 @@ func TestFromAnyGoroutine(t *testing.T) {
 		return seals(ctx, c, cred)
 	}
 	cfg.OnMessage = func(_ context.Context, c *ignis.Client, m wire.Message) error {
-		return n.Broadcast(m.Event, m.Data, ignis.Except(c.ID))
+		return n.SendLocal(ignis.ToEveryone(), m.Event, m.Data, ignis.Except(c.ID))
 	}
 	n = start(t, cfg)
 	stays := n.login("stays")
@@ -41,7 +41,6 @@ func TestFromAnyGoroutine(t *testing.T) {
 		return "nobody"
 	}
 	calls := map[string]func(){
-		"Broadcast":     func() { _ = n.Broadcast("x", 1) },
 		"Client":        func() { n.Client(one()) },
 		"Clients":       func() { n.Clients() },
 		"ClientsInRoom": func() { n.ClientsInRoom("a") },
@@ -55,12 +54,15 @@ func TestFromAnyGoroutine(t *testing.T) {
 		"Ready":         func() { n.Ready() },
 		"Run":           func() { _ = n.Run(ctx) }, // it runs already
 		"Send":          func() { _ = n.Send(ctx, ignis.To("a"), "x", 1) },
-		"SendToClient":  func() { _ = n.SendToClient(one(), "x", 1) },
-		"SendToRoom":    func() { _ = n.SendToRoom("a", "x", 1) },
-		"SendToUser":    func() { _ = n.SendToUser("ann", "x", 1) },
-		"Stats":         func() { n.Stats() },
-		"ServeHTTP":     func() { n.ServeHTTP(httptest.NewRecorder(), upgradeRequest()) }, // it cannot be hijacked
-		"Shutdown":      nil,                                                              // below
+		"SendLocal": func() {
+			_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
+			_ = n.SendLocal(ignis.ToClient(one()), "x", 1)
+			_ = n.SendLocal(ignis.ToRoom("a"), "x", 1)
+			_ = n.SendLocal(ignis.ToUser("ann"), "x", 1)
+		},
+		"Stats":     func() { n.Stats() },
+		"ServeHTTP": func() { n.ServeHTTP(httptest.NewRecorder(), upgradeRequest()) }, // it cannot be hijacked
+		"Shutdown":  nil,                                                              // below
 	}
 	for i := range reflect.TypeOf(n.Server).NumMethod() {
 		if name := reflect.TypeOf(n.Server).Method(i).Name; calls[name] == nil && name != "Shutdown" {

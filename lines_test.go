@@ -54,7 +54,7 @@ func TestLogLines(t *testing.T) {
 		_ = n.Disconnect(p.id, 4321, "enough")
 		b.in <- []byte("malformed")
 		b.fail(errors.New("full"))
-		_ = n.Send(context.Background(), ignis.Everyone(), "x", 1)
+		_ = n.Send(context.Background(), ignis.ToEveryone(), "x", 1)
 		synctest.Wait()
 		n.stop()
 		if err := <-n.ran; err != nil {

@@ -92,10 +92,10 @@ func TestNoPayloadInTheLog(t *testing.T) {
 			p.text(text)
 		}
 		b.fail(errors.New("down"))
-		_ = n.Send(context.Background(), ignis.Room(secret), "x", secret)
+		_ = n.Send(context.Background(), ignis.ToRoom(secret), "x", secret)
 		b.in <- []byte(secret)
 		b.in <- []byte(`{"serverId":"` + secret + `","type":"` + secret + `","event":5}`)
-		_ = n.Broadcast("x", json.RawMessage(secret))
+		_ = n.SendLocal(ignis.ToEveryone(), "x", json.RawMessage(secret))
 		p.got()
 		for _, text := range []string{"server is ready", "OnMessage failed", "message dropped", "malformed envelope", "bus refused", "encrypted message refused", "cannot unmarshal number into"} {
 			if !n.log.has(text) {

@@ -160,7 +160,7 @@ func TestReceiveTogether(t *testing.T) {
 	})
 }
 
-// What comes together for the same clients costs them one visit, up to 64 KiB of frames.
+// What comes together for the same clients costs them one visit, up to 64 KiB of messages.
 func TestReceivedRuns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
@@ -168,7 +168,7 @@ func TestReceivedRuns(t *testing.T) {
 		const all, lobby, hall = `"type":"broadcast"`, `"type":"room","target":"lobby"`, `"type":"room","target":"hall"`
 		const except = all + `,"exclude":["a"]`
 		const bad = `"type":5`
-		quarter := `"` + strings.Repeat("x", 16<<10-4-len(`{"event":"x","data":""}`)) + `"` // of a run, with its header
+		quarter := `"` + strings.Repeat("x", 16<<10-len(`{"event":"x","data":"","room":"lobby"}`)) + `"` // of a run
 		for _, row := range []struct {
 			to   []string
 			data string
@@ -238,7 +238,7 @@ func TestBusDown(t *testing.T) {
 		down := errors.New("connection refused")
 		b.fail(down)
 		for range 20 {
-			err := c.Send(context.Background(), ignis.User("bob"), "x", 1)
+			err := c.Send(context.Background(), ignis.ToUser("bob"), "x", 1)
 			var busErr *ignis.BusError
 			if !errors.As(err, &busErr) || !errors.Is(err, down) || busErr.Err != down {
 				t.Errorf("Send: %v", err)
@@ -257,7 +257,7 @@ func TestBusDown(t *testing.T) {
 			t.Errorf("logged %d times", got)
 		}
 		b.fail(nil)
-		if err := c.Send(context.Background(), ignis.User("bob"), "x", 1); err != nil || len(b.take()) != 1 {
+		if err := c.Send(context.Background(), ignis.ToUser("bob"), "x", 1); err != nil || len(b.take()) != 1 {
 			t.Errorf("afterwards: %v", err)
 		}
 		if h := c.Health(); !h.Ready || h.Bus != nil {
@@ -281,7 +281,7 @@ func TestNotReadyBeforeTheBus(t *testing.T) {
 		if got := status(); got != http.StatusServiceUnavailable || n.Health().Ready {
 			t.Errorf("status %d before the bus is subscribed", got)
 		}
-		if err := n.Broadcast("x", 1); !errors.Is(err, ignis.ErrNotRunning) {
+		if err := n.SendLocal(ignis.ToEveryone(), "x", 1); !errors.Is(err, ignis.ErrNotRunning) {
 			t.Errorf("Broadcast: %v", err)
 		}
 		b.starting <- nil

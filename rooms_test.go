@@ -160,7 +160,7 @@ func TestNoClientJoinsAnother(t *testing.T) {
 		if got := p.rooms(); !slices.Equal(got, []string{free}) || n.Stats().RefusedJoins[refusedOther] != 4 {
 			t.Errorf("joined %q; refused %v", got, n.Stats().RefusedJoins)
 		}
-		_ = n.SendToRoom(here.id, "x", 1)
+		_ = n.SendLocal(ignis.ToRoom(here.id), "x", 1)
 		here.only(`{"event":"x","data":1}`)
 		p.only()
 		waiting.only()
@@ -229,7 +229,7 @@ func TestLeave(t *testing.T) {
 				if s.Ignored != row.ignored || len(s.RefusedJoins) > 0 || s.Rooms != 2+len(row.left) {
 					t.Errorf("counted %+v", s)
 				}
-				_ = n.SendToRoom("a", "x", 1)
+				_ = n.SendLocal(ignis.ToRoom("a"), "x", 1)
 				if got := len(p.got()); (got == 1) != slices.Contains(row.left, "a") {
 					t.Errorf("%d messages to the room came", got)
 				}

@@ -163,13 +163,13 @@ func TestSealedDelivery(t *testing.T) {
 		}
 		ctx := t.Context()
 		line := func(i int) string { return fmt.Sprintf(`{"event":"n","data":%d}`, i) }
-		_ = n.SendToClient(v.id, "n", 1)
-		_ = n.SendToUser("ann", "n", 2)
-		_ = n.SendToRoom("lobby", "n", 3)
-		_ = n.SendToRoom("lobby", "n", 4, ignis.Except(v.id))
-		_ = n.Broadcast("n", 5)
-		_ = n.Broadcast("n", 6, ignis.Except(other.id))
-		_ = n.Send(ctx, ignis.Room("lobby"), "n", 7)
+		_ = n.SendLocal(ignis.ToClient(v.id), "n", 1)
+		_ = n.SendLocal(ignis.ToUser("ann"), "n", 2)
+		_ = n.SendLocal(ignis.ToRoom("lobby"), "n", 3)
+		_ = n.SendLocal(ignis.ToRoom("lobby"), "n", 4, ignis.Except(v.id))
+		_ = n.SendLocal(ignis.ToEveryone(), "n", 5)
+		_ = n.SendLocal(ignis.ToEveryone(), "n", 6, ignis.Except(other.id))
+		_ = n.Send(ctx, ignis.ToRoom("lobby"), "n", 7)
 		synctest.Wait()
 		for i, more := range []string{`"type":"broadcast"`, `"type":"room","target":"lobby"`, `"type":"user","target":"ann"`, `"type":"client","target":"` + v.id + `"`} {
 			b.in <- fmt.Appendf(nil, `{"serverId":"s","event":"n","data":%d,%s}`, 8+i, more)
@@ -256,14 +256,14 @@ func TestManySealed(t *testing.T) {
 					var err error
 					switch s % 4 {
 					case 0:
-						err = n.Broadcast("n", data)
+						err = n.SendLocal(ignis.ToEveryone(), "n", data)
 					case 1:
-						err = n.SendToRoom(wire.RoomDefault, "n", data)
+						err = n.SendLocal(ignis.ToRoom(wire.RoomDefault), "n", data)
 					case 2:
-						err = n.SendToUser("ann", "n", data)
+						err = n.SendLocal(ignis.ToUser("ann"), "n", data)
 					case 3:
 						for _, v := range vaults {
-							err = errors.Join(err, n.SendToClient(v.id, "n", data))
+							err = errors.Join(err, n.SendLocal(ignis.ToClient(v.id), "n", data))
 						}
 					}
 					if err != nil {
@@ -320,15 +320,15 @@ func TestEncryptAtRunTime(t *testing.T) {
 				case total * 3 / 4:
 					<-switched
 				}
-				_ = n.Broadcast("n", i)
+				_ = n.SendLocal(ignis.ToEveryone(), "n", i)
 			}
 		}()
 		<-going
 		session := &ignis.Session{Key: key, AdditionalData: []byte(p.id)}
 		// In the same goroutine the border is exact.
-		_ = n.SendToClient(p.id, "switch", nil)
+		_ = n.SendLocal(ignis.ToClient(p.id), "switch", nil)
 		err := n.Encrypt(p.id, session)
-		_ = n.SendToClient(p.id, "switched", nil)
+		_ = n.SendLocal(ignis.ToClient(p.id), "switched", nil)
 		close(switched)
 		if err != nil {
 			t.Fatal(err)
@@ -448,7 +448,7 @@ func TestTransform(t *testing.T) {
 		v, p := n.vault("ann"), n.login("bob")
 		var clear []string
 		for i, event := range []string{"as it is", "slow", "other", "fail", "panic", "empty", "bad", "the end"} {
-			_ = n.Broadcast(event, i)
+			_ = n.SendLocal(ignis.ToEveryone(), event, i)
 			clear = append(clear, fmt.Sprintf(`{"event":%q,"data":%d}`, event, i))
 		}
 		p.only(clear...) // and has not waited for the slow one
@@ -491,7 +491,7 @@ func TestTransformLimit(t *testing.T) {
 		for range 20 {
 			good = append(good, n.vault("ann"))
 		}
-		_ = n.Broadcast("x", 1)
+		_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
 		time.Sleep(time.Second)
 		for _, v := range good {
 			v.only(line)
@@ -502,10 +502,10 @@ func TestTransformLimit(t *testing.T) {
 		// As many hang as may run: the others wait, but not for ever.
 		bad := []*vault{n.vault("hangs"), n.vault("waits"), n.vault("hangs")}
 		for _, v := range bad {
-			_ = n.SendToClient(v.id, "x", 1)
+			_ = n.SendLocal(ignis.ToClient(v.id), "x", 1)
 		}
 		synctest.Wait()
-		_ = n.Broadcast("x", 1)
+		_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
 		time.Sleep(4 * time.Second)
 		good[0].only()
 		time.Sleep(2 * time.Second)
@@ -521,7 +521,7 @@ func TestTransformLimit(t *testing.T) {
 			t.Errorf("counted %+v", s)
 		}
 		close(release)
-		_ = n.Broadcast("x", 1)
+		_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
 		time.Sleep(time.Second)
 		for _, v := range good {
 			v.only(line)

@@ -37,7 +37,7 @@ func TestSealInPlace(t *testing.T) {
 		}
 		n := startMem(t, cfg)
 		peers := []*peer{n.login("a"), n.login("b"), n.login("clear")}
-		_ = n.Broadcast("x", 1)
+		_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
 		synctest.Wait()
 		flipped := []byte(line)
 		for i := range flipped {
@@ -63,7 +63,7 @@ func TestSlowSealSendsWhatItHas(t *testing.T) {
 		})
 		v := n.vault("ann")
 		for range 50 {
-			_ = n.SendToClient(v.id, "x", 1)
+			_ = n.SendLocal(ignis.ToClient(v.id), "x", 1)
 		}
 		time.Sleep(1050 * time.Millisecond)
 		if got := len(v.got()); got != 10 {
@@ -93,7 +93,7 @@ func TestNothingIsSealedForTheDead(t *testing.T) {
 		n := startMem(t, cfg)
 		p := n.login("ann")
 		for range 200 {
-			_ = n.SendToClient(p.id, "x", 1)
+			_ = n.SendLocal(ignis.ToClient(p.id), "x", 1)
 		}
 		time.Sleep(time.Hour)
 		if s := n.Stats(); s.Disconnects["sealing timeout"] != 1 {
@@ -121,9 +121,9 @@ func TestPlaceOfWhatHangs(t *testing.T) {
 			},
 		})
 		bad, good := n.vault("hangs"), n.vault("ann")
-		_ = n.SendToClient(bad.id, "x", 1)
+		_ = n.SendLocal(ignis.ToClient(bad.id), "x", 1)
 		synctest.Wait()
-		_ = n.SendToClient(good.id, "x", 1)
+		_ = n.SendLocal(ignis.ToClient(good.id), "x", 1)
 		good.only()
 		time.Sleep(5 * time.Second)
 		good.only(line)
@@ -132,7 +132,7 @@ func TestPlaceOfWhatHangs(t *testing.T) {
 		}
 		close(release)
 		synctest.Wait() // and its place is given back once
-		_ = n.SendToClient(good.id, "x", 1)
+		_ = n.SendLocal(ignis.ToClient(good.id), "x", 1)
 		good.only(line)
 	})
 }
@@ -173,7 +173,7 @@ func TestNothingIsSealedThatIsNotTransformed(t *testing.T) {
 				})
 				p := n.login("ann")
 				for _, event := range []string{"fails", "without event", "without JSON", "good"} {
-					_ = n.SendToClient(p.id, event, 1)
+					_ = n.SendLocal(ignis.ToClient(p.id), event, 1)
 				}
 				if got := p.got(); len(got) != 1 || !strings.HasPrefix(got[0], row.want) {
 					t.Errorf("received %q", got)
@@ -269,7 +269,7 @@ func TestSealPanicIsLoggedOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, keys(func(int, []byte) ([]byte, error) { panic("no luck") }))
 		p := n.login("ann")
-		_ = n.SendToClient(p.id, "x", 1)
+		_ = n.SendLocal(ignis.ToClient(p.id), "x", 1)
 		p.only()
 		s := n.Stats()
 		if n.log.count("no luck") != 1 || s.CallbackPanics != 1 || s.CallbackErrors != 1 || s.Dropped["seal failed"] != 1 {
@@ -291,7 +291,7 @@ func TestTransformEndsItsGoroutine(t *testing.T) {
 			},
 		})
 		ann, bob := n.vault("ann"), n.vault("bob")
-		_ = n.Broadcast("x", 1)
+		_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
 		ann.only("<end>")
 		bob.only(line)
 		if s := n.Stats(); s.CallbackErrors != 1 || s.Disconnects["aborted"] != 1 {

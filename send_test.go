@@ -64,21 +64,20 @@ func TestSendHere(t *testing.T) {
 			send func() error
 			want string
 		}{
-			"client":            {func() error { return c.SendToClient(c.bob.id, "x", 1) }, "bob"},
-			"client unknown":    {func() error { return c.SendToClient("nobody", "x", 1) }, ""},
-			"user":              {func() error { return c.SendToUser("ann", "x", 1) }, "ann1 ann2"},
-			"user unknown":      {func() error { return c.SendToUser("nobody", "x", 1) }, ""},
-			"user without name": {func() error { return c.SendToUser("", "x", 1) }, ""},
-			"room":              {func() error { return c.SendToRoom("lobby", "x", 1) }, "ann1 bob"},
-			"room exclude":      {func() error { return c.SendToRoom("lobby", "x", 1, ignis.Except(c.bob.id, "y")) }, "ann1"},
-			"room unknown":      {func() error { return c.SendToRoom("nowhere", "x", 1) }, ""},
-			"room without name": {func() error { return c.SendToRoom("", "x", 1) }, ""},
-			"room of a client":  {func() error { return c.SendToRoom(c.bob.id, "x", 1) }, "bob"},
-			"default room":      {func() error { return c.SendToRoom("ws-default", "x", 1) }, everyone},
-			"broadcast":         {func() error { return c.Broadcast("x", 1) }, everyone},
-			"broadcast exclude": {func() error { return c.Broadcast("x", 1, ignis.Except(c.bob.id), ignis.Except(c.none.id)) }, "ann1 ann2"},
-			"broadcast many":    {func() error { return c.Broadcast("x", 1, many) }, "ann1 ann2 none"},
-			"no event":          {func() error { return c.Broadcast("", 1) }, ""},
+			"client":           {func() error { return c.SendLocal(ignis.ToClient(c.bob.id), "x", 1) }, "bob"},
+			"client unknown":   {func() error { return c.SendLocal(ignis.ToClient("nobody"), "x", 1) }, ""},
+			"user":             {func() error { return c.SendLocal(ignis.ToUser("ann"), "x", 1) }, "ann1 ann2"},
+			"user unknown":     {func() error { return c.SendLocal(ignis.ToUser("nobody"), "x", 1) }, ""},
+			"room":             {func() error { return c.SendLocal(ignis.ToRoom("lobby"), "x", 1) }, "ann1 bob"},
+			"room exclude":     {func() error { return c.SendLocal(ignis.ToRoom("lobby"), "x", 1, ignis.Except(c.bob.id, "y")) }, "ann1"},
+			"room unknown":     {func() error { return c.SendLocal(ignis.ToRoom("nowhere"), "x", 1) }, ""},
+			"room of a client": {func() error { return c.SendLocal(ignis.ToRoom(c.bob.id), "x", 1) }, "bob"},
+			"default room":     {func() error { return c.SendLocal(ignis.ToRoom("ws-default"), "x", 1) }, everyone},
+			"broadcast":        {func() error { return c.SendLocal(ignis.ToEveryone(), "x", 1) }, everyone},
+			"broadcast exclude": {func() error {
+				return c.SendLocal(ignis.ToEveryone(), "x", 1, ignis.Except(c.bob.id), ignis.Except(c.none.id))
+			}, "ann1 ann2"},
+			"broadcast many": {func() error { return c.SendLocal(ignis.ToEveryone(), "x", 1, many) }, "ann1 ann2 none"},
 		} {
 			if err := row.send(); err != nil {
 				t.Errorf("%s: %v", name, err)
@@ -90,7 +89,7 @@ func TestSendHere(t *testing.T) {
 		if sent := b.take(); len(sent) > 0 {
 			t.Errorf("published %q", sent)
 		}
-		_ = c.SendToClient(c.bob.id, "x", nil)
+		_ = c.SendLocal(ignis.ToClient(c.bob.id), "x", nil)
 		c.bob.only(`{"event":"x"}`)
 	})
 }
@@ -110,37 +109,36 @@ func TestSend(t *testing.T) {
 			}
 		}
 		for name, row := range map[string]struct {
-			to     ignis.Destination
-			except ignis.Exclusion
+			to     ignis.Address
+			except []ignis.SendOption
 			want   string // who gets it here
 			sent   string // channel and envelope
 		}{
-			"none":          {ignis.To(""), nil, "ann1 ann2 bob none", `ws:broadcast HEAD"type":"broadcast","event":"x","data":1}`},
 			"a client here": {ignis.To(bob), nil, "bob", `ws:client:` + bob + ` HEAD"type":"client","target":"` + bob + `","event":"x","data":1}`},
 			"a room here":   {ignis.To("lobby"), nil, "ann1 bob", `ws:room:lobby HEAD"type":"room","target":"lobby","event":"x","data":1}`},
 			"elsewhere":     {ignis.To(remote), nil, "", `ws:room:` + remote + ` HEAD"type":"room","target":"` + remote + `","event":"x","data":1}`},
 			"not yet in":    {ignis.To(stranger), nil, "", `ws:room:` + stranger + ` HEAD"type":"room","target":"` + stranger + `","event":"x","data":1}`},
 			"client":        {ignis.ToClient(remote), nil, "", `ws:client:` + remote + ` HEAD"type":"client","target":"` + remote + `","event":"x","data":1}`},
-			"user":          {ignis.User("ann"), nil, "ann1 ann2", `ws:user:ann HEAD"type":"user","target":"ann","event":"x","data":1}`},
-			"room":          {ignis.Room("a b\"é"), nil, "", `ws:room:a b"é HEAD"type":"room","target":"a b\"é","event":"x","data":1}`},
+			"user":          {ignis.ToUser("ann"), nil, "ann1 ann2", `ws:user:ann HEAD"type":"user","target":"ann","event":"x","data":1}`},
+			"room":          {ignis.ToRoom("a b\"é"), nil, "", `ws:room:a b"é HEAD"type":"room","target":"a b\"é","event":"x","data":1}`},
 			"room exclude": {
-				ignis.Room("lobby"), ignis.Except(bob, remote), "ann1",
+				ignis.ToRoom("lobby"), []ignis.SendOption{ignis.Except(bob, remote)}, "ann1",
 				`ws:room:lobby HEAD"type":"room","target":"lobby","event":"x","data":1,"exclude":["` + bob + `","` + remote + `"]}`,
 			},
 			"everyone exclude": {
-				ignis.Everyone(), ignis.Except(bob), "ann1 ann2 none",
+				ignis.ToEveryone(), []ignis.SendOption{ignis.Except(bob)}, "ann1 ann2 none",
 				`ws:broadcast HEAD"type":"broadcast","event":"x","data":1,"exclude":["` + bob + `"]}`,
 			},
 			"exclude does not count for users": {
-				ignis.User("bob"), ignis.Except(bob), "bob",
+				ignis.ToUser("bob"), []ignis.SendOption{ignis.Except(bob)}, "bob",
 				`ws:user:bob HEAD"type":"user","target":"bob","event":"x","data":1}`,
 			},
 			"nor for clients": {
-				ignis.ToClient(bob), ignis.Except(bob), "bob",
+				ignis.ToClient(bob), []ignis.SendOption{ignis.Except(bob)}, "bob",
 				`ws:client:` + bob + ` HEAD"type":"client","target":"` + bob + `","event":"x","data":1}`,
 			},
 		} {
-			if err := c.Send(context.Background(), row.to, "x", 1, row.except); err != nil {
+			if err := c.Send(context.Background(), row.to, "x", 1, row.except...); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 			if got := c.reached(line); got != row.want {
@@ -151,8 +149,30 @@ func TestSend(t *testing.T) {
 				t.Errorf("%s:\npublished %q\n     want %q", name, sent, want)
 			}
 		}
-		if got := c.Stats().BusPublished; got != 12 {
+		if got := c.Stats().BusPublished; got != 11 {
 			t.Errorf("counted %d", got)
+		}
+	})
+}
+
+// Nil means no data, everywhere, and is sent.
+func TestNoData(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := newFakeBus()
+		n := startMem(t, ignis.Config{Bus: b})
+		p := n.login("ann")
+		for _, data := range []any{nil, json.RawMessage(nil)} {
+			if err := n.Send(t.Context(), ignis.ToEveryone(), "x", data); err != nil {
+				t.Error(err)
+			}
+			if err := n.SendLocal(ignis.ToEveryone(), "x", data); err != nil {
+				t.Error(err)
+			}
+			p.only(`{"event":"x"}`, `{"event":"x"}`)
+			want := `ws:broadcast {"serverId":"` + n.ID() + `","type":"broadcast","event":"x"}`
+			if sent := b.take(); !slices.Equal(sent, []string{want}) {
+				t.Errorf("published %q, want %q", sent, want)
+			}
 		}
 	})
 }
@@ -163,20 +183,11 @@ func TestNothingToSend(t *testing.T) {
 		c := newCrowd(t, b)
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
-		for _, row := range []struct {
-			ctx   context.Context
-			event string
-			data  any
-			err   error
-		}{
-			{context.Background(), "", 1, nil},
-			{context.Background(), "x", nil, nil},
-			{context.Background(), "x", json.RawMessage(nil), nil},
-			{ctx, "x", 1, context.Canceled},
-		} {
-			if err := c.Send(row.ctx, ignis.Everyone(), row.event, row.data); !errors.Is(err, row.err) {
-				t.Errorf("%+v: %v", row, err)
-			}
+		if err := c.Send(ctx, ignis.ToEveryone(), "x", 1); !errors.Is(err, context.Canceled) {
+			t.Errorf("after the context's end: %v", err)
+		}
+		if c.Send(t.Context(), ignis.ToEveryone(), "", 1) == nil || c.SendLocal(ignis.ToEveryone(), "", 1) == nil {
+			t.Error("an empty event is sent")
 		}
 		if sent := b.take(); len(sent) > 0 || c.reached(line) != "" {
 			t.Errorf("published %q", sent)
@@ -218,9 +229,9 @@ func TestData(t *testing.T) {
 				n := startMem(t, ignis.Config{Bus: b})
 				p := n.login("ann")
 				errs := []error{
-					n.Send(context.Background(), ignis.Everyone(), "x", row.data),
-					n.Broadcast("x", row.data), n.SendToClient(p.id, "x", row.data),
-					n.SendToRoom(p.id, "x", row.data), n.SendToUser("ann", "x", row.data),
+					n.Send(context.Background(), ignis.ToEveryone(), "x", row.data),
+					n.SendLocal(ignis.ToEveryone(), "x", row.data), n.SendLocal(ignis.ToClient(p.id), "x", row.data),
+					n.SendLocal(ignis.ToRoom(p.id), "x", row.data), n.SendLocal(ignis.ToUser("ann"), "x", row.data),
 				}
 				if row.want == "" {
 					for _, err := range errs {
@@ -258,11 +269,11 @@ func TestOrderPerSender(t *testing.T) {
 				data := []int{sender, i}
 				switch i % 3 {
 				case 0:
-					_ = n.Broadcast("n", data)
+					_ = n.SendLocal(ignis.ToEveryone(), "n", data)
 				case 1:
-					_ = n.SendToRoom("ws-default", "n", data)
+					_ = n.SendLocal(ignis.ToRoom("ws-default"), "n", data)
 				case 2:
-					_ = n.Send(context.Background(), ignis.Everyone(), "n", data)
+					_ = n.Send(context.Background(), ignis.ToEveryone(), "n", data)
 				}
 			}
 		})
@@ -300,22 +311,22 @@ func TestTwoInstances(t *testing.T) {
 		mesh := newMesh(t, 2)
 		a, b := mesh[0], mesh[1]
 		for name, row := range map[string]struct {
-			to     ignis.Destination
-			except ignis.Exclusion
+			to     ignis.Address
+			except []ignis.SendOption
 			a, b   string
 		}{
-			"everyone":              {ignis.Everyone(), nil, "ann1 ann2 bob none", "ann1 ann2 bob none"},
-			"user":                  {ignis.User("ann"), nil, "ann1 ann2", "ann1 ann2"},
-			"room":                  {ignis.Room("lobby"), nil, "ann1 bob", "ann1 bob"},
-			"room except one there": {ignis.Room("lobby"), ignis.Except(b.bob.id), "ann1 bob", "ann1"},
-			"all except one there":  {ignis.Everyone(), ignis.Except(b.bob.id), "ann1 ann2 bob none", "ann1 ann2 none"},
+			"everyone":              {ignis.ToEveryone(), nil, "ann1 ann2 bob none", "ann1 ann2 bob none"},
+			"user":                  {ignis.ToUser("ann"), nil, "ann1 ann2", "ann1 ann2"},
+			"room":                  {ignis.ToRoom("lobby"), nil, "ann1 bob", "ann1 bob"},
+			"room except one there": {ignis.ToRoom("lobby"), []ignis.SendOption{ignis.Except(b.bob.id)}, "ann1 bob", "ann1"},
+			"all except one there":  {ignis.ToEveryone(), []ignis.SendOption{ignis.Except(b.bob.id)}, "ann1 ann2 bob none", "ann1 ann2 none"},
 			"client here":           {ignis.ToClient(a.bob.id), nil, "bob", ""},
 			"client there":          {ignis.ToClient(b.bob.id), nil, "", "bob"},
 			"client there, by To":   {ignis.To(b.bob.id), nil, "", "bob"},
 			"room, by To":           {ignis.To("lobby"), nil, "ann1 bob", "ann1 bob"},
-			"nobody":                {ignis.User("nobody"), nil, "", ""},
+			"nobody":                {ignis.ToUser("nobody"), nil, "", ""},
 		} {
-			if err := a.Send(context.Background(), row.to, "x", 1, row.except); err != nil {
+			if err := a.Send(context.Background(), row.to, "x", 1, row.except...); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 			if here, there := a.reached(line), b.reached(line); here != row.a || there != row.b {
@@ -330,7 +341,7 @@ func TestOrderAcrossInstances(t *testing.T) {
 		mesh := newMesh(t, 3)
 		var want []string
 		for i := range 300 {
-			if err := mesh[0].Send(context.Background(), ignis.Room("lobby"), "n", i); err != nil {
+			if err := mesh[0].Send(context.Background(), ignis.ToRoom("lobby"), "n", i); err != nil {
 				t.Fatal(err)
 			}
 			want = append(want, fmt.Sprintf(`{"event":"n","data":%d}`, i))
@@ -342,16 +353,16 @@ func TestOrderAcrossInstances(t *testing.T) {
 	})
 }
 
-// A destination that names nobody must not become everybody.
-func TestDestinationsThatNameNobody(t *testing.T) {
+// An address that names nobody must not become everybody.
+func TestAddressesThatNameNobody(t *testing.T) {
 	n := start(t, ignis.Config{})
 	p := n.login("ann")
-	for _, to := range []ignis.Destination{{}, ignis.User(""), ignis.Room(""), ignis.ToClient(""), ignis.Room("a\xff")} {
-		if err := n.Send(t.Context(), to, "m", 1); err == nil {
-			t.Errorf("%#v is a destination", to)
+	for _, to := range []ignis.Address{{}, ignis.ToUser(""), ignis.ToRoom(""), ignis.ToClient(""), ignis.To(""), ignis.ToRoom("a\xff")} {
+		if n.Send(t.Context(), to, "m", 1) == nil || n.SendLocal(to, "m", 1) == nil {
+			t.Errorf("%#v is an address", to)
 		}
 	}
-	if err := n.Send(t.Context(), ignis.To(""), "everyone", 1); err != nil {
+	if err := n.Send(t.Context(), ignis.ToEveryone(), "everyone", 1); err != nil {
 		t.Error(err)
 	}
 	p.expect(`{"event":"everyone","data":1}`)

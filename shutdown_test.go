@@ -61,7 +61,7 @@ func TestShutdown(t *testing.T) {
 		if s.Clients+s.Authenticated+s.Users+s.Rooms != 0 || len(n.Clients()) != 0 || s.Disconnects["server shutdown"] != 3 {
 			t.Errorf("left behind: %+v", s)
 		}
-		if err := n.Broadcast("x", 1); !errors.Is(err, ignis.ErrNotRunning) {
+		if err := n.SendLocal(ignis.ToEveryone(), "x", 1); !errors.Is(err, ignis.ErrNotRunning) {
 			t.Errorf("Broadcast: %v", err)
 		}
 		n.ran <- nil
@@ -266,11 +266,11 @@ func TestNotRunning(t *testing.T) {
 		}
 		for name, s := range map[string]*ignis.Server{"nil": nil, "not run": idle, "shut down": over.Server} {
 			for call, err := range map[string]error{
-				"Send":         s.Send(context.Background(), ignis.Everyone(), "x", 1),
-				"SendToClient": s.SendToClient("a", "x", 1),
-				"SendToUser":   s.SendToUser("a", "x", 1),
-				"SendToRoom":   s.SendToRoom("a", "x", 1),
-				"Broadcast":    s.Broadcast("x", 1),
+				"Send":         s.Send(context.Background(), ignis.ToEveryone(), "x", 1),
+				"SendToClient": s.SendLocal(ignis.ToClient("a"), "x", 1),
+				"SendToUser":   s.SendLocal(ignis.ToUser("a"), "x", 1),
+				"SendToRoom":   s.SendLocal(ignis.ToRoom("a"), "x", 1),
+				"Broadcast":    s.SendLocal(ignis.ToEveryone(), "x", 1),
 				"Join":         s.Join("a", "b"),
 				"Leave":        s.Leave("a", "b"),
 				"Disconnect":   s.Disconnect("a", 1000, ""),

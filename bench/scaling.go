@@ -147,12 +147,12 @@ func (l *lab) dialRedis(ctx context.Context) (net.Conn, error) {
 
 // publications are Redis commands that publish messages to the default room.
 func publications(data []string) (commands []byte) {
-	e := wire.Envelope{ServerID: wire.EmitterID, Type: wire.TypeRoom, Target: wire.RoomDefault, Event: host.Event}
+	e := wire.Envelope{ServerID: wire.EmitterID, To: wire.ToRoom(wire.RoomDefault), Event: host.Event}
 	for _, d := range data {
 		e.Data = []byte(d)
 		text := wire.AppendEnvelope(nil, &e)
 		commands = fmt.Appendf(commands, "*3\r\n$7\r\nPUBLISH\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n",
-			len(e.Channel()), e.Channel(), len(text), text)
+			len(e.To.Channel()), e.To.Channel(), len(text), text)
 	}
 	return commands
 }

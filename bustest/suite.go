@@ -143,7 +143,7 @@ func startAll(t *testing.T, make New, nodes int) []*running {
 	return list
 }
 
-var lobby = wire.Channel(wire.TypeRoom, "lobby")
+var lobby = wire.ToRoom("lobby").Channel()
 
 func publishFailsUnlessRunning(t *testing.T, make New) {
 	bus := make(t, 1)[0]
@@ -163,8 +163,8 @@ func everyNodeHears(t *testing.T, make New) {
 	nodes := startAll(t, make, 3)
 	for i, from := range nodes {
 		for _, channel := range []string{
-			wire.Channel(wire.TypeBroadcast, ""), wire.Channel(wire.TypeRoom, "a room: *?[x]"),
-			wire.Channel(wire.TypeClient, "c1"), wire.Channel(wire.TypeUser, "ünï"), wire.Channel(wire.TypeRoom, ""),
+			wire.ChannelBroadcast, wire.ToRoom("a room: *?[x]").Channel(),
+			wire.ToClient("c1").Channel(), wire.ToUser("ünï").Channel(), wire.ToRoom("").Channel(),
 		} {
 			text := fmt.Sprintf("%d on %s", i, channel)
 			from.publish(channel, text)
@@ -249,7 +249,7 @@ func concurrentPublishers(t *testing.T, make New) {
 	for p := range publishers {
 		wg.Go(func() {
 			// Half of them share a channel.
-			channel := wire.Channel(wire.TypeRoom, fmt.Sprint(p/2))
+			channel := wire.ToRoom(fmt.Sprint(p / 2)).Channel()
 			for i := range each {
 				if err := nodes[p%2].bus.Publish(channel, fmt.Appendf(nil, "%d %d", p, i)); err != nil {
 					t.Errorf("Publish: %v", err)

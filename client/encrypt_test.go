@@ -32,7 +32,7 @@ func TestEncryptWithServer(t *testing.T) {
 			return ignis.Identity{UserID: "ann"}, nil
 		},
 		OnMessage: func(_ context.Context, c *ignis.Client, m wire.Message) error {
-			return srv.SendToClient(c.ID, m.Event, m.Data)
+			return srv.SendLocal(ignis.ToClient(c.ID), m.Event, m.Data)
 		},
 		Logger: slog.New(slog.DiscardHandler),
 	})
@@ -72,7 +72,7 @@ func TestEncryptWithServer(t *testing.T) {
 		t.Errorf("in clear: %v", err)
 	}
 	other := dial(t, url, client.Config{Encrypt: true, Credentials: credentials})
-	if err := srv.Broadcast("x", 1); err != nil {
+	if err := srv.SendLocal(ignis.ToEveryone(), "x", 1); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := other.Receive(ctx); !errors.Is(err, client.ErrProtocol) {

@@ -67,7 +67,7 @@ func TestWithServer(t *testing.T) {
 	if got, want := receive(t, c), `error {"message":"`+wire.ErrorAuthenticated+`"}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if err := srv.SendToRoom("lobby", "moved", "<here>"); err != nil {
+	if err := srv.SendLocal(ignis.ToRoom("lobby"), "moved", "<here>"); err != nil {
 		t.Fatal(err)
 	}
 	if got := receive(t, c); got != `moved "<here>"` {

@@ -3,6 +3,7 @@ package emitter_test
 import (
 	"errors"
 	"fmt"
+	"github.com/ignis-go/ignis/wire"
 	"log/slog"
 	"strings"
 	"sync"
@@ -41,7 +42,7 @@ func TestConfig(t *testing.T) {
 		}
 		// It is checked before each call, and does not answer that.
 		r.Pause()
-		err = e.Broadcast(t.Context(), "hi", 1)
+		err = e.Send(t.Context(), wire.ToEveryone(), "hi", 1)
 		r.Resume()
 		if !errors.Is(err, redisbus.ErrUnavailable) {
 			t.Errorf("%s: %v", name, err)

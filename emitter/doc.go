@@ -5,7 +5,7 @@
 //
 //	e, err := emitter.Dial(ctx, "redis://127.0.0.1:6379")
 //	defer e.Close()
-//	err = e.ToUser(ctx, "42", "report:ready", report)
+//	err = e.Send(ctx, wire.ToUser("42"), "report:ready", report)
 //
 // Each call returns when Redis has taken the message, which does not say that a
 // server was there to hear it. [Emitter.Send] takes many messages in one round

@@ -97,29 +97,10 @@ func New(ctx context.Context, c Config) (*Emitter, error) {
 // Name returns the name that the log shows.
 func (e *Emitter) Name() string { return e.name }
 
-// ToClient sends an event to the client with the id, on whatever server it is.
-// For data see [Message].
-func (e *Emitter) ToClient(ctx context.Context, id, event string, data any) error {
-	return e.one(ctx, Message{Type: Client, Target: id, Event: event, Data: data})
-}
-
-// ToUser sends an event to all sessions of the user, wherever they are.
-func (e *Emitter) ToUser(ctx context.Context, id, event string, data any) error {
-	return e.one(ctx, Message{Type: User, Target: id, Event: event, Data: data})
-}
-
-// ToRoom sends an event to all members of the room but the excluded client ids.
-func (e *Emitter) ToRoom(ctx context.Context, room, event string, data any, exclude ...string) error {
-	return e.one(ctx, Message{Type: Room, Target: room, Event: event, Data: data, Exclude: exclude})
-}
-
-// Broadcast sends an event to all clients but the excluded client ids.
-func (e *Emitter) Broadcast(ctx context.Context, event string, data any, exclude ...string) error {
-	return e.one(ctx, Message{Type: Everyone, Event: event, Data: data, Exclude: exclude})
-}
-
-func (e *Emitter) one(ctx context.Context, m Message) error {
-	err := e.Send(ctx, m)
+// Send sends an event to clients, wherever they are. For data see [Message]. The error
+// wraps ErrMessage if nothing was sent because the message is wrong.
+func (e *Emitter) Send(ctx context.Context, to wire.Address, event string, data any) error {
+	err := e.SendAll(ctx, Message{To: to, Event: event, Data: data})
 	var b *BatchError
 	if errors.As(err, &b) {
 		return b.Errors[0]
@@ -127,11 +108,11 @@ func (e *Emitter) one(ctx context.Context, m Message) error {
 	return err
 }
 
-// Send sends the messages in order, in one round trip for each 512 of them or
+// SendAll sends the messages in order, in one round trip for each 512 of them or
 // mebibyte. All are checked before the first is sent: with an error that wraps
 // ErrMessage nothing was sent. When some could not be sent the error is a
 // *BatchError that tells which. No messages: nothing happens.
-func (e *Emitter) Send(ctx context.Context, messages ...Message) error {
+func (e *Emitter) SendAll(ctx context.Context, messages ...Message) error {
 	items := make([]redisbus.Item, len(messages))
 	for i := range messages {
 		item, err := messages[i].encode(e.limit)

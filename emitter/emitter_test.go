@@ -94,28 +94,32 @@ func TestEnvelopes(t *testing.T) {
 		want string
 	}{
 		{
-			"client", func() error { return e.ToClient(ctx, "c1", "hi", "x") },
+			"client", func() error { return e.Send(ctx, wire.ToClient("c1"), "hi", "x") },
 			`{"serverId":"emitter","type":"client","target":"c1","event":"hi","data":"x"}`,
 		},
 		{
-			"user, no escaping", func() error { return e.ToUser(ctx, "ann", "hi", map[string]string{"a": "<&>\u2028"}) },
+			"user, no escaping", func() error { return e.Send(ctx, wire.ToUser("ann"), "hi", map[string]string{"a": "<&>\u2028"}) },
 			`{"serverId":"emitter","type":"user","target":"ann","event":"hi","data":{"a":"<&>` + "\u2028" + `"}}`,
 		},
 		{
-			"room with exclude", func() error { return e.ToRoom(ctx, "lobby", "hi", 1, "c1", "c2") },
+			"room with exclude", func() error {
+				return e.SendAll(ctx, emitter.Message{To: wire.ToRoom("lobby"), Event: "hi", Data: 1, Exclude: []string{"c1", "c2"}})
+			},
 			`{"serverId":"emitter","type":"room","target":"lobby","event":"hi","data":1,"exclude":["c1","c2"]}`,
 		},
 		{
 			"broadcast, raw data untouched",
-			func() error { return e.Broadcast(ctx, "hi", json.RawMessage(`{"n":12345678901234567890123}`)) },
+			func() error {
+				return e.Send(ctx, wire.ToEveryone(), "hi", json.RawMessage(`{"n":12345678901234567890123}`))
+			},
 			`{"serverId":"emitter","type":"broadcast","event":"hi","data":{"n":12345678901234567890123}}`,
 		},
 		{
-			"absent data", func() error { return e.Broadcast(ctx, "hi", nil) },
+			"absent data", func() error { return e.Send(ctx, wire.ToEveryone(), "hi", nil) },
 			`{"serverId":"emitter","type":"broadcast","event":"hi"}`,
 		},
 		{
-			"null data, system name", func() error { return e.Broadcast(ctx, "error", json.RawMessage("null")) },
+			"null data, system name", func() error { return e.Send(ctx, wire.ToEveryone(), "error", json.RawMessage("null")) },
 			`{"serverId":"emitter","type":"broadcast","event":"error","data":null}`,
 		},
 	} {
@@ -133,20 +137,20 @@ func TestEnvelopes(t *testing.T) {
 func TestBadMessagesSendNothing(t *testing.T) {
 	url := "redis://" + miniredis.RunT(t).Addr()
 	got, e, ctx := listener(t, url), dial(t, url), t.Context()
-	good := emitter.Message{Type: emitter.Everyone, Event: "good"}
+	good := emitter.Message{To: wire.ToEveryone(), Event: "good"}
 	for name, err := range map[string]error{
-		"no event":            e.ToUser(ctx, "ann", "", 1),
-		"no target":           e.ToRoom(ctx, "", "hi", 1),
-		"connected":           e.Broadcast(ctx, "connected", 1),
-		"encrypted":           e.Broadcast(ctx, "encrypted", 1),
-		"malformed raw":       e.Broadcast(ctx, "hi", json.RawMessage(`{`)),
-		"not encodable":       e.Broadcast(ctx, "hi", func() {}),
-		"event not UTF-8":     e.Broadcast(ctx, "h\xffi", 1),
-		"target not UTF-8":    e.ToUser(ctx, "a\xff", "hi", 1),
-		"exclude not UTF-8":   e.Broadcast(ctx, "hi", 1, "a", "\xff"),
-		"unknown type":        e.Send(ctx, good, emitter.Message{Type: "planet", Target: "x", Event: "hi"}),
-		"target of everyone":  e.Send(ctx, good, emitter.Message{Type: emitter.Everyone, Target: "x", Event: "hi"}),
-		"exclude of a client": e.Send(ctx, good, emitter.Message{Type: emitter.Client, Target: "x", Event: "hi", Exclude: []string{"y"}}),
+		"no event":            e.Send(ctx, wire.ToUser("ann"), "", 1),
+		"no target":           e.Send(ctx, wire.ToRoom(""), "hi", 1),
+		"connected":           e.Send(ctx, wire.ToEveryone(), "connected", 1),
+		"encrypted":           e.Send(ctx, wire.ToEveryone(), "encrypted", 1),
+		"malformed raw":       e.Send(ctx, wire.ToEveryone(), "hi", json.RawMessage(`{`)),
+		"not encodable":       e.Send(ctx, wire.ToEveryone(), "hi", func() {}),
+		"event not UTF-8":     e.Send(ctx, wire.ToEveryone(), "h\xffi", 1),
+		"target not UTF-8":    e.Send(ctx, wire.ToUser("a\xff"), "hi", 1),
+		"exclude not UTF-8":   e.SendAll(ctx, emitter.Message{To: wire.ToEveryone(), Event: "hi", Data: 1, Exclude: []string{"a", "\xff"}}),
+		"unknown type":        e.SendAll(ctx, good, emitter.Message{To: wire.Address{Type: "planet", Name: "x"}, Event: "hi"}),
+		"target of everyone":  e.SendAll(ctx, good, emitter.Message{To: wire.Address{Type: wire.TypeBroadcast, Name: "x"}, Event: "hi"}),
+		"exclude of a client": e.SendAll(ctx, good, emitter.Message{To: wire.ToClient("x"), Event: "hi", Exclude: []string{"y"}}),
 	} {
 		if !errors.Is(err, emitter.ErrMessage) {
 			t.Errorf("%s: error = %v, want one that wraps ErrMessage", name, err)
@@ -158,13 +162,13 @@ func TestBadMessagesSendNothing(t *testing.T) {
 	if err := new(emitter.Message).Check(); !errors.Is(err, emitter.ErrMessage) {
 		t.Errorf("Check of a bad message: %v", err)
 	}
-	if err := e.Send(ctx, good, emitter.Message{Type: emitter.Everyone}); err == nil || !strings.Contains(err.Error(), "message 2 of 2: no event") {
+	if err := e.SendAll(ctx, good, emitter.Message{To: wire.ToEveryone()}); err == nil || !strings.Contains(err.Error(), "message 2 of 2: no event") {
 		t.Errorf("the second of two: %v", err)
 	}
-	if err := e.Broadcast(ctx, "", nil); err == nil || strings.Contains(err.Error(), "of 1") {
+	if err := e.Send(ctx, wire.ToEveryone(), "", nil); err == nil || strings.Contains(err.Error(), "of 1") {
 		t.Errorf("a lone message: %v", err)
 	}
-	if err := e.Broadcast(ctx, "the only one", nil); err != nil {
+	if err := e.Send(ctx, wire.ToEveryone(), "the only one", nil); err != nil {
 		t.Fatal(err)
 	}
 	if text := next(t, got); !strings.Contains(text, "the only one") {
@@ -177,9 +181,9 @@ func TestBatchKeepsOrder(t *testing.T) {
 	got, e := listener(t, url), dial(t, url)
 	var batch []emitter.Message
 	for i := range 3000 { // several round trips
-		batch = append(batch, emitter.Message{Type: emitter.Room, Target: "r", Event: fmt.Sprint("n", i)})
+		batch = append(batch, emitter.Message{To: wire.ToRoom("r"), Event: fmt.Sprint("n", i)})
 	}
-	if err := e.Send(t.Context(), batch...); err != nil {
+	if err := e.SendAll(t.Context(), batch...); err != nil {
 		t.Fatal(err)
 	}
 	for i := range batch {
@@ -187,7 +191,7 @@ func TestBatchKeepsOrder(t *testing.T) {
 			t.Fatalf("message %d: heard %s", i, text)
 		}
 	}
-	if err := e.Send(t.Context()); err != nil {
+	if err := e.SendAll(t.Context()); err != nil {
 		t.Errorf("an empty batch: %v", err)
 	}
 }
@@ -196,10 +200,10 @@ func TestBatchErrorTellsWhich(t *testing.T) {
 	r := redistest.Start(t)
 	r.Do("acl", "setuser", "worker", "on", ">secret", "+@all", "resetchannels", "&ws:user:*")
 	e := dial(t, "redis://worker:secret@"+r.Addr())
-	err := e.Send(t.Context(),
-		emitter.Message{Type: emitter.User, Target: "ann", Event: "a"},
-		emitter.Message{Type: emitter.Room, Target: "lobby", Event: "b"},
-		emitter.Message{Type: emitter.User, Target: "ann", Event: "c"},
+	err := e.SendAll(t.Context(),
+		emitter.Message{To: wire.ToUser("ann"), Event: "a"},
+		emitter.Message{To: wire.ToRoom("lobby"), Event: "b"},
+		emitter.Message{To: wire.ToUser("ann"), Event: "c"},
 	)
 	var b *emitter.BatchError
 	if !errors.As(err, &b) || len(b.Errors) != 3 {
@@ -211,7 +215,7 @@ func TestBatchErrorTellsWhich(t *testing.T) {
 	if !strings.Contains(err.Error(), "1 of 3 messages failed, first message 2: emitter: not confirmed") || !strings.Contains(err.Error(), "NOPERM") {
 		t.Errorf("error %q does not name the message or the reason", err)
 	}
-	if err := e.ToUser(t.Context(), "ann", "still works", 1); err != nil {
+	if err := e.Send(t.Context(), wire.ToUser("ann"), "still works", 1); err != nil {
 		t.Errorf("after a refusal: %v", err)
 	}
 }
@@ -223,11 +227,11 @@ func TestClose(t *testing.T) {
 			t.Fatalf("Close = %v", err)
 		}
 	}
-	if err := e.Broadcast(t.Context(), "hi", 1); !errors.Is(err, emitter.ErrClosed) {
+	if err := e.Send(t.Context(), wire.ToEveryone(), "hi", 1); !errors.Is(err, emitter.ErrClosed) {
 		t.Errorf("after Close: %v, want ErrClosed", err)
 	}
-	m := emitter.Message{Type: emitter.Everyone, Event: "hi"}
-	if err := e.Send(t.Context(), m, m); !errors.Is(err, emitter.ErrClosed) || !strings.Contains(err.Error(), "2 of 2 messages failed, first message 1") {
+	m := emitter.Message{To: wire.ToEveryone(), Event: "hi"}
+	if err := e.SendAll(t.Context(), m, m); !errors.Is(err, emitter.ErrClosed) || !strings.Contains(err.Error(), "2 of 2 messages failed, first message 1") {
 		t.Errorf("two messages after Close: %v, want ErrClosed", err)
 	}
 }
@@ -235,16 +239,16 @@ func TestClose(t *testing.T) {
 func TestComesBackAfterRedis(t *testing.T) {
 	r := redistest.Start(t)
 	e, ctx := dial(t, r.URL()), t.Context()
-	if err := e.Broadcast(ctx, "hi", 1); err != nil {
+	if err := e.Send(ctx, wire.ToEveryone(), "hi", 1); err != nil {
 		t.Fatal(err)
 	}
 	r.Kill()
-	if err := e.Broadcast(ctx, "hi", 1); !errors.Is(err, redisbus.ErrUnavailable) {
+	if err := e.Send(ctx, wire.ToEveryone(), "hi", 1); !errors.Is(err, redisbus.ErrUnavailable) {
 		t.Errorf("while Redis is away: %v, want redisbus.ErrUnavailable", err)
 	}
 	r.Restart()
 	got := listener(t, r.URL())
-	if err := e.Broadcast(ctx, "back", 1); err != nil {
+	if err := e.Send(ctx, wire.ToEveryone(), "back", 1); err != nil {
 		t.Fatalf("the first call after Redis is back: %v", err)
 	}
 	if text := next(t, got); !strings.Contains(text, "back") {
@@ -259,13 +263,13 @@ func TestContextEndsACall(t *testing.T) {
 	defer r.Resume()
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error, 1)
-	go func() { result <- e.Broadcast(ctx, "hi", 1) }()
+	go func() { result <- e.Send(ctx, wire.ToEveryone(), "hi", 1) }()
 	cancel()
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		t.Errorf("error = %v, want context.Canceled", err)
 	}
 	// Close interrupts another one.
-	go func() { result <- e.Broadcast(t.Context(), "hi", 1) }()
+	go func() { result <- e.Send(t.Context(), wire.ToEveryone(), "hi", 1) }()
 	if err := e.Close(); err != nil {
 		t.Error(err)
 	}
@@ -281,7 +285,7 @@ func TestConcurrentUse(t *testing.T) {
 	for g := range 8 {
 		wg.Go(func() {
 			for i := range 200 {
-				if err := e.ToRoom(t.Context(), "r", fmt.Sprint(g), i); err != nil {
+				if err := e.Send(t.Context(), wire.ToRoom("r"), fmt.Sprint(g), i); err != nil {
 					t.Error(err)
 				}
 			}
@@ -341,14 +345,14 @@ func TestMessageOverTheLimit(t *testing.T) {
 	}
 	defer func() { _ = e.Close() }()
 	frame := len(`{"event":"x","data":""}`)
-	if err := e.Broadcast(context.Background(), "x", strings.Repeat("a", 100-frame)); err != nil {
+	if err := e.Send(context.Background(), wire.ToEveryone(), "x", strings.Repeat("a", 100-frame)); err != nil {
 		t.Errorf("100 bytes: %v", err)
 	}
-	err = e.Broadcast(context.Background(), "x", strings.Repeat("a", 101-frame))
+	err = e.Send(context.Background(), wire.ToEveryone(), "x", strings.Repeat("a", 101-frame))
 	if !errors.Is(err, wire.ErrTooLarge) || !errors.Is(err, emitter.ErrMessage) || !strings.Contains(err.Error(), "101 bytes, and the limit is 100") {
 		t.Errorf("101 bytes: %v", err)
 	}
-	if m := (emitter.Message{Type: emitter.Everyone, Event: "x", Data: strings.Repeat("a", 1<<20)}); !errors.Is(m.Check(), wire.ErrTooLarge) {
+	if m := (emitter.Message{To: wire.ToEveryone(), Event: "x", Data: strings.Repeat("a", 1<<20)}); !errors.Is(m.Check(), wire.ErrTooLarge) {
 		t.Error("more than 1 MiB is in order")
 	}
 	if _, err := emitter.New(context.Background(), emitter.Config{URL: r.URL(), MaxMessage: -1}); err == nil {

@@ -3,6 +3,7 @@ package emitter_test
 import (
 	"context"
 	"fmt"
+	"github.com/ignis-go/ignis/wire"
 	"log"
 
 	"github.com/alicebob/miniredis/v2"
@@ -27,7 +28,7 @@ func Example() {
 	}
 	defer e.Close()
 	sent := make(chan error)
-	go func() { sent <- e.ToUser(ctx, "42", "report:ready", map[string]int{"pages": 3}) }()
+	go func() { sent <- e.Send(ctx, wire.ToUser("42"), "report:ready", map[string]int{"pages": 3}) }()
 	m := <-heard.Pmessages()
 	fmt.Println(m.Channel, m.Message)
 	if err := <-sent; err != nil {

@@ -9,18 +9,10 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Whom a message is for.
-const (
-	Client   = wire.TypeClient    // the client with the id
-	User     = wire.TypeUser      // all sessions of the user
-	Room     = wire.TypeRoom      // all members of the room
-	Everyone = wire.TypeBroadcast // all clients; the message has no target
-)
-
-// Message is one event and whom it is for.
+// Message is one event and the clients it is for.
 type Message struct {
-	Type   wire.Type
-	Target string
+	// To is whom it is for: wire.ToClient, wire.ToUser, wire.ToRoom or wire.ToEveryone.
+	To wire.Address
 	// Event is the name: not empty, and neither "connected" nor "encrypted",
 	// on which clients base their encryption. Other system names are
 	// sent like any name; "error" may be an application's.
@@ -28,9 +20,12 @@ type Message struct {
 	// Data is sent as wire.EncodeData writes it: a json.RawMessage as it is,
 	// nil as no data at all, anything else as JSON.
 	Data any
-	// Exclude lists ids of clients that must not get the message. Rooms and
-	// broadcasts alone may have some.
+	// Exclude lists IDs of clients that must not get the message. Only a message to a
+	// room or to everyone may have any.
 	Exclude []string
+	// Key groups messages of which a client that is behind needs only the latest; see
+	// ignis.Key. Empty: none.
+	Key string
 }
 
 // Check returns the error that wraps ErrMessage if the message cannot be sent as it is,
@@ -55,24 +50,14 @@ func (m *Message) encode(limit int) (redisbus.Item, error) {
 		return redisbus.Item{}, err
 	}
 	envelope := wire.Envelope{
-		ServerID: wire.EmitterID, Type: m.Type, Target: m.Target,
-		Event: m.Event, Data: data, Exclude: m.Exclude,
+		ServerID: wire.EmitterID, To: m.To, Event: m.Event, Data: data, Exclude: m.Exclude, Key: m.Key,
 	}
-	return redisbus.Item{Channel: envelope.Channel(), Envelope: wire.AppendEnvelope(nil, &envelope)}, nil
+	return redisbus.Item{Channel: m.To.Channel(), Envelope: wire.AppendEnvelope(nil, &envelope)}, nil
 }
 
 func (m *Message) check() error {
-	switch m.Type {
-	case Client, User, Room:
-		if m.Target == "" {
-			return fmt.Errorf("no target: want the %s's id or name", m.Type)
-		}
-	case Everyone:
-		if m.Target != "" {
-			return errors.New("a message for everyone has no target")
-		}
-	default:
-		return fmt.Errorf("type %q; want %s, %s, %s or %s", m.Type, Client, User, Room, Everyone)
+	if err := m.To.Check(); err != nil {
+		return err
 	}
 	switch m.Event {
 	case "":
@@ -80,13 +65,13 @@ func (m *Message) check() error {
 	case wire.EventConnected, wire.EventEncrypted:
 		return fmt.Errorf("the event %q is the server's own", m.Event)
 	}
-	if len(m.Exclude) > 0 && (m.Type == Client || m.Type == User) {
-		return fmt.Errorf("a message for a %s excludes nobody", m.Type)
+	if len(m.Exclude) > 0 && !m.To.Excludes() {
+		return fmt.Errorf("a message to a %s excludes nobody", m.To.Type)
 	}
 	// Escaping would change them: the message would go to somebody else.
-	for _, text := range append([]string{m.Target, m.Event}, m.Exclude...) {
+	for _, text := range append([]string{m.Event, m.Key}, m.Exclude...) {
 		if !utf8.ValidString(text) {
-			return errors.New("the target, event or an excluded id is not valid UTF-8")
+			return errors.New("the event, the key or an excluded ID is not valid UTF-8")
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"github.com/ignis-go/ignis/emitter"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
+	"github.com/ignis-go/ignis/wire"
 )
 
 // TestNonsenseFromRedis: a call fails with the reason, and the next one works when the
@@ -16,7 +17,7 @@ import (
 func TestNonsenseFromRedis(t *testing.T) {
 	server := redistest.Pretend(t)
 	e := dial(t, server.URL())
-	send := func() error { return e.Broadcast(t.Context(), "event", nil) }
+	send := func() error { return e.Send(t.Context(), wire.ToEveryone(), "event", nil) }
 	for _, answer := range redistest.Nonsense {
 		if answer == ":1\r\n" {
 			continue // is what a Redis says

@@ -6,6 +6,7 @@ import (
 	"github.com/ignis-go/ignis/emitter"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
+	"github.com/ignis-go/ignis/wire"
 )
 
 // An emitter reaches those with its prefix alone.
@@ -23,10 +24,10 @@ func TestPrefix(t *testing.T) {
 		}
 		defer e.Close()
 		for _, send := range []func() error{
-			func() error { return e.ToRoom(t.Context(), "r", "hi", prefix) },
-			func() error { return e.ToUser(t.Context(), "u", "hi", prefix) },
-			func() error { return e.ToClient(t.Context(), "c", "hi", prefix) },
-			func() error { return e.Broadcast(t.Context(), "hi", prefix) },
+			func() error { return e.Send(t.Context(), wire.ToRoom("r"), "hi", prefix) },
+			func() error { return e.Send(t.Context(), wire.ToUser("u"), "hi", prefix) },
+			func() error { return e.Send(t.Context(), wire.ToClient("c"), "hi", prefix) },
+			func() error { return e.Send(t.Context(), wire.ToEveryone(), "hi", prefix) },
 		} {
 			if err := send(); err != nil {
 				t.Fatal(err)

@@ -2,6 +2,7 @@ package emitter_test
 
 import (
 	"errors"
+	"github.com/ignis-go/ignis/wire"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,7 +31,7 @@ func TestRedisThatCannotSave(t *testing.T) {
 		_, err := r.Try("ping")
 		return err != nil && strings.Contains(err.Error(), "MISCONF")
 	})
-	if err := e.Broadcast(t.Context(), "x", 1); err != nil {
+	if err := e.Send(t.Context(), wire.ToEveryone(), "x", 1); err != nil {
 		t.Errorf("Broadcast = %v", err)
 	}
 	later, err := emitter.Dial(t.Context(), r.URL())
@@ -38,7 +39,7 @@ func TestRedisThatCannotSave(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer later.Close()
-	if err := later.Broadcast(t.Context(), "x", 1); err != nil {
+	if err := later.Send(t.Context(), wire.ToEveryone(), "x", 1); err != nil {
 		t.Errorf("Broadcast = %v", err)
 	}
 }
@@ -52,12 +53,12 @@ func TestRedisThatBecomesAReplica(t *testing.T) {
 	}
 	defer e.Close()
 	r.Do("replicaof", "127.0.0.1", "1")
-	err = e.Broadcast(t.Context(), "x", 1)
+	err = e.Send(t.Context(), wire.ToEveryone(), "x", 1)
 	if !errors.Is(err, redisbus.ErrUnavailable) || !strings.Contains(err.Error(), "is a replica of 127.0.0.1:1") {
 		t.Errorf("Broadcast = %v", err)
 	}
 	r.Do("replicaof", "no", "one")
-	if err := e.Broadcast(t.Context(), "x", 1); err != nil {
+	if err := e.Send(t.Context(), wire.ToEveryone(), "x", 1); err != nil {
 		t.Errorf("a master again: %v", err)
 	}
 }

@@ -38,7 +38,7 @@ func startLibrary(t *testing.T, redis *redistest.Server, c settings) (library, *
 		AuthMaxMistakes: 100, AuthMaxFrames: 1000, AuthMaxPayload: wire.DefaultMaxPayload,
 		Authenticate: authenticateAsked,
 		OnMessage: func(_ context.Context, c *ignis.Client, m wire.Message) error {
-			return srv.SendToClient(c.ID, m.Event, m.Data) // all that clients send here is a fence
+			return srv.SendLocal(ignis.ToClient(c.ID), m.Event, m.Data) // all that clients send here is a fence
 		},
 		ValidateRooms: func(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) { return rooms, nil },
 	}
@@ -115,7 +115,7 @@ func handshake(how string) (*ignis.Session, error) {
 }
 
 // send sends to clients everywhere.
-func (l library) send(to ignis.Destination, event string, data any, except ...string) {
+func (l library) send(to ignis.Address, event string, data any, except ...string) {
 	l.t.Helper()
 	if err := l.Send(l.t.Context(), to, event, data, ignis.Except(except...)); err != nil {
 		l.t.Fatal(err)

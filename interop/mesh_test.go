@@ -93,15 +93,15 @@ func TestSendAcross(t *testing.T) {
 		send    func(event string)
 		reaches []*client
 	}{
-		{"ours to a room", func(e string) { ours.send(ignis.Room("lobby"), e, 1) }, both},
-		{"ours to a room but one", func(e string) { ours.send(ignis.Room("lobby"), e, 1, here.id) }, one},
-		{"ours to a room but the other", func(e string) { ours.send(ignis.Room("lobby"), e, 1, there.id) }, both[:1]},
-		{"ours to a user", func(e string) { ours.send(ignis.User("ann"), e, 1) }, both},
+		{"ours to a room", func(e string) { ours.send(ignis.ToRoom("lobby"), e, 1) }, both},
+		{"ours to a room but one", func(e string) { ours.send(ignis.ToRoom("lobby"), e, 1, here.id) }, one},
+		{"ours to a room but the other", func(e string) { ours.send(ignis.ToRoom("lobby"), e, 1, there.id) }, both[:1]},
+		{"ours to a user", func(e string) { ours.send(ignis.ToUser("ann"), e, 1) }, both},
 		{"ours to a client there", func(e string) { ours.send(ignis.ToClient(there.id), e, 1) }, one},
 		{"ours to an id there", func(e string) { ours.send(ignis.To(there.id), e, 1) }, one},
 		{"ours to an id here", func(e string) { ours.send(ignis.To(here.id), e, 1) }, both[:1]},
-		{"ours to all", func(e string) { ours.send(ignis.Everyone(), e, 1) }, all},
-		{"ours to all but two", func(e string) { ours.send(ignis.Everyone(), e, 1, here.id, outside.id) }, one},
+		{"ours to all", func(e string) { ours.send(ignis.ToEveryone(), e, 1) }, all},
+		{"ours to all but two", func(e string) { ours.send(ignis.ToEveryone(), e, 1, here.id, outside.id) }, one},
 		{"theirs to a room", func(e string) { send("lobby", e, 1) }, both},
 		{"theirs to an id here", func(e string) { send(here.id, e, 1) }, both[:1]},
 		{"theirs to an id there", func(e string) { send(there.id, e, 1) }, one},
@@ -115,7 +115,7 @@ func TestSendAcross(t *testing.T) {
 	// Whatever came too much is here before these.
 	for _, e := range []string{"end of ours", "end of theirs"} {
 		if strings.HasSuffix(e, "ours") {
-			ours.send(ignis.Everyone(), e, 1)
+			ours.send(ignis.ToEveryone(), e, 1)
 		} else {
 			theirs.call("send", options{"payload": options{"topic": e, "data": 1}})
 		}
@@ -141,7 +141,7 @@ func TestServerEnvelopes(t *testing.T) {
 		})
 		destination := ignis.To(strings.ReplaceAll(to, "<client>", here.id))
 		if to == "" {
-			destination = ignis.Everyone()
+			destination = ignis.ToEveryone()
 		}
 		got := published.after(here.id, func() { ours.send(destination, "e", json.RawMessage(odd)) })
 		if got != want {

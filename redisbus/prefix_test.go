@@ -36,8 +36,8 @@ func TestPrefix(t *testing.T) {
 		all = append(all, member{run(t, c, nil), dial(t, c), m.prefix})
 	}
 	channels := []string{
-		wire.ChannelBroadcast, wire.Channel(wire.TypeRoom, "ws:room:r"),
-		wire.Channel(wire.TypeClient, "c"), wire.Channel(wire.TypeUser, "u"),
+		wire.ChannelBroadcast, wire.ToRoom("ws:room:r").Channel(),
+		wire.ToClient("c").Channel(), wire.ToUser("u").Channel(),
 	}
 	want := make(map[string][]string)
 	for i, m := range all {

@@ -31,7 +31,7 @@ func BenchmarkAppendMessage(b *testing.B) {
 }
 
 var benchEnvelope = wire.Envelope{
-	ServerID: "4f9d2f3e-6f6b-4a0e-9a55-1f1f4d0f3a11", Type: wire.TypeRoom, Target: "lobby",
+	ServerID: "4f9d2f3e-6f6b-4a0e-9a55-1f1f4d0f3a11", To: wire.ToRoom("lobby"),
 	Event: "chat", Data: json.RawMessage(benchData),
 }
 

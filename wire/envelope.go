@@ -2,43 +2,38 @@ package wire
 
 import "encoding/json"
 
-// Type says whom an envelope is for.
-type Type string
-
-// The types of envelopes. Servers ignore others.
-const (
-	TypeClient    Type = "client"
-	TypeUser      Type = "user"
-	TypeRoom      Type = "room"
-	TypeBroadcast Type = "broadcast"
-)
-
-// Envelope is what servers and emitters exchange over Redis: one event and
-// whom it is for.
+// Envelope is what servers and emitters exchange over Redis: one event and the
+// clients it is for.
 type Envelope struct {
 	// ServerID is the sending server's UUID, or [EmitterID].
 	ServerID string
-	Type     Type
-	// Target is the client id, user id or room; unused for a broadcast.
-	Target string
-	Event  string
+	// To is whom the event is for. After [DecodeEnvelope] it may be of any type,
+	// also of one that this package does not know.
+	To    Address
+	Event string
 	// Data is the event's payload as JSON text; nil when absent. After
 	// [DecodeEnvelope] it shares memory with the input.
 	Data json.RawMessage
-	// Exclude lists ids of clients that must not get the event. It counts for
-	// rooms and broadcasts.
+	// Exclude lists IDs of clients that must not get the event. It applies to rooms
+	// and broadcasts.
 	Exclude []string
+
+	// The fields below are not Ignis's: they follow its own, and peers that do not
+	// know them ignore them.
+
+	// From is the client that the event is relayed for; zero when there is none.
+	From Sender
+	// Key groups events of which a client that is behind needs only the latest;
+	// empty for none.
+	Key string
 }
 
-// Channel returns the Redis channel to publish e on.
-func (e *Envelope) Channel() string { return Channel(e.Type, e.Target) }
-
-// DecodeEnvelope reads the JSON text of an envelope. Unknown keys are ignored,
-// unknown types are not an error. Of exclude only the strings in an array count, as
-// with the original. The error wraps [ErrFormat] or [ErrShape].
-// The envelope's data shares memory with text.
+// DecodeEnvelope reads the JSON text of an envelope. It ignores unknown keys and
+// accepts unknown types. Of exclude only the strings in an array count, as with the
+// original. The error wraps [ErrFormat] or [ErrShape]. The envelope's data shares
+// memory with text.
 func DecodeEnvelope(text []byte) (Envelope, error) {
-	var server, kind, target, event, data, exclude []byte
+	var server, kind, target, event, data, exclude, from, group []byte
 	err := EachField(text, func(key, value []byte) {
 		switch string(key) {
 		case "serverId":
@@ -53,6 +48,10 @@ func DecodeEnvelope(text []byte) (Envelope, error) {
 			data = value
 		case "exclude":
 			exclude = value
+		case "from":
+			from = value
+		case "key":
+			group = value
 		}
 	})
 	if err != nil {
@@ -65,13 +64,19 @@ func DecodeEnvelope(text []byte) (Envelope, error) {
 	if e.Event, err = requireString(event, "event"); err != nil {
 		return Envelope{}, err
 	}
-	e.Type = typeValue(kind)
-	e.Target, _ = stringValue(target)
+	e.To.Type = typeValue(kind)
+	if e.To.Type != TypeBroadcast {
+		e.To.Name, _ = stringValue(target)
+	}
 	e.Exclude = stringsValue(exclude)
+	if from != nil {
+		e.From = senderValue(from)
+	}
+	e.Key, _ = stringValue(group)
 	return e, nil
 }
 
-// typeValue decodes a JSON string as a type; the known ones take no memory.
+// typeValue decodes a JSON string as a type. The known types take no memory.
 func typeValue(value []byte) Type {
 	switch string(value) {
 	case `"room"`:
@@ -87,17 +92,17 @@ func typeValue(value []byte) Type {
 	return Type(s)
 }
 
-// AppendEnvelope appends the JSON text of e to dst, keys in the order that
-// Ignis writes them; target is left out of a broadcast, data and exclude when
-// they are absent. The data must be valid JSON; see [EncodeData].
+// AppendEnvelope appends the JSON text of e to dst: Ignis's keys in the order in which
+// Ignis writes them, then from and key. It leaves out the target of a broadcast, and
+// whatever is absent. The data must be valid JSON; see [EncodeData].
 func AppendEnvelope(dst []byte, e *Envelope) []byte {
 	dst = append(dst, `{"serverId":`...)
 	dst = appendString(dst, e.ServerID)
 	dst = append(dst, `,"type":`...)
-	dst = appendString(dst, string(e.Type))
-	if e.Type != TypeBroadcast {
+	dst = appendString(dst, string(e.To.Type))
+	if e.To.Type != TypeBroadcast {
 		dst = append(dst, `,"target":`...)
-		dst = appendString(dst, e.Target)
+		dst = appendString(dst, e.To.Name)
 	}
 	dst = append(dst, `,"event":`...)
 	dst = appendString(dst, e.Event)
@@ -114,6 +119,14 @@ func AppendEnvelope(dst []byte, e *Envelope) []byte {
 			dst = appendString(dst, id)
 		}
 		dst = append(dst, ']')
+	}
+	if e.From != (Sender{}) {
+		dst = append(dst, `,"from":`...)
+		dst = e.From.append(dst)
+	}
+	if e.Key != "" {
+		dst = append(dst, `,"key":`...)
+		dst = appendString(dst, e.Key)
 	}
 	return append(dst, '}')
 }

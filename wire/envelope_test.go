@@ -22,28 +22,36 @@ func TestAppendEnvelope(t *testing.T) {
 	}{
 		{
 			"client",
-			wire.Envelope{ServerID: "s1", Type: wire.TypeClient, Target: "c1", Event: "a", Data: raw(`{"x": 1}`)},
+			wire.Envelope{ServerID: "s1", To: wire.ToClient("c1"), Event: "a", Data: raw(`{"x": 1}`)},
 			`{"serverId":"s1","type":"client","target":"c1","event":"a","data":{"x": 1}}`, "ws:client:c1",
 		},
 		{
 			"user",
-			wire.Envelope{ServerID: wire.EmitterID, Type: wire.TypeUser, Target: "<42>", Event: "report:ready"},
+			wire.Envelope{ServerID: wire.EmitterID, To: wire.ToUser("<42>"), Event: "report:ready"},
 			`{"serverId":"emitter","type":"user","target":"<42>","event":"report:ready"}`, "ws:user:<42>",
 		},
 		{
 			"room",
-			wire.Envelope{ServerID: "s1", Type: wire.TypeRoom, Target: `a"b`, Event: "a", Data: raw("null"), Exclude: []string{"c1", `"`}},
+			wire.Envelope{ServerID: "s1", To: wire.ToRoom(`a"b`), Event: "a", Data: raw("null"), Exclude: []string{"c1", `"`}},
 			`{"serverId":"s1","type":"room","target":"a\"b","event":"a","data":null,"exclude":["c1","\""]}`, `ws:room:a"b`,
 		},
 		{
 			"broadcast",
-			wire.Envelope{ServerID: "s1", Type: wire.TypeBroadcast, Target: "unused", Event: "a", Data: raw("1"), Exclude: []string{}},
+			wire.Envelope{ServerID: "s1", To: wire.Address{Type: wire.TypeBroadcast, Name: "unused"}, Event: "a", Data: raw("1"), Exclude: []string{}},
 			`{"serverId":"s1","type":"broadcast","event":"a","data":1}`, "ws:broadcast",
 		},
 		{
 			"empty target",
-			wire.Envelope{ServerID: "s1", Type: wire.TypeRoom, Event: "a"},
+			wire.Envelope{ServerID: "s1", To: wire.ToRoom(""), Event: "a"},
 			`{"serverId":"s1","type":"room","target":"","event":"a"}`, "ws:room:",
+		},
+		{
+			"own fields come last",
+			wire.Envelope{
+				ServerID: "s1", To: wire.ToRoom("r"), Event: "a", Data: raw("1"), Exclude: []string{"c"},
+				From: wire.Sender{ID: "c1", UserID: "ann"}, Key: "AAPL",
+			},
+			`{"serverId":"s1","type":"room","target":"r","event":"a","data":1,"exclude":["c"],"from":{"id":"c1","userId":"ann"},"key":"AAPL"}`, "ws:room:r",
 		},
 	}
 	for _, tt := range tests {
@@ -51,7 +59,7 @@ func TestAppendEnvelope(t *testing.T) {
 			if got := string(wire.AppendEnvelope([]byte("x"), &tt.e)); got != "x"+tt.want {
 				t.Errorf("got  %s\nwant x%s", got, tt.want)
 			}
-			if got := tt.e.Channel(); got != tt.channel {
+			if got := tt.e.To.Channel(); got != tt.channel {
 				t.Errorf("Channel = %s, want %s", got, tt.channel)
 			}
 			got, err := wire.DecodeEnvelope([]byte(tt.want))
@@ -59,8 +67,8 @@ func TestAppendEnvelope(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := tt.e
-			if want.Type == wire.TypeBroadcast {
-				want.Target = ""
+			if want.To.Type == wire.TypeBroadcast {
+				want.To.Name = ""
 			}
 			if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Error("want - got +\n", diff)
@@ -81,9 +89,9 @@ func TestDecodeEnvelope(t *testing.T) {
 		want       wire.Envelope
 	}{
 		{"least", `{` + head + `}`, wire.Envelope{ServerID: "s", Event: "e"}},
-		{"unknown type", `{` + head + `,"type":"galaxy","target":"x"}`, wire.Envelope{ServerID: "s", Event: "e", Type: "galaxy", Target: "x"}},
+		{"unknown type", `{` + head + `,"type":"galaxy","target":"x"}`, wire.Envelope{ServerID: "s", Event: "e", To: wire.Address{Type: "galaxy", Name: "x"}}},
 		{"type and target no strings", `{` + head + `,"type":1,"target":{}}`, wire.Envelope{ServerID: "s", Event: "e"}},
-		{"escapes", `{"\u0073erverId":"\u0073","event":"\n","type":"\u0072oom","target":"\u2028"}`, wire.Envelope{ServerID: "s", Event: "\n", Type: wire.TypeRoom, Target: "\u2028"}},
+		{"escapes", `{"\u0073erverId":"\u0073","event":"\n","type":"\u0072oom","target":"\u2028"}`, wire.Envelope{ServerID: "s", Event: "\n", To: wire.ToRoom("\u2028")}},
 		{"same key twice", `{` + head + `,"event":"f","data":1,"data":2,"exclude":["a"],"exclude":["b"]}`, wire.Envelope{ServerID: "s", Event: "f", Data: raw("2"), Exclude: []string{"b"}}},
 		{"last exclude null", `{` + head + `,"exclude":["a"],"exclude":null}`, wire.Envelope{ServerID: "s", Event: "e"}},
 		{"exclude", `{` + head + `,"exclude":[ "a" , "\u0062" ]}`, wire.Envelope{ServerID: "s", Event: "e", Exclude: []string{"a", "b"}}},
@@ -139,13 +147,15 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 		name := rapid.StringN(1, -1, -1)
 		e := wire.Envelope{
 			ServerID: name.Draw(t, "server"),
-			Type:     rapid.SampledFrom([]wire.Type{wire.TypeClient, wire.TypeUser, wire.TypeRoom, wire.TypeBroadcast}).Draw(t, "type"),
+			To:       wire.Address{Type: rapid.SampledFrom([]wire.Type{wire.TypeClient, wire.TypeUser, wire.TypeRoom, wire.TypeBroadcast}).Draw(t, "type")},
 			Event:    name.Draw(t, "event"),
 			Data:     anyData().Draw(t, "data"),
 			Exclude:  rapid.SliceOfN(rapid.String(), 0, 3).Draw(t, "exclude"),
+			From:     wire.Sender{ID: rapid.String().Draw(t, "from"), UserID: rapid.String().Draw(t, "from user")},
+			Key:      rapid.String().Draw(t, "key"),
 		}
-		if e.Type != wire.TypeBroadcast {
-			e.Target = rapid.String().Draw(t, "target")
+		if e.To.Type != wire.TypeBroadcast {
+			e.To.Name = rapid.String().Draw(t, "target")
 		}
 		text := wire.AppendEnvelope(nil, &e)
 		if !json.Valid(text) {
@@ -163,16 +173,16 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 
 func TestChannel(t *testing.T) {
 	for want, got := range map[string]string{
-		"ws:client:a:b": wire.Channel(wire.TypeClient, "a:b"),
-		"ws:user:u":     wire.Channel(wire.TypeUser, "u"),
-		"ws:room:*":     wire.Channel(wire.TypeRoom, "*"),
-		"ws:broadcast":  wire.Channel(wire.TypeBroadcast, "x"),
+		"ws:client:a:b": wire.ToClient("a:b").Channel(),
+		"ws:user:u":     wire.ToUser("u").Channel(),
+		"ws:room:*":     wire.ToRoom("*").Channel(),
+		"ws:broadcast":  wire.Address{Type: wire.TypeBroadcast, Name: "x"}.Channel(),
 	} {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
-	if got := wire.Channel("galaxy", "x"); got != wire.ChannelBroadcast {
+	if got := (wire.Address{Type: "galaxy", Name: "x"}).Channel(); got != wire.ChannelBroadcast {
 		t.Errorf("unknown type: %s", got)
 	}
 	if diff := cmp.Diff([]string{"ws:room:*", "ws:client:*", "ws:user:*"}, wire.Patterns()); diff != "" {
@@ -210,18 +220,25 @@ func TestNumbers(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	serverOnly := map[string]bool{
-		"authenticate": false, "connected": true, "disconnect": true, "join": false, "leave": false,
-		"error": true, "heartbeat": false, "encrypted": false, "chat": false, "Error": false, "": false,
+	directions := map[string]wire.Direction{
+		"authenticate": wire.FromClient, "connected": wire.FromServer, "disconnect": wire.FromServer,
+		"join": wire.FromClient, "leave": wire.FromClient, "error": wire.FromServer,
+		"heartbeat": wire.FromClient, "encrypted": wire.FromBoth, "chat": "", "Error": "", "": "",
+		"ack": "", "refresh": "", "expiring": "",
 	}
-	for event, want := range serverOnly {
-		if got := wire.ServerOnly(event); got != want {
-			t.Errorf("ServerOnly(%q) = %v", event, got)
+	for event, want := range directions {
+		if got, ok := wire.LookupEvent(event, 1); ok != (want != "") || ok && got.From != want {
+			t.Errorf("LookupEvent(%q, 1) = %v, %v", event, got, ok)
+		}
+	}
+	for _, event := range []string{"ack", "refresh", "expiring", "connected"} {
+		if got, ok := wire.LookupEvent(event, 2); !ok || got.Name != event {
+			t.Errorf("LookupEvent(%q, 2) = %v, %v", event, got, ok)
 		}
 	}
 	reasons := map[uint16]string{
 		1001: "Server shutting down", 4001: "Authentication timeout", 4002: "Heartbeat timeout",
-		4003: "Authentication failed", 4004: "Encryption required", 1000: "", 4000: "", 4005: "",
+		4003: "Authentication failed", 4004: "Encryption required", 1000: "", 4000: "", 4005: "Session expired",
 	}
 	for code, want := range reasons {
 		if got := wire.CloseReason(code); got != want {

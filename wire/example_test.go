@@ -19,8 +19,8 @@ func Example() {
 	}
 	fmt.Println(m.Event, chat.Text, m.ID)
 
-	e := wire.Envelope{ServerID: wire.EmitterID, Type: wire.TypeRoom, Target: "lobby", Event: m.Event, Data: m.Data}
-	fmt.Println(e.Channel())
+	e := wire.Envelope{ServerID: wire.EmitterID, To: wire.ToRoom("lobby"), Event: m.Event, Data: m.Data}
+	fmt.Println(e.To.Channel())
 	fmt.Printf("%s\n", wire.AppendEnvelope(nil, &e))
 	// Output:
 	// chat hello 7

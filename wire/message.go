@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 var (
@@ -26,9 +28,15 @@ type Message struct {
 	// Data is the payload as JSON text; nil when absent. After [DecodeMessage]
 	// it shares memory with the input.
 	Data json.RawMessage
-	// ID is the application's own, from a client; empty when absent or not a
-	// string.
+	// ID marks a message that wants an answer, and the answer (protocol 2). In
+	// protocol 1 it is the application's own. It is empty when absent or not a string.
 	ID string
+	// Room is the room that the message is meant for, or was sent to (protocol 2);
+	// empty when absent or not a string.
+	Room string
+	// From is the client that the message was relayed for (protocol 2). A server
+	// ignores it in what clients send.
+	From Sender
 }
 
 // Decode stores the data of m in the value that v points to, as
@@ -62,7 +70,7 @@ func Decode(text []byte, v any) error {
 // of a key that comes twice the last counts; keys are case sensitive. The error
 // wraps [ErrFormat] or [ErrShape]. The message's data shares memory with text.
 func DecodeMessage(text []byte) (Message, error) {
-	var event, id, data []byte
+	var event, id, data, room, from []byte
 	err := EachField(text, func(key, value []byte) {
 		switch string(key) {
 		case "event":
@@ -71,6 +79,10 @@ func DecodeMessage(text []byte) (Message, error) {
 			data = value
 		case "id":
 			id = value
+		case "room":
+			room = value
+		case "from":
+			from = value
 		}
 	})
 	if err != nil {
@@ -81,18 +93,55 @@ func DecodeMessage(text []byte) (Message, error) {
 		return Message{}, err
 	}
 	m.ID, _ = stringValue(id)
+	m.Room, _ = stringValue(room)
+	if from != nil {
+		m.From = senderValue(from)
+	}
 	return m, nil
 }
 
-// Authentication is what the protocol says about the data of an authenticate
-// event; an application may send more.
+// Authentication is what the protocol says about the data of an authenticate event.
+// An application may send more.
 type Authentication struct {
 	Type, Token, PublicKey string
+	// Protocol is the highest version that the client speaks; 1 when it does not say.
+	Protocol int
+	// Software names the client's program, as name/version; empty when it does not
+	// say. It is for statistics and not to be trusted.
+	Software string
 }
 
-// DecodeAuthentication reads the data of an authenticate event. Fields that are
-// missing or no strings are empty, as all are when data is no JSON object.
+// maxSoftware is how many characters of a client's name, and of its version, count.
+const maxSoftware = 64
+
+// softwareValue decodes {name, version}. The value has been through a scanner.
+func softwareValue(value []byte) string {
+	var name, version string
+	if len(value) == 0 || value[0] != '{' {
+		return ""
+	}
+	_ = EachField(value, func(key, value []byte) { // it has been checked
+		switch string(key) {
+		case "name":
+			name, _ = stringValue(value)
+		case "version":
+			version, _ = stringValue(value)
+		}
+	})
+	if utf8.RuneCountInString(name) > maxSoftware || utf8.RuneCountInString(version) > maxSoftware {
+		return ""
+	}
+	if version != "" {
+		return name + "/" + version
+	}
+	return name
+}
+
+// DecodeAuthentication reads the data of an authenticate event. Fields that are missing
+// or of another type have their zero values, as all have when data is not an object;
+// Protocol is then 1.
 func DecodeAuthentication(data json.RawMessage) (a Authentication) {
+	a.Protocol = 1
 	err := EachField(data, func(key, value []byte) {
 		switch string(key) {
 		case "type":
@@ -101,10 +150,17 @@ func DecodeAuthentication(data json.RawMessage) (a Authentication) {
 			a.Token, _ = stringValue(value)
 		case "publicKey":
 			a.PublicKey, _ = stringValue(value)
+		case "protocol":
+			// Atoi accepts a sign and leading zeros; a scanner has refused the latter.
+			if n, err := strconv.Atoi(string(value)); err == nil {
+				a.Protocol = max(n, 1)
+			}
+		case "client":
+			a.Software = softwareValue(value)
 		}
 	})
 	if err != nil {
-		return Authentication{}
+		return Authentication{Protocol: 1}
 	}
 	return a
 }
@@ -137,8 +193,8 @@ func DecodeRooms(data json.RawMessage, limit int) (names []string, bad, over int
 	return names, bad, over, true
 }
 
-// AppendMessage appends the JSON text of a message to dst, keys in the order
-// event, data, id. Absent data and an empty id are left out. The data must be
+// AppendMessage appends the JSON text of a message to dst, with its keys in the order
+// event, data, room, from, id. It leaves out what is absent or empty. The data must be
 // valid JSON; see [EncodeData].
 func AppendMessage(dst []byte, m Message) []byte {
 	dst = append(dst, `{"event":`...)
@@ -146,6 +202,14 @@ func AppendMessage(dst []byte, m Message) []byte {
 	if m.Data != nil {
 		dst = append(dst, `,"data":`...)
 		dst = append(dst, m.Data...)
+	}
+	if m.Room != "" {
+		dst = append(dst, `,"room":`...)
+		dst = appendString(dst, m.Room)
+	}
+	if m.From != (Sender{}) {
+		dst = append(dst, `,"from":`...)
+		dst = m.From.append(dst)
 	}
 	if m.ID != "" {
 		dst = append(dst, `,"id":`...)
@@ -160,6 +224,15 @@ func MessageSize(m Message) int {
 	n := len(`{"event":""}`) + len(m.Event)
 	if m.Data != nil {
 		n += len(`,"data":`) + len(m.Data)
+	}
+	if m.Room != "" {
+		n += len(`,"room":""`) + len(m.Room)
+	}
+	if m.From != (Sender{}) {
+		n += len(`,"from":{"id":""}`) + len(m.From.ID)
+		if m.From.UserID != "" {
+			n += len(`,"userId":""`) + len(m.From.UserID)
+		}
 	}
 	if m.ID != "" {
 		n += len(`,"id":""`) + len(m.ID)

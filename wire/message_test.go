@@ -25,6 +25,11 @@ func TestDecodeMessage(t *testing.T) {
 		{"event", `{"event":"chat"}`, wire.Message{Event: "chat"}},
 		{"all", `{"event":"chat","data":{"a":[1,2]},"id":"7"}`, wire.Message{Event: "chat", Data: raw(`{"a":[1,2]}`), ID: "7"}},
 		{"any order", `{"id":"7","data":1,"event":"chat"}`, wire.Message{Event: "chat", Data: raw("1"), ID: "7"}},
+		{
+			"protocol 2", `{"event":"a","room":"r","from":{"userId":"u","x":1,"id":"c"}}`,
+			wire.Message{Event: "a", Room: "r", From: wire.Sender{ID: "c", UserID: "u"}},
+		},
+		{"room and from of other types", `{"event":"a","room":7,"from":["c"]}`, wire.Message{Event: "a"}},
 		{"blanks", " \t\r\n{ \"event\" : \"chat\" , \"data\" : [ 1 ] } \n", wire.Message{Event: "chat", Data: raw("[ 1 ]")}},
 		{"null data", `{"event":"a","data":null}`, wire.Message{Event: "a", Data: raw("null")}},
 		{"null id", `{"event":"a","id":null}`, wire.Message{Event: "a"}},
@@ -170,6 +175,12 @@ func TestAppendMessage(t *testing.T) {
 		{"null", wire.Message{Event: "a", Data: raw("null")}, `{"event":"a","data":null}`},
 		{"id", wire.Message{Event: "a", ID: "7"}, `{"event":"a","id":"7"}`},
 		{"all", wire.Message{Event: "a", Data: raw("1"), ID: "7"}, `{"event":"a","data":1,"id":"7"}`},
+		{"room", wire.Message{Event: "a", Room: "r"}, `{"event":"a","room":"r"}`},
+		{"from", wire.Message{Event: "a", From: wire.Sender{ID: "c"}}, `{"event":"a","from":{"id":"c"}}`},
+		{
+			"protocol 2", wire.Message{Event: "a", Data: raw("1"), Room: "r", From: wire.Sender{ID: "c", UserID: "u"}, ID: "7"},
+			`{"event":"a","data":1,"room":"r","from":{"id":"c","userId":"u"},"id":"7"}`,
+		},
 		{"markup", wire.Message{Event: "<a>&\u2028\u2029é\x7f"}, "{\"event\":\"<a>&\u2028\u2029é\x7f\"}"},
 		{
 			"escapes",
@@ -339,7 +350,7 @@ func TestEncodeDataErrors(t *testing.T) {
 
 func TestDecodeAuthentication(t *testing.T) {
 	all := wire.Authentication{Type: "bearer", Token: "t", PublicKey: "k"}
-	for data, want := range map[string]wire.Authentication{
+	for data, want := range map[string]wire.Authentication{ // each of protocol 1
 		`{"type":"bearer","token":"t","publicKey":"k"}`:                             all,
 		`{"token":"x","more":[1],"publicKey":"k","token":"\u0074","type":"bearer"}`: all,
 		`{"Token":"t","TYPE":"bearer"}`:                                             {},
@@ -350,6 +361,7 @@ func TestDecodeAuthentication(t *testing.T) {
 		``:                                                                          {},
 		`{"token":"t"`:                                                              {},
 	} {
+		want.Protocol = 1
 		if got := wire.DecodeAuthentication([]byte(data)); got != want {
 			t.Errorf("%s: %+v, want %+v", data, got, want)
 		}

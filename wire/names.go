@@ -2,28 +2,6 @@ package wire
 
 import "time"
 
-// System events. The direction says who may send each; see [ServerOnly].
-const (
-	EventAuthenticate = "authenticate" // client to server: the credentials
-	EventConnected    = "connected"    // server to client: authentication succeeded
-	EventDisconnect   = "disconnect"   // server to client: reserved
-	EventJoin         = "join"         // client to server: {rooms: string[]}
-	EventLeave        = "leave"        // client to server: {rooms: string[]}
-	EventError        = "error"        // server to client: {message: string}
-	EventHeartbeat    = "heartbeat"    // client to server: shows that it lives
-	EventEncrypted    = "encrypted"    // both: a sealed message
-)
-
-// ServerOnly reports whether event is a system event that only servers send.
-// A server drops such an event when a client sends it.
-func ServerOnly(event string) bool {
-	switch event {
-	case EventConnected, EventDisconnect, EventError:
-		return true
-	}
-	return false
-}
-
 // Texts of the error event's message field.
 const (
 	ErrorFormat           = "Invalid message format"
@@ -35,36 +13,6 @@ const (
 	ErrorEncryptedMessage = "Invalid encrypted message"
 	ErrorClear            = "Encryption required"
 )
-
-// Close codes of the protocol, beside those of RFC 6455.
-const (
-	CloseGoingAway          uint16 = 1001
-	CloseAuthTimeout        uint16 = 4001
-	CloseHeartbeatTimeout   uint16 = 4002
-	CloseAuthFailed         uint16 = 4003
-	CloseEncryptionRequired uint16 = 4004
-	CloseTooManyMessages    uint16 = 4007
-)
-
-// CloseReason returns the reason text that goes with one of this package's
-// close codes, or "" for any other code.
-func CloseReason(code uint16) string {
-	switch code {
-	case CloseGoingAway:
-		return "Server shutting down"
-	case CloseAuthTimeout:
-		return "Authentication timeout"
-	case CloseHeartbeatTimeout:
-		return "Heartbeat timeout"
-	case CloseAuthFailed:
-		return "Authentication failed"
-	case CloseEncryptionRequired:
-		return "Encryption required"
-	case CloseTooManyMessages:
-		return "Too many messages"
-	}
-	return ""
-}
 
 // Defaults and limits of the protocol.
 const (
@@ -92,6 +40,13 @@ const (
 	// ReservedPrefix starts names that no client may use for a room: those of
 	// the Redis channels.
 	ReservedPrefix = "ws:"
+	// MaxMessageID is the longest id that a message may have to be answered, in
+	// characters (protocol 2).
+	MaxMessageID = 64
+	// MaxEarlyMessages and MaxEarlyBytes bound what a client of protocol 2 may send
+	// between authenticate and connected.
+	MaxEarlyMessages = 16
+	MaxEarlyBytes    = 8 << 10
 	// EmitterID is the server id in envelopes from emitters. It is no server's,
 	// so every server takes them.
 	EmitterID = "emitter"

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/ignis-go/ignis/wire"
 	"io"
 	"os"
 	"sync"
@@ -271,7 +272,7 @@ func (s *benchSender) run(ctx context.Context) {
 		batch := s.waiting
 		s.waiting = nil
 		s.mu.Unlock()
-		if err := s.emitter.Send(ctx, batch...); err != nil {
+		if err := s.emitter.SendAll(ctx, batch...); err != nil {
 			s.mu.Lock()
 			s.err = err
 			s.mu.Unlock()
@@ -288,7 +289,7 @@ func (s *benchSender) publish(room, data string) error {
 		return redisError(s.err)
 	}
 	s.waiting = append(s.waiting, emitter.Message{
-		Type: emitter.Room, Target: room, Event: herd.Event, Data: json.RawMessage(data),
+		To: wire.ToRoom(room), Event: herd.Event, Data: json.RawMessage(data),
 	})
 	select {
 	case s.wake <- struct{}{}:

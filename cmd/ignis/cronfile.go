@@ -291,11 +291,12 @@ func (p *jobParser) message(f *jobFields, j *cronJob) {
 	if data != nil && problems == nil {
 		j.message.Data = data
 	}
-	event := emitter.Message{Type: emitter.Everyone, Event: f.Event}
+	event := emitter.Message{To: wire.ToEveryone(), Event: f.Event}
 	if err := event.Check(); err != nil {
 		p.wrong("event", "%v", err)
 	}
-	if err := f.target(&j.message); err != nil {
+	var err error
+	if j.message.To, err = f.address(); err != nil {
 		p.wrong("", "%v", err)
 	}
 	if len(p.problems) == 0 {
@@ -305,26 +306,26 @@ func (p *jobParser) message(f *jobFields, j *cronJob) {
 	}
 }
 
-// target sets whom the message is for.
-func (f *jobFields) target(m *emitter.Message) error {
+// address returns whom the message is for.
+func (f *jobFields) address() (to wire.Address, err error) {
 	n := 0
 	for _, t := range []struct {
-		to *string
-		is wire.Type
-	}{{f.Room, emitter.Room}, {f.User, emitter.User}, {f.Client, emitter.Client}} {
-		if t.to != nil {
-			m.Type, m.Target = t.is, *t.to
+		name *string
+		to   func(string) wire.Address
+	}{{f.Room, wire.ToRoom}, {f.User, wire.ToUser}, {f.Client, wire.ToClient}} {
+		if t.name != nil {
+			to = t.to(*t.name)
 			n++
 		}
 	}
 	if f.Everyone {
-		m.Type = emitter.Everyone
+		to = wire.ToEveryone()
 		n++
 	}
 	if n != 1 {
-		return errors.New("expected one of room, user, client and everyone: true")
+		return to, errors.New("expected one of room, user, client and everyone: true")
 	}
-	return nil
+	return to, nil
 }
 
 // unknownFields returns the fields of a job that there are not.

@@ -102,7 +102,7 @@ func (c *cronCheckCmd) Run(std *stdio) error {
 
 // to says whom the job's message is for.
 func (j *cronJob) to() string {
-	return strings.TrimSpace(string(j.message.Type) + " " + j.message.Target)
+	return strings.TrimSpace(string(j.message.To.Type) + " " + j.message.To.Name)
 }
 
 // cronRunCmd runs the jobs of a file.
@@ -282,7 +282,7 @@ func (f *cronFile) newJob(j cronJob) (*cron.Job, error) {
 	}
 	c.Target = string(what)
 	c.Do = func(ctx context.Context, r cron.Run) error {
-		err := f.emitter.Send(ctx, j.message)
+		err := f.emitter.SendAll(ctx, j.message)
 		var b *emitter.BatchError
 		if errors.As(err, &b) {
 			err = b.Errors[0] // of one

@@ -78,7 +78,7 @@ func (d *devMode) relay(ctx context.Context, c *ignis.Client, m wire.Message) er
 		d.limit.Log(slog.LevelWarn, "message not relayed: its sender is not in the room", "client", c.ID)
 		return nil
 	}
-	return d.server.Send(ctx, ignis.Room(room), m.Event, data)
+	return d.server.Send(ctx, ignis.ToRoom(room), m.Event, data)
 }
 
 // guard serves the page and lets nothing in that another site could have made a

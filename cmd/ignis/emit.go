@@ -75,30 +75,22 @@ type (
 
 // Run sends to one client.
 func (c *emitClient) Run(ctx context.Context, std *stdio, e *emitCmd) error {
-	return e.send(ctx, std, c.content, nil, argument{"ID", c.ID}, func(ctx context.Context, to *emitter.Emitter, data any) error {
-		return to.ToClient(ctx, c.ID, c.Event, data)
-	})
+	return e.send(ctx, std, c.content, argument{"ID", c.ID}, wire.ToClient(c.ID), nil)
 }
 
 // Run sends to one user.
 func (c *emitUser) Run(ctx context.Context, std *stdio, e *emitCmd) error {
-	return e.send(ctx, std, c.content, nil, argument{"ID", c.ID}, func(ctx context.Context, to *emitter.Emitter, data any) error {
-		return to.ToUser(ctx, c.ID, c.Event, data)
-	})
+	return e.send(ctx, std, c.content, argument{"ID", c.ID}, wire.ToUser(c.ID), nil)
 }
 
 // Run sends to one room.
 func (c *emitRoom) Run(ctx context.Context, std *stdio, e *emitCmd) error {
-	return e.send(ctx, std, c.content, c.Exclude, argument{"NAME", c.Name}, func(ctx context.Context, to *emitter.Emitter, data any) error {
-		return to.ToRoom(ctx, c.Name, c.Event, data, c.Exclude...)
-	})
+	return e.send(ctx, std, c.content, argument{"NAME", c.Name}, wire.ToRoom(c.Name), c.Exclude)
 }
 
 // Run sends to everybody.
 func (c *emitBroadcast) Run(ctx context.Context, std *stdio, e *emitCmd) error {
-	return e.send(ctx, std, c.content, c.Exclude, argument{"EVENT", c.Event}, func(ctx context.Context, to *emitter.Emitter, data any) error {
-		return to.Broadcast(ctx, c.Event, data, c.Exclude...)
-	})
+	return e.send(ctx, std, c.content, argument{"EVENT", c.Event}, wire.ToEveryone(), c.Exclude)
 }
 
 // argument is a text from the command line and what it is called there.
@@ -111,10 +103,9 @@ func (a argument) check() error {
 	return nil
 }
 
-// send checks everything, then connects and calls emit.
-func (e *emitCmd) send(ctx context.Context, std *stdio, c content, exclude []string, target argument,
-	emit func(context.Context, *emitter.Emitter, any) error,
-) error {
+// send checks everything, then connects and sends. The first argument is what names
+// the address on the command line.
+func (e *emitCmd) send(ctx context.Context, std *stdio, c content, target argument, address wire.Address, exclude idList) error {
 	args := []argument{target, {"EVENT", c.Event}}
 	for _, id := range exclude {
 		args = append(args, argument{"--exclude", id})
@@ -140,7 +131,11 @@ func (e *emitCmd) send(ctx context.Context, std *stdio, c content, exclude []str
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not done within %v", timeout))
 	defer cancel()
-	err = emit(ctx, to, data)
+	err = to.SendAll(ctx, emitter.Message{To: address, Event: c.Event, Data: data, Exclude: exclude})
+	var failed *emitter.BatchError
+	if errors.As(err, &failed) {
+		err = failed.Errors[0]
+	}
 	return redisError(errors.Join(err, to.Close()))
 }
 

@@ -114,7 +114,7 @@ func (c *listenCmd) receive(ctx context.Context, std *stdio, conn *client.Conn) 
 		if err != nil {
 			return err
 		}
-		if !c.All && (wire.ServerOnly(m.Event) || m.Event == wire.EventEncrypted) {
+		if system, ok := wire.LookupEvent(m.Event, 1); !c.All && ok && system.From != wire.FromClient {
 			fmt.Fprintf(std.err, "note: the server sent the event %s, which --all shows\n", m.Event)
 			continue
 		}

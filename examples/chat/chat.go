@@ -14,7 +14,7 @@ import (
 
 // Sender is what the chat needs of the server. Its tests may give it anything.
 type Sender interface {
-	Send(ctx context.Context, to ignis.Destination, event string, data any, except ...ignis.Exclusion) error
+	Send(ctx context.Context, to ignis.Address, event string, data any, options ...ignis.SendOption) error
 	Client(id string) (ignis.ClientInfo, bool)
 }
 
@@ -78,7 +78,7 @@ func (c *Chat) OnMessage(ctx context.Context, cl *ignis.Client, m wire.Message) 
 		return err
 	}
 	l.From, l.At = name, time.Now().UTC()
-	return c.server.Send(ctx, ignis.Room(l.Room), "said", l, ignis.Except(cl.ID))
+	return c.server.Send(ctx, ignis.ToRoom(l.Room), "said", l, ignis.Except(cl.ID))
 }
 
 func (c *Chat) isIn(cl *ignis.Client, room string) bool {

@@ -29,13 +29,13 @@ func NewNotifications(s *ignis.Server) *Notifications { return &Notifications{se
 // NotifyUser reaches all sessions of the user, on whatever instance they are.
 func (n *Notifications) NotifyUser(ctx context.Context, userID string, notice Notice) error {
 	notice.At = time.Now().UTC()
-	return n.server.Send(ctx, ignis.User(userID), "notification", notice)
+	return n.server.Send(ctx, ignis.ToUser(userID), "notification", notice)
 }
 
 // Announce reaches everyone.
 func (n *Notifications) Announce(ctx context.Context, notice Notice) error {
 	notice.At = time.Now().UTC()
-	return n.server.Send(ctx, ignis.Everyone(), "announcement", notice)
+	return n.server.Send(ctx, ignis.ToEveryone(), "announcement", notice)
 }
 
 // ServeHTTP makes the service an API for the application's back office:

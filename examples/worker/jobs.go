@@ -6,12 +6,12 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/cron"
+	"github.com/ignis-go/ignis/wire"
 )
 
 // sender is what the jobs need of an emitter.
 type sender interface {
-	ToRoom(ctx context.Context, room, event string, data any, exclude ...string) error
-	Broadcast(ctx context.Context, event string, data any, exclude ...string) error
+	Send(ctx context.Context, to wire.Address, event string, data any) error
 }
 
 // newScheduler returns the worker's jobs.
@@ -21,7 +21,7 @@ func newScheduler(store cron.Store, to sender) (*cron.Scheduler, error) {
 			// A clock: one that is late is of no use, and neither are two.
 			Name: "clock", Pattern: "*/5 * * * * *", Misfire: cron.MisfireSkip, Deadline: 2 * time.Second,
 			Do: func(ctx context.Context, r cron.Run) error {
-				return to.ToRoom(ctx, "lobby", "clock", map[string]any{"time": r.Scheduled.UTC()})
+				return to.Send(ctx, wire.ToRoom("lobby"), "clock", map[string]any{"time": r.Scheduled.UTC()})
 			},
 		},
 		{
@@ -30,7 +30,7 @@ func newScheduler(store cron.Store, to sender) (*cron.Scheduler, error) {
 			Timeout: 5 * time.Minute, Jitter: 30 * time.Second,
 			Do: func(ctx context.Context, r cron.Run) error {
 				hour := r.Scheduled.Add(-time.Hour)
-				return to.Broadcast(ctx, "report", map[string]any{"hour": hour.UTC(), "late": r.Misfire, "number": r.Fence})
+				return to.Send(ctx, wire.ToEveryone(), "report", map[string]any{"hour": hour.UTC(), "late": r.Misfire, "number": r.Fence})
 			},
 		},
 	}

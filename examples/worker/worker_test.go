@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/cron/crontest"
+	"github.com/ignis-go/ignis/wire"
 )
 
 // outbox keeps what is sent.
@@ -21,18 +22,10 @@ type outbox struct {
 	sent []string
 }
 
-func (o *outbox) ToRoom(_ context.Context, room, event string, data any, _ ...string) error {
-	return o.keep(fmt.Sprint(event, " to ", room, " ", data))
-}
-
-func (o *outbox) Broadcast(_ context.Context, event string, data any, _ ...string) error {
-	return o.keep(fmt.Sprint(event, " ", data))
-}
-
-func (o *outbox) keep(text string) error {
+func (o *outbox) Send(_ context.Context, to wire.Address, event string, data any) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.sent = append(o.sent, text)
+	o.sent = append(o.sent, fmt.Sprint(event, " to ", to, " ", data))
 	return nil
 }
 

@@ -50,7 +50,7 @@ func (p *publisher) watch(op int, events uint32) error {
 // queue puts a message to a room behind what is to be published.
 func (p *publisher) queue(room, data string) {
 	p.out = append(p.out, "*3\r\n$7\r\nPUBLISH\r\n"...)
-	p.out = appendBulk(p.out, wire.Channel(wire.TypeRoom, room))
+	p.out = appendBulk(p.out, wire.ToRoom(room).Channel())
 	p.out = appendBulk(p.out, `{"serverId":"`+wire.EmitterID+`","type":"room","target":"`+room+`","event":"`+Event+`","data":`, data, `}`)
 	p.answers++
 }

@@ -39,7 +39,7 @@ func server(t *testing.T, cfg ignis.Config) (s *ignis.Server, addr string) {
 		if err := m.Decode(&data); err != nil {
 			return err
 		}
-		return s.SendToRoom(data.Room, m.Event, m.Data)
+		return s.SendLocal(ignis.ToRoom(data.Room), m.Event, m.Data)
 	}
 	var err error
 	if s, err = ignis.New(cfg); err != nil {
@@ -120,10 +120,10 @@ func TestWithServer(t *testing.T) {
 		"Redis, rooms":         {Config{Redis: r.Addr(), Rooms: 3}, 4},
 		"Redis, rooms, sealed": {Config{Redis: r.Addr(), Rooms: 3, Encrypt: true, TimeBursts: true}, 4},
 		"by the caller": {Config{Publish: func(room, data string) error {
-			return s.SendToRoom(room, Event, json.RawMessage(data))
+			return s.SendLocal(ignis.ToRoom(room), Event, json.RawMessage(data))
 		}}, 12},
 		"by the caller, rooms": {Config{Rooms: 3, Publish: func(room, data string) error {
-			return s.SendToRoom(room, Event, json.RawMessage(data))
+			return s.SendLocal(ignis.ToRoom(room), Event, json.RawMessage(data))
 		}}, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -177,7 +177,7 @@ func TestAwait(t *testing.T) {
 	s, addr := server(t, ignis.Config{})
 	h := newHerd(t, s, Config{Addr: addr}, 3, 0)
 	for i := range uint32(5) {
-		if err := s.Broadcast(Event, json.RawMessage(Data(i, time.Now(), 0, "", 100))); err != nil {
+		if err := s.SendLocal(ignis.ToEveryone(), Event, json.RawMessage(Data(i, time.Now(), 0, "", 100))); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -32,7 +32,7 @@ func startServer(t *testing.T) string {
 			if err := m.Decode(&data); err != nil {
 				return err
 			}
-			return srv.Send(ctx, ignis.Room(data.Room), m.Event, m.Data)
+			return srv.Send(ctx, ignis.ToRoom(data.Room), m.Event, m.Data)
 		},
 	})
 	if err != nil {

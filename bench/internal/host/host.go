@@ -65,9 +65,9 @@ func receive(envelope []byte, deliver Deliver) {
 	}
 	m := wire.Message{Event: e.Event, Data: e.Data}
 	payload := wire.AppendMessage(make([]byte, 0, wire.MessageSize(m)), m)
-	switch e.Type {
+	switch e.To.Type {
 	case wire.TypeRoom:
-		deliver(e.Target, payload)
+		deliver(e.To.Name, payload)
 	case wire.TypeBroadcast:
 		deliver("", payload)
 	}

@@ -78,7 +78,7 @@ func (c *chat) onMessage(ctx context.Context, _ *ignis.Client, m wire.Message) e
 	if data.Room == "" {
 		return errors.New("no room")
 	}
-	return c.srv.Send(ctx, ignis.Room(data.Room), m.Event, m.Data)
+	return c.srv.Send(ctx, ignis.ToRoom(data.Room), m.Event, m.Data)
 }
 
 func handler(srv *ignis.Server) http.Handler {
