@@ -34,7 +34,7 @@ func (s *Server) authenticate(ctx context.Context, c *client, cred Credentials) 
 	}
 	identity := &Client{
 		ID: c.member.ID, UserID: who.UserID, Metadata: who.Metadata,
-		RemoteAddr: cred.RemoteAddr, ConnectedAt: c.connectedAt,
+		RemoteAddr: cred.RemoteAddr, ConnectedAt: c.connectedAt, Value: cred.Value,
 	}
 	session, ok := s.secure(ctx, c, identity, cred)
 	if !ok {
@@ -66,7 +66,7 @@ func (s *Server) refuse(c *client, text string, code uint16) {
 // Nothing is written between its becoming reachable and its connected event, so
 // that event is the first, and by then it is in its rooms.
 func (s *Server) admit(c *client, id *Client, session *Session) bool {
-	connected := frame(wire.Message{Event: wire.EventConnected, Data: connectedData(id)}).Clear()
+	connected := frame(wire.Message{Event: wire.EventConnected, Data: connectedData(id, session)}).Clear()
 	c.mu.Lock()
 	if c.state != StateAuthenticating {
 		c.mu.Unlock()
@@ -95,13 +95,17 @@ func (s *Server) admit(c *client, id *Client, session *Session) bool {
 }
 
 // connectedData returns the data of the connected event.
-func connectedData(id *Client) json.RawMessage {
+func connectedData(id *Client, e *Session) json.RawMessage {
+	var publicKey, salt string
+	if e != nil {
+		publicKey, salt = e.ServerPublicKey, e.Salt
+	}
 	data, _ := wire.EncodeData(struct { // strings always encode
 		ID              string `json:"id"`
 		UserID          string `json:"userId,omitempty"`
 		Time            string `json:"time"`
 		ServerPublicKey string `json:"serverPublicKey,omitempty"`
 		Salt            string `json:"salt,omitempty"`
-	}{id.ID, id.UserID, time.Now().UTC().Format(wire.TimeFormat), id.ServerPublicKey, id.Salt})
+	}{id.ID, id.UserID, time.Now().UTC().Format(wire.TimeFormat), publicKey, salt})
 	return data
 }

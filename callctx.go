@@ -51,6 +51,13 @@ func (x *callContext) Err() error {
 	return nil
 }
 
-func (x *callContext) Value(key any) any { return x.real().Value(key) }
+func (x *callContext) Value(key any) any {
+	if x.accepted != nil && x.accepted.context != nil {
+		if v := x.accepted.context.Value(key); v != nil {
+			return v
+		}
+	}
+	return x.real().Value(key)
+}
 
 func (x *callContext) String() string { return "context of client " + x.member.ID }

@@ -38,8 +38,11 @@ func (s State) String() string {
 type Credentials struct {
 	// ClientID is the id that the client will have.
 	ClientID string
-	// RemoteAddr is the peer's network address; behind a proxy, the proxy's.
+	// RemoteAddr is the client's network address: what Accept has returned, or that of
+	// the request, which behind a proxy is the proxy's.
 	RemoteAddr string
+	// Value is what Accept has returned.
+	Value any
 	// Type, Token and PublicKey are the fields of those names, where they are
 	// strings.
 	Type, Token, PublicKey string
@@ -61,6 +64,9 @@ func newCredentials(c *client, data json.RawMessage) Credentials {
 	cred := Credentials{
 		ClientID: c.member.ID, RemoteAddr: c.remote,
 		Type: a.Type, Token: a.Token, PublicKey: a.PublicKey, Raw: data,
+	}
+	if c.accepted != nil {
+		cred.Value = c.accepted.value
 	}
 	if data == nil || string(data) == "null" {
 		cred.Raw = json.RawMessage("{}")
@@ -84,9 +90,8 @@ type Client struct {
 	Metadata    any    // from Identity
 	RemoteAddr  string
 	ConnectedAt time.Time
+	Value       any // from Accepted
 	Encrypted   bool
-	// ServerPublicKey and Salt are what the client was sent of its Session.
-	ServerPublicKey, Salt string
 }
 
 // MetadataOf returns the client's metadata as a T, or an error that says what

@@ -26,6 +26,18 @@ import (
 // and counted in Stats.Unhandled. A callback that takes its time makes only its own
 // client wait; one that panics is logged and counted.
 type Config struct {
+	// Accept decides on the HTTP request of a client, before the connection is
+	// upgraded: from which pages browsers may connect ([CheckOrigin]), what the client's
+	// address behind a proxy is ([Proxies]), which subprotocol is spoken, and what of
+	// the request later callbacks see. An [*Error] refuses the request with the HTTP
+	// status that corresponds to its code and with its message; any other error answers
+	// 500 and is logged. Requests that are not valid WebSocket handshakes are refused
+	// before. Nil: pages of other hosts are refused, except those of AllowedOrigins.
+	Accept func(r *http.Request) (Accepted, error)
+	// AllowedOrigins are the pages of other hosts from which browsers may connect, such
+	// as https://app.example.com; * for any. It applies if Accept is nil.
+	AllowedOrigins []string
+
 	// Authenticate decides who a client is from what it sent. An error that
 	// wraps ErrUnauthenticated rejects the client; any other error does too. Both are
 	// logged, the first 512 bytes of their texts. Errors whose texts differ where their
@@ -178,17 +190,6 @@ type Config struct {
 	// goroutine per client. By default it does so only where it must: for TLS, for
 	// connections that are not net's own, and on other systems than Linux.
 	PlainIO bool
-
-	// CheckOrigin decides whether a browser may connect from the page it is on;
-	// false answers 403. Nil: any page may. That is safe as long as Authenticate
-	// judges what the client sent and not where it is.
-	CheckOrigin func(r *http.Request) bool
-
-	// Subprotocol chooses one of the subprotocols that a client offers, as browsers do
-	// for new WebSocket(url, protocols); "" answers none, which makes browsers end the
-	// connection. It is called only for clients that offer any, which are all different.
-	// Returning another one answers 500 and is logged. Nil: the first one offered.
-	Subprotocol func(r *http.Request, offered []string) string
 
 	// Logger gets what happens; never a payload or a credential. What clients can
 	// cause at will is logged once for each cause, and then once in ten seconds how many

@@ -17,7 +17,8 @@ type client struct {
 	server      *Server
 	member      registry.Member[*client] // its place in the indexes
 	conn        *ws.Conn
-	remote      string // the peer's network address
+	remote      string // the client's network address
+	accepted    *acceptance
 	connectedAt time.Time
 
 	lastActivity atomic.Int64 // the server's uptime at the last message, in nanoseconds
@@ -39,11 +40,10 @@ type client struct {
 
 // serve begins the life of a connection: it is registered here, and unregistered
 // by Ended, and nowhere else.
-func (s *Server) serve(nc net.Conn, early []byte, window uint8) {
-	now := time.Now()
-	c := &client{server: s, connectedAt: now}
-	if a := nc.RemoteAddr(); a != nil {
-		c.remote = a.String()
+func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted) {
+	c := &client{server: s, connectedAt: time.Now(), remote: a.RemoteAddr}
+	if a.Value != nil || a.Context != nil {
+		c.accepted = &acceptance{a.Value, a.Context}
 	}
 	c.conn = ws.NewConn(nc, window, &s.opts)
 	c.lastActivity.Store(s.uptime())

@@ -89,7 +89,7 @@ func (s *Server) secure(ctx context.Context, c *client, id *Client, cred Credent
 		s.refuse(c, "", wire.CloseEncryptionRequired)
 		return nil, false
 	case session != nil:
-		id.encrypt(session)
+		id.Encrypted = true
 	}
 	return session, true
 }
@@ -137,11 +137,6 @@ func (s *Server) canSeal(e *Session) bool {
 	return e.Key != nil || e.Seal != nil || s.cfg.Transform != nil
 }
 
-// encrypt notes what a client that is encrypted is told.
-func (c *Client) encrypt(e *Session) {
-	c.Encrypted, c.ServerPublicKey, c.Salt = true, e.ServerPublicKey, e.Salt
-}
-
 // Encrypt switches a client of this instance to encrypted delivery, for
 // applications that agree on a key by messages of their own. What was queued for
 // the client before goes out as it is, and nothing that is queued afterwards
@@ -171,7 +166,7 @@ func (s *Server) Encrypt(clientID string, session *Session) error {
 		return fmt.Errorf("ignis: encrypt %q: the client is encrypted already", clientID)
 	}
 	id := *c.identity // which others may be reading
-	id.encrypt(session)
+	id.Encrypted = true
 	c.identity, c.session = &id, session
 	c.conn.Seal(s.sealer(c, &id, session))
 	return nil

@@ -13,13 +13,13 @@ func Adopt(s *Server, nc net.Conn) {
 	if !s.enter() {
 		panic("the server does not run")
 	}
-	s.serve(nc, nil, 0)
+	s.serve(nc, nil, 0, Accepted{RemoteAddr: nc.RemoteAddr().String()})
 }
 
 // Serve serves a connection that ServeHTTP accepted at the last moment.
 func Serve(s *Server, nc net.Conn) {
 	s.tasks.Add(1)
-	s.serve(nc, nil, 0)
+	s.serve(nc, nil, 0, Accepted{RemoteAddr: nc.RemoteAddr().String()})
 }
 
 // Settle waits until the kernel has all that was sent to anybody.

@@ -16,19 +16,20 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-// A client that names subprotocols is answered the first one, or what the
-// application chooses.
+// A client that names subprotocols is answered the first one, or what Accept chooses.
 func TestSubprotocol(t *testing.T) {
 	for name, row := range map[string]struct {
-		choose func(*http.Request, []string) string
+		accept func(*http.Request) (ignis.Accepted, error)
 		want   string
 	}{
 		"the first": {nil, "v2.app"},
-		"chosen":    {func(_ *http.Request, offered []string) string { return offered[1] }, "v1.app"},
-		"none":      {func(*http.Request, []string) string { return "" }, ""},
+		"chosen": {func(r *http.Request) (ignis.Accepted, error) {
+			return ignis.Accepted{Subprotocol: ignis.Subprotocols(r)[1]}, nil
+		}, "v1.app"},
+		"left open": {func(*http.Request) (ignis.Accepted, error) { return ignis.Accepted{}, nil }, "v2.app"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			n := start(t, ignis.Config{Subprotocol: row.choose})
+			n := start(t, ignis.Config{Accept: row.accept})
 			d := ws.Dialer{NetDial: n.dial, Protocols: []string{"v2.app", "v1.app"}}
 			conn, _, hs, err := d.Dial(context.Background(), "ws://server/ws")
 			if err != nil {
@@ -65,8 +66,12 @@ func (broken) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 // counted apart, logged as errors, and leave no client waiting and nothing behind.
 func TestFailedHandshakes(t *testing.T) {
 	n := start(t, ignis.Config{
-		CheckOrigin: func(r *http.Request) bool { return r.Header.Get("Origin") == "" },
-		Subprotocol: func(*http.Request, []string) string { return "unheard of" },
+		Accept: func(r *http.Request) (ignis.Accepted, error) {
+			if len(ignis.Subprotocols(r)) > 0 {
+				return ignis.Accepted{Subprotocol: "unheard of"}, nil
+			}
+			return ignis.Accepted{}, ignis.CheckOrigin(r, nil)
+		},
 	})
 	statuses := make(chan int, 1)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -46,32 +46,22 @@ func TestJobsOfAFloodDoNotGrow(t *testing.T) {
 	runtime.KeepAlive(p)
 }
 
-// A CheckOrigin or a Subprotocol that panics is the end of its request, and not of an
-// orderly shutdown.
-func TestHandshakeCallbackPanics(t *testing.T) {
-	for name, cfg := range map[string]ignis.Config{
-		"CheckOrigin": {CheckOrigin: func(*http.Request) bool { panic("no luck") }},
-		"Subprotocol": {Subprotocol: func(*http.Request, []string) string { panic("no luck") }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			n := startMem(t, cfg)
-			func() {
-				defer func() {
-					if recover() != "no luck" {
-						t.Error("it was not called")
-					}
-				}()
-				r := upgradeRequest()
-				r.Header.Set("Sec-WebSocket-Protocol", "v1.app")
-				n.ServeHTTP(httptest.NewRecorder(), r)
-			}()
-			n.stop()
-			if err := <-n.ran; err != nil {
-				t.Error(err)
+// An Accept that panics is the end of its request, and not of an orderly shutdown.
+func TestAcceptPanics(t *testing.T) {
+	n := startMem(t, ignis.Config{Accept: func(*http.Request) (ignis.Accepted, error) { panic("no luck") }})
+	func() {
+		defer func() {
+			if recover() != "no luck" {
+				t.Error("it was not called")
 			}
-			n.ran <- nil
-		})
+		}()
+		n.ServeHTTP(httptest.NewRecorder(), upgradeRequest())
+	}()
+	n.stop()
+	if err := <-n.ran; err != nil {
+		t.Error(err)
 	}
+	n.ran <- nil
 }
 
 // A callback that ends its goroutine, as FailNow of a test does, takes nothing from its

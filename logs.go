@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/ignis-go/ignis/internal/ws"
 )
@@ -26,6 +27,11 @@ func (s *Server) debugging() bool {
 // the application or its middleware made it impossible, which lets nobody in.
 func (s *Server) refused(r *http.Request, err error) {
 	h, _ := errors.AsType[*ws.HandshakeError](err)
+	if h.Reason == reasonRefused {
+		s.counts.refusedAccept.Add(1)
+		s.warn("connection refused", "remote", r.RemoteAddr, "origin", strings.Join(r.Header.Values("Origin"), ", "), "error", h.Err)
+		return
+	}
 	if !h.ServerFault() {
 		s.counts.refusedUpgrade.Add(1)
 		s.info("connection refused: handshake", "remote", r.RemoteAddr, "error", err)

@@ -133,7 +133,7 @@ func TestEncryptionModes(t *testing.T) {
 					if len(lines) != 1 || strings.Contains(lines[0], "serverPublicKey") != (row.want == encrypted) {
 						t.Errorf("received %q", lines)
 					}
-					if c := n.Clients()[0]; c.Encrypted != (row.want == encrypted) || (c.Salt == "") == c.Encrypted {
+					if c := n.Clients()[0]; c.Encrypted != (row.want == encrypted) {
 						t.Errorf("listed as %+v", c)
 					}
 				}

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/http"
 	"runtime"
-	"strings"
 	"sync"
 	"time"
 
@@ -264,8 +263,8 @@ func (s *Server) running() error {
 }
 
 // ServeHTTP upgrades the request to a WebSocket connection. A request that asks
-// for none gets 426, one from a page that CheckOrigin refuses 403, a malformed one
-// 400 or 405, and every one gets 503 while the server is not running or full. Middleware must
+// for none gets 426, a malformed one 400 or 405, one that Accept refuses what its error
+// says, and every one gets 503 while the server is not running or full. Middleware must
 // leave a way to the connection: its http.ResponseWriter needs a method Unwrap, see
 // [http.ResponseController], or is an [http.Hijacker]. Without, clients get 500.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -276,7 +275,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	served := false
 	defer func() {
-		if !served { // refused, or CheckOrigin or Subprotocol panicked
+		if !served { // refused, or Accept panicked
 			s.exit()
 		}
 	}()
@@ -287,9 +286,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The server has no room for another connection.", http.StatusServiceUnavailable)
 		return
 	}
-	nc, early, window, ok := s.upgrade(w, r)
+	nc, early, window, a, ok := s.upgrade(w, r)
 	if served = ok; ok {
-		s.serve(nc, early, window)
+		s.serve(nc, early, window, a)
 	}
 }
 
@@ -316,19 +315,17 @@ func (s *Server) exit() {
 }
 
 // upgrade turns the request into a connection, or answers why not.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, early []byte, window uint8, ok bool) {
-	if s.cfg.CheckOrigin != nil && !s.cfg.CheckOrigin(r) {
-		s.counts.refusedOrigin.Add(1)
-		s.warn("connection refused: origin", "remote", r.RemoteAddr, "origin", strings.Join(r.Header.Values("Origin"), ", "))
-		http.Error(w, "Connections from this origin are not allowed.", http.StatusForbidden)
-		return nil, nil, 0, false
-	}
-	nc, early, window, err := ws.Upgrade(w, r, ws.Terms{Deflate: s.cfg.Compression, Subprotocol: s.cfg.Subprotocol})
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, early []byte, window uint8, a Accepted, ok bool) {
+	terms := ws.Terms{Deflate: s.cfg.Compression, Accept: func(r *http.Request) (string, *ws.HandshakeError) {
+		var refused *ws.HandshakeError
+		a, refused = s.accept(r)
+		return a.Subprotocol, refused
+	}}
+	nc, early, window, err := ws.Upgrade(w, r, terms)
 	if err != nil {
 		s.refused(r, err)
-		return nil, nil, 0, false
 	}
-	return nc, early, window, true
+	return nc, early, window, a, err == nil
 }
 
 func (s *Server) isStopping() bool {

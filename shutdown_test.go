@@ -92,10 +92,10 @@ func TestConnectionDuringShutdown(t *testing.T) {
 func TestUpgradeDuringShutdown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		asked, hold := make(chan struct{}), make(chan struct{})
-		n := startMem(t, ignis.Config{CheckOrigin: func(*http.Request) bool {
+		n := startMem(t, ignis.Config{Accept: func(*http.Request) (ignis.Accepted, error) {
 			close(asked)
 			<-hold
-			return true
+			return ignis.Accepted{}, nil
 		}})
 		late := make(chan *peer, 1)
 		go func() { late <- n.connect() }()

@@ -18,8 +18,8 @@ type Stats struct {
 
 	Connections    uint64            // accepted
 	RefusedUpgrade uint64            // requests that were not a valid WebSocket handshake
-	FailedUpgrade  uint64            // valid ones that middleware or Config.Subprotocol made fail
-	RefusedOrigin  uint64            // by CheckOrigin
+	FailedUpgrade  uint64            // valid ones that middleware, or the subprotocol that Config.Accept chose, made fail
+	RefusedAccept  uint64            // by Config.Accept, or from a page of another host
 	RefusedFull    uint64            // because of Config.MaxClients
 	RefusedAuth    uint64            // rejected, or failed, or without the encryption required
 	Disconnects    map[string]uint64 // by cause
@@ -53,7 +53,7 @@ type Stats struct {
 
 // counters are the numbers behind Stats.
 type counters struct {
-	connections, refusedUpgrade, refusedOrigin, refusedAuth       atomic.Uint64
+	connections, refusedUpgrade, refusedAccept, refusedAuth       atomic.Uint64
 	failedUpgrade, refusedFull                                    atomic.Uint64
 	received, messages, malformed, ignored                        atomic.Uint64
 	unauthenticated, badEncrypted, refusedLeaves, unhandled       atomic.Uint64
@@ -102,7 +102,7 @@ func (s *Server) Stats() Stats {
 		Plain:          int(n.plain.Load()),
 		Connections:    n.connections.Load(),
 		RefusedUpgrade: n.refusedUpgrade.Load(), FailedUpgrade: n.failedUpgrade.Load(), RefusedFull: n.refusedFull.Load(),
-		RefusedOrigin: n.refusedOrigin.Load(), RefusedAuth: n.refusedAuth.Load(),
+		RefusedAccept: n.refusedAccept.Load(), RefusedAuth: n.refusedAuth.Load(),
 		Received: n.received.Load(), Messages: n.messages.Load(), Malformed: n.malformed.Load(),
 		Ignored: n.ignored.Load(), Unauthenticated: n.unauthenticated.Load(), BadEncrypted: n.badEncrypted.Load(),
 		RefusedLeaves: n.refusedLeaves.Load(), Unhandled: n.unhandled.Load(), Sent: n.sent.Load(),

@@ -44,7 +44,7 @@ func TestClientInfo(t *testing.T) {
 		after, ok := n.Client(p.id)
 		want.Client = ignis.Client{
 			ID: before.ID, UserID: "ann", Metadata: profile{3}, RemoteAddr: "pipe", ConnectedAt: connected,
-			Encrypted: true, ServerPublicKey: "key", Salt: "salt",
+			Encrypted: true,
 		}
 		want.State = ignis.StateAuthenticated
 		want.Rooms = []string{p.id, wire.RoomDefault, wire.RoomNotification, "b", "a"}

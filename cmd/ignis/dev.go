@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"embed"
+	"encoding/json"
 	"html/template"
 	"log/slog"
 	"net"
@@ -62,9 +63,9 @@ func (d *devMode) validateRooms(_ context.Context, _ *ignis.Client, rooms []stri
 // relay sends a message whose data names a room on to that room, if its sender
 // is in it. Who the sender is, the server says.
 func (d *devMode) relay(ctx context.Context, c *ignis.Client, m wire.Message) error {
-	room, data, err := stamp(m.Data, c.ID, c.UserID)
-	if err != nil {
-		return err
+	room := m.Room
+	if room == "" {
+		room = dataRoom(m.Data)
 	}
 	if room == "" {
 		d.limit.Log(slog.LevelInfo, "message not relayed: its data names no room", "client", c.ID)
@@ -78,7 +79,19 @@ func (d *devMode) relay(ctx context.Context, c *ignis.Client, m wire.Message) er
 		d.limit.Log(slog.LevelWarn, "message not relayed: its sender is not in the room", "client", c.ID)
 		return nil
 	}
-	return d.server.Send(ctx, ignis.ToRoom(room), m.Event, data)
+	return d.server.Send(ctx, ignis.ToRoom(room), m.Event, m.Data, ignis.From(c))
+}
+
+// dataRoom returns the room that the data of a message names, where clients of protocol
+// 1 put it, or "".
+func dataRoom(data json.RawMessage) (room string) {
+	_ = wire.EachField(data, func(key, value []byte) { // it has been checked
+		if string(key) == "room" { // of a key that comes twice the last counts
+			room = ""
+			_ = json.Unmarshal(value, &room) // anything but a string names none
+		}
+	})
+	return room
 }
 
 // guard serves the page and lets nothing in that another site could have made a
@@ -98,14 +111,15 @@ func (d *devMode) guard(next http.Handler) http.Handler {
 	})
 }
 
-// checkOrigin accepts pages from this machine, and programs that are no browser.
-func (d *devMode) checkOrigin(r *http.Request) bool {
-	origins := r.Header.Values("Origin")
-	if len(origins) == 0 {
-		return true
+// accept accepts pages from this machine, and programs that are not browsers.
+func (d *devMode) accept(r *http.Request) (ignis.Accepted, error) {
+	var local []string
+	for _, origin := range r.Header.Values("Origin") {
+		if u, err := url.Parse(origin); err == nil && (u.Scheme == "http" || u.Scheme == "https") && isLoopbackHost(u.Host) {
+			local = append(local, origin)
+		}
 	}
-	u, err := url.Parse(origins[0])
-	return len(origins) == 1 && err == nil && (u.Scheme == "http" || u.Scheme == "https") && isLoopbackHost(u.Host)
+	return ignis.Accepted{}, ignis.CheckOrigin(r, local)
 }
 
 // isLoopbackHost is isLoopback for a host with or without a port.

@@ -82,10 +82,6 @@ func TestDevelopmentModeIsForThisMachineAlone(t *testing.T) {
 	t.Parallel()
 	p, address := serve(t, nil, "--dev")
 	_, port, _ := strings.Cut(address, ":")
-	upgrade := []string{
-		"Connection", "Upgrade", "Upgrade", "websocket",
-		"Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==",
-	}
 	for _, test := range []struct {
 		headers []string
 		want    int
@@ -123,6 +119,12 @@ func TestDevelopmentModeIsForThisMachineAlone(t *testing.T) {
 	}
 }
 
+// upgrade is the fields of a request for a WebSocket.
+var upgrade = []string{
+	"Connection", "Upgrade", "Upgrade", "websocket",
+	"Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
 // handshake returns the answer to a request for a WebSocket.
 func handshake(t *testing.T, url string, headers ...string) int {
 	t.Helper()
@@ -140,20 +142,44 @@ func TestAllowedOrigins(t *testing.T) {
 	t.Parallel()
 	_, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey, "IGNIS_ALLOWED_ORIGINS=https://app.example.com,http://localhost:3000"})
 	for origin, want := range map[string]int{
-		"https://app.example.com":      426, // past the gate, and no handshake
-		"https://APP.example.com":      426,
-		"http://localhost:3000":        426,
+		"https://app.example.com":      101,
+		"https://APP.example.com":      101,
+		"http://localhost:3000":        101,
+		"http://" + address:            101, // its own host
 		"http://app.example.com":       403,
 		"https://app.example.com:8443": 403,
 		"https://evil.example":         403,
 		"null":                         403,
 	} {
-		if code, _, _ := get(t, "http://"+address+"/ws", "Origin", origin); code != want {
+		if code := handshake(t, "http://"+address+"/ws", append(upgrade, "Origin", origin)...); code != want {
 			t.Errorf("%s: answered %d, want %d", origin, code, want)
 		}
 	}
-	if code, _, _ := get(t, "http://"+address+"/ws"); code != 426 {
+	if code := handshake(t, "http://"+address+"/ws", upgrade...); code != 101 {
 		t.Errorf("no origin: answered %d", code)
+	}
+	_, address = serve(t, []string{"IGNIS_JWT_SECRET=" + testKey}, "--allowed-origins", "*")
+	if code := handshake(t, "http://"+address+"/ws", append(upgrade, "Origin", "https://evil.example")...); code != 101 {
+		t.Errorf("any origin: answered %d", code)
+	}
+}
+
+// The address of a client behind a proxy is what the proxy says, and what others say
+// does not count.
+func TestTrustedProxies(t *testing.T) {
+	t.Parallel()
+	secret := []string{"IGNIS_JWT_SECRET=" + testKey}
+	for _, row := range []struct{ networks, header, want string }{
+		{"127.0.0.1", "X-Forwarded-For", "remote=203.0.113.9"},
+		{"127.0.0.0/8,10.0.0.0/8", "Forwarded", "remote=203.0.113.9"},
+		{"10.0.0.0/8", "X-Forwarded-For", "remote=127.0.0.1:"},
+	} {
+		p, address := serve(t, secret, "--trusted-proxies", row.networks, "--proxy-header", row.header, "--log-level", "debug")
+		fields := append(upgrade, "X-Forwarded-For", "203.0.113.9", "Forwarded", "for=203.0.113.9")
+		if code := handshake(t, "http://"+address+"/ws", fields...); code != 101 {
+			t.Errorf("answered %d", code)
+		}
+		p.logged(row.want)
 	}
 }
 

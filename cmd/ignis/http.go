@@ -6,7 +6,6 @@ import (
 	"log"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -110,24 +109,6 @@ func onlyGet(w http.ResponseWriter, r *http.Request) bool {
 	w.Header().Set("Allow", "GET, HEAD")
 	http.Error(w, "Only GET and HEAD are allowed here.", http.StatusMethodNotAllowed)
 	return false
-}
-
-// check returns the library's CheckOrigin: nil for any page. A request without
-// an origin comes from no browser, so no page could have made it.
-func (l originList) check() func(*http.Request) bool {
-	if l == nil {
-		return nil
-	}
-	return func(r *http.Request) bool {
-		switch origins := r.Header.Values("Origin"); len(origins) {
-		case 0:
-			return true
-		case 1:
-			return slices.Contains(l, strings.ToLower(origins[0]))
-		default:
-			return false
-		}
-	}
 }
 
 // httpLog takes what net/http has to say. What it says of this process, such as that it

@@ -43,9 +43,6 @@ func TestReserveOfDescriptors(t *testing.T) {
 	p := startCommand(t, nil, childproc.Command("sh", "-c",
 		fmt.Sprintf("ulimit -n %d; exec ignis serve --listen 127.0.0.1:0 --dev --redis %s", limit, r.URL())))
 	address, _, _ := strings.Cut(strings.TrimPrefix(p.line(), "listening on http://"), " ")
-	upgrade := []string{
-		"Connection", "Upgrade", "Upgrade", "websocket", "Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==",
-	}
 	var clients []*client.Conn
 	var err error
 	for range limit {

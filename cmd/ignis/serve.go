@@ -33,7 +33,9 @@ type serveCmd struct {
 
 	Dev            bool       `group:"Who may connect" help:"Development: anyone may connect as anybody and join every room, a page at / lets two tabs talk, and a message whose data has a room goes to that room. Loopback addresses only."`
 	JWTSecretFile  string     `name:"jwt-secret-file" group:"Who may connect" placeholder:"FILE" help:"File with the secret, at least 32 bytes, of HS256 tokens. The secret itself may be in $$IGNIS_JWT_SECRET instead."`
-	AllowedOrigins originList `default:"*" group:"Who may connect" placeholder:"ORIGIN,..." help:"Pages whose browsers may connect, such as https://app.example.com; * for any (${default})."`
+	AllowedOrigins originList  `group:"Who may connect" placeholder:"ORIGIN,..." help:"Pages of other hosts whose browsers may connect, such as https://app.example.com; * for any. Pages of the server's own host always may."`
+	TrustedProxies networkList `group:"Who may connect" placeholder:"NETWORK,..." help:"Reverse proxies whose word on a client's address counts, such as 10.0.0.0/8."`
+	ProxyHeader    string      `default:"X-Forwarded-For" enum:"X-Forwarded-For,Forwarded" group:"Who may connect" placeholder:"NAME" help:"Header in which they write it: X-Forwarded-For or Forwarded (${default})."`
 
 	MaxClients        countOrAuto `default:"auto" group:"Limits" placeholder:"N" help:"Connections that may be open (${default}: as many as the process may have descriptors, less a reserve)."`
 	DefaultRooms      nameList    `default:"ws-default,ws-notification" group:"Limits" placeholder:"ROOM,..." help:"Rooms that every client joins (${default}); empty for none."`
@@ -92,14 +94,14 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 	if c.Dev {
 		d = newDevMode(c.Path, log, limit)
 		cfg.Authenticate, cfg.ValidateRooms = d.authenticate, d.validateRooms
-		cfg.OnMessage, cfg.CheckOrigin = d.relay, d.checkOrigin
+		cfg.OnMessage, cfg.Accept = d.relay, d.accept
 	} else {
 		if err := secret.load(log); err != nil {
 			return err
 		}
 		t := newTokens(secret.key, int(c.AuthMaxPayload))
 		cfg.Authenticate, cfg.ValidateRooms = t.authenticate, t.validateRooms
-		cfg.CheckOrigin = c.AllowedOrigins.check()
+		cfg.Accept = c.accept
 	}
 	redis, err := c.load(c.Redis, "", log)
 	if err != nil {
@@ -124,6 +126,12 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 		handler = d.guard(handler)
 	}
 	return c.serve(ctx, std, log, srv, newHTTPServer(handler, limit), limit)
+}
+
+// accept decides on requests.
+func (c *serveCmd) accept(r *http.Request) (ignis.Accepted, error) {
+	proxies := ignis.Proxies{Networks: c.TrustedProxies, Header: c.ProxyHeader}
+	return ignis.Accepted{RemoteAddr: proxies.RemoteAddr(r)}, ignis.CheckOrigin(r, c.AllowedOrigins)
 }
 
 // check finds what is wrong with the flags together, before anything is done.

@@ -143,13 +143,17 @@ func (l *idList) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// originList is what pages may connect: nil for any.
+// originList is the pages of other hosts that may connect; * is any.
 type originList []string
 
 // UnmarshalText reads origins with commas between them, or a *.
 func (l *originList) UnmarshalText(text []byte) error {
 	*l = nil
+	if len(text) == 0 {
+		return nil
+	}
 	if string(text) == "*" {
+		*l = originList{"*"}
 		return nil
 	}
 	for origin := range strings.SplitSeq(string(text), ",") {
@@ -159,6 +163,26 @@ func (l *originList) UnmarshalText(text []byte) error {
 			return fmt.Errorf("expected * or origins such as https://app.example.com with commas between them, but got %q", text)
 		}
 		*l = append(*l, u.Scheme+"://"+strings.ToLower(u.Host))
+	}
+	return nil
+}
+
+// networkList is networks such as 10.0.0.0/8, and single addresses.
+type networkList []netip.Prefix
+
+// UnmarshalText reads networks with commas between them.
+func (l *networkList) UnmarshalText(text []byte) error {
+	*l = nil
+	for item := range strings.SplitSeq(string(text), ",") {
+		item = strings.TrimSpace(item)
+		network, err := netip.ParsePrefix(item)
+		if addr, addrErr := netip.ParseAddr(item); addrErr == nil {
+			network, err = addr.Prefix(addr.BitLen())
+		}
+		if err != nil {
+			return fmt.Errorf("expected networks such as 10.0.0.0/8 or addresses with commas between them, but got %q", text)
+		}
+		*l = append(*l, network)
 	}
 	return nil
 }

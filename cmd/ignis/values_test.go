@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/netip"
 	"encoding"
 	"testing"
 	"time"
@@ -46,13 +47,17 @@ func TestValues(t *testing.T) {
 		{new(idList), "", nil},
 		{new(idList), "a,", nil},
 		{new(idList), "a\xff", nil},
-		{new(originList), "*", originList(nil)},
+		{new(originList), "*", originList{"*"}},
 		{new(originList), "https://A.example,http://b:1", originList{"https://a.example", "http://b:1"}},
 		{new(originList), "https://a/", nil},
 		{new(originList), "a.example", nil},
 		{new(originList), "https://*.example", nil},
 		{new(originList), "https://u@a", nil},
-		{new(originList), "", nil},
+		{new(originList), "", originList(nil)},
+		{new(networkList), "10.0.0.0/8, 192.0.2.1,fd00::/8", networkList{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("fd00::/8")}},
+		{new(networkList), "10.0.0.0/33", nil},
+		{new(networkList), "example.com", nil},
+		{new(networkList), "", nil},
 	} {
 		err := test.to.UnmarshalText([]byte(test.text))
 		if (err != nil) != (test.want == nil) {
@@ -62,7 +67,7 @@ func TestValues(t *testing.T) {
 		if test.want == nil {
 			continue
 		}
-		if d := cmp.Diff(test.want, deref(test.to)); d != "" {
+		if d := cmp.Diff(test.want, deref(test.to), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); d != "" {
 			t.Errorf("%T %q: %s", test.to, test.text, d)
 		}
 	}

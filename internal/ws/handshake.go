@@ -118,18 +118,22 @@ func digest(lines []string) (string, *HandshakeError) {
 	return string(text[:]), nil
 }
 
-// choose returns the subprotocol to speak, or "".
+// choose asks the application, and returns the subprotocol to speak, or "".
 func (t *Terms) choose(r *http.Request) (string, *HandshakeError) {
 	offered, ok := subprotocols(r.Header["Sec-Websocket-Protocol"])
-	switch {
-	case !ok:
+	if !ok {
 		return "", badRequest("the field Sec-WebSocket-Protocol is malformed or names a protocol twice")
-	case len(offered) == 0:
-		return "", nil
-	case t.Subprotocol == nil:
+	}
+	chosen := ""
+	if t.Accept != nil {
+		var refused *HandshakeError
+		if chosen, refused = t.Accept(r); refused != nil {
+			return "", refused
+		}
+	}
+	if chosen == "" && len(offered) > 0 {
 		return offered[0], nil
 	}
-	chosen := t.Subprotocol(r, slices.Clone(offered))
 	if chosen != "" && !slices.Contains(offered, chosen) {
 		// Every client would end the connection, and its log would be the only one to
 		// say why.
@@ -139,6 +143,16 @@ func (t *Terms) choose(r *http.Request) (string, *HandshakeError) {
 		}
 	}
 	return chosen, nil
+}
+
+// Subprotocols returns the subprotocols that a request offers, or nil if there are none
+// or the header is malformed.
+func Subprotocols(r *http.Request) []string {
+	offered, ok := subprotocols(r.Header["Sec-Websocket-Protocol"])
+	if !ok {
+		return nil
+	}
+	return offered
 }
 
 // subprotocols returns what a client offers: tokens, all different (RFC 6455,

@@ -17,10 +17,10 @@ type Terms struct {
 	// beside what somebody else may choose should not be compressed: its length
 	// tells how much the two are alike.
 	Deflate bool
-	// Subprotocol returns which of the subprotocols that the client offers is
-	// spoken, or "" for none of them. It is called only if there are any. Nil: the
-	// first.
-	Subprotocol func(r *http.Request, offered []string) string
+	// Accept decides on a request that is a valid handshake. It returns the
+	// subprotocol to speak, which is "" for the first that the client offers, or why
+	// the request is refused. Nil: every request is accepted.
+	Accept func(r *http.Request) (subprotocol string, refused *HandshakeError)
 }
 
 // HandshakeError says why a request did not become a connection.
@@ -32,6 +32,8 @@ type HandshakeError struct {
 	Status int
 	// Reason is one of a few texts, none of which holds anything that the client sent.
 	Reason string
+	// Text is what the client is told, in place of a text made of Reason.
+	Text string
 	// Err is the error that led to it, if there was one.
 	Err error
 }
@@ -86,6 +88,9 @@ func (e *HandshakeError) answer(w http.ResponseWriter, r *http.Request) {
 	case http.StatusInternalServerError:
 		text = "The server cannot open WebSocket connections." // the reason is the server's own affair
 	}
+	if e.Text != "" {
+		text = e.Text
+	}
 	http.Error(w, text, e.Status)
 }
 
@@ -137,7 +142,7 @@ func (a *agreement) enact(w http.ResponseWriter) (nc net.Conn, early []byte, err
 	}
 	if err != nil {
 		_ = nc.Close() // nobody else will
-		return nil, nil, &HandshakeError{http.StatusSwitchingProtocols, "the client was gone before it was answered", err}
+		return nil, nil, &HandshakeError{Status: http.StatusSwitchingProtocols, Reason: "the client was gone before it was answered", Err: err}
 	}
 	if n := rw.Reader.Buffered(); n > 0 {
 		b, _ := rw.Reader.Peek(n)

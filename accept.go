@@ -1,0 +1,105 @@
+package ignis
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/ignis-go/ignis/internal/ws"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// Accepted is what [Config].Accept decides about a request. The server keeps it as long
+// as the client is connected, and not the request.
+type Accepted struct {
+	// RemoteAddr is the client's network address, for the log and for callbacks; see
+	// [Proxies]. Empty: the address of the request.
+	RemoteAddr string
+	// Subprotocol is one of the subprotocols that the client offers; see
+	// [Subprotocols]. Empty: the first that it offers.
+	Subprotocol string
+	// Value is the application's own. Authenticate sees it as Credentials.Value, and
+	// all later callbacks as Client.Value.
+	Value any
+	// Context has values for the contexts of all callbacks of the client. Only its
+	// values count: it is never cancelled for them. A request's context keeps some of
+	// what net/http knows about the request in memory. Nil: no values.
+	Context context.Context
+}
+
+// Subprotocols returns the subprotocols that a request offers, in the client's order of
+// preference, or nil if there are none or the header is malformed.
+func Subprotocols(r *http.Request) []string { return ws.Subprotocols(r) }
+
+// CheckOrigin returns an error if r comes from a browser's page that is neither on the
+// server's own host nor on the list. An entry of the list is an origin such as
+// https://app.example.com, or * for any. A request without the header Origin comes from
+// a program and passes. It is what a server without Config.Accept does with
+// Config.AllowedOrigins; call it in an Accept of your own.
+func CheckOrigin(r *http.Request, allowed []string) error {
+	origins := r.Header["Origin"]
+	if len(origins) == 0 || slices.Contains(allowed, "*") {
+		return nil
+	}
+	if len(origins) == 1 {
+		if sameHost(origins[0], r.Host) || slices.ContainsFunc(allowed, func(o string) bool { return strings.EqualFold(o, origins[0]) }) {
+			return nil
+		}
+	}
+	return errOrigin
+}
+
+var errOrigin = &Error{Code: wire.CodeForbidden, Message: "Connections from this origin are not allowed."}
+
+// sameHost reports whether an origin is on the host that a request names. The port
+// counts, and may be left out where it is the scheme's own.
+func sameHost(origin, host string) bool {
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" {
+		return false
+	}
+	port := map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	return port != "" && strings.EqualFold(withPort(u.Host, port), withPort(host, port))
+}
+
+func withPort(host, port string) string {
+	if _, _, err := net.SplitHostPort(host); err == nil {
+		return host
+	}
+	return host + ":" + port
+}
+
+// acceptance is what a client keeps of Accepted; most have nothing to keep.
+type acceptance struct {
+	value   any
+	context context.Context //nolint:containedctx // only its values are used
+}
+
+// accept asks the application about a request that is a valid handshake.
+func (s *Server) accept(r *http.Request) (a Accepted, refused *ws.HandshakeError) {
+	var err error
+	if s.cfg.Accept != nil {
+		a, err = s.cfg.Accept(r)
+	} else {
+		err = CheckOrigin(r, s.cfg.AllowedOrigins)
+	}
+	if a.RemoteAddr == "" {
+		a.RemoteAddr = r.RemoteAddr
+	}
+	if err == nil {
+		return a, nil
+	}
+	text := "The server cannot accept connections at the moment."
+	status := http.StatusInternalServerError
+	if e, ok := errors.AsType[*Error](err); ok {
+		text, status = e.Message, e.status()
+	}
+	return a, &ws.HandshakeError{Status: status, Reason: reasonRefused, Text: text, Err: err}
+}
+
+// reasonRefused is the reason of handshakes that the application refuses.
+const reasonRefused = "not accepted"

@@ -1,0 +1,180 @@
+package ignis_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/wire"
+)
+
+func TestCheckOrigin(t *testing.T) {
+	for _, row := range []struct {
+		host    string
+		origins []string
+		allowed []string
+		want    bool
+	}{
+		{"app.example", nil, nil, true},
+		{"app.example", []string{"https://app.example"}, nil, true},
+		{"APP.example", []string{"https://app.EXAMPLE"}, nil, true},
+		{"app.example:443", []string{"https://app.example"}, nil, true},
+		{"app.example:80", []string{"http://app.example"}, nil, true},
+		{"[::1]:8080", []string{"http://[::1]:8080"}, nil, true},
+		{"app.example:80", []string{"https://app.example"}, nil, false},
+		{"app.example:8080", []string{"http://app.example"}, nil, false},
+		{"app.example", []string{"https://evil.example"}, nil, false},
+		{"app.example", []string{"https://app.example.evil.example"}, nil, false},
+		{"app.example", []string{"https://evil.example/app.example"}, nil, false},
+		{"app.example", []string{"null"}, nil, false},
+		{"app.example", []string{""}, nil, false},
+		{"app.example", []string{"file://app.example"}, nil, false},
+		{"app.example", []string{"https://app.example", "https://app.example"}, nil, false},
+		{"app.example", []string{"https://other.example"}, []string{"https://Other.example"}, true},
+		{"app.example", []string{"https://other.example"}, []string{"http://other.example"}, false},
+		{"app.example", []string{"null"}, []string{"*"}, true},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/ws", nil)
+		r.Host, r.Header["Origin"] = row.host, row.origins
+		err := ignis.CheckOrigin(r, row.allowed)
+		if (err == nil) != row.want {
+			t.Errorf("%q on %s, allowed %q: %v", row.origins, row.host, row.allowed, err)
+		}
+		if e, ok := errors.AsType[*ignis.Error](err); err != nil && (!ok || e.Code != wire.CodeForbidden) {
+			t.Errorf("the error is %#v", err)
+		}
+	}
+}
+
+func TestProxies(t *testing.T) {
+	networks := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
+	for _, row := range []struct {
+		remote, header string
+		lines          []string
+		want           string
+	}{
+		{"203.0.113.7:1", "", []string{"1.1.1.1"}, "203.0.113.7:1"}, // it is no proxy
+		{"10.0.0.1:1", "", nil, "10.0.0.1:1"},
+		{"10.0.0.1:1", "", []string{"1.1.1.1"}, "1.1.1.1"},
+		{"[fd00::1]:1", "", []string{"2001:db8::1"}, "2001:db8::1"},
+		{"10.0.0.1:1", "", []string{"6.6.6.6, 1.1.1.1"}, "1.1.1.1"}, // what the client wrote does not count
+		{"10.0.0.1:1", "", []string{"6.6.6.6", "1.1.1.1, 10.0.0.2"}, "1.1.1.1"},
+		{"10.0.0.1:1", "", []string{"10.0.0.3, 10.0.0.2"}, "10.0.0.3"},
+		{"10.0.0.1:1", "", []string{"1.1.1.1, nonsense, 10.0.0.2"}, "10.0.0.2"},
+		{"10.0.0.1:1", "", []string{""}, "10.0.0.1:1"},
+		{"[::ffff:10.0.0.1]:1", "", []string{"1.1.1.1:99"}, "1.1.1.1:99"},
+		{"10.0.0.1:1", "Forwarded", []string{`for=6.6.6.6;proto=http, for="[2001:db8::1]:77";by=10.0.0.1`}, "[2001:db8::1]:77"},
+		{"10.0.0.1:1", "forwarded", []string{`proto=https; For=1.1.1.1`}, "1.1.1.1"},
+		{"10.0.0.1:1", "Forwarded", []string{"for=unknown"}, "10.0.0.1:1"},
+		{"10.0.0.1:1", "Forwarded", []string{"for=_hidden, for=10.0.0.2"}, "10.0.0.2"},
+		{"10.0.0.1:1", "X-Real-Ip", []string{"1.1.1.1"}, "1.1.1.1"},
+		{"pipe", "", []string{"1.1.1.1"}, "pipe"},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/ws", nil)
+		r.RemoteAddr = row.remote
+		name := row.header
+		if name == "" {
+			name = "X-Forwarded-For"
+		}
+		for _, l := range row.lines {
+			r.Header.Add(name, l)
+		}
+		p := ignis.Proxies{Networks: networks, Header: row.header}
+		if got := p.RemoteAddr(r); got != row.want {
+			t.Errorf("%+v: got %s", row, got)
+		}
+	}
+}
+
+// What Accept returns reaches Authenticate and every later callback, and the request
+// itself is forgotten.
+func TestAccepted(t *testing.T) {
+	type key struct{}
+	gone := make(chan struct{})
+	seen := make(chan string, 3)
+	look := func(ctx context.Context, value any, remote string) {
+		seen <- strings.Join([]string{ctx.Value(key{}).(string), value.(string), remote}, " ")
+	}
+	n := start(t, ignis.Config{
+		Accept: func(r *http.Request) (ignis.Accepted, error) {
+			runtime.AddCleanup(r, func(c chan struct{}) { close(c) }, gone)
+			return ignis.Accepted{
+				RemoteAddr: "192.0.2.1", Value: r.Header.Get("Sec-WebSocket-Version"),
+				Context: context.WithValue(context.Background(), key{}, "trace"),
+			}, nil
+		},
+		Authenticate: func(ctx context.Context, c ignis.Credentials) (ignis.Identity, error) {
+			look(ctx, c.Value, c.RemoteAddr)
+			return ignis.Identity{UserID: c.Token}, nil
+		},
+		OnMessage: func(ctx context.Context, c *ignis.Client, _ wire.Message) error {
+			look(ctx, c.Value, c.RemoteAddr)
+			return ctx.Err() // the values come without the other context's end
+		},
+		OnDisconnect: func(ctx context.Context, c *ignis.Client, _ ignis.Disconnect) {
+			look(ctx, c.Value, c.RemoteAddr)
+		},
+	})
+	p := n.login("ann")
+	p.text(`{"event":"x"}`)
+	for i := range 3 {
+		if got := <-seen; got != "trace 13 192.0.2.1" {
+			t.Errorf("callback %d sees %q", i, got)
+		}
+		if i == 1 {
+			n.until("the request is forgotten", func() bool {
+				runtime.GC()
+				select {
+				case <-gone:
+					return true
+				default:
+					return false
+				}
+			})
+			_ = p.conn.Close()
+		}
+	}
+}
+
+// An error of Accept is what the request is answered.
+func TestRefusedByAccept(t *testing.T) {
+	for name, row := range map[string]struct {
+		err    error
+		status int
+		text   string
+	}{
+		"forbidden":    {&ignis.Error{Code: wire.CodeForbidden, Message: "Not from here."}, 403, "Not from here."},
+		"rate limited": {&ignis.Error{Code: wire.CodeRateLimited, Message: "Slowly."}, 429, "Slowly."},
+		"invalid":      {&ignis.Error{Message: "What?"}, 400, "What?"},
+		"no message":   {&ignis.Error{Code: wire.CodeUnavailable}, 503, "unavailable"},
+		"wrapped":      {errors.Join(errors.New("secret"), &ignis.Error{Code: wire.CodeNotFound, Message: "Nothing here."}), 404, "Nothing here."},
+		"any other":    {errors.New("secret"), 500, "The server cannot accept connections at the moment."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := start(t, ignis.Config{Accept: func(*http.Request) (ignis.Accepted, error) { return ignis.Accepted{}, row.err }})
+			w := httptest.NewRecorder()
+			n.ServeHTTP(hijackable{w}, upgradeRequest())
+			if got := strings.TrimSpace(w.Body.String()); w.Code != row.status || got != row.text {
+				t.Errorf("answered %d %q", w.Code, got)
+			}
+			if n.Stats().RefusedAccept != 1 || !n.log.has("connection refused") || !n.log.has(row.err.Error()) {
+				t.Errorf("counted %d, log:\n%s", n.Stats().RefusedAccept, n.log)
+			}
+		})
+	}
+}
+
+// hijackable looks as if a connection could be taken from it.
+type hijackable struct{ *httptest.ResponseRecorder }
+
+func (hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return nil, nil, errors.New("not here")
+}
