@@ -1,13 +1,13 @@
 package ignis
 
 import (
-	"context"
 	"encoding/json"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/ignis-go/ignis/internal/inbox"
 	"github.com/ignis-go/ignis/internal/registry"
 	"github.com/ignis-go/ignis/internal/ws"
 	"github.com/ignis-go/ignis/wire"
@@ -25,16 +25,12 @@ type client struct {
 
 	mu       sync.Mutex
 	state    State
-	gone     bool
 	mistakes int32       // before authentication
 	identity *Client     // set when authenticated
 	session  *Session    // set when encrypted
 	timer    *time.Timer // for authentication; nil when that is over
-	jobs     *jobs       // nil when there is nothing to do
-	end      *Disconnect // set when disconnected
 
-	ctx    context.Context // callContext's; nil until it is needed
-	cancel context.CancelFunc
+	inbox inbox.Inbox[job, *client] // its callbacks, in order
 }
 
 // serve begins the life of a connection: it is registered here, and unregistered
@@ -45,6 +41,7 @@ func (s *Server) serve(nc net.Conn, early []byte, window uint8) {
 	if a := nc.RemoteAddr(); a != nil {
 		c.remote = a.String()
 	}
+	c.inbox.Init(c)
 	c.conn = ws.NewConn(nc, window, &s.opts)
 	c.lastActivity.Store(s.uptime())
 	c.member.Value = c
@@ -89,22 +86,33 @@ func (s *Server) disconnected(c *client, end ws.End) {
 	c.mu.Lock()
 	c.stopTimerLocked()
 	c.state = StateDisconnected
-	c.end = d
-	(*callContext)(c).endLocked()
-	if c.jobs.isBehind() {
-		s.counts.unhandled.Add(uint64(c.jobs.drop()))
-	}
-	// Whoever does its jobs calls the callback after the last of them.
-	due := c.identity != nil && c.jobs == nil
 	c.mu.Unlock()
 	s.counts.disconnected(d.Cause)
 	if end.Cause == ws.CauseStranger {
 		s.info("client closed: it sent too much before it was authenticated", "reason", end.Reason, "client", c.member.ID, "remote", c.remote)
 	}
 	s.cfg.Logger.Debug("client disconnected", "client", c.member.ID, "cause", d.Cause, "code", d.Code)
-	if due {
-		s.tasks.Go(func() { s.callDisconnect(c) })
+	c.inbox.Close(job{end: d})
+}
+
+// ended is the last of a client's jobs: it runs the disconnect callback.
+func (s *Server) ended(c *client, d Disconnect) {
+	defer c.dropKeys()
+	id := c.who()
+	if id == nil || s.cfg.OnDisconnect == nil {
+		return
 	}
+	ctx, cancel := c.inbox.NewContext() // that of the other callbacks is over
+	defer cancel()
+	err := s.call("OnDisconnect", c, func() error { s.cfg.OnDisconnect(ctx, id, d); return nil })
+	s.callbackFailed("OnDisconnect", c, err)
+}
+
+// dropKeys lets go of the keys of a client that has gone, whoever else holds on to it.
+func (c *client) dropKeys() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.session = nil
 }
 
 // close ends the connection with one of the protocol's codes.
