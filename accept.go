@@ -73,12 +73,6 @@ func withPort(host, port string) string {
 	return host + ":" + port
 }
 
-// acceptance is what a client keeps of Accepted; most have nothing to keep.
-type acceptance struct {
-	value   any
-	context context.Context //nolint:containedctx // only its values are used
-}
-
 // accept asks the application about a request that is a valid handshake.
 func (s *Server) accept(r *http.Request) (a Accepted, refused *ws.HandshakeError) {
 	var err error

@@ -12,9 +12,25 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
+// stateFor returns where c stands when a message comes. One that asks to be
+// authenticated, as the first, is given more time: from then on the server works on it.
+func (c *client) stateFor(asks bool) State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	state := c.state
+	if asks && state == StateUnauthorized {
+		c.state = StateAuthenticating
+		if c.timer != nil {
+			c.timer.Reset(wire.AuthTimeoutFactor * c.server.cfg.AuthTimeout)
+		}
+	}
+	return state
+}
+
 // authenticate lets the application decide on a client. The timer that runs
 // since the client asked covers all of it.
-func (s *Server) authenticate(ctx context.Context, c *client, cred Credentials) {
+func (s *Server) authenticate(ctx context.Context, c *client, m wire.Message) {
+	cred := newCredentials(c, m.Data)
 	var who Identity
 	err := s.call("Authenticate", c, func() (err error) {
 		who, err = s.cfg.Authenticate(ctx, cred)

@@ -65,8 +65,8 @@ func newCredentials(c *client, data json.RawMessage) Credentials {
 		ClientID: c.member.ID, RemoteAddr: c.remote,
 		Type: a.Type, Token: a.Token, PublicKey: a.PublicKey, Raw: data,
 	}
-	if c.accepted != nil {
-		cred.Value = c.accepted.value
+	if c.value != nil {
+		cred.Value = *c.value
 	}
 	if data == nil || string(data) == "null" {
 		cred.Raw = json.RawMessage("{}")

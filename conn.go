@@ -1,12 +1,12 @@
 package ignis
 
 import (
-	"context"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/ignis-go/ignis/internal/inbox"
 	"github.com/ignis-go/ignis/internal/registry"
 	"github.com/ignis-go/ignis/internal/ws"
 	"github.com/ignis-go/ignis/wire"
@@ -18,32 +18,33 @@ type client struct {
 	member      registry.Member[*client] // its place in the indexes
 	conn        *ws.Conn
 	remote      string // the client's network address
-	accepted    *acceptance
+	value       *any   // of Accepted; nil: none
 	connectedAt time.Time
 
 	lastActivity atomic.Int64 // the server's uptime at the last message, in nanoseconds
 
 	mu       sync.Mutex
 	state    State
-	protocol uint8 // version; set before it can be reached, and read without a lock then
-	gone     bool
+	protocol uint8       // version; set before it can be reached, and read without a lock then
 	mistakes int32       // before authentication
 	identity *Client     // set when authenticated
 	session  *Session    // set when encrypted
 	timer    *time.Timer // for authentication; nil when that is over
-	jobs     *jobs       // nil when there is nothing to do
-	end      *Disconnect // set when disconnected
 
-	ctx    context.Context // callContext's; nil until it is needed
-	cancel context.CancelFunc
+	inbox inbox.Inbox[job, *client] // its callbacks, in order
 }
 
 // serve begins the life of a connection: it is registered here, and unregistered
 // by Ended, and nowhere else.
 func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted) {
 	c := &client{server: s, connectedAt: time.Now(), remote: a.RemoteAddr}
-	if a.Value != nil || a.Context != nil {
-		c.accepted = &acceptance{a.Value, a.Context}
+	if a.Value != nil {
+		v := a.Value // without the rest
+		c.value = &v
+	}
+	c.inbox.Init(c)
+	if a.Context != nil {
+		c.inbox.Carry(a.Context)
 	}
 	c.conn = ws.NewConn(nc, window, &s.opts)
 	c.lastActivity.Store(s.uptime())
@@ -89,22 +90,33 @@ func (s *Server) disconnected(c *client, end ws.End) {
 	c.mu.Lock()
 	c.stopTimerLocked()
 	c.state = StateDisconnected
-	c.end = d
-	(*callContext)(c).endLocked()
-	if c.jobs.isBehind() {
-		s.counts.unhandled.Add(uint64(c.jobs.drop()))
-	}
-	// Whoever does its jobs calls the callback after the last of them.
-	due := c.identity != nil && c.jobs == nil
 	c.mu.Unlock()
 	s.counts.disconnected(d.Cause)
 	if end.Cause == ws.CauseStranger {
 		s.info("client closed: it sent too much before it was authenticated", "reason", end.Reason, "client", c.member.ID, "remote", c.remote)
 	}
 	s.cfg.Logger.Debug("client disconnected", "client", c.member.ID, "cause", d.Cause, "code", d.Code)
-	if due {
-		s.tasks.Go(func() { s.callDisconnect(c) })
+	c.inbox.Close(job{end: d})
+}
+
+// ended is the last of a client's jobs: it runs the disconnect callback.
+func (s *Server) ended(c *client, d Disconnect) {
+	defer c.dropKeys()
+	id := c.who()
+	if id == nil || s.cfg.OnDisconnect == nil {
+		return
 	}
+	ctx, cancel := c.inbox.NewContext() // that of the other callbacks is over
+	defer cancel()
+	err := s.call("OnDisconnect", c, func() error { s.cfg.OnDisconnect(ctx, id, d); return nil })
+	s.callbackFailed("OnDisconnect", c, err)
+}
+
+// dropKeys lets go of the keys of a client that has gone, whoever else holds on to it.
+func (c *client) dropKeys() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.session = nil
 }
 
 // close ends the connection with one of the protocol's codes.

@@ -24,7 +24,7 @@ type importRule struct {
 
 var importRules = map[string]importRule{
 	".": {
-		own:     []string{"wire", "seal", "internal/loglimit", "internal/printable", "internal/registry", "internal/ws"},
+		own:     []string{"wire", "seal", "internal/inbox", "internal/loglimit", "internal/printable", "internal/registry", "internal/ws"},
 		modules: []string{"github.com/gobwas/ws", "github.com/google/uuid"},
 	},
 	"wire":               {},
@@ -32,6 +32,7 @@ var importRules = map[string]importRule{
 	"internal/printable": {},
 	"internal/loglimit":  {own: []string{"internal/printable"}},
 	"internal/redisconn": {},
+	"internal/inbox":     {},
 	"internal/registry":  {},
 	"internal/ws":        {modules: []string{"github.com/gobwas/ws", "github.com/klauspost/compress", "golang.org/x/sys"}}, // compress/flate has one window, RFC 7692 eight
 	"internal/herd":      {own: []string{"wire", "seal"}, modules: []string{"golang.org/x/sys"}},

@@ -4,51 +4,30 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"runtime/debug"
 	"unicode/utf8"
 
 	"github.com/ignis-go/ignis/wire"
 )
 
-// dispatch takes one message from a client, on the goroutine that reads from
-// it. What calls the application becomes a job.
+// This file decides what a message from a client is, by its event and the client's
+// state, and no more. What is done about it is in auth.go, rooms.go and messages.go,
+// and called by the client's inbox.
+
+// dispatch takes one message from a client, on the goroutine that reads from it:
+// what the protocol answers itself is answered, the rest becomes a job.
 func (s *Server) dispatch(c *client, payload []byte, binary bool) {
 	s.counts.received.Add(1)
 	c.lastActivity.Store(s.uptime())
-	if binary && !utf8.Valid(payload) {
-		payload = []byte(string([]rune(string(payload)))) // with U+FFFD for what is not UTF-8
-	}
-	m, err := wire.DecodeMessage(payload)
-	switch {
-	case errors.Is(err, wire.ErrFormat):
-		s.counts.malformed.Add(1)
-		s.sendError(c, wire.ErrorFormat)
-		s.mistake(c)
-		return
-	case err != nil:
-		s.counts.ignored.Add(1)
-		s.mistake(c)
-		s.cfg.Logger.Debug("message dropped", "client", c.member.ID, "error", err)
-		return
-	case m.Event == wire.EventHeartbeat:
+	m, ok := s.decode(c, payload, binary)
+	if !ok || m.Event == wire.EventHeartbeat {
 		return
 	}
-	c.mu.Lock()
-	state := c.state
-	if m.Event == wire.EventAuthenticate && state == StateUnauthorized {
-		c.state = StateAuthenticating
-		if c.timer != nil {
-			c.timer.Reset(wire.AuthTimeoutFactor * s.cfg.AuthTimeout)
-		}
-	}
-	c.mu.Unlock()
-
-	switch {
-	case m.Event == wire.EventAuthenticate && state == StateUnauthorized:
+	asks := m.Event == wire.EventAuthenticate
+	switch state := c.stateFor(asks); {
+	case asks && state == StateUnauthorized:
 		m.Data = bytes.Clone(m.Data) // the payload is the transport's
-		s.push(c, job{jobAuthenticate, m})
-	case m.Event == wire.EventAuthenticate:
+		c.inbox.Push(job{do: (*Server).authenticate, message: m})
+	case asks:
 		s.sendError(c, wire.ErrorAuthenticated)
 		s.mistake(c)
 	case state != StateAuthenticated:
@@ -64,6 +43,25 @@ func (s *Server) dispatch(c *client, payload []byte, binary bool) {
 	}
 }
 
+// decode reads a message, or says what is wrong with it.
+func (s *Server) decode(c *client, payload []byte, binary bool) (m wire.Message, ok bool) {
+	if binary && !utf8.Valid(payload) {
+		payload = []byte(string([]rune(string(payload)))) // with U+FFFD for what is not UTF-8
+	}
+	m, err := wire.DecodeMessage(payload)
+	switch {
+	case errors.Is(err, wire.ErrFormat):
+		s.counts.malformed.Add(1)
+		s.sendError(c, wire.ErrorFormat)
+		s.mistake(c)
+	case err != nil:
+		s.counts.ignored.Add(1)
+		s.mistake(c)
+		s.cfg.Logger.Debug("message dropped", "client", c.member.ID, "error", err)
+	}
+	return m, err == nil
+}
+
 // system reports whether an authenticated client may send event in clear even
 // where encryption is required.
 func system(event string) bool {
@@ -76,118 +74,50 @@ func fromServer(event string) bool {
 	return ok && e.From == wire.FromServer
 }
 
-// dispatchAuthenticated takes a message from an authenticated client.
+// dispatchAuthenticated takes a message from an authenticated client, and may keep it.
 func (s *Server) dispatchAuthenticated(c *client, m wire.Message) {
 	if m.Event == wire.EventEncrypted {
-		// Looked at once: Encrypt may set it at any time.
-		if e := c.encryption(); !e.opensItself() {
-			var ok bool
-			if m, ok = s.open(c, e, m); !ok {
-				return
-			}
+		e := c.encryption() // looked at once: Encrypt may set it at any time
+		if e.opensItself() {
+			c.inbox.Push(job{do: (*Server).dispatchOpened, message: m})
+			return
+		}
+		var ok bool
+		if m, ok = s.open(c, e, m); !ok {
+			return
 		}
 	}
-	if kind, ok := s.kind(c, m); ok {
-		s.push(c, job{kind, m})
+	if do := s.stepFor(c, m); do != nil {
+		c.inbox.Push(job{do: do, message: m})
 	}
 }
 
-// kind returns what is to be done about a message from an authenticated client,
-// if anything.
-func (s *Server) kind(c *client, m wire.Message) (jobKind, bool) {
+// dispatchOpened takes an encrypted message that the application opens, which is a
+// callback: so it is in the inbox already, and what is within it is done at once.
+func (s *Server) dispatchOpened(ctx context.Context, c *client, m wire.Message) {
+	inner, ok := s.open(c, c.encryption(), m)
+	if !ok {
+		return
+	}
+	if do := s.stepFor(c, inner); do != nil {
+		do(s, ctx, c, inner)
+	}
+}
+
+// stepFor returns what is to be done about a message from an authenticated client,
+// nil for nothing.
+func (s *Server) stepFor(c *client, m wire.Message) step {
 	switch {
 	case m.Event == wire.EventHeartbeat:
-		return 0, false
-	case m.Event == wire.EventEncrypted:
-		return jobOpen, true
+		return nil
 	case m.Event == wire.EventJoin:
-		return jobJoin, true
+		return (*Server).join
 	case m.Event == wire.EventLeave:
-		return jobLeave, true
+		return (*Server).leave
 	case fromServer(m.Event):
 		s.counts.ignored.Add(1)
 		s.cfg.Logger.Debug("message dropped: only servers send this event", "client", c.member.ID, "event", m.Event)
-		return 0, false
-	}
-	return jobMessage, true
-}
-
-// handle gives a message to the application.
-func (s *Server) handle(ctx context.Context, c *client, m wire.Message) {
-	s.counts.messages.Add(1)
-	if s.cfg.OnMessage == nil {
-		s.counts.ignored.Add(1)
-		return
-	}
-	err := s.call("OnMessage", c, func() error { return s.cfg.OnMessage(ctx, c.who(), m) })
-	s.callbackFailed("OnMessage", c, err)
-}
-
-// callDisconnect runs the disconnect callback, the last of a client's.
-func (s *Server) callDisconnect(c *client) {
-	defer c.dropKeys()
-	if s.cfg.OnDisconnect == nil {
-		return
-	}
-	ctx, cancel := s.newContext() // that of the client is over
-	defer cancel()
-	err := s.call("OnDisconnect", c, func() error {
-		s.cfg.OnDisconnect(ctx, c.who(), *c.end)
 		return nil
-	})
-	s.callbackFailed("OnDisconnect", c, err)
-}
-
-// dropKeys lets go of the keys of a client that has gone, whoever else holds on to it.
-func (c *client) dropKeys() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.session = nil
-}
-
-// panicError is a panic of a callback.
-type panicError struct{ value any }
-
-func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
-
-// call calls the application. It turns a panic into an error, which is counted and
-// logged. A callback that ends its goroutine (runtime.Goexit, which is what FailNow of
-// a test does) is counted and logged, too, but nothing can stop that here. Without a
-// client, c is nil.
-func (s *Server) call(name string, c *client, f func() error) (err error) {
-	s.counts.running.Add(1)
-	returned := false
-	defer func() {
-		s.counts.running.Add(-1)
-		if returned {
-			return
-		}
-		s.counts.callbackErrors.Add(1)
-		p := recover()
-		var who []any
-		if c != nil {
-			who = []any{"client", c.member.ID}
-		}
-		if p == nil {
-			s.errorf(name+" ended its goroutine", who...)
-			return
-		}
-		s.counts.panics.Add(1)
-		s.errorf(name+" panicked", append(who, "panic", p, "stack", string(debug.Stack()))...)
-		err = &panicError{p}
-	}()
-	err = f()
-	returned = true
-	return err
-}
-
-// callbackFailed counts and logs the error of a callback; call has done so with
-// panics.
-func (s *Server) callbackFailed(name string, c *client, err error) {
-	var p *panicError
-	if err == nil || errors.As(err, &p) {
-		return
 	}
-	s.counts.callbackErrors.Add(1)
-	s.warn(name+" failed", "client", c.member.ID, "error", err)
+	return (*Server).handle
 }

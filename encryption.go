@@ -209,7 +209,7 @@ var errGone = errors.New("the client has gone")
 // there may be. One that hangs gives its place to others when its time is up, and
 // loses its client.
 func (s *Server) inTurn(c *client, f func(ctx context.Context) error) error {
-	var ctx context.Context = (*callContext)(c)
+	ctx := c.inbox.Context()
 	if ctx.Err() != nil {
 		return errGone
 	}

@@ -41,15 +41,3 @@ func Runs(s *Server, envelopes ...[]byte) (sizes []int) {
 	}
 	return sizes
 }
-
-// JobCapacity returns for how many jobs the queues of all clients have room.
-func JobCapacity(s *Server) (n int) {
-	for _, c := range s.reg.AppendAll(nil) {
-		c.mu.Lock()
-		if c.jobs != nil {
-			n += cap(c.jobs.queue)
-		}
-		c.mu.Unlock()
-	}
-	return n
-}

@@ -79,7 +79,7 @@ func (s *Server) allowedRooms(ctx context.Context, c *client, rooms []string) []
 }
 
 // leave takes a client out of the rooms it names.
-func (s *Server) leave(c *client, m wire.Message) {
+func (s *Server) leave(_ context.Context, c *client, m wire.Message) {
 	rooms, _, many, ok := s.roomNames(m)
 	if !ok {
 		s.counts.ignored.Add(1)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/ignis-go/ignis/internal/inbox"
 	"github.com/ignis-go/ignis/internal/loglimit"
 	"github.com/ignis-go/ignis/internal/registry"
 	"github.com/ignis-go/ignis/internal/ws"
@@ -39,8 +40,7 @@ type Server struct {
 
 	transforms chan struct{} // has an element for each that is running
 
-	// newContext returns a context that ends with the shutdown; set before ready.
-	newContext func() (context.Context, context.CancelFunc)
+	inboxes inbox.Group // of all clients; its contexts end with the shutdown; set before ready
 
 	ready    chan struct{} // closed when connections are accepted
 	stopping chan struct{} // closed when they no longer are
@@ -138,7 +138,9 @@ func (s *Server) Run(ctx context.Context) error {
 		return nil
 	}
 
-	s.newContext = func() (context.Context, context.CancelFunc) { return context.WithCancel(base) }
+	s.inboxes.MaxJobs, s.inboxes.MaxBytes = maxJobs, maxJobBytes
+	s.inboxes.Tasks, s.inboxes.Now = &s.tasks, s.uptime
+	s.inboxes.NewContext = func() (context.Context, context.CancelFunc) { return context.WithCancel(base) }
 	s.opts.Engine = ws.NewEngine(ws.EngineConfig{
 		Threads: runtime.GOMAXPROCS(0),
 		Plain:   s.cfg.PlainIO,

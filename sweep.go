@@ -12,8 +12,9 @@ import (
 // application.
 func (s *Server) sweepSilent() {
 	for _, c := range s.reg.AppendActive(nil) {
-		// What a client has sent that is not read from waits, heartbeats too.
-		if c.silence() > s.cfg.HeartbeatTimeout && c.behindSince() == 0 {
+		// What a client has sent that is not read from waits, heartbeats too. One that
+		// is read from again has had its silence forgiven by then: so this order.
+		if c.inbox.BehindSince() == 0 && c.silence() > s.cfg.HeartbeatTimeout {
 			c.close(wire.CloseHeartbeatTimeout)
 		}
 	}
@@ -33,7 +34,7 @@ func (s *Server) limitInterval() time.Duration {
 func (s *Server) sweepLimits() {
 	now := s.uptime()
 	for _, c := range s.reg.AppendAll(nil) {
-		since := c.behindSince()
+		since := c.inbox.BehindSince()
 		switch {
 		case c.conn.Stuck() >= s.cfg.WriteTimeout:
 			s.warn("client cut off: it takes nothing of what waits for it", "client", c.member.ID)

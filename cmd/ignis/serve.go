@@ -31,8 +31,8 @@ type serveCmd struct {
 	Redis  string        `placeholder:"URL" help:"Redis that connects this server with others: redis://[user:pass@]host[:6379][/db], rediss:// for TLS, redis+sentinel://host,host/master-name or redis+cluster://host,host. Messages are the same in all databases: see --prefix. Without it this server is alone. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
 	redisFlags
 
-	Dev            bool       `group:"Who may connect" help:"Development: anyone may connect as anybody and join every room, a page at / lets two tabs talk, and a message whose data has a room goes to that room. Loopback addresses only."`
-	JWTSecretFile  string     `name:"jwt-secret-file" group:"Who may connect" placeholder:"FILE" help:"File with the secret, at least 32 bytes, of HS256 tokens. The secret itself may be in $$IGNIS_JWT_SECRET instead."`
+	Dev            bool        `group:"Who may connect" help:"Development: anyone may connect as anybody and join every room, a page at / lets two tabs talk, and a message whose data has a room goes to that room. Loopback addresses only."`
+	JWTSecretFile  string      `name:"jwt-secret-file" group:"Who may connect" placeholder:"FILE" help:"File with the secret, at least 32 bytes, of HS256 tokens. The secret itself may be in $$IGNIS_JWT_SECRET instead."`
 	AllowedOrigins originList  `group:"Who may connect" placeholder:"ORIGIN,..." help:"Pages of other hosts whose browsers may connect, such as https://app.example.com; * for any. Pages of the server's own host always may."`
 	TrustedProxies networkList `group:"Who may connect" placeholder:"NETWORK,..." help:"Reverse proxies whose word on a client's address counts, such as 10.0.0.0/8."`
 	ProxyHeader    string      `default:"X-Forwarded-For" enum:"X-Forwarded-For,Forwarded" group:"Who may connect" placeholder:"NAME" help:"Header in which they write it: X-Forwarded-For or Forwarded (${default})."`

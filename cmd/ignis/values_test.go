@@ -1,8 +1,8 @@
 package main
 
 import (
-	"net/netip"
 	"encoding"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -88,6 +88,8 @@ func deref(v encoding.TextUnmarshaler) any {
 	case *idList:
 		return *v
 	case *originList:
+		return *v
+	case *networkList:
 		return *v
 	}
 	return nil

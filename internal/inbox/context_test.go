@@ -1,0 +1,187 @@
+package inbox_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A job's context ends when the inbox is closed, whether it was waited for, only
+// looked at, or is first asked afterwards.
+func TestContextEndsWithClose(t *testing.T) {
+	for name, before := range map[string]func(context.Context){
+		"never asked": func(context.Context) {},
+		"looked at":   func(ctx context.Context) { _ = ctx.Err() },
+		"waited for":  func(ctx context.Context) { ctx.Done() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newClan(t, 4, 100).person(t)
+				seen := make(chan context.Context, 1)
+				p.inbox.Push(task{name: "a", do: func(ctx context.Context) { before(ctx); seen <- ctx }})
+				ctx := <-seen // which outlives the job
+				synctest.Wait()
+				if err := ctx.Err(); err != nil {
+					t.Errorf("%v before Close", err)
+				}
+				if _, ok := ctx.Deadline(); ok {
+					t.Error("it has a deadline")
+				}
+				p.inbox.Close(task{name: "last"})
+				if err := ctx.Err(); !errors.Is(err, context.Canceled) {
+					t.Errorf("%v after Close", err)
+				}
+				<-ctx.Done()
+				if err := ctx.Err(); !errors.Is(err, context.Canceled) {
+					t.Errorf("%v in the end", err)
+				}
+			})
+		})
+	}
+}
+
+// Close wakes a job that waits for its context, or for one derived from it.
+func TestCloseWakesTheJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClan(t, 4, 100)
+		p := c.person(t)
+		p.inbox.Push(task{name: "a", do: func(ctx context.Context) {
+			ctx, cancel := context.WithTimeout(ctx, time.Hour)
+			defer cancel()
+			<-ctx.Done()
+		}})
+		synctest.Wait()
+		began := time.Now()
+		p.inbox.Close(task{name: "last"})
+		c.tasks.Wait()
+		p.took("a", "last")
+		if time.Since(began) != 0 {
+			t.Error("it waited for the timeout")
+		}
+	})
+}
+
+// The contexts of a group end with it.
+func TestContextEndsWithItsGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClan(t, 4, 100)
+		p := c.person(t)
+		p.inbox.Push(task{name: "a", do: func(ctx context.Context) { <-ctx.Done() }})
+		p.inbox.Close(task{name: "last", do: func(context.Context) {
+			ctx, cancel := p.inbox.NewContext()
+			defer cancel()
+			<-ctx.Done()
+		}})
+		synctest.Wait()
+		c.end()
+		c.tasks.Wait()
+		p.took("a", "last")
+	})
+}
+
+// The last job's own context goes on, and has the same values.
+func TestNewContext(t *testing.T) {
+	type key struct{}
+	synctest.Test(t, func(t *testing.T) {
+		c := newClan(t, 4, 100)
+		p := c.person(t)
+		p.inbox.Carry(context.WithValue(t.Context(), key{}, "carried"))
+		p.inbox.Close(task{name: "last", do: func(context.Context) {
+			ctx, cancel := p.inbox.NewContext()
+			if ctx.Err() != nil || ctx.Value(key{}) != "carried" || ctx.Value(clanKey{}) != "clan" {
+				t.Errorf("error %v, values %v and %v", ctx.Err(), ctx.Value(key{}), ctx.Value(clanKey{}))
+			}
+			cancel()
+			if ctx.Err() == nil {
+				t.Error("it goes on")
+			}
+		}})
+		c.tasks.Wait()
+		p.took("last")
+	})
+}
+
+// Values are found: those that the inbox carries, before those of its group.
+func TestValues(t *testing.T) {
+	type key struct{}
+	p := newClan(t, 4, 100).person(t)
+	ctx := p.inbox.Context()
+	if ctx.Value(clanKey{}) != "clan" || ctx.Value(key{}) != nil {
+		t.Errorf("values %v and %v", ctx.Value(clanKey{}), ctx.Value(key{}))
+	}
+	request, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, 1))
+	p.inbox.Carry(request)
+	cancel()
+	if ctx.Err() != nil {
+		t.Error("it has ended with the context whose values it carries")
+	}
+	if ctx.Value(clanKey{}) != "clan" || ctx.Value(key{}) != 1 || ctx.Value(1) != nil {
+		t.Errorf("values %v, %v and %v", ctx.Value(clanKey{}), ctx.Value(key{}), ctx.Value(1))
+	}
+	p.inbox.Carry(context.WithValue(t.Context(), clanKey{}, "mine"))
+	if ctx.Value(clanKey{}) != "mine" || ctx.Value(key{}) != nil {
+		t.Errorf("values %v and %v", ctx.Value(clanKey{}), ctx.Value(key{}))
+	}
+}
+
+// A context that a job derives costs no goroutine, although an inbox's is not one of
+// package context.
+func TestDerivedContextsCostNoGoroutine(t *testing.T) {
+	request, cancelRequest := context.WithCancel(t.Context())
+	defer cancelRequest()
+	for _, carries := range []bool{false, true} {
+		p := newClan(t, 4, 100).person(t)
+		if carries {
+			p.inbox.Carry(request)
+		}
+		before := runtime.NumGoroutine()
+		last, cancelLast := p.inbox.NewContext()
+		defer cancelLast()
+		for _, parent := range []context.Context{p.inbox.Context(), last} {
+			for range 10 {
+				_, cancel := context.WithCancel(parent)
+				defer cancel()
+			}
+		}
+		if after := runtime.NumGoroutine(); after > before {
+			t.Errorf("carrying values: %t: %d goroutines, and before %d", carries, after, before)
+		}
+	}
+}
+
+// The race detector notices what is not guarded.
+func TestContextFromAnyGoroutine(t *testing.T) {
+	for range 20 {
+		p := newClan(t, 4, 100).person(t)
+		ctx := p.inbox.Context()
+		var all sync.WaitGroup
+		for _, call := range []func(){
+			func() { _ = ctx.Err() },
+			func() { ctx.Value(1) },
+			func() { ctx.Done() },
+			func() { p.inbox.Carry(t.Context()) },
+			func() { p.inbox.Close(task{name: "last"}) },
+		} {
+			for range 2 {
+				all.Go(call)
+			}
+		}
+		all.Wait()
+		<-ctx.Done()
+		p.group.Tasks.Wait()
+	}
+}
+
+func TestContextSaysWhose(t *testing.T) {
+	p := newClan(t, 4, 100).person(t)
+	ctx, cancel := context.WithCancel(p.inbox.Context())
+	defer cancel()
+	if got, want := fmt.Sprint(ctx), "context of person 1.WithCancel"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
