@@ -31,6 +31,13 @@ func Settle(s *Server) {
 	}
 }
 
+// Hold keeps what is sent from now on from being written.
+func Hold(s *Server) {
+	for _, c := range s.reg.AppendAll(nil) {
+		c.conn.Hold()
+	}
+}
+
 // Receive gives the server an envelope as its bus does.
 func Receive(s *Server, envelopes ...[]byte) { s.receive(envelopes...) }
 
