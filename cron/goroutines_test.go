@@ -26,7 +26,7 @@ func TestFromAnyGoroutine(t *testing.T) {
 					store = &crontest.Memory{Now: wall.now}
 				}
 				c := d.config("* * * * * *", func(context.Context, cron.Run) error {
-					time.Sleep(700 * time.Millisecond)
+					time.Sleep(500 * time.Millisecond)
 					return errors.New("failed")
 				})
 				c.Name, c.Overlap, c.Misfire, c.Store = "job", overlap, cron.MisfireAll, store
