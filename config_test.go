@@ -147,7 +147,7 @@ func TestBackpressureLimit(t *testing.T) {
 			if s.Dropped["backpressure"] != 1 || (s.Disconnects["backpressure"] == 1) == drop || s.Authenticated == 1 == drop {
 				t.Errorf("over the limit: %+v", s)
 			}
-			if n.log.count("does not read as fast") != 1 {
+			if n.log.count("does not read as fast") != 1 || !n.log.has(fmt.Sprintf("cut_off=%v", !drop)) || n.log.has("over BackpressureLimit") {
 				t.Errorf("log: %s", n.log)
 			}
 			stuck.pump()

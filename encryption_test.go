@@ -183,6 +183,11 @@ func TestEncryptedInput(t *testing.T) {
 				h := &heard{}
 				cfg := keys(plain)
 				cfg.OnMessage = h.message
+				logins := 0
+				cfg.Authenticate = func(ctx context.Context, c ignis.Credentials) (ignis.Identity, error) {
+					logins++
+					return anyone(ctx, c)
+				}
 				n := startMem(t, cfg)
 				p := n.login("ann")
 				p.text(row.text)
@@ -200,6 +205,9 @@ func TestEncryptedInput(t *testing.T) {
 				}
 				if got := n.Stats().BadEncrypted; got != uint64(len(want)) {
 					t.Errorf("%d counted as bad", got)
+				}
+				if logins != 1 {
+					t.Errorf("%d clients to authenticate", logins)
 				}
 				for name, why := range map[string]string{"forged": `error="not from the client"`, "Open panics": `error="panic: json: `} {
 					if n.log.has(`msg="encrypted message refused"`) != (row.answer == wire.ErrorEncryptedMessage) || n.log.has(why) != (row == rows[name]) {
