@@ -8,7 +8,9 @@ import (
 	"net"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/ignis-go/ignis/internal/redistest"
 )
@@ -26,6 +28,7 @@ func call(t *testing.T, p *redistest.Pretender) *caller {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_ = conn.SetDeadline(time.Now().Add(time.Minute)) // for tests that fail
 	t.Cleanup(func() { _ = conn.Close() })
 	return &caller{conn, t, bufio.NewReader(conn)}
 }
@@ -112,13 +115,50 @@ func TestPretenderAnswers(t *testing.T) {
 // A caller that speaks something else is hung up on.
 func TestPretenderHangsUp(t *testing.T) {
 	p := redistest.Pretend(t)
-	for _, nonsense := range []string{"PING\r\n", "*1\r\nx\r\n", "*x\r\n"} {
+	for _, nonsense := range []string{"PING\r\n", "*1\r\nx\r\n", "*x\r\n", "*1\r\n$4\r\nPI", "*1\r\n", ""} {
 		c := call(t, p)
 		if _, err := io.WriteString(c, nonsense); err != nil {
 			t.Fatal(err)
 		}
+		_ = c.Conn.(*net.TCPConn).CloseWrite() // so that no more can come
 		if b, err := io.ReadAll(c.r); len(b) > 0 || err != nil && !errors.Is(err, net.ErrClosed) {
 			t.Errorf("%q: answered %q, %v", nonsense, b, err)
 		}
 	}
+}
+
+// It ends with its test, and its connections with it.
+func TestPretenderEnds(t *testing.T) {
+	var c *caller
+	t.Run("test", func(inner *testing.T) {
+		p := redistest.Pretend(inner)
+		c = call(t, p)
+		c.send("PING")
+		c.expect("+PONG\r\n")
+	})
+	if b, err := io.ReadAll(c.r); len(b) > 0 || err != nil {
+		t.Errorf("after the end: %q, %v", b, err)
+	}
+	if conn, err := net.Dial("tcp", c.RemoteAddr().String()); err == nil {
+		_ = conn.Close()
+		t.Error("it still listens")
+	}
+}
+
+func TestPretenderFromAnyGoroutine(t *testing.T) {
+	p := redistest.Pretend(t)
+	var all sync.WaitGroup
+	for range 4 {
+		c := call(t, p)
+		all.Go(func() {
+			for range 200 {
+				p.Answer("PING", "+PONG\r\n")
+				c.send("PING")
+				c.send("PUBLISH", "a", "b")
+				c.expect("+PONG\r\n:1\r\n")
+			}
+		})
+	}
+	all.Wait()
+	p.Drop()
 }
