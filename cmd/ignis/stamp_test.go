@@ -29,6 +29,15 @@ func TestStamp(t *testing.T) {
 	}
 }
 
+// Nothing is made of an object that is broken.
+func TestStampOfNoJSON(t *testing.T) {
+	for _, data := range []string{`{x`, `{"a"`, `{"a":`, `{"a" 1}`, `{"a":}`, `{"a":1 2}`, `{1:2}`, `{"a":1,"b`, `{"room":"a","b":[}`} {
+		if room, got, err := stamp(json.RawMessage(data), "c1", "ann"); err == nil || room != "" || got != nil {
+			t.Errorf("%s: %q %s", data, room, got)
+		}
+	}
+}
+
 // Whatever a client writes, receivers read the server's word on who it was.
 func FuzzStamp(f *testing.F) {
 	for _, seed := range []string{`{"room":"a","from":{"id":"x"}}`, `{"fr\u006fm":1,"from":2}`, ` { "a" : [ 1 , {} ] , "room" : "r" } `, `[]`, `1`} {
