@@ -65,10 +65,7 @@ func (s *Server) authenticate(ctx context.Context, c *client, m wire.Message) {
 // refuse closes a client that did not get in, after an error event if there is
 // a text for it. One that has gone or was too late is beyond that.
 func (s *Server) refuse(c *client, text string, code uint16) {
-	c.mu.Lock()
-	waiting := c.state == StateAuthenticating
-	c.mu.Unlock()
-	if !waiting {
+	if state, _, _ := c.standing(); state != StateAuthenticating {
 		return
 	}
 	s.counts.refusedAuth.Add(1)

@@ -2,7 +2,13 @@ package ignis_test
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"math"
+	"reflect"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,22 +22,77 @@ import (
 
 func TestBadConfig(t *testing.T) {
 	for name, cfg := range map[string]ignis.Config{
-		"Authenticate":       {},
-		"DefaultRooms":       {Authenticate: anyone, DefaultRooms: []string{"a", ""}},
-		"MaxRooms":           {Authenticate: anyone, MaxRooms: -1},
-		"MaxRoomsPerRequest": {Authenticate: anyone, MaxRoomsPerRequest: -1},
-		"MaxPayload":         {Authenticate: anyone, MaxPayload: -1},
-		"BackpressureLimit":  {Authenticate: anyone, BackpressureLimit: -1},
-		"AuthTimeout":        {Authenticate: anyone, AuthTimeout: -1},
-		"HeartbeatInterval":  {Authenticate: anyone, HeartbeatInterval: -1},
-		"HeartbeatTimeout":   {Authenticate: anyone, HeartbeatTimeout: -1},
-		"CloseTimeout":       {Authenticate: anyone, CloseTimeout: -1},
-		"ShutdownTimeout":    {Authenticate: anyone, ShutdownTimeout: -1},
+		"Authenticate": {},
+		"DefaultRooms": {Authenticate: anyone, DefaultRooms: []string{"a", ""}},
+		"Encryption":   {Authenticate: anyone, Encryption: 3},
 	} {
-		if s, err := ignis.New(cfg); s != nil || err == nil || !strings.Contains(err.Error(), "Config."+name+" ") {
-			t.Errorf("%s: error %v does not name it", name, err)
+		bad(t, name, cfg)
+	}
+	for name := range documentedDefaults(t) {
+		cfg := ignis.Config{Authenticate: anyone}
+		reflect.ValueOf(&cfg).Elem().FieldByName(name).SetInt(-1)
+		if name != "IdleTimeout" { // for which it has a meaning
+			bad(t, name, cfg)
 		}
 	}
+}
+
+// bad checks that a server is not made, for a reason that names the field.
+func bad(t *testing.T, field string, cfg ignis.Config) {
+	t.Helper()
+	if s, err := ignis.New(cfg); s != nil || err == nil || !strings.Contains(err.Error(), "Config."+field+" ") {
+		t.Errorf("%s: error %v does not name it", field, err)
+	}
+}
+
+// What is 0 becomes what the comment in Config says.
+func TestDefaultsAreThoseOfTheDocumentation(t *testing.T) {
+	cfg, err := ignis.WithDefaults(ignis.Config{Authenticate: anyone})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range documentedDefaults(t) {
+		if got := reflect.ValueOf(cfg).FieldByName(name).Int(); got != want {
+			t.Errorf("%s is %d, and documented as %d", name, got, want)
+		}
+	}
+}
+
+// documentedDefaults returns what the comments in Config say about each number and each
+// duration: "0: 128 KiB.".
+func documentedDefaults(t *testing.T) map[string]int64 {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "config.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	units := map[string]int64{"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "s": int64(time.Second)}
+	pattern := regexp.MustCompile(`\b0: (?:(any) number|(\d+) ?(KiB|MiB|s)?)\.`)
+	defaults := make(map[string]int64)
+	ast.Inspect(file, func(n ast.Node) bool {
+		f, ok := n.(*ast.Field)
+		if !ok || len(f.Names) != 1 {
+			return true
+		}
+		field, ok := reflect.TypeFor[ignis.Config]().FieldByName(f.Names[0].Name)
+		if !ok || field.Type.Kind() != reflect.Int && field.Type != reflect.TypeFor[time.Duration]() {
+			return true
+		}
+		switch found := pattern.FindStringSubmatch(strings.Join(strings.Fields(f.Doc.Text()), " ")); {
+		case found == nil:
+			t.Errorf("the comment of %s does not say what 0 means", field.Name)
+		case found[1] != "":
+			defaults[field.Name] = math.MaxInt
+		default:
+			n, _ := strconv.ParseInt(found[2], 10, 64)
+			defaults[field.Name] = n * units[found[3]]
+		}
+		return true
+	})
+	if len(defaults) < 19 {
+		t.Errorf("%d defaults are documented", len(defaults))
+	}
+	return defaults
 }
 
 // The times are tested where they count; here the sizes.
@@ -86,7 +147,7 @@ func TestBackpressureLimit(t *testing.T) {
 			if s.Dropped["backpressure"] != 1 || (s.Disconnects["backpressure"] == 1) == drop || s.Authenticated == 1 == drop {
 				t.Errorf("over the limit: %+v", s)
 			}
-			if n.log.count("does not read as fast") != 1 {
+			if n.log.count("does not read as fast") != 1 || !n.log.has(fmt.Sprintf("cut_off=%v", !drop)) || n.log.has("over BackpressureLimit") {
 				t.Errorf("log: %s", n.log)
 			}
 			stuck.pump()

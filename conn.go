@@ -198,17 +198,22 @@ func (c *client) silence() time.Duration {
 	return time.Duration(c.server.uptime() - c.lastActivity.Load())
 }
 
-// who returns the identity of an authenticated client, else nil.
-func (c *client) who() *Client {
+// standing returns where c stands, and once it is authenticated who it is and how it
+// is encrypted.
+func (c *client) standing() (State, *Client, *Session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.identity
+	return c.state, c.identity, c.session
+}
+
+// who returns the identity of an authenticated client, else nil.
+func (c *client) who() *Client {
+	_, id, _ := c.standing()
+	return id
 }
 
 func (c *client) info() ClientInfo {
-	c.mu.Lock()
-	state, identity := c.state, c.identity
-	c.mu.Unlock()
+	state, identity, _ := c.standing()
 	i := ClientInfo{
 		Client:        Client{ID: c.member.ID, RemoteAddr: c.remote, ConnectedAt: c.connectedAt},
 		State:         state,

@@ -268,9 +268,8 @@ func (s *Server) sealFailed(err error) {
 
 // encryption returns how c is encrypted, nil if it is not.
 func (c *client) encryption() *Session {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.session
+	_, _, e := c.standing()
+	return e
 }
 
 // opensItself reports whether encrypted events need the application.

@@ -158,7 +158,7 @@ func TestSealFailureDropsTheMessage(t *testing.T) {
 }
 
 func TestEncryptedInput(t *testing.T) {
-	for name, row := range map[string]struct {
+	rows := map[string]struct {
 		text    string
 		answer  string
 		handler string
@@ -176,12 +176,18 @@ func TestEncryptedInput(t *testing.T) {
 		"a message in clear":      {`{"event":"x","data":1}`, wire.ErrorClear, ""},
 		"a heartbeat in clear":    {`{"event":"heartbeat"}`, "", ""},
 		"server's event in clear": {`{"event":"connected"}`, "", ""},
-	} {
+	}
+	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				h := &heard{}
 				cfg := keys(plain)
 				cfg.OnMessage = h.message
+				logins := 0
+				cfg.Authenticate = func(ctx context.Context, c ignis.Credentials) (ignis.Identity, error) {
+					logins++
+					return anyone(ctx, c)
+				}
 				n := startMem(t, cfg)
 				p := n.login("ann")
 				p.text(row.text)
@@ -199,6 +205,14 @@ func TestEncryptedInput(t *testing.T) {
 				}
 				if got := n.Stats().BadEncrypted; got != uint64(len(want)) {
 					t.Errorf("%d counted as bad", got)
+				}
+				if logins != 1 {
+					t.Errorf("%d clients to authenticate", logins)
+				}
+				for name, why := range map[string]string{"forged": `error="not from the client"`, "Open panics": `error="panic: json: `} {
+					if n.log.has(`msg="encrypted message refused"`) != (row.answer == wire.ErrorEncryptedMessage) || n.log.has(why) != (row == rows[name]) {
+						t.Errorf("the log:\n%s", n.log)
+					}
 				}
 			})
 		})

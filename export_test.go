@@ -8,6 +8,9 @@ import (
 // IsClientID is isClientID for tests.
 var IsClientID = isClientID
 
+// WithDefaults returns the configuration that a server made of c has.
+func WithDefaults(c Config) (Config, error) { return c.withDefaults() }
+
 // Adopt gives the server a connection as if it had come through ServeHTTP.
 func Adopt(s *Server, nc net.Conn) {
 	if !s.enter() {
@@ -28,6 +31,13 @@ func Settle(s *Server) {
 		for c.conn.Queued() > 0 {
 			runtime.Gosched()
 		}
+	}
+}
+
+// Hold keeps what is sent from now on from being written.
+func Hold(s *Server) {
+	for _, c := range s.reg.AppendAll(nil) {
+		c.conn.Hold()
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -193,6 +194,46 @@ func TestReceivedRuns(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What comes together for several clients is joined once, so that each of them has one
+// place in its queue for it, and no queue grows.
+func TestReceivedRunsAreJoined(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{Bus: newFakeBus()})
+		const many, messages = 50, 400
+		n.login("few")
+		n.login("few")
+		for range many {
+			n.login("many")
+		}
+		synctest.Wait()
+		ignis.Hold(n.Server)
+		runtime.GC() // twice, and nothing is left over that could be used again
+		runtime.GC()
+		cost := func(user string) int {
+			envelope := fmt.Appendf(nil, `{"serverId":"s","type":"user","target":%q,"event":"x"}`, user)
+			return mallocs(func() { ignis.Receive(n.Server, slices.Repeat([][]byte{envelope}, messages)...) })
+		}
+		few, all := cost("few"), cost("many")
+		// One makes a queue of eight places. With a place for each message it would grow
+		// six times.
+		if each := (all - few) / (many - 2); each > 4 {
+			t.Errorf("%d messages cost each client %d allocations", messages, each)
+		}
+		if n.Stats().Sent != messages*(many+2)+many+2 {
+			t.Errorf("counted %d", n.Stats().Sent)
+		}
+	})
+}
+
+// mallocs returns how many allocations f makes.
+func mallocs(f func()) int {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return int(after.Mallocs - before.Mallocs)
 }
 
 func TestBusDoesNotStart(t *testing.T) {

@@ -278,6 +278,38 @@ func TestSealPanicIsLoggedOnce(t *testing.T) {
 	})
 }
 
+// Of a message over the limit an encrypted client would need a copy of its own: it is
+// dropped, which is counted and logged, and others get it.
+func TestTooLargeToSeal(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		cfg := keys(plain)
+		cfg.Encryption, cfg.BackpressureLimit = ignis.EncryptionOptional, 10_000
+		handshake := cfg.Handshake
+		cfg.Handshake = func(ctx context.Context, c *ignis.Client, cred ignis.Credentials) (*ignis.Session, error) {
+			if c.UserID == "clear" {
+				return nil, nil //nolint:nilnil // not encrypted
+			}
+			return handshake(ctx, c, cred)
+		}
+		n := startMem(t, cfg)
+		sealed, clear := n.login("sealed"), n.login("clear")
+		synctest.Wait() // nothing waits for them
+		data := strings.Repeat("a", 20_000)
+		_ = n.SendLocal(ignis.ToEveryone(), "x", data)
+		clear.only(`{"event":"x","data":"` + data + `"}`)
+		_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
+		clear.only(line)
+		sealed.only("sealed " + line)
+		s := n.Stats()
+		if s.Dropped["too large to seal"] != 1 || s.Dropped["backpressure"] != 0 || s.Sent != 5 {
+			t.Errorf("counted %+v", s)
+		}
+		if n.log.count(`msg="message dropped: it is over BackpressureLimit, and the client is encrypted"`) != 1 || !n.log.has("client="+sealed.id) || n.log.has("does not read") {
+			t.Errorf("the log:\n%s", n.log)
+		}
+	})
+}
+
 // A Transform that ends its goroutine ends its client, to which nobody would write.
 func TestTransformEndsItsGoroutine(t *testing.T) {
 	bubble(t, func(t *testing.T) {

@@ -15,12 +15,6 @@ type call struct {
 	cancel context.CancelCauseFunc // ends its context
 }
 
-func (j *Job) busy() bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return len(j.running) > 0
-}
-
 // runManual does what RunNow has asked for.
 func (l *loop) runManual(ctx context.Context) {
 	r := Run{Job: l.cfg.Name, Scheduled: l.now(), Manual: true}

@@ -3,7 +3,9 @@ package cron_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -22,11 +24,12 @@ func TestFromAnyGoroutine(t *testing.T) {
 				var wall clock
 				var d diary
 				var store cron.Store
+				memory := &crontest.Memory{Now: wall.now}
 				if shared {
-					store = &crontest.Memory{Now: wall.now}
+					store = halfSecond{memory}
 				}
 				c := d.config("* * * * * *", func(context.Context, cron.Run) error {
-					time.Sleep(700 * time.Millisecond)
+					time.Sleep(500 * time.Millisecond)
 					return errors.New("failed")
 				})
 				c.Name, c.Overlap, c.Misfire, c.Store = "job", overlap, cron.MisfireAll, store
@@ -54,17 +57,32 @@ func TestFromAnyGoroutine(t *testing.T) {
 						defer cancel()
 						_ = j.Run(ctx)
 					},
+					"answers are lost": func() {
+						memory.Deaf(true)
+						time.Sleep(1500 * time.Millisecond)
+						memory.Deaf(false)
+						time.Sleep(1500 * time.Millisecond)
+					},
 					"the clock is set": func() {
 						wall.set(time.Hour + time.Minute)
-						time.Sleep(5 * time.Second)
+						time.Sleep(2 * time.Second)
 						wall.set(0)
-						time.Sleep(5 * time.Second)
+						time.Sleep(3 * time.Second)
 					},
 				})
 				want(t, "running in the end", j.Status().Running, 0)
 			})
 		}
 	}
+}
+
+// halfSecond takes that long for each claim, so that what is done about the answer meets
+// the calls.
+type halfSecond struct{ *crontest.Memory }
+
+func (s halfSecond) Claim(ctx context.Context, c cron.Claim) (cron.Grant, error) {
+	time.Sleep(time.Second / 2)
+	return s.Memory.Claim(ctx, c)
 }
 
 func TestSchedulerFromAnyGoroutine(t *testing.T) {
@@ -113,7 +131,7 @@ func atOnce(t *testing.T, v any, methods map[string]func()) {
 			all.Go(func() {
 				for range 40 {
 					now := time.Now()
-					for n := 0; n < 20 && time.Since(now) == 0; n++ { // one that waits is called once
+					for n := 0; n < 100 && time.Since(now) == 0; n++ { // one that waits is called once
 						call()
 					}
 					time.Sleep(time.Until(now.Add(500 * time.Millisecond)))
@@ -122,4 +140,27 @@ func atOnce(t *testing.T, v any, methods map[string]func()) {
 		}
 	}
 	all.Wait()
+}
+
+// Jobs that are left out all at once: the error names each.
+func TestSchedulerLeavesOutAllThatAreRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		var s cron.Scheduler
+		for i := range 50 {
+			c := d.config("@daily", nil)
+			c.Name = fmt.Sprintf("job-%d-", i)
+			j := newJob(t, c)
+			running(t, j)
+			if err := s.Add(j); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := running(t, &s)()
+		for i := range 50 {
+			if name := fmt.Sprintf("job-%d-", i); err == nil || !strings.Contains(err.Error(), name) {
+				t.Fatalf("%s is not in the error: %v", name, err)
+			}
+		}
+	})
 }

@@ -258,14 +258,16 @@ func (l *loop) watchClock() {
 // before the instant, if it is still to be dealt with, or the next can be looked at.
 func (l *loop) take(ctx context.Context, v view, at time.Time, misfire bool) time.Duration {
 	r := Run{Job: l.cfg.Name, Scheduled: at, Misfire: misfire}
-	if l.cfg.Overlap == Skip && l.busy() {
+	if l.cfg.Overlap == Skip {
 		// Not claimed: another process may be free.
-		if l.advance(v, at) {
-			l.ran(v.cursor, at)
+		busy, passed := l.overlaps(v, at)
+		if passed {
 			l.left(r, Skipped, Overlapped)
 			l.unanswered = nil
 		}
-		return 0
+		if busy {
+			return 0
+		}
 	}
 	token := l.token(v.version)
 	g, err := l.ask(ctx, Claim{Scheduled: at, Token: token})
@@ -277,30 +279,51 @@ func (l *loop) take(ctx context.Context, v view, at time.Time, misfire bool) tim
 	if g.Verdict == TooEarly {
 		return max(at.Sub(g.Now), time.Millisecond)
 	}
-	advanced := l.advance(v, at)
-	if g.Verdict != Forgotten {
-		l.ran(v.cursor, at)
-	}
-	switch g.Verdict {
-	case Granted:
-		r.Fence = g.Fence
-		if why := l.unwanted(); !advanced && why != "" {
-			l.left(r, Skipped, why)
-			return 0
-		}
+	why := l.answered(v, at, g.Verdict)
+	r.Fence = g.Fence
+	switch {
+	case g.Verdict == Granted && why == "":
 		l.admit(r)
-	case Taken:
-		l.elsewhere()
-	default:
+	case g.Verdict == Granted:
+		l.left(r, Skipped, why)
+	case g.Verdict != Taken:
 		l.left(r, Missed, Uncertain)
 	}
 	return 0
 }
 
-// unwanted returns why the schedule is not followed any more, or nothing.
-func (j *Job) unwanted() Reason {
+// overlaps reports whether a run goes on, and if so whether the instant is dealt with by
+// that: see advance. It counts as run.
+func (j *Job) overlaps(v view, at time.Time) (busy, passed bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if len(j.running) == 0 {
+		return false, false
+	}
+	if j.version != v.version {
+		return true, false
+	}
+	j.noteRun(v.cursor, at, Granted)
+	j.cursor = at
+	return true, true
+}
+
+// answered notes what the store has said about an instant. It returns why the schedule is
+// not followed any more, if that has changed since the view.
+func (j *Job) answered(v view, at time.Time, said Verdict) Reason {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.noteRun(v.cursor, at, said)
+	if j.version != v.version {
+		return j.unwanted()
+	}
+	j.cursor = at
+	return ""
+}
+
+// unwanted returns why the schedule is not followed any more, or nothing. The caller holds
+// mu.
+func (j *Job) unwanted() Reason {
 	switch {
 	case !j.started:
 		return Stopped
@@ -308,10 +331,4 @@ func (j *Job) unwanted() Reason {
 		return Paused
 	}
 	return ""
-}
-
-func (j *Job) elsewhere() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.counts.Elsewhere++
 }

@@ -147,17 +147,13 @@ func (l *loop) catchUp(ctx context.Context) time.Duration {
 	if err != nil || g.Verdict == TooEarly {
 		return retryAfter
 	}
-	wanted := l.settled(m)
-	if g.Verdict != Forgotten {
-		l.ran(l.Schedule().Prev(m.run.Scheduled), m.run.Scheduled)
-	}
+	wanted := l.settled(m, g.Verdict)
 	m.run.Fence = g.Fence
 	switch {
-	case g.Verdict == Taken:
-		l.elsewhere()
-	case g.Verdict == Granted && wanted:
+	case !wanted || g.Verdict == Taken:
+	case g.Verdict == Granted:
 		l.admit(m.run)
-	case wanted:
+	default:
 		l.left(m.run, Missed, Uncertain)
 	}
 	return 0
@@ -181,11 +177,14 @@ func (l *loop) dropOverdue() {
 	}
 }
 
-// settled takes the first of what is to be made up for off the list. It reports whether
-// that was still there: Stop drops the list, and says so.
-func (j *Job) settled(m makeUp) bool {
+// settled notes what the store has said about the first of what is to be made up for, and
+// takes it off the list. It reports whether that was still there: Stop drops the list, and
+// says so.
+func (j *Job) settled(m makeUp, said Verdict) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	at := m.run.Scheduled
+	j.noteRun(j.schedule.Prev(at), at, said)
 	if len(j.behind) == 0 || j.behind[0] != m {
 		return false
 	}

@@ -9,10 +9,15 @@ type span struct{ from, to time.Time }
 // maxSpans is how many spans are kept. There is one more after each instant that was missed.
 const maxSpans = 32
 
-// ran notes that an instant was run. The one before it is the last that is dealt with.
-func (j *Job) ran(before, at time.Time) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
+// noteRun notes what the store has said about an instant. The one before it is the last that
+// is dealt with. The caller holds mu.
+func (j *Job) noteRun(before, at time.Time, said Verdict) {
+	switch said {
+	case Forgotten:
+		return // nobody knows
+	case Taken:
+		j.counts.Elsewhere++
+	}
 	n := len(j.spans)
 	if n > 0 && j.spans[n-1].to.Equal(before) {
 		j.spans[n-1].to = at

@@ -32,17 +32,21 @@ func (l *loop) settle(ctx context.Context) bool {
 	}
 	l.unanswered = nil
 	l.mu.Lock()
+	why := l.unwanted()
 	if l.version == u.version {
-		l.cursor = latest(l.cursor, u.run.Scheduled)
+		l.cursor, why = latest(l.cursor, u.run.Scheduled), ""
+	}
+	if g.Verdict == Taken {
+		l.counts.Elsewhere++
 	}
 	l.mu.Unlock()
-	switch g.Verdict {
-	case Granted:
-		u.run.Fence = g.Fence
+	u.run.Fence = g.Fence
+	switch {
+	case g.Verdict == Granted && why == "":
 		l.makeGood(u)
-	case Taken:
-		l.elsewhere()
-	default:
+	case g.Verdict == Granted:
+		l.left(u.run, Skipped, why)
+	case g.Verdict != Taken:
 		l.left(u.run, Missed, Uncertain)
 	}
 	return true
@@ -67,10 +71,6 @@ func (l *loop) dealsWith(u *unanswered) bool {
 func (l *loop) makeGood(u *unanswered) {
 	now := l.now()
 	late := now.Sub(u.run.Scheduled.Add(l.delay))
-	if why := l.unwanted(); why != "" && l.stale(u) {
-		l.left(u.run, Skipped, why)
-		return
-	}
 	if late <= l.tolerance() {
 		l.admit(u.run)
 		return

@@ -102,9 +102,7 @@ func (w *jsonWriter) scalar(n *yaml.Node) {
 		w.WriteString("null")
 	case "!!bool":
 		var b bool
-		if err := n.Decode(&b); err != nil {
-			w.wrong(n, "%.100q is neither true nor false", n.Value)
-		}
+		_ = n.Decode(&b) // jsonData has refused what is neither true nor false
 		w.WriteString(strconv.FormatBool(b))
 	case "!!int", "!!float":
 		_, err := strconv.ParseFloat(n.Value, 64)

@@ -64,6 +64,7 @@ func TestCronFileProblems(t *testing.T) {
 		"a bad duration":                   {"jobs:" + job + "    deadline: soon\n", []string{"line 6", "expected a duration"}},
 		"a list for a text":                {"jobs:\n  a:\n    pattern: [1]\n    event: e\n    room: r\n", []string{`line 3: job "a": cannot unmarshal`}},
 		"data that is no JSON":             {"jobs:" + job + "    data: {1: x}\n", []string{`line 6: job "a": data: the key "1" is not a text`}},
+		"data that is no truth":            {"jobs:" + job + "    data: [true, !!bool maybe]\n", []string{"line 6: job \"a\": data: cannot decode !!str `maybe` as a !!bool"}},
 		"data that is not finite":          {"jobs:" + job + "    data: .nan\n", []string{`line 6: job "a": data: .nan is not a number in JSON`}},
 		"two problems":                     {"jobs:\n  a:\n    pattern: bad\n  b:\n    pattern: 0 9 * * *\n    room: r\n", []string{`job "a"`, `one of room`, `job "b": `}},
 	} {
@@ -91,6 +92,7 @@ func TestCronFileData(t *testing.T) {
 		"{b: 1, a: [x, 2.5, null, true]}": `{"a":["x",2.5,null,true],"b":1}`,
 		"2026-01-02":                      `"2026-01-02"`,
 		"[2026-01-02T03:04:05Z]":          `["2026-01-02T03:04:05Z"]`,
+		"[True, false]":                   `[true,false]`,
 		`"text"`:                          `"text"`,
 		"null":                            `null`,
 		"|\n      two\n      lines\n":     `"two\nlines\n"`,

@@ -168,7 +168,7 @@ func readCommand(r *bufio.Reader) ([]string, error) {
 // readHeader reads a line that is a character and a number.
 func readHeader(r *bufio.Reader) (int, error) {
 	line, err := r.ReadString('\n')
-	if err != nil || line == "" {
+	if err != nil {
 		return 0, err
 	}
 	return strconv.Atoi(strings.TrimSpace(line[1:]))

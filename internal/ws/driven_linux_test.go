@@ -183,6 +183,9 @@ func TestAwayFromThePoller(t *testing.T) {
 	for range 10 {
 		d.take() // would wait for ever, if it did
 	}
+	if c.readSome(d.turns.buf, true) { // an event that came just before it went away
+		t.Error("it has another turn while it is away")
+	}
 	if len(got) > 0 {
 		t.Error("a message has come")
 	}

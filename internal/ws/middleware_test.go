@@ -86,8 +86,9 @@ func TestUpgradeThroughMiddleware(t *testing.T) {
 	}
 	_, _, _, err = Upgrade(rec, r, Terms{})
 	expectStatus(t, err, 500)
-	if rec.Code != 500 || !strings.Contains(fmt.Sprint(err), "*httptest.ResponseRecorder") {
-		t.Errorf("answered %d, error %v", rec.Code, err)
+	// The client is not told why, which is the server's own affair.
+	if rec.Code != 500 || !strings.Contains(fmt.Sprint(err), "*httptest.ResponseRecorder") || rec.Body.String() != "The server cannot open WebSocket connections.\n" {
+		t.Errorf("answered %d %s, error %v", rec.Code, rec.Body, err)
 	}
 }
 

@@ -274,3 +274,14 @@ func (p pair) conn(opts *Options) *Conn {
 	_ = p.peer.SetWriteDeadline(time.Now().Add(patience))
 	return NewConn(p.server, 15, opts)
 }
+
+// Half of the threads may decompress what is large, at least one, and one of them for
+// strangers.
+func TestHowManyDecompress(t *testing.T) {
+	for threads, want := range map[int]int{1: 1, 2: 1, 3: 1, 8: 4} {
+		e := newEngine(t, EngineConfig{Threads: threads})
+		if cap(e.heavy) != want || cap(e.heavyStrangers) != 1 {
+			t.Errorf("%d threads: %d may, and %d for strangers", threads, cap(e.heavy), cap(e.heavyStrangers))
+		}
+	}
+}

@@ -158,7 +158,7 @@ var (
 	logName = regexp.MustCompile(`(?i)^(log|debug|info|warn|error)(f|context|attrs)?$`)
 	errName = regexp.MustCompile(`(?i)err$`)
 	// makesErr matches what returns no error that is nil.
-	makesErr = regexp.MustCompile(`^(New|Errorf|fail|usage|.*Error)$`)
+	makesErr = regexp.MustCompile(`^(New|Errorf|fail|usage|breach|tooLarge|.*Error)$`)
 )
 
 func (f *finder) statements(list []ast.Stmt, results *ast.FieldList) {

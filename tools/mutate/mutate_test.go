@@ -141,3 +141,36 @@ func TestErrors(t *testing.T) {
 		}
 	}
 }
+
+// What equivalent.txt names is in the code, whichever package is mutated next.
+func TestEquivalentMutantsAreThere(t *testing.T) {
+	text, err := os.ReadFile("equivalent.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := make(map[string]map[string]bool) // mutants by their keys, by file
+	for key := range strings.Lines(string(text)) {
+		if key = strings.TrimSpace(key); key == "" || key[0] == '#' {
+			continue
+		}
+		file, _, _ := strings.Cut(key, ":")
+		if there[file] == nil {
+			there[file] = make(map[string]bool)
+			src, err := os.ReadFile(filepath.Join("../..", filepath.FromSlash(file)))
+			if err != nil {
+				t.Error(err)
+				continue
+			}
+			mutants, err := mutantsOf(file, src)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range mutants {
+				there[file][m.key()] = true
+			}
+		}
+		if !there[file][key] {
+			t.Errorf("there is no such mutant: %s", key)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+//go:build linux && !386 && !s390x
+
+package ws
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/gobwas/ws"
+)
+
+// Without a descriptor to spare there are no pollers. That is told once, and connections
+// are served without.
+func TestNoDescriptorForEpoll(t *testing.T) {
+	var failed []string
+	e := NewEngine(EngineConfig{Threads: 2, PollFailed: func(err error) { failed = append(failed, fmt.Sprint(err)) }})
+	t.Cleanup(e.Close)
+	opts := defaults()
+	opts.Engine = e
+	first, second := onePair(t), onePair(t)
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	none := limit
+	none.Cur = 0
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
+		t.Fatal(err)
+	}
+	c := first.conn(&opts)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	other := second.conn(&opts)
+	if c.Polled() || other.Polled() || len(failed) != 1 || !strings.HasPrefix(failed[0], "epoll_create1: ") {
+		t.Errorf("polled %v and %v, failures %q", c.Polled(), other.Polled(), failed)
+	}
+	for c, p := range map[*Conn]pair{c: first, other: second} {
+		got := make(chan string, 1)
+		l := begin(c, nil, func(b []byte) { got <- string(b) })
+		t.Cleanup(func() { c.Abort(CauseAborted); wait(t, l.finished) })
+		if _, err := p.peer.Write(masked(ws.OpText, true, "hello")); err != nil {
+			t.Fatal(err)
+		}
+		if m := wait(t, got); m != "hello" {
+			t.Errorf("got %q", m)
+		}
+	}
+}
+
+// An engine that is closed starts nothing.
+func TestClosedEngine(t *testing.T) {
+	e := NewEngine(EngineConfig{Threads: 1, PollFailed: func(err error) { t.Error(err) }})
+	e.Close()
+	opts := defaults()
+	opts.Engine = e
+	p := onePair(t)
+	c := p.conn(&opts)
+	if c.Polled() || len(e.pollers) > 0 {
+		t.Error("it has pollers")
+	}
+	_ = c.nc.Close()
+}
