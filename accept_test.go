@@ -113,7 +113,7 @@ func TestAccepted(t *testing.T) {
 		},
 		Authenticate: func(ctx context.Context, c ignis.Credentials) (ignis.Identity, error) {
 			look(ctx, c.Value, c.RemoteAddr)
-			return ignis.Identity{UserID: c.Token}, nil
+			return ignis.Identity{UserID: "ann"}, nil
 		},
 		OnMessage: func(ctx context.Context, c *ignis.Client, _ wire.Message) error {
 			look(ctx, c.Value, c.RemoteAddr)
