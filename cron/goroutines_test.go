@@ -16,7 +16,7 @@ import (
 // Each method of a Job and of a Scheduler is called by several goroutines while runs
 // start, end and fail and the clock is set. The race detector notices what is not guarded.
 func TestFromAnyGoroutine(t *testing.T) {
-	for _, overlap := range []cron.Overlap{cron.Skip, cron.Allow, cron.Queue, cron.Replace} {
+	for _, overlap := range []cron.Overlap{cron.OverlapSkip, cron.OverlapAllow, cron.OverlapQueue, cron.OverlapReplace} {
 		for _, shared := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
 				var wall clock
@@ -30,7 +30,7 @@ func TestFromAnyGoroutine(t *testing.T) {
 					return errors.New("failed")
 				})
 				c.Name, c.Overlap, c.Misfire, c.Store = "job", overlap, cron.MisfireAll, store
-				c.Now, c.Failed, c.ReplaceGrace = wall.now, nil, 100*time.Millisecond
+				c.Now, c.OnRunError, c.ReplaceGrace = wall.now, nil, 100*time.Millisecond
 				j, other := newJob(t, c), newJob(t, c)
 				running(t, other)
 				seldom := func(seconds float64, f func()) func() {

@@ -35,22 +35,22 @@ func (d *diary) config(pattern string, do func(context.Context, cron.Run) error)
 		Zone:    "UTC",
 		Do:      do,
 		Logger:  slog.New(slog.DiscardHandler),
-		Started: func(r cron.Run) {
+		OnRunStart: func(r cron.Run) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.started = append(d.started, fmt.Sprint(second(r.Scheduled)))
 		},
-		Recorded: func(r cron.Record) {
+		OnRecord: func(r cron.Record) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.records = append(d.records, r)
 		},
-		Failed: func(_ cron.Run, err error) {
+		OnRunError: func(_ cron.Run, err error) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.failed = append(d.failed, err)
 		},
-		Completed: func() {
+		OnStop: func() {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.stops++
@@ -73,7 +73,7 @@ func (d *diary) left() string {
 	defer d.mu.Unlock()
 	var list []string
 	for _, r := range d.records {
-		if r.Outcome != cron.Skipped && r.Outcome != cron.Missed {
+		if r.Outcome != cron.OutcomeSkipped && r.Outcome != cron.OutcomeMissed {
 			continue
 		}
 		text := fmt.Sprintf("%s %s %d", r.Outcome, r.Reason, second(r.Scheduled))

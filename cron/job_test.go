@@ -88,7 +88,7 @@ func TestJobStartAndStop(t *testing.T) {
 		j.Start()
 		elapse(10) // 45
 		want(t, "runs", d.runs(), "10 40")
-		want(t, "last", second(j.Status().Last.Scheduled), 40)
+		want(t, "last", second(j.Status().LastRun.Scheduled), 40)
 		if err := j.Run(t.Context()); err == nil {
 			t.Error("a second Run is accepted")
 		}
@@ -192,12 +192,12 @@ func TestOutcomes(t *testing.T) {
 		is      error
 		text    string
 	}{
-		"an error":          {func(context.Context, cron.Run) error { return boom }, cron.Failed, boom, "boom"},
-		"a panic":           {func(context.Context, cron.Run) error { panic(boom) }, cron.Failed, boom, "panic: boom"},
-		"no goroutine left": {func(context.Context, cron.Run) error { runtime.Goexit(); return nil }, cron.Failed, nil, "ended its goroutine"},
-		"a timeout":         {until, cron.TimedOut, cron.ErrTimeout, "timeout"},
+		"an error":          {func(context.Context, cron.Run) error { return boom }, cron.OutcomeFailed, boom, "boom"},
+		"a panic":           {func(context.Context, cron.Run) error { panic(boom) }, cron.OutcomeFailed, boom, "panic: boom"},
+		"no goroutine left": {func(context.Context, cron.Run) error { runtime.Goexit(); return nil }, cron.OutcomeFailed, nil, "exited its goroutine"},
+		"a timeout":         {until, cron.OutcomeTimedOut, cron.ErrTimeout, "timeout"},
 		"done in spite of the timeout": {
-			func(ctx context.Context, r cron.Run) error { _ = until(ctx, r); return nil }, cron.Succeeded, nil, "",
+			func(ctx context.Context, r cron.Run) error { _ = until(ctx, r); return nil }, cron.OutcomeSucceeded, nil, "",
 		},
 	}
 	for name, test := range tests {
@@ -235,13 +235,13 @@ func TestOverlap(t *testing.T) {
 		heeds            bool    // its context
 		runs, left, then string
 	}{
-		{"skip", cron.Skip, 0, 24, false, "10 40 70", "skipped overlap 20, skipped overlap 30, skipped overlap 50, skipped overlap 60", ""},
-		{"allow", cron.Allow, 0, 24, false, "10 20 30 40 50 60 70", "", ""},
-		{"allow two", cron.Allow, 2, 24, false, "10 20 40 50 70", "skipped queue full 30, skipped queue full 60", ""},
-		{"queue", cron.Queue, 1, 24, false, "10 20 40", "skipped queue full 30, skipped queue full 50, skipped queue full 70", ""},
-		{"replace", cron.Replace, 0, 24, true, "10 20 30 40 50 60 70", "", ""},
+		{"skip", cron.OverlapSkip, 0, 24, false, "10 40 70", "skipped overlap 20, skipped overlap 30, skipped overlap 50, skipped overlap 60", ""},
+		{"allow", cron.OverlapAllow, 0, 24, false, "10 20 30 40 50 60 70", "", ""},
+		{"allow two", cron.OverlapAllow, 2, 24, false, "10 20 40 50 70", "skipped queue full 30, skipped queue full 60", ""},
+		{"queue", cron.OverlapQueue, 1, 24, false, "10 20 40", "skipped queue full 30, skipped queue full 50, skipped queue full 70", ""},
+		{"replace", cron.OverlapReplace, 0, 24, true, "10 20 30 40 50 60 70", "", ""},
 		// Each gets 4 s after the next one is due.
-		{"replace what does not end", cron.Replace, 0, 24, false, "10 20 30 40 50 60", "", ""},
+		{"replace what does not end", cron.OverlapReplace, 0, 24, false, "10 20 30 40 50 60", "", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -270,7 +270,7 @@ func TestOverlap(t *testing.T) {
 				elapse(71)
 				want(t, "runs", d.runs(), test.runs)
 				want(t, "left out", d.left(), test.left)
-				if (test.overlap == cron.Skip || test.overlap == cron.Queue || test.heeds) && most.Load() != 1 {
+				if (test.overlap == cron.OverlapSkip || test.overlap == cron.OverlapQueue || test.heeds) && most.Load() != 1 {
 					t.Errorf("%d runs at once", most.Load())
 				}
 				want(t, "error of Run", stop(), nil)
@@ -287,7 +287,7 @@ func TestReplaceGrace(t *testing.T) {
 			time.Sleep(time.Minute)
 			return nil
 		})
-		c.Overlap, c.ReplaceGrace, c.DrainTimeout = cron.Replace, 15*time.Second, time.Hour
+		c.Overlap, c.ReplaceGrace, c.DrainTimeout = cron.OverlapReplace, 15*time.Second, time.Hour
 		running(t, newJob(t, c))
 		elapse(56)
 		want(t, "runs", d.runs(), "10 30 50")
@@ -305,7 +305,7 @@ func TestReplacePilesUpNothing(t *testing.T) {
 				time.Sleep(10 * time.Minute)
 				return nil
 			})
-			c.Overlap, c.OverlapLimit, c.ReplaceGrace, c.DrainTimeout = cron.Replace, limit, time.Second, time.Hour
+			c.Overlap, c.OverlapLimit, c.ReplaceGrace, c.DrainTimeout = cron.OverlapReplace, limit, time.Second, time.Hour
 			j := newJob(t, c)
 			running(t, j)
 			elapse(605)
@@ -330,7 +330,7 @@ func TestDeadlineOfWhatWaits(t *testing.T) {
 			time.Sleep(34 * time.Second)
 			return nil
 		})
-		c.Overlap, c.Deadline, c.DrainTimeout = cron.Queue, 20*time.Second, time.Hour
+		c.Overlap, c.Deadline, c.DrainTimeout = cron.OverlapQueue, 20*time.Second, time.Hour
 		running(t, newJob(t, c))
 		elapse(46)
 		want(t, "runs", d.runs(), "10 30")

@@ -34,11 +34,11 @@ func TestEachFailureIsLogged(t *testing.T) {
 				c := d.config("* * * * * *", func(_ context.Context, r cron.Run) error {
 					return fmt.Errorf("reason %d: %w", r.Scheduled.Second()%3, errors.New(strings.Repeat("x", 5000)))
 				})
-				c.Name, c.Failed = "test", nil
+				c.Name, c.OnRunError = "test", nil
 				c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 				stop := running(t, run(newJob(t, c)))
 				elapse(3.5)
-				if n := strings.Count(log.String(), `msg="a run failed"`); n != 3 {
+				if n := strings.Count(log.String(), `msg="run failed"`); n != 3 {
 					t.Errorf("%d lines for three reasons:\n%.5000s", n, log.String())
 				}
 				elapse(8)

@@ -52,7 +52,7 @@ func TestMisfire(t *testing.T) {
 					time.Sleep(test.takes)
 					return nil
 				})
-				c.Now, c.Misfire, c.MisfireLimit, c.Overlap = wall.now, test.misfire, 5, cron.Queue
+				c.Now, c.Misfire, c.MisfireLimit, c.Overlap = wall.now, test.misfire, 5, cron.OverlapQueue
 				j := newJob(t, c)
 				running(t, j)
 				elapse(15)
@@ -102,7 +102,7 @@ func TestNeverEarlyWhenTheClockIsSet(t *testing.T) {
 
 // After a nap not all instants of it start at once, whatever the policy for overlaps.
 func TestNapIsNoPileUp(t *testing.T) {
-	for _, overlap := range []cron.Overlap{cron.Skip, cron.Allow, cron.Queue, cron.Replace} {
+	for _, overlap := range []cron.Overlap{cron.OverlapSkip, cron.OverlapAllow, cron.OverlapQueue, cron.OverlapReplace} {
 		synctest.Test(t, func(t *testing.T) {
 			var d diary
 			var wall clock
@@ -138,7 +138,7 @@ func TestClockThatWasAhead(t *testing.T) {
 			var wall clock
 			var log lockedBuffer
 			c := d.config("* * * * * *", all.do)
-			c.Overlap = cron.Queue
+			c.Overlap = cron.OverlapQueue
 			c.Now, c.Logger = wall.now, slog.New(slog.NewTextHandler(&log, nil))
 			running(t, newJob(t, c))
 			elapse(20.5)
@@ -207,10 +207,10 @@ func TestRunNow(t *testing.T) {
 		errs    int // of three calls
 		runs    string
 	}{
-		{"skip", cron.Skip, 2, "5"},
-		{"allow", cron.Allow, 1, "5 5"},
-		{"queue", cron.Queue, 0, "5 5 5"},
-		{"replace", cron.Replace, 0, "5 5"}, // the one in the middle makes way
+		{"skip", cron.OverlapSkip, 2, "5"},
+		{"allow", cron.OverlapAllow, 1, "5 5"},
+		{"queue", cron.OverlapQueue, 0, "5 5 5"},
+		{"replace", cron.OverlapReplace, 0, "5 5"}, // the one in the middle makes way
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -236,7 +236,7 @@ func TestRunNow(t *testing.T) {
 					if j.RunNow() != nil {
 						errs++
 					}
-					if test.overlap != cron.Replace {
+					if test.overlap != cron.OverlapReplace {
 						synctest.Wait()
 					}
 				}
@@ -256,9 +256,9 @@ func TestShutdown(t *testing.T) {
 		fails   bool
 		outcome cron.Outcome
 	}{
-		{"done in time", func(context.Context) { time.Sleep(8 * time.Second) }, 18, false, cron.Succeeded},
-		{"told to end", func(ctx context.Context) { <-ctx.Done() }, 22, false, cron.Canceled},
-		{"deaf", func(context.Context) { time.Sleep(time.Hour) }, 23, true, cron.Canceled},
+		{"done in time", func(context.Context) { time.Sleep(8 * time.Second) }, 18, false, cron.OutcomeSucceeded},
+		{"told to end", func(ctx context.Context) { <-ctx.Done() }, 22, false, cron.OutcomeCanceled},
+		{"deaf", func(context.Context) { time.Sleep(time.Hour) }, 23, true, cron.OutcomeCanceled},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -269,7 +269,7 @@ func TestShutdown(t *testing.T) {
 					return ctx.Err()
 				})
 				c.DrainTimeout = 10 * time.Second
-				c.Overlap = cron.Queue
+				c.Overlap = cron.OverlapQueue
 				j := newJob(t, c)
 				stop := running(t, j)
 				elapse(12)
@@ -292,7 +292,7 @@ func TestStopSkipsWhatWaits(t *testing.T) {
 			time.Sleep(25 * time.Second)
 			return nil
 		})
-		c.Overlap = cron.Queue
+		c.Overlap = cron.OverlapQueue
 		j := newJob(t, c)
 		running(t, j)
 		elapse(31)
@@ -348,7 +348,7 @@ func TestHookThatEndsItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
 		c := d.config("* * * * * *", nil)
-		c.Started = func(cron.Run) { runtime.Goexit() }
+		c.OnRunStart = func(cron.Run) { runtime.Goexit() }
 		j := newJob(t, c)
 		running(t, j)
 		elapse(3.5)
@@ -362,11 +362,11 @@ func TestCallbacksThatPanic(t *testing.T) {
 		n := 0
 		j := newJob(t, cron.Config{
 			Pattern: "* * * * * *", Zone: "UTC", Logger: quiet,
-			Do:        func(context.Context, cron.Run) error { n++; panic("do") },
-			Started:   func(cron.Run) { panic("started") },
-			Failed:    func(cron.Run, error) { panic("failed") },
-			Recorded:  func(cron.Record) { panic("recorded") },
-			Completed: func() { panic("completed") },
+			Do:         func(context.Context, cron.Run) error { n++; panic("do") },
+			OnRunStart: func(cron.Run) { panic("started") },
+			OnRunError: func(cron.Run, error) { panic("failed") },
+			OnRecord:   func(cron.Record) { panic("recorded") },
+			OnStop:     func() { panic("completed") },
 		})
 		stop := running(t, j)
 		elapse(5)

@@ -23,7 +23,7 @@ func TestAnotherSchedule(t *testing.T) {
 	}{
 		{"the same", func(*cron.Config) {}, "7200 10800"},
 		{"the same with other blanks", func(c *cron.Config) { c.Pattern = " 0  0 * * * *" }, "7200 10800"},
-		{"another target", func(c *cron.Config) { c.Target = "b" }, "7200 10800"},
+		{"another target", func(c *cron.Config) { c.Fingerprint = "b" }, "7200 10800"},
 		{"another pattern", func(c *cron.Config) { c.Pattern = "0 5,45 * * * *" }, "9900 11100"},
 		{"another zone", func(c *cron.Config) { c.Zone = "Asia/Kathmandu" }, "11700"}, // 5:45 ahead
 	} {
@@ -33,13 +33,13 @@ func TestAnotherSchedule(t *testing.T) {
 					var before, after diary
 					var store crontest.Memory
 					c := before.config(hourly, nil)
-					c.Name, c.Store, c.Target = "job", &store, "a"
+					c.Name, c.Store, c.Fingerprint = "job", &store, "a"
 					stop := running(t, newJob(t, c))
 					elapse(3700)
 					_ = stop()
 					elapse(4500) // 8200: 7200 is missed; the others would have come at 7500 and 8100
 					a := after.config(hourly, nil)
-					a.Name, a.Store, a.Target = "job", &store, "a"
+					a.Name, a.Store, a.Fingerprint = "job", &store, "a"
 					test.change(&a)
 					for range restarts - 1 {
 						stop := running(t, newJob(t, a))
@@ -89,8 +89,8 @@ func TestProcessesThatDisagree(t *testing.T) {
 		runs   string
 	}{
 		{"they agree", func(*cron.Config) {}, "", "10 20 30 40 50 60 70 80 90"},
-		{"another pattern", func(c *cron.Config) { c.Pattern = "5/10 * * * * *" }, "on another schedule", "5 10 15 20 25 30 35 40 45 50 55 60 65 70 75 80 85 90 95"},
-		{"another target", func(c *cron.Config) { c.Target = "b" }, "with another Target", "10 20 30 40 50 60 70 80 90"},
+		{"another pattern", func(c *cron.Config) { c.Pattern = "5/10 * * * * *" }, "on a different schedule", "5 10 15 20 25 30 35 40 45 50 55 60 65 70 75 80 85 90 95"},
+		{"another target", func(c *cron.Config) { c.Fingerprint = "b" }, "with a different fingerprint", "10 20 30 40 50 60 70 80 90"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestProcessesThatDisagree(t *testing.T) {
 				var store crontest.Memory
 				var older, newer lockedBuffer
 				c := d.config("*/10 * * * * *", nil)
-				c.Name, c.Store, c.Target = "job", &store, "a"
+				c.Name, c.Store, c.Fingerprint = "job", &store, "a"
 				c.Logger = slog.New(slog.NewTextHandler(&older, nil))
 				running(t, newJob(t, c))
 				elapse(1)
@@ -150,12 +150,12 @@ func TestRareJobsAskSeldom(t *testing.T) {
 			running(t, newJob(t, c))
 		}
 		elapse(12*3600 - 30)
-		if n := store.Asked(); n < 12*jobs || n > 25*jobs {
+		if n := store.Queries(); n < 12*jobs || n > 25*jobs {
 			t.Errorf("%d questions by %d jobs in 12 hours", n, jobs)
 		}
-		n := store.Asked()
+		n := store.Queries()
 		elapse(20)
-		if n = store.Asked() - n; n < jobs || n > 2*jobs {
+		if n = store.Queries() - n; n < jobs || n > 2*jobs {
 			t.Errorf("%d questions by %d jobs in the 20 s that end 10 s before an instant", n, jobs)
 		}
 		elapse(20)

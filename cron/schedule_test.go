@@ -69,33 +69,33 @@ func TestErrors(t *testing.T) {
 	}{
 		{"60 * * * *", "minute", 1, "60 is out of range; want 0 to 59"},
 		{"  5  24 * * *", "hour", 6, "24 is out of range; want 0 to 23"},
-		{"0 0 0 1,2,x * *", "day of month", 11, `"x" is no value; want 1 to 31`},
-		{"* * * jar *", "month", 7, `"jar" is no value; want 1 to 12 or jan to dec`},
+		{"0 0 0 1,2,x * *", "day of month", 11, `"x" is not a valid value; want 1 to 31`},
+		{"* * * jar *", "month", 7, `"jar" is not a valid value; want 1 to 12 or jan to dec`},
 		{"* * * * monday", "day of week", 9, "want 0 to 7 or sun to sat"},
 		{"* * * * fri-mon", "day of week", 9, "goes backwards"},
 		{"* * * * 5-0", "day of week", 9, "goes backwards"},
 		{"* * * * jan", "day of week", 9, "sun to sat"},
 		{"* * * mon *", "month", 7, "jan to dec"},
-		{"0 0 ? * 1", "day of month", 5, "there is no ?: write *"},
-		{"CRON_TZ=UTC 0 0 * * *", "", 1, "no time zone in it"},
-		{" TZ=UTC 0 0 * * *", "", 2, "no time zone in it"},
-		{"* * * * fri-sux", "day of week", 13, `"sux" is no value`},
+		{"0 0 ? * 1", "day of month", 5, "? is not supported; write *"},
+		{"CRON_TZ=UTC 0 0 * * *", "", 1, "a time zone is not part of the pattern"},
+		{" TZ=UTC 0 0 * * *", "", 2, "a time zone is not part of the pattern"},
+		{"* * * * fri-sux", "day of week", 13, `"sux" is not a valid value`},
 		{"* 1-24 * * *", "hour", 5, "24 is out of range"},
 		{"*/5/5 * * * *", "minute", 3, `the step "5/5"`},
-		{"1- * * * *", "minute", 3, `"1-" is not complete`},
+		{"1- * * * *", "minute", 3, `"1-" is incomplete`},
 		{"* * * 1/0 *", "month", 9, `the step "0"`},
-		{"1,,2 * * * *", "minute", 3, "an empty place"},
+		{"1,,2 * * * *", "minute", 3, "empty list item"},
 		{"* * * *", "", 8, "4 fields, want five"},
 		{"* * * * * * *", "", 13, "7 fields"},
-		{"0 0 30 2 *", "day of month", 5, "no month"},
-		{"0 0 L * *", "day of month", 5, "the option Extended"},
-		{"0 0 * * 5#6", "day of week", 9, "the option Extended"},
-		{"ü * * * *", "minute", 1, "no value"},
-		{"* ü * * 9", "hour", 3, "no value"},
-		{" @daily", "", 1, "no blanks"},
+		{"0 0 30 2 *", "day of month", 5, "none of the allowed months"},
+		{"0 0 L * *", "day of month", 5, "requires the option Extended"},
+		{"0 0 * * 5#6", "day of week", 9, "requires the option Extended"},
+		{"ü * * * *", "minute", 1, "not a valid value"},
+		{"* ü * * 9", "hour", 3, "not a valid value"},
+		{" @daily", "", 1, "blanks are not allowed"},
 		{"@dayly", "", 1, "@daily"},
-		{"@every 1500ms", "", 7, "whole seconds"},
-		{"@every -5m", "", 7, "whole seconds"},
+		{"@every 1500ms", "", 7, "a whole number of seconds"},
+		{"@every -5m", "", 7, "a whole number of seconds"},
 		{"@daily 5", "", 1, "want @secondly"},
 		{strings.Repeat("1,", 1000) + "1 * * * *", "", 1, "longer than"},
 	} {
@@ -209,35 +209,35 @@ func TestShift(t *testing.T) {
 	paris := zone(t, "Europe/Paris")
 	s := parse(t, "30 2 * * *")
 	at := s.Next(time.Date(2025, 3, 29, 12, 0, 0, 0, paris))
-	if got := s.ShiftAt(at); got != cron.MadeUp {
+	if got := s.ShiftAt(at); got != cron.ShiftGap {
 		t.Errorf("%v: %v", at, got)
 	}
 	at = s.Next(at)
-	if got := s.ShiftAt(at); got != cron.NoShift {
+	if got := s.ShiftAt(at); got != cron.ShiftNone {
 		t.Errorf("%v: %v", at, got)
 	}
 	at = s.Next(time.Date(2025, 10, 25, 12, 0, 0, 0, paris))
-	if got := s.ShiftAt(at); got != cron.ComesTwice {
+	if got := s.ShiftAt(at); got != cron.ShiftFirst {
 		t.Errorf("%v: %v", at, got)
 	}
 	hourly := parse(t, "30 * * * *")
 	at = hourly.Next(at)
-	if got := hourly.ShiftAt(at); got != cron.ComesAgain {
+	if got := hourly.ShiftAt(at); got != cron.ShiftSecond {
 		t.Errorf("%v: %v", at, got)
 	}
 	// The second hour of two is from 02:00 CEST and from 02:00 CET on.
 	all := parse(t, "* * * * * *")
 	twice := time.Date(2025, 10, 26, 0, 0, 0, 0, time.UTC)
 	for after, want := range map[time.Duration]cron.Shift{
-		-1: cron.NoShift, 0: cron.ComesTwice, 3599: cron.ComesTwice,
-		3600: cron.ComesAgain, 7199: cron.ComesAgain, 7200: cron.NoShift,
+		-1: cron.ShiftNone, 0: cron.ShiftFirst, 3599: cron.ShiftFirst,
+		3600: cron.ShiftSecond, 7199: cron.ShiftSecond, 7200: cron.ShiftNone,
 	} {
 		if at := twice.Add(after * time.Second).In(paris); all.ShiftAt(at) != want {
 			t.Errorf("%v: %v", at, all.ShiftAt(at))
 		}
 	}
 	for shift, want := range map[cron.Shift]string{
-		cron.NoShift: "", cron.MadeUp: "for a time that the clocks skip", cron.ComesTwice: "the first of two", cron.ComesAgain: "the second of two",
+		cron.ShiftNone: "", cron.ShiftGap: "for a time that the clocks skip", cron.ShiftFirst: "the first of two", cron.ShiftSecond: "the second of two",
 	} {
 		if shift.String() != want {
 			t.Errorf("%q, want %q", shift, want)

@@ -29,7 +29,7 @@ func TestStoreWhoseClockWasAhead(t *testing.T) {
 				t.Errorf("instant %d: %d runs", at, n)
 			}
 		}
-		if n := store.Asked(); n > 250 {
+		if n := store.Queries(); n > 250 {
 			t.Errorf("%d questions in %d seconds", n, 1065)
 		}
 	})

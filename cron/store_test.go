@@ -101,12 +101,12 @@ func TestStoreThatFails(t *testing.T) {
 				var d diary
 				var store crontest.Memory
 				c := d.config("*/10 * * * * *", nil)
-				c.Name, c.Store, c.Misfire, c.Deadline, c.Overlap = "job", &store, test.misfire, 20*time.Second, cron.Queue
+				c.Name, c.Store, c.Misfire, c.Deadline, c.Overlap = "job", &store, test.misfire, 20*time.Second, cron.OverlapQueue
 				running(t, newJob(t, c))
 				elapse(15.5)
-				store.Down(true)
+				store.SetDown(true)
 				elapse(test.away)
-				store.Down(false)
+				store.SetDown(false)
 				elapse(65.5 - 15.5 - test.away)
 				want(t, "runs", d.runs(), test.runs)
 				want(t, "left out", d.left(), test.left)
@@ -126,9 +126,9 @@ func TestAnswersThatAreLost(t *testing.T) {
 			running(t, newJob(t, c))
 		}
 		elapse(15)
-		store.Deaf(true)
+		store.DropAnswers(true)
 		elapse(7)
-		store.Deaf(false)
+		store.DropAnswers(false)
 		elapse(40)
 		all.check(t, 10, 60, 10)
 		want(t, "left out", d.left(), "")
@@ -298,7 +298,7 @@ func TestChangesDuringAClaim(t *testing.T) {
 				var d diary
 				c := d.config("*/10 * * * * *", nil)
 				c.Name, c.Store = "job", &slowStore{slow: 10, takes: 3 * time.Second}
-				c.Overlap = cron.Queue
+				c.Overlap = cron.OverlapQueue
 				j := newJob(t, c)
 				stop := running(t, j)
 				elapse(11.5)
@@ -380,11 +380,11 @@ func TestClockThatIsSetWhileTheStoreIsAway(t *testing.T) {
 		c.Name, c.Store, c.Now, c.Deadline = "job", &store, wall.now, time.Minute
 		running(t, newJob(t, c))
 		elapse(11)
-		store.Down(true)
+		store.SetDown(true)
 		wall.set(time.Hour)
 		elapse(5)
 		wall.set(0)
-		store.Down(false)
+		store.SetDown(false)
 		elapse(10) // 26
 		want(t, "runs", d.runs(), "10 20")
 		want(t, "left out", d.left(), "")

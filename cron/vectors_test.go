@@ -40,7 +40,7 @@ func zone(t testing.TB, name string) *time.Location {
 	return loc
 }
 
-func parse(t testing.TB, pattern string, options ...cron.Option) *cron.Schedule {
+func parse(t testing.TB, pattern string, options ...cron.ParseOption) *cron.Schedule {
 	t.Helper()
 	s, err := cron.Parse(pattern, options...)
 	if err != nil {
@@ -108,7 +108,7 @@ func TestVectorsInvalid(t *testing.T) {
 		case err == nil:
 			t.Errorf("%q is accepted, and %s", v.Pattern, v.Why)
 		case strings.TrimSpace(v.Pattern) == "":
-			if !errors.Is(err, cron.ErrEmpty) {
+			if !errors.Is(err, cron.ErrEmptyPattern) {
 				t.Errorf("%q: %v", v.Pattern, err)
 			}
 		case !errors.As(err, &p) || p.Column < 1 || p.Column > len(v.Pattern)+1 || p.Message == "":

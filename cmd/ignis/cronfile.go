@@ -248,7 +248,7 @@ func parseCronJob(key, value *yaml.Node, zone string) (cronJob, []string) {
 // schedule reads when the job is due.
 func (p *jobParser) schedule(f *jobFields, j *cronJob) {
 	j.config = cron.Config{
-		Name: p.key.Value, Pattern: f.Pattern, Options: []cron.Option{cron.Extended}, Zone: f.Zone,
+		Name: p.key.Value, Pattern: f.Pattern, ParseOptions: []cron.ParseOption{cron.Extended}, Zone: f.Zone,
 		Deadline: time.Duration(f.Deadline), Jitter: time.Duration(f.Jitter), Timeout: time.Duration(f.Timeout),
 	}
 	if j.config.Timeout == 0 {
@@ -257,7 +257,7 @@ func (p *jobParser) schedule(f *jobFields, j *cronJob) {
 	if p.key.Value == "" {
 		p.wrong("", "a job needs a name")
 	}
-	if _, err := cron.Parse(f.Pattern, j.config.Options...); err != nil {
+	if _, err := cron.Parse(f.Pattern, j.config.ParseOptions...); err != nil {
 		p.wrong("pattern", "%s", strings.TrimPrefix(err.Error(), "cron: "))
 	}
 	var err error

@@ -87,7 +87,7 @@ func (c *cronCheckCmd) Run(std *stdio) error {
 	fmt.Fprintln(w, "JOB\tNEXT\tEVENT\tTO\tSCHEDULE")
 	for i := range jobs {
 		j := &jobs[i]
-		s, err := cron.Parse(j.config.Pattern, j.config.Options...)
+		s, err := cron.Parse(j.config.Pattern, j.config.ParseOptions...)
 		if err != nil {
 			return err
 		}
@@ -277,12 +277,12 @@ func (f *cronFile) now(name string) time.Time {
 // newJob makes a job that emits.
 func (f *cronFile) newJob(j cronJob) (*cron.Job, error) {
 	c := j.config
-	c.Store, c.Logger, c.Overlap = f.store, f.log, cron.Queue
+	c.Store, c.Logger, c.Overlap = f.store, f.log, cron.OverlapQueue
 	what, err := json.Marshal(j.message)
 	if err != nil {
 		return nil, err
 	}
-	c.Target = string(what)
+	c.Fingerprint = string(what)
 	c.Do = func(ctx context.Context, r cron.Run) error {
 		err := f.emitter.Send(ctx, j.message)
 		var b *emitter.BatchError

@@ -44,7 +44,7 @@ type grant struct {
 }
 
 // Down makes all calls fail, until it is called with false.
-func (m *Memory) Down(down bool) {
+func (m *Memory) SetDown(down bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.down = down
@@ -52,7 +52,7 @@ func (m *Memory) Down(down bool) {
 
 // Deaf makes calls do their work and then fail, as when an answer is lost, until it is
 // called with false.
-func (m *Memory) Deaf(deaf bool) {
+func (m *Memory) DropAnswers(deaf bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.deaf = deaf
@@ -74,7 +74,7 @@ func (m *Memory) Finished() []cron.Finish {
 }
 
 // Asked returns how often Last was called and answered.
-func (m *Memory) Asked() int {
+func (m *Memory) Queries() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.asked

@@ -200,7 +200,7 @@ func (s *suite) apart() {
 func (s *suite) finish() {
 	g := s.expect(s.instant(1), "a", cron.Granted)
 	for _, at := range []time.Time{s.instant(1), {}} {
-		f := cron.Finish{Job: s.job, Scheduled: at, Fence: g.Fence, Outcome: cron.Succeeded, Duration: time.Second}
+		f := cron.Finish{Job: s.job, Scheduled: at, Fence: g.Fence, Outcome: cron.OutcomeSucceeded, Duration: time.Second}
 		if err := s.store.Finish(s.Context(), f); err != nil {
 			s.Fatal(err)
 		}
@@ -221,13 +221,13 @@ func (s *suite) plan() {
 		}
 		return before
 	}
-	a, b := cron.Plan{Schedule: "0 9 * * * Europe/Paris", Target: "x"}, cron.Plan{Schedule: "0 8 * * * UTC"}
+	a, b := cron.Plan{Schedule: "0 9 * * * Europe/Paris", Fingerprint: "x"}, cron.Plan{Schedule: "0 8 * * * UTC"}
 	begin(a, cron.Plan{}, 0)
 	s.expect(s.instant(1), "a", cron.Granted)
 	if got := begin(a, a, 0).Last; !got.Equal(s.instant(1)) {
 		s.Fatalf("last, with the plan as it was: %v, want %v", got, s.instant(1))
 	}
-	other := cron.Plan{Schedule: a.Schedule, Target: "y"}
+	other := cron.Plan{Schedule: a.Schedule, Fingerprint: "y"}
 	if got := begin(other, a, 0).Last; !got.Equal(s.instant(1)) {
 		s.Fatalf("last, with another target: %v, want %v", got, s.instant(1))
 	}

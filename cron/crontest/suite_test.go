@@ -49,15 +49,15 @@ func TestDownAndDeaf(t *testing.T) {
 			}
 		}
 	}
-	m.Down(true)
+	m.SetDown(true)
 	all(crontest.ErrDown)
-	m.Down(false)
+	m.SetDown(false)
 	if state, _ := m.Last(ctx, cron.Query{Job: "job"}); !state.Last.IsZero() || len(m.Finished()) != 0 {
 		t.Errorf("what is down has done something: %v, %v", state.Last, m.Finished())
 	}
-	m.Deaf(true)
+	m.DropAnswers(true)
 	all(crontest.ErrDown)
-	m.Deaf(false)
+	m.DropAnswers(false)
 	if state, _ := m.Last(ctx, cron.Query{Job: "job"}); !state.Last.Equal(at(1)) || len(m.Finished()) != 1 {
 		t.Errorf("what is deaf has done nothing: %v, %v", state.Last, m.Finished())
 	}
@@ -72,8 +72,8 @@ func TestMemoryFromAnyGoroutine(t *testing.T) {
 	var m crontest.Memory
 	var all sync.WaitGroup
 	for _, call := range []func(){
-		func() { m.Down(false) },
-		func() { m.Deaf(false) },
+		func() { m.SetDown(false) },
+		func() { m.DropAnswers(false) },
 		m.Forget,
 		func() { m.Finished() },
 		func() {
@@ -186,8 +186,8 @@ func faults() map[string]*broken {
 			return ask(m, c)
 		}},
 		"Finish": {finish: func(m *crontest.Memory, f cron.Finish) error {
-			m.Down(f.Scheduled.IsZero())
-			defer m.Down(false)
+			m.SetDown(f.Scheduled.IsZero())
+			defer m.SetDown(false)
 			return m.Finish(context.Background(), f)
 		}},
 		"a grant without a fence": granted(func(_ cron.Claim, g *cron.Grant) { g.Fence = 0 }),
