@@ -13,8 +13,8 @@ import (
 	"github.com/ignis-go/ignis/cron/crontest"
 )
 
-// Each method of a Job and of a Scheduler is called by several goroutines while runs
-// start, end and fail and the clock is set. The race detector notices what is not guarded.
+// TestFromAnyGoroutine calls each method of a Job from several goroutines while runs start, end
+// and fail and the clock is set. The race detector finds unguarded state.
 func TestFromAnyGoroutine(t *testing.T) {
 	for _, overlap := range []cron.Overlap{cron.OverlapSkip, cron.OverlapAllow, cron.OverlapQueue, cron.OverlapReplace} {
 		for _, shared := range []bool{false, true} {
@@ -97,14 +97,14 @@ func TestSchedulerFromAnyGoroutine(t *testing.T) {
 	})
 }
 
-// atOnce calls each function from several goroutines, again and again, for 20 seconds
-// of the bubble. They wake together, at the instants at which the jobs do. The functions have
-// to be all methods of v.
+// atOnce calls each function repeatedly from several goroutines, for 20 seconds of fake time.
+// They wake together, at the same instants as the jobs. The functions must cover all methods
+// of v.
 func atOnce(t *testing.T, v any, methods map[string]func()) {
 	t.Helper()
 	for i := range reflect.TypeOf(v).NumMethod() {
 		if name := reflect.TypeOf(v).Method(i).Name; methods[name] == nil {
-			t.Errorf("%s of %T is not tried", name, v)
+			t.Errorf("method %s of %T is not covered", name, v)
 		}
 	}
 	var all sync.WaitGroup
@@ -113,7 +113,7 @@ func atOnce(t *testing.T, v any, methods map[string]func()) {
 			all.Go(func() {
 				for range 40 {
 					now := time.Now()
-					for n := 0; n < 20 && time.Since(now) == 0; n++ { // one that waits is called once
+					for n := 0; n < 20 && time.Since(now) == 0; n++ { // a call that waits is made once
 						call()
 					}
 					time.Sleep(time.Until(now.Add(500 * time.Millisecond)))

@@ -13,10 +13,10 @@ import (
 	"github.com/ignis-go/ignis/cron"
 )
 
-// epoch is when time begins in a bubble of synctest.
+// epoch is the initial time in a synctest bubble.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// diary is what a job does, as text: the seconds since epoch of each instant.
+// diary records what a job does. Instants are written as seconds since epoch.
 type diary struct {
 	mu      sync.Mutex
 	started []string
@@ -25,7 +25,7 @@ type diary struct {
 	stops   int
 }
 
-// config returns a job's configuration that writes the diary.
+// config returns the configuration of a job that is recorded in the diary.
 func (d *diary) config(pattern string, do func(context.Context, cron.Run) error) cron.Config {
 	if do == nil {
 		do = func(context.Context, cron.Run) error { return nil }
@@ -67,7 +67,7 @@ func (d *diary) runs() string {
 	return strings.Join(d.started, " ")
 }
 
-// left returns what was skipped and missed, such as "skipped overlap 10, missed late 20-40".
+// left returns the skipped and missed instants, such as "skipped overlap 10, missed late 20-40".
 func (d *diary) left() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -100,8 +100,8 @@ func newJob(t *testing.T, c cron.Config) *cron.Job {
 	return j
 }
 
-// running runs a job, or a scheduler, until the test ends or stop is called, which
-// returns Run's error.
+// running runs a job or a scheduler until the test ends or stop is called. The stop function
+// returns the error of Run.
 func running(t *testing.T, j interface{ Run(context.Context) error }) (stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -116,7 +116,7 @@ func running(t *testing.T, j interface{ Run(context.Context) error }) (stop func
 	return stop
 }
 
-// elapse lets time pass, in seconds.
+// elapse advances the fake time by a number of seconds.
 func elapse(seconds float64) {
 	time.Sleep(time.Duration(seconds * float64(time.Second)))
 	synctest.Wait()
@@ -142,7 +142,7 @@ func (c *clock) now() time.Time {
 	if c.ahead == 0 {
 		return now
 	}
-	// A clock that was set shows another time and goes on as before.
+	// A clock that was set shows a different time and has no monotonic reading.
 	return now.Round(0).Add(c.ahead)
 }
 

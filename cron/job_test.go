@@ -65,7 +65,7 @@ func TestJobNobodyRuns(t *testing.T) {
 	}
 	want(t, "completed", d.completed(), 0)
 	if err := none.Run(t.Context()); err == nil {
-		t.Error("a nil job runs")
+		t.Error("Run of a nil job succeeds")
 	}
 }
 
@@ -121,7 +121,7 @@ func TestReschedule(t *testing.T) {
 		}
 		want(t, "next, in the same zone", second(j.Status().Next), 3600)
 		want(t, "completed", d.completed(), 0)
-		if err := j.RunNow(); err != nil { // fired at once, too
+		if err := j.RunNow(); err != nil { // run immediately as well
 			t.Fatal(err)
 		}
 		elapse(3 * 3600)
@@ -232,7 +232,7 @@ func TestOverlap(t *testing.T) {
 		overlap          cron.Overlap
 		limit            int
 		takes            float64 // seconds of a run
-		heeds            bool    // its context
+		heeds            bool    // whether runs heed their contexts
 		runs, left, then string
 	}{
 		{"skip", cron.OverlapSkip, 0, 24, false, "10 40 70", "skipped overlap 20, skipped overlap 30, skipped overlap 50, skipped overlap 60", ""},
@@ -240,7 +240,7 @@ func TestOverlap(t *testing.T) {
 		{"allow two", cron.OverlapAllow, 2, 24, false, "10 20 40 50 70", "skipped queue full 30, skipped queue full 60", ""},
 		{"queue", cron.OverlapQueue, 1, 24, false, "10 20 40", "skipped queue full 30, skipped queue full 50, skipped queue full 70", ""},
 		{"replace", cron.OverlapReplace, 0, 24, true, "10 20 30 40 50 60 70", "", ""},
-		// Each gets 4 s after the next one is due.
+		// Each run gets another 4 s after the next one is due.
 		{"replace what does not end", cron.OverlapReplace, 0, 24, false, "10 20 30 40 50 60", "", ""},
 	}
 	for _, test := range tests {
@@ -252,7 +252,7 @@ func TestOverlap(t *testing.T) {
 				c := d.config("*/10 * * * * *", func(ctx context.Context, _ cron.Run) error {
 					n := int64(j.Status().Running)
 					if n > most.Load() {
-						most.Store(n) // near enough: it is compared with 1
+						most.Store(n) // racy, but accurate enough for a comparison with 1
 					}
 					if !test.heeds {
 						ctx = context.WithoutCancel(ctx)
@@ -279,7 +279,7 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
-// What is replaced gets its time once, however many come to replace it.
+// A replaced run gets its grace period once, however many runs come to replace it.
 func TestReplaceGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
@@ -295,8 +295,8 @@ func TestReplaceGrace(t *testing.T) {
 	})
 }
 
-// Functions that ignore their contexts don't pile up: beside so many nothing is started, and
-// what is left out is recorded. When one ends, the newest instant takes its place.
+// Functions that ignore their contexts don't pile up. At the limit no further run is started and
+// the skipped instants are recorded. When a run ends, the newest instant takes its place.
 func TestReplacePilesUpNothing(t *testing.T) {
 	for limit, most := range map[int]int{0: cron.DefaultReplaceLimit, 1: 1, 3: 3} {
 		synctest.Test(t, func(t *testing.T) {
@@ -338,7 +338,7 @@ func TestDeadlineOfWhatWaits(t *testing.T) {
 	})
 }
 
-// A clock that is set back a little makes nothing run again, also if the job is started anew.
+// No instant runs again after the clock was set back a little, even if the job is restarted.
 func TestStartAfterTheClockWasSetBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary

@@ -14,8 +14,7 @@ import (
 	"github.com/ignis-go/ignis/cron/crontest"
 )
 
-// logbook is a handler that keeps each line as its level, message and the names of its
-// attributes.
+// logbook is a handler that keeps the level, the message and the attribute names of each line.
 type logbook struct {
 	with string
 	*logLines
@@ -48,7 +47,7 @@ func (l logbook) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// Each thing that is logged, with what it says.
+// TestLogLines checks the level, the message and the attributes of every log line.
 func TestLogLines(t *testing.T) {
 	fail := func(context.Context, cron.Run) error { return errors.New("no luck") }
 	sleep := func(context.Context, cron.Run) error { time.Sleep(15 * time.Second); return nil }
@@ -57,7 +56,7 @@ func TestLogLines(t *testing.T) {
 	var store crontest.Memory
 	for want, test := range map[string]struct {
 		c     cron.Config
-		after func(t *testing.T, j *cron.Job) // 15 seconds of running
+		after func(t *testing.T, j *cron.Job) // called after 15 seconds
 	}{
 		"ERROR run failed: job scheduled outcome error":       {cron.Config{Do: fail}, none},
 		"ERROR run failed: job scheduled outcome error stack": {cron.Config{Do: func(context.Context, cron.Run) error { panic("no luck") }}, none},
@@ -128,7 +127,7 @@ func TestLogLines(t *testing.T) {
 	}
 }
 
-// schedule gives a job to a scheduler that runs until the test ends.
+// schedule runs a job in a scheduler for 15 seconds.
 func schedule(t *testing.T, j *cron.Job) {
 	t.Helper()
 	var s cron.Scheduler

@@ -14,8 +14,8 @@ import (
 	"github.com/ignis-go/ignis/cron"
 )
 
-// A job that fails for several reasons logs each, and tells how often, while it runs
-// and when its run ends.
+// A job that fails for several reasons logs each reason and how often it occurred, both while it
+// runs and when Run ends.
 func TestEachFailureIsLogged(t *testing.T) {
 	for name, run := range map[string]func(*cron.Job) interface{ Run(context.Context) error }{
 		"job": func(j *cron.Job) interface{ Run(context.Context) error } { return j },
@@ -43,7 +43,7 @@ func TestEachFailureIsLogged(t *testing.T) {
 				}
 				elapse(8)
 				if n := strings.Count(log.String(), "in_the_last="); n != 3 || len(log.String()) > 10_000 {
-					t.Errorf("%d lines say what was left out:\n%.5000s", n, log.String())
+					t.Errorf("%d lines report how many were left out:\n%.5000s", n, log.String())
 				}
 				elapse(3)
 				if err := stop(); err != nil {
@@ -57,13 +57,13 @@ func TestEachFailureIsLogged(t *testing.T) {
 					}
 					sum += n
 				}
-				want(t, "failures told", sum, 14)
+				want(t, "failures reported", sum, 14)
 			})
 		})
 	}
 }
 
-// lockedBuffer is a log that can be looked into while it is written.
+// lockedBuffer is a log that can be read while it is written.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

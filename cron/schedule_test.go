@@ -13,7 +13,7 @@ import (
 
 func TestRareDates(t *testing.T) {
 	for pattern, row := range map[string]struct{ from, want string }{
-		"0 0 29 2 *":     {"2096-02-29", "2104-02-29"}, // 2100 is no leap year
+		"0 0 29 2 *":     {"2096-02-29", "2104-02-29"}, // 2100 is not a leap year
 		"0 0 * 2 1#5":    {"2016-02-29", "2044-02-29"}, // a 29 February on a Monday
 		"0 0 * 2 mon#5":  {"2072-02-29", "2112-02-29"},
 		"0 0 L 2 *":      {"2023-03-01", "2024-02-29"},
@@ -32,8 +32,8 @@ func TestRareDates(t *testing.T) {
 		"0 0 L * *":      {"2023-12-31", "2024-01-31"},
 		"0 0 31 * *":     {"2024-03-31", "2024-05-31"},
 		"0 0 1 1 *":      {"9999-06-01", "10000-01-01"},
-		"0 0 29 2 0":     {"2023-02-28", "2024-02-04"}, // either
-		"0 0 1-31 * 1":   {"2024-06-01", "2024-06-03"}, // the first leaves nothing out
+		"0 0 29 2 0":     {"2023-02-28", "2024-02-04"}, // either field
+		"0 0 1-31 * 1":   {"2024-06-01", "2024-06-03"}, // the day of the month is unrestricted
 		"0 0 */2 * 1":    {"2024-06-01", "2024-06-03"},
 		"0 0 L,1-31 * 1": {"2024-06-01", "2024-06-03"},
 	} {
@@ -54,7 +54,7 @@ func TestRareDates(t *testing.T) {
 			t.Errorf("%s after %s: %v, want %s", pattern, row.from, got, row.want)
 		}
 		if back := s.Next(s.Prev(got)); !back.Equal(got) {
-			t.Errorf("%s: %v, and back again %v", pattern, got, back)
+			t.Errorf("%s: %v, but Next(Prev) is %v", pattern, got, back)
 		}
 	}
 }
@@ -115,7 +115,7 @@ func TestErrors(t *testing.T) {
 	}
 	defer func() {
 		if recover() == nil {
-			t.Error("MustParse took it")
+			t.Error("MustParse did not panic")
 		}
 	}()
 	cron.MustParse("x")
@@ -225,7 +225,7 @@ func TestShift(t *testing.T) {
 	if got := hourly.ShiftAt(at); got != cron.ShiftSecond {
 		t.Errorf("%v: %v", at, got)
 	}
-	// The second hour of two is from 02:00 CEST and from 02:00 CET on.
+	// The repeated hour begins at 02:00 CEST and again at 02:00 CET.
 	all := parse(t, "* * * * * *")
 	twice := time.Date(2025, 10, 26, 0, 0, 0, 0, time.UTC)
 	for after, want := range map[time.Duration]cron.Shift{
@@ -245,7 +245,7 @@ func TestShift(t *testing.T) {
 	}
 }
 
-// A chain goes on, whatever the pattern, and leads back.
+// FuzzNext checks that Next always advances and that Prev is its inverse.
 func FuzzNext(f *testing.F) {
 	for _, v := range vectors[struct{ Pattern string }](f, "equivalent") {
 		f.Add(v.Pattern, int64(1_700_000_000), uint8(0))
@@ -267,7 +267,7 @@ func FuzzNext(f *testing.F) {
 			return
 		}
 		if s.Explain() == "" {
-			t.Error("no words")
+			t.Error("Explain returned an empty string")
 		}
 		at := time.Unix(from%(1<<38), 0).In(zones[int(where)%len(zones)]) // within ten thousand years
 		for range 20 {

@@ -83,7 +83,7 @@ func TestRemoveLetsRunsEnd(t *testing.T) {
 	})
 }
 
-// A job that is added again while its runs go on is run when these have ended.
+// A job that is added again while its runs are in progress is run when they have ended.
 func TestRemoveThenAdd(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -132,8 +132,8 @@ func TestRemoveThenAdd(t *testing.T) {
 	}
 }
 
-// Adding jobs to a scheduler that runs, and removing them, takes each time about as long,
-// however many there are.
+// The cost of adding a job to a running scheduler, and of removing it, does not depend on the
+// number of jobs.
 func BenchmarkAddToARunningScheduler(b *testing.B) {
 	ctx, cancel := context.WithCancel(b.Context())
 	var s cron.Scheduler
@@ -178,7 +178,7 @@ func TestSchedulerLeavesOutWhatOthersRun(t *testing.T) {
 		elapse(11)
 		want(t, "runs", d.runs(), "10")
 		if stop() == nil {
-			t.Error("the scheduler says nothing")
+			t.Error("Run returned no error")
 		}
 	})
 }
