@@ -43,7 +43,7 @@ func TestMemoryInABubble(t *testing.T) {
 			}
 		}
 		if now := time.Now(); !now.Equal(start) {
-			t.Errorf("it took %v of the bubble's time", now.Sub(start))
+			t.Errorf("it took %v of fake time", now.Sub(start))
 		}
 		cancel()
 		for range nodes {
@@ -60,7 +60,7 @@ func TestMemoryMonitorAndSecondRun(t *testing.T) {
 	if err := monitor.Health(); !errors.Is(err, bustest.ErrNotRunning) {
 		t.Errorf("Health before Run = %v", err)
 	}
-	for range 2 { // it may run again
+	for range 2 { // Run may be called again
 		ctx, cancel := context.WithCancel(t.Context())
 		err := bus.Run(ctx, func() {
 			if err := monitor.Health(); err != nil {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// signal is an event that happens once or more.
+// signal is an event that may happen more than once.
 type signal struct {
 	once sync.Once
 	c    chan struct{}
@@ -85,7 +85,7 @@ func publishedSliceIsLeftAlone(t *testing.T, make New) {
 	sender := start(t, buses[0], func(envelope []byte) { clear(envelope) })
 	reader := start(t, buses[1], nil)
 	envelope := append(bytes.Repeat([]byte("a"), 100), bytes.Repeat([]byte("b"), 100)...)
-	part := envelope[:100] // with room behind it, where nobody may write
+	part := envelope[:100] // with spare capacity, which must not be written to
 	for range 3 {          // the same slice may be published more than once
 		if err := sender.bus.Publish(lobby, part); err != nil {
 			t.Fatalf("Publish: %v", err)
@@ -129,12 +129,12 @@ func slowReceiverDelaysNobody(t *testing.T, make New) {
 			done.set()
 		}
 	})
-	t.Cleanup(release.set) // before the bus has to end
+	t.Cleanup(release.set) // before the bus is stopped
 	other := start(t, buses[1], nil)
 	other.publish(lobby, "0")
 	entered.wait(t, "receive to be called")
-	// The first node's receive stands still. It may itself publish, and others
-	// go on.
+	// The receive of the first node blocks. The node can still publish, and the other
+	// node still receives.
 	for i := 1; i < n; i++ {
 		if err := buses[i%2].Publish(lobby, fmt.Append(nil, i)); err != nil {
 			t.Fatalf("Publish: %v", err)
@@ -161,7 +161,7 @@ func runEndsWithItsContext(t *testing.T, make New) {
 	case <-time.After(deadline):
 		t.Fatalf("Run with an ended context has not returned after %v", deadline)
 	}
-	// In the middle of a stream, from within receive.
+	// The context ends within receive, in the middle of a stream.
 	bus = make(t, 1)[0]
 	var after atomic.Int32
 	ctx, cancel := context.WithCancel(t.Context())
@@ -175,7 +175,7 @@ func runEndsWithItsContext(t *testing.T, make New) {
 	ready.wait(t, "the bus to be ready")
 	for i := range 100 {
 		if bus.Publish(lobby, fmt.Append(nil, i)) != nil {
-			break // it has ended meanwhile
+			break // it has ended in the meantime
 		}
 	}
 	select {
@@ -187,6 +187,6 @@ func runEndsWithItsContext(t *testing.T, make New) {
 		t.Fatalf("Run has not returned %v after its context ended", deadline)
 	}
 	if n := after.Load(); n != 1 {
-		t.Errorf("receive was called %d times, want 1: not after the context ended", n)
+		t.Errorf("receive was called %d times, want 1 and no call after the context ended", n)
 	}
 }

@@ -1,11 +1,12 @@
-// Package bustest tests buses, and has one for tests.
+// Package bustest provides a test suite for implementations of [ignis.Bus], and an
+// in-memory bus for tests.
 //
-// [Run] is the suite that any implementation of [ignis.Bus] must pass:
+// [Run] runs the suite, which every implementation must pass:
 //
 //	func TestBus(t *testing.T) {
 //		bustest.Run(t, func(t *testing.T, nodes int) []ignis.Bus { ... })
 //	}
 //
-// [NewCluster] makes buses for many nodes in one process, without a network
-// and without time: they work inside testing/synctest bubbles.
+// [NewCluster] returns connected buses for several nodes in one process. They use neither
+// a network nor timers, so they work inside testing/synctest bubbles.
 package bustest

@@ -18,7 +18,7 @@ import (
 	"github.com/ignis-go/ignis/internal/childproc"
 )
 
-// broken is a bus that changes what one in memory is asked and does.
+// broken is a bus that alters the calls and effects of an in-memory bus.
 type broken struct {
 	ignis.Bus
 	node    int
@@ -45,9 +45,9 @@ func (b *broken) Run(ctx context.Context, ready func(), receive func(...[]byte))
 	return b.Bus.Run(ctx, ready, each)
 }
 
-// faults are what may be wrong with a bus, by the test that finds it out.
+// faults returns broken buses, by the test that should detect the fault.
 func faults() map[string]broken {
-	var shared sync.Map // what was published, by number
+	var shared sync.Map // published envelopes by number
 	var numbers, changed, inside atomic.Int64
 	return map[string]broken{
 		"PublishFailsUnlessRunning": {publish: func(bus ignis.Bus, channel string, envelope []byte) error {
@@ -78,7 +78,7 @@ func faults() map[string]broken {
 					var n int64
 					_, _ = fmt.Sscan(string(e), &n)
 					text, _ := shared.Load(n)
-					for node == 2 && changed.Load() < 2*n { // it is given what the others had
+					for node == 2 && changed.Load() < 2*n { // wait until the others have changed it
 						runtime.Gosched()
 					}
 					receive(text.([]byte))
@@ -122,7 +122,7 @@ func faults() map[string]broken {
 
 const askForFaults = "BUSTEST_FAULTS"
 
-// TestBroken is what TestSuiteFindsFaults runs, in other processes because it fails.
+// TestBroken is run by TestSuiteFindsFaults in separate processes, because it fails.
 func TestBroken(t *testing.T) {
 	if os.Getenv(askForFaults) == "" {
 		return
@@ -142,7 +142,7 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// The suite fails for a bus that breaks a rule, in the test of that rule.
+// If a bus breaks a rule, the test of that rule fails.
 func TestSuiteFindsFaults(t *testing.T) {
 	for name := range faults() {
 		t.Run(name, func(t *testing.T) {
@@ -151,7 +151,7 @@ func TestSuiteFindsFaults(t *testing.T) {
 			cmd.Env = append(os.Environ(), askForFaults+"=1")
 			out, err := cmd.CombinedOutput()
 			if failed := "--- FAIL: TestBroken/" + name + "/" + name; err == nil || !strings.Contains(string(out), failed) {
-				t.Errorf("it is not found out:\n%s", out)
+				t.Errorf("the fault was not detected:\n%s", out)
 			}
 		})
 	}

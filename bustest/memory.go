@@ -8,13 +8,12 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-// ErrNotRunning is returned by Publish of a bus of NewCluster that does not run.
-var ErrNotRunning = errors.New("bustest: the bus is not running")
+// ErrNotRunning is returned by the buses of [NewCluster] while they are not running.
+var ErrNotRunning = errors.New("bustest: bus is not running")
 
-// NewCluster returns the buses of n nodes that hear each other. They lose
-// nothing between nodes that run, and keep in memory, without a bound, what a
-// node has not received yet. Each offers [ignis.BusMonitor] too, and may run
-// again after its Run has returned.
+// NewCluster returns connected buses for n nodes. Messages between running nodes are never
+// lost; those that a node has not received yet are kept in memory without a limit. Each bus
+// also implements [ignis.BusMonitor], and may run again after its Run has returned.
 func NewCluster(n int) []ignis.Bus {
 	h := &hub{running: make(map[*node]struct{})}
 	buses := make([]ignis.Bus, n)
@@ -24,8 +23,8 @@ func NewCluster(n int) []ignis.Bus {
 	return buses
 }
 
-// hub is what the nodes of a cluster share. Its lock makes one order of all
-// envelopes, the same for every node.
+// hub is the state shared by the nodes of a cluster. Its lock establishes an order of envelopes
+// that is the same for every node.
 type hub struct {
 	mu      sync.Mutex
 	running map[*node]struct{}
@@ -33,12 +32,12 @@ type hub struct {
 
 type node struct {
 	hub     *hub
-	wake    chan struct{} // has an element when the queue may not be empty
+	wake    chan struct{} // has an element if pending may not be empty
 	pending [][]byte      // guarded by hub.mu
 }
 
-// Publish gives every running node a copy of its own, so that none can change
-// what another one gets.
+// Publish gives each running node its own copy, so that a node cannot change what another one
+// receives.
 func (n *node) Publish(_ string, envelope []byte) error {
 	n.hub.mu.Lock()
 	defer n.hub.mu.Unlock()
@@ -59,7 +58,7 @@ func (n *node) Run(ctx context.Context, ready func(), receive func(...[]byte)) e
 	n.hub.mu.Lock()
 	if _, ok := n.hub.running[n]; ok {
 		n.hub.mu.Unlock()
-		return errors.New("bustest: the bus runs already")
+		return errors.New("bustest: bus is already running")
 	}
 	n.hub.running[n] = struct{}{}
 	n.hub.mu.Unlock()
@@ -97,7 +96,7 @@ func (n *node) Health() error {
 	return nil
 }
 
-// Lost implements [ignis.BusMonitor]: nothing is ever lost.
+// Lost implements [ignis.BusMonitor]. It returns 0, because nothing is ever lost.
 func (n *node) Lost() uint64 { return 0 }
 
 var _ ignis.BusMonitor = (*node)(nil)

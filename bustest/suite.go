@@ -15,15 +15,15 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// deadline bounds every wait of the suite. It is no measure of anything: a bus
-// that takes as long as this is broken.
+// deadline bounds every wait of the suite. It is not a requirement on speed: a bus that takes
+// this long is broken.
 const deadline = 2 * time.Minute
 
-// New makes the buses of a cluster of so many nodes, which hear each other and
-// nobody else. They do not run yet.
+// New returns the buses of a new cluster with the given number of nodes. They must be connected
+// to each other and to nothing else, and must not be running yet.
 type New func(t *testing.T, nodes int) []ignis.Bus
 
-// Run runs the conformance suite, as subtests of t.
+// Run runs the test suite as subtests of t.
 func Run(t *testing.T, make New) {
 	for _, test := range []struct {
 		name string
@@ -47,7 +47,7 @@ func Run(t *testing.T, make New) {
 	}
 }
 
-// running is a bus that runs, and what it has received.
+// running is a running bus together with what it has received.
 type running struct {
 	t      *testing.T
 	bus    ignis.Bus
@@ -57,8 +57,8 @@ type running struct {
 	once   sync.Once
 }
 
-// start runs a bus until the test ends and waits until it is ready. receive
-// nil: what arrives is copied into got.
+// start runs a bus until the test ends, and waits until it is ready. If receive is nil, what the
+// bus receives is copied to got.
 func start(t *testing.T, bus ignis.Bus, receive func([]byte)) *running {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
@@ -80,7 +80,7 @@ func start(t *testing.T, bus ignis.Bus, receive func([]byte)) *running {
 	return r
 }
 
-// each is a receive that calls f with each envelope.
+// each returns a receive function that calls f with each envelope.
 func each(f func([]byte)) func(...[]byte) {
 	return func(envelopes ...[]byte) {
 		for _, e := range envelopes {
@@ -89,7 +89,7 @@ func each(f func([]byte)) func(...[]byte) {
 	}
 }
 
-// stop ends Run and checks that it returns nil.
+// stop stops the bus and checks that Run returns nil.
 func (r *running) stop() {
 	r.t.Helper()
 	r.once.Do(func() {
@@ -133,7 +133,7 @@ func (r *running) expect(want string) {
 	}
 }
 
-// startAll runs the buses of a new cluster.
+// startAll starts the buses of a new cluster.
 func startAll(t *testing.T, make New, nodes int) []*running {
 	t.Helper()
 	var list []*running
@@ -148,14 +148,14 @@ var lobby = wire.ToRoom("lobby").Channel()
 func publishFailsUnlessRunning(t *testing.T, make New) {
 	bus := make(t, 1)[0]
 	if bus.Publish(lobby, []byte("early")) == nil {
-		t.Error("Publish before Run has no error")
+		t.Error("Publish before Run returned no error")
 	}
 	r := start(t, bus, nil)
 	r.publish(lobby, "now")
-	r.expect("now") // and not the early one
+	r.expect("now") // rather than the early one
 	r.stop()
 	if bus.Publish(lobby, []byte("late")) == nil {
-		t.Error("Publish after Run has no error")
+		t.Error("Publish after Run returned no error")
 	}
 }
 
@@ -169,7 +169,7 @@ func everyNodeHears(t *testing.T, make New) {
 			text := fmt.Sprintf("%d on %s", i, channel)
 			from.publish(channel, text)
 			for _, to := range nodes {
-				to.expect(text) // once each: a second one would stand before the next
+				to.expect(text) // exactly once; a duplicate would precede the next message
 			}
 		}
 	}
@@ -202,7 +202,7 @@ func readyComesOnceAndFirst(t *testing.T, make New) {
 	result := newResult()
 	go func() {
 		result <- buses[1].Run(ctx, func() {
-			// Takes its time: a bus that does not wait for it is found out.
+			// ready is slow, in order to detect a bus that does not wait for it.
 			tick := time.NewTicker(time.Millisecond)
 			defer tick.Stop()
 			for from := published.Load(); published.Load() < from+100 && stop.Err() == nil; {

@@ -8,7 +8,7 @@ import (
 )
 
 // anchor tells the store what the job does, and asks it what was run before the schedule
-// was started: what came after that was missed.
+// was started. Instants since then were missed.
 func (l *loop) anchor(ctx context.Context, v view) time.Duration {
 	ahead := l.ahead.Load()
 	plan := l.plan(v.schedule)
@@ -19,7 +19,7 @@ func (l *loop) anchor(ctx context.Context, v view) time.Duration {
 	was := state.Plan.Schedule
 	afresh := was != "" && was != plan.Schedule
 	if afresh {
-		l.cfg.Logger.Info("the job has another schedule than before: it counts from now", "schedule", plan.Schedule, "before", was)
+		l.cfg.Logger.Info("the schedule changed and counts from now", "schedule", plan.Schedule, "before", was)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -39,8 +39,8 @@ func (l *loop) anchor(ctx context.Context, v view) time.Duration {
 	return 0
 }
 
-// lastClaimed asks the store for the newest instant that anybody has run, and whether the
-// other processes follow the same schedule: if not, it says nothing about this one.
+// lastClaimed asks the store for the newest instant that any process has run. It returns zero
+// if another process follows a different schedule, as its instants say nothing about this one.
 func (l *loop) lastClaimed(ctx context.Context, v view) (time.Time, error) {
 	state, err := l.query(ctx, Query{})
 	if err != nil {
@@ -66,7 +66,7 @@ func (l *loop) query(ctx context.Context, q Query) (State, error) {
 	return state, err
 }
 
-// wantsPulse reports whether the store is to be asked for something.
+// wantsPulse reports whether it is time to query the store.
 func (l *loop) wantsPulse(v view) bool {
 	if l.cfg.Store == nil {
 		return false
@@ -75,20 +75,20 @@ func (l *loop) wantsPulse(v view) bool {
 		l.untilPulse(v.schedule.Next(v.cursor)) <= 0
 }
 
-// untilPulse returns when the store is to be asked for something again, if an instant is the
-// next one.
+// untilPulse returns how long to wait before the next query of the store, given the next
+// instant.
 func (l *loop) untilPulse(at time.Time) time.Duration {
 	if l.cfg.Store == nil {
 		return maxWait
 	}
 	since, left := time.Since(l.pulsed), at.Sub(l.now())
-	spread := l.cfg.spread() // so that jobs that are due together don't ask at once
+	spread := l.cfg.spread() // so that jobs that are due together don't query at the same time
 	if far := left - pulse - time.Duration(spread*float64(pulse)); far > 0 || left < 0 {
 		every := time.Duration((1 + spread) / 2 * float64(idlePulse))
 		if l.storeErr != nil {
 			every = awayPulse
 		}
-		if left < 0 { // by Jitter
+		if left < 0 { // it is past due and waits for its Jitter
 			return every - since
 		}
 		return min(far, every-since)
@@ -99,36 +99,37 @@ func (l *loop) untilPulse(at time.Time) time.Duration {
 	return pulse - since
 }
 
-// noteStore sets this clock by the store's, and logs when the store goes and comes.
+// noteStore adjusts the job's clock to the store's, and logs when the store becomes unreachable
+// and reachable again.
 func (l *loop) noteStore(ctx context.Context, sent, now time.Time, err error) {
 	if err == nil {
 		back := l.cfg.Now()
 		local := sent.Add(back.Sub(sent) / 2).Round(0)
 		differs := local.Sub(now).Abs() > Tolerance
 		if differs && !l.differs {
-			l.cfg.Logger.Warn("this machine's clock and the store's differ: the store's counts", "ahead", local.Sub(now))
+			l.cfg.Logger.Warn("the local clock differs from the store's clock, which is used instead", "ahead", local.Sub(now))
 		}
 		l.differs = differs
 		l.ahead.Store(int64(local.Sub(now)))
 		l.astray = false
 	}
 	switch {
-	case err != nil && errors.Is(context.Cause(ctx), context.Canceled): // the end
+	case err != nil && errors.Is(context.Cause(ctx), context.Canceled): // Run is ending
 		return
 	case err != nil && l.storeErr == nil:
-		l.warn("the store cannot be reached: nothing is run until it can", "error", err)
+		l.warn("the store is unreachable, nothing is run until it is back", "error", err)
 	case err == nil && l.storeErr != nil:
-		l.cfg.Logger.Info("the store can be reached again")
+		l.cfg.Logger.Info("the store is reachable again")
 	}
 	l.storeErr = err
 }
 
-// token is that of the claims that the loop makes for instants that it comes by. An instant
-// that it comes by again is dealt with again only in another version: then an
-// answer that did not come must not be taken for one of now.
+// token returns the token of the loop's claims in a version of the schedule. Within a version
+// the loop handles each instant once. If it reaches the instant again in another version, a
+// lost answer from before must not be mistaken for the answer to the new claim.
 func (l *loop) token(version int) string { return l.id + "-" + strconv.Itoa(version) }
 
-// ask makes a claim. Without a store everything is granted. The end of ctx does not
+// ask makes a claim. Without a store every claim is granted. The end of ctx does not
 // interrupt it, so that no grant is lost.
 func (l *loop) ask(ctx context.Context, c Claim) (Grant, error) {
 	if l.cfg.Store == nil {

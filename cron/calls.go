@@ -9,25 +9,25 @@ import (
 	"time"
 )
 
-// call is a run that goes on.
+// call is a run in progress.
 type call struct {
 	run    Run
-	cancel context.CancelCauseFunc // ends its context
+	cancel context.CancelCauseFunc // cancels its context
 }
 
-// runManual does what RunNow has asked for.
+// runManual starts a run that RunNow asked for.
 func (l *loop) runManual(ctx context.Context) {
 	r := Run{Job: l.cfg.Name, Scheduled: l.now(), Manual: true}
 	g, err := l.ask(ctx, Claim{Token: rand.Text()})
 	if err != nil {
-		l.left(r, Missed, Unavailable)
+		l.left(r, OutcomeMissed, ReasonStoreUnavailable)
 		return
 	}
 	r.Fence = g.Fence
 	l.admit(r)
 }
 
-// admit starts a run, or lets it wait or skips it, as the Overlap policy has it.
+// admit starts a run, queues it or skips it, according to the Overlap policy.
 func (l *loop) admit(r Run) {
 	l.mu.Lock()
 	busy := len(l.running)
@@ -36,33 +36,34 @@ func (l *loop) admit(r Run) {
 	switch {
 	case busy == 0 && len(l.waiting) == 0:
 		l.begins(r)
-	case l.cfg.Overlap == Allow && busy < l.cfg.OverlapLimit:
+	case l.cfg.Overlap == OverlapAllow && busy < l.cfg.OverlapLimit:
 		l.begins(r)
-	case l.cfg.Overlap == Queue && len(l.waiting) < l.cfg.OverlapLimit:
+	case l.cfg.Overlap == OverlapQueue && len(l.waiting) < l.cfg.OverlapLimit:
 		l.waiting = append(l.waiting, r)
-	case l.cfg.Overlap == Replace:
+	case l.cfg.Overlap == OverlapReplace:
 		if len(l.waiting) == 0 {
 			l.graceEnd = time.Now().Add(l.cfg.ReplaceGrace)
 		}
 		for c := range l.running {
 			c.cancel(ErrReplaced)
 		}
-		dropped, why, l.waiting = l.waiting, Outrun, []Run{r}
+		dropped, why, l.waiting = l.waiting, ReasonReplaced, []Run{r}
 		if l.full() {
-			why = QueueFull
+			why = ReasonOverlapLimit
 		}
-	case l.cfg.Overlap == Skip:
-		dropped, why = []Run{r}, Overlapped
+	case l.cfg.Overlap == OverlapSkip:
+		dropped, why = []Run{r}, ReasonOverlap
 	default:
-		dropped, why = []Run{r}, QueueFull
+		dropped, why = []Run{r}, ReasonOverlapLimit
 	}
 	l.mu.Unlock()
 	for _, r := range dropped {
-		l.left(r, Skipped, why)
+		l.left(r, OutcomeSkipped, why)
 	}
 }
 
-// nextWaiting takes a run that waits and need not any more. The caller holds mu.
+// nextWaiting removes and returns the next waiting run if it can start now. The caller holds
+// mu.
 func (l *loop) nextWaiting() (r Run, ok bool) {
 	if len(l.waiting) == 0 || len(l.running) > 0 && l.untilGrace() > 0 {
 		return r, false
@@ -71,13 +72,13 @@ func (l *loop) nextWaiting() (r Run, ok bool) {
 	return r, true
 }
 
-// full reports whether what was replaced and goes on leaves no room beside it. The caller
-// holds mu.
+// full reports whether the replaced runs that are still in progress leave no room for another
+// one. The caller holds mu.
 func (l *loop) full() bool {
-	return l.cfg.Overlap == Replace && len(l.running) >= l.cfg.OverlapLimit
+	return l.cfg.Overlap == OverlapReplace && len(l.running) >= l.cfg.OverlapLimit
 }
 
-// untilGrace returns how long what is replaced may still take. The caller holds mu.
+// untilGrace returns how long the replaced run may still take. The caller holds mu.
 func (l *loop) untilGrace() time.Duration {
 	if l.graceEnd.IsZero() || l.full() { // the end of a run wakes the loop
 		return maxWait
@@ -85,11 +86,11 @@ func (l *loop) untilGrace() time.Duration {
 	return time.Until(l.graceEnd)
 }
 
-// startWaiting starts a run that has waited, if it is not too late by now and the schedule
-// was not stopped meanwhile.
+// startWaiting starts a run that has waited, unless its deadline has passed or the schedule
+// was stopped in the meantime.
 func (l *loop) startWaiting(r Run) {
 	if !r.Manual && l.tooLate(r) {
-		l.left(r, Missed, PastDue)
+		l.left(r, OutcomeMissed, ReasonDeadline)
 		return
 	}
 	l.mu.Lock()
@@ -99,11 +100,11 @@ func (l *loop) startWaiting(r Run) {
 	}
 	l.mu.Unlock()
 	if stopped {
-		l.left(r, Skipped, Stopped)
+		l.left(r, OutcomeSkipped, ReasonStopped)
 	}
 }
 
-// tooLate reports whether the deadline of a run is over.
+// tooLate reports whether the deadline of a run has passed.
 func (j *Job) tooLate(r Run) bool {
 	return j.now().Sub(r.Scheduled.Add(j.delay)) > j.cfg.Deadline
 }
@@ -125,17 +126,17 @@ func (j *Job) serve(ctx context.Context, c *call) {
 	defer j.taskDone()
 	defer c.cancel(nil)
 	began := time.Now()
-	err := errGoexit // unless what follows returns
+	err := errGoexit // unless invoke returns
 	defer func() { j.ended(context.WithoutCancel(ctx), c, err, time.Since(began)) }()
-	if j.cfg.Started != nil {
-		j.guard("Started", func() { j.cfg.Started(c.run) })
+	if j.cfg.OnRunStart != nil {
+		j.guard("OnRunStart", func() { j.cfg.OnRunStart(c.run) })
 	}
 	err = j.invoke(ctx, c.run)
 }
 
-var errGoexit = errors.New("cron: the function ended its goroutine instead of returning")
+var errGoexit = errors.New("cron: function exited its goroutine instead of returning")
 
-// invoke calls the function.
+// invoke calls the job's function.
 func (j *Job) invoke(ctx context.Context, r Run) (err error) {
 	if j.cfg.Timeout > 0 {
 		var cancel context.CancelFunc
@@ -153,22 +154,22 @@ func (j *Job) invoke(ctx context.Context, r Run) (err error) {
 	return j.cfg.Do(ctx, r)
 }
 
-// outcomeOf says what the error of a run means.
+// outcomeOf returns the outcome of a run that returned err.
 func outcomeOf(err error) Outcome {
 	switch {
 	case err == nil:
-		return Succeeded
+		return OutcomeSucceeded
 	case errors.Is(err, ErrTimeout):
-		return TimedOut
+		return OutcomeTimedOut
 	case errors.Is(err, ErrReplaced):
-		return Replaced
+		return OutcomeReplaced
 	case errors.Is(err, ErrShutdown):
-		return Canceled
+		return OutcomeCanceled
 	}
-	return Failed
+	return OutcomeFailed
 }
 
-// ended records a run that is over, and tells everybody.
+// ended records a completed run, and notifies the callbacks and the store.
 func (j *Job) ended(ctx context.Context, c *call, err error, took time.Duration) {
 	r := Record{Run: c.run, Outcome: outcomeOf(err), Err: err, Duration: took, Count: 1, Until: c.run.Scheduled}
 	j.mu.Lock()
@@ -189,13 +190,13 @@ func (j *Job) ended(ctx context.Context, c *call, err error, took time.Duration)
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	if err := j.cfg.Store.Finish(ctx, f); err != nil {
-		j.warn("the store was not told how a run ended", "error", err)
+		j.warn("could not record the end of a run in the store", "error", err)
 	}
 }
 
 func (j *Job) failed(r Record) {
-	if j.cfg.Failed != nil {
-		j.guard("Failed", func() { j.cfg.Failed(r.Run, r.Err) })
+	if j.cfg.OnRunError != nil {
+		j.guard("OnRunError", func() { j.cfg.OnRunError(r.Run, r.Err) })
 		return
 	}
 	args := []any{"scheduled", r.Scheduled, "outcome", r.Outcome.String(), "error", r.Err}
@@ -203,10 +204,10 @@ func (j *Job) failed(r Record) {
 	if errors.As(r.Err, &p) {
 		args = append(args, "stack", string(p.Stack))
 	}
-	j.errorf("a run failed", args...)
+	j.errorf("run failed", args...)
 }
 
-// taskDone ends the accounting of a run's goroutine.
+// taskDone accounts for the end of a run's goroutine.
 func (j *Job) taskDone() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -217,40 +218,40 @@ func (j *Job) taskDone() {
 	}
 }
 
-// guard calls a callback, whose panic must not end the program.
+// guard calls a callback and recovers from its panic, which must not crash the program.
 func (j *Job) guard(name string, callback func()) {
 	defer func() {
 		if v := recover(); v != nil {
-			j.errorf("a callback panicked", "callback", name, "panic", v, "stack", string(debug.Stack()))
+			j.errorf("callback panicked", "callback", name, "panic", v, "stack", string(debug.Stack()))
 		}
 	}()
 	callback()
 }
 
-// left records that a run is not started.
+// left records that an instant is not run.
 func (j *Job) left(r Run, o Outcome, why Reason) {
 	rec := Record{Run: r, Outcome: o, Reason: why, Count: 1, Until: r.Scheduled}
-	j.warn("an instant is "+o.String(), "scheduled", r.Scheduled, "reason", why)
+	j.warn("instant "+o.String(), "scheduled", r.Scheduled, "reason", why)
 	j.record(rec)
 }
 
-// leftOut records that the instants of a schedule after one and up to another are not run.
+// leftOut records that the instants of s after one time and up to another are not run.
 func (j *Job) leftOut(s *Schedule, after, to time.Time, o Outcome, why Reason) {
 	first := s.Next(after)
 	if first.After(to) {
 		return
 	}
 	n := 1
-	for at := first; n < MaxCount; n++ {
+	for at := first; n < MaxRecordCount; n++ {
 		if at = s.Next(at); at.After(to) {
 			break
 		}
 	}
-	j.warn("instants are "+o.String(), "from", first, "to", to, "count", n, "reason", why)
+	j.warn("instants "+o.String(), "from", first, "to", to, "count", n, "reason", why)
 	j.record(Record{Run: Run{Job: j.cfg.Name, Scheduled: first}, Outcome: o, Reason: why, Count: n, Until: to})
 }
 
-// record keeps a record and tells the hook.
+// record adds r to the history and passes it to OnRecord.
 func (j *Job) record(r Record) {
 	j.mu.Lock()
 	j.counts.add(r.Outcome, r.Count)
@@ -260,7 +261,7 @@ func (j *Job) record(r Record) {
 	}
 	j.history = append(j.history, r)
 	j.mu.Unlock()
-	if j.cfg.Recorded != nil {
-		j.guard("Recorded", func() { j.cfg.Recorded(r) })
+	if j.cfg.OnRecord != nil {
+		j.guard("OnRecord", func() { j.cfg.OnRecord(r) })
 	}
 }

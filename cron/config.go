@@ -13,7 +13,7 @@ import (
 // Defaults of a [Config].
 const (
 	DefaultOverlapLimit = 100
-	DefaultReplaceLimit = 10 // OverlapLimit of Replace
+	DefaultReplaceLimit = 10 // OverlapLimit with OverlapReplace
 	DefaultReplaceGrace = 5 * time.Second
 	DefaultDeadline     = time.Hour
 	DefaultMisfireLimit = 100
@@ -21,147 +21,159 @@ const (
 	DefaultHistory      = 20
 )
 
-// Tolerance is how late a run may start and still count as on time. What is later
-// is a misfire: the process was down, asleep or busy, or the store was away. So is what is more
-// than two seconds late when the next instant is due as well: of those that were
-// missed in a row not all start at once.
+// Tolerance is how late a run may start and still count as on time. An instant that is later
+// than that is a misfire: the process was down, asleep or busy, or the store was unreachable.
+// If the next instant is due too, two seconds late is already a misfire, so that the backlog
+// of a short sleep does not start all at once.
 const Tolerance = 10 * time.Second
 
-// Overlap says what happens when an instant comes while an earlier run of the same job
-// goes on in this process.
+// Overlap selects what happens when an instant comes while an earlier run of the same job
+// is still in progress in this process.
 type Overlap uint8
 
-// The policies.
+// The overlap policies.
 const (
-	Skip    Overlap = iota // leave the instant out
-	Allow                  // run both, up to OverlapLimit at once
-	Queue                  // run it afterwards; up to OverlapLimit wait
-	Replace                // cancel the earlier run's context, wait ReplaceGrace, run it: beside what did not end, up to OverlapLimit
+	OverlapSkip    Overlap = iota // skip the instant
+	OverlapAllow                  // run both, up to OverlapLimit at once
+	OverlapQueue                  // run it afterwards; up to OverlapLimit runs wait
+	OverlapReplace                // cancel the earlier run, wait up to ReplaceGrace for it to return, then start
 )
 
-// Misfire says what happens to instants whose time was missed by more than [Tolerance].
+// Misfire selects what happens to instants that were missed by more than [Tolerance].
 type Misfire uint8
 
-// The policies. None of them runs what is more than the Deadline late.
+// The misfire policies. None of them runs an instant that is late by more than the Deadline.
 const (
-	MisfireOnce           Misfire = iota // run the newest, unless one that is on time follows at once
-	MisfireAll                           // run the newest up to MisfireLimit, one after another, the oldest of them first
-	MisfireSkip                          // run none
-	MisfireAllNewestFirst                // as MisfireAll, the newest first
+	MisfireOnce           Misfire = iota // run the newest, unless another instant is already due on time
+	MisfireAll                           // run the newest MisfireLimit instants one after another, oldest first
+	MisfireSkip                          // run none of them
+	MisfireAllNewestFirst                // like MisfireAll, but newest first
 )
 
-// Config says what a job does and when. Pattern and Do are needed; every other
-// field's zero value is its default. The callbacks are called from several
-// goroutines; a panic in one of them is an error, not the end of the program.
+// Config configures a [Job]. Pattern and Do are required; the zero value of every other
+// field selects its default. The callbacks are called from several goroutines. A panic in
+// one of them is handled as an error and does not crash the program.
 type Config struct {
-	// Name is what logs, history and the store know the job by: 1 to 128 letters,
-	// digits and . _ : / -. Processes that share a Store run one job for each name. Needed
-	// with Store and with Jitter.
+	// Name identifies the job in logs, history and the store. It consists of 1 to 128
+	// letters, digits and the characters . _ : / -. Processes that share a Store run each
+	// name as one job. Name is required with Store and with Jitter.
 	Name string
-	// Pattern is the schedule, as [Parse] takes it, and Options are what it accepts.
-	Pattern string
-	Options []Option
-	// Zone is the time zone by its IANA name, such as Europe/Paris. Empty: the local one.
+	// Pattern is the schedule, parsed by [Parse] with ParseOptions.
+	Pattern      string
+	ParseOptions []ParseOption
+	// Zone is the IANA name of the time zone, such as Europe/Paris. Empty means the local
+	// time zone.
 	Zone string
-	// Manual makes a job that a [Scheduler] runs wait for [Job.Start]. Without it the
-	// schedule starts at once. [Job.Run] starts it in either case.
-	Manual bool
+	// ManualStart makes a [Scheduler] leave the schedule stopped until [Job.Start] is
+	// called. By default the schedule starts with the Scheduler. It has no effect on
+	// [Job.Run], which always starts the schedule.
+	ManualStart bool
 
-	// Do is the work. Its context ends with Timeout, when the run is replaced, and
-	// DrainTimeout after the job's Run was told to end. An error or a panic goes to
-	// Failed; the job goes on.
+	// Do does the work. Its context is canceled after Timeout, when another run replaces
+	// this one, and DrainTimeout after Run was told to stop. If Do returns an error or
+	// panics, OnRunError is called and the job carries on.
 	Do func(context.Context, Run) error
-	// Completed is called each time the schedule stops, by Stop or by the end of Run,
-	// before that call returns. Runs may still be going on.
-	Completed func()
-	// Failed gets the error of a run: that of Do, a *PanicError, or one that wraps
-	// ErrTimeout, ErrReplaced or ErrShutdown. Nil: it is logged.
-	Failed func(Run, error)
-	// Started is called when a run starts, Recorded when one has ended and when instants
-	// were skipped or missed. They are meant for metrics and return quickly.
-	Started  func(Run)
-	Recorded func(Record)
+	// OnStop is called each time the schedule stops, because of [Job.Stop] or because Run
+	// ends, before that call returns. Runs may still be in progress.
+	OnStop func()
+	// OnRunError is called with the error of a failed run: the one that Do returned, a
+	// *PanicError, or an error that wraps ErrTimeout, ErrReplaced or ErrShutdown. If nil,
+	// the error is logged.
+	OnRunError func(Run, error)
+	// OnRunStart is called when a run starts. OnRecord is called when a run has ended and
+	// when instants were skipped or missed. They are meant for metrics and should return
+	// quickly.
+	OnRunStart func(Run)
+	OnRecord   func(Record)
 
-	// Overlap is the policy for an instant that comes while a run goes on in this
-	// process. OverlapLimit bounds the runs at once of Allow, and of Replace those that
-	// don't heed their contexts, and what waits of Queue. Zero: Skip, and
-	// DefaultOverlapLimit, or DefaultReplaceLimit for Replace.
-	Overlap      Overlap
+	// Overlap is the policy for an instant that comes while an earlier run is in progress
+	// in this process. The default is OverlapSkip.
+	Overlap Overlap
+	// OverlapLimit bounds the concurrent runs with OverlapAllow, the waiting runs with
+	// OverlapQueue, and the runs that ignore their canceled contexts with OverlapReplace.
+	// Zero means DefaultReplaceLimit with OverlapReplace and DefaultOverlapLimit otherwise.
 	OverlapLimit int
-	// ReplaceGrace is how long a run that is replaced may take to return. Then the next
-	// one starts beside it. Zero: DefaultReplaceGrace.
+	// ReplaceGrace is how long a replaced run may take to return. After that the next run
+	// starts beside it. Zero means DefaultReplaceGrace.
 	ReplaceGrace time.Duration
 
-	// Misfire is the policy for instants that were missed. Zero: MisfireOnce.
+	// Misfire is the policy for missed instants. The default is MisfireOnce.
 	Misfire Misfire
-	// Deadline is how late a run may start at all. Zero: DefaultDeadline.
+	// Deadline is the maximum delay after which an instant may still be run. Zero means
+	// DefaultDeadline.
 	Deadline time.Duration
-	// MisfireLimit bounds how many runs MisfireAll and MisfireAllNewestFirst make up for at once. Zero:
-	// DefaultMisfireLimit.
+	// MisfireLimit bounds the number of missed instants that MisfireAll and
+	// MisfireAllNewestFirst make up for. Zero means DefaultMisfireLimit.
 	MisfireLimit int
 
-	// Timeout ends the context of a run that takes longer. Zero: none.
+	// Timeout is how long a run may take before its context is canceled. Zero means no
+	// timeout.
 	Timeout time.Duration
-	// Jitter spreads the jobs that are due at the same instant: each starts later by a
-	// time below it, which follows from Name and so is always the same. Zero: none.
+	// Jitter spreads out jobs that are due at the same instant. Each job starts later by a
+	// delay below Jitter that is derived from its Name and therefore never changes. Zero
+	// means no jitter.
 	Jitter time.Duration
-	// DrainTimeout is how long runs may go on after Run was told to end, before
-	// their contexts end. Zero: DefaultDrainTimeout.
+	// DrainTimeout is how long runs may continue after Run was told to stop, before their
+	// contexts are canceled. Zero means DefaultDrainTimeout.
 	DrainTimeout time.Duration
-	// History is how many records History returns at most. Zero: DefaultHistory.
+	// History is the maximum number of records that [Job.History] returns. Zero means
+	// DefaultHistory.
 	History int
 
-	// Target says what Do does, in any form, such as an event and whom it is for. Processes
-	// that share a Store and have a job of the same name with another schedule or
-	// Target are told in the log: they take each other's instants. Empty: only schedules
-	// are compared.
-	Target string
-	// Store makes processes that share it run each instant once, and remembers what ran
-	// while this one was down. Nil: this process is alone and starts with no past.
+	// Fingerprint identifies what Do does, in any form, such as the event that it sends
+	// and its recipients. Processes that share a Store take each other's instants; a
+	// process logs a warning when another one runs a job of the same name with a different
+	// schedule or Fingerprint. If empty, only schedules are compared.
+	Fingerprint string
+	// Store coordinates processes so that each instant is run once among them, and
+	// remembers what was run while this process was down. If nil, the job runs in this
+	// process only and starts with no past.
 	Store Store
-	// Logger gets what goes wrong, without floods: each cause once, and then once in ten
-	// seconds how many lines were left out. Nil: slog.Default().
+	// Logger receives warnings and errors. Repeated lines are limited: each cause is
+	// logged once, and then every ten seconds with the number of lines left out. If nil,
+	// slog.Default() is used.
 	Logger *slog.Logger
-	// Now is the clock. Nil: time.Now. It is for tests of what a wrong clock does.
+	// Now returns the current time. It lets tests simulate a wrong clock. If nil, time.Now
+	// is used.
 	Now func() time.Time
 }
 
-// withDefaults returns the configuration with its defaults, its schedule and its
-// location, or says what is wrong with it.
+// withDefaults validates c and returns it with its defaults, its parsed schedule and its
+// location.
 func (c Config) withDefaults() (Config, *Schedule, *time.Location, error) {
-	s, err := Parse(c.Pattern, c.Options...)
+	s, err := Parse(c.Pattern, c.ParseOptions...)
 	if err != nil {
 		return c, nil, nil, err
 	}
 	loc, err := LoadZone(c.Zone)
 	if err != nil {
-		return c, nil, nil, fmt.Errorf("cron: Zone: %w", err)
+		return c, nil, nil, fmt.Errorf("cron: Config.Zone: %w", err)
 	}
 	switch {
 	case c.Do == nil:
-		err = errors.New("cron: Do: a job needs a function")
+		err = errors.New("cron: Config.Do is required")
 	case c.Name == "" && c.Store != nil:
-		err = errors.New("cron: Name: a job with a Store needs one, the same in each process")
+		err = errors.New("cron: Config.Name is required with Store, and must be the same in each process")
 	case c.Name == "" && c.Jitter > 0:
-		err = errors.New("cron: Name: a job with Jitter needs one")
+		err = errors.New("cron: Config.Name is required with Jitter")
 	case !validName(c.Name):
-		err = fmt.Errorf("cron: Name: want 1 to 128 letters, digits and . _ : / -, but got %.150q", c.Name)
-	case c.Overlap > Replace:
-		err = fmt.Errorf("cron: Overlap: there is no policy %d", c.Overlap)
+		err = fmt.Errorf("cron: Config.Name %.150q is invalid, want 1 to 128 letters, digits and . _ : / -", c.Name)
+	case c.Overlap > OverlapReplace:
+		err = fmt.Errorf("cron: Config.Overlap has unknown value %d", c.Overlap)
 	case c.Misfire > MisfireAllNewestFirst:
-		err = fmt.Errorf("cron: Misfire: there is no policy %d", c.Misfire)
+		err = fmt.Errorf("cron: Config.Misfire has unknown value %d", c.Misfire)
 	case c.Timeout < 0 || c.Jitter < 0:
-		err = errors.New("cron: Timeout, Jitter: want a positive duration, or 0 for none")
+		err = errors.New("cron: Config.Timeout and Config.Jitter must not be negative")
 	case c.ReplaceGrace < 0 || c.Deadline < 0 || c.DrainTimeout < 0:
-		err = errors.New("cron: ReplaceGrace, Deadline, DrainTimeout: want a positive duration, or 0 for the default")
+		err = errors.New("cron: Config.ReplaceGrace, Config.Deadline and Config.DrainTimeout must not be negative")
 	case c.OverlapLimit < 0 || c.MisfireLimit < 0 || c.History < 0:
-		err = errors.New("cron: OverlapLimit, MisfireLimit, History: want a positive number, or 0 for the default")
+		err = errors.New("cron: Config.OverlapLimit, Config.MisfireLimit and Config.History must not be negative")
 	}
 	if err != nil {
 		return c, nil, nil, err
 	}
 	limit := DefaultOverlapLimit
-	if c.Overlap == Replace {
+	if c.Overlap == OverlapReplace {
 		limit = DefaultReplaceLimit
 	}
 	c.OverlapLimit = orDefault(c.OverlapLimit, limit)
@@ -189,7 +201,7 @@ func orDefault[T int | time.Duration](v, zero T) T {
 	return v
 }
 
-// maxName is the length of the longest name in bytes.
+// maxName is the maximum length of a name in bytes.
 const maxName = 128
 
 func validName(name string) bool {
@@ -199,7 +211,7 @@ func validName(name string) bool {
 	})
 }
 
-// delay is what Jitter makes of the name.
+// delay returns the delay that Jitter assigns to the job's name.
 func (c *Config) delay() time.Duration {
 	if c.Jitter == 0 {
 		return 0
@@ -207,7 +219,7 @@ func (c *Config) delay() time.Duration {
 	return time.Duration(c.hash() % uint64(c.Jitter))
 }
 
-// spread is a number from 0 up to 1 that follows from the name.
+// spread returns a number in [0, 1) that is derived from the name.
 func (c *Config) spread() float64 { return float64(c.hash()%1000) / 1000 }
 
 func (c *Config) hash() uint64 {

@@ -9,7 +9,7 @@ import (
 	"github.com/ignis-go/ignis/cron"
 )
 
-// The names are those of months and days, in any case.
+// Names of months and weekdays are accepted in any case.
 func TestNames(t *testing.T) {
 	from := time.Date(2023, 1, 1, 0, 0, 0, 0, time.UTC) // a Sunday
 	for i, name := range strings.Fields("sun mon TUE Wed thu fri sat") {
@@ -25,7 +25,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// Each day of leap and other years, forwards and back.
+// Next and Prev visit every day of leap years and common years.
 func TestEveryDay(t *testing.T) {
 	all := parse(t, "@daily")
 	for _, year := range []int{1900, 1996, 1999, 2000, 2001, 2100, 2400} {
@@ -78,7 +78,7 @@ func TestNearestWeekday(t *testing.T) {
 	}
 }
 
-// The bounds of L, W and #.
+// TestSpecialBounds checks the bounds of L, W and #.
 func TestSpecialBounds(t *testing.T) {
 	for pattern, ok := range map[string]bool{
 		"0 0 L-0 * *": true, "0 0 L-30 * *": true, "0 0 L-31 * *": false, "0 0 L- * *": false,

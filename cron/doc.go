@@ -1,6 +1,5 @@
-// Package cron runs functions on schedules, and computes when these are due. It is right
-// about that in every time zone, over every change of the clocks, and for dates that come
-// once in forty years.
+// Package cron runs functions on schedules and computes when schedules are due. It handles
+// all time zones, daylight saving time and dates that occur only once in forty years.
 //
 //	job, err := cron.New(cron.Config{
 //		Pattern: "0 9 * * mon-fri",
@@ -9,68 +8,71 @@
 //	})
 //	err = job.Run(ctx) // until ctx ends
 //
-// [Parse] gives a [Schedule] alone, for those who only want to know when. A [Scheduler]
-// runs many jobs, to which others can be added while it does.
+// To compute instants without running anything, use [Parse], which returns a [Schedule]. To
+// run many jobs, and to add and remove them at run time, use a [Scheduler].
 //
 // # Patterns
 //
-// A pattern has five or six fields, with blanks between:
+// A pattern consists of five or six fields separated by blanks:
 //
 //	[second] minute hour day-of-month month day-of-week
 //
-// Without the first, the second is 0. A field is a list, with commas, of
+// If the second is omitted, it is 0. A field is a comma-separated list of
 //
-//	7          this one              *      all
-//	1-5        these                 */5    every fifth, from the first
-//	1-10/3     every third of these  7/5    every fifth, from 7
+//	7          this value          *      all values
+//	1-5        a range             */5    every fifth value, from the first
+//	1-10/3     every third of it   7/5    every fifth value, from 7
 //
-// Seconds and minutes go from 0 to 59, hours from 0 to 23, days from 1 to 31, months
-// from 1 to 12 or jan to dec, days of the week from 0 to 7 or sun to sat, where 0 and
-// 7 are both Sunday, as is the sun of fri-sun. When both day fields leave something out, a day that
-// either of them allows is allowed. In place of fields there may be one of
+// Seconds and minutes range from 0 to 59, hours from 0 to 23, days of the month from 1 to 31,
+// months from 1 to 12 or jan to dec, and days of the week from 0 to 7 or sun to sat. Both 0
+// and 7 are Sunday, and so is the sun in fri-sun. If both day fields are restricted, a day
+// matches if either field matches. Instead of fields, a pattern may be one of
 //
 //	@secondly @minutely @hourly @daily @weekly @weekdays @weekends @monthly
 //	@yearly @midnight @annually @every 90s
 //
-// where @every counts from the Unix epoch, so that all who compute it agree. With
-// the option [Extended] the day fields take more: L, the last day of the month, and
-// L-3, three before it; 15W, the weekday nearest to the 15th, within its month, and
-// LW, the last weekday; and as days of the week 5L, the last Friday of the month, and
-// 5#2, the second.
+// where @every counts from the Unix epoch, so that all processes agree on it. With the
+// [Extended] option the day fields also accept the following. For the day of the month, L is
+// the last day of the month, L-3 is three days before it, 15W is the weekday nearest to the
+// 15th within the month, and LW is the last weekday of the month. For the day of the week,
+// 5L is the last Friday of the month and 5#2 is the second Friday.
 //
-// # Changes of the clocks
+// # Daylight saving time
 //
-// A schedule whose hours are all of the day's follows time as it passes: in an hour
-// that comes twice it is due in both, and for one that is skipped there is nothing
-// to make up.
+// A schedule that allows every hour of the day follows elapsed time: it is due in both copies
+// of a repeated hour, and a skipped hour leaves nothing to make up for.
 //
-// Every other schedule is about the time that the clock on the wall shows. What falls
-// into a stretch that is skipped is due once, at the first moment after it, however
-// many times of the schedule are in it. What falls into a stretch that comes twice is
-// due in the first. The date that counts is the one that the schedule names, also
-// when it is skipped as a whole.
+// Every other schedule follows the wall clock. The times that fall into a skipped stretch are
+// due once, at the first instant after it, however many of them there are. The times that fall
+// into a repeated stretch are due in its first copy. A skipped time counts on the date that
+// the schedule names, even if that whole date is skipped.
 //
 // # Jobs
 //
-// A job follows its schedule from the moment it is started until Run's context ends or it is
-// stopped. No instant comes early, and none comes twice, also when the machine sleeps or its
-// clock is set: the job looks at the clock at least every 30 seconds. (Only when a clock is
-// set back by more than an hour, instants come again. When it is set back by less, those
-// come again that were missed while it was ahead.) What happens when an instant
-// comes while an earlier run goes on is the [Overlap] policy; what happens to instants that
-// nobody could run in time is the [Misfire] policy. Of every instant that is not run
-// there is a [Record] with the reason, in [Job.History], for Config.Recorded and in the log.
+// A job follows its schedule from the moment it is started until it is stopped or Run's
+// context ends. It never runs an instant early, and never runs one twice, even if the machine
+// sleeps or its clock is set, because it checks the clock at least every 30 seconds. There is
+// one exception: if the clock is set back by more than an hour, the instants since then come
+// again. After a smaller step back, only instants that were missed while the clock was ahead
+// come again.
 //
-// A run gets a context. It ends when the run takes longer than Config.Timeout, when it is
-// replaced, and some time after the job was told to end. An error, a panic and even
-// runtime.Goexit in the function are the run's outcome, and the job goes on.
+// The [Overlap] policy selects what happens when an instant comes while an earlier run is
+// still in progress. The [Misfire] policy selects what happens to instants that no process
+// could run in time. Every instant that is not run has a [Record] with the [Reason], which is
+// returned by [Job.History], passed to Config.OnRecord and logged.
 //
-// # Many processes
+// The context of a run is canceled when the run exceeds Config.Timeout, when another run
+// replaces it, and some time after the job was told to stop. If the function returns an error,
+// panics or calls runtime.Goexit, that becomes the outcome of the run and the job carries on.
 //
-// With a [Store], processes that have a job of the same name run each of its instants once
-// among them, go by one clock, and know what was run while some of them were down. Package
-// rediscron has one in Redis. What they do and when they compare: a job
-// with another pattern or zone than before counts from now, and a process that runs is told in
-// the log of one that has begun to do something else under the same name. Overlap is about one process even then: an instant that finds
-// the job busy here may be run elsewhere.
+// # Multiple processes
+//
+// Processes that share a [Store] run each instant of a job once among them, use the store's
+// clock, and know what was run while some of them were down. Jobs are matched by name. Package
+// rediscron provides a Store in Redis.
+//
+// If a job starts with a different pattern or zone than before, it makes up for nothing that
+// was due before the change. If another process starts to run something else under the same
+// name, the processes that are already running log a warning. Overlap policies apply to a
+// single process: an instant that finds the job busy here may still be run elsewhere.
 package cron

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// Explain says in words when s is due, such as "At 02:30, on Monday to Friday".
+// Explain describes in words when s is due, such as "At 02:30, on Monday to Friday".
 func (s *Schedule) Explain() string {
 	if s.every > 0 {
 		return fmt.Sprintf("Every %v, counted from 1 January 1970 UTC", s.every)
 	}
 	text := s.explainTime()
 	if days := s.explainDays(); days != ", every day" || s.hour != allHours {
-		text += days // "every minute" says that it is on every day
+		text += days // omitted for "every minute", which implies every day
 	}
 	if s.month != allMonths {
 		text += ", in " + ranges(values(uint64(s.month)), func(m int) string { return time.Month(m).String() })
@@ -22,7 +22,7 @@ func (s *Schedule) Explain() string {
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
-// maxTimes is how many times of day are named one by one.
+// maxTimes is the maximum number of times of day that are listed individually.
 const maxTimes = 12
 
 func (s *Schedule) explainTime() string {
@@ -63,7 +63,7 @@ func (s *Schedule) explainTime() string {
 	return strings.Join(parts, ", ")
 }
 
-// at puts "at" before what does not begin with "every".
+// at prefixes text with "at" unless it begins with "every".
 func at(text string) string {
 	if strings.HasPrefix(text, "every") {
 		return text
@@ -71,7 +71,7 @@ func at(text string) string {
 	return "at " + text
 }
 
-// unit says which of the seconds, minutes or hours.
+// unit describes a set of seconds, minutes or hours.
 func unit(set uint64, n int, name string) string {
 	list := values(set)
 	switch by := step(set, n); {
@@ -87,8 +87,8 @@ func unit(set uint64, n int, name string) string {
 	return name + many + " " + ranges(list, func(v int) string { return fmt.Sprint(v) })
 }
 
-// step returns the step of a set that begins with 0 and goes on evenly to the end;
-// 0 for any other.
+// step returns the step of a set of values that starts at 0 and continues evenly up to n. It
+// returns 0 for any other set.
 func step(set uint64, n int) int {
 	list := values(set)
 	if len(list) < 3 || list[0] != 0 {
@@ -137,7 +137,8 @@ func (s *Schedule) explainDays() string {
 	return text
 }
 
-// stepFromOne returns the step of days that begin with 1 and go on evenly.
+// stepFromOne returns the step of days that start at 1 and continue evenly to the end of the
+// month. It returns 0 for any other days.
 func stepFromOne(list []int) int {
 	if len(list) < 4 || list[0] != 1 {
 		return 0
@@ -154,7 +155,7 @@ func stepFromOne(list []int) int {
 	return by
 }
 
-// String says the rule in words.
+// String describes the rule in words.
 func (x special) String() string {
 	switch {
 	case x.kind == lastDay && x.n == 0:
@@ -171,7 +172,7 @@ func (x special) String() string {
 	return fmt.Sprintf("the %s %v of the month", ordinal(x.n), time.Weekday(x.day))
 }
 
-// values returns the numbers of the bits that are set.
+// values returns the positions of the bits that are set.
 func values(set uint64) (list []int) {
 	for ; set != 0; set &= set - 1 {
 		list = append(list, bits.TrailingZeros64(set))
@@ -179,7 +180,7 @@ func values(set uint64) (list []int) {
 	return list
 }
 
-// ranges names values, three or more in a row by the first and the last.
+// ranges lists values, with three or more consecutive ones written as a range.
 func ranges(values []int, name func(int) string) string {
 	var words []string
 	for i := 0; i < len(values); {
@@ -198,7 +199,7 @@ func ranges(values []int, name func(int) string) string {
 	return join(words)
 }
 
-// join puts commas between words, and an "and" before the last.
+// join joins words with commas, and with "and" before the last one.
 func join(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")

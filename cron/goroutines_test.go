@@ -15,10 +15,10 @@ import (
 	"github.com/ignis-go/ignis/cron/crontest"
 )
 
-// Each method of a Job and of a Scheduler is called by several goroutines while runs
-// start, end and fail and the clock is set. The race detector notices what is not guarded.
+// TestFromAnyGoroutine calls each method of a Job from several goroutines while runs start, end
+// and fail and the clock is set. The race detector finds unguarded state.
 func TestFromAnyGoroutine(t *testing.T) {
-	for _, overlap := range []cron.Overlap{cron.Skip, cron.Allow, cron.Queue, cron.Replace} {
+	for _, overlap := range []cron.Overlap{cron.OverlapSkip, cron.OverlapAllow, cron.OverlapQueue, cron.OverlapReplace} {
 		for _, shared := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
 				var wall clock
@@ -33,7 +33,7 @@ func TestFromAnyGoroutine(t *testing.T) {
 					return errors.New("failed")
 				})
 				c.Name, c.Overlap, c.Misfire, c.Store = "job", overlap, cron.MisfireAll, store
-				c.Now, c.Failed, c.ReplaceGrace = wall.now, nil, 100*time.Millisecond
+				c.Now, c.OnRunError, c.ReplaceGrace = wall.now, nil, 100*time.Millisecond
 				j, other := newJob(t, c), newJob(t, c)
 				running(t, other)
 				seldom := func(seconds float64, f func()) func() {
@@ -58,9 +58,9 @@ func TestFromAnyGoroutine(t *testing.T) {
 						_ = j.Run(ctx)
 					},
 					"answers are lost": func() {
-						memory.Deaf(true)
+						memory.DropAnswers(true)
 						time.Sleep(1500 * time.Millisecond)
-						memory.Deaf(false)
+						memory.DropAnswers(false)
 						time.Sleep(1500 * time.Millisecond)
 					},
 					"the clock is set": func() {
@@ -115,14 +115,14 @@ func TestSchedulerFromAnyGoroutine(t *testing.T) {
 	})
 }
 
-// atOnce calls each function from several goroutines, again and again, for 20 seconds
-// of the bubble. They wake together, at the instants at which the jobs do. The functions have
-// to be all methods of v.
+// atOnce calls each function repeatedly from several goroutines, for 20 seconds of fake time.
+// They wake together, at the same instants as the jobs. The functions must cover all methods
+// of v.
 func atOnce(t *testing.T, v any, methods map[string]func()) {
 	t.Helper()
 	for i := range reflect.TypeOf(v).NumMethod() {
 		if name := reflect.TypeOf(v).Method(i).Name; methods[name] == nil {
-			t.Errorf("%s of %T is not tried", name, v)
+			t.Errorf("method %s of %T is not covered", name, v)
 		}
 	}
 	var all sync.WaitGroup

@@ -13,10 +13,10 @@ import (
 	"github.com/ignis-go/ignis/cron"
 )
 
-// epoch is when time begins in a bubble of synctest.
+// epoch is the initial time in a synctest bubble.
 var epoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// diary is what a job does, as text: the seconds since epoch of each instant.
+// diary records what a job does. Instants are written as seconds since epoch.
 type diary struct {
 	mu      sync.Mutex
 	started []string
@@ -25,7 +25,7 @@ type diary struct {
 	stops   int
 }
 
-// config returns a job's configuration that writes the diary.
+// config returns the configuration of a job that is recorded in the diary.
 func (d *diary) config(pattern string, do func(context.Context, cron.Run) error) cron.Config {
 	if do == nil {
 		do = func(context.Context, cron.Run) error { return nil }
@@ -35,22 +35,22 @@ func (d *diary) config(pattern string, do func(context.Context, cron.Run) error)
 		Zone:    "UTC",
 		Do:      do,
 		Logger:  slog.New(slog.DiscardHandler),
-		Started: func(r cron.Run) {
+		OnRunStart: func(r cron.Run) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.started = append(d.started, fmt.Sprint(second(r.Scheduled)))
 		},
-		Recorded: func(r cron.Record) {
+		OnRecord: func(r cron.Record) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.records = append(d.records, r)
 		},
-		Failed: func(_ cron.Run, err error) {
+		OnRunError: func(_ cron.Run, err error) {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.failed = append(d.failed, err)
 		},
-		Completed: func() {
+		OnStop: func() {
 			d.mu.Lock()
 			defer d.mu.Unlock()
 			d.stops++
@@ -67,13 +67,13 @@ func (d *diary) runs() string {
 	return strings.Join(d.started, " ")
 }
 
-// left returns what was skipped and missed, such as "skipped overlap 10, missed late 20-40".
+// left returns the skipped and missed instants, such as "skipped overlap 10, missed late 20-40".
 func (d *diary) left() string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var list []string
 	for _, r := range d.records {
-		if r.Outcome != cron.Skipped && r.Outcome != cron.Missed {
+		if r.Outcome != cron.OutcomeSkipped && r.Outcome != cron.OutcomeMissed {
 			continue
 		}
 		text := fmt.Sprintf("%s %s %d", r.Outcome, r.Reason, second(r.Scheduled))
@@ -100,8 +100,8 @@ func newJob(t *testing.T, c cron.Config) *cron.Job {
 	return j
 }
 
-// running runs a job, or a scheduler, until the test ends or stop is called, which
-// returns Run's error.
+// running runs a job or a scheduler until the test ends or stop is called. The stop function
+// returns the error of Run.
 func running(t *testing.T, j interface{ Run(context.Context) error }) (stop func() error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -116,7 +116,7 @@ func running(t *testing.T, j interface{ Run(context.Context) error }) (stop func
 	return stop
 }
 
-// elapse lets time pass, in seconds.
+// elapse advances the fake time by a number of seconds.
 func elapse(seconds float64) {
 	time.Sleep(time.Duration(seconds * float64(time.Second)))
 	synctest.Wait()
@@ -142,7 +142,7 @@ func (c *clock) now() time.Time {
 	if c.ahead == 0 {
 		return now
 	}
-	// A clock that was set shows another time and goes on as before.
+	// A clock that was set shows a different time and has no monotonic reading.
 	return now.Round(0).Add(c.ahead)
 }
 

@@ -11,45 +11,45 @@ import (
 	"github.com/ignis-go/ignis/internal/loglimit"
 )
 
-// Job runs a function on a schedule. Make it with [New] and run it with [Job.Run], or
-// add it to a [Scheduler]. Its methods may be called from any goroutine, from the job's
-// own function too, and do nothing for a nil Job.
+// Job runs a function on a schedule. Create it with [New], and run it with [Job.Run] or add it
+// to a [Scheduler]. Its methods are safe for concurrent use and may be called from the job's
+// own function. On a nil Job they do nothing, or return an error.
 type Job struct {
 	cfg   Config
 	loc   *time.Location
-	delay time.Duration     // of Jitter
-	wake  chan struct{}     // tells the loop to look again
-	limit *loglimit.Limiter // open while a Run is there
+	delay time.Duration     // derived from Jitter
+	wake  chan struct{}     // wakes the loop
+	limit *loglimit.Limiter // open while the job is run
 	ahead atomic.Int64      // how far this clock is ahead of the store's, in nanoseconds
 
 	mu       sync.Mutex
 	schedule *Schedule
-	started  bool // the schedule, by Start
+	started  bool // whether the schedule is started
 	paused   bool
-	looping  bool          // a Run is there
-	ending   bool          // and was told to end
-	over     chan struct{} // closed when it has
-	// version changes whenever what the loop is about to do may have become wrong.
+	looping  bool          // whether the job is run, by Run or a Scheduler
+	ending   bool          // whether that was told to stop
+	over     chan struct{} // closed when it has stopped
+	// version changes whenever a decision of the loop may have become outdated.
 	version  int
-	cursor   time.Time // instants up to this one are dealt with
-	spans    []span    // those of them that were run
-	anchored bool      // the store was asked what was run before
-	planned  bool      // and told what the job does now
-	pausedAt time.Time // where the cursor was then
-	manual   int       // calls of RunNow that the loop has not seen
-	waiting  []Run     // until others end, as Overlap has it
-	behind   []makeUp  // what was missed and is made up for
-	graceEnd time.Time // when what waits starts beside what runs
+	cursor   time.Time // instants up to this one are settled
+	spans    []span    // the settled instants that were run
+	anchored bool      // whether the store was asked what was run before
+	planned  bool      // whether the store was told what the job does now
+	pausedAt time.Time // when the pause began
+	manual   int       // RunNow calls that the loop has not handled
+	waiting  []Run     // runs that wait for others to end
+	behind   []makeUp  // missed instants to make up for
+	graceEnd time.Time // when the waiting run starts beside the replaced one
 	running  map[*call]struct{}
-	tasks    int           // goroutines of runs
-	idle     chan struct{} // closed when tasks comes to 0; nil: nobody waits for that
+	tasks    int           // number of goroutines of runs
+	idle     chan struct{} // closed when tasks drops to 0, nil unless someone waits for that
 	last     Run
 	history  []Record // oldest first
 	counts   Counts
 }
 
-// New returns a job whose schedule is not started, or an error that says what is wrong
-// with cfg: an *[ParseError] or [ErrEmpty] for the pattern.
+// New returns a job whose schedule is stopped. It returns an error if cfg is invalid. For an
+// invalid pattern, the error is [ErrEmptyPattern] or a [*ParseError].
 func New(cfg Config) (*Job, error) {
 	cfg, s, loc, err := cfg.withDefaults()
 	if err != nil {
@@ -66,18 +66,18 @@ func New(cfg Config) (*Job, error) {
 	}, nil
 }
 
-// Duplicate returns a new job that is configured as j, with another name and pattern.
-// The two have nothing to do with each other.
+// Duplicate returns a new job with the same configuration as j except for its name and
+// pattern. The two jobs are independent of each other.
 func (j *Job) Duplicate(name, pattern string) (*Job, error) {
 	if j == nil {
-		return nil, errors.New("cron: Duplicate of a nil Job")
+		return nil, errors.New("cron: Duplicate called on a nil Job")
 	}
 	cfg := j.cfg
 	cfg.Name, cfg.Pattern = name, pattern
 	return New(cfg)
 }
 
-// Name returns the name that the job was configured with.
+// Name returns the name of the job.
 func (j *Job) Name() string {
 	if j == nil {
 		return ""
@@ -85,7 +85,7 @@ func (j *Job) Name() string {
 	return j.cfg.Name
 }
 
-// Schedule returns the present schedule.
+// Schedule returns the current schedule.
 func (j *Job) Schedule() *Schedule {
 	if j == nil {
 		return nil
@@ -95,8 +95,9 @@ func (j *Job) Schedule() *Schedule {
 	return j.schedule
 }
 
-// Start starts the schedule, from now on, or as soon as the job is run by Run or a
-// Scheduler. If it is started, nothing happens.
+// Start starts the schedule. It counts from now, or from the moment at which Run or a
+// [Scheduler] begins to run the job, if that is later. Start is a no-op if the schedule is
+// already started.
 func (j *Job) Start() {
 	if j == nil {
 		return
@@ -109,9 +110,9 @@ func (j *Job) Start() {
 	}
 }
 
-// Stop stops the schedule: no further run starts, and what waits to run is skipped. Runs
-// go on. Completed is called before Stop returns, if a schedule was stopped that a Run
-// followed. If it is not started, nothing happens.
+// Stop stops the schedule. No further run starts and waiting runs are skipped, but runs in
+// progress continue. If the schedule was active, Config.OnStop is called before Stop returns.
+// Stop is a no-op if the schedule is not started.
 func (j *Job) Stop() {
 	if j == nil {
 		return
@@ -127,10 +128,10 @@ func (j *Job) Stop() {
 	j.reset()
 	j.mu.Unlock()
 	for _, r := range dropped {
-		j.left(r, Skipped, Stopped)
+		j.left(r, OutcomeSkipped, ReasonStopped)
 	}
-	if active && j.cfg.Completed != nil {
-		j.guard("Completed", j.cfg.Completed)
+	if active && j.cfg.OnStop != nil {
+		j.guard("OnStop", j.cfg.OnStop)
 	}
 }
 
@@ -140,16 +141,16 @@ func (j *Job) reset() {
 	j.anchored = false
 }
 
-// countFrom makes the schedule count from an instant, but not again from one that is
-// dealt with, if the clock was set back. The caller holds mu.
+// countFrom makes the schedule count from a time, or from the cursor if that is later because
+// the clock was set back. The caller holds mu.
 func (j *Job) countFrom(at time.Time) {
 	j.cursor = latest(j.cursor, at)
 	j.version++
 	j.signal()
 }
 
-// Pause makes the job skip its instants until Resume, in this process, and make up for
-// nothing. Runs go on, those that wait for others too, and RunNow works.
+// Pause makes the job skip its instants in this process until [Job.Resume], without making up
+// for them. Runs in progress continue, waiting runs still start, and RunNow still works.
 func (j *Job) Pause() {
 	if j == nil {
 		return
@@ -163,7 +164,7 @@ func (j *Job) Pause() {
 	}
 }
 
-// Resume ends a pause. The instants in it are recorded as skipped.
+// Resume ends a pause. The instants that came during the pause are recorded as skipped.
 func (j *Job) Resume() {
 	if j == nil {
 		return
@@ -177,19 +178,19 @@ func (j *Job) Resume() {
 	}
 	j.mu.Unlock()
 	if was && started {
-		j.leftOut(s, from, s.Prev(now.Add(1)), Skipped, Paused)
+		j.leftOut(s, from, s.Prev(now.Add(1)), OutcomeSkipped, ReasonPaused)
 	}
 }
 
-// Reschedule gives the job another pattern, from now on, in the same zone. Runs go on,
-// Completed is not called, and a schedule that is stopped remains so. With an error, which is
-// that of [Parse], nothing has changed. To run the function at once too, call
-// RunNow.
+// Reschedule replaces the pattern of the job, from now on and in the same zone. Runs in
+// progress continue, Config.OnStop is not called, and a stopped schedule remains stopped. If
+// [Parse] rejects the pattern, Reschedule returns its error and changes nothing. Reschedule
+// does not run the function; to do that as well, call [Job.RunNow].
 func (j *Job) Reschedule(pattern string) error {
 	if j == nil {
-		return errors.New("cron: Reschedule of a nil Job")
+		return errors.New("cron: Reschedule called on a nil Job")
 	}
-	s, err := Parse(pattern, j.cfg.Options...)
+	s, err := Parse(pattern, j.cfg.ParseOptions...)
 	if err != nil {
 		return err
 	}
@@ -200,9 +201,9 @@ func (j *Job) Reschedule(pattern string) error {
 	return nil
 }
 
-// RunNow runs the function once, now, whatever the schedule says. It returns when that is
-// decided, not when it has run: with ErrNotRunning if nobody runs the job, and with
-// ErrBusy if the Overlap policy has no room for it.
+// RunNow starts a run immediately, regardless of the schedule. It does not wait for the run.
+// It returns [ErrNotRunning] if neither Run nor a [Scheduler] is running the job, and
+// [ErrBusy] if the Overlap policy does not allow another run.
 func (j *Job) RunNow() error {
 	if j == nil {
 		return ErrNotRunning
@@ -214,15 +215,15 @@ func (j *Job) RunNow() error {
 	}
 	busy := len(j.running) + j.manual
 	switch j.cfg.Overlap {
-	case Skip:
+	case OverlapSkip:
 		if busy > 0 {
 			return ErrBusy
 		}
-	case Allow:
+	case OverlapAllow:
 		if busy >= j.cfg.OverlapLimit {
 			return ErrBusy
 		}
-	case Queue:
+	case OverlapQueue:
 		if len(j.waiting)+j.manual >= j.cfg.OverlapLimit {
 			return ErrBusy
 		}
@@ -232,8 +233,9 @@ func (j *Job) RunNow() error {
 	return nil
 }
 
-// Drain stops the schedule and waits until no run goes on, or until ctx ends: then it
-// returns ctx's error. Called by the job's own function it waits for that too.
+// Drain stops the schedule and waits until no run is in progress. If ctx ends first, Drain
+// returns the cause. The job's own function must not call Drain without a deadline, because
+// Drain waits for that run, too.
 func (j *Job) Drain(ctx context.Context) error {
 	if j == nil {
 		return nil
@@ -247,7 +249,7 @@ func (j *Job) Drain(ctx context.Context) error {
 	}
 }
 
-// whenIdle returns a channel that is closed when no run goes on.
+// whenIdle returns a channel that is closed when no run is in progress.
 func (j *Job) whenIdle() <-chan struct{} {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -262,7 +264,7 @@ func (j *Job) whenIdle() <-chan struct{} {
 	return j.idle
 }
 
-// Status returns what the job is doing.
+// Status returns the current status of the job.
 func (j *Job) Status() Status {
 	if j == nil {
 		return Status{}
@@ -276,7 +278,7 @@ func (j *Job) Status() Status {
 		Running: len(j.running),
 		Waiting: len(j.waiting) + len(j.behind) + j.manual,
 		Prev:    j.schedule.Prev(now),
-		Last:    j.last,
+		LastRun: j.last,
 		Counts:  j.counts,
 	}
 	if s.Active && !s.Paused {
@@ -285,7 +287,7 @@ func (j *Job) Status() Status {
 	return s
 }
 
-// History returns what became of the last instants and runs, the newest first.
+// History returns the records of the latest runs and instants, newest first.
 func (j *Job) History() []Record {
 	if j == nil {
 		return nil
@@ -297,16 +299,17 @@ func (j *Job) History() []Record {
 	return list
 }
 
-// now is the time by the store's clock, or by this machine's without one, in the job's zone.
+// now returns the time in the job's zone by the store's clock, or by the local clock without a
+// store.
 func (j *Job) now() time.Time {
 	return j.cfg.Now().Round(0).Add(-time.Duration(j.ahead.Load())).In(j.loc)
 }
 
-// signal makes the loop look again.
+// signal wakes the loop.
 func (j *Job) signal() {
 	select {
 	case j.wake <- struct{}{}:
-	default: // it will look anyway
+	default: // a wake-up is already pending
 	}
 }
 

@@ -65,7 +65,7 @@ func TestJobNobodyRuns(t *testing.T) {
 	}
 	want(t, "completed", d.completed(), 0)
 	if err := none.Run(t.Context()); err == nil {
-		t.Error("a nil job runs")
+		t.Error("Run of a nil job succeeds")
 	}
 }
 
@@ -88,7 +88,7 @@ func TestJobStartAndStop(t *testing.T) {
 		j.Start()
 		elapse(10) // 45
 		want(t, "runs", d.runs(), "10 40")
-		want(t, "last", second(j.Status().Last.Scheduled), 40)
+		want(t, "last", second(j.Status().LastRun.Scheduled), 40)
 		if err := j.Run(t.Context()); err == nil {
 			t.Error("a second Run is accepted")
 		}
@@ -121,7 +121,7 @@ func TestReschedule(t *testing.T) {
 		}
 		want(t, "next, in the same zone", second(j.Status().Next), 3600)
 		want(t, "completed", d.completed(), 0)
-		if err := j.RunNow(); err != nil { // fired at once, too
+		if err := j.RunNow(); err != nil { // run immediately as well
 			t.Fatal(err)
 		}
 		elapse(3 * 3600)
@@ -192,12 +192,12 @@ func TestOutcomes(t *testing.T) {
 		is      error
 		text    string
 	}{
-		"an error":          {func(context.Context, cron.Run) error { return boom }, cron.Failed, boom, "boom"},
-		"a panic":           {func(context.Context, cron.Run) error { panic(boom) }, cron.Failed, boom, "panic: boom"},
-		"no goroutine left": {func(context.Context, cron.Run) error { runtime.Goexit(); return nil }, cron.Failed, nil, "ended its goroutine"},
-		"a timeout":         {until, cron.TimedOut, cron.ErrTimeout, "timeout"},
+		"an error":          {func(context.Context, cron.Run) error { return boom }, cron.OutcomeFailed, boom, "boom"},
+		"a panic":           {func(context.Context, cron.Run) error { panic(boom) }, cron.OutcomeFailed, boom, "panic: boom"},
+		"no goroutine left": {func(context.Context, cron.Run) error { runtime.Goexit(); return nil }, cron.OutcomeFailed, nil, "exited its goroutine"},
+		"a timeout":         {until, cron.OutcomeTimedOut, cron.ErrTimeout, "timeout"},
 		"done in spite of the timeout": {
-			func(ctx context.Context, r cron.Run) error { _ = until(ctx, r); return nil }, cron.Succeeded, nil, "",
+			func(ctx context.Context, r cron.Run) error { _ = until(ctx, r); return nil }, cron.OutcomeSucceeded, nil, "",
 		},
 	}
 	for name, test := range tests {
@@ -232,16 +232,16 @@ func TestOverlap(t *testing.T) {
 		overlap          cron.Overlap
 		limit            int
 		takes            float64 // seconds of a run
-		heeds            bool    // its context
+		heeds            bool    // whether runs heed their contexts
 		runs, left, then string
 	}{
-		{"skip", cron.Skip, 0, 24, false, "10 40 70", "skipped overlap 20, skipped overlap 30, skipped overlap 50, skipped overlap 60", ""},
-		{"allow", cron.Allow, 0, 24, false, "10 20 30 40 50 60 70", "", ""},
-		{"allow two", cron.Allow, 2, 24, false, "10 20 40 50 70", "skipped queue full 30, skipped queue full 60", ""},
-		{"queue", cron.Queue, 1, 24, false, "10 20 40", "skipped queue full 30, skipped queue full 50, skipped queue full 70", ""},
-		{"replace", cron.Replace, 0, 24, true, "10 20 30 40 50 60 70", "", ""},
-		// Each gets 4 s after the next one is due.
-		{"replace what does not end", cron.Replace, 0, 24, false, "10 20 30 40 50 60", "", ""},
+		{"skip", cron.OverlapSkip, 0, 24, false, "10 40 70", "skipped overlap 20, skipped overlap 30, skipped overlap 50, skipped overlap 60", ""},
+		{"allow", cron.OverlapAllow, 0, 24, false, "10 20 30 40 50 60 70", "", ""},
+		{"allow two", cron.OverlapAllow, 2, 24, false, "10 20 40 50 70", "skipped queue full 30, skipped queue full 60", ""},
+		{"queue", cron.OverlapQueue, 1, 24, false, "10 20 40", "skipped queue full 30, skipped queue full 50, skipped queue full 70", ""},
+		{"replace", cron.OverlapReplace, 0, 24, true, "10 20 30 40 50 60 70", "", ""},
+		// Each run gets another 4 s after the next one is due.
+		{"replace what does not end", cron.OverlapReplace, 0, 24, false, "10 20 30 40 50 60", "", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -252,7 +252,7 @@ func TestOverlap(t *testing.T) {
 				c := d.config("*/10 * * * * *", func(ctx context.Context, _ cron.Run) error {
 					n := int64(j.Status().Running)
 					if n > most.Load() {
-						most.Store(n) // near enough: it is compared with 1
+						most.Store(n) // racy, but accurate enough for a comparison with 1
 					}
 					if !test.heeds {
 						ctx = context.WithoutCancel(ctx)
@@ -270,7 +270,7 @@ func TestOverlap(t *testing.T) {
 				elapse(71)
 				want(t, "runs", d.runs(), test.runs)
 				want(t, "left out", d.left(), test.left)
-				if (test.overlap == cron.Skip || test.overlap == cron.Queue || test.heeds) && most.Load() != 1 {
+				if (test.overlap == cron.OverlapSkip || test.overlap == cron.OverlapQueue || test.heeds) && most.Load() != 1 {
 					t.Errorf("%d runs at once", most.Load())
 				}
 				want(t, "error of Run", stop(), nil)
@@ -279,7 +279,7 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
-// What is replaced gets its time once, however many come to replace it.
+// A replaced run gets its grace period once, however many runs come to replace it.
 func TestReplaceGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
@@ -287,7 +287,7 @@ func TestReplaceGrace(t *testing.T) {
 			time.Sleep(time.Minute)
 			return nil
 		})
-		c.Overlap, c.ReplaceGrace, c.DrainTimeout = cron.Replace, 15*time.Second, time.Hour
+		c.Overlap, c.ReplaceGrace, c.DrainTimeout = cron.OverlapReplace, 15*time.Second, time.Hour
 		running(t, newJob(t, c))
 		elapse(56)
 		want(t, "runs", d.runs(), "10 30 50")
@@ -295,8 +295,8 @@ func TestReplaceGrace(t *testing.T) {
 	})
 }
 
-// Functions that ignore their contexts don't pile up: beside so many nothing is started, and
-// what is left out is recorded. When one ends, the newest instant takes its place.
+// Functions that ignore their contexts don't pile up. At the limit no further run is started and
+// the skipped instants are recorded. When a run ends, the newest instant takes its place.
 func TestReplacePilesUpNothing(t *testing.T) {
 	for limit, most := range map[int]int{0: cron.DefaultReplaceLimit, 1: 1, 3: 3} {
 		synctest.Test(t, func(t *testing.T) {
@@ -305,7 +305,7 @@ func TestReplacePilesUpNothing(t *testing.T) {
 				time.Sleep(10 * time.Minute)
 				return nil
 			})
-			c.Overlap, c.OverlapLimit, c.ReplaceGrace, c.DrainTimeout = cron.Replace, limit, time.Second, time.Hour
+			c.Overlap, c.OverlapLimit, c.ReplaceGrace, c.DrainTimeout = cron.OverlapReplace, limit, time.Second, time.Hour
 			j := newJob(t, c)
 			running(t, j)
 			elapse(605)
@@ -330,7 +330,7 @@ func TestDeadlineOfWhatWaits(t *testing.T) {
 			time.Sleep(34 * time.Second)
 			return nil
 		})
-		c.Overlap, c.Deadline, c.DrainTimeout = cron.Queue, 20*time.Second, time.Hour
+		c.Overlap, c.Deadline, c.DrainTimeout = cron.OverlapQueue, 20*time.Second, time.Hour
 		running(t, newJob(t, c))
 		elapse(46)
 		want(t, "runs", d.runs(), "10 30")
@@ -338,7 +338,7 @@ func TestDeadlineOfWhatWaits(t *testing.T) {
 	})
 }
 
-// A clock that is set back a little makes nothing run again, also if the job is started anew.
+// No instant runs again after the clock was set back a little, even if the job is restarted.
 func TestStartAfterTheClockWasSetBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary

@@ -14,8 +14,7 @@ import (
 	"github.com/ignis-go/ignis/cron/crontest"
 )
 
-// logbook is a handler that keeps each line as its level, message and the names of its
-// attributes.
+// logbook is a handler that keeps the level, the message and the attribute names of each line.
 type logbook struct {
 	with string
 	*logLines
@@ -48,7 +47,7 @@ func (l logbook) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// Each thing that is logged, with what it says.
+// TestLogLines checks the level, the message and the attributes of every log line.
 func TestLogLines(t *testing.T) {
 	fail := func(context.Context, cron.Run) error { return errors.New("no luck") }
 	sleep := func(context.Context, cron.Run) error { time.Sleep(15 * time.Second); return nil }
@@ -57,51 +56,51 @@ func TestLogLines(t *testing.T) {
 	var store crontest.Memory
 	for want, test := range map[string]struct {
 		c     cron.Config
-		after func(t *testing.T, j *cron.Job) // 15 seconds of running
+		after func(t *testing.T, j *cron.Job) // called after 15 seconds
 	}{
-		"ERROR a run failed: job scheduled outcome error":       {cron.Config{Do: fail}, none},
-		"ERROR a run failed: job scheduled outcome error stack": {cron.Config{Do: func(context.Context, cron.Run) error { panic("no luck") }}, none},
-		"ERROR a callback panicked: job callback panic stack":   {cron.Config{Do: fail, Failed: func(cron.Run, error) { panic("no luck") }}, none},
-		"WARN an instant is skipped: job scheduled reason":      {cron.Config{Do: sleep}, none},
-		"WARN instants are missed: job from to count reason":    {cron.Config{Now: wall.now, Misfire: cron.MisfireSkip}, func(*testing.T, *cron.Job) { wall.set(time.Hour) }},
-		"WARN the clock was set back: instants that were dealt with come again: job by": {cron.Config{Now: wall.now}, func(*testing.T, *cron.Job) {
+		"ERROR run failed: job scheduled outcome error":       {cron.Config{Do: fail}, none},
+		"ERROR run failed: job scheduled outcome error stack": {cron.Config{Do: func(context.Context, cron.Run) error { panic("no luck") }}, none},
+		"ERROR callback panicked: job callback panic stack":   {cron.Config{Do: fail, OnRunError: func(cron.Run, error) { panic("no luck") }}, none},
+		"WARN instant skipped: job scheduled reason":          {cron.Config{Do: sleep}, none},
+		"WARN instants missed: job from to count reason":      {cron.Config{Now: wall.now, Misfire: cron.MisfireSkip}, func(*testing.T, *cron.Job) { wall.set(time.Hour) }},
+		"WARN the clock was set back by more than an hour, so instants that were run come again: job by": {cron.Config{Now: wall.now}, func(*testing.T, *cron.Job) {
 			wall.set(-2 * time.Hour)
 		}},
-		"WARN the clock was set back: instants that were missed while it was ahead come again, those that were run do not: job by": {cron.Config{Now: wall.now}, func(*testing.T, *cron.Job) {
+		"WARN the clock was set back, so instants that were missed while it was ahead come again: job by": {cron.Config{Now: wall.now}, func(*testing.T, *cron.Job) {
 			wall.set(-time.Minute)
 		}},
-		"WARN this machine's clock and the store's differ: the store's counts: job ahead": {cron.Config{
+		"WARN the local clock differs from the store's clock, which is used instead: job ahead": {cron.Config{
 			Now: func() time.Time { return time.Now().Add(time.Minute) }, Store: new(crontest.Memory),
 		}, none},
-		"WARN the store cannot be reached: nothing is run until it can: job error": {cron.Config{Store: &store}, func(*testing.T, *cron.Job) { store.Down(true) }},
-		"INFO the store can be reached again: job": {cron.Config{Store: &store}, func(*testing.T, *cron.Job) {
-			store.Down(true)
+		"WARN the store is unreachable, nothing is run until it is back: job error": {cron.Config{Store: &store}, func(*testing.T, *cron.Job) { store.SetDown(true) }},
+		"INFO the store is reachable again: job": {cron.Config{Store: &store}, func(*testing.T, *cron.Job) {
+			store.SetDown(true)
 			elapse(15)
-			store.Down(false)
+			store.SetDown(false)
 		}},
-		"WARN the store was not told how a run ended: job error": {cron.Config{Store: &store, Do: func(context.Context, cron.Run) error {
-			store.Down(true)
+		"WARN could not record the end of a run in the store: job error": {cron.Config{Store: &store, Do: func(context.Context, cron.Run) error {
+			store.SetDown(true)
 			return nil
 		}}, none},
-		"INFO the job has another schedule than before: it counts from now: job schedule before": {cron.Config{Store: &store}, func(_ *testing.T, j *cron.Job) {
+		"INFO the schedule changed and counts from now: job schedule before": {cron.Config{Store: &store}, func(_ *testing.T, j *cron.Job) {
 			_ = j.Reschedule("5/10 * * * * *")
 		}},
-		"WARN another process runs a job of this name on another schedule: each takes instants of the other: job schedule theirs": {cron.Config{Store: &store}, func(t *testing.T, _ *cron.Job) {
+		"WARN another process runs a job of this name on a different schedule, so each takes instants of the other: job schedule theirs": {cron.Config{Store: &store}, func(t *testing.T, _ *cron.Job) {
 			running(t, newJob(t, cron.Config{
 				Name: "job", Pattern: "5/10 * * * * *", Store: &store, Logger: quiet, Do: func(context.Context, cron.Run) error { return nil },
 			}))
 		}},
-		"WARN another process runs a job of this name with another Target: each takes instants of the other: job": {cron.Config{Store: &store}, func(t *testing.T, _ *cron.Job) {
+		"WARN another process runs a job of this name with a different fingerprint, so each takes instants of the other: job": {cron.Config{Store: &store}, func(t *testing.T, _ *cron.Job) {
 			running(t, newJob(t, cron.Config{
-				Name: "job", Pattern: "*/10 * * * * *", Zone: "UTC", Target: "b", Store: &store, Logger: quiet, Do: func(context.Context, cron.Run) error { return nil },
+				Name: "job", Pattern: "*/10 * * * * *", Zone: "UTC", Fingerprint: "b", Store: &store, Logger: quiet, Do: func(context.Context, cron.Run) error { return nil },
 			}))
 		}},
-		"INFO the job waits for Start: it is Manual: job": {cron.Config{Manual: true}, func(t *testing.T, j *cron.Job) { schedule(t, j) }},
-		"ERROR the scheduler leaves a job out: job error": {cron.Config{}, func(t *testing.T, j *cron.Job) { running(t, j); schedule(t, j) }},
+		"INFO the job waits for Start because ManualStart is set: job": {cron.Config{ManualStart: true}, func(t *testing.T, j *cron.Job) { schedule(t, j) }},
+		"ERROR the scheduler does not run a job: job error":            {cron.Config{}, func(t *testing.T, j *cron.Job) { running(t, j); schedule(t, j) }},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			store.Forget()
-			store.Down(false)
+			store.SetDown(false)
 			wall.set(0)
 			l := &logLines{}
 			c := test.c
@@ -121,14 +120,14 @@ func TestLogLines(t *testing.T) {
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			n := strings.Count(strings.Join(l.lines, "\n")+"\n", want+"\n")
-			if once := strings.Contains(want, "store's") || strings.Contains(want, "store can"); n == 0 || once && n != 1 {
+			if once := strings.Contains(want, "store's") || strings.Contains(want, "reachable"); n == 0 || once && n != 1 {
 				t.Errorf("%d times in the log: %s\n%s", n, want, strings.Join(l.lines, "\n"))
 			}
 		})
 	}
 }
 
-// schedule gives a job to a scheduler that runs until the test ends.
+// schedule runs a job in a scheduler for 15 seconds.
 func schedule(t *testing.T, j *cron.Job) {
 	t.Helper()
 	var s cron.Scheduler

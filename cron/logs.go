@@ -2,8 +2,8 @@ package cron
 
 import "log/slog"
 
-// Lines that come with instants are limited, by message and cause, so that a job that is
-// due each second cannot flood the log: package loglimit says how.
+// Log lines about instants are limited by message and cause, so that a job that is due every
+// second cannot flood the log. See package loglimit.
 
 func (j *Job) warn(msg string, args ...any)   { j.limit.Log(slog.LevelWarn, msg, args...) }
 func (j *Job) errorf(msg string, args ...any) { j.limit.Log(slog.LevelError, msg, args...) }

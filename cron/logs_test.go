@@ -14,8 +14,8 @@ import (
 	"github.com/ignis-go/ignis/cron"
 )
 
-// A job that fails for several reasons logs each, and tells how often, while it runs
-// and when its run ends.
+// A job that fails for several reasons logs each reason and how often it occurred, both while it
+// runs and when Run ends.
 func TestEachFailureIsLogged(t *testing.T) {
 	for name, run := range map[string]func(*cron.Job) interface{ Run(context.Context) error }{
 		"job": func(j *cron.Job) interface{ Run(context.Context) error } { return j },
@@ -34,16 +34,16 @@ func TestEachFailureIsLogged(t *testing.T) {
 				c := d.config("* * * * * *", func(_ context.Context, r cron.Run) error {
 					return fmt.Errorf("reason %d: %w", r.Scheduled.Second()%3, errors.New(strings.Repeat("x", 5000)))
 				})
-				c.Name, c.Failed = "test", nil
+				c.Name, c.OnRunError = "test", nil
 				c.Logger = slog.New(slog.NewTextHandler(&log, nil))
 				stop := running(t, run(newJob(t, c)))
 				elapse(3.5)
-				if n := strings.Count(log.String(), `msg="a run failed"`); n != 3 {
+				if n := strings.Count(log.String(), `msg="run failed"`); n != 3 {
 					t.Errorf("%d lines for three reasons:\n%.5000s", n, log.String())
 				}
 				elapse(8)
 				if n := strings.Count(log.String(), "in_the_last="); n != 3 || len(log.String()) > 10_000 {
-					t.Errorf("%d lines say what was left out:\n%.5000s", n, log.String())
+					t.Errorf("%d lines report how many were left out:\n%.5000s", n, log.String())
 				}
 				elapse(3)
 				if err := stop(); err != nil {
@@ -57,13 +57,13 @@ func TestEachFailureIsLogged(t *testing.T) {
 					}
 					sum += n
 				}
-				want(t, "failures told", sum, 14)
+				want(t, "failures reported", sum, 14)
 			})
 		})
 	}
 }
 
-// lockedBuffer is a log that can be looked into while it is written.
+// lockedBuffer is a log that can be read while it is written.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

@@ -9,39 +9,39 @@ import (
 )
 
 const (
-	// maxWait is how long the loop waits at most before it looks at the clock again: a
-	// suspended machine and a clock that was set make timers wrong.
+	// maxWait is how long the loop waits at most before it checks the clock again, because
+	// timers are wrong after the machine was suspended or its clock was set.
 	maxWait = 30 * time.Second
-	// maxStepBack is how far a clock may be set back before instants that were run are run
-	// again.
+	// maxStepBack is how far the clock may be set back without instants being run again.
 	maxStepBack = time.Hour
-	// crowd is how late an instant may be while the one after it is due as well: those
-	// that are later are missed, so that they don't all start at once.
+	// crowd is how late an instant may be if the one after it is due as well. Later ones
+	// count as missed, so that they don't all start at once.
 	crowd = 2 * time.Second
-	// storeTimeout bounds one call of the store, retryAfter is the pause after one that
-	// failed.
+	// storeTimeout bounds each call of the store. retryAfter is the pause after a failed
+	// call.
 	storeTimeout = 5 * time.Second
 	retryAfter   = time.Second
-	// pulse is how often the store is asked for something before an instant, from twice as long
-	// before it. A store that has lost what it knew can grant only what is due after it was
-	// next asked, so this is how much of a rare schedule such a loss can cost.
+	// pulse is how often the store is queried shortly before an instant, starting twice as
+	// long before it. A store that has lost its data can grant only instants that are due
+	// after the next query, so pulse is how much of a rare schedule such a loss can cost.
 	pulse = 10 * time.Second
-	// idlePulse is about how often it is asked while no instant is near, and awayPulse if
-	// it could not be reached: there may be very many jobs.
+	// idlePulse is roughly how often the store is queried while no instant is near.
+	// awayPulse is used instead if the store was unreachable. Both are long because there
+	// may be a great many jobs.
 	idlePulse = time.Hour
 	awayPulse = time.Minute
-	// comparePeriod is how often the store is asked whether other processes run the same
-	// job, while it is asked for instants all the time.
+	// comparePeriod is how often the store is asked whether the other processes run the
+	// same job, while claims keep it busy anyway.
 	comparePeriod = time.Minute
 )
 
-// Run starts the schedule and follows it until ctx ends. Then it stops the schedule and
-// waits for the runs: their contexts end DrainTimeout later, and if some don't return even
-// then, Run's error says so. Only one Run can be there at a time; after it the job may
-// be run again.
+// Run starts the schedule and follows it until ctx ends. It then stops the schedule and waits
+// for the runs in progress. Their contexts are canceled after DrainTimeout, and Run returns an
+// error if some of them do not return even then. It is an error to call Run while the job is
+// already running. After Run has returned, it may be called again.
 func (j *Job) Run(ctx context.Context) error {
 	if j == nil {
-		return errors.New("cron: Run of a nil Job")
+		return errors.New("cron: Run called on a nil Job")
 	}
 	if err := j.begin(); err != nil {
 		return err
@@ -55,22 +55,22 @@ func (j *Job) begin() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.looping {
-		return fmt.Errorf("cron: job %q is run already", j.cfg.Name)
+		return fmt.Errorf("cron: job %q is already running", j.cfg.Name)
 	}
 	j.looping, j.over = true, make(chan struct{})
 	j.reset()
 	return nil
 }
 
-// leave notes that what runs the job was told to end.
+// leave notes that the caller that runs the job was told to stop.
 func (j *Job) leave() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.ending = j.looping
 }
 
-// leaving returns a channel that is closed when what runs the job has ended, if it was told
-// to; else nil.
+// leaving returns a channel that is closed when the caller that runs the job has stopped. It
+// returns nil if the caller was not told to stop.
 func (j *Job) leaving() <-chan struct{} {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -80,9 +80,9 @@ func (j *Job) leaving() <-chan struct{} {
 	return j.over
 }
 
-// run is Run after begin. It starts nothing.
+// run does the work of Run after begin. It does not start the schedule.
 func (j *Job) run(ctx context.Context) error {
-	// The contexts of runs outlive ctx, so that the end is orderly.
+	// The contexts of runs outlive ctx, so that runs can finish during the shutdown.
 	base, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	l := loop{Job: j, id: rand.Text(), newContext: func() (context.Context, context.CancelCauseFunc) {
@@ -101,7 +101,7 @@ func (j *Job) run(ctx context.Context) error {
 	return err
 }
 
-// drain waits for the runs.
+// drain waits for the runs in progress.
 func (j *Job) drain(cancel context.CancelCauseFunc) error {
 	timeout := time.NewTimer(j.cfg.DrainTimeout)
 	defer timeout.Stop()
@@ -118,25 +118,25 @@ func (j *Job) drain(cancel context.CancelCauseFunc) error {
 		return nil
 	case <-timeout.C:
 	}
-	return fmt.Errorf("cron: job %q: %d runs did not return within %v of the end", j.cfg.Name, j.Status().Running, j.cfg.DrainTimeout)
+	return fmt.Errorf("cron: job %q still has %d runs in progress after the drain timeout of %v", j.cfg.Name, j.Status().Running, j.cfg.DrainTimeout)
 }
 
 // loop follows the schedule of a job. It belongs to one goroutine.
 type loop struct {
 	*Job
-	newContext func() (context.Context, context.CancelCauseFunc) // of a run
+	newContext func() (context.Context, context.CancelCauseFunc) // returns the context of a run
 
-	id       string    // tells its claims from those of others
-	storeErr error     // of the store's last answer
-	asked    time.Time // when the store was asked about what seems to be missed
-	pulsed   time.Time // when it was asked anything
-	compared time.Time // when it was asked what others do
-	looked   time.Time // when it looked at the clock
-	shown    time.Time // what that showed
-	astray   bool      // the clock was set since the store was asked for the time
-	differs  bool      // the store's time does, by much
+	id       string    // distinguishes its claims from those of other processes
+	storeErr error     // error of the last call of the store
+	asked    time.Time // when the store was last asked about apparently missed instants
+	pulsed   time.Time // when the store was last called
+	compared time.Time // when the plans of the processes were last compared
+	looked   time.Time // when the clock was last checked
+	shown    time.Time // what the clock showed then
+	astray   bool      // whether the clock was set since the store last told its time
+	differs  bool      // whether the clocks differ by more than Tolerance
 
-	unanswered *unanswered // the claim that the store has perhaps granted
+	unanswered *unanswered // claim that the store may have granted
 }
 
 // follow follows the schedule until ctx ends.
@@ -163,8 +163,7 @@ func (l *loop) follow(ctx context.Context) {
 	}
 }
 
-// step does the next thing that is to be done, and returns how long to wait before
-// the one after it.
+// step does the next piece of work, and returns how long to wait before the one after it.
 func (l *loop) step(ctx context.Context) time.Duration {
 	l.mu.Lock()
 	if l.manual > 0 {
@@ -221,15 +220,15 @@ func (l *loop) step(ctx context.Context) time.Duration {
 	}
 }
 
-// view is what the loop has seen of the job and decides by.
+// view is the state of the job on which the loop bases a decision.
 type view struct {
 	version  int
 	schedule *Schedule
 	cursor   time.Time
 }
 
-// advance notes that instants up to one are dealt with, unless the job was stopped,
-// paused or rescheduled meanwhile: then that counts. It reports whether it did.
+// advance marks the instants up to one as settled, unless the job was stopped, paused or
+// rescheduled in the meantime. It reports whether it did.
 func (j *Job) advance(v view, to time.Time) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -240,11 +239,11 @@ func (j *Job) advance(v view, to time.Time) bool {
 	return true
 }
 
-// tolerance is how late an instant may be without being a misfire.
+// tolerance returns how late an instant may be without being a misfire.
 func (j *Job) tolerance() time.Duration { return min(Tolerance, j.cfg.Deadline) }
 
-// watchClock notices when, since the last call, this machine's clock was set or the
-// machine was suspended: then it does not go with the store's any more.
+// watchClock detects whether the machine's clock was set, or the machine suspended, since the
+// last call. The difference to the store's clock is then no longer known.
 func (l *loop) watchClock() {
 	now, shown := time.Now(), l.cfg.Now().Round(0)
 	passed := now.Sub(l.looked)
@@ -254,15 +253,15 @@ func (l *loop) watchClock() {
 	l.looked, l.shown = now, shown
 }
 
-// take runs an instant if nothing speaks against it. It returns how long to wait
-// before the instant, if it is still to be dealt with, or the next can be looked at.
+// take claims an instant and runs it if the claim is granted and the policies allow it. It
+// returns how long to wait before handling this instant again, or the next one.
 func (l *loop) take(ctx context.Context, v view, at time.Time, misfire bool) time.Duration {
 	r := Run{Job: l.cfg.Name, Scheduled: at, Misfire: misfire}
-	if l.cfg.Overlap == Skip {
+	if l.cfg.Overlap == OverlapSkip {
 		// Not claimed: another process may be free.
 		busy, passed := l.overlaps(v, at)
 		if passed {
-			l.left(r, Skipped, Overlapped)
+			l.left(r, OutcomeSkipped, ReasonOverlap)
 			l.unanswered = nil
 		}
 		if busy {
@@ -285,15 +284,15 @@ func (l *loop) take(ctx context.Context, v view, at time.Time, misfire bool) tim
 	case g.Verdict == Granted && why == "":
 		l.admit(r)
 	case g.Verdict == Granted:
-		l.left(r, Skipped, why)
+		l.left(r, OutcomeSkipped, why)
 	case g.Verdict != Taken:
-		l.left(r, Missed, Uncertain)
+		l.left(r, OutcomeMissed, ReasonStoreUncertain)
 	}
 	return 0
 }
 
-// overlaps reports whether a run goes on, and if so whether the instant is dealt with by
-// that: see advance. It counts as run.
+// overlaps reports whether a run is in progress, and if so whether that settles the instant;
+// see advance. The instant counts as run.
 func (j *Job) overlaps(v view, at time.Time) (busy, passed bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -308,8 +307,8 @@ func (j *Job) overlaps(v view, at time.Time) (busy, passed bool) {
 	return true, true
 }
 
-// answered notes what the store has said about an instant. It returns why the schedule is
-// not followed any more, if that has changed since the view.
+// answered notes the store's verdict about an instant. It returns why the schedule is no
+// longer followed, if that has changed since the view.
 func (j *Job) answered(v view, at time.Time, said Verdict) Reason {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -321,14 +320,14 @@ func (j *Job) answered(v view, at time.Time, said Verdict) Reason {
 	return ""
 }
 
-// unwanted returns why the schedule is not followed any more, or nothing. The caller holds
-// mu.
+// unwanted returns why the schedule is no longer followed, or the empty string. The caller
+// holds mu.
 func (j *Job) unwanted() Reason {
 	switch {
 	case !j.started:
-		return Stopped
+		return ReasonStopped
 	case j.paused:
-		return Paused
+		return ReasonPaused
 	}
 	return ""
 }

@@ -8,10 +8,10 @@ import (
 // date is a day of the calendar.
 type date struct{ year, month, day int }
 
-// daySeconds is how long a day is for a calendar.
+// daySeconds is the length of a calendar day in seconds.
 const daySeconds = 86400
 
-// nextMatch returns the first matching wall time that is not before wall.
+// nextMatch returns the first matching wall time at or after wall.
 func (s *Schedule) nextMatch(wall int64) int64 {
 	d, rest := dateOf(wall), int(floorMod(wall, daySeconds))
 	if days := s.days(d.year, d.month); days>>d.day&1 == 1 {
@@ -21,17 +21,17 @@ func (s *Schedule) nextMatch(wall int64) int64 {
 	}
 	clock, _ := s.nextClock(0)
 	d.day++
-	for range 12 * 401 { // the calendar repeats itself after 400 years
+	for range 12 * 401 { // the calendar repeats every 400 years
 		if left := s.days(d.year, d.month) >> d.day << d.day; left != 0 {
 			d.day = bits.TrailingZeros32(left)
 			return daysOf(d)*daySeconds + int64(clock)
 		}
 		d.nextMonth(s.month)
 	}
-	panic("cron: a schedule without a date") // Parse accepts none
+	panic("cron: schedule is never due") // Parse rejects such patterns
 }
 
-// prevMatch returns the last matching wall time that is not after wall.
+// prevMatch returns the last matching wall time at or before wall.
 func (s *Schedule) prevMatch(wall int64) int64 {
 	d, rest := dateOf(wall), int(floorMod(wall, daySeconds))
 	if days := s.days(d.year, d.month); days>>d.day&1 == 1 {
@@ -49,10 +49,10 @@ func (s *Schedule) prevMatch(wall int64) int64 {
 		d.prevMonth(s.month)
 		mask = ^uint32(0)
 	}
-	panic("cron: a schedule without a date")
+	panic("cron: schedule is never due")
 }
 
-// nextMonth goes to the first day of the next month that is allowed.
+// nextMonth sets d to the first day of the next allowed month.
 func (d *date) nextMonth(allowed uint16) {
 	if later := allowed >> (d.month + 1) << (d.month + 1); later != 0 {
 		d.month = bits.TrailingZeros16(later)
@@ -63,6 +63,7 @@ func (d *date) nextMonth(allowed uint16) {
 	d.day = 1
 }
 
+// prevMonth sets the month and year of d to those of the previous allowed month.
 func (d *date) prevMonth(allowed uint16) {
 	if earlier := allowed & (1<<d.month - 1); earlier != 0 {
 		d.month = bits.Len16(earlier) - 1
@@ -72,8 +73,7 @@ func (d *date) prevMonth(allowed uint16) {
 	}
 }
 
-// nextClock returns the first time of day that is allowed and not before a
-// second of the day.
+// nextClock returns the first allowed time of day at or after from, in seconds since midnight.
 func (s *Schedule) nextClock(from int) (clock int, ok bool) {
 	h, m, sec := from/3600, from/60%60, from%60
 	if s.hour>>h&1 == 1 {
@@ -95,8 +95,7 @@ func (s *Schedule) nextClock(from int) (clock int, ok bool) {
 	return h*3600 + bits.TrailingZeros64(s.minute)*60 + bits.TrailingZeros64(s.second), true
 }
 
-// prevClock returns the last time of day that is allowed and not after a second
-// of the day.
+// prevClock returns the last allowed time of day at or before from, in seconds since midnight.
 func (s *Schedule) prevClock(from int) (clock int, ok bool) {
 	h, m, sec := from/3600, from/60%60, from%60
 	lastSecond := bits.Len64(s.second) - 1
@@ -118,7 +117,7 @@ func (s *Schedule) prevClock(from int) (clock int, ok bool) {
 	return h*3600 + (bits.Len64(s.minute)-1)*60 + lastSecond, true
 }
 
-// days returns the days of a month that are allowed, as bits 1 to 31.
+// days returns the allowed days of a month as bits 1 to 31.
 func (s *Schedule) days(year, month int) uint32 {
 	if s.month>>month&1 == 0 {
 		return 0
@@ -131,13 +130,13 @@ func (s *Schedule) days(year, month int) uint32 {
 	case s.anyWeekday && len(s.special) == 0:
 		return s.day & exists
 	}
-	first := int(floorMod(daysOf(date{year, month, 1})+4, 7)) // the weekday of the first
+	first := int(floorMod(daysOf(date{year, month, 1})+4, 7)) // weekday of the first of the month
 	var days uint32
 	if !s.anyDay {
 		days = s.day & exists
 	}
 	if !s.anyWeekday {
-		week := uint64(s.weekday) * 0x0102_0408_1020_4081 // again and again, seven bits each
+		week := uint64(s.weekday) * 0x0102_0408_1020_4081 // repeats the seven bits
 		days |= uint32(week>>first<<1) & exists
 	}
 	for _, x := range s.special {
@@ -146,7 +145,7 @@ func (s *Schedule) days(year, month int) uint32 {
 	return days
 }
 
-// daysIn returns how many days a month has.
+// daysIn returns the number of days in a month.
 func daysIn(year, month int) int {
 	if month == 2 {
 		if year%4 == 0 && (year%100 != 0 || year%400 == 0) {
@@ -157,12 +156,12 @@ func daysIn(year, month int) int {
 	return 30 + (month+month>>3)&1
 }
 
-// daysOf returns the number of a day, counted from 1 January 1970.
+// daysOf returns the number of days from 1 January 1970 to d.
 func daysOf(d date) int64 {
 	return time.Date(d.year, time.Month(d.month), d.day, 0, 0, 0, 0, time.UTC).Unix() / daySeconds
 }
 
-// dateOf returns the day that a wall time is on.
+// dateOf returns the date of a wall time.
 func dateOf(wall int64) date {
 	year, month, day := time.Unix(wall, 0).UTC().Date()
 	return date{year, int(month), day}

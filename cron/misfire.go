@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// makeUp is a run that was missed and is made up for. Its claim is made when its turn comes.
+// makeUp is a missed run that will be made up for. It is claimed when its turn comes.
 type makeUp struct {
 	run   Run
 	token string
 }
 
-// misfired deals with instants that were missed: at is the first of them.
+// misfired handles missed instants, the first of which is at.
 func (l *loop) misfired(ctx context.Context, v view, at, now time.Time) time.Duration {
 	if l.unanswered != nil {
 		if !l.settle(ctx) {
@@ -21,7 +21,7 @@ func (l *loop) misfired(ctx context.Context, v view, at, now time.Time) time.Dur
 		return 0
 	}
 	if l.cfg.Store != nil && time.Since(l.asked) > retryAfter {
-		// This process may have been asleep while others were not.
+		// This process may have been suspended while others were running.
 		last, err := l.lastClaimed(ctx, v)
 		if err != nil {
 			return l.giveUp(v, now)
@@ -39,27 +39,27 @@ func (l *loop) misfired(ctx context.Context, v view, at, now time.Time) time.Dur
 	case MisfireOnce:
 		followed := !v.schedule.Next(newest).Add(l.delay).After(now)
 		if followed {
-			return l.missed(v, newest, Superseded)
+			return l.missed(v, newest, ReasonSuperseded)
 		}
 		if now.Sub(newest.Add(l.delay)) > l.cfg.Deadline {
-			return l.missed(v, newest, l.because(PastDue))
+			return l.missed(v, newest, l.because(ReasonDeadline))
 		}
 		if newest.After(at) {
-			return l.missed(v, v.schedule.Prev(newest), Superseded)
+			return l.missed(v, v.schedule.Prev(newest), ReasonSuperseded)
 		}
 		return l.take(ctx, v, newest, true)
 	default:
-		return l.missed(v, newest, l.because(Late))
+		return l.missed(v, newest, l.because(ReasonLate))
 	}
 }
 
-// crowded reports whether an instant is so late that it is missed as the one after it is due,
-// too.
+// crowded reports whether an instant counts as missed because it is late and the one after it
+// is due as well.
 func (l *loop) crowded(v view, at, now time.Time) bool {
 	return now.Sub(at.Add(l.delay)) > min(crowd, l.tolerance()) && !v.schedule.Next(at).Add(l.delay).After(now)
 }
 
-// newestMissed returns the newest instant that is missed: it is later than the tolerance, or
+// newestMissed returns the newest missed instant, which is either later than the tolerance or
 // crowded.
 func (l *loop) newestMissed(v view, now time.Time) time.Time {
 	newest := v.schedule.Prev(l.lateBefore(now, min(crowd, l.tolerance())))
@@ -69,41 +69,42 @@ func (l *loop) newestMissed(v view, now time.Time) time.Time {
 	return newest
 }
 
-// lateBefore returns the instant before which all are later than a time.
+// lateBefore returns the time before which all instants are late by more than the given
+// duration.
 func (l *loop) lateBefore(now time.Time, by time.Duration) time.Time {
 	return now.Add(-by - l.delay)
 }
 
-// because returns why an instant is too late.
+// because returns r, or ReasonStoreUnavailable if the store is why an instant is too late.
 func (l *loop) because(r Reason) Reason {
 	if l.storeErr != nil {
-		return Unavailable
+		return ReasonStoreUnavailable
 	}
 	return r
 }
 
-// giveUp records what nobody can run any more, while the store cannot be reached.
+// giveUp records the instants that have become too late to run while the store is unreachable.
 func (l *loop) giveUp(v view, now time.Time) time.Duration {
 	limit := l.cfg.Deadline
 	if l.cfg.Misfire == MisfireSkip {
 		limit = l.tolerance()
 	}
 	if over := v.schedule.Prev(l.lateBefore(now, limit)); over.After(v.cursor) {
-		l.missed(v, over, Unavailable)
+		l.missed(v, over, ReasonStoreUnavailable)
 	}
 	return retryAfter
 }
 
-// missed records that the instants up to one are not run.
+// missed records that the instants up to one were missed.
 func (l *loop) missed(v view, to time.Time, why Reason) time.Duration {
 	if l.advance(v, to) {
-		l.leftOut(v.schedule, v.cursor, to, Missed, why)
+		l.leftOut(v.schedule, v.cursor, to, OutcomeMissed, why)
 	}
 	return 0
 }
 
-// fallBehind puts the missed instants on a list, the newest of them in the order of the policy.
-// They are claimed one by one when they are run, so that other processes share the work.
+// fallBehind lists the newest missed instants in the order of the Misfire policy. They are
+// claimed one by one when they are run, so that other processes share the work.
 func (l *loop) fallBehind(v view, at, newest, now time.Time) time.Duration {
 	if !l.advance(v, newest) {
 		return 0
@@ -123,17 +124,17 @@ func (l *loop) fallBehind(v view, at, newest, now time.Time) time.Duration {
 	l.behind = append(l.behind, list...)
 	l.mu.Unlock()
 	if !i.Before(at) {
-		why := l.because(PastDue)
+		why := l.because(ReasonDeadline)
 		if !i.Before(oldest) {
-			why = PastLimit
+			why = ReasonMisfireLimit
 		}
-		l.leftOut(v.schedule, v.cursor, i, Missed, why)
+		l.leftOut(v.schedule, v.cursor, i, OutcomeMissed, why)
 	}
 	return 0
 }
 
-// catchUp runs the next of what is to be made up for, if nothing runs. It returns how long
-// to wait before the one after it.
+// catchUp runs the next missed instant on the list if no run is in progress. It returns how
+// long to wait before the one after it.
 func (l *loop) catchUp(ctx context.Context) time.Duration {
 	l.dropOverdue()
 	l.mu.Lock()
@@ -154,12 +155,12 @@ func (l *loop) catchUp(ctx context.Context) time.Duration {
 	case g.Verdict == Granted:
 		l.admit(m.run)
 	default:
-		l.left(m.run, Missed, Uncertain)
+		l.left(m.run, OutcomeMissed, ReasonStoreUncertain)
 	}
 	return 0
 }
 
-// dropOverdue records what there is no time any more to make up for.
+// dropOverdue removes the instants from the list whose deadline has passed, and records them.
 func (l *loop) dropOverdue() {
 	var over []Run
 	l.mu.Lock()
@@ -173,13 +174,12 @@ func (l *loop) dropOverdue() {
 	l.behind = l.behind[:len(l.behind)-len(over)]
 	l.mu.Unlock()
 	for _, r := range over {
-		l.left(r, Missed, l.because(PastDue))
+		l.left(r, OutcomeMissed, l.because(ReasonDeadline))
 	}
 }
 
-// settled notes what the store has said about the first of what is to be made up for, and
-// takes it off the list. It reports whether that was still there: Stop drops the list, and
-// says so.
+// settled notes the store's verdict about m and removes it from the list. It reports whether
+// m was still on the list. If it was not, Stop has removed and recorded it.
 func (j *Job) settled(m makeUp, said Verdict) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()

@@ -14,14 +14,14 @@ import (
 	"github.com/ignis-go/ignis/cron"
 )
 
-// A machine that is suspended, for the job, is a clock that jumps: at second 15 it shows a later
-// time.
+// To the job, a suspended machine looks like a clock that jumps. In this test it jumps at
+// second 15.
 func TestMisfire(t *testing.T) {
 	tests := []struct {
 		name       string
 		pattern    string
 		misfire    cron.Misfire
-		jump       time.Duration // of the clock, at second 15
+		jump       time.Duration // jump of the clock at second 15
 		takes      time.Duration
 		runs, left string
 	}{
@@ -52,14 +52,14 @@ func TestMisfire(t *testing.T) {
 					time.Sleep(test.takes)
 					return nil
 				})
-				c.Now, c.Misfire, c.MisfireLimit, c.Overlap = wall.now, test.misfire, 5, cron.Queue
+				c.Now, c.Misfire, c.MisfireLimit, c.Overlap = wall.now, test.misfire, 5, cron.OverlapQueue
 				j := newJob(t, c)
 				running(t, j)
 				elapse(15)
 				wall.set(test.jump)
-				elapse(0) // nobody is told that a clock was set
+				elapse(0) // setting the clock does not wake the job
 				elapse(30)
-				// What is due regularly after the jump is another test's.
+				// Regular instants after the jump are not compared here.
 				want(t, "runs", cut(d.runs(), test.runs), test.runs)
 				want(t, "left out", cut(d.left(), test.left), test.left)
 			})
@@ -67,7 +67,7 @@ func TestMisfire(t *testing.T) {
 	}
 }
 
-// cut returns as much of text as there is of another one.
+// cut truncates text to the length of like.
 func cut(text, like string) string { return text[:min(len(text), max(len(like), 0))] }
 
 func TestNeverEarlyWhenTheClockIsSet(t *testing.T) {
@@ -81,10 +81,10 @@ func TestNeverEarlyWhenTheClockIsSet(t *testing.T) {
 				seen := make(map[int64]bool)
 				c := d.config("0 */5 * * * *", func(_ context.Context, r cron.Run) error {
 					if lag := wall.now().Sub(r.Scheduled); lag < 0 || lag > 30*time.Second {
-						t.Errorf("run of %d comes %v after it", second(r.Scheduled), lag)
+						t.Errorf("run of %d starts %v after its instant", second(r.Scheduled), lag)
 					}
 					if seen[r.Scheduled.Unix()] {
-						t.Errorf("run of %d comes again", second(r.Scheduled))
+						t.Errorf("run of %d is repeated", second(r.Scheduled))
 					}
 					seen[r.Scheduled.Unix()] = true
 					return nil
@@ -100,9 +100,9 @@ func TestNeverEarlyWhenTheClockIsSet(t *testing.T) {
 	}
 }
 
-// After a nap not all instants of it start at once, whatever the policy for overlaps.
+// After a short sleep the missed instants do not all start at once, whatever the overlap policy.
 func TestNapIsNoPileUp(t *testing.T) {
-	for _, overlap := range []cron.Overlap{cron.Skip, cron.Allow, cron.Queue, cron.Replace} {
+	for _, overlap := range []cron.Overlap{cron.OverlapSkip, cron.OverlapAllow, cron.OverlapQueue, cron.OverlapReplace} {
 		synctest.Test(t, func(t *testing.T) {
 			var d diary
 			var wall clock
@@ -111,7 +111,7 @@ func TestNapIsNoPileUp(t *testing.T) {
 			c := d.config("* * * * * *", func(context.Context, cron.Run) error {
 				time.Sleep(900 * time.Millisecond)
 				if n := int64(j.Status().Running); n > most.Load() {
-					most.Store(n) // near enough
+					most.Store(n) // racy, but accurate enough
 				}
 				return nil
 			})
@@ -128,8 +128,7 @@ func TestNapIsNoPileUp(t *testing.T) {
 	}
 }
 
-// A clock that was ahead for a moment makes no job silent until time has caught up. Nothing is
-// run twice.
+// A job keeps running after its clock was ahead for a moment, and runs no instant twice.
 func TestClockThatWasAhead(t *testing.T) {
 	for _, ahead := range []time.Duration{time.Minute, 59 * time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
@@ -138,7 +137,7 @@ func TestClockThatWasAhead(t *testing.T) {
 			var wall clock
 			var log lockedBuffer
 			c := d.config("* * * * * *", all.do)
-			c.Overlap = cron.Queue
+			c.Overlap = cron.OverlapQueue
 			c.Now, c.Logger = wall.now, slog.New(slog.NewTextHandler(&log, nil))
 			running(t, newJob(t, c))
 			elapse(20.5)
@@ -148,12 +147,12 @@ func TestClockThatWasAhead(t *testing.T) {
 			elapse(ahead.Seconds() + 100)
 			end := int64(ahead.Seconds()) + 123
 			for at := int64(1); at <= end; at++ {
-				if n := all.runs[at]; n > 1 || n == 0 && (at < 19 || at > 24) { // those of the moment are lost
+				if n := all.runs[at]; n > 1 || n == 0 && (at < 19 || at > 24) { // instants during that moment are lost
 					t.Errorf("%v ahead, instant %d: %d runs", ahead, at, n)
 				}
 			}
 			if n := strings.Count(log.String(), "the clock was set back"); n != 1 {
-				t.Errorf("%d lines say that the clock was set back:\n%s", n, log.String())
+				t.Errorf("%d lines report that the clock was set back:\n%s", n, log.String())
 			}
 		})
 	}
@@ -174,7 +173,7 @@ func TestPause(t *testing.T) {
 			t.Error(err)
 		}
 		synctest.Wait()
-		want(t, "what is left out before it is over", d.left(), "")
+		want(t, "left out during the pause", d.left(), "")
 		j.Resume()
 		j.Resume()
 		elapse(10)
@@ -184,7 +183,7 @@ func TestPause(t *testing.T) {
 	})
 }
 
-// What is due at the very instant of Resume is still in the pause, and recorded.
+// An instant that is due exactly when Resume is called belongs to the pause and is recorded.
 func TestResumeOnTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
@@ -204,13 +203,13 @@ func TestRunNow(t *testing.T) {
 	tests := []struct {
 		name    string
 		overlap cron.Overlap
-		errs    int // of three calls
+		errs    int // number of errors of three calls
 		runs    string
 	}{
-		{"skip", cron.Skip, 2, "5"},
-		{"allow", cron.Allow, 1, "5 5"},
-		{"queue", cron.Queue, 0, "5 5 5"},
-		{"replace", cron.Replace, 0, "5 5"}, // the one in the middle makes way
+		{"skip", cron.OverlapSkip, 2, "5"},
+		{"allow", cron.OverlapAllow, 1, "5 5"},
+		{"queue", cron.OverlapQueue, 0, "5 5 5"},
+		{"replace", cron.OverlapReplace, 0, "5 5"}, // the second one gives way to the third
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -236,7 +235,7 @@ func TestRunNow(t *testing.T) {
 					if j.RunNow() != nil {
 						errs++
 					}
-					if test.overlap != cron.Replace {
+					if test.overlap != cron.OverlapReplace {
 						synctest.Wait()
 					}
 				}
@@ -256,9 +255,9 @@ func TestShutdown(t *testing.T) {
 		fails   bool
 		outcome cron.Outcome
 	}{
-		{"done in time", func(context.Context) { time.Sleep(8 * time.Second) }, 18, false, cron.Succeeded},
-		{"told to end", func(ctx context.Context) { <-ctx.Done() }, 22, false, cron.Canceled},
-		{"deaf", func(context.Context) { time.Sleep(time.Hour) }, 23, true, cron.Canceled},
+		{"done in time", func(context.Context) { time.Sleep(8 * time.Second) }, 18, false, cron.OutcomeSucceeded},
+		{"told to end", func(ctx context.Context) { <-ctx.Done() }, 22, false, cron.OutcomeCanceled},
+		{"deaf", func(context.Context) { time.Sleep(time.Hour) }, 23, true, cron.OutcomeCanceled},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -269,7 +268,7 @@ func TestShutdown(t *testing.T) {
 					return ctx.Err()
 				})
 				c.DrainTimeout = 10 * time.Second
-				c.Overlap = cron.Queue
+				c.Overlap = cron.OverlapQueue
 				j := newJob(t, c)
 				stop := running(t, j)
 				elapse(12)
@@ -292,7 +291,7 @@ func TestStopSkipsWhatWaits(t *testing.T) {
 			time.Sleep(25 * time.Second)
 			return nil
 		})
-		c.Overlap = cron.Queue
+		c.Overlap = cron.OverlapQueue
 		j := newJob(t, c)
 		running(t, j)
 		elapse(31)
@@ -323,7 +322,7 @@ func TestJitter(t *testing.T) {
 		if lags["a"] == lags["b"] || lags["b"] == lags["c"] || max(lags["a"], lags["b"], lags["c"]) >= 40*time.Second {
 			t.Errorf("lags: %v", lags)
 		}
-		want(t, "runs", len(d.records), 27) // those of 600 are still to come
+		want(t, "runs", len(d.records), 27) // the runs of 600 have not started yet
 		want(t, "left out", d.left(), "")
 	})
 }
@@ -348,7 +347,7 @@ func TestHookThatEndsItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
 		c := d.config("* * * * * *", nil)
-		c.Started = func(cron.Run) { runtime.Goexit() }
+		c.OnRunStart = func(cron.Run) { runtime.Goexit() }
 		j := newJob(t, c)
 		running(t, j)
 		elapse(3.5)
@@ -362,11 +361,11 @@ func TestCallbacksThatPanic(t *testing.T) {
 		n := 0
 		j := newJob(t, cron.Config{
 			Pattern: "* * * * * *", Zone: "UTC", Logger: quiet,
-			Do:        func(context.Context, cron.Run) error { n++; panic("do") },
-			Started:   func(cron.Run) { panic("started") },
-			Failed:    func(cron.Run, error) { panic("failed") },
-			Recorded:  func(cron.Record) { panic("recorded") },
-			Completed: func() { panic("completed") },
+			Do:         func(context.Context, cron.Run) error { n++; panic("do") },
+			OnRunStart: func(cron.Run) { panic("started") },
+			OnRunError: func(cron.Run, error) { panic("failed") },
+			OnRecord:   func(cron.Record) { panic("recorded") },
+			OnStop:     func() { panic("completed") },
 		})
 		stop := running(t, j)
 		elapse(5)
@@ -399,7 +398,7 @@ func TestStopDropsWhatIsMadeUpFor(t *testing.T) {
 	})
 }
 
-// lines counts what is logged.
+// lines counts log lines.
 type lines struct {
 	slog.Handler
 	n *atomic.Int64
@@ -416,7 +415,7 @@ func TestLogIsNoFlood(t *testing.T) {
 		running(t, newJob(t, c))
 		elapse(100.5)
 		if n := l.n.Load(); n < 10 || n > 11 {
-			t.Errorf("%d lines about 99 instants that were skipped", n)
+			t.Errorf("%d lines about 99 skipped instants", n)
 		}
 	})
 }

@@ -7,30 +7,31 @@ import (
 	"time"
 )
 
-// Option changes what [Parse] accepts.
-type Option uint8
+// ParseOption extends what [Parse] accepts.
+type ParseOption uint8
 
 // The options.
 const (
-	// Extended accepts L, W and # in the day fields; see the package's comment.
-	Extended Option = iota + 1
+	// Extended accepts L, W and # in the day fields, as described in the package
+	// documentation.
+	Extended ParseOption = iota + 1
 )
 
-// maxPattern is the length of the longest pattern in bytes.
+// maxPattern is the maximum length of a pattern in bytes.
 const maxPattern = 1000
 
-// ErrEmpty is returned by [Parse] for a pattern without anything in it.
-var ErrEmpty = errors.New("cron: empty pattern: want five or six fields, such as 30 2 * * *, or @daily")
+// ErrEmptyPattern is returned by [Parse] if the pattern is empty or blank.
+var ErrEmptyPattern = errors.New("cron: empty pattern, want five or six fields such as 30 2 * * *, or a macro such as @daily")
 
-// ParseError says what is wrong with a pattern.
+// ParseError describes an invalid pattern.
 type ParseError struct {
 	Pattern string
-	Field   string // such as "minute"; empty: the pattern as a whole
-	Column  int    // of the pattern, in characters from 1
-	Message string // what is wrong, and what is accepted
+	Field   string // field such as "minute", empty if the pattern as a whole is invalid
+	Column  int    // position in the pattern, in characters starting at 1
+	Message string // what is wrong and what would be accepted
 }
 
-// Error returns all of it.
+// Error returns a message with the pattern, the position and the problem.
 func (e *ParseError) Error() string {
 	where := ""
 	if e.Field != "" {
@@ -39,12 +40,12 @@ func (e *ParseError) Error() string {
 	return fmt.Sprintf("cron: %.100q: %scolumn %d: %s", e.Pattern, where, e.Column, e.Message)
 }
 
-// field is what is known about one of the fields.
+// field describes one of the fields.
 type field struct {
 	name     string
 	min, max int
 	names    map[string]int
-	days     bool // may have L, W or #
+	days     bool // whether L, W and # are allowed
 }
 
 var fields = [6]field{
@@ -79,12 +80,11 @@ var macros = map[string]string{
 	"@annually": "0 0 0 1 1 *",
 }
 
-const macroList = "@secondly, @minutely, @hourly, @daily, @midnight, @weekly, @weekdays, @weekends, @monthly, @yearly, @annually, or @every with a time such as 90s"
+const macroList = "@secondly, @minutely, @hourly, @daily, @midnight, @weekly, @weekdays, @weekends, @monthly, @yearly, @annually, or @every with a duration such as 90s"
 
-// Parse returns the schedule of a pattern; the package's comment says what that may
-// be. A pattern that is not accepted, or that is never due, has an error that
-// is [ErrEmpty] or a [*ParseError].
-func Parse(pattern string, options ...Option) (*Schedule, error) {
+// Parse parses a pattern, as described in the package documentation. If the pattern is invalid
+// or is never due, Parse returns [ErrEmptyPattern] or a [*ParseError].
+func Parse(pattern string, options ...ParseOption) (*Schedule, error) {
 	p := parser{pattern: pattern}
 	for _, o := range options {
 		p.extended = p.extended || o == Extended
@@ -92,20 +92,20 @@ func Parse(pattern string, options ...Option) (*Schedule, error) {
 	text := strings.Trim(pattern, blanks)
 	switch {
 	case text == "":
-		return nil, ErrEmpty
+		return nil, ErrEmptyPattern
 	case len(pattern) > maxPattern:
 		return nil, p.fail("", 0, "longer than %d bytes", maxPattern)
 	case text[0] == '@':
 		return p.macro(text)
 	case strings.HasPrefix(text, "CRON_TZ=") || strings.HasPrefix(text, "TZ="):
-		return nil, p.fail("", strings.Index(pattern, text), "a pattern has no time zone in it: that is a setting of its own, such as Zone of a job, zone: in a file or --tz")
+		return nil, p.fail("", strings.Index(pattern, text), "a time zone is not part of the pattern; set it separately, such as with Zone in a Config, zone: in a file or --tz")
 	}
 	return p.schedule(text)
 }
 
-// MustParse is [Parse] for patterns that are in the program: it panics where Parse
-// returns an error.
-func MustParse(pattern string, options ...Option) *Schedule {
+// MustParse is like [Parse] but panics if the pattern is invalid. It simplifies the
+// initialization of variables with fixed patterns.
+func MustParse(pattern string, options ...ParseOption) *Schedule {
 	s, err := Parse(pattern, options...)
 	if err != nil {
 		panic(err)
@@ -120,14 +120,14 @@ type parser struct {
 	extended bool
 }
 
-// fail returns an error for what is at an offset of the pattern.
+// fail returns an error about the byte offset at of the pattern.
 func (p *parser) fail(name string, at int, format string, args ...any) error {
 	return &ParseError{p.pattern, name, 1 + len([]rune(p.pattern[:at])), fmt.Sprintf(format, args...)}
 }
 
 func (p *parser) macro(text string) (*Schedule, error) {
 	if p.pattern[0] != '@' {
-		return nil, p.fail("", 0, "a pattern that begins with @ has no blanks before it")
+		return nil, p.fail("", 0, "blanks are not allowed before @")
 	}
 	words, _ := p.split()
 	word := strings.ToLower(words[0])
@@ -148,12 +148,12 @@ func (p *parser) macro(text string) (*Schedule, error) {
 func (p *parser) every(text, rest string) (*Schedule, error) {
 	d, err := time.ParseDuration(rest)
 	if err != nil || d < time.Second || d%time.Second != 0 {
-		return nil, p.fail("", len("@every"), "want whole seconds, at least one, such as @every 90s or @every 1h30m")
+		return nil, p.fail("", len("@every"), "want a whole number of seconds, at least one, such as @every 90s or @every 1h30m")
 	}
 	return &Schedule{pattern: text, every: d}, nil
 }
 
-// schedule parses fields. Positions are those in p.pattern, of which text is a part.
+// schedule parses fields. Positions refer to p.pattern, which contains text.
 func (p *parser) schedule(text string) (*Schedule, error) {
 	if strings.HasPrefix(p.pattern, "@") {
 		p.pattern = text
@@ -183,12 +183,12 @@ func (p *parser) schedule(text string) (*Schedule, error) {
 		s.dropSpecial()
 	}
 	if !s.comes() {
-		return nil, p.fail("day of month", at[dayOfMonth], "no month that is allowed has such a day")
+		return nil, p.fail("day of month", at[dayOfMonth], "none of the allowed months has such a day")
 	}
 	return s, nil
 }
 
-// dropSpecial leaves out the rules that a field without restrictions makes idle.
+// dropSpecial removes the rules that have no effect because their field allows every day.
 func (s *Schedule) dropSpecial() {
 	kept := s.special[:0]
 	for _, x := range s.special {
@@ -200,7 +200,7 @@ func (s *Schedule) dropSpecial() {
 	s.special = kept
 }
 
-// comes reports whether there is any day on which s is due.
+// comes reports whether s is due on any day at all.
 func (s *Schedule) comes() bool {
 	for year := 2000; year < 2400; year++ {
 		for month := range 12 {
@@ -212,7 +212,7 @@ func (s *Schedule) comes() bool {
 	return false
 }
 
-// split returns the words of the pattern and where they begin.
+// split returns the words of the pattern and their offsets.
 func (p *parser) split() (words []string, at []int) {
 	for i := 0; i < len(p.pattern); {
 		if strings.IndexByte(blanks, p.pattern[i]) >= 0 {
@@ -229,13 +229,13 @@ func (p *parser) split() (words []string, at []int) {
 	return words, at
 }
 
-// field returns the values that a field allows. What cannot be said by values
-// goes to s.
+// field returns the set of values that a field allows. Rules that cannot be expressed as values
+// are added to s.
 func (p *parser) field(f field, text string, at int, s *Schedule) (set uint64, err error) {
 	for {
 		item, rest, more := strings.Cut(text, ",")
 		if item == "" {
-			return 0, p.fail(f.name, at, "an empty place in a list; want %s", f.accepts(p.extended))
+			return 0, p.fail(f.name, at, "empty list item; want %s", f.accepts(p.extended))
 		}
 		values, err := p.item(f, item, at, s)
 		if err != nil {
@@ -249,7 +249,7 @@ func (p *parser) field(f field, text string, at int, s *Schedule) (set uint64, e
 	}
 }
 
-// accepts says what may be in a field.
+// accepts describes what a field accepts.
 func (f field) accepts(extended bool) string {
 	text := fmt.Sprintf("%d to %d", f.min, f.max)
 	switch {
@@ -265,7 +265,7 @@ func (f field) accepts(extended bool) string {
 	return text
 }
 
-// item parses one part of a list.
+// item parses one item of a list.
 func (p *parser) item(f field, text string, at int, s *Schedule) (uint64, error) {
 	if f.days && p.extended {
 		if x, ok := f.special(text); ok {
@@ -290,7 +290,7 @@ func (p *parser) item(f field, text string, at int, s *Schedule) (uint64, error)
 				to = 7 // the Sunday at the end of the week
 			}
 			if to < from {
-				return 0, p.fail(f.name, at, "the range %s goes backwards; write it as two, with a comma between", span)
+				return 0, p.fail(f.name, at, "the range %s goes backwards; write it as two ranges separated by a comma", span)
 			}
 		case !stepped:
 			to = from
@@ -300,7 +300,7 @@ func (p *parser) item(f field, text string, at int, s *Schedule) (uint64, error)
 	if stepped {
 		var ok bool
 		if by, ok = number(step); !ok || by == 0 {
-			return 0, p.fail(f.name, at+len(span)+1, "the step %.20q is not a number from 1", step)
+			return 0, p.fail(f.name, at+len(span)+1, "the step %.20q is not a positive number", step)
 		}
 	}
 	var set uint64
@@ -318,20 +318,20 @@ func (p *parser) value(f field, text string, at int, item string) (int, error) {
 	}
 	switch {
 	case !ok && item == "?":
-		return 0, p.fail(f.name, at, "there is no ?: write * for all")
+		return 0, p.fail(f.name, at, "? is not supported; write * for all values")
 	case !ok && text == "":
-		return 0, p.fail(f.name, at, "%.20q is not complete; want %s", item, f.accepts(p.extended))
+		return 0, p.fail(f.name, at, "%.20q is incomplete; want %s", item, f.accepts(p.extended))
 	case !ok && f.days && !p.extended && strings.ContainsAny(item, "lLwW#"):
-		return 0, p.fail(f.name, at, "%.20q needs the option Extended; without it want %s", item, f.accepts(false))
+		return 0, p.fail(f.name, at, "%.20q requires the option Extended; without it want %s", item, f.accepts(false))
 	case !ok:
-		return 0, p.fail(f.name, at, "%.20q is no value; want %s", text, f.accepts(p.extended))
+		return 0, p.fail(f.name, at, "%.20q is not a valid value; want %s", text, f.accepts(p.extended))
 	case n < f.min || n > f.max:
 		return 0, p.fail(f.name, at, "%s is out of range; want %s", text, f.accepts(p.extended))
 	}
 	return n, nil
 }
 
-// number parses digits; what is more than four of them is as good as 9999.
+// number parses digits. Large numbers are capped at 9999, which is out of range everywhere.
 func number(text string) (n int, ok bool) {
 	for _, b := range []byte(text) {
 		if b < '0' || b > '9' {

@@ -12,8 +12,8 @@ import (
 	"github.com/ignis-go/ignis/cron/crontest"
 )
 
-// A job that is started with another schedule than before does not run for a time before the
-// change; with the same one it makes up for what was missed.
+// A job that is started with a different schedule than before makes up for nothing that was due
+// before the change. With the same schedule it makes up for missed instants.
 func TestAnotherSchedule(t *testing.T) {
 	const hourly = "0 0 * * * *"
 	for _, test := range []struct {
@@ -23,7 +23,7 @@ func TestAnotherSchedule(t *testing.T) {
 	}{
 		{"the same", func(*cron.Config) {}, "7200 10800"},
 		{"the same with other blanks", func(c *cron.Config) { c.Pattern = " 0  0 * * * *" }, "7200 10800"},
-		{"another target", func(c *cron.Config) { c.Target = "b" }, "7200 10800"},
+		{"another target", func(c *cron.Config) { c.Fingerprint = "b" }, "7200 10800"},
 		{"another pattern", func(c *cron.Config) { c.Pattern = "0 5,45 * * * *" }, "9900 11100"},
 		{"another zone", func(c *cron.Config) { c.Zone = "Asia/Kathmandu" }, "11700"}, // 5:45 ahead
 	} {
@@ -33,13 +33,13 @@ func TestAnotherSchedule(t *testing.T) {
 					var before, after diary
 					var store crontest.Memory
 					c := before.config(hourly, nil)
-					c.Name, c.Store, c.Target = "job", &store, "a"
+					c.Name, c.Store, c.Fingerprint = "job", &store, "a"
 					stop := running(t, newJob(t, c))
 					elapse(3700)
 					_ = stop()
-					elapse(4500) // 8200: 7200 is missed; the others would have come at 7500 and 8100
+					elapse(4500) // 8200: 7200 was missed; the other schedules would have been due at 7500 and 8100
 					a := after.config(hourly, nil)
-					a.Name, a.Store, a.Target = "job", &store, "a"
+					a.Name, a.Store, a.Fingerprint = "job", &store, "a"
 					test.change(&a)
 					for range restarts - 1 {
 						stop := running(t, newJob(t, a))
@@ -56,7 +56,7 @@ func TestAnotherSchedule(t *testing.T) {
 	}
 }
 
-// Reschedule is a change that restarts and other processes learn of.
+// Reschedule changes the plan in the store, so that restarted jobs and other processes see it.
 func TestRescheduleIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
@@ -71,7 +71,7 @@ func TestRescheduleIsKept(t *testing.T) {
 		}
 		elapse(10)
 		_ = stop()
-		elapse(1590) // 5500: 5400 is missed
+		elapse(1590) // 5500: 5400 was missed
 		c.Pattern = "0 30 * * * *"
 		running(t, newJob(t, c))
 		elapse(100)
@@ -79,8 +79,8 @@ func TestRescheduleIsKept(t *testing.T) {
 	})
 }
 
-// Two live processes with one name for different jobs are told, and what one of them takes
-// is not taken for a run of the other's schedule.
+// If two running processes use one name for different jobs, the older one logs a warning, and an
+// instant that one of them claims is not mistaken for a run of the other's schedule.
 func TestProcessesThatDisagree(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -89,8 +89,8 @@ func TestProcessesThatDisagree(t *testing.T) {
 		runs   string
 	}{
 		{"they agree", func(*cron.Config) {}, "", "10 20 30 40 50 60 70 80 90"},
-		{"another pattern", func(c *cron.Config) { c.Pattern = "5/10 * * * * *" }, "on another schedule", "5 10 15 20 25 30 35 40 45 50 55 60 65 70 75 80 85 90 95"},
-		{"another target", func(c *cron.Config) { c.Target = "b" }, "with another Target", "10 20 30 40 50 60 70 80 90"},
+		{"another pattern", func(c *cron.Config) { c.Pattern = "5/10 * * * * *" }, "on a different schedule", "5 10 15 20 25 30 35 40 45 50 55 60 65 70 75 80 85 90 95"},
+		{"another target", func(c *cron.Config) { c.Fingerprint = "b" }, "with a different fingerprint", "10 20 30 40 50 60 70 80 90"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -98,7 +98,7 @@ func TestProcessesThatDisagree(t *testing.T) {
 				var store crontest.Memory
 				var older, newer lockedBuffer
 				c := d.config("*/10 * * * * *", nil)
-				c.Name, c.Store, c.Target = "job", &store, "a"
+				c.Name, c.Store, c.Fingerprint = "job", &store, "a"
 				c.Logger = slog.New(slog.NewTextHandler(&older, nil))
 				running(t, newJob(t, c))
 				elapse(1)
@@ -109,18 +109,18 @@ func TestProcessesThatDisagree(t *testing.T) {
 				want(t, "runs", d.runs(), test.runs)
 				const text = "another process runs a job of this name"
 				if has := strings.Contains(older.String(), text+" "+test.line); has != (test.line != "") {
-					t.Errorf("the older logs:\n%s", older.String())
+					t.Errorf("log of the older process:\n%s", older.String())
 				}
 				if strings.Contains(newer.String(), text) {
-					t.Errorf("the newer logs:\n%s", newer.String())
+					t.Errorf("log of the newer process:\n%s", newer.String())
 				}
 			})
 		})
 	}
 }
 
-// A process on another schedule moves what the store takes for dealt with; what this one has
-// missed is still made up for.
+// A process with a different schedule advances State.Last in the store. This process still makes
+// up for the instants that it has missed.
 func TestDisagreementHidesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d, other diary
@@ -137,8 +137,7 @@ func TestDisagreementHidesNothing(t *testing.T) {
 	})
 }
 
-// Very many jobs that are seldom due don't ask the store all the time; each asks shortly
-// before an instant.
+// Jobs that are seldom due query the store seldom, except shortly before an instant.
 func TestRareJobsAskSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var store crontest.Memory
@@ -150,13 +149,13 @@ func TestRareJobsAskSeldom(t *testing.T) {
 			running(t, newJob(t, c))
 		}
 		elapse(12*3600 - 30)
-		if n := store.Asked(); n < 12*jobs || n > 25*jobs {
-			t.Errorf("%d questions by %d jobs in 12 hours", n, jobs)
+		if n := store.Queries(); n < 12*jobs || n > 25*jobs {
+			t.Errorf("%d queries by %d jobs in 12 hours", n, jobs)
 		}
-		n := store.Asked()
+		n := store.Queries()
 		elapse(20)
-		if n = store.Asked() - n; n < jobs || n > 2*jobs {
-			t.Errorf("%d questions by %d jobs in the 20 s that end 10 s before an instant", n, jobs)
+		if n = store.Queries() - n; n < jobs || n > 2*jobs {
+			t.Errorf("%d queries by %d jobs in the 20 s that end 10 s before an instant", n, jobs)
 		}
 		elapse(20)
 		want(t, "runs", len(d.records), jobs)

@@ -7,49 +7,51 @@ import (
 )
 
 var (
-	// ErrNotRunning is returned by RunNow while no Run of the job is there to do it.
-	ErrNotRunning = errors.New("cron: the job is not run by anybody: call its Run, or that of its Scheduler")
-	// ErrBusy is returned by RunNow when the Overlap policy leaves no room for a run.
-	ErrBusy = errors.New("cron: a run of the job is going on")
+	// ErrNotRunning is returned by RunNow if neither the job's Run nor a Scheduler is
+	// running the job.
+	ErrNotRunning = errors.New("cron: job is not running, call its Run method or add it to a running Scheduler")
+	// ErrBusy is returned by RunNow if the Overlap policy does not allow another run.
+	ErrBusy = errors.New("cron: job is busy")
 
-	// ErrTimeout is why the context of a run ends that takes longer than Timeout.
-	ErrTimeout = errors.New("cron: the run took longer than its timeout")
-	// ErrReplaced is why the context of a run ends that another one replaces.
-	ErrReplaced = errors.New("cron: the run was replaced by a newer one")
-	// ErrShutdown is why the context of a run ends that goes on for longer than
-	// DrainTimeout after the job was told to end.
-	ErrShutdown = errors.New("cron: the job is shut down")
+	// ErrTimeout is the cancellation cause of a run that exceeded its Timeout.
+	ErrTimeout = errors.New("cron: run exceeded its timeout")
+	// ErrReplaced is the cancellation cause of a run that was replaced by a newer one.
+	ErrReplaced = errors.New("cron: run was replaced by a newer one")
+	// ErrShutdown is the cancellation cause of a run that was still in progress
+	// DrainTimeout after the job was told to stop.
+	ErrShutdown = errors.New("cron: job is shutting down")
 )
 
 // PanicError is the error of a run that panicked.
 type PanicError struct {
-	Value any    // what it panicked with
-	Stack []byte // where
+	Value any    // value passed to panic
+	Stack []byte // stack trace of the panic
 }
 
-// Error says what it panicked with.
+// Error returns a message with the panic value.
 func (e *PanicError) Error() string { return fmt.Sprintf("cron: panic: %v", e.Value) }
 
-// Unwrap returns the value if it is an error.
+// Unwrap returns the panic value if it is an error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
 
-// Run is one call of a job's function.
+// Run describes one call of a job's function.
 type Run struct {
-	Job string // its Name
-	// Scheduled is the instant that the run is for, in the job's zone; of a manual run
-	// the moment of the call.
+	Job string // name of the job
+	// Scheduled is the instant that the run is for, in the job's zone. For a manual run it
+	// is the time of the RunNow call.
 	Scheduled time.Time
 	// Started is when the function was called.
 	Started time.Time
-	// Fence grows from each run of the job to the next, in all processes that share the
-	// Store. What the run writes to can refuse a number below one that it has seen, and
-	// so a run that was asleep while others went on. Zero without a Store.
+	// Fence increases with each run of the job, across all processes that share the Store.
+	// A resource that the run writes to can reject any Fence below the highest it has seen,
+	// which keeps out a run that was suspended while later ones proceeded. It is zero
+	// without a Store.
 	Fence uint64
-	// Manual says that RunNow asked for it, Misfire that it makes up for an instant that
-	// was missed.
+	// Manual reports whether the run was started by RunNow. Misfire reports whether it makes
+	// up for a missed instant.
 	Manual, Misfire bool
 }
 
@@ -58,18 +60,19 @@ type Outcome uint8
 
 // The outcomes.
 const (
-	Succeeded Outcome = iota + 1
-	Failed            // Do returned an error, or panicked
-	TimedOut          // Do returned an error after its Timeout
-	Replaced          // Do returned an error after a newer run took its place
-	Canceled          // Do returned an error after the shutdown ended its context
-	Skipped           // left out on purpose
-	Missed            // nobody could run it in time
+	OutcomeSucceeded Outcome = iota + 1
+	OutcomeFailed            // Do returned an error or panicked
+	OutcomeTimedOut          // Do returned an error after its Timeout
+	OutcomeReplaced          // Do returned an error after a newer run replaced it
+	OutcomeCanceled          // Do returned an error after the shutdown canceled its context
+	OutcomeSkipped           // not run on purpose
+	OutcomeMissed            // no process could run it in time
 )
 
 var outcomes = [...]string{"unknown", "succeeded", "failed", "timed out", "replaced", "canceled", "skipped", "missed"}
 
-// String returns a word or two, which do not change: they may be labels of metrics.
+// String returns the outcome in lower case, such as "timed out". The text is stable, so that
+// it can be used as a metric label.
 func (o Outcome) String() string {
 	if int(o) < len(outcomes) {
 		return outcomes[o]
@@ -77,44 +80,44 @@ func (o Outcome) String() string {
 	return outcomes[0]
 }
 
-// Reason says why instants were skipped or missed. The texts do not change: they may be
-// labels of metrics.
+// Reason is why instants were skipped or missed. The texts are stable, so that they can be
+// used as metric labels.
 type Reason string
 
 // The reasons.
 const (
-	Overlapped  Reason = "overlap"           // an earlier run was going on
-	QueueFull   Reason = "queue full"        // OverlapLimit was reached
-	Outrun      Reason = "replaced"          // a newer one came while it waited to replace
-	Paused      Reason = "paused"            // the job was
-	Stopped     Reason = "stopped"           // the schedule was, while the run waited
-	Late        Reason = "late"              // by more than Tolerance allows, and the policy is MisfireSkip
-	Superseded  Reason = "superseded"        // a newer one was run in its place
-	PastLimit   Reason = "misfire limit"     // MisfireLimit was reached
-	PastDue     Reason = "deadline"          // it was over by more than Deadline
-	Unavailable Reason = "store unavailable" // so nobody could tell whether another process runs it
-	Uncertain   Reason = "store uncertain"   // the store has lost what it knew about this instant
+	ReasonOverlap          Reason = "overlap"           // an earlier run was in progress
+	ReasonOverlapLimit     Reason = "queue full"        // OverlapLimit was reached
+	ReasonReplaced         Reason = "replaced"          // a newer instant came while it waited to replace a run
+	ReasonPaused           Reason = "paused"            // the job was paused
+	ReasonStopped          Reason = "stopped"           // the schedule was stopped while the run waited
+	ReasonLate             Reason = "late"              // it was later than Tolerance, with MisfireSkip
+	ReasonSuperseded       Reason = "superseded"        // a newer instant was run in its place
+	ReasonMisfireLimit     Reason = "misfire limit"     // MisfireLimit was reached
+	ReasonDeadline         Reason = "deadline"          // it was later than Deadline
+	ReasonStoreUnavailable Reason = "store unavailable" // it is unknown whether another process ran it
+	ReasonStoreUncertain   Reason = "store uncertain"   // the store lost its data about this instant
 )
 
-// Record is what became of an instant, or of several in a row that were skipped or
-// missed for the same reason.
+// Record is what became of an instant, or of several consecutive instants that were skipped
+// or missed for the same reason.
 type Record struct {
 	Run
 	Outcome  Outcome
-	Reason   Reason        // of Skipped and Missed
-	Err      error         // of a run that did not succeed
-	Duration time.Duration // of the call
-	// Count is how many instants it is about, from Scheduled to Until: 1 for a run.
-	// Of more than MaxCount it is MaxCount.
+	Reason   Reason        // set if Outcome is OutcomeSkipped or OutcomeMissed
+	Err      error         // set if the run did not succeed
+	Duration time.Duration // duration of the call
+	// Count is the number of instants from Scheduled to Until that the record describes. It
+	// is 1 for a run, and never exceeds MaxRecordCount.
 	Count int
 	Until time.Time
 }
 
-// MaxCount is up to where the instants of a Record are counted.
-const MaxCount = 10_000
+// MaxRecordCount is the maximum Count of a [Record], even if it describes more instants.
+const MaxRecordCount = 10_000
 
-// Lag returns how long after its instant the run started; 0 if it did not. The store's time
-// is known here but for a moment, which does not make it negative.
+// Lag returns how long after its instant the run started, or 0 if it did not start. It is
+// never negative, although the store's time is known only approximately.
 func (r Run) Lag() time.Duration {
 	if r.Started.IsZero() {
 		return 0
@@ -122,10 +125,10 @@ func (r Run) Lag() time.Duration {
 	return max(0, r.Started.Sub(r.Scheduled))
 }
 
-// Counts are totals since the job was made, of instants.
+// Counts contains the number of instants by outcome since the job was created.
 type Counts struct {
 	Succeeded, Failed, TimedOut, Replaced, Canceled, Skipped, Missed uint64
-	Elsewhere                                                        uint64 // another process runs them
+	Elsewhere                                                        uint64 // run by another process
 }
 
 func (c *Counts) add(o Outcome, n int) {
@@ -133,18 +136,19 @@ func (c *Counts) add(o Outcome, n int) {
 	*totals[o] += uint64(n)
 }
 
-// Status is what a job is doing.
+// Status describes what a job is doing.
 type Status struct {
-	// Active says that the schedule is started, and that a Run is there to follow it.
+	// Active reports whether the schedule is started and followed by a Run.
 	Active bool
 	Paused bool
-	// Running is how many calls of Do are going on, Waiting how many runs wait for them.
+	// Running is the number of runs in progress. Waiting is the number of runs that wait
+	// for them.
 	Running, Waiting int
-	// Next is the instant that is due next, zero if the job is not active or is paused.
+	// Next is the next instant, or zero if the job is inactive or paused.
 	Next time.Time
 	// Prev is the last instant of the schedule before now, whatever became of it.
 	Prev time.Time
-	// Last is the run that started last here, zero if there was none.
-	Last   Run
-	Counts Counts
+	// LastRun is the run that started last in this process, or zero if there was none.
+	LastRun Run
+	Counts  Counts
 }

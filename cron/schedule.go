@@ -4,11 +4,11 @@ import (
 	"time"
 )
 
-// Schedule says when something is due. It is made by [Parse], never changes, and
-// may be used by any number of goroutines.
+// Schedule describes when something is due. It is created by [Parse], is immutable, and is safe
+// for concurrent use.
 type Schedule struct {
 	pattern string
-	every   time.Duration // of @every; then nothing else counts
+	every   time.Duration // interval of @every; if set, the other fields are unused
 
 	second, minute uint64 // bits 0 to 59
 	hour           uint32 // bits 0 to 23
@@ -17,7 +17,7 @@ type Schedule struct {
 	weekday        uint8  // bits 0 to 6
 	special        []special
 
-	anyDay, anyWeekday bool // the field leaves nothing out
+	anyDay, anyWeekday bool // whether the field allows every day
 }
 
 const (
@@ -28,12 +28,11 @@ const (
 	allWeekdays = 1<<7 - 1
 )
 
-// String returns the pattern that the schedule was made from, without the blanks
-// around it.
+// String returns the pattern from which the schedule was parsed, without surrounding blanks.
 func (s *Schedule) String() string { return s.pattern }
 
-// Next returns the first instant after another at which s is due, in that one's
-// location. The fraction of a second is 0. Every schedule has a next instant.
+// Next returns the first instant after the given time at which s is due, in the location of
+// that time. The instant is a whole second. Every schedule has a next instant.
 func (s *Schedule) Next(after time.Time) time.Time {
 	if s.every > 0 {
 		return s.nextEvery(after)
@@ -46,8 +45,8 @@ func (s *Schedule) Next(after time.Time) time.Time {
 	return time.Unix(s.nextWall(at, loc), 0).In(loc)
 }
 
-// Prev returns the last instant before another at which s was due, in that one's
-// location.
+// Prev returns the last instant before the given time at which s was due, in the location of
+// that time.
 func (s *Schedule) Prev(before time.Time) time.Time {
 	if s.every > 0 {
 		return s.prevEvery(before)
@@ -55,7 +54,7 @@ func (s *Schedule) Prev(before time.Time) time.Time {
 	loc := before.Location()
 	at := before.Unix()
 	if before.Nanosecond() > 0 {
-		at++ // what is due in this very second was before
+		at++ // an instant at the start of this second was before
 	}
 	if s.hour == allHours {
 		return time.Unix(s.prevReal(at, loc), 0).In(loc)
@@ -63,7 +62,7 @@ func (s *Schedule) Prev(before time.Time) time.Time {
 	return time.Unix(s.prevWall(at, loc), 0).In(loc)
 }
 
-// NextN returns the n instants after another at which s is due.
+// NextN returns the first n instants after the given time at which s is due.
 func (s *Schedule) NextN(after time.Time, n int) []time.Time {
 	list := make([]time.Time, 0, max(0, n))
 	for range n {
@@ -73,7 +72,7 @@ func (s *Schedule) NextN(after time.Time, n int) []time.Time {
 	return list
 }
 
-// nextEvery counts from the Unix epoch: a pure function of the instant.
+// nextEvery returns the next multiple of s.every since the Unix epoch.
 func (s *Schedule) nextEvery(after time.Time) time.Time {
 	step := int64(s.every / time.Second)
 	n := floorDiv(after.Unix(), step) + 1
@@ -89,11 +88,11 @@ func (s *Schedule) prevEvery(before time.Time) time.Time {
 	return time.Unix(floorDiv(at-1, step)*step, 0).In(before.Location())
 }
 
-// segment is a stretch of time in which the clocks of a place show instant plus
-// offset. Instants are seconds since the Unix epoch; a wall time is the instant at
-// which the clocks of UTC show the same.
+// segment is a period in which the wall clocks of a location have a constant offset from UTC.
+// Instants are seconds since the Unix epoch. A wall time is the instant at which a clock in UTC
+// shows that time.
 type segment struct {
-	start, end int64 // end is not in it
+	start, end int64 // end is exclusive
 	offset     int64
 }
 
@@ -102,7 +101,7 @@ const (
 	forever = 1 << 62
 )
 
-// segmentAt returns the segment that an instant is in.
+// segmentAt returns the segment that contains an instant.
 func segmentAt(at int64, loc *time.Location) segment {
 	t := time.Unix(at, 0).In(loc)
 	_, offset := t.Zone()
@@ -114,15 +113,15 @@ func segmentAt(at int64, loc *time.Location) segment {
 	if !to.IsZero() {
 		g.end = to.Unix()
 	}
-	// Behind the last change that it knows by date, package time ends what it returns
-	// with the year, and leap years a day early: on that day it has an end that is over.
+	// After the last transition in its table, package time computes bounds that end with
+	// the year, a day early in leap years. On that day the end that it returns has passed.
 	if g.end <= at {
 		g.end = (floorDiv(at, daySeconds) + 1) * daySeconds
 	}
 	return g
 }
 
-// nextReal returns the first match after an instant, of clocks as they are.
+// nextReal returns the first instant after another at which the wall clock shows a match.
 func (s *Schedule) nextReal(at int64, loc *time.Location) int64 {
 	g := segmentAt(at, loc)
 	wall := at + g.offset + 1
@@ -137,6 +136,7 @@ func (s *Schedule) nextReal(at int64, loc *time.Location) int64 {
 	}
 }
 
+// prevReal returns the last instant before another at which the wall clock shows a match.
 func (s *Schedule) prevReal(at int64, loc *time.Location) int64 {
 	g := segmentAt(at-1, loc)
 	wall := at + g.offset - 1
@@ -151,13 +151,13 @@ func (s *Schedule) prevReal(at int64, loc *time.Location) int64 {
 	}
 }
 
-// nextWall returns the first instant after another at which a matching wall time
-// is due. The instants of wall times never decrease with them.
+// nextWall returns the first instant after another at which a matching wall time is due, with
+// skipped and repeated times due once. Instants never decrease as wall times increase.
 func (s *Schedule) nextWall(at int64, loc *time.Location) int64 {
 	g := segmentAt(at, loc)
 	wall := at + g.offset + 1
 	if at-g.start < longestShift {
-		wall = max(wall, shownBefore(g.start, loc)) // the rest was due then
+		wall = max(wall, shownBefore(g.start, loc)) // earlier wall times were due before
 	}
 	for {
 		w := s.nextMatch(wall)
@@ -172,6 +172,7 @@ func (s *Schedule) nextWall(at int64, loc *time.Location) int64 {
 	}
 }
 
+// prevWall returns the last instant before another at which a matching wall time was due.
 func (s *Schedule) prevWall(at int64, loc *time.Location) int64 {
 	g := segmentAt(at-1, loc)
 	for {
@@ -181,7 +182,7 @@ func (s *Schedule) prevWall(at int64, loc *time.Location) int64 {
 		}
 		shown := shownBefore(g.start, loc)
 		switch {
-		case w < shown: // was due in an earlier segment
+		case w < shown: // due in an earlier segment
 		case w >= g.start+g.offset:
 			return w - g.offset
 		default:
@@ -192,15 +193,16 @@ func (s *Schedule) prevWall(at int64, loc *time.Location) int64 {
 	}
 }
 
-// longestShift is longer than the clocks of any place were ever set back at once.
+// longestShift exceeds the largest amount by which the clocks of any location were ever set
+// back at once, in seconds.
 const longestShift = 25 * 3600
 
-// farAway is how long before and after a match the clocks have to be looked at; the
-// segments up to there have nothing in them.
+// farAway is how far from a match its segment may begin or end. Segments that are further away
+// contain no match and are skipped.
 const farAway = 2 * longestShift
 
-// shownBefore returns the wall time up to which the clocks of a place had come
-// before an instant, the latest one if they were set back.
+// shownBefore returns the latest wall time that the clocks of a location had reached before an
+// instant, even if they were set back since.
 func shownBefore(at int64, loc *time.Location) int64 {
 	shown := int64(never)
 	for from := at - longestShift; at > from && at > never; {

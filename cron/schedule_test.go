@@ -13,7 +13,7 @@ import (
 
 func TestRareDates(t *testing.T) {
 	for pattern, row := range map[string]struct{ from, want string }{
-		"0 0 29 2 *":     {"2096-02-29", "2104-02-29"}, // 2100 is no leap year
+		"0 0 29 2 *":     {"2096-02-29", "2104-02-29"}, // 2100 is not a leap year
 		"0 0 * 2 1#5":    {"2016-02-29", "2044-02-29"}, // a 29 February on a Monday
 		"0 0 * 2 mon#5":  {"2072-02-29", "2112-02-29"},
 		"0 0 L 2 *":      {"2023-03-01", "2024-02-29"},
@@ -32,8 +32,8 @@ func TestRareDates(t *testing.T) {
 		"0 0 L * *":      {"2023-12-31", "2024-01-31"},
 		"0 0 31 * *":     {"2024-03-31", "2024-05-31"},
 		"0 0 1 1 *":      {"9999-06-01", "10000-01-01"},
-		"0 0 29 2 0":     {"2023-02-28", "2024-02-04"}, // either
-		"0 0 1-31 * 1":   {"2024-06-01", "2024-06-03"}, // the first leaves nothing out
+		"0 0 29 2 0":     {"2023-02-28", "2024-02-04"}, // either field
+		"0 0 1-31 * 1":   {"2024-06-01", "2024-06-03"}, // the day of the month is unrestricted
 		"0 0 */2 * 1":    {"2024-06-01", "2024-06-03"},
 		"0 0 L,1-31 * 1": {"2024-06-01", "2024-06-03"},
 	} {
@@ -54,7 +54,7 @@ func TestRareDates(t *testing.T) {
 			t.Errorf("%s after %s: %v, want %s", pattern, row.from, got, row.want)
 		}
 		if back := s.Next(s.Prev(got)); !back.Equal(got) {
-			t.Errorf("%s: %v, and back again %v", pattern, got, back)
+			t.Errorf("%s: %v, but Next(Prev) is %v", pattern, got, back)
 		}
 	}
 }
@@ -69,33 +69,33 @@ func TestErrors(t *testing.T) {
 	}{
 		{"60 * * * *", "minute", 1, "60 is out of range; want 0 to 59"},
 		{"  5  24 * * *", "hour", 6, "24 is out of range; want 0 to 23"},
-		{"0 0 0 1,2,x * *", "day of month", 11, `"x" is no value; want 1 to 31`},
-		{"* * * jar *", "month", 7, `"jar" is no value; want 1 to 12 or jan to dec`},
+		{"0 0 0 1,2,x * *", "day of month", 11, `"x" is not a valid value; want 1 to 31`},
+		{"* * * jar *", "month", 7, `"jar" is not a valid value; want 1 to 12 or jan to dec`},
 		{"* * * * monday", "day of week", 9, "want 0 to 7 or sun to sat"},
 		{"* * * * fri-mon", "day of week", 9, "goes backwards"},
 		{"* * * * 5-0", "day of week", 9, "goes backwards"},
 		{"* * * * jan", "day of week", 9, "sun to sat"},
 		{"* * * mon *", "month", 7, "jan to dec"},
-		{"0 0 ? * 1", "day of month", 5, "there is no ?: write *"},
-		{"CRON_TZ=UTC 0 0 * * *", "", 1, "no time zone in it"},
-		{" TZ=UTC 0 0 * * *", "", 2, "no time zone in it"},
-		{"* * * * fri-sux", "day of week", 13, `"sux" is no value`},
+		{"0 0 ? * 1", "day of month", 5, "? is not supported; write *"},
+		{"CRON_TZ=UTC 0 0 * * *", "", 1, "a time zone is not part of the pattern"},
+		{" TZ=UTC 0 0 * * *", "", 2, "a time zone is not part of the pattern"},
+		{"* * * * fri-sux", "day of week", 13, `"sux" is not a valid value`},
 		{"* 1-24 * * *", "hour", 5, "24 is out of range"},
 		{"*/5/5 * * * *", "minute", 3, `the step "5/5"`},
-		{"1- * * * *", "minute", 3, `"1-" is not complete`},
+		{"1- * * * *", "minute", 3, `"1-" is incomplete`},
 		{"* * * 1/0 *", "month", 9, `the step "0"`},
-		{"1,,2 * * * *", "minute", 3, "an empty place"},
+		{"1,,2 * * * *", "minute", 3, "empty list item"},
 		{"* * * *", "", 8, "4 fields, want five"},
 		{"* * * * * * *", "", 13, "7 fields"},
-		{"0 0 30 2 *", "day of month", 5, "no month"},
-		{"0 0 L * *", "day of month", 5, "the option Extended"},
-		{"0 0 * * 5#6", "day of week", 9, "the option Extended"},
-		{"ü * * * *", "minute", 1, "no value"},
-		{"* ü * * 9", "hour", 3, "no value"},
-		{" @daily", "", 1, "no blanks"},
+		{"0 0 30 2 *", "day of month", 5, "none of the allowed months"},
+		{"0 0 L * *", "day of month", 5, "requires the option Extended"},
+		{"0 0 * * 5#6", "day of week", 9, "requires the option Extended"},
+		{"ü * * * *", "minute", 1, "not a valid value"},
+		{"* ü * * 9", "hour", 3, "not a valid value"},
+		{" @daily", "", 1, "blanks are not allowed"},
 		{"@dayly", "", 1, "@daily"},
-		{"@every 1500ms", "", 7, "whole seconds"},
-		{"@every -5m", "", 7, "whole seconds"},
+		{"@every 1500ms", "", 7, "a whole number of seconds"},
+		{"@every -5m", "", 7, "a whole number of seconds"},
 		{"@daily 5", "", 1, "want @secondly"},
 		{strings.Repeat("1,", 1000) + "1 * * * *", "", 1, "longer than"},
 	} {
@@ -115,7 +115,7 @@ func TestErrors(t *testing.T) {
 	}
 	defer func() {
 		if recover() == nil {
-			t.Error("MustParse took it")
+			t.Error("MustParse did not panic")
 		}
 	}()
 	cron.MustParse("x")
@@ -209,35 +209,35 @@ func TestShift(t *testing.T) {
 	paris := zone(t, "Europe/Paris")
 	s := parse(t, "30 2 * * *")
 	at := s.Next(time.Date(2025, 3, 29, 12, 0, 0, 0, paris))
-	if got := s.ShiftAt(at); got != cron.MadeUp {
+	if got := s.ShiftAt(at); got != cron.ShiftGap {
 		t.Errorf("%v: %v", at, got)
 	}
 	at = s.Next(at)
-	if got := s.ShiftAt(at); got != cron.NoShift {
+	if got := s.ShiftAt(at); got != cron.ShiftNone {
 		t.Errorf("%v: %v", at, got)
 	}
 	at = s.Next(time.Date(2025, 10, 25, 12, 0, 0, 0, paris))
-	if got := s.ShiftAt(at); got != cron.ComesTwice {
+	if got := s.ShiftAt(at); got != cron.ShiftFirst {
 		t.Errorf("%v: %v", at, got)
 	}
 	hourly := parse(t, "30 * * * *")
 	at = hourly.Next(at)
-	if got := hourly.ShiftAt(at); got != cron.ComesAgain {
+	if got := hourly.ShiftAt(at); got != cron.ShiftSecond {
 		t.Errorf("%v: %v", at, got)
 	}
-	// The second hour of two is from 02:00 CEST and from 02:00 CET on.
+	// The repeated hour begins at 02:00 CEST and again at 02:00 CET.
 	all := parse(t, "* * * * * *")
 	twice := time.Date(2025, 10, 26, 0, 0, 0, 0, time.UTC)
 	for after, want := range map[time.Duration]cron.Shift{
-		-1: cron.NoShift, 0: cron.ComesTwice, 3599: cron.ComesTwice,
-		3600: cron.ComesAgain, 7199: cron.ComesAgain, 7200: cron.NoShift,
+		-1: cron.ShiftNone, 0: cron.ShiftFirst, 3599: cron.ShiftFirst,
+		3600: cron.ShiftSecond, 7199: cron.ShiftSecond, 7200: cron.ShiftNone,
 	} {
 		if at := twice.Add(after * time.Second).In(paris); all.ShiftAt(at) != want {
 			t.Errorf("%v: %v", at, all.ShiftAt(at))
 		}
 	}
 	for shift, want := range map[cron.Shift]string{
-		cron.NoShift: "", cron.MadeUp: "for a time that the clocks skip", cron.ComesTwice: "the first of two", cron.ComesAgain: "the second of two",
+		cron.ShiftNone: "", cron.ShiftGap: "for a time that the clocks skip", cron.ShiftFirst: "the first of two", cron.ShiftSecond: "the second of two",
 	} {
 		if shift.String() != want {
 			t.Errorf("%q, want %q", shift, want)
@@ -245,7 +245,7 @@ func TestShift(t *testing.T) {
 	}
 }
 
-// A chain goes on, whatever the pattern, and leads back.
+// FuzzNext checks that Next always advances and that Prev is its inverse.
 func FuzzNext(f *testing.F) {
 	for _, v := range vectors[struct{ Pattern string }](f, "equivalent") {
 		f.Add(v.Pattern, int64(1_700_000_000), uint8(0))
@@ -267,7 +267,7 @@ func FuzzNext(f *testing.F) {
 			return
 		}
 		if s.Explain() == "" {
-			t.Error("no words")
+			t.Error("Explain returned an empty string")
 		}
 		at := time.Unix(from%(1<<38), 0).In(zones[int(where)%len(zones)]) // within ten thousand years
 		for range 20 {

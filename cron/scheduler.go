@@ -9,37 +9,37 @@ import (
 	"sync/atomic"
 )
 
-// Scheduler runs jobs together. Its zero value has none. Its methods may be called from
-// any goroutine, also by jobs.
+// Scheduler runs a set of jobs. Its zero value is an empty Scheduler, ready to use. Its methods
+// are safe for concurrent use and may be called from jobs.
 type Scheduler struct {
 	mu      sync.Mutex
-	order   list.List              // of *member, as they were added
-	members map[*Job]*list.Element // those of order
-	names   map[string]*Job        // jobs that have one
-	fresh   []*member              // that Run has not seen
-	changed chan struct{}          // of the Run that is there; nil: none is
+	order   list.List              // of *member, in the order in which they were added
+	members map[*Job]*list.Element // elements of order
+	names   map[string]*Job        // jobs that have a name
+	fresh   []*member              // members that Run has not seen
+	changed chan struct{}          // wakes Run, nil while Run is not running
 }
 
 // member is a job of a Scheduler.
 type member struct {
 	job     *Job
 	removed bool
-	begun   atomic.Bool        // the job is run by this member
-	cancel  context.CancelFunc // ends that, and waiting for it
+	begun   atomic.Bool        // whether the job is run by this member
+	cancel  context.CancelFunc // stops running the job or waiting to run it
 }
 
-// Add adds a job. While the Scheduler runs, it runs the job from now on; the job's
-// schedule is started unless it is configured as Manual: then [Job.Start] does that. A job that
-// was removed, and whose runs still go on, is run as soon as they have ended. It is an
-// error to add a job twice, or two with the same name.
+// Add adds a job. If the Scheduler is running, it begins to run the job, and starts the job's
+// schedule unless Config.ManualStart is set. A job that was removed and still has runs in
+// progress is run as soon as they have ended. It is an error to add a job twice, or two jobs
+// with the same name.
 func (s *Scheduler) Add(j *Job) error {
 	if j == nil {
-		return errors.New("cron: Add of a nil Job")
+		return errors.New("cron: Add called with a nil Job")
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.members[j] != nil || s.names[j.Name()] != nil {
-		return fmt.Errorf("cron: the scheduler has a job %q already", j.Name())
+		return fmt.Errorf("cron: scheduler already has job %q", j.Name())
 	}
 	if s.members == nil {
 		s.members, s.names = make(map[*Job]*list.Element), make(map[string]*Job)
@@ -53,14 +53,14 @@ func (s *Scheduler) Add(j *Job) error {
 		s.fresh = append(s.fresh, m)
 		select {
 		case s.changed <- struct{}{}:
-		default: // it will look anyway
+		default: // a wake-up is already pending
 		}
 	}
 	return nil
 }
 
-// Remove takes a job out: its schedule is stopped. Its runs go on, for its DrainTimeout
-// at most, and Run waits for them. It reports whether the job was there.
+// Remove removes a job and stops its schedule. Its runs in progress may continue for its
+// DrainTimeout, and [Scheduler.Run] waits for them. Remove reports whether the job was found.
 func (s *Scheduler) Remove(j *Job) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -94,15 +94,16 @@ func (s *Scheduler) Jobs() []*Job {
 	return jobs
 }
 
-// Run runs the jobs until ctx ends, and then waits for their runs as [Job.Run] does. Its
-// error joins theirs. A job that is run by somebody else already is logged and left to
-// them. Only one Run can be there at a time.
+// Run runs the jobs until ctx ends, and then waits for their runs in progress like [Job.Run]
+// does. It returns the joined errors of the jobs. A job that is already run by another caller
+// is left out, which is logged and included in the error. It is an error to call Run while it
+// is already running.
 func (s *Scheduler) Run(ctx context.Context) error {
 	changed := make(chan struct{}, 1)
 	s.mu.Lock()
 	if s.changed != nil {
 		s.mu.Unlock()
-		return errors.New("cron: the scheduler runs already")
+		return errors.New("cron: scheduler is already running")
 	}
 	s.changed, s.fresh = changed, nil
 	for e := s.order.Front(); e != nil; e = e.Next() {
@@ -143,8 +144,8 @@ func (s *Scheduler) launch(ctx context.Context, jobs *errGroup) {
 	s.fresh = nil
 }
 
-// run runs a job that a member has begun, or could not, or can once an earlier Run of it has
-// ended, which over tells.
+// run runs the job of a member until ctx ends. The arguments over and err are the results of
+// begin. If over is not nil, run first waits until an earlier Run of the job has ended.
 func (s *Scheduler) run(ctx context.Context, m *member, over <-chan struct{}, err error) error {
 	for over != nil {
 		select {
@@ -157,20 +158,20 @@ func (s *Scheduler) run(ctx context.Context, m *member, over <-chan struct{}, er
 		s.mu.Unlock()
 	}
 	if err != nil {
-		m.job.cfg.Logger.Error("the scheduler leaves a job out", "error", err)
+		m.job.cfg.Logger.Error("the scheduler does not run a job", "error", err)
 		return err
 	}
 	defer m.begun.Store(false)
-	if !m.job.cfg.Manual {
+	if !m.job.cfg.ManualStart {
 		m.job.Start()
 	} else if !m.job.Status().Active {
-		m.job.cfg.Logger.Info("the job waits for Start: it is Manual")
+		m.job.cfg.Logger.Info("the job waits for Start because ManualStart is set")
 	}
 	return m.job.run(ctx)
 }
 
-// begin makes a member the one that runs its job. If somebody does who was told to end, it
-// returns a channel that is closed then. The caller holds mu.
+// begin makes m the one that runs its job. If another caller runs the job but was told to stop,
+// begin returns a channel that is closed when that caller has stopped. The caller holds mu.
 func (m *member) begin() (over <-chan struct{}, err error) {
 	if m.removed {
 		return make(chan struct{}), nil // its context has ended
@@ -183,7 +184,7 @@ func (m *member) begin() (over <-chan struct{}, err error) {
 	return nil, err
 }
 
-// errGroup are goroutines that end with an error each.
+// errGroup waits for goroutines and collects their errors.
 type errGroup struct {
 	goes sync.WaitGroup
 	mu   sync.Mutex
@@ -199,6 +200,6 @@ func (g *errGroup) add(err error) {
 }
 
 func (g *errGroup) wait() error {
-	g.goes.Wait() // then nobody adds
+	g.goes.Wait() // no error is added after this
 	return errors.Join(g.errs...)
 }

@@ -20,7 +20,7 @@ func TestScheduler(t *testing.T) {
 		var d diary
 		job := func(name, pattern string, manual bool) *cron.Job {
 			c := d.config(pattern, nil)
-			c.Name, c.Manual = name, manual
+			c.Name, c.ManualStart = name, manual
 			return newJob(t, c)
 		}
 		a, b := job("a", "*/10 * * * * *", false), job("b", "1-59/10 * * * * *", true)
@@ -83,7 +83,7 @@ func TestRemoveLetsRunsEnd(t *testing.T) {
 	})
 }
 
-// A job that is added again while its runs go on is run when these have ended.
+// A job that is added again while its runs are in progress is run when they have ended.
 func TestRemoveThenAdd(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -132,8 +132,8 @@ func TestRemoveThenAdd(t *testing.T) {
 	}
 }
 
-// Adding jobs to a scheduler that runs, and removing them, takes each time about as long,
-// however many there are.
+// The cost of adding a job to a running scheduler, and of removing it, does not depend on the
+// number of jobs.
 func BenchmarkAddToARunningScheduler(b *testing.B) {
 	ctx, cancel := context.WithCancel(b.Context())
 	var s cron.Scheduler
@@ -178,7 +178,7 @@ func TestSchedulerLeavesOutWhatOthersRun(t *testing.T) {
 		elapse(11)
 		want(t, "runs", d.runs(), "10")
 		if stop() == nil {
-			t.Error("the scheduler says nothing")
+			t.Error("Run returned no error")
 		}
 	})
 }
@@ -194,7 +194,7 @@ func TestConfigErrors(t *testing.T) {
 		{"a bad pattern", cron.Config{Pattern: "* * * *", Do: do}, "fields"},
 		{"extensions that are off", cron.Config{Pattern: "0 0 L * *", Do: do}, "L"},
 		{"no function", cron.Config{Pattern: "@daily"}, "Do"},
-		{"an unknown zone", cron.Config{Pattern: "@daily", Do: do, Zone: "Europe/Pariss"}, "there is no time zone \"Europe/Pariss\""},
+		{"an unknown zone", cron.Config{Pattern: "@daily", Do: do, Zone: "Europe/Pariss"}, "unknown time zone \"Europe/Pariss\""},
 		{"a store without a name", cron.Config{Pattern: "@daily", Do: do, Store: noStore{}}, "Name"},
 		{"jitter without a name", cron.Config{Pattern: "@daily", Do: do, Jitter: 1}, "Name"},
 		{"a name with a blank", cron.Config{Pattern: "@daily", Do: do, Name: "a b"}, "Name"},
@@ -226,10 +226,10 @@ func TestConfigErrors(t *testing.T) {
 			t.Errorf("%s: %v, want an error with %q", test.name, err, test.want)
 		}
 	}
-	if _, err := cron.New(cron.Config{Do: do}); !errors.Is(err, cron.ErrEmpty) {
+	if _, err := cron.New(cron.Config{Do: do}); !errors.Is(err, cron.ErrEmptyPattern) {
 		t.Errorf("no pattern: %v", err)
 	}
-	if _, err := cron.New(cron.Config{Pattern: "0 0 L * *", Options: []cron.Option{cron.Extended}, Do: do}); err != nil {
+	if _, err := cron.New(cron.Config{Pattern: "0 0 L * *", ParseOptions: []cron.ParseOption{cron.Extended}, Do: do}); err != nil {
 		t.Error(err)
 	}
 }

@@ -2,15 +2,16 @@ package cron
 
 import "time"
 
-// span is a stretch of instants that were run, here or elsewhere, one after another. When a
-// clock is set back they are not run again; what was missed while it was ahead is.
+// span is a range of consecutive instants that were run, in this process or another. When the
+// clock is set back they are not run again, in contrast to instants that were missed while it
+// was ahead.
 type span struct{ from, to time.Time }
 
-// maxSpans is how many spans are kept. There is one more after each instant that was missed.
+// maxSpans is the maximum number of spans that are kept. Each missed instant begins a new span.
 const maxSpans = 32
 
-// noteRun notes what the store has said about an instant. The one before it is the last that
-// is dealt with. The caller holds mu.
+// noteRun notes the store's verdict about the instant at, where before is the last settled
+// instant. The caller holds mu.
 func (j *Job) noteRun(before, at time.Time, said Verdict) {
 	switch said {
 	case Forgotten:
@@ -30,7 +31,7 @@ func (j *Job) noteRun(before, at time.Time, said Verdict) {
 	j.spans = append(j.spans, span{at, at})
 }
 
-// hasRun reports whether an instant was run, and up to which one all after it were.
+// hasRun reports whether an instant was run. If so, it also returns the last instant of its span.
 func (j *Job) hasRun(at time.Time) (to time.Time, ok bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -42,13 +43,12 @@ func (j *Job) hasRun(at time.Time) (to time.Time, ok bool) {
 	return to, ok
 }
 
-// setBack makes the schedule count from now again, with claims that are new, after the clock
-// was set back by much.
+// setBack makes the schedule count from now, with new claims, after the clock was set back.
 func (l *loop) setBack(now time.Time, by time.Duration) {
-	text := "the clock was set back: instants that were missed while it was ahead come again, those that were run do not"
+	text := "the clock was set back, so instants that were missed while it was ahead come again"
 	l.mu.Lock()
 	if by > maxStepBack {
-		text, l.spans = "the clock was set back: instants that were dealt with come again", nil
+		text, l.spans = "the clock was set back by more than an hour, so instants that were run come again", nil
 	}
 	l.cursor = now
 	l.version++

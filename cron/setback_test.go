@@ -8,8 +8,8 @@ import (
 	"github.com/ignis-go/ignis/cron/crontest"
 )
 
-// A store whose clock was ahead for a moment, and a job that waits for what it has run
-// already: it asks the store now and then, not all the time.
+// After the store's clock was ahead for a moment, the job waits until time has caught up with the
+// instants that it has run, and queries the store only occasionally.
 func TestStoreWhoseClockWasAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var all tally
@@ -29,8 +29,8 @@ func TestStoreWhoseClockWasAhead(t *testing.T) {
 				t.Errorf("instant %d: %d runs", at, n)
 			}
 		}
-		if n := store.Asked(); n > 250 {
-			t.Errorf("%d questions in %d seconds", n, 1065)
+		if n := store.Queries(); n > 250 {
+			t.Errorf("%d queries in %d seconds", n, 1065)
 		}
 	})
 }

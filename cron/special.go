@@ -2,24 +2,24 @@ package cron
 
 import "strings"
 
-// special is a rule for days that depends on the month.
+// special is a rule for days whose dates depend on the month.
 type special struct {
 	kind specialKind
-	n    int // see the kinds
-	day  int // weekday, of the last two
+	n    int // meaning depends on kind
+	day  int // weekday, for lastOfWeek and numberOfDay
 }
 
 type specialKind uint8
 
 const (
-	lastDay     specialKind = iota // n days before the last of the month
-	nearest                        // the weekday nearest to day n; 0: to the last
-	lastOfWeek                     // the last of a weekday
-	numberOfDay                    // the n-th of a weekday
+	lastDay     specialKind = iota // n days before the last day of the month
+	nearest                        // weekday nearest to day n, or to the last day if n is 0
+	lastOfWeek                     // last occurrence of a weekday in the month
+	numberOfDay                    // n-th occurrence of a weekday in the month
 )
 
-// days returns the day of a month, whose first is on a weekday, as a bit; none if
-// the month has no such day.
+// days returns the day on which the rule applies, as a bit, in a month of the given length
+// whose first day is on the weekday first. It returns 0 if the month has no such day.
 func (x special) days(first, length int) uint32 {
 	switch x.kind {
 	case lastDay:
@@ -36,18 +36,18 @@ func (x special) days(first, length int) uint32 {
 			return 0
 		}
 		switch (first + day - 1) % 7 {
-		case 6: // Saturday: the Friday before, or the Monday after the first
+		case 6: // Saturday, so use the Friday before, or the Monday after if it is the 1st
 			if day--; day == 0 {
 				day = 3
 			}
-		case 0: // Sunday: the Monday after, or the Friday before the last
+		case 0: // Sunday, so use the Monday after, or the Friday before if it is the last day
 			if day++; day > length {
 				day -= 3
 			}
 		}
 		return 1 << day
 	}
-	day := 1 + (x.day-first+7)%7 // the first of that weekday
+	day := 1 + (x.day-first+7)%7 // first occurrence of the weekday
 	switch {
 	case x.kind == lastOfWeek:
 		day += (length - day) / 7 * 7
@@ -59,7 +59,7 @@ func (x special) days(first, length int) uint32 {
 	return 1 << day
 }
 
-// special parses L, W and #.
+// special parses an item with L, W or #.
 func (f field) special(text string) (x special, ok bool) {
 	text = strings.ToUpper(text)
 	if f.names != nil { // day of week

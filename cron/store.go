@@ -5,85 +5,87 @@ import (
 	"time"
 )
 
-// Store is what processes share to run each instant of a job once. Its methods are
-// called from several goroutines and return soon after their context has ended.
+// Store coordinates processes so that each instant of a job is run once among them. Its
+// methods are called from several goroutines, and must return soon after their context ends.
 //
-// What a store promises: of all claims for one instant of a job at most one is granted,
-// ever, but the same claim again gets the same grant. The store's clock is the one that
-// counts: before an instant has come by it no claim is granted, and jobs go by it, however
-// wrong the clocks of their machines are.
-// Package crontest has a suite that checks it.
+// A Store grants at most one claim for each instant of a job, ever. If the same claim is
+// repeated, it returns the same grant. The store's clock is authoritative: a claim is not
+// granted before its instant has come by that clock, and jobs follow it even if the clocks of
+// their machines are wrong. Package crontest has a test suite that checks these guarantees.
 type Store interface {
-	// Claim asks for the run of an instant.
+	// Claim asks to run an instant.
 	Claim(ctx context.Context, c Claim) (Grant, error)
-	// Finish notes how a run ended that a claim was granted for.
+	// Finish records how a run ended whose claim was granted.
 	Finish(ctx context.Context, f Finish) error
-	// Last returns what the store knows of a job.
+	// Last returns what the store knows about a job.
 	Last(ctx context.Context, q Query) (State, error)
 }
 
-// Query is a process asking about a job.
+// Query asks a [Store] about a job.
 type Query struct {
 	Job string
-	// Begins says that the process begins to follow Plan, and did so Ago: the store
-	// keeps the plan. If it had one with another Schedule, then all before that is dealt
-	// with: nothing is made up for by a schedule that was not there yet.
+	// Begins reports that the process starts to follow Plan, and did so Ago. The store
+	// saves the plan. If it replaces one with another Schedule, the store counts everything
+	// before as settled, so that a new schedule does not make up for instants from before
+	// it existed.
 	Begins bool
 	Ago    time.Duration
 	Plan   Plan
 }
 
-// Plan is what a job does and when, for processes to compare. A store only keeps it.
+// Plan describes what a job does and when, so that processes can compare it. A store saves it
+// without interpreting it.
 type Plan struct {
-	Schedule string // pattern and time zone
-	Target   string // a short digest of Config.Target; empty without one
+	Schedule    string // pattern and time zone
+	Fingerprint string // short digest of Config.Fingerprint, empty if that is
 }
 
-// State is what a store knows of a job.
+// State is what a [Store] knows about a job.
 type State struct {
-	// Last is the instant up to which all is dealt with, zero if there is none. It is the
-	// newest that was granted when a claim was last made that is not Behind, or the
-	// moment at which another schedule began, if that is later.
+	// Last is the instant up to which everything is settled, or zero if there is none. It
+	// is the newest instant that had been granted when a claim that is not Behind was last
+	// made, or the moment at which a different schedule began, if that is later.
 	Last time.Time
 	// Now is the store's time.
 	Now time.Time
-	// Plan is that of the process that began last before this call, zero if none has.
+	// Plan is the plan of the process that began last before this call, or zero if there
+	// was none.
 	Plan Plan
 }
 
-// Claim is a process asking for the run of an instant.
+// Claim asks a [Store] for permission to run an instant.
 type Claim struct {
 	Job string
-	// Scheduled is a whole second. Zero: a run that is of no instant, which is
-	// always granted.
+	// Scheduled is a whole second. Zero means a run outside the schedule, which is always
+	// granted.
 	Scheduled time.Time
-	// Token tells this claim from all others. It is the same when the claim is repeated
-	// because an answer did not come.
+	// Token distinguishes this claim from all others. A claim that is repeated because its
+	// answer was lost has the same token.
 	Token string
-	// Behind says that the process still has older instants to make up for: should it
-	// die, others are to know of them, so Last stays as it is.
+	// Behind reports that the process still has older instants to make up for. Last then
+	// does not change, so that other processes find those instants if this one dies.
 	Behind bool
 }
 
-// Verdict is the answer to a claim.
+// Verdict is a [Store]'s decision about a claim.
 type Verdict uint8
 
 // The verdicts.
 const (
 	Granted   Verdict = iota + 1
-	Taken             // another claim was granted
-	TooEarly          // by the store's clock the instant has not come
-	Forgotten         // the store has lost what it knew of this time: it may have been granted
+	Taken             // another claim for the instant was granted
+	TooEarly          // the instant has not come by the store's clock
+	Forgotten         // the store lost its data about this time, so the instant may have been granted before
 )
 
-// Grant is the answer to a claim, with what goes with it.
+// Grant is a [Store]'s answer to a claim.
 type Grant struct {
 	Verdict Verdict
-	Fence   uint64    // of Granted: greater than all before it for this job
-	Now     time.Time // by the store's clock
+	Fence   uint64    // if Granted, greater than any earlier one of this job
+	Now     time.Time // the store's time
 }
 
-// Finish says how a run ended.
+// Finish describes how a run ended.
 type Finish struct {
 	Job       string
 	Scheduled time.Time // as in the claim

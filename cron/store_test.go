@@ -12,7 +12,7 @@ import (
 	"github.com/ignis-go/ignis/cron/crontest"
 )
 
-// tally counts the runs of instants, of all processes.
+// tally counts the runs of each instant in all processes.
 type tally struct {
 	mu     sync.Mutex
 	runs   map[int64]int
@@ -32,7 +32,7 @@ func (t *tally) do(_ context.Context, r cron.Run) error {
 	return nil
 }
 
-// check fails unless each instant from one to another, a step apart, has run once.
+// check fails the test unless each instant from one to another, a step apart, was run once.
 func (t *tally) check(tb testing.TB, from, to, step int64) {
 	tb.Helper()
 	t.mu.Lock()
@@ -47,7 +47,7 @@ func (t *tally) check(tb testing.TB, from, to, step int64) {
 		delete(t.runs, at)
 	}
 	for at, n := range t.runs {
-		tb.Errorf("instant %d, which was not to run: %d runs", at, n)
+		tb.Errorf("instant %d should not run: %d runs", at, n)
 	}
 }
 
@@ -68,7 +68,7 @@ func TestOneRunAmongMany(t *testing.T) {
 		}
 		elapse(300.5)
 		all.check(t, 1, 300, 1)
-		// The store's clock is what they go by.
+		// The jobs follow the store's clock.
 		want(t, "the greatest lag", all.lag, time.Duration(0))
 		want(t, "left out", d.left(), "")
 		want(t, "finished", len(store.Finished()), 300)
@@ -86,7 +86,7 @@ func TestStoreThatFails(t *testing.T) {
 	tests := []struct {
 		name    string
 		misfire cron.Misfire
-		away    float64 // seconds, from 15 on
+		away    float64 // seconds, starting at 15
 		runs    string
 		left    string
 	}{
@@ -101,12 +101,12 @@ func TestStoreThatFails(t *testing.T) {
 				var d diary
 				var store crontest.Memory
 				c := d.config("*/10 * * * * *", nil)
-				c.Name, c.Store, c.Misfire, c.Deadline, c.Overlap = "job", &store, test.misfire, 20*time.Second, cron.Queue
+				c.Name, c.Store, c.Misfire, c.Deadline, c.Overlap = "job", &store, test.misfire, 20*time.Second, cron.OverlapQueue
 				running(t, newJob(t, c))
 				elapse(15.5)
-				store.Down(true)
+				store.SetDown(true)
 				elapse(test.away)
-				store.Down(false)
+				store.SetDown(false)
 				elapse(65.5 - 15.5 - test.away)
 				want(t, "runs", d.runs(), test.runs)
 				want(t, "left out", d.left(), test.left)
@@ -126,9 +126,9 @@ func TestAnswersThatAreLost(t *testing.T) {
 			running(t, newJob(t, c))
 		}
 		elapse(15)
-		store.Deaf(true)
+		store.DropAnswers(true)
 		elapse(7)
-		store.Deaf(false)
+		store.DropAnswers(false)
 		elapse(40)
 		all.check(t, 10, 60, 10)
 		want(t, "left out", d.left(), "")
@@ -146,7 +146,7 @@ func TestStoreThatForgets(t *testing.T) {
 		c.Name, c.Store, c.Misfire = "job", &store, cron.MisfireAll
 		running(t, newJob(t, c))
 		elapse(15)
-		// What was granted up to second 50, when it is next asked, by the store's clock is not known any more.
+		// The store is next called at 50 by its own clock. It no longer knows what it granted up to then.
 		wall.set(30 * time.Second)
 		store.Forget()
 		elapse(27) // 72 by the store's clock
@@ -155,7 +155,7 @@ func TestStoreThatForgets(t *testing.T) {
 	})
 }
 
-// A loss costs a schedule that is seldom due nothing, unless it is due within seconds.
+// A data loss in the store does not affect a schedule that is not due within seconds.
 func TestStoreThatForgotLongAgo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
@@ -171,7 +171,7 @@ func TestStoreThatForgotLongAgo(t *testing.T) {
 	})
 }
 
-// A job that was away makes up for what nobody has run meanwhile.
+// A job that was down makes up for the instants that no process has run in the meantime.
 func TestWhatWasMissedWhileAllWereDown(t *testing.T) {
 	for _, others := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -193,7 +193,7 @@ func TestWhatWasMissedWhileAllWereDown(t *testing.T) {
 			if others {
 				want(t, "runs", d.runs(), "60")
 			} else {
-				// The last one is on time: before those that are missed.
+				// The last instant is on time, so it is run before the missed ones.
 				want(t, "runs", d.runs(), "60 240 120 180")
 			}
 			want(t, "left out", d.left(), "")
@@ -234,7 +234,7 @@ func TestMissedRunsAreShared(t *testing.T) {
 	})
 }
 
-// A run of a process that is asleep can be told by its number.
+// The fence identifies a run of a process that was suspended.
 func TestFenceGrows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
@@ -260,12 +260,12 @@ func TestMemory(t *testing.T) {
 	crontest.TestStore(t, &crontest.Memory{})
 }
 
-// slowStore takes its time for claims of some instants.
+// slowStore is slow to answer the claims of one instant.
 type slowStore struct {
 	crontest.Memory
-	slow  int64 // the instant
+	slow  int64 // the slow instant
 	takes time.Duration
-	deaf  bool // to the end of contexts, as a process is that sleeps
+	deaf  bool // whether it ignores the end of contexts, like a suspended process
 }
 
 func (s *slowStore) Claim(ctx context.Context, c cron.Claim) (cron.Grant, error) {
@@ -298,7 +298,7 @@ func TestChangesDuringAClaim(t *testing.T) {
 				var d diary
 				c := d.config("*/10 * * * * *", nil)
 				c.Name, c.Store = "job", &slowStore{slow: 10, takes: 3 * time.Second}
-				c.Overlap = cron.Queue
+				c.Overlap = cron.OverlapQueue
 				j := newJob(t, c)
 				stop := running(t, j)
 				elapse(11.5)
@@ -311,7 +311,7 @@ func TestChangesDuringAClaim(t *testing.T) {
 	}
 }
 
-// A process that was asleep does not take for missed what others have run meanwhile.
+// A process that was suspended does not regard as missed what others have run in the meantime.
 func TestSleeper(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d, other diary
@@ -348,7 +348,7 @@ func TestMakingUpTakesTooLong(t *testing.T) {
 	})
 }
 
-// The store's clock counts also after this machine's was set.
+// Jobs follow the store's clock even after the local clock was set.
 func TestClockThatIsSetBesideAStore(t *testing.T) {
 	for _, jump := range []time.Duration{-40 * time.Second, time.Hour, -3 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
@@ -369,8 +369,8 @@ func TestClockThatIsSetBesideAStore(t *testing.T) {
 	}
 }
 
-// While the store is away nobody knows the time after this machine's clock was set: nothing
-// is missed by what it shows.
+// If the local clock is set while the store is unreachable, the time is unknown, so no instant is
+// recorded as missed because of what the local clock shows.
 func TestClockThatIsSetWhileTheStoreIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
@@ -380,11 +380,11 @@ func TestClockThatIsSetWhileTheStoreIsAway(t *testing.T) {
 		c.Name, c.Store, c.Now, c.Deadline = "job", &store, wall.now, time.Minute
 		running(t, newJob(t, c))
 		elapse(11)
-		store.Down(true)
+		store.SetDown(true)
 		wall.set(time.Hour)
 		elapse(5)
 		wall.set(0)
-		store.Down(false)
+		store.SetDown(false)
 		elapse(10) // 26
 		want(t, "runs", d.runs(), "10 20")
 		want(t, "left out", d.left(), "")

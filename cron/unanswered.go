@@ -2,10 +2,10 @@ package cron
 
 import "context"
 
-// unanswered is a claim whose answer did not come. The store may have granted it, or
-// grants it yet: a Redis that stood still executes what was sent to it meanwhile. As far
-// as others can tell the instant is then run here, so nothing may be concluded from
-// [Store.Last] before the claim was repeated and answered.
+// unanswered is a claim that the store has not answered. The store may have granted it, or may
+// still do so, because a Redis that was frozen later executes what it was sent in the meantime.
+// Other processes then assume that the instant is run here, so nothing may be concluded from
+// [Store.Last] until the claim was repeated and answered.
 type unanswered struct {
 	run      Run
 	token    string
@@ -13,19 +13,19 @@ type unanswered struct {
 	schedule *Schedule
 }
 
-// settle repeats the unanswered claim, under the same token, and runs the instant or
-// records why not. It reports whether that is done.
+// settle repeats the unanswered claim with the same token, and runs the instant or records why
+// it does not. It reports whether the claim is settled.
 func (l *loop) settle(ctx context.Context) bool {
 	u := l.unanswered
 	if !l.dealsWith(u) {
-		l.unanswered = nil // recorded meanwhile
+		l.unanswered = nil // the instant was recorded in the meantime
 		return true
 	}
 	g, err := l.ask(ctx, Claim{Scheduled: u.run.Scheduled, Token: u.token})
 	if err != nil || g.Verdict == TooEarly {
 		if l.stale(u) && l.tooLate(u.run) {
 			l.unanswered = nil
-			l.left(u.run, Missed, Unavailable)
+			l.left(u.run, OutcomeMissed, ReasonStoreUnavailable)
 			return true
 		}
 		return false
@@ -45,29 +45,29 @@ func (l *loop) settle(ctx context.Context) bool {
 	case g.Verdict == Granted && why == "":
 		l.makeGood(u)
 	case g.Verdict == Granted:
-		l.left(u.run, Skipped, why)
+		l.left(u.run, OutcomeSkipped, why)
 	case g.Verdict != Taken:
-		l.left(u.run, Missed, Uncertain)
+		l.left(u.run, OutcomeMissed, ReasonStoreUncertain)
 	}
 	return true
 }
 
-// stale reports whether the job was stopped, paused or rescheduled since a claim.
+// stale reports whether the job was stopped, paused or rescheduled since the claim.
 func (l *loop) stale(u *unanswered) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.version != u.version
 }
 
-// dealsWith reports whether the instant of a claim is still to be dealt with. If the
-// schedule has changed since, nobody else looks at it.
+// dealsWith reports whether the instant of the claim is not settled yet. If the schedule has
+// changed since the claim, nothing else settles the instant.
 func (l *loop) dealsWith(u *unanswered) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.version != u.version || l.cursor.Before(u.run.Scheduled)
 }
 
-// makeGood runs an instant that was granted after all, as the Misfire policy has it.
+// makeGood handles an instant that was granted after all, according to the Misfire policy.
 func (l *loop) makeGood(u *unanswered) {
 	now := l.now()
 	late := now.Sub(u.run.Scheduled.Add(l.delay))
@@ -78,11 +78,11 @@ func (l *loop) makeGood(u *unanswered) {
 	u.run.Misfire = true
 	switch {
 	case l.cfg.Misfire == MisfireSkip:
-		l.left(u.run, Missed, l.because(Late))
+		l.left(u.run, OutcomeMissed, l.because(ReasonLate))
 	case l.tooLate(u.run):
-		l.left(u.run, Missed, l.because(PastDue))
+		l.left(u.run, OutcomeMissed, l.because(ReasonDeadline))
 	case l.cfg.Misfire == MisfireOnce && !u.schedule.Next(u.run.Scheduled).Add(l.delay).After(now):
-		l.left(u.run, Missed, Superseded)
+		l.left(u.run, OutcomeMissed, ReasonSuperseded)
 	case l.cfg.Misfire == MisfireAll || l.cfg.Misfire == MisfireAllNewestFirst:
 		l.mu.Lock()
 		l.behind = append(l.behind, makeUp{u.run, u.token})
@@ -92,11 +92,11 @@ func (l *loop) makeGood(u *unanswered) {
 	}
 }
 
-// lastWord asks once more about an unanswered claim before the loop ends: what is not
-// settled then is recorded here, as others believe that it is run here.
+// lastWord repeats an unanswered claim one last time before the loop ends. If it remains
+// unanswered, the instant is recorded here, because other processes assume that it is run here.
 func (l *loop) lastWord(ctx context.Context) {
 	if u := l.unanswered; u != nil && !l.settle(ctx) {
 		l.unanswered = nil
-		l.left(u.run, Missed, Unavailable)
+		l.left(u.run, OutcomeMissed, ReasonStoreUnavailable)
 	}
 }

@@ -13,15 +13,15 @@ import (
 	"github.com/ignis-go/ignis/cron/crontest"
 )
 
-// The store executes claims but its answers are lost, around the only instant and for
-// longer than the tolerance: the instant is run once, or it is recorded.
+// If the store executes claims but its answers are lost for longer than the tolerance, the instant
+// is either run once or recorded.
 func TestClaimsThatAreNotAnswered(t *testing.T) {
 	for _, test := range []struct {
 		name       string
 		misfire    cron.Misfire
 		deadline   time.Duration
 		processes  int
-		runs, left string // of all processes
+		runs, left string // in all processes
 	}{
 		{"once", cron.MisfireOnce, 0, 1, "3600", ""},
 		{"all", cron.MisfireAll, 0, 1, "3600", ""},
@@ -39,9 +39,9 @@ func TestClaimsThatAreNotAnswered(t *testing.T) {
 					running(t, newJob(t, c))
 				}
 				elapse(3598.5)
-				store.Deaf(true)
+				store.DropAnswers(true)
 				elapse(13)
-				store.Deaf(false)
+				store.DropAnswers(false)
 				elapse(100)
 				want(t, "runs", d.runs(), test.runs)
 				want(t, "left out", d.left(), test.left)
@@ -50,7 +50,7 @@ func TestClaimsThatAreNotAnswered(t *testing.T) {
 	}
 }
 
-// A claim without an answer is not forgotten when the schedule changes or ends.
+// An unanswered claim is settled even if the schedule changes or ends.
 func TestChangesAfterAClaimThatIsNotAnswered(t *testing.T) {
 	for _, test := range []struct {
 		name       string
@@ -72,11 +72,11 @@ func TestChangesAfterAClaimThatIsNotAnswered(t *testing.T) {
 				j := newJob(t, c)
 				stop := running(t, j)
 				elapse(3598.5)
-				store.Deaf(true)
+				store.DropAnswers(true)
 				elapse(3)
 				test.change(j, stop)
 				elapse(2)
-				store.Deaf(false)
+				store.DropAnswers(false)
 				elapse(100)
 				want(t, "runs", d.runs(), test.runs)
 				want(t, "left out", d.left(), test.left)
@@ -85,7 +85,7 @@ func TestChangesAfterAClaimThatIsNotAnswered(t *testing.T) {
 	}
 }
 
-// patchy fails the first calls of each method, before or after it has done its work.
+// patchy is a store that fails the first calls of each method, before or after doing the work.
 type patchy struct {
 	crontest.Memory
 	fails                 int64
@@ -93,7 +93,7 @@ type patchy struct {
 	lasts, claims, finish atomic.Int64
 }
 
-var errPatchy = errors.New("the store is not there yet")
+var errPatchy = errors.New("the store is not ready")
 
 func (p *patchy) fail(n *atomic.Int64, work func() error) error {
 	down := n.Add(1) <= p.fails
@@ -126,8 +126,8 @@ func (p *patchy) Finish(ctx context.Context, f cron.Finish) error {
 	return p.fail(&p.finish, func() error { return p.Memory.Finish(ctx, f) })
 }
 
-// A scheduler that starts while the store is away makes up for what was missed while
-// everything was down, as soon as the store answers, whichever calls fail first.
+// A job that starts while the store is unreachable makes up for missed instants as soon as the
+// store answers, regardless of which calls fail first.
 func TestStoreThatIsAwayAtTheStart(t *testing.T) {
 	for _, deaf := range []bool{false, true} {
 		for _, fails := range []int64{0, 1, 3, 30} {
@@ -140,7 +140,7 @@ func TestStoreThatIsAwayAtTheStart(t *testing.T) {
 					stop := running(t, newJob(t, c))
 					elapse(65)
 					_ = stop()
-					elapse(260) // 325: those of 120 to 300 are missed
+					elapse(260) // 325: the instants from 120 to 300 were missed
 					store.fails = fails
 					for _, n := range []*atomic.Int64{&store.lasts, &store.claims, &store.finish} {
 						n.Store(0)
@@ -151,7 +151,7 @@ func TestStoreThatIsAwayAtTheStart(t *testing.T) {
 					elapse(200) // 525
 					want(t, "runs before", before.runs(), "60")
 					runs, left := "300 360 420 480", "missed superseded 120-240 (3)"
-					if fails == 30 { // it is away until 355, and for claims until 30 s later
+					if fails == 30 { // queries fail until 355, and claims for another 30 s
 						runs, left = "360 420 480", "missed superseded 120-240 (3), missed superseded 300"
 					}
 					want(t, "runs", after.runs(), runs)

@@ -11,7 +11,7 @@ import (
 	"github.com/ignis-go/ignis/cron"
 )
 
-// vectors reads facts that were checked against another implementation.
+// vectors reads test vectors that were checked against another implementation.
 func vectors[T any](t testing.TB, name string) (list []T) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/vectors/cron-" + name + ".json")
@@ -40,7 +40,7 @@ func zone(t testing.TB, name string) *time.Location {
 	return loc
 }
 
-func parse(t testing.TB, pattern string, options ...cron.Option) *cron.Schedule {
+func parse(t testing.TB, pattern string, options ...cron.ParseOption) *cron.Schedule {
 	t.Helper()
 	s, err := cron.Parse(pattern, options...)
 	if err != nil {
@@ -90,11 +90,11 @@ func TestVectorsDST(t *testing.T) {
 }
 
 func TestVectorsInvalid(t *testing.T) {
-	// What this package accepts in addition.
+	// These patterns are extensions of this package.
 	additions := map[string]bool{"@midnight": true, "@annually": true, "@every 5m": true, "0 0 * * fri-sun": true}
 	for _, v := range vectors[struct{ Pattern, Why string }](t, "invalid") {
 		if strings.Contains(v.Why, "timezone") {
-			continue // the pattern is a good one
+			continue // the pattern itself is valid
 		}
 		_, err := cron.Parse(v.Pattern)
 		if additions[v.Pattern] {
@@ -106,9 +106,9 @@ func TestVectorsInvalid(t *testing.T) {
 		var p *cron.ParseError
 		switch {
 		case err == nil:
-			t.Errorf("%q is accepted, and %s", v.Pattern, v.Why)
+			t.Errorf("%q is accepted, although %s", v.Pattern, v.Why)
 		case strings.TrimSpace(v.Pattern) == "":
-			if !errors.Is(err, cron.ErrEmpty) {
+			if !errors.Is(err, cron.ErrEmptyPattern) {
 				t.Errorf("%q: %v", v.Pattern, err)
 			}
 		case !errors.As(err, &p) || p.Column < 1 || p.Column > len(v.Pattern)+1 || p.Message == "":
@@ -124,7 +124,7 @@ func TestVectorsEquivalent(t *testing.T) {
 		SameAs  *string
 	}](t, "equivalent") {
 		if v.Pattern == "0 0 0 * mon *" || v.Pattern == "0 0 0 * * jan" {
-			// The reference takes the names of months and weekdays for numbers in both fields.
+			// The reference accepts names of months and weekdays in both fields.
 			if _, err := cron.Parse(v.Pattern); err == nil {
 				t.Errorf("%s is accepted", v.Pattern)
 			}
@@ -132,7 +132,7 @@ func TestVectorsEquivalent(t *testing.T) {
 		}
 		s := parse(t, v.Pattern)
 		if v.SameAs == nil {
-			continue // it is accepted
+			continue // only Parse is tested
 		}
 		want := parse(t, *v.SameAs).NextN(from, 500)
 		for i, got := range s.NextN(from, 500) {

@@ -13,10 +13,10 @@ import (
 	"github.com/ignis-go/ignis/internal/childproc"
 )
 
-// rule is a schedule, and the same thing said plainly of a time on the wall.
+// rule is a pattern together with a straightforward function that computes the same.
 type rule struct {
 	pattern string
-	real    bool // every hour is allowed
+	real    bool // whether every hour is allowed
 	due     func(w time.Time) bool
 }
 
@@ -38,8 +38,8 @@ var rules = []rule{
 	}},
 }
 
-// The time around a few changes of the clocks, minute by minute: by an hour, by half
-// of one and by a whole day.
+// TestTransitions compares schedules minute by minute around changes of the clocks by an hour,
+// by half an hour and by a whole day.
 func TestTransitions(t *testing.T) {
 	schedules := make([]*cron.Schedule, len(rules))
 	for i, r := range rules {
@@ -57,7 +57,7 @@ func TestTransitions(t *testing.T) {
 	}
 }
 
-// The time around every change of the clocks, in every zone, minute by minute.
+// TestEveryTransition compares schedules minute by minute around every change in every zone.
 func TestEveryTransition(t *testing.T) {
 	schedules := make([]*cron.Schedule, len(rules))
 	for i, r := range rules {
@@ -68,13 +68,13 @@ func TestEveryTransition(t *testing.T) {
 		loc := zone(t, name)
 		changes := changesOf(loc)
 		if key := fmt.Sprint(changes); seen[key] {
-			continue // another name of a zone
+			continue // an alias of a zone
 		} else {
 			seen[key] = true
 		}
 		for i, c := range changes {
 			if raceEnabled && i%32 != 0 {
-				continue // it takes ten times as long; all are checked without
+				continue // the race detector is ten times slower; without it all are checked
 			}
 			transitions++
 			checkAround(t, loc, c.at, schedules)
@@ -93,7 +93,7 @@ type change struct {
 	offset int
 }
 
-// changesOf returns when a zone changes its offset, from 1990 to 2037.
+// changesOf returns the changes of a zone's offset from 1990 to 2037.
 func changesOf(loc *time.Location) (list []change) {
 	end := time.Date(2038, 1, 1, 0, 0, 0, 0, time.UTC)
 	for at := time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC).In(loc); ; {
@@ -109,7 +109,7 @@ func changesOf(loc *time.Location) (list []change) {
 	}
 }
 
-// checkAround compares a day and a half around a change with the plain reference.
+// checkAround compares schedules with the rules for a day and a half around a change.
 func checkAround(t *testing.T, loc *time.Location, change int64, schedules []*cron.Schedule) {
 	t.Helper()
 	const minute, hour = 60, 3600
@@ -142,7 +142,7 @@ func checkAround(t *testing.T, loc *time.Location, change int64, schedules []*cr
 			t.Errorf("%s in %v around %v:\n got %v\nwant %v", s, loc, time.Unix(change, 0).In(loc), times(got, loc), times(due[i], loc))
 			continue
 		}
-		// And back.
+		// Go back with Prev.
 		for k := len(due[i]) - 1; k >= 0; k-- {
 			if at = s.Prev(at); at.Unix() != due[i][k] {
 				t.Errorf("%s in %v: Prev is %v, want %v", s, loc, at, times(due[i][k:k+1], loc))
@@ -159,7 +159,7 @@ func times(list []int64, loc *time.Location) (text []string) {
 	return text
 }
 
-// zoneNames are all of the database that comes with Go.
+// zoneNames returns the names of all zones in Go's time zone database.
 func zoneNames(t *testing.T) (names []string) {
 	t.Helper()
 	root, err := childproc.Command("go", "env", "GOROOT").Output()

@@ -27,7 +27,7 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
-// Accept is what a server spends on a client that asks for encryption.
+// BenchmarkAccept measures what a server spends on a client that requests encryption.
 func BenchmarkAccept(b *testing.B) {
 	own, _ := seal.NewPrivateKey()
 	key := seal.PublicKey(own)

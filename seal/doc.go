@@ -1,29 +1,28 @@
-// Package seal is the encryption between one client and its server: a key
-// agreement when the client authenticates itself, and sealed messages afterwards.
-// All of it is functions of their arguments and of random numbers; connections
-// are the business of others.
+// Package seal implements the encryption between a client and its server: a key
+// agreement during authentication, and sealed messages afterwards. Its functions
+// depend only on their arguments and on random numbers; they do no I/O.
 //
-// What goes over the wire:
+// The formats on the wire are:
 //
 //	public key  base64 of the uncompressed P-256 point, 65 bytes
 //	salt        base64 of 32 random bytes, chosen by the server
 //	shared      ECDH, the x coordinate, 32 bytes
 //	key         HKDF-SHA-256(shared, salt, info), 32 bytes
-//	ciphertext  AES-256-GCM(key, iv, message), the tag of 16 bytes behind it
+//	ciphertext  AES-256-GCM(key, iv, message), followed by the tag of 16 bytes
 //	frame       {"event":"encrypted","data":{"iv":"…","ct":"…"}}, both in base64
 //
-// The iv is 12 random bytes for each message, so one key is good for 2^32
-// messages, those of both sides together (NIST SP 800-38D, section 8.3); a key lives
-// as long as its connection. Base64 is that of RFC 4648, section 4, with padding,
-// and must be canonical.
+// The iv consists of 12 random bytes for each message, so a key is limited to 2^32
+// messages in both directions together (NIST SP 800-38D, section 8.3). A key is used
+// for a single connection. Base64 is the standard encoding of RFC 4648, section 4, with
+// padding, and must be canonical.
 //
-// The client makes a key pair with [NewPrivateKey] and sends [PublicKey] of it. The
-// server calls [Accept], which makes a key pair of its own, and answers with its
-// public key and the salt. The client calls [Complete]. Both then have the same
-// [Key].
+// The client generates a key pair with [NewPrivateKey] and sends its [PublicKey]. The
+// server calls [Accept], which generates another key pair, and answers with its public
+// key and a salt. The client passes both to [Complete]. Client and server then share the
+// same [Key].
 //
-// The public keys are not authenticated: who can change what is sent can put
-// himself in between. Nor does a sealed message say who sealed it, or when: the same
-// key serves both sides, so one that is sent back, or again, opens. TLS prevents all of
-// that, and is needed with this as without.
+// The public keys are not authenticated, so an attacker who can modify traffic can
+// insert himself between client and server. A sealed message does not identify its
+// sender or its position either. Since both sides use the same key, a message that is
+// reflected or replayed can be opened. TLS prevents all of this and is still required.
 package seal

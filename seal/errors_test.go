@@ -11,14 +11,14 @@ import (
 	"github.com/ignis-go/ignis/seal"
 )
 
-// What is wrong with the data is in the error, and nothing of the data.
+// Errors describe what is wrong with the data without including the data.
 func TestErrorsSayWhatIsWrong(t *testing.T) {
 	key, _ := pair(t, "")
 	iv, ct := parts(t, key.AppendData(nil, nil, nil))
 	for data, want := range map[string]string{
-		`[]`:                                  "no object",
-		`null`:                                "no object",
-		`{`:                                   "no object",
+		`[]`:                                  "not an object",
+		`null`:                                "not an object",
+		`{`:                                   "not an object",
 		`{"ct":"x"}`:                          `no string "iv"`,
 		`{"iv":"x","ct":5}`:                   `no string "ct"`,
 		string(sealed(nil, ct)):               "iv is not 12 bytes",
@@ -35,7 +35,7 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 	for text, want := range map[string]string{
 		"x":                           "1 characters of base64, want 88",
 		strings.Repeat("!", 88):       "malformed base64",
-		b64(make([]byte, 65)):         "no uncompressed point on the curve",
+		b64(make([]byte, 65)):         "not an uncompressed point on the curve",
 		b64(make([]byte, 66)):         "66 bytes, want 65",
 		strings.Repeat("\n", 87) + "": "87 characters",
 	} {
@@ -45,7 +45,7 @@ func TestErrorsSayWhatIsWrong(t *testing.T) {
 	}
 }
 
-// A key pair of another curve agrees with nobody.
+// A key pair on another curve is rejected.
 func TestAnotherCurve(t *testing.T) {
 	own, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {

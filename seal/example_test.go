@@ -9,7 +9,7 @@ import (
 
 // A client and a server agree on a key, and the server sends a message.
 func Example() {
-	// The client makes a key pair and sends its public key.
+	// The client generates a key pair and sends the public key.
 	own, err := seal.NewPrivateKey()
 	if err != nil {
 		log.Fatal(err)
@@ -19,7 +19,7 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	// The client has all it needs.
+	// The client derives the same key.
 	key, err := seal.Complete(own, a.PublicKey, a.Salt, "")
 	if err != nil {
 		log.Fatal(err)
@@ -37,5 +37,5 @@ func ExampleKey_Open() {
 	data := one.AppendData(nil, []byte(`{"event":"price","data":42}`), nil)
 	_, err := other.Open(nil, data, nil)
 	fmt.Println(err)
-	// Output: seal: not a sealed message, or not from the peer
+	// Output: seal: message is malformed or was not sealed with this key
 }

@@ -10,8 +10,7 @@ import (
 	"fmt"
 )
 
-// Info is the context that keys are derived for, unless both sides agree on
-// another.
+// Info is the default context string for key derivation.
 const Info = "ignis-ecdh-p256-aes-256-gcm-v1"
 
 // Sizes in bytes.
@@ -21,35 +20,35 @@ const (
 	KeySize       = 32
 )
 
-// Errors for what the peer sent. They come wrapped in ones that say more, and
-// never with a key or a text in them.
+// Errors about what the peer sent. They are usually wrapped in errors with more detail,
+// which never contain keys or messages.
 var (
-	ErrPublicKey = errors.New("seal: not a P-256 public key")
-	ErrSalt      = errors.New("seal: not a salt")
-	ErrSealed    = errors.New("seal: not a sealed message, or not from the peer")
+	ErrPublicKey = errors.New("seal: invalid P-256 public key")
+	ErrSalt      = errors.New("seal: invalid salt")
+	ErrSealed    = errors.New("seal: message is malformed or was not sealed with this key")
 )
 
-// coding is strict: for one text there is one base64.
+// coding is strict, so that each value has exactly one encoding.
 var coding = base64.StdEncoding.Strict()
 
-// NewPrivateKey returns a new key pair.
+// NewPrivateKey generates a key pair.
 func NewPrivateKey() (*ecdh.PrivateKey, error) {
 	k, err := ecdh.P256().GenerateKey(rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("seal: new key pair: %w", err)
+		return nil, fmt.Errorf("seal: generating a key pair: %w", err)
 	}
 	return k, nil
 }
 
-// PublicKey returns the public half of a key pair as it goes over the wire.
+// PublicKey returns the public key of a key pair in the wire format.
 func PublicKey(k *ecdh.PrivateKey) string {
 	return coding.EncodeToString(k.PublicKey().Bytes())
 }
 
-// ParsePublicKey reads a public key from the wire. Every error wraps
-// [ErrPublicKey]: for base64 that is none or not canonical, for other lengths,
-// compressed and hybrid points among them, for the point at infinity, and for
-// points that are not on the curve.
+// ParsePublicKey parses a public key in the wire format. It rejects base64 that is
+// malformed or not canonical, other lengths (including compressed and hybrid points),
+// the point at infinity, and points that are not on the curve. Every error wraps
+// [ErrPublicKey].
 func ParsePublicKey(text string) (*ecdh.PublicKey, error) {
 	b, err := decode(text, PublicKeySize)
 	if err != nil {
@@ -57,17 +56,17 @@ func ParsePublicKey(text string) (*ecdh.PublicKey, error) {
 	}
 	k, err := ecdh.P256().NewPublicKey(b)
 	if err != nil {
-		return nil, fmt.Errorf("%w: no uncompressed point on the curve", ErrPublicKey)
+		return nil, fmt.Errorf("%w: not an uncompressed point on the curve", ErrPublicKey)
 	}
 	return k, nil
 }
 
-// decode decodes base64 of exactly n bytes.
+// decode decodes the canonical base64 of exactly n bytes.
 func decode(text string, n int) ([]byte, error) {
 	if want := coding.EncodedLen(n); len(text) != want {
 		return nil, fmt.Errorf("%d characters of base64, want %d", len(text), want)
 	}
-	// The decoder skips line breaks, which would make two texts of one.
+	// The decoder ignores line breaks, which would allow several encodings of one value.
 	b := make([]byte, coding.DecodedLen(len(text)))
 	m, err := coding.Decode(b, []byte(text))
 	switch {
@@ -79,8 +78,8 @@ func decode(text string, n int) ([]byte, error) {
 	return b[:n], nil
 }
 
-// SharedSecret returns what both sides can compute from the key pair of one and
-// the public key of the other: 32 bytes. It is no key; see [DeriveKey].
+// SharedSecret returns the 32 bytes that both sides can compute from their own key pair
+// and the public key of the other side. They must not be used as a key; see [DeriveKey].
 func SharedSecret(own *ecdh.PrivateKey, peer *ecdh.PublicKey) ([]byte, error) {
 	b, err := own.ECDH(peer)
 	if err != nil {
@@ -89,8 +88,8 @@ func SharedSecret(own *ecdh.PrivateKey, peer *ecdh.PublicKey) ([]byte, error) {
 	return b, nil
 }
 
-// DeriveKey derives the 32 bytes of a key from a shared secret. Both sides need
-// the same salt and info.
+// DeriveKey derives the 32 bytes of a key from a shared secret. Both sides must use the
+// same salt and info.
 func DeriveKey(shared, salt []byte, info string) ([]byte, error) {
 	b, err := hkdf.Key(sha256.New, shared, salt, info, KeySize)
 	if err != nil {
@@ -102,15 +101,15 @@ func DeriveKey(shared, salt []byte, info string) ([]byte, error) {
 // Agreement is the server's side of a key agreement.
 type Agreement struct {
 	Key *Key
-	// PublicKey and Salt are what the client needs, as they go over the wire.
+	// PublicKey and Salt are sent to the client, in the wire format.
 	PublicKey, Salt string
 }
 
-// Accept agrees on a key with a client that sent a public key. It makes a key
-// pair and a salt for that client alone, and forgets the pair when it is done:
-// whoever gets hold of the process later can read nothing of what was sealed
-// with keys that are gone by then. An empty info stands for [Info]. Errors
-// wrap [ErrPublicKey] when it is the client's fault.
+// Accept agrees on a key with a client that sent a public key. It generates a key pair
+// and a salt for this agreement only and does not keep the key pair, so an attacker who
+// later compromises the process cannot read messages that were sealed with earlier keys.
+// An empty info means [Info]. If the public key is invalid, the error wraps
+// [ErrPublicKey].
 func Accept(clientPublicKey, info string) (Agreement, error) {
 	peer, err := ParsePublicKey(clientPublicKey)
 	if err != nil {
@@ -121,7 +120,7 @@ func Accept(clientPublicKey, info string) (Agreement, error) {
 		return Agreement{}, err
 	}
 	salt := make([]byte, SaltSize)
-	_, _ = rand.Read(salt) // it never fails
+	_, _ = rand.Read(salt) // never fails
 	key, err := agree(own, peer, salt, info)
 	if err != nil {
 		return Agreement{}, err
@@ -129,9 +128,9 @@ func Accept(clientPublicKey, info string) (Agreement, error) {
 	return Agreement{Key: key, PublicKey: PublicKey(own), Salt: coding.EncodeToString(salt)}, nil
 }
 
-// Complete is the client's side: it returns the key for its own key pair and
-// what the server answered. An empty info stands for [Info]. Errors wrap
-// [ErrPublicKey] or [ErrSalt] when it is the server's fault.
+// Complete returns the key on the client's side, from the client's own key pair and the
+// public key and salt in the server's answer. An empty info means [Info]. If the answer is
+// invalid, the error wraps [ErrPublicKey] or [ErrSalt].
 func Complete(own *ecdh.PrivateKey, serverPublicKey, salt, info string) (*Key, error) {
 	peer, err := ParsePublicKey(serverPublicKey)
 	if err != nil {

@@ -10,18 +10,17 @@ import (
 	"slices"
 )
 
-// NonceSize is how many random bytes, the iv, belong to a sealed message, and
-// Overhead how much longer than the message its ciphertext is.
+// Sizes of a sealed message, in bytes.
 const (
-	NonceSize = 12
-	Overhead  = 16
+	NonceSize = 12 // size of the iv
+	Overhead  = 16 // difference in size between ciphertext and message
 )
 
-// Key seals and opens messages. Its methods may be called from any goroutine. The
-// zero value is no key: it opens nothing, and panics when it is to seal.
+// Key seals and opens messages. Its methods are safe for concurrent use. The zero value is
+// not usable: it fails to open any message and panics when it seals one.
 type Key struct{ aead cipher.AEAD }
 
-// NewKey returns the key that consists of the 32 bytes.
+// NewKey returns a Key from its 32 bytes.
 func NewKey(key []byte) (*Key, error) {
 	if len(key) != KeySize {
 		return nil, fmt.Errorf("seal: key of %d bytes, want %d", len(key), KeySize)
@@ -37,7 +36,7 @@ func NewKey(key []byte) (*Key, error) {
 	return &Key{aead}, nil
 }
 
-// A frame, around iv and ciphertext.
+// The parts of a frame around iv and ciphertext.
 const (
 	beforeData = `{"event":"encrypted","data":`
 	beforeIV   = `{"iv":"`
@@ -46,22 +45,23 @@ const (
 	afterData  = `}`
 )
 
-// AppendFrame appends the encrypted event around a sealed message to dst: the text
-// to send. Aad is additional data that the peer must give too; most have none.
-// Neither message nor aad may overlap dst's memory between its length and its capacity.
+// AppendFrame seals a message, appends the resulting encrypted event to dst and returns
+// the extended buffer. The additional data aad, which may be nil, must equal the aad that
+// the peer passes to [Key.Open]. Neither message nor aad may overlap the memory of dst
+// between its length and its capacity.
 func (k *Key) AppendFrame(dst, message, aad []byte) []byte {
 	dst = append(dst, beforeData...)
 	dst = k.AppendData(dst, message, aad)
 	return append(dst, afterData...)
 }
 
-// AppendData appends only the data of the encrypted event; see [Key.AppendFrame].
+// AppendData is like [Key.AppendFrame] but appends only the data of the encrypted event.
 func (k *Key) AppendData(dst, message, aad []byte) []byte {
-	return k.appendWith(dst, message, aad, func(iv []byte) { _, _ = rand.Read(iv) }) // it never fails
+	return k.appendWith(dst, message, aad, func(iv []byte) { _, _ = rand.Read(iv) }) // never fails
 }
 
-// appendWith makes iv and ciphertext in dst, behind where their base64 will be, and
-// encodes them from there.
+// appendWith writes iv and ciphertext to the spare capacity of dst, after the space for their
+// base64, and encodes them from there.
 func (k *Key) appendWith(dst, message, aad []byte, fill func(iv []byte)) []byte {
 	n := len(message) + Overhead
 	text := len(beforeIV) + coding.EncodedLen(NonceSize) + len(beforeCT) + coding.EncodedLen(n) + len(afterCT)
@@ -77,12 +77,12 @@ func (k *Key) appendWith(dst, message, aad []byte, fill func(iv []byte)) []byte 
 	return append(dst, afterCT...)
 }
 
-// Open returns the message in the data of an encrypted event, appended to dst, which
-// may be nil. It may overwrite all of dst's memory between its length and its
-// capacity, also when it fails: neither data nor aad may overlap that. Every error
-// wraps [ErrSealed]: for data that is no object with the strings iv and ct, for base64
-// that is none or not canonical, for wrong lengths, and for what was not sealed with
-// this key and this aad.
+// Open opens the data of an encrypted event, appends the message to dst, which may be nil,
+// and returns the extended buffer. Even if it fails, Open may overwrite the memory of dst
+// between its length and its capacity, which neither data nor aad may overlap. Open rejects
+// data that is not an object with the strings iv and ct, base64 that is malformed or not
+// canonical, wrong lengths, and messages that were not sealed with this key and aad. Every
+// error wraps [ErrSealed].
 func (k *Key) Open(dst []byte, data json.RawMessage, aad []byte) ([]byte, error) {
 	if k.aead == nil {
 		return nil, fmt.Errorf("%w: the key is the zero value", ErrSealed)
@@ -96,7 +96,7 @@ func (k *Key) Open(dst []byte, data json.RawMessage, aad []byte) ([]byte, error)
 	}
 	dst = slices.Grow(dst, NonceSize+coding.DecodedLen(len(ct64)))
 	ct := dst[len(dst) : cap(dst)-NonceSize]
-	iv := dst[cap(dst)-NonceSize : cap(dst)] // behind, where it costs no memory of its own
+	iv := dst[cap(dst)-NonceSize : cap(dst)] // at the end, so that it needs no separate allocation
 	if decodeInto(iv, iv64) != NonceSize {
 		return nil, fmt.Errorf("%w: iv is not %d bytes in base64", ErrSealed, NonceSize)
 	}
@@ -111,36 +111,36 @@ func (k *Key) Open(dst []byte, data json.RawMessage, aad []byte) ([]byte, error)
 	return dst[:len(dst)+len(message)], nil
 }
 
-// decodeInto decodes canonical base64 and returns how many bytes it has; 0 for any other
-// text.
+// decodeInto decodes canonical base64 to dst and returns the number of bytes. It returns 0 if
+// the text is not canonical base64 or does not fit.
 func decodeInto(dst, text []byte) int {
 	if coding.DecodedLen(len(text)) > len(dst) && len(text) != coding.EncodedLen(len(dst)) {
 		return 0
 	}
 	n, err := coding.Decode(dst, text)
-	// The decoder skips line breaks, which would make two texts of one.
+	// The decoder ignores line breaks, which would allow several encodings of one value.
 	if err != nil || coding.EncodedLen(n) != len(text) {
 		return 0
 	}
 	return n
 }
 
-// split takes data apart that is written as AppendData writes it.
+// split returns the base64 of iv and ct if data is written exactly as by AppendData.
 func split(data []byte) (iv, ct []byte, ok bool) {
 	rest, begins := bytes.CutPrefix(data, []byte(beforeIV))
 	iv, rest, cut := bytes.Cut(rest, []byte(beforeCT))
 	ct, ends := bytes.CutSuffix(rest, []byte(afterCT))
-	// No quote and no escape: then these are the strings.
+	// Without quotes and escapes, iv and ct are the values of the strings.
 	return iv, ct, begins && cut && ends &&
 		bytes.IndexByte(iv, '"') < 0 && bytes.IndexByte(iv, '\\') < 0 &&
 		bytes.IndexByte(ct, '"') < 0 && bytes.IndexByte(ct, '\\') < 0
 }
 
-// members returns the strings iv and ct of an object.
+// members returns the strings iv and ct of a JSON object.
 func members(data []byte) (iv, ct []byte, err error) {
-	var fields map[string]json.RawMessage // a struct would fold the case of keys
+	var fields map[string]json.RawMessage // a struct would match keys regardless of case
 	if err := json.Unmarshal(data, &fields); err != nil || fields == nil {
-		return nil, nil, fmt.Errorf("%w: no object", ErrSealed)
+		return nil, nil, fmt.Errorf("%w: not an object", ErrSealed)
 	}
 	var texts [2]*string
 	for i, name := range []string{"iv", "ct"} {

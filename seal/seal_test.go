@@ -16,8 +16,8 @@ import (
 	"github.com/ignis-go/ignis/seal"
 )
 
-// vector has all intermediate values of one exchange, as another implementation
-// made them. Byte slices are in base64.
+// vector contains all intermediate values of an exchange, computed by another
+// implementation. Byte slices are encoded in base64.
 type vector struct {
 	ServerPrivateD, ClientPrivateD   []byte
 	ServerPublicKey, ClientPublicKey string
@@ -40,7 +40,7 @@ func vectors(t testing.TB) (list []vector) {
 	if err := json.Unmarshal(text, &file); err != nil {
 		t.Fatal(err)
 	}
-	// The cases are objects in a list, wherever that is.
+	// The vectors are objects in a list at any depth.
 	var find func(any)
 	find = func(v any) {
 		switch v := v.(type) {
@@ -136,7 +136,7 @@ func TestVectors(t *testing.T) {
 				t.Errorf("with other additional data: %v", err)
 			}
 		}
-		// The client's side in one call; no info is the default one.
+		// Complete does the client's side in one call. An empty info means the default.
 		info := v.HKDFInfo
 		if info == seal.Info {
 			info = ""
@@ -156,7 +156,7 @@ func sealed(iv, ct []byte) json.RawMessage {
 	return json.RawMessage(`{"iv":"` + b64(iv) + `","ct":"` + b64(ct) + `"}`)
 }
 
-// pair are the two ends of an exchange.
+// pair returns the keys of both sides of an exchange.
 func pair(t testing.TB, info string) (server, client *seal.Key) {
 	t.Helper()
 	own, err := seal.NewPrivateKey()
@@ -209,7 +209,7 @@ func TestAgreementsDiffer(t *testing.T) {
 		t.Errorf("%+v, %+v, %v, %v", one, two, err, err2)
 	}
 	if bytes.Equal(one.Key.AppendData(nil, nil, nil), one.Key.AppendData(nil, nil, nil)) {
-		t.Error("the same iv twice")
+		t.Error("two messages have the same iv")
 	}
 	info, err := seal.Complete(own, one.PublicKey, one.Salt, "another context")
 	if err != nil {
@@ -220,7 +220,7 @@ func TestAgreementsDiffer(t *testing.T) {
 	}
 }
 
-// badPublicKeys are texts that are not the public key that they come from.
+// badPublicKeys returns malformed variants of a valid public key.
 func badPublicKeys(t testing.TB) map[string]string {
 	own, err := seal.NewPrivateKey()
 	if err != nil {
@@ -230,7 +230,7 @@ func badPublicKeys(t testing.TB) map[string]string {
 	change := func(f func(b []byte) []byte) string { return b64(f(bytes.Clone(good))) }
 	text := b64(good)
 	p, _ := new(big.Int).SetString("ffffffff00000001000000000000000000000000ffffffffffffffffffffffff", 16)
-	// The 65 bytes end in one character that says 4 bits, so 2 bits are free.
+	// The last character of the base64 of 65 bytes has 2 unused bits.
 	loose := text[:86] + string(rune(text[86])+1) + "="
 	if text[86] == '9' || text[86] == 'Z' || text[86] == 'z' || text[86] == '+' || text[86] == '/' {
 		loose = text[:86] + "B="
@@ -273,7 +273,7 @@ func TestBadPublicKeys(t *testing.T) {
 			case !errors.Is(err, seal.ErrPublicKey):
 				t.Errorf("%s: %v", name, err)
 			case len(key) > 4 && strings.Contains(err.Error(), key[:4]):
-				t.Errorf("%s: the key is in the error: %v", name, err)
+				t.Errorf("%s: the error contains the key: %v", name, err)
 			}
 		}
 	}
@@ -297,7 +297,7 @@ func TestBadKeys(t *testing.T) {
 	}
 }
 
-// Data that nothing was sealed as, and data that was altered on its way.
+// TestBadData opens malformed data and data that was altered in transit.
 func TestBadData(t *testing.T) {
 	server, client := pair(t, "")
 	iv, ct := parts(t, server.AppendData(nil, []byte(`{"event":"x"}`), nil))
@@ -342,7 +342,7 @@ func TestBadData(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 		if string(dst) != "before" {
-			t.Errorf("%s: what was there is %q now", name, dst)
+			t.Errorf("%s: dst was changed to %q", name, dst)
 		}
 	}
 	for name, data := range map[string]string{
@@ -365,7 +365,7 @@ func TestBadData(t *testing.T) {
 	}
 }
 
-// escape writes one character of a string as JSON may.
+// escape replaces one character of a string with a JSON escape.
 func escape(text string, at int) string {
 	return text[:at] + `\u00` + hex(text[at]) + text[at+1:]
 }
@@ -396,7 +396,7 @@ func FuzzParsePublicKey(f *testing.F) {
 			return
 		}
 		if b64(k.Bytes()) != text {
-			t.Errorf("%q is the key of %q", text, b64(k.Bytes()))
+			t.Errorf("%q is parsed as the key %q", text, b64(k.Bytes()))
 		}
 		if _, err := seal.Accept(text, ""); err != nil {
 			t.Error(err)
@@ -417,7 +417,7 @@ func FuzzComplete(f *testing.F) {
 	})
 }
 
-// What opens is what was sealed, whatever the data looks like.
+// If data can be opened, its canonical form opens to the same message.
 func FuzzOpen(f *testing.F) {
 	key, err := seal.NewKey(make([]byte, 32))
 	if err != nil {

@@ -4,20 +4,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
-	_ "time/tzdata" // for systems that have no time zones of their own
+	_ "time/tzdata" // for systems without a time zone database
 
 	"github.com/ignis-go/ignis/cron"
 )
 
-// cronCmd is about schedules.
+// cronCmd contains the commands for schedules.
 type cronCmd struct {
-	Next    cronNextCmd    `cmd:"" help:"List when a schedule is due next."`
-	Explain cronExplainCmd `cmd:"" help:"Say in words when a schedule is due."`
-	Run     cronRunCmd     `cmd:"" help:"Emit events on schedules, once however many processes do it."`
-	Check   cronCheckCmd   `cmd:"" help:"Say what is wrong with a file of jobs, and when they run next."`
+	Next    cronNextCmd    `cmd:"" help:"List the next times of a schedule."`
+	Explain cronExplainCmd `cmd:"" help:"Describe a schedule in words."`
+	Run     cronRunCmd     `cmd:"" help:"Emit events on schedules, once each among any number of processes."`
+	Check   cronCheckCmd   `cmd:"" help:"Check a file of jobs and list when they run next."`
 }
 
-// schedulePattern is a cron pattern, checked as soon as it is read.
+// schedulePattern is a cron pattern that is validated while arguments are parsed.
 type schedulePattern struct{ *cron.Schedule }
 
 // UnmarshalText parses the pattern.
@@ -26,14 +26,14 @@ func (p *schedulePattern) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-const patternHelp = `A pattern has five or six fields: [second] minute hour day-of-month month day-of-week. Each is *, a number, a range such as 1-5, with a step such as */5, or a list of these with commas; months and days of the week may be jan to dec and sun to sat. The day fields also take L, L-3, 15W, LW, 5L and 5#2. When both leave something out, either is enough. Or one word: @hourly, @daily, @weekdays, @weekly, @monthly, @yearly, @every 90s and others.`
+const patternHelp = `A pattern has five or six fields: [second] minute hour day-of-month month day-of-week. Each field is *, a number, a range such as 1-5, any of these with a step such as */5, or a comma-separated list of these. Months and days of the week can also be written as jan to dec and sun to sat. The day fields also accept L, L-3, 15W, LW, 5L and 5#2. If both day fields are restricted, a day that matches either one is enough. Instead of fields, a pattern can be a macro: @hourly, @daily, @weekdays, @weekly, @monthly, @yearly, @every 90s and others.`
 
-// cronNextCmd lists instants.
+// cronNextCmd lists the next times of a schedule.
 type cronNextCmd struct {
 	Pattern schedulePattern `arg:"" help:"Schedule, in quotes, such as '30 2 * * *'."`
-	TZ      string          `name:"tz" placeholder:"ZONE" help:"Time zone, such as Europe/Paris (that of this machine)."`
-	N       count           `short:"n" default:"5" placeholder:"N" help:"How many (${default}), at most 10000."`
-	From    string          `placeholder:"TIME" help:"After when: 2026-03-28, or 2026-03-28T12:00:00+01:00 (now)."`
+	TZ      string          `name:"tz" placeholder:"ZONE" help:"Time zone, such as Europe/Paris (the local time zone)."`
+	N       count           `short:"n" default:"5" placeholder:"N" help:"Number of times to list (${default}), at most 10000."`
+	From    string          `placeholder:"TIME" help:"List times after this one, such as 2026-03-28 or 2026-03-28T12:00:00+01:00 (now)."`
 	JSON    bool            `name:"json" help:"Print a JSON object."`
 }
 
@@ -41,20 +41,20 @@ type cronNextCmd struct {
 func (cronNextCmd) Help() string {
 	return patternHelp + `
 
-What a change of the clocks has to do with a time stands beside it. Times that the clocks skip are made up for once, right afterwards; of a time that comes twice the first counts. A schedule for every hour follows the clocks as they are.
+A note beside a time tells how it is affected by a change of the clocks. Skipped times are made up for once, immediately after the gap. Of a repeated time, the first counts. A schedule that allows every hour of the day follows elapsed time instead.
 
 Example:
 
   ignis cron next '0 30 2 * * *' --tz Europe/Paris -n 10 --from 2026-03-28`
 }
 
-// cronInstant is one line of the answer.
+// cronInstant is one line of the output.
 type cronInstant struct {
 	Time time.Time `json:"time"`
 	Note string    `json:"note,omitempty"`
 }
 
-// Run lists them.
+// Run lists the times.
 func (c *cronNextCmd) Run(std *stdio) error {
 	loc, err := zone(c.TZ)
 	if err != nil {
@@ -100,14 +100,14 @@ func zone(name string) (*time.Location, error) {
 	loc, err := cron.LoadZone(name)
 	switch {
 	case err != nil && name == "":
-		return nil, usage("set TZ to another one, unset it, or use --tz", "%w", err)
+		return nil, usage("set TZ to another zone, unset it, or use --tz", "%w", err)
 	case err != nil:
 		return nil, usage("", "--tz: %w", err)
 	}
 	return loc, nil
 }
 
-// cronExplainCmd explains a pattern.
+// cronExplainCmd describes a pattern in words.
 type cronExplainCmd struct {
 	Pattern schedulePattern `arg:"" help:"Schedule, in quotes, such as '30 2 * * *'."`
 }
@@ -121,7 +121,7 @@ Example:
   ignis cron explain '*/10 8-17 * * mon-fri'`
 }
 
-// Run explains it.
+// Run prints the description.
 func (c *cronExplainCmd) Run(std *stdio) error {
 	_, err := fmt.Fprintln(std.out, c.Pattern.Explain())
 	return err

@@ -11,15 +11,15 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// jsonData writes YAML as JSON, and returns what cannot be. Nothing is nil. Numbers are
-// written as they are, as long as they are numbers in JSON too: YAML has others, and takes
-// 010 for 8.
+// jsonData converts YAML to JSON, and returns the problems that prevent it. It returns nil for an
+// absent node. Numbers keep their spelling. Those that are not valid in JSON are problems, because
+// YAML reads 010 as 8, for example.
 func jsonData(n *yaml.Node) (json.RawMessage, []string) {
 	if n.IsZero() {
 		return nil, nil
 	}
 	var v any
-	if err := n.Decode(&v); err != nil { // keys that come twice, and what aliases would blow up
+	if err := n.Decode(&v); err != nil { // detects duplicate keys, and aliases that expand excessively
 		return nil, yamlProblems(err, nil)
 	}
 	var w jsonWriter
@@ -27,7 +27,7 @@ func jsonData(n *yaml.Node) (json.RawMessage, []string) {
 	return w.Bytes(), w.problems
 }
 
-// jsonWriter writes nodes of YAML.
+// jsonWriter writes YAML nodes as JSON.
 type jsonWriter struct {
 	bytes.Buffer
 	problems []string
@@ -70,8 +70,8 @@ func (w *jsonWriter) object(n *yaml.Node) {
 	w.WriteByte('}')
 }
 
-// collect adds the fields of a mapping that are not there yet: its own before those that it
-// merges.
+// collect adds the fields of a mapping that are not set yet. Its own fields take precedence over
+// those that it merges.
 func (w *jsonWriter) collect(n *yaml.Node, fields map[string]*yaml.Node) {
 	var merged []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -88,7 +88,7 @@ func (w *jsonWriter) collect(n *yaml.Node, fields map[string]*yaml.Node) {
 				fields[key.Value] = value
 			}
 		default:
-			w.wrong(key, "the key %.100q is not a text: put it in quotes", key.Value)
+			w.wrong(key, "the key %.100q is not a string; put it in quotes", key.Value)
 		}
 	}
 	for _, m := range merged {
@@ -107,11 +107,11 @@ func (w *jsonWriter) scalar(n *yaml.Node) {
 	case "!!int", "!!float":
 		_, err := strconv.ParseFloat(n.Value, 64)
 		if err != nil || !json.Valid([]byte(n.Value)) {
-			w.wrong(n, "%.100s is not a number in JSON: put it in quotes to send it as a text", n.Value)
+			w.wrong(n, "%.100s is not a number in JSON; put it in quotes to send it as a string", n.Value)
 			return
 		}
 		w.WriteString(n.Value)
-	default: // also what looks like a date: it arrives as it is written
+	default: // including dates, which are sent as they are written
 		w.text(n.Value)
 	}
 }
@@ -119,7 +119,7 @@ func (w *jsonWriter) scalar(n *yaml.Node) {
 func (w *jsonWriter) text(s string) {
 	text, err := json.Marshal(s)
 	if err != nil {
-		text = []byte(`""`) // there is no such text
+		text = []byte(`""`) // cannot happen
 	}
 	w.Write(text)
 }

@@ -20,27 +20,27 @@ import (
 )
 
 const (
-	// maxCronFile bounds a file of jobs, in bytes.
+	// maxCronFile is the maximum size of a file of jobs in bytes.
 	maxCronFile = 4 << 20
-	// emitTimeout is how long sending may take unless the job says something else.
+	// emitTimeout is the default timeout of a job.
 	emitTimeout = 30 * time.Second
 )
 
-// cronJob is a job of a file: what it emits, and when.
+// cronJob is a job of a file.
 type cronJob struct {
 	line    int
-	config  cron.Config    // without what every job has
-	zone    *time.Location // of config, as it was when the file was read
+	config  cron.Config    // without the fields that newJob sets
+	zone    *time.Location // zone of config when the file was read
 	message emitter.Message
 }
 
-// same reports whether another one does the same, wherever it stands.
+// same reports whether two jobs are equal except for their lines.
 func (j *cronJob) same(o *cronJob) bool {
 	return reflect.DeepEqual(j.config, o.config) && reflect.DeepEqual(j.message, o.message) && sameRules(j.zone, o.zone)
 }
 
-// sameRules reports whether two zones show the same time from a year ago until in ten years:
-// their files may have been replaced.
+// sameRules reports whether two zones have the same rules from a year ago to ten years ahead. They may
+// differ even for one name, because zone files can be replaced.
 func sameRules(a, b *time.Location) bool {
 	now := time.Now()
 	for t := now.AddDate(-1, 0, 0); t.Before(now.AddDate(10, 0, 0)); {
@@ -52,7 +52,7 @@ func sameRules(a, b *time.Location) bool {
 		if nameA != nameB || offsetA != offsetB || !endA.Equal(endB) {
 			return false
 		}
-		if !endA.After(t) { // it stays so
+		if !endA.After(t) { // no further changes
 			return true
 		}
 		t = endA
@@ -60,7 +60,7 @@ func sameRules(a, b *time.Location) bool {
 	return true
 }
 
-// jobFields is a job as it is written.
+// jobFields is a job as written in the file.
 type jobFields struct {
 	Pattern  string
 	Zone     string
@@ -77,20 +77,20 @@ type jobFields struct {
 	Timeout  yamlPeriod
 }
 
-// yamlPeriod is a span of time above zero, as in flags.
+// yamlPeriod is a positive duration, in the same format as in flags.
 type yamlPeriod time.Duration
 
-// UnmarshalYAML reads it.
+// UnmarshalYAML implements yaml.Unmarshaler.
 func (p *yamlPeriod) UnmarshalYAML(n *yaml.Node) error {
 	var d period
 	if err := d.UnmarshalText([]byte(n.Value)); err != nil {
-		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %v", n.Line, err)}} // the other fields are read too
+		return &yaml.TypeError{Errors: []string{fmt.Sprintf("line %d: %v", n.Line, err)}} // so that the other fields are decoded as well
 	}
 	*p = yamlPeriod(d)
 	return nil
 }
 
-// cronFileError is all that is wrong with a file.
+// cronFileError lists the problems of a file.
 type cronFileError struct {
 	name     string
 	problems []string
@@ -100,8 +100,8 @@ func (e *cronFileError) Error() string {
 	return fmt.Sprintf("%s: %s", e.name, strings.Join(e.problems, "\n"))
 }
 
-// readCronFile reads a file of jobs, which are in a zone unless the file says
-// another one. Its error names all that is wrong.
+// readCronFile reads a file of jobs, with a default zone for jobs that have none. If the file is
+// invalid, it returns a *cronFileError with all problems.
 func readCronFile(name, zone string) ([]cronJob, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -122,7 +122,7 @@ func readCronFile(name, zone string) ([]cronJob, error) {
 	return jobs, nil
 }
 
-// parseCronFile reads the text of a file, and returns all that is wrong with it.
+// parseCronFile parses the text of a file, and returns all problems.
 func parseCronFile(text []byte, zone string) (jobs []cronJob, problems []string) {
 	list, own, problems := cronFileTop(text)
 	if own != "" {
@@ -135,7 +135,7 @@ func parseCronFile(text []byte, zone string) (jobs []cronJob, problems []string)
 	for i := 0; i+1 < len(list.Content); i += 2 {
 		key, value := resolve(list.Content[i]), resolve(list.Content[i+1])
 		if before, ok := lines[key.Value]; ok {
-			problems = append(problems, fmt.Sprintf("line %d: job %q is there already, in line %d", key.Line, key.Value, before))
+			problems = append(problems, fmt.Sprintf("line %d: job %q is already defined in line %d", key.Line, key.Value, before))
 			continue
 		}
 		lines[key.Value] = key.Line
@@ -152,8 +152,8 @@ func parseCronFile(text []byte, zone string) (jobs []cronJob, problems []string)
 	return jobs, problems
 }
 
-// cronFileTop returns the jobs of a file and the zone for all. What begins with x- is there
-// for others to refer to.
+// cronFileTop returns the jobs of a file and their default zone. Top-level fields that begin with x-
+// are ignored, so that they can contain anchors.
 func cronFileTop(text []byte) (jobs *yaml.Node, zone string, problems []string) {
 	var doc yaml.Node
 	dec := yaml.NewDecoder(bytes.NewReader(text))
@@ -171,7 +171,7 @@ func cronFileTop(text []byte) (jobs *yaml.Node, zone string, problems []string) 
 	for i := 0; top.Kind == yaml.MappingNode && i+1 < len(top.Content); i += 2 {
 		key, value := resolve(top.Content[i]), resolve(top.Content[i+1])
 		if before, ok := lines[key.Value]; ok {
-			problems = append(problems, fmt.Sprintf("line %d: %s is there already, in line %d", key.Line, key.Value, before))
+			problems = append(problems, fmt.Sprintf("line %d: %s is already defined in line %d", key.Line, key.Value, before))
 			continue
 		}
 		lines[key.Value] = key.Line
@@ -185,24 +185,24 @@ func cronFileTop(text []byte) (jobs *yaml.Node, zone string, problems []string) 
 				problems, zone = append(problems, fmt.Sprintf("line %d: zone: %v", value.Line, err)), "UTC"
 			}
 		case !strings.HasPrefix(key.Value, "x-"):
-			problems = append(problems, fmt.Sprintf("line %d: there is no field %q; there are zone, jobs, and what begins with x-, to which jobs may refer", key.Line, key.Value))
+			problems = append(problems, fmt.Sprintf("line %d: unknown field %q; expected zone, jobs, or a name that begins with x-", key.Line, key.Value))
 		}
 	}
 	if jobs == nil || jobs.Kind != yaml.MappingNode || len(jobs.Content) == 0 {
-		return nil, zone, append(problems, `expected jobs by their names below "jobs:"; ignis cron run --help shows an example`)
+		return nil, zone, append(problems, `expected named jobs below "jobs:"; see the example in ignis cron run --help`)
 	}
 	return jobs, zone, problems
 }
 
-// jobParser reads one job.
+// jobParser parses one job.
 type jobParser struct {
 	key, value *yaml.Node
-	bad        map[string]bool // lines, as errors name them, with values that could not be read
+	bad        map[string]bool // lines with values that could not be decoded, such as "line 3"
 	problems   []string
 }
 
-// wrong adds a problem with a field of the job, or with the job, unless it is known already that
-// the field cannot be read.
+// wrong adds a problem with a field of the job, or with the job as a whole. It ignores fields that
+// could not be decoded, whose problems are already known.
 func (p *jobParser) wrong(field, format string, args ...any) {
 	line := fmt.Sprintf("line %d", p.line(field))
 	if field == "" || !p.bad[line] {
@@ -210,7 +210,7 @@ func (p *jobParser) wrong(field, format string, args ...any) {
 	}
 }
 
-// line returns the line of a field of the job, its own or one that it merges, or that of the job.
+// line returns the line of a field of the job, which may be merged, or the line of the job.
 func (p *jobParser) line(field string) int {
 	if n := fieldOf(p.value, field); n != nil {
 		return n.Line
@@ -218,7 +218,7 @@ func (p *jobParser) line(field string) int {
 	return p.value.Line
 }
 
-// parseCronJob reads one job, and returns all that is wrong with it.
+// parseCronJob parses one job, and returns all problems.
 func parseCronJob(key, value *yaml.Node, zone string) (cronJob, []string) {
 	var f jobFields
 	if value.Kind != yaml.MappingNode {
@@ -245,24 +245,24 @@ func parseCronJob(key, value *yaml.Node, zone string) (cronJob, []string) {
 	return j, p.problems
 }
 
-// schedule reads when the job is due.
+// schedule parses the fields about when the job runs.
 func (p *jobParser) schedule(f *jobFields, j *cronJob) {
 	j.config = cron.Config{
-		Name: p.key.Value, Pattern: f.Pattern, Options: []cron.Option{cron.Extended}, Zone: f.Zone,
+		Name: p.key.Value, Pattern: f.Pattern, ParseOptions: []cron.ParseOption{cron.Extended}, Zone: f.Zone,
 		Deadline: time.Duration(f.Deadline), Jitter: time.Duration(f.Jitter), Timeout: time.Duration(f.Timeout),
 	}
 	if j.config.Timeout == 0 {
 		j.config.Timeout = emitTimeout
 	}
 	if p.key.Value == "" {
-		p.wrong("", "a job needs a name")
+		p.wrong("", "the job has no name")
 	}
-	if _, err := cron.Parse(f.Pattern, j.config.Options...); err != nil {
+	if _, err := cron.Parse(f.Pattern, j.config.ParseOptions...); err != nil {
 		p.wrong("pattern", "%s", strings.TrimPrefix(err.Error(), "cron: "))
 	}
 	var err error
 	if j.zone, err = cron.LoadZone(f.Zone); err != nil {
-		p.wrong("zone", "Zone: %v", err)
+		p.wrong("zone", "zone: %v", err)
 	}
 	policies := map[string]cron.Misfire{"": cron.MisfireOnce, "once": cron.MisfireOnce, "all": cron.MisfireAll, "skip": cron.MisfireSkip}
 	var ok bool
@@ -273,11 +273,11 @@ func (p *jobParser) schedule(f *jobFields, j *cronJob) {
 	rest.Do = func(context.Context, cron.Run) error { return nil }
 	rest.Pattern, rest.Zone = "@daily", "UTC"
 	if _, err := cron.New(rest); err != nil {
-		p.wrong("", "%s", strings.TrimPrefix(err.Error(), "cron: "))
+		p.wrong("", "%s", strings.TrimPrefix(err.Error(), "cron: Config."))
 	}
 }
 
-// message reads what the job emits.
+// message parses the fields about what the job emits.
 func (p *jobParser) message(f *jobFields, j *cronJob) {
 	j.message = emitter.Message{Event: f.Event, Exclude: f.Exclude}
 	data, problems := jsonData(&f.Data)
@@ -328,7 +328,7 @@ func (f *jobFields) address() (to wire.Address, err error) {
 	return to, nil
 }
 
-// unknownFields returns the fields of a job that there are not.
+// unknownFields returns a problem for each unknown field of a job.
 func unknownFields(n *yaml.Node) (problems []string) {
 	t := reflect.TypeFor[jobFields]()
 	var known []string
@@ -337,7 +337,7 @@ func unknownFields(n *yaml.Node) (problems []string) {
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if k := resolve(n.Content[i]); k.ShortTag() != "!!merge" && !slices.Contains(known, k.Value) {
-			problems = append(problems, fmt.Sprintf("line %d: there is no field %q; there are %s", k.Line, k.Value, strings.Join(known, ", ")))
+			problems = append(problems, fmt.Sprintf("line %d: unknown field %q; expected one of %s", k.Line, k.Value, strings.Join(known, ", ")))
 		}
 	}
 	return problems

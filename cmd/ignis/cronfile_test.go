@@ -27,34 +27,34 @@ func TestCronFileProblems(t *testing.T) {
 		"a job that is an alias": {"jobs:\n  a: &a\n    pattern: 0 9 * * *\n    event: e\n    room: r\n  b: *a\n", nil},
 		"anchors apart":          {"x-job: &job\n  pattern: 0 9 * * *\n  event: e\nx-all: [1]\njobs:\n  a:\n    <<: *job\n    room: r\n  b:\n    <<: [*job]\n    everyone: true\n", nil},
 		"a bad anchor":           {"x-job: &job\n  pattern: 0 99 * * *\n  event: e\njobs:\n  a:\n    <<: *job\n    room: r\n", []string{`line 2: job "a": "0 99 * * *": hour`}},
-		"zone twice":             {"zone: UTC\nzone: UTC\njobs:" + job, []string{"line 2: zone is there already, in line 1"}},
-		"a tab":                  {"jobs:\n\ta:\n", []string{"line 2", "indented by spaces: here is a tab"}},
-		"a tab later":            {"jobs:\n  a:\n    event: e\n\troom: r\n", []string{"line 3", "here is a tab"}},
+		"zone twice":             {"zone: UTC\nzone: UTC\njobs:" + job, []string{"line 2: zone is already defined in line 1"}},
+		"a tab":                  {"jobs:\n\ta:\n", []string{"line 2", "indented with spaces"}},
+		"a tab later":            {"jobs:\n  a:\n    event: e\n\troom: r\n", []string{"line 3", "not with tabs"}},
 		"a tab and a macro":      {"jobs:\n  a:\n    event: \te\n    pattern: @daily\n", []string{"line 4", "needs quotes"}},
 		"all mistakes of a job": {
 			"jobs:\n  a b:\n    pattern: 0 25 * * *\n    evnt: e\n    zone: Mars\n    deadline: soon\n    jitter: 1\n    exclude: x\n    misfire: never\n    data: [010, 0x1F]\n",
 			[]string{
-				`line 4: job "a b": there is no field "evnt"`, "line 6", "expected a duration", "line 7", "expected a duration", "line 8", "cannot unmarshal",
-				"line 3", "hour, column 3", "line 5", "Zone: there is no time zone", "line 9", "misfire: expected", "Name: want",
+				`line 4: job "a b": unknown field "evnt"`, "line 6", "expected a duration", "line 7", "expected a duration", "line 8", "cannot unmarshal",
+				"line 3", "hour, column 3", "line 5", "zone: unknown time zone", "line 9", "misfire: expected", `Name "a b" is invalid`,
 				"line 10", "010 is not a number in JSON", "line 10", "0x1F is not", "no event", "one of room",
 			},
 		},
 		"a list for a text is one mistake": {"jobs:\n  a:\n    pattern: [1]\n    event: [e]\n    room: r\n", []string{"line 3", "line 4"}},
-		"nothing":                          {"", []string{`expected jobs`}},
-		"no jobs":                          {"jobs: {}", []string{`expected jobs`}},
-		"a list":                           {"jobs: [a]", []string{`expected jobs`}},
+		"nothing":                          {"", []string{`expected named jobs`}},
+		"no jobs":                          {"jobs: {}", []string{`expected named jobs`}},
+		"a list":                           {"jobs: [a]", []string{`expected named jobs`}},
 		"not YAML":                         {"jobs: [", []string{"line 1"}},
 		"two documents":                    {"jobs:" + job + "---\na: 1\n", []string{"one YAML document"}},
-		"an unknown field":                 {"job:\n  a: 1\n", []string{`line 1: there is no field "job"; there are zone, jobs`}},
-		"an unknown field of a job":        {"jobs:" + job + "    evnt: x\n", []string{`line 6: job "a": there is no field "evnt"; there are pattern, zone`}},
+		"an unknown field":                 {"job:\n  a: 1\n", []string{`line 1: unknown field "job"; expected zone, jobs`}},
+		"an unknown field of a job":        {"jobs:" + job + "    evnt: x\n", []string{`line 6: job "a": unknown field "evnt"; expected one of pattern, zone`}},
 		"a pattern without quotes":         {"jobs:\n  a:\n    pattern: * * * * *\n", []string{"needs quotes"}},
 		"a macro without quotes":           {"jobs:\n  a:\n    pattern: @daily\n", []string{"needs quotes"}},
 		"a bad pattern":                    {"jobs:\n  a:\n    event: e\n    room: r\n    pattern: 0 25 * * *\n", []string{`line 5: job "a": "0 25 * * *": hour, column 3: 25 is out of range`}},
 		"no pattern":                       {"jobs:\n  a:\n    event: e\n    room: r\n", []string{`line 3: job "a": empty pattern`}},
-		"a bad zone":                       {"jobs:" + job + "    zone: Mars/Olympus\n", []string{`line 6: job "a": Zone: there is no time zone`}},
-		"a bad zone of all":                {"zone: Mars\njobs:" + job, []string{`line 1: zone: there is no time zone "Mars"`}},
-		"a bad name":                       {"jobs:\n  a b:\n    pattern: 0 9 * * *\n    event: e\n    room: r\n", []string{`job "a b": Name: want`}},
-		"a name twice":                     {"jobs:" + job + job[1:], []string{`line 6: job "a" is there already, in line 2`}},
+		"a bad zone":                       {"jobs:" + job + "    zone: Mars/Olympus\n", []string{`line 6: job "a": zone: unknown time zone`}},
+		"a bad zone of all":                {"zone: Mars\njobs:" + job, []string{`line 1: zone: unknown time zone "Mars"`}},
+		"a bad name":                       {"jobs:\n  a b:\n    pattern: 0 9 * * *\n    event: e\n    room: r\n", []string{`job "a b": Name "a b" is invalid`}},
+		"a name twice":                     {"jobs:" + job + job[1:], []string{`line 6: job "a" is already defined in line 2`}},
 		"no target":                        {"jobs:\n  a:\n    pattern: 0 9 * * *\n    event: e\n", []string{"one of room, user, client and everyone"}},
 		"two targets":                      {"jobs:" + job + "    user: u\n", []string{"one of room, user, client and everyone"}},
 		"no event":                         {"jobs:\n  a:\n    pattern: 0 9 * * *\n    room: r\n", []string{"no event"}},
@@ -63,7 +63,7 @@ func TestCronFileProblems(t *testing.T) {
 		"a bad policy":                     {"jobs:" + job + "    misfire: never\n", []string{"misfire: expected once, all or skip"}},
 		"a bad duration":                   {"jobs:" + job + "    deadline: soon\n", []string{"line 6", "expected a duration"}},
 		"a list for a text":                {"jobs:\n  a:\n    pattern: [1]\n    event: e\n    room: r\n", []string{`line 3: job "a": cannot unmarshal`}},
-		"data that is no JSON":             {"jobs:" + job + "    data: {1: x}\n", []string{`line 6: job "a": data: the key "1" is not a text`}},
+		"data that is no JSON":             {"jobs:" + job + "    data: {1: x}\n", []string{`line 6: job "a": data: the key "1" is not a string`}},
 		"data that is no truth":            {"jobs:" + job + "    data: [true, !!bool maybe]\n", []string{"line 6: job \"a\": data: cannot decode !!str `maybe` as a !!bool"}},
 		"data that is not finite":          {"jobs:" + job + "    data: .nan\n", []string{`line 6: job "a": data: .nan is not a number in JSON`}},
 		"two problems":                     {"jobs:\n  a:\n    pattern: bad\n  b:\n    pattern: 0 9 * * *\n    room: r\n", []string{`job "a"`, `one of room`, `job "b": `}},
@@ -108,7 +108,7 @@ func TestCronFileData(t *testing.T) {
 	}
 }
 
-// Numbers are sent as they are written, or the file is refused.
+// Numbers are sent as they are written, or the file is rejected.
 func TestCronFileNumbers(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
@@ -129,7 +129,7 @@ func TestCronFileNumbers(t *testing.T) {
 	} {
 		jobs, problems := parseCronFile([]byte("jobs:\n  a:\n    pattern: 0 9 * * *\n    event: e\n    room: r\n    data: "+text), "")
 		if want == "" {
-			if len(problems) != 1 || !strings.HasPrefix(problems[0], `line 6: job "a": data: `) || !strings.Contains(problems[0], "is not a number in JSON: put it in quotes") {
+			if len(problems) != 1 || !strings.HasPrefix(problems[0], `line 6: job "a": data: `) || !strings.Contains(problems[0], "is not a number in JSON; put it in quotes") {
 				t.Errorf("%s: %q", text, problems)
 			}
 			continue
@@ -203,7 +203,8 @@ func TestCronCheck(t *testing.T) {
 	}
 }
 
-// Two processes run one file: a client gets each event once. The file changes meanwhile.
+// Two processes run the same file, and a client receives each event once. The file changes in the
+// meantime.
 func TestCronRun(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
@@ -226,7 +227,7 @@ func TestCronRun(t *testing.T) {
 	for range 2 {
 		p := start(t, []string{"IGNIS_REDIS=" + redis.URL()}, "cron", "run", file)
 		if line := p.line(); line != "running 1 job of "+file {
-			t.Fatalf("it says %q", line)
+			t.Fatalf("the first line is %q", line)
 		}
 		all = append(all, p)
 	}
@@ -239,7 +240,7 @@ func TestCronRun(t *testing.T) {
 				if string(m.Data) != `{"at":"noon"}` {
 					t.Errorf("data %s", m.Data)
 				}
-			case "tick": // one that was on its way
+			case "tick": // one that was in flight
 			default:
 				t.Fatalf("event %s, want %s", m.Event, name)
 			}
@@ -250,15 +251,15 @@ func TestCronRun(t *testing.T) {
 	write("tock", "  broken:\n    pattern: '* * *'\n")
 	for _, p := range all {
 		p.signal(syscall.SIGHUP)
-		p.logged("the file was not taken")
+		p.logged("could not reload the file")
 	}
 	events("tick", 2)
 
 	write("tock", "  new:\n    pattern: '@yearly'\n    everyone: true\n    event: year\n")
 	for _, p := range all {
 		p.signal(syscall.SIGHUP)
-		if line := p.logged("jobs are loaded"); !strings.Contains(line, "jobs=2 added=1 changed=1 removed=0") {
-			t.Errorf("it logs %s", line)
+		if line := p.logged("jobs loaded"); !strings.Contains(line, "jobs=2 added=1 changed=1 removed=0") {
+			t.Errorf("logged %s", line)
 		}
 	}
 	events("tock", 3)
@@ -268,7 +269,7 @@ func TestCronRun(t *testing.T) {
 			t.Errorf("exit code %d", code)
 		}
 	}
-	// Each second once, in whichever process.
+	// Each second is run once, in either process.
 	seen := make(map[string]bool)
 	for _, p := range all {
 		for line := range strings.Lines(p.errors.text()) {

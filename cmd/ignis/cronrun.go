@@ -21,22 +21,30 @@ import (
 
 const cronFileHelp = `The file is YAML:
 
-  zone: Europe/Paris             # of all jobs that have none; without it --tz
+  zone: Europe/Paris             # default zone of the jobs, overrides --tz
   jobs:
-    opening:                     # its name, unlike any other of this --prefix
+    opening:                     # name, unique within this --prefix
       pattern: 0 9 * * mon-fri   # a pattern that starts with * or @ needs quotes
       room: lobby                # or user: ID, client: ID, everyone: true
       event: notice
       data: {text: Good morning}
 
-What begins with x- beside zone and jobs is for anchors, to which jobs may refer. Numbers in data are those of JSON: 007 needs quotes.
+Other top-level fields must begin with x-. They can define anchors that jobs refer to. Numbers in data must be valid in JSON, so 007 needs quotes.
 
-A job may also have: zone; exclude, a list of clients that do not get it; misfire, for times at which no process could run it: once (the newest; this is what it does unless told), all, or skip; deadline, how late it may be (1h); jitter, by up to how much it is put off, always by the same; timeout, how long sending may take (30s).`
+Optional fields of a job:
 
-// cronFileArgs are what run and check have in common.
+  zone       time zone of this job
+  exclude    list of client IDs that do not receive the event
+  misfire    what to do about times at which no process could run the job:
+             once (run the newest one, the default), all, or skip
+  deadline   how late the job may run (1h)
+  jitter     maximum delay, which is the same each time for a job (none)
+  timeout    how long sending may take (30s)`
+
+// cronFileArgs are the arguments that run and check have in common.
 type cronFileArgs struct {
 	File string `arg:"" help:"File of jobs."`
-	TZ   string `name:"tz" placeholder:"ZONE" help:"Time zone of jobs that the file says none for, such as Europe/Paris (that of this machine)."`
+	TZ   string `name:"tz" placeholder:"ZONE" help:"Default time zone of the jobs if the file has none, such as Europe/Paris (the local time zone)."`
 }
 
 func (c *cronFileArgs) load() ([]cronJob, error) {
@@ -48,7 +56,7 @@ func (c *cronFileArgs) load() ([]cronJob, error) {
 	return readCronFile(c.File, c.TZ)
 }
 
-// explainFile prints each problem of a file on a line of its own.
+// explainFile prints each problem of a file on a separate line.
 func explainFile(w io.Writer, err error) error {
 	var bad *cronFileError
 	if !errors.As(err, &bad) {
@@ -60,7 +68,7 @@ func explainFile(w io.Writer, err error) error {
 	for _, p := range bad.problems {
 		fmt.Fprintf(w, "%s: %s\n", bad.name, oneLine(p))
 	}
-	return usage("nothing was done; ignis cron run --help shows what a file has", "%s: %s", bad.name, plural(len(bad.problems), "problem"))
+	return usage("nothing was done; see ignis cron run --help for the format of the file", "%s: %s", bad.name, plural(len(bad.problems), "problem"))
 }
 
 func plural(n int, what string) string {
@@ -86,7 +94,7 @@ func (c *cronCheckCmd) Run(std *stdio) error {
 	fmt.Fprintln(w, "JOB\tNEXT\tEVENT\tTO\tSCHEDULE")
 	for i := range jobs {
 		j := &jobs[i]
-		s, err := cron.Parse(j.config.Pattern, j.config.Options...)
+		s, err := cron.Parse(j.config.Pattern, j.config.ParseOptions...)
 		if err != nil {
 			return err
 		}
@@ -110,19 +118,19 @@ type cronRunCmd struct {
 	cronFileArgs
 	Redis string `placeholder:"URL" help:"Redis of the servers (redis://127.0.0.1:6379); ignis serve --help has the forms. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
 	redisFlags
-	Durable bool `help:"Redis loses nothing in a restart or failover, so go on without a doubt after one."`
+	Durable bool `help:"Assume that Redis loses no data in a restart or failover."`
 
-	LogFormat string     `default:"text" enum:"text,json" group:"Log" placeholder:"text|json" help:"Form of the log, which goes to standard error (${default})."`
-	LogLevel  slog.Level `default:"info" group:"Log" placeholder:"LEVEL" help:"What is logged: debug, info, warn or error (${default})."`
+	LogFormat string     `default:"text" enum:"text,json" group:"Log" placeholder:"text|json" help:"Format of the log, which is written to standard error (${default})."`
+	LogLevel  slog.Level `default:"info" group:"Log" placeholder:"LEVEL" help:"Minimum level of log messages: debug, info, warn or error (${default})."`
 }
 
 // Help returns what --help shows below the summary.
 func (cronRunCmd) Help() string {
-	return `Run it in as many processes as there should be to rely on, each with the same file: at each time one of them emits the event. Redis' clock counts. Applications that share a Redis need different prefixes, or each takes times of the other's jobs of the same name.
+	return `Run it in as many processes as you need for reliability, each with the same file. Each time a job is due, one of them emits its event. The clock of Redis is authoritative. Applications that share a Redis need different prefixes, or each takes times of the other's jobs of the same name.
 
 ` + cronFileHelp + `
 
-The whole file is checked before the first job starts. SIGHUP makes the program read it again: jobs that did not change go on, unless the rules of their time zone did, and with an error all of them do. SIGTERM ends it in good order, a second one at once. What was emitted, and what was not and why, is in the log.
+The whole file is checked before any job starts. On SIGHUP it is read again: jobs that have not changed continue, unless the rules of their time zone have changed. If the new file has errors, all jobs continue as before. SIGTERM shuts down gracefully, and a second SIGTERM exits immediately. Events that were emitted are logged, and so are those that were not emitted, with the reason.
 
 Examples:
 
@@ -138,7 +146,7 @@ func (c *cronRunCmd) Run(ctx context.Context, std *stdio) error {
 		return explainFile(std.err, err)
 	}
 	hangup := make(chan os.Signal, 1)
-	signal.Reset(syscall.SIGHUP) // it does not end this command
+	signal.Reset(syscall.SIGHUP) // SIGHUP must not end this command
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
 
@@ -156,7 +164,7 @@ func (c *cronRunCmd) Run(ctx context.Context, std *stdio) error {
 		return redisError(err)
 	}
 	defer store.Close()
-	waiting := time.AfterFunc(startNotice, func() { log.Warn("no job runs yet: waiting for Redis") })
+	waiting := time.AfterFunc(startNotice, func() { log.Warn("waiting for Redis, no job is running yet") })
 	to, err := emitter.New(ctx, emitter.Config{Redis: &redis, Logger: log})
 	waiting.Stop()
 	if err != nil {
@@ -186,7 +194,7 @@ func (c *cronRunCmd) Run(ctx context.Context, std *stdio) error {
 	}
 }
 
-// cronFile is a file whose jobs run.
+// cronFile is a file whose jobs are running.
 type cronFile struct {
 	args      cronFileArgs
 	store     cron.Store
@@ -201,7 +209,7 @@ type runningJob struct {
 	job *cron.Job
 }
 
-// reload reads the file again. With an error everything remains as it is.
+// reload reads the file again. If it has errors, the running jobs are left unchanged.
 func (f *cronFile) reload() {
 	jobs, err := f.args.load()
 	if err == nil {
@@ -211,15 +219,15 @@ func (f *cronFile) reload() {
 	switch {
 	case errors.As(err, &bad):
 		for _, p := range bad.problems {
-			f.log.Error("the file was not taken: the jobs go on as they were", "file", bad.name, "problem", p)
+			f.log.Error("could not reload the file, the jobs continue unchanged", "file", bad.name, "problem", p)
 		}
 	case err != nil:
-		f.log.Error("the file was not taken: the jobs go on as they were", "error", err)
+		f.log.Error("could not reload the file, the jobs continue unchanged", "error", err)
 	}
 }
 
-// apply makes the jobs those that run. What did not change is left alone, and runs of what
-// did go on.
+// apply replaces the running jobs. Jobs that have not changed are left alone, and runs in progress of
+// those that have changed continue.
 func (f *cronFile) apply(jobs []cronJob) error {
 	fresh := make(map[string]*runningJob)
 	for _, j := range jobs {
@@ -260,27 +268,27 @@ func (f *cronFile) apply(jobs []cronJob) error {
 		f.log.Info("job", "job", j.config.Name, "next", n.job.Schedule().Next(f.now(j.config.Zone)), "event", j.message.Event, "to", j.to())
 	}
 	f.jobs = fresh
-	f.log.Info("jobs are loaded", "file", f.args.File, "jobs", len(fresh), "added", added, "changed", changed, "removed", removed)
+	f.log.Info("jobs loaded", "file", f.args.File, "jobs", len(fresh), "added", added, "changed", changed, "removed", removed)
 	return nil
 }
 
 func (f *cronFile) now(name string) time.Time {
 	loc, err := zone(name)
 	if err != nil {
-		loc = time.Local // the job would not have been made
+		loc = time.Local // cannot happen, newJob has checked the zone
 	}
 	return time.Now().In(loc)
 }
 
-// newJob makes a job that emits.
+// newJob returns a job that emits the message of j.
 func (f *cronFile) newJob(j cronJob) (*cron.Job, error) {
 	c := j.config
-	c.Store, c.Logger, c.Overlap = f.store, f.log, cron.Queue
+	c.Store, c.Logger, c.Overlap = f.store, f.log, cron.OverlapQueue
 	what, err := json.Marshal(j.message)
 	if err != nil {
 		return nil, err
 	}
-	c.Target = string(what)
+	c.Fingerprint = string(what)
 	c.Do = func(ctx context.Context, r cron.Run) error {
 		err := f.emitter.SendAll(ctx, j.message)
 		var b *emitter.BatchError

@@ -8,7 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// resolve returns what an alias stands for.
+// resolve follows aliases.
 func resolve(n *yaml.Node) *yaml.Node {
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -16,7 +16,7 @@ func resolve(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// fieldOf returns the key of a field, nil if there is none.
+// fieldOf returns the key node of a field of a mapping, or nil if the field is absent.
 func fieldOf(n *yaml.Node, field string) *yaml.Node {
 	var merged *yaml.Node
 	for i := 0; i+1 < len(n.Content) && n.Kind == yaml.MappingNode; i += 2 {
@@ -41,7 +41,8 @@ func fieldOf(n *yaml.Node, field string) *yaml.Node {
 	return nil
 }
 
-// yamlProblems makes lines of what the decoder says about a text, if that is at hand.
+// yamlProblems converts an error of the YAML decoder to a list of problems. If the text is given, it is
+// used to add hints.
 func yamlProblems(err error, text []byte) []string {
 	var t *yaml.TypeError
 	if errors.As(err, &t) {
@@ -50,15 +51,15 @@ func yamlProblems(err error, text []byte) []string {
 	said := strings.TrimPrefix(err.Error(), "yaml: ")
 	switch {
 	case tabsNear(said, text):
-		said += " (YAML is indented by spaces: here is a tab)"
+		said += " (YAML must be indented with spaces, not with tabs)"
 	case strings.Contains(said, "alphabetic or numeric") || strings.Contains(said, "cannot start any token"):
 		said += " (a pattern that starts with * or @ needs quotes)"
 	}
 	return []string{said}
 }
 
-// tabsNear reports whether the line that the decoder names, or the one after it, is indented
-// by a tab.
+// tabsNear reports whether the line named in the decoder's error, or the next one, is indented with a
+// tab.
 func tabsNear(said string, text []byte) bool {
 	var n int
 	if _, err := fmt.Sscanf(said, "line %d:", &n); err != nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// A TZ that names no zone means UTC to package time; here it is an error, unless the zone is
-// said some other way.
+// Package time uses UTC if TZ names an unknown zone. The commands report an error instead, unless the
+// zone is set explicitly.
 func TestWrongTZ(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -48,17 +48,17 @@ func TestWrongTZ(t *testing.T) {
 	}
 }
 
-// fixedZone is the file of a zone that is hours ahead of UTC.
+// fixedZone returns the zone file of a zone with a fixed offset from UTC.
 func fixedZone(hours int32) []byte {
 	b := append([]byte("TZif"), make([]byte, 16)...)
-	for _, n := range []uint32{0, 0, 0, 0, 1, 4} { // one kind of time, four bytes of names
+	for _, n := range []uint32{0, 0, 0, 0, 1, 4} { // one local time type, four bytes of abbreviations
 		b = binary.BigEndian.AppendUint32(b, n)
 	}
 	b = binary.BigEndian.AppendUint32(b, uint32(hours*3600))
 	return append(b, 0, 0, 'T', 'S', 'T', 0)
 }
 
-// SIGHUP makes jobs take the rules of their zones from new files too.
+// On SIGHUP jobs use the rules of replaced zone files.
 func TestCronRunTakesNewZoneFiles(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
@@ -73,16 +73,16 @@ func TestCronRunTakesNewZoneFiles(t *testing.T) {
 	write("jobs.yaml", []byte("jobs:\n  here: &job\n    zone: Here\n    pattern: 0 9 1 1 *\n    room: r\n    event: e\n  utc:\n    <<: *job\n    zone: UTC\n"))
 	p := start(t, []string{"IGNIS_REDIS=" + redis.URL(), "ZONEINFO=" + dir}, "cron", "run", filepath.Join(dir, "jobs.yaml"))
 	if line := p.logged("job=here next="); !strings.Contains(line, "T09:00:00.000+03:00") {
-		t.Errorf("it logs %s", line)
+		t.Errorf("logged %s", line)
 	}
 	p.line()
 	write("Here", fixedZone(4))
 	p.signal(syscall.SIGHUP)
 	if line := p.logged("added=0 changed="); !strings.Contains(line, "jobs=2 added=0 changed=1 removed=0") {
-		t.Errorf("it logs %s", line)
+		t.Errorf("logged %s", line)
 	}
 	if !strings.Contains(p.errors.text(), "T09:00:00.000+04:00") {
-		t.Error("the job goes by the old rules")
+		t.Error("the job still follows the old rules")
 	}
 	p.signal(syscall.SIGTERM)
 	p.wait()

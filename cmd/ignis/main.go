@@ -52,7 +52,7 @@ type cli struct {
 	Emit    emitCmd    `cmd:"" help:"Send an event to clients, wherever they are, through Redis."`
 	Listen  listenCmd  `cmd:"" help:"Connect to a server and print the events that arrive."`
 	Bench   benchCmd   `cmd:"" help:"Measure a server: deliveries a second, latency, connecting, what it takes."`
-	Cron    cronCmd    `cmd:"" help:"Emit events on schedules, once however many processes do it; say when schedules are due."`
+	Cron    cronCmd    `cmd:"" help:"Emit events on schedules, once each among any number of processes, and examine schedules."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

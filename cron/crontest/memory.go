@@ -1,5 +1,5 @@
-// Package crontest has what tests of jobs need: a store in memory, and the suite that any
-// [cron.Store] must pass.
+// Package crontest provides an in-memory [cron.Store] for tests, and a test suite for
+// implementations of [cron.Store].
 package crontest
 
 import (
@@ -11,29 +11,29 @@ import (
 	"github.com/ignis-go/ignis/cron"
 )
 
-// ErrDown is returned by a [Memory] that is down.
+// ErrDown is returned by a [Memory] that is down or drops its answers.
 var ErrDown = errors.New("crontest: the store is down")
 
-// Memory is a [cron.Store] for the schedulers of one process. Its zero value is empty and
-// goes by time.Now. Its methods may be called from any goroutine.
+// Memory is a [cron.Store] in memory, shared by the jobs of one process. Its zero value is an
+// empty store, ready to use. Its methods are safe for concurrent use.
 type Memory struct {
-	// Now is the store's clock. Nil: time.Now.
+	// Now returns the store's time. If nil, time.Now is used.
 	Now func() time.Time
 
 	mu       sync.Mutex
 	down     bool
-	deaf     bool
+	dropping bool
 	jobs     map[string]*memory
-	fence    uint64 // of all jobs: it survives Forget
+	fence    uint64 // shared by all jobs, survives Forget
 	finished []cron.Finish
-	asked    int
+	queries  int
 }
 
-// memory is what is known of a job.
+// memory is what the store knows about a job.
 type memory struct {
 	last   time.Time
 	newest time.Time
-	from   time.Time // nothing before it is known
+	from   time.Time // grants up to this time are unknown
 	grants map[time.Time]grant
 	plan   cron.Plan
 }
@@ -43,41 +43,41 @@ type grant struct {
 	fence uint64
 }
 
-// Down makes all calls fail, until it is called with false.
-func (m *Memory) Down(down bool) {
+// SetDown makes all calls fail until it is called with false.
+func (m *Memory) SetDown(down bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.down = down
 }
 
-// Deaf makes calls do their work and then fail, as when an answer is lost, until it is
+// DropAnswers makes calls do their work and then fail, as if the answer was lost, until it is
 // called with false.
-func (m *Memory) Deaf(deaf bool) {
+func (m *Memory) DropAnswers(drop bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.deaf = deaf
+	m.dropping = drop
 }
 
-// Forget makes the store lose all it knows, as a restart does. What was due before the next
-// call for a job is then not granted any more.
+// Forget deletes the store's data, as a restart would. Instants of a job that come before the next
+// call for that job are no longer granted.
 func (m *Memory) Forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.jobs = nil
 }
 
-// Finished returns what Finish was called with.
+// Finished returns the arguments of all Finish calls.
 func (m *Memory) Finished() []cron.Finish {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return append([]cron.Finish(nil), m.finished...)
 }
 
-// Asked returns how often Last was called and answered.
-func (m *Memory) Asked() int {
+// Queries returns the number of successful calls of Last.
+func (m *Memory) Queries() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.asked
+	return m.queries
 }
 
 func (m *Memory) now() time.Time {
@@ -87,7 +87,7 @@ func (m *Memory) now() time.Time {
 	return time.Now()
 }
 
-// job returns what is known. The caller holds mu.
+// job returns what the store knows about a job. The caller holds mu.
 func (m *Memory) job(name string) *memory {
 	if m.jobs[name] == nil {
 		if m.jobs == nil {
@@ -98,15 +98,15 @@ func (m *Memory) job(name string) *memory {
 	return m.jobs[name]
 }
 
-// failure is what a call returns that has done its work. The caller holds mu.
+// failure returns the error of a call that has done its work. The caller holds mu.
 func (m *Memory) failure() error {
-	if m.deaf {
+	if m.dropping {
 		return ErrDown
 	}
 	return nil
 }
 
-// Claim grants each instant of a job once.
+// Claim implements [cron.Store].
 func (m *Memory) Claim(_ context.Context, c cron.Claim) (cron.Grant, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -143,7 +143,7 @@ func (m *Memory) Claim(_ context.Context, c cron.Claim) (cron.Grant, error) {
 	return cron.Grant{Verdict: cron.Granted, Fence: m.fence, Now: now}, m.failure()
 }
 
-// Finish keeps what it is called with.
+// Finish implements [cron.Store]. The arguments are returned by [Memory.Finished].
 func (m *Memory) Finish(_ context.Context, f cron.Finish) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -154,7 +154,7 @@ func (m *Memory) Finish(_ context.Context, f cron.Finish) error {
 	return m.failure()
 }
 
-// Last returns what is known of a job.
+// Last implements [cron.Store].
 func (m *Memory) Last(_ context.Context, q cron.Query) (cron.State, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -162,7 +162,7 @@ func (m *Memory) Last(_ context.Context, q cron.Query) (cron.State, error) {
 		return cron.State{}, ErrDown
 	}
 	j, now := m.job(q.Job), m.now()
-	m.asked++
+	m.queries++
 	before := j.plan
 	if q.Begins {
 		begun := now.Add(-q.Ago).Truncate(time.Second)

@@ -10,8 +10,8 @@ import (
 	"github.com/ignis-go/ignis/cron"
 )
 
-// TestStore checks what [cron.Store] promises, with jobs that the store does not know yet. It
-// takes a few seconds: the store's clock is a real one.
+// TestStore tests whether a store keeps the guarantees of [cron.Store]. It uses new job names and
+// takes a few seconds, because the store's clock runs in real time.
 func TestStore(t *testing.T, store cron.Store) {
 	tests := []struct {
 		name string
@@ -32,11 +32,11 @@ func TestStore(t *testing.T, store cron.Store) {
 	list := make([]*suite, len(tests))
 	for i, test := range tests {
 		list[i] = &suite{T: t, store: store, job: fmt.Sprintf("%s-%d", test.name, time.Now().UnixNano())}
-		_, list[i].from = list[i].state() // from here on the store knows the job
+		_, list[i].from = list[i].state() // the store knows the job from now on
 	}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for range tick.C { // until there are instants that are due, by the store's clock
+	for range tick.C { // wait until some instants are due by the store's clock
 		if _, now := list[0].state(); now.Sub(list[0].from) >= 5*time.Second {
 			break
 		}
@@ -49,15 +49,16 @@ func TestStore(t *testing.T, store cron.Store) {
 	}
 }
 
-// suite is one test.
+// suite is a test with a job of its own.
 type suite struct {
 	*testing.T
 	store cron.Store
 	job   string
-	from  time.Time // the first instants that can be claimed come after it
+	from  time.Time // only instants after this time can be claimed
 }
 
-// instant returns the n-th that can be claimed; from 4 on they may be to come.
+// instant returns the n-th instant that can be claimed. From the fourth on they may be in the
+// future.
 func (s *suite) instant(n int) time.Time {
 	return s.from.Truncate(time.Second).Add(time.Duration(n) * time.Second)
 }
@@ -87,7 +88,7 @@ func (s *suite) expect(at time.Time, token string, want cron.Verdict) cron.Grant
 		s.Fatalf("claim %s of %v: verdict %d, want %d", token, at, g.Verdict, want)
 	}
 	if want == cron.Granted && g.Fence == 0 {
-		s.Fatal("a grant without a fencing number")
+		s.Fatal("grant without a fence")
 	}
 	return g
 }
@@ -135,7 +136,7 @@ func (s *suite) neverEarly() {
 	}
 }
 
-// before: what may have been granted in an earlier life of the store is not granted.
+// before checks that instants are refused that the store may have granted before it lost its data.
 func (s *suite) before() {
 	s.expect(s.instant(0).Add(-time.Hour), "a", cron.Forgotten)
 	s.expect(s.instant(0), "a", cron.Forgotten)
@@ -148,7 +149,7 @@ func (s *suite) manual() {
 		s.Fatalf("fence %d after %d", b.Fence, a.Fence)
 	}
 	if last, _ := s.state(); !last.IsZero() {
-		s.Fatalf("last: %v, though nothing of the schedule has run", last)
+		s.Fatalf("last: %v, although no instant was claimed", last)
 	}
 }
 
@@ -163,7 +164,7 @@ func (s *suite) last() {
 	}
 }
 
-// behind: what is made up for is settled by the last claim of those.
+// behind checks that Last does not change until the last claim of a series that is made up for.
 func (s *suite) behind() {
 	claim := func(n int, behind bool, token string, verdict cron.Verdict, last time.Time) {
 		s.Helper()
@@ -184,7 +185,7 @@ func (s *suite) behind() {
 
 func (s *suite) order() {
 	a := s.expect(s.instant(2), "a", cron.Granted)
-	b := s.expect(s.instant(1), "b", cron.Granted) // made up for later
+	b := s.expect(s.instant(1), "b", cron.Granted) // an older instant
 	if b.Fence <= a.Fence {
 		s.Fatalf("fence %d after %d", b.Fence, a.Fence)
 	}
@@ -194,13 +195,13 @@ func (s *suite) apart() {
 	at := s.instant(1)
 	s.expect(at, "a", cron.Granted)
 	s.job += "-other"
-	s.expect(at, "b", cron.Forgotten) // which is not Taken
+	s.expect(at, "b", cron.Forgotten) // rather than Taken
 }
 
 func (s *suite) finish() {
 	g := s.expect(s.instant(1), "a", cron.Granted)
 	for _, at := range []time.Time{s.instant(1), {}} {
-		f := cron.Finish{Job: s.job, Scheduled: at, Fence: g.Fence, Outcome: cron.Succeeded, Duration: time.Second}
+		f := cron.Finish{Job: s.job, Scheduled: at, Fence: g.Fence, Outcome: cron.OutcomeSucceeded, Duration: time.Second}
 		if err := s.store.Finish(s.Context(), f); err != nil {
 			s.Fatal(err)
 		}
@@ -208,7 +209,7 @@ func (s *suite) finish() {
 	s.expect(s.instant(1), "b", cron.Taken)
 }
 
-// plan: a process that begins leaves its plan, and another schedule starts afresh.
+// plan checks that a query that begins saves its plan, and that a different schedule resets Last.
 func (s *suite) plan() {
 	begin := func(p, was cron.Plan, ago time.Duration) cron.State {
 		s.Helper()
@@ -221,24 +222,24 @@ func (s *suite) plan() {
 		}
 		return before
 	}
-	a, b := cron.Plan{Schedule: "0 9 * * * Europe/Paris", Target: "x"}, cron.Plan{Schedule: "0 8 * * * UTC"}
+	a, b := cron.Plan{Schedule: "0 9 * * * Europe/Paris", Fingerprint: "x"}, cron.Plan{Schedule: "0 8 * * * UTC"}
 	begin(a, cron.Plan{}, 0)
 	s.expect(s.instant(1), "a", cron.Granted)
 	if got := begin(a, a, 0).Last; !got.Equal(s.instant(1)) {
-		s.Fatalf("last, with the plan as it was: %v, want %v", got, s.instant(1))
+		s.Fatalf("last, with the same plan: %v, want %v", got, s.instant(1))
 	}
-	other := cron.Plan{Schedule: a.Schedule, Target: "y"}
+	other := cron.Plan{Schedule: a.Schedule, Fingerprint: "y"}
 	if got := begin(other, a, 0).Last; !got.Equal(s.instant(1)) {
-		s.Fatalf("last, with another target: %v, want %v", got, s.instant(1))
+		s.Fatalf("last, with a different fingerprint: %v, want %v", got, s.instant(1))
 	}
 	_, now := s.state()
 	ago := now.Sub(s.instant(3))
 	state := begin(b, other, ago)
 	if d := state.Last.Sub(s.instant(3)); d < 0 || d > 2*time.Second {
-		s.Fatalf("last, with another schedule since %v: %v", s.instant(3), state.Last)
+		s.Fatalf("last, with a different schedule since %v: %v", s.instant(3), state.Last)
 	}
-	s.expect(s.instant(2), "b", cron.Granted) // the claim of a process that does not know yet
+	s.expect(s.instant(2), "b", cron.Granted) // a claim of a process that still follows the old schedule
 	if again := begin(b, b, 0); !again.Last.Equal(state.Last) {
-		s.Fatalf("last, after a claim of before: %v, want %v", again.Last, state.Last)
+		s.Fatalf("last, after a claim of the old schedule: %v, want %v", again.Last, state.Last)
 	}
 }

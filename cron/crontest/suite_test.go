@@ -20,8 +20,8 @@ func TestMemory(t *testing.T) {
 	crontest.TestStore(t, &crontest.Memory{})
 }
 
-// A store that is down does nothing, and one that is deaf does all and does not say so.
-func TestDownAndDeaf(t *testing.T) {
+// A store that is down does nothing. A store that drops its answers does its work and fails.
+func TestDownAndDropAnswers(t *testing.T) {
 	ctx := t.Context()
 	now := time.Unix(1_000_000_000, 0)
 	m := &crontest.Memory{Now: func() time.Time { return now }}
@@ -49,22 +49,22 @@ func TestDownAndDeaf(t *testing.T) {
 			}
 		}
 	}
-	m.Down(true)
+	m.SetDown(true)
 	all(crontest.ErrDown)
-	m.Down(false)
+	m.SetDown(false)
 	if state, _ := m.Last(ctx, cron.Query{Job: "job"}); !state.Last.IsZero() || len(m.Finished()) != 0 {
-		t.Errorf("what is down has done something: %v, %v", state.Last, m.Finished())
+		t.Errorf("the store did something while down: %v, %v", state.Last, m.Finished())
 	}
-	m.Deaf(true)
+	m.DropAnswers(true)
 	all(crontest.ErrDown)
-	m.Deaf(false)
+	m.DropAnswers(false)
 	if state, _ := m.Last(ctx, cron.Query{Job: "job"}); !state.Last.Equal(at(1)) || len(m.Finished()) != 1 {
-		t.Errorf("what is deaf has done nothing: %v, %v", state.Last, m.Finished())
+		t.Errorf("the store did nothing while dropping answers: %v, %v", state.Last, m.Finished())
 	}
 	all(nil)
 	m.Forget()
 	if g, err := m.Claim(ctx, cron.Claim{Job: "job", Scheduled: at(2), Token: "a"}); err != nil || g.Verdict != cron.Forgotten {
-		t.Errorf("after it forgot all: %+v, %v", g, err)
+		t.Errorf("after Forget: %+v, %v", g, err)
 	}
 }
 
@@ -72,8 +72,8 @@ func TestMemoryFromAnyGoroutine(t *testing.T) {
 	var m crontest.Memory
 	var all sync.WaitGroup
 	for _, call := range []func(){
-		func() { m.Down(false) },
-		func() { m.Deaf(false) },
+		func() { m.SetDown(false) },
+		func() { m.DropAnswers(false) },
 		m.Forget,
 		func() { m.Finished() },
 		func() {
@@ -93,7 +93,7 @@ func TestMemoryFromAnyGoroutine(t *testing.T) {
 	all.Wait()
 }
 
-// broken is a store that changes what the one in memory is asked and answers.
+// broken is a store that alters the calls and answers of a Memory.
 type broken struct {
 	crontest.Memory
 	claim  func(m *crontest.Memory, c cron.Claim) cron.Grant
@@ -123,7 +123,7 @@ func (b *broken) Finish(ctx context.Context, f cron.Finish) error {
 	return b.Memory.Finish(ctx, f)
 }
 
-// faults are stores that break a promise, by the test that finds it out.
+// faults returns stores that break a guarantee, by the test that should detect it.
 func faults() map[string]*broken {
 	ask := func(m *crontest.Memory, c cron.Claim) cron.Grant {
 		g, _ := m.Claim(context.Background(), c)
@@ -142,7 +142,7 @@ func faults() map[string]*broken {
 	return map[string]*broken{
 		"EachInstantOnce": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
 			if strings.HasPrefix(c.Job, "EachInstantOnce") {
-				c.Token = "" // as if all came from one
+				c.Token = "" // as if all came from one process
 			}
 			return ask(m, c)
 		}},
@@ -186,8 +186,8 @@ func faults() map[string]*broken {
 			return ask(m, c)
 		}},
 		"Finish": {finish: func(m *crontest.Memory, f cron.Finish) error {
-			m.Down(f.Scheduled.IsZero())
-			defer m.Down(false)
+			m.SetDown(f.Scheduled.IsZero())
+			defer m.SetDown(false)
 			return m.Finish(context.Background(), f)
 		}},
 		"a grant without a fence": granted(func(_ cron.Claim, g *cron.Grant) { g.Fence = 0 }),
@@ -199,11 +199,11 @@ func faults() map[string]*broken {
 	}
 }
 
-const askForFaults = "CRONTEST_FAULTS"
+const faultsEnv = "CRONTEST_FAULTS"
 
-// TestBroken is what TestSuiteFindsFaults runs, in another process because it fails.
+// TestBroken is run by TestSuiteFindsFaults in a separate process, because it fails.
 func TestBroken(t *testing.T) {
-	if os.Getenv(askForFaults) == "" {
+	if os.Getenv(faultsEnv) == "" {
 		return
 	}
 	for name, store := range faults() {
@@ -214,14 +214,14 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// The suite fails for a store that breaks a promise, in the test of that promise.
+// If a store breaks a guarantee, the test of that guarantee fails.
 func TestSuiteFindsFaults(t *testing.T) {
 	t.Parallel()
 	cmd := childproc.CommandContext(t.Context(), os.Args[0], "-test.run=^TestBroken$", "-test.v", "-test.parallel=100")
-	cmd.Env = append(os.Environ(), askForFaults+"=1")
+	cmd.Env = append(os.Environ(), faultsEnv+"=1")
 	out, err := cmd.CombinedOutput()
 	if err == nil {
-		t.Error("no fault was found")
+		t.Error("no fault was detected")
 	}
 	for name := range faults() {
 		test := name
@@ -235,7 +235,7 @@ func TestSuiteFindsFaults(t *testing.T) {
 		}
 		failed := "--- FAIL: TestBroken/" + strings.ReplaceAll(name, " ", "_") + "/" + test + " "
 		if !strings.Contains(string(out), failed) {
-			t.Errorf("%s is not found out: no %q", name, failed)
+			t.Errorf("%s was not detected: no %q in the output", name, failed)
 		}
 	}
 	if t.Failed() {

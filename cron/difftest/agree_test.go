@@ -14,7 +14,7 @@ import (
 // chain is how many instants are compared for each pattern.
 const chain = 20
 
-// TestAgree compares patterns that are the same in each run.
+// TestAgree compares a fixed sequence of generated patterns with each library.
 func TestAgree(t *testing.T) {
 	for i := range oracles {
 		o := &oracles[i]
@@ -36,7 +36,7 @@ func TestAgree(t *testing.T) {
 	}
 }
 
-// FuzzAgree compares with all libraries what it makes of bytes.
+// FuzzAgree compares patterns generated from fuzz data with all libraries.
 func FuzzAgree(f *testing.F) {
 	r := rand.New(rand.NewPCG(3, 4))
 	for range 50 {
@@ -51,14 +51,14 @@ func FuzzAgree(f *testing.F) {
 	})
 }
 
-// agree compares one library's answers about a pattern, and returns how many instants
-// were the same or told by a rule.
+// agree compares one library's answers about a pattern. It returns how many instants were equal
+// or explained by a rule.
 func agree(t *testing.T, o *oracle, text string, after time.Time) int {
 	t.Helper()
 	p := parsePattern(text)
 	ours, err := cron.Parse(text)
 	if (err == nil) != (len(p.faults) == 0) {
-		t.Errorf("%q: our error is %v, but the test finds %v", text, err, p.faults)
+		t.Errorf("%q: cron.Parse returned %v, but the test found %v", text, err, p.faults)
 		return 0
 	}
 	next, theirErr := o.parse(text)
@@ -82,8 +82,8 @@ func agree(t *testing.T, o *oracle, text string, after time.Time) int {
 	return chain
 }
 
-// explains fails the test unless a rule is about p, and its reading of theirs, and ours,
-// are computed to be what was answered.
+// explains fails the test unless a rule applies to p, and the readings of both libraries predict
+// the answers that they gave.
 func (p *pattern) explains(t *testing.T, o *oracle, after, ours, theirs time.Time) bool {
 	t.Helper()
 	if want := p.next(after, &ourReading); !ours.Equal(want) {
@@ -91,12 +91,12 @@ func (p *pattern) explains(t *testing.T, o *oracle, after, ours, theirs time.Tim
 		return false
 	}
 	if want := p.next(after, &o.reading); !theirs.Equal(want) {
-		t.Errorf("%s: %q after %s: ours is %s, theirs %s, and by the rules theirs is %s",
+		t.Errorf("%s: %q after %s: ours is %s, theirs is %s, but the rules predict %s",
 			o.name, p.text, show(after), show(ours), show(theirs), show(want))
 		return false
 	}
 	if !slices.ContainsFunc(rulesOf(o.name), func(r *rule) bool { return r.differs != nil && r.differs(p) }) {
-		t.Errorf("%s: %q after %s: ours is %s, theirs %s, and no rule is about it",
+		t.Errorf("%s: %q after %s: ours is %s, theirs is %s, and no rule applies",
 			o.name, p.text, show(after), show(ours), show(theirs))
 		return false
 	}
@@ -108,7 +108,7 @@ const (
 	unsure   = "unsure"
 )
 
-// verdict returns what the rules say that a library makes of p.
+// verdict returns whether the library accepts p, according to the rules.
 func (o *oracle) verdict(p *pattern) string {
 	list, result := rulesOf(o.name), accepted
 	for _, r := range list {
@@ -147,13 +147,13 @@ func verdictOf(err error) string {
 	return refused
 }
 
-// TestRules looks at the example of each rule, and that it is by that rule alone.
+// TestRules checks the example of each rule, and that no other rule applies to it.
 func TestRules(t *testing.T) {
 	names := make(map[string]bool)
 	for i := range rules {
 		r := &rules[i]
 		if names[r.name] {
-			t.Errorf("there are two rules %q", r.name)
+			t.Errorf("duplicate rule %q", r.name)
 		}
 		names[r.name] = true
 		for _, name := range r.of {
@@ -192,11 +192,11 @@ func (r *rule) check(t *testing.T, o *oracle) {
 		}
 	}
 	if !r.about(p, o) || used != 1 {
-		t.Errorf("%q: %d rules of %s are about it, this one: %v", r.pattern, used, o.name, r.about(p, o))
+		t.Errorf("%q: %d rules of %s apply, this one: %v", r.pattern, used, o.name, r.about(p, o))
 	}
 }
 
-// about reports whether r says anything about what a library makes of p.
+// about reports whether r applies to p for a library.
 func (r *rule) about(p *pattern, o *oracle) bool {
 	switch {
 	case r.covers != nil:

@@ -1,3 +1,3 @@
-// Package difftest holds no code, only tests: they compare the schedules of package
-// cron with those of three other libraries, and README.md says where they differ.
+// Package difftest contains tests that compare the schedules of package cron with those of three
+// other libraries. README.md lists the differences.
 package difftest

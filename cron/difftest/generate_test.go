@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// source makes choices from bytes: the same ones for the same bytes, and the first
-// of each choice when there are none left.
+// source makes choices from a sequence of bytes. The same bytes lead to the same choices. When no
+// bytes are left, it makes the first choice.
 type source []byte
 
-// n returns a number below a limit of at most 65,536.
+// n returns a number in [0, limit). The limit must not exceed 65,536.
 func (s *source) n(limit int) int {
 	v := 0
 	for range 2 {
@@ -25,12 +25,12 @@ func (s *source) n(limit int) int {
 	return v % limit
 }
 
-// rarely is true once in so many times.
+// rarely returns true once in the given number of times.
 func (s *source) rarely(times int) bool { return s.n(times) == times-1 }
 
 func (s *source) oneOf(list ...string) string { return list[s.n(len(list))] }
 
-// randomBytes are enough for any pattern and instant.
+// randomBytes returns enough bytes for any pattern and instant.
 func randomBytes(r *rand.Rand) []byte {
 	b := make([]byte, 160)
 	for i := range b {
@@ -39,7 +39,7 @@ func randomBytes(r *rand.Rand) []byte {
 	return b
 }
 
-// instant returns one in UTC from 1990 to 2090, often near the end of a month.
+// instant returns an instant in UTC from 1990 to 2090, often near the end of a month.
 func (s *source) instant() time.Time {
 	t := time.Date(1990+s.n(101), time.Month(1+s.n(12)), 1, 0, 0, 0, 0, time.UTC)
 	if s.rarely(4) {
@@ -52,7 +52,7 @@ func (s *source) instant() time.Time {
 	return t
 }
 
-// pattern returns one that is mostly right.
+// pattern returns a pattern that is usually valid.
 func (s *source) pattern() string {
 	switch {
 	case s.rarely(16):
@@ -87,7 +87,7 @@ func (s *source) pattern() string {
 	return b.String()
 }
 
-// rareDate returns fields of a schedule that is due on few days, or on none.
+// rareDate returns the fields of a schedule that is due on few days or on none.
 func (s *source) rareDate() []string {
 	return []string{
 		strconv.Itoa(s.n(60)),
@@ -138,7 +138,7 @@ func (s *source) field(f int) string {
 	return s.item(f)
 }
 
-// item returns a part of a list.
+// item returns an item of a list.
 func (s *source) item(f int) string {
 	switch s.n(8) {
 	case 0, 1:
@@ -158,7 +158,7 @@ func (s *source) item(f int) string {
 	return s.oneOf("*", "*/1", "*", whole(f))
 }
 
-// whole returns all values of a field without a star.
+// whole returns a range of all values of a field.
 func whole(f int) string {
 	return strconv.FormatUint(bounds[f][0], 10) + "-" + strconv.FormatUint(bounds[f][1], 10)
 }
@@ -173,7 +173,7 @@ func (s *source) span(f int) string {
 
 func (s *source) value(f int) string { return s.spell(f, s.number(f)) }
 
-// number returns a value of a field, and now and then one that is none.
+// number returns a value of a field, and occasionally one that is out of range.
 func (s *source) number(f int) int {
 	least, largest := int(bounds[f][0]), int(bounds[f][1])
 	switch s.n(96) {
@@ -185,7 +185,7 @@ func (s *source) number(f int) int {
 	return least + s.n(largest-least+1)
 }
 
-// spell returns a number as digits or as a name.
+// spell writes a number in digits or as a name.
 func (s *source) spell(f, n int) string {
 	weekdays, months := strings.Fields(weekdayNames), strings.Fields(monthNames)
 	as := s.n(256)

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// What begins with an @.
+// macroRules are the rules for patterns that begin with @.
 var macroRules = []rule{
 	{
 		name: "@secondly, @minutely, @weekdays, @weekends", of: everyone,
@@ -13,19 +13,19 @@ var macroRules = []rule{
 			return slices.Contains([]string{"@secondly", "@minutely", "@weekdays", "@weekends"}, p.macro)
 		},
 		pattern: "@weekdays", after: "2026-01-01 00:00:00", we: "2026-01-02 00:00:00", they: refused,
-		right: noneSays, why: "Ignis has them.",
+		right: noneSays, why: "They are macros of Ignis.",
 	},
 	{
 		name: "@midnight", of: []string{adhocGronx},
 		refuses: func(p *pattern) bool { return p.macro == "@midnight" },
 		pattern: "@midnight", after: "2026-01-01 00:00:00", we: "2026-01-02 00:00:00", they: refused,
-		right: ours, why: "Vixie's cron has it, for @daily.",
+		right: ours, why: "Vixie cron accepts it as another name for @daily.",
 	},
 	{
 		name: "@every", of: []string{adhocGronx},
 		refuses: func(p *pattern) bool { return p.macro == "@every" },
 		pattern: "@every 90s", after: "2026-01-01 00:00:00", we: "2026-01-01 00:01:30", they: refused,
-		right: noneSays, why: "robfig/cron brought it, others took it over.",
+		right: noneSays, why: "Introduced by robfig/cron and adopted by others.",
 	},
 	{
 		name: "@always, @everysecond, @5minutes and the like", of: []string{adhocGronx},
@@ -33,50 +33,50 @@ var macroRules = []rule{
 			return f.kind == "macro" && slices.Contains([]string{"@always", "@everysecond", "@5minutes"}, f.item.text)
 		},
 		pattern: "@always", after: "2026-01-01 00:00:00", we: refused, they: "2026-01-01 00:01:00",
-		right: noneSays, why: "Their own names; with us `* * * * *` or @minutely, `* * * * * *` or @secondly, `*/5 * * * *`.",
+		right: noneSays, why: "Extensions of gronx. Here, write `* * * * *` or @minutely, `* * * * * *` or @secondly, and `*/5 * * * *`.",
 	},
 	{
-		name: "capitals in a macro", of: robfigKind,
+		name: "upper case in a macro", of: robfigKind,
 		refuses: func(p *pattern) bool {
 			return p.macro != "" && !strings.HasPrefix(strings.Trim(p.text, asciiBlanks), p.macro)
 		},
 		pattern: "@Daily", after: "2026-01-01 00:00:00", we: "2026-01-02 00:00:00", they: refused,
-		right: noneSays, why: "Names of days may have them everywhere; so may these, in Ignis.",
+		right: noneSays, why: "All libraries accept names of days in upper case. Ignis accepts macros in upper case as well.",
 	},
 	{
-		name: "blanks behind a macro, or two in it", of: robfigKind,
+		name: "blanks after a macro, or two blanks in it", of: robfigKind,
 		refuses: func(p *pattern) bool {
 			words := strings.Fields(p.text)
 			return p.macro != "" && p.text != strings.Join(words, " ")
 		},
 		pattern: "@daily ", after: "2026-01-01 00:00:00", we: "2026-01-02 00:00:00", they: refused,
-		right: ours, why: "They allow blanks around fields, and so they might here.",
+		right: ours, why: "They allow extra blanks around fields, but not here.",
 	},
 	{
 		name: "blanks before a macro", of: []string{adhocGronx},
 		covers:  ofKind("blank before @"),
 		pattern: " @daily", after: "2026-01-01 00:00:00", we: refused, they: "2026-01-02 00:00:00",
-		right: theirs, why: "We refuse it because Ignis does.",
+		right: theirs, why: "Refused for compatibility with Ignis.",
 	},
 	{
-		name: "where @every begins", of: robfigKind,
+		name: "starting point of @every", of: robfigKind,
 		differs: func(p *pattern) bool { return p.macro == "@every" },
 		pattern: "@every 7h", after: "2026-01-02 00:00:00", we: "2026-01-02 04:00:00", they: "2026-01-02 07:00:00",
-		right: noneSays, why: "We count from the Unix epoch, so that all machines agree, and restarts change nothing. They count from the start.",
+		right: noneSays, why: "Ignis counts from the Unix epoch, so that all machines agree and restarts change nothing. They count from the start of the program.",
 	},
 	{
 		name: "@every with a fraction of a second", of: robfigKind,
 		covers:  ofKind("@every: fraction"),
 		pattern: "@every 1500ms", after: "2026-01-01 00:00:00", we: refused, they: "2026-01-01 00:00:01",
-		right: ours, why: "They do not do what was asked for, and do not say so.",
+		right: ours, why: "They silently round the interval.",
 	},
 	{
-		name: "@every under a second", of: []string{robfigCron},
+		name: "@every below one second", of: []string{robfigCron},
 		covers: func(f fault) bool {
 			return f.kind == "@every: under a second" || f.kind == "@every: nothing"
 		},
 		pattern: "@every -5s", after: "2026-01-01 00:00:00", we: refused, they: "2026-01-01 00:00:01",
-		right: ours, why: "They take a second instead, of nothing and of less than nothing, too.",
+		right: ours, why: "They silently use one second instead, even for zero and for negative intervals.",
 	},
 }
 
@@ -84,23 +84,23 @@ func ofKind(kind string) func(fault) bool {
 	return func(f fault) bool { return f.kind == kind }
 }
 
-// whole reports whether a day field leaves nothing out, as we read it.
+// whole reports whether a day field allows every day in our reading.
 func (p *pattern) whole() bool {
 	return p.values(dayOfMonth, &ourReading) == allDays || p.values(dayOfWeek, &ourReading) == allWeekdays
 }
 
-// firstStar reports whether a day field begins with the star that gronx looks for.
+// firstStar reports whether a day field begins with a star in the way that gronx checks.
 func (p *pattern) firstStar() bool {
 	week := p.fields[dayOfWeek]
 	return p.fields[dayOfMonth][0].star || week[0].star && (len(week) == 1 || week[0].stepped)
 }
 
-// openWeek reports whether a part is of weekdays, N/S.
+// openWeek reports whether an item has the form N/S in the field of weekdays.
 func openWeek(it item) bool {
 	return it.field == dayOfWeek && it.stepped && !it.ranged && !it.star
 }
 
-// writtenEnd is the end of what is written with one or two values.
+// writtenEnd returns the end of a range, or the value of a single one.
 func writtenEnd(it item) uint64 {
 	if it.ranged {
 		return it.to
@@ -108,8 +108,8 @@ func writtenEnd(it item) uint64 {
 	return it.from
 }
 
-// width is how many values a part has before its step counts, with go-cron: what
-// begins behind its end goes around, and around twice if it is too large.
+// width returns how many values an item covers in go-cron before its step is applied. An item that
+// begins after its end wraps around, and wraps around twice if it begins above the largest value.
 func width(it item) uint64 {
 	if it.from > it.to {
 		return it.last - it.from + 1 + it.to - it.first + 1
@@ -117,7 +117,7 @@ func width(it item) uint64 {
 	return it.to - it.from + 1
 }
 
-// rare reports whether p may wait for more than five years.
+// rare reports whether p has gaps of more than five years.
 func (p *pattern) rare() bool {
 	if p.every > 0 {
 		return false

@@ -2,5 +2,5 @@
 
 package difftest
 
-// patterns is how many are compared with each library.
+// patterns is the number of patterns that are compared with each library.
 const patterns = 3000

@@ -10,8 +10,8 @@ import (
 	robfig "github.com/robfig/cron/v3"
 )
 
-// The other libraries. The third is the second, set to be as near to robfig/cron
-// as it can be, and to look further ahead.
+// The other libraries. The third is go-cron again, configured to resemble robfig/cron as closely as
+// possible and to search further ahead.
 const (
 	robfigCron = "robfig/cron"
 	goCron     = "go-cron"
@@ -19,11 +19,10 @@ const (
 	adhocGronx = "gronx"
 )
 
-// nextFunc returns when a schedule is due after an instant, or the zero time if the
-// library finds no such instant.
+// nextFunc returns the next instant of a schedule, or the zero time if the library finds none.
 type nextFunc func(after time.Time) time.Time
 
-// oracle is a library to compare with.
+// oracle is a library that cron is compared with.
 type oracle struct {
 	name    string
 	module  string

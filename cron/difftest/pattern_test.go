@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// bounds are the least and the largest value of each field, the second first.
+// bounds are the smallest and the largest value of each field, starting with the second.
 var bounds = [6][2]uint64{{0, 59}, {0, 59}, {0, 23}, {1, 31}, {1, 12}, {0, 7}}
 
 const dayOfMonth, month, dayOfWeek = 3, 4, 5
@@ -31,35 +31,35 @@ var ourMacros = map[string]string{
 	"@annually": "0 0 1 1 *",
 }
 
-// pattern is what this test itself makes of a pattern, in one reading for all: what each
-// library makes of it is told by the rules.
+// pattern is a pattern as parsed by this test, independently of any library. How each library
+// interprets it is described by the rules.
 type pattern struct {
 	text   string
-	macro  string // the first word, if it begins with @, and neither case nor blanks matter
+	macro  string // the first word in lower case, if it begins with @
 	every  time.Duration
-	fields [6][]item // of a macro too
-	faults []fault   // why we refuse it
+	fields [6][]item // also set for a macro
+	faults []fault   // why cron refuses it
 }
 
-// item is a part of a list. Its values are those of a number or a name.
+// item is an item of a list. Its values are given by numbers or names.
 type item struct {
 	field, index int
 	text         string
 	first, last  uint64 // the bounds of the field
 	from, to     uint64
-	star         bool // with a step too
-	ranged       bool // has two ends
+	star         bool // with or without a step
+	ranged       bool // whether it is a range
 	stepped      bool
 	step         uint64
 	hugeStep     bool // more than 63 bits
 	names        []string
-	toSunday     bool // a range of weekdays that ends with the name sun
+	toSunday     bool // whether it is a range of weekdays that ends with the name sun
 }
 
 // fault is a reason to refuse a pattern.
 type fault struct {
 	kind  string
-	field int // -1: of the pattern as a whole
+	field int // -1 if the fault concerns the pattern as a whole
 	item  item
 }
 
@@ -193,7 +193,7 @@ func (p *pattern) parseItem(f, index int, text string) item {
 	return it
 }
 
-// oddity returns what kind of fault a part has that is none of values, or "".
+// oddity returns the kind of an item's syntactic fault, or "".
 func oddity(it item) string {
 	span, step, stepped := strings.Cut(it.text, "/")
 	days := it.field == dayOfMonth || it.field == dayOfWeek
@@ -244,7 +244,7 @@ func (p *pattern) value(it *item, text string) uint64 {
 	return n
 }
 
-// numberOf returns the number of a month's or a weekday's name.
+// numberOf returns the number that the name of a month or weekday stands for.
 func numberOf(name string) (uint64, bool) {
 	name = strings.ToLower(name)
 	for n, s := range strings.Fields(weekdayNames) {
@@ -260,7 +260,7 @@ func numberOf(name string) (uint64, bool) {
 	return 0, false
 }
 
-// any reports whether a part of any field has a property.
+// any reports whether an item of any field has a property.
 func (p *pattern) any(has func(item) bool) bool {
 	for _, field := range p.fields {
 		for _, it := range field {

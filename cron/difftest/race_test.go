@@ -2,5 +2,6 @@
 
 package difftest
 
-// patterns is how many are compared with each library: fewer, since all is slow.
+// patterns is the number of patterns that are compared with each library. It is lower than without
+// the race detector, which is slow.
 const patterns = 500

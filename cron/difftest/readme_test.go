@@ -10,14 +10,14 @@ import (
 	"testing"
 )
 
-var write = flag.Bool("write", false, "write the tables of the rules to README.md")
+var write = flag.Bool("write", false, "write the tables of rules to README.md")
 
 const (
-	tablesBegin = "<!-- From the rules: go test -run README -write -->\n"
-	tablesEnd   = "<!-- End of what is from the rules. -->\n"
+	tablesBegin = "<!-- Generated from the rules by go test -run README -write -->\n"
+	tablesEnd   = "<!-- End of the generated part. -->\n"
 )
 
-// TestREADME holds the page to the rules.
+// TestREADME checks that the tables in README.md are up to date.
 func TestREADME(t *testing.T) {
 	page, err := os.ReadFile("README.md")
 	if err != nil {
@@ -26,7 +26,7 @@ func TestREADME(t *testing.T) {
 	before, rest, ok := strings.Cut(string(page), tablesBegin)
 	got, after, ok2 := strings.Cut(rest, tablesEnd)
 	if !ok || !ok2 {
-		t.Fatal("README.md lacks the lines around the tables")
+		t.Fatal("README.md lacks the comments around the tables")
 	}
 	want := tables(t)
 	if *write {
@@ -36,7 +36,7 @@ func TestREADME(t *testing.T) {
 		return
 	}
 	if got != want {
-		t.Error("the tables in README.md are not those of the rules: go test -run README -write")
+		t.Error("the tables in README.md are out of date, run go test -run README -write")
 	}
 }
 
@@ -45,7 +45,7 @@ func tables(t *testing.T) string {
 	b.WriteString("\nCompared: " + strings.Join(versions(t), ", ") + ".\n")
 	for _, g := range ruleGroups {
 		fmt.Fprintf(&b, "\n### %s\n\n", g.title)
-		b.WriteString("| | pattern | after | we | they | who | right | why |\n|---|---|---|---|---|---|---|---|\n")
+		b.WriteString("| | pattern | after | cron | others | which | right | why |\n|---|---|---|---|---|---|---|---|\n")
 		for _, r := range g.rules {
 			fmt.Fprintf(&b, "| %s | `%s` | %s | %s | %s | %s | %s | %s |\n", r.name, visible(r.pattern),
 				short(r.after), short(r.we), short(r.they), strings.Join(r.who(), ", "), r.right, r.why)
@@ -55,7 +55,7 @@ func tables(t *testing.T) string {
 	return b.String()
 }
 
-// versions returns what go.mod asks for.
+// versions returns the modules of the libraries with their versions from go.mod.
 func versions(t *testing.T) (list []string) {
 	mod, err := os.ReadFile("go.mod")
 	if err != nil {
@@ -74,18 +74,18 @@ func versions(t *testing.T) (list []string) {
 	return list
 }
 
-// who returns the libraries in few words.
+// who returns the names of the libraries, abbreviated where possible.
 func (r *rule) who() []string {
 	if len(r.of) == len(oracles) {
 		return []string{"all"}
 	}
-	if slices.Contains(r.of, goCron) { // with the option it is the same
+	if slices.Contains(r.of, goCron) { // the option makes no difference
 		return slices.DeleteFunc(slices.Clone(r.of), func(name string) bool { return name == goCronOr })
 	}
 	return r.of
 }
 
-// visible returns a pattern that shows where it begins and ends.
+// visible quotes a pattern that begins or ends with blanks.
 func visible(pattern string) string {
 	if quoted := strconv.Quote(pattern); strings.Trim(pattern, asciiBlanks) != pattern {
 		return quoted

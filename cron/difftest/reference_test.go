@@ -4,20 +4,20 @@ import (
 	"time"
 )
 
-// reading is how a library reads what the libraries read differently. The tests know
-// each library's answers by it: they are computed, not excused.
+// reading describes how a library interprets what the libraries interpret differently. From it the
+// tests compute the library's answers, so that differences are predicted rather than tolerated.
 type reading struct {
 	days           func(p *pattern, date time.Time, r *reading) bool
-	lastWeekday    uint64 // where N/S ends in the field of weekdays
-	sundayStep     bool   // 7/S there begins with the Sunday before
-	years          int    // how many it looks ahead; 0: all
-	everyFromStart bool   // @every counts from the instant, not from the epoch
+	lastWeekday    uint64 // end of N/S in the field of weekdays
+	sundayStep     bool   // whether 7/S in that field begins with the Sunday before
+	years          int    // how many years it searches ahead, 0 if unlimited
+	everyFromStart bool   // whether @every counts from the start instead of the epoch
 }
 
-// ourReading is that of package cron.
+// ourReading is the reading of package cron.
 var ourReading = reading{days: eitherByValue, lastWeekday: 7}
 
-// values returns the values of a field as bits; Sunday is 0.
+// values returns the values of a field as bits, with Sunday as 0.
 func (p *pattern) values(f int, r *reading) (set uint64) {
 	for _, it := range p.fields[f] {
 		from, to := it.from, it.to
@@ -45,12 +45,12 @@ const (
 	allWeekdays = 1<<7 - 1
 )
 
-// dayFields reports whether each of the day fields allows a date.
+// dayFields reports for each of the day fields whether it allows a date.
 func (p *pattern) dayFields(date time.Time, r *reading) (byMonth, byWeek bool) {
 	return has(p.values(dayOfMonth, r), date.Day()), has(p.values(dayOfWeek, r), int(date.Weekday()))
 }
 
-// eitherByValue: a day that either field allows, unless one of them leaves nothing out.
+// eitherByValue allows a day that either field allows. If one field allows every day, both decide.
 func eitherByValue(p *pattern, date time.Time, r *reading) bool {
 	m, w := p.dayFields(date, r)
 	if p.values(dayOfMonth, r) == allDays || p.values(dayOfWeek, r) == allWeekdays {
@@ -59,7 +59,7 @@ func eitherByValue(p *pattern, date time.Time, r *reading) bool {
 	return m || w
 }
 
-// eitherByStar: the same, where a field leaves nothing out if a part of it is * or */1.
+// eitherByStar is like eitherByValue, except that both fields decide if one contains * or */1.
 func eitherByStar(p *pattern, date time.Time, r *reading) bool {
 	m, w := p.dayFields(date, r)
 	if p.starred(dayOfMonth) || p.starred(dayOfWeek) {
@@ -77,14 +77,14 @@ func (p *pattern) starred(f int) bool {
 	return false
 }
 
-// both: a day that both fields allow.
+// both allows a day that both fields allow.
 func both(p *pattern, date time.Time, r *reading) bool {
 	m, w := p.dayFields(date, r)
 	return m && w
 }
 
-// eitherByFirst: a day that either field allows, unless that of days begins with a star,
-// or that of weekdays is one or begins with a step of all.
+// eitherByFirst allows a day that either field allows. Both decide if the day of the month begins
+// with a star, or if the day of the week is a star or begins with a star and a step.
 func eitherByFirst(p *pattern, date time.Time, r *reading) bool {
 	m, w := p.dayFields(date, r)
 	if p.firstStar() {
@@ -97,18 +97,19 @@ func day(year int, month time.Month, day int) time.Time {
 	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 }
 
-// calendar is how long the calendar takes until it repeats itself.
+// calendar is the number of years after which the calendar repeats.
 const calendar = 400
 
-// comes reports whether there is any date that the day fields and the month allow.
+// comes reports whether the day fields and the month allow any date.
 func (p *pattern) comes(r reading) bool {
 	if p.every > 0 {
 		return true
 	}
-	return !p.nextDay(day(2000, 1, 1), 28, &r).IsZero() // all years that there are: leap or not, from each weekday
+	return !p.nextDay(day(2000, 1, 1), 28, &r).IsZero() // covers all kinds of years: leap or common, starting on each weekday
 }
 
-// nextDay returns the first date from one on that is allowed, or none within so many years.
+// nextDay returns the first allowed date at or after date, or the zero time if there is none within
+// the given number of years.
 func (p *pattern) nextDay(date time.Time, years int, r *reading) time.Time {
 	months, last := p.values(month, r), date.Year()+years
 	for date.Year() <= last {
@@ -124,8 +125,8 @@ func (p *pattern) nextDay(date time.Time, years int, r *reading) time.Time {
 	return time.Time{}
 }
 
-// next returns when p is due after an instant, or the zero time if that is further away
-// than r looks. It is slow, and so simple that it can be believed.
+// next returns the first instant after the given one at which p is due, or the zero time if that is
+// further ahead than r searches. It is slow, but simple enough to be obviously correct.
 func (p *pattern) next(after time.Time, r *reading) time.Time {
 	if p.every > 0 {
 		return nextEvery(p.every, after, r)
@@ -149,7 +150,7 @@ func (p *pattern) next(after time.Time, r *reading) time.Time {
 	}
 }
 
-// nextClock returns the first time of day that is allowed and not before from.
+// nextClock returns the first allowed time of day at or after from.
 func (p *pattern) nextClock(from time.Duration, r *reading) (time.Duration, bool) {
 	seconds, minutes, hours := p.values(0, r), p.values(1, r), p.values(2, r)
 	for clock := from; clock < 24*time.Hour; {

@@ -27,8 +27,8 @@ func TestRedisThatStandsStill(t *testing.T) {
 		job, err := cron.New(cron.Config{
 			Name: "job", Pattern: at.Format("5 4 15 2 1 *"), Zone: "UTC", Store: s, Logger: slog.New(slog.DiscardHandler),
 			Do: func(_ context.Context, r cron.Run) error { runs <- r; return nil },
-			Recorded: func(r cron.Record) {
-				if r.Outcome == cron.Missed || r.Outcome == cron.Skipped {
+			OnRecord: func(r cron.Record) {
+				if r.Outcome == cron.OutcomeMissed || r.Outcome == cron.OutcomeSkipped {
 					left <- r
 				}
 			},

@@ -84,7 +84,7 @@ func (p *plan) run() error {
 	for i := range p.Jobs {
 		job, err := cron.New(cron.Config{
 			Name: fmt.Sprintf("job-%d", i), Pattern: p.Pattern,
-			Store: store, Misfire: cron.MisfireAll, Overlap: cron.Queue,
+			Store: store, Misfire: cron.MisfireAll, Overlap: cron.OverlapQueue,
 			Now: func() time.Time {
 				if p.Ahead == 0 {
 					return time.Now()
@@ -93,8 +93,8 @@ func (p *plan) run() error {
 			},
 			Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 			Do:     func(ctx context.Context, r cron.Run) error { p.do(ctx, r, say); return nil },
-			Recorded: func(r cron.Record) {
-				if r.Outcome == cron.Missed || r.Outcome == cron.Skipped {
+			OnRecord: func(r cron.Record) {
+				if r.Outcome == cron.OutcomeMissed || r.Outcome == cron.OutcomeSkipped {
 					say(line{What: r.Outcome.String(), Job: r.Job, At: r.Scheduled.Unix(), Until: r.Until.Unix(), Reason: string(r.Reason)})
 				}
 			},

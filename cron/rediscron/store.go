@@ -203,7 +203,7 @@ func (s *Store) claim(ctx context.Context, job, at, token string, behind bool, p
 		return a, fmt.Errorf("rediscron: the script's answer is not one: verdict %d", n[0])
 	}
 	a = answer{verdict: cron.Verdict(n[0]), fence: uint64(n[1]), now: time.UnixMicro(n[2])}
-	for i, text := range []*string{&a.plan.Schedule, &a.plan.Target} {
+	for i, text := range []*string{&a.plan.Schedule, &a.plan.Fingerprint} {
 		if i += len(n); i < len(list) {
 			*text, _ = list[i].ToString() // they are only compared
 		}
@@ -238,7 +238,7 @@ func (s *Store) Claim(ctx context.Context, c cron.Claim) (cron.Grant, error) {
 func (s *Store) Last(ctx context.Context, q cron.Query) (cron.State, error) {
 	var plan []string
 	if q.Begins {
-		plan = []string{strconv.FormatInt(int64(q.Ago/time.Second), 10), q.Plan.Schedule, q.Plan.Target}
+		plan = []string{strconv.FormatInt(int64(q.Ago/time.Second), 10), q.Plan.Schedule, q.Plan.Fingerprint}
 	}
 	a, err := s.claim(ctx, q.Job, none, "-", true, plan...)
 	return cron.State{Last: a.last, Now: a.now, Plan: a.plan}, err

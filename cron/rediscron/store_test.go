@@ -222,7 +222,7 @@ func TestRuns(t *testing.T) {
 		grants = append(grants, claim(t, s, at.Add(time.Duration(i)*time.Second), "a", cron.Granted))
 	}
 	err := s.Finish(t.Context(), cron.Finish{
-		Job: "job", Scheduled: at.Add(time.Second), Fence: grants[1].Fence, Outcome: cron.Failed, Duration: time.Minute,
+		Job: "job", Scheduled: at.Add(time.Second), Fence: grants[1].Fence, Outcome: cron.OutcomeFailed, Duration: time.Minute,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -234,7 +234,7 @@ func TestRuns(t *testing.T) {
 	if n := runs[0]; !n.Scheduled.Equal(at.Add(2*time.Second)) || n.Outcome != 0 || n.Node != "here" || n.Granted.Before(n.Scheduled) {
 		t.Errorf("the newest: %+v", n)
 	}
-	if n := runs[1]; n.Fence != grants[1].Fence || n.Outcome != cron.Failed || n.Duration != time.Minute {
+	if n := runs[1]; n.Fence != grants[1].Fence || n.Outcome != cron.OutcomeFailed || n.Duration != time.Minute {
 		t.Errorf("the one before: %+v", n)
 	}
 	r.Do("zadd", "ignis:cron:{job}:claims", "9999999999", "garbage")
@@ -256,7 +256,7 @@ func TestWithoutInfo(t *testing.T) {
 	at := whole(redisTime(t, s)).Add(time.Second)
 	await(t, s, at)
 	g := claim(t, s, at, "a", cron.Granted)
-	if err := s.Finish(t.Context(), cron.Finish{Job: "job", Scheduled: at, Fence: g.Fence, Outcome: cron.Succeeded}); err != nil {
+	if err := s.Finish(t.Context(), cron.Finish{Job: "job", Scheduled: at, Fence: g.Fence, Outcome: cron.OutcomeSucceeded}); err != nil {
 		t.Error(err)
 	}
 	if runs, err := s.Runs(t.Context(), "job", 1); err != nil || len(runs) != 1 {

@@ -37,7 +37,7 @@ func newScheduler(store cron.Store, to sender) (*cron.Scheduler, error) {
 	var s cron.Scheduler
 	for _, c := range configs {
 		c.Zone, c.Store = "Europe/Paris", store
-		c.Recorded = func(r cron.Record) {
+		c.OnRecord = func(r cron.Record) {
 			log.Printf("%s of %s: %s %s", r.Job, r.Scheduled.Format(time.TimeOnly), r.Outcome, r.Reason)
 		}
 		job, err := cron.New(c)

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bind has the system kill the process when the thread that starts it ends.
+// bind makes the kernel kill the process when the thread that starts it ends.
 func (c *Cmd) bind() {
 	if c.SysProcAttr == nil {
 		c.SysProcAttr = &syscall.SysProcAttr{}
@@ -16,23 +16,23 @@ func (c *Cmd) bind() {
 	c.SysProcAttr.Pdeathsig = syscall.SIGKILL
 }
 
-// onThread calls f, which lasts as long as the process, on a thread that nothing
-// else can end meanwhile: threads end with goroutines that are locked to them.
+// onThread calls f, which lasts as long as the process, on a thread of its own. A shared thread
+// could end earlier, because threads end with the goroutines that are locked to them.
 func onThread(f func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	f()
 }
 
-// Follow ends this process when its parent, the process with the given id, ends:
-// for programs that something else than this package starts.
+// Follow ends this process when its parent, the process with the given ID, ends. It is for
+// programs that are not started with this package.
 func Follow(parent int) {
 	fd, err := unix.PidfdOpen(parent, 0)
 	if err == unix.ENOSYS { //nolint:errorlint // an errno
 		return // a kernel before 5.3
 	}
 	if err != nil || os.Getppid() != parent {
-		os.Exit(1) // it has ended already
+		os.Exit(1) // the parent has already ended
 	}
 	go func() {
 		for {

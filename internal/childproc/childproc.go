@@ -1,14 +1,14 @@
-// Package childproc starts processes that end with the one that started them,
-// also when that is killed or reaches the time limit of go test and no clean-up
-// runs. It takes the place of os/exec in tests and in the comparison:
+// Package childproc starts processes that end together with the process that started
+// them, even if that is killed or reaches the time limit of go test and cannot clean up.
+// It replaces os/exec in tests and in the benchmarks:
 //
 //	cmd := childproc.Command("redis-server", "--port", "7000")
 //	err := cmd.Start()
 //
-// The system does the work, so it holds on Linux only. Elsewhere a Cmd is no
-// more than an exec.Cmd.
+// This relies on the kernel and works on Linux only. On other systems a Cmd behaves like
+// an exec.Cmd.
 //
-// Only tests and the comparison import this package.
+// Only tests and benchmarks import this package.
 package childproc
 
 import (
@@ -16,8 +16,8 @@ import (
 	"os/exec"
 )
 
-// Cmd is an exec.Cmd whose process ends with this one. Whoever calls Start has
-// to call Wait.
+// Cmd is an exec.Cmd whose process ends together with this one. After a successful Start,
+// Wait must be called.
 type Cmd struct {
 	*exec.Cmd
 	waited chan struct{} // closed when Wait has returned
@@ -33,7 +33,7 @@ func CommandContext(ctx context.Context, name string, args ...string) *Cmd {
 	return &Cmd{Cmd: exec.CommandContext(ctx, name, args...), waited: make(chan struct{})}
 }
 
-// Start starts the process and does not wait for it.
+// Start starts the process without waiting for it to end.
 func (c *Cmd) Start() error {
 	c.bind()
 	started := make(chan error, 1)
@@ -47,14 +47,14 @@ func (c *Cmd) Start() error {
 	return <-started
 }
 
-// Wait waits for the process that Start started to end.
+// Wait waits until the process started by Start ends.
 func (c *Cmd) Wait() error {
 	err := c.Cmd.Wait()
 	close(c.waited)
 	return err
 }
 
-// Run starts the process and waits for it to end.
+// Run starts the process and waits until it ends.
 func (c *Cmd) Run() error {
 	_, err := c.run(func() ([]byte, error) { return nil, c.Cmd.Run() })
 	return err

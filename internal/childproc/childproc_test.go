@@ -19,7 +19,7 @@ import (
 	"github.com/ignis-go/ignis/internal/childproc"
 )
 
-// What makes this test binary one of the processes that a test needs.
+// Environment variables that select the role of this test binary in a test.
 const (
 	roleVariable   = "CHILDPROC_ROLE"
 	parentVariable = "CHILDPROC_PARENT"
@@ -29,7 +29,7 @@ const (
 	roleFollower = "follower"
 )
 
-// patience is what only a failing test waits for.
+// patience is how long a failing test waits.
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// answer answers each line of standard input, and does not return when that ends.
+// answer answers each line of standard input. It keeps running when standard input ends.
 func answer() {
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		fmt.Println("here")
@@ -51,21 +51,21 @@ func answer() {
 	time.Sleep(2 * patience)
 }
 
-// TestParent is the test that is killed. It runs in a process of its own.
+// TestParent is run by other tests in a separate process, which they kill.
 func TestParent(t *testing.T) {
 	role := os.Getenv(roleVariable)
 	if role == "" {
-		return // only the other tests run it
+		return // run by other tests only
 	}
 	cmd := childproc.Command(os.Args[0])
 	start := cmd.Start
 	if role == roleFollower+roleParent {
-		start = cmd.Cmd.Start // whoever starts a follower knows nothing of this package
+		start = cmd.Cmd.Start // a follower is started without this package
 		cmd.Env = append(os.Environ(), roleVariable+"="+roleFollower, fmt.Sprintf("%s=%d", parentVariable, os.Getpid()))
 	} else {
 		cmd.Env = append(os.Environ(), roleVariable+"="+roleChild)
 	}
-	held := os.NewFile(3, "held") // by the child: it ends when the child has ended
+	held := os.NewFile(3, "held") // held open by the child until it ends
 	cmd.ExtraFiles = []*os.File{held}
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -83,13 +83,13 @@ func TestParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		t.Fatalf("the child ended with a thread of its parent: %v", err)
+		t.Fatalf("the child ended with the thread that started it: %v", err)
 	}
 	fmt.Println("ready")
 	time.Sleep(2 * patience)
 }
 
-// onDyingThread calls f on a thread, and returns when that has ended.
+// onDyingThread calls f on a new thread, and returns when that thread has ended.
 func onDyingThread(f func() error) error {
 	var err error
 	thread := make(chan int)
@@ -101,7 +101,7 @@ func onDyingThread(f func() error) error {
 			done := make(chan struct{})
 			go func() { defer close(done); run() }()
 			<-done
-			return // the first thread never ends
+			return // the main thread never ends
 		}
 		err = f()
 		thread <- unix.Gettid()
@@ -141,13 +141,13 @@ func TestChildEndsWithItsParent(t *testing.T) {
 				said += lines.Text() + "\n"
 			}
 			if lines.Text() != "ready" {
-				t.Errorf("the parent has ended:\n%s", said)
+				t.Errorf("the parent ended early:\n%s", said)
 			}
 			_ = parent.Process.Kill()
 			_ = parent.Wait()
 			_ = child.SetReadDeadline(time.Now().Add(patience))
 			if _, err := io.ReadAll(child); err != nil {
-				t.Fatalf("the child is still there: %v", err)
+				t.Fatalf("the child is still running: %v", err)
 			}
 		})
 	}
@@ -167,7 +167,7 @@ func TestOutput(t *testing.T) {
 	}
 	for _, f := range []func(*childproc.Cmd) error{(*childproc.Cmd).Start, (*childproc.Cmd).Run} {
 		if err := f(childproc.Command("/nonexistent")); err == nil {
-			t.Error("a program that is not there runs")
+			t.Error("a nonexistent program was started")
 		}
 	}
 }

@@ -1,7 +1,7 @@
-// Package loglimit limits the log lines that clients, jobs or messages can cause at
-// will. The first line of each kind goes out at once; of those that follow within a
-// [Period] one line tells the number. Text from outside is bounded and made printable
-// on the way, so that neither many lines nor a long one can flood a log.
+// Package loglimit limits the log lines that clients, jobs or messages can cause at will. The first
+// line of each kind is written immediately. Further lines within a [Period] are only counted, and
+// the count is reported in one line. Untrusted text is truncated and made printable, so that
+// neither many lines nor a long one can flood the log.
 package loglimit
 
 import (
@@ -19,69 +19,69 @@ import (
 )
 
 const (
-	// Period is for how long lines like one that was written are only counted.
+	// Period is how long further lines of the same kind are only counted.
 	Period = 10 * time.Second
-	// MaxText is how many bytes of one argument are written.
+	// MaxText is the maximum number of bytes written of one argument.
 	MaxText = 512
 
-	maxCauses = 16  // that are told apart for one message, within a Period
-	maxKinds  = 128 // in all
+	maxCauses = 16  // causes distinguished per message within a Period
+	maxKinds  = 128 // kinds distinguished in total
 )
 
-// What lines are counted under when there are too many kinds of them.
+// Kinds under which lines are counted when there are too many kinds.
 const (
 	otherCauses = "other causes"
 	otherLines  = "log lines of other kinds"
 )
 
-// Limiter writes lines to a logger, within limits. Lines are of one kind when they
-// have the same message and the same cause, which is the first argument named error,
-// cause, reason or panic. Its methods may be called from any goroutine.
+// Limiter writes a limited number of lines to a logger. Lines are of the same kind if they have the
+// same message and the same cause, which is the first attribute named error, cause, reason or
+// panic. Its methods are safe for concurrent use.
 type Limiter struct {
 	logger *slog.Logger
 
 	mu     sync.Mutex
 	open   bool
 	kinds  map[kind]*count
-	causes map[string]int // how many of kinds have the message
+	causes map[string]int // number of kinds by message
 	pruned time.Time
 
-	period    *period              // runs while lines are held back and the limiter is open; else nil
-	reporting map[*period]struct{} // over, and what they report is being written
+	period    *period              // current period, nil if no lines are held back or the limiter is closed
+	reporting map[*period]struct{} // ended periods whose reports are being written
 }
 
-// kind is what makes lines alike.
+// kind identifies lines that are limited together.
 type kind struct{ message, name, cause string }
 
-// count is how many lines were held back since began.
+// count is the number of lines that were held back since began.
 type count struct {
 	level slog.Level
 	began time.Time
 	more  int
 }
 
-// New returns a limiter that writes to logger. It is closed: see [Limiter.Open].
+// New returns a limiter that writes to logger. The limiter is initially closed; see [Limiter.Open].
 func New(logger *slog.Logger) *Limiter {
 	return &Limiter{logger: logger, kinds: make(map[kind]*count), causes: make(map[string]int), reporting: make(map[*period]struct{})}
 }
 
-// Open makes the limiter report what it held back as soon as a period is over, from a
-// timer that Close stops. While it is closed, only the next line of the kind reports.
+// Open makes the limiter report the number of held-back lines at the end of each period, by means of
+// a timer that [Limiter.Close] stops. A closed limiter reports it only with the next line of the
+// same kind.
 func (l *Limiter) Open() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open = true
 }
 
-// Close reports what was held back and not reported yet, and stops the timer: nothing
-// of the limiter runs when it has returned. Lines may still be logged afterwards, and
-// Open may be called again.
+// Close reports the lines that are still held back and stops the timer. After Close has returned, no
+// goroutine of the limiter is running. Lines may still be logged, and Open may be called again.
 func (l *Limiter) Close() {
 	l.mu.Lock()
 	l.open = false
 	var wait []*period
 	if p := l.period; p != nil && !p.timer.Stop() {
-		wait = append(wait, p) // it has fired
+		wait = append(wait, p) // the timer has fired
 	}
 	wait = slices.AppendSeq(wait, maps.Keys(l.reporting))
 	l.period = nil
@@ -93,13 +93,12 @@ func (l *Limiter) Close() {
 	l.write(reports)
 }
 
-// Log writes a line, or counts it. The arguments are names and values in turn. A value
-// of the argument stack is taken for the program's own and written as it is; all
-// others except numbers, booleans and times are bounded and made printable. An error
-// whose text varies where its cause does not may have a method LogCause() string,
-// whose result then counts as the cause.
+// Log writes a line or counts it. The arguments are alternating names and values. The value named
+// stack is trusted and written unchanged. All other values except numbers, booleans and times are
+// truncated and made printable. If the text of an error varies although its cause is the same, the
+// error can implement LogCause() string, whose result is then used as the cause.
 func (l *Limiter) Log(level slog.Level, message string, args ...any) {
-	ctx := context.Background() // handlers take one; there is none to tell of
+	ctx := context.Background() // required by handlers
 	if !l.logger.Enabled(ctx, level) {
 		return
 	}
@@ -124,8 +123,8 @@ func (l *Limiter) Log(level slog.Level, message string, args ...any) {
 	l.logger.Log(ctx, level, message, line...)
 }
 
-// allow reports whether a line is to be written, how many of its kind were held back
-// before, and what is to be said with it.
+// allow reports whether to write a line. It also returns how many lines of its kind were held back
+// before, and a note to write with it.
 func (l *Limiter) allow(k kind, level slog.Level) (more int, note string, ok bool) {
 	now := time.Now()
 	l.mu.Lock()
@@ -140,7 +139,7 @@ func (l *Limiter) allow(k kind, level slog.Level) (more int, note string, ok boo
 		c = l.kinds[k]
 	}
 	c.level = max(c.level, level)
-	if now.Sub(c.began) >= Period && (c.more == 0 || !l.open) { // else the timer is about to report
+	if now.Sub(c.began) >= Period && (c.more == 0 || !l.open) { // otherwise the timer is about to report
 		more, c.more, c.began, c.level = c.more, 0, now, level
 		return more, note, true
 	}
@@ -153,23 +152,23 @@ func (l *Limiter) allow(k kind, level slog.Level) (more int, note string, ok boo
 	return 0, "", false
 }
 
-// room returns the kind under which a line of a new one is counted: its own, or one
-// for all that there is no room for. The caller holds mu.
+// room returns the kind under which to count a line of the new kind k. That is k itself, or a
+// collective kind if there are too many. The caller holds mu.
 func (l *Limiter) room(k kind, now time.Time) (kind, string) {
 	full := func() bool { return len(l.kinds) >= maxKinds || l.causes[k.message] >= maxCauses }
-	if full() && now.Sub(l.pruned) >= Period/10 { // not for each line of a flood
+	if full() && now.Sub(l.pruned) >= Period/10 { // not for every line of a flood
 		l.prune(now)
 	}
 	switch {
 	case l.causes[k.message] >= maxCauses:
-		return kind{k.message, k.name, otherCauses}, "too many causes: further ones are only counted"
+		return kind{k.message, k.name, otherCauses}, "too many causes, further ones are only counted"
 	case len(l.kinds) >= maxKinds:
-		return kind{message: otherLines}, "too many kinds of lines: further ones are only counted"
+		return kind{message: otherLines}, "too many kinds of lines, further ones are only counted"
 	}
 	return k, ""
 }
 
-// prune forgets the kinds whose period is over. The caller holds mu.
+// prune removes the kinds whose period has ended. The caller holds mu.
 func (l *Limiter) prune(now time.Time) {
 	l.pruned = now
 	for k, c := range l.kinds {
@@ -183,10 +182,10 @@ func (l *Limiter) prune(now time.Time) {
 	}
 }
 
-// period is a time at the end of which what was held back is reported.
+// period is a span of time at the end of which held-back lines are reported.
 type period struct {
 	timer *time.Timer
-	over  chan struct{} // closed when the timer has fired and all is reported
+	over  chan struct{} // closed when the timer has fired and everything is reported
 }
 
 // periodOver is called by the timer of p.
@@ -195,7 +194,7 @@ func (l *Limiter) periodOver(p *period) {
 	l.mu.Lock()
 	l.reporting[p] = struct{}{}
 	var reports []report
-	if l.period == p { // else Close has done it
+	if l.period == p { // otherwise Close has reported
 		l.period = nil
 		reports = l.takeReports(time.Now())
 	}
@@ -206,15 +205,15 @@ func (l *Limiter) periodOver(p *period) {
 	l.mu.Unlock()
 }
 
-// report says how many lines of a kind were held back, and for how long.
+// report is the number of lines of a kind that were held back, and for how long.
 type report struct {
 	kind
 	count
 	took time.Duration
 }
 
-// takeReports returns what was held back, of which a new period begins. The caller
-// holds mu.
+// takeReports returns the lines that were held back, and starts a new period for their kinds. The
+// caller holds mu.
 func (l *Limiter) takeReports(now time.Time) (list []report) {
 	for k, c := range l.kinds {
 		if c.more > 0 {
@@ -240,7 +239,7 @@ func (l *Limiter) write(reports []report) {
 	}
 }
 
-// kindOf returns what kind a line is of.
+// kindOf returns the kind of a line.
 func kindOf(message string, args []any) kind {
 	for i := 0; i+1 < len(args); i += 2 {
 		switch name, _ := args[i].(string); name {
@@ -259,7 +258,7 @@ func kindOf(message string, args []any) kind {
 	return kind{message: message}
 }
 
-// bounded returns a value as it may be written.
+// bounded returns a value truncated and made printable.
 func bounded(value any) any {
 	switch v := value.(type) {
 	case bool, int, int64, uint64, float64, uint16, time.Time, time.Duration:
@@ -267,5 +266,5 @@ func bounded(value any) any {
 	case string:
 		return printable.Text(v, MaxText)
 	}
-	return printable.Text(fmt.Sprint(value), MaxText) // survives methods that panic
+	return printable.Text(fmt.Sprint(value), MaxText) // fmt recovers from methods that panic
 }

@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// log is what was logged.
+// log captures log lines.
 type log struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -44,7 +44,7 @@ func (l *log) take() []string {
 	return strings.Split(text, "\n")
 }
 
-// want compares with the lines that were logged, of which there may be more text.
+// want checks that each line since the last call contains the corresponding text.
 func (l *log) want(t *testing.T, when string, lines ...string) {
 	t.Helper()
 	got := l.take()
@@ -80,9 +80,9 @@ func TestEachCauseIsSeen(t *testing.T) {
 			}
 		}
 		if got := w.take(); len(got) != 9 {
-			t.Fatalf("nine causes gave %d lines:\n%s", len(got), strings.Join(got, "\n"))
+			t.Fatalf("nine causes led to %d lines:\n%s", len(got), strings.Join(got, "\n"))
 		}
-		// The period ends by itself, without another line.
+		// The period ends without another line.
 		time.Sleep(loglimit.Period)
 		synctest.Wait()
 		got := w.take()
@@ -100,7 +100,7 @@ func TestEachCauseIsSeen(t *testing.T) {
 func TestFloodOfOneCause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, w := newLimiter(t)
-		for range 298 { // a little more than three periods
+		for range 298 { // slightly more than three periods
 			l.Log(slog.LevelWarn, "rejected", "error", "expired", "client", 5)
 			time.Sleep(101 * time.Millisecond)
 		}
@@ -114,8 +114,8 @@ func TestFloodOfOneCause(t *testing.T) {
 	})
 }
 
-// However many causes there are, and messages, the lines are few, and say that others
-// were left out.
+// The number of lines is limited even if there are many causes and messages, and the lines report
+// that others were left out.
 func TestFloodOfCauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, w := newLimiter(t)
@@ -142,9 +142,9 @@ func TestFloodOfCauses(t *testing.T) {
 		time.Sleep(loglimit.Period)
 		synctest.Wait()
 		if got = w.take(); !strings.Contains(strings.Join(got, "\n"), `msg="log lines of other kinds" more=`) {
-			t.Errorf("the report has %d lines and nothing about the others", len(got))
+			t.Errorf("the report has %d lines but does not mention other kinds", len(got))
 		}
-		// What was not repeated is forgotten, and there is room again.
+		// Kinds that did not recur are removed, which makes room for new ones.
 		time.Sleep(2 * loglimit.Period)
 		synctest.Wait()
 		w.take()
@@ -155,9 +155,9 @@ func TestFloodOfCauses(t *testing.T) {
 	})
 }
 
-// A line that comes at the very end of a period is left to the report.
+// A line at the very end of a period is included in the report.
 func TestLineAtTheEndOfAPeriod(t *testing.T) {
-	for range 20 { // who comes first then is chance
+	for range 20 { // the order of the goroutines is random
 		synctest.Test(t, func(t *testing.T) {
 			l, w := newLimiter(t)
 			for range 250 {
@@ -174,7 +174,7 @@ func TestLineAtTheEndOfAPeriod(t *testing.T) {
 	}
 }
 
-// slowHandler waits before it writes a report.
+// slowHandler blocks before it writes a report.
 type slowHandler struct {
 	slog.Handler
 	begun, release chan struct{}
@@ -204,7 +204,7 @@ func TestCloseWaitsForTheTimer(t *testing.T) {
 		closing.Go(func() { l.Close(); closed = true })
 		synctest.Wait()
 		if closed {
-			t.Error("closed while a report is being written")
+			t.Error("Close returned while a report was being written")
 		}
 		close(h.release)
 		closing.Wait()
@@ -223,7 +223,7 @@ func TestCloseReports(t *testing.T) {
 		time.Sleep(time.Hour)
 		w.want(t, "after the end")
 
-		// What is still logged then is limited, too, and sets no timer.
+		// Lines after Close are limited as well, without a timer.
 		for range 5 {
 			l.Log(slog.LevelInfo, "refused")
 		}
@@ -261,7 +261,7 @@ func TestWhatIsWritten(t *testing.T) {
 		l.Log(slog.LevelError, "failed", "error", (*tokenError)(nil))
 		w.want(t, "an error whose method panics", "msg=failed")
 
-		// The cause of an error that is the same for all subjects.
+		// These errors have different texts but the same cause.
 		for _, subject := range []string{"ann", "bob", "eve"} {
 			l.Log(slog.LevelInfo, "rejected", "error", fmt.Errorf("client: %w", &tokenError{subject}))
 		}
@@ -298,6 +298,6 @@ func TestConcurrently(t *testing.T) {
 		sum += more
 	}
 	if sum != 8*200 {
-		t.Errorf("the lines tell of %d, not of %d", sum, 8*200)
+		t.Errorf("the lines account for %d lines, want %d", sum, 8*200)
 	}
 }

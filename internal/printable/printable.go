@@ -1,6 +1,5 @@
-// Package printable makes text that came from outside fit for a log or a terminal:
-// of bounded length, and without characters that would do something instead of being
-// shown.
+// Package printable makes untrusted text safe for logs and terminals. It limits the length,
+// and escapes characters that have an effect instead of being displayed.
 package printable
 
 import (
@@ -10,9 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// Text returns s in at most limit bytes, or somewhat more when it had to be cut: the
-// result then says how long s was. Characters that act on a terminal or on the
-// direction of text are written as escapes, and so are bytes that are not UTF-8.
+// Text returns s truncated to limit bytes. If it was truncated, a note with the original length
+// is appended. Characters that control a terminal or the direction of text are escaped, and so
+// are bytes that are not valid UTF-8.
 func Text(s string, limit int) string {
 	if len(s) <= limit && harmless(s) {
 		return s
@@ -43,14 +42,15 @@ func Text(s string, limit int) string {
 	return string(out)
 }
 
-// JSON returns a valid JSON text with all characters that [Acts] reports written as
-// \u escapes, which mean the same. It returns text itself when it has none.
+// JSON returns an equivalent JSON text in which all characters that [Acts] reports are replaced
+// with \u escapes. The text must be valid JSON. If it contains none of these characters, JSON
+// returns text itself.
 func JSON(text []byte) []byte {
 	var out []byte
-	done := 0 // what is in out, of text
+	done := 0 // number of bytes of text that were copied to out
 	for i := 0; i < len(text); {
 		if b := text[i]; b < utf8.RuneSelf && b != 0x7f {
-			i++ // below a space JSON has only blanks between values
+			i++ // the only control characters in valid JSON are blanks between values
 			continue
 		}
 		r, n := utf8.DecodeRune(text[i:])
@@ -67,9 +67,9 @@ func JSON(text []byte) []byte {
 	return append(out, text[done:]...)
 }
 
-// Acts reports whether a character does something other than being shown: it controls
-// a terminal (C0, DEL, C1), the direction of text or the end of a line, or is
-// invisible. The two that join letters and emoji, U+200C and U+200D, are left alone.
+// Acts reports whether a character has an effect instead of being displayed: whether it controls
+// a terminal (C0, DEL, C1), the direction of text or line breaks, or is invisible. The exceptions
+// are U+200C and U+200D, which join letters and emoji.
 func Acts(r rune) bool {
 	switch {
 	case r >= ' ' && r < 0x7f, r == 0x200c, r == 0x200d:
@@ -78,7 +78,7 @@ func Acts(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
-// harmless reports whether s needs no escapes.
+// harmless reports whether s can be displayed without escapes.
 func harmless(s string) bool {
 	for i, r := range s {
 		if Acts(r) {
@@ -93,7 +93,7 @@ func harmless(s string) bool {
 	return true
 }
 
-// appendEscape appends a character in the form that JSON has for it.
+// appendEscape appends the JSON escape of a character.
 func appendEscape(dst []byte, r rune) []byte {
 	if r > 0xffff {
 		high, low := utf16.EncodeRune(r)

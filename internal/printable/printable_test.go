@@ -11,7 +11,7 @@ import (
 	"github.com/ignis-go/ignis/internal/printable"
 )
 
-// acting are characters that do something to a terminal or to the text beside them.
+// acting contains characters that have an effect on a terminal or on adjacent text.
 var acting = []rune{
 	0, 0x07, 0x1b, 0x7f, 0x80, 0x85, 0x9b, 0x9f, 0xad, 0x061c, 0x200b, 0x200e, 0x200f, 0x2028, 0x2029,
 	0x202a, 0x202b, 0x202c, 0x202d, 0x202e, 0x2060, 0x2066, 0x2067, 0x2068, 0x2069, 0xfeff, 0xfff9, 0xe0001, 0xe0061,
@@ -37,23 +37,23 @@ func TestText(t *testing.T) {
 	}
 	for _, r := range acting {
 		if got := printable.Text(string(r), 24); strings.ContainsRune(got, r) {
-			t.Errorf("%U goes through", r)
+			t.Errorf("%U is not escaped", r)
 		}
 	}
 	if got := printable.Text(strings.Repeat("\x00", 100_000), 100); len(got) > 130 {
-		t.Errorf("100 bytes became %d", len(got))
+		t.Errorf("a limit of 100 bytes led to %d", len(got))
 	}
 }
 
 func TestJSON(t *testing.T) {
 	for _, r := range acting {
 		if r < ' ' {
-			continue // not in a JSON text
+			continue // not allowed in JSON
 		}
 		in := fmt.Sprintf("{\"a%cb\": [\"%c\", \"x\\\\%c\"],\n\t\"é\":\"👩‍💻\"}", r, r, r)
 		out := printable.JSON([]byte(in))
 		if strings.ContainsRune(string(out), r) {
-			t.Errorf("%U goes through: %q", r, out)
+			t.Errorf("%U is not escaped: %q", r, out)
 		}
 		var before, after any
 		if err := json.Unmarshal([]byte(in), &before); err != nil {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Nonsense is what has ended processes that asked a Redis and took the answer on trust.
+// Nonsense contains replies that have crashed processes that trusted the replies of Redis.
 var Nonsense = []string{
 	"+OK\r\n", ":1\r\n", "$-5\r\n", ">-5\r\n", "~-3\r\n", "*99999999999999\r\n", "%4611686018427387904\r\n",
 	"$?\r\n;-5\r\n", "$80000000000\r\n",
@@ -20,9 +20,9 @@ var Nonsense = []string{
 	"HTTP/1.1 400 Bad Request\r\n\r\n",
 }
 
-// Pretender is a server that passes for a Redis, for a Sentinel that knows it as the
-// master, and for a Cluster of one, until it is told what to answer instead. It delivers
-// to channels, but not to patterns. Its methods are safe for concurrent use.
+// Pretender is a fake server that acts as a Redis, as a Sentinel whose master is itself, and as a
+// Cluster with a single node, until it is told what to answer instead. It delivers messages to
+// channels but not to patterns. Its methods are safe for concurrent use.
 type Pretender struct {
 	listener net.Listener
 	wg       sync.WaitGroup
@@ -30,7 +30,7 @@ type Pretender struct {
 	mu      sync.Mutex
 	command string
 	answer  string
-	conns   map[net.Conn]map[string]bool // with their channels
+	conns   map[net.Conn]map[string]bool // channels by connection
 }
 
 // Pretend starts a Pretender that ends with the test.
@@ -61,18 +61,18 @@ func Pretend(t testing.TB) *Pretender {
 	return p
 }
 
-// URL is where it pretends.
+// URL returns the URL of the server.
 func (p *Pretender) URL() string { return "redis://" + p.listener.Addr().String() }
 
-// Answer makes answer what a command gets, the name of which is in upper case. An empty
-// name ends that.
+// Answer sets the answer to a command, whose name must be in upper case. An empty name restores the
+// default answers.
 func (p *Pretender) Answer(command, answer string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.command, p.answer = command, answer
 }
 
-// Drop ends all connections.
+// Drop closes all connections.
 func (p *Pretender) Drop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -106,7 +106,7 @@ func (p *Pretender) serve(conn net.Conn) {
 	}
 }
 
-// pretended is what a Redis would answer. The caller holds mu.
+// pretended returns the answer that Redis would give. The caller holds mu.
 func (p *Pretender) pretended(conn net.Conn, args []string, subscriptions *int) string {
 	port := p.listener.Addr().(*net.TCPAddr).Port
 	switch args[0] {
@@ -139,7 +139,7 @@ func (p *Pretender) pretended(conn net.Conn, args []string, subscriptions *int) 
 			fmt.Fprintf(&b, ">3\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n:%d\r\n", len(kind), kind, len(name), name, *subscriptions)
 		}
 		return b.String()
-	case "EVALSHA", "EVAL": // the answer of claim.lua: nobody has run it yet
+	case "EVALSHA", "EVAL": // the answer of claim.lua for an instant that was not claimed before
 		return fmt.Sprintf("*4\r\n:1\r\n:1\r\n:%d\r\n:0\r\n", time.Now().UnixMicro())
 	}
 	return "+OK\r\n"
@@ -165,7 +165,7 @@ func readCommand(r *bufio.Reader) ([]string, error) {
 	return args, nil
 }
 
-// readHeader reads a line that is a character and a number.
+// readHeader reads a line that consists of a character and a number, and returns the number.
 func readHeader(r *bufio.Reader) (int, error) {
 	line, err := r.ReadString('\n')
 	if err != nil {

@@ -51,7 +51,7 @@ func TestServerSurvivesKillAndPause(t *testing.T) {
 	}
 }
 
-// What a Server says of itself is where it can be reached.
+// The addresses that a Server returns are the ones where it can be reached.
 func TestAddresses(t *testing.T) {
 	open := redistest.StartWith(t, redistest.Config{Args: []string{"--maxclients", "21"}})
 	locked := redistest.StartWith(t, redistest.Config{Password: "hunter2"})
@@ -65,10 +65,10 @@ func TestAddresses(t *testing.T) {
 		t.Errorf("%s, want %s", locked.URL(), want)
 	}
 	if got := open.Do("config", "get", "maxclients"); got != "maxclients\n21" {
-		t.Errorf("its argument is %q", got)
+		t.Errorf("maxclients is %q", got)
 	}
 	if _, err := locked.Try("no such command"); err == nil || !strings.Contains(err.Error(), "unknown command") {
-		t.Errorf("a command that there is not: %v", err)
+		t.Errorf("an unknown command: %v", err)
 	}
 	conn, err := net.Dial("unix", open.Socket())
 	if err != nil {
@@ -95,7 +95,7 @@ func TestSentinelPromotesTheReplica(t *testing.T) {
 	}
 	for _, s := range c.Sentinels {
 		if got := s.Do("sentinel", "master", redistest.MasterSet); !strings.Contains(got, "num-slaves\n1\n") || !strings.Contains(got, "num-other-sentinels\n2\n") {
-			t.Errorf("a Sentinel does not know all: %s", got)
+			t.Errorf("a Sentinel does not know all nodes: %s", got)
 		}
 	}
 	if want := "redis+sentinel://" + c.Sentinels[0].Addr() + "," + c.Sentinels[1].Addr() + "," + c.Sentinels[2].Addr() + "/mymaster/0"; c.URL() != want {
@@ -105,11 +105,11 @@ func TestSentinelPromotesTheReplica(t *testing.T) {
 		t.Errorf("ckquorum: %s", got)
 	}
 	if got := c.Sentinels[0].Do("sentinel", "master", redistest.MasterSet); !strings.Contains(got, "quorum\n2") {
-		t.Errorf("the quorum of three is another: %s", got)
+		t.Errorf("unexpected quorum of three Sentinels: %s", got)
 	}
 	c.Master.Kill()
 	redistest.Wait(t, "the replica to be promoted", func() bool {
-		role, err := c.Replica.Try("role") // a promotion cuts connections
+		role, err := c.Replica.Try("role") // a promotion closes connections
 		return err == nil && strings.HasPrefix(role, "master")
 	})
 }

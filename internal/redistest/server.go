@@ -19,41 +19,39 @@ import (
 	"github.com/ignis-go/ignis/internal/childproc"
 )
 
-// startTimeout bounds how long one Redis process may take to get ready.
+// startTimeout is how long a Redis process may take to become ready.
 const startTimeout = 60 * time.Second
 
-// Ports are taken from below the range that the system gives to outgoing
-// connections: while a Redis is down nothing else can take its port, and a
-// client that dials it cannot meet itself. A Cluster node listens 10000 above
-// its port, too.
+// Ports are chosen below the range that the system uses for outgoing connections, so that
+// nothing else can take the port of a Redis that is down, and a client that dials it cannot
+// connect to itself. A Cluster node also listens on its port plus 10000.
 const (
 	minPort   = 10000
 	maxPort   = 22000
 	busOffset = 10000
 )
 
-// Server is one redis-server process. Its methods are for the test's goroutine.
+// Server is a redis-server process. Its methods must be called from the test's goroutine.
 type Server struct {
 	t        testing.TB
 	port     int
 	dir      string
 	password string
-	conf     string // a Sentinel's configuration file; empty: this is no Sentinel
+	conf     string // configuration file of a Sentinel, empty otherwise
 	args     []string
 
 	cmd    *childproc.Cmd
-	exited chan struct{} // closed when the process is gone
+	exited chan struct{} // closed when the process has ended
 
 	mu  sync.Mutex
-	log []string // the process' own lines, for failed tests
+	log []string // output of the process, for failed tests
 }
 
-// Config changes the Redis that StartWith starts. Its zero value is what Start uses.
+// Config configures the Redis that [StartWith] starts. [Start] uses its zero value.
 type Config struct {
-	// Password is the default user's; empty: no authentication.
+	// Password is the password of the default user. Empty means no authentication.
 	Password string
-	// Args are further arguments of redis-server, for instance
-	// "--maxclients", "20".
+	// Args are additional arguments of redis-server, such as "--maxclients", "20".
 	Args []string
 }
 
@@ -63,7 +61,7 @@ func Start(t testing.TB) *Server {
 	return StartWith(t, Config{})
 }
 
-// StartWith is Start with a configuration.
+// StartWith is like [Start] with a configuration.
 func StartWith(t testing.TB, c Config) *Server {
 	t.Helper()
 	s := &Server{t: t, password: c.Password, args: c.Args}
@@ -74,12 +72,12 @@ func StartWith(t testing.TB, c Config) *Server {
 	return s
 }
 
-// start finds a free port and starts the process there for the first time.
+// start starts the process for the first time, on a free port.
 func (s *Server) start() {
 	s.t.Helper()
 	requireBinary(s.t, "redis-server")
 	requireBinary(s.t, "redis-cli")
-	dir, err := os.MkdirTemp("", "redistest") // not t.TempDir: paths of unix sockets are short
+	dir, err := os.MkdirTemp("", "redistest") // not t.TempDir, because paths of Unix sockets must be short
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -92,7 +90,7 @@ func (s *Server) start() {
 		_ = os.RemoveAll(dir)
 	})
 	if s.conf != "" {
-		// Written once: a Sentinel keeps what it learns in this file.
+		// Written only once, because a Sentinel saves its state in this file.
 		if err := os.WriteFile(filepath.Join(dir, "sentinel.conf"), []byte(s.conf), 0o600); err != nil {
 			s.t.Fatal(err)
 		}
@@ -103,10 +101,10 @@ func (s *Server) start() {
 			return
 		}
 	}
-	s.t.Fatalf("redis-server does not start: %v\n%s", err, s.Log())
+	s.t.Fatalf("redis-server did not start: %v\n%s", err, s.Log())
 }
 
-// launch starts the process and returns when it accepts connections.
+// launch starts the process and waits until it accepts connections.
 func (s *Server) launch() error {
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -146,8 +144,8 @@ func (s *Server) launch() error {
 	}
 }
 
-// watch keeps the process' log, reports the line that says it is ready, and
-// reaps the process. It ends with it.
+// watch stores the output of the process, closes isReady when the process is ready, and reaps the
+// process. It returns when the process has ended.
 func (s *Server) watch(out io.Reader, ready string, isReady chan<- struct{}) {
 	defer close(s.exited)
 	lines, seen := bufio.NewScanner(out), false
@@ -172,7 +170,7 @@ func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.It
 // Port returns the TCP port.
 func (s *Server) Port() int { return s.port }
 
-// Socket returns the path of the unix socket.
+// Socket returns the path of the Unix socket.
 func (s *Server) Socket() string { return filepath.Join(s.dir, "redis.sock") }
 
 // URL returns redis://host:port/0, with the password if there is one.
@@ -183,7 +181,7 @@ func (s *Server) URL() string {
 	return "redis://" + s.Addr() + "/0"
 }
 
-// Log returns the last lines that the process wrote.
+// Log returns the last lines of the process's output.
 func (s *Server) Log() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,8 +197,8 @@ func (s *Server) lastLine() string {
 	return s.log[len(s.log)-1]
 }
 
-// Kill ends the process at once, as a crash would (kill -9), and returns when
-// it is gone. It does nothing to a process that is gone already.
+// Kill ends the process immediately, like a crash (kill -9), and waits until it has ended. It is a
+// no-op if the process is not running.
 func (s *Server) Kill() {
 	if s.cmd == nil {
 		return
@@ -210,8 +208,8 @@ func (s *Server) Kill() {
 	s.cmd = nil
 }
 
-// Restart starts the process again on the same port, empty, and returns when
-// it accepts connections. A running process is killed first.
+// Restart starts the process again on the same port, without data, and waits until it accepts
+// connections. If the process is running, it is killed first.
 func (s *Server) Restart() {
 	s.t.Helper()
 	s.Kill()
@@ -220,8 +218,8 @@ func (s *Server) Restart() {
 	}
 }
 
-// Pause stops the process from running (SIGSTOP): the system still accepts
-// connections in its name, and nothing answers.
+// Pause suspends the process (SIGSTOP). The system still accepts connections for it, but nothing
+// answers.
 func (s *Server) Pause() {
 	s.t.Helper()
 	if err := pause(s.cmd.Process); err != nil {
@@ -229,7 +227,7 @@ func (s *Server) Pause() {
 	}
 }
 
-// Resume lets a paused process run again.
+// Resume resumes a paused process.
 func (s *Server) Resume() {
 	s.t.Helper()
 	if err := resume(s.cmd.Process); err != nil {
@@ -237,8 +235,8 @@ func (s *Server) Resume() {
 	}
 }
 
-// Do runs one command through redis-cli and returns its output without the
-// final line break. A failure, also an error reply, ends the test.
+// Do runs a command with redis-cli and returns its output without the final line break. If the
+// command fails or is answered with an error, the test fails.
 func (s *Server) Do(args ...string) string {
 	s.t.Helper()
 	out, err := s.Try(args...)
@@ -248,7 +246,7 @@ func (s *Server) Do(args ...string) string {
 	return out
 }
 
-// Try is Do for a command that may fail: it returns the error.
+// Try is like [Server.Do] but returns the error.
 func (s *Server) Try(args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
 	defer cancel()
@@ -265,21 +263,21 @@ func (s *Server) Try(args ...string) (string, error) {
 	return text, nil
 }
 
-// requireBinary skips the test when the program is missing, or fails it when
-// IGNIS_REQUIRE_REDIS=1 is set.
+// requireBinary skips the test if the program is missing, or fails it if IGNIS_REQUIRE_REDIS=1 is
+// set.
 func requireBinary(t testing.TB, name string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err == nil {
 		return
 	}
 	if os.Getenv("IGNIS_REQUIRE_REDIS") == "1" {
-		t.Fatalf("%s is not installed, and IGNIS_REQUIRE_REDIS=1 requires it", name)
+		t.Fatalf("%s is not installed, but IGNIS_REQUIRE_REDIS=1 requires it", name)
 	}
-	t.Skipf("%s is not installed: this test needs a real Redis", name)
+	t.Skipf("%s is not installed, but this test needs a real Redis", name)
 }
 
-// FreePort returns a port that nothing listens on, neither on it nor on the
-// port of a Cluster node's bus beside it.
+// FreePort returns a port on which nothing listens. The corresponding port of a Cluster node's bus
+// is free as well.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	for range 200 {

@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// clusterTimeout bounds how long a topology may take to come together.
+// clusterTimeout is how long a topology may take to become ready.
 const clusterTimeout = 2 * time.Minute
 
-// MasterSet is the name under which the Sentinels of StartSentinel know the master.
+// MasterSet is the name of the master in the Sentinels of [StartSentinel].
 const MasterSet = "mymaster"
 
-// Sentinel is a master and a replica watched by Sentinels that agree with a
-// majority and promote the replica about a second after the master died.
+// Sentinel is a master and a replica that are monitored by Sentinels. A majority of them promotes
+// the replica about a second after the master died.
 type Sentinel struct {
 	Master, Replica *Server
 	Sentinels       []*Server
 }
 
-// StartSentinel starts a master, a replica and n Sentinels (1 to 3).
+// StartSentinel starts a master, a replica and n Sentinels, where n is 1 to 3.
 func StartSentinel(t testing.TB, n int) *Sentinel {
 	t.Helper()
 	c := &Sentinel{Master: Start(t)}
@@ -55,13 +55,13 @@ sentinel failover-timeout %[1]s 4000
 	return s
 }
 
-// Failover has the Sentinels promote the replica while the master lives, and
-// returns when they have taken the order.
+// Failover makes the Sentinels promote the replica while the master is running. It returns when a
+// Sentinel has accepted the command.
 func (c *Sentinel) Failover() {
 	s := c.Sentinels[0]
 	s.t.Helper()
-	Wait(s.t, "a Sentinel to take the order", func() bool {
-		// It refuses until it has heard enough of the replica.
+	Wait(s.t, "a Sentinel to accept the failover", func() bool {
+		// It refuses until it has enough information about the replica.
 		out, err := s.Try("sentinel", "failover", MasterSet)
 		return err == nil && out == "OK"
 	})
@@ -72,8 +72,8 @@ func (c *Sentinel) URL() string {
 	return "redis+sentinel://" + strings.Join(addrs(c.Sentinels), ",") + "/" + MasterSet + "/0"
 }
 
-// Cluster is a Redis Cluster of masters without replicas. A node that dies
-// takes its slots with it; the others go on serving theirs.
+// Cluster is a Redis Cluster of masters without replicas. When a node dies, its slots become
+// unavailable, and the other nodes continue to serve theirs.
 type Cluster struct {
 	Nodes []*Server
 }
@@ -115,8 +115,8 @@ func addrs(servers []*Server) []string {
 	return list
 }
 
-// field returns the value that follows a name in redis-cli's output of a map,
-// one line each.
+// field returns the value of a field in redis-cli's output of a map, in which names and values are
+// on alternating lines.
 func field(out, name string) string {
 	lines := strings.Split(out, "\n")
 	for i := 0; i+1 < len(lines); i += 2 {
@@ -127,14 +127,14 @@ func field(out, name string) string {
 	return ""
 }
 
-// Wait returns as soon as the condition holds, asking every few milliseconds,
-// and fails the test when it does not within two minutes.
+// Wait waits until the condition holds, which it checks every few milliseconds. If it does not hold
+// within two minutes, the test fails.
 func Wait(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	WaitFor(t, clusterTimeout, what, condition)
 }
 
-// WaitFor is Wait with a time of its own.
+// WaitFor is like [Wait] with a given timeout.
 func WaitFor(t testing.TB, timeout time.Duration, what string, condition func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)

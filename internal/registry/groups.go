@@ -5,13 +5,13 @@ import (
 	"sync"
 )
 
-// groups are named sets of members: the users or the rooms.
+// groups is a collection of named sets of members, either users or rooms.
 type groups[T any] struct {
 	seed   maphash.Seed
 	shards [shards]groupShard[T]
 }
 
-// groupShard's lock guards its groups and the places of their seats.
+// groupShard is a shard of groups. Its lock guards the groups and the places of their seats.
 type groupShard[T any] struct {
 	mu sync.RWMutex
 	m  map[string]*group[T]
@@ -19,14 +19,14 @@ type groupShard[T any] struct {
 
 type group[T any] struct {
 	name  string
-	seats []*seat[T] // in no order
+	seats []*seat[T] // unordered
 }
 
 // seat is a member's place in a group.
 type seat[T any] struct {
 	member *Member[T]
 	group  *group[T]
-	place  int // in group.seats
+	place  int // index in group.seats
 }
 
 func (g *groups[T]) init(seed maphash.Seed) {
@@ -68,7 +68,7 @@ func (g *groups[T]) remove(s *seat[T]) {
 		delete(sh.m, gr.name)
 		return
 	}
-	if c := cap(gr.seats); c > 64 && last < c/4 { // a room that was large once
+	if c := cap(gr.seats); c > 64 && last < c/4 { // shrink a group that used to be large
 		gr.seats = append(make([]*seat[T], 0, c/2), gr.seats...)
 	}
 }

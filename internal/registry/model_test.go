@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// model is the registry as one would write it without a thought of speed.
+// model is a simple implementation of the registry that ignores performance.
 type model struct {
 	added, active, gone map[*Member[string]]bool
 	user                map[*Member[string]]string
@@ -39,8 +39,8 @@ func (m *model) counts() Counts {
 	return Counts{Members: len(m.added), Active: len(m.active), Users: len(users), Rooms: len(rooms)}
 }
 
-// TestModel does the same to the registry and to the model, and compares all
-// that can be seen after every step.
+// TestModel performs the same random operations on the registry and on the model, and
+// compares their observable state after each step.
 func TestModel(t *testing.T) {
 	ids := []string{"a", "b", "c", "d"}
 	rooms := append([]string{"x", "y", "z"}, ids...)
@@ -54,7 +54,7 @@ func TestModel(t *testing.T) {
 		var all []*Member[string]
 		some := func(t *rapid.T) *Member[string] {
 			if len(all) == 0 {
-				t.Skip("nobody")
+				t.Skip("no members")
 			}
 			return rapid.SampledFrom(all).Draw(t, "member")
 		}

@@ -1,10 +1,10 @@
-// Package registry knows who is here: clients by id, clients by user, clients by
-// room. It is a data structure with no sockets and no goroutines.
+// Package registry indexes the connected clients by ID, by user and by room. It is a
+// data structure without sockets and goroutines.
 //
-// Everything is sharded, so that publishing to one room, joining another and
-// connecting do not queue on one lock. Lookups append to a slice of the caller's
-// and hold no lock when they return. A user's or a room's entry exists exactly
-// while it has members.
+// The indexes are sharded, so that publishing to one room, joining another and
+// connecting do not contend for the same lock. Lookups append to a slice that the
+// caller provides, and hold no lock when they return. The entry of a user or a room
+// exists only while it has members.
 package registry
 
 import (
@@ -14,13 +14,13 @@ import (
 	"sync/atomic"
 )
 
-// ErrFull is returned by Join when the member is in as many rooms as it may be.
+// ErrFull is returned by Join if the member has reached its limit of rooms.
 var ErrFull = errors.New("in too many rooms")
 
 const shards = 64 // a power of two
 
-// Registry holds members, each with a value of type T. All methods may be
-// called from any goroutine.
+// Registry holds members, each with a value of type T. Its methods are safe for
+// concurrent use.
 type Registry[T any] struct {
 	seed   maphash.Seed
 	ids    [shards]idShard[T]
@@ -29,7 +29,7 @@ type Registry[T any] struct {
 	active atomic.Int64
 }
 
-// Member is one client. Its fields are set before Add and not changed after.
+// Member is a client. Its exported fields are set before Add and must not be changed afterwards.
 type Member[T any] struct {
 	ID    string
 	Value T
@@ -37,7 +37,7 @@ type Member[T any] struct {
 	mu     sync.Mutex
 	state  state
 	user   *seat[T]
-	seats  []*seat[T] // a handful, so no map
+	seats  []*seat[T] // too few to be worth a map
 	listed atomic.Bool
 }
 
@@ -70,8 +70,8 @@ func (r *Registry[T]) shard(id string) *idShard[T] {
 	return &r.ids[maphash.String(r.seed, id)%shards]
 }
 
-// Add makes m known by its id, and by nothing else until Activate. It reports
-// false when the id is taken, or when m has been added before.
+// Add adds m, which can only be found by its ID until Activate. It reports false if the ID
+// is taken or m was added before.
 func (r *Registry[T]) Add(m *Member[T]) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -89,9 +89,9 @@ func (r *Registry[T]) Add(m *Member[T]) bool {
 	return true
 }
 
-// Activate makes m reachable: by its id, as a room of that name, by its user
-// unless that is empty, by broadcasts, and by rooms that it joins from now on.
-// It reports false, and does nothing, when m is not just present.
+// Activate makes m reachable through the room named by its ID, through its user unless
+// that is empty, through broadcasts, and through the rooms that it joins from now on. It
+// is a no-op and reports false if m was not added, is already active, or was removed.
 func (r *Registry[T]) Activate(m *Member[T], user string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -107,7 +107,7 @@ func (r *Registry[T]) Activate(m *Member[T], user string) bool {
 	return true
 }
 
-// Remove takes m out of everything, for good.
+// Remove permanently removes m from all indexes.
 func (r *Registry[T]) Remove(m *Member[T]) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -131,10 +131,9 @@ func (r *Registry[T]) Remove(m *Member[T]) {
 	m.state = removed
 }
 
-// Join puts m into room, unless it is there, and reports whether it was put
-// there. Members that are not active join nothing. The room of its own id is
-// every active member's from the start. With limit rooms joined, its own not
-// counted, the error is ErrFull.
+// Join adds m to room and reports whether it did. It is a no-op if m is already in the
+// room or is not active. Every active member is in the room named by its own ID. If m has
+// already joined limit rooms, not counting its own, Join returns ErrFull.
 func (r *Registry[T]) Join(m *Member[T], room string, limit int) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -148,8 +147,8 @@ func (r *Registry[T]) Join(m *Member[T], room string, limit int) (bool, error) {
 	return true, nil
 }
 
-// Leave takes m out of room and reports whether it was there. The room of its
-// own id cannot be left.
+// Leave removes m from room and reports whether it was in the room. The room named by the
+// member's own ID cannot be left.
 func (r *Registry[T]) Leave(m *Member[T], room string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -159,13 +158,13 @@ func (r *Registry[T]) Leave(m *Member[T], room string) bool {
 	}
 	r.rooms.remove(m.seats[i])
 	last := len(m.seats) - 1
-	copy(m.seats[i:], m.seats[i+1:]) // keeps the order of joining
+	copy(m.seats[i:], m.seats[i+1:]) // preserves the order of joining
 	m.seats[last] = nil
 	m.seats = m.seats[:last]
 	return true
 }
 
-// seat returns the index of the seat in room, or -1.
+// seat returns the index of m's seat in room, or -1 if there is none.
 func (m *Member[T]) seat(room string) int {
 	for i, s := range m.seats {
 		if s.group.name == room {
@@ -175,7 +174,7 @@ func (m *Member[T]) seat(room string) int {
 	return -1
 }
 
-// Rooms returns the rooms of an active member, its own first, then in the order
+// Rooms returns the rooms of an active member: its own first, and the others in the order
 // of joining.
 func (m *Member[T]) Rooms() []string {
 	m.mu.Lock()
@@ -198,7 +197,7 @@ func (m *Member[T]) In(room string) bool {
 	return m.state == active && (room == m.ID || m.seat(room) >= 0)
 }
 
-// Get returns the member with the id, active or not.
+// Get returns the member with the given ID, whether it is active or not.
 func (r *Registry[T]) Get(id string) (*Member[T], bool) {
 	sh := r.shard(id)
 	sh.mu.RLock()
@@ -207,11 +206,10 @@ func (r *Registry[T]) Get(id string) (*Member[T], bool) {
 	return m, ok
 }
 
-// Active reports whether m can be reached.
+// Active reports whether m is active.
 func (m *Member[T]) Active() bool { return m.listed.Load() }
 
-// AppendRoom appends the values of the members in room, which may be a
-// member's id.
+// AppendRoom appends the values of the members in room, which may be the ID of a member.
 func (r *Registry[T]) AppendRoom(dst []T, room string) []T {
 	dst = r.rooms.appendTo(dst, room)
 	if m, ok := r.Get(room); ok && m.Active() {
@@ -249,12 +247,12 @@ func (r *Registry[T]) appendIDs(dst []T, activeOnly bool) []T {
 	return dst
 }
 
-// Counts are the sizes of the indexes.
+// Counts contains the sizes of the indexes.
 type Counts struct {
-	Members int // with those that are not active
+	Members int // including inactive members
 	Active  int
 	Users   int
-	Rooms   int // without those of the members' own ids
+	Rooms   int // excluding the rooms named by the members' own IDs
 }
 
 // Counts returns the sizes of the indexes.

@@ -38,7 +38,7 @@ func TestLifeOfAMember(t *testing.T) {
 		t.Error("activated before it was added")
 	}
 	if !r.Add(m) || r.Add(m) || r.Add(member("a")) {
-		t.Error("an id is taken once")
+		t.Error("the ID was not taken exactly once")
 	}
 	expect(t, "counts when present", r.Counts(), Counts{Members: 1})
 	if joined, err := r.Join(m, "room", 1); joined || err != nil || m.In("a") || m.Rooms() != nil {
@@ -48,7 +48,7 @@ func TestLifeOfAMember(t *testing.T) {
 		t.Errorf("reachable before it was activated: %q", got)
 	}
 	if !r.Activate(m, "u") || r.Activate(m, "u") {
-		t.Error("activated not exactly once")
+		t.Error("not activated exactly once")
 	}
 	expect(t, "counts when active", r.Counts(), Counts{Members: 1, Active: 1, Users: 1})
 	if _, err := r.Join(m, "room", 1); err != nil {
@@ -62,7 +62,7 @@ func TestLifeOfAMember(t *testing.T) {
 	r.Remove(m)
 	expect(t, "counts when removed", r.Counts(), Counts{})
 	if joined, err := r.Join(m, "room", 9); joined || err != nil || r.Activate(m, "u") || r.Add(m) || m.Active() {
-		t.Error("removed is not for good")
+		t.Error("the removed member could be used again")
 	}
 	if _, ok := r.Get("a"); ok || r.AppendRoom(nil, "a") != nil || r.AppendUser(nil, "u") != nil || r.AppendAll(nil) != nil {
 		t.Error("still found")
@@ -94,28 +94,28 @@ func TestJoinAndLeave(t *testing.T) {
 		}
 	}
 	join("x", 0, false, true)
-	join("a", 0, false, false) // its own room counts for nothing
+	join("a", 0, false, false) // its own room does not count
 	join("x", 2, true, false)
 	join("y", 2, true, false)
-	join("x", 2, false, false) // again: nothing, also at the limit
+	join("x", 2, false, false) // joining again is a no-op, even at the limit
 	join("z", 2, false, true)
 	if r.Leave(m, "z") || r.Leave(m, "a") || !m.In("a") {
 		t.Error("left a room that it was not in, or its own")
 	}
 	if !r.Leave(m, "x") || r.Leave(m, "x") {
-		t.Error("left not exactly once")
+		t.Error("not left exactly once")
 	}
 	join("z", 2, true, false)
 	expect(t, "order of joining", m.Rooms(), []string{"a", "y", "z"})
 	expect(t, "counts", r.Counts(), Counts{Members: 1, Active: 1, Rooms: 2})
 	if !r.Leave(m, "z") || m.seats[:2][1] != nil {
-		t.Error("left the last room, and still holds its seat")
+		t.Error("the seat of the last room is still referenced")
 	}
 	expect(t, "rooms that are left", m.Rooms(), []string{"a", "y"})
 	expect(t, "a room without members", r.AppendRoom([]string{"before"}, "z"), []string{"before"})
 }
 
-// Leaving a room frees the seat, and allocates nothing.
+// Leaving a room frees the seat and does not allocate.
 func TestLeaveAllocatesNothing(t *testing.T) {
 	for _, size := range []int{2, 8, 128} {
 		r := New[string]()
@@ -128,7 +128,7 @@ func TestLeaveAllocatesNothing(t *testing.T) {
 			members = append(members, m)
 		}
 		last := members[size-1]
-		if size == 8 { // most of them have left a room that never was large
+		if size == 8 { // most members leave a room that was never large
 			for _, m := range members[1:7] {
 				r.Leave(m, "room")
 			}
@@ -137,7 +137,7 @@ func TestLeaveAllocatesNothing(t *testing.T) {
 		allocs := testing.AllocsPerRun(20, func() {
 			r.Leave(last, "room")
 			if seats[len(seats)-1] != nil {
-				t.Errorf("%d members: a seat that was left is held", size)
+				t.Errorf("%d members: the seat is still referenced", size)
 			}
 			_, _ = r.Join(last, "room", 1) // allocates the seat
 		})
@@ -147,8 +147,8 @@ func TestLeaveAllocatesNothing(t *testing.T) {
 	}
 }
 
-// A member that is in a room named by another's id, at the application's wish,
-// gets what is sent to it, beside the other and once.
+// A member may join a room that is named by another member's ID. Both then receive what is sent
+// to that room, once.
 func TestRoomOfAnotherMembersID(t *testing.T) {
 	r := New[string]()
 	a, b := member("a"), member("b")
@@ -163,7 +163,7 @@ func TestRoomOfAnotherMembersID(t *testing.T) {
 	expect(t, "without b", r.AppendRoom(nil, "b"), []string{"value of a"})
 }
 
-// A room that was large once does not stay so.
+// A large room shrinks when its members leave.
 func TestLargeRoomShrinks(t *testing.T) {
 	r := New[string]()
 	var members []*Member[string]
@@ -185,15 +185,15 @@ func TestLargeRoomShrinks(t *testing.T) {
 	for _, m := range members[9_990:] {
 		want = append(want, m.Value)
 	}
-	expect(t, "who is left", sorted(r.AppendRoom(nil, "room")), want)
+	expect(t, "remaining members", sorted(r.AppendRoom(nil, "room")), want)
 	sh := r.rooms.shard("room")
 	if c := cap(sh.m["room"].seats); c > 64 {
 		t.Errorf("10 members hold %d seats", c)
 	}
 }
 
-// What a lookup returned is the caller's, and no lock is held: changing the
-// registry while going through it is fine.
+// The caller owns the result of a lookup and no lock is held, so the registry may be changed
+// while iterating over it.
 func TestLookupsHoldNoLock(t *testing.T) {
 	r := New[*Member[string]]()
 	for i := range 10 {
@@ -213,8 +213,8 @@ func TestLookupsHoldNoLock(t *testing.T) {
 	}
 }
 
-// Everything at once, on few members and rooms. In the end the indexes are
-// empty.
+// TestConcurrency calls all methods concurrently on few members and rooms. In the end the
+// indexes must be empty.
 func TestConcurrency(t *testing.T) {
 	const workers, rounds = 8, 2000
 	r := New[string]()
@@ -269,8 +269,7 @@ func TestConcurrency(t *testing.T) {
 	expect(t, "counts", r.Counts(), Counts{})
 }
 
-// Add, Join, Activate and Remove of one member at the same time: whatever comes
-// first, nothing of it is left.
+// If Add, Join, Activate and Remove of one member race, nothing of it remains in any order.
 func TestRemoveRacingJoin(t *testing.T) {
 	r := New[string]()
 	for i := range 2000 {
