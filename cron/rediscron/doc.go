@@ -34,6 +34,19 @@
 // "appendfsync always" that has no replicas, or for those who would rather have
 // an instant run twice than not at all.
 //
+// # When Redis answers with an error
+//
+// An error reply grants nothing. The scheduler repeats its claim under the same token each
+// second, so whatever Redis had done by then, the instant is run once, or is missed with a
+// reason. What each reply means is in one table, in replies.go:
+//
+//   - MISCONF, OOM, NOREPLICAS, LOADING, BUSY, CLUSTERDOWN, TRYAGAIN: later, over the same
+//     connection. Nothing is granted while Redis takes no writes.
+//   - READONLY, MASTERDOWN, NOAUTH: elsewhere. The connection is closed and the next call makes
+//     another one: to the address that the name has now, or the master that Sentinels name.
+//   - NOPERM, WRONGPASS, unknown commands and the like stay until somebody changes something:
+//     the error wraps [ErrRefused].
+//
 // # In Redis
 //
 // A job has two keys, of which the second holds one line for each of the last 1000 grants:

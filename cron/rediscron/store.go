@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -66,9 +67,11 @@ type Store struct {
 	cfg    Config
 	option rueidis.ClientOption
 
-	turn   chan struct{} // holds an element while somebody connects, or uses what follows
-	client rueidis.Client
-	closed bool
+	turn    chan struct{} // holds an element while somebody connects, or uses what follows
+	client  rueidis.Client
+	left    time.Time // when a client was left
+	closed  bool
+	leaving sync.WaitGroup // clients that were left
 }
 
 // New returns a store, which is not connected yet, or an error that wraps ErrConfig or
@@ -111,45 +114,8 @@ func New(c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rediscron: %w", err)
 	}
+	option.ClusterOption.MaxMovedRedirections = maxRedirects
 	return &Store{cfg: c, option: option, turn: make(chan struct{}, 1)}, nil
-}
-
-// Close releases the connection. Calls in progress may fail, later ones return ErrClosed.
-// It may be called more than once and always returns nil.
-func (s *Store) Close() error {
-	s.turn <- struct{}{}
-	defer func() { <-s.turn }()
-	s.closed = true
-	if s.client != nil {
-		s.client.Close()
-		s.client = nil
-	}
-	return nil
-}
-
-// connected returns the client, and connects if there is none. While somebody else
-// connects it waits for that, at most until ctx ends.
-func (s *Store) connected(ctx context.Context) (rueidis.Client, error) {
-	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	if s.closed {
-		return nil, ErrClosed
-	}
-	if s.client == nil {
-		client, err := rueidis.NewClient(s.option)
-		if err != nil {
-			if client != nil {
-				client.Close()
-			}
-			return nil, err
-		}
-		s.client = client
-	}
-	return s.client, nil
 }
 
 //go:embed claim.lua
@@ -179,16 +145,17 @@ type answer struct {
 const none = "-1"
 
 func (s *Store) claim(ctx context.Context, job, at, token string, behind bool, plan ...string) (a answer, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	client, err := s.connected(ctx)
-	if err != nil {
-		return a, fmt.Errorf("rediscron: %w", err)
-	}
-	list, err := claimScript.Exec(ctx, client, []string{s.state(job), s.claims(job)}, append([]string{
+	args := append([]string{
 		at, token, s.cfg.Node, flag(behind), flag(s.cfg.Durable),
 		strconv.Itoa(kept), strconv.FormatInt(unused.Milliseconds(), 10),
-	}, plan...)).ToArray()
+	}, plan...)
+	result, err := s.do(ctx, toClaim, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+		return claimScript.Exec(ctx, client, []string{s.state(job), s.claims(job)}, args)
+	})
+	if err != nil {
+		return a, err
+	}
+	list, err := result.ToArray()
 	if err != nil {
 		return a, fmt.Errorf("rediscron: %w", err)
 	}
@@ -248,18 +215,12 @@ func (s *Store) Finish(ctx context.Context, f cron.Finish) error {
 	if f.Scheduled.IsZero() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	client, err := s.connected(ctx)
-	if err != nil {
-		return fmt.Errorf("rediscron: %w", err)
-	}
-	err = finishScript.Exec(ctx, client, []string{s.claims(f.Job)}, []string{
+	args := []string{
 		strconv.FormatInt(f.Scheduled.Unix(), 10), strconv.FormatUint(f.Fence, 10),
 		strconv.Itoa(int(f.Outcome)), strconv.FormatInt(f.Duration.Microseconds(), 10),
-	}).Error()
-	if err != nil {
-		return fmt.Errorf("rediscron: %w", err)
 	}
-	return nil
+	_, err := s.do(ctx, toFinish, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+		return finishScript.Exec(ctx, client, []string{s.claims(f.Job)}, args)
+	})
+	return err
 }
