@@ -170,3 +170,55 @@ func TestClusterThatIsNotConfigured(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 }
+
+// A Cluster that does not know its nodes' addresses names them by their ports: they are at
+// the host by which the Cluster was reached.
+func TestClusterThatNamesPortsAlone(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t)
+	for _, node := range c.Nodes {
+		node.Do("config", "set", "cluster-preferred-endpoint-type", "unknown-endpoint")
+	}
+	const host = "redis.example"
+	option := rueidis.ClientOption{}
+	for _, node := range c.Nodes[:2] {
+		option.InitAddress = append(option.InitAddress, net.JoinHostPort(host, strconv.Itoa(node.Port())))
+	}
+	option.DialCtxFn = func(ctx context.Context, addr string, d *net.Dialer, _ *tls.Config) (net.Conn, error) {
+		name, port, err := net.SplitHostPort(addr)
+		if err != nil || name != host {
+			t.Errorf("%q is dialed (%v)", addr, err)
+		}
+		return d.DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", port))
+	}
+	s := open(t, rediscron.Config{Redis: &redisbus.Config{Option: &option}})
+	ask := func(job string) {
+		if _, err := s.Last(t.Context(), cron.Query{Job: job}); err != nil {
+			t.Errorf("%s: %v", job, err)
+		}
+	}
+	for i := range 20 {
+		ask(fmt.Sprint("job-", i))
+	}
+	learned := func() (times int) {
+		for _, node := range c.Nodes {
+			for line := range strings.Lines(node.Do("info", "commandstats")) {
+				if strings.HasPrefix(line, "cmdstat_cluster|slots:") {
+					var calls int
+					_, _ = fmt.Sscanf(line, "cmdstat_cluster|slots:calls=%d", &calls)
+					times += calls
+				}
+			}
+		}
+		return times
+	}
+	// The client knows the Cluster by now, and is redirected. Some moments later it learns the
+	// Cluster anew, perhaps from the node to which it was redirected.
+	before := learned()
+	slotOf(t, c, "job").finish()
+	ask("job")
+	redistest.Wait(t, "the client to learn the Cluster anew", func() bool { return learned() > before })
+	for i := range 20 {
+		ask(fmt.Sprint("job-", i))
+	}
+}
