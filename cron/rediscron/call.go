@@ -28,6 +28,7 @@ func (s *Store) Close() error {
 		s.client.Close()
 		s.client = nil
 	}
+	s.replicas.close()
 	s.leaving.Wait()
 	return nil
 }
@@ -46,6 +47,7 @@ func (s *Store) do(
 		}
 		result = call(ctx, client)
 		if err = result.Error(); err == nil {
+			s.replicas.look(client)
 			return result, nil
 		}
 		if errors.Is(err, rueidis.ErrClosing) && !again {

@@ -11,7 +11,8 @@
 //
 // # What is promised
 //
-// Each instant of a job is granted to at most one process. That process runs it, or has died:
+// Each instant of a job is granted to at most one process; a Redis with replicas needs a
+// setting for that, see below. That process runs it, or has died:
 // then it is not run again, and its record in [Store.Runs] has no end. An instant that
 // nobody was granted in time is missed, with a reason, in the records of each process that
 // is there.
@@ -33,6 +34,26 @@
 // Config.Durable what Redis knows is taken for all there is: that is for a Redis with
 // "appendfsync always" that has no replicas, or for those who would rather have
 // an instant run twice than not at all.
+//
+// # With replicas
+//
+// With Sentinels, with the replicas of a Cluster, and wherever else a replica may take the
+// master's place, the promise has a condition: the master must stop granting before its
+// successor begins. A master that is cut off from its replicas does not know that it has a
+// successor. Processes that still reach it are granted instants which others are granted by
+// the successor, and those run twice. So set on each node, the replicas included:
+//
+//	min-replicas-to-write 1      # or more
+//	min-replicas-max-lag  5      # seconds; less than it takes until a failover begins:
+//	                             # down-after-milliseconds, or cluster-node-timeout
+//
+// A master whose replicas are away then answers NOREPLICAS, and nothing is granted. That goes
+// for the successor, too, so have two replicas at least.
+//
+// A store asks each node for INFO replication when it has connected to it, and now and then.
+// It logs a warning, once for each node, if the node has replicas or was named by Sentinels
+// and takes writes without them. For a user who may not send INFO it says once that this
+// was not checked.
 //
 // # When Redis answers with an error
 //
@@ -59,7 +80,7 @@
 //
 // The keys are gone 400 days after nobody used them. They must not be evicted: an eviction is as a
 // restart. A user of Redis needs +eval +evalsha +time +hmget +hset +zadd +zcard +zrange
-// +zrangebyscore +zrevrange +zrem +zremrangebyrank +pexpire and, to tell a restart, +info,
-// for keys ignis:cron:*. It works with one Redis from version 6.2 on, with Sentinels and with a
+// +zrangebyscore +zrevrange +zrem +zremrangebyrank +pexpire and, to tell a restart and what
+// replicas there are, +info, for keys ignis:cron:*. It works with one Redis from version 6.2 on, with Sentinels and with a
 // Cluster.
 package rediscron

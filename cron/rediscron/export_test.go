@@ -2,6 +2,8 @@ package rediscron
 
 import (
 	"context"
+	"log/slog"
+	"strconv"
 
 	"github.com/redis/rueidis"
 )
@@ -21,4 +23,36 @@ func (s *Store) AskWhileLeft(ctx context.Context, times int) error {
 		return client.Do(ctx, client.B().Ping().Build())
 	})
 	return err
+}
+
+// AwaitLook waits until the nodes that were due are looked at.
+func (s *Store) AwaitLook() { s.replicas.ended.Wait() }
+
+// LookAgain lets so much time pass that all nodes are due.
+func (s *Store) LookAgain() {
+	s.replicas.mu.Lock()
+	defer s.replicas.mu.Unlock()
+	for _, n := range s.replicas.nodes {
+		n.looked = n.looked.Add(-lookAgain)
+	}
+}
+
+// What is looked at, at most, and what is logged.
+const (
+	MaxNodes  = maxNodes
+	MaxWarned = maxWarned
+)
+
+// LookAtMany looks at so many nodes with replicas, and returns how many are kept.
+func LookAtMany(log *slog.Logger, nodes int) int {
+	r := newReplicas(log, 0)
+	defer r.close()
+	for i := range nodes {
+		addr := "node:" + strconv.Itoa(i)
+		r.connected(addr, nil)
+		if n := r.nodes[addr]; n != nil {
+			r.note(n, "role:master\r\nconnected_slaves:1\r\n", nil, false)
+		}
+	}
+	return len(r.nodes)
 }

@@ -54,24 +54,24 @@ var replies = []struct {
 	means [commands]verdict
 }{
 	//                                       connect   claim      finish     runs       check
-	{redisconn.CannotWrite, [commands]verdict{elsewhere, later, later, later, works}}, // MISCONF, OOM, NOREPLICAS
-	{redisconn.Loading, [commands]verdict{elsewhere, later, later, later, works}},
-	{redisconn.Busy, [commands]verdict{elsewhere, later, later, later, works}},
-	{redisconn.Replica, [commands]verdict{elsewhere, elsewhere, elsewhere, elsewhere, works}}, // READONLY, MASTERDOWN
+	{redisconn.CannotWrite, [commands]verdict{elsewhere, later, later, later, later}}, // MISCONF, OOM, NOREPLICAS
+	{redisconn.Loading, [commands]verdict{elsewhere, later, later, later, later}},
+	{redisconn.Busy, [commands]verdict{elsewhere, later, later, later, later}},
+	{redisconn.Replica, [commands]verdict{elsewhere, elsewhere, elsewhere, elsewhere, later}}, // READONLY, MASTERDOWN
 	// The client has begun to learn the Cluster again. Other slots may be served.
-	{redisconn.ClusterDown, [commands]verdict{elsewhere, later, later, later, works}},
-	{redisconn.InMotion, [commands]verdict{elsewhere, later, later, later, works}}, // TRYAGAIN
+	{redisconn.ClusterDown, [commands]verdict{elsewhere, later, later, later, later}},
+	{redisconn.InMotion, [commands]verdict{elsewhere, later, later, later, later}}, // TRYAGAIN
 	// MOVED and ASK, which the client has followed several times. One that was not told of a
 	// Cluster follows none: that is a matter of the configuration.
-	{redisconn.Redirected, [commands]verdict{elsewhere, elsewhere, elsewhere, elsewhere, works}},
+	{redisconn.Redirected, [commands]verdict{elsewhere, elsewhere, elsewhere, elsewhere, later}},
 	// The client has sent the script itself, and that has gone, too.
-	{redisconn.NoScript, [commands]verdict{elsewhere, later, later, later, works}},
+	{redisconn.NoScript, [commands]verdict{elsewhere, later, later, later, later}},
 	{redisconn.NoRights, [commands]verdict{giveUp, giveUp, giveUp, giveUp, works}},
 	{redisconn.NoCommand, [commands]verdict{giveUp, giveUp, giveUp, giveUp, works}},
 	// Another connection says who it is again.
-	{redisconn.Unauthenticated, [commands]verdict{giveUp, elsewhere, elsewhere, elsewhere, works}},
-	{redisconn.NoAccess, [commands]verdict{giveUp, giveUp, giveUp, giveUp, works}}, // WRONGPASS and the like
-	{redisconn.Other, [commands]verdict{elsewhere, later, later, later, works}},
+	{redisconn.Unauthenticated, [commands]verdict{giveUp, elsewhere, elsewhere, elsewhere, later}},
+	{redisconn.NoAccess, [commands]verdict{giveUp, giveUp, giveUp, giveUp, later}}, // WRONGPASS and the like
+	{redisconn.Other, [commands]verdict{elsewhere, later, later, later, later}},
 }
 
 // meaning looks an error reply up.

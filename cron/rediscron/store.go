@@ -2,9 +2,12 @@ package rediscron
 
 import (
 	"context"
+	"crypto/tls"
 	_ "embed" // the scripts
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -58,14 +61,18 @@ type Config struct {
 	// failover. Without it what a restart or failover may have lost is not
 	// granted: see the package's comment.
 	Durable bool
+	// Logger gets a warning about each node that has replicas and may grant an instant that
+	// another grants, too: see the package's comment. Nil: that of Redis, or slog.Default().
+	Logger *slog.Logger
 }
 
 // Store is a [cron.Store] in Redis. Its methods may be called from any goroutine. It
 // connects when it is first used, and again whenever the connection was lost; a call that
 // meets a loss fails.
 type Store struct {
-	cfg    Config
-	option rueidis.ClientOption
+	cfg      Config
+	option   rueidis.ClientOption
+	replicas *replicas
 
 	turn    chan struct{} // holds an element while somebody connects, or uses what follows
 	client  rueidis.Client
@@ -77,15 +84,39 @@ type Store struct {
 // New returns a store, which is not connected yet, or an error that wraps ErrConfig or
 // redisbus.ErrConfig. Neither holds a secret.
 func New(c Config) (*Store, error) {
+	c, err := c.prepare()
+	if err != nil {
+		return nil, err
+	}
+	option, err := c.Redis.ClientOption()
+	if err != nil {
+		return nil, fmt.Errorf("rediscron: %w", err)
+	}
+	option.ClusterOption.MaxMovedRedirections = maxRedirects
+	s := &Store{cfg: c, replicas: newReplicas(c.Logger, c.Timeout), turn: make(chan struct{}, 1)}
+	dial := option.DialCtxFn
+	option.DialCtxFn = func(ctx context.Context, addr string, d *net.Dialer, t *tls.Config) (net.Conn, error) {
+		conn, err := dial(ctx, addr, d, t)
+		if err == nil {
+			s.replicas.connected(addr, conn)
+		}
+		return conn, err
+	}
+	s.option = option
+	return s, nil
+}
+
+// prepare returns the configuration with its defaults, and with all of Redis in Redis.
+func (c Config) prepare() (Config, error) {
 	redis := redisbus.Config{URL: c.URL}
 	if c.Redis != nil {
 		if c.URL != "" {
-			return nil, fmt.Errorf("%w: URL and Redis are both set; want one of them", ErrConfig)
+			return c, fmt.Errorf("%w: URL and Redis are both set; want one of them", ErrConfig)
 		}
 		redis = *c.Redis
 	}
 	if c.Timeout < 0 {
-		return nil, fmt.Errorf("%w: Timeout: want a positive duration, or 0 for %v", ErrConfig, DefaultTimeout)
+		return c, fmt.Errorf("%w: Timeout: want a positive duration, or 0 for %v", ErrConfig, DefaultTimeout)
 	}
 	if c.Timeout == 0 {
 		c.Timeout = DefaultTimeout
@@ -94,7 +125,7 @@ func New(c Config) (*Store, error) {
 		c.Prefix = DefaultPrefix
 	}
 	if strings.ContainsAny(c.Prefix, "{}") || len(c.Prefix) > 128 {
-		return nil, fmt.Errorf("%w: Prefix: want at most 128 bytes without braces", ErrConfig)
+		return c, fmt.Errorf("%w: Prefix: want at most 128 bytes without braces", ErrConfig)
 	}
 	if c.Node == "" {
 		host, err := os.Hostname()
@@ -104,18 +135,20 @@ func New(c Config) (*Store, error) {
 		c.Node = fmt.Sprintf("%.100s/%d", host, os.Getpid())
 	}
 	if len(c.Node) > 128 || strings.ContainsFunc(c.Node, func(r rune) bool { return r < '!' || r > '~' }) {
-		return nil, fmt.Errorf("%w: Node: want 1 to 128 printable ASCII characters without spaces", ErrConfig)
+		return c, fmt.Errorf("%w: Node: want 1 to 128 printable ASCII characters without spaces", ErrConfig)
+	}
+	if c.Logger == nil {
+		c.Logger = redis.Logger
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
 	}
 	redis.ProbeTimeout = c.Timeout
 	if redis.Name == "" {
 		redis.Name = "ignis-cron"
 	}
-	option, err := redis.ClientOption()
-	if err != nil {
-		return nil, fmt.Errorf("rediscron: %w", err)
-	}
-	option.ClusterOption.MaxMovedRedirections = maxRedirects
-	return &Store{cfg: c, option: option, turn: make(chan struct{}, 1)}, nil
+	c.Redis = &redis
+	return c, nil
 }
 
 //go:embed claim.lua
