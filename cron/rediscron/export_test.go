@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"strconv"
+	"time"
 
 	"github.com/redis/rueidis"
 )
@@ -32,6 +33,7 @@ func (s *Store) AwaitLook() { s.replicas.ended.Wait() }
 func (s *Store) LookAgain() {
 	s.replicas.mu.Lock()
 	defer s.replicas.mu.Unlock()
+	s.replicas.next = time.Time{}
 	for _, n := range s.replicas.nodes {
 		n.looked = n.looked.Add(-lookAgain)
 	}
@@ -56,3 +58,18 @@ func LookAtMany(log *slog.Logger, nodes int) int {
 	}
 	return len(r.nodes)
 }
+
+// LookBefore connects, and lets a client look that does not know the node.
+func (s *Store) LookBefore(ctx context.Context) error {
+	client, err := s.connected(ctx)
+	if err == nil {
+		s.replicas.look(stranger{client})
+		s.AwaitLook()
+	}
+	return err
+}
+
+// stranger is a client that knows no nodes.
+type stranger struct{ rueidis.Client }
+
+func (stranger) Nodes() map[string]rueidis.Client { return nil }

@@ -21,6 +21,8 @@ const (
 	// lookAgain is after how long a node is looked at again although its connection lasts: it
 	// may have got a replica.
 	lookAgain = 10 * time.Minute
+	// lookSoon is after how long it is looked at again without an answer.
+	lookSoon = time.Second
 	// maxShown bounds how much of an address or answer is logged.
 	maxShown = 512
 )
@@ -36,16 +38,18 @@ type replicas struct {
 	mu      sync.Mutex
 	nodes   map[string]*node // by the address that the client dials
 	warned  int              // of how many
+	next    time.Time        // when one of them is due
 	looking bool
 	ended   sync.WaitGroup
 }
 
-// node is one that the client has connected to.
+// node is one that the client has connected to. It may be a Sentinel.
 type node struct {
-	shown  string    // its address
-	looked time.Time // zero: not since it was connected to, or without an answer
-	warned bool
-	denied bool
+	shown     string // its address
+	connected time.Time
+	looked    time.Time // zero: not since it was connected to
+	warned    bool
+	denied    bool
 }
 
 func newReplicas(log *slog.Logger, timeout time.Duration) *replicas {
@@ -62,7 +66,7 @@ func (r *replicas) close() {
 	r.ended.Wait()
 }
 
-// connected notes that there is a new connection to a node, or to a Sentinel.
+// connected notes that there is a new connection to a node.
 func (r *replicas) connected(addr string, conn net.Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -77,7 +81,7 @@ func (r *replicas) connected(addr string, conn net.Conn) {
 		}
 		r.nodes[addr] = n
 	}
-	n.looked = time.Time{}
+	n.connected, n.looked, r.next = time.Now(), time.Time{}, time.Time{}
 }
 
 // look looks at the nodes that are due, if nobody does so already. A call has just been
@@ -85,32 +89,52 @@ func (r *replicas) connected(addr string, conn net.Conn) {
 func (r *replicas) look(client rueidis.Client) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.looking || r.ctx.Err() != nil {
+	now := time.Now()
+	if r.looking || now.Before(r.next) || r.ctx.Err() != nil {
 		return
 	}
 	due := make(map[string]*node)
 	for addr, n := range r.nodes {
-		if time.Since(n.looked) >= lookAgain {
-			due[addr], n.looked = n, time.Now()
+		if now.Sub(n.looked) >= lookAgain {
+			due[addr] = n
 		}
 	}
-	if len(due) == 0 {
-		return
-	}
-	r.looking = true
+	r.looking, r.next = true, now.Add(lookAgain)
 	r.ended.Go(func() {
 		ctx, cancel := context.WithTimeout(r.ctx, r.timeout)
 		defer cancel()
-		for addr, c := range client.Nodes() {
-			if n := due[addr]; n != nil {
-				info, err := c.Do(ctx, c.B().Info().Section("replication").Build()).ToString()
-				r.note(n, info, err, client.Mode() == rueidis.ClientModeSentinel)
+		nodes := client.Nodes()
+		for addr, n := range due {
+			c := nodes[addr]
+			if c == nil {
+				r.unknown(n)
+				continue
 			}
+			info, err := c.Do(ctx, c.B().Info().Section("replication").Build()).ToString()
+			r.note(n, info, err, client.Mode() == rueidis.ClientModeSentinel)
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.looking = false
 	})
+}
+
+// unknown notes that a node is none of the client's: not yet, or it is a Sentinel.
+func (r *replicas) unknown(n *node) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(n.connected) > r.timeout {
+		n.looked = time.Now()
+		return
+	}
+	r.soon()
+}
+
+// soon lets nodes that are due be looked at again before long. The caller holds mu.
+func (r *replicas) soon() {
+	if at := time.Now().Add(lookSoon); at.Before(r.next) {
+		r.next = at
+	}
 }
 
 // note takes a node's answer to INFO replication.
@@ -120,12 +144,15 @@ func (r *replicas) note(n *node, info string, err error, bySentinel bool) {
 	denied, warn := false, false
 	if err == nil {
 		warn = !n.warned && r.warned < maxWarned && master && !guarded && (count > 0 || bySentinel)
-	} else if v, _ := judge(toCheck, rueidis.ClientModeCluster, err); v == works {
-		denied = !n.denied
+	} else if v, _ := judge(toCheck, rueidis.ClientModeCluster, err); v != works {
+		r.soon()
+		r.mu.Unlock()
+		return
 	} else {
-		n.looked = time.Time{}
+		denied = !n.denied
 	}
-	if n.denied = n.denied || denied; warn {
+	n.looked, n.denied = time.Now(), n.denied || denied
+	if warn {
 		n.warned = true
 		r.warned++
 	}

@@ -205,30 +205,50 @@ func TestReplicasThatCannotBeAskedAbout(t *testing.T) {
 // A node that has no answer at the moment is asked again.
 func TestReplicasThatAreAskedAboutLater(t *testing.T) {
 	t.Parallel()
-	server := redistest.Pretend(t)
-	var log logged
-	s := open(t, rediscron.Config{URL: server.URL(), Logger: log.logger()})
+	master := bulk("# Replication\r\nrole:master\r\nconnected_slaves:2\r\n")
 	for _, answer := range []string{"-LOADING Redis is loading the dataset in memory\r\n", "*1\r\n:1\r\n"} {
+		server := redistest.Pretend(t)
+		var log logged
+		s := open(t, rediscron.Config{URL: server.URL(), Logger: log.logger()})
 		server.Answer("INFO", answer)
 		look(t, s)
 		if lines := log.lines(); len(lines) != 0 {
-			t.Fatalf("%q: %s", answer, lines)
+			t.Errorf("%q: %s", answer, lines)
+		}
+		server.Answer("INFO", master)
+		redistest.Wait(t, "the answer to be understood", func() bool { look(t, s); return len(log.lines()) > 0 })
+		if lines := log.lines(); len(lines) != 1 || !strings.Contains(lines[0], "replicas=2") {
+			t.Errorf("after %q: %s", answer, lines)
 		}
 	}
-	server.Answer("INFO", "+role:master\r\n")
-	look(t, s)
-	server.Answer("INFO", bulk("role:slave\r\nconnected_slaves:1\r\n"))
-	s.LookAgain()
-	look(t, s)
+	// A replica of which there are replicas grants nothing.
+	server := redistest.Pretend(t)
+	var log logged
+	s := open(t, rediscron.Config{URL: server.URL(), Logger: log.logger()})
+	for _, answer := range []string{"+role:master\r\n", bulk("role:slave\r\nconnected_slaves:1\r\n")} {
+		server.Answer("INFO", answer)
+		s.LookAgain()
+		look(t, s)
+		if lines := log.lines(); len(lines) != 0 {
+			t.Errorf("%q: %s", answer, lines)
+		}
+	}
+}
+
+// A node that the client has connected to and does not use yet is looked at when it does.
+func TestReplicasOfANodeThatIsNotUsedYet(t *testing.T) {
+	t.Parallel()
+	server := redistest.Pretend(t)
+	server.Answer("INFO", bulk("role:master\r\nconnected_slaves:1\r\n"))
+	var log logged
+	s := open(t, rediscron.Config{URL: server.URL(), Logger: log.logger()})
+	if err := s.LookBefore(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if lines := log.lines(); len(lines) != 0 {
-		t.Fatalf("a replica of which there are replicas: %s", lines)
+		t.Fatalf("what the client does not use is asked: %s", lines)
 	}
-	server.Answer("INFO", bulk("# Replication\r\nrole:master\r\nconnected_slaves:2\r\n"))
-	s.LookAgain()
-	look(t, s)
-	if lines := log.lines(); len(lines) != 1 || !strings.Contains(lines[0], "replicas=2") {
-		t.Fatalf("a master: %s", lines)
-	}
+	redistest.Wait(t, "the node to be looked at", func() bool { look(t, s); return len(log.lines()) == 1 })
 }
 
 func bulk(text string) string { return fmt.Sprintf("$%d\r\n%s\r\n", len(text), text) }
