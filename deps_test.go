@@ -40,7 +40,7 @@ var importRules = map[string]importRule{
 	"emitter":            {own: []string{"wire", "redisbus"}},
 	"client":             {own: []string{"wire", "seal", "internal/printable"}, modules: []string{"github.com/gobwas/ws"}},
 	"cron":               {own: []string{"internal/loglimit"}},
-	"cron/rediscron":     {own: []string{"cron", "redisbus"}, modules: []string{"github.com/redis/rueidis"}},
+	"cron/rediscron":     {own: []string{"cron", "internal/printable", "internal/redisconn", "redisbus"}, modules: []string{"github.com/redis/rueidis"}},
 	"console":            {planned: true},
 	"cmd/ignis": {
 		own: []string{".", "wire", "seal", "internal/herd", "internal/loglimit", "internal/printable", "redisbus", "emitter", "client", "cron", "cron/rediscron", "console"},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
+	"strings"
+	"sync"
 
 	"github.com/redis/rueidis"
 )
@@ -35,10 +37,42 @@ func (c Config) ClientOption() (rueidis.ClientOption, error) {
 	if o.Dialer.Timeout <= 0 {
 		o.Dialer.Timeout = c.ProbeTimeout
 	}
-	transport := t.option
+	transport, last := t.option, new(host)
 	o.DialFn = nil
 	o.DialCtxFn = func(ctx context.Context, addr string, d *net.Dialer, secure *tls.Config) (net.Conn, error) {
-		return open(ctx, &transport, addr, d, secure, c.MaxIncoming)
+		addr = last.complete(addr)
+		conn, err := open(ctx, &transport, addr, d, secure, c.MaxIncoming)
+		if err == nil {
+			last.reached(addr)
+		}
+		return conn, err
 	}
 	return o, nil
+}
+
+// host is the one that was connected to last. A Cluster with cluster-preferred-endpoint-type
+// unknown-endpoint names its nodes by their ports alone, as ":7001": they are at the host by
+// which the client has reached the Cluster, while ":7001" by itself is this machine.
+type host struct {
+	mu   sync.Mutex
+	name string
+}
+
+func (h *host) complete(addr string) string {
+	if !strings.HasPrefix(addr, ":") {
+		return addr
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return net.JoinHostPort(h.name, addr[1:])
+}
+
+func (h *host) reached(addr string) {
+	name, _, err := net.SplitHostPort(addr)
+	if err != nil { // a socket's path
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.name = name
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/redis/rueidis"
+
+	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
 // command is what was asked. The same error reply means different things to
@@ -40,44 +42,32 @@ const (
 	giveUp
 )
 
-// replies is what the error replies of Redis mean. A reply is found by its first
-// word, or by how it begins when the row has several words; what is in no row is
-// in the last one.
+// replies is what the error replies of Redis mean. The last row is for kinds that have
+// none of their own.
 //
 // PUBLISH and SUBSCRIBE write nothing. So Redis goes on delivering with a disk
 // that is full (MISCONF), with its memory at the limit (OOM), without enough
 // replicas (NOREPLICAS) and while it loads its data (LOADING), although PING, and
 // whatever writes, are answered with these errors.
 var replies = []struct {
-	begins string
-	means  verdicts
+	kind  redisconn.Kind
+	means verdicts
 }{
-	//           connect    ping   publish    subscribe  beat       role   cluster    sentinel
-	{"MISCONF", verdicts{elsewhere, works, works, elsewhere, works, works, works, elsewhere}},
-	{"OOM", verdicts{elsewhere, works, works, elsewhere, works, works, works, elsewhere}},
-	{"NOREPLICAS", verdicts{elsewhere, works, works, elsewhere, works, works, works, elsewhere}},
-	{"LOADING", verdicts{elsewhere, works, elsewhere, elsewhere, elsewhere, works, elsewhere, elsewhere}},
+	//                                connect    ping   publish    subscribe  beat       role   cluster    sentinel
+	{redisconn.CannotWrite, verdicts{elsewhere, works, works, elsewhere, works, works, works, elsewhere}},
+	{redisconn.Loading, verdicts{elsewhere, works, elsewhere, elsewhere, elsewhere, works, elsewhere, elsewhere}},
 	// A script runs. What is published meanwhile is refused; the subscription stays.
-	{"BUSY", verdicts{elsewhere, works, works, elsewhere, works, works, works, elsewhere}},
+	{redisconn.Busy, verdicts{elsewhere, works, works, elsewhere, works, works, works, elsewhere}},
 	// A replica, or a node whose Cluster does not work.
-	{"READONLY", always(elsewhere)},
-	{"MASTERDOWN", always(elsewhere)},
-	{"CLUSTERDOWN", always(elsewhere)},
+	{redisconn.Replica, always(elsewhere)},
+	{redisconn.ClusterDown, always(elsewhere)},
 	// Rights may end at one channel, and what a user may not ask is left out.
-	{"NOPERM", verdicts{giveUp, works, works, giveUp, works, works, works, giveUp}},
-	{"unknown command", verdicts{giveUp, works, giveUp, giveUp, giveUp, works, works, giveUp}},
-	{"unknown subcommand", verdicts{giveUp, works, giveUp, giveUp, giveUp, works, works, giveUp}},
+	{redisconn.NoRights, verdicts{giveUp, works, works, giveUp, works, works, works, giveUp}},
+	{redisconn.NoCommand, verdicts{giveUp, works, giveUp, giveUp, giveUp, works, works, giveUp}},
 	// Credentials and access.
-	{"NOAUTH", always(giveUp)},
-	{"WRONGPASS", always(giveUp)},
-	{"DENIED", always(giveUp)}, // protected mode
-	{"invalid password", always(giveUp)},
-	{"AUTH <password> called without", always(giveUp)},
-	{"Client sent AUTH", always(giveUp)},
-	{"DB index", always(giveUp)},
-	{"invalid DB index", always(giveUp)},
-	{"SELECT is not allowed", always(giveUp)},
-	{"", verdicts{elsewhere, works, works, elsewhere, works, works, works, elsewhere}},
+	{redisconn.Unauthenticated, always(giveUp)},
+	{redisconn.NoAccess, always(giveUp)},
+	{redisconn.Other, verdicts{elsewhere, works, works, elsewhere, works, works, works, elsewhere}},
 }
 
 // verdicts are what one reply means to each command.
@@ -87,15 +77,13 @@ func always(v verdict) verdicts { return verdicts{v, v, v, v, v, v, v, v} }
 
 // meaning looks an error reply up.
 func meaning(c command, reply *rueidis.RedisError) verdict {
-	text := strings.ToLower(answer(reply))
-	word, _, _ := strings.Cut(text, " ")
+	kind := redisconn.KindOf(reply.Error())
 	for _, row := range replies {
-		begins := strings.ToLower(row.begins)
-		if begins == "" || begins == word || strings.Contains(begins, " ") && strings.HasPrefix(text, begins) {
+		if row.kind == kind {
 			return row.means[c]
 		}
 	}
-	return elsewhere // not reached: the last row takes all
+	return replies[len(replies)-1].means[c]
 }
 
 // judge returns nil when err is nil or a reply with which the link works, and

@@ -45,6 +45,8 @@ elseif at > 0 then
   else
     fence = fence + 1
     newest = math.max(newest, at)
+    -- First, so that no number comes twice if the user may not do what follows.
+    redis.call('HSET', KEYS[1], 'fence', num(fence))
     redis.call('ZADD', KEYS[2], ARGV[1], table.concat({ARGV[1], num(fence), token, ARGV[3], num(micros)}, ' '))
     local over = redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[6])
     if over > 0 then

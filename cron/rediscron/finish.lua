@@ -4,8 +4,9 @@ for _, known in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], ARGV[1], ARGV[1])) d
   local fields = {}
   for field in string.gmatch(known, '%S+') do fields[#fields + 1] = field end
   if fields[2] == ARGV[2] and #fields == 5 then
-    redis.call('ZREM', KEYS[1], known)
+    -- In this order: an error between them must not make the instant one that nobody has claimed.
     redis.call('ZADD', KEYS[1], ARGV[1], known .. ' ' .. ARGV[3] .. ' ' .. ARGV[4])
+    redis.call('ZREM', KEYS[1], known)
     return 1
   end
 end

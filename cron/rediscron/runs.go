@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"github.com/ignis-go/ignis/cron"
 )
 
@@ -18,7 +20,7 @@ type Run struct {
 	Node      string    // that of its process
 	Granted   time.Time // by Redis' clock
 	// Outcome and Duration are zero as long as nobody has said that it ended. It goes
-	// on, or its process died, or could not reach Redis any more.
+	// on, or its process died, or Redis was away when it ended, or took no writes.
 	Outcome  cron.Outcome
 	Duration time.Duration
 }
@@ -26,16 +28,16 @@ type Run struct {
 // Runs returns the last runs of a job, the newest instant first: at most n, and not more
 // than are remembered, which are 1000. The times are local.
 func (s *Store) Runs(ctx context.Context, job string, n int) ([]Run, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	client, err := s.connected(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("rediscron: %w", err)
-	}
 	if n < 1 {
 		return nil, nil
 	}
-	list, err := client.Do(ctx, client.B().Zrevrange().Key(s.claims(job)).Start(0).Stop(int64(n-1)).Build()).AsStrSlice()
+	result, err := s.do(ctx, toRuns, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+		return client.Do(ctx, client.B().Zrevrange().Key(s.claims(job)).Start(0).Stop(int64(n-1)).Build())
+	})
+	if err != nil {
+		return nil, err
+	}
+	list, err := result.AsStrSlice()
 	if err != nil {
 		return nil, fmt.Errorf("rediscron: %w", err)
 	}

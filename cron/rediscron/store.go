@@ -2,12 +2,16 @@ package rediscron
 
 import (
 	"context"
+	"crypto/tls"
 	_ "embed" // the scripts
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -57,32 +61,62 @@ type Config struct {
 	// failover. Without it what a restart or failover may have lost is not
 	// granted: see the package's comment.
 	Durable bool
+	// Logger gets a warning about each node that has replicas and may grant an instant that
+	// another grants, too: see the package's comment. Nil: that of Redis, or slog.Default().
+	Logger *slog.Logger
 }
 
 // Store is a [cron.Store] in Redis. Its methods may be called from any goroutine. It
 // connects when it is first used, and again whenever the connection was lost; a call that
 // meets a loss fails.
 type Store struct {
-	cfg    Config
-	option rueidis.ClientOption
+	cfg      Config
+	option   rueidis.ClientOption
+	replicas *replicas
 
-	turn   chan struct{} // holds an element while somebody connects, or uses what follows
-	client rueidis.Client
-	closed bool
+	turn    chan struct{} // holds an element while somebody connects, or uses what follows
+	client  rueidis.Client
+	left    time.Time // when a client was left
+	closed  bool
+	leaving sync.WaitGroup // clients that were left
 }
 
 // New returns a store, which is not connected yet, or an error that wraps ErrConfig or
 // redisbus.ErrConfig. Neither holds a secret.
 func New(c Config) (*Store, error) {
+	c, err := c.prepare()
+	if err != nil {
+		return nil, err
+	}
+	option, err := c.Redis.ClientOption()
+	if err != nil {
+		return nil, fmt.Errorf("rediscron: %w", err)
+	}
+	option.ClusterOption.MaxMovedRedirections = maxRedirects
+	s := &Store{cfg: c, replicas: newReplicas(c.Logger, c.Timeout), turn: make(chan struct{}, 1)}
+	dial := option.DialCtxFn
+	option.DialCtxFn = func(ctx context.Context, addr string, d *net.Dialer, t *tls.Config) (net.Conn, error) {
+		conn, err := dial(ctx, addr, d, t)
+		if err == nil {
+			s.replicas.connected(addr, conn)
+		}
+		return conn, err
+	}
+	s.option = option
+	return s, nil
+}
+
+// prepare returns the configuration with its defaults, and with all of Redis in Redis.
+func (c Config) prepare() (Config, error) {
 	redis := redisbus.Config{URL: c.URL}
 	if c.Redis != nil {
 		if c.URL != "" {
-			return nil, fmt.Errorf("%w: URL and Redis are both set; want one of them", ErrConfig)
+			return c, fmt.Errorf("%w: URL and Redis are both set; want one of them", ErrConfig)
 		}
 		redis = *c.Redis
 	}
 	if c.Timeout < 0 {
-		return nil, fmt.Errorf("%w: Timeout: want a positive duration, or 0 for %v", ErrConfig, DefaultTimeout)
+		return c, fmt.Errorf("%w: Timeout: want a positive duration, or 0 for %v", ErrConfig, DefaultTimeout)
 	}
 	if c.Timeout == 0 {
 		c.Timeout = DefaultTimeout
@@ -91,7 +125,7 @@ func New(c Config) (*Store, error) {
 		c.Prefix = DefaultPrefix
 	}
 	if strings.ContainsAny(c.Prefix, "{}") || len(c.Prefix) > 128 {
-		return nil, fmt.Errorf("%w: Prefix: want at most 128 bytes without braces", ErrConfig)
+		return c, fmt.Errorf("%w: Prefix: want at most 128 bytes without braces", ErrConfig)
 	}
 	if c.Node == "" {
 		host, err := os.Hostname()
@@ -101,56 +135,21 @@ func New(c Config) (*Store, error) {
 		c.Node = fmt.Sprintf("%.100s/%d", host, os.Getpid())
 	}
 	if len(c.Node) > 128 || strings.ContainsFunc(c.Node, func(r rune) bool { return r < '!' || r > '~' }) {
-		return nil, fmt.Errorf("%w: Node: want 1 to 128 printable ASCII characters without spaces", ErrConfig)
+		return c, fmt.Errorf("%w: Node: want 1 to 128 printable ASCII characters without spaces", ErrConfig)
+	}
+	if c.Logger == nil {
+		c.Logger = redis.Logger
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
 	}
 	c.Prefix = redis.Prefix + c.Prefix
 	redis.ProbeTimeout = c.Timeout
 	if redis.Name == "" {
 		redis.Name = "ignis-cron"
 	}
-	option, err := redis.ClientOption()
-	if err != nil {
-		return nil, fmt.Errorf("rediscron: %w", err)
-	}
-	return &Store{cfg: c, option: option, turn: make(chan struct{}, 1)}, nil
-}
-
-// Close releases the connection. Calls in progress may fail, later ones return ErrClosed.
-// It may be called more than once and always returns nil.
-func (s *Store) Close() error {
-	s.turn <- struct{}{}
-	defer func() { <-s.turn }()
-	s.closed = true
-	if s.client != nil {
-		s.client.Close()
-		s.client = nil
-	}
-	return nil
-}
-
-// connected returns the client, and connects if there is none. While somebody else
-// connects it waits for that, at most until ctx ends.
-func (s *Store) connected(ctx context.Context) (rueidis.Client, error) {
-	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-	if s.closed {
-		return nil, ErrClosed
-	}
-	if s.client == nil {
-		client, err := rueidis.NewClient(s.option)
-		if err != nil {
-			if client != nil {
-				client.Close()
-			}
-			return nil, err
-		}
-		s.client = client
-	}
-	return s.client, nil
+	c.Redis = &redis
+	return c, nil
 }
 
 //go:embed claim.lua
@@ -180,16 +179,17 @@ type answer struct {
 const none = "-1"
 
 func (s *Store) claim(ctx context.Context, job, at, token string, behind bool, plan ...string) (a answer, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	client, err := s.connected(ctx)
-	if err != nil {
-		return a, fmt.Errorf("rediscron: %w", err)
-	}
-	list, err := claimScript.Exec(ctx, client, []string{s.state(job), s.claims(job)}, append([]string{
+	args := append([]string{
 		at, token, s.cfg.Node, flag(behind), flag(s.cfg.Durable),
 		strconv.Itoa(kept), strconv.FormatInt(unused.Milliseconds(), 10),
-	}, plan...)).ToArray()
+	}, plan...)
+	result, err := s.do(ctx, toClaim, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+		return claimScript.Exec(ctx, client, []string{s.state(job), s.claims(job)}, args)
+	})
+	if err != nil {
+		return a, err
+	}
+	list, err := result.ToArray()
 	if err != nil {
 		return a, fmt.Errorf("rediscron: %w", err)
 	}
@@ -249,18 +249,12 @@ func (s *Store) Finish(ctx context.Context, f cron.Finish) error {
 	if f.Scheduled.IsZero() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	client, err := s.connected(ctx)
-	if err != nil {
-		return fmt.Errorf("rediscron: %w", err)
-	}
-	err = finishScript.Exec(ctx, client, []string{s.claims(f.Job)}, []string{
+	args := []string{
 		strconv.FormatInt(f.Scheduled.Unix(), 10), strconv.FormatUint(f.Fence, 10),
 		strconv.Itoa(int(f.Outcome)), strconv.FormatInt(f.Duration.Microseconds(), 10),
-	}).Error()
-	if err != nil {
-		return fmt.Errorf("rediscron: %w", err)
 	}
-	return nil
+	_, err := s.do(ctx, toFinish, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+		return finishScript.Exec(ctx, client, []string{s.claims(f.Job)}, args)
+	})
+	return err
 }

@@ -36,4 +36,6 @@
 //
 // The client's cache is not on that list: options that turn it on are not for such a
 // connection, and an invalidation, a push that nobody asked for, ends it.
+//
+// [KindOf] says what an error reply is about, for those who decide what it means.
 package redisconn
