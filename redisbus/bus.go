@@ -36,6 +36,7 @@ type Bus struct {
 	denied error     // Redis' latest refusal of an envelope; nil after a batch without
 	stuck  error     // Redis' refusal of the latest heartbeat, though the user may send it
 	gap    gap       // what NextGap has to return
+	doubts doubts
 }
 
 var errStarting = errors.New("not connected yet")
@@ -123,11 +124,19 @@ func (b *Bus) maintain(ctx context.Context, up chan<- struct{}) error {
 	close(up)
 	var pauses backoff
 	for {
-		err := b.serve(ctx, l, f)
+		next, err := b.serve(ctx, l, f)
+		if next != nil {
+			b.handOver(ctx, l, next)
+			l = next
+			continue
+		}
 		if ctx.Err() != nil {
 			return nil
 		}
 		heard := l.proven
+		if f.slow = ""; isSlow(err) {
+			f.slow = l.addr
+		}
 		b.lose(err)
 		pauses.worked()
 		if l = b.reconnect(ctx, f, &pauses); l == nil {
@@ -156,18 +165,31 @@ func (b *Bus) reconnect(ctx context.Context, f *finder, pauses *backoff) *link {
 }
 
 // serve publishes and probes over a link until that fails or ctx ends. It
-// closes the link and returns when nobody uses it any more.
-func (b *Bus) serve(ctx context.Context, l *link, f *finder) (err error) {
+// closes the link and returns when nobody uses it any more. Or it returns the link to
+// take instead; then l is still open, and all that was taken for it is confirmed.
+func (b *Bus) serve(ctx context.Context, l *link, f *finder) (next *link, err error) {
 	// The link outlives ctx by the time to flush.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
 	published, probed := make(chan error, 1), make(chan error, 1)
-	go func() { published <- b.publishAll(work, l, ctx.Done()) }()
-	go func() { probed <- b.probe(work, l, f) }()
+	better, halt := make(chan *link, 1), make(chan struct{})
+	go func() { published <- b.publishAll(work, l, ctx.Done(), halt) }()
+	go func() { probed <- b.probe(work, l, f, better) }()
 	select {
 	case err = <-published:
 		published <- nil // for the wait below
 	case err = <-probed:
 		probed <- nil
+		select {
+		case next = <-better:
+			close(halt)
+			if err = <-published; err == nil {
+				return next, nil
+			}
+			next.close() // l has failed meanwhile
+			published <- nil
+		default:
+		}
 	case <-l.conns.gone:
 		err = l.conns.err()
 	case <-ctx.Done():
@@ -183,12 +205,18 @@ func (b *Bus) serve(ctx context.Context, l *link, f *finder) (err error) {
 	}
 	cancel()
 	l.close()
-	return l.conns.because(l.why(err, <-published, <-probed))
+	err = l.conns.because(l.why(err, <-published, <-probed))
+	select {
+	case unused := <-better:
+		unused.close()
+	default:
+	}
+	return nil, err
 }
 
-// publishAll sends what Publish takes until the link fails, or ending is closed
-// and nothing is left.
-func (b *Bus) publishAll(ctx context.Context, l *link, ending <-chan struct{}) error {
+// publishAll sends what Publish takes until the link fails, or halt is closed, or
+// ending is closed and nothing is left.
+func (b *Bus) publishAll(ctx context.Context, l *link, ending, halt <-chan struct{}) error {
 	var items []Item
 	errs := make([]error, batchMessages)
 	for last := false; ; {
@@ -202,6 +230,10 @@ func (b *Bus) publishAll(ctx context.Context, l *link, ending <-chan struct{}) e
 				return err
 			}
 			rest = rest[n:]
+			if isClosed(halt) {
+				b.out.restore(rest)
+				return nil
+			}
 		}
 		switch {
 		case len(items) > 0:
@@ -211,6 +243,8 @@ func (b *Bus) publishAll(ctx context.Context, l *link, ending <-chan struct{}) e
 		}
 		select {
 		case <-b.out.wake:
+		case <-halt:
+			return nil
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-ending:
@@ -220,8 +254,9 @@ func (b *Bus) publishAll(ctx context.Context, l *link, ending <-chan struct{}) e
 	}
 }
 
-// probe makes the link show that it works, again and again.
-func (b *Bus) probe(ctx context.Context, l *link, f *finder) error {
+// probe makes the link show that it works, again and again. It returns nil when better
+// has a link that is to be used instead.
+func (b *Bus) probe(ctx context.Context, l *link, f *finder, better chan<- *link) error {
 	tick := time.NewTicker(b.cfg.ProbeInterval)
 	defer tick.Stop()
 	for {
@@ -236,6 +271,10 @@ func (b *Bus) probe(ctx context.Context, l *link, f *finder) error {
 		b.probed(l)
 		if err := f.moved(ctx, l.addr); err != nil {
 			return err
+		}
+		if next := f.goHome(ctx, l, &b.box, betterWait); next != nil {
+			better <- next
+			return nil
 		}
 	}
 }

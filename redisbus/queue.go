@@ -1,6 +1,9 @@
 package redisbus
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // queue is a bounded list between goroutines: many put, one takes everything
 // that is there. Nobody waits while holding its lock.
@@ -63,6 +66,17 @@ func (q *queue[T]) take(free []T) []T {
 	items := q.items
 	q.items = free[:0]
 	return items
+}
+
+// restore puts taken items back, before those that came meanwhile.
+func (q *queue[T]) restore(items []T) {
+	if len(items) == 0 {
+		return
+	}
+	q.mu.Lock()
+	q.items = slices.Concat(items, q.items)
+	q.mu.Unlock()
+	q.signal()
 }
 
 // give says that taken items need no room any more. It reports whether the

@@ -44,6 +44,8 @@ type Stats struct {
 	// have been missed, and GapTime is their sum; see NextGap.
 	Gaps    uint64
 	GapTime time.Duration
+	// CutOff is how many masters of the Cluster the bus's node does not reach.
+	CutOff int
 	// Queued is how many envelopes wait to be confirmed by Redis.
 	Queued int
 	// Waiting is how many envelopes wait for receive.
@@ -89,6 +91,7 @@ func (b *Bus) Stats() Stats {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	s.CutOff = len(b.doubts.apart)
 	if s.Connected = b.up; s.Connected {
 		s.Addr = b.addr
 	}
@@ -108,8 +111,8 @@ func (b *Bus) Lost() uint64 { return b.counts.lost() }
 
 // Health returns nil while both connections are up, Redis takes what is
 // published and receive keeps up. Else it says why not; the error wraps
-// ErrNotRunning, ErrUnavailable (and ErrDeadSubscription, if that is why) or
-// ErrOverflow, or is Redis' answer.
+// ErrNotRunning, ErrUnavailable (and ErrDeadSubscription, if that is why),
+// ErrOverflow or ErrPartial, or is Redis' answer.
 func (b *Bus) Health() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -124,6 +127,8 @@ func (b *Bus) Health() error {
 		return fmt.Errorf("redisbus: redis refuses envelopes: %w", b.stuck)
 	case b.counts.overflow.Load() != 0:
 		return fmt.Errorf("%w: %d envelopes dropped so far", ErrOverflow, b.counts.dropped.Load())
+	case len(b.doubts.apart) > 0:
+		return fmt.Errorf("%w: %w", ErrPartial, partial(b.doubts.apart))
 	}
 	return nil
 }
@@ -170,6 +175,7 @@ func (b *Bus) probed(l *link) {
 	before := b.stuck
 	b.stuck = stuck
 	b.mu.Unlock()
+	b.noteApart(l)
 	if stuck != nil && before == nil {
 		b.limit.Log(slog.LevelError, "redis takes no envelopes at the moment", "name", b.cfg.Name, "redis", l.addr, "error", stuck)
 	}
@@ -179,6 +185,7 @@ func (b *Bus) probed(l *link) {
 func (b *Bus) setUp(l *link) {
 	b.mu.Lock()
 	b.up, b.addr, b.cause = true, l.addr, nil
+	b.doubts.made = time.Now()
 	b.mu.Unlock()
 	b.probed(l)
 	b.out.open()
@@ -204,6 +211,7 @@ func (b *Bus) lose(err error) {
 	b.mu.Lock()
 	addr := b.addr
 	b.since = time.Now()
+	b.doubts.lose(err)
 	b.mu.Unlock()
 	b.counts.noteRefused(err)
 	b.setDown(fmt.Errorf("%w: %w", ErrUnavailable, at(addr, err)))
@@ -217,15 +225,16 @@ func (b *Bus) lose(err error) {
 // which all that was published has come.
 func (b *Bus) recover(l *link, heard time.Time) {
 	until := time.Now()
-	b.setUp(l)
 	lost := b.counts.lost()
 	b.mu.Lock()
 	since, before := b.since, b.lostAt
 	b.lostAt = lost
+	heard, lostWord := b.doubts.recover(heard, lost-before)
 	b.mu.Unlock()
+	b.setUp(l)
 	// How much did not arrive nobody can count: Redis does not know who was away.
 	b.limit.Log(slog.LevelInfo, "redis connection restored", "name", b.cfg.Name, "redis", l.addr,
-		"after", until.Sub(since).Round(time.Millisecond), "lost", lost-before,
+		"after", until.Sub(since).Round(time.Millisecond), "lost", lostWord,
 		"missed", "unknown", "missed_for", until.Sub(heard).Round(time.Millisecond))
 	b.missed(heard, until)
 }
@@ -237,7 +246,7 @@ func (b *Bus) end() {
 	b.counts.lostShutdown.Add(uint64(lost))
 	b.mu.Lock()
 	addr, cause := b.addr, b.cause
-	b.up, b.addr, b.cause, b.denied, b.stuck = false, "", nil, nil, nil
+	b.up, b.addr, b.cause, b.denied, b.stuck, b.doubts = false, "", nil, nil, nil, doubts{}
 	b.mu.Unlock()
 	if lost == 0 {
 		return
