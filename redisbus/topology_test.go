@@ -81,9 +81,7 @@ func TestClusterNodeKilled(t *testing.T) {
 	f := startFlow(t, b)
 	first.Kill()
 	for _, n := range []*node{a, b} {
-		redistest.Wait(t, "the bus to go to the next node", func() bool {
-			return n.connected() && n.Stats().Addr == c.Nodes[1].Addr()
-		})
+		n.awaitOn(c.Nodes[1])
 	}
 	f.stop()
 	b.balance(f.accepted.Load() + 2000)

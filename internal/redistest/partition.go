@@ -46,7 +46,8 @@ func StartPartition(t testing.TB) *Partition {
 		}
 		listeners = append(listeners, l)
 		port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-		s := startNode(t, "--cluster-announce-bus-port", port)
+		// A busy machine must not look like a cut.
+		s := startNode(t, "--cluster-announce-bus-port", port, "--cluster-node-timeout", "5000")
 		p.Nodes = append(p.Nodes, s)
 		id := s.Do("cluster", "myid")
 		p.mu.Lock()
