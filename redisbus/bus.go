@@ -20,7 +20,8 @@ type Bus struct {
 	target target
 
 	running atomic.Bool
-	out     *queue[Item]
+	out     *queue[queued]
+	born    time.Time // what the ages of queued count from
 	in      *queue[string]
 	counts  counters
 	limit   *loglimit.Limiter // of lines that traffic and faults can cause at will; open while Run is there
@@ -50,8 +51,9 @@ func New(c Config) (*Bus, error) {
 	b := &Bus{
 		gapped: make(chan struct{}, 1),
 		cfg:    c, target: t, limit: loglimit.New(c.Logger),
-		out: newQueue[Item](c.QueueMessages, c.QueueBytes, ErrNotRunning),
-		in:  newQueue[string](c.QueueMessages, c.QueueBytes, ErrNotRunning),
+		born: time.Now(),
+		out:  newQueue[queued](c.QueueMessages, c.QueueBytes, ErrNotRunning),
+		in:   newQueue[string](c.QueueMessages, c.QueueBytes, ErrNotRunning),
 	}
 	b.box = inbox{own: newOwn(), message: b.arrived}
 	return b, nil
@@ -60,9 +62,12 @@ func New(c Config) (*Bus, error) {
 // Publish takes an envelope to be sent on a channel, in the order of the calls,
 // and keeps the slice. Its errors mean that the envelope is not sent: they wrap
 // ErrNotRunning, ErrUnavailable or ErrQueueFull. What it takes is either sent
-// or counted by Lost.
+// or counted by Lost. When the connection is lost, what was certainly not sent yet is kept
+// for QueueAge and sent over the next one, before anything newer. What was on its way is
+// not sent again: it is counted as lost, and may still arrive, even behind newer
+// envelopes.
 func (b *Bus) Publish(channel string, envelope []byte) error {
-	item := Item{Channel: channel, Envelope: envelope}
+	item := queued{Item{Channel: channel, Envelope: envelope}, time.Since(b.born)}
 	err := b.out.put(item, item.size())
 	if err != nil {
 		b.counts.rejected.Add(1)
@@ -158,6 +163,7 @@ func (b *Bus) reconnect(ctx context.Context, f *finder, pauses *backoff) *link {
 		if ctx.Err() != nil {
 			return nil
 		}
+		b.expire()
 		b.limit.Log(slog.LevelWarn, "redis is not back", "name", b.cfg.Name, "redis", b.target.String(), "error", err)
 		b.setDown(fmt.Errorf("%w: %w", ErrUnavailable, err))
 	}
@@ -171,23 +177,26 @@ func (b *Bus) serve(ctx context.Context, l *link, f *finder) (next *link, err er
 	// The link outlives ctx by the time to flush.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	published, probed := make(chan error, 1), make(chan error, 1)
+	published, probed := make(chan outcome, 1), make(chan error, 1)
 	better, halt := make(chan *link, 1), make(chan struct{})
 	go func() { published <- b.publishAll(work, l, ctx.Done(), halt) }()
 	go func() { probed <- b.probe(work, l, f, better) }()
 	select {
-	case err = <-published:
-		published <- nil // for the wait below
+	case out := <-published:
+		err = out.err
+		published <- out // for the wait below
 	case err = <-probed:
 		probed <- nil
 		select {
 		case next = <-better:
 			close(halt)
-			if err = <-published; err == nil {
+			out := <-published
+			if err = out.err; err == nil {
+				b.settle(l, out)
 				return next, nil
 			}
 			next.close() // l has failed meanwhile
-			published <- nil
+			published <- out
 		default:
 		}
 	case <-l.conns.gone:
@@ -196,8 +205,8 @@ func (b *Bus) serve(ctx context.Context, l *link, f *finder) (next *link, err er
 		b.out.close(ErrNotRunning)
 		timer := time.NewTimer(b.cfg.FlushTimeout)
 		select {
-		case <-published:
-			published <- nil
+		case out := <-published:
+			published <- out
 		case <-l.conns.gone:
 		case <-timer.C:
 		}
@@ -205,53 +214,15 @@ func (b *Bus) serve(ctx context.Context, l *link, f *finder) (next *link, err er
 	}
 	cancel()
 	l.close()
-	err = l.conns.because(l.why(err, <-published, <-probed))
+	out := <-published
+	err = l.conns.because(l.why(err, out.err, <-probed))
+	b.settle(l, out)
 	select {
 	case unused := <-better:
 		unused.close()
 	default:
 	}
 	return nil, err
-}
-
-// publishAll sends what Publish takes until the link fails, or halt is closed, or
-// ending is closed and nothing is left.
-func (b *Bus) publishAll(ctx context.Context, l *link, ending, halt <-chan struct{}) error {
-	var items []Item
-	errs := make([]error, batchMessages)
-	for last := false; ; {
-		items = b.out.take(items)
-		for rest := items; len(rest) > 0; {
-			n, size := batch(rest)
-			err := l.publish(ctx, rest[:n], errs[:n])
-			b.account(errs[:n])
-			b.out.give(n, size)
-			if err != nil {
-				return err
-			}
-			rest = rest[n:]
-			if isClosed(halt) {
-				b.out.restore(rest)
-				return nil
-			}
-		}
-		switch {
-		case len(items) > 0:
-			continue
-		case last:
-			return nil
-		}
-		select {
-		case <-b.out.wake:
-		case <-halt:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-ending:
-			b.out.close(ErrNotRunning) // what came before that is still sent
-			last = true
-		}
-	}
 }
 
 // probe makes the link show that it works, again and again. It returns nil when better

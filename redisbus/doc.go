@@ -8,7 +8,8 @@
 // is not kept for it. A Bus therefore never retries an envelope whose fate it
 // does not know, and says what it knows: Publish returns an error for what it
 // does not take, Lost counts what it took and could not confirm, Stats counts
-// what arrived and could not be kept. What other instances published while
+// what arrived and could not be kept. What was certainly not sent when a connection
+// is lost is kept for the next one, for QueueAge at most. What other instances published while
 // this one had no connection is the one thing that nobody can count; NextGap and
 // Stats say for how long that was.
 //

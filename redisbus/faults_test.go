@@ -1,6 +1,8 @@
 package redisbus_test
 
 import (
+	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +19,8 @@ type faultCase struct {
 	cause string      // what health and log say; "": nothing is lost
 	dead  uint64      // DeadSubscriptions of each bus
 	vain  bool        // the node took messages that nobody heard: how many are lost is unknown
+	end   func()      // ends a fault that lasts: until then health says cause, and Publish fails
+	tries bool        // the log says what keeps Redis from coming back
 }
 
 // Two servers and an emitter under each fault: what is lost, and what health, log
@@ -60,6 +64,34 @@ func TestFaults(t *testing.T) {
 				out.Do("cluster", "reset", "soft")
 			}}
 		},
+		"Redis killed": func(t *testing.T) faultCase {
+			r := redistest.Start(t)
+			return faultCase{url: r.URL(), cause: "connection refused", begin: r.Kill, end: r.Restart, tries: true}
+		},
+		"Redis frozen": func(t *testing.T) faultCase {
+			r := redistest.Start(t)
+			return faultCase{url: r.URL(), cause: "it does not answer within", begin: r.Pause, end: r.Resume}
+		},
+		"a failover by Sentinels": func(t *testing.T) faultCase {
+			c := redistest.StartSentinel(t, 3)
+			return faultCase{
+				url: c.URL(), cause: c.Master.Addr() + ": connect: connection refused", begin: c.Master.Kill,
+				end: func() {}, tries: true, // the Sentinels end it
+			}
+		},
+		"a node without the majority": func(t *testing.T) faultCase {
+			c := redistest.StartCluster(t)
+			others := func(do func(*redistest.Server)) func() {
+				return func() {
+					do(c.Nodes[1])
+					do(c.Nodes[2])
+				}
+			}
+			return faultCase{
+				url: c.URL(), cause: "sees 1 of the Cluster's 3 masters, no majority", vain: true,
+				begin: others((*redistest.Server).Pause), end: others((*redistest.Server).Resume),
+			}
+		},
 		"a stale Sentinel": func(t *testing.T) faultCase {
 			c := redistest.StartSentinel(t, 2)
 			stale := staleSentinel(t, c.Master.Addr())
@@ -75,6 +107,12 @@ func TestFaults(t *testing.T) {
 			a, b, e := run(t, c, nil), run(t, c, nil), dial(t, c)
 			exchange(t, "before", a, b)
 			f.begin()
+			for _, n := range []*node{a, b} {
+				f.during(t, n)
+			}
+			if f.end != nil {
+				f.end()
+			}
 			for _, n := range []*node{a, b} {
 				f.check(t, n)
 			}
@@ -94,6 +132,22 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// during checks what a bus says while a fault lasts.
+func (f *faultCase) during(t *testing.T, n *node) {
+	t.Helper()
+	if f.end == nil {
+		return
+	}
+	redistest.Wait(t, "health to say "+f.cause, func() bool {
+		failed := n.Publish("ws:broadcast", []byte("x"))
+		err := n.Health()
+		return errors.Is(failed, redisbus.ErrUnavailable) && errors.Is(err, redisbus.ErrUnavailable) && strings.Contains(err.Error(), f.cause)
+	})
+	if s := n.Stats(); s.Rejected == 0 || s.Connected {
+		t.Errorf("stats %+v", s)
+	}
+}
+
 func (f *faultCase) check(t *testing.T, n *node) {
 	t.Helper()
 	if f.cause == "" {
@@ -108,13 +162,20 @@ func (f *faultCase) check(t *testing.T, n *node) {
 	if s := n.Stats(); s.Gaps < s.Reconnects || s.GapTime <= 0 || s.DeadSubscriptions != f.dead {
 		t.Errorf("stats %+v", s)
 	}
-	lost := "lost=0 missed=unknown missed_for="
+	lost := `lost=\d+ `
 	if f.vain {
-		lost = "lost=unknown missed=unknown missed_for="
+		lost = "lost=unknown "
 	}
-	for _, line := range []string{f.cause, "redis connection lost", lost} {
-		if n.log.count(line) == 0 {
-			t.Errorf("the log does not say %q:\n%s", line, n.log)
+	log := n.log.String()
+	for _, line := range []string{f.cause, "redis connection lost"} {
+		if !strings.Contains(log, line) {
+			t.Errorf("the log does not say %q:\n%s", line, log)
 		}
+	}
+	if line := "redis connection restored.* " + lost + `missed=unknown missed_for=\S+ kept=\d`; !regexp.MustCompile(line).MatchString(log) {
+		t.Errorf("the log does not say %q:\n%s", line, log)
+	}
+	if f.tries && !strings.Contains(log, "redis is not back") {
+		t.Errorf("the log does not say what keeps redis from coming back:\n%s", log)
 	}
 }

@@ -30,11 +30,11 @@ const (
 	batchBytes    = 1 << 20
 )
 
-// batch returns how many of the items go into the next round trip, at least
+// batch returns how many of so many items go into the next round trip, at least
 // one, and their size.
-func batch(items []Item) (n, size int) {
-	for n < len(items) && n < batchMessages {
-		next := items[n].size()
+func batch(items int, sizeOf func(int) int) (n, size int) {
+	for n < items && n < batchMessages {
+		next := sizeOf(n)
 		if n > 0 && size+next > batchBytes {
 			break
 		}
@@ -88,12 +88,14 @@ func Dial(ctx context.Context, c Config) (*Publisher, error) {
 // mebibyte, and returns when Redis has answered. The result is nil when Redis
 // has taken all of them; else it has an error for each item that it did not
 // take, and nil for the others. An item with an error that is not an answer of
-// Redis, for instance ctx's, may have been sent all the same.
+// Redis, for instance ctx's, may have been sent all the same, and may arrive late,
+// unless it wraps ErrNotSent. Nothing is sent again: whether a message is still worth it
+// the caller knows.
 func (p *Publisher) Publish(ctx context.Context, items []Item) []error {
 	errs := make([]error, len(items))
 	failed := false
 	for done := 0; done < len(items); {
-		n, _ := batch(items[done:])
+		n, _ := batch(len(items)-done, func(i int) int { return items[done+i].size() })
 		err := p.publish(ctx, items[done:done+n], errs[done:done+n])
 		for _, e := range errs[done : done+n] {
 			failed = failed || e != nil
@@ -102,7 +104,7 @@ func (p *Publisher) Publish(ctx context.Context, items []Item) []error {
 		if err != nil {
 			// Sending the rest could overtake what may still be on its way.
 			for i := done; i < len(items); i++ {
-				errs[i] = fmt.Errorf("not sent, an earlier item failed: %w", err)
+				errs[i] = fmt.Errorf("%w, an earlier item failed: %w", ErrNotSent, err)
 			}
 			break
 		}
@@ -118,11 +120,13 @@ func (p *Publisher) publish(ctx context.Context, items []Item, errs []error) err
 	l, err := p.current(ctx)
 	if err == nil {
 		defer p.release(l)
+		before, sent := l.conns.written.Load(), len(items)
 		if err = l.publish(ctx, items, errs); err == nil {
 			return nil
 		}
 		if ctx.Err() == nil {
 			p.discard(l, err)
+			sent = maySent(errs, l.conns.written.Load()-before, func(i int) *Item { return &items[i] })
 		}
 		err = p.explain(ctx, err)
 		for i := range errs {
@@ -130,13 +134,19 @@ func (p *Publisher) publish(ctx context.Context, items []Item, errs []error) err
 				errs[i] = err
 			}
 		}
+		notSent(errs[sent:], err)
 		return err
 	}
 	err = p.explain(ctx, err)
-	for i := range errs {
-		errs[i] = err
-	}
+	notSent(errs, err)
 	return err
+}
+
+// notSent sets the errors of items that were certainly not sent.
+func notSent(errs []error, err error) {
+	for i := range errs {
+		errs[i] = fmt.Errorf("%w: %w", ErrNotSent, err)
+	}
 }
 
 // explain turns the failure of a connection into what the caller branches on.
@@ -159,6 +169,9 @@ func (p *Publisher) explain(ctx context.Context, err error) error {
 // current returns the link to use, which has to be released: the one that there is
 // when it has shown lately that it works, else after a check, else a new one.
 func (p *Publisher) current(ctx context.Context) (*link, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if l, ok, err := p.fresh(); ok || err != nil {
 		return l, err
 	}

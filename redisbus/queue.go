@@ -79,6 +79,25 @@ func (q *queue[T]) restore(items []T) {
 	q.signal()
 }
 
+// dropWhile drops items from the first on, as long as drop says so and how large each
+// is. It returns how many.
+func (q *queue[T]) dropWhile(drop func(*T) (yes bool, size int)) (n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for n < len(q.items) {
+		yes, size := drop(&q.items[n])
+		if !yes {
+			break
+		}
+		q.bytes -= size
+		n++
+	}
+	q.messages -= n
+	clear(q.items[:n])
+	q.items = q.items[n:]
+	return n
+}
+
 // give says that taken items need no room any more. It reports whether the
 // queue is now empty.
 func (q *queue[T]) give(messages, bytes int) bool {

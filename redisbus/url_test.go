@@ -175,6 +175,7 @@ func TestBadConfig(t *testing.T) {
 		"negative interval":  {URL: "redis://h", ProbeInterval: -1},
 		"negative probe":     {URL: "redis://h", ProbeTimeout: -1},
 		"negative flush":     {URL: "redis://h", FlushTimeout: -1},
+		"negative age":       {URL: "redis://h", QueueAge: -1},
 		"negative queue":     {URL: "redis://h", QueueMessages: -1},
 		"negative byte size": {URL: "redis://h", QueueBytes: -1},
 	} {
