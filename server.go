@@ -343,8 +343,8 @@ func (s *Server) isStopping() bool {
 type Health struct {
 	// Ready is whether connections are accepted.
 	Ready bool
-	// Bus is why messages do not reach other instances, or nil. Local delivery
-	// goes on meanwhile.
+	// Bus is why messages do not reach other instances, or maybe not all of them, or
+	// nil. Local delivery goes on meanwhile.
 	Bus error
 }
 

@@ -50,8 +50,9 @@ type Config struct {
 //
 // A lost connection fails the call that meets it; the next call connects again.
 // The Emitter has no work of its own in the background and never repeats a
-// message: after an error that wraps redisbus.ErrUnavailable, or the context's,
-// it is not known whether the message was sent.
+// message. An error that wraps redisbus.ErrNotSent says that the message was certainly
+// not sent and may be tried again. After another that wraps redisbus.ErrUnavailable, or
+// the context's, that is not known: it may have arrived, or may arrive late.
 type Emitter struct {
 	publisher *redisbus.Publisher
 	name      string
@@ -132,6 +133,8 @@ func (e *Emitter) SendAll(ctx context.Context, messages ...Message) error {
 		switch {
 		case errors.Is(err, redisbus.ErrClosed):
 			errs[i] = ErrClosed
+		case errors.Is(err, redisbus.ErrNotSent):
+			errs[i] = fmt.Errorf("emitter: %w", err)
 		case err != nil:
 			errs[i] = fmt.Errorf("emitter: not confirmed: %w", err)
 		}

@@ -203,7 +203,7 @@ func TestOptionWithOneAddressOfACluster(t *testing.T) {
 	n := run(t, c, nil)
 	cl.Nodes[0].Kill()
 	redistest.Wait(t, "the bus to go elsewhere", func() bool {
-		return n.Health() == nil && n.Stats().Addr != cl.Nodes[0].Addr()
+		return n.connected() && n.Stats().Addr != cl.Nodes[0].Addr()
 	})
 	exchange(t, "elsewhere", n, n)
 }

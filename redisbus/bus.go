@@ -20,7 +20,8 @@ type Bus struct {
 	target target
 
 	running atomic.Bool
-	out     *queue[Item]
+	out     *queue[queued]
+	born    time.Time // what the ages of queued count from
 	in      *queue[string]
 	counts  counters
 	limit   *loglimit.Limiter // of lines that traffic and faults can cause at will; open while Run is there
@@ -36,6 +37,7 @@ type Bus struct {
 	denied error     // Redis' latest refusal of an envelope; nil after a batch without
 	stuck  error     // Redis' refusal of the latest heartbeat, though the user may send it
 	gap    gap       // what NextGap has to return
+	doubts doubts
 }
 
 var errStarting = errors.New("not connected yet")
@@ -49,8 +51,9 @@ func New(c Config) (*Bus, error) {
 	b := &Bus{
 		gapped: make(chan struct{}, 1),
 		cfg:    c, target: t, limit: loglimit.New(c.Logger),
-		out: newQueue[Item](c.QueueMessages, c.QueueBytes, ErrNotRunning),
-		in:  newQueue[string](c.QueueMessages, c.QueueBytes, ErrNotRunning),
+		born: time.Now(),
+		out:  newQueue[queued](c.QueueMessages, c.QueueBytes, ErrNotRunning),
+		in:   newQueue[string](c.QueueMessages, c.QueueBytes, ErrNotRunning),
 	}
 	b.box = inbox{own: newOwn(), message: b.arrived}
 	return b, nil
@@ -59,9 +62,12 @@ func New(c Config) (*Bus, error) {
 // Publish takes an envelope to be sent on a channel, in the order of the calls,
 // and keeps the slice. Its errors mean that the envelope is not sent: they wrap
 // ErrNotRunning, ErrUnavailable or ErrQueueFull. What it takes is either sent
-// or counted by Lost.
+// or counted by Lost. When the connection is lost, what was certainly not sent yet is kept
+// for QueueAge and sent over the next one, before anything newer. What was on its way is
+// not sent again: it is counted as lost, and may still arrive, even behind newer
+// envelopes.
 func (b *Bus) Publish(channel string, envelope []byte) error {
-	item := Item{Channel: channel, Envelope: envelope}
+	item := queued{Item{Channel: channel, Envelope: envelope}, time.Since(b.born)}
 	err := b.out.put(item, item.size())
 	if err != nil {
 		b.counts.rejected.Add(1)
@@ -123,11 +129,19 @@ func (b *Bus) maintain(ctx context.Context, up chan<- struct{}) error {
 	close(up)
 	var pauses backoff
 	for {
-		err := b.serve(ctx, l, f)
+		next, err := b.serve(ctx, l, f)
+		if next != nil {
+			b.handOver(ctx, l, next)
+			l = next
+			continue
+		}
 		if ctx.Err() != nil {
 			return nil
 		}
 		heard := l.proven
+		if f.slow = ""; isSlow(err) {
+			f.slow = l.addr
+		}
 		b.lose(err)
 		pauses.worked()
 		if l = b.reconnect(ctx, f, &pauses); l == nil {
@@ -149,6 +163,7 @@ func (b *Bus) reconnect(ctx context.Context, f *finder, pauses *backoff) *link {
 		if ctx.Err() != nil {
 			return nil
 		}
+		b.expire()
 		b.limit.Log(slog.LevelWarn, "redis is not back", "name", b.cfg.Name, "redis", b.target.String(), "error", err)
 		b.setDown(fmt.Errorf("%w: %w", ErrUnavailable, err))
 	}
@@ -156,26 +171,42 @@ func (b *Bus) reconnect(ctx context.Context, f *finder, pauses *backoff) *link {
 }
 
 // serve publishes and probes over a link until that fails or ctx ends. It
-// closes the link and returns when nobody uses it any more.
-func (b *Bus) serve(ctx context.Context, l *link, f *finder) (err error) {
+// closes the link and returns when nobody uses it any more. Or it returns the link to
+// take instead; then l is still open, and all that was taken for it is confirmed.
+func (b *Bus) serve(ctx context.Context, l *link, f *finder) (next *link, err error) {
 	// The link outlives ctx by the time to flush.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	published, probed := make(chan error, 1), make(chan error, 1)
-	go func() { published <- b.publishAll(work, l, ctx.Done()) }()
-	go func() { probed <- b.probe(work, l, f) }()
+	defer cancel()
+	published, probed := make(chan outcome, 1), make(chan error, 1)
+	better, halt := make(chan *link, 1), make(chan struct{})
+	go func() { published <- b.publishAll(work, l, ctx.Done(), halt) }()
+	go func() { probed <- b.probe(work, l, f, better) }()
 	select {
-	case err = <-published:
-		published <- nil // for the wait below
+	case out := <-published:
+		err = out.err
+		published <- out // for the wait below
 	case err = <-probed:
 		probed <- nil
+		select {
+		case next = <-better:
+			close(halt)
+			out := <-published
+			if err = out.err; err == nil {
+				b.settle(l, out)
+				return next, nil
+			}
+			next.close() // l has failed meanwhile
+			published <- out
+		default:
+		}
 	case <-l.conns.gone:
 		err = l.conns.err()
 	case <-ctx.Done():
 		b.out.close(ErrNotRunning)
 		timer := time.NewTimer(b.cfg.FlushTimeout)
 		select {
-		case <-published:
-			published <- nil
+		case out := <-published:
+			published <- out
 		case <-l.conns.gone:
 		case <-timer.C:
 		}
@@ -183,45 +214,20 @@ func (b *Bus) serve(ctx context.Context, l *link, f *finder) (err error) {
 	}
 	cancel()
 	l.close()
-	return l.conns.because(l.why(err, <-published, <-probed))
-}
-
-// publishAll sends what Publish takes until the link fails, or ending is closed
-// and nothing is left.
-func (b *Bus) publishAll(ctx context.Context, l *link, ending <-chan struct{}) error {
-	var items []Item
-	errs := make([]error, batchMessages)
-	for last := false; ; {
-		items = b.out.take(items)
-		for rest := items; len(rest) > 0; {
-			n, size := batch(rest)
-			err := l.publish(ctx, rest[:n], errs[:n])
-			b.account(errs[:n])
-			b.out.give(n, size)
-			if err != nil {
-				return err
-			}
-			rest = rest[n:]
-		}
-		switch {
-		case len(items) > 0:
-			continue
-		case last:
-			return nil
-		}
-		select {
-		case <-b.out.wake:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-ending:
-			b.out.close(ErrNotRunning) // what came before that is still sent
-			last = true
-		}
+	out := <-published
+	err = l.conns.because(l.why(err, out.err, <-probed))
+	b.settle(l, out)
+	select {
+	case unused := <-better:
+		unused.close()
+	default:
 	}
+	return nil, err
 }
 
-// probe makes the link show that it works, again and again.
-func (b *Bus) probe(ctx context.Context, l *link, f *finder) error {
+// probe makes the link show that it works, again and again. It returns nil when better
+// has a link that is to be used instead.
+func (b *Bus) probe(ctx context.Context, l *link, f *finder, better chan<- *link) error {
 	tick := time.NewTicker(b.cfg.ProbeInterval)
 	defer tick.Stop()
 	for {
@@ -236,6 +242,10 @@ func (b *Bus) probe(ctx context.Context, l *link, f *finder) error {
 		b.probed(l)
 		if err := f.moved(ctx, l.addr); err != nil {
 			return err
+		}
+		if next := f.goHome(ctx, l, &b.box, betterWait); next != nil {
+			better <- next
+			return nil
 		}
 	}
 }

@@ -22,6 +22,7 @@ const (
 	DefaultFlushTimeout  = time.Second
 	DefaultQueueMessages = 64 << 10
 	DefaultQueueBytes    = 64 << 20
+	DefaultQueueAge      = 10 * time.Second
 	DefaultMaxIncoming   = redisconn.DefaultLimit // 32 MiB: over it Redis, as it comes, cuts subscribers itself
 )
 
@@ -90,6 +91,12 @@ type Config struct {
 	QueueMessages int
 	QueueBytes    int
 
+	// QueueAge is how long what Publish has taken is kept while there is no connection,
+	// since Publish took it. What was not sent by then is dropped, counted and logged. It
+	// should be more than ProbeTimeout, because so long it can take to notice that there
+	// is none. Zero: DefaultQueueAge.
+	QueueAge time.Duration
+
 	// MaxIncoming bounds one message or reply of Redis, in bytes with all that belongs to
 	// it. A larger one ends the connection, as anything does that a Redis would not send.
 	// Zero: DefaultMaxIncoming.
@@ -123,6 +130,7 @@ func (c Config) prepare() (Config, target, error) {
 		{"ProbeInterval", &c.ProbeInterval, DefaultProbeInterval},
 		{"ProbeTimeout", &c.ProbeTimeout, DefaultProbeTimeout},
 		{"FlushTimeout", &c.FlushTimeout, DefaultFlushTimeout},
+		{"QueueAge", &c.QueueAge, DefaultQueueAge},
 	} {
 		if *d.value < 0 {
 			return c, t, fmt.Errorf("%w: %s: want a positive duration, or 0 for %v", ErrConfig, d.name, d.zero)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"github.com/redis/rueidis"
 
@@ -23,6 +24,8 @@ var (
 // is complete, the first that ends ends the link, and all can be cut at once,
 // whatever the client is waiting for.
 type conns struct {
+	written atomic.Int64 // how many bytes the connections were given to write, at least
+
 	mu     sync.Mutex
 	open   []net.Conn
 	sealed error         // not nil: no further connection, and why
@@ -153,6 +156,7 @@ func (w *watched) Read(p []byte) (int, error) {
 
 // Write may be the first to meet the end, or a read's error that is not told yet.
 func (w *watched) Write(p []byte) (int, error) {
+	w.owner.written.Add(int64(len(p))) // before: whatever comes of it
 	n, err := w.Conn.Write(p)
 	w.failed(err)
 	return n, err

@@ -38,7 +38,7 @@ func TestConns(t *testing.T) {
 	if _, err := dial(); !errors.Is(err, errSealed) {
 		t.Errorf("another connection: %v", err)
 	}
-	gone := func() bool { return isClosedChannel(c.gone) }
+	gone := func() bool { return isClosed(c.gone) }
 	_ = one.SetReadDeadline(time.Now())
 	if _, err := one.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || gone() {
 		t.Errorf("a read that took too long: %v, and the link ended: %v", err, gone())
@@ -65,15 +65,6 @@ func TestConns(t *testing.T) {
 	}
 	if _, err := dial(); !errors.Is(err, lost) || !errors.Is(c.err(), io.EOF) {
 		t.Errorf("afterwards: %v, %v", err, c.err())
-	}
-}
-
-func isClosedChannel(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
 	}
 }
 

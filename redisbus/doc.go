@@ -8,7 +8,8 @@
 // is not kept for it. A Bus therefore never retries an envelope whose fate it
 // does not know, and says what it knows: Publish returns an error for what it
 // does not take, Lost counts what it took and could not confirm, Stats counts
-// what arrived and could not be kept. What other instances published while
+// what arrived and could not be kept. What was certainly not sent when a connection
+// is lost is kept for the next one, for QueueAge at most. What other instances published while
 // this one had no connection is the one thing that nobody can count; NextGap and
 // Stats say for how long that was.
 //
@@ -38,9 +39,13 @@
 // PING with an error.
 //
 // In a Cluster every node hears what is published on any other, so a link uses
-// one node, chosen by chance, for everything: two nodes could reorder
-// messages of one channel. When the node goes away the next link takes
-// another one.
+// one node for everything: two nodes could reorder messages of one channel. All
+// buses and publishers prefer the same node, the master that owns slot 0, so that two
+// nodes that lose sight of each other separate nobody. Who does not reach it takes the
+// next one in the order of the lowest slot that each owns, and looks every 5 ProbeIntervals
+// or so whether a node that comes before it is there again. Then it moves: a bus
+// subscribes there first, and the change costs what comes in within about one round
+// trip. Health, Stats and the log say which masters the bus's node does not reach.
 //
 // # Several applications on one Redis
 //

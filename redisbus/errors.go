@@ -29,6 +29,14 @@ var (
 	// published on its own channel and the subscription did not deliver it, until
 	// another one does.
 	ErrDeadSubscription = errors.New("the subscription is dead")
+	// ErrPartial is wrapped by Health while the bus's node of a Cluster takes another
+	// master for failed, or has no connection to it. Messages still go between all
+	// instances whose nodes see each other, which are all when no instance is connected
+	// to the other node. So a probe for readiness need not fail.
+	ErrPartial = errors.New("redisbus: a part of the Cluster is cut off")
+	// ErrNotSent is wrapped by a Publisher's errors about items that were certainly not
+	// sent. They may be published again without coming twice.
+	ErrNotSent = errors.New("not sent")
 	// ErrClosed is returned by a Publisher after Close.
 	ErrClosed = errors.New("redisbus: the publisher is closed")
 	// ErrConfig is wrapped by errors about a Config.
@@ -40,6 +48,24 @@ type refusal struct{ err error }
 
 func (e *refusal) Error() string { return "refused: " + e.err.Error() }
 func (e *refusal) Unwrap() error { return e.err }
+
+// astray is what is wrong with a node that took what was published, in vain.
+type astray struct{ error }
+
+func (e *astray) Unwrap() error { return e.error }
+
+// isAstray reports whether a link that ended with err may have taken envelopes that
+// nobody heard.
+func isAstray(err error) bool {
+	var a *astray
+	return errors.As(err, &a) || errors.Is(err, ErrDeadSubscription)
+}
+
+// isSlow reports whether a link ended because its node did not answer, or deliver,
+// in time.
+func isSlow(err error) bool {
+	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrDeadSubscription) || errors.Is(err, errHungUp)
+}
 
 // isRefusal reports whether err, or each of several failures, is a refusal.
 func isRefusal(err error) bool {

@@ -1,6 +1,8 @@
 package redisbus_test
 
 import (
+	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +19,9 @@ type faultCase struct {
 	show   func() bool // whether it is there; nil: the buses notice it
 	cause  string      // what health and log say; "": nothing is lost
 	dead   uint64      // DeadSubscriptions of each bus
+	vain   bool        // the node took messages that nobody heard: how many are lost is unknown
+	end    func()      // ends a fault that lasts: until then health says cause, and Publish fails
+	tries  bool        // the log says what keeps Redis from coming back
 }
 
 // Two servers and an emitter under each fault: what is lost, and what health, log
@@ -34,7 +39,7 @@ func TestFaults(t *testing.T) {
 		"an address that moves": func(t *testing.T) faultCase {
 			first, second := redistest.Start(t), redistest.Start(t)
 			p := startProxy(t, first.Addr())
-			return faultCase{url: "redis://" + p.addr(), cause: "this node is a replica of " + second.Addr(), begin: func() {
+			return faultCase{url: "redis://" + p.addr(), vain: true, cause: "this node is a replica of " + second.Addr(), begin: func() {
 				p.lead(second.Addr())
 				first.Do("replicaof", "127.0.0.1", portOf(second))
 			}}
@@ -42,7 +47,7 @@ func TestFaults(t *testing.T) {
 		"dead subscriptions": func(t *testing.T) faultCase {
 			first, second := redistest.Start(t), redistest.Start(t)
 			p := startProxy(t, first.Addr())
-			return faultCase{url: "redis://" + p.addr(), cause: "the subscription is dead", dead: 1, begin: func() {
+			return faultCase{url: "redis://" + p.addr(), vain: true, cause: "the subscription is dead", dead: 1, begin: func() {
 				p.swap(t, second.Addr())
 			}}
 		},
@@ -60,12 +65,40 @@ func TestFaults(t *testing.T) {
 		"a node taken out of its Cluster": func(t *testing.T) faultCase {
 			c := redistest.StartCluster(t)
 			out := c.Nodes[0]
-			return faultCase{url: "redis+cluster://" + out.Addr(), cause: "this node is not part of a Cluster", begin: func() {
+			return faultCase{url: "redis+cluster://" + out.Addr(), vain: true, cause: "this node is not part of a Cluster", begin: func() {
 				id := out.Do("cluster", "myid")
 				c.Nodes[1].Do("cluster", "forget", id)
 				c.Nodes[2].Do("cluster", "forget", id)
 				out.Do("cluster", "reset", "soft")
 			}}
+		},
+		"Redis killed": func(t *testing.T) faultCase {
+			r := redistest.Start(t)
+			return faultCase{url: r.URL(), cause: "connection refused", begin: r.Kill, end: r.Restart, tries: true}
+		},
+		"Redis frozen": func(t *testing.T) faultCase {
+			r := redistest.Start(t)
+			return faultCase{url: r.URL(), cause: "it does not answer within", begin: r.Pause, end: r.Resume}
+		},
+		"a failover by Sentinels": func(t *testing.T) faultCase {
+			c := redistest.StartSentinel(t, 3)
+			return faultCase{
+				url: c.URL(), cause: c.Master.Addr() + ": connect: connection refused", begin: c.Master.Kill,
+				end: func() {}, tries: true, // the Sentinels end it
+			}
+		},
+		"a node without the majority": func(t *testing.T) faultCase {
+			c := redistest.StartCluster(t)
+			others := func(do func(*redistest.Server)) func() {
+				return func() {
+					do(c.Nodes[1])
+					do(c.Nodes[2])
+				}
+			}
+			return faultCase{
+				url: c.URL(), cause: "sees 1 of the Cluster's 3 masters, no majority", vain: true,
+				begin: others((*redistest.Server).Pause), end: others((*redistest.Server).Resume),
+			}
 		},
 		"a stale Sentinel": func(t *testing.T) faultCase {
 			c := redistest.StartSentinel(t, 2)
@@ -83,6 +116,12 @@ func TestFaults(t *testing.T) {
 			a, b, e := run(t, c, nil), run(t, c, nil), dial(t, c)
 			exchange(t, "before", a, b)
 			f.begin()
+			for _, n := range []*node{a, b} {
+				f.during(t, n)
+			}
+			if f.end != nil {
+				f.end()
+			}
 			for _, n := range []*node{a, b} {
 				f.check(t, n)
 			}
@@ -102,6 +141,22 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// during checks what a bus says while a fault lasts.
+func (f *faultCase) during(t *testing.T, n *node) {
+	t.Helper()
+	if f.end == nil {
+		return
+	}
+	redistest.Wait(t, "health to say "+f.cause, func() bool {
+		failed := n.Publish("ws:broadcast", []byte("x"))
+		err := n.Health()
+		return errors.Is(failed, redisbus.ErrUnavailable) && errors.Is(err, redisbus.ErrUnavailable) && strings.Contains(err.Error(), f.cause)
+	})
+	if s := n.Stats(); s.Rejected == 0 || s.Connected {
+		t.Errorf("stats %+v", s)
+	}
+}
+
 func (f *faultCase) check(t *testing.T, n *node) {
 	t.Helper()
 	if f.cause == "" {
@@ -113,12 +168,23 @@ func (f *faultCase) check(t *testing.T, n *node) {
 		return
 	}
 	redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects > 0 && n.Health() == nil })
-	if s := n.Stats(); s.Gaps != s.Reconnects || s.GapTime <= 0 || s.DeadSubscriptions != f.dead {
+	if s := n.Stats(); s.Gaps < s.Reconnects || s.GapTime <= 0 || s.DeadSubscriptions != f.dead {
 		t.Errorf("stats %+v", s)
 	}
-	for _, line := range []string{f.cause, "redis connection lost", "missed=unknown missed_for="} {
-		if n.log.count(line) == 0 {
-			t.Errorf("the log does not say %q:\n%s", line, n.log)
+	lost := `lost=\d+ `
+	if f.vain {
+		lost = "lost=unknown "
+	}
+	log := n.log.String()
+	for _, line := range []string{f.cause, "redis connection lost"} {
+		if !strings.Contains(log, line) {
+			t.Errorf("the log does not say %q:\n%s", line, log)
 		}
+	}
+	if line := "redis connection restored.* " + lost + `missed=unknown missed_for=\S+ kept=\d`; !regexp.MustCompile(line).MatchString(log) {
+		t.Errorf("the log does not say %q:\n%s", line, log)
+	}
+	if f.tries && !strings.Contains(log, "redis is not back") {
+		t.Errorf("the log does not say what keeps redis from coming back:\n%s", log)
 	}
 }

@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
-	"slices"
+	"time"
 
 	"github.com/ignis-go/ignis/internal/loglimit"
 )
@@ -17,11 +16,14 @@ type finder struct {
 	cfg    *Config
 	target *target
 	limit  *loglimit.Limiter
-	// learned are the nodes that a Cluster named last time; they replace none
-	// of the configured ones.
-	learned []string
-	// last is the node of the previous link: tried last in a Cluster.
-	last string
+	// members are the nodes that a Cluster named last time; they replace none of the
+	// configured ones. met are the addresses, by id, at which they were reached.
+	members []member
+	met     map[string]string
+	// slow is the node that did not answer in time; it is tried last in a Cluster.
+	slow string
+	// home is when to look for a node of a Cluster that comes before the link's.
+	home time.Time
 	// next is the index of the Sentinel to ask next.
 	next int
 	// said are the checks of which the log has that Redis does not allow them.
@@ -35,17 +37,20 @@ type candidate struct {
 }
 
 // connect makes a link to the right node: to the first of the candidates with
-// which it works. Its error names each that was tried.
+// which it works, or to one that comes before it. Its error names each that was tried.
 func (f *finder) connect(ctx context.Context, in *inbox) (*link, error) {
 	candidates, err := f.candidates(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var failed failures
+	tried := map[string]bool{f.slow: true} // as far as a better node is concerned
 	for _, c := range candidates {
 		l, err := f.try(ctx, c.addr, in)
+		tried[c.addr] = true
 		if err == nil {
-			f.last = c.addr
+			l = f.best(ctx, l, in, tried)
+			l.open.Store(true)
 			return l, nil
 		}
 		if err = at(c.addr, err); c.by != "" {
@@ -76,17 +81,9 @@ func (f *finder) candidates(ctx context.Context) ([]candidate, error) {
 	if f.target.mode == sentinel {
 		return f.masters(ctx)
 	}
-	list := slices.Clone(f.target.addrs)
+	list := f.target.addrs
 	if f.target.mode != single {
-		for _, addr := range f.learned {
-			if !slices.Contains(list, addr) {
-				list = append(list, addr)
-			}
-		}
-		rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
-		if rest := without(list, f.last); len(rest) < len(list) {
-			list = append(rest, f.last)
-		}
+		list = f.order()
 	}
 	candidates := make([]candidate, len(list))
 	for i, addr := range list {

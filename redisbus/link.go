@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -38,6 +39,11 @@ type link struct {
 	timeout time.Duration
 	prefix  string // of all channels
 
+	calls int         // of a Publisher, whose mutex guards it
+	open  atomic.Bool // whether what comes is handed over: not before it is settled that the link is used
+	self  string      // the node's id, in a Cluster
+	apart []apart     // the masters that it does not reach
+
 	own    string      // the channel on which the link hears itself; "": none
 	heard  chan string // what came on it
 	beats  uint64
@@ -64,7 +70,7 @@ func dialLink(ctx context.Context, c *Config, t *target, addr string, in *inbox)
 	l := &link{addr: addr, conns: newConns(), timeout: c.ProbeTimeout, prefix: c.Prefix}
 	stop := context.AfterFunc(ctx, func() { l.conns.cut(context.Cause(ctx)) })
 	defer stop()
-	err := l.open(ctx, l.option(c, &t.option, addr), in)
+	err := l.connect(ctx, l.option(c, &t.option, addr), in)
 	if err == nil && !stop() {
 		err = context.Cause(ctx) // cut at the last moment
 	}
@@ -109,7 +115,7 @@ func (l *link) option(c *Config, base *rueidis.ClientOption, addr string) rueidi
 	return o
 }
 
-func (l *link) open(ctx context.Context, o rueidis.ClientOption, in *inbox) error {
+func (l *link) connect(ctx context.Context, o rueidis.ClientOption, in *inbox) error {
 	client, err := rueidis.NewClient(o)
 	l.client = client // also with an error there may be something to close
 	if err != nil {
@@ -141,7 +147,9 @@ func (l *link) subscribe(ctx context.Context, in *inbox) error {
 				l.hear(m.Message)
 				return
 			}
-			in.message(m.Message)
+			if l.open.Load() {
+				in.message(m.Message)
+			}
 		},
 		OnSubscription: func(s rueidis.PubSubSubscription) {
 			if s.Kind == "subscribe" || s.Kind == "psubscribe" {
@@ -246,8 +254,12 @@ func (l *link) why(errs ...error) error {
 
 // ended reports whether one of the connections is gone.
 func (l *link) ended() bool {
+	return isClosed(l.conns.gone)
+}
+
+func isClosed(c <-chan struct{}) bool {
 	select {
-	case <-l.conns.gone:
+	case <-c:
 		return true
 	default:
 		return false

@@ -125,6 +125,12 @@ func (n *node) healthy() {
 	redistest.Wait(n.t, "the bus to be healthy", func() bool { return n.Health() == nil })
 }
 
+// connected reports whether both connections work, wherever the rest of a Cluster is.
+func (n *node) connected() bool {
+	err := n.Health()
+	return err == nil || errors.Is(err, redisbus.ErrPartial)
+}
+
 // down waits until the bus has noticed that Redis is gone.
 func (n *node) down() {
 	n.t.Helper()

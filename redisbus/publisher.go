@@ -30,11 +30,11 @@ const (
 	batchBytes    = 1 << 20
 )
 
-// batch returns how many of the items go into the next round trip, at least
+// batch returns how many of so many items go into the next round trip, at least
 // one, and their size.
-func batch(items []Item) (n, size int) {
-	for n < len(items) && n < batchMessages {
-		next := items[n].size()
+func batch(items int, sizeOf func(int) int) (n, size int) {
+	for n < items && n < batchMessages {
+		next := sizeOf(n)
 		if n > 0 && size+next > batchBytes {
 			break
 		}
@@ -57,6 +57,8 @@ type Publisher struct {
 
 	mu      sync.Mutex
 	link    *link // nil: none
+	old     *link // in use until the calls that have it are over; nil: none
+	slow    string
 	checked time.Time
 	abort   context.CancelFunc // ends what the holder of the token does
 	closed  bool
@@ -86,12 +88,14 @@ func Dial(ctx context.Context, c Config) (*Publisher, error) {
 // mebibyte, and returns when Redis has answered. The result is nil when Redis
 // has taken all of them; else it has an error for each item that it did not
 // take, and nil for the others. An item with an error that is not an answer of
-// Redis, for instance ctx's, may have been sent all the same.
+// Redis, for instance ctx's, may have been sent all the same, and may arrive late,
+// unless it wraps ErrNotSent. Nothing is sent again: whether a message is still worth it
+// the caller knows.
 func (p *Publisher) Publish(ctx context.Context, items []Item) []error {
 	errs := make([]error, len(items))
 	failed := false
 	for done := 0; done < len(items); {
-		n, _ := batch(items[done:])
+		n, _ := batch(len(items)-done, func(i int) int { return items[done+i].size() })
 		err := p.publish(ctx, items[done:done+n], errs[done:done+n])
 		for _, e := range errs[done : done+n] {
 			failed = failed || e != nil
@@ -100,7 +104,7 @@ func (p *Publisher) Publish(ctx context.Context, items []Item) []error {
 		if err != nil {
 			// Sending the rest could overtake what may still be on its way.
 			for i := done; i < len(items); i++ {
-				errs[i] = fmt.Errorf("not sent, an earlier item failed: %w", err)
+				errs[i] = fmt.Errorf("%w, an earlier item failed: %w", ErrNotSent, err)
 			}
 			break
 		}
@@ -115,11 +119,14 @@ func (p *Publisher) Publish(ctx context.Context, items []Item) []error {
 func (p *Publisher) publish(ctx context.Context, items []Item, errs []error) error {
 	l, err := p.current(ctx)
 	if err == nil {
+		defer p.release(l)
+		before, sent := l.conns.written.Load(), len(items)
 		if err = l.publish(ctx, items, errs); err == nil {
 			return nil
 		}
 		if ctx.Err() == nil {
-			p.discard(l)
+			p.discard(l, err)
+			sent = maySent(errs, l.conns.written.Load()-before, func(i int) *Item { return &items[i] })
 		}
 		err = p.explain(ctx, err)
 		for i := range errs {
@@ -127,13 +134,19 @@ func (p *Publisher) publish(ctx context.Context, items []Item, errs []error) err
 				errs[i] = err
 			}
 		}
+		notSent(errs[sent:], err)
 		return err
 	}
 	err = p.explain(ctx, err)
-	for i := range errs {
-		errs[i] = err
-	}
+	notSent(errs, err)
 	return err
+}
+
+// notSent sets the errors of items that were certainly not sent.
+func notSent(errs []error, err error) {
+	for i := range errs {
+		errs[i] = fmt.Errorf("%w: %w", ErrNotSent, err)
+	}
 }
 
 // explain turns the failure of a connection into what the caller branches on.
@@ -153,9 +166,12 @@ func (p *Publisher) explain(ctx context.Context, err error) error {
 	}
 }
 
-// current returns the link to use: the one that there is when it has shown
-// lately that it works, else after a check, else a new one.
+// current returns the link to use, which has to be released: the one that there is
+// when it has shown lately that it works, else after a check, else a new one.
 func (p *Publisher) current(ctx context.Context) (*link, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if l, ok, err := p.fresh(); ok || err != nil {
 		return l, err
 	}
@@ -174,6 +190,7 @@ func (p *Publisher) current(ctx context.Context) (*link, error) {
 	p.mu.Lock()
 	p.abort = cancel
 	closed := p.closed
+	p.finder.slow = p.slow
 	p.mu.Unlock()
 	if closed {
 		return nil, ErrClosed
@@ -183,6 +200,10 @@ func (p *Publisher) current(ctx context.Context) (*link, error) {
 			err = p.finder.moved(ctx, l.addr)
 		}
 		if err == nil {
+			p.noteApart(l)
+			if next := p.finder.goHome(ctx, l, nil, callWait); next != nil {
+				l = next
+			}
 			return l, p.adopt(l)
 		}
 		if ctx.Err() != nil {
@@ -192,7 +213,7 @@ func (p *Publisher) current(ctx context.Context) (*link, error) {
 			"error", at(l.addr, err))
 	}
 	if l != nil {
-		p.discard(l)
+		p.discard(l, err)
 	}
 	if l, err = p.finder.connect(ctx, nil); err != nil {
 		return nil, err
@@ -200,33 +221,84 @@ func (p *Publisher) current(ctx context.Context) (*link, error) {
 	return l, p.adopt(l)
 }
 
-// fresh returns the link, and whether it needs no check.
+// noteApart logs which part of the Cluster does not get what is published.
+func (p *Publisher) noteApart(l *link) {
+	if len(l.apart) > 0 {
+		p.limit.Log(slog.LevelWarn, "a part of the Cluster is cut off", "name", p.cfg.Name, "redis", l.addr,
+			"error", partial(l.apart), "lost", "unknown")
+	}
+}
+
+// fresh returns the link, and whether it needs no check; then it has to be released.
 func (p *Publisher) fresh() (l *link, ok bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
 		return nil, false, ErrClosed
 	}
-	return p.link, p.link != nil && !p.link.ended() && time.Since(p.checked) < p.cfg.ProbeInterval, nil
+	ok = p.link != nil && !p.link.ended() && time.Since(p.checked) < p.cfg.ProbeInterval
+	if ok {
+		p.link.calls++
+	}
+	return p.link, ok, nil
 }
 
-// adopt makes l the link to use, unless the publisher was closed meanwhile.
+// release says that a call needs its link no more.
+func (p *Publisher) release(l *link) {
+	p.mu.Lock()
+	l.calls--
+	over := p.old == l && l.calls == 0
+	if over {
+		p.old = nil
+	}
+	p.mu.Unlock()
+	if over {
+		l.close()
+	}
+}
+
+// adopt makes l the link to use, unless the publisher was closed meanwhile. It has to
+// be released. A link that it replaces is closed once no call uses it.
 func (p *Publisher) adopt(l *link) error {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.closed {
+		p.mu.Unlock()
 		l.close()
 		return ErrClosed
 	}
+	var over []*link
+	if before := p.link; before != nil && before != l {
+		over, p.old = append(over, p.old), before
+		if before.calls == 0 {
+			over, p.old = append(over, before), nil
+		}
+	}
 	p.link, p.checked = l, time.Now()
+	l.calls++
+	p.mu.Unlock()
+	closeAll(over...)
 	return nil
 }
 
-// discard closes a link that failed.
-func (p *Publisher) discard(l *link) {
+func closeAll(links ...*link) {
+	for _, l := range links {
+		if l != nil {
+			l.close()
+		}
+	}
+}
+
+// discard closes a link that failed with err.
+func (p *Publisher) discard(l *link, err error) {
+	if err == nil {
+		err = l.conns.err()
+	}
 	p.mu.Lock()
 	if p.link == l {
 		p.link = nil
+		if p.slow = ""; isSlow(err) {
+			p.slow = l.addr
+		}
 	}
 	p.mu.Unlock()
 	l.close()
@@ -237,16 +309,14 @@ func (p *Publisher) discard(l *link) {
 func (p *Publisher) Close() error {
 	p.mu.Lock()
 	p.closed = true
-	l, abort := p.link, p.abort
-	p.link = nil
+	l, old, abort := p.link, p.old, p.abort
+	p.link, p.old = nil, nil
 	p.mu.Unlock()
 	if abort != nil {
 		abort()
 	}
 	<-p.dial // whoever connects has given up
 	p.dial <- struct{}{}
-	if l != nil {
-		l.close()
-	}
+	closeAll(l, old)
 	return nil
 }

@@ -1,6 +1,9 @@
 package redisbus
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // queue is a bounded list between goroutines: many put, one takes everything
 // that is there. Nobody waits while holding its lock.
@@ -63,6 +66,36 @@ func (q *queue[T]) take(free []T) []T {
 	items := q.items
 	q.items = free[:0]
 	return items
+}
+
+// restore puts taken items back, before those that came meanwhile.
+func (q *queue[T]) restore(items []T) {
+	if len(items) == 0 {
+		return
+	}
+	q.mu.Lock()
+	q.items = slices.Concat(items, q.items)
+	q.mu.Unlock()
+	q.signal()
+}
+
+// dropWhile drops items from the first on, as long as drop says so and how large each
+// is. It returns how many.
+func (q *queue[T]) dropWhile(drop func(*T) (yes bool, size int)) (n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for n < len(q.items) {
+		yes, size := drop(&q.items[n])
+		if !yes {
+			break
+		}
+		q.bytes -= size
+		n++
+	}
+	q.messages -= n
+	clear(q.items[:n])
+	q.items = q.items[n:]
+	return n
 }
 
 // give says that taken items need no room any more. It reports whether the

@@ -115,7 +115,7 @@ func TestBatchBounds(t *testing.T) {
 		for i := range row.n {
 			want += items[i].size()
 		}
-		if n, size := batch(items); n != row.n || size != want {
+		if n, size := batch(len(items), func(i int) int { return items[i].size() }); n != row.n || size != want {
 			t.Errorf("%s: %d items of %d bytes, want %d of %d", row.sizes, n, size, row.n, want)
 		}
 	}

@@ -50,7 +50,7 @@ func checkRole(role, of string) error {
 	case "master":
 		return nil
 	case "slave", "replica":
-		return fmt.Errorf("this node is a replica%s: what is published on it does not reach its master's subscribers", of)
+		return &astray{fmt.Errorf("this node is a replica%s: what is published on it does not reach its master's subscribers", of)}
 	case "sentinel":
 		return &refusal{errors.New("this is a Sentinel, not a Redis; for Sentinels there is redis+sentinel://")}
 	case "":

@@ -70,8 +70,8 @@ func (f *finder) moved(ctx context.Context, addr string) error {
 	votes, _ := f.poll(ctx, f.target.addrs, f.majority())
 	for _, v := range votes {
 		if v.addr != addr && len(v.by) >= f.majority() {
-			return fmt.Errorf("%d of %d sentinels name another master, %s: %s",
-				len(v.by), len(f.target.addrs), v.addr, strings.Join(v.by, ", "))
+			return &astray{fmt.Errorf("%d of %d sentinels name another master, %s: %s",
+				len(v.by), len(f.target.addrs), v.addr, strings.Join(v.by, ", "))}
 		}
 	}
 	return nil

@@ -21,8 +21,13 @@ type Stats struct {
 	// Rejected counts calls of Publish that returned an error.
 	Rejected uint64
 	// LostConnection counts envelopes that Publish took and whose connection
-	// failed before Redis confirmed them. Some may have arrived all the same.
+	// failed when they were on their way: Redis did not confirm them. They may have
+	// arrived all the same, or arrive later, even behind newer ones: a Redis that stood
+	// still takes up what it was sent.
 	LostConnection uint64
+	// LostExpired counts envelopes that Publish took, that were not sent before the
+	// connection failed, and that waited for the next one for longer than QueueAge.
+	LostExpired uint64
 	// LostRefused counts envelopes that Redis answered with an error, for
 	// instance because the user may not publish on the channel.
 	LostRefused uint64
@@ -44,6 +49,8 @@ type Stats struct {
 	// have been missed, and GapTime is their sum; see NextGap.
 	Gaps    uint64
 	GapTime time.Duration
+	// CutOff is how many masters of the Cluster the bus's node does not reach.
+	CutOff int
 	// Queued is how many envelopes wait to be confirmed by Redis.
 	Queued int
 	// Waiting is how many envelopes wait for receive.
@@ -56,7 +63,7 @@ type Stats struct {
 type counters struct {
 	published, received, rejected             atomic.Uint64
 	lostConnection, lostRefused, lostShutdown atomic.Uint64
-	dropped, reconnects, garbled              atomic.Uint64
+	dropped, reconnects, garbled, lostExpired atomic.Uint64
 	dead, gaps, probes                        atomic.Uint64
 	gapTime                                   atomic.Int64 // in nanoseconds
 	// overflow is dropped at the start of the current overflow plus one; zero:
@@ -74,7 +81,7 @@ func (c *counters) noteRefused(err error) {
 }
 
 func (c *counters) lost() uint64 {
-	return c.lostConnection.Load() + c.lostRefused.Load() + c.lostShutdown.Load()
+	return c.lostConnection.Load() + c.lostRefused.Load() + c.lostShutdown.Load() + c.lostExpired.Load()
 }
 
 // Stats returns the counts.
@@ -82,13 +89,14 @@ func (b *Bus) Stats() Stats {
 	c := &b.counts
 	s := Stats{
 		Published: c.published.Load(), Received: c.received.Load(), Rejected: c.rejected.Load(),
-		LostConnection: c.lostConnection.Load(), LostRefused: c.lostRefused.Load(), LostShutdown: c.lostShutdown.Load(),
+		LostConnection: c.lostConnection.Load(), LostRefused: c.lostRefused.Load(), LostShutdown: c.lostShutdown.Load(), LostExpired: c.lostExpired.Load(),
 		Dropped: c.dropped.Load(), Reconnects: c.reconnects.Load(), Garbled: c.garbled.Load(),
 		DeadSubscriptions: c.dead.Load(), Gaps: c.gaps.Load(), GapTime: time.Duration(c.gapTime.Load()),
 		Queued: b.out.len(), Waiting: b.in.len(),
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	s.CutOff = len(b.doubts.apart)
 	if s.Connected = b.up; s.Connected {
 		s.Addr = b.addr
 	}
@@ -108,8 +116,8 @@ func (b *Bus) Lost() uint64 { return b.counts.lost() }
 
 // Health returns nil while both connections are up, Redis takes what is
 // published and receive keeps up. Else it says why not; the error wraps
-// ErrNotRunning, ErrUnavailable (and ErrDeadSubscription, if that is why) or
-// ErrOverflow, or is Redis' answer.
+// ErrNotRunning, ErrUnavailable (and ErrDeadSubscription, if that is why),
+// ErrOverflow or ErrPartial, or is Redis' answer.
 func (b *Bus) Health() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -124,14 +132,16 @@ func (b *Bus) Health() error {
 		return fmt.Errorf("redisbus: redis refuses envelopes: %w", b.stuck)
 	case b.counts.overflow.Load() != 0:
 		return fmt.Errorf("%w: %d envelopes dropped so far", ErrOverflow, b.counts.dropped.Load())
+	case len(b.doubts.apart) > 0:
+		return fmt.Errorf("%w: %w", ErrPartial, partial(b.doubts.apart))
 	}
 	return nil
 }
 
 // account counts the answers to a batch and logs the first refusal of a row, within
-// limits: Redis may refuse one channel and take the next.
-func (b *Bus) account(errs []error) {
-	var published, refused, lost uint64
+// limits: Redis may refuse one channel and take the next. It returns how many have none.
+func (b *Bus) account(errs []error) (lost uint64) {
+	var published, refused uint64
 	var denied error
 	for _, err := range errs {
 		if err == nil {
@@ -147,7 +157,7 @@ func (b *Bus) account(errs []error) {
 	b.counts.lostRefused.Add(refused)
 	b.counts.lostConnection.Add(lost)
 	if lost > 0 {
-		return // says nothing about what Redis thinks of the envelopes
+		return lost // says nothing about what Redis thinks of the envelopes
 	}
 	b.mu.Lock()
 	before, addr := b.denied, b.addr
@@ -157,6 +167,7 @@ func (b *Bus) account(errs []error) {
 		b.limit.Log(slog.LevelError, "redis refuses envelopes; they are lost", "name", b.cfg.Name, "redis", addr,
 			"lost", refused, "error", denied)
 	}
+	return 0
 }
 
 // probed notes what a probe that succeeded has shown.
@@ -170,6 +181,7 @@ func (b *Bus) probed(l *link) {
 	before := b.stuck
 	b.stuck = stuck
 	b.mu.Unlock()
+	b.noteApart(l)
 	if stuck != nil && before == nil {
 		b.limit.Log(slog.LevelError, "redis takes no envelopes at the moment", "name", b.cfg.Name, "redis", l.addr, "error", stuck)
 	}
@@ -179,6 +191,7 @@ func (b *Bus) probed(l *link) {
 func (b *Bus) setUp(l *link) {
 	b.mu.Lock()
 	b.up, b.addr, b.cause = true, l.addr, nil
+	b.doubts.made = time.Now()
 	b.mu.Unlock()
 	b.probed(l)
 	b.out.open()
@@ -192,8 +205,7 @@ func (b *Bus) setDown(cause error) {
 	b.mu.Unlock()
 }
 
-// lose notes that a link has failed. What waits is not kept for the next one:
-// it would arrive late, behind a gap of what is refused meanwhile.
+// lose notes that a link has failed. What waits is kept for the next one, up to an age.
 func (b *Bus) lose(err error) {
 	if err == nil {
 		err = errors.New("connection closed")
@@ -204,29 +216,31 @@ func (b *Bus) lose(err error) {
 	b.mu.Lock()
 	addr := b.addr
 	b.since = time.Now()
+	b.doubts.lose(err)
 	b.mu.Unlock()
 	b.counts.noteRefused(err)
 	b.setDown(fmt.Errorf("%w: %w", ErrUnavailable, at(addr, err)))
-	waiting := b.out.drop()
-	b.counts.lostConnection.Add(uint64(waiting))
+	b.expire()
 	b.limit.Log(slog.LevelWarn, "redis connection lost; other instances are not reached until it is back",
-		"name", b.cfg.Name, "redis", addr, "error", failures{at(addr, err)})
+		"name", b.cfg.Name, "redis", addr, "error", failures{at(addr, err)}, "waiting", b.out.len())
 }
 
 // recover notes a new link and logs what the outage cost. heard is the time up to
 // which all that was published has come.
 func (b *Bus) recover(l *link, heard time.Time) {
 	until := time.Now()
-	b.setUp(l)
-	lost := b.counts.lost()
+	b.expire()
+	lost, kept := b.counts.lost(), b.out.len()
 	b.mu.Lock()
 	since, before := b.since, b.lostAt
 	b.lostAt = lost
+	heard, lostWord := b.doubts.recover(heard, lost-before)
 	b.mu.Unlock()
+	b.setUp(l)
 	// How much did not arrive nobody can count: Redis does not know who was away.
 	b.limit.Log(slog.LevelInfo, "redis connection restored", "name", b.cfg.Name, "redis", l.addr,
-		"after", until.Sub(since).Round(time.Millisecond), "lost", lost-before,
-		"missed", "unknown", "missed_for", until.Sub(heard).Round(time.Millisecond))
+		"after", until.Sub(since).Round(time.Millisecond), "lost", lostWord,
+		"missed", "unknown", "missed_for", until.Sub(heard).Round(time.Millisecond), "kept", kept)
 	b.missed(heard, until)
 }
 
@@ -237,7 +251,7 @@ func (b *Bus) end() {
 	b.counts.lostShutdown.Add(uint64(lost))
 	b.mu.Lock()
 	addr, cause := b.addr, b.cause
-	b.up, b.addr, b.cause, b.denied, b.stuck = false, "", nil, nil, nil
+	b.up, b.addr, b.cause, b.denied, b.stuck, b.doubts = false, "", nil, nil, nil, doubts{}
 	b.mu.Unlock()
 	if lost == 0 {
 		return

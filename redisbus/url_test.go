@@ -164,27 +164,6 @@ func FuzzCredentials(f *testing.F) {
 	})
 }
 
-func FuzzClusterNodes(f *testing.F) {
-	f.Add("id 127.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-5460\nid h:1@2 master,fail - 0 0 2 disconnected 5461-10922\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		if masters, reachable := countMasters(text); reachable > masters || masters < 0 {
-			t.Fatalf("%q: %d of %d", text, reachable, masters)
-		}
-	})
-}
-
-func TestCountMasters(t *testing.T) {
-	text := `07c37df 127.0.0.1:30004@31004,host slave e7d1eec 0 1426238317239 4 connected
-67ed2db 127.0.0.1:30002@31002 master - 0 1426238316232 2 connected 5461-10922
-292f8b3 127.0.0.1:30003@31003 master,fail? - 0 1426238318243 3 connected 10923-16383
-6ec2392 127.0.0.1:30005@31005 master - 0 1426238316232 5 connected
-e7d1eec 127.0.0.1:30001@31001 myself,master - 0 0 1 connected 0-5460
-`
-	if masters, reachable := countMasters(text); masters != 3 || reachable != 2 {
-		t.Errorf("got %d of %d, want 2 of 3: those with slots, less the failed", reachable, masters)
-	}
-}
-
 func TestBadConfig(t *testing.T) {
 	for name, c := range map[string]Config{
 		"nothing":            {},
@@ -196,6 +175,7 @@ func TestBadConfig(t *testing.T) {
 		"negative interval":  {URL: "redis://h", ProbeInterval: -1},
 		"negative probe":     {URL: "redis://h", ProbeTimeout: -1},
 		"negative flush":     {URL: "redis://h", FlushTimeout: -1},
+		"negative age":       {URL: "redis://h", QueueAge: -1},
 		"negative queue":     {URL: "redis://h", QueueMessages: -1},
 		"negative byte size": {URL: "redis://h", QueueBytes: -1},
 	} {

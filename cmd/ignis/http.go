@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/redisbus"
 )
 
 const (
@@ -68,6 +70,7 @@ func newEndpoints(path string, srv *ignis.Server, relays bool) http.Handler {
 type probe struct {
 	Status string `json:"status"`
 	Reason string `json:"reason,omitempty"`
+	Note   string `json:"note,omitempty"`
 }
 
 func (p probe) code() int {
@@ -82,11 +85,14 @@ func (p probe) code() int {
 func readiness(h ignis.Health, relays bool) probe {
 	switch {
 	case !h.Ready:
-		return probe{"unavailable", "the server is starting or shutting down"}
+		return probe{Status: "unavailable", Reason: "the server is starting or shutting down"}
+	case errors.Is(h.Bus, redisbus.ErrPartial):
+		// Every server sees it: if all were unavailable, nothing would be left.
+		return probe{Status: "ready", Note: "a part of the Redis Cluster is cut off; messages of instances connected there may be missing"}
 	case h.Bus != nil && relays:
-		return probe{"unavailable", "Redis does not carry messages at the moment; clients of this server still reach each other"}
+		return probe{Status: "unavailable", Reason: "Redis does not carry messages at the moment; clients of this server still reach each other"}
 	case h.Bus != nil:
-		return probe{"unavailable", "Redis does not carry messages at the moment; clients stay connected and get none until it does"}
+		return probe{Status: "unavailable", Reason: "Redis does not carry messages at the moment; clients stay connected and get none until it does"}
 	}
 	return probe{Status: "ready"}
 }

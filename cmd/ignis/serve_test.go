@@ -15,6 +15,7 @@ import (
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/client"
+	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -77,6 +78,7 @@ func TestReadiness(t *testing.T) {
 	}{
 		{ignis.Health{Ready: true}, http.StatusOK},
 		{ignis.Health{Ready: true, Bus: lost}, http.StatusServiceUnavailable},
+		{ignis.Health{Ready: true, Bus: fmt.Errorf("%w: node 10.1.2.3:6379", redisbus.ErrPartial)}, http.StatusOK},
 		{ignis.Health{Ready: false}, http.StatusServiceUnavailable},
 		{ignis.Health{Ready: false, Bus: lost}, http.StatusServiceUnavailable},
 	} {
@@ -84,8 +86,11 @@ func TestReadiness(t *testing.T) {
 		if p.code() != test.code || (p.Reason == "") != (test.code == http.StatusOK) {
 			t.Errorf("%+v: %d %+v", test.health, p.code(), p)
 		}
-		if strings.Contains(p.Reason, "10.1.2.3") {
+		if strings.Contains(p.Reason+p.Note, "10.1.2.3") {
 			t.Error("an outsider learns the address of Redis")
+		}
+		if partial := errors.Is(test.health.Bus, redisbus.ErrPartial); (p.Note != "") != partial {
+			t.Errorf("%+v: %+v", test.health, p)
 		}
 	}
 }

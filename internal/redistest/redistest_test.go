@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -124,7 +125,31 @@ func TestClusterServesAllSlots(t *testing.T) {
 			}
 		}
 	}
+	for i, first := range []string{"0-5460", "5461-10922", "10923-16383"} {
+		if got := c.Nodes[i].Do("cluster", "nodes"); !regexp.MustCompile("myself,master .* " + first).MatchString(got) {
+			t.Errorf("node %d does not own the slots %s: %s", i, first, got)
+		}
+	}
 	if want := "redis+cluster://" + c.Nodes[0].Addr() + "," + c.Nodes[1].Addr() + "," + c.Nodes[2].Addr(); c.URL() != want {
 		t.Errorf("%s, want %s", c.URL(), want)
 	}
+}
+
+// A cut is between two nodes alone.
+func TestPartition(t *testing.T) {
+	p := redistest.StartPartition(t)
+	a, b, c := p.Nodes[0], p.Nodes[1], p.Nodes[2]
+	p.Cut(a, b)
+	failing := func(n *redistest.Server) int { return strings.Count(n.Do("cluster", "nodes"), "fail?") }
+	redistest.Wait(t, "both to miss each other", func() bool { return failing(a) == 1 && failing(b) == 1 })
+	for _, n := range []*redistest.Server{a, b, c} {
+		if got := n.Do("cluster", "info"); !strings.Contains(got, "cluster_state:ok") {
+			t.Errorf("a node does not see the majority: %s", got)
+		}
+	}
+	if got := c.Do("cluster", "nodes"); strings.Contains(got, "fail") {
+		t.Errorf("the third sees the cut: %s", got)
+	}
+	p.Heal()
+	p.AwaitWhole(t)
 }

@@ -73,7 +73,8 @@ func (c *Sentinel) URL() string {
 }
 
 // Cluster is a Redis Cluster of masters without replicas. When a node dies, its slots become
-// unavailable, and the other nodes continue to serve theirs.
+// unavailable, and the other nodes continue to serve theirs. The first node owns slot 0, the
+// second the slots that follow, the third the rest.
 type Cluster struct {
 	Nodes []*Server
 }
@@ -83,10 +84,22 @@ func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
 	c := &Cluster{}
 	for range 3 {
-		c.Nodes = append(c.Nodes, StartWith(t, Config{Args: []string{
-			"--cluster-enabled", "yes", "--cluster-node-timeout", "2500", "--cluster-require-full-coverage", "no",
-		}}))
+		c.Nodes = append(c.Nodes, startNode(t))
 	}
+	c.create(t)
+	return c
+}
+
+func startNode(t testing.TB, args ...string) *Server {
+	t.Helper()
+	return StartWith(t, Config{Args: append([]string{
+		"--cluster-enabled", "yes", "--cluster-node-timeout", "2500", "--cluster-require-full-coverage", "no",
+	}, args...)})
+}
+
+// create makes the nodes a Cluster.
+func (c *Cluster) create(t testing.TB) {
+	t.Helper()
 	create := append([]string{"--cluster", "create"}, addrs(c.Nodes)...)
 	create = append(create, "--cluster-replicas", "0", "--cluster-yes")
 	if out, err := c.Nodes[0].Try(create...); err != nil {
@@ -101,7 +114,21 @@ func StartCluster(t testing.TB) *Cluster {
 		}
 		return true
 	})
-	return c
+	c.AwaitWhole(t)
+}
+
+// AwaitWhole waits until each node is connected to all others.
+func (c *Cluster) AwaitWhole(t testing.TB) {
+	t.Helper()
+	Wait(t, "the nodes to see each other", func() bool {
+		for _, n := range c.Nodes {
+			out, err := n.Try("cluster", "nodes")
+			if err != nil || strings.Count(out, " connected ") != len(c.Nodes) || strings.Contains(out, "fail") || strings.Contains(out, "handshake") {
+				return false
+			}
+		}
+		return true
+	})
 }
 
 // URL returns redis+cluster://host:port,... with all nodes.

@@ -1,0 +1,233 @@
+package redisbus_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/redisbus"
+)
+
+// breaking is a configuration whose first connection with more than some bytes to write,
+// once breaks is set, breaks there. Then it is not set any longer.
+func breaking(r *redistest.Server, after int, breaks *atomic.Bool) redisbus.Config {
+	c := patient("")
+	c.QueueAge = deadline
+	c.Option = &rueidis.ClientOption{
+		InitAddress: []string{r.Addr()}, ForceSingleClient: true,
+		DialCtxFn: func(ctx context.Context, addr string, d *net.Dialer, _ *tls.Config) (net.Conn, error) {
+			conn, err := d.DialContext(ctx, "tcp", addr)
+			if err == nil {
+				conn = &breakingConn{conn, after, breaks}
+			}
+			return conn, err
+		},
+	}
+	return c
+}
+
+type breakingConn struct {
+	net.Conn
+	left   int
+	breaks *atomic.Bool
+}
+
+func (c *breakingConn) Write(p []byte) (int, error) {
+	if !c.breaks.Load() {
+		return c.Conn.Write(p)
+	}
+	if len(p) <= c.left {
+		c.left -= len(p)
+		return c.Conn.Write(p)
+	}
+	c.breaks.Store(false)
+	n, _ := c.Conn.Write(p[:c.left])
+	_ = c.Close()
+	return n, net.ErrClosed
+}
+
+// A connection breaks in the middle of many envelopes. Those that were not sent go over
+// the next one, in order and before newer ones; of the others none comes twice.
+func TestWhatWasNotSentIsKept(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	heard := run(t, patient(r.URL()), nil)
+	var breaks atomic.Bool
+	n := run(t, breaking(r, 300_000, &breaks), nil)
+	const size, count = 1000, 3000
+	send := func(i int) { n.publish(fmt.Sprintf("flow %*d", -size, i)) }
+	r.Pause() // so that there is a queue
+	for i := range count {
+		send(i)
+	}
+	breaks.Store(true)
+	r.Resume()
+	redistest.Wait(t, "the connection to break and be there again", func() bool { return n.Stats().Reconnects == 1 && n.Health() == nil })
+	for i := range 100 {
+		send(count + i)
+	}
+	const taken = count + 100
+	n.balance(taken)
+	s := n.Stats()
+	if s.LostConnection == 0 || s.LostConnection > 512 || s.LostExpired != 0 {
+		t.Errorf("stats %+v; want what was on its way to be lost", s)
+	}
+	if n.log.count("they may arrive late and behind newer ones") != 1 || n.log.count("kept=") != 1 || n.log.count("kept=0") != 0 {
+		t.Errorf("log:\n%s", n.log)
+	}
+	least := taken - s.LostConnection
+	redistest.Wait(t, "what was taken", func() bool { return heard.Stats().Received >= least })
+	n.publish(fmt.Sprint("flow ", taken))
+	last, got := -1, uint64(0)
+	for last < taken {
+		var i int
+		if _, err := fmt.Sscanf(heard.next(), "flow %d", &i); err != nil || i <= last {
+			t.Fatalf("heard %d after %d", i, last)
+		}
+		last = i
+		got++
+	}
+	if got-1 < least {
+		t.Errorf("heard %d of %d taken, %d lost", got-1, taken, s.LostConnection)
+	}
+}
+
+// A Redis stands still. What waits is sent when it goes on, and not more is lost than was
+// on its way.
+func TestWhatWaitsForAFrozenRedisIsKept(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	slow := patient(r.URL())
+	slow.ProbeTimeout = deadline
+	heard := run(t, slow, nil) // bears the pause
+	c := impatient(r.URL())
+	c.QueueAge = deadline
+	n := run(t, c, nil)
+	r.Pause()
+	const count = 3000
+	for i := range count {
+		n.publish(fmt.Sprint(i))
+	}
+	n.down()
+	r.Resume()
+	n.healthy()
+	n.publish("newer")
+	n.balance(count + 1)
+	s := n.Stats()
+	if s.LostConnection == 0 || s.LostConnection > 512 || s.LostExpired != 0 {
+		t.Errorf("stats %+v", s)
+	}
+	// What was on its way was first, and comes when it comes.
+	seen, next := make(map[string]bool), int(s.LostConnection)
+	for next <= count {
+		text := heard.next()
+		if seen[text] {
+			t.Fatalf("%s comes twice", text)
+		}
+		seen[text] = true
+		want := fmt.Sprint(next)
+		if next == count {
+			want = "newer"
+		}
+		var i int
+		if text == want {
+			next++
+		} else if _, err := fmt.Sscan(text, &i); err != nil || i >= int(s.LostConnection) {
+			t.Fatalf("heard %q, want %s", text, want)
+		}
+	}
+}
+
+// What waits for longer than QueueAge is dropped, counted and logged.
+func TestWhatWaitsTooLongIsDropped(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	c := impatient(r.URL())
+	c.QueueAge = 1
+	n := run(t, c, nil)
+	r.Pause()
+	const count = 3000
+	for i := range count {
+		n.publish(fmt.Sprint(i))
+	}
+	n.down()
+	if s := n.Stats(); s.Queued != 0 || s.LostExpired < count-512 || s.LostExpired+s.LostConnection != count || n.Lost() != count {
+		t.Errorf("stats %+v, lost %d", s, n.Lost())
+	}
+	if n.log.count(`msg="envelopes waited too long for redis and are dropped" name=ignis redis="redis at `+r.Addr()+`" lost=`) != 1 {
+		t.Errorf("log:\n%s", n.log)
+	}
+	r.Resume()
+	n.healthy()
+	exchange(t, "resumed", n, n)
+}
+
+// A publisher tells what was certainly not sent: that may be tried again and comes once.
+func TestPublisherTellsWhatWasNotSent(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	heard := run(t, patient(r.URL()), nil)
+	var breaks atomic.Bool
+	p := dial(t, breaking(r, 300_000, &breaks))
+	breaks.Store(true)
+	const count = 2000
+	items := make([]redisbus.Item, count)
+	for i := range items {
+		items[i] = redisbus.Item{Channel: "ws:room:r", Envelope: fmt.Appendf(nil, "%-1000d", i)}
+	}
+	errs := p.Publish(t.Context(), items)
+	if errs == nil {
+		t.Fatal("nothing failed")
+	}
+	var again []redisbus.Item
+	unknown := 0
+	for i, err := range errs {
+		switch {
+		case errors.Is(err, redisbus.ErrNotSent):
+			again = append(again, items[i])
+		case err != nil:
+			unknown++
+			fallthrough
+		default:
+			if len(again) > 0 {
+				t.Fatalf("item %d may have been sent after one that was not: %v", i, err)
+			}
+		}
+	}
+	if unknown == 0 || unknown > 512 || len(again) == 0 {
+		t.Errorf("%d unknown, %d not sent", unknown, len(again))
+	}
+	if errs := p.Publish(t.Context(), again); errs != nil {
+		t.Fatal(errors.Join(errs...))
+	}
+	for last, got := -1, 0; last < count-1; got++ {
+		var i int
+		if _, err := fmt.Sscan(heard.next(), &i); err != nil || i <= last {
+			t.Fatalf("heard %d after %d", i, last)
+		}
+		if last = i; last == count-1 && got+1 < count-unknown {
+			t.Errorf("heard %d of %d, %d unknown", got+1, count, unknown)
+		}
+	}
+	r.Kill()
+	if errs := p.Publish(t.Context(), numbered(0, 1)); errs == nil {
+		t.Error("taken by nobody")
+	}
+	errs = p.Publish(t.Context(), numbered(0, 1))
+	if errs == nil || !errors.Is(errs[0], redisbus.ErrNotSent) || !errors.Is(errs[0], redisbus.ErrUnavailable) {
+		t.Errorf("without a connection: %v", errs)
+	}
+	ended, cancel := context.WithTimeout(t.Context(), -time.Second)
+	defer cancel()
+	if errs := p.Publish(ended, numbered(0, 1)); errs == nil || !errors.Is(errs[0], redisbus.ErrNotSent) || !errors.Is(errs[0], context.DeadlineExceeded) {
+		t.Errorf("with an ended context: %v", errs)
+	}
+}

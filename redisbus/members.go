@@ -1,0 +1,167 @@
+package redisbus
+
+import (
+	"cmp"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// member is a master of a Cluster that owns slots.
+type member struct {
+	id, addr string
+	first    int64 // the lowest of its slots
+	failed   bool  // the majority of the masters says so
+}
+
+// apart is a master with slots that another node of its Cluster does not reach.
+type apart struct {
+	id, addr string
+	state    string
+	pong     int64         // when it last answered that node, by whose clock
+	quiet    time.Duration // for how long it has not, about
+}
+
+func (a *apart) String() string {
+	return "node " + a.addr + " of the Cluster is " + a.state + ": messages of instances connected to it may be missing"
+}
+
+func (a apart) same(b apart) bool { return a.id == b.id }
+
+// nodesView is what a node says of its Cluster.
+type nodesView struct {
+	self               string // its id
+	masters, reachable int    // how many own slots, and how many of those it does not take for failed
+	apart              []apart
+	failed             map[string]bool  // by id: what the majority has agreed on
+	pongs              map[string]int64 // by id: when each of the others with slots last answered
+	latest             int64            // when any did
+}
+
+// readNodes reads the answer to CLUSTER NODES.
+func readNodes(text string) nodesView {
+	v := nodesView{failed: make(map[string]bool), pongs: make(map[string]int64)}
+	for line := range strings.Lines(text) {
+		// id address flags master ping pong epoch link slot slot ...
+		field := strings.Fields(line)
+		if len(field) < 8 {
+			continue
+		}
+		flags := strings.Split(field[2], ",")
+		pong, _ := strconv.ParseInt(field[5], 10, 64)
+		v.latest = max(v.latest, pong)
+		self := slices.Contains(flags, "myself")
+		if self {
+			v.self = field[0]
+		}
+		if len(field) < 9 || !slices.Contains(flags, "master") {
+			continue
+		}
+		v.masters++
+		state := stateOf(flags, field[7])
+		if state == "" || state == disconnected {
+			v.reachable++
+		}
+		if self {
+			continue
+		}
+		v.pongs[field[0]] = pong
+		v.failed[field[0]] = slices.Contains(flags, "fail")
+		if state != "" {
+			v.apart = append(v.apart, apart{id: field[0], addr: shownAddr(field[0], field[1]), state: state, pong: pong})
+		}
+	}
+	return v
+}
+
+// since returns the masters that are apart, when before were: the connection to one that
+// is cut off comes and goes, and until it has answered it still is.
+func (v *nodesView) since(before []apart) []apart {
+	list := slices.Clone(v.apart)
+	for _, a := range before {
+		pong, known := v.pongs[a.id]
+		if known && pong <= a.pong && !slices.ContainsFunc(list, a.same) {
+			list = append(list, a)
+		}
+	}
+	for i := range list {
+		// By the node's clock alone, which the latest answer of any node shows.
+		if a := &list[i]; a.pong > 0 {
+			a.quiet = time.Duration(max(0, v.latest-a.pong)) * time.Millisecond
+		}
+	}
+	return list
+}
+
+const disconnected = "disconnected"
+
+// stateOf says what is wrong with a node; "": nothing.
+func stateOf(flags []string, link string) string {
+	for _, f := range []struct{ flag, state string }{
+		{"fail", "failed"}, {"fail?", "failing"}, {"handshake", "not yet known"}, {"noaddr", "without an address"},
+	} {
+		if slices.Contains(flags, f.flag) {
+			return f.state
+		}
+	}
+	if link != "connected" {
+		return disconnected
+	}
+	return ""
+}
+
+// shownAddr is how a node is called: by its address, ip:port@busport,name, if it has one.
+func shownAddr(id, text string) string {
+	addr, _, _ := strings.Cut(text, "@")
+	if host, _, err := net.SplitHostPort(addr); err != nil || host == "" {
+		return id
+	}
+	return addr
+}
+
+// maxMembers bounds how many nodes of a Cluster are remembered.
+const maxMembers = 64
+
+// readMembers reads the answer to CLUSTER SLOTS: the masters, in the order in which
+// all instances prefer them, which is that of the lowest slot that each owns. So the
+// owner of slot 0 comes first. A node without a name of its own is at the address
+// that was asked.
+func readMembers(slots []rueidis.RedisMessage, asked string, failed map[string]bool) []member {
+	var members []member
+	for i := range slots {
+		slot, err := slots[i].ToArray() // first last master replica...
+		if err != nil || len(slot) < 3 {
+			continue
+		}
+		first, errFirst := slot[0].AsInt64()
+		node, err := slot[2].ToArray() // host port id ...
+		if err != nil || errFirst != nil || len(node) < 2 {
+			continue
+		}
+		host, _ := node[0].ToString()
+		port, err := node[1].AsInt64()
+		if host == "" {
+			host = asked
+		}
+		if err != nil || port < 1 || port > 65535 || host == "?" {
+			continue
+		}
+		m := member{addr: net.JoinHostPort(host, strconv.FormatInt(port, 10)), first: first}
+		if len(node) > 2 {
+			m.id, _ = node[2].ToString()
+		}
+		m.failed = failed[m.id]
+		members = append(members, m)
+	}
+	slices.SortStableFunc(members, func(a, b member) int { return cmp.Compare(a.first, b.first) })
+	seen := make(map[string]bool)
+	members = slices.DeleteFunc(members, func(m member) bool {
+		defer func() { seen[m.addr] = true }()
+		return seen[m.addr]
+	})
+	return members[:min(len(members), maxMembers)]
+}

@@ -1,0 +1,120 @@
+package redisbus
+
+import (
+	"context"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// queued is an envelope that Publish has taken.
+type queued struct {
+	Item
+	at time.Duration // when, since the bus was made
+}
+
+// outcome is how publishing over a link ended.
+type outcome struct {
+	err  error
+	rest []queued // what was taken and is not accounted for
+	// Of the last batch, with which rest begins: its answers, and how much the link had
+	// written before.
+	errs   []error
+	before int64
+}
+
+// publishAll sends what Publish takes until the link fails, or halt is closed, or
+// ending is closed and nothing is left.
+func (b *Bus) publishAll(ctx context.Context, l *link, ending, halt <-chan struct{}) outcome {
+	var taken []queued
+	items := make([]Item, 0, batchMessages)
+	errs := make([]error, batchMessages)
+	for last := false; ; {
+		taken = b.out.take(taken)
+		for rest := taken; len(rest) > 0; {
+			if isClosed(halt) {
+				return outcome{rest: rest}
+			}
+			n, size := batch(len(rest), func(i int) int { return rest[i].size() })
+			items = items[:0]
+			for i := range n {
+				items = append(items, rest[i].Item)
+			}
+			before := l.conns.written.Load()
+			if err := l.publish(ctx, items, errs[:n]); err != nil {
+				return outcome{err, rest, errs[:n], before}
+			}
+			b.account(errs[:n])
+			b.out.give(n, size)
+			rest = rest[n:]
+		}
+		switch {
+		case len(taken) > 0:
+			continue
+		case last:
+			return outcome{}
+		}
+		select {
+		case <-b.out.wake:
+		case <-halt:
+			return outcome{}
+		case <-ctx.Done():
+			return outcome{err: context.Cause(ctx)}
+		case <-ending:
+			b.out.close(ErrNotRunning) // what came before that is still sent
+			last = true
+		}
+	}
+}
+
+// settle accounts for what a link that is closed may have sent, and puts the rest back.
+func (b *Bus) settle(l *link, o outcome) {
+	n, size := 0, 0
+	if len(o.errs) > 0 {
+		n = maySent(o.errs, l.conns.written.Load()-o.before, func(i int) *Item { return &o.rest[i].Item })
+	}
+	for i := range n {
+		size += o.rest[i].size()
+	}
+	unknown := b.account(o.errs[:n])
+	b.out.give(n, size)
+	b.out.restore(o.rest[n:])
+	if unknown > 0 {
+		b.limit.Log(slog.LevelWarn, "envelopes were on their way when the redis connection was lost; "+
+			"they may arrive late and behind newer ones, or not at all", "name", b.cfg.Name, "redis", l.addr, "unconfirmed", unknown)
+	}
+}
+
+// maySent returns how many of a batch's items a link may have sent: those that have an
+// answer, and those that begin within the bytes that it has written since, which are the
+// batch's and maybe others'. It is certain only once the link is closed.
+func maySent(errs []error, written int64, item func(int) *Item) int {
+	n, begin := 0, int64(0)
+	for i, err := range errs {
+		if _, answered := rueidis.IsRedisErr(err); err == nil || answered || begin < written {
+			n = i + 1
+		}
+		begin += item(i).encoded()
+	}
+	return n
+}
+
+// encoded returns the length of the command that publishes the item.
+func (i *Item) encoded() int64 {
+	const frame = len("*3\r\n$7\r\nPUBLISH\r\n") + 2*len("$\r\n\r\n")
+	return int64(frame + len(strconv.Itoa(len(i.Channel))) + len(strconv.Itoa(len(i.Envelope))) + i.size())
+}
+
+// expire drops what has waited for a connection for too long.
+func (b *Bus) expire() {
+	oldest := time.Since(b.born) - b.cfg.QueueAge
+	n := b.out.dropWhile(func(q *queued) (bool, int) { return q.at < oldest, q.size() })
+	if n == 0 {
+		return
+	}
+	b.counts.lostExpired.Add(uint64(n))
+	b.limit.Log(slog.LevelWarn, "envelopes waited too long for redis and are dropped",
+		"name", b.cfg.Name, "redis", b.target.String(), "lost", n, "age", b.cfg.QueueAge)
+}

@@ -1,0 +1,125 @@
+package redisbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+)
+
+// doubts are about envelopes that Redis took and delivered, but maybe not to all: the
+// nodes of a Cluster don't say what they could not pass on.
+type doubts struct {
+	made  time.Time // when the link was
+	apart []apart   // the masters that its node does not reach
+	from  time.Time // since when; zero: there are none
+	// Of a link that was lost: since when there were some, and whether its node may
+	// have taken what nobody heard.
+	lostFrom time.Time
+	unknown  bool
+}
+
+// update notes what the link's node sees, and returns since when there were doubts
+// that have ended.
+func (d *doubts) update(seen []apart, now time.Time) (ended time.Time) {
+	d.apart = seen
+	if len(seen) == 0 {
+		ended, d.from = d.from, time.Time{}
+		return ended
+	}
+	if d.from.IsZero() {
+		d.from = now
+	}
+	for _, a := range seen {
+		from := now.Add(-a.quiet) // the node may take long to notice
+		if from.Before(d.made) {
+			from = d.made
+		}
+		if from.Before(d.from) {
+			d.from = from
+		}
+	}
+	return ended
+}
+
+// lose notes that the link is gone, and why.
+func (d *doubts) lose(err error) {
+	*d = doubts{lostFrom: d.from, unknown: isAstray(err) || len(d.apart) > 0}
+}
+
+// recover returns from when on envelopes may be missing, and how many of this bus
+// were lost, as far as that is known.
+func (d *doubts) recover(heard time.Time, lost uint64) (from time.Time, count any) {
+	from, count = heard, lost
+	if !d.lostFrom.IsZero() && d.lostFrom.Before(heard) {
+		from = d.lostFrom
+	}
+	if d.unknown {
+		count = "unknown"
+	}
+	d.lostFrom, d.unknown = time.Time{}, false
+	return from, count
+}
+
+// maxShown is how many nodes are named.
+const maxShown = 3
+
+// partial says which nodes are cut off.
+func partial(list []apart) error {
+	var text []string
+	for _, a := range list[:min(len(list), maxShown)] {
+		text = append(text, a.String())
+	}
+	if more := len(list) - maxShown; more > 0 {
+		text = append(text, fmt.Sprintf("and %d more", more))
+	}
+	return errors.New(strings.Join(text, "; "))
+}
+
+// noteApart notes and logs which part of the Cluster the link's node does not reach.
+func (b *Bus) noteApart(l *link) {
+	now := time.Now()
+	b.mu.Lock()
+	before := b.doubts.apart
+	from := b.doubts.update(l.apart, now)
+	b.mu.Unlock()
+	switch {
+	case !from.IsZero():
+		b.limit.Log(slog.LevelInfo, "the Cluster is whole again", "name", b.cfg.Name, "redis", l.addr,
+			"lost", "unknown", "missed", "unknown", "missed_for", now.Sub(from).Round(time.Millisecond))
+		b.missed(from, now)
+	case slices.ContainsFunc(l.apart, func(a apart) bool { return !slices.ContainsFunc(before, a.same) }):
+		b.limit.Log(slog.LevelWarn, "a part of the Cluster is cut off", "name", b.cfg.Name, "redis", l.addr,
+			"error", partial(l.apart), "lost", "unknown", "missed", "unknown")
+	}
+}
+
+// handOver changes from one link to the next, which works already and delivers nothing
+// yet. Nothing is published meanwhile. What comes in for the time of about one round
+// trip is lost rather than heard twice.
+func (b *Bus) handOver(ctx context.Context, l, next *link) {
+	from := time.Now()
+	l.open.Store(false)
+	// What was published on the old node before this has come to the new one, too.
+	limited, cancel := context.WithTimeout(ctx, min(callWait, l.timeout))
+	defer cancel()
+	mark := "left " + l.addr
+	if l.own != "" && next.own != "" &&
+		l.client.Do(limited, l.client.B().Publish().Channel(l.own).Message(mark).Build()).Error() == nil {
+		_ = next.awaitBeat(limited, mark) // if the nodes don't see each other, there is nothing to wait for
+	}
+	l.close()
+	next.open.Store(true)
+	until := time.Now()
+	b.counts.reconnects.Add(1)
+	b.mu.Lock()
+	b.addr = next.addr
+	b.mu.Unlock()
+	b.limit.Log(slog.LevelInfo, "moved to the node of the Cluster that all instances prefer", "name", b.cfg.Name,
+		"redis", next.addr, "left", l.addr, "missed", "unknown", "missed_for", until.Sub(from).Round(time.Millisecond))
+	b.missed(from, until)
+	b.probed(next)
+}
