@@ -66,7 +66,7 @@ func (s *Server) refuse(c *client, text string, code uint16) {
 // Nothing is written between its becoming reachable and its connected event, so
 // that event is the first, and by then it is in its rooms.
 func (s *Server) admit(c *client, id *Client, session *Session) bool {
-	connected := frame(wire.EventConnected, connectedData(id)).Clear()
+	connected := frame(wire.EventConnected, connectedData(id)).Own().Clear()
 	c.mu.Lock()
 	if c.state != StateAuthenticating {
 		c.mu.Unlock()

@@ -287,7 +287,6 @@ func (c Config) transport() ws.Options {
 		StrangerFrames:    c.AuthMaxFrames,
 		BackpressureLimit: c.BackpressureLimit,
 		SendBuffer:        max(c.BackpressureLimit/4, minSendBuffer), // Linux doubles it
-		DropWhenFull:      c.DropWhenFull,
 		CloseTimeout:      c.CloseTimeout,
 	}
 }

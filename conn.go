@@ -149,7 +149,7 @@ func newAnswers() answers {
 		data, _ := json.Marshal(struct { // a string always encodes
 			Message string `json:"message"`
 		}{text})
-		m := frame(wire.EventError, data)
+		m := frame(wire.EventError, data).Own()
 		a[text] = answer{m, m.Clear()}
 	}
 	return a

@@ -193,6 +193,11 @@ func (s *Server) deliver(to Destination, exclude []string, messages ...*ws.Messa
 	case wire.TypeBroadcast:
 		*list = s.reg.AppendActive(*list)
 	}
+	if s.cfg.DropWhenFull {
+		for _, m := range messages {
+			m.Under(ws.DropNewest, "")
+		}
+	}
 	if len(*list) > 1 && len(messages) > 1 {
 		messages = []*ws.Message{ws.Join(messages...)}
 	}
