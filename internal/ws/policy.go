@@ -157,37 +157,40 @@ func (c *Conn) indexLocked(t *Tally) {
 		b.index.onWay += m.cost()
 	}
 	c.splitLocked()
+	if len(b.index.keys) == 0 {
+		return
+	}
 	for i := b.head + b.taken; i < len(b.messages); i++ {
-		m := b.messages[i]
-		if !m.keyed() {
-			continue
-		}
-		older, ok := b.index.keys[m.key]
-		b.index.note(i, m)
-		if ok {
-			c.removeLocked(older)
+		if m := b.messages[i]; m.keyed() && b.index.keys[m.key] != i {
+			c.removeLocked(i)
 			t.Replaced++
 		}
 	}
 }
 
-// splitLocked puts the parts of those messages that consist of several in their
-// place. What is being written stays.
+// splitLocked puts the parts of those messages that consist of several in their place,
+// and notes where every key is then. What is being written stays.
 func (c *Conn) splitLocked() {
-	b := c.backlog
+	b, x := c.backlog, c.backlog.index
 	from := b.head + b.taken
-	if !slices.ContainsFunc(b.messages[from:], func(m *Message) bool { return m.parts != nil }) {
-		return
-	}
-	all, pongAt := b.messages, c.pongAt
-	b.messages = append(make([]*Message, 0, 2*len(all)), all[:from]...)
-	for i, m := range all[from:] {
-		if pongAt == from+i+1 {
-			c.pongAt = len(b.messages) + 1
+	if slices.ContainsFunc(b.messages[from:], several) {
+		all, pongAt := b.messages, c.pongAt
+		b.messages = append(make([]*Message, 0, 2*len(all)), all[:from]...)
+		for i, m := range all[from:] {
+			if pongAt == from+i+1 {
+				c.pongAt = len(b.messages) + 1
+			}
+			b.messages = m.appendTo(b.messages) // nothing where one is gone
 		}
-		b.messages = m.appendTo(b.messages)
+		x.oldest, x.gone = 0, 0
+	}
+	clear(x.keys)
+	for i, m := range b.messages[from:] {
+		x.note(from+i, m)
 	}
 }
+
+func several(m *Message) bool { return len(m.parts) > 0 }
 
 // compactLocked makes room in the backlog where messages have left.
 func (c *Conn) compactLocked() {
@@ -241,17 +244,29 @@ func (x *index) forget(i int, m *Message) {
 	}
 }
 
-// consumed notes that of what was being written the first n messages have left, and
-// that the others wait again.
+// consumed notes that the first n messages have left.
 func (x *index) consumed(b *backlog, n int) {
 	x.onWay = 0
-	if n < b.taken {
-		x.oldest = 0 // those can be dropped again
-	}
 	for i, m := range b.waiting()[:n] {
 		if m == gone {
 			x.gone--
 		}
 		x.forget(b.head+i, m)
+	}
+}
+
+// returnedLocked notes that the first n messages have not been written, as they should
+// have been, and so can be dropped again.
+func (c *Conn) returnedLocked(n int) {
+	b, x := c.backlog, c.backlog.index
+	x.oldest = 0
+	if slices.ContainsFunc(b.waiting()[:n], several) { // taken before there was an index
+		c.splitLocked()
+		return
+	}
+	for i, m := range b.waiting()[:n] {
+		if i += b.head; x.keys[m.key] <= i { // none is newer
+			x.note(i, m)
+		}
 	}
 }

@@ -166,6 +166,7 @@ func (c *Conn) consumeLocked(n int) {
 	if b.index != nil {
 		b.index.consumed(b, n)
 	}
+	back := b.taken - n
 	b.taken = 0
 	for _, m := range b.waiting()[:n] {
 		c.queued -= m.cost()
@@ -175,6 +176,8 @@ func (c *Conn) consumeLocked(n int) {
 	if b.head == len(b.messages) {
 		b.free()
 		c.backlog = nil
+	} else if back > 0 && b.index != nil {
+		c.returnedLocked(back)
 	}
 }
 
