@@ -30,7 +30,8 @@ const (
 )
 
 // ownShare is which part of the limit the protocol's own messages have on top of it.
-// Without it, pings would end a connection that DropNewest keeps at the limit.
+// Without it, pings would end a connection that DropNewest keeps at the limit. For them
+// counts neither what is being written nor what yields.
 const ownShare = 4
 
 // index finds what the policies take out of a backlog, without a search for each
@@ -38,10 +39,12 @@ const ownShare = 4
 // one from when it is first needed, and then each of its messages that can be taken
 // out consists of one.
 type index struct {
-	keys   map[string]int // where the newest message of a key is in the backlog
-	oldest int            // none before it can be dropped
-	gone   int            // so many have been taken out, but their places are left
-	onWay  int            // what is being written costs so many bytes
+	keys     map[string]int // where the newest message of a key is in the backlog
+	thinned  bool           // older ones have been taken out
+	oldest   int            // none before it can be dropped
+	gone     int            // so many have been taken out, but their places are left
+	onWay    int            // what is being written costs so many bytes
+	yielding int            // of the rest, what may be taken out costs so many
 }
 
 // gone is in the place of a message that was taken out. It has no bytes and costs
@@ -63,21 +66,25 @@ func (c *Conn) indexed() bool { return c.backlog != nil && c.backlog.index != ni
 // makeRoomLocked reports whether m, with which more than limit would wait, may be
 // queued nevertheless, and drops what has to yield to it.
 func (c *Conn) makeRoomLocked(m *Message, limit int, t *Tally) bool {
-	switch {
-	case c.queued == 0:
-		// Its size is not the peer's fault, and its memory is shared.
-		return true
-	case m.own:
-		return c.queued+m.cost() <= limit+limit/ownShare
-	case m.policy == DropNewest:
+	if c.queued == 0 {
+		return true // its size is not the peer's fault, and its memory is shared
+	}
+	if m.policy == DropNewest && !m.own {
 		return false
 	}
-	c.indexLocked(t)
+	onWay, yielding := len(c.rest), 0
+	if x := c.indexLocked(); x != nil {
+		onWay, yielding = onWay+x.onWay, x.yielding
+	}
+	if m.own {
+		return c.queued-onWay-yielding+m.cost() <= limit+limit/ownShare
+	}
+	if !m.yields() {
+		onWay = 0
+	}
+	c.thinLocked(t)
 	for {
-		waiting := c.queued
-		if m.yields() {
-			waiting -= c.onWayLocked()
-		}
+		waiting := c.queued - onWay
 		if waiting == 0 || waiting+m.cost() <= limit {
 			return true
 		}
@@ -86,15 +93,6 @@ func (c *Conn) makeRoomLocked(m *Message, limit int, t *Tally) bool {
 		}
 		t.Oldest++
 	}
-}
-
-// onWayLocked returns what the messages cost that are being written, once there is an
-// index.
-func (c *Conn) onWayLocked() int {
-	if c.indexed() {
-		return len(c.rest) + c.backlog.index.onWay
-	}
-	return len(c.rest)
 }
 
 // dropOldestLocked drops the oldest message that yields, and reports whether there
@@ -118,7 +116,7 @@ func (c *Conn) dropOldestLocked() bool {
 
 // replaceLocked takes out the message of m's key, if one waits.
 func (c *Conn) replaceLocked(m *Message, t *Tally) {
-	c.indexLocked(t)
+	c.thinLocked(t)
 	if b := c.backlog; b != nil {
 		if i, ok := b.index.keys[m.key]; ok && i >= b.head+b.taken {
 			c.removeLocked(i)
@@ -134,6 +132,7 @@ func (c *Conn) removeLocked(i int) {
 	c.queued -= m.cost()
 	b.messages[i] = gone
 	b.index.gone++
+	b.index.yielding -= m.cost()
 	b.index.forget(i, m)
 	if b.taken > 0 {
 		return // the writer counts from head
@@ -145,23 +144,36 @@ func (c *Conn) removeLocked(i int) {
 	}
 }
 
-// indexLocked gives the backlog an index, if there is a backlog. What is replaced
-// already it takes out.
-func (c *Conn) indexLocked(t *Tally) {
+// indexLocked returns the index of the backlog, and makes one if there is none; nil if
+// nothing is in the backlog.
+func (c *Conn) indexLocked() *index {
 	b := c.backlog
-	if b == nil || b.index != nil {
+	if b == nil {
+		return nil
+	}
+	if b.index == nil {
+		b.index = &index{}
+		for _, m := range b.waiting()[:b.taken] {
+			b.index.onWay += m.cost()
+		}
+		c.splitLocked()
+	}
+	return b.index
+}
+
+// thinLocked leaves only the newest message of each key to wait.
+func (c *Conn) thinLocked(t *Tally) {
+	x := c.indexLocked()
+	if x == nil || x.thinned {
 		return
 	}
-	b.index = &index{}
-	for _, m := range b.waiting()[:b.taken] {
-		b.index.onWay += m.cost()
-	}
-	c.splitLocked()
-	if len(b.index.keys) == 0 {
+	x.thinned = true
+	if len(x.keys) == 0 {
 		return
 	}
+	b := c.backlog
 	for i := b.head + b.taken; i < len(b.messages); i++ {
-		if m := b.messages[i]; m.keyed() && b.index.keys[m.key] != i {
+		if m := b.messages[i]; m.keyed() && x.keys[m.key] != i {
 			c.removeLocked(i)
 			t.Replaced++
 		}
@@ -169,7 +181,7 @@ func (c *Conn) indexLocked(t *Tally) {
 }
 
 // splitLocked puts the parts of those messages that consist of several in their place,
-// and notes where every key is then. What is being written stays.
+// and notes them all. What is being written stays.
 func (c *Conn) splitLocked() {
 	b, x := c.backlog, c.backlog.index
 	from := b.head + b.taken
@@ -185,8 +197,9 @@ func (c *Conn) splitLocked() {
 		x.oldest, x.gone = 0, 0
 	}
 	clear(x.keys)
+	x.yielding = 0
 	for i, m := range b.messages[from:] {
-		x.note(from+i, m)
+		x.add(from+i, m)
 	}
 }
 
@@ -221,6 +234,22 @@ func (c *Conn) compactLocked() {
 	}
 	clear(b.messages[len(kept):])
 	b.messages, b.head = kept, 0
+}
+
+// add notes that m waits at i.
+func (x *index) add(i int, m *Message) {
+	if m.yields() {
+		x.yielding += m.cost()
+		x.note(i, m)
+	}
+}
+
+// take notes that m is being written.
+func (x *index) take(m *Message) {
+	x.onWay += m.cost()
+	if m.yields() {
+		x.yielding -= m.cost()
+	}
 }
 
 // note notes that m is at i.
@@ -265,6 +294,9 @@ func (c *Conn) returnedLocked(n int) {
 		return
 	}
 	for i, m := range b.waiting()[:n] {
+		if m.yields() {
+			x.yielding += m.cost()
+		}
 		if i += b.head; x.keys[m.key] <= i { // none is newer
 			x.note(i, m)
 		}

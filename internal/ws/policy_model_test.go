@@ -28,8 +28,10 @@ type plain struct {
 	pong    *entry
 	pongs   int
 
-	limit                               int
-	sealed, slow, behind, blocked, dead bool
+	limit                       int
+	sealed, slow, blocked, dead bool
+	behind                      bool
+	thinned                     bool // only the newest of each key waits
 }
 
 func (q *plain) cost(of []*entry) (n int) {
@@ -57,10 +59,10 @@ func (q *plain) drop(last bool, which func(*entry) bool) bool {
 
 // fallBehind leaves only the newest of each key.
 func (q *plain) fallBehind(t *Tally) {
-	if q.behind || len(q.waiting) == 0 {
+	if q.thinned || len(q.waiting) == 0 {
 		return
 	}
-	q.behind = true
+	q.behind, q.thinned = true, true
 	for i := len(q.waiting) - 1; i >= q.taken; i-- {
 		newest := q.waiting[i]
 		for j := i - 1; j >= q.taken; j-- {
@@ -104,16 +106,23 @@ func (q *plain) add(e *entry, t *Tally) {
 }
 
 func (q *plain) makeRoom(e *entry, limit int, t *Tally) bool {
+	yields := func(o *entry) bool { return !o.own && (o.policy == DropOldest || o.policy == Latest) }
 	switch {
 	case q.total() == 0:
 		return true
 	case e.own:
-		return q.total()+e.cost() <= limit+limit/4
+		q.behind = q.behind || len(q.waiting) > 0
+		cost := 0
+		for _, o := range q.waiting[q.taken:] {
+			if !yields(o) {
+				cost += o.cost()
+			}
+		}
+		return cost+e.cost() <= limit+limit/4
 	case e.policy == DropNewest:
 		return false
 	}
 	q.fallBehind(t)
-	yields := func(o *entry) bool { return !o.own && (o.policy == DropOldest || o.policy == Latest) }
 	for {
 		cost := q.total()
 		if yields(e) {
@@ -156,7 +165,7 @@ func (q *plain) consume(n, rest int, all bool) {
 	q.waiting, q.taken, q.rest = q.waiting[n:], 0, rest
 	q.blocked = q.blocked || !all
 	if len(q.waiting) == 0 {
-		q.behind = false
+		q.behind, q.thinned = false, false
 		q.blocked = q.blocked && rest > 0
 	}
 }
@@ -333,7 +342,7 @@ func (x *queueTest) checkIndex(t *rapid.T, b *backlog) {
 	if b.index == nil {
 		return
 	}
-	tombs, onWay := 0, 0
+	tombs, onWay, yielding := 0, 0, 0
 	for i, m := range b.waiting() {
 		if m == gone {
 			tombs++
@@ -342,10 +351,12 @@ func (x *queueTest) checkIndex(t *rapid.T, b *backlog) {
 		}
 		if i < b.taken {
 			onWay += m.cost()
+		} else if m.yields() {
+			yielding += m.cost()
 		}
 	}
-	if b.index.gone != tombs || b.index.onWay != onWay {
-		t.Fatalf("%d places are left, want %d; %d bytes on the way, want %d", b.index.gone, tombs, b.index.onWay, onWay)
+	if x := b.index; x.gone != tombs || x.onWay != onWay || x.yielding != yielding {
+		t.Fatalf("%+v, want %d gone, %d on the way, %d yielding", x, tombs, onWay, yielding)
 	}
 	for key, i := range b.index.keys {
 		if i < b.head || b.messages[i].key != key {

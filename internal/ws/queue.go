@@ -128,7 +128,7 @@ func (b *backlog) take(n int) {
 	b.taken = n
 	if b.index != nil {
 		for _, m := range b.waiting()[:n] {
-			b.index.onWay += m.cost()
+			b.index.take(m)
 		}
 	}
 }
@@ -152,7 +152,7 @@ func (c *Conn) appendLocked(m *Message) {
 		c.compactLocked() // or it would grow for ever
 	}
 	if b.index != nil {
-		b.index.note(len(b.messages), m)
+		b.index.add(len(b.messages), m)
 	}
 	b.messages = append(b.messages, m)
 	c.queued += m.cost()
