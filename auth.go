@@ -79,7 +79,7 @@ func (s *Server) refuse(c *client, text string, code uint16) {
 // Nothing is written between its becoming reachable and its connected event, so
 // that event is the first, and by then it is in its rooms.
 func (s *Server) admit(c *client, id *Client, session *Session) bool {
-	connected := frame(wire.Message{Event: wire.EventConnected, Data: connectedData(id, session)}).Clear()
+	connected := frame(wire.Message{Event: wire.EventConnected, Data: connectedData(id, session)}).Own().Clear()
 	c.mu.Lock()
 	if c.state != StateAuthenticating {
 		c.mu.Unlock()

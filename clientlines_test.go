@@ -78,7 +78,7 @@ func TestLinesOfAClientsLife(t *testing.T) {
 			want: "WARN client does not read as fast as it is sent to client= cut_off=true",
 		},
 		"full, and dropped": {
-			cfg: ignis.Config{BackpressureLimit: 1000, DropWhenFull: true},
+			cfg: ignis.Config{BackpressureLimit: 1000, SlowPolicy: ignis.SlowDropNewest},
 			do: func(n *node) {
 				p := n.raw()
 				p.text(authenticate)

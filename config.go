@@ -147,10 +147,14 @@ type Config struct {
 	// memory is shared. An encrypted client would need a copy of its own: such a
 	// message is dropped, counted and logged. 0: 1 MiB.
 	BackpressureLimit int
-	// DropWhenFull makes messages over the limit be dropped, each counted. The
-	// default is to cut such a client off: it then knows that it missed
-	// something, and connects again.
-	DropWhenFull bool
+	// SlowPolicy says what happens to a message for a client of which more waits than
+	// BackpressureLimit. The default, [SlowDisconnect], cuts the client off: it then
+	// knows that it missed something, and connects again. The protocol's own messages
+	// are never dropped.
+	SlowPolicy SlowPolicy
+	// RoomSlowPolicy returns the policy for messages to a room, in place of SlowPolicy.
+	// It is called for each such message and must return at once. Nil: SlowPolicy.
+	RoomSlowPolicy func(room string) SlowPolicy
 
 	// AuthTimeout is how long a client may take to ask for authentication. 0: 5 s.
 	AuthTimeout time.Duration
@@ -213,6 +217,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Encryption > EncryptionRequired {
 		return c, fmt.Errorf("ignis: Config.Encryption is %v", c.Encryption)
+	}
+	if int(c.SlowPolicy) >= len(slowPolicyNames) {
+		return c, fmt.Errorf("ignis: Config.SlowPolicy is %v", c.SlowPolicy)
 	}
 	for _, room := range c.DefaultRooms {
 		if room == "" {
@@ -288,7 +295,6 @@ func (c Config) transport() ws.Options {
 		StrangerFrames:    c.AuthMaxFrames,
 		BackpressureLimit: c.BackpressureLimit,
 		SendBuffer:        max(c.BackpressureLimit/4, minSendBuffer), // Linux doubles it
-		DropWhenFull:      c.DropWhenFull,
 		CloseTimeout:      c.CloseTimeout,
 	}
 }

@@ -121,7 +121,11 @@ func TestDefaults(t *testing.T) {
 func TestBackpressureLimit(t *testing.T) {
 	for _, drop := range []bool{false, true} {
 		bubble(t, func(t *testing.T) {
-			n := startMem(t, ignis.Config{DropWhenFull: drop})
+			cfg := ignis.Config{}
+			if drop {
+				cfg.SlowPolicy = ignis.SlowDropNewest
+			}
+			n := startMem(t, cfg)
 			stuck, other := n.raw(), n.login("other")
 			stuck.text(authenticate)
 			synctest.Wait()

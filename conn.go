@@ -158,7 +158,7 @@ func newAnswers() answers {
 		wire.ErrorFormat, wire.ErrorUnauthenticated, wire.ErrorAuthenticated, wire.ErrorRejected,
 		wire.ErrorAuthentication, wire.ErrorHandshake, wire.ErrorEncryptedMessage, wire.ErrorClear,
 	} {
-		m := frame(wire.Message{Event: wire.EventError, Data: wire.ErrorData{Message: text}.Encode()})
+		m := frame(wire.Message{Event: wire.EventError, Data: wire.ErrorData{Message: text}.Encode()}).Own()
 		a[text] = answer{m, m.Clear()}
 	}
 	return a

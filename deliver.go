@@ -11,7 +11,9 @@ import (
 // outgoing is a message on its way to clients. It is encoded once for each version of
 // the protocol, and only for versions that somebody who gets it speaks.
 type outgoing struct {
-	wire.Message // what clients of protocol 2 get
+	wire.Message            // what clients of protocol 2 get
+	key          string     // see Key
+	slow         SlowPolicy // for clients that are behind
 }
 
 // frame encodes the message for the version of the protocol.
@@ -20,7 +22,7 @@ func (o outgoing) frame(protocol uint8) *ws.Message {
 	if protocol < 2 {
 		m.Room, m.From = "", wire.Sender{}
 	}
-	return frame(m)
+	return frame(m).Under(ws.Policy(o.slow), o.key)
 }
 
 // differs reports whether clients of protocol 2 get another frame.
@@ -89,8 +91,8 @@ func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) {
 		for _, m := range b.frames {
 			t := c.conn.Enqueue(m)
 			queued += t.Queued
-			if t.Full+t.Closing+t.Large > 0 {
-				s.dropped(c, t)
+			if t != (ws.Tally{Queued: t.Queued}) {
+				s.dropped(c, t, messages[0].slow) // the same for all, as to is
 			}
 		}
 	}
@@ -101,22 +103,24 @@ func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) {
 // registry's locks are free while messages are queued.
 var targets = sync.Pool{New: func() any { return new([]*client) }}
 
-// enqueued counts what became of messages for one client.
+// enqueued counts what became of the protocol's own messages for one client.
 func (s *Server) enqueued(c *client, t ws.Tally) {
 	s.counts.sent.Add(uint64(t.Queued))
-	s.dropped(c, t)
+	s.dropped(c, t, SlowDisconnect)
 }
 
-// dropped counts what was not queued for one client.
-func (s *Server) dropped(c *client, t ws.Tally) {
+// dropped counts what one client will not get, and logs why.
+func (s *Server) dropped(c *client, t ws.Tally, slow SlowPolicy) {
 	s.counts.droppedClosing.Add(uint64(t.Closing))
 	if t.Large > 0 {
 		s.counts.droppedLarge.Add(uint64(t.Large))
 		s.warn("message dropped: it is over BackpressureLimit, and the client is encrypted", "client", c.member.ID)
 	}
+	s.counts.droppedOldest.Add(uint64(t.Oldest))
+	s.counts.droppedReplaced.Add(uint64(t.Replaced))
 	if t.Full > 0 {
 		s.counts.droppedFull.Add(uint64(t.Full))
-		s.warn("client does not read as fast as it is sent to", "client", c.member.ID, "cut_off", !s.cfg.DropWhenFull)
+		s.warn("client does not read as fast as it is sent to", "client", c.member.ID, "cut_off", slow == SlowDisconnect)
 	}
 }
 

@@ -27,7 +27,7 @@ func TestMemoryOfSlowClients(t *testing.T) {
 
 func testMemoryOfSlowClients(t *testing.T, plain bool, size int, private bool) {
 	const clients, limit = 5, 1 << 20
-	n := start(t, ignis.Config{PlainIO: plain, DropWhenFull: true})
+	n := start(t, ignis.Config{PlainIO: plain, SlowPolicy: ignis.SlowDropNewest})
 	for range clients {
 		n.raw().text(authenticate)
 	}

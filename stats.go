@@ -57,6 +57,7 @@ type counters struct {
 	failedUpgrade, refusedFull                                    atomic.Uint64
 	received, messages, malformed, ignored                        atomic.Uint64
 	unauthenticated, badEncrypted, refusedLeaves, unhandled       atomic.Uint64
+	droppedOldest, droppedReplaced                                atomic.Uint64
 	sent, droppedFull, droppedClosing, droppedLarge, sealFailures atomic.Uint64
 	callbackErrors, panics                                        atomic.Uint64
 	busPublished, busRefused                                      atomic.Uint64
@@ -108,6 +109,8 @@ func (s *Server) Stats() Stats {
 		RefusedLeaves: n.refusedLeaves.Load(), Unhandled: n.unhandled.Load(), Sent: n.sent.Load(),
 		Dropped: map[string]uint64{
 			"backpressure":       n.droppedFull.Load(),
+			"oldest":             n.droppedOldest.Load(),
+			"replaced":           n.droppedReplaced.Load(),
 			"connection closing": n.droppedClosing.Load(),
 			"seal failed":        n.sealFailures.Load(),
 			"too large to seal":  n.droppedLarge.Load(),

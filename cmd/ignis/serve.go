@@ -46,7 +46,7 @@ type serveCmd struct {
 	AuthMaxFrames     count       `default:"64" group:"Limits" placeholder:"N" help:"WebSocket frames from a client that is not authenticated yet (${default})."`
 	AuthMaxMistakes   count       `default:"8" group:"Limits" placeholder:"N" help:"Messages out of place from a client that is not authenticated yet (${default})."`
 	BackpressureLimit byteSize    `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"What may wait for a client that reads too slowly (${default})."`
-	DropWhenFull      bool        `group:"Limits" help:"Over that limit drop messages, instead of the client."`
+	SlowClients       string      `default:"disconnect" enum:"disconnect,drop-newest,drop-oldest,latest" group:"Limits" placeholder:"POLICY" help:"What happens over that limit: disconnect the client, drop-newest or drop-oldest message, or keep only the latest of each key (${default})."`
 	AuthTimeout       period      `default:"5s" group:"Limits" placeholder:"TIME" help:"How long a client may take to authenticate (${default})."`
 	HeartbeatInterval period      `default:"30s" group:"Limits" placeholder:"TIME" help:"How often silent clients are looked for (${default})."`
 	HeartbeatTimeout  period      `default:"90s" group:"Limits" placeholder:"TIME" help:"How long a client may send no message (${default})."`
@@ -194,6 +194,11 @@ func (c *serveCmd) encryption() ignis.Encryption {
 	return e
 }
 
+func (c *serveCmd) slowPolicy() (p ignis.SlowPolicy) {
+	_ = p.UnmarshalText([]byte(c.SlowClients)) // the parser took no other
+	return p
+}
+
 func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
 	clients := int(c.MaxClients)
 	if clients == 0 {
@@ -209,7 +214,7 @@ func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
 		AuthMaxFrames:     int(c.AuthMaxFrames),
 		AuthMaxMistakes:   int(c.AuthMaxMistakes),
 		BackpressureLimit: int(c.BackpressureLimit),
-		DropWhenFull:      c.DropWhenFull,
+		SlowPolicy:        c.slowPolicy(),
 		AuthTimeout:       time.Duration(c.AuthTimeout),
 		HeartbeatInterval: time.Duration(c.HeartbeatInterval),
 		HeartbeatTimeout:  time.Duration(c.HeartbeatTimeout),

@@ -157,9 +157,9 @@ func TestSlowSealerOfOneThatIsScheduled(t *testing.T) {
 func TestLimitToTheByte(t *testing.T) {
 	for _, sealed := range []bool{false, true} {
 		onAll(t, func(t *testing.T, tr transport) {
-			m := text(strings.Repeat("x", 1000))
+			m := text(strings.Repeat("x", 1000)).Under(DropNewest, "")
 			opts := defaults()
-			opts.BackpressureLimit, opts.DropWhenFull = m.cost(), true
+			opts.BackpressureLimit = m.cost()
 			p := serve(t, tr, opts)
 			if sealed {
 				p.Seal(tilde, false)
@@ -174,7 +174,7 @@ func TestLimitToTheByte(t *testing.T) {
 					t.Errorf("message %d: %+v", i, v)
 				}
 			}
-			if v := p.Enqueue(text("")); v != full {
+			if v := p.Enqueue(text("").Under(DropNewest, "")); v != full {
 				t.Errorf("one more: %+v", v)
 			}
 		})

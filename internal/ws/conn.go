@@ -62,11 +62,15 @@ type Options struct {
 	StrangerFrames    int           // frames of any kind that may come before Admit
 	BackpressureLimit int           // what waits for the peer may cost, in bytes
 	SendBuffer        int           // bytes, of the socket; 0: as the system likes
-	DropWhenFull      bool          // over the limit drop messages; else close
 	CloseTimeout      time.Duration // for the close handshake
 	// SealFailed is called when a message could not be sealed and was dropped.
 	// Required where Seal is used.
 	SealFailed func(error)
+	// Flushed, if it is not nil, is told after each write to a socket how many messages
+	// were on it, those that were written in part included, and how many bytes were
+	// written. What remains of a message counts as bytes alone. It is called by several
+	// goroutines at once, and must not block: they write to other connections as well.
+	Flushed func(messages, bytes int)
 }
 
 // Sealer appends to dst the text that goes out in place of a message's text.

@@ -86,13 +86,18 @@ func TestJoinedMessagesAtTheLimit(t *testing.T) {
 	for _, drop := range []bool{false, true} {
 		onAll(t, func(t *testing.T, tr transport) {
 			opts := defaults()
-			opts.BackpressureLimit, opts.DropWhenFull = 1000, drop
+			opts.BackpressureLimit = 1000
 			p := serve(t, tr, opts)
 			limit := opts.BackpressureLimit
 			if p.Polled() {
 				limit *= lag
 			}
 			texts, joined := series(100, 100)
+			if drop {
+				for _, part := range joined.parts {
+					part.Under(DropNewest, "")
+				}
+			}
 			fit := limit / text(texts[0]).cost()
 			p.Hold()
 			want := Tally{Queued: fit, Full: 1, Closing: 100 - fit - 1}

@@ -13,10 +13,13 @@ import (
 // Message is one frame ready to be written to any number of connections, or
 // several. What it says never changes after it has been made.
 type Message struct {
-	frame []byte
-	head  uint8      // length of the frame's header
-	clear bool       // goes out as it is, also on a sealed connection
-	parts []*Message // the messages that this one consists of, if they are several
+	frame  []byte
+	head   uint8      // length of the frame's header
+	clear  bool       // goes out as it is, also on a sealed connection
+	own    bool       // the protocol's own: no policy drops it
+	policy Policy     // of several messages: Latest if one has a key
+	key    string     // for Latest
+	parts  []*Message // the messages that this one consists of, if they are several
 
 	forms atomic.Pointer[form] // compressed, for each window that was asked for
 }
@@ -42,6 +45,21 @@ func Text(size int, fill func(dst []byte) []byte) *Message {
 	return &Message{frame: b, head: uint8(head)}
 }
 
+// Under sets what happens to m when the peer is behind, and returns m; without it, it
+// is [Disconnect]. The key is for [Latest]. It must be called before m is queued or joined.
+func (m *Message) Under(p Policy, key string) *Message {
+	m.policy, m.key = p, key
+	return m
+}
+
+// Own marks m as the protocol's own, and returns m. No policy drops it. Such messages
+// may exceed the backpressure limit by a quarter; one over that ends the connection. It
+// must be called before m is queued or joined.
+func (m *Message) Own() *Message {
+	m.own = true
+	return m
+}
+
 // Join returns one message that consists of several: to queue them, and to keep
 // them waiting, costs no more than for one. It takes the parts over: they share its
 // memory from now on. It must not be called with none.
@@ -58,8 +76,25 @@ func Join(parts ...*Message) *Message {
 		start := len(m.frame)
 		m.frame = append(m.frame, p.frame...)
 		p.frame = m.frame[start:len(m.frame):len(m.frame)]
+		if p.keyed() {
+			m.policy = Latest
+		}
 	}
 	return m
+}
+
+// appendTo appends the messages that m consists of to dst.
+func (m *Message) appendTo(dst []*Message) []*Message {
+	switch {
+	case m.parts == nil:
+		return append(dst, m)
+	case !m.clear:
+		return append(dst, m.parts...)
+	}
+	for _, p := range m.parts {
+		dst = append(dst, p.Clear())
+	}
+	return dst
 }
 
 // overhead is what a message takes in memory beside its frame: the Message itself,
@@ -106,7 +141,7 @@ func control(op ws.OpCode, payload []byte) *Message {
 	b := make([]byte, 2+len(payload))
 	putHeader(b, op, len(payload))
 	copy(b[2:], payload)
-	return &Message{frame: b, head: 2, clear: true}
+	return &Message{frame: b, head: 2, clear: true, own: true}
 }
 
 // Clear returns m marked to go out as it is even on a sealed connection. It
@@ -115,7 +150,10 @@ func (m *Message) Clear() *Message {
 	if m.clear {
 		return m
 	}
-	return &Message{frame: m.frame, head: m.head, clear: true, parts: m.parts}
+	return &Message{
+		frame: m.frame, head: m.head, clear: true, own: m.own,
+		policy: m.policy, key: m.key, parts: m.parts,
+	}
 }
 
 // Payload returns the text of a message that consists of one. It must not be

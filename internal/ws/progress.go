@@ -39,6 +39,10 @@ func (c *Conn) Queued() int {
 func (c *Conn) Backpressured() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.backpressuredLocked()
+}
+
+func (c *Conn) backpressuredLocked() bool {
 	// Where writing blocks nobody can tell that the socket is full, only that the
 	// writer is behind.
 	return c.blocked || (!c.Polled() || c.slow) && c.queued > chunk

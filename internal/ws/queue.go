@@ -1,18 +1,21 @@
 package ws
 
 import (
-	"slices"
 	"sync"
 
 	"github.com/gobwas/ws"
 )
 
-// Tally says what became of the messages that one given to Enqueue consists of.
+// Tally says what became of the messages that one given to Enqueue consists of, and
+// how many that had been queued before were dropped for them.
 type Tally struct {
 	Queued  int
 	Full    int // dropped, or the connection was ended, at the limit
 	Closing int // not queued: the connection is ending
 	Large   int // dropped: over the limit, to a sealed connection
+
+	Oldest   int // dropped from the queue to make room
+	Replaced int // dropped from the queue for newer ones of the same key
 }
 
 // lag times the backpressure limit may wait for a socket that is not known to be
@@ -40,24 +43,31 @@ func (c *Conn) enqueueLocked(m *Message, t *Tally) {
 		limit *= lag
 	}
 	full := large || c.queued+m.cost() > limit
-	switch {
-	case (full || c.slow) && m.parts != nil:
-		for _, p := range m.parts { // as many as fit; a slow sealer gets them one by one
+	latest := m.policy == Latest && (full || c.behindLocked())
+	if m.parts != nil && (full || latest || c.slow || c.indexed()) {
+		// As many as fit, each under its own policy; a slow sealer gets them one by one.
+		for _, p := range m.appendTo(nil) {
 			c.enqueueLocked(p, t)
 		}
-	case large:
+		return
+	}
+	if large {
 		t.Large++ // which is not the peer's fault either
-	case full && c.queued > 0:
+		return
+	}
+	if latest && m.keyed() {
+		c.replaceLocked(m, t)
+		full = c.queued+m.cost() > limit
+	}
+	if full && !c.makeRoomLocked(m, limit, t) {
 		t.Full++
-		if !c.opts.DropWhenFull {
+		if m.policy == Disconnect || m.own {
 			c.abortLocked(CauseBackpressure)
 		}
-	default:
-		// One message over the limit may go to a connection with nothing waiting:
-		// its size is not the peer's fault, and its memory is shared.
-		c.appendLocked(m)
-		t.Queued += m.count()
+		return
 	}
+	c.appendLocked(m)
+	t.Queued += m.count()
 }
 
 // Ping queues a ping.
@@ -82,7 +92,7 @@ func (c *Conn) pong(payload []byte) {
 		return
 	}
 	var t Tally
-	if c.enqueueLocked(m, &t); t == (Tally{Queued: 1}) {
+	if c.enqueueLocked(m, &t); t.Queued == 1 {
 		c.pongAt = len(c.backlog.messages)
 		c.pongs++
 	}
@@ -92,7 +102,9 @@ func (c *Conn) pong(payload []byte) {
 // only while something waits, so that idle ones own nothing.
 type backlog struct {
 	messages []*Message
-	head     int // index of the first that waits
+	head     int    // index of the first that waits
+	taken    int    // so many from there on are being written
+	index    *index // nil until a policy needs it
 }
 
 var backlogs = sync.Pool{New: func() any { return &backlog{messages: make([]*Message, 0, 8)} }}
@@ -105,11 +117,29 @@ func (b *backlog) free() {
 		return
 	}
 	clear(b.messages)
-	b.messages, b.head = b.messages[:0], 0
+	*b = backlog{messages: b.messages[:0]}
 	backlogs.Put(b)
 }
 
 func (b *backlog) waiting() []*Message { return b.messages[b.head:] }
+
+// take notes that the first n messages are being written.
+func (b *backlog) take(n int) {
+	b.taken = n
+	if b.index != nil {
+		for _, m := range b.waiting()[:n] {
+			b.index.take(m)
+		}
+	}
+}
+
+// left returns how many places are those of messages that have left.
+func (b *backlog) left() int {
+	if b.index == nil {
+		return b.head
+	}
+	return b.head + b.index.gone
+}
 
 // appendLocked queues m, whatever the limit.
 func (c *Conn) appendLocked(m *Message) {
@@ -118,21 +148,26 @@ func (c *Conn) appendLocked(m *Message) {
 		b = backlogs.Get().(*backlog)
 		c.backlog = b
 	}
-	if n := len(b.messages); n == cap(b.messages) && b.head > n/2 {
-		// Room is made where something has left, not by growing for ever.
-		if c.pongAt > 0 {
-			c.pongAt -= b.head
-		}
-		b.messages, b.head = slices.Delete(b.messages, 0, b.head), 0
+	if n := len(b.messages); n == cap(b.messages) && b.left() > n/2 {
+		c.compactLocked() // or it would grow for ever
+	}
+	if b.index != nil {
+		b.index.add(len(b.messages), m)
 	}
 	b.messages = append(b.messages, m)
 	c.queued += m.cost()
 	c.scheduleLocked()
 }
 
-// consumeLocked takes the first n messages off the backlog.
+// consumeLocked takes the first n messages off the backlog: as many of those that were
+// taken to be written as have been.
 func (c *Conn) consumeLocked(n int) {
 	b := c.backlog
+	if b.index != nil {
+		b.index.consumed(b, n)
+	}
+	back := b.taken - n
+	b.taken = 0
 	for _, m := range b.waiting()[:n] {
 		c.queued -= m.cost()
 	}
@@ -141,6 +176,8 @@ func (c *Conn) consumeLocked(n int) {
 	if b.head == len(b.messages) {
 		b.free()
 		c.backlog = nil
+	} else if back > 0 && b.index != nil {
+		c.returnedLocked(back)
 	}
 }
 

@@ -56,7 +56,7 @@ func TestNobodyGetsWhatIsNotTheirs(t *testing.T) {
 	opts := defaults()
 	opts.Engine = newEngine(t, EngineConfig{Threads: 2})
 	opts.CloseTimeout = time.Millisecond
-	opts.BackpressureLimit, opts.DropWhenFull = 200_000, true
+	opts.BackpressureLimit = 200_000
 	var all sync.WaitGroup
 	for lane := range lanes {
 		all.Go(func() {
@@ -76,7 +76,7 @@ func visitAndLeave(t *testing.T, opts *Options, name string, i int) {
 	// way while the connection ends.
 	var ms [7]*Message
 	for k := range ms {
-		ms[k] = text(name + strings.Repeat("x", 500*k))
+		ms[k] = text(name+strings.Repeat("x", 500*k)).Under(DropNewest, "")
 	}
 	var sender sync.WaitGroup
 	sender.Go(func() {

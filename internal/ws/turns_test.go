@@ -227,11 +227,11 @@ func TestEachPingHasItsPong(t *testing.T) {
 // What waits for a peer is counted with what it takes beside its bytes.
 func TestEmptyMessagesCount(t *testing.T) {
 	opts := defaults()
-	opts.BackpressureLimit, opts.DropWhenFull = 100*overhead, true
+	opts.BackpressureLimit = 100 * overhead
 	p := serve(t, transports[2], opts)
 	p.Hold()
 	n := 0
-	for p.Enqueue(text("")) == queued {
+	for p.Enqueue(text("").Under(DropNewest, "")) == queued {
 		n++
 	}
 	if n < 90 || n > 100 {

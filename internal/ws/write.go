@@ -26,6 +26,9 @@ type joiner struct {
 	window uint8      // and for which window it is compressed there
 	buf    []byte
 	sealed []byte // one message, on its way to buf
+
+	written  int // messages of batch that are on the last write, at least in part
+	unsealed int // messages of batch that could not be sealed
 }
 
 // forget lets go of all messages.
@@ -80,7 +83,21 @@ func (c *Conn) write(j *joiner) bool {
 	if full {
 		c.sock.await(c)
 	}
+	if n > 0 && c.opts.Flushed != nil {
+		c.opts.Flushed(j.count(), n)
+	}
 	return again
+}
+
+// count returns how many messages the last write began.
+func (j *joiner) count() int {
+	n := -j.unsealed
+	for _, m := range j.batch[:j.written] {
+		if m != gone {
+			n += m.count()
+		}
+	}
+	return n
 }
 
 func (c *Conn) send(b []byte) (n int, err error) {
@@ -105,7 +122,7 @@ func (c *Conn) take(j *joiner) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	j.seal, j.slow, j.rest = c.seal, c.slow, c.rest
-	j.batch = j.batch[:0]
+	j.batch, j.unsealed = j.batch[:0], 0
 	if c.idleLocked() {
 		return false
 	}
@@ -117,6 +134,7 @@ func (c *Conn) take(j *joiner) bool {
 		waiting := c.backlog.waiting()
 		n := fit(waiting)
 		j.batch = append(j.batch, waiting[:n]...)
+		c.backlog.take(n)
 		if c.pongAt <= c.backlog.head+n {
 			c.pongAt, c.pongs = 0, 0 // too late to be replaced
 		}
@@ -141,6 +159,7 @@ func (c *Conn) idleLocked() bool {
 func (c *Conn) sent(j *joiner, b []byte, n int) (again, full bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	j.written = len(j.batch)
 	if c.phase == phaseDead {
 		return false, false // it stays scheduled
 	}
@@ -169,6 +188,7 @@ func (c *Conn) sent(j *joiner, b []byte, n int) (again, full bool) {
 			c.queued += len(c.rest)
 			written++
 		}
+		j.written = written
 		c.consumeLocked(written)
 	}
 	if n < len(b) {
@@ -252,6 +272,7 @@ func (j *joiner) appendSealed(c *Conn, m *Message) {
 	text, err := trySeal(j.seal, j.sealed[:0], m.Payload())
 	if err != nil {
 		c.opts.SealFailed(err)
+		j.unsealed++
 		return
 	}
 	j.sealed = text

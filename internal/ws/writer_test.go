@@ -120,18 +120,18 @@ func TestSlowPeerIsCutOff(t *testing.T) {
 	})
 }
 
-// With DropWhenFull messages are dropped, one by one and never in part, and what
+// Under DropNewest messages are dropped, one by one and never in part, and what
 // comes when there is room again arrives.
-func TestDropWhenFull(t *testing.T) {
+func TestDropNewest(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
-		opts.BackpressureLimit, opts.DropWhenFull = 1<<20, true
+		opts.BackpressureLimit = 1 << 20
 		p := serve(t, tr, opts)
 		pad := strings.Repeat("x", 50_000)
 		var sent []string
 		for i := 0; ; i++ {
 			s := fmt.Sprint(i, pad)
-			if p.Enqueue(text(s)) == queued {
+			if p.Enqueue(text(s).Under(DropNewest, "")) == queued {
 				sent = append(sent, s)
 			} else if p.Backpressured() { // and not only faster than the writer
 				break
@@ -140,7 +140,7 @@ func TestDropWhenFull(t *testing.T) {
 		for _, s := range sent {
 			p.expect(t, ws.OpText, s)
 		}
-		for p.Enqueue(text("room again")) == full { //nolint:revive // the writer has still to notice
+		for p.Enqueue(text("room again").Under(DropNewest, "")) == full { //nolint:revive // the writer has still to notice
 		}
 		p.expect(t, ws.OpText, "room again")
 		for p.Backpressured() { //nolint:revive // as above

@@ -1,0 +1,395 @@
+package ws
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gobwas/ws"
+)
+
+// A script queues messages for a peer whose socket is full. Each is named by a letter;
+// what follows it is its policy, and its key.
+func TestPolicies(t *testing.T) {
+	const fits = 8 // messages
+	for _, tt := range []struct {
+		name   string
+		script string
+		want   string // what waits then; "": the connection is cut off
+		tally  Tally
+	}{
+		{"below the limit", "a b:newest c:oldest d:latest,k", "a b c d", Tally{Queued: 4}},
+		{"disconnect", "a b c d e f g h i j", "", Tally{Queued: 8, Full: 1, Closing: 1}},
+		{"drop the newest", "a b c d e f g h i:newest j:newest", "a b c d e f g h", Tally{Queued: 8, Full: 2}},
+		{
+			"the newest is not one that would yield", "a:oldest b c d e f g h i:newest", "a b c d e f g h",
+			Tally{Queued: 8, Full: 1},
+		},
+		{
+			"drop the oldest", "a:oldest b:oldest c d e f g h i:oldest j:oldest k:oldest", "c d e f g h j k",
+			Tally{Queued: 11, Oldest: 3},
+		},
+		{"nothing yields", "a b c:newest d:own e f g h i:oldest", "a b c d e f g h", Tally{Queued: 8, Full: 1}},
+		{
+			"what yields makes room for others", "a b:oldest c:latest d:latest,k e f g h i j k", "a e f g h i j k",
+			Tally{Queued: 11, Oldest: 3},
+		},
+		{"until nothing yields", "a b:oldest c d e f g h i j", "", Tally{Queued: 9, Full: 1, Oldest: 1}},
+		{
+			"the newest of each key", "a:latest,k b:latest,l c d:latest,k e:latest,k f:latest,l g", "c e f g",
+			Tally{Queued: 7, Replaced: 3},
+		},
+		{"without a key", "a:latest b:latest", "a b", Tally{Queued: 2}},
+		{"a key under another policy", "a:oldest,k b:oldest,k c:latest,k d:newest,k", "a b c d", Tally{Queued: 4}},
+		{
+			"too many keys", "a:latest,k b:latest,l c d e f g h i:latest,m j:latest,l k:latest,k", "c d e f g h j k",
+			Tally{Queued: 11, Oldest: 2, Replaced: 1},
+		},
+		{
+			"the protocol's own have room of their own", "a b c d e f g h i:own j:own", "a b c d e f g h i j",
+			Tally{Queued: 10},
+		},
+		{
+			"to the end", "a b c d e f g h i:own j:own k:own", "",
+			Tally{Queued: 10, Full: 1},
+		},
+		{
+			"and are not stopped by what yields", "a:oldest b:oldest c d e f g h i:own j:own k:own l:own", "a b c d e f g h i j k l",
+			Tally{Queued: 12},
+		},
+		{
+			"which yields to those behind them", "a:oldest b:oldest c d e f g h i:own j:own k:oldest", "c d e f g h i j",
+			Tally{Queued: 10, Full: 1, Oldest: 2},
+		},
+		{"and are not dropped", "a:own,oldest b c d e f g h i:oldest", "a b c d e f g h", Tally{Queued: 8, Full: 1}},
+		{"nor replaced", "a:own,latest,k b:latest,k c:own,latest,k", "a b c", Tally{Queued: 3}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := &Conn{opts: &Options{BackpressureLimit: fits * text("a").cost()}, held: true, blocked: true}
+			var sum Tally
+			for _, word := range strings.Fields(tt.script) {
+				sum.add(c.Enqueue(scripted(word)))
+			}
+			if got := c.names(); got != tt.want {
+				t.Errorf("waiting: %q, want %q", got, tt.want)
+			}
+			if sum != tt.tally {
+				t.Errorf("%+v, want %+v", sum, tt.tally)
+			}
+			if dead := c.phase == phaseDead; dead != (tt.want == "") || dead && c.end.Cause != CauseBackpressure {
+				t.Errorf("phase %v, %+v", c.phase, c.end)
+			}
+		})
+	}
+}
+
+// scripted returns the message that a word of a script stands for.
+func scripted(word string) *Message {
+	name, how, _ := strings.Cut(word, ":")
+	m := text(name)
+	own, isOwn := strings.CutPrefix(how, "own")
+	if isOwn {
+		how = strings.TrimPrefix(own, ",")
+		m.Own()
+	}
+	how, key, _ := strings.Cut(how, ",")
+	return m.Under(map[string]Policy{
+		"": Disconnect, "newest": DropNewest, "oldest": DropOldest, "latest": Latest,
+	}[how], key)
+}
+
+func (t *Tally) add(u Tally) {
+	t.Queued += u.Queued
+	t.Full += u.Full
+	t.Closing += u.Closing
+	t.Large += u.Large
+	t.Oldest += u.Oldest
+	t.Replaced += u.Replaced
+}
+
+// names returns what waits.
+func (c *Conn) names() string {
+	var names []string
+	if c.backlog != nil {
+		for _, m := range c.backlog.waiting() {
+			if m != gone {
+				names = append(names, string(m.Payload()))
+			}
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+// A peer that keeps up gets every message of a key, also when they come all at once.
+func TestLatestDropsNothingForAPeerThatKeepsUp(t *testing.T) {
+	onAll(t, func(t *testing.T, tr transport) {
+		p := serve(t, tr, defaults())
+		p.Hold()
+		for i := range 100 {
+			if v := p.Enqueue(text(fmt.Sprint(i)).Under(Latest, "k")); v != queued {
+				t.Errorf("%+v", v)
+			}
+		}
+		p.Release()
+		for i := range 100 {
+			p.expect(t, ws.OpText, fmt.Sprint(i))
+		}
+	})
+}
+
+// What is being written cannot be dropped, and neither is it in the way of what can:
+// the peer gets the newest of each key behind a message that is larger than the limit.
+func TestLatestBehindALargeMessage(t *testing.T) {
+	onAll(t, func(t *testing.T, tr transport) {
+		opts := defaults()
+		opts.BackpressureLimit = 100_000
+		p := serve(t, tr, opts)
+		large := strings.Repeat("x", 30<<20)
+		p.Enqueue(text(large).Under(Latest, "all"))
+		until(t, "it to be on its way", func() bool {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			return p.rest != nil || p.backlog != nil && p.backlog.taken > 0 && !p.Polled()
+		})
+		var sum Tally
+		for i := range 100 {
+			for key := range 50 {
+				sum.add(p.Enqueue(text(fmt.Sprint(i, " of ", key)).Under(Latest, fmt.Sprint(key))))
+			}
+		}
+		if sum != (Tally{Queued: 5000, Replaced: 4950}) {
+			t.Errorf("%+v", sum)
+		}
+		p.expect(t, ws.OpText, large)
+		for key := range 50 {
+			p.expect(t, ws.OpText, fmt.Sprint(99, " of ", key))
+		}
+	})
+}
+
+// However a peer is connected that does not read and then does: it gets the newest of
+// each key, in the order of sending, and all that must not be dropped, and what it does
+// not get is counted.
+func TestLatestForAPeerThatIsBehind(t *testing.T) {
+	onAll(t, func(t *testing.T, tr transport) {
+		for _, how := range []string{"in clear", "sealed", "sealed slowly"} {
+			for _, limit := range []int{300_000, 30_000} { // for all keys, and not for all
+				t.Run(fmt.Sprint(how, " ", limit), func(t *testing.T) {
+					opts := defaults()
+					opts.BackpressureLimit, opts.SendBuffer = limit, 16<<10
+					p := serve(t, tr, opts)
+					seal := ""
+					if how != "in clear" {
+						p.Seal(tilde, how == "sealed slowly")
+						seal = "~"
+					}
+					fallBehind(t, p, seal, limit == 300_000)
+				})
+			}
+		}
+	})
+}
+
+// fallBehind sends p 100 keys of 1000 bytes again and again before it reads, alone and
+// several at once.
+func fallBehind(t *testing.T, p *party, seal string, all bool) {
+	const keys, rounds, own = 100, 100, 20
+	pad := strings.Repeat("x", 1000)
+	n := 0
+	var sum Tally
+	for round := range rounds {
+		var parts []*Message
+		for key := range keys {
+			parts = append(parts, text(fmt.Sprintf("%d %d %s", n, key, pad)).Under(Latest, fmt.Sprint(key)))
+			n++
+			if len(parts) > round%3 {
+				sum.add(p.Enqueue(Join(parts...)))
+				parts = nil
+			}
+		}
+		if parts != nil {
+			sum.add(p.Enqueue(Join(parts...)))
+		}
+		if round%(rounds/own) == 0 {
+			sum.add(p.Enqueue(text(fmt.Sprintf("%d own ", n)).Own()))
+			n++
+		}
+	}
+	if sum.Queued != n || sum.Full+sum.Closing+sum.Large > 0 || (sum.Oldest == 0) != all || all && sum.Replaced == 0 {
+		t.Errorf("%+v of %d", sum, n)
+	}
+	p.Enqueue(text("end").Own())
+	last, got, owned := -1, 0, 0
+	seen := make(map[string]int)
+	for {
+		payload, _ := strings.CutPrefix(p.receive(t).Payload, seal)
+		if payload == "end" {
+			break
+		}
+		var i int
+		var key string
+		if _, err := fmt.Sscan(payload, &i, &key); err != nil || i <= last {
+			t.Fatalf("%.20q came after %d: %v", payload, last, err)
+		}
+		last, seen[key] = i, i
+		got++
+		if key == "own" {
+			owned++
+		}
+	}
+	if want := n - sum.Replaced - sum.Oldest; got != want || owned != own {
+		t.Errorf("%d messages came, %d of the protocol's own; want %d and %d", got, owned, want, own)
+	}
+	for key := range keys {
+		if newest := n - keys + key; all && seen[fmt.Sprint(key)] != newest {
+			t.Errorf("the last of key %d was %d, want %d", key, seen[fmt.Sprint(key)], newest)
+		}
+	}
+}
+
+// Many senders, policies and a peer that reads slowly: what comes is in order, each key
+// ends with its newest, unless others may drop it, and the counts are right.
+func TestPoliciesOfConcurrentSenders(t *testing.T) {
+	for _, policies := range [][]Policy{{Latest, Latest, Latest, Latest}, {DropNewest, DropOldest, Latest, Latest}} {
+		onAll(t, func(t *testing.T, tr transport) { sendUnder(t, tr, policies) })
+	}
+}
+
+func sendUnder(t *testing.T, tr transport, policies []Policy) {
+	const each = 3000
+	opts := defaults()
+	opts.BackpressureLimit, opts.SendBuffer = 200_000, 16<<10
+	p := serve(t, tr, opts)
+	var mu sync.Mutex
+	var sum Tally
+	var all sync.WaitGroup
+	for s, policy := range policies {
+		all.Go(func() {
+			for i := range each {
+				v := p.Enqueue(text(fmt.Sprintf("%d %d %s", s, i, strings.Repeat("x", i%500))).Under(policy, fmt.Sprint(s)))
+				mu.Lock()
+				sum.add(v)
+				mu.Unlock()
+			}
+		})
+	}
+	ended := make(chan Tally)
+	go func() {
+		all.Wait()
+		ended <- p.Enqueue(text("end").Own())
+	}()
+	last, got := []int{-1, -1, -1, -1}, 0
+	for {
+		payload := p.receive(t).Payload
+		if payload == "end" {
+			break
+		}
+		var s, i int
+		if _, err := fmt.Sscan(payload, &s, &i); err != nil || i <= last[s] {
+			t.Fatalf("%.20q came after %d: %v", payload, last[s], err)
+		}
+		last[s] = i
+		got++
+	}
+	if v := wait(t, ended); v != queued {
+		t.Errorf("the last: %+v", v)
+	}
+	if want := sum.Queued - sum.Oldest - sum.Replaced; got != want || sum.Queued+sum.Full != len(policies)*each {
+		t.Errorf("%d messages came, want %d: %+v", got, want, sum)
+	}
+	if policies[0] == Latest && (slices.Min(last) < each-1 || sum.Oldest > 0) {
+		t.Errorf("the last were %v: %+v", last, sum)
+	}
+}
+
+// A queue from which much is taken out, and nothing written, does not grow, and has
+// its index made once.
+func TestQueueDoesNotGrowWithWhatIsTakenOut(t *testing.T) {
+	c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true, blocked: true}
+	const keys = 1000
+	one := func(i int) *Message { return text("x").Under(Latest, fmt.Sprint(i*i%keys)) }
+	for i := range keys {
+		c.Enqueue(text("y").Under(Policy(i%3), ""))
+	}
+	for i := range keys {
+		c.Enqueue(one(i))
+	}
+	index, most := c.backlog.index, len(c.backlog.messages)
+	for i := range 100 * keys {
+		c.Enqueue(one(i))
+		if n := cap(c.backlog.messages); n > 4*most || c.backlog.index != index {
+			t.Fatalf("room for %d, of which %d were needed", n, most)
+		}
+	}
+	for range 1 << 20 { // and where the limit is what takes them out
+		c.Enqueue(text("").Under(DropOldest, ""))
+	}
+	if n := cap(c.backlog.messages); n > 4*(1<<20/overhead) {
+		t.Errorf("room for %d", n)
+	}
+}
+
+// Each message is told of once, whatever way it goes out, and all bytes are.
+func TestFlushed(t *testing.T) {
+	onAll(t, func(t *testing.T, tr transport) {
+		for _, how := range []string{"in clear", "sealed", "sealed slowly"} {
+			t.Run(how, func(t *testing.T) {
+				var messages, sent atomic.Int64
+				opts := defaults()
+				opts.SealFailed = func(error) {}
+				opts.Flushed = func(m, b int) {
+					if m < 0 || b <= 0 {
+						t.Errorf("%d messages, %d bytes", m, b)
+					}
+					messages.Add(int64(m))
+					sent.Add(int64(b))
+				}
+				p := serve(t, tr, opts)
+				if how != "in clear" {
+					p.Seal(sealer(func(s string) (string, error) {
+						if s == "bad" {
+							return "", errors.New("cannot")
+						}
+						return s, nil
+					}), how == "sealed slowly")
+					p.Enqueue(text("bad"))
+				}
+				want, size := 0, 0
+				for i := range 300 {
+					texts, joined := series(1+i%3, 20_000)
+					p.Enqueue(joined)
+					want, size = want+len(texts), size+joined.Size()
+				}
+				p.Ping()
+				for range want {
+					p.receive(t)
+				}
+				p.expect(t, ws.OpPing, "")
+				until(t, "all to be told", func() bool {
+					return messages.Load() == int64(want+1) && sent.Load() == int64(size+pingMessage.Size())
+				})
+			})
+		}
+	})
+}
+
+// Marks are kept where a message is marked once more.
+func TestClearKeepsThePolicy(t *testing.T) {
+	m := text("x").Under(Latest, "k").Own().Clear()
+	if m.policy != Latest || m.key != "k" || !m.own || !m.clear {
+		t.Errorf("%+v", m)
+	}
+	joined := Join(text("a"), text("b").Under(Latest, "k"), text("c")).Clear()
+	c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true, blocked: true}
+	c.Seal(tilde, true) // which gets them one by one
+	if v := c.Enqueue(joined); v != (Tally{Queued: 3}) {
+		t.Errorf("%+v", v)
+	}
+	if slices.ContainsFunc(c.backlog.waiting(), func(m *Message) bool { return !m.clear }) {
+		t.Error("a part would be sealed")
+	}
+}
