@@ -14,7 +14,7 @@ import (
 
 // stateFor returns where c stands when a message comes. One that asks to be
 // authenticated, as the first, is given more time: from then on the server works on it.
-func (c *client) stateFor(asks bool) State {
+func (c *session) stateFor(asks bool) State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	state := c.state
@@ -29,7 +29,7 @@ func (c *client) stateFor(asks bool) State {
 
 // authenticate lets the application decide on a client. The timer that runs
 // since the client asked covers all of it.
-func (s *Server) authenticate(ctx context.Context, c *client, m wire.Message) {
+func (s *Server) authenticate(ctx context.Context, c *session, m wire.Message) {
 	cred := newCredentials(c, m.Data)
 	var who Identity
 	err := s.call("Authenticate", c, func() (err error) {
@@ -52,11 +52,11 @@ func (s *Server) authenticate(ctx context.Context, c *client, m wire.Message) {
 		ID: c.member.ID, UserID: who.UserID, Metadata: who.Metadata,
 		RemoteAddr: cred.RemoteAddr, ConnectedAt: c.connectedAt, Value: cred.Value,
 	}
-	session, ok := s.secure(ctx, c, identity, cred)
+	cipher, ok := s.secure(ctx, c, identity, cred)
 	if !ok {
 		return
 	}
-	if s.admit(c, identity, session) && s.cfg.OnConnect != nil {
+	if s.admit(c, identity, cipher) && s.cfg.OnConnect != nil {
 		err := s.call("OnConnect", c, func() error { s.cfg.OnConnect(ctx, identity); return nil })
 		s.callbackFailed("OnConnect", c, err)
 	}
@@ -64,7 +64,7 @@ func (s *Server) authenticate(ctx context.Context, c *client, m wire.Message) {
 
 // refuse closes a client that did not get in, after an error event if there is
 // a text for it. One that has gone or was too late is beyond that.
-func (s *Server) refuse(c *client, text string, code uint16) {
+func (s *Server) refuse(c *session, text string, code uint16) {
 	if state, _, _ := c.standing(); state != StateAuthenticating {
 		return
 	}
@@ -78,19 +78,19 @@ func (s *Server) refuse(c *client, text string, code uint16) {
 // admit makes the client authenticated, unless it has gone or its time was up.
 // Nothing is written between its becoming reachable and its connected event, so
 // that event is the first, and by then it is in its rooms.
-func (s *Server) admit(c *client, id *Client, session *Session) bool {
-	connected := frame(wire.Message{Event: wire.EventConnected, Data: connectedData(id, session)}).Own().Clear()
+func (s *Server) admit(c *session, id *Client, cipher *Cipher) bool {
+	connected := frame(wire.Message{Event: wire.EventConnected, Data: connectedData(id, cipher)}).Own().Clear()
 	c.mu.Lock()
 	if c.state != StateAuthenticating {
 		c.mu.Unlock()
 		return false
 	}
 	c.stopTimerLocked()
-	c.state, c.identity, c.session = StateAuthenticated, id, session
+	c.state, c.identity, c.cipher = StateAuthenticated, id, cipher
 	c.conn.Admit()
 	c.conn.Hold()
-	if session != nil {
-		c.conn.Seal(s.sealer(c, id, session))
+	if cipher != nil {
+		c.conn.Seal(s.sealer(c, id, cipher))
 	}
 	t := c.conn.Enqueue(connected)
 	c.mu.Unlock()
@@ -108,7 +108,7 @@ func (s *Server) admit(c *client, id *Client, session *Session) bool {
 }
 
 // connectedData returns the data of the connected event.
-func connectedData(id *Client, e *Session) json.RawMessage {
+func connectedData(id *Client, e *Cipher) json.RawMessage {
 	var publicKey, salt string
 	if e != nil {
 		publicKey, salt = e.ServerPublicKey, e.Salt

@@ -62,9 +62,9 @@ func TestNothingBeforeAuthentication(t *testing.T) {
 				return ignis.Identity{UserID: "ann"}, nil
 			},
 			Encryption: ignis.EncryptionRequired,
-			Handshake: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Session, error) {
+			AgreeKeys: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Cipher, error) {
 				<-step
-				return &ignis.Session{Seal: func(text []byte) ([]byte, error) { return text, nil }}, nil
+				return &ignis.Cipher{Seal: func(text []byte) ([]byte, error) { return text, nil }}, nil
 			},
 		})
 		p := n.connect()
@@ -87,7 +87,7 @@ func TestNothingBeforeAuthentication(t *testing.T) {
 		check(ignis.StateAuthenticating) // in Authenticate
 		step <- struct{}{}
 		synctest.Wait()
-		check(ignis.StateAuthenticating) // in Handshake
+		check(ignis.StateAuthenticating) // in AgreeKeys
 		step <- struct{}{}
 		if lines := p.got(); len(lines) != 1 || !strings.HasPrefix(lines[0], `{"event":"connected"`) {
 			t.Fatalf("received %q", lines)
@@ -158,13 +158,13 @@ func TestInRoomsWhenConnected(t *testing.T) {
 func TestConnectedBytes(t *testing.T) {
 	for name, row := range map[string]struct {
 		user    string
-		session *ignis.Session
+		session *ignis.Cipher
 		want    string
 	}{
 		"anonymous": {"", nil, `{"event":"connected","data":{"id":"ID","time":"2000-01-01T00:00:00.120Z"}}`},
 		"a user":    {"<ann>\u2028", nil, "{\"event\":\"connected\",\"data\":{\"id\":\"ID\",\"userId\":\"<ann>\u2028\",\"time\":\"2000-01-01T00:00:00.120Z\"}}"},
 		"encrypted": {
-			"ann", &ignis.Session{ServerPublicKey: "BP+/=", Salt: "c2FsdA==", Seal: func([]byte) ([]byte, error) { return []byte("sealed"), nil }},
+			"ann", &ignis.Cipher{ServerPublicKey: "BP+/=", Salt: "c2FsdA==", Seal: func([]byte) ([]byte, error) { return []byte("sealed"), nil }},
 			`{"event":"connected","data":{"id":"ID","userId":"ann","time":"2000-01-01T00:00:00.120Z","serverPublicKey":"BP+/=","salt":"c2FsdA=="}}`,
 		},
 	} {
@@ -175,7 +175,7 @@ func TestConnectedBytes(t *testing.T) {
 						return ignis.Identity{UserID: row.user}, nil
 					},
 					Encryption: required(row.session != nil),
-					Handshake: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Session, error) {
+					AgreeKeys: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Cipher, error) {
 						return row.session, nil
 					},
 				})

@@ -90,8 +90,8 @@ func TestHangingSealGivesUpItsPlace(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		hang := make(chan struct{})
 		n := startMem(t, ignis.Config{
-			Encryption: ignis.EncryptionRequired, EncryptedBatchLimit: 1, TransformTimeout: time.Second,
-			Transform: func(_ context.Context, c *ignis.Client, _ wire.Message) (*wire.Message, error) {
+			Encryption: ignis.EncryptionRequired, SealConcurrency: 1, SealTimeout: time.Second,
+			BeforeSeal: func(_ context.Context, c *ignis.Client, _ wire.Message) (*wire.Message, error) {
 				if c.UserID == "ann" {
 					<-hang
 				}

@@ -15,7 +15,7 @@ func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 // logged. A callback that ends its goroutine (runtime.Goexit, which is what FailNow of
 // a test does) is counted and logged, too, but nothing can stop that here. Without a
 // client, c is nil.
-func (s *Server) call(name string, c *client, f func() error) (err error) {
+func (s *Server) call(name string, c *session, f func() error) (err error) {
 	s.counts.running.Add(1)
 	returned := false
 	defer func() {
@@ -44,7 +44,7 @@ func (s *Server) call(name string, c *client, f func() error) (err error) {
 
 // callbackFailed counts and logs the error of a callback; call has done so with
 // panics.
-func (s *Server) callbackFailed(name string, c *client, err error) {
+func (s *Server) callbackFailed(name string, c *session, err error) {
 	var p *panicError
 	if err == nil || errors.As(err, &p) {
 		return

@@ -59,7 +59,7 @@ func (c Credentials) Decode(v any) error {
 	return nil
 }
 
-func newCredentials(c *client, data json.RawMessage) Credentials {
+func newCredentials(c *session, data json.RawMessage) Credentials {
 	a := wire.DecodeAuthentication(data)
 	cred := Credentials{
 		ClientID: c.member.ID, RemoteAddr: c.remote,
@@ -163,7 +163,7 @@ func (s *Server) ClientsInRoom(room string) []ClientInfo {
 	return infos(s.reg.AppendRoom(nil, room))
 }
 
-func infos(cs []*client) []ClientInfo {
+func infos(cs []*session) []ClientInfo {
 	list := make([]ClientInfo, len(cs))
 	for i, c := range cs {
 		list[i] = c.info()

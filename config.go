@@ -42,7 +42,7 @@ type Config struct {
 	// wraps ErrUnauthenticated rejects the client; any other error does too. Both are
 	// logged, the first 512 bytes of their texts. Errors whose texts differ where their
 	// causes do not, because they name the user, may have a method LogCause() string
-	// for the log to tell them apart by. Authenticate and Handshake together may take three times
+	// for the log to tell them apart by. Authenticate and AgreeKeys together may take three times
 	// AuthTimeout. Required.
 	Authenticate func(ctx context.Context, c Credentials) (Identity, error)
 
@@ -85,23 +85,23 @@ type Config struct {
 	// EncryptionInfo is what keys are derived for; clients need the same.
 	// "": seal.Info.
 	EncryptionInfo string
-	// Handshake replaces the built-in key agreement, if Encryption is not off. It
-	// is called for each client that has just been authenticated. A nil session
-	// leaves the client in clear, or refuses it (4004) if encryption is required; an
-	// error refuses it.
-	Handshake func(ctx context.Context, c *Client, cred Credentials) (*Session, error)
-	// Transform may put another message in the place of one that goes to an
-	// encrypted client, before that is sealed. Nil without an error: it goes as it
-	// is. An error, or a message without an event, drops it. It is called for the
-	// messages of one client in their order, and may take its time; clients that
-	// are in clear do not wait for it. The message is Transform's to keep.
-	Transform func(ctx context.Context, c *Client, m wire.Message) (*wire.Message, error)
-	// EncryptedBatchLimit is for how many clients at a time Transform, or the Seal
-	// of a Session, may run. 0: 10.
-	EncryptedBatchLimit int
-	// TransformTimeout is how long Transform and Seal together may take for a
-	// message. When it is over the client is cut off. 0: 10 s.
-	TransformTimeout time.Duration
+	// AgreeKeys replaces the built-in key agreement, if Encryption is not off. It is
+	// called for each client that has just been authenticated. If it returns a nil
+	// Cipher the client is not encrypted, or is refused (4004) if encryption is
+	// required; an error refuses it.
+	AgreeKeys func(ctx context.Context, c *Client, cred Credentials) (*Cipher, error)
+	// BeforeSeal may replace a message to an encrypted client before it is sealed. If
+	// it returns nil without an error the message is sent as it is. An error, or a
+	// message without an event, drops it. It is called for the messages of one client
+	// in order, and may block: clients that are not encrypted do not wait for it. It
+	// may keep the message.
+	BeforeSeal func(ctx context.Context, c *Client, m wire.Message) (*wire.Message, error)
+	// SealConcurrency is the number of clients for which BeforeSeal, or the Seal of a
+	// Cipher, may run at a time. 0: 10.
+	SealConcurrency int
+	// SealTimeout bounds BeforeSeal and Seal together, for one message. A client for
+	// which they take longer is cut off. 0: 10 s.
+	SealTimeout time.Duration
 
 	// DefaultRooms are joined by every client. Nil: ws-default and
 	// ws-notification. To have none, give an empty slice that is not nil.
@@ -240,7 +240,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"AuthMaxFrames", &c.AuthMaxFrames, wire.DefaultAuthMaxFrames},
 		{"AuthMaxMistakes", &c.AuthMaxMistakes, wire.DefaultAuthMaxMistakes},
 		{"BackpressureLimit", &c.BackpressureLimit, wire.DefaultBackpressureLimit},
-		{"EncryptedBatchLimit", &c.EncryptedBatchLimit, 10},
+		{"SealConcurrency", &c.SealConcurrency, 10},
 	}
 	for _, f := range ints {
 		if *f.v < 0 {
@@ -264,7 +264,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"WriteTimeout", &c.WriteTimeout, wire.DefaultWriteTimeout},
 		{"BehindTimeout", &c.BehindTimeout, wire.DefaultBehindTimeout},
 		{"CloseTimeout", &c.CloseTimeout, 3 * time.Second},
-		{"TransformTimeout", &c.TransformTimeout, 10 * time.Second},
+		{"SealTimeout", &c.SealTimeout, 10 * time.Second},
 		{"ShutdownTimeout", &c.ShutdownTimeout, 10 * time.Second},
 	}
 	for _, f := range durations {

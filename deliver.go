@@ -55,7 +55,7 @@ func (b *batch) encode(messages []outgoing, protocol uint8, join bool) {
 // deliver queues messages for every client here that they are for. Local messages and
 // those from the bus meet here. It keeps neither slice.
 func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) {
-	list := targets.Get().(*[]*client)
+	list := targets.Get().(*[]*session)
 	defer func() {
 		clear(*list) // keep no client alive
 		*list = (*list)[:0]
@@ -101,16 +101,16 @@ func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) {
 
 // targets holds the slices that deliver collects clients in, so that the
 // registry's locks are free while messages are queued.
-var targets = sync.Pool{New: func() any { return new([]*client) }}
+var targets = sync.Pool{New: func() any { return new([]*session) }}
 
 // enqueued counts what became of the protocol's own messages for one client.
-func (s *Server) enqueued(c *client, t ws.Tally) {
+func (s *Server) enqueued(c *session, t ws.Tally) {
 	s.counts.sent.Add(uint64(t.Queued))
 	s.dropped(c, t, SlowDisconnect)
 }
 
 // dropped counts what one client will not get, and logs why.
-func (s *Server) dropped(c *client, t ws.Tally, slow SlowPolicy) {
+func (s *Server) dropped(c *session, t ws.Tally, slow SlowPolicy) {
 	s.counts.droppedClosing.Add(uint64(t.Closing))
 	if t.Large > 0 {
 		s.counts.droppedLarge.Add(uint64(t.Large))

@@ -15,7 +15,7 @@ import (
 
 // dispatch takes one message from a client, on the goroutine that reads from it:
 // what the protocol answers itself is answered, the rest becomes a job.
-func (s *Server) dispatch(c *client, payload []byte, binary bool) {
+func (s *Server) dispatch(c *session, payload []byte, binary bool) {
 	s.counts.received.Add(1)
 	c.lastActivity.Store(s.uptime())
 	m, ok := s.decode(c, payload, binary)
@@ -44,7 +44,7 @@ func (s *Server) dispatch(c *client, payload []byte, binary bool) {
 }
 
 // decode reads a message, or says what is wrong with it.
-func (s *Server) decode(c *client, payload []byte, binary bool) (m wire.Message, ok bool) {
+func (s *Server) decode(c *session, payload []byte, binary bool) (m wire.Message, ok bool) {
 	if binary && !utf8.Valid(payload) {
 		payload = []byte(string([]rune(string(payload)))) // with U+FFFD for what is not UTF-8
 	}
@@ -75,7 +75,7 @@ func fromServer(event string) bool {
 }
 
 // dispatchAuthenticated takes a message from an authenticated client, and may keep it.
-func (s *Server) dispatchAuthenticated(c *client, m wire.Message) {
+func (s *Server) dispatchAuthenticated(c *session, m wire.Message) {
 	if m.Event == wire.EventEncrypted {
 		e := c.encryption() // looked at once: Encrypt may set it at any time
 		if e.opensItself() {
@@ -94,7 +94,7 @@ func (s *Server) dispatchAuthenticated(c *client, m wire.Message) {
 
 // dispatchOpened takes an encrypted message that the application opens, which is a
 // callback: so it is in the inbox already, and what is within it is done at once.
-func (s *Server) dispatchOpened(ctx context.Context, c *client, m wire.Message) {
+func (s *Server) dispatchOpened(ctx context.Context, c *session, m wire.Message) {
 	inner, ok := s.open(c, c.encryption(), m)
 	if !ok {
 		return
@@ -106,7 +106,7 @@ func (s *Server) dispatchOpened(ctx context.Context, c *client, m wire.Message) 
 
 // stepFor returns what is to be done about a message from an authenticated client,
 // nil for nothing.
-func (s *Server) stepFor(c *client, m wire.Message) step {
+func (s *Server) stepFor(c *session, m wire.Message) step {
 	switch {
 	case m.Event == wire.EventHeartbeat:
 		return nil

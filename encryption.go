@@ -50,9 +50,9 @@ func (e *Encryption) UnmarshalText(text []byte) error {
 	return fmt.Errorf("encryption %q: want off, optional or required", text)
 }
 
-// Session is how messages to and from one client are encrypted. It is not
-// changed any more when the server has it.
-type Session struct {
+// Cipher says how messages to and from one client are encrypted. It must not be changed
+// once the server has it.
+type Cipher struct {
 	// ServerPublicKey and Salt are sent to the client, which needs them to
 	// derive its key.
 	ServerPublicKey, Salt string
@@ -65,7 +65,7 @@ type Session struct {
 	// Seal, where there is no Key, returns the text to send instead of message. An
 	// error drops the message: it never goes out in clear. It is called by one
 	// goroutine at a time, in the order of the messages, and may take its time;
-	// see Config.EncryptedBatchLimit. What it is given is its own, to change or to keep;
+	// see Config.SealConcurrency. What it is given is its own, to change or to keep;
 	// what it returns is the server's until the next call.
 	Seal func(message []byte) ([]byte, error)
 	// Open, where there is no Key, returns the message in the data of an
@@ -75,66 +75,66 @@ type Session struct {
 	Open func(data json.RawMessage) ([]byte, error)
 }
 
-var errNoSeal = errors.New("the session has neither a Key that seal has made nor a Seal, and there is no Config.Transform")
+var errNoSeal = errors.New("the cipher has neither a Key that seal has made nor a Seal, and there is no Config.BeforeSeal")
 
 // secure agrees on keys with a client that has been let in, if that is wanted.
 // It reports false when the client is refused.
-func (s *Server) secure(ctx context.Context, c *client, id *Client, cred Credentials) (*Session, bool) {
-	session, err := s.agree(ctx, c, id, cred)
+func (s *Server) secure(ctx context.Context, c *session, id *Client, cred Credentials) (*Cipher, bool) {
+	cipher, err := s.agree(ctx, c, id, cred)
 	switch {
-	case err != nil || session == nil && s.cfg.Encryption == EncryptionRequired && s.cfg.Handshake != nil:
+	case err != nil || cipher == nil && s.cfg.Encryption == EncryptionRequired && s.cfg.AgreeKeys != nil:
 		s.refuse(c, wire.ErrorHandshake, wire.CloseEncryptionRequired)
 		return nil, false
-	case session == nil && s.cfg.Encryption == EncryptionRequired:
+	case cipher == nil && s.cfg.Encryption == EncryptionRequired:
 		s.refuse(c, "", wire.CloseEncryptionRequired)
 		return nil, false
-	case session != nil:
+	case cipher != nil:
 		id.Encrypted = true
 	}
-	return session, true
+	return cipher, true
 }
 
-func (s *Server) agree(ctx context.Context, c *client, id *Client, cred Credentials) (*Session, error) {
+func (s *Server) agree(ctx context.Context, c *session, id *Client, cred Credentials) (*Cipher, error) {
 	switch {
 	case s.cfg.Encryption == EncryptionOff:
-		return nil, nil //nolint:nilnil // no session
-	case s.cfg.Handshake != nil:
+		return nil, nil //nolint:nilnil // no cipher
+	case s.cfg.AgreeKeys != nil:
 		return s.handshake(ctx, c, id, cred)
 	case cred.PublicKey == "":
-		return nil, nil //nolint:nilnil // no session
+		return nil, nil //nolint:nilnil // no cipher
 	}
 	a, err := seal.Accept(cred.PublicKey, s.cfg.EncryptionInfo)
 	if err != nil {
 		s.info("encryption handshake refused", "client", c.member.ID, "error", err)
 		return nil, err
 	}
-	return &Session{ServerPublicKey: a.PublicKey, Salt: a.Salt, Key: a.Key}, nil
+	return &Cipher{ServerPublicKey: a.PublicKey, Salt: a.Salt, Key: a.Key}, nil
 }
 
 // handshake has the application agree on keys.
-func (s *Server) handshake(ctx context.Context, c *client, id *Client, cred Credentials) (*Session, error) {
-	var session *Session
-	err := s.call("Handshake", c, func() (err error) {
-		session, err = s.cfg.Handshake(ctx, id, cred)
+func (s *Server) handshake(ctx context.Context, c *session, id *Client, cred Credentials) (*Cipher, error) {
+	var cipher *Cipher
+	err := s.call("AgreeKeys", c, func() (err error) {
+		cipher, err = s.cfg.AgreeKeys(ctx, id, cred)
 		return err
 	})
-	if err == nil && session != nil && !s.canSeal(session) {
+	if err == nil && cipher != nil && !s.canSeal(cipher) {
 		err = errNoSeal
 	}
 	if err != nil {
 		if ctx.Err() == nil {
-			s.callbackFailed("Handshake", c, err)
+			s.callbackFailed("AgreeKeys", c, err)
 		}
 		return nil, err
 	}
-	return session, nil
+	return cipher, nil
 }
 
-func (s *Server) canSeal(e *Session) bool {
+func (s *Server) canSeal(e *Cipher) bool {
 	if e.Key != nil && *e.Key == (seal.Key{}) {
 		return false
 	}
-	return e.Key != nil || e.Seal != nil || s.cfg.Transform != nil
+	return e.Key != nil || e.Seal != nil || s.cfg.BeforeSeal != nil
 }
 
 // Encrypt switches a client of this instance to encrypted delivery, for
@@ -144,12 +144,12 @@ func (s *Server) canSeal(e *Session) bool {
 // unless encryption is required.
 //
 // Errors: ErrNotRunning; ErrNoClient when no authenticated client with that id
-// is here; a session that cannot seal; a client that is encrypted already.
-func (s *Server) Encrypt(clientID string, session *Session) error {
+// is here; a Cipher that cannot seal; a client that is encrypted already.
+func (s *Server) Encrypt(clientID string, cipher *Cipher) error {
 	if err := s.running(); err != nil {
 		return err
 	}
-	if session == nil || !s.canSeal(session) {
+	if cipher == nil || !s.canSeal(cipher) {
 		return fmt.Errorf("ignis: encrypt: %w", errNoSeal)
 	}
 	m, ok := s.reg.Get(clientID)
@@ -162,26 +162,26 @@ func (s *Server) Encrypt(clientID string, session *Session) error {
 	switch {
 	case c.state != StateAuthenticated:
 		return fmt.Errorf("ignis: encrypt %q: %w", clientID, ErrNoClient)
-	case c.session != nil:
+	case c.cipher != nil:
 		return fmt.Errorf("ignis: encrypt %q: the client is encrypted already", clientID)
 	}
 	id := *c.identity // which others may be reading
 	id.Encrypted = true
-	c.identity, c.session = &id, session
-	c.conn.Seal(s.sealer(c, &id, session))
+	c.identity, c.cipher = &id, cipher
+	c.conn.Seal(s.sealer(c, &id, cipher))
 	return nil
 }
 
 // sealer returns what seals the messages to c, and whether that may take time.
-func (s *Server) sealer(c *client, id *Client, e *Session) (f ws.Sealer, slow bool) {
-	if e.Key != nil && s.cfg.Transform == nil {
+func (s *Server) sealer(c *session, id *Client, e *Cipher) (f ws.Sealer, slow bool) {
+	if e.Key != nil && s.cfg.BeforeSeal == nil {
 		return func(dst, text []byte) ([]byte, error) {
 			return e.Key.AppendFrame(dst, text, e.AdditionalData), nil
 		}, false
 	}
 	return func(dst, text []byte) ([]byte, error) {
 		err := s.inTurn(c, func(ctx context.Context) (err error) {
-			if s.cfg.Transform != nil {
+			if s.cfg.BeforeSeal != nil {
 				if text, err = s.transform(ctx, id, text); err != nil {
 					return err
 				}
@@ -208,7 +208,7 @@ var errGone = errors.New("the client has gone")
 // inTurn calls the application's part of sealing, for as many clients at a time as
 // there may be. One that hangs gives its place to others when its time is up, and
 // loses its client.
-func (s *Server) inTurn(c *client, f func(ctx context.Context) error) error {
+func (s *Server) inTurn(c *session, f func(ctx context.Context) error) error {
 	ctx := c.inbox.Context()
 	if ctx.Err() != nil {
 		return errGone
@@ -224,13 +224,13 @@ func (s *Server) inTurn(c *client, f func(ctx context.Context) error) error {
 	}
 	free := sync.OnceFunc(func() { <-s.transforms })
 	defer free()
-	late := time.AfterFunc(s.cfg.TransformTimeout, func() {
+	late := time.AfterFunc(s.cfg.SealTimeout, func() {
 		c.conn.Abort(ws.CauseSealing)
 		s.errorf("client cut off: its messages took too long to be transformed or sealed", "client", c.member.ID)
 		free()
 	})
 	defer late.Stop()
-	return s.call("Transform or Seal", c, func() error { return f(ctx) })
+	return s.call("BeforeSeal or Seal", c, func() error { return f(ctx) })
 }
 
 // transform returns the text that the application sends instead of text, which
@@ -240,7 +240,7 @@ func (s *Server) transform(ctx context.Context, id *Client, text []byte) ([]byte
 	if err != nil {
 		return nil, err
 	}
-	t, err := s.cfg.Transform(ctx, id, m)
+	t, err := s.cfg.BeforeSeal(ctx, id, m)
 	if err != nil || t == nil {
 		return text, err
 	}
@@ -267,24 +267,24 @@ func (s *Server) sealFailed(err error) {
 }
 
 // encryption returns how c is encrypted, nil if it is not.
-func (c *client) encryption() *Session {
+func (c *session) encryption() *Cipher {
 	_, _, e := c.standing()
 	return e
 }
 
 // opensItself reports whether encrypted events need the application.
-func (e *Session) opensItself() bool { return e != nil && e.Key == nil && e.Open != nil }
+func (e *Cipher) opensItself() bool { return e != nil && e.Key == nil && e.Open != nil }
 
 // open returns the message within an encrypted event, unless there is none: then
 // the client is told.
-func (s *Server) open(c *client, e *Session, m wire.Message) (inner wire.Message, ok bool) {
+func (s *Server) open(c *session, e *Cipher, m wire.Message) (inner wire.Message, ok bool) {
 	var text []byte
 	var err error
 	switch {
 	case e != nil && e.Key != nil:
 		text, err = e.Key.Open(nil, m.Data, e.AdditionalData)
 	case e != nil && e.Open != nil:
-		err = s.call("Session.Open", c, func() (err error) { text, err = e.Open(m.Data); return err })
+		err = s.call("Cipher.Open", c, func() (err error) { text, err = e.Open(m.Data); return err })
 	default:
 		err = errors.New("the client is not encrypted")
 	}

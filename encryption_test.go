@@ -28,12 +28,12 @@ func required(yes bool) ignis.Encryption {
 func keys(seal func(n int, text []byte) ([]byte, error)) ignis.Config {
 	return ignis.Config{
 		Encryption: ignis.EncryptionRequired,
-		Handshake: func(_ context.Context, c *ignis.Client, cred ignis.Credentials) (*ignis.Session, error) {
+		AgreeKeys: func(_ context.Context, c *ignis.Client, cred ignis.Credentials) (*ignis.Cipher, error) {
 			if c.ID != cred.ClientID || c.Encrypted {
 				return nil, errors.New("not who it says")
 			}
 			sealed := 0
-			return &ignis.Session{
+			return &ignis.Cipher{
 				ServerPublicKey: "key", Salt: "salt",
 				Seal: func(text []byte) ([]byte, error) {
 					sealed++
@@ -240,8 +240,8 @@ func TestSlowSealDelaysNobody(t *testing.T) {
 		first := true
 		hold := make(chan struct{})
 		cfg := keys(plain)
-		handshake := cfg.Handshake
-		cfg.Handshake = func(ctx context.Context, c *ignis.Client, cred ignis.Credentials) (*ignis.Session, error) {
+		handshake := cfg.AgreeKeys
+		cfg.AgreeKeys = func(ctx context.Context, c *ignis.Client, cred ignis.Credentials) (*ignis.Cipher, error) {
 			s, err := handshake(ctx, c, cred)
 			if first {
 				first = false

@@ -18,8 +18,8 @@ func TestFromAnyGoroutine(t *testing.T) {
 	var n *node
 	cfg := keys(plain)
 	cfg.Bus, cfg.Encryption, cfg.ValidateRooms = b, ignis.EncryptionOptional, allRooms
-	seals := cfg.Handshake
-	cfg.Handshake = func(ctx context.Context, c *ignis.Client, cred ignis.Credentials) (*ignis.Session, error) {
+	seals := cfg.AgreeKeys
+	cfg.AgreeKeys = func(ctx context.Context, c *ignis.Client, cred ignis.Credentials) (*ignis.Cipher, error) {
 		if c.UserID != "sealed" {
 			return nil, nil //nolint:nilnil // in clear
 		}
@@ -31,7 +31,7 @@ func TestFromAnyGoroutine(t *testing.T) {
 	n = start(t, cfg)
 	stays := n.login("stays")
 	ctx := t.Context()
-	some := ignis.Session{Seal: func(text []byte) ([]byte, error) { return text, nil }}
+	some := ignis.Cipher{Seal: func(text []byte) ([]byte, error) { return text, nil }}
 	one := func() string { // a client, which may go at any time
 		for _, c := range n.Clients() {
 			if c.ID != stays.id {

@@ -23,7 +23,7 @@ type job struct {
 }
 
 // step handles a message from c.
-type step func(s *Server, ctx context.Context, c *client, m wire.Message)
+type step func(s *Server, ctx context.Context, c *session, m wire.Message)
 
 // Size returns what the job counts of maxJobBytes.
 func (j job) Size() int { return len(j.message.Event) + len(j.message.Data) + len(j.message.ID) }
@@ -31,10 +31,10 @@ func (j job) Size() int { return len(j.message.Event) + len(j.message.Data) + le
 // The following make client an [inbox.Owner].
 
 // InboxGroup returns what the inboxes of the server's clients share.
-func (c *client) InboxGroup() *inbox.Group { return &c.server.inboxes }
+func (c *session) InboxGroup() *inbox.Group { return &c.server.inboxes }
 
 // Do does a job.
-func (c *client) Do(ctx context.Context, j job) {
+func (c *session) Do(ctx context.Context, j job) {
 	if j.end != nil {
 		c.server.ended(c, *j.end)
 		return
@@ -43,16 +43,16 @@ func (c *client) Do(ctx context.Context, j job) {
 }
 
 // Pause stops reading from a client whose callbacks are behind.
-func (c *client) Pause() { c.conn.Pause() }
+func (c *session) Pause() { c.conn.Pause() }
 
 // Resume reads on. The sweeps must not hold the time against the client in which
 // nobody listened.
-func (c *client) Resume() {
+func (c *session) Resume() {
 	c.lastActivity.Store(c.server.uptime())
 	c.conn.Resume()
 }
 
 // Dropped counts what a client that was behind when it went had sent.
-func (c *client) Dropped(jobs int) { c.server.counts.unhandled.Add(uint64(jobs)) }
+func (c *session) Dropped(jobs int) { c.server.counts.unhandled.Add(uint64(jobs)) }
 
-func (c *client) String() string { return "client " + c.member.ID }
+func (c *session) String() string { return "client " + c.member.ID }

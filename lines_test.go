@@ -105,16 +105,16 @@ func TestLogLines(t *testing.T) {
 // Neither what a handshake of the application's own fails for, nor a session that cannot
 // seal, is kept from the log.
 func TestLogLinesOfHandshakes(t *testing.T) {
-	for want, handshake := range map[string]func() (*ignis.Session, error){
-		`level=WARN msg="Handshake failed" .*client=.+ error="no keys"`:          func() (*ignis.Session, error) { return nil, errors.New("no keys") },
-		`level=WARN msg="Handshake failed" .*client=.+ error="the session has `:  func() (*ignis.Session, error) { return &ignis.Session{}, nil },
-		`level=WARN msg="Handshake failed" .*client=.+ error="the session has n`: func() (*ignis.Session, error) { return &ignis.Session{Key: &seal.Key{}}, nil },
-		`level=ERROR msg="Handshake panicked" .*client=.+ panic="no luck"`:       func() (*ignis.Session, error) { panic("no luck") },
+	for want, handshake := range map[string]func() (*ignis.Cipher, error){
+		`level=WARN msg="AgreeKeys failed" .*client=.+ error="no keys"`:          func() (*ignis.Cipher, error) { return nil, errors.New("no keys") },
+		`level=WARN msg="AgreeKeys failed" .*client=.+ error="the cipher has `:  func() (*ignis.Cipher, error) { return &ignis.Cipher{}, nil },
+		`level=WARN msg="AgreeKeys failed" .*client=.+ error="the cipher has n`: func() (*ignis.Cipher, error) { return &ignis.Cipher{Key: &seal.Key{}}, nil },
+		`level=ERROR msg="AgreeKeys panicked" .*client=.+ panic="no luck"`:       func() (*ignis.Cipher, error) { panic("no luck") },
 	} {
 		bubble(t, func(t *testing.T) {
 			n := startMem(t, ignis.Config{
 				Encryption: ignis.EncryptionRequired,
-				Handshake: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Session, error) {
+				AgreeKeys: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Cipher, error) {
 					return handshake()
 				},
 			})

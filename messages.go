@@ -7,7 +7,7 @@ import (
 )
 
 // handle gives a message to the application.
-func (s *Server) handle(ctx context.Context, c *client, m wire.Message) {
+func (s *Server) handle(ctx context.Context, c *session, m wire.Message) {
 	s.counts.messages.Add(1)
 	if s.cfg.OnMessage == nil {
 		s.counts.ignored.Add(1)

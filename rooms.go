@@ -23,7 +23,7 @@ const (
 )
 
 // join puts a client into those of the rooms it asks for that it may join.
-func (s *Server) join(ctx context.Context, c *client, m wire.Message) {
+func (s *Server) join(ctx context.Context, c *session, m wire.Message) {
 	asked, bad, many, ok := s.roomNames(m)
 	if !ok {
 		s.refuseJoin(c, refusedMalformed, 1)
@@ -62,7 +62,7 @@ func (s *Server) join(ctx context.Context, c *client, m wire.Message) {
 }
 
 // allowedRooms asks the application. It has no say over what was not asked.
-func (s *Server) allowedRooms(ctx context.Context, c *client, rooms []string) []string {
+func (s *Server) allowedRooms(ctx context.Context, c *session, rooms []string) []string {
 	if s.cfg.ValidateRooms == nil {
 		return nil
 	}
@@ -79,7 +79,7 @@ func (s *Server) allowedRooms(ctx context.Context, c *client, rooms []string) []
 }
 
 // leave takes a client out of the rooms it names.
-func (s *Server) leave(_ context.Context, c *client, m wire.Message) {
+func (s *Server) leave(_ context.Context, c *session, m wire.Message) {
 	rooms, _, many, ok := s.roomNames(m)
 	if !ok {
 		s.counts.ignored.Add(1)
@@ -120,11 +120,11 @@ func validRoomName(name string) bool {
 
 // isOther reports whether room is the id of a client, here or on another
 // instance, other than c.
-func isOther(c *client, room string) bool { return room != c.member.ID && isClientID(room) }
+func isOther(c *session, room string) bool { return room != c.member.ID && isClientID(room) }
 
 // refuseJoin counts and logs n names without naming them: they are not names of rooms,
 // or were not looked at.
-func (s *Server) refuseJoin(c *client, reason string, n int) {
+func (s *Server) refuseJoin(c *session, reason string, n int) {
 	if n > 0 {
 		s.counts.refusedJoin(reason, n)
 		s.info("join refused: "+reason, "client", c.member.ID, "user", c.who().UserID, "names", n)
@@ -132,7 +132,7 @@ func (s *Server) refuseJoin(c *client, reason string, n int) {
 }
 
 // refuseRoom counts and logs a room that a client may not join.
-func (s *Server) refuseRoom(c *client, reason, room string) {
+func (s *Server) refuseRoom(c *session, reason, room string) {
 	s.counts.refusedJoin(reason, 1)
 	s.info("join refused: "+reason, "client", c.member.ID, "user", c.who().UserID, "room", printable.Text(room, 2*wire.MaxRoomName))
 }
@@ -141,19 +141,19 @@ func (s *Server) refuseRoom(c *client, reason, room string) {
 // validator is asked and no limit applies. Clients that are unknown or not
 // authenticated, and rooms that it is in, are left as they are.
 func (s *Server) Join(clientID string, rooms ...string) error {
-	return s.eachRoom(clientID, rooms, func(c *client, room string) {
+	return s.eachRoom(clientID, rooms, func(c *session, room string) {
 		_, _ = s.reg.Join(&c.member, room, math.MaxInt) // no limit, so no error
 	})
 }
 
 // Leave takes a client of this instance out of rooms; see [Server.Join].
 func (s *Server) Leave(clientID string, rooms ...string) error {
-	return s.eachRoom(clientID, rooms, func(c *client, room string) {
+	return s.eachRoom(clientID, rooms, func(c *session, room string) {
 		s.reg.Leave(&c.member, room)
 	})
 }
 
-func (s *Server) eachRoom(clientID string, rooms []string, f func(*client, string)) error {
+func (s *Server) eachRoom(clientID string, rooms []string, f func(*session, string)) error {
 	if err := s.running(); err != nil {
 		return err
 	}

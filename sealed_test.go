@@ -324,7 +324,7 @@ func TestEncryptAtRunTime(t *testing.T) {
 			}
 		}()
 		<-going
-		session := &ignis.Session{Key: key, AdditionalData: []byte(p.id)}
+		session := &ignis.Cipher{Key: key, AdditionalData: []byte(p.id)}
 		// In the same goroutine the border is exact.
 		_ = n.SendLocal(ignis.ToClient(p.id), "switch", nil)
 		err := n.Encrypt(p.id, session)
@@ -377,7 +377,7 @@ func TestEncryptAtRunTime(t *testing.T) {
 		for name, err := range map[string]error{
 			"twice":   n.Encrypt(p.id, session),
 			"nobody":  n.Encrypt("nobody", session),
-			"nothing": n.Encrypt(other.id, &ignis.Session{}),
+			"nothing": n.Encrypt(other.id, &ignis.Cipher{}),
 			"nil":     n.Encrypt(other.id, nil),
 			"too early": func() error {
 				early := n.connect()
@@ -418,12 +418,12 @@ func (h *heard) await(n *node, messages int) (lines []string) {
 	return lines
 }
 
-// What Transform does with a message, and what it may not do.
-func TestTransform(t *testing.T) {
+// What BeforeSeal does with a message, and what it may not do.
+func TestBeforeSeal(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{
 			Encryption: ignis.EncryptionOptional,
-			Transform: func(_ context.Context, c *ignis.Client, m wire.Message) (*wire.Message, error) {
+			BeforeSeal: func(_ context.Context, c *ignis.Client, m wire.Message) (*wire.Message, error) {
 				if !c.Encrypted || c.UserID != "ann" {
 					t.Errorf("called for %+v", c)
 				}
@@ -465,14 +465,14 @@ func TestTransform(t *testing.T) {
 
 // Only so many run at a time; one that hangs keeps its place for a while, and
 // then loses its client.
-func TestTransformLimit(t *testing.T) {
+func TestBeforeSealLimit(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var running, most atomic.Int64
 		release, blocked := make(chan struct{}), errors.New("interrupted")
 		n := startMem(t, ignis.Config{
-			Encryption: ignis.EncryptionRequired, EncryptedBatchLimit: 3, TransformTimeout: 5 * time.Second,
+			Encryption: ignis.EncryptionRequired, SealConcurrency: 3, SealTimeout: 5 * time.Second,
 			HeartbeatTimeout: time.Hour, IdleTimeout: time.Hour,
-			Transform: func(ctx context.Context, c *ignis.Client, m wire.Message) (*wire.Message, error) {
+			BeforeSeal: func(ctx context.Context, c *ignis.Client, m wire.Message) (*wire.Message, error) {
 				now := running.Add(1)
 				defer running.Add(-1)
 				most.Store(max(most.Load(), now))
@@ -538,8 +538,8 @@ func TestSlowOpenDelaysNobody(t *testing.T) {
 	h := &heard{}
 	cfg := keys(plain)
 	hang := make(chan struct{})
-	handshake := cfg.Handshake
-	cfg.Handshake = func(ctx context.Context, c *ignis.Client, cred ignis.Credentials) (*ignis.Session, error) {
+	handshake := cfg.AgreeKeys
+	cfg.AgreeKeys = func(ctx context.Context, c *ignis.Client, cred ignis.Credentials) (*ignis.Cipher, error) {
 		s, err := handshake(ctx, c, cred)
 		if c.UserID == "slow" {
 			open := s.Open

@@ -27,9 +27,9 @@ func TestSealInPlace(t *testing.T) {
 			}
 			return text, nil
 		})
-		h := cfg.Handshake
+		h := cfg.AgreeKeys
 		cfg.Encryption = ignis.EncryptionOptional
-		cfg.Handshake = func(ctx context.Context, c *ignis.Client, cred ignis.Credentials) (*ignis.Session, error) {
+		cfg.AgreeKeys = func(ctx context.Context, c *ignis.Client, cred ignis.Credentials) (*ignis.Cipher, error) {
 			if c.UserID == "clear" {
 				return nil, nil //nolint:nilnil // not encrypted
 			}
@@ -56,7 +56,7 @@ func TestSlowSealSendsWhatItHas(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{
 			Encryption: ignis.EncryptionRequired, HeartbeatTimeout: time.Hour, IdleTimeout: -1,
-			Transform: func(context.Context, *ignis.Client, wire.Message) (*wire.Message, error) {
+			BeforeSeal: func(context.Context, *ignis.Client, wire.Message) (*wire.Message, error) {
 				time.Sleep(100 * time.Millisecond)
 				return nil, nil //nolint:nilnil // as it is
 			},
@@ -88,7 +88,7 @@ func TestNothingIsSealedForTheDead(t *testing.T) {
 			time.Sleep(5 * time.Second)
 			return text, nil
 		})
-		cfg.TransformTimeout, cfg.EncryptedBatchLimit = time.Second, 1
+		cfg.SealTimeout, cfg.SealConcurrency = time.Second, 1
 		cfg.HeartbeatTimeout, cfg.IdleTimeout = 100*time.Hour, -1
 		n := startMem(t, cfg)
 		p := n.login("ann")
@@ -105,15 +105,15 @@ func TestNothingIsSealedForTheDead(t *testing.T) {
 	})
 }
 
-// A Transform that hangs gives its place to others when its time is up, although it does
+// A BeforeSeal that hangs gives its place to others when its time is up, although it does
 // not return.
 func TestPlaceOfWhatHangs(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
 		n := startMem(t, ignis.Config{
-			Encryption: ignis.EncryptionRequired, EncryptedBatchLimit: 1, TransformTimeout: 5 * time.Second,
+			Encryption: ignis.EncryptionRequired, SealConcurrency: 1, SealTimeout: 5 * time.Second,
 			HeartbeatTimeout: time.Hour, IdleTimeout: time.Hour,
-			Transform: func(_ context.Context, c *ignis.Client, _ wire.Message) (*wire.Message, error) {
+			BeforeSeal: func(_ context.Context, c *ignis.Client, _ wire.Message) (*wire.Message, error) {
 				if c.UserID == "hangs" {
 					<-release
 				}
@@ -137,7 +137,7 @@ func TestPlaceOfWhatHangs(t *testing.T) {
 	})
 }
 
-// What Transform fails for is not sealed, and nothing goes out in its place, however the
+// What BeforeSeal fails for is not sealed, and nothing goes out in its place, however the
 // client's messages are sealed.
 func TestNothingIsSealedThatIsNotTransformed(t *testing.T) {
 	key, err := seal.NewKey(make([]byte, seal.KeySize))
@@ -145,21 +145,21 @@ func TestNothingIsSealedThatIsNotTransformed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, row := range map[string]struct {
-		session ignis.Session
+		session ignis.Cipher
 		want    string
 	}{
-		"Seal":      {ignis.Session{Seal: func(text []byte) ([]byte, error) { return plain(0, text) }}, "sealed "},
-		"Key":       {ignis.Session{Key: key}, `{"event":"encrypted",`},
-		"Transform": {ignis.Session{}, `{"event":"good"`},
+		"Seal":       {ignis.Cipher{Seal: func(text []byte) ([]byte, error) { return plain(0, text) }}, "sealed "},
+		"Key":        {ignis.Cipher{Key: key}, `{"event":"encrypted",`},
+		"BeforeSeal": {ignis.Cipher{}, `{"event":"good"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				n := startMem(t, ignis.Config{
 					Encryption: ignis.EncryptionOptional,
-					Handshake: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Session, error) {
+					AgreeKeys: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Cipher, error) {
 						return &row.session, nil
 					},
-					Transform: func(_ context.Context, _ *ignis.Client, m wire.Message) (*wire.Message, error) {
+					BeforeSeal: func(_ context.Context, _ *ignis.Client, m wire.Message) (*wire.Message, error) {
 						switch m.Event {
 						case "fails":
 							return &m, errors.New("no such thing")
@@ -194,7 +194,7 @@ func TestNothingIsSealedThatIsNotTransformed(t *testing.T) {
 func TestSessionsThatCannotSeal(t *testing.T) {
 	n := startMem(t, ignis.Config{Encryption: ignis.EncryptionOptional})
 	p := n.login("ann")
-	for name, s := range map[string]*ignis.Session{"none": nil, "empty": {}, "a zero key": {Key: &seal.Key{}}} {
+	for name, s := range map[string]*ignis.Cipher{"none": nil, "empty": {}, "a zero key": {Key: &seal.Key{}}} {
 		if n.Encrypt(p.id, s) == nil {
 			t.Errorf("%s: accepted", name)
 		}
@@ -211,13 +211,13 @@ func TestKeysAreDropped(t *testing.T) {
 	gone := make(chan struct{})
 	n := start(t, ignis.Config{
 		Encryption: ignis.EncryptionRequired,
-		Handshake: func(_ context.Context, _ *ignis.Client, cred ignis.Credentials) (*ignis.Session, error) {
+		AgreeKeys: func(_ context.Context, _ *ignis.Client, cred ignis.Credentials) (*ignis.Cipher, error) {
 			a, err := seal.Accept(cred.PublicKey, "")
 			if err != nil {
 				return nil, err
 			}
 			key = weak.Make(a.Key)
-			return &ignis.Session{Key: a.Key, ServerPublicKey: a.PublicKey, Salt: a.Salt}, nil
+			return &ignis.Cipher{Key: a.Key, ServerPublicKey: a.PublicKey, Salt: a.Salt}, nil
 		},
 		OnConnect:    func(ctx context.Context, _ *ignis.Client) { kept = ctx },
 		OnDisconnect: func(context.Context, *ignis.Client, ignis.Disconnect) { close(gone) },
@@ -244,7 +244,7 @@ func TestOpenIsNeverTheReaders(t *testing.T) {
 		for range 20 {
 			p.text(`{"event":"encrypted","data":{}}`)
 		}
-		err := n.Encrypt(p.id, &ignis.Session{
+		err := n.Encrypt(p.id, &ignis.Cipher{
 			Seal: func(text []byte) ([]byte, error) { return text, nil },
 			Open: func(json.RawMessage) ([]byte, error) {
 				stack := make([]byte, 4<<10)
@@ -284,8 +284,8 @@ func TestTooLargeToSeal(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		cfg := keys(plain)
 		cfg.Encryption, cfg.BackpressureLimit = ignis.EncryptionOptional, 10_000
-		handshake := cfg.Handshake
-		cfg.Handshake = func(ctx context.Context, c *ignis.Client, cred ignis.Credentials) (*ignis.Session, error) {
+		handshake := cfg.AgreeKeys
+		cfg.AgreeKeys = func(ctx context.Context, c *ignis.Client, cred ignis.Credentials) (*ignis.Cipher, error) {
 			if c.UserID == "clear" {
 				return nil, nil //nolint:nilnil // not encrypted
 			}
@@ -310,12 +310,12 @@ func TestTooLargeToSeal(t *testing.T) {
 	})
 }
 
-// A Transform that ends its goroutine ends its client, to which nobody would write.
-func TestTransformEndsItsGoroutine(t *testing.T) {
+// A BeforeSeal that ends its goroutine ends its client, to which nobody would write.
+func TestBeforeSealEndsItsGoroutine(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{
-			Encryption: ignis.EncryptionRequired, EncryptedBatchLimit: 1,
-			Transform: func(_ context.Context, c *ignis.Client, _ wire.Message) (*wire.Message, error) {
+			Encryption: ignis.EncryptionRequired, SealConcurrency: 1,
+			BeforeSeal: func(_ context.Context, c *ignis.Client, _ wire.Message) (*wire.Message, error) {
 				if c.UserID == "ann" {
 					runtime.Goexit()
 				}

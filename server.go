@@ -32,7 +32,7 @@ type Server struct {
 	cfg    Config
 	solo   bool // no bus
 	opts   ws.Options
-	reg    *registry.Registry[*client]
+	reg    *registry.Registry[*session]
 	counts counters
 	limit  *loglimit.Limiter // of lines that clients can cause; open while Run is there
 
@@ -68,14 +68,14 @@ func New(cfg Config) (*Server, error) {
 		cfg:      cfg,
 		solo:     solo,
 		opts:     cfg.transport(),
-		reg:      registry.New[*client](),
+		reg:      registry.New[*session](),
 		limit:    loglimit.New(cfg.Logger),
 		ready:    make(chan struct{}),
 		stopping: make(chan struct{}),
 		done:     make(chan struct{}),
 		answers:  newAnswers(),
 
-		transforms: make(chan struct{}, min(cfg.EncryptedBatchLimit, 1<<20)),
+		transforms: make(chan struct{}, min(cfg.SealConcurrency, 1<<20)),
 	}
 	s.opts.SealFailed = s.sealFailed
 	return s, nil

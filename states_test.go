@@ -67,10 +67,10 @@ func TestAuthenticationTakesTooLong(t *testing.T) {
 						ended <- ctx.Err()
 						return ignis.Identity{UserID: "ann"}, err
 					},
-					Handshake: func(ctx context.Context, _ *ignis.Client, _ ignis.Credentials) (*ignis.Session, error) {
+					AgreeKeys: func(ctx context.Context, _ *ignis.Client, _ ignis.Credentials) (*ignis.Cipher, error) {
 						err := row.handshake(ctx)
 						ended <- ctx.Err()
-						return &ignis.Session{Seal: func(b []byte) ([]byte, error) { return b, nil }}, err
+						return &ignis.Cipher{Seal: func(b []byte) ([]byte, error) { return b, nil }}, err
 					},
 					OnConnect:       func(context.Context, *ignis.Client) { t.Error("connected") },
 					OnDisconnect:    func(context.Context, *ignis.Client, ignis.Disconnect) { t.Error("disconnected") },
@@ -187,7 +187,7 @@ var refusals = []struct {
 	err        error
 	panics     bool
 	encryption bool
-	handshake  func() (*ignis.Session, error)
+	handshake  func() (*ignis.Cipher, error)
 	lines      []string
 	code       uint16
 	errors     uint64
@@ -197,10 +197,10 @@ var refusals = []struct {
 	{name: "callback failed", err: errors.New("no database"), lines: []string{failure("Authentication error")}, code: 4003, errors: 1},
 	{name: "callback panicked", panics: true, lines: []string{failure("Authentication error")}, code: 4003, errors: 1},
 	{name: "no handshake", encryption: true, code: 4004},
-	{name: "handshake refused", encryption: true, handshake: func() (*ignis.Session, error) { return nil, nil }, lines: []string{failure("Encryption handshake failed")}, code: 4004},
-	{name: "handshake failed", encryption: true, handshake: func() (*ignis.Session, error) { return nil, errors.New("bad key") }, lines: []string{failure("Encryption handshake failed")}, code: 4004, errors: 1},
-	{name: "handshake panicked", encryption: true, handshake: func() (*ignis.Session, error) { panic("bad point") }, lines: []string{failure("Encryption handshake failed")}, code: 4004, errors: 1},
-	{name: "session that cannot seal", encryption: true, handshake: func() (*ignis.Session, error) { return &ignis.Session{}, nil }, lines: []string{failure("Encryption handshake failed")}, code: 4004, errors: 1},
+	{name: "handshake refused", encryption: true, handshake: func() (*ignis.Cipher, error) { return nil, nil }, lines: []string{failure("Encryption handshake failed")}, code: 4004},
+	{name: "handshake failed", encryption: true, handshake: func() (*ignis.Cipher, error) { return nil, errors.New("bad key") }, lines: []string{failure("Encryption handshake failed")}, code: 4004, errors: 1},
+	{name: "handshake panicked", encryption: true, handshake: func() (*ignis.Cipher, error) { panic("bad point") }, lines: []string{failure("Encryption handshake failed")}, code: 4004, errors: 1},
+	{name: "session that cannot seal", encryption: true, handshake: func() (*ignis.Cipher, error) { return &ignis.Cipher{}, nil }, lines: []string{failure("Encryption handshake failed")}, code: 4004, errors: 1},
 }
 
 func TestRefusals(t *testing.T) {
@@ -219,7 +219,7 @@ func TestRefusals(t *testing.T) {
 					OnDisconnect: func(context.Context, *ignis.Client, ignis.Disconnect) { t.Error("disconnected") },
 				}
 				if row.handshake != nil {
-					cfg.Handshake = func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Session, error) {
+					cfg.AgreeKeys = func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Cipher, error) {
 						return row.handshake()
 					}
 				}
@@ -248,9 +248,9 @@ func TestErrorComesBeforeClose(t *testing.T) {
 	}
 }
 
-func TestHandshakeIsNotCalledUnasked(t *testing.T) {
+func TestAgreeKeysIsNotCalledUnasked(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		n := startMem(t, ignis.Config{Handshake: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Session, error) {
+		n := startMem(t, ignis.Config{AgreeKeys: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Cipher, error) {
 			t.Error("called")
 			return nil, nil
 		}})
@@ -260,7 +260,7 @@ func TestHandshakeIsNotCalledUnasked(t *testing.T) {
 
 // A callback's context ends when its client goes.
 func TestContextEndsWithTheClient(t *testing.T) {
-	for _, callback := range []string{"Authenticate", "Handshake", "OnConnect", "ValidateRooms", "OnMessage"} {
+	for _, callback := range []string{"Authenticate", "AgreeKeys", "OnConnect", "ValidateRooms", "OnMessage"} {
 		t.Run(callback, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				began, ended := false, false
@@ -276,9 +276,9 @@ func TestContextEndsWithTheClient(t *testing.T) {
 						in(ctx, "Authenticate")
 						return ignis.Identity{}, ctx.Err()
 					},
-					Encryption: required(callback == "Handshake"),
-					Handshake: func(ctx context.Context, _ *ignis.Client, _ ignis.Credentials) (*ignis.Session, error) {
-						in(ctx, "Handshake")
+					Encryption: required(callback == "AgreeKeys"),
+					AgreeKeys: func(ctx context.Context, _ *ignis.Client, _ ignis.Credentials) (*ignis.Cipher, error) {
+						in(ctx, "AgreeKeys")
 						return nil, ctx.Err()
 					},
 					OnConnect: func(ctx context.Context, _ *ignis.Client) { in(ctx, "OnConnect") },

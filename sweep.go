@@ -52,7 +52,7 @@ func (s *Server) sweepLimits() {
 
 // checkIdle pings a client that nothing was heard from for a while, and drops one
 // that did not answer.
-func (s *Server) checkIdle(c *client) {
+func (s *Server) checkIdle(c *session) {
 	idle := min(c.conn.SinceRead(), c.silence())
 	switch {
 	case s.cfg.IdleTimeout <= 0 || idle < s.cfg.IdleTimeout/2:

@@ -46,7 +46,7 @@ func startLibrary(t *testing.T, redis *redistest.Server, c settings) (library, *
 		cfg.Encryption = ignis.EncryptionRequired
 	}
 	if c.handshake != "" && c.handshake != handshakeNone {
-		cfg.Handshake = func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Session, error) {
+		cfg.AgreeKeys = func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Cipher, error) {
 			return handshake(c.handshake)
 		}
 	}
@@ -103,7 +103,7 @@ const (
 	handshakeAccept = "accept"
 )
 
-func handshake(how string) (*ignis.Session, error) {
+func handshake(how string) (*ignis.Cipher, error) {
 	switch how {
 	case handshakeRefuse:
 		return nil, nil
@@ -111,7 +111,7 @@ func handshake(how string) (*ignis.Session, error) {
 		return nil, errors.New("asked to fail")
 	}
 	seal := func(message []byte) ([]byte, error) { return message, nil }
-	return &ignis.Session{ServerPublicKey: "key", Salt: "salt", Seal: seal}, nil
+	return &ignis.Cipher{ServerPublicKey: "key", Salt: "salt", Seal: seal}, nil
 }
 
 // send sends to clients everywhere.

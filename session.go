@@ -12,10 +12,10 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// client is the server's side of one connection.
-type client struct {
+// session is the server's side of one connection.
+type session struct {
 	server      *Server
-	member      registry.Member[*client] // its place in the indexes
+	member      registry.Member[*session] // its place in the indexes
 	conn        *ws.Conn
 	remote      string // the client's network address
 	value       *any   // of Accepted; nil: none
@@ -28,16 +28,16 @@ type client struct {
 	protocol uint8       // version; set before it can be reached, and read without a lock then
 	mistakes int32       // before authentication
 	identity *Client     // set when authenticated
-	session  *Session    // set when encrypted
+	cipher   *Cipher     // set when encrypted
 	timer    *time.Timer // for authentication; nil when that is over
 
-	inbox inbox.Inbox[job, *client] // its callbacks, in order
+	inbox inbox.Inbox[job, *session] // its callbacks, in order
 }
 
 // serve begins the life of a connection: it is registered here, and unregistered
 // by Ended, and nowhere else.
 func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted) {
-	c := &client{server: s, connectedAt: time.Now(), remote: a.RemoteAddr}
+	c := &session{server: s, connectedAt: time.Now(), remote: a.RemoteAddr}
 	if a.Value != nil {
 		v := a.Value // without the rest
 		c.value = &v
@@ -51,7 +51,7 @@ func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted) {
 	c.member.Value = c
 	c.member.ID = newClientID()
 	for !s.reg.Add(&c.member) {
-		c.member = registry.Member[*client]{ID: newClientID(), Value: c}
+		c.member = registry.Member[*session]{ID: newClientID(), Value: c}
 	}
 	s.counts.connections.Add(1)
 	if !c.conn.Polled() {
@@ -70,10 +70,10 @@ func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted) {
 }
 
 // Message takes a message from the peer; see [ws.Handler].
-func (c *client) Message(payload []byte, binary bool) { c.server.dispatch(c, payload, binary) }
+func (c *session) Message(payload []byte, binary bool) { c.server.dispatch(c, payload, binary) }
 
 // Ended takes the client out of all indexes; see [ws.Handler].
-func (c *client) Ended(end ws.End) {
+func (c *session) Ended(end ws.End) {
 	if !c.conn.Polled() {
 		c.server.counts.plain.Add(-1)
 	}
@@ -82,10 +82,10 @@ func (c *client) Ended(end ws.End) {
 }
 
 // Finished ends the task that ServeHTTP began; see [ws.Handler].
-func (c *client) Finished() { c.server.exit() }
+func (c *session) Finished() { c.server.exit() }
 
 // disconnected has the disconnect callback run when the client's jobs are done.
-func (s *Server) disconnected(c *client, end ws.End) {
+func (s *Server) disconnected(c *session, end ws.End) {
 	d := &Disconnect{Cause: causeText(end), Code: end.Code, Reason: end.Reason}
 	c.mu.Lock()
 	c.stopTimerLocked()
@@ -100,7 +100,7 @@ func (s *Server) disconnected(c *client, end ws.End) {
 }
 
 // ended is the last of a client's jobs: it runs the disconnect callback.
-func (s *Server) ended(c *client, d Disconnect) {
+func (s *Server) ended(c *session, d Disconnect) {
 	defer c.dropKeys()
 	id := c.who()
 	if id == nil || s.cfg.OnDisconnect == nil {
@@ -113,19 +113,19 @@ func (s *Server) ended(c *client, d Disconnect) {
 }
 
 // dropKeys lets go of the keys of a client that has gone, whoever else holds on to it.
-func (c *client) dropKeys() {
+func (c *session) dropKeys() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.session = nil
+	c.cipher = nil
 }
 
 // close ends the connection with one of the protocol's codes.
-func (c *client) close(code uint16) {
+func (c *session) close(code uint16) {
 	c.conn.CloseFor(ws.End{Cause: ws.CauseRule, Code: code, Reason: wire.CloseReason(code)})
 }
 
 // authTimeout closes a client that is still not authenticated.
-func (c *client) authTimeout() {
+func (c *session) authTimeout() {
 	c.mu.Lock()
 	late := c.state < StateAuthenticated
 	c.timer = nil
@@ -139,7 +139,7 @@ func (c *client) authTimeout() {
 }
 
 // stopTimerLocked ends the time that authentication may take.
-func (c *client) stopTimerLocked() {
+func (c *session) stopTimerLocked() {
 	if c.timer != nil {
 		c.timer.Stop()
 		c.timer = nil
@@ -166,7 +166,7 @@ func newAnswers() answers {
 
 // sendError sends an error event with one of the protocol's texts. Before
 // authentication it is the only event that a client gets, and never sealed.
-func (s *Server) sendError(c *client, text string) {
+func (s *Server) sendError(c *session, text string) {
 	c.mu.Lock() // or it could be queued, not sealed, behind a connected event
 	m := s.answers[text].sealed
 	if c.identity == nil {
@@ -179,7 +179,7 @@ func (s *Server) sendError(c *client, text string) {
 
 // mistake counts a message that a client should not have sent before it is
 // authenticated, and closes it after too many.
-func (s *Server) mistake(c *client) {
+func (s *Server) mistake(c *session) {
 	c.mu.Lock()
 	over := c.state < StateAuthenticated && int(c.mistakes) >= s.cfg.AuthMaxMistakes
 	if c.state < StateAuthenticated {
@@ -194,25 +194,25 @@ func (s *Server) mistake(c *client) {
 }
 
 // silence returns for how long c has sent no message.
-func (c *client) silence() time.Duration {
+func (c *session) silence() time.Duration {
 	return time.Duration(c.server.uptime() - c.lastActivity.Load())
 }
 
 // standing returns where c stands, and once it is authenticated who it is and how it
 // is encrypted.
-func (c *client) standing() (State, *Client, *Session) {
+func (c *session) standing() (State, *Client, *Cipher) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.state, c.identity, c.session
+	return c.state, c.identity, c.cipher
 }
 
 // who returns the identity of an authenticated client, else nil.
-func (c *client) who() *Client {
+func (c *session) who() *Client {
 	_, id, _ := c.standing()
 	return id
 }
 
-func (c *client) info() ClientInfo {
+func (c *session) info() ClientInfo {
 	state, identity, _ := c.standing()
 	i := ClientInfo{
 		Client:        Client{ID: c.member.ID, RemoteAddr: c.remote, ConnectedAt: c.connectedAt},
