@@ -20,8 +20,8 @@ func (c *client) stateFor(asks bool) State {
 	state := c.state
 	if asks && state == StateUnauthorized {
 		c.state = StateAuthenticating
-		if c.timer != nil {
-			c.timer.Reset(wire.AuthTimeoutFactor * c.server.cfg.AuthTimeout)
+		if c.entry.timer != nil {
+			c.entry.timer.Reset(wire.AuthTimeoutFactor * c.server.cfg.AuthTimeout)
 		}
 	}
 	return state
@@ -30,7 +30,8 @@ func (c *client) stateFor(asks bool) State {
 // authenticate lets the application decide on a client. The timer that runs
 // since the client asked covers all of it.
 func (s *Server) authenticate(ctx context.Context, c *client, m wire.Message) {
-	cred := newCredentials(c, m.Data)
+	profile := c.profile()
+	cred := newCredentials(profile, m.Data)
 	var who Identity
 	err := s.call("Authenticate", c, func() (err error) {
 		who, err = s.cfg.Authenticate(ctx, cred)
@@ -48,10 +49,8 @@ func (s *Server) authenticate(ctx context.Context, c *client, m wire.Message) {
 		s.refuse(c, wire.ErrorAuthentication, wire.CloseAuthFailed)
 		return
 	}
-	identity := &Client{
-		ID: c.member.ID, UserID: who.UserID, Metadata: who.Metadata,
-		RemoteAddr: cred.RemoteAddr, ConnectedAt: c.connectedAt,
-	}
+	identity := &profile
+	identity.UserID, identity.Metadata = who.UserID, who.Metadata
 	session, ok := s.secure(ctx, c, identity, cred)
 	if !ok {
 		return
@@ -89,7 +88,7 @@ func (s *Server) admit(c *client, id *Client, session *Session) bool {
 		return false
 	}
 	c.stopTimerLocked()
-	c.state, c.identity, c.session = StateAuthenticated, id, session
+	c.state, c.entry, c.identity, c.session = StateAuthenticated, nil, id, session
 	c.conn.Admit()
 	c.conn.Hold()
 	if session != nil {

@@ -56,10 +56,10 @@ func (c Credentials) Decode(v any) error {
 	return nil
 }
 
-func newCredentials(c *client, data json.RawMessage) Credentials {
+func newCredentials(c Client, data json.RawMessage) Credentials {
 	a := wire.DecodeAuthentication(data)
 	cred := Credentials{
-		ClientID: c.member.ID, RemoteAddr: c.remote,
+		ClientID: c.ID, RemoteAddr: c.RemoteAddr,
 		Type: a.Type, Token: a.Token, PublicKey: a.PublicKey, Raw: data,
 	}
 	if data == nil || string(data) == "null" {

@@ -13,34 +13,39 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// client is the server's side of one connection.
+// client is the server's side of one connection. There are many, nearly all of them
+// authenticated and idle: what those do not need hangs on a pointer that they leave nil.
 type client struct {
-	server      *Server
-	member      registry.Member[*client] // its place in the indexes
-	conn        *ws.Conn
-	remote      string // the peer's network address
-	connectedAt time.Time
+	server *Server
+	member registry.Member[*client] // its place in the indexes
+	conn   *ws.Conn
+	inbox  inbox.Inbox[job, *client] // its callbacks, in order
 
 	lastActivity atomic.Int64 // the server's uptime at the last message, in nanoseconds
 
 	mu       sync.Mutex
 	state    State
-	mistakes int32       // before authentication
-	identity *Client     // set when authenticated
-	session  *Session    // set when encrypted
-	timer    *time.Timer // for authentication; nil when that is over
+	entry    *entry   // nil when authenticated
+	identity *Client  // set when authenticated
+	session  *Session // set when encrypted
+}
 
-	inbox inbox.Inbox[job, *client] // its callbacks, in order
+// entry is what is kept of a client until it is authenticated.
+type entry struct {
+	remote      string // the peer's network address
+	connectedAt time.Time
+	timer       *time.Timer // of authentication; nil when it has fired or been stopped
+	mistakes    int
 }
 
 // serve begins the life of a connection: it is registered here, and unregistered
 // by Ended, and nowhere else.
 func (s *Server) serve(nc net.Conn, early []byte, window uint8) {
-	now := time.Now()
-	c := &client{server: s, connectedAt: now}
+	e := &entry{connectedAt: time.Now()}
 	if a := nc.RemoteAddr(); a != nil {
-		c.remote = a.String()
+		e.remote = a.String()
 	}
+	c := &client{server: s, entry: e}
 	c.inbox.Init(c)
 	c.conn = ws.NewConn(nc, window, &s.opts)
 	c.lastActivity.Store(s.uptime())
@@ -54,10 +59,10 @@ func (s *Server) serve(nc net.Conn, early []byte, window uint8) {
 		s.counts.plain.Add(1)
 	}
 	if s.debugging() {
-		s.cfg.Logger.Debug("client connected", "client", c.member.ID, "remote", c.remote)
+		s.cfg.Logger.Debug("client connected", "client", c.member.ID, "remote", e.remote)
 	}
 	c.mu.Lock()
-	c.timer = time.AfterFunc(s.cfg.AuthTimeout, c.authTimeout)
+	e.timer = time.AfterFunc(s.cfg.AuthTimeout, c.authTimeout)
 	c.mu.Unlock()
 	if s.isStopping() { // after the clients to close were listed
 		c.close(wire.CloseGoingAway)
@@ -89,7 +94,7 @@ func (s *Server) disconnected(c *client, end ws.End) {
 	c.mu.Unlock()
 	s.counts.disconnected(d.Cause)
 	if end.Cause == ws.CauseStranger {
-		s.info("client closed: it sent too much before it was authenticated", "reason", end.Reason, "client", c.member.ID, "remote", c.remote)
+		s.info("client closed: it sent too much before it was authenticated", "reason", end.Reason, "client", c.member.ID, "remote", c.profile().RemoteAddr)
 	}
 	s.cfg.Logger.Debug("client disconnected", "client", c.member.ID, "cause", d.Cause, "code", d.Code)
 	c.inbox.Close(job{end: d})
@@ -124,8 +129,8 @@ func (c *client) close(code uint16) {
 func (c *client) authTimeout() {
 	c.mu.Lock()
 	late := c.state < StateAuthenticated
-	c.timer = nil
 	if late {
+		c.entry.timer = nil
 		c.state = StateDisconnected // so that nothing lets it in meanwhile
 	}
 	c.mu.Unlock()
@@ -136,9 +141,9 @@ func (c *client) authTimeout() {
 
 // stopTimerLocked ends the time that authentication may take.
 func (c *client) stopTimerLocked() {
-	if c.timer != nil {
-		c.timer.Stop()
-		c.timer = nil
+	if c.entry != nil && c.entry.timer != nil {
+		c.entry.timer.Stop()
+		c.entry.timer = nil
 	}
 }
 
@@ -179,10 +184,11 @@ func (s *Server) sendError(c *client, text string) {
 // mistake counts a message that a client should not have sent before it is
 // authenticated, and closes it after too many.
 func (s *Server) mistake(c *client) {
+	over := false
 	c.mu.Lock()
-	over := c.state < StateAuthenticated && int(c.mistakes) >= s.cfg.AuthMaxMistakes
 	if c.state < StateAuthenticated {
-		c.mistakes++
+		over = c.entry.mistakes >= s.cfg.AuthMaxMistakes
+		c.entry.mistakes++
 	}
 	c.mu.Unlock()
 	if over {
@@ -204,21 +210,31 @@ func (c *client) who() *Client {
 	return c.identity
 }
 
+// profile returns what is known of a client, authenticated or not.
+func (c *client) profile() Client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.profileLocked()
+}
+
+func (c *client) profileLocked() Client {
+	if c.identity != nil {
+		return *c.identity
+	}
+	return Client{ID: c.member.ID, RemoteAddr: c.entry.remote, ConnectedAt: c.entry.connectedAt}
+}
+
 func (c *client) info() ClientInfo {
 	c.mu.Lock()
-	state, identity := c.state, c.identity
+	state, profile := c.state, c.profileLocked()
 	c.mu.Unlock()
-	i := ClientInfo{
-		Client:        Client{ID: c.member.ID, RemoteAddr: c.remote, ConnectedAt: c.connectedAt},
+	return ClientInfo{
+		Client:        profile,
 		State:         state,
 		Rooms:         c.member.Rooms(),
 		Backpressured: c.conn.Backpressured(),
 		LastActivity:  time.Now().Add(-c.silence()),
 	}
-	if identity != nil {
-		i.Client = *identity
-	}
-	return i
 }
 
 // causeText returns the name under which an end is counted and reported.
