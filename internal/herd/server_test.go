@@ -34,12 +34,12 @@ func server(t *testing.T, cfg ignis.Config) (s *ignis.Server, addr string) {
 		return ignis.Identity{UserID: c.Token}, nil
 	}
 	cfg.ValidateRooms = func(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) { return rooms, nil }
-	cfg.OnMessage = func(ctx context.Context, _ *ignis.Client, m wire.Message) error {
+	cfg.OnMessage = func(ctx context.Context, _ *ignis.Client, m wire.Message) (any, error) {
 		var data struct{ Room string }
 		if err := m.Decode(&data); err != nil {
-			return err
+			return nil, err
 		}
-		return s.SendLocal(ignis.ToRoom(data.Room), m.Event, m.Data)
+		return nil, s.SendLocal(ignis.ToRoom(data.Room), m.Event, m.Data)
 	}
 	var err error
 	if s, err = ignis.New(cfg); err != nil {

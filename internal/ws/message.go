@@ -110,7 +110,10 @@ func (m *Message) cost() int {
 	return len(m.frame) + overhead*len(m.parts)
 }
 
-// count returns how many messages m consists of.
+// Count returns how many messages m consists of.
+func (m *Message) Count() int { return m.count() }
+
+// count is Count.
 func (m *Message) count() int { return max(1, len(m.parts)) }
 
 // appendText appends a text frame with the payload to dst.
