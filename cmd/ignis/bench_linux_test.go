@@ -147,7 +147,7 @@ func TestBenchClosedBefore(t *testing.T) {
 			}
 			want := fmt.Sprintf(`the server closed 2 clients, 2 of them before it was measured: 2 times: closed with %d "enough"`, code)
 			if code == ws.StatusNoStatusRcvd {
-				want = "2 times: the server has ended the connection"
+				want = "2 times: the server closed the connection"
 			}
 			_, after, _ := strings.Cut(p.errors.text(), "hint: ")
 			if !strings.Contains(p.errors.text(), want) || !strings.Contains(after, hint) {
@@ -231,9 +231,9 @@ func TestBenchOfOthers(t *testing.T) {
 		"wrong accept key":        {"ws://" + strange(t, strings.Replace(accepted, "ICX", "ABC", 1)) + "/ws", nil, `has the Sec-WebSocket-Accept "ABC+Yqv66`, "does not speak WebSocket"},
 		"garbage":                 {"ws://" + strange(t, accepted+"\xff\xff\xff\xff") + "/ws", nil, "no WebSocket frame", "an Ignis server"},
 		"closes":                  {"ws://" + strange(t, accepted+string(ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(4999, "go away"))))) + "/ws", nil, `closed with 4999 "go away"`, "from the application"},
-		"does not encrypt":        {"ws://" + withoutKeys + "/ws", []string{"--encrypt"}, "the server does not encrypt", "leave out --encrypt"},
+		"does not encrypt":        {"ws://" + withoutKeys + "/ws", []string{"--encrypt"}, "the server does not support encryption", "leave out --encrypt"},
 		"only encrypted":          {"ws://" + encrypted + "/ws", nil, "4004", "--encrypt agrees on a key"},
-		"silent":                  {"ws://" + strange(t, "") + "/ws", nil, "timeout: 0 of 2 clients are in, 0 closed, 0 deliveries are missing; 2 wait for the answer to the WebSocket handshake", "an Ignis server"},
+		"silent":                  {"ws://" + strange(t, "") + "/ws", nil, "timeout: 0 of 2 clients are connected, 0 closed, 0 deliveries are missing; 2 are waiting for the answer to the WebSocket handshake", "an Ignis server"},
 		"silent later":            {"ws://" + strange(t, accepted) + "/ws", nil, "2 wait for the answer to the authenticate event", "an Ignis server"},
 		"credentials":             {"ws://" + withToken + "/ws", nil, "4003", "authentication failed: is the token right and not expired? it is that of --token"},
 		"nothing relayed":         {"ws://" + dev + "/ws", []string{"--redis", r.URL()}, "nothing arrived", ""},
