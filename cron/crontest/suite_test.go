@@ -61,7 +61,11 @@ func TestDownAndDeaf(t *testing.T) {
 	if state, _ := m.Last(ctx, cron.Query{Job: "job"}); !state.Last.Equal(at(1)) || len(m.Finished()) != 1 {
 		t.Errorf("what is deaf has done nothing: %v, %v", state.Last, m.Finished())
 	}
+	asked := m.Asked()
 	all(nil)
+	if n := m.Asked() - asked; n != 1 {
+		t.Errorf("asked %d times more", n)
+	}
 	m.Forget()
 	if g, err := m.Claim(ctx, cron.Claim{Job: "job", Scheduled: at(2), Token: "a"}); err != nil || g.Verdict != cron.Forgotten {
 		t.Errorf("after it forgot all: %+v, %v", g, err)
@@ -224,17 +228,36 @@ func faults() map[string]*broken {
 				s.Last = s.Now
 			}
 		}},
-		"a claim of before goes back": {plan: func() func(cron.Query, *cron.State) {
-			asked := 0
-			return func(q cron.Query, s *cron.State) {
-				if strings.HasSuffix(q.Plan.Schedule, "UTC") {
-					if asked++; asked > 1 {
+		"a claim of before goes back": func() *broken {
+			claimed := ""
+			return &broken{
+				claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
+					if strings.HasPrefix(c.Job, "Plan") {
+						claimed = c.Token
+					}
+					return ask(m, c)
+				},
+				plan: func(_ cron.Query, s *cron.State) {
+					if claimed == "b" {
 						s.Last = s.Last.Add(-time.Second)
 					}
-				}
+				},
 			}
-		}()},
-		"plans fail":      {fails: func(job string, _ time.Time) bool { return strings.HasPrefix(job, "Plan") }},
+		}(),
+		"a token for each instant": func() *broken {
+			tokens := make(map[string]time.Time)
+			return &broken{claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
+				if !strings.HasPrefix(c.Job, "TheSame") {
+					return ask(m, c)
+				}
+				if at, known := tokens[c.Token]; known && !at.Equal(c.Scheduled) {
+					return cron.Grant{Verdict: cron.Taken}
+				}
+				tokens[c.Token] = c.Scheduled
+				return ask(m, c)
+			}}
+		}(),
+		"plans fail":      {fails: func(job string, at time.Time) bool { return strings.HasPrefix(job, "Plan") && at.IsZero() }},
 		"one claim fails": {fails: func(job string, _ time.Time) bool { return strings.HasPrefix(job, "Each") && tries.Add(1) == 7 }},
 		"the first second is granted": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
 			g := ask(m, c)
@@ -284,6 +307,8 @@ func TestSuiteFindsFaults(t *testing.T) {
 		case "no plan is kept", "no schedule starts afresh", "a schedule starts at once", "the same plan starts afresh",
 			"another target starts afresh", "a claim of before goes back", "plans fail":
 			test = "Plan"
+		case "a token for each instant":
+			test = "TheSameClaimAgain"
 		case "one claim fails":
 			test = "EachInstantOnce"
 		case "the first second is granted":
