@@ -35,7 +35,7 @@ func (h *Herd) AddDeaf(ctx context.Context, n int) error {
 		return err
 	}
 	before, err := h.queued()
-	for range limit {
+	for still, i := 0, 0; i < limit; i++ {
 		if err != nil {
 			return err
 		}
@@ -47,7 +47,9 @@ func (h *Herd) AddDeaf(ctx context.Context, n int) error {
 			return err
 		}
 		var now int64
-		if now, err = h.queued(); err == nil && now-before < int64(n)*size/4 {
+		if now, err = h.queued(); !h.redis.idle() || now-before >= int64(n)*size/4 {
+			still = 0
+		} else if still++; still == 3 && err == nil { // and not only slow for a moment
 			return nil
 		}
 		before = now
