@@ -29,9 +29,8 @@ const (
 	Latest
 )
 
-// ownShare is which part of the limit the protocol's own messages have on top of it.
-// Without it, pings would end a connection that DropNewest keeps at the limit. For them
-// counts neither what is being written nor what yields.
+// ownShare is the part of the limit that the protocol's own messages may take when the
+// limit is reached. Without it, a ping would end a connection that DropNewest keeps there.
 const ownShare = 4
 
 // index finds what the policies take out of a backlog, without a search for each
@@ -39,12 +38,12 @@ const ownShare = 4
 // one from when it is first needed, and then each of its messages that can be taken
 // out consists of one.
 type index struct {
-	keys     map[string]int // where the newest message of a key is in the backlog
-	thinned  bool           // older ones have been taken out
-	oldest   int            // none before it can be dropped
-	gone     int            // so many have been taken out, but their places are left
-	onWay    int            // what is being written costs so many bytes
-	yielding int            // of the rest, what may be taken out costs so many
+	keys    map[string]int // where the newest message of a key is in the backlog
+	thinned bool           // older ones have been taken out
+	oldest  int            // none before it can be dropped
+	gone    int            // so many have been taken out, but their places are left
+	onWay   int            // what is being written costs so many bytes
+	own     int            // of the rest, the protocol's own messages cost so many
 }
 
 // gone is in the place of a message that was taken out. It has no bytes and costs
@@ -66,20 +65,20 @@ func (c *Conn) indexed() bool { return c.backlog != nil && c.backlog.index != ni
 // makeRoomLocked reports whether m, with which more than limit would wait, may be
 // queued nevertheless, and drops what has to yield to it.
 func (c *Conn) makeRoomLocked(m *Message, limit int, t *Tally) bool {
-	if c.queued == 0 {
+	onWay, own := len(c.rest), 0
+	switch {
+	case c.queued == 0:
 		return true // its size is not the peer's fault, and its memory is shared
-	}
-	if m.policy == DropNewest && !m.own {
+	case m.policy == DropNewest && !m.own:
 		return false
 	}
-	onWay, yielding := len(c.rest), 0
 	if x := c.indexLocked(); x != nil {
-		onWay, yielding = onWay+x.onWay, x.yielding
+		onWay, own = onWay+x.onWay, x.own
 	}
-	if m.own {
-		return c.queued-onWay-yielding+m.cost() <= limit+limit/ownShare
-	}
-	if !m.yields() {
+	switch {
+	case m.own:
+		return own+m.cost() <= limit/ownShare
+	case !m.yields():
 		onWay = 0
 	}
 	c.thinLocked(t)
@@ -132,7 +131,6 @@ func (c *Conn) removeLocked(i int) {
 	c.queued -= m.cost()
 	b.messages[i] = gone
 	b.index.gone++
-	b.index.yielding -= m.cost()
 	b.index.forget(i, m)
 	if b.taken > 0 {
 		return // the writer counts from head
@@ -197,7 +195,7 @@ func (c *Conn) splitLocked() {
 		x.oldest, x.gone = 0, 0
 	}
 	clear(x.keys)
-	x.yielding = 0
+	x.own = 0
 	for i, m := range b.messages[from:] {
 		x.add(from+i, m)
 	}
@@ -238,17 +236,17 @@ func (c *Conn) compactLocked() {
 
 // add notes that m waits at i.
 func (x *index) add(i int, m *Message) {
-	if m.yields() {
-		x.yielding += m.cost()
-		x.note(i, m)
+	if m.own {
+		x.own += m.cost()
 	}
+	x.note(i, m)
 }
 
 // take notes that m is being written.
 func (x *index) take(m *Message) {
 	x.onWay += m.cost()
-	if m.yields() {
-		x.yielding -= m.cost()
+	if m.own {
+		x.own -= m.cost()
 	}
 }
 
@@ -294,8 +292,8 @@ func (c *Conn) returnedLocked(n int) {
 		return
 	}
 	for i, m := range b.waiting()[:n] {
-		if m.yields() {
-			x.yielding += m.cost()
+		if m.own {
+			x.own += m.cost()
 		}
 		if i += b.head; x.keys[m.key] <= i { // none is newer
 			x.note(i, m)

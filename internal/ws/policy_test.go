@@ -58,11 +58,7 @@ func TestPolicies(t *testing.T) {
 			Tally{Queued: 10, Full: 1},
 		},
 		{
-			"and are not stopped by what yields", "a:oldest b:oldest c d e f g h i:own j:own k:own l:own", "a b c d e f g h i j k l",
-			Tally{Queued: 12},
-		},
-		{
-			"which yields to those behind them", "a:oldest b:oldest c d e f g h i:own j:own k:oldest", "c d e f g h i j",
+			"for which others yield later", "a:oldest b:oldest c d e f g h i:own j:own k:oldest", "c d e f g h i j",
 			Tally{Queued: 10, Full: 1, Oldest: 2},
 		},
 		{"and are not dropped", "a:own,oldest b c d e f g h i:oldest", "a b c d e f g h", Tally{Queued: 8, Full: 1}},

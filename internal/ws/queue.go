@@ -87,7 +87,11 @@ func (c *Conn) pong(payload []byte) {
 	defer c.mu.Unlock()
 	if c.pongAt > 0 && (c.blocked || c.pongs >= maxPongs) {
 		waiting := &c.backlog.messages[c.pongAt-1]
-		c.queued += m.cost() - (*waiting).cost()
+		larger := m.cost() - (*waiting).cost()
+		c.queued += larger
+		if c.indexed() {
+			c.backlog.index.own += larger
+		}
 		*waiting = m
 		return
 	}
