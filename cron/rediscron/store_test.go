@@ -375,7 +375,7 @@ func TestClosed(t *testing.T) {
 func TestFinishOfNoInstant(t *testing.T) {
 	t.Parallel()
 	s := open(t, rediscron.Config{URL: "redis://127.0.0.1:1"})
-	if err := s.Finish(t.Context(), cron.Finish{Job: "job", Fence: 1, Outcome: cron.Succeeded}); err != nil {
+	if err := s.Finish(t.Context(), cron.Finish{Job: "job", Fence: 1, Outcome: cron.OutcomeSucceeded}); err != nil {
 		t.Error(err)
 	}
 }
