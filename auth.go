@@ -15,20 +15,42 @@ import (
 // authenticate lets the application decide on a client. The timer that runs since the
 // client asked covers all of it.
 func (s *Server) authenticate(ctx context.Context, c *session, m wire.Message) (any, error) {
+	began := time.Now()
+	err := s.letIn(ctx, c, m)
+	s.decided(c, false, err, began)
+	return nil, err // nobody waits for it: the connected event or the close frame is the answer
+}
+
+// decided calls the hook.
+func (s *Server) decided(c *session, refresh bool, err error, began time.Time) {
+	f := s.cfg.Hooks.Authenticated
+	if f == nil {
+		return
+	}
+	info := AuthenticatedInfo{ClientID: c.member.ID, Refresh: refresh, Err: err, Duration: time.Since(began)}
+	if id := c.who(); id != nil {
+		info.UserID = id.UserID
+	}
+	hook(s, "Authenticated", f, info)
+}
+
+// letIn asks the application about a client, agrees on keys and admits it, or refuses it
+// and returns why.
+func (s *Server) letIn(ctx context.Context, c *session, m wire.Message) error {
 	profile := c.profile()
 	cred := newCredentials(profile, m.Data)
 	who, err := s.askWho(ctx, c, cred)
 	if errors.Is(err, ErrUnauthenticated) {
 		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", err)
 		s.refuse(c, wire.ErrorRejected, wire.CloseAuthFailed)
-		return nil, err
+		return err
 	}
 	if err != nil {
 		if ctx.Err() == nil { // otherwise the error is that nobody waits
 			s.callbackFailed("Authenticate", c, err)
 		}
 		s.refuse(c, wire.ErrorAuthentication, wire.CloseAuthFailed)
-		return nil, err
+		return err
 	}
 	identity := &profile
 	identity.UserID, identity.Metadata = who.UserID, who.Metadata
@@ -38,15 +60,24 @@ func (s *Server) authenticate(ctx context.Context, c *session, m wire.Message) (
 	if who.expired() {
 		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", "the session has expired before it began")
 		s.refuse(c, wire.ErrorRejected, wire.CloseAuthFailed)
-		return nil, ErrUnauthenticated
+		return ErrUnauthenticated
 	}
-	cipher, ok := s.secure(ctx, c, identity, cred)
-	if ok && s.admit(c, identity, cipher, who.Expires) && s.cfg.OnConnect != nil {
+	cipher, err := s.secure(ctx, c, identity, cred)
+	if err != nil {
+		return err
+	}
+	if !s.admit(c, identity, cipher, who.Expires) {
+		return errTooLate
+	}
+	if s.cfg.OnConnect != nil {
 		err := s.call("OnConnect", c, func() error { s.cfg.OnConnect(ctx, identity); return nil })
 		s.callbackFailed("OnConnect", c, err)
 	}
-	return nil, nil //nolint:nilnil // the connected event is the answer
+	return nil
 }
+
+// errTooLate is why a client does not get in that has gone, or whose time was up.
+var errTooLate = errors.New("the client has gone, or its time was up")
 
 // askWho calls Authenticate.
 func (s *Server) askWho(ctx context.Context, c *session, cred Credentials) (who Identity, err error) {

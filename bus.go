@@ -97,6 +97,7 @@ func (s *Server) watchGaps(ctx context.Context, b BusGaps) {
 			return
 		}
 		s.counts.busGaps.Add(1)
+		hook(s, "BusGap", s.cfg.Hooks.BusGap, BusGap{from, until})
 		s.counts.busGapTime.Add(int64(until.Sub(from)))
 		s.warn("messages from other instances may have been missed", "from", from, "for", until.Sub(from))
 		if s.cfg.OnBusGap == nil || !s.enter() {
@@ -130,7 +131,10 @@ func (s *Server) publish(l letter) error {
 		From: l.message.From, Key: l.key,
 	}
 	size := 128 + len(e.Event) + len(e.To.Name) + len(e.Data) + 40*len(e.Exclude)
-	err := s.cfg.Bus.Publish(e.To.Channel(), wire.AppendEnvelope(make([]byte, 0, size), &e))
+	text := wire.AppendEnvelope(make([]byte, 0, size), &e)
+	bytes := len(text)
+	err := s.cfg.Bus.Publish(e.To.Channel(), text)
+	hook(s, "Published", s.cfg.Hooks.Published, PublishedInfo{e.To, bytes, err})
 	if err != nil {
 		s.counts.busRefused.Add(1)
 		s.warn("bus refused an envelope", "error", err)
@@ -144,8 +148,16 @@ func (s *Server) publish(l letter) error {
 // and target; the channel that one came on says nothing more.
 func (s *Server) receive(envelopes ...[]byte) {
 	s.counts.busReceived.Add(uint64(len(envelopes)))
+	if f := s.cfg.Hooks.Received; f != nil {
+		info := ReceivedInfo{Envelopes: len(envelopes)}
+		for _, e := range envelopes {
+			info.Bytes += len(e)
+		}
+		hook(s, "Received", f, info)
+	}
 	for r := range s.runs(envelopes) {
-		s.deliver(r.to, r.exclude, r.messages...)
+		n := s.deliver(r.to, r.exclude, r.messages...)
+		hook(s, "Sent", s.cfg.Hooks.Sent, SentInfo{To: r.to, Messages: len(r.messages), Recipients: n, FromBus: true})
 	}
 }
 

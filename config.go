@@ -209,6 +209,9 @@ type Config struct {
 	// connections that are not net's own, and on other systems than Linux.
 	PlainIO bool
 
+	// Hooks are called when something happens, for metrics and traces.
+	Hooks Hooks
+
 	// Software is the product and version that clients of protocol 2 are told, such as
 	// "shop/1.4". Empty: nothing.
 	Software string

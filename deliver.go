@@ -3,6 +3,7 @@ package ignis
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ignis-go/ignis/internal/ws"
 	"github.com/ignis-go/ignis/wire"
@@ -53,8 +54,9 @@ func (b *batch) encode(messages []outgoing, protocol uint8, join bool) {
 }
 
 // deliver queues messages for every client here that they are for. Local messages and
-// those from the bus meet here. It keeps neither slice.
-func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) {
+// those from the bus meet here. It keeps neither slice, and returns how many clients the
+// messages were for.
+func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) (recipients int) {
 	list := targets.Get().(*[]*session)
 	defer func() {
 		clear(*list) // keep no client alive
@@ -81,6 +83,7 @@ func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) {
 		if except.has(c.member.ID) {
 			continue
 		}
+		recipients++
 		b, protocol := &batches[0], uint8(1)
 		if differs && c.protocol > 1 {
 			b, protocol = &batches[1], c.protocol
@@ -95,12 +98,11 @@ func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) {
 			}
 			t := c.conn.Enqueue(m)
 			queued += t.Queued
-			if t != (ws.Tally{Queued: t.Queued}) {
-				s.dropped(c, t, messages[0].slow) // the same for all, as to is
-			}
+			s.dropped(c, t, messages[0].slow) // the same for all, as to is
 		}
 	}
 	s.counts.sent.Add(uint64(queued)) // once, not for each: the counter is everybody's
+	return recipients
 }
 
 // targets holds the slices that deliver collects clients in, so that the
@@ -113,17 +115,41 @@ func (s *Server) enqueued(c *session, t ws.Tally) {
 	s.dropped(c, t, SlowDisconnect)
 }
 
+// Why a client did not get messages: the keys of Stats.Dropped.
+const (
+	droppedFull     = "backpressure"
+	droppedOldest   = "oldest"
+	droppedReplaced = "replaced"
+	droppedClosing  = "connection closing"
+	droppedSealing  = "seal failed"
+	droppedLarge    = "too large to seal"
+)
+
 // dropped counts what one client will not get, and logs why.
 func (s *Server) dropped(c *session, t ws.Tally, slow SlowPolicy) {
-	s.counts.droppedClosing.Add(uint64(t.Closing))
+	if t == (ws.Tally{Queued: t.Queued}) {
+		return
+	}
+	for _, d := range []struct {
+		messages int
+		reason   string
+		counter  *atomic.Uint64
+	}{
+		{t.Full, droppedFull, &s.counts.droppedFull},
+		{t.Oldest, droppedOldest, &s.counts.droppedOldest},
+		{t.Replaced, droppedReplaced, &s.counts.droppedReplaced},
+		{t.Closing, droppedClosing, &s.counts.droppedClosing},
+		{t.Large, droppedLarge, &s.counts.droppedLarge},
+	} {
+		if d.messages > 0 {
+			d.counter.Add(uint64(d.messages))
+			hook(s, "Dropped", s.cfg.Hooks.Dropped, DroppedInfo{c.member.ID, d.messages, d.reason})
+		}
+	}
 	if t.Large > 0 {
-		s.counts.droppedLarge.Add(uint64(t.Large))
 		s.warn("message dropped: it is over BackpressureLimit, and the client is encrypted", "client", c.member.ID)
 	}
-	s.counts.droppedOldest.Add(uint64(t.Oldest))
-	s.counts.droppedReplaced.Add(uint64(t.Replaced))
 	if t.Full > 0 {
-		s.counts.droppedFull.Add(uint64(t.Full))
 		s.warn("client does not read as fast as it is sent to", "client", c.member.ID, "cut_off", slow == SlowDisconnect)
 	}
 }

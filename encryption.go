@@ -77,22 +77,26 @@ type Cipher struct {
 
 var errNoSeal = errors.New("the cipher has neither a Key that seal has made nor a Seal, and there is no Config.BeforeSeal")
 
-// secure agrees on keys with a client that has been let in, if that is wanted.
-// It reports false when the client is refused.
-func (s *Server) secure(ctx context.Context, c *session, id *Client, cred Credentials) (*Cipher, bool) {
+// secure agrees on keys with a client that has been let in, if that is wanted. It returns
+// an error when the client is refused.
+func (s *Server) secure(ctx context.Context, c *session, id *Client, cred Credentials) (*Cipher, error) {
 	cipher, err := s.agree(ctx, c, id, cred)
+	required := s.cfg.Encryption == EncryptionRequired
 	switch {
-	case err != nil || cipher == nil && s.cfg.Encryption == EncryptionRequired && s.cfg.AgreeKeys != nil:
+	case err != nil || cipher == nil && required && s.cfg.AgreeKeys != nil:
 		s.refuse(c, wire.ErrorHandshake, wire.CloseEncryptionRequired)
-		return nil, false
-	case cipher == nil && s.cfg.Encryption == EncryptionRequired:
+		return nil, errNotEncrypted
+	case cipher == nil && required:
 		s.refuse(c, "", wire.CloseEncryptionRequired)
-		return nil, false
+		return nil, errNotEncrypted
 	case cipher != nil:
 		id.Encrypted = true
 	}
-	return cipher, true
+	return cipher, nil
 }
+
+// errNotEncrypted is why a client is refused that agrees on no keys.
+var errNotEncrypted = errors.New("no keys were agreed on")
 
 func (s *Server) agree(ctx context.Context, c *session, id *Client, cred Credentials) (*Cipher, error) {
 	switch {
@@ -257,9 +261,11 @@ func (s *Server) transform(ctx context.Context, id *Client, text []byte) ([]byte
 func (s *Server) sealFailed(err error) {
 	if errors.Is(err, errGone) {
 		s.counts.droppedClosing.Add(1)
+		hook(s, "Dropped", s.cfg.Hooks.Dropped, DroppedInfo{"", 1, droppedClosing})
 		return
 	}
 	s.counts.sealFailures.Add(1)
+	hook(s, "Dropped", s.cfg.Hooks.Dropped, DroppedInfo{"", 1, droppedSealing})
 	if p := (*panicError)(nil); errors.As(err, &p) {
 		return // call has logged it
 	}

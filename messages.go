@@ -3,6 +3,7 @@ package ignis
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/ignis-go/ignis/wire"
 )
@@ -17,6 +18,10 @@ func (s *Server) handle(ctx context.Context, c *session, m wire.Message) (reply 
 	m.From = wire.Sender{} // a client cannot say who it is
 	if c.version() < 2 {
 		m.Room = "" // which its protocol does not have
+	}
+	began := time.Now()
+	if f := s.cfg.Hooks.Handled; f != nil {
+		defer func() { hook(s, "Handled", f, HandledInfo{c.who(), m.Event, err, time.Since(began)}) }()
 	}
 	err = s.call("OnMessage", c, func() (err error) {
 		reply, err = s.cfg.OnMessage(ctx, c.who(), m)

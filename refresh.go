@@ -95,6 +95,21 @@ type expiresData struct {
 // refresh lets the application decide on new credentials of a client. The session goes
 // on with them, in the rooms that the client may still be in.
 func (s *Server) refresh(ctx context.Context, c *session, m wire.Message) (any, error) {
+	began := time.Now()
+	expires, err := s.renew(ctx, c, m)
+	s.decided(c, true, err, began)
+	if err != nil {
+		return nil, err
+	}
+	s.reviseRooms(ctx, c)
+	if expires.IsZero() {
+		return expiresData{}, nil
+	}
+	return expiresData{expires.UTC().Format(wire.TimeFormat)}, nil
+}
+
+// renew replaces the identity of a client, and returns the session's new end.
+func (s *Server) renew(ctx context.Context, c *session, m wire.Message) (expires time.Time, err error) {
 	was := c.who()
 	cred := newCredentials(*was, m.Data)
 	cred.Refreshed = was
@@ -102,27 +117,23 @@ func (s *Server) refresh(ctx context.Context, c *session, m wire.Message) (any, 
 	switch {
 	case errors.Is(err, ErrUnauthenticated):
 		s.info("refresh refused", "client", c.member.ID, "user", was.UserID, "error", err)
-		return nil, &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
+		return expires, &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
 	case err != nil:
 		s.callbackFailed("Authenticate", c, err)
-		return nil, err
+		return expires, err
 	case who.UserID != was.UserID || who.expired():
 		s.info("refresh refused", "client", c.member.ID, "user", was.UserID, "error", "the credentials are another user's, or have expired")
-		return nil, &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
+		return expires, &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
 	}
 	c.mu.Lock()
 	if c.state != StateAuthenticated {
 		c.mu.Unlock()
-		return nil, context.Canceled
+		return expires, context.Canceled
 	}
 	id := *c.identity // which others may be reading
 	id.Metadata = who.Metadata
 	c.identity = &id
 	c.expireLocked(who.Expires)
 	c.mu.Unlock()
-	s.reviseRooms(ctx, c)
-	if who.Expires.IsZero() {
-		return expiresData{}, nil
-	}
-	return expiresData{who.Expires.UTC().Format(wire.TimeFormat)}, nil
+	return who.Expires, nil
 }

@@ -139,6 +139,9 @@ func (s *Server) enterRoom(c *session, room string, limit int, asked bool) (bool
 	if parks && !joined {
 		c.unpark(room)
 	}
+	if joined {
+		hook(s, "Joined", s.cfg.Hooks.Joined, JoinedInfo{ClientID: c.member.ID, Room: room})
+	}
 	return joined, err
 }
 
@@ -153,6 +156,15 @@ func (s *Server) joined(ctx context.Context, c *session, room string) {
 	defer c.unpark(room) // also when the callback ends the goroutine
 	err := s.call("OnJoin", c, func() error { s.cfg.OnJoin(ctx, c.who(), room); return nil })
 	s.callbackFailed("OnJoin", c, err)
+}
+
+// leaveRoom takes a client out of a room, and reports whether it was there.
+func (s *Server) leaveRoom(c *session, room string, cause LeaveCause) bool {
+	was := s.reg.Leave(&c.member, room)
+	if was {
+		hook(s, "Left", s.cfg.Hooks.Left, LeftInfo{c.member.ID, room, cause})
+	}
+	return was
 }
 
 // left calls OnLeave.
@@ -196,7 +208,7 @@ func (s *Server) leave(ctx context.Context, c *session, m wire.Message) (any, er
 			return nil, &Error{Code: wire.CodeTooLarge, Message: fmt.Sprintf("at most %d rooms may be left at once", s.cfg.MaxRoomsPerRequest)}
 		}
 	}
-	rooms = slices.DeleteFunc(rooms, func(room string) bool { return !s.reg.Leave(&c.member, room) })
+	rooms = slices.DeleteFunc(rooms, func(room string) bool { return !s.leaveRoom(c, room, LeftAsked) })
 	return answered{nil, func() {
 		for _, room := range rooms {
 			s.left(ctx, c, room, LeftAsked)
@@ -216,7 +228,7 @@ func (s *Server) reviseRooms(ctx context.Context, c *session) {
 		return // it has been logged; a failure takes nothing away
 	}
 	for _, room := range rooms {
-		if !slices.Contains(allowed, room) && s.reg.Leave(&c.member, room) {
+		if !slices.Contains(allowed, room) && s.leaveRoom(c, room, LeftApplication) {
 			s.info("client taken out of a room by its new credentials", "client", c.member.ID, "user", c.who().UserID, "room", printable.Text(room, 2*wire.MaxRoomName))
 			s.left(ctx, c, room, LeftApplication)
 		}
@@ -263,6 +275,7 @@ func (s *Server) refuseJoin(c *session, reason string, n int) {
 // refuseRoom counts and logs a room that a client may not join.
 func (s *Server) refuseRoom(c *session, reason, room string) {
 	s.counts.refusedJoin(reason, 1)
+	hook(s, "Joined", s.cfg.Hooks.Joined, JoinedInfo{c.member.ID, room, reason})
 	s.info("join refused: "+reason, "client", c.member.ID, "user", c.who().UserID, "room", printable.Text(room, 2*wire.MaxRoomName))
 }
 
@@ -298,7 +311,7 @@ func (s *Server) Leave(clientID string, rooms ...string) error {
 		return err
 	}
 	for _, room := range rooms {
-		if s.reg.Leave(&c.member, room) && s.cfg.OnLeave != nil && s.tells(room) {
+		if s.leaveRoom(c, room, LeftApplication) && s.cfg.OnLeave != nil && s.tells(room) {
 			c.inbox.Push(job{do: func(s *Server, ctx context.Context, c *session, _ wire.Message) (any, error) {
 				s.left(ctx, c, room, LeftApplication)
 				return nil, nil //nolint:nilnil // nobody waits for an answer

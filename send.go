@@ -163,5 +163,6 @@ func (s *Server) SendLocal(to Address, event string, data any, options ...SendOp
 
 // post delivers a letter here.
 func (s *Server) post(l letter) {
-	s.deliver(l.to, l.exclude, outgoing{l.message, l.key, s.slowPolicy(l.to)})
+	n := s.deliver(l.to, l.exclude, outgoing{l.message, l.key, s.slowPolicy(l.to)})
+	hook(s, "Sent", s.cfg.Hooks.Sent, SentInfo{To: l.to, Messages: 1, Recipients: n})
 }

@@ -78,6 +78,9 @@ func New(cfg Config) (*Server, error) {
 		transforms: make(chan struct{}, min(cfg.SealConcurrency, 1<<20)),
 	}
 	s.opts.SealFailed = s.sealFailed
+	if f := cfg.Hooks.Flushed; f != nil {
+		s.opts.Flushed = func(messages, bytes int) { hook(s, "Flushed", f, FlushedInfo{messages, bytes}) }
+	}
 	return s, nil
 }
 
@@ -283,6 +286,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	if s.counts.open.Load() > int64(s.cfg.MaxClients) {
 		s.counts.refusedFull.Add(1)
+		hook(s, "Refused", s.cfg.Hooks.Refused, RefusedInfo{r.RemoteAddr, http.StatusServiceUnavailable, "full"})
 		s.warn("connection refused: there are as many as Config.MaxClients allows", "remote", r.RemoteAddr)
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "The server has no room for another connection.", http.StatusServiceUnavailable)

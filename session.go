@@ -63,6 +63,7 @@ func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted) {
 	if !c.conn.Polled() {
 		s.counts.plain.Add(1)
 	}
+	hook(s, "Connected", s.cfg.Hooks.Connected, ConnectedInfo{c.member.ID, a.RemoteAddr})
 	if s.debugging() {
 		s.cfg.Logger.Debug("client connected", "client", c.member.ID, "remote", a.RemoteAddr)
 	}
@@ -96,11 +97,14 @@ func (s *Server) disconnected(c *session, end ws.End, rooms []string) {
 	c.mu.Lock()
 	c.stopTimersLocked()
 	c.state = StateDisconnected
-	remote := c.profileLocked().RemoteAddr
+	profile := c.profileLocked()
 	c.mu.Unlock()
 	s.counts.disconnected(d.Cause)
+	if f := s.cfg.Hooks.Closed; f != nil {
+		hook(s, "Closed", f, ClosedInfo{profile.ID, profile.UserID, d.Cause, d.Code, time.Since(profile.ConnectedAt)})
+	}
 	if end.Cause == ws.CauseStranger {
-		s.info("client closed: it sent too much before it was authenticated", "reason", end.Reason, "client", c.member.ID, "remote", remote)
+		s.info("client closed: it sent too much before it was authenticated", "reason", end.Reason, "client", c.member.ID, "remote", profile.RemoteAddr)
 	}
 	s.cfg.Logger.Debug("client disconnected", "client", c.member.ID, "cause", d.Cause, "code", d.Code)
 	c.inbox.Close(job{end: d})
