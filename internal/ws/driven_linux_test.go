@@ -206,6 +206,17 @@ func TestAwayFromThePoller(t *testing.T) {
 	}
 }
 
+// What has ended has no turn more.
+func TestTheEndIsTheLastTurn(t *testing.T) {
+	d := drive(t)
+	c, p := d.conn("gone")
+	_ = p.peer.Close()
+	until(t, "the end", func() bool { d.take(); return !c.mayRead() })
+	if len(d.turns.late) > 0 {
+		t.Error("it waits for another turn")
+	}
+}
+
 func away(c *Conn) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
