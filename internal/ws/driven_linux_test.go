@@ -183,6 +183,13 @@ func TestAwayFromThePoller(t *testing.T) {
 	for range 10 {
 		d.take() // would wait for ever, if it did
 	}
+	until(t, "it to be at work", func() bool {
+		if c.reading.TryLock() {
+			c.reading.Unlock()
+			return false
+		}
+		return true
+	})
 	if c.readSome(d.turns.buf, true) { // an event that came just before it went away
 		t.Error("it has another turn while it is away")
 	}
