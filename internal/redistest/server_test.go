@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -87,7 +90,7 @@ func TestLaunchAndLog(t *testing.T) {
 	got := of(t, func(inner testing.TB) {
 		StartWith(inner, Config{Args: []string{"--no-such-argument", "1"}})
 	})
-	if !strings.Contains(got.failed, "redis-server did not start: redis-server ended: ") {
+	if !strings.Contains(got.failed, "redis-server did not start: redis-server ended: ") || !strings.Contains(got.failed, "no-such-argument") {
 		t.Errorf("failed with %q", got.failed)
 	}
 	s := &Server{t: t, exited: make(chan struct{})}
@@ -107,5 +110,60 @@ func TestLaunchAndLog(t *testing.T) {
 	lines := strings.Split(s.Log(), "\n")
 	if len(lines) < 200 || len(lines) > 400 || s.lastLine() != "line 1000." || lines[0] != fmt.Sprintf("line %d.", 1001-len(lines)) {
 		t.Errorf("%d lines, from %s to %s", len(lines), lines[0], s.lastLine())
+	}
+}
+
+// Both programs are needed.
+func TestBothBinaries(t *testing.T) {
+	server, err := exec.LookPath("redis-server")
+	if err != nil {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	if err := os.Symlink(server, filepath.Join(dir, "redis-server")); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir)
+	t.Setenv("IGNIS_REQUIRE_REDIS", "")
+	if got := of(t, func(t testing.TB) { Start(t) }); !strings.HasPrefix(got.skipped, "redis-cli is not installed") {
+		t.Errorf("skipped for %q", got.skipped)
+	}
+}
+
+// A process that runs is started again, and one that is gone cannot be paused.
+func TestRestartAndGone(t *testing.T) {
+	var r *Server
+	got := of(t, func(inner testing.TB) {
+		r = Start(inner)
+		r.Do("set", "key", "value")
+		r.Restart()
+		if value := r.Do("get", "key"); value != "" {
+			t.Errorf("started again it has %q", value)
+		}
+		_, _ = r.Try("shutdown", "nosave")
+		<-r.exited
+		r.Pause()
+	})
+	if !strings.HasPrefix(got.failed, "pause: ") {
+		t.Errorf("failed with %q", got.failed)
+	}
+	got = of(t, func(inner testing.TB) { r.t = inner; r.Resume() })
+	if !strings.HasPrefix(got.failed, "resume: ") {
+		t.Errorf("failed with %q", got.failed)
+	}
+}
+
+func TestField(t *testing.T) {
+	for _, row := range []struct{ out, name, want string }{
+		{"a\n1\nb\n2", "a", "1"},
+		{"a\n1\nb\n2", "b", "2"},
+		{"a\nb\nb\n2", "b", "2"}, // a value is no name
+		{"a\n1\nb", "b", ""},
+		{"a\n1", "2", ""},
+		{"", "", ""},
+	} {
+		if got := field(row.out, row.name); got != row.want {
+			t.Errorf("%q of %q: %q, want %q", row.name, row.out, got, row.want)
+		}
 	}
 }

@@ -183,6 +183,13 @@ func TestAwayFromThePoller(t *testing.T) {
 	for range 10 {
 		d.take() // would wait for ever, if it did
 	}
+	until(t, "it to be at work", func() bool {
+		if c.reading.TryLock() {
+			c.reading.Unlock()
+			return false
+		}
+		return true
+	})
 	if c.readSome(d.turns.buf, true) { // an event that came just before it went away
 		t.Error("it has another turn while it is away")
 	}
@@ -203,6 +210,17 @@ func TestAwayFromThePoller(t *testing.T) {
 	wait(t, l.finished)
 	if away(c) {
 		t.Error("still away")
+	}
+}
+
+// What has ended has no turn more.
+func TestTheEndIsTheLastTurn(t *testing.T) {
+	d := drive(t)
+	c, p := d.conn("gone")
+	_ = p.peer.Close()
+	until(t, "the end", func() bool { d.take(); return !c.mayRead() })
+	if len(d.turns.late) > 0 {
+		t.Error("it waits for another turn")
 	}
 }
 

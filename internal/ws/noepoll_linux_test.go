@@ -11,30 +11,40 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Without a descriptor to spare there are no pollers. That is told once, and connections
+// Without descriptors to spare there are no pollers. That is told once, and connections
 // are served without.
 func TestNoDescriptorForEpoll(t *testing.T) {
+	for spare, want := range []string{"epoll_create1: ", "epoll: "} {
+		t.Run(fmt.Sprint(spare), func(t *testing.T) { testNoDescriptor(t, spare, want) })
+	}
+}
+
+func testNoDescriptor(t *testing.T, spare int, want string) {
 	var failed []string
 	e := NewEngine(EngineConfig{Threads: 2, PollFailed: func(err error) { failed = append(failed, fmt.Sprint(err)) }})
 	t.Cleanup(e.Close)
 	opts := defaults()
 	opts.Engine = e
 	first, second := onePair(t), onePair(t)
+	free := nextDescriptor(t)
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
-	none := limit
-	none.Cur = 0
-	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &none); err != nil {
+	few := limit
+	few.Cur = uint64(free + spare)
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few); err != nil {
 		t.Fatal(err)
 	}
 	c := first.conn(&opts)
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
 	}
+	if now := nextDescriptor(t); now != free {
+		t.Errorf("descriptor %d was left open", free)
+	}
 	other := second.conn(&opts)
-	if c.Polled() || other.Polled() || len(failed) != 1 || !strings.HasPrefix(failed[0], "epoll_create1: ") {
+	if c.Polled() || other.Polled() || len(failed) != 1 || !strings.HasPrefix(failed[0], want) {
 		t.Errorf("polled %v and %v, failures %q", c.Polled(), other.Polled(), failed)
 	}
 	for c, p := range map[*Conn]pair{c: first, other: second} {
@@ -48,6 +58,17 @@ func TestNoDescriptorForEpoll(t *testing.T) {
 			t.Errorf("got %q", m)
 		}
 	}
+}
+
+// nextDescriptor returns the number that the next descriptor will have.
+func nextDescriptor(t *testing.T) int {
+	t.Helper()
+	fd, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = syscall.Close(fd)
+	return fd
 }
 
 // An engine that is closed starts nothing.

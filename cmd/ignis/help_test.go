@@ -1,0 +1,33 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// The help of each command explains it.
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for command, says := range map[string][]string{
+		"serve":        {"A token is a JWT signed with HS256", "GET /readyz answers 200"},
+		"emit":         {"The event reaches whoever is connected at this moment", "ignis emit "},
+		"listen":       {"Exit codes: 0 ended by a signal", "ignis listen "},
+		"bench":        {"An interrupt ends the measurement early", "ignis bench "},
+		"cron next":    {"What a change of the clocks has to do with a time", patternHelp, "ignis cron next '"},
+		"cron explain": {patternHelp, "ignis cron explain '"},
+		"cron run":     {"Run it in as many processes", cronFileHelp},
+		"cron check":   {cronFileHelp},
+	} {
+		t.Run(command, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, nil, append(strings.Fields(command), "--help")...)
+			code := p.wait()
+			text := strings.Join(strings.Fields(p.lines.text()), " ")
+			for _, s := range says {
+				if s = strings.Join(strings.Fields(s), " "); code != 0 || len(s) < 10 || !strings.Contains(text, s) {
+					t.Errorf("exit code %d; no %q in %s", code, s, text)
+				}
+			}
+		})
+	}
+}
