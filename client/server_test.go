@@ -52,7 +52,7 @@ func TestWithServer(t *testing.T) {
 	if c.UserID() != "ann" || len(c.ID()) != 36 || c.Connected().Time.IsZero() {
 		t.Errorf("connected as %+v", c.Connected())
 	}
-	if err := c.Join(ctx, "lobby"); err != nil {
+	if err := join(ctx, c, "lobby"); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Send(ctx, "chat", "&"); err != nil {

@@ -38,7 +38,7 @@ func TestDevelopmentModeRelays(t *testing.T) {
 	anonymous := dial(t, address, nil)
 	stranger := dial(t, address, map[string]string{"userId": "eve"})
 	for _, c := range []*client.Conn{ann, anonymous} {
-		if err := c.Join(withTimeout(t), "lobby"); err != nil {
+		if _, err := c.Join(withTimeout(t), "lobby"); err != nil {
 			t.Fatal(err)
 		}
 		send(t, c, "arrived", `{"room":"lobby"}`) // comes back once it is in
@@ -214,7 +214,7 @@ func TestListenShowsWhatAClientSends(t *testing.T) {
 	_, address := serve(t, nil, "--dev")
 	p := start(t, nil, "listen", "ws://"+address+"/ws", "--user", "ann", "--join", "a", "--join", "b,c")
 	sender := dial(t, address, nil)
-	if err := sender.Join(withTimeout(t), "c"); err != nil {
+	if _, err := sender.Join(withTimeout(t), "c"); err != nil {
 		t.Fatal(err)
 	}
 	redistest.Wait(t, "an event", func() bool {

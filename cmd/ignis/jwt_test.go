@@ -133,7 +133,7 @@ func TestTokenServer(t *testing.T) {
 	if c.UserID() != "ann" {
 		t.Errorf("connected as %q", c.UserID())
 	}
-	if err := c.Join(withTimeout(t), "secret", "team:1", "news"); err != nil {
+	if _, err := c.Join(withTimeout(t), "secret", "team:1", "news"); err != nil {
 		t.Fatal(err)
 	}
 	send(t, c, "chat", `{"room":"ws-default","text":"nobody relays this"}`)

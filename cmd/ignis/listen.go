@@ -105,7 +105,7 @@ func (c *listenCmd) receive(ctx context.Context, std *stdio, conn *client.Conn) 
 		}
 	}
 	if len(c.Join) > 0 {
-		if err := conn.Join(ctx, c.Join...); err != nil {
+		if _, err := conn.Join(ctx, c.Join...); err != nil {
 			return err
 		}
 	}

@@ -38,7 +38,7 @@ func TestChat(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = c.Close() })
-		if err := c.Join(ctx, rooms...); err != nil {
+		if _, err := c.Join(ctx, rooms...); err != nil {
 			t.Fatal(err)
 		}
 		return c
