@@ -115,9 +115,9 @@ func TestAccepted(t *testing.T) {
 			look(ctx, c.Value, c.RemoteAddr)
 			return ignis.Identity{UserID: "ann"}, nil
 		},
-		OnMessage: func(ctx context.Context, c *ignis.Client, _ wire.Message) error {
+		OnMessage: func(ctx context.Context, c *ignis.Client, _ wire.Message) (any, error) {
 			look(ctx, c.Value, c.RemoteAddr)
-			return ctx.Err() // the values come without the other context's end
+			return nil, ctx.Err() // the values come without the other context's end
 		},
 		OnDisconnect: func(ctx context.Context, c *ignis.Client, _ ignis.Disconnect) {
 			look(ctx, c.Value, c.RemoteAddr)

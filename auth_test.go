@@ -21,6 +21,7 @@ import (
 func sendEverything(t *testing.T, n *node, b *fakeBus, id, user string) {
 	t.Helper()
 	ctx := context.Background()
+	_ = n.Join(id, "lobby") // which fails until it is authenticated
 	for _, err := range []error{
 		n.SendLocal(ignis.ToClient(id), "x", secret),
 		n.SendLocal(ignis.ToUser(user), "x", secret),
@@ -34,7 +35,6 @@ func sendEverything(t *testing.T, n *node, b *fakeBus, id, user string) {
 		n.Send(ctx, ignis.ToRoom(wire.RoomDefault), "x", secret, ignis.Except("someone")),
 		n.Send(ctx, ignis.ToEveryone(), "x", secret),
 		n.Send(ctx, ignis.To(id), "x", secret),
-		n.Join(id, "lobby"), // in no room, so not in this one
 		n.SendLocal(ignis.ToRoom("lobby"), "x", secret),
 	} {
 		if err != nil {
@@ -267,8 +267,8 @@ func TestCredentials(t *testing.T) {
 				p.text(text)
 				p.got()
 				want.ClientID, want.RemoteAddr = n.Clients()[0].ID, "pipe"
-				if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
-					t.Errorf("got  %q\nwant %q", got, want)
+				if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
+					t.Errorf("got  %+v\nwant %+v", got, want)
 				}
 			})
 		})

@@ -26,9 +26,9 @@ func TestWhenReadingStopsAndGoesOn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				next := make(chan struct{})
-				n := startMem(t, ignis.Config{OnMessage: func(context.Context, *ignis.Client, wire.Message) error {
+				n := startMem(t, ignis.Config{OnMessage: func(context.Context, *ignis.Client, wire.Message) (any, error) {
 					<-next
-					return nil
+					return nil, nil
 				}})
 				p := n.login("ann")
 				before := n.Stats().Received

@@ -86,11 +86,11 @@ func BenchmarkDispatch(b *testing.B) {
 	const batch = 50
 	n := start(b, ignis.Config{
 		Logger: slog.New(slog.DiscardHandler),
-		OnMessage: func(context.Context, *ignis.Client, wire.Message) error {
+		OnMessage: func(context.Context, *ignis.Client, wire.Message) (any, error) {
 			if count.Add(1)%batch == 0 {
 				got <- struct{}{}
 			}
-			return nil
+			return nil, nil
 		},
 	})
 	p := n.login("ann")

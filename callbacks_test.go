@@ -54,8 +54,11 @@ func (d *diary) config() ignis.Config {
 			d.note(c.ID, "rooms")
 			return rooms, nil
 		},
-		OnConnect:    func(_ context.Context, c *ignis.Client) { d.note(c.ID, "connect") },
-		OnMessage:    func(_ context.Context, c *ignis.Client, m wire.Message) error { d.note(c.ID, m.Event); return nil },
+		OnConnect: func(_ context.Context, c *ignis.Client) { d.note(c.ID, "connect") },
+		OnMessage: func(_ context.Context, c *ignis.Client, m wire.Message) (any, error) {
+			d.note(c.ID, m.Event)
+			return nil, nil
+		},
 		OnDisconnect: func(_ context.Context, c *ignis.Client, _ ignis.Disconnect) { d.note(c.ID, "disconnect") },
 	}
 }
@@ -104,7 +107,8 @@ func TestCallbacksOfManyClientsRunTogether(t *testing.T) {
 	})
 }
 
-// A client with OnConnect gets OnDisconnect, once, at whatever moment it goes.
+// A client that Authenticate has let in gets OnDisconnect, once, at whatever moment it
+// goes.
 func TestDisconnectOncePerConnect(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		d := &diary{t: t, took: time.Second}
@@ -121,7 +125,7 @@ func TestDisconnectOncePerConnect(t *testing.T) {
 		synctest.Wait()
 		for id, done := range d.done {
 			got := strings.Join(done, " ")
-			if got != "authenticate" && got != "authenticate connect disconnect" {
+			if got != "authenticate disconnect" && got != "authenticate connect disconnect" {
 				t.Errorf("%s: %s", id, got)
 			}
 		}
@@ -134,7 +138,7 @@ func TestEveryCallbackMayPanic(t *testing.T) {
 		n := startMem(t, ignis.Config{
 			ValidateRooms: func(context.Context, *ignis.Client, []string) ([]string, error) { panic("in ValidateRooms") },
 			OnConnect:     func(context.Context, *ignis.Client) { panic("in OnConnect") },
-			OnMessage:     func(context.Context, *ignis.Client, wire.Message) error { panic("in OnMessage") },
+			OnMessage:     func(context.Context, *ignis.Client, wire.Message) (any, error) { panic("in OnMessage") },
 			OnDisconnect:  func(context.Context, *ignis.Client, ignis.Disconnect) { panic("in OnDisconnect") },
 		})
 		p, other := n.login("ann"), n.login("bob")
@@ -160,8 +164,8 @@ func TestEveryCallbackMayPanic(t *testing.T) {
 // The reader goes on while a handler is slow: it answers what needs no handler.
 func TestSlowHandlerDoesNotStopTheReader(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		n := startMem(t, ignis.Config{OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) error {
-			return hang(ctx)
+		n := startMem(t, ignis.Config{OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) (any, error) {
+			return nil, hang(ctx)
 		}})
 		p, other := n.login("ann"), n.login("bob")
 		for range 64 { // one in hand, 63 waiting
@@ -211,7 +215,7 @@ func TestFullQueueStopsReading(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				release := make(chan struct{})
 				h := &heard{}
-				n := startMem(t, ignis.Config{BehindTimeout: time.Hour, OnMessage: func(ctx context.Context, c *ignis.Client, m wire.Message) error {
+				n := startMem(t, ignis.Config{BehindTimeout: time.Hour, OnMessage: func(ctx context.Context, c *ignis.Client, m wire.Message) (any, error) {
 					<-release
 					return h.message(ctx, c, m)
 				}})
@@ -245,9 +249,9 @@ func TestFullQueueStopsReading(t *testing.T) {
 func TestQuietAfterAFullQueue(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
-		n := startMem(t, ignis.Config{HeartbeatTimeout: time.Hour, BehindTimeout: time.Hour, OnMessage: func(context.Context, *ignis.Client, wire.Message) error {
+		n := startMem(t, ignis.Config{HeartbeatTimeout: time.Hour, BehindTimeout: time.Hour, OnMessage: func(context.Context, *ignis.Client, wire.Message) (any, error) {
 			<-release
-			return nil
+			return nil, nil
 		}})
 		p, sent := n.login("ann"), &atomic.Int64{}
 		p.pumpMessages(66, sent) // one in hand, 64 waiting, and one that the reader holds
@@ -264,7 +268,7 @@ func TestFullQueueOfBytes(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
 		h := &heard{}
-		n := startMem(t, ignis.Config{OnMessage: func(ctx context.Context, c *ignis.Client, m wire.Message) error {
+		n := startMem(t, ignis.Config{OnMessage: func(ctx context.Context, c *ignis.Client, m wire.Message) (any, error) {
 			<-release
 			return h.message(ctx, c, m)
 		}})
@@ -296,7 +300,7 @@ func TestFullQueueOfBytes(t *testing.T) {
 // A server that ends such a connection need not wait for its callbacks.
 func TestFullQueueAndClose(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		n := startMem(t, ignis.Config{OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) error { return hang(ctx) }})
+		n := startMem(t, ignis.Config{OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) (any, error) { return nil, hang(ctx) }})
 		p, _ := stuffed(n)
 		_ = n.Disconnect(p.id, 4000, "enough")
 		if got := p.got(); !slices.Contains(got, "<close 4000 enough>") || n.Stats().Clients != 0 {

@@ -134,7 +134,7 @@ func testChurn(t *testing.T, plain bool) {
 	}
 	for id, done := range d.done {
 		got := strings.Join(done, " ")
-		if strings.Count(got, " connect") != strings.Count(got, " disconnect") || strings.Contains(got, "disconnect ") {
+		if strings.Count(got, "authenticate") != strings.Count(got, " disconnect") || strings.Contains(got, "disconnect ") {
 			t.Errorf("%s: %s", id, got)
 		}
 	}
@@ -265,8 +265,10 @@ func TestHostility(t *testing.T) {
 		ValidateRooms: func(ctx context.Context, c *ignis.Client, rooms []string) ([]string, error) {
 			return rooms, trouble(ctx, c.UserID)
 		},
-		OnConnect:    func(ctx context.Context, c *ignis.Client) { _ = trouble(ctx, c.UserID) },
-		OnMessage:    func(ctx context.Context, c *ignis.Client, _ wire.Message) error { return trouble(ctx, c.UserID) },
+		OnConnect: func(ctx context.Context, c *ignis.Client) { _ = trouble(ctx, c.UserID) },
+		OnMessage: func(ctx context.Context, c *ignis.Client, _ wire.Message) (any, error) {
+			return nil, trouble(ctx, c.UserID)
+		},
 		OnDisconnect: func(context.Context, *ignis.Client, ignis.Disconnect) { panic("no luck either") },
 	})
 	good := n.login("good")

@@ -46,6 +46,12 @@ type Credentials struct {
 	// Type, Token and PublicKey are the fields of those names, where they are
 	// strings.
 	Type, Token, PublicKey string
+	// Software names the client's program, as name/version, where it says so. It is not
+	// to be trusted.
+	Software string
+	// Refreshed is nil, or the client that is authenticated already and refreshes its
+	// session with these credentials. They must be the same user's.
+	Refreshed *Client
 	// Raw is all that was sent, as JSON; {} when that was nothing.
 	Raw json.RawMessage
 }
@@ -59,14 +65,11 @@ func (c Credentials) Decode(v any) error {
 	return nil
 }
 
-func newCredentials(c *session, data json.RawMessage) Credentials {
+func newCredentials(c Client, data json.RawMessage) Credentials {
 	a := wire.DecodeAuthentication(data)
 	cred := Credentials{
-		ClientID: c.member.ID, RemoteAddr: c.remote,
-		Type: a.Type, Token: a.Token, PublicKey: a.PublicKey, Raw: data,
-	}
-	if c.value != nil {
-		cred.Value = *c.value
+		ClientID: c.ID, RemoteAddr: c.RemoteAddr, Value: c.Value,
+		Type: a.Type, Token: a.Token, PublicKey: a.PublicKey, Software: a.Software, Raw: data,
 	}
 	if data == nil || string(data) == "null" {
 		cred.Raw = json.RawMessage("{}")
@@ -80,6 +83,9 @@ type Identity struct {
 	UserID string
 	// Metadata is the application's own; see MetadataOf.
 	Metadata any
+	// Expires is when the session ends, by the wall clock: the client is then closed
+	// with 4005, unless it has sent new credentials. Zero: it does not end.
+	Expires time.Time
 }
 
 // Client is an authenticated client as callbacks see it. It never changes and
@@ -108,6 +114,10 @@ func MetadataOf[T any](c *Client) (T, error) {
 type ClientInfo struct {
 	Client
 	State State
+	// Protocol is the version of the protocol that it speaks: 1 or 2.
+	Protocol int
+	// Expires is when its session ends; zero if it does not.
+	Expires time.Time
 	// Rooms are its own id, then the others in the order of joining.
 	Rooms []string
 	// Backpressured is true while messages wait because the client does not read
@@ -119,11 +129,12 @@ type ClientInfo struct {
 
 // Disconnect says how a client went.
 type Disconnect struct {
-	// Cause is one of a fixed set of short texts, those of Stats.Disconnects.
-	Cause string
+	Cause Cause
 	// Code and Reason are those of the close frame; 1006 when there was none.
 	Code   uint16
 	Reason string
+	// Rooms are those that it was in, without the one of its own ID.
+	Rooms []string
 }
 
 // Client returns a snapshot of the client with the id.
@@ -171,9 +182,10 @@ func infos(cs []*session) []ClientInfo {
 	return list
 }
 
-// Disconnect closes a client of this instance with a close code of the
-// application's, 4000 to 4999, or 1000 or 1008, and a reason of at most 123
-// bytes. An id that is not here is no error.
+// Disconnect closes a client of this instance with a close code and a reason of at most
+// 123 bytes. The code is the application's own, 4000 to 4999, or 1000 or 1008; with
+// [wire.CloseDisconnected] the client does not connect again by itself. It returns
+// [ErrNoClient] if no client with that ID is connected to this server.
 func (s *Server) Disconnect(clientID string, code uint16, reason string) error {
 	if err := s.running(); err != nil {
 		return err
@@ -182,8 +194,19 @@ func (s *Server) Disconnect(clientID string, code uint16, reason string) error {
 	if !application || len(reason) > 123 || !utf8.ValidString(reason) {
 		return fmt.Errorf("ignis: close code %d with a reason of %d bytes: want 1000, 1008 or 4000 to 4999, and at most 123 bytes of UTF-8", code, len(reason))
 	}
-	if m, ok := s.reg.Get(clientID); ok {
-		m.Value.conn.Close(code, reason)
+	m, ok := s.reg.Get(clientID)
+	if !ok {
+		return fmt.Errorf("ignis: disconnect %q: %w", clientID, ErrNoClient)
 	}
+	m.Value.conn.Close(code, reason)
 	return nil
+}
+
+// InRoom reports whether the client is connected to this server and in the room.
+func (s *Server) InRoom(clientID, room string) bool {
+	if s == nil {
+		return false
+	}
+	m, ok := s.reg.Get(clientID)
+	return ok && m.In(room)
 }

@@ -51,8 +51,8 @@ func TestLinesOfAClientsLife(t *testing.T) {
 			want: "INFO encryption handshake refused client= error=",
 		},
 		"behind": {
-			cfg: ignis.Config{OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) error {
-				return hang(ctx)
+			cfg: ignis.Config{OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) (any, error) {
+				return nil, hang(ctx)
 			}},
 			do:   func(n *node) { stuffed(n); time.Sleep(2 * time.Minute) },
 			want: "WARN client closed: its messages were not handled in time client=",

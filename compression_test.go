@@ -95,9 +95,9 @@ func TestCompression(t *testing.T) {
 		got := make(chan string, 1)
 		n := start(t, ignis.Config{
 			Compression: true, PlainIO: plain,
-			OnMessage: func(_ context.Context, _ *ignis.Client, m wire.Message) error {
+			OnMessage: func(_ context.Context, _ *ignis.Client, m wire.Message) (any, error) {
 				got <- string(m.Data)
-				return nil
+				return nil, nil
 			},
 		})
 		a, b, without := dialPacked(t, n, offer), dialPacked(t, n, offer), n.login("c")

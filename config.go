@@ -54,16 +54,30 @@ type Config struct {
 	// any of its messages.
 	OnConnect func(ctx context.Context, c *Client)
 
-	// OnDisconnect is called once for each client that OnConnect was due for,
-	// when it is in no index any more. Its context is not cancelled by the
-	// client's going, but by the end of a shutdown.
+	// OnJoin is called when the client has joined a room, at its own request or by
+	// Server.Join. Messages to the room that are sent from the join on wait for OnJoin:
+	// whatever it sends to the client comes before them, and none of them is missing, so
+	// OnJoin is the place to send the room's state. If they exceed BackpressureLimit
+	// the client is cut off; if OnJoin takes longer than BehindTimeout it is closed with
+	// 4007. It is not called for DefaultRooms.
+	OnJoin func(ctx context.Context, c *Client, room string)
+	// OnLeave is called when the client has left a room for which OnJoin was due. When
+	// it disconnects, OnLeave is called for each of its rooms before OnDisconnect, with
+	// the context of that.
+	OnLeave func(ctx context.Context, c *Client, room string, cause LeaveCause)
+
+	// OnDisconnect is called once for each client for which Authenticate has returned
+	// nil, also if it was refused afterwards, when no message can reach it. Its context
+	// is not canceled by the disconnect but by the end of a shutdown.
 	OnDisconnect func(ctx context.Context, c *Client, d Disconnect)
 
-	// OnMessage gets every message of an authenticated client that is not one of
-	// the protocol's own events, in order. An error is logged and counted; the
-	// connection stays. The message is the callback's to keep. Nil: messages are
-	// counted and dropped.
-	OnMessage func(ctx context.Context, c *Client, m wire.Message) error
+	// OnMessage handles every message of an authenticated client that is not one of the
+	// protocol's own events, in order. Clients of protocol 2 that want an answer get the
+	// reply, encoded as JSON, or an error: an [*Error] as it is, and of any other error
+	// only that there was one. Errors other than *Error are logged and counted; the
+	// connection stays. OnMessage may keep the message. Nil: messages are counted and
+	// dropped.
+	OnMessage func(ctx context.Context, c *Client, m wire.Message) (reply any, err error)
 
 	// Bus connects the instances of a cluster. Nil: this process is alone.
 	Bus Bus
@@ -194,6 +208,10 @@ type Config struct {
 	// goroutine per client. By default it does so only where it must: for TLS, for
 	// connections that are not net's own, and on other systems than Linux.
 	PlainIO bool
+
+	// Software is the product and version that clients of protocol 2 are told, such as
+	// "shop/1.4". Empty: nothing.
+	Software string
 
 	// Logger gets what happens; never a payload or a credential. What clients can
 	// cause at will is logged once for each cause, and then once in ten seconds how many

@@ -88,7 +88,11 @@ func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) {
 		if b.frames == nil {
 			b.encode(messages, protocol, len(*list) > 1)
 		}
+		parked := c.parked.Load()
 		for _, m := range b.frames {
+			if parked != nil && to.Type == wire.TypeRoom && parked.keep(c, to.Name, m, messages[0].slow) {
+				continue
+			}
 			t := c.conn.Enqueue(m)
 			queued += t.Queued
 			if t != (ws.Tally{Queued: t.Queued}) {

@@ -10,8 +10,17 @@ import (
 )
 
 // This file decides what a message from a client is, by its event and the client's
-// state, and no more. What is done about it is in auth.go, rooms.go and messages.go,
-// and called by the client's inbox.
+// state, and no more. What is done about it is in auth.go, rooms.go, refresh.go and
+// messages.go, and called by the client's inbox.
+
+// steps say what handles each system event of an authenticated client. Together with
+// wire.SystemEvents it is all that has to be said about an event.
+var steps = map[string]step{
+	wire.EventJoin:      (*Server).join,
+	wire.EventLeave:     (*Server).leave,
+	wire.EventRefresh:   (*Server).refresh,
+	wire.EventHeartbeat: (*Server).nothing,
+}
 
 // dispatch takes one message from a client, on the goroutine that reads from it:
 // what the protocol answers itself is answered, the rest becomes a job.
@@ -19,27 +28,25 @@ func (s *Server) dispatch(c *session, payload []byte, binary bool) {
 	s.counts.received.Add(1)
 	c.lastActivity.Store(s.uptime())
 	m, ok := s.decode(c, payload, binary)
-	if !ok || m.Event == wire.EventHeartbeat {
+	if !ok || m.Event == wire.EventHeartbeat && m.ID == "" {
 		return
 	}
-	asks := m.Event == wire.EventAuthenticate
-	switch state := c.stateFor(asks); {
-	case asks && state == StateUnauthorized:
+	switch state, early := c.stateFor(m); {
+	case state == StateUnauthorized && m.Event == wire.EventAuthenticate:
 		m.Data = bytes.Clone(m.Data) // the payload is the transport's
 		c.inbox.Push(job{do: (*Server).authenticate, message: m})
-	case asks:
-		s.sendError(c, wire.ErrorAuthenticated)
+	case m.Event == wire.EventAuthenticate:
+		s.refuseMessage(c, m, wire.ErrorAuthenticated)
 		s.mistake(c)
-	case state != StateAuthenticated:
-		s.counts.unauthenticated.Add(1)
-		s.sendError(c, wire.ErrorUnauthenticated)
-		s.mistake(c)
-	case s.cfg.Encryption == EncryptionRequired && !fromServer(m.Event) && !system(m.Event):
-		s.counts.badEncrypted.Add(1)
-		s.sendError(c, wire.ErrorClear)
-	default:
+	case early:
 		m.Data = bytes.Clone(m.Data)
+		c.inbox.Push(job{do: (*Server).dispatchEarly, message: m})
+	case state == StateAuthenticated:
 		s.dispatchAuthenticated(c, m)
+	case m.Event != wire.EventHeartbeat:
+		s.counts.unauthenticated.Add(1)
+		s.refuseMessage(c, m, wire.ErrorUnauthenticated)
+		s.mistake(c)
 	}
 }
 
@@ -62,21 +69,11 @@ func (s *Server) decode(c *session, payload []byte, binary bool) (m wire.Message
 	return m, err == nil
 }
 
-// system reports whether an authenticated client may send event in clear even
-// where encryption is required.
-func system(event string) bool {
-	return event == wire.EventJoin || event == wire.EventLeave || event == wire.EventEncrypted
-}
-
-// fromServer reports whether event is one that only servers send.
-func fromServer(event string) bool {
-	e, ok := wire.LookupEvent(event, 1)
-	return ok && e.From == wire.FromServer
-}
-
 // dispatchAuthenticated takes a message from an authenticated client, and may keep it.
 func (s *Server) dispatchAuthenticated(c *session, m wire.Message) {
-	if m.Event == wire.EventEncrypted {
+	m.Data = bytes.Clone(m.Data)
+	sealed := m.Event == wire.EventEncrypted
+	if sealed {
 		e := c.encryption() // looked at once: Encrypt may set it at any time
 		if e.opensItself() {
 			c.inbox.Push(job{do: (*Server).dispatchOpened, message: m})
@@ -87,37 +84,61 @@ func (s *Server) dispatchAuthenticated(c *session, m wire.Message) {
 			return
 		}
 	}
-	if do := s.stepFor(c, m); do != nil {
+	if do := s.stepFor(c, m, sealed); do != nil {
 		c.inbox.Push(job{do: do, message: m})
 	}
 }
 
 // dispatchOpened takes an encrypted message that the application opens, which is a
 // callback: so it is in the inbox already, and what is within it is done at once.
-func (s *Server) dispatchOpened(ctx context.Context, c *session, m wire.Message) {
+func (s *Server) dispatchOpened(ctx context.Context, c *session, m wire.Message) (any, error) {
 	inner, ok := s.open(c, c.encryption(), m)
 	if !ok {
-		return
+		return nil, nil //nolint:nilnil // the client has been told
 	}
-	if do := s.stepFor(c, inner); do != nil {
-		do(s, ctx, c, inner)
+	if do := s.stepFor(c, inner, true); do != nil {
+		s.do(ctx, c, do, inner)
 	}
+	return nil, nil //nolint:nilnil // what was within has been answered
 }
 
-// stepFor returns what is to be done about a message from an authenticated client,
-// nil for nothing.
-func (s *Server) stepFor(c *session, m wire.Message) step {
+// dispatchEarly takes a message that was sent right behind authenticate, when the
+// client is authenticated. One that is not has gone or is told so by the end of the
+// connection.
+func (s *Server) dispatchEarly(ctx context.Context, c *session, m wire.Message) (any, error) {
+	if state, _, _ := c.standing(); state != StateAuthenticated {
+		return nil, nil //nolint:nilnil // nobody waits for an answer
+	}
+	if do := s.stepFor(c, m, false); do != nil {
+		return do(s, ctx, c, m)
+	}
+	return nil, nil //nolint:nilnil // there is nothing to say
+}
+
+// stepFor returns what is to be done about a message from an authenticated client, nil
+// for nothing.
+func (s *Server) stepFor(c *session, m wire.Message, sealed bool) step {
+	e, system := wire.LookupEvent(m.Event, c.version())
 	switch {
-	case m.Event == wire.EventHeartbeat:
-		return nil
-	case m.Event == wire.EventJoin:
-		return (*Server).join
-	case m.Event == wire.EventLeave:
-		return (*Server).leave
-	case fromServer(m.Event):
+	case system && e.From == wire.FromServer:
 		s.counts.ignored.Add(1)
 		s.cfg.Logger.Debug("message dropped: only servers send this event", "client", c.member.ID, "event", m.Event)
+		return c.refusal(m, &Error{Code: wire.CodeInvalid, Message: "Only servers send this event"})
+	case !sealed && s.cfg.Encryption == EncryptionRequired && !(system && e.Plain):
+		s.counts.badEncrypted.Add(1)
+		if !c.wantsAnswer(m) {
+			s.sendError(c, wire.ErrorClear)
+		}
+		return c.refusal(m, &Error{Code: wire.CodeForbidden, Message: wire.ErrorClear})
+	case !system:
+		return (*Server).handle
+	case m.Event == wire.EventHeartbeat && !c.wantsAnswer(m):
 		return nil
 	}
-	return (*Server).handle
+	return steps[m.Event]
+}
+
+// nothing is all that a heartbeat needs, besides an answer if it has an id.
+func (s *Server) nothing(context.Context, *session, wire.Message) (any, error) {
+	return nil, nil //nolint:nilnil // an answer without data
 }

@@ -38,9 +38,9 @@ func (h *heard) take() []string {
 	return lines
 }
 
-func (h *heard) message(_ context.Context, _ *ignis.Client, m wire.Message) error {
+func (h *heard) message(_ context.Context, _ *ignis.Client, m wire.Message) (any, error) {
 	h.add(fmt.Sprintf("%s|%s|%s", m.Event, m.Data, m.ID))
-	return nil
+	return nil, nil
 }
 
 func nested(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }
@@ -143,9 +143,9 @@ func TestHeartbeatIsActivityInAnyState(t *testing.T) {
 				<-hold
 				return ignis.Identity{}, nil
 			},
-			OnMessage: func(context.Context, *ignis.Client, wire.Message) error {
+			OnMessage: func(context.Context, *ignis.Client, wire.Message) (any, error) {
 				t.Error("a heartbeat reached the handler")
-				return nil
+				return nil, nil
 			},
 		})
 		p := n.connect()
@@ -213,9 +213,9 @@ func TestBinaryThatIsNoUTF8(t *testing.T) {
 func TestHandlerGetsWhoAndOrder(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := &heard{}
-		n := startMem(t, ignis.Config{OnMessage: func(_ context.Context, c *ignis.Client, m wire.Message) error {
+		n := startMem(t, ignis.Config{OnMessage: func(_ context.Context, c *ignis.Client, m wire.Message) (any, error) {
 			h.add(c.ID + c.UserID + string(m.Data) + m.ID)
-			return nil
+			return nil, nil
 		}})
 		p := n.login("ann")
 		var all []byte
@@ -234,16 +234,16 @@ func TestHandlerGetsWhoAndOrder(t *testing.T) {
 
 func TestHandlerThatFailsKeepsTheConnection(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		n := startMem(t, ignis.Config{OnMessage: func(_ context.Context, _ *ignis.Client, m wire.Message) error {
+		n := startMem(t, ignis.Config{OnMessage: func(_ context.Context, _ *ignis.Client, m wire.Message) (any, error) {
 			switch m.Event {
 			case "error out":
-				return errors.New("no luck")
+				return nil, errors.New("no luck")
 			case "panic":
 				panic("no luck at all")
 			case "index":
-				return []error{}[len(m.ID)]
+				return nil, []error{}[len(m.ID)]
 			}
-			return nil
+			return nil, nil
 		}})
 		p := n.login("ann")
 		for _, event := range []string{"error out", "panic", "index"} {

@@ -22,7 +22,7 @@ var (
 
 	// ErrNoClient is returned by methods that need an authenticated client of this
 	// instance if no such client has the ID.
-	ErrNoClient = errors.New("ignis: no authenticated client of this server has that ID")
+	ErrNoClient = errors.New("no authenticated client of this server has that ID")
 )
 
 // Error is an error that a client may see: callbacks return it, possibly wrapped, to

@@ -28,12 +28,12 @@ func ExampleServer() {
 		ValidateRooms: func(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) {
 			return rooms, nil
 		},
-		OnMessage: func(ctx context.Context, c *ignis.Client, m wire.Message) error {
+		OnMessage: func(ctx context.Context, c *ignis.Client, m wire.Message) (any, error) {
 			var chat struct{ Room, Text string }
 			if err := m.Decode(&chat); err != nil {
-				return err
+				return nil, err
 			}
-			return srv.Send(ctx, ignis.ToRoom(chat.Room), "chat", c.UserID+": "+chat.Text, ignis.Except(c.ID))
+			return nil, srv.Send(ctx, ignis.ToRoom(chat.Room), "chat", c.UserID+": "+chat.Text, ignis.Except(c.ID))
 		},
 	})
 	if err != nil {
@@ -99,11 +99,13 @@ func ExampleCredentials_Decode() {
 		}
 		return ignis.Identity{UserID: who.User, Metadata: who.Device}, nil
 	}
-	fmt.Println(authenticate(context.Background(), ignis.Credentials{Raw: []byte(`{"user":"ann","device":"phone"}`)}))
-	fmt.Println(authenticate(context.Background(), ignis.Credentials{Raw: []byte(`["ann"]`)}))
+	who, err := authenticate(context.Background(), ignis.Credentials{Raw: []byte(`{"user":"ann","device":"phone"}`)})
+	fmt.Println(who.UserID, who.Metadata, err)
+	_, err = authenticate(context.Background(), ignis.Credentials{Raw: []byte(`["ann"]`)})
+	fmt.Println(err)
 	// Output:
-	// {ann phone} <nil>
-	// { <nil>} unauthenticated
+	// ann phone <nil>
+	// unauthenticated
 }
 
 // What Authenticate knew about a client comes back in its own type.

@@ -3,6 +3,7 @@ package ignis
 import (
 	"net"
 	"runtime"
+	"unsafe"
 )
 
 // IsClientID is isClientID for tests.
@@ -51,3 +52,6 @@ func Runs(s *Server, envelopes ...[]byte) (sizes []int) {
 	}
 	return sizes
 }
+
+// ClientSize is what a client takes, without what hangs on it.
+const ClientSize = unsafe.Sizeof(session{})

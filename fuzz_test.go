@@ -26,11 +26,11 @@ func fuzzed(f *testing.F) *node {
 		HeartbeatTimeout: 24 * time.Hour,
 		Logger:           slog.New(slog.DiscardHandler),
 		ValidateRooms:    allRooms,
-		OnMessage: func(_ context.Context, _ *ignis.Client, m wire.Message) error {
+		OnMessage: func(_ context.Context, _ *ignis.Client, m wire.Message) (any, error) {
 			if m.Event == "" || !utf8.ValidString(m.Event) || m.Data != nil && !json.Valid(m.Data) {
 				panic("bad message " + m.Event)
 			}
-			return nil
+			return nil, nil
 		},
 	})
 	<-n.Ready()

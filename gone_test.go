@@ -37,7 +37,7 @@ func testHangUp(t *testing.T, plain bool, leave func(net.Conn)) {
 	var disconnects atomic.Int64
 	n := start(t, ignis.Config{
 		PlainIO:      plain,
-		OnMessage:    func(ctx context.Context, _ *ignis.Client, _ wire.Message) error { return hang(ctx) },
+		OnMessage:    func(ctx context.Context, _ *ignis.Client, _ wire.Message) (any, error) { return nil, hang(ctx) },
 		OnDisconnect: func(context.Context, *ignis.Client, ignis.Disconnect) { disconnects.Add(1) },
 	})
 	var all []*peer
@@ -65,10 +65,10 @@ func TestBehindForTooLong(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var ended atomic.Bool
 		release := make(chan struct{})
-		n := startMem(t, ignis.Config{OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) error {
+		n := startMem(t, ignis.Config{OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) (any, error) {
 			<-release
 			ended.Store(ctx.Err() != nil)
-			return nil
+			return nil, nil
 		}})
 		p, _ := stuffed(n)
 		time.Sleep(59 * time.Second)

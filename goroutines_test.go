@@ -25,8 +25,8 @@ func TestFromAnyGoroutine(t *testing.T) {
 		}
 		return seals(ctx, c, cred)
 	}
-	cfg.OnMessage = func(_ context.Context, c *ignis.Client, m wire.Message) error {
-		return n.SendLocal(ignis.ToEveryone(), m.Event, m.Data, ignis.Except(c.ID))
+	cfg.OnMessage = func(_ context.Context, c *ignis.Client, m wire.Message) (any, error) {
+		return nil, n.SendLocal(ignis.ToEveryone(), m.Event, m.Data, ignis.Except(c.ID))
 	}
 	n = start(t, cfg)
 	stays := n.login("stays")
@@ -49,6 +49,7 @@ func TestFromAnyGoroutine(t *testing.T) {
 		"Encrypt":       func() { _ = n.Encrypt(one(), &some) },
 		"Health":        func() { n.Health() },
 		"ID":            func() { n.ID() },
+		"InRoom":        func() { n.InRoom(one(), "a") },
 		"Join":          func() { _ = n.Join(one(), "a", "b") },
 		"Leave":         func() { _ = n.Leave(one(), "a") },
 		"Ready":         func() { n.Ready() },

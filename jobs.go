@@ -22,11 +22,14 @@ type job struct {
 	end     *Disconnect // only for the last
 }
 
-// step handles a message from c.
-type step func(s *Server, ctx context.Context, c *session, m wire.Message)
+// step handles a message from c. What it returns is the answer, if the client wants one;
+// the error has been counted and logged.
+type step func(s *Server, ctx context.Context, c *session, m wire.Message) (reply any, err error)
 
 // Size returns what the job counts of maxJobBytes.
-func (j job) Size() int { return len(j.message.Event) + len(j.message.Data) + len(j.message.ID) }
+func (j job) Size() int {
+	return len(j.message.Event) + len(j.message.Data) + len(j.message.ID) + len(j.message.Room)
+}
 
 // The following make client an [inbox.Owner].
 
@@ -39,7 +42,7 @@ func (c *session) Do(ctx context.Context, j job) {
 		c.server.ended(c, *j.end)
 		return
 	}
-	j.do(c.server, ctx, c, j.message)
+	c.server.do(ctx, c, j.do, j.message)
 }
 
 // Pause stops reading from a client whose callbacks are behind.

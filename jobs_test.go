@@ -39,7 +39,7 @@ func TestCallbackEndsItsGoroutine(t *testing.T) {
 		cfg := d.config()
 		message, connect, disconnect := cfg.OnMessage, cfg.OnConnect, cfg.OnDisconnect
 		cfg.OnConnect = func(ctx context.Context, c *ignis.Client) { connect(ctx, c); runtime.Goexit() }
-		cfg.OnMessage = func(ctx context.Context, c *ignis.Client, m wire.Message) error {
+		cfg.OnMessage = func(ctx context.Context, c *ignis.Client, m wire.Message) (any, error) {
 			defer runtime.Goexit()
 			return message(ctx, c, m)
 		}

@@ -36,7 +36,7 @@ func TestLogLines(t *testing.T) {
 					panic("no luck")
 				}
 			},
-			OnMessage: func(context.Context, *ignis.Client, wire.Message) error { return errors.New("no effect") },
+			OnMessage: func(context.Context, *ignis.Client, wire.Message) (any, error) { return nil, errors.New("no effect") },
 		})
 		n.connect().text(`{"event":"authenticate","data":{"token":"bad"}}`)
 		n.connect().text(`{"event":"authenticate","data":{"type":"broken"}}`)
@@ -106,10 +106,10 @@ func TestLogLines(t *testing.T) {
 // seal, is kept from the log.
 func TestLogLinesOfHandshakes(t *testing.T) {
 	for want, handshake := range map[string]func() (*ignis.Cipher, error){
-		`level=WARN msg="AgreeKeys failed" .*client=.+ error="no keys"`:          func() (*ignis.Cipher, error) { return nil, errors.New("no keys") },
+		`level=WARN msg="AgreeKeys failed" .*client=.+ error="no keys"`:         func() (*ignis.Cipher, error) { return nil, errors.New("no keys") },
 		`level=WARN msg="AgreeKeys failed" .*client=.+ error="the cipher has `:  func() (*ignis.Cipher, error) { return &ignis.Cipher{}, nil },
 		`level=WARN msg="AgreeKeys failed" .*client=.+ error="the cipher has n`: func() (*ignis.Cipher, error) { return &ignis.Cipher{Key: &seal.Key{}}, nil },
-		`level=ERROR msg="AgreeKeys panicked" .*client=.+ panic="no luck"`:       func() (*ignis.Cipher, error) { panic("no luck") },
+		`level=ERROR msg="AgreeKeys panicked" .*client=.+ panic="no luck"`:      func() (*ignis.Cipher, error) { panic("no luck") },
 	} {
 		bubble(t, func(t *testing.T) {
 			n := startMem(t, ignis.Config{

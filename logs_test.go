@@ -24,7 +24,7 @@ func TestLogIsNotFlooded(t *testing.T) {
 		n := startMem(t, ignis.Config{
 			Bus:       b,
 			Logger:    slog.New(slog.NewTextHandler(log, nil)), // as in production: no debug lines
-			OnMessage: func(context.Context, *ignis.Client, wire.Message) error { return errors.New("no luck") },
+			OnMessage: func(context.Context, *ignis.Client, wire.Message) (any, error) { return nil, errors.New("no luck") },
 		})
 		p := n.login("ann")
 		for range 50 {
@@ -75,9 +75,9 @@ func TestNoPayloadInTheLog(t *testing.T) {
 			}
 			return anyone(ctx, c)
 		}
-		cfg.OnMessage = func(_ context.Context, _ *ignis.Client, m wire.Message) error {
+		cfg.OnMessage = func(_ context.Context, _ *ignis.Client, m wire.Message) (any, error) {
 			var wrong struct{ A int }
-			return m.Decode(&wrong)
+			return nil, m.Decode(&wrong)
 		}
 		n := startMem(t, cfg)
 		p := n.login("ann")

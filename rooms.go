@@ -2,6 +2,7 @@ package ignis
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -11,7 +12,17 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Why a client may not join a room. The wire stays silent about it; the log and
+// LeaveCause says why a client left a room.
+type LeaveCause string
+
+// The causes.
+const (
+	LeftAsked        LeaveCause = "asked"        // the client asked for it
+	LeftApplication  LeaveCause = "application"  // Server.Leave, or new credentials that do not allow the room
+	LeftDisconnected LeaveCause = "disconnected" // the client went
+)
+
+// Why a client may not join a room. Protocol 1 stays silent about it; the log and
 // Stats.RefusedJoins tell, and Stats.RefusedLeaves.
 const (
 	refusedMalformed = "malformed request"
@@ -22,49 +33,141 @@ const (
 	refusedFull      = "in too many rooms"
 )
 
+// refusalCodes are what clients of protocol 2 are told.
+var refusalCodes = map[string]wire.ErrorCode{
+	refusedMalformed: wire.CodeInvalid,
+	refusedName:      wire.CodeInvalid,
+	refusedOther:     wire.CodeForbidden,
+	refusedMany:      wire.CodeTooLarge,
+	refusedByApp:     wire.CodeForbidden,
+	refusedFull:      wire.CodeTooLarge,
+}
+
+// joining is a request to join rooms.
+type joining struct {
+	server *Server
+	client *session
+	data   wire.JoinData
+	joined []string // of data.Rooms, those that the client was not in before
+}
+
 // join puts a client into those of the rooms it asks for that it may join.
-func (s *Server) join(ctx context.Context, c *session, m wire.Message) {
+func (s *Server) join(ctx context.Context, c *session, m wire.Message) (any, error) {
+	if c.over() {
+		c.close(wire.CloseExpired)
+		return nil, &Error{Code: wire.CodeForbidden, Message: wire.CloseReason(wire.CloseExpired)}
+	}
 	asked, bad, many, ok := s.roomNames(m)
 	if !ok {
 		s.refuseJoin(c, refusedMalformed, 1)
-		return
+		return nil, &Error{Code: wire.CodeInvalid, Message: "join needs {rooms: string[]}"}
 	}
 	s.refuseJoin(c, refusedName, bad)
 	s.refuseJoin(c, refusedMany, many)
+	if many > 0 && c.wantsAnswer(m) {
+		return nil, &Error{Code: wire.CodeTooLarge, Message: fmt.Sprintf("at most %d rooms may be joined at once", s.cfg.MaxRoomsPerRequest)}
+	}
+	j := &joining{server: s, client: c, data: wire.JoinData{Rooms: []wire.JoinedRoom{}, Refused: []wire.RefusedRoom{}}}
 	rooms := slices.DeleteFunc(asked, func(room string) bool {
 		switch {
 		case !validRoomName(room):
-			s.refuseRoom(c, refusedName, room)
+			j.refuse(refusedName, room, "")
 		case isOther(c, room):
-			s.refuseRoom(c, refusedOther, room)
+			j.refuse(refusedOther, room, "")
 		default:
 			return false
 		}
 		return true
 	})
-	if len(rooms) == 0 {
-		return
+	if len(rooms) > 0 {
+		j.enter(ctx, rooms)
 	}
-	allowed := s.allowedRooms(ctx, c, slices.Clone(rooms))
-	joined := 0
+	s.cfg.Logger.Debug("client joined rooms", "client", c.member.ID, "rooms", len(j.joined))
+	return answered{j.data, func() { j.tell(ctx) }}, nil
+}
+
+// enter puts the client into those of the rooms that the application allows.
+func (j *joining) enter(ctx context.Context, rooms []string) {
+	s, c := j.server, j.client
+	allowed, err := s.allowedRooms(ctx, c, slices.Clone(rooms))
+	code := wire.ErrorCode("")
+	if err != nil {
+		code = forClient(err).Code
+	}
 	for _, room := range rooms {
 		if !slices.Contains(allowed, room) {
-			s.refuseRoom(c, refusedByApp, room)
+			j.refuse(refusedByApp, room, code)
 			continue
 		}
-		if _, err := s.reg.Join(&c.member, room, s.cfg.MaxRooms+len(s.cfg.DefaultRooms)); err != nil {
-			s.refuseRoom(c, refusedFull, room)
+		joined, err := s.enterRoom(c, room, s.cfg.MaxRooms+len(s.cfg.DefaultRooms), true)
+		if err != nil {
+			j.refuse(refusedFull, room, "")
 			continue
 		}
-		joined++
+		j.data.Rooms = append(j.data.Rooms, wire.JoinedRoom{Room: room})
+		if joined {
+			j.joined = append(j.joined, room)
+		}
 	}
-	s.cfg.Logger.Debug("client joined rooms", "client", c.member.ID, "rooms", joined)
+}
+
+// refuse notes, counts and logs a room that the client may not join. The code is that of
+// the reason if it is empty.
+func (j *joining) refuse(reason, room string, code wire.ErrorCode) {
+	if code == "" {
+		code = refusalCodes[reason]
+	}
+	j.data.Refused = append(j.data.Refused, wire.RefusedRoom{Room: room, Code: code})
+	j.server.refuseRoom(j.client, reason, room)
+}
+
+// tell calls OnJoin for what was joined, once the client has its answer.
+func (j *joining) tell(ctx context.Context) {
+	for _, room := range j.joined {
+		j.server.joined(ctx, j.client, room)
+	}
+}
+
+// enterRoom puts a client into a room, unless it is there, and reports whether it was
+// put there. What is sent to the room from then on waits for OnJoin: see joined.
+func (s *Server) enterRoom(c *session, room string, limit int, asked bool) (bool, error) {
+	parks := s.cfg.OnJoin != nil && s.tells(room)
+	if parks {
+		c.park(room)
+	}
+	joined, err := s.reg.Join(&c.member, room, limit, asked)
+	if parks && !joined {
+		c.unpark(room)
+	}
+	return joined, err
+}
+
+// tells reports whether OnJoin and OnLeave are called for a room.
+func (s *Server) tells(room string) bool { return !slices.Contains(s.cfg.DefaultRooms, room) }
+
+// joined calls OnJoin, and lets the room's messages go.
+func (s *Server) joined(ctx context.Context, c *session, room string) {
+	if s.cfg.OnJoin == nil || !s.tells(room) {
+		return
+	}
+	defer c.unpark(room) // also when the callback ends the goroutine
+	err := s.call("OnJoin", c, func() error { s.cfg.OnJoin(ctx, c.who(), room); return nil })
+	s.callbackFailed("OnJoin", c, err)
+}
+
+// left calls OnLeave.
+func (s *Server) left(ctx context.Context, c *session, room string, cause LeaveCause) {
+	if s.cfg.OnLeave == nil || !s.tells(room) {
+		return
+	}
+	err := s.call("OnLeave", c, func() error { s.cfg.OnLeave(ctx, c.who(), room, cause); return nil })
+	s.callbackFailed("OnLeave", c, err)
 }
 
 // allowedRooms asks the application. It has no say over what was not asked.
-func (s *Server) allowedRooms(ctx context.Context, c *session, rooms []string) []string {
+func (s *Server) allowedRooms(ctx context.Context, c *session, rooms []string) ([]string, error) {
 	if s.cfg.ValidateRooms == nil {
-		return nil
+		return nil, nil
 	}
 	var allowed []string
 	err := s.call("ValidateRooms", c, func() (err error) {
@@ -73,24 +176,50 @@ func (s *Server) allowedRooms(ctx context.Context, c *session, rooms []string) [
 	})
 	if err != nil {
 		s.callbackFailed("ValidateRooms", c, err)
-		return nil
+		return nil, err
 	}
-	return allowed
+	return allowed, nil
 }
 
 // leave takes a client out of the rooms it names.
-func (s *Server) leave(_ context.Context, c *session, m wire.Message) {
+func (s *Server) leave(ctx context.Context, c *session, m wire.Message) (any, error) {
 	rooms, _, many, ok := s.roomNames(m)
 	if !ok {
 		s.counts.ignored.Add(1)
 		s.cfg.Logger.Debug("message dropped: malformed leave", "client", c.member.ID)
+		return nil, &Error{Code: wire.CodeInvalid, Message: "leave needs {rooms: string[]}"}
 	}
 	if many > 0 {
 		s.counts.refusedLeaves.Add(uint64(many))
 		s.info("leave refused: "+refusedMany, "client", c.member.ID, "user", c.who().UserID, "names", many)
+		if c.wantsAnswer(m) {
+			return nil, &Error{Code: wire.CodeTooLarge, Message: fmt.Sprintf("at most %d rooms may be left at once", s.cfg.MaxRoomsPerRequest)}
+		}
+	}
+	rooms = slices.DeleteFunc(rooms, func(room string) bool { return !s.reg.Leave(&c.member, room) })
+	return answered{nil, func() {
+		for _, room := range rooms {
+			s.left(ctx, c, room, LeftAsked)
+		}
+	}}, nil
+}
+
+// reviseRooms takes a client with new credentials out of the rooms that it has asked for
+// and may no longer be in.
+func (s *Server) reviseRooms(ctx context.Context, c *session) {
+	rooms := slices.DeleteFunc(c.member.Asked(), func(room string) bool { return !s.tells(room) })
+	if len(rooms) == 0 {
+		return
+	}
+	allowed, err := s.allowedRooms(ctx, c, slices.Clone(rooms))
+	if err != nil {
+		return // it has been logged; a failure takes nothing away
 	}
 	for _, room := range rooms {
-		s.reg.Leave(&c.member, room)
+		if !slices.Contains(allowed, room) && s.reg.Leave(&c.member, room) {
+			s.info("client taken out of a room by its new credentials", "client", c.member.ID, "user", c.who().UserID, "room", printable.Text(room, 2*wire.MaxRoomName))
+			s.left(ctx, c, room, LeftApplication)
+		}
 	}
 }
 
@@ -137,32 +266,55 @@ func (s *Server) refuseRoom(c *session, reason, room string) {
 	s.info("join refused: "+reason, "client", c.member.ID, "user", c.who().UserID, "room", printable.Text(room, 2*wire.MaxRoomName))
 }
 
-// Join puts a client of this instance into rooms. It is for the application: no
-// validator is asked and no limit applies. Clients that are unknown or not
-// authenticated, and rooms that it is in, are left as they are.
+// Join puts a client of this instance into rooms. It is for the application: it asks no
+// validator and no limit applies. Rooms that the client is in already, and empty names,
+// are left as they are. It returns [ErrNoClient] if no authenticated client with that ID
+// is connected to this server.
 func (s *Server) Join(clientID string, rooms ...string) error {
-	return s.eachRoom(clientID, rooms, func(c *session, room string) {
-		_, _ = s.reg.Join(&c.member, room, math.MaxInt) // no limit, so no error
-	})
-}
-
-// Leave takes a client of this instance out of rooms; see [Server.Join].
-func (s *Server) Leave(clientID string, rooms ...string) error {
-	return s.eachRoom(clientID, rooms, func(c *session, room string) {
-		s.reg.Leave(&c.member, room)
-	})
-}
-
-func (s *Server) eachRoom(clientID string, rooms []string, f func(*session, string)) error {
-	if err := s.running(); err != nil {
+	c, err := s.authenticated("join", clientID)
+	if err != nil {
 		return err
 	}
-	if m, ok := s.reg.Get(clientID); ok {
-		for _, room := range rooms {
-			if room != "" {
-				f(m.Value, room)
-			}
+	for _, room := range rooms {
+		if room == "" {
+			continue
+		}
+		joined, _ := s.enterRoom(c, room, math.MaxInt, false) // no limit, so no error
+		if joined && s.cfg.OnJoin != nil && s.tells(room) {
+			c.inbox.Push(job{do: func(s *Server, ctx context.Context, c *session, _ wire.Message) (any, error) {
+				s.joined(ctx, c, room)
+				return nil, nil //nolint:nilnil // nobody waits for an answer
+			}})
 		}
 	}
 	return nil
+}
+
+// Leave takes a client of this instance out of rooms. It returns [ErrNoClient] if no
+// authenticated client with that ID is connected to this server.
+func (s *Server) Leave(clientID string, rooms ...string) error {
+	c, err := s.authenticated("leave", clientID)
+	if err != nil {
+		return err
+	}
+	for _, room := range rooms {
+		if s.reg.Leave(&c.member, room) && s.cfg.OnLeave != nil && s.tells(room) {
+			c.inbox.Push(job{do: func(s *Server, ctx context.Context, c *session, _ wire.Message) (any, error) {
+				s.left(ctx, c, room, LeftApplication)
+				return nil, nil //nolint:nilnil // nobody waits for an answer
+			}})
+		}
+	}
+	return nil
+}
+
+// authenticated returns an authenticated client of this instance.
+func (s *Server) authenticated(what, clientID string) (*session, error) {
+	if err := s.running(); err != nil {
+		return nil, err
+	}
+	if m, ok := s.reg.Get(clientID); ok && m.Active() {
+		return m.Value, nil
+	}
+	return nil, fmt.Errorf("ignis: %s: client %q: %w", what, clientID, ErrNoClient)
 }

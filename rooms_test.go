@@ -273,17 +273,26 @@ func TestServerJoinAndLeave(t *testing.T) {
 		p, stranger := n.login("ann"), n.connect()
 		synctest.Wait()
 		for _, c := range n.Clients() {
-			if err := n.Join(c.ID, "a", "b", "a", ""); err != nil { // the stranger's too
-				t.Error(err)
+			err := n.Join(c.ID, "a", "b", "a", "")
+			if stranger := c.ID != p.id; errors.Is(err, ignis.ErrNoClient) != stranger {
+				t.Errorf("stranger: %v, %v", stranger, err)
 			}
 		}
 		for _, err := range []error{
-			n.Join(p.id, "a"), n.Join(p.id, "ws:any name"), n.Join(p.id), n.Join("nobody", "a"),
-			n.Leave(p.id, "b", "b", "c", "", p.id), n.Leave(p.id, "b"), n.Leave("nobody", "a"),
+			n.Join(p.id, "a"), n.Join(p.id, "ws:any name"), n.Join(p.id),
+			n.Leave(p.id, "b", "b", "c", "", p.id), n.Leave(p.id, "b"),
 		} {
 			if err != nil {
 				t.Error(err)
 			}
+		}
+		for _, err := range []error{n.Join("nobody", "a"), n.Leave("nobody", "a"), n.Disconnect("nobody", 4000, "")} {
+			if !errors.Is(err, ignis.ErrNoClient) {
+				t.Errorf("nobody: %v", err)
+			}
+		}
+		if !n.InRoom(p.id, "a") || n.InRoom(p.id, "b") || n.InRoom("nobody", "a") || !n.InRoom(p.id, p.id) {
+			t.Error("InRoom is wrong")
 		}
 		if got := p.rooms(); !slices.Equal(got, []string{"a", "ws:any name"}) || len(n.ClientsInRoom("a")) != 1 || n.Stats().Rooms != 4 {
 			t.Errorf("in %q", got)

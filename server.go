@@ -36,7 +36,7 @@ type Server struct {
 	counts counters
 	limit  *loglimit.Limiter // of lines that clients can cause; open while Run is there
 
-	answers answers
+	errorFrames errorFrames
 
 	transforms chan struct{} // has an element for each that is running
 
@@ -63,17 +63,17 @@ func New(cfg Config) (*Server, error) {
 	id := uuid.NewString()
 	cfg.Logger = cfg.Logger.With("server", id)
 	s := &Server{
-		id:       id,
-		begun:    time.Now(),
-		cfg:      cfg,
-		solo:     solo,
-		opts:     cfg.transport(),
-		reg:      registry.New[*session](),
-		limit:    loglimit.New(cfg.Logger),
-		ready:    make(chan struct{}),
-		stopping: make(chan struct{}),
-		done:     make(chan struct{}),
-		answers:  newAnswers(),
+		id:          id,
+		begun:       time.Now(),
+		cfg:         cfg,
+		solo:        solo,
+		opts:        cfg.transport(),
+		reg:         registry.New[*session](),
+		limit:       loglimit.New(cfg.Logger),
+		ready:       make(chan struct{}),
+		stopping:    make(chan struct{}),
+		done:        make(chan struct{}),
+		errorFrames: newErrorFrames(),
 
 		transforms: make(chan struct{}, min(cfg.SealConcurrency, 1<<20)),
 	}

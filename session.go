@@ -12,36 +12,42 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// session is the server's side of one connection.
+// session is the server's side of one connection. There are many, nearly all of them
+// authenticated and idle: what those do not need hangs on pointers that they leave nil.
 type session struct {
-	server      *Server
-	member      registry.Member[*session] // its place in the indexes
-	conn        *ws.Conn
-	remote      string // the client's network address
-	value       *any   // of Accepted; nil: none
-	connectedAt time.Time
+	server *Server
+	member registry.Member[*session] // its place in the indexes
+	conn   *ws.Conn
+	inbox  inbox.Inbox[job, *session] // its callbacks, in order
 
 	lastActivity atomic.Int64 // the server's uptime at the last message, in nanoseconds
 
+	parked atomic.Pointer[parking] // nil unless it is joining a room; changed with mu held
+
 	mu       sync.Mutex
 	state    State
-	protocol uint8       // version; set before it can be reached, and read without a lock then
-	mistakes int32       // before authentication
-	identity *Client     // set when authenticated
-	cipher   *Cipher     // set when encrypted
-	timer    *time.Timer // for authentication; nil when that is over
+	protocol uint8   // version; set before it can be reached, and read without a lock then
+	entry    *entry  // nil when admitted
+	identity *Client // set when Authenticate has let it in
+	cipher   *Cipher // set when encrypted
+	expiry   *expiry // nil if its session does not end
+}
 
-	inbox inbox.Inbox[job, *session] // its callbacks, in order
+// entry is what is kept of a client until it is admitted.
+type entry struct {
+	remote      string // the client's network address
+	value       any    // of Accepted
+	connectedAt time.Time
+	timer       *time.Timer // of authentication; nil when it has fired or been stopped
+	mistakes    int
+	// What was sent right behind authenticate.
+	earlyMessages, earlyBytes int
 }
 
 // serve begins the life of a connection: it is registered here, and unregistered
 // by Ended, and nowhere else.
 func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted) {
-	c := &session{server: s, connectedAt: time.Now(), remote: a.RemoteAddr}
-	if a.Value != nil {
-		v := a.Value // without the rest
-		c.value = &v
-	}
+	c := &session{server: s, entry: &entry{remote: a.RemoteAddr, value: a.Value, connectedAt: time.Now()}}
 	c.inbox.Init(c)
 	if a.Context != nil {
 		c.inbox.Carry(a.Context)
@@ -58,10 +64,10 @@ func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted) {
 		s.counts.plain.Add(1)
 	}
 	if s.debugging() {
-		s.cfg.Logger.Debug("client connected", "client", c.member.ID, "remote", c.remote)
+		s.cfg.Logger.Debug("client connected", "client", c.member.ID, "remote", a.RemoteAddr)
 	}
 	c.mu.Lock()
-	c.timer = time.AfterFunc(s.cfg.AuthTimeout, c.authTimeout)
+	c.entry.timer = time.AfterFunc(s.cfg.AuthTimeout, c.authTimeout)
 	c.mu.Unlock()
 	if s.isStopping() { // after the clients to close were listed
 		c.close(wire.CloseGoingAway)
@@ -77,37 +83,45 @@ func (c *session) Ended(end ws.End) {
 	if !c.conn.Polled() {
 		c.server.counts.plain.Add(-1)
 	}
-	c.server.reg.Remove(&c.member)
-	c.server.disconnected(c, end)
+	rooms := c.server.reg.Remove(&c.member)
+	c.server.disconnected(c, end, rooms)
 }
 
 // Finished ends the task that ServeHTTP began; see [ws.Handler].
 func (c *session) Finished() { c.server.exit() }
 
 // disconnected has the disconnect callback run when the client's jobs are done.
-func (s *Server) disconnected(c *session, end ws.End) {
-	d := &Disconnect{Cause: causeText(end), Code: end.Code, Reason: end.Reason}
+func (s *Server) disconnected(c *session, end ws.End, rooms []string) {
+	d := &Disconnect{Cause: causeOf(end), Code: end.Code, Reason: end.Reason, Rooms: rooms}
 	c.mu.Lock()
-	c.stopTimerLocked()
+	c.stopTimersLocked()
 	c.state = StateDisconnected
+	remote := c.profileLocked().RemoteAddr
 	c.mu.Unlock()
 	s.counts.disconnected(d.Cause)
 	if end.Cause == ws.CauseStranger {
-		s.info("client closed: it sent too much before it was authenticated", "reason", end.Reason, "client", c.member.ID, "remote", c.remote)
+		s.info("client closed: it sent too much before it was authenticated", "reason", end.Reason, "client", c.member.ID, "remote", remote)
 	}
 	s.cfg.Logger.Debug("client disconnected", "client", c.member.ID, "cause", d.Cause, "code", d.Code)
 	c.inbox.Close(job{end: d})
 }
 
-// ended is the last of a client's jobs: it runs the disconnect callback.
+// ended is the last of a client's jobs: it calls OnLeave for the rooms that the client
+// was in, and OnDisconnect.
 func (s *Server) ended(c *session, d Disconnect) {
 	defer c.dropKeys()
 	id := c.who()
-	if id == nil || s.cfg.OnDisconnect == nil {
+	if id == nil {
 		return
 	}
 	ctx, cancel := c.inbox.NewContext() // that of the other callbacks is over
 	defer cancel()
+	for _, room := range d.Rooms {
+		s.left(ctx, c, room, LeftDisconnected)
+	}
+	if s.cfg.OnDisconnect == nil {
+		return
+	}
 	err := s.call("OnDisconnect", c, func() error { s.cfg.OnDisconnect(ctx, id, d); return nil })
 	s.callbackFailed("OnDisconnect", c, err)
 }
@@ -124,12 +138,35 @@ func (c *session) close(code uint16) {
 	c.conn.CloseFor(ws.End{Cause: ws.CauseRule, Code: code, Reason: wire.CloseReason(code)})
 }
 
+// stateFor returns where c stands when a message comes, and whether it came early: right
+// behind authenticate, as clients of protocol 2 may send some. The first message that
+// asks to be authenticated gives the client more time: from then on the server works on
+// it.
+func (c *session) stateFor(m wire.Message) (state State, early bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	state = c.state
+	switch {
+	case state == StateUnauthorized && m.Event == wire.EventAuthenticate:
+		c.state = StateAuthenticating
+		c.protocol = uint8(min(wire.DecodeAuthentication(m.Data).Protocol, wire.ProtocolVersion))
+		if c.entry.timer != nil {
+			c.entry.timer.Reset(wire.AuthTimeoutFactor * c.server.cfg.AuthTimeout)
+		}
+	case state == StateAuthenticating && c.protocol >= 2 && m.Event != wire.EventAuthenticate:
+		c.entry.earlyMessages++
+		c.entry.earlyBytes += job{message: m}.Size()
+		early = c.entry.earlyMessages <= wire.MaxEarlyMessages && c.entry.earlyBytes <= wire.MaxEarlyBytes
+	}
+	return state, early
+}
+
 // authTimeout closes a client that is still not authenticated.
 func (c *session) authTimeout() {
 	c.mu.Lock()
 	late := c.state < StateAuthenticated
-	c.timer = nil
 	if late {
+		c.entry.timer = nil
 		c.state = StateDisconnected // so that nothing lets it in meanwhile
 	}
 	c.mu.Unlock()
@@ -138,58 +175,14 @@ func (c *session) authTimeout() {
 	}
 }
 
-// stopTimerLocked ends the time that authentication may take.
-func (c *session) stopTimerLocked() {
-	if c.timer != nil {
-		c.timer.Stop()
-		c.timer = nil
+// stopTimersLocked ends the time that authentication or the session may take.
+func (c *session) stopTimersLocked() {
+	if c.entry != nil && c.entry.timer != nil {
+		c.entry.timer.Stop()
+		c.entry.timer = nil
 	}
-}
-
-// answers are the error events, made once: what a client does wrong should cost the
-// server less than the client.
-type answers map[string]answer
-
-type answer struct{ sealed, clear *ws.Message }
-
-func newAnswers() answers {
-	a := make(answers)
-	for _, text := range []string{
-		wire.ErrorFormat, wire.ErrorUnauthenticated, wire.ErrorAuthenticated, wire.ErrorRejected,
-		wire.ErrorAuthentication, wire.ErrorHandshake, wire.ErrorEncryptedMessage, wire.ErrorClear,
-	} {
-		m := frame(wire.Message{Event: wire.EventError, Data: wire.ErrorData{Message: text}.Encode()}).Own()
-		a[text] = answer{m, m.Clear()}
-	}
-	return a
-}
-
-// sendError sends an error event with one of the protocol's texts. Before
-// authentication it is the only event that a client gets, and never sealed.
-func (s *Server) sendError(c *session, text string) {
-	c.mu.Lock() // or it could be queued, not sealed, behind a connected event
-	m := s.answers[text].sealed
-	if c.identity == nil {
-		m = s.answers[text].clear
-	}
-	t := c.conn.Enqueue(m)
-	c.mu.Unlock()
-	s.enqueued(c, t)
-}
-
-// mistake counts a message that a client should not have sent before it is
-// authenticated, and closes it after too many.
-func (s *Server) mistake(c *session) {
-	c.mu.Lock()
-	over := c.state < StateAuthenticated && int(c.mistakes) >= s.cfg.AuthMaxMistakes
-	if c.state < StateAuthenticated {
-		c.mistakes++
-	}
-	c.mu.Unlock()
-	if over {
-		c.conn.CloseFor(ws.End{
-			Cause: ws.CauseStranger, Code: wire.CloseTooManyMessages, Reason: wire.CloseReason(wire.CloseTooManyMessages),
-		})
+	if c.expiry != nil {
+		c.expiry.timer.Stop()
 	}
 }
 
@@ -206,64 +199,35 @@ func (c *session) standing() (State, *Client, *Cipher) {
 	return c.state, c.identity, c.cipher
 }
 
-// who returns the identity of an authenticated client, else nil.
+// who returns the identity of a client that Authenticate has let in, else nil.
 func (c *session) who() *Client {
 	_, id, _ := c.standing()
 	return id
 }
 
-func (c *session) info() ClientInfo {
-	state, identity, _ := c.standing()
-	i := ClientInfo{
-		Client:        Client{ID: c.member.ID, RemoteAddr: c.remote, ConnectedAt: c.connectedAt},
-		State:         state,
-		Rooms:         c.member.Rooms(),
-		Backpressured: c.conn.Backpressured(),
-		LastActivity:  time.Now().Add(-c.silence()),
-	}
-	if identity != nil {
-		i.Client = *identity
-	}
-	return i
+// profile returns what is known of a client, authenticated or not.
+func (c *session) profile() Client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.profileLocked()
 }
 
-// causeText returns the name under which an end is counted and reported.
-func causeText(end ws.End) string {
-	switch end.Cause {
-	case ws.CausePeerClosed:
-		return "client closed"
-	case ws.CauseLost:
-		return "connection lost"
-	case ws.CauseViolation:
-		return "protocol violation"
-	case ws.CauseBackpressure:
-		return "backpressure"
-	case ws.CauseIdle:
-		return "idle timeout"
-	case ws.CauseSealing:
-		return "sealing timeout"
-	case ws.CauseStranger:
-		return "too much before authentication"
-	case ws.CauseBehind:
-		return "callbacks behind"
-	case ws.CauseStuck:
-		return "write timeout"
-	case ws.CauseServerClosed:
-		return "server closed"
-	case ws.CauseRule:
-		switch end.Code {
-		case wire.CloseGoingAway:
-			return "server shutdown"
-		case wire.CloseAuthTimeout:
-			return "authentication timeout"
-		case wire.CloseHeartbeatTimeout:
-			return "heartbeat timeout"
-		case wire.CloseAuthFailed:
-			return "authentication failed"
-		case wire.CloseEncryptionRequired:
-			return "encryption required"
-		}
-		return "server closed"
+func (c *session) profileLocked() Client {
+	if c.identity != nil && c.entry == nil {
+		return *c.identity
 	}
-	return "aborted"
+	return Client{ID: c.member.ID, RemoteAddr: c.entry.remote, ConnectedAt: c.entry.connectedAt, Value: c.entry.value}
+}
+
+func (c *session) info() ClientInfo {
+	c.mu.Lock()
+	i := ClientInfo{Client: c.profileLocked(), State: c.state, Protocol: c.version()}
+	if c.expiry != nil {
+		i.Expires = c.expiry.at
+	}
+	c.mu.Unlock()
+	i.Rooms = c.member.Rooms()
+	i.Backpressured = c.conn.Backpressured()
+	i.LastActivity = time.Now().Add(-c.silence())
+	return i
 }

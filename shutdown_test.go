@@ -30,7 +30,7 @@ func TestShutdown(t *testing.T) {
 				if ctx.Err() != nil {
 					t.Error("the context ended before its time")
 				}
-				h.add(c.UserID + ": " + d.Cause)
+				h.add(c.UserID + ": " + string(d.Cause))
 			},
 		})
 		ann, bob, stranger := n.login("ann"), n.login("bob"), n.connect()
@@ -193,7 +193,7 @@ func TestHangingCallbackAtShutdown(t *testing.T) {
 					in("Authenticate")
 					return ignis.Identity{}, nil
 				},
-				OnMessage:       func(context.Context, *ignis.Client, wire.Message) error { in("OnMessage"); return nil },
+				OnMessage:       func(context.Context, *ignis.Client, wire.Message) (any, error) { in("OnMessage"); return nil, nil },
 				OnDisconnect:    func(context.Context, *ignis.Client, ignis.Disconnect) { in("OnDisconnect") },
 				ShutdownTimeout: time.Second,
 			})
@@ -218,12 +218,12 @@ func TestShutdownFromACallback(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			result := make(chan error, 1)
 			var n *node
-			n = startMem(t, ignis.Config{OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) error {
+			n = startMem(t, ignis.Config{OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) (any, error) {
 				if !own {
 					ctx = context.Background()
 				}
 				result <- n.Shutdown(ctx)
-				return nil
+				return nil, nil
 			}})
 			n.login("ann").text(`{"event":"x"}`)
 			if err := <-result; errors.Is(err, context.Canceled) != own {

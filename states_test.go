@@ -60,11 +60,13 @@ func TestAuthenticationTakesTooLong(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				ended := make(chan error, 2)
+				letIn, disconnects := false, 0
 				n := startMem(t, ignis.Config{
 					Encryption: required(row.handshake != nil),
 					Authenticate: func(ctx context.Context, _ ignis.Credentials) (ignis.Identity, error) {
 						err := row.authenticate(ctx)
 						ended <- ctx.Err()
+						letIn = err == nil
 						return ignis.Identity{UserID: "ann"}, err
 					},
 					AgreeKeys: func(ctx context.Context, _ *ignis.Client, _ ignis.Credentials) (*ignis.Cipher, error) {
@@ -73,7 +75,7 @@ func TestAuthenticationTakesTooLong(t *testing.T) {
 						return &ignis.Cipher{Seal: func(b []byte) ([]byte, error) { return b, nil }}, err
 					},
 					OnConnect:       func(context.Context, *ignis.Client) { t.Error("connected") },
-					OnDisconnect:    func(context.Context, *ignis.Client, ignis.Disconnect) { t.Error("disconnected") },
+					OnDisconnect:    func(context.Context, *ignis.Client, ignis.Disconnect) { disconnects++ },
 					ShutdownTimeout: 5 * time.Minute,
 				})
 				p := n.connect()
@@ -89,6 +91,10 @@ func TestAuthenticationTakesTooLong(t *testing.T) {
 				}
 				if err := <-ended; !errors.Is(err, context.Canceled) {
 					t.Errorf("context at the end: %v", err)
+				}
+				synctest.Wait()
+				if (disconnects == 1) != letIn {
+					t.Errorf("OnDisconnect was called %d times; Authenticate let the client in: %v", disconnects, letIn)
 				}
 				if s := n.Stats(); s.Disconnects["authentication timeout"] != 1 || s.CallbackErrors != 0 || s.RefusedAuth != 0 {
 					t.Errorf("counted %+v", s)
@@ -135,7 +141,7 @@ func TestAuthenticatedExactlyInTime(t *testing.T) {
 			time.Sleep(16 * time.Second)
 			got := p.got()
 			switch {
-			case slices.Equal(got, closed(4001)) && connects == 0 && disconnects == 0:
+			case slices.Equal(got, closed(4001)) && connects == 0 && disconnects == 1:
 			case len(got) == 1 && connects == 1 && disconnects == 0:
 			default:
 				t.Errorf("received %q with %d connect and %d disconnect callbacks", got, connects, disconnects)
@@ -207,6 +213,7 @@ func TestRefusals(t *testing.T) {
 	for _, row := range refusals {
 		t.Run(row.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
+				disconnects := 0
 				cfg := ignis.Config{
 					Encryption: required(row.encryption),
 					Authenticate: func(context.Context, ignis.Credentials) (ignis.Identity, error) {
@@ -215,8 +222,12 @@ func TestRefusals(t *testing.T) {
 						}
 						return ignis.Identity{UserID: "ann"}, row.err
 					},
-					OnConnect:    func(context.Context, *ignis.Client) { t.Error("connected") },
-					OnDisconnect: func(context.Context, *ignis.Client, ignis.Disconnect) { t.Error("disconnected") },
+					OnConnect: func(context.Context, *ignis.Client) { t.Error("connected") },
+					OnDisconnect: func(_ context.Context, c *ignis.Client, d ignis.Disconnect) {
+						if disconnects++; c.UserID != "ann" || d.Code != row.code || len(d.Rooms) > 0 {
+							t.Errorf("%+v: %+v", c, d)
+						}
+					},
 				}
 				if row.handshake != nil {
 					cfg.AgreeKeys = func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Cipher, error) {
@@ -230,6 +241,10 @@ func TestRefusals(t *testing.T) {
 				s := n.Stats()
 				if s.RefusedAuth != 1 || s.CallbackErrors != row.errors || s.Clients != 0 || s.Users != 0 || s.Rooms != 0 {
 					t.Errorf("counted %+v", s)
+				}
+				// What Authenticate has opened must be closed, also if the client does not get in.
+				if letIn := !row.panics && row.err == nil; (disconnects == 1) != letIn {
+					t.Errorf("OnDisconnect was called %d times; Authenticate let the client in: %v", disconnects, letIn)
 				}
 			})
 		})
@@ -286,7 +301,10 @@ func TestContextEndsWithTheClient(t *testing.T) {
 						in(ctx, "ValidateRooms")
 						return rooms, nil
 					},
-					OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) error { in(ctx, "OnMessage"); return nil },
+					OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) (any, error) {
+						in(ctx, "OnMessage")
+						return nil, nil
+					},
 				})
 				p := n.connect()
 				p.text(authenticate)

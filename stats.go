@@ -16,16 +16,17 @@ type Stats struct {
 	Users         int // with at least one session here
 	Rooms         int // with at least one member here, besides the clients' own
 
-	Connections    uint64            // accepted
-	RefusedUpgrade uint64            // requests that were not a valid WebSocket handshake
-	FailedUpgrade  uint64            // valid ones that middleware, or the subprotocol that Config.Accept chose, made fail
-	RefusedAccept  uint64            // by Config.Accept, or from a page of another host
-	RefusedFull    uint64            // because of Config.MaxClients
-	RefusedAuth    uint64            // rejected, or failed, or without the encryption required
-	Disconnects    map[string]uint64 // by cause
+	Connections    uint64           // accepted
+	RefusedUpgrade uint64           // requests that were not a valid WebSocket handshake
+	FailedUpgrade  uint64           // valid ones that middleware, or the subprotocol that Config.Accept chose, made fail
+	RefusedAccept  uint64           // by Config.Accept, or from a page of another host
+	RefusedFull    uint64           // because of Config.MaxClients
+	RefusedAuth    uint64           // rejected, or failed, or without the encryption required
+	Disconnects    map[Cause]uint64 // by cause
 
 	Received        uint64            // messages from clients
 	Messages        uint64            // of those, for OnMessage
+	RefusedMessages uint64            // of those, with an *Error of OnMessage
 	Malformed       uint64            // of those, not JSON
 	Ignored         uint64            // of those, JSON but nothing to act on
 	Unauthenticated uint64            // of those, before authentication
@@ -54,7 +55,7 @@ type Stats struct {
 // counters are the numbers behind Stats.
 type counters struct {
 	connections, refusedUpgrade, refusedAccept, refusedAuth       atomic.Uint64
-	failedUpgrade, refusedFull                                    atomic.Uint64
+	failedUpgrade, refusedFull, refusedMessages                   atomic.Uint64
 	received, messages, malformed, ignored                        atomic.Uint64
 	unauthenticated, badEncrypted, refusedLeaves, unhandled       atomic.Uint64
 	droppedOldest, droppedReplaced                                atomic.Uint64
@@ -69,15 +70,15 @@ type counters struct {
 	plain                                                         atomic.Int64 // connections now
 
 	mu          sync.Mutex // rare events, by name
-	disconnects map[string]uint64
+	disconnects map[Cause]uint64
 	joins       map[string]uint64
 }
 
-func (n *counters) disconnected(cause string) {
+func (n *counters) disconnected(cause Cause) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.disconnects == nil {
-		n.disconnects = make(map[string]uint64)
+		n.disconnects = make(map[Cause]uint64)
 	}
 	n.disconnects[cause]++
 }
@@ -104,7 +105,7 @@ func (s *Server) Stats() Stats {
 		Connections:    n.connections.Load(),
 		RefusedUpgrade: n.refusedUpgrade.Load(), FailedUpgrade: n.failedUpgrade.Load(), RefusedFull: n.refusedFull.Load(),
 		RefusedAccept: n.refusedAccept.Load(), RefusedAuth: n.refusedAuth.Load(),
-		Received: n.received.Load(), Messages: n.messages.Load(), Malformed: n.malformed.Load(),
+		Received: n.received.Load(), Messages: n.messages.Load(), Malformed: n.malformed.Load(), RefusedMessages: n.refusedMessages.Load(),
 		Ignored: n.ignored.Load(), Unauthenticated: n.unauthenticated.Load(), BadEncrypted: n.badEncrypted.Load(),
 		RefusedLeaves: n.refusedLeaves.Load(), Unhandled: n.unhandled.Load(), Sent: n.sent.Load(),
 		Dropped: map[string]uint64{

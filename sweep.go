@@ -35,6 +35,9 @@ func (s *Server) sweepLimits() {
 	now := s.uptime()
 	for _, c := range s.reg.AppendAll(nil) {
 		since := c.inbox.BehindSince()
+		if p := c.parked.Load(); since == 0 && p != nil {
+			since = p.since // OnJoin takes its time
+		}
 		switch {
 		case c.conn.Stuck() >= s.cfg.WriteTimeout:
 			s.warn("client cut off: it takes nothing of what waits for it", "client", c.member.ID)

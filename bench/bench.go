@@ -9,27 +9,27 @@ import (
 	"time"
 )
 
-// sizes are how large the workloads are.
+// sizes are the sizes of the workloads.
 type sizes struct {
 	Clients  int           // in burst, steady and scaling
 	Crowd    int           // in connect, memory, idle and slow
 	Size     int           // bytes of data in a message
 	Burst    int           // messages back to back
-	Bursts   int           // of them in a run, unless they take longer than Limit
-	Limit    time.Duration // for the bursts of one run
-	Steady   time.Duration // of steady and of each half of slow
+	Bursts   int           // bursts in a run, unless they take longer than Limit
+	Limit    time.Duration // maximum time for the bursts of a run
+	Steady   time.Duration // duration of steady and of each half of slow
 	Chat     time.Duration
-	Rooms    int           // of the chat; a 100th of Clients are in each
-	Settle   time.Duration // before memory is read, at least
+	Rooms    int           // rooms of the chat
+	Settle   time.Duration // minimum time before memory is read
 	Idle     time.Duration // over which idle CPU is measured
 	Messages int           // from Redis to one client
 	Sealed   int           // encrypted clients
-	Seals    int           // messages of a burst to them
+	Seals    int           // messages of a burst to encrypted clients
 
-	Strangers int           // of a flood
-	Visitors  int           // well-behaved clients beside it
-	Flood     time.Duration // of measuring beside it
-	Calm      time.Duration // before it, and after it
+	Strangers int           // connections of a flood
+	Visitors  int           // well-behaved clients during a flood
+	Flood     time.Duration // duration of measurements during a flood
+	Calm      time.Duration // duration of measurements before and after a flood
 }
 
 func fullSizes() sizes {
@@ -37,14 +37,14 @@ func fullSizes() sizes {
 		Clients: 5000, Crowd: 18000, Size: 128,
 		Burst: 200, Bursts: 5, Limit: 30 * time.Second,
 		Steady: 20 * time.Second, Chat: 30 * time.Second, Rooms: 100,
-		Settle: 20 * time.Second, Idle: 65 * time.Second, // a little more than the time between pings, twice
+		Settle: 20 * time.Second, Idle: 65 * time.Second, // slightly more than two ping intervals
 		Messages: 300_000,
 		Sealed:   2000, Seals: 50,
 		Strangers: 500, Visitors: 40, Flood: 3 * time.Second, Calm: time.Second,
 	}
 }
 
-// quickSizes only show that everything works.
+// quickSizes returns tiny sizes, which only show that everything works.
 func quickSizes() sizes {
 	return sizes{
 		Clients: 50, Crowd: 60, Size: 128,
@@ -57,14 +57,14 @@ func quickSizes() sizes {
 	}
 }
 
-// scenario measures one system in one or several workloads, with one server
-// process and one population of clients.
+// scenario measures a system in one or more workloads, with one server process and one set of
+// clients.
 type scenario struct {
 	covers []string // workloads
 	text   func(z sizes) string
 	run    func(ctx context.Context, t *trial) error
-	kind   string // which row of the workload's it is; empty: the workload has no such rows
-	rounds int    // unless the command line says how many; 0: as many as there are
+	kind   string // kind of flood, empty if the workload has no floods
+	rounds int    // default number of rounds, defaultRounds if 0
 }
 
 var scenarios = append([]scenario{
@@ -79,7 +79,7 @@ var scenarios = append([]scenario{
 	{covers: []string{"encrypted-memory"}, text: encryptedMemoryText, run: runEncryptedMemory},
 }, strangerScenarios()...)
 
-// trial is one run of one scenario with one system.
+// trial is a run of a scenario with a system.
 type trial struct {
 	*lab
 	sizes
@@ -90,18 +90,18 @@ type trial struct {
 
 func (t *trial) wants(workload string) bool { return slices.Contains(t.wanted, workload) }
 
-// plan is what to measure.
+// plan describes what to measure.
 type plan struct {
 	sizes
 	only    []string // workloads
 	floods  []string // kinds of flood
 	systems []system
-	rounds  int  // 0: as many as the scenario takes
-	keep    bool // runs of earlier sessions
+	rounds  int  // 0 for the default of each scenario
+	keep    bool // whether to keep runs of earlier sessions
 	out     string
 }
 
-// measure does the plan. After each run the results are saved.
+// measure executes the plan. The results are saved after each run.
 func (p *plan) measure(ctx context.Context, src string) error {
 	var res results
 	if err := res.load(p.out); err != nil {
@@ -121,7 +121,7 @@ func (p *plan) measure(ctx context.Context, src string) error {
 		names = append(names, s.name)
 	}
 	if w := res.elsewhere(m, p.only, names); w != "" {
-		return fmt.Errorf("%s has runs of the workload %s on another machine (%+v): measure all of its systems, or choose another folder with -out",
+		return fmt.Errorf("%s has runs of the workload %s on another machine (%+v); measure all of its systems, or choose another folder with -out",
 			res.path(p.out), w, res.Machine)
 	}
 	if err := pinSelf(); err != nil {
@@ -132,12 +132,12 @@ func (p *plan) measure(ctx context.Context, src string) error {
 	for _, sc := range scenarios {
 		for round := range p.roundsOf(sc) {
 			for i := range p.systems {
-				s := p.systems[(i+round)%len(p.systems)] // who comes first changes
+				s := p.systems[(i+round)%len(p.systems)] // rotate the order of the systems
 				err := p.once(ctx, l, sc, s, round, session, &res)
 				if ctx.Err() != nil {
 					return context.Cause(ctx)
 				}
-				if err != nil { // the others go on
+				if err != nil { // continue with the others
 					fmt.Fprintln(os.Stderr, "FAILED:", err)
 					failed++
 				}
@@ -150,12 +150,12 @@ func (p *plan) measure(ctx context.Context, src string) error {
 	return nil
 }
 
-// defaultRounds is how many rounds a scenario has that says nothing else.
+// defaultRounds is the default number of rounds of a scenario.
 const defaultRounds = 5
 
 func (p *plan) roundsOf(sc scenario) int { return cmp.Or(p.rounds, sc.rounds, defaultRounds) }
 
-// once runs one scenario with one system, if the plan has it.
+// once runs a scenario with a system, if that is part of the plan.
 func (p *plan) once(ctx context.Context, l *lab, sc scenario, s system, round int, session time.Time, res *results) error {
 	t := &trial{lab: l, sizes: p.sizes, system: s, got: make(map[string]outcome)}
 	for _, w := range workloads {
@@ -195,13 +195,13 @@ func (p *plan) once(ctx context.Context, l *lab, sc scenario, s system, round in
 	return res.save(p.out)
 }
 
-// brief is one line on a run, for the progress.
+// brief summarizes a run in one line.
 func (n run) brief(w workload) string {
 	s := cmp.Or(n.Kind, w.name) + ":"
 	for _, m := range w.metrics {
 		v, ok := n.Values[m.key]
 		switch {
-		case ok && n.Kind != "": // too many to know them by their place
+		case ok && n.Kind != "": // too many to be recognized by their positions
 			s += " " + m.title + " " + m.text(v) + ","
 		case ok:
 			s += " " + m.text(v)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// The test binary is the herd and the flood, too, as the program is.
+// Like the program, the test binary also acts as the herd and the flood.
 func TestMain(m *testing.M) {
 	if play := role(os.Args[1:]); play != nil {
 		exit(play(context.Background(), os.Stdin, os.Stdout))
@@ -17,8 +17,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestQuick measures, with a few clients, this library and another one. What
-// comes out says nothing but that it works.
+// TestQuick measures this library and another one with a few clients. The figures are not
+// meaningful; the test only checks that everything works.
 func TestQuick(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes ten seconds")
@@ -64,7 +64,7 @@ func TestQuick(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(page), "gws: v") {
-		t.Error("the page has no version of gws")
+		t.Error("the page lacks the version of gws")
 	}
 }
 
@@ -79,8 +79,8 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-// An older checkout takes part beside whatever else is chosen, and systems that have
-// nothing to do don't.
+// An older checkout takes part in addition to the chosen systems, and systems without a workload do
+// not take part.
 func TestSystems(t *testing.T) {
 	for _, tt := range []struct{ only, names, before, want string }{
 		{"burst", "ignis", "..", "ignis before"},

@@ -13,7 +13,7 @@ func crowdText(z sizes) string {
 	return fmt.Sprintf("%s clients, at least %v until memory is read, %v of idling", thousands(z.Crowd), z.Settle, z.Idle)
 }
 
-// runCrowd connects a crowd, and then has it do nothing.
+// runCrowd connects a crowd of clients, which then stay idle.
 func runCrowd(ctx context.Context, t *trial) error {
 	srv, err := t.serve(ctx, t.system, serverCore)
 	if err != nil {
@@ -29,7 +29,7 @@ func runCrowd(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	// What earlier clients took the kernel may keep, and use again.
+	// The kernel may keep and reuse the memory of earlier clients.
 	if t.slab == 0 || before.slab < t.slab {
 		t.slab = before.slab
 	}
@@ -63,7 +63,7 @@ func (t *trial) connect(ctx context.Context, srv *server, h *herdProcess) error 
 	return waitQuiet(ctx, srv.pid())
 }
 
-// memory reads the server's size when it has settled.
+// memory reads the memory of the server when it has settled.
 func (t *trial) memory(ctx context.Context, srv *server, before kernelMemory) error {
 	if err := pause(ctx, t.Settle); err != nil {
 		return err
@@ -86,8 +86,8 @@ func (t *trial) memory(ctx context.Context, srv *server, before kernelMemory) er
 	return nil
 }
 
-// settled returns the resident size of a process as soon as it changes by less
-// than 1 % in a step, or after twelve steps.
+// settled returns the resident size of a process when it changes by less than 1 % in a step, or after
+// twelve steps.
 func settled(ctx context.Context, pid int, step time.Duration) (float64, error) {
 	size, err := herd.ResidentSize(pid)
 	for range 12 {

@@ -12,7 +12,7 @@ func encryptedText(z sizes) string {
 		thousands(z.Sealed), z.Seals, z.Size, z.Bursts)
 }
 
-// runEncrypted is the burst to clients that are encrypted.
+// runEncrypted measures bursts to encrypted clients.
 func runEncrypted(ctx context.Context, t *trial) error {
 	return t.with(ctx, serverCore, order{Clients: t.Sealed, Encrypt: true}, func(srv *server, h *herdProcess) error {
 		o, err := t.bursts(ctx, srv, h, order{Do: doBurst, Count: t.Seals, Size: t.Size}, t.Bursts)
@@ -25,7 +25,7 @@ func encryptedMemoryText(z sizes) string {
 	return fmt.Sprintf("%s clients, memory after %v", thousands(z.Crowd), z.Settle)
 }
 
-// runEncryptedMemory compares a crowd that is encrypted with one that is not.
+// runEncryptedMemory compares encrypted clients with unencrypted ones.
 func runEncryptedMemory(ctx context.Context, t *trial) error {
 	var size, cpu [2]float64
 	for i, encrypt := range []bool{false, true} {
@@ -34,7 +34,7 @@ func runEncryptedMemory(ctx context.Context, t *trial) error {
 			if err != nil {
 				return err
 			}
-			cpu[i] = per(used, int64(t.Crowd)) // its start is a millisecond or two
+			cpu[i] = per(used, int64(t.Crowd)) // includes one or two milliseconds for the start of the server
 			if err := pause(ctx, t.Settle); err != nil {
 				return err
 			}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// with runs f with a fresh server on the given cores and a herd of so many
-// clients, all authenticated and in their rooms.
+// with runs f with a new server on the given cores and a herd whose clients are authenticated and in
+// their rooms.
 func (t *trial) with(ctx context.Context, cores string, o order, f func(srv *server, h *herdProcess) error) error {
 	var flags []string
 	if o.Encrypt {
@@ -37,7 +37,7 @@ func (t *trial) with(ctx context.Context, cores string, o order, f func(srv *ser
 	return srv.alive()
 }
 
-// measured gives the herd an order and measures the server meanwhile.
+// measured gives the herd an order and measures the server until it is done.
 func measured(ctx context.Context, srv *server, h *herdProcess, o order) (report, usage, error) {
 	s, err := beginSpan(srv.pid(), h.pid(), h.redisPID)
 	if err != nil {
@@ -64,9 +64,9 @@ func runBurst(ctx context.Context, t *trial) error {
 	})
 }
 
-// bursts has the herd do several bursts, and adds them up.
+// bursts makes the herd do several bursts and adds up the results.
 func (t *trial) bursts(ctx context.Context, srv *server, h *herdProcess, o order, n int) (outcome, error) {
-	// The first one, in which everything grows that a burst needs, is not counted.
+	// The first burst is a warm-up, in which buffers grow, and is not counted.
 	warm, err := h.tell(ctx, o)
 	if err != nil {
 		return outcome{}, err
@@ -89,7 +89,7 @@ func (t *trial) bursts(ctx context.Context, srv *server, h *herdProcess, o order
 		sum.foreign += u.foreign * wall
 		span += u.wall
 	}
-	if all.Deliveries == 0 { // everyone was closed
+	if all.Deliveries == 0 { // all clients were closed
 		return all.outcome(usage{}), nil
 	}
 	sum.herdBusy /= span.Seconds()
@@ -122,7 +122,7 @@ func runSteady(ctx context.Context, t *trial) error {
 	})
 }
 
-// steady measures CPU per delivery and latencies.
+// steady measures CPU time per delivery and latencies.
 func steady(ctx context.Context, srv *server, h *herdProcess, o order) (outcome, error) {
 	r, u, err := measured(ctx, srv, h, o)
 	if err != nil {
@@ -156,7 +156,7 @@ func slowText(z sizes) string {
 		thousands(z.Crowd), thousands(z.slow()), z.Size, z.Steady, z.Steady)
 }
 
-// slow is how many clients don't read: 1 %, at least one.
+// slow returns the number of clients that do not read: 1 %, but at least one.
 func (z sizes) slow() int { return max(1, z.Crowd/100) }
 
 func runSlow(ctx context.Context, t *trial) error {
@@ -189,22 +189,22 @@ func runSlow(ctx context.Context, t *trial) error {
 	})
 }
 
-// checkSlow returns an error unless the server has something waiting for the slow
-// clients. Only ours tells.
+// checkSlow returns an error unless the server has a backlog for each slow client. It checks only this
+// library's server, because the others do not report it.
 func (t *trial) checkSlow(ctx context.Context, srv *server, n int) error {
 	if err := waitQuiet(ctx, srv.pid()); err != nil || !t.system.isOurs() {
 		return err
 	}
 	waiting, err := get(ctx, "http://"+srv.addr+"/waiting")
 	if err == nil && waiting != strconv.Itoa(n) {
-		err = fmt.Errorf("%d clients do not read, and the server has something waiting for %s", n, waiting)
+		err = fmt.Errorf("%d clients do not read, but the server has a backlog for %s", n, waiting)
 	}
 	return err
 }
 
-// redisWindow is how many messages to the one client may be under way: some
-// 1.6 MB, for which a socket and what a server keeps waiting have room. Without a
-// limit the client, whose core is also that of Redis, would be cut off as too slow.
+// redisWindow is the maximum number of messages in flight to the client, about 1.6 MB, which fit into
+// the socket and the backlog of a server. Without a limit the client, which shares its core with Redis,
+// would be disconnected as too slow.
 const redisWindow = 8192
 
 func redisText(z sizes) string {
@@ -220,7 +220,7 @@ func runRedis(ctx context.Context, t *trial) error {
 	})
 }
 
-// thousands writes a count with separators.
+// thousands formats a count with separators.
 func thousands(n int) string {
 	if n < 1000 {
 		return fmt.Sprint(n)

@@ -9,37 +9,37 @@ import (
 	"time"
 )
 
-// herdArgument makes this program the herd: clients that another process of it
-// gives orders to, one line of JSON each, and that answers each with a report.
+// herdArgument makes this program run as the herd, whose clients execute the orders of another process.
+// Orders are lines of JSON, and each is answered with a report.
 const herdArgument = "herd"
 
-// order is what the herd is told to do.
+// order tells the herd what to do.
 type order struct {
 	Do       string
-	Addr     string // of the server, host:port
+	Addr     string // address of the server, host:port
 	Protocol string
 	Redis    string // URL
 	Clients  int
 	Encrypt  bool
-	Rooms    int // that the clients are spread over, besides the default rooms
+	Rooms    int // number of rooms over which clients are spread, besides the default rooms
 	Size     int // bytes of data
 	Count    int // messages
-	Window   int // how many of them may be under way; 0: all
+	Window   int // maximum number of messages in flight, 0 if unlimited
 	Interval time.Duration
 	Duration time.Duration
 }
 
-// What can be ordered.
+// Kinds of orders.
 const (
-	doConnect = "connect" // Clients, and wait until all are in their rooms
-	doBurst   = "burst"   // publish Count messages, and wait until all have come
+	doConnect = "connect" // connect Clients, and wait until all are in their rooms
+	doBurst   = "burst"   // publish Count messages, and wait for their deliveries
 	doSteady  = "steady"  // publish a message each Interval for Duration
 	doChat    = "chat"    // each client sends a message each Interval for Duration
-	doChoke   = "choke"   // connect Clients that don't read, and fill their connections
-	doCollect = "collect" // wait until Count messages of others have come
+	doChoke   = "choke"   // connect Clients that do not read, and fill their connections
+	doCollect = "collect" // wait for Count messages that are sent by someone else
 )
 
-// report is what came of it.
+// report is the result of an order.
 type report struct {
 	Error      string `json:",omitempty"`
 	Wall       time.Duration
@@ -48,11 +48,11 @@ type report struct {
 	Reordered  int64
 	Repeated   int64
 	Closed     int64 // clients
-	Live       int   // clients that are left
+	Live       int   // connected clients
 	P50, P99   time.Duration
 }
 
-// herdProcess is a herd as the runner sees it: a process on the herd's core.
+// herdProcess is a herd that runs as a separate process on the herd's core.
 type herdProcess struct {
 	*process
 	addr, protocol, redis string
@@ -72,7 +72,7 @@ func (l *lab) startHerd(srv *server) (*herdProcess, error) {
 	return &herdProcess{process: p, addr: srv.addr, protocol: srv.protocol, redis: l.redis, redisPID: l.redisPID}, nil
 }
 
-// tell gives an order and returns the report, which may take as long as it takes.
+// tell gives an order and waits for the report, without a time limit.
 func (h *herdProcess) tell(ctx context.Context, o order) (r report, err error) {
 	o.Addr, o.Protocol, o.Redis = h.addr, h.protocol, h.redis
 	text, err := json.Marshal(o)
@@ -85,10 +85,10 @@ func (h *herdProcess) tell(ctx context.Context, o order) (r report, err error) {
 	select {
 	case line, ok := <-h.lines:
 		if !ok {
-			return r, fmt.Errorf("the herd has ended:\n%s", h.output())
+			return r, fmt.Errorf("the herd ended unexpectedly:\n%s", h.output())
 		}
 		if err := json.Unmarshal([]byte(line), &r); err != nil {
-			return r, fmt.Errorf("the herd said %.200q: %w", line, err)
+			return r, fmt.Errorf("invalid report of the herd, %.200q: %w", line, err)
 		}
 		if r.Error != "" {
 			return r, errors.New("herd: " + r.Error)
@@ -99,7 +99,7 @@ func (h *herdProcess) tell(ctx context.Context, o order) (r report, err error) {
 	}
 }
 
-// outcome returns the checks of a report as those of a run.
+// outcome returns an outcome with the checks of the report.
 func (r report) outcome(u usage) outcome {
 	return outcome{
 		Values: make(map[string]float64),
@@ -108,7 +108,7 @@ func (r report) outcome(u usage) outcome {
 	}
 }
 
-// per divides a time by a count, in seconds; by none it is 0.
+// per divides a time by a count and returns seconds. It returns 0 if the count is 0.
 func per(d time.Duration, n int64) float64 {
 	if n == 0 {
 		return 0

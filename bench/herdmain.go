@@ -12,7 +12,7 @@ import (
 	"github.com/ignis-go/ignis/internal/herd"
 )
 
-// herdMain is the herd's process: it obeys the orders on in until that ends.
+// herdMain is the main function of the herd's process. It executes the orders from in until EOF.
 func herdMain(ctx context.Context, in io.Reader, out io.Writer) error {
 	var f *herd.Herd
 	defer func() {
@@ -49,7 +49,7 @@ func openHerd(o order) (*herd.Herd, error) {
 	return herd.New(herd.Config{Addr: o.Addr, Redis: redis.Host, Centrifuge: o.Protocol == "centrifuge", Encrypt: o.Encrypt})
 }
 
-// obey does what is ordered, and counts.
+// obey executes an order and returns the report.
 func obey(ctx context.Context, f *herd.Herd, o order) (r report, err error) {
 	f.Reset()
 	switch o.Do {
@@ -78,7 +78,7 @@ func obey(ctx context.Context, f *herd.Herd, o order) (r report, err error) {
 	return r, nil
 }
 
-// payloads are the data of n messages to everyone, for somebody else to send.
+// payloads returns the data of n messages to everyone, to be sent by someone else.
 func payloads(first, n, size int) []string {
 	list := make([]string, n)
 	for i := range list {

@@ -1,12 +1,12 @@
 // Command bench compares this library's server with others: Ignis on Bun, gws,
-// gorilla and centrifuge. It writes what it has measured to results.json, and
-// makes RESULTS.md and results.svg of that.
+// gorilla and centrifuge. It writes its measurements to results.json, and generates
+// RESULTS.md and results.svg from them.
 //
-//	go run .                                    everything, five rounds: well over an hour
+//	go run .                                    everything, five rounds, well over an hour
 //	go run . -only burst,steady -systems ignis,bun -rounds 3
-//	go run . -render                            only the page and the plot
-//	go run . -quick -out DIR                    tiny sizes: does it work?
-//	go run . -only burst -before CHECKOUT -out DIR  this server and an older one, in turn
+//	go run . -render                            only generate the page and the plot
+//	go run . -quick -out DIR                    tiny sizes, to check that everything works
+//	go run . -only burst -before CHECKOUT -out DIR  compare with an older checkout
 package main
 
 import (
@@ -37,8 +37,8 @@ func main() {
 	exit(command(ctx, os.Args[1:]))
 }
 
-// role returns what this process is to be if another one of this program has
-// started it, else nil.
+// role returns the main function of a helper process if another process of this program has started
+// this one, and nil otherwise.
 func role(args []string) func(context.Context, io.Reader, io.Writer) error {
 	if len(args) != 1 {
 		return nil
@@ -70,15 +70,15 @@ func command(ctx context.Context, args []string) error {
 	var only, names, floods, before string
 	var quick, render bool
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.StringVar(&only, "only", "", "workloads, with commas between: "+strings.Join(workloadNames(), ","))
-	f.StringVar(&names, "systems", "", "systems, with commas between: "+strings.Join(systemNames(), ","))
-	f.StringVar(&floods, "floods", "", "kinds of strangers, with commas between: "+strings.Join(floodNames(), ","))
-	f.StringVar(&before, "before", "", "a checkout of this repository whose server takes part, too, as the system "+earlier)
-	f.IntVar(&p.rounds, "rounds", 0, fmt.Sprintf("rounds; figures are the medians (default %d; %d with strangers)", defaultRounds, floodRounds))
+	f.StringVar(&only, "only", "", "comma-separated workloads: "+strings.Join(workloadNames(), ","))
+	f.StringVar(&names, "systems", "", "comma-separated systems: "+strings.Join(systemNames(), ","))
+	f.StringVar(&floods, "floods", "", "comma-separated kinds of floods: "+strings.Join(floodNames(), ","))
+	f.StringVar(&before, "before", "", "checkout of this repository to compare with, as the system "+earlier)
+	f.IntVar(&p.rounds, "rounds", 0, fmt.Sprintf("number of rounds, of which medians are computed (default %d, %d for strangers)", defaultRounds, floodRounds))
 	f.BoolVar(&p.keep, "append", false, "keep earlier runs of the same workloads and systems")
-	f.StringVar(&p.out, "out", ".", "folder of results.json, RESULTS.md and results.svg")
-	f.BoolVar(&quick, "quick", false, "tiny sizes, to see that everything works; other flags of sizes do not count")
-	f.BoolVar(&render, "render", false, "measure nothing: make RESULTS.md and results.svg from results.json")
+	f.StringVar(&p.out, "out", ".", "folder for results.json, RESULTS.md and results.svg")
+	f.BoolVar(&quick, "quick", false, "use tiny sizes to check that everything works; overrides other sizes")
+	f.BoolVar(&render, "render", false, "only generate RESULTS.md and results.svg from results.json")
 	p.sizes.flags(f)
 	if err := f.Parse(args); err != nil {
 		return err
@@ -92,7 +92,7 @@ func command(ctx context.Context, args []string) error {
 	rounds := false
 	f.Visit(func(set *flag.Flag) { rounds = rounds || set.Name == "rounds" })
 	if rounds && p.rounds < 1 {
-		return fmt.Errorf("-rounds is %d", p.rounds)
+		return fmt.Errorf("-rounds is %d, want at least 1", p.rounds)
 	}
 	if err := p.choose(only, floods, names, before); err != nil {
 		return err
@@ -116,27 +116,27 @@ func command(ctx context.Context, args []string) error {
 	return res.render(p.out)
 }
 
-// flags lets the command line choose the sizes.
+// flags defines the flags for the sizes.
 func (z *sizes) flags(f *flag.FlagSet) {
 	f.IntVar(&z.Clients, "clients", z.Clients, "clients in burst, steady, chat and scaling")
 	f.IntVar(&z.Crowd, "crowd", z.Crowd, "clients in connect, memory, idle and slow")
-	f.IntVar(&z.Size, "size", z.Size, "bytes of a message's data")
-	f.IntVar(&z.Burst, "burst", z.Burst, "messages of a burst")
-	f.IntVar(&z.Bursts, "bursts", z.Bursts, "bursts of a run")
-	f.DurationVar(&z.Limit, "limit", z.Limit, "after so long a run begins no more bursts")
-	f.DurationVar(&z.Steady, "steady", z.Steady, "how long steady runs, and each half of slow")
-	f.DurationVar(&z.Chat, "chat", z.Chat, "how long chat runs")
-	f.IntVar(&z.Rooms, "rooms", z.Rooms, "rooms of the chat")
-	f.DurationVar(&z.Settle, "settle", z.Settle, "how long memory settles at least")
-	f.DurationVar(&z.Idle, "idle", z.Idle, "how long idle CPU is measured")
+	f.IntVar(&z.Size, "size", z.Size, "bytes of data per message")
+	f.IntVar(&z.Burst, "burst", z.Burst, "messages per burst")
+	f.IntVar(&z.Bursts, "bursts", z.Bursts, "bursts per run")
+	f.DurationVar(&z.Limit, "limit", z.Limit, "time after which a run starts no more bursts")
+	f.DurationVar(&z.Steady, "steady", z.Steady, "duration of steady and of each half of slow")
+	f.DurationVar(&z.Chat, "chat", z.Chat, "duration of chat")
+	f.IntVar(&z.Rooms, "rooms", z.Rooms, "rooms in chat")
+	f.DurationVar(&z.Settle, "settle", z.Settle, "minimum time for memory to settle")
+	f.DurationVar(&z.Idle, "idle", z.Idle, "time over which idle CPU is measured")
 	f.IntVar(&z.Messages, "messages", z.Messages, "messages from Redis to one client")
-	f.IntVar(&z.Strangers, "strangers", z.Strangers, "connections of a flood")
-	f.IntVar(&z.Visitors, "visitors", z.Visitors, "clients beside a flood")
-	f.DurationVar(&z.Flood, "flood", z.Flood, "how long is measured beside a flood")
-	f.DurationVar(&z.Calm, "calm", z.Calm, "how long is measured before a flood, and after it")
+	f.IntVar(&z.Strangers, "strangers", z.Strangers, "connections per flood")
+	f.IntVar(&z.Visitors, "visitors", z.Visitors, "well-behaved clients during a flood")
+	f.DurationVar(&z.Flood, "flood", z.Flood, "duration of measurements during a flood")
+	f.DurationVar(&z.Calm, "calm", z.Calm, "duration of measurements before and after a flood")
 }
 
-// choose checks the names of workloads, floods and systems. None means all.
+// choose selects workloads, floods and systems by their names. An empty list means all.
 func (p *plan) choose(only, floods, names, before string) (err error) {
 	if p.only, err = chosen("workload", only, workloadNames()); err != nil {
 		return err
@@ -172,16 +172,15 @@ func (p *plan) choose(only, floods, names, before string) (err error) {
 	return nil
 }
 
-// takesPart reports whether any of the workloads is for the system: others need
-// not be built.
+// takesPart reports whether a system takes part in any selected workload. Other systems need not be
+// built.
 func (p *plan) takesPart(s system) bool {
 	return slices.ContainsFunc(workloads, func(w workload) bool {
 		return slices.Contains(p.only, w.name) && w.has(s)
 	})
 }
 
-// chosen splits a list of names, each of which has to be one of those that there
-// are. Without any it returns those.
+// chosen splits a list of names and checks that they are in all. For an empty list it returns all.
 func chosen(what, names string, all []string) ([]string, error) {
 	if names == "" {
 		return all, nil
@@ -189,20 +188,20 @@ func chosen(what, names string, all []string) ([]string, error) {
 	list := strings.Split(names, ",")
 	for _, name := range list {
 		if !slices.Contains(all, name) {
-			return nil, fmt.Errorf("no %s is called %q; there are %s", what, name, strings.Join(all, ", "))
+			return nil, fmt.Errorf("unknown %s %q; want one of %s", what, name, strings.Join(all, ", "))
 		}
 	}
 	return list, nil
 }
 
-// benchFolder returns this folder in another checkout.
+// benchFolder returns the bench folder of another checkout.
 func benchFolder(checkout string) (string, error) {
 	dir, err := filepath.Abs(filepath.Join(checkout, "bench"))
 	if err != nil {
 		return "", err
 	}
 	if _, err := os.Stat(filepath.Join(dir, "servers", ours)); err != nil {
-		return "", fmt.Errorf("-before: %s is no checkout of this repository: %w", checkout, err)
+		return "", fmt.Errorf("-before: %s is not a checkout of this repository: %w", checkout, err)
 	}
 	return dir, nil
 }
@@ -228,11 +227,10 @@ func systemNames() (list []string) {
 	return list
 }
 
-// prepare makes the machine's limits fit, for the children too, and says when
-// they don't.
+// prepare checks the requirements and raises the limit of open files, also for child processes.
 func prepare(z sizes) error {
 	if runtime.NumCPU() < 2 {
-		return errors.New("two cores are needed: one for the server and one for its clients")
+		return errors.New("the machine needs at least two cores, one for the server and one for its clients")
 	}
 	if _, err := exec.LookPath("taskset"); err != nil {
 		return errors.New("taskset (util-linux) is not installed")
@@ -244,22 +242,22 @@ func prepare(z sizes) error {
 	need := uint64(max(z.Clients, z.Crowd, z.Strangers) + 500)
 	limit.Max = max(limit.Max, need) // root may raise it
 	limit.Cur = limit.Max
-	// Set, and not left to the runtime, it counts for the children.
+	// Child processes inherit the limit only if it is set explicitly.
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return fmt.Errorf("%d open files per process are needed: %w", need, err)
+		return fmt.Errorf("raising the limit of open files to %d: %w", need, err)
 	}
 	return nil
 }
 
-// sourceFolder is this module's, whose servers are built.
+// sourceFolder returns the folder of this module, whose servers are built.
 func sourceFolder() (string, error) {
 	out, err := childproc.Command("go", "list", "-m", "-f", "{{.Dir}}").Output()
 	if err != nil {
-		return "", fmt.Errorf("run it in its own folder, as go run does: %w", err)
+		return "", fmt.Errorf("bench must be run in its own folder with go run: %w", err)
 	}
 	dir := strings.TrimSpace(string(out))
 	if _, err := os.Stat(filepath.Join(dir, "servers", ours)); err != nil {
-		return "", errors.New("run it in its own folder, as go run does")
+		return "", errors.New("bench must be run in its own folder with go run")
 	}
 	return dir, nil
 }

@@ -16,13 +16,13 @@ import (
 	"github.com/ignis-go/ignis/internal/herd"
 )
 
-// procStatTime is the same as /proc has it, as a check.
+// procStatTime returns the CPU time of a process according to /proc, which serves as a check.
 func procStatTime(pid int) (time.Duration, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}
-	_, rest, _ := strings.Cut(string(text), ") ") // the name before it may have anything in it
+	_, rest, _ := strings.Cut(string(text), ") ") // the name before may contain any characters
 	fields := strings.Fields(rest)
 	if len(fields) < 13 {
 		return 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
@@ -39,10 +39,10 @@ func procStatTime(pid int) (time.Duration, error) {
 	return time.Duration(user+system) * tick, nil
 }
 
-// kernelMemory is what sockets of the whole machine cost, of both ends.
+// kernelMemory is the kernel memory of the whole machine.
 type kernelMemory struct {
 	tcp  float64 // bytes in TCP buffers
-	slab float64 // bytes of kernel objects, sockets among them
+	slab float64 // bytes of kernel objects, including sockets
 }
 
 func readKernelMemory() (k kernelMemory, err error) {
@@ -64,7 +64,7 @@ func readKernelMemory() (k kernelMemory, err error) {
 	return k, err
 }
 
-// busy is how long a core has been busy, with whatever, since the start.
+// busy returns how long a core has been busy since the machine started.
 func busy(core string) (time.Duration, error) {
 	f, err := os.Open("/proc/stat")
 	if err != nil {
@@ -92,20 +92,20 @@ func busy(core string) (time.Duration, error) {
 	return 0, fmt.Errorf("/proc/stat has no core %s", core)
 }
 
-// span measures what processes and the server's core do between two moments.
+// span measures the CPU time of processes and of the server's core between two moments.
 type span struct {
-	pid         int   // of the server
-	others      []int // what is on the herd's core
+	pid         int   // the server
+	others      []int // processes on the herd's core
 	began       time.Time
-	cpu, stat   time.Duration // of the server
+	cpu, stat   time.Duration // CPU time of the server
 	core, herds time.Duration
 }
 
-// usage is what a span has measured.
+// usage is the result of a span.
 type usage struct {
 	wall, cpu time.Duration
-	herdBusy  float64 // share of the herd's core that was busy with herd and Redis
-	foreign   float64 // share of the server's core that others used
+	herdBusy  float64 // share of the herd's core used by the herd and Redis
+	foreign   float64 // share of the server's core used by other processes
 }
 
 func beginSpan(pid int, others ...int) (s span, err error) {
@@ -135,13 +135,13 @@ func (s span) end() (u usage, err error) {
 		return u, err
 	}
 	u.cpu = now.cpu - s.cpu
-	// Each of the two readings of /proc may be two ticks off, one for user and
+	// Each of the two readings from /proc may be off by two ticks, one for user time and
 	// one for system time.
 	if d := (now.stat - s.stat - u.cpu).Abs(); d > 40*time.Millisecond && d > u.cpu/20 {
 		return u, fmt.Errorf("CPU time of process %d: %v by its clock, %v by /proc", s.pid, u.cpu, now.stat-s.stat)
 	}
 	u.herdBusy = (now.herds - s.herds).Seconds() / u.wall.Seconds()
-	if u.wall > time.Second { // in ticks of 10 ms
+	if u.wall > time.Second { // otherwise ticks of 10 ms are too coarse
 		u.foreign = max(0, (now.core-s.core-u.cpu).Seconds()/u.wall.Seconds())
 	}
 	return u, nil
@@ -156,8 +156,8 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// pinSelf moves this process to the herd's core: it must not disturb the server.
-// Threads that start later are where the thread is that starts them.
+// pinSelf moves this process to the herd's core, so that it does not disturb the server. New threads
+// inherit the core of the thread that starts them.
 func pinSelf() error {
 	core, err := strconv.Atoi(herdCore)
 	if err != nil {
@@ -181,7 +181,7 @@ func pinSelf() error {
 	return nil
 }
 
-// pause waits, or returns why not.
+// pause waits for the given time. If ctx ends first, it returns the cause.
 func pause(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -193,8 +193,8 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// waitQuiet returns when a process hardly uses CPU time any more: less than 1 %
-// of half a second. A process that never rests is given up on after a while.
+// waitQuiet waits until a process uses less than 1 % of CPU time for half a second. It gives up after 20
+// seconds.
 func waitQuiet(ctx context.Context, pid int) error {
 	const step, steps = 500 * time.Millisecond, 40
 	before, err := herd.CPUTime(pid)

@@ -17,23 +17,23 @@ import (
 	"github.com/ignis-go/ignis/internal/childproc"
 )
 
-// patience is how long a process may take to become ready, or to end.
+// patience is how long a process may take to become ready.
 const patience = 30 * time.Second
 
-// process is a child that runs on some cores only.
+// process is a child process that is bound to some cores.
 type process struct {
 	name  string
 	cmd   *childproc.Cmd
 	in    io.WriteCloser
-	lines chan string   // of its standard output; closed when it has ended
+	lines chan string   // lines of standard output, closed when the process has ended
 	done  chan struct{} // closed when it has been reaped
 
 	mu  sync.Mutex
 	log []string // the last lines of both outputs
 }
 
-// start runs argv on the given cores ("0", "0,1"), in dir, with env and nothing
-// else in its environment that configures a runtime.
+// start runs argv in dir on the given cores, such as "0" or "0,1". Besides env, the environment contains
+// nothing that configures a runtime.
 func start(name, cores, dir string, env []string, argv ...string) (*process, error) {
 	p := &process{name: name, lines: make(chan string, 1024), done: make(chan struct{})}
 	p.cmd = childproc.Command("taskset", append([]string{"-c", cores}, argv...)...)
@@ -66,7 +66,7 @@ func start(name, cores, dir string, env []string, argv ...string) (*process, err
 		defer close(p.done)
 		readers.Wait()
 		close(p.lines)
-		_ = p.cmd.Wait() // that it was killed is no error
+		_ = p.cmd.Wait() // processes are killed, so the error is irrelevant
 	}()
 	return p, nil
 }
@@ -84,13 +84,13 @@ func (p *process) read(r io.Reader, pass bool) {
 		if pass {
 			select {
 			case p.lines <- line:
-			default: // nobody asked for so much
+			default: // drop lines that are not read
 			}
 		}
 	}
 }
 
-// await returns the rest of the first line of output that has the prefix.
+// await waits for a line of output that contains prefix, and returns the text after it.
 func (p *process) await(ctx context.Context, prefix string) (string, error) {
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
@@ -98,7 +98,7 @@ func (p *process) await(ctx context.Context, prefix string) (string, error) {
 		select {
 		case line, ok := <-p.lines:
 			if !ok {
-				return "", fmt.Errorf("%s has ended:\n%s", p.name, p.output())
+				return "", fmt.Errorf("%s ended unexpectedly:\n%s", p.name, p.output())
 			}
 			if _, rest, ok := strings.Cut(line, prefix); ok {
 				return rest, nil
@@ -119,17 +119,17 @@ func (p *process) output() string {
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// alive says why the process no longer runs, or nil.
+// alive returns an error if the process has ended.
 func (p *process) alive() error {
 	select {
 	case <-p.done:
-		return fmt.Errorf("%s has ended:\n%s", p.name, p.output())
+		return fmt.Errorf("%s ended unexpectedly:\n%s", p.name, p.output())
 	default:
 		return nil
 	}
 }
 
-// kill ends the process and waits until it is gone.
+// kill kills the process and waits until it has ended.
 func (p *process) kill() {
 	if p == nil {
 		return
@@ -138,10 +138,10 @@ func (p *process) kill() {
 	<-p.done
 }
 
-// signal sends a signal that stops or continues the process.
+// signal sends a signal to the process.
 func (p *process) signal(s syscall.Signal) error { return p.cmd.Process.Signal(s) }
 
-// startRedis starts a Redis that keeps nothing, on the herd's core.
+// startRedis starts a Redis without persistence on the given cores.
 func startRedis(ctx context.Context, cores, dir string) (*process, string, error) {
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		return nil, "", errors.New("redis-server is not installed")
@@ -152,7 +152,7 @@ func startRedis(ctx context.Context, cores, dir string) (*process, string, error
 	}
 	p, err := start("redis-server", cores, dir, nil, "redis-server", "--port", strconv.Itoa(port),
 		"--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-		// A server that is slow must not be cut off by Redis.
+		// Redis must not disconnect slow servers.
 		"--client-output-buffer-limit", "pubsub 0 0 0")
 	if err != nil {
 		return nil, "", err

@@ -34,28 +34,29 @@ func (r *results) markdown() string {
 	return b.String()
 }
 
-const intro = `Ignis for Go beside the original, Ignis on Bun, whose sockets are those of
-uWebSockets (C++), and beside three Go libraries for WebSockets. Each server has one
-core to itself (Go with GOMAXPROCS=1); clients and Redis have the other. The systems
-take turns within each round, and each run has a fresh process. Figures are medians of the
-rounds, with the lowest and the highest in brackets. CPU time is the process' own, of
-all its threads. Ratios between systems say more than the figures, which differ
-from machine to machine; and on a machine without other work CPU time says more than wall time.
+const intro = `This page compares Ignis for Go with the original, Ignis on Bun, which uses the sockets
+of uWebSockets (C++), and with three WebSocket libraries for Go. Each server has one core
+to itself (Go with GOMAXPROCS=1); clients and Redis share the other. The systems take turns
+within each round, and each run starts a new process. Figures are medians of the rounds,
+with the lowest and the highest in brackets. CPU time is that of the server's process,
+including all threads. Ratios between systems are more meaningful than absolute figures,
+which depend on the machine. CPU time is more meaningful than wall time if the machine does
+no other work.
 
 `
 
-const again = `## Again
+const again = `## How to reproduce
 
     make bench-compare
 
-or, in this folder, ` + "`go run .`" + ` (` + "`go run . -help`" + ` lists what can be chosen: some
-workloads, some systems, sizes, rounds). It needs Linux with two cores or more, Go,
-Node.js with npm, ` + "`redis-server`" + `, ` + "`taskset`" + ` and 20,000 open files per process. Runs are
-added to results.json as they end, in place of older ones of the same workload and
-system; ` + "`go run . -render`" + ` makes this page and the plot from it.
+Or run ` + "`go run .`" + ` in this folder. ` + "`go run . -help`" + ` lists the options, with which you can select
+workloads, systems, sizes and rounds. You need Linux with at least two cores, Go, Node.js
+with npm, ` + "`redis-server`" + `, ` + "`taskset`" + ` and 20,000 open files per process. Completed runs are
+added to results.json and replace older runs of the same workload and system.
+` + "`go run . -render`" + ` generates this page and the plot from results.json.
 `
 
-// writeGoals writes the table of what has to be reached.
+// writeGoals writes the table of goals.
 func (r *results) writeGoals(b *strings.Builder) {
 	b.WriteString("| workload | | Ignis for Go | Ignis on Bun | ratio | required | |\n|---|---|---|---|---|---|---|\n")
 	for _, w := range workloads {
@@ -91,7 +92,7 @@ func (r *results) writeGoals(b *strings.Builder) {
 	b.WriteString("\n")
 }
 
-// reached reports whether the ratio, or the figure, is what the goal wants.
+// reached reports whether a ratio or figure reaches the goal.
 func (m metric) reached(v float64) bool {
 	if m.higher {
 		return v >= m.goal.limit
@@ -99,7 +100,7 @@ func (m metric) reached(v float64) bool {
 	return v <= m.goal.limit
 }
 
-// required is the goal in words.
+// required describes the goal.
 func (m metric) required() string {
 	text := m.text
 	if m.goal.ratio {
@@ -116,7 +117,7 @@ func (m metric) required() string {
 	return s
 }
 
-// writeMachine says where, when and what.
+// writeMachine writes the machine and the versions of the systems.
 func (r *results) writeMachine(b *strings.Builder) {
 	m := r.Machine
 	fmt.Fprintf(b, "%s, %d cores, %s; %s; %s.\n\n", m.CPU, m.Cores, m.Memory, m.Kernel, m.Redis)
@@ -133,7 +134,7 @@ func (r *results) ofSystem(name string) []run {
 	return slices.DeleteFunc(slices.Clone(r.Runs), func(n run) bool { return n.System != name })
 }
 
-// writeWorkload writes one table.
+// writeWorkload writes the section of a workload.
 func (r *results) writeWorkload(b *strings.Builder, w workload) {
 	runs := r.of(w.name, "")
 	if len(runs) == 0 {
@@ -144,7 +145,7 @@ func (r *results) writeWorkload(b *strings.Builder, w workload) {
 	days := distinct(runs, func(n run) string { return n.Session.UTC().Format(time.DateOnly) })
 	fmt.Fprintf(b, "Sizes: %s. Measured on %s", strings.Join(settings, "; or: "), strings.Join(days, " and "))
 	if m := runs[0].Machine; m != (machine{}) {
-		fmt.Fprintf(b, ", on another machine than the others: %s, %d cores, %s; %s; %s", m.CPU, m.Cores, m.Memory, m.Kernel, m.Redis)
+		fmt.Fprintf(b, ", on a different machine: %s, %d cores, %s; %s; %s", m.CPU, m.Cores, m.Memory, m.Kernel, m.Redis)
 	}
 	b.WriteString(".\n\n")
 
@@ -185,8 +186,7 @@ func (r *results) writeWorkload(b *strings.Builder, w workload) {
 	}
 }
 
-// writeFigure writes the cell of a metric, and beside it its ratio to the
-// reference's.
+// writeFigure writes the cell of a metric, and a cell with its ratio to the reference.
 func (r *results) writeFigure(b *strings.Builder, w workload, m metric, runs []run) {
 	f, ok := figureOf(runs, m.key)
 	if !ok {
@@ -210,8 +210,7 @@ func (r *results) writeFigure(b *strings.Builder, w workload, m metric, runs []r
 	b.WriteString(" |")
 }
 
-// writeChecks writes what shows whether the figures count, and returns what
-// must be said about them.
+// writeChecks writes the cells that show whether the figures are valid, and returns notes about them.
 func (r *results) writeChecks(b *strings.Builder, w workload, s system, runs []run) (notes []string) {
 	var lost, repeated, reordered, closed int64
 	var herd, foreign float64
@@ -226,21 +225,21 @@ func (r *results) writeChecks(b *strings.Builder, w workload, s system, runs []r
 	mark := ""
 	if marked > 0 {
 		mark = " (!)"
-		notes = append(notes, fmt.Sprintf("- (!) %s: in %d of %d rounds the herd's core was more than %s busy, so the wall time may be the herd's.",
+		notes = append(notes, fmt.Sprintf("- (!) %s: in %d of %d rounds the herd's core was more than %s busy, so the herd may have limited the rate.",
 			s.title, marked, len(runs), percentText(tooBusy)))
 	}
 	fmt.Fprintf(b, " %d, %d, %d | %d | %s%s | %d |\n", lost, repeated, reordered, closed, percentText(herd), mark, len(runs))
 	if closed > 0 {
-		notes = append(notes, fmt.Sprintf("- %s closed %d clients in %d rounds; what those did not get is not counted as lost.", s.title, closed, len(runs)))
+		notes = append(notes, fmt.Sprintf("- %s closed %d clients in %d rounds. Messages to closed clients do not count as lost.", s.title, closed, len(runs)))
 	}
 	if foreign > 0.1 {
-		notes = append(notes, fmt.Sprintf("- %s: up to %s of the server's core went to other work on the machine.", s.title, percentText(foreign)))
+		notes = append(notes, fmt.Sprintf("- %s: other work on the machine used up to %s of the server's core.", s.title, percentText(foreign)))
 	}
 	if base := r.of(w.name, reference); len(base) > 0 && !base[0].Session.Equal(runs[0].Session) {
-		notes = append(notes, fmt.Sprintf("- %s was measured apart from Ignis on Bun: their ratio is less certain.", s.title))
+		notes = append(notes, fmt.Sprintf("- %s and Ignis on Bun were measured at different times, so their ratio is less reliable.", s.title))
 	}
 	return notes
 }
 
-// anchor is the link to a heading.
+// anchor returns the anchor of a heading.
 func anchor(title string) string { return strings.ReplaceAll(strings.ToLower(title), " ", "-") }

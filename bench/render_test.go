@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// someResults are made up: a figure is 2 with this library, 1 with the reference.
+// someResults returns artificial results. A figure is 2 for this library and 1 for the reference.
 func someResults() *results {
 	r := &results{Machine: machine{CPU: "abacus", Cores: 2}}
 	session := time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
@@ -41,7 +41,7 @@ func someKind(w workload) string {
 	return ""
 }
 
-// What is required of floods depends on the server without one.
+// The limits for floods depend on the figures without a flood.
 func TestFloodGoal(t *testing.T) {
 	for want, v := range map[string]struct{ calm, p99 float64 }{
 		"≤ 50.0 ms | reached by 1 of 1":    {0.001, 0.050},
@@ -78,7 +78,7 @@ func TestMarkdown(t *testing.T) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	columns := 0 // of the table that a line is in
+	columns := 0 // number of columns of the current table
 	for line := range strings.Lines(text) {
 		if !strings.HasPrefix(line, "|") {
 			columns = 0
@@ -131,7 +131,7 @@ func TestResultsAreKept(t *testing.T) {
 	}
 }
 
-// A new session replaces the old runs of what it measures, and of nothing else.
+// A new session replaces only the old runs of the workloads and systems that it measures.
 func TestSessionsReplace(t *testing.T) {
 	later := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
 	for _, keep := range []bool{false, true} {
@@ -150,7 +150,7 @@ func TestSessionsReplace(t *testing.T) {
 	}
 }
 
-// Nor does a kind of flood replace another.
+// A kind of flood does not replace the runs of another kind.
 func TestFloodsReplace(t *testing.T) {
 	var r results
 	for i, kind := range []string{"bursts", "frames", "bursts"} {
@@ -170,7 +170,7 @@ func TestFigures(t *testing.T) {
 		t.Errorf("got %+v, %v", f, ok)
 	}
 	if _, ok := figureOf(runs, "y"); ok {
-		t.Error("a figure of a metric that nobody measured")
+		t.Error("figureOf returned a figure of a metric without values")
 	}
 	for got, want := range map[string]string{
 		rateText(1_620_000):  "1.62 M/s",
@@ -192,8 +192,8 @@ func TestFigures(t *testing.T) {
 	}
 }
 
-// Figures of two machines do not stand side by side, and the page says which are of
-// another one.
+// Figures of different machines are not mixed in a workload, and the page tells which workloads were
+// measured on a different machine.
 func TestRunsOfAnotherMachine(t *testing.T) {
 	here, there := machine{CPU: "abacus"}, machine{CPU: "loom"}
 	r := &results{Machine: here}

@@ -16,41 +16,41 @@ import (
 	"github.com/ignis-go/ignis/internal/herd"
 )
 
-// results is what results.json has: every run as it was, so that tables and
-// plot can be made again.
+// results is the content of results.json. It contains all runs, so that tables and plot can be
+// generated again.
 type results struct {
 	Machine machine `json:"machine"`
 	Runs    []run   `json:"runs"`
 }
 
-// run is one measurement of one system.
+// run is a measurement of a system.
 type run struct {
 	Workload string    `json:"workload"`
-	Kind     string    `json:"kind,omitempty"` // of flood: a row in the workload's table
+	Kind     string    `json:"kind,omitempty"` // kind of flood
 	System   string    `json:"system"`
-	Session  time.Time `json:"session"` // when the program was started that made it
+	Session  time.Time `json:"session"` // when bench was started
 	Round    int       `json:"round"`
 	Version  string    `json:"version"`
-	Settings string    `json:"settings"`         // the workload's sizes
-	Machine  machine   `json:"machine,omitzero"` // if it is not that of most runs
+	Settings string    `json:"settings"`         // sizes of the workload
+	Machine  machine   `json:"machine,omitzero"` // set if it differs from results.Machine
 	outcome
 }
 
-// outcome is what a workload has measured.
+// outcome is the result of a workload.
 type outcome struct {
-	Values    map[string]float64 `json:"values"` // by the key of the metric, in SI units
+	Values    map[string]float64 `json:"values"` // in SI units, by the key of the metric
 	Lost      int64              `json:"lost"`
 	Reordered int64              `json:"reordered"`
 	Repeated  int64              `json:"repeated"`
-	Closed    int64              `json:"closed"` // clients that the server has closed
+	Closed    int64              `json:"closed"` // clients closed by the server
 	HerdBusy  float64            `json:"herd_busy"`
 	Foreign   float64            `json:"foreign"`
 }
 
-// tooBusy is the share of the herd's core above which it may be what is measured.
+// tooBusy is the share of the herd's core above which the herd may limit the result.
 const tooBusy = 0.9
 
-// machine is where it was measured.
+// machine describes the machine of a measurement.
 type machine struct {
 	CPU    string `json:"cpu"`
 	Cores  int    `json:"cores"`
@@ -61,7 +61,7 @@ type machine struct {
 
 func (r *results) path(dir string) string { return filepath.Join(dir, "results.json") }
 
-// load reads the results of earlier runs; none is no error.
+// load reads the results of earlier runs. It is a no-op if there are none.
 func (r *results) load(dir string) error {
 	text, err := os.ReadFile(r.path(dir))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -78,7 +78,7 @@ func (r *results) save(dir string) error {
 	if err != nil {
 		return err
 	}
-	// Never half a file: a run may be interrupted.
+	// Replace the file atomically, because a run may be interrupted.
 	next := r.path(dir) + ".new"
 	if err := os.WriteFile(next, append(text, '\n'), 0o644); err != nil {
 		return err
@@ -86,8 +86,8 @@ func (r *results) save(dir string) error {
 	return os.Rename(next, r.path(dir))
 }
 
-// elsewhere returns the first workload of which systems have runs of another machine
-// that would stay beside new ones of m, or "".
+// elsewhere returns the first of the workloads that would contain runs of different machines after the
+// given systems were measured on m, or "".
 func (r *results) elsewhere(m machine, workloads, systems []string) string {
 	for _, n := range r.Runs {
 		if slices.Contains(workloads, n.Workload) && !slices.Contains(systems, n.System) && r.machineOf(n) != m {
@@ -97,7 +97,7 @@ func (r *results) elsewhere(m machine, workloads, systems []string) string {
 	return ""
 }
 
-// machineOf returns where a run was made.
+// machineOf returns the machine of a run.
 func (r *results) machineOf(n run) machine {
 	if n.Machine != (machine{}) {
 		return n.Machine
@@ -105,9 +105,9 @@ func (r *results) machineOf(n run) machine {
 	return r.Machine
 }
 
-// add takes a run in. The first of a session takes the place of the older ones
-// of the same workload, kind and system, unless those are to be kept, and of all
-// that were made on another machine: figures of two machines are not compared.
+// add adds a run. It replaces the runs of earlier sessions with the same workload, kind and system,
+// unless keep is true. It also removes the workload's runs on other machines, because figures of
+// different machines cannot be compared.
 func (r *results) add(n run, keep bool) {
 	r.Runs = slices.DeleteFunc(r.Runs, func(o run) bool {
 		return o.Workload == n.Workload && r.machineOf(o) != r.machineOf(n)
@@ -131,7 +131,7 @@ func (r *results) of(workload, system string) []run {
 	return list
 }
 
-// figure is a metric over several runs.
+// figure summarizes a metric over several runs.
 type figure struct {
 	median, low, high float64
 	runs              int
@@ -156,7 +156,7 @@ func figureOf(runs []run, key string) (f figure, ok bool) {
 	return f, true
 }
 
-// distinct returns each value of f over the runs once, in order.
+// distinct returns the distinct values of f for the runs, in order.
 func distinct(runs []run, f func(run) string) []string {
 	var list []string
 	for _, n := range runs {
@@ -167,10 +167,10 @@ func distinct(runs []run, f func(run) string) []string {
 	return list
 }
 
-// thisMachine describes the machine that this runs on.
+// thisMachine describes the local machine.
 func thisMachine(redis string) machine {
 	m := machine{Cores: runtime.NumCPU(), Redis: redis}
-	text, _ := os.ReadFile("/proc/cpuinfo") // what is missing stays empty
+	text, _ := os.ReadFile("/proc/cpuinfo") // missing values are left empty
 	for line := range strings.Lines(string(text)) {
 		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
 			m.CPU = strings.TrimSpace(value)

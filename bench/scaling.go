@@ -21,7 +21,7 @@ func scalingText(z sizes) string {
 		thousands(z.Clients), z.Bursts, z.Burst, z.Size)
 }
 
-// runScaling does the same bursts on one core and on two.
+// runScaling measures the same bursts on one core and on two.
 func runScaling(ctx context.Context, t *trial) error {
 	one, err := t.writeBursts(ctx, serverCore)
 	if err != nil {
@@ -42,8 +42,8 @@ func runScaling(ctx context.Context, t *trial) error {
 	return nil
 }
 
-// writeBursts measures how long the server takes to hand bursts to the kernel
-// while the herd, and with it everything else on the second core, stands still.
+// writeBursts measures how long the server takes to write bursts to the kernel while the herd, and thus
+// everything else on the second core, is stopped.
 func (t *trial) writeBursts(ctx context.Context, cores string) (out outcome, err error) {
 	err = t.with(ctx, cores, order{Clients: t.Clients}, func(srv *server, h *herdProcess) error {
 		var all report
@@ -63,7 +63,7 @@ func (t *trial) writeBursts(ctx context.Context, cores string) (out outcome, err
 			if err != nil {
 				return err
 			}
-			if i == 0 { // in which everything grows that a burst needs
+			if i == 0 { // a warm-up, in which buffers grow
 				continue
 			}
 			all.add(r)
@@ -80,8 +80,8 @@ func (t *trial) writeBursts(ctx context.Context, cores string) (out outcome, err
 	return out, err
 }
 
-// writeBurst publishes a burst, and returns how long it took until the last byte was
-// in the kernel: that is when the server stopped using CPU time.
+// writeBurst publishes a burst, and returns how long it took until the last byte was in the kernel, which
+// is when the server stopped using CPU time.
 func (t *trial) writeBurst(ctx context.Context, srv *server, nr int) (wall, cpu time.Duration, err error) {
 	burst := publications(payloads(nr*t.Burst, t.Burst, t.Size))
 	if err := waitQuiet(ctx, srv.pid()); err != nil {
@@ -95,7 +95,7 @@ func (t *trial) writeBurst(ctx context.Context, srv *server, nr int) (wall, cpu 
 	if err != nil {
 		return 0, 0, err
 	}
-	defer func() { _ = redis.Close() }() // without reading how many got each message
+	defer func() { _ = redis.Close() }() // without reading the replies
 	began := time.Now()
 	if _, err := redis.Write(burst); err != nil {
 		return 0, 0, err
@@ -109,13 +109,13 @@ func (t *trial) writeBurst(ctx context.Context, srv *server, nr int) (wall, cpu 
 		return 0, 0, err
 	}
 	if waiting != "0" {
-		return 0, 0, fmt.Errorf("%s clients' socket buffers do not hold a burst: choose a smaller one", waiting)
+		return 0, 0, fmt.Errorf("the socket buffers of %s clients are too small for a burst; choose a smaller burst", waiting)
 	}
 	return ended.Sub(began), after - before, nil
 }
 
-// watchWork returns when, and after how much CPU time, a process last worked: the
-// moment after which it used next to nothing for 50 ms.
+// watchWork waits until a process has used almost no CPU time for 50 ms. It returns when the process last
+// worked, and its CPU time at that moment.
 func watchWork(ctx context.Context, pid int, before time.Duration) (last time.Time, cpu time.Duration, err error) {
 	const step, rest = time.Millisecond, 50 * time.Millisecond
 	last, cpu = time.Now(), before
@@ -145,7 +145,7 @@ func (l *lab) dialRedis(ctx context.Context) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", u.Host)
 }
 
-// publications are Redis commands that publish messages to the default room.
+// publications returns Redis commands that publish messages to the default room.
 func publications(data []string) (commands []byte) {
 	e := wire.Envelope{ServerID: wire.EmitterID, To: wire.ToRoom(wire.RoomDefault), Event: host.Event}
 	for _, d := range data {

@@ -15,21 +15,20 @@ import (
 
 const (
 	strangers = "strangers"
-	// floodRounds are fewer than others: there are so many kinds.
+	// floodRounds is lower than defaultRounds, because there are many kinds of floods.
 	floodRounds = 3
-	// fullFlood is how many strangers a flood has of which flood.Kind says how
-	// many it has.
+	// fullFlood is the size of a flood to which flood.Kind.Strangers refers.
 	fullFlood = 500
-	// bothCores are those of the server, the strangers and the clients beside them.
+	// bothCores are the cores of the server, the strangers and the clients.
 	bothCores = serverCore + "," + herdCore
-	// politeness is by how much the strangers' nice value is above the server's.
+	// politeness is the nice value of the strangers relative to the server.
 	politeness = "10"
-	// unsettled is how long a flood goes on before it is measured.
+	// unsettled is how long a flood lasts before measurements begin.
 	unsettled = 300 * time.Millisecond
 )
 
-// strangerScenarios are one for each kind of flood: so the systems take turns with
-// each.
+// strangerScenarios returns a scenario for each kind of flood, so that the systems take turns with each
+// kind.
 func strangerScenarios() (list []scenario) {
 	for _, k := range flood.Kinds() {
 		list = append(list, scenario{
@@ -45,10 +44,10 @@ func strangersText(z sizes) string {
 		z.Strangers, z.strangers(100), z.strangers(20), z.Visitors, z.Flood, z.Calm, z.Calm)
 }
 
-// strangers is how many of a flood there are that has n of 500.
+// strangers returns the number of strangers of a flood that has n strangers in a full flood of 500.
 func (z sizes) strangers(n int) int { return max(1, n*z.Strangers/fullFlood) }
 
-// flooded measures round trips beside a flood, and before and after it.
+// flooded measures round-trip times during, before and after a flood.
 func (t *trial) flooded(ctx context.Context, k flood.Kind) error {
 	secret := ""
 	if k.Tokens {
@@ -91,7 +90,7 @@ func (t *trial) flooded(ctx context.Context, k flood.Kind) error {
 	return srv.alive()
 }
 
-// beside measures while the flood goes on.
+// beside measures during the flood.
 func (t *trial) beside(ctx context.Context, srv *server, f, probe *process, k flood.Kind) (o outcome, err error) {
 	order := floodOrder{Do: "connect", Addr: srv.addr, Kind: k.Name, Strangers: t.strangers(k.Strangers)}
 	if _, err := tell[flood.Report](ctx, f, order); err != nil {
@@ -139,7 +138,7 @@ func (t *trial) beside(ctx context.Context, srv *server, f, probe *process, k fl
 	return o, nil
 }
 
-// cpuTimes are those of processes, and of the two cores.
+// cpuTimes contains the CPU times of processes and of the two cores.
 type cpuTimes struct {
 	at    time.Time
 	used  []time.Duration
@@ -165,8 +164,8 @@ func (t *trial) readCPU(procs ...*process) (c cpuTimes, err error) {
 	return c, nil
 }
 
-// startProbe starts the clients, ahead of everything else that wants the cores if
-// this user may do that: they are to measure the server and not their own turn.
+// startProbe starts the well-behaved clients. If the user has permission they get real-time priority, so
+// that they do not measure the time that they wait for a core.
 func (t *trial) startProbe(ctx context.Context, addr, secret string) (*process, error) {
 	var ahead []string
 	if childproc.CommandContext(ctx, "chrt", "-f", "1", "true").Run() == nil {
@@ -183,8 +182,7 @@ func (t *trial) startProbe(ctx context.Context, addr, secret string) (*process, 
 	return p, nil
 }
 
-// startSelf starts this program in one of its roles, by way of a command that
-// changes its priority.
+// startSelf starts this program in one of its roles, through a command that changes its priority.
 func startSelf(name, dir string, by []string, argument string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -193,9 +191,8 @@ func startSelf(name, dir string, by []string, argument string) (*process, error)
 	return start(name, bothCores, dir, []string{"GOMAXPROCS=1", "GOGC=400"}, append(by, self, argument)...)
 }
 
-// serveProgram starts `ignis serve` on both cores. With a secret it asks for
-// tokens, else it lets everybody in and sends messages on to the room that they
-// name.
+// serveProgram starts `ignis serve` on both cores. With a secret it requires tokens. Otherwise it accepts
+// everyone and relays messages to the rooms that they name.
 func (t *trial) serveProgram(ctx context.Context, secret string, flags ...string) (*server, error) {
 	argv := []string{t.program(t.system), "serve", "--listen", "127.0.0.1:0", "--log-level", "info"}
 	if secret != "" {
@@ -217,6 +214,6 @@ func (t *trial) serveProgram(ctx context.Context, secret string, flags ...string
 		p.kill()
 		return nil, err
 	}
-	addr, _, _ = strings.Cut(addr, " ") // behind it stands what development mode means
+	addr, _, _ = strings.Cut(addr, " ") // followed by a note about development mode
 	return &server{process: p, system: t.system, addr: addr}, nil
 }

@@ -12,14 +12,14 @@ import (
 	"github.com/ignis-go/ignis/bench/internal/flood"
 )
 
-// These arguments make this program a flood, or the clients beside one: processes
-// that take orders as the herd does.
+// These arguments make this program run as a flood, or as the well-behaved clients. Like the herd, they
+// execute orders.
 const (
 	floodArgument = "flood"
 	probeArgument = "probe"
 )
 
-// floodOrder has a flood get ready, begin or end.
+// floodOrder tells a flood to connect, start or end.
 type floodOrder struct {
 	Do        string // "connect", "start" or "end"
 	Addr      string
@@ -27,22 +27,22 @@ type floodOrder struct {
 	Strangers int
 }
 
-// probeOrder has the clients connect, or measure.
+// probeOrder tells the well-behaved clients to connect or to measure.
 type probeOrder struct {
-	Addr     string // empty: measure
+	Addr     string // address to connect to, empty to measure
 	Secret   string
 	Clients  int
-	Window   string // what the figures are added to
+	Window   string // window to which the figures are added
 	Duration time.Duration
 }
 
-// answer is what came of an order.
+// answer is the result of an order.
 type answer[T any] struct {
 	Error  string `json:",omitempty"`
 	Report T
 }
 
-// answerOrders obeys the orders on in, one line of JSON each, until that ends.
+// answerOrders executes the orders from in, which are lines of JSON, until EOF.
 func answerOrders[O, R any](in io.Reader, out io.Writer, obey func(O) (R, error)) error {
 	lines, answers := bufio.NewScanner(in), json.NewEncoder(out)
 	for lines.Scan() {
@@ -62,7 +62,7 @@ func answerOrders[O, R any](in io.Reader, out io.Writer, obey func(O) (R, error)
 	return lines.Err()
 }
 
-// tell gives an order to a process that answers orders, and returns its report.
+// tell gives an order to a process and returns its report.
 func tell[R any](ctx context.Context, p *process, order any) (R, error) {
 	var a answer[R]
 	text, err := json.Marshal(order)
@@ -75,10 +75,10 @@ func tell[R any](ctx context.Context, p *process, order any) (R, error) {
 	select {
 	case line, ok := <-p.lines:
 		if !ok {
-			return a.Report, fmt.Errorf("%s has ended:\n%s", p.name, p.output())
+			return a.Report, fmt.Errorf("%s ended unexpectedly:\n%s", p.name, p.output())
 		}
 		if err := json.Unmarshal([]byte(line), &a); err != nil {
-			return a.Report, fmt.Errorf("%s said %.200q: %w", p.name, line, err)
+			return a.Report, fmt.Errorf("invalid answer of %s, %.200q: %w", p.name, line, err)
 		}
 		if a.Error != "" {
 			return a.Report, fmt.Errorf("%s: %s", p.name, a.Error)
@@ -89,7 +89,7 @@ func tell[R any](ctx context.Context, p *process, order any) (R, error) {
 	}
 }
 
-// floodMain is the process of the strangers.
+// floodMain is the main function of the strangers' process.
 func floodMain(ctx context.Context, in io.Reader, out io.Writer) error {
 	var f *flood.Flood
 	ctx, stop := context.WithCancel(ctx)
@@ -114,7 +114,7 @@ func floodMain(ctx context.Context, in io.Reader, out io.Writer) error {
 	})
 }
 
-// probeMain is the process of the well-behaved clients.
+// probeMain is the main function of the well-behaved clients' process.
 func probeMain(ctx context.Context, in io.Reader, out io.Writer) error {
 	var p *flood.Probe
 	defer func() {

@@ -7,21 +7,20 @@ import (
 	"github.com/ignis-go/ignis/bench/internal/flood"
 )
 
-// What a round trip beside strangers may take: so many times what it takes beside
-// an idle server, or so long, whichever is more.
+// Limits of round-trip times during a flood. The greater of the two applies.
 const (
-	floodTimes = 3
+	floodTimes = 3     // times the value without a flood
 	floodLimit = 0.050 // seconds
 )
 
-const strangersIntro = "Round trips of a few authenticated clients beside a flood of strangers, which nobody has let in, and beside the same server before and after the flood. " +
-	"The server is `ignis serve`. In development mode each client sends a message to a room of its own, and the server's application relays it; with tokens, where `ignis serve` has no application, the client authenticates again and is told that it has. " +
-	"Messages are sent on time whether the last was answered or not, and one without an answer counts with the time that it has waited. `Getting in` is a newcomer's connection, from dialling until it is authenticated.\n\n" +
-	"All share two cores: the server with GOMAXPROCS=2, the strangers in a process of their own, with GOMAXPROCS=1 and a nice value that is " + politeness + " above the server's, and the clients in a third one, which the kernel runs ahead of both if the user may ask for that (`probe late` is how late it sent messages all the same). " +
-	"So a server that is busy slows the strangers down: what they got rid of stands beside what they would have sent to a server that takes everything; what waits in the kernel's buffers is not counted, but stands beside it (where little was taken and little waits, it was the strangers that were slow). " +
-	"Bursts come from all strangers at once. Who is closed comes back with its next burst, but not twice within a second.\n"
+const strangersIntro = "Round-trip times of a few authenticated clients while strangers, which are unauthenticated connections, flood the server, and before and after the flood. " +
+	"The server is `ignis serve`. In development mode each client sends messages to its own room, and the server's application relays them. With tokens, where `ignis serve` has no application, each client authenticates again and receives a confirmation. " +
+	"Messages are sent on schedule even if the previous one was not answered. A message without an answer counts with the time that it has waited. `Connecting` is the time from dialling a new connection until it is authenticated.\n\n" +
+	"All processes share two cores. The server has GOMAXPROCS=2. The strangers are a separate process with GOMAXPROCS=1 and a nice value that is " + politeness + " above the server's. The clients are a third process with real-time priority if the user has permission for that; `probe late` is by how much it still sent messages late. " +
+	"A busy server therefore slows the strangers down. The table compares what the server took with what the strangers would have sent to a server that takes everything. Data in the buffers of the kernel is not included, but listed separately. If little was taken and little is waiting, the strangers were too slow. " +
+	"Bursts are sent by all strangers at the same time. A stranger whose connection was closed reconnects with its next burst, but at most once per second.\n"
 
-// floodsOf returns the kinds of flood of which there are runs.
+// floodsOf returns the kinds of flood for which there are runs.
 func (r *results) floodsOf(w workload) (list []flood.Kind) {
 	for _, k := range flood.Kinds() {
 		if len(r.ofFlood(w.name, ours, k.Name))+len(r.ofFlood(w.name, earlier, k.Name)) > 0 {
@@ -41,7 +40,7 @@ func (r *results) ofFlood(workload, system, kind string) (list []run) {
 	return list
 }
 
-// verdict is how a figure stands to what is required.
+// verdict compares a figure with its limit.
 type verdict struct {
 	p99, limit float64
 }
@@ -64,7 +63,7 @@ func (v verdict) String() string {
 	return "**missed**"
 }
 
-// writeFloodGoal writes the row of all floods among the goals.
+// writeFloodGoal writes the row for all floods in the table of goals.
 func (r *results) writeFloodGoal(b *strings.Builder, w workload) {
 	var worst verdict
 	name := ""
@@ -93,7 +92,7 @@ func (r *results) writeFloodGoal(b *strings.Builder, w workload) {
 		w.title, anchor(w.title), name, all, millisText(worst.p99), millisText(worst.limit), worst, count, all)
 }
 
-// writeFloods writes the table of a workload that has a row for each kind of flood.
+// writeFloods writes the table of a workload with a row for each kind of flood.
 func (r *results) writeFloods(b *strings.Builder, w workload) {
 	b.WriteString("| strangers |")
 	rule := "|---|"
@@ -145,8 +144,8 @@ func writeFloodChecks(b *strings.Builder, name string, runs []run) (notes []stri
 		lost, closed, foreign = lost+n.Lost, closed+n.Closed, max(foreign, n.Foreign)
 	}
 	fmt.Fprintf(b, " %d | %d | %d |\n", lost, closed, len(runs))
-	if foreign > 0.2 { // some is the kernel's, for nobody
-		notes = append(notes, fmt.Sprintf("- (!) %s: up to %s cores went to other work on the machine, so the figures are doubtful.", name, digits(foreign)))
+	if foreign > 0.2 { // some time is used by the kernel and not attributed to processes
+		notes = append(notes, fmt.Sprintf("- (!) %s: other work on the machine used up to %s cores, so the figures are unreliable.", name, digits(foreign)))
 	}
 	return notes
 }

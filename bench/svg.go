@@ -8,18 +8,18 @@ import (
 	"strings"
 )
 
-// The plot's measures, in pixels.
+// Dimensions of the plot in pixels.
 const (
 	plotWidth   = 860
-	plotLeft    = 186 // of the axis' left end
-	plotRight   = 690 // of its right end; figures stand beside it
+	plotLeft    = 186 // left end of the axis
+	plotRight   = 690 // right end of the axis, followed by the figures
 	rowHeight   = 20
 	groupHeight = 30
 	plotTop     = 84
 )
 
-// plot draws, on a logarithmic axis, how many times as good as Ignis on Bun each
-// system is in the metrics that have a goal against it.
+// plot draws the ratio of each system to Ignis on Bun on a logarithmic axis, for the metrics with a goal
+// relative to it.
 func (r *results) plot() string {
 	rows, lowest, highest := r.plotRows()
 	axis := newLogAxis(lowest, highest)
@@ -42,7 +42,7 @@ func (r *results) plot() string {
 	b.WriteString(plotStyle)
 	fmt.Fprintf(&b, `<rect class="back" width="%d" height="%d" rx="8"/>`+"\n", plotWidth, bottom+44)
 	b.WriteString(`<text class="title" x="16" y="30">How many times as good as Ignis on Bun</text>` + "\n")
-	b.WriteString(`<text class="sub" x="16" y="52">One core each. Deliveries per second, or the inverse of CPU time or memory: further right is better. Bars with a mark: what is required.</text>` + "\n")
+	b.WriteString(`<text class="sub" x="16" y="52">One core each. Deliveries per second, or the inverse of CPU time or memory. Further right is better. Marks show the goals.</text>` + "\n")
 	for _, v := range axis.ticks() {
 		class := "grid"
 		if v == 1 {
@@ -57,7 +57,7 @@ func (r *results) plot() string {
 	return b.String()
 }
 
-// Colours for light pages and for dark ones.
+// Colours for light and dark pages.
 const plotStyle = `<style>
 text { font: 13px system-ui, sans-serif; fill: #24292f }
 .back { fill: #ffffff }
@@ -84,14 +84,14 @@ text { fill: #e6edf3 }
 </style>
 `
 
-// plotRow is a heading, or a system's bar.
+// plotRow is a heading or the bar of a system.
 type plotRow struct {
 	heading string
 
 	label  string
 	figure string
-	times  float64 // as good as the reference
-	goal   float64 // the same of the goal; 0: none
+	times  float64 // ratio to the reference, higher is better
+	goal   float64 // ratio of the goal, 0 if there is none
 	ours   bool
 }
 
@@ -124,7 +124,7 @@ func (r *results) plotRows() (rows []plotRow, lowest, highest float64) {
 	return rows, lowest, highest
 }
 
-// times turns a ratio of figures into one in which more is better.
+// times converts a ratio of figures to one for which higher is better.
 func (m metric) times(ratio float64) float64 {
 	if m.higher {
 		return ratio
@@ -167,7 +167,7 @@ func (a logAxis) ticks() (list []float64) {
 	return list
 }
 
-// tickText writes a ratio; one under a half as a fraction.
+// tickText formats a ratio, as a fraction if it is at most a half.
 func tickText(v float64) string {
 	if v <= 0.5 {
 		return "1/" + short(1/v) + " ×"
@@ -175,7 +175,7 @@ func tickText(v float64) string {
 	return short(v) + " ×"
 }
 
-// short writes a number with one decimal if it needs one.
+// short formats a number with as few decimals as necessary.
 func short(v float64) string {
 	if v < 2 {
 		return strings.TrimSuffix(strconv.FormatFloat(v, 'f', 2, 64), ".00")

@@ -15,36 +15,36 @@ import (
 	"github.com/ignis-go/ignis/internal/herd"
 )
 
-// The cores. Server and herd never share one.
+// Cores of the processes. Server and herd never share a core.
 const (
 	serverCore = "0"
 	herdCore   = "1"
 )
 
-// isOurs reports whether the system is this library, of whatever age.
+// isOurs reports whether the system is this library, in this checkout or an older one.
 func (s system) isOurs() bool { return s.name == ours || s.name == earlier }
 
-// isBun reports whether the system is the reference in some form.
+// isBun reports whether the system is a variant of the reference.
 func (s system) isBun() bool { return s.name == reference || s.name == quietBun }
 
-// system is one of the compared servers.
+// system is a server that takes part in the comparison.
 type system struct {
-	name     string // on the command line and in the results
+	name     string // name on the command line and in the results
 	title    string
-	module   string // a Go library's, for its version; empty: this one, or not Go
-	protocol string // what its clients speak
-	only     string // the one workload that it takes part in; empty: see workload.has
-	src      string // this folder in another checkout; empty: this one
+	module   string // Go module of another library, for its version
+	protocol string // protocol of its clients
+	only     string // the only workload that it takes part in, if not empty
+	src      string // bench folder of another checkout, empty for this one
 }
 
 const (
 	ours      = "ignis"
-	earlier   = "before" // ours of another checkout
+	earlier   = "before" // this library from another checkout
 	reference = "bun"
 	quietBun  = "bun-quiet"
 )
 
-// systems are all of them, in the order of the tables.
+// systems contains all systems in the order of the tables.
 var systems = []system{
 	{name: ours, title: "**Ignis for Go**", protocol: "ignis"},
 	{name: earlier, title: "Ignis for Go, before", protocol: "ignis"},
@@ -55,20 +55,20 @@ var systems = []system{
 	{name: "centrifuge", title: "centrifuge", module: "github.com/centrifugal/centrifuge", protocol: "centrifuge"},
 }
 
-// lab is what all runs use: built servers, Redis, and a place for temporary files.
+// lab contains what all runs share: the built servers, Redis, and a folder for temporary files.
 type lab struct {
 	src      string // this folder
 	dir      string // temporary
 	redis    string // URL
 	redisPID int
-	slab     float64 // bytes of kernel objects without clients: the least that was seen
-	bun      string  // binary; empty: not needed
+	slab     float64 // lowest observed size of kernel objects without clients, in bytes
+	bun      string  // path of the Bun binary, empty if not needed
 	procs    []*process
 	machine  machine
 }
 
-// openLab builds the servers of the chosen systems and starts Redis. Programs says
-// to build the program ignis, too.
+// openLab builds the servers of the chosen systems and starts Redis. If programs is true, it also builds
+// the program ignis.
 func openLab(ctx context.Context, src string, chosen []system, programs bool) (l *lab, err error) {
 	l = &lab{src: src, machine: thisMachine(redisVersion())}
 	defer func() {
@@ -117,12 +117,12 @@ func build(ctx context.Context, dir, binary, pkg string) error {
 	return nil
 }
 
-// sources is this folder in the checkout that the system comes from.
+// sources returns the bench folder of the checkout that the system comes from.
 func (l *lab) sources(s system) string { return cmp.Or(s.src, l.src) }
 
 func (l *lab) binary(s system) string { return filepath.Join(l.dir, "server-"+s.name) }
 
-// program is where the system's program, ignis, is built.
+// program returns the path of the system's program ignis.
 func (l *lab) program(s system) string { return filepath.Join(l.dir, "program-"+s.name) }
 
 func (l *lab) close() {
@@ -134,15 +134,15 @@ func (l *lab) close() {
 	}
 }
 
-// server is a running server of some system.
+// server is a running server of a system.
 type server struct {
 	*process
 	system
 	addr  string  // host:port
-	empty float64 // its resident memory in bytes before any client came
+	empty float64 // resident memory in bytes without clients
 }
 
-// serve starts a server on the given cores; a Go runtime is told how many.
+// serve starts a server on the given cores, with GOMAXPROCS set to their number.
 func (l *lab) serve(ctx context.Context, s system, cores string, flags ...string) (*server, error) {
 	env := []string{fmt.Sprintf("GOMAXPROCS=%d", strings.Count(cores, ",")+1)}
 	argv := []string{l.binary(s)}
@@ -176,10 +176,9 @@ func (l *lab) serve(ctx context.Context, s system, cores string, flags ...string
 	return srv, nil
 }
 
-// installBun has npm install the reference if it is not there, and returns a
-// Bun that runs. The bun package has its install script put the binary in
-// place, and npm may have been told to run none; then only the package for the
-// platform has it.
+// installBun installs the reference with npm if necessary, and returns the path of a working Bun. The bun
+// package installs its binary with an install script. If npm is configured not to run scripts, only the
+// package for the platform contains the binary.
 func installBun(ctx context.Context, src string) (string, error) {
 	if path := findBun(src); path != "" {
 		return path, nil
@@ -193,7 +192,7 @@ func installBun(ctx context.Context, src string) (string, error) {
 	if path := findBun(src); path != "" {
 		return path, nil
 	}
-	return "", errors.New("no Bun that runs is in node_modules")
+	return "", errors.New("node_modules contains no working Bun")
 }
 
 func findBun(src string) string {
@@ -208,7 +207,7 @@ func findBun(src string) string {
 	return ""
 }
 
-// version says what exactly a system's server is.
+// version returns the version of a system's server.
 func (l *lab) version(s system) (string, error) {
 	if s.isBun() {
 		return l.bunVersion()
@@ -244,7 +243,8 @@ func (l *lab) bunVersion() (string, error) {
 	return fmt.Sprintf("%s %s, Bun %s", pkg.Name, pkg.Version, strings.TrimSpace(string(out))), nil
 }
 
-// commit is the state of this repository; of this folder the results change.
+// commit describes the state of the repository. It ignores changes to the bench folder, which contains the
+// results.
 func commit(dir string) string {
 	git := func(args ...string) string {
 		cmd := childproc.Command("git", args...)

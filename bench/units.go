@@ -6,8 +6,7 @@ import (
 	"strconv"
 )
 
-// digits writes a number with three significant digits at most, and without an
-// exponent.
+// digits formats a number with at most three significant digits and without an exponent.
 func digits(v float64) string {
 	switch a := math.Abs(v); {
 	case a >= 99.95 || v == 0:
@@ -21,7 +20,7 @@ func digits(v float64) string {
 	}
 }
 
-// scaled writes a number with the largest of the units that leaves 1 or more.
+// scaled formats a number with the largest unit for which its value is at least 1.
 func scaled(v, base float64, units ...string) string {
 	i := 0
 	for i < len(units)-1 && math.Abs(v) >= base*0.9995 {

@@ -1,33 +1,33 @@
 package main
 
-// metric is one figure of a workload.
+// metric is a figure of a workload.
 type metric struct {
 	key    string
 	title  string
 	text   func(float64) string
-	higher bool // more is better
+	higher bool // whether higher values are better
 	goal   goal
 }
 
-// goal is what this library has to reach.
+// goal is the value that this library has to reach.
 type goal struct {
-	ratio bool    // the limit is for the ratio to Ignis on Bun, else for the figure itself
-	limit float64 // at least, or, where less is better, at most; 0: no goal
-	aim   float64 // better still; 0: none
+	ratio bool    // whether the limit applies to the ratio to Ignis on Bun
+	limit float64 // minimum, or maximum if lower values are better; 0 if there is no goal
+	aim   float64 // desired value, 0 if there is none
 }
 
-// workload is one table.
+// workload is a section of the results.
 type workload struct {
 	name    string
 	title   string
 	text    string // how it is measured
-	all     bool   // every system does it; else this library and the reference
-	alone   bool   // only this library does it
-	floods  bool   // it has a row for each kind of flood
+	all     bool   // whether every system takes part, instead of this library and the reference
+	alone   bool   // whether only this library takes part
+	floods  bool   // whether it has a row for each kind of flood
 	metrics []metric
 }
 
-// Keys of metrics that several workloads have.
+// Keys of metrics.
 const (
 	keyRate    = "per_second"
 	keyCPU     = "cpu"
@@ -59,11 +59,11 @@ const (
 	keyClosed   = "closed_per_second"
 )
 
-// workloads are all of them, in the order of the tables.
+// workloads contains all workloads in the order of the sections.
 var workloads = []workload{
 	{
 		name: "burst", title: "Burst", all: true,
-		text: "Messages are published on Redis back to back, to one room that everyone is in. The rate is that of wall time, from the first publish to the last delivery.",
+		text: "Messages are published on Redis back to back, to a room that contains all clients. The rate is based on the wall time from the first publish to the last delivery.",
 		metrics: []metric{
 			{key: keyRate, title: "deliveries/s", text: rateText, higher: true, goal: goal{ratio: true, limit: 2.5}},
 			{key: keyCPU, title: "server CPU per delivery", text: microsText},
@@ -71,7 +71,7 @@ var workloads = []workload{
 	},
 	{
 		name: "steady", title: "Steady", all: true,
-		text: "A message is published on Redis every 100 ms, to one room that everyone is in.",
+		text: "A message is published on Redis every 100 ms, to a room that contains all clients.",
 		metrics: []metric{
 			{key: keyCPU, title: "server CPU per delivery", text: microsText, goal: goal{ratio: true, limit: 1, aim: 0.8}},
 			{key: keyP50, title: "latency p50", text: millisText},
@@ -80,7 +80,7 @@ var workloads = []workload{
 	},
 	{
 		name: "chat", title: "Chat",
-		text: "Every client sends a message to its room every 5 s, and the server relays it to all members, itself included, and to Redis.",
+		text: "Each client sends a message to its room every 5 s. The server relays it to all members, including the sender, and to Redis.",
 		metrics: []metric{
 			{key: keyCPU, title: "server CPU per delivery", text: microsText, goal: goal{ratio: true, limit: 0.7}},
 			{key: keyP50, title: "latency p50", text: millisText},
@@ -89,7 +89,7 @@ var workloads = []workload{
 	},
 	{
 		name: "connect", title: "Connect and authenticate", all: true,
-		text: "From an idle server until the last client has been told that it is connected. Ignis on Bun logs two lines for each client, to its output and to a file, and has no setting for that; what it needs when a program silences its logger stands beside.",
+		text: "From an idle server until the last client has received the connected event. Ignis on Bun logs two lines per client to its output and to a file, which cannot be configured. The table also contains its figures with the logger silenced by the program.",
 		metrics: []metric{
 			{key: keyCPU, title: "server CPU per client", text: microsText, goal: goal{ratio: true, limit: 0.6}},
 			{key: keyRate, title: "clients/s", text: rateText, higher: true},
@@ -97,7 +97,7 @@ var workloads = []workload{
 	},
 	{
 		name: "memory", title: "Idle memory", all: true,
-		text: "Clients that are authenticated and in three rooms (two default rooms and their own; with gws and gorilla an index by id stands for the latter, and centrifuge has none), after the process' size has settled. Kernel memory is the whole machine's growth, of both ends of the connections.",
+		text: "Clients that are authenticated and in three rooms (two default rooms and their own room, for which gws and gorilla have an index by ID, and centrifuge has nothing), after the size of the process has settled. Kernel memory is the growth on the whole machine, for both ends of the connections.",
 		metrics: []metric{
 			{key: keyMemory, title: "resident size / clients", text: bytesText, goal: goal{ratio: true, limit: 0.75, aim: 0.4}},
 			{key: keyGrowth, title: "growth per client", text: bytesText},
@@ -107,14 +107,14 @@ var workloads = []workload{
 	},
 	{
 		name: "idle", title: "Idle CPU",
-		text: "Clients that only answer the server's pings.",
+		text: "Clients that only answer the pings of the server.",
 		metrics: []metric{
 			{key: keyCPU, title: "server CPU per client and second", text: microsText, goal: goal{limit: 2e-6}},
 		},
 	},
 	{
 		name: "slow", title: "Slow readers",
-		text: "One room, with a message every 500 ms. Then 1 % of its members stop reading, and their connections are filled until the server cannot write to them any more. The latencies are those of the others.",
+		text: "A message is published every 500 ms to one room. Then 1 % of its members stop reading, and their connections are filled until the server cannot write to them. The latencies are those of the other members.",
 		metrics: []metric{
 			{key: keyChange, title: "p99 with / without", text: timesText, goal: goal{limit: 1.2}},
 			{key: keyWithout, title: "p99 without", text: millisText},
@@ -123,7 +123,7 @@ var workloads = []workload{
 	},
 	{
 		name: "redis", title: "Messages from Redis",
-		text: "Messages are published on Redis as fast as they arrive, to a room with one client.",
+		text: "Messages are published on Redis at the rate at which they arrive, to a room with one client.",
 		metrics: []metric{
 			{key: keyCPU, title: "server CPU per message", text: microsText, goal: goal{ratio: true, limit: 0.7}},
 			{key: keyRate, title: "messages/s", text: rateText, higher: true},
@@ -131,7 +131,7 @@ var workloads = []workload{
 	},
 	{
 		name: "scaling", title: "From one core to two", alone: true,
-		text: "The burst, published on Redis at once, to the server on one core, and then on both of the machine's. So that it has both nearly for itself, the clients' process is stopped meanwhile: the time is that until everything is in the kernel, the little that Redis needs included. Afterwards the clients go on and check what they got.",
+		text: "The burst is published on Redis at once, with the server on one core and then on both cores of the machine. So that the server has both cores almost to itself, the clients' process is stopped in the meantime. The time is measured until all data is in the kernel, including the little time that Redis needs. Afterwards the clients continue and check what they received.",
 		metrics: []metric{
 			{key: keyGain, title: "two cores / one", text: timesText, higher: true, goal: goal{limit: 1.6}},
 			{key: keyRate, title: "deliveries/s on one", text: rateText, higher: true},
@@ -142,7 +142,7 @@ var workloads = []workload{
 	},
 	{
 		name: "encrypted", title: "Encrypted clients",
-		text: "A burst to clients that are all encrypted, and that open every message. Ignis on Bun has its users write the encryption; here it is its own ECDH class, on WebCrypto, in the transformer that the package has for that.",
+		text: "A burst to encrypted clients, which open every message. In Ignis on Bun, users implement encryption themselves. This test uses its own ECDH class, which is based on WebCrypto, in the transformer provided for that purpose.",
 		metrics: []metric{
 			{key: keyRate, title: "deliveries/s", text: rateText, higher: true, goal: goal{ratio: true, limit: 20}},
 			{key: keyCPU, title: "server CPU per delivery", text: microsText},
@@ -150,9 +150,9 @@ var workloads = []workload{
 	},
 	{
 		name: "encrypted-memory", title: "Memory of encryption", alone: true,
-		text: "Idle clients as above, once in clear and once encrypted.",
+		text: "Idle clients as above, once without and once with encryption.",
 		metrics: []metric{
-			{key: keyGrowth, title: "more per encrypted client", text: bytesText, goal: goal{limit: 2048}},
+			{key: keyGrowth, title: "additional memory per encrypted client", text: bytesText, goal: goal{limit: 2048}},
 			{key: keyMemory, title: "resident size / encrypted clients", text: bytesText},
 			{key: keyCPU, title: "server CPU to connect an encrypted client", text: microsText},
 		},
@@ -166,13 +166,13 @@ var workloads = []workload{
 			{key: keyP50, title: "p50", text: millisText},
 			{key: keyP99, title: "p99", text: millisText},
 			{key: keyMax, title: "max", text: millisText},
-			{key: keyEntry, title: "getting in p50", text: millisText},
-			{key: keyEntryMax, title: "getting in max", text: millisText},
+			{key: keyEntry, title: "connecting p50", text: millisText},
+			{key: keyEntryMax, title: "connecting max", text: millisText},
 			{key: keyFrames, title: "frames taken", text: rateText},
-			{key: keyBytes, title: "bytes taken a second", text: bytesText},
-			{key: keyShare, title: "of what was offered", text: percentText},
+			{key: keyBytes, title: "bytes taken per second", text: bytesText},
+			{key: keyShare, title: "share of what was offered", text: percentText},
 			{key: keyWaiting, title: "bytes waiting at the end", text: bytesText},
-			{key: keyPeak, title: "server's memory at most", text: bytesText},
+			{key: keyPeak, title: "peak memory of the server", text: bytesText},
 			{key: keyCPU, title: "server's cores", text: digits},
 			{key: keyFloodCPU, title: "strangers' cores", text: digits},
 			{key: keyOpened, title: "strangers connected", text: rateText},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -45,29 +46,100 @@ func (b *broken) Run(ctx context.Context, ready func(), receive func(...[]byte))
 	return b.Bus.Run(ctx, ready, each)
 }
 
-// faults returns broken buses, by the test that should detect the fault.
-func faults() map[string]broken {
+// fault is a broken bus, the test that detects it, and what the test reports.
+type fault struct {
+	test, says string
+	broken
+}
+
+// faults returns broken buses by name.
+func faults() map[string]fault {
 	var shared sync.Map // published envelopes by number
 	var numbers, changed, inside atomic.Int64
-	return map[string]broken{
-		"PublishFailsUnlessRunning": {publish: func(bus ignis.Bus, channel string, envelope []byte) error {
+	failing := func(envelope string) func(ignis.Bus, string, []byte) error {
+		return func(bus ignis.Bus, channel string, e []byte) error {
+			err := bus.Publish(channel, e) // or the suite would wait for it
+			if string(e) == envelope {
+				err = errors.New("no luck")
+			}
+			return err
+		}
+	}
+	return map[string]fault{
+		"silent": {"PublishFailsUnlessRunning", "Publish before Run returned no error", broken{publish: func(bus ignis.Bus, channel string, envelope []byte) error {
 			_ = bus.Publish(channel, envelope)
 			return nil
-		}},
-		"EveryNodeHears": {publish: func(bus ignis.Bus, channel string, envelope []byte) error {
+		}}},
+		"silent-afterwards": {"PublishFailsUnlessRunning", "Publish after Run returned no error", broken{publish: func(bus ignis.Bus, channel string, envelope []byte) error {
+			if err := bus.Publish(channel, envelope); string(envelope) != "late" {
+				return err
+			}
+			return nil
+		}}},
+		"early": {"PublishFailsUnlessRunning", `received "early", want "now"`, broken{publish: func(bus ignis.Bus, channel string, envelope []byte) error {
+			if string(envelope) == "now" {
+				_ = bus.Publish(channel, []byte("early"))
+			}
+			return bus.Publish(channel, envelope)
+		}}},
+		"unwilling":      {"PublishFailsUnlessRunning", "Publish: no luck", broken{publish: failing("now")}},
+		"unwilling-1":    {"OneAtATime", "Publish: no luck", broken{publish: failing("77")}},
+		"unwilling-many": {"ConcurrentPublishers", "Publish: no luck", broken{publish: failing("3 499")}},
+		"unwilling-pong": {"ReceiveMayPublish", "Publish: no luck", broken{publish: failing("pong")}},
+		"never-runs": {"PublishFailsUnlessRunning", "Run returned before it was ready: no luck", broken{run: func(ignis.Bus, context.Context, func(), func(...[]byte)) error {
+			return errors.New("no luck")
+		}}},
+		"ends-early": {"EveryNodeHears", "Run returned early: no luck", broken{run: func(bus ignis.Bus, ctx context.Context, ready func(), _ func(...[]byte)) error {
+			ctx, cancel := context.WithCancel(ctx)
+			return errors.Join(errors.New("no luck"), bus.Run(ctx, ready, func(...[]byte) { cancel() }))
+		}}},
+		"ends-with-an-error": {"PublishFailsUnlessRunning", "Run = context canceled after its context ended", broken{run: func(bus ignis.Bus, ctx context.Context, ready func(), receive func(...[]byte)) error {
+			return errors.Join(bus.Run(ctx, ready, receive), ctx.Err())
+		}}},
+		"twice": {"EveryNodeHears", "received", broken{publish: func(bus ignis.Bus, channel string, envelope []byte) error {
 			return errors.Join(bus.Publish(channel, envelope), bus.Publish(channel, envelope))
-		}},
-		"ReadyComesOnceAndFirst": {run: func(bus ignis.Bus, ctx context.Context, ready func(), receive func(...[]byte)) error {
+		}}},
+		"ready-late": {"ReadyComesOnceAndFirst", "receive was called before ready", broken{run: func(bus ignis.Bus, ctx context.Context, ready func(), receive func(...[]byte)) error {
 			return bus.Run(ctx, func() { go ready() }, receive)
-		}},
-		"OrderPerChannel": {receive: func(_ int, receive func(...[]byte), envelopes [][]byte) {
+		}}},
+		"ready-twice": {"ReadyComesOnceAndFirst", "ready was called 2 times", broken{run: func(bus ignis.Bus, ctx context.Context, ready func(), receive func(...[]byte)) error {
+			if numbers.Add(1) == 1 { // which all tests begin with
+				return bus.Run(ctx, ready, receive)
+			}
+			return bus.Run(ctx, func() { ready(); ready() }, receive)
+		}}},
+		"ready-and-an-error": {"ReadyComesOnceAndFirst", "Run = no luck", broken{run: func(bus ignis.Bus, ctx context.Context, ready func(), receive func(...[]byte)) error {
+			first := numbers.Add(1) == 1
+			if err := bus.Run(ctx, ready, receive); first || err != nil {
+				return err
+			}
+			return errors.New("no luck")
+		}}},
+		"backwards": {"OrderPerChannel", "received", broken{receive: func(_ int, receive func(...[]byte), envelopes [][]byte) {
 			slices.Reverse(envelopes)
 			receive(envelopes...)
-		}},
-		"BytesAreKept": {publish: func(bus ignis.Bus, channel string, envelope []byte) error {
+		}}},
+		"backwards-among-many": {"ConcurrentPublishers", ": received number ", broken{receive: func(_ int, receive func(...[]byte), envelopes [][]byte) {
+			slices.Reverse(envelopes)
+			receive(envelopes...)
+		}}},
+		"another-publisher": {"ConcurrentPublishers", `received "8 0"`, broken{receive: func(_ int, receive func(...[]byte), envelopes [][]byte) {
+			receive(slices.Repeat([][]byte{[]byte("8 0")}, len(envelopes))...)
+		}}},
+		"no-number": {"ConcurrentPublishers", `received "x"`, broken{receive: func(_ int, receive func(...[]byte), envelopes [][]byte) {
+			receive(slices.Repeat([][]byte{[]byte("x")}, len(envelopes))...)
+		}}},
+		"all-at-once": {"OneAtATime", "receive was called while a call was in progress", broken{receive: func(_ int, receive func(...[]byte), envelopes [][]byte) {
+			var all sync.WaitGroup
+			for range 2 {
+				all.Go(func() { receive(slices.Repeat(envelopes, 30)...) })
+			}
+			all.Wait()
+		}}},
+		"trimmed": {"BytesAreKept", "that differ from the", broken{publish: func(bus ignis.Bus, channel string, envelope []byte) error {
 			return bus.Publish(channel, bytes.TrimSpace(envelope))
-		}},
-		"ReceiveOwnsTheSlice": {
+		}}},
+		"shared": {"ReceiveOwnsTheSlice", "received", broken{
 			publish: func(bus ignis.Bus, channel string, envelope []byte) error {
 				n := numbers.Add(1)
 				shared.Store(n, bytes.Clone(envelope))
@@ -85,12 +157,16 @@ func faults() map[string]broken {
 					changed.Add(1)
 				}
 			},
-		},
-		"PublishedSliceIsLeftAlone": {publish: func(bus ignis.Bus, channel string, envelope []byte) error {
+		}},
+		"writes-behind-it": {"PublishedSliceIsLeftAlone", "the published slice is now", broken{publish: func(bus ignis.Bus, channel string, envelope []byte) error {
 			_ = append(envelope, '!')
 			return bus.Publish(channel, envelope)
-		}},
-		"ReceiveMayPublish": {
+		}}},
+		"writes-into-it": {"PublishedSliceIsLeftAlone", "received", broken{publish: func(bus ignis.Bus, channel string, envelope []byte) error {
+			defer func() { envelope[0] = '!' }()
+			return bus.Publish(channel, envelope)
+		}}},
+		"refuses-within-receive": {"ReceiveMayPublish", "Publish: receive is called", broken{
 			publish: func(bus ignis.Bus, channel string, envelope []byte) error {
 				err := bus.Publish(channel, envelope)
 				if inside.Load() > 0 && string(envelope) == "pong" {
@@ -103,20 +179,31 @@ func faults() map[string]broken {
 				defer inside.Add(-1)
 				receive(envelopes...)
 			},
-		},
-		"SlowReceiverDelaysNobody": {publish: func(bus ignis.Bus, channel string, envelope []byte) error {
+		}},
+		"full": {"SlowReceiverDelaysNobody", "Publish: too many wait", broken{publish: func(bus ignis.Bus, channel string, envelope []byte) error {
 			if numbers.Add(1) > 100 {
 				return errors.New("too many wait")
 			}
 			return bus.Publish(channel, envelope)
-		}},
-		"RunEndsWithItsContext": {run: func(bus ignis.Bus, ctx context.Context, ready func(), receive func(...[]byte)) error {
+		}}},
+		"ended-with-an-error": {"RunEndsWithItsContext", "Run with an ended context = context canceled", broken{run: func(bus ignis.Bus, ctx context.Context, ready func(), receive func(...[]byte)) error {
 			return errors.Join(bus.Run(ctx, ready, receive), ctx.Err())
-		}},
-		"NoGoroutineIsLeft": {run: func(bus ignis.Bus, ctx context.Context, ready func(), receive func(...[]byte)) error {
+		}}},
+		"ends-in-a-stream-with-an-error": {"RunEndsWithItsContext", "Run = no luck after its context ended", broken{run: func(bus ignis.Bus, ctx context.Context, ready func(), receive func(...[]byte)) error {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return errors.Join(bus.Run(ctx, ready, receive), errors.New("no luck"))
+		}}},
+		"goes-on": {"RunEndsWithItsContext", "want 1 and no call after the context ended", broken{receive: func(_ int, receive func(...[]byte), envelopes [][]byte) {
+			for range 3 {
+				receive(envelopes...)
+			}
+		}}},
+		"goroutine": {"NoGoroutineIsLeft", "found unexpected goroutines", broken{run: func(bus ignis.Bus, ctx context.Context, ready func(), receive func(...[]byte)) error {
 			go func() { select {} }()
 			return bus.Run(ctx, ready, receive)
-		}},
+		}}},
 	}
 }
 
@@ -132,7 +219,7 @@ func TestBroken(t *testing.T) {
 			bustest.Run(t, func(_ *testing.T, nodes int) []ignis.Bus {
 				buses := bustest.NewCluster(nodes)
 				for i := range buses {
-					b := fault
+					b := fault.broken
 					b.Bus, b.node = buses[i], i
 					buses[i] = &b
 				}
@@ -142,17 +229,38 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// If a bus breaks a rule, the test of that rule fails.
+// The suite fails for a bus that breaks a rule, in the test of that rule, and says why.
 func TestSuiteFindsFaults(t *testing.T) {
-	for name := range faults() {
+	for name, fault := range faults() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cmd := childproc.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run=^TestBroken$/^"+name+"$/^"+name+"$")
+			cmd := childproc.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run=^TestBroken$/^"+name+"$/^"+fault.test+"$")
 			cmd.Env = append(os.Environ(), askForFaults+"=1")
 			out, err := cmd.CombinedOutput()
-			if failed := "--- FAIL: TestBroken/" + name + "/" + name; err == nil || !strings.Contains(string(out), failed) {
-				t.Errorf("the fault was not detected:\n%s", out)
+			if failed := "--- FAIL: TestBroken/" + name + "/" + fault.test; err == nil || !strings.Contains(string(out), failed) || !strings.Contains(string(out), fault.says) {
+				t.Errorf("it is not found out:\n%s", out)
 			}
 		})
+	}
+}
+
+// Each test of the suite finds a fault.
+func TestEachTestFindsAFault(t *testing.T) {
+	text, err := os.ReadFile("suite.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := make(map[string]bool)
+	for _, fault := range faults() {
+		found[fault.test] = true
+	}
+	tests := regexp.MustCompile(`(?m)^\t\t\{"(\w+)", `).FindAllStringSubmatch(string(text), -1)
+	for _, m := range tests {
+		if !found[m[1]] {
+			t.Errorf("nothing is known that %s finds", m[1])
+		}
+	}
+	if len(tests) != len(found) {
+		t.Errorf("%d tests, of which %d find something", len(tests), len(found))
 	}
 }

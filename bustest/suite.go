@@ -182,7 +182,7 @@ func readyComesOnceAndFirst(t *testing.T, make New) {
 	var published atomic.Int32
 	var publishers sync.WaitGroup
 	publishers.Go(func() {
-		// Messages are under way all the time while the second node starts.
+		// Messages are in flight continuously while the second node starts.
 		tick := time.NewTicker(100 * time.Microsecond)
 		defer tick.Stop()
 		for stop.Err() == nil {

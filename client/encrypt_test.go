@@ -31,8 +31,8 @@ func TestEncryptWithServer(t *testing.T) {
 			}
 			return ignis.Identity{UserID: "ann"}, nil
 		},
-		OnMessage: func(_ context.Context, c *ignis.Client, m wire.Message) error {
-			return srv.SendLocal(ignis.ToClient(c.ID), m.Event, m.Data)
+		OnMessage: func(_ context.Context, c *ignis.Client, m wire.Message) (any, error) {
+			return nil, srv.SendLocal(ignis.ToClient(c.ID), m.Event, m.Data)
 		},
 		Logger: slog.New(slog.DiscardHandler),
 	})

@@ -25,9 +25,9 @@ func TestWithServer(t *testing.T) {
 			return ignis.Identity{UserID: "ann"}, nil
 		},
 		ValidateRooms: func(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) { return rooms, nil },
-		OnMessage: func(_ context.Context, c *ignis.Client, m wire.Message) error {
+		OnMessage: func(_ context.Context, c *ignis.Client, m wire.Message) (any, error) {
 			messages <- c.ID + " " + m.Event + " " + string(m.Data)
-			return nil
+			return nil, nil
 		},
 		Logger: slog.New(slog.DiscardHandler),
 	})

@@ -27,7 +27,7 @@ const (
 	pulse = 10 * time.Second
 	// idlePulse is roughly how often the store is queried while no instant is near.
 	// awayPulse is used instead if the store was unreachable. Both are long because there
-	// may be a great many jobs.
+	// may be very many jobs.
 	idlePulse = time.Hour
 	awayPulse = time.Minute
 	// comparePeriod is how often the store is asked whether the other processes run the

@@ -331,7 +331,7 @@ func (p *parser) value(f field, text string, at int, item string) (int, error) {
 	return n, nil
 }
 
-// number parses digits. Large numbers are capped at 9999, which is out of range everywhere.
+// number parses digits. Numbers above 9999 are returned as 9999, which has the same effect.
 func number(text string) (n int, ok bool) {
 	for _, b := range []byte(text) {
 		if b < '0' || b > '9' {

@@ -37,8 +37,8 @@ func startLibrary(t *testing.T, redis *redistest.Server, c settings) (library, *
 		// The scripts compare more mistakes with the original than a stranger may make.
 		AuthMaxMistakes: 100, AuthMaxFrames: 1000, AuthMaxPayload: wire.DefaultMaxPayload,
 		Authenticate: authenticateAsked,
-		OnMessage: func(_ context.Context, c *ignis.Client, m wire.Message) error {
-			return srv.SendLocal(ignis.ToClient(c.ID), m.Event, m.Data) // all that clients send here is a fence
+		OnMessage: func(_ context.Context, c *ignis.Client, m wire.Message) (any, error) {
+			return nil, srv.SendLocal(ignis.ToClient(c.ID), m.Event, m.Data) // all that clients send here is a fence
 		},
 		ValidateRooms: func(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) { return rooms, nil },
 	}

@@ -69,7 +69,8 @@ func (l *link) sendBeat(ctx context.Context) (text string, err error) {
 		return "", nil
 	}
 	l.beats++
-	text = strconv.FormatUint(l.beats, 10)
+	// Another link of the same bus may hear it, too, while the bus moves to or from it.
+	text = l.addr + " " + strconv.FormatUint(l.beats, 10)
 	err = l.client.Do(ctx, l.client.B().Publish().Channel(l.own).Message(text).Build()).Error()
 	l.denied = nil
 	if err == nil {

@@ -56,9 +56,9 @@ type Publisher struct {
 	finder finder        // belongs to who has the token
 
 	mu      sync.Mutex
-	link    *link // nil: none
-	old     *link // in use until the calls that have it are over; nil: none
-	slow    string
+	link    *link  // nil: none
+	old     *link  // in use until the calls that have it are over; nil: none
+	slow    string // the node that did not answer the last link in time
 	checked time.Time
 	abort   context.CancelFunc // ends what the holder of the token does
 	closed  bool
@@ -190,7 +190,6 @@ func (p *Publisher) current(ctx context.Context) (*link, error) {
 	p.mu.Lock()
 	p.abort = cancel
 	closed := p.closed
-	p.finder.slow = p.slow
 	p.mu.Unlock()
 	if closed {
 		return nil, ErrClosed
@@ -215,6 +214,9 @@ func (p *Publisher) current(ctx context.Context) (*link, error) {
 	if l != nil {
 		p.discard(l, err)
 	}
+	p.mu.Lock()
+	p.finder.slow = p.slow
+	p.mu.Unlock()
 	if l, err = p.finder.connect(ctx, nil); err != nil {
 		return nil, err
 	}

@@ -89,7 +89,8 @@ func (b *Bus) Stats() Stats {
 	c := &b.counts
 	s := Stats{
 		Published: c.published.Load(), Received: c.received.Load(), Rejected: c.rejected.Load(),
-		LostConnection: c.lostConnection.Load(), LostRefused: c.lostRefused.Load(), LostShutdown: c.lostShutdown.Load(), LostExpired: c.lostExpired.Load(),
+		LostConnection: c.lostConnection.Load(), LostExpired: c.lostExpired.Load(),
+		LostRefused: c.lostRefused.Load(), LostShutdown: c.lostShutdown.Load(),
 		Dropped: c.dropped.Load(), Reconnects: c.reconnects.Load(), Garbled: c.garbled.Load(),
 		DeadSubscriptions: c.dead.Load(), Gaps: c.gaps.Load(), GapTime: time.Duration(c.gapTime.Load()),
 		Queued: b.out.len(), Waiting: b.in.len(),

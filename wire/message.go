@@ -165,6 +165,25 @@ func DecodeAuthentication(data json.RawMessage) (a Authentication) {
 	return a
 }
 
+// ConnectedData is the data of a connected event. Protocol 1 has the fields up to Salt.
+type ConnectedData struct {
+	ID              string `json:"id"`
+	UserID          string `json:"userId,omitempty"`
+	Time            string `json:"time"` // in TimeFormat
+	ServerPublicKey string `json:"serverPublicKey,omitempty"`
+	Salt            string `json:"salt,omitempty"`
+
+	Protocol int `json:"protocol,omitempty"`
+	// Expires is when the session ends, in TimeFormat; empty if it does not.
+	Expires string `json:"expires,omitempty"`
+	// Heartbeat is after how many milliseconds of silence the server gives the client up.
+	Heartbeat int64 `json:"heartbeat,omitempty"`
+	// MaxPayload is the size in bytes of the largest message that the client may send.
+	MaxPayload int `json:"maxPayload,omitempty"`
+	// Server is the server's product and version.
+	Server string `json:"server,omitempty"`
+}
+
 // DecodeRooms reads the data of a join or leave event, {rooms: string[]}. It decodes
 // at most limit elements. It returns the names, how many elements were not strings,
 // and how many were over the limit. Ok is false for data of another shape.

@@ -40,6 +40,10 @@ const (
 	// ReservedPrefix starts names that no client may use for a room: those of
 	// the Redis channels.
 	ReservedPrefix = "ws:"
+	// ProtocolVersion is the highest version of the protocol that this package knows.
+	ProtocolVersion = 2
+	// ExpiringNotice is how long before its end a session's client is told (protocol 2).
+	ExpiringNotice = time.Minute
 	// MaxMessageID is the longest id that a message may have to be answered, in
 	// characters (protocol 2).
 	MaxMessageID = 64

@@ -147,7 +147,7 @@ func TestBenchClosedBefore(t *testing.T) {
 			}
 			want := fmt.Sprintf(`the server closed 2 clients, 2 of them before it was measured: 2 times: closed with %d "enough"`, code)
 			if code == ws.StatusNoStatusRcvd {
-				want = "2 times: the server has ended the connection"
+				want = "2 times: the server closed the connection"
 			}
 			_, after, _ := strings.Cut(p.errors.text(), "hint: ")
 			if !strings.Contains(p.errors.text(), want) || !strings.Contains(after, hint) {
@@ -226,15 +226,15 @@ func TestBenchOfOthers(t *testing.T) {
 		"a login":                 {"ws://" + strange(t, "HTTP/1.1 401 Unauthorized\r\n\r\n") + "/ws", nil, "401 Unauthorized", "who this is"},
 		"a redirect":              {"ws://" + strange(t, "HTTP/1.0 301 Moved\r\nLocation: https://h/ws?t=s3cret\r\n\r\n") + "/ws", nil, "301 Moved", "leads to wss://h/ws: "},
 		"a broken server":         {"ws://" + strange(t, "HTTP/1.1 500 \r\n\r\n") + "/ws", nil, "500", "its log may say what"},
-		"a Redis":                 {"ws://" + strings.TrimPrefix(strings.TrimSuffix(r.URL(), "/0"), "redis://"), nil, "has ended the connection", "an Ignis server running there"},
-		"no accept key":           {"ws://" + strange(t, "HTTP/1.1 101 Well\r\n\r\n") + "/ws", nil, `has the Sec-WebSocket-Accept "", and not "ICX+`, "does not speak WebSocket"},
-		"wrong accept key":        {"ws://" + strange(t, strings.Replace(accepted, "ICX", "ABC", 1)) + "/ws", nil, `has the Sec-WebSocket-Accept "ABC+Yqv66`, "does not speak WebSocket"},
-		"garbage":                 {"ws://" + strange(t, accepted+"\xff\xff\xff\xff") + "/ws", nil, "no WebSocket frame", "an Ignis server"},
+		"a Redis":                 {"ws://" + strings.TrimPrefix(strings.TrimSuffix(r.URL(), "/0"), "redis://"), nil, "the server closed the connection", "an Ignis server running there"},
+		"no accept key":           {"ws://" + strange(t, "HTTP/1.1 101 Well\r\n\r\n") + "/ws", nil, `has Sec-WebSocket-Accept "", want "ICX+`, "does not speak WebSocket"},
+		"wrong accept key":        {"ws://" + strange(t, strings.Replace(accepted, "ICX", "ABC", 1)) + "/ws", nil, `has Sec-WebSocket-Accept "ABC+Yqv66`, "does not speak WebSocket"},
+		"garbage":                 {"ws://" + strange(t, accepted+"\xff\xff\xff\xff") + "/ws", nil, "invalid or very large WebSocket frame", "an Ignis server"},
 		"closes":                  {"ws://" + strange(t, accepted+string(ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(4999, "go away"))))) + "/ws", nil, `closed with 4999 "go away"`, "from the application"},
-		"does not encrypt":        {"ws://" + withoutKeys + "/ws", []string{"--encrypt"}, "the server does not encrypt", "leave out --encrypt"},
+		"does not encrypt":        {"ws://" + withoutKeys + "/ws", []string{"--encrypt"}, "the server does not support encryption", "leave out --encrypt"},
 		"only encrypted":          {"ws://" + encrypted + "/ws", nil, "4004", "--encrypt agrees on a key"},
-		"silent":                  {"ws://" + strange(t, "") + "/ws", nil, "timeout: 0 of 2 clients are in, 0 closed, 0 deliveries are missing; 2 wait for the answer to the WebSocket handshake", "an Ignis server"},
-		"silent later":            {"ws://" + strange(t, accepted) + "/ws", nil, "2 wait for the answer to the authenticate event", "an Ignis server"},
+		"silent":                  {"ws://" + strange(t, "") + "/ws", nil, "timeout: 0 of 2 clients are connected, 0 closed, 0 deliveries are missing; 2 are waiting for the answer to the WebSocket handshake", "an Ignis server"},
+		"silent later":            {"ws://" + strange(t, accepted) + "/ws", nil, "2 are waiting for the answer to the authenticate event", "an Ignis server"},
 		"credentials":             {"ws://" + withToken + "/ws", nil, "4003", "authentication failed: is the token right and not expired? it is that of --token"},
 		"nothing relayed":         {"ws://" + dev + "/ws", []string{"--redis", r.URL()}, "nothing arrived", ""},
 		"no such process":         {"ws://" + dev + "/ws", []string{"--pid", "4194303"}, "CPU clock of process 4194303", ""},

@@ -60,7 +60,7 @@ func (c *cronNextCmd) Run(std *stdio) error {
 	if err != nil {
 		return err
 	}
-	if c.N < 1 || c.N > 10_000 {
+	if c.N > 10_000 { // what is below 1 is no count
 		return usage("", "--n: expected 1 to 10000")
 	}
 	at := time.Now().In(loc)

@@ -62,24 +62,24 @@ func (d *devMode) validateRooms(_ context.Context, _ *ignis.Client, rooms []stri
 
 // relay sends a message whose data names a room on to that room, if its sender
 // is in it. Who the sender is, the server says.
-func (d *devMode) relay(ctx context.Context, c *ignis.Client, m wire.Message) error {
+func (d *devMode) relay(ctx context.Context, c *ignis.Client, m wire.Message) (any, error) {
 	room := m.Room
 	if room == "" {
 		room = dataRoom(m.Data)
 	}
 	if room == "" {
 		d.limit.Log(slog.LevelInfo, "message not relayed: its data names no room", "client", c.ID)
-		return nil
+		return nil, nil
 	}
 	info, ok := d.server.Client(c.ID)
 	if !ok {
-		return nil // it has just gone
+		return nil, nil // it has just gone
 	}
 	if !slices.Contains(info.Rooms, room) {
 		d.limit.Log(slog.LevelWarn, "message not relayed: its sender is not in the room", "client", c.ID)
-		return nil
+		return nil, nil
 	}
-	return d.server.Send(ctx, ignis.ToRoom(room), m.Event, m.Data, ignis.From(c))
+	return nil, d.server.Send(ctx, ignis.ToRoom(room), m.Event, m.Data, ignis.From(c))
 }
 
 // dataRoom returns the room that the data of a message names, where clients of protocol

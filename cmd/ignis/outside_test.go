@@ -216,12 +216,12 @@ func TestRedisFile(t *testing.T) {
 func TestHTTPLog(t *testing.T) {
 	var out bytes.Buffer
 	limit := loglimit.New(newLogger(&out, "text", slog.LevelInfo))
-	w := httpLog{limit}
+	w := newHTTPServer(nil, limit).ErrorLog
 	for i := range 50 {
-		fmt.Fprintf(w, "http: Accept error: accept tcp: too many open files; retrying in %dms\n", i)
-		fmt.Fprintf(w, "http: TLS handshake error from 10.0.0.%d\n", i)
+		w.Printf("http: Accept error: accept tcp: too many open files; retrying in %dms\n", i)
+		w.Printf("http: TLS handshake error from 10.0.0.%d\n", i)
 	}
-	fmt.Fprintf(w, "http: panic serving 10.0.0.1:5: \x1b[2J\ngoroutine 1 [running]:\nmain.main()\n")
+	w.Printf("http: panic serving 10.0.0.1:5: \x1b[2J\ngoroutine 1 [running]:\nmain.main()\n")
 	limit.Close()
 	text := out.String()
 	if strings.Count(text, "\n") != 3 || !strings.Contains(text, `level=ERROR msg="HTTP server" error="http: Accept error: accept tcp: too many open files"`) ||

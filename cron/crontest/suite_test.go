@@ -61,7 +61,11 @@ func TestDownAndDropAnswers(t *testing.T) {
 	if state, _ := m.Last(ctx, cron.Query{Job: "job"}); !state.Last.Equal(at(1)) || len(m.Finished()) != 1 {
 		t.Errorf("the store did nothing while dropping answers: %v, %v", state.Last, m.Finished())
 	}
+	asked := m.Queries()
 	all(nil)
+	if n := m.Queries() - asked; n != 1 {
+		t.Errorf("asked %d times more", n)
+	}
 	m.Forget()
 	if g, err := m.Claim(ctx, cron.Claim{Job: "job", Scheduled: at(2), Token: "a"}); err != nil || g.Verdict != cron.Forgotten {
 		t.Errorf("after Forget: %+v, %v", g, err)
@@ -98,10 +102,17 @@ type broken struct {
 	crontest.Memory
 	claim  func(m *crontest.Memory, c cron.Claim) cron.Grant
 	last   func(last, now time.Time) (time.Time, time.Time)
+	plan   func(q cron.Query, s *cron.State) // of what asks for a job's plan
 	finish func(m *crontest.Memory, f cron.Finish) error
+	fails  func(job string, at time.Time) bool // what claims or asks
 }
 
+var errNoLuck = errors.New("no luck")
+
 func (b *broken) Claim(ctx context.Context, c cron.Claim) (cron.Grant, error) {
+	if b.fails != nil && b.fails(c.Job, c.Scheduled) {
+		return cron.Grant{}, errNoLuck
+	}
 	if b.claim != nil {
 		return b.claim(&b.Memory, c), nil
 	}
@@ -112,6 +123,12 @@ func (b *broken) Last(ctx context.Context, q cron.Query) (cron.State, error) {
 	state, err := b.Memory.Last(ctx, q)
 	if b.last != nil {
 		state.Last, state.Now = b.last(state.Last, state.Now)
+	}
+	if b.plan != nil && strings.HasPrefix(q.Job, "Plan") {
+		b.plan(q, &state)
+	}
+	if q.Begins && b.fails != nil && b.fails(q.Job, time.Time{}) {
+		err = errNoLuck
 	}
 	return state, err
 }
@@ -138,7 +155,7 @@ func faults() map[string]*broken {
 			return g
 		}}
 	}
-	var claims atomic.Uint64
+	var claims, tries atomic.Uint64
 	return map[string]*broken{
 		"EachInstantOnce": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
 			if strings.HasPrefix(c.Job, "EachInstantOnce") {
@@ -190,6 +207,67 @@ func faults() map[string]*broken {
 			defer m.SetDown(false)
 			return m.Finish(context.Background(), f)
 		}},
+		"no plan is kept": {plan: func(_ cron.Query, s *cron.State) { s.Plan = cron.Plan{} }},
+		"no schedule starts afresh": {plan: func(q cron.Query, s *cron.State) {
+			if strings.HasSuffix(q.Plan.Schedule, "UTC") {
+				s.Last = s.Last.Add(-2 * time.Second)
+			}
+		}},
+		"a schedule starts at once": {plan: func(q cron.Query, s *cron.State) {
+			if strings.HasSuffix(q.Plan.Schedule, "UTC") {
+				s.Last = s.Last.Add(3 * time.Second)
+			}
+		}},
+		"the same plan starts afresh": {plan: func(q cron.Query, s *cron.State) {
+			if q.Plan.Fingerprint == "x" {
+				s.Last = s.Now
+			}
+		}},
+		"another target starts afresh": {plan: func(q cron.Query, s *cron.State) {
+			if q.Plan.Fingerprint == "y" {
+				s.Last = s.Now
+			}
+		}},
+		"a claim of before goes back": func() *broken {
+			claimed := ""
+			return &broken{
+				claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
+					if strings.HasPrefix(c.Job, "Plan") {
+						claimed = c.Token
+					}
+					return ask(m, c)
+				},
+				plan: func(_ cron.Query, s *cron.State) {
+					if claimed == "b" {
+						s.Last = s.Last.Add(-time.Second)
+					}
+				},
+			}
+		}(),
+		"a token for each instant": func() *broken {
+			tokens := make(map[string]time.Time)
+			return &broken{claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
+				if !strings.HasPrefix(c.Job, "TheSame") {
+					return ask(m, c)
+				}
+				if at, known := tokens[c.Token]; known && !at.Equal(c.Scheduled) {
+					return cron.Grant{Verdict: cron.Taken}
+				}
+				tokens[c.Token] = c.Scheduled
+				return ask(m, c)
+			}}
+		}(),
+		"plans fail":      {fails: func(job string, at time.Time) bool { return strings.HasPrefix(job, "Plan") && at.IsZero() }},
+		"one claim fails": {fails: func(job string, _ time.Time) bool { return strings.HasPrefix(job, "Each") && tries.Add(1) == 7 }},
+		"the first second is granted": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
+			g := ask(m, c)
+			if early := ask(m, cron.Claim{Job: c.Job, Scheduled: c.Scheduled.Add(-time.Second), Token: "?"}); g.Verdict == cron.Forgotten && early.Verdict == cron.Forgotten {
+				if later := ask(m, cron.Claim{Job: c.Job, Scheduled: c.Scheduled.Add(time.Second), Token: "?"}); later.Verdict != cron.Forgotten {
+					g.Verdict, g.Fence = cron.Granted, claims.Add(1)
+				}
+			}
+			return g
+		}},
 		"a grant without a fence": granted(func(_ cron.Claim, g *cron.Grant) { g.Fence = 0 }),
 		"all is Taken": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
 			g := ask(m, c)
@@ -226,6 +304,15 @@ func TestSuiteFindsFaults(t *testing.T) {
 	for name := range faults() {
 		test := name
 		switch name {
+		case "no plan is kept", "no schedule starts afresh", "a schedule starts at once", "the same plan starts afresh",
+			"another target starts afresh", "a claim of before goes back", "plans fail":
+			test = "Plan"
+		case "a token for each instant":
+			test = "TheSameClaimAgain"
+		case "one claim fails":
+			test = "EachInstantOnce"
+		case "the first second is granted":
+			test = "BeforeItWasThere"
 		case "a grant without a fence":
 			test = "Manual"
 		case "all is Taken":
@@ -236,6 +323,15 @@ func TestSuiteFindsFaults(t *testing.T) {
 		failed := "--- FAIL: TestBroken/" + strings.ReplaceAll(name, " ", "_") + "/" + test + " "
 		if !strings.Contains(string(out), failed) {
 			t.Errorf("%s was not detected: no %q in the output", name, failed)
+		}
+	}
+	for _, says := range []string{
+		"the plan was {Schedule:", "last, with the same plan: ", "last, with a different fingerprint: ",
+		"last, with a different schedule since ", "last, after a claim of the old schedule: ", "no luck", "claims granted",
+		"grant without a fence", "of the same claim", "the store's time: ",
+	} {
+		if !strings.Contains(string(out), says) {
+			t.Errorf("nothing says %q", says)
 		}
 	}
 	if t.Failed() {

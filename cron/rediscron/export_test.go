@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -45,17 +47,25 @@ const (
 	MaxWarned = maxWarned
 )
 
-// LookAtMany looks at so many nodes with replicas, and returns how many are kept.
+// LookAtMany connects to so many nodes with replicas and looks at them, all at the same
+// time. It returns how many are kept.
 func LookAtMany(log *slog.Logger, nodes int) int {
 	r := newReplicas(log, 0)
 	defer r.close()
+	var all sync.WaitGroup
 	for i := range nodes {
 		addr := "node:" + strconv.Itoa(i)
-		r.connected(addr, nil)
-		if n := r.nodes[addr]; n != nil {
-			r.note(n, "role:master\r\nconnected_slaves:1\r\n", nil, false)
-		}
+		all.Go(func() {
+			r.connected(addr, nil)
+			r.mu.Lock()
+			n := r.nodes[addr]
+			r.mu.Unlock()
+			if n != nil {
+				r.note(n, "role:master\r\nconnected_slaves:1\r\n", nil, false)
+			}
+		})
 	}
+	all.Wait()
 	return len(r.nodes)
 }
 
@@ -63,13 +73,65 @@ func LookAtMany(log *slog.Logger, nodes int) int {
 func (s *Store) LookBefore(ctx context.Context) error {
 	client, err := s.connected(ctx)
 	if err == nil {
-		s.replicas.look(stranger{client})
+		s.replicas.look(stranger{Client: client})
 		s.AwaitLook()
 	}
 	return err
 }
 
-// stranger is a client that knows no nodes.
-type stranger struct{ rueidis.Client }
+// stranger is a client that knows no nodes, and says so when it may.
+type stranger struct {
+	rueidis.Client
+	asked *atomic.Int32 // how often
+	may   <-chan struct{}
+}
 
-func (stranger) Nodes() map[string]rueidis.Client { return nil }
+func (s stranger) Nodes() map[string]rueidis.Client {
+	if s.asked != nil {
+		s.asked.Add(1)
+		<-s.may
+	}
+	return nil
+}
+
+// LookOften looks again while a look goes on, and when nothing is due. It returns how
+// often the client was asked.
+func LookOften() int32 {
+	r := newReplicas(slog.New(slog.DiscardHandler), time.Minute)
+	defer r.close()
+	r.connected("node:1", nil)
+	may := make(chan struct{})
+	c := stranger{asked: new(atomic.Int32), may: may}
+	r.look(c)
+	r.look(c)
+	r.connected("node:2", nil)
+	r.look(c)
+	close(may)
+	r.ended.Wait()
+	r.next = time.Now().Add(time.Hour)
+	r.look(c)
+	r.ended.Wait()
+	return c.asked.Load()
+}
+
+// Due returns how many nodes would be looked at, if the client had them.
+func (s *Store) Due() (n int) {
+	s.replicas.mu.Lock()
+	defer s.replicas.mu.Unlock()
+	s.replicas.next = time.Time{}
+	for _, node := range s.replicas.nodes {
+		if time.Since(node.looked) >= lookAgain {
+			n++
+		}
+	}
+	return n
+}
+
+// Looks reports whether nodes are looked at after Close.
+func (s *Store) Looks() bool {
+	s.LookAgain()
+	s.replicas.look(stranger{})
+	s.replicas.mu.Lock()
+	defer s.replicas.mu.Unlock()
+	return s.replicas.looking || !s.replicas.next.IsZero()
+}

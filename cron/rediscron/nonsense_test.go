@@ -1,6 +1,7 @@
 package rediscron_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,39 @@ func TestNonsenseFromRedis(t *testing.T) {
 				}
 				_ = s.Close()
 			}
+		}
+	}
+}
+
+// What the claim's script cannot have answered is no grant.
+func TestAnswersThatAreNone(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		verdict, fence, now string
+		good                bool
+	}{
+		{":1", ":7", ":1000000", true},
+		{":4", ":7", ":1000000", true},
+		{":0", ":7", ":1000000", false},
+		{":5", ":7", ":1000000", false},
+		{":-1", ":7", ":1000000", false},
+		{":1", ":7", ":0", false},
+		{"+one", ":7", ":1000000", false},
+		{":1", "*0", ":1000000", false},
+		{":1", ":7", "+noon", false},
+	} {
+		server := redistest.Pretend(t)
+		server.Answer("EVALSHA", fmt.Sprintf("*4\r\n%s\r\n%s\r\n%s\r\n:0\r\n", c.verdict, c.fence, c.now))
+		s := open(t, rediscron.Config{URL: server.URL()})
+		g, err := s.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: time.Unix(100, 0), Token: "a"})
+		if c.good != (err == nil) || err != nil && !strings.Contains(err.Error(), "the script's answer") {
+			t.Errorf("%+v: %v", c, err)
+		}
+		if err == nil && (g.Fence != 7 || !g.Now.Equal(time.Unix(1, 0)) || g.Verdict != cron.Verdict(c.verdict[1]-'0')) {
+			t.Errorf("%+v: %+v", c, g)
+		}
+		if err != nil && g.Verdict != 0 {
+			t.Errorf("%+v: granted %+v with an error", c, g)
 		}
 	}
 }

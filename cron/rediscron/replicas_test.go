@@ -248,7 +248,39 @@ func TestReplicasOfANodeThatIsNotUsedYet(t *testing.T) {
 	if lines := log.lines(); len(lines) != 0 {
 		t.Fatalf("what the client does not use is asked: %s", lines)
 	}
+	if n := s.Due(); n != 1 {
+		t.Errorf("%d nodes are due", n)
+	}
 	redistest.Wait(t, "the node to be looked at", func() bool { look(t, s); return len(log.lines()) == 1 })
+	if n := s.Due(); n != 0 {
+		t.Errorf("%d nodes are due after that", n)
+	}
+
+	// One that remains unused is taken for a Sentinel.
+	s = open(t, rediscron.Config{URL: server.URL(), Logger: log.logger(), Timeout: 50 * time.Millisecond})
+	redistest.Wait(t, "the node to be forgotten", func() bool {
+		err := s.LookBefore(t.Context())
+		return s.Due() == 0 && err == nil
+	})
+}
+
+func TestReplicasAreLookedAtOnceAtATime(t *testing.T) {
+	t.Parallel()
+	if n := rediscron.LookOften(); n != 1 {
+		t.Errorf("they are looked at %d times", n)
+	}
+}
+
+// After Close nothing is asked any more.
+func TestReplicasAfterClose(t *testing.T) {
+	t.Parallel()
+	server := redistest.Pretend(t)
+	s := open(t, rediscron.Config{URL: server.URL(), Logger: slog.New(slog.DiscardHandler)})
+	redisTime(t, s)
+	_ = s.Close()
+	if s.Looks() {
+		t.Error("nodes are looked at")
+	}
 }
 
 func bulk(text string) string { return fmt.Sprintf("$%d\r\n%s\r\n", len(text), text) }

@@ -238,9 +238,14 @@ func TestRuns(t *testing.T) {
 	if n := runs[1]; n.Fence != grants[1].Fence || n.Outcome != cron.OutcomeFailed || n.Duration != time.Minute {
 		t.Errorf("the one before: %+v", n)
 	}
-	r.Do("zadd", "ignis:cron:{job}:claims", "9999999999", "garbage")
-	if _, err := s.Runs(t.Context(), "job", 2); err == nil {
-		t.Error("garbage is accepted")
+	for _, garbage := range []string{
+		"garbage", "x 1 a here 5", "1 x a here 5", "1 1 a here x", "1 1 a here 5 x 5", "1 1 a here 5 5 x", "1 1 a here 5 5", "1 1 a here 5 5 5 5",
+	} {
+		r.Do("zadd", "ignis:cron:{job}:claims", "9999999999", garbage)
+		if _, err := s.Runs(t.Context(), "job", 1); err == nil || !strings.Contains(err.Error(), "job job: malformed") {
+			t.Errorf("%q is accepted: %v", garbage, err)
+		}
+		r.Do("zrem", "ignis:cron:{job}:claims", garbage)
 	}
 	if runs, err := s.Runs(t.Context(), "job", 0); err != nil || len(runs) != 0 {
 		t.Errorf("none: %v (%v)", runs, err)
@@ -363,6 +368,15 @@ func TestClosed(t *testing.T) {
 		if !errors.Is(err, rediscron.ErrClosed) || !strings.HasPrefix(err.Error(), "rediscron: ") {
 			t.Errorf("after Close: %v", err)
 		}
+	}
+}
+
+// Of a run of no instant nothing is kept, so Redis is not asked.
+func TestFinishOfNoInstant(t *testing.T) {
+	t.Parallel()
+	s := open(t, rediscron.Config{URL: "redis://127.0.0.1:1"})
+	if err := s.Finish(t.Context(), cron.Finish{Job: "job", Fence: 1, Outcome: cron.OutcomeSucceeded}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -62,23 +62,23 @@ type line struct {
 }
 
 // OnMessage passes on what is said in a room to its other members.
-func (c *Chat) OnMessage(ctx context.Context, cl *ignis.Client, m wire.Message) error {
+func (c *Chat) OnMessage(ctx context.Context, cl *ignis.Client, m wire.Message) (any, error) {
 	if m.Event != "say" {
-		return nil
+		return nil, nil
 	}
 	var l line
 	if err := m.Decode(&l); err != nil {
-		return err
+		return nil, err
 	}
 	if !c.isIn(cl, l.Room) {
-		return errors.New("said something in a room that it is not in")
+		return nil, errors.New("said something in a room that it is not in")
 	}
 	name, err := ignis.MetadataOf[string](cl)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	l.From, l.At = name, time.Now().UTC()
-	return c.server.Send(ctx, ignis.ToRoom(l.Room), "said", l, ignis.Except(cl.ID))
+	return nil, c.server.Send(ctx, ignis.ToRoom(l.Room), "said", l, ignis.Except(cl.ID))
 }
 
 func (c *Chat) isIn(cl *ignis.Client, room string) bool {

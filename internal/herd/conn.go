@@ -17,39 +17,39 @@ import (
 	"github.com/ignis-go/ignis/seal"
 )
 
-// phase is how far a client has come.
+// phase is the progress of a client's connection.
 type phase uint8
 
 const (
 	phaseDialing phase = iota
 	phaseUpgrading
-	phaseEntering // authenticates
+	phaseEntering // is authenticating
 	phaseIn
-	phaseDeaf // in, and reads no more
+	phaseDeaf // in, but does not read
 	phaseGone
 )
 
-// conn is one client.
+// conn is a client.
 type conn struct {
 	fd      int32
 	phase   phase
-	deaf    bool                // will read no more when it is in
-	room    int                 // -1: none of its own
-	stream  int                 // whose messages it counts: the index of a room of the herd's
-	told    string              // what the server said was wrong
-	rest    []byte              // of a message that has come in part
-	out     []byte              // what its socket did not take yet
-	key     *seal.Key           // nil: in clear
+	deaf    bool                // whether it stops reading once it is in
+	room    int                 // room that it joins, -1 for none
+	stream  int                 // index of the room whose messages it counts
+	told    string              // error message from the server
+	rest    []byte              // partially received message
+	out     []byte              // data that does not fit into the socket yet
+	key     *seal.Key           // nil without encryption
 	next    uint32              // number of the next message
 	missing map[uint32]struct{} // numbers that were skipped
-	heard   []uint32            // chat: the next number of each member of the room
+	heard   []uint32            // in a chat, the next number of each member of the room
 }
 
-// inFlight is how many connections are made at a time.
+// inFlight is the number of connections that are established concurrently.
 const inFlight = 128
 
-// Connect adds n clients and returns when all are in, and how long it took.
-// With rooms, client i joins the room i modulo rooms.
+// Connect connects n more clients, waits until all are authenticated, and returns how long that
+// took. If rooms is positive, client i joins room i modulo rooms.
 func (h *Herd) Connect(ctx context.Context, n, rooms int) (time.Duration, error) {
 	began := time.Now()
 	h.waiting = n
@@ -68,7 +68,7 @@ func (h *Herd) Connect(ctx context.Context, n, rooms int) (time.Duration, error)
 		return h.waiting == 0 || len(h.failures) > 0 && h.begun == 0
 	})
 	if err == nil && h.waiting > 0 {
-		err = errors.New("not all could connect")
+		err = errors.New("some clients could not connect")
 	}
 	if err != nil {
 		return 0, h.describe(err)
@@ -85,7 +85,7 @@ func (h *Herd) dial(c *conn) error {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<10)
 	}
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	// Closed at once, without waiting: thousands of ports would be in the way of the next run.
+	// Close without TIME_WAIT, so that the next run does not run out of ports.
 	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	if err := unix.Connect(fd, h.to); err != nil && !errors.Is(err, unix.EINPROGRESS) {
 		_ = unix.Close(fd)
@@ -112,7 +112,7 @@ const upgrade = "GET %s%s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade
 // accept is the answer to the key in upgrade (RFC 6455 section 4.2.2).
 const accept = "ICX+Yqv66kxgM0FcWaLWlFLwTAI="
 
-// handle handles what the kernel says of a client's socket.
+// handle handles epoll events of a client's socket.
 func (h *Herd) handle(c *conn, events uint32) {
 	if c.phase == phaseDeaf {
 		h.gone(c, ended)
@@ -126,7 +126,7 @@ func (h *Herd) handle(c *conn, events uint32) {
 		}
 		query := ""
 		if h.cfg.Centrifuge {
-			query = "?cf_ws_frame_ping_pong=true" // pings as everyone's
+			query = "?cf_ws_frame_ping_pong=true" // use regular WebSocket pings
 		}
 		c.phase = phaseUpgrading
 		if err := h.watch(unix.EPOLL_CTL_MOD, c, unix.EPOLLIN); err != nil {
@@ -160,13 +160,13 @@ func (h *Herd) read(c *conn) {
 		return
 	}
 	if len(rest) == 0 {
-		c.rest = nil // an idle client keeps nothing
+		c.rest = nil // idle clients hold no memory
 	} else {
 		c.rest = append(c.rest[:0], rest...)
 	}
 }
 
-// parse handles all that has come completely, and returns the rest.
+// parse handles all complete frames and returns the rest.
 func (h *Herd) parse(c *conn, text []byte) []byte {
 	if c.phase == phaseUpgrading {
 		head, rest, ok := bytes.Cut(text, []byte("\r\n\r\n"))
@@ -185,7 +185,7 @@ func (h *Herd) parse(c *conn, text []byte) []byte {
 		}
 	}
 	for len(text) >= 2 {
-		if text[0]&0x70 != 0 || text[1]&0x80 != 0 { // nothing that was agreed on
+		if text[0]&0x70 != 0 || text[1]&0x80 != 0 { // reserved bits or a masked frame
 			return h.broken(c)
 		}
 		size, header := int(text[1]&0x7f), 2
@@ -212,13 +212,13 @@ func (h *Herd) parse(c *conn, text []byte) []byte {
 	return text
 }
 
-// broken gives up a client whose server does not keep to the protocol.
+// broken gives up a client whose server violates the protocol.
 func (h *Herd) broken(c *conn) []byte {
-	h.gone(c, "the server sends what is no WebSocket frame, or a very large one")
+	h.gone(c, "the server sent an invalid or very large WebSocket frame")
 	return nil
 }
 
-// in is called when the server has let a client in.
+// in is called when the server has authenticated a client.
 func (h *Herd) in(c *conn) {
 	h.last = h.now
 	h.begun--
@@ -231,7 +231,7 @@ func (h *Herd) in(c *conn) {
 	}
 	if c.deaf {
 		c.phase = phaseDeaf
-		if err := h.watch(unix.EPOLL_CTL_MOD, c, unix.EPOLLRDHUP); err != nil { // only its end
+		if err := h.watch(unix.EPOLL_CTL_MOD, c, unix.EPOLLRDHUP); err != nil { // report only the end of the connection
 			h.gone(c, err.Error())
 		}
 		return
@@ -240,13 +240,13 @@ func (h *Herd) in(c *conn) {
 	h.rooms[c.stream].live++
 }
 
-// ended is why a client is gone whose server did not say more.
-const ended = "the server has ended the connection"
+// ended is the reason for a closed connection without a close frame.
+const ended = "the server closed the connection"
 
-// gone forgets a client whose connection has ended, and counts why.
+// gone removes a client whose connection has ended, and counts the reason.
 func (h *Herd) gone(c *conn, why string) { h.goneFor(c, Reason{Text: why}) }
 
-// goneFor does the same for a reason that is known in more detail.
+// goneFor is like gone with a detailed reason.
 func (h *Herd) goneFor(c *conn, why Reason) {
 	if c.phase == phaseGone {
 		return

@@ -12,16 +12,15 @@ import (
 	"time"
 )
 
-// deafRoom is the room of those that don't read.
+// deafRoom is the room of the clients that do not read.
 const deafRoom = 9999
 
-// AddDeaf connects n more clients, which read nothing once they are in, and fills
-// their connections with messages to a room of their own until the server
-// cannot write to them any more.
+// AddDeaf connects n more clients, which stop reading once they are authenticated. It fills their
+// connections with messages to a separate room until the server cannot write to them.
 func (h *Herd) AddDeaf(ctx context.Context, n int) error {
 	const (
 		size  = 64 << 10
-		limit = 200 // messages: 12 MB, more than a socket's buffers take
+		limit = 200 // messages, 12 MB in total, which exceeds the socket buffers
 	)
 	h.waiting = n
 	for range n {
@@ -32,11 +31,11 @@ func (h *Herd) AddDeaf(ctx context.Context, n int) error {
 	if err := h.run(ctx, 10*time.Second, func() bool { return h.waiting == 0 }); err != nil {
 		return h.describe(err)
 	}
-	if err := h.pumpUntil(ctx, time.Now().Add(500*time.Millisecond)); err != nil { // until they are in the room
+	if err := h.pumpUntil(ctx, time.Now().Add(500*time.Millisecond)); err != nil { // wait until they are in the room
 		return err
 	}
 	before, err := h.queued()
-	for range limit {
+	for still, i := 0, 0; i < limit; i++ {
 		if err != nil {
 			return err
 		}
@@ -48,16 +47,18 @@ func (h *Herd) AddDeaf(ctx context.Context, n int) error {
 			return err
 		}
 		var now int64
-		if now, err = h.queued(); err == nil && now-before < int64(n)*size/4 {
+		if now, err = h.queued(); !h.redis.idle() || now-before >= int64(n)*size/4 {
+			still = 0
+		} else if still++; still == 3 && err == nil { // and not only slow for a moment
 			return nil
 		}
 		before = now
 	}
-	return fmt.Errorf("%d messages of %d bytes did not fill the buffers of clients that don't read", limit, size)
+	return fmt.Errorf("%d messages of %d bytes did not fill the buffers of clients that do not read", limit, size)
 }
 
-// queued returns how many bytes are in the buffers of all the server's sockets
-// for what was not acknowledged.
+// queued returns the number of unacknowledged bytes in the send buffers of all sockets of the
+// server.
 func (h *Herd) queued() (sum int64, err error) {
 	file, err := os.Open("/proc/net/tcp")
 	if err != nil {
@@ -76,7 +77,7 @@ func (h *Herd) queued() (sum int64, err error) {
 		if err != nil {
 			return 0, err
 		}
-		if fields[3] != "0A" { // one that listens has something else there
+		if fields[3] != "0A" { // skip the listening socket, which has a different value there
 			sum += n
 		}
 	}

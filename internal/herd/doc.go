@@ -1,11 +1,11 @@
-// Package herd is a great many WebSocket clients in one thread, to measure servers
-// with. It spends as little as it can on each message, so that a server can be
-// kept busy from one core: sockets of the kernel's without Go's poller, one buffer
-// for all, and messages whose numbers are at a fixed place.
+// Package herd simulates thousands of WebSocket clients in a single thread, for
+// benchmarks of servers. It spends very little time on each message, so that one core
+// can keep a server busy: it uses system calls without Go's network poller, one buffer
+// for all clients, and messages with numbers at fixed offsets.
 //
-// It is for Linux. A Herd belongs to one goroutine, and nothing happens outside its
-// methods.
+// It works on Linux only. A Herd must be used from one goroutine, and does nothing
+// outside its methods.
 package herd
 
-// Event is the event of the messages that are measured.
+// Event is the event name of the messages that are measured.
 const Event = "bench"

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxFrame is the size of the largest frame that the buffer has room for.
+// maxFrame is the maximum size of a received frame.
 const maxFrame = 256 << 10
 
 // Opcodes.
@@ -44,7 +44,7 @@ func (h *Herd) frame(c *conn, op byte, payload []byte) {
 // send sends a text message.
 func (h *Herd) send(c *conn, text []byte) { h.write(c, appendFrame(nil, opText, text)) }
 
-// appendFrame appends a frame as clients send it, masked with zeros.
+// appendFrame appends a client's frame, masked with zeros.
 func appendFrame(dst []byte, op byte, payload []byte) []byte {
 	dst = append(dst, 0x80|op)
 	switch n := len(payload); {
@@ -61,14 +61,14 @@ func appendFrame(dst []byte, op byte, payload []byte) []byte {
 	return append(dst, payload...)
 }
 
-// What may wait for a socket that is full, in bytes.
+// Limits on the data that waits for a full socket, in bytes.
 const (
-	fullOut = 256 << 10 // with more, its client publishes nothing
-	maxOut  = 4 << 20   // with more, its client is given up
+	fullOut = 256 << 10 // above this limit, the client stops publishing
+	maxOut  = 4 << 20   // above this limit, the client is given up
 )
 
-// write writes to a client's socket. What that does not take goes when it has room;
-// the client reads on meanwhile, or the server could have none.
+// write writes to a client's socket. The part that does not fit is written later. In the meantime
+// the client continues to read, because otherwise the server might not be able to read either.
 func (h *Herd) write(c *conn, text []byte) {
 	if len(c.out) == 0 {
 		n, err := put(c.fd, text)
@@ -85,7 +85,7 @@ func (h *Herd) write(c *conn, text []byte) {
 	}
 }
 
-// flush writes what has waited.
+// flush writes the waiting data.
 func (h *Herd) flush(c *conn) {
 	n, err := put(c.fd, c.out)
 	if c.out = c.out[n:]; err == nil && len(c.out) == 0 {
@@ -97,7 +97,7 @@ func (h *Herd) flush(c *conn) {
 	}
 }
 
-// put writes as much as the socket takes now.
+// put writes as much as fits into the socket.
 func put(fd int32, text []byte) (int, error) {
 	n, err := unix.Write(int(fd), text)
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR) {
@@ -106,7 +106,7 @@ func put(fd int32, text []byte) (int, error) {
 	return max(n, 0), os.NewSyscallError("write", err)
 }
 
-// say sends a text, sealed where that was agreed.
+// say sends a text, sealed if the client is encrypted.
 func (h *Herd) say(c *conn, text []byte) {
 	if c.key != nil {
 		text = c.key.AppendFrame(nil, text, nil)

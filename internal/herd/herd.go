@@ -16,37 +16,37 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Config says where a herd connects to.
+// Config configures a [Herd].
 type Config struct {
-	Addr string // of the server, address:port or [address]:port
-	Host string // that the server is asked for; empty: Addr
-	Path string // with the query, if any; empty: /ws
-	// Token is what clients authenticate themselves with. Empty: "t".
+	Addr string // address of the server, address:port or [address]:port
+	Host string // Host header of requests, Addr if empty
+	Path string // path and query of requests, /ws if empty
+	// Token is the token that clients authenticate with. Empty means "t".
 	Token string
-	// Encrypt has each client agree on a key, and open and seal with it. A server
-	// that does not do it lets nobody in.
+	// Encrypt makes each client agree on a key with the server, and seal and open messages
+	// with it. If the server does not support that, no client can connect.
 	Encrypt bool
-	// Rooms is how many rooms messages are published to, in turn; each client is in
-	// one of them. 0: one, the default room, which nobody has to join.
+	// Rooms is the number of rooms to which messages are published in turn. Each client is
+	// in one of them. Zero means only the default room, which clients need not join.
 	Rooms int
-	// Redis is the address:port of a Redis to publish on, without a password.
+	// Redis is the address:port of a Redis without a password, to which messages are published.
 	Redis string
-	// Publish takes the place of Redis. It must not wait.
+	// Publish is used instead of Redis to publish messages. It must not block.
 	Publish func(room, data string) error
-	// Heartbeat is how often each client sends a heartbeat. 0: never.
+	// Heartbeat is the interval between heartbeats of each client. Zero means no heartbeats.
 	Heartbeat time.Duration
-	// TimeBursts has Burst keep latencies, too; that costs a fifth of what the herd
-	// spends on a delivery.
+	// TimeBursts makes Burst measure latencies, which adds about a fifth to the herd's CPU
+	// time per delivery.
 	TimeBursts bool
-	// Tick is called about once a second while something goes on. It may be nil.
+	// Tick is called about once per second during calls of methods. It may be nil.
 	Tick func()
 
-	Centrifuge bool // the server speaks centrifuge's protocol
+	Centrifuge bool // whether the server uses centrifuge's protocol
 }
 
-// Herd is the clients of one server, and a publisher on its Redis. Without
-// Config.Redis and Config.Publish a client of each room sends what is published
-// there, and the server has to relay it.
+// Herd consists of the clients of one server and a publisher on its Redis. Without Config.Redis
+// and Config.Publish, one client in each room sends the messages for that room, and the server
+// must relay them.
 type Herd struct {
 	cfg    Config
 	to     unix.Sockaddr
@@ -54,29 +54,29 @@ type Herd struct {
 	port   int
 	epoll  int
 	redis  *publisher // nil without Config.Redis
-	conns  []*conn    // by number
+	conns  []*conn    // in the order of connecting
 	byFD   map[int32]*conn
 	buf    []byte
 	plain  []byte // an opened message
 	ready  []unix.EpollEvent
 
-	private *ecdh.PrivateKey // of all clients, with Config.Encrypt
+	private *ecdh.PrivateKey // shared by all clients, set with Config.Encrypt
 
-	now      time.Time // of the last look at the clock
-	last     time.Time // when the last delivery came, or a client got further in connecting
-	begun    int       // connections under way
+	now      time.Time // time of the last poll
+	last     time.Time // time of the last delivery or progress in connecting
+	begun    int       // connections being established
 	waiting  int       // clients that are not in yet
 	live     int       // clients that are in
 	closed   int64     // clients that the server closed
 	rooms    []room    // one or Config.Rooms
 	turn     int       // the room of the next message
-	timed    bool      // latencies are kept
-	ticked   time.Time // when Config.Tick was called last
-	beaten   int       // the client that sends the next heartbeat
-	expected int64     // deliveries that are still to come
+	timed    bool      // whether latencies are measured
+	ticked   time.Time // time of the last call of Config.Tick
+	beaten   int       // client that sent the last heartbeat
+	expected int64     // outstanding deliveries
 
-	failures reasons // connections that did not come about
-	closes   reasons // clients that the server closed
+	failures reasons // reasons for failed connections
+	closes   reasons // reasons for connections closed by the server
 
 	Latency Histogram // of deliveries
 	Tally             // since the last Reset
@@ -89,8 +89,7 @@ type room struct {
 	live int    // members
 }
 
-// Tally counts deliveries. Repeated are those that came again, or that were never
-// sent.
+// Tally counts deliveries. Repeated counts those that were duplicates or were never sent.
 type Tally struct {
 	Deliveries, Reordered, Repeated int64
 }
@@ -128,7 +127,7 @@ func New(c Config) (*Herd, error) {
 	return h, nil
 }
 
-// sockaddr returns an address as the kernel has it, and its family.
+// sockaddr converts an address to the format of system calls, and returns its family.
 func sockaddr(to netip.AddrPort) (family int, sa unix.Sockaddr) {
 	if a := to.Addr().Unmap(); a.Is4() {
 		return unix.AF_INET, &unix.SockaddrInet4{Port: int(to.Port()), Addr: a.As4()}
@@ -136,12 +135,12 @@ func sockaddr(to netip.AddrPort) (family int, sa unix.Sockaddr) {
 	return unix.AF_INET6, &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
 }
 
-// errTimeout is returned by run when nothing has come for too long.
+// errTimeout is returned by run if there was no progress for too long.
 var errTimeout = errors.New("timeout")
 
-// run handles what happens until done says so, until ctx ends, or until for as long
-// as quiet no delivery has come that was expected, and no client got further in
-// connecting: a server that only pings has nothing more to deliver.
+// run handles events until done returns true or ctx ends. It returns errTimeout if there was no
+// expected delivery and no progress in connecting for the duration quiet. Pings do not count,
+// because a server that only sends pings has nothing more to deliver.
 func (h *Herd) run(ctx context.Context, quiet time.Duration, done func() bool) error {
 	h.last = time.Now()
 	for !done() {
@@ -158,9 +157,9 @@ func (h *Herd) run(ctx context.Context, quiet time.Duration, done func() bool) e
 	return nil
 }
 
-// poll handles what has happened, or what happens first within the time.
+// poll handles pending events, or waits for the first event.
 func (h *Herd) poll(wait time.Duration) error {
-	// In milliseconds, rounded up: looking again and again would keep the core busy.
+	// Milliseconds are rounded up, because polling without waiting would keep the core busy.
 	n, err := unix.EpollWait(h.epoll, h.ready, int((wait+time.Millisecond-1)/time.Millisecond))
 	h.now = time.Now()
 	if since := h.now.Sub(h.ticked); since >= time.Second {
@@ -187,7 +186,7 @@ func (h *Herd) poll(wait time.Duration) error {
 	return nil
 }
 
-// beat sends the heartbeats that are due after a time.
+// beat sends the heartbeats that have become due in the given time.
 func (h *Herd) beat(since time.Duration) {
 	if h.cfg.Heartbeat <= 0 {
 		return
@@ -203,7 +202,7 @@ func (h *Herd) beat(since time.Duration) {
 	}
 }
 
-// Published returns how many messages were published.
+// Published returns the number of published messages.
 func (h *Herd) Published() (n int64) {
 	for _, r := range h.rooms {
 		n += int64(r.next)
@@ -211,22 +210,22 @@ func (h *Herd) Published() (n int64) {
 	return n
 }
 
-// Expected returns how many deliveries are still to come.
+// Expected returns the number of outstanding deliveries.
 func (h *Herd) Expected() int64 { return max(0, h.expected) }
 
-// Pump handles what happens for a time.
+// Pump handles events for the given time.
 func (h *Herd) Pump(ctx context.Context, d time.Duration) error {
 	return h.pumpUntil(ctx, time.Now().Add(d))
 }
 
-// pumpUntil handles what happens until the moment, and what has happened if that is
-// over: who sends late has to read all the same.
+// pumpUntil handles events until t. If t has passed, it handles pending events, because a sender
+// that is late must still read.
 func (h *Herd) pumpUntil(ctx context.Context, t time.Time) error {
 	for {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		// Not for longer: heartbeats are due, and ctx may end.
+		// Wait only briefly, because heartbeats become due and ctx may end.
 		if err := h.poll(min(max(0, time.Until(t)), 100*time.Millisecond)); err != nil {
 			return err
 		}
@@ -236,16 +235,16 @@ func (h *Herd) pumpUntil(ctx context.Context, t time.Time) error {
 	}
 }
 
-// Live returns how many clients are connected, and how many the server closed.
+// Live returns the number of connected clients, and of those that the server has closed.
 func (h *Herd) Live() (live int, closed int64) { return h.live, h.closed }
 
-// Reset forgets what was counted.
+// Reset resets the counters and latencies.
 func (h *Herd) Reset() {
 	h.Tally, h.Latency, h.closed = Tally{}, Histogram{}, 0
 }
 
-// Lost ends the count of messages: it returns how many did not come to clients
-// that are still connected, and forgets them.
+// Lost returns the number of messages that connected clients did not receive, and stops expecting
+// them.
 func (h *Herd) Lost() (lost int64) {
 	for _, c := range h.conns {
 		if c.phase == phaseIn {
@@ -257,7 +256,7 @@ func (h *Herd) Lost() (lost int64) {
 	return lost
 }
 
-// Close closes all connections at once.
+// Close closes all connections immediately.
 func (h *Herd) Close() {
 	for fd := range h.byFD {
 		_ = unix.Close(int(fd))

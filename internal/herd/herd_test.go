@@ -43,13 +43,13 @@ func TestCounts(t *testing.T) {
 				t.Errorf("got %+v, lost %d; want %+v", h.Tally, lost, tt)
 			}
 			if expected != lost {
-				t.Errorf("%d are still expected, and %d were lost", expected, lost)
+				t.Errorf("%d are still expected, but %d were lost", expected, lost)
 			}
 		})
 	}
 }
 
-// What a client misses that the server closes is not lost, and not waited for.
+// Messages to a client that the server has closed are neither lost nor waited for.
 func TestClosedClient(t *testing.T) {
 	h, c := numbered(5)
 	c.fd = -1 // nothing to close
@@ -60,8 +60,7 @@ func TestClosedClient(t *testing.T) {
 	}
 }
 
-// Frames come in pieces and in heaps, and a frame of centrifuge's has several
-// messages.
+// Frames may be split or combined in reads, and a frame of centrifuge may contain several messages.
 func TestParse(t *testing.T) {
 	frame := func(text string) []byte {
 		if len(text) < 126 {
@@ -121,7 +120,7 @@ func TestData(t *testing.T) {
 	}
 }
 
-// Whatever a server sends, the herd neither panics nor keeps more than a frame.
+// For any data from the server, the herd neither panics nor keeps more than a frame.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x05hello"), true)
 	f.Add([]byte("\x81\x7e\x00\x90"+string(plainHead)+Data(3, time.Now(), 0, "", 100)+"}"), false)

@@ -5,22 +5,21 @@ import (
 	"time"
 )
 
-// Histogram counts durations, each to within 1 %, in microseconds. The zero value
-// is empty.
+// Histogram counts durations with a precision of a microsecond or 1 %. Its zero value is empty.
 type Histogram struct {
 	counts [buckets]int64
 	n      int64
 	max    time.Duration
 }
 
-// A bucket for each microsecond up to steps, and then steps/2 for each power of two.
+// There is a bucket for each microsecond up to steps, and steps/2 for each further power of two.
 const (
 	stepBits = 8
 	steps    = 1 << stepBits
 	buckets  = steps + (32-stepBits)*steps/2
 )
 
-// Add counts a duration; what is below zero counts as zero.
+// Add counts a duration. Negative durations count as zero.
 func (h *Histogram) Add(d time.Duration) {
 	d = max(d, 0)
 	h.counts[bucket(d)]++
@@ -34,14 +33,14 @@ func bucket(d time.Duration) int {
 	return shift*steps/2 + int(us>>shift)
 }
 
-// Count returns how many durations were counted.
+// Count returns the number of durations.
 func (h *Histogram) Count() int64 { return h.n }
 
-// Max returns the longest.
+// Max returns the longest duration.
 func (h *Histogram) Max() time.Duration { return h.max }
 
-// Quantile returns what the share q of all is not longer than, from 0 to 1; 0
-// when there are none.
+// Quantile returns the q-quantile of the durations, where q is from 0 to 1. It returns 0 if there are
+// none.
 func (h *Histogram) Quantile(q float64) time.Duration {
 	rank := int64(q * float64(h.n))
 	for b, n := range h.counts {

@@ -11,7 +11,7 @@ import (
 func TestHistogram(t *testing.T) {
 	var h Histogram
 	if h.Quantile(0.5) != 0 || h.Max() != 0 || h.Count() != 0 {
-		t.Error("an empty one is not empty")
+		t.Error("the zero value is not empty")
 	}
 	var all []time.Duration
 	for range 100_000 {
@@ -34,7 +34,7 @@ func TestHistogram(t *testing.T) {
 	}
 	h.Add(math.MaxInt64)
 	if h.Quantile(1) != math.MaxInt64 {
-		t.Errorf("the longest there is: %v", h.Quantile(1))
+		t.Errorf("quantile 1 of the longest duration: %v", h.Quantile(1))
 	}
 }
 
@@ -48,6 +48,6 @@ func TestBucketsAreInOrder(t *testing.T) {
 		last = b
 	}
 	if b := bucket(math.MaxInt64); b != buckets-1 {
-		t.Errorf("the last is %d of %d", b, buckets)
+		t.Errorf("the last bucket is %d of %d", b, buckets)
 	}
 }

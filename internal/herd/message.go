@@ -14,8 +14,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Data of messages. Everything that a client looks at has a fixed width, so that
-// it is where it always is; strings, so that no server writes it anew.
+// Format of the data of messages. All values that a client reads have a fixed width, so that they
+// are at fixed offsets. They are strings, so that no server reformats them.
 const (
 	dataHead  = `{"s":"0000000000","t":"0000000000000000000","m":"0000",`
 	atNumber  = len(`{"s":"`)
@@ -26,8 +26,8 @@ const (
 
 func roomName(i int) string { return fmt.Sprintf("%s%04d", chatRooms, i) }
 
-// Data returns the data of a message with the number, size bytes long unless
-// that is too short. Member is who sends it to the room; empty: everyone's.
+// Data returns the data of a message, padded to size bytes. The room, which may be empty, is the
+// room to which the server must relay the message, and member is the index of the sender in it.
 func Data(number uint32, at time.Time, member int, room string, size int) string {
 	s := fmt.Sprintf(`{"s":"%010d","t":"%019d","m":"%04d",`, number, at.UnixNano(), member)
 	if room != "" {
@@ -37,7 +37,7 @@ func Data(number uint32, at time.Time, member int, room string, size int) string
 	return s + strings.Repeat("x", max(0, size-len(s)-2)) + `"}`
 }
 
-// What comes before the data.
+// Texts that precede the data.
 var (
 	plainHead      = []byte(`{"event":"` + Event + `","data":`)
 	centrifugeHead = []byte(`{"push":{"channel":"` + wire.RoomDefault + `","pub":{"data":{"event":"` + Event + `","data":`)
@@ -47,7 +47,7 @@ var (
 	centrifugeIn   = []byte(`"connect":{`)
 )
 
-// greeting is what a client authenticates itself with.
+// greeting returns the message with which a client authenticates.
 func (h *Herd) greeting() []byte {
 	if h.cfg.Centrifuge {
 		return []byte(`{"id":1,"connect":{}}`)
@@ -59,7 +59,7 @@ func (h *Herd) greeting() []byte {
 	return fmt.Appendf(nil, `{"event":"authenticate","data":{"type":"Bearer","token":%q%s}}`, cmp.Or(h.cfg.Token, "t"), key)
 }
 
-// agree makes a client's key of what the server answered.
+// agree derives a client's key from the server's answer.
 func (h *Herd) agree(c *conn, text []byte) error {
 	m, err := wire.DecodeMessage(text)
 	if err != nil {
@@ -101,8 +101,8 @@ func (h *Herd) message(c *conn, text []byte) {
 		if ok {
 			h.plain, err = c.key.Open(h.plain[:0], bytes.TrimSuffix(data, []byte("}")), nil)
 		}
-		if !ok || err != nil { // nothing may come in clear
-			h.gone(c, "the server sends what is not sealed with the client's key")
+		if !ok || err != nil { // unencrypted messages are not allowed
+			h.gone(c, "the server sent a message that is not sealed with the client's key")
 			return
 		}
 		text = h.plain
@@ -113,7 +113,7 @@ func (h *Herd) message(c *conn, text []byte) {
 		}
 		return
 	}
-	for len(text) > 0 { // a frame may have several, a line each
+	for len(text) > 0 { // a frame may contain several messages, one per line
 		line, rest, _ := bytes.Cut(text, []byte("\n"))
 		if bytes.HasPrefix(line, centrifugeHead) {
 			h.deliver(c, line[len(centrifugeHead):])
@@ -122,7 +122,7 @@ func (h *Herd) message(c *conn, text []byte) {
 	}
 }
 
-// deliver counts a message that is measured.
+// deliver counts a delivery.
 func (h *Herd) deliver(c *conn, data []byte) {
 	if len(data) < len(dataHead) {
 		return
@@ -139,11 +139,11 @@ func (h *Herd) deliver(c *conn, data []byte) {
 	}
 	switch {
 	case number >= h.rooms[c.stream].next:
-		h.Repeated++ // nobody has sent it
+		h.Repeated++ // it was never sent
 		return
 	case number == c.next:
 		c.next++
-	case number > c.next: // others were skipped; they may come yet
+	case number > c.next: // others were skipped and may arrive later
 		if c.missing == nil {
 			c.missing = make(map[uint32]struct{})
 		}
@@ -163,8 +163,8 @@ func (h *Herd) deliver(c *conn, data []byte) {
 	h.expected--
 }
 
-// deliverChat counts a message of a member of the client's room. In a chat a
-// message that was skipped is counted as lost, and as reordered if it comes yet.
+// deliverChat counts a message from a member of the client's room. In a chat, a skipped message
+// counts as lost, and as reordered if it arrives later.
 func (h *Herd) deliverChat(c *conn, member int, number uint32) {
 	if member >= len(c.heard) {
 		return

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CPUTime returns the CPU time that a process has used, user and system, of all
-// its threads, those that have ended too. The kernel's clock of the process has
-// it in nanoseconds; the sums in /proc are cut to ticks of 10 ms.
+// CPUTime returns the user and system CPU time of a process, including all of its threads, even those
+// that have ended. It reads the kernel's CPU clock of the process, which has a resolution of
+// nanoseconds, whereas the values in /proc are rounded down to 10 ms.
 func CPUTime(pid int) (time.Duration, error) {
 	const scheduler = 2 // the kernel's CPUCLOCK_SCHED
 	var t unix.Timespec
@@ -25,8 +25,8 @@ func CPUTime(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
-// ResidentSize returns a process' resident memory in bytes, exact also where
-// the kernel's counters per thread lag behind.
+// ResidentSize returns the resident memory of a process in bytes. It is exact even if the kernel's
+// per-thread counters are not up to date.
 func ResidentSize(pid int) (float64, error) {
 	kb, err := Keyed(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Rss:")
 	return kb * 1024, err

@@ -15,12 +15,12 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// publisher publishes on Redis, in the herd's thread and without waiting.
+// publisher publishes on Redis from the herd's thread, without blocking.
 type publisher struct {
 	fd      int
 	epoll   int
-	out     []byte // queued, and not yet written
-	answers int    // still to come
+	out     []byte // queued commands that were not written yet
+	answers int    // outstanding answers
 	buf     []byte
 }
 
@@ -47,7 +47,7 @@ func (p *publisher) watch(op int, events uint32) error {
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.epoll, op, p.fd, &unix.EpollEvent{Fd: int32(p.fd), Events: events}))
 }
 
-// queue puts a message to a room behind what is to be published.
+// queue queues a message to a room.
 func (p *publisher) queue(room, data string) {
 	p.out = append(p.out, "*3\r\n$7\r\nPUBLISH\r\n"...)
 	p.out = appendBulk(p.out, wire.ToRoom(room).Channel())
@@ -55,7 +55,7 @@ func (p *publisher) queue(room, data string) {
 	p.answers++
 }
 
-// flush writes as much as Redis takes now; the rest goes when it takes more.
+// flush writes as much as possible. The rest is written when the socket is writable again.
 func (p *publisher) flush() error {
 	for len(p.out) > 0 {
 		n, err := unix.Write(p.fd, p.out[:min(len(p.out), 256<<10)])
@@ -82,19 +82,19 @@ func (p *publisher) handle(events uint32) error {
 	}
 	n, err := unix.Read(p.fd, p.buf)
 	if err != nil || n == 0 {
-		return fmt.Errorf("redis has closed the connection: %w", err)
+		return fmt.Errorf("redis closed the connection: %w", err)
 	}
-	if bytes.IndexByte(p.buf[:n], '-') >= 0 { // all answers are counts
+	if bytes.IndexByte(p.buf[:n], '-') >= 0 { // all regular answers are numbers
 		return fmt.Errorf("redis: %.200q", p.buf[:n])
 	}
 	p.answers -= bytes.Count(p.buf[:n], []byte("\n"))
 	return nil
 }
 
-// idle reports whether Redis has taken everything.
+// idle reports whether Redis has answered all commands.
 func (p *publisher) idle() bool { return p.answers == 0 }
 
-// appendBulk appends a string as Redis takes it.
+// appendBulk appends a bulk string of the Redis protocol.
 func appendBulk(dst []byte, parts ...string) []byte {
 	n := 0
 	for _, p := range parts {

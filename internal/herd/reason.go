@@ -12,32 +12,31 @@ import (
 	"strings"
 )
 
-// Reason is why a client's connection did not come about, or has ended.
+// Reason is why a client's connection failed or ended.
 type Reason struct {
-	Text string // all of it, in words
-	// Status is that of the HTTP answer to the handshake, where that is the reason: 101
-	// with an answer that is none to a client of WebSocket. 0: it is not.
+	Text string // complete description
+	// Status is the HTTP status of the response to the handshake, if that is the reason. It
+	// is 101 if the response is not a valid WebSocket handshake.
 	Status   int
-	Location string // of a redirect, without the query, and as a ws or wss URL if it is one
-	Code     uint16 // of the server's close frame; 0: there was none, or none in it
-	Plain    bool   // the server does not encrypt
+	Location string // target of a redirect without its query, as a ws or wss URL if it is absolute
+	Code     uint16 // code in the server's close frame, or 0
+	Plain    bool   // whether the server does not support encryption
 }
 
-// errPlain is for a server that does not encrypt.
-var errPlain = errors.New("the server does not encrypt")
+// errPlain is the reason if the server does not support encryption.
+var errPlain = errors.New("the server does not support encryption")
 
-// Failed returns what most connections failed for that did not come about; the zero
-// Reason when none did.
+// Failed returns the most frequent reason of failed connections, or the zero Reason if none failed.
 func (h *Herd) Failed() Reason { return h.failures.most() }
 
-// Closed returns what most clients were closed for, since New; the zero Reason when none
-// were.
+// Closed returns the most frequent reason why connections have been closed by the server, or the zero
+// Reason if there were none.
 func (h *Herd) Closed() Reason { return h.closes.most() }
 
-// Closes returns why the server closed clients, since New; empty when it closed none.
+// Closes describes why the server has closed connections. It is empty if there were none.
 func (h *Herd) Closes() string { return h.closes.String() }
 
-// describe is an error with how far the herd has come.
+// describe wraps an error with the state of the herd.
 func (h *Herd) describe(err error) error {
 	why := ""
 	for _, s := range []string{h.failures.String(), h.stuck()} {
@@ -45,11 +44,11 @@ func (h *Herd) describe(err error) error {
 			why += "; " + s
 		}
 	}
-	return fmt.Errorf("%w: %d of %d clients are in, %d closed, %d deliveries are missing%s",
+	return fmt.Errorf("%w: %d of %d clients are connected, %d closed, %d deliveries are missing%s",
 		err, h.live, len(h.conns), h.closed, h.expected, why)
 }
 
-// stuck says what clients wait for that are neither in nor gone.
+// stuck describes what the clients that are being connected are waiting for.
 func (h *Herd) stuck() string {
 	var dialing, upgrading, entering int
 	for _, c := range h.conns {
@@ -67,19 +66,19 @@ func (h *Herd) stuck() string {
 		n    int
 		what string
 	}{
-		{dialing, "to be connected (is the port filtered?)"},
+		{dialing, "for the connection (is the port filtered?)"},
 		{upgrading, "for the answer to the WebSocket handshake"},
 		{entering, "for the answer to the authenticate event"},
 	} {
 		if p.n > 0 {
-			s = append(s, fmt.Sprintf("%d wait %s", p.n, p.what))
+			s = append(s, fmt.Sprintf("%d are waiting %s", p.n, p.what))
 		}
 	}
 	return strings.Join(s, ", ")
 }
 
-// reasons counts what went wrong. Of the reasons, which come from the server, only
-// so many are told apart.
+// reasons counts reasons. Because they depend on the server, the number of different reasons is
+// limited.
 type reasons map[Reason]int64
 
 func (r reasons) add(why Reason) {
@@ -89,7 +88,7 @@ func (r reasons) add(why Reason) {
 	r[why]++
 }
 
-// sorted returns the reasons in the order of their texts.
+// sorted returns the reasons sorted by their texts.
 func (r reasons) sorted() []Reason {
 	return slices.SortedFunc(maps.Keys(r), func(a, b Reason) int { return cmp.Compare(a.Text, b.Text) })
 }
@@ -112,12 +111,11 @@ func (r reasons) most() (most Reason) {
 	return most
 }
 
-// refusal returns what is wrong with the head of an answer to the handshake; nothing if
-// it is as it has to be.
+// refusal reports whether the head of a response to the handshake is invalid, and returns the reason.
 func refusal(head []byte) (why Reason, refused bool) {
 	line, _, _ := bytes.Cut(head, []byte("\r\n"))
 	if !bytes.HasPrefix(line, []byte("HTTP/1.1 101 ")) {
-		why.Text = fmt.Sprintf("the server does not upgrade: %.80q", line)
+		why.Text = fmt.Sprintf("the server refused the upgrade: %.80q", line)
 		var minor int
 		if _, err := fmt.Sscanf(string(line), "HTTP/1.%1d %3d", &minor, &why.Status); err == nil && why.Status/100 == 3 {
 			why.Location = location(head)
@@ -126,14 +124,14 @@ func refusal(head []byte) (why Reason, refused bool) {
 	}
 	if got := header(head, "Sec-WebSocket-Accept"); got != accept {
 		return Reason{
-			Text:   fmt.Sprintf("the server's answer 101 has the Sec-WebSocket-Accept %.40q, and not %q, which goes with the key of the request", got, accept),
+			Text:   fmt.Sprintf("the server's 101 response has Sec-WebSocket-Accept %.40q, want %q for the key in the request", got, accept),
 			Status: 101,
 		}, true
 	}
 	return why, false
 }
 
-// location returns where a redirect leads to, without what may be secret.
+// location returns the target of a redirect, without parts that may be secret.
 func location(head []byte) string {
 	to := header(head, "Location")
 	if i := strings.IndexAny(to, "?#"); i >= 0 {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The head of an answer to the handshake, and what is wrong with it.
+// TestRefusal checks the reasons for valid and invalid responses to the handshake.
 func TestRefusal(t *testing.T) {
 	for head, want := range map[string]Reason{
 		"HTTP/1.1 101 Well\r\nSec-WebSocket-Accept: " + accept:          {},
@@ -34,7 +34,7 @@ func TestRefusal(t *testing.T) {
 	}
 }
 
-// The most frequent reason is told, and of many only so many are kept.
+// The most frequent reason is reported, and the number of different reasons is limited.
 func TestReasonsAreBounded(t *testing.T) {
 	r := make(reasons)
 	if r.most() != (Reason{}) || r.String() != "" {

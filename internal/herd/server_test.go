@@ -22,8 +22,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// server runs a server that relays what names a room to that room, and returns its
-// address. Its clients are let in with the token that tokens have.
+// server runs a server that relays messages to the room that they name, and returns its address. It
+// accepts two tokens.
 func server(t *testing.T, cfg ignis.Config) (s *ignis.Server, addr string) {
 	t.Helper()
 	cfg.Logger = slog.New(slog.DiscardHandler)
@@ -34,12 +34,12 @@ func server(t *testing.T, cfg ignis.Config) (s *ignis.Server, addr string) {
 		return ignis.Identity{UserID: c.Token}, nil
 	}
 	cfg.ValidateRooms = func(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) { return rooms, nil }
-	cfg.OnMessage = func(ctx context.Context, _ *ignis.Client, m wire.Message) error {
+	cfg.OnMessage = func(ctx context.Context, _ *ignis.Client, m wire.Message) (any, error) {
 		var data struct{ Room string }
 		if err := m.Decode(&data); err != nil {
-			return err
+			return nil, err
 		}
-		return s.SendLocal(ignis.ToRoom(data.Room), m.Event, m.Data)
+		return nil, s.SendLocal(ignis.ToRoom(data.Room), m.Event, m.Data)
 	}
 	var err error
 	if s, err = ignis.New(cfg); err != nil {
@@ -58,7 +58,7 @@ func server(t *testing.T, cfg ignis.Config) (s *ignis.Server, addr string) {
 	return s, web.Listener.Addr().String()
 }
 
-// newHerd connects clients, which are in their rooms when it returns.
+// newHerd connects clients and waits until they are in their rooms.
 func newHerd(t *testing.T, s *ignis.Server, c Config, clients, rooms int) *Herd {
 	t.Helper()
 	h, err := New(c)
@@ -80,7 +80,7 @@ func newHerd(t *testing.T, s *ignis.Server, c Config, clients, rooms int) *Herd 
 	return h
 }
 
-// pump has a herd go on until something has happened.
+// pump runs a herd until a condition holds.
 func pump(t *testing.T, h *Herd, what string, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !done(); {
@@ -90,7 +90,7 @@ func pump(t *testing.T, h *Herd, what string, done func() bool) {
 	}
 }
 
-// check checks what came of some messages, each for so many clients.
+// check checks that a number of messages was delivered to a number of clients each.
 func check(t *testing.T, h *Herd, messages, each int64) {
 	t.Helper()
 	if h.Published() != messages || h.Deliveries != messages*each || h.Reordered+h.Repeated+h.Lost() != 0 || h.Expected() != 0 {
@@ -98,7 +98,8 @@ func check(t *testing.T, h *Herd, messages, each int64) {
 	}
 }
 
-// Each way of sending, and each kind of clients, with a real server: all arrives, once.
+// With a real server, every message arrives exactly once, for all ways of publishing and all kinds of
+// clients.
 func TestWithServer(t *testing.T) {
 	r := redistest.Start(t)
 	bus, err := redisbus.New(redisbus.Config{URL: r.URL()})
@@ -111,7 +112,7 @@ func TestWithServer(t *testing.T) {
 	ticks := 0
 	for name, row := range map[string]struct {
 		c    Config
-		each int64 // clients that get a message
+		each int64 // number of clients that receive a message
 	}{
 		"by clients":           {Config{}, 12},
 		"by clients, rooms":    {Config{Rooms: 3, Token: "other"}, 4},
@@ -143,7 +144,7 @@ func TestWithServer(t *testing.T) {
 					t.Fatalf("window %d: %v, %v", window, took, err)
 				}
 			}
-			h.Deliveries += 30 * row.each // Reset forgot them, and not what was published
+			h.Deliveries += 30 * row.each // Reset has cleared them, but not the number of published messages
 			check(t, h, 300, row.each)
 			if n := h.Latency.Count(); (n > 0) != row.c.TimeBursts || n > 0 && n != 270*row.each {
 				t.Errorf("%d latencies of bursts", n)
@@ -151,7 +152,7 @@ func TestWithServer(t *testing.T) {
 			if live, closed := h.Live(); live != 12 || closed != 0 || h.Closes() != "" {
 				t.Errorf("%d clients, %d closed: %s", live, closed, h.Closes())
 			}
-			for _, c := range s.Clients() { // the next are alone again
+			for _, c := range s.Clients() { // so that the next test starts without clients
 				_ = s.Disconnect(c.ID, 4000, "")
 			}
 			pump(t, h, "all to be gone", func() bool { return s.Stats().Clients == 0 })
@@ -162,7 +163,7 @@ func TestWithServer(t *testing.T) {
 	}
 }
 
-// All members of a room talk to each other.
+// In a chat, all members of a room send messages to each other.
 func TestChat(t *testing.T) {
 	s, addr := server(t, ignis.Config{})
 	h := newHerd(t, s, Config{Addr: addr}, 12, 3)
@@ -172,7 +173,7 @@ func TestChat(t *testing.T) {
 	}
 }
 
-// What somebody else sends to everyone is counted, too.
+// Await counts messages that someone else sends to everyone.
 func TestAwait(t *testing.T) {
 	s, addr := server(t, ignis.Config{})
 	h := newHerd(t, s, Config{Addr: addr}, 3, 0)
@@ -191,12 +192,12 @@ func TestAwait(t *testing.T) {
 		"Await": h.Await(ctx, 1), "Pump": h.Pump(ctx, time.Hour), "Steady": h.Steady(ctx, time.Hour, 2*time.Hour, 1),
 	} {
 		if !errors.Is(err, context.Canceled) {
-			t.Errorf("%s goes on: %v", what, err)
+			t.Errorf("%s did not end with its context: %v", what, err)
 		}
 	}
 }
 
-// Clients that come later miss nothing of what was sent before.
+// Clients that connect later do not miss earlier messages.
 func TestLaterClients(t *testing.T) {
 	s, addr := server(t, ignis.Config{})
 	h := newHerd(t, s, Config{Addr: addr}, 3, 0)
@@ -213,8 +214,8 @@ func TestLaterClients(t *testing.T) {
 	}
 }
 
-// Clients that are deaf are filled until the server cannot write to them, and are told
-// apart from others when it closes them.
+// AddDeaf fills clients until the server cannot write to them. When the server closes them, they are
+// counted separately.
 func TestDeaf(t *testing.T) {
 	r := redistest.Start(t)
 	bus, err := redisbus.New(redisbus.Config{URL: r.URL()})
@@ -251,7 +252,7 @@ func TestDeaf(t *testing.T) {
 	}
 }
 
-// A Redis that refuses what is published ends the measurement.
+// If Redis refuses messages, the measurement fails.
 func TestRedisRefuses(t *testing.T) {
 	r := redistest.StartWith(t, redistest.Config{Password: "hunter2"})
 	s, addr := server(t, ignis.Config{})
@@ -265,7 +266,7 @@ func TestRedisRefuses(t *testing.T) {
 	}
 }
 
-// Addresses of both families are told apart.
+// TestSockaddr checks the address family of IPv4 and IPv6 addresses.
 func TestSockaddr(t *testing.T) {
 	for text, want := range map[string]int{"127.0.0.1:80": unix.AF_INET, "[::ffff:127.0.0.1]:80": unix.AF_INET, "[::1]:80": unix.AF_INET6} {
 		family, sa := sockaddr(netip.MustParseAddrPort(text))
@@ -282,14 +283,14 @@ func TestSockaddr(t *testing.T) {
 	}
 }
 
-// Clients that are not let in, and those that are closed, are told with a reason.
+// The reasons of failed and closed connections are reported.
 func TestReasons(t *testing.T) {
 	s, addr := server(t, ignis.Config{Encryption: ignis.EncryptionRequired})
 	for want, c := range map[string]Config{
 		`closed with 4003 "Authentication failed" {"event":"error","data":{"message":"Authentication failed"}}`: {Addr: addr, Token: "bad"},
-		`closed with 4004 "Encryption required"`:                {Addr: addr},
-		"connect: connection refused":                           {Addr: "127.0.0.1:1"},
-		`the server does not upgrade: "HTTP/1.1 404 Not Found"`: {Addr: httpServer(t)},
+		`closed with 4004 "Encryption required"`:                   {Addr: addr},
+		"connect: connection refused":                              {Addr: "127.0.0.1:1"},
+		`the server refused the upgrade: "HTTP/1.1 404 Not Found"`: {Addr: httpServer(t)},
 	} {
 		h, err := New(c)
 		if err != nil {
@@ -297,9 +298,9 @@ func TestReasons(t *testing.T) {
 		}
 		_, err = h.Connect(t.Context(), 2, 0)
 		if why := h.Failed(); err == nil || !strings.Contains(err.Error(), "2 times: "+why.Text) {
-			t.Errorf("%v, and Failed has %+v", err, why)
+			t.Errorf("%v, but Failed returned %+v", err, why)
 		}
-		if err == nil || !strings.Contains(err.Error(), "0 of 2 clients are in") || !strings.Contains(err.Error(), "times: "+want) {
+		if err == nil || !strings.Contains(err.Error(), "0 of 2 clients are connected") || !strings.Contains(err.Error(), "times: "+want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 		h.Close()
@@ -316,10 +317,10 @@ func TestReasons(t *testing.T) {
 		t.Errorf("%d live, %d closed: %s", live, closed, h.Closes())
 	}
 	if _, err := New(Config{Addr: "nowhere"}); err == nil {
-		t.Error("an address that is none is accepted")
+		t.Error("an invalid address is accepted")
 	}
 	if _, err := New(Config{Addr: addr, Redis: "127.0.0.1:1"}); err == nil {
-		t.Error("a Redis that does not run is accepted")
+		t.Error("a Redis that is not running is accepted")
 	}
 }
 
@@ -329,7 +330,7 @@ func httpServer(t *testing.T) string {
 	return web.Listener.Addr().String()
 }
 
-// Clients send heartbeats in turn, also while nothing else happens.
+// Clients send heartbeats in turn, even if nothing else happens.
 func TestHeartbeats(t *testing.T) {
 	s, addr := server(t, ignis.Config{})
 	h := newHerd(t, s, Config{Addr: addr, Heartbeat: 100 * time.Millisecond}, 4, 0)
@@ -342,7 +343,7 @@ func TestHeartbeats(t *testing.T) {
 	}
 }
 
-// What a process uses is read from the kernel.
+// TestProcess reads the CPU time and the memory of this process.
 func TestProcess(t *testing.T) {
 	before, err := CPUTime(os.Getpid())
 	if err != nil {
@@ -359,10 +360,10 @@ func TestProcess(t *testing.T) {
 	}
 	for _, key := range []string{"Nothing:", ""} {
 		if _, err := Keyed("/proc/self/status", key); err == nil {
-			t.Errorf("there is %q", key)
+			t.Errorf("Keyed found %q", key)
 		}
 	}
 	if _, err := CPUTime(1 << 22); err == nil {
-		t.Error("a process that there is not")
+		t.Error("CPUTime of a nonexistent process returned no error")
 	}
 }

@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long a test waits for what has to happen.
+// patience is how long a failing test waits.
 const patience = 2 * time.Minute
 
-// wired returns a herd that expects messages 0 to n-1 at one client, which has a
-// socket, and the other end of that. Neither end waits.
+// wired returns a herd that expects messages 0 to n-1 at one client with a socket, and the other end
+// of that socket. Both ends are non-blocking.
 func wired(t *testing.T, n int) (h *Herd, c *conn, peer int) {
 	t.Helper()
 	h, err := New(Config{Addr: "127.0.0.1:1"})
@@ -37,7 +37,7 @@ func wired(t *testing.T, n int) (h *Herd, c *conn, peer int) {
 	return h, c, ends[1]
 }
 
-// deliverTo writes messages to a client as its server does.
+// deliverTo writes messages to a client like a server.
 func deliverTo(t *testing.T, peer int, numbers ...uint32) {
 	t.Helper()
 	var stream []byte
@@ -50,11 +50,11 @@ func deliverTo(t *testing.T, peer int, numbers ...uint32) {
 	}
 }
 
-// A client whose socket is full keeps what it sends, and goes on reading.
+// A client with a full socket queues what it sends and continues to read.
 func TestFullSocket(t *testing.T) {
 	h, c, peer := wired(t, 1)
 	var sent []byte
-	for more := 1; more > 0; { // to the last byte, so that it takes nothing of the next message
+	for more := 1; more > 0; { // fill the socket completely, so that it takes no part of the next message
 		more, _ = unix.Write(int(c.fd), make([]byte, 1000))
 		sent = append(sent, make([]byte, max(more, 0))...)
 	}
@@ -67,11 +67,11 @@ func TestFullSocket(t *testing.T) {
 		}
 	}
 	if n, err := h.publish(1, 100); n != 0 || err != nil {
-		t.Errorf("it publishes %d more, %v", n, err)
+		t.Errorf("published %d with a full socket, %v", n, err)
 	}
 	deliverTo(t, peer, 0)
 	if err := h.poll(0); err != nil || h.Deliveries != 1 {
-		t.Errorf("it reads %d messages meanwhile, %v", h.Deliveries, err)
+		t.Errorf("read %d messages with a full socket, %v", h.Deliveries, err)
 	}
 	var got []byte
 	for buf, end := make([]byte, 64<<10), time.Now().Add(patience); ; {
@@ -85,14 +85,14 @@ func TestFullSocket(t *testing.T) {
 		}
 	}
 	if !bytes.Equal(got, sent) {
-		t.Errorf("%d bytes came, and not the %d that were sent", len(got), len(sent))
+		t.Errorf("received %d bytes that differ from the %d sent", len(got), len(sent))
 	}
 	if n, err := h.publish(1, 100); n != 1 || err != nil {
-		t.Errorf("with room it publishes %d, %v", n, err)
+		t.Errorf("published %d with a writable socket, %v", n, err)
 	}
 }
 
-// What may wait for a server that does not read has a bound.
+// The amount of data that waits for a server that does not read is limited.
 func TestServerThatDoesNotRead(t *testing.T) {
 	h, c, _ := wired(t, 0)
 	for range 2 * maxOut / 1000 {
@@ -106,10 +106,10 @@ func TestServerThatDoesNotRead(t *testing.T) {
 	}
 }
 
-// A server that pings keeps nobody waiting for what it does not deliver.
+// Pings do not extend the time to wait for missing deliveries.
 func TestPingsAreNoDeliveries(t *testing.T) {
 	h, _, peer := wired(t, 2)
-	deliverTo(t, peer, 0) // and never 1
+	deliverTo(t, peer, 0) // message 1 is never delivered
 	end := time.Now().Add(patience)
 	err := h.run(t.Context(), 50*time.Millisecond, func() bool {
 		if _, err := unix.Write(peer, []byte{0x80 | opPing, 0}); err != nil {
@@ -122,7 +122,7 @@ func TestPingsAreNoDeliveries(t *testing.T) {
 	}
 }
 
-// Whoever sends later than it should reads meanwhile.
+// A herd that is late with sending still reads.
 func TestSteadyReadsWhenLate(t *testing.T) {
 	h, _, peer := wired(t, 0)
 	const n = 100
@@ -133,11 +133,11 @@ func TestSteadyReadsWhenLate(t *testing.T) {
 		sent++
 		return nil
 	}
-	// The second message is due before the first is on its way, and so on.
+	// Each message is due before the previous one is sent.
 	if err := h.Steady(t.Context(), 1, n, 0); err != nil || h.Deliveries != n {
 		t.Errorf("%d deliveries, %v", h.Deliveries, err)
 	}
 	if most > 1 {
-		t.Errorf("up to %d messages had come and were not read", most)
+		t.Errorf("up to %d messages had arrived but were not read", most)
 	}
 }

@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// maxQuiet is how long no delivery may come before the rest counts as lost.
+// maxQuiet is the time without a delivery after which outstanding deliveries count as lost.
 const maxQuiet = 5 * time.Second
 
-// Await waits for n messages that somebody else sends to everyone, or has sent.
+// Await waits for n messages to everyone that are sent by someone else.
 func (h *Herd) Await(ctx context.Context, n int) error {
 	h.expect(n)
 	return h.arrive(ctx)
 }
 
-// expect counts n messages to the first room as sent.
+// expect counts n messages to the first room as published.
 func (h *Herd) expect(n int) {
 	h.rooms[0].next += uint32(n)
 	h.expected += int64(n) * int64(h.rooms[0].live)
 }
 
-// publish sends n messages back to back, to each room in turn, and returns how many
-// it has sent: fewer when the client that is to send the next one cannot yet.
+// publish publishes n messages back to back, to each room in turn, and returns how many it has
+// published. It stops early if the client that would send the next one has a full socket.
 func (h *Herd) publish(n, size int) (sent int, err error) {
 	at := time.Now()
 	for ; sent < n; sent++ {
@@ -37,7 +37,7 @@ func (h *Herd) publish(n, size int) (sent int, err error) {
 		default:
 			c := h.sender(h.turn)
 			if c == nil {
-				return sent, errors.New("no client is left that could send")
+				return sent, errors.New("no connected client is left to send")
 			}
 			if len(c.out) > fullOut {
 				return sent, nil
@@ -57,7 +57,7 @@ func (h *Herd) publish(n, size int) (sent int, err error) {
 	return sent, err
 }
 
-// sender returns the client that sends to a room, or nil if it has none.
+// sender returns the client that sends to a room, or nil if there is none.
 func (h *Herd) sender(room int) *conn {
 	for _, c := range h.conns {
 		if c.phase == phaseIn && c.stream == room {
@@ -67,29 +67,28 @@ func (h *Herd) sender(room int) *conn {
 	return nil
 }
 
-// idle reports whether nothing is on its way to Redis.
+// idle reports whether no commands are outstanding at Redis.
 func (h *Herd) idle() bool { return h.redis == nil || h.redis.idle() }
 
-// arrive waits until all has come that is expected.
+// arrive waits for all outstanding deliveries.
 func (h *Herd) arrive(ctx context.Context) error {
 	err := h.run(ctx, maxQuiet, func() bool { return h.expected <= 0 && h.idle() })
 	if errors.Is(err, errTimeout) {
-		return nil // it is lost, and Lost says how much
+		return nil // the rest is lost and counted by Lost
 	}
 	return err
 }
 
-// Burst publishes n messages back to back and waits until they have come. It
-// returns the time from the first byte to Redis until the last delivery. With a
-// window, no more than that many are under way: each is published when there is
-// room.
+// Burst publishes n messages back to back and waits for their deliveries. It returns the time from
+// the first write to Redis to the last delivery. If window is positive, at most that many messages
+// are in flight at a time.
 func (h *Herd) Burst(ctx context.Context, n, size, window int) (time.Duration, error) {
 	if window <= 0 || window > n {
 		window = n
 	}
 	h.timed = h.cfg.TimeBursts
 	defer func() { h.timed = false }()
-	due, left := window, n-window // to be published now, and later
+	due, left := window, n-window // to publish now and later
 	began := time.Now()
 	var failed error
 	err := h.run(ctx, maxQuiet, func() bool {
@@ -105,13 +104,13 @@ func (h *Herd) Burst(ctx context.Context, n, size, window int) (time.Duration, e
 		return failed != nil || due+left == 0 && h.expected <= 0 && (h.idle() || h.live == 0)
 	})
 	if errors.Is(err, errTimeout) {
-		err = nil // it is lost, and Lost says how much
+		err = nil // the rest is lost and counted by Lost
 	}
 	return h.last.Sub(began), errors.Join(err, failed)
 }
 
-// Steady publishes a message each interval until the duration is over, and waits
-// until all have come. Latency has how long each delivery took.
+// Steady publishes a message at each interval for the given duration, and waits for the deliveries.
+// Their latencies are added to Latency.
 func (h *Herd) Steady(ctx context.Context, every, duration time.Duration, size int) error {
 	h.timed = true
 	defer func() { h.timed = false }()
@@ -121,7 +120,7 @@ func (h *Herd) Steady(ctx context.Context, every, duration time.Duration, size i
 			return err
 		}
 		if h.live == 0 {
-			return errors.New("no client is left")
+			return errors.New("no connected client is left")
 		}
 		if err := h.publishOne(ctx, size); err != nil {
 			return err
@@ -130,7 +129,7 @@ func (h *Herd) Steady(ctx context.Context, every, duration time.Duration, size i
 	return h.arrive(ctx)
 }
 
-// publishOne publishes a message as soon as the client that sends it can.
+// publishOne publishes a message, waiting until its sender can send.
 func (h *Herd) publishOne(ctx context.Context, size int) (err error) {
 	sent := 0
 	waited := h.run(ctx, maxQuiet, func() bool {
@@ -138,13 +137,13 @@ func (h *Herd) publishOne(ctx context.Context, size int) (err error) {
 		return sent > 0 || err != nil
 	})
 	if errors.Is(waited, errTimeout) {
-		waited = errors.New("the server does not read what a client sends")
+		waited = errors.New("the server does not read the messages of a client")
 	}
 	return errors.Join(err, waited)
 }
 
-// Chat has each client send a message to its room each interval until the
-// duration is over, spread evenly, and waits until all members have got them.
+// Chat makes each client send a message to its room at each interval for the given duration, spread
+// evenly over time, and waits until all members have received them.
 func (h *Herd) Chat(ctx context.Context, every, duration time.Duration, size, rooms int) (lost int64, err error) {
 	members := len(h.conns) / rooms
 	for _, c := range h.conns {

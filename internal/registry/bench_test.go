@@ -13,7 +13,7 @@ func BenchmarkAppendRoom(b *testing.B) {
 				m := &Member[*int]{ID: fmt.Sprint(i), Value: new(int)}
 				r.Add(m)
 				r.Activate(m, "")
-				_, _ = r.Join(m, "room", 1)
+				_, _ = r.Join(m, "room", 1, true)
 			}
 			var dst []*int
 			b.ReportAllocs()
@@ -32,10 +32,10 @@ func BenchmarkJoinLeave(b *testing.B) {
 	m := &Member[int]{ID: "a"}
 	r.Add(m)
 	r.Activate(m, "")
-	_, _ = r.Join(m, "ws-default", 10)
+	_, _ = r.Join(m, "ws-default", 10, true)
 	b.ReportAllocs()
 	for b.Loop() {
-		_, _ = r.Join(m, "room", 10)
+		_, _ = r.Join(m, "room", 10, true)
 		r.Leave(m, "room")
 	}
 }

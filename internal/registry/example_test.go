@@ -11,7 +11,7 @@ func Example() {
 	ann := &registry.Member[string]{ID: "1", Value: "Ann's tab"}
 	r.Add(ann)
 	r.Activate(ann, "ann")
-	_, _ = r.Join(ann, "lobby", 10)
+	_, _ = r.Join(ann, "lobby", 10, true)
 	fmt.Println(r.AppendRoom(nil, "lobby"), r.AppendUser(nil, "ann"), ann.Rooms())
 	r.Remove(ann)
 	fmt.Println(r.Counts().Rooms)

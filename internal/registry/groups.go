@@ -26,7 +26,8 @@ type group[T any] struct {
 type seat[T any] struct {
 	member *Member[T]
 	group  *group[T]
-	place  int // index in group.seats
+	place  int32 // index in group.seats
+	asked  bool  // see Member.Asked
 }
 
 func (g *groups[T]) init(seed maphash.Seed) {
@@ -49,7 +50,7 @@ func (g *groups[T]) add(name string, m *Member[T]) *seat[T] {
 		gr = &group[T]{name: name}
 		sh.m[name] = gr
 	}
-	s := &seat[T]{member: m, group: gr, place: len(gr.seats)}
+	s := &seat[T]{member: m, group: gr, place: int32(len(gr.seats))}
 	gr.seats = append(gr.seats, s)
 	return s
 }

@@ -88,7 +88,7 @@ func TestModel(t *testing.T) {
 				x, room, limit := some(t), rapid.SampledFrom(rooms).Draw(t, "room"), rapid.IntRange(0, 3).Draw(t, "limit")
 				can := m.active[x] && room != x.ID && !slices.Contains(m.rooms[x], room)
 				full := can && len(m.rooms[x]) >= limit
-				joined, err := r.Join(x, room, limit)
+				joined, err := r.Join(x, room, limit, true)
 				if joined != (can && !full) || (err != nil) != full {
 					t.Fatalf("Join(%s, %s, %d): %v, %v", x.Value, room, limit, joined, err)
 				}

@@ -107,8 +107,9 @@ func (r *Registry[T]) Activate(m *Member[T], user string) bool {
 	return true
 }
 
-// Remove permanently removes m from all indexes.
-func (r *Registry[T]) Remove(m *Member[T]) {
+// Remove permanently removes m from all indexes. It returns the rooms that m was in,
+// without the one of its own ID, in the order of joining.
+func (r *Registry[T]) Remove(m *Member[T]) (rooms []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.state == active {
@@ -117,7 +118,9 @@ func (r *Registry[T]) Remove(m *Member[T]) {
 		if m.user != nil {
 			r.users.remove(m.user)
 		}
-		for _, s := range m.seats {
+		rooms = make([]string, len(m.seats))
+		for i, s := range m.seats {
+			rooms[i] = s.group.name
 			r.rooms.remove(s)
 		}
 		m.user, m.seats = nil, nil
@@ -129,12 +132,14 @@ func (r *Registry[T]) Remove(m *Member[T]) {
 		sh.mu.Unlock()
 	}
 	m.state = removed
+	return rooms
 }
 
 // Join adds m to room and reports whether it did. It is a no-op if m is already in the
 // room or is not active. Every active member is in the room named by its own ID. If m has
-// already joined limit rooms, not counting its own, Join returns ErrFull.
-func (r *Registry[T]) Join(m *Member[T], room string, limit int) (bool, error) {
+// already joined limit rooms, not counting its own, Join returns ErrFull. Member.Asked
+// returns the rooms that were joined with asked set.
+func (r *Registry[T]) Join(m *Member[T], room string, limit int, asked bool) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.state != active || room == m.ID || m.seat(room) >= 0 {
@@ -143,7 +148,9 @@ func (r *Registry[T]) Join(m *Member[T], room string, limit int) (bool, error) {
 	if len(m.seats) >= limit {
 		return false, ErrFull
 	}
-	m.seats = append(m.seats, r.rooms.add(room, m))
+	s := r.rooms.add(room, m)
+	s.asked = asked
+	m.seats = append(m.seats, s)
 	return true, nil
 }
 
@@ -188,6 +195,18 @@ func (m *Member[T]) Rooms() []string {
 		names = append(names, s.group.name)
 	}
 	return names
+}
+
+// Asked returns the rooms of a member that it has asked for itself.
+func (m *Member[T]) Asked() (rooms []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.seats {
+		if s.asked {
+			rooms = append(rooms, s.group.name)
+		}
+	}
+	return rooms
 }
 
 // In reports whether m is in room.

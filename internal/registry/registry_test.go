@@ -31,7 +31,7 @@ func expect(t *testing.T, what string, got, want any) {
 func TestLifeOfAMember(t *testing.T) {
 	r := New[string]()
 	m := member("a")
-	if joined, err := r.Join(m, "room", 1); joined || err != nil {
+	if joined, err := r.Join(m, "room", 1, true); joined || err != nil {
 		t.Error("joined before it was added")
 	}
 	if r.Activate(m, "u") {
@@ -41,7 +41,7 @@ func TestLifeOfAMember(t *testing.T) {
 		t.Error("the ID was not taken exactly once")
 	}
 	expect(t, "counts when present", r.Counts(), Counts{Members: 1})
-	if joined, err := r.Join(m, "room", 1); joined || err != nil || m.In("a") || m.Rooms() != nil {
+	if joined, err := r.Join(m, "room", 1, true); joined || err != nil || m.In("a") || m.Rooms() != nil {
 		t.Error("in a room before it was activated")
 	}
 	if got := r.AppendRoom(nil, "a"); got != nil || m.Active() {
@@ -51,7 +51,7 @@ func TestLifeOfAMember(t *testing.T) {
 		t.Error("not activated exactly once")
 	}
 	expect(t, "counts when active", r.Counts(), Counts{Members: 1, Active: 1, Users: 1})
-	if _, err := r.Join(m, "room", 1); err != nil {
+	if _, err := r.Join(m, "room", 1, true); err != nil {
 		t.Error(err)
 	}
 	expect(t, "rooms", m.Rooms(), []string{"a", "room"})
@@ -61,7 +61,7 @@ func TestLifeOfAMember(t *testing.T) {
 	r.Remove(m)
 	r.Remove(m)
 	expect(t, "counts when removed", r.Counts(), Counts{})
-	if joined, err := r.Join(m, "room", 9); joined || err != nil || r.Activate(m, "u") || r.Add(m) || m.Active() {
+	if joined, err := r.Join(m, "room", 9, true); joined || err != nil || r.Activate(m, "u") || r.Add(m) || m.Active() {
 		t.Error("the removed member could be used again")
 	}
 	if _, ok := r.Get("a"); ok || r.AppendRoom(nil, "a") != nil || r.AppendUser(nil, "u") != nil || r.AppendAll(nil) != nil {
@@ -88,7 +88,7 @@ func TestJoinAndLeave(t *testing.T) {
 	r.Activate(m, "")
 	join := func(room string, limit int, joined bool, full bool) {
 		t.Helper()
-		was, err := r.Join(m, room, limit)
+		was, err := r.Join(m, room, limit, true)
 		if was != joined || errors.Is(err, ErrFull) != full {
 			t.Errorf("Join(%q, %d): %v, %v", room, limit, was, err)
 		}
@@ -124,7 +124,7 @@ func TestLeaveAllocatesNothing(t *testing.T) {
 			m := member(fmt.Sprint(i))
 			r.Add(m)
 			r.Activate(m, "")
-			_, _ = r.Join(m, "room", 1)
+			_, _ = r.Join(m, "room", 1, true)
 			members = append(members, m)
 		}
 		last := members[size-1]
@@ -139,7 +139,7 @@ func TestLeaveAllocatesNothing(t *testing.T) {
 			if seats[len(seats)-1] != nil {
 				t.Errorf("%d members: the seat is still referenced", size)
 			}
-			_, _ = r.Join(last, "room", 1) // allocates the seat
+			_, _ = r.Join(last, "room", 1, true) // allocates the seat
 		})
 		if allocs != 1 {
 			t.Errorf("%d members: leaving and joining allocates %v times", size, allocs)
@@ -154,7 +154,7 @@ func TestRoomOfAnotherMembersID(t *testing.T) {
 	a, b := member("a"), member("b")
 	r.Add(a)
 	r.Activate(a, "")
-	_, _ = r.Join(a, "b", 1)
+	_, _ = r.Join(a, "b", 1, true)
 	expect(t, "before b is there", r.AppendRoom(nil, "b"), []string{"value of a"})
 	r.Add(b)
 	r.Activate(b, "")
@@ -171,7 +171,7 @@ func TestLargeRoomShrinks(t *testing.T) {
 		m := member(fmt.Sprint(i))
 		r.Add(m)
 		r.Activate(m, "u")
-		_, _ = r.Join(m, "room", 1)
+		_, _ = r.Join(m, "room", 1, true)
 		members = append(members, m)
 	}
 	for i, m := range members[:9_990] {
@@ -200,7 +200,7 @@ func TestLookupsHoldNoLock(t *testing.T) {
 		m := &Member[*Member[string]]{ID: fmt.Sprint(i)}
 		r.Add(m)
 		r.Activate(m, "u")
-		_, _ = r.Join(m, "room", 1)
+		_, _ = r.Join(m, "room", 1, true)
 	}
 	ids := []string{}
 	for i := range r.AppendRoom(nil, "room") {
@@ -238,7 +238,7 @@ func TestConcurrency(t *testing.T) {
 				case 0:
 					r.Activate(m, "u")
 				case 1, 2:
-					_, _ = r.Join(m, room, 2)
+					_, _ = r.Join(m, room, 2, true)
 				case 3:
 					r.Leave(m, room)
 				case 4:
@@ -277,8 +277,8 @@ func TestRemoveRacingJoin(t *testing.T) {
 		var all sync.WaitGroup
 		all.Go(func() { r.Add(m) })
 		r.Add(m)
-		all.Go(func() { r.Activate(m, "u"); _, _ = r.Join(m, "x", math.MaxInt) })
-		all.Go(func() { _, _ = r.Join(m, "y", math.MaxInt); r.Leave(m, "x") })
+		all.Go(func() { r.Activate(m, "u"); _, _ = r.Join(m, "x", math.MaxInt, true) })
+		all.Go(func() { _, _ = r.Join(m, "y", math.MaxInt, true); r.Leave(m, "x") })
 		all.Go(func() { r.Remove(m) })
 		all.Wait()
 		if c := r.Counts(); c != (Counts{}) || r.AppendRoom(nil, "x") != nil || r.AppendUser(nil, "u") != nil {

@@ -79,3 +79,46 @@ func busy(c *Conn) bool {
 	defer c.mu.Unlock()
 	return c.scheduled
 }
+
+// What a message costs in the queue of a connection, and to be taken to the writer,
+// without a socket.
+func BenchmarkQueue(b *testing.B) {
+	for _, burst := range []int{1, 64} {
+		b.Run(fmt.Sprintf("%d messages", burst), func(b *testing.B) {
+			c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true}
+			m := text(strings.Repeat("x", 186))
+			var j joiner
+			for b.Loop() {
+				for range burst {
+					c.Enqueue(m)
+				}
+				c.held = false
+				c.take(&j)
+				out := j.bytes(c)
+				c.sent(&j, out, len(out))
+				c.held = true
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*burst), "ns/message")
+		})
+	}
+}
+
+// What a message costs that is sent to a peer that does not read and has very many
+// small ones waiting.
+func BenchmarkBehind(b *testing.B) {
+	const waiting = 8000
+	for _, policy := range []Policy{DropNewest, DropOldest, Latest} {
+		b.Run(fmt.Sprintf("policy %d", policy), func(b *testing.B) {
+			c := &Conn{opts: &Options{BackpressureLimit: waiting * text("x").cost()}, held: true, blocked: true}
+			messages := make([]*Message, waiting)
+			for i := range messages {
+				messages[i] = text("x").Under(policy, fmt.Sprint(i))
+				c.Enqueue(messages[i])
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				c.Enqueue(messages[i*7919%waiting])
+			}
+		})
+	}
+}

@@ -66,10 +66,10 @@ type Options struct {
 	// SealFailed is called when a message could not be sealed and was dropped.
 	// Required where Seal is used.
 	SealFailed func(error)
-	// Flushed, if it is not nil, is told after each write to a socket how many messages
-	// were on it, those that were written in part included, and how many bytes were
-	// written. What remains of a message counts as bytes alone. It is called by several
-	// goroutines at once, and must not block: they write to other connections as well.
+	// Flushed, if it is not nil, is called after each write to a socket. It gets the
+	// number of messages that the write began, where those that were joined begin
+	// together, and the number of bytes written. Several goroutines call it at once, and
+	// it must not block: they write to other connections as well.
 	Flushed func(messages, bytes int)
 }
 

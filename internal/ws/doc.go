@@ -17,6 +17,9 @@
 // message is sent at once. When a socket is full, the poller says when there is
 // room again, so one slow peer never delays another.
 //
+// When more waits for a peer than the limit allows, the [Policy] of each message says
+// whether the connection ends or what is dropped.
+//
 // All other connections (TLS, other systems, wrapped ones, and all when
 // [EngineConfig].Plain says so) are plain: a goroutine reads, and another writes
 // while there is something to write. So it is with connections that are sealed by

@@ -52,9 +52,9 @@ func (m *Message) Under(p Policy, key string) *Message {
 	return m
 }
 
-// Own marks m as the protocol's own, and returns m. No policy drops it. Such messages
-// may exceed the backpressure limit by a quarter; one over that ends the connection. It
-// must be called before m is queued or joined.
+// Own marks m as the protocol's own, and returns m. No policy drops it. Where the
+// backpressure limit is reached, a quarter of it is there for such messages alone; one
+// over that ends the connection. It must be called before m is queued or joined.
 func (m *Message) Own() *Message {
 	m.own = true
 	return m
@@ -110,7 +110,10 @@ func (m *Message) cost() int {
 	return len(m.frame) + overhead*len(m.parts)
 }
 
-// count returns how many messages m consists of.
+// Count returns how many messages m consists of.
+func (m *Message) Count() int { return m.count() }
+
+// count is Count.
 func (m *Message) count() int { return max(1, len(m.parts)) }
 
 // appendText appends a text frame with the payload to dst.

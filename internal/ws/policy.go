@@ -1,7 +1,5 @@
 package ws
 
-import "slices"
-
 // Policy says what happens to a message when more waits for the peer than the
 // backpressure limit allows. The protocol's own messages have none; see
 // [Message.Own].
@@ -29,27 +27,9 @@ const (
 	Latest
 )
 
-// ownShare is which part of the limit the protocol's own messages have on top of it.
-// Without it, pings would end a connection that DropNewest keeps at the limit. For them
-// counts neither what is being written nor what yields.
+// ownShare is the part of the limit that the protocol's own messages may take when the
+// limit is reached. Without it, a ping would end a connection that DropNewest keeps there.
 const ownShare = 4
-
-// index finds what the policies take out of a backlog, without a search for each
-// message: a peer that does not read must not make sending to it slow. A backlog has
-// one from when it is first needed, and then each of its messages that can be taken
-// out consists of one.
-type index struct {
-	keys     map[string]int // where the newest message of a key is in the backlog
-	thinned  bool           // older ones have been taken out
-	oldest   int            // none before it can be dropped
-	gone     int            // so many have been taken out, but their places are left
-	onWay    int            // what is being written costs so many bytes
-	yielding int            // of the rest, what may be taken out costs so many
-}
-
-// gone is in the place of a message that was taken out. It has no bytes and costs
-// nothing, so the writer need not know about it.
-var gone = &Message{clear: true, parts: []*Message{}}
 
 // yields reports whether m may be taken out of the queue.
 func (m *Message) yields() bool { return m.policy >= DropOldest && !m.own }
@@ -60,26 +40,23 @@ func (m *Message) keyed() bool { return m.policy == Latest && m.key != "" && !m.
 // behindLocked reports whether of each key only the newest message may wait.
 func (c *Conn) behindLocked() bool { return c.indexed() || c.backpressuredLocked() }
 
-// indexed reports whether an index exists.
-func (c *Conn) indexed() bool { return c.backlog != nil && c.backlog.index != nil }
-
 // makeRoomLocked reports whether m, with which more than limit would wait, may be
 // queued nevertheless, and drops what has to yield to it.
 func (c *Conn) makeRoomLocked(m *Message, limit int, t *Tally) bool {
-	if c.queued == 0 {
+	onWay, own := len(c.rest), 0
+	switch {
+	case c.queued == 0:
 		return true // its size is not the peer's fault, and its memory is shared
-	}
-	if m.policy == DropNewest && !m.own {
+	case m.policy == DropNewest && !m.own:
 		return false
 	}
-	onWay, yielding := len(c.rest), 0
 	if x := c.indexLocked(); x != nil {
-		onWay, yielding = onWay+x.onWay, x.yielding
+		onWay, own = onWay+x.onWay, x.own
 	}
-	if m.own {
-		return c.queued-onWay-yielding+m.cost() <= limit+limit/ownShare
-	}
-	if !m.yields() {
+	switch {
+	case m.own:
+		return own+m.cost() <= limit/ownShare
+	case !m.yields():
 		onWay = 0
 	}
 	c.thinLocked(t)
@@ -125,42 +102,6 @@ func (c *Conn) replaceLocked(m *Message, t *Tally) {
 	}
 }
 
-// removeLocked takes out a message that waits and is not being written.
-func (c *Conn) removeLocked(i int) {
-	b := c.backlog
-	m := b.messages[i]
-	c.queued -= m.cost()
-	b.messages[i] = gone
-	b.index.gone++
-	b.index.yielding -= m.cost()
-	b.index.forget(i, m)
-	if b.taken > 0 {
-		return // the writer counts from head
-	}
-	for b.head < len(b.messages)-1 && b.messages[b.head] == gone {
-		b.messages[b.head] = nil
-		b.head++
-		b.index.gone--
-	}
-}
-
-// indexLocked returns the index of the backlog, and makes one if there is none; nil if
-// nothing is in the backlog.
-func (c *Conn) indexLocked() *index {
-	b := c.backlog
-	if b == nil {
-		return nil
-	}
-	if b.index == nil {
-		b.index = &index{}
-		for _, m := range b.waiting()[:b.taken] {
-			b.index.onWay += m.cost()
-		}
-		c.splitLocked()
-	}
-	return b.index
-}
-
 // thinLocked leaves only the newest message of each key to wait.
 func (c *Conn) thinLocked(t *Tally) {
 	x := c.indexLocked()
@@ -176,129 +117,6 @@ func (c *Conn) thinLocked(t *Tally) {
 		if m := b.messages[i]; m.keyed() && x.keys[m.key] != i {
 			c.removeLocked(i)
 			t.Replaced++
-		}
-	}
-}
-
-// splitLocked puts the parts of those messages that consist of several in their place,
-// and notes them all. What is being written stays.
-func (c *Conn) splitLocked() {
-	b, x := c.backlog, c.backlog.index
-	from := b.head + b.taken
-	if slices.ContainsFunc(b.messages[from:], several) {
-		all, pongAt := b.messages, c.pongAt
-		b.messages = append(make([]*Message, 0, 2*len(all)), all[:from]...)
-		for i, m := range all[from:] {
-			if pongAt == from+i+1 {
-				c.pongAt = len(b.messages) + 1
-			}
-			b.messages = m.appendTo(b.messages) // nothing where one is gone
-		}
-		x.oldest, x.gone = 0, 0
-	}
-	clear(x.keys)
-	x.yielding = 0
-	for i, m := range b.messages[from:] {
-		x.add(from+i, m)
-	}
-}
-
-func several(m *Message) bool { return len(m.parts) > 0 }
-
-// compactLocked makes room in the backlog where messages have left.
-func (c *Conn) compactLocked() {
-	b := c.backlog
-	if b.index == nil {
-		if c.pongAt > 0 {
-			c.pongAt -= b.head
-		}
-		b.messages, b.head = slices.Delete(b.messages, 0, b.head), 0
-		return
-	}
-	clear(b.index.keys)
-	b.index.oldest, b.index.gone = 0, 0
-	kept, pongAt := b.messages[:0], c.pongAt
-	for i, m := range b.messages[b.head:] {
-		i += b.head
-		if m == gone {
-			if i >= b.head+b.taken { // the writer counts those before
-				continue
-			}
-			b.index.gone++
-		}
-		if pongAt == i+1 {
-			c.pongAt = len(kept) + 1
-		}
-		b.index.note(len(kept), m)
-		kept = append(kept, m)
-	}
-	clear(b.messages[len(kept):])
-	b.messages, b.head = kept, 0
-}
-
-// add notes that m waits at i.
-func (x *index) add(i int, m *Message) {
-	if m.yields() {
-		x.yielding += m.cost()
-		x.note(i, m)
-	}
-}
-
-// take notes that m is being written.
-func (x *index) take(m *Message) {
-	x.onWay += m.cost()
-	if m.yields() {
-		x.yielding -= m.cost()
-	}
-}
-
-// note notes that m is at i.
-func (x *index) note(i int, m *Message) {
-	if !m.keyed() {
-		return
-	}
-	if x.keys == nil {
-		x.keys = make(map[string]int)
-	}
-	x.keys[m.key] = i
-}
-
-// forget notes that m is no longer at i.
-func (x *index) forget(i int, m *Message) {
-	if !m.keyed() {
-		return
-	}
-	if at, ok := x.keys[m.key]; ok && at == i {
-		delete(x.keys, m.key)
-	}
-}
-
-// consumed notes that the first n messages have left.
-func (x *index) consumed(b *backlog, n int) {
-	x.onWay = 0
-	for i, m := range b.waiting()[:n] {
-		if m == gone {
-			x.gone--
-		}
-		x.forget(b.head+i, m)
-	}
-}
-
-// returnedLocked notes that the first n messages have not been written, as they should
-// have been, and so can be dropped again.
-func (c *Conn) returnedLocked(n int) {
-	b, x := c.backlog, c.backlog.index
-	x.oldest = 0
-	if slices.ContainsFunc(b.waiting()[:n], several) { // taken before there was an index
-		c.splitLocked()
-		return
-	}
-	for i, m := range b.waiting()[:n] {
-		if m.yields() {
-			x.yielding += m.cost()
-		}
-		if i += b.head; x.keys[m.key] <= i { // none is newer
-			x.note(i, m)
 		}
 	}
 }

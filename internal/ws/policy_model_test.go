@@ -114,11 +114,11 @@ func (q *plain) makeRoom(e *entry, limit int, t *Tally) bool {
 		q.behind = q.behind || len(q.waiting) > 0
 		cost := 0
 		for _, o := range q.waiting[q.taken:] {
-			if !yields(o) {
+			if o.own {
 				cost += o.cost()
 			}
 		}
-		return cost+e.cost() <= limit+limit/4
+		return cost+e.cost() <= limit/4
 	case e.policy == DropNewest:
 		return false
 	}
@@ -342,7 +342,7 @@ func (x *queueTest) checkIndex(t *rapid.T, b *backlog) {
 	if b.index == nil {
 		return
 	}
-	tombs, onWay, yielding := 0, 0, 0
+	tombs, onWay, own := 0, 0, 0
 	for i, m := range b.waiting() {
 		if m == gone {
 			tombs++
@@ -351,12 +351,12 @@ func (x *queueTest) checkIndex(t *rapid.T, b *backlog) {
 		}
 		if i < b.taken {
 			onWay += m.cost()
-		} else if m.yields() {
-			yielding += m.cost()
+		} else if m.own {
+			own += m.cost()
 		}
 	}
-	if x := b.index; x.gone != tombs || x.onWay != onWay || x.yielding != yielding {
-		t.Fatalf("%+v, want %d gone, %d on the way, %d yielding", x, tombs, onWay, yielding)
+	if x := b.index; x.gone != tombs || x.onWay != onWay || x.own != own {
+		t.Fatalf("%+v, want %d gone, %d on the way, %d own", x, tombs, onWay, own)
 	}
 	for key, i := range b.index.keys {
 		if i < b.head || b.messages[i].key != key {

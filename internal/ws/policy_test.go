@@ -58,11 +58,7 @@ func TestPolicies(t *testing.T) {
 			Tally{Queued: 10, Full: 1},
 		},
 		{
-			"and are not stopped by what yields", "a:oldest b:oldest c d e f g h i:own j:own k:own l:own", "a b c d e f g h i j k l",
-			Tally{Queued: 12},
-		},
-		{
-			"which yields to those behind them", "a:oldest b:oldest c d e f g h i:own j:own k:oldest", "c d e f g h i j",
+			"for which others yield later", "a:oldest b:oldest c d e f g h i:own j:own k:oldest", "c d e f g h i j",
 			Tally{Queued: 10, Full: 1, Oldest: 2},
 		},
 		{"and are not dropped", "a:own,oldest b c d e f g h i:oldest", "a b c d e f g h", Tally{Queued: 8, Full: 1}},
@@ -392,4 +388,74 @@ func TestClearKeepsThePolicy(t *testing.T) {
 	if slices.ContainsFunc(c.backlog.waiting(), func(m *Message) bool { return !m.clear }) {
 		t.Error("a part would be sealed")
 	}
+}
+
+// What is being written is neither dropped nor replaced, and can be again when the
+// socket did not take it.
+func TestWhatIsBeingWrittenStays(t *testing.T) {
+	c := &Conn{opts: &Options{BackpressureLimit: 4 * text("a").cost()}, held: true, blocked: true}
+	var j joiner
+	step := func(words, want string, tally Tally) {
+		t.Helper()
+		var sum Tally
+		for _, word := range strings.Fields(words) {
+			sum.add(c.Enqueue(scripted(word)))
+		}
+		if got := c.names(); got != want || sum != tally {
+			t.Fatalf("%q waits, want %q: %+v", got, want, sum)
+		}
+	}
+	step("a:latest,k", "a", Tally{Queued: 1})
+	taking(c, &j)
+	step("b:latest,k", "a b", Tally{Queued: 1})
+	step("c:latest,k", "a c", Tally{Queued: 1, Replaced: 1})
+	step("d:oldest e:oldest f:oldest g:oldest", "a d e f g", Tally{Queued: 4, Oldest: 1})
+	c.sent(&j, j.bytes(c), 0)
+	step("h:latest,k", "e f g h", Tally{Queued: 1, Replaced: 1, Oldest: 1})
+	taking(c, &j)
+	c.sent(&j, j.bytes(c), 0)
+	step("i:latest,k", "e f g i", Tally{Queued: 1, Replaced: 1})
+	taking(c, &j)
+	step("j:latest,k", "e f g i j", Tally{Queued: 1})
+	c.sent(&j, j.bytes(c), len(scripted("e").frame))
+	step("k:latest,k", "f g i k", Tally{Queued: 1, Replaced: 1}) // i was there first
+}
+
+// Messages that were joined are taken out one by one, also when they were on their way
+// before anything had to be.
+func TestPartsAreTakenOut(t *testing.T) {
+	c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true}
+	var j joiner
+	joined := func(words ...string) {
+		var parts []*Message
+		for _, word := range words {
+			parts = append(parts, scripted(word))
+		}
+		if v := c.Enqueue(Join(parts...)); v.Queued != len(parts) {
+			t.Errorf("%+v", v)
+		}
+	}
+	check := func(want string) {
+		t.Helper()
+		if got := c.names(); got != want {
+			t.Errorf("%q waits, want %q", got, want)
+		}
+	}
+	joined("a:latest,k", "b:latest,l")
+	taking(c, &j)
+	joined("c:latest,k", "d:latest,m")
+	c.pong([]byte("1"))
+	c.blocked = true
+	c.Enqueue(scripted("e:latest,m"))
+	if got := c.backlog.messages[0].count(); got != 2 {
+		t.Errorf("%d messages are being written", got)
+	}
+	c.sent(&j, j.bytes(c), 0)
+	check("a b c 1 e")
+	c.pong([]byte("2"))
+	check("a b c 2 e")
+	c.Enqueue(scripted("f:latest,l"))
+	check("a c 2 e f")
+	joined("g:latest,k", "h:latest,m")
+	check("a 2 f g h")
 }

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/gobwas/ws"
@@ -46,7 +47,10 @@ func (c *Conn) enqueueLocked(m *Message, t *Tally) {
 	latest := m.policy == Latest && (full || c.behindLocked())
 	if m.parts != nil && (full || latest || c.slow || c.indexed()) {
 		// As many as fit, each under its own policy; a slow sealer gets them one by one.
-		for _, p := range m.appendTo(nil) {
+		for _, p := range m.parts {
+			if m.clear {
+				p = p.Clear()
+			}
 			c.enqueueLocked(p, t)
 		}
 		return
@@ -87,7 +91,11 @@ func (c *Conn) pong(payload []byte) {
 	defer c.mu.Unlock()
 	if c.pongAt > 0 && (c.blocked || c.pongs >= maxPongs) {
 		waiting := &c.backlog.messages[c.pongAt-1]
-		c.queued += m.cost() - (*waiting).cost()
+		larger := m.cost() - (*waiting).cost()
+		c.queued += larger
+		if c.indexed() {
+			c.backlog.index.own += larger
+		}
 		*waiting = m
 		return
 	}
@@ -139,6 +147,19 @@ func (b *backlog) left() int {
 		return b.head
 	}
 	return b.head + b.index.gone
+}
+
+// compactLocked makes room in the backlog where messages have left.
+func (c *Conn) compactLocked() {
+	b := c.backlog
+	if b.index != nil {
+		c.squeezeLocked()
+		return
+	}
+	if c.pongAt > 0 {
+		c.pongAt -= b.head
+	}
+	b.messages, b.head = slices.Delete(b.messages, 0, b.head), 0
 }
 
 // appendLocked queues m, whatever the limit.

@@ -132,6 +132,7 @@ func (l *lab) run(ctx context.Context, out io.Writer) (s score, err error) {
 		}
 		all.Wait()
 		if err := errors.Join(append(errs, ctx.Err())...); err != nil {
+			_, _ = fmt.Fprintf(out, "%s, seed %d, until it was ended: %v\n", l.packages[0], l.seed, s)
 			return s, err
 		}
 		for i, v := range verdicts {

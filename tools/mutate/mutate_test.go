@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -141,6 +143,24 @@ func TestErrors(t *testing.T) {
 		}
 	}
 }
+
+// What is known when it is ended is told.
+func TestEndedEarly(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var out strings.Builder
+	l := write(t, nil)
+	_, err := l.run(ctx, writer(func(line []byte) {
+		cancel() // at the first survivor
+		out.Write(line)
+	}))
+	if lines := strings.Split(out.String(), "\n"); !errors.Is(err, context.Canceled) || !strings.HasPrefix(lines[len(lines)-2], "., seed 0, until it was ended: ") {
+		t.Errorf("%v:\n%s", err, &out)
+	}
+}
+
+type writer func([]byte)
+
+func (w writer) Write(b []byte) (int, error) { w(b); return len(b), nil }
 
 // What equivalent.txt names is in the code, whichever package is mutated next.
 func TestEquivalentMutantsAreThere(t *testing.T) {

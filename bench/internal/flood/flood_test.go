@@ -25,14 +25,14 @@ func startServer(t *testing.T) string {
 			}
 			return ignis.Identity{}, nil
 		},
-		OnMessage: func(ctx context.Context, _ *ignis.Client, m wire.Message) error {
+		OnMessage: func(ctx context.Context, _ *ignis.Client, m wire.Message) (any, error) {
 			var data struct {
 				Room string `json:"room"`
 			}
 			if err := m.Decode(&data); err != nil {
-				return err
+				return nil, err
 			}
-			return srv.Send(ctx, ignis.ToRoom(data.Room), m.Event, m.Data)
+			return nil, srv.Send(ctx, ignis.ToRoom(data.Room), m.Event, m.Data)
 		},
 	})
 	if err != nil {

@@ -68,17 +68,17 @@ func run(ctx context.Context, c host.Config) error {
 // chat relays messages to rooms.
 type chat struct{ srv *ignis.Server }
 
-func (c *chat) onMessage(ctx context.Context, _ *ignis.Client, m wire.Message) error {
+func (c *chat) onMessage(ctx context.Context, _ *ignis.Client, m wire.Message) (any, error) {
 	var data struct {
 		Room string `json:"room"`
 	}
 	if err := m.Decode(&data); err != nil {
-		return err
+		return nil, err
 	}
 	if data.Room == "" {
-		return errors.New("no room")
+		return nil, errors.New("no room")
 	}
-	return c.srv.Send(ctx, ignis.ToRoom(data.Room), m.Event, m.Data)
+	return nil, c.srv.Send(ctx, ignis.ToRoom(data.Room), m.Event, m.Data)
 }
 
 func handler(srv *ignis.Server) http.Handler {

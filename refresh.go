@@ -1,0 +1,128 @@
+package ignis
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ignis-go/ignis/wire"
+)
+
+// expiry is the end of a session. Guarded by session.mu.
+type expiry struct {
+	at     time.Time // by the wall clock
+	notice time.Time // when a client of protocol 2 is told; zero once it has been
+	timer  *time.Timer
+}
+
+// maxWait is how long a timer waits at most: timers do not notice that the machine has
+// slept, or that the clock was set.
+const maxWait = 30 * time.Second
+
+// expired reports whether the session ends before it begins.
+func (i Identity) expired() bool { return !i.Expires.IsZero() && !time.Now().Before(i.Expires) }
+
+// expireLocked sets the end of the session; zero for none.
+func (c *session) expireLocked(at time.Time) {
+	if c.expiry != nil {
+		c.expiry.timer.Stop()
+		c.expiry = nil
+	}
+	if at.IsZero() {
+		return
+	}
+	at = at.Round(0) // by the wall clock
+	now := time.Now().Round(0)
+	e := &expiry{at: at}
+	if c.version() >= 2 {
+		e.notice = at.Add(-wire.ExpiringNotice)
+		if half := now.Add(at.Sub(now) / 2); half.After(e.notice) {
+			e.notice = half
+		}
+	}
+	c.expiry = e
+	e.timer = time.AfterFunc(e.wait(now), func() { c.checkExpiry(e) })
+}
+
+// wait returns how long to wait before there may be something to do.
+func (e *expiry) wait(now time.Time) time.Duration {
+	next := e.at
+	if !e.notice.IsZero() {
+		next = e.notice
+	}
+	return max(min(next.Sub(now), maxWait), 0)
+}
+
+// checkExpiry tells the client of the end of its session, or ends it.
+func (c *session) checkExpiry(e *expiry) {
+	now := time.Now().Round(0)
+	c.mu.Lock()
+	if c.expiry != e || c.state != StateAuthenticated {
+		c.mu.Unlock()
+		return
+	}
+	ends := !now.Before(e.at)
+	tell := !ends && !e.notice.IsZero() && !now.Before(e.notice)
+	if tell {
+		e.notice = time.Time{}
+	}
+	if !ends {
+		e.timer.Reset(e.wait(now))
+	}
+	at := e.at
+	c.mu.Unlock()
+	switch {
+	case ends:
+		c.close(wire.CloseExpired)
+	case tell:
+		data, _ := wire.EncodeData(expiresData{at.UTC().Format(wire.TimeFormat)}) // a string always encodes
+		c.server.sendOwn(c, frame(wire.Message{Event: wire.EventExpiring, Data: data}).Own())
+	}
+}
+
+// over reports whether the session has ended, also if that was not noticed yet.
+func (c *session) over() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.expiry != nil && !time.Now().Before(c.expiry.at)
+}
+
+// expiresData is the data of an expiring event, and of the answer to a refresh.
+type expiresData struct {
+	Expires string `json:"expires,omitempty"`
+}
+
+// refresh lets the application decide on new credentials of a client. The session goes
+// on with them, in the rooms that the client may still be in.
+func (s *Server) refresh(ctx context.Context, c *session, m wire.Message) (any, error) {
+	was := c.who()
+	cred := newCredentials(*was, m.Data)
+	cred.Refreshed = was
+	who, err := s.askWho(ctx, c, cred)
+	switch {
+	case errors.Is(err, ErrUnauthenticated):
+		s.info("refresh refused", "client", c.member.ID, "user", was.UserID, "error", err)
+		return nil, &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
+	case err != nil:
+		s.callbackFailed("Authenticate", c, err)
+		return nil, err
+	case who.UserID != was.UserID || who.expired():
+		s.info("refresh refused", "client", c.member.ID, "user", was.UserID, "error", "the credentials are another user's, or have expired")
+		return nil, &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
+	}
+	c.mu.Lock()
+	if c.state != StateAuthenticated {
+		c.mu.Unlock()
+		return nil, context.Canceled
+	}
+	id := *c.identity // which others may be reading
+	id.Metadata = who.Metadata
+	c.identity = &id
+	c.expireLocked(who.Expires)
+	c.mu.Unlock()
+	s.reviseRooms(ctx, c)
+	if who.Expires.IsZero() {
+		return expiresData{}, nil
+	}
+	return expiresData{who.Expires.UTC().Format(wire.TimeFormat)}, nil
+}
