@@ -13,9 +13,6 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// protocolVersion is the highest version of the protocol that this package speaks.
-const protocolVersion = 2
-
 // minHeartbeat is the shortest interval of heartbeats that a server can ask for.
 const minHeartbeat = 100 * time.Millisecond
 
@@ -62,16 +59,16 @@ func decodeConnected(m wire.Message) (v Connected, err error) {
 	if _ = m.Decode(&agreed); string(agreed.Protocol) != "2" {
 		return v, nil // a server of protocol 1 may mean anything by the other fields
 	}
-	var more struct {
-		Expires    time.Time `json:"expires"`
-		Heartbeat  int64     `json:"heartbeat"` // milliseconds
-		MaxPayload int       `json:"maxPayload"`
-		Server     string    `json:"server"`
-	}
+	var more wire.ConnectedData
 	if err := m.Decode(&more); err != nil {
 		return v, err
 	}
-	v.Protocol, v.Expires, v.Server = protocolVersion, more.Expires, more.Server
+	if more.Expires != "" {
+		if v.Expires, err = time.Parse(time.RFC3339, more.Expires); err != nil {
+			return v, err
+		}
+	}
+	v.Protocol, v.Server = more.Protocol, more.Server
 	const most = 24 * time.Hour
 	v.Heartbeat = time.Duration(min(max(more.Heartbeat, 0), most.Milliseconds())) * time.Millisecond
 	v.MaxPayload = max(more.MaxPayload, 0)
@@ -109,7 +106,7 @@ func authentication(credentials json.RawMessage, publicKey string, by Software) 
 		add(`"publicKey":%q`, publicKey) // of twins the last counts
 	}
 	if !own["protocol"] {
-		add(`"protocol":%d`, protocolVersion)
+		add(`"protocol":%d`, wire.ProtocolVersion)
 	}
 	if by != (Software{}) && !own["client"] {
 		data, err := wire.EncodeData(by)

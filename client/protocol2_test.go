@@ -177,6 +177,13 @@ func TestJoinErrorText(t *testing.T) {
 	if got := e.Error(); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
+	// A server's text does not act on a terminal.
+	e.Refused = []wire.RefusedRoom{{Room: "\x1b[2J", Code: "\x1b[3J"}}
+	for _, err := range []error{&e, &client.Error{Code: "\x1b[3J", Message: "\u202e"}} {
+		if strings.ContainsAny(err.Error(), "\x1b\u202e") {
+			t.Errorf("got %q", err)
+		}
+	}
 }
 
 func TestReconnect(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -23,11 +24,20 @@ type Error struct {
 
 // Error returns the code and the message.
 func (e *Error) Error() string {
-	s := "the server refused: " + string(e.Code)
+	s := "the server refused: " + codeText(e.Code)
 	if e.Message != "" {
 		s += fmt.Sprintf(" %.200q", e.Message)
 	}
 	return s
+}
+
+// codeText returns a code as it is if it is one of the protocol's: others are the
+// server's text.
+func codeText(code wire.ErrorCode) string {
+	if slices.Contains(wire.ErrorCodes(), code) {
+		return string(code)
+	}
+	return fmt.Sprintf("%.64q", string(code))
 }
 
 // Request sends an event with data v, as [Conn.Send] does, waits for the server's answer

@@ -29,7 +29,7 @@ func (e *JoinError) Error() string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, " room %q (%s)", r.Room, r.Code)
+		fmt.Fprintf(&b, " room %.256q (%s)", r.Room, codeText(r.Code))
 	}
 	return b.String()
 }

@@ -222,7 +222,7 @@ func TestListenShowsWhatAClientSends(t *testing.T) {
 		receive(t, sender)
 		return len(p.lines.lines) > 0
 	})
-	want := `{"event":"hello","data":{"room":"c","list":[1,2],"from":{"id":"` + sender.ID() + `"}}}`
+	want := `{"event":"hello","data":{"room":"c","list":[1,2],"from":{"id":"` + sender.ID() + `"}},"room":"c","from":{"id":"` + sender.ID() + `"}}`
 	if got := p.line(); got != want {
 		t.Errorf("printed %s, want %s", got, want)
 	}
