@@ -10,7 +10,7 @@ import (
 // returned: what that sends comes first, and nothing that was sent after the join is
 // missing. A client has one only while it joins.
 type parking struct {
-	since int64 // the server's uptime when it was opened
+	since int64 // the server's uptime when it was opened; not 0
 
 	mu    sync.Mutex
 	rooms map[string]*parkedRoom
@@ -35,7 +35,7 @@ func (c *session) park(room string) {
 	defer c.mu.Unlock()
 	p := c.parked.Load()
 	if p == nil {
-		p = &parking{since: c.server.uptime(), rooms: make(map[string]*parkedRoom)}
+		p = &parking{since: max(c.server.uptime(), 1), rooms: make(map[string]*parkedRoom)}
 		c.parked.Store(p)
 	}
 	p.mu.Lock()
