@@ -3,17 +3,14 @@ package client
 import (
 	"context"
 	"crypto/ecdh"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -22,15 +19,9 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-const (
-	// queueMessages and queueBytes bound what waits for Receive.
-	queueMessages = 256
-	queueBytes    = 1 << 20
-
-	// closeTimeout is how long a close may take: sending the frame and waiting
-	// for the server's.
-	closeTimeout = 5 * time.Second
-)
+// closeTimeout is how long a close may take: sending the frame and waiting for the
+// server's.
+const closeTimeout = 5 * time.Second
 
 // Conn is an authenticated connection.
 //
@@ -41,7 +32,8 @@ const (
 //
 // A Conn sends heartbeats and answers pings by itself, as long as the
 // application keeps receiving: up to 256 messages or 1 MiB wait for
-// [Conn.Receive]; then nothing more is read, not even a ping, until one is
+// [Conn.Receive], and 16 times as much while a request waits for its answer; then
+// nothing more is read, not even a ping, until one is
 // taken. The server then holds messages back, and after its idle timeout or at
 // its backpressure limit closes the connection. No message is dropped on this
 // side. So a program that only sends must receive too, or close the connection
@@ -49,20 +41,26 @@ const (
 //
 // The connection ends when either side closes it or it is lost. Then messages
 // that came before can still be received, and everything returns the error
-// that [Conn.Receive] gives. Its two goroutines end by themselves then;
+// that [Conn.Receive] gives. Its goroutines end by themselves then;
 // [Conn.Close] waits for them.
 type Conn struct {
-	conn      net.Conn
-	cfg       Config
-	connected Connected // set before Dial returns
-	private   *ecdh.PrivateKey
-	key       *seal.Key // nil: not encrypted; set before the connected event is queued
+	conn    net.Conn
+	cfg     Config
+	private *ecdh.PrivateKey
 
-	// From the reading goroutine, which closes in at its end, to Receive.
-	in       chan received
-	inBytes  atomic.Int64
-	inTaken  chan struct{} // cap 1: Receive took something
-	pongs    chan []byte   // cap 1: the latest ping to answer
+	// What the connected event said; set before it is queued, and so before Dial
+	// returns.
+	greeted   bool // for the reading goroutine
+	connected Connected
+	key       *seal.Key                 // nil: not encrypted
+	expires   atomic.Pointer[time.Time] // after a refresh
+
+	// From the reading goroutine, which closes in at its end.
+	in       *queue // to Receive
+	requests requests
+	refresh  refreshing
+	pongs    chan []byte        // cap 1: the latest ping to answer
+	beats    chan time.Duration // cap 1: a shorter interval of heartbeats; sent once
 	readDone chan struct{}
 
 	// To the writing goroutine, which sets werr and closes deaf when a write
@@ -83,11 +81,6 @@ type Conn struct {
 	wg sync.WaitGroup
 }
 
-type received struct {
-	m    wire.Message
-	size int64
-}
-
 // outgoing is a frame to write. done has room for the one answer.
 type outgoing struct {
 	frame []byte
@@ -100,9 +93,9 @@ func newConn(conn net.Conn, rest []byte, cfg Config, private *ecdh.PrivateKey) *
 		conn:     conn,
 		cfg:      cfg,
 		private:  private,
-		in:       make(chan received, queueMessages),
-		inTaken:  make(chan struct{}, 1),
+		in:       newQueue(),
 		pongs:    make(chan []byte, 1),
+		beats:    make(chan time.Duration, 1),
 		readDone: make(chan struct{}),
 		out:      make(chan outgoing),
 		deaf:     make(chan struct{}),
@@ -125,33 +118,39 @@ func (c *Conn) UserID() string { return c.connected.UserID }
 // Connected returns the data of the connected event.
 func (c *Conn) Connected() Connected {
 	v := c.connected
+	if at := c.expires.Load(); at != nil {
+		v.Expires = *at
+	}
 	v.Data = slices.Clone(v.Data)
 	return v
 }
 
-// Receive returns the next message. Error events come as messages too, with
-// [wire.EventError]. With [Config.Encrypt] messages come opened; else sealed ones
-// come with [wire.EventEncrypted].
+// Receive returns the next message. In protocol 2 a message that was sent to a room
+// names it in Room, and one that was relayed for another client names that client in
+// From. Error events come as messages too, with [wire.EventError], unless they answer a
+// request; so do events with [wire.EventExpiring], unless [Config.Refresh] is set. With
+// [Config.Encrypt] messages come opened; else sealed ones come with
+// [wire.EventEncrypted].
 //
-// After the connection has ended and all messages are received, the error is
-// for ever the same: a [*CloseError] when the server closed it, [ErrClosed]
+// After the connection has ended and all messages are received, the error is always the
+// same: one that wraps a [*CloseError] when the server closed it, [ErrClosed]
 // after [Conn.Close], and else one that wraps [ErrLost] or [ErrProtocol]. When
 // ctx ends first, the error is ctx's and nothing is lost.
 func (c *Conn) Receive(ctx context.Context) (wire.Message, error) {
-	select {
-	case r, ok := <-c.in:
-		if !ok {
+	for ctx.Err() == nil {
+		m, ok, closed := c.in.take()
+		switch {
+		case ok:
+			return m, nil
+		case closed:
 			return wire.Message{}, c.err
 		}
-		c.inBytes.Add(-r.size)
 		select {
-		case c.inTaken <- struct{}{}:
-		default:
+		case <-c.in.some:
+		case <-ctx.Done():
 		}
-		return r.m, nil
-	case <-ctx.Done():
-		return wire.Message{}, ctx.Err()
 	}
+	return wire.Message{}, ctx.Err()
 }
 
 // Send sends an event with data v, which is encoded as [wire.EncodeData] does;
@@ -168,81 +167,67 @@ func (c *Conn) Send(ctx context.Context, event string, v any) error {
 // which doesn't mean that the server has it. When ctx ends before that, its
 // error is returned, and the message may be sent or not, but not in part. An
 // error other than ctx's, or one for what m holds, means that the connection
-// has ended. The server answers with an error event, or not at all, when it
-// does not like a message; it closes the connection when it is too large.
+// has ended. A message that is larger than the server says it takes is not sent; the
+// error wraps [wire.ErrTooLarge]. The server answers with an error event, or not at all,
+// when it does not like a message; [Conn.RequestMessage] waits for its answer.
+//
+// In protocol 2 the server answers a message that has an ID, and [Conn.Receive] returns
+// the answer. The ID must not start with "#", as those of requests do.
 func (c *Conn) SendMessage(ctx context.Context, m wire.Message) error {
+	if c.connected.Protocol >= 2 {
+		if err := checkID(m); err != nil {
+			return fmt.Errorf("event %q: %w", m.Event, err)
+		}
+	}
+	_, err := c.sendMessage(ctx, m)
+	return err
+}
+
+// sendMessage is SendMessage for any ID. If it fails, taken reports whether the server
+// may get the message all the same.
+func (c *Conn) sendMessage(ctx context.Context, m wire.Message) (taken bool, err error) {
 	if m.Event == "" {
-		return errors.New("message without an event")
+		return false, errors.New("message without an event")
 	}
 	if m.Data != nil {
 		if err := wire.Valid(m.Data); err != nil {
-			return fmt.Errorf("event %q: data: %w", m.Event, err)
+			return false, fmt.Errorf("event %q: data: %w", m.Event, err)
 		}
 	}
 	text := wire.AppendMessage(make([]byte, 0, wire.MessageSize(m)), m)
 	if c.key != nil {
 		text = c.key.AppendFrame(nil, text, nil)
 	}
+	if limit := c.connected.MaxPayload; limit > 0 && len(text) > limit {
+		return false, fmt.Errorf("event %q: %w: %d bytes, and the server takes %d", m.Event, wire.ErrTooLarge, len(text), limit)
+	}
 	return c.send(ctx, text)
 }
 
-// send sends a text as it is.
-func (c *Conn) send(ctx context.Context, text []byte) error {
+// send sends a text as it is. If it fails, taken reports whether the text may be sent
+// all the same.
+func (c *Conn) send(ctx context.Context, text []byte) (taken bool, err error) {
 	o := outgoing{frame: frame(ws.OpText, text), done: make(chan error, 1)}
-	select { // the writer may still take it, but not send it any more
+	select { // the writer may still take it, but not send it
 	case <-c.over:
-		return c.err
+		return false, c.err
 	default:
 	}
 	select {
 	case c.out <- o:
 	case <-c.over:
-		return c.err
+		return false, c.err
 	case <-c.deaf:
-		return c.werr
+		return false, c.werr
 	case <-ctx.Done():
-		return ctx.Err()
+		return false, ctx.Err()
 	}
 	select {
 	case err := <-o.done:
-		return err
+		return true, err
 	case <-ctx.Done():
-		return ctx.Err()
+		return true, ctx.Err()
 	}
-}
-
-// Join asks the server for rooms. It answers nothing, neither when the client is
-// in the rooms nor when it refuses: rooms that its validator does not allow are
-// left out. Room names have 1 to 256 UTF-16 code units and don't start with
-// "ws:"; for others Join returns an error and asks for none.
-func (c *Conn) Join(ctx context.Context, rooms ...string) error {
-	return c.rooms(ctx, wire.EventJoin, rooms)
-}
-
-// Leave tells the server that the client leaves rooms; there is no answer.
-// Rooms that the client is not in don't matter. Names are checked as by
-// [Conn.Join].
-func (c *Conn) Leave(ctx context.Context, rooms ...string) error {
-	return c.rooms(ctx, wire.EventLeave, rooms)
-}
-
-func (c *Conn) rooms(ctx context.Context, event string, rooms []string) error {
-	if len(rooms) == 0 {
-		return nil
-	}
-	for _, room := range rooms {
-		switch {
-		case room == "":
-			return fmt.Errorf("%s: empty room name", event)
-		case !utf8.ValidString(room):
-			return fmt.Errorf("%s: room name %q is not UTF-8", event, room)
-		case strings.HasPrefix(room, wire.ReservedPrefix):
-			return fmt.Errorf("%s: room name %q starts with %q", event, room, wire.ReservedPrefix)
-		case len(room) > wire.MaxRoomName && len(utf16.Encode([]rune(room))) > wire.MaxRoomName:
-			return fmt.Errorf("%s: room name of more than %d UTF-16 code units", event, wire.MaxRoomName)
-		}
-	}
-	return c.Send(ctx, event, map[string][]string{"rooms": rooms})
 }
 
 // Close closes the connection with code 1000; see [Conn.CloseWith].
@@ -294,46 +279,6 @@ func (c *Conn) end(err error, code uint16, reason string) {
 		close(c.over)
 		_ = c.conn.SetWriteDeadline(c.cutoff) // of a write in progress
 	})
-}
-
-// authenticate sends the credentials and takes messages up to the answer.
-func (c *Conn) authenticate(ctx context.Context, credentials json.RawMessage) error {
-	err := c.send(ctx, wire.AppendMessage(nil, wire.Message{Event: wire.EventAuthenticate, Data: credentials}))
-	if err != nil && ctx.Err() != nil {
-		return err
-	} // else what the server said first tells more
-	var said struct {
-		Message string `json:"message"`
-	}
-	for {
-		m, err := c.Receive(ctx)
-		switch {
-		case err != nil && said.Message != "":
-			return fmt.Errorf("%w, saying %.200q", err, said.Message)
-		case err != nil:
-			return err
-		}
-		switch m.Event {
-		case wire.EventConnected:
-			return c.accept(m)
-		case wire.EventError: // comes before a close frame, which tells the rest
-			_ = m.Decode(&said)
-		default:
-			return fmt.Errorf("%w: event %.100q before %q", ErrProtocol, m.Event, wire.EventConnected)
-		}
-	}
-}
-
-// accept takes the data of the connected event.
-func (c *Conn) accept(m wire.Message) error {
-	if err := m.Decode(&c.connected); err != nil {
-		return fmt.Errorf("%w: %w", ErrProtocol, err)
-	}
-	if c.connected.ID == "" {
-		return fmt.Errorf("%w: event %q without an id", ErrProtocol, m.Event)
-	}
-	c.connected.Data = m.Data
-	return nil
 }
 
 // lost is the error for a connection that ended with err from its socket.

@@ -4,15 +4,11 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdh"
-	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/gobwas/ws"
 
@@ -20,116 +16,9 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Defaults of [Config].
-const (
-	DefaultMaxMessage   = 4 << 20 // bytes
-	DefaultDialTimeout  = 30 * time.Second
-	DefaultWriteTimeout = 10 * time.Second
-)
-
 // maxHandshake bounds what is read from a server up to the end of its HTTP
 // response, TLS included, in bytes.
 const maxHandshake = 256 << 10
-
-// Config says how to connect. The zero value works for a server that asks for
-// no credentials.
-type Config struct {
-	// Credentials is sent as the data of the authenticate event, as JSON;
-	// what it must hold is between the application and its server, and often
-	// is {"type":…,"token":…}. Nil: the event carries no data.
-	Credentials any
-
-	// Encrypt agrees on a key with the server, and what both sides send after
-	// authentication is sealed with it: see package seal. It does not replace TLS,
-	// without which nobody knows with whom the key was agreed. Credentials must be an
-	// object then, or nil. A server that does not encrypt makes [Dial] fail with
-	// [ErrNotEncrypted].
-	Encrypt bool
-	// EncryptionInfo is what the server derives keys for. "": [seal.Info].
-	EncryptionInfo string
-
-	// HeartbeatInterval is how often the server is told that this client
-	// lives. 0: 30 s; negative: never, then a server drops the client after
-	// its heartbeat timeout. A WebSocket ping goes along, and a server that is
-	// silent for three intervals while the client listens counts as lost.
-	// At most 24 h.
-	HeartbeatInterval time.Duration
-
-	// DialTimeout bounds all of [Dial], authentication included.
-	// 0: [DefaultDialTimeout].
-	DialTimeout time.Duration
-
-	// WriteTimeout is how long 32 KiB, or a message that is smaller, may take to
-	// be written until the connection counts as lost.
-	// 0: [DefaultWriteTimeout].
-	WriteTimeout time.Duration
-
-	// MaxMessage is the size of the largest message taken from the server, in
-	// bytes as it arrives, where a sealed message is a third larger than what is in
-	// it. A larger one ends the connection with an error that wraps
-	// [wire.ErrTooLarge], unless OnTooLarge is set. 0: [DefaultMaxMessage].
-	MaxMessage int
-	// OnTooLarge, if it is set, is called with the size of each message over
-	// MaxMessage. That message is skipped, and the connection goes on. Nothing is
-	// read until the call returns; it must not close the connection or wait for one
-	// of its messages.
-	OnTooLarge func(size int64)
-
-	// HTTPHeader is added to the upgrade request. It may hold secrets.
-	HTTPHeader http.Header
-
-	// TLSConfig is for wss URLs; nil: the system's roots.
-	TLSConfig *tls.Config
-
-	// NetDial opens the TCP connection, for proxies and tests. Nil: a
-	// [net.Dialer]'s.
-	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
-}
-
-// withDefaults returns a copy with defaults in place of zeros.
-func (c Config) withDefaults() (Config, error) {
-	switch {
-	case c.HeartbeatInterval > 24*time.Hour:
-		return c, errors.New("Config.HeartbeatInterval must be at most 24 h")
-	case c.MaxMessage < 0:
-		return c, errors.New("Config.MaxMessage must not be negative")
-	case c.DialTimeout < 0:
-		return c, errors.New("Config.DialTimeout must not be negative")
-	case c.WriteTimeout < 0:
-		return c, errors.New("Config.WriteTimeout must not be negative")
-	}
-	if c.MaxMessage == 0 {
-		c.MaxMessage = DefaultMaxMessage
-	}
-	if c.HeartbeatInterval == 0 {
-		c.HeartbeatInterval = wire.DefaultHeartbeatInterval
-	}
-	if c.DialTimeout == 0 {
-		c.DialTimeout = DefaultDialTimeout
-	}
-	if c.WriteTimeout == 0 {
-		c.WriteTimeout = DefaultWriteTimeout
-	}
-	if c.NetDial == nil {
-		c.NetDial = (&net.Dialer{}).DialContext
-	}
-	return c, nil
-}
-
-// Connected is the data of the connected event: what the server calls this
-// client.
-type Connected struct {
-	ID     string    `json:"id"`     // of this client; a UUID
-	UserID string    `json:"userId"` // empty for an anonymous user
-	Time   time.Time `json:"time"`   // the server's clock
-
-	// ServerPublicKey and Salt are what the key of an encrypted client was made of.
-	ServerPublicKey string `json:"serverPublicKey"`
-	Salt            string `json:"salt"`
-
-	// Data is all of it as JSON text.
-	Data json.RawMessage `json:"-"`
-}
 
 // Dial connects to the server at a ws or wss URL, sends the credentials, and
 // returns once the server has accepted them. ctx is for dialing alone; its end
@@ -153,14 +42,19 @@ func Dial(ctx context.Context, rawURL string, cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("Config.Credentials: %w", err)
 	}
-	var private *ecdh.PrivateKey
+	var (
+		private   *ecdh.PrivateKey
+		publicKey string
+	)
 	if cfg.Encrypt {
 		if private, err = seal.NewPrivateKey(); err != nil {
 			return nil, err
 		}
-		if credentials, err = withPublicKey(credentials, seal.PublicKey(private)); err != nil {
-			return nil, err
-		}
+		publicKey = seal.PublicKey(private)
+	}
+	data, err := authentication(credentials, publicKey, cfg.Software)
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, cfg.DialTimeout,
 		fmt.Errorf("not connected within %v: %w", cfg.DialTimeout, context.DeadlineExceeded))
@@ -176,7 +70,7 @@ func Dial(ctx context.Context, rawURL string, cfg Config) (*Conn, error) {
 		return fail(err)
 	}
 	c := newConn(conn, rest, cfg, private)
-	if err := c.authenticate(ctx, credentials); err != nil {
+	if err := c.authenticate(ctx, data); err != nil {
 		c.abort()
 		return fail(err)
 	}

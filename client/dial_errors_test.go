@@ -83,7 +83,7 @@ func TestDialFailsAfterUpgrade(t *testing.T) {
 			"no id", func(p *peer) { p.text(`{"event":"connected","data":{}}`); p.drain() },
 			[]error{client.ErrProtocol},
 			nil,
-			[]string{"without an id"},
+			[]string{"no id"},
 		},
 		{"no data", func(p *peer) { p.text(`{"event":"connected"}`); p.drain() }, []error{client.ErrProtocol}, nil, nil},
 		{
@@ -249,9 +249,13 @@ func TestDialRejectsArguments(t *testing.T) {
 		"DialTimeout":       {DialTimeout: -1},
 		"WriteTimeout":      {WriteTimeout: -1},
 		"MaxMessage":        {MaxMessage: -1},
+		"MaxRequests":       {MaxRequests: -1},
+		"Software":          {Software: client.Software{Name: strings.Repeat("x", 65)}},
+		"Software ":         {Software: client.Software{Name: "x", Version: strings.Repeat("é", 65)}},
+		"Software  ":        {Software: client.Software{Version: "1"}},
 	} {
 		_, err := client.Dial(t.Context(), "ws://localhost", cfg)
-		checkDialError(t, err, nil, nil, []string{"Config." + name})
+		checkDialError(t, err, nil, nil, []string{"Config." + strings.TrimSpace(name)})
 	}
 	refused := errors.New("refused")
 	cfg.HeartbeatInterval, cfg.NetDial = 24*time.Hour, func(context.Context, string, string) (net.Conn, error) { return nil, refused }

@@ -23,15 +23,27 @@ func TestDialSendsCredentials(t *testing.T) {
 		Type  string `json:"type"`
 		Token string `json:"token"`
 	}
+	raw := func(s string) json.RawMessage { return json.RawMessage(s) }
+	software := client.Software{Name: "a<b", Version: "1.2"}
 	tests := []struct {
-		name        string
-		credentials any
-		want        string
+		name string
+		cfg  client.Config
+		want string
 	}{
-		{"none", nil, `{"event":"authenticate"}`},
-		{"struct", token{"Bearer", "a<b>&c"}, `{"event":"authenticate","data":{"type":"Bearer","token":"a<b>&c"}}`},
-		{"map", map[string]string{"token": "t"}, `{"event":"authenticate","data":{"token":"t"}}`},
-		{"raw", json.RawMessage(` {"n":12345678901234567890123}`), `{"event":"authenticate","data": {"n":12345678901234567890123}}`},
+		{"none", client.Config{}, `{"event":"authenticate","data":{"protocol":2}}`},
+		{"null", client.Config{Credentials: raw(" null ")}, `{"event":"authenticate","data":{"protocol":2}}`},
+		{"empty", client.Config{Credentials: raw(" { } ")}, `{"event":"authenticate","data":{"protocol":2}}`},
+		{"struct", client.Config{Credentials: token{"Bearer", "a<b>&c"}}, `{"event":"authenticate","data":{"type":"Bearer","token":"a<b>&c","protocol":2}}`},
+		{"map", client.Config{Credentials: map[string]string{"token": "t"}}, `{"event":"authenticate","data":{"token":"t","protocol":2}}`},
+		{"raw", client.Config{Credentials: raw(` {"n": 12345678901234567890123 } `)}, `{"event":"authenticate","data":{"n": 12345678901234567890123,"protocol":2}}`},
+		{"software", client.Config{Software: software}, `{"event":"authenticate","data":{"protocol":2,"client":{"name":"a<b","version":"1.2"}}}`},
+		{"software without a version", client.Config{Software: client.Software{Name: "x"}}, `{"event":"authenticate","data":{"protocol":2,"client":{"name":"x"}}}`},
+		// The application's own fields stay.
+		{"own protocol", client.Config{Credentials: raw(`{"protocol":1}`), Software: software}, `{"event":"authenticate","data":{"protocol":1,"client":{"name":"a<b","version":"1.2"}}}`},
+		{"own client", client.Config{Credentials: raw(`{"cl\u0069ent":7}`), Software: software}, `{"event":"authenticate","data":{"cl\u0069ent":7,"protocol":2}}`},
+		// Nothing can be added.
+		{"string", client.Config{Credentials: "t", Software: software}, `{"event":"authenticate","data":"t"}`},
+		{"array", client.Config{Credentials: raw(` [1]`)}, `{"event":"authenticate","data": [1]}`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -41,15 +53,28 @@ func TestDialSendsCredentials(t *testing.T) {
 				p.expectClose(ws.StatusNormalClosure)
 				p.close(ws.StatusNormalClosure, "")
 			})
-			dial(t, url, client.Config{Credentials: tt.credentials})
+			dial(t, url, tt.cfg)
 		})
+	}
+}
+
+// Adding to the credentials leaves the caller's memory alone.
+func TestDialLeavesCredentials(t *testing.T) {
+	credentials := append(make(json.RawMessage, 0, 100), `{"token":"t"}   `...)
+	before := string(credentials[:cap(credentials)])
+	url := serve(t, func(p *peer) { p.accept(); p.drain() })
+	for range 2 {
+		dial(t, url, client.Config{Credentials: credentials})
+	}
+	if got := string(credentials[:cap(credentials)]); got != before {
+		t.Errorf("Credentials are %q now", got)
 	}
 }
 
 func TestDialReturnsConnected(t *testing.T) {
 	const data = `{"id":"c1","userId":"u1","time":"2026-01-31T09:05:07.123Z","serverPublicKey":"pk","salt":"na","extra":[1]}`
 	url := serve(t, func(p *peer) {
-		p.expect(`{"event":"authenticate"}`)
+		p.expect(`{"event":"authenticate","data":{"protocol":2}}`)
 		p.text(`{"event":"connected","data":` + data + `}`)
 		p.drain()
 	})
@@ -64,6 +89,9 @@ func TestDialReturnsConnected(t *testing.T) {
 	if got.ServerPublicKey != "pk" || got.Salt != "na" {
 		t.Errorf("ServerPublicKey %q, Salt %q", got.ServerPublicKey, got.Salt)
 	}
+	if got.Protocol != 1 {
+		t.Errorf("Protocol = %d, want 1", got.Protocol)
+	}
 	if want := time.Date(2026, 1, 31, 9, 5, 7, 123e6, time.UTC); !got.Time.Equal(want) {
 		t.Errorf("Time = %v, want %v", got.Time, want)
 	}
@@ -75,7 +103,7 @@ func TestDialReturnsConnected(t *testing.T) {
 
 func TestDialAnonymous(t *testing.T) {
 	url := serve(t, func(p *peer) {
-		p.expect(`{"event":"authenticate"}`)
+		p.expect(`{"event":"authenticate","data":{"protocol":2}}`)
 		p.text(`{"event":"connected","data":{"id":"c1","time":"2026-01-31T09:05:07.123Z"}}`)
 		p.drain()
 	})

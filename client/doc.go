@@ -11,7 +11,7 @@
 //		// the server does not know us: get a new token
 //	}
 //	defer c.Close()
-//	err = c.Join(ctx, "lobby")
+//	_, err = c.Join(ctx, "lobby")
 //	for {
 //		m, err := c.Receive(ctx)
 //		...

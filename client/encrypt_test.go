@@ -90,7 +90,11 @@ func (p *peer) offer(credentials string) string {
 		p.fatalf("got %q, want authenticate", got)
 	}
 	key, _ := data["publicKey"].(string)
+	if data["protocol"] != 2.0 {
+		p.fatalf("offers protocol %v", data["protocol"])
+	}
 	delete(data, "publicKey")
+	delete(data, "protocol")
 	if rest, _ := json.Marshal(data); string(rest) != credentials {
 		p.fatalf("credentials are %s, want %s", rest, credentials)
 	}

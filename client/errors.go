@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gobwas/ws"
 
@@ -25,6 +26,8 @@ var (
 	// ErrUnavailable is wrapped by [Dial]'s error when the server, or what is in
 	// front of it, answers that it takes no connections now.
 	ErrUnavailable = errors.New("server not available")
+	// ErrNoAnswers is wrapped by errors of requests to a server that speaks protocol 1.
+	ErrNoAnswers = errors.New("the server speaks protocol 1 and does not answer requests")
 	// ErrClosed is returned once the application has closed the connection.
 	ErrClosed = errors.New("connection closed by the application")
 	// ErrLost is wrapped by errors for a connection that ended without a close
@@ -33,7 +36,7 @@ var (
 )
 
 // CloseError says that the server closed the connection. errors.Is(err,
-// [ErrAuthentication]) tells whether that was for reasons of authentication.
+// [ErrAuthentication]) tells whether that was because it does not accept the client.
 type CloseError struct {
 	// Code is the WebSocket close code: one of package wire's or of RFC 6455,
 	// 1005 when the server gave none.
@@ -48,39 +51,47 @@ func (e *CloseError) Error() string {
 	if e.Reason != "" {
 		s += fmt.Sprintf(" %q", e.Reason)
 	}
-	if hint := closeHint(e.Code); hint != "" {
+	if hint := e.hint(); hint != "" {
 		s += " (" + hint + ")"
 	}
 	return s
 }
 
-// Is reports whether target is [ErrAuthentication] and the code is one for
-// reasons of authentication.
-func (e *CloseError) Is(target error) bool {
-	if target != ErrAuthentication {
-		return false
-	}
-	switch e.Code {
-	case wire.CloseAuthTimeout, wire.CloseAuthFailed, wire.CloseEncryptionRequired:
-		return true
-	}
-	return false
-}
-
-func closeHint(code uint16) string {
-	switch code {
-	case wire.CloseAuthTimeout:
-		return "the server's authenticator took too long; try again later"
-	case wire.CloseAuthFailed:
-		return "check the credentials: token, its expiry, and the user"
-	case wire.CloseEncryptionRequired:
-		return "the server talks to encrypted clients only, and agreed on no key with this one"
-	case wire.CloseHeartbeatTimeout:
-		return "no heartbeat arrived in time"
-	case uint16(ws.StatusMessageTooBig):
+func (e *CloseError) hint() string {
+	if e.Code == uint16(ws.StatusMessageTooBig) { // not of the protocol
 		return "a message was larger than the server takes"
 	}
-	return ""
+	known, _ := wire.LookupClose(e.Code)
+	return known.Hint
+}
+
+// Is reports whether target is [ErrAuthentication] and the code says that the server
+// does not accept the client.
+func (e *CloseError) Is(target error) bool {
+	known, _ := wire.LookupClose(e.Code)
+	return target == ErrAuthentication && known.Rejected
+}
+
+// Reconnect reports whether dialing again may help, and how long to wait at least before.
+// A program that waits should add some random time, so that not all clients of a server
+// return at once. For codes that the protocol does not define, again is false if they
+// say that the client is at fault (1002, 1003 and 1007 to 1010).
+func (e *CloseError) Reconnect() (again bool, after time.Duration) {
+	if known, ok := wire.LookupClose(e.Code); ok {
+		return known.Reconnect, known.After
+	}
+	switch ws.StatusCode(e.Code) {
+	case ws.StatusProtocolError, ws.StatusUnsupportedData, ws.StatusInvalidFramePayloadData,
+		ws.StatusPolicyViolation, ws.StatusMessageTooBig, ws.StatusMandatoryExt:
+		return false, 0
+	}
+	return true, 0
+}
+
+// NeedsCredentials reports whether dialing again needs new credentials.
+func (e *CloseError) NeedsCredentials() bool {
+	known, _ := wire.LookupClose(e.Code)
+	return known.Credentials
 }
 
 // failure is an error of the server's that the connection is closed for, with

@@ -31,7 +31,7 @@ func Example() {
 	}
 	defer c.Close()
 
-	if err := c.Join(ctx, "lobby"); err != nil {
+	if _, err := c.Join(ctx, "lobby"); err != nil {
 		log.Fatal(err)
 	}
 	if err := c.Send(ctx, "chat", map[string]string{"room": "lobby", "text": "hello"}); err != nil {
@@ -47,7 +47,7 @@ func Example() {
 	}
 	// Output:
 	// notice {"text":"welcome"}
-	// server closed the connection: 1001 "Server shutting down"
+	// server closed the connection: 1001 "Server shutting down" (connect again, to another instance if there is one)
 }
 
 // exampleServer takes three messages, says welcome and goes away.

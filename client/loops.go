@@ -40,13 +40,13 @@ func (c *Conn) read(rest []byte) {
 	)
 	switch {
 	case errors.As(err, &closed):
-		c.end(closed, closed.Code, "")
+		c.end(c.closedBy(closed), closed.Code, "")
 	case errors.As(err, &fault):
 		c.end(fault.err, fault.code, "")
 	default:
 		c.end(lost(err), 0, "")
 	}
-	close(c.in)
+	c.in.close()
 	// A socket closed with bytes unread is reset, and the server might not see
 	// the close frame. So wait for its end, whatever comes, unless it has
 	// answered to ours.
@@ -100,7 +100,8 @@ func (c *Conn) tooLong() func(size int64) {
 	}
 }
 
-// queue decodes a message and hands it to Receive, waiting for room.
+// queue decodes a message and hands it to who waits for it: a request, or else Receive,
+// if there is room.
 func (c *Conn) queue(text []byte) error {
 	select {
 	case <-c.over:
@@ -108,24 +109,21 @@ func (c *Conn) queue(text []byte) error {
 	default:
 	}
 	m, err := decode(text)
-	if err == nil && c.private != nil {
+	switch {
+	case err != nil:
+	case c.key != nil:
 		m, err = c.open(m)
+	case !c.greeted && m.Event == wire.EventConnected:
+		err = c.greet(m)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	for c.inBytes.Load() >= queueBytes {
-		select {
-		case <-c.inTaken:
-		case <-c.over:
-			return nil
-		}
-	}
-	size := int64(len(text))
-	c.inBytes.Add(size)
-	select {
-	case c.in <- received{m, size}:
-	case <-c.over:
+	case c.requests.take(m):
+	case m.Event == wire.EventExpiring && c.connected.Protocol >= 2 && c.cfg.Refresh != nil:
+		c.expiring()
+	default:
+		c.in.put(m, len(text), c.over)
 	}
 	return nil
 }
@@ -176,11 +174,14 @@ func (c *Conn) linger(until time.Time, stop <-chan struct{}) {
 // writeFrames writes what is to be written until the connection is over, then
 // it returns nil, or until a write fails.
 func (c *Conn) writeFrames() error {
-	var beat <-chan time.Time
+	var (
+		ticker *time.Ticker
+		beat   <-chan time.Time
+	)
 	if c.cfg.HeartbeatInterval > 0 {
-		t := time.NewTicker(c.cfg.HeartbeatInterval)
-		defer t.Stop()
-		beat = t.C
+		ticker = time.NewTicker(c.cfg.HeartbeatInterval)
+		defer ticker.Stop()
+		beat = ticker.C
 	}
 	heartbeat := wire.AppendMessage(nil, wire.Message{Event: wire.EventHeartbeat})
 	for {
@@ -197,6 +198,8 @@ func (c *Conn) writeFrames() error {
 			err = c.writeFrame(frame(ws.OpPong, payload))
 		case <-beat:
 			err = c.writeFrame(append(frame(ws.OpText, heartbeat), frame(ws.OpPing, nil)...))
+		case every := <-c.beats: // less than the interval, so there is a ticker
+			ticker.Reset(every)
 		case <-c.over:
 			return nil
 		}

@@ -40,7 +40,7 @@ func TestEncryptedClients(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			if err := c.Join(ctx, "lobby"); err != nil {
+			if _, err := c.Join(ctx, "lobby"); err != nil {
 				t.Fatal(err)
 			}
 			const count, back = 200, 50

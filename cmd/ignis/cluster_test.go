@@ -34,7 +34,7 @@ func listen(t *testing.T, redis, address, user, room string) *listener {
 		t.Fatalf("the first event is %+v", connected)
 	}
 	l.id = connected.Data.ID
-	// A join has no answer, so a room is asked until somebody is there.
+	// It joins after it has printed that, so the room is asked until it is there.
 	redistest.Wait(t, user+" to be in "+room, func() bool {
 		emit(t, redis, "room", room, "probe")
 		return strings.Contains(p.lines.text(), `"probe"`)
@@ -119,7 +119,7 @@ func TestRelayReachesTheRoomOnAnotherServer(t *testing.T) {
 	_, second := serve(t, nil, "--dev", "--redis", r.URL())
 	far := listen(t, r.URL(), second, "ben", "lobby")
 	near := dial(t, first, map[string]string{"userId": "ann"})
-	if err := near.Join(withTimeout(t), "lobby"); err != nil {
+	if _, err := near.Join(withTimeout(t), "lobby"); err != nil {
 		t.Fatal(err)
 	}
 	send(t, near, "chat", `{"room":"lobby","text":"hello"}`)

@@ -210,7 +210,7 @@ func TestCronRun(t *testing.T) {
 	redis := redistest.Start(t)
 	_, address := serve(t, nil, "--dev", "--redis", redis.URL())
 	c := dial(t, address, nil)
-	if err := c.Join(withTimeout(t), "lobby"); err != nil {
+	if _, err := c.Join(withTimeout(t), "lobby"); err != nil {
 		t.Fatal(err)
 	}
 	send(t, c, "ready", `{"room":"lobby"}`)

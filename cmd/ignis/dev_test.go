@@ -38,7 +38,7 @@ func TestDevelopmentModeRelays(t *testing.T) {
 	anonymous := dial(t, address, nil)
 	stranger := dial(t, address, map[string]string{"userId": "eve"})
 	for _, c := range []*client.Conn{ann, anonymous} {
-		if err := c.Join(withTimeout(t), "lobby"); err != nil {
+		if _, err := c.Join(withTimeout(t), "lobby"); err != nil {
 			t.Fatal(err)
 		}
 		send(t, c, "arrived", `{"room":"lobby"}`) // comes back once it is in
@@ -214,7 +214,7 @@ func TestListenShowsWhatAClientSends(t *testing.T) {
 	_, address := serve(t, nil, "--dev")
 	p := start(t, nil, "listen", "ws://"+address+"/ws", "--user", "ann", "--join", "a", "--join", "b,c")
 	sender := dial(t, address, nil)
-	if err := sender.Join(withTimeout(t), "c"); err != nil {
+	if _, err := sender.Join(withTimeout(t), "c"); err != nil {
 		t.Fatal(err)
 	}
 	redistest.Wait(t, "an event", func() bool {
@@ -222,7 +222,7 @@ func TestListenShowsWhatAClientSends(t *testing.T) {
 		receive(t, sender)
 		return len(p.lines.lines) > 0
 	})
-	want := `{"event":"hello","data":{"room":"c","list":[1,2],"from":{"id":"` + sender.ID() + `"}}}`
+	want := `{"event":"hello","data":{"room":"c","list":[1,2],"from":{"id":"` + sender.ID() + `"}},"room":"c","from":{"id":"` + sender.ID() + `"}}`
 	if got := p.line(); got != want {
 		t.Errorf("printed %s, want %s", got, want)
 	}

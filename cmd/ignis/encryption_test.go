@@ -52,7 +52,7 @@ func TestListenEncrypted(t *testing.T) {
 		t.Errorf("listen says %s", line)
 	}
 	c := dial(t, address, map[string]string{"userId": "bob"})
-	if err := c.Join(t.Context(), "lobby"); err != nil {
+	if _, err := c.Join(t.Context(), "lobby"); err != nil {
 		t.Fatal(err)
 	}
 	for !slices.ContainsFunc(strings.Split(listener.lines.text(), "\n"), func(line string) bool {

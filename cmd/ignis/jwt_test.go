@@ -10,7 +10,9 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/client"
 	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/wire"
 )
 
 var testKey = strings.Repeat("0123456789abcdef", 2)
@@ -133,11 +135,13 @@ func TestTokenServer(t *testing.T) {
 	if c.UserID() != "ann" {
 		t.Errorf("connected as %q", c.UserID())
 	}
-	if err := c.Join(withTimeout(t), "secret", "team:1", "news"); err != nil {
-		t.Fatal(err)
+	var refused *client.JoinError
+	if _, err := c.Join(withTimeout(t), "secret", "team:1", "news"); !errors.As(err, &refused) || len(refused.Refused) != 1 ||
+		refused.Refused[0] != (wire.RefusedRoom{Room: "secret", Code: wire.CodeForbidden}) {
+		t.Fatalf("Join: %v, want that it refuses the room secret", err)
 	}
 	send(t, c, "chat", `{"room":"ws-default","text":"nobody relays this"}`)
-	redistest.Wait(t, "ann to be in news", func() bool {
+	redistest.Wait(t, "ann to be in news", func() bool { // on Redis too
 		emit(t, r.URL(), "room", "news", "probe")
 		emit(t, r.URL(), "user", "ann", "probed")
 		for m := receive(t, c); m.Event != "probed"; m = receive(t, c) {

@@ -32,11 +32,11 @@ type listenCmd struct {
 
 // Help returns what --help shows below the summary.
 func (listenCmd) Help() string {
-	return `Each event is printed as one line of JSON, {"event":...,"data":...}, until a signal ends the program or its output is closed. Characters that act on a terminal or on the direction of text are written as \u escapes, which mean the same in JSON.
+	return `Each event is printed as one line of JSON, {"event":...,"data":...}, with "room" where it was sent to one and "from" where another client sent it, until a signal ends the program or its output is closed. Characters that act on a terminal or on the direction of text are written as \u escapes, which mean the same in JSON.
 
-A server does not say when it refuses a room; what is sent there does not arrive.
+If the server refuses some of the rooms, a note on standard error says which and why; if it refuses all of them, the program ends. The original Ignis does not say; what is sent to a refused room does not arrive.
 
-Exit codes: 0 ended by a signal, or nobody reads the output; 3 the server does not accept the credentials; 4 the server cannot be reached or the connection ended.
+Exit codes: 0 ended by a signal, or nobody reads the output; 1 the server refuses all rooms; 3 the server does not accept the credentials; 4 the server cannot be reached or the connection ended.
 
 Examples:
 
@@ -65,6 +65,7 @@ func (c *listenCmd) Run(ctx context.Context, std *stdio) error {
 	std = &stdio{in: std.in, out: std.out, err: &lockedWriter{w: std.err}}
 	conn, err := client.Dial(ctx, c.URL, client.Config{
 		Credentials: c.credentials(), Encrypt: c.Encrypt, MaxMessage: int(c.MaxMessage),
+		Software: client.Software{Name: "ignis", Version: softwareVersion()},
 		OnTooLarge: func(size int64) {
 			fmt.Fprintf(std.err, "note: a message of %d bytes was left out; --max-message takes larger ones\n", size)
 		},
@@ -104,17 +105,15 @@ func (c *listenCmd) receive(ctx context.Context, std *stdio, conn *client.Conn) 
 			return err
 		}
 	}
-	if len(c.Join) > 0 {
-		if err := conn.Join(ctx, c.Join...); err != nil {
-			return err
-		}
+	if err := c.join(ctx, std, conn); err != nil {
+		return err
 	}
 	for {
 		m, err := conn.Receive(ctx)
 		if err != nil {
 			return err
 		}
-		if system, ok := wire.LookupEvent(m.Event, 1); !c.All && ok && system.From != wire.FromClient {
+		if system, ok := wire.LookupEvent(m.Event, conn.Connected().Protocol); !c.All && ok && system.From != wire.FromClient {
 			fmt.Fprintf(std.err, "note: the server sent the event %s, which --all shows\n", m.Event)
 			continue
 		}
@@ -122,6 +121,35 @@ func (c *listenCmd) receive(ctx context.Context, std *stdio, conn *client.Conn) 
 			return err
 		}
 	}
+}
+
+// join joins the rooms, and says which ones the server refused. It fails if the client is
+// in none of them.
+func (c *listenCmd) join(ctx context.Context, std *stdio, conn *client.Conn) error {
+	if len(c.Join) == 0 {
+		return nil
+	}
+	joined, err := conn.Join(ctx, c.Join...)
+	var (
+		partly  *client.JoinError
+		refused *client.Error
+	)
+	switch {
+	case errors.As(err, &partly) && len(joined.Rooms) > 0:
+		fmt.Fprintf(std.err, "note: %v\n", partly)
+		return nil
+	case errors.As(err, &partly), errors.As(err, &refused):
+		return &exitError{exitFailed, err, "may this client join them? the token, or the application, decides on that"}
+	case err == nil && conn.Connected().Protocol < 2:
+		fmt.Fprintln(std.err, "note: the server does not say whether it refused any of the rooms")
+	}
+	return err
+}
+
+// softwareVersion returns the version of this program as far as servers take it.
+func softwareVersion() string {
+	v := thisBuild().Version
+	return v[:min(len(v), 64)]
 }
 
 // printMessage prints one line.
@@ -132,8 +160,9 @@ func printMessage(std *stdio, m wire.Message) error {
 			m.Data = line.Bytes()
 		}
 	}
+	m.ID = ""
 	// Whoever sent it must not command the terminal that it is printed on.
-	text := printable.JSON(wire.AppendMessage(nil, wire.Message{Event: m.Event, Data: m.Data}))
+	text := printable.JSON(wire.AppendMessage(nil, m))
 	if _, err := std.out.Write(append(text, '\n')); err != nil {
 		if errors.Is(err, syscall.EPIPE) {
 			return errOutputClosed

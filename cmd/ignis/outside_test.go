@@ -27,7 +27,7 @@ func TestListenPrintsNothingThatActs(t *testing.T) {
 	p := start(t, nil, "listen", "ws://"+address+"/ws", "--join", "lobby", "--all")
 	p.line() // connected
 	c := dial(t, address, nil)
-	if err := c.Join(withTimeout(t), "lobby"); err != nil {
+	if _, err := c.Join(withTimeout(t), "lobby"); err != nil {
 		t.Fatal(err)
 	}
 	const acting = "\u007f \u0080 \u009b31m \u200e \u200f \u061c \u202a \u202b \u202c \u202d \u202e \u2066 \u2069 \u2028 \ufeff \U000e0041"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -32,24 +33,24 @@ func TestChat(t *testing.T) {
 	defer hs.Close()
 	url := "ws" + strings.TrimPrefix(hs.URL, "http") + wire.DefaultPath
 
-	enter := func(name string, rooms ...string) *client.Conn {
+	enter := func(name string, rooms ...string) (*client.Conn, error) {
 		c, err := client.Dial(ctx, url, client.Config{Credentials: map[string]string{"token": name}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = c.Close() })
-		if err := c.Join(ctx, rooms...); err != nil {
-			t.Fatal(err)
-		}
-		return c
+		_, err = c.Join(ctx, rooms...)
+		return c, err
 	}
-	ann, bob, eve := enter("Ann", "staff"), enter("Bob", "staff"), enter("Eve", "staff", "lobby")
-	for poll := time.Tick(time.Millisecond); len(srv.ClientsInRoom("staff")) < 2 || len(srv.ClientsInRoom("lobby")) < 1; {
-		select { // the protocol has no answer to a join
-		case <-poll:
-		case <-ctx.Done():
-			t.Fatal("the clients never got into their rooms")
-		}
+	ann, err1 := enter("Ann", "staff")
+	bob, err2 := enter("Bob", "staff")
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	eve, err := enter("Eve", "staff", "lobby")
+	var refused *client.JoinError
+	if !errors.As(err, &refused) || len(refused.Refused) != 1 || refused.Refused[0].Room != "staff" {
+		t.Errorf("Eve is told %v, want that the private room refuses her", err)
 	}
 	if n := len(srv.ClientsInRoom("staff")); n != 2 {
 		t.Errorf("%d clients in the private room, want 2: Eve is not on its list", n)

@@ -1,0 +1,164 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gobwas/ws"
+
+	"github.com/ignis-go/ignis/wire"
+)
+
+// minHeartbeat is the shortest interval of heartbeats that a server can ask for.
+const minHeartbeat = 100 * time.Millisecond
+
+// Connected is the data of the connected event: what the server calls this
+// client, and what it says about the connection.
+type Connected struct {
+	ID     string    `json:"id"`     // of this client; a UUID
+	UserID string    `json:"userId"` // empty for an anonymous user
+	Time   time.Time `json:"time"`   // the server's clock
+
+	// ServerPublicKey and Salt are what the key of an encrypted client was made of.
+	ServerPublicKey string `json:"serverPublicKey"`
+	Salt            string `json:"salt"`
+
+	// Protocol is the version of the protocol that both sides speak: 2, or 1 with a
+	// server that does not know 2. The fields below are zero in protocol 1, and where
+	// the server does not say.
+	Protocol int `json:"-"`
+	// Expires is when the session ends. [Conn.Refresh] moves it.
+	Expires time.Time `json:"-"`
+	// Heartbeat is after what time without a message the server gives the client up.
+	Heartbeat time.Duration `json:"-"`
+	// MaxPayload is the size in bytes of the largest message that the server takes.
+	MaxPayload int `json:"-"`
+	// Server is the server's product and version.
+	Server string `json:"-"`
+
+	// Data is all of it as JSON text.
+	Data json.RawMessage `json:"-"`
+}
+
+// decodeConnected reads the data of the connected event.
+func decodeConnected(m wire.Message) (v Connected, err error) {
+	if err := m.Decode(&v); err != nil {
+		return v, err
+	}
+	if v.ID == "" {
+		return v, errors.New("no id")
+	}
+	v.Protocol, v.Data = 1, m.Data
+	var agreed struct {
+		Protocol json.RawMessage `json:"protocol"`
+	}
+	if _ = m.Decode(&agreed); string(agreed.Protocol) != "2" {
+		return v, nil // a server of protocol 1 may mean anything by the other fields
+	}
+	var more wire.ConnectedData
+	if err := m.Decode(&more); err != nil {
+		return v, err
+	}
+	if more.Expires != "" {
+		if v.Expires, err = time.Parse(time.RFC3339, more.Expires); err != nil {
+			return v, err
+		}
+	}
+	v.Protocol, v.Server = more.Protocol, more.Server
+	const most = 24 * time.Hour
+	v.Heartbeat = time.Duration(min(max(more.Heartbeat, 0), most.Milliseconds())) * time.Millisecond
+	v.MaxPayload = max(more.MaxPayload, 0)
+	return v, nil
+}
+
+// authentication returns the data of the authenticate event: the credentials and what
+// this package adds to them. The application's own fields stay, but for the public key.
+func authentication(credentials json.RawMessage, publicKey string, by Software) (json.RawMessage, error) {
+	text := bytes.TrimSpace(credentials)
+	if len(text) == 0 || string(text) == "null" {
+		text = []byte("{}")
+	}
+	if text[0] != '{' {
+		if publicKey != "" {
+			return nil, errors.New("Config.Credentials must encode as an object with Config.Encrypt: the public key becomes a member")
+		}
+		return credentials, nil
+	}
+	own := map[string]bool{}
+	if err := wire.EachField(text, func(key, _ []byte) { own[string(key)] = true }); err != nil {
+		return nil, err
+	}
+	out := bytes.TrimRight(text[:len(text)-1], " \t\r\n")
+	out = out[:len(out):len(out)]
+	first := len(own) == 0
+	add := func(format string, args ...any) {
+		if !first {
+			out = append(out, ',')
+		}
+		first = false
+		out = fmt.Appendf(out, format, args...)
+	}
+	if publicKey != "" {
+		add(`"publicKey":%q`, publicKey) // of twins the last counts
+	}
+	if !own["protocol"] {
+		add(`"protocol":%d`, wire.ProtocolVersion)
+	}
+	if by != (Software{}) && !own["client"] {
+		data, err := wire.EncodeData(by)
+		if err != nil {
+			return nil, err
+		}
+		add(`"client":%s`, data)
+	}
+	return append(out, '}'), nil
+}
+
+// authenticate sends the authenticate event and takes messages up to the answer.
+func (c *Conn) authenticate(ctx context.Context, data json.RawMessage) error {
+	_, err := c.send(ctx, wire.AppendMessage(nil, wire.Message{Event: wire.EventAuthenticate, Data: data}))
+	if err != nil && ctx.Err() != nil {
+		return err
+	} // else what the server said first tells more
+	var said wire.ErrorData
+	for {
+		m, err := c.Receive(ctx)
+		switch {
+		case err != nil && said.Message != "":
+			return fmt.Errorf("%w, saying %.200q", err, said.Message)
+		case err != nil:
+			return err
+		}
+		switch m.Event {
+		case wire.EventConnected: // see greet
+			return nil
+		case wire.EventError: // comes before a close frame, which tells the rest
+			_ = m.Decode(&said)
+		default:
+			return fmt.Errorf("%w: event %.100q before %q", ErrProtocol, m.Event, wire.EventConnected)
+		}
+	}
+}
+
+// greet takes the connected event, in the reading goroutine and before anything that
+// the server sends after it.
+func (c *Conn) greet(m wire.Message) error {
+	v, err := decodeConnected(m)
+	if err != nil {
+		return protocolError(ws.StatusProtocolError, "event %q: %w", m.Event, err)
+	}
+	if c.private != nil {
+		if err := c.agree(v); err != nil {
+			return err
+		}
+	}
+	c.connected, c.greeted = v, true
+	if every := max(v.Heartbeat/2, minHeartbeat); v.Heartbeat > 0 && every < c.cfg.HeartbeatInterval {
+		c.beats <- every
+	}
+	return nil
+}

@@ -1,0 +1,168 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/ignis-go/ignis/wire"
+)
+
+// requestPrefix starts the ids that requests have, so that they differ from those that
+// the application chooses.
+const requestPrefix = "#"
+
+// Error is the server's answer to a request that it did not carry out.
+type Error struct {
+	Code    wire.ErrorCode // the reason, for programs
+	Message string         // the reason, for people; may be empty
+}
+
+// Error returns the code and the message.
+func (e *Error) Error() string {
+	s := "the server refused: " + codeText(e.Code)
+	if e.Message != "" {
+		s += fmt.Sprintf(" %.200q", e.Message)
+	}
+	return s
+}
+
+// codeText returns a code as it is if it is one of the protocol's: others are the
+// server's text.
+func codeText(code wire.ErrorCode) string {
+	if slices.Contains(wire.ErrorCodes(), code) {
+		return string(code)
+	}
+	return fmt.Sprintf("%.64q", string(code))
+}
+
+// Request sends an event with data v, as [Conn.Send] does, waits for the server's answer
+// and returns it. The answer's data is what the server's handler replied with; it is nil
+// if there was no reply. If the server refuses, the error wraps an [*Error].
+//
+// Request may be called by the goroutine that calls [Conn.Receive]: messages that arrive
+// before the answer wait for Receive, up to 4096 messages or 16 MiB of them. After that
+// the answer arrives only once another goroutine calls Receive.
+//
+// When ctx ends first, Request returns ctx's error and the answer is dropped; the server
+// may have carried out the request. When the connection ends first, Request returns
+// the error that Receive gives. The error wraps [ErrNoAnswers] if the server speaks
+// protocol 1.
+func (c *Conn) Request(ctx context.Context, event string, v any) (wire.Message, error) {
+	data, err := wire.EncodeData(v)
+	if err != nil {
+		return wire.Message{}, fmt.Errorf("event %q: %w", event, err)
+	}
+	return c.RequestMessage(ctx, wire.Message{Event: event, Data: data})
+}
+
+// RequestMessage is like [Conn.Request] for a whole message, which may name a room. The
+// message must not have an ID: RequestMessage chooses one.
+func (c *Conn) RequestMessage(ctx context.Context, m wire.Message) (wire.Message, error) {
+	if m.ID != "" {
+		return wire.Message{}, fmt.Errorf("event %q: a request must not have an ID: the client chooses one", m.Event)
+	}
+	if c.connected.Protocol < 2 {
+		return wire.Message{}, fmt.Errorf("event %q: %w", m.Event, ErrNoAnswers)
+	}
+	id, answer, err := c.requests.begin(c.cfg.MaxRequests)
+	if err != nil {
+		return wire.Message{}, fmt.Errorf("event %q: %w", m.Event, err)
+	}
+	c.in.await(1)
+	defer c.in.await(-1)
+	m.ID = id
+	if taken, err := c.sendMessage(ctx, m); err != nil {
+		c.requests.giveUp(id, taken)
+		return wire.Message{}, err
+	}
+	var reply wire.Message
+	select {
+	case reply = <-answer:
+	case <-ctx.Done():
+		c.requests.giveUp(id, true)
+		return wire.Message{}, ctx.Err()
+	case <-c.over:
+		select {
+		case reply = <-answer: // it came before the end
+		default:
+			return wire.Message{}, c.err
+		}
+	}
+	if reply.Event == wire.EventAck {
+		return reply, nil
+	}
+	var why wire.ErrorData
+	if err := reply.Decode(&why); err != nil {
+		return wire.Message{}, fmt.Errorf("event %q: %w: answer: %w", m.Event, ErrProtocol, err)
+	}
+	return wire.Message{}, fmt.Errorf("event %q: %w", m.Event, &Error{why.Code, why.Message})
+}
+
+// requests matches answers to requests.
+type requests struct {
+	mu   sync.Mutex
+	last uint64
+	// open has the requests that are not answered, by id. A channel has room for the
+	// answer; it is nil when nobody waits for it any longer.
+	open map[string]chan wire.Message
+}
+
+// begin chooses the id of a request.
+func (r *requests) begin(limit int) (id string, answer <-chan wire.Message, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.open) >= limit {
+		return "", nil, fmt.Errorf("%d requests wait for their answers; see Config.MaxRequests", limit)
+	}
+	if r.open == nil {
+		r.open = make(map[string]chan wire.Message)
+	}
+	r.last++
+	id = requestPrefix + strconv.FormatUint(r.last, 10)
+	c := make(chan wire.Message, 1)
+	r.open[id] = c
+	return id, c, nil
+}
+
+// giveUp says that nobody waits for an answer, which still comes if the request was
+// sent.
+func (r *requests) giveUp(id string, sent bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, open := r.open[id]; !open {
+		return
+	}
+	if sent {
+		r.open[id] = nil
+	} else {
+		delete(r.open, id)
+	}
+}
+
+// take reports whether m is the answer to a request, and hands it over.
+func (r *requests) take(m wire.Message) bool {
+	if m.Event != wire.EventAck && m.Event != wire.EventError {
+		return false
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	answer, ok := r.open[m.ID]
+	delete(r.open, m.ID)
+	if answer != nil {
+		answer <- m
+	}
+	return ok
+}
+
+// checkID returns an error for an id that could be a request's.
+func checkID(m wire.Message) error {
+	if strings.HasPrefix(m.ID, requestPrefix) {
+		return errors.New("message ID starts with " + requestPrefix + ", as those that Conn.Request chooses do")
+	}
+	return nil
+}

@@ -1,0 +1,101 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/ignis-go/ignis/wire"
+)
+
+// JoinError says which rooms the server refused to a client. The client is in the others
+// that it asked for.
+type JoinError struct {
+	Refused []wire.RefusedRoom // not empty
+}
+
+// Error returns the rooms and the reasons.
+func (e *JoinError) Error() string {
+	var b strings.Builder
+	b.WriteString("the server refused")
+	for i, r := range e.Refused {
+		if i == 10 {
+			fmt.Fprintf(&b, ", and %d more", len(e.Refused)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, " room %.256q (%s)", r.Room, codeText(r.Code))
+	}
+	return b.String()
+}
+
+// Join asks the server for rooms and returns its answer. If the server refuses any of
+// the rooms, the error wraps a [*JoinError], and the client is in the rooms that the
+// answer lists. If it refuses the request as a whole, the error wraps an [*Error]. Join
+// waits for the answer as [Conn.Request] does.
+//
+// A server that speaks protocol 1 does not answer. Join then returns as soon as the
+// request is sent, with a zero result, and whether the client is in the rooms is
+// unknown: such a server leaves out rooms that it does not allow.
+//
+// Room names have 1 to 256 UTF-16 code units and must not start with "ws:". If one of
+// them is invalid, Join returns an error and asks for none.
+func (c *Conn) Join(ctx context.Context, rooms ...string) (wire.JoinData, error) {
+	var joined wire.JoinData
+	answer, err := c.rooms(ctx, wire.EventJoin, rooms)
+	if err != nil || answer.Data == nil {
+		return joined, err
+	}
+	if err := answer.Decode(&joined); err != nil {
+		return wire.JoinData{}, fmt.Errorf("event %q: %w: answer: %w", wire.EventJoin, ErrProtocol, err)
+	}
+	if len(joined.Refused) > 0 {
+		return joined, fmt.Errorf("event %q: %w", wire.EventJoin, &JoinError{joined.Refused})
+	}
+	return joined, nil
+}
+
+// Leave takes the client out of rooms and waits for the server's answer, as
+// [Conn.Request] does. A server that speaks protocol 1 does not answer; Leave then
+// returns as soon as the request is sent. Leaving a room that the client is not in is
+// a no-op. Names are checked as by [Conn.Join].
+func (c *Conn) Leave(ctx context.Context, rooms ...string) error {
+	_, err := c.rooms(ctx, wire.EventLeave, rooms)
+	return err
+}
+
+// rooms returns the answer; a zero message if there is none.
+func (c *Conn) rooms(ctx context.Context, event string, rooms []string) (wire.Message, error) {
+	if len(rooms) == 0 {
+		return wire.Message{}, nil
+	}
+	for _, room := range rooms {
+		if err := checkRoom(room); err != nil {
+			return wire.Message{}, fmt.Errorf("event %q: %w", event, err)
+		}
+	}
+	data := map[string][]string{"rooms": rooms}
+	if c.connected.Protocol < 2 {
+		return wire.Message{}, c.Send(ctx, event, data)
+	}
+	return c.Request(ctx, event, data)
+}
+
+func checkRoom(room string) error {
+	switch {
+	case room == "":
+		return errors.New("empty room name")
+	case !utf8.ValidString(room):
+		return fmt.Errorf("room name %q is not UTF-8", room)
+	case strings.HasPrefix(room, wire.ReservedPrefix):
+		return fmt.Errorf("room name %q starts with %q", room, wire.ReservedPrefix)
+	case len(room) > wire.MaxRoomName && len(utf16.Encode([]rune(room))) > wire.MaxRoomName:
+		return fmt.Errorf("room name of more than %d UTF-16 code units", wire.MaxRoomName)
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ignis-go/ignis/wire"
+)
+
+// Refresh sends new credentials, encoded as [Config.Credentials] is, for a session that
+// has an end, and returns when the session ends now; the zero time if it does not end.
+// They must be of the same user. If the server refuses, the error wraps an [*Error] and
+// the session stays as it is. Refresh waits for the answer as [Conn.Request] does.
+func (c *Conn) Refresh(ctx context.Context, credentials any) (expires time.Time, err error) {
+	reply, err := c.Request(ctx, wire.EventRefresh, credentials)
+	if err != nil {
+		return time.Time{}, err
+	}
+	var data struct {
+		Expires time.Time `json:"expires"`
+	}
+	if reply.Data != nil {
+		if err := reply.Decode(&data); err != nil {
+			return time.Time{}, fmt.Errorf("event %q: %w: answer: %w", wire.EventRefresh, ErrProtocol, err)
+		}
+	}
+	c.expires.Store(&data.Expires)
+	return data.Expires, nil
+}
+
+// refreshing is what becomes of expiring events with Config.Refresh.
+type refreshing struct {
+	mu      sync.Mutex
+	running bool
+	again   bool  // another event came meanwhile
+	err     error // of the latest refresh
+}
+
+// expiring calls Config.Refresh in a goroutine of its own, unless that is running: then
+// it runs once more.
+func (c *Conn) expiring() {
+	r := &c.refresh
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.again = r.running
+	if r.running {
+		return
+	}
+	r.running = true
+	c.wg.Go(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		c.wg.Go(func() {
+			select {
+			case <-c.over:
+				cancel()
+			case <-ctx.Done():
+			}
+		})
+		for r.goOn(c.refreshOnce(ctx)) {
+		}
+	})
+}
+
+func (c *Conn) refreshOnce(ctx context.Context) error {
+	credentials, err := c.cfg.Refresh(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = c.Refresh(ctx, credentials)
+	return err
+}
+
+// goOn takes the outcome of a refresh and reports whether to refresh again.
+func (r *refreshing) goOn(err error) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.err = err
+	r.running, r.again = r.again, false
+	return r.running
+}
+
+// closedBy returns the error for a connection that the server closed. If the session
+// ended because it was not refreshed, the error says why.
+func (c *Conn) closedBy(closed *CloseError) error {
+	c.refresh.mu.Lock()
+	defer c.refresh.mu.Unlock()
+	if err := c.refresh.err; err != nil && closed.Code == wire.CloseExpired {
+		return fmt.Errorf("%w; the session was not refreshed: %w", closed, err)
+	}
+	return closed
+}
