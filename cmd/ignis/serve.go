@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/auth/jwtauth"
 	"github.com/ignis-go/ignis/internal/loglimit"
 	"github.com/ignis-go/ignis/redisbus"
 )
@@ -99,8 +100,11 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 		if err := secret.load(log); err != nil {
 			return err
 		}
-		t := newTokens(secret.key, int(c.AuthMaxPayload))
-		cfg.Authenticate, cfg.ValidateRooms = t.authenticate, t.validateRooms
+		tokens, err := jwtauth.New(jwtauth.Config{Secret: secret.key, MaxToken: int(c.AuthMaxPayload)})
+		if err != nil {
+			return err
+		}
+		cfg.Authenticate, cfg.ValidateRooms = tokens.Authenticate, tokens.ValidateRooms
 		cfg.Accept = c.accept
 	}
 	redis, err := c.load(c.Redis, "", log)
