@@ -43,8 +43,9 @@ var importRules = map[string]importRule{
 	"cron/rediscron":     {own: []string{"cron", "internal/printable", "internal/redisconn", "redisbus"}, modules: []string{"github.com/redis/rueidis"}},
 	"auth/jwtauth":       {own: []string{".", "wire"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
 	"console":            {planned: true},
+	"internal/app":       {own: []string{".", "wire", "auth/jwtauth", "internal/loglimit", "redisbus", "console"}},
 	"cmd/ignis": {
-		own: []string{".", "wire", "seal", "auth/jwtauth", "internal/herd", "internal/loglimit", "internal/printable", "redisbus", "emitter", "client", "cron", "cron/rediscron", "console"},
+		own: []string{".", "wire", "seal", "internal/app", "internal/herd", "internal/printable", "redisbus", "emitter", "client", "cron", "cron/rediscron"},
 		modules: []string{
 			"github.com/alecthomas/kong",
 			"github.com/redis/rueidis",
