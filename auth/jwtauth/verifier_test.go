@@ -15,8 +15,7 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-// signed returns a token whose header and claims are the texts given, with a signature
-// that is right.
+// signed returns a token with these texts as header and claims, and a valid signature.
 func signed(header, claims string) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	text := encode([]byte(header)) + "." + encode([]byte(claims))
@@ -31,7 +30,7 @@ func mac(text string) []byte {
 
 const plainHeader = `{"alg":"HS256","typ":"JWT"}`
 
-// testNow is when the tokens of these tests are looked at.
+// testNow is the time at which these tests verify tokens.
 var testNow = time.Unix(1_800_000_000, 0)
 
 func testVerifier(t testing.TB) *Verifier {
@@ -48,7 +47,7 @@ func TestClaims(t *testing.T) {
 	const rest = `"exp":1800000060`
 	for name, test := range map[string]struct {
 		claims string
-		reason string // "": it counts
+		reason string // "": the token is valid
 	}{
 		"plain":                         {`{"sub":"ann",` + rest + `}`, ""},
 		"blanks":                        {" {\t\"sub\" :\n\"ann\" , " + rest + "\r} ", ""},
@@ -189,7 +188,7 @@ func TestTokenForm(t *testing.T) {
 	checkVerdict(t, "a byte more than MaxToken", err, "too large")
 }
 
-// padTo returns a token of a size.
+// padTo returns a token of at least size bytes, exactly that if possible.
 func padTo(size int, claims string) string {
 	for i := range size {
 		token := signed(plainHeader+strings.Repeat(" ", i%4), strings.Replace(claims, "{", `{"pad":"`+strings.Repeat("x", size*3/4-300+i)+`",`, 1))
@@ -200,8 +199,8 @@ func padTo(size int, claims string) string {
 	return ""
 }
 
-// The claims of a token with a wrong signature are not looked at, and nothing of one
-// that is too large.
+// The claims of a token with a wrong signature are not read, and no part of a token that is
+// too large.
 func TestRefusedUnread(t *testing.T) {
 	wrong := signed(plainHeader, `{"sub":"ann","sub":"bob"`)
 	wrong = wrong[:strings.LastIndexByte(wrong, '.')] + "." + base64.RawURLEncoding.EncodeToString(make([]byte, 32))
@@ -216,8 +215,7 @@ func TestRefusedUnread(t *testing.T) {
 	checkVerdict(t, "124 KB", err, "too large")
 }
 
-// What a token says reaches no error, but for the subject of one whose signature is
-// right.
+// Errors quote nothing of a token except the subject, if the signature is valid.
 func TestTokenErrors(t *testing.T) {
 	for claims, want := range map[string]string{
 		`{"sub":"ann\u001b[2J","exp":1}`:                                `the token has expired, of the subject "ann\x1b[2J"`,
@@ -246,7 +244,7 @@ func FuzzVerify(f *testing.F) {
 		v := testVerifier(t)
 		c, err := v.Verify(t.Context(), signed(header, claims))
 		if _, asIs := v.Verify(t.Context(), header+"."+claims); asIs == nil {
-			t.Errorf("%q.%q counts, which nobody signed", header, claims)
+			t.Errorf("%q.%q is accepted, which nobody signed", header, claims)
 		}
 		if err != nil {
 			if text := err.Error(); len(text) > 400 || strings.ContainsFunc(text, unicode.IsControl) {
@@ -254,10 +252,10 @@ func FuzzVerify(f *testing.F) {
 			}
 			return
 		}
-		// The library reads the same in it, name by name, without a second one.
+		// Package json reads the same names, each of them once.
 		for what, text := range map[string]string{"alg": header, "sub": claims, "exp": claims} {
 			if n := strings.Count(strings.Join(names(t, text), "\n")+"\n", what+"\n"); n < 1 {
-				t.Errorf("%q counts and has no %s", text, what)
+				t.Errorf("%q is accepted and has no %s", text, what)
 			}
 		}
 		var got map[string]any // exact names
@@ -280,7 +278,7 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// names returns the names at the top of a JSON object, as package json reads them.
+// names returns the names of the top level of a JSON object, as package json reads them.
 func names(t *testing.T, text string) (list []string) {
 	dec := json.NewDecoder(strings.NewReader(text))
 	if _, err := dec.Token(); err != nil {

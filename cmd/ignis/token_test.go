@@ -40,7 +40,7 @@ func sign(t *testing.T, key string, claims map[string]any) string {
 	return signed(key, plainHeader, string(text))
 }
 
-// The token decides on rooms, and the program has no use for what clients send.
+// The token decides which rooms a client may join, and messages of clients go nowhere.
 func TestTokenServer(t *testing.T) {
 	r := redistest.Start(t)
 	_, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey}, "--redis", r.URL())
@@ -77,7 +77,7 @@ func TestTokenServer(t *testing.T) {
 	}
 }
 
-// The server's log says why each token was refused, with nothing of it in there.
+// The log says why each token was refused, without quoting it.
 func TestRefusedTokensInTheLog(t *testing.T) {
 	p, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey})
 	for _, token := range []string{
@@ -89,7 +89,7 @@ func TestRefusedTokensInTheLog(t *testing.T) {
 	} {
 		cfg := client.Config{Credentials: map[string]string{"token": token}}
 		if _, err := client.Dial(withTimeout(t), "ws://"+address+"/ws", cfg); err == nil {
-			t.Errorf("%.40s was let in", token)
+			t.Errorf("%.40s was accepted", token)
 		}
 	}
 	lines := func(text string) int { return strings.Count(p.errors.text(), text) }

@@ -2,23 +2,22 @@ package app
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/ignis-go/ignis/internal/loglimit"
 )
 
-// What net/http says again and again is one line, and the number of the others.
+// Repeated lines of net/http become one line and a count.
 func TestHTTPLog(t *testing.T) {
 	var out bytes.Buffer
 	limit := loglimit.New(textLogger(&out))
-	w := httpLog{limit}
+	log := newHTTPServer(nil, limit).ErrorLog
 	for i := range 50 {
-		fmt.Fprintf(w, "http: Accept error: accept tcp: too many open files; retrying in %dms\n", i)
-		fmt.Fprintf(w, "http: TLS handshake error from 10.0.0.%d\n", i)
+		log.Printf("http: Accept error: accept tcp: too many open files; retrying in %dms\n", i)
+		log.Printf("http: TLS handshake error from 10.0.0.%d\n", i)
 	}
-	fmt.Fprintf(w, "http: panic serving 10.0.0.1:5: \x1b[2J\ngoroutine 1 [running]:\nmain.main()\n")
+	log.Printf("http: panic serving 10.0.0.1:5: \x1b[2J\ngoroutine 1 [running]:\nmain.main()\n")
 	limit.Close()
 	text := out.String()
 	if strings.Count(text, "\n") != 3 || !strings.Contains(text, `level=ERROR msg="HTTP server" error="http: Accept error: accept tcp: too many open files"`) ||
