@@ -83,6 +83,13 @@ func TestRun(t *testing.T) {
 	if c.UserID() != "ann" {
 		t.Errorf("connected as %q", c.UserID())
 	}
+	say := wire.Message{Event: "say", Data: []byte(`{"room":"` + c.ID() + `"}`)} // the client's own room
+	if err := c.SendMessage(t.Context(), say); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := c.Receive(t.Context()); err != nil || m.Event != "say" {
+		t.Errorf("received %+v, %v", m, err)
+	}
 
 	r.stop()
 	_, err = c.Receive(context.Background())

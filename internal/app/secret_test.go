@@ -11,6 +11,7 @@ import (
 )
 
 func TestSecretFile(t *testing.T) {
+	const max = 64 << 10
 	secret := strings.Repeat("s", 32)
 	for name, test := range map[string]struct {
 		content string
@@ -24,9 +25,9 @@ func TestSecretFile(t *testing.T) {
 		"blanks":         {" " + secret + " \n", "", " " + secret + " "},
 		"short":          {secret[1:] + "\n", "", ""},
 		"empty":          {"", "", ""},
-		"large":          {strings.Repeat("s", maxSecret) + "\r\n", "", strings.Repeat("s", maxSecret)},
-		"too large":      {strings.Repeat("s", maxSecret+1), "", ""},
-		"much too large": {strings.Repeat("s", 2*maxSecret), "", ""},
+		"large":          {strings.Repeat("s", max) + "\r\n", "", strings.Repeat("s", max)},
+		"too large":      {strings.Repeat("s", max+1), "", ""},
+		"much too large": {strings.Repeat("s", 2*max), "", ""},
 		"beside another": {secret, secret, ""},
 	} {
 		c := Config{JWTSecretFile: filepath.Join(t.TempDir(), "secret"), JWTSecret: []byte(test.key)}
