@@ -87,7 +87,7 @@ func TestEmitReachesTheRightClientsOfTwoServersOnce(t *testing.T) {
 
 	want := map[string][]string{
 		"ann here": {
-			`{"event":"toRoom","data":{"n":12345678901234567890123}}`,
+			`{"event":"toRoom","data":{"n":12345678901234567890123},"room":"lobby"}`,
 			`{"event":"toUser","data":"hi"}`,
 			`{"event":"toAll","data":[1, 2]}`,
 		},
@@ -97,8 +97,8 @@ func TestEmitReachesTheRightClientsOfTwoServersOnce(t *testing.T) {
 			`{"event":"toAllLess","data":true}`,
 		},
 		"ben there": {
-			`{"event":"toRoom","data":{"n":12345678901234567890123}}`,
-			`{"event":"toRoomLess","data":1}`,
+			`{"event":"toRoom","data":{"n":12345678901234567890123},"room":"lobby"}`,
+			`{"event":"toRoomLess","data":1,"room":"lobby"}`,
 			`{"event":"toClient","data":null}`,
 			`{"event":"toAll","data":[1, 2]}`,
 		},
@@ -123,7 +123,8 @@ func TestRelayReachesTheRoomOnAnotherServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	send(t, near, "chat", `{"room":"lobby","text":"hello"}`)
-	want := `{"event":"chat","data":{"room":"lobby","text":"hello","from":{"id":"` + near.ID() + `","userId":"ann"}}}`
+	from := `"from":{"id":"` + near.ID() + `","userId":"ann"}`
+	want := `{"event":"chat","data":{"room":"lobby","text":"hello",` + from + `},"room":"lobby",` + from + `}`
 	if got := far.event(); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

@@ -25,7 +25,7 @@ func TestVerdict(t *testing.T) {
 		{"it failed", func(r *benchResult) { r.failed, r.Lost = lost, 1 }, false, "it ended early: connection lost", "is the server still running?"},
 		{"Redis failed", func(r *benchResult) { r.failed, r.Closed = fmt.Errorf("publish: %w", told), 1 }, true, "no Redis", "start it"},
 		{"nothing arrived", func(r *benchResult) { r.Deliveries, r.Lost = 0, 20 }, false, "nothing arrived", "--dev"},
-		{"nothing arrived from Redis", func(r *benchResult) { r.Deliveries = 0 }, true, "nothing arrived", "is it the server's Redis?"},
+		{"nothing arrived from Redis", func(r *benchResult) { r.Deliveries = 0 }, true, "nothing arrived", "are they the server's Redis and its --prefix?"},
 		{"nothing was sent", func(r *benchResult) { r.Messages, r.Deliveries = 0, 0 }, false, "", ""},
 		{"one was lost", func(r *benchResult) { r.Lost = 1 }, false, "1 deliveries were lost, 0 repeated", ""},
 		{"one was repeated", func(r *benchResult) { r.Repeated = 1 }, false, "0 deliveries were lost, 1 repeated", ""},
