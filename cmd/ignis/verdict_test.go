@@ -26,6 +26,7 @@ func TestVerdict(t *testing.T) {
 		{"Redis failed", func(r *benchResult) { r.failed, r.Closed = fmt.Errorf("publish: %w", told), 1 }, true, "no Redis", "start it"},
 		{"nothing arrived", func(r *benchResult) { r.Deliveries, r.Lost = 0, 20 }, false, "nothing arrived", "--dev"},
 		{"nothing arrived from Redis", func(r *benchResult) { r.Deliveries = 0 }, true, "nothing arrived", "is it the server's Redis?"},
+		{"nothing arrived of one", func(r *benchResult) { r.Messages, r.Deliveries = 1, 0 }, false, "nothing arrived", "--dev"},
 		{"nothing was sent", func(r *benchResult) { r.Messages, r.Deliveries = 0, 0 }, false, "", ""},
 		{"one was lost", func(r *benchResult) { r.Lost = 1 }, false, "1 deliveries were lost, 0 repeated", ""},
 		{"one was repeated", func(r *benchResult) { r.Repeated = 1 }, false, "0 deliveries were lost, 1 repeated", ""},
