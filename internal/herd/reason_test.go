@@ -22,6 +22,7 @@ func TestRefusal(t *testing.T) {
 		"HTTP/1.1 301 Moved\r\nlocation: https://h/a?t=secret":      {Status: 301, Text: "301", Location: "wss://h/a"},
 		"HTTP/1.1 302 Found\r\nLocation: http://h#secret":           {Status: 302, Text: "302", Location: "ws://h"},
 		"HTTP/1.1 307 Moved\r\nLocation: /a":                        {Status: 307, Text: "307", Location: "/a"},
+		"HTTP/1.1 307 Moved\r\nLocation: ?t=secret":                 {Status: 307, Text: "307"},
 		"HTTP/1.1 404 No\r\nLocation: /a":                           {Status: 404, Text: "404"},
 		"HTTP/1.1 301 No\r\nLocation: /" + strings.Repeat("a", 200): {Status: 301, Text: "301"},
 	} {

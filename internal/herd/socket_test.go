@@ -5,10 +5,13 @@ package herd
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ignis-go/ignis/seal"
 )
 
 // patience is how long a failing test waits.
@@ -139,5 +142,50 @@ func TestSteadyReadsWhenLate(t *testing.T) {
 	}
 	if most > 1 {
 		t.Errorf("up to %d messages had arrived but were not read", most)
+	}
+}
+
+// heard returns what has been written to the other end.
+func heard(t *testing.T, peer int) string {
+	t.Helper()
+	buf := make([]byte, 64<<10)
+	n, err := unix.Read(peer, buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(buf[:n])
+}
+
+// What is asked for in the handshake.
+func TestRequest(t *testing.T) {
+	for want, cfg := range map[string]Config{
+		"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:1\r\n":                            {Addr: "127.0.0.1:1"},
+		"GET /a?b=c HTTP/1.1\r\nHost: example.com\r\n":                         {Addr: "127.0.0.1:1", Host: "example.com", Path: "/a?b=c"},
+		"GET /ws?cf_ws_frame_ping_pong=true HTTP/1.1\r\nHost: 127.0.0.1:1\r\n": {Addr: "127.0.0.1:1", Centrifuge: true},
+	} {
+		h, c, peer := wired(t, 0)
+		h.cfg, c.phase = cfg, phaseDialing
+		h.handle(c, unix.EPOLLOUT)
+		if got := heard(t, peer); !strings.HasPrefix(got, want) || !strings.HasSuffix(got, "\r\n\r\n") || c.phase != phaseUpgrading {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// A client that has agreed on a key says nothing in clear.
+func TestSayingIsSealed(t *testing.T) {
+	h, c, peer := wired(t, 0)
+	h.say(c, []byte(`{"event":"hello"}`))
+	if got := heard(t, peer); !strings.HasSuffix(got, `{"event":"hello"}`) {
+		t.Errorf("in clear: %q", got)
+	}
+	key, err := seal.NewKey(make([]byte, 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.key = key
+	h.say(c, []byte(`{"event":"hello"}`))
+	if got := heard(t, peer); strings.Contains(got, "hello") || !strings.Contains(got, `"event":"encrypted"`) {
+		t.Errorf("sealed: %q", got)
 	}
 }
