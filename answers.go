@@ -21,15 +21,16 @@ func (c *session) refusal(m wire.Message, err error) step {
 	if !c.wantsAnswer(m) {
 		return nil
 	}
-	return func(*Server, context.Context, *session, wire.Message) (any, error) { return nil, err }
+	return func(*session, context.Context, wire.Message) (any, error) { return nil, err }
 }
 
 // refuseMessage tells a client that a message is out of place. Answers come in the order
 // of the messages, so they go through the inbox.
-func (s *Server) refuseMessage(c *session, m wire.Message, text string) {
+func (c *session) refuseMessage(m wire.Message, text string) {
+
 	do := c.refusal(m, &Error{Code: wire.CodeForbidden, Message: text})
 	if do == nil {
-		s.sendError(c, text)
+		c.sendError(text)
 		return
 	}
 	m.Data = nil // the transport's, and not needed
@@ -46,9 +47,10 @@ type answered struct {
 var errEnded = errors.New("the callback ended its goroutine")
 
 // do takes a step and answers the message.
-func (s *Server) do(ctx context.Context, c *session, do step, m wire.Message) {
+func (c *session) do(ctx context.Context, do step, m wire.Message) {
+
 	if !c.wantsAnswer(m) {
-		reply, _ := do(s, ctx, c, m)
+		reply, _ := do(c, ctx, m)
 		if a, ok := reply.(answered); ok {
 			a.then()
 		}
@@ -61,16 +63,17 @@ func (s *Server) do(ctx context.Context, c *session, do step, m wire.Message) {
 		if more {
 			reply = a.reply
 		}
-		s.answer(c, m, reply, err)
+		c.answer(m, reply, err)
 		if more {
 			a.then()
 		}
 	}()
-	reply, err = do(s, ctx, c, m)
+	reply, err = do(c, ctx, m)
 }
 
 // answer sends the one answer to a message.
-func (s *Server) answer(c *session, m wire.Message, reply any, err error) {
+func (c *session) answer(m wire.Message, reply any, err error) {
+	s := c.server
 	a := wire.Message{Event: wire.EventAck, ID: m.ID}
 	if err == nil {
 		if a.Data, err = wire.EncodeData(reply); err == nil {
@@ -87,7 +90,7 @@ func (s *Server) answer(c *session, m wire.Message, reply any, err error) {
 	if err != nil {
 		a.Event, a.Data = wire.EventError, forClient(err).Encode()
 	}
-	s.sendOwn(c, frame(a).Own())
+	c.sendOwn(frame(a).Own())
 }
 
 // errorFrames are the error events of protocol 1, made once: what a client does wrong
@@ -106,23 +109,28 @@ func newErrorFrames() errorFrames {
 }
 
 // sendError sends an error event with one of the protocol's texts.
-func (s *Server) sendError(c *session, text string) { s.sendOwn(c, s.errorFrames[text]) }
+func (c *session) sendError(text string) {
+	s := c.server
+	c.sendOwn(s.errorFrames[text])
+}
 
 // sendOwn sends one of the protocol's own messages. Before authentication these are all
 // that a client gets, and never sealed.
-func (s *Server) sendOwn(c *session, m *ws.Message) {
+func (c *session) sendOwn(m *ws.Message) {
+
 	c.mu.Lock() // or it could be queued, not sealed, behind a connected event
 	if c.state < StateAuthenticated {
 		m = m.Clear()
 	}
 	t := c.conn.Enqueue(m)
 	c.mu.Unlock()
-	s.enqueued(c, t)
+	c.enqueued(t)
 }
 
 // mistake counts a message that a client should not have sent before it is
 // authenticated, and closes it after too many.
-func (s *Server) mistake(c *session) {
+func (c *session) mistake() {
+	s := c.server
 	over := false
 	c.mu.Lock()
 	if c.state < StateAuthenticated {

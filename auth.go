@@ -14,15 +14,17 @@ import (
 
 // authenticate lets the application decide on a client. The timer that runs since the
 // client asked covers all of it.
-func (s *Server) authenticate(ctx context.Context, c *session, m wire.Message) (any, error) {
+func (c *session) authenticate(ctx context.Context, m wire.Message) (any, error) {
+
 	began := time.Now()
-	err := s.letIn(ctx, c, m)
-	s.decided(c, false, err, began)
+	err := c.letIn(ctx, m)
+	c.decided(false, err, began)
 	return nil, err // nobody waits for it: the connected event or the close frame is the answer
 }
 
 // decided calls the hook.
-func (s *Server) decided(c *session, refresh bool, err error, began time.Time) {
+func (c *session) decided(refresh bool, err error, began time.Time) {
+	s := c.server
 	f := s.cfg.Hooks.Authenticated
 	if f == nil {
 		return
@@ -36,20 +38,21 @@ func (s *Server) decided(c *session, refresh bool, err error, began time.Time) {
 
 // letIn asks the application about a client, agrees on keys and admits it, or refuses it
 // and returns why.
-func (s *Server) letIn(ctx context.Context, c *session, m wire.Message) error {
+func (c *session) letIn(ctx context.Context, m wire.Message) error {
+	s := c.server
 	profile := c.profile()
 	cred := newCredentials(profile, m.Data)
-	who, err := s.askWho(ctx, c, cred)
+	who, err := c.askWho(ctx, cred)
 	if errors.Is(err, ErrUnauthenticated) {
 		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", err)
-		s.refuse(c, wire.ErrorRejected, wire.CloseAuthFailed)
+		c.refuse(wire.ErrorRejected, wire.CloseAuthFailed)
 		return err
 	}
 	if err != nil {
 		if ctx.Err() == nil { // otherwise the error is that nobody waits
-			s.callbackFailed("Authenticate", c, err)
+			c.callbackFailed("Authenticate", err)
 		}
-		s.refuse(c, wire.ErrorAuthentication, wire.CloseAuthFailed)
+		c.refuse(wire.ErrorAuthentication, wire.CloseAuthFailed)
 		return err
 	}
 	identity := &profile
@@ -59,19 +62,19 @@ func (s *Server) letIn(ctx context.Context, c *session, m wire.Message) error {
 	c.mu.Unlock()
 	if who.expired() {
 		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", "the session has expired before it began")
-		s.refuse(c, wire.ErrorRejected, wire.CloseAuthFailed)
+		c.refuse(wire.ErrorRejected, wire.CloseAuthFailed)
 		return ErrUnauthenticated
 	}
-	cipher, err := s.secure(ctx, c, identity, cred)
+	cipher, err := c.secure(ctx, identity, cred)
 	if err != nil {
 		return err
 	}
-	if !s.admit(c, identity, cipher, who.Expires) {
+	if !c.admit(identity, cipher, who.Expires) {
 		return errTooLate
 	}
 	if s.cfg.OnConnect != nil {
 		err := s.call("OnConnect", c, func() error { s.cfg.OnConnect(ctx, identity); return nil })
-		s.callbackFailed("OnConnect", c, err)
+		c.callbackFailed("OnConnect", err)
 	}
 	return nil
 }
@@ -80,7 +83,8 @@ func (s *Server) letIn(ctx context.Context, c *session, m wire.Message) error {
 var errTooLate = errors.New("the client has gone, or its time was up")
 
 // askWho calls Authenticate.
-func (s *Server) askWho(ctx context.Context, c *session, cred Credentials) (who Identity, err error) {
+func (c *session) askWho(ctx context.Context, cred Credentials) (who Identity, err error) {
+	s := c.server
 	err = s.call("Authenticate", c, func() (err error) {
 		who, err = s.cfg.Authenticate(ctx, cred)
 		return err
@@ -90,13 +94,14 @@ func (s *Server) askWho(ctx context.Context, c *session, cred Credentials) (who 
 
 // refuse closes a client that did not get in, after an error event if there is
 // a text for it. One that has gone or was too late is beyond that.
-func (s *Server) refuse(c *session, text string, code uint16) {
+func (c *session) refuse(text string, code uint16) {
+	s := c.server
 	if state, _, _ := c.standing(); state != StateAuthenticating {
 		return
 	}
 	s.counts.refusedAuth.Add(1)
 	if text != "" {
-		s.sendError(c, text)
+		c.sendError(text)
 	}
 	c.close(code)
 }
@@ -104,8 +109,9 @@ func (s *Server) refuse(c *session, text string, code uint16) {
 // admit makes the client authenticated, unless it has gone or its time was up.
 // Nothing is written between its becoming reachable and its connected event, so
 // that event is the first, and by then it is in its rooms.
-func (s *Server) admit(c *session, id *Client, cipher *Cipher, expires time.Time) bool {
-	connected := frame(wire.Message{Event: wire.EventConnected, Data: s.connectedData(c, id, cipher, expires)}).Own().Clear()
+func (c *session) admit(id *Client, cipher *Cipher, expires time.Time) bool {
+	s := c.server
+	connected := frame(wire.Message{Event: wire.EventConnected, Data: c.connectedData(id, cipher, expires)}).Own().Clear()
 	c.mu.Lock()
 	if c.state != StateAuthenticating {
 		c.mu.Unlock()
@@ -116,12 +122,12 @@ func (s *Server) admit(c *session, id *Client, cipher *Cipher, expires time.Time
 	c.conn.Admit()
 	c.conn.Hold()
 	if cipher != nil {
-		c.conn.Seal(s.sealer(c, id, cipher))
+		c.conn.Seal(c.sealer(id, cipher))
 	}
 	t := c.conn.Enqueue(connected)
 	c.expireLocked(expires)
 	c.mu.Unlock()
-	s.enqueued(c, t)
+	c.enqueued(t)
 
 	s.reg.Activate(&c.member, id.UserID)
 	for _, room := range s.cfg.DefaultRooms {
@@ -135,7 +141,8 @@ func (s *Server) admit(c *session, id *Client, cipher *Cipher, expires time.Time
 }
 
 // connectedData returns the data of the connected event.
-func (s *Server) connectedData(c *session, id *Client, e *Cipher, expires time.Time) json.RawMessage {
+func (c *session) connectedData(id *Client, e *Cipher, expires time.Time) json.RawMessage {
+	s := c.server
 	var publicKey, salt string
 	if e != nil {
 		publicKey, salt = e.ServerPublicKey, e.Salt

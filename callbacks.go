@@ -44,7 +44,8 @@ func (s *Server) call(name string, c *session, f func() error) (err error) {
 
 // callbackFailed counts and logs the error of a callback; call has done so with
 // panics.
-func (s *Server) callbackFailed(name string, c *session, err error) {
+func (c *session) callbackFailed(name string, err error) {
+	s := c.server
 	var p *panicError
 	if err == nil || errors.As(err, &p) {
 		return

@@ -98,7 +98,7 @@ func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) (re
 			}
 			t := c.conn.Enqueue(m)
 			queued += t.Queued
-			s.dropped(c, t, messages[0].slow) // the same for all, as to is
+			c.dropped(t, messages[0].slow) // the same for all, as to is
 		}
 	}
 	s.counts.sent.Add(uint64(queued)) // once, not for each: the counter is everybody's
@@ -110,9 +110,10 @@ func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) (re
 var targets = sync.Pool{New: func() any { return new([]*session) }}
 
 // enqueued counts what became of the protocol's own messages for one client.
-func (s *Server) enqueued(c *session, t ws.Tally) {
+func (c *session) enqueued(t ws.Tally) {
+	s := c.server
 	s.counts.sent.Add(uint64(t.Queued))
-	s.dropped(c, t, SlowDisconnect)
+	c.dropped(t, SlowDisconnect)
 }
 
 // Why a client did not get messages: the keys of Stats.Dropped.
@@ -126,7 +127,8 @@ const (
 )
 
 // dropped counts what one client will not get, and logs why.
-func (s *Server) dropped(c *session, t ws.Tally, slow SlowPolicy) {
+func (c *session) dropped(t ws.Tally, slow SlowPolicy) {
+	s := c.server
 	if t == (ws.Tally{Queued: t.Queued}) {
 		return
 	}

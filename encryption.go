@@ -79,15 +79,16 @@ var errNoSeal = errors.New("the cipher has neither a Key that seal has made nor 
 
 // secure agrees on keys with a client that has been let in, if that is wanted. It returns
 // an error when the client is refused.
-func (s *Server) secure(ctx context.Context, c *session, id *Client, cred Credentials) (*Cipher, error) {
-	cipher, err := s.agree(ctx, c, id, cred)
+func (c *session) secure(ctx context.Context, id *Client, cred Credentials) (*Cipher, error) {
+	s := c.server
+	cipher, err := c.agree(ctx, id, cred)
 	required := s.cfg.Encryption == EncryptionRequired
 	switch {
 	case err != nil || cipher == nil && required && s.cfg.AgreeKeys != nil:
-		s.refuse(c, wire.ErrorHandshake, wire.CloseEncryptionRequired)
+		c.refuse(wire.ErrorHandshake, wire.CloseEncryptionRequired)
 		return nil, errNotEncrypted
 	case cipher == nil && required:
-		s.refuse(c, "", wire.CloseEncryptionRequired)
+		c.refuse("", wire.CloseEncryptionRequired)
 		return nil, errNotEncrypted
 	case cipher != nil:
 		id.Encrypted = true
@@ -98,12 +99,13 @@ func (s *Server) secure(ctx context.Context, c *session, id *Client, cred Creden
 // errNotEncrypted is why a client is refused that agrees on no keys.
 var errNotEncrypted = errors.New("no keys were agreed on")
 
-func (s *Server) agree(ctx context.Context, c *session, id *Client, cred Credentials) (*Cipher, error) {
+func (c *session) agree(ctx context.Context, id *Client, cred Credentials) (*Cipher, error) {
+	s := c.server
 	switch {
 	case s.cfg.Encryption == EncryptionOff:
 		return nil, nil //nolint:nilnil // no cipher
 	case s.cfg.AgreeKeys != nil:
-		return s.handshake(ctx, c, id, cred)
+		return c.handshake(ctx, id, cred)
 	case cred.PublicKey == "":
 		return nil, nil //nolint:nilnil // no cipher
 	}
@@ -116,7 +118,8 @@ func (s *Server) agree(ctx context.Context, c *session, id *Client, cred Credent
 }
 
 // handshake has the application agree on keys.
-func (s *Server) handshake(ctx context.Context, c *session, id *Client, cred Credentials) (*Cipher, error) {
+func (c *session) handshake(ctx context.Context, id *Client, cred Credentials) (*Cipher, error) {
+	s := c.server
 	var cipher *Cipher
 	err := s.call("AgreeKeys", c, func() (err error) {
 		cipher, err = s.cfg.AgreeKeys(ctx, id, cred)
@@ -127,7 +130,7 @@ func (s *Server) handshake(ctx context.Context, c *session, id *Client, cred Cre
 	}
 	if err != nil {
 		if ctx.Err() == nil {
-			s.callbackFailed("AgreeKeys", c, err)
+			c.callbackFailed("AgreeKeys", err)
 		}
 		return nil, err
 	}
@@ -172,19 +175,20 @@ func (s *Server) Encrypt(clientID string, cipher *Cipher) error {
 	id := *c.identity // which others may be reading
 	id.Encrypted = true
 	c.identity, c.cipher = &id, cipher
-	c.conn.Seal(s.sealer(c, &id, cipher))
+	c.conn.Seal(c.sealer(&id, cipher))
 	return nil
 }
 
 // sealer returns what seals the messages to c, and whether that may take time.
-func (s *Server) sealer(c *session, id *Client, e *Cipher) (f ws.Sealer, slow bool) {
+func (c *session) sealer(id *Client, e *Cipher) (f ws.Sealer, slow bool) {
+	s := c.server
 	if e.Key != nil && s.cfg.BeforeSeal == nil {
 		return func(dst, text []byte) ([]byte, error) {
 			return e.Key.AppendFrame(dst, text, e.AdditionalData), nil
 		}, false
 	}
 	return func(dst, text []byte) ([]byte, error) {
-		err := s.inTurn(c, func(ctx context.Context) (err error) {
+		err := c.inTurn(func(ctx context.Context) (err error) {
 			if s.cfg.BeforeSeal != nil {
 				if text, err = s.transform(ctx, id, text); err != nil {
 					return err
@@ -212,7 +216,8 @@ var errGone = errors.New("the client has gone")
 // inTurn calls the application's part of sealing, for as many clients at a time as
 // there may be. One that hangs gives its place to others when its time is up, and
 // loses its client.
-func (s *Server) inTurn(c *session, f func(ctx context.Context) error) error {
+func (c *session) inTurn(f func(ctx context.Context) error) error {
+	s := c.server
 	ctx := c.inbox.Context()
 	if ctx.Err() != nil {
 		return errGone
@@ -283,7 +288,8 @@ func (e *Cipher) opensItself() bool { return e != nil && e.Key == nil && e.Open 
 
 // open returns the message within an encrypted event, unless there is none: then
 // the client is told.
-func (s *Server) open(c *session, e *Cipher, m wire.Message) (inner wire.Message, ok bool) {
+func (c *session) open(e *Cipher, m wire.Message) (inner wire.Message, ok bool) {
+	s := c.server
 	var text []byte
 	var err error
 	switch {
@@ -303,7 +309,7 @@ func (s *Server) open(c *session, e *Cipher, m wire.Message) (inner wire.Message
 	if err != nil {
 		s.counts.badEncrypted.Add(1)
 		s.cfg.Logger.Debug("encrypted message refused", "client", c.member.ID, "error", printable.Text(err.Error(), loglimit.MaxText))
-		s.sendError(c, wire.ErrorEncryptedMessage)
+		c.sendError(wire.ErrorEncryptedMessage)
 		return wire.Message{}, false
 	}
 	return inner, true

@@ -24,7 +24,7 @@ type job struct {
 
 // step handles a message from c. What it returns is the answer, if the client wants one;
 // the error has been counted and logged.
-type step func(s *Server, ctx context.Context, c *session, m wire.Message) (reply any, err error)
+type step func(c *session, ctx context.Context, m wire.Message) (reply any, err error)
 
 // Size returns what the job counts of maxJobBytes.
 func (j job) Size() int {
@@ -39,10 +39,10 @@ func (c *session) InboxGroup() *inbox.Group { return &c.server.inboxes }
 // Do does a job.
 func (c *session) Do(ctx context.Context, j job) {
 	if j.end != nil {
-		c.server.ended(c, *j.end)
+		c.ended(*j.end)
 		return
 	}
-	c.server.do(ctx, c, j.do, j.message)
+	c.do(ctx, j.do, j.message)
 }
 
 // Pause stops reading from a client whose callbacks are behind.

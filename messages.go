@@ -9,7 +9,8 @@ import (
 )
 
 // handle gives a message to the application.
-func (s *Server) handle(ctx context.Context, c *session, m wire.Message) (reply any, err error) {
+func (c *session) handle(ctx context.Context, m wire.Message) (reply any, err error) {
+	s := c.server
 	s.counts.messages.Add(1)
 	if s.cfg.OnMessage == nil {
 		s.counts.ignored.Add(1)
@@ -31,7 +32,7 @@ func (s *Server) handle(ctx context.Context, c *session, m wire.Message) (reply 
 		s.counts.refusedMessages.Add(1)
 		s.cfg.Logger.Debug("message refused by the application", "client", c.member.ID, "error", err)
 	} else {
-		s.callbackFailed("OnMessage", c, err)
+		c.callbackFailed("OnMessage", err)
 	}
 	return reply, err
 }

@@ -63,7 +63,7 @@ func (c *session) unpark(room string) {
 	for _, m := range r.messages {
 		t := c.conn.Enqueue(m.frame)
 		queued += t.Queued
-		c.server.dropped(c, t, m.slow)
+		c.dropped(t, m.slow)
 		p.bytes -= m.frame.Size()
 	}
 	c.server.counts.sent.Add(uint64(queued))
@@ -88,7 +88,7 @@ func (p *parking) keep(c *session, room string, frame *ws.Message, slow SlowPoli
 			c.server.warn("client cut off: more was sent to a room while OnJoin ran than may wait for it", "client", c.member.ID)
 			c.conn.Abort(ws.CauseBackpressure)
 		}
-		c.server.dropped(c, ws.Tally{Closing: frame.Count()}, slow)
+		c.dropped(ws.Tally{Closing: frame.Count()}, slow)
 		return true
 	}
 	p.bytes += frame.Size()

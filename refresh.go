@@ -76,7 +76,7 @@ func (c *session) checkExpiry(e *expiry) {
 		c.close(wire.CloseExpired)
 	case tell:
 		data, _ := wire.EncodeData(expiresData{at.UTC().Format(wire.TimeFormat)}) // a string always encodes
-		c.server.sendOwn(c, frame(wire.Message{Event: wire.EventExpiring, Data: data}).Own())
+		c.sendOwn(frame(wire.Message{Event: wire.EventExpiring, Data: data}).Own())
 	}
 }
 
@@ -94,14 +94,15 @@ type expiresData struct {
 
 // refresh lets the application decide on new credentials of a client. The session goes
 // on with them, in the rooms that the client may still be in.
-func (s *Server) refresh(ctx context.Context, c *session, m wire.Message) (any, error) {
+func (c *session) refresh(ctx context.Context, m wire.Message) (any, error) {
+
 	began := time.Now()
-	expires, err := s.renew(ctx, c, m)
-	s.decided(c, true, err, began)
+	expires, err := c.renew(ctx, m)
+	c.decided(true, err, began)
 	if err != nil {
 		return nil, err
 	}
-	s.reviseRooms(ctx, c)
+	c.reviseRooms(ctx)
 	if expires.IsZero() {
 		return expiresData{}, nil
 	}
@@ -109,17 +110,18 @@ func (s *Server) refresh(ctx context.Context, c *session, m wire.Message) (any, 
 }
 
 // renew replaces the identity of a client, and returns the session's new end.
-func (s *Server) renew(ctx context.Context, c *session, m wire.Message) (expires time.Time, err error) {
+func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time, err error) {
+	s := c.server
 	was := c.who()
 	cred := newCredentials(*was, m.Data)
 	cred.Refreshed = was
-	who, err := s.askWho(ctx, c, cred)
+	who, err := c.askWho(ctx, cred)
 	switch {
 	case errors.Is(err, ErrUnauthenticated):
 		s.info("refresh refused", "client", c.member.ID, "user", was.UserID, "error", err)
 		return expires, &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
 	case err != nil:
-		s.callbackFailed("Authenticate", c, err)
+		c.callbackFailed("Authenticate", err)
 		return expires, err
 	case who.UserID != was.UserID || who.expired():
 		s.info("refresh refused", "client", c.member.ID, "user", was.UserID, "error", "the credentials are another user's, or have expired")

@@ -52,18 +52,19 @@ type joining struct {
 }
 
 // join puts a client into those of the rooms it asks for that it may join.
-func (s *Server) join(ctx context.Context, c *session, m wire.Message) (any, error) {
+func (c *session) join(ctx context.Context, m wire.Message) (any, error) {
+	s := c.server
 	if c.over() {
 		c.close(wire.CloseExpired)
 		return nil, &Error{Code: wire.CodeForbidden, Message: wire.CloseReason(wire.CloseExpired)}
 	}
 	asked, bad, many, ok := s.roomNames(m)
 	if !ok {
-		s.refuseJoin(c, refusedMalformed, 1)
+		c.refuseJoin(refusedMalformed, 1)
 		return nil, &Error{Code: wire.CodeInvalid, Message: "join needs {rooms: string[]}"}
 	}
-	s.refuseJoin(c, refusedName, bad)
-	s.refuseJoin(c, refusedMany, many)
+	c.refuseJoin(refusedName, bad)
+	c.refuseJoin(refusedMany, many)
 	if many > 0 && c.wantsAnswer(m) {
 		return nil, &Error{Code: wire.CodeTooLarge, Message: fmt.Sprintf("at most %d rooms may be joined at once", s.cfg.MaxRoomsPerRequest)}
 	}
@@ -89,7 +90,7 @@ func (s *Server) join(ctx context.Context, c *session, m wire.Message) (any, err
 // enter puts the client into those of the rooms that the application allows.
 func (j *joining) enter(ctx context.Context, rooms []string) {
 	s, c := j.server, j.client
-	allowed, err := s.allowedRooms(ctx, c, slices.Clone(rooms))
+	allowed, err := c.allowedRooms(ctx, slices.Clone(rooms))
 	code := wire.ErrorCode("")
 	if err != nil {
 		code = forClient(err).Code
@@ -99,7 +100,7 @@ func (j *joining) enter(ctx context.Context, rooms []string) {
 			j.refuse(refusedByApp, room, code)
 			continue
 		}
-		joined, err := s.enterRoom(c, room, s.cfg.MaxRooms+len(s.cfg.DefaultRooms), true)
+		joined, err := c.enterRoom(room, s.cfg.MaxRooms+len(s.cfg.DefaultRooms), true)
 		if err != nil {
 			j.refuse(refusedFull, room, "")
 			continue
@@ -118,19 +119,20 @@ func (j *joining) refuse(reason, room string, code wire.ErrorCode) {
 		code = refusalCodes[reason]
 	}
 	j.data.Refused = append(j.data.Refused, wire.RefusedRoom{Room: room, Code: code})
-	j.server.refuseRoom(j.client, reason, room)
+	j.client.refuseRoom(reason, room)
 }
 
 // tell calls OnJoin for what was joined, once the client has its answer.
 func (j *joining) tell(ctx context.Context) {
 	for _, room := range j.joined {
-		j.server.joined(ctx, j.client, room)
+		j.client.joined(ctx, room)
 	}
 }
 
 // enterRoom puts a client into a room, unless it is there, and reports whether it was
 // put there. What is sent to the room from then on waits for OnJoin: see joined.
-func (s *Server) enterRoom(c *session, room string, limit int, asked bool) (bool, error) {
+func (c *session) enterRoom(room string, limit int, asked bool) (bool, error) {
+	s := c.server
 	parks := s.cfg.OnJoin != nil && s.tells(room)
 	if parks {
 		c.park(room)
@@ -149,17 +151,19 @@ func (s *Server) enterRoom(c *session, room string, limit int, asked bool) (bool
 func (s *Server) tells(room string) bool { return !slices.Contains(s.cfg.DefaultRooms, room) }
 
 // joined calls OnJoin, and lets the room's messages go.
-func (s *Server) joined(ctx context.Context, c *session, room string) {
+func (c *session) joined(ctx context.Context, room string) {
+	s := c.server
 	if s.cfg.OnJoin == nil || !s.tells(room) {
 		return
 	}
 	defer c.unpark(room) // also when the callback ends the goroutine
 	err := s.call("OnJoin", c, func() error { s.cfg.OnJoin(ctx, c.who(), room); return nil })
-	s.callbackFailed("OnJoin", c, err)
+	c.callbackFailed("OnJoin", err)
 }
 
 // leaveRoom takes a client out of a room, and reports whether it was there.
-func (s *Server) leaveRoom(c *session, room string, cause LeaveCause) bool {
+func (c *session) leaveRoom(room string, cause LeaveCause) bool {
+	s := c.server
 	was := s.reg.Leave(&c.member, room)
 	if was {
 		hook(s, "Left", s.cfg.Hooks.Left, LeftInfo{c.member.ID, room, cause})
@@ -168,16 +172,18 @@ func (s *Server) leaveRoom(c *session, room string, cause LeaveCause) bool {
 }
 
 // left calls OnLeave.
-func (s *Server) left(ctx context.Context, c *session, room string, cause LeaveCause) {
+func (c *session) left(ctx context.Context, room string, cause LeaveCause) {
+	s := c.server
 	if s.cfg.OnLeave == nil || !s.tells(room) {
 		return
 	}
 	err := s.call("OnLeave", c, func() error { s.cfg.OnLeave(ctx, c.who(), room, cause); return nil })
-	s.callbackFailed("OnLeave", c, err)
+	c.callbackFailed("OnLeave", err)
 }
 
 // allowedRooms asks the application. It has no say over what was not asked.
-func (s *Server) allowedRooms(ctx context.Context, c *session, rooms []string) ([]string, error) {
+func (c *session) allowedRooms(ctx context.Context, rooms []string) ([]string, error) {
+	s := c.server
 	if s.cfg.ValidateRooms == nil {
 		return nil, nil
 	}
@@ -187,14 +193,15 @@ func (s *Server) allowedRooms(ctx context.Context, c *session, rooms []string) (
 		return err
 	})
 	if err != nil {
-		s.callbackFailed("ValidateRooms", c, err)
+		c.callbackFailed("ValidateRooms", err)
 		return nil, err
 	}
 	return allowed, nil
 }
 
 // leave takes a client out of the rooms it names.
-func (s *Server) leave(ctx context.Context, c *session, m wire.Message) (any, error) {
+func (c *session) leave(ctx context.Context, m wire.Message) (any, error) {
+	s := c.server
 	rooms, _, many, ok := s.roomNames(m)
 	if !ok {
 		s.counts.ignored.Add(1)
@@ -208,29 +215,30 @@ func (s *Server) leave(ctx context.Context, c *session, m wire.Message) (any, er
 			return nil, &Error{Code: wire.CodeTooLarge, Message: fmt.Sprintf("at most %d rooms may be left at once", s.cfg.MaxRoomsPerRequest)}
 		}
 	}
-	rooms = slices.DeleteFunc(rooms, func(room string) bool { return !s.leaveRoom(c, room, LeftAsked) })
+	rooms = slices.DeleteFunc(rooms, func(room string) bool { return !c.leaveRoom(room, LeftAsked) })
 	return answered{nil, func() {
 		for _, room := range rooms {
-			s.left(ctx, c, room, LeftAsked)
+			c.left(ctx, room, LeftAsked)
 		}
 	}}, nil
 }
 
 // reviseRooms takes a client with new credentials out of the rooms that it has asked for
 // and may no longer be in.
-func (s *Server) reviseRooms(ctx context.Context, c *session) {
+func (c *session) reviseRooms(ctx context.Context) {
+	s := c.server
 	rooms := slices.DeleteFunc(c.member.Asked(), func(room string) bool { return !s.tells(room) })
 	if len(rooms) == 0 {
 		return
 	}
-	allowed, err := s.allowedRooms(ctx, c, slices.Clone(rooms))
+	allowed, err := c.allowedRooms(ctx, slices.Clone(rooms))
 	if err != nil {
 		return // it has been logged; a failure takes nothing away
 	}
 	for _, room := range rooms {
-		if !slices.Contains(allowed, room) && s.leaveRoom(c, room, LeftApplication) {
+		if !slices.Contains(allowed, room) && c.leaveRoom(room, LeftApplication) {
 			s.info("client taken out of a room by its new credentials", "client", c.member.ID, "user", c.who().UserID, "room", printable.Text(room, 2*wire.MaxRoomName))
-			s.left(ctx, c, room, LeftApplication)
+			c.left(ctx, room, LeftApplication)
 		}
 	}
 }
@@ -265,7 +273,8 @@ func isOther(c *session, room string) bool { return room != c.member.ID && isCli
 
 // refuseJoin counts and logs n names without naming them: they are not names of rooms,
 // or were not looked at.
-func (s *Server) refuseJoin(c *session, reason string, n int) {
+func (c *session) refuseJoin(reason string, n int) {
+	s := c.server
 	if n > 0 {
 		s.counts.refusedJoin(reason, n)
 		s.info("join refused: "+reason, "client", c.member.ID, "user", c.who().UserID, "names", n)
@@ -273,7 +282,8 @@ func (s *Server) refuseJoin(c *session, reason string, n int) {
 }
 
 // refuseRoom counts and logs a room that a client may not join.
-func (s *Server) refuseRoom(c *session, reason, room string) {
+func (c *session) refuseRoom(reason, room string) {
+	s := c.server
 	s.counts.refusedJoin(reason, 1)
 	hook(s, "Joined", s.cfg.Hooks.Joined, JoinedInfo{c.member.ID, room, reason})
 	s.info("join refused: "+reason, "client", c.member.ID, "user", c.who().UserID, "room", printable.Text(room, 2*wire.MaxRoomName))
@@ -292,10 +302,10 @@ func (s *Server) Join(clientID string, rooms ...string) error {
 		if room == "" {
 			continue
 		}
-		joined, _ := s.enterRoom(c, room, math.MaxInt, false) // no limit, so no error
+		joined, _ := c.enterRoom(room, math.MaxInt, false) // no limit, so no error
 		if joined && s.cfg.OnJoin != nil && s.tells(room) {
-			c.inbox.Push(job{do: func(s *Server, ctx context.Context, c *session, _ wire.Message) (any, error) {
-				s.joined(ctx, c, room)
+			c.inbox.Push(job{do: func(c *session, ctx context.Context, _ wire.Message) (any, error) {
+				c.joined(ctx, room)
 				return nil, nil //nolint:nilnil // nobody waits for an answer
 			}})
 		}
@@ -311,9 +321,9 @@ func (s *Server) Leave(clientID string, rooms ...string) error {
 		return err
 	}
 	for _, room := range rooms {
-		if s.leaveRoom(c, room, LeftApplication) && s.cfg.OnLeave != nil && s.tells(room) {
-			c.inbox.Push(job{do: func(s *Server, ctx context.Context, c *session, _ wire.Message) (any, error) {
-				s.left(ctx, c, room, LeftApplication)
+		if c.leaveRoom(room, LeftApplication) && s.cfg.OnLeave != nil && s.tells(room) {
+			c.inbox.Push(job{do: func(c *session, ctx context.Context, _ wire.Message) (any, error) {
+				c.left(ctx, room, LeftApplication)
 				return nil, nil //nolint:nilnil // nobody waits for an answer
 			}})
 		}

@@ -77,7 +77,7 @@ func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted) {
 }
 
 // Message takes a message from the peer; see [ws.Handler].
-func (c *session) Message(payload []byte, binary bool) { c.server.dispatch(c, payload, binary) }
+func (c *session) Message(payload []byte, binary bool) { c.dispatch(payload, binary) }
 
 // Ended takes the client out of all indexes; see [ws.Handler].
 func (c *session) Ended(end ws.End) {
@@ -85,14 +85,15 @@ func (c *session) Ended(end ws.End) {
 		c.server.counts.plain.Add(-1)
 	}
 	rooms := c.server.reg.Remove(&c.member)
-	c.server.disconnected(c, end, rooms)
+	c.disconnected(end, rooms)
 }
 
 // Finished ends the task that ServeHTTP began; see [ws.Handler].
 func (c *session) Finished() { c.server.exit() }
 
 // disconnected has the disconnect callback run when the client's jobs are done.
-func (s *Server) disconnected(c *session, end ws.End, rooms []string) {
+func (c *session) disconnected(end ws.End, rooms []string) {
+	s := c.server
 	d := &Disconnect{Cause: causeOf(end), Code: end.Code, Reason: end.Reason, Rooms: rooms}
 	c.mu.Lock()
 	c.stopTimersLocked()
@@ -112,7 +113,8 @@ func (s *Server) disconnected(c *session, end ws.End, rooms []string) {
 
 // ended is the last of a client's jobs: it calls OnLeave for the rooms that the client
 // was in, and OnDisconnect.
-func (s *Server) ended(c *session, d Disconnect) {
+func (c *session) ended(d Disconnect) {
+	s := c.server
 	defer c.dropKeys()
 	id := c.who()
 	if id == nil {
@@ -121,13 +123,13 @@ func (s *Server) ended(c *session, d Disconnect) {
 	ctx, cancel := c.inbox.NewContext() // that of the other callbacks is over
 	defer cancel()
 	for _, room := range d.Rooms {
-		s.left(ctx, c, room, LeftDisconnected)
+		c.left(ctx, room, LeftDisconnected)
 	}
 	if s.cfg.OnDisconnect == nil {
 		return
 	}
 	err := s.call("OnDisconnect", c, func() error { s.cfg.OnDisconnect(ctx, id, d); return nil })
-	s.callbackFailed("OnDisconnect", c, err)
+	c.callbackFailed("OnDisconnect", err)
 }
 
 // dropKeys lets go of the keys of a client that has gone, whoever else holds on to it.

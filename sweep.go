@@ -43,7 +43,7 @@ func (s *Server) sweepLimits() {
 			s.warn("client cut off: it takes nothing of what waits for it", "client", c.member.ID)
 			c.conn.Abort(ws.CauseStuck)
 		case since == 0:
-			s.checkIdle(c)
+			c.checkIdle()
 		case time.Duration(now-since) >= s.cfg.BehindTimeout:
 			s.warn("client closed: its messages were not handled in time", "client", c.member.ID)
 			c.conn.CloseFor(ws.End{
@@ -55,7 +55,8 @@ func (s *Server) sweepLimits() {
 
 // checkIdle pings a client that nothing was heard from for a while, and drops one
 // that did not answer.
-func (s *Server) checkIdle(c *session) {
+func (c *session) checkIdle() {
+	s := c.server
 	idle := min(c.conn.SinceRead(), c.silence())
 	switch {
 	case s.cfg.IdleTimeout <= 0 || idle < s.cfg.IdleTimeout/2:
