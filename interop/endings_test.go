@@ -65,7 +65,7 @@ func TestRefusals(t *testing.T) {
 			for _, sc := range row.scripts {
 				t.Run(s.kind+" "+sc.name, func(t *testing.T) {
 					t.Parallel() // most of it is waiting
-					play(t, s, "nobody", sc)
+					play(t, s, "nobody", sc, 1)
 				})
 			}
 		}
@@ -105,7 +105,7 @@ func TestTokens(t *testing.T) {
 				{name: "token of another type", steps: []step{authenticate(`{"token":5}`, rejected...)}},
 				{name: "forged", steps: []step{authenticate(`{"token":"`+token(strings.ToUpper(secret), "ann")+`"}`, rejected...)}},
 			} {
-				t.Run(sc.name, func(t *testing.T) { play(t, s, "nobody", sc) })
+				t.Run(sc.name, func(t *testing.T) { play(t, s, "nobody", sc, 1) })
 			}
 			t.Run("rooms", func(t *testing.T) { testTokenRooms(t, s, redis, good) })
 		})

@@ -9,8 +9,10 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-// Authenticate accepts a client that sent a valid token. Its user ID is the subject, and its
-// metadata are the token's [Rooms]. Authenticate can be used as [ignis.Config].Authenticate.
+// Authenticate accepts a client that sent a valid token. Its user ID is the subject, its
+// metadata are the token's [Rooms], and its session ends when the token expires, unless
+// the client sends a new one before. Authenticate can be used as
+// [ignis.Config].Authenticate.
 func (v *Verifier) Authenticate(ctx context.Context, cred ignis.Credentials) (ignis.Identity, error) {
 	c, err := v.Verify(ctx, cred.Token)
 	if err != nil {

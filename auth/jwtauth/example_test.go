@@ -75,7 +75,7 @@ func ExampleVerifier_Verify() {
 		if err := json.Unmarshal(claims.Field("role"), &s.Role); err != nil {
 			return ignis.Identity{}, fmt.Errorf("%w: no role: %w", ignis.ErrUnauthenticated, err)
 		}
-		return ignis.Identity{UserID: claims.Subject, Metadata: s}, nil
+		return ignis.Identity{UserID: claims.Subject, Metadata: s, Expires: claims.Expires}, nil
 	}
 
 	token := login(jwt.MapClaims{"sub": "ann", "role": "trader", "rooms": []string{"AAPL"}})

@@ -107,3 +107,19 @@ func TestRefusedTokensInTheLog(t *testing.T) {
 		t.Errorf("exit code %d; the end does not tell what was left out", code)
 	}
 }
+
+// A session ends when its token expires.
+func TestTokenExpires(t *testing.T) {
+	t.Parallel()
+	_, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey})
+	token := sign(t, testKey, map[string]any{"sub": "ann", "exp": time.Now().Unix() + 2})
+	c := dial(t, address, map[string]string{"token": token})
+	var err error
+	for err == nil {
+		_, err = c.Receive(withTimeout(t)) // expiring may come first
+	}
+	var closed *client.CloseError
+	if !errors.As(err, &closed) || closed.Code != wire.CloseExpired {
+		t.Errorf("the client got %v, want close code %d", err, wire.CloseExpired)
+	}
+}
