@@ -27,7 +27,6 @@ func (c *session) refusal(m wire.Message, err error) step {
 // refuseMessage tells a client that a message is out of place. Answers come in the order
 // of the messages, so they go through the inbox.
 func (c *session) refuseMessage(m wire.Message, text string) {
-
 	do := c.refusal(m, &Error{Code: wire.CodeForbidden, Message: text})
 	if do == nil {
 		c.sendError(text)
@@ -48,7 +47,6 @@ var errEnded = errors.New("the callback ended its goroutine")
 
 // do takes a step and answers the message.
 func (c *session) do(ctx context.Context, do step, m wire.Message) {
-
 	if !c.wantsAnswer(m) {
 		reply, _ := do(c, ctx, m)
 		if a, ok := reply.(answered); ok {
@@ -117,7 +115,6 @@ func (c *session) sendError(text string) {
 // sendOwn sends one of the protocol's own messages. Before authentication these are all
 // that a client gets, and never sealed.
 func (c *session) sendOwn(m *ws.Message) {
-
 	c.mu.Lock() // or it could be queued, not sealed, behind a connected event
 	if c.state < StateAuthenticated {
 		m = m.Clear()

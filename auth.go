@@ -15,7 +15,6 @@ import (
 // authenticate lets the application decide on a client. The timer that runs since the
 // client asked covers all of it.
 func (c *session) authenticate(ctx context.Context, m wire.Message) (any, error) {
-
 	began := time.Now()
 	err := c.letIn(ctx, m)
 	c.decided(false, err, began)

@@ -73,7 +73,6 @@ func (c *session) decode(payload []byte, binary bool) (m wire.Message, ok bool) 
 
 // dispatchAuthenticated takes a message from an authenticated client, and may keep it.
 func (c *session) dispatchAuthenticated(m wire.Message) {
-
 	m.Data = bytes.Clone(m.Data)
 	sealed := m.Event == wire.EventEncrypted
 	if sealed {
@@ -95,7 +94,6 @@ func (c *session) dispatchAuthenticated(m wire.Message) {
 // dispatchOpened takes an encrypted message that the application opens, which is a
 // callback: so it is in the inbox already, and what is within it is done at once.
 func (c *session) dispatchOpened(ctx context.Context, m wire.Message) (any, error) {
-
 	inner, ok := c.open(c.encryption(), m)
 	if !ok {
 		return nil, nil //nolint:nilnil // the client has been told
@@ -110,7 +108,6 @@ func (c *session) dispatchOpened(ctx context.Context, m wire.Message) (any, erro
 // client is authenticated. One that is not has gone or is told so by the end of the
 // connection.
 func (c *session) dispatchEarly(ctx context.Context, m wire.Message) (any, error) {
-
 	if state, _, _ := c.standing(); state != StateAuthenticated {
 		return nil, nil //nolint:nilnil // nobody waits for an answer
 	}

@@ -267,7 +267,8 @@ func TestRoomMessages(t *testing.T) {
 			{ignis.ToRoom("lobby"), nil, nil, `{"event":"x"}`, `{"event":"x","room":"lobby"}`, true},
 			{ignis.ToEveryone(), 1, nil, `{"event":"x","data":1}`, `{"event":"x","data":1}`, true},
 			{
-				ignis.ToRoom("lobby"), json.RawMessage(`{"from":"me","t":"hi"}`), []ignis.SendOption{ignis.From(&info.Client), ignis.Key("k")},
+				ignis.ToRoom("lobby"), json.RawMessage(`{"from":"me","t":"hi"}`),
+				[]ignis.SendOption{ignis.From(&info.Client), ignis.Key("k")},
 				`{"event":"x","data":{"t":"hi",` + from + `}}`, `{"event":"x","data":{"t":"hi",` + from + `},"room":"lobby",` + from + `}`, true,
 			},
 			{ignis.ToEveryone(), "hi", []ignis.SendOption{ignis.From(&info.Client)}, `{"event":"x","data":"hi"}`, `{"event":"x","data":"hi",` + from + `}`, true},

@@ -95,7 +95,6 @@ type expiresData struct {
 // refresh lets the application decide on new credentials of a client. The session goes
 // on with them, in the rooms that the client may still be in.
 func (c *session) refresh(ctx context.Context, m wire.Message) (any, error) {
-
 	began := time.Now()
 	expires, err := c.renew(ctx, m)
 	c.decided(true, err, began)

@@ -122,19 +122,27 @@ func TestSend(t *testing.T) {
 			"user":          {ignis.ToUser("ann"), nil, "ann1 ann2", `ws:user:ann HEAD"type":"user","target":"ann","event":"x","data":1}`},
 			"room":          {ignis.ToRoom("a b\"é"), nil, "", `ws:room:a b"é HEAD"type":"room","target":"a b\"é","event":"x","data":1}`},
 			"room exclude": {
-				ignis.ToRoom("lobby"), []ignis.SendOption{ignis.Except(bob, remote)}, "ann1",
+				ignis.ToRoom("lobby"),
+				[]ignis.SendOption{ignis.Except(bob, remote)},
+				"ann1",
 				`ws:room:lobby HEAD"type":"room","target":"lobby","event":"x","data":1,"exclude":["` + bob + `","` + remote + `"]}`,
 			},
 			"everyone exclude": {
-				ignis.ToEveryone(), []ignis.SendOption{ignis.Except(bob)}, "ann1 ann2 none",
+				ignis.ToEveryone(),
+				[]ignis.SendOption{ignis.Except(bob)},
+				"ann1 ann2 none",
 				`ws:broadcast HEAD"type":"broadcast","event":"x","data":1,"exclude":["` + bob + `"]}`,
 			},
 			"exclude does not count for users": {
-				ignis.ToUser("bob"), []ignis.SendOption{ignis.Except(bob)}, "bob",
+				ignis.ToUser("bob"),
+				[]ignis.SendOption{ignis.Except(bob)},
+				"bob",
 				`ws:user:bob HEAD"type":"user","target":"bob","event":"x","data":1}`,
 			},
 			"nor for clients": {
-				ignis.ToClient(bob), []ignis.SendOption{ignis.Except(bob)}, "bob",
+				ignis.ToClient(bob),
+				[]ignis.SendOption{ignis.Except(bob)},
+				"bob",
 				`ws:client:` + bob + ` HEAD"type":"client","target":"` + bob + `","event":"x","data":1}`,
 			},
 		} {

@@ -49,14 +49,14 @@ func TestSessionsEnd(t *testing.T) {
 			if row.notice > 0 {
 				time.Sleep(row.lasts - row.notice - 1)
 				p.only()
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				p.only(`{"event":"expiring","data":{"expires":"` + end.UTC().Format(wire.TimeFormat) + `"}}`)
 				time.Sleep(row.notice - 1)
 			} else {
 				time.Sleep(row.lasts - 1)
 			}
 			p.only()
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			p.only(closed(4005)...)
 			if got := n.Stats().Disconnects; got[ignis.CauseExpired] != 1 {
 				t.Errorf("%+v: %v", row, got)
@@ -87,7 +87,7 @@ func TestExpiredSessions(t *testing.T) {
 		p.join(names("a"))
 		time.Sleep(10*time.Second - 1)
 		close(hold)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if len(n.ClientsInRoom("a")) > 0 {
 			t.Error("joined after the end")
@@ -159,7 +159,7 @@ func TestRefresh(t *testing.T) {
 				}
 				time.Sleep(row.ends - 5*time.Minute)
 				p.got()
-				time.Sleep(1)
+				time.Sleep(time.Nanosecond)
 				p.only(closed(4005)...)
 			})
 		})

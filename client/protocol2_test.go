@@ -23,7 +23,8 @@ func TestConnectedOfProtocol2(t *testing.T) {
 	}{
 		"all": {
 			`,"protocol":2,"expires":"2026-01-31T10:00:00.000Z","heartbeat":90000,"maxPayload":131072,"server":"ignis/1.2"`,
-			client.Connected{Protocol: 2, Expires: end, Heartbeat: 90 * time.Second, MaxPayload: 128 << 10, Server: "ignis/1.2"}, nil,
+			client.Connected{Protocol: 2, Expires: end, Heartbeat: 90 * time.Second, MaxPayload: 128 << 10, Server: "ignis/1.2"},
+			nil,
 		},
 		"nothing":          {`,"protocol":2`, client.Connected{Protocol: 2}, nil},
 		"impossible":       {`,"protocol":2,"heartbeat":-1,"maxPayload":-1`, client.Connected{Protocol: 2}, nil},

@@ -3,12 +3,13 @@ package emitter_test
 import (
 	"errors"
 	"fmt"
-	"github.com/ignis-go/ignis/wire"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/ignis-go/ignis/wire"
 
 	"github.com/ignis-go/ignis/emitter"
 	"github.com/ignis-go/ignis/internal/redistest"

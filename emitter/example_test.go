@@ -3,8 +3,9 @@ package emitter_test
 import (
 	"context"
 	"fmt"
-	"github.com/ignis-go/ignis/wire"
 	"log"
+
+	"github.com/ignis-go/ignis/wire"
 
 	"github.com/alicebob/miniredis/v2"
 

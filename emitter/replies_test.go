@@ -2,12 +2,13 @@ package emitter_test
 
 import (
 	"errors"
-	"github.com/ignis-go/ignis/wire"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ignis-go/ignis/wire"
 
 	"github.com/ignis-go/ignis/emitter"
 	"github.com/ignis-go/ignis/internal/redistest"

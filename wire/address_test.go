@@ -37,8 +37,11 @@ func TestAddressText(t *testing.T) {
 
 func TestAddressCheck(t *testing.T) {
 	for _, a := range []wire.Address{
-		{}, {Name: "x"}, wire.ToClient(""), wire.ToUser(""), wire.ToRoom(""), wire.ToRoom("\xff"),
-		{Type: wire.TypeBroadcast, Name: "x"}, {Type: "galaxy", Name: "x"},
+		{},
+		{Name: "x"},
+		wire.ToClient(""), wire.ToUser(""), wire.ToRoom(""), wire.ToRoom("\xff"),
+		{Type: wire.TypeBroadcast, Name: "x"},
+		{Type: "galaxy", Name: "x"},
 	} {
 		if a.Check() == nil {
 			t.Errorf("%#v passes", a)

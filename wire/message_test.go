@@ -178,7 +178,8 @@ func TestAppendMessage(t *testing.T) {
 		{"room", wire.Message{Event: "a", Room: "r"}, `{"event":"a","room":"r"}`},
 		{"from", wire.Message{Event: "a", From: wire.Sender{ID: "c"}}, `{"event":"a","from":{"id":"c"}}`},
 		{
-			"protocol 2", wire.Message{Event: "a", Data: raw("1"), Room: "r", From: wire.Sender{ID: "c", UserID: "u"}, ID: "7"},
+			"protocol 2",
+			wire.Message{Event: "a", Data: raw("1"), Room: "r", From: wire.Sender{ID: "c", UserID: "u"}, ID: "7"},
 			`{"event":"a","data":1,"room":"r","from":{"id":"c","userId":"u"},"id":"7"}`,
 		},
 		{"markup", wire.Message{Event: "<a>&\u2028\u2029é\x7f"}, "{\"event\":\"<a>&\u2028\u2029é\x7f\"}"},

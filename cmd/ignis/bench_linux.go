@@ -5,12 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/ignis-go/ignis/wire"
 	"io"
 	"os"
 	"sync"
 	"text/tabwriter"
 	"time"
+
+	"github.com/ignis-go/ignis/wire"
 
 	"github.com/ignis-go/ignis/emitter"
 	"github.com/ignis-go/ignis/internal/herd"
