@@ -60,11 +60,11 @@ func TestReadmeTryOnOneMachine(t *testing.T) {
 	}
 	listener := start(t, nil, doc.args(t, "ignis listen", "127.0.0.1:8080", address)...)
 	send := doc.args(t, "ignis emit")
-	want := `{"event":"notice","data":{"text":"hello"}}`
+	want := `{"event":"notice","data":{"text":"hello"},"room":"lobby"}`
 	if !strings.Contains(doc.text, "`"+want+"`") {
 		t.Errorf("the README does not say that listen prints %s", want)
 	}
-	redistest.Wait(t, "listen to print the notice", func() bool { // a join has no answer
+	redistest.Wait(t, "listen to print the notice", func() bool { // it joins after it has started
 		emit(t, redis.URL(), send[1:]...)
 		return strings.Contains(listener.lines.text(), want+"\n")
 	})
