@@ -32,6 +32,7 @@ func TestConnectedOfProtocol2(t *testing.T) {
 		"protocol 1":       {`,"protocol":1,"heartbeat":5`, client.Connected{Protocol: 1}, nil},
 		"protocol 1, says": {`,"expires":1,"heartbeat":"x","maxPayload":5,"server":{}`, client.Connected{Protocol: 1}, nil},
 		"another protocol": {`,"protocol":"2"`, client.Connected{Protocol: 1}, nil},
+		"no time":          {`,"protocol":2,"expires":"soon"`, client.Connected{}, client.ErrProtocol},
 		"wrong type":       {`,"protocol":2,"expires":5`, client.Connected{}, client.ErrProtocol},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -103,6 +104,29 @@ func TestRequestWithFullQueue(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Once there is no request, no more waits for Receive than before.
+func TestQueueAfterRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent atomic.Int64
+		c := pipe2(t, client.Config{HeartbeatInterval: -1}, func(p *peer) {
+			p.ack(p.message(), "")
+			go p.drain()
+			for i := range 1000 {
+				p.raw(numbered(i))
+				sent.Add(1)
+			}
+		})
+		if _, err := c.Request(t.Context(), "x", nil); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if got := sent.Load(); got > 300 {
+			t.Errorf("the client took %d messages", got)
+		}
+		wantReceive(t, c, 0, 1000)
+	})
 }
 
 // Beyond that the answer waits for Receive, and ends of ctx and connection are noticed.

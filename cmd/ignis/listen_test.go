@@ -10,7 +10,9 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 
+	"github.com/ignis-go/ignis/client"
 	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/wire"
 )
 
 // A listener says which rooms the server refused, and ends if it refused all of them.
@@ -66,5 +68,16 @@ func TestListenToProtocol1(t *testing.T) {
 	}
 	if note := p.logged("note: "); !strings.Contains(note, "does not say") {
 		t.Errorf("it says %s", note)
+	}
+}
+
+// What a listener says when it is closed depends on whether connecting again helps.
+func TestReconnectHint(t *testing.T) {
+	for code, want := range map[uint16]string{
+		wire.CloseGoingAway: "run it again to", wire.CloseExpired: "with a new token", wire.CloseDisconnected: "", 1002: "", 1012: "run it again to",
+	} {
+		if got := reconnectHint(&client.CloseError{Code: code}); !strings.Contains(got, want) || (want == "") != (got == "") {
+			t.Errorf("%d: %q, want %q", code, got, want)
+		}
 	}
 }

@@ -40,10 +40,22 @@ func explainLoss(err error, encrypted, connected bool) error {
 	case errors.Is(err, client.ErrProtocol):
 		return &exitError{exitFailed, err, hintPath}
 	case errors.As(err, &closed):
-		return &exitError{exitLost, err, "run it again to connect again; what is sent meanwhile does not arrive"}
+		return &exitError{exitLost, err, reconnectHint(closed)}
 	default:
 		return &exitError{exitLost, err, "is the server running, and reachable from here?"}
 	}
+}
+
+// reconnectHint says whether to connect again; empty if that would not help.
+func reconnectHint(closed *client.CloseError) string {
+	again, _ := closed.Reconnect()
+	switch {
+	case !again:
+		return ""
+	case closed.NeedsCredentials():
+		return "run it again with a new token; what is sent meanwhile does not arrive"
+	}
+	return "run it again to connect again; what is sent meanwhile does not arrive"
 }
 
 // closeHint says what to do when the server has closed a connection with one of the

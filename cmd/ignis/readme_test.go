@@ -64,7 +64,7 @@ func TestReadmeTryOnOneMachine(t *testing.T) {
 	if !strings.Contains(doc.text, "`"+want+"`") {
 		t.Errorf("the README does not say that listen prints %s", want)
 	}
-	redistest.Wait(t, "listen to print the notice", func() bool { // a join has no answer
+	redistest.Wait(t, "listen to print the notice", func() bool { // it joins after it has started
 		emit(t, redis.URL(), send[1:]...)
 		return strings.Contains(listener.lines.text(), want+"\n")
 	})
