@@ -53,7 +53,7 @@ var importRules = map[string]importRule{
 	},
 
 	// For tests alone.
-	"bustest":            {own: []string{".", "wire"}, modules: []string{"go.uber.org/goleak"}},
+	"bustest":            {own: []string{".", "wire", "emitter"}, modules: []string{"go.uber.org/goleak"}},
 	"cron/crontest":      {own: []string{"cron"}},
 	"internal/childproc": {modules: []string{"golang.org/x/sys"}},
 	"internal/redistest": {own: []string{"internal/childproc"}},

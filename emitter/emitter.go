@@ -18,8 +18,9 @@ var ErrMessage = errors.New("emitter: bad message")
 // package bustest has a suite that any other must pass, and one for tests.
 type Publisher interface {
 	// Publish publishes each envelope on its channel, in order, and returns when the
-	// bus has taken or refused them all, or when ctx ends. It neither changes nor keeps
-	// the envelopes. It may be called by several goroutines at once.
+	// bus has taken or refused them all, or when ctx ends. If ctx has ended before the
+	// call, it sends nothing. It neither changes nor keeps the envelopes. It may be
+	// called by several goroutines at once.
 	//
 	// The result is nil if the bus has taken all of them. Otherwise it has one entry for
 	// each, in order: nil if the bus has taken it, and an error if not. The error wraps
