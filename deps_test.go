@@ -37,7 +37,7 @@ var importRules = map[string]importRule{
 	"internal/ws":        {modules: []string{"github.com/gobwas/ws", "github.com/klauspost/compress", "golang.org/x/sys"}}, // compress/flate has one window, RFC 7692 eight
 	"internal/herd":      {own: []string{"wire", "seal"}, modules: []string{"golang.org/x/sys"}},
 	"redisbus":           {own: []string{"wire", "internal/loglimit", "internal/printable", "internal/redisconn"}, modules: []string{"github.com/redis/rueidis"}},
-	"emitter":            {own: []string{"wire", "redisbus"}},
+	"emitter":            {own: []string{"wire"}},
 	"client":             {own: []string{"wire", "seal", "internal/printable"}, modules: []string{"github.com/gobwas/ws"}},
 	"cron":               {own: []string{"internal/loglimit"}},
 	"cron/rediscron":     {own: []string{"cron", "internal/printable", "internal/redisconn", "redisbus"}, modules: []string{"github.com/redis/rueidis"}},
@@ -54,7 +54,7 @@ var importRules = map[string]importRule{
 	},
 
 	// For tests alone.
-	"bustest":            {own: []string{".", "wire"}, modules: []string{"go.uber.org/goleak"}},
+	"bustest":            {own: []string{".", "wire", "emitter"}, modules: []string{"go.uber.org/goleak"}},
 	"cron/crontest":      {own: []string{"cron"}},
 	"internal/childproc": {modules: []string{"golang.org/x/sys"}},
 	"internal/redistest": {own: []string{"internal/childproc"}},
@@ -81,10 +81,11 @@ var linkRules = map[string][]string{
 		"github.com/klauspost/compress",
 		"golang.org/x/sys",
 	},
-	"client": {"github.com/gobwas/httphead", "github.com/gobwas/pool", "github.com/gobwas/ws"},
-	"wire":   {},
-	"seal":   {},
-	"cron":   {},
+	"client":  {"github.com/gobwas/httphead", "github.com/gobwas/pool", "github.com/gobwas/ws"},
+	"wire":    {},
+	"seal":    {},
+	"cron":    {},
+	"emitter": {},
 }
 
 // TestDependencies holds the packages of this module to the tables above, as

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/ignis-go/ignis/wire"
 )
@@ -36,24 +35,20 @@ const typeAny wire.Type = "any"
 
 // SendOption changes how a message is sent; see [Except], [Key] and [From]. Later
 // options win, except that all of Except add up.
-type SendOption struct {
-	exclude []string
-	key     string
-	from    wire.Sender
-}
+type SendOption = wire.SendOption
 
 // Except keeps a message from the clients with the IDs, wherever they are. It applies
 // to rooms and to everyone.
-func Except(clientIDs ...string) SendOption { return SendOption{exclude: clientIDs} }
+func Except(clientIDs ...string) SendOption { return wire.Except(clientIDs...) }
 
 // Key groups messages of which a client that is behind needs only the latest, such as
 // prices of one symbol; see [SlowLatest]. An empty key groups nothing.
-func Key(key string) SendOption { return SendOption{key: key} }
+func Key(key string) SendOption { return wire.Key(key) }
 
 // From says that a message is relayed for the client c. Clients of protocol 2 see it as
 // the message's from, and all clients as the field from of its data, where that is an
 // object, in place of any that it had.
-func From(c *Client) SendOption { return SendOption{from: wire.Sender{ID: c.ID, UserID: c.UserID}} }
+func From(c *Client) SendOption { return wire.From(wire.Sender{ID: c.ID, UserID: c.UserID}) }
 
 // letter is a message and all that goes with it.
 type letter struct {
@@ -73,19 +68,10 @@ func (s *Server) letter(to Address, event string, data any, options []SendOption
 	if l.to, err = s.resolve(to); err != nil {
 		return l, fmt.Errorf("ignis: send: %w", err)
 	}
-	for _, o := range options {
-		if o.exclude != nil {
-			l.exclude = slices.Concat(l.exclude, o.exclude)
-		}
-		if o.key != "" {
-			l.key = o.key
-		}
-		if o.from != (wire.Sender{}) {
-			l.message.From = o.from
-		}
-	}
-	if !l.to.Excludes() {
-		l.exclude = nil
+	o := wire.CombineOptions(options...)
+	l.key, l.message.From = o.Key, o.From
+	if l.to.Excludes() {
+		l.exclude = o.Exclude
 	}
 	if l.message.Data, err = s.encode(event, data); err != nil {
 		return l, err

@@ -1,5 +1,5 @@
-// Package bustest provides a test suite for implementations of [ignis.Bus], and an
-// in-memory bus for tests.
+// Package bustest provides test suites for implementations of [ignis.Bus] and
+// [emitter.Publisher], and an in-memory bus for tests.
 //
 // [Run] runs the suite, which every implementation must pass:
 //
@@ -9,4 +9,7 @@
 //
 // [NewCluster] returns connected buses for several nodes in one process. They use neither
 // a network nor timers, so they work inside testing/synctest bubbles.
+//
+// [RunPublisher] is the suite for implementations of [emitter.Publisher], and [Publisher]
+// is one over a bus, so that an emitter and servers can be tested in one process.
 package bustest

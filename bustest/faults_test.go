@@ -234,25 +234,37 @@ func TestSuiteFindsFaults(t *testing.T) {
 	for name, fault := range faults() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cmd := childproc.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run=^TestBroken$/^"+name+"$/^"+fault.test+"$")
-			cmd.Env = append(os.Environ(), askForFaults+"=1")
-			out, err := cmd.CombinedOutput()
-			if failed := "--- FAIL: TestBroken/" + name + "/" + fault.test; err == nil || !strings.Contains(string(out), failed) || !strings.Contains(string(out), fault.says) {
-				t.Errorf("it is not found out:\n%s", out)
-			}
+			findsFault(t, "TestBroken", name, fault.test, fault.says)
 		})
+	}
+}
+
+// findsFault checks that a test of the suite fails for the named fault, and says why.
+func findsFault(t *testing.T, broken, name, test, says string) {
+	t.Helper()
+	cmd := childproc.CommandContext(t.Context(), os.Args[0], "-test.v", "-test.run=^"+broken+"$/^"+name+"$/^"+test+"$")
+	cmd.Env = append(os.Environ(), askForFaults+"=1")
+	out, err := cmd.CombinedOutput()
+	if failed := "--- FAIL: " + broken + "/" + name + "/" + test; err == nil || !strings.Contains(string(out), failed) || !strings.Contains(string(out), says) {
+		t.Errorf("it is not found out:\n%s", out)
 	}
 }
 
 // Each test of the suite finds a fault.
 func TestEachTestFindsAFault(t *testing.T) {
-	text, err := os.ReadFile("suite.go")
-	if err != nil {
-		t.Fatal(err)
-	}
 	found := make(map[string]bool)
 	for _, fault := range faults() {
 		found[fault.test] = true
+	}
+	checkEachFinds(t, "suite.go", found)
+}
+
+// checkEachFinds checks that the suite in a file has no test that finds nothing.
+func checkEachFinds(t *testing.T, file string, found map[string]bool) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
 	}
 	tests := regexp.MustCompile(`(?m)^\t\t\{"(\w+)", `).FindAllStringSubmatch(string(text), -1)
 	for _, m := range tests {

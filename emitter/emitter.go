@@ -5,143 +5,133 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 
-	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/wire"
 )
 
-var (
-	// ErrClosed is returned by calls after Close, and by those that Close
-	// interrupts.
-	ErrClosed = errors.New("emitter: closed")
-	// ErrMessage is wrapped by errors about a message that cannot be sent as it
-	// is: no event, no target, data that is no JSON. Nothing was sent then.
-	ErrMessage = errors.New("emitter: bad message")
-)
+// ErrMessage is wrapped by errors about a message that cannot be sent as it is: it has
+// no event, its address names nobody, its data is not JSON or it is too large. Nothing
+// was sent then.
+var ErrMessage = errors.New("emitter: bad message")
 
-// DefaultName is an Emitter's name if its Config has none.
-const DefaultName = "emitter"
-
-// Config says how to connect. URL or Redis is needed.
-type Config struct {
-	// URL names the Redis, in the forms that redisbus.Config takes: one Redis,
-	// Sentinels or a Cluster. Pub/sub ignores its database: where several applications
-	// share a Redis, set Redis.Prefix to that of the servers.
-	URL string
-	// Redis takes the place of URL, for a program that needs more than that or
-	// that has a Redis client's options already. Its queue and flush bounds do
-	// not apply; Name and Logger below come first.
-	Redis *redisbus.Config
-	// Name is how the log and Redis' CLIENT LIST name this emitter. It is not
-	// what servers see: to them every emitter is wire.EmitterID. Empty:
-	// DefaultName.
-	Name string
-	// MaxMessage is the size in bytes of the largest message, event and data
-	// together. A larger one is an error: Redis would cut off every server that is to
-	// get it. 0: 1 MiB.
-	MaxMessage int
-	// Logger gets lost connections. Nil: slog.Default().
-	Logger *slog.Logger
+// Publisher is what an Emitter needs of a bus. Package redisbus has the one over Redis;
+// package bustest has a suite that any other must pass, and one for tests.
+type Publisher interface {
+	// Publish publishes each envelope on its channel, in order, and returns when the
+	// bus has taken or refused them all, or when ctx ends. If ctx has ended before the
+	// call, it sends nothing. It neither changes nor keeps the envelopes. It may be
+	// called by several goroutines at once.
+	//
+	// The result is nil if the bus has taken all of them. Otherwise it has one entry for
+	// each, in order: nil if the bus has taken it, and an error if not. The error wraps
+	// [wire.ErrNotSent] only if the envelope was certainly not sent, and the context's
+	// error if that is the reason.
+	Publish(ctx context.Context, envelopes ...wire.Publication) []error
 }
 
-// Emitter publishes messages for clients. Its methods are safe for concurrent
-// use; messages sent by one goroutine arrive in the order of the calls.
+// Config configures an Emitter. The zero value is ready to use.
+type Config struct {
+	// MaxMessage is the size in bytes of the largest message, event and data together.
+	// A larger one is an error: Redis would disconnect every server that is to get it.
+	// 0: 1 MiB.
+	MaxMessage int
+}
+
+// Emitter publishes messages for clients. Its methods are safe for concurrent use;
+// messages sent by one goroutine arrive in the order of the calls.
 //
-// A lost connection fails the call that meets it; the next call connects again.
-// The Emitter has no work of its own in the background and never repeats a
-// message. An error that wraps redisbus.ErrNotSent says that the message was certainly
-// not sent and may be tried again. After another that wraps redisbus.ErrUnavailable, or
-// the context's, that is not known: it may have arrived, or may arrive late.
+// An Emitter has no goroutines and no connection of its own, and never sends a message
+// twice. An error that wraps [wire.ErrNotSent] says that the message was certainly not
+// sent and may be tried again. After any other error of the Publisher, which may wrap
+// the context's, the message may have arrived, or may arrive late. The Publisher's own
+// errors are wrapped, too, such as redisbus.ErrUnavailable.
 type Emitter struct {
-	publisher *redisbus.Publisher
-	name      string
+	publisher Publisher
 	limit     int // bytes of a message
 }
 
-// Dial connects to the Redis at a URL, in the forms that redisbus.Config
-// describes, with the defaults of a Config. It waits at most 30 seconds for
-// Redis to become ready.
-func Dial(ctx context.Context, url string) (*Emitter, error) {
-	return New(ctx, Config{URL: url})
-}
-
-// New connects to Redis as c says. It waits until Redis is ready, at most until
-// ctx ends or the StartTimeout of c.Redis (30 seconds) is over.
-func New(ctx context.Context, c Config) (*Emitter, error) {
-	redis := redisbus.Config{URL: c.URL}
-	if c.Redis != nil {
-		if c.URL != "" {
-			return nil, errors.New("emitter: URL and Redis are both set; want one of them")
-		}
-		redis = *c.Redis
-	}
-	if c.Name != "" {
-		redis.Name = c.Name
-	}
-	if redis.Name == "" {
-		redis.Name = DefaultName
-	}
-	if c.Logger != nil {
-		redis.Logger = c.Logger
+// New returns an Emitter that sends through p. It does not close p: that is up to the
+// caller, once no call is in progress.
+func New(p Publisher, c Config) (*Emitter, error) {
+	if p == nil {
+		return nil, errors.New("emitter: the Publisher is nil")
 	}
 	if c.MaxMessage < 0 {
-		return nil, errors.New("emitter: MaxMessage is negative")
+		return nil, errors.New("emitter: Config.MaxMessage is negative")
 	}
-	p, err := redisbus.Dial(ctx, redis)
+	return &Emitter{publisher: p, limit: cmp.Or(c.MaxMessage, wire.DefaultMaxMessage)}, nil
+}
+
+// Send sends an event to clients, wherever they are. Its parameters mean what they mean
+// for the Send of a server: the data may be anything that encodes as JSON; a
+// [json.RawMessage] is sent as it is, and nil sends an event without data. The options
+// are [wire.Except], [wire.Key] and [wire.From].
+//
+// The error wraps ErrMessage if nothing was sent because the message is wrong. For
+// other errors see [Emitter].
+func (e *Emitter) Send(ctx context.Context, to wire.Address, event string, data any, options ...wire.SendOption) error {
+	o := wire.CombineOptions(options...)
+	m := Message{To: to, Event: event, Data: data, Key: o.Key, From: o.From}
+	if to.Excludes() {
+		m.Exclude = o.Exclude
+	}
+	p, err := m.encode(e.limit)
 	if err != nil {
-		return nil, fmt.Errorf("emitter: %w", err)
+		return fmt.Errorf("%w: %w", ErrMessage, err)
 	}
-	return &Emitter{publisher: p, name: redis.Name, limit: cmp.Or(c.MaxMessage, wire.DefaultMaxMessage)}, nil
+	if errs := e.publish(ctx, p); errs != nil {
+		return errs[0]
+	}
+	return nil
 }
 
-// Name returns the name that the log shows.
-func (e *Emitter) Name() string { return e.name }
-
-// Send sends an event to clients, wherever they are. For data see [Message]. The error
-// wraps ErrMessage if nothing was sent because the message is wrong.
-func (e *Emitter) Send(ctx context.Context, to wire.Address, event string, data any) error {
-	err := e.SendAll(ctx, Message{To: to, Event: event, Data: data})
-	var b *BatchError
-	if errors.As(err, &b) {
-		return b.Errors[0]
-	}
-	return err
-}
-
-// SendAll sends the messages in order, in one round trip for each 512 of them or
-// mebibyte. All are checked before the first is sent: with an error that wraps
-// ErrMessage nothing was sent. When some could not be sent the error is a
-// *BatchError that tells which. No messages: nothing happens.
+// SendAll sends many messages, in order, with less waiting than as many calls of Send:
+// the Publisher gets them together. All are checked before the first is sent, so with
+// an error that wraps ErrMessage nothing was sent. If some could not be sent, the error
+// is a *BatchError that says which. Without messages it does nothing.
 func (e *Emitter) SendAll(ctx context.Context, messages ...Message) error {
-	items := make([]redisbus.Item, len(messages))
-	for i := range messages {
-		item, err := messages[i].encode(e.limit)
-		if err != nil {
-			if len(messages) > 1 {
-				return fmt.Errorf("%w: message %d of %d: %w", ErrMessage, i+1, len(messages), err)
-			}
-			return fmt.Errorf("%w: %w", ErrMessage, err)
-		}
-		items[i] = item
-	}
-	errs := e.publisher.Publish(ctx, items)
-	if errs == nil {
+	if len(messages) == 0 {
 		return nil
 	}
-	for i, err := range errs {
+	publications := make([]wire.Publication, len(messages))
+	for i := range messages {
+		p, err := messages[i].encode(e.limit)
+		if err != nil {
+			return fmt.Errorf("%w: message %d of %d: %w", ErrMessage, i+1, len(messages), err)
+		}
+		publications[i] = p
+	}
+	if errs := e.publish(ctx, publications...); errs != nil {
+		return &BatchError{Errors: errs}
+	}
+	return nil
+}
+
+// publish returns nil, or an entry for each publication, at least one of which is an
+// error.
+func (e *Emitter) publish(ctx context.Context, publications ...wire.Publication) []error {
+	answers := e.publisher.Publish(ctx, publications...)
+	failed := errors.Join(answers...)
+	if failed == nil {
+		return nil
+	}
+	errs := make([]error, len(publications))
+	if len(answers) != len(publications) { // nobody can tell which are which
+		failed = fmt.Errorf("emitter: not confirmed: the Publisher returned %d results for %d envelopes: %v",
+			len(answers), len(publications), failed)
+		for i := range errs {
+			errs[i] = failed
+		}
+		return errs
+	}
+	for i, err := range answers {
 		switch {
-		case errors.Is(err, redisbus.ErrClosed):
-			errs[i] = ErrClosed
-		case errors.Is(err, redisbus.ErrNotSent):
+		case err == nil:
+		case errors.Is(err, wire.ErrNotSent):
 			errs[i] = fmt.Errorf("emitter: %w", err)
-		case err != nil:
+		default:
 			errs[i] = fmt.Errorf("emitter: not confirmed: %w", err)
 		}
 	}
-	return &BatchError{Errors: errs}
+	return errs
 }
-
-// Close releases the connection. It may be called more than once. Calls in
-// progress fail with ErrClosed.
-func (e *Emitter) Close() error { return e.publisher.Close() }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"unicode/utf8"
 
-	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -24,8 +23,10 @@ type Message struct {
 	// room or to everyone may have any.
 	Exclude []string
 	// Key groups messages of which a client that is behind needs only the latest; see
-	// ignis.Key. Empty: none.
+	// [wire.Key]. Empty: none.
 	Key string
+	// From is the client that the message is relayed for; see [wire.From]. Zero: none.
+	From wire.Sender
 }
 
 // Check returns the error that wraps ErrMessage if the message cannot be sent as it is,
@@ -38,21 +39,24 @@ func (m *Message) Check() error {
 }
 
 // encode checks the message and writes its envelope.
-func (m *Message) encode(limit int) (redisbus.Item, error) {
+func (m *Message) encode(limit int) (wire.Publication, error) {
 	if err := m.check(); err != nil {
-		return redisbus.Item{}, err
+		return wire.Publication{}, err
 	}
 	data, err := wire.EncodeData(m.Data)
 	if err != nil {
-		return redisbus.Item{}, fmt.Errorf("data: %w", err)
+		return wire.Publication{}, fmt.Errorf("data: %w", err)
+	}
+	if m.From != (wire.Sender{}) {
+		data = m.From.Stamp(data)
 	}
 	if err := wire.CheckSize(wire.Message{Event: m.Event, Data: data}, limit); err != nil {
-		return redisbus.Item{}, err
+		return wire.Publication{}, err
 	}
 	envelope := wire.Envelope{
-		ServerID: wire.EmitterID, To: m.To, Event: m.Event, Data: data, Exclude: m.Exclude, Key: m.Key,
+		ServerID: wire.EmitterID, To: m.To, Event: m.Event, Data: data, Exclude: m.Exclude, From: m.From, Key: m.Key,
 	}
-	return redisbus.Item{Channel: m.To.Channel(), Envelope: wire.AppendEnvelope(nil, &envelope)}, nil
+	return wire.Publication{Channel: m.To.Channel(), Envelope: wire.AppendEnvelope(nil, &envelope)}, nil
 }
 
 func (m *Message) check() error {
@@ -69,17 +73,20 @@ func (m *Message) check() error {
 		return fmt.Errorf("a message to a %s excludes nobody", m.To.Type)
 	}
 	// Escaping would change them: the message would go to somebody else.
-	for _, text := range append([]string{m.Event, m.Key}, m.Exclude...) {
+	for _, text := range append([]string{m.Event, m.Key, m.From.ID, m.From.UserID}, m.Exclude...) {
 		if !utf8.ValidString(text) {
-			return errors.New("the event, the key or an excluded ID is not valid UTF-8")
+			return errors.New("the event, the key, the sender or an excluded ID is not valid UTF-8")
 		}
+	}
+	if m.From.ID == "" && m.From.UserID != "" {
+		return errors.New("the sender has no client ID")
 	}
 	return nil
 }
 
-// BatchError says which messages of a Send failed.
+// BatchError says which messages of a SendAll failed.
 type BatchError struct {
-	// Errors has one entry for each message, in order; nil: Redis has taken it.
+	// Errors has one entry for each message, in order; nil if the Publisher has taken it.
 	Errors []error
 }
 

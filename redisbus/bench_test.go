@@ -57,7 +57,7 @@ func BenchmarkPublisher(b *testing.B) {
 			defer p.Close()
 			items := numbered(0, size)
 			for b.Loop() {
-				if errs := p.Publish(b.Context(), items); errs != nil {
+				if errs := p.Publish(b.Context(), items...); errs != nil {
 					b.Fatal(errs)
 				}
 			}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/wire"
 )
 
 // Bus publishes envelopes and receives those of all instances. Publish, Health,
@@ -67,8 +68,8 @@ func New(c Config) (*Bus, error) {
 // not sent again: it is counted as lost, and may still arrive, even behind newer
 // envelopes.
 func (b *Bus) Publish(channel string, envelope []byte) error {
-	item := queued{Item{Channel: channel, Envelope: envelope}, time.Since(b.born)}
-	err := b.out.put(item, item.size())
+	item := queued{wire.Publication{Channel: channel, Envelope: envelope}, time.Since(b.born)}
+	err := b.out.put(item, size(&item.Publication))
 	if err != nil {
 		b.counts.rejected.Add(1)
 	}

@@ -39,7 +39,7 @@ func TestNodeTakenOutOfItsCluster(t *testing.T) {
 	}
 	exchange(t, "elsewhere", n, n)
 	redistest.Wait(t, "the publisher to go elsewhere", func() bool {
-		_ = p.Publish(t.Context(), numbered(0, 1))
+		_ = p.Publish(t.Context(), numbered(0, 1)...)
 		return len(n.got) > 0
 	})
 	// The node that is outside is refused whoever starts there.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/bustest"
+	"github.com/ignis-go/ignis/emitter"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 )
@@ -41,6 +42,17 @@ func conformance(t *testing.T, url func(t *testing.T) string) {
 
 func TestConformanceEmbedded(t *testing.T) {
 	conformance(t, func(t *testing.T) string { return "redis://" + miniredis.RunT(t).Addr() })
+}
+
+func TestPublisherConformance(t *testing.T) {
+	bustest.RunPublisher(t, func(t *testing.T) (emitter.Publisher, ignis.Bus) {
+		c := redisbus.Config{URL: redistest.Start(t).URL(), Logger: discard()}
+		bus, err := redisbus.New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return dial(t, c), bus
+	})
 }
 
 // One process serves all tests of the suite: their buses are gone when they end.

@@ -2,7 +2,8 @@
 // Redis: one Redis, a master found through Sentinels, or a Redis Cluster.
 //
 // A [Bus] is what a server needs: it publishes and subscribes. A [Publisher]
-// only publishes, and waits for Redis' answer; package emitter is built on it.
+// only publishes, and waits for Redis' answer; it is what an emitter needs, see
+// package emitter.
 //
 // Redis' pub/sub is at most once: what is published while a subscriber is away
 // is not kept for it. A Bus therefore never retries an envelope whose fate it

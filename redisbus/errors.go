@@ -34,10 +34,8 @@ var (
 	// instances whose nodes see each other, which are all when no instance is connected
 	// to the other node. So a probe for readiness need not fail.
 	ErrPartial = errors.New("redisbus: a part of the Cluster is cut off")
-	// ErrNotSent is wrapped by a Publisher's errors about items that were certainly not
-	// sent. They may be published again without coming twice.
-	ErrNotSent = errors.New("not sent")
-	// ErrClosed is returned by a Publisher after Close.
+	// ErrClosed is wrapped by a Publisher's errors after Close, and by those of calls
+	// that Close interrupts.
 	ErrClosed = errors.New("redisbus: the publisher is closed")
 	// ErrConfig is wrapped by errors about a Config.
 	ErrConfig = errors.New("redisbus: bad configuration")

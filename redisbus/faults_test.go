@@ -9,6 +9,7 @@ import (
 
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
+	"github.com/ignis-go/ignis/wire"
 )
 
 // faultCase is a row of the table in docs/redis.md.
@@ -128,7 +129,7 @@ func TestFaults(t *testing.T) {
 			exchange(t, "a to b", a, b)
 			exchange(t, "b to a", b, a)
 			heard := func() bool {
-				_ = e.Publish(t.Context(), []redisbus.Item{{Channel: "ws:broadcast", Envelope: []byte("of the emitter")}})
+				_ = e.Publish(t.Context(), wire.Publication{Channel: "ws:broadcast", Envelope: []byte("of the emitter")})
 				return len(a.got) > 0 && len(b.got) > 0
 			}
 			for _, n := range []*node{a, b} {

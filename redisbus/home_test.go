@@ -16,6 +16,7 @@ import (
 
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
+	"github.com/ignis-go/ignis/wire"
 )
 
 // cutOff is a configuration that cannot reach an address as long as reach is false.
@@ -65,7 +66,7 @@ func TestEveryoneUsesOneNode(t *testing.T) {
 		config.Name = fmt.Sprint("emitter", i)
 		e := dial(t, config)
 		redistest.Wait(t, "the emitter to use the first node", func() bool {
-			return e.Publish(t.Context(), numbered(0, 1)) == nil &&
+			return e.Publish(t.Context(), numbered(0, 1)...) == nil &&
 				isOn(c.Nodes[0], config.Name) && !isOn(c.Nodes[1], config.Name) && !isOn(c.Nodes[2], config.Name)
 		})
 	}
@@ -101,7 +102,7 @@ func TestCutBetweenNodes(t *testing.T) {
 		}
 	}
 	exchange(t, "cut", a, b)
-	if errs := e.Publish(t.Context(), numbered(1, 1)); errs != nil || b.next() != "1" {
+	if errs := e.Publish(t.Context(), numbered(1, 1)...); errs != nil || b.next() != "1" {
 		t.Errorf("the emitter is not heard: %v", errs)
 	}
 	reach.Store(true)
@@ -140,7 +141,7 @@ func TestAllReturnToThePreferredNode(t *testing.T) {
 		n.awaitOn(c.Nodes[1])
 	}
 	publish := func() bool {
-		return e.Publish(t.Context(), []redisbus.Item{{Channel: "other", Envelope: []byte("x")}}) == nil
+		return e.Publish(t.Context(), wire.Publication{Channel: "other", Envelope: []byte("x")}) == nil
 	}
 	redistest.Wait(t, "the emitter to go elsewhere", publish)
 	exchange(t, "elsewhere", a, b)

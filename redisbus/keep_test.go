@@ -14,6 +14,7 @@ import (
 
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
+	"github.com/ignis-go/ignis/wire"
 )
 
 // breaking is a configuration whose first connection with more than some bytes to write,
@@ -179,19 +180,19 @@ func TestPublisherTellsWhatWasNotSent(t *testing.T) {
 	p := dial(t, breaking(r, 300_000, &breaks))
 	breaks.Store(true)
 	const count = 2000
-	items := make([]redisbus.Item, count)
+	items := make([]wire.Publication, count)
 	for i := range items {
-		items[i] = redisbus.Item{Channel: "ws:room:r", Envelope: fmt.Appendf(nil, "%-1000d", i)}
+		items[i] = wire.Publication{Channel: "ws:room:r", Envelope: fmt.Appendf(nil, "%-1000d", i)}
 	}
-	errs := p.Publish(t.Context(), items)
+	errs := p.Publish(t.Context(), items...)
 	if errs == nil {
 		t.Fatal("nothing failed")
 	}
-	var again []redisbus.Item
+	var again []wire.Publication
 	unknown := 0
 	for i, err := range errs {
 		switch {
-		case errors.Is(err, redisbus.ErrNotSent):
+		case errors.Is(err, wire.ErrNotSent):
 			again = append(again, items[i])
 		case err != nil:
 			unknown++
@@ -205,7 +206,7 @@ func TestPublisherTellsWhatWasNotSent(t *testing.T) {
 	if unknown == 0 || unknown > 512 || len(again) == 0 {
 		t.Errorf("%d unknown, %d not sent", unknown, len(again))
 	}
-	if errs := p.Publish(t.Context(), again); errs != nil {
+	if errs := p.Publish(t.Context(), again...); errs != nil {
 		t.Fatal(errors.Join(errs...))
 	}
 	for last, got := -1, 0; last < count-1; got++ {
@@ -218,16 +219,16 @@ func TestPublisherTellsWhatWasNotSent(t *testing.T) {
 		}
 	}
 	r.Kill()
-	if errs := p.Publish(t.Context(), numbered(0, 1)); errs == nil {
+	if errs := p.Publish(t.Context(), numbered(0, 1)...); errs == nil {
 		t.Error("taken by nobody")
 	}
-	errs = p.Publish(t.Context(), numbered(0, 1))
-	if errs == nil || !errors.Is(errs[0], redisbus.ErrNotSent) || !errors.Is(errs[0], redisbus.ErrUnavailable) {
+	errs = p.Publish(t.Context(), numbered(0, 1)...)
+	if errs == nil || !errors.Is(errs[0], wire.ErrNotSent) || !errors.Is(errs[0], redisbus.ErrUnavailable) {
 		t.Errorf("without a connection: %v", errs)
 	}
 	ended, cancel := context.WithTimeout(t.Context(), -time.Second)
 	defer cancel()
-	if errs := p.Publish(ended, numbered(0, 1)); errs == nil || !errors.Is(errs[0], redisbus.ErrNotSent) || !errors.Is(errs[0], context.DeadlineExceeded) {
+	if errs := p.Publish(ended, numbered(0, 1)...); errs == nil || !errors.Is(errs[0], wire.ErrNotSent) || !errors.Is(errs[0], context.DeadlineExceeded) {
 		t.Errorf("with an ended context: %v", errs)
 	}
 }

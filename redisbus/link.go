@@ -201,7 +201,7 @@ func (l *link) ping(ctx context.Context) error {
 // errs[i] gets the error for items[i]. It returns the first error after which the
 // link is of no more use. What happened to items whose error is not an answer of
 // Redis is unknown.
-func (l *link) publish(parent context.Context, items []Item, errs []error) error {
+func (l *link) publish(parent context.Context, items []wire.Publication, errs []error) error {
 	ctx, cancel := context.WithTimeout(parent, l.timeout)
 	defer cancel()
 	commands := make(rueidis.Commands, len(items))

@@ -106,12 +106,12 @@ func TestNonsenseForAPublisher(t *testing.T) {
 		server := redistest.Pretend(t)
 		p := dial(t, impatient(server.URL()))
 		server.Answer("PUBLISH", answer)
-		errs := p.Publish(t.Context(), numbered(0, 2))
+		errs := p.Publish(t.Context(), numbered(0, 2)...)
 		if errs == nil || !errors.Is(errs[0], redisbus.ErrUnavailable) || !strings.Contains(errs[0].Error(), ": redis: ") {
 			t.Errorf("%.30q to PUBLISH: %v", answer, errs)
 		}
 		server.Answer("", "")
-		if errs := p.Publish(t.Context(), numbered(0, 2)); errs != nil {
+		if errs := p.Publish(t.Context(), numbered(0, 2)...); errs != nil {
 			t.Errorf("after %.30q to PUBLISH: %v", answer, errs)
 		}
 	}

@@ -7,11 +7,13 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/ignis-go/ignis/wire"
 )
 
 // queued is an envelope that Publish has taken.
 type queued struct {
-	Item
+	wire.Publication
 	at time.Duration // when, since the bus was made
 }
 
@@ -29,7 +31,7 @@ type outcome struct {
 // ending is closed and nothing is left.
 func (b *Bus) publishAll(ctx context.Context, l *link, ending, halt <-chan struct{}) outcome {
 	var taken []queued
-	items := make([]Item, 0, batchMessages)
+	items := make([]wire.Publication, 0, batchMessages)
 	errs := make([]error, batchMessages)
 	for last := false; ; {
 		taken = b.out.take(taken)
@@ -37,17 +39,17 @@ func (b *Bus) publishAll(ctx context.Context, l *link, ending, halt <-chan struc
 			if isClosed(halt) {
 				return outcome{rest: rest}
 			}
-			n, size := batch(len(rest), func(i int) int { return rest[i].size() })
+			n, bytes := batch(len(rest), func(i int) int { return size(&rest[i].Publication) })
 			items = items[:0]
 			for i := range n {
-				items = append(items, rest[i].Item)
+				items = append(items, rest[i].Publication)
 			}
 			before := l.conns.written.Load()
 			if err := l.publish(ctx, items, errs[:n]); err != nil {
 				return outcome{err, rest, errs[:n], before}
 			}
 			b.account(errs[:n])
-			b.out.give(n, size)
+			b.out.give(n, bytes)
 			rest = rest[n:]
 		}
 		switch {
@@ -71,15 +73,15 @@ func (b *Bus) publishAll(ctx context.Context, l *link, ending, halt <-chan struc
 
 // settle accounts for what a link that is closed may have sent, and puts the rest back.
 func (b *Bus) settle(l *link, o outcome) {
-	n, size := 0, 0
+	n, bytes := 0, 0
 	if len(o.errs) > 0 {
-		n = maySent(o.errs, l.conns.written.Load()-o.before, func(i int) *Item { return &o.rest[i].Item })
+		n = maySent(o.errs, l.conns.written.Load()-o.before, func(i int) *wire.Publication { return &o.rest[i].Publication })
 	}
 	for i := range n {
-		size += o.rest[i].size()
+		bytes += size(&o.rest[i].Publication)
 	}
 	unknown := b.account(o.errs[:n])
-	b.out.give(n, size)
+	b.out.give(n, bytes)
 	b.out.restore(o.rest[n:])
 	if unknown > 0 {
 		b.limit.Log(slog.LevelWarn, "envelopes were on their way when the redis connection was lost; "+
@@ -90,27 +92,27 @@ func (b *Bus) settle(l *link, o outcome) {
 // maySent returns how many of a batch's items a link may have sent: those that have an
 // answer, and those that begin within the bytes that it has written since, which are the
 // batch's and maybe others'. It is certain only once the link is closed.
-func maySent(errs []error, written int64, item func(int) *Item) int {
+func maySent(errs []error, written int64, item func(int) *wire.Publication) int {
 	n, begin := 0, int64(0)
 	for i, err := range errs {
 		if _, answered := rueidis.IsRedisErr(err); err == nil || answered || begin < written {
 			n = i + 1
 		}
-		begin += item(i).encoded()
+		begin += encodedSize(item(i))
 	}
 	return n
 }
 
-// encoded returns the length of the command that publishes the item.
-func (i *Item) encoded() int64 {
+// encodedSize returns the length of the command that publishes p.
+func encodedSize(p *wire.Publication) int64 {
 	const frame = len("*3\r\n$7\r\nPUBLISH\r\n") + 2*len("$\r\n\r\n")
-	return int64(frame + len(strconv.Itoa(len(i.Channel))) + len(strconv.Itoa(len(i.Envelope))) + i.size())
+	return int64(frame + len(strconv.Itoa(len(p.Channel))) + len(strconv.Itoa(len(p.Envelope))) + size(p))
 }
 
 // expire drops what has waited for a connection for too long.
 func (b *Bus) expire() {
 	oldest := time.Since(b.born) - b.cfg.QueueAge
-	n := b.out.dropWhile(func(q *queued) (bool, int) { return q.at < oldest, q.size() })
+	n := b.out.dropWhile(func(q *queued) (bool, int) { return q.at < oldest, size(&q.Publication) })
 	if n == 0 {
 		return
 	}

@@ -6,11 +6,13 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+
+	"github.com/ignis-go/ignis/wire"
 )
 
 // What a link wrote tells what it may have sent, to the byte; an answer tells more.
 func TestMaySent(t *testing.T) {
-	items := []Item{{"c", []byte("1234567890")}, {"ch", nil}, {"c", []byte("1")}}
+	items := []wire.Publication{{Channel: "c", Envelope: []byte("1234567890")}, {Channel: "ch"}, {Channel: "c", Envelope: []byte("1")}}
 	const first = int64(len("*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$10\r\n1234567890\r\n"))
 	const second = first + int64(len("*3\r\n$7\r\nPUBLISH\r\n$2\r\nch\r\n$0\r\n\r\n"))
 	lost := errors.New("lost")
@@ -31,7 +33,7 @@ func TestMaySent(t *testing.T) {
 		{[]error{nil, nil, lost}, first, 2},
 		{nil, 1 << 40, 0},
 	} {
-		if got := maySent(row.errs, row.written, func(i int) *Item { return &items[i] }); got != row.want {
+		if got := maySent(row.errs, row.written, func(i int) *wire.Publication { return &items[i] }); got != row.want {
 			t.Errorf("%v, %d bytes: %d, want %d", row.errs, row.written, got, row.want)
 		}
 	}

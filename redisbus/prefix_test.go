@@ -46,7 +46,7 @@ func TestPrefix(t *testing.T) {
 				text := strings.Join([]string{by, string(rune('0' + i)), channel}, " ")
 				want[m.prefix] = append(want[m.prefix], text)
 				if by == "publisher" {
-					if errs := m.p.Publish(t.Context(), []redisbus.Item{{Channel: channel, Envelope: []byte(text)}}); errs != nil {
+					if errs := m.p.Publish(t.Context(), wire.Publication{Channel: channel, Envelope: []byte(text)}); errs != nil {
 						t.Fatal(errs)
 					}
 				} else if err := m.Publish(channel, []byte(text)); err != nil {
@@ -58,7 +58,7 @@ func TestPrefix(t *testing.T) {
 	}
 	// Whatever others published has come before this does.
 	for _, m := range all {
-		if errs := m.p.Publish(t.Context(), []redisbus.Item{{Channel: channels[0], Envelope: []byte("end of " + m.prefix)}}); errs != nil {
+		if errs := m.p.Publish(t.Context(), wire.Publication{Channel: channels[0], Envelope: []byte("end of " + m.prefix)}); errs != nil {
 			t.Fatal(errs)
 		}
 	}
@@ -252,7 +252,7 @@ func TestDatabaseWarningIsLogged(t *testing.T) {
 		}
 		defer p.Close()
 		for range 3 {
-			if errs := p.Publish(t.Context(), []redisbus.Item{{Channel: "ws:broadcast", Envelope: []byte("x")}}); errs != nil {
+			if errs := p.Publish(t.Context(), wire.Publication{Channel: "ws:broadcast", Envelope: []byte("x")}); errs != nil {
 				t.Fatal(errs)
 			}
 		}

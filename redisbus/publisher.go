@@ -11,17 +11,11 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/wire"
 )
 
-// Item is one envelope and the channel to publish it on. Neither may change
-// until the call that got it has returned.
-type Item struct {
-	Channel  string
-	Envelope []byte
-}
-
-// size is what the item counts in a queue's bytes.
-func (i *Item) size() int { return len(i.Channel) + len(i.Envelope) }
+// size is what a publication counts in a queue's bytes.
+func size(p *wire.Publication) int { return len(p.Channel) + len(p.Envelope) }
 
 // Bounds of one round trip: enough to make the trip's time irrelevant, little
 // enough that Redis answers well within the probe timeout.
@@ -84,18 +78,21 @@ func Dial(ctx context.Context, c Config) (*Publisher, error) {
 	return p, nil
 }
 
-// Publish sends the items in order, in one round trip for each 512 items or
-// mebibyte, and returns when Redis has answered. The result is nil when Redis
-// has taken all of them; else it has an error for each item that it did not
-// take, and nil for the others. An item with an error that is not an answer of
-// Redis, for instance ctx's, may have been sent all the same, and may arrive late,
-// unless it wraps ErrNotSent. Nothing is sent again: whether a message is still worth it
-// the caller knows.
-func (p *Publisher) Publish(ctx context.Context, items []Item) []error {
+// Publish sends the items in order, in one round trip for each 512 of them or
+// mebibyte, and returns when Redis has answered. It does not change or keep their
+// envelopes.
+//
+// The result is nil if Redis has taken all items. Otherwise it has one entry for each
+// item: nil if Redis has taken it, and an error if not. An error that wraps
+// [wire.ErrNotSent] says that the item was certainly not sent. After any other error
+// that is not an answer of Redis, such as the context's, the item may have been sent
+// and may arrive late. Publish does not send anything twice, because only the caller
+// knows whether a message is still worth sending.
+func (p *Publisher) Publish(ctx context.Context, items ...wire.Publication) []error {
 	errs := make([]error, len(items))
 	failed := false
 	for done := 0; done < len(items); {
-		n, _ := batch(len(items)-done, func(i int) int { return items[done+i].size() })
+		n, _ := batch(len(items)-done, func(i int) int { return size(&items[done+i]) })
 		err := p.publish(ctx, items[done:done+n], errs[done:done+n])
 		for _, e := range errs[done : done+n] {
 			failed = failed || e != nil
@@ -104,7 +101,7 @@ func (p *Publisher) Publish(ctx context.Context, items []Item) []error {
 		if err != nil {
 			// Sending the rest could overtake what may still be on its way.
 			for i := done; i < len(items); i++ {
-				errs[i] = fmt.Errorf("%w, an earlier item failed: %w", ErrNotSent, err)
+				errs[i] = fmt.Errorf("%w, an earlier item failed: %w", wire.ErrNotSent, err)
 			}
 			break
 		}
@@ -116,7 +113,7 @@ func (p *Publisher) Publish(ctx context.Context, items []Item) []error {
 }
 
 // publish sends one batch. Its error means that the connection, or ctx, failed.
-func (p *Publisher) publish(ctx context.Context, items []Item, errs []error) error {
+func (p *Publisher) publish(ctx context.Context, items []wire.Publication, errs []error) error {
 	l, err := p.current(ctx)
 	if err == nil {
 		defer p.release(l)
@@ -126,7 +123,7 @@ func (p *Publisher) publish(ctx context.Context, items []Item, errs []error) err
 		}
 		if ctx.Err() == nil {
 			p.discard(l, err)
-			sent = maySent(errs, l.conns.written.Load()-before, func(i int) *Item { return &items[i] })
+			sent = maySent(errs, l.conns.written.Load()-before, func(i int) *wire.Publication { return &items[i] })
 		}
 		err = p.explain(ctx, err)
 		for i := range errs {
@@ -145,7 +142,7 @@ func (p *Publisher) publish(ctx context.Context, items []Item, errs []error) err
 // notSent sets the errors of items that were certainly not sent.
 func notSent(errs []error, err error) {
 	for i := range errs {
-		errs[i] = fmt.Errorf("%w: %w", ErrNotSent, err)
+		errs[i] = fmt.Errorf("%w: %w", wire.ErrNotSent, err)
 	}
 }
 

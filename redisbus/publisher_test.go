@@ -15,6 +15,7 @@ import (
 
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
+	"github.com/ignis-go/ignis/wire"
 )
 
 func dial(t *testing.T, c redisbus.Config) *redisbus.Publisher {
@@ -28,10 +29,10 @@ func dial(t *testing.T, c redisbus.Config) *redisbus.Publisher {
 	return p
 }
 
-func numbered(from, n int) []redisbus.Item {
-	items := make([]redisbus.Item, n)
+func numbered(from, n int) []wire.Publication {
+	items := make([]wire.Publication, n)
 	for i := range items {
-		items[i] = redisbus.Item{Channel: "ws:room:r", Envelope: fmt.Append(nil, from+i)}
+		items[i] = wire.Publication{Channel: "ws:room:r", Envelope: fmt.Append(nil, from+i)}
 	}
 	return items
 }
@@ -40,11 +41,11 @@ func TestPublisherBatches(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	n, p := run(t, impatient(r.URL()), nil), dial(t, impatient(r.URL()))
-	if errs := p.Publish(t.Context(), numbered(0, 3000)); errs != nil {
+	if errs := p.Publish(t.Context(), numbered(0, 3000)...); errs != nil {
 		t.Fatal(errors.Join(errs...))
 	}
 	big := make([]byte, 5<<20) // over the size of a batch
-	if errs := p.Publish(t.Context(), []redisbus.Item{{"ws:room:r", big}, {"ws:room:r", []byte("after")}}); errs != nil {
+	if errs := p.Publish(t.Context(), wire.Publication{Channel: "ws:room:r", Envelope: big}, wire.Publication{Channel: "ws:room:r", Envelope: []byte("after")}); errs != nil {
 		t.Fatal(errors.Join(errs...))
 	}
 	for i := range 3000 {
@@ -70,7 +71,7 @@ func TestPublisherTellsWhatIsNotConfirmed(t *testing.T) {
 	patient.ProbeTimeout = deadline
 	n, p := run(t, patient, nil), dial(t, impatient(r.URL()))
 	r.Pause()
-	errs := p.Publish(t.Context(), numbered(0, 1000))
+	errs := p.Publish(t.Context(), numbered(0, 1000)...)
 	if len(errs) != 1000 {
 		t.Fatalf("%d answers for 1000 items", len(errs))
 	}
@@ -80,7 +81,7 @@ func TestPublisherTellsWhatIsNotConfirmed(t *testing.T) {
 		}
 	}
 	r.Resume()
-	redistest.Wait(t, "Redis to be back", func() bool { return p.Publish(t.Context(), numbered(5000, 1)) == nil })
+	redistest.Wait(t, "Redis to be back", func() bool { return p.Publish(t.Context(), numbered(5000, 1)...) == nil })
 	last := -1
 	for last < 5000 {
 		var i int
@@ -99,7 +100,7 @@ func TestChecksWithoutPause(t *testing.T) {
 	c.ProbeInterval = 1
 	for range 20 {
 		p := dial(t, c)
-		if errs := p.Publish(t.Context(), numbered(0, 3)); errs != nil {
+		if errs := p.Publish(t.Context(), numbered(0, 3)...); errs != nil {
 			t.Fatal(errors.Join(errs...))
 		}
 		_ = p.Close()
@@ -124,20 +125,20 @@ func TestPublisherContext(t *testing.T) {
 	p := dial(t, c)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if errs := p.Publish(ended, numbered(0, 1)); len(errs) != 1 || !errors.Is(errs[0], context.Canceled) {
+	if errs := p.Publish(ended, numbered(0, 1)...); len(errs) != 1 || !errors.Is(errs[0], context.Canceled) {
 		t.Errorf("with an ended context: %v", errs)
 	}
-	if errs := p.Publish(t.Context(), numbered(0, 1)); errs != nil || dials.Load() != 1 {
+	if errs := p.Publish(t.Context(), numbered(0, 1)...); errs != nil || dials.Load() != 1 {
 		t.Errorf("afterwards: %v, over connection %d", errs, dials.Load())
 	}
 	c.ProbeInterval = 1
 	p = dial(t, c)
 	r.Pause()
 	first := make(chan []error, 1)
-	go func() { first <- p.Publish(t.Context(), numbered(0, 1)) }()
+	go func() { first <- p.Publish(t.Context(), numbered(0, 1)...) }()
 	short, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer stop()
-	if errs := p.Publish(short, numbered(0, 1)); len(errs) != 1 || !errors.Is(errs[0], context.DeadlineExceeded) {
+	if errs := p.Publish(short, numbered(0, 1)...); len(errs) != 1 || !errors.Is(errs[0], context.DeadlineExceeded) {
 		t.Errorf("beside a check that takes long: %v", errs)
 	}
 	r.Resume()
@@ -151,9 +152,9 @@ func TestPublisherFollowsTheMaster(t *testing.T) {
 	c := redistest.StartSentinel(t, 1)
 	p := dial(t, impatient(c.URL()))
 	c.Master.Kill()
-	redistest.Wait(t, "the replica to take over", func() bool { return p.Publish(t.Context(), numbered(0, 1)) == nil })
+	redistest.Wait(t, "the replica to take over", func() bool { return p.Publish(t.Context(), numbered(0, 1)...) == nil })
 	n := run(t, impatient(c.Replica.URL()), nil)
-	if errs := p.Publish(t.Context(), numbered(1, 1)); errs != nil {
+	if errs := p.Publish(t.Context(), numbered(1, 1)...); errs != nil {
 		t.Fatal(errs)
 	}
 	if text := n.next(); text != "1" {
@@ -170,7 +171,7 @@ func TestPublisherLeavesADemotedMaster(t *testing.T) {
 	heard := func() bool {
 		// What the old master takes reaches nobody here, so this goes on until
 		// the publisher has moved.
-		_ = p.Publish(t.Context(), numbered(0, 1))
+		_ = p.Publish(t.Context(), numbered(0, 1)...)
 		return len(n.got) > 0
 	}
 	redistest.Wait(t, "the publisher to move", heard)
@@ -184,7 +185,7 @@ func TestPublisherNoticesADemotion(t *testing.T) {
 	c.Sentinels[0].Pause() // it cannot tell
 	c.Master.Do("replicaof", "127.0.0.1", "1")
 	redistest.Wait(t, "the publisher to refuse the replica", func() bool {
-		errs := p.Publish(t.Context(), numbered(0, 1))
+		errs := p.Publish(t.Context(), numbered(0, 1)...)
 		return errs != nil && errors.Is(errs[0], redisbus.ErrUnavailable)
 	})
 }
@@ -223,7 +224,7 @@ func TestPublisherStopsAtAFailure(t *testing.T) {
 	}
 	p := dial(t, c)
 	items := numbered(0, 5000) // some 45 bytes each
-	errs := p.Publish(t.Context(), items)
+	errs := p.Publish(t.Context(), items...)
 	if len(errs) != len(items) || errs[0] != nil || errs[len(errs)-1] == nil {
 		t.Fatalf("%d answers; the first is %v, the last %v", len(errs), errs[0], errs[len(errs)-1])
 	}
@@ -236,7 +237,7 @@ func TestPublisherStopsAtAFailure(t *testing.T) {
 			t.Fatalf("item %d was taken after item %d had failed", taken+i, taken)
 		}
 	}
-	if errs := p.Publish(t.Context(), numbered(9999, 1)); errs != nil {
+	if errs := p.Publish(t.Context(), numbered(9999, 1)...); errs != nil {
 		t.Fatalf("the next call: %v", errs)
 	}
 	for i := 0; ; i++ {
@@ -261,7 +262,7 @@ func TestPublisherClose(t *testing.T) {
 	r.Restart()
 	r.Pause()
 	result := make(chan []error, 1)
-	go func() { result <- p.Publish(t.Context(), numbered(0, 1)) }() // connects again, without an answer
+	go func() { result <- p.Publish(t.Context(), numbered(0, 1)...) }() // connects again, without an answer
 	if err := p.Close(); err != nil {
 		t.Errorf("Close = %v", err)
 	}
@@ -273,7 +274,7 @@ func TestPublisherClose(t *testing.T) {
 	case <-time.After(deadline):
 		t.Error("Publish does not return after Close")
 	}
-	if errs := p.Publish(context.WithoutCancel(t.Context()), numbered(0, 1)); len(errs) != 1 || !errors.Is(errs[0], redisbus.ErrClosed) {
+	if errs := p.Publish(context.WithoutCancel(t.Context()), numbered(0, 1)...); len(errs) != 1 || !errors.Is(errs[0], redisbus.ErrClosed) {
 		t.Errorf("Publish after Close = %v, want ErrClosed", errs)
 	}
 }
@@ -287,7 +288,7 @@ func TestPublisherLeavesAfterAnAnswer(t *testing.T) {
 	for reply, leaves := range map[string]bool{"READONLY no": true, "NOPERM no": false, "ERR unknown command": true} {
 		before := f.greeted()
 		f.answer("PUBLISH", "-"+reply+"\r\n")
-		errs := p.Publish(t.Context(), numbered(0, 2))
+		errs := p.Publish(t.Context(), numbered(0, 2)...)
 		if len(errs) != 2 || errs[1] == nil {
 			t.Fatalf("%s: %v", reply, errs)
 		}
@@ -295,7 +296,7 @@ func TestPublisherLeavesAfterAnAnswer(t *testing.T) {
 			t.Errorf("%s: the error is %v", reply, errs[1])
 		}
 		f.answer("PUBLISH", "")
-		if errs := p.Publish(t.Context(), numbered(0, 1)); errs != nil {
+		if errs := p.Publish(t.Context(), numbered(0, 1)...); errs != nil {
 			t.Errorf("%s: afterwards %v", reply, errs)
 		}
 		if left := f.greeted() > before; left != leaves {

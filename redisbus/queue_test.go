@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/ignis-go/ignis/wire"
 )
 
 // The bounds of a queue are exact, and what is taken counts until it is given back.
@@ -107,15 +109,15 @@ func TestBatchBounds(t *testing.T) {
 		{"512x10", 512},
 		{"513x10", 512},
 	} {
-		var items []Item
+		var items []wire.Publication
 		for _, size := range sizesOf(t, row.sizes) {
-			items = append(items, Item{"c", make([]byte, size-1)})
+			items = append(items, wire.Publication{Channel: "c", Envelope: make([]byte, size-1)})
 		}
 		want := 0
 		for i := range row.n {
-			want += items[i].size()
+			want += size(&items[i])
 		}
-		if n, size := batch(len(items), func(i int) int { return items[i].size() }); n != row.n || size != want {
+		if n, size := batch(len(items), func(i int) int { return size(&items[i]) }); n != row.n || size != want {
 			t.Errorf("%s: %d items of %d bytes, want %d of %d", row.sizes, n, size, row.n, want)
 		}
 	}

@@ -125,7 +125,7 @@ func TestRedisThatCannotSave(t *testing.T) {
 	})
 	// Those that come later are ready, too.
 	exchange(t, "a later one", n, run(t, impatient(r.URL()), nil))
-	if errs := p.Publish(t.Context(), numbered(0, 1)); errs != nil {
+	if errs := p.Publish(t.Context(), numbered(0, 1)...); errs != nil {
 		t.Errorf("a publisher: %v", errs)
 	}
 }

@@ -75,7 +75,7 @@ func TestAddressThatMoves(t *testing.T) {
 		t.Errorf("the log does not say why, once:\n%s", n.log)
 	}
 	redistest.Wait(t, "the publisher to move, too", func() bool {
-		_ = e.Publish(t.Context(), numbered(0, 1))
+		_ = e.Publish(t.Context(), numbered(0, 1)...)
 		return len(other.got) > 0
 	})
 }
@@ -89,7 +89,7 @@ func TestDemotedRedisIsReported(t *testing.T) {
 	n.down()
 	redistest.Wait(t, "Health to say why", func() bool { return strings.Contains(n.Health().Error(), "is a replica of 127.0.0.1:1") })
 	redistest.Wait(t, "the publisher to refuse the replica", func() bool {
-		errs := p.Publish(t.Context(), numbered(0, 1))
+		errs := p.Publish(t.Context(), numbered(0, 1)...)
 		return errs != nil && errors.Is(errs[0], redisbus.ErrUnavailable) && strings.Contains(errs[0].Error(), "is a replica of")
 	})
 	r.Do("replicaof", "no", "one")

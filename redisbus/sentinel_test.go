@@ -53,7 +53,7 @@ func TestStaleSentinelNamesAReplica(t *testing.T) {
 			c.Master.Do("client", "kill", "type", "pubsub")
 			redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects == 1 && n.Health() == nil })
 			exchange(t, "again", n, n)
-			if errs := p.Publish(t.Context(), numbered(0, 1)); errs != nil {
+			if errs := p.Publish(t.Context(), numbered(0, 1)...); errs != nil {
 				t.Error(errs)
 			}
 			if n.Stats().Addr != c.Master.Addr() {
@@ -89,7 +89,7 @@ func TestMinorityNamesAnotherMaster(t *testing.T) {
 		t.Errorf("log:\n%s", n.log)
 	}
 	redistest.Wait(t, "the publisher to follow, too", func() bool {
-		_ = p.Publish(t.Context(), numbered(0, 1))
+		_ = p.Publish(t.Context(), numbered(0, 1)...)
 		return len(n.got) > 0
 	})
 }

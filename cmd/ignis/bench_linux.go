@@ -16,6 +16,7 @@ import (
 	"github.com/ignis-go/ignis/emitter"
 	"github.com/ignis-go/ignis/internal/herd"
 	"github.com/ignis-go/ignis/redisbus"
+	"github.com/ignis-go/ignis/wire"
 )
 
 // heartbeat is how often each client sends one.
@@ -240,6 +241,7 @@ func (b *bench) print(w io.Writer) error {
 // benchSender publishes through Redis, in the order of the calls, on a goroutine of
 // its own: the herd must not wait.
 type benchSender struct {
+	bus     *redisbus.Publisher
 	emitter *emitter.Emitter
 	cancel  context.CancelFunc
 	done    sync.WaitGroup
@@ -251,12 +253,16 @@ type benchSender struct {
 }
 
 func newBenchSender(ctx context.Context, redis redisbus.Config) (*benchSender, error) {
-	redis.StartTimeout = 5 * time.Second
-	e, err := emitter.New(ctx, emitter.Config{Redis: &redis})
+	redis.StartTimeout, redis.Name = 5*time.Second, emitterName
+	bus, err := redisbus.Dial(ctx, redis)
 	if err != nil {
 		return nil, err
 	}
-	s := &benchSender{emitter: e, wake: make(chan struct{}, 1)}
+	e, err := emitter.New(bus, emitter.Config{})
+	if err != nil {
+		return nil, errors.Join(err, bus.Close())
+	}
+	s := &benchSender{bus: bus, emitter: e, wake: make(chan struct{}, 1)}
 	ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx)) // what was counted is sent
 	s.done.Go(func() { s.run(ctx) })
 	return s, nil
@@ -302,5 +308,5 @@ func (s *benchSender) publish(room, data string) error {
 func (s *benchSender) close() {
 	s.cancel()
 	s.done.Wait()
-	_ = s.emitter.Close()
+	_ = s.bus.Close()
 }

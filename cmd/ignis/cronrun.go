@@ -17,6 +17,8 @@ import (
 	"github.com/ignis-go/ignis/cron"
 	"github.com/ignis-go/ignis/cron/rediscron"
 	"github.com/ignis-go/ignis/emitter"
+	"github.com/ignis-go/ignis/redisbus"
+	"github.com/ignis-go/ignis/wire"
 )
 
 const cronFileHelp = `The file is YAML:
@@ -165,7 +167,7 @@ func (c *cronRunCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	defer store.Close()
 	waiting := time.AfterFunc(startNotice, func() { log.Warn("waiting for Redis, no job is running yet") })
-	to, err := emitter.New(ctx, emitter.Config{Redis: &redis, Logger: log})
+	bus, err := redisbus.Dial(ctx, redis)
 	waiting.Stop()
 	if err != nil {
 		if ctx.Err() != nil {
@@ -173,7 +175,11 @@ func (c *cronRunCmd) Run(ctx context.Context, std *stdio) error {
 		}
 		return redisError(err)
 	}
-	defer to.Close()
+	defer bus.Close()
+	to, err := emitter.New(bus, emitter.Config{})
+	if err != nil {
+		return err
+	}
 
 	f := cronFile{args: c.cronFileArgs, store: store, emitter: to, log: log, jobs: make(map[string]*runningJob)}
 	if err := f.apply(jobs); err != nil {
@@ -290,12 +296,8 @@ func (f *cronFile) newJob(j cronJob) (*cron.Job, error) {
 	}
 	c.Fingerprint = string(what)
 	c.Do = func(ctx context.Context, r cron.Run) error {
-		err := f.emitter.SendAll(ctx, j.message)
-		var b *emitter.BatchError
-		if errors.As(err, &b) {
-			err = b.Errors[0] // of one
-		}
-		if err != nil {
+		m := &j.message
+		if err := f.emitter.Send(ctx, m.To, m.Event, m.Data, wire.Except(m.Exclude...)); err != nil {
 			return err
 		}
 		f.log.Info("emitted", "job", r.Job, "scheduled", r.Scheduled, "lag", r.Lag().Round(time.Millisecond),

@@ -16,6 +16,9 @@ import (
 
 const localRedis = "redis://127.0.0.1:6379"
 
+// emitterName is how Redis' CLIENT LIST names the commands that only send.
+const emitterName = "emitter"
+
 // emitCmd sends one event.
 type emitCmd struct {
 	Redis string `placeholder:"URL" help:"Redis of the servers (redis://127.0.0.1:6379); ignis serve --help has the forms. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
@@ -125,18 +128,19 @@ func (e *emitCmd) send(ctx context.Context, std *stdio, c content, target argume
 		return err
 	}
 	redis.StartTimeout = timeout
-	to, err := emitter.New(ctx, emitter.Config{Redis: &redis, MaxMessage: int(e.MaxMessage)})
+	redis.Name = emitterName
+	bus, err := redisbus.Dial(ctx, redis)
 	if err != nil {
 		return redisError(err)
 	}
+	defer bus.Close()
+	to, err := emitter.New(bus, emitter.Config{MaxMessage: int(e.MaxMessage)})
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not done within %v", timeout))
 	defer cancel()
-	err = to.SendAll(ctx, emitter.Message{To: address, Event: c.Event, Data: data, Exclude: exclude})
-	var failed *emitter.BatchError
-	if errors.As(err, &failed) {
-		err = failed.Errors[0]
-	}
-	return redisError(errors.Join(err, to.Close()))
+	return redisError(to.Send(ctx, address, c.Event, data, wire.Except(exclude...)))
 }
 
 // redisError adds what to do about an error of Redis, of its address or of what

@@ -6,16 +6,12 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/cron"
+	"github.com/ignis-go/ignis/emitter"
 	"github.com/ignis-go/ignis/wire"
 )
 
-// sender is what the jobs need of an emitter.
-type sender interface {
-	Send(ctx context.Context, to wire.Address, event string, data any) error
-}
-
 // newScheduler returns the worker's jobs.
-func newScheduler(store cron.Store, to sender) (*cron.Scheduler, error) {
+func newScheduler(store cron.Store, to *emitter.Emitter) (*cron.Scheduler, error) {
 	configs := []cron.Config{
 		{
 			// A clock: one that is late is of no use, and neither are two.

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ignis-go/ignis/cron/rediscron"
 	"github.com/ignis-go/ignis/emitter"
+	"github.com/ignis-go/ignis/redisbus"
 )
 
 func main() {
@@ -34,11 +35,15 @@ func run(ctx context.Context, redis string) error {
 		return err
 	}
 	defer store.Close()
-	to, err := emitter.Dial(ctx, redis)
+	bus, err := redisbus.Dial(ctx, redisbus.Config{URL: redis})
 	if err != nil {
 		return err
 	}
-	defer to.Close()
+	defer bus.Close()
+	to, err := emitter.New(bus, emitter.Config{})
+	if err != nil {
+		return err
+	}
 	scheduler, err := newScheduler(store, to)
 	if err != nil {
 		return err

@@ -1,39 +1,45 @@
 package main
 
 import (
+	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"log"
 	"os"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/ignis-go/ignis/cron/crontest"
+	"github.com/ignis-go/ignis/emitter"
 	"github.com/ignis-go/ignis/wire"
 )
 
-// outbox keeps what is sent.
+// outbox is an emitter.Publisher that keeps what is sent, in place of Redis.
 type outbox struct {
 	mu   sync.Mutex
-	sent []string
+	sent []wire.Envelope
 }
 
-func (o *outbox) Send(_ context.Context, to wire.Address, event string, data any) error {
+func (o *outbox) Publish(_ context.Context, envelopes ...wire.Publication) []error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.sent = append(o.sent, fmt.Sprint(event, " to ", to, " ", data))
+	for _, p := range envelopes {
+		e, err := wire.DecodeEnvelope(bytes.Clone(p.Envelope))
+		if err != nil {
+			return []error{err}
+		}
+		o.sent = append(o.sent, e)
+	}
 	return nil
 }
 
-func (o *outbox) count(event string) (n int) {
+func (o *outbox) count(event string, to wire.Address) (n int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, text := range o.sent {
-		if strings.HasPrefix(text, event+" ") {
+	for _, e := range o.sent {
+		if e.Event == event && e.To == to {
 			n++
 		}
 	}
@@ -47,12 +53,16 @@ func TestWorkersSendEverythingOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var store crontest.Memory
 		var out outbox
+		to, err := emitter.New(&out, emitter.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
 		both := func(d time.Duration) {
 			ctx, cancel := context.WithTimeout(t.Context(), d)
 			defer cancel()
 			var all sync.WaitGroup
 			for range 2 {
-				s, err := newScheduler(&store, &out)
+				s, err := newScheduler(&store, to)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -65,12 +75,12 @@ func TestWorkersSendEverythingOnce(t *testing.T) {
 			all.Wait()
 		}
 		both(90*time.Minute + time.Second)
-		if clocks, reports := out.count("clock"), out.count("report"); clocks != 90*12 || reports != 1 {
+		if clocks, reports := out.count("clock", wire.ToRoom("lobby")), out.count("report", wire.ToEveryone()); clocks != 90*12 || reports != 1 {
 			t.Errorf("%d clocks and %d reports", clocks, reports)
 		}
 		time.Sleep(2 * time.Hour) // 03:30:01
 		both(time.Minute)
-		if clocks, reports := out.count("clock"), out.count("report"); clocks != 91*12+1 || reports != 3 {
+		if clocks, reports := out.count("clock", wire.ToRoom("lobby")), out.count("report", wire.ToEveryone()); clocks != 91*12+1 || reports != 3 {
 			t.Errorf("after the pause: %d clocks and %d reports, want the two that were missed", clocks, reports)
 		}
 	})
