@@ -54,6 +54,7 @@ var importRules = map[string]importRule{
 
 	// For tests alone.
 	"bustest":            {own: []string{".", "wire"}, modules: []string{"go.uber.org/goleak"}},
+	"ignistest":          {own: []string{".", "wire", "bustest", "client"}},
 	"cron/crontest":      {own: []string{"cron"}},
 	"internal/childproc": {modules: []string{"golang.org/x/sys"}},
 	"internal/redistest": {own: []string{"internal/childproc"}},
