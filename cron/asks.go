@@ -116,7 +116,7 @@ func (l *loop) noteStore(ctx context.Context, sent, now time.Time, err error) {
 	switch {
 	case err != nil && errors.Is(context.Cause(ctx), context.Canceled): // Run is ending
 		return
-	case err != nil && l.storeErr == nil:
+	case err != nil: // each cause, at the rate of the limiter
 		l.warn("the store is unreachable, nothing is run until it is back", "error", err)
 	case err == nil && l.storeErr != nil:
 		l.cfg.Logger.Info("the store is reachable again")

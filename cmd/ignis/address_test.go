@@ -1,11 +1,8 @@
 package main
 
 import (
-	"errors"
 	"net"
-	"os"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -27,7 +24,7 @@ func TestListenErrors(t *testing.T) {
 		if strings.HasPrefix(address, "[") && !hasIPv6() {
 			continue
 		}
-		p := start(t, []string{secretVariable + "=" + strings.Repeat("s", 32)}, "serve", "--listen", address)
+		p := start(t, []string{"IGNIS_JWT_SECRET=" + strings.Repeat("s", 32)}, "serve", "--listen", address)
 		if code := p.wait(); code != exitFailed {
 			t.Errorf("%s: exit code %d", address, code)
 		}
@@ -45,30 +42,4 @@ func hasIPv6() bool {
 		_ = l.Close()
 	}
 	return err == nil
-}
-
-// Those that not every machine has.
-func TestListenHints(t *testing.T) {
-	t.Parallel()
-	bind := func(errno syscall.Errno) error {
-		return &net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", errno)}
-	}
-	for _, row := range []struct {
-		port string
-		err  error
-		want string
-	}{
-		{"80", bind(syscall.EACCES), "ports under 1024 need a privilege"},
-		{"1023", bind(syscall.EACCES), "ports under 1024 need a privilege"},
-		{"1024", bind(syscall.EACCES), ""},
-		{"0", bind(syscall.EACCES), ""},
-		{"80", bind(syscall.EADDRINUSE), "is another server running there?"},
-		{"80", bind(syscall.EMFILE), ""},
-		{"80", errors.New("something else"), ""},
-	} {
-		hint := listenAddress{"127.0.0.1", row.port}.hint(row.err)
-		if !strings.HasPrefix(hint, row.want) || (hint == "") != (row.want == "") {
-			t.Errorf("port %s, %v: %q", row.port, row.err, hint)
-		}
-	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"strings"
 	"syscall"
 	"testing"
@@ -9,8 +8,7 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// A server without Redis says that it is alone, unless it is there for a try; and only one
-// with Redis asks about Redis when it ends by itself.
+// A server without Redis says that it is alone, unless it is in development mode.
 func TestServeWithoutRedis(t *testing.T) {
 	const alone = "no Redis is configured"
 	secret := []string{"IGNIS_JWT_SECRET=" + strings.Repeat("s", 32)}
@@ -30,17 +28,5 @@ func TestServeWithoutRedis(t *testing.T) {
 		if strings.Contains(p.errors.text(), alone) != test.says {
 			t.Errorf("%s: it says that it is alone: %v", name, !test.says)
 		}
-	}
-	failed := errors.New("it failed")
-	if err := (&serveCmd{}).explain(failed); err != failed { //nolint:errorlint // the same
-		t.Errorf("without Redis: %v", err)
-	}
-	with := &serveCmd{Redis: "redis://localhost"}
-	var explained *exitError
-	if err := with.explain(failed); !errors.As(err, &explained) || !errors.Is(err, failed) || !strings.Contains(explained.hint, "--redis") {
-		t.Errorf("with Redis: %v", err)
-	}
-	if err := with.explain(nil); err != nil {
-		t.Errorf("no error: %v", err)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"github.com/ignis-go/ignis/internal/app"
 )
 
 // benchCmd measures a server.
@@ -74,7 +76,7 @@ func (c *benchCmd) check(ctx context.Context) (u *url.URL, addr string, err erro
 	if err != nil || u.Scheme != "ws" || u.Host == "" || u.User != nil {
 		return nil, "", usage("behind a proxy that speaks TLS, measure the server itself", "--url: expected an address such as ws://127.0.0.1:8080/ws; wss:// cannot be measured")
 	}
-	switch limit := descriptorLimit(); {
+	switch limit := app.DescriptorLimit(); {
 	case c.Clients < 1 || c.Rooms < 1 || c.Size < 1:
 		return nil, "", usage("", "--clients, --rooms and --size: expected numbers of at least 1")
 	case c.Size > 128<<10:

@@ -210,7 +210,7 @@ func TestBenchOfTheDying(t *testing.T) {
 func TestBenchOfOthers(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
-	_, withToken := serve(t, []string{secretVariable + "=" + strings.Repeat("s", 40)})
+	_, withToken := serve(t, []string{"IGNIS_JWT_SECRET=" + strings.Repeat("s", 40)})
 	_, dev := serve(t, nil, "--dev")
 	_, withoutKeys := serve(t, nil, "--dev", "--encryption", "off")
 	_, encrypted := serve(t, nil, "--dev", "--encryption", "required")

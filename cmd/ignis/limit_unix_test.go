@@ -38,7 +38,7 @@ func TestTheSoftLimitOfDescriptorsIsRaised(t *testing.T) {
 // who finds no room is told so at once.
 func TestReserveOfDescriptors(t *testing.T) {
 	t.Parallel()
-	const limit = 200
+	const limit, clientReserve = 200, 64
 	r := redistest.Start(t)
 	p := startCommand(t, nil, childproc.Command("sh", "-c",
 		fmt.Sprintf("ulimit -n %d; exec ignis serve --listen 127.0.0.1:0 --dev --redis %s", limit, r.URL())))
@@ -64,7 +64,7 @@ func TestReserveOfDescriptors(t *testing.T) {
 	r.Kill()
 	p.logged("connection lost")
 	r.Restart()
-	until(t, "Redis to be back", func() bool { code, _, _ := get(t, "http://"+address+readyPath); return code == http.StatusOK })
+	until(t, "Redis to be back", func() bool { code, _, _ := get(t, "http://"+address+"/readyz"); return code == http.StatusOK })
 
 	// Connections that are no clients cannot take the last descriptors either.
 	for range limit {

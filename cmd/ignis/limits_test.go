@@ -29,7 +29,7 @@ func TestHeaderLimit(t *testing.T) {
 		"a few short":    {short(100), http.StatusOK},
 		"5,000 of short": {short(5000), http.StatusRequestHeaderFieldsTooLarge},
 	} {
-		if code := handshake(t, "http://"+address+healthPath, tt.fields...); code != tt.want {
+		if code := handshake(t, "http://"+address+"/healthz", tt.fields...); code != tt.want {
 			t.Errorf("%s: answered %d, want %d", name, code, tt.want)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,9 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/internal/childproc"
-	"github.com/ignis-go/ignis/internal/loglimit"
 	"github.com/ignis-go/ignis/internal/printable"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
@@ -138,16 +135,6 @@ func TestErrorsDoNotAct(t *testing.T) {
 	}
 }
 
-func TestReadinessSaysWhatIsTrue(t *testing.T) {
-	h := ignis.Health{Ready: true, Bus: os.ErrClosed}
-	if p := readiness(h, false); strings.Contains(p.Reason, "reach each other") || !strings.Contains(p.Reason, "get none") {
-		t.Errorf("with tokens: %s", p.Reason)
-	}
-	if p := readiness(h, true); !strings.Contains(p.Reason, "still reach each other") {
-		t.Errorf("in development mode: %s", p.Reason)
-	}
-}
-
 // A password for Redis can be kept out of the list of processes, and is in no output.
 func TestRedisFile(t *testing.T) {
 	const password = "s3cret-word"
@@ -210,24 +197,6 @@ func TestRedisFile(t *testing.T) {
 		"--token", sign(t, testKey, map[string]any{"sub": "ann", "exp": inAnHour()}), "--redis-file", file), 0, "")
 	server.signal(os.Interrupt)
 	ended(server, 0, "")
-}
-
-// What net/http says again and again is one line, and the number of the others.
-func TestHTTPLog(t *testing.T) {
-	var out bytes.Buffer
-	limit := loglimit.New(newLogger(&out, "text", slog.LevelInfo))
-	w := newHTTPServer(nil, limit).ErrorLog
-	for i := range 50 {
-		w.Printf("http: Accept error: accept tcp: too many open files; retrying in %dms\n", i)
-		w.Printf("http: TLS handshake error from 10.0.0.%d\n", i)
-	}
-	w.Printf("http: panic serving 10.0.0.1:5: \x1b[2J\ngoroutine 1 [running]:\nmain.main()\n")
-	limit.Close()
-	text := out.String()
-	if strings.Count(text, "\n") != 3 || !strings.Contains(text, `level=ERROR msg="HTTP server" error="http: Accept error: accept tcp: too many open files"`) ||
-		!strings.Contains(text, "more=49") || !strings.Contains(text, `5: \\u001b[2J" stack="goroutine 1 [running]:\nmain.main()"`) {
-		t.Errorf("logged:\n%s", text)
-	}
 }
 
 // In development mode anybody can cause these lines, as often as they like.

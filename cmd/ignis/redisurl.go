@@ -7,6 +7,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/ignis-go/ignis/internal/app"
 	"github.com/ignis-go/ignis/redisbus"
 )
 
@@ -52,7 +53,7 @@ func (f *redisFlags) url(given, fallback string, warn func(message string)) (str
 	case f.RedisFile != "" && given != "":
 		return "", usage("leave out one of them, or unset IGNIS_REDIS or IGNIS_REDIS_FILE", "--redis and --redis-file are both set")
 	case f.RedisFile != "":
-		text, err := readSecret(f.RedisFile, maxRedisURL, func(os.FileMode) {
+		text, err := app.ReadSecretFile(f.RedisFile, maxRedisURL, func(os.FileMode) {
 			warn("every user of this machine can read the file of --redis-file")
 		})
 		if err != nil {

@@ -6,23 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
-	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/ignis-go/ignis"
-	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/internal/app"
 	"github.com/ignis-go/ignis/redisbus"
 )
-
-// secretVariable holds the JWT secret itself. It has no flag: other users of
-// the machine can read the arguments of a process.
-const secretVariable = "IGNIS_JWT_SECRET"
-
-// startNotice is after how long a person should learn why nothing happens.
-const startNotice = 2 * time.Second
 
 // serveCmd runs a server until a signal ends it.
 type serveCmd struct {
@@ -68,7 +58,7 @@ type serveCmd struct {
 func (serveCmd) Help() string {
 	return `Clients connect to ws://HOST:PORT/ws and authenticate with a token, or with anything in development mode.
 
-A token is a JWT signed with HS256, sent as data.token. Its sub is the user's id, its rooms a list of the rooms that the client may join, where a * at the end of a name stands for any text; its exp is required. Names in a token count as they are spelled, and one that comes twice makes it invalid. An expiry while the client is connected does not end the connection. Messages that clients send have no receiver in this program, except with --dev: to handle them, use the Go package.
+A token is a JWT signed with HS256, sent as data.token. Its sub is the user's id, its rooms a list of the rooms that the client may join, where a * at the end of a name stands for any text; its exp is required. Names in a token count as they are spelled, and one that comes twice makes it invalid. The session ends when the token expires (close code 4005), unless the client has sent a new one before, which clients of protocol 2 can (event refresh). Messages that clients send have no receiver in this program, except with --dev: to handle them, use the Go package.
 
 GET /healthz answers 200 while the process serves; GET /readyz answers 200 while clients are accepted and Redis carries messages, else 503 with the reason. SIGTERM ends the server in good order, a second one at once.
 
@@ -81,104 +71,65 @@ Examples:
 
 // Run serves until ctx ends.
 func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
-	secret, err := c.check()
-	if err != nil {
-		return err
-	}
 	log := newLogger(std.err, c.LogFormat, c.level())
-	limit := loglimit.New(log)
-	limit.Open()
-	defer limit.Close()
-	cfg := c.limits(log)
-	var d *devMode
-	if c.Dev {
-		d = newDevMode(c.Path, log, limit)
-		cfg.Authenticate, cfg.ValidateRooms = d.authenticate, d.validateRooms
-		cfg.OnMessage, cfg.Accept = d.relay, d.accept
-	} else {
-		if err := secret.load(log); err != nil {
-			return err
-		}
-		t := newTokens(secret.key, int(c.AuthMaxPayload))
-		cfg.Authenticate, cfg.ValidateRooms = t.authenticate, t.validateRooms
-		cfg.Accept = c.accept
-	}
 	redis, err := c.load(c.Redis, "", log)
 	if err != nil {
 		return err
 	}
-	if redis.URL != "" {
-		bus, err := redisbus.New(redis)
-		if err != nil {
-			return redisError(err)
-		}
-		cfg.Bus = bus
-	} else if !c.Dev {
-		log.Info("no Redis is configured: this server is alone, and no emitter reaches it")
+	a, err := app.New(app.Config{
+		Listen:         c.Listen.String(),
+		Path:           c.Path,
+		Server:         c.limits(log),
+		Redis:          redis,
+		Dev:            c.Dev,
+		JWTSecretFile:  c.JWTSecretFile,
+		JWTSecret:      []byte(os.Getenv(app.SecretVariable)),
+		AllowedOrigins: c.AllowedOrigins,
+		Proxies:        ignis.Proxies{Networks: c.TrustedProxies, Header: c.ProxyHeader},
+		OnReady: func(addr net.Addr) {
+			if err := c.announce(std, addr); err != nil {
+				log.Warn("standard output", "error", err)
+			}
+		},
+	})
+	if err == nil {
+		err = a.Run(ctx)
 	}
-	srv, err := ignis.New(cfg)
-	if err != nil {
-		return usage("ignis serve --help shows the limits", "%w", err)
-	}
-	handler := newEndpoints(c.Path, srv, c.Dev)
-	if d != nil {
-		d.server = srv
-		handler = d.guard(handler)
-	}
-	return c.serve(ctx, std, log, srv, newHTTPServer(handler, limit), limit)
+	return serveError(err)
 }
 
-// accept decides on requests.
-func (c *serveCmd) accept(r *http.Request) (ignis.Accepted, error) {
-	proxies := ignis.Proxies{Networks: c.TrustedProxies, Header: c.ProxyHeader}
-	return ignis.Accepted{RemoteAddr: proxies.RemoteAddr(r)}, ignis.CheckOrigin(r, c.AllowedOrigins)
+// announce tells a person, or a script that waits for it, where the server is.
+func (c *serveCmd) announce(std *stdio, addr net.Addr) error {
+	note := ""
+	if c.Dev {
+		note = "   (development mode: anyone may connect)"
+	}
+	_, err := fmt.Fprintf(std.out, "listening on http://%s%s\n", addr, note)
+	return err
 }
 
-// check finds what is wrong with the flags together, before anything is done.
-func (c *serveCmd) check() (jwtSecret, error) {
-	secret := jwtSecret{file: c.JWTSecretFile, key: []byte(os.Getenv(secretVariable))}
-	if err := checkPath(c.Path, c.Dev); err != nil {
-		return secret, err
-	}
-	if c.HeartbeatTimeout < c.HeartbeatInterval {
-		return secret, usage("silent clients are found once per --heartbeat-interval",
-			"--heartbeat-timeout: expected at least --heartbeat-interval (%v)", time.Duration(c.HeartbeatInterval))
-	}
+// serveError adds the exit code and the hint to an error of package app.
+func serveError(err error) error {
+	var e *app.Error
 	switch {
-	case !c.Dev && !secret.given():
-		return secret, usage("set --jwt-secret-file; for a try on this machine use --dev", "no authenticator is configured")
-	case c.Dev && secret.given():
-		return secret, usage("leave out --dev, or --jwt-secret-file and "+secretVariable,
-			"--dev lets anyone in, and a JWT secret is configured")
-	case c.Dev && !isLoopback(c.Listen.host):
-		return secret, usage("listen on 127.0.0.1, ::1 or localhost, or set --jwt-secret-file instead of --dev",
-			"--dev lets anyone in, so it does not listen on %s", c.Listen)
-	case c.Dev && c.AllowedOrigins != nil:
-		return secret, usage("leave out --allowed-origins, or --dev",
-			"--dev accepts pages from this machine alone, and --allowed-origins names others")
+	case errors.As(err, &e) && e.Usage:
+		return &exitError{exitUsage, err, e.Hint}
+	case errors.As(err, &e):
+		return &exitError{exitFailed, err, e.Hint}
+	case errors.Is(err, redisbus.ErrConfig):
+		return redisError(err)
 	}
-	return secret, nil
+	return err
 }
 
-// checkPath accepts a path for the WebSocket endpoint that nothing else has.
-func checkPath(path string, dev bool) error {
-	u, err := url.Parse(path)
-	if err != nil || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || u.Path != path || strings.ContainsAny(path, "?#") {
-		return usage("", "--path: expected a path such as /ws, but got %q", path)
-	}
-	if path == healthPath || path == readyPath || dev && isDevPath(path) {
-		return usage("", "--path: %s is taken by the server itself", path)
-	}
-	return nil
-}
-
+// level returns the log level. The parser has accepted no other texts, here and below.
 func (c *serveCmd) level() slog.Level {
 	if c.LogLevel == "" && c.Dev {
 		return slog.LevelWarn
 	}
 	var level slog.Level // info
 	if c.LogLevel != "" {
-		_ = level.UnmarshalText([]byte(c.LogLevel)) // the parser took no other
+		_ = level.UnmarshalText([]byte(c.LogLevel))
 	}
 	return level
 }
@@ -189,23 +140,20 @@ func (c *serveCmd) encryption() ignis.Encryption {
 		e = ignis.EncryptionOptional
 	}
 	if c.Encryption != "" {
-		_ = e.UnmarshalText([]byte(c.Encryption)) // the parser took no other
+		_ = e.UnmarshalText([]byte(c.Encryption))
 	}
 	return e
 }
 
 func (c *serveCmd) slowPolicy() (p ignis.SlowPolicy) {
-	_ = p.UnmarshalText([]byte(c.SlowClients)) // the parser took no other
+	_ = p.UnmarshalText([]byte(c.SlowClients))
 	return p
 }
 
+// limits returns the configuration of the server, without what package app sets.
 func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
-	clients := int(c.MaxClients)
-	if clients == 0 {
-		clients = maxClients()
-	}
 	return ignis.Config{
-		MaxClients:        clients,
+		MaxClients:        int(c.MaxClients),
 		DefaultRooms:      c.DefaultRooms,
 		MaxRooms:          int(c.MaxRooms),
 		MaxPayload:        int(c.MaxPayload),
@@ -225,84 +173,7 @@ func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
 		Encryption:        c.encryption(),
 		Compression:       c.Compress,
 		PlainIO:           c.PlainIO,
+		Software:          "ignis/" + thisBuild().Version,
 		Logger:            log,
 	}
-}
-
-// serve listens, says so, and returns when ctx has ended or something failed
-// and everything is closed.
-func (c *serveCmd) serve(ctx context.Context, std *stdio, log *slog.Logger, srv *ignis.Server, hs *http.Server, limit *loglimit.Limiter) error {
-	var lc net.ListenConfig
-	if c.IdleTimeout > 0 {
-		lc.KeepAlive = -1 // four system calls per client for what pings do as well
-	}
-	ln, err := lc.Listen(ctx, "tcp", c.Listen.String())
-	if err != nil {
-		return &exitError{exitFailed, fmt.Errorf("--listen: %w", err), c.Listen.hint(err)}
-	}
-	if a, ok := ln.Addr().(*net.TCPAddr); c.Dev && (!ok || !a.IP.IsLoopback()) {
-		_ = ln.Close() // a name that means something else here
-		return usage("listen on 127.0.0.1 or ::1", "--dev lets anyone in, so it does not listen on %s", ln.Addr())
-	}
-	gate := newGate()
-	hs.Handler, hs.ConnContext = gate.open(hs.Handler), gate.attach
-	ln = gate.listen(newRoomyListener(ln, limit))
-	runCtx, stop := context.WithCancel(context.WithoutCancel(ctx)) // it ends after the listener
-	defer stop()
-	httpDone, srvDone := make(chan error, 1), make(chan error, 1)
-	go func() { httpDone <- hs.Serve(ln) }()
-	go func() { srvDone <- srv.Run(runCtx) }()
-
-	log.Info("listening", "address", ln.Addr().String(), "descriptors", descriptorLimit())
-	ready, httpEnded := srv.Ready(), false
-	late := time.NewTimer(startNotice)
-	defer late.Stop()
-	for running := true; running; {
-		select {
-		case <-ready:
-			ready = nil
-			late.Stop()
-			if err := c.announce(std, ln.Addr()); err != nil {
-				log.Warn("standard output", "error", err)
-			}
-		case <-late.C:
-			log.Warn("no clients are accepted yet: waiting for Redis")
-		case err = <-httpDone:
-			running, httpEnded = false, true
-			err = fmt.Errorf("serving HTTP: %w", err)
-		case err = <-srvDone:
-			running = false
-			srvDone <- nil // it is waited for below
-			err = c.explain(err)
-		case <-ctx.Done():
-			running = false
-		}
-	}
-	// No new client comes in before those that are here are told to go.
-	_ = ln.Close()
-	stop()
-	err = errors.Join(err, <-srvDone)
-	closeHTTP(hs)
-	if !httpEnded {
-		<-httpDone
-	}
-	return err
-}
-
-// announce tells a person, or the script that waits for it, where the server is.
-func (c *serveCmd) announce(std *stdio, addr net.Addr) error {
-	note := ""
-	if c.Dev {
-		note = "   (development mode: anyone may connect)"
-	}
-	_, err := fmt.Fprintf(std.out, "listening on http://%s%s\n", addr, note)
-	return err
-}
-
-// explain adds what to do when the server has ended by itself.
-func (c *serveCmd) explain(err error) error {
-	if err == nil || c.Redis == "" && c.RedisFile == "" {
-		return err
-	}
-	return &exitError{exitFailed, err, "is Redis running, and does --redis or --redis-file have its address and password?"}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"strings"
 	"syscall"
@@ -13,9 +12,7 @@ import (
 
 	"github.com/gobwas/ws"
 
-	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/client"
-	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -65,32 +62,6 @@ func TestPlainIO(t *testing.T) {
 		}
 		if plain && sets != want || !plain && sets < want {
 			t.Errorf("%v: %d epoll sets", args, sets)
-		}
-	}
-}
-
-func TestReadiness(t *testing.T) {
-	t.Parallel()
-	lost := errors.New("dial tcp 10.1.2.3:6379: connection refused")
-	for _, test := range []struct {
-		health ignis.Health
-		code   int
-	}{
-		{ignis.Health{Ready: true}, http.StatusOK},
-		{ignis.Health{Ready: true, Bus: lost}, http.StatusServiceUnavailable},
-		{ignis.Health{Ready: true, Bus: fmt.Errorf("%w: node 10.1.2.3:6379", redisbus.ErrPartial)}, http.StatusOK},
-		{ignis.Health{Ready: false}, http.StatusServiceUnavailable},
-		{ignis.Health{Ready: false, Bus: lost}, http.StatusServiceUnavailable},
-	} {
-		p := readiness(test.health, false)
-		if p.code() != test.code || (p.Reason == "") != (test.code == http.StatusOK) {
-			t.Errorf("%+v: %d %+v", test.health, p.code(), p)
-		}
-		if strings.Contains(p.Reason+p.Note, "10.1.2.3") {
-			t.Error("an outsider learns the address of Redis")
-		}
-		if partial := errors.Is(test.health.Bus, redisbus.ErrPartial); (p.Note != "") != partial {
-			t.Errorf("%+v: %+v", test.health, p)
 		}
 	}
 }

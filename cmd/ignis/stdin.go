@@ -10,6 +10,9 @@ import (
 	"time"
 )
 
+// startNotice is after how long a command tells what it waits for.
+const startNotice = 2 * time.Second
+
 // maxInput bounds what is read from standard input, in bytes.
 const maxInput = 16 << 20
 

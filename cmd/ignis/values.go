@@ -186,13 +186,3 @@ func (l *networkList) UnmarshalText(text []byte) error {
 	}
 	return nil
 }
-
-// isLoopback reports whether host, a name or an address without a port, can
-// only be this machine.
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
-	return err == nil && ip.Unmap().IsLoopback()
-}

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"io"
@@ -9,8 +9,8 @@ import (
 	"testing/synctest"
 )
 
-// A connection whose header is being parsed keeps the next one waiting until it goes
-// on: reads more, answers, or is closed.
+// A connection whose header is being parsed keeps the next one waiting until it reads more,
+// answers or is closed.
 func TestGate(t *testing.T) {
 	for name, goOn := range map[string]func(net.Conn){
 		"read":  func(c net.Conn) { go func() { _, _ = c.Read(make([]byte, 1)) }() },
@@ -23,7 +23,7 @@ func TestGate(t *testing.T) {
 				first, second := pass(t, g), pass(t, g)
 				synctest.Wait()
 				if !first.passed() || second.passed() {
-					t.Fatal("both are within the gate, or none is")
+					t.Fatal("not exactly one of them is inside the gate")
 				}
 				goOn(first.conn)
 				synctest.Wait()
@@ -35,7 +35,7 @@ func TestGate(t *testing.T) {
 	}
 }
 
-// What net/http reads ahead of a handler that has begun meanwhile does not stay within.
+// A connection leaves the gate if its handler started while net/http was reading ahead.
 func TestGateLetsGoOfWhatIsHandled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := make(gate, 1)
@@ -45,12 +45,12 @@ func TestGateLetsGoOfWhatIsHandled(t *testing.T) {
 		<-g
 		synctest.Wait()
 		if !p.passed() || len(g) != 0 {
-			t.Errorf("passed: %v, within the gate: %d", p.passed(), len(g))
+			t.Errorf("passed: %v, inside the gate: %d", p.passed(), len(g))
 		}
 	})
 }
 
-// passing is a connection that brings a byte, and waits for the gate.
+// passing is a connection that has received a byte and waits for the gate.
 type passing struct {
 	conn net.Conn
 	done chan struct{}
@@ -78,8 +78,8 @@ func (p passing) passed() bool {
 	}
 }
 
-// Neither handlers, nor what they wait for, nor peers that stop in the middle of a
-// header hold up others.
+// Handlers, what they wait for, and peers that stop in the middle of a header do not hold
+// up other connections.
 func TestGateIsForParsingAlone(t *testing.T) {
 	g := make(gate, 1)
 	hold, held := make(chan struct{}), make(chan struct{}, 10)
@@ -103,7 +103,7 @@ func TestGateIsForParsingAlone(t *testing.T) {
 	})))
 	hs.Listener, hs.Config.ConnContext = g.listen(hs.Listener), g.attach
 	hs.Start()
-	t.Cleanup(hs.Close) // once the peers have gone
+	t.Cleanup(hs.Close) // after the peers have closed
 	defer close(hold)
 	dial := func(request string) net.Conn {
 		t.Helper()

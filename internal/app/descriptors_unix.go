@@ -1,6 +1,6 @@
 //go:build unix
 
-package main
+package app
 
 import (
 	"log/slog"
@@ -13,19 +13,19 @@ import (
 	"github.com/ignis-go/ignis/internal/loglimit"
 )
 
-// Descriptors are kept for what must go on when clients have taken all others: for
-// the connections to Redis, for probes, and for files.
+// Some descriptors are reserved, so that connections to Redis, probes and files still work
+// when clients have taken all others.
 const (
-	// clientReserve is how many fewer clients there may be than descriptors.
+	// clientReserve is the number of descriptors that clients cannot take.
 	clientReserve = 64
-	// acceptReserve is how many are kept even from connections that are no clients
-	// yet, such as probes.
+	// acceptReserve is the number of descriptors that no incoming connection can take.
 	acceptReserve = 16
 )
 
-// descriptorLimit returns how many descriptors, and so connections, the process
-// may have. The Go runtime has raised the soft limit to the hard one.
-func descriptorLimit() uint64 {
+// DescriptorLimit returns the maximum number of descriptors of the process, and so of its
+// connections, or 0 if it is not known. The Go runtime has raised the soft limit to the
+// hard limit.
+func DescriptorLimit() uint64 {
 	var l syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil {
 		return 0
@@ -33,37 +33,39 @@ func descriptorLimit() uint64 {
 	return uint64(l.Cur)
 }
 
-// maxClients returns how many clients there is room for; 0: any number.
+// maxClients returns the number of clients for which there are descriptors; 0 for any
+// number.
 func maxClients() int {
-	limit := int(min(descriptorLimit(), math.MaxInt32))
+	limit := int(min(DescriptorLimit(), math.MaxInt32))
 	return max(limit-clientReserve, limit/2)
 }
 
-// roomyListener refuses connections before the process runs out of descriptors.
-// Without it they would wait for an answer that does not come.
+// roomyListener refuses connections before the process runs out of descriptors. Without it,
+// peers would wait for an answer that never comes.
 type roomyListener struct {
 	net.Listener
-	limit int // the number of a descriptor from which on there is no room
+	limit int // lowest descriptor for which a connection is refused
 	log   *loglimit.Limiter
-	slots chan struct{} // of those that are being refused
-	busy  sync.WaitGroup
+	slots chan struct{}  // limits how many are being refused
+	busy  sync.WaitGroup // those that are being refused
 }
 
 func newRoomyListener(l net.Listener, log *loglimit.Limiter) net.Listener {
-	limit := int(min(descriptorLimit(), math.MaxInt32))
+	limit := int(min(DescriptorLimit(), math.MaxInt32))
 	return &roomyListener{
 		Listener: l, limit: max(limit-acceptReserve, limit/2), log: log, slots: make(chan struct{}, acceptReserve/2),
 	}
 }
 
-// Close closes the listener and waits for what is being refused, a second at most.
+// Close closes the listener and waits, for at most a second, until all connections that are
+// being refused are closed.
 func (l *roomyListener) Close() error {
 	defer l.busy.Wait()
 	return l.Listener.Close()
 }
 
-// Accept returns the next connection that there is room for. The system gives each
-// the lowest number that is free, so a high one says that all below are taken.
+// Accept returns the next connection that need not be refused. The system uses the lowest
+// free descriptor, so a high one means that all lower ones are in use.
 func (l *roomyListener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()
@@ -80,7 +82,7 @@ func (l *roomyListener) Accept() (net.Conn, error) {
 	}
 }
 
-// refuse answers a connection without reading its request.
+// refuse answers 503 without parsing the request, and closes the connection.
 func (l *roomyListener) refuse(c net.Conn) {
 	defer func() { <-l.slots }()
 	defer c.Close()
@@ -88,16 +90,16 @@ func (l *roomyListener) refuse(c net.Conn) {
 	_, err := c.Write([]byte("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
 	if tcp, ok := c.(*net.TCPConn); ok && err == nil {
 		_ = tcp.CloseWrite()
-		// Closing while the request is unread could destroy the answer.
+		// Closing with unread data resets the connection, and the answer could be lost.
 		_, _ = c.Read(make([]byte, maxHeader))
 	}
 }
 
-// descriptor returns the number of a connection's descriptor.
+// descriptor returns the descriptor of a connection, or 0 if it has none.
 func descriptor(c net.Conn) (n int) {
 	if s, ok := c.(syscall.Conn); ok {
 		if raw, err := s.SyscallConn(); err == nil {
-			_ = raw.Control(func(fd uintptr) { n = int(fd) }) // if not, it is closed
+			_ = raw.Control(func(fd uintptr) { n = int(fd) }) // fails only on a closed connection
 		}
 	}
 	return n

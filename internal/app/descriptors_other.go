@@ -1,6 +1,6 @@
 //go:build !unix
 
-package main
+package app
 
 import (
 	"net"
@@ -8,9 +8,8 @@ import (
 	"github.com/ignis-go/ignis/internal/loglimit"
 )
 
-// Here no limit of descriptors is known.
-
-func descriptorLimit() uint64 { return 0 }
+// DescriptorLimit returns 0: the limit is not known on this system.
+func DescriptorLimit() uint64 { return 0 }
 
 func maxClients() int { return 0 }
 

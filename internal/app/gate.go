@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"bufio"
@@ -9,17 +9,17 @@ import (
 	"sync/atomic"
 )
 
-// gate bounds how many connections parse the header of a request at once. Hundreds of
-// headers that arrive together would otherwise be hundreds of goroutines that are
-// ready to run, and each message of a client would wait until all have had their turn.
+// gate limits how many connections parse the header of a request at the same time. Without
+// it, hundreds of headers that arrive together are hundreds of runnable goroutines, and
+// each message of a client waits until all of them have had their turn.
 type gate chan struct{}
 
 func newGate() gate { return make(gate, runtime.GOMAXPROCS(0)) }
 
-// listen returns l with the gate before each of its connections.
+// listen returns l with its connections behind the gate.
 func (g gate) listen(l net.Listener) net.Listener { return gatedListener{l, g} }
 
-// attach is the ConnContext of the server whose handler is wrapped by open.
+// attach is the ConnContext of an HTTP server whose handler was returned by open.
 func (g gate) attach(ctx context.Context, c net.Conn) context.Context {
 	if c, ok := c.(*gatedConn); ok {
 		return context.WithValue(ctx, gateKey{}, c)
@@ -29,8 +29,8 @@ func (g gate) attach(ctx context.Context, c net.Conn) context.Context {
 
 type gateKey struct{}
 
-// open returns h, which runs outside the gate, and whose hijacked connections no
-// longer have one.
+// open returns a handler that leaves the gate and calls h. Connections that h hijacks are
+// not behind the gate.
 func (g gate) open(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		c, ok := r.Context().Value(gateKey{}).(*gatedConn)
@@ -58,8 +58,8 @@ func (l gatedListener) Accept() (net.Conn, error) {
 	return &gatedConn{Conn: c, gate: l.gate}, nil
 }
 
-// gatedConn is within the gate from a read that brought something until it is used
-// again, or the request is handled.
+// gatedConn holds a place in the gate from the time a read has returned data until the
+// connection is used again or the request is handled.
 type gatedConn struct {
 	net.Conn
 	gate     gate
@@ -73,7 +73,7 @@ func (c *gatedConn) Read(b []byte) (int, error) {
 	if n > 0 && !c.handling.Load() {
 		c.gate <- struct{}{}
 		c.within.Store(true)
-		if c.handling.Load() { // net/http reads ahead while it calls the handler
+		if c.handling.Load() { // net/http reads ahead while the handler runs
 			c.leave()
 		}
 	}
@@ -96,10 +96,10 @@ func (c *gatedConn) leave() {
 	}
 }
 
-// ungated gives away connections without the gate.
+// ungated is a ResponseWriter whose hijacked connections are not behind the gate.
 type ungated struct{ http.ResponseWriter }
 
-// Unwrap is for [http.ResponseController].
+// Unwrap supports [http.ResponseController].
 func (w ungated) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // Hijack implements [http.Hijacker].

@@ -1,7 +1,8 @@
-package main
+package jwtauth
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,14 +11,9 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/ignis-go/ignis"
-	"github.com/ignis-go/ignis/client"
-	"github.com/ignis-go/ignis/internal/redistest"
-	"github.com/ignis-go/ignis/wire"
 )
 
 var testKey = strings.Repeat("0123456789abcdef", 2)
-
-func inAnHour() int64 { return time.Now().Add(time.Hour).Unix() }
 
 // sign returns an HS256 token.
 func sign(t *testing.T, key string, claims map[string]any) string {
@@ -38,8 +34,12 @@ func signAs(t *testing.T, m jwt.SigningMethod, key any, header, claims map[strin
 	return text
 }
 
-func TestTokens(t *testing.T) {
+func TestAuthenticate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		v, err := New(Config{Secret: []byte(testKey)})
+		if err != nil {
+			t.Fatal(err)
+		}
 		now := time.Now().Unix()
 		claims := func(change map[string]any) map[string]any {
 			c := map[string]any{"sub": "ann", "exp": now + 60, "rooms": []string{"lobby"}}
@@ -89,7 +89,7 @@ func TestTokens(t *testing.T) {
 			"empty":                    {"", false},
 			"garbage":                  {"a.b.c", false},
 		} {
-			id, err := newTokens([]byte(testKey), 0).authenticate(t.Context(), ignis.Credentials{Token: test.token})
+			id, err := v.Authenticate(t.Context(), ignis.Credentials{Token: test.token})
 			if (err == nil) != test.ok || err != nil && !errors.Is(err, ignis.ErrUnauthenticated) {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -100,7 +100,7 @@ func TestTokens(t *testing.T) {
 	})
 }
 
-func TestGrants(t *testing.T) {
+func TestRooms(t *testing.T) {
 	for _, test := range []struct {
 		pattern, room string
 		want          bool
@@ -120,47 +120,67 @@ func TestGrants(t *testing.T) {
 		{"*b", "ab", false},
 		{"", "a", false},
 	} {
-		if got := (grants{"never", test.pattern}).allow(test.room); got != test.want {
+		if got := (Rooms{"never", test.pattern}).Allow(test.room); got != test.want {
 			t.Errorf("%q allows %q: %v", test.pattern, test.room, got)
 		}
 	}
 }
 
-// The token decides on rooms, and the program has no use for what clients send.
-func TestTokenServer(t *testing.T) {
-	r := redistest.Start(t)
-	_, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey}, "--redis", r.URL())
-	token := sign(t, testKey, map[string]any{"sub": "ann", "exp": inAnHour(), "rooms": []string{"news", "team:*"}})
-	c := dial(t, address, map[string]string{"token": token})
-	if c.UserID() != "ann" {
-		t.Errorf("connected as %q", c.UserID())
-	}
-	var refused *client.JoinError
-	if _, err := c.Join(withTimeout(t), "secret", "team:1", "news"); !errors.As(err, &refused) || len(refused.Refused) != 1 ||
-		refused.Refused[0] != (wire.RefusedRoom{Room: "secret", Code: wire.CodeForbidden}) {
-		t.Fatalf("Join: %v, want that it refuses the room secret", err)
-	}
-	send(t, c, "chat", `{"room":"ws-default","text":"nobody relays this"}`)
-	redistest.Wait(t, "ann to be in news", func() bool { // on Redis too
-		emit(t, r.URL(), "room", "news", "probe")
-		emit(t, r.URL(), "user", "ann", "probed")
-		for m := receive(t, c); m.Event != "probed"; m = receive(t, c) {
-			if m.Event == "probe" {
-				return true
-			}
-			t.Fatalf("received %+v", m)
-		}
-		return false
-	})
-	emit(t, r.URL(), "room", "secret", "leaked")
-	emit(t, r.URL(), "room", "team:1", "team", `{"n":1}`)
-	for m := receive(t, c); m.Event != "team"; m = receive(t, c) {
-		if m.Event != "probed" {
-			t.Fatalf("received %+v", m)
+func TestConfig(t *testing.T) {
+	for name, test := range map[string]struct {
+		config Config
+		want   string // "": no error
+	}{
+		"good":           {Config{Secret: []byte(testKey)}, ""},
+		"no secret":      {Config{}, "Config.Secret is required"},
+		"a short secret": {Config{Secret: []byte(testKey[1:])}, "has 31 bytes, but HS256 needs at least 32"},
+		"a bad limit":    {Config{Secret: []byte(testKey), MaxToken: -1}, "Config.MaxToken is negative"},
+	} {
+		_, err := New(test.config)
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q", name, err, test.want)
 		}
 	}
-	code, _, body := get(t, "http://"+address+"/")
-	if code != 404 || strings.Contains(body, "Ignis") {
-		t.Errorf("/ answers %d %s", code, body)
+}
+
+// The caller may erase the secret after New.
+func TestSecretIsCopied(t *testing.T) {
+	secret := []byte(testKey)
+	v, err := New(Config{Secret: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clear(secret)
+	token := sign(t, testKey, map[string]any{"sub": "ann", "exp": time.Now().Add(time.Hour).Unix()})
+	if _, err := v.Verify(t.Context(), token); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestFields(t *testing.T) {
+	const claims = `{"sub":"ann","exp":1800000060,"nbf":1799999990,"iat":1799999980.5,"ROLE":"admin","role": {"a" : [1]} ,"none":null}`
+	c, err := testVerifier(t).Verify(t.Context(), signed(plainHeader, claims))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"sub": `"ann"`, "role": `{"a" : [1]}`, "ROLE": `"admin"`, "none": "null", "Role": "", "": ""} {
+		if got := c.Field(name); string(got) != want || (got == nil) != (want == "") {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	if c.Expires.Unix() != 1800000060 || c.NotBefore.Unix() != 1799999990 || c.IssuedAt.UnixMilli() != 1799999980500 || c.Rooms != nil {
+		t.Errorf("got %+v", c)
+	}
+}
+
+func TestValidateRooms(t *testing.T) {
+	v := testVerifier(t)
+	c := &ignis.Client{ID: "1", Metadata: Rooms{"news", "team:*"}}
+	got, err := v.ValidateRooms(t.Context(), c, []string{"secret", "team:1", "news"})
+	if err != nil || !slices.Equal(got, []string{"team:1", "news"}) {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if got, err := v.ValidateRooms(t.Context(), &ignis.Client{ID: "1", Metadata: "other"}, []string{"news"}); err == nil || len(got) > 0 {
+		t.Errorf("with other metadata: got %q", got)
 	}
 }

@@ -1,0 +1,36 @@
+package jwtauth
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ignis-go/ignis"
+)
+
+// ErrExpired is matched by errors about tokens that have expired.
+var ErrExpired = errors.New("jwtauth: the token has expired")
+
+// tokenError says why a token is refused.
+type tokenError struct {
+	reason  string // fixed text
+	subject string // empty until the signature is verified
+	expired bool
+}
+
+func refused(reason string) error { return &tokenError{reason: reason} }
+
+func (e *tokenError) Error() string {
+	if e.subject == "" {
+		return e.reason
+	}
+	return fmt.Sprintf("%s, of the subject %.64q", e.reason, e.subject)
+}
+
+// LogCause returns the part of the text that does not depend on the user, so that lines
+// about different users are limited together.
+func (e *tokenError) LogCause() string { return e.reason }
+
+// Is reports whether e is one of the errors that Verify documents.
+func (e *tokenError) Is(target error) bool {
+	return target == ignis.ErrUnauthenticated || e.expired && target == ErrExpired
+}

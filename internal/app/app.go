@@ -1,0 +1,94 @@
+package app
+
+import (
+	"log/slog"
+	"net/http"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/auth/jwtauth"
+	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/redisbus"
+)
+
+// App is a server with everything that it needs to run as a program.
+type App struct {
+	cfg    Config
+	log    *slog.Logger
+	limit  *loglimit.Limiter // for lines that peers can cause at will; open while Run runs
+	server *ignis.Server
+	dev    *devMode // nil unless in development mode
+}
+
+// New checks the configuration, reads the files that it names and connects the parts. It
+// does not listen yet. An error about c is an [*Error] with Usage set, or matches
+// [redisbus.ErrConfig].
+func New(c Config) (*App, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if c.Server.Logger == nil {
+		c.Server.Logger = slog.Default()
+	}
+	if c.Server.MaxClients == 0 {
+		c.Server.MaxClients = maxClients()
+	}
+	a := &App{cfg: c, log: c.Server.Logger, limit: loglimit.New(c.Server.Logger)}
+	cfg := c.Server
+	if err := a.setAuth(&cfg); err != nil {
+		return nil, err
+	}
+	if err := a.setBus(&cfg); err != nil {
+		return nil, err
+	}
+	server, err := ignis.New(cfg)
+	if err != nil {
+		return nil, usage("ignis serve --help shows the limits", "%w", err)
+	}
+	a.server = server
+	if a.dev != nil {
+		a.dev.server = server
+	}
+	return a, nil
+}
+
+// setAuth sets the callbacks that decide who may connect.
+func (a *App) setAuth(cfg *ignis.Config) error {
+	if a.cfg.Dev {
+		a.dev = newDevMode(a.cfg.Path, a.log, a.limit)
+		cfg.Authenticate, cfg.ValidateRooms = a.dev.authenticate, a.dev.validateRooms
+		cfg.OnMessage, cfg.Accept = a.dev.relay, a.dev.accept
+		return nil
+	}
+	secret, err := a.cfg.secret(a.log)
+	if err != nil {
+		return err
+	}
+	tokens, err := jwtauth.New(jwtauth.Config{Secret: secret, MaxToken: cfg.AuthMaxPayload})
+	if err != nil {
+		return err
+	}
+	cfg.Authenticate, cfg.ValidateRooms = tokens.Authenticate, tokens.ValidateRooms
+	cfg.Accept = a.accept
+	return nil
+}
+
+// accept decides on requests outside development mode.
+func (a *App) accept(r *http.Request) (ignis.Accepted, error) {
+	return ignis.Accepted{RemoteAddr: a.cfg.Proxies.RemoteAddr(r)}, ignis.CheckOrigin(r, a.cfg.AllowedOrigins)
+}
+
+// setBus sets the bus, if there is a Redis.
+func (a *App) setBus(cfg *ignis.Config) error {
+	if a.cfg.Redis.URL == "" {
+		if !a.cfg.Dev {
+			a.log.Info("no Redis is configured: this server is alone, and no emitter reaches it")
+		}
+		return nil
+	}
+	bus, err := redisbus.New(a.cfg.Redis)
+	if err != nil {
+		return err
+	}
+	cfg.Bus = bus
+	return nil
+}

@@ -1,0 +1,89 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/redisbus"
+)
+
+// quiet returns the configuration of a server without a log.
+func quiet() ignis.Config { return ignis.Config{Logger: slog.New(slog.DiscardHandler)} }
+
+func textLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
+
+// development returns the configuration of a server in development mode.
+func development() Config {
+	return Config{Listen: "127.0.0.1:0", Path: "/ws", Dev: true, Server: quiet()}
+}
+
+// production returns the configuration of a server that accepts tokens.
+func production() Config {
+	return Config{Listen: "127.0.0.1:0", Path: "/ws", JWTSecret: []byte(strings.Repeat("s", 32)), Server: quiet()}
+}
+
+func TestConfig(t *testing.T) {
+	for name, test := range map[string]struct {
+		config func() Config
+		change func(*Config)
+		want   string // text of the error; "": none
+		hint   string
+	}{
+		"development":               {development, func(*Config) {}, "", ""},
+		"production":                {production, func(*Config) {}, "", ""},
+		"timeouts by default":       {production, func(c *Config) { c.Server.HeartbeatInterval = time.Second }, "", ""},
+		"production for everyone":   {production, func(c *Config) { c.Listen = ":0" }, "", ""},
+		"development on localhost":  {development, func(c *Config) { c.Listen = "localhost:0" }, "", ""},
+		"development for everyone":  {development, func(c *Config) { c.Listen = ":8080" }, "does not listen on :8080", "127.0.0.1"},
+		"development on the LAN":    {development, func(c *Config) { c.Listen = "192.0.2.1:0" }, "does not listen on", "127.0.0.1"},
+		"development with secret":   {development, func(c *Config) { c.JWTSecret = []byte("x") }, "a JWT secret is configured", "leave out --dev"},
+		"development with file":     {development, func(c *Config) { c.JWTSecretFile = "x" }, "a JWT secret is configured", "leave out --dev"},
+		"development with origins":  {development, func(c *Config) { c.AllowedOrigins = []string{"*"} }, "--allowed-origins", "leave out"},
+		"nobody decides":            {production, func(c *Config) { c.JWTSecret = nil }, "no authenticator", "--jwt-secret-file"},
+		"a short secret":            {production, func(c *Config) { c.JWTSecret = c.JWTSecret[1:] }, "IGNIS_JWT_SECRET: expected a secret of 32 bytes or more, but it has 31", "openssl"},
+		"no address":                {production, func(c *Config) { c.Listen = "" }, "--listen: ", ""},
+		"no path":                   {production, func(c *Config) { c.Path = "" }, "--path: ", ""},
+		"a URL as path":             {production, func(c *Config) { c.Path = "/ws?x=1" }, "--path: ", ""},
+		"the path of a probe":       {production, func(c *Config) { c.Path = "/readyz" }, "--path: /readyz is taken", ""},
+		"the path of the page":      {development, func(c *Config) { c.Path = "/dev/x" }, "--path: /dev/x is taken", ""},
+		"the page's in production":  {production, func(c *Config) { c.Path = "/" }, "", ""},
+		"a short heartbeat timeout": {production, func(c *Config) { c.Server.HeartbeatTimeout, c.Server.HeartbeatInterval = 1, 2 }, "--heartbeat-timeout", "once per"},
+		"a limit below zero":        {production, func(c *Config) { c.Server.MaxRooms = -1 }, "MaxRooms is negative", "ignis serve --help"},
+	} {
+		c := test.config()
+		test.change(&c)
+		_, err := New(c)
+		if test.want == "" {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		var e *Error
+		if !errors.As(err, &e) || !e.Usage || !strings.Contains(err.Error(), test.want) || !strings.Contains(e.Hint, test.hint) {
+			t.Errorf("%s: %#v, want %q and the hint %q", name, err, test.want, test.hint)
+		}
+	}
+	c := production()
+	c.Redis = redisbus.Config{URL: "localhost:6379"}
+	if _, err := New(c); !errors.Is(err, redisbus.ErrConfig) {
+		t.Errorf("a bad URL of Redis: %v", err)
+	}
+}
+
+func TestErrorKeepsItsCause(t *testing.T) {
+	cause := errors.New("cause")
+	err := usage("advice", "a setting: %w", cause)
+	if !errors.Is(err, cause) || err.Error() != "a setting: cause" {
+		t.Errorf("got %v", err)
+	}
+	if got := fmt.Sprint(&Error{Err: cause, Hint: "advice"}); got != "cause" {
+		t.Errorf("the text is %q", got)
+	}
+}

@@ -1,0 +1,105 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"html/template"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// devMode is the development mode: a server to try things with. It believes every client, so
+// it answers to this machine only.
+type devMode struct {
+	server *ignis.Server // set before the first client connects
+	path   string        // path of the WebSocket endpoint
+	page   *template.Template
+	log    *slog.Logger
+	limit  *loglimit.Limiter // for lines that peers can cause at will
+}
+
+func newDevMode(path string, log *slog.Logger, limit *loglimit.Limiter) *devMode {
+	return &devMode{path: path, page: template.Must(template.ParseFS(devFiles, "dev/index.html")), log: log, limit: limit}
+}
+
+// authenticate accepts every client as the user that it names.
+func (d *devMode) authenticate(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
+	var data map[string]any
+	_ = c.Decode(&data) // credentials of any other shape name no user
+	if id, ok := data["userId"].(string); ok && id != "" {
+		return ignis.Identity{UserID: id}, nil
+	}
+	return ignis.Identity{UserID: c.Token}, nil
+}
+
+// validateRooms allows every room.
+func (d *devMode) validateRooms(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) {
+	return rooms, nil
+}
+
+// relay sends a message on to the room that it names, if the sender is in that room. The
+// server adds who the sender is.
+func (d *devMode) relay(ctx context.Context, c *ignis.Client, m wire.Message) (any, error) {
+	room := m.Room
+	if room == "" {
+		room = dataRoom(m.Data)
+	}
+	switch {
+	case room == "":
+		d.limit.Log(slog.LevelInfo, "message not relayed: it names no room", "client", c.ID)
+		return nil, &ignis.Error{Code: wire.CodeInvalid, Message: "name a room"}
+	case !d.server.InRoom(c.ID, room):
+		d.limit.Log(slog.LevelWarn, "message not relayed: its sender is not in the room", "client", c.ID)
+		return nil, &ignis.Error{Code: wire.CodeForbidden, Message: "join the room first"}
+	}
+	return nil, d.server.Send(ctx, ignis.ToRoom(room), m.Event, m.Data, ignis.From(c))
+}
+
+// dataRoom returns the room that the data of a message names, or "". That is where clients
+// of protocol 1 put it.
+func dataRoom(data json.RawMessage) (room string) {
+	_ = wire.EachField(data, func(key, value []byte) { // the data has been checked
+		if string(key) == "room" { // the last of duplicate keys counts
+			room = ""
+			_ = json.Unmarshal(value, &room) // a value of another type names no room
+		}
+	})
+	return room
+}
+
+// accept accepts pages from this machine, and programs that are not browsers.
+func (d *devMode) accept(r *http.Request) (ignis.Accepted, error) {
+	var local []string
+	for _, origin := range r.Header.Values("Origin") {
+		if u, err := url.Parse(origin); err == nil && (u.Scheme == "http" || u.Scheme == "https") && isLoopbackHost(u.Host) {
+			local = append(local, origin)
+		}
+	}
+	return ignis.Accepted{}, ignis.CheckOrigin(r, local)
+}
+
+// isLoopbackHost is like isLoopback, for a host with or without a port.
+func isLoopbackHost(hostport string) bool {
+	if host, _, err := net.SplitHostPort(hostport); err == nil {
+		return isLoopback(host)
+	}
+	return isLoopback(hostport)
+}
+
+// isLoopback reports whether host, a name or an address without a port, can only be this
+// machine.
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
+	return err == nil && ip.Unmap().IsLoopback()
+}

@@ -1,0 +1,79 @@
+package app
+
+import (
+	"context"
+	"log"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/ignis-go/ignis/internal/loglimit"
+)
+
+// maxHeader is the maximum size in bytes of a request line and header. It is low because
+// each short field takes many times its length in memory.
+const maxHeader = 8 << 10
+
+// handler returns what the program serves, by exact path.
+func (a *App) handler() http.Handler {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case a.cfg.Path:
+			a.server.ServeHTTP(w, r)
+		case healthPath:
+			answer(w, r, probe{Status: "alive"})
+		case readyPath:
+			answer(w, r, readiness(a.server.Health(), a.cfg.Dev))
+		default:
+			http.NotFound(w, r)
+		}
+	})
+	if a.dev != nil {
+		return a.dev.guard(h)
+	}
+	return h
+}
+
+// newHTTPServer limits what a peer may send, and how long that may take, until it has
+// become a client, to which the limits of the library apply.
+func newHTTPServer(h http.Handler, limit *loglimit.Limiter) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       5 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       15 * time.Second,
+		MaxHeaderBytes:    maxHeader - 4<<10, // net/http adds the size of its buffer
+		ErrorLog:          log.New(httpLog{limit}, "", 0),
+	}
+}
+
+// closeHTTP closes the connections that are not WebSockets. The server has closed the
+// others by now.
+func closeHTTP(hs *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if hs.Shutdown(ctx) != nil {
+		_ = hs.Close()
+	}
+}
+
+// httpLog receives the log lines of net/http. A line about this process, for example that
+// it has run out of descriptors, is an error. A line about a peer is for debugging.
+type httpLog struct{ limit *loglimit.Limiter }
+
+func (h httpLog) Write(line []byte) (int, error) {
+	text, stack, _ := strings.Cut(strings.TrimSpace(string(line)), "\n")
+	level := slog.LevelDebug
+	if strings.Contains(text, "Accept error") || strings.Contains(text, "panic serving") {
+		level = slog.LevelError
+	}
+	text, _, _ = strings.Cut(text, "; retrying in ") // the delay differs each time
+	args := []any{"error", text}
+	if stack != "" {
+		args = append(args, "stack", stack)
+	}
+	h.limit.Log(level, "HTTP server", args...)
+	return len(line), nil
+}

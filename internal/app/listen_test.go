@@ -1,0 +1,36 @@
+package app
+
+import (
+	"errors"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// Hints for errors that not every machine produces.
+func TestListenHints(t *testing.T) {
+	t.Parallel()
+	bind := func(errno syscall.Errno) error {
+		return &net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", errno)}
+	}
+	for _, row := range []struct {
+		port string
+		err  error
+		want string
+	}{
+		{"80", bind(syscall.EACCES), "ports under 1024 need a privilege"},
+		{"1023", bind(syscall.EACCES), "ports under 1024 need a privilege"},
+		{"1024", bind(syscall.EACCES), ""},
+		{"0", bind(syscall.EACCES), ""},
+		{"80", bind(syscall.EADDRINUSE), "is another server running there?"},
+		{"80", bind(syscall.EMFILE), ""},
+		{"80", errors.New("something else"), ""},
+	} {
+		hint := listenHint("127.0.0.1:"+row.port, row.err)
+		if !strings.HasPrefix(hint, row.want) || (hint == "") != (row.want == "") {
+			t.Errorf("port %s, %v: %q", row.port, row.err, hint)
+		}
+	}
+}
