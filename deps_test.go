@@ -55,6 +55,7 @@ var importRules = map[string]importRule{
 
 	// For tests alone.
 	"bustest":            {own: []string{".", "wire", "emitter"}, modules: []string{"go.uber.org/goleak"}},
+	"ignistest":          {own: []string{".", "wire", "bustest", "client"}},
 	"cron/crontest":      {own: []string{"cron"}},
 	"internal/childproc": {modules: []string{"golang.org/x/sys"}},
 	"internal/redistest": {own: []string{"internal/childproc"}},

@@ -18,6 +18,7 @@
 // are sent is sealed on its way out, in order.
 //
 // Elsewhere in this module: redisbus connects instances over Redis; emitter sends
-// from processes that run no server; client connects to a server; wire is the
-// protocol itself; cmd/ignis is all of it as one program.
+// from processes that run no server; client connects to a server; ignistest runs
+// servers in memory for tests; wire is the protocol itself; cmd/ignis is all of it as
+// one program.
 package ignis

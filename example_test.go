@@ -33,6 +33,9 @@ func ExampleServer() {
 			if err := m.Decode(&chat); err != nil {
 				return nil, err
 			}
+			if !srv.InRoom(c.ID, chat.Room) {
+				return nil, &ignis.Error{Code: wire.CodeForbidden, Message: "join the room first"}
+			}
 			return nil, srv.Send(ctx, ignis.ToRoom(chat.Room), "chat", c.UserID+": "+chat.Text, ignis.Except(c.ID))
 		},
 	})

@@ -2,7 +2,11 @@ module github.com/ignis-go/ignis/examples
 
 go 1.26
 
-require github.com/ignis-go/ignis v0.0.0
+require (
+	github.com/golang-jwt/jwt/v5 v5.3.1
+	github.com/ignis-go/ignis v0.0.0
+	go.uber.org/goleak v1.3.0
+)
 
 require (
 	github.com/gobwas/httphead v0.1.0 // indirect

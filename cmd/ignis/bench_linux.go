@@ -16,7 +16,6 @@ import (
 	"github.com/ignis-go/ignis/emitter"
 	"github.com/ignis-go/ignis/internal/herd"
 	"github.com/ignis-go/ignis/redisbus"
-	"github.com/ignis-go/ignis/wire"
 )
 
 // heartbeat is how often each client sends one.

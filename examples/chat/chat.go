@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,7 +14,7 @@ import (
 // Sender is what the chat needs of the server. Its tests may give it anything.
 type Sender interface {
 	Send(ctx context.Context, to ignis.Address, event string, data any, options ...ignis.SendOption) error
-	Client(id string) (ignis.ClientInfo, bool)
+	InRoom(clientID, room string) bool
 }
 
 // Chat is the application: it knows who may join which room and what happens
@@ -64,14 +63,14 @@ type line struct {
 // OnMessage passes on what is said in a room to its other members.
 func (c *Chat) OnMessage(ctx context.Context, cl *ignis.Client, m wire.Message) (any, error) {
 	if m.Event != "say" {
-		return nil, nil
+		return nil, &ignis.Error{Code: wire.CodeUnknownEvent}
 	}
 	var l line
 	if err := m.Decode(&l); err != nil {
-		return nil, err
+		return nil, &ignis.Error{Code: wire.CodeInvalid, Message: "say needs {room, text}"}
 	}
-	if !c.isIn(cl, l.Room) {
-		return nil, errors.New("said something in a room that it is not in")
+	if !c.server.InRoom(cl.ID, l.Room) {
+		return nil, &ignis.Error{Code: wire.CodeForbidden, Message: "Join the room before you say something in it."}
 	}
 	name, err := ignis.MetadataOf[string](cl)
 	if err != nil {
@@ -79,9 +78,4 @@ func (c *Chat) OnMessage(ctx context.Context, cl *ignis.Client, m wire.Message) 
 	}
 	l.From, l.At = name, time.Now().UTC()
 	return nil, c.server.Send(ctx, ignis.ToRoom(l.Room), "said", l, ignis.Except(cl.ID))
-}
-
-func (c *Chat) isIn(cl *ignis.Client, room string) bool {
-	info, ok := c.server.Client(cl.ID)
-	return ok && slices.Contains(info.Rooms, room)
 }

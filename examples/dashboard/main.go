@@ -1,0 +1,105 @@
+// Command dashboard shows prices as they change, and takes orders: open
+// http://127.0.0.1:8083 in two tabs.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"flag"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/redisbus"
+	"github.com/ignis-go/ignis/wire"
+)
+
+//go:embed page.html
+var page []byte
+
+func main() {
+	listen := flag.String("listen", "127.0.0.1:8083", "address to listen on")
+	redis := flag.String("redis", "", "redis:// URL, for several instances; empty: this one is alone")
+	secret := flag.String("secret", "a secret that everybody can read here", "key of the tokens, at least 32 bytes")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *listen, *redis, []byte(*secret)); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context, listen, redis string, secret []byte) error {
+	tokens, err := NewTokens(secret)
+	if err != nil {
+		return err
+	}
+	var bus ignis.Bus
+	if redis != "" {
+		if bus, err = redisbus.New(redisbus.Config{URL: redis}); err != nil {
+			return err
+		}
+	}
+	d, err := NewDashboard(tokens, bus, slog.Default())
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		return err
+	}
+	log.Printf("dashboard on http://%s", l.Addr())
+	return d.Serve(ctx, l)
+}
+
+// Serve serves the dashboard until ctx ends. It returns when all clients have been closed
+// with the code that makes them connect to another instance, and no request is left.
+func (d *Dashboard) Serve(ctx context.Context, l net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	x := exchange{[]string{"AAPL", "GOOG", "MSFT"}, 100 * time.Millisecond}
+	x.ask(d.Publish) // clients may watch only what has a price
+	var feed sync.WaitGroup
+	feed.Go(func() { x.follow(ctx, d.Publish) })
+	hs := &http.Server{Handler: d.routes(), ReadHeaderTimeout: 5 * time.Second}
+	served := make(chan error, 1)
+	go func() {
+		served <- hs.Serve(l)
+		cancel() // without it nobody can connect
+	}()
+	err := d.server.Run(ctx)
+	cancel()
+	feed.Wait()
+	last, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer done()
+	err = errors.Join(err, hs.Shutdown(last))
+	if e := <-served; !errors.Is(e, http.ErrServerClosed) {
+		err = errors.Join(err, e)
+	}
+	return err
+}
+
+// routes returns all that the dashboard serves.
+func (d *Dashboard) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle(wire.DefaultPath, d.server)
+	mux.Handle("POST /login", d.tokens)
+	mux.Handle("GET /metrics", &d.metrics)
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if h := d.server.Health(); !h.Ready || h.Bus != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = w.Write(page)
+	})
+	return mux
+}
