@@ -3,6 +3,7 @@ package wire_test
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -46,6 +47,29 @@ func TestProtocolJSON(t *testing.T) {
 	}
 	if got, err := os.ReadFile(file); err != nil || !slices.Equal(got, want) {
 		t.Errorf("%s differs from the tables (%v): go test ./wire -run ProtocolJSON -update", file, err)
+	}
+}
+
+// docs/protocol.md lists every close code with its reason, and every error code.
+func TestProtocolDocs(t *testing.T) {
+	text, err := os.ReadFile("../docs/protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range wire.CloseCodes() {
+		if row := fmt.Sprintf("| %d | %s | ", c.Code, c.Reason); !strings.Contains(string(text), row) {
+			t.Errorf("there is no row %q", row)
+		}
+	}
+	for _, c := range wire.ErrorCodes() {
+		if !strings.Contains(string(text), "`"+string(c)+"`") {
+			t.Errorf("the error code %s is missing", c)
+		}
+	}
+	for _, e := range wire.SystemEvents() {
+		if e.Name != wire.EventDisconnect && !strings.Contains(string(text), e.Name) {
+			t.Errorf("the event %s is missing", e.Name)
+		}
 	}
 }
 
