@@ -13,21 +13,22 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Accepted is what [Config].Accept decides about a request. The server keeps it as long
-// as the client is connected, and not the request.
+// Accepted is the result of [Config].Accept for a request. The server keeps it as long as
+// the client is connected. It does not keep the request.
 type Accepted struct {
-	// RemoteAddr is the client's network address, for the log and for callbacks; see
+	// RemoteAddr is the client's network address for the log and for callbacks; see
 	// [Proxies]. Empty: the address of the request.
 	RemoteAddr string
-	// Subprotocol is one of the subprotocols that the client offers; see
-	// [Subprotocols]. Empty: the first that it offers.
+	// Subprotocol is the subprotocol to use. It must be one of those that the client
+	// offers; see [Subprotocols]. Empty: the first one offered.
 	Subprotocol string
-	// Value is the application's own. Authenticate sees it as Credentials.Value, and
-	// all later callbacks as Client.Value.
+	// Value is for the application. It is passed to Authenticate as Credentials.Value and
+	// to all later callbacks as Client.Value.
 	Value any
-	// Context has values for the contexts of all callbacks of the client. Only its
-	// values count: it is never cancelled for them. A request's context keeps some of
-	// what net/http knows about the request in memory. Nil: no values.
+	// Context supplies values for the contexts of all callbacks of the client. Its
+	// cancellation and deadline are ignored. The context of the request also works, but
+	// keeps part of the state that net/http holds for the request in memory. Nil: no
+	// values.
 	Context context.Context
 }
 
@@ -35,11 +36,11 @@ type Accepted struct {
 // preference, or nil if there are none or the header is malformed.
 func Subprotocols(r *http.Request) []string { return ws.Subprotocols(r) }
 
-// CheckOrigin returns an error if r comes from a browser's page that is neither on the
-// server's own host nor on the list. An entry of the list is an origin such as
-// https://app.example.com, or * for any. A request without the header Origin comes from
-// a program and passes. It is what a server without Config.Accept does with
-// Config.AllowedOrigins; call it in an Accept of your own.
+// CheckOrigin returns an error if r comes from a page in a browser that is neither on the
+// server's own host nor in allowed. An entry of allowed is an origin such as
+// https://app.example.com, or * for any origin. Requests without an Origin header do not
+// come from a browser and are accepted. A server whose Config.Accept is nil calls
+// CheckOrigin with Config.AllowedOrigins; a custom Accept may call it, too.
 func CheckOrigin(r *http.Request, allowed []string) error {
 	origins := r.Header["Origin"]
 	if len(origins) == 0 || slices.Contains(allowed, "*") {
@@ -55,8 +56,8 @@ func CheckOrigin(r *http.Request, allowed []string) error {
 
 var errOrigin = &Error{Code: wire.CodeForbidden, Message: "Connections from this origin are not allowed."}
 
-// sameHost reports whether an origin is on the host that a request names. The port
-// counts, and may be left out where it is the scheme's own.
+// sameHost reports whether an origin is on the host that a request names. The ports must
+// match, but the default port of the scheme may be omitted.
 func sameHost(origin, host string) bool {
 	u, err := url.Parse(origin)
 	if err != nil || u.Host == "" {
@@ -95,5 +96,5 @@ func (s *Server) accept(r *http.Request) (a Accepted, refused *ws.HandshakeError
 	return a, &ws.HandshakeError{Status: status, Reason: reasonRefused, Text: text, Err: err}
 }
 
-// reasonRefused is the reason of handshakes that the application refuses.
+// reasonRefused is the reason of handshakes that the application rejects.
 const reasonRefused = "not accepted"

@@ -12,11 +12,11 @@ import (
 // version returns the version of the protocol that the client speaks.
 func (c *session) version() int { return max(int(c.protocol), 1) }
 
-// wantsAnswer reports whether a message is answered, whatever becomes of it: protocol 2,
-// "Answers".
+// wantsAnswer reports whether the client expects an answer to m (section "Answers" of
+// protocol 2).
 func (c *session) wantsAnswer(m wire.Message) bool { return c.protocol >= 2 && m.ID != "" }
 
-// refusal returns a step that refuses a message, nil if nobody waits for an answer.
+// refusal returns a step that answers m with err, or nil if the client expects no answer.
 func (c *session) refusal(m wire.Message, err error) step {
 	if !c.wantsAnswer(m) {
 		return nil
@@ -24,7 +24,7 @@ func (c *session) refusal(m wire.Message, err error) step {
 	return func(*session, context.Context, wire.Message) (any, error) { return nil, err }
 }
 
-// refuseMessage tells a client that a message is out of place. Answers come in the order
+// refuseMessage tells the client that it may not send m now. Answers must be in the order
 // of the messages, so they go through the inbox.
 func (c *session) refuseMessage(m wire.Message, text string) {
 	do := c.refusal(m, &Error{Code: wire.CodeForbidden, Message: text})
@@ -32,20 +32,20 @@ func (c *session) refuseMessage(m wire.Message, text string) {
 		c.sendError(text)
 		return
 	}
-	m.Data = nil // the transport's, and not needed
+	m.Data = nil // owned by the transport, and not needed
 	c.inbox.Push(job{do: do, message: m})
 }
 
-// answered is a reply after which something is left to do.
+// answered is a reply with a function to call once it has been sent.
 type answered struct {
 	reply any
 	then  func()
 }
 
-// errEnded is the error of a callback that ended its goroutine.
+// errEnded is the error for a callback that called runtime.Goexit.
 var errEnded = errors.New("the callback ended its goroutine")
 
-// do takes a step and answers the message.
+// do runs a step and answers the message.
 func (c *session) do(ctx context.Context, do step, m wire.Message) {
 	if !c.wantsAnswer(m) {
 		reply, _ := do(c, ctx, m)
@@ -56,7 +56,7 @@ func (c *session) do(ctx context.Context, do step, m wire.Message) {
 	}
 	var reply any
 	err := errEnded
-	defer func() { // also when the step ends the goroutine
+	defer func() { // also if the step calls runtime.Goexit
 		a, more := reply.(answered)
 		if more {
 			reply = a.reply
@@ -69,7 +69,7 @@ func (c *session) do(ctx context.Context, do step, m wire.Message) {
 	reply, err = do(c, ctx, m)
 }
 
-// answer sends the one answer to a message.
+// answer sends the answer to m, of which there is exactly one.
 func (c *session) answer(m wire.Message, reply any, err error) {
 	s := c.server
 	a := wire.Message{Event: wire.EventAck, ID: m.ID}
@@ -91,8 +91,8 @@ func (c *session) answer(m wire.Message, reply any, err error) {
 	c.sendOwn(frame(a).Own())
 }
 
-// errorFrames are the error events of protocol 1, made once: what a client does wrong
-// should cost the server less than the client.
+// errorFrames are the error events of protocol 1. They are encoded only once, so that a
+// mistake costs the server less than the client.
 type errorFrames map[string]*ws.Message
 
 func newErrorFrames() errorFrames {
@@ -112,10 +112,10 @@ func (c *session) sendError(text string) {
 	c.sendOwn(s.errorFrames[text])
 }
 
-// sendOwn sends one of the protocol's own messages. Before authentication these are all
-// that a client gets, and never sealed.
+// sendOwn sends one of the protocol's own messages. Before authentication a client
+// receives no other messages, and they are never sealed.
 func (c *session) sendOwn(m *ws.Message) {
-	c.mu.Lock() // or it could be queued, not sealed, behind a connected event
+	c.mu.Lock() // otherwise it could be queued unsealed after the connected event
 	if c.state < StateAuthenticated {
 		m = m.Clear()
 	}
@@ -124,8 +124,8 @@ func (c *session) sendOwn(m *ws.Message) {
 	c.enqueued(t)
 }
 
-// mistake counts a message that a client should not have sent before it is
-// authenticated, and closes it after too many.
+// mistake counts a message that a client must not send before it is authenticated, and
+// closes the connection after too many.
 func (c *session) mistake() {
 	s := c.server
 	over := false

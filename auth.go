@@ -12,16 +12,16 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// authenticate lets the application decide on a client. The timer that runs since the
-// client asked covers all of it.
+// authenticate asks the application about a client. It must finish before the timer that
+// stateFor has set fires.
 func (c *session) authenticate(ctx context.Context, m wire.Message) (any, error) {
 	began := time.Now()
 	err := c.letIn(ctx, m)
 	c.decided(false, err, began)
-	return nil, err // nobody waits for it: the connected event or the close frame is the answer
+	return nil, err // the connected event or the close frame is the answer
 }
 
-// decided calls the hook.
+// decided calls the Authenticated hook.
 func (c *session) decided(refresh bool, err error, began time.Time) {
 	s := c.server
 	f := s.cfg.Hooks.Authenticated
@@ -35,8 +35,8 @@ func (c *session) decided(refresh bool, err error, began time.Time) {
 	hook(s, "Authenticated", f, info)
 }
 
-// letIn asks the application about a client, agrees on keys and admits it, or refuses it
-// and returns why.
+// letIn asks the application about a client, agrees on keys and admits the client. If the
+// client is rejected, letIn closes it and returns the reason.
 func (c *session) letIn(ctx context.Context, m wire.Message) error {
 	s := c.server
 	profile := c.profile()
@@ -48,7 +48,7 @@ func (c *session) letIn(ctx context.Context, m wire.Message) error {
 		return err
 	}
 	if err != nil {
-		if ctx.Err() == nil { // otherwise the error is that nobody waits
+		if ctx.Err() == nil { // otherwise the client has gone
 			c.callbackFailed("Authenticate", err)
 		}
 		c.refuse(wire.ErrorAuthentication, wire.CloseAuthFailed)
@@ -57,10 +57,10 @@ func (c *session) letIn(ctx context.Context, m wire.Message) error {
 	identity := &profile
 	identity.UserID, identity.Metadata = who.UserID, who.Metadata
 	c.mu.Lock()
-	c.identity = identity // whatever comes now, OnDisconnect is due
+	c.identity = identity // from now on OnDisconnect is due
 	c.mu.Unlock()
 	if who.expired() {
-		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", "the session has expired before it began")
+		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", "the session has already expired")
 		c.refuse(wire.ErrorRejected, wire.CloseAuthFailed)
 		return ErrUnauthenticated
 	}
@@ -78,8 +78,9 @@ func (c *session) letIn(ctx context.Context, m wire.Message) error {
 	return nil
 }
 
-// errTooLate is why a client does not get in that has gone, or whose time was up.
-var errTooLate = errors.New("the client has gone, or its time was up")
+// errTooLate is the error for a client that disconnected, or exceeded its time limit,
+// while it was being authenticated.
+var errTooLate = errors.New("the client disconnected, or authentication took too long")
 
 // askWho calls Authenticate.
 func (c *session) askWho(ctx context.Context, cred Credentials) (who Identity, err error) {
@@ -91,8 +92,9 @@ func (c *session) askWho(ctx context.Context, cred Credentials) (who Identity, e
 	return who, err
 }
 
-// refuse closes a client that did not get in, after an error event if there is
-// a text for it. One that has gone or was too late is beyond that.
+// refuse closes a client that was not admitted, after an error event with the given text
+// unless that is empty. It is a no-op if the client has already disconnected or exceeded
+// its time limit.
 func (c *session) refuse(text string, code uint16) {
 	s := c.server
 	if state, _, _ := c.standing(); state != StateAuthenticating {
@@ -105,9 +107,10 @@ func (c *session) refuse(text string, code uint16) {
 	c.close(code)
 }
 
-// admit makes the client authenticated, unless it has gone or its time was up.
-// Nothing is written between its becoming reachable and its connected event, so
-// that event is the first, and by then it is in its rooms.
+// admit makes the client authenticated. It reports false if the client has disconnected
+// or exceeded its time limit. Nothing is written between the moment the client becomes
+// reachable and its connected event, so that event comes first, and by then the client
+// has joined its rooms.
 func (c *session) admit(id *Client, cipher *Cipher, expires time.Time) bool {
 	s := c.server
 	connected := frame(wire.Message{Event: wire.EventConnected, Data: c.connectedData(id, cipher, expires)}).Own().Clear()
@@ -130,7 +133,7 @@ func (c *session) admit(id *Client, cipher *Cipher, expires time.Time) bool {
 
 	s.reg.Activate(&c.member, id.UserID)
 	for _, room := range s.cfg.DefaultRooms {
-		_, _ = s.reg.Join(&c.member, room, math.MaxInt, false) // no limit, so no error
+		_, _ = s.reg.Join(&c.member, room, math.MaxInt, false) // cannot fail without a limit
 	}
 	c.conn.Release()
 	if s.debugging() {
@@ -159,6 +162,6 @@ func (c *session) connectedData(id *Client, e *Cipher, expires time.Time) json.R
 			d.Expires = expires.UTC().Format(wire.TimeFormat)
 		}
 	}
-	data, _ := wire.EncodeData(d) // strings and numbers always encode
+	data, _ := wire.EncodeData(d) // strings and numbers can always be encoded
 	return data
 }

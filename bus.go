@@ -10,46 +10,46 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Bus carries envelopes between the instances of a cluster. Package redisbus
-// has the one over Redis; package bustest has a suite that any other must pass.
+// Bus carries envelopes between the instances of a cluster. Package redisbus implements
+// it over Redis. Package bustest tests other implementations.
 type Bus interface {
-	// Publish hands one envelope to the bus and returns without waiting for the
-	// network. It keeps the order of calls per channel. The bus may keep the
-	// slice, and the caller does not change it afterwards. An error means that
-	// the envelope will not be sent.
+	// Publish queues one envelope and returns without waiting for the network. It
+	// preserves the order of calls per channel. The bus may keep the slice, so the caller
+	// must not modify it. An error means that the envelope will not be sent.
 	Publish(channel string, envelope []byte) error
-	// Run subscribes, calls ready once when everything is subscribed for the
-	// first time, and then calls receive with the envelopes that arrive, this
-	// instance's own among them, in order and one call at a time, until ctx ends
-	// (then it returns nil) or the bus cannot start (then it returns why). What
-	// has come together is best handed over in one call, which saves the server
-	// much. The slices are receive's only during the call.
+	// Run subscribes, calls ready once when all subscriptions are active for the first
+	// time, and then calls receive with the envelopes that arrive, including those of
+	// this instance, in order and from one goroutine at a time. It returns nil when ctx
+	// ends, or an error if the bus cannot start. For efficiency, Run should pass all
+	// envelopes that have arrived to a single call. The slices are valid only during the
+	// call.
 	Run(ctx context.Context, ready func(), receive func(envelopes ...[]byte)) error
 }
 
-// BusMonitor is what a [Bus] may offer beside, for health and metrics.
+// BusMonitor is an optional interface of a [Bus], for health checks and metrics.
 type BusMonitor interface {
-	// Health returns nil while envelopes go out and come in, else why not.
+	// Health returns nil if envelopes are being sent and received, or else the reason why
+	// not.
 	Health() error
-	// Lost returns how many envelopes Publish took that could not be sent.
+	// Lost returns the number of envelopes that Publish accepted but that could not be
+	// sent.
 	Lost() uint64
 }
 
-// BusGaps is what a [Bus] may offer beside, for [Config.OnBusGap]. A server calls
-// NextGap, again and again, while it runs the bus.
+// BusGaps is an optional interface of a [Bus], for [Config].OnBusGap. A server calls
+// NextGap in a loop while it runs the bus.
 type BusGaps interface {
-	// NextGap waits until envelopes of other instances and emitters may have been
-	// missed and come in again. It returns from when until when that was, or ctx's
-	// error.
+	// NextGap waits until a period in which envelopes from other instances and emitters
+	// may have been missed has ended. It returns the period, or ctx's error.
 	NextGap(ctx context.Context) (from, until time.Time, err error)
 }
 
-// BusGap is a time in which messages of other instances and emitters may not have
-// reached the clients of this server. How many nobody knows: Redis forgets what it
-// could not deliver.
+// BusGap is a period in which messages from other instances and emitters may not have
+// reached the clients of this server. Their number is unknown, because Redis does not
+// record what it could not deliver.
 type BusGap struct{ From, Until time.Time }
 
-// soloBus is the bus of a server without one: there are no other instances.
+// soloBus is the bus of a server without other instances.
 type soloBus struct{}
 
 func (soloBus) Publish(string, []byte) error { return nil }
@@ -62,11 +62,11 @@ func (soloBus) Run(ctx context.Context, ready func(), _ func(...[]byte)) error {
 
 // runningBus is a bus whose Run has been called.
 type runningBus struct {
-	failed <-chan error // why Run returned by itself
+	failed <-chan error // the reason if Run returned before stop was called
 	stop   func()       // ends Run and waits for it
 }
 
-// startBus runs the bus; subscribed is closed when envelopes come in.
+// startBus runs the bus. It closes subscribed when the bus is ready.
 func (s *Server) startBus(ctx context.Context) (b runningBus, subscribed <-chan struct{}) {
 	ctx, cancel := context.WithCancel(ctx)
 	ready, failed := make(chan struct{}), make(chan error, 1)
@@ -76,7 +76,7 @@ func (s *Server) startBus(ctx context.Context) (b runningBus, subscribed <-chan 
 		err := s.cfg.Bus.Run(ctx, sync.OnceFunc(func() { close(ready) }), s.receive)
 		if ctx.Err() == nil {
 			if err == nil {
-				err = errors.New("it returned before it was told to")
+				err = errors.New("Bus.Run returned before its context ended")
 			}
 			failed <- err
 		} else if err != nil {
@@ -107,7 +107,7 @@ func (s *Server) watchGaps(ctx context.Context, b BusGaps) {
 		go func() {
 			defer s.tasks.Done()
 			defer close(returned)
-			// Its error is a panic, which call has counted and logged.
+			// An error is a panic, which call has counted and logged.
 			_ = s.call("OnBusGap", nil, func() error {
 				s.cfg.OnBusGap(ctx, BusGap{from, until})
 				return nil
@@ -115,13 +115,13 @@ func (s *Server) watchGaps(ctx context.Context, b BusGaps) {
 		}()
 		select {
 		case <-returned:
-		case <-ctx.Done(): // Run has waited for it long enough
+		case <-ctx.Done(): // Server.Run no longer waits for the callback
 			return
 		}
 	}
 }
 
-// publish hands a letter to the bus, and counts and logs when it is refused.
+// publish hands a letter to the bus. It counts and logs a failure.
 func (s *Server) publish(l letter) error {
 	if s.solo {
 		return nil
@@ -144,8 +144,8 @@ func (s *Server) publish(l letter) error {
 	return nil
 }
 
-// receive routes envelopes from the bus to the clients that are here, by type
-// and target; the channel that one came on says nothing more.
+// receive delivers envelopes from the bus to the clients of this instance, by type and
+// target. The channel provides no additional information.
 func (s *Server) receive(envelopes ...[]byte) {
 	s.counts.busReceived.Add(uint64(len(envelopes)))
 	if f := s.cfg.Hooks.Received; f != nil {
@@ -161,7 +161,7 @@ func (s *Server) receive(envelopes ...[]byte) {
 	}
 }
 
-// runs returns what is in envelopes as runs, in their order.
+// runs returns the messages in envelopes as runs, in order.
 func (s *Server) runs(envelopes [][]byte) iter.Seq[run] {
 	return func(yield func(run) bool) {
 		var r run
@@ -183,7 +183,7 @@ func (s *Server) runs(envelopes [][]byte) iter.Seq[run] {
 			if len(r.messages) > 0 && !yield(r) {
 				return
 			}
-			// The slice is free again: deliver has encoded what was in it.
+			// deliver has encoded the messages, so the slice can be reused.
 			r = run{e.To, e.Exclude, append(r.messages[:0], m), wire.MessageSize(m.Message)}
 		}
 		if len(r.messages) > 0 {
@@ -192,7 +192,8 @@ func (s *Server) runs(envelopes [][]byte) iter.Seq[run] {
 	}
 }
 
-// read returns what is in an envelope, unless nobody here may get it.
+// read decodes an envelope. It reports false if no client of this instance should receive
+// it.
 func (s *Server) read(envelope []byte) (e wire.Envelope, ok bool) {
 	e, err := wire.DecodeEnvelope(envelope)
 	if err != nil {
@@ -201,7 +202,7 @@ func (s *Server) read(envelope []byte) (e wire.Envelope, ok bool) {
 		return e, false
 	}
 	if e.ServerID == s.id {
-		return e, false // delivered before it was published
+		return e, false // Send delivered it before publishing it
 	}
 	switch e.To.Type {
 	case wire.TypeBroadcast:
@@ -217,14 +218,14 @@ func (s *Server) read(envelope []byte) (e wire.Envelope, ok bool) {
 	return e, false
 }
 
-var errNoTarget = errors.New("the target is not a string, or empty")
+var errNoTarget = errors.New("the target is not a string or is empty")
 
-// maxRun is how many bytes of messages are delivered together: what fits into
-// one write.
+// maxRun is the maximum number of bytes of messages in a run, which is what fits into one
+// write.
 const maxRun = 64 << 10
 
-// run is messages in a row that go to the same clients. Queued together they
-// cost each client hardly more than one.
+// run is a sequence of messages for the same clients. Queued together, they cost hardly
+// more per client than a single one.
 type run struct {
 	to       Address
 	exclude  []string
@@ -232,7 +233,7 @@ type run struct {
 	size     int
 }
 
-// add adds a message, if it goes where the others go.
+// add adds a message if it has the same receivers, and reports whether it did.
 func (r *run) add(to Address, m outgoing, exclude []string) bool {
 	size := wire.MessageSize(m.Message)
 	if len(r.messages) == 0 || to != r.to || len(exclude)+len(r.exclude) > 0 || r.size+size > maxRun {

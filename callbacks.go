@@ -6,15 +6,15 @@ import (
 	"runtime/debug"
 )
 
-// panicError is a panic of a callback.
+// panicError is the error for a callback that panicked.
 type panicError struct{ value any }
 
 func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
-// call calls the application. It turns a panic into an error, which is counted and
-// logged. A callback that ends its goroutine (runtime.Goexit, which is what FailNow of
-// a test does) is counted and logged, too, but nothing can stop that here. Without a
-// client, c is nil.
+// call calls a function of the application. It recovers from a panic, counts and logs it,
+// and returns it as an error. It also counts and logs a call of runtime.Goexit, for
+// example by the FailNow method of a test, but cannot prevent the goroutine from ending.
+// If the call concerns no client, c is nil.
 func (s *Server) call(name string, c *session, f func() error) (err error) {
 	s.counts.running.Add(1)
 	returned := false
@@ -42,8 +42,8 @@ func (s *Server) call(name string, c *session, f func() error) (err error) {
 	return err
 }
 
-// callbackFailed counts and logs the error of a callback; call has done so with
-// panics.
+// callbackFailed counts and logs an error of a callback. Panics are ignored because call
+// has already counted and logged them.
 func (c *session) callbackFailed(name string, err error) {
 	s := c.server
 	var p *panicError

@@ -5,15 +5,15 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Cause says why a client went. The texts do not change: they are also the keys of
-// Stats.Disconnects.
+// Cause is the reason why a client was disconnected. The texts are stable. They are also
+// the keys of Stats.Disconnects.
 type Cause string
 
-// The causes, and the close codes that go with those of the protocol.
+// The causes, with the close codes for those that the protocol defines.
 const (
 	CauseClientClosed       Cause = "client closed"
 	CauseConnectionLost     Cause = "connection lost"
-	CauseViolation          Cause = "protocol violation"             // of WebSocket
+	CauseViolation          Cause = "protocol violation"             // of the WebSocket protocol
 	CauseBackpressure       Cause = "backpressure"                   // SlowDisconnect
 	CauseIdle               Cause = "idle timeout"                   // IdleTimeout
 	CauseStuck              Cause = "write timeout"                  // WriteTimeout
@@ -27,10 +27,10 @@ const (
 	CauseAuthFailed         Cause = "authentication failed"          // 4003
 	CauseEncryptionRequired Cause = "encryption required"            // 4004
 	CauseExpired            Cause = "session expired"                // 4005
-	CauseAborted            Cause = "aborted"                        // a shutdown that took too long
+	CauseAborted            Cause = "aborted"                        // the shutdown took too long
 )
 
-// transportCauses are the causes that the transport knows.
+// transportCauses maps the causes of the transport.
 var transportCauses = map[ws.Cause]Cause{
 	ws.CausePeerClosed:   CauseClientClosed,
 	ws.CauseLost:         CauseConnectionLost,
@@ -45,8 +45,8 @@ var transportCauses = map[ws.Cause]Cause{
 	ws.CauseAborted:      CauseAborted,
 }
 
-// ruleCauses are the causes of connections that a rule of the protocol ended, by close
-// code.
+// ruleCauses maps the close codes of connections that were closed by a rule of the
+// protocol.
 var ruleCauses = map[uint16]Cause{
 	wire.CloseGoingAway:          CauseShutdown,
 	wire.CloseAuthTimeout:        CauseAuthTimeout,
@@ -56,7 +56,7 @@ var ruleCauses = map[uint16]Cause{
 	wire.CloseExpired:            CauseExpired,
 }
 
-// causeOf returns why a connection has ended.
+// causeOf returns the reason why a connection has ended.
 func causeOf(end ws.End) Cause {
 	causes, ok := transportCauses[end.Cause]
 	if end.Cause == ws.CauseRule {

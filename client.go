@@ -9,10 +9,10 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// State is where a client stands on its way through the server.
+// State is the state of a client.
 type State uint8
 
-// The states, in the order in which a client goes through them.
+// The states, in the order in which a client passes through them.
 const (
 	StateUnauthorized State = iota
 	StateAuthenticating
@@ -20,7 +20,7 @@ const (
 	StateDisconnected
 )
 
-// String returns the state's name as Ignis spells it.
+// String returns the name that Ignis uses for the state.
 func (s State) String() string {
 	switch s {
 	case StateUnauthorized:
@@ -33,31 +33,32 @@ func (s State) String() string {
 	return "disconnected"
 }
 
-// Credentials are what a client sent to authenticate itself. They come from
-// outside and have been checked for nothing but being JSON.
+// Credentials are the data that a client sent to authenticate. They are untrusted: apart
+// from being valid JSON, nothing about them has been checked.
 type Credentials struct {
-	// ClientID is the id that the client will have.
+	// ClientID is the ID that the client will have.
 	ClientID string
-	// RemoteAddr is the client's network address: what Accept has returned, or that of
-	// the request, which behind a proxy is the proxy's.
+	// RemoteAddr is the client's network address, as returned by Accept. By default it is
+	// the address of the request, which behind a proxy is the address of the proxy.
 	RemoteAddr string
-	// Value is what Accept has returned.
+	// Value is Accepted.Value.
 	Value any
-	// Type, Token and PublicKey are the fields of those names, where they are
-	// strings.
+	// Type, Token and PublicKey are the fields with these names. A field that is not a
+	// string is empty.
 	Type, Token, PublicKey string
-	// Software names the client's program, as name/version, where it says so. It is not
-	// to be trusted.
+	// Software is the name of the client program, as name/version, or empty if the client
+	// did not send it. It must not be trusted.
 	Software string
-	// Refreshed is nil, or the client that is authenticated already and refreshes its
-	// session with these credentials. They must be the same user's.
+	// Refreshed is nil unless an authenticated client refreshes its session with these
+	// credentials. They must belong to the same user.
 	Refreshed *Client
-	// Raw is all that was sent, as JSON; {} when that was nothing.
+	// Raw is everything that the client sent, as JSON. It is {} if the client sent no
+	// data.
 	Raw json.RawMessage
 }
 
-// Decode stores what the client sent in the value that v points to. An error names
-// the type of a value that does not fit, and not the value.
+// Decode decodes Raw into the value that v points to. If a value has the wrong type, the
+// error contains the type but not the value.
 func (c Credentials) Decode(v any) error {
 	if err := wire.Decode(c.Raw, v); err != nil {
 		return fmt.Errorf("credentials: %w", err)
@@ -79,17 +80,17 @@ func newCredentials(c Client, data json.RawMessage) Credentials {
 
 // Identity is who an authenticated client is.
 type Identity struct {
-	// UserID groups the sessions of one user; empty for an anonymous client.
+	// UserID identifies the user, who may have many sessions. Empty: an anonymous client.
 	UserID string
-	// Metadata is the application's own; see MetadataOf.
+	// Metadata is for the application; see MetadataOf.
 	Metadata any
-	// Expires is when the session ends, by the wall clock: the client is then closed
-	// with 4005, unless it has sent new credentials. Zero: it does not end.
+	// Expires is when the session ends, by the wall clock. The client is then closed with
+	// 4005 unless it has sent new credentials before. Zero: the session does not end.
 	Expires time.Time
 }
 
-// Client is an authenticated client as callbacks see it. It never changes and
-// is safe to keep and to share.
+// Client is an authenticated client as passed to callbacks. It never changes and can be
+// kept and shared.
 type Client struct {
 	ID          string // UUID v4
 	UserID      string // empty for an anonymous client
@@ -100,8 +101,7 @@ type Client struct {
 	Encrypted   bool
 }
 
-// MetadataOf returns the client's metadata as a T, or an error that says what
-// it is instead.
+// MetadataOf returns the client's metadata as a T, or an error if it has another type.
 func MetadataOf[T any](c *Client) (T, error) {
 	v, ok := c.Metadata.(T)
 	if !ok {
@@ -110,34 +110,36 @@ func MetadataOf[T any](c *Client) (T, error) {
 	return v, nil
 }
 
-// ClientInfo is a snapshot of a client, safe to keep.
+// ClientInfo is a snapshot of a client.
 type ClientInfo struct {
 	Client
 	State State
-	// Protocol is the version of the protocol that it speaks: 1 or 2.
+	// Protocol is the protocol version that the client uses, 1 or 2.
 	Protocol int
-	// Expires is when its session ends; zero if it does not.
+	// Expires is when the session ends, or zero if it does not.
 	Expires time.Time
-	// Rooms are its own id, then the others in the order of joining.
+	// Rooms starts with the room named by the client's own ID, followed by the others in
+	// the order of joining.
 	Rooms []string
-	// Backpressured is true while messages wait because the client does not read
-	// as fast as it is sent to.
+	// Backpressured reports whether messages are waiting because the client reads too
+	// slowly.
 	Backpressured bool
-	// LastActivity is when its last message came.
+	// LastActivity is when the client sent its last message.
 	LastActivity time.Time
 }
 
-// Disconnect says how a client went.
+// Disconnect describes how a client was disconnected.
 type Disconnect struct {
 	Cause Cause
-	// Code and Reason are those of the close frame; 1006 when there was none.
+	// Code and Reason are those of the close frame. Code is 1006 if there was none.
 	Code   uint16
 	Reason string
-	// Rooms are those that it was in, without the one of its own ID.
+	// Rooms are the rooms that the client was in, except the one named by its own ID.
 	Rooms []string
 }
 
-// Client returns a snapshot of the client with the id.
+// Client returns a snapshot of the client with the ID. It reports false if no such client
+// is connected to this server.
 func (s *Server) Client(id string) (ClientInfo, bool) {
 	if s == nil {
 		return ClientInfo{}, false
@@ -149,8 +151,8 @@ func (s *Server) Client(id string) (ClientInfo, bool) {
 	return m.Value.info(), true
 }
 
-// Clients returns snapshots of all clients, also of those not authenticated, in
-// no order.
+// Clients returns snapshots of all clients of this server, authenticated or not, in no
+// particular order.
 func (s *Server) Clients() []ClientInfo {
 	if s == nil {
 		return nil
@@ -158,7 +160,8 @@ func (s *Server) Clients() []ClientInfo {
 	return infos(s.reg.AppendAll(nil))
 }
 
-// ClientsOfUser returns snapshots of the user's clients on this instance.
+// ClientsOfUser returns snapshots of the user's clients that are connected to this
+// server.
 func (s *Server) ClientsOfUser(userID string) []ClientInfo {
 	if s == nil {
 		return nil
@@ -166,7 +169,7 @@ func (s *Server) ClientsOfUser(userID string) []ClientInfo {
 	return infos(s.reg.AppendUser(nil, userID))
 }
 
-// ClientsInRoom returns snapshots of the room's clients on this instance.
+// ClientsInRoom returns snapshots of the clients of this server that are in the room.
 func (s *Server) ClientsInRoom(room string) []ClientInfo {
 	if s == nil {
 		return nil
@@ -182,9 +185,9 @@ func infos(cs []*session) []ClientInfo {
 	return list
 }
 
-// Disconnect closes a client of this instance with a close code and a reason of at most
-// 123 bytes. The code is the application's own, 4000 to 4999, or 1000 or 1008; with
-// [wire.CloseDisconnected] the client does not connect again by itself. It returns
+// Disconnect closes a client with a close code and a reason of at most 123 bytes. The
+// code must be 1000, 1008 or between 4000 and 4999. A client that is closed with
+// [wire.CloseDisconnected] does not reconnect automatically. Disconnect returns
 // [ErrNoClient] if no client with that ID is connected to this server.
 func (s *Server) Disconnect(clientID string, code uint16, reason string) error {
 	if err := s.running(); err != nil {
@@ -192,7 +195,7 @@ func (s *Server) Disconnect(clientID string, code uint16, reason string) error {
 	}
 	application := code == 1000 || code == 1008 || code >= 4000 && code <= 4999
 	if !application || len(reason) > 123 || !utf8.ValidString(reason) {
-		return fmt.Errorf("ignis: close code %d with a reason of %d bytes: want 1000, 1008 or 4000 to 4999, and at most 123 bytes of UTF-8", code, len(reason))
+		return fmt.Errorf("ignis: disconnect: close code %d with a reason of %d bytes: want 1000, 1008 or 4000 to 4999, and at most 123 bytes of UTF-8", code, len(reason))
 	}
 	m, ok := s.reg.Get(clientID)
 	if !ok {
@@ -202,7 +205,7 @@ func (s *Server) Disconnect(clientID string, code uint16, reason string) error {
 	return nil
 }
 
-// InRoom reports whether the client is connected to this server and in the room.
+// InRoom reports whether the client is connected to this server and is in the room.
 func (s *Server) InRoom(clientID, room string) bool {
 	if s == nil {
 		return false

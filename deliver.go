@@ -9,15 +9,15 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// outgoing is a message on its way to clients. It is encoded once for each version of
-// the protocol, and only for versions that somebody who gets it speaks.
+// outgoing is a message to clients. It is encoded once per version of the protocol, and
+// only for the versions that its recipients use.
 type outgoing struct {
-	wire.Message            // what clients of protocol 2 get
+	wire.Message            // as clients of protocol 2 receive it
 	key          string     // see Key
 	slow         SlowPolicy // for clients that are behind
 }
 
-// frame encodes the message for the version of the protocol.
+// frame encodes the message for a version of the protocol.
 func (o outgoing) frame(protocol uint8) *ws.Message {
 	m := o.Message
 	if protocol < 2 {
@@ -26,18 +26,18 @@ func (o outgoing) frame(protocol uint8) *ws.Message {
 	return frame(m).Under(ws.Policy(o.slow), o.key)
 }
 
-// differs reports whether clients of protocol 2 get another frame.
+// differs reports whether clients of protocol 2 receive a different frame.
 func (o outgoing) differs() bool { return o.Room != "" || o.From != (wire.Sender{}) }
 
-// frame encodes a message once for all who get it.
+// frame encodes a message once for all its recipients.
 func frame(m wire.Message) *ws.Message {
 	return ws.Text(wire.MessageSize(m), func(dst []byte) []byte { return wire.AppendMessage(dst, m) })
 }
 
-// batch is messages that are encoded for one version of the protocol, at first use.
+// batch is a list of messages, encoded for one version of the protocol on first use.
 type batch struct {
 	frames []*ws.Message
-	one    [1]*ws.Message // what frames refers to, where it is one
+	one    [1]*ws.Message // backing array of frames if there is only one
 }
 
 func (b *batch) encode(messages []outgoing, protocol uint8, join bool) {
@@ -53,13 +53,13 @@ func (b *batch) encode(messages []outgoing, protocol uint8, join bool) {
 	}
 }
 
-// deliver queues messages for every client here that they are for. Local messages and
-// those from the bus meet here. It keeps neither slice, and returns how many clients the
-// messages were for.
+// deliver queues messages for all clients of this instance that they are addressed to. It
+// is used for messages sent here and for those from the bus. It does not keep the slices.
+// It returns the number of recipients.
 func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) (recipients int) {
 	list := targets.Get().(*[]*session)
 	defer func() {
-		clear(*list) // keep no client alive
+		clear(*list) // keeps no client in memory
 		*list = (*list)[:0]
 		targets.Put(list)
 	}()
@@ -98,25 +98,25 @@ func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) (re
 			}
 			t := c.conn.Enqueue(m)
 			queued += t.Queued
-			c.dropped(t, messages[0].slow) // the same for all, as to is
+			c.dropped(t, messages[0].slow) // all messages have the same policy because they have the same address
 		}
 	}
-	s.counts.sent.Add(uint64(queued)) // once, not for each: the counter is everybody's
+	s.counts.sent.Add(uint64(queued)) // once rather than per client, because the counter is contended
 	return recipients
 }
 
-// targets holds the slices that deliver collects clients in, so that the
-// registry's locks are free while messages are queued.
+// targets holds the slices in which deliver collects clients, so that the registry's
+// locks are free while messages are queued.
 var targets = sync.Pool{New: func() any { return new([]*session) }}
 
-// enqueued counts what became of the protocol's own messages for one client.
+// enqueued counts the result of queueing one of the protocol's own messages.
 func (c *session) enqueued(t ws.Tally) {
 	s := c.server
 	s.counts.sent.Add(uint64(t.Queued))
 	c.dropped(t, SlowDisconnect)
 }
 
-// Why a client did not get messages: the keys of Stats.Dropped.
+// The reasons why a client did not receive messages. They are the keys of Stats.Dropped.
 const (
 	droppedFull     = "backpressure"
 	droppedOldest   = "oldest"
@@ -126,7 +126,7 @@ const (
 	droppedLarge    = "too large to seal"
 )
 
-// dropped counts what one client will not get, and logs why.
+// dropped counts the messages that a client will not receive, and logs the reason.
 func (c *session) dropped(t ws.Tally, slow SlowPolicy) {
 	s := c.server
 	if t == (ws.Tally{Queued: t.Queued}) {
@@ -149,15 +149,15 @@ func (c *session) dropped(t ws.Tally, slow SlowPolicy) {
 		}
 	}
 	if t.Large > 0 {
-		s.warn("message dropped: it is over BackpressureLimit, and the client is encrypted", "client", c.member.ID)
+		s.warn("message dropped: it exceeds BackpressureLimit and the client is encrypted", "client", c.member.ID)
 	}
 	if t.Full > 0 {
-		s.warn("client does not read as fast as it is sent to", "client", c.member.ID, "cut_off", slow == SlowDisconnect)
+		s.warn("client reads too slowly", "client", c.member.ID, "cut_off", slow == SlowDisconnect)
 	}
 }
 
-// idSet is a set of client ids. Most are empty or tiny; a large one, which may
-// come from outside, gets a map.
+// idSet is a set of client IDs. Most sets are empty or tiny. A large one, which an
+// emitter can send, uses a map.
 type idSet struct {
 	list []string
 	set  map[string]struct{}

@@ -9,12 +9,12 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// This file decides what a message from a client is, by its event and the client's
-// state, and no more. What is done about it is in auth.go, rooms.go, refresh.go and
-// messages.go, and called by the client's inbox.
+// This file decides how to handle a message from a client, depending on the event and the
+// client's state. The handlers are in auth.go, rooms.go, refresh.go and messages.go and
+// are called by the client's inbox.
 
-// steps say what handles each system event of an authenticated client. Together with
-// wire.SystemEvents it is all that has to be said about an event.
+// steps are the handlers of the system events of an authenticated client. An event needs
+// only an entry here and one in wire.SystemEvents.
 var steps = map[string]step{
 	wire.EventJoin:      (*session).join,
 	wire.EventLeave:     (*session).leave,
@@ -22,8 +22,8 @@ var steps = map[string]step{
 	wire.EventHeartbeat: (*session).nothing,
 }
 
-// dispatch takes one message from a client, on the goroutine that reads from it:
-// what the protocol answers itself is answered, the rest becomes a job.
+// dispatch handles one message, on the goroutine that reads from the client. It answers
+// protocol errors itself and pushes everything else to the inbox as a job.
 func (c *session) dispatch(payload []byte, binary bool) {
 	s := c.server
 	s.counts.received.Add(1)
@@ -34,7 +34,7 @@ func (c *session) dispatch(payload []byte, binary bool) {
 	}
 	switch state, early := c.stateFor(m); {
 	case state == StateUnauthorized && m.Event == wire.EventAuthenticate:
-		m.Data = bytes.Clone(m.Data) // the payload is the transport's
+		m.Data = bytes.Clone(m.Data) // the payload is owned by the transport
 		c.inbox.Push(job{do: (*session).authenticate, message: m})
 	case m.Event == wire.EventAuthenticate:
 		c.refuseMessage(m, wire.ErrorAuthenticated)
@@ -51,11 +51,12 @@ func (c *session) dispatch(payload []byte, binary bool) {
 	}
 }
 
-// decode reads a message, or says what is wrong with it.
+// decode decodes a message. If it is malformed, decode tells the client and reports
+// false.
 func (c *session) decode(payload []byte, binary bool) (m wire.Message, ok bool) {
 	s := c.server
 	if binary && !utf8.Valid(payload) {
-		payload = []byte(string([]rune(string(payload)))) // with U+FFFD for what is not UTF-8
+		payload = []byte(string([]rune(string(payload)))) // replaces invalid UTF-8 with U+FFFD
 	}
 	m, err := wire.DecodeMessage(payload)
 	switch {
@@ -71,12 +72,13 @@ func (c *session) decode(payload []byte, binary bool) (m wire.Message, ok bool) 
 	return m, err == nil
 }
 
-// dispatchAuthenticated takes a message from an authenticated client, and may keep it.
+// dispatchAuthenticated handles a message from an authenticated client. It copies the
+// data.
 func (c *session) dispatchAuthenticated(m wire.Message) {
 	m.Data = bytes.Clone(m.Data)
 	sealed := m.Event == wire.EventEncrypted
 	if sealed {
-		e := c.encryption() // looked at once: Encrypt may set it at any time
+		e := c.encryption() // read only once, because Encrypt may set it at any time
 		if e.opensItself() {
 			c.inbox.Push(job{do: (*session).dispatchOpened, message: m})
 			return
@@ -91,8 +93,8 @@ func (c *session) dispatchAuthenticated(m wire.Message) {
 	}
 }
 
-// dispatchOpened takes an encrypted message that the application opens, which is a
-// callback: so it is in the inbox already, and what is within it is done at once.
+// dispatchOpened handles an encrypted message that Cipher.Open opens. Because that is a
+// callback, dispatchOpened runs in the inbox, and it handles the inner message at once.
 func (c *session) dispatchOpened(ctx context.Context, m wire.Message) (any, error) {
 	inner, ok := c.open(c.encryption(), m)
 	if !ok {
@@ -101,24 +103,24 @@ func (c *session) dispatchOpened(ctx context.Context, m wire.Message) (any, erro
 	if do := c.stepFor(inner, true); do != nil {
 		c.do(ctx, do, inner)
 	}
-	return nil, nil //nolint:nilnil // what was within has been answered
+	return nil, nil //nolint:nilnil // the inner message has been answered
 }
 
-// dispatchEarly takes a message that was sent right behind authenticate, when the
-// client is authenticated. One that is not has gone or is told so by the end of the
-// connection.
+// dispatchEarly handles a message that was sent right after authenticate, once the client
+// is authenticated. If authentication failed, there is no answer: the connection is
+// closed.
 func (c *session) dispatchEarly(ctx context.Context, m wire.Message) (any, error) {
 	if state, _, _ := c.standing(); state != StateAuthenticated {
-		return nil, nil //nolint:nilnil // nobody waits for an answer
+		return nil, nil //nolint:nilnil // the connection is being closed
 	}
 	if do := c.stepFor(m, false); do != nil {
 		return do(c, ctx, m)
 	}
-	return nil, nil //nolint:nilnil // there is nothing to say
+	return nil, nil //nolint:nilnil // nothing to answer
 }
 
-// stepFor returns what is to be done about a message from an authenticated client, nil
-// for nothing.
+// stepFor returns the handler for a message from an authenticated client, or nil if there
+// is nothing to do.
 func (c *session) stepFor(m wire.Message, sealed bool) step {
 	s := c.server
 	e, system := wire.LookupEvent(m.Event, c.version())
@@ -141,7 +143,7 @@ func (c *session) stepFor(m wire.Message, sealed bool) step {
 	return steps[m.Event]
 }
 
-// nothing is all that a heartbeat needs, besides an answer if it has an id.
+// nothing handles a heartbeat. A heartbeat with an ID is answered.
 func (c *session) nothing(context.Context, wire.Message) (any, error) {
 	return nil, nil //nolint:nilnil // an answer without data
 }

@@ -1,24 +1,25 @@
-// Package ignis is a server for realtime messaging over WebSocket: clients that
-// authenticate after they connect, users with many sessions, rooms, broadcasts,
-// and fan-out to other instances over a bus. It speaks the wire format of Ignis,
-// so clients, emitters and servers written for that work with it on one Redis.
+// Package ignis is a server for realtime messaging over WebSocket. Clients authenticate
+// after they connect. Messages are addressed to one client, to all sessions of a user, to
+// a room or to everyone, and a bus carries them to the other instances of a cluster. The
+// package speaks the wire format of Ignis, so clients, emitters and servers written for
+// Ignis work with it on the same Redis.
 //
-// Make a [Server] from a [Config], mount it in an HTTP server and run it:
+// Create a [Server] from a [Config], mount it in an HTTP server and run it:
 //
 //	srv, err := ignis.New(ignis.Config{Authenticate: authenticate})
 //	mux.Handle(wire.DefaultPath, srv)
 //	err = srv.Run(ctx)
 //
-// [Server.Send] sends an event to an [Address] on all instances: [ToRoom], [ToUser],
-// [ToClient] or [ToEveryone]. [Server.SendLocal] reaches the clients of this instance.
-// Callbacks see a [Client], whose identity is fixed; who is here [Server.Client]
-// and its siblings tell, as [ClientInfo], snapshots with rooms and state; for numbers, [Server.Stats]; for probes, [Server.Health].
+// [Server.Send] sends an event to an [Address] on all instances; [Server.SendLocal]
+// reaches only the clients of this instance. Callbacks receive a [Client], which never
+// changes. [Server.Client] and its siblings return a [ClientInfo], a snapshot that
+// includes the client's rooms and state. Use [Server.Stats] for metrics and
+// [Server.Health] for probes.
 //
-// Clients can be encrypted one by one ([Config].Encryption; package seal): what they
-// are sent is sealed on its way out, in order.
+// With [Config].Encryption, each client can have its own key; see package seal.
 //
-// Elsewhere in this module: redisbus connects instances over Redis; emitter sends
-// from processes that run no server; client connects to a server; ignistest runs
-// servers in memory for tests; wire is the protocol itself; cmd/ignis is all of it as
-// one program.
+// Related packages: redisbus connects instances over Redis, emitter sends from processes
+// without a server, client connects to a server,
+// ignistest runs servers in memory for tests, wire defines the protocol, and
+// cmd/ignis combines them in one program.
 package ignis

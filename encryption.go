@@ -16,14 +16,14 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Encryption says which clients are encrypted.
+// Encryption selects which clients are encrypted.
 type Encryption uint8
 
 // The values of Config.Encryption.
 const (
-	EncryptionOff      Encryption = iota // none
-	EncryptionOptional                   // those that ask for it
-	EncryptionRequired                   // all: the others are closed with 4004
+	EncryptionOff      Encryption = iota // no client
+	EncryptionOptional                   // clients that send a public key
+	EncryptionRequired                   // all clients; others are closed with 4004
 )
 
 var encryptionNames = []string{"off", "optional", "required"}
@@ -39,7 +39,7 @@ func (e Encryption) String() string {
 // MarshalText returns the name, for flags and configuration files.
 func (e Encryption) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 
-// UnmarshalText reads a name as String returns it.
+// UnmarshalText parses a name that String returns.
 func (e *Encryption) UnmarshalText(text []byte) error {
 	for i, name := range encryptionNames {
 		if string(text) == name {
@@ -50,35 +50,35 @@ func (e *Encryption) UnmarshalText(text []byte) error {
 	return fmt.Errorf("encryption %q: want off, optional or required", text)
 }
 
-// Cipher says how messages to and from one client are encrypted. It must not be changed
-// once the server has it.
+// Cipher describes how messages to and from one client are encrypted. The application
+// must not modify it after passing it to the server.
 type Cipher struct {
-	// ServerPublicKey and Salt are sent to the client, which needs them to
-	// derive its key.
+	// ServerPublicKey and Salt are sent to the client, which needs them to derive its
+	// key.
 	ServerPublicKey, Salt string
 
-	// Key seals and opens messages as package seal describes, AdditionalData
-	// with them. This is fast, and what the built-in key agreement uses.
+	// Key seals and opens messages with AdditionalData, as package seal describes. This
+	// is fast, and is what the built-in key agreement uses.
 	Key            *seal.Key
 	AdditionalData []byte
 
-	// Seal, where there is no Key, returns the text to send instead of message. An
-	// error drops the message: it never goes out in clear. It is called by one
-	// goroutine at a time, in the order of the messages, and may take its time;
-	// see Config.SealConcurrency. What it is given is its own, to change or to keep;
-	// what it returns is the server's until the next call.
+	// Seal returns the text to send instead of message. It is used only if Key is nil. If
+	// it returns an error, the message is dropped; it is never sent unencrypted. Seal is
+	// called from one goroutine at a time, in the order of the messages, and may block;
+	// see Config.SealConcurrency. It may modify and keep message. It must not modify the
+	// result until the next call.
 	Seal func(message []byte) ([]byte, error)
-	// Open, where there is no Key, returns the message in the data of an
-	// encrypted event from the client. It is called in turn with the client's
-	// callbacks, and beside Seal. The data is its own, and it may return a part of it.
-	// Nil: the client may not send any.
+	// Open returns the message in the data of an encrypted event from the client. It is
+	// used only if Key is nil. Open runs in turn with the client's callbacks, but
+	// concurrently with Seal. It may modify and keep data and return a part of it. Nil:
+	// the client must not send encrypted events.
 	Open func(data json.RawMessage) ([]byte, error)
 }
 
-var errNoSeal = errors.New("the cipher has neither a Key that seal has made nor a Seal, and there is no Config.BeforeSeal")
+var errNoSeal = errors.New("the cipher has no valid Key and no Seal, and Config.BeforeSeal is nil")
 
-// secure agrees on keys with a client that has been let in, if that is wanted. It returns
-// an error when the client is refused.
+// secure agrees on keys with an authenticated client if encryption is enabled. It returns
+// an error if it has refused the client.
 func (c *session) secure(ctx context.Context, id *Client, cred Credentials) (*Cipher, error) {
 	s := c.server
 	cipher, err := c.agree(ctx, id, cred)
@@ -96,7 +96,8 @@ func (c *session) secure(ctx context.Context, id *Client, cred Credentials) (*Ci
 	return cipher, nil
 }
 
-// errNotEncrypted is why a client is refused that agrees on no keys.
+// errNotEncrypted is the error for a client that is refused because no keys were agreed
+// on.
 var errNotEncrypted = errors.New("no keys were agreed on")
 
 func (c *session) agree(ctx context.Context, id *Client, cred Credentials) (*Cipher, error) {
@@ -117,7 +118,7 @@ func (c *session) agree(ctx context.Context, id *Client, cred Credentials) (*Cip
 	return &Cipher{ServerPublicKey: a.PublicKey, Salt: a.Salt, Key: a.Key}, nil
 }
 
-// handshake has the application agree on keys.
+// handshake calls AgreeKeys.
 func (c *session) handshake(ctx context.Context, id *Client, cred Credentials) (*Cipher, error) {
 	s := c.server
 	var cipher *Cipher
@@ -144,14 +145,14 @@ func (s *Server) canSeal(e *Cipher) bool {
 	return e.Key != nil || e.Seal != nil || s.cfg.BeforeSeal != nil
 }
 
-// Encrypt switches a client of this instance to encrypted delivery, for
-// applications that agree on a key by messages of their own. What was queued for
-// the client before goes out as it is, and nothing that is queued afterwards
-// leaves in clear. There is no way back. The client may go on sending in clear,
-// unless encryption is required.
+// Encrypt enables encryption for a client that is already connected, for applications
+// that agree on a key in their own messages. Messages that were queued before are sent as
+// they are; all later messages are encrypted. Encryption cannot be disabled again. The
+// client may still send unencrypted messages, unless encryption is required.
 //
-// Errors: ErrNotRunning; ErrNoClient when no authenticated client with that id
-// is here; a Cipher that cannot seal; a client that is encrypted already.
+// Encrypt returns [ErrNotRunning]; [ErrNoClient] if no authenticated client with that ID
+// is connected to this server; or an error if the cipher cannot seal or the client is
+// already encrypted.
 func (s *Server) Encrypt(clientID string, cipher *Cipher) error {
 	if err := s.running(); err != nil {
 		return err
@@ -170,16 +171,16 @@ func (s *Server) Encrypt(clientID string, cipher *Cipher) error {
 	case c.state != StateAuthenticated:
 		return fmt.Errorf("ignis: encrypt %q: %w", clientID, ErrNoClient)
 	case c.cipher != nil:
-		return fmt.Errorf("ignis: encrypt %q: the client is encrypted already", clientID)
+		return fmt.Errorf("ignis: encrypt %q: the client is already encrypted", clientID)
 	}
-	id := *c.identity // which others may be reading
+	id := *c.identity // a copy, because others may be reading it
 	id.Encrypted = true
 	c.identity, c.cipher = &id, cipher
 	c.conn.Seal(c.sealer(&id, cipher))
 	return nil
 }
 
-// sealer returns what seals the messages to c, and whether that may take time.
+// sealer returns the function that seals the messages to c, and whether it may block.
 func (c *session) sealer(id *Client, e *Cipher) (f ws.Sealer, slow bool) {
 	s := c.server
 	if e.Key != nil && s.cfg.BeforeSeal == nil {
@@ -198,7 +199,7 @@ func (c *session) sealer(id *Client, e *Cipher) (f ws.Sealer, slow bool) {
 			case e.Key != nil:
 				dst = e.Key.AppendFrame(dst, text, e.AdditionalData)
 			case e.Seal != nil:
-				// A copy: the text is what others are sent, too.
+				// A copy, because the text is shared with other clients.
 				text, err = e.Seal(bytes.Clone(text))
 				dst = append(dst, text...)
 			default:
@@ -210,12 +211,12 @@ func (c *session) sealer(id *Client, e *Cipher) (f ws.Sealer, slow bool) {
 	}, true
 }
 
-// errGone is why nothing is sealed for a client that has gone.
-var errGone = errors.New("the client has gone")
+// errGone is the error for messages to a client that has disconnected.
+var errGone = errors.New("the client has disconnected")
 
-// inTurn calls the application's part of sealing, for as many clients at a time as
-// there may be. One that hangs gives its place to others when its time is up, and
-// loses its client.
+// inTurn calls the application's part of sealing, for at most SealConcurrency clients at
+// a time. If it takes longer than SealTimeout, the client is cut off and its place is
+// freed.
 func (c *session) inTurn(f func(ctx context.Context) error) error {
 	s := c.server
 	ctx := c.inbox.Context()
@@ -235,15 +236,15 @@ func (c *session) inTurn(f func(ctx context.Context) error) error {
 	defer free()
 	late := time.AfterFunc(s.cfg.SealTimeout, func() {
 		c.conn.Abort(ws.CauseSealing)
-		s.errorf("client cut off: its messages took too long to be transformed or sealed", "client", c.member.ID)
+		s.errorf("client cut off: BeforeSeal or Seal took too long", "client", c.member.ID)
 		free()
 	})
 	defer late.Stop()
 	return s.call("BeforeSeal or Seal", c, func() error { return f(ctx) })
 }
 
-// transform returns the text that the application sends instead of text, which
-// is not to be changed.
+// transform returns the text that BeforeSeal sends instead of text. It does not modify
+// text.
 func (s *Server) transform(ctx context.Context, id *Client, text []byte) ([]byte, error) {
 	m, err := wire.DecodeMessage(bytes.Clone(text))
 	if err != nil {
@@ -254,15 +255,15 @@ func (s *Server) transform(ctx context.Context, id *Client, text []byte) ([]byte
 		return text, err
 	}
 	if t.Event == "" {
-		return nil, errors.New("the transformed message has no event")
+		return nil, errors.New("the message from BeforeSeal has no event")
 	}
 	if err := wire.Valid(t.Data); t.Data != nil && err != nil {
-		return nil, fmt.Errorf("the data of the transformed message: %w", err)
+		return nil, fmt.Errorf("the data of the message from BeforeSeal: %w", err)
 	}
 	return wire.AppendMessage(nil, *t), nil
 }
 
-// sealFailed is called when a message to an encrypted client was dropped.
+// sealFailed counts and logs a dropped message to an encrypted client.
 func (s *Server) sealFailed(err error) {
 	if errors.Is(err, errGone) {
 		s.counts.droppedClosing.Add(1)
@@ -272,22 +273,22 @@ func (s *Server) sealFailed(err error) {
 	s.counts.sealFailures.Add(1)
 	hook(s, "Dropped", s.cfg.Hooks.Dropped, DroppedInfo{"", 1, droppedSealing})
 	if p := (*panicError)(nil); errors.As(err, &p) {
-		return // call has logged it
+		return // already logged by call
 	}
-	s.errorf("message to an encrypted client dropped: it could not be sealed", "error", err)
+	s.errorf("message to an encrypted client dropped: sealing failed", "error", err)
 }
 
-// encryption returns how c is encrypted, nil if it is not.
+// encryption returns the client's cipher, or nil if the client is not encrypted.
 func (c *session) encryption() *Cipher {
 	_, _, e := c.standing()
 	return e
 }
 
-// opensItself reports whether encrypted events need the application.
+// opensItself reports whether the application opens encrypted events.
 func (e *Cipher) opensItself() bool { return e != nil && e.Key == nil && e.Open != nil }
 
-// open returns the message within an encrypted event, unless there is none: then
-// the client is told.
+// open returns the message in an encrypted event. If it cannot be opened, open tells the
+// client and reports false.
 func (c *session) open(e *Cipher, m wire.Message) (inner wire.Message, ok bool) {
 	s := c.server
 	var text []byte
@@ -304,7 +305,7 @@ func (c *session) open(e *Cipher, m wire.Message) (inner wire.Message, ok bool) 
 		inner, err = wire.DecodeMessage(text)
 	}
 	if err == nil && (inner.Event == wire.EventEncrypted || inner.Event == wire.EventAuthenticate) {
-		err = fmt.Errorf("%s within an encrypted message", inner.Event)
+		err = fmt.Errorf("%s in an encrypted message", inner.Event)
 	}
 	if err != nil {
 		s.counts.badEncrypted.Add(1)

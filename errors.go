@@ -9,29 +9,29 @@ import (
 )
 
 var (
-	// ErrUnauthenticated is what Authenticate returns, possibly wrapped, to reject a
-	// client, which is then told "Authentication failed". Any other error is a failure
-	// of the application: the client is told "Authentication error" and the error is
-	// logged. Both close with code 4003. The text around it is logged, so it must not
-	// hold the credentials.
+	// ErrUnauthenticated is returned by Authenticate, possibly wrapped, to reject a
+	// client. The client is then told "Authentication failed". For any other error, which
+	// means that the application has failed, it is told "Authentication error". Both
+	// errors are logged and close the connection with 4003. Since the text of a wrapping
+	// error is logged, it must not contain the credentials.
 	ErrUnauthenticated = errors.New("unauthenticated")
 
-	// ErrNotRunning is returned by a server's methods before Run has made it ready and
-	// after it has shut down, and by those of a nil *Server.
+	// ErrNotRunning is returned by the methods of a server that is not ready yet or has
+	// shut down, and by those of a nil *Server.
 	ErrNotRunning = errors.New("ignis: the server is not running: call Run and wait for Ready")
 
-	// ErrNoClient is returned by methods that need an authenticated client of this
-	// instance if no such client has the ID.
-	ErrNoClient = errors.New("no authenticated client of this server has that ID")
+	// ErrNoClient is returned by methods that require a client if no authenticated client
+	// with the ID is connected to this server.
+	ErrNoClient = errors.New("no authenticated client with that ID is connected to this server")
 )
 
-// Error is an error that a client may see: callbacks return it, possibly wrapped, to
-// refuse a request or a message. A client learns nothing of any other error but that
-// there was one (wire.CodeInternal).
+// Error is an error that is shown to a client. Callbacks return it, possibly wrapped, to
+// refuse a request or a message. Of any other error a client learns only that it occurred
+// (wire.CodeInternal).
 type Error struct {
-	// Code says what kind of error it is. Empty: wire.CodeInvalid.
+	// Code is the kind of error. Empty: wire.CodeInvalid.
 	Code wire.ErrorCode
-	// Message is for people. The client sees it as it is.
+	// Message is a text for people. It is sent to the client unchanged.
 	Message string
 }
 
@@ -50,7 +50,7 @@ func (e *Error) code() wire.ErrorCode {
 	return e.Code
 }
 
-// status returns the HTTP status that says the same.
+// status returns the HTTP status that corresponds to the code.
 func (e *Error) status() int {
 	switch e.code() {
 	case wire.CodeForbidden:
@@ -71,7 +71,7 @@ func (e *Error) status() int {
 	return http.StatusBadRequest
 }
 
-// forClient returns what a client may know of an error of the application.
+// forClient returns the part of an application's error that is sent to clients.
 func forClient(err error) wire.ErrorData {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return wire.ErrorData{Message: e.Error(), Code: e.code()}
@@ -82,11 +82,11 @@ func forClient(err error) wire.ErrorData {
 	return wire.ErrorData{Message: "Internal error", Code: wire.CodeInternal}
 }
 
-// BusError says that a message went to the clients of this instance, but not to those
-// of the others.
+// BusError is the error for a message that was sent to the clients of this instance but
+// not to those of other instances.
 type BusError struct{ Err error }
 
 func (e *BusError) Error() string { return "ignis: not sent to other instances: " + e.Err.Error() }
 
-// Unwrap returns the bus's own error.
+// Unwrap returns the error of the bus.
 func (e *BusError) Unwrap() error { return e.Err }

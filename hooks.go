@@ -2,38 +2,40 @@ package ignis
 
 import "time"
 
-// Hooks are functions that a server calls when something happens, for metrics and
-// traces. Fields that are nil cost nothing. The others are called by the goroutine that
-// does the work, often one that many clients share: they must return at once. They may
-// be called concurrently. A panic is logged and counted.
+// Hooks are functions that a server calls when something happens, for metrics and traces.
+// A nil function costs nothing. The functions are called from the goroutine that does the
+// work, which often serves many clients, so they must return immediately. They may be
+// called concurrently. A panic is logged and counted.
 type Hooks struct {
-	// Connected is called when a connection was upgraded.
+	// Connected is called when a connection has been upgraded.
 	Connected func(ConnectedInfo)
-	// Refused is called when a request for a connection was refused.
+	// Refused is called when a request for a connection has been refused.
 	Refused func(RefusedInfo)
-	// Authenticated is called when Authenticate has decided on a client, or on new
-	// credentials of one.
+	// Authenticated is called when a client has been authenticated or rejected, and when
+	// its session has been refreshed or the refresh has failed.
 	Authenticated func(AuthenticatedInfo)
-	// Joined is called for each room that a client has joined or may not join.
+	// Joined is called for each room that a client has joined or was refused.
 	Joined func(JoinedInfo)
-	// Left is called for each room that a client has left, except by disconnecting.
+	// Left is called for each room that a client has left other than by disconnecting.
 	Left func(LeftInfo)
 	// Handled is called when OnMessage has returned.
 	Handled func(HandledInfo)
-	// Sent is called for messages that were queued for the clients of this instance, in
-	// one call for those that have arrived from the bus together for the same address.
+	// Sent is called when messages have been queued for the clients of this instance.
+	// Messages that arrive from the bus together and have the same address are reported
+	// together.
 	Sent func(SentInfo)
-	// Flushed is called when messages to a client were written to its socket.
+	// Flushed is called when messages have been written to the socket of a client.
 	Flushed func(FlushedInfo)
-	// Dropped is called when a client will not get messages.
+	// Dropped is called when messages to a client have been dropped.
 	Dropped func(DroppedInfo)
 	// Closed is called when a connection has ended.
 	Closed func(ClosedInfo)
-	// Published is called when an envelope was handed to the bus, or was refused.
+	// Published is called when an envelope has been passed to the bus, even if the bus
+	// returned an error.
 	Published func(PublishedInfo)
-	// Received is called for envelopes from the bus.
+	// Received is called when envelopes have arrived from the bus.
 	Received func(ReceivedInfo)
-	// BusGap is called when envelopes may have been missed.
+	// BusGap is called after a period in which envelopes may have been missed.
 	BusGap func(BusGap)
 }
 
@@ -43,22 +45,22 @@ type ConnectedInfo struct{ ClientID, RemoteAddr string }
 // RefusedInfo describes a request that was refused.
 type RefusedInfo struct {
 	RemoteAddr string
-	Status     int    // 0 if nothing could be answered
-	Reason     string // one of a few texts, which hold nothing that the client sent
+	Status     int    // 0 if no answer could be sent
+	Reason     string // one of a few fixed texts
 }
 
-// AuthenticatedInfo describes a decision on a client.
+// AuthenticatedInfo describes the result of an authentication or a refresh.
 type AuthenticatedInfo struct {
 	ClientID, UserID string
-	Refresh          bool  // the client was authenticated before
-	Err              error // why it was not let in; nil if it was
+	Refresh          bool  // whether the client was already authenticated
+	Err              error // why it was rejected; nil if it was not
 	Duration         time.Duration
 }
 
-// JoinedInfo describes a room that a client has joined or may not join.
+// JoinedInfo describes a room that a client has joined or was refused.
 type JoinedInfo struct {
 	ClientID, Room string
-	Refused        string // the reason, a key of Stats.RefusedJoins; empty if it has joined
+	Refused        string // why it was refused, a key of Stats.RefusedJoins; empty if it has joined
 }
 
 // LeftInfo describes a room that a client has left.
@@ -70,7 +72,7 @@ type LeftInfo struct {
 // HandledInfo describes a call of OnMessage.
 type HandledInfo struct {
 	Client   *Client
-	Event    string // chosen by the client: not for labels
+	Event    string // chosen by the client, so do not use it as a metric label
 	Err      error
 	Duration time.Duration
 }
@@ -86,7 +88,7 @@ type SentInfo struct {
 // FlushedInfo describes a write to a socket.
 type FlushedInfo struct{ Messages, Bytes int }
 
-// DroppedInfo describes messages that a client will not get.
+// DroppedInfo describes messages to a client that were dropped.
 type DroppedInfo struct {
 	ClientID string
 	Messages int
@@ -95,27 +97,27 @@ type DroppedInfo struct {
 
 // ClosedInfo describes a connection that has ended.
 type ClosedInfo struct {
-	ClientID, UserID string // UserID is empty if the client was not authenticated
+	ClientID, UserID string // UserID is empty for anonymous and unauthenticated clients
 	Cause            Cause
 	Code             uint16
-	Duration         time.Duration // since it was upgraded
+	Duration         time.Duration // since the upgrade
 }
 
-// PublishedInfo describes an envelope that was handed to the bus.
+// PublishedInfo describes an envelope that was passed to the bus.
 type PublishedInfo struct {
 	To    Address
 	Bytes int
-	Err   error // why the bus did not take it
+	Err   error // why the bus refused it; nil if it did not
 }
 
-// ReceivedInfo describes envelopes that have arrived from the bus together.
+// ReceivedInfo describes envelopes that arrived from the bus together.
 type ReceivedInfo struct{ Envelopes, Bytes int }
 
-// hook calls a hook with what it is told.
+// hook calls the hook f unless it is nil.
 func hook[T any](s *Server, name string, f func(T), info T) {
 	if f == nil {
 		return
 	}
-	// Its error is a panic, which call has counted and logged.
+	// An error is a panic, which call has counted and logged.
 	_ = s.call("Hooks."+name, nil, func() error { f(info); return nil })
 }

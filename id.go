@@ -7,21 +7,20 @@ import (
 	"github.com/google/uuid"
 )
 
-// newClientID returns a UUID v4 from a cryptographic source whose last 32 bits
-// are a checksum of the others.
+// newClientID returns a random UUID v4 whose last 32 bits are a checksum of the others.
 //
-// A client may not join a room named after another client, or it would hear
-// what is meant for that one. The checksum lets every instance know a client id
-// when it sees one, also that of a client elsewhere, while rooms may still be
-// named by UUIDs: one in four billion passes for a client id. 90 random bits
-// remain, and an id that is taken is not used.
+// A client must not join a room named by the ID of another client, because it would
+// receive the messages to that client. The checksum lets every instance recognize client
+// IDs, even those of other instances, while rooms may still be named by other UUIDs: only
+// one in four billion looks like a client ID. 90 random bits remain, and IDs in use are
+// not assigned again.
 func newClientID() string {
 	id := uuid.New()
 	binary.BigEndian.PutUint32(id[12:], checksum(id))
 	return id.String()
 }
 
-// isClientID reports whether name looks like an id from newClientID.
+// isClientID reports whether name looks like an ID from newClientID.
 func isClientID(name string) bool {
 	if len(name) != 36 {
 		return false

@@ -7,36 +7,36 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// How much may wait for a client's callbacks before its connection is no longer
-// read from.
+// The limits of what may wait for a client's callbacks before the server stops reading
+// from the client.
 const (
 	maxJobs     = 64
 	maxJobBytes = 256 << 10
 )
 
-// job is what to do about a message, in turn with the client's callbacks; or about
-// its end, which is the last.
+// job is a message to handle in turn with the client's other callbacks. The last job is
+// the disconnect.
 type job struct {
 	do      step
 	message wire.Message
-	end     *Disconnect // only for the last
+	end     *Disconnect // set only in the last job
 }
 
-// step handles a message from c. What it returns is the answer, if the client wants one;
-// the error has been counted and logged.
+// step handles a message from c. It returns the answer, which is sent if the client
+// expects one. The step has counted and logged the error.
 type step func(c *session, ctx context.Context, m wire.Message) (reply any, err error)
 
-// Size returns what the job counts of maxJobBytes.
+// Size returns the number of bytes that count toward maxJobBytes.
 func (j job) Size() int {
 	return len(j.message.Event) + len(j.message.Data) + len(j.message.ID) + len(j.message.Room)
 }
 
-// The following make client an [inbox.Owner].
+// The following methods implement [inbox.Owner].
 
-// InboxGroup returns what the inboxes of the server's clients share.
+// InboxGroup returns the group that the inboxes of all clients of the server share.
 func (c *session) InboxGroup() *inbox.Group { return &c.server.inboxes }
 
-// Do does a job.
+// Do runs a job.
 func (c *session) Do(ctx context.Context, j job) {
 	if j.end != nil {
 		c.ended(*j.end)
@@ -48,14 +48,13 @@ func (c *session) Do(ctx context.Context, j job) {
 // Pause stops reading from a client whose callbacks are behind.
 func (c *session) Pause() { c.conn.Pause() }
 
-// Resume reads on. The sweeps must not hold the time against the client in which
-// nobody listened.
+// Resume starts reading again. The sweeps must not hold the pause against the client.
 func (c *session) Resume() {
 	c.lastActivity.Store(c.server.uptime())
 	c.conn.Resume()
 }
 
-// Dropped counts what a client that was behind when it went had sent.
+// Dropped counts the messages of a client that disconnected while it was behind.
 func (c *session) Dropped(jobs int) { c.server.counts.unhandled.Add(uint64(jobs)) }
 
 func (c *session) String() string { return "client " + c.member.ID }

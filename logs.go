@@ -10,21 +10,21 @@ import (
 	"github.com/ignis-go/ignis/internal/ws"
 )
 
-// The log lines that clients, envelopes or callbacks can cause at will are limited, by
-// message and cause: package loglimit says how.
+// Log lines that clients, envelopes or callbacks can cause at will are limited by message
+// and cause; see package loglimit.
 
 func (s *Server) info(msg string, args ...any)   { s.limit.Log(slog.LevelInfo, msg, args...) }
 func (s *Server) warn(msg string, args ...any)   { s.limit.Log(slog.LevelWarn, msg, args...) }
 func (s *Server) errorf(msg string, args ...any) { s.limit.Log(slog.LevelError, msg, args...) }
 
-// debugging reports whether debug lines are wanted. What every client causes asks
-// first: to put a line's arguments together costs more than to look.
+// debugging reports whether debug lines are enabled. Code that runs for every client
+// checks it first, because building the arguments of a line costs more than the check.
 func (s *Server) debugging() bool {
-	return s.cfg.Logger.Enabled(context.Background(), slog.LevelDebug) // handlers take a context; there is none to tell of
+	return s.cfg.Logger.Enabled(context.Background(), slog.LevelDebug) // there is no context to pass to the handler
 }
 
-// refused counts and logs a handshake that failed: by the client's fault, or because
-// the application or its middleware made it impossible, which lets nobody in.
+// refused counts and logs a failed handshake. It is either the client's fault, or the
+// application or its middleware makes every handshake fail, which is an error.
 func (s *Server) refused(r *http.Request, err error) {
 	h, _ := errors.AsType[*ws.HandshakeError](err)
 	hook(s, "Refused", s.cfg.Hooks.Refused, RefusedInfo{r.RemoteAddr, h.Status, h.Reason})
@@ -41,6 +41,6 @@ func (s *Server) refused(r *http.Request, err error) {
 	s.counts.failedUpgrade.Add(1)
 	s.errorf("connection failed: "+h.Reason, "remote", r.RemoteAddr, "error", err)
 	if h.Status == 0 {
-		panic(http.ErrAbortHandler) // net/http then closes the connection; see HandshakeError
+		panic(http.ErrAbortHandler) // makes net/http close the connection; see HandshakeError
 	}
 }

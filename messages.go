@@ -8,7 +8,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// handle gives a message to the application.
+// handle passes a message to OnMessage.
 func (c *session) handle(ctx context.Context, m wire.Message) (reply any, err error) {
 	s := c.server
 	s.counts.messages.Add(1)
@@ -16,9 +16,9 @@ func (c *session) handle(ctx context.Context, m wire.Message) (reply any, err er
 		s.counts.ignored.Add(1)
 		return nil, &Error{Code: wire.CodeUnknownEvent, Message: "Unknown event"}
 	}
-	m.From = wire.Sender{} // a client cannot say who it is
+	m.From = wire.Sender{} // clients cannot set the sender
 	if c.version() < 2 {
-		m.Room = "" // which its protocol does not have
+		m.Room = "" // not part of protocol 1
 	}
 	began := time.Now()
 	if f := s.cfg.Hooks.Handled; f != nil {

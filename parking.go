@@ -6,20 +6,20 @@ import (
 	"github.com/ignis-go/ignis/internal/ws"
 )
 
-// parking keeps the messages of rooms that a client is joining, until OnJoin has
-// returned: what that sends comes first, and nothing that was sent after the join is
-// missing. A client has one only while it joins.
+// parking holds back messages to rooms that a client is joining until OnJoin has
+// returned. What OnJoin sends therefore comes first, and no message sent after the join
+// is lost. It exists only while the client is joining a room.
 type parking struct {
-	since int64 // the server's uptime when it was opened; not 0
+	since int64 // the server's uptime when it was created; not 0
 
 	mu    sync.Mutex
 	rooms map[string]*parkedRoom
 	bytes int
-	over  bool // more than the client may have waiting
+	over  bool // the limit has been exceeded
 }
 
 type parkedRoom struct {
-	joins    int // that wait for OnJoin
+	joins    int // number of joins whose OnJoin has not returned
 	messages []parkedMessage
 }
 
@@ -28,8 +28,8 @@ type parkedMessage struct {
 	slow  SlowPolicy
 }
 
-// park makes messages to a room wait for unpark. It is called before the client enters
-// the room.
+// park holds back messages to a room until unpark. It must be called before the client
+// enters the room.
 func (c *session) park(room string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -48,7 +48,7 @@ func (c *session) park(room string) {
 	r.joins++
 }
 
-// unpark queues what has waited.
+// unpark queues the messages that were held back.
 func (c *session) unpark(room string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -73,19 +73,21 @@ func (c *session) unpark(room string) {
 	}
 }
 
-// keep parks a message to a room, and reports false if the client is not joining it.
+// keep holds back a message to a room. It reports false if the client is not joining the
+// room.
 func (p *parking) keep(c *session, room string, frame *ws.Message, slow SlowPolicy) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.rooms[room]
 	if r == nil {
-		// It has been unparked, maybe just now; whoever holds the lock next sees that, too.
+		// The messages have already been queued, possibly just now. Whoever takes the
+		// lock next sees that, too.
 		return false
 	}
 	if p.bytes+frame.Size() > c.server.cfg.BackpressureLimit && p.bytes > 0 {
 		if !p.over {
 			p.over = true
-			c.server.warn("client cut off: more was sent to a room while OnJoin ran than may wait for it", "client", c.member.ID)
+			c.server.warn("client cut off: messages to the room exceeded BackpressureLimit while OnJoin ran", "client", c.member.ID)
 			c.conn.Abort(ws.CauseBackpressure)
 		}
 		c.dropped(ws.Tally{Closing: frame.Count()}, slow)

@@ -8,22 +8,21 @@ import (
 	"strings"
 )
 
-// Proxies are the reverse proxies in front of a server, whose word on the client's
-// address counts.
+// Proxies describes the reverse proxies that are trusted to report the client's address.
 type Proxies struct {
-	// Networks are the addresses that the proxies have.
+	// Networks are the addresses of the proxies.
 	Networks []netip.Prefix
-	// Header is the header in which they write the client's address: X-Forwarded-For
-	// or Forwarded (RFC 7239). It must be one that every proxy writes or removes: what
-	// a proxy passes on untouched may come from the client. Empty: X-Forwarded-For.
+	// Header is the header with the client's address: X-Forwarded-For or Forwarded (RFC
+	// 7239). Every proxy must set or remove it, because a header that is passed on
+	// unchanged may come from the client. Empty: X-Forwarded-For.
 	Header string
 }
 
-// RemoteAddr returns the address of the client that a request comes from, for
-// [Accepted].RemoteAddr. It reads the header from the right, where the nearest proxy
-// has written, and returns the first address that is not a proxy's. A request that does
-// not come from a proxy, or whose header is missing or malformed, has the last address
-// that is certain. The port may be missing.
+// RemoteAddr returns the address of the client that sent the request, for
+// [Accepted].RemoteAddr. It reads the header from right to left, starting with the entry
+// of the nearest proxy, and returns the first address that does not belong to a proxy. If
+// the request does not come from a proxy, or the header is missing or malformed, it
+// returns the last address that can be trusted. The result may have no port.
 func (p Proxies) RemoteAddr(r *http.Request) string {
 	certain := r.RemoteAddr
 	if !p.trusts(certain) {
@@ -41,7 +40,7 @@ func (p Proxies) RemoteAddr(r *http.Request) string {
 	return certain
 }
 
-// hops returns the addresses in the header, the client's first.
+// hops returns the addresses in the header, starting with the client's.
 func (p Proxies) hops(r *http.Request) (hops []string) {
 	name := p.Header
 	if name == "" {

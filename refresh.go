@@ -8,21 +8,21 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// expiry is the end of a session. Guarded by session.mu.
+// expiry is the end of a session. It is guarded by session.mu.
 type expiry struct {
 	at     time.Time // by the wall clock
-	notice time.Time // when a client of protocol 2 is told; zero once it has been
+	notice time.Time // when to send the expiring event; zero if it was sent or the client uses protocol 1
 	timer  *time.Timer
 }
 
-// maxWait is how long a timer waits at most: timers do not notice that the machine has
-// slept, or that the clock was set.
+// maxWait is the maximum time a timer is set to. Timers do not notice that the machine
+// was suspended or that the clock was set.
 const maxWait = 30 * time.Second
 
-// expired reports whether the session ends before it begins.
+// expired reports whether the session has already ended.
 func (i Identity) expired() bool { return !i.Expires.IsZero() && !time.Now().Before(i.Expires) }
 
-// expireLocked sets the end of the session; zero for none.
+// expireLocked sets the end of the session. Zero means that it does not end.
 func (c *session) expireLocked(at time.Time) {
 	if c.expiry != nil {
 		c.expiry.timer.Stop()
@@ -44,7 +44,7 @@ func (c *session) expireLocked(at time.Time) {
 	e.timer = time.AfterFunc(e.wait(now), func() { c.checkExpiry(e) })
 }
 
-// wait returns how long to wait before there may be something to do.
+// wait returns the time until checkExpiry should be called.
 func (e *expiry) wait(now time.Time) time.Duration {
 	next := e.at
 	if !e.notice.IsZero() {
@@ -53,7 +53,7 @@ func (e *expiry) wait(now time.Time) time.Duration {
 	return max(min(next.Sub(now), maxWait), 0)
 }
 
-// checkExpiry tells the client of the end of its session, or ends it.
+// checkExpiry sends the expiring event or ends the session, if it is time to.
 func (c *session) checkExpiry(e *expiry) {
 	now := time.Now().Round(0)
 	c.mu.Lock()
@@ -75,12 +75,12 @@ func (c *session) checkExpiry(e *expiry) {
 	case ends:
 		c.close(wire.CloseExpired)
 	case tell:
-		data, _ := wire.EncodeData(expiresData{at.UTC().Format(wire.TimeFormat)}) // a string always encodes
+		data, _ := wire.EncodeData(expiresData{at.UTC().Format(wire.TimeFormat)}) // a string can always be encoded
 		c.sendOwn(frame(wire.Message{Event: wire.EventExpiring, Data: data}).Own())
 	}
 }
 
-// over reports whether the session has ended, also if that was not noticed yet.
+// over reports whether the session has ended, even if the timer has not fired yet.
 func (c *session) over() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -92,8 +92,8 @@ type expiresData struct {
 	Expires string `json:"expires,omitempty"`
 }
 
-// refresh lets the application decide on new credentials of a client. The session goes
-// on with them, in the rooms that the client may still be in.
+// refresh asks the application about new credentials of a client. If they are accepted,
+// the session continues with them, and the client stays in the rooms that they allow.
 func (c *session) refresh(ctx context.Context, m wire.Message) (any, error) {
 	began := time.Now()
 	expires, err := c.renew(ctx, m)
@@ -108,7 +108,7 @@ func (c *session) refresh(ctx context.Context, m wire.Message) (any, error) {
 	return expiresData{expires.UTC().Format(wire.TimeFormat)}, nil
 }
 
-// renew replaces the identity of a client, and returns the session's new end.
+// renew replaces the identity of a client and returns the new end of its session.
 func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time, err error) {
 	s := c.server
 	was := c.who()
@@ -123,7 +123,7 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 		c.callbackFailed("Authenticate", err)
 		return expires, err
 	case who.UserID != was.UserID || who.expired():
-		s.info("refresh refused", "client", c.member.ID, "user", was.UserID, "error", "the credentials are another user's, or have expired")
+		s.info("refresh refused", "client", c.member.ID, "user", was.UserID, "error", "the credentials belong to another user or have expired")
 		return expires, &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
 	}
 	c.mu.Lock()
@@ -131,7 +131,7 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 		c.mu.Unlock()
 		return expires, context.Canceled
 	}
-	id := *c.identity // which others may be reading
+	id := *c.identity // a copy, because others may be reading it
 	id.Metadata = who.Metadata
 	c.identity = &id
 	c.expireLocked(who.Expires)

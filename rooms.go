@@ -12,18 +12,18 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// LeaveCause says why a client left a room.
+// LeaveCause is the reason why a client left a room.
 type LeaveCause string
 
 // The causes.
 const (
 	LeftAsked        LeaveCause = "asked"        // the client asked for it
 	LeftApplication  LeaveCause = "application"  // Server.Leave, or new credentials that do not allow the room
-	LeftDisconnected LeaveCause = "disconnected" // the client went
+	LeftDisconnected LeaveCause = "disconnected" // the client disconnected
 )
 
-// Why a client may not join a room. Protocol 1 stays silent about it; the log and
-// Stats.RefusedJoins tell, and Stats.RefusedLeaves.
+// The reasons why a client may not join or leave a room. Clients of protocol 1 are not
+// told. They appear in the log and are the keys of Stats.RefusedJoins.
 const (
 	refusedMalformed = "malformed request"
 	refusedName      = "name not allowed"
@@ -33,7 +33,7 @@ const (
 	refusedFull      = "in too many rooms"
 )
 
-// refusalCodes are what clients of protocol 2 are told.
+// refusalCodes maps the reasons to the codes that clients of protocol 2 receive.
 var refusalCodes = map[string]wire.ErrorCode{
 	refusedMalformed: wire.CodeInvalid,
 	refusedName:      wire.CodeInvalid,
@@ -48,10 +48,10 @@ type joining struct {
 	server *Server
 	client *session
 	data   wire.JoinData
-	joined []string // of data.Rooms, those that the client was not in before
+	joined []string // those of data.Rooms that the client was not in before
 }
 
-// join puts a client into those of the rooms it asks for that it may join.
+// join handles a join event.
 func (c *session) join(ctx context.Context, m wire.Message) (any, error) {
 	s := c.server
 	if c.over() {
@@ -66,7 +66,7 @@ func (c *session) join(ctx context.Context, m wire.Message) (any, error) {
 	c.refuseJoin(refusedName, bad)
 	c.refuseJoin(refusedMany, many)
 	if many > 0 && c.wantsAnswer(m) {
-		return nil, &Error{Code: wire.CodeTooLarge, Message: fmt.Sprintf("at most %d rooms may be joined at once", s.cfg.MaxRoomsPerRequest)}
+		return nil, &Error{Code: wire.CodeTooLarge, Message: fmt.Sprintf("at most %d rooms can be joined at once", s.cfg.MaxRoomsPerRequest)}
 	}
 	j := &joining{server: s, client: c, data: wire.JoinData{Rooms: []wire.JoinedRoom{}, Refused: []wire.RefusedRoom{}}}
 	rooms := slices.DeleteFunc(asked, func(room string) bool {
@@ -87,7 +87,7 @@ func (c *session) join(ctx context.Context, m wire.Message) (any, error) {
 	return answered{j.data, func() { j.tell(ctx) }}, nil
 }
 
-// enter puts the client into those of the rooms that the application allows.
+// enter adds the client to those of the rooms that the application allows.
 func (j *joining) enter(ctx context.Context, rooms []string) {
 	s, c := j.server, j.client
 	allowed, err := c.allowedRooms(ctx, slices.Clone(rooms))
@@ -112,8 +112,8 @@ func (j *joining) enter(ctx context.Context, rooms []string) {
 	}
 }
 
-// refuse notes, counts and logs a room that the client may not join. The code is that of
-// the reason if it is empty.
+// refuse records, counts and logs a room that the client may not join. An empty code
+// means the code of the reason.
 func (j *joining) refuse(reason, room string, code wire.ErrorCode) {
 	if code == "" {
 		code = refusalCodes[reason]
@@ -122,15 +122,15 @@ func (j *joining) refuse(reason, room string, code wire.ErrorCode) {
 	j.client.refuseRoom(reason, room)
 }
 
-// tell calls OnJoin for what was joined, once the client has its answer.
+// tell calls OnJoin for the joined rooms. It runs after the client has been answered.
 func (j *joining) tell(ctx context.Context) {
 	for _, room := range j.joined {
 		j.client.joined(ctx, room)
 	}
 }
 
-// enterRoom puts a client into a room, unless it is there, and reports whether it was
-// put there. What is sent to the room from then on waits for OnJoin: see joined.
+// enterRoom adds a client to a room and reports whether it was not in the room before.
+// Messages sent to the room from then on wait for OnJoin; see joined.
 func (c *session) enterRoom(room string, limit int, asked bool) (bool, error) {
 	s := c.server
 	parks := s.cfg.OnJoin != nil && s.tells(room)
@@ -150,18 +150,18 @@ func (c *session) enterRoom(room string, limit int, asked bool) (bool, error) {
 // tells reports whether OnJoin and OnLeave are called for a room.
 func (s *Server) tells(room string) bool { return !slices.Contains(s.cfg.DefaultRooms, room) }
 
-// joined calls OnJoin, and lets the room's messages go.
+// joined calls OnJoin and then releases the messages to the room.
 func (c *session) joined(ctx context.Context, room string) {
 	s := c.server
 	if s.cfg.OnJoin == nil || !s.tells(room) {
 		return
 	}
-	defer c.unpark(room) // also when the callback ends the goroutine
+	defer c.unpark(room) // also if the callback calls runtime.Goexit
 	err := s.call("OnJoin", c, func() error { s.cfg.OnJoin(ctx, c.who(), room); return nil })
 	c.callbackFailed("OnJoin", err)
 }
 
-// leaveRoom takes a client out of a room, and reports whether it was there.
+// leaveRoom removes a client from a room and reports whether it was in the room.
 func (c *session) leaveRoom(room string, cause LeaveCause) bool {
 	s := c.server
 	was := s.reg.Leave(&c.member, room)
@@ -181,7 +181,7 @@ func (c *session) left(ctx context.Context, room string, cause LeaveCause) {
 	c.callbackFailed("OnLeave", err)
 }
 
-// allowedRooms asks the application. It has no say over what was not asked.
+// allowedRooms returns those of the rooms that the application allows.
 func (c *session) allowedRooms(ctx context.Context, rooms []string) ([]string, error) {
 	s := c.server
 	if s.cfg.ValidateRooms == nil {
@@ -199,7 +199,7 @@ func (c *session) allowedRooms(ctx context.Context, rooms []string) ([]string, e
 	return allowed, nil
 }
 
-// leave takes a client out of the rooms it names.
+// leave handles a leave event.
 func (c *session) leave(ctx context.Context, m wire.Message) (any, error) {
 	s := c.server
 	rooms, _, many, ok := s.roomNames(m)
@@ -212,7 +212,7 @@ func (c *session) leave(ctx context.Context, m wire.Message) (any, error) {
 		s.counts.refusedLeaves.Add(uint64(many))
 		s.info("leave refused: "+refusedMany, "client", c.member.ID, "user", c.who().UserID, "names", many)
 		if c.wantsAnswer(m) {
-			return nil, &Error{Code: wire.CodeTooLarge, Message: fmt.Sprintf("at most %d rooms may be left at once", s.cfg.MaxRoomsPerRequest)}
+			return nil, &Error{Code: wire.CodeTooLarge, Message: fmt.Sprintf("at most %d rooms can be left at once", s.cfg.MaxRoomsPerRequest)}
 		}
 	}
 	rooms = slices.DeleteFunc(rooms, func(room string) bool { return !c.leaveRoom(room, LeftAsked) })
@@ -223,8 +223,8 @@ func (c *session) leave(ctx context.Context, m wire.Message) (any, error) {
 	}}, nil
 }
 
-// reviseRooms takes a client with new credentials out of the rooms that it has asked for
-// and may no longer be in.
+// reviseRooms removes a client with new credentials from the rooms that it has asked for
+// and that the credentials do not allow.
 func (c *session) reviseRooms(ctx context.Context) {
 	s := c.server
 	rooms := slices.DeleteFunc(c.member.Asked(), func(room string) bool { return !s.tells(room) })
@@ -233,18 +233,19 @@ func (c *session) reviseRooms(ctx context.Context) {
 	}
 	allowed, err := c.allowedRooms(ctx, slices.Clone(rooms))
 	if err != nil {
-		return // it has been logged; a failure takes nothing away
+		return // already logged; on failure the client stays in its rooms
 	}
 	for _, room := range rooms {
 		if !slices.Contains(allowed, room) && c.leaveRoom(room, LeftApplication) {
-			s.info("client taken out of a room by its new credentials", "client", c.member.ID, "user", c.who().UserID, "room", printable.Text(room, 2*wire.MaxRoomName))
+			s.info("client removed from a room: its new credentials do not allow it", "client", c.member.ID, "user", c.who().UserID, "room", printable.Text(room, 2*wire.MaxRoomName))
 			c.left(ctx, room, LeftApplication)
 		}
 	}
 }
 
-// roomNames reads the data of a join or leave: {rooms: string[]}. It returns
-// each name once, how many were not strings, and how many were over the limit.
+// roomNames decodes the data of a join or leave: {rooms: string[]}. It returns the names
+// without duplicates, the number of elements that are not strings, and the number of
+// names over the limit.
 func (s *Server) roomNames(m wire.Message) (names []string, bad, many int, ok bool) {
 	asked, bad, many, ok := wire.DecodeRooms(m.Data, s.cfg.MaxRoomsPerRequest)
 	for _, name := range asked {
@@ -255,7 +256,7 @@ func (s *Server) roomNames(m wire.Message) (names []string, bad, many int, ok bo
 	return names, bad, many, ok
 }
 
-// validRoomName reports whether a client may ask for a room of that name.
+// validRoomName reports whether clients may join a room with this name.
 func validRoomName(name string) bool {
 	if name == "" || strings.HasPrefix(name, wire.ReservedPrefix) {
 		return false
@@ -267,12 +268,11 @@ func validRoomName(name string) bool {
 	return n <= wire.MaxRoomName
 }
 
-// isOther reports whether room is the id of a client, here or on another
-// instance, other than c.
+// isOther reports whether room is the ID of another client, connected to any instance.
 func isOther(c *session, room string) bool { return room != c.member.ID && isClientID(room) }
 
-// refuseJoin counts and logs n names without naming them: they are not names of rooms,
-// or were not looked at.
+// refuseJoin counts and logs n refused elements of a join that are not room names or
+// exceed the limit, so that there is no name to log.
 func (c *session) refuseJoin(reason string, n int) {
 	s := c.server
 	if n > 0 {
@@ -289,10 +289,9 @@ func (c *session) refuseRoom(reason, room string) {
 	s.info("join refused: "+reason, "client", c.member.ID, "user", c.who().UserID, "room", printable.Text(room, 2*wire.MaxRoomName))
 }
 
-// Join puts a client of this instance into rooms. It is for the application: it asks no
-// validator and no limit applies. Rooms that the client is in already, and empty names,
-// are left as they are. It returns [ErrNoClient] if no authenticated client with that ID
-// is connected to this server.
+// Join adds a client to rooms. It neither calls ValidateRooms nor applies MaxRooms. Rooms
+// that the client is already in, and empty names, are ignored. Join returns [ErrNoClient]
+// if no authenticated client with that ID is connected to this server.
 func (s *Server) Join(clientID string, rooms ...string) error {
 	c, err := s.authenticated("join", clientID)
 	if err != nil {
@@ -302,7 +301,7 @@ func (s *Server) Join(clientID string, rooms ...string) error {
 		if room == "" {
 			continue
 		}
-		joined, _ := c.enterRoom(room, math.MaxInt, false) // no limit, so no error
+		joined, _ := c.enterRoom(room, math.MaxInt, false) // cannot fail without a limit
 		if joined && s.cfg.OnJoin != nil && s.tells(room) {
 			c.inbox.Push(job{do: func(c *session, ctx context.Context, _ wire.Message) (any, error) {
 				c.joined(ctx, room)
@@ -313,8 +312,9 @@ func (s *Server) Join(clientID string, rooms ...string) error {
 	return nil
 }
 
-// Leave takes a client of this instance out of rooms. It returns [ErrNoClient] if no
-// authenticated client with that ID is connected to this server.
+// Leave removes a client from rooms. Rooms that the client is not in are ignored. Leave
+// returns [ErrNoClient] if no authenticated client with that ID is connected to this
+// server.
 func (s *Server) Leave(clientID string, rooms ...string) error {
 	c, err := s.authenticated("leave", clientID)
 	if err != nil {
@@ -331,7 +331,7 @@ func (s *Server) Leave(clientID string, rooms ...string) error {
 	return nil
 }
 
-// authenticated returns an authenticated client of this instance.
+// authenticated returns the authenticated client of this server with the ID.
 func (s *Server) authenticated(what, clientID string) (*session, error) {
 	if err := s.running(); err != nil {
 		return nil, err
@@ -339,5 +339,5 @@ func (s *Server) authenticated(what, clientID string) (*session, error) {
 	if m, ok := s.reg.Get(clientID); ok && m.Active() {
 		return m.Value, nil
 	}
-	return nil, fmt.Errorf("ignis: %s: client %q: %w", what, clientID, ErrNoClient)
+	return nil, fmt.Errorf("ignis: %s %q: %w", what, clientID, ErrNoClient)
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Address names the clients that a message is for: [ToClient], [ToUser], [ToRoom],
-// [ToEveryone] or [To].
+// Address identifies the recipients of a message. Create it with [ToClient], [ToUser],
+// [ToRoom], [ToEveryone] or [To].
 type Address = wire.Address
 
-// ToClient returns the address of the client with the ID, on whatever instance it is.
+// ToClient returns the address of the client with the ID, on any instance.
 func ToClient(id string) Address { return wire.ToClient(id) }
 
 // ToUser returns the address of all sessions of the user, on all instances.
@@ -25,32 +25,35 @@ func ToRoom(name string) Address { return wire.ToRoom(name) }
 // ToEveryone returns the address of all authenticated clients, on all instances.
 func ToEveryone() Address { return wire.ToEveryone() }
 
-// To returns an address as Ignis understands a name: the client with that ID if it is
-// connected to this server, else the room of that name, which is also how a client of
-// another instance is reached. Only a [Server] accepts it.
+// To returns the address that Ignis gives a name: the client with that ID if it is
+// connected to this server, or else the room with that name. Since each client is in a
+// room named by its ID, this reaches clients of other instances as well. Only a [Server]
+// accepts the address.
 func To(name string) Address { return Address{Type: typeAny, Name: name} }
 
-// typeAny is a client or a room, as Server.resolve decides.
+// typeAny is either a client or a room; Server.resolve decides which.
 const typeAny wire.Type = "any"
 
-// SendOption changes how a message is sent; see [Except], [Key] and [From]. Later
-// options win, except that all of Except add up.
+// SendOption modifies how a message is sent; see [Except], [Key] and [From]. If an option
+// is repeated, the last one applies, except that the IDs of all Except options are
+// combined.
 type SendOption = wire.SendOption
 
-// Except keeps a message from the clients with the IDs, wherever they are. It applies
-// to rooms and to everyone.
+// Except excludes the clients with the IDs, on any instance. It applies to messages to a
+// room or to everyone and has no effect on others.
 func Except(clientIDs ...string) SendOption { return wire.Except(clientIDs...) }
 
-// Key groups messages of which a client that is behind needs only the latest, such as
-// prices of one symbol; see [SlowLatest]. An empty key groups nothing.
+// Key sets the key of a message. Of messages with the same key, such as prices of one
+// symbol, a client that is behind needs only the latest; see [SlowLatest]. Empty: no key.
 func Key(key string) SendOption { return wire.Key(key) }
 
-// From says that a message is relayed for the client c. Clients of protocol 2 see it as
-// the message's from, and all clients as the field from of its data, where that is an
-// object, in place of any that it had.
+// From marks a message as relayed for the client c. Clients of protocol 2 receive the
+// client's ID and user ID as the from of the message. For clients of all protocol
+// versions, they are also added to the data as the field from, replacing any field of
+// that name, if the data is a JSON object.
 func From(c *Client) SendOption { return wire.From(wire.Sender{ID: c.ID, UserID: c.UserID}) }
 
-// letter is a message and all that goes with it.
+// letter is a message with its address and options.
 type letter struct {
 	to      Address
 	message wire.Message
@@ -58,7 +61,7 @@ type letter struct {
 	key     string
 }
 
-// letter makes one of what Send is given, and checks it.
+// letter validates the arguments of Send and returns them as a letter.
 func (s *Server) letter(to Address, event string, data any, options []SendOption) (letter, error) {
 	l := letter{to: to, message: wire.Message{Event: event}}
 	if event == "" {
@@ -85,8 +88,8 @@ func (s *Server) letter(to Address, event string, data any, options []SendOption
 	return l, nil
 }
 
-// resolve checks an address and decides what one made by To means here. The zero
-// address is a mistake, and must not reach everyone.
+// resolve resolves an address made by To and validates addresses. The zero Address is
+// invalid, so that a mistake does not reach everyone.
 func (s *Server) resolve(to Address) (Address, error) {
 	if to.Type == typeAny {
 		if m, ok := s.reg.Get(to.Name); ok && m.Active() {
@@ -97,7 +100,7 @@ func (s *Server) resolve(to Address) (Address, error) {
 	return to, to.Check()
 }
 
-// encode returns the data of an event, if clients may be sent it.
+// encode returns the data of an event, or an error if it is invalid or too large.
 func (s *Server) encode(event string, data any) (json.RawMessage, error) {
 	raw, err := wire.EncodeData(data)
 	if err == nil {
@@ -109,15 +112,16 @@ func (s *Server) encode(event string, data any) (json.RawMessage, error) {
 	return raw, nil
 }
 
-// Send sends an event to clients of all instances: to those of this one at once, and
-// to the others through the bus. The data may be anything that encodes as JSON; a
-// [json.RawMessage] is sent as it is, and nil sends an event without data. Send does not
-// wait for clients or for the network.
+// Send sends an event to clients of all instances. It queues the event for the clients of
+// this instance and passes it to the bus for the others, and does not wait for clients or
+// the network. The data may be any value that can be encoded as JSON. A [json.RawMessage]
+// is sent unchanged, and nil sends an event without data.
 //
-// It returns [ErrNotRunning]; ctx's error if ctx has ended before the call; an error if
-// the event is empty, the address names nobody or the data is not JSON; an error that
-// wraps [wire.ErrTooLarge] if the message is over Config.MaxMessage; and a [*BusError]
-// if the clients of this instance were sent the event but those of others were not.
+// Send returns [ErrNotRunning] if the server is not running; ctx's error if ctx has ended
+// before the call; an error if the event is empty, the address is invalid or the data
+// cannot be encoded; an error that wraps [wire.ErrTooLarge] if the message exceeds
+// Config.MaxMessage; and a [*BusError] if the event was sent to the clients of this
+// instance but not to those of others.
 func (s *Server) Send(ctx context.Context, to Address, event string, data any, options ...SendOption) error {
 	if err := s.running(); err != nil {
 		return err
@@ -133,8 +137,8 @@ func (s *Server) Send(ctx context.Context, to Address, event string, data any, o
 	return s.publish(l)
 }
 
-// SendLocal sends an event to the clients of this instance alone. Its errors are those
-// of [Server.Send], except that it needs neither a context nor the bus.
+// SendLocal sends an event only to the clients of this instance. It returns the same
+// errors as [Server.Send], except those of the context and the bus.
 func (s *Server) SendLocal(to Address, event string, data any, options ...SendOption) error {
 	if err := s.running(); err != nil {
 		return err
@@ -147,7 +151,7 @@ func (s *Server) SendLocal(to Address, event string, data any, options ...SendOp
 	return nil
 }
 
-// post delivers a letter here.
+// post delivers a letter to the clients of this instance.
 func (s *Server) post(l letter) {
 	n := s.deliver(l.to, l.exclude, outgoing{l.message, l.key, s.slowPolicy(l.to)})
 	hook(s, "Sent", s.cfg.Hooks.Sent, SentInfo{To: l.to, Messages: 1, Recipients: n})

@@ -20,30 +20,30 @@ import (
 )
 
 // Server accepts WebSocket connections and delivers messages to them. It is an
-// http.Handler: mount it on the path that clients connect to, usually
-// [wire.DefaultPath]. Make it with [New] and run it with [Server.Run].
+// [http.Handler]; mount it at the path that clients connect to, usually
+// [wire.DefaultPath]. Create it with [New] and run it with [Server.Run].
 //
-// All methods may be called from any goroutine, callbacks included. Those that
-// send never wait for a client or for the network: messages to one client that
-// are sent by one goroutine arrive in the order of the calls.
+// All methods may be called from any goroutine, including callbacks. Methods that send
+// never wait for a client or the network. Messages that one goroutine sends to a client
+// arrive in the order of the calls.
 type Server struct {
 	id     string
-	begun  time.Time // when it was made
+	begun  time.Time // when it was created
 	cfg    Config
 	solo   bool // no bus
 	opts   ws.Options
 	reg    *registry.Registry[*session]
 	counts counters
-	limit  *loglimit.Limiter // of lines that clients can cause; open while Run is there
+	limit  *loglimit.Limiter // for log lines that clients can cause; open while Run runs
 
 	errorFrames errorFrames
 
-	transforms chan struct{} // has an element for each that is running
+	transforms chan struct{} // one element per running BeforeSeal or Seal
 
-	inboxes inbox.Group // of all clients; its contexts end with the shutdown; set before ready
+	inboxes inbox.Group // shared by all clients; set before ready; its contexts end with the shutdown
 
 	ready    chan struct{} // closed when connections are accepted
-	stopping chan struct{} // closed when they no longer are
+	stopping chan struct{} // closed when they no longer are accepted
 	done     chan struct{} // closed when Run has returned
 	tasks    sync.WaitGroup
 
@@ -52,8 +52,7 @@ type Server struct {
 	stopped bool // stopping is closed
 }
 
-// New returns a server that is not running yet, or an error that says what is
-// wrong with cfg.
+// New returns a server that is not running yet, or an error if cfg is invalid.
 func New(cfg Config) (*Server, error) {
 	solo := cfg.Bus == nil
 	cfg, err := cfg.withDefaults()
@@ -84,10 +83,11 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// uptime is how long the server has been there, in nanoseconds: a clock that nobody sets.
+// uptime returns the time since the server was created, in nanoseconds. It is a monotonic
+// clock.
 func (s *Server) uptime() int64 { return int64(time.Since(s.begun)) }
 
-// ID returns the server's UUID, by which it knows its own envelopes on the bus.
+// ID returns the server's UUID, which identifies its own envelopes on the bus.
 func (s *Server) ID() string {
 	if s == nil {
 		return ""
@@ -95,8 +95,8 @@ func (s *Server) ID() string {
 	return s.id
 }
 
-// Ready returns a channel that is closed when the bus is subscribed and
-// connections are accepted.
+// Ready returns a channel that is closed when the bus is subscribed and connections are
+// accepted.
 func (s *Server) Ready() <-chan struct{} {
 	if s == nil {
 		return nil // never ready
@@ -104,12 +104,11 @@ func (s *Server) Ready() <-chan struct{} {
 	return s.ready
 }
 
-// Run runs the server until ctx ends or Shutdown is called, and then shuts it
-// down: clients are closed with 1001, their disconnect callbacks are run, and
-// Run returns nil when all of that is done. It returns an error when the server
-// has been run before, when the bus cannot start, or when callbacks would not
-// return within ShutdownTimeout. Until the bus is subscribed, ServeHTTP answers
-// 503.
+// Run runs the server until ctx ends or Shutdown is called, and then shuts it down: it
+// closes clients with 1001, waits for their callbacks and returns nil. It returns an
+// error if the server has been run before, if the bus cannot start or fails, or if
+// callbacks do not return within ShutdownTimeout. Until the bus is subscribed, ServeHTTP
+// answers 503.
 func (s *Server) Run(ctx context.Context) error {
 	if s == nil {
 		return ErrNotRunning
@@ -119,7 +118,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.started = true
 	s.mu.Unlock()
 	if started {
-		return errors.New("ignis: Run was called before: a server runs once")
+		return errors.New("ignis: Run was called before; a server can run only once")
 	}
 	defer close(s.done)
 	s.limit.Open()
@@ -148,7 +147,7 @@ func (s *Server) Run(ctx context.Context) error {
 		Threads: runtime.GOMAXPROCS(0),
 		Plain:   s.cfg.PlainIO,
 		PollFailed: func(err error) {
-			s.cfg.Logger.Warn("epoll cannot be used: connections take more memory and time", "error", err)
+			s.cfg.Logger.Warn("epoll cannot be used, so connections need more memory and time", "error", err)
 		},
 	})
 	close(s.ready)
@@ -157,7 +156,7 @@ func (s *Server) Run(ctx context.Context) error {
 	return errors.Join(err, s.drain(cancel))
 }
 
-// watch looks for silent clients until the server stops.
+// watch checks the clients periodically until the server stops.
 func (s *Server) watch(ctx context.Context, busFailed <-chan error) error {
 	heartbeat := time.NewTicker(s.cfg.HeartbeatInterval)
 	defer heartbeat.Stop()
@@ -179,8 +178,8 @@ func (s *Server) watch(ctx context.Context, busFailed <-chan error) error {
 	}
 }
 
-// drain closes every client, also those whose upgrade is under way, and waits
-// until nothing of theirs runs any more.
+// drain closes all clients, including those whose upgrade is in progress, and waits until
+// none of their goroutines is left.
 func (s *Server) drain(cancel context.CancelFunc) error {
 	s.beginStop()
 	clients := s.reg.AppendAll(nil)
@@ -190,7 +189,7 @@ func (s *Server) drain(cancel context.CancelFunc) error {
 	}
 	gone := make(chan struct{})
 	go func() {
-		s.tasks.Wait() // for callbacks that never return it waits in vain
+		s.tasks.Wait() // never returns if a callback does not
 		s.opts.Engine.Close()
 		close(gone)
 	}()
@@ -205,7 +204,7 @@ func (s *Server) drain(cancel context.CancelFunc) error {
 			if late {
 				return fmt.Errorf("ignis: %d callbacks did not return within %v of shutdown", s.counts.running.Load(), s.cfg.ShutdownTimeout)
 			}
-			// Interrupt what is left, and give it a moment to notice.
+			// Interrupt what is left, and wait briefly for it to end.
 			late = true
 			cancel()
 			for _, c := range s.reg.AppendAll(nil) {
@@ -216,7 +215,7 @@ func (s *Server) drain(cancel context.CancelFunc) error {
 	}
 }
 
-// beginStop makes ServeHTTP refuse and Run end. It may be called again.
+// beginStop makes ServeHTTP refuse requests and Run return. It may be called repeatedly.
 func (s *Server) beginStop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -226,10 +225,10 @@ func (s *Server) beginStop() {
 	}
 }
 
-// Shutdown makes Run end and waits until it has, or until ctx ends: then it
-// returns ctx's error and the shutdown goes on. It may be called again, and
-// before Run. A callback that calls it gives it the context that it was called
-// with: Run waits for the callback.
+// Shutdown makes Run return and waits for it. If ctx ends first, Shutdown returns ctx's
+// error and the shutdown continues. It may be called repeatedly, and before Run. A
+// callback that calls Shutdown must pass its own context, because Run waits for the
+// callback.
 func (s *Server) Shutdown(ctx context.Context) error {
 	if s == nil {
 		return ErrNotRunning
@@ -249,7 +248,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 }
 
-// running returns ErrNotRunning unless connections are accepted.
+// running returns ErrNotRunning unless the server is running.
 func (s *Server) running() error {
 	if s == nil {
 		return ErrNotRunning
@@ -267,11 +266,12 @@ func (s *Server) running() error {
 	}
 }
 
-// ServeHTTP upgrades the request to a WebSocket connection. A request that asks
-// for none gets 426, a malformed one 400 or 405, one that Accept refuses what its error
-// says, and every one gets 503 while the server is not running or full. Middleware must
-// leave a way to the connection: its http.ResponseWriter needs a method Unwrap, see
-// [http.ResponseController], or is an [http.Hijacker]. Without, clients get 500.
+// ServeHTTP upgrades the request to a WebSocket connection. It answers 426 if the request
+// does not ask for an upgrade, 400 or 405 if it is malformed, the status of the error if
+// Accept refuses it, and 503 while the server is full or not running.
+//
+// The http.ResponseWriter must be an [http.Hijacker] or have an Unwrap method (see
+// [http.ResponseController]). If middleware hides both, ServeHTTP answers 500.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.enter() {
 		w.Header().Set("Retry-After", "1")
@@ -287,7 +287,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.counts.open.Load() > int64(s.cfg.MaxClients) {
 		s.counts.refusedFull.Add(1)
 		hook(s, "Refused", s.cfg.Hooks.Refused, RefusedInfo{r.RemoteAddr, http.StatusServiceUnavailable, "full"})
-		s.warn("connection refused: there are as many as Config.MaxClients allows", "remote", r.RemoteAddr)
+		s.warn("connection refused: the limit Config.MaxClients is reached", "remote", r.RemoteAddr)
 		w.Header().Set("Retry-After", "5")
 		http.Error(w, "The server has no room for another connection.", http.StatusServiceUnavailable)
 		return
@@ -298,8 +298,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// enter counts a request as a task, unless the server takes none. A shutdown
-// that begins afterwards waits for it.
+// enter registers a request as a task that a later shutdown waits for. It reports false
+// if the server accepts no requests.
 func (s *Server) enter() bool {
 	if s.running() != nil {
 		return false
@@ -314,13 +314,13 @@ func (s *Server) enter() bool {
 	return true
 }
 
-// exit ends what enter began.
+// exit ends the task that enter began.
 func (s *Server) exit() {
 	s.counts.open.Add(-1)
 	s.tasks.Done()
 }
 
-// upgrade turns the request into a connection, or answers why not.
+// upgrade upgrades the request, or answers it with an error.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, early []byte, window uint8, a Accepted, ok bool) {
 	terms := ws.Terms{Deflate: s.cfg.Compression, Accept: func(r *http.Request) (string, *ws.HandshakeError) {
 		var refused *ws.HandshakeError
@@ -343,16 +343,16 @@ func (s *Server) isStopping() bool {
 	}
 }
 
-// Health says whether the server does its work.
+// Health describes whether a server works.
 type Health struct {
-	// Ready is whether connections are accepted.
+	// Ready reports whether connections are accepted.
 	Ready bool
-	// Bus is why messages do not reach other instances, or maybe not all of them, or
-	// nil. Local delivery goes on meanwhile.
+	// Bus is the reason why messages do not, or may not, reach other instances, or nil if
+	// they do. Clients of this instance can reach each other in any case.
 	Bus error
 }
 
-// Health returns the state of the server and its bus.
+// Health returns the health of the server and its bus.
 func (s *Server) Health() Health {
 	h := Health{Ready: s.running() == nil && !s.isStopping()}
 	if s == nil {

@@ -12,40 +12,40 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// session is the server's side of one connection. There are many, nearly all of them
-// authenticated and idle: what those do not need hangs on pointers that they leave nil.
+// session is the server's side of one connection. Nearly all sessions are authenticated
+// and idle, so state that an idle session does not need is behind pointers, which are
+// then nil.
 type session struct {
 	server *Server
-	member registry.Member[*session] // its place in the indexes
+	member registry.Member[*session] // its entry in the indexes
 	conn   *ws.Conn
-	inbox  inbox.Inbox[job, *session] // its callbacks, in order
+	inbox  inbox.Inbox[job, *session] // runs its callbacks in order
 
 	lastActivity atomic.Int64 // the server's uptime at the last message, in nanoseconds
 
-	parked atomic.Pointer[parking] // nil unless it is joining a room; changed with mu held
+	parked atomic.Pointer[parking] // nil unless it is joining a room; written with mu held
 
 	mu       sync.Mutex
 	state    State
-	protocol uint8   // version; set before it can be reached, and read without a lock then
-	entry    *entry  // nil when admitted
-	identity *Client // set when Authenticate has let it in
-	cipher   *Cipher // set when encrypted
-	expiry   *expiry // nil if its session does not end
+	protocol uint8   // version; set before the client is reachable, and then read without a lock
+	entry    *entry  // nil once admitted
+	identity *Client // set once Authenticate has accepted it
+	cipher   *Cipher // nil unless encrypted
+	expiry   *expiry // nil if the session does not end
 }
 
-// entry is what is kept of a client until it is admitted.
+// entry is the state of a client that has not been admitted.
 type entry struct {
-	remote      string // the client's network address
-	value       any    // of Accepted
+	remote      string // network address
+	value       any    // Accepted.Value
 	connectedAt time.Time
-	timer       *time.Timer // of authentication; nil when it has fired or been stopped
+	timer       *time.Timer // limits authentication; nil once it has fired or was stopped
 	mistakes    int
-	// What was sent right behind authenticate.
+	// Messages sent right after authenticate.
 	earlyMessages, earlyBytes int
 }
 
-// serve begins the life of a connection: it is registered here, and unregistered
-// by Ended, and nowhere else.
+// serve registers and starts a connection. Ended, and nothing else, unregisters it.
 func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted) {
 	c := &session{server: s, entry: &entry{remote: a.RemoteAddr, value: a.Value, connectedAt: time.Now()}}
 	c.inbox.Init(c)
@@ -70,16 +70,16 @@ func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted) {
 	c.mu.Lock()
 	c.entry.timer = time.AfterFunc(s.cfg.AuthTimeout, c.authTimeout)
 	c.mu.Unlock()
-	if s.isStopping() { // after the clients to close were listed
+	if s.isStopping() { // drain may have listed the clients before this one was added
 		c.close(wire.CloseGoingAway)
 	}
 	c.conn.Start(early, c)
 }
 
-// Message takes a message from the peer; see [ws.Handler].
+// Message handles a message from the peer; see [ws.Handler].
 func (c *session) Message(payload []byte, binary bool) { c.dispatch(payload, binary) }
 
-// Ended takes the client out of all indexes; see [ws.Handler].
+// Ended removes the client from all indexes; see [ws.Handler].
 func (c *session) Ended(end ws.End) {
 	if !c.conn.Polled() {
 		c.server.counts.plain.Add(-1)
@@ -91,7 +91,7 @@ func (c *session) Ended(end ws.End) {
 // Finished ends the task that ServeHTTP began; see [ws.Handler].
 func (c *session) Finished() { c.server.exit() }
 
-// disconnected has the disconnect callback run when the client's jobs are done.
+// disconnected queues the client's last job, which calls OnDisconnect.
 func (c *session) disconnected(end ws.End, rooms []string) {
 	s := c.server
 	d := &Disconnect{Cause: causeOf(end), Code: end.Code, Reason: end.Reason, Rooms: rooms}
@@ -105,14 +105,14 @@ func (c *session) disconnected(end ws.End, rooms []string) {
 		hook(s, "Closed", f, ClosedInfo{profile.ID, profile.UserID, d.Cause, d.Code, time.Since(profile.ConnectedAt)})
 	}
 	if end.Cause == ws.CauseStranger {
-		s.info("client closed: it sent too much before it was authenticated", "reason", end.Reason, "client", c.member.ID, "remote", profile.RemoteAddr)
+		s.info("client closed: it sent too much before authentication", "reason", end.Reason, "client", c.member.ID, "remote", profile.RemoteAddr)
 	}
 	s.cfg.Logger.Debug("client disconnected", "client", c.member.ID, "cause", d.Cause, "code", d.Code)
 	c.inbox.Close(job{end: d})
 }
 
-// ended is the last of a client's jobs: it calls OnLeave for the rooms that the client
-// was in, and OnDisconnect.
+// ended is the client's last job. It calls OnLeave for the rooms that the client was in,
+// and OnDisconnect.
 func (c *session) ended(d Disconnect) {
 	s := c.server
 	defer c.dropKeys()
@@ -120,7 +120,7 @@ func (c *session) ended(d Disconnect) {
 	if id == nil {
 		return
 	}
-	ctx, cancel := c.inbox.NewContext() // that of the other callbacks is over
+	ctx, cancel := c.inbox.NewContext() // the context of the other callbacks has ended
 	defer cancel()
 	for _, room := range d.Rooms {
 		c.left(ctx, room, LeftDisconnected)
@@ -132,22 +132,22 @@ func (c *session) ended(d Disconnect) {
 	c.callbackFailed("OnDisconnect", err)
 }
 
-// dropKeys lets go of the keys of a client that has gone, whoever else holds on to it.
+// dropKeys releases the keys of a client that has disconnected, even if the session
+// itself is still referenced.
 func (c *session) dropKeys() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.cipher = nil
 }
 
-// close ends the connection with one of the protocol's codes.
+// close closes the connection with one of the protocol's codes.
 func (c *session) close(code uint16) {
 	c.conn.CloseFor(ws.End{Cause: ws.CauseRule, Code: code, Reason: wire.CloseReason(code)})
 }
 
-// stateFor returns where c stands when a message comes, and whether it came early: right
-// behind authenticate, as clients of protocol 2 may send some. The first message that
-// asks to be authenticated gives the client more time: from then on the server works on
-// it.
+// stateFor returns the client's state when m arrives, and whether m is early: clients of
+// protocol 2 may send some messages right after authenticate. The first authenticate
+// extends the time limit, because from then on the server is working on it.
 func (c *session) stateFor(m wire.Message) (state State, early bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -167,13 +167,13 @@ func (c *session) stateFor(m wire.Message) (state State, early bool) {
 	return state, early
 }
 
-// authTimeout closes a client that is still not authenticated.
+// authTimeout closes a client that is not authenticated yet.
 func (c *session) authTimeout() {
 	c.mu.Lock()
 	late := c.state < StateAuthenticated
 	if late {
 		c.entry.timer = nil
-		c.state = StateDisconnected // so that nothing lets it in meanwhile
+		c.state = StateDisconnected // so that admit does not admit it
 	}
 	c.mu.Unlock()
 	if late {
@@ -181,7 +181,7 @@ func (c *session) authTimeout() {
 	}
 }
 
-// stopTimersLocked ends the time that authentication or the session may take.
+// stopTimersLocked stops the timers of authentication and expiry.
 func (c *session) stopTimersLocked() {
 	if c.entry != nil && c.entry.timer != nil {
 		c.entry.timer.Stop()
@@ -192,26 +192,25 @@ func (c *session) stopTimersLocked() {
 	}
 }
 
-// silence returns for how long c has sent no message.
+// silence returns the time since c sent its last message.
 func (c *session) silence() time.Duration {
 	return time.Duration(c.server.uptime() - c.lastActivity.Load())
 }
 
-// standing returns where c stands, and once it is authenticated who it is and how it
-// is encrypted.
+// standing returns the state of c, and its identity and cipher if it has them.
 func (c *session) standing() (State, *Client, *Cipher) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state, c.identity, c.cipher
 }
 
-// who returns the identity of a client that Authenticate has let in, else nil.
+// who returns the identity of a client that Authenticate has accepted, or nil.
 func (c *session) who() *Client {
 	_, id, _ := c.standing()
 	return id
 }
 
-// profile returns what is known of a client, authenticated or not.
+// profile returns what is known about a client, authenticated or not.
 func (c *session) profile() Client {
 	c.mu.Lock()
 	defer c.mu.Unlock()

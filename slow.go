@@ -7,22 +7,22 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// SlowPolicy says what happens to a message for a client that does not read as fast as
-// it is sent to, once more waits for it than Config.BackpressureLimit. What is dropped is
-// counted in Stats.Dropped.
+// SlowPolicy selects what happens to a message for a client that reads too slowly, once
+// more than Config.BackpressureLimit is waiting for it. Dropped messages are counted in
+// Stats.Dropped.
 type SlowPolicy uint8
 
 // The policies.
 const (
-	// SlowDisconnect cuts the client off.
+	// SlowDisconnect disconnects the client.
 	SlowDisconnect = SlowPolicy(ws.Disconnect)
 	// SlowDropNewest drops the message.
 	SlowDropNewest = SlowPolicy(ws.DropNewest)
-	// SlowDropOldest drops the oldest messages that wait and may be dropped.
+	// SlowDropOldest drops the oldest waiting messages, except the protocol's own.
 	SlowDropOldest = SlowPolicy(ws.DropOldest)
-	// SlowLatest keeps of the messages with the same [Key] only the newest, as soon as
-	// the client is behind: it gets the newest of each key, in the order of sending.
-	// Beyond that it is SlowDropOldest.
+	// SlowLatest keeps only the newest of the waiting messages with the same [Key], as
+	// soon as the client is behind. The client receives the newest message of each key,
+	// in the order of sending. Above the limit it acts like SlowDropOldest.
 	SlowLatest = SlowPolicy(ws.Latest)
 )
 
@@ -39,7 +39,7 @@ func (p SlowPolicy) String() string {
 // MarshalText returns the name, for flags and configuration files.
 func (p SlowPolicy) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// UnmarshalText reads a name as String returns it.
+// UnmarshalText parses a name that String returns.
 func (p *SlowPolicy) UnmarshalText(text []byte) error {
 	for i, name := range slowPolicyNames {
 		if string(text) == name {
@@ -56,7 +56,7 @@ func (s *Server) slowPolicy(to Address) SlowPolicy {
 		return s.cfg.SlowPolicy
 	}
 	p := s.cfg.SlowPolicy
-	// Its error is a panic, which call has counted and logged.
+	// An error is a panic, which call has counted and logged.
 	_ = s.call("RoomSlowPolicy", nil, func() error { p = s.cfg.RoomSlowPolicy(to.Name); return nil })
 	if int(p) >= len(slowPolicyNames) {
 		return s.cfg.SlowPolicy

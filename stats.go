@@ -7,49 +7,49 @@ import (
 	"time"
 )
 
-// Stats is a snapshot of what a server has and has done. Numbers of what it has
-// done count from its start.
+// Stats is a snapshot of a server's metrics. Counters start at zero when the server is
+// created.
 type Stats struct {
-	Clients       int // connected now
-	Authenticated int // of those
-	Plain         int // of those, read and written without epoll; see Config.PlainIO
-	Users         int // with at least one session here
-	Rooms         int // with at least one member here, besides the clients' own
+	Clients       int // currently connected
+	Authenticated int // of Clients
+	Plain         int // clients served without epoll; see Config.PlainIO
+	Users         int // with at least one session on this server
+	Rooms         int // with at least one member on this server, excluding the rooms named by client IDs
 
-	Connections    uint64           // accepted
-	RefusedUpgrade uint64           // requests that were not a valid WebSocket handshake
-	FailedUpgrade  uint64           // valid ones that middleware, or the subprotocol that Config.Accept chose, made fail
-	RefusedAccept  uint64           // by Config.Accept, or from a page of another host
-	RefusedFull    uint64           // because of Config.MaxClients
-	RefusedAuth    uint64           // rejected, or failed, or without the encryption required
+	Connections    uint64           // connections accepted
+	RefusedUpgrade uint64           // requests that are not valid WebSocket handshakes
+	FailedUpgrade  uint64           // valid handshakes that failed because of middleware or the subprotocol chosen by Config.Accept
+	RefusedAccept  uint64           // requests refused by Config.Accept or because of their origin
+	RefusedFull    uint64           // requests refused because of Config.MaxClients
+	RefusedAuth    uint64           // clients that were rejected, failed or did not agree on the required encryption
 	Disconnects    map[Cause]uint64 // by cause
 
 	Received        uint64            // messages from clients
-	Messages        uint64            // of those, for OnMessage
-	RefusedMessages uint64            // of those, with an *Error of OnMessage
-	Malformed       uint64            // of those, not JSON
-	Ignored         uint64            // of those, JSON but nothing to act on
-	Unauthenticated uint64            // of those, before authentication
-	Unhandled       uint64            // of those, dropped because their client went or was too far behind
-	BadEncrypted    uint64            // of those, not to be opened, or in clear and not to be
-	RefusedJoins    map[string]uint64 // rooms not joined, by reason
-	RefusedLeaves   uint64            // rooms not left: more names than one request may have
+	Messages        uint64            // of Received: passed to OnMessage
+	RefusedMessages uint64            // of Messages: OnMessage returned an *Error
+	Malformed       uint64            // of Received: not JSON
+	Ignored         uint64            // of Received: valid JSON, but not a message or not handled
+	Unauthenticated uint64            // of Received: sent before authentication
+	Unhandled       uint64            // of Received: dropped because the client disconnected or was too far behind
+	BadEncrypted    uint64            // of Received: could not be opened, or were not encrypted although required
+	RefusedJoins    map[string]uint64 // refused rooms, by reason
+	RefusedLeaves   uint64            // names over Config.MaxRoomsPerRequest
 
-	Sent    uint64            // messages queued for a client
-	Dropped map[string]uint64 // messages that a client did not get, by reason
+	Sent    uint64            // messages queued for clients
+	Dropped map[string]uint64 // messages that clients did not receive, by reason
 
 	CallbackErrors uint64 // errors and panics of callbacks
-	CallbackPanics uint64 // of those, panics
+	CallbackPanics uint64 // of CallbackErrors: panics
 
-	BusPublished uint64 // envelopes that the bus took
-	BusRefused   uint64 // envelopes that it did not take
-	BusLost      uint64 // envelopes that it took and could not send
-	BusReceived  uint64 // envelopes, this server's own among them
-	BusMalformed uint64 // of those, not understood
-	BusUnknown   uint64 // of those, of a type not known here
+	BusPublished uint64 // envelopes passed to the bus
+	BusRefused   uint64 // envelopes for which Bus.Publish returned an error
+	BusLost      uint64 // envelopes that the bus accepted but could not send
+	BusReceived  uint64 // envelopes from the bus, including this server's own
+	BusMalformed uint64 // of BusReceived: malformed
+	BusUnknown   uint64 // of BusReceived: of an unknown type
 
-	BusGaps    uint64        // times in which envelopes may have been missed
-	BusGapTime time.Duration // their sum
+	BusGaps    uint64        // periods in which envelopes may have been missed
+	BusGapTime time.Duration // total duration of the gaps
 }
 
 // counters are the numbers behind Stats.
@@ -65,8 +65,8 @@ type counters struct {
 	busReceived, busMalformed, busUnknown                         atomic.Uint64
 	busGaps                                                       atomic.Uint64
 	busGapTime                                                    atomic.Int64 // in nanoseconds
-	running                                                       atomic.Int64 // callbacks now
-	open                                                          atomic.Int64 // connections now, and requests for one
+	running                                                       atomic.Int64 // callbacks that are running
+	open                                                          atomic.Int64 // connections, and requests for one
 	plain                                                         atomic.Int64 // connections now
 
 	mu          sync.Mutex // rare events, by name
@@ -92,7 +92,7 @@ func (n *counters) refusedJoin(reason string, by int) {
 	n.joins[reason] += uint64(by)
 }
 
-// Stats returns a snapshot of the server's numbers.
+// Stats returns a snapshot of the server's metrics.
 func (s *Server) Stats() Stats {
 	if s == nil {
 		return Stats{}

@@ -7,20 +7,19 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// sweepSilent closes authenticated clients that have sent no message for too
-// long. Pings do not count: they show that the machine is there, not the
-// application.
+// sweepSilent closes authenticated clients that have sent no message for too long. Pings
+// do not count, because they show that the machine is alive but not the application.
 func (s *Server) sweepSilent() {
 	for _, c := range s.reg.AppendActive(nil) {
-		// What a client has sent that is not read from waits, heartbeats too. One that
-		// is read from again has had its silence forgiven by then: so this order.
+		// While reading is paused, heartbeats wait like other messages. Resume resets the
+		// silence before BehindSince returns 0, hence the order of the conditions.
 		if c.inbox.BehindSince() == 0 && c.silence() > s.cfg.HeartbeatTimeout {
 			c.close(wire.CloseHeartbeatTimeout)
 		}
 	}
 }
 
-// limitInterval is how often sweepLimits is called.
+// limitInterval returns the interval for sweepLimits.
 func (s *Server) limitInterval() time.Duration {
 	interval := min(s.cfg.WriteTimeout, s.cfg.BehindTimeout) / 4
 	if s.cfg.IdleTimeout > 0 {
@@ -29,18 +28,18 @@ func (s *Server) limitInterval() time.Duration {
 	return max(interval, time.Millisecond)
 }
 
-// sweepLimits ends clients that take nothing, that are too far behind, or that
-// nothing was heard from, and pings those that are quiet.
+// sweepLimits disconnects clients that read nothing, are too far behind or do not answer
+// pings, and pings idle clients.
 func (s *Server) sweepLimits() {
 	now := s.uptime()
 	for _, c := range s.reg.AppendAll(nil) {
 		since := c.inbox.BehindSince()
 		if p := c.parked.Load(); since == 0 && p != nil {
-			since = p.since // OnJoin takes its time
+			since = p.since // OnJoin is running
 		}
 		switch {
 		case c.conn.Stuck() >= s.cfg.WriteTimeout:
-			s.warn("client cut off: it takes nothing of what waits for it", "client", c.member.ID)
+			s.warn("client cut off: it does not read what is waiting for it", "client", c.member.ID)
 			c.conn.Abort(ws.CauseStuck)
 		case since == 0:
 			c.checkIdle()
@@ -53,8 +52,8 @@ func (s *Server) sweepLimits() {
 	}
 }
 
-// checkIdle pings a client that nothing was heard from for a while, and drops one
-// that did not answer.
+// checkIdle pings a client that has sent nothing for a while, and disconnects it if it
+// does not answer.
 func (c *session) checkIdle() {
 	s := c.server
 	idle := min(c.conn.SinceRead(), c.silence())
