@@ -9,24 +9,24 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// queued is an envelope that Publish has taken.
+// queued is an envelope that Publish has accepted.
 type queued struct {
 	Item
-	at time.Duration // when, since the bus was made
+	at time.Duration // when it was accepted, since the bus was made
 }
 
-// outcome is how publishing over a link ended.
+// outcome says how publishing over a link ended.
 type outcome struct {
 	err  error
-	rest []queued // what was taken and is not accounted for
-	// Of the last batch, with which rest begins: its answers, and how much the link had
-	// written before.
+	rest []queued // accepted envelopes that are not accounted for
+	// The answers to the last batch, with which rest begins, and how many bytes the
+	// link had written before it.
 	errs   []error
 	before int64
 }
 
-// publishAll sends what Publish takes until the link fails, or halt is closed, or
-// ending is closed and nothing is left.
+// publishAll sends what Publish accepts until the link fails, halt is closed, or
+// ending is closed and the queue is empty.
 func (b *Bus) publishAll(ctx context.Context, l *link, ending, halt <-chan struct{}) outcome {
 	var taken []queued
 	items := make([]Item, 0, batchMessages)
@@ -63,13 +63,14 @@ func (b *Bus) publishAll(ctx context.Context, l *link, ending, halt <-chan struc
 		case <-ctx.Done():
 			return outcome{err: context.Cause(ctx)}
 		case <-ending:
-			b.out.close(ErrNotRunning) // what came before that is still sent
+			b.out.close(ErrNotRunning) // envelopes accepted before are still sent
 			last = true
 		}
 	}
 }
 
-// settle accounts for what a link that is closed may have sent, and puts the rest back.
+// settle accounts for the envelopes that a closed link may have sent, and requeues
+// the rest.
 func (b *Bus) settle(l *link, o outcome) {
 	n, size := 0, 0
 	if len(o.errs) > 0 {
@@ -87,9 +88,9 @@ func (b *Bus) settle(l *link, o outcome) {
 	}
 }
 
-// maySent returns how many of a batch's items a link may have sent: those that have an
-// answer, and those that begin within the bytes that it has written since, which are the
-// batch's and maybe others'. It is certain only once the link is closed.
+// maySent returns how many items of a batch a link may have sent: those that have an
+// answer, and those that begin within the bytes written since the batch, which may
+// include others' bytes. The number is final only once the link is closed.
 func maySent(errs []error, written int64, item func(int) *Item) int {
 	n, begin := 0, int64(0)
 	for i, err := range errs {
@@ -107,7 +108,7 @@ func (i *Item) encoded() int64 {
 	return int64(frame + len(strconv.Itoa(len(i.Channel))) + len(strconv.Itoa(len(i.Envelope))) + i.size())
 }
 
-// expire drops what has waited for a connection for too long.
+// expire drops envelopes that have waited too long for a connection.
 func (b *Bus) expire() {
 	oldest := time.Since(b.born) - b.cfg.QueueAge
 	n := b.out.dropWhile(func(q *queued) (bool, int) { return q.at < oldest, q.size() })

@@ -13,25 +13,25 @@ import (
 	"github.com/ignis-go/ignis/internal/loglimit"
 )
 
-// Item is one envelope and the channel to publish it on. Neither may change
-// until the call that got it has returned.
+// Item is an envelope and the channel to publish it on. Neither may be changed until
+// the call that takes it has returned.
 type Item struct {
 	Channel  string
 	Envelope []byte
 }
 
-// size is what the item counts in a queue's bytes.
+// size returns the item's share of a queue's bytes.
 func (i *Item) size() int { return len(i.Channel) + len(i.Envelope) }
 
-// Bounds of one round trip: enough to make the trip's time irrelevant, little
-// enough that Redis answers well within the probe timeout.
+// The size of one round trip is limited: large enough to make the latency irrelevant,
+// small enough that Redis answers well within the probe timeout.
 const (
 	batchMessages = 512
 	batchBytes    = 1 << 20
 )
 
-// batch returns how many of so many items go into the next round trip, at least
-// one, and their size.
+// batch returns how many of the given number of items go into the next round trip, at
+// least one, and their size.
 func batch(items int, sizeOf func(int) int) (n, size int) {
 	for n < items && n < batchMessages {
 		next := sizeOf(n)
@@ -44,36 +44,35 @@ func batch(items int, sizeOf func(int) int) (n, size int) {
 	return n, size
 }
 
-// Publisher publishes over one connection and waits for Redis' answer. When the
-// connection is lost, the call that notices it fails, and the next one
-// connects again; there is no work in the background. Its methods are safe for
-// concurrent use.
+// Publisher publishes over one connection and waits for Redis' answer. If the
+// connection is lost, the call that notices it fails, and the next call reconnects. A
+// Publisher does nothing in the background. Its methods may be called concurrently.
 type Publisher struct {
 	cfg    Config
 	target target
 	limit  *loglimit.Limiter
 	dial   chan struct{} // holds a token while nobody connects or checks
-	finder finder        // belongs to who has the token
+	finder finder        // owned by the holder of the token
 
 	mu      sync.Mutex
-	link    *link  // nil: none
-	old     *link  // in use until the calls that have it are over; nil: none
+	link    *link  // nil if there is none
+	old     *link  // a replaced link that calls still use; nil if there is none
 	slow    string // the node that did not answer the last link in time
 	checked time.Time
-	abort   context.CancelFunc // ends what the holder of the token does
+	abort   context.CancelFunc // cancels the work of the token's holder
 	closed  bool
 }
 
-// Dial connects to Redis. It tries until ctx ends or StartTimeout is over; the
-// error then says what went wrong last. ProbeInterval, ProbeTimeout, Name and
-// Logger of the Config count as for a Bus, its other bounds do not apply.
+// Dial connects to Redis. It retries until ctx is done or StartTimeout has passed;
+// the error then describes the last failure. The Config's ProbeInterval,
+// ProbeTimeout, Name and Logger apply as for a Bus; its other limits do not apply.
 func Dial(ctx context.Context, c Config) (*Publisher, error) {
 	c, t, err := c.prepare()
 	if err != nil {
 		return nil, err
 	}
 	p := &Publisher{cfg: c, target: t, dial: make(chan struct{}, 1)}
-	p.limit = loglimit.New(c.Logger) // never open: a publisher does nothing in the background
+	p.limit = loglimit.New(c.Logger) // never opened: a publisher does nothing in the background
 	p.finder = finder{cfg: &p.cfg, target: &p.target, limit: p.limit}
 	l, err := p.finder.start(ctx, nil)
 	if err != nil {
@@ -84,13 +83,13 @@ func Dial(ctx context.Context, c Config) (*Publisher, error) {
 	return p, nil
 }
 
-// Publish sends the items in order, in one round trip for each 512 items or
-// mebibyte, and returns when Redis has answered. The result is nil when Redis
-// has taken all of them; else it has an error for each item that it did not
-// take, and nil for the others. An item with an error that is not an answer of
-// Redis, for instance ctx's, may have been sent all the same, and may arrive late,
-// unless it wraps ErrNotSent. Nothing is sent again: whether a message is still worth it
-// the caller knows.
+// Publish sends the items in order, in one round trip for each 512 items or mebibyte,
+// and returns when Redis has answered. It returns nil if Redis has accepted all of
+// them. Otherwise the result has an error for each item that Redis did not accept,
+// and nil for the others. An item whose error is not an answer of Redis, but for
+// instance ctx's, may have been sent and may arrive late, unless the error wraps
+// ErrNotSent. Publish sends nothing twice: only the caller knows whether a message is
+// still worth sending.
 func (p *Publisher) Publish(ctx context.Context, items []Item) []error {
 	errs := make([]error, len(items))
 	failed := false
@@ -102,7 +101,7 @@ func (p *Publisher) Publish(ctx context.Context, items []Item) []error {
 		}
 		done += n
 		if err != nil {
-			// Sending the rest could overtake what may still be on its way.
+			// Sending the rest could overtake items that are still in flight.
 			for i := done; i < len(items); i++ {
 				errs[i] = fmt.Errorf("%w, an earlier item failed: %w", ErrNotSent, err)
 			}
@@ -115,7 +114,7 @@ func (p *Publisher) Publish(ctx context.Context, items []Item) []error {
 	return errs
 }
 
-// publish sends one batch. Its error means that the connection, or ctx, failed.
+// publish sends one batch. An error means that the connection failed or ctx is done.
 func (p *Publisher) publish(ctx context.Context, items []Item, errs []error) error {
 	l, err := p.current(ctx)
 	if err == nil {
@@ -149,7 +148,7 @@ func notSent(errs []error, err error) {
 	}
 }
 
-// explain turns the failure of a connection into what the caller branches on.
+// explain wraps a connection's failure in an error that callers can test for.
 func (p *Publisher) explain(ctx context.Context, err error) error {
 	p.mu.Lock()
 	closed := p.closed
@@ -166,8 +165,8 @@ func (p *Publisher) explain(ctx context.Context, err error) error {
 	}
 }
 
-// current returns the link to use, which has to be released: the one that there is
-// when it has shown lately that it works, else after a check, else a new one.
+// current returns the link to use: the current one if it has recently been seen to
+// work or passes a check, and otherwise a new one. The caller must release it.
 func (p *Publisher) current(ctx context.Context) (*link, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -181,7 +180,7 @@ func (p *Publisher) current(ctx context.Context) (*link, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	l, ok, err := p.fresh() // another call may have done the work meanwhile
+	l, ok, err := p.fresh() // another call may have connected in the meantime
 	if ok || err != nil {
 		return l, err
 	}
@@ -223,7 +222,7 @@ func (p *Publisher) current(ctx context.Context) (*link, error) {
 	return l, p.adopt(l)
 }
 
-// noteApart logs which part of the Cluster does not get what is published.
+// noteApart logs which part of the Cluster does not receive what is published.
 func (p *Publisher) noteApart(l *link) {
 	if len(l.apart) > 0 {
 		p.limit.Log(slog.LevelWarn, "a part of the Cluster is cut off", "name", p.cfg.Name, "redis", l.addr,
@@ -231,7 +230,8 @@ func (p *Publisher) noteApart(l *link) {
 	}
 }
 
-// fresh returns the link, and whether it needs no check; then it has to be released.
+// fresh returns the link and whether it needs no check. If so, the caller must
+// release it.
 func (p *Publisher) fresh() (l *link, ok bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -245,7 +245,7 @@ func (p *Publisher) fresh() (l *link, ok bool, err error) {
 	return p.link, ok, nil
 }
 
-// release says that a call needs its link no more.
+// release ends a call's use of its link.
 func (p *Publisher) release(l *link) {
 	p.mu.Lock()
 	l.calls--
@@ -259,8 +259,8 @@ func (p *Publisher) release(l *link) {
 	}
 }
 
-// adopt makes l the link to use, unless the publisher was closed meanwhile. It has to
-// be released. A link that it replaces is closed once no call uses it.
+// adopt makes l the link to use, unless the publisher has been closed. The caller
+// must release it. The link that it replaces is closed once no call uses it.
 func (p *Publisher) adopt(l *link) error {
 	p.mu.Lock()
 	if p.closed {
@@ -306,8 +306,8 @@ func (p *Publisher) discard(l *link, err error) {
 	l.close()
 }
 
-// Close releases the connection. Calls in progress and later ones fail with
-// ErrClosed. It may be called more than once and always returns nil.
+// Close closes the connection. Calls in progress and later ones fail with ErrClosed.
+// Close may be called more than once and always returns nil.
 func (p *Publisher) Close() error {
 	p.mu.Lock()
 	p.closed = true
@@ -317,7 +317,7 @@ func (p *Publisher) Close() error {
 	if abort != nil {
 		abort()
 	}
-	<-p.dial // whoever connects has given up
+	<-p.dial // the goroutine that was connecting has given up
 	p.dial <- struct{}{}
 	closeAll(l, old)
 	return nil

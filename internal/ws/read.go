@@ -85,8 +85,9 @@ func (c *Conn) ready(readable, writable, hungUp bool) bool {
 	return false
 }
 
-// readSome reads once into buf while c is open. It reports whether there may be more.
-// Input that is not read to the end causes no new event.
+// readSome reads once into buf while c is open, and reports whether there may be more. A
+// read that does not fill buf has emptied the socket, and new data causes an event. If an
+// event may have been lost (toTheEnd), only a read that finds nothing ends reading.
 func (c *Conn) readSome(buf []byte, toTheEnd bool) bool {
 	if !c.reading.TryLock() {
 		if c.isAway() {
