@@ -13,37 +13,37 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Bus publishes envelopes and receives those of all instances. Publish, Health,
-// Lost and Stats are safe for concurrent use, at any time, and do not wait for
-// the network.
+// Bus publishes envelopes and receives those of all instances. Publish, Health, Lost
+// and Stats may be called concurrently and at any time. They do not wait for the
+// network.
 type Bus struct {
 	cfg    Config
 	target target
 
 	running atomic.Bool
 	out     *queue[queued]
-	born    time.Time // what the ages of queued count from
+	born    time.Time // the ages of queued count from here
 	in      *queue[string]
 	counts  counters
-	limit   *loglimit.Limiter // of lines that traffic and faults can cause at will; open while Run is there
+	limit   *loglimit.Limiter // limits lines that traffic and faults could repeat at will; open while Run runs
 	box     inbox
-	gapped  chan struct{} // has an element when gap is not empty
+	gapped  chan struct{} // has an element while gap is not empty
 
 	mu     sync.Mutex
 	up     bool      // connected
-	addr   string    // the node, or the last one
-	cause  error     // not nil: not connected, and why
-	since  time.Time // of that
-	lostAt uint64    // counts.lost() when the connection went
-	denied error     // Redis' latest refusal of an envelope; nil after a batch without
-	stuck  error     // Redis' refusal of the latest heartbeat, though the user may send it
-	gap    gap       // what NextGap has to return
+	addr   string    // the current node, or the last one
+	cause  error     // why there is no connection; nil if there is one
+	since  time.Time // when cause began
+	lostAt uint64    // counts.lost() when the connection was lost
+	denied error     // Redis' latest refusal of an envelope; nil after a batch without one
+	stuck  error     // Redis' refusal of the latest heartbeat, although the user may send it
+	gap    gap       // what NextGap returns next
 	doubts doubts
 }
 
 var errStarting = errors.New("not connected yet")
 
-// New checks the configuration. It does not connect: Run does.
+// New returns a Bus with a checked configuration. It does not connect; Run does.
 func New(c Config) (*Bus, error) {
 	c, t, err := c.prepare()
 	if err != nil {
@@ -60,13 +60,13 @@ func New(c Config) (*Bus, error) {
 	return b, nil
 }
 
-// Publish takes an envelope to be sent on a channel, in the order of the calls,
-// and keeps the slice. Its errors mean that the envelope is not sent: they wrap
-// ErrNotRunning, ErrUnavailable or ErrQueueFull. What it takes is either sent
-// or counted by Lost. When the connection is lost, what was certainly not sent yet is kept
-// for QueueAge and sent over the next one, before anything newer. What was on its way is
-// not sent again: it is counted as lost, and may still arrive, even behind newer
-// envelopes.
+// Publish queues an envelope to be sent on a channel, in the order of the calls, and
+// keeps the slice. If it returns an error, the envelope is not sent; the error wraps
+// ErrNotRunning, ErrUnavailable or ErrQueueFull. An envelope that Publish accepts is
+// either sent or counted by Lost. When the connection is lost, envelopes that were
+// certainly not sent are kept for QueueAge and sent over the next connection, before
+// anything newer. Envelopes in flight are not sent again: they are counted as lost,
+// and may still arrive, even after newer envelopes.
 func (b *Bus) Publish(channel string, envelope []byte) error {
 	item := queued{wire.Publication{Channel: channel, Envelope: envelope}, time.Since(b.born)}
 	err := b.out.put(item, size(&item.Publication))
@@ -76,19 +76,19 @@ func (b *Bus) Publish(channel string, envelope []byte) error {
 	return err
 }
 
-// Run connects and subscribes, calls ready once both are done for the first
-// time, and then calls receive with the envelopes that arrive, in order, from the
-// goroutine that called Run. One call gets what is there, 256 envelopes and 64 KB
-// at most, or one larger envelope. receive has the slices during the call alone.
-// A lost connection is made again as often as needed.
+// Run connects and subscribes, calls ready the first time that both are done, and
+// then calls receive with the envelopes that arrive, in order, from the goroutine
+// that called Run. One call gets the envelopes that are available, at most 256 of
+// them and 64 KB, or one larger envelope. receive must not keep the slices. Run
+// reconnects as often as necessary.
 //
-// Run returns nil after ctx has ended: it stops receiving at once and sends
-// what Publish has taken for FlushTimeout at most. It returns an error when
-// Redis is not ready within StartTimeout, or refuses the credentials, or when
-// another Run is in progress. It may be called again after it has returned.
+// Run returns nil after ctx is done: it stops receiving at once, and sends accepted
+// envelopes for at most FlushTimeout. It returns an error if Redis is not ready
+// within StartTimeout or refuses the credentials, or if another Run is in progress.
+// It may be called again after it has returned.
 func (b *Bus) Run(ctx context.Context, ready func(), receive func(envelopes ...[]byte)) error {
 	if !b.running.CompareAndSwap(false, true) {
-		return errors.New("redisbus: the bus runs already")
+		return errors.New("redisbus: the bus is already running")
 	}
 	defer b.running.Store(false)
 	b.limit.Open()
@@ -114,7 +114,8 @@ func (b *Bus) Run(ctx context.Context, ready func(), receive func(envelopes ...[
 	return nil
 }
 
-// maintain keeps a link open until ctx ends. up is closed when the first is.
+// maintain keeps a link open until ctx is done. It closes up when the first link is
+// ready.
 func (b *Bus) maintain(ctx context.Context, up chan<- struct{}) error {
 	b.setDown(fmt.Errorf("%w: %w", ErrUnavailable, errStarting))
 	defer b.end()
@@ -153,7 +154,7 @@ func (b *Bus) maintain(ctx context.Context, up chan<- struct{}) error {
 	}
 }
 
-// reconnect makes the next link. It returns nil when ctx has ended.
+// reconnect makes the next link. It returns nil if ctx is done.
 func (b *Bus) reconnect(ctx context.Context, f *finder, pauses *backoff) *link {
 	for pauses.wait(ctx) {
 		l, err := f.connect(ctx, &b.box)
@@ -171,11 +172,12 @@ func (b *Bus) reconnect(ctx context.Context, f *finder, pauses *backoff) *link {
 	return nil
 }
 
-// serve publishes and probes over a link until that fails or ctx ends. It
-// closes the link and returns when nobody uses it any more. Or it returns the link to
-// take instead; then l is still open, and all that was taken for it is confirmed.
+// serve publishes and probes over a link until the link fails or ctx is done. It
+// closes the link and returns when nobody uses it anymore. Alternatively it returns
+// the link to use instead; l is then still open, and everything sent over it is
+// confirmed.
 func (b *Bus) serve(ctx context.Context, l *link, f *finder) (next *link, err error) {
-	// The link outlives ctx by the time to flush.
+	// The link outlives ctx by the time that flushing takes.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	published, probed := make(chan outcome, 1), make(chan error, 1)
@@ -185,7 +187,7 @@ func (b *Bus) serve(ctx context.Context, l *link, f *finder) (next *link, err er
 	select {
 	case out := <-published:
 		err = out.err
-		published <- out // for the wait below
+		published <- out // for the receive operation below
 	case err = <-probed:
 		probed <- nil
 		select {
@@ -196,7 +198,7 @@ func (b *Bus) serve(ctx context.Context, l *link, f *finder) (next *link, err er
 				b.settle(l, out)
 				return next, nil
 			}
-			next.close() // l has failed meanwhile
+			next.close() // l has failed in the meantime
 			published <- out
 		default:
 		}
@@ -226,8 +228,8 @@ func (b *Bus) serve(ctx context.Context, l *link, f *finder) (next *link, err er
 	return nil, err
 }
 
-// probe makes the link show that it works, again and again. It returns nil when better
-// has a link that is to be used instead.
+// probe checks repeatedly that the link works. It returns nil when better has a link
+// to use instead.
 func (b *Bus) probe(ctx context.Context, l *link, f *finder, better chan<- *link) error {
 	tick := time.NewTicker(b.cfg.ProbeInterval)
 	defer tick.Stop()

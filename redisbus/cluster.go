@@ -10,9 +10,9 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// checkCluster learns the nodes of the Cluster and how this one sees them, and
-// fails when it does not see the majority of the masters: what it took would reach
-// few or nobody.
+// checkCluster learns the nodes of the Cluster and how this node sees them. It fails
+// if the node does not see the majority of the masters, because what it publishes
+// would then reach few instances or none.
 func (f *finder) checkCluster(ctx context.Context, l *link) error {
 	limited, cancel := context.WithTimeout(ctx, f.cfg.ProbeTimeout)
 	defer cancel()
@@ -51,15 +51,15 @@ func (f *finder) checkCluster(ctx context.Context, l *link) error {
 	return nil
 }
 
-// notClustered is what a node means that says it belongs to no Cluster.
+// notClustered handles a node that says it does not belong to a Cluster.
 func (f *finder) notClustered(ctx context.Context, l *link) error {
 	if f.target.mode == detect {
 		return f.checkMaster(ctx, l)
 	}
-	return &refusal{errors.New("this Redis is not part of a Cluster; for one Redis there is redis://")}
+	return &refusal{errors.New("this Redis is not part of a Cluster; use redis:// for a single Redis")}
 }
 
-// clusterUnknown makes do without CLUSTER NODES, which Redis answered with err.
+// clusterUnknown handles err, Redis' error reply to CLUSTER NODES.
 func (f *finder) clusterUnknown(ctx context.Context, l *link, err error) error {
 	limited, cancel := context.WithTimeout(ctx, f.cfg.ProbeTimeout)
 	defer cancel()
@@ -70,7 +70,7 @@ func (f *finder) clusterUnknown(ctx context.Context, l *link, err error) error {
 	case node.mode == "standalone":
 		return f.notClustered(ctx, l)
 	case node.mode != "cluster" && f.target.mode == detect:
-		return f.checkMaster(ctx, l) // it did not say, and one address is a single Redis' more often
+		return f.checkMaster(ctx, l) // the node did not say, and a single address is more often a single Redis
 	}
 	f.say("cluster", "redis does not let this user ask about the Cluster: whether a node sees the majority is not checked, "+
 		"and only the nodes of the configuration are used; allow CLUSTER NODES and CLUSTER SLOTS", l, err)

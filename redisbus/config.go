@@ -23,11 +23,11 @@ const (
 	DefaultQueueMessages = 64 << 10
 	DefaultQueueBytes    = 64 << 20
 	DefaultQueueAge      = 10 * time.Second
-	DefaultMaxIncoming   = redisconn.DefaultLimit // 32 MiB: over it Redis, as it comes, cuts subscribers itself
+	DefaultMaxIncoming   = redisconn.DefaultLimit // 32 MiB: the limit at which Redis by default disconnects subscribers itself
 )
 
-// Config says which Redis to use and how. URL or Option is needed; every other
-// field's zero value is its default.
+// Config says which Redis to use and how. Either URL or Option is required. The zero
+// value of every other field means its default.
 type Config struct {
 	// URL names the Redis:
 	//
@@ -36,70 +36,73 @@ type Config struct {
 	//	redis[s]+sentinel://[user:pass@]host[:26379],.../master-name[/db]
 	//	redis[s]+cluster://[user:pass@]host[:6379],...
 	//
-	// With rediss every connection is over TLS 1.2 or later and the server's
-	// certificate is checked against the name that was dialed. In user and pass
-	// the characters @ / ? # : % are percent-encoded. Credentials are Redis' own;
-	// Sentinels that want some get them as ?sentinel_username=U&sentinel_password=P.
+	// With rediss, every connection uses TLS 1.2 or later, and the server's
+	// certificate is checked against the name that was dialed. In user and pass, the
+	// characters @ / ? # : % must be percent-encoded. The credentials are those of
+	// Redis itself; Sentinels with their own get them from
+	// ?sentinel_username=U&sentinel_password=P.
 	//
 	// Redis' pub/sub ignores the database: see Prefix.
 	URL string
 
-	// Option takes the place of URL for a program that has a Redis client's
-	// options already. It is copied: the program's own client is neither used
-	// nor closed. Addresses, credentials, TLS, database and dialing count, and
-	// AuthCredentialsFn; what concerns caching, retries, pools, replicas and buffers
-	// is set here. With Sentinel.MasterSet the addresses are Sentinels'; several
-	// addresses, or one that says it is a Cluster's, are a Cluster;
-	// ForceSingleClient makes the first address a single Redis.
+	// Option replaces URL for a program that already has the options of a Redis
+	// client. It is copied; the program's own client is neither used nor closed. The
+	// bus uses the addresses, credentials, TLS, database, dialing and
+	// AuthCredentialsFn, and sets the options for caching, retries, pools, replicas
+	// and buffers itself. With Sentinel.MasterSet, the addresses are those of
+	// Sentinels. Several addresses, or one that says it belongs to a Cluster, are a
+	// Cluster. With ForceSingleClient, the first address is a single Redis.
 	Option *rueidis.ClientOption
 
-	// Prefix is put in front of every channel and pattern, the heartbeat's too. It separates
-	// applications that share a Redis: those with different prefixes hear nothing of each
-	// other, whatever database they name. Servers and emitters of one application need the
-	// same. At most 64 printable ASCII characters, no spaces and none of *?[]\{}, such as
-	// "shop:". Empty: none, which peers that run the original Ignis need.
+	// Prefix is prepended to every channel and pattern, including the heartbeat's. It
+	// separates applications that share a Redis: applications with different prefixes
+	// do not receive each other's messages, whatever database they use. Servers and
+	// emitters of an application need the same prefix. It has at most 64 printable
+	// ASCII characters, without spaces and *?[]\{}; for example "shop:". Empty means
+	// no prefix, as peers that run the original Ignis require.
 	Prefix string
 
-	// Logger gets losses, what keeps Redis from coming back, and recoveries, with
-	// address and cause; a cause that lasts is repeated once in ten seconds. Never a
-	// payload or a secret. Nil: slog.Default().
+	// Logger gets losses, the causes that keep Redis from coming back, and
+	// recoveries, with address and cause. A lasting cause is logged once every ten
+	// seconds. Payloads and secrets are never logged. Nil means slog.Default().
 	Logger *slog.Logger
 
-	// Name is how Redis' CLIENT LIST and the log name this instance: 1 to 64
-	// printable ASCII characters without spaces. Empty: DefaultName.
+	// Name identifies this instance in the log and in Redis' CLIENT LIST: 1 to 64
+	// printable ASCII characters without spaces. Empty means DefaultName.
 	Name string
 
-	// StartTimeout bounds how long Run (or Dial) waits for Redis to become
-	// ready. Zero: DefaultStartTimeout.
+	// StartTimeout is how long Run and Dial wait for Redis to become ready. Zero
+	// means DefaultStartTimeout.
 	StartTimeout time.Duration
-	// ProbeInterval is how often the connections have to show that they work, and
-	// the node that it is the right one. Zero: DefaultProbeInterval.
+	// ProbeInterval is how often the bus checks that the connections work and that
+	// the node is still the right one. Zero means DefaultProbeInterval.
 	ProbeInterval time.Duration
 	// ProbeTimeout is how long Redis may take to answer a probe or a batch of
-	// publishes, to deliver a heartbeat, or to accept a connection, before it counts
-	// as gone. So a subscription that is dead is noticed within ProbeInterval and
-	// ProbeTimeout together. Zero: DefaultProbeTimeout.
+	// publishes, to deliver a heartbeat, or to accept a connection, before the
+	// connection counts as lost. A dead subscription is noticed within the sum of
+	// ProbeInterval and ProbeTimeout. Zero means DefaultProbeTimeout.
 	ProbeTimeout time.Duration
-	// FlushTimeout bounds how long Run goes on sending, after its context has
-	// ended, what Publish has taken. Zero: DefaultFlushTimeout.
+	// FlushTimeout is how long Run continues, after its context is done, to send
+	// envelopes that Publish has accepted. Zero means DefaultFlushTimeout.
 	FlushTimeout time.Duration
 
-	// QueueMessages and QueueBytes bound what Publish has taken and Redis has
-	// not yet confirmed, and separately what has arrived and waits for receive.
-	// Zero: DefaultQueueMessages and DefaultQueueBytes. The bytes are those of
-	// channels and envelopes; an envelope over QueueBytes is never taken.
+	// QueueMessages and QueueBytes limit the envelopes that Publish has accepted and
+	// Redis has not yet confirmed, and separately those that have arrived and wait
+	// for receive. Zero means DefaultQueueMessages and DefaultQueueBytes. The bytes
+	// include channels and envelopes. An envelope larger than QueueBytes is never
+	// accepted.
 	QueueMessages int
 	QueueBytes    int
 
-	// QueueAge is how long what Publish has taken is kept while there is no connection,
-	// since Publish took it. What was not sent by then is dropped, counted and logged. It
-	// should be more than ProbeTimeout, because so long it can take to notice that there
-	// is none. Zero: DefaultQueueAge.
+	// QueueAge is how long an envelope that Publish has accepted is kept while there
+	// is no connection. An envelope not sent by then is dropped, counted and logged.
+	// QueueAge should be greater than ProbeTimeout, because it may take that long to
+	// notice that the connection is lost. Zero means DefaultQueueAge.
 	QueueAge time.Duration
 
-	// MaxIncoming bounds one message or reply of Redis, in bytes with all that belongs to
-	// it. A larger one ends the connection, as anything does that a Redis would not send.
-	// Zero: DefaultMaxIncoming.
+	// MaxIncoming is the maximum size in bytes of one message or reply of Redis,
+	// including everything that belongs to it. A larger one closes the connection, as
+	// does anything that Redis would not send. Zero means DefaultMaxIncoming.
 	MaxIncoming int
 }
 
@@ -179,7 +182,7 @@ func (c Config) target() (target, error) {
 	default:
 		t.mode = detect
 	}
-	// Only what concerns reaching Redis is taken over.
+	// Take over only the options for reaching Redis.
 	t.option = rueidis.ClientOption{
 		TLSConfig: o.TLSConfig.Clone(), DialFn: o.DialFn, DialCtxFn: o.DialCtxFn, Dialer: o.Dialer,
 		Username: o.Username, Password: o.Password, AuthCredentialsFn: o.AuthCredentialsFn,
@@ -190,7 +193,7 @@ func (c Config) target() (target, error) {
 	return t, nil
 }
 
-// String names the target without credentials.
+// String describes the target without its credentials.
 func (t target) String() string {
 	list := strings.Join(t.addrs, ",")
 	switch t.mode {

@@ -15,23 +15,23 @@ import (
 
 var (
 	errSealed = errors.New("the connection is gone")
-	// errHungUp is what is known when the Redis client closes a connection by itself.
+	// errHungUp is the cause if the Redis client closes a connection by itself.
 	errHungUp = errors.New("the Redis client closed the connection: it got no answer in time, or one that it does not understand")
 )
 
-// conns are the network connections of one link. They make three promises that
-// the Redis client does not: it cannot open another one by itself once the link
-// is complete, the first that ends ends the link, and all can be cut at once,
-// whatever the client is waiting for.
+// conns holds the network connections of one link. It guarantees three things that
+// the Redis client does not: the client cannot open another connection once the link
+// is complete, the first connection that ends also ends the link, and all connections
+// can be closed at once, whatever the client is waiting for.
 type conns struct {
-	written atomic.Int64 // how many bytes the connections were given to write, at least
+	written atomic.Int64 // bytes that the connections were given to write, at least
 
 	mu     sync.Mutex
 	open   []net.Conn
-	sealed error         // not nil: no further connection, and why
-	cutBy  error         // not nil: cut was called, and why
-	gone   chan struct{} // closed when the first connection has ended
-	cause  error         // why it did
+	sealed error         // why no further connection is allowed; nil if it is
+	cutBy  error         // why cut was called; nil if it was not
+	gone   chan struct{} // closed once the first connection has ended
+	cause  error         // why it ended
 }
 
 func newConns() *conns { return &conns{gone: make(chan struct{})} }
@@ -61,8 +61,8 @@ func (c *conns) dial(
 	return w, nil
 }
 
-// open connects as o says. Whatever the way: what Redis sends over it is checked before the
-// client reads it, which takes it on trust.
+// open connects as o says. In every case, the data from Redis is checked before it
+// reaches the client, which trusts it.
 func open(
 	ctx context.Context, o *rueidis.ClientOption, addr string, d *net.Dialer, t *tls.Config, limit int,
 ) (conn net.Conn, err error) {
@@ -82,7 +82,7 @@ func open(
 	return redisconn.Wrap(conn, limit), nil
 }
 
-// seal forbids further connections: from now on losing one ends the link.
+// seal forbids further connections: from now on, losing one ends the link.
 func (c *conns) seal() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -91,7 +91,7 @@ func (c *conns) seal() {
 	}
 }
 
-// cut closes all connections, also those that are being opened.
+// cut closes all connections, including those being opened.
 func (c *conns) cut(cause error) {
 	c.mu.Lock()
 	c.sealed, c.cutBy = cause, cause
@@ -103,7 +103,7 @@ func (c *conns) cut(cause error) {
 	}
 }
 
-// ended notes that a connection is gone. The first one counts.
+// ended records the end of a connection. Only the first one counts.
 func (c *conns) ended(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -113,7 +113,7 @@ func (c *conns) ended(err error) {
 	}
 }
 
-// closing notes that a connection is being closed: by cut, or else by the client.
+// closing records that a connection is being closed, by cut or by the client.
 func (c *conns) closing() {
 	c.mu.Lock()
 	cause := c.cutBy
@@ -131,8 +131,8 @@ func (c *conns) err() error {
 	return c.cause
 }
 
-// because returns what was wrong with Redis' bytes, if a connection was ended for that, in
-// place of what the client then says.
+// because returns what was wrong with Redis' data, if that is why a connection was
+// closed, and otherwise err, which is the client's error.
 func (c *conns) because(err error) error {
 	var refused *redisconn.Error
 	if cause := c.err(); err != nil && errors.As(cause, &refused) {
@@ -147,16 +147,16 @@ type watched struct {
 	owner *conns
 }
 
-// Read is where a connection's end shows itself first: the client always reads.
+// Read notices the end of the connection first, because the client is always reading.
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
 	w.failed(err)
 	return n, err
 }
 
-// Write may be the first to meet the end, or a read's error that is not told yet.
+// Write may notice the end first, or be the first to report an error of Read.
 func (w *watched) Write(p []byte) (int, error) {
-	w.owner.written.Add(int64(len(p))) // before: whatever comes of it
+	w.owner.written.Add(int64(len(p))) // before the write, whatever comes of it
 	n, err := w.Conn.Write(p)
 	w.failed(err)
 	return n, err

@@ -6,32 +6,30 @@ import (
 	"time"
 )
 
-// arrived takes an envelope from the Redis client, whose reader calls it and
-// must not wait: all it does is to put it into a queue.
+// arrived queues an envelope. The Redis client's reader calls it, so it must not
+// block.
 func (b *Bus) arrived(envelope string) {
 	if b.in.put(envelope, len(envelope)) == nil {
 		return
 	}
 	n := b.counts.dropped.Add(1)
-	if b.counts.overflow.Load() == 0 { // which nobody else sets
+	if b.counts.overflow.Load() == 0 { // only this goroutine sets it
 		b.counts.overflowed.Store(time.Now().UnixNano())
 		b.counts.overflow.Store(n)
 	}
-	b.in.signal() // there may be nothing in it that would
+	b.in.signal() // the queue may hold nothing that would wake deliver
 }
 
-// One call of receive gets so many envelopes and bytes at most, or one that is
-// larger.
+// These limit the envelopes of one call of receive, unless a single one is larger.
 const (
 	maxBatch      = 256
 	maxBatchBytes = 64 << 10
 )
 
-// keepBuffer is how much of the buffer in which receive gets envelopes is kept
-// for the next ones.
+// keepBuffer is the maximum size of receive's buffer that is kept for the next call.
 const keepBuffer = 1 << 20
 
-// deliver hands over what arrives until ctx ends.
+// deliver calls receive with arriving envelopes until ctx is done.
 func (b *Bus) deliver(ctx context.Context, receive func(...[]byte)) {
 	var items []string
 	var g group
@@ -51,7 +49,7 @@ func (b *Bus) deliver(ctx context.Context, receive func(...[]byte)) {
 			n := g.fill(rest)
 			receive(g.envelopes...)
 			b.counts.received.Add(uint64(n))
-			clear(rest[:n]) // their memory is free from here on
+			clear(rest[:n]) // lets their memory be freed
 			rest = rest[n:]
 			empty = b.in.give(n, g.size)
 		}
@@ -59,14 +57,14 @@ func (b *Bus) deliver(ctx context.Context, receive func(...[]byte)) {
 	}
 }
 
-// group is what one call of receive gets, in a buffer that is used again.
+// group holds the envelopes of one call of receive, in a buffer that is reused.
 type group struct {
 	envelopes [][]byte
 	buf       []byte
 	size      int
 }
 
-// fill makes it consist of the first of items, and returns how many.
+// fill sets g to the first of items, and returns how many it took.
 func (g *group) fill(items []string) (n int) {
 	if cap(g.buf) > keepBuffer {
 		g.buf = nil
@@ -76,7 +74,7 @@ func (g *group) fill(items []string) (n int) {
 		if n == maxBatch || n > 0 && g.size+len(item) > maxBatchBytes {
 			break
 		}
-		g.buf = append(g.buf, item...) // if it moves, the earlier slices keep the old one
+		g.buf = append(g.buf, item...) // if it is reallocated, earlier slices keep the old array
 		g.envelopes = append(g.envelopes, g.buf[g.size:len(g.buf):len(g.buf)])
 		g.size += len(item)
 		n++
@@ -84,8 +82,8 @@ func (g *group) fill(items []string) (n int) {
 	return n
 }
 
-// overflow logs the start and the end of a time in which receive did not keep
-// up, and reports whether one goes on.
+// overflow logs when receive stops keeping up and when it keeps up again. It reports
+// whether an overflow is in progress.
 func (b *Bus) overflow(reported, empty bool) bool {
 	first := b.counts.overflow.Load()
 	if first == 0 {

@@ -5,64 +5,66 @@
 // only publishes, and waits for Redis' answer; it is what an emitter needs, see
 // package emitter.
 //
-// Redis' pub/sub is at most once: what is published while a subscriber is away
-// is not kept for it. A Bus therefore never retries an envelope whose fate it
-// does not know, and says what it knows: Publish returns an error for what it
-// does not take, Lost counts what it took and could not confirm, Stats counts
-// what arrived and could not be kept. What was certainly not sent when a connection
-// is lost is kept for the next one, for QueueAge at most. What other instances published while
-// this one had no connection is the one thing that nobody can count; NextGap and
-// Stats say for how long that was.
+// Redis' pub/sub is at most once: Redis does not keep what is published while a
+// subscriber is away. A Bus therefore never resends an envelope that may have
+// arrived, and reports what it knows: Publish returns an error for an envelope it
+// does not accept, Lost counts accepted envelopes that were not confirmed, and Stats
+// counts envelopes that arrived and could not be kept. Envelopes that were certainly
+// not sent when a connection is lost are kept for the next one, for at most QueueAge.
+// Only what other instances published while this one had no connection cannot be
+// counted; NextGap and Stats report for how long that was.
 //
 // # Connections
 //
-// A Bus owns two connections to one node: one publishes, the other is
-// subscribed to [wire.ChannelBroadcast] and [wire.Patterns]. They live and die
-// together as one link, so that "connected" means both. Nothing is published
-// on a connection that the Redis client opened again by itself.
+// A Bus has two connections to one node: one publishes, and the other is subscribed
+// to [wire.ChannelBroadcast] and [wire.Patterns]. They form one link and end
+// together, so "connected" means both. The bus never publishes on a connection that
+// the Redis client has reopened by itself.
 //
-// A connection that looks alive is not trusted. Every ProbeInterval the bus
-// publishes to a channel of its own, ignis:bus: and a random name, and expects to
-// hear that over the subscribed connection within ProbeTimeout. So it notices
-// what PING does not: a subscription that is gone although Redis answers, for
-// instance behind a proxy that changed its backend. When it hears nothing the link
-// is closed and opened again, with pauses that grow from 50 ms to 2 s and are
-// spread by chance.
+// A connection is not trusted just because it is open. Every ProbeInterval the bus
+// publishes a heartbeat to a channel of its own, "ignis:bus:" and a random name, and
+// expects to receive it over the subscribed connection within ProbeTimeout. This
+// detects what PING does not: a subscription that is gone although Redis answers, for
+// instance behind a proxy that changed its backend. If the heartbeat does not arrive,
+// the bus closes the link and opens a new one, with randomized pauses that grow from
+// 50 ms to 2 s.
 //
-// The same probe asks whether the node is still the right one. It must be a
-// master: what a replica takes does not reach its master's subscribers. Behind
-// Sentinels it is left, too, when a majority of the configured ones names another.
-// In a Cluster it must see the majority of the masters, and one that sees none
-// belongs to no Cluster. A bus is not ready before all of this holds.
+// The same probe checks that the node is still the right one. It must be a master,
+// because what is published on a replica does not reach the subscribers of its
+// master. The bus also leaves a node when a majority of the configured Sentinels
+// names another one. In a Cluster the node must see the majority of the masters; a
+// node that sees none does not belong to a Cluster. A bus is not ready before all of
+// this holds.
 //
-// An error reply is an answer. What each means is in one table, in replies.go: Redis
-// goes on delivering while its disk is full, for instance, although it answers
+// An error reply is an answer. One table, in replies.go, says what each means. For
+// example, Redis continues to deliver while its disk is full, although it answers
 // PING with an error.
 //
-// In a Cluster every node hears what is published on any other, so a link uses
-// one node for everything: two nodes could reorder messages of one channel. All
-// buses and publishers prefer the same node, the master that owns slot 0, so that two
-// nodes that lose sight of each other separate nobody. Who does not reach it takes the
-// next one in the order of the lowest slot that each owns, and looks every 5 ProbeIntervals
-// or so whether a node that comes before it is there again. Then it moves: a bus
-// subscribes there first, and the change costs what comes in within about one round
-// trip. Health, Stats and the log say which masters the bus's node does not reach.
+// In a Cluster, every node receives what is published on any other, so a link uses
+// one node for everything: two nodes could reorder the messages of a channel. All
+// buses and publishers prefer the same node, the master that owns slot 0, so that no
+// instance is cut off when two nodes lose contact. A bus that cannot reach that node
+// uses the next one, in the order of the lowest slot that each node owns, and checks
+// about every 5 ProbeIntervals whether a preferred node is back. It then moves: it
+// subscribes there first, and loses what arrives within about one round trip. Health,
+// Stats and the log say which masters the bus's node does not reach.
 //
 // # Several applications on one Redis
 //
-// Redis' pub/sub ignores databases: redis://host/0 and redis://host/1 hear each other.
-// Config.Prefix separates applications. It is put in front of every channel and pattern,
-// so with "shop:" a message to a room is published on shop:ws:room:NAME. Two Configs
-// with different prefixes, or with one and none, hear nothing of each other.
+// Redis' pub/sub ignores databases: clients of redis://host/0 and redis://host/1
+// receive each other's messages. Config.Prefix separates applications. It is
+// prepended to every channel and pattern: with "shop:", a message to a room is
+// published on shop:ws:room:NAME. Two Configs with different prefixes, or one with a
+// prefix and one without, receive nothing from each other.
 //
 // # Rights
 //
-// Under an access control list a user needs the commands PUBLISH, SUBSCRIBE and
+// Under an access control list, a user needs the commands PUBLISH, SUBSCRIBE and
 // PSUBSCRIBE, and the channels ws:broadcast, ws:room:*, ws:client:* and ws:user:*,
-// each as a rule of its own, because Redis compares a pattern that is subscribed
-// to with the rules letter by letter. With a Prefix each channel begins with it, as in
-// shop:ws:room:*. The user should have these, too; without one of
-// them the log says once which check is left out:
+// each as a rule of its own, because Redis compares a subscribed pattern with the
+// rules literally. With a Prefix, each channel begins with it, as in shop:ws:room:*.
+// The user should also have the following; if one is missing, the log says once which
+// check is left out:
 //
 //   - the channels ignis:bus:*, for the heartbeat, and else PING in its place
 //   - ROLE, although HELLO, which Redis allows everybody, says nearly the same
@@ -70,15 +72,17 @@
 //
 // # Bounds
 //
-// What waits to be published and what waits for receive is bounded, in messages
-// and bytes. Over the first bound Publish fails with [ErrQueueFull]. Over the
-// second one the arriving envelope is dropped, counted, logged once, and
-// Health says so until the queue is empty again. Not reading from Redis instead
-// would move the queue into Redis' memory, until Redis cuts the connection and
-// an unknown number of envelopes is lost at once; and a reader that stands
-// still could not tell a slow receive from a Redis that is gone.
+// The envelopes that wait to be published and those that wait for receive are
+// limited, in number and bytes. Beyond the first limit, Publish fails with
+// [ErrQueueFull]. Beyond the second, an arriving envelope is dropped and counted, the
+// first one is logged, and Health reports it until the queue is empty again. If the
+// bus stopped reading from Redis instead, the queue would grow in Redis' memory until
+// Redis closed the connection, and an unknown number of envelopes would be lost at
+// once; and a reader that stands still could not distinguish a slow receive from a
+// lost Redis.
 //
-// What arrives is checked before the Redis client reads it. Bytes that no Redis sends, a
-// reply that nobody asked for, and a message or reply over Config.MaxIncoming (32 MiB) end
-// the connection. The log and Health say why, Stats.Garbled counts them.
+// Data is checked before the Redis client reads it. Data that no Redis would send, an
+// unrequested reply, and a message or reply larger than Config.MaxIncoming (32 MiB)
+// close the connection. The log and Health say why, and Stats.Garbled counts these
+// connections.
 package redisbus

@@ -14,25 +14,25 @@ import (
 )
 
 var (
-	// ErrNotRunning is returned by Publish before Run and after its end.
+	// ErrNotRunning is returned by Publish before Run and after it has ended.
 	ErrNotRunning = errors.New("redisbus: the bus is not running")
-	// ErrUnavailable is wrapped by errors of Publish and Health while there is
-	// no connection to Redis.
+	// ErrUnavailable is wrapped by errors of Publish and Health while there is no
+	// connection to Redis.
 	ErrUnavailable = errors.New("redisbus: redis is unavailable")
-	// ErrQueueFull is returned by Publish when the envelope would exceed the
-	// bounds of what waits to be sent.
+	// ErrQueueFull is returned by Publish if the envelope would exceed the limits of
+	// the queue.
 	ErrQueueFull = errors.New("redisbus: the publish queue is full")
-	// ErrOverflow is wrapped by Health while envelopes that arrive are dropped
+	// ErrOverflow is wrapped by errors of Health while arriving envelopes are dropped
 	// because receive does not keep up.
 	ErrOverflow = errors.New("redisbus: receive does not keep up")
-	// ErrDeadSubscription is wrapped by Health after Redis took what this bus
-	// published on its own channel and the subscription did not deliver it, until
-	// another one does.
+	// ErrDeadSubscription is wrapped by errors of Health after Redis accepted what
+	// the bus published on its own channel and the subscription did not deliver it,
+	// until a subscription works again.
 	ErrDeadSubscription = errors.New("the subscription is dead")
-	// ErrPartial is wrapped by Health while the bus's node of a Cluster takes another
-	// master for failed, or has no connection to it. Messages still go between all
-	// instances whose nodes see each other, which are all when no instance is connected
-	// to the other node. So a probe for readiness need not fail.
+	// ErrPartial is wrapped by errors of Health while the bus's node of a Cluster
+	// considers another master failed, or has no connection to it. Messages still
+	// reach all instances whose nodes see each other; those are all instances if none
+	// is connected to the other node. So a readiness probe need not fail.
 	ErrPartial = errors.New("redisbus: a part of the Cluster is cut off")
 	// ErrClosed is wrapped by a Publisher's errors after Close, and by those of calls
 	// that Close interrupts.
@@ -41,26 +41,26 @@ var (
 	ErrConfig = errors.New("redisbus: bad configuration")
 )
 
-// refusal is a failure that another attempt does not change.
+// refusal is a failure that another attempt would not change.
 type refusal struct{ err error }
 
 func (e *refusal) Error() string { return "refused: " + e.err.Error() }
 func (e *refusal) Unwrap() error { return e.err }
 
-// astray is what is wrong with a node that took what was published, in vain.
+// astray reports that a node accepts envelopes that reach no one.
 type astray struct{ error }
 
 func (e *astray) Unwrap() error { return e.error }
 
-// isAstray reports whether a link that ended with err may have taken envelopes that
-// nobody heard.
+// isAstray reports whether a link that ended with err may have accepted envelopes
+// that nobody received.
 func isAstray(err error) bool {
 	var a *astray
 	return errors.As(err, &a) || errors.Is(err, ErrDeadSubscription)
 }
 
-// isSlow reports whether a link ended because its node did not answer, or deliver,
-// in time.
+// isSlow reports whether a link ended because its node did not answer or deliver in
+// time.
 func isSlow(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrDeadSubscription) || errors.Is(err, errHungUp)
 }
@@ -75,10 +75,11 @@ func isRefusal(err error) bool {
 	return errors.As(err, &r)
 }
 
-// shown returns an error for the log: what a Redis answers may be of any length.
+// shown returns an error's text for the log, shortened: Redis' answers may have any
+// length.
 func shown(err error) string { return printable.Text(err.Error(), loglimit.MaxText) }
 
-// because returns the reason for which ctx ended when it did, else err.
+// because returns the cause if ctx is done, and otherwise err.
 func because(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -86,7 +87,7 @@ func because(ctx context.Context, err error) error {
 	return err
 }
 
-// failures are the errors of several nodes, in one line.
+// failures holds the errors of several nodes and formats them in one line.
 type failures []error
 
 func (f failures) Error() string {
@@ -99,8 +100,8 @@ func (f failures) Error() string {
 
 func (f failures) Unwrap() []error { return f }
 
-// LogCause is the same for the same failures, in whatever order the nodes were
-// tried and whatever port the connections came from.
+// LogCause returns the same text for the same failures, whatever the order of the
+// nodes and the local ports.
 func (f failures) LogCause() string {
 	list := make([]string, len(f))
 	for i, err := range f {
@@ -114,7 +115,7 @@ func (f failures) LogCause() string {
 	return strings.Join(list, "; ")
 }
 
-// at names the address that an error is about, unless its text does already.
+// at adds the address that an error is about, unless its text already contains it.
 func at(addr string, err error) error {
 	if strings.Contains(err.Error(), addr) {
 		return err
@@ -122,13 +123,13 @@ func at(addr string, err error) error {
 	return fmt.Errorf("%s: %w", addr, err)
 }
 
-// timeout is a failure to answer in time.
+// timeout reports that no answer came in time.
 type timeout struct{ limit time.Duration }
 
-func (e *timeout) Error() string { return fmt.Sprintf("it does not answer within %v", e.limit) }
+func (e *timeout) Error() string { return fmt.Sprintf("no answer within %v", e.limit) }
 func (e *timeout) Unwrap() error { return context.DeadlineExceeded }
 
-// late returns err, or what it means when time ran out that ctx did not limit.
+// late returns err, or a timeout if a deadline other than ctx's has passed.
 func late(ctx context.Context, err error, limit time.Duration) error {
 	if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
 		return &timeout{limit}

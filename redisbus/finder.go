@@ -10,41 +10,41 @@ import (
 	"github.com/ignis-go/ignis/internal/loglimit"
 )
 
-// finder finds the node to connect to, and says whether a node is still the
-// right one. Its owner's one goroutine uses it.
+// finder finds the node to connect to, and checks that a node is still the right one.
+// Only its owner's goroutine uses it.
 type finder struct {
 	cfg    *Config
 	target *target
 	limit  *loglimit.Limiter
-	// members are the nodes that a Cluster named last time; they replace none of the
-	// configured ones. met are the addresses, by id, at which they were reached.
+	// members are the nodes that a Cluster last named, in addition to the configured
+	// ones. met are the addresses, by ID, at which they were reached.
 	members []member
 	met     map[string]string
-	// slow is the node that did not answer in time; it is tried last in a Cluster.
+	// slow is the node that did not answer in time. In a Cluster it is tried last.
 	slow string
-	// home is when to look for a node of a Cluster that comes before the link's.
+	// home is when to look again for a preferred node of a Cluster.
 	home time.Time
 	// next is the index of the Sentinel to ask next.
 	next int
-	// said are the checks of which the log has that Redis does not allow them.
+	// said holds the checks that the log has already reported as not allowed.
 	said map[string]bool
 }
 
 // candidate is a node to try.
 type candidate struct {
 	addr string
-	by   string // who names it: Sentinels; "": the configuration, or the Cluster
+	by   string // the Sentinels that name it; "" for the configuration or the Cluster
 }
 
-// connect makes a link to the right node: to the first of the candidates with
-// which it works, or to one that comes before it. Its error names each that was tried.
+// connect makes a link to the right node: the first of the candidates that works, or
+// one that is preferred to it. The error names each node that was tried.
 func (f *finder) connect(ctx context.Context, in *inbox) (*link, error) {
 	candidates, err := f.candidates(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var failed failures
-	tried := map[string]bool{f.slow: true} // as far as a better node is concerned
+	tried := map[string]bool{f.slow: true} // nodes not to try as preferred ones
 	for _, c := range candidates {
 		l, err := f.try(ctx, c.addr, in)
 		tried[c.addr] = true
@@ -92,7 +92,7 @@ func (f *finder) candidates(ctx context.Context) ([]candidate, error) {
 	return candidates, nil
 }
 
-// check asks whether a link works and its node is still the right one.
+// check checks that a link works and that its node is still the right one.
 func (f *finder) check(ctx context.Context, l *link) error {
 	if err := f.alive(ctx, l); err != nil {
 		return err
@@ -105,7 +105,7 @@ func (f *finder) check(ctx context.Context, l *link) error {
 	}
 }
 
-// alive asks whether a link works.
+// alive checks that a link works.
 func (f *finder) alive(ctx context.Context, l *link) error {
 	if l.sub == nil {
 		return l.ping(ctx)
@@ -118,7 +118,7 @@ func (f *finder) alive(ctx context.Context, l *link) error {
 	return err
 }
 
-// checkMaster asks the node of a link whether it is a master.
+// checkMaster checks that the node of a link is a master.
 func (f *finder) checkMaster(ctx context.Context, l *link) error {
 	err := l.master(ctx)
 	if errors.Is(err, errNoRole) {
@@ -129,7 +129,7 @@ func (f *finder) checkMaster(ctx context.Context, l *link) error {
 	return err
 }
 
-// say logs once that a check is left out because Redis does not allow it.
+// say logs, once per check, that a check is left out because Redis does not allow it.
 func (f *finder) say(check, text string, l *link, err error) {
 	if f.said[check] {
 		return

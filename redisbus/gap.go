@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// gap is a time in which envelopes may have been missed.
+// gap is a period in which envelopes may have been missed.
 type gap struct{ from, until time.Time }
 
-// missed notes one. Several that nobody has asked for yet become one.
+// missed records a gap. Gaps that NextGap has not yet returned are merged.
 func (b *Bus) missed(from, until time.Time) {
 	b.counts.gaps.Add(1)
 	b.counts.gapTime.Add(int64(until.Sub(from)))
@@ -24,12 +24,12 @@ func (b *Bus) missed(from, until time.Time) {
 	}
 }
 
-// NextGap waits until envelopes of other instances and emitters may have been
-// missed and come in again, and returns from when until when that was. It began
-// when the subscription was last known to deliver, which is up to ProbeInterval
-// before its end was noticed, or when receive did not keep up and the first
-// envelope was dropped. Gaps since the last call are returned as one, from the
-// beginning of the first to the end of the last. The error is ctx's.
+// NextGap waits until envelopes of other instances and emitters may have been missed
+// and arrive again, and returns the period in question. The period begins when the
+// subscription was last known to deliver, which is up to ProbeInterval before its end
+// was noticed, or when receive did not keep up and the first envelope was dropped.
+// All gaps since the last call are returned as one, from the start of the first to
+// the end of the last. The error is [context.Cause] of ctx.
 func (b *Bus) NextGap(ctx context.Context) (from, until time.Time, err error) {
 	for {
 		select {

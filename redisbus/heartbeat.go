@@ -11,15 +11,15 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// heartbeatChannel is what the name of the channel begins with on which a bus
-// hears itself, behind the prefix. Servers do not subscribe to it: to them it is nothing.
+// heartbeatChannel is the prefix, after Config.Prefix, of the channels on which buses
+// hear themselves. Servers do not subscribe to these channels.
 const heartbeatChannel = "ignis:bus:"
 
 // newOwn returns the name of a channel that no other bus uses.
 func newOwn() string { return heartbeatChannel + rand.Text() }
 
-// hear takes a heartbeat from the Redis client, whose reader must not wait. When
-// nobody waits for the one before, that one is old.
+// hear takes a heartbeat from the Redis client. The client's reader calls it, so it
+// must not block. A previous heartbeat that nobody has taken is outdated.
 func (l *link) hear(text string) {
 	for {
 		select {
@@ -34,10 +34,9 @@ func (l *link) hear(text string) {
 	}
 }
 
-// beat shows that the link carries messages from end to end: what it publishes
-// on its own channel has to come back over the subscribed connection. A user who
-// may not do that, and a Redis that takes nothing now, at least have to answer on
-// both connections.
+// beat checks that the link carries messages from end to end: what it publishes on
+// its own channel must come back over the subscribed connection. If the user may not
+// do that, or Redis accepts no messages now, both connections must at least answer.
 func (l *link) beat(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
@@ -62,14 +61,14 @@ func (l *link) beat(ctx context.Context) error {
 	return err
 }
 
-// sendBeat publishes a heartbeat and returns its text, or "" when Redis does not
-// take it; l.denied has its answer then.
+// sendBeat publishes a heartbeat and returns its text, or "" if Redis does not accept
+// it; l.denied then holds Redis' answer.
 func (l *link) sendBeat(ctx context.Context) (text string, err error) {
 	if l.own == "" {
 		return "", nil
 	}
 	l.beats++
-	// Another link of the same bus may hear it, too, while the bus moves to or from it.
+	// Another link of the same bus may receive it too, while the bus changes nodes.
 	text = l.addr + " " + strconv.FormatUint(l.beats, 10)
 	err = l.client.Do(ctx, l.client.B().Publish().Channel(l.own).Message(text).Build()).Error()
 	l.denied = nil
@@ -82,8 +81,8 @@ func (l *link) sendBeat(ctx context.Context) (text string, err error) {
 	return "", judge(toBeat, err)
 }
 
-// silent reports whether Redis refuses the heartbeat for good, because of the
-// user's rights; else it takes nothing at all at the moment.
+// silent reports whether Redis refuses the heartbeat permanently, because of the
+// user's rights. Otherwise it accepts nothing at the moment.
 func (l *link) silent() bool {
 	reply, ok := rueidis.IsRedisErr(l.denied)
 	return l.own == "" || ok && strings.HasPrefix(answer(reply), "NOPERM")
@@ -100,14 +99,14 @@ func (l *link) awaitBeat(ctx context.Context, text string) error {
 		case <-l.conns.gone:
 			return l.conns.err()
 		case <-ctx.Done():
-			return fmt.Errorf("%w: redis takes what is published on this bus's own channel and does not deliver it within %v",
+			return fmt.Errorf("%w: redis accepts what is published on this bus's own channel but does not deliver it within %v",
 				ErrDeadSubscription, l.timeout)
 		}
 	}
 }
 
-// pingSub asks the subscribed connection to answer. A user who may not PING
-// still shows that the connection works: the refusal is an answer.
+// pingSub checks that the subscribed connection answers. If the user may not send
+// PING, the refusal still shows that the connection works.
 func (l *link) pingSub(ctx context.Context) error {
 	err := judge(toPing, l.sub.Do(ctx, l.sub.B().Ping().Build()).Error())
 	if err != nil {

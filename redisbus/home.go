@@ -8,23 +8,23 @@ import (
 )
 
 // In a Cluster all instances use one node, if they can: two nodes that don't see each
-// other, while both see the majority, would each carry the messages of their own
-// instances alone. The node is the owner of slot 0, or the next in the order of the
-// members.
+// other, while both see the majority, would each carry only the messages of their own
+// instances. The preferred node is the owner of slot 0, followed by the other members
+// in order.
 
 const (
-	// betterWait bounds a look for a better node than one that works. A bus does not
-	// probe its link meanwhile.
+	// betterWait limits the search for a better node than a working one. The bus does
+	// not probe its link during the search.
 	betterWait = 2 * time.Second
-	// callWait is the same for a Publisher, whose caller waits.
+	// callWait is the same limit for a Publisher, whose caller waits.
 	callWait = 500 * time.Millisecond
-	// homeProbes is how many times ProbeInterval lie between two looks, on average.
+	// homeProbes is the average number of ProbeIntervals between two searches.
 	homeProbes = 5
 )
 
 // order returns the addresses of a Cluster's nodes in the order to try them: the
-// members, those that the majority takes for failed later, then what else is
-// configured. The node that was slow comes last, however good it was.
+// members, with those that the majority considers failed at the end, then the other
+// configured nodes. The slow node comes last, whatever its rank.
 func (f *finder) order() []string {
 	var list, failed []string
 	for _, m := range f.members {
@@ -45,7 +45,8 @@ func (f *finder) order() []string {
 	return list
 }
 
-// addrOf returns where a member was reached before, or else where it says it is.
+// addrOf returns the address at which a member was last reached, or else its own
+// claim.
 func (f *finder) addrOf(m *member) string {
 	if addr := f.met[m.id]; addr != "" {
 		return addr
@@ -53,7 +54,7 @@ func (f *finder) addrOf(m *member) string {
 	return m.addr
 }
 
-// meet notes at which address the node of a link is reached.
+// meet records the address at which a link's node was reached.
 func (f *finder) meet(l *link) {
 	if l.self == "" {
 		return
@@ -64,7 +65,7 @@ func (f *finder) meet(l *link) {
 	f.met[l.self] = l.addr
 }
 
-// rank returns the place of a link's node in the order.
+// rank returns the position of a link's node in the order.
 func (f *finder) rank(l *link) int {
 	i := slices.IndexFunc(f.members, func(m member) bool {
 		return l.self != "" && m.id == l.self || m.addr == l.addr
@@ -75,8 +76,8 @@ func (f *finder) rank(l *link) int {
 	return i
 }
 
-// ahead returns the addresses at which there may be a node that comes before the
-// link's and that the majority does not take for failed.
+// ahead returns the addresses of nodes that may be preferred to the link's and that
+// the majority does not consider failed.
 func (f *finder) ahead(l *link) (list []string) {
 	rank := f.rank(l)
 	if rank == 0 {
@@ -91,7 +92,8 @@ func (f *finder) ahead(l *link) (list []string) {
 			list = append(list, addr)
 		}
 	}
-	// It may not be reachable where it says it is, but where the configuration does.
+	// The node may be unreachable at its own address, but reachable at a configured
+	// one.
 	for _, addr := range f.target.addrs {
 		if addr != l.addr && !slices.Contains(known, addr) {
 			list = append(list, addr)
@@ -100,7 +102,7 @@ func (f *finder) ahead(l *link) (list []string) {
 	return list
 }
 
-// best returns a link to the best node: l, or else one that is made, and l is closed.
+// best returns a link to the best node: either l, or a new one, and then l is closed.
 func (f *finder) best(ctx context.Context, l *link, in *inbox, tried map[string]bool) *link {
 	for {
 		next := f.better(ctx, l, in, betterWait, tried)
@@ -113,8 +115,8 @@ func (f *finder) best(ctx context.Context, l *link, in *inbox, tried map[string]
 	}
 }
 
-// better returns a link to a node that comes before the one of l, or nil. It tries
-// none that was tried.
+// better returns a link to a node that is preferred to l's, or nil. It skips the
+// addresses in tried.
 func (f *finder) better(ctx context.Context, l *link, in *inbox, wait time.Duration, tried map[string]bool) *link {
 	list := slices.DeleteFunc(f.ahead(l), func(addr string) bool { return tried[addr] })
 	if len(list) == 0 {
@@ -122,9 +124,9 @@ func (f *finder) better(ctx context.Context, l *link, in *inbox, wait time.Durat
 	}
 	wait = min(wait, f.cfg.ProbeTimeout)
 	if until, ok := ctx.Deadline(); ok {
-		wait = min(wait, time.Until(until)/4) // the rest of the time is for what the caller wants
+		wait = min(wait, time.Until(until)/4) // the remaining time is for the caller's own work
 	}
-	share := wait / time.Duration(len(list)) // so that each has its turn
+	share := wait / time.Duration(len(list)) // so that every node is tried
 	for _, addr := range list {
 		tried[addr] = true
 		limited, cancel := context.WithTimeout(ctx, share)
@@ -141,7 +143,8 @@ func (f *finder) better(ctx context.Context, l *link, in *inbox, wait time.Durat
 	return nil
 }
 
-// goHome is better, at most once in some probes.
+// goHome is like better, but does nothing most of the time: it searches once in some
+// probes.
 func (f *finder) goHome(ctx context.Context, l *link, in *inbox, wait time.Duration) *link {
 	if time.Now().Before(f.home) {
 		return nil
@@ -150,8 +153,8 @@ func (f *finder) goHome(ctx context.Context, l *link, in *inbox, wait time.Durat
 	return f.better(ctx, l, in, wait, make(map[string]bool))
 }
 
-// rest says that it is not the time to look for a better node. Instances that look all
-// do so at different times.
+// rest postpones the next search for a better node. The time is random, so that
+// instances do not search simultaneously.
 func (f *finder) rest() {
 	pause := homeProbes * f.cfg.ProbeInterval
 	f.home = time.Now().Add(pause/2 + rand.N(pause))

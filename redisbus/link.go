@@ -14,55 +14,58 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Sizes of what the client allocates per connection. Its own defaults are half
-// a mebibyte each way; a subscriber reads in bursts, so it gets the larger part.
+// Sizes of the buffers that the client allocates per connection. Its own defaults are
+// half a mebibyte each way. A subscriber reads in bursts, so the read buffer is
+// larger.
 const (
 	readBuffer  = 64 << 10
 	writeBuffer = 32 << 10
 	ringScale   = 6 // 2^6 commands or batches in flight; one or two are
 )
 
-// minKeepAlive is how often the client may ask of its own. If its first PING falls due
-// before it has started its reader, two goroutines read, and it panics.
+// minKeepAlive is the minimum interval of the client's own PINGs. If the first PING
+// is due before the client has started its reader, two goroutines read, and the
+// client panics.
 const minKeepAlive = time.Second
 
-// link is a live way to one Redis node: a connection that publishes and, for a
-// bus, one that is subscribed. It never reconnects: it ends, and its owner
-// makes the next one.
+// link is a live connection to one Redis node: one network connection that publishes
+// and, for a bus, one that is subscribed. It never reconnects. When it ends, its
+// owner makes a new link.
 type link struct {
 	addr    string
 	client  rueidis.Client
-	sub     rueidis.DedicatedClient // nil: publish only
-	release func()                  // of sub
-	subDone <-chan error            // closed when no message will come any more
+	sub     rueidis.DedicatedClient // nil if the link only publishes
+	release func()                  // releases sub
+	subDone <-chan error            // closed when no more messages will arrive
 	conns   *conns
 	timeout time.Duration
-	prefix  string // of all channels
+	prefix  string // prepended to all channels
 
-	calls int         // of a Publisher, whose mutex guards it
-	open  atomic.Bool // whether what comes is handed over: not before it is settled that the link is used
-	self  string      // the node's id, in a Cluster
-	apart []apart     // the masters that it does not reach
+	calls int         // number of calls of a Publisher, guarded by its mutex
+	open  atomic.Bool // whether received envelopes are delivered: not until the link is certain to be used
+	self  string      // the node's ID, in a Cluster
+	apart []apart     // masters that the node does not reach
 
-	own    string      // the channel on which the link hears itself; "": none
-	heard  chan string // what came on it
+	own    string      // channel on which the link hears itself; "" for none
+	heard  chan string // heartbeats received on it
 	beats  uint64
-	denied error // why the last heartbeat was not taken, as Redis says; nil: it was
-	// proven is when what was heard last, or what a PING on the subscribed
-	// connection got an answer to, was sent: all that was published before has come.
+	denied error // Redis' refusal of the last heartbeat; nil if it was accepted
+	// proven is when the last heartbeat that arrived, or the last PING that was
+	// answered on the subscribed connection, was sent. Everything published before
+	// has arrived.
 	proven time.Time
-	subErr error // why subDone was closed, once close has returned
+	subErr error // why subDone was closed; valid after close has returned
 }
 
-// inbox is what a bus receives with.
+// inbox is where a bus receives messages.
 type inbox struct {
-	own     string       // a channel that nobody else uses, less the prefix
-	message func(string) // takes what comes on the others
+	own     string       // a channel that nobody else uses, without the prefix
+	message func(string) // handles the messages of the other channels
 }
 
-// dialLink connects to the node at addr. With an inbox it subscribes too, and
-// returns when Redis has confirmed all subscriptions. When ctx ends first, so
-// does the attempt; afterwards the link does not depend on ctx.
+// dialLink connects to the node at addr. If in is not nil, it also subscribes, and
+// returns when Redis has confirmed all subscriptions. If ctx is done first, the
+// attempt fails; once made, the link does not depend on ctx.
 func dialLink(ctx context.Context, c *Config, t *target, addr string, in *inbox) (*link, error) {
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, c.ProbeTimeout)
@@ -82,8 +85,8 @@ func dialLink(ctx context.Context, c *Config, t *target, addr string, in *inbox)
 	return l, nil
 }
 
-// option builds the client's options: the target's credentials and transport,
-// and nothing that acts behind our back.
+// option returns the client's options: the target's credentials and transport, with
+// everything disabled that the client would do on its own.
 func (l *link) option(c *Config, base *rueidis.ClientOption, addr string) rueidis.ClientOption {
 	o := *base
 	transport := *base
@@ -93,8 +96,8 @@ func (l *link) option(c *Config, base *rueidis.ClientOption, addr string) rueidi
 	o.ForceSingleClient = true
 	o.DisableRetry = true // a retry could publish twice
 	o.DisableCache = true
-	o.AlwaysPipelining = true // a reader is always there: it sees a lost connection at once
-	o.PipelineMultiplex = -1  // one connection: two could reorder
+	o.AlwaysPipelining = true // keeps a reader running, which sees a lost connection at once
+	o.PipelineMultiplex = -1  // one connection: two could reorder messages
 	o.BlockingPoolSize = 2
 	o.BlockingPipeline = -1
 	o.RingScaleEachConn = ringScale
@@ -103,9 +106,9 @@ func (l *link) option(c *Config, base *rueidis.ClientOption, addr string) rueidi
 	if o.Dialer.Timeout <= 0 {
 		o.Dialer.Timeout = c.ProbeTimeout
 	}
-	// The client sends a PING of its own as often as this says. It matters on
-	// servers without RESP3 for a user who may not use the heartbeat's channel: our
-	// PING goes over another connection there.
+	// The client sends its own PING at this interval. It matters for servers without
+	// RESP3 and users who may not use the heartbeat's channel: our PING then uses
+	// another connection.
 	o.Dialer.KeepAlive = max(c.ProbeInterval, minKeepAlive)
 	o.DialFn = nil
 	dialer := o.Dialer
@@ -117,7 +120,7 @@ func (l *link) option(c *Config, base *rueidis.ClientOption, addr string) rueidi
 
 func (l *link) connect(ctx context.Context, o rueidis.ClientOption, in *inbox) error {
 	client, err := rueidis.NewClient(o)
-	l.client = client // also with an error there may be something to close
+	l.client = client // on an error, too, there may be something to close
 	if err != nil {
 		return judge(toConnect, err)
 	}
@@ -155,7 +158,7 @@ func (l *link) subscribe(ctx context.Context, in *inbox) error {
 			if s.Kind == "subscribe" || s.Kind == "psubscribe" {
 				select {
 				case confirmed <- struct{}{}:
-				default: // more confirmations than asked for: not ours
+				default: // more confirmations than requested: not ours
 				}
 			}
 		},
@@ -189,7 +192,7 @@ func (l *link) subscribe(ctx context.Context, in *inbox) error {
 	return nil
 }
 
-// ping asks the publishing connection to answer.
+// ping checks that the publishing connection answers.
 func (l *link) ping(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
@@ -223,7 +226,7 @@ func (l *link) publish(parent context.Context, items []wire.Publication, errs []
 	return late(parent, l.conns.because(broken), l.timeout)
 }
 
-// close ends the link and returns when no message will be handed over any more.
+// close ends the link. Once it returns, no more messages are delivered.
 func (l *link) close() {
 	l.conns.cut(errSealed)
 	if l.sub != nil {
@@ -237,9 +240,8 @@ func (l *link) close() {
 	}
 }
 
-// why returns the error among errs, which the parts of a closed link ended with,
-// that says most: the one that ended first may only know that the connection is
-// gone.
+// why returns the most informative of errs, the errors that ended the parts of a
+// closed link. The part that ended first may only know that the connection is gone.
 func (l *link) why(errs ...error) error {
 	for _, err := range append(errs, l.subErr) {
 		switch {
@@ -252,7 +254,7 @@ func (l *link) why(errs ...error) error {
 	return errs[0]
 }
 
-// ended reports whether one of the connections is gone.
+// ended reports whether a connection is gone.
 func (l *link) ended() bool {
 	return isClosed(l.conns.gone)
 }
@@ -266,7 +268,7 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// without returns list without the entries of drop.
+// without returns list without the elements of drop.
 func without(list []string, drop ...string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(drop, s) })
 }

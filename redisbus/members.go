@@ -14,16 +14,16 @@ import (
 // member is a master of a Cluster that owns slots.
 type member struct {
 	id, addr string
-	first    int64 // the lowest of its slots
-	failed   bool  // the majority of the masters says so
+	first    int64 // its lowest slot
+	failed   bool  // the majority of the masters considers it failed
 }
 
 // apart is a master with slots that another node of its Cluster does not reach.
 type apart struct {
 	id, addr string
 	state    string
-	pong     int64         // when it last answered that node, by whose clock
-	quiet    time.Duration // for how long it has not, about
+	pong     int64         // when it last answered that node, by that node's clock
+	quiet    time.Duration // how long it has not answered, approximately
 }
 
 func (a *apart) String() string {
@@ -32,17 +32,17 @@ func (a *apart) String() string {
 
 func (a apart) same(b apart) bool { return a.id == b.id }
 
-// nodesView is what a node says of its Cluster.
+// nodesView is a node's view of its Cluster.
 type nodesView struct {
-	self               string // its id
-	masters, reachable int    // how many own slots, and how many of those it does not take for failed
+	self               string // the node's ID
+	masters, reachable int    // number of masters with slots, and of those not considered failed
 	apart              []apart
-	failed             map[string]bool  // by id: what the majority has agreed on
-	pongs              map[string]int64 // by id: when each of the others with slots last answered
-	latest             int64            // when any did
+	failed             map[string]bool  // by ID: the majority considers the node failed
+	pongs              map[string]int64 // by ID: when each of the others with slots last answered
+	latest             int64            // the latest of pongs
 }
 
-// readNodes reads the answer to CLUSTER NODES.
+// readNodes parses the answer to CLUSTER NODES.
 func readNodes(text string) nodesView {
 	v := nodesView{failed: make(map[string]bool), pongs: make(map[string]int64)}
 	for line := range strings.Lines(text) {
@@ -78,8 +78,9 @@ func readNodes(text string) nodesView {
 	return v
 }
 
-// since returns the masters that are apart, when before were: the connection to one that
-// is cut off comes and goes, and until it has answered it still is.
+// since returns the masters that are apart, given the earlier list: the connection to
+// a master that is cut off comes and goes, and until the master has answered, it
+// remains apart.
 func (v *nodesView) since(before []apart) []apart {
 	list := slices.Clone(v.apart)
 	for _, a := range before {
@@ -89,7 +90,7 @@ func (v *nodesView) since(before []apart) []apart {
 		}
 	}
 	for i := range list {
-		// By the node's clock alone, which the latest answer of any node shows.
+		// Use only the node's clock, which the latest answer of any node shows.
 		if a := &list[i]; a.pong > 0 {
 			a.quiet = time.Duration(max(0, v.latest-a.pong)) * time.Millisecond
 		}
@@ -99,7 +100,7 @@ func (v *nodesView) since(before []apart) []apart {
 
 const disconnected = "disconnected"
 
-// stateOf says what is wrong with a node; "": nothing.
+// stateOf describes what is wrong with a node. It returns "" if nothing is.
 func stateOf(flags []string, link string) string {
 	for _, f := range []struct{ flag, state string }{
 		{"fail", "failed"}, {"fail?", "failing"}, {"handshake", "not yet known"}, {"noaddr", "without an address"},
@@ -114,7 +115,7 @@ func stateOf(flags []string, link string) string {
 	return ""
 }
 
-// shownAddr is how a node is called: by its address, ip:port@busport,name, if it has one.
+// shownAddr returns a node's address from ip:port@busport,name, or else its ID.
 func shownAddr(id, text string) string {
 	addr, _, _ := strings.Cut(text, "@")
 	if host, _, err := net.SplitHostPort(addr); err != nil || host == "" {
@@ -123,13 +124,13 @@ func shownAddr(id, text string) string {
 	return addr
 }
 
-// maxMembers bounds how many nodes of a Cluster are remembered.
+// maxMembers is the maximum number of a Cluster's nodes that are remembered.
 const maxMembers = 64
 
-// readMembers reads the answer to CLUSTER SLOTS: the masters, in the order in which
-// all instances prefer them, which is that of the lowest slot that each owns. So the
-// owner of slot 0 comes first. A node without a name of its own is at the address
-// that was asked.
+// readMembers parses the answer to CLUSTER SLOTS. It returns the masters in the order
+// in which all instances prefer them, that of their lowest slots, so the owner of
+// slot 0 comes first. A node without an address of its own is at the address that was
+// asked.
 func readMembers(slots []rueidis.RedisMessage, asked string, failed map[string]bool) []member {
 	var members []member
 	for i := range slots {

@@ -10,11 +10,12 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// ClientOption returns the options of a Redis client for the Redis that c names, for a
-// program that has other work for it: addresses, credentials, TLS, the name, and
-// ProbeTimeout as the time to connect and to be answered in. Commands are not retried and
-// nothing is cached, which has to stay so: its connections are checked for bytes that no
-// Redis sends in answer to such a client, as those of a Bus are. The error is one that wraps ErrConfig.
+// ClientOption returns the options of a Redis client for the Redis that c names, for
+// a program that has other uses for it: addresses, credentials, TLS, the name, and
+// ProbeTimeout as the timeout for connecting and answers. The options disable retries
+// and the cache, and the caller must not change that, because the connections are
+// checked, like those of a Bus, for data that Redis would not send to such a client.
+// The error wraps ErrConfig.
 func (c Config) ClientOption() (rueidis.ClientOption, error) {
 	c, t, err := c.prepare()
 	if err != nil {
@@ -26,13 +27,13 @@ func (c Config) ClientOption() (rueidis.ClientOption, error) {
 	o.ForceSingleClient = t.mode == single
 	o.DisableRetry = true
 	o.DisableCache = true
-	o.AlwaysPipelining = true // a reader is always there: it sees a lost connection at once
+	o.AlwaysPipelining = true // keeps a reader running, which sees a lost connection at once
 	o.PipelineMultiplex = -1
 	o.RingScaleEachConn = ringScale
 	o.ReadBufferEachConn, o.WriteBufferEachConn = writeBuffer, writeBuffer
 	o.ConnWriteTimeout = c.ProbeTimeout
 	if o.Dialer.KeepAlive == 0 {
-		o.Dialer.KeepAlive = max(c.ProbeInterval, minKeepAlive) // how often the client asks whether Redis is there
+		o.Dialer.KeepAlive = max(c.ProbeInterval, minKeepAlive) // how often the client checks that Redis is there
 	}
 	if o.Dialer.Timeout <= 0 {
 		o.Dialer.Timeout = c.ProbeTimeout
@@ -50,9 +51,10 @@ func (c Config) ClientOption() (rueidis.ClientOption, error) {
 	return o, nil
 }
 
-// host is the one that was connected to last. A Cluster with cluster-preferred-endpoint-type
-// unknown-endpoint names its nodes by their ports alone, as ":7001": they are at the host by
-// which the client has reached the Cluster, while ":7001" by itself is this machine.
+// host is the host that was connected to last. A Cluster with
+// cluster-preferred-endpoint-type unknown-endpoint names its nodes by port only, as
+// ":7001". They are at the host by which the client reached the Cluster, while
+// ":7001" by itself would be this machine.
 type host struct {
 	mu   sync.Mutex
 	name string
@@ -69,7 +71,7 @@ func (h *host) complete(addr string) string {
 
 func (h *host) reached(addr string) {
 	name, _, err := net.SplitHostPort(addr)
-	if err != nil { // a socket's path
+	if err != nil { // a path of a Unix socket
 		return
 	}
 	h.mu.Lock()

@@ -11,24 +11,24 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// queued is an envelope that Publish has taken.
+// queued is an envelope that Publish has accepted.
 type queued struct {
 	wire.Publication
 	at time.Duration // when, since the bus was made
 }
 
-// outcome is how publishing over a link ended.
+// outcome says how publishing over a link ended.
 type outcome struct {
 	err  error
-	rest []queued // what was taken and is not accounted for
-	// Of the last batch, with which rest begins: its answers, and how much the link had
-	// written before.
+	rest []queued // accepted envelopes that are not accounted for
+	// The answers to the last batch, with which rest begins, and how many bytes the
+	// link had written before it.
 	errs   []error
 	before int64
 }
 
-// publishAll sends what Publish takes until the link fails, or halt is closed, or
-// ending is closed and nothing is left.
+// publishAll sends what Publish accepts until the link fails, halt is closed, or
+// ending is closed and the queue is empty.
 func (b *Bus) publishAll(ctx context.Context, l *link, ending, halt <-chan struct{}) outcome {
 	var taken []queued
 	items := make([]wire.Publication, 0, batchMessages)
@@ -65,13 +65,14 @@ func (b *Bus) publishAll(ctx context.Context, l *link, ending, halt <-chan struc
 		case <-ctx.Done():
 			return outcome{err: context.Cause(ctx)}
 		case <-ending:
-			b.out.close(ErrNotRunning) // what came before that is still sent
+			b.out.close(ErrNotRunning) // envelopes accepted before are still sent
 			last = true
 		}
 	}
 }
 
-// settle accounts for what a link that is closed may have sent, and puts the rest back.
+// settle accounts for the envelopes that a closed link may have sent, and requeues
+// the rest.
 func (b *Bus) settle(l *link, o outcome) {
 	n, bytes := 0, 0
 	if len(o.errs) > 0 {
@@ -109,7 +110,7 @@ func encodedSize(p *wire.Publication) int64 {
 	return int64(frame + len(strconv.Itoa(len(p.Channel))) + len(strconv.Itoa(len(p.Envelope))) + size(p))
 }
 
-// expire drops what has waited for a connection for too long.
+// expire drops envelopes that have waited too long for a connection.
 func (b *Bus) expire() {
 	oldest := time.Since(b.born) - b.cfg.QueueAge
 	n := b.out.dropWhile(func(q *queued) (bool, int) { return q.at < oldest, size(&q.Publication) })

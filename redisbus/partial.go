@@ -10,20 +10,21 @@ import (
 	"time"
 )
 
-// doubts are about envelopes that Redis took and delivered, but maybe not to all: the
-// nodes of a Cluster don't say what they could not pass on.
+// doubts tracks periods in which envelopes that Redis accepted and delivered may not
+// have reached all instances: the nodes of a Cluster don't report what they could not
+// pass on.
 type doubts struct {
-	made  time.Time // when the link was
-	apart []apart   // the masters that its node does not reach
-	from  time.Time // since when; zero: there are none
-	// Of a link that was lost: since when there were some, and whether its node may
-	// have taken what nobody heard.
+	made  time.Time // when the link was made
+	apart []apart   // masters that its node does not reach
+	from  time.Time // when the doubts began; zero if there are none
+	// The same for a lost link, and whether its node may have accepted envelopes that
+	// nobody received.
 	lostFrom time.Time
 	unknown  bool
 }
 
-// update notes what the link's node sees, and returns since when there were doubts
-// that have ended.
+// update records what the link's node sees, and returns the start of doubts that have
+// ended.
 func (d *doubts) update(seen []apart, now time.Time) (ended time.Time) {
 	d.apart = seen
 	if len(seen) == 0 {
@@ -45,13 +46,13 @@ func (d *doubts) update(seen []apart, now time.Time) (ended time.Time) {
 	return ended
 }
 
-// lose notes that the link is gone, and why.
+// lose records that the link is gone, and why.
 func (d *doubts) lose(err error) {
 	*d = doubts{lostFrom: d.from, unknown: isAstray(err) || len(d.apart) > 0}
 }
 
-// recover returns from when on envelopes may be missing, and how many of this bus
-// were lost, as far as that is known.
+// recover returns the time from which envelopes may be missing, and how many of this
+// bus's envelopes were lost, if known.
 func (d *doubts) recover(heard time.Time, lost uint64) (from time.Time, count any) {
 	from, count = heard, lost
 	if !d.lostFrom.IsZero() && d.lostFrom.Before(heard) {
@@ -67,7 +68,7 @@ func (d *doubts) recover(heard time.Time, lost uint64) (from time.Time, count an
 // maxShown is how many nodes are named.
 const maxShown = 3
 
-// partial says which nodes are cut off.
+// partial describes which nodes are cut off.
 func partial(list []apart) error {
 	var text []string
 	for _, a := range list[:min(len(list), maxShown)] {
@@ -79,7 +80,8 @@ func partial(list []apart) error {
 	return errors.New(strings.Join(text, "; "))
 }
 
-// noteApart notes and logs which part of the Cluster the link's node does not reach.
+// noteApart records and logs which part of the Cluster the link's node does not
+// reach.
 func (b *Bus) noteApart(l *link) {
 	now := time.Now()
 	b.mu.Lock()
@@ -97,13 +99,14 @@ func (b *Bus) noteApart(l *link) {
 	}
 }
 
-// handOver changes from one link to the next, which works already and delivers nothing
-// yet. Nothing is published meanwhile. What comes in for the time of about one round
-// trip is lost rather than heard twice.
+// handOver changes from one link to the next, which already works but delivers
+// nothing yet. Nothing is published in the meantime. Envelopes that arrive within
+// about one round trip are lost, so that none is delivered twice.
 func (b *Bus) handOver(ctx context.Context, l, next *link) {
 	from := time.Now()
 	l.open.Store(false)
-	// What was published on the old node before this has come to the new one, too.
+	// Everything published on the old node before the mark has arrived at the new
+	// one, too.
 	limited, cancel := context.WithTimeout(ctx, min(callWait, l.timeout))
 	defer cancel()
 	mark := "left " + l.addr

@@ -7,15 +7,15 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// maxPrefix bounds Config.Prefix, in bytes.
+// maxPrefix is the maximum length of Config.Prefix, in bytes.
 const maxPrefix = 64
 
-// noPrefix are the characters that a prefix must not have: those with a meaning in
-// patterns and access rules, and braces, which have one in the names of a Cluster's keys.
+// noPrefix contains the characters that a prefix must not have: those with a meaning
+// in patterns and access rules, and braces, which have one in the keys of a Cluster.
 const noPrefix = `*?[]\{}`
 
-// checkPrefix makes sure that a prefix is itself in every pattern and access rule, and that
-// no pattern with another prefix matches what is published with this one.
+// checkPrefix checks that a prefix stands for itself in every pattern and access
+// rule, and that no pattern with another prefix matches channels with this one.
 func checkPrefix(prefix string) error {
 	for _, r := range prefix {
 		if r < '!' || r > '~' || strings.ContainsRune(noPrefix, r) {
@@ -33,8 +33,9 @@ func checkPrefix(prefix string) error {
 	return nil
 }
 
-// Warning returns what a valid Config probably does not mean, or "". It is logged before a
-// Bus or Publisher first connects; a program without a log can show it.
+// Warning returns a warning if a valid Config is probably a mistake, and ""
+// otherwise. A Bus or Publisher logs it before it first connects; a program without a
+// log can show it.
 func (c Config) Warning() string {
 	t, err := c.target()
 	if err != nil {

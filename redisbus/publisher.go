@@ -17,15 +17,15 @@ import (
 // size is what a publication counts in a queue's bytes.
 func size(p *wire.Publication) int { return len(p.Channel) + len(p.Envelope) }
 
-// Bounds of one round trip: enough to make the trip's time irrelevant, little
-// enough that Redis answers well within the probe timeout.
+// The size of one round trip is limited: large enough to make the latency irrelevant,
+// small enough that Redis answers well within the probe timeout.
 const (
 	batchMessages = 512
 	batchBytes    = 1 << 20
 )
 
-// batch returns how many of so many items go into the next round trip, at least
-// one, and their size.
+// batch returns how many of the given number of items go into the next round trip, at
+// least one, and their size.
 func batch(items int, sizeOf func(int) int) (n, size int) {
 	for n < items && n < batchMessages {
 		next := sizeOf(n)
@@ -38,36 +38,35 @@ func batch(items int, sizeOf func(int) int) (n, size int) {
 	return n, size
 }
 
-// Publisher publishes over one connection and waits for Redis' answer. When the
-// connection is lost, the call that notices it fails, and the next one
-// connects again; there is no work in the background. Its methods are safe for
-// concurrent use.
+// Publisher publishes over one connection and waits for Redis' answer. If the
+// connection is lost, the call that notices it fails, and the next call reconnects. A
+// Publisher does nothing in the background. Its methods may be called concurrently.
 type Publisher struct {
 	cfg    Config
 	target target
 	limit  *loglimit.Limiter
 	dial   chan struct{} // holds a token while nobody connects or checks
-	finder finder        // belongs to who has the token
+	finder finder        // owned by the holder of the token
 
 	mu      sync.Mutex
-	link    *link  // nil: none
-	old     *link  // in use until the calls that have it are over; nil: none
+	link    *link  // nil if there is none
+	old     *link  // a replaced link that calls still use; nil if there is none
 	slow    string // the node that did not answer the last link in time
 	checked time.Time
-	abort   context.CancelFunc // ends what the holder of the token does
+	abort   context.CancelFunc // cancels the work of the token's holder
 	closed  bool
 }
 
-// Dial connects to Redis. It tries until ctx ends or StartTimeout is over; the
-// error then says what went wrong last. ProbeInterval, ProbeTimeout, Name and
-// Logger of the Config count as for a Bus, its other bounds do not apply.
+// Dial connects to Redis. It retries until ctx is done or StartTimeout has passed;
+// the error then describes the last failure. The Config's ProbeInterval,
+// ProbeTimeout, Name and Logger apply as for a Bus; its other limits do not apply.
 func Dial(ctx context.Context, c Config) (*Publisher, error) {
 	c, t, err := c.prepare()
 	if err != nil {
 		return nil, err
 	}
 	p := &Publisher{cfg: c, target: t, dial: make(chan struct{}, 1)}
-	p.limit = loglimit.New(c.Logger) // never open: a publisher does nothing in the background
+	p.limit = loglimit.New(c.Logger) // never opened: a publisher does nothing in the background
 	p.finder = finder{cfg: &p.cfg, target: &p.target, limit: p.limit}
 	l, err := p.finder.start(ctx, nil)
 	if err != nil {
@@ -99,7 +98,7 @@ func (p *Publisher) Publish(ctx context.Context, items ...wire.Publication) []er
 		}
 		done += n
 		if err != nil {
-			// Sending the rest could overtake what may still be on its way.
+			// Sending the rest could overtake items that are still in flight.
 			for i := done; i < len(items); i++ {
 				errs[i] = fmt.Errorf("%w, an earlier item failed: %w", wire.ErrNotSent, err)
 			}
@@ -146,7 +145,7 @@ func notSent(errs []error, err error) {
 	}
 }
 
-// explain turns the failure of a connection into what the caller branches on.
+// explain wraps a connection's failure in an error that callers can test for.
 func (p *Publisher) explain(ctx context.Context, err error) error {
 	p.mu.Lock()
 	closed := p.closed
@@ -163,8 +162,8 @@ func (p *Publisher) explain(ctx context.Context, err error) error {
 	}
 }
 
-// current returns the link to use, which has to be released: the one that there is
-// when it has shown lately that it works, else after a check, else a new one.
+// current returns the link to use: the current one if it has recently been seen to
+// work or passes a check, and otherwise a new one. The caller must release it.
 func (p *Publisher) current(ctx context.Context) (*link, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -178,7 +177,7 @@ func (p *Publisher) current(ctx context.Context) (*link, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	l, ok, err := p.fresh() // another call may have done the work meanwhile
+	l, ok, err := p.fresh() // another call may have connected in the meantime
 	if ok || err != nil {
 		return l, err
 	}
@@ -220,7 +219,7 @@ func (p *Publisher) current(ctx context.Context) (*link, error) {
 	return l, p.adopt(l)
 }
 
-// noteApart logs which part of the Cluster does not get what is published.
+// noteApart logs which part of the Cluster does not receive what is published.
 func (p *Publisher) noteApart(l *link) {
 	if len(l.apart) > 0 {
 		p.limit.Log(slog.LevelWarn, "a part of the Cluster is cut off", "name", p.cfg.Name, "redis", l.addr,
@@ -228,7 +227,8 @@ func (p *Publisher) noteApart(l *link) {
 	}
 }
 
-// fresh returns the link, and whether it needs no check; then it has to be released.
+// fresh returns the link and whether it needs no check. If so, the caller must
+// release it.
 func (p *Publisher) fresh() (l *link, ok bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -242,7 +242,7 @@ func (p *Publisher) fresh() (l *link, ok bool, err error) {
 	return p.link, ok, nil
 }
 
-// release says that a call needs its link no more.
+// release ends a call's use of its link.
 func (p *Publisher) release(l *link) {
 	p.mu.Lock()
 	l.calls--
@@ -256,8 +256,8 @@ func (p *Publisher) release(l *link) {
 	}
 }
 
-// adopt makes l the link to use, unless the publisher was closed meanwhile. It has to
-// be released. A link that it replaces is closed once no call uses it.
+// adopt makes l the link to use, unless the publisher has been closed. The caller
+// must release it. The link that it replaces is closed once no call uses it.
 func (p *Publisher) adopt(l *link) error {
 	p.mu.Lock()
 	if p.closed {
@@ -303,8 +303,8 @@ func (p *Publisher) discard(l *link, err error) {
 	l.close()
 }
 
-// Close releases the connection. Calls in progress and later ones fail with
-// ErrClosed. It may be called more than once and always returns nil.
+// Close closes the connection. Calls in progress and later ones fail with ErrClosed.
+// Close may be called more than once and always returns nil.
 func (p *Publisher) Close() error {
 	p.mu.Lock()
 	p.closed = true
@@ -314,7 +314,7 @@ func (p *Publisher) Close() error {
 	if abort != nil {
 		abort()
 	}
-	<-p.dial // whoever connects has given up
+	<-p.dial // the goroutine that was connecting has given up
 	p.dial <- struct{}{}
 	closeAll(l, old)
 	return nil

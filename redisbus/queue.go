@@ -5,25 +5,25 @@ import (
 	"sync"
 )
 
-// queue is a bounded list between goroutines: many put, one takes everything
-// that is there. Nobody waits while holding its lock.
+// queue is a bounded queue: many goroutines put items, and one takes all that are
+// there. No goroutine blocks while it holds the lock.
 type queue[T any] struct {
 	maxMessages, maxBytes int
 	wake                  chan struct{} // has an element when there may be something to take
 
 	mu    sync.Mutex
 	items []T
-	// messages and bytes count the items and those taken and not yet given back.
+	// messages and bytes include items that were taken and not yet given back.
 	messages, bytes int
-	closed          error // not nil: nothing is accepted, and why
+	closed          error // why nothing is accepted; nil if the queue is open
 }
 
 func newQueue[T any](maxMessages, maxBytes int, closed error) *queue[T] {
 	return &queue[T]{maxMessages: maxMessages, maxBytes: maxBytes, wake: make(chan struct{}, 1), closed: closed}
 }
 
-// put appends an item, or returns why it does not: the reason that the queue
-// was closed with, or ErrQueueFull.
+// put appends an item, or returns an error: the reason that the queue was closed
+// with, or ErrQueueFull.
 func (q *queue[T]) put(item T, size int) error {
 	q.mu.Lock()
 	switch {
@@ -43,7 +43,7 @@ func (q *queue[T]) put(item T, size int) error {
 	return nil
 }
 
-// signal wakes whoever takes, although there may be nothing to take.
+// signal wakes the taker even if there may be nothing to take.
 func (q *queue[T]) signal() {
 	select {
 	case q.wake <- struct{}{}:
@@ -51,11 +51,11 @@ func (q *queue[T]) signal() {
 	}
 }
 
-// keepCapacity is the length up to which a queue's memory is kept for reuse.
+// keepCapacity is the maximum length of a queue whose memory is kept for reuse.
 const keepCapacity = 4 << 10
 
-// take returns all items; they count until they are given back. The memory of
-// free, from an earlier take, is used for what is put next.
+// take returns all items. They count until they are given back. The memory of free,
+// from an earlier take, is reused for later items.
 func (q *queue[T]) take(free []T) []T {
 	if cap(free) > keepCapacity {
 		free = nil
@@ -68,7 +68,7 @@ func (q *queue[T]) take(free []T) []T {
 	return items
 }
 
-// restore puts taken items back, before those that came meanwhile.
+// restore puts taken items back, before those that were put in the meantime.
 func (q *queue[T]) restore(items []T) {
 	if len(items) == 0 {
 		return
@@ -79,8 +79,8 @@ func (q *queue[T]) restore(items []T) {
 	q.signal()
 }
 
-// dropWhile drops items from the first on, as long as drop says so and how large each
-// is. It returns how many.
+// dropWhile drops items from the front while drop returns yes. drop also returns an
+// item's size. dropWhile returns the number of dropped items.
 func (q *queue[T]) dropWhile(drop func(*T) (yes bool, size int)) (n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -98,8 +98,7 @@ func (q *queue[T]) dropWhile(drop func(*T) (yes bool, size int)) (n int) {
 	return n
 }
 
-// give says that taken items need no room any more. It reports whether the
-// queue is now empty.
+// give releases the room of taken items. It reports whether the queue is now empty.
 func (q *queue[T]) give(messages, bytes int) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -115,14 +114,14 @@ func (q *queue[T]) open() {
 	q.closed = nil
 }
 
-// close stops the queue from accepting items; what it holds stays.
+// close stops the queue from accepting items. Items already in it stay.
 func (q *queue[T]) close(reason error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = reason
 }
 
-// drop empties the queue, taken items included, and returns how many it held.
+// drop empties the queue, including taken items, and returns how many it held.
 func (q *queue[T]) drop() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -8,12 +8,12 @@ import (
 	"strconv"
 )
 
-// errNoRole says that Redis tells this user nothing about a node's role.
+// errNoRole says that Redis does not allow this user to learn a node's role.
 var errNoRole = errors.New("the role is unknown")
 
-// master returns nil when the node is a master, errNoRole when that cannot be
-// asked, and else why the node must not be used: what a replica takes reaches
-// nobody at its master.
+// master returns nil if the node is a master, errNoRole if that cannot be determined,
+// and otherwise why the node must not be used: what is published on a replica does
+// not reach its master.
 func (l *link) master(parent context.Context) error {
 	ctx, cancel := context.WithTimeout(parent, l.timeout)
 	defer cancel()
@@ -52,21 +52,20 @@ func checkRole(role, of string) error {
 	case "slave", "replica":
 		return &astray{fmt.Errorf("this node is a replica%s: what is published on it does not reach its master's subscribers", of)}
 	case "sentinel":
-		return &refusal{errors.New("this is a Sentinel, not a Redis; for Sentinels there is redis+sentinel://")}
+		return &refusal{errors.New("this is a Sentinel, not a Redis; use redis+sentinel:// for Sentinels")}
 	case "":
 		return errNoRole
 	}
-	return fmt.Errorf("this node is no master, its role is %.40q", role)
+	return fmt.Errorf("this node is not a master; its role is %.40q", role)
 }
 
-// helloInfo is what a node says of itself; "" is what it does not say.
+// helloInfo is what a node says about itself. "" means that the node did not say.
 type helloInfo struct {
 	role string // master, replica
 	mode string // standalone, cluster, sentinel
 }
 
-// hello asks the node what it is. Every user may send HELLO, whatever the access
-// control list says.
+// hello asks the node what it is. The access control list allows HELLO to every user.
 func (l *link) hello(ctx context.Context) (helloInfo, error) {
 	result := l.client.Do(ctx, l.client.B().Arbitrary("HELLO").Build())
 	if err := result.Error(); err != nil {

@@ -13,12 +13,12 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// How long Sentinels are waited for.
+// How long to wait for Sentinels.
 const (
-	// sentinelGrace is for the others once one has answered: one that is frozen
-	// must not hold up the way to a master that two others name.
+	// sentinelGrace is for the remaining Sentinels once one has answered: a frozen
+	// one must not delay finding a master that two others name.
 	sentinelGrace = 500 * time.Millisecond
-	// sentinelWait is for the one that a probe asks about a master that works.
+	// sentinelWait is for the Sentinel that a probe asks about a working master.
 	sentinelWait = 2 * time.Second
 )
 
@@ -30,12 +30,12 @@ type vote struct {
 
 func (v *vote) String() string { return "sentinel " + strings.Join(v.by, ", ") }
 
-// majority is how many Sentinels of those that are configured have to agree.
+// majority is how many of the configured Sentinels must agree.
 func (f *finder) majority() int { return len(f.target.addrs)/2 + 1 }
 
-// masters returns the masters that the Sentinels name: the one that a majority
-// names, or all, those with the most votes first. A Sentinel may be wrong for as
-// long as it is cut off from the others.
+// masters returns the masters that the Sentinels name: only the one that a majority
+// names, or else all, those with the most votes first. A Sentinel may be wrong while
+// it is cut off from the others.
 func (f *finder) masters(ctx context.Context) ([]candidate, error) {
 	votes, failed := f.poll(ctx, f.target.addrs, f.majority())
 	if len(votes) == 0 {
@@ -51,10 +51,10 @@ func (f *finder) masters(ctx context.Context) ([]candidate, error) {
 	return candidates, nil
 }
 
-// moved asks whether the master is another one than addr. One Sentinel is asked,
-// in turns; when it names another, so are the others, and a majority has to name the
-// same: neither Sentinels that don't answer nor one that is cut off from the rest
-// are a reason to leave a master that works.
+// moved checks whether the master is another node than addr. It asks one Sentinel, in
+// turn. If that one names another master, moved asks the others too, and a majority
+// must name the same. Neither Sentinels that don't answer nor one that is cut off
+// from the rest are a reason to leave a working master.
 func (f *finder) moved(ctx context.Context, addr string) error {
 	if f.target.mode != sentinel {
 		return nil
@@ -77,9 +77,9 @@ func (f *finder) moved(ctx context.Context, addr string) error {
 	return nil
 }
 
-// poll asks the Sentinels at addrs, all at the same time, until enough agree, all
-// have answered, or the first answer is sentinelGrace old. The masters with the
-// most votes come first.
+// poll asks the Sentinels at addrs concurrently, until enough of them agree, all have
+// answered, or the first answer is sentinelGrace old. The masters with the most votes
+// come first.
 func (f *finder) poll(ctx context.Context, addrs []string, enough int) (votes []vote, failed failures) {
 	type answer struct {
 		from, master string
@@ -148,7 +148,7 @@ func (f *finder) askSentinel(ctx context.Context, addr string) (string, error) {
 	reply, err := l.client.Do(ctx, l.client.B().SentinelGetMasterAddrByName().Master(set).Build()).AsStrSlice()
 	switch {
 	case rueidis.IsRedisNil(err):
-		return "", fmt.Errorf("it knows no master %q", set)
+		return "", fmt.Errorf("it does not know a master %q", set)
 	case err != nil:
 		return "", judge(toSentinel, err)
 	case len(reply) != 2:

@@ -16,23 +16,23 @@ const (
 	maxPause = 2 * time.Second
 )
 
-// Links that worked make the pauses begin small again, but only so many in a
-// row: a Redis that takes connections and drops them at once is not asked many
+// After a link that worked, the pauses start small again, but only so many times in a
+// row: a Redis that accepts connections and drops them at once is not tried many
 // times a second.
 const (
 	maxFresh   = 3                // in a row
 	freshAgain = 10 * time.Second // for one more
 )
 
-// backoff is a row of growing pauses, each spread by chance over its upper half
-// so that many instances don't come back at the same moment.
+// backoff is a series of growing pauses, each randomized over its upper half so that
+// many instances don't return at the same moment.
 type backoff struct {
 	next  time.Duration
-	spent []time.Time // when the pauses began small again, lately
+	spent []time.Time // recent times at which the pauses started small again
 }
 
-// worked says that a link was complete: the next pause is a small one, so that a
-// failover which takes two attempts costs milliseconds.
+// worked records that a link was complete. The next pause is a small one, so that a
+// failover that takes two attempts costs milliseconds.
 func (b *backoff) worked() {
 	now := time.Now()
 	b.spent = slices.DeleteFunc(b.spent, func(t time.Time) bool { return now.Sub(t) >= maxFresh*freshAgain })
@@ -42,7 +42,7 @@ func (b *backoff) worked() {
 	}
 }
 
-// wait pauses. It returns false when ctx has ended.
+// wait pauses. It returns false if ctx is done.
 func (b *backoff) wait(ctx context.Context) bool {
 	b.next = min(max(2*b.next, minPause), maxPause)
 	timer := time.NewTimer(b.next/2 + rand.N(b.next/2))
@@ -55,8 +55,8 @@ func (b *backoff) wait(ctx context.Context) bool {
 	}
 }
 
-// start makes the first link. It tries until ctx ends, the start timeout is
-// over, or Redis gives an answer that will not change.
+// start makes the first link. It retries until ctx is done, the start timeout has
+// passed, or Redis gives an answer that will not change.
 func (f *finder) start(ctx context.Context, in *inbox) (*link, error) {
 	limited, cancel := context.WithTimeout(ctx, f.cfg.StartTimeout)
 	defer cancel()

@@ -12,50 +12,50 @@ import (
 	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
-// Stats is what a Bus has counted since New, and how it is.
+// Stats holds a Bus's counters since New, and its state.
 type Stats struct {
-	// Published counts envelopes that Redis has taken.
+	// Published counts envelopes that Redis has accepted.
 	Published uint64
-	// Received counts envelopes handed to receive.
+	// Received counts envelopes delivered to receive.
 	Received uint64
 	// Rejected counts calls of Publish that returned an error.
 	Rejected uint64
-	// LostConnection counts envelopes that Publish took and whose connection
-	// failed when they were on their way: Redis did not confirm them. They may have
-	// arrived all the same, or arrive later, even behind newer ones: a Redis that stood
-	// still takes up what it was sent.
+	// LostConnection counts accepted envelopes that were in flight when their
+	// connection failed, so that Redis did not confirm them. They may have arrived,
+	// or arrive later, even after newer ones: a Redis that was frozen processes what
+	// it was sent.
 	LostConnection uint64
-	// LostExpired counts envelopes that Publish took, that were not sent before the
-	// connection failed, and that waited for the next one for longer than QueueAge.
+	// LostExpired counts accepted envelopes that were not sent before the connection
+	// failed, and that waited for the next one for longer than QueueAge.
 	LostExpired uint64
-	// LostRefused counts envelopes that Redis answered with an error, for
-	// instance because the user may not publish on the channel.
+	// LostRefused counts envelopes that Redis answered with an error, for instance
+	// because the user may not publish on the channel.
 	LostRefused uint64
 	// LostShutdown counts envelopes that were not sent before Run ended.
 	LostShutdown uint64
-	// Dropped counts envelopes that arrived and were dropped because receive
-	// did not keep up.
+	// Dropped counts envelopes that arrived and were dropped because receive did not
+	// keep up.
 	Dropped uint64
 	// Reconnects counts links made after the first.
 	Reconnects uint64
-	// Garbled counts connections that were ended, after the first link, because what
-	// Redis sent was not its protocol, not an answer to what was asked, or over
-	// MaxIncoming.
+	// Garbled counts connections, after the first link, that were closed because
+	// Redis sent data that is not valid in its protocol, an invalid reply, or more
+	// than MaxIncoming.
 	Garbled uint64
-	// DeadSubscriptions counts links that were given up because the subscription
+	// DeadSubscriptions counts links that were closed because the subscription
 	// delivered nothing although Redis answered.
 	DeadSubscriptions uint64
-	// Gaps counts times in which envelopes of other instances and emitters may
-	// have been missed, and GapTime is their sum; see NextGap.
+	// Gaps counts periods in which envelopes of other instances and emitters may have
+	// been missed, and GapTime is their total duration; see NextGap.
 	Gaps    uint64
 	GapTime time.Duration
 	// CutOff is how many masters of the Cluster the bus's node does not reach.
 	CutOff int
-	// Queued is how many envelopes wait to be confirmed by Redis.
+	// Queued is how many envelopes have yet to be confirmed by Redis.
 	Queued int
 	// Waiting is how many envelopes wait for receive.
 	Waiting int
-	// Connected says that both connections are up; Addr is their node then.
+	// Connected reports whether both connections are up. If so, Addr is their node.
 	Connected bool
 	Addr      string
 }
@@ -66,13 +66,14 @@ type counters struct {
 	dropped, reconnects, garbled, lostExpired atomic.Uint64
 	dead, gaps, probes                        atomic.Uint64
 	gapTime                                   atomic.Int64 // in nanoseconds
-	// overflow is dropped at the start of the current overflow plus one; zero:
-	// there is none. overflowed is when it began, in nanoseconds since 1970.
+	// overflow is the value of dropped at the start of the current overflow, plus
+	// one; zero means no overflow. overflowed is when it began, in nanoseconds since
+	// 1970.
 	overflow   atomic.Uint64
 	overflowed atomic.Int64
 }
 
-// noteRefused counts a connection that ended with err for what Redis sent.
+// noteRefused counts a connection that ended with err because of what Redis sent.
 func (c *counters) noteRefused(err error) {
 	var refused *redisconn.Error
 	if errors.As(err, &refused) {
@@ -84,7 +85,7 @@ func (c *counters) lost() uint64 {
 	return c.lostConnection.Load() + c.lostRefused.Load() + c.lostShutdown.Load() + c.lostExpired.Load()
 }
 
-// Stats returns the counts.
+// Stats returns the counters and the state.
 func (b *Bus) Stats() Stats {
 	c := &b.counts
 	s := Stats{
@@ -111,14 +112,14 @@ func (b *Bus) node() string {
 	return b.addr
 }
 
-// Lost returns how many envelopes Publish took that were not confirmed by Redis:
-// the sum of the Lost counts of Stats.
+// Lost returns how many accepted envelopes Redis did not confirm: the sum of the Lost
+// counters of Stats.
 func (b *Bus) Lost() uint64 { return b.counts.lost() }
 
-// Health returns nil while both connections are up, Redis takes what is
-// published and receive keeps up. Else it says why not; the error wraps
-// ErrNotRunning, ErrUnavailable (and ErrDeadSubscription, if that is why),
-// ErrOverflow or ErrPartial, or is Redis' answer.
+// Health returns nil while both connections are up, Redis accepts envelopes and
+// receive keeps up. Otherwise the error says why not. It wraps ErrNotRunning,
+// ErrUnavailable (and ErrDeadSubscription, if that is the cause), ErrOverflow or
+// ErrPartial, or is Redis' answer.
 func (b *Bus) Health() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -139,8 +140,9 @@ func (b *Bus) Health() error {
 	return nil
 }
 
-// account counts the answers to a batch and logs the first refusal of a row, within
-// limits: Redis may refuse one channel and take the next. It returns how many have none.
+// account counts the answers to a batch and logs the first refusal of a series,
+// rate-limited: Redis may refuse one channel and accept the next. It returns how many
+// items have no answer.
 func (b *Bus) account(errs []error) (lost uint64) {
 	var published, refused uint64
 	var denied error
@@ -158,7 +160,7 @@ func (b *Bus) account(errs []error) (lost uint64) {
 	b.counts.lostRefused.Add(refused)
 	b.counts.lostConnection.Add(lost)
 	if lost > 0 {
-		return lost // says nothing about what Redis thinks of the envelopes
+		return lost // says nothing about how Redis treats the envelopes
 	}
 	b.mu.Lock()
 	before, addr := b.denied, b.addr
@@ -171,7 +173,7 @@ func (b *Bus) account(errs []error) (lost uint64) {
 	return 0
 }
 
-// probed notes what a probe that succeeded has shown.
+// probed records what a successful probe has shown.
 func (b *Bus) probed(l *link) {
 	b.counts.probes.Add(1)
 	var stuck error
@@ -188,7 +190,7 @@ func (b *Bus) probed(l *link) {
 	}
 }
 
-// setUp notes a link and lets Publish accept.
+// setUp records a link and lets Publish accept envelopes.
 func (b *Bus) setUp(l *link) {
 	b.mu.Lock()
 	b.up, b.addr, b.cause = true, l.addr, nil
@@ -198,7 +200,7 @@ func (b *Bus) setUp(l *link) {
 	b.out.open()
 }
 
-// setDown notes that there is no link; Publish fails with cause.
+// setDown records that there is no link. Publish fails with cause.
 func (b *Bus) setDown(cause error) {
 	b.out.close(cause)
 	b.mu.Lock()
@@ -206,7 +208,8 @@ func (b *Bus) setDown(cause error) {
 	b.mu.Unlock()
 }
 
-// lose notes that a link has failed. What waits is kept for the next one, up to an age.
+// lose records that a link has failed. Queued envelopes are kept for the next one, up
+// to QueueAge.
 func (b *Bus) lose(err error) {
 	if err == nil {
 		err = errors.New("connection closed")
@@ -226,8 +229,8 @@ func (b *Bus) lose(err error) {
 		"name", b.cfg.Name, "redis", addr, "error", failures{at(addr, err)}, "waiting", b.out.len())
 }
 
-// recover notes a new link and logs what the outage cost. heard is the time up to
-// which all that was published has come.
+// recover records a new link and logs what the outage cost. Everything published
+// before heard has arrived.
 func (b *Bus) recover(l *link, heard time.Time) {
 	until := time.Now()
 	b.expire()
@@ -238,14 +241,14 @@ func (b *Bus) recover(l *link, heard time.Time) {
 	heard, lostWord := b.doubts.recover(heard, lost-before)
 	b.mu.Unlock()
 	b.setUp(l)
-	// How much did not arrive nobody can count: Redis does not know who was away.
+	// Nobody can count what did not arrive: Redis does not know who was away.
 	b.limit.Log(slog.LevelInfo, "redis connection restored", "name", b.cfg.Name, "redis", l.addr,
 		"after", until.Sub(since).Round(time.Millisecond), "lost", lostWord,
 		"missed", "unknown", "missed_for", until.Sub(heard).Round(time.Millisecond), "kept", kept)
 	b.missed(heard, until)
 }
 
-// end notes that Run is over.
+// end records that Run is over.
 func (b *Bus) end() {
 	b.out.close(ErrNotRunning)
 	lost := b.out.drop()

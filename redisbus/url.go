@@ -13,17 +13,17 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// mode is how the node to connect to is found.
+// mode says how to find the node to connect to.
 type mode int
 
 const (
 	single   mode = iota // the one address
 	sentinel             // the master that the Sentinels at the addresses name
 	cluster              // any node of the Cluster that the addresses belong to
-	detect               // one address: a Cluster if it says so, else that Redis
+	detect               // one address: a Cluster if it says so, otherwise a single Redis
 )
 
-// target is what a configuration points at.
+// target is what a configuration refers to.
 type target struct {
 	mode   mode
 	addrs  []string
@@ -38,7 +38,7 @@ const (
 	formCluster  = "redis[s]+cluster://[user:pass@]host[:6379],..."
 )
 
-// scheme is one of the accepted ones and what it stands for.
+// scheme is an accepted URL scheme and its meaning.
 type scheme struct {
 	mode mode
 	tls  bool
@@ -61,14 +61,14 @@ func schemes(name string) (scheme, bool) {
 	return scheme{}, false
 }
 
-// maxURL bounds what is parsed, maxHosts the list of hosts.
+// maxURL limits the length of a URL, and maxHosts the list of hosts.
 const (
 	maxURL   = 8 << 10
 	maxHosts = 64
 )
 
-// parseURL reads the URL of a Redis. Its errors never repeat a part of it: with
-// a password that is not percent-encoded, any part could be the password's.
+// parseURL parses the URL of a Redis. Its errors never repeat any part of the URL: if
+// a password is not percent-encoded, any part could belong to it.
 func parseURL(text string) (target, error) {
 	if text == "" {
 		return target{}, errors.New("no Redis URL; want " + formSingle)
@@ -89,17 +89,17 @@ func parseURL(text string) (target, error) {
 	return t, nil
 }
 
-// parse reads what follows the scheme.
+// parse parses what follows the scheme.
 func (s scheme) parse(rest string) (target, error) {
 	for _, r := range rest {
 		if r <= ' ' || r == 0x7f || r == '#' {
-			return target{}, errors.New("spaces, control characters and # have to be percent-encoded")
+			return target{}, errors.New("spaces, control characters and # must be percent-encoded")
 		}
 	}
 	rest, query, hasQuery := strings.Cut(rest, "?")
 	authority, path, hasPath := strings.Cut(rest, "/")
 	if strings.Contains(path+query, "@") {
-		return target{}, errors.New("the characters @ / ? # of a user or password have to be percent-encoded")
+		return target{}, errors.New("the characters @ / ? # of a user or password must be percent-encoded")
 	}
 	t := target{mode: s.mode}
 	hosts := authority
@@ -116,7 +116,7 @@ func (s scheme) parse(rest string) (target, error) {
 		}
 	}
 	if s.tls {
-		// Without a ServerName each connection checks the name that it dialed.
+		// Without a ServerName, each connection checks the name that it dialed.
 		t.option.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 		t.option.Sentinel.TLSConfig = t.option.TLSConfig
 	}
@@ -130,7 +130,7 @@ func (s scheme) parse(rest string) (target, error) {
 	return t, s.path(&t.option, path)
 }
 
-// credentials reads "user:pass" or ":pass".
+// credentials parses "user:pass" or ":pass".
 func credentials(text string) (user, pass string, err error) {
 	user, pass, _ = strings.Cut(text, ":")
 	u, errU := url.PathUnescape(user)
@@ -139,14 +139,14 @@ func credentials(text string) (user, pass string, err error) {
 	case errU != nil || errP != nil:
 		return "", "", errors.New("bad percent-encoding in the user or password")
 	case p == "":
-		return "", "", errors.New("no password before @; without a user it is :pass@")
+		return "", "", errors.New("no password before @; write :pass@ without a user")
 	case strings.ContainsAny(pass, "@"):
-		return "", "", errors.New("an @ in the password has to be written %40")
+		return "", "", errors.New("an @ in the password must be written %40")
 	}
 	return u, p, nil
 }
 
-// parameters reads the query, of which each form knows its own keys.
+// parameters parses the query. Each form has its own keys.
 func (s scheme) parameters(o *rueidis.ClientOption, query string) error {
 	for pair := range strings.SplitSeq(query, "&") {
 		key, raw, ok := strings.Cut(pair, "=")
@@ -170,11 +170,11 @@ func (s scheme) parameters(o *rueidis.ClientOption, query string) error {
 	return nil
 }
 
-// hosts reads the list of hosts, completing the ports.
+// hosts parses the list of hosts and adds default ports.
 func (s scheme) hosts(text string) ([]string, error) {
 	list := strings.Split(text, ",")
 	if s.mode == single && len(list) > 1 {
-		return nil, errors.New("more than one host; for several there are redis+sentinel:// and redis+cluster://")
+		return nil, errors.New("more than one host; use redis+sentinel:// or redis+cluster:// for several")
 	}
 	if len(list) > maxHosts {
 		return nil, fmt.Errorf("more than %d hosts", maxHosts)
@@ -202,7 +202,7 @@ func splitHostPort(text, defaultPort string) (host, port string, err error) {
 	case host == "":
 		return "", "", errors.New("no host name")
 	case bracketed != strings.Contains(host, ":") || strings.ContainsAny(host, "[]%\\\"'<>"):
-		return "", "", errors.New("not a host name or address; IPv6 addresses stand in brackets")
+		return "", "", errors.New("not a host name or address; IPv6 addresses must be in brackets")
 	}
 	if bracketed && net.ParseIP(host) == nil {
 		return "", "", errors.New("not an IPv6 address")
@@ -214,8 +214,8 @@ func splitHostPort(text, defaultPort string) (host, port string, err error) {
 	return host, strconv.FormatUint(n, 10), nil
 }
 
-// path reads what follows the hosts: the database, for Sentinels after the
-// master's name; a Cluster has one database alone.
+// path parses what follows the hosts: the database, preceded by the master's name for
+// Sentinels. A Cluster has only one database.
 func (s scheme) path(o *rueidis.ClientOption, path string) error {
 	if s.mode == sentinel {
 		name, rest, _ := strings.Cut(path, "/")
@@ -230,14 +230,14 @@ func (s scheme) path(o *rueidis.ClientOption, path string) error {
 		return err
 	}
 	if s.mode == cluster && db != 0 {
-		return errors.New("a Cluster has database 0 alone")
+		return errors.New("a Cluster has only database 0")
 	}
 	o.SelectDB = db
 	return nil
 }
 
-// database reads the number of a database. It makes no difference to pub/sub,
-// but a user may be allowed to select one alone.
+// database parses the number of a database. It makes no difference to pub/sub, but a
+// user may be allowed to select only one.
 func database(text string) (int, error) {
 	if text == "" {
 		return 0, nil

@@ -92,7 +92,7 @@ func judge(c command, mode rueidis.ClientMode, err error) (verdict, error) {
 	var untrusted *tls.CertificateVerificationError
 	switch {
 	case ok && mode != rueidis.ClientModeCluster && redisconn.KindOf(reply.Error()) == redisconn.Redirected:
-		return giveUp, fmt.Errorf("rediscron: %w: %w: this Redis is part of a Cluster; for that there is redis+cluster://", ErrRefused, err)
+		return giveUp, fmt.Errorf("rediscron: %w: %w: this Redis is part of a Cluster; use redis+cluster://", ErrRefused, err)
 	case ok && meaning(c, reply) != giveUp:
 		return meaning(c, reply), fmt.Errorf("rediscron: %w", err)
 	case ok, errors.As(err, &untrusted):

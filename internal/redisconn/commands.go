@@ -2,11 +2,11 @@ package redisconn
 
 import "bytes"
 
-// command is what the replies to a command are judged by.
+// command classifies the commands by the replies they may get.
 type command uint8
 
 const (
-	other command = iota // may be answered by anything
+	other command = iota // may get any reply
 	ping
 	auth
 	selectDB
@@ -19,10 +19,10 @@ const (
 	subscribe
 	psubscribe
 	ssubscribe
-	unsubscribe // with PUNSUBSCRIBE and SUNSUBSCRIBE
+	unsubscribe // and PUNSUBSCRIBE and SUNSUBSCRIBE
 )
 
-// names are what Errors call the commands.
+// names are the names of the commands in Errors.
 var names = [...]string{
 	other: "a command", ping: "PING", auth: "AUTH", selectDB: "SELECT", client: "CLIENT", readonly: "READONLY",
 	hello: "HELLO", publish: "PUBLISH", role: "ROLE", masterAddr: "SENTINEL GET-MASTER-ADDR-BY-NAME",
@@ -31,7 +31,8 @@ var names = [...]string{
 
 func (c command) subscribes() bool { return c >= subscribe && c <= ssubscribe }
 
-// commandNamed returns the command of that name. Upper case is how the client writes them.
+// commandNamed returns the command with that name. The client writes names in upper
+// case.
 func commandNamed(name []byte) command {
 	switch string(name) {
 	case "PUBLISH":
@@ -62,21 +63,21 @@ func commandNamed(name []byte) command {
 	return other
 }
 
-// commandParser finds the commands in what the client writes: arrays of bulk strings, in
-// pieces of any size.
+// commandParser finds the commands in what the client writes: arrays of bulk strings,
+// which may arrive in pieces of any size.
 type commandParser struct {
-	args     int     // of the command, as its header says; 0: before the header
-	arg      int     // index of the argument
-	header   int     // bytes of the current header so far
-	number   int     // in it
-	left     int     // bytes of the argument and its line's end that are to come
-	command  command // once the first argument is known
+	args     int     // number of arguments, from the header; 0 before the header
+	arg      int     // index of the current argument
+	header   int     // length of the current header so far
+	number   int     // value of the number in the header so far
+	left     int     // remaining bytes of the argument, line end included
+	command  command // known after the first argument
 	previous command
 	word     [32]byte
-	wordLen  int // of the argument so far; over len(word): it is longer
+	wordLen  int // length of the argument so far; if over len(word), word is incomplete
 }
 
-// follow notes the commands in b.
+// follow records the commands in b.
 func (c *Conn) follow(b []byte) *Error {
 	p := &c.written
 	for len(b) > 0 {
@@ -94,7 +95,7 @@ func (c *Conn) follow(b []byte) *Error {
 		switch ch := b[0]; {
 		case p.header == 0 && ch == want:
 			p.header, p.number = 1, 0
-		case p.header > 0 && ch >= '0' && ch <= '9' && p.number <= 1<<27: // so that it fits into 32 bits
+		case p.header > 0 && ch >= '0' && ch <= '9' && p.number <= 1<<27: // the limit makes the number fit into 32 bits
 			p.header++
 			p.number = p.number*10 + int(ch-'0')
 		case p.header > 1 && ch == '\r':
@@ -106,17 +107,17 @@ func (c *Conn) follow(b []byte) *Error {
 			}
 			p.args, p.arg, p.command = p.number, 0, other
 		default:
-			return &Error{"what is written is not a command"}
+			return &Error{"the client wrote something that is not a command"}
 		}
 		b = b[1:]
 	}
 	return nil
 }
 
-// body takes what b has of the argument, and returns how much that is.
+// body consumes the part of the argument that is in b, and returns its length.
 func (p *commandParser) body(b []byte) int {
 	n := min(p.left, len(b))
-	if p.arg < 2 { // the name, and what may decide
+	if p.arg < 2 { // the name, and the argument that may decide
 		text := b[:max(0, min(n, p.left-2))]
 		if p.wordLen < len(p.word) {
 			copy(p.word[p.wordLen:], text)
@@ -127,7 +128,7 @@ func (p *commandParser) body(b []byte) int {
 	return n
 }
 
-// argument notes that an argument is complete.
+// argument records that an argument is complete.
 func (c *Conn) argument() {
 	p := &c.written
 	word := p.word[:min(p.wordLen, len(p.word))]
@@ -135,7 +136,7 @@ func (c *Conn) argument() {
 	case p.arg == 0:
 		p.command = commandNamed(word)
 		if p.command == other && bytes.Equal(word, []byte("SENTINEL")) {
-			p.command = masterAddr // unless the next argument is another one
+			p.command = masterAddr // unless the next argument says otherwise
 		}
 	case p.arg == 1 && p.command == hello:
 		c.session.resp3 = string(word) == "3"
@@ -149,7 +150,7 @@ func (c *Conn) argument() {
 	p.args = 0
 	switch {
 	case p.command == ping && p.previous == unsubscribe:
-		// The client's own, which belongs to the UNSUBSCRIBE.
+		// The client sends this one itself, as part of UNSUBSCRIBE.
 	case p.command >= subscribe:
 		c.session.subscribed |= 1 << p.command
 		fallthrough
@@ -159,8 +160,8 @@ func (c *Conn) argument() {
 	p.previous = p.command
 }
 
-// queue are the commands that wait for their answers, oldest first. Equal ones in a row
-// share an entry.
+// queue holds the commands that wait for their replies, oldest first. Equal
+// consecutive commands share an entry.
 type queue struct {
 	entries []entry
 	head    int
@@ -168,7 +169,7 @@ type queue struct {
 
 type entry struct {
 	command
-	args  int // for commands that subscribe
+	args  int // number of arguments of a command that subscribes
 	count int
 }
 
@@ -188,7 +189,7 @@ func (q *queue) put(c command, args int) {
 	q.entries = append(q.entries, entry{c, args, 1})
 }
 
-// first returns the command that is to be answered next.
+// first returns the command that is due for the next reply.
 func (q *queue) first() (entry, bool) {
 	if q.head == len(q.entries) {
 		return entry{}, false

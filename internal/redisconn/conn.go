@@ -6,18 +6,18 @@ import (
 	"sync"
 )
 
-// DefaultLimit is the limit of a Conn that is made with none: 32 MiB, which is where Redis,
-// as it comes, cuts a subscriber that a message is too large for.
+// DefaultLimit is the limit of a Conn if none is given: 32 MiB, the output buffer
+// limit at which Redis by default disconnects a subscriber.
 const DefaultLimit = 32 << 20
 
-// Error says why a connection was ended: what the server sent was not the protocol, or not
-// an answer to what it was asked.
+// Error says why a connection was closed: the server sent something that is not valid
+// in the protocol, or not a valid reply to the command.
 type Error struct{ reason string }
 
 func (e *Error) Error() string { return "redis: " + e.reason }
 
-// Conn is a connection to a Redis whose replies are checked. One goroutine reads and one
-// writes, as with the Redis client.
+// Conn is a connection to a Redis server whose replies are checked. One goroutine may
+// read and another one write, as the Redis client does.
 type Conn struct {
 	net.Conn
 
@@ -26,11 +26,11 @@ type Conn struct {
 	waiting queue
 	reply   replyParser
 	session session
-	refused *Error // not nil: the connection has ended, and why
+	refused *Error // why the connection was closed; nil if it was not
 }
 
-// Wrap returns conn with its replies checked. One reply or message may have limit bytes;
-// zero: DefaultLimit.
+// Wrap returns a Conn that checks the replies read from conn. A reply or message may
+// have at most limit bytes; zero means DefaultLimit.
 func Wrap(conn net.Conn, limit int) *Conn {
 	if limit <= 0 {
 		limit = DefaultLimit
@@ -38,7 +38,8 @@ func Wrap(conn net.Conn, limit int) *Conn {
 	return &Conn{Conn: conn, reply: replyParser{limit: limit}}
 }
 
-// Read returns what has been found good. Its error is an *Error if the rest was not.
+// Read returns the data that passed the check. If the data after it did not, the
+// error is an *Error.
 func (c *Conn) Read(b []byte) (int, error) {
 	if err := c.Refused(); err != nil {
 		return 0, err
@@ -58,8 +59,8 @@ func (c *Conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write notes which commands the client sends before it sends them: an answer may come at
-// once.
+// Write records the commands that the client sends. It does so before it sends them,
+// because a reply may arrive at once.
 func (c *Conn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	refused := c.refused
@@ -75,18 +76,18 @@ func (c *Conn) Write(b []byte) (int, error) {
 	return n, c.because(err)
 }
 
-// Refused returns why the connection was ended here, as an *Error; nil: it was not.
+// Refused returns the *Error for which the connection was closed, or nil.
 func (c *Conn) Refused() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.refused == nil { // a nil *Error is not a nil error
+	if c.refused == nil { // a nil *Error would be a non-nil error
 		return nil
 	}
 	return c.refused
 }
 
-// because returns the reason for which the connection was ended here, if it was, in place
-// of what a closed connection says.
+// because returns the reason for which this package closed the connection, if it did,
+// in place of err, which only says that the connection is closed.
 func (c *Conn) because(err error) error {
 	if err == nil {
 		return nil
@@ -97,7 +98,8 @@ func (c *Conn) because(err error) error {
 	return err
 }
 
-// Close closes the transport below TLS: saying good-bye could block.
+// Close closes the transport below TLS, because sending a TLS close alert could
+// block.
 func (c *Conn) Close() error {
 	if t, ok := c.Conn.(*tls.Conn); ok {
 		return t.NetConn().Close()

@@ -1,16 +1,16 @@
 // Package redisconn checks what a Redis server sends before the Redis client reads it.
 //
-// The client, github.com/redis/rueidis, believes its server. A length that is negative or
-// huge, a reply that nobody asked for, or a reply of another shape than its command's ends
-// the process, because it panics in a goroutine that nobody can recover, or asks for memory
-// that is not there. [Wrap] puts a [Conn] between the two, above TLS. It follows the
-// commands that the client writes and the replies that arrive, byte by byte as they pass,
-// and copies and allocates nothing. At the first byte that no sane server sends it ends the
-// connection with an [Error]; what came before has reached the client, what makes the reply
-// a wrong one has not.
+// The client, github.com/redis/rueidis, trusts its server. A length that is negative
+// or huge, an unrequested reply, or a reply whose shape does not fit its command ends
+// the process: the client panics in a goroutine that nobody can recover, or asks for
+// memory that does not exist. [Wrap] puts a [Conn] between the two, above TLS. The
+// Conn follows the commands that the client writes and the replies that arrive, byte
+// by byte, without copying or allocating. At the first invalid byte it closes the
+// connection with an [Error]. Everything before has been passed to the client; the
+// byte that makes the reply invalid has not.
 //
-// These are the places where the client (version 1.0.79) trusts its server, and
-// what keeps a reply from each of them:
+// These are the places where the client (version 1.0.79) trusts its server, and the
+// checks that protect each of them:
 //
 //	resp.go readB       make([]byte, n)            lengths: decimal, -1 only as $-1, up to Limit
 //	resp.go readA       make([]RedisMessage, n)    the same, and maxElements in one reply
@@ -34,8 +34,9 @@
 //	sentinel.go         master's address [0], [1]  an array with it has two
 //	sentinel.go         fields of events           +switch-master and its kin have theirs
 //
-// The client's cache is not on that list: options that turn it on are not for such a
-// connection, and an invalidation, a push that nobody asked for, ends it.
+// The client's cache is not in the list: such a connection must not use the options
+// that enable it, and an invalidation, which is an unrequested push, closes the
+// connection.
 //
-// [KindOf] says what an error reply is about, for those who decide what it means.
+// [KindOf] classifies error replies for the packages that decide what they mean.
 package redisconn

@@ -6,27 +6,30 @@ import (
 	"strings"
 )
 
-// session is what a connection has agreed on, and what its next reply depends on.
+// session is the state that the connection's next reply depends on.
 type session struct {
 	resp3      bool
-	subscribed uint32 // a bit for each command of the kind that was written
-	// confirming is the command of which more confirmations are to come, and how many.
+	subscribed uint32 // one bit for each kind of subscribe command that was written
+	// confirming is the command that more confirmations are due for, and
+	// confirmations is how many.
 	confirming    command
 	confirmations int
-	// pong is set after an error in answer to UNSUBSCRIBE: the answer to the client's PING follows.
+	// pong is set after an error in reply to UNSUBSCRIBE: the reply to the client's
+	// PING is next.
 	pong bool
 }
 
 func (s *session) wrote(c command) bool { return s.subscribed&(1<<c) != 0 }
 
-// Beginnings of the messages that arrive all the time.
+// Prefixes of the most frequent messages.
 const (
 	messageStart  = ">3\r\n$7\r\nmessage\r\n"
 	pmessageStart = ">4\r\n$8\r\npmessage\r\n"
 )
 
-// message returns the size of the message at the start of b, if one is there whole and is
-// good. Zero says nothing: the parser decides. It decides the same, in ten times the time.
+// message returns the size of the message at the start of b if it is complete and
+// valid. If it returns zero, the parser decides; its verdict would be the same, in
+// ten times the time.
 func (s *session) message(b []byte, limit int) int {
 	at, strings := 0, 0
 	switch {
@@ -63,7 +66,7 @@ func (s *session) message(b []byte, limit int) int {
 	return at
 }
 
-// judge decides about a reply that is complete.
+// judge checks a complete reply.
 func (c *Conn) judge() *Error {
 	p, s := &c.reply, &c.session
 	if p.top == '>' && !s.resp3 {
@@ -82,8 +85,8 @@ func (c *Conn) judge() *Error {
 	return c.answer()
 }
 
-// redirects reports whether an error that asks the client to go elsewhere says where, within
-// what is kept of it. It is an error like any other if it asks for no such thing.
+// redirects reports whether an error that redirects the client has an address, within
+// the part of the text that is kept. It also returns true for any other error.
 func redirects(t *text) bool {
 	b := bytes.TrimPrefix(t.bytes(), []byte("ERR "))
 	want := 0
@@ -96,15 +99,15 @@ func redirects(t *text) bool {
 	return want == 0 || fields(b) >= want
 }
 
-// fields counts as strings.Split(text, " ") does.
+// fields counts the elements that strings.Split(text, " ") would return.
 func fields(b []byte) int { return bytes.Count(b, []byte(" ")) + 1 }
 
-// push says what a push is about.
+// push describes the kind of a push.
 type push struct {
-	of       command // what must have been written
+	of       command // the command that must have been written
 	elements int
 	confirms bool
-	ends     bool // of a subscription, possibly unasked for
+	ends     bool // the push ends a subscription, possibly unasked
 }
 
 var pushes = map[string]push{
@@ -155,8 +158,8 @@ func (c *Conn) push(k push) *Error {
 	return nil
 }
 
-// event reports whether a message that is an event of a Sentinel has the fields that the
-// client looks for.
+// event reports whether a Sentinel's event has the fields that the client reads. It
+// returns true for all other messages.
 func (p *replyParser) event() bool {
 	channel, body := p.texts[1].bytes(), p.texts[2].bytes()
 	if p.count != 3 || len(channel) == 0 || channel[0] != '+' && channel[0] != '-' {
@@ -181,7 +184,7 @@ func (p *replyParser) event() bool {
 	return fields(body) >= want
 }
 
-// answer decides about a reply to a command.
+// answer checks a reply to a command.
 func (c *Conn) answer() *Error {
 	p, s := &c.reply, &c.session
 	first, ok := c.waiting.first()
@@ -204,7 +207,7 @@ func (c *Conn) answer() *Error {
 	return nil
 }
 
-// fits reports whether the reply may be one to the command.
+// fits reports whether the reply is valid for the command.
 func (c *Conn) fits(to command) bool {
 	p, s := &c.reply, &c.session
 	failed := p.top == '-' || p.top == '!'
@@ -238,8 +241,9 @@ func (c *Conn) fits(to command) bool {
 	return true
 }
 
-// isPong reports whether the client takes the reply for the one to the PING that follows
-// an UNSUBSCRIBE. It takes some errors for that, and these by their text.
+// isPong reports whether the client takes the reply for the answer to the PING that
+// follows an UNSUBSCRIBE. It does so for some errors, which it recognizes by their
+// text.
 func (p *replyParser) isPong() bool {
 	t := &p.texts[0]
 	switch p.top {

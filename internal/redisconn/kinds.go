@@ -2,30 +2,30 @@ package redisconn
 
 import "strings"
 
-// Kind is what an error reply of Redis is about. What it means depends on the command: see
-// the tables of packages redisbus and rediscron.
+// Kind classifies an error reply of Redis. What a kind means depends on the command:
+// see the tables of packages redisbus and rediscron.
 type Kind int
 
 // The kinds of error replies.
 const (
 	Other           Kind = iota
-	CannotWrite          // the disk, the memory or missing replicas keep Redis from writing
-	Loading              // Redis loads its data
+	CannotWrite          // a full disk, full memory or missing replicas prevent writes
+	Loading              // Redis is loading its data
 	Busy                 // a script does not end
-	Replica              // the node is not the master
+	Replica              // the node is a replica
 	ClusterDown          // the Cluster does not serve the slot
-	InMotion             // the slot is on its way to another node
-	Redirected           // another node has the slot
+	InMotion             // the slot is being moved to another node
+	Redirected           // another node owns the slot
 	NoScript             // the script is not loaded
-	NoRights             // the access control list
-	NoCommand            // there is no such command, or it was renamed
-	Unauthenticated      // a password is needed
+	NoRights             // the access control list forbids it
+	NoCommand            // the command does not exist or was renamed
+	Unauthenticated      // a password is required
 	NoAccess             // wrong credentials, protected mode, wrong database
-	Kinds                // how many there are
+	Kinds                // number of kinds
 )
 
-// kinds finds the kind of an error reply by its first word, or by how it begins if the text
-// here has several words. Upper and lower case are the same.
+// kinds maps error replies to kinds: by their first word, or, if the text here has
+// several words, by their prefix. Case is ignored.
 var kinds = []struct {
 	begins string
 	kind   Kind
@@ -44,7 +44,7 @@ var kinds = []struct {
 	{"redirect", Redirected}, // Valkey
 	{"noscript", NoScript},
 	{"noperm", NoRights},
-	{"the user executing the script can't", NoRights}, // what it calls
+	{"the user executing the script can't", NoRights}, // a command called by a script
 	{"unknown command", NoCommand},
 	{"unknown subcommand", NoCommand},
 	{"unknown redis command called from script", NoCommand},
@@ -59,7 +59,7 @@ var kinds = []struct {
 	{"select is not allowed", NoAccess},
 }
 
-// KindOf returns what an error reply is about.
+// KindOf returns the kind of an error reply.
 func KindOf(reply string) Kind {
 	text := strings.ToLower(withoutScript(strings.TrimPrefix(reply, "ERR ")))
 	word, _, _ := strings.Cut(text, " ")
@@ -71,8 +71,8 @@ func KindOf(reply string) Kind {
 	return Other
 }
 
-// withoutScript returns what a command of a script was answered. Redis 6 puts before it
-// which script that was, and where:
+// withoutScript returns the reply to a command called by a script. Redis 6 prefixes
+// it with the name of the script and the position:
 //
 //	Error running script (call to f_6b1b...): @user_script:1: @user_script: 1: -READONLY You can't ...
 func withoutScript(text string) string {

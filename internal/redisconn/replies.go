@@ -8,18 +8,18 @@ import (
 )
 
 const (
-	// maxElements bounds what one reply declares to consist of: the slots of a Cluster,
-	// each a range of its own, are a sixth of this.
+	// maxElements is the maximum number of elements that a reply may declare. A
+	// Cluster in which each slot is a range of its own needs a sixth of it.
 	maxElements = 256 << 10
 	maxDepth    = 16
 	maxLine     = 64 << 10
-	// keptText is how much of a text is kept to judge a reply by.
+	// keptText is how many bytes of a text are kept to check a reply.
 	keptText = 256
-	// keptElements is how many elements of a reply it is judged by.
+	// keptElements is how many elements of a reply are kept to check it.
 	keptElements = 4
 )
 
-// state is what the next byte of a reply belongs to.
+// state says which part of a reply the next byte belongs to.
 type state uint8
 
 const (
@@ -30,7 +30,7 @@ const (
 	inBodyEnd
 )
 
-// text is the beginning of a string in a reply.
+// text is the prefix of a string in a reply.
 type text struct {
 	size int
 	kept [keptText]byte
@@ -47,36 +47,36 @@ func (t *text) bytes() []byte { return t.kept[:min(t.size, keptText)] }
 
 func (t *text) is(s string) bool { return t.size == len(s) && string(t.bytes()) == s }
 
-// replyParser follows replies byte by byte.
+// replyParser parses replies byte by byte.
 type replyParser struct {
 	limit int
 
 	state    state
-	typ      byte // of the element
+	typ      byte // type of the current element
 	negative bool
 	digits   int
 	number   int64
-	last     byte // of a number or line, so far
-	left     int  // of a bulk string
+	last     byte // last byte of a number or line so far
+	left     int  // remaining bytes of a bulk string
 	current  *text
 
-	size     int // of the reply so far
-	elements int // that it has declared
+	size     int // size of the reply so far
+	elements int // number of elements declared so far
 	depth    int
-	open     [maxDepth]int // elements to come at each depth
+	open     [maxDepth]int // remaining elements at each depth
 
-	// What a whole reply is judged by.
-	top    byte // its type; _ for nulls
-	count  int  // of its elements, if it is an aggregate
+	// The following fields describe a complete reply.
+	top    byte // type; _ for nulls
+	count  int  // number of elements, for an aggregate
 	texts  [keptElements]text
 	types  [keptElements]byte
-	nested text // of an error that has none of texts
+	nested text // text of an error that is not among texts
 }
 
 func aggregate(typ byte) bool { return typ == '*' || typ == '%' || typ == '~' || typ == '>' }
 
-// check follows the replies in b. It returns how much of it may be passed on: all, or
-// what comes before the reply with which the connection ends.
+// check parses the replies in b. It returns how many bytes may be passed on: all of
+// them, or those before the reply that closes the connection.
 func (c *Conn) check(b []byte) (good int, refused *Error) {
 	p := &c.reply
 	for at := 0; at < len(b); {
@@ -100,8 +100,8 @@ func (c *Conn) check(b []byte) (good int, refused *Error) {
 	return len(b), nil
 }
 
-// next takes what belongs together at the start of b, and returns how much that is and
-// whether a reply is complete.
+// next consumes the next part of b, and returns its length and whether a reply is
+// complete.
 func (p *replyParser) next(b []byte) (n int, whole bool, err *Error) {
 	done := false
 	switch p.state {
@@ -180,7 +180,7 @@ func (p *replyParser) start(typ byte) *Error {
 	return nil
 }
 
-// digit takes a number and the end of its line.
+// digit consumes a number and its line end.
 func (p *replyParser) digit(b []byte) (n int, done bool, err *Error) {
 	for n < len(b) {
 		ch := b[n]
@@ -216,7 +216,7 @@ func (p *replyParser) digit(b []byte) (n int, done bool, err *Error) {
 	return n, false, nil
 }
 
-// length checks one, of which more digits may come.
+// length checks a length, which may be incomplete.
 func (p *replyParser) length(n int64) *Error {
 	most := int64(maxElements - p.elements)
 	switch p.typ {
@@ -235,13 +235,13 @@ func (p *replyParser) length(n int64) *Error {
 	return nil
 }
 
-// numbered goes on behind a number: the element is done, or its content comes.
+// numbered handles a complete number: the element is done, or its content follows.
 func (p *replyParser) numbered() (done bool, err *Error) {
 	n := int(p.number)
 	switch {
 	case p.typ == ':':
 		return true, nil
-	case p.negative && p.number == 1 && (p.typ == '$' || p.typ == '*'): // a null of RESP2
+	case p.negative && p.number == 1 && (p.typ == '$' || p.typ == '*'): // a RESP2 null
 		if p.depth == 0 {
 			p.top = '_'
 		} else if i := p.count - p.open[0]; p.depth == 1 && i < keptElements {
@@ -276,7 +276,7 @@ func (p *replyParser) numbered() (done bool, err *Error) {
 	return false, nil
 }
 
-// line takes a line of text, or what there is of it.
+// line consumes a line of text, or as much of it as b holds.
 func (p *replyParser) line(b []byte) (n int, done bool, err *Error) {
 	end := bytes.IndexByte(b, '\n')
 	if done = end >= 0; !done {
@@ -306,8 +306,8 @@ func (p *replyParser) line(b []byte) (n int, done bool, err *Error) {
 	return end + 1, true, nil
 }
 
-// finish ends an element, and all that it is the last of. It reports whether that is the
-// reply.
+// finish ends an element and all aggregates that it completes. It reports whether the
+// reply is complete.
 func (p *replyParser) finish() (whole bool) {
 	p.state = atType
 	for ; p.depth > 0; p.depth-- {
@@ -319,7 +319,7 @@ func (p *replyParser) finish() (whole bool) {
 	return true
 }
 
-// describe says what a reply is, without what may be a payload.
+// describe describes a reply without showing what may be a payload.
 func (p *replyParser) describe() string {
 	switch p.top {
 	case '+', '-':

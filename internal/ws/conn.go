@@ -11,135 +11,134 @@ import (
 // Cause says why a connection ended.
 type Cause uint8
 
-// The causes. The first one counts: what follows from it is not recorded.
+// The causes. Only the first cause of a connection's end is recorded.
 const (
 	CauseNone         Cause = iota
 	CausePeerClosed         // the peer sent a close frame
 	CauseLost               // the connection broke, or ended without a close frame
 	CauseViolation          // the peer broke the protocol
 	CauseServerClosed       // Close was called
-	CauseRule               // CloseFor(CauseRule): by a rule of the server's own
+	CauseRule               // CloseFor(CauseRule): the server enforced a rule of its own
 	CauseBackpressure       // more than the backpressure limit was waiting
-	CauseIdle               // Abort(CauseIdle): nothing was heard, not even a pong
-	CauseSealing            // Abort(CauseSealing): its messages took too long to be sealed
-	CauseStranger           // it sent too much before Admit
-	CauseBehind             // CloseFor(CauseBehind): its messages were not handled in time
-	CauseStuck              // Abort(CauseStuck): it took nothing of what waited for it
+	CauseIdle               // Abort(CauseIdle): the peer sent nothing, not even a pong
+	CauseSealing            // Abort(CauseSealing): sealing its messages took too long
+	CauseStranger           // the peer sent too much before Admit
+	CauseBehind             // CloseFor(CauseBehind): the peer's messages were not handled in time
+	CauseStuck              // Abort(CauseStuck): the peer did not read what was queued for it
 	CauseAborted            // Abort for any other reason
 )
 
 // End says how a connection ended.
 type End struct {
 	Cause Cause
-	// Code and Reason are those of the close frame that began the end; Code is
-	// 1006 when there was none.
+	// Code and Reason come from the close frame that began the end. Code is 1006 if
+	// there was no close frame.
 	Code   uint16
 	Reason string
 }
 
-// closeAbnormal stands for an end without a close frame; never on the wire.
+// closeAbnormal is the code of an end without a close frame. It is never sent.
 const closeAbnormal uint16 = 1006
 
-// Handler is told what happens on a connection. Its methods are called one at a
-// time.
+// Handler receives the events of a connection. Its methods are called one at a time.
 type Handler interface {
-	// Message gets a message from the peer; the payload is its only during the
-	// call. It must not block: others are read from by the same goroutine. It
-	// may call any method of the connection.
+	// Message receives a message from the peer. The payload is valid only during the
+	// call. Message must not block, because the same goroutine reads from other
+	// connections. It may call any method of the connection.
 	Message(payload []byte, binary bool)
-	// Ended is called once, when the connection begins to end, after the last
-	// Message. It may block.
+	// Ended is called once, after the last Message, when the connection begins to
+	// end. It may block.
 	Ended(End)
-	// Finished is called last, when the socket is closed.
+	// Finished is called last, once the socket is closed.
 	Finished()
 }
 
-// Options are what the connections of one server have in common.
+// Options holds the settings that all connections of a server share.
 type Options struct {
 	Engine            *Engine
-	MaxPayload        int           // bytes of one message from the peer
-	StrangerPayload   int           // the same before Admit; 0: there are no strangers
-	StrangerFrames    int           // frames of any kind that may come before Admit
-	BackpressureLimit int           // what waits for the peer may cost, in bytes
-	SendBuffer        int           // bytes, of the socket; 0: as the system likes
-	CloseTimeout      time.Duration // for the close handshake
-	// SealFailed is called when a message could not be sealed and was dropped.
-	// Required where Seal is used.
+	MaxPayload        int           // maximum size of a message from the peer, in bytes
+	StrangerPayload   int           // the same before Admit; 0 if there are no strangers
+	StrangerFrames    int           // maximum number of frames of any kind before Admit
+	BackpressureLimit int           // maximum cost of the messages that wait for the peer, in bytes
+	SendBuffer        int           // size of the socket's send buffer, in bytes; 0 keeps the system's default
+	CloseTimeout      time.Duration // maximum duration of the close handshake
+	// SealFailed is called when a message is dropped because it could not be sealed.
+	// It is required if Seal is used.
 	SealFailed func(error)
-	// Flushed, if it is not nil, is called after each write to a socket. It gets the
-	// number of messages that the write began, where those that were joined begin
-	// together, and the number of bytes written. Several goroutines call it at once, and
-	// it must not block: they write to other connections as well.
+	// Flushed, if not nil, is called after each write to a socket with the number of
+	// messages that the write began and the number of bytes written. Joined messages
+	// begin together. Several goroutines call Flushed concurrently, and it must not
+	// block, because they write to other connections as well.
 	Flushed func(messages, bytes int)
 }
 
-// Sealer appends to dst the text that goes out in place of a message's text.
+// Sealer appends to dst the text to send in place of text.
 type Sealer func(dst, text []byte) ([]byte, error)
 
 type phase uint8
 
 const (
 	phaseOpen    phase = iota
-	phaseClosing       // a close frame is queued; nothing may follow it
-	phaseDead          // ended without one, or its time is up
+	phaseClosing       // a close frame is queued, and nothing may follow it
+	phaseDead          // ended without a close frame, or the close handshake timed out
 )
 
-// Conn is the server's side of a WebSocket connection. All methods may be called
-// from any goroutine and none of them blocks.
+// Conn is the server's side of a WebSocket connection. All methods may be called from
+// any goroutine, and none of them blocks.
 //
-// It is polled, which means that the engine's pollers read from it and its
-// workers write to it through a descriptor of its own, or else it is plain: a
-// goroutine reads through nc, and another writes while there is something to
-// write.
+// A Conn is either polled or plain. If it is polled, the engine's pollers read from
+// it and its workers write to it, through a descriptor that the Conn owns. If it is
+// plain, one goroutine reads from nc, and another writes to nc while there is
+// something to write.
 type Conn struct {
-	nc      net.Conn // nil when polled
-	sock    socket   // when polled
+	nc      net.Conn // nil if polled
+	sock    socket   // used if polled
 	opts    *Options
 	work    *worker
 	handler Handler
-	window  uint8 // of what goes out compressed, in bits; 0: nothing does
+	window  uint8 // window of outgoing compressed messages, in bits; 0 disables compression
 
-	reading sync.Mutex // held by who reads; guards what follows until finish has it
+	reading sync.Mutex // held while reading; guards the following fields until finish takes over
 	in      parser
-	garbled bool // the peer broke the protocol: what it sends means nothing
-	behind  bool // stopped in the middle of what was read
+	garbled bool // the peer broke the protocol, and its input is ignored
+	behind  bool // there is input that has been read but not consumed
 
-	late  bool // the poller's: the connection waits for its next turn
-	whole bool // the poller's: an event may have been lost, so read to the end
+	late  bool // owned by the poller: the connection waits for its next turn
+	whole bool // owned by the poller: read to the end, because an event may have been lost
 
 	unconfirmed int32 // bytes, at the last call of Stuck
 
-	admitted atomic.Bool  // it is no longer a stranger
-	lastRead atomic.Int64 // what clock showed
-	progress atomic.Int64 // what clock showed when some of what waits was written; 0: nothing waits for the peer
+	admitted atomic.Bool  // the peer is no longer a stranger
+	lastRead atomic.Int64 // the clock at the last read
+	progress atomic.Int64 // the clock at the last write of queued data; 0 if nothing waits for the peer
 
 	mu        sync.Mutex
 	phase     phase
 	started   bool
-	unread    bool          // something came before Start
-	scheduled bool          // somebody writes, or will
-	parked    bool          // polled: writing goes on when the socket has room
-	blocked   bool          // the socket was full, and has not caught up yet
+	unread    bool          // data arrived before Start
+	scheduled bool          // a writer is writing or will write
+	parked    bool          // polled: writing continues once the socket has room
+	blocked   bool          // the socket was full and has not caught up yet
 	held      bool          // writing waits for Release
 	paused    bool          // reading waits for Resume
-	away      bool          // a goroutine of its own reads what was deferred
+	away      bool          // a separate goroutine handles deferred input
 	hungUp    bool          // the peer has ended its side, or the connection is broken
-	peerDone  bool          // the peer's close frame has come
-	pongs     uint8         // at most so many wait
-	backlog   *backlog      // messages that wait; nil when there are none
-	rest      []byte        // of what was written in part
-	queued    int           // what waits or is being written costs so many bytes
-	pongAt    int           // where in the backlog a pong waits, plus 1; 0: nowhere
-	seal      Sealer        // nil: nothing is sealed
-	slow      bool          // seal is not for the workers
-	flushed   chan struct{} // made by the first Close; closed when all is written
-	wake      chan struct{} // has an element when the reader has to look again
+	peerDone  bool          // the peer's close frame has arrived
+	pongs     uint8         // number of waiting pongs, at most
+	backlog   *backlog      // waiting messages; nil if there are none
+	rest      []byte        // the unwritten rest of a partial write
+	queued    int           // cost of the messages that wait or are being written, in bytes
+	pongAt    int           // index of a waiting pong in the backlog, plus 1; 0 if no pong waits
+	seal      Sealer        // nil if messages are not sealed
+	slow      bool          // seal must not run on the workers
+	flushed   chan struct{} // made by the first Close; closed once everything is written
+	wake      chan struct{} // has an element when the reader must check again
 	end       End
 }
 
-// NewConn returns a connection over nc, which is the connection's from now on.
-// If permessage-deflate was negotiated, see [Upgrade], window says how many bits the
-// peer's window for our messages has: 8 to 15. Else it is 0.
+// NewConn returns a connection over nc and takes ownership of nc. If
+// permessage-deflate was negotiated (see [Upgrade]), window is the size of the peer's
+// window for our messages in bits, from 8 to 15. Otherwise it is 0.
 func NewConn(nc net.Conn, window uint8, opts *Options) *Conn {
 	i := opts.Engine.next()
 	c := &Conn{nc: nc, opts: opts, work: opts.Engine.workers[i]}
@@ -154,31 +153,31 @@ func NewConn(nc net.Conn, window uint8, opts *Options) *Conn {
 	return c
 }
 
-// boundSendBuffer bounds what the kernel takes for a peer that does not read. By
-// itself it would take megabytes.
+// boundSendBuffer limits how much the kernel buffers for a peer that does not read.
+// The default is megabytes.
 func (c *Conn) boundSendBuffer() {
 	if s, ok := c.inner().(interface{ SetWriteBuffer(bytes int) error }); ok && c.opts.SendBuffer > 0 {
-		_ = s.SetWriteBuffer(c.opts.SendBuffer) // a socket that refuses is as it was
+		_ = s.SetWriteBuffer(c.opts.SendBuffer) // on failure the socket keeps its default
 	}
 }
 
-// Admit ends the limits for strangers.
+// Admit lifts the limits for strangers.
 func (c *Conn) Admit() { c.admitted.Store(true) }
 
-// Polled reports whether c is read by a poller; see the package's comment.
+// Polled reports whether a poller reads from c; see the package documentation.
 func (c *Conn) Polled() bool { return c.nc == nil }
 
-// Hold keeps what is queued from now on from being written until Release. What
-// is already being written may still go out. A connection that is ending cannot
-// be held, and one that is held and begins to end is released: its close frame
-// must get out.
+// Hold keeps messages queued from now on from being written until Release. A write in
+// progress may still complete. Hold has no effect on a connection that is ending, and
+// a held connection is released when it begins to end, so that its close frame can be
+// sent.
 func (c *Conn) Hold() {
 	c.mu.Lock()
 	c.held = c.phase == phaseOpen
 	c.mu.Unlock()
 }
 
-// Release ends Hold.
+// Release undoes Hold.
 func (c *Conn) Release() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -186,11 +185,12 @@ func (c *Conn) Release() {
 	c.scheduleLocked()
 }
 
-// Seal makes every text message that is queued from now on go out as seal makes
-// it, except those marked by [Message.Clear]. What is queued already goes out as it
-// is. It is called once. The function is called by one goroutine at a time, in the
-// order of the queue. A slow one may take its time, or for ever, and hurts this
-// connection alone: it is called off the shared workers.
+// Seal makes the connection send every text message queued from now on as seal
+// returns it, except messages marked by [Message.Clear]. Messages already queued are
+// sent unchanged. Seal must be called at most once. The function is called by one
+// goroutine at a time, in queue order. If slow is set, it runs off the shared
+// workers, so that a call that takes long, or never returns, affects only this
+// connection.
 func (c *Conn) Seal(seal Sealer, slow bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -203,16 +203,17 @@ func (c *Conn) Seal(seal Sealer, slow bool) {
 	}
 }
 
-// Pause makes no message be read until Resume; called by the handler's Message,
-// not even one that has come with it. A peer that hangs up meanwhile ends the
-// connection with CauseLost, and what it sent and was not read is gone.
+// Pause stops reading until Resume. If the handler's Message calls it, no further
+// message is delivered, not even one that arrived together with the current one. If
+// the peer hangs up in the meantime, the connection ends with CauseLost, and its
+// unread data is lost.
 func (c *Conn) Pause() {
 	c.mu.Lock()
 	c.paused = c.phase == phaseOpen
 	c.mu.Unlock()
 }
 
-// Resume ends Pause.
+// Resume undoes Pause.
 func (c *Conn) Resume() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -227,14 +228,14 @@ func (c *Conn) Resume() {
 	}
 }
 
-// Close queues a close frame after all that is queued, and completes the close
-// handshake. Only the first end of a connection counts. Of the reason 123 bytes
-// are sent at most.
+// Close queues a close frame after everything already queued and completes the close
+// handshake. It has no effect if the connection has begun to end. At most 123 bytes
+// of the reason are sent.
 func (c *Conn) Close(code uint16, reason string) {
 	c.CloseFor(End{CauseServerClosed, code, reason})
 }
 
-// CloseFor is Close for another cause.
+// CloseFor is like Close, with another cause.
 func (c *Conn) CloseFor(end End) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -247,7 +248,7 @@ func (c *Conn) CloseFor(end End) {
 	c.appendLocked(closeFrame(end.Code, end.Reason))
 }
 
-// Abort ends the connection without a close frame; what is queued is discarded.
+// Abort ends the connection without a close frame and discards queued messages.
 func (c *Conn) Abort(cause Cause) {
 	c.mu.Lock()
 	c.abortLocked(cause)
@@ -261,30 +262,30 @@ func (c *Conn) abortLocked(cause Cause) {
 	c.discardLocked()
 	c.leaveOpenLocked(phaseDead)
 	if !c.Polled() {
-		// A deadline in the past wakes reader and writer at once; closing here could
-		// block on a TLS connection.
+		// A deadline in the past wakes the reader and the writer at once. Closing
+		// here could block on a TLS connection.
 		_ = c.nc.SetDeadline(past)
 	}
 }
 
-// past is any time that is over.
+// past is a time in the past.
 var past = time.Unix(1, 0)
 
-// leaveOpenLocked moves to a later phase and has the end taken care of.
+// leaveOpenLocked moves the connection to a later phase and starts its end.
 func (c *Conn) leaveOpenLocked(to phase) {
 	c.held, c.paused = false, false
 	was := c.phase
 	c.phase = to
 	switch {
 	case !c.Polled():
-		_ = c.nc.SetReadDeadline(past) // the reader goes on with finish
+		_ = c.nc.SetReadDeadline(past) // the reader continues with finish
 	case was == phaseOpen && c.started:
 		c.opts.Engine.running.Go(c.finish)
 	}
 	c.wakeUpLocked()
 }
 
-// wakeUpLocked wakes who waits in awaitWake, now or next.
+// wakeUpLocked wakes the goroutine in awaitWake, or the next one to call it.
 func (c *Conn) wakeUpLocked() {
 	if c.wake == nil {
 		c.wake = make(chan struct{}, 1)
@@ -295,10 +296,10 @@ func (c *Conn) wakeUpLocked() {
 	}
 }
 
-// SinceRead returns for how long nothing was heard from the peer, not even a pong.
+// SinceRead returns how long ago the peer was last heard from, pongs included.
 func (c *Conn) SinceRead() time.Duration { return time.Duration(clock() - c.lastRead.Load()) }
 
-// clock returns nanoseconds that go on whatever the clock on the wall is set to.
+// clock returns monotonic nanoseconds, unaffected by changes of the wall clock.
 func clock() int64 { return int64(time.Since(started)) }
 
 var started = time.Now()

@@ -10,60 +10,60 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// Compression is permessage-deflate of RFC 7692, always without context
-// takeover, in both directions: every message is compressed by itself. So no
-// connection owns a window (tens of kilobytes on each side), and all that get a
+// Compression is permessage-deflate (RFC 7692), always without context takeover, in
+// both directions: every message is compressed by itself. So connections need no
+// window of their own (tens of kilobytes on each side), and all recipients of a
 // message get the same bytes.
 
 const (
-	// deflateMin is the length from which a text is compressed. Measured with the
-	// JSON of chats and of lists: 128 bytes shrink by 17 to 30, which is less than
-	// the headers of the packet that carries them, 256 bytes by 75 to 110. It costs
-	// 6 to 8 us, about as much as one send; the peer has to decompress it as well.
+	// deflateMin is the minimum length of a text to be compressed. Measured with the
+	// JSON of chats and lists, 128 bytes shrink by 17 to 30 bytes, which is less than
+	// the headers of the packet that carries them, and 256 bytes by 75 to 110 bytes.
+	// Compressing takes 6 to 8 us, about as long as one send, and the peer must
+	// decompress the message as well.
 	deflateMin = 256
-	// The window, how far a compressed message refers back to itself, has 2 to the power of
-	// 8 to 15 bytes: RFC 7692, section 7.1.2.
+	// The window, which limits how far a compressed message refers back to itself,
+	// has 2^8 to 2^15 bytes: RFC 7692, section 7.1.2.
 	minWindow = 8
 	maxWindow = 15
 	// rsv1 marks the first frame of a compressed message.
 	rsv1 = 0x40
-	// flushTail ends what a compressor has flushed. It is left out on the wire.
+	// flushTail ends a compressor's flushed output. It is not sent.
 	flushTail = "\x00\x00\xff\xff"
-	// finalTail is flushTail and an empty final block, by which Go's decompressor
-	// knows that it has read everything.
+	// finalTail is flushTail followed by an empty final block, which tells Go's
+	// decompressor that the input is complete.
 	finalTail = flushTail + "\x01" + flushTail
-	// keepBuffer is how large a buffer may be to be kept for the next message.
+	// keepBuffer is the maximum size of a buffer that is kept for the next message.
 	keepBuffer = 64 << 10
 )
 
-// packer compresses messages, one at a time. Its flate.Writer takes 1.1 MB, so
-// there are only as many as are at work at once, and the unused ones are the
-// garbage collector's.
+// packer compresses messages, one at a time. Its flate.Writer takes 1.1 MB, so only
+// as many exist as are in use at once, and the garbage collector frees unused ones.
 type packer struct {
 	flate *flate.Writer
 	out   []byte
 }
 
-// packers are the unused ones for each window, from the smallest on.
+// packers holds the unused packers for each window, starting with the smallest.
 var packers [maxWindow - minWindow + 1]sync.Pool
 
-// newPacker returns a packer whose messages refer back to themselves no further than
-// the window. Compress/flate, which has one window only, takes a tenth longer for 1 KB
-// of JSON at its fastest level and half as long again for 16 KB, and what it makes is 8
+// newPacker returns a packer whose messages refer back no further than the window.
+// Package compress/flate, which supports only one window, is a tenth slower for 1 KB
+// of JSON at its fastest level and half as slow again for 16 KB, and its output is 8
 // and 23 % larger.
 func newPacker(window uint8) *packer {
 	p := new(packer)
-	p.flate, _ = flate.NewWriterWindow(p, 1<<window) // fails for other sizes only
+	p.flate, _ = flate.NewWriterWindow(p, 1<<window) // fails only for invalid sizes
 	return p
 }
 
-// Write is for the flate.Writer.
+// Write implements io.Writer for the flate.Writer.
 func (p *packer) Write(b []byte) (int, error) {
 	p.out = append(p.out, b...)
 	return len(b), nil
 }
 
-// deflated returns a text frame with the text compressed for a window, or nil if that
+// deflated returns a text frame with the text compressed for window, or nil if it
 // would not be smaller than plain.
 func deflated(text []byte, window uint8, plain int) []byte {
 	pool := &packers[window-minWindow]
@@ -100,7 +100,7 @@ var unpackers = sync.Pool{New: func() any {
 	return &unpacker{flate: flate.NewReader(nil), out: make([]byte, 0, readBufferSize)}
 }}
 
-// free gives u back. What unpack has returned is not to be used any more.
+// free returns u to the pool. The result of unpack must not be used afterwards.
 func (u *unpacker) free() {
 	u.src = packed{}
 	if cap(u.out) > keepBuffer {
@@ -109,13 +109,13 @@ func (u *unpacker) free() {
 	unpackers.Put(u)
 }
 
-// unpack returns the message whose compressed payload is b, if it has at most
-// limit bytes. More is not decompressed; while the buffer grows there are one and
-// a half times as many.
+// unpack returns the message whose compressed payload is b, unless it is larger than
+// limit bytes. It decompresses no more than limit bytes; the buffer temporarily takes
+// up to two and a half times as many bytes while it grows.
 func (u *unpacker) unpack(b []byte, limit int) ([]byte, error) {
 	u.src, u.out = packed{b: b}, u.out[:0]
 	if len(b) == 0 {
-		return u.out, nil // not even a block, but no doubt what is meant
+		return u.out, nil // not even a block, but the intention is clear
 	}
 	for streams := 0; ; streams++ {
 		if streams > maxStreams+len(b)/streamSize {
@@ -127,9 +127,9 @@ func (u *unpacker) unpack(b []byte, limit int) ([]byte, error) {
 		if err := u.readAll(limit); err != nil {
 			return nil, err
 		}
-		// The peer may have marked a block as the last one, with the tail or without,
-		// and others may follow it: RFC 7692, section 7.2.3.4. What is left of a tail
-		// that was read as something else is no block.
+		// The peer may have marked a block as final, with or without the tail, and
+		// other blocks may follow it: RFC 7692, section 7.2.3.4. The rest of a tail
+		// that was partly consumed is not a block.
 		if at := u.src.at; at == len(b) || at == len(b)+len(finalTail) {
 			return u.out, nil
 		}
@@ -137,21 +137,21 @@ func (u *unpacker) unpack(b []byte, limit int) ([]byte, error) {
 }
 
 // A message may consist of several streams, each ended by a final block, and each
-// costs about a microsecond however short it is. Compressors that end one with
-// each piece they are given stay below these bounds.
+// takes about a microsecond however short it is. Compressors that end a stream with
+// each piece of input stay within these limits.
 const (
-	maxStreams = 16  // of any length
-	streamSize = 256 // bytes of each further one, on average
+	maxStreams = 16  // streams of any length
+	streamSize = 256 // average size of each further stream, in bytes
 )
 
-// errUnpackedLarge is for a message that is over the limit when it is decompressed.
+// errUnpackedLarge reports a message that exceeds the limit when decompressed.
 var errUnpackedLarge = &violation{code: closeMessageLarge, text: "message too large"}
 
-// errInflate has the code that is for payload that is not what it says it is.
-// RFC 7692 names none; the framing, which 1002 is for, is in order.
+// errInflate has the close code for payload that is not what it claims to be. RFC
+// 7692 names none, and 1002 does not fit, because the framing is valid.
 var errInflate = &violation{code: closeInvalidData, text: "message that cannot be decompressed"}
 
-// readAll appends to u.out until the decompressor has met a final block.
+// readAll appends to u.out until the decompressor reaches a final block.
 func (u *unpacker) readAll(limit int) error {
 	most := min(limit, math.MaxInt-1) + 1
 	for {
@@ -171,11 +171,11 @@ func (u *unpacker) readAll(limit int) error {
 	}
 }
 
-// packed reads a compressed payload and finalTail. It is an io.ByteReader so that
-// the decompressor takes no more of it than it needs.
+// packed reads a compressed payload followed by finalTail. It is an io.ByteReader so
+// that the decompressor reads no more than it needs.
 type packed struct {
 	b  []byte
-	at int // how much of both was read
+	at int // number of bytes read
 }
 
 func (p *packed) Read(dst []byte) (int, error) {

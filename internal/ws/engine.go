@@ -5,30 +5,31 @@ import (
 	"sync/atomic"
 )
 
-// Engine owns the goroutines that read and write: the workers, which write to
-// the polled connections, the pollers, which read from them, and those that
-// single connections need for a while or, when they are plain, for good.
+// Engine owns the goroutines that read and write: the workers, which write to polled
+// connections, the pollers, which read from them, and the goroutines of single
+// connections, which last for a while or, for plain connections, as long as the
+// connection.
 type Engine struct {
 	cfg     EngineConfig
 	workers []*worker
 	turn    atomic.Uint32
 	running sync.WaitGroup
-	// Each has an element for everyone that decompresses a large message. Strangers
-	// wait for strangers.
+	// Each has one element for every goroutine that decompresses a large message.
+	// Strangers have a separate limit, so that they delay only each other.
 	heavy, heavyStrangers chan struct{}
 
-	start   sync.Once // of the pollers, with the first connection for them
-	pollers []*poller // none: every connection is plain
+	start   sync.Once // starts the pollers with the first pollable connection
+	pollers []*poller // empty if all connections are plain
 }
 
 // EngineConfig configures an Engine.
 type EngineConfig struct {
-	// Threads is how many workers there are, and how many pollers. At least 1.
+	// Threads is the number of workers and the number of pollers. At least 1.
 	Threads int
-	// Plain makes every connection be read and written through package net.
+	// Plain makes all connections be read and written through package net.
 	Plain bool
-	// PollFailed is called when there can be no pollers although there should,
-	// and everything is done without them. Required unless Plain.
+	// PollFailed is called if pollers are wanted but cannot be created; the engine
+	// then works without them. Required unless Plain is set.
 	PollFailed func(error)
 }
 
@@ -44,10 +45,10 @@ func NewEngine(cfg EngineConfig) *Engine {
 	return e
 }
 
-// Close stops the engine and waits until all of its goroutines are gone. All
+// Close stops the engine and waits until all of its goroutines have returned. All
 // connections must have finished.
 func (e *Engine) Close() {
-	e.start.Do(func() {}) // they start no more
+	e.start.Do(func() {}) // the pollers must not start after this
 	for _, w := range e.workers {
 		w.stop()
 	}
@@ -57,7 +58,7 @@ func (e *Engine) Close() {
 	e.running.Wait()
 }
 
-// heavily calls f when few others do the like.
+// heavily calls f, and limits how many goroutines do so at the same time.
 func (e *Engine) heavily(stranger bool, f func()) {
 	slots := e.heavy
 	if stranger {
@@ -68,10 +69,10 @@ func (e *Engine) heavily(stranger bool, f func()) {
 	f()
 }
 
-// next returns the number of the worker, and of the poller, for a connection.
+// next returns the index of the worker and poller for a new connection.
 func (e *Engine) next() int { return int(e.turn.Add(1) % uint32(len(e.workers))) }
 
-// adopt makes c a polled connection, if its kind and the system allow that.
+// adopt makes c a polled connection if its kind and the system allow it.
 func (e *Engine) adopt(c *Conn, i int) {
 	if e.cfg.Plain || !pollable(c.nc) {
 		return
@@ -101,13 +102,12 @@ func (e *Engine) startPollers() {
 	}
 }
 
-// spawn has c written to by a goroutine of its own while there is something to
-// write.
+// spawn starts a goroutine that writes to c while there is something to write.
 func (e *Engine) spawn(c *Conn) {
 	e.running.Go(func() {
 		done := false
 		defer func() {
-			if !done { // the sealer has ended the goroutine, and nobody writes any more
+			if !done { // the sealer ended the goroutine, so nobody writes anymore
 				c.Abort(CauseAborted)
 			}
 		}()
@@ -120,5 +120,5 @@ func (e *Engine) spawn(c *Conn) {
 	})
 }
 
-// joiners are those of goroutines that come and go.
+// joiners holds the joiners of short-lived goroutines.
 var joiners = sync.Pool{New: func() any { return new(joiner) }}

@@ -10,10 +10,9 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// finish is what a connection does when it has begun to end: on a goroutine of
-// its own if it is polled.
+// finish ends a connection. It runs on its own goroutine if the connection is polled.
 func (c *Conn) finish() {
-	c.reading.Lock() // whoever is reading finishes with that; nobody begins any more
+	c.reading.Lock() // waits for the current reader; no other one starts
 	c.mu.Lock()
 	end := c.end
 	c.mu.Unlock()
@@ -23,9 +22,9 @@ func (c *Conn) finish() {
 	c.handler.Finished()
 }
 
-// shake completes the close handshake, at most as long as CloseTimeout, and
-// closes the connection. Without it a close right after a message could destroy
-// that message on its way.
+// shake completes the close handshake, within CloseTimeout, and closes the
+// connection. Without the handshake, closing right after a message could destroy the
+// message in transit.
 func (c *Conn) shake() {
 	ctx, cancel := context.WithTimeout(context.Background(), c.opts.CloseTimeout)
 	defer cancel()
@@ -51,7 +50,7 @@ func (c *Conn) shake() {
 	written := c.phase == phaseClosing && isClosed(flushed)
 	lost := c.end.Cause == CauseLost && !c.blocked
 	c.phase = phaseDead
-	c.seal = nil // and with it the key
+	c.seal = nil // drops the reference to the key
 	c.discardLocked()
 	c.mu.Unlock()
 	inOrder := written || lost
@@ -61,9 +60,9 @@ func (c *Conn) shake() {
 	c.closeSocket(inOrder, answered)
 }
 
-// taken waits until the peer has confirmed all that was written, and reports whether
-// it has. Closing in order before that is right as well, but for a peer that does not
-// read, and nobody can tell which it is.
+// taken waits until the peer has confirmed everything written, and reports whether it
+// has. Closing in order earlier would also be correct, except for a peer that does
+// not read, and the two cannot be told apart.
 func (c *Conn) taken(ctx context.Context) bool {
 	for pause := time.Millisecond; c.sock.unsent() > 0; pause = min(2*pause, 50*time.Millisecond) {
 		select {
@@ -75,8 +74,8 @@ func (c *Conn) taken(ctx context.Context) bool {
 	return true
 }
 
-// awaitClose reads until the peer's close frame or the end of the stream has
-// come, and reports whether it has.
+// awaitClose reads until the peer's close frame or the end of the stream arrives, and
+// reports whether it did.
 func (c *Conn) awaitClose(ctx context.Context) bool {
 	take := func(op ws.OpCode, _ []byte) error {
 		if op == ws.OpClose {
@@ -86,7 +85,7 @@ func (c *Conn) awaitClose(ctx context.Context) bool {
 	}
 	closed := false
 	c.in.onlyClose()
-	err := c.in.feed(nil, take) // it may have come with what was read last
+	err := c.in.feed(nil, take) // the close frame may be in what was read last
 	closed = errors.Is(err, errStopped)
 	if err == nil {
 		err = c.readUntil(ctx, func(b []byte) error {
@@ -104,12 +103,13 @@ func (c *Conn) awaitClose(ctx context.Context) bool {
 // close the connection.
 const lingerAnswered = time.Second
 
-// linger tells the peer that nothing more will come, and throws away what it sends
-// until it closes as well. It reports whether the peer has. Closing while its bytes
-// are unread would reset the connection, and the reset could destroy the close frame
-// that tells it why. And a peer that waits for the end of the stream need not wait
-// until its system confirms what was sent before, which takes 40 ms or more. A peer
-// that has answered the close frame knows that it is over, and is not waited for long.
+// linger tells the peer that nothing more will come and discards what it sends until
+// it closes as well. It reports whether the peer closed. Closing with unread data
+// would reset the connection, and the reset could destroy the close frame that tells
+// the peer why. A peer that waits for the end of the stream also need not wait until
+// its system confirms earlier data, which takes 40 ms or more. A peer that has
+// answered the close frame knows that the connection is over, so linger does not wait
+// long for it.
 func (c *Conn) linger(ctx context.Context, answered bool) bool {
 	if !c.closeWrite() && !c.garbled {
 		return false
@@ -126,14 +126,15 @@ func (c *Conn) linger(ctx context.Context, answered bool) bool {
 	return errors.Is(c.readUntil(ctx, func([]byte) error { return nil }), io.EOF)
 }
 
-// closeWrite ends the stream to the peer, and reports whether that is possible.
+// closeWrite ends the stream to the peer, and reports whether the connection supports
+// that.
 func (c *Conn) closeWrite() bool {
 	if c.Polled() {
 		c.sock.closeWrite()
 		return true
 	}
 	inner := c.inner()
-	if inner != c.nc { // TLS has an end of its own, which must come before that of TCP
+	if inner != c.nc { // TLS has its own end of stream, which must precede that of TCP
 		if outer, ok := c.nc.(closeWriter); !ok || outer.CloseWrite() != nil {
 			return false
 		}
@@ -142,14 +143,14 @@ func (c *Conn) closeWrite() bool {
 	return ok && half.CloseWrite() == nil
 }
 
-// closeWriter is a connection that can end one of its directions.
+// closeWriter is a connection that can close its write side.
 type closeWriter interface{ CloseWrite() error }
 
-// closeSocket closes the connection: in order, or by a reset where the peer would
-// not read. Answered says whether the peer has ended its side.
+// closeSocket closes the connection: in order, or with a reset if the peer would not
+// read. answered says whether the peer has ended its side.
 func (c *Conn) closeSocket(inOrder, answered bool) {
-	// Without a reset the kernel would go on for minutes to offer what it has to a
-	// peer that does not take it, and megabytes stay allocated.
+	// Without a reset, the kernel would keep retransmitting to a peer that does not
+	// read for minutes, and keep megabytes allocated.
 	if c.Polled() {
 		c.sock.close(!inOrder)
 		return
@@ -159,12 +160,12 @@ func (c *Conn) closeSocket(inOrder, answered bool) {
 		_ = tcp.SetLinger(0)
 	}
 	if inner != c.nc && !answered {
-		_ = inner.Close() // or TLS would wait for room for its goodbye
+		_ = inner.Close() // otherwise TLS would wait for room to send its close alert
 	}
 	_ = c.nc.Close()
 }
 
-// inner returns what is under TLS, if that is used, else the connection.
+// inner returns the connection below TLS, or the connection itself without TLS.
 func (c *Conn) inner() net.Conn {
 	if t, ok := c.nc.(interface{ NetConn() net.Conn }); ok {
 		return t.NetConn()

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// version is that of the protocol, RFC 6455.
+// version is the protocol version of RFC 6455.
 const version = "13"
 
-// judge returns what is agreed on with the client, or why its request is refused:
-// RFC 6455, section 4.2.1. It leaves the connection and the body alone.
+// judge returns what to agree on with the client, or why its request is refused (RFC
+// 6455, section 4.2.1). It does not touch the connection or the body.
 func (t *Terms) judge(r *http.Request) (a agreement, refused *HandshakeError) {
 	if refused := checkRequest(r); refused != nil {
 		return a, refused
@@ -27,11 +27,11 @@ func (t *Terms) judge(r *http.Request) (a agreement, refused *HandshakeError) {
 		var err error
 		a.extensions, a.window, err = negotiate(r.Header["Sec-Websocket-Extensions"])
 		if err != nil {
-			// RFC 6455, section 9.1 does not allow to overlook it.
+			// RFC 6455, section 9.1 does not allow ignoring it.
 			return a, badRequest("the field Sec-WebSocket-Extensions is malformed")
 		}
 	}
-	// Last, because it calls the application.
+	// This comes last because it calls the application.
 	a.protocol, refused = t.choose(r)
 	return a, refused
 }
@@ -44,21 +44,21 @@ func upgradeRequired(reason string) *HandshakeError {
 	return &HandshakeError{Status: http.StatusUpgradeRequired, Reason: reason}
 }
 
-// checkRequest looks at what every request that changes the protocol must have.
+// checkRequest checks what every request to switch protocols must have.
 func checkRequest(r *http.Request) *HandshakeError {
 	switch {
 	case r.ProtoMajor != 1:
 		return upgradeRequired("the request came over another version of HTTP")
 	case r.ProtoMinor < 1:
-		// RFC 9110, section 7.8: an Upgrade field there is to be ignored.
+		// An Upgrade field in HTTP/1.0 must be ignored: RFC 9110, section 7.8.
 		return upgradeRequired("the request came over HTTP/1.0")
 	case !names(r.Header["Upgrade"], "websocket"):
 		return upgradeRequired("the field Upgrade does not name websocket")
 	case r.Method != http.MethodGet:
 		return &HandshakeError{Status: http.StatusMethodNotAllowed, Reason: "the method is not GET"}
 	case r.ContentLength != 0:
-		// What follows the header would be taken for frames by one side, and for the
-		// body by whatever is between.
+		// One side would take what follows the header for frames, and intermediaries
+		// would take it for the body.
 		return badRequest("the request has a body")
 	case r.Host == "":
 		return badRequest("the field Host is empty")
@@ -68,8 +68,8 @@ func checkRequest(r *http.Request) *HandshakeError {
 	return nil
 }
 
-// names reports whether a list, which may be spread over several lines and have
-// empty elements (RFC 9110, section 5.6.1), has the token in upper or lower case.
+// names reports whether a list contains the token, ignoring case. The list may span
+// several lines and have empty elements (RFC 9110, section 5.6.1).
 func names(lines []string, token string) bool {
 	for _, line := range lines {
 		for element := range strings.SplitSeq(line, ",") {
@@ -81,7 +81,7 @@ func names(lines []string, token string) bool {
 	return false
 }
 
-// checkVersion wants one line: RFC 6455, section 11.3.5.
+// checkVersion requires exactly one line: RFC 6455, section 11.3.5.
 func checkVersion(lines []string) *HandshakeError {
 	switch {
 	case len(lines) == 0 || len(lines) == 1 && lines[0] == "":
@@ -94,7 +94,7 @@ func checkVersion(lines []string) *HandshakeError {
 	return nil
 }
 
-// digest returns the answer to the client's key, of which there may be one: RFC
+// digest returns the answer to the client's key. There must be exactly one key: RFC
 // 6455, section 11.3.1.
 func digest(lines []string) (string, *HandshakeError) {
 	switch {
@@ -118,7 +118,7 @@ func digest(lines []string) (string, *HandshakeError) {
 	return string(text[:]), nil
 }
 
-// choose asks the application, and returns the subprotocol to speak, or "".
+// choose asks the application and returns the subprotocol to use, or "".
 func (t *Terms) choose(r *http.Request) (string, *HandshakeError) {
 	offered, ok := subprotocols(r.Header["Sec-Websocket-Protocol"])
 	if !ok {
@@ -135,8 +135,7 @@ func (t *Terms) choose(r *http.Request) (string, *HandshakeError) {
 		return offered[0], nil
 	}
 	if chosen != "" && !slices.Contains(offered, chosen) {
-		// Every client would end the connection, and its log would be the only one to
-		// say why.
+		// Every client would fail the connection, and only its own log would say why.
 		return "", &HandshakeError{
 			Status: http.StatusInternalServerError,
 			Reason: "the chosen subprotocol is not one that the client offers",
@@ -145,8 +144,8 @@ func (t *Terms) choose(r *http.Request) (string, *HandshakeError) {
 	return chosen, nil
 }
 
-// Subprotocols returns the subprotocols that a request offers, or nil if there are none
-// or the header is malformed.
+// Subprotocols returns the subprotocols that a request offers. It returns nil if
+// there are none or the header is malformed.
 func Subprotocols(r *http.Request) []string {
 	offered, ok := subprotocols(r.Header["Sec-Websocket-Protocol"])
 	if !ok {
@@ -155,8 +154,8 @@ func Subprotocols(r *http.Request) []string {
 	return offered
 }
 
-// subprotocols returns what a client offers: tokens, all different (RFC 6455,
-// section 4.1).
+// subprotocols returns the subprotocols that a client offers, which must be distinct
+// tokens (RFC 6455, section 4.1).
 func subprotocols(lines []string) (offered []string, ok bool) {
 	for _, line := range lines {
 		for l := (list{rest: line}); !l.atEnd(); {

@@ -2,28 +2,28 @@ package ws
 
 import "slices"
 
-// index finds what the policies take out of a backlog, without a search for each
-// message: a peer that does not read must not make sending to it slow. A backlog has
-// one from when it is first needed, and then each of its messages that can be taken
-// out consists of one.
+// index finds the messages that the policies remove from a backlog, so that no
+// removal has to search: a peer that does not read must not make sending to it slow.
+// A backlog gets an index when one is first needed. From then on, each of its
+// messages that can be removed is a single message.
 type index struct {
-	keys    map[string]int // where the newest message of a key is in the backlog
-	thinned bool           // older ones have been taken out
-	oldest  int            // none before it can be dropped
-	gone    int            // so many have been taken out, but their places are left
-	onWay   int            // what is being written costs so many bytes
-	own     int            // of the rest, the protocol's own messages cost so many
+	keys    map[string]int // position of the newest message of each key in the backlog
+	thinned bool           // older messages of each key have been removed
+	oldest  int            // no message before this position can be dropped
+	gone    int            // number of removed messages whose places remain
+	onWay   int            // cost of the messages being written, in bytes
+	own     int            // cost of the protocol's own other messages, in bytes
 }
 
-// gone is in the place of a message that was taken out. It has no bytes and costs
-// nothing, so the writer need not know about it.
+// gone takes the place of a removed message. It has no bytes and costs nothing, so
+// the writer need not know about it.
 var gone = &Message{clear: true, parts: []*Message{}}
 
-// indexed reports whether an index exists.
+// indexed reports whether the backlog has an index.
 func (c *Conn) indexed() bool { return c.backlog != nil && c.backlog.index != nil }
 
-// indexLocked returns the index of the backlog, and makes one if there is none; nil if
-// nothing is in the backlog.
+// indexLocked returns the index of the backlog, creating it if necessary. It returns
+// nil if the backlog is empty.
 func (c *Conn) indexLocked() *index {
 	b := c.backlog
 	if b == nil {
@@ -39,8 +39,8 @@ func (c *Conn) indexLocked() *index {
 	return b.index
 }
 
-// splitLocked puts the parts of those messages that consist of several in their place,
-// and notes them all. What is being written stays.
+// splitLocked replaces each joined message by its parts and indexes all of them. It
+// leaves messages that are being written as they are.
 func (c *Conn) splitLocked() {
 	b, x := c.backlog, c.backlog.index
 	from := b.head + b.taken
@@ -51,7 +51,7 @@ func (c *Conn) splitLocked() {
 			if pongAt == from+i+1 {
 				c.pongAt = len(b.messages) + 1
 			}
-			b.messages = m.appendTo(b.messages) // nothing where one is gone
+			b.messages = m.appendTo(b.messages) // appends nothing for a removed message
 		}
 		x.oldest, x.gone = 0, 0
 	}
@@ -64,8 +64,8 @@ func (c *Conn) splitLocked() {
 
 func several(m *Message) bool { return len(m.parts) > 0 }
 
-// squeezeLocked moves the messages of a backlog with an index to the front, so that no
-// place stays empty but among those that are being written.
+// squeezeLocked moves the messages of an indexed backlog to the front, so that only
+// those being written leave empty places.
 func (c *Conn) squeezeLocked() {
 	b := c.backlog
 	clear(b.index.keys)
@@ -89,7 +89,7 @@ func (c *Conn) squeezeLocked() {
 	b.messages, b.head = kept, 0
 }
 
-// removeLocked takes out a message that waits and is not being written.
+// removeLocked removes a waiting message that is not being written.
 func (c *Conn) removeLocked(i int) {
 	b := c.backlog
 	m := b.messages[i]
@@ -107,7 +107,7 @@ func (c *Conn) removeLocked(i int) {
 	}
 }
 
-// add notes that m waits at i.
+// add indexes the waiting message m at i.
 func (x *index) add(i int, m *Message) {
 	if m.own {
 		x.own += m.cost()
@@ -115,7 +115,7 @@ func (x *index) add(i int, m *Message) {
 	x.note(i, m)
 }
 
-// take notes that m is being written.
+// take records that m is being written.
 func (x *index) take(m *Message) {
 	x.onWay += m.cost()
 	if m.own {
@@ -123,7 +123,7 @@ func (x *index) take(m *Message) {
 	}
 }
 
-// note notes that m is at i.
+// note records that m is at i.
 func (x *index) note(i int, m *Message) {
 	if !m.keyed() {
 		return
@@ -134,7 +134,7 @@ func (x *index) note(i int, m *Message) {
 	x.keys[m.key] = i
 }
 
-// forget notes that m is no longer at i.
+// forget records that m is no longer at i.
 func (x *index) forget(i int, m *Message) {
 	if !m.keyed() {
 		return
@@ -144,7 +144,7 @@ func (x *index) forget(i int, m *Message) {
 	}
 }
 
-// consumed notes that the first n messages have left.
+// consumed records that the first n messages have left.
 func (x *index) consumed(b *backlog, n int) {
 	x.onWay = 0
 	for i, m := range b.waiting()[:n] {
@@ -155,12 +155,12 @@ func (x *index) consumed(b *backlog, n int) {
 	}
 }
 
-// returnedLocked notes that the first n messages have not been written, as they should
-// have been, and so can be dropped again.
+// returnedLocked records that the first n messages were taken but not written, so
+// that they can be dropped again.
 func (c *Conn) returnedLocked(n int) {
 	b, x := c.backlog, c.backlog.index
 	x.oldest = 0
-	if slices.ContainsFunc(b.waiting()[:n], several) { // taken before there was an index
+	if slices.ContainsFunc(b.waiting()[:n], several) { // taken before the index existed
 		c.splitLocked()
 		return
 	}

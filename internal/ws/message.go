@@ -10,18 +10,18 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Message is one frame ready to be written to any number of connections, or
-// several. What it says never changes after it has been made.
+// Message is one frame, or several, ready to be written to any number of connections.
+// Its content never changes after creation.
 type Message struct {
 	frame  []byte
 	head   uint8      // length of the frame's header
-	clear  bool       // goes out as it is, also on a sealed connection
-	own    bool       // the protocol's own: no policy drops it
-	policy Policy     // of several messages: Latest if one has a key
+	clear  bool       // sent unchanged, even on a sealed connection
+	own    bool       // belongs to the protocol; no policy drops it
+	policy Policy     // of a joined message: Latest if one of its parts has a key
 	key    string     // for Latest
-	parts  []*Message // the messages that this one consists of, if they are several
+	parts  []*Message // the messages joined in this one, if any
 
-	forms atomic.Pointer[form] // compressed, for each window that was asked for
+	forms atomic.Pointer[form] // compressed forms, one per requested window
 }
 
 // form is a message's frame with its text compressed.
@@ -30,13 +30,13 @@ type form struct {
 	next   *form // for another window
 
 	make  sync.Once
-	frame []byte // nil if it is no smaller
+	frame []byte // nil if not smaller
 }
 
-// Text returns a text message with the payload that fill appends to the buffer
-// it is given; size is a good guess of the payload's length.
+// Text returns a text message. fill appends the payload to its argument; size is an
+// estimate of the payload's length.
 func Text(size int, fill func(dst []byte) []byte) *Message {
-	const room = 10 // of the longest header of an unmasked frame
+	const room = 10 // size of the longest header of an unmasked frame
 	b := fill(append(make([]byte, 0, room+size), make([]byte, room)...))
 	n := len(b) - room
 	head := headerSize(n)
@@ -45,24 +45,26 @@ func Text(size int, fill func(dst []byte) []byte) *Message {
 	return &Message{frame: b, head: uint8(head)}
 }
 
-// Under sets what happens to m when the peer is behind, and returns m; without it, it
-// is [Disconnect]. The key is for [Latest]. It must be called before m is queued or joined.
+// Under sets the policy for m when the peer is behind, and returns m. The default is
+// [Disconnect]. The key is for [Latest]. Under must be called before m is queued or
+// joined.
 func (m *Message) Under(p Policy, key string) *Message {
 	m.policy, m.key = p, key
 	return m
 }
 
-// Own marks m as the protocol's own, and returns m. No policy drops it. Where the
-// backpressure limit is reached, a quarter of it is there for such messages alone; one
-// over that ends the connection. It must be called before m is queued or joined.
+// Own marks m as one of the protocol's own messages, and returns m. No policy drops
+// it. Once the backpressure limit is reached, an extra quarter of it is available to
+// such messages only; one that exceeds even that ends the connection. Own must be
+// called before m is queued or joined.
 func (m *Message) Own() *Message {
 	m.own = true
 	return m
 }
 
-// Join returns one message that consists of several: to queue them, and to keep
-// them waiting, costs no more than for one. It takes the parts over: they share its
-// memory from now on. It must not be called with none.
+// Join returns one message that consists of parts: queueing it and keeping it waiting
+// costs no more than for a single message. It takes ownership of the parts, which
+// share its memory from then on. There must be at least one part.
 func Join(parts ...*Message) *Message {
 	if len(parts) == 1 {
 		return parts[0]
@@ -83,7 +85,7 @@ func Join(parts ...*Message) *Message {
 	return m
 }
 
-// appendTo appends the messages that m consists of to dst.
+// appendTo appends the messages joined in m to dst.
 func (m *Message) appendTo(dst []*Message) []*Message {
 	switch {
 	case m.parts == nil:
@@ -97,12 +99,12 @@ func (m *Message) appendTo(dst []*Message) []*Message {
 	return dst
 }
 
-// overhead is what a message takes in memory beside its frame: the Message itself,
-// its place in the queue, and what the allocator rounds up.
+// overhead is the memory a message takes in addition to its frame: the Message
+// itself, its place in the queue, and the allocator's rounding.
 const overhead = 128
 
-// cost returns how many bytes of memory a message takes while it waits. It counts in
-// full for each connection: a frame that many wait for is nobody's own.
+// cost returns how many bytes of memory a waiting message takes. It counts in full
+// for each connection, because no connection owns a frame that many wait for.
 func (m *Message) cost() int {
 	if m.parts == nil {
 		return len(m.frame) + overhead
@@ -110,10 +112,10 @@ func (m *Message) cost() int {
 	return len(m.frame) + overhead*len(m.parts)
 }
 
-// Count returns how many messages m consists of.
+// Count returns the number of messages joined in m, or 1.
 func (m *Message) Count() int { return m.count() }
 
-// count is Count.
+// count is Count for use within the package.
 func (m *Message) count() int { return max(1, len(m.parts)) }
 
 // appendText appends a text frame with the payload to dst.
@@ -124,10 +126,10 @@ func appendText(dst, payload []byte) []byte {
 	return append(dst, payload...)
 }
 
-// maxControl is the size of the largest payload of a control frame.
+// maxControl is the maximum payload size of a control frame.
 const maxControl = 125
 
-// cut returns as much of the start of s as fits in n bytes of UTF-8.
+// cut returns the longest prefix of s that fits in n bytes of UTF-8.
 func cut(s string, n int) string {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if len(s) <= n {
@@ -139,7 +141,7 @@ func cut(s string, n int) string {
 	return s[:n]
 }
 
-// control returns a control frame; the payload is at most maxControl bytes.
+// control returns a control frame. The payload must have at most maxControl bytes.
 func control(op ws.OpCode, payload []byte) *Message {
 	b := make([]byte, 2+len(payload))
 	putHeader(b, op, len(payload))
@@ -147,8 +149,8 @@ func control(op ws.OpCode, payload []byte) *Message {
 	return &Message{frame: b, head: 2, clear: true, own: true}
 }
 
-// Clear returns m marked to go out as it is even on a sealed connection. It
-// shares m's bytes.
+// Clear returns a copy of m that is sent unencrypted even on a sealed connection. The
+// copy shares m's bytes.
 func (m *Message) Clear() *Message {
 	if m.clear {
 		return m
@@ -159,25 +161,23 @@ func (m *Message) Clear() *Message {
 	}
 }
 
-// Payload returns the text of a message that consists of one. It must not be
-// changed.
+// Payload returns the text of a message that is not joined. It must not be changed.
 func (m *Message) Payload() []byte { return m.frame[m.head:] }
 
-// Size returns how many bytes the message takes on the wire, not compressed.
+// Size returns the size of the message on the wire, in bytes, without compression.
 func (m *Message) Size() int { return len(m.frame) }
 
-// bytes returns the frame to write: the compressed one where compression was
-// negotiated and makes it smaller. It is compressed at most once for each window, by
-// whoever asks first while others wait, and all get the same bytes. On a sealed
-// connection nothing is asked for compressed: sealed text is different for each
-// client and looks random.
+// bytes returns the frame to write: the compressed one if compression was negotiated
+// and makes it smaller. It is compressed at most once per window, by the first caller
+// while others wait, and all get the same bytes. Sealed connections do not ask for
+// compression, because sealed text differs for each client and looks random.
 func (m *Message) bytes(window uint8) []byte {
 	size := len(m.frame) - int(m.head)
 	if window == 0 || size < deflateMin {
-		return m.frame // so are all control frames, which must not be compressed
+		return m.frame // also covers control frames, which must not be compressed
 	}
 	if size <= 1<<window {
-		window = maxWindow // there is nothing further back
+		window = maxWindow // a larger window makes no difference
 	}
 	f := m.form(window)
 	f.make.Do(func() {
@@ -194,7 +194,7 @@ func (m *Message) bytes(window uint8) []byte {
 	return f.frame
 }
 
-// form returns the form for the window, which may still have to be made.
+// form returns the form for window, which may not be made yet.
 func (m *Message) form(window uint8) *form {
 	for {
 		first := m.forms.Load()
@@ -234,7 +234,7 @@ func putHeader(b []byte, op ws.OpCode, n int) {
 	}
 }
 
-// closeFrame returns the frame that begins or answers a close handshake.
+// closeFrame returns a frame that begins or answers a close handshake.
 func closeFrame(code uint16, reason string) *Message {
 	if code == closeNoStatus {
 		return control(ws.OpClose, nil)

@@ -8,11 +8,11 @@ import (
 
 var errExtensions = errors.New("malformed Sec-WebSocket-Extensions")
 
-// negotiate returns the answer to the first offer of permessage-deflate that can
-// be accepted, and the window that it leaves us, or nothing. It does not use
-// wsflate.Extension of gobwas/ws, which answers a parameter it does not like with an
-// error that ends the handshake, where RFC 7692 has the server go on to the next
-// offer, answers server_max_window_bits=10 with what it was configured for, and takes
+// negotiate returns the answer to the first acceptable offer of permessage-deflate
+// and the window that it leaves us, or "" if no offer is acceptable. It does not use
+// wsflate.Extension of gobwas/ws, which fails the handshake over a parameter it does
+// not accept, where RFC 7692 requires the server to try the next offer; answers
+// server_max_window_bits=10 with its own configured value; and accepts
 // client_max_window_bits twice.
 func negotiate(fields []string) (answer string, window uint8, err error) {
 	for _, field := range fields {
@@ -33,14 +33,14 @@ func negotiate(fields []string) (answer string, window uint8, err error) {
 	return answer, window, nil
 }
 
-// offer is what is known about one offer of an extension.
+// offer describes one offer of an extension.
 type offer struct {
 	declined bool
-	seen     [4]bool // parameters, in the order of param's cases
-	window   uint8   // the bits that our window may have, if the client has said that
+	seen     [4]bool // parameters seen, in the order of param's cases
+	window   uint8   // bits that our window may have, if the client has said so
 }
 
-// param takes a parameter of the offer; value is "" when it has none.
+// param handles a parameter of the offer. value is "" if the parameter has none.
 func (o *offer) param(name, value string) {
 	i, ok := 0, false
 	switch name {
@@ -52,7 +52,7 @@ func (o *offer) param(name, value string) {
 		o.window = windowBits(value)
 		i, ok = 2, o.window != 0
 	case "client_max_window_bits":
-		// We decompress whatever the window was, and need not answer.
+		// We decompress any window, so this needs no answer.
 		i, ok = 3, value == "" || windowBits(value) != 0
 	}
 	if !ok || o.seen[i] {
@@ -61,7 +61,7 @@ func (o *offer) param(name, value string) {
 	o.seen[i] = true
 }
 
-// windowBits returns the size of a window that RFC 7692 allows, or 0.
+// windowBits returns a window size that RFC 7692 allows, or 0.
 func windowBits(value string) uint8 {
 	n, err := strconv.ParseUint(value, 10, 8)
 	if err != nil || value[0] == '0' || n < minWindow || n > maxWindow {
@@ -70,7 +70,7 @@ func windowBits(value string) uint8 {
 	return uint8(n)
 }
 
-// answer returns how the server accepts the offer, and its window, or nothing.
+// answer returns the answer that accepts the offer, and its window, or "".
 func (o *offer) answer() (string, uint8) {
 	const accept = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 	switch {
@@ -82,16 +82,16 @@ func (o *offer) answer() (string, uint8) {
 	return accept, maxWindow
 }
 
-// list reads the value of a field by the grammar of RFC 6455, section 9.1.
+// list parses a field value by the grammar of RFC 6455, section 9.1.
 type list struct{ rest string }
 
-// atEnd skips space, and reports whether nothing else follows.
+// atEnd skips white space and reports whether nothing else follows.
 func (l *list) atEnd() bool {
 	l.rest = strings.TrimLeft(l.rest, " \t")
 	return l.rest == ""
 }
 
-// take reads c, and space before it, if it comes next.
+// take consumes optional white space and c, and reports whether c came next.
 func (l *list) take(c byte) bool {
 	if l.atEnd() || l.rest[0] != c {
 		return false
@@ -100,7 +100,7 @@ func (l *list) take(c byte) bool {
 	return true
 }
 
-// offer reads the name of an extension and its parameters.
+// offer parses the name of an extension and its parameters.
 func (l *list) offer() (o offer, ok bool) {
 	name := l.token()
 	o.declined = name != "permessage-deflate"
@@ -116,7 +116,7 @@ func (l *list) offer() (o offer, ok bool) {
 	return o, ok
 }
 
-// token reads a token, and space before it. It returns "" when none comes next.
+// token parses a token after optional white space. It returns "" if there is none.
 func (l *list) token() string {
 	if l.atEnd() {
 		return ""
@@ -130,7 +130,7 @@ func (l *list) token() string {
 	return token
 }
 
-// value reads a token that may be quoted.
+// value parses a token that may be quoted.
 func (l *list) value() (string, bool) {
 	if !l.take('"') {
 		token := l.token()
@@ -148,7 +148,7 @@ func (l *list) value() (string, bool) {
 			c = l.rest[i]
 		}
 		if !isTokenByte(c) {
-			return "", false // RFC 6455 allows tokens only, also in quotes
+			return "", false // RFC 6455 allows only tokens, even in quotes
 		}
 		token = append(token, c)
 	}

@@ -14,72 +14,71 @@ import (
 const (
 	closeNormal       uint16 = 1000
 	closeProtocol     uint16 = 1002
-	closeNoStatus     uint16 = 1005 // never on the wire
+	closeNoStatus     uint16 = 1005 // never sent
 	closeInvalidData  uint16 = 1007
 	closeMessageLarge uint16 = 1009
 )
 
-// closeTooMany is the protocol's close code for a peer that sends too much.
+// closeTooMany is the Ignis close code for a peer that sends too much.
 const closeTooMany uint16 = 4007
 
-// violation is input that breaks the protocol or a limit, with the close code
-// that answers it.
+// violation reports input that breaks the protocol or exceeds a limit, with the close
+// code to answer it.
 type violation struct {
 	code  uint16
 	text  string
-	cause Cause // CauseNone stands for CauseViolation
+	cause Cause // CauseNone means CauseViolation
 }
 
 func (v *violation) Error() string { return fmt.Sprintf("%s (close code %d)", v.text, v.code) }
 
 func breach(text string) error { return &violation{code: closeProtocol, text: text} }
 
-// What a peer makes the server do is measured in bytes, so that no peer can keep a
-// poller to itself by sending much that is small, or little that becomes large.
+// The work that a peer causes is measured in bytes, so that no peer can monopolize a
+// poller by sending many small frames, or little data that becomes large.
 const (
-	// turnWork is how much is done for one connection before others have their
+	// turnWork is how much work is done for one connection before others get their
 	// turn.
 	turnWork = 32 << 10
-	// frameWork is what a frame counts beside its payload. Parsing, decoding and
-	// queueing an empty one takes about as long as copying so many bytes.
+	// frameWork is the work of a frame, in addition to its payload. Parsing, decoding
+	// and queueing an empty frame takes about as long as copying that many bytes.
 	frameWork = 512
-	// packedWork is what a byte counts that is to be decompressed. The worst input,
-	// hundreds of tables of codes without a text, takes 0.25 us for each.
+	// packedWork is the work of each compressed byte. The worst input, hundreds of
+	// code tables without text, takes 0.25 us per byte.
 	packedWork = 32
-	// lightPacked and lightMessage are the sizes, compressed and decompressed, up
-	// to which a message is decompressed at once; lightStranger is lightPacked for a
-	// stranger.
+	// lightPacked and lightMessage are the maximum sizes, compressed and
+	// decompressed, of a message that is decompressed at once. lightStranger replaces
+	// lightPacked for a stranger.
 	lightPacked   = 1 << 10
 	lightStranger = 256
 	lightMessage  = 64 << 10
-	// maxWork is what one thing counts at most, so that a sum cannot overflow.
+	// maxWork limits the work of a single item, so that a sum cannot overflow.
 	maxWork = 1 << 20
 )
 
-// parser takes the bytes of one peer, in whatever pieces they come, and gives
-// out its messages. It keeps only what is incomplete.
+// parser parses one peer's bytes, which may arrive in pieces of any size, into
+// messages. It keeps only incomplete input.
 type parser struct {
-	max      int       // bytes of one message, also when it is decompressed
-	pending  []byte    // an incomplete frame, or what f stopped before; else nil
-	partial  []byte    // the fragments so far of an incomplete message
-	op       ws.OpCode // of the incomplete message; 0 when there is none
+	max      int       // maximum message size in bytes, before and after decompression
+	pending  []byte    // an incomplete frame, or the input that f stopped before; otherwise nil
+	partial  []byte    // fragments received so far of an incomplete message
+	op       ws.OpCode // of the incomplete message; 0 if there is none
 	packed   bool      // the incomplete message is compressed
-	deflate  bool      // compression was negotiated: messages may be compressed
-	stranger bool      // only so many frames may come
-	turns    bool      // the work is done in turns, and large messages are deferred
-	skip     bool      // data frames are thrown away: only the close frame matters
+	deflate  bool      // compression was negotiated
+	stranger bool      // the number of frames is limited
+	turns    bool      // work is done in turns, and large messages are deferred
+	skip     bool      // discard data frames: only the close frame matters
 	deferred bool      // partial is a complete message, to be decompressed next
-	frames   int32     // that may still come from a stranger
+	frames   int32     // number of frames that a stranger may still send
 	spent    int32     // work done in this turn
 }
 
-// feed consumes data, which it may change, and calls f with each complete
-// message and control frame. The payload is f's only during the call. The error
-// is a *violation, which ends the stream, what f returned, errTurn when enough
-// work is done for a turn, or errHeavy before a message that takes long to
-// decompress. Unless the stream has ended, what comes behind is kept, however
-// much it is, and feed goes on with it when it is called again, with or without
-// more.
+// feed consumes data, which it may change, and calls f with each complete message and
+// control frame. The payload is valid only during the call. The error is a
+// *violation, which ends the stream, the error that f returned, errTurn when the
+// turn's work is done, or errHeavy before a message that takes long to decompress.
+// Unless the stream has ended, feed keeps the remaining input, however large, and
+// continues with it on the next call, with or without more data.
 func (p *parser) feed(data []byte, f func(op ws.OpCode, payload []byte) error) error {
 	kept := p.pending != nil
 	if kept {
@@ -105,7 +104,7 @@ func (p *parser) feed(data []byte, f func(op ws.OpCode, payload []byte) error) e
 	return err
 }
 
-// onlyClose makes the parser look for nothing but the peer's close frame.
+// onlyClose makes the parser ignore everything but the peer's close frame.
 func (p *parser) onlyClose() {
 	p.skip, p.turns, p.stranger = true, false, false
 	if p.deferred {
@@ -113,8 +112,8 @@ func (p *parser) onlyClose() {
 	}
 }
 
-// append appends data to pending. When that begins with an incomplete frame,
-// there is never room for much more than the frame.
+// append appends data to pending. If pending begins with an incomplete frame, its
+// capacity never exceeds the frame by much.
 func (p *parser) append(data []byte) {
 	need := len(p.pending) + len(data)
 	if need > cap(p.pending) {
@@ -127,23 +126,23 @@ func (p *parser) append(data []byte) {
 	p.pending = append(p.pending, data...)
 }
 
-// keep keeps what is incomplete; kept says that it is the end of p.pending.
+// keep keeps incomplete input. kept says that data is the end of p.pending.
 func (p *parser) keep(data []byte, kept bool) {
 	switch {
 	case len(data) == 0:
 		p.pending = nil
 	case kept && len(data) == len(p.pending):
-		// Nothing was complete. Copying here would cost a peer that sends byte by
-		// byte little and the server the square of it.
+		// No frame was complete. Copying here would make the server do quadratic work
+		// for a peer that sends single bytes.
 	case kept && cap(p.pending) <= 4*len(data):
 		p.pending = append(p.pending[:0], data...)
-	default: // also where a large frame has gone and little is left
+	default: // also if a large frame was consumed and little is left
 		p.pending = append([]byte(nil), data...)
 	}
 }
 
-// frame handles the frame that data starts with and returns its length, or 0
-// when it is incomplete.
+// frame handles the frame at the start of data and returns its length, or 0 if it is
+// incomplete.
 func (p *parser) frame(data []byte, f func(ws.OpCode, []byte) error) (int, error) {
 	h, err := p.header(data)
 	if err != nil || h.size == 0 || len(data)-h.size < h.length {
@@ -166,7 +165,7 @@ func (p *parser) frame(data []byte, f func(ws.OpCode, []byte) error) (int, error
 	return h.size + h.length, err
 }
 
-// data handles a data frame: a whole message or a fragment of one.
+// data handles a data frame: a whole message or a fragment.
 func (p *parser) data(h header, payload []byte, f func(ws.OpCode, []byte) error) error {
 	op, packed := h.op, h.packed
 	if p.skip {
@@ -209,7 +208,7 @@ func (p *parser) postpone(op ws.OpCode, payload []byte, owned bool) error {
 	return errHeavy
 }
 
-// unpack gives out a compressed message: a large one only if it was deferred.
+// unpack delivers a compressed message, deferring it first if it is large.
 func (p *parser) unpack(op ws.OpCode, payload []byte, f func(ws.OpCode, []byte) error) error {
 	limit := p.max
 	if p.turns && !p.deferred {
@@ -234,7 +233,7 @@ func (p *parser) unpack(op ws.OpCode, payload []byte, f func(ws.OpCode, []byte) 
 	return give(op, text, f)
 }
 
-// tooLarge returns what ends a stream with a message over p.max.
+// tooLarge returns the error for a message larger than p.max.
 func (p *parser) tooLarge() error {
 	v := &violation{code: closeMessageLarge, text: fmt.Sprintf("message over %d bytes", p.max)}
 	if p.stranger {
@@ -258,16 +257,16 @@ func give(op ws.OpCode, payload []byte, f func(ws.OpCode, []byte) error) error {
 
 type header struct {
 	fin    bool
-	packed bool // compressed: only of the first frame of a message
+	packed bool // the message is compressed; set on its first frame only
 	op     ws.OpCode
 	mask   [4]byte
-	size   int // of the header itself; 0: incomplete
-	length int // of the payload
+	size   int // size of the header itself; 0 if incomplete
+	length int // length of the payload
 }
 
-// header reads and checks the header of a frame from a client. What it refuses
-// it refuses before the payload is there, so that a peer cannot make the server
-// wait for, or keep, what it will not take.
+// header parses and checks the header of a frame from a client. It rejects a frame
+// before its payload arrives, so that a peer cannot make the server wait for, or
+// keep, a payload that it will reject.
 func (p *parser) header(b []byte) (header, error) {
 	var h header
 	if len(b) < 2 {
@@ -320,9 +319,9 @@ func (p *parser) header(b []byte) (header, error) {
 	return h, nil
 }
 
-// room returns how many more bytes a message may have, as they are sent. What
-// cannot be compressed grows by it: by a few bytes in most compressors, but by an
-// eighth in the worst case of zlib.
+// room returns how many more bytes a message may have on the wire. Compression makes
+// incompressible data larger: by a few bytes with most compressors, but by an eighth
+// in the worst case of zlib.
 func (p *parser) room(packed bool) uint64 {
 	limit := uint64(p.max)
 	if packed {
@@ -331,8 +330,8 @@ func (p *parser) room(packed bool) uint64 {
 	return limit - uint64(len(p.partial))
 }
 
-// closeStatus reads the payload of a close frame: the code, closeNoStatus when
-// there is none, and the reason.
+// closeStatus parses the payload of a close frame. It returns the code, closeNoStatus
+// if there is none, and the reason.
 func closeStatus(payload []byte) (uint16, string, error) {
 	if len(payload) == 0 {
 		return closeNoStatus, "", nil
@@ -350,9 +349,8 @@ func closeStatus(payload []byte) (uint16, string, error) {
 	return code, string(reason), nil
 }
 
-// validCloseCode reports whether a peer may send code: those of RFC 6455 and
-// the registry that go over the wire, and the ranges for libraries and
-// applications.
+// validCloseCode reports whether a peer may send code: the codes of RFC 6455 and of
+// the registry that may be sent, and the ranges for libraries and applications.
 func validCloseCode(code uint16) bool {
 	switch {
 	case code >= 3000 && code <= 4999:

@@ -1,52 +1,54 @@
 package ws
 
-// Policy says what happens to a message when more waits for the peer than the
-// backpressure limit allows. The protocol's own messages have none; see
+// Policy says what happens to a message when the messages waiting for the peer exceed
+// the backpressure limit. It does not apply to the protocol's own messages; see
 // [Message.Own].
 type Policy uint8
 
-// The policies. Messages under DropOldest and Latest make room for those of every
-// policy but DropNewest: their senders have said that the peer can do without them.
-// No other message is ever taken out of the queue.
+// The policies. DropOldest and Latest messages make room for messages of every policy
+// except DropNewest, because their senders accept that the peer may miss them. No
+// other message is ever removed from the queue.
 const (
-	// Disconnect ends the connection, so that the peer knows that it has missed
+	// Disconnect ends the connection, so that the peer knows that it missed
 	// something.
 	Disconnect Policy = iota
 	// DropNewest drops the message.
 	DropNewest
-	// DropOldest drops messages that wait, the oldest first, until there is room. What
-	// is being written cannot be dropped, and does not count against the limit.
+	// DropOldest drops waiting messages, oldest first, until there is room. A message
+	// that is being written cannot be dropped and does not count against the limit.
 	DropOldest
-	// Latest is DropOldest, and lets only the newest message of each key wait for a
-	// peer that is behind: a new one goes to the end of the queue, and the one that
-	// waits is taken out. A message without a key replaces nothing.
+	// Latest is like DropOldest. In addition, while a peer is behind, only the newest
+	// message of each key waits for it: a new message goes to the end of the queue,
+	// and the waiting one with the same key is removed. A message without a key
+	// replaces nothing.
 	//
-	// A peer is behind from when its socket is full or the limit is reached until
-	// nothing waits. Where nobody can tell whether the socket is full, more than 64 KiB
-	// must wait. A peer that keeps up gets every message.
+	// A peer is behind from the time when its socket is full, or the limit is
+	// reached, until nothing waits. Where a full socket cannot be detected, more than
+	// 64 KiB must wait. A peer that keeps up gets every message.
 	Latest
 )
 
-// ownShare is the part of the limit that the protocol's own messages may take when the
-// limit is reached. Without it, a ping would end a connection that DropNewest keeps there.
+// ownShare determines the extra share of the limit that the protocol's own messages
+// may take once the limit is reached. Without it, a ping would end a connection that
+// DropNewest keeps at the limit.
 const ownShare = 4
 
-// yields reports whether m may be taken out of the queue.
+// yields reports whether m may be removed from the queue.
 func (m *Message) yields() bool { return m.policy >= DropOldest && !m.own }
 
-// keyed reports whether m replaces another and can be replaced.
+// keyed reports whether m replaces other messages and can be replaced.
 func (m *Message) keyed() bool { return m.policy == Latest && m.key != "" && !m.own }
 
-// behindLocked reports whether of each key only the newest message may wait.
+// behindLocked reports whether only the newest message of each key may wait.
 func (c *Conn) behindLocked() bool { return c.indexed() || c.backpressuredLocked() }
 
-// makeRoomLocked reports whether m, with which more than limit would wait, may be
-// queued nevertheless, and drops what has to yield to it.
+// makeRoomLocked reports whether m, which would exceed limit, may be queued
+// nevertheless, and drops the messages that yield to it.
 func (c *Conn) makeRoomLocked(m *Message, limit int, t *Tally) bool {
 	onWay, own := len(c.rest), 0
 	switch {
 	case c.queued == 0:
-		return true // its size is not the peer's fault, and its memory is shared
+		return true // the peer is not to blame for its size, and its memory is shared
 	case m.policy == DropNewest && !m.own:
 		return false
 	}
@@ -91,7 +93,7 @@ func (c *Conn) dropOldestLocked() bool {
 	return false
 }
 
-// replaceLocked takes out the message of m's key, if one waits.
+// replaceLocked removes the waiting message with m's key, if any.
 func (c *Conn) replaceLocked(m *Message, t *Tally) {
 	c.thinLocked(t)
 	if b := c.backlog; b != nil {
@@ -102,7 +104,7 @@ func (c *Conn) replaceLocked(m *Message, t *Tally) {
 	}
 }
 
-// thinLocked leaves only the newest message of each key to wait.
+// thinLocked removes all waiting messages but the newest of each key.
 func (c *Conn) thinLocked(t *Tally) {
 	x := c.indexLocked()
 	if x == nil || x.thinned {

@@ -15,39 +15,39 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poller reads from its connections, whichever have something to read, on one
-// goroutine. It has an epoll set of its own, so that a connection at rest needs no
-// goroutine. While nothing happens on any of them the goroutine is parked by
-// the runtime: the set is itself a descriptor that the runtime's own epoll set
-// can watch.
+// poller reads from all of its connections on one goroutine, as data arrives. It has
+// its own epoll set, so that a connection at rest needs no goroutine. While nothing
+// happens, the runtime parks the goroutine: the set is itself a descriptor that the
+// runtime's own epoll set can watch.
 //
-// Events are looked up by descriptor. One that is late may find a newer connection
-// there, which has another number.
+// Events are looked up by descriptor. A late event may find a newer connection there,
+// which has a different number.
 type poller struct {
 	epfd int
-	file *os.File // epfd, as the runtime knows it
+	file *os.File // epfd, as the runtime's poller knows it
 	raw  syscall.RawConn
 
 	mu      sync.Mutex
-	conns   []*Conn // by descriptor
-	adopted int32   // the number of the last one
-	pushed  []*Conn // to be read from, whether there is an event or not
-	wakefd  int     // an eventfd in the set; -1 when the poller is stopped
+	conns   []*Conn // indexed by descriptor
+	adopted int32   // number of the latest connection
+	pushed  []*Conn // connections to read from regardless of events
+	wakefd  int     // an eventfd in the set; -1 once the poller is stopped
 }
 
 const (
-	// readEvents are edge-triggered: they tell of what is new.
+	// readEvents are edge-triggered: they report only news.
 	readEvents = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET
-	// broken are those after which neither reading nor writing waits. With EPOLLRDHUP
-	// only the peer's side has ended: it may still read, and be full.
+	// broken are the events after which neither reads nor writes block. EPOLLRDHUP is
+	// not among them: only the peer's sending side has ended, and it may still read
+	// and be full.
 	broken = unix.EPOLLHUP | unix.EPOLLERR
-	// hangUp are those with which there is an end of the stream to be read.
+	// hangUp are the events that mean the end of the stream can be read.
 	hangUp = unix.EPOLLRDHUP | broken
 
 	maxEvents = 256
 
 	// lateTurns is how many of the connections that used up their last turn get
-	// another one before those are looked at for which there is something new.
+	// another one before connections with new events.
 	lateTurns = 16
 )
 
@@ -56,13 +56,13 @@ func newPoller() (*poller, error) {
 	if err != nil {
 		return nil, fmt.Errorf("epoll_create1: %w", err)
 	}
-	if err := unix.SetNonblock(epfd, true); err != nil { // tells os that it can be watched
+	if err := unix.SetNonblock(epfd, true); err != nil { // tells package os that the descriptor can be watched
 		_ = unix.Close(epfd)
 		return nil, fmt.Errorf("epoll: %w", err)
 	}
 	p := &poller{epfd: epfd, file: os.NewFile(uintptr(epfd), "epoll"), wakefd: -1}
 	if p.raw, err = p.file.SyscallConn(); err == nil {
-		err = p.file.SetDeadline(time.Time{}) // fails where the runtime cannot watch it
+		err = p.file.SetDeadline(time.Time{}) // fails if the runtime cannot watch it
 	}
 	if err == nil {
 		p.wakefd, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
@@ -77,7 +77,7 @@ func newPoller() (*poller, error) {
 	return p, nil
 }
 
-// stop makes run return, or does what is left of that if it never ran.
+// stop makes run return, or does run's cleanup if it never ran.
 func (p *poller) stop() {
 	_ = p.file.Close()
 	p.mu.Lock()
@@ -88,7 +88,7 @@ func (p *poller) stop() {
 	}
 }
 
-// push has c read from, whether there is an event for it or not.
+// push schedules a read from c regardless of events.
 func (p *poller) push(c *Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -98,8 +98,7 @@ func (p *poller) push(c *Conn) {
 	}
 }
 
-// adopt takes c's connection over from package net. If that fails all stays as
-// it was.
+// adopt takes c's connection over from package net. On failure nothing changes.
 func (p *poller) adopt(c *Conn) {
 	fd, err := duplicate(c.nc)
 	if err != nil {
@@ -126,7 +125,7 @@ func (p *poller) adopt(c *Conn) {
 	_ = nc.Close()
 }
 
-// remove takes a descriptor out, before it is closed.
+// remove removes a descriptor. It must be called before the descriptor is closed.
 func (p *poller) remove(fd int32) {
 	_ = p.interest(unix.EPOLL_CTL_DEL, fd, 0, 0)
 	p.forget(fd)
@@ -142,7 +141,7 @@ func (p *poller) interest(op int, fd, number int32, events uint32) error {
 	return unix.EpollCtl(p.epfd, op, int(fd), &unix.EpollEvent{Events: events, Fd: fd, Pad: number})
 }
 
-// run deals with events until stop.
+// run handles events until stop.
 func (p *poller) run() {
 	var events [maxEvents]unix.EpollEvent
 	var n int
@@ -155,20 +154,20 @@ func (p *poller) run() {
 	for {
 		var err error
 		if len(t.late) > 0 {
-			runtime.Gosched() // nothing below waits, nor lets others run
+			runtime.Gosched() // nothing below blocks or yields
 			err = p.raw.Control(func(uintptr) { n, failed = p.wait(events[:]) })
 		} else {
 			err = p.raw.Read(wait)
 		}
 		if err != nil || failed != 0 {
-			return // the set is closed: it cannot fail otherwise
+			return // the set is closed; there is no other cause of failure
 		}
 		p.lookUp(&t, events[:n])
 		t.take()
 	}
 }
 
-// lookUp adds the connections that there are events for, or that were pushed.
+// lookUp adds the connections that were pushed or that have events.
 func (p *poller) lookUp(t *turns, events []unix.EpollEvent) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -193,15 +192,16 @@ type event struct {
 	flags uint32
 }
 
-// turns is who is read from next. A connection that used up its turn is late: it
-// waits for the others that are, while those go first that have something new.
+// turns decides which connection is read from next. A connection that used up its
+// turn is late: it waits for the other late ones, while connections with new events
+// go first.
 type turns struct {
 	fresh []event
-	late  []*Conn // each once
+	late  []*Conn // each at most once
 	buf   []byte
 }
 
-// add makes c late, unless it is.
+// add makes c late unless it already is.
 func (t *turns) add(c *Conn) {
 	if !c.late {
 		c.late = true
@@ -209,11 +209,11 @@ func (t *turns) add(c *Conn) {
 	}
 }
 
-// take gives a turn to all that are fresh and to the first that are late.
+// take gives a turn to all fresh connections and to the first late ones.
 func (t *turns) take() {
 	n := min(len(t.late), lateTurns)
 	for i, ev := range t.fresh {
-		t.fresh[i] = event{} // what is over must not be held on to
+		t.fresh[i] = event{} // do not keep finished connections alive
 		c := ev.c
 		read := c.ready(ev.flags&unix.EPOLLIN != 0, ev.flags&(unix.EPOLLOUT|broken) != 0, ev.flags&hangUp != 0)
 		c.whole = c.whole || ev.flags&hangUp != 0
@@ -233,7 +233,7 @@ func (t *turns) take() {
 	t.late = t.late[:left]
 }
 
-// read gives c a turn. If there is more, it is late.
+// read gives c a turn. If there is more to read, c becomes late.
 func (t *turns) read(c *Conn) {
 	if c.readSome(t.buf, c.whole) {
 		t.add(c)
@@ -242,7 +242,7 @@ func (t *turns) read(c *Conn) {
 	}
 }
 
-// wait takes the events that there are.
+// wait fetches the available events.
 func (p *poller) wait(events []unix.EpollEvent) (int, syscall.Errno) {
 	for {
 		n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_PWAIT, uintptr(p.epfd),

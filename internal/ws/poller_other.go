@@ -7,7 +7,7 @@ import (
 	"net"
 )
 
-// Here every connection is plain.
+// On this system every connection is plain.
 
 func pollable(net.Conn) bool { return false }
 

@@ -2,9 +2,9 @@ package ws
 
 import "time"
 
-// Stuck returns for how long the peer has taken nothing of what waits for it. It is
-// called by one goroutine at a time, again and again: where the system tells how
-// much the peer has confirmed, progress is what changed since the last call.
+// Stuck returns for how long the peer has taken none of the data that waits for it.
+// It must be called repeatedly, by one goroutine at a time: where the system reports
+// how much the peer has confirmed, progress is measured since the last call.
 func (c *Conn) Stuck() time.Duration {
 	since := c.progress.Load()
 	if since == 0 {
@@ -18,8 +18,7 @@ func (c *Conn) Stuck() time.Duration {
 	return time.Duration(clock() - since)
 }
 
-// unsent returns how many bytes the peer has not confirmed yet and still may, if
-// that can be known.
+// unsent returns how many bytes the peer has yet to confirm, if that can be known.
 func (c *Conn) unsent() int {
 	if c.Polled() {
 		return c.sock.unsent()
@@ -27,15 +26,15 @@ func (c *Conn) unsent() int {
 	return unsent(c.inner())
 }
 
-// Queued returns what the messages cost that wait for the peer or are being
-// written, in bytes: their frames, and what each takes beside.
+// Queued returns the cost in bytes of the messages that wait for the peer or are
+// being written: their frames and the overhead of each.
 func (c *Conn) Queued() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.queued
 }
 
-// Backpressured reports whether the socket is full, so that messages wait.
+// Backpressured reports whether messages wait because the socket is full.
 func (c *Conn) Backpressured() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -43,7 +42,7 @@ func (c *Conn) Backpressured() bool {
 }
 
 func (c *Conn) backpressuredLocked() bool {
-	// Where writing blocks nobody can tell that the socket is full, only that the
-	// writer is behind.
+	// Where writes block, a full socket cannot be detected, only a writer that is
+	// behind.
 	return c.blocked || (!c.Polled() || c.slow) && c.queued > chunk
 }

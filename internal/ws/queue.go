@@ -7,24 +7,23 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Tally says what became of the messages that one given to Enqueue consists of, and
-// how many that had been queued before were dropped for them.
+// Tally says what happened to the messages joined in the argument of Enqueue, and how
+// many queued messages were dropped to make room for them.
 type Tally struct {
 	Queued  int
-	Full    int // dropped, or the connection was ended, at the limit
+	Full    int // dropped, or ended the connection, at the limit
 	Closing int // not queued: the connection is ending
-	Large   int // dropped: over the limit, to a sealed connection
+	Large   int // dropped: larger than the limit, on a sealed connection
 
 	Oldest   int // dropped from the queue to make room
-	Replaced int // dropped from the queue for newer ones of the same key
+	Replaced int // dropped from the queue for newer messages with the same key
 }
 
 // lag times the backpressure limit may wait for a socket that is not known to be
-// full: what the workers have not come to write yet is not the peer's fault
-// either.
+// full: the peer is not to blame for what the workers have not got around to writing.
 const lag = 4
 
-// Enqueue queues m for writing, after all that has been queued before.
+// Enqueue queues m for writing after everything already queued.
 func (c *Conn) Enqueue(m *Message) (t Tally) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -38,7 +37,7 @@ func (c *Conn) enqueueLocked(m *Message, t *Tally) {
 		return
 	}
 	limit := c.opts.BackpressureLimit
-	private := c.seal != nil && !m.clear // what is sealed is a copy for this peer alone
+	private := c.seal != nil && !m.clear // sealing makes a copy for this peer alone
 	large := private && m.cost() > limit
 	if !c.blocked && c.Polled() && !c.slow {
 		limit *= lag
@@ -46,7 +45,8 @@ func (c *Conn) enqueueLocked(m *Message, t *Tally) {
 	full := large || c.queued+m.cost() > limit
 	latest := m.policy == Latest && (full || c.behindLocked())
 	if m.parts != nil && (full || latest || c.slow || c.indexed()) {
-		// As many as fit, each under its own policy; a slow sealer gets them one by one.
+		// Queue as many as fit, each under its own policy. A slow sealer gets single
+		// messages.
 		for _, p := range m.parts {
 			if m.clear {
 				p = p.Clear()
@@ -56,7 +56,7 @@ func (c *Conn) enqueueLocked(m *Message, t *Tally) {
 		return
 	}
 	if large {
-		t.Large++ // which is not the peer's fault either
+		t.Large++ // the peer is not to blame for this either
 		return
 	}
 	if latest && m.keyed() {
@@ -82,9 +82,9 @@ var pingMessage = control(ws.OpPing, nil)
 // maxPongs is how many pongs may wait for the peer.
 const maxPongs = 16
 
-// pong answers a ping. Where the socket is full, or many answers wait, it takes the
-// place of the last of them, as RFC 6455, section 5.5.3 allows: a peer that pings
-// and does not read would otherwise fill the queue with messages of two bytes.
+// pong answers a ping. If the socket is full, or many pongs wait, the answer replaces
+// the last waiting pong, as RFC 6455, section 5.5.3 allows. Otherwise a peer that
+// pings and does not read would fill the queue with tiny messages.
 func (c *Conn) pong(payload []byte) {
 	m := control(ws.OpPong, payload)
 	c.mu.Lock()
@@ -106,18 +106,18 @@ func (c *Conn) pong(payload []byte) {
 	}
 }
 
-// backlog holds the messages that wait for one connection. A connection has one
-// only while something waits, so that idle ones own nothing.
+// backlog holds the messages that wait for one connection. It exists only while
+// messages wait, so that idle connections own no memory for it.
 type backlog struct {
 	messages []*Message
-	head     int    // index of the first that waits
-	taken    int    // so many from there on are being written
+	head     int    // index of the first waiting message
+	taken    int    // number of messages from there on that are being written
 	index    *index // nil until a policy needs it
 }
 
 var backlogs = sync.Pool{New: func() any { return &backlog{messages: make([]*Message, 0, 8)} }}
 
-// keepBacklog is the length up to which a backlog's memory is kept for reuse.
+// keepBacklog is the maximum length of a backlog whose memory is kept for reuse.
 const keepBacklog = 4 << 10
 
 func (b *backlog) free() {
@@ -131,7 +131,7 @@ func (b *backlog) free() {
 
 func (b *backlog) waiting() []*Message { return b.messages[b.head:] }
 
-// take notes that the first n messages are being written.
+// take records that the first n messages are being written.
 func (b *backlog) take(n int) {
 	b.taken = n
 	if b.index != nil {
@@ -141,7 +141,7 @@ func (b *backlog) take(n int) {
 	}
 }
 
-// left returns how many places are those of messages that have left.
+// left returns how many places belong to messages that have left.
 func (b *backlog) left() int {
 	if b.index == nil {
 		return b.head
@@ -149,7 +149,7 @@ func (b *backlog) left() int {
 	return b.head + b.index.gone
 }
 
-// compactLocked makes room in the backlog where messages have left.
+// compactLocked frees the places of messages that have left.
 func (c *Conn) compactLocked() {
 	b := c.backlog
 	if b.index != nil {
@@ -162,7 +162,7 @@ func (c *Conn) compactLocked() {
 	b.messages, b.head = slices.Delete(b.messages, 0, b.head), 0
 }
 
-// appendLocked queues m, whatever the limit.
+// appendLocked queues m regardless of the limit.
 func (c *Conn) appendLocked(m *Message) {
 	b := c.backlog
 	if b == nil {
@@ -170,7 +170,7 @@ func (c *Conn) appendLocked(m *Message) {
 		c.backlog = b
 	}
 	if n := len(b.messages); n == cap(b.messages) && b.left() > n/2 {
-		c.compactLocked() // or it would grow for ever
+		c.compactLocked() // otherwise it would grow forever
 	}
 	if b.index != nil {
 		b.index.add(len(b.messages), m)
@@ -180,8 +180,8 @@ func (c *Conn) appendLocked(m *Message) {
 	c.scheduleLocked()
 }
 
-// consumeLocked takes the first n messages off the backlog: as many of those that were
-// taken to be written as have been.
+// consumeLocked removes the first n messages from the backlog. They have been
+// written; other taken messages go back to waiting.
 func (c *Conn) consumeLocked(n int) {
 	b := c.backlog
 	if b.index != nil {
@@ -202,7 +202,7 @@ func (c *Conn) consumeLocked(n int) {
 	}
 }
 
-// discardLocked forgets what has not been written.
+// discardLocked discards everything that has not been written.
 func (c *Conn) discardLocked() {
 	if c.backlog != nil {
 		c.backlog.free()
@@ -213,7 +213,7 @@ func (c *Conn) discardLocked() {
 	c.flushedLocked()
 }
 
-// flushedLocked says that nothing has to be written any more.
+// flushedLocked signals that nothing is left to write.
 func (c *Conn) flushedLocked() {
 	if c.flushed != nil && !isClosed(c.flushed) {
 		close(c.flushed)

@@ -14,14 +14,14 @@ import (
 var (
 	errStopped = errors.New("connection is ending")
 	errPaused  = errors.New("connection is paused")
-	errTurn    = errors.New("others are to be read from as well")
+	errTurn    = errors.New("the turn of this connection is over")
 	errHeavy   = errors.New("a message takes long to decompress")
 	errAgain   = errors.New("nothing to read, or no room to write")
 )
 
 const readBufferSize = 16 << 10
 
-// hangUpInterval is how often a paused connection that is not polled is looked at.
+// hangUpInterval is how often a paused plain connection is checked for a hang-up.
 const hangUpInterval = time.Second
 
 var readBuffers = sync.Pool{New: func() any {
@@ -29,9 +29,9 @@ var readBuffers = sync.Pool{New: func() any {
 	return &b
 }}
 
-// Start has the connection served, beginning with the early bytes, which are
-// those that came with the upgrade. It is called once. The handler's methods may
-// be called before it returns.
+// Start begins to serve the connection, starting with early, the bytes that arrived
+// with the upgrade. It must be called once. The handler's methods may be called
+// before it returns.
 func (c *Conn) Start(early []byte, h Handler) {
 	c.handler = h
 	e := c.opts.Engine
@@ -45,7 +45,7 @@ func (c *Conn) Start(early []byte, h Handler) {
 	case !c.Polled():
 		e.running.Go(func() { c.readPlain(early) })
 	case ended:
-		c.consume(early) // the peer's close frame may be in it
+		c.consume(early) // early may contain the peer's close frame
 		e.running.Go(c.finish)
 	default:
 		c.consume(early)
@@ -61,8 +61,8 @@ func (c *Conn) Start(early []byte, h Handler) {
 	}
 }
 
-// ready is called by a poller when there may be something to read, room to write,
-// or an end of the stream. It reports whether to read.
+// ready is called by a poller when there may be data to read, room to write, or an
+// end of the stream. It reports whether to read.
 func (c *Conn) ready(readable, writable, hungUp bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,19 +78,20 @@ func (c *Conn) ready(readable, writable, hungUp bool) bool {
 	case c.phase != phaseOpen:
 		c.wakeUpLocked() // finish reads
 	case c.paused && c.hungUp:
-		c.abortLocked(CauseLost) // nobody would notice before Resume, if ever
+		c.abortLocked(CauseLost) // otherwise nobody would notice before Resume, if ever
 	default:
-		return !c.paused && !c.away // who ends that has it read
+		return !c.paused && !c.away // the goroutine that clears the flag pushes c again
 	}
 	return false
 }
 
-// readSome reads once into buf, as long as c is open. It reports whether there
-// may be more: what is read in full, or all the way to the end, leaves no event.
+// readSome reads once into buf while c is open, and reports whether there may be more. A
+// read that does not fill buf has emptied the socket, and new data causes an event. If an
+// event may have been lost (toTheEnd), only a read that finds nothing ends reading.
 func (c *Conn) readSome(buf []byte, toTheEnd bool) bool {
 	if !c.reading.TryLock() {
 		if c.isAway() {
-			return false // it takes long, and pushes c when it is done
+			return false // that goroutine pushes c when it is done
 		}
 		c.reading.Lock()
 	}
@@ -128,8 +129,8 @@ func (c *Conn) isAway() bool {
 	return c.away
 }
 
-// stays reports whether the poller goes on reading; if not, a goroutine of c's own
-// does first what takes long.
+// stays reports whether the poller continues reading. If it does not, a goroutine of
+// c's own first handles what takes long.
 func (c *Conn) stays() bool {
 	if c.in.deferred {
 		c.leave()
@@ -138,7 +139,7 @@ func (c *Conn) stays() bool {
 	return true
 }
 
-// leave has what is deferred done off the poller. Called with reading held.
+// leave handles deferred input off the poller. The caller must hold reading.
 func (c *Conn) leave() {
 	c.mu.Lock()
 	c.away = true
@@ -161,10 +162,10 @@ func (c *Conn) leave() {
 	})
 }
 
-// readPlain is the goroutine of a plain connection.
+// readPlain is the reading goroutine of a plain connection.
 func (c *Conn) readPlain(early []byte) {
 	c.reading.Lock()
-	buf := make([]byte, 2048) // TLS: the connection holds its own as well
+	buf := make([]byte, 2048) // small because a TLS connection has its own buffer
 	more := c.consume(early)
 	for {
 		c.in.spent = 0
@@ -179,7 +180,7 @@ func (c *Conn) readPlain(early []byte) {
 		case c.in.deferred:
 			c.opts.Engine.heavily(c.in.stranger, func() { more = c.mayRead() && c.consume(nil) })
 		case c.behind:
-			runtime.Gosched() // its turn is over
+			runtime.Gosched() // this connection's turn is over
 			more = c.consume(nil)
 		default:
 			n, err := c.nc.Read(buf)
@@ -195,7 +196,7 @@ func (c *Conn) readPlain(early []byte) {
 	}
 }
 
-// awaitResume waits while c is paused. It reports false when c is ending.
+// awaitResume waits while c is paused. It returns false if c is ending.
 func (c *Conn) awaitResume() bool {
 	tick := time.NewTicker(hangUpInterval)
 	defer tick.Stop()
@@ -228,8 +229,8 @@ func (c *Conn) lost() {
 	c.mu.Unlock()
 }
 
-// consume takes what was read, after what it is behind with, and reports whether to
-// go on.
+// consume handles input left over from earlier reads and then b, and reports whether
+// to continue.
 func (c *Conn) consume(b []byte) bool {
 	c.behind = false
 	if c.in.stranger && c.admitted.Load() {
@@ -253,7 +254,7 @@ func (c *Conn) consume(b []byte) bool {
 	return false
 }
 
-// deal takes one message or control frame.
+// deal handles one message or control frame.
 func (c *Conn) deal(op ws.OpCode, payload []byte) error {
 	if err := c.standing(op); err != nil {
 		return err
@@ -278,7 +279,7 @@ func (c *Conn) deal(op ws.OpCode, payload []byte) error {
 	return errPaused
 }
 
-// standing returns why c takes no frame any more, or nil.
+// standing returns nil, or the reason why c accepts no more frames.
 func (c *Conn) standing(op ws.OpCode) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -304,23 +305,24 @@ func (c *Conn) peerClosed(payload []byte) error {
 	return errStopped
 }
 
-// What is read from a stranger that is told to go: so much at once, then a buffer
-// after each pause. One that goes on sending must not take time from others.
+// A stranger that was told to leave may send this much at once, and then one buffer
+// after each pause. A peer that keeps sending must not take time from others.
 const (
 	strangerRest  = 128 << 10
 	strangerPause = 20 * time.Millisecond
 )
 
-// readUntil calls f with what the peer sends until that fails, the stream ends,
-// ctx ends or the connection is dead, and returns why.
+// readUntil calls f with what the peer sends until f fails, the stream ends, ctx is
+// done or the connection is dead, and returns the reason.
 func (c *Conn) readUntil(ctx context.Context, f func([]byte) error) error {
 	for total := 0; ; {
-		// First, or a peer that sends without a pause would not let it end.
+		// This check comes first, or a peer that sends without pause would prevent
+		// the end.
 		if err := c.ended(ctx); err != nil {
 			return err
 		}
 		n, err := c.readNext(f)
-		if errors.Is(err, errAgain) { // it waits without a buffer: there may be thousands
+		if errors.Is(err, errAgain) { // wait without a buffer, because there may be thousands of connections
 			select {
 			case <-ctx.Done():
 			case <-c.wake:
@@ -341,7 +343,7 @@ func (c *Conn) readUntil(ctx context.Context, f func([]byte) error) error {
 	}
 }
 
-// ended returns why nothing is read any more, or nil.
+// ended returns nil, or the reason why reading has ended.
 func (c *Conn) ended(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -351,7 +353,7 @@ func (c *Conn) ended(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// readNext reads once and calls f with what came.
+// readNext reads once and calls f with the data.
 func (c *Conn) readNext(f func([]byte) error) (n int, err error) {
 	buf := readBuffers.Get().(*[]byte)
 	defer readBuffers.Put(buf)
@@ -360,7 +362,7 @@ func (c *Conn) readNext(f func([]byte) error) (n int, err error) {
 			err = io.EOF
 		}
 	} else {
-		n, err = c.nc.Read(*buf) // with a deadline of its own
+		n, err = c.nc.Read(*buf) // nc has its own deadline
 	}
 	if n > 0 {
 		err = errors.Join(f((*buf)[:n]), err)

@@ -12,25 +12,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket is a descriptor of our own for a connection that package net made, and
-// that is closed there. Nothing else in the process knows the descriptor, so
-// only close can close it.
+// socket is our own descriptor for a connection made by package net, which closes its
+// own. Nothing else in the process knows the descriptor, so only close can close it.
 //
-// Every system call on it holds a reference. A descriptor is closed when its
-// last reference is given up, and close gives up the first. So while one
-// goroutine is about to use the number, no other can close it, and the kernel
-// cannot give the same number to another connection, which would get bytes that
-// are not meant for it.
+// Every system call on it holds a reference. The descriptor is closed when its last
+// reference is released, and close releases the first one. So while one goroutine is
+// about to use the descriptor, no other can close it, and the kernel cannot reuse the
+// number for another connection, which would receive bytes not meant for it.
 type socket struct {
 	fd     int32
 	refs   atomic.Int32
-	number int32 // of the socket, which no other of its poller has had lately
+	number int32 // of the socket; not reused by its poller for a long time
 	poller *poller
 }
 
-// pollable reports whether nc is a plain socket. Wrappers around a connection do
-// something with the bytes and must not be bypassed, so only the exact types of
-// package net count.
+// pollable reports whether nc is a plain socket. A wrapper may transform the bytes
+// and must not be bypassed, so only the exact types of package net qualify.
 func pollable(nc net.Conn) bool {
 	switch nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
@@ -39,7 +36,7 @@ func pollable(nc net.Conn) bool {
 	return false
 }
 
-// duplicate returns another descriptor for nc.
+// duplicate returns a new descriptor for nc.
 func duplicate(nc net.Conn) (int, error) {
 	raw, err := nc.(syscall.Conn).SyscallConn()
 	if err != nil {
@@ -51,7 +48,8 @@ func duplicate(nc net.Conn) (int, error) {
 	return fd, errors.Join(err, failed)
 }
 
-// acquire takes a reference, unless the descriptor is closed.
+// acquire takes a reference and reports whether it could. It fails if the descriptor
+// is closed.
 func (s *socket) acquire() bool {
 	for {
 		n := s.refs.Load()
@@ -70,8 +68,8 @@ func (s *socket) release() {
 	}
 }
 
-// send writes what the socket takes at once; n < len(b) without an error means
-// that it is full.
+// send writes what the socket accepts without blocking. n < len(b) without an error
+// means that the socket is full.
 func (s *socket) send(b []byte) (n int, err error) {
 	n, err = s.transfer(syscall.SYS_SENDTO, b, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL)
 	if errors.Is(err, errAgain) {
@@ -80,14 +78,14 @@ func (s *socket) send(b []byte) (n int, err error) {
 	return n, err
 }
 
-// recv reads what is there; 0 without an error is the end of the stream.
+// recv reads available data. 0 without an error means the end of the stream.
 func (s *socket) recv(b []byte) (n int, err error) {
 	return s.transfer(syscall.SYS_RECVFROM, b, syscall.MSG_DONTWAIT)
 }
 
-// transfer makes a raw system call, which returns at once. An ordinary one enters
-// the scheduler's accounting, and in a loop of thousands of short writes the
-// runtime would keep handing the processor to other threads, at twice the cost.
+// transfer makes a raw system call, which returns at once. A regular system call
+// enters the scheduler's accounting, and in a loop of thousands of short writes the
+// runtime would keep handing the processor to other threads, doubling the cost.
 func (s *socket) transfer(trap uintptr, b []byte, flags uintptr) (int, error) {
 	if !s.acquire() {
 		return 0, net.ErrClosed
@@ -108,8 +106,8 @@ func (s *socket) transfer(trap uintptr, b []byte, flags uintptr) (int, error) {
 	}
 }
 
-// await makes the poller call c.ready when there is room to write; also if there
-// is already.
+// await makes the poller call c.ready when there is room to write, even if there
+// already is.
 func (s *socket) await(c *Conn) {
 	if !s.acquire() {
 		return
@@ -120,7 +118,7 @@ func (s *socket) await(c *Conn) {
 	}
 }
 
-// unsent returns how many bytes the peer has not confirmed yet and still may.
+// unsent returns how many bytes the peer has yet to confirm.
 func (s *socket) unsent() int {
 	if !s.acquire() {
 		return 0
@@ -129,7 +127,8 @@ func (s *socket) unsent() int {
 	return unsentBy(int(s.fd))
 }
 
-// unsent returns the same for a connection of package net's, if that is possible.
+// unsent is like socket.unsent for a connection of package net. It returns 0 if the
+// number is not available.
 func unsent(nc net.Conn) (n int) {
 	withDescriptor(nc, func(fd int) { n = unsentBy(fd) })
 	return n
@@ -137,15 +136,15 @@ func unsent(nc net.Conn) (n int) {
 
 func unsentBy(fd int) int {
 	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
-	// The count stays what it was when the connection is broken.
+	// When the connection breaks, the count no longer changes.
 	if err != nil || n == 0 || polled(fd, 0)&(unix.POLLERR|unix.POLLHUP) != 0 {
 		return 0
 	}
 	return n
 }
 
-// hungUp reports whether the peer of a connection of package net's has ended its
-// side, or the connection is broken.
+// hungUp reports whether the peer of a connection of package net has ended its side,
+// or the connection is broken.
 func hungUp(nc net.Conn) (is bool) {
 	withDescriptor(nc, func(fd int) {
 		is = polled(fd, unix.POLLRDHUP)&(unix.POLLRDHUP|unix.POLLERR|unix.POLLHUP) != 0
@@ -156,12 +155,12 @@ func hungUp(nc net.Conn) (is bool) {
 func withDescriptor(nc net.Conn, f func(fd int)) {
 	if s, ok := nc.(syscall.Conn); ok {
 		if raw, err := s.SyscallConn(); err == nil {
-			_ = raw.Control(func(fd uintptr) { f(int(fd)) }) // if not, it is closed
+			_ = raw.Control(func(fd uintptr) { f(int(fd)) }) // on failure the connection is closed
 		}
 	}
 }
 
-// polled returns which of events, and of those that nobody asks for, hold.
+// polled returns which of events hold, and which of those that are always reported.
 func polled(fd int, events int16) int16 {
 	state := []unix.PollFd{{Fd: int32(fd), Events: events}}
 	if _, err := unix.Poll(state, 0); err != nil {
@@ -178,8 +177,8 @@ func (s *socket) closeWrite() {
 	}
 }
 
-// close gives the descriptor up; it is called once. With reset what was not sent
-// yet is not sent any more.
+// close releases the descriptor. It must be called once. If reset is set, unsent data
+// is discarded.
 func (s *socket) close(reset bool) {
 	if reset {
 		_ = unix.SetsockoptLinger(int(s.fd), unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})

@@ -10,31 +10,34 @@ import (
 	"time"
 )
 
-// Terms say what a handshake may agree on.
+// Terms says what a handshake may agree on.
 type Terms struct {
-	// Deflate allows compression (permessage-deflate, RFC 7692), if the client
-	// offers it in a way that we can do. Over TLS, a text in which a secret stands
-	// beside what somebody else may choose should not be compressed: its length
-	// tells how much the two are alike.
+	// Deflate allows compression (permessage-deflate, RFC 7692) if the client makes
+	// an offer that the server can accept. Over TLS, do not compress texts that
+	// contain both a secret and data chosen by somebody else: the compressed length
+	// reveals how similar the two are.
 	Deflate bool
-	// Accept decides on a request that is a valid handshake. It returns the
-	// subprotocol to speak, which is "" for the first that the client offers, or why
-	// the request is refused. Nil: every request is accepted.
+	// Accept, if not nil, decides whether to accept a request that is a valid
+	// handshake. It returns the subprotocol to use, or "" for the first one that the
+	// client offers, or the reason why the request is refused.
 	Accept func(r *http.Request) (subprotocol string, refused *HandshakeError)
 }
 
-// HandshakeError says why a request did not become a connection.
+// HandshakeError says why a request did not become a WebSocket connection.
 type HandshakeError struct {
-	// Status is what the client was answered: 400, 405 or 426 if the request is at
-	// fault, and 500 if the server is. 0: nothing could be answered, and the caller
-	// has to panic with http.ErrAbortHandler, or the client is left with a connection
-	// that nobody serves. 101: the client was gone before it had the whole answer.
+	// Status is the HTTP status sent to the client: 400, 405 or 426 if the request is
+	// at fault, and 500 if the server is. If it is 0, nothing could be sent, and the
+	// caller must panic with http.ErrAbortHandler, or the client is left with a
+	// connection that nobody serves. If it is 101, the client was gone before it
+	// received the whole answer.
 	Status int
-	// Reason is one of a few texts, none of which holds anything that the client sent.
+	// Reason is one of a fixed set of texts. It contains nothing that the client
+	// sent.
 	Reason string
-	// Text is what the client is told, in place of a text made of Reason.
+	// Text, if not empty, is sent to the client instead of a text derived from
+	// Reason.
 	Text string
-	// Err is the error that led to it, if there was one.
+	// Err is the underlying error, if any.
 	Err error
 }
 
@@ -47,17 +50,17 @@ func (e *HandshakeError) Error() string {
 
 func (e *HandshakeError) Unwrap() error { return e.Err }
 
-// ServerFault reports whether the request was in order, and the program that
-// serves it is not.
+// ServerFault reports whether the request was valid and the serving program is at
+// fault.
 func (e *HandshakeError) ServerFault() bool {
 	return e.Status == 0 || e.Status >= http.StatusInternalServerError
 }
 
 // Upgrade turns an HTTP/1.1 request into a WebSocket connection. It returns the
-// connection, the bytes that the client has sent ahead, and the window for
-// [NewConn]. The error is a [*HandshakeError], and then the request has been
-// answered: everything is decided before the connection is taken from net/http, so
-// that whatever wraps w learns the status that the client gets, also if that is 101.
+// connection, the bytes that the client has already sent, and the window for
+// [NewConn]. The error is a [*HandshakeError], and the request has then been
+// answered. Upgrade decides everything before it takes the connection from net/http,
+// so that any wrapper of w sees the client's status, even if that is 101.
 func Upgrade(w http.ResponseWriter, r *http.Request, terms Terms) (nc net.Conn, early []byte, window uint8, err error) {
 	a, refused := terms.judge(r)
 	if refused == nil {
@@ -86,7 +89,7 @@ func (e *HandshakeError) answer(w http.ResponseWriter, r *http.Request) {
 	case http.StatusMethodNotAllowed:
 		h.Set("Allow", http.MethodGet)
 	case http.StatusInternalServerError:
-		text = "The server cannot open WebSocket connections." // the reason is the server's own affair
+		text = "The server cannot open WebSocket connections." // the client need not know the reason
 	}
 	if e.Text != "" {
 		text = e.Text
@@ -94,8 +97,8 @@ func (e *HandshakeError) answer(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, text, e.Status)
 }
 
-// hijackable returns why the connection of w cannot be taken over, as far as that
-// can be known before it is tried.
+// hijackable returns why w's connection cannot be taken over, as far as that can be
+// known without trying.
 func hijackable(w http.ResponseWriter) *HandshakeError {
 	for {
 		switch v := w.(type) {
@@ -113,35 +116,36 @@ func hijackable(w http.ResponseWriter) *HandshakeError {
 	}
 }
 
-// agreement is what a handshake has come to.
+// agreement is the outcome of a handshake.
 type agreement struct {
-	digest     string // of the client's key
-	protocol   string // "": none
-	extensions string // "": none
+	digest     string // answer to the client's key
+	protocol   string // "" for none
+	extensions string // "" for none
 	window     uint8  // see NewConn
 }
 
-// enact answers 101 and takes the connection from net/http, which sends the
-// answer when the connection is taken.
+// enact answers 101 and takes the connection from net/http, which sends the answer
+// when the connection is taken.
 func (a *agreement) enact(w http.ResponseWriter) (nc net.Conn, early []byte, err error) {
 	a.fill(w.Header())
 	w.WriteHeader(http.StatusSwitchingProtocols)
-	// Some middleware keeps the status to itself until a body is written, or for
-	// longer: gin, and much of what compresses. Net/http refuses this byte, because 101
-	// has no body, and so it has the status. If it does not refuse, it doesn't.
+	// Some middleware, such as gin and many compressors, delays the status until a
+	// body is written or longer. Writing a byte forces it to pass the status on.
+	// net/http rejects the byte, because 101 has no body, and has the status by then.
+	// If the byte is not rejected, net/http does not have the status.
 	_, err = w.Write([]byte{'\n'})
 	arrived := errors.Is(err, http.ErrBodyNotAllowed)
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		// Nothing was sent yet, and no other status can be.
+		// Nothing has been sent yet, and no other status can be.
 		return nil, nil, &HandshakeError{Reason: "taking over the connection failed", Err: err}
 	}
-	err = nc.SetDeadline(time.Time{}) // net/http's own
+	err = nc.SetDeadline(time.Time{}) // clears net/http's deadline
 	if err == nil && !arrived {
 		err = a.send(rw.Writer, w.Header())
 	}
 	if err != nil {
-		_ = nc.Close() // nobody else will
+		_ = nc.Close() // nobody else will close it
 		return nil, nil, &HandshakeError{Status: http.StatusSwitchingProtocols, Reason: "the client was gone before it was answered", Err: err}
 	}
 	if n := rw.Reader.Buffered(); n > 0 {
@@ -151,9 +155,9 @@ func (a *agreement) enact(w http.ResponseWriter) (nc net.Conn, early []byte, err
 	return nc, early, nil
 }
 
-// fill puts the fields of the answer in h. What middleware has set goes out too,
-// unless it describes a body, or says what only the handshake may. The names are
-// written as RFC 6455 does, not as package http would: some clients compare them.
+// fill puts the answer's fields into h. Fields set by middleware are sent too, unless
+// they describe a body or belong to the handshake. The names are spelled as in RFC
+// 6455, not as net/http would: some clients compare them case-sensitively.
 func (a *agreement) fill(h http.Header) {
 	if len(h) > 0 {
 		for _, name := range [...]string{
@@ -176,11 +180,11 @@ func (a *agreement) fill(h http.Header) {
 	}
 }
 
-// send writes the answer to a connection that was taken without it.
+// send writes the answer to a connection that was taken without sending it.
 func (a *agreement) send(w *bufio.Writer, h http.Header) error {
-	a.fill(h) // again: the byte may have made something of it
+	a.fill(h) // again: middleware may have changed h when the byte was written
 	_, _ = io.WriteString(w, "HTTP/1.1 101 Switching Protocols\r\n")
 	_ = h.Write(w)
 	_, _ = io.WriteString(w, "\r\n")
-	return w.Flush() // which returns what has gone wrong before
+	return w.Flush() // Flush returns earlier errors too
 }

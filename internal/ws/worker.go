@@ -5,9 +5,10 @@ import (
 	"sync"
 )
 
-// yieldEvery is after how many connections a worker lets others run, who have
-// more for the next ones perhaps. Raw system calls take no break, and with a worker
-// on every processor nothing would be read for as long as the runtime allows.
+// yieldEvery is the number of connections after which a worker yields to other
+// goroutines, which may have more messages for the next connections. Raw system calls
+// never yield, and with a worker on every processor nothing would be read for as long
+// as the runtime allows.
 const yieldEvery = 32
 
 // worker writes to its dirty connections, one after the other. Every polled

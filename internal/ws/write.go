@@ -7,31 +7,31 @@ import (
 	"time"
 )
 
-// chunk is how many bytes one send carries at most, unless one message has more.
-// More costs the kernel more than in proportion.
+// chunk is the maximum number of bytes per send, unless a single message is larger.
+// Beyond it, the kernel's cost grows faster than the size.
 const chunk = 64 << 10
 
-// joiner makes one buffer of what waits for a connection. It is for one
-// goroutine, and what it made last serves the next connection for which the same
-// messages wait.
+// joiner joins the messages that wait for a connection into one buffer. It must be
+// used by one goroutine. Its last result is reused if the same messages wait for the
+// next connection.
 type joiner struct {
-	shared bool // a worker's: not for sealers that are slow
+	shared bool // belongs to a worker; must not run slow sealers
 
-	batch []*Message // what waits for the connection at hand, as much as fits
-	rest  []byte     // instead of batch: what is left of an earlier send
+	batch []*Message // waiting messages of the current connection, as many as fit
+	rest  []byte     // instead of batch: the rest of an earlier send
 	seal  Sealer
-	slow  bool // seal is
+	slow  bool // seal is slow
 
-	joined []*Message // what is in buf; nil: nothing that can be used again
-	window uint8      // and for which window it is compressed there
+	joined []*Message // messages in buf; nil if buf cannot be reused
+	window uint8      // the window of the compressed messages in buf
 	buf    []byte
-	sealed []byte // one message, on its way to buf
+	sealed []byte // one message on its way to buf
 
-	written  int // messages of batch that are on the last write, at least in part
-	unsealed int // messages of batch that could not be sealed
+	written  int // number of messages of batch in the last write, at least in part
+	unsealed int // number of messages of batch that could not be sealed
 }
 
-// forget lets go of all messages.
+// forget drops the references to all messages.
 func (j *joiner) forget() {
 	clear(j.batch[:cap(j.batch)])
 	clear(j.joined[:cap(j.joined)])
@@ -44,8 +44,8 @@ func (j *joiner) forget() {
 	}
 }
 
-// scheduleLocked has c written to, if there is anything to write and nobody does
-// it already.
+// scheduleLocked schedules a write to c if there is something to write and no writer
+// is scheduled.
 func (c *Conn) scheduleLocked() {
 	if c.scheduled || c.held || c.backlog == nil && c.rest == nil {
 		return
@@ -54,7 +54,7 @@ func (c *Conn) scheduleLocked() {
 	c.goOnLocked()
 }
 
-// goOnLocked gives c, which is scheduled, to a writer.
+// goOnLocked hands c, which is scheduled, to a writer.
 func (c *Conn) goOnLocked() {
 	if c.Polled() && !c.slow {
 		c.work.push(c)
@@ -63,19 +63,19 @@ func (c *Conn) goOnLocked() {
 	}
 }
 
-// write writes once, as much as there is up to a chunk, and reports whether to
-// call it again. If not, c is somebody else's from now on.
+// write writes once, up to a chunk, and reports whether to call it again. If it
+// returns false, the caller no longer owns c.
 func (c *Conn) write(j *joiner) bool {
 	if !c.take(j) {
 		return false
 	}
 	b := j.bytes(c)
 	n, err := 0, error(nil)
-	if len(b) > 0 { // nothing is left where nothing could be sealed
+	if len(b) > 0 { // empty if no message could be sealed
 		n, err = c.send(b)
 	}
 	if err != nil {
-		// It stays scheduled: nothing will be written to it any more.
+		// c stays scheduled, because nothing more will be written to it.
 		c.Abort(CauseLost)
 		return false
 	}
@@ -104,8 +104,8 @@ func (c *Conn) send(b []byte) (n int, err error) {
 	if c.Polled() {
 		return c.sock.send(b)
 	}
-	// In pieces, or nobody could tell a peer that takes a large message slowly from
-	// one that takes nothing.
+	// Write in pieces, so that a peer that takes a large message slowly can be told
+	// from one that takes nothing.
 	for n < len(b) && err == nil {
 		c.progress.Store(clock())
 		var wrote int
@@ -116,8 +116,8 @@ func (c *Conn) send(b []byte) (n int, err error) {
 	return n, err
 }
 
-// take copies to j what goes into the next send. It reports false when c is not
-// j's to write: because nothing waits, or because another writer has it now.
+// take copies the next send's content to j. It returns false if j must not write to
+// c, because nothing waits or because another writer owns it now.
 func (c *Conn) take(j *joiner) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -126,7 +126,7 @@ func (c *Conn) take(j *joiner) bool {
 	if c.idleLocked() {
 		return false
 	}
-	if j.shared && c.slow { // since it was given to the worker
+	if j.shared && c.slow { // changed since c was given to the worker
 		c.opts.Engine.spawn(c)
 		return false
 	}
@@ -136,13 +136,13 @@ func (c *Conn) take(j *joiner) bool {
 		j.batch = append(j.batch, waiting[:n]...)
 		c.backlog.take(n)
 		if c.pongAt <= c.backlog.head+n {
-			c.pongAt, c.pongs = 0, 0 // too late to be replaced
+			c.pongAt, c.pongs = 0, 0 // too late to replace a pong
 		}
 	}
 	return true
 }
 
-// idleLocked reports whether there is nothing to write; then nobody is scheduled.
+// idleLocked reports whether there is nothing to write; if so, it clears scheduled.
 func (c *Conn) idleLocked() bool {
 	if c.backlog == nil && c.rest == nil {
 		c.blocked = false
@@ -154,14 +154,14 @@ func (c *Conn) idleLocked() bool {
 	return true
 }
 
-// sent notes that n bytes of b, which is what j had, are written. The socket is
-// full if they are not all; then writing goes on by itself when it has room.
+// sent records that n bytes of b, which j made, were written. If n < len(b), the
+// socket is full, and writing resumes by itself when the socket has room.
 func (c *Conn) sent(j *joiner, b []byte, n int) (again, full bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	j.written = len(j.batch)
 	if c.phase == phaseDead {
-		return false, false // it stays scheduled
+		return false, false // c stays scheduled
 	}
 	switch {
 	case j.rest != nil:
@@ -173,7 +173,7 @@ func (c *Conn) sent(j *joiner, b []byte, n int) (again, full bool) {
 		c.consumeLocked(len(j.batch))
 	case j.seal != nil:
 		c.consumeLocked(len(j.batch))
-		c.rest = slices.Clone(b[n:]) // b is the joiner's
+		c.rest = slices.Clone(b[n:]) // the joiner owns b
 		c.queued += len(c.rest)
 	default:
 		written := 0
@@ -198,13 +198,13 @@ func (c *Conn) sent(j *joiner, b []byte, n int) (again, full bool) {
 		c.blocked, c.parked = true, true
 		return false, true
 	}
-	if c.progress.Load() != 0 { // a look is cheaper than a store, and nearly always enough
+	if c.progress.Load() != 0 { // a load is cheaper than a store, and nearly always enough
 		c.progress.Store(0)
 	}
 	return !c.idleLocked(), false
 }
 
-// fit returns how many messages of batch go into one send, at least one.
+// fit returns how many messages of batch fit into one send, at least one.
 func fit(batch []*Message) int {
 	size := batch[0].Size()
 	for n, m := range batch[1:] {
@@ -215,7 +215,7 @@ func fit(batch []*Message) int {
 	return len(batch)
 }
 
-// bytes returns what to send to c.
+// bytes returns the bytes to send to c.
 func (j *joiner) bytes(c *Conn) []byte {
 	switch {
 	case j.rest != nil:
@@ -235,11 +235,11 @@ func (j *joiner) bytes(c *Conn) []byte {
 	return j.buf
 }
 
-// sealTurn is how long a slow sealer goes on before what it has made is sent.
+// sealTurn is how long a slow sealer continues before its output is sent.
 const sealTurn = 5 * time.Millisecond
 
-// sealBatch returns the frames of the batch, sealed: with a slow sealer perhaps not of
-// all, and then the batch is shorter.
+// sealBatch returns the sealed frames of the batch. A slow sealer may not get through
+// all of them, and then sealBatch shortens the batch.
 func (j *joiner) sealBatch(c *Conn) []byte {
 	j.joined, j.buf = j.joined[:0], j.buf[:0]
 	var began time.Time
@@ -256,8 +256,8 @@ func (j *joiner) sealBatch(c *Conn) []byte {
 	return j.buf
 }
 
-// appendSealed appends the frames of m, sealed. A message that cannot be sealed is left
-// out: it must not leave in clear.
+// appendSealed appends the sealed frames of m. It skips a message that cannot be
+// sealed: it must not be sent unencrypted.
 func (j *joiner) appendSealed(c *Conn, m *Message) {
 	switch {
 	case m.clear:
