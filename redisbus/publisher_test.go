@@ -283,11 +283,11 @@ func TestPublisherClose(t *testing.T) {
 // caller gets the answer.
 func TestPublisherLeavesAfterAnAnswer(t *testing.T) {
 	t.Parallel()
-	f := startFake(t)
-	p := dial(t, redisbus.Config{URL: "redis://" + f.addr(), ProbeInterval: time.Hour})
+	f := redistest.Pretend(t)
+	p := dial(t, redisbus.Config{URL: f.URL(), ProbeInterval: time.Hour})
 	for reply, leaves := range map[string]bool{"READONLY no": true, "NOPERM no": false, "ERR unknown command": true} {
-		before := f.greeted()
-		f.answer("PUBLISH", "-"+reply+"\r\n")
+		before := f.Accepted()
+		f.Answer("PUBLISH", "-"+reply+"\r\n")
 		errs := p.Publish(t.Context(), numbered(0, 2)...)
 		if len(errs) != 2 || errs[1] == nil {
 			t.Fatalf("%s: %v", reply, errs)
@@ -295,11 +295,11 @@ func TestPublisherLeavesAfterAnAnswer(t *testing.T) {
 		if _, ok := rueidis.IsRedisErr(errs[1]); !ok {
 			t.Errorf("%s: the error is %v", reply, errs[1])
 		}
-		f.answer("PUBLISH", "")
+		f.Answer("PUBLISH", "")
 		if errs := p.Publish(t.Context(), numbered(0, 1)...); errs != nil {
 			t.Errorf("%s: afterwards %v", reply, errs)
 		}
-		if left := f.greeted() > before; left != leaves {
+		if left := f.Accepted() > before; left != leaves {
 			t.Errorf("%s: another connection is %v", reply, left)
 		}
 	}
