@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -89,6 +90,34 @@ func TestPublisherTellsWhatIsNotConfirmed(t *testing.T) {
 			t.Fatalf("heard %d after %d: sent twice, out of order, or after the failure", i, last)
 		}
 		last = i
+	}
+}
+
+// The log and CLIENT LIST name a publisher as its Config does, and the log says when its
+// connection was lost.
+func TestPublisherLogsALostConnection(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	log := &logBuffer{}
+	c := redisbus.Config{URL: r.URL(), Name: "worker", ProbeInterval: 1, ProbeTimeout: 100 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(log, nil))}
+	p, err := redisbus.Dial(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if !isOn(r, "worker") {
+		t.Error("CLIENT LIST has no name=worker")
+	}
+	r.Pause() // it is checked before each call, and does not answer that
+	errs := p.Publish(t.Context(), numbered(0, 1)...)
+	r.Resume()
+	if len(errs) != 1 || !errors.Is(errs[0], redisbus.ErrUnavailable) {
+		t.Errorf("Publish = %v", errs)
+	}
+	for _, want := range []string{`level=WARN msg="redis connection lost" name=worker redis="redis at ` + r.Addr(), "error="} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log has no %s:\n%s", want, log)
+		}
 	}
 }
 
