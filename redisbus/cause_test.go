@@ -57,16 +57,16 @@ func TestGarbageOnARunningLink(t *testing.T) {
 	t.Parallel()
 	for name, subscribed := range map[string]bool{"publishing": false, "subscribed": true} {
 		t.Run(name, func(t *testing.T) {
-			f := startFake(t)
-			c := impatient("redis://" + f.addr())
+			f := redistest.Pretend(t)
+			c := impatient(f.URL())
 			c.ProbeInterval = time.Minute // no command is on its way
 			n := run(t, c, nil)
-			f.send(subscribed, "HTTP/1.1 400 Bad Request\r\n\r\n")
+			f.Send(subscribed, "HTTP/1.1 400 Bad Request\r\n\r\n")
 			redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects > 0 })
 			n.healthy()
 			log := n.log.String()
 			if strings.Contains(log, "closed network connection") ||
-				!strings.Contains(log, `error="`+f.addr()+": redis: 'H' where a reply or element begins: is this a Redis?") {
+				!strings.Contains(log, `error="`+f.Addr()+": redis: 'H' where a reply or element begins: is this a Redis?") {
 				t.Errorf("log:\n%s", log)
 			}
 		})

@@ -55,7 +55,7 @@ func TestFaults(t *testing.T) {
 		"dead subscriptions, with a prefix": func(t *testing.T) faultCase {
 			first, second := redistest.Start(t), redistest.Start(t)
 			p := startProxy(t, first.Addr())
-			return faultCase{url: "redis://" + p.addr(), prefix: "shop:", cause: "the subscription is dead", dead: 1, begin: func() {
+			return faultCase{url: "redis://" + p.addr(), prefix: "shop:", vain: true, cause: "the subscription is dead", dead: 1, begin: func() {
 				p.swap(t, second.Addr())
 			}}
 		},
@@ -104,8 +104,8 @@ func TestFaults(t *testing.T) {
 		"a stale Sentinel": func(t *testing.T) faultCase {
 			c := redistest.StartSentinel(t, 2)
 			stale := staleSentinel(t, c.Master.Addr())
-			url := sentinelURL(stale.addr(), c.Sentinels[0].Addr(), c.Sentinels[1].Addr())
-			return faultCase{url: url, begin: func() { stale.name(t, c.Replica.Addr()) }, show: func() bool { return true }}
+			url := sentinelURL(stale.Addr(), c.Sentinels[0].Addr(), c.Sentinels[1].Addr())
+			return faultCase{url: url, begin: func() { name(t, stale, c.Replica.Addr()) }, show: func() bool { return true }}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

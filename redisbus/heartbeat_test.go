@@ -47,9 +47,9 @@ func TestDefaultsOfTheHeartbeat(t *testing.T) {
 // led to another Redis.
 func TestSubscriptionThatNeverWorks(t *testing.T) {
 	t.Parallel()
-	f := startFake(t)
-	f.answer("PUBLISH", ":0\r\n") // taken, and nobody gets it
-	c := redisbus.Config{URL: "redis://" + f.addr(), StartTimeout: time.Second, ProbeTimeout: 100 * time.Millisecond, Logger: discard()}
+	f := redistest.Pretend(t)
+	f.Answer("PUBLISH", ":0\r\n") // taken, and nobody gets it
+	c := redisbus.Config{URL: f.URL(), StartTimeout: time.Second, ProbeTimeout: 100 * time.Millisecond, Logger: discard()}
 	bus, err := redisbus.New(c)
 	if err != nil {
 		t.Fatal(err)

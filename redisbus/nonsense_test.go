@@ -62,7 +62,7 @@ func TestNonsenseFromRedis(t *testing.T) {
 			return errors.Is(err, redisbus.ErrUnavailable) && strings.Contains(err.Error(), "redis: ") ||
 				l.command == "PUBLISH" && l.Stats().Garbled > 0 // it is back already
 		})
-		l.server.Answer("", "")
+		l.server.Reset()
 	}
 	for _, l := range liars {
 		l.healthy()
@@ -110,7 +110,7 @@ func TestNonsenseForAPublisher(t *testing.T) {
 		if errs == nil || !errors.Is(errs[0], redisbus.ErrUnavailable) || !strings.Contains(errs[0].Error(), ": redis: ") {
 			t.Errorf("%.30q to PUBLISH: %v", answer, errs)
 		}
-		server.Answer("", "")
+		server.Reset()
 		if errs := p.Publish(t.Context(), numbered(0, 2)...); errs != nil {
 			t.Errorf("after %.30q to PUBLISH: %v", answer, errs)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -89,6 +90,34 @@ func TestPublisherTellsWhatIsNotConfirmed(t *testing.T) {
 			t.Fatalf("heard %d after %d: sent twice, out of order, or after the failure", i, last)
 		}
 		last = i
+	}
+}
+
+// The log and CLIENT LIST name a publisher as its Config does, and the log says when its
+// connection was lost.
+func TestPublisherLogsALostConnection(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	log := &logBuffer{}
+	c := redisbus.Config{URL: r.URL(), Name: "worker", ProbeInterval: 1, ProbeTimeout: 100 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(log, nil))}
+	p, err := redisbus.Dial(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	if !isOn(r, "worker") {
+		t.Error("CLIENT LIST has no name=worker")
+	}
+	r.Pause() // it is checked before each call, and does not answer that
+	errs := p.Publish(t.Context(), numbered(0, 1)...)
+	r.Resume()
+	if len(errs) != 1 || !errors.Is(errs[0], redisbus.ErrUnavailable) {
+		t.Errorf("Publish = %v", errs)
+	}
+	for _, want := range []string{`level=WARN msg="redis connection lost" name=worker redis="redis at ` + r.Addr(), "error="} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log has no %s:\n%s", want, log)
+		}
 	}
 }
 
@@ -283,11 +312,11 @@ func TestPublisherClose(t *testing.T) {
 // caller gets the answer.
 func TestPublisherLeavesAfterAnAnswer(t *testing.T) {
 	t.Parallel()
-	f := startFake(t)
-	p := dial(t, redisbus.Config{URL: "redis://" + f.addr(), ProbeInterval: time.Hour})
+	f := redistest.Pretend(t)
+	p := dial(t, redisbus.Config{URL: f.URL(), ProbeInterval: time.Hour})
 	for reply, leaves := range map[string]bool{"READONLY no": true, "NOPERM no": false, "ERR unknown command": true} {
-		before := f.greeted()
-		f.answer("PUBLISH", "-"+reply+"\r\n")
+		before := f.Accepted()
+		f.Answer("PUBLISH", "-"+reply+"\r\n")
 		errs := p.Publish(t.Context(), numbered(0, 2)...)
 		if len(errs) != 2 || errs[1] == nil {
 			t.Fatalf("%s: %v", reply, errs)
@@ -295,11 +324,11 @@ func TestPublisherLeavesAfterAnAnswer(t *testing.T) {
 		if _, ok := rueidis.IsRedisErr(errs[1]); !ok {
 			t.Errorf("%s: the error is %v", reply, errs[1])
 		}
-		f.answer("PUBLISH", "")
+		f.Answer("PUBLISH", "")
 		if errs := p.Publish(t.Context(), numbered(0, 1)...); errs != nil {
 			t.Errorf("%s: afterwards %v", reply, errs)
 		}
-		if left := f.greeted() > before; left != leaves {
+		if left := f.Accepted() > before; left != leaves {
 			t.Errorf("%s: another connection is %v", reply, left)
 		}
 	}

@@ -57,10 +57,10 @@ func TestErrorReplies(t *testing.T) {
 			name, _, _ := strings.Cut(strings.TrimPrefix(row.reply, "ERR "), " ")
 			t.Run(name+" to "+column.name, func(t *testing.T) {
 				t.Parallel()
-				f := startFake(t)
+				f := redistest.Pretend(t)
 				reply := "-" + row.reply + "\r\n"
-				f.answer(column.command, reply)
-				url := column.scheme + "://" + f.addr()
+				f.Answer(column.command, reply)
+				url := column.scheme + "://" + f.Addr()
 				switch column.name {
 				case "connect":
 					url += "/1"
@@ -73,7 +73,7 @@ func TestErrorReplies(t *testing.T) {
 	}
 }
 
-func checkVerdict(t *testing.T, f *fakeRedis, url, column string, means byte, reply string) {
+func checkVerdict(t *testing.T, f *redistest.Pretender, url, column string, means byte, reply string) {
 	c := redisbus.Config{URL: url, ProbeInterval: 10 * time.Millisecond, StartTimeout: 300 * time.Millisecond}
 	if means == 'w' || column == "publish" {
 		c.StartTimeout = 0
@@ -103,7 +103,7 @@ func checkVerdict(t *testing.T, f *fakeRedis, url, column string, means byte, re
 		c.StartTimeout = 0
 	}
 	err = bus.Run(t.Context(), func() { t.Error("ready") }, func(...[]byte) {})
-	if err == nil || !strings.Contains(err.Error(), strings.TrimPrefix(reply, "ERR ")) || !strings.Contains(err.Error(), f.addr()) {
+	if err == nil || !strings.Contains(err.Error(), strings.TrimPrefix(reply, "ERR ")) || !strings.Contains(err.Error(), f.Addr()) {
 		t.Fatalf("Run = %v, want Redis' reply and the address", err)
 	}
 	if refused := !strings.Contains(err.Error(), "not ready after"); refused != (means == 'g') {

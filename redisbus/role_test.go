@@ -100,10 +100,10 @@ func TestDemotedRedisIsReported(t *testing.T) {
 // Without rights to ask, the log says once what is not noticed.
 func TestRoleThatCannotBeAsked(t *testing.T) {
 	t.Parallel()
-	f := startFake(t)
-	f.answer("ROLE", "-NOPERM no\r\n")
-	f.answer("HELLO", "-ERR unknown command 'HELLO'\r\n")
-	n := run(t, impatient("redis://"+f.addr()), nil)
+	f := redistest.Pretend(t)
+	f.Answer("ROLE", "-NOPERM no\r\n")
+	f.Answer("HELLO", "-ERR unknown command 'HELLO'\r\n")
+	n := run(t, impatient(f.URL()), nil)
 	redistest.Wait(t, "some probes", func() bool { return n.Probes() > 3 })
 	n.stop() // the log then tells how often a line was held back
 	if got := n.log.count("allow ROLE"); got != 1 || n.log.count("more=") > 0 {

@@ -14,19 +14,20 @@ import (
 
 // staleSentinel is a Sentinel that is cut off from the others: it names the node
 // at addr whatever they have agreed on.
-func staleSentinel(t *testing.T, addr string) *fakeRedis {
-	f := startFake(t)
-	f.name(t, addr)
+func staleSentinel(t *testing.T, addr string) *redistest.Pretender {
+	f := redistest.Pretend(t)
+	name(t, f, addr)
 	return f
 }
 
-func (f *fakeRedis) name(t *testing.T, addr string) {
+// name makes a Sentinel name the node at addr.
+func name(t *testing.T, f *redistest.Pretender, addr string) {
 	t.Helper()
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.answer("SENTINEL", fmt.Sprintf("*2\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(host), host, len(port), port))
+	f.Answer("SENTINEL", fmt.Sprintf("*2\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(host), host, len(port), port))
 }
 
 func sentinelURL(addrs ...string) string {
@@ -40,8 +41,8 @@ func TestStaleSentinelNamesAReplica(t *testing.T) {
 	c := redistest.StartSentinel(t, 2)
 	stale := staleSentinel(t, c.Replica.Addr())
 	for name, url := range map[string]string{
-		"first": sentinelURL(stale.addr(), c.Sentinels[0].Addr(), c.Sentinels[1].Addr()),
-		"last":  sentinelURL(c.Sentinels[0].Addr(), c.Sentinels[1].Addr(), stale.addr()),
+		"first": sentinelURL(stale.Addr(), c.Sentinels[0].Addr(), c.Sentinels[1].Addr()),
+		"last":  sentinelURL(c.Sentinels[0].Addr(), c.Sentinels[1].Addr(), stale.Addr()),
 	} {
 		t.Run(name, func(t *testing.T) {
 			n, p := run(t, impatient(url), nil), dial(t, impatient(url))
@@ -68,22 +69,22 @@ func TestMinorityNamesAnotherMaster(t *testing.T) {
 	t.Parallel()
 	master, rival := redistest.Start(t), redistest.Start(t)
 	a, b, c := staleSentinel(t, master.Addr()), staleSentinel(t, master.Addr()), staleSentinel(t, rival.Addr())
-	n := run(t, impatient(sentinelURL(c.addr(), a.addr(), b.addr())), nil)
-	p := dial(t, impatient(sentinelURL(c.addr(), a.addr(), b.addr())))
+	n := run(t, impatient(sentinelURL(c.Addr(), a.Addr(), b.Addr())), nil)
+	p := dial(t, impatient(sentinelURL(c.Addr(), a.Addr(), b.Addr())))
 	before := n.Probes()
 	redistest.Wait(t, "each Sentinel to be asked", func() bool { return n.Probes() > before+6 })
 	if s := n.Stats(); s.Addr != master.Addr() || s.Reconnects != 0 {
 		t.Fatalf("the bus follows a minority: %+v\n%s", s, n.log)
 	}
 	// Without a second voice, a working master is not left either.
-	a.answer("SENTINEL", "-ERR out of order\r\n")
+	a.Answer("SENTINEL", "-ERR out of order\r\n")
 	before = n.Probes()
 	redistest.Wait(t, "each Sentinel to be asked", func() bool { return n.Probes() > before+6 })
 	if s := n.Stats(); s.Addr != master.Addr() || s.Reconnects != 0 {
 		t.Fatalf("the bus follows one of two: %+v\n%s", s, n.log)
 	}
 	// A majority is followed, although the old master works and says it is one.
-	a.name(t, rival.Addr())
+	name(t, a, rival.Addr())
 	redistest.Wait(t, "the bus to follow the majority", func() bool { return n.Stats().Addr == rival.Addr() && n.Health() == nil })
 	if n.log.count("2 of 3 sentinels name another master, "+rival.Addr()) != 1 {
 		t.Errorf("log:\n%s", n.log)
@@ -102,9 +103,9 @@ func TestErrorNamesTheSentinel(t *testing.T) {
 	stale := staleSentinel(t, c.Replica.Addr())
 	c.Sentinels[0].Kill()
 	c.Sentinels[1].Pause()
-	config := impatient(sentinelURL(c.Sentinels[0].Addr(), c.Sentinels[1].Addr(), stale.addr()))
+	config := impatient(sentinelURL(c.Sentinels[0].Addr(), c.Sentinels[1].Addr(), stale.Addr()))
 	n, ready := launch(t, config, nil)
-	want := "named by sentinel " + stale.addr() + ": " + c.Replica.Addr() + ": this node is a replica of " + c.Master.Addr()
+	want := "named by sentinel " + stale.Addr() + ": " + c.Replica.Addr() + ": this node is a replica of " + c.Master.Addr()
 	redistest.Wait(t, "Health to name it", func() bool { return n.log.count(want) > 0 })
 	c.Sentinels[1].Resume()
 	n.await(ready)
@@ -119,17 +120,17 @@ func TestErrorNamesTheSentinel(t *testing.T) {
 func TestOneSentinelRefuses(t *testing.T) {
 	t.Parallel()
 	master := redistest.Start(t)
-	good, bad := staleSentinel(t, master.Addr()), startFake(t)
-	bad.answer("SENTINEL", "-NOAUTH Authentication required.\r\n")
-	good.answer("PING", "-LOADING not yet\r\n")
-	good.answer("SENTINEL", "-LOADING not yet\r\n")
-	n, ready := launch(t, impatient(sentinelURL(bad.addr(), good.addr())), nil)
+	good, bad := staleSentinel(t, master.Addr()), redistest.Pretend(t)
+	bad.Answer("SENTINEL", "-NOAUTH Authentication required.\r\n")
+	good.Answer("PING", "-LOADING not yet\r\n")
+	good.Answer("SENTINEL", "-LOADING not yet\r\n")
+	n, ready := launch(t, impatient(sentinelURL(bad.Addr(), good.Addr())), nil)
 	redistest.Wait(t, "an attempt", func() bool { return n.log.count("NOAUTH") > 0 })
-	good.name(t, master.Addr())
+	name(t, good, master.Addr())
 	n.await(ready)
 	exchange(t, "after", n, n)
-	c := redisbus.Config{URL: sentinelURL(bad.addr()), Logger: discard(), StartTimeout: time.Hour}
-	if _, err := redisbus.Dial(t.Context(), c); err == nil || !strings.Contains(err.Error(), "sentinel "+bad.addr()+": refused: NOAUTH") {
+	c := redisbus.Config{URL: sentinelURL(bad.Addr()), Logger: discard(), StartTimeout: time.Hour}
+	if _, err := redisbus.Dial(t.Context(), c); err == nil || !strings.Contains(err.Error(), "sentinel "+bad.Addr()+": refused: NOAUTH") {
 		t.Errorf("Dial = %v", err)
 	}
 	// A Redis is no Sentinel, and a Sentinel no Redis.
@@ -150,16 +151,16 @@ func TestStaleSentinelSticksToTheOldMaster(t *testing.T) {
 	t.Parallel()
 	old, next := redistest.Start(t), redistest.Start(t)
 	for stale := range 3 {
-		var sentinels []*fakeRedis
+		var sentinels []*redistest.Pretender
 		var addrs []string
 		for range 3 {
 			s := staleSentinel(t, old.Addr())
-			sentinels, addrs = append(sentinels, s), append(addrs, s.addr())
+			sentinels, addrs = append(sentinels, s), append(addrs, s.Addr())
 		}
 		n := run(t, impatient(sentinelURL(addrs...)), nil)
 		for i, s := range sentinels {
 			if i != stale {
-				s.name(t, next.Addr())
+				name(t, s, next.Addr())
 			}
 		}
 		redistest.Wait(t, "the bus to follow the majority", func() bool { return n.Stats().Addr == next.Addr() && n.Health() == nil })

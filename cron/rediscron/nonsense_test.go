@@ -33,7 +33,7 @@ func TestNonsenseFromRedis(t *testing.T) {
 				if target == "" && !plain && (err == nil || !strings.HasPrefix(err.Error(), "rediscron: redis: ")) {
 					t.Errorf("%.30q to %s: %v", answer, command, err)
 				}
-				server.Answer("", "")
+				server.Reset()
 				if _, err := s.Last(t.Context(), cron.Query{Job: "job"}); err != nil {
 					t.Errorf("%s: after %.30q to %s: %v", target, answer, command, err)
 				}

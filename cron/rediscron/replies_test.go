@@ -114,7 +114,7 @@ func TestErrorReplies(t *testing.T) {
 				if moved := strings.Contains(err.Error(), "redis+cluster://"); moved != (strings.HasPrefix(row.reply, "MOVED") || strings.HasPrefix(row.reply, "ASK")) && column.call != nil {
 					t.Errorf("a hint at Clusters is %v: %v", moved, err)
 				}
-				server.Answer("", "")
+				server.Reset()
 				before := d.Load()
 				if err := last(t.Context(), s); err != nil {
 					t.Fatal(err)
@@ -192,7 +192,7 @@ func TestRedirectsAreLimited(t *testing.T) {
 	if n := d.Load() - before; n > 6 {
 		t.Errorf("%d connections", n)
 	}
-	server.Answer("", "")
+	server.Reset()
 	redisTime(t, s)
 }
 

@@ -27,10 +27,10 @@ type Pretender struct {
 	listener net.Listener
 	wg       sync.WaitGroup
 
-	mu      sync.Mutex
-	command string
-	answer  string
-	conns   map[net.Conn]map[string]bool // channels by connection
+	mu       sync.Mutex
+	answers  map[string]string            // by command, or command and first argument
+	conns    map[net.Conn]map[string]bool // channels and patterns by connection
+	accepted int
 }
 
 // Pretend starts a Pretender that ends with the test.
@@ -40,7 +40,7 @@ func Pretend(t testing.TB) *Pretender {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Pretender{listener: l, conns: make(map[net.Conn]map[string]bool)}
+	p := &Pretender{listener: l, answers: make(map[string]string), conns: make(map[net.Conn]map[string]bool)}
 	p.wg.Go(func() {
 		for {
 			conn, err := l.Accept()
@@ -49,6 +49,7 @@ func Pretend(t testing.TB) *Pretender {
 			}
 			p.mu.Lock()
 			p.conns[conn] = make(map[string]bool)
+			p.accepted++
 			p.mu.Unlock()
 			p.wg.Go(func() { p.serve(conn) })
 		}
@@ -61,15 +62,44 @@ func Pretend(t testing.TB) *Pretender {
 	return p
 }
 
-// URL returns the URL of the server.
-func (p *Pretender) URL() string { return "redis://" + p.listener.Addr().String() }
+// Addr returns the host and port of the server.
+func (p *Pretender) Addr() string { return p.listener.Addr().String() }
 
-// Answer sets the answer to a command, whose name must be in upper case. An empty name restores the
-// default answers.
+// URL returns the URL of the server.
+func (p *Pretender) URL() string { return "redis://" + p.Addr() }
+
+// Answer sets the answer to a command, such as "PUBLISH", or to a command with a certain first
+// argument, such as "CLUSTER NODES"; case does not matter. An empty answer restores the default.
+// While HELLO is answered with an error, messages are delivered as RESP2 has it.
 func (p *Pretender) Answer(command, answer string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.command, p.answer = command, answer
+	p.answers[strings.ToUpper(command)] = answer
+}
+
+// Reset restores all default answers.
+func (p *Pretender) Reset() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.answers)
+}
+
+// Accepted returns how many connections have been made so far.
+func (p *Pretender) Accepted() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.accepted
+}
+
+// Send writes text to all connections that are subscribed to anything, or to all others.
+func (p *Pretender) Send(subscribed bool, text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for conn, channels := range p.conns {
+		if len(channels) > 0 == subscribed {
+			_, _ = io.WriteString(conn, text)
+		}
+	}
 }
 
 // Drop closes all connections.
@@ -89,35 +119,50 @@ func (p *Pretender) serve(conn net.Conn) {
 		_ = conn.Close()
 	}()
 	r := bufio.NewReader(conn)
-	for subscriptions := 0; ; {
+	for {
 		args, err := readCommand(r)
 		if err != nil {
 			return
 		}
 		p.mu.Lock()
-		answer := p.answer
-		if p.command != args[0] {
-			answer = p.pretended(conn, args, &subscriptions)
-		}
+		_, err = io.WriteString(conn, p.reply(conn, args)) // a message that comes next is behind it
 		p.mu.Unlock()
-		if _, err := io.WriteString(conn, answer); err != nil {
+		if err != nil {
 			return
 		}
 	}
 }
 
+// reply returns what is answered to a command. The caller holds mu.
+func (p *Pretender) reply(conn net.Conn, args []string) string {
+	name := strings.ToUpper(args[0])
+	if answer := p.answers[name]; answer != "" {
+		return answer
+	}
+	if len(args) > 1 {
+		if answer := p.answers[name+" "+strings.ToUpper(args[1])]; answer != "" {
+			return answer
+		}
+	}
+	return p.pretended(conn, name, args)
+}
+
 // pretended returns the answer that Redis would give. The caller holds mu.
-func (p *Pretender) pretended(conn net.Conn, args []string, subscriptions *int) string {
+func (p *Pretender) pretended(conn net.Conn, name string, args []string) string {
 	port := p.listener.Addr().(*net.TCPAddr).Port
-	switch args[0] {
+	push := ">"
+	if strings.HasPrefix(p.answers["HELLO"], "-") {
+		push = "*" // RESP2
+	}
+	switch name {
 	case "HELLO":
-		return "%2\r\n+proto\r\n:3\r\n+version\r\n+7.2.0\r\n"
+		return "%3\r\n+proto\r\n:3\r\n+version\r\n+7.2.0\r\n+role\r\n+master\r\n"
 	case "PING":
 		return "+PONG\r\n"
 	case "PUBLISH":
 		for sub, channels := range p.conns {
 			if channels[args[1]] {
-				_, _ = fmt.Fprintf(sub, ">3\r\n$7\r\nmessage\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(args[1]), args[1], len(args[2]), args[2])
+				_, _ = fmt.Fprintf(sub, "%s3\r\n$7\r\nmessage\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", push, len(args[1]), args[1], len(args[2]), args[2])
 			}
 		}
 		return ":1\r\n"
@@ -129,14 +174,19 @@ func (p *Pretender) pretended(conn net.Conn, args []string, subscriptions *int) 
 		}
 		return "*0\r\n"
 	case "CLUSTER":
+		if strings.EqualFold(args[1], "NODES") {
+			line := fmt.Sprintf("id 127.0.0.1:%d@1 myself,master - 0 0 1 connected 0-16383\n", port)
+			return fmt.Sprintf("$%d\r\n%s\r\n", len(line), line)
+		}
 		return fmt.Sprintf("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:%d\r\n", port)
 	case "SUBSCRIBE", "PSUBSCRIBE", "UNSUBSCRIBE":
 		var b strings.Builder
-		for _, name := range args[1:] {
-			*subscriptions++
-			p.conns[conn][name] = true
-			kind := strings.ToLower(args[0])
-			fmt.Fprintf(&b, ">3\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n:%d\r\n", len(kind), kind, len(name), name, *subscriptions)
+		kind, channels := strings.ToLower(name), p.conns[conn]
+		for _, channel := range args[1:] {
+			if channels[channel] = true; name == "UNSUBSCRIBE" {
+				delete(channels, channel)
+			}
+			fmt.Fprintf(&b, "%s3\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n:%d\r\n", push, len(kind), kind, len(channel), channel, len(channels))
 		}
 		return b.String()
 	case "EVALSHA", "EVAL": // the answer of claim.lua for an instant that was not claimed before
@@ -146,13 +196,16 @@ func (p *Pretender) pretended(conn net.Conn, args []string, subscriptions *int) 
 }
 
 func readCommand(r *bufio.Reader) ([]string, error) {
-	n, err := readHeader(r)
+	n, err := readLength(r, '*')
 	if err != nil {
 		return nil, err
 	}
+	if n < 1 {
+		return nil, fmt.Errorf("read a command of %d words", n)
+	}
 	args := make([]string, n)
 	for i := range args {
-		size, err := readHeader(r)
+		size, err := readLength(r, '$')
 		if err != nil {
 			return nil, err
 		}
@@ -165,11 +218,21 @@ func readCommand(r *bufio.Reader) ([]string, error) {
 	return args, nil
 }
 
-// readHeader reads a line that consists of a character and a number, and returns the number.
-func readHeader(r *bufio.Reader) (int, error) {
+// maxLength is more than any test sends.
+const maxLength = 64 << 20
+
+// readLength reads a line that consists of a character and a number, and returns the number.
+func readLength(r *bufio.Reader, kind byte) (int, error) {
 	line, err := r.ReadString('\n')
 	if err != nil {
 		return 0, err
 	}
-	return strconv.Atoi(strings.TrimSpace(line[1:]))
+	if line[0] != kind {
+		return 0, fmt.Errorf("read %q, want %c", line, kind)
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(line[1:]))
+	if err == nil && (n < 0 || n > maxLength) {
+		err = fmt.Errorf("read %q, want at most %d", line, maxLength)
+	}
+	return n, err
 }

@@ -64,13 +64,14 @@ func TestPretender(t *testing.T) {
 	p := redistest.Pretend(t)
 	c := call(t, p)
 	for _, row := range [][2]string{
-		{"HELLO 3", "%2\r\n+proto\r\n:3\r\n+version\r\n+7.2.0\r\n"},
+		{"HELLO 3", "%3\r\n+proto\r\n:3\r\n+version\r\n+7.2.0\r\n+role\r\n+master\r\n"},
 		{"PING", "+PONG\r\n"},
 		{"CLIENT SETNAME x", "+OK\r\n"},
 		{"ROLE", "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"},
 		{"SENTINEL get-master-addr-by-name mymaster", "*2\r\n$9\r\n127.0.0.1\r\n+PORT\r\n"},
 		{"SENTINEL SENTINELS mymaster", "*0\r\n"},
 		{"CLUSTER SLOTS", "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:PORT\r\n"},
+		{"cluster nodes", "$61\r\nid 127.0.0.1:PORT@1 myself,master - 0 0 1 connected 0-16383\n\r\n"},
 		{"EVALSHA x 0", "*4\r\n:1\r\n:1\r\n:TIME\r\n:0\r\n"},
 		{"EVAL x 0", "*4\r\n:1\r\n:1\r\n:TIME\r\n:0\r\n"},
 		{"PUBLISH nobody hears", ":1\r\n"},
@@ -78,6 +79,8 @@ func TestPretender(t *testing.T) {
 		{"PSUBSCRIBE c*", ">3\r\n$10\r\npsubscribe\r\n$2\r\nc*\r\n:3\r\n"},
 		{"PUBLISH a hello", ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$5\r\nhello\r\n:1\r\n"}, // its own
 		{"PUBLISH c hello", ":1\r\n"},
+		{"UNSUBSCRIBE a", ">3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:2\r\n"},
+		{"PUBLISH a hello", ":1\r\n"},
 	} {
 		c.send(strings.Fields(row[0])...)
 		c.expect(row[1])
@@ -98,9 +101,42 @@ func TestPretenderAnswers(t *testing.T) {
 		c.send("TIME")
 		c.expect("nonsense+OK\r\n")
 	}
-	p.Answer("", "")
+	p.Answer("cluster nodes", "-ERR no\r\n")
+	c.send("CLUSTER", "NODES")
 	c.send("PING")
-	c.expect("+PONG\r\n")
+	c.expect("-ERR no\r\nnonsense")
+	p.Answer("ping", "")
+	c.send("PING")
+	c.send("cluster", "nodes")
+	c.expect("+PONG\r\n-ERR no\r\n")
+	p.Answer("HELLO", "-ERR unknown command\r\n") // RESP2
+	c.send("HELLO", "3")
+	c.send("SUBSCRIBE", "a")
+	c.expect("-ERR unknown command\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n")
+	other.send("PUBLISH", "a", "hello")
+	other.expect(":1\r\n")
+	c.expect("*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$5\r\nhello\r\n")
+	p.Reset()
+	c.send("HELLO", "3")
+	c.send("CLUSTER", "NODES")
+	c.expect("%3\r\n+proto\r\n:3\r\n+version\r\n+7.2.0\r\n+role\r\n+master\r\n$61\r\nid ")
+}
+
+// It says what it is told to those who are subscribed, or to the others, and counts them all.
+func TestPretenderSends(t *testing.T) {
+	p := redistest.Pretend(t)
+	c, other := call(t, p), call(t, p)
+	c.send("SUBSCRIBE", "a")
+	c.expect(">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n")
+	other.send("PING")
+	other.expect("+PONG\r\n")
+	p.Send(true, "to c")
+	p.Send(false, "to the other")
+	c.expect("to c")
+	other.expect("to the other")
+	if n := p.Accepted(); n != 2 {
+		t.Errorf("%d connections, want 2", n)
+	}
 	p.Drop()
 	for _, c := range []*caller{c, other} {
 		if b, err := io.ReadAll(c.r); len(b) > 0 || err != nil {
@@ -115,7 +151,7 @@ func TestPretenderAnswers(t *testing.T) {
 // A caller that speaks something else is hung up on.
 func TestPretenderHangsUp(t *testing.T) {
 	p := redistest.Pretend(t)
-	for _, nonsense := range []string{"PING\r\n", "*1\r\nx\r\n", "*x\r\n", "*1\r\n$4\r\nPI", "*1\r\n", ""} {
+	for _, nonsense := range []string{"PING\r\n", "*1\r\nx\r\n", "*x\r\n", "*0\r\n", "*-1\r\n", "*999999999\r\n", "*1\r\n$-3\r\n", "*1\r\n$999999999\r\n", "*1\r\n$4\r\nPI", "*1\r\n", ""} {
 		c := call(t, p)
 		if _, err := io.WriteString(c, nonsense); err != nil {
 			t.Fatal(err)
