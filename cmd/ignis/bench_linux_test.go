@@ -127,7 +127,7 @@ func TestBenchClosedBefore(t *testing.T) {
 	t.Parallel()
 	for code, hint := range map[ws.StatusCode]string{
 		4999:                                     "comes from the application",
-		ws.StatusCode(wire.CloseAuthFailed):      "authentication failed: is the token right",
+		ws.StatusCode(wire.CloseAuthFailed):      "authentication failed: check that the token",
 		ws.StatusCode(wire.CloseAuthTimeout):     "--auth-timeout",
 		ws.StatusMessageTooBig:                   "--max-payload",
 		ws.StatusCode(wire.CloseGoingAway):       "stopped the server",
@@ -235,7 +235,7 @@ func TestBenchOfOthers(t *testing.T) {
 		"only encrypted":          {"ws://" + encrypted + "/ws", nil, "4004", "--encrypt agrees on a key"},
 		"silent":                  {"ws://" + strange(t, "") + "/ws", nil, "timeout: 0 of 2 clients are connected, 0 closed, 0 deliveries are missing; 2 are waiting for the answer to the WebSocket handshake", "an Ignis server"},
 		"silent later":            {"ws://" + strange(t, accepted) + "/ws", nil, "2 are waiting for the answer to the authenticate event", "an Ignis server"},
-		"credentials":             {"ws://" + withToken + "/ws", nil, "4003", "authentication failed: is the token right and not expired? it is that of --token"},
+		"credentials":             {"ws://" + withToken + "/ws", nil, "4003", "authentication failed: check that the token in --token"},
 		"nothing relayed":         {"ws://" + dev + "/ws", []string{"--redis", r.URL()}, "nothing arrived", ""},
 		"no such process":         {"ws://" + dev + "/ws", []string{"--pid", "4194303"}, "CPU clock of process 4194303", ""},
 		"a negative process":      {"ws://" + dev + "/ws", []string{"--pid=-5"}, "--pid: expected the number of a process, 1 to 4194303", ""},
