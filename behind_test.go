@@ -106,7 +106,7 @@ func TestHangingSealGivesUpItsPlace(t *testing.T) {
 		time.Sleep(time.Second)
 		bob.only(line)
 		ann.only("<end>")
-		if n.log.count("client cut off: its messages took too long to be transformed or sealed") != 1 {
+		if n.log.count("client cut off: BeforeSeal or Seal took too long") != 1 {
 			t.Errorf("log: %s", n.log)
 		}
 		close(hang)

@@ -41,7 +41,7 @@ func TestLinesOfAClientsLife(t *testing.T) {
 		"stranger": {
 			cfg:  ignis.Config{AuthMaxMistakes: 1},
 			do:   func(n *node) { p := n.connect(); p.text("x"); p.text("x") },
-			want: "INFO client closed: it sent too much before it was authenticated client= remote=",
+			want: "INFO client closed: it sent too much before authentication client= remote=",
 		},
 		"handshake": {
 			cfg: ignis.Config{Encryption: ignis.EncryptionOptional},
@@ -63,7 +63,7 @@ func TestLinesOfAClientsLife(t *testing.T) {
 				p.text(authenticate)
 				time.Sleep(2 * time.Minute)
 			},
-			want: "WARN client cut off: it takes nothing of what waits for it client=",
+			want: "WARN client cut off: it does not read what is waiting for it client=",
 		},
 		"full": {
 			cfg: ignis.Config{BackpressureLimit: 1000},
@@ -75,7 +75,7 @@ func TestLinesOfAClientsLife(t *testing.T) {
 					_ = n.SendLocal(ignis.ToEveryone(), "x", strings.Repeat("x", 1000))
 				}
 			},
-			want: "WARN client does not read as fast as it is sent to client= cut_off=true",
+			want: "WARN client reads too slowly client= cut_off=true",
 		},
 		"full, and dropped": {
 			cfg: ignis.Config{BackpressureLimit: 1000, SlowPolicy: ignis.SlowDropNewest},
@@ -87,7 +87,7 @@ func TestLinesOfAClientsLife(t *testing.T) {
 					_ = n.SendLocal(ignis.ToEveryone(), "x", strings.Repeat("x", 1000))
 				}
 			},
-			want: "WARN client does not read as fast as it is sent to client= cut_off=false",
+			want: "WARN client reads too slowly client= cut_off=false",
 		},
 		"begin": {do: func(*node) {}, want: "INFO server is ready server="},
 		"end": {

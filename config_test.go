@@ -58,8 +58,8 @@ func TestDefaultsAreThoseOfTheDocumentation(t *testing.T) {
 	}
 }
 
-// documentedDefaults returns what the comments in Config say about each number and each
-// duration: "0: 128 KiB.".
+// documentedDefaults returns the defaults that the comments in Config state for numbers and
+// durations, such as "0: 128 KiB.".
 func documentedDefaults(t *testing.T) map[string]int64 {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "config.go", nil, parser.ParseComments)
@@ -67,7 +67,7 @@ func documentedDefaults(t *testing.T) map[string]int64 {
 		t.Fatal(err)
 	}
 	units := map[string]int64{"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "s": int64(time.Second)}
-	pattern := regexp.MustCompile(`\b0: (?:(any) number|(\d+) ?(KiB|MiB|s)?)\.`)
+	pattern := regexp.MustCompile(`\b0: (?:(no) limit|(\d+) ?(KiB|MiB|s)?)\.`)
 	defaults := make(map[string]int64)
 	ast.Inspect(file, func(n ast.Node) bool {
 		f, ok := n.(*ast.Field)
@@ -151,7 +151,7 @@ func TestBackpressureLimit(t *testing.T) {
 			if s.Dropped["backpressure"] != 1 || (s.Disconnects["backpressure"] == 1) == drop || s.Authenticated == 1 == drop {
 				t.Errorf("over the limit: %+v", s)
 			}
-			if n.log.count("does not read as fast") != 1 || !n.log.has(fmt.Sprintf("cut_off=%v", !drop)) || n.log.has("over BackpressureLimit") {
+			if n.log.count("reads too slowly") != 1 || !n.log.has(fmt.Sprintf("cut_off=%v", !drop)) || n.log.has("exceeds BackpressureLimit") {
 				t.Errorf("log: %s", n.log)
 			}
 			stuck.pump()

@@ -218,7 +218,7 @@ func TestJoinAnswers(t *testing.T) {
 		`{"rooms":["a1","broken"]}`:       ack("1", `{"rooms":[],"refused":[{"room":"a1","code":"internal"},{"room":"broken","code":"internal"}]}`),
 		`{"rooms":["closed"]}`:            ack("1", `{"rooms":[],"refused":[{"room":"closed","code":"unavailable"}]}`),
 		`{"rooms":[]}`:                    ack("1", `{"rooms":[],"refused":[]}`),
-		`{"rooms":["a","a","a","a","a"]}`: nack("1", wire.CodeTooLarge, "at most 4 rooms may be joined at once"),
+		`{"rooms":["a","a","a","a","a"]}`: nack("1", wire.CodeTooLarge, "at most 4 rooms can be joined at once"),
 		`{"rooms":"a"}`:                   nack("1", wire.CodeInvalid, "join needs {rooms: string[]}"),
 		`null`:                            nack("1", wire.CodeInvalid, "join needs {rooms: string[]}"),
 		`{"rooms":["ELSEWHERE"]}`:         ack("1", `{"rooms":[],"refused":[{"room":"ELSEWHERE","code":"forbidden"}]}`),
@@ -232,7 +232,7 @@ func TestJoinAnswers(t *testing.T) {
 			p.text(`{"event":"leave","data":{"rooms":["a1"]},"id":"2"}`)
 			p.text(`{"event":"leave","data":{"rooms":["1","2","3","4","5"]},"id":"3"}`)
 			p.text(`{"event":"leave","data":7,"id":"4"}`)
-			p.only(ack("2", ""), nack("3", wire.CodeTooLarge, "at most 4 rooms may be left at once"), nack("4", wire.CodeInvalid, "leave needs {rooms: string[]}"))
+			p.only(ack("2", ""), nack("3", wire.CodeTooLarge, "at most 4 rooms can be left at once"), nack("4", wire.CodeInvalid, "leave needs {rooms: string[]}"))
 			if n.InRoom(p.id, "a1") {
 				t.Error("it has not left")
 			}

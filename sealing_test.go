@@ -127,7 +127,7 @@ func TestPlaceOfWhatHangs(t *testing.T) {
 		good.only()
 		time.Sleep(5 * time.Second)
 		good.only(line)
-		if !n.log.has(`level=ERROR msg="client cut off: its messages took too long to be transformed or sealed"`) || !n.log.has("client="+bad.id) {
+		if !n.log.has(`level=ERROR msg="client cut off: BeforeSeal or Seal took too long"`) || !n.log.has("client="+bad.id) {
 			t.Errorf("log: %s", n.log)
 		}
 		close(release)
@@ -181,7 +181,7 @@ func TestNothingIsSealedThatIsNotTransformed(t *testing.T) {
 				if s := n.Stats(); s.Dropped["seal failed"] != 3 {
 					t.Errorf("counted %v", s.Dropped)
 				}
-				for _, line := range []string{"level=ERROR msg=\"message to an encrypted client dropped: it could not be sealed\"", "error=\"no such thing\""} {
+				for _, line := range []string{"level=ERROR msg=\"message to an encrypted client dropped: sealing failed\"", "error=\"no such thing\""} {
 					if !n.log.has(line) {
 						t.Errorf("no %s in the log:\n%s", line, n.log)
 					}
@@ -304,7 +304,7 @@ func TestTooLargeToSeal(t *testing.T) {
 		if s.Dropped["too large to seal"] != 1 || s.Dropped["backpressure"] != 0 || s.Sent != 5 {
 			t.Errorf("counted %+v", s)
 		}
-		if n.log.count(`msg="message dropped: it is over BackpressureLimit, and the client is encrypted"`) != 1 || !n.log.has("client="+sealed.id) || n.log.has("does not read") {
+		if n.log.count(`msg="message dropped: it exceeds BackpressureLimit and the client is encrypted"`) != 1 || !n.log.has("client="+sealed.id) || n.log.has("too slowly") {
 			t.Errorf("the log:\n%s", n.log)
 		}
 	})

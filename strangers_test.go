@@ -40,7 +40,7 @@ func TestMistakesBeforeAuthentication(t *testing.T) {
 				if s := n.Stats(); s.Disconnects["too much before authentication"] != 1 || s.Received != 9 {
 					t.Errorf("counted %+v", s)
 				}
-				if n.log.count("sent too much before it was authenticated") != 1 {
+				if n.log.count("sent too much before authentication") != 1 {
 					t.Errorf("log: %s", n.log)
 				}
 			})

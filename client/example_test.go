@@ -47,7 +47,7 @@ func Example() {
 	}
 	// Output:
 	// notice {"text":"welcome"}
-	// server closed the connection: 1001 "Server shutting down" (connect again, to another instance if there is one)
+	// server closed the connection: 1001 "Server shutting down" (reconnect, to another instance if there is one)
 }
 
 // exampleServer takes three messages, says welcome and goes away.

@@ -231,7 +231,7 @@ func TestMessageOverTheLimit(t *testing.T) {
 		t.Errorf("100 bytes: %v", err)
 	}
 	err := e.Send(t.Context(), wire.ToEveryone(), "x", strings.Repeat("a", 101-frame))
-	if !errors.Is(err, wire.ErrTooLarge) || !errors.Is(err, emitter.ErrMessage) || !strings.Contains(err.Error(), "101 bytes, and the limit is 100") {
+	if !errors.Is(err, wire.ErrTooLarge) || !errors.Is(err, emitter.ErrMessage) || !strings.Contains(err.Error(), "101 bytes, but the limit is 100") {
 		t.Errorf("101 bytes: %v", err)
 	}
 	if len(out.calls) != 1 {

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// Type says what kind of receiver an [Address] names.
+// Type is the kind of recipients that an [Address] names.
 type Type string
 
 // The types of addresses. Servers ignore envelopes of any other type.
@@ -18,8 +18,8 @@ const (
 	TypeBroadcast Type = "broadcast"
 )
 
-// Address names the clients that a message is for. The zero Address names nobody;
-// [Address.Check] rejects it. Addresses can be compared with ==.
+// Address identifies the recipients of a message. The zero Address is invalid; see
+// [Address.Check]. Addresses can be compared with ==.
 type Address struct {
 	Type Type
 	// Name is the client ID, the user ID or the room. It is empty for a broadcast.
@@ -38,17 +38,16 @@ func ToRoom(name string) Address { return Address{TypeRoom, name} }
 // ToEveryone returns the address of all authenticated clients.
 func ToEveryone() Address { return Address{Type: TypeBroadcast} }
 
-// Check returns an error if a names nobody: it is the zero Address, it has no name
-// where one is needed or one where none belongs, its name is not valid UTF-8, or its
-// type is unknown.
+// Check returns an error if a is invalid: it is the zero Address, its type is unknown, a
+// name is missing or superfluous, or the name is not valid UTF-8.
 func (a Address) Check() error {
 	switch a.Type {
 	case TypeClient, TypeUser, TypeRoom:
 		if a.Name == "" {
-			return fmt.Errorf("the address names no %s", a.Type)
+			return fmt.Errorf("the address of type %s has no name", a.Type)
 		}
 		if !utf8.ValidString(a.Name) {
-			return fmt.Errorf("the address names a %s that is not valid UTF-8", a.Type)
+			return fmt.Errorf("the name in the address of type %s is not valid UTF-8", a.Type)
 		}
 	case TypeBroadcast:
 		if a.Name != "" {
@@ -62,12 +61,12 @@ func (a Address) Check() error {
 	return nil
 }
 
-// Excludes reports whether a message to a may leave out some clients. A message to a
-// client or to a user always reaches those it names.
+// Excludes reports whether clients can be excluded from a message to a. A message to a
+// client or a user always reaches all recipients.
 func (a Address) Excludes() bool { return a.Type == TypeRoom || a.Type == TypeBroadcast }
 
-// Channel returns the Redis channel for envelopes to a. For a type that this package
-// does not know it is [ChannelBroadcast].
+// Channel returns the Redis channel for envelopes to a. For an unknown type it is
+// [ChannelBroadcast].
 func (a Address) Channel() string {
 	switch a.Type {
 	case TypeClient:
@@ -91,8 +90,8 @@ func (a Address) String() string {
 	return string(a.Type) + ":" + a.Name
 }
 
-// ParseAddress reads the text form that [Address.String] returns. The address it
-// returns passes [Address.Check].
+// ParseAddress parses the text form that [Address.String] returns. It returns only valid
+// addresses; see [Address.Check].
 func ParseAddress(text string) (Address, error) {
 	if text == everyone {
 		return ToEveryone(), nil
@@ -116,7 +115,7 @@ func (a Address) MarshalText() ([]byte, error) {
 	return []byte(a.String()), nil
 }
 
-// UnmarshalText sets a from its text form; see [ParseAddress].
+// UnmarshalText parses the text form of an address; see [ParseAddress].
 func (a *Address) UnmarshalText(text []byte) (err error) {
 	*a, err = ParseAddress(string(text))
 	return err

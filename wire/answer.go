@@ -2,7 +2,7 @@ package wire
 
 import "encoding/json"
 
-// ErrorCode says in an error event why a message was not handled (protocol 2).
+// ErrorCode is the reason in an error event why a message was not handled (protocol 2).
 type ErrorCode string
 
 // The error codes.
@@ -32,9 +32,9 @@ type ErrorData struct {
 	Code    ErrorCode `json:"code,omitempty"`
 }
 
-// Encode returns d as JSON text.
+// Encode returns d as JSON.
 func (d ErrorData) Encode() json.RawMessage {
-	data, _ := EncodeData(d) // strings always encode
+	data, _ := EncodeData(d) // strings can always be encoded
 	return data
 }
 
@@ -49,7 +49,7 @@ type JoinedRoom struct {
 	Room string `json:"room"`
 }
 
-// RefusedRoom is a room that a client may not join, and why.
+// RefusedRoom is a room that a client may not join, and the reason.
 type RefusedRoom struct {
 	Room string    `json:"room"`
 	Code ErrorCode `json:"code"`

@@ -1,8 +1,7 @@
 package wire
 
 // Redis channels. An envelope is published on the channel of its address
-// ([Address.Channel]). A server subscribes to [ChannelBroadcast] by name and to the
-// [Patterns].
+// ([Address.Channel]). A server subscribes to [ChannelBroadcast] and to the [Patterns].
 const (
 	ChannelBroadcast = "ws:broadcast"
 
@@ -11,8 +10,8 @@ const (
 	roomPrefix   = "ws:room:"
 )
 
-// Patterns returns what a server subscribes to with PSUBSCRIBE, so that it hears of
-// every room, client and user without knowing their names.
+// Patterns returns the patterns that a server subscribes to with PSUBSCRIBE. They match
+// the channels of all rooms, clients and users.
 func Patterns() []string {
 	return []string{roomPrefix + "*", clientPrefix + "*", userPrefix + "*"}
 }

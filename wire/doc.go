@@ -1,21 +1,21 @@
-// Package wire is the protocol of Ignis as data: the JSON messages that
-// clients and servers exchange, the envelopes that servers and emitters
-// exchange over Redis, and the names, channels and codes that both sides agree
-// on. It does no I/O, keeps no state and needs the standard library alone, so
-// it can be read as the specification and used from any program.
+// Package wire defines the protocol of Ignis: the JSON messages between clients and
+// servers, the envelopes that servers and emitters exchange over Redis, and the names,
+// channels, codes and limits that both sides agree on. It performs no I/O, keeps no state
+// and depends only on the standard library, so any program can use it, and it can be read
+// as a specification.
 //
-// A client and a server exchange JSON text of one shape, [Message]:
+// A client and a server exchange JSON texts of the form [Message]:
 //
 //	{"event":"chat","data":{"text":"hello"},"id":"optional"}
 //
-// Servers and emitters exchange an [Envelope] around an event:
+// Servers and emitters exchange events in an [Envelope]:
 //
 //	{"serverId":"…","type":"room","target":"lobby","event":"chat","data":…}
 //
-// The data of a message is opaque here: it is checked to be JSON and carried
-// byte for byte, never decoded and encoded again. A number too large for a
-// float64 arrives as it was sent.
+// The package does not interpret the data of a message. It checks that the data are valid
+// JSON and copies them byte for byte, so that, for example, numbers too large for a
+// float64 are preserved.
 //
-// Facts about the format come from the protocol section of the Ignis WebSocket
-// guide and from observing Ignis 0.0.7.
+// The format is based on the protocol section of the Ignis WebSocket guide and on
+// observations of Ignis 0.0.7.
 package wire

@@ -2,36 +2,34 @@ package wire
 
 import "encoding/json"
 
-// Envelope is what servers and emitters exchange over Redis: one event and the
-// clients it is for.
+// Envelope is what servers and emitters exchange over Redis: an event and its address.
 type Envelope struct {
-	// ServerID is the sending server's UUID, or [EmitterID].
+	// ServerID is the UUID of the sending server, or [EmitterID].
 	ServerID string
-	// To is whom the event is for. After [DecodeEnvelope] it may be of any type,
-	// also of one that this package does not know.
+	// To is the address of the event. [DecodeEnvelope] also returns addresses of unknown
+	// types.
 	To    Address
 	Event string
-	// Data is the event's payload as JSON text; nil when absent. After
-	// [DecodeEnvelope] it shares memory with the input.
+	// Data is the payload as JSON, or nil if absent. After [DecodeEnvelope] it shares
+	// memory with the input.
 	Data json.RawMessage
-	// Exclude lists IDs of clients that must not get the event. It applies to rooms
-	// and broadcasts.
+	// Exclude lists the IDs of clients that must not receive the event. It applies only
+	// to rooms and broadcasts.
 	Exclude []string
 
-	// The fields below are not Ignis's: they follow its own, and peers that do not
-	// know them ignore them.
+	// The following fields are extensions. They come after the fields of Ignis, and peers
+	// that do not know them ignore them.
 
-	// From is the client that the event is relayed for; zero when there is none.
+	// From is the client for which the event is relayed, or zero if there is none.
 	From Sender
-	// Key groups events of which a client that is behind needs only the latest;
-	// empty for none.
+	// Key is the key of the event, or empty if it has none. Of events with the same key,
+	// a client that is behind needs only the latest.
 	Key string
 }
 
-// DecodeEnvelope reads the JSON text of an envelope. It ignores unknown keys and
-// accepts unknown types. Of exclude only the strings in an array count, as with the
-// original. The error wraps [ErrFormat] or [ErrShape]. The envelope's data shares
-// memory with text.
+// DecodeEnvelope decodes an envelope. It ignores unknown keys and accepts unknown types.
+// Like Ignis, it ignores elements of exclude that are not strings. Errors wrap
+// [ErrFormat] or [ErrShape]. The data of the envelope share memory with text.
 func DecodeEnvelope(text []byte) (Envelope, error) {
 	var server, kind, target, event, data, exclude, from, group []byte
 	err := EachField(text, func(key, value []byte) {
@@ -76,7 +74,7 @@ func DecodeEnvelope(text []byte) (Envelope, error) {
 	return e, nil
 }
 
-// typeValue decodes a JSON string as a type. The known types take no memory.
+// typeValue decodes a JSON string as a type. It allocates no memory for known types.
 func typeValue(value []byte) Type {
 	switch string(value) {
 	case `"room"`:
@@ -92,9 +90,9 @@ func typeValue(value []byte) Type {
 	return Type(s)
 }
 
-// AppendEnvelope appends the JSON text of e to dst: Ignis's keys in the order in which
-// Ignis writes them, then from and key. It leaves out the target of a broadcast, and
-// whatever is absent. The data must be valid JSON; see [EncodeData].
+// AppendEnvelope appends the JSON encoding of e to dst: the keys of Ignis in the order in
+// which Ignis writes them, followed by from and key. Absent fields and the target of a
+// broadcast are omitted. The data must be valid JSON; see [EncodeData].
 func AppendEnvelope(dst []byte, e *Envelope) []byte {
 	dst = append(dst, `{"serverId":`...)
 	dst = appendString(dst, e.ServerID)

@@ -1,21 +1,21 @@
 package wire
 
-// Names of the system events; [SystemEvents] says who may send each, and when.
+// Names of the system events; [SystemEvents] describes who may send each event, and when.
 const (
 	EventAuthenticate = "authenticate" // the credentials
 	EventConnected    = "connected"    // authentication succeeded
 	EventDisconnect   = "disconnect"   // reserved
 	EventJoin         = "join"         // {rooms: string[]}
 	EventLeave        = "leave"        // {rooms: string[]}
-	EventError        = "error"        // {message: string}, in protocol 2 with a code
-	EventHeartbeat    = "heartbeat"    // shows that the client lives
+	EventError        = "error"        // {message: string}; protocol 2 adds a code
+	EventHeartbeat    = "heartbeat"    // shows that the client is alive
 	EventEncrypted    = "encrypted"    // a sealed message
-	EventAck          = "ack"          // a message with an id is done
+	EventAck          = "ack"          // a message with an id was handled
 	EventRefresh      = "refresh"      // new credentials for a session that expires
 	EventExpiring     = "expiring"     // the session ends soon
 )
 
-// Direction says which side sends an event.
+// Direction is the side that sends an event.
 type Direction string
 
 // The directions.
@@ -29,18 +29,18 @@ const (
 type SystemEvent struct {
 	Name string    `json:"name"`
 	From Direction `json:"from"`
-	// Protocol is the version that the event belongs to. In an older one the name is
-	// the application's.
+	// Protocol is the protocol version that introduced the event. In older versions, the
+	// name belongs to the application.
 	Protocol int `json:"protocol"`
-	// Plain reports whether a client may send the event unencrypted where encryption
-	// is required.
+	// Plain reports whether a client may send the event unencrypted even if encryption is
+	// required.
 	Plain bool `json:"plain,omitempty"`
 	// Stranger reports whether a client may send the event before it is
 	// authenticated.
 	Stranger bool `json:"stranger,omitempty"`
 }
 
-// systemEvents is the only place that says which events are the protocol's.
+// systemEvents is the single definition of the protocol's events.
 var systemEvents = []SystemEvent{
 	{Name: EventAuthenticate, From: FromClient, Protocol: 1, Plain: true, Stranger: true},
 	{Name: EventConnected, From: FromServer, Protocol: 1},
@@ -55,11 +55,11 @@ var systemEvents = []SystemEvent{
 	{Name: EventExpiring, From: FromServer, Protocol: 2},
 }
 
-// SystemEvents returns all events of the protocol itself.
+// SystemEvents returns all events of the protocol.
 func SystemEvents() []SystemEvent { return append([]SystemEvent(nil), systemEvents...) }
 
-// LookupEvent returns the system event of that name in the version of the protocol,
-// if there is one. Every other name is the application's.
+// LookupEvent returns the system event with this name in a version of the protocol. It
+// reports false for all other names, which belong to the application.
 func LookupEvent(name string, protocol int) (e SystemEvent, ok bool) {
 	e, ok = eventsByName[name]
 	return e, ok && e.Protocol <= protocol

@@ -7,16 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// MaxDepth is how many objects and arrays of a message's data may be inside one
-// another; data that nests deeper counts as malformed. The object that is the
-// message or envelope itself is not counted, so data that is valid by itself is
-// valid wherever it is carried. The limit bounds the stack that one hostile
-// message can use.
+// MaxDepth is the maximum nesting depth of objects and arrays in the data of a message.
+// Deeper data are malformed. The message or envelope itself does not count, so whether
+// data are valid does not depend on where they are used. The limit bounds the stack that
+// a hostile message can use.
 const MaxDepth = 512
 
-// Valid returns nil when text is one JSON value in valid UTF-8, nested no
-// deeper than [MaxDepth], and otherwise an error that wraps [ErrFormat] and says
-// where it breaks.
+// Valid returns nil if text is a single JSON value in valid UTF-8, nested no deeper than
+// [MaxDepth]. Otherwise it returns an error that wraps [ErrFormat] and contains the
+// position.
 func Valid(text []byte) error {
 	s := scanner{text: text}
 	s.space()
@@ -24,13 +23,12 @@ func Valid(text []byte) error {
 	return s.end()
 }
 
-// EachField calls f with the key and the value of each field of the JSON object
-// text, in order. Keys come with their escapes decoded and are not folded: it is for
-// f to compare them exactly, and to notice one that comes twice. Values are JSON
-// texts without blanks around them, checked as [Valid] does. Both may share memory
-// with text. An error wraps [ErrFormat], or [ErrShape] when
-// text is valid JSON but not an object; f may have been called for fields before the
-// fault.
+// EachField calls f with the key and the value of each field of a JSON object, in order.
+// Escapes in keys are decoded, but keys are neither case-folded nor checked for
+// duplicates. Values are valid JSON, as defined by [Valid], without surrounding white
+// space. Keys and values may share memory with text and must not be kept or modified.
+// Errors wrap [ErrFormat], or [ErrShape] if text is valid JSON but not an object; f may
+// have been called for the fields before the error.
 func EachField(text []byte, f func(key, value []byte)) error {
 	s := scanner{text: text}
 	s.space()
@@ -45,8 +43,7 @@ func EachField(text []byte, f func(key, value []byte)) error {
 	return s.end()
 }
 
-// eachElement calls f with each element of the JSON array text, which has been
-// through a scanner.
+// eachElement calls f with each element of a JSON array, which must be valid.
 func eachElement(text []byte, f func(value []byte)) {
 	s := scanner{text: text}
 	s.take('[')
@@ -60,17 +57,17 @@ func eachElement(text []byte, f func(value []byte)) {
 	}
 }
 
-// requireString decodes a JSON string that must be there and not be empty.
+// requireString decodes a JSON string that must be present and not empty.
 func requireString(value []byte, field string) (string, error) {
 	s, ok := stringValue(value)
 	if !ok || s == "" {
-		return "", fmt.Errorf("%w: %s must be a string that is not empty", ErrShape, field)
+		return "", fmt.Errorf("%w: %s must be a non-empty string", ErrShape, field)
 	}
 	return s, nil
 }
 
-// stringValue decodes a JSON string; ok is false for anything else. The value
-// has been through a scanner.
+// stringValue decodes a JSON value, which must be valid. It reports false if the value is
+// not a string.
 func stringValue(value []byte) (string, bool) {
 	if len(value) < 2 || value[0] != '"' {
 		return "", false
@@ -82,8 +79,8 @@ func stringValue(value []byte) (string, bool) {
 	return string(appendUnescaped(make([]byte, 0, len(body)), body)), true
 }
 
-// stringsValue returns the strings in a JSON array; nil for anything else. The value
-// has been through a scanner.
+// stringsValue returns the strings in a JSON array, or nil for any other value. The value
+// must be valid.
 func stringsValue(value []byte) (list []string) {
 	if len(value) == 0 || value[0] != '[' {
 		return nil
@@ -96,9 +93,8 @@ func stringsValue(value []byte) (list []string) {
 	return list
 }
 
-// appendUnescaped appends what the text between the quotes of a JSON string spells.
-// Halves of surrogate pairs become U+FFFD, as in encoding/json. The text has been
-// through a scanner.
+// appendUnescaped decodes the escapes in text, the contents of a valid JSON string, and
+// appends the result to dst. Unpaired surrogates become U+FFFD, as in encoding/json.
 func appendUnescaped(dst, text []byte) []byte {
 	for {
 		n := bytes.IndexByte(text, '\\')
@@ -127,7 +123,7 @@ func appendUnescaped(dst, text []byte) []byte {
 	}
 }
 
-// unescapedByte returns what a backslash and c stand for.
+// unescapedByte returns the byte for a backslash followed by c.
 func unescapedByte(c byte) byte {
 	switch c {
 	case 'b':
@@ -144,7 +140,7 @@ func unescapedByte(c byte) byte {
 	return c
 }
 
-// hex4 returns the number that four hexadecimal digits spell.
+// hex4 returns the value of four hexadecimal digits.
 func hex4(digits []byte) (r rune) {
 	for _, c := range digits[:4] {
 		switch {
@@ -158,8 +154,8 @@ func hex4(digits []byte) (r rune) {
 	return r
 }
 
-// appendString appends s as JavaScript's JSON.stringify writes it. Bytes that
-// are not UTF-8 become U+FFFD.
+// appendString appends s as JavaScript's JSON.stringify writes it. Invalid UTF-8 becomes
+// U+FFFD.
 func appendString(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')

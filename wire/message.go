@@ -11,37 +11,38 @@ import (
 )
 
 var (
-	// ErrFormat is wrapped by decoding errors for input that is not JSON text
-	// in valid UTF-8, or that is nested deeper than [MaxDepth].
+	// ErrFormat is wrapped by decoding errors for input that is not valid JSON in UTF-8
+	// or is nested deeper than [MaxDepth].
 	ErrFormat = errors.New("not a JSON text")
-	// ErrShape is wrapped by decoding errors for JSON that is not an object of
-	// the expected shape: no event, an empty one, or one that is not a string.
+	// ErrShape is wrapped by decoding errors for valid JSON that is not an object of the
+	// expected form, for example because the event is missing, empty or not a string.
 	ErrShape = errors.New("not a message")
-	// ErrTooLarge is wrapped by errors about a message that is over a limit.
+	// ErrTooLarge is wrapped by errors for messages that exceed a limit.
 	ErrTooLarge = errors.New("message too large")
 )
 
-// Message is what a client and a server exchange.
+// Message is a message between a client and a server.
 type Message struct {
-	// Event names the message. It is never empty in a decoded message.
+	// Event is the name of the message. It is never empty in a decoded message.
 	Event string
-	// Data is the payload as JSON text; nil when absent. After [DecodeMessage]
-	// it shares memory with the input.
+	// Data is the payload as JSON, or nil if absent. After [DecodeMessage] it shares
+	// memory with the input.
 	Data json.RawMessage
-	// ID marks a message that wants an answer, and the answer (protocol 2). In
-	// protocol 1 it is the application's own. It is empty when absent or not a string.
+	// ID identifies a message that expects an answer, and the answer (protocol 2). In
+	// protocol 1 its meaning is up to the application. It is empty if absent or not a
+	// string.
 	ID string
-	// Room is the room that the message is meant for, or was sent to (protocol 2);
-	// empty when absent or not a string.
+	// Room is the room to which the message was sent, or for which it is meant (protocol
+	// 2). It is empty if absent or not a string.
 	Room string
-	// From is the client that the message was relayed for (protocol 2). A server
-	// ignores it in what clients send.
+	// From is the client for which the message was relayed (protocol 2). Servers ignore
+	// it in messages from clients.
 	From Sender
 }
 
-// Decode stores the data of m in the value that v points to, as
-// [encoding/json.Unmarshal] does. Absent data is an error. Errors are fit for a log:
-// they name the type of a value that does not fit, and not the value.
+// Decode decodes the data of m into the value that v points to, like
+// [encoding/json.Unmarshal]. It returns an error if m has no data. Errors can be logged:
+// if a value has the wrong type, they contain the type but not the value.
 func (m Message) Decode(v any) error {
 	if m.Data == nil {
 		return fmt.Errorf("event %.100q carries no data", m.Event)
@@ -52,9 +53,9 @@ func (m Message) Decode(v any) error {
 	return nil
 }
 
-// Decode stores JSON text in the value that v points to, as [encoding/json.Unmarshal]
-// does. Where that would repeat a number that does not fit, however many digits it
-// has, the error says "number".
+// Decode decodes JSON into the value that v points to, like [encoding/json.Unmarshal]. It
+// differs in the error for a number that does not fit, which contains the word "number"
+// instead of all its digits.
 func Decode(text []byte, v any) error {
 	err := json.Unmarshal(text, v)
 	var wrong *json.UnmarshalTypeError
@@ -66,9 +67,9 @@ func Decode(text []byte, v any) error {
 	return err
 }
 
-// DecodeMessage reads the JSON text of one message. Unknown keys are ignored;
-// of a key that comes twice the last counts; keys are case sensitive. The error
-// wraps [ErrFormat] or [ErrShape]. The message's data shares memory with text.
+// DecodeMessage decodes a message. Keys are case-sensitive and unknown keys are ignored.
+// If a key occurs twice, the last one counts. Errors wrap [ErrFormat] or [ErrShape]. The
+// data of the message share memory with text.
 func DecodeMessage(text []byte) (Message, error) {
 	var event, id, data, room, from []byte
 	err := EachField(text, func(key, value []byte) {
@@ -100,27 +101,29 @@ func DecodeMessage(text []byte) (Message, error) {
 	return m, nil
 }
 
-// Authentication is what the protocol says about the data of an authenticate event.
-// An application may send more.
+// Authentication is the part of the data of an authenticate event that the protocol
+// defines. Applications may send more.
 type Authentication struct {
 	Type, Token, PublicKey string
-	// Protocol is the highest version that the client speaks; 1 when it does not say.
+	// Protocol is the highest version that the client supports. It is 1 if the client did
+	// not send it.
 	Protocol int
-	// Software names the client's program, as name/version; empty when it does not
-	// say. It is for statistics and not to be trusted.
+	// Software is the name of the client program, as name/version, or empty if the client
+	// did not send it. It is meant for statistics and must not be trusted.
 	Software string
 }
 
-// maxSoftware is how many characters of a client's name, and of its version, count.
+// maxSoftware is the maximum number of characters in the name, and in the version, of a
+// client program.
 const maxSoftware = 64
 
-// softwareValue decodes {name, version}. The value has been through a scanner.
+// softwareValue decodes {name, version}. The value must be valid JSON.
 func softwareValue(value []byte) string {
 	var name, version string
 	if len(value) == 0 || value[0] != '{' {
 		return ""
 	}
-	_ = EachField(value, func(key, value []byte) { // it has been checked
+	_ = EachField(value, func(key, value []byte) { // cannot fail, because value is valid
 		switch string(key) {
 		case "name":
 			name, _ = stringValue(value)
@@ -137,9 +140,9 @@ func softwareValue(value []byte) string {
 	return name
 }
 
-// DecodeAuthentication reads the data of an authenticate event. Fields that are missing
-// or of another type have their zero values, as all have when data is not an object;
-// Protocol is then 1.
+// DecodeAuthentication decodes the data of an authenticate event. Fields that are missing
+// or have the wrong type are zero, except Protocol, which is then 1. If data is not an
+// object, this applies to all fields.
 func DecodeAuthentication(data json.RawMessage) (a Authentication) {
 	a.Protocol = 1
 	err := EachField(data, func(key, value []byte) {
@@ -151,7 +154,8 @@ func DecodeAuthentication(data json.RawMessage) (a Authentication) {
 		case "publicKey":
 			a.PublicKey, _ = stringValue(value)
 		case "protocol":
-			// Atoi accepts a sign and leading zeros; a scanner has refused the latter.
+			// Atoi also accepts a sign and leading zeros, but JSON does not allow the
+			// latter.
 			if n, err := strconv.Atoi(string(value)); err == nil {
 				a.Protocol = max(n, 1)
 			}
@@ -165,7 +169,8 @@ func DecodeAuthentication(data json.RawMessage) (a Authentication) {
 	return a
 }
 
-// ConnectedData is the data of a connected event. Protocol 1 has the fields up to Salt.
+// ConnectedData is the data of a connected event. In protocol 1 it has only the fields up
+// to Salt.
 type ConnectedData struct {
 	ID              string `json:"id"`
 	UserID          string `json:"userId,omitempty"`
@@ -174,19 +179,21 @@ type ConnectedData struct {
 	Salt            string `json:"salt,omitempty"`
 
 	Protocol int `json:"protocol,omitempty"`
-	// Expires is when the session ends, in TimeFormat; empty if it does not.
+	// Expires is when the session ends, in TimeFormat. It is empty if the session does
+	// not end.
 	Expires string `json:"expires,omitempty"`
-	// Heartbeat is after how many milliseconds of silence the server gives the client up.
+	// Heartbeat is the time in milliseconds after which the server disconnects a silent
+	// client.
 	Heartbeat int64 `json:"heartbeat,omitempty"`
-	// MaxPayload is the size in bytes of the largest message that the client may send.
+	// MaxPayload is the maximum size in bytes of a message from the client.
 	MaxPayload int `json:"maxPayload,omitempty"`
-	// Server is the server's product and version.
+	// Server is the product and version of the server.
 	Server string `json:"server,omitempty"`
 }
 
-// DecodeRooms reads the data of a join or leave event, {rooms: string[]}. It decodes
-// at most limit elements. It returns the names, how many elements were not strings,
-// and how many were over the limit. Ok is false for data of another shape.
+// DecodeRooms decodes the data of a join or leave event, {rooms: string[]}. It decodes at
+// most limit elements. It returns the names, the number of elements that are not strings,
+// and the number of elements over the limit. It reports false if data has another form.
 func DecodeRooms(data json.RawMessage, limit int) (names []string, bad, over int, ok bool) {
 	var list []byte
 	err := EachField(data, func(key, value []byte) {
@@ -212,8 +219,8 @@ func DecodeRooms(data json.RawMessage, limit int) (names []string, bad, over int
 	return names, bad, over, true
 }
 
-// AppendMessage appends the JSON text of a message to dst, with its keys in the order
-// event, data, room, from, id. It leaves out what is absent or empty. The data must be
+// AppendMessage appends the JSON encoding of a message to dst, with the keys in the order
+// event, data, room, from, id. Absent and empty fields are omitted. The data must be
 // valid JSON; see [EncodeData].
 func AppendMessage(dst []byte, m Message) []byte {
 	dst = append(dst, `{"event":`...)
@@ -237,8 +244,8 @@ func AppendMessage(dst []byte, m Message) []byte {
 	return append(dst, '}')
 }
 
-// MessageSize returns how many bytes [AppendMessage] needs at least; exactly
-// that many when nothing has to be escaped.
+// MessageSize returns the number of bytes that [AppendMessage] appends, not counting
+// escapes.
 func MessageSize(m Message) int {
 	n := len(`{"event":""}`) + len(m.Event)
 	if m.Data != nil {
@@ -259,20 +266,19 @@ func MessageSize(m Message) int {
 	return n
 }
 
-// CheckSize returns an error that wraps [ErrTooLarge] if m takes more than limit
-// bytes, as [MessageSize] counts them.
+// CheckSize returns an error that wraps [ErrTooLarge] if [MessageSize] of m exceeds
+// limit.
 func CheckSize(m Message, limit int) error {
 	if n := MessageSize(m); n > limit {
-		return fmt.Errorf("%w: %d bytes, and the limit is %d", ErrTooLarge, n, limit)
+		return fmt.Errorf("%w: %d bytes, but the limit is %d", ErrTooLarge, n, limit)
 	}
 	return nil
 }
 
-// EncodeData returns v as the JSON text for a message's data. A nil interface
-// means absent data and gives nil; to send null, pass json.RawMessage("null").
-// A [json.RawMessage] is checked and returned as it is, not copied. Anything
-// else is written as JavaScript's JSON.stringify would write it: <, >, & and
-// U+2028 are not escaped.
+// EncodeData returns v as JSON for the data of a message. For a nil interface it returns
+// nil, which means absent data; to send null, pass json.RawMessage("null"). A
+// [json.RawMessage] is validated and returned without being copied. Any other value is
+// encoded as by JavaScript's JSON.stringify: <, >, & and U+2028 are not escaped.
 func EncodeData(v any) (json.RawMessage, error) {
 	if v == nil {
 		return nil, nil
@@ -293,17 +299,16 @@ func EncodeData(v any) (json.RawMessage, error) {
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	text := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
-	// A Marshaler may return invalid UTF-8 within quotes, and anything may nest
-	// too deep.
+	// A Marshaler may return invalid UTF-8 in strings, and any value may be nested too
+	// deep.
 	if err := Valid(text); err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	return unescape(text), nil
 }
 
-// unescape turns the escapes that encoding/json insists on for U+2028, U+2029
-// and, in place of bytes that are not UTF-8, U+FFFD back into the characters,
-// in place.
+// unescape replaces, in place, the escapes that encoding/json always writes for U+2028,
+// U+2029 and invalid UTF-8 (U+FFFD) by the characters.
 func unescape(text []byte) []byte {
 	if !bytes.Contains(text, []byte(`\u202`)) && !bytes.Contains(text, []byte(`\ufffd`)) {
 		return text
@@ -320,7 +325,7 @@ func unescape(text []byte) []byte {
 		case bytes.HasPrefix(rest, []byte(`\ufffd`)):
 			out = append(out, "\ufffd"...)
 			i += 6
-		case rest[0] == '\\': // skip what is escaped, so that \\u2028 stays
+		case rest[0] == '\\': // skip the escaped character, so that \\u2028 is preserved
 			out = append(out, rest[:2]...)
 			i += 2
 		default:

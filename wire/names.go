@@ -2,7 +2,7 @@ package wire
 
 import "time"
 
-// Texts of the error event's message field.
+// Values of the message field of error events.
 const (
 	ErrorFormat           = "Invalid message format"
 	ErrorUnauthenticated  = "Not authenticated"
@@ -19,9 +19,9 @@ const (
 	DefaultPath              = "/ws"
 	DefaultMaxPayload        = 128 << 10 // bytes of one message from a client
 	DefaultMaxMessage        = 1 << 20   // bytes of one message to clients
-	DefaultAuthMaxPayload    = 8 << 10   // the same before authentication
-	DefaultAuthMaxFrames     = 64        // from a client before authentication
-	DefaultAuthMaxMistakes   = 8         // of a client before authentication
+	DefaultAuthMaxPayload    = 8 << 10   // bytes of one message before authentication
+	DefaultAuthMaxFrames     = 64        // frames from a client before authentication
+	DefaultAuthMaxMistakes   = 8         // mistakes of a client before authentication
 	DefaultBackpressureLimit = 1 << 20   // bytes waiting for one client
 	DefaultAuthTimeout       = 5 * time.Second
 	DefaultHeartbeatInterval = 30 * time.Second
@@ -30,38 +30,39 @@ const (
 	DefaultWriteTimeout      = 30 * time.Second
 	DefaultBehindTimeout     = 60 * time.Second
 
-	// AuthTimeoutFactor times the authentication timeout is what authentication
-	// and handshake may take together once the client has asked for it.
+	// AuthTimeoutFactor times the authentication timeout is the time that authentication
+	// and key agreement may take together once the client has sent its credentials.
 	AuthTimeoutFactor = 3
 
-	// MaxRoomName is the longest room name that a client may ask for, in
-	// UTF-16 code units, as JavaScript counts.
+	// MaxRoomName is the maximum length of a room name from a client, in UTF-16 code
+	// units like the length of a JavaScript string.
 	MaxRoomName = 256
-	// ReservedPrefix starts names that no client may use for a room: those of
-	// the Redis channels.
+	// ReservedPrefix is the prefix of names that clients must not use for rooms, because
+	// they are names of Redis channels.
 	ReservedPrefix = "ws:"
-	// ProtocolVersion is the highest version of the protocol that this package knows.
+	// ProtocolVersion is the highest version of the protocol that this package supports.
 	ProtocolVersion = 2
-	// ExpiringNotice is how long before its end a session's client is told (protocol 2).
+	// ExpiringNotice is the time before the end of a session at which the client is told
+	// (protocol 2).
 	ExpiringNotice = time.Minute
-	// MaxMessageID is the longest id that a message may have to be answered, in
-	// characters (protocol 2).
+	// MaxMessageID is the maximum length of the id of a message that expects an answer,
+	// in characters (protocol 2).
 	MaxMessageID = 64
-	// MaxEarlyMessages and MaxEarlyBytes bound what a client of protocol 2 may send
-	// between authenticate and connected.
+	// MaxEarlyMessages and MaxEarlyBytes limit what a client of protocol 2 may send
+	// between its authenticate event and the connected event.
 	MaxEarlyMessages = 16
 	MaxEarlyBytes    = 8 << 10
-	// EmitterID is the server id in envelopes from emitters. It is no server's,
-	// so every server takes them.
+	// EmitterID is the server ID in envelopes from emitters. No server has it, so every
+	// server accepts these envelopes.
 	EmitterID = "emitter"
 )
 
-// Rooms that every authenticated client joins unless configured otherwise.
+// Rooms that every authenticated client joins by default.
 const (
 	RoomDefault      = "ws-default"
 	RoomNotification = "ws-notification"
 )
 
-// TimeFormat is the layout of the time in a connected event, for a time in
-// UTC: what JavaScript's Date.toISOString writes.
+// TimeFormat is the layout for times in events. The times must be in UTC. It is the
+// format of JavaScript's Date.toISOString.
 const TimeFormat = "2006-01-02T15:04:05.000Z"

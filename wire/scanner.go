@@ -6,17 +6,17 @@ import (
 	"unicode/utf8"
 )
 
-// scanner checks JSON text (RFC 8259) without building values. After the first
-// fault it stands still: peek returns 0, and end returns the error.
+// scanner validates JSON (RFC 8259) without building values. After the first error it
+// stops: peek returns 0, and end returns the error.
 //
-// encoding/json does not serve here: it folds the case of keys, so that "Event"
-// would count as "event", and it lets invalid UTF-8 through, which would make
-// browsers close their connections when it is relayed to them.
+// Package encoding/json is not suitable. It ignores the case of keys, so "Event" would be
+// read as "event", and it accepts invalid UTF-8, because of which browsers would close
+// their connections when they receive it.
 type scanner struct {
 	text []byte
 	pos  int
 	err  error
-	key  []byte // the last one that had escapes
+	key  []byte // last decoded key that had escapes
 }
 
 func (s *scanner) fail(what string) {
@@ -25,7 +25,7 @@ func (s *scanner) fail(what string) {
 	}
 }
 
-// end reports the first fault, or anything but blanks after the value.
+// end returns the first error. Anything but white space after the value is an error, too.
 func (s *scanner) end() error {
 	s.space()
 	if s.err == nil && s.pos < len(s.text) {
@@ -34,7 +34,7 @@ func (s *scanner) end() error {
 	return s.err
 }
 
-// peek returns the next byte, or 0 at the end and after a fault.
+// peek returns the next byte, or 0 at the end and after an error.
 func (s *scanner) peek() byte {
 	if s.err != nil || s.pos >= len(s.text) {
 		return 0
@@ -62,7 +62,7 @@ func (s *scanner) take(c byte) bool {
 	return true
 }
 
-// value scans a value that is inside of depth objects and arrays.
+// value scans a value that is nested in depth objects and arrays.
 func (s *scanner) value(depth int) {
 	switch c := s.peek(); {
 	case (c == '{' || c == '[') && depth >= MaxDepth:
@@ -86,8 +86,8 @@ func (s *scanner) value(depth int) {
 	}
 }
 
-// object scans an object that is inside of depth others and gives each field
-// to f, which may be nil.
+// object scans an object that is nested in depth others. It calls f for each field unless
+// f is nil.
 func (s *scanner) object(depth int, f func(key, value []byte)) {
 	s.take('{')
 	s.space()
@@ -128,7 +128,7 @@ func (s *scanner) object(depth int, f func(key, value []byte)) {
 	}
 }
 
-// keyText returns what the JSON string key spells, until it is called again.
+// keyText decodes the JSON string key. The result is valid until the next call.
 func (s *scanner) keyText(key []byte) []byte {
 	key = key[1 : len(key)-1]
 	if bytes.IndexByte(key, '\\') < 0 {
@@ -188,7 +188,7 @@ func (s *scanner) str() {
 	s.fail("string without end")
 }
 
-// escape consumes what follows a backslash.
+// escape consumes the rest of an escape after the backslash.
 func (s *scanner) escape() bool {
 	if s.pos >= len(s.text) {
 		return false
@@ -228,7 +228,7 @@ func (s *scanner) number() {
 	}
 }
 
-// digits consumes a run of digits and reports whether there was one.
+// digits consumes a run of digits and reports whether there was at least one.
 func (s *scanner) digits() bool {
 	start := s.pos
 	for isDigit(s.peek()) {

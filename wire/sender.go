@@ -5,8 +5,7 @@ import (
 	"encoding/json"
 )
 
-// Sender is the client that a message was relayed for. The server sets it; a client
-// cannot.
+// Sender identifies the client for which a message was relayed. Only servers set it.
 type Sender struct {
 	ID     string `json:"id"`
 	UserID string `json:"userId,omitempty"`
@@ -22,13 +21,13 @@ func (s Sender) append(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// senderValue decodes a sender; it is zero for anything else. The value has been
-// through a scanner.
+// senderValue decodes a sender, or returns zero if value is not one. The value must be
+// valid JSON.
 func senderValue(value []byte) (s Sender) {
 	if len(value) == 0 || value[0] != '{' {
 		return Sender{}
 	}
-	_ = EachField(value, func(key, value []byte) { // it has been checked
+	_ = EachField(value, func(key, value []byte) { // cannot fail, because value is valid
 		switch string(key) {
 		case "id":
 			s.ID, _ = stringValue(value)
@@ -39,10 +38,10 @@ func senderValue(value []byte) (s Sender) {
 	return s
 }
 
-// Stamp returns data with s as its last field, named from, in place of any that it
-// had, so that clients of protocol 1 see who sent it. The values are copied as they
-// are written. Data that is not an object is returned as it is. The data must be valid
-// JSON; see [EncodeData].
+// Stamp returns data with s as the last field, named from, replacing any fields of that
+// name, so that clients of protocol 1 see the sender as well. Data that are not an object
+// are returned unchanged. Values are copied byte for byte. The data must be valid JSON;
+// see [EncodeData].
 func (s Sender) Stamp(data json.RawMessage) json.RawMessage {
 	if !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {
 		return data

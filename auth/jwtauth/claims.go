@@ -38,7 +38,7 @@ func parseClaims(text []byte) (*Claims, error) {
 	}
 	c := Claims{fields: fields}
 	if c.Subject, _ = textOf(fields["sub"]); c.Subject == "" {
-		return nil, refused("the token's sub is not a text, or empty or missing")
+		return nil, refused("the token's sub is missing, empty or not a string")
 	}
 	for _, date := range []struct {
 		name string
@@ -60,7 +60,7 @@ func parseClaims(text []byte) (*Claims, error) {
 	if value := fields["rooms"]; !absent(value) {
 		var ok bool
 		if c.Rooms, ok = textsOf(value); !ok {
-			return nil, c.refused("the token's rooms are not a list of texts")
+			return nil, c.refused("the token's rooms claim is not a list of strings")
 		}
 	}
 	return &c, nil
@@ -78,7 +78,7 @@ func (c *Claims) checkTimes(now time.Time) error {
 	case !now.Before(c.Expires):
 		return &tokenError{reason: "the token has expired", subject: c.Subject, expired: true}
 	case latest.Before(c.NotBefore):
-		return c.refused("the token does not count yet (nbf)")
+		return c.refused("the token is not valid yet (nbf)")
 	case latest.Before(c.IssuedAt):
 		return c.refused("the token was issued in the future (iat)")
 	}

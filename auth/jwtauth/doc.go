@@ -20,8 +20,8 @@
 // No other claim is read, not even iss and aud. An application that needs them calls
 // [Verifier.Verify] in its own Authenticate and looks at [Claims.Field].
 //
-// A token that two readers could understand differently is refused. Names are compared
+// A token that two parsers could understand differently is refused. Names are compared
 // exactly, including case, and no name may occur twice. Base64 is accepted only in its
-// canonical form. A token never counts for longer than it says, and the issuer's clock
-// may be up to ten seconds ahead.
+// canonical form. There is no leeway for expiry, but the issuer's clock may be up to ten
+// seconds ahead.
 package jwtauth

@@ -23,7 +23,7 @@ func (e *tokenError) Error() string {
 	if e.subject == "" {
 		return e.reason
 	}
-	return fmt.Sprintf("%s, of the subject %.64q", e.reason, e.subject)
+	return fmt.Sprintf("%s (subject %.64q)", e.reason, e.subject)
 }
 
 // LogCause returns the part of the text that does not depend on the user, so that lines

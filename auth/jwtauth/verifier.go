@@ -32,8 +32,8 @@ type Config struct {
 	// file. Required.
 	Secret []byte
 
-	// MaxToken is the maximum size of a token in bytes. Larger tokens are refused
-	// unread. 0: 8 KiB.
+	// MaxToken is the maximum size of a token in bytes. Larger tokens are refused without
+	// being parsed. 0: 8 KiB.
 	MaxToken int
 }
 
@@ -59,11 +59,11 @@ func New(c Config) (*Verifier, error) {
 	return &Verifier{key: bytes.Clone(c.Secret), maxToken: c.MaxToken, now: time.Now}, nil
 }
 
-// Verify returns the claims of a valid token. Its errors match [ignis.ErrUnauthenticated],
-// so an Authenticate callback may return them, and [ErrExpired] if the token has expired.
-// They can be logged: their texts quote nothing of the token but the subject, and that
-// only if the signature is right. They have the method LogCause that
-// [ignis.Config].Authenticate describes.
+// Verify returns the claims of a valid token. Its errors match
+// [ignis.ErrUnauthenticated], so an Authenticate callback may return them, and
+// [ErrExpired] if the token has expired. They can be logged: their texts contain nothing
+// from the token but the subject, and that only if the signature is valid. They have the
+// method LogCause that [ignis.Config].Authenticate describes.
 //
 // With a Secret, Verify does not wait for anything and ignores ctx.
 func (v *Verifier) Verify(_ context.Context, token string) (*Claims, error) {
@@ -117,7 +117,7 @@ func checkHeader(part string) error {
 	alg, ok := textOf(fields["alg"])
 	switch {
 	case fields["crit"] != nil:
-		return refused("the token has critical extensions, of which none is known")
+		return refused("the token has critical extensions, and none are supported")
 	case !ok || alg != jwt.SigningMethodHS256.Alg():
 		return refused("the token is not signed with HS256")
 	}
@@ -135,8 +135,8 @@ func decodePart(part string) ([]byte, bool) {
 }
 
 // uniqueFields returns the fields of a JSON object by name. A duplicate name is an error,
-// because readers differ in which of the values they take. Nested objects are not
-// searched for duplicates, since nothing is read from them.
+// because parsers differ in which of the values they use. Nested objects are not searched
+// for duplicates, since nothing is read from them.
 func uniqueFields(text []byte, what string) (map[string][]byte, error) {
 	fields := make(map[string][]byte)
 	duplicate := false
@@ -148,9 +148,9 @@ func uniqueFields(text []byte, what string) (map[string][]byte, error) {
 	})
 	switch {
 	case err != nil:
-		return nil, refused("the token has no JSON object as its " + what)
+		return nil, refused("the token's " + what + " must be a JSON object")
 	case duplicate:
-		return nil, refused("the token has a name twice in its " + what)
+		return nil, refused("the token's " + what + " must not contain duplicate names")
 	}
 	return fields, nil
 }

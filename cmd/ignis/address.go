@@ -9,14 +9,14 @@ import (
 // listenAddress is a TCP address to listen on.
 type listenAddress struct{ host, port string }
 
-// UnmarshalText reads host:port.
+// UnmarshalText parses host:port.
 func (a *listenAddress) UnmarshalText(text []byte) error {
 	host, port, err := net.SplitHostPort(string(text))
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
 	if err != nil {
-		return fmt.Errorf("expected host:port such as 127.0.0.1:8080 or :8080, port 0 for any that is free, but got %q", text)
+		return fmt.Errorf("expected host:port such as 127.0.0.1:8080 or :8080, or port 0 for any free port, but got %q", text)
 	}
 	*a = listenAddress{host, port}
 	return nil

@@ -38,7 +38,7 @@ func TestCron(t *testing.T) {
 		"bad pattern, 2": {[]string{"explain", "0 0 30 2 *"}, exitUsage, "none of the allowed months"},
 		"bad zone":       {[]string{"next", "@daily", "--tz", "Europe/Atlantis"}, exitUsage, "unknown time zone"},
 		"bad number":     {[]string{"next", "@daily", "-n", "10001"}, exitUsage, "1 to 10000"},
-		"no number":      {[]string{"next", "@daily", "-n", "0"}, exitUsage, "a whole number of 1 or more"},
+		"no number":      {[]string{"next", "@daily", "-n", "0"}, exitUsage, "a positive integer"},
 		"bad time":       {[]string{"next", "@daily", "--from", "yesterday"}, exitUsage, "2026-03-28"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -19,24 +19,24 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// listenCmd prints what a client is sent.
+// listenCmd prints the messages that a client receives.
 type listenCmd struct {
 	URL        string   `arg:"" help:"WebSocket address of the server, such as ws://127.0.0.1:8080/ws."`
 	Token      string   `placeholder:"TOKEN" help:"Token to authenticate with. Other users of the machine can read arguments, but not the environment."`
-	User       string   `placeholder:"ID" help:"User to connect as. Only a server in development mode believes it."`
+	User       string   `placeholder:"ID" help:"User to connect as. Only servers in development mode accept it."`
 	Join       idList   `placeholder:"ROOM" help:"Rooms to join. May be repeated."`
-	Encrypt    bool     `help:"Agree on a key with the server, which needs --encryption, and take nothing in clear."`
-	All        bool     `help:"Print the protocol's own events too, connected and its client id first."`
-	MaxMessage byteSize `default:"16MiB" placeholder:"SIZE" help:"Largest message that is printed (${default}), as it arrives: encrypted ones are a third larger. Larger ones are left out, with a note on standard error."`
+	Encrypt    bool     `help:"Agree on a key with the server, which must be started with --encryption, and reject unencrypted messages."`
+	All        bool     `help:"Also print the protocol's own events, starting with connected, which contains the client ID."`
+	MaxMessage byteSize `default:"16MiB" placeholder:"SIZE" help:"Maximum size of a message as received (${default}); encryption makes messages a third larger. Larger messages are skipped with a note on standard error."`
 }
 
-// Help returns what --help shows below the summary.
+// Help returns the text that --help shows below the summary.
 func (listenCmd) Help() string {
-	return `Each event is printed as one line of JSON, {"event":...,"data":...}, with "room" where it was sent to one and "from" where another client sent it, until a signal ends the program or its output is closed. Characters that act on a terminal or on the direction of text are written as \u escapes, which mean the same in JSON.
+	return `Each event is printed as one line of JSON, {"event":...,"data":...}, with "room" if it was sent to a room and "from" if another client sent it, until a signal ends the program or its output is closed. Characters that control a terminal or the direction of text are written as \u escapes, which mean the same in JSON.
 
-If the server refuses some of the rooms, a note on standard error says which and why; if it refuses all of them, the program ends. The original Ignis does not say; what is sent to a refused room does not arrive.
+If the server refuses some of the rooms, a note on standard error lists them with the reasons; if it refuses all of them, the program ends. The original Ignis does not report refused rooms.
 
-Exit codes: 0 ended by a signal, or nobody reads the output; 1 the server refuses all rooms; 3 the server does not accept the credentials; 4 the server cannot be reached or the connection ended.
+Exit codes: 0 ended by a signal, or the output was closed; 1 the server refused all rooms; 3 the server rejected the credentials; 4 the server cannot be reached or the connection ended.
 
 Examples:
 
@@ -52,14 +52,14 @@ func (c *listenCmd) Run(ctx context.Context, std *stdio) error {
 		return usage("", "URL: expected an address such as ws://127.0.0.1:8080/ws or wss://example.com/ws")
 	}
 	if u.User != nil {
-		return usage("--token sends one, or IGNIS_TOKEN", "URL: expected no user and password in it: a server does not read them there")
+		return usage("use --token or IGNIS_TOKEN", "URL: expected no user and password, because servers do not read them")
 	}
 	for _, room := range c.Join {
 		if strings.HasPrefix(room, wire.ReservedPrefix) || len(utf16.Encode([]rune(room))) > wire.MaxRoomName {
 			return usage("", "--join: expected names of at most %d characters that do not start with %s, but got %q", wire.MaxRoomName, wire.ReservedPrefix, room)
 		}
 	}
-	// A pipe that nobody reads becomes an error of a write, not the end.
+	// Writing to a closed pipe must return an error instead of ending the program.
 	signal.Ignore(syscall.SIGPIPE)
 
 	std = &stdio{in: std.in, out: std.out, err: &lockedWriter{w: std.err}}
@@ -67,7 +67,7 @@ func (c *listenCmd) Run(ctx context.Context, std *stdio) error {
 		Credentials: c.credentials(), Encrypt: c.Encrypt, MaxMessage: int(c.MaxMessage),
 		Software: client.Software{Name: "ignis", Version: softwareVersion()},
 		OnTooLarge: func(size int64) {
-			fmt.Fprintf(std.err, "note: a message of %d bytes was left out; --max-message takes larger ones\n", size)
+			fmt.Fprintf(std.err, "note: skipped a message of %d bytes; --max-message raises the limit\n", size)
 		},
 	})
 	connected := err == nil
@@ -80,7 +80,8 @@ func (c *listenCmd) Run(ctx context.Context, std *stdio) error {
 	return explainLoss(err, c.Encrypt, connected)
 }
 
-// credentials returns what was given; a server may do without.
+// credentials returns the credentials from the flags, or nil if there are none, which
+// some servers accept.
 func (c *listenCmd) credentials() any {
 	if c.Token == "" && c.User == "" {
 		return nil
@@ -96,7 +97,7 @@ func (c *listenCmd) credentials() any {
 	}{kind, c.Token, c.User}
 }
 
-var errOutputClosed = errors.New("nobody reads the output")
+var errOutputClosed = errors.New("the output was closed")
 
 // receive joins and prints until the connection, ctx or the output ends.
 func (c *listenCmd) receive(ctx context.Context, std *stdio, conn *client.Conn) error {
@@ -123,8 +124,8 @@ func (c *listenCmd) receive(ctx context.Context, std *stdio, conn *client.Conn) 
 	}
 }
 
-// join joins the rooms, and says which ones the server refused. It fails if the client is
-// in none of them.
+// join joins the rooms and reports those that the server refused. It returns an error if
+// the client is in none of them.
 func (c *listenCmd) join(ctx context.Context, std *stdio, conn *client.Conn) error {
 	if len(c.Join) == 0 {
 		return nil
@@ -139,29 +140,29 @@ func (c *listenCmd) join(ctx context.Context, std *stdio, conn *client.Conn) err
 		fmt.Fprintf(std.err, "note: %v\n", partly)
 		return nil
 	case errors.As(err, &partly), errors.As(err, &refused):
-		return &exitError{exitFailed, err, "may this client join them? the token, or the application, decides on that"}
+		return &exitError{exitFailed, err, "check that the token, or the application, allows this client to join them"}
 	case err == nil && conn.Connected().Protocol < 2:
-		fmt.Fprintln(std.err, "note: the server does not say whether it refused any of the rooms")
+		fmt.Fprintln(std.err, "note: this server does not report whether it refused any of the rooms")
 	}
 	return err
 }
 
-// softwareVersion returns the version of this program as far as servers take it.
+// softwareVersion returns the version of this program, truncated to what servers accept.
 func softwareVersion() string {
 	v := thisBuild().Version
 	return v[:min(len(v), 64)]
 }
 
-// printMessage prints one line.
+// printMessage prints a message as one line.
 func printMessage(std *stdio, m wire.Message) error {
-	if bytes.ContainsAny(m.Data, "\r\n") { // between values, where JSON allows it
+	if bytes.ContainsAny(m.Data, "\r\n") { // JSON allows line breaks between values
 		var line bytes.Buffer
 		if json.Compact(&line, m.Data) == nil {
 			m.Data = line.Bytes()
 		}
 	}
 	m.ID = ""
-	// Whoever sent it must not command the terminal that it is printed on.
+	// The sender must not be able to control the terminal.
 	text := printable.JSON(wire.AppendMessage(nil, m))
 	if _, err := std.out.Write(append(text, '\n')); err != nil {
 		if errors.Is(err, syscall.EPIPE) {
@@ -172,7 +173,7 @@ func printMessage(std *stdio, m wire.Message) error {
 	return nil
 }
 
-// lockedWriter is a writer for several goroutines.
+// lockedWriter is a writer that is safe for concurrent use.
 type lockedWriter struct {
 	mu sync.Mutex
 	w  io.Writer

@@ -8,14 +8,14 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// hintPath is for a server that may be another one than was meant.
-const hintPath = "is this an Ignis server, and the path right, as in ws://127.0.0.1:8080/ws?"
+// hintPath is the hint if the server may not be an Ignis server.
+const hintPath = "is this an Ignis server, and is the path correct, as in ws://127.0.0.1:8080/ws?"
 
-// hintToken is for credentials that were not accepted.
-const hintToken = "is the token right and not expired? it is that of --token, or of IGNIS_TOKEN"
+// hintToken is the hint if the credentials were rejected.
+const hintToken = "check that the token in --token or IGNIS_TOKEN is correct and has not expired"
 
-// explainLoss says why a connection is over, or did not come about, in words and as an
-// exit code.
+// explainLoss adds an exit code and a hint to the error of a connection that has ended or
+// could not be made.
 func explainLoss(err error, encrypted, connected bool) error {
 	var (
 		e       *exitError
@@ -32,11 +32,11 @@ func explainLoss(err error, encrypted, connected bool) error {
 		}
 		return &exitError{code, err, refusalHint(refused.Status, refused.Location)}
 	case errors.Is(err, client.ErrNotEncrypted):
-		return &exitError{exitAuth, err, "start the server with --encryption optional, or required; or leave out --encrypt"}
+		return &exitError{exitAuth, err, "start the server with --encryption optional or required, or leave out --encrypt"}
 	case errors.Is(err, client.ErrAuthentication) && errors.As(err, &closed):
 		return &exitError{exitAuth, err, closeHint(closed.Code, encrypted)}
 	case errors.Is(err, client.ErrProtocol) && connected:
-		return &exitError{exitFailed, err, "the server, or a proxy in front of it, sent what this program does not understand; do their versions fit?"}
+		return &exitError{exitFailed, err, "the server or a proxy in front of it sent something that this program does not understand; check that their versions match"}
 	case errors.Is(err, client.ErrProtocol):
 		return &exitError{exitFailed, err, hintPath}
 	case errors.As(err, &closed):
@@ -46,57 +46,57 @@ func explainLoss(err error, encrypted, connected bool) error {
 	}
 }
 
-// reconnectHint says whether to connect again; empty if that would not help.
+// reconnectHint says whether to connect again; it is empty if that would not help.
 func reconnectHint(closed *client.CloseError) string {
 	again, _ := closed.Reconnect()
 	switch {
 	case !again:
 		return ""
 	case closed.NeedsCredentials():
-		return "run it again with a new token; what is sent meanwhile does not arrive"
+		return "run the command again with a new token; messages sent in the meantime are lost"
 	}
-	return "run it again to connect again; what is sent meanwhile does not arrive"
+	return "run the command again to reconnect; messages sent in the meantime are lost"
 }
 
-// closeHint says what to do when the server has closed a connection with one of the
-// codes for clients that it does not accept; empty for others.
+// closeHint returns the hint for a close code with which the server has rejected a
+// client, or "" for other codes.
 func closeHint(code uint16, encrypted bool) string {
 	switch {
 	case code == wire.CloseEncryptionRequired && encrypted:
-		return "the server and this program did not agree on a key; the server's log says why"
+		return "the server and this program did not agree on a key; the server's log has the reason"
 	case code == wire.CloseEncryptionRequired:
-		return "--encrypt agrees on a key with the server"
+		return "use --encrypt to agree on a key with the server"
 	case code == wire.CloseAuthTimeout:
-		return "what checks the token took too long on the server, or the way there; try again, and see --auth-timeout of ignis serve"
+		return "the network or the server's authentication was too slow; try again, and see --auth-timeout of ignis serve"
 	case code == wire.CloseAuthFailed:
 		return hintToken
 	}
 	return ""
 }
 
-// refusalHint says what to do when the request for a connection was answered with an
-// HTTP status, which is before the server has seen any credentials. Location is where
-// a redirect leads to.
+// refusalHint returns the hint for the HTTP status with which the request for a
+// connection was answered, before the server has seen any credentials. Location is the
+// target of a redirect.
 func refusalHint(status int, location string) string {
 	switch status {
 	case http.StatusBadRequest:
-		return "does the port speak TLS? then the address starts with wss://; if not, is the path right, as in ws://127.0.0.1:8080/ws?"
+		return "if the port uses TLS, start the address with wss://; otherwise check the path, as in ws://127.0.0.1:8080/ws"
 	case http.StatusUnauthorized, http.StatusProxyAuthRequired:
-		return "a proxy in front of the server wants to know who this is; ignis cannot tell it, so connect to the server itself"
+		return "a proxy in front of the server requires a login, which ignis does not support; connect to the server directly"
 	case http.StatusForbidden:
-		return "the server or a proxy in front of it does not take connections from here"
+		return "the server or a proxy in front of it does not accept connections from here"
 	case http.StatusUpgradeRequired:
-		return "if there is a proxy in front of the server, does it pass on WebSocket connections, with the fields Upgrade and Connection?"
+		return "if there is a proxy in front of the server, check that it supports WebSocket and forwards the headers Upgrade and Connection"
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		return "the server is there and takes no connections now; it may be full, starting or shutting down, so try again"
+		return "the server accepts no connections at the moment, because it is full, starting or shutting down; try again later"
 	case http.StatusBadGateway, http.StatusGatewayTimeout:
-		return "the proxy in front of the server does not reach it: is the server running?"
+		return "the proxy in front of the server cannot reach it; is the server running?"
 	}
 	switch {
 	case location != "":
-		return "the answer leads to " + location + ": if that is the server, give that address; if it is a page to log in at, connect to the server itself"
+		return "the answer redirects to " + location + "; if that is the server, use that address; if it is a login page, connect to the server directly"
 	case status >= http.StatusInternalServerError:
-		return "something failed in the server or in a proxy in front of it, and its log may say what"
+		return "the server or a proxy in front of it failed; its log may have the reason"
 	}
 	return hintPath
 }

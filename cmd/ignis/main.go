@@ -1,5 +1,5 @@
-// Command ignis is the Ignis realtime server as one program, with a sender and
-// a listener for the command line.
+// Command ignis is the Ignis realtime server as one program, together with commands to
+// send events, receive them, measure a server and emit events on schedules.
 //
 //	ignis serve --dev                                  a server to try things with
 //	ignis listen ws://127.0.0.1:8080/ws --join lobby   print what arrives
@@ -8,12 +8,13 @@
 //	ignis cron run jobs.yaml                           emit events on schedules
 //	ignis cron next "30 2 * * *" --tz Europe/Paris     list when a schedule is due
 //
-// Run ignis COMMAND --help for the flags. Each has an environment variable.
+// Run ignis COMMAND --help for the flags. Every flag can be set by an environment
+// variable.
 //
-// Exit codes: 0 done, or ended by a signal in good order; 1 failed; 2 not used
-// as it can be, and nothing was done; and from listen 3, the server does not
-// accept the credentials, and 4, it cannot be reached or the connection ended. A
-// second signal ends the program at once, with 128 and the signal's number.
+// Exit codes: 0 success, or ended by a signal; 1 failure; 2 wrong usage, nothing was
+// done; for listen also 3, the server rejected the credentials, and 4, the server cannot
+// be reached or the connection ended. A second signal ends the program immediately with
+// 128 and the number of the signal.
 package main
 
 import (
@@ -32,37 +33,37 @@ import (
 	"github.com/ignis-go/ignis/internal/printable"
 )
 
-// The exit codes. A script may branch on them, so they do not change.
+// The exit codes. They are stable, because scripts depend on them.
 const (
 	exitFailed = 1
 	exitUsage  = 2
 	exitAuth   = 3
 	exitLost   = 4
-	exitSignal = 128 // and the number of the signal, as shells have it
+	exitSignal = 128 // plus the number of the signal, as in shells
 )
 
 const description = `Realtime messages between browsers, services and workers.
 
-Every flag can be set in the environment by the variable beside it.
-Exit codes: 0 done; 1 failed; 2 wrong usage, nothing was done; listen only: 3 credentials not accepted, 4 connection not made or ended.`
+Every flag can be set by the environment variable next to it.
+Exit codes: 0 success; 1 failure; 2 wrong usage, nothing was done; listen only: 3 credentials rejected, 4 not connected or connection ended.`
 
 // cli is the command line.
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run a server."`
-	Emit    emitCmd    `cmd:"" help:"Send an event to clients, wherever they are, through Redis."`
+	Emit    emitCmd    `cmd:"" help:"Send an event to clients of all servers through Redis."`
 	Listen  listenCmd  `cmd:"" help:"Connect to a server and print the events that arrive."`
-	Bench   benchCmd   `cmd:"" help:"Measure a server: deliveries a second, latency, connecting, what it takes."`
-	Cron    cronCmd    `cmd:"" help:"Emit events on schedules, once each among any number of processes, and examine schedules."`
+	Bench   benchCmd   `cmd:"" help:"Measure a server: deliveries per second, latency, connection time, CPU and memory."`
+	Cron    cronCmd    `cmd:"" help:"Emit events on schedules, once each in any number of processes, and examine schedules."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
-// stdio is what a command reads and writes.
+// stdio is the input and output of a command.
 type stdio struct {
 	in       *os.File
 	out, err io.Writer
 }
 
-// warn tells what should be done better, where there is no log.
+// warn prints a warning. It is for commands without a log.
 func (s *stdio) warn(message string) { fmt.Fprintf(s.err, "warning: %s\n", message) }
 
 func main() {
@@ -73,7 +74,7 @@ func main() {
 		<-signals
 		cancel()
 		if s, ok := (<-signals).(syscall.Signal); ok {
-			os.Exit(exitSignal + int(s)) // somebody will not wait
+			os.Exit(exitSignal + int(s)) // the user does not want to wait
 		}
 	}()
 	os.Exit(run(ctx, os.Args[1:], &stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
@@ -111,7 +112,7 @@ func newParser(std *stdio, exit func(int)) (*kong.Kong, error) {
 	)
 }
 
-// parseError turns what the parser says into a usage error with a hint.
+// parseError turns an error of the parser into a usage error with a hint.
 func parseError(err error) error {
 	command := "ignis"
 	var p *kong.ParseError
@@ -122,26 +123,25 @@ func parseError(err error) error {
 			command = "ignis " + name
 		}
 	}
-	return &exitError{code: exitUsage, err: err, hint: command + " --help shows what it takes"}
+	return &exitError{code: exitUsage, err: err, hint: command + " --help lists the arguments"}
 }
 
-// exitError is an error with what the program makes of it.
+// exitError is an error with an exit code and a hint.
 type exitError struct {
 	code int
 	err  error
-	hint string // what to do about it; may be empty
+	hint string // what to do; may be empty
 }
 
 func (e *exitError) Error() string { return e.err.Error() }
 func (e *exitError) Unwrap() error { return e.err }
 
-// usage returns the error for a command line that cannot be carried out.
+// usage returns an error for an invalid command line.
 func usage(hint, format string, args ...any) error {
 	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...), hint: hint}
 }
 
-// report prints an error, on one line and another for the hint, and returns the
-// exit code.
+// report prints an error and its hint, each on one line, and returns the exit code.
 func report(w io.Writer, err error) int {
 	if err == nil {
 		return 0
@@ -155,16 +155,17 @@ func report(w io.Writer, err error) int {
 	return e.code
 }
 
-// maxLine is how much of a text is printed on one line, in bytes.
+// maxLine is the maximum length in bytes of a printed text.
 const maxLine = 4 << 10
 
-// oneLine returns a text, which may be a server's, as it may be printed on a terminal,
-// without the credentials of URLs in it.
+// oneLine makes a text, which may come from a server, safe to print on a terminal as one
+// line. It removes the credentials from URLs.
 func oneLine(s string) string {
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
 	return printable.Text(urlCredentials.ReplaceAllString(s, "://...@"), maxLine)
 }
 
-// urlCredentials are what stands before the host, with whatever in them should have
-// been percent-encoded. The forms in our own texts have a bracket there.
+// urlCredentials matches everything before the host of a URL, even characters that should
+// have been percent-encoded. The URLs in our own texts have a bracket there and do not
+// match.
 var urlCredentials = regexp.MustCompile(`://[^\s\[]\S*@`)

@@ -60,20 +60,20 @@ func TestListenExplainsRefusals(t *testing.T) {
 		hint string
 	}{
 		http.StatusBadRequest:          {exitFailed, "wss://"},
-		http.StatusUnauthorized:        {exitFailed, "who this is"},
+		http.StatusUnauthorized:        {exitFailed, "requires a login"},
 		http.StatusForbidden:           {exitFailed, "from here"},
-		http.StatusNotFound:            {exitFailed, "the path right"},
+		http.StatusNotFound:            {exitFailed, "the path correct"},
 		http.StatusUpgradeRequired:     {exitFailed, "Upgrade and Connection"},
 		http.StatusTooManyRequests:     {exitLost, "try again"},
-		http.StatusInternalServerError: {exitFailed, "log may say"},
-		http.StatusBadGateway:          {exitLost, "proxy in front of the server does not reach it"},
+		http.StatusInternalServerError: {exitFailed, "log may have"},
+		http.StatusBadGateway:          {exitLost, "proxy in front of the server cannot reach it"},
 		http.StatusServiceUnavailable:  {exitLost, "try again"},
-		http.StatusGatewayTimeout:      {exitLost, "proxy in front of the server does not reach it"},
-		http.StatusOK:                  {exitFailed, "the path right"},
-		http.StatusMultipleChoices:     {exitFailed, "the path right"}, // without a Location
-		http.StatusMovedPermanently:    {exitFailed, "leads to wss://example.com/socket: "},
-		http.StatusFound:               {exitFailed, "leads to wss://example.com/socket: "},
-		http.StatusTemporaryRedirect:   {exitFailed, "leads to wss://example.com/socket: "},
+		http.StatusGatewayTimeout:      {exitLost, "proxy in front of the server cannot reach it"},
+		http.StatusOK:                  {exitFailed, "the path correct"},
+		http.StatusMultipleChoices:     {exitFailed, "the path correct"}, // without a Location
+		http.StatusMovedPermanently:    {exitFailed, "redirects to wss://example.com/socket; "},
+		http.StatusFound:               {exitFailed, "redirects to wss://example.com/socket; "},
+		http.StatusTemporaryRedirect:   {exitFailed, "redirects to wss://example.com/socket; "},
 	} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			if status > http.StatusMultipleChoices {
@@ -154,14 +154,14 @@ func TestRedisFile(t *testing.T) {
 	}
 	server, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey}, "--redis-file", file)
 	c := dial(t, address, map[string]string{"token": sign(t, testKey, map[string]any{"sub": "ann", "exp": inAnHour()})})
-	const warning = "can be seen by every user"
+	const warning = "every user of this machine can see the password"
 	ended := func(p *process, code int, warns string) {
 		t.Helper()
 		if got := p.wait(); got != code {
 			t.Errorf("%q: exit code %d, want %d", p.cmd.Args, got, code)
 		}
 		text := p.errors.text() + p.lines.text()
-		if warned := strings.Contains(text, "can be seen") || strings.Contains(text, "can read the file"); warned != (warns != "") || !strings.Contains(text, warns) {
+		if warned := strings.Contains(text, "can see the password") || strings.Contains(text, "can read the file"); warned != (warns != "") || !strings.Contains(text, warns) {
 			t.Errorf("%q says %q", p.cmd.Args, text)
 		}
 		if strings.Contains(text, password) {

@@ -11,19 +11,19 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// redisFlags are what all commands that use Redis take. They embed it beside their own
-// --redis.
+// redisFlags are the flags of all commands that use Redis. The commands define --redis
+// themselves.
 type redisFlags struct {
-	RedisFile string        `name:"redis-file" placeholder:"FILE" help:"File with the URL of Redis, instead of --redis: for one with a password in it."`
-	Prefix    channelPrefix `placeholder:"TEXT" help:"What all channels and keys in Redis begin with, such as shop: (nothing). It separates applications that share a Redis, which databases do not: pub/sub ignores them. The same for serve, emit, cron and bench of one application."`
+	RedisFile string        `name:"redis-file" placeholder:"FILE" help:"File with the URL of Redis, instead of --redis, for a URL with a password."`
+	Prefix    channelPrefix `placeholder:"TEXT" help:"Prefix of all channels and keys in Redis, such as shop: (none). It separates applications that share a Redis; databases do not, because pub/sub ignores them. Use the same prefix for serve, emit, cron and bench."`
 
-	typed bool // --redis stands on the command line, not in the environment
+	typed bool // --redis comes from the command line, not from the environment
 }
 
-// maxRedisURL is more than any URL that package redisbus takes.
+// maxRedisURL is the maximum size of the file of --redis-file.
 const maxRedisURL = 64 << 10
 
-// AfterApply is called by the parser when all values are known.
+// AfterApply is called by the parser once all flags are set.
 func (f *redisFlags) AfterApply(ctx *kong.Context) error {
 	for _, p := range ctx.Path {
 		f.typed = f.typed || p.Flag != nil && p.Flag.Name == "redis" && !p.Resolved
@@ -31,14 +31,15 @@ func (f *redisFlags) AfterApply(ctx *kong.Context) error {
 	return nil
 }
 
-// load returns how to reach Redis: given is what --redis has, fallback what counts without
-// either. The URL is empty if all of them are. What should be done better is logged.
+// load returns the configuration of Redis. given is the value of --redis, and fallback is
+// the URL to use if neither flag is set. The resulting URL may be empty. Warnings are
+// logged.
 func (f *redisFlags) load(given, fallback string, log *slog.Logger) (redisbus.Config, error) {
 	url, err := f.url(given, fallback, func(m string) { log.Warn(m) })
 	return redisbus.Config{URL: url, Prefix: string(f.Prefix), Logger: log}, err
 }
 
-// loadQuietly is load for a command without a log: what should be done better is printed.
+// loadQuietly is like load for commands without a log. Warnings are printed.
 func (f *redisFlags) loadQuietly(given, fallback string, std *stdio) (redisbus.Config, error) {
 	url, err := f.url(given, fallback, std.warn)
 	c := redisbus.Config{URL: url, Prefix: string(f.Prefix), Logger: slog.New(slog.DiscardHandler)}
@@ -54,35 +55,35 @@ func (f *redisFlags) url(given, fallback string, warn func(message string)) (str
 		return "", usage("leave out one of them, or unset IGNIS_REDIS or IGNIS_REDIS_FILE", "--redis and --redis-file are both set")
 	case f.RedisFile != "":
 		text, err := app.ReadSecretFile(f.RedisFile, maxRedisURL, func(os.FileMode) {
-			warn("every user of this machine can read the file of --redis-file")
+			warn("every user of this machine can read the file in --redis-file")
 		})
 		if err != nil {
-			return "", usage("it has to be a file that this user can read", "--redis-file: %w", err)
+			return "", usage("name a file that this user can read", "--redis-file: %w", err)
 		}
 		url := strings.TrimSpace(string(text))
 		if url == "" {
-			return "", usage("it has to hold what --redis would, such as redis://127.0.0.1:6379", "--redis-file: the file is empty")
+			return "", usage("write a URL such as redis://127.0.0.1:6379 to the file", "--redis-file: the file is empty")
 		}
 		return url, nil
 	case given == "":
 		return fallback, nil
 	}
 	if f.typed && hasPassword(given) {
-		warn("the password in --redis can be seen by every user of this machine, in the list of processes: use --redis-file or IGNIS_REDIS")
+		warn("every user of this machine can see the password in --redis in the list of processes; use --redis-file or IGNIS_REDIS")
 	}
 	return given, nil
 }
 
-// hasPassword reports whether the URL of a Redis has a password in it. Without one it
-// has no @, which would have to be percent-encoded.
+// hasPassword reports whether the URL of a Redis contains a password. An @ in any other
+// part would have to be percent-encoded.
 func hasPassword(url string) bool {
 	return strings.Contains(url, "@") || strings.Contains(url, "sentinel_password=")
 }
 
-// channelPrefix is a prefix that package redisbus takes.
+// channelPrefix is a prefix that package redisbus accepts.
 type channelPrefix string
 
-// UnmarshalText checks a prefix.
+// UnmarshalText validates a prefix.
 func (p *channelPrefix) UnmarshalText(text []byte) error {
 	*p = channelPrefix(text)
 	_, err := redisbus.Config{URL: localRedis, Prefix: string(text)}.ClientOption()

@@ -16,51 +16,51 @@ import (
 
 // serveCmd runs a server until a signal ends it.
 type serveCmd struct {
-	Listen listenAddress `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on (${default}). Port 0 picks one that is free."`
+	Listen listenAddress `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on (${default}). Port 0 picks a free port."`
 	Path   string        `default:"/ws" help:"Path of the WebSocket endpoint (${default})."`
-	Redis  string        `placeholder:"URL" help:"Redis that connects this server with others: redis://[user:pass@]host[:6379][/db], rediss:// for TLS, redis+sentinel://host,host/master-name or redis+cluster://host,host. Messages are the same in all databases: see --prefix. Without it this server is alone. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
+	Redis  string        `placeholder:"URL" help:"Redis that connects this server with others: redis://[user:pass@]host[:6379][/db], rediss:// for TLS, redis+sentinel://host,host/master-name or redis+cluster://host,host. Databases do not separate messages; see --prefix. Without Redis, no messages are exchanged with other servers. Other users of the machine can read arguments, so for a URL with a password use --redis-file or the environment."`
 	redisFlags
 
-	Dev            bool        `group:"Who may connect" help:"Development: anyone may connect as anybody and join every room, a page at / lets two tabs talk, and a message whose data has a room goes to that room. Loopback addresses only."`
-	JWTSecretFile  string      `name:"jwt-secret-file" group:"Who may connect" placeholder:"FILE" help:"File with the secret, at least 32 bytes, of HS256 tokens. The secret itself may be in $$IGNIS_JWT_SECRET instead."`
-	AllowedOrigins originList  `group:"Who may connect" placeholder:"ORIGIN,..." help:"Pages of other hosts whose browsers may connect, such as https://app.example.com; * for any. Pages of the server's own host always may."`
-	TrustedProxies networkList `group:"Who may connect" placeholder:"NETWORK,..." help:"Reverse proxies whose word on a client's address counts, such as 10.0.0.0/8."`
-	ProxyHeader    string      `default:"X-Forwarded-For" enum:"X-Forwarded-For,Forwarded" group:"Who may connect" placeholder:"NAME" help:"Header in which they write it: X-Forwarded-For or Forwarded (${default})."`
+	Dev            bool        `group:"Who may connect" help:"Development mode: anyone may connect as any user and join every room, / serves a page to try it with, and messages that name a room are sent to it. Listens on loopback addresses only."`
+	JWTSecretFile  string      `name:"jwt-secret-file" group:"Who may connect" placeholder:"FILE" help:"File with the secret of HS256 tokens, at least 32 bytes. The secret itself can be set in $$IGNIS_JWT_SECRET instead."`
+	AllowedOrigins originList  `group:"Who may connect" placeholder:"ORIGIN,..." help:"Origins of other hosts from which browsers may connect, such as https://app.example.com; * for any. The server's own host is always allowed."`
+	TrustedProxies networkList `group:"Who may connect" placeholder:"NETWORK,..." help:"Reverse proxies that are trusted to report the client's address, such as 10.0.0.0/8."`
+	ProxyHeader    string      `default:"X-Forwarded-For" enum:"X-Forwarded-For,Forwarded" group:"Who may connect" placeholder:"NAME" help:"Header in which trusted proxies report it: X-Forwarded-For or Forwarded (${default})."`
 
-	MaxClients        countOrAuto `default:"auto" group:"Limits" placeholder:"N" help:"Connections that may be open (${default}: as many as the process may have descriptors, less a reserve)."`
+	MaxClients        countOrAuto `default:"auto" group:"Limits" placeholder:"N" help:"Maximum number of open connections (${default}: the limit of file descriptors, less a reserve)."`
 	DefaultRooms      nameList    `default:"ws-default,ws-notification" group:"Limits" placeholder:"ROOM,..." help:"Rooms that every client joins (${default}); empty for none."`
-	MaxRooms          count       `default:"128" group:"Limits" placeholder:"N" help:"Rooms that a client may join beside these (${default})."`
-	MaxPayload        byteSize    `default:"128KiB" group:"Limits" placeholder:"SIZE" help:"Largest message from a client (${default})."`
-	MaxMessage        byteSize    `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"Largest message to clients (${default})."`
-	AuthMaxPayload    byteSize    `default:"8KiB" group:"Limits" placeholder:"SIZE" help:"Largest message from a client that is not authenticated yet, its token included (${default})."`
-	AuthMaxFrames     count       `default:"64" group:"Limits" placeholder:"N" help:"WebSocket frames from a client that is not authenticated yet (${default})."`
-	AuthMaxMistakes   count       `default:"8" group:"Limits" placeholder:"N" help:"Messages out of place from a client that is not authenticated yet (${default})."`
-	BackpressureLimit byteSize    `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"What may wait for a client that reads too slowly (${default})."`
-	SlowClients       string      `default:"disconnect" enum:"disconnect,drop-newest,drop-oldest,latest" group:"Limits" placeholder:"POLICY" help:"What happens over that limit: disconnect the client, drop-newest or drop-oldest message, or keep only the latest of each key (${default})."`
-	AuthTimeout       period      `default:"5s" group:"Limits" placeholder:"TIME" help:"How long a client may take to authenticate (${default})."`
-	HeartbeatInterval period      `default:"30s" group:"Limits" placeholder:"TIME" help:"How often silent clients are looked for (${default})."`
-	HeartbeatTimeout  period      `default:"90s" group:"Limits" placeholder:"TIME" help:"How long a client may send no message (${default})."`
-	WriteTimeout      period      `default:"30s" group:"Limits" placeholder:"TIME" help:"How long a client may take nothing of what waits for it (${default})."`
-	BehindTimeout     period      `default:"60s" group:"Limits" placeholder:"TIME" help:"How long a client may go unread because its messages are not handled yet (${default})."`
-	IdleTimeout       periodOrOff `default:"60s" group:"Limits" placeholder:"TIME" help:"How long a client may leave pings without an answer (${default}); off for no pings."`
-	ShutdownTimeout   period      `default:"10s" group:"Limits" placeholder:"TIME" help:"How long an orderly end may take (${default})."`
+	MaxRooms          count       `default:"128" group:"Limits" placeholder:"N" help:"Number of other rooms that a client may join (${default})."`
+	MaxPayload        byteSize    `default:"128KiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of a message from a client (${default})."`
+	MaxMessage        byteSize    `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of a message to clients (${default})."`
+	AuthMaxPayload    byteSize    `default:"8KiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of a message from an unauthenticated client, including its token (${default})."`
+	AuthMaxFrames     count       `default:"64" group:"Limits" placeholder:"N" help:"Number of WebSocket frames that an unauthenticated client may send (${default})."`
+	AuthMaxMistakes   count       `default:"8" group:"Limits" placeholder:"N" help:"Number of unexpected messages that an unauthenticated client may send (${default})."`
+	BackpressureLimit byteSize    `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"Size of the messages that may wait for a slow client (${default})."`
+	SlowClients       string      `default:"disconnect" enum:"disconnect,drop-newest,drop-oldest,latest" group:"Limits" placeholder:"POLICY" help:"What to do above that limit: disconnect the client, drop the newest or the oldest message, or keep only the latest message of each key (${default})."`
+	AuthTimeout       period      `default:"5s" group:"Limits" placeholder:"TIME" help:"Time that a client has to authenticate (${default})."`
+	HeartbeatInterval period      `default:"30s" group:"Limits" placeholder:"TIME" help:"Time between checks for silent clients (${default})."`
+	HeartbeatTimeout  period      `default:"90s" group:"Limits" placeholder:"TIME" help:"Time after which a client that sends no messages is closed (${default})."`
+	WriteTimeout      period      `default:"30s" group:"Limits" placeholder:"TIME" help:"Time after which a client that reads nothing of what is waiting for it is cut off (${default})."`
+	BehindTimeout     period      `default:"60s" group:"Limits" placeholder:"TIME" help:"Time for which reading from a client may be paused because its messages are not handled yet (${default})."`
+	IdleTimeout       periodOrOff `default:"60s" group:"Limits" placeholder:"TIME" help:"Time after which a client that does not answer pings is cut off (${default}); off for no pings."`
+	ShutdownTimeout   period      `default:"10s" group:"Limits" placeholder:"TIME" help:"Maximum time for a graceful shutdown (${default})."`
 
-	Encryption string `default:"" enum:"off,optional,required," group:"Transport" placeholder:"off|optional|required" help:"Encryption of what each client sends and gets: optional for clients that send a public key, or required (off; with --dev optional). It does not replace TLS."`
+	Encryption string `default:"" enum:"off,optional,required," group:"Transport" placeholder:"off|optional|required" help:"Encryption of messages with a key per client: optional for clients that send a public key, or required (off; with --dev optional). It does not replace TLS."`
 
-	Compress bool `group:"Transport" help:"Compress messages from 256 bytes on for clients that offer it (permessage-deflate): once per message, not per client. Saves network, costs CPU."`
-	PlainIO  bool `name:"plain-io" group:"Transport" help:"Read and write without epoll, as for TLS and on other systems than Linux: more memory and time per client, for a system on which epoll gives trouble."`
+	Compress bool `group:"Transport" help:"Compress messages of at least 256 bytes for clients that offer it (permessage-deflate), once per message, not per client. Saves bandwidth, costs CPU time."`
+	PlainIO  bool `name:"plain-io" group:"Transport" help:"Do not use epoll, as on systems other than Linux. Each client then needs more memory and CPU time. For systems on which epoll causes problems."`
 
-	LogFormat string `default:"text" enum:"text,json" group:"Log" placeholder:"text|json" help:"Form of the log, which goes to standard error (${default})."`
-	LogLevel  string `default:"" enum:"debug,info,warn,error," group:"Log" placeholder:"LEVEL" help:"What is logged: debug, info, warn or error (info; with --dev warn)."`
+	LogFormat string `default:"text" enum:"text,json" group:"Log" placeholder:"text|json" help:"Format of the log, which is written to standard error (${default})."`
+	LogLevel  string `default:"" enum:"debug,info,warn,error," group:"Log" placeholder:"LEVEL" help:"Minimum level of log lines: debug, info, warn or error (info; with --dev warn)."`
 }
 
-// Help returns what --help shows below the summary.
+// Help returns the text that --help shows below the summary.
 func (serveCmd) Help() string {
-	return `Clients connect to ws://HOST:PORT/ws and authenticate with a token, or with anything in development mode.
+	return `Clients connect to ws://HOST:PORT/ws and authenticate with a token. In development mode, any credentials are accepted.
 
-A token is a JWT signed with HS256, sent as data.token. Its sub is the user's id, its rooms a list of the rooms that the client may join, where a * at the end of a name stands for any text; its exp is required. Names in a token count as they are spelled, and one that comes twice makes it invalid. The session ends when the token expires (close code 4005), unless the client has sent a new one before, which clients of protocol 2 can (event refresh). Messages that clients send have no receiver in this program, except with --dev: to handle them, use the Go package.
+A token is a JWT signed with HS256, sent as data.token. The claim sub is the user ID, rooms is a list of the rooms that the client may join, where a * at the end of a name matches any text, and exp is required. Names are case-sensitive, and a duplicate name makes a token invalid. The session ends when the token expires (close code 4005), unless a client of protocol 2 has sent a new one (event refresh). Messages from clients are dropped, except with --dev; to handle them, use the Go package.
 
-GET /healthz answers 200 while the process serves; GET /readyz answers 200 while clients are accepted and Redis carries messages, else 503 with the reason. SIGTERM ends the server in good order, a second one at once.
+GET /healthz answers 200 while the process is alive. GET /readyz answers 200 while clients are accepted and Redis carries messages, or else 503 with the reason. SIGTERM shuts the server down gracefully; a second one ends it immediately.
 
 Examples:
 
@@ -98,7 +98,8 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 	return serveError(err)
 }
 
-// announce tells a person, or a script that waits for it, where the server is.
+// announce prints the address of the server, for a person or for a script that waits for
+// it.
 func (c *serveCmd) announce(std *stdio, addr net.Addr) error {
 	note := ""
 	if c.Dev {
@@ -122,7 +123,7 @@ func serveError(err error) error {
 	return err
 }
 
-// level returns the log level. The parser has accepted no other texts, here and below.
+// level returns the log level. The parser has validated the text, here and below.
 func (c *serveCmd) level() slog.Level {
 	if c.LogLevel == "" && c.Dev {
 		return slog.LevelWarn
@@ -150,7 +151,8 @@ func (c *serveCmd) slowPolicy() (p ignis.SlowPolicy) {
 	return p
 }
 
-// limits returns the configuration of the server, without what package app sets.
+// limits returns the configuration of the server without the fields that package app
+// sets.
 func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
 	return ignis.Config{
 		MaxClients:        int(c.MaxClients),

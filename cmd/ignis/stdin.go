@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// startNotice is after how long a command tells what it waits for.
+// startNotice is the time after which a command says what it is waiting for.
 const startNotice = 2 * time.Second
 
-// maxInput bounds what is read from standard input, in bytes.
+// maxInput is the maximum number of bytes that are read from standard input.
 const maxInput = 16 << 20
 
-// readInput reads standard input to its end, unless it is a terminal and nobody said
-// so: a person would wonder what the program waits for. All of it has to come within
-// the timeout, but a person takes as long as it takes to type.
+// readInput reads standard input to its end. It does not read from a terminal unless
+// asked is set, because a person would wonder what the program is waiting for. Everything
+// must arrive within the timeout, which does not apply to a terminal.
 func readInput(ctx context.Context, std *stdio, asked bool, timeout time.Duration) ([]byte, error) {
 	info, err := std.in.Stat()
 	device := err == nil && info.Mode()&os.ModeCharDevice != 0
@@ -26,7 +26,7 @@ func readInput(ctx context.Context, std *stdio, asked bool, timeout time.Duratio
 		return nil, nil // closed, a terminal or the null device
 	}
 	if !device {
-		late := fmt.Errorf("it did not end within %v", timeout)
+		late := fmt.Errorf("its end did not come within %v", timeout)
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, timeout, late)
 		defer cancel()
@@ -35,8 +35,8 @@ func readInput(ctx context.Context, std *stdio, asked bool, timeout time.Duratio
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, &exitError{
-			exitFailed, fmt.Errorf("standard input: waited for the event's data, and %w", context.Cause(ctx)),
-			"whoever writes to it has to close it; --timeout waits longer, and < /dev/null is for an event without data",
+			exitFailed, fmt.Errorf("standard input: waited for the event's data, but %w", context.Cause(ctx)),
+			"the program that writes to it must close it; --timeout waits longer, and < /dev/null sends an event without data",
 		}
 	case err != nil:
 		return nil, fmt.Errorf("standard input: %w", err)
@@ -46,9 +46,9 @@ func readInput(ctx context.Context, std *stdio, asked bool, timeout time.Duratio
 	return bytes.TrimSpace(text), nil
 }
 
-// readAll reads standard input until its end or that of ctx, and says so when that
-// takes long. Nothing ends a read of a pipe: the goroutine then ends with the process,
-// which has nothing more to do.
+// readAll reads standard input until its end or until ctx ends. It prints a note if that
+// takes long. A read from a pipe cannot be interrupted, so the goroutine may live until
+// the process ends.
 func readAll(ctx context.Context, std *stdio) ([]byte, error) {
 	type result struct {
 		text []byte
@@ -66,7 +66,7 @@ func readAll(ctx context.Context, std *stdio) ([]byte, error) {
 		case r := <-done:
 			return r.text, r.err
 		case <-late.C:
-			fmt.Fprintln(std.err, "note: waiting for the event's data on standard input, up to its end")
+			fmt.Fprintln(std.err, "note: waiting for the event's data on standard input")
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

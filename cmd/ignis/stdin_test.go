@@ -45,7 +45,7 @@ func TestEmitDoesNotWaitForEver(t *testing.T) {
 			if code := p.wait(); code != exitFailed {
 				t.Errorf("exit code %d", code)
 			}
-			want := "error: standard input: waited for the event's data, and it did not end within 200ms\nhint: whoever writes"
+			want := "error: standard input: waited for the event's data, but its end did not come within 200ms\nhint: the program that writes"
 			if got := p.errors.text(); !strings.HasPrefix(got, want) || !strings.Contains(got, "< /dev/null") {
 				t.Errorf("it says %s", got)
 			}

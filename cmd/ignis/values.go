@@ -11,10 +11,10 @@ import (
 	"unicode/utf8"
 )
 
-// The types of flags whose values have a form of their own. An error says what
-// is accepted; the parser puts the flag's name in front of it.
+// The types of flags with a special syntax. An error says what is expected. The parser
+// adds the name of the flag.
 
-// byteSize is a number of bytes, 1 or more.
+// byteSize is a positive number of bytes.
 type byteSize int
 
 var sizeUnits = []struct {
@@ -22,7 +22,7 @@ var sizeUnits = []struct {
 	bytes  uint64
 }{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"B", 1}, {"", 1}}
 
-// UnmarshalText reads a number with or without a unit.
+// UnmarshalText parses a number with or without a unit.
 func (b *byteSize) UnmarshalText(text []byte) error {
 	for _, unit := range sizeUnits {
 		digits, ok := strings.CutSuffix(string(text), unit.suffix)
@@ -39,14 +39,14 @@ func (b *byteSize) UnmarshalText(text []byte) error {
 	return fmt.Errorf("expected a size such as 131072, 128KiB or 1MiB, at most 2GiB-1, but got %q", text)
 }
 
-// period is a span of time above zero.
+// period is a positive duration.
 type period time.Duration
 
-// UnmarshalText reads a duration in Go's notation.
+// UnmarshalText parses a duration in Go's syntax.
 func (p *period) UnmarshalText(text []byte) error {
 	d, err := time.ParseDuration(string(text))
 	if err != nil || d <= 0 {
-		return fmt.Errorf("expected a duration above zero such as 500ms, 30s or 2m, but got %q", text)
+		return fmt.Errorf("expected a positive duration such as 500ms, 30s or 2m, but got %q", text)
 	}
 	*p = period(d)
 	return nil
@@ -55,7 +55,7 @@ func (p *period) UnmarshalText(text []byte) error {
 // periodOrOff is a period, or negative for "off".
 type periodOrOff time.Duration
 
-// UnmarshalText reads a duration or the word off.
+// UnmarshalText parses a duration or the word off.
 func (p *periodOrOff) UnmarshalText(text []byte) error {
 	if string(text) == "off" {
 		*p = -1
@@ -63,29 +63,29 @@ func (p *periodOrOff) UnmarshalText(text []byte) error {
 	}
 	var d period
 	if d.UnmarshalText(text) != nil {
-		return fmt.Errorf("expected a duration above zero such as 30s or 2m, or off, but got %q", text)
+		return fmt.Errorf("expected a positive duration such as 30s or 2m, or off, but got %q", text)
 	}
 	*p = periodOrOff(d)
 	return nil
 }
 
-// count is a whole number, 1 or more.
+// count is a positive integer.
 type count int
 
-// UnmarshalText reads a decimal number.
+// UnmarshalText parses a decimal number.
 func (c *count) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseUint(string(text), 10, 31)
 	if err != nil || n == 0 {
-		return fmt.Errorf("expected a whole number of 1 or more, but got %q", text)
+		return fmt.Errorf("expected a positive integer, but got %q", text)
 	}
 	*c = count(n)
 	return nil
 }
 
-// countOrAuto is a whole number, 1 or more, or 0 for "auto".
+// countOrAuto is a positive integer, or 0 for "auto".
 type countOrAuto int
 
-// UnmarshalText reads a decimal number or the word auto.
+// UnmarshalText parses a decimal number or the word auto.
 func (c *countOrAuto) UnmarshalText(text []byte) error {
 	if string(text) == "auto" {
 		*c = 0
@@ -93,17 +93,17 @@ func (c *countOrAuto) UnmarshalText(text []byte) error {
 	}
 	var n count
 	if n.UnmarshalText(text) != nil {
-		return fmt.Errorf("expected a whole number of 1 or more, or auto, but got %q", text)
+		return fmt.Errorf("expected a positive integer, or auto, but got %q", text)
 	}
 	*c = countOrAuto(n)
 	return nil
 }
 
-// nameList is a list of names with commas between them. It is never nil once
-// read, and an empty text is an empty list.
+// nameList is a comma-separated list of names. It is never nil after parsing. An empty
+// text is an empty list.
 type nameList []string
 
-// UnmarshalText splits at the commas.
+// UnmarshalText splits the text at commas.
 func (l *nameList) UnmarshalText(text []byte) error {
 	*l = nameList{}
 	if len(text) == 0 {
@@ -111,16 +111,16 @@ func (l *nameList) UnmarshalText(text []byte) error {
 	}
 	for name := range strings.SplitSeq(string(text), ",") {
 		if name = strings.TrimSpace(name); name == "" {
-			return fmt.Errorf("expected names with commas between them, but got %q", text)
+			return fmt.Errorf("expected comma-separated names, but got %q", text)
 		}
 		*l = append(*l, name)
 	}
 	return nil
 }
 
-// idList is a list of names that a flag adds to each time it is given. A comma
-// within a name has a backslash before it. An empty name is refused: it is the
-// variable of a script that has no value.
+// idList is a comma-separated list of names. A flag that is repeated adds to the list. A
+// comma in a name is preceded by a backslash. Empty names are rejected, because they
+// usually come from an unset variable in a script.
 type idList []string
 
 // UnmarshalText adds the names.
@@ -135,7 +135,7 @@ func (l *idList) UnmarshalText(text []byte) error {
 			continue
 		}
 		if name += part; name == "" || !utf8.ValidString(name) {
-			return fmt.Errorf("expected names in UTF-8 with commas between them, none of them empty, but got %q", text)
+			return fmt.Errorf("expected comma-separated, non-empty names in UTF-8, but got %q", text)
 		}
 		*l = append(*l, name)
 		name = ""
@@ -143,10 +143,10 @@ func (l *idList) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// originList is the pages of other hosts that may connect; * is any.
+// originList is a list of origins, or * for any.
 type originList []string
 
-// UnmarshalText reads origins with commas between them, or a *.
+// UnmarshalText parses comma-separated origins or *.
 func (l *originList) UnmarshalText(text []byte) error {
 	*l = nil
 	if len(text) == 0 {
@@ -160,17 +160,17 @@ func (l *originList) UnmarshalText(text []byte) error {
 		u, err := url.Parse(strings.TrimSpace(origin))
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil ||
 			u.Path != "" || u.RawQuery != "" || u.Fragment != "" || strings.Contains(u.Host, "*") {
-			return fmt.Errorf("expected * or origins such as https://app.example.com with commas between them, but got %q", text)
+			return fmt.Errorf("expected * or comma-separated origins such as https://app.example.com, but got %q", text)
 		}
 		*l = append(*l, u.Scheme+"://"+strings.ToLower(u.Host))
 	}
 	return nil
 }
 
-// networkList is networks such as 10.0.0.0/8, and single addresses.
+// networkList is a list of networks such as 10.0.0.0/8 and addresses.
 type networkList []netip.Prefix
 
-// UnmarshalText reads networks with commas between them.
+// UnmarshalText parses comma-separated networks and addresses.
 func (l *networkList) UnmarshalText(text []byte) error {
 	*l = nil
 	for item := range strings.SplitSeq(string(text), ",") {
@@ -180,7 +180,7 @@ func (l *networkList) UnmarshalText(text []byte) error {
 			network, err = addr.Prefix(addr.BitLen())
 		}
 		if err != nil {
-			return fmt.Errorf("expected networks such as 10.0.0.0/8 or addresses with commas between them, but got %q", text)
+			return fmt.Errorf("expected comma-separated networks such as 10.0.0.0/8 or addresses, but got %q", text)
 		}
 		*l = append(*l, network)
 	}

@@ -7,16 +7,16 @@ import (
 	"runtime/debug"
 )
 
-// version is set when a release is built, with
-// -ldflags "-X main.version=v1.2.3"; otherwise the build's own information is used.
+// version is set in releases with -ldflags "-X main.version=v1.2.3". Otherwise the build
+// information is used.
 var version string
 
-// versionCmd prints what this program is.
+// versionCmd prints the version of this program.
 type versionCmd struct {
 	JSON bool `name:"json" help:"Print a JSON object."`
 }
 
-// build is what this program was made of.
+// build describes how this program was built.
 type build struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"`

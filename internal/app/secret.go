@@ -28,7 +28,7 @@ func (c *Config) secret(log *slog.Logger) ([]byte, error) {
 			log.Warn("every user of this machine can read the JWT secret", "file", c.JWTSecretFile, "mode", fmt.Sprintf("%#o", mode))
 		})
 		if err != nil {
-			return nil, usage("it has to be a file that this user can read", "--jwt-secret-file: %w", err)
+			return nil, usage("name a file that this user can read", "--jwt-secret-file: %w", err)
 		}
 		secret, source = []byte(strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")), "--jwt-secret-file"
 	}

@@ -5,28 +5,27 @@ import (
 	"time"
 )
 
-// innerContext is an inbox as a context, because most clients sit idle, most jobs
-// never ask for more than Err, and a context of its own for each would take a tenth
-// of the memory that a client needs.
+// innerContext is an inbox as a context. Most clients are idle and most jobs use only
+// Err, and a separate context would use a tenth of the memory of a client.
 type innerContext[J Job, O Owner[J]] Inbox[J, O]
 
-// Context returns the context of the inbox's jobs, which ends with Close and with
-// the context that Group.NewContext returns.
+// Context returns the context of the inbox's jobs. It ends with Close and with the
+// context that Group.NewContext returns.
 func (in *Inbox[J, O]) Context() context.Context { return (*innerContext[J, O])(in) }
 
-// Carry makes the contexts of the inbox find the values of ctx, before those of
-// Group.NewContext. They do not end with ctx.
+// Carry adds the values of ctx to the contexts of the inbox. They take precedence over
+// those of Group.NewContext. The contexts do not end with ctx.
 func (in *Inbox[J, O]) Carry(ctx context.Context) {
-	// WithoutCancel also hides from package context what it would otherwise mistake
-	// for the parent of the contexts that jobs derive.
+	// WithoutCancel also hides the type of ctx from package context, which would
+	// otherwise use ctx as the parent of contexts that jobs derive.
 	ctx = context.WithoutCancel(ctx)
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.makeRare().values = ctx
 }
 
-// NewContext returns a context like Context, which does not end with Close. The last
-// job uses it instead.
+// NewContext returns a context like Context that does not end with Close. It is meant for
+// the last job.
 func (in *Inbox[J, O]) NewContext() (context.Context, context.CancelFunc) {
 	ctx, cancel := in.owner.InboxGroup().NewContext()
 	if values := (*innerContext[J, O])(in).values(); values != nil {
@@ -35,8 +34,8 @@ func (in *Inbox[J, O]) NewContext() (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
-// real returns a context that can be waited for, made when that is first asked
-// for. The contexts that jobs derive hang on it.
+// real returns a context with a Done channel, which is created on first use. It is the
+// parent of the contexts that jobs derive.
 func (x *innerContext[J, O]) real() context.Context {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -88,7 +87,7 @@ func (x *innerContext[J, O]) Value(key any) any {
 
 func (x *innerContext[J, O]) String() string { return "context of " + x.owner.String() }
 
-// valuesContext is a context with the values of another before its own.
+// valuesContext is a context with additional values, which take precedence.
 type valuesContext struct {
 	context.Context
 	values context.Context

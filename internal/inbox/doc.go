@@ -1,15 +1,16 @@
-// Package inbox runs one client's jobs in order, one at a time, without a goroutine
-// while there are none. It does not know what a job is: the client, the inbox's
-// [Owner], does.
+// Package inbox runs the jobs of one client in order, one at a time, without a goroutine
+// while there are none. The client, which is the [Owner] of the inbox, defines what a job
+// is.
 //
-// [Inbox.Push] never blocks. A goroutine does the jobs and ends when none waits, so
-// whoever reads from the client reads on while a job takes its time. When too much
-// waits, the owner is asked to stop reading, and to go on when half of that is done.
+// [Inbox.Push] never blocks. A goroutine runs the jobs and ends when none is waiting, so
+// the goroutine that reads from the client continues while a job runs. If too many jobs
+// are waiting, the inbox asks the owner to stop reading, and to continue once half of
+// them are done.
 //
-// [Inbox.Close] adds the last job. Jobs are passed [Inbox.Context], which ends at
-// that moment, so that a job under way can stop.
+// [Inbox.Close] adds the last job. It also ends [Inbox.Context], which is passed to jobs,
+// so that a running job can stop.
 //
-// There is an inbox for every client, and nearly all are empty. So an empty inbox is
-// small: its queue exists while there are jobs, and what a context needs while it is
-// used. What the inboxes of one server share is their [Group].
+// There is an inbox for every client, and nearly all are empty, so an empty inbox is
+// small. Its queue exists only while there are jobs, and the state of its context only
+// once it is used. The inboxes of one server share a [Group].
 package inbox

@@ -7,75 +7,75 @@ import (
 
 // Job is something to do for a client.
 type Job interface {
-	// Size returns what the job counts of Group.MaxBytes.
+	// Size returns the size of the job, which counts toward Group.MaxBytes.
 	Size() int
 }
 
 // Owner is the client that an inbox belongs to.
 type Owner[J Job] interface {
-	// InboxGroup returns the group of the owner's inbox, always the same.
+	// InboxGroup returns the group of the owner's inbox. It must always return the same
+	// group.
 	InboxGroup() *Group
-	// Do does a job. It is called by one goroutine at a time, in the order of
-	// the jobs. If it ends its goroutine (runtime.Goexit), the next job is done on
-	// another.
+	// Do runs a job. It is called from one goroutine at a time, in the order of the jobs.
+	// If it calls runtime.Goexit, the next job runs on another goroutine.
 	Do(ctx context.Context, job J)
 
-	// Pause is called when so many jobs wait that no more should come, and
-	// Resume when half of them are done.
+	// Pause is called when too many jobs are waiting, and Resume when half of them are
+	// done.
 	//
-	// Pause, Resume and Dropped are called in turn, and with the inbox locked:
-	// they must not call its methods.
+	// Pause, Resume and Dropped are not called concurrently. The inbox is locked during
+	// the call, so they must not call its methods.
 	Pause()
 	Resume()
-	// Dropped is called by Close, before the last job begins, with how many jobs
-	// will not be done.
+	// Dropped is called by Close, before the last job starts, with the number of jobs
+	// that are dropped.
 	Dropped(jobs int)
 
-	// String names the owner where its context is printed.
+	// String returns the name of the owner, which is used when its context is printed.
 	String() string
 }
 
-// Group is what the inboxes of one server share. Its fields are set before the
-// first job and not changed afterwards. It must not be copied.
+// Group is the state that the inboxes of one server share. Its fields must be set before
+// the first job and not changed afterwards. It must not be copied.
 type Group struct {
-	// MaxJobs and MaxBytes are how many jobs, and of what size together, may wait
-	// before the owner is paused.
+	// MaxJobs and MaxBytes are the number of waiting jobs, and their total size, at which
+	// the owner is paused.
 	MaxJobs, MaxBytes int
-	// Tasks counts the goroutines that do jobs.
+	// Tasks counts the goroutines that run jobs.
 	Tasks *sync.WaitGroup
 	// NewContext returns a context that ends with the server.
 	NewContext func() (context.Context, context.CancelFunc)
-	// Now returns the time in nanoseconds by a clock that nobody sets.
+	// Now returns the time of a monotonic clock in nanoseconds.
 	Now func() int64
 
-	queues sync.Pool // of *queue[J] that no inbox has
+	queues sync.Pool // unused *queue[J]
 }
 
-// Inbox holds the jobs of one owner. It is a part of the owner, and set up with Init.
-// All methods may be called from any goroutine. It must not be copied.
+// Inbox holds the jobs of one owner. It is a field of the owner and must be initialized
+// with Init. Its methods are safe for concurrent use. It must not be copied.
 type Inbox[J Job, O Owner[J]] struct {
 	owner O
 
 	mu    sync.Mutex
-	queue *queue[J] // not nil while a goroutine does jobs
-	// rare is what an inbox needs that is closed, or whose context is used for more
-	// than its error.
+	queue *queue[J] // nil unless a goroutine is running jobs
+	// rare is nil unless the inbox is closed, or its context carries values or is used
+	// for more than its error.
 	rare *rare
 }
 
-// rare is nil for most inboxes.
+// rare is state that most inboxes do not need.
 type rare struct {
-	ctx    context.Context // nil until it is needed; see Inbox.Context
+	ctx    context.Context // nil until it is needed; see innerContext.real
 	cancel context.CancelFunc
-	values context.Context // see Inbox.Carry; nil for none
+	values context.Context // nil if there are none; see Inbox.Carry
 	closed bool
 }
 
-// Init sets the inbox's owner, before anything else is called.
+// Init sets the inbox's owner. It must be called before any other method.
 func (in *Inbox[J, O]) Init(owner O) { in.owner = owner }
 
-// Push appends a job. If that makes too many, the owner is paused until there are
-// fewer. Push does nothing when the inbox is closed.
+// Push appends a job. If too many jobs are then waiting, the owner is paused. Push is a
+// no-op if the inbox is closed.
 func (in *Inbox[J, O]) Push(job J) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -89,9 +89,8 @@ func (in *Inbox[J, O]) Push(job J) {
 	}
 }
 
-// Close ends the inbox's context and appends the last job. Jobs that wait are done
-// before it; but if the owner is paused, they are dropped. A second Close does
-// nothing.
+// Close ends the inbox's context and appends the last job. Waiting jobs run before it,
+// but are dropped if the owner is paused. Further calls are no-ops.
 func (in *Inbox[J, O]) Close(last J) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -109,8 +108,8 @@ func (in *Inbox[J, O]) Close(last J) {
 	in.push(last)
 }
 
-// BehindSince returns since when the owner is paused, as Group.Now told the time, or
-// 0 if it is not.
+// BehindSince returns the time, according to Group.Now, since which the owner has been
+// paused, or 0 if it is not paused.
 func (in *Inbox[J, O]) BehindSince() int64 {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -129,7 +128,7 @@ func (in *Inbox[J, O]) makeRare() *rare {
 	return in.rare
 }
 
-// push appends a job, and starts the goroutine that does it if there is none.
+// push appends a job and starts a goroutine unless one is running.
 func (in *Inbox[J, O]) push(job J) {
 	if in.queue == nil {
 		g := in.owner.InboxGroup()
@@ -144,13 +143,13 @@ func (in *Inbox[J, O]) push(job J) {
 	in.queue.push(job)
 }
 
-// work does the jobs until there are none.
+// work runs jobs until none is left.
 func (in *Inbox[J, O]) work() {
 	done := false
 	defer func() {
 		if done {
 			in.owner.InboxGroup().Tasks.Done()
-		} else { // a job has ended the goroutine; there may be others
+		} else { // a job has called runtime.Goexit; there may be others
 			go in.work()
 		}
 	}()
@@ -165,7 +164,7 @@ func (in *Inbox[J, O]) work() {
 	}
 }
 
-// pop takes the next job. Without one it takes the queue from the inbox.
+// pop removes the next job. If there is none, it removes the queue from the inbox.
 func (in *Inbox[J, O]) pop() (job J, ok bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -177,7 +176,7 @@ func (in *Inbox[J, O]) pop() (job J, ok bool) {
 		return job, false
 	}
 	job = q.pop()
-	// Not at the first free place, or reading would stop and start for each message.
+	// Resuming as soon as there is room would stop and start reading for each message.
 	if q.isBehind() && q.within(g.MaxJobs/2, g.MaxBytes/2) {
 		q.behindSince = 0
 		in.owner.Resume()

@@ -2,15 +2,15 @@ package inbox
 
 import "slices"
 
-// queue is what waits in an inbox.
+// queue holds the waiting jobs of an inbox.
 type queue[J Job] struct {
 	jobs        []J
 	head        int // index of the next job
 	bytes       int
-	behindSince int64 // 0 while the owner is not paused
+	behindSince int64 // 0 if the owner is not paused
 }
 
-// isBehind reports whether the owner of the queue, which may be nil, is paused.
+// isBehind reports whether the owner is paused. The queue may be nil.
 func (q *queue[J]) isBehind() bool { return q != nil && q.behindSince != 0 }
 
 func (q *queue[J]) len() int { return len(q.jobs) - q.head }
@@ -21,25 +21,25 @@ func (q *queue[J]) within(jobs, bytes int) bool { return q.len() <= jobs && q.by
 
 func (q *queue[J]) push(job J) {
 	if n := len(q.jobs); n == cap(q.jobs) && q.head > n/2 {
-		// Room is made where jobs are done: a queue that always has some waiting
-		// must not grow for ever.
+		// Reuse the space of completed jobs, so that a queue that is never empty does not
+		// grow without bound.
 		q.jobs, q.head = slices.Delete(q.jobs, 0, q.head), 0
 	}
 	q.jobs = append(q.jobs, job)
 	q.bytes += job.Size()
 }
 
-// pop takes the next job; there must be one.
+// pop removes the next job. The queue must not be empty.
 func (q *queue[J]) pop() J {
 	var none J
 	job := q.jobs[q.head]
-	q.jobs[q.head] = none // keep no message alive
+	q.jobs[q.head] = none // keeps no message in memory
 	q.head++
 	q.bytes -= job.Size()
 	return job
 }
 
-// drop forgets all jobs and returns how many those were.
+// drop removes all jobs and returns their number.
 func (q *queue[J]) drop() int {
 	n := q.len()
 	clear(q.jobs)
@@ -47,5 +47,5 @@ func (q *queue[J]) drop() int {
 	return n
 }
 
-// reset makes a queue without jobs a new one, with the room that it has.
+// reset prepares an empty queue for reuse. It keeps the allocated memory.
 func (q *queue[J]) reset() { q.jobs, q.head, q.bytes, q.behindSince = q.jobs[:0], 0, 0, 0 }
