@@ -1,8 +1,8 @@
-// Package client connects a Go program to an Ignis WebSocket server, this
-// project's or any other that speaks the same protocol.
+// Package client connects a Go program to an Ignis WebSocket server, either this
+// project's or another one that speaks the same protocol.
 //
-// [Dial] connects, authenticates and returns a [Conn], which sends and
-// receives messages and keeps the connection alive by itself:
+// [Dial] connects, authenticates and returns a [Conn], which sends and receives
+// messages and keeps the connection alive by itself:
 //
 //	c, err := client.Dial(ctx, "ws://127.0.0.1:8080/ws", client.Config{
 //		Credentials: map[string]string{"type": "Bearer", "token": token},
@@ -17,6 +17,6 @@
 //		...
 //	}
 //
-// A Conn is one connection. When it is lost, [Conn.Receive] says so, and the
-// application dials again when it sees fit.
+// A Conn is a single connection. When it is lost, [Conn.Receive] returns an error,
+// and the application decides when to dial again.
 package client
