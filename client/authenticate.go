@@ -13,38 +13,39 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// minHeartbeat is the shortest interval of heartbeats that a server can ask for.
+// minHeartbeat is the shortest heartbeat interval that a server can request.
 const minHeartbeat = 100 * time.Millisecond
 
-// Connected is the data of the connected event: what the server calls this
-// client, and what it says about the connection.
+// Connected is the data of the connected event: the client's identity, and the
+// properties of the connection.
 type Connected struct {
-	ID     string    `json:"id"`     // of this client; a UUID
+	ID     string    `json:"id"`     // of this client, a UUID
 	UserID string    `json:"userId"` // empty for an anonymous user
 	Time   time.Time `json:"time"`   // the server's clock
 
-	// ServerPublicKey and Salt are what the key of an encrypted client was made of.
+	// ServerPublicKey and Salt are the inputs from which an encrypted client derives
+	// its key.
 	ServerPublicKey string `json:"serverPublicKey"`
 	Salt            string `json:"salt"`
 
-	// Protocol is the version of the protocol that both sides speak: 2, or 1 with a
-	// server that does not know 2. The fields below are zero in protocol 1, and where
-	// the server does not say.
+	// Protocol is the protocol version that both sides speak: 2, or 1 with a server
+	// that does not know 2. The fields below are zero in protocol 1 and where the
+	// server does not set them.
 	Protocol int `json:"-"`
-	// Expires is when the session ends. [Conn.Refresh] moves it.
+	// Expires is when the session ends. [Conn.Refresh] extends it.
 	Expires time.Time `json:"-"`
-	// Heartbeat is after what time without a message the server gives the client up.
+	// Heartbeat is after how long without a message the server drops the client.
 	Heartbeat time.Duration `json:"-"`
-	// MaxPayload is the size in bytes of the largest message that the server takes.
+	// MaxPayload is the size in bytes of the largest message that the server accepts.
 	MaxPayload int `json:"-"`
 	// Server is the server's product and version.
 	Server string `json:"-"`
 
-	// Data is all of it as JSON text.
+	// Data is the complete data as JSON.
 	Data json.RawMessage `json:"-"`
 }
 
-// decodeConnected reads the data of the connected event.
+// decodeConnected decodes the data of the connected event.
 func decodeConnected(m wire.Message) (v Connected, err error) {
 	if err := m.Decode(&v); err != nil {
 		return v, err
@@ -57,7 +58,7 @@ func decodeConnected(m wire.Message) (v Connected, err error) {
 		Protocol json.RawMessage `json:"protocol"`
 	}
 	if _ = m.Decode(&agreed); string(agreed.Protocol) != "2" {
-		return v, nil // a server of protocol 1 may mean anything by the other fields
+		return v, nil // with protocol 1 the other fields may have any meaning
 	}
 	var more wire.ConnectedData
 	if err := m.Decode(&more); err != nil {
@@ -75,8 +76,9 @@ func decodeConnected(m wire.Message) (v Connected, err error) {
 	return v, nil
 }
 
-// authentication returns the data of the authenticate event: the credentials and what
-// this package adds to them. The application's own fields stay, but for the public key.
+// authentication returns the data of the authenticate event: the credentials and the
+// fields that this package adds. The application's own fields take precedence, except
+// for the public key.
 func authentication(credentials json.RawMessage, publicKey string, by Software) (json.RawMessage, error) {
 	text := bytes.TrimSpace(credentials)
 	if len(text) == 0 || string(text) == "null" {
@@ -101,7 +103,7 @@ func authentication(credentials json.RawMessage, publicKey string, by Software) 
 		out = fmt.Appendf(out, format, args...)
 	}
 	if publicKey != "" {
-		add(`"publicKey":%q`, publicKey) // of twins the last counts
+		add(`"publicKey":%q`, publicKey) // of duplicate fields, the last one counts
 	}
 	if !own["protocol"] {
 		add(`"protocol":%d`, wire.ProtocolVersion)
@@ -116,7 +118,7 @@ func authentication(credentials json.RawMessage, publicKey string, by Software) 
 	return append(out, '}'), nil
 }
 
-// authenticate sends the authenticate event and takes messages up to the answer.
+// authenticate sends the authenticate event and handles messages until the answer.
 func (c *Conn) authenticate(ctx context.Context, data json.RawMessage) error {
 	_, err := c.send(ctx, wire.AppendMessage(nil, wire.Message{Event: wire.EventAuthenticate, Data: data}))
 	if err != nil && ctx.Err() != nil {
@@ -142,8 +144,8 @@ func (c *Conn) authenticate(ctx context.Context, data json.RawMessage) error {
 	}
 }
 
-// greet takes the connected event, in the reading goroutine and before anything that
-// the server sends after it.
+// greet handles the connected event. It runs in the reading goroutine, before any
+// later message of the server is handled.
 func (c *Conn) greet(m wire.Message) error {
 	v, err := decodeConnected(m)
 	if err != nil {

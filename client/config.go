@@ -21,91 +21,92 @@ const (
 	DefaultMaxRequests  = 1024
 )
 
-// Config says how to connect. The zero value works for a server that asks for
-// no credentials.
+// Config says how to connect. The zero value works for a server that requires no
+// credentials.
 type Config struct {
-	// Credentials is sent as the data of the authenticate event, as JSON;
-	// what it must hold is between the application and its server, and often
-	// is {"type":…,"token":…}. Nil means none.
+	// Credentials is encoded as JSON and sent as the data of the authenticate event.
+	// The application and its server define its content, which is often
+	// {"type":…,"token":…}. Nil means none.
 	//
-	// The client adds fields of its own, "protocol":2 and, with Software, "client", to
-	// credentials that encode as an object or are nil. It keeps fields of the same
-	// names that the credentials have: "protocol":1 makes both sides speak protocol 1.
-	// With credentials of another kind, too, they speak protocol 1.
+	// If the credentials encode as an object or are nil, the client adds fields of
+	// its own: "protocol":2 and, with Software, "client". It keeps fields of the same
+	// names in the credentials; with "protocol":1, both sides speak protocol 1. They
+	// also speak protocol 1 if the credentials are of another kind.
 	Credentials any
 
-	// Refresh, if it is set, is called when the server says that the session ends
-	// soon, which only happens in protocol 2. It returns new credentials of the same
-	// user, which are sent as [Conn.Refresh] does; no expiring event is received then.
-	// Its context ends with the connection, and it must return then. It must not close
-	// the connection. If it or the server fails, the session ends in time, and the
-	// error that [Conn.Receive] returns then says why. Nil: see [Conn.Receive].
+	// Refresh, if not nil, is called when the server announces that the session ends
+	// soon, which it only does in protocol 2. It returns new credentials of the same
+	// user, which are sent as [Conn.Refresh] does, and [Conn.Receive] does not return
+	// the expiring event. The context is canceled when the connection ends, and
+	// Refresh must then return. It must not close the connection. If it or the server
+	// fails, the session ends in time, and the error that [Conn.Receive] then returns
+	// says why. If Refresh is nil, see [Conn.Receive].
 	Refresh func(ctx context.Context) (credentials any, err error)
 
 	// Software is the name and version of the program, for the server's statistics.
 	// The zero value is not sent.
 	Software Software
 
-	// Encrypt agrees on a key with the server, and what both sides send after
-	// authentication is sealed with it: see package seal. It does not replace TLS,
-	// without which nobody knows with whom the key was agreed. Credentials must be an
-	// object then, or nil. A server that does not encrypt makes [Dial] fail with
-	// [ErrNotEncrypted].
+	// Encrypt makes the client agree on a key with the server and seal what both
+	// sides send after authentication; see package seal. It does not replace TLS,
+	// without which the client cannot know with whom it agreed on the key.
+	// Credentials must then be nil or encode as an object. If the server does not
+	// encrypt, [Dial] fails with [ErrNotEncrypted].
 	Encrypt bool
-	// EncryptionInfo is what the server derives keys for. "": [seal.Info].
+	// EncryptionInfo is the context from which keys are derived. Empty means
+	// [seal.Info].
 	EncryptionInfo string
 
-	// HeartbeatInterval is how often the server is told that this client
-	// lives. 0: 30 s; negative: never, then a server drops the client after
-	// its heartbeat timeout. A WebSocket ping goes along, and a server that is
-	// silent for three intervals while the client listens counts as lost.
-	// At most 24 h. If the server says that it waits less than two intervals, the
-	// client sends heartbeats at half of what the server waits.
+	// HeartbeatInterval is how often the client sends a heartbeat and a WebSocket
+	// ping. Zero means 30 s. If negative, the client sends none, and the server drops
+	// it after its heartbeat timeout. A server that is silent for three intervals
+	// while the client listens counts as lost. The maximum is 24 h. If the server
+	// says that it waits less than two intervals, the client sends heartbeats at half
+	// of the server's timeout.
 	HeartbeatInterval time.Duration
 
-	// DialTimeout bounds all of [Dial], authentication included.
-	// 0: [DefaultDialTimeout].
+	// DialTimeout limits all of [Dial], including authentication. Zero means
+	// [DefaultDialTimeout].
 	DialTimeout time.Duration
 
-	// WriteTimeout is how long 32 KiB, or a message that is smaller, may take to
-	// be written until the connection counts as lost.
-	// 0: [DefaultWriteTimeout].
+	// WriteTimeout is how long writing 32 KiB, or a smaller message, may take before
+	// the connection counts as lost. Zero means [DefaultWriteTimeout].
 	WriteTimeout time.Duration
 
-	// MaxMessage is the size of the largest message taken from the server, in
-	// bytes as it arrives, where a sealed message is a third larger than what is in
-	// it. A larger one ends the connection with an error that wraps
-	// [wire.ErrTooLarge], unless OnTooLarge is set. 0: [DefaultMaxMessage].
+	// MaxMessage is the maximum size of a message from the server, in bytes as
+	// received; a sealed message is a third larger than its content. A larger message
+	// ends the connection with an error that wraps [wire.ErrTooLarge], unless
+	// OnTooLarge is set. Zero means [DefaultMaxMessage].
 	MaxMessage int
-	// OnTooLarge, if it is set, is called with the size of each message over
-	// MaxMessage. That message is skipped, and the connection goes on. Nothing is
+	// OnTooLarge, if not nil, is called with the size of each message larger than
+	// MaxMessage. That message is skipped, and the connection continues. Nothing is
 	// read until the call returns; it must not close the connection or wait for one
 	// of its messages.
 	OnTooLarge func(size int64)
 
 	// MaxRequests is how many requests may wait for their answers at the same time,
-	// given up ones included until the answer arrives. More of them fail.
-	// 0: [DefaultMaxRequests].
+	// including abandoned ones until their answers arrive. Further requests fail.
+	// Zero means [DefaultMaxRequests].
 	MaxRequests int
 
 	// HTTPHeader is added to the upgrade request. It may hold secrets.
 	HTTPHeader http.Header
 
-	// TLSConfig is for wss URLs; nil: the system's roots.
+	// TLSConfig is used for wss URLs. Nil means the system's roots.
 	TLSConfig *tls.Config
 
-	// NetDial opens the TCP connection, for proxies and tests. Nil: a
-	// [net.Dialer]'s.
+	// NetDial opens the TCP connection, for proxies and tests. Nil means that of a
+	// [net.Dialer].
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// Software names a program to the server.
+// Software identifies a program to the server.
 type Software struct {
 	Name    string `json:"name"`              // at most 64 characters
 	Version string `json:"version,omitempty"` // at most 64 characters
 }
 
-// maxSoftware is how many characters a server takes of a name and of a version.
+// maxSoftware is how many characters a server accepts in a name and in a version.
 const maxSoftware = 64
 
 func (s Software) valid() bool {
@@ -113,7 +114,7 @@ func (s Software) valid() bool {
 		(s.Name != "" || s.Version == "")
 }
 
-// withDefaults returns a copy with defaults in place of zeros.
+// withDefaults returns a copy with zero values replaced by defaults.
 func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.HeartbeatInterval > 24*time.Hour:

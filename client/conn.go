@@ -19,52 +19,50 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// closeTimeout is how long a close may take: sending the frame and waiting for the
-// server's.
+// closeTimeout limits a close: sending the close frame and waiting for the server's.
 const closeTimeout = 5 * time.Second
 
 // Conn is an authenticated connection.
 //
-// All methods may be called by many goroutines at the same time. Messages sent
-// by one goroutine reach the server in the order of the calls; those received
-// come in the order in which the server sent them, each to one caller of
+// Multiple goroutines may call its methods concurrently. Messages sent by one
+// goroutine reach the server in the order of the calls. Received messages are
+// returned in the order in which the server sent them, each to one caller of
 // [Conn.Receive].
 //
-// A Conn sends heartbeats and answers pings by itself, as long as the
-// application keeps receiving: up to 256 messages or 1 MiB wait for
-// [Conn.Receive], and 16 times as much while a request waits for its answer; then
-// nothing more is read, not even a ping, until one is
-// taken. The server then holds messages back, and after its idle timeout or at
-// its backpressure limit closes the connection. No message is dropped on this
-// side. So a program that only sends must receive too, or close the connection
-// when it is done.
+// A Conn sends heartbeats and answers pings by itself, as long as the application
+// keeps receiving. Up to 256 messages or 1 MiB wait for [Conn.Receive], and 16 times
+// as much while a request waits for its answer. Beyond that, nothing more is read,
+// not even a ping, until a message is taken. The server then holds messages back, and
+// closes the connection after its idle timeout or at its backpressure limit. The
+// client drops no messages. So a program that only sends must also receive, or close
+// the connection when it is done.
 //
-// The connection ends when either side closes it or it is lost. Then messages
-// that came before can still be received, and everything returns the error
-// that [Conn.Receive] gives. Its goroutines end by themselves then;
-// [Conn.Close] waits for them.
+// The connection ends when either side closes it or it is lost. Messages that arrived
+// before can still be received. After that, all methods return the error that
+// [Conn.Receive] returns. The goroutines of a Conn end by themselves; [Conn.Close]
+// waits for them.
 type Conn struct {
 	conn    net.Conn
 	cfg     Config
 	private *ecdh.PrivateKey
 
-	// What the connected event said; set before it is queued, and so before Dial
-	// returns.
-	greeted   bool // for the reading goroutine
+	// The content of the connected event. It is set before the event is queued, and
+	// so before Dial returns.
+	greeted   bool // for the reading goroutine only
 	connected Connected
-	key       *seal.Key                 // nil: not encrypted
-	expires   atomic.Pointer[time.Time] // after a refresh
+	key       *seal.Key                 // nil if not encrypted
+	expires   atomic.Pointer[time.Time] // set by a refresh
 
-	// From the reading goroutine, which closes in at its end.
-	in       *queue // to Receive
+	// Written by the reading goroutine, which closes in at its end.
+	in       *queue // messages for Receive
 	requests requests
 	refresh  refreshing
-	pongs    chan []byte        // cap 1: the latest ping to answer
-	beats    chan time.Duration // cap 1: a shorter interval of heartbeats; sent once
+	pongs    chan []byte        // capacity 1: the latest ping to answer
+	beats    chan time.Duration // capacity 1: a shorter heartbeat interval; sent once
 	readDone chan struct{}
 
-	// To the writing goroutine, which sets werr and closes deaf when a write
-	// failed.
+	// Read by the writing goroutine, which sets werr and closes deaf if a write
+	// fails.
 	out  chan outgoing
 	deaf chan struct{}
 	werr error
@@ -73,21 +71,21 @@ type Conn struct {
 	endOnce sync.Once
 	over    chan struct{}
 	err     error
-	bye     []byte // close frame to send; nil: none
+	bye     []byte // close frame to send; nil for none
 	cutoff  time.Time
-	hurry   chan struct{} // closed by hurryUp: wait for the server no more
+	hurry   chan struct{} // closed by hurryUp: stop waiting for the server
 	hurryUp func()
 
 	wg sync.WaitGroup
 }
 
-// outgoing is a frame to write. done has room for the one answer.
+// outgoing is a frame to write. done has room for the one result.
 type outgoing struct {
 	frame []byte
 	done  chan error
 }
 
-// newConn starts the goroutines of a connection; they end after [Conn.end].
+// newConn starts the goroutines of a connection. They end after [Conn.end].
 func newConn(conn net.Conn, rest []byte, cfg Config, private *ecdh.PrivateKey) *Conn {
 	c := &Conn{
 		conn:     conn,
@@ -108,11 +106,11 @@ func newConn(conn net.Conn, rest []byte, cfg Config, private *ecdh.PrivateKey) *
 	return c
 }
 
-// ID returns the id that the server gave this client.
+// ID returns the ID that the server assigned to this client.
 func (c *Conn) ID() string { return c.connected.ID }
 
-// UserID returns the id of the user as whom the server authenticated this
-// client; empty for an anonymous one.
+// UserID returns the ID of the user that the server authenticated. It is empty for an
+// anonymous client.
 func (c *Conn) UserID() string { return c.connected.UserID }
 
 // Connected returns the data of the connected event.
@@ -125,17 +123,18 @@ func (c *Conn) Connected() Connected {
 	return v
 }
 
-// Receive returns the next message. In protocol 2 a message that was sent to a room
-// names it in Room, and one that was relayed for another client names that client in
-// From. Error events come as messages too, with [wire.EventError], unless they answer a
-// request; so do events with [wire.EventExpiring], unless [Config.Refresh] is set. With
-// [Config.Encrypt] messages come opened; else sealed ones come with
-// [wire.EventEncrypted].
+// Receive returns the next message. In protocol 2, a message sent to a room names the
+// room in Room, and a message relayed for another client names that client in From.
+// Error events are returned as messages with [wire.EventError], unless they answer a
+// request, and so are events with [wire.EventExpiring], unless [Config.Refresh] is
+// set. With [Config.Encrypt], messages are decrypted; without it, sealed ones are
+// returned with [wire.EventEncrypted].
 //
-// After the connection has ended and all messages are received, the error is always the
-// same: one that wraps a [*CloseError] when the server closed it, [ErrClosed]
-// after [Conn.Close], and else one that wraps [ErrLost] or [ErrProtocol]. When
-// ctx ends first, the error is ctx's and nothing is lost.
+// Once the connection has ended and all messages have been received, Receive always
+// returns the same error: one that wraps a [*CloseError] if the server closed the
+// connection, [ErrClosed] after [Conn.Close], and otherwise one that wraps [ErrLost]
+// or [ErrProtocol]. If ctx is done first, Receive returns ctx's error, and no message
+// is lost.
 func (c *Conn) Receive(ctx context.Context) (wire.Message, error) {
 	for ctx.Err() == nil {
 		m, ok, closed := c.in.take()
@@ -153,8 +152,8 @@ func (c *Conn) Receive(ctx context.Context) (wire.Message, error) {
 	return wire.Message{}, ctx.Err()
 }
 
-// Send sends an event with data v, which is encoded as [wire.EncodeData] does;
-// nil means no data. See [Conn.SendMessage].
+// Send sends an event with data v, encoded by [wire.EncodeData]; nil means no data.
+// See [Conn.SendMessage].
 func (c *Conn) Send(ctx context.Context, event string, v any) error {
 	data, err := wire.EncodeData(v)
 	if err != nil {
@@ -163,16 +162,17 @@ func (c *Conn) Send(ctx context.Context, event string, v any) error {
 	return c.SendMessage(ctx, wire.Message{Event: event, Data: data})
 }
 
-// SendMessage sends m and returns when the system has taken it for sending,
-// which doesn't mean that the server has it. When ctx ends before that, its
-// error is returned, and the message may be sent or not, but not in part. An
-// error other than ctx's, or one for what m holds, means that the connection
-// has ended. A message that is larger than the server says it takes is not sent; the
-// error wraps [wire.ErrTooLarge]. The server answers with an error event, or not at all,
-// when it does not like a message; [Conn.RequestMessage] waits for its answer.
+// SendMessage sends m and returns when the system has accepted it for sending, which
+// does not mean that the server has received it. If ctx is done before that,
+// SendMessage returns ctx's error, and the message may or may not be sent, but never
+// in part. An error that is neither ctx's nor about the content of m means that the
+// connection has ended. If the message is larger than the server's limit, it is not
+// sent, and the error wraps [wire.ErrTooLarge]. If the server rejects a message, it
+// answers with an error event or not at all; [Conn.RequestMessage] waits for the
+// answer.
 //
-// In protocol 2 the server answers a message that has an ID, and [Conn.Receive] returns
-// the answer. The ID must not start with "#", as those of requests do.
+// In protocol 2, the server answers a message that has an ID, and [Conn.Receive]
+// returns the answer. The ID must not start with "#", which is reserved for requests.
 func (c *Conn) SendMessage(ctx context.Context, m wire.Message) error {
 	if c.connected.Protocol >= 2 {
 		if err := checkID(m); err != nil {
@@ -183,8 +183,8 @@ func (c *Conn) SendMessage(ctx context.Context, m wire.Message) error {
 	return err
 }
 
-// sendMessage is SendMessage for any ID. If it fails, taken reports whether the server
-// may get the message all the same.
+// sendMessage is SendMessage for any ID. If it fails, taken reports whether the
+// server may still receive the message.
 func (c *Conn) sendMessage(ctx context.Context, m wire.Message) (taken bool, err error) {
 	if m.Event == "" {
 		return false, errors.New("message without an event")
@@ -204,8 +204,8 @@ func (c *Conn) sendMessage(ctx context.Context, m wire.Message) (taken bool, err
 	return c.send(ctx, text)
 }
 
-// send sends a text as it is. If it fails, taken reports whether the text may be sent
-// all the same.
+// send sends text unchanged. If it fails, taken reports whether the text may still be
+// sent.
 func (c *Conn) send(ctx context.Context, text []byte) (taken bool, err error) {
 	o := outgoing{frame: frame(ws.OpText, text), done: make(chan error, 1)}
 	select { // the writer may still take it, but not send it
@@ -235,12 +235,12 @@ func (c *Conn) Close() error {
 	return c.CloseWith(uint16(ws.StatusNormalClosure), "")
 }
 
-// CloseWith closes the connection with a close code and a reason, waits up to
-// 5 s for the server to confirm, and returns when all goroutines are gone. The
-// code is 1000 or from 3000 to 4999, the reason at most 123 bytes of UTF-8;
-// otherwise there is an error and nothing happens. Messages that arrive from
-// now on are discarded. On a connection that has ended, and when called again,
-// it only waits for the goroutines; it returns nil then.
+// CloseWith closes the connection with a close code and a reason, waits up to 5 s for
+// the server to confirm, and returns when all goroutines have ended. The code must be
+// 1000 or from 3000 to 4999, and the reason at most 123 bytes of UTF-8; otherwise
+// CloseWith returns an error and does nothing. Messages that arrive from now on are
+// discarded. On a connection that has ended, and when called again, CloseWith only
+// waits for the goroutines and returns nil.
 func (c *Conn) CloseWith(code uint16, reason string) error {
 	switch {
 	case code != uint16(ws.StatusNormalClosure) && (code < 3000 || code > 4999):
@@ -263,8 +263,8 @@ func (c *Conn) abort() {
 	c.wg.Wait()
 }
 
-// end records why the connection is over, the first time it is called, and
-// makes the goroutines finish. With code 0 no close frame is sent.
+// end records, the first time it is called, why the connection is over, and makes the
+// goroutines finish. With code 0 no close frame is sent.
 func (c *Conn) end(err error, code uint16, reason string) {
 	c.endOnce.Do(func() {
 		c.err = err
@@ -277,11 +277,11 @@ func (c *Conn) end(err error, code uint16, reason string) {
 		}
 		c.cutoff = time.Now().Add(closeTimeout)
 		close(c.over)
-		_ = c.conn.SetWriteDeadline(c.cutoff) // of a write in progress
+		_ = c.conn.SetWriteDeadline(c.cutoff) // interrupts a write in progress
 	})
 }
 
-// lost is the error for a connection that ended with err from its socket.
+// lost returns the error for a connection whose socket failed with err.
 func lost(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("%w: ended without a close frame", ErrLost)

@@ -16,19 +16,19 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// maxHandshake bounds what is read from a server up to the end of its HTTP
-// response, TLS included, in bytes.
+// maxHandshake limits how many bytes are read from a server up to the end of its HTTP
+// response, including TLS.
 const maxHandshake = 256 << 10
 
-// Dial connects to the server at a ws or wss URL, sends the credentials, and
-// returns once the server has accepted them. ctx is for dialing alone; its end
-// afterwards does not touch the connection.
+// Dial connects to the server at a ws or wss URL, sends the credentials, and returns
+// once the server has accepted them. ctx applies only to dialing; canceling it later
+// does not affect the connection.
 //
-// errors.Is tells [ErrAuthentication] (the server does not accept this client),
-// [ErrNotEncrypted], [ErrProtocol] (the URL's host does not speak the protocol),
-// [ErrUnavailable], [ErrLost], and
-// ctx's error or [context.DeadlineExceeded] when it took too long. No error
-// holds the credentials, or the query or password of the URL.
+// Use errors.Is to test for [ErrAuthentication] (the server does not accept this
+// client), [ErrNotEncrypted], [ErrProtocol] (the URL's host does not speak the
+// protocol), [ErrUnavailable], [ErrLost], ctx's error, and [context.DeadlineExceeded]
+// if dialing took too long. No error contains the credentials, or the query or
+// password of the URL.
 func Dial(ctx context.Context, rawURL string, cfg Config) (*Conn, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -77,8 +77,8 @@ func Dial(ctx context.Context, rawURL string, cfg Config) (*Conn, error) {
 	return c, nil
 }
 
-// checkURL parses rawURL. Its errors show nothing of it but the scheme: there
-// may be a token in the query, or a password.
+// checkURL parses rawURL. Its errors reveal only the scheme, because the query may
+// contain a token, and the URL a password.
 func checkURL(rawURL string) (*url.URL, error) {
 	u, err := url.Parse(rawURL)
 	switch {
@@ -95,8 +95,8 @@ func checkURL(rawURL string) (*url.URL, error) {
 	return u, nil
 }
 
-// upgrade connects and makes a WebSocket of the connection. rest holds bytes
-// that came right after the response.
+// upgrade connects and performs the WebSocket handshake. rest holds bytes that
+// arrived right after the response.
 func upgrade(ctx context.Context, u *url.URL, cfg Config) (conn net.Conn, rest []byte, err error) {
 	var limited *limitedConn
 	d := ws.Dialer{
@@ -134,7 +134,7 @@ func upgrade(ctx context.Context, u *url.URL, cfg Config) (conn net.Conn, rest [
 	return conn, rest, nil
 }
 
-// upgradeError says in the words of this package what went wrong.
+// upgradeError translates a handshake error into an error of this package.
 func upgradeError(err error) error {
 	for _, known := range []error{
 		ws.ErrHandshakeBadProtocol, ws.ErrHandshakeBadUpgrade, ws.ErrHandshakeBadConnection,
@@ -151,8 +151,8 @@ func upgradeError(err error) error {
 	return err
 }
 
-// limitedConn fails once more than left bytes were read, so that a response
-// without end takes no memory without end. A negative left lifts that.
+// limitedConn fails once more than left bytes have been read, so that an endless
+// response cannot use unlimited memory. A negative left means no limit.
 type limitedConn struct {
 	net.Conn
 	left int

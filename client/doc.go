@@ -1,8 +1,8 @@
-// Package client connects a Go program to an Ignis WebSocket server, this
-// project's or any other that speaks the same protocol.
+// Package client connects a Go program to an Ignis WebSocket server, either this
+// project's or another one that speaks the same protocol.
 //
-// [Dial] connects, authenticates and returns a [Conn], which sends and
-// receives messages and keeps the connection alive by itself:
+// [Dial] connects, authenticates and returns a [Conn], which sends and receives
+// messages and keeps the connection alive by itself:
 //
 //	c, err := client.Dial(ctx, "ws://127.0.0.1:8080/ws", client.Config{
 //		Credentials: map[string]string{"type": "Bearer", "token": token},

@@ -7,7 +7,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// agree makes the key of an encrypted connection of what the server answered.
+// agree derives the key of an encrypted connection from the server's answer.
 func (c *Conn) agree(v Connected) error {
 	if v.ServerPublicKey == "" {
 		return &failure{uint16(ws.StatusPolicyViolation), ErrNotEncrypted}
@@ -20,8 +20,8 @@ func (c *Conn) agree(v Connected) error {
 	return nil
 }
 
-// open opens what the server sent after the connected event. It must be sealed:
-// unencrypted text would be from somebody else.
+// open decrypts what the server sends after the connected event. It must be sealed:
+// unencrypted text would not come from the server.
 func (c *Conn) open(m wire.Message) (wire.Message, error) {
 	if m.Event != wire.EventEncrypted {
 		return m, protocolError(ws.StatusPolicyViolation, "unencrypted event %.100q on an encrypted connection", m.Event)

@@ -11,41 +11,42 @@ import (
 )
 
 var (
-	// ErrAuthentication is what errors.Is finds in the errors of a connection
-	// that the server closed because it does not accept the client: close codes
-	// 4001, 4003 and 4004. Dialing again with the same credentials is of no use.
+	// ErrAuthentication matches, with errors.Is, the errors of a connection that the
+	// server closed because it does not accept the client: close codes 4001, 4003 and
+	// 4004. Dialing again with the same credentials does not help.
 	ErrAuthentication = errors.New("authentication failed")
-	// ErrProtocol is wrapped by errors for a server that breaks the WebSocket
-	// protocol or Ignis's, or that exceeds [Config.MaxMessage], which
-	// [wire.ErrTooLarge] tells. The connection is closed with code 1002, 1007 or
-	// 1009.
+	// ErrProtocol is wrapped by errors for a server that violates the WebSocket
+	// protocol or that of Ignis, or that exceeds [Config.MaxMessage], in which case
+	// the error also wraps [wire.ErrTooLarge]. The connection is closed with code
+	// 1002, 1007 or 1009.
 	ErrProtocol = errors.New("protocol error")
-	// ErrNotEncrypted is wrapped by [Dial]'s error when [Config.Encrypt] is set and
-	// the server agreed on no key.
+	// ErrNotEncrypted is wrapped by [Dial]'s error if [Config.Encrypt] is set and the
+	// server did not agree on a key.
 	ErrNotEncrypted = errors.New("the server does not encrypt")
-	// ErrUnavailable is wrapped by [Dial]'s error when the server, or what is in
-	// front of it, answers that it takes no connections now.
+	// ErrUnavailable is wrapped by [Dial]'s error if the server, or a proxy in front
+	// of it, answers that it accepts no connections now.
 	ErrUnavailable = errors.New("server not available")
-	// ErrNoAnswers is wrapped by errors of requests to a server that speaks protocol 1.
+	// ErrNoAnswers is wrapped by errors of requests to a server that speaks protocol
+	// 1.
 	ErrNoAnswers = errors.New("the server speaks protocol 1 and does not answer requests")
-	// ErrClosed is returned once the application has closed the connection.
+	// ErrClosed is returned after the application has closed the connection.
 	ErrClosed = errors.New("connection closed by the application")
-	// ErrLost is wrapped by errors for a connection that ended without a close
-	// frame: it broke, or the server was silent for too long.
+	// ErrLost is wrapped by errors for a connection that ended without a close frame:
+	// it broke, or the server was silent for too long.
 	ErrLost = errors.New("connection lost")
 )
 
-// CloseError says that the server closed the connection. errors.Is(err,
-// [ErrAuthentication]) tells whether that was because it does not accept the client.
+// CloseError says that the server closed the connection. It matches
+// [ErrAuthentication] if the server does not accept the client.
 type CloseError struct {
-	// Code is the WebSocket close code: one of package wire's or of RFC 6455,
-	// 1005 when the server gave none.
+	// Code is the WebSocket close code: one of package wire or of RFC 6455, or 1005
+	// if the server sent none.
 	Code uint16
-	// Reason is the server's text; often empty.
+	// Reason is the server's text. It is often empty.
 	Reason string
 }
 
-// Error returns code and reason, and what to do about it where that is known.
+// Error returns the code, the reason and, if known, what to do about it.
 func (e *CloseError) Error() string {
 	s := fmt.Sprintf("server closed the connection: %d", e.Code)
 	if e.Reason != "" {
@@ -58,7 +59,7 @@ func (e *CloseError) Error() string {
 }
 
 func (e *CloseError) hint() string {
-	if e.Code == uint16(ws.StatusMessageTooBig) { // not of the protocol
+	if e.Code == uint16(ws.StatusMessageTooBig) { // not an Ignis code
 		return "a message was larger than the server takes"
 	}
 	known, _ := wire.LookupClose(e.Code)
@@ -72,10 +73,10 @@ func (e *CloseError) Is(target error) bool {
 	return target == ErrAuthentication && known.Rejected
 }
 
-// Reconnect reports whether dialing again may help, and how long to wait at least before.
-// A program that waits should add some random time, so that not all clients of a server
-// return at once. For codes that the protocol does not define, again is false if they
-// say that the client is at fault (1002, 1003 and 1007 to 1010).
+// Reconnect reports whether dialing again may help, and the minimum time to wait
+// before. A program that waits should add a random time, so that not all clients of a
+// server return at once. For codes that the protocol does not define, again is false
+// if they say that the client is at fault (1002, 1003 and 1007 to 1010).
 func (e *CloseError) Reconnect() (again bool, after time.Duration) {
 	if known, ok := wire.LookupClose(e.Code); ok {
 		return known.Reconnect, known.After
@@ -88,14 +89,14 @@ func (e *CloseError) Reconnect() (again bool, after time.Duration) {
 	return true, 0
 }
 
-// NeedsCredentials reports whether dialing again needs new credentials.
+// NeedsCredentials reports whether dialing again requires new credentials.
 func (e *CloseError) NeedsCredentials() bool {
 	known, _ := wire.LookupClose(e.Code)
 	return known.Credentials
 }
 
-// failure is an error of the server's that the connection is closed for, with
-// the code to tell it.
+// failure is an error of the server for which the client closes the connection with
+// code.
 type failure struct {
 	code uint16
 	err  error

@@ -12,16 +12,16 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// frameReader puts messages together from the frames of a server.
+// frameReader assembles messages from the frames of a server.
 type frameReader struct {
 	r       io.Reader
-	max     int              // bytes of a message
-	tooLong func(size int64) // takes the sizes of larger ones, which are skipped; nil: they are an error
+	max     int              // maximum message size in bytes
+	tooLong func(size int64) // called for each larger message, which is skipped; if nil, it is an error
 
 	header  [ws.MaxHeaderSize]byte
 	state   ws.State
-	partial []byte // of a fragmented message, while state says so
-	skipped int64  // bytes of the message that is being skipped; 0: none is
+	partial []byte // of a fragmented message, if state says that there is one
+	skipped int64  // bytes of the message being skipped; 0 if none is
 	op      ws.OpCode
 }
 
@@ -29,10 +29,10 @@ func newFrameReader(r io.Reader, limit int, tooLong func(size int64)) *frameRead
 	return &frameReader{r: r, max: limit, tooLong: tooLong, state: ws.StateClientSide}
 }
 
-// next returns the next control frame, or the next whole message, whose op is
-// OpText or OpBinary. The payload is the caller's to keep. The error is a
-// *failure when the server is at fault, and otherwise the reader's;
-// io.EOF only between two frames.
+// next returns the next control frame or complete message; the op of a message is
+// OpText or OpBinary. The caller owns the payload. The error is a *failure if the
+// server is at fault, and otherwise that of the reader. It is io.EOF only between two
+// frames.
 func (f *frameReader) next() (ws.OpCode, []byte, error) {
 	for {
 		h, err := ws.ReadHeaderBuffer(f.r, f.header[:])
@@ -70,8 +70,8 @@ func (f *frameReader) next() (ws.OpCode, []byte, error) {
 	}
 }
 
-// skip reads a frame of a message that is over the limit, and drops what there was of
-// that message.
+// skip discards a frame of a message that exceeds the limit, and the fragments
+// received so far.
 func (f *frameReader) skip(h ws.Header) error {
 	if f.tooLong == nil {
 		return protocolError(ws.StatusMessageTooBig,
@@ -94,8 +94,8 @@ func (f *frameReader) skip(h ws.Header) error {
 	return nil
 }
 
-// readAppend reads n bytes onto dst. It takes memory as the bytes arrive, since
-// n is only what the peer says.
+// readAppend reads n bytes and appends them to dst. It allocates as the bytes arrive,
+// because n is only the peer's claim.
 func readAppend(dst []byte, r io.Reader, n int) ([]byte, error) {
 	const step = 64 << 10
 	for n > 0 {
@@ -111,19 +111,19 @@ func readAppend(dst []byte, r io.Reader, n int) ([]byte, error) {
 	return dst, nil
 }
 
-// frame returns one whole frame, masked as clients must.
+// frame returns a complete frame, masked as required of clients.
 func frame(op ws.OpCode, payload []byte) []byte {
 	h := ws.Header{Fin: true, OpCode: op, Masked: true, Mask: ws.NewMask(), Length: int64(len(payload))}
 	var b bytes.Buffer
 	b.Grow(ws.HeaderSize(h) + len(payload))
-	_ = ws.WriteHeader(&b, h) // a Buffer takes everything
+	_ = ws.WriteHeader(&b, h) // writes to a Buffer never fail
 	start := b.Len()
 	b.Write(payload)
 	ws.Cipher(b.Bytes()[start:], h.Mask, 0)
 	return b.Bytes()
 }
 
-// parseClose reads the payload of a close frame.
+// parseClose parses the payload of a close frame.
 func parseClose(payload []byte) (*CloseError, error) {
 	if len(payload) == 0 {
 		return &CloseError{Code: uint16(ws.StatusNoStatusRcvd)}, nil
@@ -141,8 +141,8 @@ func parseClose(payload []byte) (*CloseError, error) {
 	return &CloseError{Code: uint16(code), Reason: reason}, nil
 }
 
-// sendable reports whether code may stand in a close frame: RFC 6455 section
-// 7.4, and 1012 to 1014 of the registry that it set up.
+// sendable reports whether code may be sent in a close frame: RFC 6455, section 7.4,
+// and 1012 to 1014 of its registry.
 func sendable(code uint16) bool {
 	switch {
 	case code >= 1000 && code <= 1003, code >= 1007 && code <= 1014:

@@ -16,18 +16,18 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// silentIntervals is after how many heartbeat intervals without a byte from
-// the server it counts as lost. Each interval a ping asks for one.
+// silentIntervals is after how many heartbeat intervals without data a server counts
+// as lost. A ping in each interval requests an answer.
 const silentIntervals = 3
 
-// writePiece is how many bytes must go out within the write timeout.
+// writePiece is how many bytes must be written within the write timeout.
 const writePiece = 32 << 10
 
-// read is the reading goroutine. It hands messages to Receive, and the causes
-// of the end to [Conn.end].
+// read is the reading goroutine. It delivers messages to Receive, and reports why the
+// connection ends to [Conn.end].
 func (c *Conn) read(rest []byte) {
 	defer close(c.readDone)
-	// The writer closes the socket, at the latest when the close timeout is over.
+	// The writer closes the socket, at the latest after the close timeout.
 	var src io.Reader = c.conn
 	if c.cfg.HeartbeatInterval > 0 {
 		src = &alertReader{conn: c.conn, limit: silentIntervals * c.cfg.HeartbeatInterval}
@@ -47,16 +47,16 @@ func (c *Conn) read(rest []byte) {
 		c.end(lost(err), 0, "")
 	}
 	c.in.close()
-	// A socket closed with bytes unread is reset, and the server might not see
-	// the close frame. So wait for its end, whatever comes, unless it has
-	// answered to ours.
+	// Closing a socket with unread data resets it, and the server might not see the
+	// close frame. So wait for the end of the stream, discarding everything, unless
+	// the server has answered our close frame.
 	if answered := closed != nil && errors.Is(c.err, ErrClosed); c.bye != nil && !answered {
 		_, _ = io.Copy(io.Discard, r)
 	}
 }
 
-// readMessages queues messages until there are no more. Once the connection is
-// over it discards them, waiting for the server's close frame.
+// readMessages queues messages until the stream ends. Once the connection is over, it
+// discards them while it waits for the server's close frame.
 func (c *Conn) readMessages(f *frameReader) error {
 	for {
 		op, payload, err := f.next()
@@ -65,7 +65,7 @@ func (c *Conn) readMessages(f *frameReader) error {
 		}
 		switch op {
 		case ws.OpPing:
-			select { // only the latest needs an answer (RFC 6455 section 5.5.3)
+			select { // only the latest ping needs an answer (RFC 6455, section 5.5.3)
 			case <-c.pongs:
 			default:
 			}
@@ -85,23 +85,23 @@ func (c *Conn) readMessages(f *frameReader) error {
 	}
 }
 
-// tooLong returns what takes the sizes of messages over the limit; nil if they end the
-// connection.
+// tooLong returns the callback for the sizes of messages over the limit, or nil if
+// such a message ends the connection.
 func (c *Conn) tooLong() func(size int64) {
 	if c.cfg.OnTooLarge == nil {
 		return nil
 	}
 	return func(size int64) {
 		select {
-		case <-c.over: // like other messages, it is discarded
+		case <-c.over: // discarded, like other messages
 		default:
 			c.cfg.OnTooLarge(size)
 		}
 	}
 }
 
-// queue decodes a message and hands it to who waits for it: a request, or else Receive,
-// if there is room.
+// queue decodes a message and delivers it: to the request that waits for it, or
+// otherwise to Receive once there is room.
 func (c *Conn) queue(text []byte) error {
 	select {
 	case <-c.over:
@@ -139,14 +139,14 @@ func decode(text []byte) (wire.Message, error) {
 	return m, nil
 }
 
-// write is the writing goroutine: the only one that writes to the socket, and
-// the one that closes it.
+// write is the writing goroutine. Only it writes to the socket, and it also closes
+// the socket.
 func (c *Conn) write() {
 	defer func() { _ = c.conn.Close() }()
 	if err := c.writeFrames(); err != nil {
 		c.werr = lost(err)
 		close(c.deaf)
-		// What the server sent before may say why: give it time to be read.
+		// What the server has already sent may say why: allow time to read it.
 		c.linger(time.Now().Add(closeTimeout), c.over)
 		c.end(c.werr, 0, "")
 		return
@@ -159,8 +159,8 @@ func (c *Conn) write() {
 	}
 }
 
-// linger waits until all is read that the server sends, but no longer than
-// until a time, or than stop is open.
+// linger waits until everything that the server sends has been read, but no longer
+// than until a given time, or until stop is closed.
 func (c *Conn) linger(until time.Time, stop <-chan struct{}) {
 	t := time.NewTimer(time.Until(until))
 	defer t.Stop()
@@ -171,8 +171,8 @@ func (c *Conn) linger(until time.Time, stop <-chan struct{}) {
 	}
 }
 
-// writeFrames writes what is to be written until the connection is over, then
-// it returns nil, or until a write fails.
+// writeFrames writes frames until the connection is over, and then returns nil, or
+// until a write fails.
 func (c *Conn) writeFrames() error {
 	var (
 		ticker *time.Ticker
@@ -198,7 +198,7 @@ func (c *Conn) writeFrames() error {
 			err = c.writeFrame(frame(ws.OpPong, payload))
 		case <-beat:
 			err = c.writeFrame(append(frame(ws.OpText, heartbeat), frame(ws.OpPing, nil)...))
-		case every := <-c.beats: // less than the interval, so there is a ticker
+		case every := <-c.beats: // shorter than the interval, so a ticker exists
 			ticker.Reset(every)
 		case <-c.over:
 			return nil
@@ -209,15 +209,15 @@ func (c *Conn) writeFrames() error {
 	}
 }
 
-// writeFrame writes in pieces, so that the timeout is about a server that
-// stands still, not about large messages on slow lines.
+// writeFrame writes in pieces, so that the timeout detects a server that stands
+// still, but not large messages on slow connections.
 func (c *Conn) writeFrame(frame []byte) error {
 	for piece := range slices.Chunk(frame, writePiece) {
 		if err := c.conn.SetWriteDeadline(time.Now().Add(c.cfg.WriteTimeout)); err != nil {
 			return err
 		}
 		select {
-		case <-c.over: // end has set the same, or is about to
+		case <-c.over: // end has set the same deadline, or is about to
 			_ = c.conn.SetWriteDeadline(c.cutoff)
 		default:
 		}
@@ -232,8 +232,8 @@ func (c *Conn) writeFrame(frame []byte) error {
 	return nil
 }
 
-// alertReader reads from a connection and fails when nothing comes for limit.
-// The time counts from the call, not while nobody reads.
+// alertReader reads from a connection and fails if nothing arrives within limit. The
+// time counts from the call of Read, so time between calls does not count.
 type alertReader struct {
 	conn  net.Conn
 	limit time.Duration

@@ -12,27 +12,27 @@ const (
 	queueBytes    = 1 << 20
 
 	// awaitedFactor is how many times as much may wait for Receive while a request
-	// waits for its answer. The answer comes after everything that the server has sent
-	// already, and the goroutine that waits may be the one that receives.
+	// waits for its answer. The answer comes after everything that the server has
+	// already sent, and the goroutine that waits may be the one that receives.
 	awaitedFactor = 16
 )
 
-// queue holds the messages from the reading goroutine to Receive.
+// queue holds messages on their way from the reading goroutine to Receive.
 type queue struct {
 	mu          sync.Mutex
 	first, last *received
 	messages    int
 	bytes       int
-	awaited     int // requests that wait for their answers
+	awaited     int // number of requests that wait for their answers
 	closed      bool
 
-	some chan struct{} // cap 1: there may be a message, or the queue was closed
-	room chan struct{} // cap 1: there may be room
+	some chan struct{} // capacity 1: there may be a message, or the queue was closed
+	room chan struct{} // capacity 1: there may be room
 }
 
 type received struct {
 	m    wire.Message
-	size int // as it arrived, in bytes
+	size int // as received, in bytes
 	next *received
 }
 
@@ -40,7 +40,7 @@ func newQueue() *queue {
 	return &queue{some: make(chan struct{}, 1), room: make(chan struct{}, 1)}
 }
 
-// signal leaves a token in a channel with room for one.
+// signal puts a token in a channel that has room for one.
 func signal(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -48,7 +48,7 @@ func signal(c chan<- struct{}) {
 	}
 }
 
-// put adds a message once there is room for it. It drops the message when over is
+// put adds a message once there is room for it. It drops the message if over is
 // closed first.
 func (q *queue) put(m wire.Message, size int, over <-chan struct{}) {
 	for r := (&received{m: m, size: size}); !q.add(r); {
@@ -60,7 +60,7 @@ func (q *queue) put(m wire.Message, size int, over <-chan struct{}) {
 	}
 }
 
-// add reports whether there was room.
+// add adds r and reports whether there was room.
 func (q *queue) add(r *received) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -83,15 +83,15 @@ func (q *queue) add(r *received) bool {
 	return true
 }
 
-// take returns the first message. Without one, ok is false, and closed reports whether
-// none will come.
+// take returns the first message. If there is none, ok is false, and closed reports
+// whether there will be none.
 func (q *queue) take() (m wire.Message, ok, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	r := q.first
 	if r == nil {
 		if q.closed {
-			signal(q.some) // for the next one who waits
+			signal(q.some) // wakes the next waiter
 		}
 		return wire.Message{}, false, q.closed
 	}
@@ -107,7 +107,7 @@ func (q *queue) take() (m wire.Message, ok, closed bool) {
 	return r.m, true, false
 }
 
-// await notes that one more request waits for its answer, or with -1, one less.
+// await adds n to the number of requests that wait for their answers.
 func (q *queue) await(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -117,7 +117,7 @@ func (q *queue) await(n int) {
 	}
 }
 
-// close says that no message will be added.
+// close ends the queue: no more messages will be added.
 func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

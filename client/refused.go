@@ -13,23 +13,23 @@ import (
 	"github.com/ignis-go/ignis/internal/printable"
 )
 
-// HandshakeError says that the server, or what is in front of it, answered the request
-// for a connection with an HTTP status other than 101. errors.Is finds
-// [ErrUnavailable] for 429, 502, 503 and 504, and [ErrProtocol] for all others.
+// HandshakeError says that the server, or a proxy in front of it, answered the
+// handshake with an HTTP status other than 101. It matches [ErrUnavailable] for 429,
+// 502, 503 and 504, and [ErrProtocol] for all others.
 type HandshakeError struct {
 	// Status is the HTTP status.
 	Status int
-	// Text is the first line of the answer's text, in at most 200 bytes and without
-	// characters that act on a terminal; often empty.
+	// Text is the first line of the response body, at most 200 bytes and without
+	// characters that affect a terminal. It is often empty.
 	Text string
-	// Location is where a redirect points to, as a URL for Dial where it is one of
-	// HTTP, and without the query. Dial does not follow it: the credentials are not
-	// meant for other servers. Empty when the answer is no redirect.
+	// Location is the target of a redirect, converted to a URL for Dial if it is an
+	// HTTP URL, and without the query. Dial does not follow it, because the
+	// credentials are not meant for other servers. It is empty if the response is not
+	// a redirect.
 	Location string
 }
 
-// Error returns the status, what the server said, and what to do about it where that
-// is known.
+// Error returns the status, the server's text and, if known, what to do about it.
 func (e *HandshakeError) Error() string {
 	s := fmt.Sprintf("the server refused the connection with HTTP status %d", e.Status)
 	if name := http.StatusText(e.Status); name != "" {
@@ -72,15 +72,15 @@ func (e *HandshakeError) hint() string {
 	return "check the URL's path"
 }
 
-// maxRefusal is how many bytes of the text of a refusal are read, and refusalTime is for
-// how long. maxLocation is how many bytes of an address are kept.
+// maxRefusal is how many bytes of a refusal's body are read, and refusalTime for how
+// long. maxLocation is how many bytes of an address are kept.
 const (
 	maxRefusal  = 1 << 10
 	maxLocation = 500
 	refusalTime = time.Second
 )
 
-// readRefusal reads what the server says with a status, as far as it comes at once.
+// readRefusal reads the server's text of a refusal, as far as it arrives soon.
 func (e *HandshakeError) readRefusal(conn net.Conn, response io.Reader, u *url.URL) {
 	if conn.SetReadDeadline(time.Now().Add(refusalTime)) != nil {
 		return
@@ -96,8 +96,8 @@ func (e *HandshakeError) readRefusal(conn net.Conn, response io.Reader, u *url.U
 	}
 }
 
-// redirection returns where a redirect points to, as far as it may be shown: there may
-// be a token in the query.
+// redirection returns the target of a redirect, without its query, which may contain
+// a token.
 func redirection(location string, from *url.URL) string {
 	to, err := from.Parse(location)
 	if location == "" || err != nil || to.Host == "" {
@@ -116,12 +116,12 @@ func redirection(location string, from *url.URL) string {
 
 // refusalText returns the first line of a response, unless it is HTML.
 func refusalText(r *http.Response, u *url.URL) string {
-	text, _ := io.ReadAll(io.LimitReader(r.Body, maxRefusal)) // what there is
+	text, _ := io.ReadAll(io.LimitReader(r.Body, maxRefusal)) // what has arrived
 	line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
 	if strings.HasPrefix(line, "<") {
 		return ""
 	}
-	if u.RawQuery != "" { // there may be a token in it
+	if u.RawQuery != "" { // it may contain a token
 		line = strings.ReplaceAll(line, u.RawQuery, "...")
 	}
 	return printable.Text(strings.TrimSpace(line), 200)

@@ -12,14 +12,14 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// requestPrefix starts the ids that requests have, so that they differ from those that
-// the application chooses.
+// requestPrefix is the prefix of the IDs of requests. It distinguishes them from
+// those that the application chooses.
 const requestPrefix = "#"
 
-// Error is the server's answer to a request that it did not carry out.
+// Error is the server's answer to a request that it refused or could not carry out.
 type Error struct {
-	Code    wire.ErrorCode // the reason, for programs
-	Message string         // the reason, for people; may be empty
+	Code    wire.ErrorCode // for programs
+	Message string         // for people; may be empty
 }
 
 // Error returns the code and the message.
@@ -31,8 +31,8 @@ func (e *Error) Error() string {
 	return s
 }
 
-// codeText returns a code as it is if it is one of the protocol's: others are the
-// server's text.
+// codeText returns a code of the protocol unchanged. Other codes are text of the
+// server.
 func codeText(code wire.ErrorCode) string {
 	if slices.Contains(wire.ErrorCodes(), code) {
 		return string(code)
@@ -40,18 +40,18 @@ func codeText(code wire.ErrorCode) string {
 	return fmt.Sprintf("%.64q", string(code))
 }
 
-// Request sends an event with data v, as [Conn.Send] does, waits for the server's answer
-// and returns it. The answer's data is what the server's handler replied with; it is nil
-// if there was no reply. If the server refuses, the error wraps an [*Error].
+// Request sends an event with data v, as [Conn.Send] does, and waits for the server's
+// answer. The data of the answer is the reply of the server's handler; it is nil if
+// there was no reply. If the server refuses the request, the error wraps an [*Error].
 //
-// Request may be called by the goroutine that calls [Conn.Receive]: messages that arrive
-// before the answer wait for Receive, up to 4096 messages or 16 MiB of them. After that
-// the answer arrives only once another goroutine calls Receive.
+// The goroutine that calls [Conn.Receive] may also call Request: messages that arrive
+// before the answer wait for Receive, up to 4096 messages or 16 MiB. Beyond that, the
+// answer only arrives once another goroutine calls Receive.
 //
-// When ctx ends first, Request returns ctx's error and the answer is dropped; the server
-// may have carried out the request. When the connection ends first, Request returns
-// the error that Receive gives. The error wraps [ErrNoAnswers] if the server speaks
-// protocol 1.
+// If ctx is done first, Request returns ctx's error and the answer is dropped; the
+// server may have carried out the request. If the connection ends first, Request
+// returns the error that Receive returns. The error wraps [ErrNoAnswers] if the
+// server speaks protocol 1.
 func (c *Conn) Request(ctx context.Context, event string, v any) (wire.Message, error) {
 	data, err := wire.EncodeData(v)
 	if err != nil {
@@ -60,8 +60,8 @@ func (c *Conn) Request(ctx context.Context, event string, v any) (wire.Message, 
 	return c.RequestMessage(ctx, wire.Message{Event: event, Data: data})
 }
 
-// RequestMessage is like [Conn.Request] for a whole message, which may name a room. The
-// message must not have an ID: RequestMessage chooses one.
+// RequestMessage is like [Conn.Request] for a complete message, which may name a
+// room. The message must not have an ID; RequestMessage chooses one.
 func (c *Conn) RequestMessage(ctx context.Context, m wire.Message) (wire.Message, error) {
 	if m.ID != "" {
 		return wire.Message{}, fmt.Errorf("event %q: a request must not have an ID: the client chooses one", m.Event)
@@ -88,7 +88,7 @@ func (c *Conn) RequestMessage(ctx context.Context, m wire.Message) (wire.Message
 		return wire.Message{}, ctx.Err()
 	case <-c.over:
 		select {
-		case reply = <-answer: // it came before the end
+		case reply = <-answer: // the answer came before the end
 		default:
 			return wire.Message{}, c.err
 		}
@@ -103,16 +103,16 @@ func (c *Conn) RequestMessage(ctx context.Context, m wire.Message) (wire.Message
 	return wire.Message{}, fmt.Errorf("event %q: %w", m.Event, &Error{why.Code, why.Message})
 }
 
-// requests matches answers to requests.
+// requests matches answers with requests.
 type requests struct {
 	mu   sync.Mutex
 	last uint64
-	// open has the requests that are not answered, by id. A channel has room for the
-	// answer; it is nil when nobody waits for it any longer.
+	// open holds the unanswered requests by ID. A channel has room for the answer; it
+	// is nil if nobody waits for the answer anymore.
 	open map[string]chan wire.Message
 }
 
-// begin chooses the id of a request.
+// begin registers a request and chooses its ID.
 func (r *requests) begin(limit int) (id string, answer <-chan wire.Message, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -129,8 +129,8 @@ func (r *requests) begin(limit int) (id string, answer <-chan wire.Message, err 
 	return id, c, nil
 }
 
-// giveUp says that nobody waits for an answer, which still comes if the request was
-// sent.
+// giveUp records that nobody waits for an answer anymore. If the request was sent,
+// the answer still arrives.
 func (r *requests) giveUp(id string, sent bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -144,7 +144,7 @@ func (r *requests) giveUp(id string, sent bool) {
 	}
 }
 
-// take reports whether m is the answer to a request, and hands it over.
+// take delivers m if it is the answer to a request, and reports whether it is.
 func (r *requests) take(m wire.Message) bool {
 	if m.Event != wire.EventAck && m.Event != wire.EventError {
 		return false
@@ -159,7 +159,7 @@ func (r *requests) take(m wire.Message) bool {
 	return ok
 }
 
-// checkID returns an error for an id that could be a request's.
+// checkID returns an error for an ID that could belong to a request.
 func checkID(m wire.Message) error {
 	if strings.HasPrefix(m.ID, requestPrefix) {
 		return errors.New("message ID starts with " + requestPrefix + ", as those that Conn.Request chooses do")

@@ -11,13 +11,13 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// JoinError says which rooms the server refused to a client. The client is in the others
+// JoinError says which rooms the server refused. The client is in the other rooms
 // that it asked for.
 type JoinError struct {
 	Refused []wire.RefusedRoom // not empty
 }
 
-// Error returns the rooms and the reasons.
+// Error returns the refused rooms and the reasons.
 func (e *JoinError) Error() string {
 	var b strings.Builder
 	b.WriteString("the server refused")
@@ -34,17 +34,17 @@ func (e *JoinError) Error() string {
 	return b.String()
 }
 
-// Join asks the server for rooms and returns its answer. If the server refuses any of
-// the rooms, the error wraps a [*JoinError], and the client is in the rooms that the
-// answer lists. If it refuses the request as a whole, the error wraps an [*Error]. Join
-// waits for the answer as [Conn.Request] does.
+// Join asks the server to add the client to rooms, and returns the server's answer.
+// If the server refuses some of the rooms, the error wraps a [*JoinError], and the
+// client is in the rooms that the answer lists. If it refuses the request as a whole,
+// the error wraps an [*Error]. Join waits for the answer as [Conn.Request] does.
 //
-// A server that speaks protocol 1 does not answer. Join then returns as soon as the
-// request is sent, with a zero result, and whether the client is in the rooms is
-// unknown: such a server leaves out rooms that it does not allow.
+// A server that speaks protocol 1 does not answer. Join then returns a zero result as
+// soon as the request is sent, and the client may or may not be in the rooms: such a
+// server silently leaves out rooms that it does not allow.
 //
-// Room names have 1 to 256 UTF-16 code units and must not start with "ws:". If one of
-// them is invalid, Join returns an error and asks for none.
+// Room names have 1 to 256 UTF-16 code units and must not start with "ws:". If a name
+// is invalid, Join returns an error and sends nothing.
 func (c *Conn) Join(ctx context.Context, rooms ...string) (wire.JoinData, error) {
 	var joined wire.JoinData
 	answer, err := c.rooms(ctx, wire.EventJoin, rooms)
@@ -60,16 +60,16 @@ func (c *Conn) Join(ctx context.Context, rooms ...string) (wire.JoinData, error)
 	return joined, nil
 }
 
-// Leave takes the client out of rooms and waits for the server's answer, as
+// Leave removes the client from rooms and waits for the server's answer as
 // [Conn.Request] does. A server that speaks protocol 1 does not answer; Leave then
 // returns as soon as the request is sent. Leaving a room that the client is not in is
-// a no-op. Names are checked as by [Conn.Join].
+// a no-op. Leave checks names as [Conn.Join] does.
 func (c *Conn) Leave(ctx context.Context, rooms ...string) error {
 	_, err := c.rooms(ctx, wire.EventLeave, rooms)
 	return err
 }
 
-// rooms returns the answer; a zero message if there is none.
+// rooms sends the request and returns the answer, or a zero message if there is none.
 func (c *Conn) rooms(ctx context.Context, event string, rooms []string) (wire.Message, error) {
 	if len(rooms) == 0 {
 		return wire.Message{}, nil

@@ -9,10 +9,11 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Refresh sends new credentials, encoded as [Config.Credentials] is, for a session that
-// has an end, and returns when the session ends now; the zero time if it does not end.
-// They must be of the same user. If the server refuses, the error wraps an [*Error] and
-// the session stays as it is. Refresh waits for the answer as [Conn.Request] does.
+// Refresh extends a session that expires: it sends new credentials, encoded like
+// [Config.Credentials], and returns the new end of the session, or the zero time if
+// it no longer ends. The credentials must be of the same user. If the server refuses,
+// the error wraps an [*Error] and the session is unchanged. Refresh waits for the
+// answer as [Conn.Request] does.
 func (c *Conn) Refresh(ctx context.Context, credentials any) (expires time.Time, err error) {
 	reply, err := c.Request(ctx, wire.EventRefresh, credentials)
 	if err != nil {
@@ -30,16 +31,16 @@ func (c *Conn) Refresh(ctx context.Context, credentials any) (expires time.Time,
 	return data.Expires, nil
 }
 
-// refreshing is what becomes of expiring events with Config.Refresh.
+// refreshing tracks the refreshes that expiring events cause with Config.Refresh.
 type refreshing struct {
 	mu      sync.Mutex
 	running bool
-	again   bool  // another event came meanwhile
+	again   bool  // another event arrived in the meantime
 	err     error // of the latest refresh
 }
 
-// expiring calls Config.Refresh in a goroutine of its own, unless that is running: then
-// it runs once more.
+// expiring calls Config.Refresh in a goroutine of its own. If a call is already
+// running, it is repeated once it has ended.
 func (c *Conn) expiring() {
 	r := &c.refresh
 	r.mu.Lock()
@@ -73,7 +74,7 @@ func (c *Conn) refreshOnce(ctx context.Context) error {
 	return err
 }
 
-// goOn takes the outcome of a refresh and reports whether to refresh again.
+// goOn records the result of a refresh and reports whether to refresh again.
 func (r *refreshing) goOn(err error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -83,7 +84,7 @@ func (r *refreshing) goOn(err error) bool {
 }
 
 // closedBy returns the error for a connection that the server closed. If the session
-// ended because it was not refreshed, the error says why.
+// ended because a refresh failed, the error says why.
 func (c *Conn) closedBy(closed *CloseError) error {
 	c.refresh.mu.Lock()
 	defer c.refresh.mu.Unlock()

@@ -110,7 +110,7 @@ func (l *link) awaitBeat(ctx context.Context, text string) error {
 func (l *link) pingSub(ctx context.Context) error {
 	err := judge(toPing, l.sub.Do(ctx, l.sub.B().Ping().Build()).Error())
 	if err != nil {
-		return fmt.Errorf("the subscribed connection does not answer: %w", err)
+		return fmt.Errorf("subscribed connection: %w", err)
 	}
 	return nil
 }

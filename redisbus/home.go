@@ -143,8 +143,7 @@ func (f *finder) better(ctx context.Context, l *link, in *inbox, wait time.Durat
 	return nil
 }
 
-// goHome is like better, but does nothing most of the time: it searches once in some
-// probes.
+// goHome is like better, but searches only when a search is due.
 func (f *finder) goHome(ctx context.Context, l *link, in *inbox, wait time.Duration) *link {
 	if time.Now().Before(f.home) {
 		return nil

@@ -89,7 +89,7 @@ func TestBadURL(t *testing.T) {
 		"redis+sentinel://h/":                  "name of the master",
 		"redis+sentinel://h,/m":                "host 2 of 2",
 		"redis+sentinel://h/m?db=1":            "unknown parameter",
-		"redis+cluster://h/1":                  "database 0 alone",
+		"redis+cluster://h/1":                  "only database 0",
 		"redis+cluster://h?sentinel_password=": "unknown parameter",
 		"unix://h/run/x":                       "absolute path",
 		"unix://":                              "absolute path",
