@@ -75,6 +75,11 @@ func TestProxies(t *testing.T) {
 		{"10.0.0.1:1", "forwarded", []string{`proto=https; For=1.1.1.1`}, "1.1.1.1"},
 		{"10.0.0.1:1", "Forwarded", []string{"for=unknown"}, "10.0.0.1:1"},
 		{"10.0.0.1:1", "Forwarded", []string{"for=_hidden, for=10.0.0.2"}, "10.0.0.2"},
+		{"10.0.0.1:1", "Forwarded", []string{`for=1.2.3.4;host="x,for=6.6.6.6";proto=https`}, "1.2.3.4"},
+		{"10.0.0.1:1", "Forwarded", []string{`host="x;for=6.6.6.6";for=1.2.3.4`}, "1.2.3.4"},
+		{"10.0.0.1:1", "Forwarded", []string{`host="x\",for=6.6.6.6";for=1.2.3.4`}, "1.2.3.4"},
+		{"10.0.0.1:1", "Forwarded", []string{`for="6.6.6.6`, "for=1.2.3.4"}, "1.2.3.4"}, // the client's own line
+		{"10.0.0.1:1", "Forwarded", []string{`for="6.6.6.6, for=1.2.3.4`}, "10.0.0.1:1"},
 		{"10.0.0.1:1", "X-Real-Ip", []string{"1.1.1.1"}, "1.1.1.1"},
 		{"pipe", "", []string{"1.1.1.1"}, "pipe"},
 	} {

@@ -47,48 +47,46 @@ var errEnded = errors.New("the callback ended its goroutine")
 
 // do runs a step and answers the message.
 func (c *session) do(ctx context.Context, do step, m wire.Message) {
-	if !c.wantsAnswer(m) {
-		reply, _ := do(c, ctx, m)
-		if a, ok := reply.(answered); ok {
-			a.then()
-		}
-		return
-	}
 	var reply any
 	err := errEnded
-	defer func() { // also if the step calls runtime.Goexit
+	defer func() { // also if the step panics or calls runtime.Goexit
+		if p := recover(); p != nil {
+			err = c.server.panicked("handling a message", c, p)
+		}
 		a, more := reply.(answered)
 		if more {
 			reply = a.reply
 		}
-		c.answer(m, reply, err)
+		if c.wantsAnswer(m) {
+			c.answer(m, reply, err)
+		}
 		if more {
 			a.then()
 		}
 	}()
+	if c.wantsAnswer(m) && utf8.RuneCountInString(m.ID) > wire.MaxMessageID {
+		c.sendOwn(frame(wire.Message{
+			Event: wire.EventError, Data: wire.ErrorData{Message: "The id of the message is too long", Code: wire.CodeInvalid}.Encode(),
+		}).Own())
+		m.ID = ""
+		return
+	}
 	reply, err = do(c, ctx, m)
 }
 
 // answer sends the answer to m, of which there is exactly one.
 func (c *session) answer(m wire.Message, reply any, err error) {
-	s := c.server
 	a := wire.Message{Event: wire.EventAck, ID: m.ID}
 	if err == nil {
-		if a.Data, err = wire.EncodeData(reply); err == nil {
-			err = wire.CheckSize(a, s.cfg.MaxMessage)
-		}
-		if err != nil {
-			s.counts.callbackErrors.Add(1)
-			s.warn("reply not sent", "client", c.member.ID, "error", err)
-		}
-	}
-	if utf8.RuneCountInString(m.ID) > wire.MaxMessageID {
-		a.ID, err = "", &Error{Code: wire.CodeInvalid, Message: "The id of the message is too long"}
+		a.Data, err = wire.EncodeData(reply) // of the server's own, or encoded already
 	}
 	if err != nil {
 		a.Event, a.Data = wire.EventError, forClient(err).Encode()
 	}
-	c.sendOwn(frame(a).Own())
+	if t := c.sendOwn(frame(a).Own()); t.Large > 0 { // for an encrypted client
+		a.Event, a.Data = wire.EventError, wire.ErrorData{Message: "The reply is too large", Code: wire.CodeTooLarge}.Encode()
+		c.sendOwn(frame(a).Own())
+	}
 }
 
 // errorFrames are the error events of protocol 1. They are encoded only once, so that a
@@ -114,7 +112,7 @@ func (c *session) sendError(text string) {
 
 // sendOwn sends one of the protocol's own messages. Before authentication a client
 // receives no other messages, and they are never sealed.
-func (c *session) sendOwn(m *ws.Message) {
+func (c *session) sendOwn(m *ws.Message) ws.Tally {
 	c.mu.Lock() // otherwise it could be queued unsealed after the connected event
 	if c.state < StateAuthenticated {
 		m = m.Clear()
@@ -122,6 +120,7 @@ func (c *session) sendOwn(m *ws.Message) {
 	t := c.conn.Enqueue(m)
 	c.mu.Unlock()
 	c.enqueued(t)
+	return t
 }
 
 // mistake counts a message that a client must not send before it is authenticated, and

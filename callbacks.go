@@ -23,23 +23,32 @@ func (s *Server) call(name string, c *session, f func() error) (err error) {
 		if returned {
 			return
 		}
-		s.counts.callbackErrors.Add(1)
-		p := recover()
-		var who []any
-		if c != nil {
-			who = []any{"client", c.member.ID}
-		}
-		if p == nil {
-			s.errorf(name+" ended its goroutine", who...)
+		if p := recover(); p != nil {
+			err = s.panicked(name, c, p)
 			return
 		}
-		s.counts.panics.Add(1)
-		s.errorf(name+" panicked", append(who, "panic", p, "stack", string(debug.Stack()))...)
-		err = &panicError{p}
+		s.counts.callbackErrors.Add(1)
+		s.errorf(name+" ended its goroutine", about(c)...)
 	}()
 	err = f()
 	returned = true
 	return err
+}
+
+// panicked counts and logs a panic with the value p, and returns it as an error.
+func (s *Server) panicked(name string, c *session, p any) error {
+	s.counts.callbackErrors.Add(1)
+	s.counts.panics.Add(1)
+	s.errorf(name+" panicked", append(about(c), "panic", p, "stack", string(debug.Stack()))...)
+	return &panicError{p}
+}
+
+// about returns the log attributes of a client; none for nil.
+func about(c *session) []any {
+	if c == nil {
+		return nil
+	}
+	return []any{"client", c.member.ID}
 }
 
 // callbackFailed counts and logs an error of a callback. Panics are ignored because call

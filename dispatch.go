@@ -41,10 +41,13 @@ func (c *session) dispatch(payload []byte, binary bool) {
 		c.mistake()
 	case early:
 		m.Data = bytes.Clone(m.Data)
+		if m.Event == wire.EventEncrypted {
+			m.ID = "" // the ID of the inner message counts
+		}
 		c.inbox.Push(job{do: (*session).dispatchEarly, message: m})
 	case state == StateAuthenticated:
 		c.dispatchAuthenticated(m)
-	case m.Event != wire.EventHeartbeat:
+	case m.Event != wire.EventHeartbeat || c.wantsAnswer(m):
 		s.counts.unauthenticated.Add(1)
 		c.refuseMessage(m, wire.ErrorUnauthenticated)
 		c.mistake()
@@ -69,25 +72,33 @@ func (c *session) decode(payload []byte, binary bool) (m wire.Message, ok bool) 
 		c.mistake()
 		s.cfg.Logger.Debug("message dropped", "client", c.member.ID, "error", err)
 	}
+	m.From = wire.Sender{} // clients cannot set the sender
 	return m, err == nil
 }
 
 // dispatchAuthenticated handles a message from an authenticated client. It copies the
 // data.
 func (c *session) dispatchAuthenticated(m wire.Message) {
-	m.Data = bytes.Clone(m.Data)
-	sealed := m.Event == wire.EventEncrypted
-	if sealed {
-		e := c.encryption() // read only once, because Encrypt may set it at any time
-		if e.opensItself() {
-			c.inbox.Push(job{do: (*session).dispatchOpened, message: m})
-			return
-		}
-		var ok bool
-		if m, ok = c.open(e, m); !ok {
-			return
-		}
+	if m.Event != wire.EventEncrypted {
+		m.Data = bytes.Clone(m.Data)
+		c.push(m, false)
+		return
 	}
+	e := c.encryption() // read only once, because Encrypt may set it at any time
+	if e.opensItself() {
+		m.Data = bytes.Clone(m.Data)
+		m.ID = "" // the ID of the inner message counts
+		c.inbox.Push(job{do: (*session).dispatchOpened, message: m})
+		return
+	}
+	if inner, ok := c.open(e, m); ok {
+		inner.Data = bytes.Clone(inner.Data) // without the rest of what was opened
+		c.push(inner, true)
+	}
+}
+
+// push queues the step for a message, if there is one. It keeps the data.
+func (c *session) push(m wire.Message, sealed bool) {
 	if do := c.stepFor(m, sealed); do != nil {
 		c.inbox.Push(job{do: do, message: m})
 	}
@@ -112,6 +123,9 @@ func (c *session) dispatchOpened(ctx context.Context, m wire.Message) (any, erro
 func (c *session) dispatchEarly(ctx context.Context, m wire.Message) (any, error) {
 	if state, _, _ := c.standing(); state != StateAuthenticated {
 		return nil, nil //nolint:nilnil // the connection is being closed
+	}
+	if m.Event == wire.EventEncrypted { // with a key that was agreed on before
+		return c.dispatchOpened(ctx, m)
 	}
 	if do := c.stepFor(m, false); do != nil {
 		return do(c, ctx, m)

@@ -313,5 +313,6 @@ func (c *session) open(e *Cipher, m wire.Message) (inner wire.Message, ok bool) 
 		c.sendError(wire.ErrorEncryptedMessage)
 		return wire.Message{}, false
 	}
+	inner.From = wire.Sender{} // clients cannot set the sender
 	return inner, true
 }

@@ -37,6 +37,9 @@ type Error struct {
 
 // Error returns the message, or the code if there is none.
 func (e *Error) Error() string {
+	if e == nil {
+		return "internal error" // a nil *Error in a non-nil error: a mistake of the callback
+	}
 	if e.Message == "" {
 		return string(e.code())
 	}
@@ -73,7 +76,7 @@ func (e *Error) status() int {
 
 // forClient returns the part of an application's error that is sent to clients.
 func forClient(err error) wire.ErrorData {
-	if e, ok := errors.AsType[*Error](err); ok {
+	if e, ok := errors.AsType[*Error](err); ok && e != nil {
 		return wire.ErrorData{Message: e.Error(), Code: e.code()}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {

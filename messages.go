@@ -2,11 +2,25 @@ package ignis
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/ignis-go/ignis/wire"
 )
+
+// encodeReply returns a reply as JSON text, if a client may be sent it.
+func (s *Server) encodeReply(reply any) (json.RawMessage, error) {
+	data, err := wire.EncodeData(reply)
+	if err == nil {
+		err = wire.CheckSize(wire.Message{Event: wire.EventAck, Data: data}, s.cfg.MaxMessage)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reply: %w", err)
+	}
+	return data, nil
+}
 
 // handle passes a message to OnMessage.
 func (c *session) handle(ctx context.Context, m wire.Message) (reply any, err error) {
@@ -16,7 +30,6 @@ func (c *session) handle(ctx context.Context, m wire.Message) (reply any, err er
 		s.counts.ignored.Add(1)
 		return nil, &Error{Code: wire.CodeUnknownEvent, Message: "Unknown event"}
 	}
-	m.From = wire.Sender{} // clients cannot set the sender
 	if c.version() < 2 {
 		m.Room = "" // not part of protocol 1
 	}
@@ -26,9 +39,12 @@ func (c *session) handle(ctx context.Context, m wire.Message) (reply any, err er
 	}
 	err = s.call("OnMessage", c, func() (err error) {
 		reply, err = s.cfg.OnMessage(ctx, c.who(), m)
+		if err == nil && c.wantsAnswer(m) {
+			reply, err = s.encodeReply(reply) // here, because it may call the application
+		}
 		return err
 	})
-	if _, refused := errors.AsType[*Error](err); refused {
+	if e, refused := errors.AsType[*Error](err); refused && e != nil {
 		s.counts.refusedMessages.Add(1)
 		s.cfg.Logger.Debug("message refused by the application", "client", c.member.ID, "error", err)
 	} else {

@@ -2,6 +2,7 @@ package ignis
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/ignis-go/ignis/internal/ws"
 )
@@ -10,11 +11,11 @@ import (
 // returned. What OnJoin sends therefore comes first, and no message sent after the join
 // is lost. It exists only while the client is joining a room.
 type parking struct {
-	since int64 // the server's uptime when it was created; not 0
+	since atomic.Int64 // the server's uptime when OnJoin was called; 0 while it does not run
 
 	mu    sync.Mutex
 	rooms map[string]*parkedRoom
-	bytes int
+	cost  int  // of all messages, as the queue counts them
 	over  bool // the limit has been exceeded
 }
 
@@ -35,7 +36,7 @@ func (c *session) park(room string) {
 	defer c.mu.Unlock()
 	p := c.parked.Load()
 	if p == nil {
-		p = &parking{since: max(c.server.uptime(), 1), rooms: make(map[string]*parkedRoom)}
+		p = &parking{rooms: make(map[string]*parkedRoom)}
 		c.parked.Store(p)
 	}
 	p.mu.Lock()
@@ -48,52 +49,86 @@ func (c *session) park(room string) {
 	r.joins++
 }
 
+// parkingTime starts the time that OnJoin may take.
+func (c *session) parkingTime() {
+	if p := c.parked.Load(); p != nil {
+		p.since.Store(max(c.server.uptime(), 1))
+	}
+}
+
 // unpark queues the messages that were held back.
 func (c *session) unpark(room string) {
+	drops := c.release(room)
+	for _, d := range drops { // without locks: it calls the application
+		c.dropped(d.tally, d.slow)
+	}
+}
+
+// drop is what became of a message that waited.
+type drop struct {
+	tally ws.Tally
+	slow  SlowPolicy
+}
+
+func (c *session) release(room string) (drops []drop) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	p := c.parked.Load()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.since.Store(0)
 	r := p.rooms[room]
 	if r.joins--; r.joins > 0 {
-		return
+		return nil
 	}
 	queued := 0
 	for _, m := range r.messages {
 		t := c.conn.Enqueue(m.frame)
 		queued += t.Queued
-		c.dropped(t, m.slow)
-		p.bytes -= m.frame.Size()
+		if t != (ws.Tally{Queued: t.Queued}) {
+			drops = append(drops, drop{t, m.slow})
+		}
+		p.cost -= m.frame.Cost()
 	}
 	c.server.counts.sent.Add(uint64(queued))
 	delete(p.rooms, room)
 	if len(p.rooms) == 0 {
 		c.parked.Store(nil)
 	}
+	return drops
 }
 
 // keep holds back a message to a room. It reports false if the client is not joining the
 // room.
 func (p *parking) keep(c *session, room string, frame *ws.Message, slow SlowPolicy) bool {
+	kept, fits, first := p.try(room, frame, slow, c.server.cfg.BackpressureLimit)
+	if first {
+		c.server.warn("client cut off: messages to the room exceeded BackpressureLimit while OnJoin ran", "client", c.member.ID)
+		c.conn.Abort(ws.CauseBackpressure)
+	}
+	if kept && !fits {
+		c.dropped(ws.Tally{Closing: frame.Count()}, slow)
+	}
+	return kept
+}
+
+// try is keep without the consequences. First reports whether this message is the first
+// that does not fit.
+func (p *parking) try(room string, frame *ws.Message, slow SlowPolicy, limit int) (kept, fits, first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.rooms[room]
 	if r == nil {
-		// The messages have already been queued, possibly just now. Whoever takes the
-		// lock next sees that, too.
-		return false
+		// The messages have already been queued, possibly just now. The next goroutine
+		// that takes the lock sees that, too.
+		return false, true, false
 	}
-	if p.bytes+frame.Size() > c.server.cfg.BackpressureLimit && p.bytes > 0 {
-		if !p.over {
-			p.over = true
-			c.server.warn("client cut off: messages to the room exceeded BackpressureLimit while OnJoin ran", "client", c.member.ID)
-			c.conn.Abort(ws.CauseBackpressure)
-		}
-		c.dropped(ws.Tally{Closing: frame.Count()}, slow)
-		return true
+	if p.cost+frame.Cost() > limit && p.cost > 0 {
+		first = !p.over
+		p.over = true
+		return true, false, first
 	}
-	p.bytes += frame.Size()
+	p.cost += frame.Cost()
 	r.messages = append(r.messages, parkedMessage{frame, slow})
-	return true
+	return true, true, false
 }

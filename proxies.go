@@ -40,34 +40,63 @@ func (p Proxies) RemoteAddr(r *http.Request) string {
 	return certain
 }
 
-// hops returns the addresses in the header, starting with the client's.
+// hops returns the addresses in the header, beginning with the client's. An element that
+// is malformed is an empty address.
 func (p Proxies) hops(r *http.Request) (hops []string) {
 	name := p.Header
 	if name == "" {
 		name = "X-Forwarded-For"
 	}
-	forwarded := strings.EqualFold(name, "Forwarded")
 	for _, line := range r.Header.Values(name) {
+		if strings.EqualFold(name, "Forwarded") {
+			hops = append(hops, forwardedFor(line)...)
+			continue
+		}
 		for element := range strings.SplitSeq(line, ",") {
-			element = strings.TrimSpace(element)
-			if forwarded {
-				element = forParameter(element)
-			}
-			hops = append(hops, element)
+			hops = append(hops, strings.TrimSpace(element))
 		}
 	}
 	return hops
 }
 
-// forParameter returns the for parameter of an element of Forwarded, or "".
-func forParameter(element string) string {
-	for pair := range strings.SplitSeq(element, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
-		if strings.EqualFold(name, "for") {
-			return strings.Trim(value, `"`)
+// forwardedFor returns the for parameter of each element of a Forwarded header line (RFC
+// 7239, section 4); "" where there is none. A host parameter, which the client chooses,
+// may have commas and semicolons in a quoted string. A line with an unterminated string
+// is one malformed element.
+func forwardedFor(line string) (hops []string) {
+	elements, ok := splitQuoted(line, ',')
+	if !ok {
+		return []string{""}
+	}
+	for _, element := range elements {
+		pairs, _ := splitQuoted(element, ';')
+		hop := ""
+		for _, pair := range pairs {
+			if name, value, _ := strings.Cut(strings.TrimSpace(pair), "="); strings.EqualFold(name, "for") {
+				hop = strings.Trim(value, `"`)
+			}
+		}
+		hops = append(hops, hop)
+	}
+	return hops
+}
+
+// splitQuoted splits text at separators that are not within quoted strings. It reports
+// false if a string is unterminated.
+func splitQuoted(text string, separator byte) (parts []string, ok bool) {
+	quoted, start := false, 0
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case !quoted && c == separator:
+			parts = append(parts, text[start:i])
+			start = i + 1
 		}
 	}
-	return ""
+	return append(parts, text[start:]), !quoted
 }
 
 func (p Proxies) trusts(hostport string) bool {

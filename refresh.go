@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/ignis-go/ignis/internal/printable"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -101,7 +102,6 @@ func (c *session) refresh(ctx context.Context, m wire.Message) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.reviseRooms(ctx)
 	if expires.IsZero() {
 		return expiresData{}, nil
 	}
@@ -126,15 +126,26 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 		s.info("refresh refused", "client", c.member.ID, "user", was.UserID, "error", "the credentials belong to another user or have expired")
 		return expires, &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
 	}
+	id := *was // a copy, because others may be reading it
+	id.Metadata = who.Metadata
+	lost, err := c.lostRooms(ctx, &id)
+	if err != nil {
+		return expires, err // nothing has changed, and the client may try again
+	}
 	c.mu.Lock()
 	if c.state != StateAuthenticated {
 		c.mu.Unlock()
 		return expires, context.Canceled
 	}
-	id := *c.identity // a copy, because others may be reading it
-	id.Metadata = who.Metadata
+	id.Encrypted = c.identity.Encrypted // Encrypt may have been called meanwhile
 	c.identity = &id
 	c.expireLocked(who.Expires)
 	c.mu.Unlock()
+	for _, room := range lost {
+		if c.leaveRoom(room, LeftApplication, false) {
+			s.info("client removed from a room: its new credentials do not allow it", "client", c.member.ID, "user", was.UserID, "room", printable.Text(room, 2*wire.MaxRoomName))
+		}
+	}
+	c.tellLeft(ctx, lost)
 	return who.Expires, nil
 }

@@ -2,6 +2,7 @@ package ignis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -84,13 +85,13 @@ func (c *session) join(ctx context.Context, m wire.Message) (any, error) {
 		j.enter(ctx, rooms)
 	}
 	s.cfg.Logger.Debug("client joined rooms", "client", c.member.ID, "rooms", len(j.joined))
-	return answered{j.data, func() { j.tell(ctx) }}, nil
+	return answered{j.data, func() { c.tellJoined(ctx, j.joined) }}, nil
 }
 
 // enter adds the client to those of the rooms that the application allows.
 func (j *joining) enter(ctx context.Context, rooms []string) {
 	s, c := j.server, j.client
-	allowed, err := c.allowedRooms(ctx, slices.Clone(rooms))
+	allowed, err := c.allowedRooms(ctx, c.who(), slices.Clone(rooms))
 	code := wire.ErrorCode("")
 	if err != nil {
 		code = forClient(err).Code
@@ -100,7 +101,7 @@ func (j *joining) enter(ctx context.Context, rooms []string) {
 			j.refuse(refusedByApp, room, code)
 			continue
 		}
-		joined, err := c.enterRoom(room, s.cfg.MaxRooms+len(s.cfg.DefaultRooms), true)
+		joined, err := c.enterRoom(room, s.cfg.MaxRooms+len(s.cfg.DefaultRooms), true, false)
 		if err != nil {
 			j.refuse(refusedFull, room, "")
 			continue
@@ -122,74 +123,15 @@ func (j *joining) refuse(reason, room string, code wire.ErrorCode) {
 	j.client.refuseRoom(reason, room)
 }
 
-// tell calls OnJoin for the joined rooms. It runs after the client has been answered.
-func (j *joining) tell(ctx context.Context) {
-	for _, room := range j.joined {
-		j.client.joined(ctx, room)
-	}
-}
-
-// enterRoom adds a client to a room and reports whether it was not in the room before.
-// Messages sent to the room from then on wait for OnJoin; see joined.
-func (c *session) enterRoom(room string, limit int, asked bool) (bool, error) {
-	s := c.server
-	parks := s.cfg.OnJoin != nil && s.tells(room)
-	if parks {
-		c.park(room)
-	}
-	joined, err := s.reg.Join(&c.member, room, limit, asked)
-	if parks && !joined {
-		c.unpark(room)
-	}
-	if joined {
-		hook(s, "Joined", s.cfg.Hooks.Joined, JoinedInfo{ClientID: c.member.ID, Room: room})
-	}
-	return joined, err
-}
-
-// tells reports whether OnJoin and OnLeave are called for a room.
-func (s *Server) tells(room string) bool { return !slices.Contains(s.cfg.DefaultRooms, room) }
-
-// joined calls OnJoin and then releases the messages to the room.
-func (c *session) joined(ctx context.Context, room string) {
-	s := c.server
-	if s.cfg.OnJoin == nil || !s.tells(room) {
-		return
-	}
-	defer c.unpark(room) // also if the callback calls runtime.Goexit
-	err := s.call("OnJoin", c, func() error { s.cfg.OnJoin(ctx, c.who(), room); return nil })
-	c.callbackFailed("OnJoin", err)
-}
-
-// leaveRoom removes a client from a room and reports whether it was in the room.
-func (c *session) leaveRoom(room string, cause LeaveCause) bool {
-	s := c.server
-	was := s.reg.Leave(&c.member, room)
-	if was {
-		hook(s, "Left", s.cfg.Hooks.Left, LeftInfo{c.member.ID, room, cause})
-	}
-	return was
-}
-
-// left calls OnLeave.
-func (c *session) left(ctx context.Context, room string, cause LeaveCause) {
-	s := c.server
-	if s.cfg.OnLeave == nil || !s.tells(room) {
-		return
-	}
-	err := s.call("OnLeave", c, func() error { s.cfg.OnLeave(ctx, c.who(), room, cause); return nil })
-	c.callbackFailed("OnLeave", err)
-}
-
 // allowedRooms returns those of the rooms that the application allows.
-func (c *session) allowedRooms(ctx context.Context, rooms []string) ([]string, error) {
+func (c *session) allowedRooms(ctx context.Context, id *Client, rooms []string) ([]string, error) {
 	s := c.server
 	if s.cfg.ValidateRooms == nil {
 		return nil, nil
 	}
 	var allowed []string
 	err := s.call("ValidateRooms", c, func() (err error) {
-		allowed, err = s.cfg.ValidateRooms(ctx, c.who(), rooms)
+		allowed, err = s.cfg.ValidateRooms(ctx, id, rooms)
 		return err
 	})
 	if err != nil {
@@ -215,32 +157,32 @@ func (c *session) leave(ctx context.Context, m wire.Message) (any, error) {
 			return nil, &Error{Code: wire.CodeTooLarge, Message: fmt.Sprintf("at most %d rooms can be left at once", s.cfg.MaxRoomsPerRequest)}
 		}
 	}
-	rooms = slices.DeleteFunc(rooms, func(room string) bool { return !c.leaveRoom(room, LeftAsked) })
-	return answered{nil, func() {
-		for _, room := range rooms {
-			c.left(ctx, room, LeftAsked)
-		}
-	}}, nil
+	rooms = slices.DeleteFunc(rooms, func(room string) bool { return !c.leaveRoom(room, LeftAsked, false) })
+	return answered{nil, func() { c.tellLeft(ctx, rooms) }}, nil
 }
 
-// reviseRooms removes a client with new credentials from the rooms that it has asked for
-// and that the credentials do not allow.
-func (c *session) reviseRooms(ctx context.Context) {
-	s := c.server
-	rooms := slices.DeleteFunc(c.member.Asked(), func(room string) bool { return !s.tells(room) })
+// tellLeft calls OnLeave for rooms that were left.
+func (c *session) tellLeft(ctx context.Context, rooms []string) {
+	if len(rooms) > 0 {
+		defer c.tellLeft(ctx, rooms[1:]) // also if a callback calls runtime.Goexit
+		c.tell(ctx, rooms[0])
+	}
+}
+
+// lostRooms returns the rooms that a client has asked for and that its new identity does
+// not allow. An error means that the application could not decide.
+func (c *session) lostRooms(ctx context.Context, id *Client) ([]string, error) {
+	rooms := slices.DeleteFunc(c.member.Asked(), func(room string) bool {
+		return slices.Contains(c.server.cfg.DefaultRooms, room)
+	})
 	if len(rooms) == 0 {
-		return
+		return nil, nil
 	}
-	allowed, err := c.allowedRooms(ctx, slices.Clone(rooms))
-	if err != nil {
-		return // already logged; on failure the client stays in its rooms
+	allowed, err := c.allowedRooms(ctx, id, slices.Clone(rooms))
+	if e, refused := errors.AsType[*Error](err); err != nil && (!refused || e == nil) {
+		return nil, err
 	}
-	for _, room := range rooms {
-		if !slices.Contains(allowed, room) && c.leaveRoom(room, LeftApplication) {
-			s.info("client removed from a room: its new credentials do not allow it", "client", c.member.ID, "user", c.who().UserID, "room", printable.Text(room, 2*wire.MaxRoomName))
-			c.left(ctx, room, LeftApplication)
-		}
-	}
+	return slices.DeleteFunc(rooms, func(room string) bool { return slices.Contains(allowed, room) }), nil
 }
 
 // roomNames decodes the data of a join or leave: {rooms: string[]}. It returns the names
@@ -301,13 +243,7 @@ func (s *Server) Join(clientID string, rooms ...string) error {
 		if room == "" {
 			continue
 		}
-		joined, _ := c.enterRoom(room, math.MaxInt, false) // cannot fail without a limit
-		if joined && s.cfg.OnJoin != nil && s.tells(room) {
-			c.inbox.Push(job{do: func(c *session, ctx context.Context, _ wire.Message) (any, error) {
-				c.joined(ctx, room)
-				return nil, nil //nolint:nilnil // nobody waits for an answer
-			}})
-		}
+		_, _ = c.enterRoom(room, math.MaxInt, false, true) // cannot fail without a limit
 	}
 	return nil
 }
@@ -321,12 +257,7 @@ func (s *Server) Leave(clientID string, rooms ...string) error {
 		return err
 	}
 	for _, room := range rooms {
-		if c.leaveRoom(room, LeftApplication) && s.cfg.OnLeave != nil && s.tells(room) {
-			c.inbox.Push(job{do: func(c *session, ctx context.Context, _ wire.Message) (any, error) {
-				c.left(ctx, room, LeftApplication)
-				return nil, nil //nolint:nilnil // nobody waits for an answer
-			}})
-		}
+		c.leaveRoom(room, LeftApplication, true)
 	}
 	return nil
 }

@@ -25,13 +25,14 @@ type session struct {
 
 	parked atomic.Pointer[parking] // nil unless it is joining a room; written with mu held
 
-	mu       sync.Mutex
-	state    State
-	protocol uint8   // version; set before the client is reachable, and then read without a lock
-	entry    *entry  // nil once admitted
-	identity *Client // set once Authenticate has accepted it
-	cipher   *Cipher // nil unless encrypted
-	expiry   *expiry // nil if the session does not end
+	mu          sync.Mutex
+	state       State
+	protocol    uint8        // version; set before the client is reachable, and then read without a lock
+	entry       *entry       // nil once admitted
+	identity    *Client      // set once Authenticate has accepted it
+	cipher      *Cipher      // nil unless encrypted
+	memberships *memberships // nil until OnJoin or OnLeave is due
+	expiry      *expiry      // nil if the session does not end
 }
 
 // entry is the state of a client that has not been admitted.
@@ -122,14 +123,13 @@ func (c *session) ended(d Disconnect) {
 	}
 	ctx, cancel := c.inbox.NewContext() // the context of the other callbacks has ended
 	defer cancel()
-	for _, room := range d.Rooms {
-		c.left(ctx, room, LeftDisconnected)
-	}
-	if s.cfg.OnDisconnect == nil {
-		return
-	}
-	err := s.call("OnDisconnect", c, func() error { s.cfg.OnDisconnect(ctx, id, d); return nil })
-	c.callbackFailed("OnDisconnect", err)
+	defer func() { // also if OnLeave calls runtime.Goexit
+		if s.cfg.OnDisconnect != nil {
+			err := s.call("OnDisconnect", c, func() error { s.cfg.OnDisconnect(ctx, id, d); return nil })
+			c.callbackFailed("OnDisconnect", err)
+		}
+	}()
+	c.tellGone(ctx)
 }
 
 // dropKeys releases the keys of a client that has disconnected, even if the session

@@ -35,7 +35,7 @@ func (s *Server) sweepLimits() {
 	for _, c := range s.reg.AppendAll(nil) {
 		since := c.inbox.BehindSince()
 		if p := c.parked.Load(); since == 0 && p != nil {
-			since = p.since // OnJoin is running
+			since = p.since.Load() // OnJoin is running
 		}
 		switch {
 		case c.conn.Stuck() >= s.cfg.WriteTimeout:

@@ -105,6 +105,9 @@ const overhead = 128
 
 // cost returns how many bytes of memory a waiting message takes. It counts in full
 // for each connection, because no connection owns a frame that many wait for.
+func (m *Message) Cost() int { return m.cost() }
+
+// cost is Cost.
 func (m *Message) cost() int {
 	if m.parts == nil {
 		return len(m.frame) + overhead
