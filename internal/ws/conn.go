@@ -66,9 +66,9 @@ type Options struct {
 	// It is required if Seal is used.
 	SealFailed func(error)
 	// Flushed, if not nil, is called after each write to a socket with the number of
-	// messages that the write began and the number of bytes written. Joined messages
-	// begin together. Several goroutines call Flushed concurrently, and it must not
-	// block, because they write to other connections as well.
+	// messages that the write began and the number of bytes written; either may be 0.
+	// Joined messages begin together. Several goroutines call Flushed concurrently, and
+	// it must not block, because they write to other connections as well.
 	Flushed func(messages, bytes int)
 }
 

@@ -338,7 +338,7 @@ func TestFlushed(t *testing.T) {
 				opts := defaults()
 				opts.SealFailed = func(error) {}
 				opts.Flushed = func(m, b int) {
-					if m < 0 || b <= 0 {
+					if m < 0 || b < 0 || m+b == 0 {
 						t.Errorf("%d messages, %d bytes", m, b)
 					}
 					messages.Add(int64(m))
@@ -371,6 +371,40 @@ func TestFlushed(t *testing.T) {
 			})
 		}
 	})
+}
+
+// Messages of which a full socket takes nothing at first are told of as well.
+func TestFlushedToAFullSocket(t *testing.T) {
+	for _, sealed := range []bool{false, true} {
+		var told []string
+		opts := &Options{BackpressureLimit: 1 << 20, Flushed: func(m, b int) { told = append(told, fmt.Sprint(m, b)) }}
+		c := &Conn{opts: opts, held: true}
+		if sealed {
+			c.Seal(tilde, false)
+		}
+		c.Enqueue(text("a"))
+		c.Enqueue(text("b"))
+		var j joiner
+
+		for _, share := range []int{0, 2, 1} { // of what there is to write, the inverse
+			if !taking(c, &j) {
+				t.Fatal("nothing is left")
+			}
+			b, n := j.bytes(c), 0
+			if share > 0 {
+				n = len(b) / share
+			}
+			c.sent(&j, b, n)
+			c.tell(&j, n)
+		}
+		want := []string{"1 3", "1 3"}
+		if sealed {
+			want = []string{"2 0", "0 4", "0 4"}
+		}
+		if !slices.Equal(told, want) {
+			t.Errorf("sealed %v: told of %q, want %q", sealed, told, want)
+		}
+	}
 }
 
 // Marks are kept where a message is marked once more.

@@ -83,10 +83,18 @@ func (c *Conn) write(j *joiner) bool {
 	if full {
 		c.sock.await(c)
 	}
-	if n > 0 && c.opts.Flushed != nil {
-		c.opts.Flushed(j.count(), n)
+	if c.opts.Flushed != nil {
+		c.tell(j, n)
 	}
 	return again
+}
+
+// tell calls Flushed after a write of n bytes. Sealed messages leave the queue even if
+// the socket accepted none of their bytes, so they are reported then.
+func (c *Conn) tell(j *joiner, n int) {
+	if messages := j.count(); messages > 0 || n > 0 {
+		c.opts.Flushed(messages, n)
+	}
 }
 
 // count returns how many messages the last write began.
