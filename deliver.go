@@ -133,7 +133,7 @@ func (c *session) dropped(t ws.Tally, slow SlowPolicy) {
 		return
 	}
 	for _, d := range []struct {
-		messages int
+		messages int32
 		reason   string
 		counter  *atomic.Uint64
 	}{
@@ -145,7 +145,7 @@ func (c *session) dropped(t ws.Tally, slow SlowPolicy) {
 	} {
 		if d.messages > 0 {
 			d.counter.Add(uint64(d.messages))
-			hook(s, "Dropped", s.cfg.Hooks.Dropped, DroppedInfo{c.member.ID, d.messages, d.reason})
+			hook(s, "Dropped", s.cfg.Hooks.Dropped, DroppedInfo{c.member.ID, int(d.messages), d.reason})
 		}
 	}
 	if t.Large > 0 {

@@ -107,7 +107,7 @@ func (p *parking) keep(c *session, room string, frame *ws.Message, slow SlowPoli
 		c.conn.Abort(ws.CauseBackpressure)
 	}
 	if kept && !fits {
-		c.dropped(ws.Tally{Closing: frame.Count()}, slow)
+		c.dropped(ws.Tally{Closing: int32(frame.Count())}, slow)
 	}
 	return kept
 }

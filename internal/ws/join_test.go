@@ -100,9 +100,9 @@ func TestJoinedMessagesAtTheLimit(t *testing.T) {
 			}
 			fit := limit / text(texts[0]).cost()
 			p.Hold()
-			want := Tally{Queued: fit, Full: 1, Closing: 100 - fit - 1}
+			want := Tally{Queued: fit, Closing: int32(100 - fit - 1), Dropped: Dropped{Full: 1}}
 			if drop {
-				want = Tally{Queued: fit, Full: 100 - fit}
+				want = Tally{Queued: fit, Dropped: Dropped{Full: int32(100 - fit)}}
 			}
 			if got := p.Enqueue(joined); got != want {
 				t.Errorf("drop %v: %+v, want %+v", drop, got, want)

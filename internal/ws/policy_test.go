@@ -23,31 +23,31 @@ func TestPolicies(t *testing.T) {
 		tally  Tally
 	}{
 		{"below the limit", "a b:newest c:oldest d:latest,k", "a b c d", Tally{Queued: 4}},
-		{"disconnect", "a b c d e f g h i j", "", Tally{Queued: 8, Full: 1, Closing: 1}},
-		{"drop the newest", "a b c d e f g h i:newest j:newest", "a b c d e f g h", Tally{Queued: 8, Full: 2}},
+		{"disconnect", "a b c d e f g h i j", "", Tally{Queued: 8, Closing: 1, Dropped: Dropped{Full: 1}}},
+		{"drop the newest", "a b c d e f g h i:newest j:newest", "a b c d e f g h", Tally{Queued: 8, Dropped: Dropped{Full: 2}}},
 		{
 			"the newest is not one that would yield", "a:oldest b c d e f g h i:newest", "a b c d e f g h",
-			Tally{Queued: 8, Full: 1},
+			Tally{Queued: 8, Dropped: Dropped{Full: 1}},
 		},
 		{
 			"drop the oldest", "a:oldest b:oldest c d e f g h i:oldest j:oldest k:oldest", "c d e f g h j k",
-			Tally{Queued: 11, Oldest: 3},
+			Tally{Queued: 11, Dropped: Dropped{Oldest: 3}},
 		},
-		{"nothing yields", "a b c:newest d:own e f g h i:oldest", "a b c d e f g h", Tally{Queued: 8, Full: 1}},
+		{"nothing yields", "a b c:newest d:own e f g h i:oldest", "a b c d e f g h", Tally{Queued: 8, Dropped: Dropped{Full: 1}}},
 		{
 			"what yields makes room for others", "a b:oldest c:latest d:latest,k e f g h i j k", "a e f g h i j k",
-			Tally{Queued: 11, Oldest: 3},
+			Tally{Queued: 11, Dropped: Dropped{Oldest: 3}},
 		},
-		{"until nothing yields", "a b:oldest c d e f g h i j", "", Tally{Queued: 9, Full: 1, Oldest: 1}},
+		{"until nothing yields", "a b:oldest c d e f g h i j", "", Tally{Queued: 9, Dropped: Dropped{Full: 1, Oldest: 1}}},
 		{
 			"the newest of each key", "a:latest,k b:latest,l c d:latest,k e:latest,k f:latest,l g", "c e f g",
-			Tally{Queued: 7, Replaced: 3},
+			Tally{Queued: 7, Dropped: Dropped{Replaced: 3}},
 		},
 		{"without a key", "a:latest b:latest", "a b", Tally{Queued: 2}},
 		{"a key under another policy", "a:oldest,k b:oldest,k c:latest,k d:newest,k", "a b c d", Tally{Queued: 4}},
 		{
 			"too many keys", "a:latest,k b:latest,l c d e f g h i:latest,m j:latest,l k:latest,k", "c d e f g h j k",
-			Tally{Queued: 11, Oldest: 2, Replaced: 1},
+			Tally{Queued: 11, Dropped: Dropped{Oldest: 2, Replaced: 1}},
 		},
 		{
 			"the protocol's own have room of their own", "a b c d e f g h i:own j:own", "a b c d e f g h i j",
@@ -55,13 +55,13 @@ func TestPolicies(t *testing.T) {
 		},
 		{
 			"to the end", "a b c d e f g h i:own j:own k:own", "",
-			Tally{Queued: 10, Full: 1},
+			Tally{Queued: 10, Dropped: Dropped{Full: 1}},
 		},
 		{
 			"for which others yield later", "a:oldest b:oldest c d e f g h i:own j:own k:oldest", "c d e f g h i j",
-			Tally{Queued: 10, Full: 1, Oldest: 2},
+			Tally{Queued: 10, Dropped: Dropped{Full: 1, Oldest: 2}},
 		},
-		{"and are not dropped", "a:own,oldest b c d e f g h i:oldest", "a b c d e f g h", Tally{Queued: 8, Full: 1}},
+		{"and are not dropped", "a:own,oldest b c d e f g h i:oldest", "a b c d e f g h", Tally{Queued: 8, Dropped: Dropped{Full: 1}}},
 		{"nor replaced", "a:own,latest,k b:latest,k c:own,latest,k", "a b c", Tally{Queued: 3}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -157,7 +157,7 @@ func TestLatestBehindALargeMessage(t *testing.T) {
 				sum.add(p.Enqueue(text(fmt.Sprint(i, " of ", key)).Under(Latest, fmt.Sprint(key))))
 			}
 		}
-		if sum != (Tally{Queued: 5000, Replaced: 4950}) {
+		if sum != (Tally{Queued: 5000, Dropped: Dropped{Replaced: 4950}}) {
 			t.Errorf("%+v", sum)
 		}
 		p.expect(t, ws.OpText, large)
@@ -237,7 +237,7 @@ func fallBehind(t *testing.T, p *party, seal string, all bool) {
 			owned++
 		}
 	}
-	if want := n - sum.Replaced - sum.Oldest; got != want || owned != own {
+	if want := n - int(sum.Replaced+sum.Oldest); got != want || owned != own {
 		t.Errorf("%d messages came, %d of the protocol's own; want %d and %d", got, owned, want, own)
 	}
 	for key := range keys {
@@ -294,7 +294,7 @@ func sendUnder(t *testing.T, tr transport, policies []Policy) {
 	if v := wait(t, ended); v != queued {
 		t.Errorf("the last: %+v", v)
 	}
-	if want := sum.Queued - sum.Oldest - sum.Replaced; got != want || sum.Queued+sum.Full != len(policies)*each {
+	if want := sum.Queued - int(sum.Oldest+sum.Replaced); got != want || sum.Queued+int(sum.Full) != len(policies)*each {
 		t.Errorf("%d messages came, want %d: %+v", got, want, sum)
 	}
 	if policies[0] == Latest && (slices.Min(last) < each-1 || sum.Oldest > 0) {
@@ -442,17 +442,17 @@ func TestWhatIsBeingWrittenStays(t *testing.T) {
 	step("a:latest,k", "a", Tally{Queued: 1})
 	taking(c, &j)
 	step("b:latest,k", "a b", Tally{Queued: 1})
-	step("c:latest,k", "a c", Tally{Queued: 1, Replaced: 1})
-	step("d:oldest e:oldest f:oldest g:oldest", "a d e f g", Tally{Queued: 4, Oldest: 1})
+	step("c:latest,k", "a c", Tally{Queued: 1, Dropped: Dropped{Replaced: 1}})
+	step("d:oldest e:oldest f:oldest g:oldest", "a d e f g", Tally{Queued: 4, Dropped: Dropped{Oldest: 1}})
 	c.sent(&j, j.bytes(c), 0)
-	step("h:latest,k", "e f g h", Tally{Queued: 1, Replaced: 1, Oldest: 1})
+	step("h:latest,k", "e f g h", Tally{Queued: 1, Dropped: Dropped{Replaced: 1, Oldest: 1}})
 	taking(c, &j)
 	c.sent(&j, j.bytes(c), 0)
-	step("i:latest,k", "e f g i", Tally{Queued: 1, Replaced: 1})
+	step("i:latest,k", "e f g i", Tally{Queued: 1, Dropped: Dropped{Replaced: 1}})
 	taking(c, &j)
 	step("j:latest,k", "e f g i j", Tally{Queued: 1})
 	c.sent(&j, j.bytes(c), len(scripted("e").frame))
-	step("k:latest,k", "f g i k", Tally{Queued: 1, Replaced: 1}) // i was there first
+	step("k:latest,k", "f g i k", Tally{Queued: 1, Dropped: Dropped{Replaced: 1}}) // i was there first
 }
 
 // Messages that were joined are taken out one by one, also when they were on their way

@@ -8,15 +8,20 @@ import (
 )
 
 // Tally says what happened to the messages joined in the argument of Enqueue, and how
-// many queued messages were dropped to make room for them.
+// many queued messages were dropped to make room for them. It has at most four fields and
+// 32 bytes, because the compiler keeps no larger struct in registers.
 type Tally struct {
 	Queued  int
-	Full    int // dropped, or ended the connection, at the limit
-	Closing int // not queued: the connection is ending
-	Large   int // dropped: larger than the limit, on a sealed connection
+	Closing int32 // not queued: the connection is ending
+	Large   int32 // dropped: larger than the limit, on a sealed connection
+	Dropped
+}
 
-	Oldest   int // dropped from the queue to make room
-	Replaced int // dropped from the queue for newer messages with the same key
+// Dropped counts the messages dropped because the peer is behind.
+type Dropped struct {
+	Full     int32 // dropped, or ended the connection, at the limit
+	Oldest   int32 // dropped from the queue to make room
+	Replaced int32 // dropped from the queue for newer messages with the same key
 }
 
 // lag times the backpressure limit may wait for a socket that is not known to be
@@ -33,7 +38,7 @@ func (c *Conn) Enqueue(m *Message) (t Tally) {
 
 func (c *Conn) enqueueLocked(m *Message, t *Tally) {
 	if c.phase != phaseOpen {
-		t.Closing += m.count()
+		t.Closing += int32(m.count())
 		return
 	}
 	limit := c.opts.BackpressureLimit

@@ -19,7 +19,7 @@ const patience = 20 * time.Second
 // What Enqueue says of one message.
 var (
 	queued  = Tally{Queued: 1}
-	full    = Tally{Full: 1}
+	full    = Tally{Dropped: Dropped{Full: 1}}
 	closing = Tally{Closing: 1}
 )
 
