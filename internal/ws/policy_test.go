@@ -321,6 +321,10 @@ func TestQueueDoesNotGrowWithWhatIsTakenOut(t *testing.T) {
 			t.Fatalf("room for %d, of which %d were needed", n, most)
 		}
 	}
+	all := c.backlog.messages
+	if slices.ContainsFunc(all[len(all):cap(all)], func(m *Message) bool { return m != nil }) {
+		t.Error("messages are kept that do not wait")
+	}
 	for range 1 << 20 { // and where the limit is what takes them out
 		c.Enqueue(text("").Under(DropOldest, ""))
 	}
@@ -427,8 +431,11 @@ func TestClearKeepsThePolicy(t *testing.T) {
 // What is being written is neither dropped nor replaced, and can be again when the
 // socket did not take it.
 func TestWhatIsBeingWrittenStays(t *testing.T) {
-	c := &Conn{opts: &Options{BackpressureLimit: 4 * text("a").cost()}, held: true, blocked: true}
+	var c *Conn
 	var j joiner
+	begin := func() {
+		c = &Conn{opts: &Options{BackpressureLimit: 4 * text("a").cost()}, held: true, blocked: true}
+	}
 	step := func(words, want string, tally Tally) {
 		t.Helper()
 		var sum Tally
@@ -439,6 +446,7 @@ func TestWhatIsBeingWrittenStays(t *testing.T) {
 			t.Fatalf("%q waits, want %q: %+v", got, want, sum)
 		}
 	}
+	begin()
 	step("a:latest,k", "a", Tally{Queued: 1})
 	taking(c, &j)
 	step("b:latest,k", "a b", Tally{Queued: 1})
@@ -453,6 +461,14 @@ func TestWhatIsBeingWrittenStays(t *testing.T) {
 	step("j:latest,k", "e f g i j", Tally{Queued: 1})
 	c.sent(&j, j.bytes(c), len(scripted("e").frame))
 	step("k:latest,k", "f g i k", Tally{Queued: 1, Dropped: Dropped{Replaced: 1}}) // i was there first
+
+	// Also when all that is behind it has been looked at.
+	begin()
+	step("a:oldest", "a", Tally{Queued: 1})
+	taking(c, &j)
+	step("b c d e:oldest f:oldest", "a b c d f", Tally{Queued: 5, Dropped: Dropped{Oldest: 1}})
+	c.sent(&j, j.bytes(c), 0)
+	step("g:oldest", "b c d g", Tally{Queued: 1, Dropped: Dropped{Oldest: 2}})
 }
 
 // Messages that were joined are taken out one by one, also when they were on their way

@@ -66,7 +66,6 @@ func (c *Conn) enqueueLocked(m *Message, t *Tally) {
 	}
 	if latest && m.keyed() {
 		c.replaceLocked(m, t)
-		full = c.queued+m.cost() > limit
 	}
 	if full && !c.makeRoomLocked(m, limit, t) {
 		t.Full++
