@@ -173,7 +173,7 @@ func (s *Server) runs(envelopes [][]byte) iter.Seq[run] {
 			if !e.To.Excludes() {
 				e.Exclude = nil
 			}
-			m := outgoing{wire.Message{Event: e.Event, Data: e.Data, From: e.From}, e.Key, s.slowPolicy(e.To)}
+			m := outgoing{wire.Message{Event: e.Event, Data: e.Data, From: e.From}, scope(e.To, e.Event, e.Key), s.slowPolicy(e.To)}
 			if e.To.Type == wire.TypeRoom {
 				m.Room = e.To.Name
 			}

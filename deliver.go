@@ -13,7 +13,7 @@ import (
 // only for the versions that its recipients use.
 type outgoing struct {
 	wire.Message            // as clients of protocol 2 receive it
-	key          string     // see Key
+	key          string     // see Key, and scope
 	slow         SlowPolicy // for clients that are behind
 }
 
@@ -24,6 +24,19 @@ func (o outgoing) frame(protocol uint8) *ws.Message {
 		m.Room, m.From = "", wire.Sender{}
 	}
 	return frame(m).Under(ws.Policy(o.slow), o.key)
+}
+
+// maxKey is the maximum length of a key, in bytes. A longer one, from another instance,
+// counts as none.
+const maxKey = 256
+
+// scope returns a key as the transport needs it: messages replace each other only if they
+// have the same address and event as well.
+func scope(to Address, event, key string) string {
+	if key == "" || len(key) > maxKey {
+		return ""
+	}
+	return to.String() + "\x00" + event + "\x00" + key
 }
 
 // differs reports whether clients of protocol 2 receive a different frame.

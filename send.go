@@ -43,8 +43,9 @@ type SendOption = wire.SendOption
 // room or to everyone and has no effect on others.
 func Except(clientIDs ...string) SendOption { return wire.Except(clientIDs...) }
 
-// Key sets the key of a message. Of messages with the same key, such as prices of one
-// symbol, a client that is behind needs only the latest; see [SlowLatest]. Empty: no key.
+// Key sets the key of a message, at most 256 bytes. Of messages with the same address,
+// event and key, such as prices of one symbol, a client that is behind needs only the
+// latest; see [SlowLatest]. Empty: no key.
 func Key(key string) SendOption { return wire.Key(key) }
 
 // From marks a message as relayed for the client c. Clients of protocol 2 receive the
@@ -72,6 +73,9 @@ func (s *Server) letter(to Address, event string, data any, options []SendOption
 		return l, fmt.Errorf("ignis: send: %w", err)
 	}
 	o := wire.CombineOptions(options...)
+	if len(o.Key) > maxKey {
+		return l, fmt.Errorf("ignis: send: the key has %d bytes, and the limit is %d", len(o.Key), maxKey)
+	}
 	l.key, l.message.From = o.Key, o.From
 	if l.to.Excludes() {
 		l.exclude = o.Exclude
@@ -153,6 +157,6 @@ func (s *Server) SendLocal(to Address, event string, data any, options ...SendOp
 
 // post delivers a letter to the clients of this instance.
 func (s *Server) post(l letter) {
-	n := s.deliver(l.to, l.exclude, outgoing{l.message, l.key, s.slowPolicy(l.to)})
+	n := s.deliver(l.to, l.exclude, outgoing{l.message, scope(l.to, l.message.Event, l.key), s.slowPolicy(l.to)})
 	hook(s, "Sent", s.cfg.Hooks.Sent, SentInfo{To: l.to, Messages: 1, Recipients: n})
 }

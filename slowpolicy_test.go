@@ -105,3 +105,39 @@ func TestSlowPolicyText(t *testing.T) {
 		t.Errorf("an unknown policy: %v", err)
 	}
 }
+
+// A key belongs to an address and an event: other messages with it are not replaced.
+func TestKeysOfDifferentMessages(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{SlowPolicy: ignis.SlowLatest, ValidateRooms: allRooms, BackpressureLimit: 1 << 20})
+		p := n.raw()
+		p.text(authenticate)
+		synctest.Wait()
+		p.text(`{"event":"join","data":{"rooms":["a","b"]}}`)
+		synctest.Wait()
+		p.frame()
+		fill := strings.Repeat("x", 600_000) // so that the client is behind
+		_ = n.SendLocal(ignis.ToEveryone(), "fill", fill)
+		synctest.Wait()
+		_ = n.SendLocal(ignis.ToEveryone(), "fill", fill)
+		for i := range 2 {
+			_ = n.SendLocal(ignis.ToRoom("a"), "x", i, ignis.Key("k"))
+			_ = n.SendLocal(ignis.ToRoom("b"), "x", i, ignis.Key("k"))
+			_ = n.SendLocal(ignis.ToRoom("a"), "y", i, ignis.Key("k"))
+		}
+		if err := n.SendLocal(ignis.ToRoom("a"), "x", 2, ignis.Key(strings.Repeat("k", 257))); err == nil {
+			t.Error("a key of 257 bytes is sent")
+		}
+		p.pump()
+		var got []string
+		for _, line := range p.got() {
+			if !strings.Contains(line, "fill") {
+				got = append(got, line)
+			}
+		}
+		want := []string{`{"event":"x","data":1}`, `{"event":"x","data":1}`, `{"event":"y","data":1}`}
+		if strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Errorf("received %q, want %q", got, want)
+		}
+	})
+}
