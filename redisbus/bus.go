@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
 // Bus publishes envelopes and receives those of all instances. Publish, Health,
@@ -17,7 +18,7 @@ import (
 // the network.
 type Bus struct {
 	cfg    Config
-	target target
+	target redisconn.Target
 
 	running atomic.Bool
 	out     *queue[queued]

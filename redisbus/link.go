@@ -2,7 +2,6 @@ package redisbus
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"slices"
@@ -11,20 +10,9 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"github.com/ignis-go/ignis/internal/redisconn"
 	"github.com/ignis-go/ignis/wire"
 )
-
-// Sizes of what the client allocates per connection. Its own defaults are half
-// a mebibyte each way; a subscriber reads in bursts, so it gets the larger part.
-const (
-	readBuffer  = 64 << 10
-	writeBuffer = 32 << 10
-	ringScale   = 6 // 2^6 commands or batches in flight; one or two are
-)
-
-// minKeepAlive is how often the client may ask of its own. If its first PING falls due
-// before it has started its reader, two goroutines read, and it panics.
-const minKeepAlive = time.Second
 
 // link is a live way to one Redis node: a connection that publishes and, for a
 // bus, one that is subscribed. It never reconnects: it ends, and its owner
@@ -63,14 +51,14 @@ type inbox struct {
 // dialLink connects to the node at addr. With an inbox it subscribes too, and
 // returns when Redis has confirmed all subscriptions. When ctx ends first, so
 // does the attempt; afterwards the link does not depend on ctx.
-func dialLink(ctx context.Context, c *Config, t *target, addr string, in *inbox) (*link, error) {
+func dialLink(ctx context.Context, c *Config, t *redisconn.Target, addr string, in *inbox) (*link, error) {
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, c.ProbeTimeout)
 	defer cancel()
 	l := &link{addr: addr, conns: newConns(), timeout: c.ProbeTimeout, prefix: c.Prefix}
 	stop := context.AfterFunc(ctx, func() { l.conns.cut(context.Cause(ctx)) })
 	defer stop()
-	err := l.connect(ctx, l.option(c, &t.option, addr), in)
+	err := l.connect(ctx, t.NodeOption(c.settings(), addr, l.conns.dial), in)
 	if err == nil && !stop() {
 		err = context.Cause(ctx) // cut at the last moment
 	}
@@ -80,39 +68,6 @@ func dialLink(ctx context.Context, c *Config, t *target, addr string, in *inbox)
 	}
 	l.conns.seal()
 	return l, nil
-}
-
-// option builds the client's options: the target's credentials and transport,
-// and nothing that acts behind our back.
-func (l *link) option(c *Config, base *rueidis.ClientOption, addr string) rueidis.ClientOption {
-	o := *base
-	transport := *base
-	o.InitAddress = []string{addr}
-	o.Sentinel = rueidis.SentinelOption{}
-	o.ClientName = c.Name
-	o.ForceSingleClient = true
-	o.DisableRetry = true // a retry could publish twice
-	o.DisableCache = true
-	o.AlwaysPipelining = true // a reader is always there: it sees a lost connection at once
-	o.PipelineMultiplex = -1  // one connection: two could reorder
-	o.BlockingPoolSize = 2
-	o.BlockingPipeline = -1
-	o.RingScaleEachConn = ringScale
-	o.ReadBufferEachConn, o.WriteBufferEachConn = readBuffer, writeBuffer
-	o.ConnWriteTimeout = c.ProbeTimeout
-	if o.Dialer.Timeout <= 0 {
-		o.Dialer.Timeout = c.ProbeTimeout
-	}
-	// The client sends a PING of its own as often as this says. It matters on
-	// servers without RESP3 for a user who may not use the heartbeat's channel: our
-	// PING goes over another connection there.
-	o.Dialer.KeepAlive = max(c.ProbeInterval, minKeepAlive)
-	o.DialFn = nil
-	dialer := o.Dialer
-	o.DialCtxFn = func(ctx context.Context, dst string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
-		return l.conns.dial(ctx, &transport, dst, &dialer, transport.TLSConfig, c.MaxIncoming)
-	}
-	return o
 }
 
 func (l *link) connect(ctx context.Context, o rueidis.ClientOption, in *inbox) error {

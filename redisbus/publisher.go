@@ -11,6 +11,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
 // Item is one envelope and the channel to publish it on. Neither may change
@@ -50,7 +51,7 @@ func batch(items int, sizeOf func(int) int) (n, size int) {
 // concurrent use.
 type Publisher struct {
 	cfg    Config
-	target target
+	target redisconn.Target
 	limit  *loglimit.Limiter
 	dial   chan struct{} // holds a token while nobody connects or checks
 	finder finder        // belongs to who has the token
