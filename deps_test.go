@@ -31,7 +31,7 @@ var importRules = map[string]importRule{
 	"seal":               {},
 	"internal/printable": {},
 	"internal/loglimit":  {own: []string{"internal/printable"}},
-	"internal/redisconn": {},
+	"internal/redisconn": {modules: []string{"github.com/redis/rueidis"}},
 	"internal/inbox":     {},
 	"internal/registry":  {},
 	"internal/ws":        {modules: []string{"github.com/gobwas/ws", "github.com/klauspost/compress", "golang.org/x/sys"}}, // compress/flate has one window, RFC 7692 eight
@@ -48,7 +48,6 @@ var importRules = map[string]importRule{
 		own: []string{".", "wire", "seal", "internal/app", "internal/herd", "internal/printable", "redisbus", "emitter", "client", "cron", "cron/rediscron"},
 		modules: []string{
 			"github.com/alecthomas/kong",
-			"github.com/redis/rueidis",
 			"go.yaml.in/yaml/v3",
 		},
 	},

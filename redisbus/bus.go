@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/internal/redisconn"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -18,7 +19,7 @@ import (
 // network.
 type Bus struct {
 	cfg    Config
-	target target
+	target redisconn.Target
 
 	running atomic.Bool
 	out     *queue[queued]

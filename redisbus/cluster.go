@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/redis/rueidis"
+
+	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
 // checkCluster learns the nodes of the Cluster and how this node sees them. It fails
@@ -53,7 +55,7 @@ func (f *finder) checkCluster(ctx context.Context, l *link) error {
 
 // notClustered handles a node that says it does not belong to a Cluster.
 func (f *finder) notClustered(ctx context.Context, l *link) error {
-	if f.target.mode == detect {
+	if f.target.Mode == redisconn.Detect {
 		return f.checkMaster(ctx, l)
 	}
 	return &refusal{errors.New("this Redis is not part of a Cluster; use redis:// for a single Redis")}
@@ -69,8 +71,8 @@ func (f *finder) clusterUnknown(ctx context.Context, l *link, err error) error {
 		return late(ctx, failed, l.timeout)
 	case node.mode == "standalone":
 		return f.notClustered(ctx, l)
-	case node.mode != "cluster" && f.target.mode == detect:
-		return f.checkMaster(ctx, l) // the node did not say, and a single address is more often a single Redis
+	case node.mode != "cluster" && f.target.Mode == redisconn.Detect:
+		return f.checkMaster(ctx, l) // it did not say, and one address is a single Redis' more often
 	}
 	f.say("cluster", "redis does not let this user ask about the Cluster: whether a node sees the majority is not checked, "+
 		"and only the nodes of the configuration are used; allow CLUSTER NODES and CLUSTER SLOTS", l, err)

@@ -1,10 +1,8 @@
 package redisbus
 
 import (
-	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -106,9 +104,16 @@ type Config struct {
 	MaxIncoming int
 }
 
+// Check returns an error that wraps ErrConfig if New and Dial would refuse c. It does not
+// connect.
+func (c Config) Check() error {
+	_, _, err := c.prepare()
+	return err
+}
+
 // prepare returns the configuration with its defaults, and the target.
-func (c Config) prepare() (Config, target, error) {
-	t, err := c.target()
+func (c Config) prepare() (Config, redisconn.Target, error) {
+	t, err := redisconn.NewTarget(c.URL, c.Option)
 	if err != nil {
 		return c, t, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
@@ -160,48 +165,9 @@ func (c Config) prepare() (Config, target, error) {
 	return c, t, nil
 }
 
-func (c Config) target() (target, error) {
-	if c.Option == nil {
-		return parseURL(c.URL)
-	}
-	if c.URL != "" {
-		return target{}, errors.New("URL and Option are both set; want one of them")
-	}
-	o := *c.Option
-	if len(o.InitAddress) == 0 {
-		return target{}, errors.New("Option.InitAddress: want at least one address")
-	}
-	t := target{addrs: slices.Clone(o.InitAddress)}
-	switch {
-	case o.Sentinel.MasterSet != "":
-		t.mode = sentinel
-	case o.ForceSingleClient || o.Standalone.EnableRedirect || len(o.Standalone.ReplicaAddress) > 0:
-		t.mode, t.addrs = single, t.addrs[:1]
-	case len(o.InitAddress) > 1:
-		t.mode = cluster
-	default:
-		t.mode = detect
-	}
-	// Take over only the options for reaching Redis.
-	t.option = rueidis.ClientOption{
-		TLSConfig: o.TLSConfig.Clone(), DialFn: o.DialFn, DialCtxFn: o.DialCtxFn, Dialer: o.Dialer,
-		Username: o.Username, Password: o.Password, AuthCredentialsFn: o.AuthCredentialsFn,
-		SelectDB: o.SelectDB, AlwaysRESP2: o.AlwaysRESP2, ClientSetInfo: slices.Clone(o.ClientSetInfo),
-		Sentinel: o.Sentinel,
-	}
-	t.option.Sentinel.TLSConfig = o.Sentinel.TLSConfig.Clone()
-	return t, nil
-}
-
-// String describes the target without its credentials.
-func (t target) String() string {
-	list := strings.Join(t.addrs, ",")
-	switch t.mode {
-	case sentinel:
-		return fmt.Sprintf("redis master %q behind the sentinels at %s", t.option.Sentinel.MasterSet, list)
-	case cluster:
-		return "redis cluster at " + list
-	default:
-		return "redis at " + list
+// settings are those of a client for c, which prepare has returned.
+func (c *Config) settings() redisconn.Settings {
+	return redisconn.Settings{
+		Name: c.Name, ProbeInterval: c.ProbeInterval, ProbeTimeout: c.ProbeTimeout, MaxIncoming: c.MaxIncoming,
 	}
 }

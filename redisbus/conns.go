@@ -46,7 +46,7 @@ func (c *conns) dial(
 	if err != nil {
 		return nil, err
 	}
-	conn, err := open(ctx, o, addr, d, t, limit)
+	conn, err := redisconn.Open(ctx, o, addr, d, t, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -59,27 +59,6 @@ func (c *conns) dial(
 	w := &watched{Conn: conn, owner: c}
 	c.open = append(c.open, w)
 	return w, nil
-}
-
-// open connects as o says. In every case, the data from Redis is checked before it
-// reaches the client, which trusts it.
-func open(
-	ctx context.Context, o *rueidis.ClientOption, addr string, d *net.Dialer, t *tls.Config, limit int,
-) (conn net.Conn, err error) {
-	switch {
-	case o.DialCtxFn != nil:
-		conn, err = o.DialCtxFn(ctx, addr, d, t)
-	case o.DialFn != nil:
-		conn, err = o.DialFn(addr, d, t)
-	case t != nil:
-		conn, err = (&tls.Dialer{NetDialer: d, Config: t}).DialContext(ctx, "tcp", addr)
-	default:
-		conn, err = d.DialContext(ctx, "tcp", addr)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return redisconn.Wrap(conn, limit), nil
 }
 
 // seal forbids further connections: from now on, losing one ends the link.

@@ -68,20 +68,6 @@ func TestConns(t *testing.T) {
 	}
 }
 
-// What errors and logs call a target, which holds no secret.
-func TestTargetNames(t *testing.T) {
-	for text, want := range map[string]string{
-		"redis://:s3cret@h:1/2":                     "redis at h:1",
-		"redis+cluster://:s3cret@a:1,b:2":           "redis cluster at a:1,b:2",
-		"redis+sentinel://:s3cret@a:1,b:2/mymaster": `redis master "mymaster" behind the sentinels at a:1,b:2`,
-	} {
-		_, target, err := Config{URL: text}.prepare()
-		if err != nil || target.String() != want {
-			t.Errorf("%s: %q (%v), want %q", text, &target, err, want)
-		}
-	}
-}
-
 func TestLinkEnds(t *testing.T) {
 	l := &link{conns: newConns()}
 	if l.ended() {

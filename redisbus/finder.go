@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
 // finder finds the node to connect to, and checks that a node is still the right one.
 // Only its owner's goroutine uses it.
 type finder struct {
 	cfg    *Config
-	target *target
+	target *redisconn.Target
 	limit  *loglimit.Limiter
 	// members are the nodes that a Cluster last named, in addition to the configured
 	// ones. met are the addresses, by ID, at which they were reached.
@@ -78,11 +79,11 @@ func (f *finder) try(ctx context.Context, addr string, in *inbox) (*link, error)
 
 // candidates returns the nodes to try, in order.
 func (f *finder) candidates(ctx context.Context) ([]candidate, error) {
-	if f.target.mode == sentinel {
+	if f.target.Mode == redisconn.Sentinel {
 		return f.masters(ctx)
 	}
-	list := f.target.addrs
-	if f.target.mode != single {
+	list := f.target.Addrs
+	if f.target.Mode != redisconn.Single {
 		list = f.order()
 	}
 	candidates := make([]candidate, len(list))
@@ -97,8 +98,8 @@ func (f *finder) check(ctx context.Context, l *link) error {
 	if err := f.alive(ctx, l); err != nil {
 		return err
 	}
-	switch f.target.mode {
-	case cluster, detect:
+	switch f.target.Mode {
+	case redisconn.Cluster, redisconn.Detect:
 		return f.checkCluster(ctx, l)
 	default:
 		return f.checkMaster(ctx, l)

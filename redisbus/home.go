@@ -34,7 +34,7 @@ func (f *finder) order() []string {
 			list = append(list, addr)
 		}
 	}
-	for _, addr := range slices.Concat(failed, f.target.addrs) {
+	for _, addr := range slices.Concat(failed, f.target.Addrs) {
 		if !slices.Contains(list, addr) {
 			list = append(list, addr)
 		}
@@ -92,9 +92,8 @@ func (f *finder) ahead(l *link) (list []string) {
 			list = append(list, addr)
 		}
 	}
-	// The node may be unreachable at its own address, but reachable at a configured
-	// one.
-	for _, addr := range f.target.addrs {
+	// It may not be reachable where it says it is, but where the configuration does.
+	for _, addr := range f.target.Addrs {
 		if addr != l.addr && !slices.Contains(known, addr) {
 			list = append(list, addr)
 		}

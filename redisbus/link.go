@@ -2,7 +2,6 @@ package redisbus
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"slices"
@@ -11,22 +10,9 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"github.com/ignis-go/ignis/internal/redisconn"
 	"github.com/ignis-go/ignis/wire"
 )
-
-// Sizes of the buffers that the client allocates per connection. Its own defaults are
-// half a mebibyte each way. A subscriber reads in bursts, so the read buffer is
-// larger.
-const (
-	readBuffer  = 64 << 10
-	writeBuffer = 32 << 10
-	ringScale   = 6 // 2^6 commands or batches in flight; one or two are
-)
-
-// minKeepAlive is the minimum interval of the client's own PINGs. If the first PING
-// is due before the client has started its reader, two goroutines read, and the
-// client panics.
-const minKeepAlive = time.Second
 
 // link is a live connection to one Redis node: one network connection that publishes
 // and, for a bus, one that is subscribed. It never reconnects. When it ends, its
@@ -66,14 +52,14 @@ type inbox struct {
 // dialLink connects to the node at addr. If in is not nil, it also subscribes, and
 // returns when Redis has confirmed all subscriptions. If ctx is done first, the
 // attempt fails; once made, the link does not depend on ctx.
-func dialLink(ctx context.Context, c *Config, t *target, addr string, in *inbox) (*link, error) {
+func dialLink(ctx context.Context, c *Config, t *redisconn.Target, addr string, in *inbox) (*link, error) {
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, c.ProbeTimeout)
 	defer cancel()
 	l := &link{addr: addr, conns: newConns(), timeout: c.ProbeTimeout, prefix: c.Prefix}
 	stop := context.AfterFunc(ctx, func() { l.conns.cut(context.Cause(ctx)) })
 	defer stop()
-	err := l.connect(ctx, l.option(c, &t.option, addr), in)
+	err := l.connect(ctx, t.NodeOption(c.settings(), addr, l.conns.dial), in)
 	if err == nil && !stop() {
 		err = context.Cause(ctx) // cut at the last moment
 	}
@@ -83,39 +69,6 @@ func dialLink(ctx context.Context, c *Config, t *target, addr string, in *inbox)
 	}
 	l.conns.seal()
 	return l, nil
-}
-
-// option returns the client's options: the target's credentials and transport, with
-// everything disabled that the client would do on its own.
-func (l *link) option(c *Config, base *rueidis.ClientOption, addr string) rueidis.ClientOption {
-	o := *base
-	transport := *base
-	o.InitAddress = []string{addr}
-	o.Sentinel = rueidis.SentinelOption{}
-	o.ClientName = c.Name
-	o.ForceSingleClient = true
-	o.DisableRetry = true // a retry could publish twice
-	o.DisableCache = true
-	o.AlwaysPipelining = true // keeps a reader running, which sees a lost connection at once
-	o.PipelineMultiplex = -1  // one connection: two could reorder messages
-	o.BlockingPoolSize = 2
-	o.BlockingPipeline = -1
-	o.RingScaleEachConn = ringScale
-	o.ReadBufferEachConn, o.WriteBufferEachConn = readBuffer, writeBuffer
-	o.ConnWriteTimeout = c.ProbeTimeout
-	if o.Dialer.Timeout <= 0 {
-		o.Dialer.Timeout = c.ProbeTimeout
-	}
-	// The client sends its own PING at this interval. It matters for servers without
-	// RESP3 and users who may not use the heartbeat's channel: our PING then uses
-	// another connection.
-	o.Dialer.KeepAlive = max(c.ProbeInterval, minKeepAlive)
-	o.DialFn = nil
-	dialer := o.Dialer
-	o.DialCtxFn = func(ctx context.Context, dst string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
-		return l.conns.dial(ctx, &transport, dst, &dialer, transport.TLSConfig, c.MaxIncoming)
-	}
-	return o
 }
 
 func (l *link) connect(ctx context.Context, o rueidis.ClientOption, in *inbox) error {

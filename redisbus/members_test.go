@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
 func FuzzClusterNodes(f *testing.F) {
@@ -62,7 +64,7 @@ e7d1eec 127.0.0.1:30001@31001 myself,master - 0 0 1 connected 0-5460
 // All instances have the nodes in one order, whatever order they are told them in,
 // and what is not usable is left out.
 func TestOrderOfMembers(t *testing.T) {
-	f := &finder{cfg: &Config{}, target: &target{mode: cluster, addrs: []string{"seed:1", "a:1"}}}
+	f := &finder{cfg: &Config{}, target: &redisconn.Target{Mode: redisconn.Cluster, Addrs: []string{"seed:1", "a:1"}}}
 	f.members = []member{{"A", "a:1", 0, false}, {"B", "b:1", 1, true}, {"C", "c:1", 2, false}}
 	l := &link{addr: "c.example:1", self: "C"}
 	f.meet(l)
@@ -84,7 +86,7 @@ func TestOrderOfMembers(t *testing.T) {
 	if got := f.rank(&link{addr: "y:1", self: "replica"}); got != 3 {
 		t.Errorf("a node that is no member has rank %d, want the last", got)
 	}
-	if got := (&finder{cfg: &Config{}, target: f.target}).order(); !slices.Equal(got, f.target.addrs) {
+	if got := (&finder{cfg: &Config{}, target: f.target}).order(); !slices.Equal(got, f.target.Addrs) {
 		t.Errorf("at first the order is %q, want the configured", got)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/ignis-go/ignis/internal/redisconn"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -37,17 +38,17 @@ func checkPrefix(prefix string) error {
 // otherwise. A Bus or Publisher logs it before it first connects; a program without a
 // log can show it.
 func (c Config) Warning() string {
-	t, err := c.target()
+	t, err := redisconn.NewTarget(c.URL, c.Option)
 	if err != nil {
 		return ""
 	}
 	return c.warning(&t)
 }
 
-func (c *Config) warning(t *target) string {
-	if c.Prefix != "" || t.option.SelectDB == 0 {
+func (c *Config) warning(t *redisconn.Target) string {
+	if c.Prefix != "" || t.Option.SelectDB == 0 {
 		return ""
 	}
 	return fmt.Sprintf("database %d in the address of Redis separates no messages, since pub/sub ignores databases: "+
-		"servers and emitters on this Redis hear each other unless they have different prefixes (Config.Prefix, --prefix)", t.option.SelectDB)
+		"servers and emitters on this Redis hear each other unless they have different prefixes (Config.Prefix, --prefix)", t.Option.SelectDB)
 }

@@ -180,15 +180,15 @@ func TestPrefixesThatAreRefused(t *testing.T) {
 	} {
 		c := redisbus.Config{URL: "redis://127.0.0.1:1", Prefix: prefix}
 		_, err := redisbus.New(c)
-		_, option := c.ClientOption()
+		checked := c.Check()
 		if want == "" {
-			if err != nil || option != nil {
-				t.Errorf("%q: %v, %v", prefix, err, option)
+			if err != nil || checked != nil {
+				t.Errorf("%q: %v, %v", prefix, err, checked)
 			}
 			continue
 		}
 		_, dialed := redisbus.Dial(t.Context(), c)
-		for _, err := range []error{err, option, dialed} {
+		for _, err := range []error{err, checked, dialed} {
 			if !errors.Is(err, redisbus.ErrConfig) || !strings.Contains(err.Error(), "Prefix: ") || !strings.Contains(err.Error(), want) {
 				t.Errorf("%q: %v, want %s", prefix, err, want)
 			}

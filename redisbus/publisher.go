@@ -11,6 +11,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/internal/redisconn"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -43,7 +44,7 @@ func batch(items int, sizeOf func(int) int) (n, size int) {
 // Publisher does nothing in the background. Its methods may be called concurrently.
 type Publisher struct {
 	cfg    Config
-	target target
+	target redisconn.Target
 	limit  *loglimit.Limiter
 	dial   chan struct{} // holds a token while nobody connects or checks
 	finder finder        // owned by the holder of the token

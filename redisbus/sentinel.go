@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
 // How long to wait for Sentinels.
@@ -30,14 +32,14 @@ type vote struct {
 
 func (v *vote) String() string { return "sentinel " + strings.Join(v.by, ", ") }
 
-// majority is how many of the configured Sentinels must agree.
-func (f *finder) majority() int { return len(f.target.addrs)/2 + 1 }
+// majority is how many Sentinels of those that are configured have to agree.
+func (f *finder) majority() int { return len(f.target.Addrs)/2 + 1 }
 
 // masters returns the masters that the Sentinels name: only the one that a majority
 // names, or else all, those with the most votes first. A Sentinel may be wrong while
 // it is cut off from the others.
 func (f *finder) masters(ctx context.Context) ([]candidate, error) {
-	votes, failed := f.poll(ctx, f.target.addrs, f.majority())
+	votes, failed := f.poll(ctx, f.target.Addrs, f.majority())
 	if len(votes) == 0 {
 		return nil, failed
 	}
@@ -56,22 +58,22 @@ func (f *finder) masters(ctx context.Context) ([]candidate, error) {
 // must name the same. Neither Sentinels that don't answer nor one that is cut off
 // from the rest are a reason to leave a working master.
 func (f *finder) moved(ctx context.Context, addr string) error {
-	if f.target.mode != sentinel {
+	if f.target.Mode != redisconn.Sentinel {
 		return nil
 	}
-	f.next = (f.next + 1) % len(f.target.addrs)
-	first := f.target.addrs[f.next]
+	f.next = (f.next + 1) % len(f.target.Addrs)
+	first := f.target.Addrs[f.next]
 	limited, cancel := context.WithTimeout(ctx, min(sentinelWait, f.cfg.ProbeTimeout))
 	named, err := f.askSentinel(limited, first)
 	cancel()
 	if err != nil || named == addr {
 		return nil //nolint:nilerr // see above
 	}
-	votes, _ := f.poll(ctx, f.target.addrs, f.majority())
+	votes, _ := f.poll(ctx, f.target.Addrs, f.majority())
 	for _, v := range votes {
 		if v.addr != addr && len(v.by) >= f.majority() {
 			return &astray{fmt.Errorf("%d of %d sentinels name another master, %s: %s",
-				len(v.by), len(f.target.addrs), v.addr, strings.Join(v.by, ", "))}
+				len(v.by), len(f.target.Addrs), v.addr, strings.Join(v.by, ", "))}
 		}
 	}
 	return nil
@@ -131,8 +133,8 @@ func count(votes []vote, addr, by string) []vote {
 }
 
 func (f *finder) askSentinel(ctx context.Context, addr string) (string, error) {
-	base := &f.target.option
-	t := target{option: rueidis.ClientOption{
+	base := &f.target.Option
+	t := redisconn.Target{Option: rueidis.ClientOption{
 		Username: base.Sentinel.Username, Password: base.Sentinel.Password,
 		TLSConfig: base.Sentinel.TLSConfig, Dialer: base.Sentinel.Dialer,
 		DialFn: base.DialFn, DialCtxFn: base.DialCtxFn,

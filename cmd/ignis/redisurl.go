@@ -86,6 +86,5 @@ type channelPrefix string
 // UnmarshalText validates a prefix.
 func (p *channelPrefix) UnmarshalText(text []byte) error {
 	*p = channelPrefix(text)
-	_, err := redisbus.Config{URL: localRedis, Prefix: string(text)}.ClientOption()
-	return err
+	return redisbus.Config{URL: localRedis, Prefix: string(text)}.Check()
 }

@@ -1,6 +1,7 @@
 package rediscron
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	_ "embed" // the scripts
@@ -17,6 +18,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"github.com/ignis-go/ignis/cron"
+	"github.com/ignis-go/ignis/internal/redisconn"
 	"github.com/ignis-go/ignis/redisbus"
 )
 
@@ -88,7 +90,7 @@ func New(c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	option, err := c.Redis.ClientOption()
+	option, err := clientOption(c.Redis)
 	if err != nil {
 		return nil, fmt.Errorf("rediscron: %w", err)
 	}
@@ -104,6 +106,21 @@ func New(c Config) (*Store, error) {
 	}
 	s.option = option
 	return s, nil
+}
+
+// clientOption returns the options of a client for the Redis that c names.
+func clientOption(c *redisbus.Config) (rueidis.ClientOption, error) {
+	if err := c.Check(); err != nil {
+		return rueidis.ClientOption{}, err
+	}
+	target, err := redisconn.NewTarget(c.URL, c.Option)
+	if err != nil {
+		return rueidis.ClientOption{}, err
+	}
+	return target.ClientOption(redisconn.Settings{
+		Name: c.Name, ProbeTimeout: c.ProbeTimeout, MaxIncoming: c.MaxIncoming,
+		ProbeInterval: cmp.Or(c.ProbeInterval, redisbus.DefaultProbeInterval),
+	}), nil
 }
 
 // prepare returns the configuration with its defaults, and with all of Redis in Redis.

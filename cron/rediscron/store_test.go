@@ -309,6 +309,8 @@ func TestNewRefuses(t *testing.T) {
 		"a long prefix":   {URL: "redis://127.0.0.1", Prefix: strings.Repeat("a", 129)},
 		"a long node":     {URL: "redis://127.0.0.1", Node: strings.Repeat("a", 129)},
 		"a control byte":  {URL: "redis://127.0.0.1", Node: "a\x7f"},
+		"its prefix":      {Redis: &redisbus.Config{URL: "redis://127.0.0.1", Prefix: "a b"}},
+		"its name":        {Redis: &redisbus.Config{URL: "redis://127.0.0.1", Name: "a b"}},
 	} {
 		if _, err := rediscron.New(c); !errors.Is(err, rediscron.ErrConfig) && !errors.Is(err, redisbus.ErrConfig) {
 			t.Errorf("%s: %v", name, err)

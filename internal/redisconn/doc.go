@@ -1,4 +1,8 @@
-// Package redisconn checks what a Redis server sends before the Redis client reads it.
+// Package redisconn connects the Redis client of redisbus and rediscron, and checks what a
+// Redis server sends before that client reads it.
+//
+// [NewTarget] reads which Redis to use, from a URL or from a client's options. The Target's
+// options for a client connect with [Open].
 //
 // The client, github.com/redis/rueidis, trusts its server. A length that is negative
 // or huge, an unrequested reply, or a reply whose shape does not fit its command ends

@@ -1,20 +1,16 @@
-package redisbus
+package redisconn
 
 import (
-	"errors"
 	"net"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/redis/rueidis"
 )
 
 func TestURL(t *testing.T) {
 	type want struct {
-		mode       mode
+		mode       Mode
 		addrs      []string
 		user, pass string
 		db         int
@@ -30,27 +26,27 @@ func TestURL(t *testing.T) {
 		"rediss://ann:a:b@h/0":                       {addrs: []string{"h:6379"}, user: "ann", pass: "a:b", tls: true},
 		"unix:///run/redis.sock":                     {addrs: []string{"/run/redis.sock"}},
 		"unix://ann:x@/run/a%20b?db=2":               {addrs: []string{"/run/a b"}, user: "ann", pass: "x", db: 2},
-		"redis+sentinel://a,b:2,[::3]:4/m":           {mode: sentinel, addrs: []string{"a:26379", "b:2", "[::3]:4"}, set: "m"},
-		"rediss+sentinel://:x@a/my%2Fm/5":            {mode: sentinel, addrs: []string{"a:26379"}, pass: "x", set: "my/m", db: 5, tls: true},
-		"redis+cluster://a:1,b":                      {mode: cluster, addrs: []string{"a:1", "b:6379"}},
-		"rediss+cluster://ann:x@a/0":                 {mode: cluster, addrs: []string{"a:6379"}, user: "ann", pass: "x", tls: true},
-		"redis+sentinel://a/m?sentinel_password=%26": {mode: sentinel, addrs: []string{"a:26379"}, set: "m"},
+		"redis+sentinel://a,b:2,[::3]:4/m":           {mode: Sentinel, addrs: []string{"a:26379", "b:2", "[::3]:4"}, set: "m"},
+		"rediss+sentinel://:x@a/my%2Fm/5":            {mode: Sentinel, addrs: []string{"a:26379"}, pass: "x", set: "my/m", db: 5, tls: true},
+		"redis+cluster://a:1,b":                      {mode: Cluster, addrs: []string{"a:1", "b:6379"}},
+		"rediss+cluster://ann:x@a/0":                 {mode: Cluster, addrs: []string{"a:6379"}, user: "ann", pass: "x", tls: true},
+		"redis+sentinel://a/m?sentinel_password=%26": {mode: Sentinel, addrs: []string{"a:26379"}, set: "m"},
 	} {
 		got, err := parseURL(text)
 		if err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		o := got.option
-		if got.mode != want.mode || !slices.Equal(got.addrs, want.addrs) || o.Username != want.user || o.Password != want.pass ||
+		o := got.Option
+		if got.Mode != want.mode || !slices.Equal(got.Addrs, want.addrs) || o.Username != want.user || o.Password != want.pass ||
 			o.SelectDB != want.db || o.Sentinel.MasterSet != want.set || (o.TLSConfig != nil) != want.tls ||
 			(o.Sentinel.TLSConfig != nil) != want.tls {
 			t.Errorf("%s: got %+v, want %+v", text, got, want)
 		}
 	}
 	got, err := parseURL("redis+sentinel://a/m?sentinel_username=u&sentinel_password=%26")
-	if err != nil || got.option.Sentinel.Username != "u" || got.option.Sentinel.Password != "&" || got.option.Password != "" {
-		t.Errorf("credentials for Sentinels: %+v, %v", got.option.Sentinel, err)
+	if err != nil || got.Option.Sentinel.Username != "u" || got.Option.Sentinel.Password != "&" || got.Option.Password != "" {
+		t.Errorf("credentials for Sentinels: %+v, %v", got.Option.Sentinel, err)
 	}
 }
 
@@ -127,10 +123,10 @@ func FuzzURL(f *testing.F) {
 			}
 			return
 		}
-		if len(got.addrs) == 0 || len(got.addrs) > maxHosts || got.option.SelectDB < 0 {
+		if len(got.Addrs) == 0 || len(got.Addrs) > maxHosts || got.Option.SelectDB < 0 {
 			t.Fatalf("%q: %+v", text, got)
 		}
-		for _, addr := range got.addrs {
+		for _, addr := range got.Addrs {
 			if strings.HasPrefix(strings.ToLower(text), "unix:") {
 				continue
 			}
@@ -138,7 +134,7 @@ func FuzzURL(f *testing.F) {
 				t.Fatalf("%q: address %q", text, addr)
 			}
 		}
-		if o := got.option; o.Username != "" && o.Password == "" {
+		if o := got.Option; o.Username != "" && o.Password == "" {
 			t.Fatalf("%q: a user without a password", text)
 		}
 	})
@@ -158,29 +154,22 @@ func FuzzCredentials(f *testing.F) {
 		if strings.ContainsAny(user, ":@") || strings.Contains(pass, "@") {
 			return
 		}
-		if err != nil || got.option.Username != user || got.option.Password != pass {
-			t.Fatalf("user %q, password %q: got %q, %q, %v", user, pass, got.option.Username, got.option.Password, err)
+		if err != nil || got.Option.Username != user || got.Option.Password != pass {
+			t.Fatalf("user %q, password %q: got %q, %q, %v", user, pass, got.Option.Username, got.Option.Password, err)
 		}
 	})
 }
 
-func TestBadConfig(t *testing.T) {
-	for name, c := range map[string]Config{
-		"nothing":            {},
-		"both":               {URL: "redis://h", Option: &rueidis.ClientOption{InitAddress: []string{"h:1"}}},
-		"no address":         {Option: &rueidis.ClientOption{}},
-		"name with space":    {URL: "redis://h", Name: "a b"},
-		"long name":          {URL: "redis://h", Name: strings.Repeat("a", 65)},
-		"negative timeout":   {URL: "redis://h", StartTimeout: -time.Second},
-		"negative interval":  {URL: "redis://h", ProbeInterval: -1},
-		"negative probe":     {URL: "redis://h", ProbeTimeout: -1},
-		"negative flush":     {URL: "redis://h", FlushTimeout: -1},
-		"negative age":       {URL: "redis://h", QueueAge: -1},
-		"negative queue":     {URL: "redis://h", QueueMessages: -1},
-		"negative byte size": {URL: "redis://h", QueueBytes: -1},
+// What errors and logs call a target, which holds no secret.
+func TestTargetNames(t *testing.T) {
+	for text, want := range map[string]string{
+		"redis://:s3cret@h:1/2":                     "redis at h:1",
+		"redis+cluster://:s3cret@a:1,b:2":           "redis cluster at a:1,b:2",
+		"redis+sentinel://:s3cret@a:1,b:2/mymaster": `redis master "mymaster" behind the sentinels at a:1,b:2`,
 	} {
-		if _, err := New(c); !errors.Is(err, ErrConfig) {
-			t.Errorf("%s: New = %v, want an error that wraps ErrConfig", name, err)
+		target, err := NewTarget(text, nil)
+		if err != nil || target.String() != want {
+			t.Errorf("%s: %q (%v), want %q", text, &target, err, want)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package redisbus
+package redisconn
 
 import (
 	"context"
@@ -13,23 +13,6 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// mode says how to find the node to connect to.
-type mode int
-
-const (
-	single   mode = iota // the one address
-	sentinel             // the master that the Sentinels at the addresses name
-	cluster              // any node of the Cluster that the addresses belong to
-	detect               // one address: a Cluster if it says so, otherwise a single Redis
-)
-
-// target is what a configuration refers to.
-type target struct {
-	mode   mode
-	addrs  []string
-	option rueidis.ClientOption // credentials, TLS, database, dialing
-}
-
 // Accepted forms, for error messages.
 const (
 	formSingle   = "redis[s]://[user:pass@]host[:6379][/db]"
@@ -38,9 +21,9 @@ const (
 	formCluster  = "redis[s]+cluster://[user:pass@]host[:6379],..."
 )
 
-// scheme is an accepted URL scheme and its meaning.
+// scheme is one of the accepted ones and what it stands for.
 type scheme struct {
-	mode mode
+	mode Mode
 	tls  bool
 	unix bool
 	port string
@@ -50,87 +33,87 @@ type scheme struct {
 func schemes(name string) (scheme, bool) {
 	switch name {
 	case "redis", "rediss":
-		return scheme{mode: single, tls: name == "rediss", port: "6379", form: formSingle}, true
+		return scheme{mode: Single, tls: name == "rediss", port: "6379", form: formSingle}, true
 	case "unix":
-		return scheme{mode: single, unix: true, form: formUnix}, true
+		return scheme{mode: Single, unix: true, form: formUnix}, true
 	case "redis+sentinel", "rediss+sentinel":
-		return scheme{mode: sentinel, tls: name == "rediss+sentinel", port: "26379", form: formSentinel}, true
+		return scheme{mode: Sentinel, tls: name == "rediss+sentinel", port: "26379", form: formSentinel}, true
 	case "redis+cluster", "rediss+cluster":
-		return scheme{mode: cluster, tls: name == "rediss+cluster", port: "6379", form: formCluster}, true
+		return scheme{mode: Cluster, tls: name == "rediss+cluster", port: "6379", form: formCluster}, true
 	}
 	return scheme{}, false
 }
 
-// maxURL limits the length of a URL, and maxHosts the list of hosts.
+// maxURL bounds what is parsed, maxHosts the list of hosts.
 const (
 	maxURL   = 8 << 10
 	maxHosts = 64
 )
 
-// parseURL parses the URL of a Redis. Its errors never repeat any part of the URL: if
-// a password is not percent-encoded, any part could belong to it.
-func parseURL(text string) (target, error) {
+// parseURL reads the URL of a Redis. Its errors never repeat a part of it: with
+// a password that is not percent-encoded, any part could be the password's.
+func parseURL(text string) (Target, error) {
 	if text == "" {
-		return target{}, errors.New("no Redis URL; want " + formSingle)
+		return Target{}, errors.New("no Redis URL; want " + formSingle)
 	}
 	if len(text) > maxURL {
-		return target{}, fmt.Errorf("a Redis URL of %d bytes; want at most %d", len(text), maxURL)
+		return Target{}, fmt.Errorf("a Redis URL of %d bytes; want at most %d", len(text), maxURL)
 	}
 	name, rest, ok := strings.Cut(text, "://")
 	s, known := schemes(strings.ToLower(name))
 	if !ok || !known {
-		return target{}, fmt.Errorf("unknown scheme of the Redis URL; want %s, %s, %s or %s",
+		return Target{}, fmt.Errorf("unknown scheme of the Redis URL; want %s, %s, %s or %s",
 			formSingle, formUnix, formSentinel, formCluster)
 	}
 	t, err := s.parse(rest)
 	if err != nil {
-		return target{}, fmt.Errorf("the Redis URL: %w; want %s", err, s.form)
+		return Target{}, fmt.Errorf("the Redis URL: %w; want %s", err, s.form)
 	}
 	return t, nil
 }
 
-// parse parses what follows the scheme.
-func (s scheme) parse(rest string) (target, error) {
+// parse reads what follows the scheme.
+func (s scheme) parse(rest string) (Target, error) {
 	for _, r := range rest {
 		if r <= ' ' || r == 0x7f || r == '#' {
-			return target{}, errors.New("spaces, control characters and # must be percent-encoded")
+			return Target{}, errors.New("spaces, control characters and # have to be percent-encoded")
 		}
 	}
 	rest, query, hasQuery := strings.Cut(rest, "?")
 	authority, path, hasPath := strings.Cut(rest, "/")
 	if strings.Contains(path+query, "@") {
-		return target{}, errors.New("the characters @ / ? # of a user or password must be percent-encoded")
+		return Target{}, errors.New("the characters @ / ? # of a user or password have to be percent-encoded")
 	}
-	t := target{mode: s.mode}
+	t := Target{Mode: s.mode}
 	hosts := authority
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
 		var err error
-		if t.option.Username, t.option.Password, err = credentials(authority[:i]); err != nil {
-			return target{}, err
+		if t.Option.Username, t.Option.Password, err = credentials(authority[:i]); err != nil {
+			return Target{}, err
 		}
 		hosts = authority[i+1:]
 	}
 	if hasQuery {
-		if err := s.parameters(&t.option, query); err != nil {
-			return target{}, err
+		if err := s.parameters(&t.Option, query); err != nil {
+			return Target{}, err
 		}
 	}
 	if s.tls {
-		// Without a ServerName, each connection checks the name that it dialed.
-		t.option.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-		t.option.Sentinel.TLSConfig = t.option.TLSConfig
+		// Without a ServerName each connection checks the name that it dialed.
+		t.Option.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+		t.Option.Sentinel.TLSConfig = t.Option.TLSConfig
 	}
 	if s.unix {
 		return s.unixTarget(t, hosts, path, hasPath)
 	}
 	var err error
-	if t.addrs, err = s.hosts(hosts); err != nil {
-		return target{}, err
+	if t.Addrs, err = s.hosts(hosts); err != nil {
+		return Target{}, err
 	}
-	return t, s.path(&t.option, path)
+	return t, s.path(&t.Option, path)
 }
 
-// credentials parses "user:pass" or ":pass".
+// credentials reads "user:pass" or ":pass".
 func credentials(text string) (user, pass string, err error) {
 	user, pass, _ = strings.Cut(text, ":")
 	u, errU := url.PathUnescape(user)
@@ -139,14 +122,14 @@ func credentials(text string) (user, pass string, err error) {
 	case errU != nil || errP != nil:
 		return "", "", errors.New("bad percent-encoding in the user or password")
 	case p == "":
-		return "", "", errors.New("no password before @; write :pass@ without a user")
+		return "", "", errors.New("no password before @; without a user it is :pass@")
 	case strings.ContainsAny(pass, "@"):
-		return "", "", errors.New("an @ in the password must be written %40")
+		return "", "", errors.New("an @ in the password has to be written %40")
 	}
 	return u, p, nil
 }
 
-// parameters parses the query. Each form has its own keys.
+// parameters reads the query, of which each form knows its own keys.
 func (s scheme) parameters(o *rueidis.ClientOption, query string) error {
 	for pair := range strings.SplitSeq(query, "&") {
 		key, raw, ok := strings.Cut(pair, "=")
@@ -159,9 +142,9 @@ func (s scheme) parameters(o *rueidis.ClientOption, query string) error {
 			if o.SelectDB, err = database(value); err != nil {
 				return err
 			}
-		case key == "sentinel_username" && s.mode == sentinel:
+		case key == "sentinel_username" && s.mode == Sentinel:
 			o.Sentinel.Username = value
-		case key == "sentinel_password" && s.mode == sentinel:
+		case key == "sentinel_password" && s.mode == Sentinel:
 			o.Sentinel.Password = value
 		default:
 			return errors.New("unknown parameter after ?")
@@ -170,11 +153,11 @@ func (s scheme) parameters(o *rueidis.ClientOption, query string) error {
 	return nil
 }
 
-// hosts parses the list of hosts and adds default ports.
+// hosts reads the list of hosts, completing the ports.
 func (s scheme) hosts(text string) ([]string, error) {
 	list := strings.Split(text, ",")
-	if s.mode == single && len(list) > 1 {
-		return nil, errors.New("more than one host; use redis+sentinel:// or redis+cluster:// for several")
+	if s.mode == Single && len(list) > 1 {
+		return nil, errors.New("more than one host; for several there are redis+sentinel:// and redis+cluster://")
 	}
 	if len(list) > maxHosts {
 		return nil, fmt.Errorf("more than %d hosts", maxHosts)
@@ -202,7 +185,7 @@ func splitHostPort(text, defaultPort string) (host, port string, err error) {
 	case host == "":
 		return "", "", errors.New("no host name")
 	case bracketed != strings.Contains(host, ":") || strings.ContainsAny(host, "[]%\\\"'<>"):
-		return "", "", errors.New("not a host name or address; IPv6 addresses must be in brackets")
+		return "", "", errors.New("not a host name or address; IPv6 addresses stand in brackets")
 	}
 	if bracketed && net.ParseIP(host) == nil {
 		return "", "", errors.New("not an IPv6 address")
@@ -214,10 +197,10 @@ func splitHostPort(text, defaultPort string) (host, port string, err error) {
 	return host, strconv.FormatUint(n, 10), nil
 }
 
-// path parses what follows the hosts: the database, preceded by the master's name for
-// Sentinels. A Cluster has only one database.
+// path reads what follows the hosts: the database, for Sentinels after the
+// master's name; a Cluster has one database alone.
 func (s scheme) path(o *rueidis.ClientOption, path string) error {
-	if s.mode == sentinel {
+	if s.mode == Sentinel {
 		name, rest, _ := strings.Cut(path, "/")
 		set, err := url.PathUnescape(name)
 		if err != nil || set == "" {
@@ -229,15 +212,15 @@ func (s scheme) path(o *rueidis.ClientOption, path string) error {
 	if err != nil {
 		return err
 	}
-	if s.mode == cluster && db != 0 {
-		return errors.New("a Cluster has only database 0")
+	if s.mode == Cluster && db != 0 {
+		return errors.New("a Cluster has database 0 alone")
 	}
 	o.SelectDB = db
 	return nil
 }
 
-// database parses the number of a database. It makes no difference to pub/sub, but a
-// user may be allowed to select only one.
+// database reads the number of a database. It makes no difference to pub/sub,
+// but a user may be allowed to select one alone.
 func database(text string) (int, error) {
 	if text == "" {
 		return 0, nil
@@ -249,13 +232,13 @@ func database(text string) (int, error) {
 	return int(n), nil
 }
 
-func (s scheme) unixTarget(t target, host, path string, hasPath bool) (target, error) {
+func (s scheme) unixTarget(t Target, host, path string, hasPath bool) (Target, error) {
 	file, err := url.PathUnescape(path)
 	if host != "" || !hasPath || file == "" || err != nil || strings.ContainsRune(file, 0) {
-		return target{}, errors.New("not the absolute path of a socket")
+		return Target{}, errors.New("not the absolute path of a socket")
 	}
-	t.addrs = []string{"/" + file}
-	t.option.DialCtxFn = func(ctx context.Context, addr string, d *net.Dialer, _ *tls.Config) (net.Conn, error) {
+	t.Addrs = []string{"/" + file}
+	t.Option.DialCtxFn = func(ctx context.Context, addr string, d *net.Dialer, _ *tls.Config) (net.Conn, error) {
 		return d.DialContext(ctx, "unix", addr)
 	}
 	return t, nil
