@@ -71,7 +71,7 @@ func TestListenEncrypted(t *testing.T) {
 	_, required := serve(t, nil, "--dev", "--encryption", "required")
 	for _, row := range []struct{ address, flag, says string }{
 		{off, "--encrypt", "--encryption optional"},
-		{required, "--all", "--encrypt agrees"},
+		{required, "--all", "use --encrypt to agree"},
 	} {
 		p := start(t, nil, "listen", "ws://"+row.address+"/ws", row.flag)
 		if code := p.wait(); code != exitAuth || !strings.Contains(p.errors.text(), row.says) {

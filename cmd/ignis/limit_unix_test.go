@@ -59,7 +59,7 @@ func TestReserveOfDescriptors(t *testing.T) {
 	if code := handshake(t, "http://"+address+"/ws", upgrade...); code != http.StatusServiceUnavailable {
 		t.Errorf("one more is answered %d", code)
 	}
-	p.logged("as many as Config.MaxClients allows")
+	p.logged("the limit Config.MaxClients is reached")
 
 	r.Kill()
 	p.logged("connection lost")

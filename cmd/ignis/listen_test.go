@@ -64,7 +64,7 @@ func TestListenToProtocol1(t *testing.T) {
 	if got := p.line(); got != `{"event":"x"}` {
 		t.Errorf("printed %s", got)
 	}
-	if note := p.logged("note: "); !strings.Contains(note, "does not say") {
+	if note := p.logged("note: "); !strings.Contains(note, "does not report") {
 		t.Errorf("it says %s", note)
 	}
 }

@@ -121,7 +121,7 @@ func TestListenTakesLargeMessages(t *testing.T) {
 			t.Errorf("printed %.100s", line)
 		}
 	}
-	if note := small.logged("note: "); !strings.Contains(note, "left out; --max-message") {
+	if note := small.logged("note: "); !strings.Contains(note, "skipped a message of 5242907 bytes; --max-message") {
 		t.Errorf("it says %s", note)
 	}
 }
