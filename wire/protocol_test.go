@@ -13,8 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "write protocol.json")
 
-// protocol.json has the tables of this package for programs in other languages and
-// for the docs.
+// protocol.json contains the tables of this package for programs in other languages and
+// for the documentation.
 func TestProtocolJSON(t *testing.T) {
 	const file = "protocol.json"
 	type closeCode struct {
@@ -49,7 +49,7 @@ func TestProtocolJSON(t *testing.T) {
 	}
 }
 
-// The tables are looked up by binary search and by name.
+// The tables are searched by binary search and by name.
 func TestTables(t *testing.T) {
 	var last uint16
 	for _, c := range wire.CloseCodes() {
