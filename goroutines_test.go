@@ -21,7 +21,7 @@ func TestFromAnyGoroutine(t *testing.T) {
 	seals := cfg.AgreeKeys
 	cfg.AgreeKeys = func(ctx context.Context, c *ignis.Client, cred ignis.Credentials) (*ignis.Cipher, error) {
 		if c.UserID != "sealed" {
-			return nil, nil //nolint:nilnil // in clear
+			return nil, nil //nolint:nilnil // not encrypted
 		}
 		return seals(ctx, c, cred)
 	}

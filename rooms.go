@@ -305,7 +305,7 @@ func (s *Server) Join(clientID string, rooms ...string) error {
 		if joined && s.cfg.OnJoin != nil && s.tells(room) {
 			c.inbox.Push(job{do: func(c *session, ctx context.Context, _ wire.Message) (any, error) {
 				c.joined(ctx, room)
-				return nil, nil //nolint:nilnil // nobody waits for an answer
+				return nil, nil //nolint:nilnil // no answer is expected
 			}})
 		}
 	}
@@ -324,7 +324,7 @@ func (s *Server) Leave(clientID string, rooms ...string) error {
 		if c.leaveRoom(room, LeftApplication) && s.cfg.OnLeave != nil && s.tells(room) {
 			c.inbox.Push(job{do: func(c *session, ctx context.Context, _ wire.Message) (any, error) {
 				c.left(ctx, room, LeftApplication)
-				return nil, nil //nolint:nilnil // nobody waits for an answer
+				return nil, nil //nolint:nilnil // no answer is expected
 			}})
 		}
 	}

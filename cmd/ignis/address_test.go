@@ -16,10 +16,10 @@ func TestListenErrors(t *testing.T) {
 	defer l.Close()
 	for address, want := range map[string]string{
 		l.Addr().String():   "is another server running there?",
-		"no..such.name:80":  "does the host's name resolve",
+		"no..such.name:80":  "check that the host name resolves",
 		"[fe80::1]:8080":    "", // without a zone
-		"192.0.2.1:8080":    "this machine has no such address: give one that it has, or :8080 for all",
-		"[2001:db8::1]:443": "this machine has no such address",
+		"192.0.2.1:8080":    "this machine does not have that address; use one of its addresses, or :8080 for all",
+		"[2001:db8::1]:443": "this machine does not have that address",
 	} {
 		if strings.HasPrefix(address, "[") && !hasIPv6() {
 			continue

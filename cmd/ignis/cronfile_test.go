@@ -34,7 +34,7 @@ func TestCronFileProblems(t *testing.T) {
 		"all mistakes of a job": {
 			"jobs:\n  a b:\n    pattern: 0 25 * * *\n    evnt: e\n    zone: Mars\n    deadline: soon\n    jitter: 1\n    exclude: x\n    misfire: never\n    data: [010, 0x1F]\n",
 			[]string{
-				`line 4: job "a b": unknown field "evnt"`, "line 6", "expected a positive duration", "line 7", "expected a duration", "line 8", "cannot unmarshal",
+				`line 4: job "a b": unknown field "evnt"`, "line 6", "expected a positive duration", "line 7", "expected a positive duration", "line 8", "cannot unmarshal",
 				"line 3", "hour, column 3", "line 5", "zone: unknown time zone", "line 9", "misfire: expected", `Name "a b" is invalid`,
 				"line 10", "010 is not a number in JSON", "line 10", "0x1F is not", "no event", "one of room",
 			},

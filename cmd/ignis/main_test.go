@@ -113,6 +113,6 @@ func Example() {
 	fmt.Println("exit code", code)
 	// Output:
 	// error: no authenticator is configured
-	// hint: set --jwt-secret-file; for a try on this machine use --dev
+	// hint: set --jwt-secret-file; to try it on this machine, use --dev
 	// exit code 2
 }
