@@ -187,7 +187,7 @@ func visit(n *node, i int) error {
 		_ = conn.(*net.TCPConn).SetLinger(0)
 	case 4: // by a protocol violation
 		_, _ = conn.Write([]byte{0xff, 0xff, 0xff})
-	default: // regularly
+	default: // with a close handshake
 		_, _ = conn.Write(encode(ws.NewCloseFrame(ws.NewCloseFrameBody(1000, ""))))
 		for {
 			h, _, err := readFrame(conn)

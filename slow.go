@@ -57,7 +57,7 @@ func (s *Server) slowPolicy(to Address) SlowPolicy {
 		return s.cfg.SlowPolicy
 	}
 	p := s.cfg.SlowPolicy
-	// An error is a panic, which call has counted and logged.
+	// The only possible error is a panic, which call has counted and logged.
 	_ = s.call("RoomSlowPolicy", nil, func() error { p = s.cfg.RoomSlowPolicy(to.Name); return nil })
 	if int(p) >= len(slowPolicyNames) {
 		return s.cfg.SlowPolicy

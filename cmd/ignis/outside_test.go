@@ -17,7 +17,7 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// listen prints messages from clients unaltered in meaning, and safe for a terminal.
+// listen prints messages from clients with their meaning unchanged and safe for a terminal.
 func TestListenPrintsNothingThatActs(t *testing.T) {
 	_, address := serve(t, nil, "--dev")
 	p := start(t, nil, "listen", "ws://"+address+"/ws", "--join", "lobby", "--all")
