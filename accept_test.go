@@ -61,11 +61,11 @@ func TestProxies(t *testing.T) {
 		lines          []string
 		want           string
 	}{
-		{"203.0.113.7:1", "", []string{"1.1.1.1"}, "203.0.113.7:1"}, // it is no proxy
+		{"203.0.113.7:1", "", []string{"1.1.1.1"}, "203.0.113.7:1"}, // not a proxy
 		{"10.0.0.1:1", "", nil, "10.0.0.1:1"},
 		{"10.0.0.1:1", "", []string{"1.1.1.1"}, "1.1.1.1"},
 		{"[fd00::1]:1", "", []string{"2001:db8::1"}, "2001:db8::1"},
-		{"10.0.0.1:1", "", []string{"6.6.6.6, 1.1.1.1"}, "1.1.1.1"}, // what the client wrote does not count
+		{"10.0.0.1:1", "", []string{"6.6.6.6, 1.1.1.1"}, "1.1.1.1"}, // the entry written by the client is ignored
 		{"10.0.0.1:1", "", []string{"6.6.6.6", "1.1.1.1, 10.0.0.2"}, "1.1.1.1"},
 		{"10.0.0.1:1", "", []string{"10.0.0.3, 10.0.0.2"}, "10.0.0.3"},
 		{"10.0.0.1:1", "", []string{"1.1.1.1, nonsense, 10.0.0.2"}, "10.0.0.2"},
@@ -99,8 +99,8 @@ func TestProxies(t *testing.T) {
 	}
 }
 
-// What Accept returns reaches Authenticate and every later callback, and the request
-// itself is forgotten.
+// What Accept returns reaches Authenticate and every later callback. The request itself
+// is not kept.
 func TestAccepted(t *testing.T) {
 	type key struct{}
 	gone := make(chan struct{})
@@ -122,7 +122,7 @@ func TestAccepted(t *testing.T) {
 		},
 		OnMessage: func(ctx context.Context, c *ignis.Client, _ wire.Message) (any, error) {
 			look(ctx, c.Value, c.RemoteAddr)
-			return nil, ctx.Err() // the values come without the other context's end
+			return nil, ctx.Err() // fails if the cancellation of the other context is inherited
 		},
 		OnDisconnect: func(ctx context.Context, c *ignis.Client, _ ignis.Disconnect) {
 			look(ctx, c.Value, c.RemoteAddr)
@@ -149,7 +149,7 @@ func TestAccepted(t *testing.T) {
 	}
 }
 
-// An error of Accept is what the request is answered.
+// An error of Accept determines the answer to the request.
 func TestRefusedByAccept(t *testing.T) {
 	for name, row := range map[string]struct {
 		err    error
@@ -177,7 +177,7 @@ func TestRefusedByAccept(t *testing.T) {
 	}
 }
 
-// hijackable looks as if a connection could be taken from it.
+// hijackable is a ResponseWriter that pretends to support hijacking.
 type hijackable struct{ *httptest.ResponseRecorder }
 
 func (hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {

@@ -48,7 +48,7 @@ func (c *session) letIn(ctx context.Context, m wire.Message) error {
 		return err
 	}
 	if err != nil {
-		if ctx.Err() == nil { // otherwise the client has gone
+		if ctx.Err() == nil { // otherwise the client has disconnected
 			c.callbackFailed("Authenticate", err)
 		}
 		c.refuse(wire.ErrorAuthentication, wire.CloseAuthFailed)

@@ -16,12 +16,11 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// sendEverything sends in every way that there is to a client with the id, and
-// to its user.
+// sendEverything sends to the client with the ID, and to its user, in every possible way.
 func sendEverything(t *testing.T, n *node, b *fakeBus, id, user string) {
 	t.Helper()
 	ctx := context.Background()
-	_ = n.Join(id, "lobby") // which fails until it is authenticated
+	_ = n.Join(id, "lobby") // fails until it is authenticated
 	for _, err := range []error{
 		n.SendLocal(ignis.ToClient(id), "x", secret),
 		n.SendLocal(ignis.ToUser(user), "x", secret),
@@ -49,8 +48,8 @@ func sendEverything(t *testing.T, n *node, b *fakeBus, id, user string) {
 	synctest.Wait()
 }
 
-// Until it is authenticated and has agreed on keys, a client receives nothing
-// but errors, whoever sends in whatever way.
+// Until a client is authenticated and has agreed on keys, it receives nothing but errors,
+// whatever is sent.
 func TestNothingBeforeAuthentication(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
@@ -99,8 +98,7 @@ func TestNothingBeforeAuthentication(t *testing.T) {
 	})
 }
 
-// What is in the indexes when the connect callback runs, and what has been
-// received by then.
+// The state of the indexes, and what the client has received, when OnConnect runs.
 func TestOrderOnSuccess(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var n *node
@@ -108,7 +106,7 @@ func TestOrderOnSuccess(t *testing.T) {
 		called := false
 		n = startMem(t, ignis.Config{OnConnect: func(_ context.Context, c *ignis.Client) {
 			called = true
-			time.Sleep(time.Second) // until everything else is at rest
+			time.Sleep(time.Second) // until everything else is idle
 			if line := p.next(); !strings.HasPrefix(line, `{"event":"connected","data":{"id":"`+c.ID+`"`) {
 				t.Errorf("received %s before the callback", line)
 			}
@@ -137,8 +135,8 @@ func TestOrderOnSuccess(t *testing.T) {
 	})
 }
 
-// When a client reads that it is connected, it is in its rooms, even if these
-// take a while.
+// When a client receives the connected event, it has joined its rooms, even if these take
+// a while.
 func TestInRoomsWhenConnected(t *testing.T) {
 	rooms := make([]string, 3000)
 	for i := range rooms {
@@ -153,7 +151,7 @@ func TestInRoomsWhenConnected(t *testing.T) {
 	}
 }
 
-// The connected event byte for byte. A bubble's time begins at midnight UTC on
+// The exact bytes of the connected event. Time in a bubble starts at midnight UTC on
 // 2000-01-01.
 func TestConnectedBytes(t *testing.T) {
 	for name, row := range map[string]struct {
@@ -188,8 +186,8 @@ func TestConnectedBytes(t *testing.T) {
 	}
 }
 
-// Nothing comes before the connected event, and nothing that is sent after it is
-// missing, however much is sent meanwhile.
+// Nothing arrives before the connected event, and nothing sent after it is lost, however
+// much is sent meanwhile.
 func TestConnectedComesFirstInAFlood(t *testing.T) {
 	n := start(t, ignis.Config{BackpressureLimit: 64 << 20})
 	stop := make(chan struct{})
@@ -207,7 +205,7 @@ func TestConnectedComesFirstInAFlood(t *testing.T) {
 		}
 	})
 	for range 50 {
-		p := n.login("ann") // fails on anything else than connected
+		p := n.login("ann") // fails on anything but connected
 		last := map[string]int{}
 		for range 20 {
 			m, err := wire.DecodeMessage([]byte(p.next()))

@@ -11,16 +11,17 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// A client is read from until 64 messages or 256 KiB wait for its callbacks, and again
-// when half of that is left.
+// The server reads from a client until 64 messages or 256 KiB wait for its callbacks, and
+// again when half of them are left.
 func TestWhenReadingStopsAndGoesOn(t *testing.T) {
 	for name, tt := range map[string]struct {
 		message string
-		most    int // that wait
+		most    int // waiting messages
 	}{
 		"messages": {`{"event":"x"}`, 64},
 		"bytes":    {`{"event":"xxxxx","id":"yyy","data":"` + strings.Repeat("z", 8192-10) + `"}`, 32},
-		// One byte more, and one message fewer is enough; one byte less, and one more.
+		// With one byte more, one message fewer is enough; with one byte less, it takes
+		// one more.
 		"a byte more": {`{"event":"xxxxx","id":"yyyy","data":"` + strings.Repeat("z", 8192-10) + `"}`, 32},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -65,8 +66,8 @@ func TestWhenReadingStopsAndGoesOn(t *testing.T) {
 	}
 }
 
-// Messages that a client gets by itself are counted as those that many get: its
-// connected event, and errors.
+// Messages that only one client receives, such as its connected event and errors, are
+// counted like those that many receive.
 func TestWhatOneClientGetsIsCounted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{})
@@ -84,8 +85,7 @@ func TestWhatOneClientGetsIsCounted(t *testing.T) {
 	})
 }
 
-// A Seal that hangs gives its place to others when its time is up, although it does
-// not return.
+// A Seal that hangs releases its place after SealTimeout, even if it does not return.
 func TestHangingSealGivesUpItsPlace(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		hang := make(chan struct{})

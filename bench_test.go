@@ -18,13 +18,13 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// crowdVariable makes this test program a crowd of clients instead: it says where
-// the server is and how many to be.
+// crowdVariable turns this test program into a crowd of clients. It contains the address
+// of the server and the number of clients.
 const crowdVariable = "IGNIS_BENCH_CROWD"
 
-// beCrowd connects and authenticates clients, which read all that comes. It ends
-// with its standard input. It is a process of its own, because one process may
-// not have the descriptors of both ends.
+// beCrowd connects and authenticates clients, which read everything, until its standard
+// input ends. It runs in a separate process, because one process may not have enough
+// descriptors for both ends.
 func beCrowd(address string, clients int) error {
 	for range clients {
 		c, _, _, err := ws.Dial(context.Background(), "ws://"+address)
@@ -42,8 +42,7 @@ func beCrowd(address string, clients int) error {
 	return err
 }
 
-// populated returns a server with that many clients in room "lobby", over real
-// sockets.
+// populated returns a server with that many clients in room "lobby", over real sockets.
 func populated(b *testing.B, clients int) *node {
 	n := start(b, ignis.Config{
 		Logger:            slog.New(slog.DiscardHandler),
@@ -79,7 +78,7 @@ func populated(b *testing.B, clients int) *node {
 
 const benchData = `{"id":12345,"text":"a message of a usual size, as chats have them, and some more","tags":["a","b"],"at":1234567890}`
 
-// From the bytes on the socket to the handler.
+// Measures from the bytes on the socket to the handler.
 func BenchmarkDispatch(b *testing.B) {
 	got := make(chan struct{}, 1)
 	var count atomic.Int64
@@ -108,8 +107,8 @@ func BenchmarkDispatch(b *testing.B) {
 	}
 }
 
-// From Send until the kernel has it for each member: one message, or 100 back to
-// back.
+// Measures from Send until the kernel has the message for each member, with one message
+// or 100 in a row.
 func BenchmarkSendToRoom(b *testing.B) {
 	for _, members := range []int{1, 100, 10_000} {
 		for _, messages := range []int{1, 100} {
@@ -127,7 +126,7 @@ func BenchmarkSendToRoom(b *testing.B) {
 	}
 }
 
-// From an envelope of the bus until the kernel has it for each member.
+// Measures from an envelope on the bus until the kernel has it for each member.
 func BenchmarkReceive(b *testing.B) {
 	envelope := []byte(`{"serverId":"emitter","type":"room","target":"lobby","event":"chat","data":` + benchData + `}`)
 	for _, members := range []int{1, 100} {
@@ -142,10 +141,10 @@ func BenchmarkReceive(b *testing.B) {
 	}
 }
 
-// fanOut measures send, which makes that many deliveries.
+// fanOut measures send, which makes the given number of deliveries.
 func fanOut(b *testing.B, n *node, deliveries int, send func()) {
 	send()
-	ignis.Settle(n.Server) // what is made once is made
+	ignis.Settle(n.Server) // exclude one-time initialization
 	b.ReportAllocs()
 	for b.Loop() {
 		send()

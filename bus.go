@@ -107,7 +107,7 @@ func (s *Server) watchGaps(ctx context.Context, b BusGaps) {
 		go func() {
 			defer s.tasks.Done()
 			defer close(returned)
-			// An error is a panic, which call has counted and logged.
+			// The only possible error is a panic, which call has counted and logged.
 			_ = s.call("OnBusGap", nil, func() error {
 				s.cfg.OnBusGap(ctx, BusGap{from, until})
 				return nil
@@ -233,7 +233,7 @@ type run struct {
 	size     int
 }
 
-// add adds a message if it has the same receivers, and reports whether it did.
+// add adds a message if it has the same recipients, and reports whether it did.
 func (r *run) add(to Address, m outgoing, exclude []string) bool {
 	size := wire.MessageSize(m.Message)
 	if len(r.messages) == 0 || to != r.to || len(exclude)+len(r.exclude) > 0 || r.size+size > maxRun {

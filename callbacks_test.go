@@ -17,8 +17,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// diary records the callbacks of each client and complains when two of one
-// client run at a time.
+// diary records the callbacks of each client and reports an error if two of one client
+// run concurrently.
 type diary struct {
 	t    testing.TB
 	mu   sync.Mutex
@@ -107,8 +107,8 @@ func TestCallbacksOfManyClientsRunTogether(t *testing.T) {
 	})
 }
 
-// A client that Authenticate has let in gets OnDisconnect, once, at whatever moment it
-// goes.
+// A client that Authenticate has accepted gets OnDisconnect exactly once, whenever it
+// disconnects.
 func TestDisconnectOncePerConnect(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		d := &diary{t: t, took: time.Second}
@@ -132,7 +132,7 @@ func TestDisconnectOncePerConnect(t *testing.T) {
 	})
 }
 
-// A panic of any callback is counted and logged, and harms nobody.
+// A panic of any callback is counted and logged, and has no other effect.
 func TestEveryCallbackMayPanic(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{
@@ -161,14 +161,14 @@ func TestEveryCallbackMayPanic(t *testing.T) {
 	})
 }
 
-// The reader goes on while a handler is slow: it answers what needs no handler.
+// Reading continues while a handler is slow, so protocol errors are still answered.
 func TestSlowHandlerDoesNotStopTheReader(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) (any, error) {
 			return nil, hang(ctx)
 		}})
 		p, other := n.login("ann"), n.login("bob")
-		for range 64 { // one in hand, 63 waiting
+		for range 64 { // one being handled, 63 waiting
 			p.text(`{"event":"x"}`)
 		}
 		p.text("x")
@@ -185,8 +185,9 @@ func TestSlowHandlerDoesNotStopTheReader(t *testing.T) {
 	})
 }
 
-// stuffed returns a client whose callbacks are so far behind that it is not read
-// from any more: it has sent messages that nobody reads, and is sending one.
+// stuffed returns a client whose callbacks are so far behind that the server no longer
+// reads from it. It has sent messages that have not been read and is blocked in sending
+// another.
 func stuffed(n *node) (p *peer, sent *atomic.Int64) {
 	p, sent = n.login("stuffed"), &atomic.Int64{}
 	p.pumpMessages(100, sent)
@@ -207,8 +208,8 @@ func (p *peer) pumpMessages(count int, sent *atomic.Int64) {
 	p.t.Cleanup(func() { _ = p.conn.Close(); <-done })
 }
 
-// A client whose callbacks are behind is not read from, and none of the sweeps
-// takes it for silent: what it sent, heartbeats too, is not lost but waiting.
+// The server does not read from a client whose callbacks are behind. None of the sweeps
+// considers it silent, because its messages, including heartbeats, are waiting.
 func TestFullQueueStopsReading(t *testing.T) {
 	for _, behind := range []time.Duration{time.Minute, 60*time.Second + 1, 120 * time.Second, 10 * time.Minute} {
 		t.Run(behind.String(), func(t *testing.T) {
@@ -237,14 +238,14 @@ func TestFullQueueStopsReading(t *testing.T) {
 				}
 				p.text("x")
 				p.only(failure(wire.ErrorFormat))
-				time.Sleep(5 * time.Minute) // then it counts as silent again
+				time.Sleep(5 * time.Minute) // after this it counts as silent again
 				p.only(closed(4002)...)
 			})
 		})
 	}
 }
 
-// While it is not read from, a client gets no pings. Afterwards it may answer
+// While reading is paused, a client receives no pings. Afterwards it has time to answer
 // them.
 func TestQuietAfterAFullQueue(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -254,7 +255,7 @@ func TestQuietAfterAFullQueue(t *testing.T) {
 			return nil, nil
 		}})
 		p, sent := n.login("ann"), &atomic.Int64{}
-		p.pumpMessages(66, sent) // one in hand, 64 waiting, and one that the reader holds
+		p.pumpMessages(66, sent) // one being handled, 64 waiting, and one that the reader holds
 		time.Sleep(10 * time.Minute)
 		close(release)
 		time.Sleep(10 * time.Minute)
@@ -276,7 +277,7 @@ func TestFullQueueOfBytes(t *testing.T) {
 		var sent atomic.Int64
 		data := strings.Repeat("a", 100<<10)
 		p.text(`{"event":"m","data":"` + data + `"}`)
-		synctest.Wait() // it is in hand
+		synctest.Wait() // it is being handled
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
@@ -285,7 +286,7 @@ func TestFullQueueOfBytes(t *testing.T) {
 				sent.Add(1)
 			}
 		}()
-		// Two wait, and the reader holds one.
+		// Two are waiting, and the reader holds one.
 		if synctest.Wait(); sent.Load() != 3 {
 			t.Errorf("%d more large messages were read", sent.Load())
 		}
@@ -297,7 +298,7 @@ func TestFullQueueOfBytes(t *testing.T) {
 	})
 }
 
-// A server that ends such a connection need not wait for its callbacks.
+// A server that closes such a connection need not wait for its callbacks.
 func TestFullQueueAndClose(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) (any, error) { return nil, hang(ctx) }})
@@ -312,7 +313,7 @@ func TestFullQueueAndClose(t *testing.T) {
 	})
 }
 
-// The context of a callback lasts as long as the client, not as the callback.
+// The context of a callback ends with the client, not with the callback.
 func TestContextOutlivesTheCallback(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		kept := make(chan context.Context, 1)

@@ -20,7 +20,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// until waits for what becomes true without the test's doing.
+// until waits for a condition that becomes true by itself.
 func (n *node) until(what string, done func() bool) {
 	n.t.Helper()
 	deadline := time.After(n.patience)
@@ -42,7 +42,7 @@ func onBothPaths(t *testing.T, f func(t *testing.T, plain bool)) {
 	}
 }
 
-// Config.PlainIO and the system decide how clients are read, and Stats says so.
+// Config.PlainIO and the system determine how clients are read, and Stats reports it.
 func TestPlainIO(t *testing.T) {
 	onBothPaths(t, func(t *testing.T, plain bool) {
 		n := start(t, ignis.Config{PlainIO: plain})
@@ -62,7 +62,7 @@ func TestPlainIO(t *testing.T) {
 	})
 }
 
-// descriptors counts the open files of this process; 0 where it cannot.
+// descriptors returns the number of open files of this process, or 0 if it is unknown.
 func descriptors() int {
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -71,8 +71,8 @@ func descriptors() int {
 	return len(entries)
 }
 
-// 2,000 clients come and go in all ways, over real sockets, while messages flow.
-// Afterwards nothing of them is left.
+// 2,000 clients connect and disconnect in all ways, over real sockets, while messages are
+// sent. Afterwards nothing of them remains.
 func TestChurnLeavesNothingBehind(t *testing.T) { onBothPaths(t, testChurn) }
 
 func testChurn(t *testing.T, plain bool) {
@@ -82,10 +82,10 @@ func testChurn(t *testing.T, plain bool) {
 	cfg.PlainIO = plain
 	cfg.OnDisconnect = func(_ context.Context, c *ignis.Client, _ ignis.Disconnect) { d.note(c.ID, "disconnect") }
 	n := start(t, cfg)
-	if err := visit(n, 0); err != nil { // the first has epoll sets made
+	if err := visit(n, 0); err != nil { // the first client creates the epoll sets
 		t.Fatal(err)
 	}
-	// The client knows that it is connected a moment before the server serves it.
+	// The client learns that it is connected a moment before the server serves it.
 	gone := func(clients uint64) func() bool {
 		return func() bool { s := n.Stats(); return s.Connections == clients && s.Clients == 0 }
 	}
@@ -147,7 +147,7 @@ func testChurn(t *testing.T, plain bool) {
 	}
 }
 
-// visit is the life of one client; how it goes depends on i.
+// visit runs the life of one client, which depends on i.
 func visit(n *node, i int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), n.patience)
 	defer cancel()
@@ -161,7 +161,7 @@ func visit(n *node, i int) error {
 		return errors.New("the server spoke first")
 	}
 	if i%10 == 0 {
-		return nil // before it is anybody
+		return nil // before it authenticates
 	}
 	write := func(text string) { _, _ = conn.Write(encode(ws.NewTextFrame([]byte(text)))) }
 	write(fmt.Sprintf(`{"event":"authenticate","data":{"user":"u%d"}}`, i%20))
@@ -182,12 +182,12 @@ func visit(n *node, i int) error {
 		}
 	}
 	switch i % 10 {
-	case 2: // just gone
+	case 2: // without a close frame
 	case 3: // by a reset
 		_ = conn.(*net.TCPConn).SetLinger(0)
-	case 4: // by a breach
+	case 4: // by a protocol violation
 		_, _ = conn.Write([]byte{0xff, 0xff, 0xff})
-	default: // in order
+	default: // with a close handshake
 		_, _ = conn.Write(encode(ws.NewCloseFrame(ws.NewCloseFrameBody(1000, ""))))
 		for {
 			h, _, err := readFrame(conn)
@@ -202,7 +202,7 @@ func visit(n *node, i int) error {
 	return nil
 }
 
-// A client that stops reading is cut off at the limit, and no other notices.
+// A client that stops reading is cut off at the limit, without affecting others.
 func TestSlowReaderIsCutOff(t *testing.T) { onBothPaths(t, testSlowReader) }
 
 func testSlowReader(t *testing.T, plain bool) {
@@ -211,7 +211,7 @@ func testSlowReader(t *testing.T, plain bool) {
 	stuck.text(authenticate)
 	others := []*peer{n.login("a"), n.login("b")}
 	n.until("three clients", func() bool { return n.Stats().Authenticated == 3 })
-	for _, p := range others { // stuck may have had more, but is there since then
+	for _, p := range others { // stuck may have received more, but has been connected since then
 		for len(p.lines) > 0 {
 			<-p.lines
 		}
@@ -238,9 +238,9 @@ func testSlowReader(t *testing.T, plain bool) {
 	}
 }
 
-// Everything at once: hostile clients and envelopes, and callbacks that are
-// slow, fail and panic. A client that behaves gets all that is meant for it, and
-// the server ends in order.
+// Runs everything at once: hostile clients and envelopes, and callbacks that are slow,
+// fail and panic. A well-behaved client receives everything meant for it, and the server
+// shuts down gracefully.
 func TestHostility(t *testing.T) {
 	trouble := func(ctx context.Context, user string) error {
 		switch n := rand.IntN(8); {
@@ -315,8 +315,7 @@ func TestHostility(t *testing.T) {
 
 func pick(texts ...string) string { return texts[rand.IntN(len(texts))] }
 
-// attack is a client that does whatever comes to its mind, and goes without a
-// word.
+// attack is a client that sends arbitrary data and disconnects without a close frame.
 func attack(n *node) {
 	conn, _, _, err := ws.Dialer{NetDial: n.dial}.Dial(context.Background(), "ws://server/ws")
 	if err != nil {

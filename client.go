@@ -78,7 +78,7 @@ func newCredentials(c Client, data json.RawMessage) Credentials {
 	return cred
 }
 
-// Identity is who an authenticated client is.
+// Identity is the identity of an authenticated client.
 type Identity struct {
 	// UserID identifies the user, who may have many sessions. Empty: an anonymous client.
 	UserID string
@@ -205,7 +205,7 @@ func (s *Server) Disconnect(clientID string, code uint16, reason string) error {
 	return nil
 }
 
-// InRoom reports whether the client is connected to this server and is in the room.
+// InRoom reports whether the client is connected to this server and has joined the room.
 func (s *Server) InRoom(clientID, room string) bool {
 	if s == nil {
 		return false

@@ -12,12 +12,12 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// What the life of a client leaves in the log, one cause at a time.
+// The log lines about a client, one cause at a time.
 func TestLinesOfAClientsLife(t *testing.T) {
 	for name, tt := range map[string]struct {
 		cfg  ignis.Config
 		do   func(n *node)
-		want string // of one line, in order; each word of it
+		want string // words of one line, in order
 	}{
 		"connected":     {do: func(n *node) { n.connect() }, want: "DEBUG client connected client= remote="},
 		"authenticated": {do: func(n *node) { n.login("ann") }, want: "DEBUG client authenticated client= user=ann"},
@@ -114,7 +114,7 @@ func TestLinesOfAClientsLife(t *testing.T) {
 	}
 }
 
-// hasLine reports whether a line of a log has all words in their order.
+// hasLine reports whether a line of the log contains all words in order.
 func hasLine(log string, words []string) bool {
 next:
 	for line := range strings.Lines(log) {
@@ -130,7 +130,7 @@ next:
 	return false
 }
 
-// sulking is a bus that ends with an error when it is told to end.
+// sulking is a bus that returns an error when its context ends.
 type sulking struct{}
 
 func (sulking) Publish(string, []byte) error { return nil }

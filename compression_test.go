@@ -17,12 +17,12 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// packedClient is a client that offers compression, without a transport's help.
+// packedClient is a client that offers compression and handles frames itself.
 type packedClient struct {
 	t    *testing.T
 	conn net.Conn
 	r    *bufio.Reader
-	deal string // what the server answered to the offer
+	deal string // the server's answer to the offer
 }
 
 func dialPacked(t *testing.T, n *node, offer string) *packedClient {
@@ -68,7 +68,7 @@ func (c *packedClient) send(text string, packed bool) {
 	}
 }
 
-// next returns the next message, the payload as it was sent, and whether it was
+// next returns the payload of the next message as it was sent, and whether it was
 // compressed.
 func (c *packedClient) next() (text string, raw []byte, packed bool) {
 	h, err := ws.ReadHeader(c.r)

@@ -24,8 +24,9 @@ import (
 //
 // If more than 64 messages or 256 KiB are waiting for a callback, the server stops
 // reading from the client until half of them are left. If the client disconnects
-// meanwhile, or if that takes longer than BehindTimeout, the connection is released at
-// once, and the waiting messages are dropped and counted in Stats.Unhandled.
+// meanwhile, or if reading is paused for longer than BehindTimeout, the connection is
+// released immediately, and the waiting messages are dropped and counted in
+// Stats.Unhandled.
 type Config struct {
 	// Accept decides about the HTTP request of a client before the connection is
 	// upgraded. It determines from which pages browsers may connect ([CheckOrigin]), the
@@ -124,8 +125,9 @@ type Config struct {
 	// DefaultRooms are the rooms that every client joins. Nil: ws-default and
 	// ws-notification. For no rooms, use an empty slice that is not nil.
 	DefaultRooms []string
-	// MaxRooms is the number of rooms, besides the default rooms, up to which a client
-	// may join rooms by its own request. Rooms joined by Server.Join count, too. 0: 128.
+	// MaxRooms is the number of rooms, besides the default rooms, that a client may join
+	// at its own request. Rooms that it joined by Server.Join count toward the limit, but
+	// Server.Join itself is not limited. 0: 128.
 	MaxRooms int
 	// MaxRoomsPerRequest is the maximum number of names in one join or leave; further
 	// names are refused. 0: 128.
@@ -140,8 +142,8 @@ type Config struct {
 	MaxClients int
 	// MaxMessage is the maximum size in bytes of a message to clients, including the
 	// event. For a larger one, the call that sends it returns an error and nothing is
-	// sent, because Redis would disconnect every instance that should receive it. 0: 1
-	// MiB.
+	// sent, because Redis would otherwise disconnect every instance that should receive
+	// it. 0: 1 MiB.
 	MaxMessage int
 	// AuthMaxPayload is the maximum size in bytes of a message from a client that is not
 	// authenticated, including its credentials. A larger one closes the connection with
@@ -151,8 +153,8 @@ type Config struct {
 	// that a client may send before it is authenticated. One more closes the connection
 	// with 4007. 0: 64.
 	AuthMaxFrames int
-	// AuthMaxMistakes is the number of messages that are answered with an error, or
-	// ignored, that a client may send before it is authenticated. One more closes the
+	// AuthMaxMistakes is the number of messages that a client may send before it is
+	// authenticated and that are answered with an error or ignored. One more closes the
 	// connection with 4007. 0: 8.
 	AuthMaxMistakes int
 	// BackpressureLimit is the maximum number of bytes that may wait for a client that
@@ -166,9 +168,9 @@ type Config struct {
 	// shared among all recipients. An encrypted client would need a copy of its own, so
 	// for it such a message is dropped, counted and logged. 0: 1 MiB.
 	BackpressureLimit int
-	// SlowPolicy selects what happens to a message if more than BackpressureLimit is
-	// waiting for the client. The default, [SlowDisconnect], cuts the client off, so that
-	// it knows that it missed messages and reconnects. The protocol's own messages are
+	// SlowPolicy selects what happens to a message if more than BackpressureLimit would
+	// wait for the client. The default, [SlowDisconnect], cuts the client off, so that it
+	// knows that it missed messages and can reconnect. The protocol's own messages are
 	// never dropped.
 	SlowPolicy SlowPolicy
 	// RoomSlowPolicy returns the policy for messages to a room, instead of SlowPolicy. It
@@ -191,11 +193,11 @@ type Config struct {
 	// 0: 30 s.
 	WriteTimeout time.Duration
 	// BehindTimeout is the maximum time for which the server may stop reading from a
-	// client because its messages are waiting for a callback. The client is then closed
-	// with 4007. 0: 60 s.
+	// client because its messages are waiting for a callback, and for which OnJoin may
+	// run. The client is then closed with 4007. 0: 60 s.
 	BehindTimeout time.Duration
-	// CloseTimeout is the time that a client has to answer a close frame. It is never
-	// longer than ShutdownTimeout. 0: 3 s.
+	// CloseTimeout is the time that a client has to answer a close frame. It is at most
+	// ShutdownTimeout. 0: 3 s.
 	CloseTimeout time.Duration
 	// ShutdownTimeout is the time for which Run waits for callbacks and clients when it
 	// ends. 0: 10 s.

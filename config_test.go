@@ -31,13 +31,13 @@ func TestBadConfig(t *testing.T) {
 	for name := range documentedDefaults(t) {
 		cfg := ignis.Config{Authenticate: anyone}
 		reflect.ValueOf(&cfg).Elem().FieldByName(name).SetInt(-1)
-		if name != "IdleTimeout" { // for which it has a meaning
+		if name != "IdleTimeout" { // where negative values are valid
 			bad(t, name, cfg)
 		}
 	}
 }
 
-// bad checks that a server is not made, for a reason that names the field.
+// bad checks that New returns an error that names the field.
 func bad(t *testing.T, field string, cfg ignis.Config) {
 	t.Helper()
 	if s, err := ignis.New(cfg); s != nil || err == nil || !strings.Contains(err.Error(), "Config."+field+" ") {
@@ -45,7 +45,7 @@ func bad(t *testing.T, field string, cfg ignis.Config) {
 	}
 }
 
-// What is 0 becomes what the comment in Config says.
+// Zero values become the defaults that the comments in Config state.
 func TestDefaultsAreThoseOfTheDocumentation(t *testing.T) {
 	cfg, err := ignis.WithDefaults(ignis.Config{Authenticate: anyone})
 	if err != nil {
@@ -95,7 +95,7 @@ func documentedDefaults(t *testing.T) map[string]int64 {
 	return defaults
 }
 
-// The times are tested where they count; here the sizes.
+// Durations are tested where they are used; these are the sizes.
 func TestDefaults(t *testing.T) {
 	if wire.DefaultPath != "/ws" || wire.DefaultMaxPayload != 131072 || wire.DefaultBackpressureLimit != 1<<20 ||
 		wire.DefaultAuthTimeout != 5*time.Second || wire.DefaultIdleTimeout != 60*time.Second ||
@@ -116,8 +116,8 @@ func TestDefaults(t *testing.T) {
 	})
 }
 
-// A client that does not read: 1 MiB may wait for it. A pipe takes nothing
-// without a reader, and what the writer holds counts as waiting.
+// Up to 1 MiB may wait for a client that does not read. A pipe accepts nothing without a
+// reader, and the message that the writer holds counts as waiting.
 func TestBackpressureLimit(t *testing.T) {
 	for _, drop := range []bool{false, true} {
 		bubble(t, func(t *testing.T) {
@@ -129,8 +129,8 @@ func TestBackpressureLimit(t *testing.T) {
 			stuck, other := n.raw(), n.login("other")
 			stuck.text(authenticate)
 			synctest.Wait()
-			stuck.frame()                                                           // the connected event, and no more
-			data := strings.Repeat("a", 1<<16-4-128-len(`{"event":"x","data":""}`)) // 64 KiB with its header and what it takes beside
+			stuck.frame()                                                           // the connected event only
+			data := strings.Repeat("a", 1<<16-4-128-len(`{"event":"x","data":""}`)) // 64 KiB including the header and the 128 bytes of overhead
 			var want []string
 			for range 16 {
 				if err := n.SendLocal(ignis.ToEveryone(), "x", data); err != nil {
@@ -183,7 +183,7 @@ func backpressured(n *node) bool {
 	return false
 }
 
-// As much as there can be is as good as no limit.
+// The maximum values mean no limit.
 func TestLargestLimits(t *testing.T) {
 	n := start(t, ignis.Config{
 		BackpressureLimit: math.MaxInt, MaxRooms: math.MaxInt, MaxPayload: math.MaxInt, AuthTimeout: math.MaxInt64,

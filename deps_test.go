@@ -15,10 +15,10 @@ import (
 
 const modulePath = "github.com/ignis-go/ignis"
 
-// importRule says what the packages of this module may import. Tests may import more.
+// importRule lists what the packages of this module may import. Tests may import more.
 type importRule struct {
 	own     []string // packages of this module; "." is the root package
-	modules []string // modules of others
+	modules []string // other modules
 	planned bool     // the package may still be missing
 }
 
@@ -52,7 +52,7 @@ var importRules = map[string]importRule{
 		},
 	},
 
-	// For tests alone.
+	// For tests only.
 	"bustest":            {own: []string{".", "wire", "emitter"}, modules: []string{"go.uber.org/goleak"}},
 	"ignistest":          {own: []string{".", "wire", "bustest", "client"}},
 	"cron/crontest":      {own: []string{"cron"}},
@@ -60,9 +60,9 @@ var importRules = map[string]importRule{
 	"internal/redistest": {own: []string{"internal/childproc"}},
 }
 
-// linkRules names all modules of others that end up in a program which imports the
-// package, through whatever other package. A chat on one machine carries no
-// Redis client, no metrics and no command-line parser.
+// linkRules lists all other modules that are linked into a program which imports the
+// package, directly or indirectly. A chat on a single machine includes no Redis client,
+// no metrics and no command-line parser.
 var linkRules = map[string][]string{
 	".": {
 		"github.com/gobwas/httphead",
@@ -88,8 +88,8 @@ var linkRules = map[string][]string{
 	"emitter": {},
 }
 
-// TestDependencies holds the packages of this module to the tables above, as
-// they are built for each system.
+// TestDependencies compares the packages of this module with the tables above, as they
+// are built for each system.
 func TestDependencies(t *testing.T) {
 	for _, system := range []string{"linux", "darwin", "windows"} {
 		t.Run(system, func(t *testing.T) {
@@ -143,18 +143,18 @@ func checkLinks(t *testing.T, pkgs map[string]*goPackage, p *goPackage) {
 	}
 }
 
-// goPackage is what go list says of a package.
+// goPackage is the output of go list for a package.
 type goPackage struct {
 	ImportPath string
 	Standard   bool
-	Imports    []string               // without those of tests
-	Deps       []string               // all that is imported, directly or not
+	Imports    []string               // excluding tests
+	Deps       []string               // direct and indirect imports
 	Module     *struct{ Path string } // nil in the standard library
 }
 
 func (p *goPackage) ours() bool { return p.Module != nil && p.Module.Path == modulePath }
 
-// name is what the tables call a package of this module.
+// name returns the name of a package of this module in the tables.
 func (p *goPackage) name() string {
 	if p.ImportPath == modulePath {
 		return "."
@@ -162,7 +162,7 @@ func (p *goPackage) name() string {
 	return strings.TrimPrefix(p.ImportPath, modulePath+"/")
 }
 
-// importPath is the import path of a package that the tables call name.
+// importPath returns the import path of a package in the tables.
 func importPath(name string) string {
 	if name == "." {
 		return modulePath
@@ -170,7 +170,7 @@ func importPath(name string) string {
 	return modulePath + "/" + name
 }
 
-// goList returns this module's packages and all that they import, by import path.
+// goList returns this module's packages and all their imports, by import path.
 func goList(t *testing.T, system string) map[string]*goPackage {
 	var stderr bytes.Buffer
 	cmd := childproc.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Standard,Imports,Deps,Module", "./...")

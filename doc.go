@@ -1,8 +1,7 @@
 // Package ignis is a server for realtime messaging over WebSocket. Clients authenticate
-// after they connect. Messages are addressed to one client, to all sessions of a user, to
-// a room or to everyone, and a bus carries them to the other instances of a cluster. The
-// package speaks the wire format of Ignis, so clients, emitters and servers written for
-// Ignis work with it on the same Redis.
+// after they connect. A message is sent to one client, to all sessions of a user, to a
+// room or to everyone, on all instances that a [Bus] connects. Clients, emitters and
+// servers written for Ignis work with it on the same Redis.
 //
 // Create a [Server] from a [Config], mount it in an HTTP server and run it:
 //
@@ -10,16 +9,13 @@
 //	mux.Handle(wire.DefaultPath, srv)
 //	err = srv.Run(ctx)
 //
-// [Server.Send] sends an event to an [Address] on all instances; [Server.SendLocal]
-// reaches only the clients of this instance. Callbacks receive a [Client], which never
-// changes. [Server.Client] and its siblings return a [ClientInfo], a snapshot that
-// includes the client's rooms and state. Use [Server.Stats] for metrics and
-// [Server.Health] for probes.
-//
-// With [Config].Encryption, each client can have its own key; see package seal.
+// [Server.Send] sends an event to an [Address] on all instances, and [Server.SendLocal]
+// only on this one. Callbacks receive a [Client], which never changes. [Server.Client]
+// and its siblings return a [ClientInfo], a snapshot with rooms and state. Use
+// [Server.Stats] for metrics and [Server.Health] for probes.
 //
 // Related packages: redisbus connects instances over Redis, emitter sends from processes
-// without a server, client connects to a server,
-// ignistest runs servers in memory for tests, wire defines the protocol, and
-// cmd/ignis combines them in one program.
+// without a server, client connects to a server, ignistest runs servers in memory for
+// tests, wire defines the protocol, seal encrypts messages, and cmd/ignis combines them in
+// one program.
 package ignis

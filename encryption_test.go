@@ -15,7 +15,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// required is the mode for a test that may need encryption.
+// required returns the mode for a test that may need encryption.
 func required(yes bool) ignis.Encryption {
 	if yes {
 		return ignis.EncryptionRequired
@@ -23,8 +23,8 @@ func required(yes bool) ignis.Encryption {
 	return ignis.EncryptionOff
 }
 
-// keys configures a server with a handshake that needs no mathematics: a sealed
-// message says that it is, and opens to what is in its data.
+// keys configures a server with a trivial cipher: a sealed message says that it is
+// sealed, and opens to its data.
 func keys(seal func(n int, text []byte) ([]byte, error)) ignis.Config {
 	return ignis.Config{
 		Encryption: ignis.EncryptionRequired,
@@ -77,9 +77,9 @@ func TestEverythingAfterConnectedIsSealed(t *testing.T) {
 		}
 		n := startMem(t, cfg)
 		p := n.connect()
-		p.text("x") // in clear, before
+		p.text("x") // unencrypted, before authentication
 		p.expect(failure(wire.ErrorFormat))
-		p.authenticate("ann") // connected in clear
+		p.authenticate("ann") // the connected event is unencrypted
 		var want []string
 		for i := range 200 {
 			switch i % 4 {
@@ -105,7 +105,8 @@ func TestEverythingAfterConnectedIsSealed(t *testing.T) {
 	})
 }
 
-// What a client was told before it had keys it can read, whenever that gets out.
+// Messages queued before a client had keys are sent unencrypted, whenever they are
+// written.
 func TestErrorsFromBeforeStayInClear(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, keys(plain))
@@ -234,7 +235,7 @@ func TestJoinEncrypted(t *testing.T) {
 	})
 }
 
-// A client whose Seal hangs is the only one to wait.
+// A Seal that hangs delays only its own client.
 func TestSlowSealDelaysNobody(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		first := true

@@ -17,7 +17,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// heard records what a message handler gets.
+// heard records the messages that a handler receives.
 type heard struct {
 	mu    sync.Mutex
 	lines []string
@@ -45,8 +45,8 @@ func (h *heard) message(_ context.Context, _ *ignis.Client, m wire.Message) (any
 
 func nested(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }
 
-// inputs is the table of what may come from a client: what it is answered, and
-// what reaches the handler, before and after it is authenticated.
+// inputs lists messages from clients, with their answers and what reaches the handler,
+// before and after authentication.
 var inputs = []struct {
 	name    string
 	text    string
@@ -129,7 +129,7 @@ func testInput(t *testing.T, op ws.OpCode, text, before, after, handler string) 
 	if got := h.take(); !slices.Equal(got, want) {
 		t.Errorf("handler got %q, want %q", got, want)
 	}
-	p.text(`{"event":"still here"}`) // whatever it was, the connection stays
+	p.text(`{"event":"still here"}`) // the connection stays open in any case
 	if p.only(); !slices.Equal(h.take(), []string{"still here||"}) {
 		t.Error("the connection has ended")
 	}
@@ -209,7 +209,7 @@ func TestBinaryThatIsNoUTF8(t *testing.T) {
 	})
 }
 
-// Messages come to the handler in order, with who sent them.
+// Messages reach the handler in order, with their sender.
 func TestHandlerGetsWhoAndOrder(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := &heard{}
@@ -263,7 +263,7 @@ func TestHandlerThatFailsKeepsTheConnection(t *testing.T) {
 	})
 }
 
-// What is dropped is counted, and logged at debug level.
+// Dropped messages are counted, and logged at debug level.
 func TestWhatIsDroppedIsCounted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{})

@@ -14,8 +14,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// A chat: who connects gives a name, may join any room, and writes to rooms that
-// it is in.
+// A chat in which a user gives a name, may join any room, and writes to rooms that it is
+// in.
 func ExampleServer() {
 	var srv *ignis.Server
 	srv, err := ignis.New(ignis.Config{
@@ -51,7 +51,7 @@ func ExampleServer() {
 	}
 }
 
-// A service is given the server, and sends when it has something to say.
+// A service that receives the server and sends notifications.
 func ExampleServer_Send() {
 	type Order struct {
 		ID    int    `json:"id"`
@@ -69,16 +69,15 @@ func ExampleServer_Send() {
 	ended := make(chan error)
 	order := Order{7, "shipped"}
 
-	// Too early: the server does not run yet.
+	// Too early, because the server is not running yet.
 	err = srv.Send(ctx, ignis.ToUser("42"), "order", order)
 	fmt.Println(errors.Is(err, ignis.ErrNotRunning))
 
 	go func() { ended <- srv.Run(ctx) }()
 	<-srv.Ready()
-	// To all sessions of the user, on whatever instance they are.
+	// To all sessions of the user, on any instance.
 	fmt.Println(srv.Send(ctx, ignis.ToUser("42"), "order", order))
-	// To a room, less the client that caused it; JSON that is there already goes
-	// out as it is.
+	// To a room except the client that caused it. Existing JSON is sent unchanged.
 	fmt.Println(srv.Send(ctx, ignis.ToRoom("orders"), "order", json.RawMessage(`{"id":7}`), ignis.Except("its id")))
 
 	stop()
@@ -111,10 +110,10 @@ func ExampleCredentials_Decode() {
 	// unauthenticated
 }
 
-// What Authenticate knew about a client comes back in its own type.
+// Callbacks get the metadata from Authenticate in its own type.
 func ExampleMetadataOf() {
 	type Account struct{ Plan string }
-	c := &ignis.Client{ID: "c1", Metadata: Account{Plan: "free"}} // as callbacks get it
+	c := &ignis.Client{ID: "c1", Metadata: Account{Plan: "free"}} // as passed to callbacks
 
 	account, err := ignis.MetadataOf[Account](c)
 	fmt.Println(account.Plan, err)

@@ -9,7 +9,7 @@ import (
 // IsClientID is isClientID for tests.
 var IsClientID = isClientID
 
-// WithDefaults returns the configuration that a server made of c has.
+// WithDefaults returns the configuration that a server with configuration c uses.
 func WithDefaults(c Config) (Config, error) { return c.withDefaults() }
 
 // Adopt gives the server a connection as if it had come through ServeHTTP.
@@ -26,7 +26,7 @@ func Serve(s *Server, nc net.Conn) {
 	s.serve(nc, nil, 0, Accepted{RemoteAddr: nc.RemoteAddr().String()})
 }
 
-// Settle waits until the kernel has all that was sent to anybody.
+// Settle waits until the kernel has everything that was sent.
 func Settle(s *Server) {
 	for _, c := range s.reg.AppendAll(nil) {
 		for c.conn.Queued() > 0 {
@@ -35,17 +35,17 @@ func Settle(s *Server) {
 	}
 }
 
-// Hold keeps what is sent from now on from being written.
+// Hold prevents messages from being written from now on.
 func Hold(s *Server) {
 	for _, c := range s.reg.AppendAll(nil) {
 		c.conn.Hold()
 	}
 }
 
-// Receive gives the server an envelope as its bus does.
+// Receive passes an envelope to the server as its bus does.
 func Receive(s *Server, envelopes ...[]byte) { s.receive(envelopes...) }
 
-// Runs returns how many of the messages in envelopes are delivered together, in order.
+// Runs returns the lengths of the runs in which envelopes are delivered, in order.
 func Runs(s *Server, envelopes ...[]byte) (sizes []int) {
 	for r := range s.runs(envelopes) {
 		sizes = append(sizes, len(r.messages))
@@ -53,5 +53,5 @@ func Runs(s *Server, envelopes ...[]byte) (sizes []int) {
 	return sizes
 }
 
-// ClientSize is what a client takes, without what hangs on it.
+// ClientSize is the size of a session without what it points to.
 const ClientSize = unsafe.Sizeof(session{})

@@ -6,11 +6,10 @@ import (
 	"sync"
 )
 
-// fakeBus records what is published, and gives its server what the test puts
-// into in.
+// fakeBus records published envelopes and passes those in the channel in to its server.
 type fakeBus struct {
 	in       chan []byte
-	starting chan error // what to do at the start: nil is ready
+	starting chan error // the result of the start; nil means ready
 	down     chan error // ends Run
 
 	mu     sync.Mutex
@@ -45,12 +44,12 @@ func (b *fakeBus) Run(ctx context.Context, ready func(), receive func(...[]byte)
 		}
 	}
 	ready()
-	ready() // a bus that reconnects may be careless
+	ready() // a reconnecting bus may call ready again
 	for {
 		select {
 		case envelope := <-b.in:
 			receive(envelope)
-			clear(envelope) // it was receive's during the call only
+			clear(envelope) // valid only during the call
 		case err := <-b.down:
 			return err
 		case <-ctx.Done():

@@ -22,7 +22,7 @@ func fuzzed(f *testing.F) *node {
 	n := newNode(f, ignis.Config{
 		MaxPayload:       1 << 12,
 		CloseTimeout:     10 * time.Millisecond,
-		IdleTimeout:      -1, // no pings between what is looked for
+		IdleTimeout:      -1, // no pings between the expected frames
 		HeartbeatTimeout: 24 * time.Hour,
 		Logger:           slog.New(slog.DiscardHandler),
 		ValidateRooms:    allRooms,
@@ -38,9 +38,9 @@ func fuzzed(f *testing.F) *node {
 	return n
 }
 
-// FuzzDispatch sends the bytes of a connection to a server, and then enough
-// zeros to end any frame that they begin and to break the protocol. Whatever they
-// are, all that they can do is to end the connection; here they must.
+// FuzzDispatch sends the bytes of a connection to a server, followed by enough zeros to
+// end any frame that they begin and to violate the protocol. The bytes must do no more
+// than end the connection.
 func FuzzDispatch(f *testing.F) {
 	for _, row := range inputs {
 		if len(row.text) < 1000 {
@@ -85,8 +85,8 @@ func FuzzDispatch(f *testing.F) {
 	})
 }
 
-// checkAlive sees that the server takes and counts, and that no callback was
-// given what it must not get.
+// checkAlive checks that the server still works and counts, and that no callback received
+// anything invalid.
 func (n *node) checkAlive(t *testing.T) {
 	t.Helper()
 	if s := n.Stats(); s.CallbackPanics > 0 {
@@ -97,8 +97,8 @@ func (n *node) checkAlive(t *testing.T) {
 	}
 }
 
-// FuzzReceive gives a server envelopes from the bus. What clients receive is
-// valid text, and JSON.
+// FuzzReceive passes envelopes from the bus to a server. Clients must receive valid JSON
+// in valid UTF-8.
 func FuzzReceive(f *testing.F) {
 	for _, text := range []string{
 		`{"serverId":"emitter","type":"broadcast","event":"x","data":1}`,

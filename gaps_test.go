@@ -12,7 +12,7 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-// gapBus is a bus that tells of gaps.
+// gapBus is a bus that reports gaps.
 type gapBus struct {
 	*fakeBus
 	gaps chan ignis.BusGap
@@ -29,7 +29,7 @@ func (b gapBus) NextGap(ctx context.Context) (from, until time.Time, err error) 
 	}
 }
 
-// Gaps of the bus reach the application, one at a time, and the counters.
+// Gaps of the bus are passed to the application, one at a time, and are counted.
 func TestBusGaps(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newGapBus()
@@ -61,7 +61,7 @@ func TestBusGaps(t *testing.T) {
 	})
 }
 
-// Without the callback, gaps are counted, and a bus that tells of none is a bus.
+// Without OnBusGap, gaps are still counted. A bus need not implement BusGaps.
 func TestBusGapsWithoutCallback(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newGapBus()
@@ -78,7 +78,7 @@ func TestBusGapsWithoutCallback(t *testing.T) {
 	})
 }
 
-// A callback that takes long holds the end up for as long as any callback.
+// A slow OnBusGap delays a shutdown as long as any other callback.
 func TestBusGapsAtTheEnd(t *testing.T) {
 	for name, release := range map[string]bool{"returns": true, "never returns": false} {
 		t.Run(name, func(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// A client that hangs up while it is not read from is let go at once: its callback's
-// context ends, and what waited for a callback is dropped.
+// A client that disconnects while reading is paused is released immediately: the context
+// of its callback ends, and the waiting messages are dropped.
 func TestHangUpWhileCallbacksAreBehind(t *testing.T) {
 	for name, leave := range map[string]func(net.Conn){
 		"hangs up": func(c net.Conn) { _ = c.Close() },
@@ -46,7 +46,7 @@ func testHangUp(t *testing.T, plain bool, leave func(net.Conn)) {
 		p.bytes([]byte(strings.Repeat(string(encode(ws.NewTextFrame([]byte(`{"event":"x"}`)))), 70)))
 		all = append(all, p)
 	}
-	// One in hand and 64 that wait, for each; the others are not read.
+	// For each client one message is being handled and 64 wait; the others are not read.
 	n.until("all to be behind", func() bool { return n.Stats().Received >= clients*65 })
 	for _, p := range all {
 		leave(p.conn)
@@ -59,8 +59,7 @@ func testHangUp(t *testing.T, plain bool, leave func(net.Conn)) {
 	}
 }
 
-// A client whose callbacks do not come to an end is given up, and its context ends
-// with it.
+// A client whose callbacks do not return in time is closed, which ends their context.
 func TestBehindForTooLong(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var ended atomic.Bool
@@ -89,8 +88,8 @@ func TestBehindForTooLong(t *testing.T) {
 	})
 }
 
-// A client that takes nothing is given up although little waits for it, and although
-// it goes on sending. One that takes a little now and then is not.
+// A client that reads nothing is cut off even if little is waiting for it and it
+// continues to send. A client that reads a little now and then is not.
 func TestWriteTimeout(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{})
@@ -98,7 +97,7 @@ func TestWriteTimeout(t *testing.T) {
 		for _, p := range []*peer{stuck, slow} {
 			p.text(authenticate)
 			synctest.Wait()
-			p.frame() // the connected event, and no more
+			p.frame() // the connected event only
 		}
 		for range 10 {
 			_ = n.SendLocal(ignis.ToEveryone(), "x", strings.Repeat("x", 60<<10))

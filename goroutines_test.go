@@ -11,8 +11,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Each method of a Server is called by several goroutines while clients come, join, speak
-// and go, are refused and are cut off. The race detector notices what is not guarded.
+// Calls each method of a Server from several goroutines while clients connect, join,
+// send, are refused, are cut off and disconnect. The race detector finds unguarded state.
 func TestFromAnyGoroutine(t *testing.T) {
 	b := newFakeBus()
 	var n *node
@@ -21,7 +21,7 @@ func TestFromAnyGoroutine(t *testing.T) {
 	seals := cfg.AgreeKeys
 	cfg.AgreeKeys = func(ctx context.Context, c *ignis.Client, cred ignis.Credentials) (*ignis.Cipher, error) {
 		if c.UserID != "sealed" {
-			return nil, nil //nolint:nilnil // in clear
+			return nil, nil //nolint:nilnil // not encrypted
 		}
 		return seals(ctx, c, cred)
 	}
@@ -32,7 +32,7 @@ func TestFromAnyGoroutine(t *testing.T) {
 	stays := n.login("stays")
 	ctx := t.Context()
 	some := ignis.Cipher{Seal: func(text []byte) ([]byte, error) { return text, nil }}
-	one := func() string { // a client, which may go at any time
+	one := func() string { // a client, which may disconnect at any time
 		for _, c := range n.Clients() {
 			if c.ID != stays.id {
 				return c.ID
@@ -53,7 +53,7 @@ func TestFromAnyGoroutine(t *testing.T) {
 		"Join":          func() { _ = n.Join(one(), "a", "b") },
 		"Leave":         func() { _ = n.Leave(one(), "a") },
 		"Ready":         func() { n.Ready() },
-		"Run":           func() { _ = n.Run(ctx) }, // it runs already
+		"Run":           func() { _ = n.Run(ctx) }, // it is already running
 		"Send":          func() { _ = n.Send(ctx, ignis.To("a"), "x", 1) },
 		"SendLocal": func() {
 			_ = n.SendLocal(ignis.ToEveryone(), "x", 1)

@@ -16,7 +16,8 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-// A client that names subprotocols is answered the first one, or what Accept chooses.
+// The server selects the first subprotocol that a client offers, or the one that Accept
+// chooses.
 func TestSubprotocol(t *testing.T) {
 	for name, row := range map[string]struct {
 		accept func(*http.Request) (ignis.Accepted, error)
@@ -43,7 +44,7 @@ func TestSubprotocol(t *testing.T) {
 	}
 }
 
-// seen is middleware that learns the status.
+// seen is middleware that records the status.
 type seen struct {
 	http.ResponseWriter
 	status int
@@ -55,15 +56,15 @@ func (s *seen) WriteHeader(status int) {
 	s.ResponseWriter.WriteHeader(status)
 }
 
-// broken is middleware that takes part in an upgrade and then cannot do it.
+// broken is middleware that makes an upgrade fail after it has started.
 type broken struct{ http.ResponseWriter }
 
 func (broken) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nil, nil, errors.New("not here")
 }
 
-// Handshakes that fail although they are in order are the program's fault: they are
-// counted apart, logged as errors, and leave no client waiting and nothing behind.
+// Valid handshakes that fail are the program's fault. They are counted separately, logged
+// as errors, and leave no client waiting and nothing behind.
 func TestFailedHandshakes(t *testing.T) {
 	n := start(t, ignis.Config{
 		Accept: func(r *http.Request) (ignis.Accepted, error) {
@@ -90,7 +91,7 @@ func TestFailedHandshakes(t *testing.T) {
 	failed, refused := uint64(0), uint64(0)
 	for _, row := range []struct {
 		name, field, value string
-		status             int // 0: nothing is answered
+		status             int // 0: no answer
 		log                string
 	}{
 		{"in order", "X-Nothing", "1", 101, ""},
@@ -113,7 +114,7 @@ func TestFailedHandshakes(t *testing.T) {
 			if !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Errorf("%s: got %v, %v", row.name, resp, err)
 			}
-			<-statuses // is 101, as far as middleware can know
+			<-statuses // middleware sees 101
 			failed++
 		case err != nil:
 			t.Fatalf("%s: %v", row.name, err)
@@ -139,7 +140,7 @@ func TestFailedHandshakes(t *testing.T) {
 	if lines := n.log.count("level=ERROR"); lines != int(failed) {
 		t.Errorf("%d errors in the log, want %d:\n%s", lines, failed, n.log)
 	}
-	n.stop() // and every request has been taken off the list
+	n.stop() // waits until all requests are unregistered
 	if err := <-n.ran; err != nil {
 		t.Error(err)
 	}

@@ -35,22 +35,22 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// secret is part of tokens and payloads; no log may contain it.
+// secret is part of tokens and payloads. It must not appear in any log.
 const secret = "s3cr3t"
 
-// node is a server that runs and may be connected to. It is shut down when its
-// test ends.
+// node is a running server that clients can connect to. It is shut down when the test
+// ends.
 type node struct {
 	*ignis.Server
 	t        testing.TB
-	patience time.Duration // bounds every wait; fake time in a bubble
+	patience time.Duration // limits every wait; fake time in a bubble
 	dial     func(ctx context.Context, network, addr string) (net.Conn, error)
 	log      *logBuffer
 	stop     context.CancelFunc // ends Run
 	ran      chan error         // what Run returned
 }
 
-// newNode makes a server of cfg and runs it. An empty Authenticate is anyone.
+// newNode creates and runs a server. If Authenticate is nil, it uses anyone.
 func newNode(t testing.TB, cfg ignis.Config) *node {
 	t.Helper()
 	n := &node{t: t, patience: 2 * time.Minute, log: &logBuffer{}, ran: make(chan error, 1)}
@@ -94,8 +94,8 @@ func start(t testing.TB, cfg ignis.Config) *node {
 	return n
 }
 
-// startMem runs a server behind a listener of pipes: for bubbles. Time is fake
-// there and every wait is as long as it takes.
+// startMem runs a server behind a listener of pipes, for bubbles. Time is fake there, so
+// waiting costs nothing.
 func startMem(t testing.TB, cfg ignis.Config) *node {
 	t.Helper()
 	n := newNode(t, cfg)
@@ -105,7 +105,7 @@ func startMem(t testing.TB, cfg ignis.Config) *node {
 	return n
 }
 
-// listen makes n reachable by pipes.
+// listen makes n reachable through pipes.
 func (n *node) listen() {
 	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
 	s := &http.Server{Handler: n.Server}
@@ -122,7 +122,7 @@ func (n *node) listen() {
 	}
 }
 
-// pipes is a listener within the process.
+// pipes is a listener in memory.
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -143,8 +143,7 @@ func (l *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "mem
 // bubble runs a test in fake time.
 func bubble(t *testing.T, f func(t *testing.T)) { t.Helper(); synctest.Test(t, f) }
 
-// anyone lets clients in as the user that they say they are, unless their token
-// is "bad".
+// anyone accepts clients as the user that they name, unless their token is "bad".
 func anyone(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
 	var who struct{ User string }
 	if err := c.Decode(&who); err != nil || c.Token == "bad" {
@@ -158,7 +157,7 @@ func allRooms(_ context.Context, _ *ignis.Client, rooms []string) ([]string, err
 	return rooms, nil
 }
 
-// logBuffer is a log that can be looked into while it is written.
+// logBuffer is a log that can be read while it is being written.
 type logBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer

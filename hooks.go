@@ -118,6 +118,6 @@ func hook[T any](s *Server, name string, f func(T), info T) {
 	if f == nil {
 		return
 	}
-	// An error is a panic, which call has counted and logged.
+	// The only possible error is a panic, which call has counted and logged.
 	_ = s.call("Hooks."+name, nil, func() error { f(info); return nil })
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// told collects what hooks are told, as text.
+// told collects the calls of hooks as text.
 type told struct {
 	mu    sync.Mutex
 	lines []string
@@ -39,7 +39,7 @@ func (l *told) take() []string {
 	return lines
 }
 
-// hooks returns all hooks, found by reflection so that none is forgotten.
+// hooks returns all hooks, using reflection so that none is forgotten.
 func (l *told) hooks() (h ignis.Hooks) {
 	v := reflect.ValueOf(&h).Elem()
 	for i := range v.NumField() {
@@ -73,7 +73,7 @@ func TestHooks(t *testing.T) {
 		expect := func(want ...string) {
 			t.Helper()
 			got := l.take()
-			// A write is told by another goroutine.
+			// Writes are reported by another goroutine.
 			slices.SortStableFunc(got, func(a, b string) int { return strings.Compare(a[:1], b[:1]) })
 			slices.SortStableFunc(want, func(a, b string) int { return strings.Compare(a[:1], b[:1]) })
 			if !slices.Equal(got, want) {
@@ -135,7 +135,7 @@ func TestHooks(t *testing.T) {
 	})
 }
 
-// A hook that panics is counted, and stops nothing.
+// A panic of a hook is counted, and has no other effect.
 func TestHookPanics(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{Hooks: ignis.Hooks{

@@ -7,7 +7,7 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-// The ids of clients are those of every instance: what is checked, and how, stays as it is.
+// All instances must agree on client IDs, so the checksum must not change.
 func TestFormOfClientIDs(t *testing.T) {
 	const id = "6e7d0a1c-54b9-4f0e-9d3a-2b7c"
 	for _, end := range []string{"00000000", "ffffffff"} {

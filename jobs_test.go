@@ -13,7 +13,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// An Accept that panics is the end of its request, and not of an orderly shutdown.
+// A panic in Accept ends only its request, and does not prevent a graceful shutdown.
 func TestAcceptPanics(t *testing.T) {
 	n := startMem(t, ignis.Config{Accept: func(*http.Request) (ignis.Accepted, error) { panic("no luck") }})
 	func() {
@@ -31,8 +31,7 @@ func TestAcceptPanics(t *testing.T) {
 	n.ran <- nil
 }
 
-// A callback that ends its goroutine, as FailNow of a test does, takes nothing from its
-// client but that call.
+// A callback that calls runtime.Goexit, like FailNow of a test, affects only that call.
 func TestCallbackEndsItsGoroutine(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		d := &diary{t: t}

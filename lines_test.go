@@ -13,7 +13,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Each line that clients, callbacks and the bus can cause, with what it says.
+// All log lines that clients, callbacks and the bus can cause, with their attributes.
 func TestLogLines(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
@@ -102,8 +102,7 @@ func TestLogLines(t *testing.T) {
 	})
 }
 
-// Neither what a handshake of the application's own fails for, nor a session that cannot
-// seal, is kept from the log.
+// Errors of AgreeKeys and failures to seal are logged.
 func TestLogLinesOfHandshakes(t *testing.T) {
 	for want, handshake := range map[string]func() (*ignis.Cipher, error){
 		`level=WARN msg="AgreeKeys failed" .*client=.+ error="no keys"`:         func() (*ignis.Cipher, error) { return nil, errors.New("no keys") },

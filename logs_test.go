@@ -15,8 +15,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// What clients, envelopes and callbacks can cause at will is logged once in ten
-// seconds, and then how many lines were left out.
+// Lines that clients, envelopes and callbacks can cause at will are logged once in ten
+// seconds, and then the number of lines left out.
 func TestLogIsNotFlooded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
@@ -62,8 +62,7 @@ func TestLogIsNotFlooded(t *testing.T) {
 	})
 }
 
-// A run with everything in it that ends in the log, and not one payload or token
-// of a client there.
+// Causes every kind of log line, and checks that the log contains no payload or token.
 func TestNoPayloadInTheLog(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
@@ -111,8 +110,8 @@ func TestNoPayloadInTheLog(t *testing.T) {
 // digits is a number that no log may contain.
 var digits = strings.Repeat("31415926535897932384", 4000)
 
-// Nine clients that are rejected for nine reasons give nine lines, and a reason whose
-// text varies with the client counts as one.
+// Nine clients rejected for nine reasons produce nine lines. A reason whose text varies
+// with the client counts as one.
 func TestEachReasonIsLogged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{AuthMaxPayload: 100 << 10, Authenticate: func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
@@ -144,7 +143,7 @@ func TestEachReasonIsLogged(t *testing.T) {
 	})
 }
 
-// expired is why a user's token is refused.
+// expired is the error for a user's expired token.
 type expired string
 
 func (e expired) Error() string    { return "expired, of " + string(e) }

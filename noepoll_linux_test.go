@@ -10,8 +10,8 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-// Without a descriptor to spare there is no epoll: clients are served all the same, and
-// the log says what that costs.
+// Without a free descriptor there is no epoll. Clients are served anyway, and the log
+// explains the cost.
 func TestEpollFails(t *testing.T) {
 	n := newNode(t, ignis.Config{})
 	<-n.Ready()

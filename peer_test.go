@@ -17,12 +17,12 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// peer is a client that may break every rule. What it receives becomes lines:
-// the text of a message, or, in angle brackets, "<close CODE REASON>", "<pong>",
-// "<end>". It answers pings, unless deaf, and close frames.
+// peer is a client that may violate any rule. It records what it receives as lines: the
+// text of a message, or in angle brackets "<close CODE REASON>", "<pong>" or "<end>". It
+// answers pings, unless deaf is set, and close frames.
 type peer struct {
 	*node
-	id    string // once it is connected
+	id    string // set once it is connected
 	conn  net.Conn
 	r     io.Reader
 	lines chan string
@@ -31,7 +31,7 @@ type peer struct {
 	write sync.Mutex
 }
 
-// raw connects and does not read yet.
+// raw connects but does not read yet.
 func (n *node) raw() *peer {
 	n.t.Helper()
 	conn, br, _, err := ws.Dialer{NetDial: n.dial}.Dial(context.Background(), "ws://server/ws")
@@ -39,7 +39,7 @@ func (n *node) raw() *peer {
 		n.t.Fatalf("dial: %v", err)
 	}
 	p := &peer{node: n, conn: conn, r: conn, lines: make(chan string, 1<<16), quit: make(chan struct{})}
-	if br != nil { // it came with the answer to the handshake
+	if br != nil { // data that arrived with the answer to the handshake
 		early, _ := br.Peek(br.Buffered())
 		p.r = io.MultiReader(bytes.NewReader(bytes.Clone(early)), conn)
 		ws.PutReader(br)
@@ -48,7 +48,7 @@ func (n *node) raw() *peer {
 	return p
 }
 
-// connect connects and reads.
+// connect connects and starts reading.
 func (n *node) connect() *peer {
 	n.t.Helper()
 	p := n.raw()
@@ -77,7 +77,7 @@ func (p *peer) authenticate(user string) {
 	p.id = data.ID
 }
 
-// pump reads until the connection ends, in a goroutine of its own.
+// pump reads until the connection ends, in a separate goroutine.
 func (p *peer) pump() {
 	done := make(chan struct{})
 	go func() {
@@ -103,7 +103,7 @@ func (p *peer) pump() {
 	p.t.Cleanup(func() { close(p.quit); _ = p.conn.Close(); <-done })
 }
 
-// frame reads one frame as a line; "" when there is nothing to tell.
+// frame reads one frame as a line, or "" if there is nothing to record.
 func (p *peer) frame() string {
 	h, b, err := readFrame(p.r)
 	switch {
@@ -138,7 +138,7 @@ func readFrame(r io.Reader) (h ws.Header, payload []byte, err error) {
 	return h, payload, err
 }
 
-// bytes writes what is no frame perhaps. A server that has closed takes none.
+// bytes writes raw bytes. A server that has closed the connection does not read them.
 func (p *peer) bytes(b []byte) {
 	p.write.Lock()
 	defer p.write.Unlock()
@@ -164,7 +164,7 @@ func (p *peer) next() string {
 	}
 }
 
-// expect waits for these lines and no others between them.
+// expect waits for these lines, with no others between them.
 func (p *peer) expect(want ...string) {
 	p.t.Helper()
 	for _, w := range want {
@@ -174,8 +174,7 @@ func (p *peer) expect(want ...string) {
 	}
 }
 
-// got returns all that has been received when everything in the bubble is at
-// rest.
+// got returns everything that was received, once the bubble is idle.
 func (p *peer) got() []string {
 	synctest.Wait()
 	lines := []string{}
@@ -189,7 +188,7 @@ func (p *peer) got() []string {
 	}
 }
 
-// only checks that these lines, and nothing else, have been received.
+// only checks that exactly these lines have been received.
 func (p *peer) only(want ...string) {
 	p.t.Helper()
 	if got := p.got(); !slices.Equal(got, want) {

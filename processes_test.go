@@ -10,16 +10,17 @@ import (
 	"testing"
 )
 
-// ownStart names what starts processes by itself although tests use it.
+// ownStart lists the files that may start processes without package childproc although
+// tests use them.
 var ownStart = map[string]string{
 	"internal/childproc/childproc.go":      "it is what the others have to use",
 	"internal/childproc/childproc_test.go": "it starts what is to be killed",
 	"tools/mutate/main.go":                 "it is not a test, and ends what it starts with its own context",
 }
 
-// A process that a test starts must not outlive it, whatever ends the test: in all
-// modules tests, and what only tests and the comparison use, start processes with
-// package childproc.
+// A process that a test starts must not outlive it, however the test ends. Therefore
+// tests, and code used only by tests and benchmarks, start processes with package
+// childproc.
 func TestProcessesEndWithTheirTests(t *testing.T) {
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -21,7 +21,7 @@ import (
 // authenticate2 asks for protocol 2.
 const authenticate2 = `{"event":"authenticate","data":{"user":"ann","protocol":2}}`
 
-// login2 connects and authenticates as ann, in protocol 2.
+// login2 connects and authenticates as ann using protocol 2.
 func (n *node) login2() *peer {
 	n.t.Helper()
 	p := n.connect()
@@ -30,7 +30,7 @@ func (n *node) login2() *peer {
 	return p
 }
 
-// connected returns the data of the connected event that comes next.
+// connected returns the data of the next connected event.
 func (p *peer) connected() (d wire.ConnectedData) {
 	p.t.Helper()
 	line := p.next()
@@ -42,7 +42,7 @@ func (p *peer) connected() (d wire.ConnectedData) {
 	return d
 }
 
-// ack and nack are the answers to the message with the id.
+// ack and nack return the answers to the message with the ID.
 func ack(id, data string) string {
 	if data != "" {
 		data = `,"data":` + data
@@ -86,7 +86,7 @@ func TestAgreement(t *testing.T) {
 	}
 }
 
-// Each message with an id has one answer, in the order of the messages.
+// Each message with an ID is answered once, in the order of the messages.
 func TestAnswers(t *testing.T) {
 	handle := func(_ context.Context, c *ignis.Client, m wire.Message) (any, error) {
 		switch m.Event {
@@ -152,7 +152,7 @@ func TestAnswers(t *testing.T) {
 				want = []string{row.want}
 			}
 			p.only(want...)
-			// The same message in protocol 1 has no answer.
+			// In protocol 1 the same message is not answered.
 			q := n.login("bob")
 			q.text(row.text)
 			if got := q.got(); len(got) > 0 && !strings.Contains(got[0], wire.ErrorAuthenticated) {
@@ -170,7 +170,7 @@ func TestAnswers(t *testing.T) {
 			case 0:
 				p.text(`{"event":"echo","data":1,"id":"` + id + `"}`)
 				want = append(want, ack(id, "1"))
-			case 1: // which the reader refuses
+			case 1: // refused by the reader
 				p.text(`{"event":"connected","id":"` + id + `"}`)
 				want = append(want, nack(id, wire.CodeInvalid, "Only servers send this event"))
 			case 2:
@@ -185,7 +185,8 @@ func TestAnswers(t *testing.T) {
 	})
 }
 
-// Without OnMessage nothing handles an event, and a client that asks is told.
+// Without OnMessage, events are not handled, and a client that expects an answer is told
+// so.
 func TestUnknownEvent(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{})
@@ -226,7 +227,7 @@ func TestJoinAnswers(t *testing.T) {
 		bubble(t, func(t *testing.T) {
 			n := startMem(t, ignis.Config{ValidateRooms: validate, MaxRooms: 2, MaxRoomsPerRequest: 4})
 			p := n.login2()
-			elsewhere := startMem(t, ignis.Config{}).login("bob").id // of another instance's client
+			elsewhere := startMem(t, ignis.Config{}).login("bob").id // ID of a client of another instance
 			p.text(strings.ReplaceAll(`{"event":"join","data":`+data+`,"id":"1"}`, "ELSEWHERE", elsewhere))
 			p.only(strings.ReplaceAll(want, "ELSEWHERE", elsewhere))
 			p.text(`{"event":"leave","data":{"rooms":["a1"]},"id":"2"}`)
@@ -240,8 +241,8 @@ func TestJoinAnswers(t *testing.T) {
 	}
 }
 
-// Messages to rooms name the room, and who they were relayed for; each version of the
-// protocol gets its own frame.
+// Messages to rooms contain the room and the sender. Each version of the protocol has its
+// own frame.
 func TestRoomMessages(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		mesh := make([]*node, 2)
@@ -280,7 +281,7 @@ func TestRoomMessages(t *testing.T) {
 			anew.only(row.two)
 			away.only(row.two)
 		}
-		// Many at once, as from a bus.
+		// Many at once, like from a bus.
 		var envelopes [][]byte
 		var want []string
 		for i := range 20 {
@@ -295,7 +296,7 @@ func TestRoomMessages(t *testing.T) {
 	})
 }
 
-// messages keeps the messages that the application gets.
+// messages records the messages that the application receives.
 type messages struct {
 	mu   sync.Mutex
 	list []wire.Message
@@ -317,7 +318,7 @@ func (l *messages) take() []wire.Message {
 	return list
 }
 
-// A client cannot say who it is, and in protocol 1 names no room.
+// A client cannot set the sender, and in protocol 1 cannot name a room.
 func TestForgery(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var l messages
@@ -334,7 +335,8 @@ func TestForgery(t *testing.T) {
 	})
 }
 
-// Messages right behind authenticate are handled once the client is let in, in order.
+// Messages sent right after authenticate are handled in order once the client is
+// accepted.
 func TestEarlyMessages(t *testing.T) {
 	for _, encryption := range []ignis.Encryption{ignis.EncryptionOff, ignis.EncryptionRequired} {
 		bubble(t, func(t *testing.T) {
@@ -403,7 +405,7 @@ func TestTooManyEarlyMessages(t *testing.T) {
 			})
 		})
 	}
-	// One of protocol 1 may send none.
+	// Clients of protocol 1 must not send any.
 	bubble(t, func(t *testing.T) {
 		hold := make(chan struct{})
 		n := startMem(t, ignis.Config{Authenticate: func(context.Context, ignis.Credentials) (ignis.Identity, error) {

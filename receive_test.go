@@ -16,8 +16,8 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-// Envelopes as they may arrive from the bus, and whom they reach. ID stands for
-// bob's id, OWN for the server's.
+// Envelopes from the bus, and their recipients. ID stands for bob's ID, OWN for the
+// server's.
 func TestReceive(t *testing.T) {
 	const everyone = "ann1 ann2 bob none"
 	const counted, malformed, unknown = "", "malformed", "unknown"
@@ -103,7 +103,7 @@ func TestReceivedDataIsNotTouched(t *testing.T) {
 	})
 }
 
-// What comes together keeps its order, and each envelope goes to whom it is for.
+// Envelopes that arrive together keep their order, and each reaches its recipients.
 func TestReceiveTogether(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
@@ -141,7 +141,7 @@ func TestReceiveTogether(t *testing.T) {
 			t.Errorf("counted %d, %d malformed, %d unknown", s.BusReceived, s.BusMalformed, s.BusUnknown)
 		}
 		ignis.Receive(c.Server)
-		// More than is joined, and messages larger than that.
+		// More than fits into a run, and larger messages.
 		large := strings.Repeat("y", 70_000)
 		var many [][]byte
 		var want []string
@@ -194,7 +194,7 @@ func TestBusEnds(t *testing.T) {
 	}
 }
 
-// While the bus is down, messages go to the clients that are here.
+// While the bus is down, messages reach the clients of this instance.
 func TestBusDown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
@@ -306,11 +306,11 @@ func TestFailedUpgrade(t *testing.T) {
 		})
 	}
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-	n.until("all are counted", func() bool { // which comes after the answer
+	n.until("all are counted", func() bool { // counted after the answer
 		s := n.Stats()
 		return s.RefusedUpgrade == 4 && s.RefusedAccept == 1 && s.Connections == 0
 	})
-	// Each for its own reason, and seen without debug lines.
+	// Each reason is logged above the debug level.
 	if got := n.log.count(`level=INFO msg="connection refused: handshake"`); got != 4 {
 		t.Errorf("%d lines about failed handshakes:\n%s", got, n.log)
 	}
@@ -319,8 +319,8 @@ func TestFailedUpgrade(t *testing.T) {
 	}
 }
 
-// A middleware whose ResponseWriter hides the connection keeps everybody out: that is
-// an error of the program's.
+// A middleware whose ResponseWriter hides the connection makes every upgrade fail, which
+// is an error of the program.
 func TestHijackMadeImpossible(t *testing.T) {
 	n := start(t, ignis.Config{})
 	for range 2 {

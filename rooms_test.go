@@ -15,7 +15,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Why joins are refused, as they are counted.
+// The reasons for refused joins, as they are counted.
 const (
 	refusedMalformed = "malformed request"
 	refusedName      = "name not allowed"
@@ -25,7 +25,7 @@ const (
 	refusedFull      = "in too many rooms"
 )
 
-// rooms returns the rooms of a client, less those that everyone is in.
+// rooms returns the rooms of a client, except the default rooms.
 func (p *peer) rooms() []string {
 	p.t.Helper()
 	synctest.Wait()
@@ -53,7 +53,7 @@ func TestJoin(t *testing.T) {
 		many[i] = fmt.Sprint("room", i)
 	}
 	for name, row := range map[string]struct {
-		data    string // of join
+		data    string // data of the join
 		joined  []string
 		refused map[string]uint64
 	}{
@@ -92,7 +92,7 @@ func TestJoin(t *testing.T) {
 				if got := p.rooms(); !slices.Equal(got, row.joined) {
 					t.Errorf("joined %q, want %q", got, row.joined)
 				}
-				p.only() // the wire stays silent
+				p.only() // nothing is sent
 				if got := n.Stats().RefusedJoins; !maps.Equal(got, row.refused) {
 					t.Errorf("refused %v, want %v", got, row.refused)
 				}
@@ -124,7 +124,7 @@ func validate(_ context.Context, _ *ignis.Client, rooms []string) ([]string, err
 	case slices.Contains(rooms, "panic"):
 		panic("no luck")
 	case slices.Contains(rooms, "greedy"):
-		rooms[0] = "everything" // what it is given is its own
+		rooms[0] = "everything" // it may modify its argument
 		return []string{"everything", "ws:room:a", "greedy", "greedy", ""}, nil
 	}
 	allowed := slices.DeleteFunc(rooms, func(room string) bool { return strings.HasPrefix(room, "private-") })
@@ -142,7 +142,7 @@ func TestNoValidatorRefusesEveryJoin(t *testing.T) {
 	})
 }
 
-// A room named by another client's id would be a way to listen in.
+// Joining a room named by another client's ID would be a way to eavesdrop.
 func TestNoClientJoinsAnother(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n, elsewhere := startMem(t, ignis.Config{ValidateRooms: allRooms}), startMem(t, ignis.Config{})
@@ -155,7 +155,7 @@ func TestNoClientJoinsAnother(t *testing.T) {
 				unauthorized = c.ID
 			}
 		}
-		free := "7b0a1f9c-3d5e-4c2b-9a8d-1e2f3a4b5c6d" // a UUID, but of nobody
+		free := "7b0a1f9c-3d5e-4c2b-9a8d-1e2f3a4b5c6d" // a UUID, but not a client ID
 		p.join(names(here.id, there.id, unauthorized, strings.ToUpper(there.id), free, p.id))
 		if got := p.rooms(); !slices.Equal(got, []string{free}) || n.Stats().RefusedJoins[refusedOther] != 4 {
 			t.Errorf("joined %q; refused %v", got, n.Stats().RefusedJoins)
@@ -188,7 +188,7 @@ func TestRoomLimits(t *testing.T) {
 		if n.Stats().RefusedLeaves != 1 || !n.log.has("leave refused: "+refusedMany) {
 			t.Errorf("counted %+v", n.Stats())
 		}
-		if err := n.Join(p.id, "e", "f"); err != nil { // the application is not limited
+		if err := n.Join(p.id, "e", "f"); err != nil { // no limit for the application
 			t.Error(err)
 		}
 		if got := p.rooms(); !slices.Equal(got, []string{"c", "d", "e", "f"}) {
@@ -203,7 +203,7 @@ func TestRoomLimits(t *testing.T) {
 func TestLeave(t *testing.T) {
 	for name, row := range map[string]struct {
 		data    string
-		left    []string // rooms it is in afterwards
+		left    []string // rooms that it is in afterwards
 		ignored uint64
 	}{
 		"one":              {names("a"), []string{"b"}, 0},
@@ -238,7 +238,7 @@ func TestLeave(t *testing.T) {
 	}
 }
 
-// Empty rooms and users are in no index.
+// Empty rooms and users are removed from the indexes.
 func TestIndexesVanishAtOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{DefaultRooms: []string{}, ValidateRooms: allRooms})

@@ -13,7 +13,7 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-// roomDiary notes what rooms tell.
+// roomDiary records joins and leaves.
 type roomDiary struct {
 	mu    sync.Mutex
 	lines []string
@@ -61,7 +61,7 @@ func TestRoomsTell(t *testing.T) {
 		expect()
 		p.join(names("a", "b"))
 		expect("ann joins a", "ann joins b")
-		p.join(names("b", "c", p.id, "ws-default")) // one that is new
+		p.join(names("b", "c", p.id, "ws-default")) // only b is new
 		expect("ann joins c")
 		_ = n.Join(p.id, "c", "d")
 		expect("ann joins d")
@@ -77,8 +77,8 @@ func TestRoomsTell(t *testing.T) {
 	})
 }
 
-// Whatever OnJoin sends comes before what is sent to the room meanwhile, of which
-// nothing is missing; and other messages do not wait.
+// What OnJoin sends arrives before messages sent to the room meanwhile, of which none is
+// lost. Other messages do not wait.
 func TestStateComesFirst(t *testing.T) {
 	for _, how := range []string{"asked", "application"} {
 		bubble(t, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestStateComesFirst(t *testing.T) {
 	}
 }
 
-// A client that joins while the room is busy gets a state and every update after it.
+// A client that joins a busy room receives a state and every later update.
 func TestNoHoleUnderLoad(t *testing.T) {
 	var mu sync.Mutex
 	state := 0 // updates so far
@@ -135,7 +135,7 @@ func TestNoHoleUnderLoad(t *testing.T) {
 				_ = n.SendLocal(ignis.ToRoom("a"), "update", state)
 				mu.Unlock()
 				if pause {
-					time.Sleep(time.Millisecond) // or the client's socket would be all that is tested
+					time.Sleep(time.Millisecond) // otherwise only the client's socket would be tested
 				}
 			}
 		})
@@ -156,7 +156,8 @@ func TestNoHoleUnderLoad(t *testing.T) {
 			if _, err := fmt.Sscanf(line, `{"event":"update","data":%d}`, &is); err != nil {
 				t.Fatalf("%s: %v", line, err)
 			}
-			// What was sent between the join and the state comes again; a state says so.
+			// Updates sent between the join and the state arrive again, and can be
+			// recognized.
 			if is > at && is != last+1 {
 				t.Fatalf("after %d came %d; the state was of %d", last, is, at)
 			}
@@ -168,8 +169,8 @@ func TestNoHoleUnderLoad(t *testing.T) {
 	all.Wait()
 }
 
-// What waits for OnJoin is bounded, in bytes and in time, and is let go when OnJoin ends
-// in any way.
+// Messages waiting for OnJoin are limited in bytes and time, and are released however
+// OnJoin ends.
 func TestJoiningIsBounded(t *testing.T) {
 	for name, row := range map[string]struct {
 		onJoin func(context.Context, *ignis.Client, string)

@@ -11,7 +11,7 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-// What comes together for the same clients costs them one visit, up to 64 KiB of messages.
+// Messages that arrive together for the same clients are queued together, up to 64 KiB.
 func TestReceivedRuns(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
@@ -46,8 +46,8 @@ func TestReceivedRuns(t *testing.T) {
 	})
 }
 
-// What comes together for several clients is joined once, so that each of them has one
-// place in its queue for it, and no queue grows.
+// Messages that arrive together for several clients are joined once, so they occupy one
+// place in each queue, and no queue grows.
 func TestReceivedRunsAreJoined(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{Bus: newFakeBus()})
@@ -59,15 +59,15 @@ func TestReceivedRunsAreJoined(t *testing.T) {
 		}
 		synctest.Wait()
 		ignis.Hold(n.Server)
-		runtime.GC() // twice, and nothing is left over that could be used again
+		runtime.GC() // two collections clear the pools
 		runtime.GC()
 		cost := func(user string) int {
 			envelope := fmt.Appendf(nil, `{"serverId":"s","type":"user","target":%q,"event":"x"}`, user)
 			return mallocs(func() { ignis.Receive(n.Server, slices.Repeat([][]byte{envelope}, messages)...) })
 		}
 		few, all := cost("few"), cost("many")
-		// One makes a queue of eight places. With a place for each message it would grow
-		// six times.
+		// One creates a queue of eight places. With a place for each message, it would
+		// grow six times.
 		if each := (all - few) / (many - 2); each > 4 {
 			t.Errorf("%d messages cost each client %d allocations", messages, each)
 		}
@@ -77,7 +77,7 @@ func TestReceivedRunsAreJoined(t *testing.T) {
 	})
 }
 
-// mallocs returns how many allocations f makes.
+// mallocs returns the number of allocations of f.
 func mallocs(f func()) int {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

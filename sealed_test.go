@@ -19,8 +19,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// vault is a peer that has a key. Its lines are those that were sealed, opened;
-// what comes in clear is marked.
+// vault is a peer with a key. It opens sealed messages and records them. Unencrypted
+// messages are marked.
 type vault struct {
 	*peer
 	key *seal.Key
@@ -67,7 +67,7 @@ func (v *vault) open(line string) string {
 	return string(text)
 }
 
-// only checks that these messages, and nothing else, have been received.
+// only checks that exactly these messages have been received.
 func (v *vault) only(want ...string) {
 	v.t.Helper()
 	got := v.got()
@@ -84,7 +84,7 @@ func (v *vault) only(want ...string) {
 // seal sends a message.
 func (v *vault) seal(text string) { v.text(string(v.key.AppendFrame(nil, []byte(text), v.aad))) }
 
-// Whom the modes let in, and how.
+// The clients that each mode accepts, and whether they are encrypted.
 func TestEncryptionModes(t *testing.T) {
 	own, _ := seal.NewPrivateKey()
 	good := seal.PublicKey(own)
@@ -149,7 +149,7 @@ func TestEncryptionModes(t *testing.T) {
 	}
 }
 
-// All ways to an encrypted client, beside one in clear in the same rooms.
+// Sends in every way to an encrypted client and an unencrypted one in the same rooms.
 func TestSealedDelivery(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
@@ -192,7 +192,7 @@ func TestSealedInput(t *testing.T) {
 				v.seal(`{"event":"join","data":{"rooms":["a"]}}`)
 				v.seal(`{"event":"heartbeat"}`)
 				v.only()
-				other.text(string(v.key.AppendFrame(nil, []byte(`{"event":"x"}`), nil))) // of somebody else
+				other.text(string(v.key.AppendFrame(nil, []byte(`{"event":"x"}`), nil))) // sealed with another client's key
 				other.only(bad)
 				for _, text := range []string{
 					`{"event":"encrypted"}`, `{"event":"encrypted","data":null}`, `{"event":"encrypted","data":"x"}`,
@@ -223,7 +223,7 @@ func TestSealedInput(t *testing.T) {
 				if len(n.ClientsInRoom("a")) != 1 {
 					t.Error("not joined")
 				}
-				// Larger than any message may be: the end of its connection, and of no other.
+				// Larger than any message may be, so it ends its own connection only.
 				v.text(`{"event":"encrypted","data":{"iv":"AAAAAAAAAAAAAAAA","ct":"` + strings.Repeat("A", 140_000) + `"}}`)
 				if got := v.got(); len(got) == 0 || !strings.HasPrefix(got[0], "<close 1009") {
 					t.Errorf("received %q", got)
@@ -238,8 +238,8 @@ func TestSealedInput(t *testing.T) {
 	}
 }
 
-// Many senders, many encrypted clients: everyone opens all of theirs, in the
-// order of each sender, and nothing is in clear.
+// Many senders and many encrypted clients: each client opens all its messages, in the
+// order of each sender, and nothing is unencrypted.
 func TestManySealed(t *testing.T) {
 	const clients, senders, each = 50, 10, 100
 	onBothPaths(t, func(t *testing.T, plain bool) {
@@ -298,8 +298,8 @@ func TestManySealed(t *testing.T) {
 	})
 }
 
-// A client is switched to encrypted delivery while it is sent to: what was queued
-// before comes as it was, and then nothing in clear.
+// A client is switched to encryption while messages are sent to it. Those queued before
+// are not encrypted, and all later ones are.
 func TestEncryptAtRunTime(t *testing.T) {
 	onBothPaths(t, func(t *testing.T, plain bool) {
 		h := &heard{}
@@ -307,7 +307,7 @@ func TestEncryptAtRunTime(t *testing.T) {
 		p, other := n.login("ann"), n.login("bob")
 		key, _ := seal.NewKey(make([]byte, 32))
 		v := &vault{peer: p, key: key, aad: []byte(p.id)}
-		// A quarter is sent before the switch, a quarter after it, and it comes in between,
+		// A quarter is sent before the switch, a quarter after it, and half concurrently,
 		// however late this goroutine is.
 		const total = 8_000
 		going, switched, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
@@ -325,7 +325,7 @@ func TestEncryptAtRunTime(t *testing.T) {
 		}()
 		<-going
 		session := &ignis.Cipher{Key: key, AdditionalData: []byte(p.id)}
-		// In the same goroutine the border is exact.
+		// Within one goroutine the boundary is exact.
 		_ = n.SendLocal(ignis.ToClient(p.id), "switch", nil)
 		err := n.Encrypt(p.id, session)
 		_ = n.SendLocal(ignis.ToClient(p.id), "switched", nil)
@@ -394,7 +394,7 @@ func TestEncryptAtRunTime(t *testing.T) {
 				t.Errorf("%s: no error", name)
 			}
 		}
-		// Both may be sent now.
+		// The client may now send both kinds.
 		v.seal(`{"event":"x","data":1}`)
 		p.text(`{"event":"x","data":2}`)
 		p.text(`{"event":"encrypted","data":{}}`)
@@ -407,7 +407,7 @@ func TestEncryptAtRunTime(t *testing.T) {
 	})
 }
 
-// await waits until so many messages have been heard.
+// await waits until this number of messages has been handled.
 func (h *heard) await(n *node, messages int) (lines []string) {
 	n.t.Helper()
 	for end := time.Now().Add(n.patience); len(lines) < messages; runtime.Gosched() {
@@ -418,7 +418,7 @@ func (h *heard) await(n *node, messages int) (lines []string) {
 	return lines
 }
 
-// What BeforeSeal does with a message, and what it may not do.
+// What BeforeSeal may and may not do with a message.
 func TestBeforeSeal(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{
@@ -427,7 +427,7 @@ func TestBeforeSeal(t *testing.T) {
 				if !c.Encrypted || c.UserID != "ann" {
 					t.Errorf("called for %+v", c)
 				}
-				defer clear(m.Data) // it is its own
+				defer clear(m.Data) // the callback owns the message
 				switch m.Event {
 				case "other":
 					return &wire.Message{Event: "another", Data: json.RawMessage(`{"was":` + string(m.Data) + `}`), ID: "9"}, nil
@@ -451,7 +451,7 @@ func TestBeforeSeal(t *testing.T) {
 			_ = n.SendLocal(ignis.ToEveryone(), event, i)
 			clear = append(clear, fmt.Sprintf(`{"event":%q,"data":%d}`, event, i))
 		}
-		p.only(clear...) // and has not waited for the slow one
+		p.only(clear...) // did not wait for the slow client
 		time.Sleep(2 * time.Second)
 		v.only(clear[0], clear[1], `{"event":"another","data":{"was":2},"id":"9"}`, clear[7])
 		if s := n.Stats(); s.Dropped["seal failed"] != 4 || s.CallbackPanics != 1 {
@@ -463,8 +463,8 @@ func TestBeforeSeal(t *testing.T) {
 	})
 }
 
-// Only so many run at a time; one that hangs keeps its place for a while, and
-// then loses its client.
+// At most SealConcurrency callbacks run at a time. One that hangs keeps its place until
+// SealTimeout, and then its client is cut off.
 func TestBeforeSealLimit(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var running, most atomic.Int64
@@ -478,9 +478,9 @@ func TestBeforeSealLimit(t *testing.T) {
 				most.Store(max(most.Load(), now))
 				switch c.UserID {
 				case "hangs":
-					<-release // whatever happens
+					<-release // ignores the context
 				case "waits":
-					<-ctx.Done() // until its client has gone
+					<-ctx.Done() // until its client is disconnected
 					return nil, blocked
 				}
 				time.Sleep(time.Millisecond)
@@ -499,7 +499,8 @@ func TestBeforeSealLimit(t *testing.T) {
 		if most.Load() != 3 {
 			t.Errorf("%d at a time, want 3", most.Load())
 		}
-		// As many hang as may run: the others wait, but not for ever.
+		// All places are taken by callbacks that hang, so the others wait, but only for a
+		// while.
 		bad := []*vault{n.vault("hangs"), n.vault("waits"), n.vault("hangs")}
 		for _, v := range bad {
 			_ = n.SendLocal(ignis.ToClient(v.id), "x", 1)
@@ -532,8 +533,8 @@ func TestBeforeSealLimit(t *testing.T) {
 	})
 }
 
-// An Open that hangs is its own client's business: others are read by the same
-// goroutine.
+// An Open that hangs affects only its own client; the goroutine that reads also reads
+// from others.
 func TestSlowOpenDelaysNobody(t *testing.T) {
 	h := &heard{}
 	cfg := keys(plain)
@@ -550,7 +551,7 @@ func TestSlowOpenDelaysNobody(t *testing.T) {
 	cfg.OnMessage = h.message
 	n := start(t, cfg)
 	var slow, quick []*peer
-	for range 8 { // of each kind, for each of the goroutines that read
+	for range 8 { // of each kind, for each reading goroutine
 		slow = append(slow, n.login("slow"))
 	}
 	for range 8 {
@@ -562,7 +563,7 @@ func TestSlowOpenDelaysNobody(t *testing.T) {
 	}
 	for _, p := range quick {
 		p.text(secretly(`{"event":"x","data":1}`))
-		p.text(`{"event":"authenticate"}`) // has an answer
+		p.text(`{"event":"authenticate"}`) // is answered
 		p.expect("sealed " + failure(wire.ErrorAuthenticated))
 	}
 	close(hang)

@@ -18,7 +18,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// A Seal that works in place changes nobody else's message.
+// A Seal that works in place does not change the messages of other clients.
 func TestSealInPlace(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		cfg := keys(func(_ int, text []byte) ([]byte, error) {
@@ -51,7 +51,7 @@ func TestSealInPlace(t *testing.T) {
 	})
 }
 
-// What is sealed slowly is sent as it gets ready.
+// Messages that are sealed slowly are sent as soon as each is ready.
 func TestSlowSealSendsWhatItHas(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{
@@ -69,7 +69,7 @@ func TestSlowSealSendsWhatItHas(t *testing.T) {
 		if got := len(v.got()); got != 10 {
 			t.Errorf("%d messages after 10 were transformed", got)
 		}
-		// A shutdown waits for the one at hand, not for the rest.
+		// A shutdown waits for the current message, not for the rest.
 		began := time.Now()
 		n.stop()
 		if err := <-n.ran; err != nil || time.Since(began) > 15*time.Second {
@@ -79,7 +79,7 @@ func TestSlowSealSendsWhatItHas(t *testing.T) {
 	})
 }
 
-// Nothing is sealed any more for a client that was cut off, compound messages included.
+// No message is sealed for a client that was cut off, including joined messages.
 func TestNothingIsSealedForTheDead(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var calls atomic.Int64
@@ -105,8 +105,8 @@ func TestNothingIsSealedForTheDead(t *testing.T) {
 	})
 }
 
-// A BeforeSeal that hangs gives its place to others when its time is up, although it does
-// not return.
+// A BeforeSeal that hangs releases its place after SealTimeout, even if it does not
+// return.
 func TestPlaceOfWhatHangs(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -131,14 +131,13 @@ func TestPlaceOfWhatHangs(t *testing.T) {
 			t.Errorf("log: %s", n.log)
 		}
 		close(release)
-		synctest.Wait() // and its place is given back once
+		synctest.Wait() // its place is released only once
 		_ = n.SendLocal(ignis.ToClient(good.id), "x", 1)
 		good.only(line)
 	})
 }
 
-// What BeforeSeal fails for is not sealed, and nothing goes out in its place, however the
-// client's messages are sealed.
+// If BeforeSeal fails, nothing is sent, whichever way the client's messages are sealed.
 func TestNothingIsSealedThatIsNotTransformed(t *testing.T) {
 	key, err := seal.NewKey(make([]byte, seal.KeySize))
 	if err != nil {
@@ -204,7 +203,7 @@ func TestSessionsThatCannotSeal(t *testing.T) {
 	}
 }
 
-// Keys go with their connection, whatever the application holds on to.
+// Keys are released with their connection, even if the application keeps references.
 func TestKeysAreDropped(t *testing.T) {
 	var kept context.Context
 	var key weak.Pointer[seal.Key]
@@ -234,8 +233,8 @@ func TestKeysAreDropped(t *testing.T) {
 	runtime.KeepAlive(kept)
 }
 
-// An encrypted event of a client that is switched at this moment is opened by its own
-// callbacks' goroutine or refused, never by the one that reads from others.
+// An encrypted event of a client that is being switched is opened on the goroutine of its
+// callbacks or refused, never on the one that reads from other clients.
 func TestOpenIsNeverTheReaders(t *testing.T) {
 	var wrong atomic.Int64
 	n := start(t, ignis.Config{Encryption: ignis.EncryptionOptional})
@@ -264,7 +263,7 @@ func TestOpenIsNeverTheReaders(t *testing.T) {
 	}
 }
 
-// A panic is one line of the log.
+// A panic is logged once.
 func TestSealPanicIsLoggedOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, keys(func(int, []byte) ([]byte, error) { panic("no luck") }))
@@ -278,8 +277,8 @@ func TestSealPanicIsLoggedOnce(t *testing.T) {
 	})
 }
 
-// Of a message over the limit an encrypted client would need a copy of its own: it is
-// dropped, which is counted and logged, and others get it.
+// An encrypted client would need its own copy of a message over the limit, so the message
+// is dropped for it, counted and logged, while others receive it.
 func TestTooLargeToSeal(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		cfg := keys(plain)
@@ -293,7 +292,7 @@ func TestTooLargeToSeal(t *testing.T) {
 		}
 		n := startMem(t, cfg)
 		sealed, clear := n.login("sealed"), n.login("clear")
-		synctest.Wait() // nothing waits for them
+		synctest.Wait() // no backlog
 		data := strings.Repeat("a", 20_000)
 		_ = n.SendLocal(ignis.ToEveryone(), "x", data)
 		clear.only(`{"event":"x","data":"` + data + `"}`)
@@ -310,7 +309,7 @@ func TestTooLargeToSeal(t *testing.T) {
 	})
 }
 
-// A BeforeSeal that ends its goroutine ends its client, to which nobody would write.
+// A BeforeSeal that calls runtime.Goexit ends its client, which nobody would write to.
 func TestBeforeSealEndsItsGoroutine(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{

@@ -17,8 +17,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// crowd is a node with two sessions of ann, one of bob, an anonymous one, and a
-// client that is not authenticated. ann1 and bob are in room "lobby".
+// crowd is a node with two sessions of ann, one of bob, an anonymous one, and an
+// unauthenticated client. ann1 and bob are in room "lobby".
 type crowd struct {
 	*node
 	ann1, ann2, bob, none, stranger *peer
@@ -36,7 +36,7 @@ func newCrowd(t *testing.T, bus ignis.Bus) *crowd {
 	return c
 }
 
-// reached returns the names of those who have received this and nothing else.
+// reached returns the names of the clients that have received exactly this.
 func (c *crowd) reached(line string) string {
 	c.t.Helper()
 	var who []string
@@ -94,8 +94,7 @@ func TestSendHere(t *testing.T) {
 	})
 }
 
-// The table of destinations: whom a cross-instance send reaches here, and what
-// is published where.
+// The recipients on this instance, and the envelopes published, for each kind of address.
 func TestSend(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
@@ -111,7 +110,7 @@ func TestSend(t *testing.T) {
 		for name, row := range map[string]struct {
 			to     ignis.Address
 			except []ignis.SendOption
-			want   string // who gets it here
+			want   string // recipients on this instance
 			sent   string // channel and envelope
 		}{
 			"a client here": {ignis.To(bob), nil, "bob", `ws:client:` + bob + ` HEAD"type":"client","target":"` + bob + `","event":"x","data":1}`},
@@ -163,7 +162,7 @@ func TestSend(t *testing.T) {
 	})
 }
 
-// Nil means no data, everywhere, and is sent.
+// Nil always means no data, and is sent.
 func TestNoData(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
@@ -264,8 +263,8 @@ func TestData(t *testing.T) {
 	}
 }
 
-// Messages of one sender arrive in the order of its calls, while others send
-// and clients come and go.
+// Messages of one sender arrive in the order of its calls, while others send and clients
+// connect and disconnect.
 func TestOrderPerSender(t *testing.T) {
 	n := start(t, ignis.Config{BackpressureLimit: 64 << 20})
 	const senders, messages = 4, 500
@@ -313,7 +312,7 @@ func newMesh(t *testing.T, nodes int) []*crowd {
 	return crowds
 }
 
-// Every send reaches the right clients of both instances once.
+// Each message reaches the right clients of both instances exactly once.
 func TestTwoInstances(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		mesh := newMesh(t, 2)
@@ -361,7 +360,7 @@ func TestOrderAcrossInstances(t *testing.T) {
 	})
 }
 
-// An address that names nobody must not become everybody.
+// An invalid address must not reach everyone.
 func TestAddressesThatNameNobody(t *testing.T) {
 	n := start(t, ignis.Config{})
 	p := n.login("ann")

@@ -12,7 +12,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// expiring lets clients in for as long as their credentials say.
+// expiring accepts clients for as long as their credentials say.
 func expiring(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
 	var who struct {
 		User string
@@ -32,7 +32,7 @@ func TestSessionsEnd(t *testing.T) {
 	for _, row := range []struct {
 		protocol int
 		lasts    time.Duration
-		notice   time.Duration // before the end; 0: none
+		notice   time.Duration // before the end; 0: no notice
 	}{
 		{1, time.Hour, 0},
 		{2, time.Hour, time.Minute},
@@ -65,7 +65,7 @@ func TestSessionsEnd(t *testing.T) {
 	}
 }
 
-// A session that has expired before it began is refused, and one that is over joins
+// A session that has already expired is refused, and after its end a session joins
 // nothing.
 func TestExpiredSessions(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -83,7 +83,7 @@ func TestExpiredSessions(t *testing.T) {
 		p := n.connect()
 		p.text(`{"event":"authenticate","data":{"user":"ann","for":"10s"}}`)
 		p.connected()
-		p.text(`{"event":"x"}`) // which takes until after the end
+		p.text(`{"event":"x"}`) // its handler runs until after the end
 		p.join(names("a"))
 		time.Sleep(10*time.Second - 1)
 		close(hold)
@@ -136,7 +136,7 @@ func TestRefresh(t *testing.T) {
 				p.text(`{"event":"authenticate","data":{"user":"ann","for":"5m","protocol":2}}`)
 				p.connected()
 				p.join(names("a", "b"))
-				_ = n.Join(p.id, "c") // by the application, whatever the validator says
+				_ = n.Join(p.id, "c") // by the application, regardless of the validator
 				d.take()
 				p.text(row.text)
 				p.only(row.want())
@@ -164,7 +164,7 @@ func TestRefresh(t *testing.T) {
 			})
 		})
 	}
-	// To protocol 1 it is an event of the application.
+	// In protocol 1 this event belongs to the application.
 	bubble(t, func(t *testing.T) {
 		var l messages
 		n := startMem(t, ignis.Config{OnMessage: l.handle})

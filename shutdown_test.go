@@ -26,7 +26,7 @@ func TestShutdown(t *testing.T) {
 				if _, ok := n.Client(c.ID); ok || len(n.ClientsOfUser(c.UserID)) > 0 {
 					t.Error("still in an index")
 				}
-				time.Sleep(2 * time.Second) // callbacks are waited for
+				time.Sleep(2 * time.Second) // the shutdown waits for callbacks
 				if ctx.Err() != nil {
 					t.Error("the context ended before its time")
 				}
@@ -68,8 +68,7 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// A connection that comes when the clients to close have been listed is closed,
-// too.
+// A connection that arrives after the clients to close have been listed is closed, too.
 func TestConnectionDuringShutdown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		hold := make(chan struct{})
@@ -88,7 +87,7 @@ func TestConnectionDuringShutdown(t *testing.T) {
 	})
 }
 
-// A connection that is being upgraded when the shutdown begins is told too.
+// A connection that is being upgraded when the shutdown begins is closed like the others.
 func TestUpgradeDuringShutdown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		asked, hold := make(chan struct{}), make(chan struct{})
@@ -121,7 +120,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	})
 }
 
-// Before Run, Shutdown is no error, and Run ends at once afterwards.
+// Shutdown before Run succeeds, and makes a later Run return immediately.
 func TestShutdownBeforeRun(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, err := ignis.New(ignis.Config{Authenticate: anyone})
@@ -155,7 +154,7 @@ func TestShutdownGivesUpWithItsContext(t *testing.T) {
 		if err := n.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Shutdown: %v", err)
 		}
-		close(hold) // the shutdown goes on, in order
+		close(hold) // the shutdown continues gracefully
 		if err := <-n.ran; err != nil {
 			t.Errorf("Run: %v", err)
 		}
@@ -163,8 +162,8 @@ func TestShutdownGivesUpWithItsContext(t *testing.T) {
 	})
 }
 
-// A callback that heeds its context is interrupted when its time is over; one
-// that does not is reported.
+// A callback that respects its context is interrupted after ShutdownTimeout. One that
+// does not is reported.
 func TestHangingCallbackAtShutdown(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{OnDisconnect: func(ctx context.Context, _ *ignis.Client, _ ignis.Disconnect) {
@@ -207,12 +206,12 @@ func TestHangingCallbackAtShutdown(t *testing.T) {
 				t.Errorf("%s: Run: %v", callback, err)
 			}
 			close(hold)
-			n.ran <- nil // and nothing is left in the bubble
+			n.ran <- nil // leaves no goroutine in the bubble
 		})
 	}
 }
 
-// Shutdown from within a callback waits for that callback, so not for ever.
+// A Shutdown called by a callback waits for that callback, so it must not wait forever.
 func TestShutdownFromACallback(t *testing.T) {
 	for _, own := range []bool{true, false} {
 		bubble(t, func(t *testing.T) {
@@ -242,7 +241,7 @@ func TestClientsThatDoNotAnswerTheClose(t *testing.T) {
 		n := startMem(t, ignis.Config{CloseTimeout: time.Hour, ShutdownTimeout: 5 * time.Second})
 		p := n.raw()
 		p.send(1, []byte(authenticate))
-		synctest.Wait() // it never reads: not even the connected event
+		synctest.Wait() // the client never reads, not even the connected event
 		began := time.Now()
 		n.stop()
 		if err := <-n.ran; err != nil || time.Since(began) > 6*time.Second {
@@ -252,8 +251,7 @@ func TestClientsThatDoNotAnswerTheClose(t *testing.T) {
 	})
 }
 
-// What a service gets that asks for the server too early, too late, or where
-// there is none.
+// The errors for a service that uses the server too early, too late, or a nil server.
 func TestNotRunning(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		idle, err := ignis.New(ignis.Config{Authenticate: anyone})

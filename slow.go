@@ -15,15 +15,16 @@ type SlowPolicy uint8
 // The policies.
 const (
 	// SlowDisconnect disconnects the client.
-	SlowDisconnect = SlowPolicy(ws.Disconnect)
+	SlowDisconnect SlowPolicy = SlowPolicy(ws.Disconnect)
 	// SlowDropNewest drops the message.
-	SlowDropNewest = SlowPolicy(ws.DropNewest)
-	// SlowDropOldest drops the oldest waiting messages, except the protocol's own.
-	SlowDropOldest = SlowPolicy(ws.DropOldest)
+	SlowDropNewest SlowPolicy = SlowPolicy(ws.DropNewest)
+	// SlowDropOldest drops the oldest waiting messages that were sent with SlowDropOldest
+	// or SlowLatest, or the message itself if that does not make enough room.
+	SlowDropOldest SlowPolicy = SlowPolicy(ws.DropOldest)
 	// SlowLatest keeps only the newest of the waiting messages with the same [Key], as
 	// soon as the client is behind. The client receives the newest message of each key,
 	// in the order of sending. Above the limit it acts like SlowDropOldest.
-	SlowLatest = SlowPolicy(ws.Latest)
+	SlowLatest SlowPolicy = SlowPolicy(ws.Latest)
 )
 
 var slowPolicyNames = []string{"disconnect", "drop-newest", "drop-oldest", "latest"}
@@ -56,7 +57,7 @@ func (s *Server) slowPolicy(to Address) SlowPolicy {
 		return s.cfg.SlowPolicy
 	}
 	p := s.cfg.SlowPolicy
-	// An error is a panic, which call has counted and logged.
+	// The only possible error is a panic, which call has counted and logged.
 	_ = s.call("RoomSlowPolicy", nil, func() error { p = s.cfg.RoomSlowPolicy(to.Name); return nil })
 	if int(p) >= len(slowPolicyNames) {
 		return s.cfg.SlowPolicy

@@ -13,8 +13,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Whatever is sent to clients that do not read, what waits for each takes no more
-// memory than the limit. (The socket's buffer takes up to half of the limit beside.)
+// Whatever is sent to clients that do not read, their waiting messages use no more memory
+// than the limit. (The socket's buffer takes up to half of the limit in addition.)
 func TestMemoryOfSlowClients(t *testing.T) {
 	for _, size := range []int{0, 1000, 100_000} {
 		for _, private := range []bool{false, true} {
@@ -59,12 +59,12 @@ func testMemoryOfSlowClients(t *testing.T, plain bool, size int, private bool) {
 		for range max(1, 64<<10/(size+100)) {
 			send()
 		}
-		runtime.Gosched() // to those who write
+		runtime.Gosched() // lets the writers run
 	}
 	for n.Stats().Dropped["backpressure"] == 0 {
 		send()
 	}
-	for range 2 * limit / (size + 128) { // more than is free at any other client
+	for range 2 * limit / (size + 128) { // more than any other client has room for
 		send()
 	}
 	grown := (heap() - before) / clients
@@ -75,16 +75,16 @@ func testMemoryOfSlowClients(t *testing.T, plain bool, size int, private bool) {
 	runtime.KeepAlive(all)
 }
 
-// heap returns how many bytes are in use.
+// heap returns the number of bytes in use.
 func heap() int {
 	var m runtime.MemStats
 	runtime.GC()
-	runtime.GC() // the first one only marks what pools hold as unused
+	runtime.GC() // the first collection only marks the contents of pools as unused
 	runtime.ReadMemStats(&m)
 	return int(m.HeapAlloc)
 }
 
-// A message over the limit is an error of whoever sends it, and reaches nobody.
+// A message over the limit is an error for its sender, and reaches nobody.
 func TestMaxMessage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()

@@ -9,7 +9,7 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-// What a client gets that did not read while ten messages with two keys, each of a
+// What a client receives that did not read while ten messages with two keys, each a
 // quarter of the limit, were sent to a room and to everyone.
 func TestSlowPolicies(t *testing.T) {
 	rooms := func(room string) ignis.SlowPolicy {
@@ -26,7 +26,7 @@ func TestSlowPolicies(t *testing.T) {
 	for name, row := range map[string]struct {
 		cfg     ignis.Config
 		room    string // "": everyone
-		want    string // numbers of the messages; "-": the client is cut off
+		want    string // numbers of the messages received; "-": cut off
 		dropped map[string]uint64
 	}{
 		"disconnect":     {ignis.Config{}, "", "-", map[string]uint64{"backpressure": 1}},
@@ -43,7 +43,7 @@ func TestSlowPolicies(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				row.cfg.ValidateRooms = allRooms
 				n := startMem(t, row.cfg)
-				p := n.raw() // it reads nothing, and neither does its pipe
+				p := n.raw() // neither the client nor its pipe reads
 				p.text(authenticate)
 				synctest.Wait()
 				if row.room != "" {

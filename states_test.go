@@ -17,7 +17,7 @@ import (
 
 const authenticate = `{"event":"authenticate","data":{"type":"Bearer","token":"` + secret + `"}}`
 
-// hang is a callback's body that takes until its client goes away.
+// hang is the body of a callback that runs until its client disconnects.
 func hang(ctx context.Context) error {
 	<-ctx.Done()
 	return fmt.Errorf("interrupted: %w", ctx.Err())
@@ -28,7 +28,7 @@ func TestNoAuthenticateInTime(t *testing.T) {
 		n := startMem(t, ignis.Config{})
 		p := n.connect()
 		time.Sleep(5*time.Second - 1)
-		p.text(`{"event":"heartbeat"}`) // does not put it off
+		p.text(`{"event":"heartbeat"}`) // does not extend the time
 		p.text(`{"event":"x"}`)
 		p.only(failure(wire.ErrorUnauthenticated))
 		time.Sleep(time.Nanosecond)
@@ -39,8 +39,8 @@ func TestNoAuthenticateInTime(t *testing.T) {
 	})
 }
 
-// Once a client has asked for it, authentication and handshake together have
-// three times as long, and their contexts end with the time.
+// Once a client has sent its credentials, authentication and key agreement together have
+// three times AuthTimeout, and their contexts end with it.
 func TestAuthenticationTakesTooLong(t *testing.T) {
 	slow := func(ctx context.Context) error {
 		select {
@@ -104,7 +104,7 @@ func TestAuthenticationTakesTooLong(t *testing.T) {
 	}
 }
 
-// Asking again does not give a client more time.
+// A second authenticate does not extend the time.
 func TestAskingAgainDoesNotProlong(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{AuthMaxMistakes: 14, Authenticate: func(ctx context.Context, _ ignis.Credentials) (ignis.Identity, error) {
@@ -123,7 +123,7 @@ func TestAskingAgainDoesNotProlong(t *testing.T) {
 	})
 }
 
-// At the very moment that the time is over either may win, but not both.
+// If authentication and its timeout coincide, either may win, but not both.
 func TestAuthenticatedExactlyInTime(t *testing.T) {
 	for range 50 {
 		bubble(t, func(t *testing.T) {
@@ -161,7 +161,7 @@ func TestHeartbeatTimeout(t *testing.T) {
 			time.Sleep(10 * time.Second)
 			lively.text(`{"event":"heartbeat"}`)
 			talking.text(`{"event":"x"}`)
-			// The control frames that show that its machine lives do not count.
+			// Control frames, which only show that the machine is alive, do not count.
 			silent.send(ws.OpPing, nil)
 			silent.send(ws.OpPong, nil)
 			if time.Since(start) == 90*time.Second && gone(silent) {
@@ -181,13 +181,13 @@ func TestHeartbeatTimeout(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{HeartbeatInterval: time.Second, HeartbeatTimeout: 2 * time.Second})
 		p := n.login("ann")
-		waiting := n.connect() // the sweep is for the authenticated
+		waiting := n.connect() // the sweep skips unauthenticated clients
 		p.expect(closed(4002)...)
 		waiting.only()
 	})
 }
 
-// refusals is the table of clients that do not get in.
+// refusals lists the ways in which a client is refused.
 var refusals = []struct {
 	name       string
 	err        error
@@ -242,7 +242,8 @@ func TestRefusals(t *testing.T) {
 				if s.RefusedAuth != 1 || s.CallbackErrors != row.errors || s.Clients != 0 || s.Users != 0 || s.Rooms != 0 {
 					t.Errorf("counted %+v", s)
 				}
-				// What Authenticate has opened must be closed, also if the client does not get in.
+				// What Authenticate has opened must be closed, even if the client is then
+				// refused.
 				if letIn := !row.panics && row.err == nil; (disconnects == 1) != letIn {
 					t.Errorf("OnDisconnect was called %d times; Authenticate let the client in: %v", disconnects, letIn)
 				}
@@ -251,8 +252,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// The error event is on the wire before the close frame also over a real socket,
-// where it takes many tries to lose one of them.
+// The error event precedes the close frame also over a real socket, where losing one of
+// them takes many tries.
 func TestErrorComesBeforeClose(t *testing.T) {
 	n := start(t, ignis.Config{})
 	for range 100 {
@@ -273,7 +274,7 @@ func TestAgreeKeysIsNotCalledUnasked(t *testing.T) {
 	})
 }
 
-// A callback's context ends when its client goes.
+// A callback's context ends when its client disconnects.
 func TestContextEndsWithTheClient(t *testing.T) {
 	for _, callback := range []string{"Authenticate", "AgreeKeys", "OnConnect", "ValidateRooms", "OnMessage"} {
 		t.Run(callback, func(t *testing.T) {
@@ -327,7 +328,7 @@ func TestContextEndsWithTheClient(t *testing.T) {
 	}
 }
 
-// A peer that does not answer pings is dropped; one that does may be silent.
+// A peer that does not answer pings is disconnected; one that does may be silent.
 func TestIdleTimeout(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{HeartbeatTimeout: time.Hour})

@@ -9,8 +9,8 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-// Credentials that are too large are in the log as well: users who cannot get in would
-// otherwise leave no trace but a number.
+// Credentials that are too large are logged. Otherwise users who cannot connect would
+// leave no trace but a counter.
 func TestTooLargeBeforeAuthenticationIsLogged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{})

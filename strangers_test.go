@@ -15,10 +15,10 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// tooMany is what a stranger gets that has sent too much.
+// tooMany is the close frame for a client that has sent too much before authentication.
 const tooMany = "<close 4007 Too many messages>"
 
-// A few mistakes are answered. One more ends the connection.
+// A few mistakes are answered. One more closes the connection.
 func TestMistakesBeforeAuthentication(t *testing.T) {
 	for name, tt := range map[string]struct{ text, answer string }{
 		"no JSON":        {`x`, wire.ErrorFormat},
@@ -48,7 +48,7 @@ func TestMistakesBeforeAuthentication(t *testing.T) {
 	}
 }
 
-// Whatever kind of frame it is, only so many come from a stranger. None of these is a
+// The number of frames of any kind before authentication is limited. None of these is a
 // mistake by itself.
 func TestFramesBeforeAuthentication(t *testing.T) {
 	for name, frame := range map[string][]byte{
@@ -95,7 +95,7 @@ func TestFragmentsBeforeAuthentication(t *testing.T) {
 	})
 }
 
-// Before authentication a message is small; its header is enough to refuse it.
+// Before authentication a message must be small. Its header is enough to refuse it.
 func TestPayloadBeforeAuthentication(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{})
@@ -121,7 +121,7 @@ func TestPayloadBeforeAuthentication(t *testing.T) {
 	})
 }
 
-// The limits are those of Config.
+// The limits can be configured.
 func TestLimitsBeforeAuthentication(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{AuthMaxPayload: 20, AuthMaxMistakes: 1})
@@ -135,8 +135,7 @@ func TestLimitsBeforeAuthentication(t *testing.T) {
 	})
 }
 
-// Of a join no more names are decoded than one request may have, and those that
-// are left out are counted.
+// At most MaxRoomsPerRequest names of a join are decoded, and the others are counted.
 func TestJoinOfTooManyNames(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{ValidateRooms: allRooms, MaxRoomsPerRequest: 3})
@@ -155,8 +154,8 @@ func TestJoinOfTooManyNames(t *testing.T) {
 	})
 }
 
-// With as many connections as Config.MaxClients allows, one more is answered 503, until
-// one goes.
+// At the limit Config.MaxClients, further connections are answered with 503 until a
+// client disconnects.
 func TestMaxClients(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{MaxClients: 2})

@@ -60,7 +60,7 @@ func TestClientInfo(t *testing.T) {
 				t.Error(name, "(-want +got):", diff)
 			}
 		}
-		// A snapshot is its owner's, and stays as it is.
+		// A snapshot belongs to the caller and does not change.
 		after.Rooms[0] = "changed"
 		_ = n.Leave(p.id, "a", "b")
 		if again, _ := n.Client(p.id); again.Rooms[0] != p.id || len(after.Rooms) != 5 || len(again.Rooms) != 3 {
@@ -114,7 +114,7 @@ func TestStateNames(t *testing.T) {
 	}
 }
 
-// How clients go, and how that is reported.
+// The ways in which clients disconnect, and how they are reported.
 func TestDisconnectCauses(t *testing.T) {
 	for name, row := range map[string]struct {
 		end  func(p *peer)
@@ -142,7 +142,7 @@ func TestDisconnectCauses(t *testing.T) {
 				if c := n.Stats().Disconnects; len(c) != 1 || c[row.want.Cause] != 1 {
 					t.Errorf("counted %v", c)
 				}
-				time.Sleep(10 * time.Second) // a peer that broke the protocol is given time to leave
+				time.Sleep(10 * time.Second) // the time that a peer has after violating the protocol
 			})
 		})
 	}

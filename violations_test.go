@@ -13,8 +13,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Breaches of RFC 6455 end the connection with the code that it asks for, over a
-// real socket as well as in memory.
+// Violations of RFC 6455 close the connection with the code that it requires, over real
+// sockets and in memory.
 func TestViolations(t *testing.T) {
 	frame := func(change func(*ws.Frame)) []byte {
 		f := ws.NewTextFrame([]byte(`{"event":"heartbeat"}`))

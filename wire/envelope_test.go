@@ -195,7 +195,7 @@ func TestChannel(t *testing.T) {
 	}
 }
 
-// The numbers that the other implementations have, too.
+// The test vectors of the other implementations.
 func TestNumbers(t *testing.T) {
 	for name, row := range map[string][2]any{
 		"payload":            {wire.DefaultMaxPayload, 131072},

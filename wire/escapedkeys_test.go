@@ -7,8 +7,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Keys that are written with escapes cost about what others do: a message may have
-// thousands of them, and is read by those that read from all clients.
+// Keys with escapes cost about as much as others. A message may have thousands of them,
+// and is decoded on goroutines that read from many clients.
 func TestKeysWithEscapesAreCheap(t *testing.T) {
 	text := []byte(`{` + strings.Repeat(`"\n":0,`, 10_000) + `"\u0065vent":"x"}`)
 	allocs := testing.AllocsPerRun(5, func() {

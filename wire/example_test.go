@@ -28,7 +28,7 @@ func Example() {
 	// {"serverId":"emitter","type":"room","target":"lobby","event":"chat","data":{"text":"hello"}}
 }
 
-// A reader that folds case, or takes one of two, could see another user.
+// A parser that ignores case, or uses one of two duplicates, could see another user.
 func ExampleEachField() {
 	seen := map[string]bool{}
 	err := wire.EachField([]byte(`{"sub":"ann","SUB":"eve","s\u0075b":"bob"}`), func(key, value []byte) {

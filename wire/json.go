@@ -25,10 +25,10 @@ func Valid(text []byte) error {
 
 // EachField calls f with the key and the value of each field of a JSON object, in order.
 // Escapes in keys are decoded, but keys are neither case-folded nor checked for
-// duplicates. Values are valid JSON, as defined by [Valid], without surrounding white
-// space. Keys and values may share memory with text and must not be kept or modified.
-// Errors wrap [ErrFormat], or [ErrShape] if text is valid JSON but not an object; f may
-// have been called for the fields before the error.
+// duplicates. A key is valid only during the call. A value is valid JSON, as defined by
+// [Valid], without surrounding white space, and shares memory with text. Errors wrap
+// [ErrFormat], or [ErrShape] if text is valid JSON but not an object; f may have been
+// called for the fields before the error.
 func EachField(text []byte, f func(key, value []byte)) error {
 	s := scanner{text: text}
 	s.space()

@@ -10,15 +10,15 @@ import (
 	"unicode/utf8"
 )
 
-// The oracle for all fuzz targets: encoding/json for the grammar, unicode/utf8,
-// and a count of brackets.
+// The oracle of all fuzz targets: encoding/json for the grammar, unicode/utf8 for the
+// encoding, and the number of brackets for the depth.
 
-// wantValid is what [Valid] ought to say.
+// wantValid is the expected result of [Valid].
 func wantValid(text []byte) bool {
 	return json.Valid(text) && utf8.Valid(text) && depth(text) <= MaxDepth
 }
 
-// depth returns how deep valid JSON nests.
+// depth returns the nesting depth of valid JSON.
 func depth(text []byte) (deepest int) {
 	now, quoted := 0, false
 	for i := 0; i < len(text); i++ {
@@ -93,7 +93,7 @@ func TestValid(t *testing.T) {
 	}
 }
 
-// Fields come in order, up to the first that is malformed.
+// Fields are reported in order, up to the first malformed one.
 func TestEachField(t *testing.T) {
 	for text, want := range map[string]string{
 		`{}`:                       "",
@@ -145,9 +145,9 @@ func FuzzValid(f *testing.F) {
 	})
 }
 
-// object decodes text as encoding/json does, to compare; ok is false when it is
-// not an object, or JSON at all. Keys keep their case in a map, and the last of
-// equal keys counts. What wraps the values is not counted for the depth.
+// object decodes text with encoding/json for comparison. It reports false if text is not
+// a JSON object. In a map, keys keep their case, and the last of duplicate keys counts.
+// The object itself does not count for the depth.
 func object(text []byte) (fields map[string]json.RawMessage, valid, ok bool) {
 	if !json.Valid(text) || !utf8.Valid(text) {
 		return nil, false, false
@@ -238,7 +238,7 @@ func FuzzDecodeEnvelope(f *testing.F) {
 		}
 		target := wantString(fields["target"])
 		if e.To.Type == TypeBroadcast {
-			target = "" // it has none, whatever is written
+			target = "" // a broadcast has no target
 		}
 		if e.ServerID != wantString(fields["serverId"]) || e.Event != wantString(fields["event"]) ||
 			string(e.To.Type) != wantString(fields["type"]) || e.To.Name != target ||
@@ -253,8 +253,8 @@ func FuzzDecodeEnvelope(f *testing.F) {
 	})
 }
 
-// Strings come out as one JSON string that reads back the same, and as
-// encoding/json writes them, less its extra escapes.
+// The output is a single JSON string that decodes to the input, as encoding/json writes
+// it without the extra escapes.
 func FuzzAppendString(f *testing.F) {
 	for _, s := range []string{"", "a", " a b ", "<&>\u2028\u2029", "\"\\/\b\f\n\r\t\x00\x1f\x7f", "\xff", "a\xc3", "\xed\xa0\x80", "é😀\ufffd", `\u2028`, `\ufffd`} {
 		f.Add(s)
@@ -274,7 +274,7 @@ func FuzzAppendString(f *testing.F) {
 	})
 }
 
-// Decoding makes the strings that it returns, and nothing else.
+// Decoding allocates only the strings that it returns.
 func TestDecodingAllocates(t *testing.T) {
 	for _, tt := range []struct {
 		name, text string

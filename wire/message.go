@@ -244,8 +244,8 @@ func AppendMessage(dst []byte, m Message) []byte {
 	return append(dst, '}')
 }
 
-// MessageSize returns the number of bytes that [AppendMessage] appends, not counting
-// escapes.
+// MessageSize returns the number of bytes that [AppendMessage] appends, not counting the
+// additional bytes of escapes.
 func MessageSize(m Message) int {
 	n := len(`{"event":""}`) + len(m.Event)
 	if m.Data != nil {

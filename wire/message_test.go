@@ -61,7 +61,7 @@ func TestDecodeMessage(t *testing.T) {
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Error("want - got +\n", diff)
 			}
-			// Every beginning of it is no JSON, and no reason to panic.
+			// No prefix is valid JSON, and none causes a panic.
 			text := strings.TrimRight(tt.text, " \n")
 			for i := range len(text) {
 				if _, err := wire.DecodeMessage([]byte(text[:i])); !errors.Is(err, wire.ErrFormat) {
@@ -231,7 +231,7 @@ func TestMessageRoundTrip(t *testing.T) {
 	})
 }
 
-// anyData draws data, absent at times, up to the greatest depth.
+// anyData returns random data, sometimes absent, up to the maximum depth.
 func anyData() *rapid.Generator[json.RawMessage] {
 	return rapid.Custom(func(t *rapid.T) json.RawMessage {
 		leaf := rapid.SampledFrom([]string{"", "null", "1", "-0.5e+7", `"\u2028<"`, "\"\u2028\"", "{}", "[]", `{"event":"x"}`}).Draw(t, "leaf")
@@ -351,7 +351,7 @@ func TestEncodeDataErrors(t *testing.T) {
 
 func TestDecodeAuthentication(t *testing.T) {
 	all := wire.Authentication{Type: "bearer", Token: "t", PublicKey: "k"}
-	for data, want := range map[string]wire.Authentication{ // each of protocol 1
+	for data, want := range map[string]wire.Authentication{ // all with protocol 1
 		`{"type":"bearer","token":"t","publicKey":"k"}`:                             all,
 		`{"token":"x","more":[1],"publicKey":"k","token":"\u0074","type":"bearer"}`: all,
 		`{"Token":"t","TYPE":"bearer"}`:                                             {},

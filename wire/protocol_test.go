@@ -14,8 +14,8 @@ import (
 
 var update = flag.Bool("update", false, "write protocol.json")
 
-// protocol.json has the tables of this package for programs in other languages and
-// for the docs.
+// protocol.json contains the tables of this package for programs in other languages and
+// for the documentation.
 func TestProtocolJSON(t *testing.T) {
 	const file = "protocol.json"
 	type closeCode struct {

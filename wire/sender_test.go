@@ -34,14 +34,14 @@ func TestStamp(t *testing.T) {
 	}
 }
 
-// Whatever a client writes, receivers read the server's word on who it was.
+// Whatever a client writes, receivers see the sender that the server set.
 func FuzzStamp(f *testing.F) {
 	for _, seed := range []string{`{"room":"a","from":{"id":"x"}}`, `{"fr\u006fm":1,"from":2}`, ` { "a" : [ 1 , {} ] , "room" : "r" } `, `[]`, `1`} {
 		f.Add([]byte(seed), "ann")
 	}
 	f.Fuzz(func(t *testing.T, data []byte, user string) {
 		if wire.Valid(data) != nil {
-			return // nothing else is sent
+			return // other data are not sent
 		}
 		out := wire.Sender{ID: "c1", UserID: user}.Stamp(data)
 		if err := wire.Valid(out); err != nil {

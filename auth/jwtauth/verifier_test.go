@@ -122,7 +122,7 @@ func checkVerdict(t *testing.T, name string, err error, reason string) {
 	t.Helper()
 	var refusal *tokenError
 	if err != nil && !errors.As(err, &refusal) {
-		t.Errorf("%s: %v is no *tokenError", name, err)
+		t.Errorf("%s: %v is not a *tokenError", name, err)
 	}
 	if err != nil && !errors.Is(err, ignis.ErrUnauthenticated) {
 		t.Errorf("%s: %v does not match ErrUnauthenticated", name, err)
@@ -199,8 +199,8 @@ func padTo(size int, claims string) string {
 	return ""
 }
 
-// The claims of a token with a wrong signature are not read, and no part of a token that is
-// too large.
+// The claims of a token with a wrong signature are not parsed, and neither is any part of
+// a token that is too large.
 func TestRefusedUnread(t *testing.T) {
 	wrong := signed(plainHeader, `{"sub":"ann","sub":"bob"`)
 	wrong = wrong[:strings.LastIndexByte(wrong, '.')] + "." + base64.RawURLEncoding.EncodeToString(make([]byte, 32))
@@ -215,7 +215,8 @@ func TestRefusedUnread(t *testing.T) {
 	checkVerdict(t, "124 KB", err, "too large")
 }
 
-// Errors quote nothing of a token except the subject, if the signature is valid.
+// Errors contain nothing from a token except the subject, and that only if the signature
+// is valid.
 func TestTokenErrors(t *testing.T) {
 	for claims, want := range map[string]string{
 		`{"sub":"ann\u001b[2J","exp":1}`:                                `the token has expired (subject "ann\x1b[2J")`,
@@ -252,7 +253,7 @@ func FuzzVerify(f *testing.F) {
 			}
 			return
 		}
-		// Package json reads the same names, each of them once.
+		// Package json reads the same names, each exactly once.
 		for what, text := range map[string]string{"alg": header, "sub": claims, "exp": claims} {
 			if n := strings.Count(strings.Join(names(t, text), "\n")+"\n", what+"\n"); n < 1 {
 				t.Errorf("%q is accepted and has no %s", text, what)

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What to do about --listen depends on what is wrong with it.
+// The hint for --listen depends on the error.
 func TestListenErrors(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -16,10 +16,10 @@ func TestListenErrors(t *testing.T) {
 	defer l.Close()
 	for address, want := range map[string]string{
 		l.Addr().String():   "is another server running there?",
-		"no..such.name:80":  "does the host's name resolve",
-		"[fe80::1]:8080":    "", // whose link is not said
-		"192.0.2.1:8080":    "this machine has no such address: give one that it has, or :8080 for all",
-		"[2001:db8::1]:443": "this machine has no such address",
+		"no..such.name:80":  "check that the host name resolves",
+		"[fe80::1]:8080":    "", // without a zone
+		"192.0.2.1:8080":    "this machine does not have that address; use one of its addresses, or :8080 for all",
+		"[2001:db8::1]:443": "this machine does not have that address",
 	} {
 		if strings.HasPrefix(address, "[") && !hasIPv6() {
 			continue

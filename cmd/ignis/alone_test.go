@@ -8,7 +8,7 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// A server without Redis says that it is alone, unless it is in development mode.
+// A server without Redis logs that it is alone, except in development mode.
 func TestServeWithoutRedis(t *testing.T) {
 	const alone = "no Redis is configured"
 	secret := []string{"IGNIS_JWT_SECRET=" + strings.Repeat("s", 32)}

@@ -11,10 +11,10 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// listener is an ignis listen --all in a room.
+// listener is a running ignis listen --all in a room.
 type listener struct {
 	*process
-	id   string // of the client
+	id   string // client ID
 	room string
 }
 
@@ -34,7 +34,7 @@ func listen(t *testing.T, redis, address, user, room string) *listener {
 		t.Fatalf("the first event is %+v", connected)
 	}
 	l.id = connected.Data.ID
-	// It joins after it has printed that, so the room is asked until it is there.
+	// It joins after printing that, so the room is probed until it has joined.
 	redistest.Wait(t, user+" to be in "+room, func() bool {
 		emit(t, redis, "room", room, "probe")
 		return strings.Contains(p.lines.text(), `"probe"`)
@@ -42,7 +42,7 @@ func listen(t *testing.T, redis, address, user, room string) *listener {
 	return l
 }
 
-// event returns the next line that is no probe.
+// event returns the next line that is not a probe.
 func (l *listener) event() string {
 	l.t.Helper()
 	for {
@@ -52,7 +52,7 @@ func (l *listener) event() string {
 	}
 }
 
-// until returns what comes before an event, less the probes.
+// until returns the events before the given one, except probes.
 func (l *listener) until(event string) (got []string) {
 	l.t.Helper()
 	for {
@@ -152,7 +152,7 @@ func TestReadinessFollowsRedis(t *testing.T) {
 	r.Kill()
 	redistest.Wait(t, "/readyz to answer 503", func() bool { return ready() == http.StatusServiceUnavailable })
 	p.logged("redis connection lost")
-	send(t, c, "echo", `{"room":"ws-default"}`) // local delivery goes on
+	send(t, c, "echo", `{"room":"ws-default"}`) // local delivery still works
 	if m := receive(t, c); m.Event != "echo" {
 		t.Fatalf("received %+v", m)
 	}

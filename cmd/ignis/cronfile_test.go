@@ -34,7 +34,7 @@ func TestCronFileProblems(t *testing.T) {
 		"all mistakes of a job": {
 			"jobs:\n  a b:\n    pattern: 0 25 * * *\n    evnt: e\n    zone: Mars\n    deadline: soon\n    jitter: 1\n    exclude: x\n    misfire: never\n    data: [010, 0x1F]\n",
 			[]string{
-				`line 4: job "a b": unknown field "evnt"`, "line 6", "expected a duration", "line 7", "expected a duration", "line 8", "cannot unmarshal",
+				`line 4: job "a b": unknown field "evnt"`, "line 6", "expected a positive duration", "line 7", "expected a positive duration", "line 8", "cannot unmarshal",
 				"line 3", "hour, column 3", "line 5", "zone: unknown time zone", "line 9", "misfire: expected", `Name "a b" is invalid`,
 				"line 10", "010 is not a number in JSON", "line 10", "0x1F is not", "no event", "one of room",
 			},
@@ -61,7 +61,7 @@ func TestCronFileProblems(t *testing.T) {
 		"the server's event":               {"jobs:\n  a:\n    pattern: 0 9 * * *\n    room: r\n    event: connected\n", []string{`line 5: job "a"`}},
 		"an exclusion that makes no":       {"jobs:\n  a:\n    pattern: 0 9 * * *\n    user: r\n    event: e\n    exclude: [x]\n", []string{"excludes nobody"}},
 		"a bad policy":                     {"jobs:" + job + "    misfire: never\n", []string{"misfire: expected once, all or skip"}},
-		"a bad duration":                   {"jobs:" + job + "    deadline: soon\n", []string{"line 6", "expected a duration"}},
+		"a bad duration":                   {"jobs:" + job + "    deadline: soon\n", []string{"line 6", "expected a positive duration"}},
 		"a list for a text":                {"jobs:\n  a:\n    pattern: [1]\n    event: e\n    room: r\n", []string{`line 3: job "a": cannot unmarshal`}},
 		"data that is no JSON":             {"jobs:" + job + "    data: {1: x}\n", []string{`line 6: job "a": data: the key "1" is not a string`}},
 		"data that is no truth":            {"jobs:" + job + "    data: [true, !!bool maybe]\n", []string{"line 6: job \"a\": data: cannot decode !!str `maybe` as a !!bool"}},

@@ -41,16 +41,16 @@ func TestDevelopmentModeRelays(t *testing.T) {
 		if _, err := c.Join(withTimeout(t), "lobby"); err != nil {
 			t.Fatal(err)
 		}
-		send(t, c, "arrived", `{"room":"lobby"}`) // comes back once it is in
+		send(t, c, "arrived", `{"room":"lobby"}`) // is echoed once it has joined
 		for m := receive(t, c); !strings.Contains(string(m.Data), c.ID()); m = receive(t, c) {
 			if m.Event != "arrived" {
 				t.Fatalf("received %+v", m)
 			}
 		}
 	}
-	receive(t, ann) // that anonymous has arrived
+	receive(t, ann) // that anonymous has joined
 
-	// None of these goes anywhere.
+	// None of these is relayed.
 	send(t, stranger, "chat", `{"room":"lobby","text":"not a member"}`)
 	send(t, stranger, "chat", `{"room":"`+ann.ID()+`","text":"another's own room"}`)
 	for _, data := range []string{`{"text":"no room"}`, `{"room":7}`, `{"room":["lobby"]}`, `{"room":""}`, `{"room":"lobby","room":null}`, `["lobby"]`, `"lobby"`, `null`} {
@@ -70,14 +70,14 @@ func TestDevelopmentModeRelays(t *testing.T) {
 	if m := receive(t, ann); string(m.Data) != want {
 		t.Errorf("received %s, want %s", m.Data, want)
 	}
-	// The stranger's next message is its own: nothing came before.
+	// The stranger's next message is its own, so nothing arrived before.
 	send(t, stranger, "self", `{"room":"`+stranger.ID()+`"}`)
 	if m := receive(t, stranger); m.Event != "self" {
 		t.Errorf("a stranger received %+v", m)
 	}
 }
 
-// What a web site could make a developer's browser do stops at the door.
+// Requests that a web site could make a developer's browser send are refused.
 func TestDevelopmentModeIsForThisMachineAlone(t *testing.T) {
 	t.Parallel()
 	p, address := serve(t, nil, "--dev")
@@ -119,7 +119,7 @@ func TestDevelopmentModeIsForThisMachineAlone(t *testing.T) {
 	}
 }
 
-// upgrade is the fields of a request for a WebSocket.
+// upgrade contains the header fields of a request for a WebSocket.
 var upgrade = []string{
 	"Connection", "Upgrade", "Upgrade", "websocket",
 	"Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==",
@@ -164,8 +164,8 @@ func TestAllowedOrigins(t *testing.T) {
 	}
 }
 
-// The address of a client behind a proxy is what the proxy says, and what others say
-// does not count.
+// The address of a client behind a proxy is the one reported by the proxy. Reports by
+// others are ignored.
 func TestTrustedProxies(t *testing.T) {
 	t.Parallel()
 	secret := []string{"IGNIS_JWT_SECRET=" + testKey}

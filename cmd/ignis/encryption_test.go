@@ -10,7 +10,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Whom serve lets in, encrypted or in clear.
+// The clients that serve accepts, encrypted or not.
 func TestServeEncryption(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -42,8 +42,8 @@ func TestServeEncryption(t *testing.T) {
 	}
 }
 
-// An encrypted client and one in clear talk in a room; listen says what to do where
-// the two sides do not agree.
+// An encrypted and an unencrypted client communicate in a room. If the two sides cannot
+// agree, listen prints a hint.
 func TestListenEncrypted(t *testing.T) {
 	t.Parallel()
 	_, address := serve(t, nil, "--dev")
@@ -57,7 +57,7 @@ func TestListenEncrypted(t *testing.T) {
 	}
 	for !slices.ContainsFunc(strings.Split(listener.lines.text(), "\n"), func(line string) bool {
 		return strings.HasPrefix(line, `{"event":"chat","data":{"room":"lobby","text":"hello"`)
-	}) { // its join has no answer
+	}) { // joins are not answered
 		if err := c.Send(t.Context(), "chat", map[string]string{"room": "lobby", "text": "hello"}); err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +71,7 @@ func TestListenEncrypted(t *testing.T) {
 	_, required := serve(t, nil, "--dev", "--encryption", "required")
 	for _, row := range []struct{ address, flag, says string }{
 		{off, "--encrypt", "--encryption optional"},
-		{required, "--all", "--encrypt agrees"},
+		{required, "--all", "use --encrypt to agree"},
 	} {
 		p := start(t, nil, "listen", "ws://"+row.address+"/ws", row.flag)
 		if code := p.wait(); code != exitAuth || !strings.Contains(p.errors.text(), row.says) {

@@ -34,8 +34,8 @@ func TestTheSoftLimitOfDescriptorsIsRaised(t *testing.T) {
 	}
 }
 
-// Clients that take all descriptors do not take those that Redis and probes need, and
-// who finds no room is told so at once.
+// Clients that use up their descriptors leave those that Redis and probes need, and
+// further clients are refused immediately.
 func TestReserveOfDescriptors(t *testing.T) {
 	t.Parallel()
 	const limit, clientReserve = 200, 64
@@ -59,14 +59,14 @@ func TestReserveOfDescriptors(t *testing.T) {
 	if code := handshake(t, "http://"+address+"/ws", upgrade...); code != http.StatusServiceUnavailable {
 		t.Errorf("one more is answered %d", code)
 	}
-	p.logged("as many as Config.MaxClients allows")
+	p.logged("the limit Config.MaxClients is reached")
 
 	r.Kill()
 	p.logged("connection lost")
 	r.Restart()
 	until(t, "Redis to be back", func() bool { code, _, _ := get(t, "http://"+address+"/readyz"); return code == http.StatusOK })
 
-	// Connections that are no clients cannot take the last descriptors either.
+	// Connections that are not clients cannot use the last descriptors either.
 	for range limit {
 		c, err := net.Dial("tcp", address)
 		if err != nil {
@@ -87,7 +87,7 @@ func TestReserveOfDescriptors(t *testing.T) {
 	p.logged("running out of descriptors")
 }
 
-// until waits for something.
+// until waits for a condition.
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !done(); runtime.Gosched() {

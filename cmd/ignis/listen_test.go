@@ -15,7 +15,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// A listener says which rooms the server refused, and ends if it refused all of them.
+// listen reports the rooms that the server refused, and ends if it refused all of them.
 func TestListenSaysWhatIsRefused(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -27,7 +27,7 @@ func TestListenSaysWhatIsRefused(t *testing.T) {
 	if note := some.logged("note: "); !strings.Contains(note, `refused room "secret" (forbidden)`) || strings.Contains(note, "news") {
 		t.Errorf("it says %s", note)
 	}
-	emit(t, r.URL(), "room", "news", "x", "1") // it is in the room: the answer came before the note
+	emit(t, r.URL(), "room", "news", "x", "1") // it has joined, because the note is printed after the answer
 	if got := some.line(); got != `{"event":"x","data":1,"room":"news"}` {
 		t.Errorf("printed %s", got)
 	}
@@ -41,7 +41,7 @@ func TestListenSaysWhatIsRefused(t *testing.T) {
 	}
 }
 
-// The original does not say.
+// The original does not report refused rooms.
 func TestListenToProtocol1(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -66,7 +66,7 @@ func TestListenToProtocol1(t *testing.T) {
 	if got := p.line(); got != `{"event":"x"}` {
 		t.Errorf("printed %s", got)
 	}
-	if note := p.logged("note: "); !strings.Contains(note, "does not say") {
+	if note := p.logged("note: "); !strings.Contains(note, "does not report") {
 		t.Errorf("it says %s", note)
 	}
 }

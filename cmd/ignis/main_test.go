@@ -18,8 +18,8 @@ import (
 	"github.com/ignis-go/ignis/internal/childproc"
 )
 
-// TestMain makes this test binary run as ignis too, for the scripts and for the
-// tests that start processes.
+// TestMain makes this test binary act as ignis for scripts and for tests that start
+// processes.
 func TestMain(m *testing.M) {
 	testscript.Main(leakChecked{m}, map[string]func(){"ignis": func() {
 		if parent, err := strconv.Atoi(os.Getenv(scriptVariable)); err == nil {
@@ -29,7 +29,8 @@ func TestMain(m *testing.M) {
 	}})
 }
 
-// scriptVariable has the id of the process that runs a script, for the programs in it.
+// scriptVariable contains the ID of the process that runs a script, for the programs in
+// it.
 const scriptVariable = "SCRIPT_PROCESS"
 
 // leakChecked fails a run that leaves a goroutine behind.
@@ -61,7 +62,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// exits runs a program that has to end with a code: exits 2 ignis serve.
+// exits runs a program that must end with an exit code, as in: exits 2 ignis serve.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits code program [args...]")
@@ -106,12 +107,12 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 	}
 }
 
-// A server says what is missing before it does anything.
+// A server reports what is missing before it does anything.
 func Example() {
 	code := run(context.Background(), []string{"serve"}, &stdio{in: os.Stdin, out: os.Stdout, err: os.Stdout})
 	fmt.Println("exit code", code)
 	// Output:
 	// error: no authenticator is configured
-	// hint: set --jwt-secret-file; for a try on this machine use --dev
+	// hint: set --jwt-secret-file; to try it on this machine, use --dev
 	// exit code 2
 }

@@ -17,8 +17,7 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// What clients send comes out of ignis listen as it was meant, and does nothing to the
-// terminal.
+// listen prints messages from clients with their meaning unchanged and safe for a terminal.
 func TestListenPrintsNothingThatActs(t *testing.T) {
 	_, address := serve(t, nil, "--dev")
 	p := start(t, nil, "listen", "ws://"+address+"/ws", "--join", "lobby", "--all")
@@ -52,8 +51,8 @@ func TestListenPrintsNothingThatActs(t *testing.T) {
 	}
 }
 
-// Text of a server in an error does nothing to the terminal, either, and what was
-// refused before any credentials were looked at has a hint that fits.
+// Texts from a server in errors are safe for a terminal, too, and a refusal before
+// authentication has a suitable hint.
 func TestListenExplainsRefusals(t *testing.T) {
 	for status, want := range map[int]struct {
 		code int
@@ -95,8 +94,8 @@ func TestListenExplainsRefusals(t *testing.T) {
 	}
 }
 
-// A message that is too large for a listener does not end it, and by default it takes
-// what ignis emit can send.
+// A message that is too large does not end listen, and by default it accepts what ignis
+// emit can send.
 func TestListenTakesLargeMessages(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -121,7 +120,7 @@ func TestListenTakesLargeMessages(t *testing.T) {
 			t.Errorf("printed %.100s", line)
 		}
 	}
-	if note := small.logged("note: "); !strings.Contains(note, "left out; --max-message") {
+	if note := small.logged("note: "); !strings.Contains(note, "skipped a message of 5242907 bytes; --max-message") {
 		t.Errorf("it says %s", note)
 	}
 }
@@ -135,7 +134,7 @@ func TestErrorsDoNotAct(t *testing.T) {
 	}
 }
 
-// A password for Redis can be kept out of the list of processes, and is in no output.
+// A password for Redis can be kept out of the list of processes, and is never printed.
 func TestRedisFile(t *testing.T) {
 	const password = "s3cret-word"
 	r := redistest.StartWith(t, redistest.Config{Password: password})
@@ -185,12 +184,12 @@ func TestRedisFile(t *testing.T) {
 	ended(start(t, nil, with("emit", "--redis-file", os.DevNull)...), exitUsage, "can read the file")
 	wrong := strings.Replace(r.URL(), password, password+"x", 1)
 	ended(start(t, []string{"IGNIS_REDIS=" + wrong}, emit...), exitFailed, "")
-	// Not where the parser repeats it, either.
+	// Not even when the parser quotes it.
 	ended(start(t, nil, "emit", r.URL(), "user", "ann"), exitUsage, "")
 	ended(start(t, nil, "serve", "--dev", "--redis", r.URL()+"#"), exitUsage, warning)
 
 	cron := start(t, nil, "cron", "run", jobs, "--redis-file", file)
-	cron.line() // it runs
+	cron.line() // it is running
 	cron.signal(os.Interrupt)
 	ended(cron, 0, "")
 	ended(start(t, nil, "bench", "--url", "ws://"+address+"/ws", "--clients", "1", "--duration", "100ms",
@@ -199,7 +198,7 @@ func TestRedisFile(t *testing.T) {
 	ended(server, 0, "")
 }
 
-// In development mode anybody can cause these lines, as often as they like.
+// In development mode anyone can cause these lines at will.
 func TestDevLogIsNotFlooded(t *testing.T) {
 	p, address := serve(t, nil, "--dev", "--log-level", "info")
 	c := dial(t, address, nil)

@@ -12,13 +12,13 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// prefixed is what makes a command use a Redis with a prefix.
+// prefixed describes how a command uses a Redis with a prefix.
 func prefixed(redis, prefix string) []string {
 	return []string{"IGNIS_REDIS=" + redis, "IGNIS_PREFIX=" + prefix}
 }
 
-// Applications with different prefixes share a Redis and hear nothing of each other. The
-// database makes no difference.
+// Applications with different prefixes share a Redis without receiving each other's
+// messages, whatever the database.
 func TestPrefix(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -45,7 +45,7 @@ func TestPrefix(t *testing.T) {
 	}
 	for prefix, list := range clients {
 		send(t, list[0], "relayed of "+prefix, `{"room":"ws-default"}`)
-		for _, c := range list { // after that all of it is in Redis
+		for _, c := range list { // waits until everything is in Redis
 			for _, want := range []string{"of " + prefix, "relayed of " + prefix} {
 				if m := receive(t, c); m.Event != want {
 					t.Errorf("a client of prefix %q got %q, want %q", prefix, m.Event, want)
@@ -63,7 +63,7 @@ func TestPrefix(t *testing.T) {
 	}
 }
 
-// Jobs of one name in two applications each run at every instant.
+// Jobs with the same name in two applications each run at every instant.
 func TestPrefixOfCron(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -138,8 +138,8 @@ func TestPrefixOfBench(t *testing.T) {
 	}
 }
 
-// Every command that uses Redis warns of a database without a prefix, and refuses a prefix
-// that cannot be one before it does anything.
+// Every command that uses Redis warns about a database without a prefix, and rejects an
+// invalid prefix before it does anything.
 func TestDatabaseWithoutPrefix(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)

@@ -19,11 +19,11 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// patience is how long a test waits for what has to happen.
+// patience is the time that a test waits for something that must happen.
 const patience = 3 * time.Minute
 
-// fastExit keeps the race detector, if it is on, from waiting for a second at
-// the end of each process. It tells of races all the same.
+// fastExit prevents the race detector, if enabled, from waiting for a second at the end
+// of each process. It still reports races.
 const fastExit = "GORACE=atexit_sleep_ms=0"
 
 // process is a running ignis.
@@ -32,8 +32,8 @@ type process struct {
 	cmd    *childproc.Cmd
 	lines  *lineWriter   // of standard output
 	errors *lineWriter   // of standard error
-	ended  chan struct{} // closed when it is gone
-	err    error         // from Wait, then
+	ended  chan struct{} // closed when it has ended
+	err    error         // from Wait; valid once ended is closed
 }
 
 // start starts ignis with arguments; settings are environment variables.
@@ -42,7 +42,7 @@ func start(t *testing.T, settings []string, args ...string) *process {
 	return startCommand(t, settings, childproc.Command("ignis", args...))
 }
 
-// startCommand starts a command that is, or becomes, ignis.
+// startCommand starts a command that is, or executes, ignis.
 func startCommand(t *testing.T, settings []string, cmd *childproc.Cmd) *process {
 	t.Helper()
 	p := &process{t: t, cmd: cmd, lines: newLineWriter(), errors: newLineWriter(), ended: make(chan struct{})}
@@ -117,7 +117,7 @@ func (p *process) next(w *lineWriter, text string) string {
 				return l
 			}
 		case <-ended:
-			ended = nil // all that it wrote is in the channel
+			ended = nil // its whole output is in the channel
 			if len(w.lines) == 0 {
 				p.t.Fatalf("it ended: %v", p.err)
 			}
@@ -150,7 +150,7 @@ func (p *process) wait() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// lineWriter keeps what is written to it, and hands out its lines.
+// lineWriter stores what is written to it, and returns its lines.
 type lineWriter struct {
 	lines chan string
 
@@ -186,7 +186,7 @@ func (w *lineWriter) text() string {
 	return w.all.String()
 }
 
-// withTimeout returns a context for what a test waits for.
+// withTimeout returns a context that limits how long a test waits.
 func withTimeout(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
@@ -239,7 +239,7 @@ func request(t *testing.T, url string, headers []string) *http.Request {
 	return r
 }
 
-// get asks over HTTP, with headers as pairs, and returns status and body.
+// get sends a GET request with headers as pairs, and returns the status and the body.
 func get(t *testing.T, url string, headers ...string) (int, http.Header, string) {
 	t.Helper()
 	transport := &http.Transport{DisableKeepAlives: true}

@@ -12,7 +12,7 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// readme is the README with what of it can be run.
+// readme is the README and the commands in it.
 type readme struct {
 	text     string
 	commands []string // the lines of its sh blocks
@@ -31,8 +31,8 @@ func readReadme(t *testing.T) readme {
 	return r
 }
 
-// args returns the arguments of the README's command that begins with prefix,
-// as a shell would split them, with texts replaced by those of this test.
+// args returns the arguments of the README's command that begins with prefix, split like
+// by a shell, after replacing texts.
 func (r readme) args(t *testing.T, prefix string, replace ...string) []string {
 	t.Helper()
 	for _, c := range r.commands {
@@ -56,7 +56,7 @@ func TestReadmeTryOnOneMachine(t *testing.T) {
 	rest, ok := strings.CutPrefix(said, "listening on http://")
 	address, note, _ := strings.Cut(rest, " ")
 	if !ok || !strings.Contains(doc.text, "listening on http://127.0.0.1:8080 "+note) {
-		t.Errorf("serve --dev says %q, which is not what the README shows", said)
+		t.Errorf("serve --dev prints %q, which differs from the README", said)
 	}
 	listener := start(t, nil, doc.args(t, "ignis listen", "127.0.0.1:8080", address)...)
 	send := doc.args(t, "ignis emit")

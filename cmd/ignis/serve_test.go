@@ -39,7 +39,7 @@ func TestSignalEndsInGoodOrder(t *testing.T) {
 	}
 }
 
-// With --plain-io the process makes no epoll set but the runtime's.
+// With --plain-io the process has no epoll instance but the runtime's.
 func TestPlainIO(t *testing.T) {
 	t.Parallel()
 	for plain, want := range map[bool]int{false: 2, true: 1} {
@@ -66,8 +66,8 @@ func TestPlainIO(t *testing.T) {
 	}
 }
 
-// A client that does not answer the close frame holds the end up; a second
-// signal does not wait for it.
+// A client that does not answer the close frame delays the shutdown. A second signal ends
+// the process immediately.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	p, address := serve(t, nil, "--dev")
@@ -80,7 +80,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	if err := ws.WriteFrame(conn, frame); err != nil {
 		t.Fatal(err)
 	}
-	h, err := ws.ReadHeader(conn) // of the error event: it is being served
+	h, err := ws.ReadHeader(conn) // header of the error event, which shows that the client is served
 	if err != nil || h.OpCode != ws.OpText || h.Length > 1024 {
 		t.Fatalf("got %+v, %v", h, err)
 	}

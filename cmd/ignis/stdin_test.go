@@ -8,8 +8,8 @@ import (
 	"github.com/ignis-go/ignis/internal/childproc"
 )
 
-// emitFrom starts ignis emit without data in its arguments, with a pipe as its
-// standard input, and returns the end that writes. Nobody is at its Redis.
+// emitFrom starts ignis emit without data in its arguments and with a pipe as its
+// standard input, and returns the writing end. Its Redis does not exist.
 func emitFrom(t *testing.T, args ...string) (*process, *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -24,8 +24,8 @@ func emitFrom(t *testing.T, args ...string) (*process, *os.File) {
 	return p, w
 }
 
-// A pipe that nobody writes to, or that nobody closes, keeps the program for no longer
-// than --timeout, and it says what it has waited for.
+// A pipe that nobody writes to or closes delays the program for at most --timeout, and
+// the error says what it was waiting for.
 func TestEmitDoesNotWaitForEver(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
@@ -53,7 +53,7 @@ func TestEmitDoesNotWaitForEver(t *testing.T) {
 	}
 }
 
-// Meanwhile it says what it waits for, and an interrupt ends it.
+// Meanwhile it prints what it is waiting for, and an interrupt ends it.
 func TestEmitSaysWhatItWaitsFor(t *testing.T) {
 	t.Parallel()
 	p, _ := emitFrom(t, "--timeout", "1h")
@@ -64,7 +64,7 @@ func TestEmitSaysWhatItWaitsFor(t *testing.T) {
 	}
 }
 
-// What comes in time is taken: it is the JSON that is wrong here, not the pipe.
+// Data that arrive in time are used; the error here is in the JSON, not in the pipe.
 func TestEmitReadsAPipe(t *testing.T) {
 	t.Parallel()
 	p, w := emitFrom(t, "--timeout", "1m")

@@ -42,7 +42,7 @@ func sign(t *testing.T, key string, claims map[string]any) string {
 	return signed(key, plainHeader, string(text))
 }
 
-// The token decides which rooms a client may join, and messages of clients go nowhere.
+// The token determines which rooms a client may join. Messages from clients are dropped.
 func TestTokenServer(t *testing.T) {
 	r := redistest.Start(t)
 	_, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey}, "--redis", r.URL())
@@ -81,7 +81,7 @@ func TestTokenServer(t *testing.T) {
 	}
 }
 
-// The log says why each token was refused, without quoting it.
+// The log contains the reason why each token was refused, without quoting it.
 func TestRefusedTokensInTheLog(t *testing.T) {
 	p, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey})
 	for _, token := range []string{

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What bench says of its result: what is worst, and with it what to do.
+// The verdict of bench names the worst problem and what to do about it.
 func TestVerdict(t *testing.T) {
 	told := &exitError{exitUsage, errors.New("no Redis"), "start it"}
 	lost := errors.New("connection lost")

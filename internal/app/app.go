@@ -19,8 +19,8 @@ type App struct {
 	dev    *devMode // nil unless in development mode
 }
 
-// New checks the configuration, reads the files that it names and connects the parts. It
-// does not listen yet. An error about c is an [*Error] with Usage set, or matches
+// New validates the configuration, reads the files that it names and connects the parts.
+// It does not listen yet. An error about c is an [*Error] with Usage set, or matches
 // [redisbus.ErrConfig].
 func New(c Config) (*App, error) {
 	if err := c.check(); err != nil {
@@ -81,7 +81,7 @@ func (a *App) accept(r *http.Request) (ignis.Accepted, error) {
 func (a *App) setBus(cfg *ignis.Config) error {
 	if a.cfg.Redis.URL == "" {
 		if !a.cfg.Dev {
-			a.log.Info("no Redis is configured: this server is alone, and no emitter reaches it")
+			a.log.Info("no Redis is configured, so this server exchanges no messages with other servers or emitters")
 		}
 		return nil
 	}

@@ -20,7 +20,7 @@ type Config struct {
 	// the bus. MaxClients 0: as many as the process may have descriptors, less a reserve.
 	Server ignis.Config
 
-	// Redis connects the server with others. URL "": this server is alone.
+	// Redis connects the server with others. URL "": there are no other servers.
 	Redis redisbus.Config
 
 	// Dev turns on the development mode: anyone may connect as any user and join every
@@ -62,7 +62,7 @@ func (c *Config) check() error {
 	hasSecret := c.JWTSecretFile != "" || len(c.JWTSecret) > 0
 	switch {
 	case !c.Dev && !hasSecret:
-		return usage("set --jwt-secret-file; for a try on this machine use --dev", "no authenticator is configured")
+		return usage("set --jwt-secret-file; to try it on this machine, use --dev", "no authenticator is configured")
 	case c.Dev && hasSecret:
 		return usage("leave out --dev, or --jwt-secret-file and "+SecretVariable,
 			"--dev lets anyone in, and a JWT secret is configured")
@@ -71,7 +71,7 @@ func (c *Config) check() error {
 			"--dev lets anyone in, so it does not listen on %s", c.Listen)
 	case c.Dev && len(c.AllowedOrigins) > 0:
 		return usage("leave out --allowed-origins, or --dev",
-			"--dev accepts pages from this machine alone, and --allowed-origins names others")
+			"--dev accepts only pages from this machine, but --allowed-origins names others")
 	}
 	return nil
 }

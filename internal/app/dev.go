@@ -16,8 +16,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// devMode is the development mode: a server to try things with. It believes every client, so
-// it answers to this machine only.
+// devMode is the development mode, a server for experiments. It trusts every client, so
+// it serves only this machine.
 type devMode struct {
 	server *ignis.Server // set before the first client connects
 	path   string        // path of the WebSocket endpoint

@@ -27,8 +27,8 @@ const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; 
 func (d *devMode) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isLoopbackHost(r.Host) {
-			d.limit.Log(slog.LevelWarn, "request refused: development mode answers to localhost and loopback addresses alone", "host", r.Host)
-			http.Error(w, "Development mode answers to localhost and loopback addresses alone.", http.StatusForbidden)
+			d.limit.Log(slog.LevelWarn, "request refused: development mode accepts only requests for localhost and loopback addresses", "host", r.Host)
+			http.Error(w, "Development mode accepts only requests for localhost and loopback addresses.", http.StatusForbidden)
 			return
 		}
 		if isDevPath(r.URL.Path) && r.URL.Path != d.path {

@@ -2,6 +2,6 @@
 // authentication and a listener, serves the WebSocket endpoint and the probes, and shuts
 // down gracefully. Command ignis adds flags and commands.
 //
-// What an [Error] says is meant for the person who runs the program. It calls each setting
-// by the name of its flag.
+// The text of an [Error] is meant for the person who runs the program. It refers to
+// settings by the names of their flags.
 package app

@@ -37,15 +37,15 @@ func listenHint(address string, err error) string {
 	_, port, _ := net.SplitHostPort(address) // Config.check has accepted it
 	n, _ := strconv.ParseUint(port, 10, 16)
 	if name := (*net.DNSError)(nil); errors.As(err, &name) {
-		return "does the host's name resolve on this machine? give an address, such as 127.0.0.1:" + port + ", or :" + port + " for all of this machine"
+		return "check that the host name resolves on this machine, or use an address such as 127.0.0.1:" + port + ", or :" + port + " for all addresses"
 	}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return "is another server running there? --listen 127.0.0.1:0 picks a free port"
 	case errors.Is(err, syscall.EACCES) && n > 0 && n < unprivileged:
-		return fmt.Sprintf("ports under %d need a privilege, on Linux CAP_NET_BIND_SERVICE: give the program that, or take a higher port and forward this one to it", unprivileged)
+		return fmt.Sprintf("ports below %d require a privilege (CAP_NET_BIND_SERVICE on Linux); grant it to the program, or use a higher port and forward this one to it", unprivileged)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return "this machine has no such address: give one that it has, or :" + port + " for all of them"
+		return "this machine does not have that address; use one of its addresses, or :" + port + " for all of them"
 	}
 	return ""
 }

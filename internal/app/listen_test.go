@@ -20,8 +20,8 @@ func TestListenHints(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"80", bind(syscall.EACCES), "ports under 1024 need a privilege"},
-		{"1023", bind(syscall.EACCES), "ports under 1024 need a privilege"},
+		{"80", bind(syscall.EACCES), "ports below 1024 require a privilege"},
+		{"1023", bind(syscall.EACCES), "ports below 1024 require a privilege"},
 		{"1024", bind(syscall.EACCES), ""},
 		{"0", bind(syscall.EACCES), ""},
 		{"80", bind(syscall.EADDRINUSE), "is another server running there?"},

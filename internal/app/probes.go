@@ -41,7 +41,7 @@ func readiness(h ignis.Health, relays bool) probe {
 	case h.Bus != nil && relays:
 		return probe{Status: "unavailable", Reason: "Redis does not carry messages at the moment; clients of this server still reach each other"}
 	case h.Bus != nil:
-		return probe{Status: "unavailable", Reason: "Redis does not carry messages at the moment; clients stay connected and get none until it does"}
+		return probe{Status: "unavailable", Reason: "Redis does not carry messages at the moment; clients stay connected but receive nothing until it does"}
 	}
 	return probe{Status: "ready"}
 }

@@ -40,7 +40,7 @@ func TestReadiness(t *testing.T) {
 
 func TestReadinessSaysWhatIsTrue(t *testing.T) {
 	h := ignis.Health{Ready: true, Bus: os.ErrClosed}
-	if p := readiness(h, false); strings.Contains(p.Reason, "reach each other") || !strings.Contains(p.Reason, "get none") {
+	if p := readiness(h, false); strings.Contains(p.Reason, "reach each other") || !strings.Contains(p.Reason, "receive nothing") {
 		t.Errorf("with tokens: %s", p.Reason)
 	}
 	if p := readiness(h, true); !strings.Contains(p.Reason, "still reach each other") {

@@ -120,7 +120,7 @@ func TestRunWhereAnotherListens(t *testing.T) {
 	}
 }
 
-// A server that ends by itself, because Redis does not answer, says what to look at.
+// The error of a server that ends by itself, because Redis does not answer, has a hint.
 func TestRunWithoutRedis(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -156,7 +156,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-// Run ends when HTTP fails, and says why.
+// Run returns an error if HTTP fails.
 func TestWaitForHTTP(t *testing.T) {
 	a, err := New(development())
 	if err != nil {
@@ -169,7 +169,7 @@ func TestWaitForHTTP(t *testing.T) {
 	}
 }
 
-// A start that takes long is logged, once, and one that does not is not.
+// A slow start is logged once, and a fast one is not logged.
 func TestStartNotice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// A job's context ends when the inbox is closed, whether it was waited for, only
-// looked at, or is first asked afterwards.
+// The context of a job ends when the inbox is closed, even if it was waited for, only its
+// error was checked, or it is first used afterwards.
 func TestContextEndsWithClose(t *testing.T) {
 	for name, before := range map[string]func(context.Context){
 		"never asked": func(context.Context) {},
@@ -24,7 +24,7 @@ func TestContextEndsWithClose(t *testing.T) {
 				p := newClan(t, 4, 100).person(t)
 				seen := make(chan context.Context, 1)
 				p.inbox.Push(task{name: "a", do: func(ctx context.Context) { before(ctx); seen <- ctx }})
-				ctx := <-seen // which outlives the job
+				ctx := <-seen // outlives the job
 				synctest.Wait()
 				if err := ctx.Err(); err != nil {
 					t.Errorf("%v before Close", err)
@@ -45,7 +45,7 @@ func TestContextEndsWithClose(t *testing.T) {
 	}
 }
 
-// Close wakes a job that waits for its context, or for one derived from it.
+// Close wakes a job that waits for its context or for a derived one.
 func TestCloseWakesTheJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClan(t, 4, 100)
@@ -84,7 +84,7 @@ func TestContextEndsWithItsGroup(t *testing.T) {
 	})
 }
 
-// The last job's own context goes on, and has the same values.
+// The last job's own context does not end, and has the same values.
 func TestNewContext(t *testing.T) {
 	type key struct{}
 	synctest.Test(t, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestNewContext(t *testing.T) {
 	})
 }
 
-// Values are found: those that the inbox carries, before those of its group.
+// The values carried by the inbox take precedence over those of its group.
 func TestValues(t *testing.T) {
 	type key struct{}
 	p := newClan(t, 4, 100).person(t)
@@ -129,8 +129,8 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// A context that a job derives costs no goroutine, although an inbox's is not one of
-// package context.
+// A context derived by a job needs no goroutine, although the inbox's context is not of a
+// type of package context.
 func TestDerivedContextsCostNoGoroutine(t *testing.T) {
 	request, cancelRequest := context.WithCancel(t.Context())
 	defer cancelRequest()
@@ -154,7 +154,7 @@ func TestDerivedContextsCostNoGoroutine(t *testing.T) {
 	}
 }
 
-// The race detector notices what is not guarded.
+// The race detector finds unguarded state.
 func TestContextFromAnyGoroutine(t *testing.T) {
 	for range 20 {
 		p := newClan(t, 4, 100).person(t)

@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// Jobs of one owner are done in order and one at a time, whoever pushes them; those of
-// other owners meanwhile.
+// Jobs of one owner run in order and one at a time, whoever pushes them, concurrently
+// with jobs of other owners.
 func TestJobsAreDoneInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClan(t, 64, 1<<10)
 		slow, p := c.person(t), c.person(t)
 		release := slow.hold()
-		for i := range 40 { // with a pause of the worker here and there
+		for i := range 40 { // the worker pauses now and then
 			p.push(fmt.Sprint(i))
 			if i%7 == 0 {
 				synctest.Wait()
@@ -37,7 +37,7 @@ func TestJobsAreDoneInOrder(t *testing.T) {
 	})
 }
 
-// A job may push others, which are done after it.
+// A job may push others, which run after it.
 func TestJobPushesJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClan(t, 64, 1<<10)
@@ -48,13 +48,13 @@ func TestJobPushesJobs(t *testing.T) {
 	})
 }
 
-// An owner is paused when so many jobs wait, or such large ones, and goes on when half
-// of that is left.
+// An owner is paused when too many or too large jobs are waiting, and resumed when half
+// of them are left.
 func TestPauseAndResume(t *testing.T) {
 	for name, tt := range map[string]struct {
-		sizes []int // of the jobs that are pushed while one is done
-		pause int   // after how many
-		done  int   // and then this many, until it goes on; 0: it is never paused
+		sizes []int // sizes of the jobs pushed while another runs
+		pause int   // number of jobs until the owner is paused
+		done  int   // number of jobs done until it is resumed; 0: never paused
 	}{
 		"one job fewer":  {[]int{1, 1, 1}, 0, 0},
 		"as many":        {[]int{1, 1, 1, 1}, 4, 2},
@@ -98,7 +98,7 @@ func TestPauseAndResume(t *testing.T) {
 	}
 }
 
-// How long an owner has been paused is known, also if it is from the first instant on.
+// BehindSince returns the start of the pause, even if that is the first instant.
 func TestBehindSince(t *testing.T) {
 	for _, after := range []time.Duration{0, time.Second} {
 		synctest.Test(t, func(t *testing.T) {
@@ -112,7 +112,7 @@ func TestBehindSince(t *testing.T) {
 			synctest.Wait()
 			p.push("a", "b")
 			time.Sleep(time.Second)
-			p.push("c") // no new beginning
+			p.push("c") // does not restart the pause
 			if got, want := p.inbox.BehindSince(), max(int64(after), 1); got != want {
 				t.Errorf("since %d, want %d", got, want)
 			}
@@ -126,7 +126,7 @@ func TestBehindSince(t *testing.T) {
 	}
 }
 
-// What waits when an inbox is closed is done before the last job, and nothing after it.
+// Jobs waiting when an inbox is closed run before the last job, and none after it.
 func TestCloseWhileJobsWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClan(t, 4, 100)
@@ -147,8 +147,8 @@ func TestCloseWhileJobsWait(t *testing.T) {
 	})
 }
 
-// What waits for an owner that is paused is dropped, and counted before the last job
-// begins. It is not asked to go on.
+// Jobs waiting for a paused owner are dropped, and counted before the last job starts.
+// The owner is not resumed.
 func TestCloseWhilePaused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClan(t, 4, 100)
@@ -181,8 +181,8 @@ func TestCloseWithoutJobs(t *testing.T) {
 	})
 }
 
-// A job that ends its goroutine, as FailNow of a test does, keeps no other from being
-// done; not even the last.
+// A job that calls runtime.Goexit, like FailNow of a test, does not prevent other jobs
+// from running, not even the last one.
 func TestJobEndsItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClan(t, 64, 1<<10)
@@ -197,8 +197,8 @@ func TestJobEndsItsGoroutine(t *testing.T) {
 	})
 }
 
-// Whatever happens at the same time: jobs of each goroutine that pushes them stay in
-// order, and the last one is the last.
+// Under concurrency, jobs pushed by one goroutine stay in order, and the last job is
+// last.
 func TestFromAnyGoroutine(t *testing.T) {
 	c := newClan(t, 8, 1<<10)
 	const pushers, each = 4, 50
@@ -255,8 +255,8 @@ func TestFromAnyGoroutine(t *testing.T) {
 	}
 }
 
-// ended returns a channel that is closed soon: at the latest when ctx ends, which
-// another goroutine is about to bring about.
+// ended returns a channel that is closed soon, at the latest when ctx ends, which another
+// goroutine is about to cause.
 func (p *person) ended(ctx context.Context) <-chan struct{} {
 	derived, cancel := context.WithCancel(ctx)
 	if rand.IntN(2) == 0 {

@@ -11,7 +11,7 @@ import (
 	"github.com/ignis-go/ignis/internal/inbox"
 )
 
-// task is a job of a size, which may do something.
+// task is a job with a size and an optional action.
 type task struct {
 	name string
 	size int
@@ -20,8 +20,8 @@ type task struct {
 
 func (j task) Size() int { return j.size }
 
-// person is an owner that writes down what happens, and complains when two things do
-// at a time.
+// person is an owner that records events, and reports an error if two happen
+// concurrently.
 type person struct {
 	t     testing.TB
 	group *inbox.Group
@@ -70,14 +70,14 @@ func (p *person) push(names ...string) {
 	}
 }
 
-// hold pushes a job that takes until release is called.
+// hold pushes a job that runs until release is called.
 func (p *person) hold() (release func()) {
 	held := make(chan struct{})
 	p.inbox.Push(task{name: "hold", do: func(context.Context) { <-held }})
 	return func() { close(held) }
 }
 
-// took fails the test unless just that has happened since the last call.
+// took fails the test unless exactly these events have happened since the last call.
 func (p *person) took(want ...string) {
 	p.t.Helper()
 	p.mu.Lock()
@@ -88,7 +88,7 @@ func (p *person) took(want ...string) {
 	p.done = nil
 }
 
-// clan is a group whose contexts end with end.
+// clan is a group whose contexts end when end is called.
 type clan struct {
 	inbox.Group
 	tasks sync.WaitGroup

@@ -11,7 +11,7 @@ type number int
 
 func (n number) Size() int { return int(n) }
 
-// A queue that always has some jobs waiting takes no more memory with time.
+// A queue that is never empty does not grow over time.
 func TestQueueOfAFloodDoesNotGrow(t *testing.T) {
 	var q queue[number]
 	for i := range 100_000 {
@@ -27,7 +27,7 @@ func TestQueueOfAFloodDoesNotGrow(t *testing.T) {
 	}
 }
 
-// A queue that is used again remembers nothing.
+// A reused queue keeps nothing of its previous jobs.
 func TestQueueIsUsedAgain(t *testing.T) {
 	var q queue[number]
 	for range 3 {
@@ -60,7 +60,7 @@ func (o *idle) Dropped(int)                        {}
 func (o *idle) String() string                     { return "idle" }
 func ended() (context.Context, context.CancelFunc) { return context.WithCancel(context.Background()) }
 
-// An inbox at rest is four words, and holds on to nothing.
+// An idle inbox has four words and references nothing.
 func TestIdleInboxIsSmall(t *testing.T) {
 	o := &idle{ask: func(ctx context.Context) { _ = ctx.Err() }}
 	o.group = Group{MaxJobs: 2, MaxBytes: 100, Tasks: new(sync.WaitGroup), NewContext: ended, Now: func() int64 { return 1 }}
