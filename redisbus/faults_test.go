@@ -78,7 +78,7 @@ func TestFaults(t *testing.T) {
 		},
 		"Redis frozen": func(t *testing.T) faultCase {
 			r := redistest.Start(t)
-			return faultCase{url: r.URL(), cause: "no answer within", begin: r.Pause, end: r.Resume}
+			return faultCase{url: r.URL(), cause: "does not answer within", begin: r.Pause, end: r.Resume}
 		},
 		"a failover by Sentinels": func(t *testing.T) faultCase {
 			c := redistest.StartSentinel(t, 3)
