@@ -134,7 +134,7 @@ func TestSample(t *testing.T) {
 func TestErrors(t *testing.T) {
 	for want, files := range map[string]map[string]string{
 		"there is no such mutant: fixture.go: swap": {"equivalent.txt": "fixture.go: swap > in wait: while n > 0\n"},
-		"do not pass without any mutant":            {"other_test.go": "package fixture\nimport \"testing\"\nfunc TestOther(t *testing.T) { t.Fail() }\n"},
+		"fail without a mutant":            {"other_test.go": "package fixture\nimport \"testing\"\nfunc TestOther(t *testing.T) { t.Fail() }\n"},
 		"go list":                                   {"go.mod": "nothing"},
 	} {
 		l := write(t, files)

@@ -108,7 +108,7 @@ func readFrame(r *bufio.Reader, buf []byte) (op byte, payload []byte, err error)
 		}
 		n = int(binary.BigEndian.Uint16(head[2:]))
 	case 127:
-		return 0, buf, errors.New("a frame of the server is larger than any that it should send")
+		return 0, buf, errors.New("the server sent a frame larger than any expected")
 	}
 	if n > cap(buf) {
 		buf = make([]byte, n)

@@ -77,7 +77,7 @@ func kind(name string) (Kind, error) {
 			return k, nil
 		}
 	}
-	return Kind{}, fmt.Errorf("no flood is called %q", name)
+	return Kind{}, fmt.Errorf("unknown flood %q", name)
 }
 
 func bursts() act {

@@ -90,7 +90,7 @@ func Flags() Config {
 	return c
 }
 
-// Run calls run with a context that is canceled by SIGTERM, and exits if it fails.
+// Run calls run with a context that is canceled by SIGINT or SIGTERM, and exits if it fails.
 func Run(c Config, run func(ctx context.Context) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
