@@ -95,7 +95,7 @@ func FuzzNegotiate(f *testing.F) {
 		if err != nil || both == "" {
 			return
 		}
-		// The answer is an offer by itself, and the answer to that is the same.
+		// The answer is itself a valid offer, and the answer to that is the same.
 		if again, _, err := negotiate([]string{both}); again != both || err != nil {
 			t.Errorf("%q is answered by %q, %v", both, again, err)
 		}
@@ -105,7 +105,7 @@ func FuzzNegotiate(f *testing.F) {
 	})
 }
 
-// What the client is told, what the caller is told, and what is spoken agree.
+// What the client is told, what the caller is told and what is sent agree.
 func TestUpgradeNegotiatesCompression(t *testing.T) {
 	const offered = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
 	with := func(field string) string { return strings.TrimSuffix(handshake, "\r\n") + field }
@@ -186,7 +186,7 @@ func TestCompressionWithGobwasClient(t *testing.T) {
 	defer func() { _ = nc.Close() }()
 	r := io.Reader(nc)
 	if ahead != nil {
-		r = ahead // it came together with the handshake's answer
+		r = ahead // it arrived together with the handshake's answer
 	}
 	if len(hs.Extensions) != 1 {
 		t.Errorf("the client got %v", hs.Extensions)

@@ -133,7 +133,7 @@ func TestSample(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	for want, files := range map[string]map[string]string{
-		"there is no such mutant: fixture.go: swap": {"equivalent.txt": "fixture.go: swap > in wait: while n > 0\n"},
+		"no such mutant: fixture.go: swap": {"equivalent.txt": "fixture.go: swap > in wait: while n > 0\n"},
 		"fail without a mutant":            {"other_test.go": "package fixture\nimport \"testing\"\nfunc TestOther(t *testing.T) { t.Fail() }\n"},
 		"go list":                                   {"go.mod": "nothing"},
 	} {
@@ -190,7 +190,7 @@ func TestEquivalentMutantsAreThere(t *testing.T) {
 			}
 		}
 		if !there[file][key] {
-			t.Errorf("there is no such mutant: %s", key)
+			t.Errorf("no such mutant: %s", key)
 		}
 	}
 }
