@@ -8,8 +8,8 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// A password that changes while the bus runs: the log says so, with the address,
-// and not with each attempt.
+// When the password changes while the bus runs, the log says so with the address, but
+// not for each attempt.
 func TestPasswordThatChanges(t *testing.T) {
 	t.Parallel()
 	r := redistest.StartWith(t, redistest.Config{Password: "before"})
@@ -51,7 +51,7 @@ func TestStartSaysWhatItWaitsFor(t *testing.T) {
 	}
 }
 
-// Nonsense on a link that works: the log says more than that the connection is
+// After invalid data on a working link, the log says more than that the connection is
 // closed.
 func TestGarbageOnARunningLink(t *testing.T) {
 	t.Parallel()
@@ -59,7 +59,7 @@ func TestGarbageOnARunningLink(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := startFake(t)
 			c := impatient("redis://" + f.addr())
-			c.ProbeInterval = time.Minute // no command is on its way
+			c.ProbeInterval = time.Minute // no command is in flight
 			n := run(t, c, nil)
 			f.send(subscribed, "HTTP/1.1 400 Bad Request\r\n\r\n")
 			redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects > 0 })

@@ -22,8 +22,7 @@ var (
 	_ ignis.BusMonitor = (*redisbus.Bus)(nil)
 )
 
-// conformance runs the suite with buses on the Redis that url makes for each
-// test.
+// conformance runs the suite with buses on the Redis that url returns for each test.
 func conformance(t *testing.T, url func(t *testing.T) string) {
 	bustest.Run(t, func(t *testing.T, nodes int) []ignis.Bus {
 		u := url(t)
@@ -43,7 +42,7 @@ func TestConformanceEmbedded(t *testing.T) {
 	conformance(t, func(t *testing.T) string { return "redis://" + miniredis.RunT(t).Addr() })
 }
 
-// One process serves all tests of the suite: their buses are gone when they end.
+// One process serves all tests of the suite: their buses are closed when they end.
 
 func TestConformanceRedis(t *testing.T) {
 	url := redistest.Start(t).URL()
@@ -75,9 +74,9 @@ func TestConformanceCluster(t *testing.T) {
 	})
 }
 
-// tagged keeps the tests of a suite apart where they share a Cluster: what one
-// test published may reach a node that none of its buses used when the next
-// test's bus is there already.
+// tagged separates the tests of a suite that share a Cluster: what one test published
+// may reach a node that none of its buses used when the next test's bus is already
+// running.
 type tagged struct {
 	*redisbus.Bus
 	tag string

@@ -14,7 +14,7 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// pipes is a client's option whose connections are pipes.
+// pipes returns client options whose connections are pipes.
 func pipes(peers *[]net.Conn) *rueidis.ClientOption {
 	return &rueidis.ClientOption{DialCtxFn: func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
 		ours, theirs := net.Pipe()
@@ -23,8 +23,8 @@ func pipes(peers *[]net.Conn) *rueidis.ClientOption {
 	}}
 }
 
-// The first connection that ends ends the link, but a read that only took too long does
-// not; and once the link is complete no further one is opened.
+// The first connection that ends ends the link, but a read timeout does not. Once the
+// link is complete, no further connection is opened.
 func TestConns(t *testing.T) {
 	var peers []net.Conn
 	o, c := pipes(&peers), newConns()
@@ -68,7 +68,7 @@ func TestConns(t *testing.T) {
 	}
 }
 
-// What errors and logs call a target, which holds no secret.
+// The description of a target in errors and logs contains no secret.
 func TestTargetNames(t *testing.T) {
 	for text, want := range map[string]string{
 		"redis://:s3cret@h:1/2":                     "redis at h:1",
@@ -93,7 +93,7 @@ func TestLinkEnds(t *testing.T) {
 	}
 }
 
-// A connection that comes about when the link was cut is closed.
+// A connection established after the link was cut is closed.
 func TestConnsCutWhileDialing(t *testing.T) {
 	c, lost := newConns(), errors.New("lost")
 	ours, theirs := net.Pipe()

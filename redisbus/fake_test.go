@@ -11,12 +11,12 @@ import (
 	"testing"
 )
 
-// fakeRedis speaks enough RESP3 for a bus, and answers what a test wants.
+// fakeRedis speaks enough RESP3 for a bus, and gives the answers that a test wants.
 type fakeRedis struct {
 	l net.Listener
 
 	mu      sync.Mutex
-	answers map[string]string // by command, or command and first argument; "": the usual
+	answers map[string]string // by command, or command and first argument; "" for the usual answer
 	subs    map[net.Conn]map[string]bool
 	conns   map[net.Conn]bool
 	hellos  int
@@ -59,15 +59,15 @@ func startFake(t *testing.T) *fakeRedis {
 
 func (f *fakeRedis) addr() string { return f.l.Addr().String() }
 
-// answer sets what a command is answered with; what names it may include the
-// first argument.
+// answer sets the answer to a command; what names it and may include the first
+// argument.
 func (f *fakeRedis) answer(what, reply string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.answers[strings.ToUpper(what)] = reply
 }
 
-// greeted returns how many connections have begun.
+// greeted returns the number of connections that were opened.
 func (f *fakeRedis) greeted() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()

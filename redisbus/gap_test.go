@@ -10,7 +10,8 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// Redis cuts a subscriber. What it missed nobody knows, but for how long.
+// Redis disconnects a subscriber. What it missed is unknown, but for how long is
+// known.
 func TestGapAfterALostConnection(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -34,7 +35,7 @@ func TestGapAfterALostConnection(t *testing.T) {
 		}
 		began = from
 	}
-	// Several that nobody asked for are one.
+	// Gaps that nobody has asked for are merged.
 	for round := range uint64(2) {
 		r.Do("client", "kill", "type", "pubsub")
 		redistest.Wait(t, "the next gap", func() bool { return n.Stats().Gaps == 3+round })
@@ -51,7 +52,7 @@ func TestGapAfterALostConnection(t *testing.T) {
 	}
 }
 
-// What receive could not keep up with is a gap, too.
+// An overflow of receive is a gap, too.
 func TestGapAfterAnOverflow(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)

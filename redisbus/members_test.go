@@ -48,8 +48,8 @@ e7d1eec 127.0.0.1:30001@31001 myself,master - 0 0 1 connected 0-5460
 	}; !slices.Equal(cut, want) {
 		t.Errorf("apart: %+v\nwant   %+v", cut, want)
 	}
-	// A connection that is there again says nothing before the node has answered, and a
-	// node that is gone is missed by nobody.
+	// A new connection proves nothing before the node has answered, and a removed
+	// node is not missed.
 	v = readNodes(`292f8b3 127.0.0.1:30003@31003 master - 0 1426238312243 3 connected 10923-16000
 5c1b4a0 127.0.0.1:30006@31006 master - 0 1426238318000 5 connected 16001
 8aa7001 127.0.0.1:30007@31007 master - 0 1426238317233 5 connected 16003-16383
@@ -59,8 +59,8 @@ e7d1eec 127.0.0.1:30001@31001 myself,master - 0 0 1 connected 0-5460
 	}
 }
 
-// All instances have the nodes in one order, whatever order they are told them in,
-// and what is not usable is left out.
+// All instances order the nodes in the same way, however they are listed, and
+// unusable entries are left out.
 func TestOrderOfMembers(t *testing.T) {
 	f := &finder{cfg: &Config{}, target: &target{mode: cluster, addrs: []string{"seed:1", "a:1"}}}
 	f.members = []member{{"A", "a:1", 0, false}, {"B", "b:1", 1, true}, {"C", "c:1", 2, false}}
@@ -95,7 +95,7 @@ func TestReadMembers(t *testing.T) {
 	}
 }
 
-// Since when messages may be missing, and whether the loss of this bus is known.
+// When messages may be missing, and whether this bus's losses are known.
 func TestDoubts(t *testing.T) {
 	made := time.Now()
 	at := func(s int) time.Time { return made.Add(time.Duration(s) * time.Second) }

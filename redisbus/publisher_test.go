@@ -43,7 +43,7 @@ func TestPublisherBatches(t *testing.T) {
 	if errs := p.Publish(t.Context(), numbered(0, 3000)); errs != nil {
 		t.Fatal(errors.Join(errs...))
 	}
-	big := make([]byte, 5<<20) // over the size of a batch
+	big := make([]byte, 5<<20) // larger than a batch
 	if errs := p.Publish(t.Context(), []redisbus.Item{{"ws:room:r", big}, {"ws:room:r", []byte("after")}}); errs != nil {
 		t.Fatal(errors.Join(errs...))
 	}
@@ -60,12 +60,12 @@ func TestPublisherBatches(t *testing.T) {
 	}
 }
 
-// When a connection fails, every item has an answer, and nothing is sent again.
+// When a connection fails, every item has an answer, and nothing is sent twice.
 func TestPublisherTellsWhatIsNotConfirmed(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
-	// Who listens bears the pause: if it connected anew, at some time after this test
-	// has seen it healthy, it would miss what is published meanwhile.
+	// The listener tolerates the pause: if it reconnected at some time after this
+	// test has seen it healthy, it would miss messages.
 	patient := impatient(r.URL())
 	patient.ProbeTimeout = deadline
 	n, p := run(t, patient, nil), dial(t, impatient(r.URL()))
@@ -91,8 +91,8 @@ func TestPublisherTellsWhatIsNotConfirmed(t *testing.T) {
 	}
 }
 
-// However often the connection is checked, the client has one reader from the start. With
-// two the race detector complains, or the client panics.
+// However often the connection is checked, the client has only one reader from the
+// start. With two, the race detector complains or the client panics.
 func TestChecksWithoutPause(t *testing.T) {
 	r := redistest.Start(t)
 	c := impatient(r.URL())
@@ -106,8 +106,8 @@ func TestChecksWithoutPause(t *testing.T) {
 	}
 }
 
-// A call whose context ends takes no connection from the others, and does not wait for
-// those that check it.
+// A call whose context is done does not close the others' connection, and does not
+// wait for the calls that check it.
 func TestPublisherContext(t *testing.T) {
 	r := redistest.Start(t)
 	var dials atomic.Int32
@@ -166,22 +166,22 @@ func TestPublisherLeavesADemotedMaster(t *testing.T) {
 	c := redistest.StartSentinel(t, 1)
 	p := dial(t, impatient(c.URL()))
 	c.Failover()
-	n := run(t, impatient(c.Replica.URL()), nil) // hears what the new master takes
+	n := run(t, impatient(c.Replica.URL()), nil) // receives what the new master accepts
 	heard := func() bool {
-		// What the old master takes reaches nobody here, so this goes on until
-		// the publisher has moved.
+		// Nobody here receives what the old master accepts, so continue until the
+		// publisher has moved.
 		_ = p.Publish(t.Context(), numbered(0, 1))
 		return len(n.got) > 0
 	}
 	redistest.Wait(t, "the publisher to move", heard)
 }
 
-// A demotion that cuts no connection: the old master would take everything.
+// A demotion that closes no connection: the old master would accept everything.
 func TestPublisherNoticesADemotion(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 1)
 	p := dial(t, impatient(c.URL()))
-	c.Sentinels[0].Pause() // it cannot tell
+	c.Sentinels[0].Pause() // it cannot report the demotion
 	c.Master.Do("replicaof", "127.0.0.1", "1")
 	redistest.Wait(t, "the publisher to refuse the replica", func() bool {
 		errs := p.Publish(t.Context(), numbered(0, 1))
@@ -189,7 +189,7 @@ func TestPublisherNoticesADemotion(t *testing.T) {
 	})
 }
 
-// cutConn is a connection that breaks after so many bytes.
+// cutConn is a connection that breaks after a number of bytes.
 type cutConn struct {
 	net.Conn
 	left int
@@ -203,8 +203,8 @@ func (c *cutConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// After a failure in the middle nothing of the same call is sent any more: it
-// would arrive without what stands before it.
+// After a failure in the middle, nothing of the same call is sent: it would arrive
+// without its predecessors.
 func TestPublisherStopsAtAFailure(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -222,7 +222,7 @@ func TestPublisherStopsAtAFailure(t *testing.T) {
 		},
 	}
 	p := dial(t, c)
-	items := numbered(0, 5000) // some 45 bytes each
+	items := numbered(0, 5000) // about 45 bytes each
 	errs := p.Publish(t.Context(), items)
 	if len(errs) != len(items) || errs[0] != nil || errs[len(errs)-1] == nil {
 		t.Fatalf("%d answers; the first is %v, the last %v", len(errs), errs[0], errs[len(errs)-1])
@@ -261,7 +261,7 @@ func TestPublisherClose(t *testing.T) {
 	r.Restart()
 	r.Pause()
 	result := make(chan []error, 1)
-	go func() { result <- p.Publish(t.Context(), numbered(0, 1)) }() // connects again, without an answer
+	go func() { result <- p.Publish(t.Context(), numbered(0, 1)) }() // reconnects, without an answer
 	if err := p.Close(); err != nil {
 		t.Errorf("Close = %v", err)
 	}
@@ -278,7 +278,7 @@ func TestPublisherClose(t *testing.T) {
 	}
 }
 
-// An answer that says the node is of no use makes the next call connect again; the
+// After an answer that says the node is unusable, the next call reconnects. The
 // caller gets the answer.
 func TestPublisherLeavesAfterAnAnswer(t *testing.T) {
 	t.Parallel()

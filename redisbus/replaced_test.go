@@ -2,7 +2,7 @@ package redisbus
 
 import "testing"
 
-// A link that another replaces serves the calls that have it, and then ends.
+// A replaced link serves the calls that use it, and then ends.
 func TestReplacedLink(t *testing.T) {
 	over := func(l *link) bool {
 		l.conns.mu.Lock()

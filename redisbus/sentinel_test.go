@@ -12,8 +12,8 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// staleSentinel is a Sentinel that is cut off from the others: it names the node
-// at addr whatever they have agreed on.
+// staleSentinel is a Sentinel that is cut off from the others: it names the node at
+// addr, whatever they have agreed on.
 func staleSentinel(t *testing.T, addr string) *fakeRedis {
 	f := startFake(t)
 	f.name(t, addr)
@@ -34,7 +34,7 @@ func sentinelURL(addrs ...string) string {
 }
 
 // One of three Sentinels names the replica: at the start, while the bus runs, and
-// when a link has to be made again.
+// when it reconnects.
 func TestStaleSentinelNamesAReplica(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 2)
@@ -63,7 +63,7 @@ func TestStaleSentinelNamesAReplica(t *testing.T) {
 	}
 }
 
-// A split brain: a minority names another node that says it is a master.
+// A split brain: a minority names another node that claims to be a master.
 func TestMinorityNamesAnotherMaster(t *testing.T) {
 	t.Parallel()
 	master, rival := redistest.Start(t), redistest.Start(t)
@@ -75,14 +75,14 @@ func TestMinorityNamesAnotherMaster(t *testing.T) {
 	if s := n.Stats(); s.Addr != master.Addr() || s.Reconnects != 0 {
 		t.Fatalf("the bus follows a minority: %+v\n%s", s, n.log)
 	}
-	// Without a second voice, a working master is not left either.
+	// Without a second vote, the bus does not leave a working master either.
 	a.answer("SENTINEL", "-ERR out of order\r\n")
 	before = n.Probes()
 	redistest.Wait(t, "each Sentinel to be asked", func() bool { return n.Probes() > before+6 })
 	if s := n.Stats(); s.Addr != master.Addr() || s.Reconnects != 0 {
 		t.Fatalf("the bus follows one of two: %+v\n%s", s, n.log)
 	}
-	// A majority is followed, although the old master works and says it is one.
+	// The bus follows a majority, although the old master works and claims to be one.
 	a.name(t, rival.Addr())
 	redistest.Wait(t, "the bus to follow the majority", func() bool { return n.Stats().Addr == rival.Addr() && n.Health() == nil })
 	if n.log.count("2 of 3 sentinels name another master, "+rival.Addr()) != 1 {
@@ -94,7 +94,7 @@ func TestMinorityNamesAnotherMaster(t *testing.T) {
 	})
 }
 
-// When the only Sentinel that answers is wrong, the error names it; the others are
+// If the only Sentinel that answers is wrong, the error names it. The others are
 // found as soon as they are back.
 func TestErrorNamesTheSentinel(t *testing.T) {
 	t.Parallel()
@@ -114,8 +114,8 @@ func TestErrorNamesTheSentinel(t *testing.T) {
 	exchange(t, "after", n, n)
 }
 
-// A Sentinel that refuses the credentials is no reason to give up while another
-// may answer.
+// A Sentinel that refuses the credentials does not end the attempts while another may
+// answer.
 func TestOneSentinelRefuses(t *testing.T) {
 	t.Parallel()
 	master := redistest.Start(t)
@@ -132,7 +132,7 @@ func TestOneSentinelRefuses(t *testing.T) {
 	if _, err := redisbus.Dial(t.Context(), c); err == nil || !strings.Contains(err.Error(), "sentinel "+bad.addr()+": refused: NOAUTH") {
 		t.Errorf("Dial = %v", err)
 	}
-	// A Redis is no Sentinel, and a Sentinel no Redis.
+	// A Redis is not a Sentinel, and a Sentinel is not a Redis.
 	c.URL = sentinelURL(master.Addr())
 	if _, err := redisbus.Dial(t.Context(), c); err == nil || !strings.Contains(err.Error(), "refused: ") {
 		t.Errorf("Dial = %v", err)
@@ -144,8 +144,8 @@ func TestOneSentinelRefuses(t *testing.T) {
 	}
 }
 
-// Each Sentinel is asked in turn: one that sticks to a master that the others have
-// left, and that works on, does not hide the move.
+// Sentinels are asked in turn: one that sticks to a master that the others have left,
+// and that still works, does not hide the move.
 func TestStaleSentinelSticksToTheOldMaster(t *testing.T) {
 	t.Parallel()
 	old, next := redistest.Start(t), redistest.Start(t)

@@ -144,8 +144,8 @@ func FuzzURL(f *testing.F) {
 	})
 }
 
-// FuzzCredentials: whatever a password is, in percent-encoding it arrives as it
-// is, and no error shows it.
+// FuzzCredentials checks that any password arrives unchanged if it is
+// percent-encoded, and that no error shows it.
 func FuzzCredentials(f *testing.F) {
 	f.Add("ann", "p@s/s?w#o:r%d")
 	f.Add("", "\x00\xff ")
