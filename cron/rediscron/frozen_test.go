@@ -12,8 +12,8 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// Redis stands still across an instant, and executes the claims that have come meanwhile
-// when nobody waits for the answers any more.
+// Redis is frozen across an instant, and executes the claims that have arrived when
+// nobody waits for the answers anymore.
 func TestRedisThatStandsStill(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
