@@ -69,7 +69,7 @@ func TestEncryptWithServer(t *testing.T) {
 	// can be decrypted.
 	_, err = client.Dial(ctx, url, client.Config{Credentials: credentials})
 	if !errors.Is(err, client.ErrAuthentication) {
-		t.Errorf("in clear: %v", err)
+		t.Errorf("unencrypted: %v", err)
 	}
 	other := dial(t, url, client.Config{Encrypt: true, Credentials: credentials})
 	if err := srv.SendLocal(ignis.ToEveryone(), "x", 1); err != nil {
@@ -128,7 +128,7 @@ func TestEncryptWithBadServer(t *testing.T) {
 			p.offer("{}")
 			p.text(strings.Replace(authenticated, `"id"`, `"serverPublicKey":5,"id"`, 1))
 		}, client.ErrProtocol, nil, ws.StatusProtocolError},
-		"answers in clear": {func(p *peer) {
+		"answers unencrypted": {func(p *peer) {
 			p.text(string(accept(p).AppendFrame(nil, message, nil)))
 			p.text(string(message))
 		}, nil, client.ErrProtocol, ws.StatusPolicyViolation},

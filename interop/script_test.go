@@ -113,7 +113,7 @@ func (st step) wanted(t *testing.T, kind string) []string {
 	case st.decided == nil:
 		return st.want
 	case slices.Equal(st.want, st.decided.reference):
-		t.Errorf("%s: %q is no difference", st.decided.why, st.want)
+		t.Errorf("%s: %q is not a difference", st.decided.why, st.want)
 	case kind == kindReference:
 		return st.decided.reference
 	}

@@ -61,7 +61,7 @@ func TestConns(t *testing.T) {
 	lost := errors.New("lost")
 	c.cut(lost)
 	if _, err := peers[0].Write([]byte("x")); err == nil {
-		t.Error("a connection that was cut goes on")
+		t.Error("a connection that was cut stays open")
 	}
 	if _, err := dial(); !errors.Is(err, lost) || !errors.Is(c.err(), io.EOF) {
 		t.Errorf("afterwards: %v, %v", err, c.err())
@@ -89,7 +89,7 @@ func TestLinkEnds(t *testing.T) {
 	}
 	l.conns.ended(io.EOF)
 	if !l.ended() {
-		t.Error("it goes on after a connection ended")
+		t.Error("it continues after a connection ended")
 	}
 }
 

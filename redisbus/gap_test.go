@@ -45,7 +45,7 @@ func TestGapAfterALostConnection(t *testing.T) {
 		t.Errorf("gaps together: %v until %v, %v", from, until, err)
 	}
 	if _, _, err := n.NextGap(none); err == nil {
-		t.Error("gaps are told of twice")
+		t.Error("gaps are reported twice")
 	}
 	if got := n.log.count("missed=unknown missed_for="); got == 0 {
 		t.Errorf("log:\n%s", n.log)

@@ -221,7 +221,7 @@ func TestPublisherTellsWhatWasNotSent(t *testing.T) {
 	}
 	r.Kill()
 	if errs := p.Publish(t.Context(), numbered(0, 1)); errs == nil {
-		t.Error("taken by nobody")
+		t.Error("accepted without a connection")
 	}
 	errs = p.Publish(t.Context(), numbered(0, 1))
 	if errs == nil || !errors.Is(errs[0], redisbus.ErrNotSent) || !errors.Is(errs[0], redisbus.ErrUnavailable) {

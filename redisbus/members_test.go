@@ -82,7 +82,7 @@ func TestOrderOfMembers(t *testing.T) {
 		}
 	}
 	if got := f.rank(&link{addr: "y:1", self: "replica"}); got != 3 {
-		t.Errorf("a node that is no member has rank %d, want the last", got)
+		t.Errorf("a node that is not a member has rank %d, want the last", got)
 	}
 	if got := (&finder{cfg: &Config{}, target: f.target}).order(); !slices.Equal(got, f.target.addrs) {
 		t.Errorf("at first the order is %q, want the configured", got)

@@ -57,7 +57,7 @@ func TestNonsenseFromRedis(t *testing.T) {
 		}
 	}
 	for _, l := range liars {
-		what := fmt.Sprintf("the bus to say that %.30q is no answer to %s", l.answer, l.command)
+		what := fmt.Sprintf("the bus to say that %.30q is not an answer to %s", l.answer, l.command)
 		redistest.Wait(t, what, func() bool {
 			err := l.Health()
 			return errors.Is(err, redisbus.ErrUnavailable) && strings.Contains(err.Error(), "redis: ") ||

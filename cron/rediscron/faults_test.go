@@ -215,7 +215,7 @@ func (j *jobs) check(t *testing.T, from, to int64) {
 		case n == 1:
 			once++
 		case why == "":
-			t.Errorf("instant %d did not run, and nobody says why", at)
+			t.Errorf("instant %d did not run, and no reason is recorded", at)
 		default:
 			reasons[why]++
 		}

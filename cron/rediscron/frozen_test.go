@@ -56,7 +56,7 @@ func TestRedisThatStandsStill(t *testing.T) {
 	case rec := <-left:
 		t.Errorf("it is not run, though there was time: %+v", rec)
 	case <-time.After(20 * time.Second):
-		t.Fatal("nobody runs the instant, and nobody says so")
+		t.Fatal("the instant is neither run nor recorded")
 	}
 	select {
 	case run := <-runs:

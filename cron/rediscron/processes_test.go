@@ -105,7 +105,7 @@ func TestEachInstantAtMostOnceWhateverHappens(t *testing.T) {
 		// The process that was killed may have been granted one run that it did not
 		// start.
 		if unsaid > 1 {
-			t.Errorf("%s: %d instants did not run, and nobody says why", job, unsaid)
+			t.Errorf("%s: %d instants did not run, and no reason is recorded", job, unsaid)
 		}
 	}
 	t.Logf("%d instants, %d of them missed with a reason", int64(jobs)*(last-first), missed)
@@ -167,7 +167,7 @@ func (n *nodes) stopInARun() (line, *node) {
 		for _, l := range n.said(func(l line) bool { return l.What != "started" }) {
 			over[l.At] = true
 		}
-		l := n.wait("a run that goes on", func(l line) bool { return l.What == "started" && !over[l.At] })
+		l := n.wait("a run in progress", func(l line) bool { return l.What == "started" && !over[l.At] })
 		p := n.named(l.Node)
 		if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 			n.t.Fatal(err)

@@ -117,10 +117,10 @@ func taking(c *Conn, j *joiner) bool {
 // once everything is written.
 func TestWhatWaitsIsOnTheAccount(t *testing.T) {
 	for _, tr := range []transport{transports[0], transports[1], transports[2]} {
-		for _, how := range []string{"in clear", "sealed", "sealed slowly"} {
+		for _, how := range []string{"unencrypted", "sealed", "sealed slowly"} {
 			t.Run(tr.name+"/"+how, func(t *testing.T) {
 				p := serve(t, tr, defaults())
-				if how != "in clear" {
+				if how != "unencrypted" {
 					p.Seal(tilde, how == "sealed slowly")
 				}
 				const n = 400

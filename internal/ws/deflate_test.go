@@ -72,7 +72,7 @@ func TestParserDeflateMessages(t *testing.T) {
 		want   []got
 	}{
 		{"text", [][]byte{maskedPacked(ws.OpText, true, squeeze("hello"))}, []got{{ws.OpText, "hello"}}},
-		{"binary that is no text", [][]byte{maskedPacked(ws.OpBinary, true, squeeze("\xff\x00"))}, []got{{ws.OpBinary, "\xff\x00"}}},
+		{"binary that is not text", [][]byte{maskedPacked(ws.OpBinary, true, squeeze("\xff\x00"))}, []got{{ws.OpBinary, "\xff\x00"}}},
 		{"empty", [][]byte{maskedPacked(ws.OpText, true, "\x00")}, []got{{ws.OpText, ""}}},
 		{"empty without a block", [][]byte{maskedPacked(ws.OpText, true, "")}, []got{{ws.OpText, ""}}},
 		{"not compressed", [][]byte{masked(ws.OpText, true, "hello")}, []got{{ws.OpText, "hello"}}},

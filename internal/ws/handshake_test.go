@@ -127,7 +127,7 @@ func TestUpgradeAnswers(t *testing.T) {
 				return // net/http itself refused it
 			}
 			if status := wait(t, statuses); status != tt.status {
-				t.Errorf("the client was told %d, middleware %d", tt.status, status)
+				t.Errorf("the client got %d, middleware %d", tt.status, status)
 			}
 		})
 	}

@@ -25,11 +25,11 @@ func series(n, size int) (texts []string, joined *Message) {
 // it, even if the socket takes it in parts.
 func TestJoinedMessages(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
-		for _, how := range []string{"in clear", "sealed", "sealed slowly"} {
+		for _, how := range []string{"unencrypted", "sealed", "sealed slowly"} {
 			t.Run(how, func(t *testing.T) {
 				p := serve(t, tr, defaults())
 				seal := func(s string) string { return s }
-				if how != "in clear" {
+				if how != "unencrypted" {
 					seal = func(s string) string { return "~" + s }
 					p.Seal(tilde, how == "sealed slowly")
 				}

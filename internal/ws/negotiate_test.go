@@ -52,7 +52,7 @@ func TestNegotiate(t *testing.T) {
 		{"too small a window", []string{"permessage-deflate; client_max_window_bits=7"}, ""},
 		{"too large a window", []string{"permessage-deflate; client_max_window_bits=16"}, ""},
 		{"a window with a zero before it", []string{"permessage-deflate; client_max_window_bits=08"}, ""},
-		{"a window that is no number", []string{"permessage-deflate; client_max_window_bits=x"}, ""},
+		{"a window that is not a number", []string{"permessage-deflate; client_max_window_bits=x"}, ""},
 
 		{"an unknown parameter", []string{"permessage-deflate; speed=11"}, ""},
 		{"a value where none belongs", []string{"permessage-deflate; server_no_context_takeover=1"}, ""},
@@ -121,7 +121,7 @@ func TestUpgradeNegotiatesCompression(t *testing.T) {
 		{"neither", handshake, false, 101, false},
 		{"allowed, but not like this", with("Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=7\r\n\r\n"), true, 101, false},
 		{"malformed", with("Sec-WebSocket-Extensions: permessage-deflate;\r\n\r\n"), true, 400, false},
-		{"malformed, and nobody looks", with("Sec-WebSocket-Extensions: permessage-deflate;\r\n\r\n"), false, 101, false},
+		{"malformed, and ignored", with("Sec-WebSocket-Extensions: permessage-deflate;\r\n\r\n"), false, 101, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

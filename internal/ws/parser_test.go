@@ -56,7 +56,7 @@ func TestParserMessages(t *testing.T) {
 	}{
 		{"nothing", nil, nil},
 		{"text", [][]byte{masked(ws.OpText, true, "hello")}, []got{{ws.OpText, "hello"}}},
-		{"binary that is no text", [][]byte{masked(ws.OpBinary, true, "\xff\x00")}, []got{{ws.OpBinary, "\xff\x00"}}},
+		{"binary that is not text", [][]byte{masked(ws.OpBinary, true, "\xff\x00")}, []got{{ws.OpBinary, "\xff\x00"}}},
 		{"empty", [][]byte{masked(ws.OpText, true, "")}, []got{{ws.OpText, ""}}},
 		{"at the edges of the length forms", [][]byte{
 			masked(ws.OpText, true, text(125)), masked(ws.OpText, true, text(126)),

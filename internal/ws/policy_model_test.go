@@ -276,7 +276,7 @@ func (x *queueTest) write(t *rapid.T) {
 			t.Fatalf("%d of %d bytes are written, and the socket is full: %v", n, len(x.writing), full)
 		}
 		if got := x.j.count(); got != messages {
-			t.Fatalf("%d messages are told of, want %d", got, messages)
+			t.Fatalf("%d messages are reported, want %d", got, messages)
 		}
 		if want := x.writing[n : n+rest]; !bytes.Equal(x.c.rest, want) {
 			t.Fatalf("the rest is %.100q, want %.100q", x.c.rest, want)

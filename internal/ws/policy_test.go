@@ -173,14 +173,14 @@ func TestLatestBehindALargeMessage(t *testing.T) {
 // dropped. Dropped messages are counted.
 func TestLatestForAPeerThatIsBehind(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
-		for _, how := range []string{"in clear", "sealed", "sealed slowly"} {
+		for _, how := range []string{"unencrypted", "sealed", "sealed slowly"} {
 			for _, limit := range []int{300_000, 30_000} { // enough for all keys, and not enough
 				t.Run(fmt.Sprint(how, " ", limit), func(t *testing.T) {
 					opts := defaults()
 					opts.BackpressureLimit, opts.SendBuffer = limit, 16<<10
 					p := serve(t, tr, opts)
 					seal := ""
-					if how != "in clear" {
+					if how != "unencrypted" {
 						p.Seal(tilde, how == "sealed slowly")
 						seal = "~"
 					}
@@ -334,7 +334,7 @@ func TestQueueDoesNotGrowWithWhatIsTakenOut(t *testing.T) {
 // Flushed reports each message once, however it is sent, and all bytes.
 func TestFlushed(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
-		for _, how := range []string{"in clear", "sealed", "sealed slowly"} {
+		for _, how := range []string{"unencrypted", "sealed", "sealed slowly"} {
 			t.Run(how, func(t *testing.T) {
 				var messages, sent atomic.Int64
 				opts := defaults()
@@ -347,7 +347,7 @@ func TestFlushed(t *testing.T) {
 					sent.Add(int64(b))
 				}
 				p := serve(t, tr, opts)
-				if how != "in clear" {
+				if how != "unencrypted" {
 					p.Seal(sealer(func(s string) (string, error) {
 						if s == "bad" {
 							return "", errors.New("cannot")
@@ -367,7 +367,7 @@ func TestFlushed(t *testing.T) {
 					p.receive(t)
 				}
 				p.expect(t, ws.OpPing, "")
-				until(t, "all to be told", func() bool {
+				until(t, "all to be reported", func() bool {
 					return messages.Load() == int64(want+1) && sent.Load() == int64(size+pingMessage.Size())
 				})
 			})

@@ -86,7 +86,7 @@ func TestPeerEnds(t *testing.T) {
 			End{CausePeerClosed, 1000, ""},
 		},
 		{
-			"close frame with a code that is none",
+			"close frame with an invalid code",
 			[][]byte{masked(ws.OpClose, true, closeBody(1006, ""))},
 			closeBody(1002, "close code that may not be sent"),
 			End{CauseViolation, 1002, "close code that may not be sent"},

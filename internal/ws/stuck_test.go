@@ -80,7 +80,7 @@ func TestStuckBehindAWholeChunk(t *testing.T) {
 	since := c.progress.Load()
 	write(0) // a write event although there is no room
 	if c.progress.Load() != since {
-		t.Error("that was no progress")
+		t.Error("that was not progress")
 	}
 	write(2 * chunk)
 	waits(false)

@@ -182,7 +182,7 @@ func TestManyEmptyStreams(t *testing.T) {
 func TestHangUpWhilePaused(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		if tr.name == "wrapped socket" {
-			t.Skip("nobody can tell that a connection of an unknown kind is broken without reading from it")
+			t.Skip("a broken connection of an unknown kind cannot be detected without reading from it")
 		}
 		p := serve(t, tr, defaults())
 		p.Pause()

@@ -17,10 +17,10 @@ import (
 func TestOrderOfConcurrentSenders(t *testing.T) {
 	const senders, each = 8, 120
 	onAll(t, func(t *testing.T, tr transport) {
-		for _, how := range []string{"in clear", "sealed", "sealed slowly"} {
+		for _, how := range []string{"unencrypted", "sealed", "sealed slowly"} {
 			t.Run(how, func(t *testing.T) {
 				p := serve(t, tr, defaults())
-				sealed := how != "in clear"
+				sealed := how != "unencrypted"
 				if sealed {
 					p.Seal(tilde, how == "sealed slowly")
 				}
