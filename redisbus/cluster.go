@@ -47,7 +47,7 @@ func (f *finder) checkCluster(ctx context.Context, l *link) error {
 		return late(ctx, judged, l.timeout)
 	}
 	f.say("slots", "redis does not tell this user the Cluster's nodes: "+
-		"only those of the configuration are used; allow CLUSTER SLOTS", l, err)
+		"only the configured ones are used; allow CLUSTER SLOTS", l, err)
 	return nil
 }
 
@@ -73,6 +73,6 @@ func (f *finder) clusterUnknown(ctx context.Context, l *link, err error) error {
 		return f.checkMaster(ctx, l) // the node did not say, and a single address is more often a single Redis
 	}
 	f.say("cluster", "redis does not let this user ask about the Cluster: whether a node sees the majority is not checked, "+
-		"and only the nodes of the configuration are used; allow CLUSTER NODES and CLUSTER SLOTS", l, err)
+		"and only the configured nodes are used; allow CLUSTER NODES and CLUSTER SLOTS", l, err)
 	return nil
 }

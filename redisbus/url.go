@@ -74,7 +74,7 @@ func parseURL(text string) (target, error) {
 		return target{}, errors.New("no Redis URL; want " + formSingle)
 	}
 	if len(text) > maxURL {
-		return target{}, fmt.Errorf("a Redis URL of %d bytes; want at most %d", len(text), maxURL)
+		return target{}, fmt.Errorf("Redis URL has %d bytes; want at most %d", len(text), maxURL)
 	}
 	name, rest, ok := strings.Cut(text, "://")
 	s, known := schemes(strings.ToLower(name))
@@ -221,7 +221,7 @@ func (s scheme) path(o *rueidis.ClientOption, path string) error {
 		name, rest, _ := strings.Cut(path, "/")
 		set, err := url.PathUnescape(name)
 		if err != nil || set == "" {
-			return errors.New("no name of the master after the hosts")
+			return errors.New("missing master name after the hosts")
 		}
 		o.Sentinel.MasterSet, path = set, rest
 	}
