@@ -16,8 +16,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Whatever a server sends ends its connection with the right close code, and
-// what came before is received.
+// Whatever a server sends, the connection is closed with the right close code, and
+// earlier messages are received.
 func TestHostileServer(t *testing.T) {
 	const (
 		protocol = ws.StatusProtocolError
@@ -149,7 +149,7 @@ func TestConnectionLost(t *testing.T) {
 	}
 }
 
-// The codes and reasons that an application may close with, at their bounds.
+// The codes and reasons that an application may close with, at their limits.
 func TestCloseWithBounds(t *testing.T) {
 	long := strings.Repeat("x", 123)
 	for code, ok := range map[uint16]bool{
@@ -157,7 +157,7 @@ func TestCloseWithBounds(t *testing.T) {
 	} {
 		url := serve(t, func(p *peer) {
 			p.accept()
-			if !ok { // the test's end closes it
+			if !ok { // closed at the end of the test
 				p.drain()
 				return
 			}
@@ -174,7 +174,7 @@ func TestCloseWithBounds(t *testing.T) {
 	}
 }
 
-// brokenConn cannot be given a deadline for writing any more when it is broken.
+// brokenConn fails to set a write deadline once it is broken.
 type brokenConn struct {
 	net.Conn
 	broken *atomic.Bool
@@ -210,7 +210,7 @@ func TestClose(t *testing.T) {
 		if code, reason := ws.ParseCloseFrameData([]byte(got)); op != ws.OpClose || code != 4321 || reason != "bye" {
 			p.fatalf("got %x %d %q, want a close frame 4321 bye", op, code, reason)
 		}
-		p.raw(numbered(99)) // on its way; discarded
+		p.raw(numbered(99)) // in flight; discarded
 		p.close(4321, "bye")
 	})
 	c := dial(t, url, client.Config{})

@@ -55,7 +55,7 @@ func TestCloseWithFullQueue(t *testing.T) {
 	}
 }
 
-// When the connection has ended, Close waits for no server.
+// On a connection that has ended, Close does not wait for the server.
 func TestCloseAfterEnd(t *testing.T) {
 	for name, raw := range map[string][]byte{
 		"by the server": encode(ws.OpClose, "\x03\xe9"),
@@ -74,7 +74,7 @@ func TestCloseAfterEnd(t *testing.T) {
 	}
 }
 
-// So does a Dial that fails.
+// A Dial that fails does not wait either.
 func TestDialFailsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := client.Config{NetDial: inMemory(t, func(p *peer) {
@@ -91,7 +91,7 @@ func TestDialFailsAtOnce(t *testing.T) {
 	})
 }
 
-// A server that answers nothing, or that doesn't even read, doesn't keep Close.
+// A server that does not answer, or not even read, does not delay Close.
 func TestCloseWithoutAnswer(t *testing.T) {
 	for name, script := range map[string]func(p *peer, done <-chan struct{}){
 		"deaf":         func(_ *peer, done <-chan struct{}) { <-done },
@@ -119,8 +119,8 @@ func TestCloseWithoutAnswer(t *testing.T) {
 	}
 }
 
-// A message that a server doesn't read holds up neither its sender longer than
-// it wants, nor Close.
+// A message that the server does not read delays neither its sender beyond the
+// context's deadline, nor Close.
 func TestStuckServer(t *testing.T) {
 	stuck := func(t *testing.T) *client.Conn {
 		done := make(chan struct{})
@@ -133,7 +133,7 @@ func TestStuckServer(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			var wg sync.WaitGroup
-			for range 3 { // one being written, two waiting for their turn
+			for range 3 { // one is being written, two wait for their turn
 				wg.Go(func() {
 					if err := c.Send(ctx, "x", nil); !errors.Is(err, context.DeadlineExceeded) {
 						t.Errorf("Send: %v, want DeadlineExceeded", err)

@@ -38,8 +38,8 @@ const closeTimeout = 5 * time.Second
 // the connection when it is done.
 //
 // The connection ends when either side closes it or it is lost. Messages that arrived
-// before can still be received. After that, all methods return the error that
-// [Conn.Receive] returns. The goroutines of a Conn end by themselves; [Conn.Close]
+// before can still be received. After that, methods that send or receive return
+// the error that [Conn.Receive] returns. The goroutines of a Conn end by themselves; [Conn.Close]
 // waits for them.
 type Conn struct {
 	conn    net.Conn

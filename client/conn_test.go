@@ -181,7 +181,7 @@ func TestPingIsAnswered(t *testing.T) {
 				p.fatalf("got %x %q, want a pong with %q", op, got, payload)
 			}
 		}
-		// In the middle of a message too.
+		// Also in the middle of a message.
 		p.raw(encodeFrame(ws.Header{OpCode: ws.OpText}, `{"event":`))
 		p.raw(encode(ws.OpPing, "mid"))
 		if op, got, _ := p.next(); op != ws.OpPong || got != "mid" {
@@ -193,8 +193,7 @@ func TestPingIsAnswered(t *testing.T) {
 	wantReceive(t, dial(t, url, client.Config{}), 0, 1)
 }
 
-// Each sender's messages keep their order, and each message goes to one
-// receiver.
+// Each sender's messages keep their order, and each message goes to one receiver.
 func TestConcurrentUse(t *testing.T) {
 	const senders, each = 8, 200
 	url := serve(t, func(p *peer) {
@@ -259,7 +258,7 @@ func TestConcurrentUse(t *testing.T) {
 	}
 }
 
-// Messages over the limit are skipped, in whichever frames they come, and all others
+// Messages over the limit are skipped, however they are fragmented, and all others
 // arrive.
 func TestSkipsTooLarge(t *testing.T) {
 	part := func(op ws.OpCode, fin bool, n int) []byte {
@@ -279,7 +278,7 @@ func TestSkipsTooLarge(t *testing.T) {
 			}
 			p.raw(numbered(i))
 		}
-		p.raw(part(ws.OpText, false, 1001)) // and never the rest
+		p.raw(part(ws.OpText, false, 1001)) // the rest never follows
 		p.expectClose(ws.StatusNormalClosure)
 		p.close(ws.StatusNormalClosure, "")
 	})

@@ -134,8 +134,7 @@ func checkDialError(t *testing.T, err error, want, not []error, text []string) {
 	}
 }
 
-// rawServer answers each TCP connection's request by f, which gets the response
-// that would be right.
+// rawServer passes each TCP connection to f, together with the correct response.
 func rawServer(t *testing.T, f func(conn net.Conn, upgrade string)) string {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -38,7 +38,7 @@ func TestDialSendsCredentials(t *testing.T) {
 		{"raw", client.Config{Credentials: raw(` {"n": 12345678901234567890123 } `)}, `{"event":"authenticate","data":{"n": 12345678901234567890123,"protocol":2}}`},
 		{"software", client.Config{Software: software}, `{"event":"authenticate","data":{"protocol":2,"client":{"name":"a<b","version":"1.2"}}}`},
 		{"software without a version", client.Config{Software: client.Software{Name: "x"}}, `{"event":"authenticate","data":{"protocol":2,"client":{"name":"x"}}}`},
-		// The application's own fields stay.
+		// The application's own fields take precedence.
 		{"own protocol", client.Config{Credentials: raw(`{"protocol":1}`), Software: software}, `{"event":"authenticate","data":{"protocol":1,"client":{"name":"a<b","version":"1.2"}}}`},
 		{"own client", client.Config{Credentials: raw(`{"cl\u0069ent":7}`), Software: software}, `{"event":"authenticate","data":{"cl\u0069ent":7,"protocol":2}}`},
 		// Nothing can be added.
@@ -58,7 +58,7 @@ func TestDialSendsCredentials(t *testing.T) {
 	}
 }
 
-// Adding to the credentials leaves the caller's memory alone.
+// Adding fields to the credentials does not modify the caller's memory.
 func TestDialLeavesCredentials(t *testing.T) {
 	credentials := append(make(json.RawMessage, 0, 100), `{"token":"t"}   `...)
 	before := string(credentials[:cap(credentials)])

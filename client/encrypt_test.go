@@ -19,7 +19,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// What an encrypted client and the server of this module say to each other.
+// An encrypted client talks to this module's server.
 func TestEncryptWithServer(t *testing.T) {
 	var srv *ignis.Server
 	srv, err := ignis.New(ignis.Config{
@@ -65,11 +65,11 @@ func TestEncryptWithServer(t *testing.T) {
 		t.Errorf("connected as %+v", c.Connected())
 	}
 
-	// Without encryption the server does not let it in, and with another info
-	// nothing opens.
+	// Without encryption the server does not admit it, and with another info nothing
+	// can be decrypted.
 	_, err = client.Dial(ctx, url, client.Config{Credentials: credentials})
 	if !errors.Is(err, client.ErrAuthentication) {
-		t.Errorf("in clear: %v", err)
+		t.Errorf("unencrypted: %v", err)
 	}
 	other := dial(t, url, client.Config{Encrypt: true, Credentials: credentials})
 	if err := srv.SendLocal(ignis.ToEveryone(), "x", 1); err != nil {
@@ -101,7 +101,7 @@ func (p *peer) offer(credentials string) string {
 	return key
 }
 
-// A server that cannot be trusted, or that does not encrypt.
+// Dial and Receive reject a server that cannot be trusted or does not encrypt.
 func TestEncryptWithBadServer(t *testing.T) {
 	accept := func(p *peer) *seal.Key {
 		a, err := seal.Accept(p.offer("{}"), "")
@@ -116,7 +116,7 @@ func TestEncryptWithBadServer(t *testing.T) {
 	for name, row := range map[string]struct {
 		script  func(p *peer)
 		dialErr error // of Dial
-		err     error // of Receive, after what was sealed well
+		err     error // of Receive, after correctly sealed messages
 		code    ws.StatusCode
 	}{
 		"does not encrypt": {func(p *peer) { p.offer("{}"); p.text(authenticated) }, client.ErrNotEncrypted, nil, ws.StatusPolicyViolation},
@@ -128,7 +128,7 @@ func TestEncryptWithBadServer(t *testing.T) {
 			p.offer("{}")
 			p.text(strings.Replace(authenticated, `"id"`, `"serverPublicKey":5,"id"`, 1))
 		}, client.ErrProtocol, nil, ws.StatusProtocolError},
-		"answers in clear": {func(p *peer) {
+		"answers unencrypted": {func(p *peer) {
 			p.text(string(accept(p).AppendFrame(nil, message, nil)))
 			p.text(string(message))
 		}, nil, client.ErrProtocol, ws.StatusPolicyViolation},
@@ -173,7 +173,7 @@ func TestEncryptWithBadServer(t *testing.T) {
 	}
 }
 
-// The public key joins whatever credentials there are.
+// The public key is added to any credentials.
 func TestEncryptCredentials(t *testing.T) {
 	for name, row := range map[string]struct {
 		credentials any

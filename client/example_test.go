@@ -50,7 +50,7 @@ func Example() {
 	// server closed the connection: 1001 "Server shutting down" (reconnect, to another instance if there is one)
 }
 
-// exampleServer takes three messages, says welcome and goes away.
+// exampleServer receives three messages, says welcome and shuts down.
 func exampleServer() (url string, stop func()) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		conn, rw, _, err := ws.UpgradeHTTP(r, w)

@@ -129,7 +129,7 @@ func parseClose(payload []byte) (*CloseError, error) {
 		return &CloseError{Code: uint16(ws.StatusNoStatusRcvd)}, nil
 	}
 	if len(payload) == 1 {
-		return nil, protocolError(ws.StatusProtocolError, "close frame with half a code")
+		return nil, protocolError(ws.StatusProtocolError, "close frame with a one-byte payload")
 	}
 	code, reason := ws.ParseCloseFrameData(payload)
 	switch {

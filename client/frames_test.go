@@ -10,9 +10,9 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// No bytes make the frame reader panic, return more than its limit, or fail
-// with an error that has no close code, and it does not matter in which pieces
-// they come.
+// No input makes the frame reader panic, return more than its limit, or fail with an
+// error that has no close code, and it does not matter in which pieces the input
+// arrives.
 func FuzzFrameReader(f *testing.F) {
 	f.Add([]byte("\x81\x02{}\x89\x00\x8a\x01x\x88\x02\x03\xe8"))
 	f.Add([]byte("\x01\x01a\x89\x01p\x00\x01b\x80\x01c\x82\x00"))
@@ -28,7 +28,7 @@ func FuzzFrameReader(f *testing.F) {
 		if !bytes.Equal(whole, pieces) || err.Error() != err2.Error() {
 			t.Errorf("in one piece: %q, %v\nin many: %q, %v", whole, err, pieces, err2)
 		}
-		// What was read, written again as whole frames, reads the same.
+		// The messages that were read, written again as whole frames, read the same.
 		again, err := readAll(t, bytes.NewReader(whole), limit)
 		if !bytes.Equal(again, whole) || !errors.Is(err, io.EOF) {
 			t.Errorf("read again: %q, %v, want %q", again, err, whole)
@@ -70,7 +70,7 @@ func readAll(t *testing.T, r io.Reader, limit int) ([]byte, error) {
 	}
 }
 
-// The header's word for the length costs no memory before the bytes come.
+// The length in a header allocates no memory before the bytes arrive.
 func TestFrameReaderTrustsNoLength(t *testing.T) {
 	huge := []byte("\x81\x7f\x00\x00\x00\x00\x3f\xff\xff\xffabc")
 	f := newFrameReader(bytes.NewReader(huge), 1<<30, nil)
@@ -102,7 +102,7 @@ func TestFrameIsMasked(t *testing.T) {
 	}
 }
 
-// The codes that may stand in a close frame, at their bounds.
+// The codes that may be sent in a close frame, at their limits.
 func TestSendable(t *testing.T) {
 	for _, row := range []struct {
 		from, to uint16

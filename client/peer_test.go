@@ -28,15 +28,16 @@ const (
 	heartbeat     = `{"event":"heartbeat"}`
 )
 
-// peer is the server's end of a connection, for scripts that may break every
-// rule. Its methods fail the test from any goroutine and end the script.
+// peer is the server's end of a connection, for scripts that may break every rule.
+// Its methods may be called from any goroutine; on failure they fail the test and end
+// the script.
 type peer struct {
 	t    testing.TB
 	conn net.Conn
 	r    io.Reader
 }
 
-// quit ends a script; run takes it.
+// quit ends a script; run recovers it.
 type quit struct{}
 
 func (p *peer) fatalf(format string, args ...any) {
@@ -129,7 +130,7 @@ func (p *peer) close(code ws.StatusCode, reason string) {
 	p.raw(encode(ws.OpClose, string(ws.NewCloseFrameBody(code, reason))))
 }
 
-// accept takes any credentials.
+// accept accepts any credentials.
 func (p *peer) accept() {
 	p.t.Helper()
 	op, got, ok := p.next()
@@ -139,7 +140,7 @@ func (p *peer) accept() {
 	p.text(authenticated)
 }
 
-// encode returns an unmasked frame that is final.
+// encode returns an unmasked final frame.
 func encode(op ws.OpCode, payload string) []byte {
 	return encodeFrame(ws.Header{Fin: true, OpCode: op}, payload)
 }
@@ -189,7 +190,7 @@ func inMemory(t testing.TB, script func(p *peer)) func(context.Context, string, 
 	}
 }
 
-// dial connects or fails the test, and closes the connection after it.
+// dial connects or fails the test, and closes the connection at the end of the test.
 func dial(t testing.TB, url string, cfg client.Config) *client.Conn {
 	t.Helper()
 	c, err := client.Dial(t.Context(), url, cfg)

@@ -17,7 +17,7 @@ import (
 func TestConnectedOfProtocol2(t *testing.T) {
 	end := time.Date(2026, 1, 31, 10, 0, 0, 0, time.UTC)
 	for name, row := range map[string]struct {
-		more string // in the data of connected
+		more string // additional data of connected
 		want client.Connected
 		err  error
 	}{
@@ -58,7 +58,8 @@ func TestConnectedOfProtocol2(t *testing.T) {
 	}
 }
 
-// Heartbeats come at half of the time that the server waits, unless they do so anyway.
+// Heartbeats are sent at half of the server's timeout, unless they are more frequent
+// anyway.
 func TestHeartbeatsOfProtocol2(t *testing.T) {
 	for _, row := range []struct {
 		set    time.Duration
@@ -92,7 +93,7 @@ func TestHeartbeatsOfProtocol2(t *testing.T) {
 			wantReceive(t, dial(t, "ws://server/ws", cfg), 0, 1)
 		})
 	}
-	synctest.Test(t, func(t *testing.T) { // none, whatever the server says
+	synctest.Test(t, func(t *testing.T) { // no heartbeats, whatever the server says
 		cfg := client.Config{HeartbeatInterval: -1}
 		cfg.NetDial = inMemory(t, func(p *peer) {
 			p.accept2(`,"heartbeat":1000`)
@@ -179,7 +180,7 @@ func TestJoinErrorText(t *testing.T) {
 	if got := e.Error(); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	// A server's text does not act on a terminal.
+	// The server's text is escaped for terminals.
 	e.Refused = []wire.RefusedRoom{{Room: "\x1b[2J", Code: "\x1b[3J"}}
 	for _, err := range []error{&e, &client.Error{Code: "\x1b[3J", Message: "\u202e"}} {
 		if strings.ContainsAny(err.Error(), "\x1b\u202e") {
@@ -248,12 +249,12 @@ func TestRefresh(t *testing.T) {
 
 const expiring = `{"event":"expiring","data":{"expires":"2026-01-31T10:00:00.000Z"}}`
 
-// Config.Refresh answers expiring events, one at a time and none forgotten.
+// Config.Refresh answers expiring events, one at a time, and none is forgotten.
 func TestRefreshByItself(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
 		cfg := client.Config{HeartbeatInterval: -1, Refresh: func(context.Context) (any, error) {
-			time.Sleep(time.Minute) // others may come meanwhile
+			time.Sleep(time.Minute) // others may arrive in the meantime
 			calls++
 			return calls, nil
 		}}
@@ -280,7 +281,7 @@ func TestRefreshByItself(t *testing.T) {
 	})
 }
 
-// The end of a session that was not refreshed says why.
+// If a session ends because a refresh failed, the error says why.
 func TestRefreshFails(t *testing.T) {
 	down := errors.New("token service down")
 	for name, row := range map[string]struct {
@@ -304,7 +305,7 @@ func TestRefreshFails(t *testing.T) {
 					if row.answer != "" {
 						p.refuse(p.message(), row.answer)
 					}
-					time.Sleep(time.Second) // until the client has taken that
+					time.Sleep(time.Second) // until the client has read that
 					p.close(ws.StatusCode(row.code), "")
 					p.drain()
 				})
@@ -319,7 +320,8 @@ func TestRefreshFails(t *testing.T) {
 	}
 }
 
-// The end of the connection ends the context of Config.Refresh, and Close waits for it.
+// The end of the connection cancels the context of Config.Refresh, and Close waits
+// for it.
 func TestRefreshEndsWithConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		returned := false

@@ -17,7 +17,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// accept2 takes any credentials and agrees on protocol 2.
+// accept2 accepts any credentials and agrees on protocol 2.
 func (p *peer) accept2(more string) {
 	p.t.Helper()
 	op, got, ok := p.next()
@@ -51,7 +51,7 @@ func (p *peer) refuse(m wire.Message, data string) {
 	p.text(string(wire.AppendMessage(nil, wire.Message{Event: wire.EventError, ID: m.ID, Data: json.RawMessage(data)})))
 }
 
-// serve2 is serve for a script that begins after authentication with protocol 2.
+// serve2 is like serve for a script that starts after authentication with protocol 2.
 func serve2(t testing.TB, script func(p *peer)) string {
 	return serve(t, func(p *peer) {
 		p.accept2("")
@@ -59,7 +59,7 @@ func serve2(t testing.TB, script func(p *peer)) string {
 	})
 }
 
-// pipe2 is pipe for protocol 2.
+// pipe2 is like pipe for protocol 2.
 func pipe2(t *testing.T, cfg client.Config, script func(p *peer)) *client.Conn {
 	t.Helper()
 	cfg.NetDial = inMemory(t, func(p *peer) {
@@ -109,7 +109,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// What can't be sent is not sent, and takes no id.
+// A message that cannot be sent is not sent, and uses no ID.
 func TestRequestRefuses(t *testing.T) {
 	url := serve(t, func(p *peer) {
 		p.accept2(`,"maxPayload":60`)
@@ -143,7 +143,7 @@ func TestRequestRefuses(t *testing.T) {
 	if _, err := c.Request(t.Context(), "x", strings.Repeat("x", 27)); err != nil {
 		t.Errorf("60 bytes: %v", err)
 	}
-	// The application's own ids are answered by messages.
+	// Answers to the application's own IDs are received as messages.
 	if err := c.SendMessage(t.Context(), wire.Message{Event: "x", ID: "mine"}); err != nil {
 		t.Error(err)
 	}
@@ -156,7 +156,7 @@ func TestRequestRefuses(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// A server of protocol 1 is asked nothing that it would not answer.
+// The client sends a server of protocol 1 no requests, which it would not answer.
 func TestRequestInProtocol1(t *testing.T) {
 	url := serve(t, func(p *peer) {
 		p.accept()
@@ -198,7 +198,7 @@ func TestRequestInProtocol1(t *testing.T) {
 	}
 }
 
-// Many requests at once get their own answers, in whatever order those come.
+// Many concurrent requests get their own answers, in any order.
 func TestConcurrentRequests(t *testing.T) {
 	const n = 100
 	url := serve2(t, func(p *peer) {
@@ -233,7 +233,8 @@ func TestConcurrentRequests(t *testing.T) {
 	wg.Wait()
 }
 
-// The end of the connection ends requests with its error, unless the answer came first.
+// The end of the connection ends requests with its error, unless the answer came
+// first.
 func TestRequestAtTheEnd(t *testing.T) {
 	t.Run("closed by the server", func(t *testing.T) {
 		url := serve2(t, func(p *peer) {
@@ -295,7 +296,8 @@ func TestRequestAtTheEnd(t *testing.T) {
 	})
 }
 
-// Requests of an encrypted client are sealed, id and all, and so are the answers.
+// Requests of an encrypted client are sealed, including their IDs, and so are the
+// answers.
 func TestEncryptedRequest(t *testing.T) {
 	url := serve(t, func(p *peer) {
 		a, err := seal.Accept(p.offer("{}"), "")

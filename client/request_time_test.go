@@ -16,8 +16,8 @@ import (
 
 // Requests in fake time.
 
-// A request that was given up leaves nothing: its answer reaches nobody, and until it
-// comes the request counts.
+// An abandoned request leaves nothing behind: its answer is delivered to nobody, and
+// until it arrives the request counts.
 func TestRequestGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := pipe2(t, client.Config{MaxRequests: 2, HeartbeatInterval: -1}, func(p *peer) {
@@ -48,7 +48,7 @@ func TestRequestGivenUp(t *testing.T) {
 	})
 }
 
-// Requests that could not be sent are not waited for.
+// The client does not wait for answers to requests that could not be sent.
 func TestRequestNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		read := make(chan struct{})
@@ -58,7 +58,7 @@ func TestRequestNotSent(t *testing.T) {
 			p.ack(p.message(), "")
 			p.drain()
 		})
-		go func() { _ = c.Send(t.Context(), "long", nil) }() // which the server does not read
+		go func() { _ = c.Send(t.Context(), "long", nil) }() // the server does not read it
 		synctest.Wait()
 		for range 5 {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -74,8 +74,8 @@ func TestRequestNotSent(t *testing.T) {
 	})
 }
 
-// An answer arrives although more messages came before it than otherwise wait for
-// Receive, whether or not they were read before the request.
+// An answer arrives even if more messages precede it than normally wait for Receive,
+// whether or not they were read before the request.
 func TestRequestWithFullQueue(t *testing.T) {
 	for name, row := range map[string]struct{ n, size int }{"by number": {4000, 0}, "by bytes": {30, 500 << 10}} {
 		t.Run(name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestRequestWithFullQueue(t *testing.T) {
 				c := pipe2(t, client.Config{HeartbeatInterval: -1}, func(p *peer) {
 					requests := make(chan wire.Message, 1)
 					go func() {
-						defer func() { _ = recover() }() // of quit, at the end
+						defer func() { _ = recover() }() // recovers quit at the end
 						requests <- p.message()
 						p.drain()
 					}()

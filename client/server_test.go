@@ -15,7 +15,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// The client and the server of this module understand each other.
+// The client works with this module's server.
 func TestWithServer(t *testing.T) {
 	messages := make(chan string, 1)
 	srv, err := ignis.New(ignis.Config{
@@ -108,7 +108,7 @@ func serveIgnis(t *testing.T, cfg ignis.Config) (*ignis.Server, string) {
 	return srv, "ws" + strings.TrimPrefix(s.URL, "http")
 }
 
-// application adds numbers, and lets clients say something in a room.
+// application adds numbers, and lets clients send messages to a room.
 func application(server <-chan *ignis.Server) ignis.Config {
 	return ignis.Config{
 		Encryption:       ignis.EncryptionOptional,
@@ -137,7 +137,7 @@ func application(server <-chan *ignis.Server) ignis.Config {
 	}
 }
 
-// checkAnswers requests what application does and what it does not.
+// checkAnswers sends requests that application supports and some that it does not.
 func checkAnswers(t *testing.T, c *client.Conn) {
 	t.Helper()
 	var sum int
@@ -161,7 +161,7 @@ func checkAnswers(t *testing.T, c *client.Conn) {
 	}
 }
 
-// Requests, rooms and senders of protocol 2, unencrypted and encrypted.
+// Tests requests, rooms and senders in protocol 2, unencrypted and encrypted.
 func TestProtocol2WithServer(t *testing.T) {
 	for name, encrypt := range map[string]bool{"unencrypted": false, "encrypted": true} {
 		t.Run(name, func(t *testing.T) {
@@ -209,7 +209,7 @@ func TestProtocol2WithServer(t *testing.T) {
 	}
 }
 
-// With credentials that turn protocol 2 off, both sides speak protocol 1.
+// If the credentials disable protocol 2, both sides speak protocol 1.
 func TestProtocol1WithServer(t *testing.T) {
 	srv, url := serveIgnis(t, ignis.Config{
 		Authenticate:  func(context.Context, ignis.Credentials) (ignis.Identity, error) { return ignis.Identity{}, nil },

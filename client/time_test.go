@@ -17,9 +17,9 @@ import (
 	"github.com/ignis-go/ignis/client"
 )
 
-// Tests in fake time, over connections in memory that buffer nothing.
+// Tests in fake time, over unbuffered in-memory connections.
 
-// pipe connects to a server in memory.
+// pipe connects to an in-memory server.
 func pipe(t *testing.T, cfg client.Config, script func(p *peer)) *client.Conn {
 	t.Helper()
 	cfg.NetDial = inMemory(t, func(p *peer) {
@@ -60,7 +60,7 @@ func TestNoHeartbeats(t *testing.T) {
 				p.t.Errorf("got %x %q, want nothing", op, got)
 			}
 			_ = p.conn.SetReadDeadline(time.Time{})
-			p.raw(numbered(0)) // the silence was none of the client's business
+			p.raw(numbered(0)) // the client does not mind the silence
 			p.drain()
 		})
 		wantReceive(t, c, 0, 1)
@@ -77,10 +77,10 @@ func TestSilentServerIsLost(t *testing.T) {
 	})
 }
 
-// An application that takes its time does not make the server a silent one.
+// A slow application does not make the server count as silent.
 func TestSlowReceiverKeepsConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const n = 1000 // more than the queue takes
+		const n = 1000 // more than the queue holds
 		c := pipe(t, client.Config{}, func(p *peer) {
 			go func() {
 				for i := range n {
@@ -98,7 +98,7 @@ func TestBackpressure(t *testing.T) {
 	tests := []struct {
 		name      string
 		size      int // of data
-		low, high int // messages that the client may take with nobody receiving
+		low, high int // messages that the client may read while nobody receives
 	}{
 		{"by number", 0, 256, 258},
 		{"by bytes", 300 << 10, 4, 6},
@@ -134,7 +134,8 @@ func TestBackpressure(t *testing.T) {
 	}
 }
 
-// Large messages may take longer than the write timeout, when they get on.
+// Large messages may take longer than the write timeout, as long as they make
+// progress.
 func TestSlowServerIsNotStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := pipe(t, client.Config{HeartbeatInterval: -1}, func(p *peer) {
@@ -153,7 +154,7 @@ func TestSlowServerIsNotStuck(t *testing.T) {
 	})
 }
 
-// What the server said before it went away counts, not the write that failed.
+// The server's close reason counts, not the write that failed.
 func TestCloseReasonSurvivesFailedWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := client.Config{NetDial: func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -167,7 +168,7 @@ func TestCloseReasonSurvivesFailedWrite(t *testing.T) {
 			return &brokenWrites{Conn: conn, after: 2}, err
 		}}
 		c := dial(t, "ws://server/ws", cfg)
-		synctest.Wait() // the queue is full, the reason unread
+		synctest.Wait() // the queue is full, and the reason unread
 		within(t, 0, func() {
 			for range 2 {
 				if err := c.Send(t.Context(), "x", nil); !errors.Is(err, client.ErrLost) {
@@ -184,7 +185,7 @@ func TestCloseReasonSurvivesFailedWrite(t *testing.T) {
 	})
 }
 
-// brokenWrites is a connection whose writes fail after some.
+// brokenWrites is a connection whose writes fail after a while.
 type brokenWrites struct {
 	net.Conn
 	after int
@@ -197,8 +198,8 @@ func (b *brokenWrites) Write(p []byte) (int, error) {
 	return b.Conn.Write(p)
 }
 
-// Both sides send more than anything buffers, and the server does not read
-// until it is done.
+// Both sides send more than the buffers hold, and the server does not read until it
+// is done.
 func TestNoDeadlockOfWriters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 2000

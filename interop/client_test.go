@@ -17,15 +17,14 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// client is a connection to a server of either kind. It sends any frame, valid
-// or not, and keeps what arrives as text: messages as they are, "binary " before
-// one that came in a binary frame, "close CODE REASON", and "lost" at the end of
-// the connection.
+// client is a connection to a server of either kind. It sends any frame, valid or
+// not, and records what arrives as text: messages unchanged, "binary " before one in
+// a binary frame, "close CODE REASON", and "lost" at the end of the connection.
 type client struct {
 	t    *testing.T
 	conn net.Conn
 	in   chan string
-	id   string // once it is authenticated
+	id   string // set once it is authenticated
 	user string
 
 	write sync.Mutex // the reader answers pings
@@ -70,7 +69,7 @@ func readFrame(r io.Reader) (f ws.Frame, err error) {
 	return f, err
 }
 
-// read puts what arrives in words.
+// read converts what arrives to text.
 func (c *client) read(r io.Reader) {
 	for {
 		f, err := readFrame(r)
@@ -94,8 +93,8 @@ func (c *client) read(r io.Reader) {
 	}
 }
 
-// closure puts a close frame in words. The texts of codes that RFC 6455 defines
-// are left out, but for a server's going away: they are for people.
+// closure converts a close frame to text. It leaves out the texts of codes that RFC
+// 6455 defines, except for 1001, because they are meant for people.
 func closure(payload []byte) string {
 	if len(payload) < 2 {
 		return "close"
@@ -107,7 +106,7 @@ func closure(payload []byte) string {
 	return strings.TrimSpace(fmt.Sprintf("close %d %s", code, reason))
 }
 
-// next returns what arrives next.
+// next returns the next line.
 func (c *client) next() string {
 	c.t.Helper()
 	select {
@@ -119,7 +118,7 @@ func (c *client) next() string {
 	}
 }
 
-// expect checks what arrives next, in this order and nothing between.
+// expect checks the next lines, in this order and with nothing in between.
 func (c *client) expect(want ...string) {
 	c.t.Helper()
 	for _, w := range want {
@@ -132,15 +131,15 @@ func (c *client) expect(want ...string) {
 // send sends a text message.
 func (c *client) send(text string) { c.t.Helper(); c.sendFrame(ws.NewTextFrame([]byte(text))) }
 
-// sendFrame sends frames as they are, but masked as a client has to.
+// sendFrame sends frames unchanged, but masked as a client must.
 func (c *client) sendFrame(frames ...ws.Frame) {
 	c.t.Helper()
 	if err := c.writeFrame(frames...); err != nil {
-		c.t.Logf("sending: %v", err) // the server may have closed: what arrives tells
+		c.t.Logf("sending: %v", err) // the server may have closed; what arrives shows that
 	}
 }
 
-// writeFrame writes frames at once, so that the server may find them together.
+// writeFrame writes frames at once, so that the server may receive them together.
 func (c *client) writeFrame(frames ...ws.Frame) error {
 	var out bytes.Buffer
 	for _, f := range frames {
@@ -170,12 +169,12 @@ func (c *client) login(user string, rooms ...string) *client {
 		c.send(`{"event":"join","data":{"rooms":["` + room + `"]}}`)
 	}
 	if len(rooms) > 0 {
-		c.fence() // joining has no answer, but the relay follows it
+		c.fence() // a join has no answer, but the relayed message follows it
 	}
 	return c
 }
 
-// fence returns when the server has handled all that the client sent: it has
+// fence returns when the server has handled everything that the client sent: it makes
 // the server relay a message to the client's own room.
 func (c *client) fence() {
 	c.t.Helper()

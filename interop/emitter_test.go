@@ -12,19 +12,19 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// emission is one message that an emitter sends.
+// emission is a message that an emitter sends.
 type emission struct {
 	to      string // client, user, room or broadcast
 	target  string // empty for a broadcast
 	event   string
-	data    string // JSON; empty: none
+	data    string // JSON; empty for none
 	exclude []string
 }
 
 // emit sends a message with an emitter and returns when Redis has it.
 type emit func(emission)
 
-// newEmitter returns the emitter of one kind.
+// newEmitter returns an emitter of the given kind.
 func newEmitter(t *testing.T, kind string, redis *redistest.Server) emit {
 	t.Helper()
 	if kind == kindReference {
@@ -86,13 +86,13 @@ func runEmit(t *testing.T, redis *redistest.Server, e emission) {
 	}
 }
 
-// TestEmitters has each emitter send to the clients of each server.
+// TestEmitters makes each emitter send to the clients of each server.
 func TestEmitters(t *testing.T) {
 	for _, from := range []string{kindReference, kindIgnis} {
 		for _, to := range []string{kindReference, kindIgnis} {
 			t.Run(from+" to "+to, func(t *testing.T) {
 				redis := redistest.Start(t)
-				// Some clients never authenticate, and stay to the end.
+				// Some clients never authenticate, and stay until the end.
 				s := startServer(t, to, redis, settings{authTimeout: time.Minute})
 				send := newEmitter(t, from, redis)
 				testEmitter(t, s, send)
@@ -150,7 +150,7 @@ func testBroadcastExclude(t *testing.T, s *server, send emit) {
 	checkSilent(t, dial(t, s), a, b)
 }
 
-// message is what clients get of an emission.
+// message returns what clients receive for an emission.
 func (e emission) message() string {
 	event, _ := json.Marshal(e.event) // escapes <, > and &
 	message := `{"event":` + strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(string(event))
@@ -160,8 +160,8 @@ func (e emission) message() string {
 	return message + "}"
 }
 
-// checkSilent checks that nothing is on its way to clients, of which the first is
-// not authenticated.
+// checkSilent checks that no message is on its way to the clients, of which the first
+// is not authenticated.
 func checkSilent(t *testing.T, stranger *client, clients ...*client) {
 	t.Helper()
 	for _, c := range clients {
@@ -171,7 +171,7 @@ func checkSilent(t *testing.T, stranger *client, clients ...*client) {
 	stranger.expect(badFormat)
 }
 
-// tap is a subscriber to all that emitters and servers publish.
+// tap subscribes to everything that emitters and servers publish.
 type tap struct{ *process }
 
 func newTap(t *testing.T, redis *redistest.Server) tap {
@@ -184,7 +184,7 @@ func newTap(t *testing.T, redis *redistest.Server) tap {
 	return tap{p}
 }
 
-// next returns what is published next: channel and payload.
+// next returns the next published message: channel and payload.
 func (p tap) next() string {
 	p.t.Helper()
 	if kind := p.process.next(); kind != "pmessage" {
@@ -194,7 +194,7 @@ func (p tap) next() string {
 	return p.process.next() + " " + p.process.next()
 }
 
-// TestEnvelopes checks that both emitters publish the same, byte for byte.
+// TestEnvelopes checks that both emitters publish the same envelopes, byte for byte.
 func TestEnvelopes(t *testing.T) {
 	for _, kind := range []string{kindReference, kindIgnis} {
 		t.Run(kind, func(t *testing.T) {

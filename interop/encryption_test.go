@@ -12,9 +12,9 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// Clients in other languages agree on keys with the server, open what it seals and
-// seal what it opens, in order; between them and a client in Go everything goes
-// through the server, which tells no one anything in clear.
+// Clients in other languages agree on keys with the server, decrypt what it seals and
+// seal what it decrypts, in order. All traffic between them and a Go client passes
+// through the server, which sends nothing unencrypted.
 func TestEncryptedClients(t *testing.T) {
 	redis := redistest.Start(t)
 	script, err := filepath.Abs("bun/encrypted.js")
@@ -87,7 +87,7 @@ func startEncrypted(t *testing.T, argv ...string) encryptedClient {
 	return encryptedClient{p}
 }
 
-// statement is what it says about something that it got.
+// statement is what it reports about a message that it received.
 type statement struct {
 	Connected string
 	Opened    *struct {

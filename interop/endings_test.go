@@ -23,7 +23,7 @@ var (
 	unshaken    = lines(errorEvent("Encryption handshake failed"), unencrypted)
 )
 
-// TestRefusals has clients that do not get in, for every reason that there is.
+// TestRefusals connects clients that are not admitted, for every possible reason.
 func TestRefusals(t *testing.T) {
 	for _, row := range []struct {
 		handshake string
@@ -74,7 +74,7 @@ func TestRefusals(t *testing.T) {
 
 const secret = "0123456789abcdef0123456789abcdef"
 
-// token returns a token of an hour, signed with key.
+// token returns a token that is valid for an hour, signed with key.
 func token(key, user string, rooms ...string) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	claims := fmt.Sprintf(`{"sub":%q,"rooms":[%s],"exp":%d}`, user, quoted(rooms), time.Now().Add(time.Hour).Unix())
@@ -91,7 +91,7 @@ func quoted(names []string) string {
 	return `"` + strings.Join(names, `","`) + `"`
 }
 
-// TestTokens has servers of both kinds check tokens, and the rooms that they allow.
+// TestTokens makes servers of both kinds check tokens, and the rooms that they allow.
 func TestTokens(t *testing.T) {
 	for _, kind := range []string{kindReference, kindIgnis} {
 		t.Run(kind, func(t *testing.T) {
@@ -122,8 +122,8 @@ func testTokenRooms(t *testing.T, s *server, redis *redistest.Server, token stri
 	publish := func(room string) {
 		redis.Do("PUBLISH", "ws:room:"+room, `{"serverId":"x","type":"room","target":"`+room+`","event":"`+room+`"}`)
 	}
-	// Joining has no answer, and nothing is relayed here to follow it: so this
-	// sends to the room that can be joined until it has been.
+	// A join has no answer, and nothing is relayed here to follow it. So send to the
+	// room that can be joined until it has been joined.
 	deadline := time.After(patience)
 	for joined := false; !joined; {
 		publish("allowed")
@@ -146,7 +146,8 @@ func testTokenRooms(t *testing.T, s *server, redis *redistest.Server, token stri
 	}
 }
 
-// TestEavesdropping has a client join the room that is named like another's id.
+// TestEavesdropping has a client join the room that is named like another client's
+// ID.
 func TestEavesdropping(t *testing.T) {
 	for _, kind := range []string{kindReference, kindIgnis} {
 		t.Run(kind, func(t *testing.T) {
@@ -158,7 +159,7 @@ func TestEavesdropping(t *testing.T) {
 			redis.Do("PUBLISH", "ws:room:x", `{"serverId":"x","type":"room","target":"`+victim.id+`","event":"secret"}`)
 			victim.expect(`{"event":"secret"}`)
 			redis.Do("PUBLISH", "ws:broadcast", `{"serverId":"x","type":"broadcast","event":"end"}`)
-			if kind == kindReference { // ours lets nobody in there
+			if kind == kindReference { // this server admits nobody to that room
 				spy.expect(`{"event":"secret"}`)
 			}
 			spy.expect(`{"event":"end"}`)
@@ -167,7 +168,7 @@ func TestEavesdropping(t *testing.T) {
 	}
 }
 
-// TestHeartbeat has two clients, of which one is alive.
+// TestHeartbeat has two clients, one of which is alive.
 func TestHeartbeat(t *testing.T) {
 	for _, kind := range []string{kindReference, kindIgnis} {
 		t.Run(kind, func(t *testing.T) {
@@ -193,7 +194,7 @@ func TestHeartbeat(t *testing.T) {
 	}
 }
 
-// TestShutdown has servers end with clients in every state.
+// TestShutdown shuts servers down with clients in every state.
 func TestShutdown(t *testing.T) {
 	for _, kind := range []string{kindReference, kindIgnis} {
 		t.Run(kind, func(t *testing.T) {
@@ -211,7 +212,7 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// TestUnmasked sends a frame as only servers may.
+// TestUnmasked sends an unmasked frame, which only servers may do.
 func TestUnmasked(t *testing.T) {
 	for _, kind := range []string{kindReference, kindIgnis} {
 		t.Run(kind, func(t *testing.T) {

@@ -7,8 +7,8 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// TestForeignEnvelopes publishes what no server or emitter should, and odd things
-// that they may, to both servers. Neither may stumble over any of it.
+// TestForeignEnvelopes publishes invalid and unusual envelopes to both servers.
+// Neither may fail because of them.
 func TestForeignEnvelopes(t *testing.T) {
 	for _, kind := range []string{kindReference, kindIgnis} {
 		t.Run(kind, func(t *testing.T) {

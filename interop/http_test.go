@@ -7,7 +7,7 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// answer is what tells of an HTTP response.
+// answer is the compared part of an HTTP response.
 type answer struct {
 	status   int
 	versions string // Sec-WebSocket-Version
@@ -31,8 +31,8 @@ func TestHTTP(t *testing.T) {
 			name, method, path string
 			header             map[string]string
 			want               answer
-			reference          answer // where it differs
-			why                string // it differs
+			reference          answer // if different
+			why                string // the reason for the difference
 		}{
 			{"plain", "GET", "/ws", nil, answer{426, "13"}, answer{status: 404}, "the endpoint is there, and says what it is for"},
 			{"elsewhere", "GET", "/elsewhere", nil, answer{status: 404}, answer{}, ""},

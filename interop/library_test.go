@@ -15,14 +15,14 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// library is a server of ours in this process, for what the program never does:
-// it sends to users and broadcasts, and its callbacks fail.
+// library is a server of this module in the test's process, for what the program
+// never does: it sends to users, broadcasts, and has callbacks that fail.
 type library struct {
 	*ignis.Server
 	t *testing.T
 }
 
-// startLibrary starts one that treats its clients as bun/server.js does.
+// startLibrary starts a library that treats its clients as bun/server.js does.
 func startLibrary(t *testing.T, redis *redistest.Server, c settings) (library, *server) {
 	t.Helper()
 	bus, err := redisbus.New(redisbus.Config{URL: redis.URL()})
@@ -34,11 +34,12 @@ func startLibrary(t *testing.T, redis *redistest.Server, c settings) (library, *
 		Bus:         bus,
 		Logger:      slog.New(slog.DiscardHandler),
 		AuthTimeout: c.authTimeout,
-		// The scripts compare more mistakes with the original than a stranger may make.
+		// The scripts compare more mistakes with the original than a stranger may
+		// make.
 		AuthMaxMistakes: 100, AuthMaxFrames: 1000, AuthMaxPayload: wire.DefaultMaxPayload,
 		Authenticate: authenticateAsked,
 		OnMessage: func(_ context.Context, c *ignis.Client, m wire.Message) (any, error) {
-			return nil, srv.SendLocal(ignis.ToClient(c.ID), m.Event, m.Data) // all that clients send here is a fence
+			return nil, srv.SendLocal(ignis.ToClient(c.ID), m.Event, m.Data) // clients here send nothing but fences
 		},
 		ValidateRooms: func(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) { return rooms, nil },
 	}
@@ -74,7 +75,7 @@ func startLibrary(t *testing.T, redis *redistest.Server, c settings) (library, *
 	return library{srv, t}, &server{kind: kindIgnis, url: hs.URL, process: &process{}}
 }
 
-// authenticateAsked lets a client say how its authentication ends.
+// authenticateAsked lets a client choose the outcome of its authentication.
 func authenticateAsked(ctx context.Context, c ignis.Credentials) (ignis.Identity, error) {
 	var asked struct {
 		UserID             string
@@ -95,9 +96,9 @@ func authenticateAsked(ctx context.Context, c ignis.Credentials) (ignis.Identity
 	return ignis.Identity{UserID: asked.UserID}, nil
 }
 
-// How a handshake ends. Empty: none is required.
+// Outcomes of a handshake. Empty means that none is required.
 const (
-	handshakeNone   = "none" // required, but there is no callback
+	handshakeNone   = "none" // required, but without a callback
 	handshakeRefuse = "refuse"
 	handshakeFail   = "fail"
 	handshakeAccept = "accept"
@@ -114,7 +115,7 @@ func handshake(how string) (*ignis.Cipher, error) {
 	return &ignis.Cipher{ServerPublicKey: "key", Salt: "salt", Seal: seal}, nil
 }
 
-// send sends to clients everywhere.
+// send sends to clients of all servers.
 func (l library) send(to ignis.Address, event string, data any, except ...string) {
 	l.t.Helper()
 	if err := l.Send(l.t.Context(), to, event, data, ignis.Except(except...)); err != nil {

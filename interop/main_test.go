@@ -11,17 +11,16 @@ import (
 	"github.com/ignis-go/ignis/internal/childproc"
 )
 
-// patience is how long anything may take that is waited for. Nothing waits this
-// long but a test that fails.
+// patience limits every wait. Only a failing test waits this long.
 const patience = 2 * time.Minute
 
-// What every test runs, found or built once.
+// Programs that every test runs, found or built once.
 var (
 	bun     string // the Bun binary
-	program string // our program, with the race detector in it
+	program string // the ignis program, built with the race detector
 )
 
-// A test that cannot run fails: interoperability that nobody tried is not there.
+// A test that cannot run fails: untested interoperability does not count.
 func TestMain(m *testing.M) {
 	code, err := run(m)
 	if err != nil {
@@ -32,7 +31,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
-	if err := os.Setenv("IGNIS_REQUIRE_REDIS", "1"); err != nil { // package redistest skips otherwise
+	if err := os.Setenv("IGNIS_REQUIRE_REDIS", "1"); err != nil { // otherwise package redistest skips
 		return 1, err
 	}
 	if bun, err = findBun(); err != nil {
@@ -52,12 +51,12 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// findBun returns a Bun binary that runs. The bun package has its install script
-// put the binary in place, and npm may have been told to run none; then only
-// the package for the platform has it, which may be there in several variants.
+// findBun returns a working Bun binary. The bun package's install script puts the
+// binary in place, but npm may be configured to run no scripts. Then only the package
+// for the platform has it, which may come in several variants.
 func findBun() (string, error) {
 	for _, pattern := range []string{
-		"node_modules/bun/bin/bun.exe", // its name on every system
+		"node_modules/bun/bin/bun.exe", // the name on every system
 		"node_modules/@oven/*/bin/bun",
 		"node_modules/@oven/*/bin/bun.exe",
 	} {

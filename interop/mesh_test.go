@@ -13,7 +13,7 @@ import (
 )
 
 // TestSideBySide has servers of both kinds on one Redis relay messages of their
-// clients in one room, in both directions at the same time.
+// clients in one room, concurrently in both directions.
 func TestSideBySide(t *testing.T) {
 	const messages = 200
 	redis := redistest.Start(t)
@@ -37,7 +37,8 @@ func TestSideBySide(t *testing.T) {
 	for _, c := range clients {
 		checkCounts(t, c, clients, messages)
 	}
-	// What anybody gets twice is on its way before this, which goes round all servers.
+	// Any duplicate is in flight before this message, which passes through all
+	// servers.
 	for _, from := range clients {
 		from.send(`{"event":"end","data":{"room":"lobby"}}`)
 		for _, c := range clients {
@@ -46,7 +47,7 @@ func TestSideBySide(t *testing.T) {
 	}
 }
 
-// checkCounts checks that c gets from each sender the numbers up to n, in order.
+// checkCounts checks that c gets the numbers up to n from each sender, in order.
 func checkCounts(t *testing.T, c *client, senders []*client, n int) {
 	t.Helper()
 	next := make(map[string]int, len(senders))
@@ -74,8 +75,8 @@ func checkCounts(t *testing.T, c *client, senders []*client, n int) {
 	}
 }
 
-// TestSendAcross has a server of each kind send to clients of both, in every
-// way that it can.
+// TestSendAcross has a server of each kind send to clients of both, in every possible
+// way.
 func TestSendAcross(t *testing.T) {
 	redis := redistest.Start(t)
 	ours, oursServer := startLibrary(t, redis, settings{})
@@ -112,7 +113,7 @@ func TestSendAcross(t *testing.T) {
 			c.expect(`{"event":"` + step.event + `","data":1}`)
 		}
 	}
-	// Whatever came too much is here before these.
+	// Any surplus message has arrived before these.
 	for _, e := range []string{"end of ours", "end of theirs"} {
 		if strings.HasSuffix(e, "ours") {
 			ours.send(ignis.ToEveryone(), e, 1)
@@ -125,15 +126,15 @@ func TestSendAcross(t *testing.T) {
 	}
 }
 
-// TestServerEnvelopes checks that servers of both kinds publish the same, byte for
-// byte but for the server's id.
+// TestServerEnvelopes checks that servers of both kinds publish the same envelopes,
+// byte for byte except for the server's ID.
 func TestServerEnvelopes(t *testing.T) {
 	redis := redistest.Start(t)
 	published := newTap(t, redis)
 	ours, oursServer := startLibrary(t, redis, settings{})
 	theirs := startServer(t, kindReference, redis, settings{})
 	here, there := dial(t, oursServer).login("ann", "lobby"), dial(t, theirs).login("bob", "lobby")
-	published.next() // the fence of the login there
+	published.next() // the fence of the login above
 
 	for _, to := range []string{"", "lobby", "<client>", "nobody"} {
 		want := published.after(there.id, func() {
@@ -153,7 +154,7 @@ func TestServerEnvelopes(t *testing.T) {
 	}
 }
 
-// after returns what is published when do has been called, with the ids replaced.
+// after returns what is published after do is called, with the IDs replaced.
 func (p tap) after(client string, do func()) string {
 	p.t.Helper()
 	do()

@@ -13,25 +13,25 @@ import (
 	"github.com/ignis-go/ignis/internal/childproc"
 )
 
-// process is a program that the test talks to. It ends with the test.
+// process is a program that the test controls. It ends with the test.
 type process struct {
 	t    *testing.T
 	name string
 	cmd  *childproc.Cmd
 	in   io.WriteCloser
-	out  chan string // the lines of its standard output that keep accepts
+	out  chan string // lines of its standard output accepted by keep
 	done chan struct{}
 
-	obedient bool // it ends with its input; else a signal ends it
+	obedient bool // it ends with its input; otherwise a signal ends it
 
-	calls int // requests made, to tell their answers apart
+	calls int // number of requests, to match their answers
 
 	mu  sync.Mutex
 	log []string // all its output, for failed tests
 }
 
-// start runs a program. Of its standard output, lines for which keep returns
-// true come out of next.
+// start runs a program. next returns the lines of its standard output for which keep
+// returns true.
 func start(t *testing.T, name string, keep func(line string) bool, env []string, argv ...string) *process {
 	t.Helper()
 	p := &process{t: t, name: name, out: make(chan string, 4096), done: make(chan struct{})}
@@ -59,15 +59,16 @@ func start(t *testing.T, name string, keep func(line string) bool, env []string,
 	go func() {
 		defer close(p.done)
 		readers.Wait()
-		_ = p.cmd.Wait() // an error here is a signal, or is in the log
+		_ = p.cmd.Wait() // an error here means a signal, or is in the log
 	}()
 	t.Cleanup(p.stop)
 	return p
 }
 
-// cleanEnvironment is this process' without what configures either side.
+// cleanEnvironment returns this process's environment without the variables that
+// configure either side.
 func cleanEnvironment() []string {
-	env := []string{"GORACE=atexit_sleep_ms=0"} // else every run of ours ends a second later
+	env := []string{"GORACE=atexit_sleep_ms=0"} // otherwise every run of our programs ends a second later
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "IGNIS_") && !strings.HasPrefix(v, "APP_ENV_") {
 			env = append(env, v)
@@ -110,7 +111,7 @@ func (p *process) output() string {
 	return strings.Join(p.log[max(0, len(p.log)-100):], "\n")
 }
 
-// stop ends the process in good order if it can, and reports what went wrong in it.
+// stop ends the process gracefully if it can, and reports its failures.
 func (p *process) stop() {
 	_ = p.in.Close()
 	if !p.obedient {

@@ -12,40 +12,41 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// A script is what one client does. Names in angle brackets stand for what differs from run to
-// run, in what is sent and in what arrives: <id> is the client's id, <peer> the
-// id of another client, <time> a time.
+// A script is a sequence of steps of one client. Names in angle brackets, in sent and
+// received messages, stand for what differs between runs: <id> is the client's ID,
+// <peer> the ID of another client, <time> a time.
 type script struct {
 	name  string
-	login string // credentials to begin with; empty: the client is not authenticated
-	fence string // a room that the client is in all the time; empty: its own
+	login string // initial credentials; empty if the client is not authenticated
+	fence string // a room that the client is always in; empty for its own
 	steps []step
 }
 
-// step is what a client sends, and what it gets for that: messages, and perhaps
+// step is what a client sends, and what it receives in return: messages, and perhaps
 // a close frame.
 type step struct {
 	send    []ws.Frame
 	want    []string
-	decided *decision // nil: the reference answers the same
+	decided *decision // nil if the reference gives the same answer
 }
 
-// decision is a point in which this server differs from the reference on purpose.
+// decision is an intentional difference from the reference.
 type decision struct {
-	reference []string // what it answers
+	reference []string // the reference's answers
 	why       string
 }
 
-// lines are the answers to a step.
+// lines returns the answers to a step.
 func lines(answers ...string) []string { return answers }
 
-// differs says what the reference answers instead, and why the answer here is another.
+// differs describes the reference's different answers, and the reason for the
+// difference.
 func differs(why string, reference ...string) *decision { return &decision{reference, why} }
 
 func text(s string) []ws.Frame   { return []ws.Frame{ws.NewTextFrame([]byte(s))} }
 func binary(s string) []ws.Frame { return []ws.Frame{ws.NewBinaryFrame([]byte(s))} }
 
-// frame is one with any header.
+// frame returns a frame with any header.
 func frame(op ws.OpCode, fin bool, rsv byte, payload string) ws.Frame {
 	f := ws.NewFrame(op, fin, []byte(payload))
 	f.Header.Rsv = rsv
@@ -63,12 +64,12 @@ var (
 	connectedEvent       = `{"event":"connected","data":{"id":"<id>","time":"<time>"}}`
 )
 
-// connectedAs is what a user gets.
+// connectedAs returns the connected message for a user.
 func connectedAs(user string) string {
 	return `{"event":"connected","data":{"id":"<id>","userId":"` + user + `","time":"<time>"}}`
 }
 
-// own is the message that comes back to a client when it has had the server relay
+// own returns the message that a client receives after it has made the server relay
 // fields, the first of which is the room, to a room that it is in.
 func own(event, fields string) string {
 	return `{"event":"` + event + `","data":{` + fields + `,"from":{"id":"<id>"}}}`
@@ -117,7 +118,7 @@ func (st step) wanted(t *testing.T, kind string) []string {
 	case st.decided == nil:
 		return st.want
 	case slices.Equal(st.want, st.decided.reference):
-		t.Errorf("%s: %q is no difference", st.decided.why, st.want)
+		t.Errorf("%s: %q is not a difference", st.decided.why, st.want)
 	case kind == kindReference:
 		return st.decided.reference
 	}
@@ -146,7 +147,7 @@ func (p *player) fill(s string) string {
 	return strings.NewReplacer("<id>", p.id, "<peer>", p.peer).Replace(s)
 }
 
-// filled returns frames with the ids filled in.
+// filled returns frames with the IDs filled in.
 func (p *player) filled(frames []ws.Frame) []ws.Frame {
 	frames = slices.Clone(frames)
 	for i := range frames {
@@ -166,7 +167,7 @@ var uuids = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
 var timeText = regexp.MustCompile(`"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"`)
 
-// nextLine returns what arrives next, with what differs from run to run replaced.
+// nextLine returns the next line, with everything that differs between runs replaced.
 func (p *player) nextLine() string {
 	line := p.next()
 	if p.protocol == 2 {
@@ -183,12 +184,12 @@ func (p *player) nextLine() string {
 	return timeText.ReplaceAllString(line, `"time":"<time>"`)
 }
 
-// noFence is the fence of a client whose messages in clear are not relayed.
+// noFence is the fence of a client whose unencrypted messages are not relayed.
 const noFence = "-"
 
-// answers returns the next n lines and all others that come before the answer to
-// a message sent after them; so an answer too many is found without waiting for one
-// that must not come. It ends with the connection.
+// answers returns the next n lines and all others that precede the answer to a
+// message sent after them, so that surplus answers are found without waiting. It ends
+// with the connection.
 func (p *player) answers(n int) []string {
 	p.t.Helper()
 	var got []string
@@ -198,12 +199,12 @@ func (p *player) answers(n int) []string {
 			return got
 		}
 	}
-	last := badFormat // the answer to what is no message, in every state
+	last := badFormat // the answer to an invalid message, in every state
 	if p.id == "" || p.room == noFence {
 		p.send("fence")
 	} else {
-		// Once there is a client with an id, only a relayed message is sure to come after
-		// those that were relayed before.
+		// For an authenticated client, only a relayed message is certain to follow
+		// earlier relayed messages.
 		p.send(p.fill(`{"event":"fence","data":{"room":"` + p.room + `"}}`))
 		last = `{"event":"fence",`
 	}

@@ -4,7 +4,7 @@ import (
 	"strings"
 )
 
-// Why some answers differ.
+// Reasons for different answers.
 const (
 	tooDeep   = "nesting is bounded, so that no message is costly to read"
 	notString = "an event is a string: what else it may be cannot be sent to other instances"
@@ -14,26 +14,26 @@ const (
 	bounded   = "what a client may ask for is bounded"
 )
 
-// nested is a list in a list in a list.
+// nested returns a list nested to the given depth.
 func nested(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }
 
-// echo has a message relayed to its sender as it is.
+// echo makes the server relay a message to its sender unchanged.
 func echo(event, fields string) step {
 	fields = `"room":"<id>",` + fields
 	return step{send: text(`{"event":"` + event + `","data":{` + fields + `}}`), want: lines(own(event, fields))}
 }
 
-// reaches has a message relayed to a room that the client is in.
+// reaches makes the server relay a message to a room that the client is in.
 func reaches(room string) step {
 	return step{send: text(`{"event":"x","data":{"room":"` + room + `"}}`), want: lines(own("x", `"room":"`+room+`"`))}
 }
 
-// misses has a message relayed to a room that the client is not in.
+// misses makes the server relay a message to a room that the client is not in.
 func misses(room string) step {
 	return step{send: text(`{"event":"x","data":{"room":"` + room + `"}}`)}
 }
 
-// fromServers has a client send an event that only servers have to send.
+// fromServers makes a client send an event that only servers may send.
 func fromServers(event string) step {
 	return step{
 		send:    text(`{"event":"` + event + `","data":{"room":"<id>"}}`),

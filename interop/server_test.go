@@ -21,14 +21,14 @@ type server struct {
 	url  string // http://...
 }
 
-// settings are what tests want of a server. Zero values are its defaults.
+// settings configure a server. Zero values are the server's defaults.
 type settings struct {
-	secret            string // of tokens; empty: development mode
+	secret            string // for tokens; empty for development mode
 	authTimeout       time.Duration
 	heartbeatInterval time.Duration
 	heartbeatTimeout  time.Duration
-	encryption        string // a mode; only for ours
-	handshake         string // how one that is required ends; not for the program
+	encryption        string // a mode; only for this server
+	handshake         string // outcome of a required handshake; not for the program
 }
 
 const (
@@ -99,7 +99,7 @@ func startReference(t *testing.T, redis *redistest.Server, c settings) *server {
 	return &server{process: p, kind: kindReference, url: hello.URL}
 }
 
-// startEmitter starts the reference's emitter; call sends with it.
+// startEmitter starts the reference's emitter. Use call to send with it.
 func startEmitter(t *testing.T, redis *redistest.Server) *process {
 	t.Helper()
 	p := startBun(t, "emitter.js", redisEnvironment(redis))
@@ -111,7 +111,7 @@ func redisEnvironment(redis *redistest.Server) []string {
 	return []string{"REDIS_PORT=" + strconv.Itoa(redis.Port())}
 }
 
-// startBun runs a script of ours. What it has to say to the test starts with an @.
+// startBun runs one of our scripts. Its messages to the test start with an @.
 func startBun(t *testing.T, script string, env []string) *process {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("bun", script))

@@ -58,7 +58,7 @@ func TestRefusals(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Without a refusal this would go on for the start timeout of 30 seconds.
+			// Without a refusal this would take the start timeout of 30 seconds.
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			err = bus.Run(ctx, func() { t.Error("ready") }, func(...[]byte) {})
@@ -105,8 +105,8 @@ func TestRefusedEnvelopes(t *testing.T) {
 	if got := n.log.count("refuses envelopes"); got != 1 {
 		t.Errorf("logged %d times, want once:\n%s", got, n.log)
 	}
-	// Refused and taken by turns: each is the first of a row, and the log has one line,
-	// which the end of the bus adds the others to.
+	// Redis refuses and accepts in turn: each refusal is the first of a series, and
+	// the log has one line, to which the end of the bus adds the others.
 	for i := range uint64(5) {
 		n.publish("allowed")
 		n.next()
@@ -194,7 +194,7 @@ func TestOptionIsCopied(t *testing.T) {
 	}
 }
 
-// One address may be a Cluster's: then the bus has to learn the other nodes.
+// A single address may be that of a Cluster: the bus must then learn the other nodes.
 func TestOptionWithOneAddressOfACluster(t *testing.T) {
 	t.Parallel()
 	cl := redistest.StartCluster(t)
@@ -292,7 +292,8 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// writeCertificate makes a certificate for 127.0.0.1 and returns what trusts it.
+// writeCertificate makes a certificate for 127.0.0.1 and returns a pool that trusts
+// it.
 func writeCertificate(t *testing.T, dir string) *x509.CertPool {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// pause returns how long the next one takes.
+// pause returns how long the next pause takes.
 func pause(t *testing.T, b *backoff) time.Duration {
 	t.Helper()
 	from := time.Now()
@@ -16,7 +16,7 @@ func pause(t *testing.T, b *backoff) time.Duration {
 	return time.Since(from)
 }
 
-// Links that worked, for however short a time, make the pauses begin small again.
+// Links that worked, for however short a time, make the pauses start small again.
 func TestPausesAfterALinkThatWorked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b backoff
@@ -26,7 +26,7 @@ func TestPausesAfterALinkThatWorked(t *testing.T) {
 		if p := pause(t, &b); p < maxPause/2 || p > maxPause {
 			t.Errorf("after many failures the pause is %v", p)
 		}
-		// A planned failover: a link that lives for a moment, to the old master.
+		// A planned failover: a short-lived link to the old master.
 		for range maxFresh {
 			b.worked()
 			if p := pause(t, &b); p > minPause {
@@ -36,8 +36,8 @@ func TestPausesAfterALinkThatWorked(t *testing.T) {
 	})
 }
 
-// A Redis that takes connections and drops them at once is not asked many times
-// a second.
+// A Redis that accepts connections and drops them at once is not tried many times a
+// second.
 func TestPausesOfLinksThatDoNotLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b backoff

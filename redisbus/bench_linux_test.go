@@ -16,9 +16,9 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// BenchmarkReceive is what a message from a real Redis costs this process, which
-// sends none: an operation is an envelope of 200 bytes that receive has got. A script in
-// Redis publishes them.
+// BenchmarkReceive measures what receiving a message from a real Redis costs this
+// process, which sends none: an operation is an envelope of 200 bytes delivered to
+// receive. A script in Redis publishes the envelopes.
 func BenchmarkReceive(b *testing.B) {
 	r := redistest.Start(b)
 	client, err := rueidis.NewClient(rueidis.ClientOption{
@@ -47,7 +47,7 @@ func BenchmarkReceive(b *testing.B) {
 	b.ResetTimer()
 	from := processTime(b)
 	for sent := 0; sent < b.N; {
-		n := min(b.N-sent, 10_000) // what Redis keeps for a subscriber is bounded
+		n := min(b.N-sent, 10_000) // Redis keeps a limited amount for a subscriber
 		if err := script.Exec(ctx, client, nil, []string{strconv.Itoa(n)}).NonRedisError(); err != nil {
 			b.Fatal(err)
 		}
@@ -62,7 +62,7 @@ func BenchmarkReceive(b *testing.B) {
 	}
 }
 
-// processTime is the time on a processor that this process has taken.
+// processTime returns the CPU time that this process has used.
 func processTime(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

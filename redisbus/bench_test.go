@@ -10,9 +10,9 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// BenchmarkPublish is what one instance can publish on a real Redis: an
-// operation is an envelope of 200 bytes that Redis has confirmed. This
-// instance, subscribed like any, hears each of them too.
+// BenchmarkPublish measures how much one instance can publish on a real Redis: an
+// operation is an envelope of 200 bytes that Redis has confirmed. The instance is
+// subscribed and receives each of them too.
 func BenchmarkPublish(b *testing.B) {
 	r := redistest.Start(b)
 	bus, err := redisbus.New(redisbus.Config{
@@ -45,7 +45,7 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
-// BenchmarkPublisher is the same for one caller that waits for each answer.
+// BenchmarkPublisher measures the same for one caller that waits for each answer.
 func BenchmarkPublisher(b *testing.B) {
 	for _, size := range []int{1, 100} {
 		b.Run(map[int]string{1: "one", 100: "batch of 100"}[size], func(b *testing.B) {

@@ -8,8 +8,8 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// A password that changes while the bus runs: the log says so, with the address,
-// and not with each attempt.
+// When the password changes while the bus runs, the log says so with the address, but
+// not for each attempt.
 func TestPasswordThatChanges(t *testing.T) {
 	t.Parallel()
 	r := redistest.StartWith(t, redistest.Config{Password: "before"})
@@ -51,7 +51,7 @@ func TestStartSaysWhatItWaitsFor(t *testing.T) {
 	}
 }
 
-// Nonsense on a link that works: the log says more than that the connection is
+// After invalid data on a working link, the log says more than that the connection is
 // closed.
 func TestGarbageOnARunningLink(t *testing.T) {
 	t.Parallel()

@@ -49,7 +49,7 @@ func (f *finder) checkCluster(ctx context.Context, l *link) error {
 		return late(ctx, judged, l.timeout)
 	}
 	f.say("slots", "redis does not tell this user the Cluster's nodes: "+
-		"only those of the configuration are used; allow CLUSTER SLOTS", l, err)
+		"only the configured ones are used; allow CLUSTER SLOTS", l, err)
 	return nil
 }
 
@@ -75,6 +75,6 @@ func (f *finder) clusterUnknown(ctx context.Context, l *link, err error) error {
 		return f.checkMaster(ctx, l) // it did not say, and one address is a single Redis' more often
 	}
 	f.say("cluster", "redis does not let this user ask about the Cluster: whether a node sees the majority is not checked, "+
-		"and only the nodes of the configuration are used; allow CLUSTER NODES and CLUSTER SLOTS", l, err)
+		"and only the configured nodes are used; allow CLUSTER NODES and CLUSTER SLOTS", l, err)
 	return nil
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// A node that was taken out of its Cluster and runs on: it takes everything, and
-// nobody hears it.
+// A node that was removed from its Cluster and keeps running accepts everything, and
+// nobody receives it.
 func TestNodeTakenOutOfItsCluster(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
@@ -42,11 +42,11 @@ func TestNodeTakenOutOfItsCluster(t *testing.T) {
 		_ = p.Publish(t.Context(), numbered(0, 1)...)
 		return len(n.got) > 0
 	})
-	// The node that is outside is refused whoever starts there.
+	// No one can start on the removed node.
 	refusesOutsider(t, out)
 }
 
-// refusesOutsider checks that neither a bus nor a publisher starts on a node.
+// refusesOutsider checks that neither a bus nor a publisher starts on the node.
 func refusesOutsider(t *testing.T, r *redistest.Server) {
 	t.Helper()
 	for _, c := range []redisbus.Config{
@@ -73,7 +73,7 @@ func TestBlankClusterNode(t *testing.T) {
 	refusesOutsider(t, redistest.StartWith(t, redistest.Config{Args: []string{"--cluster-enabled", "yes"}}))
 }
 
-// Without rights to ask about the Cluster, the log says once what is not done.
+// Without the rights to ask about the Cluster, the log says once what is left out.
 func TestClusterWithoutRights(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
@@ -92,7 +92,7 @@ func TestClusterWithoutRights(t *testing.T) {
 		}
 		exchange(t, user, n, n)
 	}
-	// What is no Cluster is refused all the same.
+	// A Redis outside a Cluster is refused all the same.
 	r := redistest.Start(t)
 	r.Do("acl", "setuser", "app", "on", ">secret", "+@all", "-cluster", "allchannels")
 	bus, err := redisbus.New(redisbus.Config{URL: "redis+cluster://app:secret@" + r.Addr(), Logger: discard()})

@@ -23,8 +23,7 @@ var (
 	_ ignis.BusMonitor = (*redisbus.Bus)(nil)
 )
 
-// conformance runs the suite with buses on the Redis that url makes for each
-// test.
+// conformance runs the suite with buses on the Redis that url returns for each test.
 func conformance(t *testing.T, url func(t *testing.T) string) {
 	bustest.Run(t, func(t *testing.T, nodes int) []ignis.Bus {
 		u := url(t)
@@ -87,9 +86,9 @@ func TestConformanceCluster(t *testing.T) {
 	})
 }
 
-// tagged keeps the tests of a suite apart where they share a Cluster: what one
-// test published may reach a node that none of its buses used when the next
-// test's bus is there already.
+// tagged separates the tests of a suite that share a Cluster: what one test published
+// may reach a node that none of its buses used when the next test's bus is already
+// running.
 type tagged struct {
 	*redisbus.Bus
 	tag string

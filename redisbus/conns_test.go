@@ -14,7 +14,7 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// pipes is a client's option whose connections are pipes.
+// pipes returns client options whose connections are pipes.
 func pipes(peers *[]net.Conn) *rueidis.ClientOption {
 	return &rueidis.ClientOption{DialCtxFn: func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
 		ours, theirs := net.Pipe()
@@ -23,8 +23,8 @@ func pipes(peers *[]net.Conn) *rueidis.ClientOption {
 	}}
 }
 
-// The first connection that ends ends the link, but a read that only took too long does
-// not; and once the link is complete no further one is opened.
+// The first connection that ends ends the link, but a read timeout does not. Once the
+// link is complete, no further connection is opened.
 func TestConns(t *testing.T) {
 	var peers []net.Conn
 	o, c := pipes(&peers), newConns()
@@ -61,7 +61,7 @@ func TestConns(t *testing.T) {
 	lost := errors.New("lost")
 	c.cut(lost)
 	if _, err := peers[0].Write([]byte("x")); err == nil {
-		t.Error("a connection that was cut goes on")
+		t.Error("a connection that was cut stays open")
 	}
 	if _, err := dial(); !errors.Is(err, lost) || !errors.Is(c.err(), io.EOF) {
 		t.Errorf("afterwards: %v, %v", err, c.err())
@@ -75,11 +75,11 @@ func TestLinkEnds(t *testing.T) {
 	}
 	l.conns.ended(io.EOF)
 	if !l.ended() {
-		t.Error("it goes on after a connection ended")
+		t.Error("it continues after a connection ended")
 	}
 }
 
-// A connection that comes about when the link was cut is closed.
+// A connection established after the link was cut is closed.
 func TestConnsCutWhileDialing(t *testing.T) {
 	c, lost := newConns(), errors.New("lost")
 	ours, theirs := net.Pipe()

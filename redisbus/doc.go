@@ -66,8 +66,8 @@
 // The user should also have the following; if one is missing, the log says once which
 // check is left out:
 //
-//   - the channels ignis:bus:*, for the heartbeat, and else PING in its place
-//   - ROLE, although HELLO, which Redis allows everybody, says nearly the same
+//   - the channels ignis:bus:*, for the heartbeat; without them the bus uses PING
+//   - ROLE, although HELLO, which Redis allows every user, says nearly the same
 //   - CLUSTER NODES and CLUSTER SLOTS in a Cluster
 //
 // # Bounds

@@ -126,7 +126,7 @@ func at(addr string, err error) error {
 // timeout reports that no answer came in time.
 type timeout struct{ limit time.Duration }
 
-func (e *timeout) Error() string { return fmt.Sprintf("no answer within %v", e.limit) }
+func (e *timeout) Error() string { return fmt.Sprintf("redis does not answer within %v", e.limit) }
 func (e *timeout) Unwrap() error { return context.DeadlineExceeded }
 
 // late returns err, or a timeout if a deadline other than ctx's has passed.

@@ -1,4 +1,4 @@
 package redisbus
 
-// Probes returns how many probes have succeeded, starts of links included.
+// Probes returns the number of successful probes, including starts of links.
 func (b *Bus) Probes() uint64 { return b.counts.probes.Load() }

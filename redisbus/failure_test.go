@@ -15,7 +15,7 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// flow publishes numbers from a node until stop, counting what was taken.
+// flow publishes numbers from a node until stop, and counts the accepted ones.
 type flow struct {
 	accepted atomic.Uint64
 	refused  atomic.Uint64
@@ -54,7 +54,7 @@ func (f *flow) stop() {
 	f.wg.Wait()
 }
 
-// heardInOrder reads what a node has heard of a flow so far: rising numbers.
+// heardInOrder reads the part of a flow that a node has received: ascending numbers.
 func heardInOrder(t *testing.T, n *node) (count uint64) {
 	t.Helper()
 	last := -1
@@ -136,7 +136,7 @@ func TestPausedRedisIsNoticed(t *testing.T) {
 	r := redistest.Start(t)
 	n := run(t, impatient(r.URL()), nil)
 	r.Pause()
-	n.down() // nobody publishes: the probe has to notice
+	n.down() // nobody publishes: the probe must notice
 	if err := n.Publish("ws:room:r", []byte("x")); !errors.Is(err, redisbus.ErrUnavailable) {
 		t.Errorf("Publish = %v, want ErrUnavailable", err)
 	}
@@ -211,7 +211,7 @@ func TestSlowReceive(t *testing.T) {
 	for i := range 100 {
 		fast.publish(fmt.Sprint(i))
 	}
-	for i := range 100 { // the other node notices nothing
+	for i := range 100 { // the other node is not affected
 		if text := fast.next(); text != fmt.Sprint(i) {
 			t.Fatalf("heard %q, want %d", text, i)
 		}
@@ -233,7 +233,7 @@ func TestSlowReceive(t *testing.T) {
 	}
 }
 
-// What has come meanwhile is handed over together, within bounds.
+// Envelopes that arrive in the meantime are delivered together, within limits.
 func TestWhatComesTogetherIsHandedOverTogether(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -361,7 +361,7 @@ func TestEndWhileStarting(t *testing.T) {
 	r.Pause()
 	n, _ := launch(t, redisbus.Config{URL: r.URL(), ProbeTimeout: deadline}, nil)
 	redistest.Wait(t, "the bus to try", func() bool { return errors.Is(n.Health(), redisbus.ErrUnavailable) })
-	n.stop() // Run = nil, also while it waits for an answer
+	n.stop() // Run returns nil even while it waits for an answer
 }
 
 func TestServerThatNeverAnswers(t *testing.T) {

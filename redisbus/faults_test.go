@@ -16,17 +16,17 @@ import (
 type faultCase struct {
 	url    string
 	prefix string
-	begin  func()      // brings the fault about
-	show   func() bool // whether it is there; nil: the buses notice it
-	cause  string      // what health and log say; "": nothing is lost
+	begin  func()      // causes the fault
+	show   func() bool // whether the fault is present; nil if the buses notice it
+	cause  string      // what Health and the log say; "" if nothing is lost
 	dead   uint64      // DeadSubscriptions of each bus
-	vain   bool        // the node took messages that nobody heard: how many are lost is unknown
-	end    func()      // ends a fault that lasts: until then health says cause, and Publish fails
+	vain   bool        // the node accepted messages that nobody received: how many are lost is unknown
+	end    func()      // ends a lasting fault; until then Health says cause, and Publish fails
 	tries  bool        // the log says what keeps Redis from coming back
 }
 
-// Two servers and an emitter under each fault: what is lost, and what health, log
-// and counters say. Afterwards everybody reaches everybody.
+// Two servers and an emitter run under each fault. Checks what is lost, and what
+// Health, the log and the counters say. Afterwards everybody reaches everybody.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(t *testing.T) faultCase{
@@ -79,7 +79,7 @@ func TestFaults(t *testing.T) {
 		},
 		"Redis frozen": func(t *testing.T) faultCase {
 			r := redistest.Start(t)
-			return faultCase{url: r.URL(), cause: "no answer within", begin: r.Pause, end: r.Resume}
+			return faultCase{url: r.URL(), cause: "does not answer within", begin: r.Pause, end: r.Resume}
 		},
 		"a failover by Sentinels": func(t *testing.T) faultCase {
 			c := redistest.StartSentinel(t, 3)
@@ -142,7 +142,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// during checks what a bus says while a fault lasts.
+// during checks what a bus reports while a fault lasts.
 func (f *faultCase) during(t *testing.T, n *node) {
 	t.Helper()
 	if f.end == nil {

@@ -114,7 +114,7 @@ func (f *finder) alive(ctx context.Context, l *link) error {
 	err := l.beat(ctx)
 	if err == nil && l.denied != nil && l.silent() {
 		f.say("heartbeat", "redis does not let this user use the bus's own channel: "+
-			"a subscription that is dead while redis answers PING is not noticed; allow "+f.cfg.Prefix+heartbeatChannel+"*", l, l.denied)
+			"a dead subscription is not detected while redis answers PING; allow "+f.cfg.Prefix+heartbeatChannel+"*", l, l.denied)
 	}
 	return err
 }
@@ -124,7 +124,7 @@ func (f *finder) checkMaster(ctx context.Context, l *link) error {
 	err := l.master(ctx)
 	if errors.Is(err, errNoRole) {
 		f.say("role", "redis does not tell this user whether it is a master: "+
-			"a replica, which carries no messages, is not noticed; allow ROLE", l, err)
+			"a replica, which does not carry messages, is not detected; allow ROLE", l, err)
 		return nil
 	}
 	return err

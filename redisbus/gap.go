@@ -24,8 +24,8 @@ func (b *Bus) missed(from, until time.Time) {
 	}
 }
 
-// NextGap waits until envelopes of other instances and emitters may have been missed
-// and arrive again, and returns the period in question. The period begins when the
+// NextGap waits for the end of a gap, a period in which envelopes of other instances
+// and emitters may have been missed, and returns its bounds. A gap begins when the
 // subscription was last known to deliver, which is up to ProbeInterval before its end
 // was noticed, or when receive did not keep up and the first envelope was dropped.
 // All gaps since the last call are returned as one, from the start of the first to

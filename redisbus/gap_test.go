@@ -10,7 +10,8 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// Redis cuts a subscriber. What it missed nobody knows, but for how long.
+// Redis disconnects a subscriber. What it missed is unknown, but for how long is
+// known.
 func TestGapAfterALostConnection(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -34,7 +35,7 @@ func TestGapAfterALostConnection(t *testing.T) {
 		}
 		began = from
 	}
-	// Several that nobody asked for are one.
+	// Gaps that nobody has asked for are merged.
 	for round := range uint64(2) {
 		r.Do("client", "kill", "type", "pubsub")
 		redistest.Wait(t, "the next gap", func() bool { return n.Stats().Gaps == 3+round })
@@ -44,14 +45,14 @@ func TestGapAfterALostConnection(t *testing.T) {
 		t.Errorf("gaps together: %v until %v, %v", from, until, err)
 	}
 	if _, _, err := n.NextGap(none); err == nil {
-		t.Error("gaps are told of twice")
+		t.Error("gaps are reported twice")
 	}
 	if got := n.log.count("missed=unknown missed_for="); got == 0 {
 		t.Errorf("log:\n%s", n.log)
 	}
 }
 
-// What receive could not keep up with is a gap, too.
+// An overflow of receive is a gap, too.
 func TestGapAfterAnOverflow(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)

@@ -10,8 +10,8 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// A proxy changes its backend below a connection: PING is answered, what is
-// published is taken, and the subscription is gone.
+// A proxy changes its backend below a connection: PING is answered, messages are
+// accepted, and the subscription is gone.
 func TestDeadSubscriptionIsReplaced(t *testing.T) {
 	t.Parallel()
 	first, second := redistest.Start(t), redistest.Start(t)
@@ -35,16 +35,16 @@ func TestDeadSubscriptionIsReplaced(t *testing.T) {
 	}
 }
 
-// With the defaults it takes less than 10 seconds at worst: a probe's interval and
-// its timeout.
+// With the defaults, noticing takes less than 10 seconds at worst: a probe's interval
+// and its timeout.
 func TestDefaultsOfTheHeartbeat(t *testing.T) {
 	if worst := redisbus.DefaultProbeInterval + redisbus.DefaultProbeTimeout; worst >= 10*time.Second {
 		t.Errorf("a dead subscription may go unnoticed for %v", worst)
 	}
 }
 
-// The subscription has to work before the bus is ready: here each connection is
-// led to another Redis.
+// The subscription must work before the bus is ready. Here each connection leads to a
+// different Redis.
 func TestSubscriptionThatNeverWorks(t *testing.T) {
 	t.Parallel()
 	f := redistest.Pretend(t)
@@ -60,7 +60,8 @@ func TestSubscriptionThatNeverWorks(t *testing.T) {
 	}
 }
 
-// Who may not use the heartbeat's channel is told once, and has the probe by PING.
+// A user who may not use the heartbeat's channel is reported once, and probed with
+// PING.
 func TestHeartbeatWithoutRights(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -84,7 +85,7 @@ func TestHeartbeatWithoutRights(t *testing.T) {
 	r.Resume()
 	n.healthy()
 
-	// With the right, nothing is said.
+	// With the right, nothing is logged.
 	r.Do(append(rights, "&ignis:bus:*")...)
 	n = run(t, impatient("redis://app:secret@"+r.Addr()), nil)
 	redistest.Wait(t, "some probes", func() bool { return n.Probes() > 3 })
@@ -94,15 +95,15 @@ func TestHeartbeatWithoutRights(t *testing.T) {
 	if list := r.Do("pubsub", "channels", "ignis:bus:*"); strings.Count(list, "ignis:bus:") != 1 {
 		t.Errorf("channels: %q", list)
 	}
-	// It may be taken away again.
+	// The right may be taken away again.
 	r.Do("acl", "setuser", "app", "resetchannels", "&ws:broadcast", "&ws:room:*", "&ws:client:*", "&ws:user:*")
 	redistest.Wait(t, "the bus to make do", func() bool { return n.log.count("allow ignis:bus:*") == 1 })
-	redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects == 1 }) // Redis cuts it
+	redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects == 1 }) // Redis disconnects it
 	n.healthy()
 	exchange(t, "made do", n, n)
 }
 
-// What comes on the heartbeat's channel is no envelope, whoever sent it.
+// A message on the heartbeat's channel is not delivered, whoever sent it.
 func TestHeartbeatIsNotReceived(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)

@@ -19,7 +19,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// cutOff is a configuration that cannot reach an address as long as reach is false.
+// cutOff returns a configuration that cannot reach an address while reach is false.
 func cutOff(c *redistest.Cluster, from string, reach *atomic.Bool) redisbus.Config {
 	config := patient("")
 	o := &rueidis.ClientOption{DialCtxFn: func(ctx context.Context, addr string, d *net.Dialer, _ *tls.Config) (net.Conn, error) {
@@ -35,25 +35,26 @@ func cutOff(c *redistest.Cluster, from string, reach *atomic.Bool) redisbus.Conf
 	return config
 }
 
-// patient is a configuration for which a busy machine does not look like a fault.
+// patient returns a configuration for which a busy machine does not look like a
+// fault.
 func patient(url string) redisbus.Config {
 	c := impatient(url)
 	c.ProbeTimeout = 20 * time.Second
 	return c
 }
 
-// awaitOn waits until a bus uses a node: it may have taken too long to answer at first.
+// awaitOn waits until a bus uses a node, which may have answered too slowly at first.
 func (n *node) awaitOn(r *redistest.Server) {
 	n.t.Helper()
 	redistest.Wait(n.t, "the bus to use "+r.Addr(), func() bool { return n.connected() && n.Stats().Addr == r.Addr() })
 }
 
-// isOn reports whether a client of that name is connected to a node.
+// isOn reports whether a client with that name is connected to a node.
 func isOn(r *redistest.Server, name string) bool {
 	return strings.Contains(r.Do("client", "list"), " name="+name+" ")
 }
 
-// Whichever nodes they are told of, all use the owner of slot 0.
+// Whichever nodes they are configured with, all use the owner of slot 0.
 func TestEveryoneUsesOneNode(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
@@ -73,9 +74,9 @@ func TestEveryoneUsesOneNode(t *testing.T) {
 	exchange(t, "on one node", nodes[0], nodes[2])
 }
 
-// Two nodes are cut from each other, and both see the majority. Who is on the first node
-// loses nothing; who cannot reach it is told, and joins the others when it can, although
-// its own node takes that one for failed.
+// Two nodes lose contact, and both see the majority. Instances on the first node lose
+// nothing. An instance that cannot reach it reports that, and joins the others when
+// it can, although its own node considers the first one failed.
 func TestCutBetweenNodes(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartPartition(t)
@@ -124,8 +125,8 @@ func TestCutBetweenNodes(t *testing.T) {
 	}
 }
 
-// When the preferred node is back, all return to it, and nothing that is published
-// meanwhile is lost, repeated or out of order.
+// When the preferred node is back, all return to it, and nothing published in the
+// meantime is lost, repeated or reordered.
 func TestAllReturnToThePreferredNode(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)

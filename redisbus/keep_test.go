@@ -17,8 +17,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// breaking is a configuration whose first connection with more than some bytes to write,
-// once breaks is set, breaks there. Then it is not set any longer.
+// breaking returns a configuration for which, once breaks is set, the first
+// connection with more than after bytes to write breaks there and clears breaks.
 func breaking(r *redistest.Server, after int, breaks *atomic.Bool) redisbus.Config {
 	c := patient("")
 	c.QueueAge = deadline
@@ -55,8 +55,9 @@ func (c *breakingConn) Write(p []byte) (int, error) {
 	return n, net.ErrClosed
 }
 
-// A connection breaks in the middle of many envelopes. Those that were not sent go over
-// the next one, in order and before newer ones; of the others none comes twice.
+// A connection breaks in the middle of many envelopes. Those that were not sent go
+// over the next connection, in order and before newer ones. None of the others
+// arrives twice.
 func TestWhatWasNotSentIsKept(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -65,7 +66,7 @@ func TestWhatWasNotSentIsKept(t *testing.T) {
 	n := run(t, breaking(r, 300_000, &breaks), nil)
 	const size, count = 1000, 3000
 	send := func(i int) { n.publish(fmt.Sprintf("flow %*d", -size, i)) }
-	r.Pause() // so that there is a queue
+	r.Pause() // makes a queue build up
 	for i := range count {
 		send(i)
 	}
@@ -101,14 +102,14 @@ func TestWhatWasNotSentIsKept(t *testing.T) {
 	}
 }
 
-// A Redis stands still. What waits is sent when it goes on, and not more is lost than was
-// on its way.
+// Redis is frozen. Waiting envelopes are sent when it continues, and only those in
+// flight are lost.
 func TestWhatWaitsForAFrozenRedisIsKept(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	slow := patient(r.URL())
 	slow.ProbeTimeout = deadline
-	heard := run(t, slow, nil) // bears the pause
+	heard := run(t, slow, nil) // tolerates the pause
 	c := impatient(r.URL())
 	c.QueueAge = deadline
 	n := run(t, c, nil)
@@ -126,7 +127,7 @@ func TestWhatWaitsForAFrozenRedisIsKept(t *testing.T) {
 	if s.LostConnection == 0 || s.LostConnection > 512 || s.LostExpired != 0 {
 		t.Errorf("stats %+v", s)
 	}
-	// What was on its way was first, and comes when it comes.
+	// Envelopes in flight come first, if they arrive.
 	seen, next := make(map[string]bool), int(s.LostConnection)
 	for next <= count {
 		text := heard.next()
@@ -147,7 +148,7 @@ func TestWhatWaitsForAFrozenRedisIsKept(t *testing.T) {
 	}
 }
 
-// What waits for longer than QueueAge is dropped, counted and logged.
+// An envelope that waits longer than QueueAge is dropped, counted and logged.
 func TestWhatWaitsTooLongIsDropped(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -171,7 +172,8 @@ func TestWhatWaitsTooLongIsDropped(t *testing.T) {
 	exchange(t, "resumed", n, n)
 }
 
-// A publisher tells what was certainly not sent: that may be tried again and comes once.
+// A publisher reports what was certainly not sent. That may be sent again and arrives
+// once.
 func TestPublisherTellsWhatWasNotSent(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)

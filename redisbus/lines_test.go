@@ -11,7 +11,7 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// Each line that a bus logs, with what it says.
+// Each line that a bus logs, with its attributes.
 func TestLogLines(t *testing.T) {
 	r := redistest.Start(t)
 	allow := func() {
@@ -33,7 +33,7 @@ func TestLogLines(t *testing.T) {
 		}
 	}
 	redistest.Wait(t, "Redis to refuse", func() bool { return n.Stats().LostRefused == 2 })
-	// receive has one, three wait, and the others are dropped.
+	// receive has one envelope, three wait, and the others are dropped.
 	for range 8 {
 		r.Do("publish", "ws:room:r", "x")
 	}
@@ -41,7 +41,7 @@ func TestLogLines(t *testing.T) {
 	release()
 	n.publish("this is taken again")
 	n.healthy()
-	// The connection is lost with two envelopes that wait.
+	// The connection is lost while two envelopes wait.
 	r.Pause()
 	n.publish("a")
 	n.publish("b")
@@ -67,7 +67,7 @@ func TestLogLines(t *testing.T) {
 	}
 }
 
-// What is tried while Redis is away is told, with the cause.
+// Attempts while Redis is away are logged with the cause.
 func TestLogLinesWhileRedisIsAway(t *testing.T) {
 	r := redistest.Start(t)
 	var log logBuffer

@@ -50,8 +50,8 @@ e7d1eec 127.0.0.1:30001@31001 myself,master - 0 0 1 connected 0-5460
 	}; !slices.Equal(cut, want) {
 		t.Errorf("apart: %+v\nwant   %+v", cut, want)
 	}
-	// A connection that is there again says nothing before the node has answered, and a
-	// node that is gone is missed by nobody.
+	// A new connection proves nothing before the node has answered, and a removed
+	// node is not missed.
 	v = readNodes(`292f8b3 127.0.0.1:30003@31003 master - 0 1426238312243 3 connected 10923-16000
 5c1b4a0 127.0.0.1:30006@31006 master - 0 1426238318000 5 connected 16001
 8aa7001 127.0.0.1:30007@31007 master - 0 1426238317233 5 connected 16003-16383
@@ -61,8 +61,8 @@ e7d1eec 127.0.0.1:30001@31001 myself,master - 0 0 1 connected 0-5460
 	}
 }
 
-// All instances have the nodes in one order, whatever order they are told them in,
-// and what is not usable is left out.
+// All instances order the nodes in the same way, however they are listed, and
+// unusable entries are left out.
 func TestOrderOfMembers(t *testing.T) {
 	f := &finder{cfg: &Config{}, target: &redisconn.Target{Mode: redisconn.Cluster, Addrs: []string{"seed:1", "a:1"}}}
 	f.members = []member{{"A", "a:1", 0, false}, {"B", "b:1", 1, true}, {"C", "c:1", 2, false}}
@@ -84,7 +84,7 @@ func TestOrderOfMembers(t *testing.T) {
 		}
 	}
 	if got := f.rank(&link{addr: "y:1", self: "replica"}); got != 3 {
-		t.Errorf("a node that is no member has rank %d, want the last", got)
+		t.Errorf("a node that is not a member has rank %d, want the last", got)
 	}
 	if got := (&finder{cfg: &Config{}, target: f.target}).order(); !slices.Equal(got, f.target.Addrs) {
 		t.Errorf("at first the order is %q, want the configured", got)
@@ -97,7 +97,7 @@ func TestReadMembers(t *testing.T) {
 	}
 }
 
-// Since when messages may be missing, and whether the loss of this bus is known.
+// When messages may be missing, and whether this bus's losses are known.
 func TestDoubts(t *testing.T) {
 	made := time.Now()
 	at := func(s int) time.Time { return made.Add(time.Duration(s) * time.Second) }

@@ -15,10 +15,10 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// deadline bounds waits; nothing takes that long unless it is broken.
+// deadline limits waits; nothing takes that long unless it is broken.
 const deadline = 2 * time.Minute
 
-// node is a bus that runs until its test ends, and what it has heard and logged.
+// node is a bus that runs until its test ends, with what it has received and logged.
 type node struct {
 	*redisbus.Bus
 	t      *testing.T
@@ -49,12 +49,12 @@ func (l *logBuffer) String() string {
 
 func (l *logBuffer) count(what string) int { return strings.Count(l.String(), what) }
 
-// impatient is a configuration that notices failures soon.
+// impatient returns a configuration that detects failures soon.
 func impatient(url string) redisbus.Config {
 	return redisbus.Config{URL: url, ProbeInterval: 100 * time.Millisecond, ProbeTimeout: 3 * time.Second}
 }
 
-// each is a receive that calls f with each envelope.
+// each returns a receive function that calls f with each envelope.
 func each(f func([]byte)) func(...[]byte) {
 	return func(envelopes ...[]byte) {
 		for _, e := range envelopes {
@@ -63,7 +63,7 @@ func each(f func([]byte)) func(...[]byte) {
 	}
 }
 
-// launch runs a bus and returns at once.
+// launch starts a bus and returns at once.
 func launch(t *testing.T, c redisbus.Config, receive func([]byte)) (n *node, ready chan struct{}) {
 	t.Helper()
 	n = &node{t: t, log: &logBuffer{}, got: make(chan string, 100_000), result: make(chan error, 1)}
@@ -84,7 +84,7 @@ func launch(t *testing.T, c redisbus.Config, receive func([]byte)) (n *node, rea
 	return n, ready
 }
 
-// run is launch, and waits for the bus to be ready.
+// run launches a bus and waits until it is ready.
 func run(t *testing.T, c redisbus.Config, receive func([]byte)) *node {
 	t.Helper()
 	n, ready := launch(t, c, receive)
@@ -125,7 +125,8 @@ func (n *node) healthy() {
 	redistest.Wait(n.t, "the bus to be healthy", func() bool { return n.Health() == nil })
 }
 
-// connected reports whether both connections work, wherever the rest of a Cluster is.
+// connected reports whether both connections work, whatever the state of the rest of
+// a Cluster.
 func (n *node) connected() bool {
 	err := n.Health()
 	return err == nil || errors.Is(err, redisbus.ErrPartial)
@@ -156,8 +157,9 @@ func (n *node) next() string {
 	}
 }
 
-// exchange sends numbered messages from one node and checks that another hears
-// exactly those next, in order. What the other still had from before is left out.
+// exchange sends numbered messages from one node and checks that another receives
+// exactly those next, in order. Older messages that the other still receives are
+// skipped.
 func exchange(t *testing.T, label string, from, to *node) {
 	t.Helper()
 	const n = 2000
@@ -178,7 +180,7 @@ func exchange(t *testing.T, label string, from, to *node) {
 	}
 }
 
-// balance checks that every envelope that Publish took is accounted for.
+// balance checks that every accepted envelope is accounted for.
 func (n *node) balance(accepted uint64) {
 	n.t.Helper()
 	redistest.Wait(n.t, "the publish queue to be empty", func() bool { return n.Stats().Queued == 0 })

@@ -12,7 +12,7 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// valid says whether what is nonsense elsewhere may be the answer to the command.
+// valid reports whether an answer that is invalid elsewhere is valid for the command.
 func valid(command, answer string) bool {
 	switch answer {
 	case "+OK\r\n":
@@ -23,8 +23,9 @@ func valid(command, answer string) bool {
 	return false
 }
 
-// TestNonsenseFromRedis: whatever a server answers to whatever the bus asks, the connection
-// ends with the reason, nothing panics, memory is bounded, and the bus comes back.
+// TestNonsenseFromRedis checks that, whatever a server answers to any command of the
+// bus, the connection ends with the reason, nothing panics, memory is limited, and
+// the bus reconnects.
 func TestNonsenseFromRedis(t *testing.T) {
 	type liar struct {
 		*node
@@ -48,19 +49,19 @@ func TestNonsenseFromRedis(t *testing.T) {
 		l.await(ready[i])
 		l.server.Answer(l.command, l.answer)
 		switch l.command {
-		case "PING": // soon asked on both connections
+		case "PING": // soon sent on both connections
 		case "PUBLISH":
 			l.publish("x")
-		default: // asked on a new connection
+		default: // sent on a new connection
 			l.server.Drop()
 		}
 	}
 	for _, l := range liars {
-		what := fmt.Sprintf("the bus to say that %.30q is no answer to %s", l.answer, l.command)
+		what := fmt.Sprintf("the bus to say that %.30q is not an answer to %s", l.answer, l.command)
 		redistest.Wait(t, what, func() bool {
 			err := l.Health()
 			return errors.Is(err, redisbus.ErrUnavailable) && strings.Contains(err.Error(), "redis: ") ||
-				l.command == "PUBLISH" && l.Stats().Garbled > 0 // it is back already
+				l.command == "PUBLISH" && l.Stats().Garbled > 0 // it has reconnected already
 		})
 		l.server.Reset()
 	}
@@ -82,7 +83,7 @@ func TestNonsenseFromRedis(t *testing.T) {
 	}
 }
 
-// TestNonsenseAtTheStart: the error of Run says what was wrong.
+// TestNonsenseAtTheStart checks that the error of Run says what was wrong.
 func TestNonsenseAtTheStart(t *testing.T) {
 	server := redistest.Pretend(t)
 	server.Answer("SUBSCRIBE", "+OK\r\n")
@@ -117,8 +118,8 @@ func TestNonsenseForAPublisher(t *testing.T) {
 	}
 }
 
-// TestMaxIncoming: what is as long as it may be arrives, and a message that is longer
-// ends the connection, not the process' memory.
+// TestMaxIncoming checks that a message of the maximum size arrives, and that a
+// larger one ends the connection instead of filling memory.
 func TestMaxIncoming(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)

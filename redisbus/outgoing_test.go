@@ -10,7 +10,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// What a link wrote tells what it may have sent, to the byte; an answer tells more.
+// The bytes that a link wrote determine exactly what it may have sent; an answer
+// proves more.
 func TestMaySent(t *testing.T) {
 	items := []wire.Publication{{Channel: "c", Envelope: []byte("1234567890")}, {Channel: "ch"}, {Channel: "c", Envelope: []byte("1")}}
 	const first = int64(len("*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$10\r\n1234567890\r\n"))
@@ -39,7 +40,8 @@ func TestMaySent(t *testing.T) {
 	}
 }
 
-// What comes back is before what came meanwhile, and the first are dropped first.
+// Restored items come before items put in the meantime, and the first ones are
+// dropped first.
 func TestQueueRestores(t *testing.T) {
 	q := newQueue[string](10, 100, io.EOF)
 	q.open()

@@ -16,7 +16,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Buses and publishers on one Redis hear those with their prefix, and nobody else. The
+// Buses and publishers on one Redis receive only messages with their own prefix. The
 // database makes no difference.
 func TestPrefix(t *testing.T) {
 	t.Parallel()
@@ -56,7 +56,7 @@ func TestPrefix(t *testing.T) {
 		}
 		redistest.Wait(t, "Redis to have taken it", func() bool { return m.Stats().Published == uint64(len(channels)) })
 	}
-	// Whatever others published has come before this does.
+	// Whatever others published has arrived before this does.
 	for _, m := range all {
 		if errs := m.p.Publish(t.Context(), wire.Publication{Channel: channels[0], Envelope: []byte("end of " + m.prefix)}); errs != nil {
 			t.Fatal(errs)
@@ -73,7 +73,7 @@ func TestPrefix(t *testing.T) {
 			t.Errorf("bus %d with prefix %q heard (-want +got):\n%s", i, m.prefix, d)
 		}
 	}
-	// Nothing of a bus with a prefix is without it.
+	// A bus with a prefix uses no channel without it.
 	for _, m := range all[:2] {
 		m.stop()
 	}
@@ -84,7 +84,7 @@ func TestPrefix(t *testing.T) {
 	}
 }
 
-// A Cluster's nodes pass on what has a prefix as they do everything else.
+// A Cluster's nodes pass on messages with a prefix like all others.
 func TestPrefixInCluster(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
@@ -96,7 +96,7 @@ func TestPrefixInCluster(t *testing.T) {
 	}
 	exchange(t, "one way", all[0], all[1])
 	exchange(t, "the other way", all[1], all[0])
-	exchange(t, "alone", all[2], all[2]) // and it has heard nothing else so far
+	exchange(t, "alone", all[2], all[2]) // and it has received nothing else so far
 	redistest.Wait(t, "all to be counted", func() bool { return all[2].Stats().Received >= 2000 })
 	if n := all[2].Stats().Received; n != 2000 {
 		t.Errorf("a bus with another prefix heard %d messages, want its own 2000", n)
@@ -118,8 +118,8 @@ func TestConformanceWithPrefix(t *testing.T) {
 	})
 }
 
-// The rules that an access control list needs are the known names behind the prefix: with
-// them the heartbeat works, and no check is left out.
+// The access rules that a user needs are the known names after the prefix: with them,
+// the heartbeat works and no check is left out.
 func TestPrefixWithFewRights(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -196,7 +196,7 @@ func TestPrefixesThatAreRefused(t *testing.T) {
 	}
 }
 
-// A database other than 0 suggests a separation that there is not.
+// A database other than 0 suggests a separation that does not exist.
 func TestDatabaseWarning(t *testing.T) {
 	t.Parallel()
 	for url, warns := range map[string]bool{
@@ -226,7 +226,7 @@ func TestDatabaseWarning(t *testing.T) {
 	}
 }
 
-// Whoever connects gets it in the log, once.
+// Everyone who connects gets the warning in the log, once.
 func TestDatabaseWarningIsLogged(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// proxy passes connections on to a Redis, which a test may change for new ones
-// and for those that there are.
+// proxy forwards connections to a Redis. A test can change the backend of new
+// connections and of existing ones.
 type proxy struct {
 	l net.Listener
 
@@ -19,7 +19,7 @@ type proxy struct {
 	conns map[*proxied]bool
 }
 
-// proxied is a connection to a proxy. Its backend may change.
+// proxied is a connection through a proxy. Its backend may change.
 type proxied struct {
 	client net.Conn
 	mu     sync.Mutex
@@ -69,15 +69,15 @@ func startProxy(t *testing.T, to string) *proxy {
 
 func (p *proxy) addr() string { return p.l.Addr().String() }
 
-// lead leads new connections elsewhere.
+// lead directs new connections elsewhere.
 func (p *proxy) lead(to string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.to = to
 }
 
-// swap leads all connections elsewhere, those that there are too: what they had
-// asked for before, subscriptions included, is forgotten.
+// swap directs all connections elsewhere, including existing ones, whose state,
+// subscriptions included, is lost.
 func (p *proxy) swap(t *testing.T, to string) {
 	t.Helper()
 	p.mu.Lock()

@@ -62,12 +62,12 @@ func TestPublisherBatches(t *testing.T) {
 	}
 }
 
-// When a connection fails, every item has an answer, and nothing is sent again.
+// When a connection fails, every item has an answer, and nothing is sent twice.
 func TestPublisherTellsWhatIsNotConfirmed(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
-	// Who listens bears the pause: if it connected anew, at some time after this test
-	// has seen it healthy, it would miss what is published meanwhile.
+	// The listener tolerates the pause: if it reconnected at some time after this
+	// test has seen it healthy, it would miss messages.
 	patient := impatient(r.URL())
 	patient.ProbeTimeout = deadline
 	n, p := run(t, patient, nil), dial(t, impatient(r.URL()))
@@ -136,8 +136,8 @@ func TestChecksWithoutPause(t *testing.T) {
 	}
 }
 
-// A call whose context ends takes no connection from the others, and does not wait for
-// those that check it.
+// A call whose context is done does not close the others' connection, and does not
+// wait for the calls that check it.
 func TestPublisherContext(t *testing.T) {
 	r := redistest.Start(t)
 	var dials atomic.Int32
@@ -196,7 +196,7 @@ func TestPublisherLeavesADemotedMaster(t *testing.T) {
 	c := redistest.StartSentinel(t, 1)
 	p := dial(t, impatient(c.URL()))
 	c.Failover()
-	n := run(t, impatient(c.Replica.URL()), nil) // hears what the new master takes
+	n := run(t, impatient(c.Replica.URL()), nil) // receives what the new master accepts
 	heard := func() bool {
 		// What the old master takes reaches nobody here, so this goes on until
 		// the publisher has moved.
@@ -206,12 +206,12 @@ func TestPublisherLeavesADemotedMaster(t *testing.T) {
 	redistest.Wait(t, "the publisher to move", heard)
 }
 
-// A demotion that cuts no connection: the old master would take everything.
+// A demotion that closes no connection: the old master would accept everything.
 func TestPublisherNoticesADemotion(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 1)
 	p := dial(t, impatient(c.URL()))
-	c.Sentinels[0].Pause() // it cannot tell
+	c.Sentinels[0].Pause() // it cannot report the demotion
 	c.Master.Do("replicaof", "127.0.0.1", "1")
 	redistest.Wait(t, "the publisher to refuse the replica", func() bool {
 		errs := p.Publish(t.Context(), numbered(0, 1)...)
@@ -219,7 +219,7 @@ func TestPublisherNoticesADemotion(t *testing.T) {
 	})
 }
 
-// cutConn is a connection that breaks after so many bytes.
+// cutConn is a connection that breaks after a number of bytes.
 type cutConn struct {
 	net.Conn
 	left int
@@ -233,8 +233,8 @@ func (c *cutConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// After a failure in the middle nothing of the same call is sent any more: it
-// would arrive without what stands before it.
+// After a failure in the middle, nothing of the same call is sent: it would arrive
+// without its predecessors.
 func TestPublisherStopsAtAFailure(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -308,7 +308,7 @@ func TestPublisherClose(t *testing.T) {
 	}
 }
 
-// An answer that says the node is of no use makes the next call connect again; the
+// After an answer that says the node is unusable, the next call reconnects. The
 // caller gets the answer.
 func TestPublisherLeavesAfterAnAnswer(t *testing.T) {
 	t.Parallel()

@@ -10,7 +10,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// The bounds of a queue are exact, and what is taken counts until it is given back.
+// The limits of a queue are exact, and taken items count until they are given back.
 func TestQueueBounds(t *testing.T) {
 	closed, full := errors.New("closed"), ErrQueueFull
 	q := newQueue[string](3, 10, closed)
@@ -52,8 +52,8 @@ func TestQueueBounds(t *testing.T) {
 	}
 }
 
-// take uses the memory of an earlier take again, unless it is much, and holds none of
-// what was in it.
+// take reuses the memory of an earlier take, unless it is large, and keeps none of
+// its items.
 func TestQueueMemory(t *testing.T) {
 	q := newQueue[*int](1<<20, 1<<20, nil)
 	for _, n := range []int{keepCapacity, keepCapacity + 1} {
@@ -93,7 +93,7 @@ func TestQueueFromAnyGoroutine(t *testing.T) {
 	all.Wait()
 }
 
-// What goes into one round trip, and into one call of receive.
+// The size of a round trip, and of a call of receive.
 func TestBatchBounds(t *testing.T) {
 	for _, row := range []struct {
 		sizes string // of the items, NxSIZE

@@ -2,7 +2,7 @@ package redisbus
 
 import "testing"
 
-// A link that another replaces serves the calls that have it, and then ends.
+// A replaced link serves the calls that use it, and then ends.
 func TestReplacedLink(t *testing.T) {
 	over := func(l *link) bool {
 		l.conns.mu.Lock()
@@ -19,7 +19,7 @@ func TestReplacedLink(t *testing.T) {
 		}
 		links = append(links, l)
 		if len(links) == 2 && over(links[0]) {
-			t.Error("a link ends although a call has it")
+			t.Error("a link ends although a call uses it")
 		}
 	}
 	if !over(links[0]) || !over(links[1]) || over(links[2]) || over(links[3]) {
@@ -27,7 +27,7 @@ func TestReplacedLink(t *testing.T) {
 	}
 	p.release(links[2])
 	if !over(links[2]) {
-		t.Error("a link that was replaced goes on although no call has it")
+		t.Error("a replaced link stays open although no call uses it")
 	}
 	p.release(links[3])
 	if l, ok, err := p.fresh(); l != links[3] || !ok || err != nil || over(l) {
@@ -42,7 +42,7 @@ func TestReplacedLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := p.Close(); err != nil || !over(last) {
-		t.Errorf("Close = %v, and the link that was replaced goes on", err)
+		t.Errorf("Close = %v, and the replaced link stays open", err)
 	}
 	if err := p.adopt(&link{conns: newConns()}); err != ErrClosed { //nolint:errorlint // it is that one
 		t.Errorf("after Close: %v", err)

@@ -13,7 +13,7 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// What each error reply means to each command: w(orks), e(lsewhere), g(ive up).
+// The meaning of each error reply for each command: w(orks), e(lsewhere), g(ive up).
 var verdicts = []struct{ reply, means string }{
 	// connect, PING, PUBLISH, SUBSCRIBE, heartbeat, ROLE, CLUSTER, SENTINEL
 	{"MISCONF Errors writing to the AOF file: No space left on device", "ewwewwwe"},
@@ -99,7 +99,7 @@ func checkVerdict(t *testing.T, f *redistest.Pretender, url, column string, mean
 		t.Fatal(err)
 	}
 	if means == 'g' {
-		// Without a refusal this would go on for the start timeout of 30 seconds.
+		// Without a refusal this would take the start timeout of 30 seconds.
 		c.StartTimeout = 0
 	}
 	err = bus.Run(t.Context(), func() { t.Error("ready") }, func(...[]byte) {})
@@ -111,9 +111,9 @@ func checkVerdict(t *testing.T, f *redistest.Pretender, url, column string, mean
 	}
 }
 
-// The replies that a real Redis can be brought to.
+// Replies that a real Redis can be made to give.
 
-// A full disk: PING is answered with MISCONF, and messages go on.
+// With a full disk, PING is answered with MISCONF, and messages still arrive.
 func TestRedisThatCannotSave(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -123,7 +123,7 @@ func TestRedisThatCannotSave(t *testing.T) {
 		_, err := r.Try("ping")
 		return err != nil && strings.Contains(err.Error(), "MISCONF")
 	})
-	// Those that come later are ready, too.
+	// Buses that start later become ready, too.
 	exchange(t, "a later one", n, run(t, impatient(r.URL()), nil))
 	if errs := p.Publish(t.Context(), numbered(0, 1)...); errs != nil {
 		t.Errorf("a publisher: %v", errs)
@@ -143,7 +143,7 @@ func breakSaving(t *testing.T, r *redistest.Server) {
 	})
 }
 
-// staysInUse checks that a bus goes on working on the same link while a fault lasts.
+// staysInUse checks that a bus stays on the same link while a fault lasts.
 func staysInUse(t *testing.T, n *node, fault func() bool) {
 	t.Helper()
 	before := n.Probes()
@@ -176,7 +176,7 @@ func TestRedisThatTakesNoWrites(t *testing.T) {
 	}
 }
 
-// A script that does not end: nothing is taken, and the subscription is kept.
+// While a script does not end, Redis accepts nothing, and the subscription stays.
 func TestRedisThatIsBusy(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)

@@ -12,7 +12,7 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// A replica takes what is published, and nobody at its master hears it.
+// A replica accepts messages that nobody at its master receives.
 func TestReplicaIsRefused(t *testing.T) {
 	t.Parallel()
 	master := redistest.Start(t)
@@ -56,8 +56,8 @@ func portOf(r *redistest.Server) string {
 	return port
 }
 
-// An address that moves: the old node lives on as a replica, and no connection
-// to it is cut.
+// An address that moves: the old node continues as a replica, and its connections
+// stay open.
 func TestAddressThatMoves(t *testing.T) {
 	t.Parallel()
 	first, second := redistest.Start(t), redistest.Start(t)
@@ -80,7 +80,7 @@ func TestAddressThatMoves(t *testing.T) {
 	})
 }
 
-// As long as there is no master, publishing has errors and Health says why.
+// While there is no master, Publish fails and Health says why.
 func TestDemotedRedisIsReported(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -97,7 +97,7 @@ func TestDemotedRedisIsReported(t *testing.T) {
 	exchange(t, "after", n, n)
 }
 
-// Without rights to ask, the log says once what is not noticed.
+// Without the rights to ask for the role, the log says once what is not detected.
 func TestRoleThatCannotBeAsked(t *testing.T) {
 	t.Parallel()
 	f := redistest.Pretend(t)
@@ -105,7 +105,7 @@ func TestRoleThatCannotBeAsked(t *testing.T) {
 	f.Answer("HELLO", "-ERR unknown command 'HELLO'\r\n")
 	n := run(t, impatient(f.URL()), nil)
 	redistest.Wait(t, "some probes", func() bool { return n.Probes() > 3 })
-	n.stop() // the log then tells how often a line was held back
+	n.stop() // the log then says how often a line was suppressed
 	if got := n.log.count("allow ROLE"); got != 1 || n.log.count("more=") > 0 {
 		t.Errorf("said %d times, want once:\n%s", got, n.log)
 	}

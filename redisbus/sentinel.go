@@ -150,7 +150,7 @@ func (f *finder) askSentinel(ctx context.Context, addr string) (string, error) {
 	reply, err := l.client.Do(ctx, l.client.B().SentinelGetMasterAddrByName().Master(set).Build()).AsStrSlice()
 	switch {
 	case rueidis.IsRedisNil(err):
-		return "", fmt.Errorf("it does not know a master %q", set)
+		return "", fmt.Errorf("there is no master %q", set)
 	case err != nil:
 		return "", judge(toSentinel, err)
 	case len(reply) != 2:

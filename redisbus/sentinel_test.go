@@ -35,7 +35,7 @@ func sentinelURL(addrs ...string) string {
 }
 
 // One of three Sentinels names the replica: at the start, while the bus runs, and
-// when a link has to be made again.
+// when it reconnects.
 func TestStaleSentinelNamesAReplica(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 2)
@@ -64,7 +64,7 @@ func TestStaleSentinelNamesAReplica(t *testing.T) {
 	}
 }
 
-// A split brain: a minority names another node that says it is a master.
+// A split brain: a minority names another node that claims to be a master.
 func TestMinorityNamesAnotherMaster(t *testing.T) {
 	t.Parallel()
 	master, rival := redistest.Start(t), redistest.Start(t)
@@ -95,7 +95,7 @@ func TestMinorityNamesAnotherMaster(t *testing.T) {
 	})
 }
 
-// When the only Sentinel that answers is wrong, the error names it; the others are
+// If the only Sentinel that answers is wrong, the error names it. The others are
 // found as soon as they are back.
 func TestErrorNamesTheSentinel(t *testing.T) {
 	t.Parallel()
@@ -115,8 +115,8 @@ func TestErrorNamesTheSentinel(t *testing.T) {
 	exchange(t, "after", n, n)
 }
 
-// A Sentinel that refuses the credentials is no reason to give up while another
-// may answer.
+// A Sentinel that refuses the credentials does not end the attempts while another may
+// answer.
 func TestOneSentinelRefuses(t *testing.T) {
 	t.Parallel()
 	master := redistest.Start(t)
@@ -133,7 +133,7 @@ func TestOneSentinelRefuses(t *testing.T) {
 	if _, err := redisbus.Dial(t.Context(), c); err == nil || !strings.Contains(err.Error(), "sentinel "+bad.Addr()+": refused: NOAUTH") {
 		t.Errorf("Dial = %v", err)
 	}
-	// A Redis is no Sentinel, and a Sentinel no Redis.
+	// A Redis is not a Sentinel, and a Sentinel is not a Redis.
 	c.URL = sentinelURL(master.Addr())
 	if _, err := redisbus.Dial(t.Context(), c); err == nil || !strings.Contains(err.Error(), "refused: ") {
 		t.Errorf("Dial = %v", err)
@@ -145,8 +145,8 @@ func TestOneSentinelRefuses(t *testing.T) {
 	}
 }
 
-// Each Sentinel is asked in turn: one that sticks to a master that the others have
-// left, and that works on, does not hide the move.
+// Sentinels are asked in turn: one that sticks to a master that the others have left,
+// and that still works, does not hide the move.
 func TestStaleSentinelSticksToTheOldMaster(t *testing.T) {
 	t.Parallel()
 	old, next := redistest.Start(t), redistest.Start(t)

@@ -24,8 +24,8 @@ func TestSentinelFailover(t *testing.T) {
 	exchange(t, "after too", b, a)
 }
 
-// The old master lives on as a replica: it would still take what is published,
-// and nobody at the new master would hear it.
+// The old master continues as a replica: it would still accept messages that nobody
+// at the new master receives.
 func TestSentinelFailoverOfALivingMaster(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 3)
@@ -40,12 +40,12 @@ func TestSentinelFailoverOfALivingMaster(t *testing.T) {
 	exchange(t, "after", a, b)
 }
 
-// A demotion that the Sentinels did not order, and that cuts no connection.
+// A demotion that the Sentinels did not order and that closes no connection.
 func TestDemotedMasterIsLeft(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 1)
 	n := run(t, impatient(c.URL()), nil)
-	c.Sentinels[0].Pause() // it cannot tell
+	c.Sentinels[0].Pause() // it cannot report the demotion
 	c.Master.Do("replicaof", "127.0.0.1", "1")
 	n.down()
 	c.Master.Do("replicaof", "no", "one")
@@ -73,8 +73,7 @@ func TestClusterNodeKilled(t *testing.T) {
 	c := redistest.StartCluster(t)
 	first := c.Nodes[0]
 	a := run(t, impatient(c.URL()), nil)
-	// The other bus knows one node alone by configuration, and has to learn
-	// the others.
+	// The other bus is configured with a single node and must learn the others.
 	b := run(t, impatient("redis+cluster://"+first.Addr()), nil)
 	exchange(t, "on one node", a, b)
 	exchange(t, "and back", b, a)
@@ -89,7 +88,7 @@ func TestClusterNodeKilled(t *testing.T) {
 	exchange(t, "after too", a, b)
 }
 
-// A node that is cut off from the majority still takes what is published.
+// A node that is cut off from the majority still accepts messages.
 func TestClusterMinorityIsLeft(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)

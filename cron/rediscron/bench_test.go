@@ -11,8 +11,8 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// BenchmarkClaim makes claims from 32 goroutines, each for a job of its own, as they come each
-// second from a process with many jobs.
+// BenchmarkClaim makes claims from 32 goroutines, each for its own job, as a process
+// with many jobs does every second.
 func BenchmarkClaim(b *testing.B) {
 	r := redistest.Start(b)
 	s := open(b, rediscron.Config{URL: r.URL()})
@@ -22,7 +22,7 @@ func BenchmarkClaim(b *testing.B) {
 		if _, err := s.Last(b.Context(), cron.Query{Job: jobs[i]}); err != nil {
 			b.Fatal(err)
 		}
-		// Pretend that the job has been known for long.
+		// Pretend that the job has been known for a long time.
 		r.Do("hset", "ignis:cron:{"+jobs[i]+"}:state", "floor", "1")
 	}
 	began := time.Now().Truncate(time.Second).Add(-365 * 24 * time.Hour)

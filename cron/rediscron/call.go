@@ -10,16 +10,16 @@ import (
 )
 
 const (
-	// maxRedirects bounds how often one call follows a Cluster's MOVED and ASK: nodes that
-	// disagree may name each other.
+	// maxRedirects limits how often one call follows a Cluster's MOVED and ASK,
+	// because nodes that disagree may redirect to each other.
 	maxRedirects = 5
-	// leavePause is how long a client is used at least before it is left: many jobs may
-	// meet the same reply.
+	// leavePause is the minimum time that a client is used before it is replaced,
+	// because many jobs may get the same reply.
 	leavePause = 500 * time.Millisecond
 )
 
-// Close releases the connection. Calls in progress may fail, later ones return ErrClosed.
-// It may be called more than once and always returns nil.
+// Close closes the connection. Calls in progress may fail, and later ones return
+// ErrClosed. Close may be called more than once and always returns nil.
 func (s *Store) Close() error {
 	s.turn <- struct{}{}
 	defer func() { <-s.turn }()
@@ -33,8 +33,8 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// do makes a call, within the Timeout, and returns what Redis has answered. An error reply
-// is an error.
+// do makes a call, limited by Timeout, and returns Redis' answer. An error reply is
+// an error.
 func (s *Store) do(
 	ctx context.Context, c command, call func(context.Context, rueidis.Client) rueidis.RedisResult,
 ) (result rueidis.RedisResult, err error) {
@@ -51,7 +51,7 @@ func (s *Store) do(
 			return result, nil
 		}
 		if errors.Is(err, rueidis.ErrClosing) && !again {
-			continue // another call has left this client, and this one took no part in the fault
+			continue // another call has replaced this client, for a fault that this call had no part in
 		}
 		verdict, err := judge(c, client.Mode(), err)
 		if verdict == elsewhere {
@@ -61,8 +61,8 @@ func (s *Store) do(
 	}
 }
 
-// connected returns the client, and connects if there is none. While somebody else
-// connects it waits for that, at most until ctx ends.
+// connected returns the client, and connects if there is none. While another call
+// connects, it waits until ctx is done.
 func (s *Store) connected(ctx context.Context) (rueidis.Client, error) {
 	select {
 	case s.turn <- struct{}{}:
@@ -87,8 +87,8 @@ func (s *Store) connected(ctx context.Context) (rueidis.Client, error) {
 	return s.client, nil
 }
 
-// leave makes the next call connect anew, unless that was done just now. Calls that wait
-// for an answer from this client get it, if it comes within a second.
+// leave makes the next call reconnect, unless a client was replaced just now. Calls
+// that wait for an answer from this client get it, if it arrives within a second.
 func (s *Store) leave(ctx context.Context, client rueidis.Client) {
 	select {
 	case s.turn <- struct{}{}:

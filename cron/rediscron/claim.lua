@@ -1,9 +1,9 @@
 -- Claims the run of an instant.
--- KEYS: state, claims. ARGV: instant (0: a run of none, -1: only a question), token, node,
--- behind, durable, how many claims are kept, how many milliseconds what is unused is kept;
--- and, from a process that begins, how many seconds ago, its schedule and its target.
--- Returns the verdict, the fencing number, the time in microseconds, up to when all is dealt
--- with, and the schedule and target that there were.
+-- KEYS: state, claims. ARGV: instant (0: a run without one, -1: a query only), token, node,
+-- behind, durable, how many claims to keep, how many milliseconds to keep unused keys;
+-- and, from a process that has just started, how many seconds ago it did, its schedule and
+-- its target. Returns the verdict, the fencing number, the time in microseconds, the time up
+-- to which everything is settled, and the schedule and target stored before.
 local at, token = tonumber(ARGV[1]), ARGV[2]
 local t = redis.call('TIME')
 local now = tonumber(t[1])
@@ -14,23 +14,23 @@ local s = redis.call('HMGET', KEYS[1], 'floor', 'fence', 'newest', 'last', 'seen
 local floor, fence = tonumber(s[1] or 0), tonumber(s[2] or 0)
 local newest, last, seen = tonumber(s[3] or 0), tonumber(s[4] or 0), tonumber(s[5] or 0)
 
--- Which life of Redis this is. One that is not allowed to say has one life.
+-- Identifies this start of Redis. Without the right to INFO, restarts are not detected.
 local run = ''
 local info = redis.pcall('INFO', 'server')
 if type(info) == 'string' then
   run = string.match(info, 'run_id:(%x+)') or ''
 end
 if not s[1] then
-  -- New, or lost: what is due up to now may have been granted before.
+  -- New, or lost: instants up to now may have been granted before.
   floor, fence = now, micros
 elseif ARGV[5] == '0' and s[6] ~= run then
-  -- A restart or a failover may have lost the newest grants. Nothing tells the two apart: a
+  -- A restart or a failover may have lost the newest grants. The two cannot be told apart: a
   -- replica that was started after the last call that it knows of looks like the same Redis
-  -- after a restart, and the one before it has gone on. So they are all of before now.
+  -- after a restart, while its predecessor has continued. So no instant up to now is granted.
   floor, fence = math.max(floor, now, seen), math.max(fence, micros)
 end
 
-local verdict, number = 1, nil -- granted, by the number of now or an earlier one
+local verdict, number = 1, nil -- granted, with a new number or an earlier one
 if at == 0 then
   fence = fence + 1
 elseif at > 0 then
@@ -45,7 +45,7 @@ elseif at > 0 then
   else
     fence = fence + 1
     newest = math.max(newest, at)
-    -- First, so that no number comes twice if the user may not do what follows.
+    -- This comes first, so that no number is used twice if the user may not run the rest.
     redis.call('HSET', KEYS[1], 'fence', num(fence))
     redis.call('ZADD', KEYS[2], ARGV[1], table.concat({ARGV[1], num(fence), token, ARGV[3], num(micros)}, ' '))
     local over = redis.call('ZCARD', KEYS[2]) - tonumber(ARGV[6])
@@ -57,7 +57,7 @@ elseif at > 0 then
   end
   if ARGV[4] == '0' then last = math.max(last, newest) end
 elseif ARGV[8] then
-  -- What another schedule has left is dealt with: this one was not there yet.
+  -- Instants left by another schedule are settled: this schedule did not exist yet.
   if s[7] and s[7] ~= ARGV[9] then last = math.max(last, now - tonumber(ARGV[8])) end
   redis.call('HSET', KEYS[1], 'schedule', ARGV[9], 'target', ARGV[10])
 end

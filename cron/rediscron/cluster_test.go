@@ -20,8 +20,8 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// A name that leads to another node than before: the connection to the old one, which is a
-// replica now, is left.
+// A name that resolves to another node than before: the store leaves the old node,
+// which is now a replica.
 func TestMasterThatBecameAReplica(t *testing.T) {
 	t.Parallel()
 	old, next := redistest.Start(t), redistest.Start(t)
@@ -54,7 +54,8 @@ func TestMasterThatBecameAReplica(t *testing.T) {
 	}
 }
 
-// clusterNode is one that is master of a job's slot, with another to which the slot goes.
+// clusterNode is the master of a job's slot, with another node to which the slot
+// moves.
 type clusterNode struct {
 	t        *testing.T
 	slot     string
@@ -96,7 +97,7 @@ func (n *clusterNode) move(keys ...string) {
 	n.of.Do(append([]string{"migrate", "127.0.0.1", strconv.Itoa(n.to.Port()), "", "0", "10000", "keys"}, keys...)...)
 }
 
-// begin begins to move the slot, and finish ends that.
+// begin starts to move the slot, and finish ends the move.
 func (n *clusterNode) begin() {
 	n.t.Helper()
 	n.to.Do("cluster", "setslot", n.slot, "importing", n.ofID)
@@ -110,8 +111,8 @@ func (n *clusterNode) finish() {
 	}
 }
 
-// The keys of a job move from node to node, one after the other. What Redis does not take
-// meanwhile is taken afterwards, and nothing is granted twice.
+// The keys of a job move from node to node, one after the other. Claims that Redis
+// refuses in the meantime are accepted afterwards, and nothing is granted twice.
 func TestSlotInMotion(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
@@ -138,7 +139,7 @@ func TestSlotInMotion(t *testing.T) {
 	}
 }
 
-// A slot that nobody serves, until somebody does.
+// A slot that no node serves for a while.
 func TestSlotThatIsNotServed(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
@@ -159,7 +160,7 @@ func TestSlotThatIsNotServed(t *testing.T) {
 	})
 }
 
-// A node of a Cluster that is taken for a single Redis has other slots than its own.
+// A node of a Cluster that is configured as a single Redis lacks other nodes' slots.
 func TestClusterThatIsNotConfigured(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
@@ -171,7 +172,7 @@ func TestClusterThatIsNotConfigured(t *testing.T) {
 	}
 }
 
-// A Cluster that does not know its nodes' addresses names them by their ports: they are at
+// A Cluster that does not know its nodes' addresses names them by port. They are at
 // the host by which the Cluster was reached.
 func TestClusterThatNamesPortsAlone(t *testing.T) {
 	t.Parallel()
@@ -212,8 +213,8 @@ func TestClusterThatNamesPortsAlone(t *testing.T) {
 		}
 		return times
 	}
-	// The client knows the Cluster by now, and is redirected. Some moments later it learns the
-	// Cluster anew, perhaps from the node to which it was redirected.
+	// The client already knows the Cluster and is redirected. A little later it
+	// learns the Cluster again, perhaps from the node to which it was redirected.
 	before := learned()
 	slotOf(t, c, "job").finish()
 	ask("job")

@@ -29,5 +29,6 @@ func Example() {
 	}
 }
 
-// writeDigest refuses a fence below one that it has seen: then the run was asleep.
+// writeDigest refuses a fence below one that it has seen, which means that the run
+// was asleep.
 func writeDigest(context.Context, string, uint64) error { return nil }

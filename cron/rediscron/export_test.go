@@ -11,11 +11,11 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// LeavePause is how often a client is left at most.
+// LeavePause is the minimum time between two replacements of a client.
 const LeavePause = leavePause
 
-// AskWhileLeft asks over a client that is left between when it was chosen and when it is
-// used, so many times.
+// AskWhileLeft makes a call whose client is replaced, the given number of times,
+// between when it is chosen and when it is used.
 func (s *Store) AskWhileLeft(ctx context.Context, times int) error {
 	_, err := s.do(ctx, toRuns, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
 		if times--; times >= 0 {
@@ -28,10 +28,10 @@ func (s *Store) AskWhileLeft(ctx context.Context, times int) error {
 	return err
 }
 
-// AwaitLook waits until the nodes that were due are looked at.
+// AwaitLook waits until the due nodes have been checked.
 func (s *Store) AwaitLook() { s.replicas.ended.Wait() }
 
-// LookAgain lets so much time pass that all nodes are due.
+// LookAgain advances time so far that all nodes are due.
 func (s *Store) LookAgain() {
 	s.replicas.mu.Lock()
 	defer s.replicas.mu.Unlock()
@@ -41,13 +41,13 @@ func (s *Store) LookAgain() {
 	}
 }
 
-// What is looked at, at most, and what is logged.
+// Maximum numbers of nodes that are checked and logged.
 const (
 	MaxNodes  = maxNodes
 	MaxWarned = maxWarned
 )
 
-// LookAtMany connects to so many nodes with replicas and looks at them, all at the same
+// LookAtMany connects to many nodes with replicas and checks them all at the same
 // time. It returns how many are kept.
 func LookAtMany(log *slog.Logger, nodes int) int {
 	r := newReplicas(log, 0)
@@ -69,7 +69,7 @@ func LookAtMany(log *slog.Logger, nodes int) int {
 	return len(r.nodes)
 }
 
-// LookBefore connects, and lets a client look that does not know the node.
+// LookBefore connects, and makes a client check nodes that it does not know yet.
 func (s *Store) LookBefore(ctx context.Context) error {
 	client, err := s.connected(ctx)
 	if err == nil {
@@ -82,7 +82,7 @@ func (s *Store) LookBefore(ctx context.Context) error {
 // stranger is a client that knows no nodes, and says so when it may.
 type stranger struct {
 	rueidis.Client
-	asked *atomic.Int32 // how often
+	asked *atomic.Int32 // number of queries
 	may   <-chan struct{}
 }
 
@@ -94,8 +94,8 @@ func (s stranger) Nodes() map[string]rueidis.Client {
 	return nil
 }
 
-// LookOften looks again while a look goes on, and when nothing is due. It returns how
-// often the client was asked.
+// LookOften checks again while a check is running, and when nothing is due. It
+// returns the number of queries.
 func LookOften() int32 {
 	r := newReplicas(slog.New(slog.DiscardHandler), time.Minute)
 	defer r.close()
@@ -114,7 +114,7 @@ func LookOften() int32 {
 	return c.asked.Load()
 }
 
-// Due returns how many nodes would be looked at, if the client had them.
+// Due returns how many nodes would be checked, if the client knew them.
 func (s *Store) Due() (n int) {
 	s.replicas.mu.Lock()
 	defer s.replicas.mu.Unlock()
@@ -127,7 +127,7 @@ func (s *Store) Due() (n int) {
 	return n
 }
 
-// Looks reports whether nodes are looked at after Close.
+// Looks reports whether nodes are checked after Close.
 func (s *Store) Looks() bool {
 	s.LookAgain()
 	s.replicas.look(stranger{})

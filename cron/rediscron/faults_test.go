@@ -18,16 +18,16 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// fault is what makes a Redis answer with an error.
+// fault makes Redis answer with an error.
 type fault struct {
 	reply      string // part of the error
 	refused    bool
-	runs       bool // whether Runs goes on
+	runs       bool // whether Runs works
 	anonymous  bool // the stores have no password
 	begin, end func(t *testing.T, r *redistest.Server)
 }
 
-// do returns what sends commands to a Redis.
+// do returns a function that sends commands to a Redis.
 func do(commands ...string) func(*testing.T, *redistest.Server) {
 	return func(t *testing.T, r *redistest.Server) {
 		t.Helper()
@@ -37,13 +37,13 @@ func do(commands ...string) func(*testing.T, *redistest.Server) {
 	}
 }
 
-// rights are those that the package's comment asks for.
+// rights are those that the package documentation lists.
 const rights = "+eval +evalsha +time +hmget +hset +zadd +zcard +zrange +zrangebyscore +zrevrange +zrem +zremrangebyrank +pexpire +info"
 
-// addUser makes the user that the stores are.
+// addUser creates the user of the stores.
 const addUser = "acl setuser cron on >secret ~ignis:cron:* +client +hello +ping +select " + rights
 
-// faults are those that a real Redis can be brought to while it runs.
+// faults are those that can be caused in a running Redis.
 var faults = map[string]fault{
 	"MISCONF": {
 		reply: "MISCONF", runs: true, end: do("config set stop-writes-on-bgsave-error no"),
@@ -122,21 +122,22 @@ var faults = map[string]fault{
 	},
 }
 
-// asUser adds the user and returns how to connect as that one.
+// asUser adds the user and returns a configuration for it.
 func asUser(t *testing.T, r *redistest.Server) rediscron.Config {
 	t.Helper()
 	do(addUser)(t, r)
 	return rediscron.Config{URL: strings.Replace(r.URL(), "redis://", "redis://cron:secret@", 1)}
 }
 
-// inBackground does what blocks a Redis. The test ends after it.
+// inBackground runs f, which blocks a Redis. The test waits for it.
 func inBackground(t *testing.T, f func()) {
 	var wg sync.WaitGroup
 	t.Cleanup(wg.Wait)
 	wg.Go(f)
 }
 
-// jobs are two processes' ends of one job, due each second, and what became of the instants.
+// jobs is one job in two processes, due each second, with the outcomes of its
+// instants.
 type jobs struct {
 	cancel context.CancelFunc
 	ended  sync.WaitGroup
@@ -185,7 +186,7 @@ func (j *jobs) end() {
 	j.ended.Wait()
 }
 
-// until waits until the job runs for an instant after one.
+// until waits until the job runs for an instant later than after.
 func (j *jobs) until(t *testing.T, after int64) (first int64) {
 	t.Helper()
 	redistest.Wait(t, "the job to run", func() bool {
@@ -201,7 +202,7 @@ func (j *jobs) until(t *testing.T, after int64) (first int64) {
 	return first
 }
 
-// check says what became of the instants from one to another.
+// check reports the outcomes of the instants in a range.
 func (j *jobs) check(t *testing.T, from, to int64) {
 	t.Helper()
 	j.mu.Lock()
@@ -214,7 +215,7 @@ func (j *jobs) check(t *testing.T, from, to int64) {
 		case n == 1:
 			once++
 		case why == "":
-			t.Errorf("instant %d did not run, and nobody says why", at)
+			t.Errorf("instant %d did not run, and no reason is recorded", at)
 		default:
 			reasons[why]++
 		}
@@ -222,8 +223,8 @@ func (j *jobs) check(t *testing.T, from, to int64) {
 	t.Logf("of %d instants %d ran, once; the others: %v", to-from+1, once, reasons)
 }
 
-// Redis answers with an error for some seconds. Each call fails with that, no instant is
-// run twice, and each is run or recorded with the reason.
+// Redis answers with an error for some seconds. Every call fails with that error, no
+// instant runs twice, and each runs or is recorded with the reason.
 func TestRedisThatAnswersWithErrors(t *testing.T) {
 	t.Parallel()
 	for name, f := range faults {
@@ -280,7 +281,8 @@ func (f *fault) is(err error) bool {
 	return err != nil && strings.Contains(err.Error(), f.reply) && errors.Is(err, rediscron.ErrRefused) == f.refused
 }
 
-// expect waits until a call fails with the error of a fault. It may find a connection cut first.
+// expect waits until a call fails with the error of the fault. A lost connection may
+// come first.
 func expect(t *testing.T, f fault, call func() error) {
 	t.Helper()
 	var last error
@@ -295,7 +297,7 @@ func expect(t *testing.T, f fault, call func() error) {
 	})
 }
 
-// ask claims until there is an answer: the first connection may still be of use to nobody.
+// ask claims until there is an answer: the first connection may not be usable yet.
 func ask(t *testing.T, s *rediscron.Store, at time.Time, token string) (g cron.Grant) {
 	t.Helper()
 	redistest.Wait(t, "an answer", func() bool {
@@ -306,8 +308,8 @@ func ask(t *testing.T, s *rediscron.Store, at time.Time, token string) (g cron.G
 	return g
 }
 
-// A right is missing that the script comes to after it has written, or before. Whatever was
-// done by then: one claim of the two is granted, and no number comes twice.
+// A right is missing that the script needs after it has written, or before. Whatever
+// was done by then, one of the two claims is granted, and no number is used twice.
 func TestRightThatIsMissing(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -318,12 +320,12 @@ func TestRightThatIsMissing(t *testing.T) {
 	r.Do("hset", "ignis:cron:{job}:state", "floor", strconv.FormatInt(at.Add(-time.Hour).Unix(), 10))
 	fences := make(map[uint64]string)
 	for right := range strings.FieldsSeq(rights) {
-		if right == "+info" || right == "+eval" { // do without, or only at first
+		if right == "+info" || right == "+eval" { // it works without, or needs it only at first
 			continue
 		}
 		r.Do("acl", "setuser", "cron", "-"+right[1:])
 		_, err := s.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: at, Token: "a"})
-		unused := strings.Contains("+zrevrange +zrem +zremrangebyrank +zrange", right) // by this claim
+		unused := strings.Contains("+zrevrange +zrem +zremrangebyrank +zrange", right) // not needed by this claim
 		if unused != (err == nil) || err != nil && !errors.Is(err, rediscron.ErrRefused) {
 			t.Errorf("without %s: %v", right, err)
 		}
@@ -338,7 +340,7 @@ func TestRightThatIsMissing(t *testing.T) {
 			t.Errorf("the claims without %s and without %s both have number %d", was, right, fence)
 		}
 		fences[fence] = right
-		// What ended is not noted without the right, and the claim remains one.
+		// Without the right the end is not recorded, and the claim remains.
 		r.Do("acl", "setuser", "cron", "-"+right[1:])
 		_ = s.Finish(t.Context(), cron.Finish{Job: "job", Scheduled: at, Fence: fence, Outcome: cron.OutcomeSucceeded})
 		r.Do("acl", "setuser", "cron", right)

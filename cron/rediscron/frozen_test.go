@@ -12,8 +12,8 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// Redis stands still across an instant, and executes the claims that have come meanwhile
-// when nobody waits for the answers any more.
+// Redis is frozen across an instant, and executes the claims that have arrived when
+// nobody waits for the answers anymore.
 func TestRedisThatStandsStill(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -56,7 +56,7 @@ func TestRedisThatStandsStill(t *testing.T) {
 	case rec := <-left:
 		t.Errorf("it is not run, though there was time: %+v", rec)
 	case <-time.After(20 * time.Second):
-		t.Fatal("nobody runs the instant, and nobody says so")
+		t.Fatal("the instant is neither run nor recorded")
 	}
 	select {
 	case run := <-runs:

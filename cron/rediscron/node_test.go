@@ -22,20 +22,20 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// plan is what a process of its own does: this test binary with the plan in its environment.
+// plan is what a process does: this test binary with the plan in its environment.
 type plan struct {
 	Redis   string
 	Node    string
-	Ahead   time.Duration // of its clock
-	Jobs    int           // called job-0 and so on
+	Ahead   time.Duration // how far its clock is ahead
+	Jobs    int           // named job-0 and so on
 	Pattern string
-	Takes   time.Duration // of a run
+	Takes   time.Duration // duration of a run
 	Guarded bool          // a run ends with a write that its fencing number protects
 }
 
 const planVariable = "IGNIS_TEST_CRON_PLAN"
 
-// line is what it says.
+// line is one line of a process's output.
 type line struct {
 	Node   string
 	What   string // started, ended, refused, missed, skipped
@@ -109,7 +109,7 @@ func (p *plan) run() error {
 	return s.Run(ctx)
 }
 
-// guarded refuses a number below the greatest that it has seen.
+// guarded rejects a number below the greatest that it has seen.
 const guarded = `local n = tonumber(redis.call('GET', KEYS[1]) or 0)
 if tonumber(ARGV[1]) < n then return 0 end
 redis.call('SET', KEYS[1], ARGV[1])
@@ -138,14 +138,14 @@ func (p *plan) do(ctx context.Context, r cron.Run, say func(line)) {
 	say(l)
 }
 
-// node is a process that follows a plan.
+// node is a process that executes a plan.
 type node struct {
 	name string
 	cmd  *childproc.Cmd
 	done chan struct{}
 }
 
-// nodes are processes, and what they say.
+// nodes are several processes and their output.
 type nodes struct {
 	t     *testing.T
 	redis *redistest.Server
@@ -206,7 +206,7 @@ func (p *node) kill() {
 	<-p.done
 }
 
-// end ends the processes in good order.
+// end shuts the processes down gracefully.
 func (n *nodes) end() {
 	for _, p := range n.list {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
@@ -265,8 +265,8 @@ func (n *nodes) named(name string) *node {
 	return nil
 }
 
-// instants says, for each job and instant, how often it was started, and whether one of the
-// processes has recorded that it was not.
+// instants returns, for each job and instant, how often it was started, and whether a
+// process has recorded that it was not.
 func (n *nodes) instants() (started map[string]map[int64]int, left map[string]map[int64]string) {
 	started, left = make(map[string]map[int64]int), make(map[string]map[int64]string)
 	for _, l := range n.said(func(line) bool { return true }) {

@@ -11,8 +11,8 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// TestNonsenseFromRedis: whatever a server answers, a call fails with the reason, the
-// process lives, and a sane server is used again.
+// TestNonsenseFromRedis checks that, whatever a server answers, a call fails with the
+// reason, the process survives, and a sane server is used again.
 func TestNonsenseFromRedis(t *testing.T) {
 	for _, target := range []string{"", "+sentinel", "+cluster"} {
 		for _, command := range []string{"HELLO", "CLIENT", "EVALSHA", "ROLE", "SENTINEL", "SUBSCRIBE", "UNSUBSCRIBE", "CLUSTER"} {
@@ -28,7 +28,8 @@ func TestNonsenseFromRedis(t *testing.T) {
 				}
 				s := open(t, rediscron.Config{URL: url, Timeout: 3 * time.Second})
 				_, err := s.Last(t.Context(), cron.Query{Job: "job"})
-				// What is an answer elsewhere may be one here, or of a type that the client reports.
+				// The answer may be valid for this command, or of a type that the
+				// client reports.
 				plain := answer == "+OK\r\n" || answer == ":1\r\n"
 				if target == "" && !plain && (err == nil || !strings.HasPrefix(err.Error(), "rediscron: redis: ")) {
 					t.Errorf("%.30q to %s: %v", answer, command, err)
@@ -43,7 +44,7 @@ func TestNonsenseFromRedis(t *testing.T) {
 	}
 }
 
-// What the claim's script cannot have answered is no grant.
+// An answer that the claim script cannot have given is not a grant.
 func TestAnswersThatAreNone(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

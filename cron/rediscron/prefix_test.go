@@ -11,8 +11,8 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// Two applications with jobs of one name take nothing from each other, even if each may use
-// only keys with its own prefix.
+// Two applications with jobs of the same name do not interfere, even if each may only
+// use keys with its own prefix.
 func TestPrefixOfApplications(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -36,7 +36,7 @@ func TestPrefixOfApplications(t *testing.T) {
 	}
 }
 
-// What separates messages is in front of what is configured for the keys.
+// The prefix that separates messages precedes the one configured for the keys.
 func TestBothPrefixes(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)

@@ -18,7 +18,8 @@ func threeSkewed(p plan) []plan {
 	return list
 }
 
-// until waits until jobs were started for an instant at least so much later than the first.
+// until waits until jobs were started for an instant that many seconds after the
+// first.
 func (n *nodes) until(seconds int64) (first int64) {
 	n.t.Helper()
 	isStart := func(l line) bool { return l.What == "started" }
@@ -31,12 +32,13 @@ func (n *nodes) until(seconds int64) (first int64) {
 	return first
 }
 
-// Three processes, two of them with clocks that are wrong by 2 s, run 150 jobs each second.
+// Three processes, two of them with clocks that are off by 2 s, run 150 jobs each
+// second.
 func TestEachInstantOnceInThreeProcesses(t *testing.T) {
 	t.Parallel()
 	const jobs, seconds = 150, 16
 	n := startNodes(t, threeSkewed(plan{Jobs: jobs, Pattern: "* * * * * *", Takes: time.Millisecond})...)
-	first := n.until(seconds+3) + 2 // by then all processes are there
+	first := n.until(seconds+3) + 2 // all processes are running by then
 	n.end()
 	started, left := n.instants()
 	runs := 0
@@ -62,8 +64,8 @@ func TestEachInstantOnceInThreeProcesses(t *testing.T) {
 	t.Logf("runs of the processes: %v", byNode)
 }
 
-// A process is killed, one is asleep for a while, and Redis is restarted and has lost
-// everything: no instant runs twice, and none is lost without a word.
+// One process is killed, another is stopped for a while, and Redis is restarted and
+// loses everything: no instant runs twice, and none is lost silently.
 func TestEachInstantAtMostOnceWhateverHappens(t *testing.T) {
 	t.Parallel()
 	const jobs = 20
@@ -100,9 +102,10 @@ func TestEachInstantAtMostOnceWhateverHappens(t *testing.T) {
 				unsaid++
 			}
 		}
-		// The one that was killed may have been granted one run that it did not come to.
+		// The process that was killed may have been granted one run that it did not
+		// start.
 		if unsaid > 1 {
-			t.Errorf("%s: %d instants did not run, and nobody says why", job, unsaid)
+			t.Errorf("%s: %d instants did not run, and no reason is recorded", job, unsaid)
 		}
 	}
 	t.Logf("%d instants, %d of them missed with a reason", int64(jobs)*(last-first), missed)
@@ -136,8 +139,8 @@ func TestProcessKilledInARun(t *testing.T) {
 	}
 }
 
-// A process that falls asleep in a run, and wakes up when others have gone on, cannot
-// write over what they have written.
+// A process that is stopped in a run, and wakes up after others have continued,
+// cannot overwrite what they have written.
 func TestSleeperIsFencedOff(t *testing.T) {
 	t.Parallel()
 	p := plan{Jobs: 1, Pattern: "*/2 * * * * *", Takes: 500 * time.Millisecond, Guarded: true}
@@ -164,7 +167,7 @@ func (n *nodes) stopInARun() (line, *node) {
 		for _, l := range n.said(func(l line) bool { return l.What != "started" }) {
 			over[l.At] = true
 		}
-		l := n.wait("a run that goes on", func(l line) bool { return l.What == "started" && !over[l.At] })
+		l := n.wait("a run in progress", func(l line) bool { return l.What == "started" && !over[l.At] })
 		p := n.named(l.Node)
 		if err := p.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
 			n.t.Fatal(err)
@@ -173,7 +176,7 @@ func (n *nodes) stopInARun() (line, *node) {
 		if len(n.said(func(o line) bool { return o.At == l.At && o.What != "started" })) == 0 {
 			return l, p
 		}
-		// It was faster than the signal.
+		// The run was faster than the signal.
 		if err := p.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 			n.t.Fatal(err)
 		}

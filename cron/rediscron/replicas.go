@@ -15,39 +15,40 @@ import (
 )
 
 const (
-	// maxNodes bounds how many nodes are looked at, and maxWarned of how many the log is told.
+	// maxNodes is how many nodes are checked, and maxWarned how many are logged.
 	maxNodes  = 1000
 	maxWarned = 16
-	// lookAgain is after how long a node is looked at again although its connection lasts: it
-	// may have got a replica.
+	// lookAgain is after how long a node is checked again while its connection lasts:
+	// it may have got a replica.
 	lookAgain = 10 * time.Minute
-	// lookSoon is after how long it is looked at again without an answer.
+	// lookSoon is after how long a node without an answer is checked again.
 	lookSoon = time.Second
-	// maxShown bounds how much of an address or answer is logged.
+	// maxShown limits how much of an address or answer is logged.
 	maxShown = 512
 )
 
-// replicas looks whether nodes that have replicas wait for them: see "With replicas" in the
-// package's comment. It does so beside the calls, which do not wait for it.
+// replicas checks whether nodes that have replicas wait for them; see "With replicas"
+// in the package documentation. It does so concurrently with the calls, which do not
+// wait for it.
 type replicas struct {
 	log     *slog.Logger
-	timeout time.Duration // of a look at all nodes
+	timeout time.Duration // limits a check of all nodes
 	ctx     context.Context
 	stop    context.CancelFunc
 
 	mu      sync.Mutex
 	nodes   map[string]*node // by the address that the client dials
-	warned  int              // of how many
-	next    time.Time        // when one of them is due
+	warned  int              // number of warned nodes
+	next    time.Time        // when the next node is due
 	looking bool
 	ended   sync.WaitGroup
 }
 
-// node is one that the client has connected to. It may be a Sentinel.
+// node is a node that the client has connected to. It may be a Sentinel.
 type node struct {
-	shown     string // its address
+	shown     string // the node's address
 	connected time.Time
-	looked    time.Time // zero: not since it was connected to
+	looked    time.Time // when it was last checked; zero if not since it was connected to
 	warned    bool
 	denied    bool
 }
@@ -58,7 +59,7 @@ func newReplicas(log *slog.Logger, timeout time.Duration) *replicas {
 	return r
 }
 
-// close ends a look, and allows no other one.
+// close ends a check and prevents further ones.
 func (r *replicas) close() {
 	r.mu.Lock()
 	r.stop()
@@ -66,7 +67,7 @@ func (r *replicas) close() {
 	r.ended.Wait()
 }
 
-// connected notes that there is a new connection to a node.
+// connected records a new connection to a node.
 func (r *replicas) connected(addr string, conn net.Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -76,7 +77,7 @@ func (r *replicas) connected(addr string, conn net.Conn) {
 			return
 		}
 		n = &node{shown: addr}
-		if strings.HasPrefix(addr, ":") { // of a Cluster that knows no more
+		if strings.HasPrefix(addr, ":") { // of a Cluster whose nodes are named by port only
 			n.shown = conn.RemoteAddr().String()
 		}
 		r.nodes[addr] = n
@@ -84,8 +85,8 @@ func (r *replicas) connected(addr string, conn net.Conn) {
 	n.connected, n.looked, r.next = time.Now(), time.Time{}, time.Time{}
 }
 
-// look looks at the nodes that are due, if nobody does so already. A call has just been
-// answered.
+// look checks the nodes that are due, unless a check is running. It is called right
+// after an answer to a call.
 func (r *replicas) look(client rueidis.Client) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -119,7 +120,8 @@ func (r *replicas) look(client rueidis.Client) {
 	})
 }
 
-// unknown notes that a node is none of the client's: not yet, or it is a Sentinel.
+// unknown handles a node that is not among the client's: not yet, or it is a
+// Sentinel.
 func (r *replicas) unknown(n *node) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -130,14 +132,14 @@ func (r *replicas) unknown(n *node) {
 	r.soon()
 }
 
-// soon lets nodes that are due be looked at again before long. The caller holds mu.
+// soon makes due nodes be checked again before long. The caller holds mu.
 func (r *replicas) soon() {
 	if at := time.Now().Add(lookSoon); at.Before(r.next) {
 		r.next = at
 	}
 }
 
-// note takes a node's answer to INFO replication.
+// note handles a node's answer to INFO replication.
 func (r *replicas) note(n *node, info string, err error, bySentinel bool) {
 	count, guarded, master := parseReplication(info)
 	r.mu.Lock()
@@ -159,17 +161,17 @@ func (r *replicas) note(n *node, info string, err error, bySentinel bool) {
 	r.mu.Unlock()
 	switch {
 	case denied:
-		r.log.Info("redis does not tell this user about its restarts and replicas: a restart that lost grants is not noticed, "+
+		r.log.Info("redis does not tell this user about its restarts and replicas: a restart that lost grants is not detected, "+
 			"and min-replicas-to-write is not checked; allow INFO", "redis", shown(n.shown), "error", shown(err.Error()))
 	case warn:
 		r.log.Warn("redis has replicas and takes writes without them, so an instant may run twice: a master that is cut off "+
-			"goes on granting what its successor grants, too; set min-replicas-to-write to 1 or more (it or min-replicas-max-lag is 0), "+
+			"continues to grant instants that its successor grants too; set min-replicas-to-write to 1 or more (it or min-replicas-max-lag is 0), "+
 			"and min-replicas-max-lag to less than a failover takes", "redis", shown(n.shown), "replicas", count)
 	}
 }
 
-// parseReplication reads the answer to INFO replication. Redis names the good replicas if
-// min-replicas-to-write and min-replicas-max-lag are both set.
+// parseReplication parses the answer to INFO replication. Redis reports the good
+// replicas if min-replicas-to-write and min-replicas-max-lag are both set.
 func parseReplication(info string) (replicas int, guarded, master bool) {
 	for line := range strings.Lines(info) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ":")

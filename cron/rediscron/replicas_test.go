@@ -16,7 +16,7 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// logged is a log that a test reads.
+// logged is a log that a test can read.
 type logged struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -36,7 +36,7 @@ func (l *logged) lines() []string {
 
 func (l *logged) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
-// look asks for a job, and waits until the nodes are looked at.
+// look queries a job, and waits until the nodes have been checked.
 func look(t *testing.T, s *rediscron.Store) {
 	t.Helper()
 	redistest.Wait(t, "an answer", func() bool {
@@ -69,7 +69,7 @@ func (l *logged) wants(t *testing.T, what, line string, nodes ...*redistest.Serv
 
 const unguarded = "min-replicas-to-write"
 
-// startReplica starts a replica that is in step.
+// startReplica starts a replica and waits until it is in sync.
 func startReplica(t *testing.T, of *redistest.Server) *redistest.Server {
 	t.Helper()
 	r := redistest.StartWith(t, redistest.Config{Args: []string{"--replicaof", "127.0.0.1 " + strconv.Itoa(of.Port())}})
@@ -103,7 +103,7 @@ func TestReplicasThatAreNotWaitedFor(t *testing.T) {
 	look(t, s)
 	log.wants(t, "after a new connection", unguarded, r)
 
-	// Another process, which logs where its bus does.
+	// Another process, which uses the logger of its bus.
 	var other logged
 	for _, set := range [][2]string{{"1", "0"}, {"0", "10"}} {
 		r.Do("config", "set", "min-replicas-to-write", set[0], "min-replicas-max-lag", set[1])
@@ -121,7 +121,7 @@ func TestReplicasThatAreNotWaitedFor(t *testing.T) {
 	look(t, s)
 	other.wants(t, "with the setting", unguarded)
 
-	// It is looked at again after each new connection.
+	// The node is checked again after each new connection.
 	r.Do("config", "set", "min-replicas-to-write", "0")
 	look(t, s)
 	other.wants(t, "nothing is due", unguarded)
@@ -130,7 +130,7 @@ func TestReplicasThatAreNotWaitedFor(t *testing.T) {
 	other.wants(t, "after a new connection", unguarded, r)
 }
 
-// Behind Sentinels there is a failover to come, although the replica is away.
+// Behind Sentinels a failover may happen although the replica is away.
 func TestReplicasBehindSentinels(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 3)
@@ -146,7 +146,7 @@ func TestReplicasBehindSentinels(t *testing.T) {
 	look(t, s)
 	other.wants(t, "without its replica", unguarded, c.Master)
 
-	// Its successor is another node.
+	// Its successor is a different node.
 	c.Replica.Restart()
 	redistest.Wait(t, "the replica to be back", func() bool {
 		return strings.Contains(c.Master.Do("info", "replication"), "state=online")
@@ -159,7 +159,7 @@ func TestReplicasBehindSentinels(t *testing.T) {
 	other.wants(t, "after a failover", unguarded, c.Master, c.Replica)
 }
 
-// In a Cluster each master is asked that is in use.
+// In a Cluster, each master in use is checked.
 func TestReplicasInACluster(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
@@ -177,7 +177,7 @@ func TestReplicasInACluster(t *testing.T) {
 	log.wants(t, "of one master", unguarded, n.of)
 }
 
-// A user who may not ask is told so once, without a warning.
+// A user who may not send INFO gets one log line, which is not a warning.
 func TestReplicasThatCannotBeAskedAbout(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -202,7 +202,7 @@ func TestReplicasThatCannotBeAskedAbout(t *testing.T) {
 	}
 }
 
-// A node that has no answer at the moment is asked again.
+// A node that cannot answer at the moment is checked again.
 func TestReplicasThatAreAskedAboutLater(t *testing.T) {
 	t.Parallel()
 	master := bulk("# Replication\r\nrole:master\r\nconnected_slaves:2\r\n")
@@ -221,7 +221,7 @@ func TestReplicasThatAreAskedAboutLater(t *testing.T) {
 			t.Errorf("after %q: %s", answer, lines)
 		}
 	}
-	// A replica of which there are replicas grants nothing.
+	// A replica that has replicas grants nothing.
 	server := redistest.Pretend(t)
 	var log logged
 	s := open(t, rediscron.Config{URL: server.URL(), Logger: log.logger()})
@@ -235,7 +235,8 @@ func TestReplicasThatAreAskedAboutLater(t *testing.T) {
 	}
 }
 
-// A node that the client has connected to and does not use yet is looked at when it does.
+// A node that the client has connected to but does not use yet is checked once it is
+// used.
 func TestReplicasOfANodeThatIsNotUsedYet(t *testing.T) {
 	t.Parallel()
 	server := redistest.Pretend(t)
@@ -256,7 +257,7 @@ func TestReplicasOfANodeThatIsNotUsedYet(t *testing.T) {
 		t.Errorf("%d nodes are due after that", n)
 	}
 
-	// One that remains unused is taken for a Sentinel.
+	// A node that remains unused is considered a Sentinel.
 	s = open(t, rediscron.Config{URL: server.URL(), Logger: log.logger(), Timeout: 50 * time.Millisecond})
 	redistest.Wait(t, "the node to be forgotten", func() bool {
 		err := s.LookBefore(t.Context())
@@ -271,7 +272,7 @@ func TestReplicasAreLookedAtOnceAtATime(t *testing.T) {
 	}
 }
 
-// After Close nothing is asked any more.
+// After Close, no node is checked.
 func TestReplicasAfterClose(t *testing.T) {
 	t.Parallel()
 	server := redistest.Pretend(t)
@@ -285,7 +286,7 @@ func TestReplicasAfterClose(t *testing.T) {
 
 func bulk(text string) string { return fmt.Sprintf("$%d\r\n%s\r\n", len(text), text) }
 
-// However many nodes there are, what is kept and what is logged of them is bounded.
+// However many nodes there are, the number of kept and of logged nodes is limited.
 func TestReplicasOfVeryManyNodes(t *testing.T) {
 	t.Parallel()
 	var log logged
@@ -297,8 +298,9 @@ func TestReplicasOfVeryManyNodes(t *testing.T) {
 	}
 }
 
-// A master is cut off with its processes while a replica takes its place. With
-// min-replicas-to-write it grants nothing any more; without, what its successor grants, too.
+// A master and its processes are cut off while a replica replaces it. With
+// min-replicas-to-write it grants nothing more; without it, it also grants what its
+// successor grants.
 func TestSplitBrain(t *testing.T) {
 	t.Parallel()
 	for _, setting := range []string{"0", "1"} {

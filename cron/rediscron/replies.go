@@ -10,16 +10,16 @@ import (
 	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
-// ErrRefused is wrapped by errors with which Redis answers until somebody changes
-// something: a right that is missing, a wrong password, a command that there is not. All
-// other errors may go away by themselves.
+// ErrRefused is wrapped by errors that persist until somebody changes something: a
+// missing right, a wrong password, an unknown command. All other errors may go away
+// by themselves.
 var ErrRefused = errors.New("refused until rights, credentials or configuration change")
 
-// command is what Redis was asked.
+// command is the kind of command that was sent.
 type command int
 
 const (
-	toConnect command = iota // HELLO, AUTH, SELECT, CLIENT; SENTINEL, ROLE, CLUSTER: what finds the node
+	toConnect command = iota // HELLO, AUTH, SELECT, CLIENT, and SENTINEL, ROLE, CLUSTER to find the node
 	toClaim                  // EVALSHA and EVAL of claim.lua: Claim and Last
 	toFinish                 // EVALSHA and EVAL of finish.lua
 	toRuns                   // ZREVRANGE
@@ -27,28 +27,30 @@ const (
 	commands
 )
 
-// verdict is what an error reply means. Whatever it is, the call has failed and has granted
-// nothing that a caller knows of. The caller repeats a claim under the same token: if the
-// reply came in the middle of the script, that is answered as the first one would have been.
+// verdict says what an error reply means. In every case the call has failed and has
+// granted nothing that the caller knows of. The caller repeats a claim with the same
+// token: if the error occurred in the middle of the script, the repetition gets the
+// answer that the first claim would have got.
 type verdict int
 
 const (
-	// works: the work goes on without what was asked for.
+	// works: the work continues without the answer.
 	works verdict = iota
-	// later: it is the right node, and it does not do that now. The connection stays.
+	// later: the node is the right one but cannot do it now. The connection stays.
 	later
-	// elsewhere: the connection is of no use. The next call makes another one: it looks the
-	// name up, asks the Sentinels, or learns the Cluster again.
+	// elsewhere: the connection is unusable. The next call opens a new one: it looks
+	// up the name, asks the Sentinels, or learns the Cluster again.
 	elsewhere
 	// giveUp: the error wraps ErrRefused. The connection stays.
 	giveUp
 )
 
-// replies is what the error replies of Redis mean to each command. The last row is for
-// kinds that have none of their own.
+// replies says what the error replies of Redis mean for each command. The last row is
+// for kinds without a row of their own.
 //
-// The scripts write in every case, so a node that takes no writes answers no claim and no
-// question. What is due meanwhile is run as soon as it answers again, or recorded as missed.
+// The scripts always write, so a node that accepts no writes answers no claim and no
+// query. Instants that are due in the meantime are run as soon as it answers again,
+// or recorded as missed.
 var replies = []struct {
 	kind  redisconn.Kind
 	means [commands]verdict
@@ -58,23 +60,24 @@ var replies = []struct {
 	{redisconn.Loading, [commands]verdict{elsewhere, later, later, later, later}},
 	{redisconn.Busy, [commands]verdict{elsewhere, later, later, later, later}},
 	{redisconn.Replica, [commands]verdict{elsewhere, elsewhere, elsewhere, elsewhere, later}}, // READONLY, MASTERDOWN
-	// The client has begun to learn the Cluster again. Other slots may be served.
+	// The client has started to learn the Cluster again. Other slots may be served.
 	{redisconn.ClusterDown, [commands]verdict{elsewhere, later, later, later, later}},
 	{redisconn.InMotion, [commands]verdict{elsewhere, later, later, later, later}}, // TRYAGAIN
-	// MOVED and ASK, which the client has followed several times. One that was not told of a
-	// Cluster follows none: that is a matter of the configuration.
+	// These are MOVED and ASK, after the client has followed several of them. A
+	// client that was not configured for a Cluster follows none: that is a
+	// configuration error.
 	{redisconn.Redirected, [commands]verdict{elsewhere, elsewhere, elsewhere, elsewhere, later}},
-	// The client has sent the script itself, and that has gone, too.
+	// The client has sent the script itself, and it is missing again.
 	{redisconn.NoScript, [commands]verdict{elsewhere, later, later, later, later}},
 	{redisconn.NoRights, [commands]verdict{giveUp, giveUp, giveUp, giveUp, works}},
 	{redisconn.NoCommand, [commands]verdict{giveUp, giveUp, giveUp, giveUp, works}},
-	// Another connection says who it is again.
+	// A new connection authenticates again.
 	{redisconn.Unauthenticated, [commands]verdict{giveUp, elsewhere, elsewhere, elsewhere, later}},
-	{redisconn.NoAccess, [commands]verdict{giveUp, giveUp, giveUp, giveUp, later}}, // WRONGPASS and the like
+	{redisconn.NoAccess, [commands]verdict{giveUp, giveUp, giveUp, giveUp, later}}, // WRONGPASS and similar replies
 	{redisconn.Other, [commands]verdict{elsewhere, later, later, later, later}},
 }
 
-// meaning looks an error reply up.
+// meaning looks up an error reply.
 func meaning(c command, reply *rueidis.RedisError) verdict {
 	kind := redisconn.KindOf(reply.Error())
 	for _, row := range replies {
@@ -85,8 +88,8 @@ func meaning(c command, reply *rueidis.RedisError) verdict {
 	return replies[len(replies)-1].means[c]
 }
 
-// judge returns what a failed call means, and why it has failed. Failures that are no answers
-// are the client's affair: it connects again by itself.
+// judge returns what a failed call means, and its error. Failures that are not
+// answers are left to the client, which reconnects by itself.
 func judge(c command, mode rueidis.ClientMode, err error) (verdict, error) {
 	reply, ok := rueidis.IsRedisErr(err)
 	var untrusted *tls.CertificateVerificationError

@@ -18,10 +18,10 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// six is what Redis 6 puts before an error of a command in a script.
+// six is what Redis 6 puts before the error of a command in a script.
 const six = "ERR Error running script (call to f_6b1bf486c81ceb7edf3c093f4c48582e38c0e791): @user_script:32: @user_script: 32: "
 
-// What each error reply means to each command: l(ater), e(lsewhere), g(ive up).
+// The meaning of each error reply for each command: l(ater), e(lsewhere), g(ive up).
 var verdicts = []struct{ reply, means string }{
 	// connect, claim, finish, runs
 	{"MISCONF Errors writing to the AOF file: No space left on device", "elll"},
@@ -35,9 +35,9 @@ var verdicts = []struct{ reply, means string }{
 	{"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", "eeee"},
 	{"CLUSTERDOWN The cluster is down", "elll"},
 	{"TRYAGAIN Multiple keys request during rehashing of slot", "elll"},
-	{"MOVED 3999 127.0.0.1:6381", "eggg"}, // no Cluster is configured
+	{"MOVED 3999 127.0.0.1:6381", "eggg"}, // not configured as a Cluster
 	{"ASK 3999 127.0.0.1:6381", "eggg"},
-	{"NOSCRIPT No matching script. Please use EVAL.", "e..l"}, // . has a test of its own
+	{"NOSCRIPT No matching script. Please use EVAL.", "e..l"}, // . is covered by another test
 	{"NOPERM this user has no permissions to run the command", "gggg"},
 	{"ERR The user executing the script can't run this command or subcommand script: 60b5", "gggg"},
 	{"ERR unknown command 'EVALSHA', with args beginning with: ", "gggg"},
@@ -51,7 +51,7 @@ var verdicts = []struct{ reply, means string }{
 // dials counts the connections that a Redis client opens.
 type dials struct{ atomic.Int32 }
 
-// to returns how to connect to a Redis, or to a Cluster.
+// to returns the configuration for a Redis or a Cluster.
 func (d *dials) to(addr string, cluster bool) *redisbus.Config {
 	option := rueidis.ClientOption{InitAddress: []string{addr}, ForceSingleClient: !cluster}
 	if !cluster {
@@ -131,7 +131,7 @@ func TestErrorReplies(t *testing.T) {
 	}
 }
 
-// The script is not loaded: the client sends it, and the call is answered.
+// If the script is not loaded, the client sends it, and the call is answered.
 func TestScriptThatIsGone(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -146,7 +146,8 @@ func TestScriptThatIsGone(t *testing.T) {
 	}
 }
 
-// A call whose client another call has left asks again over the new one, once.
+// A call whose client was replaced by another call is repeated once with the new
+// client.
 func TestCallWhoseClientIsLeft(t *testing.T) {
 	t.Parallel()
 	server, d := redistest.Pretend(t), new(dials)
@@ -159,7 +160,7 @@ func TestCallWhoseClientIsLeft(t *testing.T) {
 	}
 }
 
-// Many calls that meet the same reply do not make a connection each.
+// Many calls that get the same reply do not each open a connection.
 func TestLeavingIsLimited(t *testing.T) {
 	t.Parallel()
 	server, d := redistest.Pretend(t), new(dials)
@@ -176,7 +177,7 @@ func TestLeavingIsLimited(t *testing.T) {
 	}
 }
 
-// Nodes of a Cluster that disagree are not asked in turns without end.
+// Redirections between nodes of a Cluster that disagree are limited.
 func TestRedirectsAreLimited(t *testing.T) {
 	t.Parallel()
 	server, d := redistest.Pretend(t), new(dials)
@@ -196,7 +197,7 @@ func TestRedirectsAreLimited(t *testing.T) {
 	redisTime(t, s)
 }
 
-// A certificate that is not trusted is a matter of the configuration.
+// An untrusted certificate is a configuration error.
 func TestCertificateThatIsNotTrusted(t *testing.T) {
 	t.Parallel()
 	d := new(dials)

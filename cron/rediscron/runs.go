@@ -13,20 +13,21 @@ import (
 	"github.com/ignis-go/ignis/cron"
 )
 
-// Run is what is known of a run that was granted, by whatever process.
+// Run describes a granted run of any process.
 type Run struct {
 	Scheduled time.Time
 	Fence     uint64
-	Node      string    // that of its process
+	Node      string    // node of the process that runs it
 	Granted   time.Time // by Redis' clock
-	// Outcome and Duration are zero as long as nobody has said that it ended. It goes
-	// on, or its process died, or Redis was away when it ended, or took no writes.
+	// Outcome and Duration are zero until the end of the run is reported. The run may
+	// be in progress, its process may have died, or Redis may have been unavailable,
+	// or have accepted no writes, when it ended.
 	Outcome  cron.Outcome
 	Duration time.Duration
 }
 
-// Runs returns the last runs of a job, the newest instant first: at most n, and not more
-// than are remembered, which are 1000. The times are local.
+// Runs returns the last runs of a job, newest instant first: at most n, and at most
+// the 1000 that are remembered. The times are local.
 func (s *Store) Runs(ctx context.Context, job string, n int) ([]Run, error) {
 	if n < 1 {
 		return nil, nil
@@ -50,8 +51,8 @@ func (s *Store) Runs(ctx context.Context, job string, n int) ([]Run, error) {
 	return runs, nil
 }
 
-// parseRun reads what claim.lua and finish.lua have written:
-// instant, number, token, node, time of the grant, and then outcome and duration.
+// parseRun parses what claim.lua and finish.lua have written: instant, number, token,
+// node, time of the grant, and then outcome and duration.
 func parseRun(text string) (r Run, err error) {
 	field := strings.Fields(text)
 	if len(field) != 5 && len(field) != 7 {

@@ -29,10 +29,11 @@ const (
 )
 
 const (
-	// kept is how many claims of a job are remembered. What is older than they are is not granted.
+	// kept is how many claims of a job are remembered. Older instants are not
+	// granted.
 	kept = 1000
-	// unused is how long a job is remembered that nobody runs: longer than a year, for
-	// those that run once in one.
+	// unused is how long an unused job is remembered: longer than a year, for jobs
+	// that run once a year.
 	unused = 400 * 24 * time.Hour
 )
 
@@ -43,48 +44,49 @@ var (
 	ErrConfig = errors.New("rediscron: bad configuration")
 )
 
-// Config says which Redis to use. URL or Redis is needed.
+// Config says which Redis to use. Either URL or Redis is required.
 type Config struct {
-	// URL names the Redis, in the forms that redisbus.Config takes: one Redis, Sentinels
-	// or a Cluster.
+	// URL is the Redis to use, in the forms that redisbus.Config accepts: a single
+	// Redis, Sentinels or a Cluster.
 	URL string
-	// Redis takes the place of URL for a program that needs more than that. Its bounds
-	// do not count, but for Name. Its Prefix comes before the one below.
+	// Redis replaces URL for a program that needs more options. Of its limits only
+	// Name applies. Its Prefix precedes the one below.
 	Redis *redisbus.Config
-	// Prefix is what keys begin with, behind Redis.Prefix. Schedulers that share both, the
-	// Redis and its database share jobs. Empty: DefaultPrefix.
+	// Prefix is the prefix of all keys, after Redis.Prefix. Schedulers with the same
+	// Redis, database and prefixes share jobs. Empty means DefaultPrefix.
 	Prefix string
-	// Node is what this process is called in the records of runs: 1 to 128 printable
-	// ASCII characters without spaces. Empty: the machine's name and the process id.
+	// Node identifies this process in the records of runs: 1 to 128 printable ASCII
+	// characters without spaces. Empty means the machine's name and the process ID.
 	Node string
-	// Timeout bounds connecting and each call. Zero: DefaultTimeout.
+	// Timeout limits connecting and each call. Zero means DefaultTimeout.
 	Timeout time.Duration
-	// Durable says that Redis loses nothing that it has answered for, in a restart and in a
-	// failover. Without it what a restart or failover may have lost is not
-	// granted: see the package's comment.
+	// Durable says that Redis loses nothing that it has confirmed, in a restart or in
+	// a failover. Without it, instants whose grants a restart or failover may have
+	// lost are not granted; see the package documentation.
 	Durable bool
-	// Logger gets a warning about each node that has replicas and may grant an instant that
-	// another grants, too: see the package's comment. Nil: that of Redis, or slog.Default().
+	// Logger gets a warning about each node that has replicas and may grant an
+	// instant that another node grants too; see the package documentation. Nil means
+	// the logger of Redis, or slog.Default().
 	Logger *slog.Logger
 }
 
-// Store is a [cron.Store] in Redis. Its methods may be called from any goroutine. It
-// connects when it is first used, and again whenever the connection was lost; a call that
-// meets a loss fails.
+// Store is a [cron.Store] in Redis. Its methods may be called concurrently. It
+// connects when it is first used, and reconnects after the connection is lost; a call
+// that notices the loss fails.
 type Store struct {
 	cfg      Config
 	option   rueidis.ClientOption
 	replicas *replicas
 
-	turn    chan struct{} // holds an element while somebody connects, or uses what follows
+	turn    chan struct{} // holds an element while a goroutine connects or uses the fields that follow
 	client  rueidis.Client
-	left    time.Time // when a client was left
+	left    time.Time // when a client was last replaced
 	closed  bool
-	leaving sync.WaitGroup // clients that were left
+	leaving sync.WaitGroup // replaced clients that are not yet closed
 }
 
-// New returns a store, which is not connected yet, or an error that wraps ErrConfig or
-// redisbus.ErrConfig. Neither holds a secret.
+// New returns a store that is not connected yet. The error wraps ErrConfig or
+// redisbus.ErrConfig. It contains no secret.
 func New(c Config) (*Store, error) {
 	c, err := c.prepare()
 	if err != nil {
@@ -192,7 +194,7 @@ type answer struct {
 	plan    cron.Plan
 }
 
-// none is an instant for claim.lua that claims nothing.
+// none is an instant for which claim.lua claims nothing.
 const none = "-1"
 
 func (s *Store) claim(ctx context.Context, job, at, token string, behind bool, plan ...string) (a answer, err error) {
@@ -217,12 +219,12 @@ func (s *Store) claim(ctx context.Context, job, at, token string, behind bool, p
 		}
 	}
 	if n[0] < 1 || n[0] > 4 || n[2] == 0 {
-		return a, fmt.Errorf("rediscron: the script's answer is not one: verdict %d", n[0])
+		return a, fmt.Errorf("rediscron: unknown verdict %d in the script's answer", n[0])
 	}
 	a = answer{verdict: cron.Verdict(n[0]), fence: uint64(n[1]), now: time.UnixMicro(n[2])}
 	for i, text := range []*string{&a.plan.Schedule, &a.plan.Fingerprint} {
 		if i += len(n); i < len(list) {
-			*text, _ = list[i].ToString() // they are only compared
+			*text, _ = list[i].ToString() // the texts are only compared
 		}
 	}
 	if n[3] > 0 {
@@ -238,20 +240,20 @@ func flag(b bool) string {
 	return "0"
 }
 
-// Claim asks for the run of an instant.
+// Claim claims the run of an instant.
 func (s *Store) Claim(ctx context.Context, c cron.Claim) (cron.Grant, error) {
 	at := "0"
 	if !c.Scheduled.IsZero() {
 		at = strconv.FormatInt(c.Scheduled.Unix(), 10)
 	}
 	if c.Scheduled.Nanosecond() != 0 || at != "0" && c.Scheduled.Unix() <= 0 || c.Token == "" || strings.ContainsAny(c.Token, " \n") {
-		return cron.Grant{}, errors.New("rediscron: a claim is for a whole second after 1970 and has a token without spaces")
+		return cron.Grant{}, errors.New("rediscron: a claim must have a whole second after 1970 and a token without spaces")
 	}
 	a, err := s.claim(ctx, c.Job, at, c.Token, c.Behind)
 	return cron.Grant{Verdict: a.verdict, Fence: a.fence, Now: a.now}, err
 }
 
-// Last returns what is known of a job, and Redis' time.
+// Last returns what is known about a job, and Redis' time.
 func (s *Store) Last(ctx context.Context, q cron.Query) (cron.State, error) {
 	var plan []string
 	if q.Begins {
@@ -261,7 +263,7 @@ func (s *Store) Last(ctx context.Context, q cron.Query) (cron.State, error) {
 	return cron.State{Last: a.last, Now: a.now, Plan: a.plan}, err
 }
 
-// Finish notes how a run ended. Runs of no instant are not kept.
+// Finish records how a run ended. Runs without an instant are not kept.
 func (s *Store) Finish(ctx context.Context, f cron.Finish) error {
 	if f.Scheduled.IsZero() {
 		return nil

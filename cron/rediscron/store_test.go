@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) {
 	runAsNode()
-	// What the client does about a Cluster seconds later outlives it.
+	// A closed client keeps a goroutine for a Cluster for some seconds.
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"),
 		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2"),
@@ -51,7 +51,7 @@ func TestConformanceOnACluster(t *testing.T) {
 	crontest.TestStore(t, open(t, rediscron.Config{URL: c.URL()}))
 }
 
-// whole is the second that a time is in.
+// whole truncates a time to the second.
 func whole(t time.Time) time.Time { return t.Truncate(time.Second) }
 
 func claim(t *testing.T, s *rediscron.Store, at time.Time, token string, want cron.Verdict) cron.Grant {
@@ -75,13 +75,14 @@ func redisTime(t *testing.T, s *rediscron.Store) time.Time {
 	return state.Now
 }
 
-// await waits until Redis' clock has come to an instant.
+// await waits until Redis' clock has reached an instant.
 func await(t *testing.T, s *rediscron.Store, at time.Time) {
 	t.Helper()
 	redistest.Wait(t, "an instant to come", func() bool { return !redisTime(t, s).Before(at) })
 }
 
-// What was granted before a restart is not granted again, though Redis has lost everything.
+// An instant granted before a restart is not granted again, although Redis has lost
+// everything.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -95,7 +96,7 @@ func TestRestart(t *testing.T) {
 	}
 	r.Restart()
 	claim(t, s, at, "b", cron.Forgotten)
-	claim(t, s, at, "a", cron.Forgotten) // nobody knows any more
+	claim(t, s, at, "a", cron.Forgotten) // nobody knows anymore
 	next := whole(redisTime(t, s)).Add(time.Second)
 	await(t, s, next)
 	after := claim(t, s, next, "b", cron.Granted)
@@ -104,7 +105,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// A Redis that comes back with an old snapshot has lost the grants after it.
+// A Redis that comes back with an old snapshot has lost the later grants.
 func TestRestartWithAnOldSnapshot(t *testing.T) {
 	t.Parallel()
 	for _, durable := range []bool{false, true} {
@@ -126,7 +127,7 @@ func TestRestartWithAnOldSnapshot(t *testing.T) {
 			if g := claim(t, s, first, "a", cron.Granted); g.Fence != kept.Fence {
 				t.Errorf("fence %d, was %d", g.Fence, kept.Fence)
 			}
-			if durable { // it was told to believe the snapshot
+			if durable { // it was configured to trust the snapshot
 				claim(t, s, first.Add(time.Second), "b", cron.Granted)
 				return
 			}
@@ -140,7 +141,8 @@ func TestRestartWithAnOldSnapshot(t *testing.T) {
 	}
 }
 
-// A replica that takes over has a life of its own: what is due by then may have been granted.
+// A replica that takes over counts as restarted: instants due by then may have been
+// granted.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 3)
@@ -160,22 +162,23 @@ func TestFailover(t *testing.T) {
 	claim(t, s, whole(after).Add(2*time.Second), "a", cron.Granted)
 }
 
-// A replica that was restarted after the last call that it knows of, and has not got the last
-// grant of the dead master, does not take its own start for that of the same Redis.
+// A replica that was restarted after the last call that it knows of, and did not
+// receive the last grant of the dead master, does not count as the same Redis after a
+// restart.
 func TestFailoverToAReplicaThatWasRestarted(t *testing.T) {
 	t.Parallel()
 	master := redistest.Start(t)
 	replica := redistest.StartWith(t, redistest.Config{Args: []string{"--replicaof", "127.0.0.1 " + strconv.Itoa(master.Port())}})
 	s := open(t, rediscron.Config{URL: master.URL()})
 	seen := whole(redisTime(t, s))
-	time.Sleep(time.Until(seen.Add(1100 * time.Millisecond))) // the start counts in whole seconds
+	time.Sleep(time.Until(seen.Add(1100 * time.Millisecond))) // the start time has whole seconds
 	replica.Kill()
 	replica.Restart()
 	redistest.Wait(t, "the replica to have the job", func() bool {
 		return replica.Do("exists", "ignis:cron:{job}:state") == "1"
 	})
 	at := whole(time.Now()).Add(2 * time.Second)
-	replica.Do("replicaof", "127.0.0.1", "1") // the link is cut
+	replica.Do("replicaof", "127.0.0.1", "1") // cuts the replication link
 	time.Sleep(time.Until(at))
 	redistest.Wait(t, "the grant", func() bool {
 		g, err := s.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: at, Token: "a"})
@@ -252,7 +255,7 @@ func TestRuns(t *testing.T) {
 	}
 }
 
-// A user that may not ask for INFO has no way to tell a restart, but all else works.
+// A user who may not send INFO cannot detect a restart, but everything else works.
 func TestWithoutInfo(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -292,7 +295,7 @@ func TestRedisThatHangs(t *testing.T) {
 		g, err = s.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: at, Token: "a"})
 		return err == nil
 	})
-	if g.Verdict != cron.Granted { // whether or not the first claim came through
+	if g.Verdict != cron.Granted { // whether or not the first claim arrived
 		t.Errorf("verdict %d", g.Verdict)
 	}
 }
@@ -324,7 +327,7 @@ func TestNewRefuses(t *testing.T) {
 	}
 }
 
-// What a Config says reaches Redis.
+// The settings of a Config reach Redis.
 func TestConfig(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -373,7 +376,7 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// Of a run of no instant nothing is kept, so Redis is not asked.
+// A run without an instant leaves no record, so Redis is not called.
 func TestFinishOfNoInstant(t *testing.T) {
 	t.Parallel()
 	s := open(t, rediscron.Config{URL: "redis://127.0.0.1:1"})

@@ -8,8 +8,8 @@ import (
 	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
-// BenchmarkRead is what the check costs per message: 64 KiB of messages in one Read, minus
-// what copying them costs (bare).
+// BenchmarkRead measures the check of a message: 64 KiB of messages per Read,
+// compared with merely copying them (bare).
 func BenchmarkRead(b *testing.B) {
 	message := pushed("pmessage", "ws:room:*", "ws:room:r", strings.Repeat("x", 300))
 	n := (64 << 10) / len(message)
@@ -30,7 +30,7 @@ func BenchmarkRead(b *testing.B) {
 			switch name {
 			case "bare":
 				r = s
-			case "byte by byte": // what a message costs that is not in the buffer as a whole
+			case "byte by byte": // a message that is not in the buffer as a whole
 				s.piece = func() int { return len(message) - 1 }
 			}
 			for b.Loop() {
@@ -45,7 +45,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// BenchmarkWrite is what following the commands costs per PUBLISH.
+// BenchmarkWrite measures following the commands, per PUBLISH.
 func BenchmarkWrite(b *testing.B) {
 	s := &server{piece: all}
 	c := redisconn.Wrap(s, 0)

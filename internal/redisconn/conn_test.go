@@ -12,11 +12,12 @@ import (
 	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
-// server is a connection whose server has sent all that it will send, in pieces.
+// server is a connection that delivers, in pieces, everything the server will ever
+// send.
 type server struct {
 	net.Conn
 	sends  []byte
-	piece  func() int // how much the next Read gets
+	piece  func() int // size of the next Read
 	closed bool
 }
 
@@ -37,7 +38,7 @@ func (s *server) Close() error {
 	return nil
 }
 
-// command returns what a client writes.
+// command returns a command as a client writes it.
 func command(words ...string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "*%d\r\n", len(words))
@@ -47,7 +48,7 @@ func command(words ...string) string {
 	return b.String()
 }
 
-// commands is command for each of several lines.
+// commands is like command for each of several lines.
 func commands(lines ...string) string {
 	var b strings.Builder
 	for _, line := range lines {
@@ -56,13 +57,13 @@ func commands(lines ...string) string {
 	return b.String()
 }
 
-// receive writes, then reads what a server sends in pieces of a size. It returns what has
-// passed and why the rest has not; nil: it ended with what the server sent.
+// receive writes, and then reads what a server sends in pieces. It returns what
+// passed the check and why the rest did not; the error is nil if all of it passed.
 func receive(t testing.TB, written, sent string, limit int, piece func() int) (passed string, err error) {
 	t.Helper()
 	s := &server{sends: []byte(sent), piece: piece}
 	c := redisconn.Wrap(s, limit)
-	for _, b := range []byte(written) { // in pieces as small as they get
+	for _, b := range []byte(written) { // in the smallest pieces
 		if _, err := c.Write([]byte{b}); err != nil {
 			t.Fatalf("write: %v", err)
 		}
@@ -106,7 +107,7 @@ func pushed(words ...string) string {
 	return b.String()
 }
 
-// confirmed is what a server answers to SUBSCRIBE a and PSUBSCRIBE b* c*.
+// confirmed is a server's reply to SUBSCRIBE a and PSUBSCRIBE b* c*.
 var confirmed = pushed("subscribe", "a", ":1") + pushed("psubscribe", "b*", ":2") + pushed("psubscribe", "c*", ":3")
 
 func TestWhatPasses(t *testing.T) {
@@ -148,7 +149,7 @@ func TestWhatPasses(t *testing.T) {
 	}
 }
 
-// nonsense is what panics the client in answer to any command, or makes it ask for more
+// nonsense has replies that, to any command, make the client panic or ask for more
 // memory than there is.
 var nonsense = []string{
 	"$-5\r\n", ">-5\r\n", "~-3\r\n", "%-1\r\n", "*-2\r\n", "=-1\r\n", "!-1\r\n", "~-1\r\n", ">-1\r\n",
@@ -233,7 +234,8 @@ func TestWhatDoesNotFit(t *testing.T) {
 	}
 }
 
-// TestWhatComesBeforeNonsensePasses: messages that are whole are not lost with the rest.
+// TestWhatComesBeforeNonsensePasses checks that complete messages before an invalid
+// one are passed on.
 func TestWhatComesBeforeNonsensePasses(t *testing.T) {
 	good := isRESP + pushed("subscribe", "a", ":1") + pushed("message", "a", "x")
 	passed, err := receive(t, commands(hello3, "SUBSCRIBE a"), good+">3\r\n$7\r\nmessage\r\n$-5\r\n", 0, all)
@@ -242,7 +244,8 @@ func TestWhatComesBeforeNonsensePasses(t *testing.T) {
 	}
 }
 
-// TestPayloadsAreNotShown: what is said of a reply that does not fit may end up in a log.
+// TestPayloadsAreNotShown checks the errors about unexpected replies, which may end
+// up in a log.
 func TestPayloadsAreNotShown(t *testing.T) {
 	_, err := receive(t, commands(hello3, "SUBSCRIBE a"), isRESP+"$6\r\nsecret\r\n", 0, all)
 	if err == nil || strings.Contains(err.Error(), "secret") {

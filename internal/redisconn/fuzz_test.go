@@ -16,7 +16,7 @@ import (
 	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
-// asked are what a client of FuzzPieces has asked before a server sends.
+// asked are the commands that FuzzPieces' client has sent before the server replies.
 var asked = []string{
 	commands(hello3, "CLIENT SETINFO LIB-NAME x", "SUBSCRIBE a", "PSUBSCRIBE b* c*", "PING", "PUBLISH a b"),
 	commands("HELLO 2", "SUBSCRIBE +sentinel", "PSUBSCRIBE b* c*", "PING"),
@@ -35,9 +35,9 @@ func seeds(add func(sent string)) {
 	add(isRESP + pushed("psubscribe", "b*", ":1") + "*2\r\n$-1\r\n%1\r\n+a\r\n,1.5\r\n*-1\r\n")
 }
 
-// FuzzPieces: what is decided does not depend on the pieces in which bytes arrive, so not
-// on whether the short way for messages is taken either. What passes in small pieces may
-// be more, and begins like what passes as a whole.
+// FuzzPieces checks that the verdict does not depend on the pieces in which bytes
+// arrive, and so not on whether the shortcut for messages is taken. Small pieces may
+// let more bytes pass, but they begin with what passes as a whole.
 func FuzzPieces(f *testing.F) {
 	seeds(func(sent string) {
 		for i := range asked {
@@ -59,12 +59,13 @@ func FuzzPieces(f *testing.F) {
 	})
 }
 
-// FuzzClient lets the Redis client read what a server may send through the check: whatever
-// passes must not panic it. Panics in its goroutines end the test's process.
+// FuzzClient lets the Redis client read arbitrary server data through the check:
+// whatever passes must not make it panic. Panics in its goroutines end the test's
+// process.
 //
-// The bytes 0xff in the input divide it: a part is sent after each command that has been
-// read, or when none has come for a while, and then the server goes away. A dial of the client meets
-// the same server again.
+// The bytes 0xff divide the input into parts. One part is sent after each command
+// that has been read, or if none has arrived for a while; then the server
+// disconnects. Reconnecting reaches the same server again.
 func FuzzClient(f *testing.F) {
 	shake := isRESP + "\xff+OK\r\n\xff+OK\r\n\xff" // HELLO and two CLIENT SETINFO
 	old := "-ERR unknown command 'HELLO'\r\n\xff+OK\r\n\xff+OK\r\n\xff-ERR unknown command 'HELLO'\r\n\xff+OK\r\n\xff+OK\r\n\xff"
@@ -86,8 +87,8 @@ func FuzzClient(f *testing.F) {
 	})
 }
 
-// TestClientReadsNonsense is FuzzClient with the worst that is known, at each of the first
-// moments of a connection.
+// TestClientReadsNonsense is FuzzClient with the worst known replies, at each early
+// step of a connection.
 func TestClientReadsNonsense(t *testing.T) {
 	good := []string{isRESP, "+OK\r\n", "+OK\r\n", "+PONG\r\n"}
 	for _, u := range uses {
@@ -99,7 +100,7 @@ func TestClientReadsNonsense(t *testing.T) {
 	}
 }
 
-// use is how a client is used.
+// use is a way to use a client.
 type use struct {
 	option func(*rueidis.ClientOption)
 	run    func(ctx context.Context, c rueidis.Client)
@@ -183,7 +184,7 @@ func runClient(u use, parts []string) {
 func serve(conn net.Conn, parts []string) {
 	defer conn.Close()
 	read := make(chan struct{}, 1<<10)
-	go func() { // reads on while a part is written: a pipe has no buffer
+	go func() { // keeps reading while a part is written: a pipe has no buffer
 		defer close(read)
 		r := bufio.NewReader(conn)
 		for {
@@ -191,7 +192,7 @@ func serve(conn net.Conn, parts []string) {
 			if err != nil {
 				return
 			}
-			if strings.HasPrefix(line, "*") { // no argument here begins a line like that
+			if strings.HasPrefix(line, "*") { // no argument in this test starts like that
 				select {
 				case read <- struct{}{}:
 				default:
@@ -205,7 +206,7 @@ func serve(conn net.Conn, parts []string) {
 			if !ok {
 				return
 			}
-		case <-time.After(5 * time.Millisecond): // none is coming: it waits for more than it got
+		case <-time.After(5 * time.Millisecond): // none is coming: the client waits for more data
 		}
 		_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
 		if _, err := io.WriteString(conn, part); err != nil {
@@ -213,6 +214,6 @@ func serve(conn net.Conn, parts []string) {
 		}
 	}
 	_ = conn.Close()
-	for range read { //nolint:revive // empty: waits for the end
+	for range read { //nolint:revive // waits for the end
 	}
 }

@@ -46,7 +46,7 @@ func TestKindOf(t *testing.T) {
 		"":                                                                                                 redisconn.Other,
 		"Error running script (call to ":                                                                   redisconn.Other,
 		"Error running script (call to f): @user_script:":                                                  redisconn.Other,
-		// What a command of a script is answered by Redis 6.
+		// Redis 6's reply to a command of a script.
 		six + "@user_script: 32: -READONLY You can't write against a read only replica.":                    redisconn.Replica,
 		six + "@user_script: 32: -OOM command not allowed when used memory > 'maxmemory'.":                  redisconn.CannotWrite,
 		six + "@user_script: 32: -MISCONF Redis is configured to save RDB snapshots":                        redisconn.CannotWrite,

@@ -7,7 +7,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// What the client does about a Cluster seconds later outlives it.
+	// A closed client keeps a goroutine for a Cluster for some seconds.
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"),
 		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2"),

@@ -21,7 +21,7 @@ const (
 	formCluster  = "redis[s]+cluster://[user:pass@]host[:6379],..."
 )
 
-// scheme is one of the accepted ones and what it stands for.
+// scheme is an accepted URL scheme and its meaning.
 type scheme struct {
 	mode Mode
 	tls  bool
@@ -44,20 +44,20 @@ func schemes(name string) (scheme, bool) {
 	return scheme{}, false
 }
 
-// maxURL bounds what is parsed, maxHosts the list of hosts.
+// maxURL limits the length of a URL, and maxHosts the list of hosts.
 const (
 	maxURL   = 8 << 10
 	maxHosts = 64
 )
 
-// parseURL reads the URL of a Redis. Its errors never repeat a part of it: with
-// a password that is not percent-encoded, any part could be the password's.
+// parseURL parses the URL of a Redis. Its errors never repeat any part of the URL: if
+// a password is not percent-encoded, any part could belong to it.
 func parseURL(text string) (Target, error) {
 	if text == "" {
 		return Target{}, errors.New("no Redis URL; want " + formSingle)
 	}
 	if len(text) > maxURL {
-		return Target{}, fmt.Errorf("a Redis URL of %d bytes; want at most %d", len(text), maxURL)
+		return Target{}, fmt.Errorf("Redis URL has %d bytes; want at most %d", len(text), maxURL)
 	}
 	name, rest, ok := strings.Cut(text, "://")
 	s, known := schemes(strings.ToLower(name))
@@ -72,17 +72,17 @@ func parseURL(text string) (Target, error) {
 	return t, nil
 }
 
-// parse reads what follows the scheme.
+// parse parses what follows the scheme.
 func (s scheme) parse(rest string) (Target, error) {
 	for _, r := range rest {
 		if r <= ' ' || r == 0x7f || r == '#' {
-			return Target{}, errors.New("spaces, control characters and # have to be percent-encoded")
+			return Target{}, errors.New("spaces, control characters and # must be percent-encoded")
 		}
 	}
 	rest, query, hasQuery := strings.Cut(rest, "?")
 	authority, path, hasPath := strings.Cut(rest, "/")
 	if strings.Contains(path+query, "@") {
-		return Target{}, errors.New("the characters @ / ? # of a user or password have to be percent-encoded")
+		return Target{}, errors.New("the characters @ / ? # of a user or password must be percent-encoded")
 	}
 	t := Target{Mode: s.mode}
 	hosts := authority
@@ -99,7 +99,7 @@ func (s scheme) parse(rest string) (Target, error) {
 		}
 	}
 	if s.tls {
-		// Without a ServerName each connection checks the name that it dialed.
+		// Without a ServerName, each connection checks the name that it dialed.
 		t.Option.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 		t.Option.Sentinel.TLSConfig = t.Option.TLSConfig
 	}
@@ -113,7 +113,7 @@ func (s scheme) parse(rest string) (Target, error) {
 	return t, s.path(&t.Option, path)
 }
 
-// credentials reads "user:pass" or ":pass".
+// credentials parses "user:pass" or ":pass".
 func credentials(text string) (user, pass string, err error) {
 	user, pass, _ = strings.Cut(text, ":")
 	u, errU := url.PathUnescape(user)
@@ -122,14 +122,14 @@ func credentials(text string) (user, pass string, err error) {
 	case errU != nil || errP != nil:
 		return "", "", errors.New("bad percent-encoding in the user or password")
 	case p == "":
-		return "", "", errors.New("no password before @; without a user it is :pass@")
+		return "", "", errors.New("no password before @; write :pass@ without a user")
 	case strings.ContainsAny(pass, "@"):
-		return "", "", errors.New("an @ in the password has to be written %40")
+		return "", "", errors.New("an @ in the password must be written %40")
 	}
 	return u, p, nil
 }
 
-// parameters reads the query, of which each form knows its own keys.
+// parameters parses the query. Each form has its own keys.
 func (s scheme) parameters(o *rueidis.ClientOption, query string) error {
 	for pair := range strings.SplitSeq(query, "&") {
 		key, raw, ok := strings.Cut(pair, "=")
@@ -153,11 +153,11 @@ func (s scheme) parameters(o *rueidis.ClientOption, query string) error {
 	return nil
 }
 
-// hosts reads the list of hosts, completing the ports.
+// hosts parses the list of hosts and adds default ports.
 func (s scheme) hosts(text string) ([]string, error) {
 	list := strings.Split(text, ",")
-	if s.mode == Single && len(list) > 1 {
-		return nil, errors.New("more than one host; for several there are redis+sentinel:// and redis+cluster://")
+	if s.mode == single && len(list) > 1 {
+		return nil, errors.New("more than one host; use redis+sentinel:// or redis+cluster:// for several")
 	}
 	if len(list) > maxHosts {
 		return nil, fmt.Errorf("more than %d hosts", maxHosts)
@@ -185,7 +185,7 @@ func splitHostPort(text, defaultPort string) (host, port string, err error) {
 	case host == "":
 		return "", "", errors.New("no host name")
 	case bracketed != strings.Contains(host, ":") || strings.ContainsAny(host, "[]%\\\"'<>"):
-		return "", "", errors.New("not a host name or address; IPv6 addresses stand in brackets")
+		return "", "", errors.New("not a host name or address; IPv6 addresses must be in brackets")
 	}
 	if bracketed && net.ParseIP(host) == nil {
 		return "", "", errors.New("not an IPv6 address")
@@ -197,14 +197,14 @@ func splitHostPort(text, defaultPort string) (host, port string, err error) {
 	return host, strconv.FormatUint(n, 10), nil
 }
 
-// path reads what follows the hosts: the database, for Sentinels after the
-// master's name; a Cluster has one database alone.
+// path parses what follows the hosts: the database, preceded by the master's name for
+// Sentinels. A Cluster has only one database.
 func (s scheme) path(o *rueidis.ClientOption, path string) error {
 	if s.mode == Sentinel {
 		name, rest, _ := strings.Cut(path, "/")
 		set, err := url.PathUnescape(name)
 		if err != nil || set == "" {
-			return errors.New("no name of the master after the hosts")
+			return errors.New("missing master name after the hosts")
 		}
 		o.Sentinel.MasterSet, path = set, rest
 	}
@@ -212,15 +212,15 @@ func (s scheme) path(o *rueidis.ClientOption, path string) error {
 	if err != nil {
 		return err
 	}
-	if s.mode == Cluster && db != 0 {
-		return errors.New("a Cluster has database 0 alone")
+	if s.mode == cluster && db != 0 {
+		return errors.New("a Cluster has only database 0")
 	}
 	o.SelectDB = db
 	return nil
 }
 
-// database reads the number of a database. It makes no difference to pub/sub,
-// but a user may be allowed to select one alone.
+// database parses the number of a database. It makes no difference to pub/sub, but a
+// user may be allowed to select only one.
 func database(text string) (int, error) {
 	if text == "" {
 		return 0, nil

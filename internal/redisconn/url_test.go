@@ -81,8 +81,8 @@ func TestBadURL(t *testing.T) {
 		"redis://:s3cret@rest@h":               "%40",
 		"redis://:x@h:s3cret":                  "port",
 		"redis://:x@h/s3cret":                  "database",
-		"redis+sentinel://h":                   "name of the master",
-		"redis+sentinel://h/":                  "name of the master",
+		"redis+sentinel://h":                   "missing master name",
+		"redis+sentinel://h/":                  "missing master name",
 		"redis+sentinel://h,/m":                "host 2 of 2",
 		"redis+sentinel://h/m?db=1":            "unknown parameter",
 		"redis+cluster://h/1":                  "only database 0",
@@ -140,8 +140,8 @@ func FuzzURL(f *testing.F) {
 	})
 }
 
-// FuzzCredentials: whatever a password is, in percent-encoding it arrives as it
-// is, and no error shows it.
+// FuzzCredentials checks that any password arrives unchanged if it is
+// percent-encoded, and that no error shows it.
 func FuzzCredentials(f *testing.F) {
 	f.Add("ann", "p@s/s?w#o:r%d")
 	f.Add("", "\x00\xff ")

@@ -11,7 +11,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// All methods may be called from any goroutine; the race detector looks.
+// All methods may be called from any goroutine. The race detector checks it.
 func TestFromAnyGoroutine(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
@@ -49,7 +49,8 @@ func TestFromAnyGoroutine(t *testing.T) {
 	})
 }
 
-// What came before Start is read then, although the poller was told of it only once.
+// Data that arrived before Start is read, although the poller got only one event for
+// it.
 func TestMessageBeforeStart(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
@@ -78,7 +79,7 @@ func TestMessageBeforeStart(t *testing.T) {
 	})
 }
 
-// A connection that is closed already ends like any other.
+// A connection that is already closed ends like any other.
 func TestClosedBeforeItBegins(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
@@ -94,7 +95,7 @@ func TestClosedBeforeItBegins(t *testing.T) {
 	})
 }
 
-// Resume has an effect at once, and time counts from the first moment.
+// Resume takes effect at once, and times count from the first moment.
 func TestTimeOfAConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := defaults()
@@ -131,8 +132,8 @@ func TestTimeOfAConnection(t *testing.T) {
 	})
 }
 
-// A slow sealer never holds the worker, also where the connection was given to it
-// before it had that sealer.
+// A slow sealer never blocks the worker, even if the connection was scheduled before
+// it had the sealer.
 func TestSlowSealerOfOneThatIsScheduled(t *testing.T) {
 	opts := defaults()
 	opts.Engine = newEngine(t, EngineConfig{})
@@ -144,7 +145,7 @@ func TestSlowSealerOfOneThatIsScheduled(t *testing.T) {
 	defer close(hang)
 	first.Seal(sealer(func(s string) (string, error) { close(began); <-goOn; return s, nil }), false)
 	first.Enqueue(text("x"))
-	wait(t, began) // the worker is held
+	wait(t, began) // the worker is busy
 	second.Enqueue(text("clear"))
 	second.Seal(sealer(func(s string) (string, error) { <-hang; return s, nil }), true)
 	second.Enqueue(text("sealed"))
@@ -153,7 +154,7 @@ func TestSlowSealerOfOneThatIsScheduled(t *testing.T) {
 	third.expect(t, ws.OpText, "y")
 }
 
-// The limit is what may wait, to the byte, sealed or not.
+// The limit for waiting messages is exact to the byte, sealed or not.
 func TestLimitToTheByte(t *testing.T) {
 	for _, sealed := range []bool{false, true} {
 		onAll(t, func(t *testing.T, tr transport) {
@@ -181,7 +182,7 @@ func TestLimitToTheByte(t *testing.T) {
 	}
 }
 
-// A backlog that is free keeps no message alive, and none that has grown large is kept.
+// A freed backlog keeps no message alive, and a large one is not kept.
 func TestFreeBacklogKeepsNothing(t *testing.T) {
 	b := &backlog{messages: []*Message{text("a"), text("b")}, head: 1}
 	all := b.messages

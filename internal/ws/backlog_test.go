@@ -8,8 +8,9 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Where many pongs wait the last is replaced, although the socket is not full, and
-// what is waiting is paid for once. When they are out there is room for as many again.
+// When many pongs wait, the last one is replaced even if the socket is not full, and
+// each waiting message counts once. Once they are sent, there is room for as many
+// again.
 func TestPongsAreMerged(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		p := serve(t, tr, defaults())
@@ -37,8 +38,8 @@ func TestPongsAreMerged(t *testing.T) {
 	})
 }
 
-// Where the socket is full one pong waits, wherever it is in the queue, and no other
-// message is replaced.
+// When the socket is full, only one pong waits, wherever it is in the queue, and no
+// other message is replaced.
 func TestOnePongWaitsForAFullSocket(t *testing.T) {
 	c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true, blocked: true}
 	add := func(names ...string) {
@@ -71,21 +72,21 @@ func TestOnePongWaitsForAFullSocket(t *testing.T) {
 	check("a", "b", "c", "d", "e", "12")
 	add("f", "g") // it is full now
 	c.consumeLocked(5)
-	add("h") // where something has left
+	add("h") // where a message has left
 	if cap(c.backlog.messages) != 8 || c.backlog.head != 0 {
 		t.Errorf("room for %d, from %d on", cap(c.backlog.messages), c.backlog.head)
 	}
 	c.pong([]byte("123"))
 	check("123", "f", "g", "h")
 
-	// What is being written is not replaced.
+	// A pong that is being written is not replaced.
 	var j joiner
 	if !taking(c, &j) || len(j.batch) != 4 {
 		t.Fatalf("%d messages are taken", len(j.batch))
 	}
 	c.pong([]byte("4"))
 	check("123", "f", "g", "h", "4")
-	// But what is behind it is.
+	// But a pong behind it is.
 	c.pong([]byte("45"))
 	check("123", "f", "g", "h", "45")
 	c.consumeLocked(4)
@@ -105,21 +106,21 @@ func TestOnePongWaitsForAFullSocket(t *testing.T) {
 	check(strings.Repeat("x", chunk), "78")
 }
 
-// taking takes from a connection that is held otherwise.
+// taking takes from a connection that is otherwise held.
 func taking(c *Conn, j *joiner) bool {
 	c.held = false
 	defer func() { c.held = true }()
 	return c.take(j)
 }
 
-// However a message goes out in part, what waits is what is on the account, and
-// nothing is when all is out.
+// However a message is written in parts, the account matches what waits, and is empty
+// once everything is written.
 func TestWhatWaitsIsOnTheAccount(t *testing.T) {
 	for _, tr := range []transport{transports[0], transports[1], transports[2]} {
-		for _, how := range []string{"in clear", "sealed", "sealed slowly"} {
+		for _, how := range []string{"unencrypted", "sealed", "sealed slowly"} {
 			t.Run(tr.name+"/"+how, func(t *testing.T) {
 				p := serve(t, tr, defaults())
-				if how != "in clear" {
+				if how != "unencrypted" {
 					p.Seal(tilde, how == "sealed slowly")
 				}
 				const n = 400

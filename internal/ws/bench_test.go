@@ -25,8 +25,8 @@ func BenchmarkParser(b *testing.B) {
 	}
 }
 
-// One message, or a burst of them, to many connections over real sockets, until
-// the kernel has all of it.
+// Sends one message, or a burst, to many connections over real sockets, until the
+// kernel has everything.
 func BenchmarkDeliver(b *testing.B) {
 	for _, conns := range []int{1, 100, 5000} {
 		for _, burst := range []int{1, 200} {
@@ -80,8 +80,8 @@ func busy(c *Conn) bool {
 	return c.scheduled
 }
 
-// What a message costs in the queue of a connection, and to be taken to the writer,
-// without a socket.
+// Measures queueing a message on a connection and taking it for the writer, without a
+// socket.
 func BenchmarkQueue(b *testing.B) {
 	for _, burst := range []int{1, 64} {
 		b.Run(fmt.Sprintf("%d messages", burst), func(b *testing.B) {
@@ -103,8 +103,8 @@ func BenchmarkQueue(b *testing.B) {
 	}
 }
 
-// What a message costs that is sent to a peer that does not read and has very many
-// small ones waiting.
+// Measures sending to a peer that does not read and has very many small messages
+// waiting.
 func BenchmarkBehind(b *testing.B) {
 	const waiting = 8000
 	for _, policy := range []Policy{DropNewest, DropOldest, Latest} {

@@ -13,10 +13,11 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Hundreds of connections come and go in every way while all are sent to. In
-// the end nothing is left: no descriptor, and no goroutine (TestMain looks).
+// Hundreds of connections come and go in every way while messages are sent to all of
+// them. In the end no descriptor and no goroutine is left (TestMain checks for
+// goroutines).
 func TestChurn(t *testing.T) {
-	server, client := tcpPair(t) // the runtime's own descriptors come with the first
+	server, client := tcpPair(t) // the first pair opens the runtime's own descriptors
 	_, _ = server.Close(), client.Close()
 	before := descriptors(t)
 	engine := NewEngine(EngineConfig{Threads: 2, PollFailed: func(err error) { t.Error(err) }})
@@ -74,7 +75,7 @@ func TestChurn(t *testing.T) {
 	}
 }
 
-// behave is a peer that reads some, or nothing, and one of many ways to end.
+// behave is a peer that reads a little or nothing, and ends in one of many ways.
 func behave(l *life, c *Conn, client net.Conn, i int) {
 	defer func() { _ = client.Close() }()
 	_ = client.SetDeadline(time.Now().Add(patience))
@@ -98,7 +99,7 @@ func behave(l *life, c *Conn, client net.Conn, i int) {
 		c.Hold()
 		c.Seal(tilde, rand.IntN(2) == 0)
 		c.Release()
-		<-l.finished // the limit comes first
+		<-l.finished // the limit is reached first
 	}
 }
 

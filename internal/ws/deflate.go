@@ -111,7 +111,7 @@ func (u *unpacker) free() {
 
 // unpack returns the message whose compressed payload is b, unless it is larger than
 // limit bytes. It decompresses no more than limit bytes; the buffer temporarily takes
-// up to two and a half times as many bytes while it grows.
+// up to one and a half times as many bytes while it grows.
 func (u *unpacker) unpack(b []byte, limit int) ([]byte, error) {
 	u.src, u.out = packed{b: b}, u.out[:0]
 	if len(b) == 0 {

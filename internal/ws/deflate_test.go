@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// squeeze returns the payload of a compressed message, as a client makes it.
+// squeeze returns the payload of a compressed message, as a client would make it.
 func squeeze(s string) string {
 	var b bytes.Buffer
 	w, _ := flate.NewWriter(&b, flate.BestCompression)
@@ -25,11 +25,10 @@ func squeeze(s string) string {
 	return strings.TrimSuffix(b.String(), flushTail)
 }
 
-// ended is squeeze with a final block at the end.
+// ended is like squeeze, with a final block at the end.
 func ended(s string) string { return squeeze(s) + finalTail }
 
-// maskedPacked returns a frame with the bit that says that the message is
-// compressed.
+// maskedPacked returns a frame with the bit that marks a compressed message.
 func maskedPacked(op ws.OpCode, fin bool, payload string) []byte {
 	b := masked(op, fin, payload)
 	b[0] |= rsv1
@@ -40,7 +39,7 @@ func parseDeflate(limit int, pieces ...[]byte) ([]got, error) {
 	return parseWith(&parser{max: limit, deflate: true}, pieces...)
 }
 
-// noise returns n bytes that cannot be compressed.
+// noise returns n incompressible bytes.
 func noise(n int) string {
 	b := make([]byte, n)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(b)
@@ -73,7 +72,7 @@ func TestParserDeflateMessages(t *testing.T) {
 		want   []got
 	}{
 		{"text", [][]byte{maskedPacked(ws.OpText, true, squeeze("hello"))}, []got{{ws.OpText, "hello"}}},
-		{"binary that is no text", [][]byte{maskedPacked(ws.OpBinary, true, squeeze("\xff\x00"))}, []got{{ws.OpBinary, "\xff\x00"}}},
+		{"binary that is not text", [][]byte{maskedPacked(ws.OpBinary, true, squeeze("\xff\x00"))}, []got{{ws.OpBinary, "\xff\x00"}}},
 		{"empty", [][]byte{maskedPacked(ws.OpText, true, "\x00")}, []got{{ws.OpText, ""}}},
 		{"empty without a block", [][]byte{maskedPacked(ws.OpText, true, "")}, []got{{ws.OpText, ""}}},
 		{"not compressed", [][]byte{masked(ws.OpText, true, "hello")}, []got{{ws.OpText, "hello"}}},
@@ -109,7 +108,7 @@ func TestParserDeflateMessages(t *testing.T) {
 		{"two blocks", [][]byte{
 			maskedPacked(ws.OpText, true, "\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00"),
 		}, []got{{ws.OpText, "Hello"}}},
-		// What other implementations do to it.
+		// Variants made by other implementations.
 		{"nothing after a final block", [][]byte{maskedPacked(ws.OpText, true, "\xf3\x48\xcd\xc9\xc9\x07\x00")}, []got{{ws.OpText, "Hello"}}},
 		{"a final block in place of the one that is cut off", [][]byte{
 			maskedPacked(ws.OpText, true, strings.TrimSuffix(ended("Hello"), flushTail)),
@@ -201,8 +200,8 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// A message that is small on the wire and enormous behind it costs memory by the
-// limit, not by its size.
+// A message that is small when compressed and enormous when decompressed takes memory
+// limited by the limit, not by its size.
 func TestZipBomb(t *testing.T) {
 	const limit = 128 << 10
 	meg := squeeze(strings.Repeat("\x00", 1<<20))
@@ -233,7 +232,7 @@ func TestZipBomb(t *testing.T) {
 	}
 }
 
-// A large message leaves no large buffer behind in the pool.
+// A large message leaves no large buffer in the pool.
 func TestUnpackerKeepsLittle(t *testing.T) {
 	u := unpackers.New().(*unpacker)
 	if _, err := u.unpack([]byte(squeeze(strings.Repeat("a", 1<<20))), 1<<20); err != nil {
@@ -245,7 +244,7 @@ func TestUnpackerKeepsLittle(t *testing.T) {
 	}
 }
 
-// inflate is unpack as one would write it without hostile peers.
+// inflate is a simple version of unpack that ignores hostile peers.
 func inflate(b []byte, limit int) (string, error) {
 	src := bytes.NewReader(slices.Concat(b, []byte("\x00\x00\xff\xff\x01\x00\x00\xff\xff")))
 	var out []byte
@@ -258,7 +257,8 @@ func inflate(b []byte, limit int) (string, error) {
 			return "", err
 		}
 	}
-	// What is left: nothing, the block added here, or that and the end of a block.
+	// What may remain: nothing, the block added here, or the block and the end of
+	// another.
 	if n := src.Len(); n != 0 && n != 5 && n != 9 {
 		return "", errors.New("the end was read as data")
 	}
@@ -273,7 +273,7 @@ func FuzzUnpack(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		const limit = 1000
 		if len(b) == 0 {
-			return // the one thing on which they differ
+			return // the only case in which they differ
 		}
 		want, wantErr := inflate(b, limit)
 		u := unpackers.Get().(*unpacker)
@@ -308,7 +308,7 @@ func BenchmarkDeflate(b *testing.B) {
 	}
 }
 
-// What every connection after the first costs.
+// Measures what every connection after the first one costs.
 func BenchmarkMessageBytesShared(b *testing.B) {
 	m := text(chat(1024))
 	m.bytes(maxWindow)

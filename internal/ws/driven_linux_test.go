@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// driven is a poller that takes turns when a test tells it to.
+// driven is a poller that takes turns only when a test tells it to.
 type driven struct {
 	t      *testing.T
 	opts   Options
 	poller *poller
 	turns  turns
-	log    []string // who was heard, in order
+	log    []string // which connections were heard, in order
 }
 
 func drive(t *testing.T) *driven {
@@ -32,7 +32,7 @@ func drive(t *testing.T) *driven {
 	return d
 }
 
-// conn begins a connection whose messages are noted by its name.
+// conn starts a connection whose messages are logged under its name.
 func (d *driven) conn(name string) (c *Conn, peer pair) {
 	peer = onePair(d.t)
 	c = peer.conn(&d.opts)
@@ -41,7 +41,7 @@ func (d *driven) conn(name string) (c *Conn, peer pair) {
 	return c, peer
 }
 
-// lookUp looks for what there is.
+// lookUp looks up the current events.
 func (d *driven) lookUp() {
 	var events [maxEvents]unix.EpollEvent
 	n, errno := d.poller.wait(events[:])
@@ -51,7 +51,7 @@ func (d *driven) lookUp() {
 	d.poller.lookUp(&d.turns, events[:n])
 }
 
-// take has what there is taken, and returns who was heard meanwhile.
+// take takes a turn and returns which connections were heard.
 func (d *driven) take() []string {
 	d.log = nil
 	d.lookUp()
@@ -59,7 +59,7 @@ func (d *driven) take() []string {
 	return d.log
 }
 
-// until takes until somebody was heard, and returns who was heard last.
+// until takes turns until name was heard, and returns everything heard.
 func (d *driven) until(name string) (heard []string) {
 	until(d.t, name, func() bool {
 		heard = d.take()
@@ -77,8 +77,8 @@ func (d *driven) write(p pair, b []byte) {
 
 const turnFrames = 64 // empty ones that are dealt with in a turn
 
-// A turn ends when its work is done, and what was read and is left has further turns,
-// until all is heard. Then nobody is late.
+// A turn ends when its work is done. What was read and not handled gets further turns
+// until all of it is handled. Then no connection is late.
 func TestATurnHasItsEnd(t *testing.T) {
 	d := drive(t)
 	_, flood := d.conn("flood")
@@ -97,15 +97,15 @@ func TestATurnHasItsEnd(t *testing.T) {
 	if heard != 3*turnFrames+1 {
 		t.Errorf("%d messages", heard)
 	}
-	// The next turn begins with nothing spent.
+	// The next turn starts with no work done.
 	d.write(flood, slices.Repeat(masked(ws.OpText, true, ""), turnFrames))
 	if n := len(d.until("flood")); n != turnFrames {
 		t.Errorf("%d messages in a later turn", n)
 	}
 }
 
-// Those with something new come first. Of those that are late only some have a turn
-// then, in the order in which they became late.
+// Connections with new data come first. Only some of the late ones then get a turn,
+// in the order in which they became late.
 func TestLateOnesTakeTurns(t *testing.T) {
 	const floods = lateTurns + 5
 	d := drive(t)
@@ -138,7 +138,7 @@ func TestLateOnesTakeTurns(t *testing.T) {
 	}
 }
 
-// An event for a connection that is late gives it no turn more.
+// An event for a late connection gives it no extra turn.
 func TestEventsGiveNoMoreTurns(t *testing.T) {
 	d := drive(t)
 	_, flood := d.conn("flood")
@@ -163,9 +163,8 @@ func unread(t *testing.T, c *Conn) bool {
 	return n > 0
 }
 
-// What takes long to decompress leaves the poller, which does not look at its
-// connection meanwhile: not at what comes, and not at its end, and that is noticed
-// afterwards.
+// Decompression that takes long leaves the poller. The poller then ignores the
+// connection, its data and its end, and both are noticed afterwards.
 func TestAwayFromThePoller(t *testing.T) {
 	d := drive(t)
 	got, ended := make(chan string, 10), make(chan End, 1)
@@ -181,7 +180,7 @@ func TestAwayFromThePoller(t *testing.T) {
 	until(t, "it to be there", func() bool { return unread(t, c) })
 	_ = p.peer.Close()
 	for range 10 {
-		d.take() // would wait for ever, if it did
+		d.take() // would block forever if the poller did the work
 	}
 	until(t, "it to be at work", func() bool {
 		if c.reading.TryLock() {
@@ -190,7 +189,7 @@ func TestAwayFromThePoller(t *testing.T) {
 		}
 		return true
 	})
-	if c.readSome(d.turns.buf, true) { // an event that came just before it went away
+	if c.readSome(d.turns.buf, true) { // an event that arrived just before the connection left
 		t.Error("it has another turn while it is away")
 	}
 	if len(got) > 0 {
@@ -213,7 +212,7 @@ func TestAwayFromThePoller(t *testing.T) {
 	}
 }
 
-// What has ended has no turn more.
+// A connection that has ended gets no further turn.
 func TestTheEndIsTheLastTurn(t *testing.T) {
 	d := drive(t)
 	c, p := d.conn("gone")

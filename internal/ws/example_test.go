@@ -30,7 +30,7 @@ func Example() {
 	opts := ws.Options{
 		Engine: engine, MaxPayload: 1 << 10, BackpressureLimit: 1 << 20, CloseTimeout: time.Second,
 	}
-	server, browser := net.Pipe() // a server has it from ws.Upgrade
+	server, browser := net.Pipe() // a server gets it from ws.Upgrade
 
 	e := &echo{conn: ws.NewConn(server, 0, &opts), done: make(chan struct{})}
 	e.conn.Start(nil, e)

@@ -12,8 +12,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// What Finish is waiting for may have come already, behind the message during
-// which Close was called.
+// What Finish waits for may have arrived already, behind the message during which
+// Close was called.
 func TestCloseFrameBehindTheLastMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := defaults()
@@ -35,7 +35,7 @@ func TestCloseFrameBehindTheLastMessage(t *testing.T) {
 	})
 }
 
-// Finish takes CloseTimeout at most, whatever the peer does not do.
+// Finish takes at most CloseTimeout, whatever the peer fails to do.
 func TestFinishIsBounded(t *testing.T) {
 	tests := map[string]func(peer net.Conn){
 		"does nothing": func(net.Conn) {},
@@ -81,7 +81,7 @@ func TestFinishIsBounded(t *testing.T) {
 	}
 }
 
-// A seal function that hangs does not hold Finish.
+// A seal function that hangs does not block Finish.
 func TestFinishWithHangingSeal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := defaults()
@@ -103,7 +103,7 @@ func TestFinishWithHangingSeal(t *testing.T) {
 	})
 }
 
-// A full TLS connection is not waited for beyond CloseTimeout.
+// Finish waits for a full TLS connection for at most CloseTimeout.
 func TestFinishOfFullTLS(t *testing.T) {
 	opts := defaults()
 	opts.CloseTimeout = 10 * time.Millisecond
@@ -123,8 +123,8 @@ func TestFinishOfFullTLS(t *testing.T) {
 	}
 }
 
-// closeRecorder is a TLS connection that notes whether what is under it was
-// closed before.
+// closeRecorder is a TLS connection that records whether the connection below it was
+// closed first.
 type closeRecorder struct {
 	net.Conn
 	inner      net.Conn
@@ -134,6 +134,6 @@ type closeRecorder struct {
 func (c *closeRecorder) NetConn() net.Conn { return c.inner }
 
 func (c *closeRecorder) Close() error {
-	c.innerFirst = c.inner.SetDeadline(time.Time{}) != nil // an error: it is closed
+	c.innerFirst = c.inner.SetDeadline(time.Time{}) != nil // an error means that it is closed
 	return c.Conn.Close()
 }

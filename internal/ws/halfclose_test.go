@@ -14,10 +14,10 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// halves is what is done to end the parts of a connection, in order.
+// halves records the steps that end the parts of a connection, in order.
 type halves struct{ done []string }
 
-// half is a connection, or what is under it, that notes how it is ended.
+// half is a connection, or the one below it, that records how it is ended.
 type half struct {
 	net.Conn
 	name string
@@ -34,7 +34,7 @@ func (h *half) SetLinger(s int) error {
 }
 func (h *half) Close() error { h.note("closes"); return h.Conn.Close() }
 
-// layered is a connection over another.
+// layered is a connection on top of another one.
 type layered struct {
 	*half
 	under net.Conn
@@ -42,7 +42,7 @@ type layered struct {
 
 func (l layered) NetConn() net.Conn { return l.under }
 
-// mute is a connection that cannot end one of its directions.
+// mute is a connection that cannot close its write side.
 type mute struct {
 	net.Conn
 	under net.Conn
@@ -50,8 +50,8 @@ type mute struct {
 
 func (m mute) NetConn() net.Conn { return m.under }
 
-// How a connection that is not polled is ended: TLS, if it is used, before what is
-// under it, and without a reset where all is written.
+// A plain connection is ended in order: TLS, if used, before the connection below it,
+// and without a reset if everything was written.
 func TestOrderOfTheEnd(t *testing.T) {
 	answer := func(peer net.Conn) { // and close
 		_, _ = readFrame(peer)
@@ -119,7 +119,8 @@ func TestOrderOfTheEnd(t *testing.T) {
 					t.Errorf("took %v, want %v", d, tt.takes)
 				}
 				if tt.takes == timeout && slices.Contains(tt.want, "socket lingers 0") {
-					// Whether its side was closed before depends on who noticed the time first.
+					// Whether its side was closed before depends on which side
+					// noticed the timeout first.
 					h.done = slices.DeleteFunc(h.done, func(s string) bool { return strings.HasSuffix(s, "closes its side") })
 				}
 				if !slices.Equal(h.done, tt.want) {
@@ -133,8 +134,8 @@ func TestOrderOfTheEnd(t *testing.T) {
 	}
 }
 
-// A stranger that is told to go and goes on sending takes little time from others: it
-// is read from in steps. Somebody who was let in is not.
+// A stranger that was told to leave and keeps sending takes little time from others:
+// it is read in steps. An admitted client is not.
 func TestStrangersAreReadSlowlyInTheEnd(t *testing.T) {
 	for _, tt := range []struct {
 		name            string
@@ -178,7 +179,7 @@ func TestStrangersAreReadSlowlyInTheEnd(t *testing.T) {
 	}
 }
 
-// A polled connection is not kept for long either once its peer has answered.
+// A polled connection, too, is not kept for long once its peer has answered.
 func TestPeerThatAnswersAndStays(t *testing.T) {
 	opts := defaults()
 	opts.CloseTimeout = time.Hour

@@ -87,7 +87,7 @@ func checkVersion(lines []string) *HandshakeError {
 	case len(lines) == 0 || len(lines) == 1 && lines[0] == "":
 		return badRequest("the field Sec-WebSocket-Version is missing")
 	case len(lines) > 1:
-		return badRequest("the field Sec-WebSocket-Version is there twice")
+		return badRequest("the field Sec-WebSocket-Version appears twice")
 	case lines[0] != version:
 		return upgradeRequired("the version of WebSocket is not " + version)
 	}
@@ -101,7 +101,7 @@ func digest(lines []string) (string, *HandshakeError) {
 	case len(lines) == 0 || len(lines) == 1 && lines[0] == "":
 		return "", badRequest("the field Sec-WebSocket-Key is missing")
 	case len(lines) > 1:
-		return "", badRequest("the field Sec-WebSocket-Key is there twice")
+		return "", badRequest("the field Sec-WebSocket-Key appears twice")
 	}
 	const size = 16
 	key := lines[0]

@@ -14,13 +14,13 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// without returns a handshake without a field.
+// without returns a handshake without the given field.
 func without(field string) string {
 	i := strings.Index(handshake, field)
 	return handshake[:i] + handshake[i+strings.Index(handshake[i:], "\r\n")+2:]
 }
 
-// instead returns a handshake that has something else in place of old.
+// instead returns a handshake with by in place of old.
 func instead(old, by string) string {
 	if !strings.Contains(handshake, old) {
 		panic("the handshake has no " + old)
@@ -35,7 +35,7 @@ const (
 	versionLine    = "Sec-WebSocket-Version: 13\r\n"
 )
 
-// What each request is answered, and that middleware learns the same.
+// Each request gets its answer, and middleware sees the same status.
 func TestUpgradeAnswers(t *testing.T) {
 	const accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 	tests := []struct {
@@ -101,7 +101,8 @@ func TestUpgradeAnswers(t *testing.T) {
 		{"a key that is not base64", instead("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZ$=="), 400, "", ""},
 		{"a key in the other base64", instead("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub2-_ZQ=="), 400, "", ""},
 		{"a key without its end", instead("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ"), 400, "", ""},
-		// The last digit says more than 16 bytes need. Common clients send such keys.
+		// The last digit has more bits than 16 bytes need. Common clients send such
+		// keys.
 		{"a key with bits to spare", instead("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZR=="), 101, "", ""},
 	}
 	statuses := make(chan int, 1)
@@ -123,10 +124,10 @@ func TestUpgradeAnswers(t *testing.T) {
 				t.Errorf("got %s, %v", res.Status, res.Header)
 			}
 			if strings.Contains(tt.name, "Host") && !strings.Contains(tt.name, "empty") {
-				return // net/http itself has refused it
+				return // net/http itself refused it
 			}
 			if status := wait(t, statuses); status != tt.status {
-				t.Errorf("the client was told %d, middleware %d", tt.status, status)
+				t.Errorf("the client got %d, middleware %d", tt.status, status)
 			}
 		})
 	}
@@ -145,8 +146,8 @@ func (r *recorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// The answer has the fields that it must have, as they are written in RFC 6455, and
-// those that middleware has set unless they would contradict it.
+// The answer has the required fields, spelled as in RFC 6455, and those set by
+// middleware unless they contradict it.
 func TestFieldsOfTheAnswer(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/set" {
@@ -259,7 +260,7 @@ func TestSubprotocols(t *testing.T) {
 	}
 }
 
-// expectStatus wants the error of a handshake that was answered so.
+// expectStatus checks the error of a handshake that was answered with the status.
 func expectStatus(t *testing.T, err error, status int) {
 	t.Helper()
 	if status == http.StatusSwitchingProtocols {
@@ -274,7 +275,7 @@ func expectStatus(t *testing.T, err error, status int) {
 	}
 }
 
-// Thousands of subprotocols cost no more than their length.
+// The cost of thousands of subprotocols is proportional to their length.
 func TestManySubprotocols(t *testing.T) {
 	var names []string
 	for i := range 100_000 {

@@ -10,7 +10,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// series are n messages of size bytes each, and one that consists of them.
+// series returns n messages of size bytes each, and one joined message.
 func series(n, size int) (texts []string, joined *Message) {
 	parts := make([]*Message, n)
 	for i := range n {
@@ -21,15 +21,15 @@ func series(n, size int) (texts []string, joined *Message) {
 	return texts, Join(parts...)
 }
 
-// A message that consists of several is no different for the peer, whatever is
-// before and behind it, and also when the socket takes it in pieces.
+// A joined message makes no difference for the peer, whatever precedes and follows
+// it, even if the socket takes it in parts.
 func TestJoinedMessages(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
-		for _, how := range []string{"in clear", "sealed", "sealed slowly"} {
+		for _, how := range []string{"unencrypted", "sealed", "sealed slowly"} {
 			t.Run(how, func(t *testing.T) {
 				p := serve(t, tr, defaults())
 				seal := func(s string) string { return s }
-				if how != "in clear" {
+				if how != "unencrypted" {
 					seal = func(s string) string { return "~" + s }
 					p.Seal(tilde, how == "sealed slowly")
 				}
@@ -49,7 +49,8 @@ func TestJoinedMessages(t *testing.T) {
 	})
 }
 
-// Each is sealed by itself, and those that were queued before are not sealed at all.
+// Each part is sealed by itself, and messages queued before Seal are not sealed at
+// all.
 func TestJoinedMessagesAreSealedEach(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		var failed atomic.Int64
@@ -81,7 +82,7 @@ func TestJoinedMessagesAreSealedEach(t *testing.T) {
 	})
 }
 
-// At the limit as many go as there is room for.
+// At the limit, as many parts are queued as there is room for.
 func TestJoinedMessagesAtTheLimit(t *testing.T) {
 	for _, drop := range []bool{false, true} {
 		onAll(t, func(t *testing.T, tr transport) {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An event that was taken before its connection was closed may meet another one under
-// the same number. That another peer hung up says nothing about this one's.
+// An event fetched before its connection was closed may find another connection with
+// the same descriptor. A hang-up of the former peer says nothing about the new one.
 func TestLateHangUpOfAnother(t *testing.T) {
 	opts := defaults()
 	opts.Engine = newEngine(t, EngineConfig{})

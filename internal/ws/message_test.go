@@ -44,8 +44,8 @@ func readRaw(t testing.TB, r io.Reader) ws.Frame {
 	return f
 }
 
-// readPacked returns the text of one frame as a client does that has negotiated
-// compression.
+// readPacked returns the text of one frame, as a client that has negotiated
+// compression does.
 func readPacked(t testing.TB, frame []byte) []byte {
 	t.Helper()
 	r := bytes.NewReader(frame)
@@ -96,7 +96,8 @@ func TestMessageCompressed(t *testing.T) {
 	}
 }
 
-// A message is compressed once, however many ask for it, and not before.
+// A message is compressed once, however many ask for it, and not before the first one
+// asks.
 func TestMessageIsCompressedOnce(t *testing.T) {
 	m := text(chat(1000))
 	m.bytes(0)
@@ -119,8 +120,8 @@ func TestMessageIsCompressedOnce(t *testing.T) {
 	}
 }
 
-// Different messages do not need a compressor each, which takes 1.1 MB. The limit
-// leaves room for the race detector, under which a pool loses a quarter.
+// Different messages share compressors, each of which takes 1.1 MB. The limit leaves
+// room for the race detector, under which a pool loses a quarter.
 func TestCompressorsAreUsedAgain(t *testing.T) {
 	const n = 200
 	s := chat(1000)

@@ -13,12 +13,12 @@ import (
 	"time"
 )
 
-// The handshake through the kinds of middleware there are.
+// Runs the handshake through various kinds of middleware.
 func TestUpgradeThroughMiddleware(t *testing.T) {
 	tests := []struct {
 		name string
 		wrap func(http.ResponseWriter) http.ResponseWriter
-		want int // 0: nothing is answered
+		want int // 0 if nothing is answered
 	}{
 		{"none", func(w http.ResponseWriter) http.ResponseWriter { return w }, 101},
 		{"to be unwrapped", func(w http.ResponseWriter) http.ResponseWriter { return &recorder{&recorder{w, 0}, 0} }, 101},
@@ -79,20 +79,20 @@ func TestUpgradeThroughMiddleware(t *testing.T) {
 			_ = res.Body.Close()
 		})
 	}
-	rec := httptest.NewRecorder() // has no connection at all
+	rec := httptest.NewRecorder() // has no underlying connection
 	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(handshake)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, _, _, err = Upgrade(rec, r, Terms{})
 	expectStatus(t, err, 500)
-	// The client is not told why, which is the server's own affair.
+	// The client need not know why.
 	if rec.Code != 500 || !strings.Contains(fmt.Sprint(err), "*httptest.ResponseRecorder") || rec.Body.String() != "The server cannot open WebSocket connections.\n" {
 		t.Errorf("answered %d %s, error %v", rec.Code, rec.Body, err)
 	}
 }
 
-// hijacker is middleware that has its own Hijack, and cannot be unwrapped.
+// hijacker is middleware with its own Hijack that cannot be unwrapped.
 type hijacker struct {
 	http.ResponseWriter
 	then func(net.Conn) error
@@ -110,7 +110,7 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nc, rw, err
 }
 
-// late is middleware that passes the status on when it comes to the body, as gin does.
+// late is middleware that passes the status on with the body, as gin does.
 type late struct {
 	hijacker
 	status int
@@ -125,8 +125,8 @@ func (l *late) Write(b []byte) (int, error) {
 	return l.hijacker.Write(b)
 }
 
-// buffering is middleware that waits for enough of a body before it decides whether
-// to compress it.
+// buffering is middleware that waits for enough of the body before it decides whether
+// to compress.
 type buffering struct {
 	hijacker
 	body []byte

@@ -52,7 +52,7 @@ func TestNegotiate(t *testing.T) {
 		{"too small a window", []string{"permessage-deflate; client_max_window_bits=7"}, ""},
 		{"too large a window", []string{"permessage-deflate; client_max_window_bits=16"}, ""},
 		{"a window with a zero before it", []string{"permessage-deflate; client_max_window_bits=08"}, ""},
-		{"a window that is no number", []string{"permessage-deflate; client_max_window_bits=x"}, ""},
+		{"a window that is not a number", []string{"permessage-deflate; client_max_window_bits=x"}, ""},
 
 		{"an unknown parameter", []string{"permessage-deflate; speed=11"}, ""},
 		{"a value where none belongs", []string{"permessage-deflate; server_no_context_takeover=1"}, ""},
@@ -95,7 +95,7 @@ func FuzzNegotiate(f *testing.F) {
 		if err != nil || both == "" {
 			return
 		}
-		// The answer is an offer by itself, and the answer to that is the same.
+		// The answer is itself a valid offer, and the answer to that is the same.
 		if again, _, err := negotiate([]string{both}); again != both || err != nil {
 			t.Errorf("%q is answered by %q, %v", both, again, err)
 		}
@@ -105,7 +105,7 @@ func FuzzNegotiate(f *testing.F) {
 	})
 }
 
-// What the client is told, what the caller is told, and what is spoken agree.
+// What the client is told, what the caller is told and what is sent agree.
 func TestUpgradeNegotiatesCompression(t *testing.T) {
 	const offered = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
 	with := func(field string) string { return strings.TrimSuffix(handshake, "\r\n") + field }
@@ -121,7 +121,7 @@ func TestUpgradeNegotiatesCompression(t *testing.T) {
 		{"neither", handshake, false, 101, false},
 		{"allowed, but not like this", with("Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=7\r\n\r\n"), true, 101, false},
 		{"malformed", with("Sec-WebSocket-Extensions: permessage-deflate;\r\n\r\n"), true, 400, false},
-		{"malformed, and nobody looks", with("Sec-WebSocket-Extensions: permessage-deflate;\r\n\r\n"), false, 101, false},
+		{"malformed, and ignored", with("Sec-WebSocket-Extensions: permessage-deflate;\r\n\r\n"), false, 101, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -186,7 +186,7 @@ func TestCompressionWithGobwasClient(t *testing.T) {
 	defer func() { _ = nc.Close() }()
 	r := io.Reader(nc)
 	if ahead != nil {
-		r = ahead // it came together with the handshake's answer
+		r = ahead // it arrived together with the handshake's answer
 	}
 	if len(hs.Extensions) != 1 {
 		t.Errorf("the client got %v", hs.Extensions)

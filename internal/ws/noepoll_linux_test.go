@@ -11,8 +11,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Without descriptors to spare there are no pollers. That is told once, and connections
-// are served without.
+// Without free descriptors there are no pollers. PollFailed is called once, and
+// connections are served without pollers.
 func TestNoDescriptorForEpoll(t *testing.T) {
 	for spare, want := range []string{"epoll_create1: ", "epoll: "} {
 		t.Run(fmt.Sprint(spare), func(t *testing.T) { testNoDescriptor(t, spare, want) })
@@ -60,7 +60,7 @@ func testNoDescriptor(t *testing.T, spare int, want string) {
 	}
 }
 
-// nextDescriptor returns the number that the next descriptor will have.
+// nextDescriptor returns the number that the next descriptor will get.
 func nextDescriptor(t *testing.T) int {
 	t.Helper()
 	fd, err := syscall.Open("/dev/null", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
@@ -71,7 +71,7 @@ func nextDescriptor(t *testing.T) int {
 	return fd
 }
 
-// An engine that is closed starts nothing.
+// A closed engine starts nothing.
 func TestClosedEngine(t *testing.T) {
 	e := NewEngine(EngineConfig{Threads: 1, PollFailed: func(err error) { t.Error(err) }})
 	e.Close()

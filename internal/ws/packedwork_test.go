@@ -25,8 +25,8 @@ func (w *bitWriter) put(bits uint64, n uint) {
 
 func (w *bitWriter) align() { w.put(0, -w.n&7) }
 
-// emptyBlock puts a block that has tables of codes and nothing else: 12 bytes, for which
-// the decompressor works for 3 us.
+// emptyBlock adds a block that has only code tables: 12 bytes that keep the
+// decompressor busy for 3 us.
 func (w *bitWriter) emptyBlock() {
 	w.put(4, 3)      // not the last one, with tables
 	w.put(0, 5+5)    // 257 codes, and one for distances
@@ -42,8 +42,9 @@ func (w *bitWriter) emptyBlock() {
 	w.put(0, 1)      // the end of the block
 }
 
-// A message that is small, compressed and decompressed, may still be the work of a
-// millisecond. It is done off the poller, or others have their turn after it.
+// Decompressing a message may take a millisecond although it is small both compressed
+// and decompressed. That happens off the poller, or others get their turn right after
+// it.
 func TestTurnsCountDecompressing(t *testing.T) {
 	w := &bitWriter{}
 	w.put(0, 3)

@@ -40,9 +40,9 @@ func addStreams(f *testing.F) {
 	}
 }
 
-// FuzzParser holds the parser to this: however the bytes of a peer are cut into
-// pieces, and with a pause after every message, the same messages and the same
-// error come out, and what is kept is bounded by what came in.
+// FuzzParser checks that, however a peer's bytes are split into pieces, and with a
+// pause after every message, the same messages and the same error result, and that
+// the memory kept is bounded by the input.
 func FuzzParser(f *testing.F) {
 	addStreams(f)
 	f.Fuzz(func(t *testing.T, stream, cuts []byte, deflate bool) {
@@ -70,10 +70,9 @@ func FuzzParser(f *testing.F) {
 	})
 }
 
-// parsePieces feeds stream in pieces as long as cuts says, and looks at what is
-// kept.
+// parsePieces feeds stream in pieces of the lengths in cuts, and checks what is kept.
 func parsePieces(t *testing.T, stream, cuts []byte, deflate, pausing bool) (out []got, err error) {
-	// A compressed message may have more bytes as long as it is compressed.
+	// A compressed message may be larger before it is decompressed.
 	const most = fuzzLimit + fuzzLimit/8 + 64
 	p := parser{max: fuzzLimit, deflate: deflate}
 	take := func(op ws.OpCode, b []byte) { out = append(out, got{op, string(b)}) }
@@ -103,14 +102,14 @@ func parsePieces(t *testing.T, stream, cuts []byte, deflate, pausing bool) (out 
 	return out, err
 }
 
-// FuzzParserAgainstGobwas compares with another implementation: of a stream in
-// which nothing is wrong, both read the same.
+// FuzzParserAgainstGobwas compares the parser with another implementation: both must
+// read a valid stream in the same way.
 func FuzzParserAgainstGobwas(f *testing.F) {
 	addStreams(f)
 	f.Fuzz(func(t *testing.T, stream, _ []byte, deflate bool) {
 		want, err := parseWith(&parser{max: fuzzLimit, deflate: deflate}, stream)
 		if err != nil {
-			return // only of what is valid do both have to think the same
+			return // the two need to agree only on valid input
 		}
 		out, err := readWithGobwas(stream, deflate)
 		if err != nil {
@@ -132,7 +131,7 @@ func readWithGobwas(stream []byte, deflate bool) (out []got, err error) {
 		out = append(out, got{h.OpCode, string(b)})
 		return nil
 	}
-	// CheckUTF8 stays off: it refuses bad text in messages that are not complete.
+	// CheckUTF8 stays off: it rejects invalid text in incomplete messages.
 	r := wsutil.Reader{Source: bytes.NewReader(stream), State: ws.StateServerSide, OnIntermediate: control}
 	var compression wsflate.MessageState
 	if deflate {
@@ -149,7 +148,7 @@ func readWithGobwas(stream []byte, deflate bool) (out []got, err error) {
 				s := string(b)
 				if compression.IsCompressed() && s != "" {
 					if s, err = inflate(b, fuzzLimit); err != nil {
-						return out, err // not one that says that the stream ends
+						return out, err // not an error for the end of the stream
 					}
 				}
 				out = append(out, got{h.OpCode, s})

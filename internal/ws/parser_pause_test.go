@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// feedPausing feeds piece to p and pauses after everything that comes out. Then it
-// goes on, until nothing is left.
+// feedPausing feeds piece to p and pauses after each result. Then it continues until
+// nothing is left.
 func feedPausing(t *testing.T, p *parser, piece []byte, f func(op ws.OpCode, payload []byte)) error {
 	t.Helper()
 	left := len(p.pending) + len(piece)
@@ -27,7 +27,8 @@ func feedPausing(t *testing.T, p *parser, piece []byte, f func(op ws.OpCode, pay
 		if calls != 1 {
 			t.Fatalf("%d messages before the pause", calls)
 		}
-		// At least the header that has gone is not kept, and no more room than needed.
+		// At least the consumed header must be gone, and the capacity must not be
+		// excessive.
 		if n := len(p.pending); n > left-6 || cap(p.pending) > 4*n+64 || n == 0 && p.pending != nil {
 			t.Fatalf("of %d bytes %d are kept, with room for %d", left, n, cap(p.pending))
 		}
@@ -71,8 +72,8 @@ func TestParserPauses(t *testing.T) {
 	}
 }
 
-// What comes while the parser is paused goes behind what it has kept, and a
-// violation there is found when it is its turn.
+// Data that arrives while the parser is paused is queued behind what it has kept, and
+// a violation in it is found in its turn.
 func TestParserFedWhilePaused(t *testing.T) {
 	p := parser{max: 100}
 	var out []got

@@ -19,13 +19,13 @@ func masked(op ws.OpCode, fin bool, payload string) []byte {
 	return ws.MustCompileFrame(ws.MaskFrame(ws.NewFrame(op, fin, []byte(payload))))
 }
 
-// got is a message or a control frame that a parser gave out.
+// got is a message or control frame returned by a parser.
 type got struct {
 	Op      ws.OpCode
 	Payload string
 }
 
-// parse feeds the pieces to a parser and returns what came out.
+// parse feeds the pieces to a parser and returns the results.
 func parse(limit int, pieces ...[]byte) ([]got, error) {
 	return parseWith(&parser{max: limit}, pieces...)
 }
@@ -56,7 +56,7 @@ func TestParserMessages(t *testing.T) {
 	}{
 		{"nothing", nil, nil},
 		{"text", [][]byte{masked(ws.OpText, true, "hello")}, []got{{ws.OpText, "hello"}}},
-		{"binary that is no text", [][]byte{masked(ws.OpBinary, true, "\xff\x00")}, []got{{ws.OpBinary, "\xff\x00"}}},
+		{"binary that is not text", [][]byte{masked(ws.OpBinary, true, "\xff\x00")}, []got{{ws.OpBinary, "\xff\x00"}}},
 		{"empty", [][]byte{masked(ws.OpText, true, "")}, []got{{ws.OpText, ""}}},
 		{"at the edges of the length forms", [][]byte{
 			masked(ws.OpText, true, text(125)), masked(ws.OpText, true, text(126)),
@@ -162,7 +162,7 @@ func TestParserViolations(t *testing.T) {
 	}
 }
 
-// A message that comes whole, in one piece, costs no memory.
+// A message that arrives complete, in one piece, allocates nothing.
 func TestParserAllocatesNothing(t *testing.T) {
 	p := parser{max: 1000}
 	frames := slices.Concat(masked(ws.OpText, true, "hello"), masked(ws.OpPing, true, "p"), masked(ws.OpBinary, true, chat(500)))
@@ -178,7 +178,8 @@ func TestParserAllocatesNothing(t *testing.T) {
 	}
 }
 
-// What cannot be accepted is refused at its header: nothing of it is waited for.
+// An unacceptable frame is rejected at its header: the parser does not wait for the
+// rest.
 func TestParserRefusesAtTheHeader(t *testing.T) {
 	if _, err := parse(10, []byte("\x81\x8b")); err == nil {
 		t.Error("a message of 11 bytes with a limit of 10 is waited for")
@@ -188,8 +189,8 @@ func TestParserRefusesAtTheHeader(t *testing.T) {
 	}
 }
 
-// An error of the callback ends the stream, and what came behind is still there
-// for the next feed.
+// An error of the callback stops the stream, and the next feed continues with the
+// remaining input.
 func TestParserStopsAndGoesOn(t *testing.T) {
 	p := parser{max: 100}
 	stop := errors.New("stop")
@@ -211,8 +212,8 @@ func TestParserStopsAndGoesOn(t *testing.T) {
 	}
 }
 
-// What is kept for a peer follows from what it sent, not from what it announced
-// or sent long ago.
+// The memory kept for a peer depends on what it sent, not on what it announced or
+// sent long ago.
 func TestParserKeepsLittle(t *testing.T) {
 	ignore := func(ws.OpCode, []byte) error { return nil }
 	large := masked(ws.OpText, true, strings.Repeat("x", 100_000))
@@ -251,8 +252,8 @@ func TestParserKeepsLittle(t *testing.T) {
 	}
 }
 
-// A peer that sends byte by byte, or fragment by fragment, must not make the
-// server copy all it has again and again.
+// A peer that sends single bytes or tiny fragments must not make the server copy
+// everything again and again.
 func TestParserCopiesLittle(t *testing.T) {
 	const size = 1 << 20
 	ignore := func(ws.OpCode, []byte) error { return nil }
@@ -289,7 +290,7 @@ func TestParserCopiesLittle(t *testing.T) {
 	}
 }
 
-// The payload is the callback's during the call, whatever is kept beside it.
+// The callee may use the payload during the call, whatever else is kept.
 func TestParserPayloadIsNotOverwritten(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var stream []byte
@@ -308,7 +309,7 @@ func TestParserPayloadIsNotOverwritten(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range buf { // the reader's buffer is used again
+		for i := range buf { // the reader reuses its buffer
 			buf[i] = 0xee
 		}
 		stream = stream[n:]

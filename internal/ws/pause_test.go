@@ -12,12 +12,12 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// pausing is a handler that pauses its connection during each message, and notices
-// messages that come before they may.
+// pausing is a handler that pauses its connection during each message, and detects
+// messages that arrive too early.
 type pausing struct {
 	t       *testing.T
 	conn    *Conn
-	allowed atomic.Int64 // how many messages may have come
+	allowed atomic.Int64 // number of messages that may have arrived
 	came    int64
 	got     chan string
 	life
@@ -31,7 +31,7 @@ func (p *pausing) Message(b []byte, _ bool) {
 	p.got <- fmt.Sprintf("%.10s", b)
 }
 
-// next lets one more message come, and returns it.
+// next allows one more message and returns it.
 func (p *pausing) next() string {
 	p.t.Helper()
 	p.allowed.Add(1)
@@ -49,9 +49,9 @@ func beginPausing(t *testing.T, c *Conn, early []byte) *pausing {
 	return p
 }
 
-// While a connection is paused no message is read, neither one that has come with the
-// last nor one that comes now. Each Resume goes on where it was, whether something
-// waits or comes later, and the pings between are answered.
+// While a connection is paused, no message is read, neither one that arrived with the
+// last one nor a new one. Resume continues at the same point, whether data is waiting
+// or arrives later, and pings in between are answered.
 func TestPauseAndResume(t *testing.T) {
 	many := make([]string, 10)
 	for i := range many {
@@ -103,7 +103,7 @@ func TestPauseAndResume(t *testing.T) {
 							t.Fatalf("pong %d: %v, %v", i, f, err)
 						}
 					}
-					// Nothing waits, and Resume comes before the next one.
+					// Nothing waits, and Resume comes before the next message.
 					p.allowed.Add(1)
 					p.conn.Resume()
 					_, _ = client.Write(frames("the last"))
@@ -118,8 +118,8 @@ func TestPauseAndResume(t *testing.T) {
 	}
 }
 
-// A connection that begins to end while it is paused needs no Resume for that, and
-// does not get what was not read.
+// A paused connection that begins to end needs no Resume, and does not get unread
+// data.
 func TestEndsWhilePaused(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
@@ -133,7 +133,7 @@ func TestEndsWhilePaused(t *testing.T) {
 		}
 		wait(t, p.got)
 		p.conn.Close(4000, "bye")
-		p.conn.Pause() // of no effect now
+		p.conn.Pause() // has no effect now
 		p.conn.Resume()
 		if end := wait(t, p.ended); end != (End{CauseServerClosed, 4000, "bye"}) {
 			t.Errorf("ended by %+v", end)
@@ -147,13 +147,13 @@ func TestEndsWhilePaused(t *testing.T) {
 	})
 }
 
-// Nobody is busy with what a paused peer sends, however often it is told of it.
+// A paused peer's data keeps no goroutine busy, however many events it causes.
 func TestPausedPeerIsLeftAlone(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		p := serve(t, tr, defaults())
 		other := serve(t, tr, func() Options { o := defaults(); o.Engine = p.opts.Engine; return o }())
 		p.Pause()
-		if !p.Polled() { // its goroutine is in a read
+		if !p.Polled() { // its goroutine is blocked in a read
 			p.send(t, masked(ws.OpPing, true, ""))
 			p.expect(t, ws.OpPong, "")
 		}

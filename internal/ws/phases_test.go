@@ -13,9 +13,9 @@ import (
 // step is something that can happen to a connection while it is served.
 type step struct {
 	name string
-	ours bool // and not the peer's; does not block
+	ours bool // caused by us, not by the peer; does not block
 	do   func(c *Conn, peer net.Conn)
-	end  Cause // that it causes, if it is the first that does
+	end  Cause // cause of the end if this step comes first
 }
 
 var steps = []step{
@@ -30,14 +30,14 @@ var steps = []step{
 	{"peer vanishes", false, func(_ *Conn, peer net.Conn) { _ = peer.Close() }, CauseLost},
 }
 
-// Whatever happens in whatever order: Serve and Finish return, the first cause
-// counts, and the peer of an orderly end gets the close frame.
+// In any order of steps, Serve and Finish return, the first cause is recorded, and
+// the peer of an orderly end gets the close frame.
 func TestEveryOrderOfThreeSteps(t *testing.T) {
 	for _, a := range steps {
 		for _, b := range steps {
 			for _, c := range steps {
 				synctest.Test(t, func(t *testing.T) { runSteps(t, []step{a, b, c}, synctest.Wait) })
-				if a.ours && b.ours && c.ours { // before anybody else has done a thing
+				if a.ours && b.ours && c.ours { // before anybody else has done anything
 					synctest.Test(t, func(t *testing.T) { runSteps(t, []step{a, b, c}, nil) })
 				}
 			}
@@ -61,7 +61,7 @@ func runSteps(t *testing.T, order []step, settle func()) {
 	for i, s := range order {
 		names[i] = s.name
 		if settle != nil {
-			go s.do(c, client) // a peer may write to nobody
+			go s.do(c, client) // a peer's write may have no reader
 			settle()
 		} else {
 			s.do(c, client)
@@ -99,7 +99,7 @@ func runSteps(t *testing.T, order []step, settle func()) {
 	}
 }
 
-// readAll reads a peer's frames until the end and names them.
+// readAll reads a peer's frames until the end of the stream and names them.
 func readAll(peer net.Conn) (frames []string) {
 	for {
 		f, err := readFrame(peer)

@@ -14,13 +14,13 @@ import (
 // entry is a message in the model of a queue.
 type entry struct {
 	*Message
-	clear bool // also if it was there before the connection was sealed
+	clear bool // also set if it was queued before the connection was sealed
 }
 
 func (e *entry) cost() int { return len(e.frame) + overhead }
 
-// plain is a queue as one would write it without a thought of speed. Its first
-// messages are being written.
+// plain is a simple queue, implemented without regard to speed. Its first messages
+// are being written.
 type plain struct {
 	waiting []*entry
 	taken   int
@@ -31,7 +31,7 @@ type plain struct {
 	limit                       int
 	sealed, slow, blocked, dead bool
 	behind                      bool
-	thinned                     bool // only the newest of each key waits
+	thinned                     bool // only the newest message of each key waits
 }
 
 func (q *plain) cost(of []*entry) (n int) {
@@ -43,7 +43,7 @@ func (q *plain) cost(of []*entry) (n int) {
 
 func (q *plain) total() int { return q.cost(q.waiting) + q.rest }
 
-// drop drops the first or the last message that can be and is as said.
+// drop drops the first or the last message that can be dropped and satisfies which.
 func (q *plain) drop(last bool, which func(*entry) bool) bool {
 	found := -1
 	for i := q.taken; i < len(q.waiting); i++ {
@@ -57,7 +57,7 @@ func (q *plain) drop(last bool, which func(*entry) bool) bool {
 	return found >= 0
 }
 
-// fallBehind leaves only the newest of each key.
+// fallBehind keeps only the newest message of each key.
 func (q *plain) fallBehind(t *Tally) {
 	if q.thinned || len(q.waiting) == 0 {
 		return
@@ -151,7 +151,7 @@ func (q *plain) addPong(e *entry) {
 	}
 }
 
-// take notes that n messages are being written.
+// take records that n messages are being written.
 func (q *plain) take(n int) {
 	q.taken = n
 	if q.pong == nil || slices.Contains(q.waiting[:n], q.pong) {
@@ -159,8 +159,8 @@ func (q *plain) take(n int) {
 	}
 }
 
-// consume notes that n of them have left, and whether that was all of what was
-// to be written.
+// consume records that n of them have left, and whether that was everything to be
+// written.
 func (q *plain) consume(n, rest int, all bool) {
 	q.waiting, q.taken, q.rest = q.waiting[n:], 0, rest
 	q.blocked = q.blocked || !all
@@ -170,15 +170,15 @@ func (q *plain) consume(n, rest int, all bool) {
 	}
 }
 
-// queueTest does the same to a connection and to the model.
+// queueTest performs the same operations on a connection and on the model.
 type queueTest struct {
 	c       *Conn
 	q       plain
 	j       joiner
-	writing []byte   // on its way, not nil
-	frames  [][]byte // of each of the joiner's batch, as they should be
-	sizes   []int    // how many messages each of those consists of
-	n       int      // names the messages
+	writing []byte   // data being written, not nil
+	frames  [][]byte // expected frames of the joiner's batch
+	sizes   []int    // number of messages in each of the frames
+	n       int      // used to name the messages
 }
 
 func (x *queueTest) draw(t *rapid.T) *Message {
@@ -214,7 +214,7 @@ func (x *queueTest) enqueue(t *rapid.T) {
 	}
 }
 
-// take has all or a part of what waits be written.
+// take writes all or part of what waits.
 func (x *queueTest) take(t *rapid.T) {
 	if x.writing != nil || x.q.dead {
 		t.Skip("already")
@@ -259,7 +259,7 @@ func (x *queueTest) take(t *rapid.T) {
 	}
 }
 
-// write has a part of that written.
+// write writes a part of the data.
 func (x *queueTest) write(t *rapid.T) {
 	if x.writing == nil {
 		t.Skip("nothing is written")
@@ -276,7 +276,7 @@ func (x *queueTest) write(t *rapid.T) {
 			t.Fatalf("%d of %d bytes are written, and the socket is full: %v", n, len(x.writing), full)
 		}
 		if got := x.j.count(); got != messages {
-			t.Fatalf("%d messages are told of, want %d", got, messages)
+			t.Fatalf("%d messages are reported, want %d", got, messages)
 		}
 		if want := x.writing[n : n+rest]; !bytes.Equal(x.c.rest, want) {
 			t.Fatalf("the rest is %.100q, want %.100q", x.c.rest, want)
@@ -286,8 +286,8 @@ func (x *queueTest) write(t *rapid.T) {
 	x.writing = nil
 }
 
-// begun returns how many messages n bytes are from, and how many bytes of the last
-// are left.
+// begun returns how many messages the first n bytes contain, and how many bytes of
+// the last one remain.
 func (x *queueTest) begun(n int) (messages, rest int) {
 	if x.j.rest != nil {
 		return 0, len(x.writing) - n
@@ -308,7 +308,7 @@ func (x *queueTest) begun(n int) (messages, rest int) {
 	return messages, rest
 }
 
-// check compares all that can be seen, and looks at what cannot.
+// check compares everything that is visible, and checks invariants of the rest.
 func (x *queueTest) check(t *rapid.T) {
 	var got, want []string
 	if b := x.c.backlog; b != nil {
@@ -365,8 +365,8 @@ func (x *queueTest) checkIndex(t *rapid.T, b *backlog) {
 	}
 }
 
-// TestQueueModel does the same to a queue and to the model, and compares what waits,
-// what is written and what is said about it after every step.
+// TestQueueModel performs the same operations on a queue and on the model. After
+// every step it compares what waits, what is written and what is reported.
 func TestQueueModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.SampledFrom([]int{1000, 3000, 10_000, 200_000}).Draw(t, "limit")

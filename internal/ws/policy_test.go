@@ -12,14 +12,14 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// A script queues messages for a peer whose socket is full. Each is named by a letter;
-// what follows it is its policy, and its key.
+// Each script queues messages for a peer whose socket is full. A letter names each
+// message; its policy and key follow.
 func TestPolicies(t *testing.T) {
 	const fits = 8 // messages
 	for _, tt := range []struct {
 		name   string
 		script string
-		want   string // what waits then; "": the connection is cut off
+		want   string // what waits afterwards; "" if the connection is aborted
 		tally  Tally
 	}{
 		{"below the limit", "a b:newest c:oldest d:latest,k", "a b c d", Tally{Queued: 4}},
@@ -83,7 +83,7 @@ func TestPolicies(t *testing.T) {
 	}
 }
 
-// scripted returns the message that a word of a script stands for.
+// scripted returns the message described by a word of a script.
 func scripted(word string) *Message {
 	name, how, _ := strings.Cut(word, ":")
 	m := text(name)
@@ -107,7 +107,7 @@ func (t *Tally) add(u Tally) {
 	t.Replaced += u.Replaced
 }
 
-// names returns what waits.
+// names returns the names of the waiting messages.
 func (c *Conn) names() string {
 	var names []string
 	if c.backlog != nil {
@@ -120,7 +120,7 @@ func (c *Conn) names() string {
 	return strings.Join(names, " ")
 }
 
-// A peer that keeps up gets every message of a key, also when they come all at once.
+// A peer that keeps up gets every message of a key, even if they arrive all at once.
 func TestLatestDropsNothingForAPeerThatKeepsUp(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		p := serve(t, tr, defaults())
@@ -137,8 +137,9 @@ func TestLatestDropsNothingForAPeerThatKeepsUp(t *testing.T) {
 	})
 }
 
-// What is being written cannot be dropped, and neither is it in the way of what can:
-// the peer gets the newest of each key behind a message that is larger than the limit.
+// A message that is being written cannot be dropped, but does not prevent others from
+// being dropped: the peer gets the newest message of each key after one larger than
+// the limit.
 func TestLatestBehindALargeMessage(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
@@ -167,19 +168,19 @@ func TestLatestBehindALargeMessage(t *testing.T) {
 	})
 }
 
-// However a peer is connected that does not read and then does: it gets the newest of
-// each key, in the order of sending, and all that must not be dropped, and what it does
-// not get is counted.
+// A peer that does not read at first, on any kind of connection, gets the newest
+// message of each key in the order of sending, and every message that must not be
+// dropped. Dropped messages are counted.
 func TestLatestForAPeerThatIsBehind(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
-		for _, how := range []string{"in clear", "sealed", "sealed slowly"} {
-			for _, limit := range []int{300_000, 30_000} { // for all keys, and not for all
+		for _, how := range []string{"unencrypted", "sealed", "sealed slowly"} {
+			for _, limit := range []int{300_000, 30_000} { // enough for all keys, and not enough
 				t.Run(fmt.Sprint(how, " ", limit), func(t *testing.T) {
 					opts := defaults()
 					opts.BackpressureLimit, opts.SendBuffer = limit, 16<<10
 					p := serve(t, tr, opts)
 					seal := ""
-					if how != "in clear" {
+					if how != "unencrypted" {
 						p.Seal(tilde, how == "sealed slowly")
 						seal = "~"
 					}
@@ -190,8 +191,8 @@ func TestLatestForAPeerThatIsBehind(t *testing.T) {
 	})
 }
 
-// fallBehind sends p 100 keys of 1000 bytes again and again before it reads, alone and
-// several at once.
+// fallBehind repeatedly sends p 100 keys of 1000 bytes before it reads, one message
+// at a time and several joined.
 func fallBehind(t *testing.T, p *party, seal string, all bool) {
 	const keys, rounds, own = 100, 100, 20
 	pad := strings.Repeat("x", 1000)
@@ -247,8 +248,9 @@ func fallBehind(t *testing.T, p *party, seal string, all bool) {
 	}
 }
 
-// Many senders, policies and a peer that reads slowly: what comes is in order, each key
-// ends with its newest, unless others may drop it, and the counts are right.
+// With many senders, several policies and a slow reader, messages arrive in order,
+// each key ends with its newest message, unless others may drop it, and the counters
+// are right.
 func TestPoliciesOfConcurrentSenders(t *testing.T) {
 	for _, policies := range [][]Policy{{Latest, Latest, Latest, Latest}, {DropNewest, DropOldest, Latest, Latest}} {
 		onAll(t, func(t *testing.T, tr transport) { sendUnder(t, tr, policies) })
@@ -302,8 +304,8 @@ func sendUnder(t *testing.T, tr transport, policies []Policy) {
 	}
 }
 
-// A queue from which much is taken out, and nothing written, does not grow, and has
-// its index made once.
+// A queue from which much is removed and nothing written does not grow, and makes its
+// index once.
 func TestQueueDoesNotGrowWithWhatIsTakenOut(t *testing.T) {
 	c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true, blocked: true}
 	const keys = 1000
@@ -333,10 +335,10 @@ func TestQueueDoesNotGrowWithWhatIsTakenOut(t *testing.T) {
 	}
 }
 
-// Each message is told of once, whatever way it goes out, and all bytes are.
+// Flushed reports each message once, however it is sent, and all bytes.
 func TestFlushed(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
-		for _, how := range []string{"in clear", "sealed", "sealed slowly"} {
+		for _, how := range []string{"unencrypted", "sealed", "sealed slowly"} {
 			t.Run(how, func(t *testing.T) {
 				var messages, sent atomic.Int64
 				opts := defaults()
@@ -349,7 +351,7 @@ func TestFlushed(t *testing.T) {
 					sent.Add(int64(b))
 				}
 				p := serve(t, tr, opts)
-				if how != "in clear" {
+				if how != "unencrypted" {
 					p.Seal(sealer(func(s string) (string, error) {
 						if s == "bad" {
 							return "", errors.New("cannot")
@@ -369,7 +371,7 @@ func TestFlushed(t *testing.T) {
 					p.receive(t)
 				}
 				p.expect(t, ws.OpPing, "")
-				until(t, "all to be told", func() bool {
+				until(t, "all to be reported", func() bool {
 					return messages.Load() == int64(want+1) && sent.Load() == int64(size+pingMessage.Size())
 				})
 			})
@@ -419,7 +421,7 @@ func TestClearKeepsThePolicy(t *testing.T) {
 	}
 	joined := Join(text("a"), text("b").Under(Latest, "k"), text("c")).Clear()
 	c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true, blocked: true}
-	c.Seal(tilde, true) // which gets them one by one
+	c.Seal(tilde, true) // it gets them one by one
 	if v := c.Enqueue(joined); v != (Tally{Queued: 3}) {
 		t.Errorf("%+v", v)
 	}
@@ -428,8 +430,8 @@ func TestClearKeepsThePolicy(t *testing.T) {
 	}
 }
 
-// What is being written is neither dropped nor replaced, and can be again when the
-// socket did not take it.
+// A message that is being written is neither dropped nor replaced, but can be again
+// if the socket did not accept it.
 func TestWhatIsBeingWrittenStays(t *testing.T) {
 	var c *Conn
 	var j joiner
@@ -471,8 +473,8 @@ func TestWhatIsBeingWrittenStays(t *testing.T) {
 	step("g:oldest", "b c d g", Tally{Queued: 1, Dropped: Dropped{Oldest: 2}})
 }
 
-// Messages that were joined are taken out one by one, also when they were on their way
-// before anything had to be.
+// Joined messages are removed one by one, even if they were being written before
+// anything had to be removed.
 func TestPartsAreTakenOut(t *testing.T) {
 	c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true}
 	var j joiner

@@ -30,8 +30,8 @@ func fillUp(t *testing.T, p *party) {
 	})
 }
 
-// A peer that has ended its side and does not read is not written to again and
-// again: the writer sleeps until there is room.
+// A peer that has ended its side and does not read causes no repeated writes: the
+// writer sleeps until there is room.
 func TestHalfClosedPeerKeepsNobodyBusy(t *testing.T) {
 	for name, step := range map[string]func(p *party){
 		"paused":  func(p *party) { p.Pause() },
@@ -66,7 +66,7 @@ func TestHalfClosedPeerKeepsNobodyBusy(t *testing.T) {
 	}
 }
 
-// One that has ended its side and does read gets all there is, and the answer.
+// A peer that has ended its side but reads gets all data and the answer.
 func TestHalfClosedPeerGetsAll(t *testing.T) {
 	opts := defaults()
 	opts.CloseTimeout = patience
@@ -88,8 +88,7 @@ func TestHalfClosedPeerGetsAll(t *testing.T) {
 	p.expectEnd(t)
 }
 
-// Whatever a peer that does not read has left in the kernel goes with the
-// connection.
+// Data that a peer does not read leaves the kernel together with the connection.
 func TestNothingStaysInTheKernel(t *testing.T) {
 	for name, end := range map[string]func(p *party){
 		"peer ended its side": func(p *party) {
@@ -117,8 +116,8 @@ func TestNothingStaysInTheKernel(t *testing.T) {
 	}
 }
 
-// A peer that broke the protocol and has ended its side, but reads, gets all that
-// was sent before, and why.
+// A peer that broke the protocol and has ended its side, but reads, gets everything
+// sent before, and the reason.
 func TestGarbageAndHalfClosed(t *testing.T) {
 	p := serve(t, transports[0], defaults())
 	m := text(strings.Repeat("x", 100_000))
@@ -139,8 +138,8 @@ func TestGarbageAndHalfClosed(t *testing.T) {
 	p.expectEnd(t)
 }
 
-// What came with the upgrade counts also for a connection that is closed before it is
-// started.
+// The data that arrived with the upgrade also counts for a connection that is closed
+// before Start.
 func TestEarlyCloseFrame(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
@@ -156,8 +155,8 @@ func TestEarlyCloseFrame(t *testing.T) {
 	})
 }
 
-// The stream is ended as soon as all is written, not when the peer's system has
-// confirmed it, which may take it 40 ms or more: browsers wait for the end.
+// The stream ends as soon as everything is written, not when the peer's system has
+// confirmed it, which may take 40 ms or more. Browsers wait for the end.
 func TestEndDoesNotWaitForConfirmation(t *testing.T) {
 	opts := defaults()
 	opts.CloseTimeout = time.Hour
@@ -179,7 +178,7 @@ func inKernel(t *testing.T, peer net.Conn) bool {
 	return inState(t, peer, func(_, queues string) bool { return !strings.HasPrefix(queues, "00000000:") })
 }
 
-// inState reports what is says of the other end's state and queues, as the kernel
+// inState reports whether is accepts the other end's state and queues, as the kernel
 // shows them.
 func inState(t *testing.T, peer net.Conn, is func(state, queues string) bool) bool {
 	t.Helper()
@@ -198,8 +197,8 @@ func inState(t *testing.T, peer net.Conn, is func(state, queues string) bool) bo
 	return false
 }
 
-// What the kernel takes for a peer that does not read is bounded, and a peer that
-// takes some of it makes progress.
+// The kernel's buffer for a peer that does not read is limited, and a peer that reads
+// a part of it makes progress.
 func TestSendBufferAndProgress(t *testing.T) {
 	for _, tr := range []transport{transports[0], transports[2], transports[4]} {
 		t.Run(tr.name, func(t *testing.T) {
@@ -222,7 +221,7 @@ func TestSendBufferAndProgress(t *testing.T) {
 				}
 			}()
 			wait(t, read)
-			// It may be full again by now, but has not been since before.
+			// The socket may be full again by now, but has made progress in between.
 			until(t, "progress", func() bool { return p.Stuck() < time.Since(full) })
 			until(t, "the socket to be full again", func() bool { return p.Stuck() > 10*time.Millisecond })
 			p.Abort(CauseStuck)
@@ -231,8 +230,8 @@ func TestSendBufferAndProgress(t *testing.T) {
 	}
 }
 
-// A connection is read from once in a turn, however many events there are for it,
-// and those that used up their last turn come after those with something new.
+// A connection is read from once per turn, however many events it has, and
+// connections that used up their last turn come after those with new data.
 func TestOneTurnForEach(t *testing.T) {
 	a, b := &Conn{}, &Conn{}
 	p := &poller{conns: []*Conn{nil, nil, nil, a, b}, pushed: []*Conn{b, a}}
@@ -250,8 +249,8 @@ func TestOneTurnForEach(t *testing.T) {
 	}
 }
 
-// One read holds more than a turn may give out: all of it arrives, in order, also
-// when nothing more comes.
+// One read may return more than a turn may deliver. Everything arrives, in order,
+// even if nothing else follows.
 func TestMoreThanATurn(t *testing.T) {
 	const frames = 60
 	var burst []byte
@@ -263,10 +262,10 @@ func TestMoreThanATurn(t *testing.T) {
 			head = 4
 		}
 		frame := masked(ws.OpText, true, string(packed[head:]))
-		frame[0] |= 0x40 // it is compressed
+		frame[0] |= 0x40 // the message is compressed
 		burst = append(burst, frame...)
 	}
-	for _, early := range []int{0, len(burst)} { // that come with the upgrade
+	for _, early := range []int{0, len(burst)} { // bytes that arrive with the upgrade
 		opts := defaults()
 		opts.Engine, opts.MaxPayload = newEngine(t, EngineConfig{}), 1<<20
 		server, client := tcpPair(t)

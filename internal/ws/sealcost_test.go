@@ -6,8 +6,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// What waited when a connection was sealed counts as much when it leaves as it did when
-// it came, also where it is many messages in one.
+// A message that waited when the connection was sealed costs as much when it leaves
+// as when it was queued, even if it is a joined message.
 func TestSealKeepsWhatWaitingCosts(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		p := serve(t, tr, defaults(), (*Conn).Hold)

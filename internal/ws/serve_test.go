@@ -59,7 +59,7 @@ func TestEarlyBytesAreServed(t *testing.T) {
 	}
 }
 
-// How a connection ends by what its peer does, on every kind of connection.
+// Each way in which a peer can end the connection, on every kind of connection.
 func TestPeerEnds(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -86,7 +86,7 @@ func TestPeerEnds(t *testing.T) {
 			End{CausePeerClosed, 1000, ""},
 		},
 		{
-			"close frame with a code that is none",
+			"close frame with an invalid code",
 			[][]byte{masked(ws.OpClose, true, closeBody(1006, ""))},
 			closeBody(1002, "close code that may not be sent"),
 			End{CauseViolation, 1002, "close code that may not be sent"},
@@ -112,8 +112,8 @@ func TestPeerEnds(t *testing.T) {
 				p.send(t, slices.Concat(tt.frames...))
 				p.expect(t, ws.OpText, "before")
 				p.expect(t, ws.OpClose, tt.answer)
-				if tr.name != "wrapped socket" { // which cannot end one of its directions
-					p.expectEnd(t) // not a reset, and over TLS not without its own goodbye
+				if tr.name != "wrapped socket" { // it cannot close its write side
+					p.expectEnd(t) // not a reset, and over TLS only after a close alert
 				}
 				p.expectServed(t, tt.end)
 				_ = p.peer.Close()
@@ -141,7 +141,7 @@ func TestPeerVanishes(t *testing.T) {
 	})
 }
 
-// The end of the stream that comes together with data is noticed.
+// An end of the stream that arrives together with data is noticed.
 func TestDataAndEndTogether(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		for range 50 {
@@ -156,7 +156,7 @@ func TestDataAndEndTogether(t *testing.T) {
 	})
 }
 
-// A peer whose message is too large learns why, although it is still sending.
+// A peer whose message is too large learns why, even while it is still sending.
 func TestTooLargeIsToldWhy(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
@@ -176,7 +176,7 @@ func TestTooLargeIsToldWhy(t *testing.T) {
 	})
 }
 
-// A peer that goes on sending cannot keep a connection from ending.
+// A peer that keeps sending cannot prevent the end of a connection.
 func TestFloodDoesNotHoldTheEnd(t *testing.T) {
 	frames := map[string][]byte{
 		"messages":        masked(ws.OpText, true, "again"),
@@ -195,7 +195,7 @@ func TestFloodDoesNotHoldTheEnd(t *testing.T) {
 					opts.CloseTimeout = 20 * time.Millisecond
 					p := serve(t, tr, opts)
 					go func() {
-						for range p.incoming { //nolint:revive // nobody looks
+						for range p.incoming { //nolint:revive // nobody reads them
 						}
 					}()
 					defer close(p.incoming)

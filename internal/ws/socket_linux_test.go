@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// While somebody uses a descriptor, close does not make its number free.
+// While a goroutine uses a descriptor, close does not release its number.
 func TestDescriptorOutlivesItsUse(t *testing.T) {
 	opts := defaults()
 	opts.Engine = newEngine(t, EngineConfig{})
@@ -48,9 +48,9 @@ func TestDescriptorOutlivesItsUse(t *testing.T) {
 	}
 }
 
-// Connections come and go as fast as they can, so that every descriptor number is
-// used again at once, while workers write to those that are ending. No peer ever
-// gets what was meant for another.
+// Connections come and go as fast as possible, so that every descriptor is reused at
+// once, while workers write to ending connections. No peer ever gets data meant for
+// another.
 func TestNobodyGetsWhatIsNotTheirs(t *testing.T) {
 	const lanes, each = 8, 100
 	opts := defaults()
@@ -72,8 +72,8 @@ func visitAndLeave(t *testing.T, opts *Options, name string, i int) {
 	server, client := tcpPair(t)
 	c := NewConn(server, 0, opts)
 	l := begin(c, nil, ignore)
-	// Different ones, so that joining them takes its time: then they are on their
-	// way while the connection ends.
+	// They differ, so that joining them takes time and they are being written when
+	// the connection ends.
 	var ms [7]*Message
 	for k := range ms {
 		ms[k] = text(name+strings.Repeat("x", 500*k)).Under(DropNewest, "")

@@ -9,8 +9,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// A stranger may send so many frames of any kind, and messages of so many bytes. From
-// Admit on it is no stranger.
+// A stranger may send a limited number of frames, and of bytes per message. Admit
+// lifts both limits.
 func TestLimitsForStrangers(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
@@ -44,7 +44,8 @@ func TestLimitsForStrangers(t *testing.T) {
 	})
 }
 
-// The limit for strangers does not raise that for all, and without one there are none.
+// The limit for strangers does not raise the limit for all, and without it there are
+// no strangers.
 func TestStrangersMayNotSendMore(t *testing.T) {
 	for name, payload := range map[string]int{"strangers": 1000, "no strangers": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -66,8 +67,8 @@ func TestStrangersMayNotSendMore(t *testing.T) {
 	}
 }
 
-// Once a connection is ending only the peer's close frame counts: neither what was
-// about to be decompressed, nor limits.
+// Once a connection is ending, only the peer's close frame counts: neither deferred
+// decompression nor limits matter.
 func TestParserLooksForTheCloseFrame(t *testing.T) {
 	bad := maskedPacked(ws.OpText, true, strings.Repeat("\xff", lightPacked+1)) // not compressed at all
 	for name, before := range map[string][]byte{
@@ -99,7 +100,7 @@ func TestParserLooksForTheCloseFrame(t *testing.T) {
 	}
 }
 
-// An incomplete frame is kept in as much room as it needs.
+// An incomplete frame is kept in a buffer of its own size.
 func TestParserMakesRoomForOneFrame(t *testing.T) {
 	const size = 100_000
 	p := parser{max: size}
@@ -114,8 +115,8 @@ func TestParserMakesRoomForOneFrame(t *testing.T) {
 	}
 }
 
-// However large the messages are, what a turn counts does not overflow, and a message
-// counts what it takes.
+// A turn's work does not overflow, however large the messages are, and each message
+// counts its cost.
 func TestWorkOfAFrame(t *testing.T) {
 	for _, tt := range []struct{ length, want int }{
 		{0, frameWork}, {1000, frameWork + 1000}, {4 << 20, maxWork},

@@ -9,8 +9,7 @@ import (
 	"time"
 )
 
-// Where nobody can tell what the peer has confirmed, it makes progress with each chunk
-// that is written.
+// Where the peer's confirmations are unknown, each chunk that is written is progress.
 func TestStuckInTheMiddleOfAMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := defaults()
@@ -55,7 +54,7 @@ func TestStuckInTheMiddleOfAMessage(t *testing.T) {
 	})
 }
 
-// A socket that takes a chunk and then nothing at all is full from then on.
+// A socket that accepts a chunk and then nothing more is full from then on.
 func TestStuckBehindAWholeChunk(t *testing.T) {
 	c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true}
 	var j joiner
@@ -79,9 +78,9 @@ func TestStuckBehindAWholeChunk(t *testing.T) {
 	write(0)
 	waits(true)
 	since := c.progress.Load()
-	write(0) // told of room where there is none
+	write(0) // a write event although there is no room
 	if c.progress.Load() != since {
-		t.Error("that was no progress")
+		t.Error("that was not progress")
 	}
 	write(2 * chunk)
 	waits(false)

@@ -13,17 +13,17 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// patience is how long tests wait for what must come.
+// patience is how long tests wait for an expected event.
 const patience = 20 * time.Second
 
-// What Enqueue says of one message.
+// The results of Enqueue for one message.
 var (
 	queued  = Tally{Queued: 1}
 	full    = Tally{Dropped: Dropped{Full: 1}}
 	closing = Tally{Closing: 1}
 )
 
-// sealer is a Sealer that sends what f returns.
+// sealer returns a Sealer that sends what f returns.
 func sealer(f func(text string) (string, error)) Sealer {
 	return func(dst, text []byte) ([]byte, error) {
 		s, err := f(string(text))
@@ -31,17 +31,17 @@ func sealer(f func(text string) (string, error)) Sealer {
 	}
 }
 
-// tilde is one that can be told from clear text.
+// tilde is a Sealer whose output can be told from plain text.
 var tilde = sealer(func(s string) (string, error) { return "~" + s, nil })
 
 // transport makes connected pairs.
 type transport struct {
 	name  string
 	pair  func(t testing.TB) (server, client net.Conn)
-	plain bool // although it could be polled
+	plain bool // plain although it could be polled
 }
 
-// transports are all the ways that a connection can be read and written.
+// transports are all the ways in which a connection can be read and written.
 var transports = []transport{
 	{name: "socket", pair: tcpPair},
 	{name: "unix socket", pair: unixPair},
@@ -53,7 +53,7 @@ var transports = []transport{
 	{name: "tls", pair: tlsPair},
 }
 
-// wrapped hides what a connection is, so that it is used through its methods.
+// wrapped hides the type of a connection, so that only its methods are used.
 type wrapped struct{ net.Conn }
 
 func onAll(t *testing.T, f func(t *testing.T, tr transport)) {
@@ -87,12 +87,12 @@ func dial(t testing.TB, network, address string) (server, client net.Conn) {
 func tlsPair(t testing.TB) (server, client net.Conn) {
 	t.Helper()
 	s := httptest.NewUnstartedServer(nil)
-	s.StartTLS() // for its certificate
+	s.StartTLS() // creates its certificate
 	config := s.TLS.Clone()
 	s.Close()
 	rawServer, rawClient := tcpPair(t)
 	ts := tls.Server(rawServer, config)
-	tc := tls.Client(rawClient, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // both ends are here
+	tc := tls.Client(rawClient, &tls.Config{InsecureSkipVerify: true}) //nolint:gosec // both ends are local
 	shaken := make(chan error, 1)
 	go func() { shaken <- ts.Handshake() }()
 	if err := tc.Handshake(); err != nil {
@@ -117,8 +117,8 @@ func TestWhichConnectionsArePolled(t *testing.T) {
 type party struct {
 	*Conn
 	peer     net.Conn
-	incoming chan string   // what the server got
-	served   chan End      // what Ended was told
+	incoming chan string   // messages that the server got
+	served   chan End      // argument of Ended
 	finished chan struct{} // closed by Finished
 }
 
@@ -126,13 +126,12 @@ func (p *party) Message(b []byte, _ bool) { p.incoming <- string(b) }
 func (p *party) Ended(end End)            { p.served <- end }
 func (p *party) Finished()                { close(p.finished) }
 
-// defaults are the options of tests that need no others.
+// defaults returns options for tests that need no others.
 func defaults() Options {
 	return Options{MaxPayload: 1 << 20, BackpressureLimit: 64 << 20, CloseTimeout: patience}
 }
 
-// newEngine returns an engine that is closed, and waited for, when the test is
-// over.
+// newEngine returns an engine that is closed, and waited for, at the end of the test.
 func newEngine(t testing.TB, cfg EngineConfig) *Engine {
 	cfg.Threads = max(cfg.Threads, 1)
 	cfg.PollFailed = func(err error) { t.Error(err) }
@@ -141,8 +140,8 @@ func newEngine(t testing.TB, cfg EngineConfig) *Engine {
 	return e
 }
 
-// serve serves a new connection over tr, prepared by what else is given. When
-// the test is over it is gone.
+// serve serves a new connection over tr, after calling prepare. It is closed at the
+// end of the test.
 func serve(t testing.TB, tr transport, opts Options, prepare ...func(*Conn)) *party {
 	t.Helper()
 	if opts.Engine == nil {
@@ -165,7 +164,7 @@ func serve(t testing.TB, tr transport, opts Options, prepare ...func(*Conn)) *pa
 	return p
 }
 
-// life is a handler for tests that look at little.
+// life is a handler for tests that check little.
 type life struct {
 	message  func(payload []byte)
 	ended    chan End
@@ -195,7 +194,7 @@ func wait[T any](t testing.TB, ch <-chan T) (v T) {
 	return v
 }
 
-// until waits for something.
+// until waits for a condition.
 func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !done(); runtime.Gosched() {
@@ -216,7 +215,7 @@ func (p *party) send(t testing.TB, frames ...[]byte) {
 	}
 }
 
-// receive returns the next frame that the peer gets.
+// receive returns the next frame sent to the peer.
 func (p *party) receive(t testing.TB) got {
 	t.Helper()
 	f, err := p.next()
@@ -252,7 +251,7 @@ func (p *party) expect(t testing.TB, op ws.OpCode, payload string) {
 	}
 }
 
-// expectEnd expects that the server closes the connection in order.
+// expectEnd checks that the server closes the connection in order.
 func (p *party) expectEnd(t testing.TB) {
 	t.Helper()
 	if f, err := p.next(); !errors.Is(err, io.EOF) {
@@ -260,7 +259,7 @@ func (p *party) expectEnd(t testing.TB) {
 	}
 }
 
-// expectServed expects what Ended is told.
+// expectServed checks the argument of Ended.
 func (p *party) expectServed(t testing.TB, want End) {
 	t.Helper()
 	if end := wait(t, p.served); end != want {

@@ -12,7 +12,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// A peer that sends much that is small has others served between its messages.
+// A peer that sends many small frames lets others be served between its messages.
 func TestTurnsCountWork(t *testing.T) {
 	for name, frame := range map[string][]byte{
 		"small messages": masked(ws.OpText, true, "x"),
@@ -49,7 +49,7 @@ func TestTurnsCountWork(t *testing.T) {
 	}
 }
 
-// What is decompressed counts as well.
+// Decompressed bytes count as well.
 func TestTurnsCountWhatIsDecompressed(t *testing.T) {
 	p := parser{max: 1 << 20, deflate: true, turns: true}
 	n := 0
@@ -60,8 +60,8 @@ func TestTurnsCountWhatIsDecompressed(t *testing.T) {
 	}
 }
 
-// On one poller, somebody who has something new to say is heard between the turns of
-// a peer that has sent thousands of frames.
+// On one poller, a connection with new data is served between the turns of a peer
+// that has sent thousands of frames.
 func TestNewcomersFirst(t *testing.T) {
 	opts := defaults()
 	opts.Engine = newEngine(t, EngineConfig{})
@@ -73,7 +73,8 @@ func TestNewcomersFirst(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		if order = append(order, who); len(order) == 1 {
-			// What is in the socket before the turn is over is new to the poller.
+			// Data that is in the socket before the end of the turn is new to the
+			// poller.
 			if _, err := quiet.peer.Write(masked(ws.OpText, true, "q")); err != nil {
 				t.Error(err)
 			}
@@ -93,8 +94,8 @@ func TestNewcomersFirst(t *testing.T) {
 	}
 }
 
-// A message that takes long to decompress does so off the poller: others are served
-// meanwhile, and its own connection's order stays.
+// A message that takes long to decompress is handled off the poller. Others are
+// served in the meantime, and the order on its connection is kept.
 func TestLargeInflationLeavesThePoller(t *testing.T) {
 	const large = 5 << 20
 	bomb := maskedPacked(ws.OpText, true, squeeze(strings.Repeat("x", large)))
@@ -108,7 +109,7 @@ func TestLargeInflationLeavesThePoller(t *testing.T) {
 				opts.Engine = newEngine(t, EngineConfig{})
 				bomber, other := onePair(t), onePair(t)
 				got := make(chan string, 10)
-				opts.Engine.heavy <- struct{}{} // nobody may decompress anything large now
+				opts.Engine.heavy <- struct{}{} // nobody else may decompress anything large now
 				all := slices.Concat(masked(ws.OpText, true, "before"), message, masked(ws.OpText, true, "after"))
 				n := 0
 				if early {
@@ -141,7 +142,7 @@ func TestLargeInflationLeavesThePoller(t *testing.T) {
 	}
 }
 
-// On every kind of connection large messages arrive, in order.
+// Large messages arrive in order on every kind of connection.
 func TestLargeInflationOnAll(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
@@ -165,8 +166,8 @@ func TestLargeInflationOnAll(t *testing.T) {
 	})
 }
 
-// A message of thousands of streams, each of them empty, is refused: each costs far
-// more than the two bytes that it takes.
+// A message of thousands of empty streams is rejected: each stream costs far more
+// than its two bytes.
 func TestManyEmptyStreams(t *testing.T) {
 	empty := "\x03\x00" // a final block with nothing in it
 	for n, fails := range map[int]bool{1: false, maxStreams: false, 5000: true} {
@@ -177,11 +178,11 @@ func TestManyEmptyStreams(t *testing.T) {
 	}
 }
 
-// A paused connection notices that its peer has gone, whatever it is over.
+// A paused connection of any kind notices that its peer has gone.
 func TestHangUpWhilePaused(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		if tr.name == "wrapped socket" {
-			t.Skip("nobody can tell that a connection of an unknown kind is broken without reading from it")
+			t.Skip("a broken connection of an unknown kind cannot be detected without reading from it")
 		}
 		p := serve(t, tr, defaults())
 		p.Pause()
@@ -192,7 +193,7 @@ func TestHangUpWhilePaused(t *testing.T) {
 	})
 }
 
-// One that hung up before it was paused is noticed as well.
+// A hang-up before the pause is noticed as well.
 func TestHangUpBeforePause(t *testing.T) {
 	opts := defaults()
 	opts.Engine = newEngine(t, EngineConfig{})
@@ -224,7 +225,7 @@ func TestEachPingHasItsPong(t *testing.T) {
 	})
 }
 
-// What waits for a peer is counted with what it takes beside its bytes.
+// The cost of waiting messages includes their overhead.
 func TestEmptyMessagesCount(t *testing.T) {
 	opts := defaults()
 	opts.BackpressureLimit = 100 * overhead
@@ -239,7 +240,8 @@ func TestEmptyMessagesCount(t *testing.T) {
 	}
 }
 
-// A sealed message needs a copy of its own, so the limit counts for a single one too.
+// A sealed message needs a copy of its own, so the limit also applies to a single
+// one.
 func TestLargeMessageToSealedPeer(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
@@ -275,8 +277,8 @@ func (p pair) conn(opts *Options) *Conn {
 	return NewConn(p.server, 15, opts)
 }
 
-// Half of the threads may decompress what is large, at least one, and one of them for
-// strangers.
+// Half of the threads, but at least one, may decompress large messages, and one may
+// do so for strangers.
 func TestHowManyDecompress(t *testing.T) {
 	for threads, want := range map[int]int{1: 1, 2: 1, 3: 1, 8: 4} {
 		e := newEngine(t, EngineConfig{Threads: threads})

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// What a handshake costs the server, and what its memory: over connections in memory
-// that the client has written to before, and a real server of net/http.
+// Measures the time and memory of a handshake on the server: over in-memory
+// connections that already hold the request, with a real net/http server.
 func BenchmarkUpgrade(b *testing.B) {
 	conns := make(chan net.Conn)
 	done := make(chan struct{})
@@ -38,7 +38,7 @@ func BenchmarkUpgrade(b *testing.B) {
 	close(conns)
 }
 
-// The same over loopback, connecting included.
+// Measures the same over loopback, including connecting.
 func BenchmarkUpgradeTCP(b *testing.B) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -67,7 +67,7 @@ func BenchmarkUpgradeTCP(b *testing.B) {
 	}
 }
 
-// memory is a listener whose connections come from a channel.
+// memory is a listener that takes its connections from a channel.
 type memory struct{ conns chan net.Conn }
 
 func (l *memory) Accept() (net.Conn, error) {

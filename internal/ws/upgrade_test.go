@@ -15,7 +15,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// echo serves connections that send back what they get.
+// echo serves connections that send back what they receive.
 func echo(t *testing.T, e *Engine) http.Handler {
 	opts := defaults()
 	opts.Engine = e
@@ -40,7 +40,7 @@ func echo(t *testing.T, e *Engine) http.Handler {
 const handshake = "GET /ws HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 
-// HTTP/2 has no such upgrade; the answer says so and holds no field that HTTP/2
+// HTTP/2 has no such upgrade. The answer says so and has no field that HTTP/2
 // forbids.
 func TestUpgradeOverHTTP2(t *testing.T) {
 	s := httptest.NewUnstartedServer(echo(t, newEngine(t, EngineConfig{})))
@@ -58,8 +58,8 @@ func TestUpgradeOverHTTP2(t *testing.T) {
 	}
 }
 
-// Frames that come together with the handshake are not lost, whatever part of
-// them net/http has read.
+// Frames that arrive with the handshake are not lost, whatever part of them net/http
+// has read.
 func TestUpgradeKeepsEarlyFrames(t *testing.T) {
 	s := httptest.NewServer(echo(t, newEngine(t, EngineConfig{})))
 	t.Cleanup(s.Close)
@@ -89,7 +89,7 @@ func TestUpgradeKeepsEarlyFrames(t *testing.T) {
 	}
 }
 
-// The upgrade and the frames through another implementation, with and without
+// Tests the upgrade and the frames against another implementation, with and without
 // TLS.
 func TestUpgradeWithGobwasClient(t *testing.T) {
 	for _, secure := range []bool{false, true} {
@@ -119,7 +119,7 @@ func TestUpgradeWithGobwasClient(t *testing.T) {
 	}
 }
 
-// with returns a handshake with more lines.
+// with returns a handshake with additional lines.
 func with(lines ...string) string {
 	return strings.TrimSuffix(handshake, "\r\n") + strings.Join(lines, "\r\n") + "\r\n\r\n"
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// What a client asks of the server's window is what it gets, whatever else it asks.
+// A client gets the server window that it asks for, whatever else it asks for.
 func TestNegotiateWindows(t *testing.T) {
 	flags := []string{"", "; server_no_context_takeover", "; client_no_context_takeover", "; client_no_context_takeover; server_no_context_takeover"}
 	ours, theirs := []string{""}, []string{"", "; client_max_window_bits"}
@@ -41,7 +41,7 @@ func TestNegotiateWindows(t *testing.T) {
 	}
 }
 
-// repetitive returns a text that repeats itself at all distances.
+// repetitive returns a text with repetitions at all distances.
 func repetitive(n int) string {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	b := []byte(`{"event":"list","data":"`)
@@ -55,8 +55,7 @@ func repetitive(n int) string {
 	return string(b[:n])
 }
 
-// Nothing refers further back than the peer's window goes, and the window is made
-// use of.
+// References reach back no further than the peer's window, and make use of it.
 func TestMessageForWindow(t *testing.T) {
 	texts := []string{strings.Repeat("x", 70_000), noise(5000)}
 	for _, n := range []int{256, 257, 300, 511, 512, 513, 1000, 4096, 4097, 33_000, 65_535, 65_536, 200_000} {
@@ -78,8 +77,8 @@ func TestMessageForWindow(t *testing.T) {
 	}
 }
 
-// A message is compressed once for each window, and only once where it is shorter
-// than both.
+// A message is compressed once per window, and only once if it is shorter than both
+// windows.
 func TestFormsOfAMessage(t *testing.T) {
 	m := text(chat(1000))
 	if m.Size() > 1<<10 {
@@ -92,7 +91,7 @@ func TestFormsOfAMessage(t *testing.T) {
 	if _, _, err := readStrictly(full, 9); err == nil {
 		t.Error("the form for a large window would have been good enough")
 	}
-	// Several messages at once are compressed one by one, and share those forms.
+	// Joined messages are compressed one by one and share those forms.
 	long, short := text(chat(3000)), text(chat(400))
 	joined := Join(long, short)
 	if want := slices.Concat(long.bytes(9), short.bytes(15)); string(joined.bytes(9)) != string(want) {
@@ -103,7 +102,7 @@ func TestFormsOfAMessage(t *testing.T) {
 	}
 }
 
-// A writer's buffer is not used again for a connection with another window.
+// A writer does not reuse its buffer for a connection with another window.
 func TestJoinerTellsWindowsApart(t *testing.T) {
 	one, two := text(chat(3000)), text(chat(5000))
 	j := joiner{batch: []*Message{one, two}}
@@ -115,7 +114,7 @@ func TestJoinerTellsWindowsApart(t *testing.T) {
 	}
 }
 
-// From the offer to the message.
+// Checks everything from the offer to the message.
 func TestWindowsOverTheWire(t *testing.T) {
 	s := repetitive(50_000)
 	e := newEngine(t, EngineConfig{})
@@ -153,8 +152,8 @@ func TestWindowsOverTheWire(t *testing.T) {
 	}
 }
 
-// readStrictly returns the texts of the frames, and how far back a compressed one
-// refers at most. It fails where that is outside of the window.
+// readStrictly returns the texts of the frames, and the largest distance of a back
+// reference. It fails if one is outside the window.
 func readStrictly(frames []byte, window uint8) (out string, farthest int, err error) {
 	r := strings.NewReader(string(frames))
 	for r.Len() > 0 {
@@ -178,8 +177,8 @@ func readStrictly(frames []byte, window uint8) (out string, farthest int, err er
 	return out, farthest, nil
 }
 
-// inflateStrictly decompresses a message as a peer does that keeps no more than
-// its window: RFC 1951 by the letter, and slowly.
+// inflateStrictly decompresses a message as a peer that keeps only its window does: a
+// literal and slow implementation of RFC 1951.
 func inflateStrictly(b []byte, window uint8) (out string, farthest int, err error) {
 	d := strict{in: append(slices.Clone(b), flushTail...), window: 1 << window}
 	for d.at < 8*len(d.in) && d.err == nil {
@@ -234,7 +233,7 @@ func (d *strict) block() {
 	}
 }
 
-// lengths reads those of a dynamic block's codes.
+// lengths reads the code lengths of a dynamic block.
 func (d *strict) lengths(n int) []int {
 	order := []int{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}
 	first := make([]int, len(order))
@@ -263,7 +262,7 @@ func (d *strict) lengths(n int) []int {
 	return all
 }
 
-// symbols reads what is in a block.
+// symbols reads the content of a block.
 func (d *strict) symbols(literals, distances map[string]int) {
 	for d.err == nil {
 		s := d.symbol(literals)
@@ -290,8 +289,8 @@ func (d *strict) symbols(literals, distances map[string]int) {
 	}
 }
 
-// scaled reads a length or a distance: from a number on there are extra bits, one
-// more for every so many codes.
+// scaled reads a length or a distance. From a certain code on there are extra bits,
+// one more per every codes.
 func scaled(d *strict, code, every, base int) int {
 	if code < 2*every {
 		return base + code
@@ -313,7 +312,7 @@ func (d *strict) symbol(code map[string]int) int {
 	return 256
 }
 
-// newCode returns the canonical Huffman code with these lengths, by its words.
+// newCode returns the canonical Huffman code with these lengths, keyed by code word.
 func newCode(lengths []int) map[string]int {
 	code, next := make(map[string]int), 0
 	for n := 1; n <= 15; n++ {

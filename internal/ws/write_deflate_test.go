@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Compressed messages arrive whole and in order, also when the socket is full and
-// takes them in pieces.
+// Compressed messages arrive complete and in order, even if the socket accepts them
+// in parts.
 func TestCompressedInPieces(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
@@ -28,7 +28,7 @@ func TestCompressedInPieces(t *testing.T) {
 		for i := range want {
 			b := make([]byte, rand.IntN(20_000))
 			_, _ = noise.Read(b)
-			want[i] = hex.EncodeToString(b) // which is half as long when compressed
+			want[i] = hex.EncodeToString(b) // half as long when compressed
 			c.Enqueue(text(want[i]))
 		}
 		packed := 0
@@ -50,7 +50,7 @@ func TestCompressedInPieces(t *testing.T) {
 		if packed < n/2 {
 			t.Errorf("%d of %d messages were compressed", packed, n)
 		}
-		for c.Queued() > 0 { //nolint:revive // the writer has still to notice
+		for c.Queued() > 0 { //nolint:revive // the writer has yet to notice
 		}
 		c.Abort(CauseAborted)
 		wait(t, l.finished)

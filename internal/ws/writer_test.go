@@ -12,15 +12,15 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Many senders at once: every message arrives once, those of one sender in
-// their order, also when the socket is full again and again.
+// With many concurrent senders, every message arrives once, in the order of its
+// sender, even if the socket fills up repeatedly.
 func TestOrderOfConcurrentSenders(t *testing.T) {
 	const senders, each = 8, 120
 	onAll(t, func(t *testing.T, tr transport) {
-		for _, how := range []string{"in clear", "sealed", "sealed slowly"} {
+		for _, how := range []string{"unencrypted", "sealed", "sealed slowly"} {
 			t.Run(how, func(t *testing.T) {
 				p := serve(t, tr, defaults())
-				sealed := how != "in clear"
+				sealed := how != "unencrypted"
 				if sealed {
 					p.Seal(tilde, how == "sealed slowly")
 				}
@@ -51,7 +51,7 @@ func TestOrderOfConcurrentSenders(t *testing.T) {
 				p.expect(t, ws.OpClose, closeBody(1000, ""))
 				p.mu.Lock()
 				defer p.mu.Unlock()
-				if p.queued != 0 && p.queued != closeFrame(1000, "").cost() { // which is taken off last
+				if p.queued != 0 && p.queued != closeFrame(1000, "").cost() { // it is removed last
 					t.Errorf("%d bytes are still on the account", p.queued)
 				}
 			})
@@ -59,7 +59,7 @@ func TestOrderOfConcurrentSenders(t *testing.T) {
 	})
 }
 
-// What waits together leaves together.
+// Messages that wait together are sent together.
 func TestCoalescing(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("sockets are not written to directly here")
@@ -70,10 +70,10 @@ func TestCoalescing(t *testing.T) {
 		p.Enqueue(text(fmt.Sprint(i)))
 	}
 	p.mu.Lock()
-	p.held, p.scheduled = false, true // nobody else writes
+	p.held, p.scheduled = false, true // no other writer
 	p.mu.Unlock()
 	sends := 1
-	for j := new(joiner); p.write(j); sends++ { //nolint:revive // until all is written
+	for j := new(joiner); p.write(j); sends++ { //nolint:revive // until everything is written
 	}
 	for i := range 1000 {
 		p.expect(t, ws.OpText, fmt.Sprint(i))
@@ -83,7 +83,7 @@ func TestCoalescing(t *testing.T) {
 	}
 }
 
-// A peer that stops reading is cut off at the limit; nobody else notices.
+// A peer that stops reading is aborted at the limit, and no other peer notices.
 func TestSlowPeerIsCutOff(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
@@ -120,8 +120,8 @@ func TestSlowPeerIsCutOff(t *testing.T) {
 	})
 }
 
-// Under DropNewest messages are dropped, one by one and never in part, and what
-// comes when there is room again arrives.
+// DropNewest drops messages one by one and never in part. Messages sent once there is
+// room again arrive.
 func TestDropNewest(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
@@ -133,14 +133,14 @@ func TestDropNewest(t *testing.T) {
 			s := fmt.Sprint(i, pad)
 			if p.Enqueue(text(s).Under(DropNewest, "")) == queued {
 				sent = append(sent, s)
-			} else if p.Backpressured() { // and not only faster than the writer
+			} else if p.Backpressured() { // and not just faster than the writer
 				break
 			}
 		}
 		for _, s := range sent {
 			p.expect(t, ws.OpText, s)
 		}
-		for p.Enqueue(text("room again").Under(DropNewest, "")) == full { //nolint:revive // the writer has still to notice
+		for p.Enqueue(text("room again").Under(DropNewest, "")) == full { //nolint:revive // the writer has yet to notice
 		}
 		p.expect(t, ws.OpText, "room again")
 		for p.Backpressured() { //nolint:revive // as above
@@ -164,7 +164,7 @@ func TestOneMessageOverTheLimit(t *testing.T) {
 	})
 }
 
-// A close frame comes behind all that was queued, and the stream ends in order.
+// A close frame comes after everything queued before, and the stream ends in order.
 func TestCloseComesLast(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		p := serve(t, tr, defaults())
@@ -208,7 +208,7 @@ func TestPingFlood(t *testing.T) {
 			waiting = len(p.backlog.waiting())
 		}
 		p.mu.Unlock()
-		if waiting > maxPongs+1 { // the large message may be one
+		if waiting > maxPongs+1 { // the large message may be one of them
 			t.Errorf("%d messages wait", waiting)
 		}
 		if f := p.receive(t); len(f.Payload) != 30<<20 {
@@ -231,8 +231,8 @@ func TestPingFlood(t *testing.T) {
 	})
 }
 
-// From Seal on nothing leaves in clear but what is marked so, in the order of
-// the queue, and what cannot be sealed does not leave at all.
+// After Seal, only marked messages are sent unencrypted, in queue order, and a
+// message that cannot be sealed is not sent at all.
 func TestSeal(t *testing.T) {
 	for _, slow := range []bool{false, true} {
 		onAll(t, func(t *testing.T, tr transport) { sealAndRead(t, tr, slow) })
@@ -280,8 +280,7 @@ func sealAndRead(t *testing.T, tr transport, slow bool) {
 	}
 }
 
-// Seal while a writer is in the middle of much: what was queued before goes out as
-// it is, and nothing else.
+// Seal during a write: only messages queued before are sent unsealed.
 func TestSealWhileWriting(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		p := serve(t, tr, defaults())
@@ -290,7 +289,7 @@ func TestSealWhileWriting(t *testing.T) {
 		for range n {
 			p.Enqueue(m)
 		}
-		first := p.receive(t) // so the writer is at it
+		first := p.receive(t) // the writer is busy now
 		p.Seal(tilde, true)
 		p.Enqueue(text("behind"))
 		for i := 1; i < n; i++ {
@@ -302,7 +301,8 @@ func TestSealWhileWriting(t *testing.T) {
 	})
 }
 
-// While a connection is held nothing is written, and then all in order.
+// While a connection is held, nothing is written. Afterwards everything is written in
+// order.
 func TestHold(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		p := serve(t, tr, defaults())
@@ -311,7 +311,7 @@ func TestHold(t *testing.T) {
 			p.Hold()
 			p.Enqueue(text("a"))
 			p.Enqueue(text("b"))
-			for busy(p.Conn) { // the writer, with what was before
+			for busy(p.Conn) { // waits for the writer of earlier messages
 				runtime.Gosched()
 			}
 			p.mu.Lock()

@@ -1,10 +1,10 @@
-// An encrypted client of a development server, on Node or Bun: with WebCrypto, as
-// the server's page has it, or with the reference's ECDH class.
+// An encrypted client of a development server, on Node or Bun, using WebCrypto as in
+// the server's page, or the reference's ECDH class.
 //
 //   encrypted.js web|ecdh URL USER COUNT SEALER.js
 //
-// It joins the room "lobby", sends COUNT messages to it, and says of every message
-// what it opened, and of everything in clear that it was.
+// It joins the room "lobby", sends COUNT messages to it, and reports of every message
+// what it decrypted. It reports every unencrypted message as such.
 import { copyFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
@@ -29,7 +29,7 @@ async function reference() {
   };
 }
 
-// The page's file, under a name that every version of Node takes for a module.
+// The page's file, under a name that every version of Node treats as a module.
 function page() {
   const copy = resolve('seal.mjs');
   copyFileSync(sealer, copy);

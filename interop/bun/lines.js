@@ -1,5 +1,5 @@
-// Requests come as JSON lines on stdin and are answered on stdout, one line each.
-// The reference logs to stdout too: lines meant for the test start with '@'.
+// Requests arrive as JSON lines on stdin and are answered on stdout, one line each.
+// The reference logs to stdout too: so lines for the test start with '@'.
 export function say(message) {
   process.stdout.write(`@${JSON.stringify(message)}\n`);
 }

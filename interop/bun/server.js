@@ -3,8 +3,8 @@
 import { createHmac } from 'node:crypto';
 import { WebSocketServerHelper } from '@venizia/ignis-helpers';
 import { Hono } from 'hono';
-// The package doesn't export this path, but only this handler knows how the
-// framework answers an upgrade that fails and a plain request.
+// The package doesn't export this path, but only this handler shows how the
+// framework answers a failed upgrade and a plain request.
 import { createBunFetchHandler } from '../node_modules/@venizia/ignis/dist/components/websocket/handlers/bun.handler.js';
 import { say, serveLines } from './lines.js';
 import { openRedis } from './redis.js';
@@ -45,7 +45,7 @@ function messageHandler({ clientId, userId, message }) {
   ws.send({ destination: data.room, payload: { topic: message.event, data } });
 }
 
-// How a handshake ends that HANDSHAKE makes required.
+// Outcomes of the handshake that HANDSHAKE makes required.
 const handshakes = {
   none: undefined,
   refuse: () => null,
@@ -77,7 +77,7 @@ await ws.configure();
 server.reload({ fetch, websocket: ws.getBunWebSocketHandler() });
 say({ url: `http://127.0.0.1:${server.port}` });
 
-let down; // a second shutdown never ends
+let down; // a second shutdown would never end
 const shutdown = () => (down ??= ws.shutdown());
 const calls = { send: opts => ws.send(opts), shutdown };
 await serveLines(({ call, opts }) => calls[call](opts));

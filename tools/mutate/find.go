@@ -11,17 +11,17 @@ import (
 
 // mutant is one small fault.
 type mutant struct {
-	file string // within the module
-	path string // of the file
+	file string // path within the module
+	path string // path of the file
 	line int
-	what string // the kind of fault, the function, and the line with what becomes of it
-	text []byte // of the file, with the fault
+	what string // the kind of fault, the function, and the line before and after
+	text []byte // the file with the fault
 	race bool   // only the race detector may notice
-	same bool   // it is known to change nothing that matters
+	same bool   // known to change nothing that matters
 }
 
-// key names the mutant by what it is and not by its line, so that the name remains when
-// code above it changes.
+// key identifies the mutant by its content and not by its line, so that the key stays
+// the same when code above it changes.
 func (m mutant) key() string { return m.file + ": " + m.what }
 
 // edit replaces the bytes from..to of a file.
@@ -30,8 +30,8 @@ type edit struct {
 	text     string
 }
 
-// finder collects the mutants of a file. It knows no types: what does not compile is
-// found out by trying.
+// finder collects the mutants of a file. It has no type information: mutants that do
+// not compile are found by trying.
 type finder struct {
 	file    *token.File
 	src     string
@@ -71,8 +71,8 @@ func (f *finder) edit(n ast.Node, text string) edit {
 	return edit{f.offset(n.Pos()), f.offset(n.End()), text}
 }
 
-// add adds a mutant. What is said of it, unless it is given, is the first line that
-// changes, before and after.
+// add adds a mutant. By default its description is the first line that changes,
+// before and after.
 func (f *finder) add(op, what string, edits ...edit) *mutant {
 	at := edits[0].from
 	if what == "" {
@@ -96,13 +96,13 @@ func firstLine(text string) string {
 	return strings.TrimSpace(line)
 }
 
-// drop adds a mutant that never does what a node says. What it names stays in use.
+// drop adds a mutant without a node, but keeps the names in it used.
 func (f *finder) drop(op string, from, to ast.Node) {
 	a, b := f.offset(from.Pos()), f.offset(to.End())
 	f.add(op, firstLine(f.src[a:b]), edit{a, b, "if false { " + f.src[a:b] + " }"})
 }
 
-// walk looks at all within a node that belongs to a function with those results.
+// walk adds the mutants of a node in a function with the given results.
 func (f *finder) walk(root ast.Node, results *ast.FieldList) {
 	ast.Inspect(root, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -112,7 +112,7 @@ func (f *finder) walk(root ast.Node, results *ast.FieldList) {
 		case *ast.ImportSpec, *ast.StructType, *ast.InterfaceType, *ast.ArrayType:
 			return false
 		case *ast.ReturnStmt:
-			if fails(n) { // what is returned beside an error does not count
+			if fails(n) { // values returned beside an error do not count
 				f.walk(n.Results[len(n.Results)-1], results)
 				return false
 			}
@@ -120,7 +120,7 @@ func (f *finder) walk(root ast.Node, results *ast.FieldList) {
 			f.statements(n.List, results)
 		case *ast.CaseClause:
 			f.statements(n.Body, results)
-			if len(n.Body) > 1 { // a single one is dropped by itself
+			if len(n.Body) > 1 { // a single statement is dropped on its own
 				f.drop("skip case", n.Body[0], n.Body[len(n.Body)-1])
 			}
 		case *ast.CommClause:
@@ -142,7 +142,7 @@ func (f *finder) walk(root ast.Node, results *ast.FieldList) {
 	})
 }
 
-// call leaves out how much memory is made ahead of its use.
+// call skips arguments that only say how much memory to allocate.
 func (f *finder) call(n *ast.CallExpr, results *ast.FieldList) bool {
 	if fn, ok := n.Fun.(*ast.Ident); !ok || fn.Name != "make" {
 		return true
@@ -157,7 +157,7 @@ func (f *finder) call(n *ast.CallExpr, results *ast.FieldList) bool {
 var (
 	logName = regexp.MustCompile(`(?i)^(log|debug|info|warn|error)(f|context|attrs)?$`)
 	errName = regexp.MustCompile(`(?i)err$`)
-	// makesErr matches what returns no error that is nil.
+	// makesErr matches functions that never return a nil error.
 	makesErr = regexp.MustCompile(`^(New|Errorf|fail|usage|breach|tooLarge|.*Error)$`)
 )
 
@@ -169,7 +169,7 @@ func (f *finder) statements(list []ast.Stmt, results *ast.FieldList) {
 			switch name := called(call); {
 			case ok && logName.MatchString(name):
 				f.drop("drop log", s, s)
-			case !isLock(name) && name != "Helper": // which only changes a line number
+			case !isLock(name) && name != "Helper": // Helper only changes a line number
 				f.drop("drop call", s, s)
 			}
 		case *ast.DeferStmt:
@@ -196,7 +196,7 @@ func (f *finder) statements(list []ast.Stmt, results *ast.FieldList) {
 	}
 }
 
-// called returns the name of what is called, without what it belongs to.
+// called returns the name of the function in a call, without its qualifier.
 func called(call *ast.CallExpr) string {
 	if call == nil {
 		return ""
@@ -214,7 +214,7 @@ func isLock(name string) bool {
 	return name == "Lock" || name == "Unlock" || name == "RLock" || name == "RUnlock"
 }
 
-// locks adds for each lock in a function a mutant that does not take it.
+// locks adds, for each lock in a function, a mutant that does not acquire it.
 func (f *finder) locks(body *ast.BlockStmt) {
 	edits, locked, order := map[string][]edit{}, map[string]int{}, []string(nil)
 	ast.Inspect(body, func(n ast.Node) bool {
@@ -238,13 +238,13 @@ func (f *finder) locks(body *ast.BlockStmt) {
 		return true
 	})
 	for _, lock := range order {
-		if locked[lock] == 3 { // a function that does one half would only panic
+		if locked[lock] == 3 { // a function with only one of the two would just panic
 			f.add("drop lock", lock, edits[lock]...).race = true
 		}
 	}
 }
 
-// branch adds mutants of a condition: one that never holds, and its opposite.
+// branch adds two mutants of a condition: one that never holds, and its negation.
 func (f *finder) branch(n *ast.IfStmt) {
 	op := "skip branch"
 	b, compares := n.Cond.(*ast.BinaryExpr)
@@ -256,7 +256,7 @@ func (f *finder) branch(n *ast.IfStmt) {
 	cond := f.text(n.Cond)
 	f.add(op, "", f.edit(n.Cond, "false && ("+cond+")"))
 	if not, ok := n.Cond.(*ast.UnaryExpr); ok && not.Op == token.NOT || compares && opposites[b.Op] != token.ILLEGAL {
-		return // binary and walk have it
+		return // binary and walk handle it
 	}
 	f.add("negate", "", f.edit(n.Cond, "!("+cond+")"))
 }
@@ -268,7 +268,7 @@ var opposites = map[token.Token]token.Token{
 	token.SHL: token.SHR, token.SHR: token.SHL,
 }
 
-// binary reports whether the operands are still to be looked at.
+// binary reports whether to visit the operands, too.
 func (f *finder) binary(n *ast.BinaryExpr) bool {
 	if lit, ok := n.X.(*ast.BasicLit); ok && n.Op == token.MUL && strings.HasPrefix(f.text(n.Y), "time.") {
 		f.add("change duration", "", f.edit(lit, "10*"+lit.Value))
@@ -309,8 +309,8 @@ func fails(n *ast.ReturnStmt) bool {
 	return false
 }
 
-// returns adds a mutant for each value that could be a zero one. All that the
-// statement names stays in use.
+// returns adds a mutant for each value that could be zero instead. It keeps all names
+// in the statement used.
 func (f *finder) returns(n *ast.ReturnStmt, results *ast.FieldList) {
 	var types []string
 	if results != nil {

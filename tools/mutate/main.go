@@ -1,12 +1,12 @@
 // Mutate plants small faults in a package, one at a time, and runs the package's
-// tests on each. A fault that no test notices survives and is printed: a test is
-// missing, or the code that was changed does nothing.
+// tests on each. A fault that no test notices survives and is printed: either a test
+// is missing, or the changed code does nothing.
 //
 //	go run ./mutate -dir .. -n 40 -seed 1 ./cron
 //
 // The faults are chosen at random, and are the same for the same seed and code. No
 // file is changed: the compiler gets the mutated one through -overlay. Faults that
-// nobody can notice are named in equivalent.txt.
+// nobody can notice are listed in equivalent.txt.
 package main
 
 import (
@@ -57,14 +57,14 @@ func main() {
 	}
 }
 
-// lab is where mutants are tested.
+// lab tests mutants.
 type lab struct {
 	dir         string   // of the module
-	packages    []string // the mutated one, and others whose tests may notice
+	packages    []string // the mutated package, and others whose tests may notice
 	n, parallel int
 	seed        uint64
-	match       string // of mutants
-	only, skip  string // of tests
+	match       string // selects mutants
+	only, skip  string // selects tests
 	equivalent  string
 	slack       time.Duration
 
@@ -73,25 +73,25 @@ type lab struct {
 	limits []map[bool]time.Duration // for each of tests, without and with the race detector
 }
 
-// goPackage is what go list says of a package.
+// goPackage is a package as described by go list.
 type goPackage struct {
 	Dir, ImportPath string
 	GoFiles         []string
 	Module          struct{ Dir string }
 }
 
-// verdict is what became of a mutant.
+// verdict is the outcome for a mutant.
 type verdict string
 
 const (
 	killed     verdict = "killed"         // a test failed
 	timedOut   verdict = "timed out"      // the tests took much longer than they should
 	survived   verdict = "survived"       // all tests passed
-	stillborn  verdict = "do not compile" // this and the next are not counted
+	stillborn  verdict = "do not compile" // this and the next one are not counted
 	equivalent verdict = "equivalent"
 )
 
-// score says how many mutants came to what.
+// score counts the mutants with each verdict.
 type score map[verdict]int
 
 func (s score) counted() int { return s[killed] + s[timedOut] + s[survived] }
@@ -137,7 +137,7 @@ func (l *lab) run(ctx context.Context, out io.Writer) (s score, err error) {
 		}
 		for i, v := range verdicts {
 			if l.n > 0 && s.counted() == l.n {
-				break // so that the result does not depend on how many are tested at a time
+				break // so that the result does not depend on the number of concurrent tests
 			}
 			s[v]++
 			if v == survived || v == timedOut {
@@ -160,7 +160,7 @@ func (l *lab) mutants() ([]mutant, error) {
 	if err != nil {
 		return nil, err
 	}
-	known := make(map[string]bool) // whether there is such a mutant, by its key
+	known := make(map[string]bool) // whether a mutant exists, by its key
 	for line := range strings.Lines(string(same)) {
 		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
 			known[line] = false
@@ -193,14 +193,15 @@ func (l *lab) mutants() ([]mutant, error) {
 	for key, found := range known {
 		file, _, _ := strings.Cut(key, ":")
 		if !found && filepath.Join(p.Module.Dir, filepath.Dir(file)) == p.Dir {
-			return nil, fmt.Errorf("%s: there is no such mutant: %s", l.equivalent, key)
+			return nil, fmt.Errorf("%s: no such mutant: %s", l.equivalent, key)
 		}
 	}
 	rand.New(rand.NewPCG(l.seed, 0)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	return all, nil
 }
 
-// measure runs the tests without any mutant: they must pass, and take some time.
+// measure runs the tests without a mutant. They must pass, and their duration sets
+// the limits.
 func (l *lab) measure(ctx context.Context) error {
 	for _, p := range l.tests {
 		limits := make(map[bool]time.Duration)
@@ -211,7 +212,7 @@ func (l *lab) measure(ctx context.Context) error {
 			}
 			from := time.Now()
 			if v, out := l.test(ctx, p, bin, "", time.Hour); v != survived {
-				return fmt.Errorf("the tests of %s do not pass without any mutant:\n%s", p.ImportPath, out)
+				return fmt.Errorf("the tests of %s fail without a mutant:\n%s", p.ImportPath, out)
 			}
 			limits[race] = 3*time.Since(from) + l.slack
 		}
@@ -251,20 +252,20 @@ func build(ctx context.Context, p *goPackage, race bool, overlay, bin string) er
 	return err
 }
 
-// test runs a test program, and ends it and all that it started at the limit.
+// test runs a test program, and kills it and its children at the time limit.
 func (l *lab) test(ctx context.Context, p *goPackage, bin, overlay string, limit time.Duration) (verdict, []byte) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, bin, "-test.failfast", "-test.timeout=0", "-test.run="+l.only, "-test.skip="+l.skip)
 	cmd.Dir = p.Dir
-	// Programs that the tests build have the fault, too.
+	// Programs that the tests build get the fault, too.
 	cmd.Env = append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -overlay="+overlay)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
 	if cmd.Process != nil {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what the tests left behind
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // processes that the tests left behind
 	}
 	switch {
 	case ctx.Err() != nil:

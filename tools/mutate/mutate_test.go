@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// The package that is mutated, and its tests, which leave some things out.
+// The mutated package, and its tests, which miss some faults.
 var fixture = map[string]string{
 	"go.mod": "module fixture\n\ngo 1.26\n",
 	"fixture.go": `package fixture
@@ -93,7 +93,7 @@ func TestMutate(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	last := lines[len(lines)-1]
 	slices.Sort(lines)
-	// Nobody adds 0, and Get is called when all others are done.
+	// Nobody adds 0, and Get is called after all others are done.
 	want := []string{
 		"survived   fixture.go:14: swap < in Counter.Add: if n < 0 { => if n <= 0 {",
 		"survived   fixture.go:14: change constant in Counter.Add: if n < 0 { => if n < 1 {",
@@ -114,8 +114,7 @@ func TestMutate(t *testing.T) {
 	}
 }
 
-// The same seed and the same count try the same mutants, and others that look alike
-// are left out.
+// The same seed and count try the same mutants, and similar ones are left out.
 func TestSample(t *testing.T) {
 	var outs [2]strings.Builder
 	for i := range outs {
@@ -133,9 +132,9 @@ func TestSample(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	for want, files := range map[string]map[string]string{
-		"there is no such mutant: fixture.go: swap": {"equivalent.txt": "fixture.go: swap > in wait: while n > 0\n"},
-		"do not pass without any mutant":            {"other_test.go": "package fixture\nimport \"testing\"\nfunc TestOther(t *testing.T) { t.Fail() }\n"},
-		"go list":                                   {"go.mod": "nothing"},
+		"no such mutant: fixture.go: swap": {"equivalent.txt": "fixture.go: swap > in wait: while n > 0\n"},
+		"fail without a mutant":            {"other_test.go": "package fixture\nimport \"testing\"\nfunc TestOther(t *testing.T) { t.Fail() }\n"},
+		"go list":                          {"go.mod": "nothing"},
 	} {
 		l := write(t, files)
 		if _, err := l.run(t.Context(), &strings.Builder{}); err == nil || !strings.Contains(err.Error(), want) {
@@ -144,7 +143,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// What is known when it is ended is told.
+// A run that is interrupted reports what it knows.
 func TestEndedEarly(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var out strings.Builder
@@ -162,13 +161,13 @@ type writer func([]byte)
 
 func (w writer) Write(b []byte) (int, error) { w(b); return len(b), nil }
 
-// What equivalent.txt names is in the code, whichever package is mutated next.
+// The mutants in equivalent.txt exist in the code, whichever package is mutated next.
 func TestEquivalentMutantsAreThere(t *testing.T) {
 	text, err := os.ReadFile("equivalent.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	there := make(map[string]map[string]bool) // mutants by their keys, by file
+	there := make(map[string]map[string]bool) // mutants by key, for each file
 	for key := range strings.Lines(string(text)) {
 		if key = strings.TrimSpace(key); key == "" || key[0] == '#' {
 			continue
@@ -190,7 +189,7 @@ func TestEquivalentMutantsAreThere(t *testing.T) {
 			}
 		}
 		if !there[file][key] {
-			t.Errorf("there is no such mutant: %s", key)
+			t.Errorf("no such mutant: %s", key)
 		}
 	}
 }

@@ -1,7 +1,7 @@
-// Package flood is what the comparison measures strangers with: floods of
-// connections that nobody has let in, and beside them a few well-behaved clients
-// whose round trips are timed.
+// Package flood measures how servers cope with strangers: it floods a server with
+// connections that it has not admitted, and times the round trips of a few
+// well-behaved clients at the same time.
 //
-// Each of the two is a process of its own, so that the clients' times are those of
-// the server and not of the flood.
+// The flood and the clients run in separate processes, so that the clients' times
+// measure the server and not the flood.
 package flood

@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// patience is how long a connection may take to be opened.
+// patience is how long opening a connection may take.
 const patience = 5 * time.Second
 
-// Flood is strangers of one kind.
+// Flood is a group of strangers of one kind.
 type Flood struct {
 	addr    string
 	kind    Kind
 	act     act
 	request []byte
 
-	began     time.Time // when they started; all of them keep to its clock
+	began     time.Time // when the strangers started; all of them use this clock
 	running   sync.WaitGroup
 	strangers []*stranger
 
@@ -34,17 +34,17 @@ type Flood struct {
 // Report says what a flood has done.
 type Report struct {
 	Wall      time.Duration
-	Offered   float64 // frames that it would have sent to a server that takes everything
-	Delivered float64 // frames that the server has read; without frames, requests that it has answered
-	Bytes     float64 // of them
-	Waiting   float64 // bytes that were written, and that the server had not read at the end
+	Offered   float64 // frames that a server accepting everything would have got
+	Delivered float64 // frames that the server read or, without frames, requests that it answered
+	Bytes     float64 // bytes of Delivered
+	Waiting   float64 // bytes written that the server had not read at the end
 	Opened    int64   // connections
-	Closed    int64   // by the server
-	Refused   int64   // before they were WebSocket connections
-	Failed    int64   // that could not be opened for another reason
+	Closed    int64   // closed by the server
+	Refused   int64   // refused before they became WebSocket connections
+	Failed    int64   // not opened for another reason
 }
 
-// New returns n strangers of a kind, which are not connected yet.
+// New returns n strangers of a kind. They are not connected yet.
 func New(addr, name string, n int) (*Flood, error) {
 	k, err := kind(name)
 	if err != nil {
@@ -62,7 +62,7 @@ func New(addr, name string, n int) (*Flood, error) {
 	return f, nil
 }
 
-// Connect opens a connection for each stranger that keeps one.
+// Connect opens a connection for each stranger that keeps one open.
 func (f *Flood) Connect() error {
 	if f.act.once {
 		return nil
@@ -75,7 +75,7 @@ func (f *Flood) Connect() error {
 	return nil
 }
 
-// Start lets them loose until ctx ends.
+// Start runs the strangers until ctx is done.
 func (f *Flood) Start(ctx context.Context) {
 	f.began = time.Now()
 	for _, s := range f.strangers {
@@ -83,10 +83,11 @@ func (f *Flood) Start(ctx context.Context) {
 	}
 }
 
-// End waits, after the context has ended, until all are gone, and says what they did.
+// End waits, after ctx is done, until all strangers have finished, and returns a
+// report.
 func (f *Flood) End() (Report, error) {
 	wall := time.Since(f.began)
-	queued, err := queued(f.addr) // while the connections are open
+	queued, err := queued(f.addr) // must be called while the connections are open
 	f.over.Store(true)
 	for _, s := range f.strangers {
 		s.hangUp()
@@ -107,17 +108,17 @@ func (f *Flood) End() (Report, error) {
 	return r, err
 }
 
-// stranger is one of them.
+// stranger is one member of a flood.
 type stranger struct {
 	flood *Flood
 
 	mu     sync.Mutex
-	conn   *net.TCPConn  // nil: none
-	ended  chan struct{} // closed when conn is over
+	conn   *net.TCPConn  // nil if there is none
+	ended  chan struct{} // closed when conn has ended
 	opened time.Time
 }
 
-// run keeps sending until ctx ends, on new connections where it must.
+// run keeps sending until ctx is done, reconnecting if necessary.
 func (s *stranger) run(ctx context.Context) {
 	f := s.flood
 	for next := f.began; sleepUntil(ctx, next); next = f.due() {
@@ -129,7 +130,7 @@ func (s *stranger) run(ctx context.Context) {
 				continue
 			}
 		}
-		n, _ := s.conn.Write(f.act.burst) // the reader notices the end, too
+		n, _ := s.conn.Write(f.act.burst) // the reader notices the end too
 		f.written.Add(int64(n))
 		if f.act.once {
 			s.await(ctx)
@@ -138,17 +139,17 @@ func (s *stranger) run(ctx context.Context) {
 	}
 }
 
-// due is when the next burst is: what was missed is not made up for.
+// due returns the time of the next burst. Missed bursts are not made up for.
 func (f *Flood) due() time.Time {
 	turns := time.Since(f.began)/f.act.every + 1
 	return f.began.Add(turns * f.act.every)
 }
 
-// await waits until the server has closed the connection, but not longer than until
-// just before the next one is due.
+// await waits until the server has closed the connection, but at most until just
+// before the next connection is due.
 func (s *stranger) await(ctx context.Context) {
 	if s.flood.act.burst == nil {
-		return // the answer is there already
+		return // the answer has already arrived
 	}
 	t := time.NewTimer(time.Until(s.flood.due()) - time.Millisecond)
 	defer t.Stop()
@@ -159,7 +160,7 @@ func (s *stranger) await(ctx context.Context) {
 	}
 }
 
-// reconnect opens a new connection and counts when that fails.
+// reconnect opens a new connection and counts failures.
 func (s *stranger) reconnect() bool {
 	s.hangUp()
 	err := s.connect()
@@ -174,7 +175,7 @@ func (s *stranger) reconnect() bool {
 	return false
 }
 
-// connect opens a connection and has somebody read from it.
+// connect opens a connection and starts a goroutine that reads from it.
 func (s *stranger) connect() error {
 	s.opened = time.Now()
 	conn, r, err := dial(s.flood.addr, s.flood.request, patience)
@@ -208,8 +209,8 @@ func (s *stranger) connect() error {
 	return nil
 }
 
-// read reads until the connection is over. A stranger that comes once takes the
-// server's word for that, others go on until the server does something about it.
+// read reads until the connection ends. A stranger that connects once stops at the
+// server's answer; others continue until the server acts.
 func (s *stranger) read(r *bufio.Reader) error {
 	if !s.flood.act.once {
 		_, err := r.WriteTo(io.Discard)
@@ -224,7 +225,7 @@ func (s *stranger) read(r *bufio.Reader) error {
 	}
 }
 
-// enter authenticates, in development mode.
+// enter authenticates in development mode.
 func enter(conn *net.TCPConn, r *bufio.Reader) error {
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	if _, err := conn.Write(authentication("stranger")); err != nil {
@@ -260,7 +261,7 @@ func (s *stranger) hangUp() {
 	}
 }
 
-// sleepUntil reports whether ctx lasted that long.
+// sleepUntil reports whether the time was reached before ctx was done.
 func sleepUntil(ctx context.Context, at time.Time) bool {
 	d := time.Until(at)
 	if d <= 0 {

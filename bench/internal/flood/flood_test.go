@@ -11,9 +11,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// startServer starts a server that lets everybody in who has a token other than a
-// forged one, and relays messages to the room that they name. It returns its
-// address.
+// startServer starts a server that admits everybody with a token that is not forged,
+// and relays messages to the room that they name. It returns the server's address.
 func startServer(t *testing.T) string {
 	t.Helper()
 	var srv *ignis.Server
@@ -53,7 +52,7 @@ func startServer(t *testing.T) string {
 	return hs.Listener.Addr().String()
 }
 
-// Every kind of flood arrives, and clients beside it get their answers.
+// Every kind of flood reaches the server, and concurrent clients get their answers.
 func TestKinds(t *testing.T) {
 	for _, k := range Kinds() {
 		t.Run(k.Name, func(t *testing.T) {
@@ -96,7 +95,8 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// awaitTaken waits until every stranger was there and the server has read something.
+// awaitTaken waits until every stranger has connected and the server has read
+// something.
 func awaitTaken(t *testing.T, f *Flood) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
@@ -114,7 +114,7 @@ func awaitTaken(t *testing.T, f *Flood) {
 	}
 }
 
-// Strangers that the server closes are counted, and come back.
+// Strangers whose connections the server closes are counted, and reconnect.
 func TestClosedStrangersComeBack(t *testing.T) {
 	addr := startServer(t)
 	f, err := New(addr, "churn", 2)
@@ -137,7 +137,7 @@ func TestClosedStrangersComeBack(t *testing.T) {
 	}
 }
 
-// A server that asks for tokens gets one that it accepts.
+// A server that requires tokens gets one that it accepts.
 func TestProbeWithTokens(t *testing.T) {
 	p, err := NewProbe(startServer(t), "a secret that this server does not look at", 1)
 	if err != nil {
@@ -153,7 +153,7 @@ func TestProbeWithTokens(t *testing.T) {
 	}
 }
 
-// What is not answered counts with the time that it has waited, and its late answer
+// An unanswered message counts with the time that it has waited, and its late answer
 // is not taken for that of the next message.
 func TestUnanswered(t *testing.T) {
 	long := time.Now().Add(-time.Minute)

@@ -24,8 +24,8 @@ const (
 	rsv1 = 0x40 // the message is compressed
 )
 
-// appendFrame appends a frame as clients send it, masked with zeros. First is its
-// first byte: opcode and bits.
+// appendFrame appends a client's frame, masked with zeros. first is its first byte:
+// opcode and bits.
 func appendFrame(dst []byte, first byte, payload []byte) []byte {
 	dst = append(dst, first)
 	switch n := len(payload); {
@@ -43,28 +43,29 @@ func appendFrame(dst []byte, first byte, payload []byte) []byte {
 }
 
 // repeated returns as many copies of a frame as fit into size bytes, at least one,
-// and how many those are.
+// and their number.
 func repeated(frame []byte, size int) ([]byte, int) {
 	n := max(1, size/len(frame))
 	return []byte(strings.Repeat(string(frame), n)), n
 }
 
-// handshake is the request for a connection, with further header lines.
+// handshake returns an upgrade request with additional header lines.
 func handshake(addr, headers string) []byte {
 	return fmt.Appendf(nil, "GET /ws HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n%s\r\n", addr, headers)
 }
 
-// authentication is the message with which a client asks to be let in.
+// authentication returns the message with which a client authenticates.
 func authentication(token string) []byte {
 	return appendFrame(nil, fin|opText, fmt.Appendf(nil, `{"event":"authenticate","data":{"type":"Bearer","token":%q}}`, token))
 }
 
-// errRefused is returned for a connection that the server answers and does not accept.
+// errRefused is returned if the server answers the upgrade request without accepting
+// it.
 var errRefused = errors.New("the server does not upgrade")
 
-// dial opens a connection and sends the handshake. Closed, it leaves no port behind
-// that the next connection would have to wait for.
+// dial opens a connection and sends the handshake. When closed, it leaves no local
+// port in use that the next connection would have to wait for.
 func dial(addr string, request []byte, within time.Duration) (*net.TCPConn, *bufio.Reader, error) {
 	c, err := net.DialTimeout("tcp", addr, within)
 	if err != nil {
@@ -75,7 +76,7 @@ func dial(addr string, request []byte, within time.Duration) (*net.TCPConn, *buf
 	_ = conn.SetDeadline(time.Now().Add(within))
 	r := bufio.NewReaderSize(conn, 8<<10)
 	_, err = conn.Write(request)
-	// An answer may have come even if not all was taken.
+	// An answer may have arrived even if the request was not sent completely.
 	line, rerr := r.ReadString('\n')
 	switch {
 	case rerr != nil && err == nil:
@@ -93,7 +94,7 @@ func dial(addr string, request []byte, within time.Duration) (*net.TCPConn, *buf
 	return conn, r, conn.SetDeadline(time.Time{})
 }
 
-// readFrame reads a frame of the server's into buf, which it may replace.
+// readFrame reads a frame of the server into buf, which it may replace.
 func readFrame(r *bufio.Reader, buf []byte) (op byte, payload []byte, err error) {
 	var head [10]byte
 	if _, err := io.ReadFull(r, head[:2]); err != nil {
@@ -107,7 +108,7 @@ func readFrame(r *bufio.Reader, buf []byte) (op byte, payload []byte, err error)
 		}
 		n = int(binary.BigEndian.Uint16(head[2:]))
 	case 127:
-		return 0, buf, errors.New("a frame of the server is larger than any that it should send")
+		return 0, buf, errors.New("the server sent a frame larger than any expected")
 	}
 	if n > cap(buf) {
 		buf = make([]byte, n)

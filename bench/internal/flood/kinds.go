@@ -14,36 +14,36 @@ import (
 type Kind struct {
 	Name      string
 	Text      string   // what each stranger does
-	Strangers int      // of 500 that a flood has at full size
+	Strangers int      // of the 500 in a flood of full size
 	Server    []string // flags of the server
-	Tokens    bool     // the server asks for tokens; else it lets everybody in
+	Tokens    bool     // the server requires tokens; otherwise it admits everybody
 	member    bool     // strangers authenticate first
 	headers   func() string
 	act       func() act
 }
 
-// act is what a stranger does again and again.
+// act is what a stranger does repeatedly.
 type act struct {
-	first []byte // once per connection, before the rest
+	first []byte // sent once per connection, first
 	burst []byte
-	unit  int // of which burst has so many: frames, or requests
+	unit  int // number of frames or requests in burst
 	every time.Duration
-	// once says that a connection is for one burst: then the server is to close it, or
-	// the stranger does so just before the next burst is due.
+	// once limits a connection to one burst: the server is expected to close it, or
+	// else the stranger does so just before the next burst is due.
 	once bool
 }
 
-// What strangers send at a time, and the largest payload that the server takes.
+// Size of one burst, and the largest payload that the server accepts.
 const (
 	burstSize  = 16 << 10
 	maxPayload = 128 << 10
 )
 
-// again is how soon a stranger that was closed comes back, at the earliest. Who
-// sends more often than that still connects no more often.
+// again is the minimum time before a stranger reconnects after its connection was
+// closed, however often it sends.
 const again = time.Second
 
-// Kinds returns all of them, in the order of the table.
+// Kinds returns all kinds, in the order of the table.
 func Kinds() []Kind {
 	plain := []string{"--plain-io"}
 	compress := []string{"--compress"}
@@ -70,14 +70,14 @@ func Kinds() []Kind {
 	}
 }
 
-// kind returns the kind with the name.
+// kind returns the kind with the given name.
 func kind(name string) (Kind, error) {
 	for _, k := range Kinds() {
 		if k.Name == name {
 			return k, nil
 		}
 	}
-	return Kind{}, fmt.Errorf("no flood is called %q", name)
+	return Kind{}, fmt.Errorf("unknown flood %q", name)
 }
 
 func bursts() act {
@@ -104,8 +104,8 @@ func large() act {
 	return act{burst: appendFrame(nil, fin|opText, []byte(text)), unit: 1, every: time.Second}
 }
 
-// fragments alternate: those with a byte reach the limit of a message some day,
-// those without never do.
+// fragments alternates fragments with one byte, which reach the message limit
+// eventually, and empty ones, which never do.
 func fragments() act {
 	pair := appendFrame(appendFrame(nil, opContinuation, []byte("x")), opContinuation, nil)
 	burst, n := repeated(pair, burstSize)
@@ -121,11 +121,11 @@ func joins() act {
 	return act{burst: appendFrame(nil, fin|opText, append(text, tail...)), unit: 1, every: time.Second}
 }
 
-// offer has the server accept compressed messages.
+// offer returns the header that offers compression.
 func offer() string { return "Sec-WebSocket-Extensions: permessage-deflate\r\n" }
 
-// deflate is RFC 7692, section 7.2.3.4, at its worst: two bytes are a block that
-// says that it is the last, and has nothing in it.
+// deflate sends the worst case of RFC 7692, section 7.2.3.4: two bytes form a block
+// that is marked as final and empty.
 func deflate() act {
 	payload := bytes.Repeat([]byte{0x03, 0x00}, maxPayload/2)
 	return act{burst: appendFrame(nil, fin|rsv1|opText, payload), unit: 1, every: 25 * time.Millisecond}
@@ -133,23 +133,23 @@ func deflate() act {
 
 func bombs() act {
 	var packed bytes.Buffer
-	w, _ := flate.NewWriter(&packed, flate.BestCompression) // the level is known
-	_, _ = w.Write(bytes.Repeat([]byte("x"), maxPayload))   // a buffer takes everything
+	w, _ := flate.NewWriter(&packed, flate.BestCompression) // the level is valid
+	_, _ = w.Write(bytes.Repeat([]byte("x"), maxPayload))   // writes to a buffer never fail
 	_ = w.Flush()
 	payload := bytes.TrimSuffix(packed.Bytes(), []byte("\x00\x00\xff\xff"))
 	burst, n := repeated(appendFrame(nil, fin|rsv1|opText, payload), burstSize)
 	return act{burst: burst, unit: n, every: time.Second}
 }
 
-// emptyBlocks are four blocks with tables of codes and no text, which end at a whole
-// byte. To read the tables takes 3 us for each block.
+// emptyBlocks is four blocks with code tables and no text, ending at a byte boundary.
+// Reading the tables takes 3 us per block.
 const emptyBlocks = "04c081000000000090ff6b100007020000000040feaf41001c080000000000f9bf060170200000000000e4ff1a"
 
-// blocks are heartbeats, which are no mistake, in a form that is expensive to read.
+// blocks sends valid heartbeats that are expensive to read.
 func blocks() act {
 	const text = `{"event":"heartbeat"}`
-	four, _ := hex.DecodeString(emptyBlocks)                                          // it is one
-	payload := append([]byte{0, byte(len(text)), 0, ^byte(len(text)), 0xff}, text...) // a block as it is
+	four, _ := hex.DecodeString(emptyBlocks)                                          // emptyBlocks is valid
+	payload := append([]byte{0, byte(len(text)), 0, ^byte(len(text)), 0xff}, text...) // a stored block
 	for len(payload)+len(four) < 4<<10 {
 		payload = append(payload, four...)
 	}
@@ -157,7 +157,7 @@ func blocks() act {
 	return act{burst: burst, unit: n, every: time.Second}
 }
 
-// keys are heartbeats as well.
+// keys sends heartbeats with many keys.
 func keys() act {
 	const head, key, tail = `{"event":"heartbeat"`, `,"\n":0`, `}`
 	text := head + strings.Repeat(key, (8<<10-len(head)-len(tail))/len(key)) + tail
@@ -169,7 +169,7 @@ func tokens() act {
 	return act{burst: authentication(forged(124 << 10)), unit: 1, every: time.Second, once: true}
 }
 
-// churn sends what is no frame: the server closes whoever does that.
+// churn sends invalid frames: the server closes each connection.
 func churn() act {
 	return act{burst: bytes.Repeat([]byte{0xff}, 100), unit: 1, every: 250 * time.Millisecond, once: true}
 }
@@ -182,5 +182,5 @@ func tinyHeaders() string {
 	return b.String()
 }
 
-// handshakes are requests only: the stranger goes when it has the answer.
+// handshakes only sends upgrade requests: a stranger leaves once it has the answer.
 func handshakes() act { return act{unit: 1, every: time.Second, once: true} }

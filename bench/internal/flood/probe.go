@@ -15,17 +15,17 @@ import (
 )
 
 const (
-	// interval is how often each of the clients asks for something.
+	// interval is how often each client sends a message.
 	interval = 100 * time.Millisecond
 	// entryInterval is how often a newcomer connects and authenticates.
 	entryInterval = 250 * time.Millisecond
-	// lateness is how long what was asked at the end may take.
+	// lateness is how long the last answers may take.
 	lateness = 5 * time.Second
 )
 
-// Probe is a few well-behaved clients. Each sends a message every 100 ms, whether
-// the last was answered or not: else a server that stands still for a second would
-// delay one message and not ten.
+// Probe is a few well-behaved clients. Each sends a message every 100 ms, whether or
+// not the previous one was answered: otherwise a server that stalls for a second
+// would delay one message instead of ten.
 type Probe struct {
 	addr    string
 	token   string
@@ -35,27 +35,27 @@ type Probe struct {
 	windows map[string]*window
 }
 
-// window is what was measured under a name.
+// window holds the measurements under one name.
 type window struct {
 	trips, late, entries herd.Histogram
 	lost, failed         int64
 }
 
-// Sample is what a window has come to.
+// Sample summarizes a window.
 type Sample struct {
 	P50, P99, Max      time.Duration // of round trips
 	Count              int64
 	Lost               int64         // round trips that did not end
-	Late               time.Duration // p99 of how late messages were sent: of the probe itself
-	EntryP50, EntryMax time.Duration // from dialling until authenticated
+	Late               time.Duration // p99 of how late the probe itself sent messages
+	EntryP50, EntryMax time.Duration // from dialing until authenticated
 	EntryFailed        int64
-	Closed             int64 // clients, so far
+	Closed             int64 // clients closed so far
 }
 
-// NewProbe connects and authenticates n clients. With a secret the server wants
-// tokens, and has no application: then what is timed is the answer to an
-// authentication that comes too late. Else it is a message that the server's
-// application sends back.
+// NewProbe connects and authenticates n clients. With a secret, the server requires
+// tokens and has no application; the probe then times the answer to a second
+// authentication. Otherwise it times a message that the server's application sends
+// back.
 func NewProbe(addr, secret string, n int) (*Probe, error) {
 	p := &Probe{addr: addr, token: "probe", tokens: secret != "", request: handshake(addr, ""), windows: make(map[string]*window)}
 	if p.tokens {
@@ -74,7 +74,7 @@ func NewProbe(addr, secret string, n int) (*Probe, error) {
 	return p, nil
 }
 
-// message is what a client asks.
+// message returns what a client sends.
 func (p *Probe) message(id string) []byte {
 	if p.tokens {
 		return authentication(p.token)
@@ -82,7 +82,7 @@ func (p *Probe) message(id string) []byte {
 	return appendFrame(nil, fin|opText, fmt.Appendf(nil, `{"event":"probe","data":{"room":%q,"text":"Is anybody there?"}}`, id))
 }
 
-// enter opens a connection and authenticates, and returns the client's id.
+// enter opens a connection, authenticates, and returns the client's ID.
 func (p *Probe) enter() (*net.TCPConn, *bufio.Reader, string, error) {
 	conn, r, err := dial(p.addr, p.request, lateness)
 	if err != nil {
@@ -126,7 +126,7 @@ func (p *Probe) Close() {
 	}
 }
 
-// Run measures for a time and returns all that the window of that name has.
+// Run measures for d and returns everything in the window with that name.
 func (p *Probe) Run(ctx context.Context, name string, d time.Duration) (Sample, error) {
 	w := p.windows[name]
 	if w == nil {
@@ -170,8 +170,7 @@ func (p *Probe) Run(ctx context.Context, name string, d time.Duration) (Sample, 
 	return s, context.Cause(ctx)
 }
 
-// newcomer times how long it takes to get in. One that fails counts as one that
-// takes all the time that there is.
+// newcomer times connecting and authenticating. A failure counts as the maximum time.
 func (p *Probe) newcomer(w *window, mu *sync.Mutex) {
 	began := time.Now()
 	conn, _, _, err := p.enter()
@@ -187,7 +186,7 @@ func (p *Probe) newcomer(w *window, mu *sync.Mutex) {
 	_ = conn.Close()
 }
 
-// settle waits until everything is answered, but not for ever.
+// settle waits until everything is answered, but not forever.
 func (p *Probe) settle(ctx context.Context) {
 	for end := time.Now().Add(lateness); time.Now().Before(end); {
 		waiting := 0
@@ -200,15 +199,15 @@ func (p *Probe) settle(ctx context.Context) {
 	}
 }
 
-// client is one of the probe's.
+// client is one client of a probe.
 type client struct {
 	conn    *net.TCPConn
 	message []byte
-	done    chan struct{} // closed when nothing is read any more
+	done    chan struct{} // closed when reading has ended
 
 	mu     sync.Mutex
-	asked  []time.Time // what was not answered yet
-	skip   int         // answers to come of what was given up
+	asked  []time.Time // times of unanswered messages
+	skip   int         // number of answers still due to abandoned messages
 	trips  []time.Duration
 	closed bool
 }
@@ -217,7 +216,7 @@ func (c *client) ask() {
 	c.mu.Lock()
 	c.asked = append(c.asked, time.Now())
 	c.mu.Unlock()
-	_, _ = c.conn.Write(c.message) // the reader notices its end
+	_, _ = c.conn.Write(c.message) // the reader notices the end
 }
 
 func (c *client) waiting() int {
@@ -229,8 +228,8 @@ func (c *client) waiting() int {
 	return len(c.asked)
 }
 
-// end adds what the client has measured to the sum. What was not answered counts
-// with the time that it has waited, and is forgotten.
+// end adds the client's measurements to sum. Unanswered messages count with the time
+// that they have waited, and are then abandoned.
 func (c *client) end(sum *herd.Histogram) (lost int, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -246,7 +245,7 @@ func (c *client) end(sum *herd.Histogram) (lost int, closed bool) {
 	return lost, c.closed
 }
 
-// read takes the answers, which come in the order of the questions.
+// read reads the answers, which arrive in the order of the questions.
 func (c *client) read(r *bufio.Reader) {
 	defer close(c.done)
 	var buf []byte

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// queued returns how many bytes are on their way to a server, in the buffers of
-// both ends, on connections of this machine over IPv4.
+// queued returns how many bytes are on their way to a server, in the buffers of both
+// ends, on IPv4 connections of this machine.
 func queued(addr string) (sum int64, err error) {
 	to, err := netip.ParseAddrPort(addr)
 	if err != nil {
@@ -22,7 +22,7 @@ func queued(addr string) (sum int64, err error) {
 	}
 	defer file.Close()
 	port := fmt.Sprintf(":%04X", to.Port())
-	const listening = "0A" // what it has there is something else
+	const listening = "0A" // the queues of a listening socket mean something else
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		fields := strings.Fields(lines.Text()) // number, local, remote, state, queues
 		if len(fields) < 5 || fields[3] == listening {

@@ -17,8 +17,8 @@ func Token(secret string) string {
 	return text + "." + base64.RawURLEncoding.EncodeToString(m.Sum(nil))
 }
 
-// forged returns a token of about so many bytes that looks like one until its
-// signature is checked. It is full of names, which cost most to read.
+// forged returns a token of about size bytes that looks valid until its signature is
+// checked. It is full of names, which are the most expensive to parse.
 func forged(size int) string {
 	names := strings.Repeat(`"a",`, size*3/4/4-32) + `"a"`
 	text := unsigned(fmt.Sprintf(`{"sub":"mallory","rooms":[%s],"exp":%d}`, names, time.Now().Add(time.Hour).Unix()))

@@ -1,9 +1,9 @@
-// Package host is what the Go servers of the comparison have around the library
-// that is compared: flags, an HTTP server, the subscription to Redis, and, for
-// libraries without rooms, who is in which.
+// Package host contains what the Go servers of the comparison need besides the
+// library under test: flags, an HTTP server, the subscription to Redis, and, for
+// libraries without rooms, room membership.
 //
-// The subscription is this project's own bus, so that what is compared is the
-// way from there to the sockets.
+// The subscription is this project's own bus, so the comparison measures the path
+// from there to the sockets.
 package host
 
 import (
@@ -24,12 +24,12 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Deliver hands a message, ready as the payload of a frame, to the members of a
-// room, or with no room to everyone. The payload is the callee's to keep.
+// Deliver delivers a message, already encoded as the payload of a frame, to the
+// members of a room, or to everyone if room is empty. It may keep the payload.
 type Deliver func(room string, payload []byte)
 
-// Main runs a server until SIGTERM. Build returns what serves its HTTP and what
-// messages from Redis go to, or an error.
+// Main runs a server until SIGTERM. build returns the HTTP handler and the function
+// that delivers messages from Redis.
 func Main(build func() (http.Handler, Deliver, error)) {
 	c := Flags()
 	Run(c, func(ctx context.Context) error {
@@ -57,7 +57,7 @@ func Main(build func() (http.Handler, Deliver, error)) {
 	})
 }
 
-// receive turns an envelope from Redis into what clients get.
+// receive decodes an envelope from Redis and delivers its message.
 func receive(envelope []byte, deliver Deliver) {
 	e, err := wire.DecodeEnvelope(envelope)
 	if err != nil {
@@ -73,14 +73,14 @@ func receive(envelope []byte, deliver Deliver) {
 	}
 }
 
-// Config is what every server is told.
+// Config holds the settings of every server.
 type Config struct {
 	Listen  string // address
 	Redis   string // URL
-	Encrypt bool   // all clients; not every server can
+	Encrypt bool   // encrypt for all clients; not every server can
 }
 
-// Flags reads the command line.
+// Flags parses the command line.
 func Flags() Config {
 	var c Config
 	flag.StringVar(&c.Listen, "listen", "127.0.0.1:0", "address to listen on")
@@ -90,7 +90,7 @@ func Flags() Config {
 	return c
 }
 
-// Run calls run with a context that ends with SIGTERM, and the process with it.
+// Run calls run with a context that is canceled by SIGINT or SIGTERM, and exits if it fails.
 func Run(c Config, run func(ctx context.Context) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -100,8 +100,8 @@ func Run(c Config, run func(ctx context.Context) error) {
 	}
 }
 
-// Serve serves HTTP until ctx ends. It says on standard output where, as soon as
-// connections are accepted.
+// Serve serves HTTP until ctx is done. It prints its address on standard output as
+// soon as it accepts connections.
 func Serve(ctx context.Context, address string, h http.Handler) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -116,10 +116,11 @@ func Serve(ctx context.Context, address string, h http.Handler) error {
 	return nil
 }
 
-// Logger logs what goes wrong; anything else would be measured too.
+// Logger returns a logger for failures only, because logging anything else would be
+// measured too.
 func Logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
-// Event is the event of the messages that are measured.
+// Event is the event of the measured messages.
 const Event = herd.Event

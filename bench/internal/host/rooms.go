@@ -11,14 +11,14 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Member is an authenticated client of a library that has no rooms itself.
+// Member is an authenticated client of a library that has no rooms.
 type Member[C any] struct {
 	Conn  C
 	ID    string
 	rooms []string // guarded by Rooms.mu
 }
 
-// Rooms knows who is in which room. Its methods may be called from any goroutine.
+// Rooms tracks the members of rooms. Its methods may be called concurrently.
 type Rooms[C any] struct {
 	mu    sync.RWMutex
 	all   map[string]*Member[C]
@@ -30,7 +30,7 @@ func NewRooms[C any]() *Rooms[C] {
 	return &Rooms[C]{all: make(map[string]*Member[C]), rooms: make(map[string]map[*Member[C]]struct{})}
 }
 
-// Enter makes a client a member of the default rooms.
+// Enter adds a client to the default rooms.
 func (r *Rooms[C]) Enter(conn C) *Member[C] {
 	m := &Member[C]{Conn: conn, ID: uuid.NewString()}
 	r.mu.Lock()
@@ -41,7 +41,7 @@ func (r *Rooms[C]) Enter(conn C) *Member[C] {
 	return m
 }
 
-// Join puts a member in rooms.
+// Join adds a member to rooms.
 func (r *Rooms[C]) Join(m *Member[C], rooms []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -62,7 +62,7 @@ func (r *Rooms[C]) join(m *Member[C], room string) {
 	}
 }
 
-// Remove takes a member out of everything.
+// Remove removes a member from all rooms.
 func (r *Rooms[C]) Remove(m *Member[C]) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -76,8 +76,8 @@ func (r *Rooms[C]) Remove(m *Member[C]) {
 	m.rooms = nil
 }
 
-// Each calls f, which must not block, with every member of the room, or with no
-// room with every member.
+// Each calls f, which must not block, with every member of the room, or with every
+// member if room is empty.
 func (r *Rooms[C]) Each(room string, f func(m *Member[C])) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -92,7 +92,7 @@ func (r *Rooms[C]) Each(room string, f func(m *Member[C])) {
 	}
 }
 
-// Connected is the payload that tells a member that it has been authenticated.
+// Connected returns the payload that tells a member that it has been authenticated.
 func Connected(id string) []byte {
 	data := fmt.Sprintf(`{"id":%q,"time":%q}`, id, time.Now().UTC().Format(wire.TimeFormat))
 	return wire.AppendMessage(nil, wire.Message{Event: wire.EventConnected, Data: json.RawMessage(data)})
