@@ -156,7 +156,7 @@ func (s scheme) parameters(o *rueidis.ClientOption, query string) error {
 // hosts parses the list of hosts and adds default ports.
 func (s scheme) hosts(text string) ([]string, error) {
 	list := strings.Split(text, ",")
-	if s.mode == single && len(list) > 1 {
+	if s.mode == Single && len(list) > 1 {
 		return nil, errors.New("more than one host; use redis+sentinel:// or redis+cluster:// for several")
 	}
 	if len(list) > maxHosts {
@@ -212,7 +212,7 @@ func (s scheme) path(o *rueidis.ClientOption, path string) error {
 	if err != nil {
 		return err
 	}
-	if s.mode == cluster && db != 0 {
+	if s.mode == Cluster && db != 0 {
 		return errors.New("a Cluster has only database 0")
 	}
 	o.SelectDB = db
