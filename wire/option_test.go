@@ -17,8 +17,10 @@ func TestCombineOptions(t *testing.T) {
 		"none":            {nil, wire.SendOption{}},
 		"excluded add up": {[]wire.SendOption{wire.Except("a"), wire.Except(), wire.Except("b", "c")}, wire.SendOption{Exclude: []string{"a", "b", "c"}}},
 		"the later wins":  {[]wire.SendOption{wire.Key("k"), wire.From(ann), wire.Key("l"), wire.From(bob)}, wire.SendOption{Key: "l", From: bob}},
-		"empty says nothing": {[]wire.SendOption{wire.Key("k"), wire.From(ann), wire.Except("a"), {}, wire.Key(""), wire.From(wire.Sender{})},
-			wire.SendOption{Exclude: []string{"a"}, Key: "k", From: ann}},
+		"empty says nothing": {
+			[]wire.SendOption{wire.Key("k"), wire.From(ann), wire.Except("a"), {}, wire.Key(""), wire.From(wire.Sender{})},
+			wire.SendOption{Exclude: []string{"a"}, Key: "k", From: ann},
+		},
 	} {
 		if diff := cmp.Diff(row.want, wire.CombineOptions(row.options...)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
