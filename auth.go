@@ -150,7 +150,7 @@ func (c *session) connectedData(id *Client, e *Cipher, expires time.Time) json.R
 		publicKey, salt = e.ServerPublicKey, e.Salt
 	}
 	d := wire.ConnectedData{
-		ID: id.ID, UserID: id.UserID, Time: time.Now().UTC().Format(wire.TimeFormat),
+		ID: id.ID, UserID: id.UserID, Time: wire.FormatTime(time.Now()),
 		ServerPublicKey: publicKey, Salt: salt,
 	}
 	if c.version() >= 2 {
@@ -159,9 +159,8 @@ func (c *session) connectedData(id *Client, e *Cipher, expires time.Time) json.R
 		d.MaxPayload = s.cfg.MaxPayload
 		d.Server = s.cfg.Software
 		if !expires.IsZero() {
-			d.Expires = expires.UTC().Format(wire.TimeFormat)
+			d.Expires = wire.FormatTime(expires)
 		}
 	}
-	data, _ := wire.EncodeData(d) // strings and numbers can always be encoded
-	return data
+	return d.Encode()
 }

@@ -31,7 +31,7 @@ const (
 )
 
 // transportCauses maps the causes of the transport.
-var transportCauses = map[ws.Cause]Cause{
+var transportCauses = [...]Cause{
 	ws.CausePeerClosed:   CauseClientClosed,
 	ws.CauseLost:         CauseConnectionLost,
 	ws.CauseViolation:    CauseViolation,
@@ -58,12 +58,12 @@ var ruleCauses = map[uint16]Cause{
 
 // causeOf returns the reason why a connection has ended.
 func causeOf(end ws.End) Cause {
-	causes, ok := transportCauses[end.Cause]
 	if end.Cause == ws.CauseRule {
-		causes, ok = ruleCauses[end.Code]
+		if cause, ok := ruleCauses[end.Code]; ok {
+			return cause
+		}
+	} else if int(end.Cause) < len(transportCauses) && transportCauses[end.Cause] != "" {
+		return transportCauses[end.Cause]
 	}
-	if !ok {
-		return CauseApplication
-	}
-	return causes
+	return CauseApplication
 }

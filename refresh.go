@@ -76,7 +76,7 @@ func (c *session) checkExpiry(e *expiry) {
 	case ends:
 		c.close(wire.CloseExpired)
 	case tell:
-		data, _ := wire.EncodeData(expiresData{at.UTC().Format(wire.TimeFormat)}) // a string can always be encoded
+		data, _ := wire.EncodeData(expiresData{wire.FormatTime(at)}) // a string can always be encoded
 		c.sendOwn(frame(wire.Message{Event: wire.EventExpiring, Data: data}).Own())
 	}
 }
@@ -105,7 +105,7 @@ func (c *session) refresh(ctx context.Context, m wire.Message) (any, error) {
 	if expires.IsZero() {
 		return expiresData{}, nil
 	}
-	return expiresData{expires.UTC().Format(wire.TimeFormat)}, nil
+	return expiresData{wire.FormatTime(expires)}, nil
 }
 
 // renew replaces the identity of a client and returns the new end of its session.

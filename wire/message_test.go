@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -367,4 +368,30 @@ func TestDecodeAuthentication(t *testing.T) {
 			t.Errorf("%s: %+v, want %+v", data, got, want)
 		}
 	}
+}
+
+// The hand-written encoding is that of encoding/json.
+func TestEncodeConnected(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text, number := rapid.String(), rapid.IntRange(0, 1<<30)
+		d := wire.ConnectedData{
+			ID: text.Draw(t, "id"), UserID: text.Draw(t, "user"), Time: text.Draw(t, "time"),
+			ServerPublicKey: text.Draw(t, "key"), Salt: text.Draw(t, "salt"), Protocol: number.Draw(t, "protocol"),
+			Expires: text.Draw(t, "expires"), Heartbeat: int64(number.Draw(t, "heartbeat")),
+			MaxPayload: number.Draw(t, "payload"), Server: text.Draw(t, "server"),
+		}
+		want, err := wire.EncodeData(d)
+		if got := d.Encode(); err != nil || string(got) != string(want) {
+			t.Fatalf("got %s, want %s, %v", got, want, err)
+		}
+	})
+}
+
+func TestFormatTime(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		at := time.Unix(rapid.Int64Range(-1<<37, 1<<39).Draw(t, "seconds"), rapid.Int64Range(0, 999_999_999).Draw(t, "nanoseconds"))
+		if got, want := wire.FormatTime(at), at.UTC().Format(wire.TimeFormat); got != want {
+			t.Fatalf("got %s, want %s", got, want)
+		}
+	})
 }

@@ -66,3 +66,29 @@ const (
 // TimeFormat is the layout for times in events. The times must be in UTC. It is the
 // format of JavaScript's Date.toISOString.
 const TimeFormat = "2006-01-02T15:04:05.000Z"
+
+// FormatTime returns t in [TimeFormat], in UTC. It needs less stack than
+// [time.Time.Format], whose caller is often a new goroutine that would have to grow its own.
+func FormatTime(t time.Time) string {
+	t = t.UTC()
+	year, month, day := t.Date()
+	if year < 0 || year > 9999 {
+		return t.Format(TimeFormat)
+	}
+	hour, minute, second := t.Clock()
+	b := [...]byte{'0', '0', '0', '0', '-', '0', '0', '-', '0', '0', 'T', '0', '0', ':', '0', '0', ':', '0', '0', '.', '0', '0', '0', 'Z'}
+	put := func(end, n int) {
+		for ; n > 0; n /= 10 {
+			end--
+			b[end] = '0' + byte(n%10)
+		}
+	}
+	put(4, year)
+	put(7, int(month))
+	put(10, day)
+	put(13, hour)
+	put(16, minute)
+	put(19, second)
+	put(23, t.Nanosecond()/int(time.Millisecond))
+	return string(b[:])
+}
