@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"reflect"
 	"time"
 )
 
@@ -128,13 +129,10 @@ type agreement struct {
 // when the connection is taken.
 func (a *agreement) enact(w http.ResponseWriter) (nc net.Conn, early []byte, err error) {
 	a.fill(w.Header())
-	w.WriteHeader(http.StatusSwitchingProtocols)
-	// Some middleware, such as gin and many compressors, delays the status until a
-	// body is written or longer. Writing a byte forces it to pass the status on.
-	// net/http rejects the byte, because 101 has no body, and has the status by then.
-	// If the byte is not rejected, net/http does not have the status.
-	_, err = w.Write([]byte{'\n'})
-	arrived := errors.Is(err, http.ErrBodyNotAllowed)
+	arrived := false
+	if !unwrapped(w) {
+		arrived = announce(w)
+	}
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		// Nothing has been sent yet, and no other status can be.
@@ -153,6 +151,23 @@ func (a *agreement) enact(w http.ResponseWriter) (nc net.Conn, early []byte, err
 		early = append(early, b...)
 	}
 	return nc, early, nil
+}
+
+// unwrapped reports whether w is net/http's own. Then there is no middleware that has to
+// learn the status, and the answer can be written without net/http, which takes about as
+// long for it as for all the rest of a handshake.
+func unwrapped(w http.ResponseWriter) bool { return reflect.TypeOf(w).String() == "*http.response" }
+
+// announce passes the status 101 on to net/http, and to middleware on the way. It reports
+// whether net/http has the status and will send it.
+func announce(w http.ResponseWriter) bool {
+	w.WriteHeader(http.StatusSwitchingProtocols)
+	// Some middleware, such as gin and many compressors, delays the status until a
+	// body is written or longer. Writing a byte forces it to pass the status on.
+	// net/http rejects the byte, because 101 has no body, and has the status by then.
+	// If the byte is not rejected, net/http does not have the status.
+	_, err := w.Write([]byte{'\n'})
+	return errors.Is(err, http.ErrBodyNotAllowed)
 }
 
 // fill puts the answer's fields into h. Fields set by middleware are sent too, unless
