@@ -57,7 +57,7 @@ func parseURL(text string) (Target, error) {
 		return Target{}, errors.New("no Redis URL; want " + formSingle)
 	}
 	if len(text) > maxURL {
-		return Target{}, fmt.Errorf("Redis URL has %d bytes; want at most %d", len(text), maxURL)
+		return Target{}, fmt.Errorf("the Redis URL has %d bytes; want at most %d", len(text), maxURL)
 	}
 	name, rest, ok := strings.Cut(text, "://")
 	s, known := schemes(strings.ToLower(name))

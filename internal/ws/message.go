@@ -103,11 +103,10 @@ func (m *Message) appendTo(dst []*Message) []*Message {
 // itself, its place in the queue, and the allocator's rounding.
 const overhead = 128
 
-// cost returns how many bytes of memory a waiting message takes. It counts in full
+// Cost returns how many bytes of memory a waiting message takes. It counts in full
 // for each connection, because no connection owns a frame that many wait for.
 func (m *Message) Cost() int { return m.cost() }
 
-// cost is Cost.
 func (m *Message) cost() int {
 	if m.parts == nil {
 		return len(m.frame) + overhead
