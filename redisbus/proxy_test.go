@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // proxy forwards connections to a Redis. A test can change the backend of new
@@ -24,7 +25,12 @@ type proxied struct {
 	client net.Conn
 	mu     sync.Mutex
 	back   net.Conn
+	busy   time.Time // when something last went through
 }
+
+// quiet is how long nothing goes through a connection before its backend changes: a
+// request without its answer would be noticed as such, and not as a dead subscription.
+const quiet = 50 * time.Millisecond
 
 func startProxy(t *testing.T, to string) *proxy {
 	t.Helper()
@@ -84,6 +90,7 @@ func (p *proxy) swap(t *testing.T, to string) {
 	defer p.mu.Unlock()
 	p.to = to
 	for c := range p.conns {
+		c.lockQuiet()
 		back, err := net.Dial("tcp", to)
 		if err != nil {
 			t.Fatal(err)
@@ -99,12 +106,24 @@ func (p *proxy) swap(t *testing.T, to string) {
 				break
 			}
 		}
-		c.mu.Lock()
 		old := c.back
 		c.back = back
 		c.mu.Unlock()
 		old.Close()
 		go c.backward(back) // ends with back
+	}
+}
+
+// lockQuiet locks c when nothing has gone through it for a while.
+func (c *proxied) lockQuiet() {
+	for {
+		c.mu.Lock()
+		wait := quiet - time.Since(c.busy)
+		if wait <= 0 {
+			return
+		}
+		c.mu.Unlock()
+		time.Sleep(wait)
 	}
 }
 
@@ -122,7 +141,11 @@ func (c *proxied) forward() {
 			c.backend().Close()
 			return
 		}
-		if _, err := c.backend().Write(buf[:n]); err != nil {
+		c.mu.Lock()
+		_, err = c.back.Write(buf[:n])
+		c.busy = time.Now()
+		c.mu.Unlock()
+		if err != nil {
 			c.client.Close()
 			return
 		}
@@ -130,8 +153,18 @@ func (c *proxied) forward() {
 }
 
 func (c *proxied) backward(back net.Conn) {
-	_, _ = io.Copy(c.client, back)
+	_, _ = io.Copy(backwards{c}, back)
 	if c.backend() == back {
 		c.client.Close()
 	}
+}
+
+// backwards is the way from the backend to the client.
+type backwards struct{ c *proxied }
+
+func (b backwards) Write(p []byte) (int, error) {
+	b.c.mu.Lock()
+	b.c.busy = time.Now()
+	b.c.mu.Unlock()
+	return b.c.client.Write(p)
 }

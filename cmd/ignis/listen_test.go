@@ -74,7 +74,7 @@ func TestListenToProtocol1(t *testing.T) {
 // What a listener says when it is closed depends on whether connecting again helps.
 func TestReconnectHint(t *testing.T) {
 	for code, want := range map[uint16]string{
-		wire.CloseGoingAway: "run the command again to", wire.CloseExpired: "with a new token", wire.CloseDisconnected: "", 1002: "", 1012: "run it again to",
+		wire.CloseGoingAway: "run the command again to", wire.CloseExpired: "with a new token", wire.CloseDisconnected: "", 1002: "", 1012: "run the command again to",
 	} {
 		if got := reconnectHint(&client.CloseError{Code: code}); !strings.Contains(got, want) || (want == "") != (got == "") {
 			t.Errorf("%d: %q, want %q", code, got, want)
