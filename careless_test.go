@@ -311,6 +311,7 @@ func TestEarlyHeartbeats(t *testing.T) {
 		for i := range 18 {
 			p.text(fmt.Sprintf(`{"event":"heartbeat","id":"%d"}`, i))
 		}
+		synctest.Wait()
 		close(hold)
 		p.connected()
 		if got := p.got(); len(got) != 18 || got[15] != ack("15", "") || got[17] != nack("17", wire.CodeForbidden, wire.ErrorUnauthenticated) {
