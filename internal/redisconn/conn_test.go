@@ -161,6 +161,8 @@ var nonsense = []string{
 	strings.Repeat("*1\r\n", 17), strings.Repeat("*65536\r\n", 5),
 	"HTTP/1.1 400 Bad Request\r\n", "\x15\x03\x01\x00\x02", "\r\n", "+OK\n", "+\n", ":\r\n", ":-\r\n", ":1\n", ":1x\r\n", ": 1\r\n", ":+1\r\n", ":0x1\r\n",
 	"$1\r\nabc", "$0\r\nabc", "$\r\n", "$-\r\n", "_x\r\n", "#tt\r\n", "#\r\n",
+	// The client takes these for complete although the line has not ended.
+	"_xx", "_\rx", "#ttt", "#t\rx", "$0\r\n\rx", "%1\r\n+a\r\n#t\rx",
 	"-MOVED\r\n", "-MOVED 1\r\n", "-ERR MOVED 1\r\n", "-ASKING\r\n", "-REDIRECT\r\n", "!5\r\nMOVED\r\n", "*1\r\n*1\r\n-ASK 1\r\n",
 	":1\r\n:1\r\n", "+" + strings.Repeat("x", 65<<10),
 }

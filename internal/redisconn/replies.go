@@ -290,6 +290,10 @@ func (p *replyParser) line(b []byte) (n int, done bool, err *Error) {
 		p.last = b[end-1]
 	}
 	switch {
+	case (p.typ == '#' || p.typ == '_') && !p.fixed(done):
+		// The client reads as many bytes as such an element should have, so the
+		// excess must not wait for the line's end.
+		return end, false, &Error{fmt.Sprintf("a malformed element of type %q", p.typ)}
 	case p.digits > maxLine:
 		return end, false, &Error{fmt.Sprintf("a line of more than %d bytes", maxLine)}
 	case !done:
@@ -300,10 +304,20 @@ func (p *replyParser) line(b []byte) (n int, done bool, err *Error) {
 	if p.current != nil {
 		p.current.size-- // the CR
 	}
-	if p.typ == '_' && p.digits != 1 || p.typ == '#' && p.digits != 2 {
-		return end, false, &Error{fmt.Sprintf("a malformed element of type %q", p.typ)}
-	}
 	return end + 1, true, nil
+}
+
+// fixed reports whether an element of a fixed size is valid: one byte for a boolean,
+// none for a null. An incomplete one may have fewer bytes.
+func (p *replyParser) fixed(complete bool) bool {
+	line := 1 // with the CR
+	if p.typ == '#' {
+		line = 2
+	}
+	if p.digits == line {
+		return p.last == '\r'
+	}
+	return p.digits < line && !complete
 }
 
 // finish ends an element and all aggregates that it completes. It reports whether the
