@@ -60,7 +60,7 @@ type Options struct {
 	StrangerPayload   int           // the same before Admit; 0 if there are no strangers
 	StrangerFrames    int           // maximum number of frames of any kind before Admit
 	BackpressureLimit int           // maximum cost of the messages that wait for the peer, in bytes
-	SendBuffer        int           // size of the socket's send buffer, in bytes; 0 keeps the system's default
+	SendBuffer        int           // size of a socket's send buffer, in bytes; 0 keeps the system's default
 	CloseTimeout      time.Duration // maximum duration of the close handshake
 	// SealFailed is called when a message is dropped because it could not be sealed.
 	// It is required if Seal is used.
@@ -109,6 +109,7 @@ type Conn struct {
 	unconfirmed int32 // bytes, at the last call of Stuck
 
 	admitted atomic.Bool  // the peer is no longer a stranger
+	unbound  int32        // owned by the writer: bytes it may write before it limits the socket's buffer
 	lastRead atomic.Int64 // the clock at the last read
 	progress atomic.Int64 // the clock at the last write of queued data; 0 if nothing waits for the peer
 
@@ -147,16 +148,28 @@ func NewConn(nc net.Conn, window uint8, opts *Options) *Conn {
 		c.in.max, c.in.stranger = min(opts.StrangerPayload, opts.MaxPayload), true
 		c.in.frames = int32(min(opts.StrangerFrames, math.MaxInt32))
 	}
-	c.boundSendBuffer()
+	c.unbound = int32(min(opts.SendBuffer, math.MaxInt32))
 	c.lastRead.Store(clock())
 	opts.Engine.adopt(c, i)
 	return c
 }
 
 // boundSendBuffer limits how much the kernel buffers for a peer that does not read.
-// The default is megabytes.
-func (c *Conn) boundSendBuffer() {
-	if s, ok := c.inner().(interface{ SetWriteBuffer(bytes int) error }); ok && c.opts.SendBuffer > 0 {
+// The default is megabytes. n is the size of the next write. The limit is set once
+// that much has been written: a peer that has been sent less cannot have more waiting,
+// and the system call is a large part of what a connection costs.
+func (c *Conn) boundSendBuffer(n int) {
+	if c.unbound == 0 {
+		return
+	}
+	if c.unbound > int32(min(n, math.MaxInt32)) {
+		c.unbound -= int32(n)
+		return
+	}
+	c.unbound = 0
+	if c.Polled() {
+		c.sock.setSendBuffer(c.opts.SendBuffer)
+	} else if s, ok := c.inner().(interface{ SetWriteBuffer(bytes int) error }); ok {
 		_ = s.SetWriteBuffer(c.opts.SendBuffer) // on failure the socket keeps its default
 	}
 }

@@ -202,17 +202,12 @@ func inState(t *testing.T, peer net.Conn, is func(state, queues string) bool) bo
 func TestSendBufferAndProgress(t *testing.T) {
 	for _, tr := range []transport{transports[0], transports[2], transports[4]} {
 		t.Run(tr.name, func(t *testing.T) {
-			opts := defaults()
-			opts.SendBuffer = 64 << 10
-			p := serve(t, tr, opts)
-			for range 1000 {
-				p.Enqueue(text(strings.Repeat("x", 32<<10)))
-			}
-			until(t, "the socket to be full", func() bool { return p.Stuck() > 10*time.Millisecond })
+			p := fillSocket(t, tr, func(p *party) {
+				for range 1000 {
+					p.Enqueue(text(strings.Repeat("x", 32<<10)))
+				}
+			})
 			full := time.Now()
-			if n := p.unsent(); n == 0 || n > 4*opts.SendBuffer {
-				t.Errorf("%d bytes are in the kernel", n)
-			}
 			read := make(chan struct{})
 			go func() {
 				defer close(read)
@@ -229,6 +224,44 @@ func TestSendBufferAndProgress(t *testing.T) {
 		})
 	}
 }
+
+// The same limit holds for a peer that is sent little at a time.
+func TestSendBufferOfSmallWrites(t *testing.T) {
+	for _, tr := range []transport{transports[0], transports[2], transports[4]} {
+		t.Run(tr.name, func(t *testing.T) {
+			p := fillSocket(t, tr, func(p *party) {
+				for range 32000 {
+					p.Enqueue(text(strings.Repeat("x", 1<<10)))
+					for p.Queued() > 0 && p.Queued() < 8<<10 { // written one by one, until the socket is full
+						runtime.Gosched()
+						if socketFull(p) {
+							return
+						}
+					}
+				}
+			})
+			p.Abort(CauseStuck)
+			p.expectServed(t, End{Cause: CauseStuck, Code: 1006})
+		})
+	}
+}
+
+// fillSocket sends to a peer that does not read until its socket is full.
+func fillSocket(t *testing.T, tr transport, send func(*party)) *party {
+	t.Helper()
+	opts := defaults()
+	opts.SendBuffer = 64 << 10
+	p := serve(t, tr, opts)
+	send(p)
+	until(t, "the socket to be full", func() bool { return socketFull(p) })
+	if n := p.unsent(); n > 4*opts.SendBuffer {
+		t.Errorf("%d bytes are in the kernel", n)
+	}
+	return p
+}
+
+// socketFull reports whether the sockets of both sides have been full for a while.
+func socketFull(p *party) bool { return p.Stuck() > 10*time.Millisecond && p.unsent() > 0 }
 
 // A connection is read from once per turn, however many events it has, and
 // connections that used up their last turn come after those with new data.

@@ -20,6 +20,7 @@ func (*socket) send([]byte) (int, error) { return 0, errors.ErrUnsupported }
 func (*socket) recv([]byte) (int, error) { return 0, errors.ErrUnsupported }
 func (*socket) await(*Conn)              {}
 func (*socket) unsent() int              { return 0 }
+func (*socket) setSendBuffer(int)        {}
 func (*socket) closeWrite()              {}
 func (*socket) close(bool)               {}
 

@@ -118,6 +118,15 @@ func (s *socket) await(c *Conn) {
 	}
 }
 
+// setSendBuffer sets the size of the kernel's buffer. On failure the socket keeps its
+// default.
+func (s *socket) setSendBuffer(bytes int) {
+	if s.acquire() {
+		_ = unix.SetsockoptInt(int(s.fd), unix.SOL_SOCKET, unix.SO_SNDBUF, bytes)
+		s.release()
+	}
+}
+
 // unsent returns how many bytes the peer has yet to confirm.
 func (s *socket) unsent() int {
 	if !s.acquire() {

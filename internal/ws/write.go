@@ -109,6 +109,7 @@ func (j *joiner) count() int {
 }
 
 func (c *Conn) send(b []byte) (n int, err error) {
+	c.boundSendBuffer(len(b))
 	if c.Polled() {
 		return c.sock.send(b)
 	}
