@@ -77,10 +77,10 @@ type Config struct {
 
 	// OnMessage handles the messages of an authenticated client, in order, except the
 	// protocol's own events. If a client of protocol 2 expects an answer, it receives the
-	// reply encoded as JSON, or the error: an [*Error] as it is, and for any other error
-	// only that there was one. Errors other than *Error are logged and counted. An error
-	// does not close the connection. OnMessage may keep the message. Nil: messages are
-	// counted and dropped.
+	// reply encoded as JSON, or the error: an [*Error] as it is, an error of m.Decode as
+	// wire.CodeInvalid with the name of the field, and of any other error only that there
+	// was one. Those are logged and counted. An error does not close the connection.
+	// OnMessage may keep the message. Nil: messages are counted and dropped.
 	OnMessage func(ctx context.Context, c *Client, m wire.Message) (reply any, err error)
 
 	// Bus connects the instances of a cluster. Nil: there are no other instances.

@@ -44,7 +44,12 @@ func (c *session) handle(ctx context.Context, m wire.Message) (reply any, err er
 		}
 		return err
 	})
-	if e, refused := errors.AsType[*Error](err); refused && e != nil {
+	e, refused := errors.AsType[*Error](err)
+	if bad, ok := errors.AsType[*wire.DataError](err); ok && !refused {
+		e, refused = &Error{Code: wire.CodeInvalid, Message: bad.Reason()}, true
+		err = e
+	}
+	if refused && e != nil {
 		s.counts.refusedMessages.Add(1)
 		s.cfg.Logger.Debug("message refused by the application", "client", c.member.ID, "error", err)
 	} else {

@@ -100,6 +100,10 @@ func TestAnswers(t *testing.T) {
 			return nil, fmt.Errorf("because: %w", &ignis.Error{Code: wire.CodeForbidden, Message: "Not yours"})
 		case "plain":
 			return nil, &ignis.Error{Message: "What?"}
+		case "number":
+			var n int
+			err := m.Decode(&n)
+			return n, err
 		case "failed":
 			return nil, errors.New("the database said " + secret[1:])
 		case "late":
@@ -124,6 +128,9 @@ func TestAnswers(t *testing.T) {
 		{`{"event":"room","room":"lobby","id":"3"}`, ack("3", `"lobby"`)},
 		{`{"event":"refused","id":"4"}`, nack("4", wire.CodeForbidden, "Not yours")},
 		{`{"event":"plain","id":"5"}`, nack("5", wire.CodeInvalid, "What?")},
+		{`{"event":"number","data":5,"id":"5"}`, ack("5", "5")},
+		{`{"event":"number","data":"x","id":"5"}`, nack("5", wire.CodeInvalid, "The data must not be of type string")},
+		{`{"event":"number","id":"5"}`, nack("5", wire.CodeInvalid, "The message needs data")},
 		{`{"event":"failed","id":"6"}`, internal("6")},
 		{`{"event":"failed"}`, ""},
 		{`{"event":"late","id":"7"}`, nack("7", wire.CodeTimeout, "The server took too long.")},

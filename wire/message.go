@@ -41,16 +41,49 @@ type Message struct {
 }
 
 // Decode decodes the data of m into the value that v points to, like
-// [encoding/json.Unmarshal]. It returns an error if m has no data. Errors can be logged:
-// if a value has the wrong type, they contain the type but not the value.
+// [encoding/json.Unmarshal]. If m has no data, or data of another form, it returns a
+// [*DataError].
 func (m Message) Decode(v any) error {
 	if m.Data == nil {
-		return fmt.Errorf("event %.100q carries no data", m.Event)
+		return &DataError{event: m.Event}
 	}
 	if err := Decode(m.Data, v); err != nil {
-		return fmt.Errorf("data of event %.100q: %w", m.Event, err)
+		return &DataError{m.Event, err}
 	}
 	return nil
+}
+
+// DataError is the error for a message whose data do not have the form that the
+// recipient expects. Its text can be logged: it contains types but no values.
+type DataError struct {
+	event string
+	err   error // nil: the message has no data
+}
+
+func (e *DataError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("event %.100q carries no data", e.event)
+	}
+	return fmt.Sprintf("data of event %.100q: %v", e.event, e.err)
+}
+
+// Unwrap returns the error of [Decode], or nil if the message has no data.
+func (e *DataError) Unwrap() error { return e.err }
+
+// Reason says what is wrong in words for the sender of the message. It names the field,
+// but nothing of the recipient's program.
+func (e *DataError) Reason() string {
+	if e.err == nil {
+		return "The message needs data"
+	}
+	wrong, ok := errors.AsType[*json.UnmarshalTypeError](e.err)
+	switch {
+	case !ok:
+		return "The data are invalid"
+	case wrong.Field == "":
+		return "The data must not be of type " + wrong.Value
+	}
+	return "The field " + wrong.Field + " must not be of type " + wrong.Value
 }
 
 // Decode decodes JSON into the value that v points to, like [encoding/json.Unmarshal]. It

@@ -253,10 +253,31 @@ func TestMessageDecode(t *testing.T) {
 	if err := (wire.Message{Event: "a", Data: raw(`{"text":"x"}`)}).Decode(&v); err != nil || v.Text != "x" {
 		t.Errorf("got %+v, %v", v, err)
 	}
-	for name, data := range map[string]json.RawMessage{"absent": nil, "wrong type": raw(`"secret"`)} {
-		err := (wire.Message{Event: "chat", Data: data}).Decode(&v)
-		if err == nil || !strings.Contains(err.Error(), "chat") || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s: error %v, want one that names the event and not the data", name, err)
+	var order struct {
+		Lines []struct{ Quantity int8 }
+		Due   time.Time
+	}
+	for _, tt := range []struct {
+		data   json.RawMessage
+		reason string
+	}{
+		{nil, "The message needs data"},
+		{raw(`"secret"`), "The data must not be of type string"},
+		{raw(`{"Lines":[{"Quantity":"secret"}]}`), "The field Lines.Quantity must not be of type string"},
+		{raw(`{"Lines":[{"Quantity":123456789}]}`), "The field Lines.Quantity must not be of type number"},
+		{raw(`{"Due":"secret"}`), "The data are invalid"},
+	} {
+		err := (wire.Message{Event: "order", Data: tt.data}).Decode(&order)
+		bad, ok := errors.AsType[*wire.DataError](err)
+		if !ok || bad.Reason() != tt.reason {
+			t.Errorf("%s: error %v, want the reason %q", tt.data, err, tt.reason)
+			continue
+		}
+		if (errors.Unwrap(bad) == nil) != (tt.data == nil) {
+			t.Errorf("%s: the cause is %v", tt.data, errors.Unwrap(bad))
+		}
+		if !strings.Contains(err.Error(), "order") || strings.Contains(err.Error(), "123456789") {
+			t.Errorf("error %q, want one that names the event and not the data", err)
 		}
 	}
 }

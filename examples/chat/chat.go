@@ -67,7 +67,7 @@ func (c *Chat) OnMessage(ctx context.Context, cl *ignis.Client, m wire.Message) 
 	}
 	var l line
 	if err := m.Decode(&l); err != nil {
-		return nil, &ignis.Error{Code: wire.CodeInvalid, Message: "say needs {room, text}"}
+		return nil, err
 	}
 	if !c.server.InRoom(cl.ID, l.Room) {
 		return nil, &ignis.Error{Code: wire.CodeForbidden, Message: "Join the room before you say something in it."}

@@ -96,7 +96,7 @@ func (d *Dashboard) handle(ctx context.Context, c *ignis.Client, m wire.Message)
 	case "order":
 		var o Order
 		if err := m.Decode(&o); err != nil {
-			return nil, &ignis.Error{Code: wire.CodeInvalid, Message: "an order has a symbol, a side and a quantity"}
+			return nil, err
 		}
 		return d.order(ctx, c, o)
 	default:
