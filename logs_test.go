@@ -75,6 +75,9 @@ func TestNoPayloadInTheLog(t *testing.T) {
 			return anyone(ctx, c)
 		}
 		cfg.OnMessage = func(_ context.Context, _ *ignis.Client, m wire.Message) (any, error) {
+			if m.Event == "fail" {
+				return nil, errors.New("no luck")
+			}
 			var wrong struct{ A int }
 			return nil, m.Decode(&wrong)
 		}
@@ -86,7 +89,7 @@ func TestNoPayloadInTheLog(t *testing.T) {
 			secret, `"` + secret + `"`, `{"data":"` + secret + `"}`, `{"event":"x","data":{"a":"` + secret + `"}}`, secretly(`{"event":"x","data":{"A":` + digits + `}}`),
 			`{"event":"connected","data":"` + secret + `"}`, `{"event":"join","data":{"rooms":["private","ws:private",{"` + secret + `":5}],"x":"` + secret + `"}}`,
 			`{"event":"leave","data":"` + secret + `"}`, secretly(`{"event":"x","data":{"A":"` + secret + `"}}`), secretly(secret),
-			secretly(`{"event":"encrypted","data":"` + secret + `"}`),
+			secretly(`{"event":"encrypted","data":"` + secret + `"}`), secretly(`{"event":"fail","data":"` + secret + `"}`),
 		} {
 			p.text(text)
 		}

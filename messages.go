@@ -44,6 +44,7 @@ func (c *session) handle(ctx context.Context, m wire.Message) (reply any, err er
 		}
 		return err
 	})
+	cause := err
 	e, refused := errors.AsType[*Error](err)
 	if bad, ok := errors.AsType[*wire.DataError](err); ok && !refused {
 		e, refused = &Error{Code: wire.CodeInvalid, Message: bad.Reason()}, true
@@ -51,7 +52,7 @@ func (c *session) handle(ctx context.Context, m wire.Message) (reply any, err er
 	}
 	if refused && e != nil {
 		s.counts.refusedMessages.Add(1)
-		s.cfg.Logger.Debug("message refused by the application", "client", c.member.ID, "error", err)
+		s.cfg.Logger.Debug("message refused by the application", "client", c.member.ID, "error", cause)
 	} else {
 		c.callbackFailed("OnMessage", err)
 	}
