@@ -155,18 +155,29 @@ func (s *Server) receive(envelopes ...[]byte) {
 		}
 		hook(s, "Received", f, info)
 	}
-	for r := range s.runs(envelopes) {
+	in := receptions.Get().(*reception)
+	defer receptions.Put(in)
+	for r := range s.runs(envelopes, in) {
 		n := s.deliver(r.to, r.exclude, r.messages...)
 		hook(s, "Sent", s.cfg.Hooks.Sent, SentInfo{To: r.to, Messages: len(r.messages), Recipients: n, FromBus: true})
 	}
 }
 
+// reception is the memory that receive needs.
+type reception struct {
+	decoder  wire.EnvelopeDecoder
+	messages []outgoing // empty; only its memory is used
+}
+
+var receptions = sync.Pool{New: func() any { return new(reception) }}
+
 // runs returns the messages in envelopes as runs, in order.
-func (s *Server) runs(envelopes [][]byte) iter.Seq[run] {
+func (s *Server) runs(envelopes [][]byte, in *reception) iter.Seq[run] {
 	return func(yield func(run) bool) {
-		var r run
+		r := run{messages: in.messages}
+		defer func() { in.messages = r.messages[:0] }()
 		for _, envelope := range envelopes {
-			e, ok := s.read(envelope)
+			e, ok := s.read(envelope, &in.decoder)
 			if !ok {
 				continue
 			}
@@ -184,18 +195,20 @@ func (s *Server) runs(envelopes [][]byte) iter.Seq[run] {
 				return
 			}
 			// deliver has encoded the messages, so the slice can be reused.
+			clear(r.messages)
 			r = run{e.To, e.Exclude, append(r.messages[:0], m), wire.MessageSize(m.Message)}
 		}
 		if len(r.messages) > 0 {
 			yield(r)
+			clear(r.messages)
 		}
 	}
 }
 
 // read decodes an envelope. It reports false if no client of this instance should receive
 // it.
-func (s *Server) read(envelope []byte) (e wire.Envelope, ok bool) {
-	e, err := wire.DecodeEnvelope(envelope)
+func (s *Server) read(envelope []byte, d *wire.EnvelopeDecoder) (e wire.Envelope, ok bool) {
+	e, err := d.Decode(envelope)
 	if err != nil {
 		s.counts.busMalformed.Add(1)
 		s.warn("malformed envelope from the bus", "bytes", len(envelope), "error", err)

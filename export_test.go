@@ -47,7 +47,7 @@ func Receive(s *Server, envelopes ...[]byte) { s.receive(envelopes...) }
 
 // Runs returns the lengths of the runs in which envelopes are delivered, in order.
 func Runs(s *Server, envelopes ...[]byte) (sizes []int) {
-	for r := range s.runs(envelopes) {
+	for r := range s.runs(envelopes, new(reception)) {
 		sizes = append(sizes, len(r.messages))
 	}
 	return sizes

@@ -3,6 +3,7 @@ package wire_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -244,5 +245,39 @@ func TestNames(t *testing.T) {
 		if got := wire.CloseReason(code); got != want {
 			t.Errorf("CloseReason(%d) = %q, want %q", code, got, want)
 		}
+	}
+}
+
+// A decoder that has decoded other envelopes returns what a new one does.
+func TestEnvelopeDecoderReuse(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	names := []string{`a`, `b`, `ab`, `a\n`, `a\\n`, `\u0061`, long, long + "y"}
+	var texts []string
+	for _, name := range names {
+		for _, kind := range []string{"room", "user", "broadcast"} {
+			texts = append(texts, fmt.Sprintf(`{"serverId":"%s","type":"%s","target":"%s","event":"%s","data":1}`, name, kind, name, name),
+				fmt.Sprintf(`{"serverId":"s","type":"%s","target":"%s","event":"e"}`, kind, name),
+				fmt.Sprintf(`{"serverId":"s","type":"%s","target":7,"event":"e"}`, kind), `{"serverId":"s","type":"room","event":"e"}`)
+		}
+	}
+	texts = append(texts, `{"serverId":"","type":"room","event":"e"}`, `{"serverId":1,"event":"e"}`, `{}`)
+	for _, first := range texts {
+		for _, second := range texts {
+			var d wire.EnvelopeDecoder
+			_, _ = d.Decode([]byte(first))
+			got, err := d.Decode([]byte(second))
+			want, wantErr := wire.DecodeEnvelope([]byte(second))
+			if diff := cmp.Diff(want, got); diff != "" || (err == nil) != (wantErr == nil) {
+				t.Fatalf("%s after %s: %v %s", second, first, err, diff)
+			}
+		}
+	}
+}
+
+func TestEnvelopeDecoderAllocates(t *testing.T) {
+	text := wire.AppendEnvelope(nil, &benchEnvelope)
+	var d wire.EnvelopeDecoder
+	if n := testing.AllocsPerRun(100, func() { _, _ = d.Decode(text) }); n != 0 {
+		t.Errorf("%v allocations for an envelope like the previous one", n)
 	}
 }

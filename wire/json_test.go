@@ -128,6 +128,21 @@ func seed(f *testing.F) {
 	f.Add([]byte(`{"serverId":"s","event":"e","exclude":["a",null,[1]]}`))
 }
 
+// Every byte at every place in a string of every length up to three words.
+func TestValidStrings(t *testing.T) {
+	for n := range 24 {
+		for at := range n {
+			for c := range 256 {
+				text := []byte(`"` + strings.Repeat("a", n) + `"`)
+				text[1+at] = byte(c)
+				if err := Valid(text); (err == nil) != wantValid(text) {
+					t.Fatalf("Valid(%q) = %v", text, err)
+				}
+			}
+		}
+	}
+}
+
 func FuzzValid(f *testing.F) {
 	seed(f)
 	f.Fuzz(func(t *testing.T, text []byte) {

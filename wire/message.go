@@ -123,7 +123,7 @@ func DecodeMessage(text []byte) (Message, error) {
 		return Message{}, err
 	}
 	m := Message{Data: data}
-	if m.Event, err = requireString(event, "event"); err != nil {
+	if m.Event, err = requireString(event, "event", new(string)); err != nil {
 		return Message{}, err
 	}
 	m.ID, _ = stringValue(id)

@@ -2,7 +2,9 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"unicode/utf8"
 )
 
@@ -43,6 +45,12 @@ func (s *scanner) peek() byte {
 }
 
 func (s *scanner) space() {
+	if s.pos < len(s.text) && s.text[s.pos] <= ' ' {
+		s.skipSpace()
+	}
+}
+
+func (s *scanner) skipSpace() {
 	for s.pos < len(s.text) {
 		switch s.text[s.pos] {
 		case ' ', '\t', '\r', '\n':
@@ -160,7 +168,12 @@ func (s *scanner) array(depth int) {
 
 func (s *scanner) str() {
 	s.take('"')
-	for s.pos < len(s.text) {
+	for {
+		s.pos += plain(s.text[s.pos:])
+		if s.pos >= len(s.text) {
+			s.fail("string without end")
+			return
+		}
 		switch c := s.text[s.pos]; {
 		case c == '"':
 			s.pos++
@@ -174,8 +187,6 @@ func (s *scanner) str() {
 		case c < ' ':
 			s.fail("control character in a string")
 			return
-		case c < utf8.RuneSelf:
-			s.pos++
 		default:
 			_, n := utf8.DecodeRune(s.text[s.pos:])
 			if n == 1 {
@@ -185,7 +196,30 @@ func (s *scanner) str() {
 			s.pos += n
 		}
 	}
-	s.fail("string without end")
+}
+
+// plain returns the number of bytes at the start of b that stand for themselves in a
+// string: ASCII without control characters, quotes and backslashes.
+func plain(b []byte) int {
+	const (
+		ones = 0x0101010101010101
+		high = 0x8080808080808080
+	)
+	n := 0
+	for ; len(b)-n >= 8; n += 8 {
+		// Examines 8 bytes at a time. x-ones*c has the high bit set in each byte that was
+		// less than c, and perhaps in some after the first of those.
+		x := binary.LittleEndian.Uint64(b[n:])
+		quote, backslash := x^ones*'"', x^ones*'\\'
+		special := ((x-ones*' ')&^x | (quote-ones)&^quote | (backslash-ones)&^backslash | x) & high
+		if special != 0 {
+			return n + bits.TrailingZeros64(special)/8
+		}
+	}
+	for n < len(b) && b[n] >= ' ' && b[n] < utf8.RuneSelf && b[n] != '"' && b[n] != '\\' {
+		n++
+	}
+	return n
 }
 
 // escape consumes the rest of an escape after the backslash.
