@@ -10,7 +10,7 @@ func TestHelp(t *testing.T) {
 	t.Parallel()
 	for command, says := range map[string][]string{
 		"serve":        {"A token is a JWT signed with HS256", "GET /readyz answers 200"},
-		"emit":         {"The event reaches whoever is connected at this moment", "ignis emit "},
+		"emit":         {"The event reaches the clients that are connected at that moment", "ignis emit "},
 		"listen":       {"Exit codes: 0 ended by a signal", "ignis listen "},
 		"bench":        {"An interrupt ends the measurement early", "ignis bench "},
 		"cron next":    {"A note beside a time tells how it is affected by a change of the clocks", patternHelp, "ignis cron next '"},

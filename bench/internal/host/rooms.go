@@ -76,7 +76,7 @@ func (r *Rooms[C]) Remove(m *Member[C]) {
 	m.rooms = nil
 }
 
-// Each calls f for every member of the room, or for all members of all rooms if room is
+// Each calls f for every member of the room, or for all members if room is
 // empty. f must not block.
 func (r *Rooms[C]) Each(room string, f func(m *Member[C])) {
 	r.mu.RLock()
