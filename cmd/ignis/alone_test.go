@@ -8,7 +8,7 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// A server without Redis logs that it is alone, except in development mode.
+// A server without Redis logs that no Redis is configured, except in development mode.
 func TestServeWithoutRedis(t *testing.T) {
 	const alone = "no Redis is configured"
 	secret := []string{"IGNIS_JWT_SECRET=" + strings.Repeat("s", 32)}
@@ -26,7 +26,7 @@ func TestServeWithoutRedis(t *testing.T) {
 		p.signal(syscall.SIGTERM)
 		p.wait()
 		if strings.Contains(p.errors.text(), alone) != test.says {
-			t.Errorf("%s: it says that it is alone: %v", name, !test.says)
+			t.Errorf("%s: logged %q: %v, want %v", name, alone, !test.says, test.says)
 		}
 	}
 }

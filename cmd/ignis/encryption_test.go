@@ -10,7 +10,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// The clients that serve accepts, encrypted or not.
+// Which clients serve accepts depends on --encryption.
 func TestServeEncryption(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -57,7 +57,7 @@ func TestListenEncrypted(t *testing.T) {
 	}
 	for !slices.ContainsFunc(strings.Split(listener.lines.text(), "\n"), func(line string) bool {
 		return strings.HasPrefix(line, `{"event":"chat","data":{"room":"lobby","text":"hello"`)
-	}) { // joins are not answered
+	}) { // repeated, because listen may join later
 		if err := c.Send(t.Context(), "chat", map[string]string{"room": "lobby", "text": "hello"}); err != nil {
 			t.Fatal(err)
 		}

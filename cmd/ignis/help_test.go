@@ -13,7 +13,7 @@ func TestHelp(t *testing.T) {
 		"emit":         {"The event reaches the clients that are connected at that moment", "ignis emit "},
 		"listen":       {"Exit codes: 0 ended by a signal", "ignis listen "},
 		"bench":        {"An interrupt ends the measurement early", "ignis bench "},
-		"cron next":    {"A note beside a time tells how it is affected by a change of the clocks", patternHelp, "ignis cron next '"},
+		"cron next":    {"A note next to a time explains how a clock change affects it", patternHelp, "ignis cron next '"},
 		"cron explain": {patternHelp, "ignis cron explain '"},
 		"cron run":     {"Run it in as many processes", cronFileHelp},
 		"cron check":   {cronFileHelp},
