@@ -48,7 +48,7 @@ func TestDevelopmentModeRelays(t *testing.T) {
 			}
 		}
 	}
-	receive(t, ann) // the event arrived of anonymous
+	receive(t, ann) // the event that anonymous sent
 
 	// None of these is relayed.
 	send(t, stranger, "chat", `{"room":"lobby","text":"not a member"}`)
