@@ -21,7 +21,7 @@ type benchCmd struct {
 	Rooms    count   `default:"1" placeholder:"N" help:"Number of rooms to which messages are sent in turn (${default}). With 1, this is ws-default, which every client is in. With more, each client joins one of the rooms bench-0000, bench-0001 and so on, and must be allowed to."`
 	Rate     float64 `default:"10" placeholder:"N" help:"Messages per second in all rooms together, from 0.001 to 100000 (${default})."`
 	Burst    count   `placeholder:"N" help:"Send N messages back to back instead of at a rate, and again when all have arrived."`
-	Size     count   `default:"128" placeholder:"BYTES" help:"Bytes of data in a message (${default}), at most 131072. Messages have at least about 64. Without --redis, the server's --max-payload must be larger by 32; with --encrypt, by a third and 128."`
+	Size     count   `default:"128" placeholder:"BYTES" help:"Bytes of data in a message (${default}), at most 131072. Messages are never smaller than about 64. Without --redis, the server's --max-payload must exceed this by 32 bytes, and with --encrypt by a third and 128 bytes."`
 	Duration period  `default:"30s" placeholder:"TIME" help:"Time for which messages are sent (${default})."`
 	Redis    string  `placeholder:"URL" help:"Redis of the server, to send through it as a worker would. See ignis serve --help for the forms. Without it, one client in each room sends the messages, and the server must relay them, as it does with --dev. Other users of the machine can read arguments, so for a URL with a password use --redis-file or the environment."`
 	redisFlags

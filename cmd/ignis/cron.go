@@ -26,7 +26,7 @@ func (p *schedulePattern) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-const patternHelp = `A pattern has five or six fields: [second] minute hour day-of-month month day-of-week. Each field is *, a number, a range such as 1-5, any of these with a step such as */5, or a comma-separated list of these. Months and days of the week can also be written as jan to dec and sun to sat. The day fields also accept L, L-3, 15W, LW, 5L and 5#2. If both day fields are restricted, a day need match only one of them. Instead of fields, a pattern can be a macro: @hourly, @daily, @weekdays, @weekly, @monthly, @yearly, @every 90s and others.`
+const patternHelp = `A pattern has five or six fields: [second] minute hour day-of-month month day-of-week. Each field is *, a number, a range such as 1-5, any of these with a step such as */5, or a comma-separated list of these. Months and days of the week can also be written as jan to dec and sun to sat. The day fields also accept L, L-3, 15W, LW, 5L and 5#2. If both day fields are restricted, a day only has to match one of them. Instead of fields, a pattern can be a macro: @hourly, @daily, @weekdays, @weekly, @monthly, @yearly, @every 90s and others.`
 
 // cronNextCmd lists the next times of a schedule.
 type cronNextCmd struct {

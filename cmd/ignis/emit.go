@@ -25,7 +25,7 @@ type emitCmd struct {
 	Redis string `placeholder:"URL" help:"Redis of the servers (redis://127.0.0.1:6379). See ignis serve --help for other forms. Other users of the machine can read arguments, so for a URL with a password use --redis-file or the environment."`
 	redisFlags
 	Timeout    period   `default:"5s" placeholder:"TIME" help:"Maximum time for each of: reading standard input, connecting, and sending (${default})."`
-	MaxMessage byteSize `default:"1MiB" placeholder:"SIZE" help:"Maximum size of the message (${default}). Redis disconnects a server for which it holds more data than its setting client-output-buffer-limit allows."`
+	MaxMessage byteSize `default:"1MiB" placeholder:"SIZE" help:"Maximum size of the message (${default}). Redis disconnects servers that fall behind by more than its setting client-output-buffer-limit."`
 
 	Client    emitClient    `cmd:"" help:"Send to one client."`
 	User      emitUser      `cmd:"" help:"Send to all sessions of a user."`
@@ -35,9 +35,9 @@ type emitCmd struct {
 
 // Help returns the text that --help shows below the summary.
 func (emitCmd) Help() string {
-	return `The data is JSON. It is read from the argument or, if that is absent, from standard input if that is a pipe or a file. Otherwise the event has no data. The data is checked before it is sent, and sent unchanged. Put -- before data that starts with a -.
+	return `The data is JSON, given as an argument or, if there is none, on standard input if that is a pipe or a file. Otherwise the event has no data. The data is checked, and sent unchanged. Put -- before data that starts with a -.
 
-The program that writes to a pipe must close it within --timeout. Some supervisors leave standard input open without writing to it; with < /dev/null, the event has no data.
+The program that writes to a pipe must close it within --timeout. If a supervisor leaves standard input open, use < /dev/null to send an event without data.
 
 The event reaches the clients that are connected at that moment; Redis does not report whether there are any. The servers must use the same --prefix.
 
