@@ -32,8 +32,8 @@ type process struct {
 	log []string // the last lines of both outputs
 }
 
-// start runs argv in dir on the given cores, such as "0" or "0,1". The process gets env and a few harmless
-// variables, so that nothing in the environment of bench affects its runtime.
+// start runs argv in dir on the given cores, such as "0" or "0,1". The environment consists of env, PATH,
+// HOME and TMPDIR, so that the environment of bench does not affect the runtime of the process.
 func start(name, cores, dir string, env []string, argv ...string) (*process, error) {
 	p := &process{name: name, lines: make(chan string, 1024), done: make(chan struct{})}
 	p.cmd = childproc.Command("taskset", append([]string{"-c", cores}, argv...)...)
@@ -84,7 +84,7 @@ func (p *process) read(r io.Reader, pass bool) {
 		if pass {
 			select {
 			case p.lines <- line:
-			default: // drop the line, because nothing reads them
+			default: // nothing is reading, so drop the line
 			}
 		}
 	}

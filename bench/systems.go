@@ -49,7 +49,7 @@ var systems = []system{
 	{name: ours, title: "**Ignis for Go**", protocol: "ignis"},
 	{name: earlier, title: "Ignis for Go, before", protocol: "ignis"},
 	{name: reference, title: "Ignis on Bun", protocol: "ignis"},
-	{name: quietBun, title: "Ignis on Bun, not logging", protocol: "ignis", only: "connect"},
+	{name: quietBun, title: "Ignis on Bun, logger silenced", protocol: "ignis", only: "connect"},
 	{name: "gws", title: "gws", module: "github.com/lxzan/gws", protocol: "ignis"},
 	{name: "gorilla", title: "gorilla", module: "github.com/gorilla/websocket", protocol: "ignis"},
 	{name: "centrifuge", title: "centrifuge", module: "github.com/centrifugal/centrifuge", protocol: "centrifuge"},

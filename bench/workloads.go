@@ -114,7 +114,7 @@ var workloads = []workload{
 	},
 	{
 		name: "slow", title: "Slow readers",
-		text: "A message to one room is published on Redis every 500 ms. Then clients that do not read are added, 1 % of the total, and their connections are filled until the server cannot write to them. The latencies before and after that are those of the other clients.",
+		text: "A message to one room is published on Redis every 500 ms. Then clients that do not read join the room (1 % of all clients), and their connections are filled until the server cannot write to them. The latencies without and with them are those of the other clients.",
 		metrics: []metric{
 			{key: keyChange, title: "p99 with / without slow clients", text: timesText, goal: goal{limit: 1.2}},
 			{key: keyWithout, title: "p99 without", text: millisText},
@@ -142,7 +142,7 @@ var workloads = []workload{
 	},
 	{
 		name: "encrypted", title: "Encrypted clients",
-		text: "A burst to encrypted clients, which decrypt every message. Ignis on Bun leaves encryption to applications. This server uses the ECDH class of Ignis, which is based on WebCrypto, in the outbound transformer that Ignis provides for that purpose.",
+		text: "A burst to encrypted clients, which decrypt every message. Ignis on Bun leaves encryption to applications. In this comparison, its server uses the ECDH class of Ignis, which is based on WebCrypto, in the outbound transformer that Ignis provides for that purpose.",
 		metrics: []metric{
 			{key: keyRate, title: "deliveries/s", text: rateText, higher: true, goal: goal{ratio: true, limit: 20}},
 			{key: keyCPU, title: "server CPU per delivery", text: microsText},

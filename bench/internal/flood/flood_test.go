@@ -153,8 +153,8 @@ func TestProbeWithTokens(t *testing.T) {
 	}
 }
 
-// For an unanswered message, the time that it has waited counts. A late answer to it is
-// not mistaken for the answer to the next message.
+// An unanswered message is counted with the time for which it has waited, and a late
+// answer to it is not mistaken for the answer to the next message.
 func TestUnanswered(t *testing.T) {
 	long := time.Now().Add(-time.Minute)
 	c := &client{asked: []time.Time{long}}

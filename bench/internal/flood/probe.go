@@ -173,8 +173,8 @@ func (p *Probe) Run(ctx context.Context, name string, d time.Duration) (Sample, 
 	return s, context.Cause(ctx)
 }
 
-// newcomer measures the time for connecting and authenticating. A failure counts as at
-// least lateness.
+// newcomer measures the time for connecting and authenticating. For a failure, it records
+// at least lateness.
 func (p *Probe) newcomer(w *window, mu *sync.Mutex) {
 	began := time.Now()
 	conn, _, _, err := p.enter()
@@ -233,8 +233,8 @@ func (c *client) waiting() int {
 	return len(c.asked)
 }
 
-// end adds the client's measurements to sum. For an unanswered message, the time that it
-// has waited counts, but at least lateness. It is then abandoned.
+// end adds the client's measurements to sum. An unanswered message is counted with the
+// time for which it has waited, but at least lateness, and is then abandoned.
 func (c *client) end(sum *herd.Histogram) (lost int, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -25,7 +25,7 @@ import (
 )
 
 // Deliver delivers a message to the members of a room, or to everyone if room is empty.
-// The payload is that of a frame. Deliver may keep it.
+// It may keep payload, which is the payload of a WebSocket frame.
 type Deliver func(room string, payload []byte)
 
 // Main runs a server until SIGINT or SIGTERM. build returns the HTTP handler and the

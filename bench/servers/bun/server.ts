@@ -54,7 +54,7 @@ const ws = new WebSocketServerHelper({
     autoConnect: false,
   }),
   server,
-  heartbeatTimeout: 3_600_000, // an idle herd only answers pings for minutes
+  heartbeatTimeout: 3_600_000, // an idle herd may send only answers to pings for minutes
   authenticateFn: async () => ({}),
   ...encryption,
   validateRoomFn: ({ rooms }: { rooms: string[] }) => rooms,

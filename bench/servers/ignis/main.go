@@ -41,7 +41,7 @@ func run(ctx context.Context, c host.Config) error {
 		OnMessage:  relay.onMessage,
 		Encryption: encryption,
 		Bus:        bus,
-		// An idle herd only answers pings for minutes.
+		// An idle herd may send only answers to pings for minutes.
 		HeartbeatTimeout: time.Hour,
 	})
 	if err != nil {
