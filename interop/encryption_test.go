@@ -103,10 +103,10 @@ func (c encryptedClient) said() (s statement) {
 	c.t.Helper()
 	line := c.next()
 	if err := json.Unmarshal([]byte(line[1:]), &s); err != nil {
-		c.t.Fatalf("it says %s: %v", line, err)
+		c.t.Fatalf("got %s: %v", line, err)
 	}
 	if s.Clear+s.Failed != "" || s.Closed != 0 {
-		c.t.Fatalf("it says %s", line)
+		c.t.Fatalf("got %s", line)
 	}
 	return s
 }
@@ -115,6 +115,6 @@ func (c encryptedClient) said() (s statement) {
 func (c encryptedClient) opens(want relayed) {
 	c.t.Helper()
 	if s := c.said(); s.Opened == nil || s.Opened.Event != "n" || s.Opened.Data != want {
-		c.t.Fatalf("it says %+v, want %+v", s, want)
+		c.t.Fatalf("got %+v, want %+v", s, want)
 	}
 }

@@ -31,7 +31,7 @@ func TestListenErrors(t *testing.T) {
 		_, text, _ := strings.Cut(p.errors.text(), "error: --listen: ")
 		_, hint, _ := strings.Cut(text, "\nhint: ")
 		if text == "" || !strings.HasPrefix(hint, want) || (hint == "") != (want == "") {
-			t.Errorf("%s: it says %s", address, p.errors.text())
+			t.Errorf("%s: got %s", address, p.errors.text())
 		}
 	}
 }

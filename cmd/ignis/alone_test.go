@@ -15,7 +15,7 @@ func TestServeWithoutRedis(t *testing.T) {
 	r := redistest.Start(t)
 	for name, test := range map[string]struct {
 		settings, args []string
-		says           bool
+		logs           bool
 	}{
 		"alone":                {secret, nil, true},
 		"in development":       {nil, []string{"--dev"}, false},
@@ -25,8 +25,8 @@ func TestServeWithoutRedis(t *testing.T) {
 		p, _ := serve(t, test.settings, test.args...)
 		p.signal(syscall.SIGTERM)
 		p.wait()
-		if strings.Contains(p.errors.text(), alone) != test.says {
-			t.Errorf("%s: logged %q: %v, want %v", name, alone, !test.says, test.says)
+		if strings.Contains(p.errors.text(), alone) != test.logs {
+			t.Errorf("%s: logged %q: %v, want %v", name, alone, !test.logs, test.logs)
 		}
 	}
 }

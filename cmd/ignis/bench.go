@@ -181,10 +181,10 @@ type serverResult struct {
 // verdict returns an error for the worst problem of the measurement, or nil if there is
 // none.
 func (r *benchResult) verdict(viaRedis bool) error {
-	var told *exitError
+	var fromRedis *exitError
 	switch {
-	case errors.As(r.failed, &told): // Redis
-		return told
+	case errors.As(r.failed, &fromRedis):
+		return fromRedis
 	case r.ClosedBefore+r.Closed > 0:
 		before := ""
 		if r.ClosedBefore > 0 {

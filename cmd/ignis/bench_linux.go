@@ -152,7 +152,7 @@ func (b *bench) rooms() int {
 	return 0
 }
 
-// ignoreEnd returns err, or nil if ctx is done, because ending a measurement is no failure.
+// ignoreEnd returns err, or nil if ctx is done, because an interrupt is not a failure.
 func ignoreEnd(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil

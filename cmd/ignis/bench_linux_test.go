@@ -151,7 +151,7 @@ func TestBenchClosedBefore(t *testing.T) {
 			}
 			_, after, _ := strings.Cut(p.errors.text(), "hint: ")
 			if !strings.Contains(p.errors.text(), want) || !strings.Contains(after, hint) {
-				t.Errorf("it says %s, want %s with the hint %s", p.errors.text(), want, hint)
+				t.Errorf("got %s, want %s with the hint %s", p.errors.text(), want, hint)
 			}
 		})
 	}
@@ -178,7 +178,7 @@ func TestBenchEndsEarly(t *testing.T) {
 	for name, row := range map[string]struct {
 		kill func(server *process, redis *redistest.Server)
 		args []string
-		says string
+		want string
 	}{
 		"the server, by clients": {func(p *process, _ *redistest.Server) { p.signal(os.Kill) }, nil, ""},
 		"the server":             {func(p *process, _ *redistest.Server) { p.signal(os.Kill) }, []string{"--redis", "URL"}, ""},
@@ -194,8 +194,8 @@ func TestBenchEndsEarly(t *testing.T) {
 			p := start(t, nil, args...)
 			p.logged("deliveries/s")
 			row.kill(srv, r)
-			if code := p.wait(); code != exitFailed || !strings.Contains(p.errors.text(), row.says) {
-				t.Errorf("exit code %d, and it says %s", code, p.errors.text())
+			if code := p.wait(); code != exitFailed || !strings.Contains(p.errors.text(), row.want) {
+				t.Errorf("exit code %d, got %s", code, p.errors.text())
 			}
 			var n int
 			_, after, ok := strings.Cut(p.lines.text(), "deliveries ")
@@ -218,7 +218,7 @@ func TestBenchFailures(t *testing.T) {
 	for name, tt := range map[string]struct {
 		url  string
 		args []string
-		says string
+		want string
 		hint string
 	}{
 		"no server":          {"ws://127.0.0.1:1/ws", nil, "connection refused", "an Ignis server running there"},
@@ -258,8 +258,8 @@ func TestBenchFailures(t *testing.T) {
 			}
 			text := p.errors.text()
 			_, hint, _ := strings.Cut(text, "hint: ")
-			if !strings.Contains(text, tt.says) || !strings.Contains(hint, tt.hint) || strings.Contains(text, "s3cret") {
-				t.Errorf("it says %s, want %s with the hint %s", text, tt.says, tt.hint)
+			if !strings.Contains(text, tt.want) || !strings.Contains(hint, tt.hint) || strings.Contains(text, "s3cret") {
+				t.Errorf("got %s, want %s with the hint %s", text, tt.want, tt.hint)
 			}
 		})
 	}

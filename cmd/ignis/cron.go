@@ -61,7 +61,7 @@ func (c *cronNextCmd) Run(std *stdio) error {
 		return err
 	}
 	if c.N > 10_000 { // the type count has rejected values below 1
-		return usage("", "--n: expected 1 to 10000")
+		return usage("", "-n: expected a number from 1 to 10000, but got %d", c.N)
 	}
 	at := time.Now().In(loc)
 	if c.From != "" {

@@ -34,7 +34,7 @@ type cronJob struct {
 	message emitter.Message
 }
 
-// same reports whether two jobs are equal except for their lines.
+// same reports whether two jobs are equal except for their line numbers.
 func (j *cronJob) same(o *cronJob) bool {
 	return reflect.DeepEqual(j.config, o.config) && reflect.DeepEqual(j.message, o.message) && sameRules(j.zone, o.zone)
 }

@@ -59,7 +59,8 @@ func (c *cronFileArgs) load() ([]cronJob, error) {
 	return readCronFile(c.File, c.TZ)
 }
 
-// explainFile prints each problem of a file on a separate line.
+// explainFile prints each problem of a file on a separate line, and returns the error of the
+// command.
 func explainFile(w io.Writer, err error) error {
 	var bad *cronFileError
 	if !errors.As(err, &bad) {
@@ -189,7 +190,7 @@ func (c *cronRunCmd) Run(ctx context.Context, std *stdio) error {
 	done := make(chan error, 1)
 	go func() { done <- f.scheduler.Run(ctx) }()
 	if _, err := fmt.Fprintf(std.out, "running %s of %s\n", plural(len(jobs), "job"), c.File); err != nil {
-		log.Warn("standard output", "error", err)
+		log.Warn("could not write to standard output", "error", err)
 	}
 	for {
 		select {

@@ -8,7 +8,7 @@ import (
 // The help of each command explains it.
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for command, says := range map[string][]string{
+	for command, want := range map[string][]string{
 		"serve":        {"A token is a JWT signed with HS256", "GET /readyz answers 200"},
 		"emit":         {"The event reaches the clients that are connected at that moment", "ignis emit "},
 		"listen":       {"Exit codes: 0 ended by a signal", "ignis listen "},
@@ -23,7 +23,7 @@ func TestHelp(t *testing.T) {
 			p := start(t, nil, append(strings.Fields(command), "--help")...)
 			code := p.wait()
 			text := strings.Join(strings.Fields(p.lines.text()), " ")
-			for _, s := range says {
+			for _, s := range want {
 				if s = strings.Join(strings.Fields(s), " "); code != 0 || len(s) < 10 || !strings.Contains(text, s) {
 					t.Errorf("exit code %d; no %q in %s", code, s, text)
 				}

@@ -25,7 +25,7 @@ func TestListenReportsRefusedRooms(t *testing.T) {
 
 	some := start(t, env, "listen", url, "--join", "news", "--join", "secret")
 	if note := some.logged("note: "); !strings.Contains(note, `refused room "secret" (forbidden)`) || strings.Contains(note, "news") {
-		t.Errorf("it says %s", note)
+		t.Errorf("got %s", note)
 	}
 	emit(t, r.URL(), "room", "news", "x", "1") // the note shows that it has joined
 	if got := some.line(); got != `{"event":"x","data":1,"room":"news"}` {
@@ -34,7 +34,7 @@ func TestListenReportsRefusedRooms(t *testing.T) {
 
 	none := start(t, env, "listen", url, "--join", "a", "--join", "b")
 	if text := none.logged("refused"); !strings.Contains(text, `"a" (forbidden), room "b" (forbidden)`) {
-		t.Errorf("it says %s", text)
+		t.Errorf("got %s", text)
 	}
 	if code := none.wait(); code != exitFailed {
 		t.Errorf("exit code %d, want %d", code, exitFailed)
@@ -67,7 +67,7 @@ func TestListenToProtocol1(t *testing.T) {
 		t.Errorf("printed %s", got)
 	}
 	if note := p.logged("note: "); !strings.Contains(note, "does not report") {
-		t.Errorf("it says %s", note)
+		t.Errorf("got %s", note)
 	}
 }
 

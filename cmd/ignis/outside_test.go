@@ -122,7 +122,7 @@ func TestListenTakesLargeMessages(t *testing.T) {
 		}
 	}
 	if note := small.logged("note: "); !strings.Contains(note, "skipped a message of 5242907 bytes; --max-message") {
-		t.Errorf("it says %s", note)
+		t.Errorf("got %s", note)
 	}
 }
 
@@ -162,7 +162,7 @@ func TestRedisFile(t *testing.T) {
 		}
 		text := p.errors.text() + p.lines.text()
 		if warned := strings.Contains(text, "can see the password") || strings.Contains(text, "can read the file"); warned != (warns != "") || !strings.Contains(text, warns) {
-			t.Errorf("%q says %q", p.cmd.Args, text)
+			t.Errorf("%q printed %q", p.cmd.Args, text)
 		}
 		if strings.Contains(text, password) {
 			t.Errorf("%q prints the password", p.cmd.Args)

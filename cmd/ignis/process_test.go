@@ -79,7 +79,7 @@ func serve(t *testing.T, settings []string, args ...string) (p *process, address
 	line := p.line()
 	rest, ok := strings.CutPrefix(line, "listening on http://")
 	if !ok {
-		t.Fatalf("the server says %q", line)
+		t.Fatalf("the server printed %q", line)
 	}
 	address, _, _ = strings.Cut(rest, " ")
 	return p, address

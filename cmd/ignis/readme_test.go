@@ -77,7 +77,7 @@ func TestReadmeEncryption(t *testing.T) {
 	address := strings.Fields(strings.TrimPrefix(server.line(), "listening on http://"))[0]
 	listener := start(t, nil, append(doc.args(t, "ignis listen ws://127.0.0.1:8080/ws --encrypt", "127.0.0.1:8080", address), "--all")...)
 	if line := listener.line(); !strings.Contains(line, `"serverPublicKey"`) {
-		t.Errorf("listen says %q", line)
+		t.Errorf("listen printed %q", line)
 	}
 }
 
@@ -91,7 +91,7 @@ func TestReadmeProduction(t *testing.T) {
 	server := start(t, nil, doc.args(t, "ignis serve --listen",
 		"0.0.0.0:8080", "127.0.0.1:0", "redis://redis:6379", redis.URL(), "/run/secrets/jwt", secret)...)
 	if line := server.line(); !strings.HasPrefix(line, "listening on http://") {
-		t.Errorf("serve says %q", line)
+		t.Errorf("serve printed %q", line)
 	}
 }
 
@@ -105,7 +105,7 @@ func TestReadmeMeasure(t *testing.T) {
 	p := start(t, nil, doc.args(t, "ignis bench",
 		"127.0.0.1:8080", address, "redis://127.0.0.1:6379", redis.URL(), "5000", "50", "30s", "1s")...)
 	if code := p.wait(); code != 0 || !strings.Contains(p.lines.text(), "p99") {
-		t.Errorf("exit code %d, and it says %s", code, p.lines.text())
+		t.Errorf("exit code %d, got %s", code, p.lines.text())
 	}
 }
 
@@ -147,7 +147,7 @@ func TestReadmeCron(t *testing.T) {
 	}
 	p := start(t, nil, doc.args(t, "ignis cron run", "jobs.yaml", file, "redis://127.0.0.1:6379", redis.URL())...)
 	if line := p.line(); !strings.HasPrefix(line, "running 1 job of ") {
-		t.Errorf("run says %q", line)
+		t.Errorf("run printed %q", line)
 	}
 	p.signal(syscall.SIGTERM)
 	if code := p.wait(); code != 0 {

@@ -88,7 +88,7 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 		Proxies:        ignis.Proxies{Networks: c.TrustedProxies, Header: c.ProxyHeader},
 		OnReady: func(addr net.Addr) {
 			if err := c.announce(std, addr); err != nil {
-				log.Warn("standard output", "error", err)
+				log.Warn("could not write to standard output", "error", err)
 			}
 		},
 	})

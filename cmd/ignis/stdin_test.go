@@ -47,7 +47,7 @@ func TestEmitDoesNotWaitForever(t *testing.T) {
 			}
 			want := "error: standard input: waited for the event's data, but it was not closed within 200ms\nhint: the program that writes"
 			if got := p.errors.text(); !strings.HasPrefix(got, want) || !strings.Contains(got, "< /dev/null") {
-				t.Errorf("it says %s", got)
+				t.Errorf("got %s", got)
 			}
 		})
 	}

@@ -9,7 +9,7 @@ import (
 
 // The verdict of bench names the worst problem and what to do about it.
 func TestVerdict(t *testing.T) {
-	told := &exitError{exitUsage, errors.New("no Redis"), "start it"}
+	fromRedis := &exitError{exitUsage, errors.New("no Redis"), "start it"}
 	lost := errors.New("connection lost")
 	for _, row := range []struct {
 		name     string
@@ -23,7 +23,7 @@ func TestVerdict(t *testing.T) {
 		{"one was closed before", func(r *benchResult) { r.ClosedBefore, r.closes = 1, "why" }, false, "the server closed 1 client, 1 of them before the measurement: why", ""},
 		{"some before, some then", func(r *benchResult) { r.ClosedBefore, r.Closed, r.failed = 2, 3, lost }, false, "the server closed 5 clients, 2 of them before the measurement: ", ""},
 		{"it failed", func(r *benchResult) { r.failed, r.Lost = lost, 1 }, false, "the measurement ended early: connection lost", "is the server still running?"},
-		{"Redis failed", func(r *benchResult) { r.failed, r.Closed = fmt.Errorf("publish: %w", told), 1 }, true, "no Redis", "start it"},
+		{"Redis failed", func(r *benchResult) { r.failed, r.Closed = fmt.Errorf("publish: %w", fromRedis), 1 }, true, "no Redis", "start it"},
 		{"nothing arrived", func(r *benchResult) { r.Deliveries, r.Lost = 0, 20 }, false, "nothing arrived", "--dev"},
 		{"nothing arrived from Redis", func(r *benchResult) { r.Deliveries = 0 }, true, "nothing arrived", "check that --redis and --prefix are those of the server"},
 		{"nothing was sent", func(r *benchResult) { r.Messages, r.Deliveries = 0, 0 }, false, "", ""},
