@@ -136,7 +136,7 @@ func (c *client) send(text string) { c.t.Helper(); c.sendFrame(ws.NewTextFrame([
 func (c *client) sendFrame(frames ...ws.Frame) {
 	c.t.Helper()
 	if err := c.writeFrame(frames...); err != nil {
-		c.t.Logf("sending: %v", err) // the server may have closed the connection, which the test notices otherwise
+		c.t.Logf("sending: %v", err) // the server may have closed the connection, which c.in shows
 	}
 }
 

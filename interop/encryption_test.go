@@ -83,7 +83,7 @@ type encryptedClient struct{ *process }
 func startEncrypted(t *testing.T, argv ...string) encryptedClient {
 	t.Helper()
 	p := start(t, "encrypted client", func(line string) bool { return strings.HasPrefix(line, "@") }, nil, argv...)
-	p.obedient = true
+	p.exitsAtEOF = true
 	return encryptedClient{p}
 }
 

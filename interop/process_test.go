@@ -22,7 +22,7 @@ type process struct {
 	out  chan string // lines of its standard output accepted by keep
 	done chan struct{}
 
-	obedient bool // whether it exits when its input is closed; otherwise a signal ends it
+	exitsAtEOF bool // whether it exits when its input is closed; otherwise, a signal ends it
 
 	calls int // number of requests, for matching the answers
 
@@ -114,7 +114,7 @@ func (p *process) output() string {
 // stop ends the process, gracefully if possible, and reports races and panics.
 func (p *process) stop() {
 	_ = p.in.Close()
-	if !p.obedient {
+	if !p.exitsAtEOF {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	}
 	select {

@@ -7,7 +7,7 @@ import (
 // Reasons for different answers.
 const (
 	tooDeep   = "nesting is limited, so that no message is expensive to read"
-	notString = "an event must be a string, because others cannot be sent to other instances"
+	notString = "an event must be a string, because no other value can be sent to other instances"
 	opaque    = "data is relayed unchanged"
 	ownName   = "only servers send this event, so that clients cannot impersonate a server"
 	reachable = "a client can always be reached by its ID"

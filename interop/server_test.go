@@ -120,7 +120,7 @@ func startBun(t *testing.T, script string, env []string) *process {
 	}
 	isMessage := func(line string) bool { return strings.HasPrefix(line, "@") }
 	p := start(t, "bun "+script, isMessage, env, bun, path)
-	p.obedient = true
+	p.exitsAtEOF = true
 	return p
 }
 

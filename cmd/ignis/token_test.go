@@ -32,7 +32,7 @@ func signed(key, header, claims string) string {
 	return text + "." + encode(h.Sum(nil))
 }
 
-// sign returns a valid token with the given claims.
+// sign returns a token with the given claims, signed with HS256.
 func sign(t *testing.T, key string, claims map[string]any) string {
 	t.Helper()
 	text, err := json.Marshal(claims)

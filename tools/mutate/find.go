@@ -96,8 +96,8 @@ func firstLine(text string) string {
 	return strings.TrimSpace(line)
 }
 
-// drop adds a mutant that does not execute the statements from from to to. It keeps them in
-// the code, because the compiler would otherwise report unused variables and imports.
+// drop adds a mutant that does not execute the code from one node to another. It keeps that
+// code in the file, because the compiler would otherwise report unused variables and imports.
 func (f *finder) drop(op string, from, to ast.Node) {
 	a, b := f.offset(from.Pos()), f.offset(to.End())
 	f.add(op, firstLine(f.src[a:b]), edit{a, b, "if false { " + f.src[a:b] + " }"})
@@ -121,7 +121,7 @@ func (f *finder) walk(root ast.Node, results *ast.FieldList) {
 			f.statements(n.List, results)
 		case *ast.CaseClause:
 			f.statements(n.Body, results)
-			if len(n.Body) > 1 { // statements has dropped a single one
+			if len(n.Body) > 1 { // for a single statement, statements has added this mutant
 				f.drop("skip case", n.Body[0], n.Body[len(n.Body)-1])
 			}
 		case *ast.CommClause:
@@ -241,7 +241,7 @@ func (f *finder) locks(body *ast.BlockStmt) {
 		return true
 	})
 	for _, lock := range order {
-		if locked[lock] == 3 { // without only one of the two, the tests would just panic or hang
+		if locked[lock] == 3 { // dropping only one of the two would just make the tests panic or hang
 			f.add("drop lock", lock, edits[lock]...).race = true
 		}
 	}
