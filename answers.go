@@ -97,7 +97,7 @@ func newErrorFrames() errorFrames {
 	f := make(errorFrames)
 	for _, text := range []string{
 		wire.ErrorFormat, wire.ErrorUnauthenticated, wire.ErrorAuthenticated, wire.ErrorRejected,
-		wire.ErrorAuthentication, wire.ErrorHandshake, wire.ErrorEncryptedMessage, wire.ErrorClear,
+		wire.ErrorAuthentication, wire.ErrorHandshake, wire.ErrorEncryptedMessage, wire.ErrorEncryptionRequired,
 	} {
 		f[text] = frame(wire.Message{Event: wire.EventError, Data: wire.ErrorData{Message: text}.Encode()}).Own()
 	}

@@ -36,11 +36,12 @@ type BusMonitor interface {
 	Lost() uint64
 }
 
-// BusGaps is an optional interface of a [Bus], for [Config].OnBusGap. A server calls
-// NextGap in a loop while it runs the bus.
-type BusGaps interface {
-	// NextGap waits until a period in which envelopes from other instances and emitters
-	// may have been missed has ended. It returns the period, or ctx's error.
+// BusGapReporter is an optional interface of a [Bus], for [Config].OnBusGap. A server
+// calls NextGap in a loop while it runs the bus.
+type BusGapReporter interface {
+	// NextGap waits for the end of a period in which envelopes from other instances and
+	// emitters may have been missed, and returns the period. If ctx is done first,
+	// NextGap returns ctx's error.
 	NextGap(ctx context.Context) (from, until time.Time, err error)
 }
 
@@ -83,14 +84,14 @@ func (s *Server) startBus(ctx context.Context) (b runningBus, subscribed <-chan 
 			s.warn("bus ended with an error", "error", err)
 		}
 	})
-	if b, ok := s.cfg.Bus.(BusGaps); ok {
+	if b, ok := s.cfg.Bus.(BusGapReporter); ok {
 		all.Go(func() { s.watchGaps(ctx, b) })
 	}
 	return runningBus{failed, func() { cancel(); all.Wait() }}, ready
 }
 
 // watchGaps counts and reports the gaps of the bus until ctx ends.
-func (s *Server) watchGaps(ctx context.Context, b BusGaps) {
+func (s *Server) watchGaps(ctx context.Context, b BusGapReporter) {
 	for {
 		from, until, err := b.NextGap(ctx)
 		if err != nil {

@@ -274,7 +274,7 @@ func TestIDsOfEncryptedMessages(t *testing.T) {
 		p.text(strings.TrimSuffix(secretly(`{"event":"x","id":"8"}`), "}") + `,"id":"7"}`)
 		p.only(sealed(ack("8", `"r"`)))
 		p.text(`{"event":"x","id":"9"}`)
-		p.only(sealed(nack("9", wire.CodeForbidden, wire.ErrorClear)))
+		p.only(sealed(nack("9", wire.CodeForbidden, wire.ErrorEncryptionRequired)))
 	})
 }
 

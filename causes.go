@@ -20,7 +20,7 @@ const (
 	CauseBehind             Cause = "callbacks behind"               // BehindTimeout, 4007
 	CauseSealing            Cause = "sealing timeout"                // SealTimeout
 	CauseStranger           Cause = "too much before authentication" // 4007
-	CauseApplication        Cause = "server closed"                  // Server.Disconnect
+	CauseApplication        Cause = "closed by the application"      // Server.Disconnect
 	CauseShutdown           Cause = "server shutdown"                // 1001
 	CauseAuthTimeout        Cause = "authentication timeout"         // 4001
 	CauseHeartbeat          Cause = "heartbeat timeout"              // 4002

@@ -51,13 +51,13 @@ func TestPlainIO(t *testing.T) {
 		if plain || runtime.GOOS != "linux" {
 			want = 1
 		}
-		if s := n.Stats(); s.Plain != want {
-			t.Errorf("%d clients are plain, want %d", s.Plain, want)
+		if s := n.Stats(); s.WithoutEpoll != want {
+			t.Errorf("%d clients are served without epoll, want %d", s.WithoutEpoll, want)
 		}
 		n.stop()
 		<-n.ran
-		if s := n.Stats(); s.Plain != 0 {
-			t.Errorf("%d clients are plain when none is here", s.Plain)
+		if s := n.Stats(); s.WithoutEpoll != 0 {
+			t.Errorf("%d clients are served without epoll, want none", s.WithoutEpoll)
 		}
 	})
 }

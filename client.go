@@ -121,9 +121,9 @@ type ClientInfo struct {
 	// Rooms starts with the room named by the client's own ID, followed by the others in
 	// the order of joining.
 	Rooms []string
-	// Backpressured reports whether messages are waiting because the client reads too
+	// SlowReader reports whether messages are waiting because the client reads too
 	// slowly.
-	Backpressured bool
+	SlowReader bool
 	// LastActivity is when the client sent its last message.
 	LastActivity time.Time
 }

@@ -176,7 +176,7 @@ func TestBackpressureLimit(t *testing.T) {
 func backpressured(n *node) bool {
 	synctest.Wait()
 	for _, c := range n.Clients() {
-		if c.Backpressured {
+		if c.SlowReader {
 			return true
 		}
 	}

@@ -143,12 +143,12 @@ func (c *session) stepFor(m wire.Message, sealed bool) step {
 		s.counts.ignored.Add(1)
 		s.cfg.Logger.Debug("message dropped: only servers send this event", "client", c.member.ID, "event", m.Event)
 		return c.refusal(m, &Error{Code: wire.CodeInvalid, Message: "Only servers send this event"})
-	case !sealed && s.cfg.Encryption == EncryptionRequired && !(system && e.Plain):
+	case !sealed && s.cfg.Encryption == EncryptionRequired && !(system && e.AllowUnencrypted):
 		s.counts.badEncrypted.Add(1)
 		if !c.wantsAnswer(m) {
-			c.sendError(wire.ErrorClear)
+			c.sendError(wire.ErrorEncryptionRequired)
 		}
-		return c.refusal(m, &Error{Code: wire.CodeForbidden, Message: wire.ErrorClear})
+		return c.refusal(m, &Error{Code: wire.CodeForbidden, Message: wire.ErrorEncryptionRequired})
 	case !system:
 		return (*session).handle
 	case m.Event == wire.EventHeartbeat && !c.wantsAnswer(m):

@@ -174,7 +174,7 @@ func TestEncryptedInput(t *testing.T) {
 		"authenticate within":     {secretly(authenticate), wire.ErrorEncryptedMessage, ""},
 		"heartbeat within":        {secretly(`{"event":"heartbeat"}`), "", ""},
 		"server's event within":   {secretly(`{"event":"connected"}`), "", ""},
-		"a message in clear":      {`{"event":"x","data":1}`, wire.ErrorClear, ""},
+		"a message in clear":      {`{"event":"x","data":1}`, wire.ErrorEncryptionRequired, ""},
 		"a heartbeat in clear":    {`{"event":"heartbeat"}`, "", ""},
 		"server's event in clear": {`{"event":"connected"}`, "", ""},
 	}

@@ -61,7 +61,7 @@ func TestBusGaps(t *testing.T) {
 	})
 }
 
-// Without OnBusGap, gaps are still counted. A bus need not implement BusGaps.
+// Without OnBusGap, gaps are still counted. A bus need not implement BusGapReporter.
 func TestBusGapsWithoutCallback(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newGapBus()

@@ -104,7 +104,7 @@ func TestHooks(t *testing.T) {
 		p.text(`{"event":"x"}`)
 		time.Sleep(2 * time.Second)
 		lines := l.take()
-		if len(lines) != 1 || !strings.HasPrefix(lines[0], "Handled {Client:0x") || !strings.HasSuffix(lines[0], " Event:x Err:no luck Duration:1s}") {
+		if len(lines) != 1 || !strings.HasPrefix(lines[0], "MessageHandled {Client:0x") || !strings.HasSuffix(lines[0], " Event:x Err:no luck Duration:1s}") {
 			t.Errorf("told %q", lines)
 		}
 		_ = n.Send(t.Context(), ignis.ToRoom("a"), "x", 1)
@@ -127,7 +127,7 @@ func TestHooks(t *testing.T) {
 		time.Sleep(time.Second)
 		lines = l.take()
 		if !slices.Contains(lines, "Dropped {ClientID:"+id+" Messages:1 Reason:connection closing}") ||
-			!slices.Contains(lines, "Closed {ClientID:"+id+" UserID:ann Cause:server closed Code:4000 Duration:5s}") {
+			!slices.Contains(lines, "Closed {ClientID:"+id+" UserID:ann Cause:closed by the application Code:4000 Duration:5s}") {
 			t.Errorf("told %q", lines)
 		}
 		n.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))

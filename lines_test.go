@@ -81,7 +81,7 @@ func TestLogLines(t *testing.T) {
 			`INFO msg="join refused: in too many rooms" .*client=` + p.id,
 			`INFO msg="join refused: not allowed by the application" .*client=` + p.id,
 			`DEBUG msg="client joined rooms" .*client=` + p.id + ` rooms=1`,
-			`DEBUG msg="client disconnected" .*client=` + p.id + ` cause="server closed" code=4321`,
+			`DEBUG msg="client disconnected" .*client=` + p.id + ` cause="closed by the application" code=4321`,
 			`WARN msg="malformed envelope from the bus" .*bytes=9 error=.+`,
 			`WARN msg="bus refused an envelope" .*error=full`,
 			`INFO msg="server is shutting down" .*clients=1`,

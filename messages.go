@@ -34,8 +34,8 @@ func (c *session) handle(ctx context.Context, m wire.Message) (reply any, err er
 		m.Room = "" // not part of protocol 1
 	}
 	began := time.Now()
-	if f := s.cfg.Hooks.Handled; f != nil {
-		defer func() { hook(s, "Handled", f, HandledInfo{c.who(), m.Event, err, time.Since(began)}) }()
+	if f := s.cfg.Hooks.MessageHandled; f != nil {
+		defer func() { hook(s, "MessageHandled", f, MessageHandledInfo{c.who(), m.Event, err, time.Since(began)}) }()
 	}
 	err = s.call("OnMessage", c, func() (err error) {
 		reply, err = s.cfg.OnMessage(ctx, c.who(), m)

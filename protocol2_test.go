@@ -361,7 +361,7 @@ func TestEarlyMessages(t *testing.T) {
 			p.connected()
 			say := ack("2", "")
 			if encryption == ignis.EncryptionRequired {
-				say = nack("2", wire.CodeForbidden, wire.ErrorClear)
+				say = nack("2", wire.CodeForbidden, wire.ErrorEncryptionRequired)
 			}
 			got, want := p.got(), []string{ack("1", `{"rooms":[{"room":"a"}],"refused":[]}`), say, ack("3", "")}
 			if len(got) != len(want) {

@@ -212,7 +212,7 @@ func TestSealedInput(t *testing.T) {
 				v.text(`{"event":"x","data":"clear"}`)
 				want := []string{`x|12345678901234567890123|7`}
 				if mode == ignis.EncryptionRequired {
-					v.only(failure(wire.ErrorClear))
+					v.only(failure(wire.ErrorEncryptionRequired))
 				} else {
 					v.only()
 					want = append(want, `x|"clear"|`)

@@ -62,7 +62,7 @@ func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted) {
 	}
 	s.counts.connections.Add(1)
 	if !c.conn.Polled() {
-		s.counts.plain.Add(1)
+		s.counts.withoutEpoll.Add(1)
 	}
 	hook(s, "Connected", s.cfg.Hooks.Connected, ConnectedInfo{c.member.ID, a.RemoteAddr})
 	if s.debugging() {
@@ -83,7 +83,7 @@ func (c *session) Message(payload []byte, binary bool) { c.dispatch(payload, bin
 // Ended removes the client from all indexes; see [ws.Handler].
 func (c *session) Ended(end ws.End) {
 	if !c.conn.Polled() {
-		c.server.counts.plain.Add(-1)
+		c.server.counts.withoutEpoll.Add(-1)
 	}
 	rooms := c.server.reg.Remove(&c.member)
 	c.disconnected(end, rooms)
@@ -232,7 +232,7 @@ func (c *session) info() ClientInfo {
 	}
 	c.mu.Unlock()
 	i.Rooms = c.member.Rooms()
-	i.Backpressured = c.conn.Backpressured()
+	i.SlowReader = c.conn.Backpressured()
 	i.LastActivity = time.Now().Add(-c.silence())
 	return i
 }

@@ -48,7 +48,7 @@ func testMemoryOfSlowClients(t *testing.T, plain bool, size int, private bool) {
 	}
 	full := func() bool {
 		for _, c := range n.Clients() {
-			if !c.Backpressured {
+			if !c.SlowReader {
 				return false
 			}
 		}

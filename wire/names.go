@@ -4,14 +4,14 @@ import "time"
 
 // Values of the message field of error events.
 const (
-	ErrorFormat           = "Invalid message format"
-	ErrorUnauthenticated  = "Not authenticated"
-	ErrorAuthenticated    = "Already authenticated"
-	ErrorRejected         = "Authentication failed"
-	ErrorAuthentication   = "Authentication error"
-	ErrorHandshake        = "Encryption handshake failed"
-	ErrorEncryptedMessage = "Invalid encrypted message"
-	ErrorClear            = "Encryption required"
+	ErrorFormat             = "Invalid message format"
+	ErrorUnauthenticated    = "Not authenticated"
+	ErrorAuthenticated      = "Already authenticated"
+	ErrorRejected           = "Authentication failed"
+	ErrorAuthentication     = "Authentication error"
+	ErrorHandshake          = "Encryption handshake failed"
+	ErrorEncryptedMessage   = "Invalid encrypted message"
+	ErrorEncryptionRequired = "Encryption required"
 )
 
 // Defaults and limits of the protocol.

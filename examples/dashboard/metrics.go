@@ -23,7 +23,7 @@ func (m *Metrics) Hooks() ignis.Hooks {
 			count("closed: "+string(i.Cause), 1)
 		},
 		Authenticated: func(i ignis.AuthenticatedInfo) { count("authentications: "+outcome(i.Err), 1) },
-		Handled: func(i ignis.HandledInfo) {
+		MessageHandled: func(i ignis.MessageHandledInfo) {
 			count("requests: "+outcome(i.Err), 1)
 			m.numbers.AddFloat("seconds in requests", i.Duration.Seconds())
 		},
