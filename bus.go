@@ -19,8 +19,8 @@ type Bus interface {
 	Publish(channel string, envelope []byte) error
 	// Run subscribes, calls ready once when all subscriptions are active for the first
 	// time, and then calls receive with the envelopes that arrive, including those of
-	// this instance, in order and from one goroutine at a time. It returns nil when ctx
-	// ends, or an error if the bus cannot start. For efficiency, Run should pass all
+	// this instance, in order and from one goroutine at a time. It returns nil when ctx is
+	// done, or an error if the bus cannot start. For efficiency, Run should pass all
 	// envelopes that have arrived to a single call. The slices are valid only during the
 	// call.
 	Run(ctx context.Context, ready func(), receive func(envelopes ...[]byte)) error
@@ -28,8 +28,8 @@ type Bus interface {
 
 // BusMonitor is an optional interface of a [Bus], for health checks and metrics.
 type BusMonitor interface {
-	// Health returns nil if envelopes are being sent and received, or else the reason why
-	// not.
+	// Health returns nil if envelopes are being sent and received, or the reason why they
+	// are not.
 	Health() error
 	// Lost returns the number of envelopes that Publish accepted but that could not be
 	// sent.
@@ -81,7 +81,7 @@ func (s *Server) startBus(ctx context.Context) (b runningBus, subscribed <-chan 
 			}
 			failed <- err
 		} else if err != nil {
-			s.warn("bus ended with an error", "error", err)
+			s.warn("bus stopped with an error", "error", err)
 		}
 	})
 	if b, ok := s.cfg.Bus.(BusGapReporter); ok {
@@ -90,7 +90,7 @@ func (s *Server) startBus(ctx context.Context) (b runningBus, subscribed <-chan 
 	return runningBus{failed, func() { cancel(); all.Wait() }}, ready
 }
 
-// watchGaps counts and reports the gaps of the bus until ctx ends.
+// watchGaps counts and reports the gaps of the bus until ctx is done.
 func (s *Server) watchGaps(ctx context.Context, b BusGapReporter) {
 	for {
 		from, until, err := b.NextGap(ctx)
@@ -122,7 +122,7 @@ func (s *Server) watchGaps(ctx context.Context, b BusGapReporter) {
 	}
 }
 
-// publish hands a letter to the bus. It counts and logs a failure.
+// publish passes a letter to the bus. It counts and logs a failure.
 func (s *Server) publish(l letter) error {
 	if s.solo {
 		return nil
@@ -145,8 +145,8 @@ func (s *Server) publish(l letter) error {
 	return nil
 }
 
-// receive delivers envelopes from the bus to the clients of this instance, by type and
-// target. The channel provides no additional information.
+// receive delivers envelopes from the bus to the clients of this instance. The type and
+// target of an envelope say which clients, so the channel is not needed.
 func (s *Server) receive(envelopes ...[]byte) {
 	s.counts.busReceived.Add(uint64(len(envelopes)))
 	if f := s.cfg.Hooks.Received; f != nil {
@@ -162,7 +162,7 @@ func (s *Server) receive(envelopes ...[]byte) {
 	}
 }
 
-// runs returns the messages in envelopes as runs, in order.
+// runs returns the messages in envelopes, in order and grouped into runs.
 func (s *Server) runs(envelopes [][]byte) iter.Seq[run] {
 	return func(yield func(run) bool) {
 		var r run
@@ -219,9 +219,9 @@ func (s *Server) read(envelope []byte) (e wire.Envelope, ok bool) {
 	return e, false
 }
 
-var errNoTarget = errors.New("the target is not a string or is empty")
+var errNoTarget = errors.New("the target is missing, empty or not a string")
 
-// maxRun is the maximum number of bytes of messages in a run, which is what fits into one
+// maxRun is the maximum size of the messages in a run, in bytes. It is what fits into one
 // write.
 const maxRun = 64 << 10
 

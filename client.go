@@ -33,8 +33,8 @@ func (s State) String() string {
 	return "disconnected"
 }
 
-// Credentials are the data that a client sent to authenticate. They are untrusted: apart
-// from being valid JSON, nothing about them has been checked.
+// Credentials are the data that a client sent to authenticate. They are untrusted: the
+// server has checked only that they are valid JSON.
 type Credentials struct {
 	// ClientID is the ID that the client will have.
 	ClientID string

@@ -94,11 +94,11 @@ func TestLinesOfAClientsLife(t *testing.T) {
 			do:   func(n *node) { n.login("ann"); n.stop(); n.ran <- <-n.ran },
 			want: "INFO server is shutting down clients=1",
 		},
-		"very end": {do: func(n *node) { n.stop(); n.ran <- <-n.ran }, want: "INFO server is shut down"},
+		"very end": {do: func(n *node) { n.stop(); n.ran <- <-n.ran }, want: "INFO server has shut down"},
 		"bus": {
 			cfg:  ignis.Config{Bus: sulking{}},
 			do:   func(n *node) { n.stop(); n.ran <- <-n.ran },
-			want: "WARN bus ended with an error error=sulking",
+			want: "WARN bus stopped with an error error=sulking",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -85,8 +85,8 @@ func TestLogLines(t *testing.T) {
 			`WARN msg="malformed envelope from the bus" .*bytes=9 error=.+`,
 			`WARN msg="bus refused an envelope" .*error=full`,
 			`INFO msg="server is shutting down" .*clients=1`,
-			`WARN msg="bus ended with an error" .*error=stopped`,
-			`INFO msg="server is shut down"`,
+			`WARN msg="bus stopped with an error" .*error=stopped`,
+			`INFO msg="server has shut down"`,
 		} {
 			found := false
 			for text := range strings.Lines(n.log.String()) {

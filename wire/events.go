@@ -59,7 +59,7 @@ var systemEvents = []SystemEvent{
 func SystemEvents() []SystemEvent { return append([]SystemEvent(nil), systemEvents...) }
 
 // LookupEvent returns the system event with this name in a version of the protocol. It
-// reports false for all other names, which belong to the application.
+// reports false for any other name, which belongs to the application.
 func LookupEvent(name string, protocol int) (e SystemEvent, ok bool) {
 	e, ok = eventsByName[name]
 	return e, ok && e.Protocol <= protocol

@@ -13,7 +13,7 @@ import (
 var (
 	// ErrFormat is wrapped by decoding errors for input that is not valid JSON in UTF-8
 	// or is nested deeper than [MaxDepth].
-	ErrFormat = errors.New("not a JSON text")
+	ErrFormat = errors.New("invalid JSON")
 	// ErrShape is wrapped by decoding errors for valid JSON that is not an object of the
 	// expected form, for example because the event is missing, empty or not a string.
 	ErrShape = errors.New("not a message")
@@ -32,8 +32,8 @@ type Message struct {
 	// protocol 1 its meaning is up to the application. It is empty if absent or not a
 	// string.
 	ID string
-	// Room is the room to which the message was sent, or for which it is meant (protocol
-	// 2). It is empty if absent or not a string.
+	// Room is the room to which a server sent the message, or for which a client intends
+	// it (protocol 2). It is empty if absent or not a string.
 	Room string
 	// From is the client for which the message was relayed (protocol 2). Servers ignore
 	// it in messages from clients.
@@ -45,7 +45,7 @@ type Message struct {
 // if a value has the wrong type, they contain the type but not the value.
 func (m Message) Decode(v any) error {
 	if m.Data == nil {
-		return fmt.Errorf("event %.100q carries no data", m.Event)
+		return fmt.Errorf("event %.100q has no data", m.Event)
 	}
 	if err := Decode(m.Data, v); err != nil {
 		return fmt.Errorf("data of event %.100q: %w", m.Event, err)
@@ -191,9 +191,9 @@ type ConnectedData struct {
 	Server string `json:"server,omitempty"`
 }
 
-// Encode returns d as JSON text, with its fields in the order above, and those that are
-// empty left out, except ID and Time. It is written by hand because every client is sent
-// one: encoding/json would take longer than all else that admits a client.
+// Encode returns d as JSON, with the fields in the order above. Empty fields are omitted,
+// except ID and Time. Encode does not use encoding/json, which would take longer than
+// everything else that admits a client.
 func (d ConnectedData) Encode() json.RawMessage {
 	b := make([]byte, 0, 256)
 	field := func(name, value string) {

@@ -30,8 +30,9 @@ const (
 	DefaultWriteTimeout      = 30 * time.Second
 	DefaultBehindTimeout     = 60 * time.Second
 
-	// AuthTimeoutFactor times the authentication timeout is the time that authentication
-	// and key agreement may take together once the client has sent its credentials.
+	// AuthTimeoutFactor is the factor by which the authentication timeout is multiplied
+	// once the client has sent its credentials, for authentication and key agreement
+	// together.
 	AuthTimeoutFactor = 3
 
 	// MaxRoomName is the maximum length of a room name from a client, in UTF-16 code
@@ -67,8 +68,8 @@ const (
 // format of JavaScript's Date.toISOString.
 const TimeFormat = "2006-01-02T15:04:05.000Z"
 
-// FormatTime returns t in [TimeFormat], in UTC. It needs less stack than
-// [time.Time.Format], whose caller is often a new goroutine that would have to grow its own.
+// FormatTime returns t in [TimeFormat], in UTC. It uses less stack than
+// [time.Time.Format], for which a new goroutine would have to grow its stack.
 func FormatTime(t time.Time) string {
 	t = t.UTC()
 	year, month, day := t.Date()
