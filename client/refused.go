@@ -13,8 +13,8 @@ import (
 	"github.com/ignis-go/ignis/internal/printable"
 )
 
-// HandshakeError says that the server, or a proxy in front of it, answered the
-// handshake with an HTTP status other than 101. It matches [ErrUnavailable] for 429,
+// HandshakeError is the error for a handshake to which the server, or a proxy in front of
+// it, responded with an HTTP status other than 101. It matches [ErrUnavailable] for 429,
 // 502, 503 and 504, and [ErrProtocol] for all others.
 type HandshakeError struct {
 	// Status is the HTTP status.
@@ -55,32 +55,32 @@ func (e *HandshakeError) hint() string {
 	case http.StatusBadRequest:
 		return "check the URL: its path, and wss if the port speaks TLS"
 	case http.StatusUnauthorized, http.StatusProxyAuthRequired:
-		return "it wants credentials in the HTTP request: see Config.HTTPHeader"
+		return "it requires credentials in the HTTP request: see Config.HTTPHeader"
 	case http.StatusForbidden:
 		return "it does not allow connections from this origin or address"
 	case http.StatusUpgradeRequired:
-		return "a proxy in front of it may not pass on the fields Upgrade and Connection"
+		return "a proxy in front of it may have removed the header fields Upgrade and Connection"
 	}
 	switch {
 	case e.Location != "":
-		return "it redirects to " + e.Location + "; dial that, if it is the server"
+		return "it redirects to " + e.Location + "; dial that URL if you trust it"
 	case e.Unwrap() == ErrUnavailable: //nolint:errorlint // it wraps nothing else
 		return "try again later"
 	case e.Status >= http.StatusInternalServerError:
-		return "something failed there, or in a proxy in front of it; its log may say what"
+		return "the server, or a proxy in front of it, failed: see its log"
 	}
 	return "check the URL's path"
 }
 
-// maxRefusal is how many bytes of a refusal's body are read, and refusalTime for how
-// long. maxLocation is how many bytes of an address are kept.
+// Limits for the response of a server that refuses the handshake.
 const (
-	maxRefusal  = 1 << 10
-	maxLocation = 500
+	maxRefusal  = 1 << 10 // bytes of the body that are read
+	maxLocation = 500     // bytes of the target of a redirect that are kept
 	refusalTime = time.Second
 )
 
-// readRefusal reads the server's text of a refusal, as far as it arrives soon.
+// readRefusal reads the text and the target of a redirect from the response, as far as
+// they arrive within refusalTime.
 func (e *HandshakeError) readRefusal(conn net.Conn, response io.Reader, u *url.URL) {
 	if conn.SetReadDeadline(time.Now().Add(refusalTime)) != nil {
 		return

@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,8 +11,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// requestPrefix is the prefix of the IDs of requests. It distinguishes them from
-// those that the application chooses.
+// requestPrefix is the prefix of the IDs of requests. It distinguishes them from IDs that
+// the application chooses.
 const requestPrefix = "#"
 
 // Error is the server's answer to a request that it refused or could not carry out.
@@ -31,8 +30,8 @@ func (e *Error) Error() string {
 	return s
 }
 
-// codeText returns a code of the protocol unchanged. Other codes are text of the
-// server.
+// codeText returns a code of the protocol unchanged, and quotes any other code, which may
+// be any text.
 func codeText(code wire.ErrorCode) string {
 	if slices.Contains(wire.ErrorCodes(), code) {
 		return string(code)
@@ -77,14 +76,14 @@ func (c *Conn) RequestMessage(ctx context.Context, m wire.Message) (wire.Message
 	defer c.in.await(-1)
 	m.ID = id
 	if taken, err := c.sendMessage(ctx, m); err != nil {
-		c.requests.giveUp(id, taken)
+		c.requests.abandon(id, taken)
 		return wire.Message{}, err
 	}
 	var reply wire.Message
 	select {
 	case reply = <-answer:
 	case <-ctx.Done():
-		c.requests.giveUp(id, true)
+		c.requests.abandon(id, true)
 		return wire.Message{}, ctx.Err()
 	case <-c.over:
 		select {
@@ -108,7 +107,7 @@ type requests struct {
 	mu   sync.Mutex
 	last uint64
 	// open holds the unanswered requests by ID. A channel has room for the answer; it
-	// is nil if nobody waits for the answer anymore.
+	// is nil if the request was abandoned.
 	open map[string]chan wire.Message
 }
 
@@ -117,7 +116,7 @@ func (r *requests) begin(limit int) (id string, answer <-chan wire.Message, err 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.open) >= limit {
-		return "", nil, fmt.Errorf("%d requests wait for their answers; see Config.MaxRequests", limit)
+		return "", nil, fmt.Errorf("%d requests are waiting for their answers: see Config.MaxRequests", limit)
 	}
 	if r.open == nil {
 		r.open = make(map[string]chan wire.Message)
@@ -129,9 +128,9 @@ func (r *requests) begin(limit int) (id string, answer <-chan wire.Message, err 
 	return id, c, nil
 }
 
-// giveUp records that nobody waits for an answer anymore. If the request was sent,
-// the answer still arrives.
-func (r *requests) giveUp(id string, sent bool) {
+// abandon records that the answer to a request is not needed. If the request was sent, its
+// ID remains registered until the answer arrives.
+func (r *requests) abandon(id string, sent bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, open := r.open[id]; !open {
@@ -162,7 +161,7 @@ func (r *requests) take(m wire.Message) bool {
 // checkID returns an error for an ID that could belong to a request.
 func checkID(m wire.Message) error {
 	if strings.HasPrefix(m.ID, requestPrefix) {
-		return errors.New("message ID starts with " + requestPrefix + ", as those that Conn.Request chooses do")
+		return fmt.Errorf("message ID %.64q starts with %q, which is reserved for Conn.Request", m.ID, requestPrefix)
 	}
 	return nil
 }
