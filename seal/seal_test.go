@@ -252,7 +252,7 @@ func badPublicKeys(t testing.TB) map[string]string {
 		"without padding":        strings.TrimRight(text, "="),
 		"base64url":              strings.NewReplacer("+", "-", "/", "_").Replace(text) + "-",
 		"with a line break":      text[:40] + "\n" + text[40:],
-		"a line break within 88": text[:40] + "\n" + text[41:],
+		"a line break inside 88": text[:40] + "\n" + text[41:],
 		"spaces around":          " " + text,
 		"loose bits":             loose,
 		"hex":                    "04" + strings.Repeat("ab", 64),

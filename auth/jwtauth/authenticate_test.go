@@ -134,7 +134,7 @@ func TestConfig(t *testing.T) {
 		"good":           {Config{Secret: []byte(testKey)}, ""},
 		"no secret":      {Config{}, "Config.Secret is required"},
 		"a short secret": {Config{Secret: []byte(testKey[1:])}, "has 31 bytes, but HS256 needs at least 32"},
-		"a bad limit":    {Config{Secret: []byte(testKey), MaxToken: -1}, "Config.MaxToken is negative"},
+		"a bad limit":    {Config{Secret: []byte(testKey), MaxToken: -1}, "Config.MaxToken must not be negative"},
 	} {
 		_, err := New(test.config)
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
