@@ -99,7 +99,7 @@ func TestProxies(t *testing.T) {
 	}
 }
 
-// What Accept returns reaches Authenticate and every later callback. The request itself
+// The result of Accept reaches Authenticate and every later callback. The request itself
 // is not kept.
 func TestAccepted(t *testing.T) {
 	type key struct{}

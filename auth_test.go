@@ -93,12 +93,12 @@ func TestNothingBeforeAuthentication(t *testing.T) {
 		}
 		sendEverything(t, n, b, id, "ann")
 		if lines := p.got(); len(lines) != 17 {
-			t.Errorf("%d messages came, want 17: %q", len(lines), lines)
+			t.Errorf("%d messages arrived, want 17: %q", len(lines), lines)
 		}
 	})
 }
 
-// The state of the indexes, and what the client has received, when OnConnect runs.
+// When OnConnect runs, the client is in all indexes and has received the connected event.
 func TestOrderOnSuccess(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var n *node
@@ -135,8 +135,8 @@ func TestOrderOnSuccess(t *testing.T) {
 	})
 }
 
-// When a client receives the connected event, it has joined its rooms, even if these take
-// a while.
+// When a client receives the connected event, it has joined its rooms, even if joining
+// takes a while.
 func TestInRoomsWhenConnected(t *testing.T) {
 	rooms := make([]string, 3000)
 	for i := range rooms {
@@ -186,8 +186,8 @@ func TestConnectedBytes(t *testing.T) {
 	}
 }
 
-// Nothing arrives before the connected event, and nothing sent after it is lost, however
-// much is sent meanwhile.
+// No message arrives before the connected event, and none sent after it is lost, even if
+// many are being sent.
 func TestConnectedComesFirstInAFlood(t *testing.T) {
 	n := start(t, ignis.Config{BackpressureLimit: 64 << 20})
 	stop := make(chan struct{})

@@ -12,8 +12,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// The log lines about a client, one cause at a time.
-func TestLinesOfAClientsLife(t *testing.T) {
+// The log lines about a client and a server, one cause at a time.
+func TestLinesOfClientAndServer(t *testing.T) {
 	for name, tt := range map[string]struct {
 		cfg  ignis.Config
 		do   func(n *node)

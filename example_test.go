@@ -110,7 +110,7 @@ func ExampleCredentials_Decode() {
 	// unauthenticated
 }
 
-// Callbacks get the metadata from Authenticate in its own type.
+// Callbacks get the metadata that Authenticate returned, with its type.
 func ExampleMetadataOf() {
 	type Account struct{ Plan string }
 	c := &ignis.Client{ID: "c1", Metadata: Account{Plan: "free"}} // as passed to callbacks

@@ -18,7 +18,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// told collects the calls of hooks as text.
+// told records the calls of hooks as text.
 type told struct {
 	mu    sync.Mutex
 	lines []string
@@ -94,7 +94,7 @@ func TestHooks(t *testing.T) {
 			}
 		}
 		if size == 0 || line.ID != id {
-			t.Error("the write is not told")
+			t.Error("Flushed was not called")
 		}
 		p.text(`{"event":"refresh","data":{"user":"eve","token":"bad"}}`)
 		time.Sleep(2 * time.Second)

@@ -98,7 +98,7 @@ func TestNoPayloadInTheLog(t *testing.T) {
 		p.got()
 		for _, text := range []string{"server is ready", "OnMessage failed", "message dropped", "malformed envelope", "bus refused", "encrypted message refused", "cannot unmarshal number into"} {
 			if !n.log.has(text) {
-				t.Errorf("the run did not come to %q", text)
+				t.Errorf("the log does not contain %q", text)
 			}
 		}
 		if strings.Contains(n.log.String(), secret) || n.log.has(digits[:20]) {
@@ -143,7 +143,7 @@ func TestEachReasonIsLogged(t *testing.T) {
 	})
 }
 
-// expired is the error for a user's expired token.
+// expired is an error that names the user whose token has expired.
 type expired string
 
 func (e expired) Error() string    { return "expired, of " + string(e) }

@@ -10,7 +10,7 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-// Without a free descriptor there is no epoll. Clients are served anyway, and the log
+// Without a free descriptor, epoll cannot be used. Clients are served anyway, and the log
 // explains the cost.
 func TestEpollFails(t *testing.T) {
 	n := newNode(t, ignis.Config{})

@@ -31,11 +31,11 @@ func (p *peer) rooms() []string {
 	synctest.Wait()
 	c, ok := p.Client(p.id)
 	if !ok {
-		p.t.Fatal("the client is not here")
+		p.t.Fatal("the client is not connected")
 	}
 	want := []string{p.id, wire.RoomDefault, wire.RoomNotification}
 	if len(c.Rooms) < 3 || !slices.Equal(c.Rooms[:3], want) {
-		p.t.Errorf("in rooms %q, want at first %q", c.Rooms, want)
+		p.t.Errorf("in rooms %q, which do not start with %q", c.Rooms, want)
 		return nil
 	}
 	return c.Rooms[3:]
@@ -142,8 +142,8 @@ func TestNoValidatorRefusesEveryJoin(t *testing.T) {
 	})
 }
 
-// Joining a room named by another client's ID would be a way to eavesdrop.
-func TestNoClientJoinsAnother(t *testing.T) {
+// A client that joined a room named by another client's ID could eavesdrop.
+func TestNoClientJoinsTheRoomOfAnother(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n, elsewhere := startMem(t, ignis.Config{ValidateRooms: allRooms}), startMem(t, ignis.Config{})
 		p, here, there := n.login("ann"), n.login("bob"), elsewhere.login("cat")
@@ -178,7 +178,7 @@ func TestRoomLimits(t *testing.T) {
 		p.join(names("a", "b", "c"))
 		p.join(names("c", "d"))
 		if got := p.rooms(); !slices.Equal(got, []string{"a", "b", "c"}) || asked != 4 {
-			t.Errorf("joined %q after %d questions", got, asked)
+			t.Errorf("joined %q, and %d names were validated", got, asked)
 		}
 		p.text(`{"event":"leave","data":` + names("a", "b", "c") + `}`)
 		p.join(names("d"))
@@ -231,15 +231,15 @@ func TestLeave(t *testing.T) {
 				}
 				_ = n.SendLocal(ignis.ToRoom("a"), "x", 1)
 				if got := len(p.got()); (got == 1) != slices.Contains(row.left, "a") {
-					t.Errorf("%d messages to the room came", got)
+					t.Errorf("%d messages to the room arrived", got)
 				}
 			})
 		})
 	}
 }
 
-// Empty rooms and users are removed from the indexes.
-func TestIndexesVanishAtOnce(t *testing.T) {
+// Empty rooms and users without clients are removed from the indexes immediately.
+func TestEmptyIndexesAreRemoved(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{DefaultRooms: []string{}, ValidateRooms: allRooms})
 		p, q := n.login("ann"), n.login("ann")

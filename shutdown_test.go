@@ -28,7 +28,7 @@ func TestShutdown(t *testing.T) {
 				}
 				time.Sleep(2 * time.Second) // the shutdown waits for callbacks
 				if ctx.Err() != nil {
-					t.Error("the context ended before its time")
+					t.Error("the context was canceled too early")
 				}
 				h.add(c.UserID + ": " + string(d.Cause))
 			},
@@ -47,7 +47,7 @@ func TestShutdown(t *testing.T) {
 			t.Errorf("status %d during shutdown", w.Code)
 		}
 		if len(h.take()) > 0 || len(stopped) > 0 {
-			t.Error("over before its callbacks")
+			t.Error("the shutdown did not wait for the callbacks")
 		}
 		time.Sleep(3 * time.Second)
 		if err := errors.Join(<-stopped, <-stopped, <-n.ran, n.Shutdown(context.Background())); err != nil {
@@ -295,7 +295,7 @@ func TestNotRunning(t *testing.T) {
 			t.Errorf("Shutdown: %v", err)
 		}
 		if none.Ready() != nil {
-			t.Error("a nil server may get ready")
+			t.Error("a nil server may become ready")
 		}
 		if msg := ignis.ErrNotRunning.Error(); !strings.Contains(msg, "Run") {
 			t.Errorf("the error does not say what to do: %s", msg)

@@ -28,7 +28,7 @@ var page []byte
 func main() {
 	listen := flag.String("listen", "127.0.0.1:8083", "address to listen on")
 	redis := flag.String("redis", "", "redis:// URL that connects several instances; empty: a single instance")
-	secret := flag.String("secret", "an example secret, which is not secret", "key that signs the tokens, at least 32 bytes")
+	secret := flag.String("secret", "a secret that everybody can read here", "key that signs the tokens, at least 32 bytes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -73,7 +73,7 @@ func (d *Dashboard) Serve(ctx context.Context, l net.Listener) error {
 	served := make(chan error, 1)
 	go func() {
 		served <- hs.Serve(l)
-		cancel() // no client can connect anymore
+		cancel() // without an HTTP server, no client can connect
 	}()
 	err := d.server.Run(ctx)
 	cancel()
