@@ -96,5 +96,5 @@ func (s *Server) accept(r *http.Request) (a Accepted, refused *ws.HandshakeError
 	return a, &ws.HandshakeError{Status: status, Reason: reasonRefused, Text: text, Err: err}
 }
 
-// reasonRefused is the reason of handshakes that the application rejects.
+// reasonRefused is the Reason of the error for a request that Accept refuses.
 const reasonRefused = "not accepted"

@@ -135,7 +135,7 @@ func TestAccepted(t *testing.T) {
 			t.Errorf("callback %d sees %q", i, got)
 		}
 		if i == 1 {
-			n.until("the request is forgotten", func() bool {
+			n.until("the request is released", func() bool {
 				runtime.GC()
 				select {
 				case <-gone:

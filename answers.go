@@ -78,7 +78,7 @@ func (c *session) do(ctx context.Context, do step, m wire.Message) {
 func (c *session) answer(m wire.Message, reply any, err error) {
 	a := wire.Message{Event: wire.EventAck, ID: m.ID}
 	if err == nil {
-		a.Data, err = wire.EncodeData(reply) // does not call the application, which handle has done
+		a.Data, err = wire.EncodeData(reply) // cannot call the application: handle has encoded its reply
 	}
 	if err != nil {
 		a.Event, a.Data = wire.EventError, forClient(err).Encode()

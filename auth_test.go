@@ -48,8 +48,8 @@ func sendEverything(t *testing.T, n *node, b *fakeBus, id, user string) {
 	synctest.Wait()
 }
 
-// Until a client is authenticated and has agreed on keys, it receives nothing but errors,
-// whatever is sent.
+// Until a client is authenticated and has agreed on keys, it receives only errors,
+// regardless of what is sent to it.
 func TestNothingBeforeAuthentication(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
@@ -72,7 +72,7 @@ func TestNothingBeforeAuthentication(t *testing.T) {
 		check := func(state ignis.State) {
 			t.Helper()
 			sendEverything(t, n, b, id, "ann")
-			p.text("no JSON")
+			p.text("not JSON")
 			p.only(failure(wire.ErrorFormat))
 			c, ok := n.Client(id)
 			if !ok || c.State != state || len(c.Rooms) != 0 || c.UserID != "" ||

@@ -20,8 +20,8 @@ func TestWhenReadingStopsAndResumes(t *testing.T) {
 	}{
 		"messages": {`{"event":"x"}`, 64},
 		"bytes":    {`{"event":"xxxxx","id":"yyy","data":"` + strings.Repeat("z", 8192-10) + `"}`, 32},
-		// With one byte more, one message fewer is enough; with one byte less, it takes
-		// one more.
+		// With one more byte per message, one more message must be handled before reading
+		// resumes.
 		"a byte more": {`{"event":"xxxxx","id":"yyyy","data":"` + strings.Repeat("z", 8192-10) + `"}`, 32},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -105,7 +105,7 @@ func TestOnLeaveFollowsOnJoin(t *testing.T) {
 		then func(n *node, p *peer)
 		want []string
 	}{
-		"a leave that waits": {
+		"a waiting leave": {
 			do: func(n *node, p *peer) {
 				p.text(`{"event":"leave","data":{"rooms":["a"]}}`)
 				synctest.Wait()
@@ -198,7 +198,7 @@ func TestHooksMayCallTheServer(t *testing.T) {
 		synctest.Wait()
 		_ = n.SendLocal(ignis.ToRoom("a"), "x", nil)
 		_ = n.Disconnect(p.id, 4000, "")
-		close(hold) // what waited is dropped
+		close(hold) // the waiting message is dropped
 		synctest.Wait()
 		hold = make(chan struct{})
 		q := n.login2()
@@ -285,7 +285,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// A reply that is too large to be sealed is an error, not silence.
+// If a reply is too large to be sealed, the client receives an error instead.
 func TestReplyTooLargeToSeal(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		cfg := keys(plain)
@@ -298,7 +298,7 @@ func TestReplyTooLargeToSeal(t *testing.T) {
 	})
 }
 
-// Answers to early messages that are refused.
+// Early heartbeats are answered, and those over the limit are refused.
 func TestEarlyHeartbeats(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		hold := make(chan struct{})

@@ -33,8 +33,8 @@ func (s State) String() string {
 	return "disconnected"
 }
 
-// Credentials are the data that a client sent to authenticate. They are untrusted: the
-// server has checked only that they are valid JSON.
+// Credentials is the data that a client sent to authenticate. It is untrusted: the server
+// has checked only that it is valid JSON.
 type Credentials struct {
 	// ClientID is the ID that the client will have.
 	ClientID string

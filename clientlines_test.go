@@ -89,12 +89,12 @@ func TestLinesOfClientAndServer(t *testing.T) {
 			},
 			want: "WARN client reads too slowly client= cut_off=false",
 		},
-		"begin": {do: func(*node) {}, want: "INFO server is ready server="},
-		"end": {
+		"start": {do: func(*node) {}, want: "INFO server is ready server="},
+		"shutdown": {
 			do:   func(n *node) { n.login("ann"); n.stop(); n.ran <- <-n.ran },
 			want: "INFO server is shutting down clients=1",
 		},
-		"very end": {do: func(n *node) { n.stop(); n.ran <- <-n.ran }, want: "INFO server has shut down"},
+		"after the shutdown": {do: func(n *node) { n.stop(); n.ran <- <-n.ran }, want: "INFO server has shut down"},
 		"bus": {
 			cfg:  ignis.Config{Bus: sulking{}},
 			do:   func(n *node) { n.stop(); n.ran <- <-n.ran },

@@ -1,7 +1,7 @@
 // Package ignis implements a server for realtime messaging over WebSocket. Clients
 // authenticate after they connect. A message is sent to one client, to all sessions of a
-// user, to a room or to everyone, on all instances that share a [Bus]. The server is
-// compatible with Ignis for Bun: both can serve the same clients and share one Redis.
+// user, to a room or to everyone, on all instances that share a [Bus]. The wire format is
+// that of Ignis on Bun, so clients, emitters and servers of both work together.
 //
 // Create a [Server] from a [Config], mount it in an HTTP server and run it:
 //

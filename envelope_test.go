@@ -54,7 +54,7 @@ var inputs = []struct {
 	after   string
 	handler string
 }{
-	{"no JSON", "hello", wire.ErrorFormat, wire.ErrorFormat, ""},
+	{"not JSON", "hello", wire.ErrorFormat, wire.ErrorFormat, ""},
 	{"empty", "", wire.ErrorFormat, wire.ErrorFormat, ""},
 	{"cut short", `{"event":"x"`, wire.ErrorFormat, wire.ErrorFormat, ""},
 	{"trailing garbage", `{"event":"x"} x`, wire.ErrorFormat, wire.ErrorFormat, ""},

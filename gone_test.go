@@ -24,7 +24,7 @@ func TestHangUpWhileCallbacksAreBehind(t *testing.T) {
 			_ = c.(*net.TCPConn).SetLinger(0)
 			_ = c.Close()
 		},
-		"ends its side": func(c net.Conn) { _ = c.(*net.TCPConn).CloseWrite() },
+		"closes its side": func(c net.Conn) { _ = c.(*net.TCPConn).CloseWrite() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			onBothPaths(t, func(t *testing.T, plain bool) { testHangUp(t, plain, leave) })

@@ -77,7 +77,7 @@ func TestFromAnyGoroutine(t *testing.T) {
 			p.join(names("a", "b", "ws:a"))
 			p.text(`{"event":"x"}`)
 			p.text(`{"event":"encrypted","data":1}`)
-			p.text(`no message`)
+			p.text(`not a message`)
 		}
 		_, _, _ = readFrame(p.r)
 		_ = p.conn.Close()

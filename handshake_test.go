@@ -27,7 +27,7 @@ func TestSubprotocol(t *testing.T) {
 		"chosen": {func(r *http.Request) (ignis.Accepted, error) {
 			return ignis.Accepted{Subprotocol: ignis.Subprotocols(r)[1]}, nil
 		}, "v1.app"},
-		"left open": {func(*http.Request) (ignis.Accepted, error) { return ignis.Accepted{}, nil }, "v2.app"},
+		"none chosen": {func(*http.Request) (ignis.Accepted, error) { return ignis.Accepted{}, nil }, "v2.app"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := start(t, ignis.Config{Accept: row.accept})

@@ -19,7 +19,7 @@ func TestAcceptPanics(t *testing.T) {
 	func() {
 		defer func() {
 			if recover() != "no luck" {
-				t.Error("it was not called")
+				t.Error("Accept was not called")
 			}
 		}()
 		n.ServeHTTP(httptest.NewRecorder(), upgradeRequest())

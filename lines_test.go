@@ -102,7 +102,7 @@ func TestLogLines(t *testing.T) {
 	})
 }
 
-// Errors of AgreeKeys and failures to seal are logged.
+// Errors and panics of AgreeKeys are logged, and so are ciphers that cannot seal.
 func TestLogLinesOfHandshakes(t *testing.T) {
 	for want, handshake := range map[string]func() (*ignis.Cipher, error){
 		`level=WARN msg="AgreeKeys failed" .*client=.+ error="no keys"`:         func() (*ignis.Cipher, error) { return nil, errors.New("no keys") },

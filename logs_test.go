@@ -31,7 +31,7 @@ func TestLogIsNotFlooded(t *testing.T) {
 			p.text(`{"event":"x"}`)
 			p.join(names("a"))
 			p.join(``)
-			p.text("no JSON")
+			p.text("not JSON")
 			p.text("5")
 			p.got()
 			b.in <- []byte("x")

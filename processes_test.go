@@ -18,7 +18,7 @@ var ownStart = map[string]string{
 	"tools/mutate/main.go":                 "it is not a test, and ends its processes with its context",
 }
 
-// A process that a test starts must not outlive it, however the test ends. Therefore
+// A process that a test starts must not outlive it, even if the test is killed. Therefore
 // tests, and code used only by tests and benchmarks, start processes with package
 // childproc.
 func TestProcessesEndWithTheirTests(t *testing.T) {

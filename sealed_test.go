@@ -83,7 +83,7 @@ func (v *vault) only(want ...string) {
 // seal sends a message.
 func (v *vault) seal(text string) { v.text(string(v.key.AppendFrame(nil, []byte(text), v.aad))) }
 
-// The clients that each mode accepts, and whether they are encrypted.
+// The mode determines which clients are accepted and which are encrypted.
 func TestEncryptionModes(t *testing.T) {
 	own, _ := seal.NewPrivateKey()
 	good := seal.PublicKey(own)
@@ -222,7 +222,7 @@ func TestSealedInput(t *testing.T) {
 				if len(n.ClientsInRoom("a")) != 1 {
 					t.Error("not joined")
 				}
-				// Larger than any message may be, so it ends its own connection only.
+				// A message over the limit ends only its own connection.
 				v.text(`{"event":"encrypted","data":{"iv":"AAAAAAAAAAAAAAAA","ct":"` + strings.Repeat("A", 140_000) + `"}}`)
 				if got := v.got(); len(got) == 0 || !strings.HasPrefix(got[0], "<close 1009") {
 					t.Errorf("received %q", got)
@@ -417,7 +417,7 @@ func (h *heard) await(n *node, messages int) (lines []string) {
 	return lines
 }
 
-// What BeforeSeal may and may not do with a message.
+// BeforeSeal may replace a message. If its result is invalid, the message is dropped.
 func TestBeforeSeal(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{
@@ -441,7 +441,7 @@ func TestBeforeSeal(t *testing.T) {
 				case "slow":
 					time.Sleep(time.Second)
 				}
-				return nil, nil //nolint:nilnil // as it is
+				return nil, nil //nolint:nilnil // unchanged
 			},
 		})
 		v, p := n.vault("ann"), n.login("bob")
@@ -483,7 +483,7 @@ func TestBeforeSealLimit(t *testing.T) {
 					return nil, blocked
 				}
 				time.Sleep(time.Millisecond)
-				return nil, nil //nolint:nilnil // as it is
+				return nil, nil //nolint:nilnil // unchanged
 			},
 		})
 		var good []*vault
@@ -550,7 +550,7 @@ func TestSlowOpenDelaysOnlyItsClient(t *testing.T) {
 	cfg.OnMessage = h.message
 	n := start(t, cfg)
 	var slow, quick []*peer
-	for range 8 { // of each kind, for each reading goroutine
+	for range 8 { // more than there are reading goroutines
 		slow = append(slow, n.login("slow"))
 	}
 	for range 8 {

@@ -58,7 +58,7 @@ func TestSlowSealSendsEachMessage(t *testing.T) {
 			Encryption: ignis.EncryptionRequired, HeartbeatTimeout: time.Hour, IdleTimeout: -1,
 			BeforeSeal: func(context.Context, *ignis.Client, wire.Message) (*wire.Message, error) {
 				time.Sleep(100 * time.Millisecond)
-				return nil, nil //nolint:nilnil // as it is
+				return nil, nil //nolint:nilnil // unchanged
 			},
 		})
 		v := n.vault("ann")
@@ -117,7 +117,7 @@ func TestHangingBeforeSealReleasesItsSlot(t *testing.T) {
 				if c.UserID == "hangs" {
 					<-release
 				}
-				return nil, nil //nolint:nilnil // as it is
+				return nil, nil //nolint:nilnil // unchanged
 			},
 		})
 		bad, good := n.vault("hangs"), n.vault("ann")
@@ -167,7 +167,7 @@ func TestBeforeSealFails(t *testing.T) {
 						case "without JSON":
 							return &wire.Message{Event: "x", Data: json.RawMessage("{")}, nil
 						}
-						return nil, nil //nolint:nilnil // as it is
+						return nil, nil //nolint:nilnil // unchanged
 					},
 				})
 				p := n.login("ann")
@@ -263,7 +263,7 @@ func TestReaderNeverCallsOpen(t *testing.T) {
 	}
 }
 
-// A panic is logged once.
+// A panic of Seal is logged once.
 func TestSealPanicIsLoggedOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, keys(func(int, []byte) ([]byte, error) { panic("no luck") }))
@@ -318,7 +318,7 @@ func TestBeforeSealEndsItsGoroutine(t *testing.T) {
 				if c.UserID == "ann" {
 					runtime.Goexit()
 				}
-				return nil, nil //nolint:nilnil // as it is
+				return nil, nil //nolint:nilnil // unchanged
 			},
 		})
 		ann, bob := n.vault("ann"), n.vault("bob")

@@ -162,7 +162,7 @@ func TestSend(t *testing.T) {
 	})
 }
 
-// Nil always means no data, and is sent.
+// Nil data is sent as an event without data.
 func TestNoData(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()

@@ -62,7 +62,7 @@ func TestShutdown(t *testing.T) {
 			t.Errorf("left behind: %+v", s)
 		}
 		if err := n.SendLocal(ignis.ToEveryone(), "x", 1); !errors.Is(err, ignis.ErrNotRunning) {
-			t.Errorf("Broadcast: %v", err)
+			t.Errorf("SendLocal: %v", err)
 		}
 		n.ran <- nil
 	})
@@ -264,14 +264,14 @@ func TestNotRunning(t *testing.T) {
 		}
 		for name, s := range map[string]*ignis.Server{"nil": nil, "not run": idle, "shut down": over.Server} {
 			for call, err := range map[string]error{
-				"Send":         s.Send(context.Background(), ignis.ToEveryone(), "x", 1),
-				"SendToClient": s.SendLocal(ignis.ToClient("a"), "x", 1),
-				"SendToUser":   s.SendLocal(ignis.ToUser("a"), "x", 1),
-				"SendToRoom":   s.SendLocal(ignis.ToRoom("a"), "x", 1),
-				"Broadcast":    s.SendLocal(ignis.ToEveryone(), "x", 1),
-				"Join":         s.Join("a", "b"),
-				"Leave":        s.Leave("a", "b"),
-				"Disconnect":   s.Disconnect("a", 1000, ""),
+				"Send":                  s.Send(context.Background(), ignis.ToEveryone(), "x", 1),
+				"SendLocal to a client": s.SendLocal(ignis.ToClient("a"), "x", 1),
+				"SendLocal to a user":   s.SendLocal(ignis.ToUser("a"), "x", 1),
+				"SendLocal to a room":   s.SendLocal(ignis.ToRoom("a"), "x", 1),
+				"SendLocal to everyone": s.SendLocal(ignis.ToEveryone(), "x", 1),
+				"Join":                  s.Join("a", "b"),
+				"Leave":                 s.Leave("a", "b"),
+				"Disconnect":            s.Disconnect("a", 1000, ""),
 			} {
 				if !errors.Is(err, ignis.ErrNotRunning) {
 					t.Errorf("%s, %s: %v", name, call, err)
@@ -284,7 +284,7 @@ func TestNotRunning(t *testing.T) {
 			_, found := s.Client("a")
 			if found || len(s.Clients())+len(s.ClientsOfUser("a"))+len(s.ClientsInRoom("a")) > 0 ||
 				s.Stats().Clients != 0 || s.Health().Ready || (s.ID() == "") != (s == nil) {
-				t.Errorf("%s: finds something", name)
+				t.Errorf("%s: a method reports a client or a running server", name)
 			}
 		}
 		var none *ignis.Server

@@ -92,9 +92,9 @@ func TestMaxMessage(t *testing.T) {
 		p := n.login("ann")
 		fits := strings.Repeat("a", 100-len(`{"event":"x","data":""}`))
 		for name, send := range map[string]func(data string) error{
-			"Send":         func(data string) error { return n.Send(context.Background(), ignis.ToEveryone(), "x", data) },
-			"Broadcast":    func(data string) error { return n.SendLocal(ignis.ToEveryone(), "x", data) },
-			"SendToClient": func(data string) error { return n.SendLocal(ignis.ToClient(p.id), "x", data) },
+			"Send":                  func(data string) error { return n.Send(context.Background(), ignis.ToEveryone(), "x", data) },
+			"SendLocal":             func(data string) error { return n.SendLocal(ignis.ToEveryone(), "x", data) },
+			"SendLocal to a client": func(data string) error { return n.SendLocal(ignis.ToClient(p.id), "x", data) },
 		} {
 			if err := send(fits + "a"); !errors.Is(err, wire.ErrTooLarge) {
 				t.Errorf("%s of 101 bytes: %v", name, err)

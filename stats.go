@@ -21,7 +21,7 @@ type Stats struct {
 	FailedUpgrade  uint64           // valid handshakes that failed because of middleware or the subprotocol chosen by Config.Accept
 	RefusedAccept  uint64           // requests refused by Config.Accept or because of their origin
 	RefusedFull    uint64           // requests refused because of Config.MaxClients
-	RefusedAuth    uint64           // clients that were rejected, failed or did not agree on the required encryption
+	RefusedAuth    uint64           // clients for which authentication or key agreement failed
 	Disconnects    map[Cause]uint64 // by cause
 
 	Received        uint64            // messages from clients

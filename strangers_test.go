@@ -21,7 +21,7 @@ const tooMany = "<close 4007 Too many messages>"
 // A few mistakes are answered. One more closes the connection.
 func TestMistakesBeforeAuthentication(t *testing.T) {
 	for name, tt := range map[string]struct{ text, answer string }{
-		"no JSON":       {`x`, wire.ErrorFormat},
+		"not JSON":      {`x`, wire.ErrorFormat},
 		"not a message": {`[]`, ""},
 		"too early":     {`{"event":"join","data":{"rooms":["a"]}}`, wire.ErrorUnauthenticated},
 	} {

@@ -106,8 +106,8 @@ type Software struct {
 	Version string `json:"version,omitempty"` // at most 64 characters
 }
 
-// maxSoftware is the maximum number of characters that a server accepts in a name, and in
-// a version.
+// maxSoftware is the maximum number of characters that a server accepts in Name and in
+// Version.
 const maxSoftware = 64
 
 func (s Software) valid() bool {

@@ -67,7 +67,7 @@ type Conn struct {
 	deaf chan struct{}
 	werr error
 
-	// The end: err, bye and cutoff are set once, before over is closed.
+	// How the connection ends: err, bye and cutoff are set once, before over is closed.
 	endOnce sync.Once
 	over    chan struct{}
 	err     error
@@ -162,7 +162,7 @@ func (c *Conn) Send(ctx context.Context, event string, v any) error {
 	return c.SendMessage(ctx, wire.Message{Event: event, Data: data})
 }
 
-// SendMessage sends m and returns when the system has accepted it for sending, which
+// SendMessage sends m and returns when the operating system has accepted it, which
 // does not mean that the server has received it. If ctx is done before that,
 // SendMessage returns ctx's error, and the message may or may not be sent, but never
 // in part. An error that is neither ctx's nor about the content of m means that the

@@ -97,7 +97,7 @@ func TestDialReturnsConnected(t *testing.T) {
 	}
 	got.Data[0] = 'x'
 	if string(c.Connected().Data) != data {
-		t.Error("Connected hands out its own memory")
+		t.Error("Connected returns memory that the connection uses")
 	}
 }
 

@@ -13,12 +13,12 @@ import (
 var (
 	// ErrAuthentication matches, with errors.Is, the errors of a connection that the
 	// server closed because it does not accept the client: close codes 4001, 4003 and
-	// 4004. Dialing again with the same credentials does not help.
+	// 4004. Except after 4001, dialing again with the same configuration does not help.
 	ErrAuthentication = errors.New("authentication failed")
 	// ErrProtocol is wrapped by errors for a server that violates the WebSocket
 	// protocol or that of Ignis, or that exceeds [Config.MaxMessage], in which case
 	// the error also wraps [wire.ErrTooLarge]. The connection is closed with code
-	// 1002, 1007 or 1009.
+	// 1002, 1007, 1008 or 1009.
 	ErrProtocol = errors.New("protocol error")
 	// ErrNotEncrypted is wrapped by [Dial]'s error if [Config.Encrypt] is set and the
 	// server did not agree on a key.

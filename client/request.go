@@ -45,12 +45,12 @@ func codeText(code wire.ErrorCode) string {
 //
 // The goroutine that calls [Conn.Receive] may also call Request: messages that arrive
 // before the answer wait for Receive, up to 4096 messages or 16 MiB. Beyond that, the
-// answer only arrives once another goroutine calls Receive.
+// answer arrives only if another goroutine calls Receive.
 //
 // If ctx is done first, Request returns ctx's error and the answer is dropped; the
 // server may have carried out the request. If the connection ends first, Request
 // returns the error that Receive returns. The error wraps [ErrNoAnswers] if the
-// server speaks protocol 1.
+// server uses protocol 1.
 func (c *Conn) Request(ctx context.Context, event string, v any) (wire.Message, error) {
 	data, err := wire.EncodeData(v)
 	if err != nil {

@@ -1,7 +1,7 @@
 // Package emitter sends events to the clients of an Ignis cluster from a process that does
 // not run a server, such as a worker, a cron job or a command. It publishes messages on
 // the bus, and the servers deliver them, whether they are servers of this module or of
-// Ignis for Bun.
+// Ignis on Bun.
 //
 //	p, err := redisbus.Dial(ctx, redisbus.Config{URL: "redis://127.0.0.1:6379"})
 //	defer p.Close()

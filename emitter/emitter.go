@@ -9,9 +9,9 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// ErrMessage is wrapped by errors for a message that cannot be sent because it is invalid:
-// its event is empty or reserved, its address is invalid, its data cannot be encoded, or
-// it is too large. Nothing was sent.
+// ErrMessage is wrapped by errors for a message that is invalid, for example because its
+// event is empty or reserved, its address is invalid, its data cannot be encoded, or it is
+// too large. Nothing was sent.
 var ErrMessage = errors.New("emitter: invalid message")
 
 // Publisher publishes envelopes on a bus. Package redisbus implements it over Redis.

@@ -201,13 +201,13 @@ func TestFailures(t *testing.T) {
 		"another event":     {config, func(c *ignistest.Client, s *ignistest.Server) { send(s); c.Expect("b", nil) }, `received {"event":"a","data":1}, want event "b"`},
 		"other data":        {config, func(c *ignistest.Client, s *ignistest.Server) { send(s); c.Expect("a", new(string)) }, `received {"event":"a","data":1}: `},
 		"something":         {config, func(c *ignistest.Client, s *ignistest.Server) { send(s); c.ExpectNothing() }, `received {"event":"a","data":1}, want nothing`},
-		"an end":            {config, func(c *ignistest.Client, s *ignistest.Server) { end(c, s); c.ExpectNothing() }, "the connection ended: "},
+		"closed":            {config, func(c *ignistest.Client, s *ignistest.Server) { end(c, s); c.ExpectNothing() }, "the connection ended: "},
 		"another code":      {config, func(c *ignistest.Client, s *ignistest.Server) { end(c, s); c.ExpectClose(4000) }, "want close code 4000"},
 		"no close":          {config, func(c *ignistest.Client, s *ignistest.Server) { send(s); c.ExpectClose(4000) }, `received {"event":"a","data":1}, want close code 4000`},
 		"no answer":         {config, func(c *ignistest.Client, s *ignistest.Server) { end(c, s); c.Request("a", nil, nil) }, `Request "a": `},
 		"Send":              {config, func(c *ignistest.Client, s *ignistest.Server) { end(c, s); c.Send("a", nil) }, `Send "a": `},
 		"answer, not error": {answers(), func(c *ignistest.Client, _ *ignistest.Server) { c.RequestError("a", nil) }, `Request "a" was answered with `},
-		"end, not error":    {config, func(c *ignistest.Client, s *ignistest.Server) { end(c, s); c.RequestError("a", nil) }, `Request "a": `},
+		"closed, not error": {config, func(c *ignistest.Client, s *ignistest.Server) { end(c, s); c.RequestError("a", nil) }, `Request "a": `},
 		"reply":             {answers(), func(c *ignistest.Client, _ *ignistest.Server) { c.Request("a", nil, new(int)) }, `Request "a": `},
 	} {
 		t.Run(name, func(t *testing.T) {

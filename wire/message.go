@@ -69,7 +69,7 @@ func Decode(text []byte, v any) error {
 
 // DecodeMessage decodes a message. Keys are case-sensitive and unknown keys are ignored.
 // If a key occurs twice, the last one counts. Errors wrap [ErrFormat] or [ErrShape]. The
-// data of the message share memory with text.
+// data of the message shares memory with text.
 func DecodeMessage(text []byte) (Message, error) {
 	var event, id, data, room, from []byte
 	err := EachField(text, func(key, value []byte) {
@@ -336,7 +336,7 @@ func EncodeData(v any) (json.RawMessage, error) {
 }
 
 // unescape replaces, in place, the escapes that encoding/json always writes for U+2028,
-// U+2029 and invalid UTF-8 (U+FFFD) by the characters.
+// U+2029 and invalid UTF-8 (U+FFFD) with the characters.
 func unescape(text []byte) []byte {
 	if !bytes.Contains(text, []byte(`\u202`)) && !bytes.Contains(text, []byte(`\ufffd`)) {
 		return text

@@ -30,9 +30,8 @@ const (
 	DefaultWriteTimeout      = 30 * time.Second
 	DefaultBehindTimeout     = 60 * time.Second
 
-	// AuthTimeoutFactor is the factor by which the authentication timeout is multiplied
-	// once the client has sent its credentials, for authentication and key agreement
-	// together.
+	// AuthTimeoutFactor multiplies the authentication timeout once a client has sent its
+	// credentials. The result limits authentication and key agreement together.
 	AuthTimeoutFactor = 3
 
 	// MaxRoomName is the maximum length of a room name from a client, in UTF-16 code

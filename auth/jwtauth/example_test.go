@@ -15,7 +15,7 @@ import (
 
 var secret = []byte("at least 32 bytes from a file or the environment")
 
-// login stands for the service that issues tokens.
+// login stands in for the service that issues tokens.
 func login(claims jwt.MapClaims) string {
 	claims["exp"] = time.Now().Add(time.Hour).Unix()
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(secret)

@@ -124,8 +124,8 @@ func checkHeader(part string) error {
 	return nil
 }
 
-// decodePart decodes canonical base64url without padding. Package base64 would skip line
-// ends, and unless strict it ignores unused bits.
+// decodePart decodes canonical base64url without padding. Package base64 skips line breaks
+// and, unless it is strict, ignores unused bits.
 func decodePart(part string) ([]byte, bool) {
 	if strings.ContainsAny(part, "\r\n") {
 		return nil, false
