@@ -146,7 +146,7 @@ func (s *Server) publish(l letter) error {
 }
 
 // receive delivers envelopes from the bus to the clients of this instance. The type and
-// target of an envelope say which clients, so the channel is not needed.
+// target of an envelope identify the clients, so the channel is not needed.
 func (s *Server) receive(envelopes ...[]byte) {
 	s.counts.busReceived.Add(uint64(len(envelopes)))
 	if f := s.cfg.Hooks.Received; f != nil {

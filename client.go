@@ -84,8 +84,9 @@ type Identity struct {
 	UserID string
 	// Metadata is for the application; see MetadataOf.
 	Metadata any
-	// Expires is when the session ends, by the wall clock. The client is then closed with
-	// 4005 unless it has sent new credentials before. Zero: the session does not end.
+	// Expires is the time at which the session ends, by the wall clock. The client is then
+	// closed with 4005 unless it has sent new credentials before. Zero: the session does
+	// not end.
 	Expires time.Time
 }
 
@@ -116,7 +117,7 @@ type ClientInfo struct {
 	State State
 	// Protocol is the protocol version that the client uses, 1 or 2.
 	Protocol int
-	// Expires is when the session ends, or zero if it does not.
+	// Expires is the time at which the session ends, or zero if it does not end.
 	Expires time.Time
 	// Rooms starts with the room named by the client's own ID, followed by the others in
 	// the order of joining.
@@ -124,7 +125,7 @@ type ClientInfo struct {
 	// SlowReader reports whether messages are waiting because the client reads too
 	// slowly.
 	SlowReader bool
-	// LastActivity is when the client sent its last message.
+	// LastActivity is the time of the client's last message.
 	LastActivity time.Time
 }
 

@@ -133,7 +133,7 @@ type Config struct {
 	SealTimeout time.Duration
 
 	// DefaultRooms are the rooms that every client joins. Nil: ws-default and
-	// ws-notification. For no rooms, use an empty slice that is not nil.
+	// ws-notification. For no rooms, use a non-nil empty slice.
 	DefaultRooms []string
 	// MaxRooms is the number of rooms, besides the default rooms, that a client may join
 	// at its own request. Rooms that it joined by Server.Join count toward the limit, but
@@ -208,8 +208,8 @@ type Config struct {
 	// CloseTimeout is the time that a client has to answer a close frame. The limit is
 	// never higher than ShutdownTimeout. 0: 3 s.
 	CloseTimeout time.Duration
-	// ShutdownTimeout is the time for which Run waits for callbacks and clients when it
-	// ends. 0: 10 s.
+	// ShutdownTimeout is the time for which Run waits for callbacks and clients during a
+	// shutdown. 0: 10 s.
 	ShutdownTimeout time.Duration
 
 	// Compression enables compression (permessage-deflate, RFC 7692) in both directions

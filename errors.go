@@ -32,7 +32,7 @@ var (
 type Error struct {
 	// Code is the kind of error. Empty: wire.CodeInvalid.
 	Code wire.ErrorCode
-	// Message is a text for people. It is sent to the client unchanged.
+	// Message is a human-readable text. It is sent to the client unchanged.
 	Message string
 }
 

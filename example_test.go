@@ -89,7 +89,7 @@ func ExampleServer_Send() {
 	// <nil>
 }
 
-// Applications with credentials of their own decode them into a type.
+// Applications can decode their own credentials into a type.
 func ExampleCredentials_Decode() {
 	authenticate := func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
 		var who struct {

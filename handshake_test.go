@@ -121,7 +121,7 @@ func TestFailedHandshakes(t *testing.T) {
 		default:
 			_ = resp.Body.Close()
 			if status := <-statuses; resp.StatusCode != row.status || status != row.status {
-				t.Errorf("%s: the client was told %s, middleware %d; want %d", row.name, resp.Status, status, row.status)
+				t.Errorf("%s: the client received %s, middleware %d; want %d", row.name, resp.Status, status, row.status)
 			}
 			if row.status == 500 {
 				failed++

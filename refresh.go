@@ -54,7 +54,7 @@ func (e *expiry) wait(now time.Time) time.Duration {
 	return max(min(next.Sub(now), maxWait), 0)
 }
 
-// checkExpiry sends the expiring event or ends the session, if it is time to.
+// checkExpiry sends the expiring event or ends the session, if either is due.
 func (c *session) checkExpiry(e *expiry) {
 	now := time.Now().Round(0)
 	c.mu.Lock()

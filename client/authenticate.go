@@ -32,7 +32,7 @@ type Connected struct {
 	// support 2. The fields below are zero in protocol 1 or if the server does not set
 	// them.
 	Protocol int `json:"-"`
-	// Expires is when the session ends. [Conn.Refresh] extends it.
+	// Expires is the time at which the session ends. [Conn.Refresh] changes it.
 	Expires time.Time `json:"-"`
 	// Heartbeat is the time after which the server disconnects a client that sends no
 	// message.

@@ -143,7 +143,7 @@ func TestJoinAndLeave(t *testing.T) {
 	})
 	c := dial(t, url, client.Config{})
 	if got, err := c.Join(t.Context()); err != nil || got.Rooms != nil {
-		t.Errorf("Join of nothing: %+v, %v", got, err)
+		t.Errorf("Join without rooms: %+v, %v", got, err)
 	}
 	if got, err := c.Join(t.Context(), "a", "b"); err != nil || len(got.Rooms) != 2 || got.Rooms[1].Room != "b" {
 		t.Errorf("Join: %+v, %v", got, err)

@@ -18,7 +18,7 @@ const requestPrefix = "#"
 // Error is the server's answer to a request that it refused or could not carry out.
 type Error struct {
 	Code    wire.ErrorCode // for programs
-	Message string         // for people; may be empty
+	Message string         // human-readable; may be empty
 }
 
 // Error returns the code and the message.

@@ -98,7 +98,7 @@ func TestBackpressure(t *testing.T) {
 	tests := []struct {
 		name      string
 		size      int // of data
-		low, high int // messages that the client may read while nobody receives
+		low, high int // messages that the client may read before Receive is called
 	}{
 		{"by number", 0, 256, 258},
 		{"by bytes", 300 << 10, 4, 6},

@@ -31,7 +31,7 @@ type CloseCode struct {
 	Rejected bool
 	// After is the minimum time to wait before reconnecting.
 	After time.Duration
-	// Hint is advice for a person.
+	// Hint is human-readable advice.
 	Hint string
 }
 

@@ -179,8 +179,8 @@ type ConnectedData struct {
 	Salt            string `json:"salt,omitempty"`
 
 	Protocol int `json:"protocol,omitempty"`
-	// Expires is when the session ends, in TimeFormat. It is empty if the session does
-	// not end.
+	// Expires is the time at which the session ends, in TimeFormat. It is empty if the
+	// session does not end.
 	Expires string `json:"expires,omitempty"`
 	// Heartbeat is the time in milliseconds after which the server disconnects a silent
 	// client.

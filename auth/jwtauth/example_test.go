@@ -56,7 +56,7 @@ func Example() {
 	// unauthenticated: the token does not have three parts
 }
 
-// An application with claims of its own calls Verify.
+// An application with its own claims calls Verify.
 func ExampleVerifier_Verify() {
 	tokens, err := jwtauth.New(jwtauth.Config{Secret: secret})
 	if err != nil {

@@ -62,7 +62,7 @@ func New(c Config) (*Verifier, error) {
 // Verify returns the claims of a valid token. Its errors match
 // [ignis.ErrUnauthenticated], so an Authenticate callback may return them, and
 // [ErrExpired] if the token has expired. They can be logged: their texts contain nothing
-// from the token but the subject, and that only if the signature is valid. They have the
+// from the token except the subject, and only if the signature is valid. They have the
 // method LogCause that [ignis.Config].Authenticate describes.
 //
 // With a Secret, Verify does not block and ignores ctx.

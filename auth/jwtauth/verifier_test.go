@@ -215,8 +215,8 @@ func TestRefusedUnread(t *testing.T) {
 	checkVerdict(t, "124 KB", err, "too large")
 }
 
-// Errors contain nothing from a token except the subject, and that only if the signature
-// is valid.
+// Errors contain nothing from a token except the subject, and only if the signature is
+// valid.
 func TestTokenErrors(t *testing.T) {
 	for claims, want := range map[string]string{
 		`{"sub":"ann\u001b[2J","exp":1}`:                                `the token has expired (subject "ann\x1b[2J")`,
