@@ -151,7 +151,7 @@ func TestInRoomsWhenConnected(t *testing.T) {
 	}
 }
 
-// The exact bytes of the connected event. Time in a bubble starts at midnight UTC on
+// The connected event has exactly these bytes. Time in a bubble starts at midnight UTC on
 // 2000-01-01.
 func TestConnectedBytes(t *testing.T) {
 	for name, row := range map[string]struct {

@@ -39,7 +39,7 @@ type Error struct {
 // Error returns the message, or the code if there is none.
 func (e *Error) Error() string {
 	if e == nil {
-		return "internal error" // a nil *Error in a non-nil error, which is a bug of the callback
+		return "internal error" // a nil *Error in a non-nil error, which is a bug in the callback
 	}
 	if e.Message == "" {
 		return string(e.code())

@@ -10,7 +10,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// encodeReply returns a reply as JSON, or an error if it is too large.
+// encodeReply returns a reply as JSON, or an error if it is invalid or too large.
 func (s *Server) encodeReply(reply any) (json.RawMessage, error) {
 	data, err := wire.EncodeData(reply)
 	if err == nil {

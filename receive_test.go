@@ -59,7 +59,7 @@ func TestReceive(t *testing.T) {
 		"no event":                {`{"serverId":"s","type":"broadcast","data":1}`, "", malformed},
 		"event is a number":       {`{"serverId":"s","type":"broadcast","event":5,"data":1}`, "", malformed},
 		"bad data":                {`{"serverId":"s","type":"broadcast","event":"x","data":` + secret + `}`, "", malformed},
-		"a brace too many":        {`{"serverId":"s","type":"broadcast","event":"x","data":1}}`, "", malformed},
+		"an extra brace":          {`{"serverId":"s","type":"broadcast","event":"x","data":1}}`, "", malformed},
 		"too deep":                {`{"serverId":"s","type":"broadcast","event":"x","data":` + nested(10_000) + `}`, "", malformed},
 		"invalid UTF-8 in data":   {"{\"serverId\":\"s\",\"type\":\"broadcast\",\"event\":\"x\",\"data\":\"\xff\"}", "", malformed},
 		"invalid UTF-8 in event":  {"{\"serverId\":\"s\",\"type\":\"broadcast\",\"event\":\"\xff\",\"data\":1}", "", malformed},

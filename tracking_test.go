@@ -125,7 +125,7 @@ func TestDisconnectCauses(t *testing.T) {
 		"vanishes":                   {func(p *peer) { _ = p.conn.Close() }, ignis.Disconnect{Cause: "connection lost", Code: 1006}},
 		"violates the protocol":      {func(p *peer) { p.send(3, nil) }, ignis.Disconnect{Cause: "protocol violation", Code: 1002, Reason: "unknown opcode"}},
 		"is closed":                  {func(p *peer) { _ = p.Disconnect(p.id, 4999, "enough") }, ignis.Disconnect{Cause: "closed by the application", Code: 4999, Reason: "enough"}},
-		"is closed by a rule's code": {func(p *peer) { _ = p.Disconnect(p.id, 4002, "app") }, ignis.Disconnect{Cause: "closed by the application", Code: 4002, Reason: "app"}},
+		"is closed with its code":    {func(p *peer) { _ = p.Disconnect(p.id, 4002, "app") }, ignis.Disconnect{Cause: "closed by the application", Code: 4002, Reason: "app"}},
 		"is silent":                  {func(*peer) { time.Sleep(150 * time.Second) }, ignis.Disconnect{Cause: "heartbeat timeout", Code: 4002, Reason: "Heartbeat timeout"}},
 		"shutdown":                   {func(p *peer) { p.stop() }, ignis.Disconnect{Cause: "server shutdown", Code: 1001, Reason: "Server shutting down"}},
 	} {

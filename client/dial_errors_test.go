@@ -64,7 +64,7 @@ func TestDialFailsAfterUpgrade(t *testing.T) {
 			"encryption required", func(p *peer) { p.close(4004, "Encryption required"); p.drain() },
 			[]error{client.ErrAuthentication, &client.CloseError{Code: 4004, Reason: "Encryption required"}},
 			[]error{client.ErrLost},
-			[]string{"4004", "encrypted"},
+			[]string{"4004", "requires encryption"},
 		},
 		{
 			"shutdown", func(p *peer) { p.close(1001, "Server shutting down"); p.drain() },

@@ -2,7 +2,7 @@ package wire
 
 import "encoding/json"
 
-// ErrorCode is the code of an error event: why a message was not handled (protocol 2).
+// ErrorCode is the reason in an error event for not handling a message (protocol 2).
 type ErrorCode string
 
 // The error codes.

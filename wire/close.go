@@ -42,7 +42,7 @@ var closeCodes = []CloseCode{
 	{Code: CloseAuthTimeout, Reason: "Authentication timeout", Reconnect: true, Rejected: true, Hint: "authentication took too long; try again later"},
 	{Code: CloseHeartbeatTimeout, Reason: "Heartbeat timeout", Reconnect: true, Hint: "no heartbeat arrived in time"},
 	{Code: CloseAuthFailed, Reason: "Authentication failed", Credentials: true, Rejected: true, Hint: "check the credentials: the token, its expiry and the user"},
-	{Code: CloseEncryptionRequired, Reason: "Encryption required", Rejected: true, Hint: "the server accepts only encrypted clients; enable encryption in the client"},
+	{Code: CloseEncryptionRequired, Reason: "Encryption required", Rejected: true, Hint: "the server requires encryption, but no key was agreed on; enable encryption in the client"},
 	{Code: CloseExpired, Reason: "Session expired", Reconnect: true, Credentials: true, Hint: "reconnect with new credentials"},
 	{Code: CloseDisconnected, Reason: "Disconnected by the server", Hint: "the application has closed the connection"},
 	{Code: CloseTooManyMessages, Reason: "Too many messages", Reconnect: true, After: 5 * time.Second, Hint: "the client sent more messages than the server accepts; send fewer"},
