@@ -120,14 +120,14 @@ func TestDisconnectCauses(t *testing.T) {
 		end  func(p *peer)
 		want ignis.Disconnect
 	}{
-		"closes":                     {func(p *peer) { p.send(8, append([]byte{0x0f, 0xa0}, "bye"...)) }, ignis.Disconnect{Cause: "client closed", Code: 4000, Reason: "bye"}},
-		"closes without a code":      {func(p *peer) { p.send(8, nil) }, ignis.Disconnect{Cause: "client closed", Code: 1005}},
-		"vanishes":                   {func(p *peer) { _ = p.conn.Close() }, ignis.Disconnect{Cause: "connection lost", Code: 1006}},
-		"violates the protocol":      {func(p *peer) { p.send(3, nil) }, ignis.Disconnect{Cause: "protocol violation", Code: 1002, Reason: "unknown opcode"}},
-		"is closed":                  {func(p *peer) { _ = p.Disconnect(p.id, 4999, "enough") }, ignis.Disconnect{Cause: "closed by the application", Code: 4999, Reason: "enough"}},
-		"is closed with its code":    {func(p *peer) { _ = p.Disconnect(p.id, 4002, "app") }, ignis.Disconnect{Cause: "closed by the application", Code: 4002, Reason: "app"}},
-		"is silent":                  {func(*peer) { time.Sleep(150 * time.Second) }, ignis.Disconnect{Cause: "heartbeat timeout", Code: 4002, Reason: "Heartbeat timeout"}},
-		"shutdown":                   {func(p *peer) { p.stop() }, ignis.Disconnect{Cause: "server shutdown", Code: 1001, Reason: "Server shutting down"}},
+		"closes":                  {func(p *peer) { p.send(8, append([]byte{0x0f, 0xa0}, "bye"...)) }, ignis.Disconnect{Cause: "client closed", Code: 4000, Reason: "bye"}},
+		"closes without a code":   {func(p *peer) { p.send(8, nil) }, ignis.Disconnect{Cause: "client closed", Code: 1005}},
+		"vanishes":                {func(p *peer) { _ = p.conn.Close() }, ignis.Disconnect{Cause: "connection lost", Code: 1006}},
+		"violates the protocol":   {func(p *peer) { p.send(3, nil) }, ignis.Disconnect{Cause: "protocol violation", Code: 1002, Reason: "unknown opcode"}},
+		"is closed":               {func(p *peer) { _ = p.Disconnect(p.id, 4999, "enough") }, ignis.Disconnect{Cause: "closed by the application", Code: 4999, Reason: "enough"}},
+		"is closed with its code": {func(p *peer) { _ = p.Disconnect(p.id, 4002, "app") }, ignis.Disconnect{Cause: "closed by the application", Code: 4002, Reason: "app"}},
+		"is silent":               {func(*peer) { time.Sleep(150 * time.Second) }, ignis.Disconnect{Cause: "heartbeat timeout", Code: 4002, Reason: "Heartbeat timeout"}},
+		"shutdown":                {func(p *peer) { p.stop() }, ignis.Disconnect{Cause: "server shutdown", Code: 1001, Reason: "Server shutting down"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
