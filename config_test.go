@@ -46,7 +46,7 @@ func bad(t *testing.T, field string, cfg ignis.Config) {
 }
 
 // Zero values become the defaults that the comments in Config state.
-func TestDefaultsAreThoseOfTheDocumentation(t *testing.T) {
+func TestDefaultsAreAsDocumented(t *testing.T) {
 	cfg, err := ignis.WithDefaults(ignis.Config{Authenticate: anyone})
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +111,7 @@ func TestDefaults(t *testing.T) {
 		if p.only(); len(h.take()) != 1 {
 			t.Error("a message of 128 KiB was refused")
 		}
-		p.bytes(encode(ws.NewTextFrame(append(frame, ' ')))[:8]) // its header says it all
+		p.bytes(encode(ws.NewTextFrame(append(frame, ' ')))[:8]) // the header is enough
 		p.expect(fmt.Sprintf("<close 1009 message over %d bytes>", 131072), "<end>")
 	})
 }
@@ -143,7 +143,7 @@ func TestBackpressureLimit(t *testing.T) {
 				t.Errorf("at the limit: %d clients, dropped %v", s.Clients, s.Dropped)
 			}
 			if c := n.ClientsOfUser(""); len(c) > 0 || !backpressured(n) {
-				t.Error("nobody is backpressured")
+				t.Error("no client is a SlowReader")
 			}
 			_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
 			other.only(line)
@@ -166,7 +166,7 @@ func TestBackpressureLimit(t *testing.T) {
 				_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
 				stuck.only(line)
 				if backpressured(n) {
-					t.Error("still backpressured")
+					t.Error("the client is still a SlowReader")
 				}
 			}
 		})
@@ -176,7 +176,7 @@ func TestBackpressureLimit(t *testing.T) {
 func backpressured(n *node) bool {
 	synctest.Wait()
 	for _, c := range n.Clients() {
-		if c.Backpressured {
+		if c.SlowReader {
 			return true
 		}
 	}

@@ -26,12 +26,12 @@ func (o outgoing) frame(protocol uint8) *ws.Message {
 	return frame(m).Under(ws.Policy(o.slow), o.key)
 }
 
-// maxKey is the maximum length of a key, in bytes. A longer one, from another instance,
-// counts as none.
+// maxKey is the maximum length of a key, in bytes. Longer keys in envelopes from the bus
+// are ignored.
 const maxKey = 256
 
-// scope returns a key as the transport needs it: messages replace each other only if they
-// have the same address and event as well.
+// scope qualifies a key with the address and the event, because messages with the same
+// key replace each other only if they have the same address and event as well.
 func scope(to Address, event, key string) string {
 	if key == "" || len(key) > maxKey {
 		return ""
@@ -126,7 +126,7 @@ func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) (re
 	return recipients
 }
 
-// enqueued counts the result of queueing one of the protocol's own messages.
+// enqueued counts the result of queuing one of the protocol's own messages.
 func (c *session) enqueued(t ws.Tally) {
 	s := c.server
 	s.counts.sent.Add(uint64(t.Queued))

@@ -12,15 +12,15 @@ var IsClientID = isClientID
 // WithDefaults returns the configuration that a server with configuration c uses.
 func WithDefaults(c Config) (Config, error) { return c.withDefaults() }
 
-// Adopt gives the server a connection as if it had come through ServeHTTP.
+// Adopt passes a connection to the server as ServeHTTP does.
 func Adopt(s *Server, nc net.Conn) {
 	if !s.enter() {
-		panic("the server does not run")
+		panic("the server is not running")
 	}
 	s.serve(nc, nil, 0, Accepted{RemoteAddr: nc.RemoteAddr().String()})
 }
 
-// Serve serves a connection that ServeHTTP accepted at the last moment.
+// Serve serves a connection that ServeHTTP accepted just before a shutdown.
 func Serve(s *Server, nc net.Conn) {
 	s.tasks.Add(1)
 	s.serve(nc, nil, 0, Accepted{RemoteAddr: nc.RemoteAddr().String()})
@@ -35,7 +35,7 @@ func Settle(s *Server) {
 	}
 }
 
-// Hold prevents messages from being written from now on.
+// Hold makes the server queue messages without writing them.
 func Hold(s *Server) {
 	for _, c := range s.reg.AppendAll(nil) {
 		c.conn.Hold()
@@ -53,5 +53,5 @@ func Runs(s *Server, envelopes ...[]byte) (sizes []int) {
 	return sizes
 }
 
-// ClientSize is the size of a session without what it points to.
+// ClientSize is the size of a session in bytes, excluding what it points to.
 const ClientSize = unsafe.Sizeof(session{})

@@ -36,7 +36,7 @@ func TestDialFailsAfterUpgrade(t *testing.T) {
 			[]string{"4003", "check the credentials"},
 		},
 		{
-			"authenticator broken", func(p *peer) {
+			"authentication error", func(p *peer) {
 				p.text(`{"event":"error","data":{"message":"Authentication error"}}`)
 				p.close(ws.StatusCode(wire.CloseAuthFailed), "Authentication failed")
 				p.drain()
@@ -46,7 +46,7 @@ func TestDialFailsAfterUpgrade(t *testing.T) {
 			[]string{"Authentication error"},
 		},
 		{
-			"connected at no time", func(p *peer) {
+			"connected with an invalid time", func(p *peer) {
 				p.text(strings.Replace(authenticated, "2026-01-31T09:05:07.123Z", "yesterday", 1))
 				p.drain()
 			},
@@ -64,7 +64,7 @@ func TestDialFailsAfterUpgrade(t *testing.T) {
 			"encryption required", func(p *peer) { p.close(4004, "Encryption required"); p.drain() },
 			[]error{client.ErrAuthentication, &client.CloseError{Code: 4004, Reason: "Encryption required"}},
 			[]error{client.ErrLost},
-			[]string{"4004", "encrypted"},
+			[]string{"4004", "requires encryption"},
 		},
 		{
 			"shutdown", func(p *peer) { p.close(1001, "Server shutting down"); p.drain() },
@@ -130,7 +130,7 @@ func checkDialError(t *testing.T, err error, want, not []error, text []string) {
 		}
 	}
 	if strings.Contains(err.Error(), "S3CRET") {
-		t.Errorf("error %q holds a secret", err)
+		t.Errorf("error %q contains a secret", err)
 	}
 }
 
@@ -179,7 +179,7 @@ func TestDialFailsAtUpgrade(t *testing.T) {
 		{"status 503 and a text", answer("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nBusy"), client.ErrUnavailable, `saying "Busy"; try again later`},
 		{"status 502 and half a header", answer("HTTP/1.1 502 Bad\r\nX: "), client.ErrUnavailable, "502 Bad Gateway; try again"},
 		{
-			"status 400 and a text that does not come", func(conn net.Conn, _ string) {
+			"status 400 and a text that does not arrive", func(conn net.Conn, _ string) {
 				_, _ = conn.Write([]byte("HTTP/1.1 400 Bad Request\r\nContent-Length: 5\r\n\r\nno"))
 				_, _ = io.Copy(io.Discard, conn)
 			}, client.ErrProtocol, `400 Bad Request, saying "no"; check`,
@@ -211,7 +211,7 @@ func TestDialFailsAtUpgrade(t *testing.T) {
 			}, client.ErrProtocol, "",
 		},
 		{
-			"line without end", func(conn net.Conn, _ string) {
+			"endless line", func(conn net.Conn, _ string) {
 				_, _ = conn.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nX: "))
 				for {
 					if _, err := conn.Write(make([]byte, 4096)); err != nil {

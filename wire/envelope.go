@@ -29,7 +29,7 @@ type Envelope struct {
 
 // DecodeEnvelope decodes an envelope. It ignores unknown keys and accepts unknown types.
 // Like Ignis, it ignores elements of exclude that are not strings. Errors wrap
-// [ErrFormat] or [ErrShape]. The data of the envelope share memory with text.
+// [ErrFormat] or [ErrShape]. The data of the envelope shares memory with text.
 func DecodeEnvelope(text []byte) (Envelope, error) {
 	var d EnvelopeDecoder
 	return d.Decode(text)

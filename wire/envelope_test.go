@@ -47,7 +47,7 @@ func TestAppendEnvelope(t *testing.T) {
 			`{"serverId":"s1","type":"room","target":"","event":"a"}`, "ws:room:",
 		},
 		{
-			"own fields come last",
+			"extensions come last",
 			wire.Envelope{
 				ServerID: "s1", To: wire.ToRoom("r"), Event: "a", Data: raw("1"), Exclude: []string{"c"},
 				From: wire.Sender{ID: "c1", UserID: "ann"}, Key: "AAPL",
@@ -91,13 +91,13 @@ func TestDecodeEnvelope(t *testing.T) {
 	}{
 		{"least", `{` + head + `}`, wire.Envelope{ServerID: "s", Event: "e"}},
 		{"unknown type", `{` + head + `,"type":"galaxy","target":"x"}`, wire.Envelope{ServerID: "s", Event: "e", To: wire.Address{Type: "galaxy", Name: "x"}}},
-		{"type and target no strings", `{` + head + `,"type":1,"target":{}}`, wire.Envelope{ServerID: "s", Event: "e"}},
+		{"type and target not strings", `{` + head + `,"type":1,"target":{}}`, wire.Envelope{ServerID: "s", Event: "e"}},
 		{"escapes", `{"\u0073erverId":"\u0073","event":"\n","type":"\u0072oom","target":"\u2028"}`, wire.Envelope{ServerID: "s", Event: "\n", To: wire.ToRoom("\u2028")}},
-		{"same key twice", `{` + head + `,"event":"f","data":1,"data":2,"exclude":["a"],"exclude":["b"]}`, wire.Envelope{ServerID: "s", Event: "f", Data: raw("2"), Exclude: []string{"b"}}},
+		{"duplicate keys", `{` + head + `,"event":"f","data":1,"data":2,"exclude":["a"],"exclude":["b"]}`, wire.Envelope{ServerID: "s", Event: "f", Data: raw("2"), Exclude: []string{"b"}}},
 		{"last exclude null", `{` + head + `,"exclude":["a"],"exclude":null}`, wire.Envelope{ServerID: "s", Event: "e"}},
 		{"exclude", `{` + head + `,"exclude":[ "a" , "\u0062" ]}`, wire.Envelope{ServerID: "s", Event: "e", Exclude: []string{"a", "b"}}},
 		{"empty exclude", `{` + head + `,"exclude":[]}`, wire.Envelope{ServerID: "s", Event: "e"}},
-		{"exclude of all kinds", `{` + head + `,"exclude":[1,"a",null,["b"],{"c":"d"},"e"]}`, wire.Envelope{ServerID: "s", Event: "e", Exclude: []string{"a", "e"}}},
+		{"exclude with other types", `{` + head + `,"exclude":[1,"a",null,["b"],{"c":"d"},"e"]}`, wire.Envelope{ServerID: "s", Event: "e", Exclude: []string{"a", "e"}}},
 		{"exclude is a string", `{` + head + `,"exclude":"a"}`, wire.Envelope{ServerID: "s", Event: "e"}},
 		{"exclude is an object", `{` + head + `,"exclude":{"a":1}}`, wire.Envelope{ServerID: "s", Event: "e"}},
 		{"case of keys", `{` + head + `,"serverID":"x","SERVERID":"y","Type":"room","Exclude":5}`, wire.Envelope{ServerID: "s", Event: "e"}},
@@ -160,7 +160,7 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 		}
 		text := wire.AppendEnvelope(nil, &e)
 		if !json.Valid(text) {
-			t.Fatalf("%s is no JSON", text)
+			t.Fatalf("%s is not valid JSON", text)
 		}
 		got, err := wire.DecodeEnvelope(text)
 		if err != nil {
@@ -196,7 +196,7 @@ func TestChannel(t *testing.T) {
 	}
 }
 
-// The test vectors of the other implementations.
+// Other implementations rely on the values of these constants.
 func TestNumbers(t *testing.T) {
 	for name, row := range map[string][2]any{
 		"payload":            {wire.DefaultMaxPayload, 131072},
@@ -209,10 +209,10 @@ func TestNumbers(t *testing.T) {
 		"room name":          {wire.MaxRoomName, 256},
 		"depth":              {wire.MaxDepth, 512},
 		"going away":         {wire.CloseGoingAway, uint16(1001)},
-		"no authentication":  {wire.CloseAuthTimeout, uint16(4001)},
-		"no heartbeat":       {wire.CloseHeartbeatTimeout, uint16(4002)},
-		"refused":            {wire.CloseAuthFailed, uint16(4003)},
-		"in clear":           {wire.CloseEncryptionRequired, uint16(4004)},
+		"auth timeout code":  {wire.CloseAuthTimeout, uint16(4001)},
+		"heartbeat code":     {wire.CloseHeartbeatTimeout, uint16(4002)},
+		"auth failed code":   {wire.CloseAuthFailed, uint16(4003)},
+		"encryption code":    {wire.CloseEncryptionRequired, uint16(4004)},
 	} {
 		if row[0] != row[1] {
 			t.Errorf("%s: %v, want %v", name, row[0], row[1])

@@ -9,9 +9,9 @@ import (
 )
 
 // MaxDepth is the maximum nesting depth of objects and arrays in the data of a message.
-// Deeper data are malformed. The message or envelope itself does not count, so whether
-// data are valid does not depend on where they are used. The limit bounds the stack that
-// a hostile message can use.
+// Deeper data is malformed. The message or envelope itself does not count, so whether data
+// is valid does not depend on where it is used. The limit bounds the stack that a hostile
+// message can use.
 const MaxDepth = 512
 
 // Valid returns nil if text is a single JSON value in valid UTF-8, nested no deeper than

@@ -13,7 +13,7 @@ import (
 var (
 	// ErrFormat is wrapped by decoding errors for input that is not valid JSON in UTF-8
 	// or is nested deeper than [MaxDepth].
-	ErrFormat = errors.New("not a JSON text")
+	ErrFormat = errors.New("invalid JSON")
 	// ErrShape is wrapped by decoding errors for valid JSON that is not an object of the
 	// expected form, for example because the event is missing, empty or not a string.
 	ErrShape = errors.New("not a message")
@@ -32,8 +32,8 @@ type Message struct {
 	// protocol 1 its meaning is up to the application. It is empty if absent or not a
 	// string.
 	ID string
-	// Room is the room to which the message was sent, or for which it is meant (protocol
-	// 2). It is empty if absent or not a string.
+	// Room is the room to which a server sent the message, or for which a client intends
+	// it (protocol 2). It is empty if absent or not a string.
 	Room string
 	// From is the client for which the message was relayed (protocol 2). Servers ignore
 	// it in messages from clients.
@@ -102,7 +102,7 @@ func Decode(text []byte, v any) error {
 
 // DecodeMessage decodes a message. Keys are case-sensitive and unknown keys are ignored.
 // If a key occurs twice, the last one counts. Errors wrap [ErrFormat] or [ErrShape]. The
-// data of the message share memory with text.
+// data of the message shares memory with text.
 func DecodeMessage(text []byte) (Message, error) {
 	var event, id, data, room, from []byte
 	err := EachField(text, func(key, value []byte) {
@@ -212,8 +212,8 @@ type ConnectedData struct {
 	Salt            string `json:"salt,omitempty"`
 
 	Protocol int `json:"protocol,omitempty"`
-	// Expires is when the session ends, in TimeFormat. It is empty if the session does
-	// not end.
+	// Expires is the time at which the session ends, in TimeFormat. It is empty if the
+	// session does not end.
 	Expires string `json:"expires,omitempty"`
 	// Heartbeat is the time in milliseconds after which the server disconnects a silent
 	// client.
@@ -224,9 +224,9 @@ type ConnectedData struct {
 	Server string `json:"server,omitempty"`
 }
 
-// Encode returns d as JSON text, with its fields in the order above, and those that are
-// empty left out, except ID and Time. It is written by hand because every client is sent
-// one: encoding/json would take longer than all else that admits a client.
+// Encode returns d as JSON, with the fields in the order above. Empty fields are omitted,
+// except ID and Time. Encode does not use encoding/json, which would take longer than
+// everything else that admits a client.
 func (d ConnectedData) Encode() json.RawMessage {
 	b := make([]byte, 0, 256)
 	field := func(name, value string) {
@@ -369,7 +369,7 @@ func EncodeData(v any) (json.RawMessage, error) {
 }
 
 // unescape replaces, in place, the escapes that encoding/json always writes for U+2028,
-// U+2029 and invalid UTF-8 (U+FFFD) by the characters.
+// U+2029 and invalid UTF-8 (U+FFFD) with the characters.
 func unescape(text []byte) []byte {
 	if !bytes.Contains(text, []byte(`\u202`)) && !bytes.Contains(text, []byte(`\ufffd`)) {
 		return text

@@ -59,7 +59,7 @@ func TestCronFileProblems(t *testing.T) {
 		"two targets":                {"jobs:" + job + "    user: u\n", []string{"one of room, user, client and everyone"}},
 		"no event":                   {"jobs:\n  a:\n    pattern: 0 9 * * *\n    room: r\n", []string{"no event"}},
 		"the server's event":         {"jobs:\n  a:\n    pattern: 0 9 * * *\n    room: r\n    event: connected\n", []string{`line 5: job "a"`}},
-		"an exclusion for a user":    {"jobs:\n  a:\n    pattern: 0 9 * * *\n    user: r\n    event: e\n    exclude: [x]\n", []string{"excludes nobody"}},
+		"an exclusion for a user":    {"jobs:\n  a:\n    pattern: 0 9 * * *\n    user: r\n    event: e\n    exclude: [x]\n", []string{"cannot exclude clients"}},
 		"a bad policy":               {"jobs:" + job + "    misfire: never\n", []string{"misfire: expected once, all or skip"}},
 		"a bad duration":             {"jobs:" + job + "    deadline: soon\n", []string{"line 6", "expected a positive duration"}},
 		"a list for a string":        {"jobs:\n  a:\n    pattern: [1]\n    event: e\n    room: r\n", []string{`line 3: job "a": cannot unmarshal`}},

@@ -54,7 +54,7 @@ func TestConfig(t *testing.T) {
 		"the path of the page":      {development, func(c *Config) { c.Path = "/dev/x" }, "--path: /dev/x is taken", ""},
 		"the page's in production":  {production, func(c *Config) { c.Path = "/" }, "", ""},
 		"a short heartbeat timeout": {production, func(c *Config) { c.Server.HeartbeatTimeout, c.Server.HeartbeatInterval = 1, 2 }, "--heartbeat-timeout", "once per"},
-		"a limit below zero":        {production, func(c *Config) { c.Server.MaxRooms = -1 }, "MaxRooms is negative", "ignis serve --help"},
+		"a limit below zero":        {production, func(c *Config) { c.Server.MaxRooms = -1 }, "MaxRooms must not be negative", "ignis serve --help"},
 	} {
 		c := test.config()
 		test.change(&c)

@@ -232,7 +232,7 @@ func TestDeaf(t *testing.T) {
 	}
 	stuck := 0
 	for _, c := range s.ClientsInRoom(roomName(deafRoom)) {
-		if c.Backpressured {
+		if c.SlowReader {
 			stuck++
 		}
 	}

@@ -89,7 +89,7 @@ func handler(srv *ignis.Server) http.Handler {
 	mux.HandleFunc("GET /waiting", func(w http.ResponseWriter, _ *http.Request) {
 		n := 0
 		for _, c := range srv.Clients() {
-			if c.Backpressured {
+			if c.SlowReader {
 				n++
 			}
 		}
