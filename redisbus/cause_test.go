@@ -66,7 +66,7 @@ func TestGarbageOnARunningLink(t *testing.T) {
 			n.healthy()
 			log := n.log.String()
 			if strings.Contains(log, "closed network connection") ||
-				!strings.Contains(log, `error="`+f.Addr()+": redis: 'H' where a reply or element begins: is this a Redis?") {
+				!strings.Contains(log, `error="`+f.Addr()+": redis: 'H' at the start of a reply or element; is this a Redis server?") {
 				t.Errorf("log:\n%s", log)
 			}
 		})
