@@ -166,7 +166,7 @@ func TestDatabaseWithoutPrefix(t *testing.T) {
 					p.signal(syscall.SIGTERM)
 				}
 				p.wait()
-				if got := strings.Count(p.errors.text(), "database 1 in the address of Redis separates no messages"); got != want {
+				if got := strings.Count(p.errors.text(), "database 1 in the address of Redis does not separate messages"); got != want {
 					t.Errorf("with prefix %q: %d warnings, want %d:\n%s", prefix, got, want, p.errors.text())
 				}
 			}
