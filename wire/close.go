@@ -39,7 +39,7 @@ type CloseCode struct {
 var closeCodes = []CloseCode{
 	{Code: CloseGoingAway, Reason: "Server shutting down", Reconnect: true, Hint: "reconnect, to another instance if there is one"},
 	{Code: CloseTryAgainLater, Reason: "Try again later", Reconnect: true, After: 5 * time.Second, Hint: "the server has reached one of its limits; reconnect later"},
-	{Code: CloseAuthTimeout, Reason: "Authentication timeout", Reconnect: true, Rejected: true, Hint: "the server's authenticator took too long; try again later"},
+	{Code: CloseAuthTimeout, Reason: "Authentication timeout", Reconnect: true, Rejected: true, Hint: "authentication took too long; try again later"},
 	{Code: CloseHeartbeatTimeout, Reason: "Heartbeat timeout", Reconnect: true, Hint: "no heartbeat arrived in time"},
 	{Code: CloseAuthFailed, Reason: "Authentication failed", Credentials: true, Rejected: true, Hint: "check the credentials: the token, its expiry and the user"},
 	{Code: CloseEncryptionRequired, Reason: "Encryption required", Rejected: true, Hint: "the server accepts only encrypted clients and agreed on no key with this one"},
