@@ -44,5 +44,8 @@ func lossHint(why herd.Reason, encrypt bool) string {
 	case tooLargeCode:
 		return "--max-payload of the server is too small for --size, or its --auth-max-payload for the token"
 	}
+	if known, ok := wire.LookupClose(why.Code); ok {
+		return known.Hint
+	}
 	return "the code is none of the protocol's, so it comes from the application on the server, or from a proxy; its log may say more"
 }
