@@ -36,7 +36,9 @@ type serveCmd struct {
 	AuthMaxFrames     count       `default:"64" group:"Limits" placeholder:"N" help:"Number of WebSocket frames that an unauthenticated client may send (${default})."`
 	AuthMaxMistakes   count       `default:"8" group:"Limits" placeholder:"N" help:"Number of unexpected messages that an unauthenticated client may send (${default})."`
 	BackpressureLimit byteSize    `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"Size of the messages that may wait for a slow client (${default})."`
-	SlowClients       string      `default:"disconnect" enum:"disconnect,drop-newest,drop-oldest,latest" group:"Limits" placeholder:"POLICY" help:"What to do above that limit: disconnect the client, drop the message (drop-newest), drop waiting messages (drop-oldest), or keep only the latest message of each key (latest) (${default})."`
+
+	SlowClients ignis.SlowPolicy `default:"disconnect" group:"Limits" placeholder:"POLICY" help:"What to do above that limit: disconnect the client, drop the message (drop-newest), drop waiting messages (drop-oldest), or keep only the latest message of each key (latest) (${default})."`
+
 	AuthTimeout       period      `default:"5s" group:"Limits" placeholder:"TIME" help:"Time that a client has to authenticate (${default})."`
 	HeartbeatInterval period      `default:"30s" group:"Limits" placeholder:"TIME" help:"Time between checks for silent clients (${default})."`
 	HeartbeatTimeout  period      `default:"90s" group:"Limits" placeholder:"TIME" help:"Time after which a client that sends no messages is closed (${default})."`
@@ -146,11 +148,6 @@ func (c *serveCmd) encryption() ignis.Encryption {
 	return e
 }
 
-func (c *serveCmd) slowPolicy() (p ignis.SlowPolicy) {
-	_ = p.UnmarshalText([]byte(c.SlowClients))
-	return p
-}
-
 // limits returns the configuration of the server without the fields that package app
 // sets.
 func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
@@ -164,7 +161,7 @@ func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
 		AuthMaxFrames:     int(c.AuthMaxFrames),
 		AuthMaxMistakes:   int(c.AuthMaxMistakes),
 		BackpressureLimit: int(c.BackpressureLimit),
-		SlowPolicy:        c.slowPolicy(),
+		SlowPolicy:        c.SlowClients,
 		AuthTimeout:       time.Duration(c.AuthTimeout),
 		HeartbeatInterval: time.Duration(c.HeartbeatInterval),
 		HeartbeatTimeout:  time.Duration(c.HeartbeatTimeout),
