@@ -1,6 +1,7 @@
 package redisbus_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -55,6 +56,26 @@ func TestTextsInTheDocumentation(t *testing.T) {
 	for _, m := range quotes.FindAllStringSubmatch(page, -1) {
 		if regexp.MustCompile(`^[a-z]+( [a-z]+){2,}$`).MatchString(m[1]) && !strings.HasPrefix(m[1], "ignis ") {
 			exists(m[1])
+		}
+	}
+}
+
+// docs/limits.md states the defaults of the limits.
+func TestLimitsInTheDocumentation(t *testing.T) {
+	page := read(t, "../docs/limits.md")
+	queue := fmt.Sprintf("`QueueMessages`, `QueueBytes` | %d, and %d MiB |", redisbus.DefaultQueueMessages, redisbus.DefaultQueueBytes>>20)
+	for _, want := range []string{
+		queue,
+		fmt.Sprintf("`QueueAge` | %.0f s |", redisbus.DefaultQueueAge.Seconds()),
+		fmt.Sprintf("`MaxIncoming` | %d MiB |", redisbus.DefaultMaxIncoming>>20),
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("docs/limits.md does not contain %s", want)
+		}
+	}
+	for _, m := range regexp.MustCompile("`redisbus\\.Stats\\.(\\w+)`").FindAllStringSubmatch(page, -1) {
+		if _, ok := reflect.TypeFor[redisbus.Stats]().FieldByName(m[1]); !ok {
+			t.Errorf("docs/limits.md names the counter %s, which Stats does not have", m[1])
 		}
 	}
 }
