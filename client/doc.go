@@ -8,7 +8,7 @@
 //		Credentials: map[string]string{"type": "Bearer", "token": token},
 //	})
 //	if errors.Is(err, client.ErrAuthentication) {
-//		// the server does not know us: get a new token
+//		// the server has rejected the credentials: get a new token
 //	}
 //	defer c.Close()
 //	_, err = c.Join(ctx, "lobby") // an error if the server refuses the room
@@ -18,11 +18,11 @@
 //		...
 //	}
 //
-// The client offers protocol 2, in which the server answers requests and says which room
-// a message was sent to. With a server that speaks protocol 1 alone, as the original
-// Ignis does, [Conn.Request] fails with [ErrNoAnswers] and [Conn.Join] does not report
-// what was refused; [Connected].Protocol tells which one it is.
+// The client requests protocol 2, in which the server answers requests and tells to which
+// room a message was sent. If the server supports only protocol 1, like the original Ignis,
+// [Conn.Request] fails with [ErrNoAnswers], and [Conn.Join] does not report refused rooms.
+// [Connected].Protocol is the version in use.
 //
-// A Conn is one connection. When it is lost, [Conn.Receive] says so, and the
-// application dials again when it sees fit.
+// A Conn does not reconnect. When the connection is lost, [Conn.Receive] returns an error,
+// and the application may dial again.
 package client

@@ -1,5 +1,5 @@
 // Package redisbus carries envelopes between the instances of a cluster over
-// Redis: one Redis, a master found through Sentinels, or a Redis Cluster.
+// Redis: a single server, a master found through Sentinels, or a Redis Cluster.
 //
 // A [Bus] is what a server needs: it publishes and subscribes. A [Publisher]
 // only publishes, and waits for Redis' answer; it is what an emitter needs, see
@@ -26,8 +26,8 @@
 // expects to receive it over the subscribed connection within ProbeTimeout. This
 // detects what PING does not: a subscription that is gone although Redis answers, for
 // instance behind a proxy that changed its backend. If the heartbeat does not arrive,
-// the bus closes the link and opens a new one, with randomized pauses that grow from
-// 50 ms to 2 s.
+// the bus closes the link and opens a new one, after randomized pauses that grow from
+// 25 ms to 2 s.
 //
 // The same probe checks that the node is still the right one. It must be a master,
 // because what is published on a replica does not reach the subscribers of its
@@ -36,9 +36,9 @@
 // node that sees none does not belong to a Cluster. A bus is not ready before all of
 // this holds.
 //
-// An error reply is an answer. One table, in replies.go, says what each means. For
-// example, Redis continues to deliver while its disk is full, although it answers
-// PING with an error.
+// An error reply does not always mean that the connection is unusable. For example,
+// Redis continues to deliver while its disk is full, although it answers PING with an
+// error. A table in replies.go defines what each reply means.
 //
 // In a Cluster, every node receives what is published on any other, so a link uses
 // one node for everything: two nodes could reorder the messages of a channel. All
@@ -77,9 +77,8 @@
 // [ErrQueueFull]. Beyond the second, an arriving envelope is dropped and counted, the
 // first one is logged, and Health reports it until the queue is empty again. If the
 // bus stopped reading from Redis instead, the queue would grow in Redis' memory until
-// Redis closed the connection, and an unknown number of envelopes would be lost at
-// once; and a reader that stands still could not distinguish a slow receive from a
-// lost Redis.
+// Redis closed the connection and an unknown number of envelopes was lost. Moreover, a
+// bus that does not read cannot distinguish a slow receive from a lost Redis.
 //
 // Data is checked before the Redis client reads it. Data that no Redis would send, an
 // unrequested reply, and a message or reply larger than Config.MaxIncoming (32 MiB)

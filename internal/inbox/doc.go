@@ -4,7 +4,7 @@
 //
 // [Inbox.Push] never blocks. A goroutine runs the jobs and ends when none is waiting, so
 // the goroutine that reads from the client continues while a job runs. If too many jobs
-// are waiting, the inbox asks the owner to stop reading, and to continue once half of
+// are waiting, the inbox tells the owner to pause reading, and to resume once half of
 // them are done.
 //
 // [Inbox.Close] adds the last job. It also ends [Inbox.Context], which is passed to jobs,

@@ -1,13 +1,13 @@
-// Package redisconn connects the Redis client of redisbus and rediscron, and checks what a
-// Redis server sends before that client reads it.
+// Package redisconn makes the connections of the Redis client in redisbus and rediscron, and
+// checks what Redis sends before the client reads it.
 //
-// [NewTarget] reads which Redis to use, from a URL or from a client's options. The Target's
-// options for a client connect with [Open].
+// [NewTarget] determines the Redis to use, from a URL or from the options of a client. The
+// options that a Target returns make the client connect with [Open].
 //
 // The client, github.com/redis/rueidis, trusts its server. A length that is negative
 // or huge, an unrequested reply, or a reply whose shape does not fit its command ends
-// the process: the client panics in a goroutine that nobody can recover, or asks for
-// memory that does not exist. [Wrap] puts a [Conn] between the two, above TLS. The
+// the process: the client panics in a goroutine whose panics cannot be recovered, or
+// allocates more memory than there is. [Wrap] puts a [Conn] between the two, above TLS. The
 // Conn follows the commands that the client writes and the replies that arrive, byte
 // by byte, without copying or allocating. At the first invalid byte it closes the
 // connection with an [Error]. Everything before has been passed to the client; the
@@ -21,7 +21,7 @@
 //	resp.go readMap     readA(2*n), also for %-1   no null of this type
 //	resp.go readArray   null for ~-1 and >-1       no null of these types
 //	resp.go readBlob..  strings.Builder.Grow(n)    no streamed strings ($?) and chunks (;)
-//	resp.go readE       appends until it is told   no streamed aggregates (*?) and ends (.)
+//	resp.go readE       appends until an end mark  no streamed aggregates (*?) and end marks (.)
 //	resp.go readNext..  loops over attributes      no attributes (|)
 //	resp.go readNext..  calls itself               maxDepth
 //	resp.go readS       reads to the next \n       maxLine
