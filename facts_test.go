@@ -48,6 +48,21 @@ func TestEverySystemEventIsAnswered(t *testing.T) {
 	})
 }
 
+// A client that is not authenticated may send the events that the table allows, and no others.
+func TestEveryEventBeforeAuthentication(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{})
+		for _, e := range wire.SystemEvents() {
+			p := n.connect()
+			p.text(`{"event":"` + e.Name + `","data":{"user":"ann"}}`)
+			refused := slices.Contains(p.got(), failure(wire.ErrorUnauthenticated))
+			if refused == e.Stranger {
+				t.Errorf("%s before authentication is refused: %v", e.Name, refused)
+			}
+		}
+	})
+}
+
 // Each close code that the server itself uses has a cause.
 func TestEveryCloseCodeHasACause(t *testing.T) {
 	others := map[uint16]string{
