@@ -66,8 +66,7 @@ func documentedDefaults(t *testing.T) map[string]int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	units := map[string]int64{"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "s": int64(time.Second)}
-	pattern := regexp.MustCompile(`\b0: (?:(no) limit|(\d+) ?(KiB|MiB|s)?)\.`)
+	pattern := regexp.MustCompile(`\b0: (no limit|\d+ ?(?:KiB|MiB|s)?)\.`)
 	defaults := make(map[string]int64)
 	ast.Inspect(file, func(n ast.Node) bool {
 		f, ok := n.(*ast.Field)
@@ -78,21 +77,29 @@ func documentedDefaults(t *testing.T) map[string]int64 {
 		if !ok || field.Type.Kind() != reflect.Int && field.Type != reflect.TypeFor[time.Duration]() {
 			return true
 		}
-		switch found := pattern.FindStringSubmatch(strings.Join(strings.Fields(f.Doc.Text()), " ")); {
-		case found == nil:
+		found := pattern.FindStringSubmatch(strings.Join(strings.Fields(f.Doc.Text()), " "))
+		if found == nil {
 			t.Errorf("the comment of %s does not say what 0 means", field.Name)
-		case found[1] != "":
-			defaults[field.Name] = math.MaxInt
-		default:
-			n, _ := strconv.ParseInt(found[2], 10, 64)
-			defaults[field.Name] = n * units[found[3]]
+			return true
 		}
+		defaults[field.Name], _ = parseDefault(found[1])
 		return true
 	})
 	if len(defaults) < 19 {
 		t.Errorf("%d defaults are documented", len(defaults))
 	}
 	return defaults
+}
+
+// parseDefault parses a documented default, such as "128 KiB", "5 s" or "no limit".
+func parseDefault(text string) (n int64, ok bool) {
+	if text == "no limit" {
+		return math.MaxInt, true
+	}
+	digits, unit, _ := strings.Cut(text, " ")
+	factor, ok := map[string]int64{"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "s": int64(time.Second)}[unit]
+	n, err := strconv.ParseInt(digits, 10, 64)
+	return n * factor, ok && err == nil
 }
 
 // Durations are tested where they are used; these are the sizes.

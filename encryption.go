@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,7 +48,7 @@ func (e *Encryption) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("encryption %q: want off, optional or required", text)
+	return fmt.Errorf("encryption %.50q: want one of %s", text, strings.Join(encryptionNames, ", "))
 }
 
 // Cipher describes how messages to and from one client are encrypted. The application

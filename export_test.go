@@ -2,8 +2,12 @@ package ignis
 
 import (
 	"net"
+	"reflect"
 	"runtime"
+	"sync/atomic"
 	"unsafe"
+
+	"github.com/ignis-go/ignis/wire"
 )
 
 // IsClientID is isClientID for tests.
@@ -55,3 +59,27 @@ func Runs(s *Server, envelopes ...[]byte) (sizes []int) {
 
 // ClientSize is the size of a session in bytes, excluding what it points to.
 const ClientSize = unsafe.Sizeof(session{})
+
+// RuleCauses is ruleCauses for tests.
+var RuleCauses = ruleCauses
+
+// Status returns the HTTP status that corresponds to an error code.
+func Status(code wire.ErrorCode) int { return (&Error{Code: code}).status() }
+
+// ErrorFrames returns the number of texts that error events can have.
+func ErrorFrames() int { return len(newErrorFrames()) }
+
+// FillCounters sets all counters that only grow to different values, and returns them by
+// name.
+func FillCounters(s *Server) map[string]uint64 {
+	values := make(map[string]uint64)
+	v := reflect.ValueOf(&s.counts).Elem()
+	for i := range v.NumField() {
+		f := v.Field(i)
+		if counter, ok := reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Interface().(*atomic.Uint64); ok {
+			counter.Store(uint64(1000 + i))
+			values[v.Type().Field(i).Name] = uint64(1000 + i)
+		}
+	}
+	return values
+}

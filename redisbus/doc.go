@@ -1,5 +1,5 @@
 // Package redisbus carries envelopes between the instances of a cluster over
-// Redis: one Redis, a master found through Sentinels, or a Redis Cluster.
+// Redis: a single server, a master found through Sentinels, or a Redis Cluster.
 //
 // Servers use a [Bus], which publishes and subscribes. Emitters (see package emitter)
 // use a [Publisher], which only publishes, and waits for Redis' reply.

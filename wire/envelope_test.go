@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -80,6 +81,31 @@ func TestAppendEnvelope(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// fullEnvelope returns an envelope whose fields are all set, even those added later.
+func fullEnvelope(t *testing.T) *wire.Envelope {
+	t.Helper()
+	e := &wire.Envelope{
+		ServerID: "s1", To: wire.ToRoom("r"), Event: "a", Data: raw("1"), Exclude: []string{"c"},
+		From: wire.Sender{ID: "c1", UserID: "ann"}, Key: "AAPL",
+	}
+	v := reflect.ValueOf(*e)
+	for i := range v.NumField() {
+		if v.Field(i).IsZero() {
+			t.Fatalf("fullEnvelope does not set %s", v.Type().Field(i).Name)
+		}
+	}
+	return e
+}
+
+// No field of an envelope is lost on the way.
+func TestEveryFieldOfAnEnvelope(t *testing.T) {
+	want := fullEnvelope(t)
+	got, err := wire.DecodeEnvelope(wire.AppendEnvelope(nil, want))
+	if diff := cmp.Diff(*want, got); err != nil || diff != "" {
+		t.Error(err, "want - got +\n", diff)
 	}
 }
 

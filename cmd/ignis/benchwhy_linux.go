@@ -44,5 +44,8 @@ func lossHint(why herd.Reason, encrypt bool) string {
 	case tooLargeCode:
 		return "the server's --max-payload is too small for --size, or its --auth-max-payload for the token"
 	}
+	if known, ok := wire.LookupClose(why.Code); ok {
+		return known.Hint
+	}
 	return "the close code is not one of the protocol, so it comes from the application on the server or from a proxy; see their logs"
 }

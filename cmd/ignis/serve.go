@@ -36,7 +36,9 @@ type serveCmd struct {
 	AuthMaxFrames     count       `default:"64" group:"Limits" placeholder:"N" help:"Maximum number of WebSocket frames from an unauthenticated client (${default})."`
 	AuthMaxMistakes   count       `default:"8" group:"Limits" placeholder:"N" help:"Maximum number of unexpected messages from an unauthenticated client (${default})."`
 	BackpressureLimit byteSize    `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of all messages waiting for a slow client (${default})."`
-	SlowClients       string      `default:"disconnect" enum:"disconnect,drop-newest,drop-oldest,latest" group:"Limits" placeholder:"POLICY" help:"What to do when that limit is exceeded: disconnect the client, drop the new message (drop-newest), drop waiting messages (drop-oldest), or keep only the latest message of each key (latest) (${default})."`
+
+	SlowClients ignis.SlowPolicy `default:"disconnect" group:"Limits" placeholder:"POLICY" help:"What to do when that limit is exceeded: disconnect the client, drop the new message (drop-newest), drop waiting messages (drop-oldest), or keep only the latest message of each key (latest) (${default})."`
+
 	AuthTimeout       period      `default:"5s" group:"Limits" placeholder:"TIME" help:"Time within which a client must send its credentials (${default})."`
 	HeartbeatInterval period      `default:"30s" group:"Limits" placeholder:"TIME" help:"Time between checks for silent clients (${default})."`
 	HeartbeatTimeout  period      `default:"90s" group:"Limits" placeholder:"TIME" help:"Time after which a client that sends no messages, not even heartbeats, is closed (${default})."`
@@ -145,11 +147,6 @@ func (c *serveCmd) encryption() ignis.Encryption {
 	return e
 }
 
-func (c *serveCmd) slowPolicy() (p ignis.SlowPolicy) {
-	_ = p.UnmarshalText([]byte(c.SlowClients))
-	return p
-}
-
 // limits returns the configuration of the server without the fields that package app
 // sets.
 func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
@@ -163,7 +160,7 @@ func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
 		AuthMaxFrames:     int(c.AuthMaxFrames),
 		AuthMaxMistakes:   int(c.AuthMaxMistakes),
 		BackpressureLimit: int(c.BackpressureLimit),
-		SlowPolicy:        c.slowPolicy(),
+		SlowPolicy:        c.SlowClients,
 		AuthTimeout:       time.Duration(c.AuthTimeout),
 		HeartbeatInterval: time.Duration(c.HeartbeatInterval),
 		HeartbeatTimeout:  time.Duration(c.HeartbeatTimeout),

@@ -1,5 +1,5 @@
-// Package redisconn connects the Redis client of redisbus and rediscron, and checks what a
-// Redis server sends before that client reads it.
+// Package redisconn makes the connections of the Redis client in redisbus and rediscron, and
+// checks what Redis sends before the client reads it.
 //
 // [NewTarget] determines which Redis to use, from a URL or from a client's options. The
 // Target returns options for clients that connect with [Open].
