@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+
+	"github.com/ignis-go/ignis/internal/configfile"
 )
 
 // listenAddress is a TCP address to listen on.
@@ -23,3 +25,8 @@ func (a *listenAddress) UnmarshalText(text []byte) error {
 }
 
 func (a listenAddress) String() string { return net.JoinHostPort(a.host, a.port) }
+
+// Syntax implements [configfile.Scalar].
+func (listenAddress) Syntax() configfile.Syntax {
+	return configfile.Syntax{Type: "string", Pattern: "^[^,]*:[0-9]+$"}
+}

@@ -8,14 +8,15 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/ignis-go/ignis/internal/app"
+	"github.com/ignis-go/ignis/internal/configfile"
 	"github.com/ignis-go/ignis/redisbus"
 )
 
 // redisFlags are the flags of all commands that use Redis. The commands define --redis
 // themselves.
 type redisFlags struct {
-	RedisFile string        `name:"redis-file" placeholder:"FILE" help:"File that contains the URL of Redis, instead of --redis. Use it for a URL with a password."`
-	Prefix    channelPrefix `placeholder:"TEXT" help:"Prefix of all channels and keys in Redis, such as shop: (none). It separates applications that share a Redis; databases do not, because pub/sub ignores them. Use the same prefix for serve, emit, cron and bench."`
+	RedisFile string        `name:"redis-file" key:"redis.url_file" either:"redis" placeholder:"FILE" help:"File that contains the URL of Redis, instead of --redis. Use it for a URL with a password."`
+	Prefix    channelPrefix `key:"redis.prefix" placeholder:"TEXT" help:"Prefix of all channels and keys in Redis, such as shop: (none). It separates applications that share a Redis; databases do not, because pub/sub ignores them. Use the same prefix for serve, emit, cron and bench."`
 
 	typed bool // --redis comes from the command line, not from the environment
 }
@@ -87,3 +88,8 @@ func (p *channelPrefix) UnmarshalText(text []byte) error {
 	*p = channelPrefix(text)
 	return redisbus.Config{URL: localRedis, Prefix: string(text)}.Check()
 }
+
+// Syntax implements [configfile.Scalar].
+func (channelPrefix) Syntax() configfile.Syntax { return configfile.Syntax{Type: "string"} }
+
+func (p channelPrefix) String() string { return string(p) }

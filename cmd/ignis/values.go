@@ -9,10 +9,14 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/configfile"
 )
 
 // The types of flags with a special syntax. Errors state what is expected. The parser
-// adds the name of the flag.
+// adds the name of the flag. The methods Syntax and String are for the configuration file:
+// the first describes the values to package configfile, and the second formats them.
 
 // byteSize is a positive number of bytes.
 type byteSize int
@@ -39,6 +43,23 @@ func (b *byteSize) UnmarshalText(text []byte) error {
 	return fmt.Errorf("expected a size such as 131072, 128KiB or 1MiB, at most 2GiB-1, but got %q", text)
 }
 
+// Syntax implements [configfile.Scalar].
+func (byteSize) Syntax() configfile.Syntax {
+	return configfile.Syntax{Type: "integer string", Pattern: `^[0-9]+(B|KiB|MiB|GiB)?$`, Minimum: 1}
+}
+
+func (b byteSize) String() string {
+	for _, unit := range []struct {
+		suffix string
+		bytes  byteSize
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if b >= unit.bytes && b%unit.bytes == 0 {
+			return strconv.Itoa(int(b/unit.bytes)) + unit.suffix
+		}
+	}
+	return strconv.Itoa(int(b))
+}
+
 // period is a positive duration.
 type period time.Duration
 
@@ -50,6 +71,29 @@ func (p *period) UnmarshalText(text []byte) error {
 	}
 	*p = period(d)
 	return nil
+}
+
+// durationPattern matches positive durations in Go's syntax.
+const durationPattern = `\+?([0-9]*\.?[0-9]*(ns|us|µs|μs|ms|s|m|h))+`
+
+// Syntax implements [configfile.Scalar].
+func (period) Syntax() configfile.Syntax {
+	return configfile.Syntax{Type: "string", Pattern: "^" + durationPattern + "$"}
+}
+
+func (p period) String() string { return shortDuration(time.Duration(p)) }
+
+// shortDuration returns a duration without units that are zero, such as 1m instead of
+// 1m0s.
+func shortDuration(d time.Duration) string {
+	text := d.String()
+	if short, ok := strings.CutSuffix(text, "m0s"); ok {
+		text = short + "m"
+	}
+	if short, ok := strings.CutSuffix(text, "h0m"); ok {
+		text = short + "h"
+	}
+	return text
 }
 
 // periodOrOff is a period, or negative for "off".
@@ -69,6 +113,18 @@ func (p *periodOrOff) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Syntax implements [configfile.Scalar].
+func (periodOrOff) Syntax() configfile.Syntax {
+	return configfile.Syntax{Type: "string", Pattern: "^(off|" + durationPattern + ")$"}
+}
+
+func (p periodOrOff) String() string {
+	if p < 0 {
+		return "off"
+	}
+	return shortDuration(time.Duration(p))
+}
+
 // count is a positive integer.
 type count int
 
@@ -81,6 +137,9 @@ func (c *count) UnmarshalText(text []byte) error {
 	*c = count(n)
 	return nil
 }
+
+// Syntax implements [configfile.Scalar].
+func (count) Syntax() configfile.Syntax { return configfile.Syntax{Type: "integer", Minimum: 1} }
 
 // countOrAuto is a positive integer, or 0 for "auto".
 type countOrAuto int
@@ -97,6 +156,18 @@ func (c *countOrAuto) UnmarshalText(text []byte) error {
 	}
 	*c = countOrAuto(n)
 	return nil
+}
+
+// Syntax implements [configfile.Scalar].
+func (countOrAuto) Syntax() configfile.Syntax {
+	return configfile.Syntax{Type: "integer string", Pattern: "^(auto|[0-9]+)$", Minimum: 1}
+}
+
+func (c countOrAuto) String() string {
+	if c == 0 {
+		return "auto"
+	}
+	return strconv.Itoa(int(c))
 }
 
 // nameList is a comma-separated list of names. It is never nil after parsing. An empty
@@ -117,6 +188,9 @@ func (l *nameList) UnmarshalText(text []byte) error {
 	}
 	return nil
 }
+
+// Syntax implements [configfile.Scalar].
+func (nameList) Syntax() configfile.Syntax { return configfile.Syntax{Type: "string", List: true} }
 
 // idList is a comma-separated list of names. A flag that is repeated adds to the list. A
 // comma in a name is preceded by a backslash. Empty names are rejected, because they
@@ -167,6 +241,11 @@ func (l *originList) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Syntax implements [configfile.Scalar].
+func (originList) Syntax() configfile.Syntax {
+	return configfile.Syntax{Type: "string", Pattern: `^\s*(\*|[hH][tT][tT][pP][sS]?://[^,/?#@*]+)\s*$`, List: true}
+}
+
 // networkList is a list of networks such as 10.0.0.0/8 and addresses.
 type networkList []netip.Prefix
 
@@ -185,4 +264,21 @@ func (l *networkList) UnmarshalText(text []byte) error {
 		*l = append(*l, network)
 	}
 	return nil
+}
+
+// Syntax implements [configfile.Scalar].
+func (networkList) Syntax() configfile.Syntax {
+	return configfile.Syntax{Type: "string", Pattern: `^\s*[0-9A-Fa-f:.%]+(/[0-9]+)?\s*$`, List: true}
+}
+
+// slowPolicy is a policy for slow clients.
+type slowPolicy struct{ ignis.SlowPolicy }
+
+// Syntax implements [configfile.Scalar].
+func (slowPolicy) Syntax() configfile.Syntax {
+	var names []string
+	for p := ignis.SlowDisconnect; !strings.HasPrefix(p.String(), "SlowPolicy("); p++ {
+		names = append(names, p.String())
+	}
+	return configfile.Syntax{Type: "string", Enum: names}
 }

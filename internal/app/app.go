@@ -2,10 +2,9 @@ package app
 
 import (
 	"log/slog"
-	"net/http"
+	"sync/atomic"
 
 	"github.com/ignis-go/ignis"
-	"github.com/ignis-go/ignis/auth/jwtauth"
 	"github.com/ignis-go/ignis/internal/loglimit"
 	"github.com/ignis-go/ignis/redisbus"
 )
@@ -16,7 +15,8 @@ type App struct {
 	log    *slog.Logger
 	limit  *loglimit.Limiter // for log lines that any peer can cause; open while Run runs
 	server *ignis.Server
-	dev    *devMode // nil unless in development mode
+	dev    *devMode               // nil unless in development mode
+	policy atomic.Pointer[policy] // nil in development mode
 }
 
 // New validates the configuration, reads the files that it names and connects the parts.
@@ -59,22 +59,13 @@ func (a *App) setAuth(cfg *ignis.Config) error {
 		cfg.OnMessage, cfg.Accept = a.dev.relay, a.dev.accept
 		return nil
 	}
-	secret, err := a.cfg.secret(a.log)
+	p, err := newPolicy(&a.cfg, a.log)
 	if err != nil {
 		return err
 	}
-	tokens, err := jwtauth.New(jwtauth.Config{Secret: secret, MaxToken: cfg.AuthMaxPayload})
-	if err != nil {
-		return err
-	}
-	cfg.Authenticate, cfg.ValidateRooms = tokens.Authenticate, tokens.ValidateRooms
-	cfg.Accept = a.accept
+	a.policy.Store(p)
+	cfg.Authenticate, cfg.ValidateRooms, cfg.Accept = a.authenticate, a.validateRooms, a.accept
 	return nil
-}
-
-// accept checks requests outside development mode.
-func (a *App) accept(r *http.Request) (ignis.Accepted, error) {
-	return ignis.Accepted{RemoteAddr: a.cfg.Proxies.RemoteAddr(r)}, ignis.CheckOrigin(r, a.cfg.AllowedOrigins)
 }
 
 // setBus sets the bus if a Redis is configured.

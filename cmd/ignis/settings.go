@@ -1,0 +1,47 @@
+package main
+
+// settings are the settings of ignis serve. Most of them are a flag, an environment variable
+// and a key of the configuration file; package configfile describes the tags.
+type settings struct {
+	Config string `key:"-" placeholder:"FILE" help:"YAML file with settings. Flags and environment variables take precedence over it. It is read again on SIGHUP and when it changes. See ignis config --help."`
+
+	Listen listenAddress `key:"listen" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on (${default}). Port 0 picks a free port."`
+	Path   string        `key:"path" default:"/ws" help:"Path of the WebSocket endpoint (${default})."`
+	Redis  string        `key:"redis.url" secret:"url" either:"redis" placeholder:"URL" help:"Redis that connects this server with others: redis://[user:pass@]host[:6379][/db], rediss:// for TLS, redis+sentinel://host,host/master-name or redis+cluster://host,host. Databases do not separate messages; see --prefix. Without Redis, servers do not exchange messages. Other users of the machine can read arguments, so for a URL with a password use --redis-file or the environment."`
+	redisFlags
+
+	Dev            bool        `key:"dev" group:"Who may connect" help:"Development mode: anyone may connect as any user and join any room, / serves a page for trying it out, and messages that name a room are relayed to it. Listens only on loopback addresses."`
+	JWTSecretFile  string      `key:"tokens.secret_file" live:"" either:"jwt" name:"jwt-secret-file" group:"Who may connect" placeholder:"FILE" help:"File with the secret for HS256 tokens, at least 32 bytes. Alternatively, set $$IGNIS_JWT_SECRET to the secret itself."`
+	JWTSecret      string      `kong:"-" key:"tokens.secret" env:"IGNIS_JWT_SECRET" live:"" secret:"" either:"jwt" instead:"write the secret to a file of its own and name it in tokens.secret_file, or set IGNIS_JWT_SECRET" help:"Secret for HS256 tokens, at least 32 bytes."`
+	AllowedOrigins originList  `key:"allowed_origins" live:"" group:"Who may connect" placeholder:"ORIGIN,..." help:"Origins of other hosts from which browsers may connect, such as https://app.example.com; * allows any. The server's own host is always allowed."`
+	TrustedProxies networkList `key:"proxies.trusted" live:"" group:"Who may connect" placeholder:"NETWORK,..." help:"Reverse proxies that are trusted to report the client's address, such as 10.0.0.0/8."`
+	ProxyHeader    string      `key:"proxies.header" live:"" default:"X-Forwarded-For" enum:"X-Forwarded-For,Forwarded" group:"Who may connect" placeholder:"NAME" help:"Header in which trusted proxies report the client's address: X-Forwarded-For or Forwarded (${default})."`
+
+	MaxClients        countOrAuto `key:"limits.max_clients" default:"auto" group:"Limits" placeholder:"N" help:"Maximum number of open connections (${default}: the limit of file descriptors, less a reserve)."`
+	DefaultRooms      nameList    `key:"default_rooms" default:"ws-default,ws-notification" group:"Limits" placeholder:"ROOM,..." help:"Rooms that every client joins (${default}); empty for none."`
+	MaxRooms          count       `key:"limits.max_rooms" default:"128" group:"Limits" placeholder:"N" help:"Maximum number of other rooms that a client may be in (${default})."`
+	MaxPayload        byteSize    `key:"limits.max_payload" default:"128KiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of a message from a client (${default})."`
+	MaxMessage        byteSize    `key:"limits.max_message" default:"1MiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of a message to clients (${default})."`
+	AuthMaxPayload    byteSize    `key:"limits.auth_max_payload" default:"8KiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of a message from an unauthenticated client, including its token (${default})."`
+	AuthMaxFrames     count       `key:"limits.auth_max_frames" default:"64" group:"Limits" placeholder:"N" help:"Maximum number of WebSocket frames from an unauthenticated client (${default})."`
+	AuthMaxMistakes   count       `key:"limits.auth_max_mistakes" default:"8" group:"Limits" placeholder:"N" help:"Maximum number of unexpected messages from an unauthenticated client (${default})."`
+	BackpressureLimit byteSize    `key:"limits.backpressure_limit" default:"1MiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of all messages waiting for a slow client (${default})."`
+
+	SlowClients slowPolicy `key:"limits.slow_clients" default:"disconnect" group:"Limits" placeholder:"POLICY" help:"What to do when that limit is exceeded: disconnect the client, drop the new message (drop-newest), drop waiting messages (drop-oldest), or keep only the latest message of each key (latest) (${default})."`
+
+	AuthTimeout       period      `key:"limits.auth_timeout" default:"5s" group:"Limits" placeholder:"TIME" help:"Time within which a client must send its credentials (${default})."`
+	HeartbeatInterval period      `key:"limits.heartbeat_interval" default:"30s" group:"Limits" placeholder:"TIME" help:"Time between checks for silent clients (${default})."`
+	HeartbeatTimeout  period      `key:"limits.heartbeat_timeout" default:"90s" group:"Limits" placeholder:"TIME" help:"Time after which a client that sends no messages, not even heartbeats, is closed (${default})."`
+	WriteTimeout      period      `key:"limits.write_timeout" default:"30s" group:"Limits" placeholder:"TIME" help:"Time after which a client is disconnected if it reads none of the data waiting for it (${default})."`
+	BehindTimeout     period      `key:"limits.behind_timeout" default:"60s" group:"Limits" placeholder:"TIME" help:"Time after which a client is closed if the server stopped reading from it because too many of its messages are waiting to be handled (${default})."`
+	IdleTimeout       periodOrOff `key:"limits.idle_timeout" default:"60s" group:"Limits" placeholder:"TIME" help:"Time after which a client that does not answer pings is disconnected (${default}); off disables pings."`
+	ShutdownTimeout   period      `key:"limits.shutdown_timeout" default:"10s" group:"Limits" placeholder:"TIME" help:"Maximum time for a graceful shutdown (${default})."`
+
+	Encryption string `key:"encryption" default:"" enum:"off,optional,required," group:"Transport" placeholder:"off|optional|required" help:"Encryption of messages with a key per client: off, optional (for clients that send a public key) or required (off; with --dev, optional). It does not replace TLS."`
+
+	Compress bool `key:"compress" group:"Transport" help:"Compress messages of at least 256 bytes for clients that offer it (permessage-deflate), once per message, not once per client. Saves bandwidth, but uses CPU time."`
+	PlainIO  bool `key:"plain_io" name:"plain-io" group:"Transport" help:"Do not use epoll, which only Linux has. Each client then needs more memory and CPU time. Use this only if epoll causes problems."`
+
+	LogFormat string `key:"log.format" default:"text" enum:"text,json" group:"Log" placeholder:"text|json" help:"Format of the log, which is written to standard error (${default})."`
+	LogLevel  string `key:"log.level" live:"" default:"" enum:"debug,info,warn,error," group:"Log" placeholder:"LEVEL" help:"Minimum level of log messages: debug, info, warn or error (info; with --dev, warn)."`
+}
