@@ -58,8 +58,8 @@ func (m *Memory) DropAnswers(drop bool) {
 	m.dropping = drop
 }
 
-// Forget deletes the store's data, as a restart would. Instants of a job that come before the next
-// call for that job are no longer granted.
+// Forget deletes the store's data, as a restart would. Instants of a job that are due before the
+// next call for that job are no longer granted.
 func (m *Memory) Forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
