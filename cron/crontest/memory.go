@@ -50,8 +50,8 @@ func (m *Memory) SetDown(down bool) {
 	m.down = down
 }
 
-// DropAnswers makes calls do their work and then fail, as if the answer was lost, until it is
-// called with false.
+// DropAnswers makes calls do their work and then fail, as if the answer had been lost, until it
+// is called with false.
 func (m *Memory) DropAnswers(drop bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

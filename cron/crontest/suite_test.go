@@ -247,7 +247,7 @@ func faults() map[string]*broken {
 		"a token for each instant": func() *broken {
 			tokens := make(map[string]time.Time)
 			return &broken{claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
-				if !strings.HasPrefix(c.Job, "TheSame") {
+				if !strings.HasPrefix(c.Job, "RepeatedClaim") {
 					return ask(m, c)
 				}
 				if at, known := tokens[c.Token]; known && !at.Equal(c.Scheduled) {
