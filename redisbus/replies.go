@@ -36,7 +36,7 @@ const (
 	// elsewhere means that this node cannot be used now. The link ends, and the next one
 	// is made to another node if there is one, or to this node after a pause.
 	elsewhere
-	// giveUp means that the reply will be the same until somebody intervenes. A bus that
+	// giveUp means that the reply will be the same until someone intervenes. A bus that
 	// is starting fails with it. A bus that has been ready keeps trying and reports it.
 	giveUp
 )

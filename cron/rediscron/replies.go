@@ -10,7 +10,7 @@ import (
 	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
-// ErrRefused is wrapped by errors that persist until somebody changes something: a
+// ErrRefused is wrapped by errors that persist until someone changes something: a
 // missing right, a wrong password, an unknown command. All other errors may go away
 // by themselves.
 var ErrRefused = errors.New("refused until rights, credentials or configuration change")
@@ -46,7 +46,7 @@ const (
 )
 
 // replies says what the error replies of Redis mean for each command. The last row is
-// for kinds without a row of their own.
+// for kinds that have no row.
 //
 // The scripts always write, so a node that accepts no writes answers no claim and no
 // query. Instants that are due in the meantime are run as soon as it answers again,
