@@ -149,8 +149,8 @@ func (j *Job) countFrom(at time.Time) {
 	j.signal()
 }
 
-// Pause makes the job skip its instants in this process until [Job.Resume], which does not run
-// them either. Runs in progress continue, waiting runs still start, and RunNow still works.
+// Pause makes the job skip its instants in this process until [Job.Resume]. They are not run
+// later either. Runs in progress continue, waiting runs still start, and RunNow still works.
 func (j *Job) Pause() {
 	if j == nil {
 		return

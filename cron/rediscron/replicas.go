@@ -48,7 +48,7 @@ type replicas struct {
 type node struct {
 	shown     string // the node's address
 	connected time.Time
-	looked    time.Time // when it was last checked; zero if not since it was connected to
+	looked    time.Time // when it was last checked; zero if not since the latest connection
 	warned    bool
 	denied    bool
 }
