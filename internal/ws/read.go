@@ -21,8 +21,8 @@ var (
 
 const readBufferSize = 16 << 10
 
-// hangUpInterval is the interval of the checks whether the peer of a paused plain
-// connection has hung up.
+// hangUpInterval is how often a paused plain connection is checked for whether its peer has
+// hung up.
 const hangUpInterval = time.Second
 
 var readBuffers = sync.Pool{New: func() any {

@@ -141,7 +141,7 @@ func (a *agreement) enact(w http.ResponseWriter) (nc net.Conn, early []byte, err
 		err = a.send(rw.Writer, w.Header())
 	}
 	if err != nil {
-		_ = nc.Close() // net/http no longer does
+		_ = nc.Close() // net/http no longer closes it
 		return nil, nil, &HandshakeError{Status: http.StatusSwitchingProtocols, Reason: "the client was gone before it was answered", Err: err}
 	}
 	if n := rw.Reader.Buffered(); n > 0 {
