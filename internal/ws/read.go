@@ -21,8 +21,8 @@ var (
 
 const readBufferSize = 16 << 10
 
-// hangUpInterval is how often a paused plain connection is checked for whether its peer has
-// hung up.
+// hangUpInterval is the pause between checks for whether the peer of a paused plain
+// connection has hung up.
 const hangUpInterval = time.Second
 
 var readBuffers = sync.Pool{New: func() any {
