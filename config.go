@@ -148,7 +148,7 @@ type Config struct {
 	// closes the connection with 1009. 0: 128 KiB.
 	MaxPayload int
 	// MaxClients is the maximum number of open connections, authenticated or not. Further
-	// requests are answered with 503. It should be less than the limit of file
+	// requests are answered with 503. It should be less than the limit on file
 	// descriptors, so that the bus can reconnect. 0: no limit.
 	MaxClients int
 	// MaxMessage is the maximum size in bytes of a message to clients, including the

@@ -17,8 +17,8 @@ func (l *loop) anchor(ctx context.Context, v view) time.Duration {
 		return retryAfter
 	}
 	was := state.Plan.Schedule
-	afresh := was != "" && was != plan.Schedule
-	if afresh {
+	changed := was != "" && was != plan.Schedule
+	if changed {
 		l.cfg.Logger.Info("the schedule changed and counts from now", "schedule", plan.Schedule, "before", was)
 	}
 	l.mu.Lock()

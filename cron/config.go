@@ -94,7 +94,7 @@ type Config struct {
 	// Zero means DefaultReplaceLimit with OverlapReplace and DefaultOverlapLimit otherwise.
 	OverlapLimit int
 	// ReplaceGrace is how long a replaced run may take to return. After that the next run
-	// starts beside it. Zero means DefaultReplaceGrace.
+	// starts alongside it. Zero means DefaultReplaceGrace.
 	ReplaceGrace time.Duration
 
 	// Misfire is the policy for missed instants. The default is MisfireOnce.

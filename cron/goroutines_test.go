@@ -36,22 +36,22 @@ func TestFromAnyGoroutine(t *testing.T) {
 				c.Now, c.OnRunError, c.ReplaceGrace = wall.now, nil, 100*time.Millisecond
 				j, other := newJob(t, c), newJob(t, c)
 				running(t, other)
-				seldom := func(seconds float64, f func()) func() {
+				rarely := func(seconds float64, f func()) func() {
 					return func() { time.Sleep(time.Duration(seconds * float64(time.Second))); f() }
 				}
 				concurrently(t, j, map[string]func(){
 					"Name":       func() { j.Name() },
 					"Schedule":   func() { j.Schedule().Next(epoch) },
-					"RunNow":     seldom(0.5, func() { _ = j.RunNow() }),
+					"RunNow":     rarely(0.5, func() { _ = j.RunNow() }),
 					"Status":     func() { j.Status(); other.Status() },
 					"History":    func() { j.History(); other.History() },
 					"Duplicate":  func() { _, _ = j.Duplicate("other", "@daily") },
-					"Start":      seldom(1, j.Start),
-					"Stop":       seldom(7, j.Stop),
-					"Pause":      seldom(3, j.Pause),
-					"Resume":     seldom(1, j.Resume),
-					"Reschedule": seldom(2, func() { _ = j.Reschedule("* * * * * *") }),
-					"Drain":      seldom(9, func() { _ = j.Drain(t.Context()) }),
+					"Start":      rarely(1, j.Start),
+					"Stop":       rarely(7, j.Stop),
+					"Pause":      rarely(3, j.Pause),
+					"Resume":     rarely(1, j.Resume),
+					"Reschedule": rarely(2, func() { _ = j.Reschedule("* * * * * *") }),
+					"Drain":      rarely(9, func() { _ = j.Drain(t.Context()) }),
 					"Run": func() {
 						ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 						defer cancel()

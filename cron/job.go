@@ -39,7 +39,7 @@ type Job struct {
 	manual   int       // RunNow calls that the loop has not handled
 	waiting  []Run     // runs that wait for others to end
 	behind   []lateRun // missed instants that are still to be run
-	graceEnd time.Time // when the waiting run starts beside the replaced one
+	graceEnd time.Time // when the waiting run starts alongside the replaced one
 	running  map[*call]struct{}
 	tasks    int           // number of goroutines of runs
 	idle     chan struct{} // closed when tasks drops to 0, nil unless someone waits for that
@@ -149,8 +149,8 @@ func (j *Job) countFrom(at time.Time) {
 	j.signal()
 }
 
-// Pause makes the job skip its instants in this process until [Job.Resume], which does not run
-// them either. Runs in progress continue, waiting runs still start, and RunNow still works.
+// Pause makes the job skip its instants in this process until [Job.Resume]. They are not run
+// later either. Runs in progress continue, waiting runs still start, and RunNow still works.
 func (j *Job) Pause() {
 	if j == nil {
 		return

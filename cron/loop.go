@@ -23,7 +23,7 @@ const (
 	retryAfter   = time.Second
 	// pulse is how often the store is queried shortly before an instant, starting twice as
 	// long before it. A store that has lost its data can grant only instants that are due
-	// after the next query, so pulse is how much of a rare schedule such a loss can cost.
+	// after the next query, so a loss less than pulse before an instant can cost that instant.
 	pulse = 10 * time.Second
 	// idlePulse is roughly how often the store is queried while no instant is near.
 	// awayPulse is used instead if the store was unreachable. Both are long because there

@@ -160,7 +160,7 @@ func (l *loop) catchUp(ctx context.Context) time.Duration {
 	return 0
 }
 
-// dropOverdue removes the instants from the list whose deadline has passed, and records them.
+// dropOverdue removes from the list the instants whose deadline has passed, and records them.
 func (l *loop) dropOverdue() {
 	var over []Run
 	l.mu.Lock()

@@ -50,8 +50,8 @@ type Run struct {
 	// which keeps out a run that was suspended while later ones proceeded. It is zero
 	// without a Store.
 	Fence uint64
-	// Manual reports whether the run was started by RunNow. Misfire reports whether its
-	// instant was missed at first.
+	// Manual reports whether the run was started by RunNow. Misfire reports whether it is
+	// the late run of a missed instant.
 	Manual, Misfire bool
 }
 

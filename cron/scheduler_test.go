@@ -125,7 +125,7 @@ func TestRemoveThenAdd(t *testing.T) {
 					want(t, "runs", d.runs(), test.runs)
 					want(t, "jobs", len(s.Jobs()), test.listed)
 					want(t, "error of Run", stop(), nil)
-					want(t, "error of the other's", stopOther(), nil)
+					want(t, "error of the other Run", stopOther(), nil)
 				})
 			})
 		}

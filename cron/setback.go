@@ -3,8 +3,8 @@ package cron
 import "time"
 
 // span is a range of consecutive instants that were run, in this process or another. When the
-// clock is set back they are not run again, in contrast to instants that were missed while it
-// was ahead.
+// clock is set back they are not run again, unlike instants that were missed while it was
+// ahead.
 type span struct{ from, to time.Time }
 
 // maxSpans is the maximum number of spans that are kept. Each missed instant begins a new span.

@@ -15,7 +15,7 @@ import (
 type Store interface {
 	// Claim asks to run an instant.
 	Claim(ctx context.Context, c Claim) (Grant, error)
-	// Finish records how a run ended whose claim was granted.
+	// Finish records how a granted run ended.
 	Finish(ctx context.Context, f Finish) error
 	// Last returns what the store knows about a job.
 	Last(ctx context.Context, q Query) (State, error)

@@ -3,7 +3,7 @@ package cron
 import "context"
 
 // unanswered is a claim that the store has not answered. The store may have granted it, or may
-// still do so, because a Redis that was frozen later executes what it was sent in the meantime.
+// still do so, because a frozen Redis executes what it was sent once it resumes.
 // Other processes then assume that the instant is run here, so nothing may be concluded from
 // [Store.Last] until the claim has been repeated and answered.
 type unanswered struct {

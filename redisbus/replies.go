@@ -46,7 +46,7 @@ const (
 //
 // PUBLISH and SUBSCRIBE do not write data. So Redis continues to deliver messages while its
 // disk is full (MISCONF), its memory is at the limit (OOM), there are too few replicas
-// (NOREPLICAS), or it loads its data (LOADING), although it replies to commands that write,
+// (NOREPLICAS), or it is loading its data (LOADING), although it replies to commands that write,
 // and in some of these states to PING, with these errors.
 var replies = []struct {
 	kind  redisconn.Kind

@@ -64,7 +64,7 @@ func TestDownAndDropAnswers(t *testing.T) {
 	asked := m.Queries()
 	all(nil)
 	if n := m.Queries() - asked; n != 1 {
-		t.Errorf("asked %d times more", n)
+		t.Errorf("%d more queries", n)
 	}
 	m.Forget()
 	if g, err := m.Claim(ctx, cron.Claim{Job: "job", Scheduled: at(2), Token: "a"}); err != nil || g.Verdict != cron.Forgotten {

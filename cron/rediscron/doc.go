@@ -85,7 +85,7 @@
 // (BenchmarkClaim, on two cores shared with the client).
 //
 // The keys expire after 400 days without use. They must not be evicted, because an
-// eviction is like a restart. A user of Redis needs +eval +evalsha +time +hmget +hset +zadd
+// eviction is like a restart. A Redis user needs +eval +evalsha +time +hmget +hset +zadd
 // +zcard +zrange +zrangebyscore +zrevrange +zrem +zremrangebyrank +pexpire and, to
 // detect restarts and replicas, +info, for keys ignis:cron:*, or shop:ignis:cron:*.
 // The package works with a single Redis from version 6.2 on, with Sentinels and with

@@ -48,7 +48,7 @@ type replicas struct {
 type node struct {
 	shown     string // the node's address
 	connected time.Time
-	looked    time.Time // when it was last checked; zero if not since it was connected to
+	looked    time.Time // when it was last checked; zero if not since the latest connection
 	warned    bool
 	denied    bool
 }
@@ -164,7 +164,7 @@ func (r *replicas) note(n *node, info string, err error, bySentinel bool) {
 		r.log.Info("redis does not tell this user about its restarts and replicas: a restart that lost grants is not detected, "+
 			"and min-replicas-to-write is not checked; allow INFO", "redis", shown(n.shown), "error", shown(err.Error()))
 	case warn:
-		r.log.Warn("redis has replicas and takes writes without them, so an instant may run twice: a master that is cut off "+
+		r.log.Warn("redis has replicas and accepts writes without them, so an instant may run twice: a master that is cut off "+
 			"continues to grant instants that its successor grants too; set min-replicas-to-write to 1 or more (it or min-replicas-max-lag is 0), "+
 			"and min-replicas-max-lag to less than a failover takes", "redis", shown(n.shown), "replicas", count)
 	}

@@ -246,7 +246,7 @@ func TestReplicasOfUnusedNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	if lines := log.lines(); len(lines) != 0 {
-		t.Fatalf("a node was checked that the client does not use: %s", lines)
+		t.Fatalf("a node that the client does not use was checked: %s", lines)
 	}
 	if n := s.Due(); n != 1 {
 		t.Errorf("%d nodes are due", n)

@@ -39,7 +39,7 @@ const (
 	// later: the node is the right one but cannot do it now. The connection stays.
 	later
 	// elsewhere: the connection is unusable. The next call opens a new one: it looks
-	// up the name, asks the Sentinels, or learns the Cluster again.
+	// up the name, asks the Sentinels, or queries the Cluster again.
 	elsewhere
 	// giveUp: the error wraps ErrRefused. The connection stays.
 	giveUp
@@ -60,7 +60,7 @@ var replies = []struct {
 	{redisconn.Loading, [commands]verdict{elsewhere, later, later, later, later}},
 	{redisconn.Busy, [commands]verdict{elsewhere, later, later, later, later}},
 	{redisconn.Replica, [commands]verdict{elsewhere, elsewhere, elsewhere, elsewhere, later}}, // READONLY, MASTERDOWN
-	// The client has started to learn the Cluster again. Other slots may be served.
+	// The client has started to query the Cluster again. Other slots may be served.
 	{redisconn.ClusterDown, [commands]verdict{elsewhere, later, later, later, later}},
 	{redisconn.InMotion, [commands]verdict{elsewhere, later, later, later, later}}, // TRYAGAIN
 	// These are MOVED and ASK, after the client has followed several of them. A

@@ -57,7 +57,7 @@ func (c *Config) check() error {
 		return usage("", "--listen: expected host:port: %w", err)
 	}
 	if s := c.Server; s.HeartbeatTimeout > 0 && s.HeartbeatTimeout < s.HeartbeatInterval {
-		return usage("silent clients are found once per --heartbeat-interval",
+		return usage("the server checks for silent clients once per --heartbeat-interval",
 			"--heartbeat-timeout: expected at least --heartbeat-interval (%v)", s.HeartbeatInterval)
 	}
 	hasSecret := c.JWTSecretFile != "" || len(c.JWTSecret) > 0

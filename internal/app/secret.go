@@ -34,10 +34,10 @@ func (c *Config) secret(log *slog.Logger) ([]byte, error) {
 	}
 	switch {
 	case len(secret) < jwtauth.MinSecret:
-		return nil, usage("openssl rand -base64 48 makes one",
+		return nil, usage("create one with openssl rand -base64 48",
 			"%s: expected a secret of %d bytes or more, but it has %d", source, jwtauth.MinSecret, len(secret))
 	case len(secret) > maxSecret:
-		return nil, usage("openssl rand -base64 48 makes one",
+		return nil, usage("create one with openssl rand -base64 48",
 			"%s: expected a secret of %d bytes or less, but it has more", source, maxSecret)
 	}
 	return secret, nil

@@ -241,7 +241,7 @@ func (c *Conn) fits(to command) bool {
 	return true
 }
 
-// isPong reports whether the client takes the reply for the answer to the PING that it sends
+// isPong reports whether the client treats the reply as the answer to the PING that it sends
 // after UNSUBSCRIBE. It also does so with some errors, which it recognizes by their text.
 func (p *replyParser) isPong() bool {
 	t := &p.texts[0]

@@ -50,7 +50,7 @@ func checkRequest(r *http.Request) *HandshakeError {
 	case r.ProtoMajor != 1:
 		return upgradeRequired("the request did not use HTTP/1.1")
 	case r.ProtoMinor < 1:
-		// An Upgrade field in HTTP/1.0 must be ignored (RFC 9110, section 7.8).
+		// An Upgrade header in HTTP/1.0 must be ignored (RFC 9110, section 7.8).
 		return upgradeRequired("the request used HTTP/1.0")
 	case !names(r.Header["Upgrade"], "websocket"):
 		return upgradeRequired("the Upgrade header does not contain websocket")
@@ -81,8 +81,8 @@ func names(lines []string, token string) bool {
 	return false
 }
 
-// checkVersion checks the version, of which there must be exactly one line (RFC 6455,
-// section 11.3.5).
+// checkVersion checks the Sec-WebSocket-Version header, which must appear exactly once (RFC
+// 6455, section 11.3.5).
 func checkVersion(lines []string) *HandshakeError {
 	switch {
 	case len(lines) == 0 || len(lines) == 1 && lines[0] == "":
@@ -95,8 +95,8 @@ func checkVersion(lines []string) *HandshakeError {
 	return nil
 }
 
-// digest returns the answer to the client's key, of which there must be exactly one (RFC
-// 6455, section 11.3.1).
+// digest returns the answer to the Sec-WebSocket-Key header, which must appear exactly once
+// (RFC 6455, section 11.3.1).
 func digest(lines []string) (string, *HandshakeError) {
 	switch {
 	case len(lines) == 0 || len(lines) == 1 && lines[0] == "":
