@@ -11,6 +11,10 @@ import (
 // SlowPolicy selects what happens to a message for a client that reads too slowly, once
 // more than Config.BackpressureLimit is waiting for it. Dropped messages are counted in
 // Stats.Dropped.
+//
+// Policies do not apply to the protocol's own messages, such as answers and errors. They may
+// exceed the limit by a quarter of it; a client for which they exceed even that, for example
+// because of one large reply of OnMessage, is disconnected under every policy.
 type SlowPolicy uint8
 
 // The policies.
