@@ -1,0 +1,167 @@
+package access
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// Subject is an authenticated client that wants something.
+type Subject struct {
+	// User is its user ID. Empty means that it has none.
+	User string
+	// Claims returns the value of the claim of this name in the client's token, as valid
+	// JSON, or nil. It must not compare names in any other way than exactly. A nil func
+	// means that there are no claims.
+	Claims func(name string) json.RawMessage
+}
+
+// Reason says why something is not allowed. It is one of a fixed set of texts, so it can be
+// logged and counted as it is.
+type Reason string
+
+// The reasons.
+const (
+	NoRule      Reason = "no rule matches the room"
+	NobodyJoins Reason = "nobody may join"
+	OtherUser   Reason = "the room is another user's"
+	NoUser      Reason = "the room is a user's, and the client has no user ID"
+	UserColon   Reason = "the room is a user's, and the client's user ID contains a colon"
+	NoClaim     Reason = "the token does not have the claim"
+	ClaimLacks  Reason = "the claim does not list the value"
+	NoEvents    Reason = "nothing may be sent to the room"
+	OtherEvent  Reason = "the event is not listed"
+	NotMember   Reason = "only members may send, and the client is not in the room"
+
+	NameEmpty    Reason = "the name of the room is empty"
+	NameTooLong  Reason = "the name of the room is longer than 256 characters"
+	NameReserved Reason = "names that begin with ws: are reserved"
+	NameUTF8     Reason = "the name of the room is not valid UTF-8"
+	NameControl  Reason = "the name of the room contains a control, invisible or unknown character"
+	NameSpace    Reason = "the name of the room begins or ends with a space"
+	NameGlob     Reason = `the name of the room contains one of * ? [ ] { } \`
+	NameNotNFC   Reason = "the name of the room is not in Unicode's normal form C"
+	NameClientID Reason = "the name of the room has the form of a client's ID"
+)
+
+// Decision is what the rules say about a request. The zero value refuses it.
+type Decision struct {
+	// Allowed reports whether the request is allowed.
+	Allowed bool
+	// AskWebhook reports that the webhook decides whether the client may join. Allowed is
+	// false then.
+	AskWebhook bool
+	// Relay reports whether the message goes to the clients in the room.
+	Relay bool
+	// TellWebhook reports whether the message goes to the webhook.
+	TellWebhook bool
+
+	// Reason is why the request is not allowed. It is empty if Allowed or AskWebhook is true.
+	Reason Reason
+	// Rule is the index of the rule that decided, or -1.
+	Rule int
+	// Match is the pattern of that rule.
+	Match string
+	// Claim is the claim that decided about a join, or empty.
+	Claim string
+}
+
+// Join decides whether a client may join a room. It does not allocate memory.
+func (r *Rules) Join(s Subject, room string) Decision {
+	rule, v, d := r.decide(&s, room)
+	if rule == nil {
+		return d
+	}
+	d.Claim = rule.claim
+	switch {
+	case rule.claim != "":
+		d.Reason = s.lists(rule.claim, v.text[rule.of])
+		d.Allowed = d.Reason == ""
+	case rule.who == Anyone:
+		d.Allowed = true
+	case rule.who == Webhook:
+		d.AskWebhook = true
+	default:
+		d.Reason = NobodyJoins
+	}
+	return d
+}
+
+// Send decides whether a client may send an event to a room, and where it goes. The caller
+// says whether the client is a member of the room. Whether it may join the room is of no
+// importance. Send does not allocate memory.
+func (r *Rules) Send(s Subject, room, event string, member bool) Decision {
+	rule, _, d := r.decide(&s, room)
+	if rule == nil {
+		return d
+	}
+	switch {
+	case len(rule.events) == 0:
+		d.Reason = NoEvents
+	case !rule.sends[event]:
+		d.Reason = OtherEvent
+	case rule.from != FromAnyone && !member:
+		d.Reason = NotMember
+	default:
+		d.Allowed = true
+		d.Relay = rule.to == ToRoom || rule.to == ToBoth
+		d.TellWebhook = rule.to == ToWebhook || rule.to == ToBoth
+	}
+	return d
+}
+
+// Events returns the events for which Send allows a message, in the order of the rule.
+func (r *Rules) Events(s Subject, room string, member bool) []string {
+	rule, _, _ := r.decide(&s, room)
+	if rule == nil || rule.from != FromAnyone && !member {
+		return nil
+	}
+	return slices.Clone(rule.events)
+}
+
+// decide returns the rule for a room and what its variables stand for. If there is none,
+// the decision is made.
+func (r *Rules) decide(s *Subject, room string) (*rule, values, Decision) {
+	var v values
+	d := Decision{Rule: -1}
+	if d.Reason = checkName(room); d.Reason != "" {
+		return nil, v, d
+	}
+	var g *group
+	if r != nil {
+		g = r.root.find(room, &v)
+	}
+	if g == nil {
+		d.Reason = NoRule
+		return nil, v, d
+	}
+	for _, rule := range g.rules {
+		if rule.user < 0 || v.text[rule.user] == s.User {
+			d.Rule, d.Match = rule.index, rule.pattern
+			return rule, v, d
+		}
+	}
+	d.Rule, d.Match, d.Reason = g.rules[0].index, g.rules[0].pattern, OtherUser
+	switch {
+	case s.User == "":
+		d.Reason = NoUser
+	case strings.Contains(s.User, ":"):
+		d.Reason = UserColon
+	}
+	return nil, v, d
+}
+
+// lists returns "" if a claim lists a value, and otherwise why not.
+func (s *Subject) lists(claim, value string) Reason {
+	var list json.RawMessage
+	if s.Claims != nil {
+		list = s.Claims(claim)
+	}
+	switch {
+	case absent(list):
+		return NoClaim
+	case !claimLists(list, value):
+		return ClaimLacks
+	}
+	return ""
+}
