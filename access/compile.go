@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
 )
 
 // Limits of a list of rules.
@@ -15,15 +18,18 @@ const (
 	maxText   = 256 // bytes of the name of an event or claim
 )
 
-// Rules is a list of rules that was checked and made ready to decide. It never changes, so
-// any number of goroutines may use it. A nil Rules allows nothing.
+// Rules is a list of rules that was checked and prepared for decisions. Create it with
+// [Compile], or decode it from YAML or JSON. It never changes afterwards, so any number of
+// goroutines may use it. A nil Rules allows nothing.
 type Rules struct {
 	root node
+	list []Rule
 }
 
 // rule is a compiled [Rule].
 type rule struct {
 	index   int    // in the list
+	line    int    // in the file; 0: not known
 	pattern string // as it was written
 	user    int    // index of {user} in the pattern's variables, or -1
 	who     Who    // empty if claim is set
@@ -35,60 +41,107 @@ type rule struct {
 	to      Target
 }
 
-// systemEvents are the names that belong to the protocol, now or soon. A client that could
-// have them relayed could pretend to be the server.
+// systemEvents are the names of events that the protocol uses, now or soon. A client that
+// could have them relayed could pretend to be the server.
 var systemEvents = []string{
 	"authenticate", "connected", "disconnect", "join", "leave", "error", "heartbeat", "encrypted",
 	"ack", "refresh", "expiring", "draining", "gap", "history", "presence",
 }
 
-// Compile checks the rules and makes them ready to decide. The error lists all that is
-// wrong, one line for each, and names the place in the configuration and what is expected
-// there:
+// Compile checks the rules and prepares them for decisions. The error has one line for
+// each thing that is wrong, which names the place and what is expected there:
 //
 //	rooms[2].join: expected anyone, nobody, webhook or {claim: NAME}, not "all"
 func Compile(rules []Rule) (*Rules, error) {
 	if len(rules) > MaxRules {
-		return nil, fmt.Errorf("rooms: expected at most %d rules, not %d", MaxRules, len(rules))
+		return nil, errors.New(tooMany(len(rules)))
 	}
 	c := compiler{rules: new(Rules)}
-	for i := range rules {
-		c.compile(i, &rules[i])
+	for i, rule := range rules {
+		c.index = i
+		c.compile(rule)
 	}
-	if len(c.errs) > 0 {
-		return nil, errors.Join(c.errs...)
+	if c.problems != nil {
+		return nil, errors.New(strings.Join(c.problems, "\n"))
 	}
 	return c.rules, nil
 }
 
-// compiler collects rules and errors.
+func tooMany(n int) string {
+	return fmt.Sprintf("rooms: expected at most %d rules, not %d", MaxRules, n)
+}
+
+// List returns a copy of the rules, in the order in which they were written.
+func (r *Rules) List() []Rule {
+	if r == nil {
+		return nil
+	}
+	list := make([]Rule, len(r.list))
+	for i, rule := range r.list {
+		list[i] = rule.clone()
+	}
+	return list
+}
+
+// UsesWebhook reports whether a rule has the webhook decide about joins, and whether one
+// passes messages to it.
+func (r *Rules) UsesWebhook() (joins, messages bool) {
+	if r == nil {
+		return false, false
+	}
+	for _, rule := range r.list {
+		joins = joins || rule.Join.Who == Webhook
+		messages = messages || rule.Send != nil && (rule.Send.To == ToWebhook || rule.Send.To == ToBoth)
+	}
+	return joins, messages
+}
+
+// compiler collects rules and what is wrong with them.
 type compiler struct {
-	rules *Rules
-	errs  []error
+	rules    *Rules
+	index    int        // of the current rule
+	node     *yaml.Node // of the current rule; nil: it is not from a file
+	problems []string
 }
 
-// fail records an error about a key of a rule.
-func (c *compiler) fail(index int, key, format string, args ...any) {
+// fail records what is wrong with the value of a key of the current rule, such as
+// send.events[0]. An empty key means the rule itself.
+func (c *compiler) fail(key, format string, args ...any) {
+	c.failAt(nodeOf(c.node, key), key, format, args...)
+}
+
+// failAt is fail for a place that is not the value of the key.
+func (c *compiler) failAt(node *yaml.Node, key, format string, args ...any) {
+	place := fmt.Sprintf("rooms[%d]", c.index)
 	if key != "" {
-		key = "." + key
+		place += "." + key
 	}
-	c.errs = append(c.errs, fmt.Errorf("rooms[%d]%s: %s", index, key, fmt.Sprintf(format, args...)))
+	c.problems = append(c.problems, lineOf(node)+place+": "+fmt.Sprintf(format, args...))
 }
 
-// compile adds a rule. What could not be decoded is reported, and nothing that follows
-// from it.
-func (c *compiler) compile(index int, r *Rule) {
-	for _, p := range r.problems {
-		c.fail(index, p.key, "%s", p.text)
+// String names the rule in messages.
+func (r *rule) String() string { return place(r.index, r.line, r.pattern) }
+
+func place(index, line int, pattern string) string {
+	text := fmt.Sprintf("rooms[%d] %.80q", index, pattern)
+	if line > 0 {
+		text += fmt.Sprintf(" on line %d", line)
 	}
-	if len(r.problems) > 0 {
-		return
-	}
+	return text
+}
+
+// compile adds a rule.
+func (c *compiler) compile(r Rule) {
+	r = r.clone()
+	c.rules.list = append(c.rules.list, r)
 	p, err := parsePattern(r.Match)
 	if err != nil {
-		c.fail(index, "match", "%v", err)
+		c.fail("match", "%v", err)
 	}
-	out := &rule{index: index, pattern: r.Match, user: p.user()}
+	out := &rule{index: c.index, pattern: r.Match, user: p.user()}
+	if c.node != nil {
+		out.line = c.node.Line
+	}
 	c.join(out, &p, r.Join, err == nil)
 	if r.Send != nil {
 		c.send(out, r.Send)
@@ -107,7 +160,7 @@ func (c *compiler) add(r *rule, p *pattern) {
 	g := *place
 	for _, other := range g.rules {
 		if other.user == r.user {
-			c.fail(r.index, "match", "%.80q matches the same rooms as rooms[%d] %.80q: make one rule of the two", r.pattern, other.index, other.pattern)
+			c.fail("match", "%.80q matches the same rooms as %v: make one rule of the two", r.pattern, other)
 			return
 		}
 	}
@@ -127,12 +180,15 @@ func (c *compiler) join(r *rule, p *pattern, j JoinRule, known bool) {
 		return
 	case j.Claim == "" && j.Of == "" && j.Who.valid():
 		return
+	case j.Claim == "" && j.Of == "":
+		c.fail("join", "%s, not %.64q", wantJoin, j.Who)
+		return
 	case j.Claim == "" || j.Who != "":
-		c.fail(r.index, "join", "%s", wantJoin)
+		c.fail("join", "%s", wantJoin)
 		return
 	}
 	if !isName(j.Claim) {
-		c.fail(r.index, "join.claim", "%s, at most %d bytes without control characters", wantClaim, maxText)
+		c.fail("join.claim", "%s, at most %d bytes without control characters", wantClaim, maxText)
 	}
 	if !known {
 		return
@@ -145,13 +201,13 @@ func (c *compiler) join(r *rule, p *pattern, j JoinRule, known bool) {
 	}
 	switch {
 	case len(candidates) == 0:
-		c.fail(r.index, "join", "the claim lists the value of a variable, and match has none beside {user}: expected one, such as %q", "team-{team}")
+		c.fail("join", "the claim lists the value of a variable, and match has none beside {user}: expected one, such as %q", "team-{team}")
 	case j.Of == "" && len(candidates) > 1:
-		c.fail(r.index, "join", "match has several variables: say which one's value the claim lists, such as {claim: %s, of: %s}", j.Claim, candidates[0])
+		c.fail("join", "match has several variables: say which one's value the claim lists, such as {claim: %s, of: %s}", j.Claim, candidates[0])
 	case j.Of == "":
 		r.of = p.variable(candidates[0])
 	case !slices.Contains(candidates, j.Of):
-		c.fail(r.index, "join.of", "expected a variable of match other than {user}, such as {claim: %s, of: %s}, not %.64q", j.Claim, candidates[0], j.Of)
+		c.fail("join.of", "expected a variable of match other than {user}, such as {claim: %s, of: %s}, not %.64q", j.Claim, candidates[0], j.Of)
 	default:
 		r.of = p.variable(j.Of)
 	}
@@ -165,17 +221,17 @@ func (c *compiler) send(r *rule, s *SendRule) {
 		r.from = FromMembers
 	case FromMembers, FromAnyone:
 	default:
-		c.fail(r.index, "send.from", "%s, not %.64q", wantFrom, s.From)
+		c.fail("send.from", "%s, not %.64q", wantFrom, s.From)
 	}
 	switch s.To {
 	case "":
 		r.to = ToRoom
 	case ToRoom, ToWebhook, ToBoth:
 	default:
-		c.fail(r.index, "send.to", "%s, not %.64q", wantTo, s.To)
+		c.fail("send.to", "%s, not %.64q", wantTo, s.To)
 	}
 	if len(s.Events) == 0 || len(s.Events) > MaxEvents {
-		c.fail(r.index, "send.events", "%s: 1 to %d, not %d", wantEvents, MaxEvents, len(s.Events))
+		c.fail("send.events", "%s: 1 to %d, not %d", wantEvents, MaxEvents, len(s.Events))
 		return
 	}
 	r.events, r.sends = slices.Clone(s.Events), make(map[string]bool, len(s.Events))
@@ -188,13 +244,13 @@ func (c *compiler) send(r *rule, s *SendRule) {
 func (c *compiler) event(r *rule, key, event string) {
 	switch {
 	case event == "*":
-		c.fail(r.index, key, "* does not stand for all events: list each of them")
+		c.fail(key, "* does not stand for all events: list each of them")
 	case !isName(event):
-		c.fail(r.index, key, "expected the name of an event, 1 to %d bytes without control characters", maxText)
+		c.fail(key, "expected the name of an event, 1 to %d bytes without control characters", maxText)
 	case slices.Contains(systemEvents, event):
-		c.fail(r.index, key, "%q belongs to the protocol: choose another name", event)
+		c.fail(key, "%q belongs to the protocol: choose another name", event)
 	case r.sends[event]:
-		c.fail(r.index, key, "%q is listed twice: leave one out", event)
+		c.fail(key, "%q is listed twice: leave one out", event)
 	}
 	r.sends[event] = true
 }

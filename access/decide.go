@@ -2,22 +2,20 @@ package access
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 )
 
-// Subject is an authenticated client that wants something.
+// Subject is the authenticated client that a decision is about.
 type Subject struct {
-	// User is its user ID. Empty means that it has none.
+	// User is the client's user ID. Empty: it has none.
 	User string
-	// Claims returns the value of the claim of this name in the client's token, as valid
-	// JSON, or nil. It must not compare names in any other way than exactly. A nil func
-	// means that there are no claims.
+	// Claims returns the value of the claim with exactly this name as valid JSON, or nil if
+	// the client's token has no such claim. Nil: there are no claims.
 	Claims func(name string) json.RawMessage
 }
 
-// Reason says why something is not allowed. It is one of a fixed set of texts, so it can be
-// logged and counted as it is.
+// Reason says why a request is not allowed. The texts are fixed, so they can be logged and
+// used as keys of counters.
 type Reason string
 
 // The reasons.
@@ -27,6 +25,7 @@ const (
 	OtherUser   Reason = "the room is another user's"
 	NoUser      Reason = "the room is a user's, and the client has no user ID"
 	UserColon   Reason = "the room is a user's, and the client's user ID contains a colon"
+	DefaultRoom Reason = "names that begin with ws- match only patterns that begin with ws-"
 	NoClaim     Reason = "the token does not have the claim"
 	ClaimLacks  Reason = "the claim does not list the value"
 	NoEvents    Reason = "nothing may be sent to the room"
@@ -44,24 +43,27 @@ const (
 	NameClientID Reason = "the name of the room has the form of a client's ID"
 )
 
-// Decision is what the rules say about a request. The zero value refuses it.
+// Decision says whether a request is allowed, and why. The zero value refuses it.
 type Decision struct {
 	// Allowed reports whether the request is allowed.
 	Allowed bool
-	// AskWebhook reports that the webhook decides whether the client may join. Allowed is
-	// false then.
+	// AskWebhook reports whether the webhook has to decide if the client may join. If so,
+	// Allowed is false.
 	AskWebhook bool
-	// Relay reports whether the message goes to the clients in the room.
+	// Relay reports whether to send the message to the clients in the room.
 	Relay bool
-	// TellWebhook reports whether the message goes to the webhook.
+	// TellWebhook reports whether to pass the message to the webhook. If Relay is true as
+	// well, the webhook comes first and may refuse the message.
 	TellWebhook bool
 
 	// Reason is why the request is not allowed. It is empty if Allowed or AskWebhook is true.
 	Reason Reason
-	// Rule is the index of the rule that decided, or -1.
+	// Rule is the index of the rule that decided, or -1 if there is none.
 	Rule int
 	// Match is the pattern of that rule.
 	Match string
+	// Line is the line of that rule in the YAML file, or 0 if it was not decoded from one.
+	Line int
 	// Claim is the claim that decided about a join, or empty.
 	Claim string
 }
@@ -88,8 +90,8 @@ func (r *Rules) Join(s Subject, room string) Decision {
 }
 
 // Send decides whether a client may send an event to a room, and where it goes. The caller
-// says whether the client is a member of the room. Whether it may join the room is of no
-// importance. Send does not allocate memory.
+// says whether the client is in the room. Whether the rules let it join does not matter.
+// Send does not allocate memory.
 func (r *Rules) Send(s Subject, room, event string, member bool) Decision {
 	rule, _, d := r.decide(&s, room)
 	if rule == nil {
@@ -110,17 +112,8 @@ func (r *Rules) Send(s Subject, room, event string, member bool) Decision {
 	return d
 }
 
-// Events returns the events for which Send allows a message, in the order of the rule.
-func (r *Rules) Events(s Subject, room string, member bool) []string {
-	rule, _, _ := r.decide(&s, room)
-	if rule == nil || rule.from != FromAnyone && !member {
-		return nil
-	}
-	return slices.Clone(rule.events)
-}
-
-// decide returns the rule for a room and what its variables stand for. If there is none,
-// the decision is made.
+// decide returns the rule for a room and the values of its variables. If the rule is nil,
+// the decision is final: it refuses the request.
 func (r *Rules) decide(s *Subject, room string) (*rule, values, Decision) {
 	var v values
 	d := Decision{Rule: -1}
@@ -135,13 +128,19 @@ func (r *Rules) decide(s *Subject, room string) (*rule, values, Decision) {
 		d.Reason = NoRule
 		return nil, v, d
 	}
+	first := g.rules[0]
+	d.Rule, d.Match, d.Line = first.index, first.pattern, first.line
+	if strings.HasPrefix(room, defaultPrefix) && !strings.HasPrefix(first.pattern, defaultPrefix) {
+		d.Reason = DefaultRoom
+		return nil, v, d
+	}
 	for _, rule := range g.rules {
 		if rule.user < 0 || v.text[rule.user] == s.User {
-			d.Rule, d.Match = rule.index, rule.pattern
+			d.Rule, d.Match, d.Line = rule.index, rule.pattern, rule.line
 			return rule, v, d
 		}
 	}
-	d.Rule, d.Match, d.Reason = g.rules[0].index, g.rules[0].pattern, OtherUser
+	d.Reason = OtherUser
 	switch {
 	case s.User == "":
 		d.Reason = NoUser

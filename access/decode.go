@@ -5,224 +5,257 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strconv"
 	"strings"
+
+	"go.yaml.in/yaml/v3"
 )
 
-// What is expected, for messages.
+// What is expected, for error messages.
 const (
-	wantRule   = `expected {match: PATTERN, join: ..., send: ...}`
+	wantRules  = "expected a list of rules, such as - match: lobby"
+	wantRule   = "expected {match: PATTERN, join: ..., send: ...}"
 	wantMatch  = `expected a pattern in quotes, such as "public-*"`
 	wantJoin   = "expected anyone, nobody, webhook or {claim: NAME}"
 	wantClaim  = "expected the name of a claim, such as {claim: teams}"
 	wantOf     = "expected a variable of match, such as {claim: teams, of: team}"
-	wantSend   = "expected {events: [NAME, ...]}, and if need be from: and to:"
+	wantSend   = "expected {events: [NAME, ...], from: ..., to: ...}"
 	wantEvents = "expected a list of event names, such as [say, typing]"
 	wantFrom   = "expected members or anyone"
 	wantTo     = "expected room, webhook or both"
 )
 
-// problem is something wrong with a rule.
-type problem struct {
-	key  string // where, such as "send.events[0]"; empty for the rule as a whole
-	text string // what is expected, and what was found
-}
-
-func (p problem) Error() string {
-	if p.key == "" {
-		return p.text
+// UnmarshalYAML decodes and compiles a list of rules. JSON text is YAML, too. If anything
+// is wrong, the error is a [*yaml.TypeError] that lists all of it with line numbers, and r
+// does not change.
+//
+// It makes Rules, and pointers to it, usable as a field of a configuration that is decoded
+// with go.yaml.in/yaml/v3:
+//
+//	var file struct {
+//		Rooms *access.Rules `yaml:"rooms"`
+//	}
+//	err := yaml.Unmarshal(text, &file)
+func (r *Rules) UnmarshalYAML(node *yaml.Node) error {
+	if problems := r.decode(node); problems != nil {
+		return &yaml.TypeError{Errors: problems}
 	}
-	return p.key + ": " + p.text
-}
-
-// under returns the problems of the value of a key.
-func under(key string, problems []problem) []problem {
-	for i, p := range problems {
-		switch {
-		case p.key == "" || strings.HasPrefix(p.key, "["):
-			problems[i].key = key + p.key
-		default:
-			problems[i].key = key + "." + p.key
-		}
-	}
-	return problems
-}
-
-// joined returns the problems as one error, or nil.
-func joined(problems []problem) error {
-	errs := make([]error, len(problems))
-	for i, p := range problems {
-		errs[i] = p
-	}
-	return errors.Join(errs...)
-}
-
-// UnmarshalJSON decodes a rule. Keys are compared exactly. If JSON is valid, but the rule
-// is not, UnmarshalJSON returns nil and [Compile] reports what is wrong, because it knows
-// the rule's place in the list.
-func (r *Rule) UnmarshalJSON(data []byte) error {
-	*r = Rule{}
-	r.problems = decodeObject(data, wantRule, map[string]func([]byte) []problem{
-		"match": textInto(&r.Match, wantMatch),
-		"join":  r.Join.decode,
-		"send": func(data []byte) []problem {
-			r.Send = new(SendRule)
-			return r.Send.decode(data)
-		},
-	})
 	return nil
 }
 
-// UnmarshalYAML decodes a rule from YAML, with the same checks as UnmarshalJSON. The
-// decoder, such as gopkg.in/yaml.v3 or go.yaml.in/yaml/v3, passes a function that decodes
-// the rule's node into any value.
-func (r *Rule) UnmarshalYAML(unmarshal func(any) error) error {
-	var v any
-	if err := unmarshal(&v); err != nil {
-		return err
-	}
-	if kind := unknownKind(v); kind != "" {
-		*r = Rule{problems: []problem{{"", "found a " + kind + ": write it in quotes"}}}
-		return nil
-	}
-	data, err := json.Marshal(v)
+// UnmarshalJSON decodes and compiles a list of rules. The error lists everything that is
+// wrong. If there is one, r does not change. Unlike encoding/json, UnmarshalJSON compares
+// keys exactly and refuses unknown and duplicate ones.
+func (r *Rules) UnmarshalJSON(text []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.UseNumber()
+	node, err := jsonNode(dec)
 	if err != nil {
-		return err
+		return fmt.Errorf("rooms: %w", err)
 	}
-	return r.UnmarshalJSON(data)
+	if problems := r.decode(node); problems != nil {
+		return errors.New(strings.Join(problems, "\n"))
+	}
+	return nil
 }
 
-// unknownKind returns the name of a type in v that JSON does not have, such as that of a
-// date, or "".
-func unknownKind(v any) string {
-	switch v := v.(type) {
-	case nil, bool, string, int, int64, uint64, float64:
-		return ""
-	case []any:
-		for _, e := range v {
-			if kind := unknownKind(e); kind != "" {
-				return kind
-			}
-		}
-		return ""
-	case map[string]any:
-		for _, e := range v {
-			if kind := unknownKind(e); kind != "" {
-				return kind
-			}
-		}
-		return ""
+// jsonNode reads a JSON value as a YAML node, so that a single decoder serves both. The
+// YAML parser does not know the surrogate pairs of JSON.
+func jsonNode(dec *json.Decoder) (*yaml.Node, error) {
+	token, err := dec.Token()
+	if err != nil {
+		return nil, err
 	}
-	return fmt.Sprintf("YAML value of type %T", v)
+	switch t := token.(type) {
+	case nil:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}, nil
+	case string:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: t}, nil
+	case json.Delim:
+		n := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+		if t == '{' {
+			n.Kind, n.Tag = yaml.MappingNode, "!!map"
+		}
+		for dec.More() { // of an object, the keys and values in turn
+			child, err := jsonNode(dec)
+			if err != nil {
+				return nil, err
+			}
+			n.Content = append(n.Content, child)
+		}
+		_, err := dec.Token()
+		return n, err
+	}
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!float", Value: fmt.Sprint(token)}, nil // or !!bool
 }
 
-// UnmarshalJSON decodes one of the forms in the type's documentation.
-func (j *JoinRule) UnmarshalJSON(data []byte) error { return joined(j.decode(data)) }
-
-func (j *JoinRule) decode(data []byte) []problem {
-	*j = JoinRule{}
-	if kindOf(data) != '{' {
-		if p := textInto((*string)(&j.Who), wantJoin)(data); p != nil {
-			return p
-		}
-		if !j.Who.valid() {
-			return []problem{{"", wantJoin + found(data)}}
-		}
+// decode decodes and compiles the list of rules in node. It returns what is wrong, or
+// replaces r.
+func (r *Rules) decode(node *yaml.Node) []string {
+	node = resolve(node)
+	if node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null" {
+		*r = Rules{} // an empty list
 		return nil
 	}
-	p := decodeObject(data, wantJoin, map[string]func([]byte) []problem{
-		"claim": textInto(&j.Claim, wantClaim),
-		"of":    textInto(&j.Of, wantOf),
-	})
-	if p == nil && j.Claim == "" {
-		p = []problem{{"", wantJoin + found(data)}}
+	if node.Kind != yaml.SequenceNode {
+		return []string{lineOf(node) + "rooms: " + wantRules + found(node)}
 	}
-	return p
-}
-
-func (w Who) valid() bool { return w == Anyone || w == Nobody || w == Webhook }
-
-// UnmarshalJSON decodes {events: [NAME, ...], from: members, to: room}. Keys are compared
-// exactly.
-func (s *SendRule) UnmarshalJSON(data []byte) error { return joined(s.decode(data)) }
-
-func (s *SendRule) decode(data []byte) []problem {
-	*s = SendRule{}
-	return decodeObject(data, wantSend, map[string]func([]byte) []problem{
-		"events": s.decodeEvents,
-		"from":   textInto((*string)(&s.From), wantFrom),
-		"to":     textInto((*string)(&s.To), wantTo),
-	})
-}
-
-func (s *SendRule) decodeEvents(data []byte) []problem {
-	var items []json.RawMessage
-	if kindOf(data) != '[' || json.Unmarshal(data, &items) != nil {
-		return []problem{{"", wantEvents + found(data)}}
+	if len(node.Content) > MaxRules {
+		return []string{lineOf(node) + tooMany(len(node.Content))}
 	}
-	var problems []problem
-	s.Events = make([]string, len(items))
-	for i, item := range items {
-		p := textInto(&s.Events[i], "expected the name of an event")(item)
-		problems = append(problems, under(fmt.Sprintf("[%d]", i), p)...)
-	}
-	return problems
-}
-
-// decodeObject decodes an object whose keys are known. The same key twice is a problem.
-func decodeObject(data []byte, want string, keys map[string]func([]byte) []problem) (problems []problem) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return []problem{{"", want + found(data)}}
-	}
-	seen := make(map[string]bool, len(keys))
-	for dec.More() {
-		t, err := dec.Token()
-		key, _ := t.(string)
-		var value json.RawMessage
-		if err != nil || dec.Decode(&value) != nil {
-			return append(problems, problem{"", want + found(data)})
+	c := compiler{rules: new(Rules)}
+	for i, n := range node.Content {
+		c.index, c.node = i, resolve(n)
+		if rule, ok := c.decodeRule(c.node); ok {
+			c.compile(rule)
 		}
-		decode, known := keys[key]
+	}
+	if c.problems == nil {
+		*r = *c.rules
+	}
+	return c.problems
+}
+
+// decodeRule decodes a rule, and reports whether nothing is wrong with it so far.
+func (c *compiler) decodeRule(n *yaml.Node) (r Rule, ok bool) {
+	before := len(c.problems)
+	c.decodeFields("", n, wantRule, fields{
+		"match": func(n *yaml.Node) { r.Match = c.decodeText("match", n, wantMatch) },
+		"join":  func(n *yaml.Node) { r.Join = c.decodeJoin(n) },
+		"send":  func(n *yaml.Node) { r.Send = c.decodeSend(n) },
+	})
+	return r, len(c.problems) == before
+}
+
+func (c *compiler) decodeJoin(n *yaml.Node) (j JoinRule) {
+	if n.Kind != yaml.MappingNode {
+		j.Who = Who(c.decodeText("join", n, wantJoin))
+		return j
+	}
+	c.decodeFields("join", n, wantJoin, fields{
+		"claim": func(n *yaml.Node) { j.Claim = c.decodeText("join.claim", n, wantClaim) },
+		"of":    func(n *yaml.Node) { j.Of = c.decodeText("join.of", n, wantOf) },
+	})
+	if j.Claim == "" { // otherwise {} would mean nobody
+		c.fail("join", "%s%s", wantJoin, found(n))
+	}
+	return j
+}
+
+func (c *compiler) decodeSend(n *yaml.Node) *SendRule {
+	s := new(SendRule)
+	c.decodeFields("send", n, wantSend, fields{
+		"events": func(n *yaml.Node) { s.Events = c.decodeEvents(n) },
+		"from":   func(n *yaml.Node) { s.From = Senders(c.decodeText("send.from", n, wantFrom)) },
+		"to":     func(n *yaml.Node) { s.To = Target(c.decodeText("send.to", n, wantTo)) },
+	})
+	return s
+}
+
+func (c *compiler) decodeEvents(n *yaml.Node) (events []string) {
+	if n.Kind != yaml.SequenceNode {
+		c.fail("send.events", "%s%s", wantEvents, found(n))
+		return nil
+	}
+	for i, item := range n.Content {
+		events = append(events, c.decodeText(fmt.Sprintf("send.events[%d]", i), resolve(item), "expected the name of an event"))
+		if i > MaxEvents {
+			break // compile reports that there are too many
+		}
+	}
+	return events
+}
+
+// decodeText decodes a text. Empty texts are refused, because some of them would mean
+// something if they were left out.
+func (c *compiler) decodeText(key string, n *yaml.Node, want string) string {
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!str" || n.Value == "" {
+		c.fail(key, "%s%s", want, found(n))
+		return ""
+	}
+	return n.Value
+}
+
+// fields contains a function for the value of each key that a mapping may have.
+type fields map[string]func(*yaml.Node)
+
+// decodeFields decodes a mapping that is the value of key.
+func (c *compiler) decodeFields(key string, n *yaml.Node, want string, known fields) {
+	if n.Kind != yaml.MappingNode {
+		c.fail(key, "%s%s", want, found(n))
+		return
+	}
+	seen := make(map[string]bool, len(known))
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		name := resolve(n.Content[i])
+		decode := known[name.Value]
 		switch {
-		case !known:
-			problems = append(problems, problem{"", fmt.Sprintf("unknown key %.64q: %s", key, want)})
-		case seen[key]:
-			problems = append(problems, problem{key, "given twice: leave one out"})
+		case decode == nil || name.ShortTag() != "!!str":
+			c.failAt(name, key, "unknown key %.64q%s: %s", name.Value, suggestion(name.Value, slices.Collect(maps.Keys(known))), want)
+		case seen[name.Value]:
+			c.failAt(name, key, "%s is given twice: leave one out", name.Value)
 		default:
-			problems = append(problems, under(key, decode(value))...)
+			seen[name.Value] = true
+			decode(resolve(n.Content[i+1]))
 		}
-		seen[key] = true
 	}
-	return problems
 }
 
-// textInto returns a function that decodes a text.
-func textInto[T ~string](to *T, want string) func([]byte) []problem {
-	return func(data []byte) []problem {
-		var text string
-		if kindOf(data) != '"' || json.Unmarshal(data, &text) != nil {
-			return []problem{{"", want + found(data)}}
+// resolve returns the node that an alias stands for.
+func resolve(n *yaml.Node) *yaml.Node {
+	switch {
+	case n.Kind == yaml.AliasNode && n.Alias != nil:
+		return n.Alias // never an alias itself
+	case n.Kind == yaml.DocumentNode && len(n.Content) == 1:
+		return n.Content[0]
+	}
+	return n
+}
+
+// nodeOf returns the value of a key in the node of a rule, such as send.events[0], or the
+// innermost node around it that exists.
+func nodeOf(n *yaml.Node, key string) *yaml.Node {
+	if n == nil || key == "" {
+		return n
+	}
+	name, rest, _ := strings.Cut(key, ".")
+	name, index, listed := strings.Cut(name, "[")
+	for i := 0; i+1 < len(n.Content) && n.Kind == yaml.MappingNode; i += 2 {
+		if n.Content[i].Value != name {
+			continue
 		}
-		*to = T(text)
-		return nil
+		value := resolve(n.Content[i+1])
+		if i, err := strconv.Atoi(strings.TrimSuffix(index, "]")); listed && err == nil && i < len(value.Content) {
+			return value.Content[i]
+		}
+		return nodeOf(value, rest)
 	}
+	return n
 }
 
-// kindOf returns the first character of a JSON text, which tells its type.
-func kindOf(data []byte) byte {
-	data = bytes.TrimLeft(data, " \t\r\n")
-	if len(data) == 0 {
-		return 0
+// lineOf returns the beginning of an error message: the node's line, if it is known.
+func lineOf(n *yaml.Node) string {
+	if n == nil || n.Line == 0 {
+		return ""
 	}
-	return data[0]
+	return fmt.Sprintf("line %d: ", n.Line)
 }
 
-// found returns the end of a message that shows what was found instead.
-func found(data []byte) string {
-	const limit = 64
-	text := strings.ToValidUTF8(string(data), "\ufffd")
-	if len(text) > limit {
-		text = strings.ToValidUTF8(text[:limit], "") + "..."
+// found returns the end of an error message: what the node is instead.
+func found(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.MappingNode && len(n.Content) == 0:
+		return ", not {}"
+	case n.Kind == yaml.MappingNode:
+		return ", not a mapping"
+	case n.Kind == yaml.SequenceNode:
+		return ", not a list"
+	case n.ShortTag() == "!!null":
+		return ", but there is no value"
+	case n.ShortTag() == "!!str":
+		return fmt.Sprintf(", not %.64q", n.Value)
 	}
-	return ", not " + text
+	return fmt.Sprintf(", not %.64s", n.Value)
 }

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// String returns the decision and where it comes from, as in
+// String returns the decision, the rule that made it, and the reason, such as
 //
-//	yes (rooms[2] "team-{team}", claim teams)
+//	yes (rooms[2] "team-{team}" on line 6, claim teams)
 func (d Decision) String() string {
 	var b strings.Builder
 	switch {
@@ -21,7 +21,7 @@ func (d Decision) String() string {
 	}
 	var why []string
 	if d.Rule >= 0 {
-		why = append(why, fmt.Sprintf("rooms[%d] %q", d.Rule, d.Match))
+		why = append(why, place(d.Rule, d.Line, d.Match))
 	}
 	if d.Claim != "" {
 		why = append(why, "claim "+d.Claim)
@@ -35,18 +35,19 @@ func (d Decision) String() string {
 	return b.String()
 }
 
-// Explanation is all that the rules say about a client and a room, for people.
+// Explanation describes everything that the rules allow a client in a room.
 type Explanation struct {
 	// Join is the decision about joining.
 	Join Decision
-	// Events are the events that the client may send, now or as a member.
+	// Events are the events that the client may send, immediately or once it is a member.
 	Events []string
-	// From and To say who may send them and where they go. They are empty if Events is.
+	// From and To say who may send the events and where they go. They are empty if Events
+	// is empty.
 	From Senders
 	To   Target
 }
 
-// Explain returns all that the rules say about a client and a room.
+// Explain returns what the rules allow a client in a room.
 func (r *Rules) Explain(s Subject, room string) Explanation {
 	e := Explanation{Join: r.Join(s, room)}
 	if rule, _, _ := r.decide(&s, room); rule != nil && len(rule.events) > 0 {
@@ -55,11 +56,12 @@ func (r *Rules) Explain(s Subject, room string) Explanation {
 	return e
 }
 
-// String returns the explanation in one line, as in
+// String returns the explanation as one line, such as
 //
-//	join: yes (rooms[2] "team-{team}", claim teams)   send: say, typing
+//	join: yes (rooms[2] "team-{team}" on line 6, claim teams)   send: say, typing
 //
-// A note behind the events says what is unusual about them.
+// By default, members send messages to the room. If this differs, or if the client cannot
+// become a member by joining, a note after the events says so.
 func (e Explanation) String() string {
 	return "join: " + e.Join.String() + "   send: " + e.send()
 }
@@ -79,7 +81,7 @@ func (e Explanation) send() string {
 	case ToWebhook:
 		notes = append(notes, "to the webhook")
 	case ToBoth:
-		notes = append(notes, "to the room and the webhook")
+		notes = append(notes, "to the webhook, then to the room")
 	}
 	text := strings.Join(e.Events, ", ")
 	if len(notes) > 0 {

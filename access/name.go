@@ -5,14 +5,21 @@ import (
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // MaxName is the maximum length of a room's name, in UTF-16 code units. It is that of the
 // protocol.
 const MaxName = 256
 
-// reservedPrefix starts the names that are the protocol's own.
+// reservedPrefix is the beginning of names that the protocol reserves.
 const reservedPrefix = "ws:"
+
+// defaultPrefix is the beginning of the names of the rooms that every client is in. A rule
+// for them has to name it, so that a rule for all rooms does not let clients send to
+// everyone.
+const defaultPrefix = "ws-"
 
 // globs are characters with a meaning in patterns, those of this package or of Redis.
 const globs = `*?[]{}\`
@@ -62,7 +69,7 @@ func checkText(text string) Reason {
 			return NameControl
 		}
 	}
-	if !isNFC(text) {
+	if !norm.NFC.IsNormalString(text) {
 		return NameNotNFC
 	}
 	return ""

@@ -2,8 +2,6 @@ package access_test
 
 import (
 	"encoding/json"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"unicode"
@@ -11,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/ignis-go/ignis/access"
+	"github.com/ignis-go/ignis/wire"
 )
 
 // names are names of rooms and why clients cannot use them.
@@ -26,7 +25,6 @@ var names = []struct {
 	{"~!@#$%^&()_+=|;'\"<>,./`", ""},
 	{"ws", ""},
 	{"WS:x", ""},
-	{"ws-default", ""},
 	{"café", ""},
 	{"漢字", ""},
 	{"Ωmega", ""},
@@ -51,6 +49,8 @@ var names = []struct {
 	{strings.Repeat("x", 1<<20), access.NameTooLong},
 	{"ws:", access.NameReserved},
 	{"ws:room:x", access.NameReserved},
+	{"ws-default", access.DefaultRoom},
+	{"ws-", access.DefaultRoom},
 	{" a", access.NameSpace},
 	{"a ", access.NameSpace},
 	{" ", access.NameSpace},
@@ -140,7 +140,7 @@ rooms:
   - {match: "c:{c}", join: {claim: c}}
 `)
 	for _, c := range names {
-		if c.want == "" || c.want == access.NameClientID || strings.HasPrefix(c.name, " ") && !strings.HasSuffix(c.name, " ") {
+		if c.want == "" || c.want == access.NameClientID || c.want == access.DefaultRoom || strings.HasPrefix(c.name, " ") && !strings.HasSuffix(c.name, " ") {
 			continue // names that are allowed, or would be behind the prefix
 		}
 		claim, err := json.Marshal(c.name)
@@ -156,34 +156,28 @@ rooms:
 	}
 }
 
-// normal.txt lists texts and whether they are in normal form C according to another
-// implementation (ICU).
-func TestNormalForm(t *testing.T) {
-	rules := compile(t, anyRoom)
-	data, err := os.ReadFile("testdata/normal.txt")
-	if err != nil {
-		t.Fatal(err)
+// Only a rule that names the rooms that every client is in lets clients send to them.
+func TestDefaultRooms(t *testing.T) {
+	everyone := compile(t, `
+rooms:
+  - {match: "*", join: anyone, send: {events: [say]}}
+  - {match: "w*", join: anyone, send: {events: [say]}}
+  - {match: "{x}-default", join: anyone, send: {events: [say]}}
+`)
+	named := compile(t, `rooms: [{match: "ws-*", join: anyone}, {match: "ws-default", send: {events: [say]}}, {match: "*"}]`)
+	for _, room := range []string{wire.RoomDefault, wire.RoomNotification, "ws-x"} {
+		if d := everyone.Join(access.Subject{}, room); d.Allowed || d.Reason != access.DefaultRoom || d.Rule < 0 {
+			t.Errorf("join %s: %v", room, d)
+		}
+		if d := everyone.Send(access.Subject{}, room, "say", true); d.Allowed || d.Reason != access.DefaultRoom {
+			t.Errorf("send to %s: %v", room, d)
+		}
 	}
-	seen := map[access.Reason]int{}
-	for line := range strings.Lines(string(data)) {
-		form, quoted, _ := strings.Cut(strings.TrimSpace(line), " ")
-		name, err := strconv.Unquote(quoted)
-		if err != nil {
-			t.Fatalf("%s: %v", line, err)
-		}
-		want := access.Reason("")
-		if form == "other" {
-			want = access.NameNotNFC
-		}
-		for _, name := range []string{name, "-" + name} { // a mark on - composes nothing
-			if got := rules.Join(access.Subject{}, name).Reason; got != want {
-				t.Errorf("%+q: %q, want %q", name, got, want)
-			}
-		}
-		seen[want]++
+	if d := named.Join(access.Subject{}, wire.RoomNotification); !d.Allowed || d.Rule != 0 {
+		t.Errorf("ws-* for %s: %v", wire.RoomNotification, d)
 	}
-	if len(seen) != 2 || seen[""] < 200 || seen[access.NameNotNFC] < 200 {
-		t.Errorf("normal.txt has %v", seen)
+	if d := named.Send(access.Subject{}, wire.RoomDefault, "say", true); !d.Relay || d.Rule != 1 {
+		t.Errorf("ws-default: %v", d)
 	}
 }
 

@@ -1,49 +1,46 @@
 package access
 
-import "encoding/json"
+import "slices"
 
-// Rule says what clients may do in the rooms that match a pattern. It can be decoded from
-// JSON and YAML; what is wrong with it is then reported by [Compile].
+// Rule says what clients may do in the rooms that match a pattern. To decode rules from
+// YAML or JSON, decode a [Rules].
 type Rule struct {
 	// Match is the pattern of the rooms' names; see the package documentation. Required.
-	Match string `json:"match" yaml:"match"`
+	Match string
 	// Join says who may join the rooms. The zero value means nobody.
-	Join JoinRule `json:"join" yaml:"join"`
+	Join JoinRule
 	// Send says which events clients may send to the rooms. Nil means none.
-	Send *SendRule `json:"send,omitempty" yaml:"send,omitempty"`
-
-	problems []problem // found while decoding
+	Send *SendRule
 }
 
 // Who says who may join a room.
 type Who string
 
-// The values of [JoinRule.Who].
+// The values of [JoinRule].Who.
 const (
 	Nobody  Who = "nobody"
 	Anyone  Who = "anyone"  // every authenticated client
-	Webhook Who = "webhook" // whoever the application's webhook lets in
+	Webhook Who = "webhook" // the clients that the application's webhook allows
 )
 
-// JoinRule says who may join a room. In JSON and YAML it is anyone, nobody, webhook or an
-// object:
-//
-//	{claim: NAME}                 the claim lists the value of the pattern's variable
-//	{claim: NAME, of: VARIABLE}   the same, if the pattern has several
+func (w Who) valid() bool { return w == Anyone || w == Nobody || w == Webhook }
+
+// JoinRule says who may join a room. Set either Who or Claim. If both are empty, nobody
+// may join.
 type JoinRule struct {
-	// Who is empty if Claim is set. If both are empty, nobody may join.
-	Who Who `json:"-" yaml:"-"`
+	// Who says who may join, whatever the room is called.
+	Who Who
 	// Claim is the name of a claim of the client's token. The client may join if the claim
 	// is the value of the variable Of, or a list that contains it.
-	Claim string `json:"claim,omitempty" yaml:"claim,omitempty"`
-	// Of is a variable of the pattern other than {user}. Empty means the only one.
-	Of string `json:"of,omitempty" yaml:"of,omitempty"`
+	Claim string
+	// Of is a variable of the pattern other than {user}. Empty: the only one.
+	Of string
 }
 
 // Senders says which clients may send to a room.
 type Senders string
 
-// The values of [SendRule.From].
+// The values of [SendRule].From.
 const (
 	FromMembers Senders = "members" // clients that are in the room
 	FromAnyone  Senders = "anyone"  // every authenticated client
@@ -52,45 +49,29 @@ const (
 // Target says where a client's message goes.
 type Target string
 
-// The values of [SendRule.To].
+// The values of [SendRule].To.
 const (
-	ToRoom    Target = "room"    // to the clients in the room, with the sender stamped
+	ToRoom    Target = "room"    // to the clients in the room
 	ToWebhook Target = "webhook" // to the application's webhook
-	ToBoth    Target = "both"
+	ToBoth    Target = "both"    // to the webhook, and then to the room unless it refuses
 )
 
-// SendRule says which events clients may send to a room, and what becomes of them.
+// SendRule says which events clients may send to a room, and where the messages go.
 type SendRule struct {
-	// Events lists the names of events. Required. Each is compared exactly.
-	Events []string `json:"events" yaml:"events,flow"`
-	// From says who may send. Empty means FromMembers.
-	From Senders `json:"from,omitempty" yaml:"from,omitempty"`
-	// To says where messages go. Empty means ToRoom.
-	To Target `json:"to,omitempty" yaml:"to,omitempty"`
+	// Events are the names of the events, which are compared exactly. Required.
+	Events []string
+	// From says who may send. Empty: FromMembers.
+	From Senders
+	// To says where messages go. Empty: ToRoom.
+	To Target
 }
 
-// UsesWebhook reports whether the rule has the webhook asked or told.
-func (r *Rule) UsesWebhook() bool {
-	return r.Join.Who == Webhook || r.Send != nil && (r.Send.To == ToWebhook || r.Send.To == ToBoth)
-}
-
-// MarshalJSON returns the form that UnmarshalJSON reads.
-func (j JoinRule) MarshalJSON() ([]byte, error) {
-	v, err := j.MarshalYAML()
-	if err != nil {
-		return nil, err
+// clone returns a copy that shares no memory with the rule.
+func (r Rule) clone() Rule {
+	if r.Send != nil {
+		send := *r.Send
+		send.Events = slices.Clone(send.Events)
+		r.Send = &send
 	}
-	return json.Marshal(v)
-}
-
-// MarshalYAML returns what a YAML encoder is to write.
-func (j JoinRule) MarshalYAML() (any, error) {
-	type object JoinRule // without methods
-	switch {
-	case j.Claim != "" || j.Of != "":
-		return object(j), nil
-	case j.Who == "":
-		return Nobody, nil
-	}
-	return j.Who, nil
+	return r
 }
