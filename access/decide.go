@@ -43,6 +43,16 @@ const (
 	NameClientID Reason = "the name of the room has the form of a client's ID"
 )
 
+// BadName reports whether the reason is that clients cannot use the name of the room,
+// whatever the rules say.
+func (r Reason) BadName() bool {
+	switch r {
+	case NameEmpty, NameTooLong, NameReserved, NameUTF8, NameControl, NameSpace, NameGlob, NameNotNFC, NameClientID:
+		return true
+	}
+	return false
+}
+
 // Decision says whether a request is allowed, and why. The zero value refuses it.
 type Decision struct {
 	// Allowed reports whether the request is allowed.

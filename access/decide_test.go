@@ -146,7 +146,7 @@ func TestMostSpecific(t *testing.T) {
 					t.Fatal(err)
 				}
 				if d := rules.Join(access.Subject{}, c.room); d.Match != c.order[i] || list[d.Rule].Match != c.order[i] {
-					t.Errorf("%q of %q: %v decides", c.room, list, d)
+					t.Errorf("%q of %v: %v decides", c.room, list, d)
 				}
 			}
 		}
