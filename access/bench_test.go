@@ -63,9 +63,10 @@ var decisions = []struct {
 	{"refused", "*", access.Decision{Rule: -1}},
 }
 
-var benchSubject = access.Subject{User: "ann", Claims: func(string) json.RawMessage {
-	return json.RawMessage(`["blue", 7, {"green": []}, "red"]`)
-}}
+var (
+	benchClaim   = json.RawMessage(`["blue", 7, {"green": []}, "red"]`)
+	benchSubject = access.Subject{User: "ann", Claims: func(string) json.RawMessage { return benchClaim }}
+)
 
 // Decisions do not allocate memory, whatever they are.
 func TestAllocations(t *testing.T) {

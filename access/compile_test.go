@@ -122,8 +122,12 @@ func TestDecode(t *testing.T) {
 - match: a
   join: nobody
 - match: team-{team}:{n}
-  join: {claim: teams, of: team}
-  send: {events: [say, typing], from: members}
+  join:
+    claim: teams
+    of: team
+  send:
+    events: [say, typing]
+    from: members
 `
 	if text, err := yaml.Marshal(fromYAML); err != nil || !strings.HasPrefix(string(text), encoded) {
 		t.Errorf("encoded as\n%s%v", text, err)
@@ -279,7 +283,7 @@ func TestMistakes(t *testing.T) {
 		{`{match: a, send: {}}`, `rooms[0].send.events: expected a list of event names, such as [say, typing]: 1 to 256, not 0`},
 		{`{match: a, send: {events: [say, 5]}}`, `rooms[0].send.events[1]: expected the name of an event, not 5`},
 		{`{match: a, send: {events: ["*"]}}`, `rooms[0].send.events[0]: * does not stand for all events: list each of them`},
-		{`{match: a, send: {events: [""]}}`, `rooms[0].send.events[0]: expected the name of an event, 1 to 256 bytes without control characters`},
+		{`{match: a, send: {events: [""]}}`, `rooms[0].send.events[0]: expected the name of an event, not ""`},
 		{`{match: a, send: {events: ["a\tb"]}}`, `rooms[0].send.events[0]: expected the name of an event, 1 to 256 bytes without control characters`},
 		{`{match: a, send: {events: [` + long + `]}}`, `rooms[0].send.events[0]: expected the name of an event, 1 to 256 bytes without control characters`},
 		{`{match: a, send: {events: [a, error]}}`, `rooms[0].send.events[1]: "error" belongs to the protocol: choose another name`},
@@ -380,10 +384,10 @@ func TestPatterns(t *testing.T) {
 		{"**", `* may only be the last character: for other text between two colons write a variable, such as {id}`},
 		{"a*b", `* may only be the last character: for other text between two colons write a variable, such as {id}`},
 		{"user:*:inbox", `* may only be the last character: for other text between two colons write a variable, such as {id}`},
-		{"team-{team}-{role}", `put a colon behind {team}, before the next { or *: without it, it is not clear where {team} ends`},
-		{"user-{user}-*", `put a colon behind {user}, before the next { or *: without it, it is not clear where {user} ends`},
-		{"{user}*", `put a colon behind {user}, before the next { or *: without it, it is not clear where {user} ends`},
-		{"{user}{b}", `put a colon behind {user}, before the next { or *: without it, it is not clear where {user} ends`},
+		{"team-{team}-{role}", `put a colon between {team} and the next { or *: otherwise it is not clear where {team} ends`},
+		{"user-{user}-*", `put a colon between {user} and the next { or *: otherwise it is not clear where {user} ends`},
+		{"{user}*", `put a colon between {user} and the next { or *: otherwise it is not clear where {user} ends`},
+		{"{user}{b}", `put a colon between {user} and the next { or *: otherwise it is not clear where {user} ends`},
 		{"{a}:{a}", `{a} occurs twice: give each variable a name of its own`},
 		{"{a", `expected a variable such as {user} or {team}, of at most 32 lower-case letters, digits and _, and } at its end`},
 		{"{a:b}", `expected a variable such as {user} or {team}, of at most 32 lower-case letters, digits and _, and } at its end`},
@@ -401,7 +405,7 @@ func TestPatterns(t *testing.T) {
 		{" a", "it matches no room: the name of the room begins or ends with a space"},
 		{"a:b ", "it matches no room: the name of the room begins or ends with a space"},
 		{"{b} ", "it matches no room: the name of the room begins or ends with a space"},
-		{"e\u0301-*", "it matches no room: the name of the room is not in Unicode's normal form C"},
+		{"e\u0301-*", "it matches no room: the name of the room is not in Unicode normalization form C"},
 		{"a\n*", "it matches no room: the name of the room contains a control, invisible or unknown character"},
 		{"a\xff*", "it matches no room: the name of the room is not valid UTF-8"},
 		{"0b6f0b5c-6e0e-4b4a-9d8e-1d2c3b4a5f60", "it matches no room: the name of the room has the form of a client's ID"},
@@ -439,9 +443,10 @@ rooms:
   - {match: "dm:{user}:{y}"}
   - {match: "b**", join: {claim: c, of: x}, send: {events: [join, say], to: nowhere}}
 `)
-	want := `rooms[1].join: expected anyone, nobody, webhook or {claim: NAME}, not "all"
+	want := `rooms[1].match: "a**": * may only be the last character: for other text between two colons write a variable, such as {id}
+rooms[1].join: expected anyone, nobody, webhook or {claim: NAME}, not "all"
 rooms[2].match: "team-{x}" matches the same rooms as rooms[0] "team-{team}": make one rule of the two
-rooms[3].join: expected anyone, nobody, webhook or {claim: NAME}, not {"claim":""}
+rooms[3].join.claim: expected the name of a claim, such as {claim: teams}, not ""
 rooms[7].match: "dm:{user}:{y}" matches the same rooms as rooms[4] "dm:{user}:{x}": make one rule of the two
 rooms[8].match: "b**": * may only be the last character: for other text between two colons write a variable, such as {id}
 rooms[8].send.to: expected room, webhook or both, not "nowhere"

@@ -39,7 +39,7 @@ const (
 	NameControl  Reason = "the name of the room contains a control, invisible or unknown character"
 	NameSpace    Reason = "the name of the room begins or ends with a space"
 	NameGlob     Reason = `the name of the room contains one of * ? [ ] { } \`
-	NameNotNFC   Reason = "the name of the room is not in Unicode's normal form C"
+	NameNotNFC   Reason = "the name of the room is not in Unicode normalization form C"
 	NameClientID Reason = "the name of the room has the form of a client's ID"
 )
 
@@ -78,7 +78,8 @@ type Decision struct {
 	Claim string
 }
 
-// Join decides whether a client may join a room. It does not allocate memory.
+// Join decides whether a client may join a room. It allocates no memory, unless the name
+// contains combining marks or the claim contains escape sequences.
 func (r *Rules) Join(s Subject, room string) Decision {
 	rule, v, d := r.decide(&s, room)
 	if rule == nil {
@@ -101,7 +102,7 @@ func (r *Rules) Join(s Subject, room string) Decision {
 
 // Send decides whether a client may send an event to a room, and where it goes. The caller
 // says whether the client is in the room. Whether the rules let it join does not matter.
-// Send does not allocate memory.
+// Send allocates no memory, unless the name contains combining marks.
 func (r *Rules) Send(s Subject, room, event string, member bool) Decision {
 	rule, _, d := r.decide(&s, room)
 	if rule == nil {

@@ -134,11 +134,12 @@ func (c *compiler) decodeJoin(n *yaml.Node) (j JoinRule) {
 		j.Who = Who(c.decodeText("join", n, wantJoin))
 		return j
 	}
+	before := len(c.problems)
 	c.decodeFields("join", n, wantJoin, fields{
 		"claim": func(n *yaml.Node) { j.Claim = c.decodeText("join.claim", n, wantClaim) },
 		"of":    func(n *yaml.Node) { j.Of = c.decodeText("join.of", n, wantOf) },
 	})
-	if j.Claim == "" { // otherwise {} would mean nobody
+	if j.Claim == "" && len(c.problems) == before { // otherwise {} would mean nobody
 		c.fail("join", "%s%s", wantJoin, found(n))
 	}
 	return j

@@ -5,8 +5,8 @@ import "encoding/json"
 // encodedRule is a rule as it is written in YAML and JSON.
 type encodedRule struct {
 	Match string       `json:"match" yaml:"match"`
-	Join  any          `json:"join" yaml:"join,flow"` // a Who or an encodedClaim
-	Send  *encodedSend `json:"send,omitempty" yaml:"send,flow,omitempty"`
+	Join  any          `json:"join" yaml:"join"` // a Who or an encodedClaim
+	Send  *encodedSend `json:"send,omitempty" yaml:"send,omitempty"`
 }
 
 type encodedClaim struct {

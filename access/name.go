@@ -9,8 +9,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// MaxName is the maximum length of a room's name, in UTF-16 code units. It is that of the
-// protocol.
+// MaxName is the maximum length of a room's name in UTF-16 code units, as in the protocol.
 const MaxName = 256
 
 // reservedPrefix is the beginning of names that the protocol reserves.
@@ -21,11 +20,10 @@ const reservedPrefix = "ws:"
 // everyone.
 const defaultPrefix = "ws-"
 
-// globs are characters with a meaning in patterns, those of this package or of Redis.
+// globs are characters with a meaning in patterns of this package or of Redis.
 const globs = `*?[]{}\`
 
-// checkName returns the reason why no client may join a room of this name or send to it,
-// or "".
+// checkName returns the reason why clients cannot use a room with this name, or "".
 func checkName(name string) Reason {
 	switch {
 	case name == "":
@@ -42,7 +40,7 @@ func checkName(name string) Reason {
 	return checkText(name)
 }
 
-// checkText returns the reason why a name must not contain this text, or "".
+// checkText returns the reason why a name cannot contain this text, or "".
 func checkText(text string) Reason {
 	ascii := true
 	for i := range len(text) {
@@ -63,21 +61,27 @@ func checkText(text string) Reason {
 	}
 	for _, r := range text {
 		switch {
-		case r == utf8.RuneError: // what decoders make of bytes that are not valid
+		case r == utf8.RuneError: // with which decoders replace invalid bytes
 			return NameUTF8
 		case r >= utf8.RuneSelf && !visible(r):
 			return NameControl
 		}
 	}
-	if !norm.NFC.IsNormalString(text) {
+	if !isNFC(text) {
 		return NameNotNFC
 	}
 	return ""
 }
 
-// visible reports whether a character beyond ASCII can be told from others by looking. It
-// is false for control and formatting characters, blanks, variation selectors, and
-// whatever this version of Unicode does not have.
+// isNFC reports whether a text is in Unicode normalization form C. It allocates memory only
+// for the few texts that cannot be decided quickly, such as those with combining marks.
+func isNFC(text string) bool {
+	return norm.NFC.QuickSpanString(text) == len(text) || norm.NFC.IsNormalString(text)
+}
+
+// visible reports whether a character beyond ASCII is displayed as something. It returns
+// false for control and formatting characters, spaces, variation selectors and characters
+// that Go's Unicode tables do not have.
 func visible(r rune) bool {
 	return unicode.IsPrint(r) && !unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
@@ -90,7 +94,7 @@ func utf16Len(s string) int {
 	return n
 }
 
-// isUUID reports whether a name has the form of a UUID, as IDs of clients have.
+// isUUID reports whether a name has the form of a UUID, like the IDs of clients.
 func isUUID(name string) bool {
 	if len(name) != 36 {
 		return false

@@ -15,26 +15,24 @@ const (
 // userVariable is the variable that stands for the client's user ID.
 const userVariable = "user"
 
-// partKind is what a part of a pattern ends with or contains.
+// partKind is the kind of a part of a pattern.
 type partKind uint8
 
 const (
-	partText     partKind = iota // text only
-	partVariable                 // a variable
-	partRest                     // * at the end of the pattern
+	partText     partKind = iota // only text
+	partVariable                 // text, a variable and text
+	partRest                     // text and *, at the end of the pattern
 )
 
-// part is one of the parts of a pattern between colons: text, a variable between two texts,
-// or text and *.
+// part is a part of a pattern, without the colons around it.
 type part struct {
-	kind           partKind
-	prefix, suffix string // suffix is empty unless kind is partVariable
-	variable       string
+	kind   partKind
+	prefix string // the text before the variable or *, or all of it
+	suffix string // the text after the variable
 }
 
-// pattern is a pattern that was parsed.
+// pattern is a parsed pattern.
 type pattern struct {
-	text      string // as it was written
 	parts     []part
 	variables []string // names, from left to right
 }
@@ -52,9 +50,9 @@ func (p *pattern) variable(name string) int {
 	return -1
 }
 
-// parsePattern parses a pattern. An error says what would be accepted.
+// parsePattern parses a pattern. Errors say what would be accepted.
 func parsePattern(text string) (pattern, error) {
-	p := pattern{text: text}
+	var p pattern
 	switch {
 	case text == "":
 		return p, fmt.Errorf("%s", wantMatch)
@@ -104,13 +102,13 @@ func (p *pattern) parsePart(s string, last bool) (part, error) {
 		return part{}, fmt.Errorf("{%s} occurs twice: give each variable a name of its own", name)
 	}
 	if strings.ContainsAny(suffix, "{*") {
-		return part{}, fmt.Errorf("put a colon behind {%s}, before the next { or *: without it, it is not clear where {%s} ends", name, name)
+		return part{}, fmt.Errorf("put a colon between {%s} and the next { or *: otherwise it is not clear where {%s} ends", name, name)
 	}
 	p.variables = append(p.variables, name)
 	if err := checkLiteral(suffix); err != nil {
 		return part{}, err
 	}
-	return part{kind: partVariable, prefix: prefix, suffix: suffix, variable: name}, nil
+	return part{kind: partVariable, prefix: prefix, suffix: suffix}, nil
 }
 
 func isVariable(name string) bool {
@@ -120,7 +118,7 @@ func isVariable(name string) bool {
 	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == ""
 }
 
-// checkLiteral returns an error if a pattern contains text that no name can contain.
+// checkLiteral returns an error if no name can contain the text of a pattern.
 func checkLiteral(text string) error {
 	switch reason := checkText(text); reason {
 	case "":
@@ -132,8 +130,7 @@ func checkLiteral(text string) error {
 	}
 }
 
-// checkNames returns an error if no name that clients may use can match the pattern as a
-// whole.
+// checkNames returns an error if the pattern cannot match any name that clients can use.
 func (p *pattern) checkNames() error {
 	first, last := p.parts[0], p.parts[len(p.parts)-1]
 	least, end := utf16Len(p.shortest()), last.suffix
@@ -156,7 +153,7 @@ func (p *pattern) checkNames() error {
 	return fmt.Errorf("it matches no room: %s", reason)
 }
 
-// shortest returns a name that is as long as the shortest that the pattern matches.
+// shortest returns one of the shortest texts that match the pattern.
 func (p *pattern) shortest() string {
 	var b strings.Builder
 	for i, part := range p.parts {

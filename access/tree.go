@@ -5,37 +5,37 @@ import (
 	"strings"
 )
 
-// node is a place between two parts of patterns. The patterns that start with the same
-// parts share its path, whatever their variables are called.
+// node is a position between two parts of patterns, in a tree of all patterns. Patterns
+// that begin with the same parts, regardless of the names of variables, share its path.
 type node struct {
-	group *group           // of the pattern that ends here; nil: none does
-	texts map[string]*node // behind parts that are text only
-	wilds map[string]*wild // other parts by their prefix
-	sizes []int            // lengths of these prefixes, the longest first
+	group *group           // rules whose pattern ends here, or nil
+	texts map[string]*node // next nodes, by parts that are only text
+	wilds map[string]*wild // other parts, by their prefix
+	sizes []int            // lengths of these prefixes, longest first
 }
 
-// wild is a part that is not only text, without its prefix.
+// wild is what follows the prefix of a part that is not only text.
 type wild struct {
-	suffixes map[string]*node // behind a variable and this text
-	sizes    []int            // lengths of the suffixes, the longest first
-	rest     *group           // of the pattern that ends with * here; nil: none does
+	suffixes map[string]*node // next nodes, by the text after a variable
+	sizes    []int            // lengths of these texts, longest first
+	rest     *group           // rules whose pattern ends with * here, or nil
 }
 
-// group is the rules whose patterns differ only in the names of their variables, so that
-// they match the same names. The rules with {user} are in the order of the list. The one
-// without, if there is one, is the last.
+// group holds the rules whose patterns differ only in the names of their variables, so that
+// they match the same names. The rules with {user} are in the order of the list. The rule
+// without it, if there is one, comes last.
 type group struct{ rules []*rule }
 
-// values are what the variables of a pattern stand for, from left to right.
+// values holds the values of the variables of a pattern, from left to right.
 type values struct {
 	text [MaxVariables]string
 	n    int
 }
 
-// find returns the rules of the most specific pattern that matches a name, or nil. Names
-// are compared from left to right, and in each place text comes first, then a variable and
-// then *. So the first pattern that fits is the most specific one. No node is visited
-// twice, because there is one path to each.
+// find returns the rules of the most specific pattern that matches a name, or nil. At each
+// position, it tries text before a variable and a variable before *, so the first pattern
+// that matches is the most specific one. It visits each node at most once, since only one
+// path leads to it.
 func (n *node) find(name string, v *values) *group {
 	part, rest, more := strings.Cut(name, ":")
 	if next := n.texts[part]; next != nil {
@@ -61,8 +61,8 @@ func (n *node) find(name string, v *values) *group {
 	return nil
 }
 
-// find does that for names whose next part continues with text and that have more behind
-// the colon.
+// find is node.find for a name whose current part continues with text. If more is true,
+// the part is followed by a colon and rest.
 func (w *wild) find(text, rest string, more bool, v *values) *group {
 	for _, size := range w.sizes {
 		end := len(text) - size
@@ -83,7 +83,8 @@ func (w *wild) find(text, rest string, more bool, v *values) *group {
 	return nil
 }
 
-// after returns the rules of the pattern that ends here, or with more to match goes on.
+// after returns the rules of the most specific pattern that matches the rest of a name, or
+// those of the pattern that ends here if there is no more.
 func (n *node) after(rest string, more bool, v *values) *group {
 	if !more {
 		return n.group
@@ -91,7 +92,7 @@ func (n *node) after(rest string, more bool, v *values) *group {
 	return n.find(rest, v)
 }
 
-// insert adds a pattern and returns the place of its rules.
+// insert adds a pattern and returns the place for its rules.
 func (n *node) insert(parts []part) **group {
 	if len(parts) == 0 {
 		return &n.group
@@ -116,7 +117,7 @@ func (n *node) insert(parts []part) **group {
 	return child(&w.suffixes, p.suffix).insert(parts[1:])
 }
 
-// child returns the node of a key, and makes it if need be.
+// child returns the node of a key. It creates the map and the node if they are missing.
 func child(m *map[string]*node, key string) *node {
 	if *m == nil {
 		*m = make(map[string]*node)
@@ -129,7 +130,7 @@ func child(m *map[string]*node, key string) *node {
 	return n
 }
 
-// insertSize adds a length to a list that begins with the longest.
+// insertSize adds a length to a sorted list, longest first, unless it contains it.
 func insertSize(sizes []int, size int) []int {
 	i, ok := slices.BinarySearchFunc(sizes, size, func(a, b int) int { return b - a })
 	if ok {
