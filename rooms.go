@@ -138,7 +138,7 @@ func (c *session) allowedRooms(ctx context.Context, id *Client, rooms []string) 
 	})
 	if err != nil {
 		c.callbackFailed("ValidateRooms", err)
-		if e, ok := errors.AsType[*Error](err); !ok || e == nil {
+		if e, ok := errors.AsType[*PartialError](err); !ok || e == nil {
 			return nil, err
 		}
 	}

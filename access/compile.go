@@ -1,10 +1,8 @@
 package access
 
 import (
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -48,27 +46,25 @@ var systemEvents = []string{
 	"ack", "refresh", "expiring", "draining", "gap", "history", "presence",
 }
 
-// Compile checks the rules and prepares them for decisions. The error has one line for
-// each thing that is wrong, which names the place and what is expected there:
-//
-//	rooms[2].join: expected anyone, nobody, webhook or {claim: NAME}, not "all"
+// Compile checks the rules and prepares them for decisions. If anything is wrong, the error
+// is an [*Error] that lists all of it.
 func Compile(rules []Rule) (*Rules, error) {
 	if len(rules) > MaxRules {
-		return nil, errors.New(tooMany(len(rules)))
+		return nil, &Error{[]Problem{tooMany(len(rules))}}
 	}
 	c := compiler{rules: new(Rules)}
 	for i, rule := range rules {
-		c.index = i
+		c.index, c.line = i, rule.Line
 		c.compile(rule)
 	}
 	if c.problems != nil {
-		return nil, errors.New(strings.Join(c.problems, "\n"))
+		return nil, &Error{c.problems}
 	}
 	return c.rules, nil
 }
 
-func tooMany(n int) string {
-	return fmt.Sprintf("rooms: expected at most %d rules, not %d", MaxRules, n)
+func tooMany(n int) Problem {
+	return Problem{Key: "rooms", Text: fmt.Sprintf("expected at most %d rules, not %d", MaxRules, n)}
 }
 
 // List returns a copy of the rules, in the order in which they were written.
@@ -100,23 +96,28 @@ func (r *Rules) UsesWebhook() (joins, messages bool) {
 type compiler struct {
 	rules    *Rules
 	index    int        // of the current rule
-	node     *yaml.Node // of the current rule; nil: it is not from a file
-	problems []string
+	line     int        // of the current rule; 0: not known
+	node     *yaml.Node // of the current rule, or nil
+	problems []Problem
 }
 
 // fail records what is wrong with the value of a key of the current rule, such as
 // send.events[0]. An empty key means the rule itself.
 func (c *compiler) fail(key, format string, args ...any) {
-	c.failAt(nodeOf(c.node, key), key, format, args...)
+	line := c.line
+	if c.node != nil {
+		line = nodeOf(c.node, key).Line
+	}
+	c.failAt(line, key, format, args...)
 }
 
-// failAt is fail for a place that is not the value of the key.
-func (c *compiler) failAt(node *yaml.Node, key, format string, args ...any) {
+// failAt is fail for a line that is not that of the value of the key.
+func (c *compiler) failAt(line int, key, format string, args ...any) {
 	place := fmt.Sprintf("rooms[%d]", c.index)
 	if key != "" {
 		place += "." + key
 	}
-	c.problems = append(c.problems, lineOf(node)+place+": "+fmt.Sprintf(format, args...))
+	c.problems = append(c.problems, Problem{Key: place, Line: line, Text: fmt.Sprintf(format, args...)})
 }
 
 // String names the rule in messages.
@@ -138,10 +139,7 @@ func (c *compiler) compile(r Rule) {
 	if err != nil {
 		c.fail("match", "%v", err)
 	}
-	out := &rule{index: c.index, pattern: r.Match, user: p.user()}
-	if c.node != nil {
-		out.line = c.node.Line
-	}
+	out := &rule{index: c.index, line: c.line, pattern: r.Match, user: p.user()}
 	c.join(out, &p, r.Join, err == nil)
 	if r.Send != nil {
 		c.send(out, r.Send)

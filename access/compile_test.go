@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/ignis-go/ignis/access"
@@ -49,6 +50,8 @@ func compile(t testing.TB, text string) *access.Rules {
 	}
 	return rules
 }
+
+var noLines = cmpopts.IgnoreFields(access.Rule{}, "Line")
 
 const everything = `
 rooms:
@@ -93,7 +96,7 @@ func TestDecode(t *testing.T) {
 		t.Fatal(err)
 	}
 	for form, rules := range map[string]*access.Rules{"Go": fromGo, "YAML": fromYAML, "JSON": compile(t, everything)} {
-		if diff := cmp.Diff(want, rules.List()); diff != "" {
+		if diff := cmp.Diff(want, rules.List(), noLines); diff != "" {
 			t.Errorf("%s: %s", form, diff)
 		}
 		asJSON, err := json.Marshal(map[string]any{"rooms": rules})
@@ -112,7 +115,7 @@ func TestDecode(t *testing.T) {
 			list := again.List()
 			list[4].Join = access.JoinRule{} // encoded as nobody
 			list[5].Join = access.JoinRule{}
-			if diff := cmp.Diff(want, list); diff != "" {
+			if diff := cmp.Diff(want, list, noLines); diff != "" {
 				t.Errorf("%s: %s", text, diff)
 			}
 		}
@@ -227,6 +230,34 @@ rooms:
 	const decision = `join: the webhook decides (rooms[3] "quiz-*" on line 9)   send: answer (also without joining, to the webhook, then to the room)`
 	if got := rules.Explain(access.Subject{}, "quiz-1").String(); got != decision {
 		t.Errorf("got %s, want %s", got, decision)
+	}
+}
+
+// A program that reads the file itself tells Compile the lines of the rules, and finds the
+// lines of other keys by their paths.
+func TestCompileWithLines(t *testing.T) {
+	rules := []access.Rule{
+		{Match: "a", Join: access.JoinRule{Who: access.Anyone}, Line: 7},
+		{Match: "b**", Send: &access.SendRule{Events: []string{"join"}}, Line: 9},
+	}
+	_, err := access.Compile(rules)
+	wrong, ok := errors.AsType[*access.Error](err)
+	if !ok {
+		t.Fatalf("got %v, want an *access.Error", err)
+	}
+	want := []access.Problem{
+		{Key: "rooms[1].match", Line: 9, Text: `"b**": * may only be the last character: for other text between two colons write a variable, such as {id}`},
+		{Key: "rooms[1].send.events[0]", Line: 9, Text: `"join" belongs to the protocol: choose another name`},
+	}
+	if diff := cmp.Diff(want, wrong.Problems); diff != "" {
+		t.Error(diff)
+	}
+	compiled, err := access.Compile(rules[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := compiled.Join(access.Subject{}, "a").String(); got != `yes (rooms[0] "a" on line 7)` {
+		t.Error(got)
 	}
 }
 

@@ -3,7 +3,6 @@ package access
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -40,14 +39,14 @@ const (
 //	err := yaml.Unmarshal(text, &file)
 func (r *Rules) UnmarshalYAML(node *yaml.Node) error {
 	if problems := r.decode(node); problems != nil {
-		return &yaml.TypeError{Errors: problems}
+		return &yaml.TypeError{Errors: (&Error{problems}).lines()}
 	}
 	return nil
 }
 
-// UnmarshalJSON decodes and compiles a list of rules. The error lists everything that is
-// wrong. If there is one, r does not change. Unlike encoding/json, UnmarshalJSON compares
-// keys exactly and refuses unknown and duplicate ones.
+// UnmarshalJSON decodes and compiles a list of rules. If anything is wrong, the error is an
+// [*Error] that lists all of it, without line numbers, and r does not change. Unlike
+// encoding/json, UnmarshalJSON compares keys exactly and refuses unknown and duplicate ones.
 func (r *Rules) UnmarshalJSON(text []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
@@ -56,7 +55,7 @@ func (r *Rules) UnmarshalJSON(text []byte) error {
 		return fmt.Errorf("rooms: %w", err)
 	}
 	if problems := r.decode(node); problems != nil {
-		return errors.New(strings.Join(problems, "\n"))
+		return &Error{problems}
 	}
 	return nil
 }
@@ -93,21 +92,23 @@ func jsonNode(dec *json.Decoder) (*yaml.Node, error) {
 
 // decode decodes and compiles the list of rules in node. It returns what is wrong, or
 // replaces r.
-func (r *Rules) decode(node *yaml.Node) []string {
+func (r *Rules) decode(node *yaml.Node) []Problem {
 	node = resolve(node)
 	if node.Kind == yaml.ScalarNode && node.ShortTag() == "!!null" {
 		*r = Rules{} // an empty list
 		return nil
 	}
 	if node.Kind != yaml.SequenceNode {
-		return []string{lineOf(node) + "rooms: " + wantRules + found(node)}
+		return []Problem{{"rooms", node.Line, wantRules + found(node)}}
 	}
 	if len(node.Content) > MaxRules {
-		return []string{lineOf(node) + tooMany(len(node.Content))}
+		p := tooMany(len(node.Content))
+		p.Line = node.Line
+		return []Problem{p}
 	}
 	c := compiler{rules: new(Rules)}
 	for i, n := range node.Content {
-		c.index, c.node = i, resolve(n)
+		c.index, c.line, c.node = i, n.Line, resolve(n)
 		if rule, ok := c.decodeRule(c.node); ok {
 			c.compile(rule)
 		}
@@ -121,6 +122,7 @@ func (r *Rules) decode(node *yaml.Node) []string {
 // decodeRule decodes a rule, and reports whether nothing is wrong with it so far.
 func (c *compiler) decodeRule(n *yaml.Node) (r Rule, ok bool) {
 	before := len(c.problems)
+	r.Line = c.line
 	c.decodeFields("", n, wantRule, fields{
 		"match": func(n *yaml.Node) { r.Match = c.decodeText("match", n, wantMatch) },
 		"join":  func(n *yaml.Node) { r.Join = c.decodeJoin(n) },
@@ -194,9 +196,9 @@ func (c *compiler) decodeFields(key string, n *yaml.Node, want string, known fie
 		decode := known[name.Value]
 		switch {
 		case decode == nil || name.ShortTag() != "!!str":
-			c.failAt(name, key, "unknown key %.64q%s: %s", name.Value, suggestion(name.Value, slices.Collect(maps.Keys(known))), want)
+			c.failAt(name.Line, key, "unknown key %.64q%s: %s", name.Value, suggestion(name.Value, slices.Collect(maps.Keys(known))), want)
 		case seen[name.Value]:
-			c.failAt(name, key, "%s is given twice: leave one out", name.Value)
+			c.failAt(name.Line, key, "%s is given twice: leave one out", name.Value)
 		default:
 			seen[name.Value] = true
 			decode(resolve(n.Content[i+1]))
@@ -218,7 +220,7 @@ func resolve(n *yaml.Node) *yaml.Node {
 // nodeOf returns the value of a key in the node of a rule, such as send.events[0], or the
 // innermost node around it that exists.
 func nodeOf(n *yaml.Node, key string) *yaml.Node {
-	if n == nil || key == "" {
+	if key == "" {
 		return n
 	}
 	name, rest, _ := strings.Cut(key, ".")
@@ -234,14 +236,6 @@ func nodeOf(n *yaml.Node, key string) *yaml.Node {
 		return nodeOf(value, rest)
 	}
 	return n
-}
-
-// lineOf returns the beginning of an error message: the node's line, if it is known.
-func lineOf(n *yaml.Node) string {
-	if n == nil || n.Line == 0 {
-		return ""
-	}
-	return fmt.Sprintf("line %d: ", n.Line)
 }
 
 // found returns the end of an error message: what the node is instead.

@@ -11,6 +11,9 @@ type Rule struct {
 	Join JoinRule
 	// Send says which events clients may send to the rooms. Nil means none.
 	Send *SendRule
+
+	// Line is the line of the rule in a file, for messages. 0: not known.
+	Line int
 }
 
 // Who says who may join a room.

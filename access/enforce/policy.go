@@ -120,7 +120,7 @@ func (p *Policy) subject(c *ignis.Client) access.Subject {
 
 // ValidateRooms returns those of the rooms that the client may join. It can be used as
 // [ignis.Config].ValidateRooms. If Config.WebhookRooms fails, it returns the rooms that the
-// rules allow and an error that matches an [*ignis.Error], which is about the other rooms.
+// rules allow and an [*ignis.PartialError].
 func (p *Policy) ValidateRooms(ctx context.Context, c *ignis.Client, rooms []string) (allowed []string, err error) {
 	rules, s := p.rules.Load(), p.subject(c)
 	var ask, answer []string
@@ -144,10 +144,19 @@ func (p *Policy) ValidateRooms(ctx context.Context, c *ignis.Client, rooms []str
 		}
 	}
 	p.stats.joins.Add(uint64(len(allowed)))
-	if e, ok := errors.AsType[*ignis.Error](err); err != nil && (!ok || e == nil) {
-		err = fmt.Errorf("%w: asking the webhook about rooms: %w", &ignis.Error{Code: wire.CodeUnavailable, Message: "Try again later"}, err)
+	if err != nil {
+		err = &ignis.PartialError{Err: fmt.Errorf("asking the webhook about rooms: %w", undecided(err))}
 	}
 	return allowed, err
+}
+
+// undecided returns err as an error that matches an *ignis.Error. Any other error would mean
+// that this program failed.
+func undecided(err error) error {
+	if e, ok := errors.AsType[*ignis.Error](err); ok && e != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", &ignis.Error{Code: wire.CodeUnavailable, Message: "Try again later"}, err)
 }
 
 // refused counts and logs what the rules refuse.
