@@ -52,7 +52,7 @@ type Config struct {
 
 	// ValidateRooms returns those of the rooms that the client may join. Other names in
 	// the result are ignored. If it is nil or returns an error, the client may join none
-	// of them.
+	// of them. With a [*PartialError], the client may join the rooms that are returned.
 	ValidateRooms func(ctx context.Context, c *Client, rooms []string) ([]string, error)
 
 	// OnConnect is called after the connected event has been queued for the client and

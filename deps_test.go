@@ -27,24 +27,25 @@ var importRules = map[string]importRule{
 		own:     []string{"wire", "seal", "internal/inbox", "internal/loglimit", "internal/printable", "internal/registry", "internal/ws"},
 		modules: []string{"github.com/gobwas/ws", "github.com/google/uuid"},
 	},
-	"wire":                {},
-	"seal":                {},
-	"internal/printable":  {},
-	"internal/loglimit":   {own: []string{"internal/printable"}},
-	"internal/redisconn":  {modules: []string{"github.com/redis/rueidis"}},
-	"internal/inbox":      {},
-	"internal/registry":   {},
-	"internal/ws":         {modules: []string{"github.com/gobwas/ws", "github.com/klauspost/compress", "golang.org/x/sys"}}, // compress/flate has one window, RFC 7692 eight
-	"internal/herd":       {own: []string{"wire", "seal"}, modules: []string{"golang.org/x/sys"}},
-	"redisbus":            {own: []string{"wire", "internal/loglimit", "internal/printable", "internal/redisconn"}, modules: []string{"github.com/redis/rueidis"}},
-	"emitter":             {own: []string{"wire"}},
-	"client":              {own: []string{"wire", "seal", "internal/printable"}, modules: []string{"github.com/gobwas/ws"}},
-	"cron":                {own: []string{"internal/loglimit"}},
-	"cron/rediscron":      {own: []string{"cron", "internal/printable", "internal/redisconn", "redisbus"}, modules: []string{"github.com/redis/rueidis"}},
-	"auth/jwtauth":        {own: []string{".", "wire"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
-	"console":             {planned: true},
-	"internal/configfile": {modules: []string{"go.yaml.in/yaml/v3"}},
-	"internal/app":        {own: []string{".", "wire", "auth/jwtauth", "internal/loglimit", "redisbus", "console"}},
+	"wire":               {},
+	"seal":               {},
+	"internal/printable": {},
+	"internal/loglimit":  {own: []string{"internal/printable"}},
+	"internal/redisconn": {modules: []string{"github.com/redis/rueidis"}},
+	"internal/inbox":     {},
+	"internal/registry":  {},
+	"internal/ws":        {modules: []string{"github.com/gobwas/ws", "github.com/klauspost/compress", "golang.org/x/sys"}}, // compress/flate has one window, RFC 7692 eight
+	"internal/herd":      {own: []string{"wire", "seal"}, modules: []string{"golang.org/x/sys"}},
+	"redisbus":           {own: []string{"wire", "internal/loglimit", "internal/printable", "internal/redisconn"}, modules: []string{"github.com/redis/rueidis"}},
+	"emitter":            {own: []string{"wire"}},
+	"client":             {own: []string{"wire", "seal", "internal/printable"}, modules: []string{"github.com/gobwas/ws"}},
+	"cron":               {own: []string{"internal/loglimit"}},
+	"cron/rediscron":     {own: []string{"cron", "internal/printable", "internal/redisconn", "redisbus"}, modules: []string{"github.com/redis/rueidis"}},
+	"access":             {modules: []string{"go.yaml.in/yaml/v3", "golang.org/x/text"}},
+	"access/enforce":     {own: []string{".", "access", "internal/loglimit", "wire"}},
+	"auth/jwtauth":       {own: []string{".", "wire"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
+	"console":            {planned: true},
+	"internal/app":       {own: []string{".", "wire", "auth/jwtauth", "internal/loglimit", "redisbus", "console"}},
 	"cmd/ignis": {
 		own: []string{".", "wire", "seal", "internal/app", "internal/configfile", "internal/herd", "internal/printable", "redisbus", "emitter", "client", "cron", "cron/rediscron"},
 		modules: []string{
@@ -53,13 +54,16 @@ var importRules = map[string]importRule{
 		},
 	},
 
+	"internal/configfile": {modules: []string{"go.yaml.in/yaml/v3"}},
+
 	// For tests only.
-	"bustest":             {own: []string{".", "wire", "emitter"}, modules: []string{"go.uber.org/goleak"}},
-	"ignistest":           {own: []string{".", "wire", "bustest", "client"}},
-	"cron/crontest":       {own: []string{"cron"}},
-	"internal/childproc":  {modules: []string{"golang.org/x/sys"}},
 	"internal/schematest": {modules: []string{"go.yaml.in/yaml/v3"}},
-	"internal/redistest":  {own: []string{"internal/childproc"}},
+
+	"bustest":            {own: []string{".", "wire", "emitter"}, modules: []string{"go.uber.org/goleak"}},
+	"ignistest":          {own: []string{".", "wire", "bustest", "client"}},
+	"cron/crontest":      {own: []string{"cron"}},
+	"internal/childproc": {modules: []string{"golang.org/x/sys"}},
+	"internal/redistest": {own: []string{"internal/childproc"}},
 }
 
 // linkRules lists all other modules that are linked into a program which imports the
@@ -83,6 +87,7 @@ var linkRules = map[string][]string{
 		"github.com/klauspost/compress",
 		"golang.org/x/sys",
 	},
+	"access":  {"go.yaml.in/yaml/v3", "golang.org/x/text"},
 	"client":  {"github.com/gobwas/httphead", "github.com/gobwas/pool", "github.com/gobwas/ws"},
 	"wire":    {},
 	"seal":    {},

@@ -47,6 +47,27 @@ func (e *Error) Error() string {
 	return e.Message
 }
 
+// PartialError is returned by ValidateRooms, possibly wrapped, if it cannot decide about some
+// of the rooms. The client may join the rooms that are returned with it. The other rooms are
+// refused for the reason Err, which is handled like any other error.
+type PartialError struct{ Err error }
+
+// Error returns the text of Err.
+func (e *PartialError) Error() string {
+	if e == nil || e.Err == nil {
+		return "no decision about some of the rooms"
+	}
+	return e.Err.Error()
+}
+
+// Unwrap returns Err.
+func (e *PartialError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
+
 func (e *Error) code() wire.ErrorCode {
 	if e.Code == "" {
 		return wire.CodeInvalid

@@ -124,7 +124,8 @@ func (j *joining) refuse(reason, room string, code wire.ErrorCode) {
 	j.client.refuseRoom(reason, room)
 }
 
-// allowedRooms returns the rooms that the application allows.
+// allowedRooms returns the rooms that the application allows. If there is an error, it is
+// about the others.
 func (c *session) allowedRooms(ctx context.Context, id *Client, rooms []string) ([]string, error) {
 	s := c.server
 	if s.cfg.ValidateRooms == nil {
@@ -137,9 +138,11 @@ func (c *session) allowedRooms(ctx context.Context, id *Client, rooms []string) 
 	})
 	if err != nil {
 		c.callbackFailed("ValidateRooms", err)
-		return nil, err
+		if e, ok := errors.AsType[*PartialError](err); !ok || e == nil {
+			return nil, err
+		}
 	}
-	return allowed, nil
+	return allowed, err
 }
 
 // leave handles a leave event.

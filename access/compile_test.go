@@ -1,0 +1,547 @@
+package access_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/ignis-go/ignis/access"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// decodeYAML decodes the rules of a file.
+func decodeYAML(text string) (*access.Rules, error) {
+	var file struct{ Rooms *access.Rules }
+	err := yaml.Unmarshal([]byte(text), &file)
+	return file.Rooms, err
+}
+
+// decodeJSON decodes the same rules from JSON.
+func decodeJSON(t testing.TB, text string) (*access.Rules, error) {
+	t.Helper()
+	var file any
+	if err := yaml.Unmarshal([]byte(text), &file); err != nil {
+		t.Fatalf("%v in\n%s", err, text)
+	}
+	data, err := json.Marshal(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out struct {
+		Rooms *access.Rules `json:"rooms"`
+	}
+	err = json.Unmarshal(data, &out)
+	return out.Rooms, err
+}
+
+// compile returns the rules of a YAML file, without line numbers.
+func compile(t testing.TB, text string) *access.Rules {
+	t.Helper()
+	rules, err := decodeJSON(t, text)
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, text)
+	}
+	return rules
+}
+
+var noLines = cmpopts.IgnoreFields(access.Rule{}, "Line")
+
+const everything = `
+rooms:
+  - match: "public-*"
+    join: anyone
+  - {match: a, join: nobody}
+  - match: "team-{team}:{n}"
+    join: {claim: teams, of: team}
+    send: {events: ["say", typing], from: members}
+  - match: "quiz-*"
+    join: webhook
+    send: &send
+      events:
+        - answer
+      from: anyone
+      to: both
+  - match: closed
+  - match: "alias-*"
+    send: *send
+`
+
+func TestDecode(t *testing.T) {
+	answer := &access.SendRule{Events: []string{"answer"}, From: access.FromAnyone, To: access.ToBoth}
+	want := []access.Rule{
+		{Match: "public-*", Join: access.JoinRule{Who: access.Anyone}},
+		{Match: "a", Join: access.JoinRule{Who: access.Nobody}},
+		{
+			Match: "team-{team}:{n}",
+			Join:  access.JoinRule{Claim: "teams", Of: "team"},
+			Send:  &access.SendRule{Events: []string{"say", "typing"}, From: access.FromMembers},
+		},
+		{Match: "quiz-*", Join: access.JoinRule{Who: access.Webhook}, Send: answer},
+		{Match: "closed"},
+		{Match: "alias-*", Send: answer},
+	}
+	fromGo, err := access.Compile(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fromYAML, err := decodeYAML(everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for form, rules := range map[string]*access.Rules{"Go": fromGo, "YAML": fromYAML, "JSON": compile(t, everything)} {
+		if diff := cmp.Diff(want, rules.List(), noLines); diff != "" {
+			t.Errorf("%s: %s", form, diff)
+		}
+		asJSON, err := json.Marshal(map[string]any{"rooms": rules})
+		if err != nil {
+			t.Fatal(err)
+		}
+		asYAML, err := yaml.Marshal(map[string]any{"rooms": rules})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range [][]byte{asJSON, asYAML} {
+			again, err := decodeYAML(string(text))
+			if err != nil {
+				t.Fatalf("%v in\n%s", err, text)
+			}
+			list := again.List()
+			list[4].Join = access.JoinRule{} // encoded as nobody
+			list[5].Join = access.JoinRule{}
+			if diff := cmp.Diff(want, list, noLines); diff != "" {
+				t.Errorf("%s: %s", text, diff)
+			}
+		}
+	}
+	const encoded = `- match: public-*
+  join: anyone
+- match: a
+  join: nobody
+- match: team-{team}:{n}
+  join:
+    claim: teams
+    of: team
+  send:
+    events: [say, typing]
+    from: members
+`
+	if text, err := yaml.Marshal(fromYAML); err != nil || !strings.HasPrefix(string(text), encoded) {
+		t.Errorf("encoded as\n%s%v", text, err)
+	}
+}
+
+func TestUsesWebhook(t *testing.T) {
+	for rules, want := range map[string]string{
+		`[]`: "false false",
+		`[{match: a, join: anyone, send: {events: [x]}}]`:                                           "false false",
+		`[{match: a, join: webhook}]`:                                                               "true false",
+		`[{match: a, send: {events: [x], to: webhook}}]`:                                            "false true",
+		`[{match: b}, {match: a, join: webhook, send: {events: [x], to: both}}, {match: "{user}"}]`: "true true",
+	} {
+		joins, messages := compile(t, "rooms: "+rules).UsesWebhook()
+		if got := fmt.Sprint(joins, messages); got != want {
+			t.Errorf("%s: %s", rules, got)
+		}
+	}
+	if joins, messages := (*access.Rules)(nil).UsesWebhook(); joins || messages {
+		t.Error("no rules use the webhook")
+	}
+}
+
+// A list that is missing or empty allows nothing.
+func TestDecodeNothing(t *testing.T) {
+	for _, text := range []string{"rooms:", "rooms: []", "rooms: null", "{}"} {
+		for form, decode := range map[string]func(string) (*access.Rules, error){
+			"YAML": decodeYAML, "JSON": func(text string) (*access.Rules, error) { return decodeJSON(t, text) },
+		} {
+			rules, err := decode(text)
+			if err != nil || len(rules.List()) != 0 || rules.Join(access.Subject{}, "a").Allowed {
+				t.Errorf("%s as %s: %v, %v", text, form, rules.List(), err)
+			}
+		}
+	}
+	rules := *compile(t, everything)
+	if err := rules.UnmarshalJSON([]byte("null")); err != nil || len(rules.List()) != 0 {
+		t.Errorf("after null: %v, %v", rules.List(), err)
+	}
+	if text, err := json.Marshal(new(access.Rules)); string(text) != "[]" || err != nil {
+		t.Errorf("no rules as JSON: %s, %v", text, err)
+	}
+}
+
+// Everything that is wrong is reported with the line where it is.
+func TestLines(t *testing.T) {
+	const text = `listen: :8080
+rooms:
+  - match: "public-*"
+    join: anyone
+  - match: "a**"
+    join:
+      - anyone
+  - match: "team-{team}"
+    joim: anyone
+    join:
+      claim: teams
+      off: team
+  - match: "b-{b}"
+    join:
+      claim: "a\u0000"
+    send:
+      events:
+        - say
+        - error
+      to: nowhere
+  - match:
+      public
+  - match: "public-*"
+  - lobby
+`
+	want := []string{
+		`line 7: rooms[1].join: expected anyone, nobody, webhook or {claim: NAME}, not a list`,
+		`line 9: rooms[2]: unknown key "joim" (did you mean join?): expected {match: PATTERN, join: ..., send: ...}`,
+		`line 12: rooms[2].join: unknown key "off" (did you mean of?): expected anyone, nobody, webhook or {claim: NAME}`,
+		`line 15: rooms[3].join.claim: expected the name of a claim, such as {claim: teams}, at most 256 bytes without control characters`,
+		`line 20: rooms[3].send.to: expected room, webhook or both, not "nowhere"`,
+		`line 19: rooms[3].send.events[1]: "error" belongs to the protocol: choose another name`,
+		`line 23: rooms[5].match: "public-*" matches the same rooms as rooms[0] "public-*" on line 3: make one rule of the two`,
+		`line 24: rooms[6]: expected {match: PATTERN, join: ..., send: ...}, not "lobby"`,
+	}
+	rules, err := decodeYAML(text)
+	wrong, ok := errors.AsType[*yaml.TypeError](err)
+	if !ok {
+		t.Fatalf("got %v, want a *yaml.TypeError", err)
+	}
+	if diff := cmp.Diff(want, wrong.Errors); diff != "" || len(rules.List()) != 0 {
+		t.Error(diff)
+	}
+
+	// The decisions name lines as well.
+	rules, err = decodeYAML(everything)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const decision = `join: the webhook decides (rooms[3] "quiz-*" on line 9)   send: answer (also without joining, to the webhook, then to the room)`
+	if got := rules.Explain(access.Subject{}, "quiz-1").String(); got != decision {
+		t.Errorf("got %s, want %s", got, decision)
+	}
+}
+
+// A program that reads the file itself tells Compile the lines of the rules, and finds the
+// lines of other keys by their paths.
+func TestCompileWithLines(t *testing.T) {
+	rules := []access.Rule{
+		{Match: "a", Join: access.JoinRule{Who: access.Anyone}, Line: 7},
+		{Match: "b**", Send: &access.SendRule{Events: []string{"join"}}, Line: 9},
+	}
+	_, err := access.Compile(rules)
+	wrong, ok := errors.AsType[*access.Error](err)
+	if !ok {
+		t.Fatalf("got %v, want an *access.Error", err)
+	}
+	want := []access.Problem{
+		{Key: "rooms[1].match", Line: 9, Text: `"b**": * may only be the last character: for other text between two colons write a variable, such as {id}`},
+		{Key: "rooms[1].send.events[0]", Line: 9, Text: `"join" belongs to the protocol: choose another name`},
+	}
+	if diff := cmp.Diff(want, wrong.Problems); diff != "" {
+		t.Error(diff)
+	}
+	compiled, err := access.Compile(rules[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := compiled.Join(access.Subject{}, "a").String(); got != `yes (rooms[0] "a" on line 7)` {
+		t.Error(got)
+	}
+}
+
+// Errors in other parts of a file do not hide those of the rules.
+func TestErrorsOfTheFile(t *testing.T) {
+	var file struct {
+		Listen int
+		Rooms  access.Rules
+	}
+	err := yaml.Unmarshal([]byte("listen: x\nrooms: [{match: 5}]"), &file)
+	want := "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!str `x` into int\n" +
+		"  line 2: rooms[0].match: expected a pattern in quotes, such as \"public-*\", not 5"
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// Each mistake is reported with its place and with what is expected.
+func TestMistakes(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	for _, c := range []struct{ rule, want string }{
+		{`{match: a, join: all}`, `rooms[0].join: expected anyone, nobody, webhook or {claim: NAME}, not "all"`},
+		{`{match: a, join: }`, `rooms[0].join: expected anyone, nobody, webhook or {claim: NAME}, but there is no value`},
+		{`{match: a, join: ""}`, `rooms[0].join: expected anyone, nobody, webhook or {claim: NAME}, not ""`},
+		{`{match: a, join: true}`, `rooms[0].join: expected anyone, nobody, webhook or {claim: NAME}, not true`},
+		{`{match: a, join: [anyone]}`, `rooms[0].join: expected anyone, nobody, webhook or {claim: NAME}, not a list`},
+		{`{match: a, join: {}}`, `rooms[0].join: expected anyone, nobody, webhook or {claim: NAME}, not {}`},
+		{`{match: a, join: {of: team}}`, `rooms[0].join: expected anyone, nobody, webhook or {claim: NAME}, not a mapping`},
+		{`{match: a, join: {claims: teams}}`, `rooms[0].join: unknown key "claims" (did you mean claim?): expected anyone, nobody, webhook or {claim: NAME}`},
+		{`{match: "a{b}", join: {Claim: teams}}`, `rooms[0].join: unknown key "Claim" (did you mean claim?): expected anyone, nobody, webhook or {claim: NAME}`},
+		{`{match: "a{b}", join: {claim: [teams]}}`, `rooms[0].join.claim: expected the name of a claim, such as {claim: teams}, not a list`},
+		{`{match: "a{b}", join: {claim: "a\x00"}}`, `rooms[0].join.claim: expected the name of a claim, such as {claim: teams}, at most 256 bytes without control characters`},
+		{`{match: "a{b}", join: {claim: ` + long + `}}`, `rooms[0].join.claim: expected the name of a claim, such as {claim: teams}, at most 256 bytes without control characters`},
+		{`{match: "a{b}", join: {claim: t, of: 5}}`, `rooms[0].join.of: expected a variable of match, such as {claim: teams, of: team}, not 5`},
+		{`{match: "a{b}", join: {claim: t, of: c}}`, `rooms[0].join.of: expected a variable of match other than {user}, such as {claim: t, of: b}, not "c"`},
+		{`{match: "a{b}:{user}", join: {claim: t, of: user}}`, `rooms[0].join.of: expected a variable of match other than {user}, such as {claim: t, of: b}, not "user"`},
+		{`{match: "a{b}:{c}", join: {claim: t}}`, `rooms[0].join: match has several variables: say which one's value the claim lists, such as {claim: t, of: b}`},
+		{`{match: "a", join: {claim: t}}`, `rooms[0].join: the claim lists the value of a variable, and match has none beside {user}: expected one, such as "team-{team}"`},
+		{`{match: "{user}", join: {claim: t}}`, `rooms[0].join: the claim lists the value of a variable, and match has none beside {user}: expected one, such as "team-{team}"`},
+
+		{`lobby`, `rooms[0]: expected {match: PATTERN, join: ..., send: ...}, not "lobby"`},
+		{`{}`, `rooms[0].match: expected a pattern in quotes, such as "public-*"`},
+		{`{mach: a}`, `rooms[0]: unknown key "mach" (did you mean match?): expected {match: PATTERN, join: ..., send: ...}`},
+		{`{match: {user}}`, `rooms[0].match: expected a pattern in quotes, such as "public-*", not a mapping`},
+		{`{match: 5}`, `rooms[0].match: expected a pattern in quotes, such as "public-*", not 5`},
+		{`{match: 2026-01-02}`, `rooms[0].match: expected a pattern in quotes, such as "public-*", not 2026-01-02`},
+		{`{match: a, 5: b}`, `rooms[0]: unknown key "5": expected {match: PATTERN, join: ..., send: ...}`},
+
+		{`{match: a, send: say}`, `rooms[0].send: expected {events: [NAME, ...], from: ..., to: ...}, not "say"`},
+		{`{match: a, send: [say]}`, `rooms[0].send: expected {events: [NAME, ...], from: ..., to: ...}, not a list`},
+		{`{match: a, send: {event: say}}`, `rooms[0].send: unknown key "event" (did you mean events?): expected {events: [NAME, ...], from: ..., to: ...}`},
+		{`{match: a, send: {events: say}}`, `rooms[0].send.events: expected a list of event names, such as [say, typing], not "say"`},
+		{`{match: a, send: {events: []}}`, `rooms[0].send.events: expected a list of event names, such as [say, typing]: 1 to 256, not 0`},
+		{`{match: a, send: {}}`, `rooms[0].send.events: expected a list of event names, such as [say, typing]: 1 to 256, not 0`},
+		{`{match: a, send: {events: [say, 5]}}`, `rooms[0].send.events[1]: expected the name of an event, not 5`},
+		{`{match: a, send: {events: ["*"]}}`, `rooms[0].send.events[0]: * does not stand for all events: list each of them`},
+		{`{match: a, send: {events: [""]}}`, `rooms[0].send.events[0]: expected the name of an event, not ""`},
+		{`{match: a, send: {events: ["a\tb"]}}`, `rooms[0].send.events[0]: expected the name of an event, 1 to 256 bytes without control characters`},
+		{`{match: a, send: {events: [` + long + `]}}`, `rooms[0].send.events[0]: expected the name of an event, 1 to 256 bytes without control characters`},
+		{`{match: a, send: {events: [a, error]}}`, `rooms[0].send.events[1]: "error" belongs to the protocol: choose another name`},
+		{`{match: a, send: {events: [a, b, a]}}`, `rooms[0].send.events[2]: "a" is listed twice: leave one out`},
+		{`{match: a, send: {events: [a], from: all}}`, `rooms[0].send.from: expected members or anyone, not "all"`},
+		{`{match: a, send: {events: [a], from: [members]}}`, `rooms[0].send.from: expected members or anyone, not a list`},
+		{`{match: a, send: {events: [a], to: rooms}}`, `rooms[0].send.to: expected room, webhook or both, not "rooms"`},
+		{`{match: a, send: {events: [a], to: }}`, `rooms[0].send.to: expected room, webhook or both, but there is no value`},
+	} {
+		text := "rooms: [" + c.rule + "]"
+		rules, err := decodeYAML(text)
+		want := "yaml: unmarshal errors:\n  line 1: " + c.want
+		if err == nil || err.Error() != want || len(rules.List()) > 0 {
+			t.Errorf("%.80s as YAML:\n got %v\nwant %s", c.rule, err, want)
+		}
+		if strings.Contains(c.rule, "2026") || strings.Contains(c.rule, "5: b") {
+			continue // JSON has neither dates nor keys that are not strings
+		}
+		rules, err = decodeJSON(t, text)
+		if err == nil || err.Error() != c.want || len(rules.List()) > 0 {
+			t.Errorf("%.80s as JSON:\n got %v\nwant %s", c.rule, err, c.want)
+		}
+	}
+}
+
+// JSON and YAML have these mistakes, too, but encoding one as the other hides them.
+func TestDuplicateKeys(t *testing.T) {
+	const text = `[{"match":"a","join":"anyone","join":"nobody"},{"Match":"b"},{"match":"c","send":{"events":["a"],"events":["b"]}}]`
+	problems := []string{
+		`rooms[0]: join is given twice: leave one out`,
+		`rooms[1]: unknown key "Match" (did you mean match?): expected {match: PATTERN, join: ..., send: ...}`,
+		`rooms[2].send: events is given twice: leave one out`,
+	}
+	var rules access.Rules
+	if err := json.Unmarshal([]byte(text), &rules); err == nil || err.Error() != strings.Join(problems, "\n") {
+		t.Errorf("JSON: %v", err)
+	}
+	for i := range problems {
+		problems[i] = "line 1: " + problems[i]
+	}
+	err := yaml.Unmarshal([]byte(text), &rules)
+	if wrong, ok := errors.AsType[*yaml.TypeError](err); !ok || !slices.Equal(wrong.Errors, problems) {
+		t.Errorf("YAML: %v", err)
+	}
+}
+
+// What the YAML parser does not refuse itself must not confuse the decoder.
+func TestOddFiles(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{`rooms: lobby`, `line 1: rooms: expected a list of rules, such as - match: lobby, not "lobby"`},
+		{`rooms: {match: a}`, `line 1: rooms: expected a list of rules, such as - match: lobby, not a mapping`},
+		{`rooms: [{<<: {match: a}}]`, `line 1: rooms[0]: unknown key "<<": expected {match: PATTERN, join: ..., send: ...}`},
+		{`rooms: &a [*a]`, `line 1: rooms[0]: expected {match: PATTERN, join: ..., send: ...}, not a list`},
+		{`rooms: [{match: !!binary YQ==}]`, `line 1: rooms[0].match: expected a pattern in quotes, such as "public-*", not YQ==`},
+		{`rooms: [{match: !x a}]`, `line 1: rooms[0].match: expected a pattern in quotes, such as "public-*", not a`},
+		{`rooms: [{match: &m "m-*", join: anyone}, {*m : a}]`, `line 1: rooms[1]: unknown key "m-*": expected {match: PATTERN, join: ..., send: ...}`},
+	} {
+		rules, err := decodeYAML(c.text)
+		if err == nil || !strings.HasSuffix(err.Error(), "  "+c.want) && !strings.Contains(err.Error(), "anchor 'a' value contains itself") || len(rules.List()) > 0 {
+			t.Errorf("%s:\n got %v\nwant %s", c.text, err, c.want)
+		}
+	}
+	var rules access.Rules
+	for _, text := range []string{"", "[", `[{"match":"a"]`, `[{"match":}]`} {
+		if err := rules.UnmarshalJSON([]byte(text)); err == nil {
+			t.Errorf("%q is accepted", text)
+		}
+	}
+	var emoji access.Rules
+	if err := json.Unmarshal([]byte(`[{"match":"\ud83d\ude00-*"}]`), &emoji); err != nil || emoji.List()[0].Match != "😀-*" {
+		t.Errorf("a surrogate pair: %v", err)
+	}
+	var half access.Rules
+	if err := json.Unmarshal([]byte(`[{"match":"a\ud83d"}]`), &half); err == nil || !strings.Contains(err.Error(), "not valid UTF-8") {
+		t.Errorf("half of a surrogate pair: %v", err)
+	}
+}
+
+func TestMistakesInGo(t *testing.T) {
+	rules := []access.Rule{
+		{Match: "a", Join: access.JoinRule{Who: "Anyone"}},
+		{Match: "b{x}", Join: access.JoinRule{Who: access.Anyone, Claim: "c"}},
+		{Match: "c", Send: &access.SendRule{Events: []string{"a"}, From: "x", To: "y"}},
+		{Match: "d{x}", Join: access.JoinRule{Who: access.Anyone, Of: "x"}},
+	}
+	want := `rooms[0].join: expected anyone, nobody, webhook or {claim: NAME}, not "Anyone"
+rooms[1].join: expected anyone, nobody, webhook or {claim: NAME}
+rooms[2].send.from: expected members or anyone, not "x"
+rooms[2].send.to: expected room, webhook or both, not "y"
+rooms[3].join: expected anyone, nobody, webhook or {claim: NAME}`
+	if _, err := access.Compile(rules); err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPatterns(t *testing.T) {
+	for _, c := range []struct{ match, want string }{
+		{"**", `* may only be the last character: for other text between two colons write a variable, such as {id}`},
+		{"a*b", `* may only be the last character: for other text between two colons write a variable, such as {id}`},
+		{"user:*:inbox", `* may only be the last character: for other text between two colons write a variable, such as {id}`},
+		{"team-{team}-{role}", `put a colon between {team} and the next { or *: otherwise it is not clear where {team} ends`},
+		{"user-{user}-*", `put a colon between {user} and the next { or *: otherwise it is not clear where {user} ends`},
+		{"{user}*", `put a colon between {user} and the next { or *: otherwise it is not clear where {user} ends`},
+		{"{user}{b}", `put a colon between {user} and the next { or *: otherwise it is not clear where {user} ends`},
+		{"{a}:{a}", `{a} occurs twice: give each variable a name of its own`},
+		{"{a", `expected a variable such as {user} or {team}, of at most 32 lower-case letters, digits and _, and } at its end`},
+		{"{a:b}", `expected a variable such as {user} or {team}, of at most 32 lower-case letters, digits and _, and } at its end`},
+		{"{}", `expected a variable such as {user} or {team}, of at most 32 lower-case letters, digits and _, and } at its end`},
+		{"{User}", `expected a variable such as {user} or {team}, of at most 32 lower-case letters, digits and _, and } at its end`},
+		{"{1}", `expected a variable such as {user} or {team}, of at most 32 lower-case letters, digits and _, and } at its end`},
+		{"{" + strings.Repeat("a", 33) + "}", `expected a variable such as {user} or {team}, of at most 32 lower-case letters, digits and _, and } at its end`},
+		{"a}", `} without {: a variable is written {name}`},
+		{"{a}}", `names of rooms do not contain *?[]{}\: only * at the end and variables such as {team} stand for other text`},
+		{"team-?", `names of rooms do not contain *?[]{}\: only * at the end and variables such as {team} stand for other text`},
+		{"team-[ab]-*", `names of rooms do not contain *?[]{}\: only * at the end and variables such as {team} stand for other text`},
+		{`a\{b`, `names of rooms do not contain *?[]{}\: only * at the end and variables such as {team} stand for other text`},
+		{"ws:*", "it matches no room: names that begin with ws: are reserved"},
+		{"ws:{a}", "it matches no room: names that begin with ws: are reserved"},
+		{" a", "it matches no room: the name of the room begins or ends with a space"},
+		{"a:b ", "it matches no room: the name of the room begins or ends with a space"},
+		{"{b} ", "it matches no room: the name of the room begins or ends with a space"},
+		{"e\u0301-*", "it matches no room: the name of the room is not in Unicode normalization form C"},
+		{"a\n*", "it matches no room: the name of the room contains a control, invisible or unknown character"},
+		{"a\xff*", "it matches no room: the name of the room is not valid UTF-8"},
+		{"0b6f0b5c-6e0e-4b4a-9d8e-1d2c3b4a5f60", "it matches no room: the name of the room has the form of a client's ID"},
+		{strings.Repeat("x", 256) + "*", "it matches no room: the name of the room is longer than 256 characters"},
+		{"{a}:{b}:{c}:{d}:{e}:{f}:{g}:{h}:{i}", "has 9 variables: expected at most 8"},
+		{strings.Repeat("x", 513), "rooms[0].match: expected at most 512 bytes, not 513"},
+		{"", `rooms[0].match: expected a pattern in quotes, such as "public-*"`},
+	} {
+		_, err := access.Compile([]access.Rule{{Match: c.match}})
+		if err == nil || !strings.HasPrefix(err.Error(), "rooms[0].match: ") || !strings.HasSuffix(err.Error(), c.want) {
+			t.Errorf("%.60q:\n got %v\nwant %s", c.match, err, c.want)
+		}
+	}
+	for _, match := range []string{
+		"*", "{user}", "a", "a:", ":", "::*", "ws", "w{a}", "{a}:b", "ws-default", " {a}"[1:], "a b", "é-*", "a{b}c:{d}e", "0b6f0b5c-{x}",
+		"{a}:{b}:{c}:{d}:{e}:{f}:{g}:{h}:*", strings.Repeat("x", 255) + "*", "{" + strings.Repeat("a", 32) + "}", "{a_1}", "漢字-*",
+	} {
+		if _, err := access.Compile([]access.Rule{{Match: match}}); err != nil {
+			t.Errorf("%q: %v", match, err)
+		}
+	}
+}
+
+// All mistakes are reported at once, and rules that exclude each other are mistakes.
+func TestAllMistakes(t *testing.T) {
+	_, err := decodeJSON(t, `
+rooms:
+  - {match: "team-{team}", join: {claim: teams}}
+  - {match: "a**", join: all}
+  - {match: "team-{x}", join: anyone}
+  - {match: "a**", join: {claim: ""}, send: {events: [join, say], to: nowhere}}
+  - {match: "dm:{user}:{x}"}
+  - {match: "dm:{x}:{user}"}
+  - {match: "dm:{x}:{y}"}
+  - {match: "dm:{user}:{y}"}
+  - {match: "b**", join: {claim: c, of: x}, send: {events: [join, say], to: nowhere}}
+`)
+	want := `rooms[1].match: "a**": * may only be the last character: for other text between two colons write a variable, such as {id}
+rooms[1].join: expected anyone, nobody, webhook or {claim: NAME}, not "all"
+rooms[2].match: "team-{x}" matches the same rooms as rooms[0] "team-{team}": make one rule of the two
+rooms[3].join.claim: expected the name of a claim, such as {claim: teams}, not ""
+rooms[7].match: "dm:{user}:{y}" matches the same rooms as rooms[4] "dm:{user}:{x}": make one rule of the two
+rooms[8].match: "b**": * may only be the last character: for other text between two colons write a variable, such as {id}
+rooms[8].send.to: expected room, webhook or both, not "nowhere"
+rooms[8].send.events[0]: "join" belongs to the protocol: choose another name`
+	if err == nil || err.Error() != want {
+		t.Errorf("got\n%v\nwant\n%s", err, want)
+	}
+}
+
+func TestTooMany(t *testing.T) {
+	rules := make([]access.Rule, access.MaxRules+1)
+	for i := range rules {
+		rules[i] = access.Rule{Match: fmt.Sprintf("room-%d", i)}
+	}
+	if _, err := access.Compile(rules); err == nil || err.Error() != "rooms: expected at most 10000 rules, not 10001" {
+		t.Error(err)
+	}
+	if _, err := access.Compile(rules[:access.MaxRules]); err != nil {
+		t.Error(err)
+	}
+	events := make([]string, access.MaxEvents+1)
+	for i := range events {
+		events[i] = fmt.Sprint("e", i)
+	}
+	for n, ok := range map[int]bool{access.MaxEvents: true, access.MaxEvents + 1: false} {
+		_, err := access.Compile([]access.Rule{{Match: "a", Send: &access.SendRule{Events: events[:n]}}})
+		if (err == nil) != ok {
+			t.Errorf("%d events: %v", n, err)
+		}
+	}
+}
+
+// What the package repeats of the protocol is what the protocol says.
+func TestProtocol(t *testing.T) {
+	if access.MaxName != wire.MaxRoomName {
+		t.Errorf("MaxName is %d", access.MaxName)
+	}
+	for _, e := range wire.SystemEvents() {
+		if _, err := access.Compile([]access.Rule{{Match: "a", Send: &access.SendRule{Events: []string{e.Name}}}}); err == nil {
+			t.Errorf("clients could be allowed to send %q", e.Name)
+		}
+	}
+	if d := compile(t, `rooms: [{match: "*", join: anyone}]`).Join(access.Subject{}, wire.ReservedPrefix+"x"); d.Reason != access.NameReserved {
+		t.Errorf("%q: %v", wire.ReservedPrefix, d)
+	}
+}
+
+// Rules share no memory with what they were compiled from, nor with what they return.
+func TestCompiledIsACopy(t *testing.T) {
+	events := []string{"say"}
+	r := []access.Rule{{Match: "a", Send: &access.SendRule{Events: events}}}
+	rules, err := access.Compile(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := access.Subject{}
+	events[0], r[0].Match, r[0].Send.From = "shout", "b", access.FromAnyone
+	rules.List()[0].Send.Events[0] = "shout"
+	rules.Explain(s, "a").Events[0] = "shout"
+	want := []access.Rule{{Match: "a", Send: &access.SendRule{Events: []string{"say"}}}}
+	if diff := cmp.Diff(want, rules.List()); diff != "" {
+		t.Error(diff)
+	}
+	if !rules.Send(s, "a", "say", true).Allowed || rules.Send(s, "a", "say", false).Allowed || rules.Send(s, "a", "shout", true).Allowed {
+		t.Error("the decisions changed")
+	}
+}
