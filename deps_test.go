@@ -41,7 +41,7 @@ var importRules = map[string]importRule{
 	"client":             {own: []string{"wire", "seal", "internal/printable"}, modules: []string{"github.com/gobwas/ws"}},
 	"cron":               {own: []string{"internal/loglimit"}},
 	"cron/rediscron":     {own: []string{"cron", "internal/printable", "internal/redisconn", "redisbus"}, modules: []string{"github.com/redis/rueidis"}},
-	"auth/jwtauth":       {own: []string{".", "wire"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
+	"auth/jwtauth":       {own: []string{".", "wire", "internal/printable"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
 	"console":            {planned: true},
 	"internal/app":       {own: []string{".", "wire", "auth/jwtauth", "internal/loglimit", "redisbus", "console"}},
 	"cmd/ignis": {
