@@ -2,9 +2,17 @@ package jwtauth_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"log"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -83,4 +91,52 @@ func ExampleVerifier_Verify() {
 	fmt.Printf("%+v %v\n", id.Metadata, err)
 	// Output:
 	// {Role:trader Rooms:[AAPL]} <nil>
+}
+
+// An identity provider signs tokens with private keys and publishes the public ones.
+func Example_jwks() {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		log.Fatal(err)
+	}
+	point, err := key.PublicKey.Bytes()
+	if err != nil {
+		log.Fatal(err)
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintf(w, `{"keys":[{"kty":"EC","crv":"P-256","kid":"2026","x":%q,"y":%q}]}`, encode(point[1:33]), encode(point[33:]))
+	}))
+	defer provider.Close()
+
+	tokens, err := jwtauth.New(jwtauth.Config{
+		JWKS:      []jwtauth.JWKS{{URL: provider.URL}}, // https, except on this machine
+		Issuers:   []string{"https://login.example/"},
+		Audiences: []string{"chat"},
+		Logger:    slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = tokens.Run(ctx) })
+	defer running.Wait()
+	defer cancel()
+
+	token := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{
+		"iss": "https://login.example/", "aud": "chat", "sub": 42, "exp": time.Now().Add(time.Hour).Unix(), "info": "Ann",
+	})
+	token.Header["kid"] = "2026"
+	text, err := token.SignedString(key)
+	if err != nil {
+		log.Fatal(err)
+	}
+	claims, err := tokens.Verify(ctx, text)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(claims.Subject, string(claims.Info))
+	// Output:
+	// 42 "Ann"
 }

@@ -140,7 +140,7 @@ func (v *Verifier) load(ctx context.Context, s *remoteSource) error {
 		if ctx.Err() == nil {
 			s.failed(v.log, err)
 		}
-		return fmt.Errorf("%s: %w", s.status.Name, err)
+		return err
 	}
 	s.took(v.log, keys, skipped)
 	v.rebuild()

@@ -358,7 +358,7 @@ func TestReloadFetches(t *testing.T) {
 			t.Errorf("Reload while running: %v", err)
 		}
 		is.set("", errors.New("down"))
-		if err := v.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "https://issuer0.example/jwks: fetch a JWK set: down") || !accepts(t, v, two) {
+		if err := v.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "jwtauth: read keys from https://issuer0.example/jwks: fetch a JWK set: down") || !accepts(t, v, two) {
 			t.Errorf("Reload in an outage: %v", err)
 		}
 		is.mu.Lock()

@@ -77,7 +77,6 @@ func (v *Verifier) useFile(s *fileSource, c contents) error {
 		keys, skipped, err = s.parse(c.text)
 	}
 	if err != nil {
-		err = fmt.Errorf("%s: %w", s.file.Name, err)
 		s.failed(v.log, err)
 		return err
 	}

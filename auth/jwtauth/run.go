@@ -3,6 +3,7 @@ package jwtauth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 )
 
@@ -39,17 +40,23 @@ func (v *Verifier) Run(ctx context.Context) error {
 // is done. Of a file or JWK set that cannot be read, the previous keys are kept; the error
 // names it. Programs call Reload on SIGHUP.
 func (v *Verifier) Reload(ctx context.Context) error {
-	var errs []error
-	for _, s := range v.files {
-		errs = append(errs, v.readFile(s))
-	}
-	failures := make([]error, len(v.remotes))
+	errs := make([]error, len(v.files)+len(v.remotes))
 	var wg sync.WaitGroup
 	for i, s := range v.remotes {
-		wg.Go(func() { failures[i] = v.load(ctx, s) })
+		wg.Go(func() { errs[len(v.files)+i] = readError(s.status.Name, v.load(ctx, s)) })
+	}
+	for i, s := range v.files {
+		errs[i] = readError(s.status.Name, v.readFile(s))
 	}
 	wg.Wait()
-	return errors.Join(append(errs, failures...)...)
+	return errors.Join(errs...)
+}
+
+func readError(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("jwtauth: read keys from %s: %w", name, err)
 }
 
 // Status describes the KeyFiles and then the JWKS, in the order of the configuration.

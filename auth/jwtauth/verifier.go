@@ -51,7 +51,7 @@ func New(c Config) (*Verifier, error) {
 	}
 	for _, s := range v.files {
 		if err := v.readFile(s); err != nil {
-			return nil, fmt.Errorf("jwtauth: Config.KeyFiles: %w", err)
+			return nil, fmt.Errorf("jwtauth: Config.KeyFiles: %s: %w", s.file.Name, err)
 		}
 	}
 	v.rebuild()
