@@ -2,6 +2,7 @@ package ignis
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/ignis-go/ignis/internal/ws"
 	"github.com/ignis-go/ignis/wire"
@@ -10,6 +11,10 @@ import (
 // SlowPolicy selects what happens to a message for a client that reads too slowly, once
 // more than Config.BackpressureLimit is waiting for it. Dropped messages are counted in
 // Stats.Dropped.
+//
+// Policies do not apply to the protocol's own messages, such as answers and errors. They may
+// exceed the limit by a quarter of it; a client for which they exceed even that, for example
+// because of one large reply of OnMessage, is disconnected under every policy.
 type SlowPolicy uint8
 
 // The policies.
@@ -48,7 +53,7 @@ func (p *SlowPolicy) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("slow policy %.50q: want disconnect, drop-newest, drop-oldest or latest", text)
+	return fmt.Errorf("slow policy %.50q: want one of %s", text, strings.Join(slowPolicyNames, ", "))
 }
 
 // slowPolicy returns the policy for messages to an address.

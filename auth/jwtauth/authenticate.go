@@ -11,7 +11,7 @@ import (
 )
 
 // Authenticate accepts a client that sent a valid token. Its user ID is the subject, its
-// metadata are the [*Claims], and its session ends when the token expires, after
+// metadata is the [*Claims], and its session ends when the token expires, after
 // Config.ExpiryLeeway, unless the client sends a new one before. Authenticate can be used
 // as [ignis.Config].Authenticate.
 func (v *Verifier) Authenticate(ctx context.Context, cred ignis.Credentials) (ignis.Identity, error) {
@@ -26,8 +26,8 @@ func (v *Verifier) Authenticate(ctx context.Context, cred ignis.Credentials) (ig
 }
 
 // ValidateRooms returns those of the rooms that the client's token allows. It can be used as
-// [ignis.Config].ValidateRooms if the metadata of clients are [*Claims], as Authenticate
-// sets them, or [Rooms]. For a client with other metadata it returns an error.
+// [ignis.Config].ValidateRooms if the metadata of clients is [*Claims], as set by
+// Authenticate, or [Rooms]. For a client with other metadata it returns an error.
 func (v *Verifier) ValidateRooms(_ context.Context, c *ignis.Client, rooms []string) ([]string, error) {
 	allowed, ok := c.Metadata.(Rooms)
 	if !ok {

@@ -26,7 +26,7 @@ const (
 // issuers that must not speak for one another, use one Verifier each.
 type Config struct {
 	// Secret is an HMAC secret for HS256. It must have at least [MinSecret] bytes. All
-	// bytes count, so remove the line end of a secret that was read from a file.
+	// bytes count, so remove the trailing newline of a secret that was read from a file.
 	Secret []byte
 	// Keys are further keys. [ParseKeys] reads them from PEM or a JWK set, and
 	// [Verifier.SetKeys] replaces them and Secret.
@@ -127,7 +127,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"MaxToken", int64(c.MaxToken)}, {"ExpiryLeeway", int64(c.ExpiryLeeway)}, {"PollInterval", int64(c.PollInterval)},
 	} {
 		if n.value < 0 {
-			return c, fmt.Errorf("jwtauth: Config.%s is negative", n.name)
+			return c, fmt.Errorf("jwtauth: Config.%s must not be negative", n.name)
 		}
 	}
 	for _, list := range [][]string{c.Issuers, c.Audiences} {
@@ -153,7 +153,7 @@ func (c Config) withDefaults() (Config, error) {
 // negative.
 func (j JWKS) withDefaults() (JWKS, error) {
 	if j.Refresh < 0 || j.MinRefresh < 0 || j.Timeout < 0 || j.MaxSize < 0 || j.MaxKeys < 0 {
-		return j, errors.New("a limit is negative")
+		return j, errors.New("a limit must not be negative")
 	}
 	setDefault(&j.Refresh, defaultRefresh)
 	setDefault(&j.MinRefresh, defaultMinRefresh)

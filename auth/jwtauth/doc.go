@@ -1,4 +1,4 @@
-// Package jwtauth authenticates the clients of an Ignis server by JSON Web Tokens
+// Package jwtauth authenticates the clients of an Ignis server with JSON Web Tokens
 // (RFC 7519). The methods of a [Verifier] are the callbacks of [ignis.Config]:
 //
 //	tokens, err := jwtauth.New(jwtauth.Config{Secret: secret})
@@ -48,9 +48,9 @@
 //
 // # Strictness
 //
-// A token that two parsers could understand differently is refused. Names are compared
-// exactly, including case, and no name may occur twice. Base64 is accepted only in its
-// canonical form. The size of a token is checked before anything is parsed, and its claims
-// are not parsed before its signature has been verified. By default there is no leeway for
-// expiry, but the issuer's clock may be up to ten seconds ahead.
+// A token that two parsers could interpret differently is refused. Names are compared
+// exactly, including case, and no name may occur twice. Base64 must be in its canonical
+// form. The size of a token is checked before anything is parsed, and its claims are not
+// parsed before its signature has been verified. By default there is no leeway for exp, but
+// the issuer's clock may be up to ten seconds ahead.
 package jwtauth

@@ -72,9 +72,9 @@ func parseFields(text []byte) (fields, error) {
 
 func absent(value []byte) bool { return value == nil || string(value) == "null" }
 
-// textOf decodes a JSON string. It returns false for any other value, and for a string
-// with half a surrogate pair: decoding turns each of these into the same U+FFFD, so
-// different names would become equal.
+// textOf decodes a JSON string. It reports false for any other value, and for a string with
+// an unpaired surrogate. Decoding replaces all of these with U+FFFD, so different names
+// would become equal.
 func textOf(value []byte) (text string, ok bool) {
 	if len(value) < 2 || value[0] != '"' {
 		return "", false
@@ -107,11 +107,11 @@ func textsOf(value []byte) (list []string, ok bool) {
 	return list, true
 }
 
-// strictBase64 is canonical base64url without padding. If not strict, package base64 would
-// ignore unused bits.
+// strictBase64 is canonical base64url without padding. Unless it is strict,
+// package base64 ignores unused bits.
 var strictBase64 = base64.RawURLEncoding.Strict()
 
-// decodePart decodes canonical base64url. Package base64 would skip line ends.
+// decodePart decodes canonical base64url. Package base64 skips line breaks.
 func decodePart(part string) ([]byte, bool) {
 	if strings.ContainsAny(part, "\r\n") {
 		return nil, false

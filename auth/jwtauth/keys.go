@@ -34,7 +34,7 @@ type Key struct {
 	// algorithms that suit it.
 	Algorithms []string
 	// Secret is an HMAC secret of at least [MinSecret] bytes. All bytes count, so remove
-	// the line end of a secret that was read from a file. A public key in PEM or JWK form
+	// the trailing newline of a secret that was read from a file. A public key in PEM or JWK form
 	// is refused as a secret.
 	Secret []byte
 	// Public is an *rsa.PublicKey of 2048 to 8192 bits, an *ecdsa.PublicKey on P-256,
