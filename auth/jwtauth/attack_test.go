@@ -290,6 +290,28 @@ func TestClaimNames(t *testing.T) {
 	}
 }
 
+func TestUserClaim(t *testing.T) {
+	v := verifierFor(t, Config{Secret: []byte(testKey), UserClaim: "uid"})
+	for claims, reason := range map[string]string{
+		`{"uid":7,"sub":"ann","exp":1800000060}`:     "",
+		`{"uid":"7","exp":1800000060}`:               "",
+		`{"sub":"7","exp":1800000060}`:               "the token's uid is missing",
+		`{"UID":"7","sub":"7","exp":1800000060}`:     "the token's uid is missing",
+		`{"uid":"","sub":"7","exp":1800000060}`:      "the token's uid is missing",
+		`{"uid":"7","uid":"8","exp":1800000060}`:     "duplicate names",
+		`{"uid":["7"],"sub":"7","exp":1800000060}`:   "the token's uid is missing",
+		`{"uid":7.5,"sub":"7","exp":1800000060}`:     "the token's uid is missing",
+		`{"uid":{"a":"7"},"sub":"7","exp":18e8}`:     "the token's uid is missing",
+		`{"uid":"7","sub":{"a":1},"exp":1800000060}`: "",
+	} {
+		c, err := v.Verify(t.Context(), signed(plainHeader, claims))
+		checkVerdict(t, claims, err, reason)
+		if err == nil && c.Subject != "7" {
+			t.Errorf("%s: logs in as %q", claims, c.Subject)
+		}
+	}
+}
+
 func TestLeeway(t *testing.T) {
 	for _, test := range []struct {
 		leeway, expiry time.Duration

@@ -22,7 +22,11 @@ func (v *Verifier) Authenticate(ctx context.Context, cred ignis.Credentials) (ig
 	case err != nil:
 		return ignis.Identity{}, err
 	}
-	return ignis.Identity{UserID: c.Subject, Metadata: c, Expires: c.Expires.Add(v.cfg.ExpiryLeeway)}, nil
+	return ignis.Identity{
+		UserID:   c.Subject,
+		Metadata: c,
+		Expires:  c.Expires.Add(v.cfg.ExpiryLeeway),
+	}, nil
 }
 
 // ValidateRooms returns those of the rooms that the client's token allows. It can be used as

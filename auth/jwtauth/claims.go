@@ -10,10 +10,13 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Claims are the claims of a valid token. They must not be modified.
+// Claims are the claims of a valid token. They must not be modified, and are safe for
+// concurrent use. [Verifier.Authenticate] makes them the metadata of the client:
+//
+//	claims, err := ignis.MetadataOf[*jwtauth.Claims](client)
 type Claims struct {
-	// Subject is the claim sub. It is never empty. A number is its decimal text, so
-	// {"sub":42} and {"sub":"42"} are the same user.
+	// Subject is the claim that Config.UserClaim names, which is sub by default. It is never
+	// empty. A number is its decimal text, so {"sub":42} and {"sub":"42"} are the same user.
 	Subject string
 	// Expires is the claim exp.
 	Expires time.Time
@@ -35,7 +38,8 @@ type Claims struct {
 
 // Field returns the value of the claim with exactly this name, as valid JSON, or nil if
 // the token has no such claim. The caller must not modify the value. Each call searches
-// the text of the claims.
+// the text of the claims and allocates no memory. Rules about claims, such as those of
+// package access, take the method as a function.
 func (c *Claims) Field(name string) (value json.RawMessage) {
 	_ = wire.EachField(c.text, func(key, v []byte) { // cannot fail, because it has been read before
 		if string(key) == name {
@@ -56,8 +60,8 @@ func (v *Verifier) readClaims(text []byte) (*Claims, error) {
 		return nil, refused("the token's claims must be a JSON object")
 	}
 	c := &Claims{text: text}
-	if c.Subject, _ = idOf(f.get("sub")); c.Subject == "" {
-		return nil, refused("the token's sub is missing, empty, or not a string or integer")
+	if c.Subject, _ = idOf(f.get(v.cfg.UserClaim)); c.Subject == "" {
+		return nil, refused("the token's " + v.cfg.UserClaim + " is missing, empty, or not a string or integer")
 	}
 	if err := c.readDates(f); err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 const (
 	// defaultMaxToken is large enough: a token with a user and fifty rooms has about 1 KiB.
 	defaultMaxToken = 8 << 10
+	defaultWaiting  = 100
 	defaultLeeway   = 10 * time.Second
 	defaultPoll     = time.Second
 
@@ -50,6 +51,9 @@ type Config struct {
 	// ExpiryLeeway is how long a token is accepted after it has expired.
 	ExpiryLeeway time.Duration
 
+	// UserClaim is the name of the claim with the user ID, a string or an integer. It must
+	// be one that users cannot choose. Empty: sub.
+	UserClaim string
 	// RoomsClaim is the name of the claim with the rooms that the client may join; see
 	// [Rooms]. Empty: rooms.
 	RoomsClaim string
@@ -60,6 +64,11 @@ type Config struct {
 	// MaxToken is the maximum size of a token in bytes. Larger tokens are refused without
 	// being parsed. 0: 8 KiB.
 	MaxToken int
+	// MaxWaiting is the maximum number of tokens with an unknown key ID that wait for a JWK
+	// set at a time, so that forged tokens do not keep too many calls of Verify waiting. For
+	// further ones, Verify returns [ErrKeysUnavailable]. The limit does not apply until
+	// every JWK set has been fetched once. 0: 100.
+	MaxWaiting int
 	// PollInterval is the time between two reads of each file in KeyFiles. 0: 1 s.
 	PollInterval time.Duration
 
@@ -124,7 +133,7 @@ func (c Config) withDefaults() (Config, error) {
 		name  string
 		value int64
 	}{
-		{"MaxToken", int64(c.MaxToken)}, {"ExpiryLeeway", int64(c.ExpiryLeeway)}, {"PollInterval", int64(c.PollInterval)},
+		{"MaxToken", int64(c.MaxToken)}, {"MaxWaiting", int64(c.MaxWaiting)}, {"ExpiryLeeway", int64(c.ExpiryLeeway)}, {"PollInterval", int64(c.PollInterval)},
 	} {
 		if n.value < 0 {
 			return c, fmt.Errorf("jwtauth: Config.%s must not be negative", n.name)
@@ -138,9 +147,11 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	setDefault(&c.MaxToken, defaultMaxToken)
+	setDefault(&c.MaxWaiting, defaultWaiting)
 	setDefault(&c.PollInterval, defaultPoll)
 	setDefault(&c.Leeway, defaultLeeway)
 	c.Leeway = max(c.Leeway, 0)
+	setDefault(&c.UserClaim, "sub")
 	setDefault(&c.RoomsClaim, "rooms")
 	setDefault(&c.InfoClaim, "info")
 	if c.Logger == nil {

@@ -20,7 +20,9 @@
 //	rooms  list of the rooms that the client may join; optional, see Rooms
 //	info   what other clients may see of the user; optional
 //
-// [Claims.Field] returns any other claim.
+// Config can name other claims instead of sub, rooms and info. [Claims.Field] returns any
+// claim. The [*Claims] are the metadata of the client, so callbacks get them with
+// [ignis.MetadataOf].
 //
 // # Keys
 //
@@ -28,7 +30,8 @@
 // RS512, PS256 to PS512, ES256, ES384, ES512, EdDSA). There may be several at a time, so
 // that they can be rotated: add the new key, sign with it, and remove the old one when the
 // last token that it signed has expired. Every key is bound to the algorithms that suit it:
-// a public key cannot be used as a secret, and the algorithm none does not exist.
+// a public key cannot be used as a secret, and the algorithm none does not exist. Keys in
+// the header of a token are ignored.
 //
 // Keys come from the configuration, from files that are read again when they change, and
 // from JWK sets that are fetched over HTTP. The latter two need [Verifier.Run]:
@@ -44,7 +47,9 @@
 // A JWK set is fetched at intervals, and when a token has an unknown key ID, but then at
 // most once per JWKS.MinRefresh, however many such tokens there are. While it cannot be
 // fetched, the last keys stay valid. Until it has been fetched for the first time, tokens
-// are refused with [ErrKeysUnavailable].
+// are refused with [ErrKeysUnavailable]. [Verifier.Reload] fetches and reads everything now:
+// call it on SIGHUP, and before the server accepts clients if they should not be refused
+// while Run starts.
 //
 // # Strictness
 //

@@ -11,8 +11,9 @@ import (
 var ErrExpired = errors.New("jwtauth: the token has expired")
 
 // ErrKeysUnavailable is matched by errors about tokens that could not be verified because
-// the keys of a JWKS have not been fetched yet. Such an error does not match
-// [ignis.ErrUnauthenticated]: nothing is known to be wrong with the token.
+// the keys of a JWKS have not been fetched yet, or Config.MaxWaiting tokens are waiting for
+// them. Such an error does not match [ignis.ErrUnauthenticated], because the token may be
+// valid.
 var ErrKeysUnavailable = errors.New("jwtauth: the keys have not been fetched yet")
 
 // tokenError is the error for a token that is refused.

@@ -48,12 +48,12 @@ func newRemoteSource(j JWKS) (*remoteSource, error) {
 	return s, nil
 }
 
-// follow fetches the JWK set immediately, then at intervals and when want asks for it, until
-// ctx is done.
+// follow fetches the JWK set immediately, unless Reload has just done so, then at intervals
+// and when want asks for it, until ctx is done.
 func (v *Verifier) follow(ctx context.Context, s *remoteSource) {
 	s.setRunning(true)
 	defer s.setRunning(false)
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(s.firstPause())
 	defer timer.Stop()
 	failures := 0
 	for {
@@ -83,6 +83,16 @@ func (s *remoteSource) pause(failures int) time.Duration {
 		pause = min(minRetry<<min(failures-1, 10), maxRetry, pause)
 	}
 	return pause - pause/10 + time.Duration(rand.Int64N(int64(pause)/5+1))
+}
+
+// firstPause returns the time until follow fetches for the first time.
+func (s *remoteSource) firstPause() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.status.Loaded.IsZero() || s.status.Err != nil {
+		return 0
+	}
+	return s.cfg.Refresh - time.Since(s.last)
 }
 
 // setRunning notes whether want can ask for fetches. At the end, it releases those who wait
@@ -123,6 +133,13 @@ func (s *remoteSource) want() <-chan struct{} {
 		}
 	}
 	return s.attempt
+}
+
+// ignored counts a token with an unknown key ID that is refused without a fetch.
+func (s *remoteSource) ignored() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status.Unknown++
 }
 
 // load fetches the JWK set and uses its keys. There is one fetch at a time.

@@ -406,3 +406,102 @@ func TestRunTwice(t *testing.T) {
 		}
 	})
 }
+
+// While a JWK set is being fetched, forged tokens do not make more than MaxWaiting calls
+// wait. Tokens with known keys never wait.
+func TestMaxWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSigner(t, "1", "ES256")
+		is := &issuer{body: jwks(s.jwk())}
+		v := withIssuer(t, Config{MaxWaiting: 10}, is)
+		defer running(t, v)()
+		pass(time.Minute)
+		is.mu.Lock()
+		is.delay = time.Hour // it hangs
+		is.mu.Unlock()
+		forged := newSigner(t, "2", "ES256").sign(t, goodClaims)
+		var waiting sync.WaitGroup
+		for range 10 {
+			waiting.Go(func() {
+				_, err := v.Verify(t.Context(), forged)
+				checkVerdict(t, "waited", err, "key (kid) is unknown")
+			})
+		}
+		synctest.Wait()
+		began := time.Now()
+		for range 100 {
+			if _, err := v.Verify(t.Context(), forged); !errors.Is(err, ErrKeysUnavailable) || errors.Is(err, ignis.ErrUnauthenticated) {
+				t.Fatalf("the eleventh: %v", err)
+			}
+			if !accepts(t, v, s) {
+				t.Fatal("a good token is refused")
+			}
+		}
+		if time.Since(began) > 0 {
+			t.Error("tokens above the limit waited")
+		}
+		waiting.Wait()
+		if st := v.Status()[0]; st.Unknown != 100 || st.Failures != 1 {
+			t.Errorf("got %+v", st)
+		}
+		pass(time.Minute)
+		_, err := v.Verify(t.Context(), forged) // there is room again
+		checkVerdict(t, "later", err, "key (kid) is unknown")
+	})
+}
+
+// Before the first fetch, everybody waits, because most tokens are good ones.
+func TestMaxWaitingBeforeTheFirstFetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSigner(t, "1", "ES256")
+		is := &issuer{body: jwks(s.jwk()), delay: time.Second}
+		v := withIssuer(t, Config{MaxWaiting: 1}, is)
+		defer running(t, v)()
+		synctest.Wait()
+		token := s.sign(t, goodClaims)
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				if _, err := v.Verify(t.Context(), token); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	})
+}
+
+// Run does not fetch again what Reload has just fetched.
+func TestReloadBeforeRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSigner(t, "1", "ES256")
+		is := &issuer{body: jwks(s.jwk())}
+		v := withIssuer(t, Config{}, is)
+		if err := v.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		pass(defaultRefresh / 2)
+		defer running(t, v)()
+		pass(time.Second)
+		if n := is.count(); n != 1 {
+			t.Errorf("%d fetches, want that of Reload", n)
+		}
+		pass(defaultRefresh / 2)
+		if n := is.count(); n != 1 {
+			t.Errorf("%d fetches when the set was due", n)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) { // and does so if Reload has failed
+		is := &issuer{err: errors.New("no")}
+		v := withIssuer(t, Config{}, is)
+		if err := v.Reload(t.Context()); err == nil {
+			t.Fatal("no error")
+		}
+		is.count()
+		defer running(t, v)()
+		synctest.Wait()
+		if n := is.count(); n != 1 {
+			t.Errorf("%d fetches", n)
+		}
+	})
+}

@@ -38,13 +38,26 @@ func newFileSource(f KeyFile) (*fileSource, error) {
 	return s, nil
 }
 
-// readFile reads the file and uses what it contains.
+// readFile reads the file and uses its keys. It logs an error.
 func (v *Verifier) readFile(s *fileSource) error {
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	if s.readOnce {
 		return nil
 	}
+	c := s.read()
+	s.last = c.hash
+	err := v.useFile(s, c)
+	if err != nil {
+		s.failed(v.log, err)
+	}
+	return err
+}
+
+// firstRead reads the file for New. It does not log an error, because New returns it.
+func (v *Verifier) firstRead(s *fileSource) error {
+	s.reading.Lock()
+	defer s.reading.Unlock()
 	c := s.read()
 	s.last = c.hash
 	return v.useFile(s, c)
@@ -63,7 +76,9 @@ func (v *Verifier) pollFile(s *fileSource) {
 	again := c.hash == s.last
 	s.last = c.hash
 	if again && c.hash != s.settled {
-		_ = v.useFile(s, c) // logged
+		if err := v.useFile(s, c); err != nil {
+			s.failed(v.log, err)
+		}
 	}
 }
 
@@ -77,7 +92,6 @@ func (v *Verifier) useFile(s *fileSource, c contents) error {
 		keys, skipped, err = s.parse(c.text)
 	}
 	if err != nil {
-		s.failed(v.log, err)
 		return err
 	}
 	if s.file.Secret && c.mode&0o004 != 0 && runtime.GOOS != "windows" {

@@ -117,7 +117,7 @@ func TestKeyFileChanges(t *testing.T) {
 		if n := strings.Count(log.String(), "\n"); n > 12 {
 			t.Errorf("%d lines were logged:\n%s", n, &log)
 		}
-		if strings.Contains(log.String(), "BEGIN") {
+		if strings.Contains(log.String(), "MFkw") {
 			t.Errorf("a key was logged:\n%s", &log)
 		}
 	})
@@ -190,8 +190,8 @@ func TestKeyFileErrors(t *testing.T) {
 	}{
 		"a short secret":         {"short", KeyFile{Secret: true}, "a secret of 5 bytes is too short"},
 		"empty":                  {"", KeyFile{Secret: true}, "needs a Secret"},
-		"no keys":                {"", KeyFile{}, "nothing in it"},
-		"a public key as secret": {ec.pem(t), KeyFile{Secret: true}, "not an HMAC secret"},
+		"no keys":                {"", KeyFile{}, "it is empty"},
+		"a public key as secret": {ec.pem(t), KeyFile{Secret: true}, "is not an HMAC secret"},
 		"a secret as public key": {testKey, KeyFile{}, "expected PEM"},
 		"too large":              {strings.Repeat("x", maxKeyFile+1), KeyFile{Secret: true}, "larger than 262144 bytes"},
 		"other algorithms":       {ec.pem(t), KeyFile{Algorithms: []string{"RS256"}}, "a P-256 key cannot be used with RS256 only"},
@@ -289,4 +289,17 @@ func TestSwapWhileVerifying(t *testing.T) {
 	}
 	close(done)
 	wg.Wait()
+}
+
+// New returns an error, and does not also log it.
+func TestNewDoesNotLog(t *testing.T) {
+	var log bytes.Buffer
+	name := filepath.Join(t.TempDir(), "keys")
+	write(t, name, "garbage")
+	if _, err := New(Config{KeyFiles: []KeyFile{{Name: name}}, Logger: slog.New(slog.NewTextHandler(&log, nil))}); err == nil {
+		t.Error("garbage is accepted")
+	}
+	if log.Len() > 0 {
+		t.Errorf("logged %s", &log)
+	}
 }

@@ -7,9 +7,13 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // MinSecret is the minimum length in bytes of a secret for HS256 (RFC 7518, section 3.2).
@@ -34,8 +38,8 @@ type Key struct {
 	// algorithms that suit it.
 	Algorithms []string
 	// Secret is an HMAC secret of at least [MinSecret] bytes. All bytes count, so remove
-	// the trailing newline of a secret that was read from a file. A public key in PEM or JWK form
-	// is refused as a secret.
+	// the trailing newline of a secret that was read from a file. A public key, a
+	// certificate or a JWK is refused as a secret.
 	Secret []byte
 	// Public is an *rsa.PublicKey of 2048 to 8192 bits, an *ecdsa.PublicKey on P-256,
 	// P-384 or P-521, or an ed25519.PublicKey.
@@ -97,7 +101,7 @@ func (k Key) kind() (kind, error) {
 		case len(k.Secret) == 0:
 			return 0, errors.New("a key needs a Secret or a Public key")
 		case notSecret(k.Secret):
-			return 0, errors.New("a PEM block or JWK is not an HMAC secret: read it with ParseKeys")
+			return 0, errors.New("a public key, certificate or JWK is not an HMAC secret: read it with ParseKeys")
 		}
 		return kindSecret, nil
 	}
@@ -110,22 +114,58 @@ func (k Key) kind() (kind, error) {
 	case *ecdsa.PublicKey:
 		return curveOf(public)
 	case ed25519.PublicKey:
-		if len(public) != ed25519.PublicKeySize {
+		switch {
+		case len(public) != ed25519.PublicKeySize:
 			return 0, fmt.Errorf("an Ed25519 key of %d bytes is invalid", len(public))
+		case lowOrder(public):
+			return 0, errors.New("an Ed25519 key of low order is invalid: anyone can forge its signatures")
 		}
 		return kindEd25519, nil
 	}
 	return 0, fmt.Errorf("a %T is not a supported public key: use RSA, P-256, P-384, P-521 or Ed25519", k.Public)
 }
 
-// notSecret reports whether text is a key in a form that is made to be published. Its use as
-// an HMAC secret would let everyone who knows it sign tokens.
+// notSecret reports whether text is a public key, certificate or JWK. With a published key as
+// the HMAC secret, anyone could sign tokens. Base64 without the lines of PEM is the form in
+// which some identity providers display their key.
 func notSecret(text []byte) bool {
-	if bytes.Contains(text, []byte("-----BEGIN ")) {
+	if bytes.Contains(text, pemBegin) || publicDER(text) {
+		return true
+	}
+	compact := bytes.TrimRight(bytes.Join(bytes.Fields(text), nil), "=")
+	if der, err := base64.RawStdEncoding.DecodeString(string(compact)); err == nil && publicDER(der) {
 		return true
 	}
 	f, err := parseFields(text)
 	return err == nil && (f.get("kty") != nil || f.get("keys") != nil)
+}
+
+// publicDER reports whether der is a public key or a certificate.
+func publicDER(der []byte) bool {
+	_, pkix := x509.ParsePKIXPublicKey(der)
+	_, pkcs1 := x509.ParsePKCS1PublicKey(der)
+	_, cert := x509.ParseCertificate(der)
+	return pkix == nil || pkcs1 == nil || cert == nil
+}
+
+// lowOrderPoints are the y coordinates of the points of Edwards25519 whose order divides 8, in
+// hexadecimal and little-endian, with those that are not reduced. Crypto/ed25519 accepts them
+// as public keys. The first is also what an empty value becomes.
+var lowOrderPoints = [...]string{
+	"0000000000000000000000000000000000000000000000000000000000000000",
+	"0100000000000000000000000000000000000000000000000000000000000000",
+	"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+	"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+	"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+}
+
+// lowOrder reports whether a public key is one of lowOrderPoints.
+func lowOrder(public ed25519.PublicKey) bool {
+	y := bytes.Clone(public)
+	y[len(y)-1] &= 0x7f // the sign of x
+	return slices.Contains(lowOrderPoints[:], hex.EncodeToString(y))
 }
 
 // checkRSA refuses keys that are too weak, too expensive, or not RSA keys.

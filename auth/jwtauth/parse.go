@@ -34,7 +34,7 @@ func parseKeys(text []byte, maxKeys int) (list []Key, skipped []error, err error
 	text = bytes.TrimSpace(text)
 	switch {
 	case len(text) == 0:
-		return nil, nil, errors.New("there is nothing in it")
+		return nil, nil, errors.New("it is empty")
 	case text[0] == '{':
 		return parseJWKS(text, maxKeys)
 	}
@@ -42,7 +42,9 @@ func parseKeys(text []byte, maxKeys int) (list []Key, skipped []error, err error
 	return list, nil, err
 }
 
-// parsePEM does not leave any block out, because whoever wrote the file meant it.
+var pemBegin = []byte("-----BEGIN ")
+
+// parsePEM does not skip any block: a file with a key that cannot be used is a mistake.
 func parsePEM(text []byte, maxKeys int) ([]Key, error) {
 	var list []Key
 	for {
@@ -53,6 +55,9 @@ func parsePEM(text []byte, maxKeys int) ([]Key, error) {
 		if len(list) == maxKeys {
 			return nil, fmt.Errorf("there are more than %d keys", maxKeys)
 		}
+		if bytes.Count(text[:len(text)-len(rest)], pemBegin) > 1 { // Decode has skipped the first
+			return nil, fmt.Errorf("PEM block %d is malformed", len(list)+1)
+		}
 		k, err := parseBlock(block)
 		if err != nil {
 			return nil, fmt.Errorf("PEM block %d: %w", len(list)+1, err)
@@ -60,10 +65,10 @@ func parsePEM(text []byte, maxKeys int) ([]Key, error) {
 		list, text = append(list, k), rest
 	}
 	switch {
+	case bytes.Contains(text, pemBegin):
+		return nil, fmt.Errorf("PEM block %d is malformed or incomplete", len(list)+1)
 	case len(list) == 0:
 		return nil, errors.New("expected PEM (-----BEGIN PUBLIC KEY-----) or a JWK set in JSON")
-	case bytes.Contains(text, []byte("-----BEGIN ")):
-		return nil, fmt.Errorf("PEM block %d is not complete", len(list)+1)
 	}
 	return list, nil
 }

@@ -109,11 +109,13 @@ func TestBadKeys(t *testing.T) {
 		return `"` + base64.RawURLEncoding.EncodeToString(b) + `"`
 	}
 	for name, test := range map[string]struct{ text, reason string }{
-		"empty":               {"", "nothing in it"},
-		"blanks":              {" \n", "nothing in it"},
+		"empty":               {"", "it is empty"},
+		"blanks":              {" \n", "it is empty"},
 		"text":                {"hello", "expected PEM"},
-		"a cut block":         {ec.pem(t)[:80], "expected PEM"},
-		"a cut second block":  {ec.pem(t) + rs.pem(t)[:100], "PEM block 2 is not complete"},
+		"a cut block":         {ec.pem(t)[:80], "PEM block 1 is malformed or incomplete"},
+		"a cut second block":  {ec.pem(t) + rs.pem(t)[:100], "PEM block 2 is malformed or incomplete"},
+		"a bad first block":   {strings.Replace(ec.pem(t), "M", "?", 1) + rs.pem(t), "PEM block 1 is malformed"},
+		"a bad second block":  {ec.pem(t) + strings.Replace(rs.pem(t), "M", "?", 1) + ec.pem(t), "PEM block 2 is malformed"},
 		"garbage in a block":  {block("PUBLIC KEY", []byte("x")), "parse the key"},
 		"another type":        {block("PUBLIC KEY 2", []byte("x")), "is not a public key"},
 		"a private key":       {block("PRIVATE KEY", private), "it is a private key"},

@@ -24,8 +24,8 @@ type SourceStatus struct {
 	// Failures counts how often the keys could not be fetched, or a changed file could
 	// not be used.
 	Failures uint64
-	// Unknown counts tokens with an unknown key ID that did not cause a fetch because the
-	// last one was less than MinRefresh ago.
+	// Unknown counts tokens with an unknown key ID that were refused without a fetch,
+	// because the last one was less than MinRefresh ago or MaxWaiting tokens were waiting.
 	Unknown uint64
 }
 

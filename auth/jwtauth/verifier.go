@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,8 @@ type Verifier struct {
 	keys    atomic.Pointer[keySet] // of fixed and of all sources
 	files   []*fileSource
 	remotes []*remoteSource
+
+	waiting atomic.Int32 // tokens that wait for a fetch
 
 	mu      sync.Mutex
 	fixed   []*key // from Config.Secret and Config.Keys, or SetKeys
@@ -50,7 +53,7 @@ func New(c Config) (*Verifier, error) {
 		v.remotes = append(v.remotes, s)
 	}
 	for _, s := range v.files {
-		if err := v.readFile(s); err != nil {
+		if err := v.firstRead(s); err != nil {
 			return nil, fmt.Errorf("jwtauth: Config.KeyFiles: %s: %w", s.file.Name, err)
 		}
 	}
@@ -125,7 +128,7 @@ func (v *Verifier) rebuild() {
 //
 // If the key ID is unknown and the verifier has a JWKS, Verify waits until the JWK set has
 // been fetched again, which happens at most once per MinRefresh, or until ctx is done.
-// Otherwise it does not wait for anything.
+// Otherwise it does not block.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 	if len(token) > v.cfg.MaxToken {
 		return nil, refused("the token is too large")
@@ -152,12 +155,10 @@ func (v *Verifier) checkSignature(ctx context.Context, t *parts) error {
 		return nil
 	}
 	// A JWK set contains no secrets, so fetching it cannot help a token with HS256.
-	if !found.known && t.algorithm.kind != kindSecret {
-		if v.refresh(ctx) {
-			found = v.keys.Load().check(t)
-		}
-		if !found.valid && !found.known && v.incomplete() {
-			return &tokenError{reason: "the keys to verify tokens with have not been fetched yet", is: ErrKeysUnavailable}
+	if !found.known && t.algorithm.kind != kindSecret && len(v.remotes) > 0 {
+		var err error
+		if found, err = v.recheck(ctx, t, found); err != nil {
+			return err
 		}
 	}
 	switch {
@@ -173,6 +174,28 @@ func (v *Verifier) checkSignature(ctx context.Context, t *parts) error {
 		return refused("the token's key (kid) is unknown")
 	}
 	return refused("there is no key for the token's algorithm (alg)")
+}
+
+// recheck fetches the JWK sets again, unless that is too early, and returns what the current
+// keys say about the signature. It returns an error if keys are missing, so that the token
+// may be valid.
+func (v *Verifier) recheck(ctx context.Context, t *parts, found verdict) (verdict, error) {
+	missing := v.incomplete()
+	waiting := v.waiting.Add(1)
+	defer v.waiting.Add(-1)
+	if waiting > int32(min(v.cfg.MaxWaiting, math.MaxInt32)) && !missing {
+		for _, s := range v.remotes {
+			s.ignored()
+		}
+		return found, &tokenError{reason: "too many tokens wait for a key (kid) that is unknown", is: ErrKeysUnavailable}
+	}
+	if v.refresh(ctx) {
+		found = v.keys.Load().check(t)
+	}
+	if missing && !found.valid && !found.known && v.incomplete() {
+		return found, &tokenError{reason: "the keys to verify tokens with have not been fetched yet", is: ErrKeysUnavailable}
+	}
+	return found, nil
 }
 
 // parts are the parts of a token.
