@@ -84,8 +84,7 @@ func algorithmsOf(k kind) (set algorithmSet) {
 }
 
 // algorithmsFor returns the algorithms that a key of this kind may be used with by default.
-// A secret is for HS256 only, because the same secret must not be longer for one algorithm
-// than for another.
+// For a secret this is only HS256, because HS384 and HS512 need longer secrets.
 func algorithmsFor(k kind) algorithmSet {
 	if k == kindSecret {
 		return algorithms[0].set()

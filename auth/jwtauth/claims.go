@@ -33,7 +33,7 @@ type Claims struct {
 	// has none.
 	Info json.RawMessage
 
-	text []byte // all claims; a client's claims are kept as long as it is connected
+	text []byte // all claims; kept as long as the client is connected
 }
 
 // Field returns the value of the claim with exactly this name, as valid JSON, or nil if

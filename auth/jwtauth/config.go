@@ -45,10 +45,11 @@ type Config struct {
 	// services too: otherwise their tokens are accepted here.
 	Audiences []string
 
-	// Leeway is how far the issuer's clock may be ahead of this one, for the claims nbf
-	// and iat. 0: 10 s. Negative: none.
+	// Leeway is the time by which the issuer's clock may be ahead of this one, for the
+	// claims nbf and iat. 0: 10 s. Negative: none.
 	Leeway time.Duration
-	// ExpiryLeeway is how long a token is accepted after it has expired.
+	// ExpiryLeeway is the time for which a token is accepted after it has expired, and by
+	// which the session of a client ends later. 0: none.
 	ExpiryLeeway time.Duration
 
 	// UserClaim is the name of the claim with the user ID, a string or an integer. It must
@@ -86,8 +87,8 @@ type KeyFile struct {
 	// Name is the path of the file. It may have at most 256 KiB. A file that is not a
 	// regular file, such as a pipe, is read only once.
 	Name string
-	// Secret says that the file contains one HMAC secret: all of its bytes except a line
-	// end at the end. If it is false, the file contains what [ParseKeys] reads.
+	// Secret says that the file contains an HMAC secret: all of its bytes except one
+	// trailing line break. If it is false, the file contains what [ParseKeys] accepts.
 	Secret bool
 	// ID is the ID of the keys that have none in the file; see [Key].
 	ID string

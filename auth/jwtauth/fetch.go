@@ -18,8 +18,8 @@ import (
 // maxHeader is the maximum size of the header of a response in bytes.
 const maxHeader = 16 << 10
 
-// fetcher fetches one URL. The server it talks to is not trusted with more than the keys:
-// it cannot make a fetch take longer, use more memory or go elsewhere than configured.
+// fetcher fetches a URL. It trusts the server only to provide keys: the server cannot make a
+// fetch take longer, use more memory or connect elsewhere than configured.
 type fetcher struct {
 	url     string
 	timeout time.Duration
@@ -41,7 +41,7 @@ func checkURL(text string) (name string, u *url.URL, err error) {
 	case u.Scheme == "https" || u.Scheme == "http" && isLoopback(u.Hostname()):
 		return name, u, nil
 	}
-	return "", nil, fmt.Errorf("the URL %q must be https: whoever can change the response can log in as anyone", name)
+	return "", nil, fmt.Errorf("the URL %q must be https, because an attacker who can change the response can log in as anyone", name)
 }
 
 func isLoopback(host string) bool {
@@ -70,7 +70,8 @@ func newFetcher(j JWKS, u *url.URL) fetcher {
 	}
 }
 
-// onlyLoopback is a net.Dialer's Control function.
+// onlyLoopback is the Control function of a net.Dialer. It rejects all addresses except
+// loopback addresses.
 func onlyLoopback(_, address string, _ syscall.RawConn) error {
 	if addr, err := netip.ParseAddrPort(address); err != nil || !addr.Addr().Unmap().IsLoopback() {
 		return errors.New("http is allowed on loopback addresses only")
@@ -81,8 +82,8 @@ func onlyLoopback(_, address string, _ syscall.RawConn) error {
 // maxReason is the maximum length of an error that may contain text from the server.
 const maxReason = 300
 
-// fetch returns the body of the response. Its errors can be logged: they do not contain the
-// URL, whose query may be confidential, and text from the server is printable.
+// fetch returns the body of the response. Its errors can be logged. They do not contain the
+// URL, because its query may be confidential, and text from the server is made printable.
 func (f *fetcher) fetch(ctx context.Context) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()

@@ -14,8 +14,8 @@ import (
 	"slices"
 )
 
-// parseJWKS reads a JWK or a JWK set. Of a set, it leaves out the keys that are of no use
-// here, as RFC 7517 (section 5) asks, and returns the reasons.
+// parseJWKS reads a JWK or a JWK set. It skips the keys of a set that cannot be used, as RFC
+// 7517 (section 5) requires, and returns the reasons.
 func parseJWKS(text []byte, maxKeys int) (list []Key, skipped []error, err error) {
 	top, err := parseFields(text)
 	if err != nil {

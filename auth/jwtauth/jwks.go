@@ -13,19 +13,19 @@ const (
 	maxRetry = time.Minute
 )
 
-// remoteSource is the keys of a JWK set that is fetched.
+// remoteSource contains the keys of a JWK set that is fetched.
 type remoteSource struct {
 	source
 	cfg        JWKS
 	algorithms algorithmSet
 	fetcher    fetcher
 	busy       chan struct{} // holds a value during a fetch
-	wake       chan struct{} // tells follow that a fetch is wanted
+	wake       chan struct{} // tells follow that a fetch was requested
 
 	// Guarded by source.mu.
 	running bool          // follow is running
 	last    time.Time     // when the last fetch began
-	attempt chan struct{} // closed at the end of the fetch that is wanted or in progress; nil: none is
+	attempt chan struct{} // closed when the requested or current fetch ends; nil if there is none
 }
 
 func newRemoteSource(j JWKS) (*remoteSource, error) {
@@ -63,7 +63,7 @@ func (v *Verifier) follow(ctx context.Context, s *remoteSource) {
 		case <-timer.C:
 		case <-s.wake:
 			if !s.wanted() {
-				continue // Reload has fetched it meanwhile
+				continue // Reload has fetched it in the meantime
 			}
 		}
 		if err := v.load(ctx, s); err == nil {
@@ -75,8 +75,8 @@ func (v *Verifier) follow(ctx context.Context, s *remoteSource) {
 	}
 }
 
-// pause returns the time until the next fetch. It varies, so that many servers which were
-// started together do not fetch at the same time.
+// pause returns the time until the next fetch. It varies, so that servers that were started
+// together do not all fetch at the same time.
 func (s *remoteSource) pause(failures int) time.Duration {
 	pause := s.cfg.Refresh
 	if failures > 0 {
@@ -95,8 +95,8 @@ func (s *remoteSource) firstPause() time.Duration {
 	return s.cfg.Refresh - time.Since(s.last)
 }
 
-// setRunning notes whether want can ask for fetches. At the end, it releases those who wait
-// for one.
+// setRunning records whether follow is running, so that want can request fetches. When follow
+// ends, setRunning releases the calls that wait for one.
 func (s *remoteSource) setRunning(running bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -112,7 +112,7 @@ func (s *remoteSource) wanted() bool {
 	return s.attempt != nil
 }
 
-// want asks for a fetch because of an unknown key ID, unless one began less than MinRefresh
+// want requests a fetch because of an unknown key ID, unless one began less than MinRefresh
 // ago. It returns a channel that is closed when the fetch has ended, or nil if there will
 // be none.
 func (s *remoteSource) want() <-chan struct{} {
@@ -129,7 +129,7 @@ func (s *remoteSource) want() <-chan struct{} {
 		s.attempt = make(chan struct{})
 		select {
 		case s.wake <- struct{}{}:
-		default: // follow has not yet noticed an earlier wish
+		default: // follow has not read an earlier value yet
 		}
 	}
 	return s.attempt
@@ -154,9 +154,10 @@ func (v *Verifier) load(ctx context.Context, s *remoteSource) error {
 	defer s.end()
 	keys, skipped, err := s.fetchKeys(ctx)
 	if err != nil {
-		if ctx.Err() == nil {
-			s.failed(v.log, err)
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
+		s.failed(v.log, err)
 		return err
 	}
 	s.took(v.log, keys, skipped)

@@ -16,15 +16,15 @@ import (
 // maxKeyFile is the maximum size of a file with keys in bytes.
 const maxKeyFile = 256 << 10
 
-// fileSource is the keys of a file.
+// fileSource contains the keys of a file.
 type fileSource struct {
 	source
 	file       KeyFile
 	algorithms algorithmSet
 
 	reading  sync.Mutex        // held while the file is read and its keys are taken
-	last     [sha256.Size]byte // what the last read returned
-	settled  [sha256.Size]byte // what the keys, or the last failure, are from
+	last     [sha256.Size]byte // hash of what the last read returned
+	settled  [sha256.Size]byte // hash of the contents that were used last, or failed
 	readOnce bool              // it is not a regular file
 }
 
@@ -63,9 +63,9 @@ func (v *Verifier) firstRead(s *fileSource) error {
 	return v.useFile(s, c)
 }
 
-// pollFile reads the file and uses what it contains if that is new, and the same as in the
-// previous poll. What is being written differs between two polls, and a file that is being
-// replaced may be missing for a moment.
+// pollFile reads the file, and uses its keys if the contents are new and have not changed
+// since the previous poll: a file may be read while it is being written, or be missing for a
+// moment while it is being replaced.
 func (v *Verifier) pollFile(s *fileSource) {
 	s.reading.Lock()
 	defer s.reading.Unlock()
@@ -111,7 +111,7 @@ type contents struct {
 }
 
 // read reads the file. Except for the first time, it reads regular files only, because
-// opening a pipe could block for ever.
+// opening a pipe could block forever.
 func (s *fileSource) read() contents {
 	c := contents{}
 	c.text, c.mode, c.err = readFile(s.file.Name, s.settled == [sha256.Size]byte{})
@@ -167,14 +167,14 @@ func (s *fileSource) parse(text []byte) (keys []*key, skipped []error, err error
 	return bindSource(list, skipped, s.file.ID, s.algorithms)
 }
 
-// withoutLineEnd removes one line end, which editors and echo append.
+// withoutLineEnd removes one trailing line break. Editors and echo append one.
 func withoutLineEnd(text []byte) []byte {
 	return bytes.TrimSuffix(bytes.TrimSuffix(text, []byte("\n")), []byte("\r"))
 }
 
-// bindSource binds the keys of a source to the algorithms that it allows. Keys without an
-// ID get the one given. A key for other algorithms only is left out, but it is an error if
-// no key is left.
+// bindSource binds the keys of a source to the allowed algorithms. Keys without an ID get
+// the given one. Keys that can be used only with other algorithms are skipped, but it is an
+// error if none remains.
 func bindSource(list []Key, skipped []error, id string, allowed algorithmSet) ([]*key, []error, error) {
 	var keys []*key
 	for i, k := range list {

@@ -3,7 +3,7 @@ package jwtauth
 // maxTries is the maximum number of keys with which the signature of one token is checked.
 const maxTries = 16
 
-// keySet is all keys of a Verifier. It does not change.
+// keySet contains all keys of a Verifier. It is immutable.
 type keySet struct {
 	all       []*key
 	byID      map[string][]*key
@@ -22,7 +22,7 @@ func newKeySet(all []*key) *keySet {
 	return s
 }
 
-// verdict is what a keySet says about the signature of a token.
+// verdict is the result of checking the signature of a token with a keySet.
 type verdict struct {
 	valid   bool
 	known   bool // there is a key with the token's key ID
@@ -32,7 +32,7 @@ type verdict struct {
 
 // check verifies the signature with the keys that have the token's key ID and then with
 // those that have none, or with all keys if the token names none. Keys for other algorithms
-// than the token's are passed over.
+// than the token's are skipped.
 func (s *keySet) check(t *parts) verdict {
 	if t.keyID == "" {
 		var v verdict

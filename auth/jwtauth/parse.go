@@ -18,9 +18,10 @@ const DefaultMaxKeys = 100
 //     only the key is used; its dates and its issuer are not checked.
 //   - a JWK or a JWK set (RFC 7517) with keys of the types RSA, EC, OKP and oct. In a set,
 //     keys that cannot verify tokens are left out, for example those for encryption, of
-//     other types or too short.
+//     other types, private or too short.
 //
-// It returns an error if text contains a private key or no key at all.
+// It returns an error if a PEM block or a single JWK is a private key or cannot be used, and
+// if there is no key that can be used.
 func ParseKeys(text []byte) ([]Key, error) {
 	list, _, err := parseKeys(text, DefaultMaxKeys)
 	if err != nil {

@@ -37,7 +37,7 @@ func (v *Verifier) Run(ctx context.Context) error {
 }
 
 // Reload reads all files and fetches all JWK sets now, and returns when that is done or ctx
-// is done. Of a file or JWK set that cannot be read, the previous keys are kept; the error
+// is done. If a file or JWK set cannot be read, its previous keys are kept, and the error
 // names it. Programs call Reload on SIGHUP.
 func (v *Verifier) Reload(ctx context.Context) error {
 	errs := make([]error, len(v.files)+len(v.remotes))
@@ -71,8 +71,8 @@ func (v *Verifier) Status() []SourceStatus {
 	return list
 }
 
-// refresh asks for all JWK sets to be fetched again because a token has an unknown key ID,
-// and waits for that until ctx is done. It reports whether there were any fetches.
+// refresh requests a fetch of each JWK set because a token has an unknown key ID, and waits
+// until the fetches have ended or ctx is done. It reports whether there were any.
 func (v *Verifier) refresh(ctx context.Context) bool {
 	var attempts []<-chan struct{}
 	for _, s := range v.remotes {

@@ -16,7 +16,7 @@ type SourceStatus struct {
 	Skipped int
 	// Loaded is when the keys were last read successfully. Zero: never.
 	Loaded time.Time
-	// Err is why the last attempt to read the keys failed. Nil: it succeeded, or there
+	// Err is the error of the last attempt to read the keys. Nil: it succeeded, or there
 	// has been none.
 	Err error
 	// Attempts counts how often the keys were fetched. It is 0 for a file.
@@ -29,7 +29,7 @@ type SourceStatus struct {
 	Unknown uint64
 }
 
-// source is what files and JWK sets have in common.
+// source contains what files and JWK sets have in common.
 type source struct {
 	mu     sync.Mutex
 	keys   []*key

@@ -88,8 +88,8 @@ func bindAll(keys []Key) ([]*key, error) {
 	return list, nil
 }
 
-// SetKeys replaces Config.Secret and Config.Keys. A token that is verified meanwhile is
-// verified with either the old keys or the new ones. If one of the keys is invalid, SetKeys
+// SetKeys replaces Config.Secret and Config.Keys. Tokens that are being
+// verified at the same time are checked with either the old keys or the new ones. If one of the keys is invalid, SetKeys
 // changes nothing and returns an error.
 func (v *Verifier) SetKeys(keys []Key) error {
 	list, err := bindAll(keys)
@@ -103,7 +103,7 @@ func (v *Verifier) SetKeys(keys []Key) error {
 	return nil
 }
 
-// rebuild makes the current keys of all sources those that tokens are verified with.
+// rebuild makes Verify use the current keys of all sources.
 func (v *Verifier) rebuild() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
