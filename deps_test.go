@@ -43,7 +43,7 @@ var importRules = map[string]importRule{
 	"cron/rediscron":     {own: []string{"cron", "internal/printable", "internal/redisconn", "redisbus"}, modules: []string{"github.com/redis/rueidis"}},
 	"access":             {modules: []string{"go.yaml.in/yaml/v3", "golang.org/x/text"}},
 	"access/enforce":     {own: []string{".", "access", "internal/loglimit", "wire"}},
-	"auth/jwtauth":       {own: []string{".", "wire"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
+	"auth/jwtauth":       {own: []string{".", "wire", "internal/printable"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
 	"console":            {planned: true},
 	"internal/app":       {own: []string{".", "wire", "auth/jwtauth", "internal/loglimit", "redisbus", "console"}},
 	"cmd/ignis": {

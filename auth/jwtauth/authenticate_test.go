@@ -69,7 +69,7 @@ func TestAuthenticate(t *testing.T) {
 			"exp is a string":          {hs(map[string]any{"exp": "tomorrow"}), false},
 			"no sub":                   {hs(map[string]any{"sub": nil}), false},
 			"empty sub":                {hs(map[string]any{"sub": ""}), false},
-			"sub is a number":          {hs(map[string]any{"sub": 42}), false},
+			"sub is a fraction":        {hs(map[string]any{"sub": 4.2}), false},
 			"rooms is a string":        {hs(map[string]any{"rooms": "lobby"}), false},
 			"rooms has a number":       {hs(map[string]any{"rooms": []any{"lobby", 1}}), false},
 			"not yet, by a small skew": {hs(map[string]any{"nbf": now + 5}), true},
@@ -133,7 +133,7 @@ func TestConfig(t *testing.T) {
 	}{
 		"good":           {Config{Secret: []byte(testKey)}, ""},
 		"no secret":      {Config{}, "Config.Secret is required"},
-		"a short secret": {Config{Secret: []byte(testKey[1:])}, "has 31 bytes, but HS256 needs at least 32"},
+		"a short secret": {Config{Secret: []byte(testKey[1:])}, "a secret of 31 bytes is too short: HS256 needs at least 32"},
 		"a bad limit":    {Config{Secret: []byte(testKey), MaxToken: -1}, "Config.MaxToken must not be negative"},
 	} {
 		_, err := New(test.config)
@@ -179,6 +179,11 @@ func TestValidateRooms(t *testing.T) {
 	got, err := v.ValidateRooms(t.Context(), c, []string{"secret", "team:1", "news"})
 	if err != nil || !slices.Equal(got, []string{"team:1", "news"}) {
 		t.Errorf("got %q, %v", got, err)
+	}
+	c.Metadata = &Claims{Rooms: Rooms{"news"}}
+	got, err = v.ValidateRooms(t.Context(), c, []string{"secret", "team:1", "news"})
+	if err != nil || !slices.Equal(got, []string{"news"}) {
+		t.Errorf("with claims: got %q, %v", got, err)
 	}
 	if got, err := v.ValidateRooms(t.Context(), &ignis.Client{ID: "1", Metadata: "other"}, []string{"news"}); err == nil || len(got) > 0 {
 		t.Errorf("with other metadata: got %q", got)

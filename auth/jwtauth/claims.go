@@ -3,15 +3,20 @@ package jwtauth
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/ignis-go/ignis/wire"
 )
 
-// Claims are the claims of a valid token.
+// Claims are the claims of a valid token. They must not be modified, and are safe for
+// concurrent use. [Verifier.Authenticate] makes them the metadata of the client:
+//
+//	claims, err := ignis.MetadataOf[*jwtauth.Claims](client)
 type Claims struct {
-	// Subject is the claim sub. It is never empty.
+	// Subject is the claim that Config.UserClaim names, which is sub by default. It is never
+	// empty. A number is its decimal text, so {"sub":42} and {"sub":"42"} are the same user.
 	Subject string
 	// Expires is the claim exp.
 	Expires time.Time
@@ -19,51 +24,97 @@ type Claims struct {
 	NotBefore time.Time
 	// IssuedAt is the claim iat. It is zero if the token has none.
 	IssuedAt time.Time
-	// Rooms is the claim rooms. It is nil if the token has none.
+	// TokenID is the claim jti. It is empty if the token has none. A number is its decimal
+	// text.
+	TokenID string
+	// Rooms is the claim that Config.RoomsClaim names. It is nil if the token has none.
 	Rooms Rooms
+	// Info is the claim that Config.InfoClaim names, as valid JSON. It is nil if the token
+	// has none.
+	Info json.RawMessage
 
-	fields map[string][]byte
+	text []byte // all claims; kept as long as the client is connected
 }
 
 // Field returns the value of the claim with exactly this name, as valid JSON, or nil if
-// the token has no such claim. The caller must not modify the value.
-func (c *Claims) Field(name string) json.RawMessage { return c.fields[name] }
+// the token has no such claim. The caller must not modify the value. Each call searches
+// the text of the claims and allocates no memory. Rules about claims, such as those of
+// package access, take the method as a function.
+func (c *Claims) Field(name string) (value json.RawMessage) {
+	_ = wire.EachField(c.text, func(key, v []byte) { // cannot fail, because it has been read before
+		if string(key) == name {
+			value = v
+		}
+	})
+	return value
+}
 
-// parseClaims reads the claims of a token whose signature has been verified. A claim of the
-// wrong type is an error. A claim that is null counts as absent.
-func parseClaims(text []byte) (*Claims, error) {
-	fields, err := uniqueFields(text, "claims")
-	if err != nil {
+// readClaims reads and checks the claims of a token whose signature has been verified. A
+// claim of the wrong type is an error. A claim that is null counts as absent.
+func (v *Verifier) readClaims(text []byte) (*Claims, error) {
+	f, err := parseFields(text)
+	switch {
+	case err == errDuplicate:
+		return nil, refused("the token's claims must not contain duplicate names")
+	case err != nil:
+		return nil, refused("the token's claims must be a JSON object")
+	}
+	c := &Claims{text: text}
+	if c.Subject, _ = idOf(f.get(v.cfg.UserClaim)); c.Subject == "" {
+		return nil, refused("the token's " + v.cfg.UserClaim + " is missing, empty, or not a string or integer")
+	}
+	if err := c.readDates(f); err != nil {
 		return nil, err
 	}
-	c := Claims{fields: fields}
-	if c.Subject, _ = textOf(fields["sub"]); c.Subject == "" {
-		return nil, refused("the token's sub is missing, empty or not a string")
+	if err := c.readGrants(f, v.cfg.RoomsClaim, v.cfg.InfoClaim); err != nil {
+		return nil, err
 	}
+	if err := c.checkTimes(v.now(), v.cfg.Leeway, v.cfg.ExpiryLeeway); err != nil {
+		return nil, err
+	}
+	if err := c.checkNames(f, v.cfg.Issuers, v.cfg.Audiences); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Claims) readDates(f fields) error {
 	for _, date := range []struct {
 		name string
 		to   *time.Time
 	}{{"exp", &c.Expires}, {"nbf", &c.NotBefore}, {"iat", &c.IssuedAt}} {
-		value := fields[date.name]
+		value := f.get(date.name)
 		if absent(value) {
 			continue
 		}
 		t, ok := dateOf(value)
 		if !ok {
-			return nil, c.refused("the token's " + date.name + " is not a number of seconds up to the year 9999")
+			return c.refused("the token's " + date.name + " is not a number of seconds up to the year 9999")
 		}
 		*date.to = t
 	}
 	if c.Expires.IsZero() {
-		return nil, c.refused("the token has no exp")
+		return c.refused("the token has no exp")
 	}
-	if value := fields["rooms"]; !absent(value) {
-		var ok bool
-		if c.Rooms, ok = textsOf(value); !ok {
-			return nil, c.refused("the token's rooms claim is not a list of strings")
+	return nil
+}
+
+func (c *Claims) readGrants(f fields, rooms, info string) error {
+	var ok bool
+	if value := f.get("jti"); !absent(value) {
+		if c.TokenID, ok = idOf(value); !ok {
+			return c.refused("the token's jti is not a string or integer")
 		}
 	}
-	return &c, nil
+	if value := f.get(rooms); !absent(value) {
+		if c.Rooms, ok = textsOf(value); !ok {
+			return c.refused("the token's rooms claim is not a list of strings")
+		}
+	}
+	if value := f.get(info); !absent(value) {
+		c.Info = value
+	}
+	return nil
 }
 
 // refused returns an error that names the subject.
@@ -72,11 +123,11 @@ func (c *Claims) refused(reason string) error {
 }
 
 // checkTimes returns an error unless the claims are valid at the time now.
-func (c *Claims) checkTimes(now time.Time) error {
-	latest := now.Add(clockSkew)
+func (c *Claims) checkTimes(now time.Time, leeway, expiryLeeway time.Duration) error {
+	latest := now.Add(leeway)
 	switch {
-	case !now.Before(c.Expires):
-		return &tokenError{reason: "the token has expired", subject: c.Subject, expired: true}
+	case !now.Before(c.Expires.Add(expiryLeeway)):
+		return &tokenError{reason: "the token has expired", subject: c.Subject, is: ErrExpired}
 	case latest.Before(c.NotBefore):
 		return c.refused("the token is not valid yet (nbf)")
 	case latest.Before(c.IssuedAt):
@@ -85,32 +136,50 @@ func (c *Claims) checkTimes(now time.Time) error {
 	return nil
 }
 
-func absent(value []byte) bool { return value == nil || string(value) == "null" }
-
-// textOf decodes a JSON string. It reports false for any other value, and for a string with
-// an unpaired surrogate. Decoding replaces all of these with U+FFFD, so different names
-// would become equal.
-func textOf(value []byte) (text string, ok bool) {
-	if len(value) == 0 || value[0] != '"' || json.Unmarshal(value, &text) != nil || strings.ContainsRune(text, utf8.RuneError) {
-		return "", false
+// checkNames returns an error unless the token is by one of the issuers, for one of the
+// audiences. Empty lists are not checked.
+func (c *Claims) checkNames(f fields, issuers, audiences []string) error {
+	if len(issuers) > 0 {
+		if iss, ok := textOf(f.get("iss")); !ok || !slices.Contains(issuers, iss) {
+			return c.refused("the token's issuer (iss) is missing or not accepted")
+		}
 	}
-	return text, true
+	if len(audiences) == 0 {
+		return nil
+	}
+	value := f.get("aud")
+	list, ok := textsOf(value)
+	if !ok {
+		var one string
+		if one, ok = textOf(value); ok {
+			list = []string{one}
+		}
+	}
+	if !ok || !slices.ContainsFunc(list, func(name string) bool { return slices.Contains(audiences, name) }) {
+		return c.refused("the token's audience (aud) is missing or not accepted")
+	}
+	return nil
 }
 
-// textsOf decodes a JSON array of strings.
-func textsOf(value []byte) (list []string, ok bool) {
-	var items []json.RawMessage
-	if value[0] != '[' || json.Unmarshal(value, &items) != nil {
-		return nil, false
+// maxIntegerID is the maximum length of an ID that is a number: that of a 64-bit integer.
+const maxIntegerID = 20
+
+// idOf decodes an ID, which is a string or an integer. An integer is returned as it is
+// written in the token. Numbers with a fraction or an exponent, and -0, are refused, because
+// they are other texts for the same number. The value must be valid JSON.
+func idOf(value []byte) (id string, ok bool) {
+	if id, ok := textOf(value); ok {
+		return id, true
 	}
-	for _, item := range items {
-		text, ok := textOf(item)
-		if !ok {
-			return nil, false
+	if len(value) == 0 || len(value) > maxIntegerID || string(value) == "-0" {
+		return "", false
+	}
+	for i, b := range value {
+		if (b < '0' || b > '9') && (b != '-' || i > 0) {
+			return "", false
 		}
-		list = append(list, text)
 	}
-	return list, true
+	return string(value), true
 }
 
 // maxDate is the last second of the year 9999 as a NumericDate.

@@ -1,0 +1,335 @@
+package jwtauth
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ignis-go/ignis/internal/childproc"
+)
+
+// The tests in this file compare docs/tokens.md and docs/limits.md with the code.
+
+func document(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// block is a program in a document.
+type block struct{ language, text string }
+
+// blocksOf returns the programs of a section, including its subsections.
+func blocksOf(t *testing.T, text, section string) (list []block) {
+	t.Helper()
+	_, text, ok := strings.Cut(text, "\n## "+section+"\n")
+	if !ok {
+		t.Fatalf("there is no section %q", section)
+	}
+	text, _, _ = strings.Cut(text, "\n## ")
+	for _, m := range regexp.MustCompile("(?s)```(\\w+)\n(.*?)```").FindAllStringSubmatch(text, -1) {
+		list = append(list, block{m[1], m[2]})
+	}
+	return list
+}
+
+// The programs in docs/tokens.md make tokens that are accepted: for each language, one with
+// HS256 and one with ES256.
+func TestTokensMadeInOtherLanguages(t *testing.T) {
+	text := document(t, "tokens.md")
+	dir := t.TempDir()
+	keys := blocksOf(t, text, "Keys")
+	if len(keys) != 1 {
+		t.Fatalf("there are %d blocks in the section Keys, want the one that makes the keys", len(keys))
+	}
+	requirePrograms(t, "sh", "openssl")
+	run(t, dir, "sh", "-eu", "-c", keys[0].text)
+	v := verifierFor(t, Config{KeyFiles: []KeyFile{
+		{Name: filepath.Join(dir, "secret"), Secret: true},
+		{Name: filepath.Join(dir, "public.pem"), Algorithms: []string{"ES256"}},
+	}})
+	v.now = time.Now
+	seen := make(map[string]bool)
+	for _, b := range blocksOf(t, text, "Making tokens") {
+		alg := regexp.MustCompile(`[HE]S256`).FindString(b.text)
+		seen[b.language+" "+alg] = true
+		t.Run(b.language+" "+alg, func(t *testing.T) {
+			token := strings.TrimSuffix(string(runBlock(t, dir, b)), "\n")
+			parts, err := parseParts(token)
+			if err != nil || parts.algorithm.name != alg {
+				t.Fatalf("the program prints %q: %v", token, err)
+			}
+			c, err := v.Verify(t.Context(), token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Subject != "42" || !slices.Equal(c.Rooms, []string{"lobby"}) || !regexp.MustCompile(`^{"name": ?"Ann"}$`).Match(c.Info) ||
+				c.Expires.Sub(c.IssuedAt) != time.Hour {
+				t.Errorf("got %+v", c)
+			}
+		})
+	}
+	for _, language := range []string{"js", "python", "php", "go", "sh"} {
+		for _, alg := range []string{"HS256", "ES256"} {
+			if !seen[language+" "+alg] {
+				t.Errorf("there is no program in %s for %s", language, alg)
+			}
+		}
+	}
+}
+
+// runBlock runs a program in a folder and returns what it prints.
+func runBlock(t *testing.T, dir string, b block) []byte {
+	t.Helper()
+	switch b.language {
+	case "sh":
+		requirePrograms(t, "openssl", "xxd")
+		return run(t, dir, "sh", "-eu", "-c", b.text)
+	case "js":
+		requirePrograms(t, "node")
+		return run(t, dir, "node", program(t, "program.mjs", b.text))
+	case "php":
+		requirePrograms(t, "php")
+		return run(t, dir, "php", program(t, "program.php", b.text))
+	case "python":
+		return run(t, dir, python(t, b.text), program(t, "program.py", b.text))
+	case "go":
+		return run(t, dir, build(t, b.text))
+	}
+	t.Fatalf("no idea how to run %s", b.language)
+	return nil
+}
+
+// python returns an interpreter that has the package cryptography if the program uses it.
+// One in PATH that does not come from the system may lack it.
+func python(t *testing.T, text string) string {
+	t.Helper()
+	if !strings.Contains(text, "cryptography") {
+		requirePrograms(t, "python3")
+		return "python3"
+	}
+	for _, name := range []string{"python3", "/usr/bin/python3"} {
+		if childproc.CommandContext(t.Context(), name, "-c", "import cryptography").Run() == nil {
+			return name
+		}
+	}
+	missing(t, "python3 with the package cryptography")
+	return ""
+}
+
+// program writes a program to a file.
+func program(t *testing.T, name, text string) string {
+	t.Helper()
+	name = filepath.Join(t.TempDir(), name)
+	write(t, name, text)
+	return name
+}
+
+// build compiles a program as part of this module, so that it gets this module's versions
+// of others.
+func build(t *testing.T, text string) string {
+	t.Helper()
+	requirePrograms(t, "go")
+	binary := filepath.Join(t.TempDir(), "program")
+	run(t, ".", "go", "build", "-o", binary, program(t, "main.go", text))
+	return binary
+}
+
+// run runs a command and returns its output. An error fails the test.
+func run(t *testing.T, dir, name string, args ...string) []byte {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	cmd := childproc.CommandContext(ctx, name, args...)
+	cmd.Dir = dir
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s%s", name, err, out, &stderr)
+	}
+	return out
+}
+
+func requirePrograms(t *testing.T, names ...string) {
+	t.Helper()
+	for _, name := range names {
+		if _, err := exec.LookPath(name); err != nil {
+			missing(t, name)
+		}
+	}
+}
+
+// missing skips the test, or fails it if IGNIS_REQUIRE_LANGUAGES=1 is set.
+func missing(t *testing.T, name string) {
+	t.Helper()
+	if os.Getenv("IGNIS_REQUIRE_LANGUAGES") == "1" {
+		t.Fatalf("%s is not installed, but IGNIS_REQUIRE_LANGUAGES=1 requires it", name)
+	}
+	t.Skipf("%s is not installed, but this test runs a program with it", name)
+}
+
+// The program that verifies tokens compiles.
+func TestDocumentedServer(t *testing.T) {
+	list := blocksOf(t, document(t, "tokens.md"), "Verifying tokens")
+	if len(list) != 1 || list[0].language != "go" {
+		t.Fatalf("got %d blocks, want one in Go", len(list))
+	}
+	build(t, list[0].text)
+}
+
+// The table of errors in docs/tokens.md has the texts of all errors, and no others.
+func TestErrorsAreDocumented(t *testing.T) {
+	_, text, _ := strings.Cut(document(t, "tokens.md"), "\n## Errors\n")
+	documented := make(map[string]bool)
+	for line := range strings.Lines(text) {
+		if cell, _, ok := strings.Cut(strings.TrimPrefix(line, "| `"), " | "); ok && strings.HasPrefix(line, "| `") {
+			for reason := range strings.SplitSeq(strings.TrimSuffix(cell, "`"), "`<br>`") {
+				documented[reason] = false
+			}
+		}
+	}
+	for _, pattern := range reasons(t) {
+		found := false
+		for reason := range documented {
+			if pattern.MatchString(reason) {
+				found, documented[reason] = true, true
+			}
+		}
+		if !found {
+			t.Errorf("docs/tokens.md has no error that matches %q", pattern)
+		}
+	}
+	for reason, exists := range documented {
+		if !exists {
+			t.Errorf("docs/tokens.md has the error %q, which does not exist", reason)
+		}
+	}
+}
+
+// reasons returns the texts with which tokens are refused, as patterns: what is not constant
+// is \w+.
+func reasons(t *testing.T) (list []*regexp.Regexp) {
+	t.Helper()
+	var pattern func(e ast.Expr) string
+	pattern = func(e ast.Expr) string {
+		switch e := e.(type) {
+		case *ast.BasicLit:
+			text, err := strconv.Unquote(e.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return regexp.QuoteMeta(text)
+		case *ast.BinaryExpr:
+			return pattern(e.X) + pattern(e.Y)
+		}
+		return `\w+`
+	}
+	for _, name := range []string{"verifier.go", "claims.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		add := func(e ast.Expr) {
+			if p := pattern(e); p != `\w+` {
+				list = append(list, regexp.MustCompile("^"+p+"$"))
+			}
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				var called string
+				switch f := n.Fun.(type) {
+				case *ast.Ident:
+					called = f.Name
+				case *ast.SelectorExpr:
+					called = f.Sel.Name
+				}
+				if called == "refused" {
+					add(n.Args[0])
+				}
+			case *ast.KeyValueExpr:
+				if key, ok := n.Key.(*ast.Ident); ok && key.Name == "reason" {
+					add(n.Value)
+				}
+			}
+			return true
+		})
+	}
+	if len(list) < 20 {
+		t.Fatalf("only %d errors were found in the code", len(list))
+	}
+	return list
+}
+
+// docs/limits.md has the defaults of Config and JWKS, and counters that exist.
+func TestLimitsAreDocumented(t *testing.T) {
+	_, text, _ := strings.Cut(document(t, "limits.md"), "\n## Tokens and their keys\n")
+	text, _, _ = strings.Cut(text, "\n## ")
+	c, err := Config{Secret: []byte(testKey)}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := JWKS{}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	documented := make(map[string]string)
+	for _, m := range regexp.MustCompile("(?m)^\\|[^|]*\\| `(\\w+)` \\| ([^|]*) \\|").FindAllStringSubmatch(text, -1) {
+		documented[m[1]] = m[2]
+	}
+	for _, s := range []reflect.Value{reflect.ValueOf(c), reflect.ValueOf(j)} {
+		for i := range s.NumField() {
+			name, want := s.Type().Field(i).Name, ""
+			switch value := s.Field(i).Interface().(type) {
+			case int:
+				want = strconv.Itoa(value)
+				if value >= 1<<10 && value%(1<<10) == 0 {
+					want = strconv.Itoa(value>>10) + " KiB"
+				}
+			case time.Duration:
+				want = documentedTime(value)
+			default:
+				continue
+			}
+			if documented[name] != want {
+				t.Errorf("docs/limits.md says that %s is %q by default, which is %q", name, documented[name], want)
+			}
+			delete(documented, name)
+		}
+	}
+	for name := range documented {
+		t.Errorf("docs/limits.md has a limit %s, which does not exist", name)
+	}
+	for _, m := range regexp.MustCompile("`SourceStatus\\.(\\w+)`").FindAllStringSubmatch(text, -1) {
+		if _, ok := reflect.TypeFor[SourceStatus]().FieldByName(m[1]); !ok {
+			t.Errorf("docs/limits.md names the counter %s, which does not exist", m[1])
+		}
+	}
+}
+
+func documentedTime(d time.Duration) string {
+	switch {
+	case d == 0:
+		return "0"
+	case d%time.Minute == 0:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	}
+	return fmt.Sprintf("%d s", d/time.Second)
+}
