@@ -22,6 +22,7 @@ const (
 	CauseStranger           Cause = "too much before authentication" // 4007
 	CauseApplication        Cause = "server closed"                  // Server.Disconnect
 	CauseShutdown           Cause = "server shutdown"                // 1001
+	CauseTryAgain           Cause = "try again later"                // 1013
 	CauseAuthTimeout        Cause = "authentication timeout"         // 4001
 	CauseHeartbeat          Cause = "heartbeat timeout"              // 4002
 	CauseAuthFailed         Cause = "authentication failed"          // 4003
@@ -49,6 +50,7 @@ var transportCauses = [...]Cause{
 // protocol.
 var ruleCauses = map[uint16]Cause{
 	wire.CloseGoingAway:          CauseShutdown,
+	wire.CloseTryAgainLater:      CauseTryAgain,
 	wire.CloseAuthTimeout:        CauseAuthTimeout,
 	wire.CloseHeartbeatTimeout:   CauseHeartbeat,
 	wire.CloseAuthFailed:         CauseAuthFailed,

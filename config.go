@@ -49,7 +49,10 @@ type Config struct {
 	Authenticate func(ctx context.Context, c Credentials) (Identity, error)
 
 	// ValidateRooms returns those of the rooms that the client may join. Other names in
-	// the result are ignored. Nil, or an error: the client may join none of them.
+	// the result are ignored. Nil, or an error: the client may join none of them. When a
+	// client refreshes its session, an error that is not an [*Error], or one with the
+	// code wire.CodeUnavailable, CodeRateLimited or CodeTimeout, means that ValidateRooms
+	// could not decide: the refresh fails and the client stays in its rooms.
 	ValidateRooms func(ctx context.Context, c *Client, rooms []string) ([]string, error)
 
 	// OnConnect is called after the client has been told that it is connected, before any
