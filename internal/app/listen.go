@@ -13,7 +13,7 @@ import (
 func (a *App) listen(ctx context.Context) (net.Listener, error) {
 	var lc net.ListenConfig
 	if a.cfg.Server.IdleTimeout >= 0 {
-		lc.KeepAlive = -1 // pings do the same, and keep-alive costs four system calls per client
+		lc.KeepAlive = -1 // pings serve the same purpose, and keep-alive costs four system calls per client
 	}
 	ln, err := lc.Listen(ctx, "tcp", a.cfg.Listen)
 	if err != nil {
@@ -27,12 +27,11 @@ func (a *App) listen(ctx context.Context) (net.Listener, error) {
 	return ln, nil
 }
 
-// unprivileged is the first port that every user may listen on, unless the system is
-// configured differently.
+// unprivileged is the lowest port that every user may listen on by default.
 const unprivileged = 1024
 
-// listenHint says what to do about an error of listening on an address. It is empty if that
-// is not known.
+// listenHint returns advice about an error from listening on address, or "" if there is none
+// to give.
 func listenHint(address string, err error) string {
 	_, port, _ := net.SplitHostPort(address) // Config.check has accepted it
 	n, _ := strconv.ParseUint(port, 10, 16)

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// startNotice is how long starting may take before a person should learn why nothing
-// happens.
+// startNotice is how long startup may take before the log says what it is waiting for.
 const startNotice = 2 * time.Second
 
-// Run listens and serves until ctx ends or something fails. It returns when all clients
-// have been told to go and everything is closed. An App runs once.
+// Run listens and serves until ctx is done or something fails. Before it returns, it tells
+// all clients that the server is going away and closes everything. Run must be called only
+// once.
 func (a *App) Run(ctx context.Context) error {
 	a.limit.Open()
 	defer a.limit.Close()
@@ -41,7 +41,7 @@ func (a *App) Run(ctx context.Context) error {
 
 	err = a.wait(ctx, ln.Addr(), web, server)
 
-	// No new client may come in once the others are told to go.
+	// Stop accepting clients before the connected ones are sent away.
 	_ = ln.Close()
 	stop()
 	<-server.done
@@ -50,8 +50,8 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(err, server.err)
 }
 
-// wait returns when ctx has ended, the server has ended by itself, or HTTP has failed, and
-// then with an error. Meanwhile it reports when clients are accepted.
+// wait waits until ctx is done, the server has ended by itself, or serving HTTP has failed,
+// and returns an error only in the last case. It calls OnReady when clients are accepted.
 func (a *App) wait(ctx context.Context, addr net.Addr, web, server *task) error {
 	ready := a.server.Ready()
 	late := time.NewTimer(startNotice)
@@ -65,7 +65,7 @@ func (a *App) wait(ctx context.Context, addr net.Addr, web, server *task) error 
 				a.cfg.OnReady(addr)
 			}
 		case <-late.C:
-			a.log.Warn("no clients are accepted yet: waiting for Redis")
+			a.log.Warn("still waiting for Redis; no clients are accepted yet")
 		case <-web.done:
 			return fmt.Errorf("serving HTTP: %w", web.err)
 		case <-server.done:
@@ -76,7 +76,7 @@ func (a *App) wait(ctx context.Context, addr net.Addr, web, server *task) error 
 	}
 }
 
-// explain adds what to do if the server has ended by itself.
+// explain adds advice to the error of a server that has ended by itself.
 func (a *App) explain(err error) error {
 	if err == nil || a.cfg.Redis.URL == "" {
 		return err
@@ -87,7 +87,7 @@ func (a *App) explain(err error) error {
 // task is a function that runs on its own goroutine.
 type task struct {
 	done chan struct{} // closed when the function has returned
-	err  error         // what it returned; valid once done is closed
+	err  error         // the function's result; valid once done is closed
 }
 
 func start(f func() error) *task {
