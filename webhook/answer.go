@@ -17,15 +17,15 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// An answer that two parsers could understand differently is malformed, because it decides
-// who somebody is. Names are compared exactly, none may occur twice, and unknown names are
-// errors, so that a misspelled expires does not make a session endless.
+// Answers are read strictly, because they decide who a client is and what it may do. Names
+// are case-sensitive, a duplicate name is an error, and so is an unknown one: a misspelled
+// expires must not make a session endless.
 
-// maxShown is the maximum number of bytes of a text that is shown to clients.
+// maxShown is the maximum size of a message to a client, in bytes.
 const maxShown = 1024
 
-// fieldsOf returns the fields of a JSON object by name. Those that are null count as
-// absent. An empty array counts as an empty object, because that is what PHP makes of one.
+// fieldsOf returns the fields of a JSON object by name. A field that is null counts as
+// absent. An empty array counts as an empty object, because PHP encodes both as [].
 func fieldsOf(text []byte) (map[string]json.RawMessage, error) {
 	fields := make(map[string]json.RawMessage)
 	var twice string
@@ -56,7 +56,7 @@ func isEmptyArray(text []byte) bool {
 	return len(text) >= 2 && text[0] == '[' && text[len(text)-1] == ']' && len(bytes.TrimSpace(text[1:len(text)-1])) == 0
 }
 
-// known returns an error if there are other fields than those with the names.
+// known returns an error if there is a field whose name is not one of names.
 func known(fields map[string]json.RawMessage, names ...string) error {
 	for name := range fields {
 		if !slices.Contains(names, name) {
@@ -66,8 +66,8 @@ func known(fields map[string]json.RawMessage, names ...string) error {
 	return nil
 }
 
-// textOf decodes a JSON string. Half a surrogate pair is an error, because decoding would
-// turn different texts into the same one.
+// textOf decodes a JSON string. It reports false for any other value, and for a string with
+// an unpaired surrogate, which decoding replaces, so that different texts become equal.
 func textOf(value []byte) (text string, ok bool) {
 	if len(value) == 0 || value[0] != '"' || json.Unmarshal(value, &text) != nil || strings.ContainsRune(text, utf8.RuneError) {
 		return "", false
@@ -75,7 +75,7 @@ func textOf(value []byte) (text string, ok bool) {
 	return text, true
 }
 
-// idOf decodes the ID of a user: a string, or an integer, of which it returns the digits.
+// idOf decodes an ID: a string, or an integer, which it returns as decimal text.
 func idOf(value []byte) (string, bool) {
 	if text, ok := textOf(value); ok {
 		return text, true
@@ -84,14 +84,14 @@ func idOf(value []byte) (string, bool) {
 	return string(value), err == nil && string(value) != "-0"
 }
 
-// timeOf decodes a time: a text as in RFC 3339, or a number of seconds since 1970.
+// timeOf decodes a time: an RFC 3339 string, or a number of seconds since 1970.
 func timeOf(value []byte) (time.Time, error) {
 	if text, ok := textOf(value); ok {
 		if t, err := time.Parse(time.RFC3339, text); err == nil {
 			return t, nil
 		}
 	}
-	const last = 253402300799 // the end of the year 9999
+	const last = 253402300799 // the last second of the year 9999
 	f, err := strconv.ParseFloat(string(value), 64)
 	if err != nil || f < 0 || f > last {
 		return time.Time{}, errors.New("it is neither a time such as 2026-01-31T09:05:07Z nor a number of seconds since 1970 (not milliseconds)")
@@ -100,12 +100,12 @@ func timeOf(value []byte) (time.Time, error) {
 	return time.Unix(int64(whole), int64(part*1e9)), nil
 }
 
-// refusalOf decodes the field refuse, {code, message}, which refuses a client or a message
-// with a text for the client. It returns nil if there is none.
+// refusalOf decodes the field refuse, {code, message}, with which the endpoint tells the
+// client why it is refused. It returns nil if there is no such field.
 func refusalOf(fields map[string]json.RawMessage) (*ignis.Error, error) {
 	value, ok := fields["refuse"]
 	if !ok {
-		return nil, nil //nolint:nilnil // there is none
+		return nil, nil //nolint:nilnil // not refused
 	}
 	inner, err := fieldsOf(value)
 	if err == nil {
@@ -119,7 +119,7 @@ func refusalOf(fields map[string]json.RawMessage) (*ignis.Error, error) {
 		text, _ := textOf(code)
 		e.Code = wire.ErrorCode(text)
 		if !slices.Contains(wire.ErrorCodes(), e.Code) {
-			return nil, fmt.Errorf("refuse.code is none of %v", wire.ErrorCodes())
+			return nil, fmt.Errorf("refuse.code must be one of %v", wire.ErrorCodes())
 		}
 	}
 	if message, ok := inner["message"]; ok {
@@ -134,10 +134,9 @@ func refusalOf(fields map[string]json.RawMessage) (*ignis.Error, error) {
 	return e, nil
 }
 
-// meant returns the refusal in the answer to a question, if the endpoint has meant one for
-// the client. Only statuses below 500 are searched for one: others come from whatever has
-// failed.
-func meant(a answer) *ignis.Error {
+// shownRefusal returns the refusal in an answer with a status from 400 to 499, if its body
+// consists of the field refuse. Other statuses can come from a proxy or a framework.
+func shownRefusal(a answer) *ignis.Error {
 	if a.status < 400 || a.status > 499 {
 		return nil
 	}
@@ -152,16 +151,16 @@ func meant(a answer) *ignis.Error {
 	return e
 }
 
-// unexpected returns the failure for a status that does not answer a question.
+// unexpected returns the failure for a status that does not answer the request.
 func unexpected(kind string, a answer) error {
-	return &failure{kind: kind, cause: CauseStatus, detail: statusDetail(a.status, a.text())}
+	return &failure{kind: kind, cause: CauseStatus, detail: a.detail()}
 }
 
 func malformed(kind string, err error) error {
 	return &failure{kind: kind, cause: CauseMalformed, detail: err.Error()}
 }
 
-// denied reports whether a status refuses a client as such.
+// denied reports whether a status refuses a client.
 func denied(status int) bool {
 	return status == http.StatusUnauthorized || status == http.StatusForbidden
 }

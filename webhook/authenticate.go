@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/ignis-go/ignis"
 )
@@ -14,13 +16,12 @@ import (
 // Authenticate asks the endpoint who a client is. It can be used as
 // [ignis.Config].Authenticate. The metadata of an accepted client is a [*Metadata].
 //
-// The endpoint refuses a client by the status 401 or 403. Its text is logged. It reaches
-// the client only if it is in the field refuse of the answer.
+// If the endpoint refuses the client, the error matches [ignis.ErrUnauthenticated]. The
+// answer's field refuse is shown to the client.
 //
-// The question is asked once and never repeated. If no answer can be had, because the
-// endpoint fails, its circuit is open or MaxConcurrent questions are waiting, the error
-// matches an [*ignis.Error] that makes the server close the client with 1013, so that it
-// tries again later.
+// If there is no usable answer, for example because the endpoint failed or its circuit is
+// open, the error wraps an [*ignis.Error] for which the server closes the client with 1013,
+// so that the client tries again later. Authenticate itself does not ask again.
 func (c *Client) Authenticate(ctx context.Context, cred ignis.Credentials) (id ignis.Identity, err error) {
 	ask := func() any {
 		return authenticateData{
@@ -31,8 +32,8 @@ func (c *Client) Authenticate(ctx context.Context, cred ignis.Credentials) (id i
 			Refresh:     cred.Refreshed != nil,
 		}
 	}
-	err = c.ask(ctx, c.authenticate, false, ask, func(a answer) (err error) {
-		id, err = readIdentity(a)
+	err = c.ask(ctx, c.authenticate, ask, func(a answer) (err error) {
+		id, err = readIdentity(a, c.cfg.MaxMetadata)
 		return err
 	})
 	if err != nil {
@@ -49,12 +50,12 @@ func userOf(c *ignis.Client) string {
 }
 
 // readIdentity reads the answer about a client.
-func readIdentity(a answer) (ignis.Identity, error) {
-	if e := meant(a); e != nil {
-		return ignis.Identity{}, &refusal{statusDetail(a.status, e.Error()), e}
+func readIdentity(a answer, maxMetadata int) (ignis.Identity, error) {
+	if e := shownRefusal(a); e != nil {
+		return ignis.Identity{}, &refusal{e.Error(), e}
 	}
 	if denied(a.status) {
-		return ignis.Identity{}, &refusal{statusDetail(a.status, a.text()), nil}
+		return ignis.Identity{}, &refusal{text: a.detail()}
 	}
 	if !a.accepted() {
 		return ignis.Identity{}, unexpected(typeAuthenticate, a)
@@ -70,9 +71,9 @@ func readIdentity(a answer) (ignis.Identity, error) {
 	case err != nil:
 		return ignis.Identity{}, malformed(typeAuthenticate, err)
 	case e != nil:
-		return ignis.Identity{}, &refusal{statusDetail(a.status, e.Error()), e}
+		return ignis.Identity{}, &refusal{e.Error(), e}
 	}
-	id, err := identityOf(fields)
+	id, err := identityOf(fields, maxMetadata)
 	if err != nil {
 		return ignis.Identity{}, malformed(typeAuthenticate, err)
 	}
@@ -80,9 +81,12 @@ func readIdentity(a answer) (ignis.Identity, error) {
 }
 
 // identityOf returns the identity in the fields of an answer.
-func identityOf(fields map[string]json.RawMessage) (id ignis.Identity, err error) {
+func identityOf(fields map[string]json.RawMessage, maxMetadata int) (id ignis.Identity, err error) {
 	if id.UserID, err = userIn(fields); err != nil {
 		return id, err
+	}
+	if n := len(fields["info"]) + len(fields["grants"]); n > maxMetadata {
+		return id, fmt.Errorf("info and grants have %d bytes in total, which is more than MaxMetadata (%d)", n, maxMetadata)
 	}
 	m := &Metadata{Info: bytes.Clone(fields["info"])}
 	id.Metadata = m
@@ -97,12 +101,12 @@ func identityOf(fields map[string]json.RawMessage) (id ignis.Identity, err error
 		}
 	}
 	if value, ok := fields["tokenId"]; ok {
-		if m.TokenID, ok = idOf(value); !ok {
-			return id, errors.New("tokenId is not a string")
+		if m.TokenID, ok = idOf(value); !ok || !validID(m.TokenID) {
+			return id, errors.New("tokenId is neither " + whatIDs + " nor an integer")
 		}
 	}
 	if value, ok := fields["grants"]; ok {
-		// The copy keeps the rest of the answer out of memory.
+		// A copy, so that the rest of the answer does not stay in memory.
 		if m.Grants, err = fieldsOf(bytes.Clone(value)); err != nil {
 			return id, fmt.Errorf("grants: %w", err)
 		}
@@ -110,8 +114,9 @@ func identityOf(fields map[string]json.RawMessage) (id ignis.Identity, err error
 	return id, nil
 }
 
-// userIn returns the user, who must be named. A client without one must be called
-// anonymous: otherwise a page that answers {} to everything would let everybody in.
+// userIn returns the ID of the user, or "" for a client that the endpoint calls anonymous.
+// An answer with neither is malformed: an endpoint that answers every request with {} must
+// not accept every client.
 func userIn(fields map[string]json.RawMessage) (string, error) {
 	anonymous := fields["anonymous"]
 	value, ok := fields["user"]
@@ -119,15 +124,25 @@ func userIn(fields map[string]json.RawMessage) (string, error) {
 	case anonymous != nil && string(anonymous) != "true" && string(anonymous) != "false":
 		return "", errors.New("anonymous is neither true nor false")
 	case ok && string(anonymous) == "true":
-		return "", errors.New("it contains a user, and anonymous")
+		return "", errors.New("it contains both user and anonymous")
 	case string(anonymous) == "true":
 		return "", nil
 	case !ok:
-		return "", errors.New("it contains no user; for a client without one, it must contain anonymous: true")
+		return "", errors.New("it contains no user (for a client without one, answer anonymous: true)")
 	}
 	user, ok := idOf(value)
-	if !ok || user == "" {
-		return "", errors.New("user is neither a string of at least one character nor an integer")
+	if !ok || !validID(user) {
+		return "", errors.New("user is neither " + whatIDs + " nor an integer")
 	}
 	return user, nil
+}
+
+// maxIDBytes is the maximum size of the ID of a user or a token.
+const maxIDBytes = 256
+
+// whatIDs describes the IDs that validID accepts.
+const whatIDs = "a string of 1 to 256 bytes without control characters"
+
+func validID(id string) bool {
+	return id != "" && len(id) <= maxIDBytes && !strings.ContainsFunc(id, unicode.IsControl)
 }

@@ -1,8 +1,6 @@
 package webhook
 
 import (
-	"fmt"
-
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -13,18 +11,21 @@ type Cause string
 
 // The causes.
 const (
-	CauseBusy       Cause = "too many requests at a time" // Config.MaxConcurrent; not sent
-	CauseCircuit    Cause = "circuit open"                // not sent
-	CauseTimeout    Cause = "timeout"
-	CauseConnection Cause = "connection failed" // it could not be made, broke, or carried no HTTP
-	CauseStatus     Cause = "unexpected status"
-	CauseTooLarge   Cause = "answer too large"
-	CauseMalformed  Cause = "malformed answer"
-	CauseRequest    Cause = "request not encoded" // Config.Info returned what is not valid as JSON; not sent
+	CauseBusy       Cause = "too many questions"  // MaxConcurrent and MaxWaiting of Config; not sent
+	CauseCircuit    Cause = "circuit open"        // not sent
+	CauseTimeout    Cause = "timeout"             // Timeout or EventTimeout of Config
+	CauseConnection Cause = "connection failed"   // no connection, connection lost, or no HTTP
+	CauseStatus     Cause = "unexpected status"   // including redirects
+	CauseTooLarge   Cause = "answer too large"    // Config.MaxAnswer
+	CauseMalformed  Cause = "malformed answer"    // not the JSON that docs/webhooks.md defines
+	CauseRequest    Cause = "request not encoded" // the result of Config.Info cannot be encoded; not sent
 	CauseCanceled   Cause = "canceled"            // the client disconnected, or the server shut down
 )
 
-// failure is the error for a request without a usable answer. It matches an [*ignis.Error]
+// unavailable is what clients are told while the endpoint fails.
+const unavailable = "The service is not available at the moment."
+
+// failure is the error for a request without a usable answer. It wraps an [*ignis.Error]
 // that tells the client to try again later.
 type failure struct {
 	kind   string // of the request
@@ -44,13 +45,12 @@ func (f *failure) Error() string {
 	return s
 }
 
-// LogCause returns the part of the text that is the same for all requests that fail for
-// the same reason.
+// LogCause returns the text without the details of a single request.
 func (f *failure) LogCause() string { return "webhook: " + f.kind + ": " + string(f.cause) }
 
-// Unwrap returns the underlying error and what clients are told.
+// Unwrap returns what the client is told, and the underlying error if there is one.
 func (f *failure) Unwrap() []error {
-	e := &ignis.Error{Code: wire.CodeUnavailable, Message: "The service is not available at the moment."}
+	e := &ignis.Error{Code: wire.CodeUnavailable, Message: unavailable}
 	if f.cause == CauseTimeout {
 		e = &ignis.Error{Code: wire.CodeTimeout, Message: "The service took too long."}
 	}
@@ -61,8 +61,8 @@ func (f *failure) Unwrap() []error {
 }
 
 // result returns what the failure says about the endpoint. A status below 500 or a
-// malformed answer is a mistake in the answer to one question, which a client may be able
-// to provoke. It must not keep the others out.
+// malformed answer concerns one question. A client may be able to provoke it, and must not
+// be able to open the circuit for all others.
 func (f *failure) result(status int) result {
 	switch f.cause {
 	case CauseTimeout, CauseConnection:
@@ -80,29 +80,30 @@ func (f *failure) result(status int) result {
 // refusal is the error for a client that the endpoint has refused.
 type refusal struct {
 	text  string       // for the log
-	shown *ignis.Error // for the client; nil if the endpoint meant no text for it
+	shown *ignis.Error // for the client; nil if the endpoint did not set it
 }
 
 func (r *refusal) Error() string { return r.LogCause() + ": " + r.text }
 
-// LogCause returns the text without what depends on the client.
+// LogCause returns the text without the endpoint's answer.
 func (r *refusal) LogCause() string { return "webhook: refused by the endpoint" }
 
-// Is reports that the client is not authenticated.
-func (r *refusal) Is(target error) bool { return target == ignis.ErrUnauthenticated }
+// Is reports whether the client is rejected. If the endpoint asks the client to try again
+// later, the server must not tell it that its credentials are wrong.
+func (r *refusal) Is(target error) bool {
+	if r.shown != nil {
+		switch r.shown.Code {
+		case wire.CodeUnavailable, wire.CodeRateLimited, wire.CodeTimeout:
+			return false
+		}
+	}
+	return target == ignis.ErrUnauthenticated
+}
 
-// Unwrap returns what the client is told, if that is known.
-func (r *refusal) Unwrap() []error {
+// Unwrap returns what the client is told, or nil.
+func (r *refusal) Unwrap() error {
 	if r.shown == nil {
 		return nil
 	}
-	return []error{r.shown}
-}
-
-// statusDetail describes an unexpected status.
-func statusDetail(status int, text string) string {
-	if text == "" {
-		return fmt.Sprint(status)
-	}
-	return fmt.Sprintf("%d: %s", status, text)
+	return r.shown
 }

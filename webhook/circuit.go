@@ -30,22 +30,23 @@ func (s CircuitState) String() string {
 	return fmt.Sprintf("CircuitState(%d)", uint8(s))
 }
 
-// maxPauses is the factor up to which the pause of a circuit grows.
+// maxPauses is the maximum pause of a circuit, as a multiple of the first.
 const maxPauses = 12
 
-// circuit keeps requests from an endpoint that fails.
+// circuit is a circuit breaker: it stops requests to an endpoint that fails.
 type circuit struct {
-	failures int           // consecutive failures that open it
-	pause    time.Duration // how long it is open the first time
+	failures int           // number of consecutive failures that open it
+	pause    time.Duration // pause when it opens for the first time
 
 	mu      sync.Mutex
 	state   CircuitState
 	round   uint64        // number of changes of the state
-	failed  int           // consecutive failures while it is closed
-	testing bool          // half-open, and the test is under way
-	next    time.Duration // how long it is open the next time
-	until   time.Time     // when it was opened: the end of the pause
+	failed  int           // consecutive failures while closed
+	testing bool          // half-open, and the test is in flight
+	next    time.Duration // pause when it opens again; 0: the first
+	until   time.Time     // open: the end of the pause
 	opened  uint64        // number of times it was opened
+	held    time.Time     // no requests before this time; see hold
 }
 
 // pass is the permission to send a request. The result of the request must be reported.
@@ -55,17 +56,19 @@ type pass struct{ round uint64 }
 type result uint8
 
 const (
-	resultNone   result = iota // nothing: the request was given up
-	resultWorks                // it works
-	resultFailed               // it does not
+	resultNone result = iota // nothing, for example because the request was canceled
+	resultWorks
+	resultFailed
 )
 
-// admit returns a pass, or else the time after which it is worth asking again.
+// admit returns a pass, or the time to wait before calling it again.
 func (c *circuit) admit() (p pass, wait time.Duration, ok bool) {
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case now.Before(c.held):
+		return pass{}, c.held.Sub(now), false
 	case c.state == CircuitClosed:
 		return pass{c.round}, 0, true
 	case c.state == CircuitOpen && now.Before(c.until):
@@ -79,8 +82,18 @@ func (c *circuit) admit() (p pass, wait time.Duration, ok bool) {
 	return pass{c.round}, 0, true
 }
 
-// report takes the result of a request. It returns the new state if that has changed. The
-// results of requests that began before the last change count for nothing.
+// hold makes admit refuse requests for the time that the endpoint asked for.
+func (c *circuit) hold(d time.Duration) {
+	until := time.Now().Add(d)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if until.After(c.held) {
+		c.held = until
+	}
+}
+
+// report takes the result of a request into account, and returns the state and whether it
+// changed. It ignores the results of requests that began before the last change.
 func (c *circuit) report(p pass, r result) (s CircuitState, changed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -110,7 +123,7 @@ func (c *circuit) open() {
 	if c.next == 0 {
 		c.next = c.pause
 	}
-	// It varies, so that the instances of a cluster do not test in step.
+	// Vary the pause, so that the instances of a cluster do not test simultaneously.
 	c.until = time.Now().Add(c.next - c.next/4 + rand.N(c.next/2+1))
 	c.next = min(2*c.next, maxPauses*c.pause)
 	c.opened++
@@ -124,8 +137,8 @@ func (c *circuit) change(s CircuitState) CircuitState {
 	return s
 }
 
-// standing returns the state, and how often the circuit was opened.
-func (c *circuit) standing() (CircuitState, uint64) {
+// stats returns the state and the number of times that the circuit opened.
+func (c *circuit) stats() (CircuitState, uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state, c.opened

@@ -13,13 +13,13 @@ import (
 	"github.com/ignis-go/ignis/internal/loglimit"
 )
 
-// Client asks and tells the endpoint of an application. Its methods are safe for
+// Client sends requests to the endpoint of an application. Its methods are safe for
 // concurrent use.
 type Client struct {
 	cfg       Config
 	transport *http.Transport
 	keys      atomic.Pointer[keys]
-	limit     *loglimit.Limiter // open while Run runs
+	limit     *loglimit.Limiter // open during Run
 	ran       atomic.Bool
 
 	authenticate, rooms, messages, events *endpoint
@@ -27,19 +27,21 @@ type Client struct {
 	queue queue
 }
 
-// endpoint is the receiver of one kind of request. The kinds do not share their limits, so
-// that messages that hang do not keep clients from being authenticated.
+// endpoint is the receiver of one kind of request. Each kind has its own limits, so that
+// messages that hang do not prevent clients from being authenticated.
 type endpoint struct {
 	kind    string
 	url     *url.URL
 	timeout time.Duration
-	slots   chan struct{} // one element for each question under way
-	circuit circuit
-	counts  counters
+	// maxWaiting is the maximum number of questions that wait for a slot.
+	maxWaiting int
+	slots      chan struct{} // one element for each question in flight
+	circuit    circuit
+	counts     counters
 }
 
-// New returns a Client, or an error if the configuration is invalid. Questions can be asked
-// at once. Events are delivered while Run runs.
+// New returns a Client, or an error if the configuration is invalid. Events are queued until
+// Run is called; everything else works immediately.
 func New(cfg Config) (*Client, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -64,14 +66,14 @@ func New(cfg Config) (*Client, error) {
 func (c *Client) newEndpoint(kind, address string) *endpoint {
 	u, _ := url.Parse(address) // withDefaults has parsed it
 	return &endpoint{
-		kind: kind, url: u, timeout: c.cfg.Timeout,
+		kind: kind, url: u, timeout: c.cfg.Timeout, maxWaiting: c.cfg.MaxWaiting,
 		slots:   make(chan struct{}, c.cfg.MaxConcurrent),
 		circuit: circuit{failures: c.cfg.CircuitFailures, pause: c.cfg.CircuitPause},
 	}
 }
 
-// Rotate replaces the secrets that sign requests, beginning with the next request. It
-// returns an error, and changes nothing, if they are invalid.
+// Rotate replaces the secrets with which requests are signed. If they are invalid, Rotate
+// returns an error and changes nothing.
 func (c *Client) Rotate(secrets []string) error {
 	ks, err := parseSecrets(secrets)
 	if err != nil {
@@ -81,10 +83,10 @@ func (c *Client) Rotate(secrets []string) error {
 	return nil
 }
 
-// Run delivers events until ctx ends. It then goes on for up to DrainTimeout, counts and
-// logs what it could not deliver, and returns nil. Let ctx end after the server has shut
-// down, because until then clients disconnect. Run returns an error only if it has been
-// called before.
+// Run delivers events until ctx ends, and then for up to DrainTimeout those that are left.
+// It counts and logs the events that it could not deliver, and returns nil. End ctx after
+// the server's Run has returned, so that the events of clients that disconnect during the
+// shutdown are delivered. Run returns an error only if it was called before.
 func (c *Client) Run(ctx context.Context) error {
 	if !c.ran.CompareAndSwap(false, true) {
 		return errors.New("webhook: Run was called before")
@@ -98,24 +100,3 @@ func (c *Client) Run(ctx context.Context) error {
 	}
 	return nil
 }
-
-// enter takes a slot for a question. If none is free, it waits for one until ctx ends, or
-// fails immediately.
-func (e *endpoint) enter(ctx context.Context, wait bool) bool {
-	select {
-	case e.slots <- struct{}{}:
-		return true
-	default:
-	}
-	if !wait {
-		return false
-	}
-	select {
-	case e.slots <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-func (e *endpoint) leave() { <-e.slots }

@@ -20,66 +20,74 @@ import (
 // Config configures a [Client]. URL and Secrets are required. The zero value of every
 // other field selects the default that its comment states.
 type Config struct {
-	// URL is the address of the endpoint, http or https. Credentials are sent to it, so
-	// use https unless the network between them is trusted. Proxies in the environment
-	// are ignored, redirects are not followed, and HTTP/1.1 is spoken. Required, unless
-	// the four URLs below are set.
+	// URL is the address of the endpoint. It begins with https:// or http://. Since
+	// credentials are sent to it, use https unless you trust the network in between.
+	// Requests use HTTP/1.1 and neither follow redirects nor use the proxies that
+	// environment variables name. Required, unless the four URLs below are set.
 	URL string
 	// AuthenticateURL, RoomsURL, MessagesURL and EventsURL replace URL for one kind of
-	// request. Empty: URL.
+	// request each. Empty: URL.
 	AuthenticateURL, RoomsURL, MessagesURL, EventsURL string
-	// Secrets sign the requests, each of them a signature of its own. Two of them, an old
-	// and a new one, let the endpoint be changed at any time; see also [Client.Rotate]. A
-	// secret is whsec_ followed by 24 to 64 bytes in base64; see [NewSecret]. Required.
+	// Secrets are the secrets with which requests are signed. A secret is whsec_ followed
+	// by 24 to 64 bytes in base64; see [NewSecret]. With several, each request carries a
+	// signature for each, so that the secret can be replaced without an interruption; see
+	// also [Client.Rotate]. Required.
 	Secrets []string
 
 	// Headers lists the headers of a client's HTTP request that Authenticate sends to the
 	// endpoint, such as Cookie; see [Client.WithHeaders]. Empty: none.
 	Headers []string
-	// Info returns what requests say about a client as client.info, encoded as JSON. It
-	// must return immediately. Nil: what the endpoint answered as info when it
-	// authenticated the client, or nothing.
+	// Info returns the field info of a client in requests, encoded as JSON. It must not
+	// block. Nil: the info with which the endpoint answered Authenticate, if any.
 	Info func(c *ignis.Client) any
-	// Source identifies this instance in requests as source. Empty: a random text.
+	// Source identifies this instance in the field source of requests. Empty: a random
+	// text.
 	Source string
 
-	// Timeout is the time in which the endpoint must answer a question, including the
-	// time to connect. For Authenticate it should be less than three times
-	// [ignis.Config].AuthTimeout. 0: 5 s.
+	// Timeout is the maximum time from asking a question to the end of the answer,
+	// including the time that the question waits for its turn. It should be less than
+	// three times [ignis.Config].AuthTimeout, after which the client is closed. 0: 5 s.
 	Timeout time.Duration
-	// MaxConcurrent is the number of questions of one kind that wait for an answer at the
-	// same time. Beyond it, Authenticate fails immediately, and ValidateRooms and
-	// OnMessage wait for their turn, for Timeout at most. 0: 64.
+	// MaxConcurrent is the maximum number of questions of one kind that are in flight at
+	// the same time. Others wait for their turn within Timeout. 0: 64.
 	MaxConcurrent int
-	// MaxAnswer is the maximum size of an answer in bytes, without its header, which may
-	// have 16 KiB. A larger answer is a failure. 0: 256 KiB.
+	// MaxWaiting is the maximum number of questions of one kind that wait for their turn.
+	// Further ones fail immediately. 0: 1,000.
+	MaxWaiting int
+	// MaxAnswer is the maximum size in bytes of the body of an answer. A larger answer is
+	// a failure, and so is one with a header of more than 16 KiB. 0: 256 KiB.
 	MaxAnswer int
+	// MaxMetadata is the maximum size in bytes of the fields info and grants together in
+	// an answer about a client. They stay in memory while the client is connected. An
+	// answer with larger ones is a failure. 0: 16 KiB.
+	MaxMetadata int
 
-	// CircuitFailures is the number of consecutive failures of one kind of request that
-	// opens its circuit. Failures are timeouts, broken connections and statuses from 500
-	// on. 0: 10.
+	// CircuitFailures is the number of consecutive failures of one kind of request after
+	// which its circuit opens. Failures are timeouts, connections that fail, and statuses
+	// of 500 and more. 0: 10.
 	CircuitFailures int
 	// CircuitPause is the time for which a circuit stays open before a single request
 	// tests the endpoint. It doubles with each test that fails, up to twelve times
-	// CircuitPause, and varies by a quarter. 0: 5 s.
+	// CircuitPause, and varies randomly by a quarter. 0: 5 s.
 	CircuitPause time.Duration
 
-	// QueueEvents and QueueBytes limit the events that wait until they are delivered.
-	// Further events are lost, and counted in Stats.Lost. 0: 10,000 events and 16 MiB.
-	QueueEvents, QueueBytes int
-	// BatchEvents is the maximum number of events in one request, which has about 256 KiB
-	// at most. 0: 100.
+	// QueueEvents is the maximum number of events that are waiting or being sent. Further
+	// events are lost, and counted in Stats.Lost. 0: 10,000.
+	QueueEvents int
+	// QueueBytes is the maximum size in bytes of the same events. 0: 16 MiB.
+	QueueBytes int
+	// BatchEvents is the maximum number of events in a request. A request with more than
+	// one event has at most 256 KiB. 0: 100.
 	BatchEvents int
-	// EventConcurrency is the number of requests with events that are sent at the same
-	// time. 0: 4.
+	// EventConcurrency is the maximum number of requests with events that are in flight
+	// at the same time. The events of one client are never in two of them. 0: 4.
 	EventConcurrency int
-	// EventTimeout is the time in which the endpoint must answer a request with events.
-	// 0: 15 s.
+	// EventTimeout is the maximum time for a request with events. 0: 15 s.
 	EventTimeout time.Duration
-	// EventMaxAge is the age at which an event that could not be delivered is given up.
-	// 0: 10 min.
+	// EventMaxAge is the maximum age of an event. Older ones are lost, and counted in
+	// Stats.Lost. 0: 10 min.
 	EventMaxAge time.Duration
-	// DrainTimeout is the time for which Run goes on delivering when its context has
+	// DrainTimeout is the time for which Run still delivers events after its context has
 	// ended. 0: 5 s.
 	DrainTimeout time.Duration
 
@@ -90,9 +98,9 @@ type Config struct {
 	// when its context ends. Nil: a net.Dialer.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// Logger receives the log, which never contains credentials, payloads or secrets.
-	// Lines that can repeat at will are logged once per cause in ten seconds. Nil:
-	// slog.Default().
+	// Logger receives the log, which contains no secrets, credentials or payloads. Lines
+	// of the same cause are logged at most once in ten seconds, with the number of lines
+	// left out. Nil: slog.Default().
 	Logger *slog.Logger
 }
 
@@ -118,7 +126,7 @@ func (c Config) withDefaults() (Config, error) {
 	c.Headers = slices.Clone(c.Headers)
 	for i, name := range c.Headers {
 		if !validHeader(name) {
-			return c, fmt.Errorf("webhook: Config.Headers[%d] is %.100q, which cannot be the name of a header", i, name)
+			return c, fmt.Errorf("webhook: Config.Headers[%d] is %.100q, which is not a valid name of a header", i, name)
 		}
 		c.Headers[i] = textproto.CanonicalMIMEHeaderKey(name)
 	}
@@ -137,7 +145,9 @@ func (c Config) withDefaults() (Config, error) {
 		def  int
 	}{
 		{"MaxConcurrent", &c.MaxConcurrent, 64},
+		{"MaxWaiting", &c.MaxWaiting, 1000},
 		{"MaxAnswer", &c.MaxAnswer, 256 << 10},
+		{"MaxMetadata", &c.MaxMetadata, 16 << 10},
 		{"CircuitFailures", &c.CircuitFailures, 10},
 		{"QueueEvents", &c.QueueEvents, 10_000},
 		{"QueueBytes", &c.QueueBytes, 16 << 20},
@@ -145,7 +155,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"EventConcurrency", &c.EventConcurrency, 4},
 	} {
 		if *f.v < 0 {
-			return c, fmt.Errorf("webhook: Config.%s is negative", f.name)
+			return c, fmt.Errorf("webhook: Config.%s must not be negative", f.name)
 		}
 		if *f.v == 0 {
 			*f.v = f.def
@@ -168,7 +178,7 @@ func (c Config) withTimes() (Config, error) {
 		{"DrainTimeout", &c.DrainTimeout, 5 * time.Second},
 	} {
 		if *f.v < 0 {
-			return c, fmt.Errorf("webhook: Config.%s is negative", f.name)
+			return c, fmt.Errorf("webhook: Config.%s must not be negative", f.name)
 		}
 		if *f.v == 0 {
 			*f.v = f.def
@@ -181,7 +191,7 @@ func (c Config) withTimes() (Config, error) {
 // contain the URL, whose query may be secret.
 func checkURL(name, text string) error {
 	if text == "" {
-		return errors.New("webhook: Config.URL is required: it is the address of the application's endpoint")
+		return errors.New("webhook: Config.URL is required: set it to the address of the application's endpoint")
 	}
 	u, err := url.Parse(text)
 	switch {
@@ -192,14 +202,14 @@ func checkURL(name, text string) error {
 	case u.Hostname() == "":
 		return fmt.Errorf("webhook: Config.%s has no host", name)
 	case u.User != nil:
-		return fmt.Errorf("webhook: Config.%s contains a user or a password, which would not be sent: requests are authenticated by their signature", name)
+		return fmt.Errorf("webhook: Config.%s contains a user or a password, which would not be sent: remove it, requests are signed instead", name)
 	case u.Fragment != "":
-		return fmt.Errorf("webhook: Config.%s has a fragment (#), which would not be sent", name)
+		return fmt.Errorf("webhook: Config.%s has a fragment (#), which would not be sent: remove it", name)
 	}
 	return nil
 }
 
-// validHeader reports whether name can be the name of a header (RFC 9110, section 5.6.2).
+// validHeader reports whether name is a valid name of a header (RFC 9110, section 5.6.2).
 func validHeader(name string) bool {
 	for _, b := range []byte(name) {
 		if b <= ' ' || b >= 0x7f || slices.Contains([]byte(`"(),/:;<=>?@[\]{}`), b) {
@@ -209,8 +219,8 @@ func validHeader(name string) bool {
 	return name != ""
 }
 
-// newTransport returns the transport for all requests. A request is sent once: net/http
-// repeats one only if the connection was closed before any byte of it was written.
+// newTransport returns the transport for all requests. It never sends a request twice: it
+// uses another connection only if nothing was written to the first one.
 func (c Config) newTransport() *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -218,12 +228,12 @@ func (c Config) newTransport() *http.Transport {
 	if config == nil {
 		config = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	most := 3*c.MaxConcurrent + c.EventConcurrency
+	conns := 3*c.MaxConcurrent + c.EventConcurrency
 	timeout := max(c.Timeout, c.EventTimeout)
 	return &http.Transport{
-		Proxy: nil, // the environment must not redirect credentials
+		Proxy: nil, // environment variables must not redirect credentials
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			// A dial outlives its request, so it needs a limit of its own.
+			// net/http goes on dialing after the request has been canceled.
 			ctx, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
 			return c.NetDial(ctx, network, addr)
@@ -231,18 +241,18 @@ func (c Config) newTransport() *http.Transport {
 		TLSClientConfig:        config,
 		TLSHandshakeTimeout:    timeout,
 		Protocols:              protocols,
-		DisableCompression:     true, // the size of an answer is limited as it is sent
-		MaxIdleConns:           most,
-		MaxIdleConnsPerHost:    most,
+		DisableCompression:     true, // MaxAnswer limits what is received
+		MaxIdleConns:           conns,
+		MaxIdleConnsPerHost:    conns,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: maxHeader,
 	}
 }
 
 const (
-	// idleTimeout is how long a connection is kept for the next request. Node.js closes
-	// its side after 5 s, and a request that crosses with that would fail.
+	// idleTimeout is the time for which an idle connection is kept. Node.js closes idle
+	// connections after 5 s, and a request sent at that moment would fail.
 	idleTimeout = 4 * time.Second
-	// maxHeader is the maximum size of the header of an answer.
+	// maxHeader is the maximum size of the header of an answer, in bytes.
 	maxHeader = 16 << 10
 )

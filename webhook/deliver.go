@@ -12,16 +12,18 @@ import (
 
 const (
 	// firstPause is the pause after the first failure; later ones double. It is at least a
-	// second, so that each try has a timestamp of its own, by which a receiver tells it
-	// from a request that somebody has recorded.
+	// second, so that the timestamps of all attempts differ, by which a receiver tells an
+	// attempt from a recorded request.
 	firstPause = time.Second
 	maxPause   = time.Minute
-	// maxRetryAfter limits what the endpoint can ask for.
-	maxRetryAfter = 5 * time.Minute
+	// gonePause is the time for which no events are sent after the status 410. The
+	// Standard Webhooks specification asks to stop. A proxy can answer 410 by mistake, so
+	// that is not for good.
+	gonePause = time.Hour
 )
 
-// deliverAll delivers the events of all lanes until ctx has ended and they are empty, or
-// DrainTimeout after that.
+// deliverAll delivers events until ctx has ended and the queue is empty, or for
+// DrainTimeout after ctx has ended.
 func (c *Client) deliverAll(ctx context.Context) {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -46,7 +48,7 @@ func (c *Client) deliverAll(ctx context.Context) {
 }
 
 // deliverLane delivers the events of a lane until ctx has ended and the lane is empty, or
-// work has ended.
+// until work has ended.
 func (c *Client) deliverLane(ctx, work context.Context, l *lane) {
 	pause := firstPause
 	for work.Err() == nil {
@@ -69,39 +71,45 @@ func (c *Client) deliverLane(ctx, work context.Context, l *lane) {
 	}
 }
 
-// deliver sends a batch until the endpoint accepts it, or refuses it for good, or its
-// first event has become too old. In this case the others go back to the lane. It begins
-// with the given pause between tries, and returns the one to begin with the next time.
+// deliver sends a batch until the endpoint accepts or refuses it, or until its first event
+// is too old; then it returns the batch to the lane. pause is the time before the second
+// attempt. deliver returns the pause for the next batch.
 func (c *Client) deliver(ctx context.Context, l *lane, batch []queued, pause time.Duration) time.Duration {
 	body, err := c.encode(typeEvents, newEventsData(batch, c.queue.lostSoFar()))
-	if err != nil { // cannot happen: the texts are valid
+	if err != nil { // impossible, because the events are valid JSON
 		c.lose(batch, LostInvalid, err)
 		return firstPause
 	}
 	id := newID()
 	sent := false
 	for time.Since(batch[0].at) <= c.cfg.EventMaxAge {
+		if c.queue.stopped(time.Now()) {
+			c.queue.settle(batch, LostGone)
+			return firstPause
+		}
 		p, wait, ok := c.events.circuit.admit()
 		if ok {
 			if sent {
 				c.queue.retried()
 			}
 			sent = true
-			after, err := c.send(ctx, p, id, body)
+			err := c.send(ctx, p, id, body)
 			if err == nil {
 				c.queue.settle(batch, "")
 				return firstPause
 			}
-			if _, refused := errors.AsType[*refusal](err); refused {
-				c.lose(batch, LostRefused, err)
+			if r, refused := errors.AsType[*eventsRefused](err); refused {
+				c.lose(batch, r.cause, err)
 				return firstPause
 			}
 			if ctx.Err() == nil {
-				c.limit.Log(slog.LevelWarn, "webhook: events not delivered, trying again", "error", err)
+				c.limit.Log(slog.LevelWarn, "webhook: events not delivered, will be sent again", "error", err)
 			}
-			wait = max(pause+rand.N(pause/2), min(after, maxRetryAfter))
+			wait = pause + rand.N(pause/2)
 			pause = min(2*pause, maxPause)
 		}
+		// A long pause of the circuit must not keep events for longer than their age allows.
+		wait = min(wait, max(c.cfg.EventMaxAge-time.Since(batch[0].at), 0)+time.Millisecond)
 		if !sleep(ctx, wait) {
 			c.queue.settle(batch, LostShutdown) // Run logs it
 			return pause
@@ -111,42 +119,54 @@ func (c *Client) deliver(ctx context.Context, l *lane, batch []queued, pause tim
 	return pause
 }
 
-// send sends a batch once. It returns the time that the endpoint asks to wait for.
-func (c *Client) send(ctx context.Context, p pass, id string, body []byte) (after time.Duration, err error) {
+// send sends a batch once.
+func (c *Client) send(ctx context.Context, p pass, id string, body []byte) error {
 	e := c.events
 	timed, cancel := context.WithTimeoutCause(ctx, e.timeout, errTimeout)
 	defer cancel()
 	a, err := c.post(timed, e, id, body)
 	if err == nil && !a.accepted() {
-		err = unexpected(e.kind, a)
-		if givesUp(a.status) {
-			err = &refusal{statusDetail(a.status, a.text()), nil}
+		err = refusedEvents(a)
+		if a.retryAfter > 0 {
+			e.circuit.hold(a.retryAfter)
 		}
 	}
 	c.report(e, p, resultOf(a, err), err)
 	e.count(err)
-	return a.retryAfter, err
+	return err
 }
 
-// givesUp reports whether a status says that it is of no use to send the same events again.
-func givesUp(status int) bool {
-	return status == http.StatusGone || status == http.StatusRequestEntityTooLarge || status == http.StatusUnprocessableEntity
+// eventsRefused is the error for events that must not be sent again.
+type eventsRefused struct {
+	cause  LossCause
+	detail string
 }
 
-// lose counts and logs a batch that is lost.
+func (r *eventsRefused) Error() string { return r.LogCause() + ": " + r.detail }
+
+// LogCause returns the text without the endpoint's answer.
+func (r *eventsRefused) LogCause() string { return "webhook: events: refused by the endpoint" }
+
+// refusedEvents returns the error for an answer that does not accept events.
+func refusedEvents(a answer) error {
+	switch a.status {
+	case http.StatusGone:
+		return &eventsRefused{LostGone, a.detail()}
+	case http.StatusRequestEntityTooLarge, http.StatusUnprocessableEntity:
+		return &eventsRefused{LostRefused, a.detail()}
+	}
+	return unexpected(typeEvents, a)
+}
+
+// lose counts and logs a batch that is lost. After the status 410, it also discards the
+// events that are waiting, and stops the queue for gonePause.
 func (c *Client) lose(batch []queued, cause LossCause, err error) {
 	c.queue.settle(batch, cause)
-	c.limit.Log(slog.LevelWarn, "webhook: events lost", "error", err, "events", len(batch))
-}
-
-// sleep waits, and reports whether ctx has not ended meanwhile.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
+	n := len(batch)
+	if cause == LostGone {
+		n += c.queue.stop(time.Now().Add(gonePause))
+		c.limit.Log(slog.LevelError, "webhook: the endpoint wants no more events (410); none are sent for an hour", "error", err, "events", n)
+		return
 	}
+	c.limit.Log(slog.LevelWarn, "webhook: events lost", "error", err, "events", n)
 }

@@ -11,8 +11,8 @@ import (
 
 // VerifierStats is a snapshot of a Verifier's metrics.
 type VerifierStats struct {
-	Accepted  uint64 // requests that were verified, without Repeated
-	Repeated  uint64 // requests that Handler had already passed on; their sender repeated them
+	Accepted  uint64 // verified requests, not including Repeated
+	Repeated  uint64 // verified requests that Handler did not pass on, because it already had
 	Headers   uint64 // refused with ErrHeaders
 	Timestamp uint64 // refused with ErrTimestamp
 	Signature uint64 // refused with ErrSignature
@@ -21,7 +21,7 @@ type VerifierStats struct {
 	TooLarge  uint64 // refused because of VerifierConfig.MaxBody
 }
 
-// verifierCounts are the numbers behind VerifierStats.
+// verifierCounts are the counters of VerifierStats.
 type verifierCounts struct {
 	accepted, repeated, headers, timestamp, signature, replayed, full, tooLarge atomic.Uint64
 }
@@ -36,7 +36,8 @@ func (v *Verifier) Stats() VerifierStats {
 	}
 }
 
-// count counts the result of a verification, logs a refusal, and returns the error.
+// count counts the result of a verification, and logs the error if there is one. It returns
+// err.
 func (v *Verifier) count(err error) error {
 	n := &v.counts
 	switch err {
@@ -59,14 +60,15 @@ func (v *Verifier) count(err error) error {
 	return err
 }
 
-// Handler returns a handler that passes verified requests on to next, with their whole
-// body. It answers the others itself: 400 for a request that is not verified, 405, 413 or
-// 503 for one that cannot be.
+// Handler returns a handler that passes verified requests on to next. The body has been
+// read completely by then. It answers other requests itself: with 400 if the verification
+// fails, with 405 if the method is not POST, with 413 if the body is larger than MaxBody,
+// and with 503 for [ErrFull].
 //
-// A request that its sender repeats, because it got no answer, reaches next only if next
-// did not answer the first one with a status from 200 to 299. Otherwise it is answered
-// with 200, and with 409 if next is still at it. This holds for as long as the verifier
-// remembers the request, which is the tolerance.
+// A sender that did not receive the answer repeats a request with the same ID. If next has
+// answered it with a status from 200 to 299, the repeated request is answered with 200,
+// and if next is still handling it, with 409; next is not called. This is limited to the
+// time for which the verifier remembers a request, the tolerance.
 func (v *Verifier) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
@@ -104,7 +106,7 @@ func (v *Verifier) Handler(next http.Handler) http.Handler {
 // unread answers a request whose body could not be read.
 func (v *Verifier) unread(w http.ResponseWriter, err error) {
 	if _, large := errors.AsType[*http.MaxBytesError](err); !large {
-		http.Error(w, "webhook: the body could not be read", http.StatusBadRequest)
+		http.Error(w, "webhook: the body is incomplete", http.StatusBadRequest)
 		return
 	}
 	v.counts.tooLarge.Add(1)
@@ -114,7 +116,7 @@ func (v *Verifier) unread(w http.ResponseWriter, err error) {
 
 // pass calls next for a request that has been verified.
 func (v *Verifier) pass(w http.ResponseWriter, r *http.Request, next http.Handler, body []byte, k replayKey) {
-	p := progressNone // if next panics
+	p := progressNone // unless next returns
 	defer func() { v.seen.set(k, p) }()
 	r = r.WithContext(r.Context()) // a copy
 	r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(bytes.NewReader(body)), int64(len(body)), nil
@@ -125,14 +127,14 @@ func (v *Verifier) pass(w http.ResponseWriter, r *http.Request, next http.Handle
 	}
 }
 
-// statusWriter notes the status of an answer.
+// statusWriter records the status of an answer.
 type statusWriter struct {
 	http.ResponseWriter
-	status int // 0 if none was set, which means 200
+	status int // 0 if next did not set it, which means 200
 }
 
 func (s *statusWriter) WriteHeader(status int) {
-	if s.status == 0 && status >= 200 { // the others are provisional
+	if s.status == 0 && status >= 200 { // lower ones are provisional
 		s.status = status
 	}
 	s.ResponseWriter.WriteHeader(status)

@@ -4,21 +4,23 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/wire"
 )
 
-// OnMessage asks the endpoint what becomes of a message. It can be used as
-// [ignis.Config].OnMessage. The endpoint answers with a reply, with a refusal, or with
-// nothing; see docs/webhooks.md. A refusal is returned as an [*ignis.Error]. If no answer
-// can be had, the error matches an *ignis.Error with the code unavailable or timeout. The
-// message may nevertheless have reached the endpoint.
+// OnMessage sends a message to the endpoint and returns the endpoint's reply to the client.
+// It can be used as [ignis.Config].OnMessage. If the endpoint refuses the message, the error
+// wraps an [*ignis.Error]. If there is no usable answer, the error is logged and wraps an
+// *ignis.Error with the code unavailable or timeout; the endpoint may nevertheless have
+// handled the message. A request is never sent again. [Client.TellMessage] does not wait.
 func (c *Client) OnMessage(ctx context.Context, client *ignis.Client, m wire.Message) (reply any, err error) {
 	ask := func() any { return messageData{c.whoIs(client, true), newMessage(m)} }
-	err = c.ask(ctx, c.messages, true, ask, func(a answer) error {
+	err = c.ask(ctx, c.messages, ask, func(a answer) error {
 		var raw json.RawMessage
 		var err error
 		if raw, err = readReply(a); raw != nil {
@@ -26,13 +28,17 @@ func (c *Client) OnMessage(ctx context.Context, client *ignis.Client, m wire.Mes
 		}
 		return err
 	})
+	if _, failed := errors.AsType[*failure](err); failed {
+		c.limit.Log(slog.LevelWarn, "webhook: message not handled", "error", err) // the server does not log an *ignis.Error
+	}
 	if err != nil {
 		return nil, err
 	}
 	return reply, nil
 }
 
-// refusedStatuses are the statuses that refuse a message without a text for the client.
+// refusedStatuses maps the statuses that refuse a message to what the client is told, unless
+// the answer contains the field refuse.
 var refusedStatuses = map[int]ignis.Error{
 	http.StatusUnauthorized:          {Code: wire.CodeForbidden, Message: "Not allowed"},
 	http.StatusForbidden:             {Code: wire.CodeForbidden, Message: "Not allowed"},
@@ -43,11 +49,11 @@ var refusedStatuses = map[int]ignis.Error{
 
 // readReply reads the answer to a message. The reply is nil if there is none.
 func readReply(a answer) (json.RawMessage, error) {
-	if e := meant(a); e != nil {
+	if e := shownRefusal(a); e != nil {
 		return nil, e
 	}
 	if e, ok := refusedStatuses[a.status]; ok {
-		return nil, fmt.Errorf("webhook: refused by the endpoint: %s: %w", statusDetail(a.status, a.text()), &e)
+		return nil, fmt.Errorf("webhook: refused by the endpoint: %s: %w", a.detail(), &e)
 	}
 	if !a.accepted() {
 		return nil, unexpected(typeMessage, a)

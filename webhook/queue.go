@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// queue holds the events that have not been delivered. Each client has its place in one of
-// several lanes, and each lane is delivered in order, one request after the other. So the
-// events of one client are delivered in order, while a request that takes long holds up
-// only a part of the clients.
+// queue contains the events that have not been delivered. Each client belongs to one of
+// several lanes. A lane is delivered in order, with one request at a time, so the events of
+// a client stay in order, and a slow request delays only a part of the clients.
 type queue struct {
 	maxEvents, maxBytes int
 	seed                maphash.Seed
 	lanes               []*lane
 
 	mu            sync.Mutex
-	closed        bool // nothing is delivered any longer
-	events, bytes int  // all that have not been settled, those in requests included
+	closed        bool      // Run has returned
+	goneUntil     time.Time // no events are taken before; see stop
+	events, bytes int       // queued or being sent
 	delivered     uint64
 	retries       uint64
 	lost          map[LossCause]uint64
@@ -28,7 +28,7 @@ type queue struct {
 // lane is a part of the queue.
 type lane struct {
 	waiting []queued      // guarded by queue.mu
-	wake    chan struct{} // has an element if the lane was empty before
+	wake    chan struct{} // has an element after events were added
 }
 
 // queued is an event as JSON.
@@ -37,13 +37,13 @@ type queued struct {
 	at   time.Time
 }
 
-// size returns about what the event uses in memory.
+// size returns the approximate size of the event in memory.
 func (e queued) size() int { return len(e.text) + overhead }
 
-// overhead is what an event uses in memory beside its text.
+// overhead is the approximate size of an event in memory without its text.
 const overhead = 64
 
-// batchBytes is the size at which a request with events takes no further one.
+// batchBytes is the maximum size of the events in a request that contains more than one.
 const batchBytes = 256 << 10
 
 func (q *queue) init(cfg Config) {
@@ -55,7 +55,7 @@ func (q *queue) init(cfg Config) {
 	}
 }
 
-// push adds an event of a client. It returns why it could not, or "".
+// push adds an event of a client. It returns the reason if the event is lost, or "".
 func (q *queue) push(clientID string, e queued) LossCause {
 	l := q.lanes[maphash.String(q.seed, clientID)%uint64(len(q.lanes))]
 	q.mu.Lock()
@@ -64,6 +64,9 @@ func (q *queue) push(clientID string, e queued) LossCause {
 	case q.closed:
 		q.loseLocked(LostShutdown, 1)
 		return LostShutdown
+	case e.at.Before(q.goneUntil):
+		q.loseLocked(LostGone, 1)
+		return LostGone
 	case q.events >= q.maxEvents || q.bytes+e.size() > q.maxBytes:
 		q.loseLocked(LostFull, 1)
 		return LostFull
@@ -78,8 +81,8 @@ func (q *queue) push(clientID string, e queued) LossCause {
 	return ""
 }
 
-// take removes the events for the next request from a lane. It leaves out those from
-// before oldest and returns how many that were. Those that it returns must be settled.
+// take removes the events of the next request from a lane. The caller must settle them or
+// give them back. take also discards events from before oldest, and returns their number.
 func (q *queue) take(l *lane, most int, oldest time.Time) (batch []queued, old int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -95,7 +98,7 @@ func (q *queue) take(l *lane, most int, oldest time.Time) (batch []queued, old i
 		n++
 	}
 	batch, rest = slices.Clone(rest[:n]), rest[n:]
-	clear(l.waiting[:old+n]) // the array must not keep the texts
+	clear(l.waiting[:old+n]) // otherwise the array would keep the texts in memory
 	l.waiting = rest
 	if len(rest) == 0 {
 		l.waiting = nil
@@ -103,14 +106,15 @@ func (q *queue) take(l *lane, most int, oldest time.Time) (batch []queued, old i
 	return batch, old
 }
 
-// giveBack puts a batch that was taken back to the front of its lane.
+// giveBack returns a batch that was taken to the front of its lane.
 func (q *queue) giveBack(l *lane, batch []queued) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	l.waiting = append(batch, l.waiting...)
 }
 
-// settle makes room for as many events as there are in a batch that was delivered or lost.
+// settle counts a batch that was taken as delivered, or as lost if there is a cause, and
+// frees its room in the queue.
 func (q *queue) settle(batch []queued, cause LossCause) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -155,16 +159,39 @@ func (q *queue) retried() {
 	q.retries++
 }
 
-// close counts what is left as lost, and lets nothing in. It returns how many events were
-// lost because of the end, including those of the last requests.
+// stop discards all events that are waiting and those that come before the given time. It
+// returns the number of those that were waiting.
+func (q *queue) stop(until time.Time) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.goneUntil = until
+	return q.discardLocked(LostGone)
+}
+
+// stopped reports whether events are discarded at the moment.
+func (q *queue) stopped(now time.Time) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return now.Before(q.goneUntil)
+}
+
+// close discards all events that are waiting and those that come later. It returns the
+// number of events that the shutdown cost, including those of the last requests.
 func (q *queue) close() uint64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
+	q.discardLocked(LostShutdown)
+	return q.lost[LostShutdown]
+}
+
+// discardLocked empties the lanes and returns the number of events that were in them.
+func (q *queue) discardLocked(cause LossCause) (n int) {
 	for _, l := range q.lanes {
 		q.settleLocked(l.waiting)
-		q.loseLocked(LostShutdown, len(l.waiting))
+		n += len(l.waiting)
 		l.waiting = nil
 	}
-	return q.lost[LostShutdown]
+	q.loseLocked(cause, n)
+	return n
 }

@@ -5,21 +5,21 @@ import (
 	"sync"
 )
 
-// replays remembers requests that have been verified, for as long as their timestamps are
-// within the tolerance. A recorded request has an ID and a timestamp that were there
-// before. A request that its sender repeats has a newer timestamp.
+// replays remembers verified requests as long as their timestamps are within the tolerance.
+// A replayed request has a known ID, and a timestamp that is not newer than the last one
+// with that ID. A request that its sender repeats has a newer timestamp.
 type replays struct {
 	limit     int
-	tolerance int64 // in seconds, as all times here
+	tolerance int64 // in seconds, like all times here
 
 	mu     sync.Mutex
 	seen   map[replayKey]replay
-	ends   map[int64][]replayKey // what may be forgotten, by the second in which
-	forgot int64                 // the last second for which that has been done
+	ends   map[int64][]replayKey // keys by the second from which they may be forgotten
+	forgot int64                 // last second up to which keys have been forgotten
 }
 
-// replayKey identifies a request by the beginning of the hash of its ID, so that all use
-// the same amount of memory.
+// replayKey is the beginning of the hash of a request's ID. Its size does not depend on the
+// length of the ID.
 type replayKey [16]byte
 
 func keyOf(id string) replayKey {
@@ -29,23 +29,23 @@ func keyOf(id string) replayKey {
 
 // replay is what is known about a request.
 type replay struct {
-	timestamp int64 // the newest, in seconds
-	until     int64 // the second in which it may be forgotten
+	timestamp int64 // of the last attempt
+	until     int64 // second from which it may be forgotten
 	progress  progress
 }
 
-// progress is what has become of a request.
+// progress is the state of a request that Handler handles.
 type progress uint8
 
 const (
-	progressNone    progress = iota // it is new, or has failed
-	progressRunning                 // its handler has not returned
-	progressDone                    // its handler has succeeded
+	progressNone    progress = iota // new, or failed
+	progressRunning                 // the handler has not returned
+	progressDone                    // the handler succeeded
 )
 
-// add remembers a request and returns what has become of it so far. Its timestamp is no
-// farther from now than the tolerance. With start set, the caller runs its handler if the
-// result is progressNone.
+// add remembers a request and returns its progress so far. The caller has checked that the
+// timestamp is within the tolerance. If start is set and the result is progressNone, the
+// caller must handle the request and then call set.
 func (r *replays) add(k replayKey, timestamp, now int64, start bool) (progress, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -67,11 +67,12 @@ func (r *replays) add(k replayKey, timestamp, now int64, start bool) (progress, 
 	return was.progress, nil
 }
 
-// forget removes what need not be remembered any longer. The caller holds mu.
+// forget removes requests whose timestamps are no longer within the tolerance. The caller
+// holds mu.
 func (r *replays) forget(now int64) {
-	// Nothing is remembered for longer than this, so after a pause nothing is left. If the
-	// clock was set back that far, nothing that is remembered has a timestamp that would be
-	// accepted now.
+	// The maximum time for which a request is remembered. After a pause of that length, no
+	// request is left. If the clock was set back by that much, the timestamps of all
+	// requests are too far in the future to be accepted.
 	longest := 2*r.tolerance + 1
 	if r.seen == nil || now > r.forgot+longest || now < r.forgot-longest {
 		r.seen, r.ends, r.forgot = make(map[replayKey]replay), make(map[int64][]replayKey), now
@@ -80,7 +81,7 @@ func (r *replays) forget(now int64) {
 	for r.forgot < now {
 		r.forgot++
 		for _, k := range r.ends[r.forgot] {
-			if r.seen[k].until <= r.forgot { // otherwise it has come again
+			if r.seen[k].until <= r.forgot { // otherwise the sender has repeated it
 				delete(r.seen, k)
 			}
 		}
@@ -88,7 +89,7 @@ func (r *replays) forget(now int64) {
 	}
 }
 
-// set notes what has become of a request.
+// set records the progress of a request.
 func (r *replays) set(k replayKey, p progress) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

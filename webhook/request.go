@@ -35,7 +35,7 @@ func (c *Client) encode(kind string, data any) ([]byte, error) {
 	return encodeJSON(request{kind, wire.FormatTime(time.Now()), c.cfg.Source, data})
 }
 
-// encodeJSON encodes a value without escaping what is only special in HTML.
+// encodeJSON encodes a value without escaping the characters that are special in HTML.
 func encodeJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -46,7 +46,7 @@ func encodeJSON(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// who is a client in a request.
+// who describes a client.
 type who struct {
 	ID          string                     `json:"id"`
 	User        string                     `json:"user,omitempty"`
@@ -78,7 +78,7 @@ func (c *Client) whoIs(client *ignis.Client, grants bool) who {
 	return w
 }
 
-// authenticateData asks who a client is.
+// authenticateData is the data of the question who a client is.
 type authenticateData struct {
 	Client      who                 `json:"client"`
 	Software    string              `json:"software,omitempty"`
@@ -87,13 +87,13 @@ type authenticateData struct {
 	Refresh     bool                `json:"refresh"`
 }
 
-// joinData asks which rooms a client may join.
+// joinData is the data of the question which rooms a client may join.
 type joinData struct {
 	Client who      `json:"client"`
 	Rooms  []string `json:"rooms"`
 }
 
-// messageData asks what becomes of a message.
+// messageData is the data of a message that is answered.
 type messageData struct {
 	Client who `json:"client"`
 	message
@@ -114,16 +114,16 @@ func newMessage(m wire.Message) message {
 // headersKey is the key of the headers in a context.
 type headersKey struct{}
 
-// WithHeaders returns a context with those headers of r that Config.Headers lists, for
-// [ignis.Accepted].Context. Authenticate finds them there. They stay in memory as long as
-// the client is connected, so the header of requests must be limited; see
-// [net/http.Server].MaxHeaderBytes.
+// WithHeaders returns a context that contains the headers of r that Config.Headers lists.
+// Return it from [ignis.Config].Accept as [ignis.Accepted].Context, so that Authenticate
+// sends them to the endpoint. The headers stay in memory while the client is connected, so
+// limit their size with [net/http.Server].MaxHeaderBytes.
 func (c *Client) WithHeaders(ctx context.Context, r *http.Request) context.Context {
 	found := make(map[string][]string)
 	for _, name := range c.cfg.Headers {
 		values := r.Header[name]
 		if name == "Host" {
-			values = []string{r.Host} // net/http takes it out of the header
+			values = []string{r.Host} // net/http removes it from the header
 		}
 		if len(values) > 0 {
 			found[strings.ToLower(name)] = slices.Clone(values)
@@ -142,21 +142,20 @@ func headersOf(ctx context.Context) map[string][]string {
 	return map[string][]string{}
 }
 
-// Metadata is the metadata of clients that [Client.Authenticate] has accepted. It never
-// changes. Callbacks get it by
+// Metadata is the metadata of clients that [Client.Authenticate] has accepted. It must not
+// be modified. Callbacks get it with
 //
 //	m, err := ignis.MetadataOf[*webhook.Metadata](client)
 type Metadata struct {
-	// Grants is what the endpoint answered as grants: what the client may do, for the
-	// application's own rules. Questions about the client repeat it. It is nil if there
-	// was none.
+	// Grants says what the client may do, for rules such as those of package access.
+	// Questions about the client repeat it. Nil if the endpoint did not answer it.
 	Grants map[string]json.RawMessage
-	// Info is what the endpoint answered as info: what others may see of the user. It is
-	// nil if there was none.
+	// Info is what others may know about the user. Nil if the endpoint did not answer it.
 	Info json.RawMessage
-	// TokenID identifies the credentials. It may be empty.
+	// TokenID identifies the credentials. Empty if the endpoint did not answer it.
 	TokenID string
-	// IssuedAt is when the credentials were issued. It may be zero.
+	// IssuedAt is the time at which the credentials were issued. Zero if the endpoint did
+	// not answer it.
 	IssuedAt time.Time
 }
 
@@ -169,7 +168,7 @@ func (m *Metadata) Grant(name string) json.RawMessage {
 	return m.Grants[name]
 }
 
-// String returns a text without the contents, which may be private.
+// String returns a text without the values, which may be private.
 func (m *Metadata) String() string {
 	if m == nil {
 		return "webhook.Metadata(nil)"

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// The headers of the specification. HTTP ignores their case.
+// The headers that the specification defines, in canonical form.
 const (
 	headerID        = "Webhook-Id"
 	headerTimestamp = "Webhook-Timestamp"
@@ -22,9 +22,8 @@ const (
 	// symmetric is the prefix of signatures with HMAC-SHA256.
 	symmetric = "v1,"
 
-	// The specification's limits for the number of bytes that a secret encodes.
-	minSecret, maxSecret = 24, 64
-	newSecret            = 32
+	minSecret, maxSecret = 24, 64 // bytes, according to the specification
+	newSecret            = 32     // bytes
 )
 
 // NewSecret returns a random secret, whsec_ followed by 32 bytes in base64.
@@ -37,10 +36,10 @@ func NewSecret() string {
 // keys are decoded secrets.
 type keys [][]byte
 
-// parseSecrets decodes secrets. Its errors contain nothing of them.
+// parseSecrets decodes secrets. Errors do not contain any part of them.
 func parseSecrets(secrets []string) (keys, error) {
 	if len(secrets) == 0 {
-		return nil, errors.New("Secrets is empty: it needs at least one, such as the result of NewSecret")
+		return nil, errors.New("Secrets is empty: set at least one secret, such as the result of NewSecret")
 	}
 	var ks keys
 	for i, secret := range secrets {
@@ -48,21 +47,21 @@ func parseSecrets(secrets []string) (keys, error) {
 		if !ok {
 			return nil, fmt.Errorf("Secrets[%d] does not begin with %s: it must be in the format of the Standard Webhooks specification", i, secretPrefix)
 		}
-		// The specification's own libraries accept secrets without padding, too.
+		// The specification's libraries accept secrets without padding, too.
 		key, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
 		if err != nil || strings.ContainsAny(text, "\r\n") {
 			return nil, fmt.Errorf("Secrets[%d] is not base64 after %s: remove line ends, spaces and quotes", i, secretPrefix)
 		}
 		if len(key) < minSecret || len(key) > maxSecret {
-			return nil, fmt.Errorf("Secrets[%d] encodes %d bytes, and must encode %d to %d", i, len(key), minSecret, maxSecret)
+			return nil, fmt.Errorf("Secrets[%d] has %d bytes after decoding, but must have %d to %d", i, len(key), minSecret, maxSecret)
 		}
 		ks = append(ks, key)
 	}
 	return ks, nil
 }
 
-// sign returns the value of the header webhook-signature: a signature with each key, so
-// that receivers that know only the old or only the new one accept the request.
+// sign returns the value of the header webhook-signature: one signature per key, so that a
+// receiver accepts the request even if it knows only one of them.
 func (ks keys) sign(id, timestamp string, body []byte) string {
 	var b strings.Builder
 	for i, key := range ks {
@@ -75,8 +74,8 @@ func (ks keys) sign(id, timestamp string, body []byte) string {
 	return b.String()
 }
 
-// verify reports whether one of the signatures in a header is valid with one of the keys.
-// Signatures of unknown versions are ignored.
+// verify reports whether a header contains a valid signature with one of the keys. It
+// ignores signatures of other versions.
 func (ks keys) verify(header, id, timestamp string, body []byte) bool {
 	var signatures [][]byte
 	for text := range strings.SplitSeq(header, " ") {
@@ -102,7 +101,7 @@ func (ks keys) verify(header, id, timestamp string, body []byte) bool {
 	return false
 }
 
-// mac returns the HMAC of what the specification signs.
+// mac returns the HMAC of a request as the specification defines it.
 func mac(key []byte, id, timestamp string, body []byte) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(id + "." + timestamp + "."))

@@ -13,9 +13,10 @@ type LossCause string
 const (
 	LostFull     LossCause = "queue full" // Config.QueueEvents or QueueBytes
 	LostTooOld   LossCause = "too old"    // Config.EventMaxAge
-	LostRefused  LossCause = "refused"    // the endpoint answered 410, 413 or 422
-	LostShutdown LossCause = "shutdown"   // Config.DrainTimeout; or Run had ended
-	LostInvalid  LossCause = "invalid"    // Config.Info returned what is not valid as JSON
+	LostRefused  LossCause = "refused"    // the endpoint answered 413 or 422
+	LostGone     LossCause = "gone"       // the endpoint answered 410, at most an hour ago
+	LostShutdown LossCause = "shutdown"   // Config.DrainTimeout; or Run had returned
+	LostInvalid  LossCause = "invalid"    // the result of Config.Info cannot be encoded
 )
 
 // Stats is a snapshot of a Client's metrics. Counters start at zero when the Client is
@@ -23,23 +24,24 @@ const (
 type Stats struct {
 	Authenticate, Rooms, Messages, Events EndpointStats // by kind of request
 
-	Queued      int                  // events that wait or are being delivered
-	QueuedBytes int                  // their size
-	Delivered   uint64               // events that the endpoint has accepted
+	Queued      int                  // events that are waiting or being sent
+	QueuedBytes int                  // their size in memory
+	Delivered   uint64               // events that the endpoint accepted
 	Retries     uint64               // requests with events that were sent again
 	Lost        map[LossCause]uint64 // events that were lost, by reason
 }
 
 // EndpointStats are the metrics of one kind of request.
 type EndpointStats struct {
-	Requests uint64           // sent
-	Accepted uint64           // of Requests: the endpoint accepted
-	Refused  uint64           // of Requests: the endpoint refused
-	Failed   map[Cause]uint64 // without an answer that can be used, by reason; also those that were not sent
+	Requests uint64           // requests that were sent
+	Accepted uint64           // requests that the endpoint accepted
+	Refused  uint64           // requests that the endpoint refused
+	Failed   map[Cause]uint64 // requests without a usable answer, including those not sent, by reason
 
-	InFlight int          // requests that wait for an answer
+	Waiting  int          // questions that wait for their turn
+	InFlight int          // requests that were sent and not answered yet
 	Circuit  CircuitState // whether requests are sent
-	Opened   uint64       // how often the circuit has been opened
+	Opened   uint64       // number of times that the circuit opened
 }
 
 // counters are the numbers behind EndpointStats.
@@ -47,7 +49,24 @@ type counters struct {
 	mu                          sync.Mutex
 	requests, accepted, refused uint64
 	failed                      map[Cause]uint64
-	inFlight                    int
+	waiting, inFlight           int
+}
+
+// wait counts a question that waits, and reports false if limit are waiting already.
+func (n *counters) wait(limit int) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.waiting >= limit {
+		return false
+	}
+	n.waiting++
+	return true
+}
+
+func (n *counters) waited() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.waiting--
 }
 
 func (n *counters) sent() {
@@ -89,10 +108,10 @@ func (e *endpoint) stats() EndpointStats {
 	n.mu.Lock()
 	s := EndpointStats{
 		Requests: n.requests, Accepted: n.accepted, Refused: n.refused,
-		Failed: maps.Clone(n.failed), InFlight: n.inFlight,
+		Failed: maps.Clone(n.failed), Waiting: n.waiting, InFlight: n.inFlight,
 	}
 	n.mu.Unlock()
-	s.Circuit, s.Opened = e.circuit.standing()
+	s.Circuit, s.Opened = e.circuit.stats()
 	return s
 }
 

@@ -12,50 +12,53 @@ import (
 	"github.com/ignis-go/ignis/internal/loglimit"
 )
 
-// The reasons why a [Verifier] refuses a request.
+// The errors of [Verifier.Verify].
 var (
 	// ErrHeaders is the error for a request without the headers of a signed request, or
 	// with malformed ones.
 	ErrHeaders = errors.New("webhook: the headers of a signed request are missing or malformed")
-	// ErrTimestamp is the error for a request whose timestamp is too old or too new. If
-	// it is not an attack, one of the two clocks is wrong.
+	// ErrTimestamp is the error for a request whose timestamp is further from the current
+	// time than VerifierConfig.Tolerance. It is either a replayed request, or one of the
+	// two clocks is wrong.
 	ErrTimestamp = errors.New("webhook: the timestamp of the request is too old or too new")
-	// ErrSignature is the error for a request whose signature is not valid with any of
-	// the secrets.
+	// ErrSignature is the error for a request without a valid signature with one of the
+	// secrets.
 	ErrSignature = errors.New("webhook: the signature of the request is wrong")
-	// ErrReplayed is the error for a request that has been verified before.
+	// ErrReplayed is the error for a copy of a request that was verified before.
 	ErrReplayed = errors.New("webhook: the request has been received before")
-	// ErrFull is the error for a valid request that cannot be remembered, because there
-	// were more than VerifierConfig.MaxRemembered within the tolerance.
-	ErrFull = errors.New("webhook: too many requests to remember them all")
+	// ErrFull is the error for a request with a valid signature that is refused because
+	// VerifierConfig.MaxRemembered requests are remembered, so that a copy of it could
+	// not be detected.
+	ErrFull = errors.New("webhook: too many requests at the moment")
 )
 
 // VerifierConfig configures a [Verifier]. Secrets is required.
 type VerifierConfig struct {
-	// Secrets are the secrets of which one must have signed a request. While a secret is
-	// being replaced, they are the old and the new one. Required.
+	// Secrets are the accepted secrets. A request must be signed with one of them. While
+	// a secret is being replaced, list the old and the new one. Required.
 	Secrets []string
-	// Tolerance is how far the timestamp of a request may be from the time here, in both
-	// directions, in whole seconds. 0: 5 min.
+	// Tolerance is the maximum difference between the timestamp of a request and the
+	// current time, in both directions. It is rounded down to seconds. 0: 5 min.
 	Tolerance time.Duration
-	// MaxRemembered is the number of requests that are remembered within the tolerance,
-	// so that none of them is accepted twice, at about 100 bytes each. Further ones are
-	// refused. Only requests with a valid signature are remembered. 0: 262,144.
+	// MaxRemembered is the maximum number of requests that are remembered to detect
+	// copies of them. Each uses about 100 bytes until its timestamp is older than
+	// Tolerance. Further requests are refused with ErrFull. Requests without a valid
+	// signature are not remembered. 0: 262,144.
 	MaxRemembered int
 	// MaxBody is the maximum size in bytes of the body of a request to Handler. 0: 1 MiB.
 	MaxBody int64
-	// Logger receives a line for each refused request, and no more than one per cause in
-	// ten seconds. Nil: slog.Default().
+	// Logger receives a line for a refused request, at most one per cause in ten seconds.
+	// Nil: slog.Default().
 	Logger *slog.Logger
 }
 
-// Verifier is the receiving side: it verifies that requests come from a [Client], or from
-// another sender that follows the Standard Webhooks specification with symmetric
+// Verifier verifies requests on the receiving side. They may come from a [Client], or from
+// any other sender that follows the Standard Webhooks specification and uses symmetric
 // signatures. Its methods are safe for concurrent use.
 //
-// A Verifier remembers requests in memory. Several processes behind a load balancer do not
-// know what the others have received, so a recorded request could be sent once to each of
-// them. An application that cannot tolerate that keeps the IDs in a shared database.
+// A Verifier remembers requests in the memory of its process. If several processes receive
+// requests, a copy of a request is detected only by the process that received the original.
+// An application for which that is not enough must keep the IDs in a shared database.
 type Verifier struct {
 	keys    keys
 	maxBody int64
@@ -90,20 +93,20 @@ func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
 	return v, nil
 }
 
-// Verify returns nil if a request with this header and body was signed with one of the
-// secrets, is not too old, and has not been verified before. Otherwise it returns one of
-// [ErrHeaders], [ErrTimestamp], [ErrSignature], [ErrReplayed] or [ErrFull].
+// Verify returns nil if a request with this header and body has a valid signature and a
+// current timestamp, and is not a copy of a request that was verified before. Otherwise it
+// returns [ErrHeaders], [ErrTimestamp], [ErrSignature], [ErrReplayed] or [ErrFull].
 //
-// A sender repeats a request that has failed with the same ID and a new timestamp. Verify
-// accepts that, so a handler that must do nothing twice has to remember the header
-// webhook-id until it has succeeded; [Verifier.Handler] does.
+// A sender repeats a failed request with the same ID and a new timestamp, which Verify
+// accepts. To handle each request only once, use [Verifier.Handler], or remember the header
+// webhook-id of the requests that were handled.
 func (v *Verifier) Verify(header http.Header, body []byte) error {
 	_, _, err := v.verify(header, body, false)
 	return v.count(err)
 }
 
-// verify is like Verify. It also returns what was known about the request before, and the
-// key under which it is remembered. For start see [replays.add].
+// verify is like Verify. It also returns the progress of the request so far, and its key. For
+// start, see [replays.add].
 func (v *Verifier) verify(header http.Header, body []byte, start bool) (before progress, k replayKey, err error) {
 	id, timestamp, signature, ok := signedHeaders(header)
 	if !ok {
@@ -128,8 +131,9 @@ func (v *Verifier) verify(header http.Header, body []byte, start bool) (before p
 // maxID is the maximum length of a request's ID.
 const maxID = 256
 
-// signedHeaders returns the headers that the specification defines, each of which must be
-// there exactly once. A dot in the ID would make it ambiguous what was signed.
+// signedHeaders returns the headers that the specification defines. It reports false unless
+// each of them occurs exactly once and is well-formed. With a dot in the ID, different
+// requests could have the same signature.
 func signedHeaders(h http.Header) (id, timestamp, signature string, ok bool) {
 	ids, timestamps, signatures := h[headerID], h[headerTimestamp], h[headerSignature]
 	if len(ids) != 1 || len(timestamps) != 1 || len(signatures) != 1 {
