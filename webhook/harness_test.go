@@ -147,6 +147,12 @@ func (a *app) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 func (a *app) newClient(cfg webhook.Config) *webhook.Client {
 	a.t.Helper()
 	c := a.idleClient(cfg)
+	a.run(c)
+	return c
+}
+
+// run runs a client until the test ends.
+func (a *app) run(c *webhook.Client) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
 	go func() { ran <- c.Run(ctx) }()
@@ -156,7 +162,6 @@ func (a *app) newClient(cfg webhook.Config) *webhook.Client {
 			a.t.Error(err)
 		}
 	})
-	return c
 }
 
 // idleClient is like newClient for a client that does not run yet.
@@ -231,6 +236,9 @@ func (l *logBuffer) String() string {
 
 func (l *logBuffer) has(text string) bool  { return strings.Contains(l.String(), text) }
 func (l *logBuffer) count(text string) int { return strings.Count(l.String(), text) }
+
+// client is short for the clients of a server.
+type client = ignis.Client
 
 // ann is a client of a server.
 func ann() *ignis.Client {
