@@ -42,6 +42,7 @@ var importRules = map[string]importRule{
 	"cron":               {own: []string{"internal/loglimit"}},
 	"cron/rediscron":     {own: []string{"cron", "internal/printable", "internal/redisconn", "redisbus"}, modules: []string{"github.com/redis/rueidis"}},
 	"auth/jwtauth":       {own: []string{".", "wire"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
+	"webhook":            {own: []string{".", "wire", "internal/loglimit", "internal/printable"}},
 	"console":            {planned: true},
 	"internal/app":       {own: []string{".", "wire", "auth/jwtauth", "internal/loglimit", "redisbus", "console"}},
 	"cmd/ignis": {
@@ -77,6 +78,14 @@ var linkRules = map[string][]string{
 		"github.com/gobwas/pool",
 		"github.com/gobwas/ws",
 		"github.com/golang-jwt/jwt/v5",
+		"github.com/google/uuid",
+		"github.com/klauspost/compress",
+		"golang.org/x/sys",
+	},
+	"webhook": {
+		"github.com/gobwas/httphead",
+		"github.com/gobwas/pool",
+		"github.com/gobwas/ws",
 		"github.com/google/uuid",
 		"github.com/klauspost/compress",
 		"golang.org/x/sys",

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -108,47 +109,58 @@ func TestEvents(t *testing.T) {
 	})
 }
 
-// Whatever fails in between, each client's events arrive in order, none is missing, and those
-// that arrive again have the same ID.
+// orderly is an endpoint that fails now and then, and checks that each client's events
+// arrive in order, that none is missing, and that those that arrive again have the same ID.
+// The rooms of the events are their numbers.
+type orderly struct {
+	t testing.TB
+
+	mu       sync.Mutex
+	requests int
+	handled  map[string][]string // IDs of events by client
+}
+
+func (o *orderly) answer(w http.ResponseWriter, _ *http.Request, in received) {
+	o.mu.Lock()
+	o.requests++
+	n := o.requests
+	o.mu.Unlock()
+	if n%3 == 1 {
+		time.Sleep(time.Duration(n%7) * time.Second)
+	}
+	if n%5 == 2 { // fails before anything is handled
+		w.WriteHeader(500)
+		return
+	}
+	o.handle(eventsOf(o.t, in))
+	if n%5 == 3 { // handled, but the answer gets lost
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (o *orderly) handle(d told) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, e := range d.Events {
+		i, _ := strconv.Atoi(e.Room)
+		switch ids := o.handled[e.Client.ID]; {
+		case i == len(ids):
+			o.handled[e.Client.ID] = append(ids, e.ID)
+		case i > len(ids):
+			o.t.Errorf("%s: %d instead of %d", e.Client.ID, i, len(ids))
+		case ids[i] != e.ID:
+			o.t.Errorf("%s: %d again with another ID", e.Client.ID, i)
+		}
+	}
+}
+
+// Whatever fails in between, events are delivered at least once, and those of a client in
+// order.
 func TestOrder(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		const clients, each = 20, 50
-		var mu sync.Mutex
-		requests, next, first := 0, make(map[string]int), make(map[string]string)
-		a := newApp(t, nil)
-		a.set(func(w http.ResponseWriter, r *http.Request, in received) {
-			d := eventsOf(t, in)
-			mu.Lock()
-			requests++
-			n := requests
-			mu.Unlock()
-			if n%3 == 1 {
-				time.Sleep(time.Duration(n%7) * time.Second)
-			}
-			handled := n%5 != 2 && n%5 != 3
-			mu.Lock()
-			for _, e := range d.Events {
-				var i int
-				_, _ = fmt.Sscan(e.Room, &i)
-				key := e.Client.ID + "/" + e.Room
-				switch {
-				case i > next[e.Client.ID], i < next[e.Client.ID] && first[key] != e.ID:
-					t.Errorf("%s: %d (%s) instead of %d (%s)", e.Client.ID, i, e.ID, next[e.Client.ID], first[key])
-				case i == next[e.Client.ID] && (handled || n%5 == 3):
-					next[e.Client.ID]++
-					first[key] = e.ID
-				}
-			}
-			mu.Unlock()
-			switch {
-			case handled:
-				w.WriteHeader(200)
-			case n%5 == 2: // refused before anything is handled
-				w.WriteHeader(500)
-			default: // handled, but the answer gets lost
-				panic(http.ErrAbortHandler)
-			}
-		})
+		o := &orderly{t: t, handled: make(map[string][]string)}
+		a := newApp(t, o.answer)
 		c := a.newClient(webhook.Config{BatchEvents: 7})
 		for i := range each {
 			for id := range clients {
@@ -160,11 +172,11 @@ func TestOrder(t *testing.T) {
 		if s := c.Stats(); s.Delivered != clients*each || s.Queued != 0 || s.QueuedBytes != 0 || s.Retries == 0 || len(s.Lost) != 0 {
 			t.Errorf("counted %+v", s)
 		}
-		mu.Lock()
-		defer mu.Unlock()
-		for id, n := range next {
-			if n != each {
-				t.Errorf("%s: %d events", id, n)
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		for id, ids := range o.handled {
+			if len(ids) != each {
+				t.Errorf("%s: %d events", id, len(ids))
 			}
 		}
 	})
@@ -428,16 +440,16 @@ func TestBatches(t *testing.T) {
 func TestTooOld(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newApp(t, says(500, ""))
-		c := a.newClient(webhook.Config{EventMaxAge: time.Minute, CircuitFailures: 3, CircuitPause: time.Minute})
+		c := a.newClient(webhook.Config{EventMaxAge: time.Minute, CircuitFailures: 3, CircuitPause: 80 * time.Second})
 		join(t, c, "c1", "old")
 		time.Sleep(50 * time.Second)
 		join(t, c, "c1", "young")
-		time.Sleep(10*time.Second + 10*time.Millisecond)
-		if s := c.Stats(); s.Lost[webhook.LostTooOld] != 1 || s.Queued != 1 { // although the circuit is open
-			t.Errorf("counted %+v", s)
-		}
 		a.set(says(200, ""))
 		a.take()
+		time.Sleep(10*time.Second + 10*time.Millisecond)
+		if s := c.Stats(); s.Lost[webhook.LostTooOld] != 1 || s.Queued != 1 || s.Events.Circuit != webhook.CircuitOpen {
+			t.Errorf("counted %+v", s)
+		}
 		time.Sleep(45 * time.Second)
 		if got := rooms(t, a.take()); !slices.Equal(got, []string{"young"}) {
 			t.Errorf("told of %q; counted %+v", got, c.Stats())

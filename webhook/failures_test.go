@@ -155,29 +155,6 @@ func TestNoServer(t *testing.T) {
 	}
 }
 
-// A connection is used again, and one that the server has closed meanwhile is replaced.
-func TestConnections(t *testing.T) {
-	v := newVerifier(t, webhook.VerifierConfig{})
-	seen := make(map[string]bool)
-	s := httptest.NewServer(v.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		seen[r.RemoteAddr] = true
-		_, _ = io.WriteString(w, `{"user":"ann"}`)
-	})))
-	t.Cleanup(s.Close)
-	c := running(t, webhook.Config{URL: s.URL, Logger: nothing})
-	for i := range 6 {
-		if i == 3 {
-			s.CloseClientConnections()
-		}
-		if _, err := c.Authenticate(t.Context(), creds()); err != nil {
-			t.Error(err)
-		}
-	}
-	if len(seen) != 2 || v.Stats().Accepted != 6 {
-		t.Errorf("%d connections, counted %+v", len(seen), v.Stats())
-	}
-}
-
 // The certificate of an https endpoint is verified. A private authority can be configured.
 func TestTLS(t *testing.T) {
 	v := newVerifier(t, webhook.VerifierConfig{})

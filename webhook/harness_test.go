@@ -47,6 +47,7 @@ type app struct {
 	answer   func(w http.ResponseWriter, r *http.Request, in received)
 	requests []received
 	dials    int
+	handlers sync.WaitGroup
 }
 
 // received is a request as the endpoint sees it.
@@ -64,12 +65,13 @@ type received struct {
 func newApp(t testing.TB, answer func(w http.ResponseWriter, r *http.Request, in received)) *app {
 	t.Helper()
 	a := &app{t: t, log: &logBuffer{}, answer: answer, listener: &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}}
-	s := &http.Server{Handler: a, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelWarn)}
+	s := &http.Server{Handler: a, IdleTimeout: 2 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelWarn)}
 	served := make(chan struct{})
 	go func() { defer close(served); _ = s.Serve(a.listener) }()
 	t.Cleanup(func() {
 		_ = s.Close()
 		<-served
+		a.handlers.Wait()
 		for _, text := range []string{private, secret[6:]} {
 			if a.log.has(text) {
 				t.Errorf("%s is in the log", text)
@@ -80,6 +82,8 @@ func newApp(t testing.TB, answer func(w http.ResponseWriter, r *http.Request, in
 }
 
 func (a *app) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	a.handlers.Add(1)
+	defer a.handlers.Done()
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return // the client has gone
@@ -237,9 +241,6 @@ func (l *logBuffer) String() string {
 func (l *logBuffer) has(text string) bool  { return strings.Contains(l.String(), text) }
 func (l *logBuffer) count(text string) int { return strings.Count(l.String(), text) }
 
-// client is short for the clients of a server.
-type client = ignis.Client
-
 // ann is a client of a server.
 func ann() *ignis.Client {
 	return &ignis.Client{
@@ -268,4 +269,13 @@ var nothing = slog.New(slog.DiscardHandler)
 // message returns a message from a client.
 func message(event, data string) wire.Message {
 	return wire.Message{Event: event, Room: "quiz-1", ID: "7", Data: json.RawMessage(data)}
+}
+
+// newRequest returns the HTTP request of a client with a cookie.
+func newRequest(cookie string) (*http.Request, error) {
+	r, err := http.NewRequest(http.MethodGet, "http://rt.example.com/ws", http.NoBody)
+	if err == nil {
+		r.Header.Set("Cookie", cookie)
+	}
+	return r, err
 }

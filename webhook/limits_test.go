@@ -250,6 +250,23 @@ func TestSlowAnswer(t *testing.T) {
 	})
 }
 
+// A connection is used again, and one that the endpoint has closed meanwhile is replaced.
+func TestConnections(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		a := newApp(t, says(200, `{"user":"ann"}`))
+		c := a.newClient(webhook.Config{})
+		for i, pause := range []time.Duration{0, time.Second, 2500 * time.Millisecond, 10 * time.Second} {
+			time.Sleep(pause) // the endpoint closes idle connections after 2 s
+			if got := ask(t.Context(), c); got != "" {
+				t.Error(got)
+			}
+			if want := []int{1, 1, 2, 3}[i]; a.dialed() != want {
+				t.Errorf("%d connections, want %d", a.dialed(), want)
+			}
+		}
+	})
+}
+
 func TestConfig(t *testing.T) {
 	good := func() webhook.Config { return webhook.Config{URL: "https://example.com/x", Secrets: []string{secret}} }
 	for want, change := range map[string]func(*webhook.Config){

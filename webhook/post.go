@@ -134,22 +134,21 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 }
 
 const (
-	maxText = 200 // bytes of an answer in an error
-	// window is the size of the pieces of an answer that are searched for in the request.
-	window = 8
+	maxText   = 200 // bytes of an answer in an error
+	maxShared = 15  // bytes of a request that an error may repeat
 )
 
-// textForLog returns the beginning of an answer that is not successful, which usually says
-// what is wrong. Error pages of frameworks can repeat the request, with the credentials in
-// it, so HTML is left out, and so is a text that repeats a part of the request.
+// textForLog returns the beginning of an unsuccessful answer, which usually says what is
+// wrong. Error pages of frameworks may show the request and the credentials in it. HTML is
+// therefore left out, and so is a text that shares more than a few bytes with the request.
 func textForLog(h http.Header, answer, request []byte) string {
 	kind, _, _ := mime.ParseMediaType(h.Get("Content-Type"))
 	if kind != "text/plain" && kind != "application/json" && kind != "application/problem+json" {
 		return ""
 	}
 	text := bytes.TrimSpace(answer[:min(len(answer), maxText)])
-	for rest := text; len(rest) >= window; rest = rest[window:] {
-		if bytes.Contains(request, rest[:window]) {
+	for rest := text; len(rest) > maxShared; rest = rest[1:] {
+		if bytes.Contains(request, rest[:maxShared+1]) {
 			return ""
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/webhook"
 )
 
@@ -79,7 +80,7 @@ func TestInfo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newApp(t, says(200, `{"rooms":["a"]}`))
 		info := any(map[string]int{"level": 3})
-		c := a.newClient(webhook.Config{Info: func(*client) any { return info }})
+		c := a.newClient(webhook.Config{Info: func(*ignis.Client) any { return info }})
 		if _, err := c.ValidateRooms(t.Context(), ann(), []string{"a"}); err != nil {
 			t.Error(err)
 		}
@@ -114,7 +115,7 @@ func TestInfoPanics(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newApp(t, says(200, `{"rooms":["a"]}`))
 		panics := true
-		c := a.newClient(webhook.Config{MaxConcurrent: 1, Info: func(*client) any {
+		c := a.newClient(webhook.Config{MaxConcurrent: 1, Info: func(*ignis.Client) any {
 			if panics {
 				panic("no info")
 			}
