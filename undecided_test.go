@@ -10,9 +10,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// What a client is told if Authenticate returns an *Error: in protocol 1 one of the fixed
-// texts, in protocol 2 the message if the client is refused, and 1013 if the application
-// cannot decide.
+// What a client is told if Authenticate returns an *Error: a fixed text in protocol 1, the
+// message in protocol 2 if the client is rejected, and 1013 if the application cannot decide.
 func TestAuthenticateReturnsError(t *testing.T) {
 	refused := &ignis.Error{Code: wire.CodeForbidden, Message: "Your account is closed."}
 	for name, row := range map[string]struct {
@@ -23,7 +22,7 @@ func TestAuthenticateReturnsError(t *testing.T) {
 		cause ignis.Cause
 		fails uint64 // CallbackErrors
 	}{
-		"unavailable":        {&ignis.Error{Code: wire.CodeUnavailable, Message: secret}, failure(wire.ErrorAuthentication), failure(wire.ErrorAuthentication), 1013, ignis.CauseTryAgain, 0},
+		"unavailable":        {&ignis.Error{Code: wire.CodeUnavailable, Message: "The database is down."}, failure(wire.ErrorAuthentication), failure(wire.ErrorAuthentication), 1013, ignis.CauseTryAgain, 0},
 		"rate limited":       {fmt.Errorf("x: %w", &ignis.Error{Code: wire.CodeRateLimited}), failure(wire.ErrorAuthentication), failure(wire.ErrorAuthentication), 1013, ignis.CauseTryAgain, 0},
 		"timeout":            {&ignis.Error{Code: wire.CodeTimeout}, failure(wire.ErrorAuthentication), failure(wire.ErrorAuthentication), 1013, ignis.CauseTryAgain, 0},
 		"another code":       {&ignis.Error{Code: wire.CodeInternal}, failure(wire.ErrorAuthentication), failure(wire.ErrorAuthentication), 4003, ignis.CauseAuthFailed, 1},
@@ -52,8 +51,8 @@ func TestAuthenticateReturnsError(t *testing.T) {
 	}
 }
 
-// A refresh that the application cannot decide about changes nothing, whether it is
-// Authenticate that cannot or ValidateRooms. A refusal by ValidateRooms costs the rooms.
+// If Authenticate or ValidateRooms cannot decide about a refresh, nothing changes. If
+// ValidateRooms refuses, the client loses its rooms.
 func TestRefreshUndecided(t *testing.T) {
 	later := &ignis.Error{Code: wire.CodeUnavailable, Message: "Try again later."}
 	refused := &ignis.Error{Code: wire.CodeForbidden, Message: "Closed."}
