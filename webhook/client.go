@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -47,9 +46,9 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	ks, err := parseSecrets(cfg.Secrets)
+	ks, err := parseSecrets("Config.Secrets", cfg.Secrets)
 	if err != nil {
-		return nil, fmt.Errorf("webhook: Config.%w", err)
+		return nil, err
 	}
 	c := &Client{cfg: cfg, transport: cfg.newTransport(), limit: loglimit.New(cfg.Logger)}
 	c.cfg.Secrets = nil
@@ -75,9 +74,9 @@ func (c *Client) newEndpoint(kind, address string) *endpoint {
 // Rotate replaces the secrets with which requests are signed. If they are invalid, Rotate
 // returns an error and changes nothing.
 func (c *Client) Rotate(secrets []string) error {
-	ks, err := parseSecrets(secrets)
+	ks, err := parseSecrets("the argument of Rotate", secrets)
 	if err != nil {
-		return fmt.Errorf("webhook: Rotate: %w", err)
+		return err
 	}
 	c.keys.Store(&ks)
 	return nil

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -36,24 +35,24 @@ func NewSecret() string {
 // keys are decoded secrets.
 type keys [][]byte
 
-// parseSecrets decodes secrets. Errors do not contain any part of them.
-func parseSecrets(secrets []string) (keys, error) {
+// parseSecrets decodes secrets. Errors name them by field, and contain no part of them.
+func parseSecrets(field string, secrets []string) (keys, error) {
 	if len(secrets) == 0 {
-		return nil, errors.New("Secrets is empty: set at least one secret, such as the result of NewSecret")
+		return nil, fmt.Errorf("webhook: %s is empty: set at least one secret, such as the result of NewSecret", field)
 	}
 	var ks keys
 	for i, secret := range secrets {
 		text, ok := strings.CutPrefix(secret, secretPrefix)
 		if !ok {
-			return nil, fmt.Errorf("Secrets[%d] does not begin with %s: it must be in the format of the Standard Webhooks specification", i, secretPrefix)
+			return nil, fmt.Errorf("webhook: %s[%d] does not begin with %s: it must have the format of the Standard Webhooks specification", field, i, secretPrefix)
 		}
 		// The specification's libraries accept secrets without padding, too.
 		key, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
 		if err != nil || strings.ContainsAny(text, "\r\n") {
-			return nil, fmt.Errorf("Secrets[%d] is not base64 after %s: remove line ends, spaces and quotes", i, secretPrefix)
+			return nil, fmt.Errorf("webhook: %s[%d] is not base64 after %s: remove line ends, spaces and quotes", field, i, secretPrefix)
 		}
 		if len(key) < minSecret || len(key) > maxSecret {
-			return nil, fmt.Errorf("Secrets[%d] has %d bytes after decoding, but must have %d to %d", i, len(key), minSecret, maxSecret)
+			return nil, fmt.Errorf("webhook: %s[%d] has %d bytes after decoding, but must have %d to %d", field, i, len(key), minSecret, maxSecret)
 		}
 		ks = append(ks, key)
 	}

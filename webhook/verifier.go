@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -69,9 +68,9 @@ type Verifier struct {
 
 // NewVerifier returns a Verifier, or an error if the configuration is invalid.
 func NewVerifier(cfg VerifierConfig) (*Verifier, error) {
-	ks, err := parseSecrets(cfg.Secrets)
+	ks, err := parseSecrets("VerifierConfig.Secrets", cfg.Secrets)
 	if err != nil {
-		return nil, fmt.Errorf("webhook: VerifierConfig.%w", err)
+		return nil, err
 	}
 	if cfg.Tolerance < 0 || cfg.MaxRemembered < 0 || cfg.MaxBody < 0 {
 		return nil, errors.New("webhook: Tolerance, MaxRemembered and MaxBody of VerifierConfig must not be negative")
