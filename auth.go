@@ -9,6 +9,7 @@ import (
 
 	"github.com/ignis-go/ignis/internal/loglimit"
 	"github.com/ignis-go/ignis/internal/printable"
+	"github.com/ignis-go/ignis/internal/ws"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -44,14 +45,20 @@ func (c *session) letIn(ctx context.Context, m wire.Message) error {
 	who, err := c.callAuthenticate(ctx, cred)
 	if errors.Is(err, ErrUnauthenticated) {
 		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", err)
-		c.refuse(wire.ErrorRejected, wire.CloseAuthFailed)
+		c.reject(err)
 		return err
 	}
 	if err != nil {
-		if ctx.Err() == nil { // otherwise the client has disconnected
+		code := wire.CloseAuthFailed
+		switch {
+		case ctx.Err() != nil: // the client has disconnected
+		case undecided(err):
+			s.warn("client turned away: Authenticate cannot decide at the moment", "client", c.member.ID, "remote", cred.RemoteAddr, "error", err)
+			code = wire.CloseTryAgainLater
+		default:
 			c.callbackFailed("Authenticate", err)
 		}
-		c.refuse(wire.ErrorAuthentication, wire.CloseAuthFailed)
+		c.refuse(wire.ErrorAuthentication, code)
 		return err
 	}
 	identity := &profile
@@ -92,17 +99,33 @@ func (c *session) callAuthenticate(ctx context.Context, cred Credentials) (who I
 	return who, err
 }
 
+// reject closes a client for an error that wraps ErrUnauthenticated. A message for the
+// client, in an *Error, is sent only in protocol 2: the texts of protocol 1 are fixed.
+func (c *session) reject(err error) {
+	if e, ok := errors.AsType[*Error](err); ok && e != nil && c.version() >= 2 {
+		c.refuseWith(frame(wire.Message{Event: wire.EventError, Data: forClient(e).Encode()}).Own(), wire.CloseAuthFailed)
+		return
+	}
+	c.refuse(wire.ErrorRejected, wire.CloseAuthFailed)
+}
+
 // refuse closes a client that was not admitted. If text is not empty, refuse sends an
-// error event with it first. It is a no-op if the client has already disconnected or
-// exceeded its time limit.
+// error event with it first.
 func (c *session) refuse(text string, code uint16) {
+	c.refuseWith(c.server.errorFrames[text], code)
+}
+
+// refuseWith closes a client that was not admitted. If event is not nil, refuseWith sends
+// it first. It is a no-op if the client has already disconnected or exceeded its time
+// limit.
+func (c *session) refuseWith(event *ws.Message, code uint16) {
 	s := c.server
 	if state, _, _ := c.authState(); state != StateAuthenticating {
 		return
 	}
 	s.counts.refusedAuth.Add(1)
-	if text != "" {
-		c.sendError(text)
+	if event != nil {
+		c.sendOwn(event)
 	}
 	c.close(code)
 }

@@ -23,6 +23,7 @@ const (
 	CauseStranger           Cause = "too much before authentication" // 4007
 	CauseApplication        Cause = "closed by the application"      // Server.Disconnect
 	CauseShutdown           Cause = "server shutdown"                // 1001
+	CauseTryAgain           Cause = "try again later"                // 1013
 	CauseAuthTimeout        Cause = "authentication timeout"         // 4001
 	CauseHeartbeat          Cause = "heartbeat timeout"              // 4002
 	CauseAuthFailed         Cause = "authentication failed"          // 4003
@@ -50,6 +51,7 @@ var transportCauses = [...]Cause{
 // protocol.
 var ruleCauses = map[uint16]Cause{
 	wire.CloseGoingAway:          CauseShutdown,
+	wire.CloseTryAgainLater:      CauseTryAgain,
 	wire.CloseAuthTimeout:        CauseAuthTimeout,
 	wire.CloseHeartbeatTimeout:   CauseHeartbeat,
 	wire.CloseAuthFailed:         CauseAuthFailed,

@@ -10,10 +10,17 @@ import (
 
 var (
 	// ErrUnauthenticated is returned by Authenticate, possibly wrapped, to reject a
-	// client. The client is then told "Authentication failed". For any other error, which
-	// means that the application has failed, it is told "Authentication error". Both
-	// errors are logged and close the connection with 4003. Since the text of a wrapping
-	// error is logged, it must not contain the credentials.
+	// client. The client is then told "Authentication failed", or, if it speaks protocol
+	// 2 and the error also wraps an [*Error], the message and the code of that. For any
+	// other error, which means that the application has failed, it is told
+	// "Authentication error". Both errors are logged and close the connection with 4003,
+	// so that the client does not connect again with the same credentials. Since the text
+	// of a wrapping error is logged, it must not contain the credentials.
+	//
+	// If Authenticate cannot decide at the moment, for example because a database is
+	// down, it returns an *Error with the code wire.CodeUnavailable, CodeRateLimited or
+	// CodeTimeout. The client is told "Authentication error" and closed with 1013, so
+	// that it tries again later.
 	ErrUnauthenticated = errors.New("unauthenticated")
 
 	// ErrNotRunning is returned by the methods of a server that is not ready yet or has
@@ -73,6 +80,20 @@ func (e *Error) code() wire.ErrorCode {
 		return wire.CodeInvalid
 	}
 	return e.Code
+}
+
+// undecided reports whether err says that the application cannot decide at the moment,
+// as opposed to a refusal.
+func undecided(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e == nil {
+		return false
+	}
+	switch e.code() {
+	case wire.CodeUnavailable, wire.CodeRateLimited, wire.CodeTimeout:
+		return true
+	}
+	return false
 }
 
 // status returns the HTTP status that corresponds to the code.

@@ -119,7 +119,13 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 	switch {
 	case errors.Is(err, ErrUnauthenticated):
 		s.info("refresh refused", "client", c.member.ID, "user", was.UserID, "error", err)
+		if e, ok := errors.AsType[*Error](err); ok && e != nil {
+			return expires, e // a text that is meant for the client
+		}
 		return expires, &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
+	case undecided(err):
+		s.warn("refresh refused: Authenticate cannot decide at the moment", "client", c.member.ID, "user", was.UserID, "error", err)
+		return expires, err
 	case err != nil:
 		c.callbackFailed("Authenticate", err)
 		return expires, err

@@ -183,7 +183,7 @@ func (c *session) lostRooms(ctx context.Context, id *Client) ([]string, error) {
 		return nil, nil
 	}
 	allowed, err := c.allowedRooms(ctx, id, slices.Clone(rooms))
-	if e, refused := errors.AsType[*Error](err); err != nil && (!refused || e == nil) {
+	if e, refused := errors.AsType[*Error](err); err != nil && (!refused || e == nil || undecided(err)) {
 		return nil, err
 	}
 	return slices.DeleteFunc(rooms, func(room string) bool { return slices.Contains(allowed, room) }), nil

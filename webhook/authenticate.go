@@ -1,0 +1,148 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/ignis-go/ignis"
+)
+
+// Authenticate asks the endpoint who a client is. It can be used as
+// [ignis.Config].Authenticate. The metadata of an accepted client is a [*Metadata].
+//
+// If the endpoint refuses the client, the error matches [ignis.ErrUnauthenticated]. The
+// answer's field refuse is shown to the client.
+//
+// If there is no usable answer, for example because the endpoint failed or its circuit is
+// open, the error wraps an [*ignis.Error] for which the server closes the client with 1013,
+// so that the client tries again later. Authenticate itself does not ask again.
+func (c *Client) Authenticate(ctx context.Context, cred ignis.Credentials) (id ignis.Identity, err error) {
+	ask := func() any {
+		return authenticateData{
+			Client:      who{ID: cred.ClientID, Address: cred.RemoteAddr, User: userOf(cred.Refreshed)},
+			Software:    cred.Software,
+			Headers:     headersOf(ctx),
+			Credentials: cred.Raw,
+			Refresh:     cred.Refreshed != nil,
+		}
+	}
+	err = c.ask(ctx, c.authenticate, ask, func(a answer) (err error) {
+		id, err = readIdentity(a, c.cfg.MaxMetadata)
+		return err
+	})
+	if err != nil {
+		return ignis.Identity{}, err
+	}
+	return id, nil
+}
+
+func userOf(c *ignis.Client) string {
+	if c == nil {
+		return ""
+	}
+	return c.UserID
+}
+
+// readIdentity reads the answer about a client.
+func readIdentity(a answer, maxMetadata int) (ignis.Identity, error) {
+	if e := shownRefusal(a); e != nil {
+		return ignis.Identity{}, &refusal{e.Error(), e}
+	}
+	if denied(a.status) {
+		return ignis.Identity{}, &refusal{text: a.detail()}
+	}
+	if !a.accepted() {
+		return ignis.Identity{}, unexpected(typeAuthenticate, a)
+	}
+	fields, err := fieldsOf(a.body)
+	if err == nil {
+		err = known(fields, "user", "anonymous", "expires", "grants", "info", "tokenId", "issuedAt", "refuse")
+	}
+	if err != nil {
+		return ignis.Identity{}, malformed(typeAuthenticate, err)
+	}
+	switch e, err := refusalOf(fields); {
+	case err != nil:
+		return ignis.Identity{}, malformed(typeAuthenticate, err)
+	case e != nil:
+		return ignis.Identity{}, &refusal{e.Error(), e}
+	}
+	id, err := identityOf(fields, maxMetadata)
+	if err != nil {
+		return ignis.Identity{}, malformed(typeAuthenticate, err)
+	}
+	return id, nil
+}
+
+// identityOf returns the identity in the fields of an answer.
+func identityOf(fields map[string]json.RawMessage, maxMetadata int) (id ignis.Identity, err error) {
+	if id.UserID, err = userIn(fields); err != nil {
+		return id, err
+	}
+	if n := len(fields["info"]) + len(fields["grants"]); n > maxMetadata {
+		return id, fmt.Errorf("info and grants have %d bytes in total, which is more than MaxMetadata (%d)", n, maxMetadata)
+	}
+	m := &Metadata{Info: bytes.Clone(fields["info"])}
+	id.Metadata = m
+	for _, f := range []struct {
+		name string
+		to   *time.Time
+	}{{"expires", &id.Expires}, {"issuedAt", &m.IssuedAt}} {
+		if value, ok := fields[f.name]; ok {
+			if *f.to, err = timeOf(value); err != nil {
+				return id, fmt.Errorf("%s: %w", f.name, err)
+			}
+		}
+	}
+	if value, ok := fields["tokenId"]; ok {
+		if m.TokenID, ok = idOf(value); !ok || !validID(m.TokenID) {
+			return id, errors.New("tokenId is neither " + whatIDs + " nor an integer")
+		}
+	}
+	if value, ok := fields["grants"]; ok {
+		// A copy, so that the rest of the answer does not stay in memory.
+		if m.Grants, err = fieldsOf(bytes.Clone(value)); err != nil {
+			return id, fmt.Errorf("grants: %w", err)
+		}
+	}
+	return id, nil
+}
+
+// userIn returns the ID of the user, or "" for a client that the endpoint calls anonymous.
+// An answer with neither is malformed: an endpoint that answers every request with {} must
+// not accept every client.
+func userIn(fields map[string]json.RawMessage) (string, error) {
+	anonymous := fields["anonymous"]
+	value, ok := fields["user"]
+	switch {
+	case anonymous != nil && string(anonymous) != "true" && string(anonymous) != "false":
+		return "", errors.New("anonymous is neither true nor false")
+	case ok && string(anonymous) == "true":
+		return "", errors.New("it contains both user and anonymous")
+	case string(anonymous) == "true":
+		return "", nil
+	case !ok:
+		return "", errors.New("it contains no user (for a client without one, answer anonymous: true)")
+	}
+	user, ok := idOf(value)
+	if !ok || !validID(user) {
+		return "", errors.New("user is neither " + whatIDs + " nor an integer")
+	}
+	return user, nil
+}
+
+// maxIDBytes is the maximum size of the ID of a user or a token.
+const maxIDBytes = 256
+
+// whatIDs describes the IDs that validID accepts.
+const whatIDs = "a string of 1 to 256 bytes without control characters"
+
+func validID(id string) bool {
+	return id != "" && len(id) <= maxIDBytes && !strings.ContainsFunc(id, unicode.IsControl)
+}
