@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"time"
 
@@ -16,16 +15,15 @@ import (
 
 // serveCmd runs a server until a signal ends it.
 type serveCmd struct {
-	Listen listenAddress `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on (${default}). Port 0 picks a free port."`
-	Path   string        `default:"/ws" help:"Path of the WebSocket endpoint (${default})."`
-	Redis  string        `placeholder:"URL" help:"Redis that connects this server with others: redis://[user:pass@]host[:6379][/db], rediss:// for TLS, redis+sentinel://host,host/master-name or redis+cluster://host,host. Databases do not separate messages; see --prefix. Without Redis, no messages are exchanged with other servers. Other users of the machine can read arguments, so for a URL with a password use --redis-file or the environment."`
+	listenFlags
+
+	Path  string `default:"/ws" help:"Path of the WebSocket endpoint (${default})."`
+	Redis string `placeholder:"URL" help:"Redis that connects this server with others: redis://[user:pass@]host[:6379][/db], rediss:// for TLS, redis+sentinel://host,host/master-name or redis+cluster://host,host. Databases do not separate messages; see --prefix. Without Redis, no messages are exchanged with other servers. Other users of the machine can read arguments, so for a URL with a password use --redis-file or the environment."`
 	redisFlags
 
-	Dev            bool        `group:"Who may connect" help:"Development mode: anyone may connect as any user and join every room, / serves a page to try it with, and messages that name a room are sent to it. Listens on loopback addresses only."`
-	JWTSecretFile  string      `name:"jwt-secret-file" group:"Who may connect" placeholder:"FILE" help:"File with the secret of HS256 tokens, at least 32 bytes. The secret itself can be set in $$IGNIS_JWT_SECRET instead."`
-	AllowedOrigins originList  `group:"Who may connect" placeholder:"ORIGIN,..." help:"Origins of other hosts from which browsers may connect, such as https://app.example.com; * for any. The server's own host is always allowed."`
-	TrustedProxies networkList `group:"Who may connect" placeholder:"NETWORK,..." help:"Reverse proxies that are trusted to report the client's address, such as 10.0.0.0/8."`
-	ProxyHeader    string      `default:"X-Forwarded-For" enum:"X-Forwarded-For,Forwarded" group:"Who may connect" placeholder:"NAME" help:"Header in which trusted proxies report it: X-Forwarded-For or Forwarded (${default})."`
+	Dev            bool       `group:"Who may connect" help:"Development mode: anyone may connect as any user and join every room, / serves a page to try it with, and messages that name a room are sent to it. Listens on loopback addresses only."`
+	JWTSecretFile  string     `name:"jwt-secret-file" group:"Who may connect" placeholder:"FILE" help:"File with the secret of HS256 tokens, at least 32 bytes. The secret itself can be set in $$IGNIS_JWT_SECRET instead."`
+	AllowedOrigins originList `group:"Who may connect" placeholder:"ORIGIN,..." help:"Origins of other hosts from which browsers may connect, such as https://app.example.com; * for any. The server's own host is always allowed."`
 
 	MaxClients        countOrAuto `default:"auto" group:"Limits" placeholder:"N" help:"Maximum number of open connections (${default}: the limit of file descriptors, less a reserve)."`
 	DefaultRooms      nameList    `default:"ws-default,ws-notification" group:"Limits" placeholder:"ROOM,..." help:"Rooms that every client joins (${default}); empty for none."`
@@ -77,7 +75,7 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 	a, err := app.New(app.Config{
-		Listen:         c.Listen.String(),
+		Listen:         c.listenFlags.config(),
 		Path:           c.Path,
 		Server:         c.limits(log),
 		Redis:          redis,
@@ -85,9 +83,9 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 		JWTSecretFile:  c.JWTSecretFile,
 		JWTSecret:      []byte(os.Getenv(app.SecretVariable)),
 		AllowedOrigins: c.AllowedOrigins,
-		Proxies:        ignis.Proxies{Networks: c.TrustedProxies, Header: c.ProxyHeader},
-		OnReady: func(addr net.Addr) {
-			if err := c.announce(std, addr); err != nil {
+		Proxies:        c.proxies(),
+		OnReady: func(urls []string) {
+			if err := c.announce(std, urls); err != nil {
 				log.Warn("standard output", "error", err)
 			}
 		},
@@ -98,15 +96,19 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 	return serveError(err)
 }
 
-// announce prints the address of the server, for a person or for a script that waits for
-// it.
-func (c *serveCmd) announce(std *stdio, addr net.Addr) error {
+// announce prints where the server listens, a line for each address, for a person or for a
+// script that waits for it.
+func (c *serveCmd) announce(std *stdio, urls []string) error {
 	note := ""
 	if c.Dev {
 		note = "   (development mode: anyone may connect)"
 	}
-	_, err := fmt.Fprintf(std.out, "listening on http://%s%s\n", addr, note)
-	return err
+	for _, url := range urls {
+		if _, err := fmt.Fprintf(std.out, "listening on %s%s\n", url, note); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // serveError adds the exit code and the hint to an error of package app.

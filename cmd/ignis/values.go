@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -163,26 +162,6 @@ func (l *originList) UnmarshalText(text []byte) error {
 			return fmt.Errorf("expected * or comma-separated origins such as https://app.example.com, but got %q", text)
 		}
 		*l = append(*l, u.Scheme+"://"+strings.ToLower(u.Host))
-	}
-	return nil
-}
-
-// networkList is a list of networks such as 10.0.0.0/8 and addresses.
-type networkList []netip.Prefix
-
-// UnmarshalText parses comma-separated networks and addresses.
-func (l *networkList) UnmarshalText(text []byte) error {
-	*l = nil
-	for item := range strings.SplitSeq(string(text), ",") {
-		item = strings.TrimSpace(item)
-		network, err := netip.ParsePrefix(item)
-		if addr, addrErr := netip.ParseAddr(item); addrErr == nil {
-			network, err = addr.Prefix(addr.BitLen())
-		}
-		if err != nil {
-			return fmt.Errorf("expected comma-separated networks such as 10.0.0.0/8 or addresses, but got %q", text)
-		}
-		*l = append(*l, network)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/auth/jwtauth"
+	"github.com/ignis-go/ignis/internal/listen"
 	"github.com/ignis-go/ignis/internal/loglimit"
 	"github.com/ignis-go/ignis/redisbus"
 )
@@ -17,6 +18,8 @@ type App struct {
 	limit  *loglimit.Limiter // for lines that peers can cause at will; open while Run runs
 	server *ignis.Server
 	dev    *devMode // nil unless in development mode
+
+	listeners *listen.Listeners // listen while Run runs
 }
 
 // New validates the configuration, reads the files that it names and connects the parts.
@@ -47,6 +50,9 @@ func New(c Config) (*App, error) {
 	a.server = server
 	if a.dev != nil {
 		a.dev.server = server
+	}
+	if err := a.setListeners(); err != nil {
+		return nil, err
 	}
 	return a, nil
 }

@@ -3,10 +3,13 @@ package app
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"runtime"
 	"sync/atomic"
+
+	"github.com/ignis-go/ignis/internal/listen"
 )
 
 // gate limits how many connections parse the header of a request at the same time. Without
@@ -41,6 +44,7 @@ func (g gate) open(h http.Handler) http.Handler {
 		c.handling.Store(true)
 		defer c.handling.Store(false)
 		c.leave()
+		c.describe(r)
 		h.ServeHTTP(ungated{w}, r)
 	})
 }
@@ -55,13 +59,14 @@ func (l gatedListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &gatedConn{Conn: c, gate: l.gate}, nil
+	return &gatedConn{Conn: listen.Inner(c), outer: c, gate: l.gate}, nil
 }
 
 // gatedConn holds a place in the gate from the time a read has returned data until the
 // connection is used again or the request is handled.
 type gatedConn struct {
-	net.Conn
+	net.Conn          // without the wrapper of the PROXY protocol, which is in the way of polling
+	outer    net.Conn // knows the address
 	gate     gate
 	within   atomic.Bool
 	handling atomic.Bool
@@ -88,6 +93,23 @@ func (c *gatedConn) Write(b []byte) (int, error) {
 func (c *gatedConn) Close() error {
 	c.leave()
 	return c.Conn.Close()
+}
+
+// RemoteAddr returns the address of the client.
+func (c *gatedConn) RemoteAddr() net.Addr { return c.outer.RemoteAddr() }
+
+// describe adds to a request what net/http cannot see, because the connection is wrapped:
+// the state of TLS, with the client's certificate. It removes headers that name the client
+// from a request that only seems to come from a proxy.
+func (c *gatedConn) describe(r *http.Request) {
+	if t, ok := c.Conn.(*tls.Conn); ok {
+		state := t.ConnectionState()
+		r.TLS = &state
+	}
+	if listen.Anonymous(c.outer) {
+		r.Header.Del("X-Forwarded-For")
+		r.Header.Del("Forwarded")
+	}
 }
 
 func (c *gatedConn) leave() {

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/listen"
+)
+
+// listenFlags say where ignis serve listens, and whose word it takes for a client's
+// address.
+type listenFlags struct {
+	Listen   []listen.Address `default:"127.0.0.1:8080" placeholder:"ADDRESS,..." help:"Addresses to listen on (${default}): host:port, where port 0 picks a free port, or unix:PATH for a Unix socket. Can be repeated."`
+	UnixMode fileMode         `default:"0660" placeholder:"MODE" help:"File mode of Unix sockets (${default}). Whoever may write to a socket may connect."`
+
+	TLSCert       string `name:"tls-cert" group:"TLS" placeholder:"FILE" help:"Certificate in PEM, followed by the intermediate ones. TCP addresses then accept only TLS. The files are read again when they change."`
+	TLSKey        string `name:"tls-key" group:"TLS" placeholder:"FILE" help:"Private key of the certificate, in PEM."`
+	TLSClientCA   string `name:"tls-client-ca" group:"TLS" placeholder:"FILE" help:"Authorities that sign the certificates of clients, in PEM. Clients then need a certificate."`
+	TLSClientAuth string `name:"tls-client-auth" default:"" enum:"required,optional," group:"TLS" placeholder:"required|optional" help:"Whether clients need a certificate if --tls-client-ca is set (required)."`
+
+	TrustedProxies proxyList `group:"Who may connect" placeholder:"NETWORK,..." help:"Reverse proxies that are trusted to report the client's address: networks such as 10.0.0.0/8, addresses, and unix for all that connect to a Unix socket."`
+	ProxyHeader    string    `default:"X-Forwarded-For" enum:"X-Forwarded-For,Forwarded" group:"Who may connect" placeholder:"NAME" help:"Header in which trusted proxies report it: X-Forwarded-For or Forwarded (${default})."`
+	ProxyProtocol  bool      `group:"Who may connect" help:"Connections of trusted proxies begin with a PROXY header (version 1 or 2), and are refused without. Other connections are served as they are; a PROXY header in them is not believed."`
+
+	MaxHandshakes    count  `default:"1024" group:"Limits" placeholder:"N" help:"Maximum number of connections whose TLS handshake or PROXY header is not complete (${default})."`
+	HandshakeTimeout period `default:"5s" group:"Limits" placeholder:"TIME" help:"Maximum duration of a TLS handshake (${default})."`
+}
+
+// config returns the configuration of the listeners without the fields that package app
+// sets. TLS is for TCP addresses: what connects to a Unix socket is on this machine.
+func (f *listenFlags) config() listen.Config {
+	c := listen.Config{
+		TLS:              listen.TLS{CertFile: f.TLSCert, KeyFile: f.TLSKey, ClientCAFile: f.TLSClientCA},
+		MaxHandshakes:    int(f.MaxHandshakes),
+		HandshakeTimeout: time.Duration(f.HandshakeTimeout),
+	}
+	if f.TLSClientAuth == "optional" {
+		c.TLS.ClientAuth = listen.ClientCertOptional
+	}
+	for _, a := range f.Listen {
+		a.Mode = fs.FileMode(f.UnixMode)
+		a.TLS = f.TLSCert != "" && a.Network == listen.TCP
+		a.ProxyProtocol = f.ProxyProtocol
+		c.Addresses = append(c.Addresses, a)
+	}
+	return c
+}
+
+func (f *listenFlags) proxies() ignis.Proxies {
+	return ignis.Proxies{Networks: f.TrustedProxies.networks, Unix: f.TrustedProxies.unix, Header: f.ProxyHeader}
+}
+
+// fileMode is the mode of a file, in octal.
+type fileMode fs.FileMode
+
+// UnmarshalText parses three octal digits, with or without a leading 0.
+func (m *fileMode) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 8, 32)
+	if err != nil || n == 0 || n > 0o777 || len(text) < 3 {
+		return fmt.Errorf("expected an octal file mode such as 0660, but got %q", text)
+	}
+	*m = fileMode(n)
+	return nil
+}
+
+// proxyList is a list of networks such as 10.0.0.0/8, addresses, and the word unix.
+type proxyList struct {
+	networks []netip.Prefix
+	unix     bool
+}
+
+// UnmarshalText parses comma-separated networks, addresses and the word unix.
+func (l *proxyList) UnmarshalText(text []byte) error {
+	*l = proxyList{}
+	for item := range strings.SplitSeq(string(text), ",") {
+		item = strings.TrimSpace(item)
+		if item == listen.Unix {
+			l.unix = true
+			continue
+		}
+		network, err := netip.ParsePrefix(item)
+		if addr, addrErr := netip.ParseAddr(item); addrErr == nil {
+			network, err = addr.Prefix(addr.BitLen())
+		}
+		if err != nil {
+			return fmt.Errorf("expected comma-separated networks such as 10.0.0.0/8, addresses, or unix, but got %q", text)
+		}
+		l.networks = append(l.networks, network)
+	}
+	return nil
+}

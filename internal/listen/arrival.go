@@ -1,0 +1,195 @@
+package listen
+
+import (
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// arrival is a connection that is being prepared. Below TLS it stays in the connection as
+// long as that lives, and then only passes calls on.
+type arrival struct {
+	net.Conn
+	listener  *Listener
+	fromProxy bool // begins with a PROXY header
+	ready     bool // prepared
+	heard     bool // its peer has sent something, after the PROXY header if there is one
+	working   bool // has an element in Listeners.work
+
+	// Guarded by places.mu.
+	since  time.Time     // when it began to wait for its peer; zero if it does not wait
+	waited time.Duration // how long it had waited before that
+	cutOff bool          // lost its place
+}
+
+// prepare prepares the connection and hands it to Accept, or closes it.
+func (a *arrival) prepare() {
+	l := a.listener
+	nc, err := a.establish()
+	a.rest()
+	a.ready = true
+	kept := l.all.places.leave(a)
+	if err == nil && kept {
+		l.deliver(nc, nil)
+		return
+	}
+	_ = a.Conn.Close()
+	select {
+	case <-l.closed: // this is the reason
+	default:
+		l.all.tell(a, err, kept)
+	}
+}
+
+// establish reads the PROXY header and performs the TLS handshake, as far as they are
+// due.
+func (a *arrival) establish() (net.Conn, error) {
+	cfg := &a.listener.all.cfg
+	var h header
+	if a.fromProxy {
+		_ = a.SetDeadline(time.Now().Add(cfg.HeaderTimeout))
+		var err error
+		if h, err = readHeader(a); err != nil {
+			return nil, &headerError{err}
+		}
+		a.heard = false
+	}
+	nc := a.Conn
+	if a.listener.address.TLS {
+		_ = a.SetDeadline(time.Now().Add(cfg.HandshakeTimeout))
+		secure := tls.Server(a, a.listener.all.certs.inUse().config)
+		if err := secure.Handshake(); err != nil {
+			a.answerPlain(err)
+			return nil, err
+		}
+		a.listener.all.counts.handshakes.Add(1)
+		nc = secure
+	}
+	if err := a.SetDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	if a.fromProxy {
+		return &proxied{Conn: nc, header: h}, nil
+	}
+	return nc, nil
+}
+
+// answerPlain answers a request that came in plain HTTP where TLS is spoken. err is the
+// error of the handshake. Closing with unread data would reset the connection, and the
+// answer could be lost.
+func (a *arrival) answerPlain(err error) {
+	record, ok := errors.AsType[tls.RecordHeaderError](err)
+	if !ok || record.Conn == nil {
+		return
+	}
+	switch string(record.RecordHeader[:]) {
+	case "GET /", "HEAD ", "POST ", "PUT /", "OPTIO":
+		_, _ = a.Write([]byte("HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n" +
+			"This address speaks TLS: use https:// or wss://.\n"))
+		_ = a.CloseWrite()
+		_, _ = io.CopyN(io.Discard, a, maxRequest)
+	}
+}
+
+// maxRequest is how much of a request in plain HTTP is read.
+const maxRequest = 16 << 10
+
+// tell counts and logs why a connection was not prepared.
+func (l *Listeners) tell(a *arrival, err error, kept bool) {
+	remote := []any{"remote", a.RemoteAddr().String()}
+	bad, isHeader := errors.AsType[*headerError](err)
+	record, isRecord := errors.AsType[tls.RecordHeaderError](err)
+	switch {
+	case kept && !a.heard && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
+		// Load balancers check in this way whether the port is open.
+	case !kept:
+		l.counts.cutOff.Add(1)
+		l.cfg.Log.Log(slog.LevelWarn, "connection closed during its TLS handshake: too many others wait for theirs", remote...)
+	case isHeader:
+		l.counts.proxyRefused.Add(1)
+		l.cfg.Log.Log(slog.LevelWarn, "connection refused: a trusted proxy did not send a PROXY header", append(remote, "error", bad)...)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		l.counts.slow.Add(1)
+		l.cfg.Log.Log(slog.LevelInfo, "TLS handshake failed", append(remote, "error", "it took longer than "+l.cfg.HandshakeTimeout.String())...)
+	case isRecord && beginsHeader(record.RecordHeader[:]):
+		l.counts.failed.Add(1)
+		l.cfg.Log.Log(slog.LevelWarn, "TLS handshake failed", append(remote, "error", "it began with a PROXY header, which is accepted from trusted proxies only")...)
+	default:
+		l.counts.failed.Add(1)
+		l.cfg.Log.Log(slog.LevelInfo, "TLS handshake failed", append(remote, "error", err)...)
+	}
+}
+
+// Read notes when the connection waits for its peer and when it computes. How many do the
+// latter at the same time is limited, because other connections wait meanwhile.
+func (a *arrival) Read(b []byte) (int, error) {
+	if a.ready {
+		return a.Conn.Read(b)
+	}
+	a.rest()
+	places := a.listener.all.places
+	places.waits(a, true)
+	n, err := a.Conn.Read(b)
+	places.waits(a, false)
+	if n > 0 {
+		a.heard = true
+		a.listener.all.work <- struct{}{}
+		a.working = true
+	}
+	return n, err
+}
+
+func (a *arrival) Write(b []byte) (int, error) {
+	if !a.ready {
+		a.rest()
+	}
+	return a.Conn.Write(b)
+}
+
+// rest ends computing.
+func (a *arrival) rest() {
+	if a.working {
+		a.working = false
+		<-a.listener.all.work
+	}
+}
+
+// The following methods are those of the sockets of package net that servers use for the
+// connection below TLS.
+
+// CloseWrite ends the stream to the peer.
+func (a *arrival) CloseWrite() error {
+	if c, ok := a.Conn.(interface{ CloseWrite() error }); ok {
+		return c.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// SetLinger sets what closing does with unsent data. It has no effect on Unix sockets.
+func (a *arrival) SetLinger(sec int) error {
+	if c, ok := a.Conn.(interface{ SetLinger(int) error }); ok {
+		return c.SetLinger(sec)
+	}
+	return nil
+}
+
+// SetWriteBuffer sets the size of the kernel's send buffer.
+func (a *arrival) SetWriteBuffer(bytes int) error {
+	if c, ok := a.Conn.(interface{ SetWriteBuffer(int) error }); ok {
+		return c.SetWriteBuffer(bytes)
+	}
+	return nil
+}
+
+// SyscallConn returns the raw connection.
+func (a *arrival) SyscallConn() (syscall.RawConn, error) {
+	if c, ok := a.Conn.(syscall.Conn); ok {
+		return c.SyscallConn()
+	}
+	return nil, errors.ErrUnsupported
+}
