@@ -13,8 +13,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Accepted is the result of [Config].Accept for a request. The server keeps it as long as
-// the client is connected. It does not keep the request.
+// Accepted is the result of [Config].Accept. The server keeps it as long as the client is
+// connected, but does not keep the request.
 type Accepted struct {
 	// RemoteAddr is the client's network address for the log and for callbacks; see
 	// [Proxies]. Empty: the address of the request.
@@ -74,7 +74,7 @@ func withPort(host, port string) string {
 	return host + ":" + port
 }
 
-// accept asks the application about a request that is a valid handshake.
+// accept accepts or refuses a request that is a valid handshake.
 func (s *Server) accept(r *http.Request) (a Accepted, refused *ws.HandshakeError) {
 	var err error
 	if s.cfg.Accept != nil {
@@ -96,5 +96,5 @@ func (s *Server) accept(r *http.Request) (a Accepted, refused *ws.HandshakeError
 	return a, &ws.HandshakeError{Status: status, Reason: reasonRefused, Text: text, Err: err}
 }
 
-// reasonRefused is the reason of handshakes that the application rejects.
+// reasonRefused is the Reason of the error for a request that Accept refuses.
 const reasonRefused = "not accepted"

@@ -99,7 +99,7 @@ func TestProxies(t *testing.T) {
 	}
 }
 
-// What Accept returns reaches Authenticate and every later callback. The request itself
+// The result of Accept reaches Authenticate and every later callback. The request itself
 // is not kept.
 func TestAccepted(t *testing.T) {
 	type key struct{}
@@ -135,7 +135,7 @@ func TestAccepted(t *testing.T) {
 			t.Errorf("callback %d sees %q", i, got)
 		}
 		if i == 1 {
-			n.until("the request is forgotten", func() bool {
+			n.until("the request is released", func() bool {
 				runtime.GC()
 				select {
 				case <-gone:

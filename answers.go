@@ -12,8 +12,8 @@ import (
 // version returns the version of the protocol that the client speaks.
 func (c *session) version() int { return max(int(c.protocol), 1) }
 
-// wantsAnswer reports whether the client expects an answer to m (section "Answers" of
-// protocol 2).
+// wantsAnswer reports whether the client expects an answer to m; see the section "Answers"
+// in docs/protocol.md.
 func (c *session) wantsAnswer(m wire.Message) bool { return c.protocol >= 2 && m.ID != "" }
 
 // refusal returns a step that answers m with err, or nil if the client expects no answer.
@@ -43,7 +43,7 @@ type answered struct {
 }
 
 // errEnded is the error for a callback that called runtime.Goexit.
-var errEnded = errors.New("the callback ended its goroutine")
+var errEnded = errors.New("the callback called runtime.Goexit")
 
 // do runs a step and answers the message.
 func (c *session) do(ctx context.Context, do step, m wire.Message) {
@@ -74,30 +74,30 @@ func (c *session) do(ctx context.Context, do step, m wire.Message) {
 	reply, err = do(c, ctx, m)
 }
 
-// answer sends the answer to m, of which there is exactly one.
+// answer sends the answer to m. It must be called exactly once for m.
 func (c *session) answer(m wire.Message, reply any, err error) {
 	a := wire.Message{Event: wire.EventAck, ID: m.ID}
 	if err == nil {
-		a.Data, err = wire.EncodeData(reply) // of the server's own, or encoded already
+		a.Data, err = wire.EncodeData(reply) // cannot call the application: handle has encoded its reply
 	}
 	if err != nil {
 		a.Event, a.Data = wire.EventError, forClient(err).Encode()
 	}
-	if t := c.sendOwn(frame(a).Own()); t.Large > 0 { // for an encrypted client
+	if t := c.sendOwn(frame(a).Own()); t.Large > 0 { // too large to seal
 		a.Event, a.Data = wire.EventError, wire.ErrorData{Message: "The reply is too large", Code: wire.CodeTooLarge}.Encode()
 		c.sendOwn(frame(a).Own())
 	}
 }
 
-// errorFrames are the error events of protocol 1. They are encoded only once, so that a
-// mistake costs the server less than the client.
+// errorFrames holds error events without an ID, by text. They are encoded only once, so
+// that a mistake costs the server less than the client.
 type errorFrames map[string]*ws.Message
 
 func newErrorFrames() errorFrames {
 	f := make(errorFrames)
 	for _, text := range []string{
 		wire.ErrorFormat, wire.ErrorUnauthenticated, wire.ErrorAuthenticated, wire.ErrorRejected,
-		wire.ErrorAuthentication, wire.ErrorHandshake, wire.ErrorEncryptedMessage, wire.ErrorClear,
+		wire.ErrorAuthentication, wire.ErrorHandshake, wire.ErrorEncryptedMessage, wire.ErrorEncryptionRequired,
 	} {
 		f[text] = frame(wire.Message{Event: wire.EventError, Data: wire.ErrorData{Message: text}.Encode()}).Own()
 	}

@@ -12,17 +12,17 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// authenticate asks the application about a client. It must finish before the timer that
+// authenticate handles an authenticate event. It must finish before the timer that
 // stateFor has set fires.
 func (c *session) authenticate(ctx context.Context, m wire.Message) (any, error) {
 	began := time.Now()
 	err := c.letIn(ctx, m)
-	c.decided(false, err, began)
+	c.hookAuthenticated(false, err, began)
 	return nil, err // the connected event or the close frame is the answer
 }
 
-// decided calls the Authenticated hook.
-func (c *session) decided(refresh bool, err error, began time.Time) {
+// hookAuthenticated calls the Authenticated hook.
+func (c *session) hookAuthenticated(refresh bool, err error, began time.Time) {
 	s := c.server
 	f := s.cfg.Hooks.Authenticated
 	if f == nil {
@@ -35,13 +35,13 @@ func (c *session) decided(refresh bool, err error, began time.Time) {
 	hook(s, "Authenticated", f, info)
 }
 
-// letIn asks the application about a client, agrees on keys and admits the client. If the
-// client is rejected, letIn closes it and returns the reason.
+// letIn authenticates a client, agrees on keys and admits the client. If the client is
+// rejected, letIn closes it and returns the reason.
 func (c *session) letIn(ctx context.Context, m wire.Message) error {
 	s := c.server
 	profile := c.profile()
 	cred := newCredentials(profile, m.Data)
-	who, err := c.askWho(ctx, cred)
+	who, err := c.callAuthenticate(ctx, cred)
 	if errors.Is(err, ErrUnauthenticated) {
 		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", err)
 		c.refuse(wire.ErrorRejected, wire.CloseAuthFailed)
@@ -57,7 +57,7 @@ func (c *session) letIn(ctx context.Context, m wire.Message) error {
 	identity := &profile
 	identity.UserID, identity.Metadata = who.UserID, who.Metadata
 	c.mu.Lock()
-	c.identity = identity // from now on OnDisconnect is due
+	c.identity = identity // from now on, OnDisconnect must be called
 	c.mu.Unlock()
 	if who.expired() {
 		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", "the session has already expired")
@@ -82,8 +82,8 @@ func (c *session) letIn(ctx context.Context, m wire.Message) error {
 // while it was being authenticated.
 var errTooLate = errors.New("the client disconnected, or authentication took too long")
 
-// askWho calls Authenticate.
-func (c *session) askWho(ctx context.Context, cred Credentials) (who Identity, err error) {
+// callAuthenticate calls Authenticate.
+func (c *session) callAuthenticate(ctx context.Context, cred Credentials) (who Identity, err error) {
 	s := c.server
 	err = s.call("Authenticate", c, func() (err error) {
 		who, err = s.cfg.Authenticate(ctx, cred)
@@ -92,12 +92,12 @@ func (c *session) askWho(ctx context.Context, cred Credentials) (who Identity, e
 	return who, err
 }
 
-// refuse closes a client that was not admitted, after an error event with the given text
-// unless that is empty. It is a no-op if the client has already disconnected or exceeded
-// its time limit.
+// refuse closes a client that was not admitted. If text is not empty, refuse sends an
+// error event with it first. It is a no-op if the client has already disconnected or
+// exceeded its time limit.
 func (c *session) refuse(text string, code uint16) {
 	s := c.server
-	if state, _, _ := c.standing(); state != StateAuthenticating {
+	if state, _, _ := c.authState(); state != StateAuthenticating {
 		return
 	}
 	s.counts.refusedAuth.Add(1)
@@ -108,9 +108,9 @@ func (c *session) refuse(text string, code uint16) {
 }
 
 // admit makes the client authenticated. It reports false if the client has disconnected
-// or exceeded its time limit. Nothing is written between the moment the client becomes
-// reachable and its connected event, so that event comes first, and by then the client
-// has joined its rooms.
+// or exceeded its time limit. The connected event is queued before the client becomes
+// reachable, and writing is held back until the client has joined its rooms. So the event
+// is the first message that the client receives, and by then the client is in its rooms.
 func (c *session) admit(id *Client, cipher *Cipher, expires time.Time) bool {
 	s := c.server
 	connected := frame(wire.Message{Event: wire.EventConnected, Data: c.connectedData(id, cipher, expires)}).Own().Clear()

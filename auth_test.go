@@ -48,8 +48,8 @@ func sendEverything(t *testing.T, n *node, b *fakeBus, id, user string) {
 	synctest.Wait()
 }
 
-// Until a client is authenticated and has agreed on keys, it receives nothing but errors,
-// whatever is sent.
+// Until a client is authenticated and has agreed on keys, it receives only errors,
+// regardless of what is sent to it.
 func TestNothingBeforeAuthentication(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
@@ -72,7 +72,7 @@ func TestNothingBeforeAuthentication(t *testing.T) {
 		check := func(state ignis.State) {
 			t.Helper()
 			sendEverything(t, n, b, id, "ann")
-			p.text("no JSON")
+			p.text("not JSON")
 			p.only(failure(wire.ErrorFormat))
 			c, ok := n.Client(id)
 			if !ok || c.State != state || len(c.Rooms) != 0 || c.UserID != "" ||
@@ -93,12 +93,12 @@ func TestNothingBeforeAuthentication(t *testing.T) {
 		}
 		sendEverything(t, n, b, id, "ann")
 		if lines := p.got(); len(lines) != 17 {
-			t.Errorf("%d messages came, want 17: %q", len(lines), lines)
+			t.Errorf("%d messages arrived, want 17: %q", len(lines), lines)
 		}
 	})
 }
 
-// The state of the indexes, and what the client has received, when OnConnect runs.
+// When OnConnect runs, the client is in all indexes and has received the connected event.
 func TestOrderOnSuccess(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var n *node
@@ -135,8 +135,8 @@ func TestOrderOnSuccess(t *testing.T) {
 	})
 }
 
-// When a client receives the connected event, it has joined its rooms, even if these take
-// a while.
+// When a client receives the connected event, it has joined its rooms, even if joining
+// takes a while.
 func TestInRoomsWhenConnected(t *testing.T) {
 	rooms := make([]string, 3000)
 	for i := range rooms {
@@ -151,7 +151,7 @@ func TestInRoomsWhenConnected(t *testing.T) {
 	}
 }
 
-// The exact bytes of the connected event. Time in a bubble starts at midnight UTC on
+// The connected event has exactly these bytes. Time in a bubble starts at midnight UTC on
 // 2000-01-01.
 func TestConnectedBytes(t *testing.T) {
 	for name, row := range map[string]struct {
@@ -186,8 +186,8 @@ func TestConnectedBytes(t *testing.T) {
 	}
 }
 
-// Nothing arrives before the connected event, and nothing sent after it is lost, however
-// much is sent meanwhile.
+// No message arrives before the connected event, and none sent after it is lost, even if
+// many are being sent.
 func TestConnectedComesFirstInAFlood(t *testing.T) {
 	n := start(t, ignis.Config{BackpressureLimit: 64 << 20})
 	stop := make(chan struct{})

@@ -13,15 +13,15 @@ import (
 
 // The server reads from a client until 64 messages or 256 KiB wait for its callbacks, and
 // again when half of them are left.
-func TestWhenReadingStopsAndGoesOn(t *testing.T) {
+func TestWhenReadingStopsAndResumes(t *testing.T) {
 	for name, tt := range map[string]struct {
 		message string
 		most    int // waiting messages
 	}{
 		"messages": {`{"event":"x"}`, 64},
 		"bytes":    {`{"event":"xxxxx","id":"yyy","data":"` + strings.Repeat("z", 8192-10) + `"}`, 32},
-		// With one byte more, one message fewer is enough; with one byte less, it takes
-		// one more.
+		// With one more byte per message, one more message must be handled before reading
+		// resumes.
 		"a byte more": {`{"event":"xxxxx","id":"yyyy","data":"` + strings.Repeat("z", 8192-10) + `"}`, 32},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -33,10 +33,14 @@ func TestWhenReadingStopsAndGoesOn(t *testing.T) {
 				}})
 				p := n.login("ann")
 				before := n.Stats().Received
+				// The callback takes the first message before others come, so that it is not one
+				// of those that wait.
+				p.text(tt.message)
+				synctest.Wait()
 				done := make(chan struct{})
 				go func() {
 					defer close(done)
-					for range 3 * tt.most {
+					for range 3*tt.most - 1 {
 						p.text(tt.message)
 					}
 				}()
@@ -47,7 +51,7 @@ func TestWhenReadingStopsAndGoesOn(t *testing.T) {
 						t.Errorf("%s %d messages were received, want %d", when, got, want)
 					}
 				}
-				received(1+tt.most, "at first")
+				received(1+tt.most, "at first,")
 				half := tt.most / 2
 				if name == "a byte more" {
 					half++
@@ -55,12 +59,12 @@ func TestWhenReadingStopsAndGoesOn(t *testing.T) {
 				for range half - 1 {
 					next <- struct{}{}
 				}
-				received(1+tt.most, "a little later")
+				received(1+tt.most, "just before half is done,")
 				next <- struct{}{}
-				received(1+tt.most+half, "when half is done")
+				received(1+tt.most+half, "when half is done,")
 				close(next)
 				<-done
-				received(3*tt.most, "in the end")
+				received(3*tt.most, "finally")
 			})
 		})
 	}
@@ -68,7 +72,7 @@ func TestWhenReadingStopsAndGoesOn(t *testing.T) {
 
 // Messages that only one client receives, such as its connected event and errors, are
 // counted like those that many receive.
-func TestWhatOneClientGetsIsCounted(t *testing.T) {
+func TestMessagesToOneClientAreCounted(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{})
 		p := n.login("ann")
@@ -85,8 +89,8 @@ func TestWhatOneClientGetsIsCounted(t *testing.T) {
 	})
 }
 
-// A Seal that hangs releases its place after SealTimeout, even if it does not return.
-func TestHangingSealGivesUpItsPlace(t *testing.T) {
+// A Seal that hangs releases its slot after SealTimeout, even if it does not return.
+func TestHangingSealReleasesItsSlot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		hang := make(chan struct{})
 		n := startMem(t, ignis.Config{
@@ -95,7 +99,7 @@ func TestHangingSealGivesUpItsPlace(t *testing.T) {
 				if c.UserID == "ann" {
 					<-hang
 				}
-				return nil, nil //nolint:nilnil // as it is
+				return nil, nil //nolint:nilnil // unchanged
 			},
 		})
 		ann, bob := n.vault("ann"), n.vault("bob")

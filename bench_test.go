@@ -69,7 +69,7 @@ func populated(b *testing.B, clients int) *node {
 		_ = leave.Close()
 		_ = cmd.Wait()
 	})
-	n.until("all are in", func() bool { return n.Stats().Authenticated == clients })
+	n.until("all clients are authenticated", func() bool { return n.Stats().Authenticated == clients })
 	for _, c := range n.Clients() {
 		_ = n.Join(c.ID, "lobby")
 	}
@@ -78,7 +78,7 @@ func populated(b *testing.B, clients int) *node {
 
 const benchData = `{"id":12345,"text":"a message of a usual size, as chats have them, and some more","tags":["a","b"],"at":1234567890}`
 
-// Measures from the bytes on the socket to the handler.
+// BenchmarkDispatch measures from the bytes on the socket to the handler.
 func BenchmarkDispatch(b *testing.B) {
 	got := make(chan struct{}, 1)
 	var count atomic.Int64
@@ -107,8 +107,8 @@ func BenchmarkDispatch(b *testing.B) {
 	}
 }
 
-// Measures from Send until the kernel has the message for each member, with one message
-// or 100 in a row.
+// BenchmarkSendToRoom measures from Send until the kernel has the message for each member,
+// with one message or 100 in a row.
 func BenchmarkSendToRoom(b *testing.B) {
 	for _, members := range []int{1, 100, 10_000} {
 		for _, messages := range []int{1, 100} {
@@ -126,7 +126,8 @@ func BenchmarkSendToRoom(b *testing.B) {
 	}
 }
 
-// Measures from an envelope on the bus until the kernel has it for each member.
+// BenchmarkReceive measures from an envelope on the bus until the kernel has the message for
+// each member.
 func BenchmarkReceive(b *testing.B) {
 	envelope := []byte(`{"serverId":"emitter","type":"room","target":"lobby","event":"chat","data":` + benchData + `}`)
 	for _, members := range []int{1, 100} {

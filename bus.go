@@ -19,8 +19,8 @@ type Bus interface {
 	Publish(channel string, envelope []byte) error
 	// Run subscribes, calls ready once when all subscriptions are active for the first
 	// time, and then calls receive with the envelopes that arrive, including those of
-	// this instance, in order and from one goroutine at a time. It returns nil when ctx
-	// ends, or an error if the bus cannot start. For efficiency, Run should pass all
+	// this instance, in order and from one goroutine at a time. It returns nil when ctx is
+	// done, or an error if the bus cannot start. For efficiency, Run should pass all
 	// envelopes that have arrived to a single call. The slices are valid only during the
 	// call.
 	Run(ctx context.Context, ready func(), receive func(envelopes ...[]byte)) error
@@ -28,19 +28,20 @@ type Bus interface {
 
 // BusMonitor is an optional interface of a [Bus], for health checks and metrics.
 type BusMonitor interface {
-	// Health returns nil if envelopes are being sent and received, or else the reason why
-	// not.
+	// Health returns nil if envelopes are being sent and received, or the reason why they
+	// are not.
 	Health() error
 	// Lost returns the number of envelopes that Publish accepted but that could not be
 	// sent.
 	Lost() uint64
 }
 
-// BusGaps is an optional interface of a [Bus], for [Config].OnBusGap. A server calls
-// NextGap in a loop while it runs the bus.
-type BusGaps interface {
-	// NextGap waits until a period in which envelopes from other instances and emitters
-	// may have been missed has ended. It returns the period, or ctx's error.
+// BusGapReporter is an optional interface of a [Bus], for [Config].OnBusGap. A server
+// calls NextGap in a loop while it runs the bus.
+type BusGapReporter interface {
+	// NextGap waits for the end of a period in which envelopes from other instances and
+	// emitters may have been missed, and returns the period. If ctx is done first,
+	// NextGap returns ctx's error.
 	NextGap(ctx context.Context) (from, until time.Time, err error)
 }
 
@@ -80,17 +81,17 @@ func (s *Server) startBus(ctx context.Context) (b runningBus, subscribed <-chan 
 			}
 			failed <- err
 		} else if err != nil {
-			s.warn("bus ended with an error", "error", err)
+			s.warn("bus stopped with an error", "error", err)
 		}
 	})
-	if b, ok := s.cfg.Bus.(BusGaps); ok {
+	if b, ok := s.cfg.Bus.(BusGapReporter); ok {
 		all.Go(func() { s.watchGaps(ctx, b) })
 	}
 	return runningBus{failed, func() { cancel(); all.Wait() }}, ready
 }
 
-// watchGaps counts and reports the gaps of the bus until ctx ends.
-func (s *Server) watchGaps(ctx context.Context, b BusGaps) {
+// watchGaps counts and reports the gaps of the bus until ctx is done.
+func (s *Server) watchGaps(ctx context.Context, b BusGapReporter) {
 	for {
 		from, until, err := b.NextGap(ctx)
 		if err != nil {
@@ -121,7 +122,7 @@ func (s *Server) watchGaps(ctx context.Context, b BusGaps) {
 	}
 }
 
-// publish hands a letter to the bus. It counts and logs a failure.
+// publish passes a letter to the bus. It counts and logs a failure.
 func (s *Server) publish(l letter) error {
 	if s.solo {
 		return nil
@@ -144,8 +145,8 @@ func (s *Server) publish(l letter) error {
 	return nil
 }
 
-// receive delivers envelopes from the bus to the clients of this instance, by type and
-// target. The channel provides no additional information.
+// receive delivers envelopes from the bus to the clients of this instance. The type and
+// target of an envelope identify the clients, so the channel is not needed.
 func (s *Server) receive(envelopes ...[]byte) {
 	s.counts.busReceived.Add(uint64(len(envelopes)))
 	if f := s.cfg.Hooks.Received; f != nil {
@@ -155,18 +156,29 @@ func (s *Server) receive(envelopes ...[]byte) {
 		}
 		hook(s, "Received", f, info)
 	}
-	for r := range s.runs(envelopes) {
+	in := receptions.Get().(*reception)
+	defer receptions.Put(in)
+	for r := range s.runs(envelopes, in) {
 		n := s.deliver(r.to, r.exclude, r.messages...)
 		hook(s, "Sent", s.cfg.Hooks.Sent, SentInfo{To: r.to, Messages: len(r.messages), Recipients: n, FromBus: true})
 	}
 }
 
-// runs returns the messages in envelopes as runs, in order.
-func (s *Server) runs(envelopes [][]byte) iter.Seq[run] {
+// reception is the memory that receive needs.
+type reception struct {
+	decoder  wire.EnvelopeDecoder
+	messages []outgoing // empty; only its memory is used
+}
+
+var receptions = sync.Pool{New: func() any { return new(reception) }}
+
+// runs returns the messages in envelopes, in order and grouped into runs.
+func (s *Server) runs(envelopes [][]byte, in *reception) iter.Seq[run] {
 	return func(yield func(run) bool) {
-		var r run
+		r := run{messages: in.messages}
+		defer func() { in.messages = r.messages[:0] }()
 		for _, envelope := range envelopes {
-			e, ok := s.read(envelope)
+			e, ok := s.read(envelope, &in.decoder)
 			if !ok {
 				continue
 			}
@@ -184,18 +196,20 @@ func (s *Server) runs(envelopes [][]byte) iter.Seq[run] {
 				return
 			}
 			// deliver has encoded the messages, so the slice can be reused.
+			clear(r.messages)
 			r = run{e.To, e.Exclude, append(r.messages[:0], m), wire.MessageSize(m.Message)}
 		}
 		if len(r.messages) > 0 {
 			yield(r)
+			clear(r.messages)
 		}
 	}
 }
 
 // read decodes an envelope. It reports false if no client of this instance should receive
 // it.
-func (s *Server) read(envelope []byte) (e wire.Envelope, ok bool) {
-	e, err := wire.DecodeEnvelope(envelope)
+func (s *Server) read(envelope []byte, d *wire.EnvelopeDecoder) (e wire.Envelope, ok bool) {
+	e, err := d.Decode(envelope)
 	if err != nil {
 		s.counts.busMalformed.Add(1)
 		s.warn("malformed envelope from the bus", "bytes", len(envelope), "error", err)
@@ -218,9 +232,9 @@ func (s *Server) read(envelope []byte) (e wire.Envelope, ok bool) {
 	return e, false
 }
 
-var errNoTarget = errors.New("the target is not a string or is empty")
+var errNoTarget = errors.New("the target is missing, empty or not a string")
 
-// maxRun is the maximum number of bytes of messages in a run, which is what fits into one
+// maxRun is the maximum size of the messages in a run, in bytes. It is what fits into one
 // write.
 const maxRun = 64 << 10
 

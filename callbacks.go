@@ -28,7 +28,7 @@ func (s *Server) call(name string, c *session, f func() error) (err error) {
 			return
 		}
 		s.counts.callbackErrors.Add(1)
-		s.errorf(name+" ended its goroutine", about(c)...)
+		s.errorf(name+" called runtime.Goexit", about(c)...)
 	}()
 	err = f()
 	returned = true
@@ -43,7 +43,7 @@ func (s *Server) panicked(name string, c *session, p any) error {
 	return &panicError{p}
 }
 
-// about returns the log attributes of a client; none for nil.
+// about returns the log attributes that identify a client, or nil for no client.
 func about(c *session) []any {
 	if c == nil {
 		return nil

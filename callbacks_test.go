@@ -102,7 +102,7 @@ func TestCallbacksOfManyClientsRunTogether(t *testing.T) {
 			p.next()
 		}
 		if took := time.Since(began); took != time.Second {
-			t.Errorf("20 clients took %v, want as long as one", took)
+			t.Errorf("20 clients took %v, want 1s as for a single one", took)
 		}
 	})
 }
@@ -185,9 +185,9 @@ func TestSlowHandlerDoesNotStopTheReader(t *testing.T) {
 	})
 }
 
-// stuffed returns a client whose callbacks are so far behind that the server no longer
-// reads from it. It has sent messages that have not been read and is blocked in sending
-// another.
+// stuffed returns a client whose callbacks are so far behind that the server has stopped
+// reading from it. It has sent messages that have not been read and is blocked while
+// sending another.
 func stuffed(n *node) (p *peer, sent *atomic.Int64) {
 	p, sent = n.login("stuffed"), &atomic.Int64{}
 	p.pumpMessages(100, sent)
@@ -228,7 +228,7 @@ func TestFullQueueStopsReading(t *testing.T) {
 				time.Sleep(behind - time.Since(began))
 				synctest.Wait()
 				if n.Stats().Clients != 1 {
-					t.Fatalf("gone: %v", n.Stats().Disconnects)
+					t.Fatalf("disconnected: %v", n.Stats().Disconnects)
 				}
 				close(release)
 				synctest.Wait()
@@ -247,7 +247,7 @@ func TestFullQueueStopsReading(t *testing.T) {
 
 // While reading is paused, a client receives no pings. Afterwards it has time to answer
 // them.
-func TestQuietAfterAFullQueue(t *testing.T) {
+func TestNoPingsDuringAFullQueue(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
 		n := startMem(t, ignis.Config{HeartbeatTimeout: time.Hour, BehindTimeout: time.Hour, OnMessage: func(context.Context, *ignis.Client, wire.Message) (any, error) {
@@ -298,7 +298,7 @@ func TestFullQueueOfBytes(t *testing.T) {
 	})
 }
 
-// A server that closes such a connection need not wait for its callbacks.
+// When the server closes such a connection, it does not wait for the callbacks.
 func TestFullQueueAndClose(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{OnMessage: func(ctx context.Context, _ *ignis.Client, _ wire.Message) (any, error) { return nil, hang(ctx) }})
@@ -322,7 +322,7 @@ func TestContextOutlivesTheCallback(t *testing.T) {
 		ctx := <-kept
 		synctest.Wait()
 		if ctx.Err() != nil {
-			t.Error("ended with the callback")
+			t.Error("the context ended with the callback")
 		}
 		_ = p.conn.Close()
 		<-ctx.Done()

@@ -15,7 +15,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// bomb and quitter are replies that cannot be encoded in unusual ways.
+// bomb and quitter are replies whose encoding panics or ends the goroutine.
 type (
 	bomb    struct{}
 	quitter struct{}
@@ -24,7 +24,7 @@ type (
 func (bomb) MarshalJSON() ([]byte, error)    { panic("boom") }
 func (quitter) MarshalJSON() ([]byte, error) { runtime.Goexit(); return nil, nil }
 
-// What a callback does wrong costs its own client an answer at most.
+// A mistake in a callback affects only the answer to its own client.
 func TestCarelessCallbacks(t *testing.T) {
 	var none *ignis.Error // a nil pointer, which makes an error that is not nil
 	internal := nack("1", wire.CodeInternal, "Internal error")
@@ -62,8 +62,8 @@ func replies(reply any, err error) func(context.Context, *ignis.Client, wire.Mes
 	return func(context.Context, *ignis.Client, wire.Message) (any, error) { return reply, err }
 }
 
-// A callback that ends its goroutine takes nothing from the rooms and the callbacks that
-// come after it.
+// A callback that ends its goroutine does not affect the rooms and callbacks that come
+// after it.
 func TestRoomCallbacksThatExit(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var d roomDiary
@@ -94,8 +94,8 @@ func TestRoomCallbacksThatExit(t *testing.T) {
 	})
 }
 
-// Each OnLeave follows its OnJoin, however the application and the client join and leave
-// meanwhile, and none is lost.
+// Each OnLeave follows its OnJoin, and none is lost, even if the application and the client
+// join and leave at the same time.
 func TestOnLeaveFollowsOnJoin(t *testing.T) {
 	slow := func(hold chan struct{}) func(context.Context, *ignis.Client, wire.Message) (any, error) {
 		return func(context.Context, *ignis.Client, wire.Message) (any, error) { <-hold; return nil, nil }
@@ -105,11 +105,11 @@ func TestOnLeaveFollowsOnJoin(t *testing.T) {
 		then func(n *node, p *peer)
 		want []string
 	}{
-		"a leave that waits": {
+		"a waiting leave": {
 			do: func(n *node, p *peer) {
 				p.text(`{"event":"leave","data":{"rooms":["a"]}}`)
 				synctest.Wait()
-				_ = n.Join(p.id, "a") // which the leave ends
+				_ = n.Join(p.id, "a") // and then the leave is handled
 			},
 		},
 		"joined again": {
@@ -120,7 +120,7 @@ func TestOnLeaveFollowsOnJoin(t *testing.T) {
 			},
 			want: []string{"ann joins a", "ann leaves a: disconnected"},
 		},
-		"left and joined after it was told": {
+		"left and joined after OnJoin": {
 			do: func(n *node, p *peer) { _ = n.Join(p.id, "a") },
 			then: func(n *node, p *peer) {
 				_ = n.Leave(p.id, "a")
@@ -177,7 +177,7 @@ func TestOnLeaveFollowsOnJoin(t *testing.T) {
 	}
 }
 
-// Hooks may call the server, whatever it is doing.
+// Hooks may call the server at any time.
 func TestHooksMayCallTheServer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var n *node
@@ -198,7 +198,7 @@ func TestHooksMayCallTheServer(t *testing.T) {
 		synctest.Wait()
 		_ = n.SendLocal(ignis.ToRoom("a"), "x", nil)
 		_ = n.Disconnect(p.id, 4000, "")
-		close(hold) // what waited is dropped
+		close(hold) // the waiting message is dropped
 		synctest.Wait()
 		hold = make(chan struct{})
 		q := n.login2()
@@ -215,7 +215,7 @@ func TestHooksMayCallTheServer(t *testing.T) {
 	})
 }
 
-// What a message has beside its data does not wait with it.
+// While a message waits, only its data is kept in memory, not its other fields.
 func TestWaitingMessagesAreSmall(t *testing.T) {
 	const large = 120 << 10
 	for name, text := range map[string]string{
@@ -257,7 +257,7 @@ func TestWaitingMessagesAreSmall(t *testing.T) {
 	}
 }
 
-// Of an encrypted message the inner id counts, alone, however it is opened.
+// For an encrypted message only the inner id counts, regardless of how it is opened.
 func TestIDsOfEncryptedMessages(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		cfg := keys(plain)
@@ -265,7 +265,7 @@ func TestIDsOfEncryptedMessages(t *testing.T) {
 		n := startMem(t, cfg)
 		p := n.connect()
 		p.text(authenticate2)
-		p.text(secretly(`{"event":"x","id":"0"}`)) // early, with a key that both have
+		p.text(secretly(`{"event":"x","id":"0"}`)) // early, with a key that both sides already have
 		p.connected()
 		sealed := func(text string) string { return string(must(plain(0, []byte(text)))) }
 		p.only(sealed(ack("0", `"r"`)))
@@ -274,7 +274,7 @@ func TestIDsOfEncryptedMessages(t *testing.T) {
 		p.text(strings.TrimSuffix(secretly(`{"event":"x","id":"8"}`), "}") + `,"id":"7"}`)
 		p.only(sealed(ack("8", `"r"`)))
 		p.text(`{"event":"x","id":"9"}`)
-		p.only(sealed(nack("9", wire.CodeForbidden, wire.ErrorClear)))
+		p.only(sealed(nack("9", wire.CodeForbidden, wire.ErrorEncryptionRequired)))
 	})
 }
 
@@ -285,7 +285,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// A reply that is too large to be sealed is an error, not silence.
+// If a reply is too large to be sealed, the client receives an error instead.
 func TestReplyTooLargeToSeal(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		cfg := keys(plain)
@@ -298,7 +298,7 @@ func TestReplyTooLargeToSeal(t *testing.T) {
 	})
 }
 
-// Answers to early messages that are refused.
+// Early heartbeats are answered, and those over the limit are refused.
 func TestEarlyHeartbeats(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		hold := make(chan struct{})
@@ -320,8 +320,8 @@ func TestEarlyHeartbeats(t *testing.T) {
 	})
 }
 
-// A refresh with which the application allows no rooms takes them away, and one that it
-// cannot decide on changes nothing.
+// If the application allows no rooms for new credentials, the client leaves its rooms. If
+// the application fails to decide, the refresh changes nothing.
 func TestRefreshAndRooms(t *testing.T) {
 	for name, row := range map[string]struct {
 		err  error

@@ -9,7 +9,8 @@ import (
 // the keys of Stats.Disconnects.
 type Cause string
 
-// The causes, with the close codes for those that the protocol defines.
+// The causes, with the field of Config or the method that causes them, and the close code
+// if the protocol defines one.
 const (
 	CauseClientClosed       Cause = "client closed"
 	CauseConnectionLost     Cause = "connection lost"
@@ -20,7 +21,7 @@ const (
 	CauseBehind             Cause = "callbacks behind"               // BehindTimeout, 4007
 	CauseSealing            Cause = "sealing timeout"                // SealTimeout
 	CauseStranger           Cause = "too much before authentication" // 4007
-	CauseApplication        Cause = "server closed"                  // Server.Disconnect
+	CauseApplication        Cause = "closed by the application"      // Server.Disconnect
 	CauseShutdown           Cause = "server shutdown"                // 1001
 	CauseAuthTimeout        Cause = "authentication timeout"         // 4001
 	CauseHeartbeat          Cause = "heartbeat timeout"              // 4002
@@ -30,7 +31,7 @@ const (
 	CauseAborted            Cause = "aborted"                        // the shutdown took too long
 )
 
-// transportCauses maps the causes of the transport.
+// transportCauses maps the causes that the transport reports.
 var transportCauses = [...]Cause{
 	ws.CausePeerClosed:   CauseClientClosed,
 	ws.CauseLost:         CauseConnectionLost,

@@ -20,7 +20,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// until waits for a condition that becomes true by itself.
+// until waits until a condition becomes true.
 func (n *node) until(what string, done func() bool) {
 	n.t.Helper()
 	deadline := time.After(n.patience)
@@ -30,7 +30,7 @@ func (n *node) until(what string, done func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			n.t.Fatalf("within %v it has not come to: %s; %+v", n.patience, what, n.Stats())
+			n.t.Fatalf("not reached within %v: %s; %+v", n.patience, what, n.Stats())
 		}
 	}
 }
@@ -51,13 +51,13 @@ func TestPlainIO(t *testing.T) {
 		if plain || runtime.GOOS != "linux" {
 			want = 1
 		}
-		if s := n.Stats(); s.Plain != want {
-			t.Errorf("%d clients are plain, want %d", s.Plain, want)
+		if s := n.Stats(); s.WithoutEpoll != want {
+			t.Errorf("%d clients are served without epoll, want %d", s.WithoutEpoll, want)
 		}
 		n.stop()
 		<-n.ran
-		if s := n.Stats(); s.Plain != 0 {
-			t.Errorf("%d clients are plain when none is here", s.Plain)
+		if s := n.Stats(); s.WithoutEpoll != 0 {
+			t.Errorf("%d clients are served without epoll, want none", s.WithoutEpoll)
 		}
 	})
 }
@@ -72,7 +72,7 @@ func descriptors() int {
 }
 
 // 2,000 clients connect and disconnect in all ways, over real sockets, while messages are
-// sent. Afterwards nothing of them remains.
+// sent. Afterwards no client, goroutine or descriptor is left.
 func TestChurnLeavesNothingBehind(t *testing.T) { onBothPaths(t, testChurn) }
 
 func testChurn(t *testing.T, plain bool) {
@@ -85,11 +85,11 @@ func testChurn(t *testing.T, plain bool) {
 	if err := visit(n, 0); err != nil { // the first client creates the epoll sets
 		t.Fatal(err)
 	}
-	// The client learns that it is connected a moment before the server serves it.
+	// A client may receive the handshake response before the server counts the connection.
 	gone := func(clients uint64) func() bool {
 		return func() bool { s := n.Stats(); return s.Connections == clients && s.Clients == 0 }
 	}
-	n.until("nobody here", gone(1))
+	n.until("the first client is gone", gone(1))
 	before := descriptors()
 	stop := make(chan struct{})
 	var work sync.WaitGroup
@@ -121,14 +121,14 @@ func testChurn(t *testing.T, plain bool) {
 	}
 	close(turn)
 	visitors.Wait()
-	n.until("no clients", gone(1+clients))
+	n.until("all clients are gone", gone(1+clients))
 	close(stop)
 	work.Wait()
 	s := n.Stats()
 	if s.Authenticated != 0 || s.Users != 0 || s.Rooms != 0 || len(n.Clients()) != 0 {
 		t.Errorf("left behind: %+v", s)
 	}
-	n.until("all descriptors closed", func() bool { return descriptors() <= before })
+	n.until("all descriptors are closed", func() bool { return descriptors() <= before })
 	if err := n.Shutdown(context.Background()); err != nil {
 		t.Error(err)
 	}
@@ -147,7 +147,7 @@ func testChurn(t *testing.T, plain bool) {
 	}
 }
 
-// visit runs the life of one client, which depends on i.
+// visit runs one client from connecting to disconnecting. What it does depends on i.
 func visit(n *node, i int) error {
 	ctx, cancel := context.WithTimeout(context.Background(), n.patience)
 	defer cancel()
@@ -158,7 +158,7 @@ func visit(n *node, i int) error {
 	defer func() { _ = conn.Close() }()
 	_ = conn.SetDeadline(time.Now().Add(n.patience))
 	if br != nil {
-		return errors.New("the server spoke first")
+		return errors.New("the server sent data first")
 	}
 	if i%10 == 0 {
 		return nil // before it authenticates
@@ -210,7 +210,7 @@ func testSlowReader(t *testing.T, plain bool) {
 	stuck := n.raw()
 	stuck.text(authenticate)
 	others := []*peer{n.login("a"), n.login("b")}
-	n.until("three clients", func() bool { return n.Stats().Authenticated == 3 })
+	n.until("three clients are authenticated", func() bool { return n.Stats().Authenticated == 3 })
 	for _, p := range others { // stuck may have received more, but has been connected since then
 		for len(p.lines) > 0 {
 			<-p.lines
@@ -238,9 +238,9 @@ func testSlowReader(t *testing.T, plain bool) {
 	}
 }
 
-// Runs everything at once: hostile clients and envelopes, and callbacks that are slow,
-// fail and panic. A well-behaved client receives everything meant for it, and the server
-// shuts down gracefully.
+// Combines hostile clients and envelopes with callbacks that are slow, fail or panic. A
+// well-behaved client still receives all its messages, and the server shuts down
+// gracefully.
 func TestHostility(t *testing.T) {
 	trouble := func(ctx context.Context, user string) error {
 		switch n := rand.IntN(8); {
@@ -298,7 +298,7 @@ func TestHostility(t *testing.T) {
 		good.expect(fmt.Sprintf(`{"event":"n","data":%d}`, i))
 	}
 	evil.Wait()
-	n.until("the good client alone", func() bool { return n.Stats().Clients == 1 })
+	n.until("only the good client is left", func() bool { return n.Stats().Clients == 1 })
 	good.text("x")
 	good.expect(failure(wire.ErrorFormat))
 	if err := n.Shutdown(context.Background()); err != nil {

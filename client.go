@@ -33,8 +33,8 @@ func (s State) String() string {
 	return "disconnected"
 }
 
-// Credentials are the data that a client sent to authenticate. They are untrusted: apart
-// from being valid JSON, nothing about them has been checked.
+// Credentials is the data that a client sent to authenticate. It is untrusted: the server
+// has checked only that it is valid JSON.
 type Credentials struct {
 	// ClientID is the ID that the client will have.
 	ClientID string
@@ -84,8 +84,9 @@ type Identity struct {
 	UserID string
 	// Metadata is for the application; see MetadataOf.
 	Metadata any
-	// Expires is when the session ends, by the wall clock. The client is then closed with
-	// 4005 unless it has sent new credentials before. Zero: the session does not end.
+	// Expires is the time at which the session ends, by the wall clock. The client is then
+	// closed with 4005 unless it has sent new credentials before. Zero: the session does
+	// not end.
 	Expires time.Time
 }
 
@@ -116,15 +117,15 @@ type ClientInfo struct {
 	State State
 	// Protocol is the protocol version that the client uses, 1 or 2.
 	Protocol int
-	// Expires is when the session ends, or zero if it does not.
+	// Expires is the time at which the session ends, or zero if it does not end.
 	Expires time.Time
 	// Rooms starts with the room named by the client's own ID, followed by the others in
 	// the order of joining.
 	Rooms []string
-	// Backpressured reports whether messages are waiting because the client reads too
+	// SlowReader reports whether messages are waiting because the client reads too
 	// slowly.
-	Backpressured bool
-	// LastActivity is when the client sent its last message.
+	SlowReader bool
+	// LastActivity is the time of the client's last message.
 	LastActivity time.Time
 }
 

@@ -12,8 +12,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// The log lines about a client, one cause at a time.
-func TestLinesOfAClientsLife(t *testing.T) {
+// The log lines about a client and a server, one cause at a time.
+func TestLinesOfClientAndServer(t *testing.T) {
 	for name, tt := range map[string]struct {
 		cfg  ignis.Config
 		do   func(n *node)
@@ -89,16 +89,16 @@ func TestLinesOfAClientsLife(t *testing.T) {
 			},
 			want: "WARN client reads too slowly client= cut_off=false",
 		},
-		"begin": {do: func(*node) {}, want: "INFO server is ready server="},
-		"end": {
+		"start": {do: func(*node) {}, want: "INFO server is ready server="},
+		"shutdown": {
 			do:   func(n *node) { n.login("ann"); n.stop(); n.ran <- <-n.ran },
 			want: "INFO server is shutting down clients=1",
 		},
-		"very end": {do: func(n *node) { n.stop(); n.ran <- <-n.ran }, want: "INFO server is shut down"},
+		"after the shutdown": {do: func(n *node) { n.stop(); n.ran <- <-n.ran }, want: "INFO server has shut down"},
 		"bus": {
 			cfg:  ignis.Config{Bus: sulking{}},
 			do:   func(n *node) { n.stop(); n.ran <- <-n.ran },
-			want: "WARN bus ended with an error error=sulking",
+			want: "WARN bus stopped with an error error=sulking",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

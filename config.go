@@ -28,13 +28,14 @@ import (
 // released immediately, and the waiting messages are dropped and counted in
 // Stats.Unhandled.
 type Config struct {
-	// Accept decides about the HTTP request of a client before the connection is
+	// Accept accepts or refuses the HTTP request of a client before the connection is
 	// upgraded. It determines from which pages browsers may connect ([CheckOrigin]), the
-	// address of a client behind a proxy ([Proxies]), the subprotocol, and which data of
-	// the request later callbacks see. An [*Error] refuses the request with its message
-	// and the HTTP status that corresponds to its code. Any other error is logged and
-	// answered with 500. Accept is not called for requests that are not valid WebSocket
-	// handshakes. Nil: the server accepts pages of its own host and of AllowedOrigins.
+	// address of a client behind a proxy ([Proxies]), the subprotocol, and what data of
+	// the request later callbacks see. If it returns an [*Error], the response has the
+	// error's message and the HTTP status that corresponds to its code. For any other
+	// error, which is logged, the status is 500. Accept is not called for requests that
+	// are not valid WebSocket handshakes. Nil: the server accepts pages of its own host
+	// and of AllowedOrigins.
 	Accept func(r *http.Request) (Accepted, error)
 	// AllowedOrigins lists the origins of other hosts from which browsers may connect,
 	// such as https://app.example.com; * allows any. It is ignored if Accept is set.
@@ -42,57 +43,67 @@ type Config struct {
 
 	// Authenticate returns the identity of a client from its credentials. An error
 	// rejects the client; see [ErrUnauthenticated]. The first 512 bytes of its text are
-	// logged. If texts differ although the cause is the same, for example because they
-	// name the user, the error may have a method LogCause() string whose result is the
-	// same for each cause. Authenticate and AgreeKeys together may take three times
+	// logged. To limit log lines, the server treats errors with different texts as
+	// different causes. If the texts for one cause differ, for example because they name
+	// the user, give the error a method LogCause() string that returns the same text for
+	// all of them. Authenticate and AgreeKeys together may take up to three times
 	// AuthTimeout. Required.
 	Authenticate func(ctx context.Context, c Credentials) (Identity, error)
 
 	// ValidateRooms returns those of the rooms that the client may join. Other names in
-	// the result are ignored. Nil, or an error: the client may join none of them.
+	// the result are ignored. If it is nil or returns an error, the client may join none
+	// of them.
 	ValidateRooms func(ctx context.Context, c *Client, rooms []string) ([]string, error)
 
-	// OnConnect is called after the client has been told that it is connected, before any
-	// of its messages is handled.
+	// OnConnect is called after the connected event has been queued for the client and
+	// before any of its messages is handled.
 	OnConnect func(ctx context.Context, c *Client)
 
 	// OnJoin is called when the client has joined a room, at its own request or by
 	// Server.Join. Messages sent to the room after the join wait until OnJoin returns, so
 	// whatever OnJoin sends to the client arrives before them, and none of them is lost.
-	// Use it to send the state of the room. If the waiting messages exceed
-	// BackpressureLimit, the client is cut off; if OnJoin takes longer than
-	// BehindTimeout, the client is closed with 4007. OnJoin is not called for
-	// DefaultRooms.
+	// Use it to send a snapshot of the room's state.
+	//
+	// Live updates that arrive after such a snapshot may be older than it: OnJoin may read
+	// a state that already includes an update whose message is waiting, or is still on its
+	// way from another instance. Add a version to the state and to each update, so that
+	// clients can ignore updates that are not newer than what they have.
+	//
+	// If the waiting messages exceed BackpressureLimit, the client is cut off. If OnJoin
+	// takes longer than BehindTimeout, the client is closed with 4007. OnJoin is not
+	// called for DefaultRooms.
 	OnJoin func(ctx context.Context, c *Client, room string)
-	// OnLeave is called when the client has left a room, except one of DefaultRooms. If
-	// it disconnects, OnLeave is called for each of its rooms before OnDisconnect, with a
-	// context that the disconnect does not cancel.
+	// OnLeave is called when the client has left a room, except one of DefaultRooms. When
+	// the client disconnects, OnLeave is called for each of its rooms before OnDisconnect,
+	// with the same context.
 	OnLeave func(ctx context.Context, c *Client, room string, cause LeaveCause)
 
 	// OnDisconnect is called once for each client for which Authenticate has returned a
 	// nil error, even if the client was refused afterwards. By then no message can reach
-	// the client. Its context is not canceled by the disconnect, but by the end of a
-	// shutdown.
+	// the client. The context is not canceled by the disconnect, only by a shutdown that
+	// takes longer than ShutdownTimeout.
 	OnDisconnect func(ctx context.Context, c *Client, d Disconnect)
 
-	// OnMessage handles the messages of an authenticated client, in order, except the
-	// protocol's own events. If a client of protocol 2 expects an answer, it receives the
-	// reply encoded as JSON, or the error: an [*Error] as it is, and for any other error
-	// only that there was one. Errors other than *Error are logged and counted. An error
-	// does not close the connection. OnMessage may keep the message. Nil: messages are
-	// counted and dropped.
+	// OnMessage handles the messages of an authenticated client, except the protocol's
+	// own events, in order. If a client of protocol 2 expects an answer, it receives the
+	// reply encoded as JSON, or the error. The client sees the code and message of an
+	// [*Error]; for an error of m.Decode it sees [wire.CodeInvalid] and the name of the
+	// field. Other errors are logged and counted, and the client is told only that an error
+	// occurred. An error does not close the connection. OnMessage may keep the message.
+	// Nil: messages are counted and dropped.
 	OnMessage func(ctx context.Context, c *Client, m wire.Message) (reply any, err error)
 
 	// Bus connects the instances of a cluster. Nil: there are no other instances.
 	Bus Bus
 
 	// OnBusGap is called after a period in which messages from other instances and
-	// emitters may have been missed: the connection to Redis was lost or delivered
-	// nothing, or envelopes arrived faster than they could be processed. Use it to bring
-	// clients up to date, for example by querying the database for what has happened
+	// emitters may have been missed because the connection to Redis was lost or delivered
+	// nothing, or because envelopes arrived faster than they could be processed. Use it to
+	// bring clients up to date, for example by querying the database for what has happened
 	// since g.From. Gaps are reported one at a time and counted in Stats.BusGaps. The
-	// context ends with the server, and Run waits for OnBusGap to return. The Bus must
-	// implement [BusGaps], as redisbus.Bus does.
+	// context is canceled when the bus stops or a shutdown takes longer than
+	// ShutdownTimeout. Run waits for OnBusGap to return. The Bus must implement
+	// [BusGapReporter], as redisbus.Bus does.
 	OnBusGap func(ctx context.Context, g BusGap)
 
 	// Encryption selects the clients that are encrypted: none (the default), those that
@@ -102,7 +113,7 @@ type Config struct {
 	// what it protects.
 	Encryption Encryption
 	// EncryptionInfo is the info parameter of the key derivation. Clients must use the
-	// same. Empty: seal.Info.
+	// same value. Empty: seal.Info.
 	EncryptionInfo string
 	// AgreeKeys replaces the built-in key agreement if Encryption is not off. It is
 	// called for each client that has just been authenticated. If it returns a nil
@@ -123,7 +134,7 @@ type Config struct {
 	SealTimeout time.Duration
 
 	// DefaultRooms are the rooms that every client joins. Nil: ws-default and
-	// ws-notification. For no rooms, use an empty slice that is not nil.
+	// ws-notification. For no rooms, use a non-nil empty slice.
 	DefaultRooms []string
 	// MaxRooms is the number of rooms, besides the default rooms, that a client may join
 	// at its own request. Rooms that it joined by Server.Join count toward the limit, but
@@ -153,16 +164,15 @@ type Config struct {
 	// that a client may send before it is authenticated. One more closes the connection
 	// with 4007. 0: 64.
 	AuthMaxFrames int
-	// AuthMaxMistakes is the number of messages that a client may send before it is
-	// authenticated and that are answered with an error or ignored. One more closes the
-	// connection with 4007. 0: 8.
+	// AuthMaxMistakes is the number of messages before authentication that the server
+	// answers with an error or ignores. One more closes the connection with 4007. 0: 8.
 	AuthMaxMistakes int
 	// BackpressureLimit is the maximum number of bytes that may wait for a client that
-	// reads too slowly. A message counts as its frame and 128 bytes, about what it uses
-	// in memory. The socket buffers up to half of the limit in addition, so a slow client
-	// can receive a burst of about 1.5 times the limit; for larger bursts, raise the
-	// limit. Until the socket has been full for the first time, four times the limit may
-	// wait.
+	// reads too slowly. A message counts as the size of its frame plus 128 bytes, which is
+	// about the memory that it uses. The socket buffers up to half of the limit in
+	// addition, so a slow client can receive a burst of about 1.5 times the limit; for
+	// larger bursts, raise the limit. Until the socket has been full for the first time,
+	// four times the limit may wait.
 	//
 	// If nothing is waiting, a single message may exceed the limit, because its memory is
 	// shared among all recipients. An encrypted client would need a copy of its own, so
@@ -196,11 +206,11 @@ type Config struct {
 	// client because its messages are waiting for a callback, and for which OnJoin may
 	// run. The client is then closed with 4007. 0: 60 s.
 	BehindTimeout time.Duration
-	// CloseTimeout is the time that a client has to answer a close frame. It is at most
-	// ShutdownTimeout. 0: 3 s.
+	// CloseTimeout is the time that a client has to answer a close frame. The limit is
+	// never higher than ShutdownTimeout. 0: 3 s.
 	CloseTimeout time.Duration
-	// ShutdownTimeout is the time for which Run waits for callbacks and clients when it
-	// ends. 0: 10 s.
+	// ShutdownTimeout is the time for which Run waits for callbacks and clients during a
+	// shutdown. 0: 10 s.
 	ShutdownTimeout time.Duration
 
 	// Compression enables compression (permessage-deflate, RFC 7692) in both directions
@@ -220,7 +230,7 @@ type Config struct {
 	// Hooks are called when something happens, for metrics and traces.
 	Hooks Hooks
 
-	// Software is the product and version that the server tells clients of protocol 2,
+	// Software is the product and version that the server sends to clients of protocol 2,
 	// such as "shop/1.4". Empty: none.
 	Software string
 
@@ -245,14 +255,14 @@ func (c Config) withDefaults() (Config, error) {
 		c.Logger = slog.Default()
 	}
 	if c.Encryption > EncryptionRequired {
-		return c, fmt.Errorf("ignis: Config.Encryption is %v", c.Encryption)
+		return c, fmt.Errorf("ignis: Config.Encryption is %v: want EncryptionOff, EncryptionOptional or EncryptionRequired", c.Encryption)
 	}
 	if int(c.SlowPolicy) >= len(slowPolicyNames) {
-		return c, fmt.Errorf("ignis: Config.SlowPolicy is %v", c.SlowPolicy)
+		return c, fmt.Errorf("ignis: Config.SlowPolicy is %v: want SlowDisconnect, SlowDropNewest, SlowDropOldest or SlowLatest", c.SlowPolicy)
 	}
 	for _, room := range c.DefaultRooms {
 		if room == "" {
-			return c, errors.New("ignis: Config.DefaultRooms has an empty name")
+			return c, errors.New("ignis: Config.DefaultRooms must not contain an empty name")
 		}
 	}
 	ints := []struct {
@@ -273,7 +283,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	for _, f := range ints {
 		if *f.v < 0 {
-			return c, fmt.Errorf("ignis: Config.%s is negative", f.name)
+			return c, fmt.Errorf("ignis: Config.%s must not be negative", f.name)
 		}
 		if *f.v == 0 {
 			*f.v = f.def
@@ -298,7 +308,7 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	for _, f := range durations {
 		if *f.v < 0 {
-			return c, fmt.Errorf("ignis: Config.%s is negative", f.name)
+			return c, fmt.Errorf("ignis: Config.%s must not be negative", f.name)
 		}
 		if *f.v == 0 {
 			*f.v = f.def

@@ -46,7 +46,7 @@ func bad(t *testing.T, field string, cfg ignis.Config) {
 }
 
 // Zero values become the defaults that the comments in Config state.
-func TestDefaultsAreThoseOfTheDocumentation(t *testing.T) {
+func TestDefaultsAreAsDocumented(t *testing.T) {
 	cfg, err := ignis.WithDefaults(ignis.Config{Authenticate: anyone})
 	if err != nil {
 		t.Fatal(err)
@@ -66,8 +66,7 @@ func documentedDefaults(t *testing.T) map[string]int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	units := map[string]int64{"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "s": int64(time.Second)}
-	pattern := regexp.MustCompile(`\b0: (?:(no) limit|(\d+) ?(KiB|MiB|s)?)\.`)
+	pattern := regexp.MustCompile(`\b0: (no limit|\d+ ?(?:KiB|MiB|s)?)\.`)
 	defaults := make(map[string]int64)
 	ast.Inspect(file, func(n ast.Node) bool {
 		f, ok := n.(*ast.Field)
@@ -78,21 +77,29 @@ func documentedDefaults(t *testing.T) map[string]int64 {
 		if !ok || field.Type.Kind() != reflect.Int && field.Type != reflect.TypeFor[time.Duration]() {
 			return true
 		}
-		switch found := pattern.FindStringSubmatch(strings.Join(strings.Fields(f.Doc.Text()), " ")); {
-		case found == nil:
+		found := pattern.FindStringSubmatch(strings.Join(strings.Fields(f.Doc.Text()), " "))
+		if found == nil {
 			t.Errorf("the comment of %s does not say what 0 means", field.Name)
-		case found[1] != "":
-			defaults[field.Name] = math.MaxInt
-		default:
-			n, _ := strconv.ParseInt(found[2], 10, 64)
-			defaults[field.Name] = n * units[found[3]]
+			return true
 		}
+		defaults[field.Name], _ = parseDefault(found[1])
 		return true
 	})
 	if len(defaults) < 19 {
 		t.Errorf("%d defaults are documented", len(defaults))
 	}
 	return defaults
+}
+
+// parseDefault parses a documented default, such as "128 KiB", "5 s" or "no limit".
+func parseDefault(text string) (n int64, ok bool) {
+	if text == "no limit" {
+		return math.MaxInt, true
+	}
+	digits, unit, _ := strings.Cut(text, " ")
+	factor, ok := map[string]int64{"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "s": int64(time.Second)}[unit]
+	n, err := strconv.ParseInt(digits, 10, 64)
+	return n * factor, ok && err == nil
 }
 
 // Durations are tested where they are used; these are the sizes.
@@ -111,7 +118,7 @@ func TestDefaults(t *testing.T) {
 		if p.only(); len(h.take()) != 1 {
 			t.Error("a message of 128 KiB was refused")
 		}
-		p.bytes(encode(ws.NewTextFrame(append(frame, ' ')))[:8]) // its header says it all
+		p.bytes(encode(ws.NewTextFrame(append(frame, ' ')))[:8]) // the header is enough
 		p.expect(fmt.Sprintf("<close 1009 message over %d bytes>", 131072), "<end>")
 	})
 }
@@ -143,7 +150,7 @@ func TestBackpressureLimit(t *testing.T) {
 				t.Errorf("at the limit: %d clients, dropped %v", s.Clients, s.Dropped)
 			}
 			if c := n.ClientsOfUser(""); len(c) > 0 || !backpressured(n) {
-				t.Error("nobody is backpressured")
+				t.Error("no client is a SlowReader")
 			}
 			_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
 			other.only(line)
@@ -166,7 +173,7 @@ func TestBackpressureLimit(t *testing.T) {
 				_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
 				stuck.only(line)
 				if backpressured(n) {
-					t.Error("still backpressured")
+					t.Error("the client is still a SlowReader")
 				}
 			}
 		})
@@ -176,7 +183,7 @@ func TestBackpressureLimit(t *testing.T) {
 func backpressured(n *node) bool {
 	synctest.Wait()
 	for _, c := range n.Clients() {
-		if c.Backpressured {
+		if c.SlowReader {
 			return true
 		}
 	}

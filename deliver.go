@@ -26,12 +26,12 @@ func (o outgoing) frame(protocol uint8) *ws.Message {
 	return frame(m).Under(ws.Policy(o.slow), o.key)
 }
 
-// maxKey is the maximum length of a key, in bytes. A longer one, from another instance,
-// counts as none.
+// maxKey is the maximum length of a key, in bytes. Longer keys in envelopes from the bus
+// are ignored.
 const maxKey = 256
 
-// scope returns a key as the transport needs it: messages replace each other only if they
-// have the same address and event as well.
+// scope qualifies a key with the address and the event, because messages with the same
+// key replace each other only if they have the same address and event as well.
 func scope(to Address, event, key string) string {
 	if key == "" || len(key) > maxKey {
 		return ""
@@ -48,64 +48,72 @@ func frame(m wire.Message) *ws.Message {
 }
 
 // batch is a list of messages, encoded for one version of the protocol on first use.
-type batch struct {
-	frames []*ws.Message
-	one    [1]*ws.Message // backing array of frames if there is only one
-}
+type batch []*ws.Message
 
 func (b *batch) encode(messages []outgoing, protocol uint8, join bool) {
-	b.frames = b.one[:0]
-	if len(messages) > 1 {
-		b.frames = make([]*ws.Message, 0, len(messages))
-	}
 	for _, m := range messages {
-		b.frames = append(b.frames, m.frame(protocol))
+		*b = append(*b, m.frame(protocol))
 	}
 	if join && len(messages) > 1 {
-		b.frames = append(b.one[:0], ws.Join(b.frames...))
+		*b = append((*b)[:0], ws.Join(slices.Clone(*b)...))
 	}
+}
+
+// delivery is the memory that deliver needs. It collects the clients first, so that the
+// registry's locks are free while messages are queued.
+type delivery struct {
+	clients []*session
+	batches [2]batch // by version of the protocol
+}
+
+var deliveries = sync.Pool{New: func() any { return new(delivery) }}
+
+// done returns d to the pool, without references to clients and messages.
+func (d *delivery) done() {
+	clear(d.clients)
+	d.clients = d.clients[:0]
+	for i, b := range d.batches {
+		clear(b[:cap(b)]) // joining has shortened it
+		d.batches[i] = b[:0]
+	}
+	deliveries.Put(d)
 }
 
 // deliver queues messages for all clients of this instance that they are addressed to. It
 // is used for messages sent here and for those from the bus. It does not keep the slices.
 // It returns the number of recipients.
 func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) (recipients int) {
-	list := targets.Get().(*[]*session)
-	defer func() {
-		clear(*list) // keeps no client in memory
-		*list = (*list)[:0]
-		targets.Put(list)
-	}()
+	d := deliveries.Get().(*delivery)
+	defer d.done()
 	switch to.Type {
 	case wire.TypeClient:
 		if member, ok := s.reg.Get(to.Name); ok && member.Active() {
-			*list = append(*list, member.Value)
+			d.clients = append(d.clients, member.Value)
 		}
 	case wire.TypeUser:
-		*list = s.reg.AppendUser(*list, to.Name)
+		d.clients = s.reg.AppendUser(d.clients, to.Name)
 	case wire.TypeRoom:
-		*list = s.reg.AppendRoom(*list, to.Name)
+		d.clients = s.reg.AppendRoom(d.clients, to.Name)
 	case wire.TypeBroadcast:
-		*list = s.reg.AppendActive(*list)
+		d.clients = s.reg.AppendActive(d.clients)
 	}
-	var batches [2]batch // by version of the protocol
 	differs := slices.ContainsFunc(messages, outgoing.differs)
 	except := newIDSet(exclude)
 	queued := 0
-	for _, c := range *list {
+	for _, c := range d.clients {
 		if except.has(c.member.ID) {
 			continue
 		}
 		recipients++
-		b, protocol := &batches[0], uint8(1)
+		b, protocol := &d.batches[0], uint8(1)
 		if differs && c.protocol > 1 {
-			b, protocol = &batches[1], c.protocol
+			b, protocol = &d.batches[1], c.protocol
 		}
-		if b.frames == nil {
-			b.encode(messages, protocol, len(*list) > 1)
+		if len(*b) == 0 {
+			b.encode(messages, protocol, len(d.clients) > 1)
 		}
 		parked := c.parked.Load()
-		for _, m := range b.frames {
+		for _, m := range *b {
 			if parked != nil && to.Type == wire.TypeRoom && parked.keep(c, to.Name, m, messages[0].slow) {
 				continue
 			}
@@ -118,11 +126,7 @@ func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) (re
 	return recipients
 }
 
-// targets holds the slices in which deliver collects clients, so that the registry's
-// locks are free while messages are queued.
-var targets = sync.Pool{New: func() any { return new([]*session) }}
-
-// enqueued counts the result of queueing one of the protocol's own messages.
+// enqueued counts the result of queuing one of the protocol's own messages.
 func (c *session) enqueued(t ws.Tally) {
 	s := c.server
 	s.counts.sent.Add(uint64(t.Queued))

@@ -19,7 +19,7 @@ var steps = map[string]step{
 	wire.EventJoin:      (*session).join,
 	wire.EventLeave:     (*session).leave,
 	wire.EventRefresh:   (*session).refresh,
-	wire.EventHeartbeat: (*session).nothing,
+	wire.EventHeartbeat: (*session).heartbeat,
 }
 
 // dispatch handles one message, on the goroutine that reads from the client. It answers
@@ -105,7 +105,7 @@ func (c *session) push(m wire.Message, sealed bool) {
 }
 
 // dispatchOpened handles an encrypted message that Cipher.Open opens. Because that is a
-// callback, dispatchOpened runs in the inbox, and it handles the inner message at once.
+// callback, dispatchOpened runs in the inbox and handles the inner message immediately.
 func (c *session) dispatchOpened(ctx context.Context, m wire.Message) (any, error) {
 	inner, ok := c.open(c.encryption(), m)
 	if !ok {
@@ -121,10 +121,10 @@ func (c *session) dispatchOpened(ctx context.Context, m wire.Message) (any, erro
 // is authenticated. If authentication failed, there is no answer: the connection is
 // closed.
 func (c *session) dispatchEarly(ctx context.Context, m wire.Message) (any, error) {
-	if state, _, _ := c.standing(); state != StateAuthenticated {
+	if state, _, _ := c.authState(); state != StateAuthenticated {
 		return nil, nil //nolint:nilnil // the connection is being closed
 	}
-	if m.Event == wire.EventEncrypted { // with a key that was agreed on before
+	if m.Event == wire.EventEncrypted { // sealed with a key that both sides already had
 		return c.dispatchOpened(ctx, m)
 	}
 	if do := c.stepFor(m, false); do != nil {
@@ -143,12 +143,12 @@ func (c *session) stepFor(m wire.Message, sealed bool) step {
 		s.counts.ignored.Add(1)
 		s.cfg.Logger.Debug("message dropped: only servers send this event", "client", c.member.ID, "event", m.Event)
 		return c.refusal(m, &Error{Code: wire.CodeInvalid, Message: "Only servers send this event"})
-	case !sealed && s.cfg.Encryption == EncryptionRequired && !(system && e.Plain):
+	case !sealed && s.cfg.Encryption == EncryptionRequired && !(system && e.AllowUnencrypted):
 		s.counts.badEncrypted.Add(1)
 		if !c.wantsAnswer(m) {
-			c.sendError(wire.ErrorClear)
+			c.sendError(wire.ErrorEncryptionRequired)
 		}
-		return c.refusal(m, &Error{Code: wire.CodeForbidden, Message: wire.ErrorClear})
+		return c.refusal(m, &Error{Code: wire.CodeForbidden, Message: wire.ErrorEncryptionRequired})
 	case !system:
 		return (*session).handle
 	case m.Event == wire.EventHeartbeat && !c.wantsAnswer(m):
@@ -157,7 +157,7 @@ func (c *session) stepFor(m wire.Message, sealed bool) step {
 	return steps[m.Event]
 }
 
-// nothing handles a heartbeat. A heartbeat with an ID is answered.
-func (c *session) nothing(context.Context, wire.Message) (any, error) {
+// heartbeat handles a heartbeat. It only answers a heartbeat that has an ID.
+func (c *session) heartbeat(context.Context, wire.Message) (any, error) {
 	return nil, nil //nolint:nilnil // an answer without data
 }

@@ -1,7 +1,7 @@
-// Package ignis is a server for realtime messaging over WebSocket. Clients authenticate
-// after they connect. A message is sent to one client, to all sessions of a user, to a
-// room or to everyone, on all instances that a [Bus] connects. Clients, emitters and
-// servers written for Ignis work with it on the same Redis.
+// Package ignis implements a server for realtime messaging over WebSocket. Clients
+// authenticate after they connect. A message is sent to one client, to all sessions of a
+// user, to a room or to everyone, on all instances that share a [Bus]. The wire format is
+// that of Ignis on Bun, so clients, emitters and servers of both work together.
 //
 // Create a [Server] from a [Config], mount it in an HTTP server and run it:
 //
@@ -11,11 +11,11 @@
 //
 // [Server.Send] sends an event to an [Address] on all instances, and [Server.SendLocal]
 // only on this one. Callbacks receive a [Client], which never changes. [Server.Client]
-// and its siblings return a [ClientInfo], a snapshot with rooms and state. Use
-// [Server.Stats] for metrics and [Server.Health] for probes.
+// and similar methods return a [ClientInfo], a snapshot that includes rooms and state.
+// Use [Server.Stats] for metrics and [Server.Health] for probes.
 //
 // Related packages: redisbus connects instances over Redis, emitter sends from processes
 // without a server, client connects to a server, ignistest runs servers in memory for
-// tests, wire defines the protocol, seal encrypts messages, and cmd/ignis combines them in
-// one program.
+// tests, wire defines the protocol, seal encrypts messages, and cmd/ignis is a program
+// that combines them.
 package ignis

@@ -10,12 +10,12 @@ import (
 	"github.com/ignis-go/ignis/emitter"
 )
 
-// sender is what code needs that sends, whether a server runs in its process or not.
+// sender is implemented by servers and emitters, so that code can send through either.
 type sender interface {
 	Send(ctx context.Context, to ignis.Address, event string, data any, options ...ignis.SendOption) error
 }
 
-// A server and an emitter reach the same clients with the same call, without Redis.
+// A server and an emitter reach the same clients with the same call.
 func TestServerAndEmitterSendAlike(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		bus := bustest.NewCluster(1)[0]

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,7 +48,7 @@ func (e *Encryption) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("encryption %q: want off, optional or required", text)
+	return fmt.Errorf("encryption %.50q: want one of %s", text, strings.Join(encryptionNames, ", "))
 }
 
 // Cipher describes how messages to and from one client are encrypted. The application
@@ -189,7 +190,7 @@ func (c *session) sealer(id *Client, e *Cipher) (f ws.Sealer, slow bool) {
 		}, false
 	}
 	return func(dst, text []byte) ([]byte, error) {
-		err := c.inTurn(func(ctx context.Context) (err error) {
+		err := c.withSealSlot(func(ctx context.Context) (err error) {
 			if s.cfg.BeforeSeal != nil {
 				if text, err = s.transform(ctx, id, text); err != nil {
 					return err
@@ -214,25 +215,25 @@ func (c *session) sealer(id *Client, e *Cipher) (f ws.Sealer, slow bool) {
 // errGone is the error for messages to a client that has disconnected.
 var errGone = errors.New("the client has disconnected")
 
-// inTurn calls the application's part of sealing, for at most SealConcurrency clients at
-// a time. If it takes longer than SealTimeout, the client is cut off and its place is
-// freed.
-func (c *session) inTurn(f func(ctx context.Context) error) error {
+// withSealSlot calls the part of sealing that the application does, for at most
+// SealConcurrency clients at a time. If it takes longer than SealTimeout, the client is
+// cut off and its slot is freed.
+func (c *session) withSealSlot(f func(ctx context.Context) error) error {
 	s := c.server
 	ctx := c.inbox.Context()
 	if ctx.Err() != nil {
 		return errGone
 	}
 	select {
-	case s.transforms <- struct{}{}:
+	case s.sealSlots <- struct{}{}:
 	default:
 		select {
-		case s.transforms <- struct{}{}:
+		case s.sealSlots <- struct{}{}:
 		case <-ctx.Done():
 			return errGone
 		}
 	}
-	free := sync.OnceFunc(func() { <-s.transforms })
+	free := sync.OnceFunc(func() { <-s.sealSlots })
 	defer free()
 	late := time.AfterFunc(s.cfg.SealTimeout, func() {
 		c.conn.Abort(ws.CauseSealing)
@@ -280,7 +281,7 @@ func (s *Server) sealFailed(err error) {
 
 // encryption returns the client's cipher, or nil if the client is not encrypted.
 func (c *session) encryption() *Cipher {
-	_, _, e := c.standing()
+	_, _, e := c.authState()
 	return e
 }
 

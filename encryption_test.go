@@ -105,9 +105,9 @@ func TestEverythingAfterConnectedIsSealed(t *testing.T) {
 	})
 }
 
-// Messages queued before a client had keys are sent unencrypted, whenever they are
-// written.
-func TestErrorsFromBeforeStayInClear(t *testing.T) {
+// Messages queued before a client had keys are sent unencrypted, regardless of when they
+// are written.
+func TestErrorsFromBeforeAreNotSealed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, keys(plain))
 		p := n.raw() // and does not read
@@ -164,19 +164,19 @@ func TestEncryptedInput(t *testing.T) {
 		answer  string
 		handler string
 	}{
-		"a message":               {secretly(`{"event":"x","data":12345678901234567890123,"id":"7"}`), "", "x|12345678901234567890123|7"},
-		"forged":                  {secretly("forged"), wire.ErrorEncryptedMessage, ""},
-		"Open panics":             {`{"event":"encrypted","data":5}`, wire.ErrorEncryptedMessage, ""},
-		"no data":                 {`{"event":"encrypted"}`, wire.ErrorEncryptedMessage, ""},
-		"no JSON within":          {secretly(`hello`), wire.ErrorEncryptedMessage, ""},
-		"no event within":         {secretly(`{"data":1}`), wire.ErrorEncryptedMessage, ""},
-		"encrypted within":        {secretly(secretly(`{"event":"x"}`)), wire.ErrorEncryptedMessage, ""},
-		"authenticate within":     {secretly(authenticate), wire.ErrorEncryptedMessage, ""},
-		"heartbeat within":        {secretly(`{"event":"heartbeat"}`), "", ""},
-		"server's event within":   {secretly(`{"event":"connected"}`), "", ""},
-		"a message in clear":      {`{"event":"x","data":1}`, wire.ErrorClear, ""},
-		"a heartbeat in clear":    {`{"event":"heartbeat"}`, "", ""},
-		"server's event in clear": {`{"event":"connected"}`, "", ""},
+		"a message":             {secretly(`{"event":"x","data":12345678901234567890123,"id":"7"}`), "", "x|12345678901234567890123|7"},
+		"forged":                {secretly("forged"), wire.ErrorEncryptedMessage, ""},
+		"Open panics":           {`{"event":"encrypted","data":5}`, wire.ErrorEncryptedMessage, ""},
+		"no data":               {`{"event":"encrypted"}`, wire.ErrorEncryptedMessage, ""},
+		"not JSON inside":       {secretly(`hello`), wire.ErrorEncryptedMessage, ""},
+		"no event inside":       {secretly(`{"data":1}`), wire.ErrorEncryptedMessage, ""},
+		"encrypted inside":      {secretly(secretly(`{"event":"x"}`)), wire.ErrorEncryptedMessage, ""},
+		"authenticate inside":   {secretly(authenticate), wire.ErrorEncryptedMessage, ""},
+		"heartbeat inside":      {secretly(`{"event":"heartbeat"}`), "", ""},
+		"connected inside":      {secretly(`{"event":"connected"}`), "", ""},
+		"unencrypted message":   {`{"event":"x","data":1}`, wire.ErrorEncryptionRequired, ""},
+		"unencrypted heartbeat": {`{"event":"heartbeat"}`, "", ""},
+		"unencrypted connected": {`{"event":"connected"}`, "", ""},
 	}
 	for name, row := range rows {
 		t.Run(name, func(t *testing.T) {
@@ -236,7 +236,7 @@ func TestJoinEncrypted(t *testing.T) {
 }
 
 // A Seal that hangs delays only its own client.
-func TestSlowSealDelaysNobody(t *testing.T) {
+func TestSlowSealDelaysOnlyItsClient(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		first := true
 		hold := make(chan struct{})

@@ -54,7 +54,7 @@ var inputs = []struct {
 	after   string
 	handler string
 }{
-	{"no JSON", "hello", wire.ErrorFormat, wire.ErrorFormat, ""},
+	{"not JSON", "hello", wire.ErrorFormat, wire.ErrorFormat, ""},
 	{"empty", "", wire.ErrorFormat, wire.ErrorFormat, ""},
 	{"cut short", `{"event":"x"`, wire.ErrorFormat, wire.ErrorFormat, ""},
 	{"trailing garbage", `{"event":"x"} x`, wire.ErrorFormat, wire.ErrorFormat, ""},
@@ -83,13 +83,13 @@ var inputs = []struct {
 	{"no data", `{"event":"x"}`, wire.ErrorUnauthenticated, "", "x||"},
 	{"null data", `{"event":"x","data":null}`, wire.ErrorUnauthenticated, "", "x|null|"},
 	{"an id", `{"id":"7","event":"x","data":1}`, wire.ErrorUnauthenticated, "", "x|1|7"},
-	{"an id that is no string", `{"id":7,"event":"x","data":1}`, wire.ErrorUnauthenticated, "", "x|1|"},
+	{"an id that is not a string", `{"id":7,"event":"x","data":1}`, wire.ErrorUnauthenticated, "", "x|1|"},
 	{"unknown keys", `{"event":"x","to":"all","data":1}`, wire.ErrorUnauthenticated, "", "x|1|"},
 	{"the same key twice", `{"event":"y","data":1,"event":"x","data":2}`, wire.ErrorUnauthenticated, "", "x|2|"},
 	{"the same key twice, one escaped", `{"event":"y","\u0065vent":"x"}`, wire.ErrorUnauthenticated, "", "x||"},
-	{"authenticate twice, the last is another", `{"event":"authenticate","event":"x"}`, wire.ErrorUnauthenticated, "", "x||"},
+	{"authenticate, then another event", `{"event":"authenticate","event":"x"}`, wire.ErrorUnauthenticated, "", "x||"},
 	{"23 digits", `{"event":"x","data":12345678901234567890123}`, wire.ErrorUnauthenticated, "", "x|12345678901234567890123|"},
-	{"as it was written", "{\"event\":\"x\",\"data\":{ \"b\" : \"<>&\u2028\\u003c\", \"a\":1.0e2}}", wire.ErrorUnauthenticated, "", "x|{ \"b\" : \"<>&\u2028\\u003c\", \"a\":1.0e2}|"},
+	{"data that must stay unchanged", "{\"event\":\"x\",\"data\":{ \"b\" : \"<>&\u2028\\u003c\", \"a\":1.0e2}}", wire.ErrorUnauthenticated, "", "x|{ \"b\" : \"<>&\u2028\\u003c\", \"a\":1.0e2}|"},
 	{"names from prototypes", `{"event":"__proto__","data":{"constructor":1}}`, wire.ErrorUnauthenticated, "", `__proto__|{"constructor":1}|`},
 }
 
@@ -194,7 +194,7 @@ func TestAlreadyAuthenticated(t *testing.T) {
 	})
 }
 
-func TestBinaryThatIsNoUTF8(t *testing.T) {
+func TestBinaryThatIsNotUTF8(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		h := &heard{}
 		n := startMem(t, ignis.Config{OnMessage: h.message})

@@ -26,19 +26,20 @@ var (
 )
 
 // Error is an error that is shown to a client. Callbacks return it, possibly wrapped, to
-// refuse a request or a message. Of any other error a client learns only that it occurred
-// (wire.CodeInternal).
+// refuse a request or a message. For any other error, the client is told only that an
+// error occurred ([wire.CodeInternal], or [wire.CodeTimeout] for
+// [context.DeadlineExceeded]).
 type Error struct {
 	// Code is the kind of error. Empty: wire.CodeInvalid.
 	Code wire.ErrorCode
-	// Message is a text for people. It is sent to the client unchanged.
+	// Message is a human-readable text. It is sent to the client unchanged.
 	Message string
 }
 
 // Error returns the message, or the code if there is none.
 func (e *Error) Error() string {
 	if e == nil {
-		return "internal error" // a nil *Error in a non-nil error: a mistake of the callback
+		return "internal error" // a nil *Error in a non-nil error, which is a bug in the callback
 	}
 	if e.Message == "" {
 		return string(e.code())

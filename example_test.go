@@ -89,7 +89,7 @@ func ExampleServer_Send() {
 	// <nil>
 }
 
-// Applications with credentials of their own decode them into a type.
+// Applications can decode their own credentials into a type.
 func ExampleCredentials_Decode() {
 	authenticate := func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
 		var who struct {
@@ -110,7 +110,7 @@ func ExampleCredentials_Decode() {
 	// unauthenticated
 }
 
-// Callbacks get the metadata from Authenticate in its own type.
+// Callbacks get the metadata that Authenticate returned, with its type.
 func ExampleMetadataOf() {
 	type Account struct{ Plan string }
 	c := &ignis.Client{ID: "c1", Metadata: Account{Plan: "free"}} // as passed to callbacks

@@ -2,8 +2,12 @@ package ignis
 
 import (
 	"net"
+	"reflect"
 	"runtime"
+	"sync/atomic"
 	"unsafe"
+
+	"github.com/ignis-go/ignis/wire"
 )
 
 // IsClientID is isClientID for tests.
@@ -12,15 +16,15 @@ var IsClientID = isClientID
 // WithDefaults returns the configuration that a server with configuration c uses.
 func WithDefaults(c Config) (Config, error) { return c.withDefaults() }
 
-// Adopt gives the server a connection as if it had come through ServeHTTP.
+// Adopt passes a connection to the server as ServeHTTP does.
 func Adopt(s *Server, nc net.Conn) {
 	if !s.enter() {
-		panic("the server does not run")
+		panic("the server is not running")
 	}
 	s.serve(nc, nil, 0, Accepted{RemoteAddr: nc.RemoteAddr().String()})
 }
 
-// Serve serves a connection that ServeHTTP accepted at the last moment.
+// Serve serves a connection that ServeHTTP accepted just before a shutdown.
 func Serve(s *Server, nc net.Conn) {
 	s.tasks.Add(1)
 	s.serve(nc, nil, 0, Accepted{RemoteAddr: nc.RemoteAddr().String()})
@@ -35,7 +39,7 @@ func Settle(s *Server) {
 	}
 }
 
-// Hold prevents messages from being written from now on.
+// Hold makes the server queue messages without writing them.
 func Hold(s *Server) {
 	for _, c := range s.reg.AppendAll(nil) {
 		c.conn.Hold()
@@ -47,11 +51,35 @@ func Receive(s *Server, envelopes ...[]byte) { s.receive(envelopes...) }
 
 // Runs returns the lengths of the runs in which envelopes are delivered, in order.
 func Runs(s *Server, envelopes ...[]byte) (sizes []int) {
-	for r := range s.runs(envelopes) {
+	for r := range s.runs(envelopes, new(reception)) {
 		sizes = append(sizes, len(r.messages))
 	}
 	return sizes
 }
 
-// ClientSize is the size of a session without what it points to.
+// ClientSize is the size of a session in bytes, excluding what it points to.
 const ClientSize = unsafe.Sizeof(session{})
+
+// RuleCauses is ruleCauses for tests.
+var RuleCauses = ruleCauses
+
+// Status returns the HTTP status that corresponds to an error code.
+func Status(code wire.ErrorCode) int { return (&Error{Code: code}).status() }
+
+// ErrorFrames returns the number of texts that error events can have.
+func ErrorFrames() int { return len(newErrorFrames()) }
+
+// FillCounters sets all counters that only grow to different values, and returns them by
+// name.
+func FillCounters(s *Server) map[string]uint64 {
+	values := make(map[string]uint64)
+	v := reflect.ValueOf(&s.counts).Elem()
+	for i := range v.NumField() {
+		f := v.Field(i)
+		if counter, ok := reflect.NewAt(f.Type(), f.Addr().UnsafePointer()).Interface().(*atomic.Uint64); ok {
+			counter.Store(uint64(1000 + i))
+			values[v.Type().Field(i).Name] = uint64(1000 + i)
+		}
+	}
+	return values
+}

@@ -39,8 +39,8 @@ func fuzzed(f *testing.F) *node {
 }
 
 // FuzzDispatch sends the bytes of a connection to a server, followed by enough zeros to
-// end any frame that they begin and to violate the protocol. The bytes must do no more
-// than end the connection.
+// complete any frame that they start and to violate the protocol. The bytes must have no
+// effect other than ending the connection.
 func FuzzDispatch(f *testing.F) {
 	for _, row := range inputs {
 		if len(row.text) < 1000 {

@@ -61,7 +61,7 @@ func TestBusGaps(t *testing.T) {
 	})
 }
 
-// Without OnBusGap, gaps are still counted. A bus need not implement BusGaps.
+// Without OnBusGap, gaps are still counted. A bus need not implement BusGapReporter.
 func TestBusGapsWithoutCallback(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newGapBus()
@@ -78,7 +78,7 @@ func TestBusGapsWithoutCallback(t *testing.T) {
 	})
 }
 
-// A slow OnBusGap delays a shutdown as long as any other callback.
+// A slow OnBusGap delays a shutdown like any other callback.
 func TestBusGapsAtTheEnd(t *testing.T) {
 	for name, release := range map[string]bool{"returns": true, "never returns": false} {
 		t.Run(name, func(t *testing.T) {

@@ -24,7 +24,7 @@ func TestHangUpWhileCallbacksAreBehind(t *testing.T) {
 			_ = c.(*net.TCPConn).SetLinger(0)
 			_ = c.Close()
 		},
-		"ends its side": func(c net.Conn) { _ = c.(*net.TCPConn).CloseWrite() },
+		"closes its side": func(c net.Conn) { _ = c.(*net.TCPConn).CloseWrite() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			onBothPaths(t, func(t *testing.T, plain bool) { testHangUp(t, plain, leave) })
@@ -47,11 +47,11 @@ func testHangUp(t *testing.T, plain bool, leave func(net.Conn)) {
 		all = append(all, p)
 	}
 	// For each client one message is being handled and 64 wait; the others are not read.
-	n.until("all to be behind", func() bool { return n.Stats().Received >= clients*65 })
+	n.until("all callbacks are behind", func() bool { return n.Stats().Received >= clients*65 })
 	for _, p := range all {
 		leave(p.conn)
 	}
-	n.until("all to be gone", func() bool {
+	n.until("all clients are gone", func() bool {
 		return n.Stats().Disconnects["connection lost"] == clients && disconnects.Load() == clients
 	})
 	if s := n.Stats(); s.Clients != 0 || s.Messages != clients || s.Unhandled != s.Received-2*clients {
@@ -73,14 +73,14 @@ func TestBehindForTooLong(t *testing.T) {
 		time.Sleep(59 * time.Second)
 		synctest.Wait()
 		if n.Stats().Clients != 1 {
-			t.Fatal("gone too early")
+			t.Fatal("disconnected too early")
 		}
 		time.Sleep(10 * time.Second)
 		p.only(tooMany, "<end>")
 		close(release)
 		synctest.Wait()
 		if !ended.Load() {
-			t.Error("the context goes on")
+			t.Error("the context has not ended")
 		}
 		if s := n.Stats(); s.Disconnects["callbacks behind"] != 1 || s.Unhandled != 64 {
 			t.Errorf("counted %+v", s)

@@ -38,7 +38,7 @@ func TestFromAnyGoroutine(t *testing.T) {
 				return c.ID
 			}
 		}
-		return "nobody"
+		return "unknown"
 	}
 	calls := map[string]func(){
 		"Client":        func() { n.Client(one()) },
@@ -67,7 +67,7 @@ func TestFromAnyGoroutine(t *testing.T) {
 	}
 	for i := range reflect.TypeOf(n.Server).NumMethod() {
 		if name := reflect.TypeOf(n.Server).Method(i).Name; calls[name] == nil && name != "Shutdown" {
-			t.Errorf("%s is not tried", name)
+			t.Errorf("%s is not called by this test", name)
 		}
 	}
 	visit := func(user string) {
@@ -77,7 +77,7 @@ func TestFromAnyGoroutine(t *testing.T) {
 			p.join(names("a", "b", "ws:a"))
 			p.text(`{"event":"x"}`)
 			p.text(`{"event":"encrypted","data":1}`)
-			p.text(`no message`)
+			p.text(`not a message`)
 		}
 		_, _, _ = readFrame(p.r)
 		_ = p.conn.Close()

@@ -27,7 +27,7 @@ func TestSubprotocol(t *testing.T) {
 		"chosen": {func(r *http.Request) (ignis.Accepted, error) {
 			return ignis.Accepted{Subprotocol: ignis.Subprotocols(r)[1]}, nil
 		}, "v1.app"},
-		"left open": {func(*http.Request) (ignis.Accepted, error) { return ignis.Accepted{}, nil }, "v2.app"},
+		"none chosen": {func(*http.Request) (ignis.Accepted, error) { return ignis.Accepted{}, nil }, "v2.app"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			n := start(t, ignis.Config{Accept: row.accept})
@@ -63,8 +63,8 @@ func (broken) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nil, nil, errors.New("not here")
 }
 
-// Valid handshakes that fail are the program's fault. They are counted separately, logged
-// as errors, and leave no client waiting and nothing behind.
+// If a valid handshake fails, the application is at fault. Such handshakes are counted
+// separately and logged as errors. They leave no client waiting and no request registered.
 func TestFailedHandshakes(t *testing.T) {
 	n := start(t, ignis.Config{
 		Accept: func(r *http.Request) (ignis.Accepted, error) {
@@ -94,7 +94,7 @@ func TestFailedHandshakes(t *testing.T) {
 		status             int // 0: no answer
 		log                string
 	}{
-		{"in order", "X-Nothing", "1", 101, ""},
+		{"valid", "X-Nothing", "1", 101, ""},
 		{"origin", "Origin", "https://evil.example", 403, ""},
 		{"version", "Sec-WebSocket-Version", "8", 426, ""},
 		{"subprotocol", "Sec-WebSocket-Protocol", "v1.app", 500, "is not one that the client offers"},
@@ -121,7 +121,7 @@ func TestFailedHandshakes(t *testing.T) {
 		default:
 			_ = resp.Body.Close()
 			if status := <-statuses; resp.StatusCode != row.status || status != row.status {
-				t.Errorf("%s: the client was told %s, middleware %d; want %d", row.name, resp.Status, status, row.status)
+				t.Errorf("%s: the client received %s, middleware %d; want %d", row.name, resp.Status, status, row.status)
 			}
 			if row.status == 500 {
 				failed++
@@ -146,6 +146,6 @@ func TestFailedHandshakes(t *testing.T) {
 	}
 	n.ran <- nil
 	if strings.Contains(n.log.String(), "unheard of") {
-		t.Error("what an application has made of a request is in the log")
+		t.Error("the log contains data that the application took from a request")
 	}
 }

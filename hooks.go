@@ -18,8 +18,8 @@ type Hooks struct {
 	Joined func(JoinedInfo)
 	// Left is called for each room that a client has left other than by disconnecting.
 	Left func(LeftInfo)
-	// Handled is called when OnMessage has returned.
-	Handled func(HandledInfo)
+	// MessageHandled is called when OnMessage has returned.
+	MessageHandled func(MessageHandledInfo)
 	// Sent is called when messages have been queued for the clients of this instance.
 	// Messages that arrive from the bus together and have the same address are reported
 	// together.
@@ -69,8 +69,8 @@ type LeftInfo struct {
 	Cause          LeaveCause
 }
 
-// HandledInfo describes a call of OnMessage.
-type HandledInfo struct {
+// MessageHandledInfo describes a call of OnMessage.
+type MessageHandledInfo struct {
 	Client   *Client
 	Event    string // chosen by the client, so do not use it as a metric label
 	Err      error

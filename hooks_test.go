@@ -18,7 +18,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// told collects the calls of hooks as text.
+// told records the calls of hooks as text.
 type told struct {
 	mu    sync.Mutex
 	lines []string
@@ -77,7 +77,7 @@ func TestHooks(t *testing.T) {
 			slices.SortStableFunc(got, func(a, b string) int { return strings.Compare(a[:1], b[:1]) })
 			slices.SortStableFunc(want, func(a, b string) int { return strings.Compare(a[:1], b[:1]) })
 			if !slices.Equal(got, want) {
-				t.Errorf("told\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+				t.Errorf("hooks:\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
 		}
 		p := n.connect()
@@ -90,11 +90,11 @@ func TestHooks(t *testing.T) {
 		for _, told := range l.take() {
 			if _, err := fmt.Sscanf(told, "Flushed {Messages:1 Bytes:%d}", &size); err != nil &&
 				told != "Authenticated {ClientID:"+id+" UserID:ann Refresh:false Err:<nil> Duration:1s}" {
-				t.Errorf("told %s", told)
+				t.Errorf("unexpected hook: %s", told)
 			}
 		}
 		if size == 0 || line.ID != id {
-			t.Error("the write is not told")
+			t.Error("Flushed was not called")
 		}
 		p.text(`{"event":"refresh","data":{"user":"eve","token":"bad"}}`)
 		time.Sleep(2 * time.Second)
@@ -104,8 +104,8 @@ func TestHooks(t *testing.T) {
 		p.text(`{"event":"x"}`)
 		time.Sleep(2 * time.Second)
 		lines := l.take()
-		if len(lines) != 1 || !strings.HasPrefix(lines[0], "Handled {Client:0x") || !strings.HasSuffix(lines[0], " Event:x Err:no luck Duration:1s}") {
-			t.Errorf("told %q", lines)
+		if len(lines) != 1 || !strings.HasPrefix(lines[0], "MessageHandled {Client:0x") || !strings.HasSuffix(lines[0], " Event:x Err:no luck Duration:1s}") {
+			t.Errorf("hooks: %q", lines)
 		}
 		_ = n.Send(t.Context(), ignis.ToRoom("a"), "x", 1)
 		envelope := `{"serverId":"` + n.ID() + `","type":"room","target":"a","event":"x","data":1}`
@@ -116,7 +116,7 @@ func TestHooks(t *testing.T) {
 		b.fail(nil)
 		lines = l.take()
 		if len(lines) != 2 || lines[0] != "Sent {To:room:none Messages:1 Recipients:0 FromBus:false}" || !strings.HasSuffix(lines[1], " Err:not today}") {
-			t.Errorf("told %q", lines)
+			t.Errorf("hooks: %q", lines)
 		}
 		ignis.Receive(n.Server, []byte(`{"serverId":"s","type":"broadcast","event":"x"}`), []byte(`{"serverId":"s","type":"broadcast","event":"x"}`))
 		expect("Received {Envelopes:2 Bytes:94}", "Sent {To:everyone Messages:2 Recipients:1 FromBus:true}", "Flushed {Messages:2 Bytes:30}")
@@ -127,8 +127,8 @@ func TestHooks(t *testing.T) {
 		time.Sleep(time.Second)
 		lines = l.take()
 		if !slices.Contains(lines, "Dropped {ClientID:"+id+" Messages:1 Reason:connection closing}") ||
-			!slices.Contains(lines, "Closed {ClientID:"+id+" UserID:ann Cause:server closed Code:4000 Duration:5s}") {
-			t.Errorf("told %q", lines)
+			!slices.Contains(lines, "Closed {ClientID:"+id+" UserID:ann Cause:closed by the application Code:4000 Duration:5s}") {
+			t.Errorf("hooks: %q", lines)
 		}
 		n.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 		expect("Refused {RemoteAddr:192.0.2.1:1234 Status:426 Reason:the field Upgrade does not name websocket}")

@@ -7,8 +7,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// The limits of what may wait for a client's callbacks before the server stops reading
-// from the client.
+// The server stops reading from a client when this many messages, or bytes, wait for the
+// client's callbacks.
 const (
 	maxJobs     = 64
 	maxJobBytes = 256 << 10
@@ -48,7 +48,7 @@ func (c *session) Do(ctx context.Context, j job) {
 // Pause stops reading from a client whose callbacks are behind.
 func (c *session) Pause() { c.conn.Pause() }
 
-// Resume starts reading again. The sweeps must not hold the pause against the client.
+// Resume starts reading again. It resets the silence, so that the pause does not count.
 func (c *session) Resume() {
 	c.lastActivity.Store(c.server.uptime())
 	c.conn.Resume()

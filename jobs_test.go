@@ -19,7 +19,7 @@ func TestAcceptPanics(t *testing.T) {
 	func() {
 		defer func() {
 			if recover() != "no luck" {
-				t.Error("it was not called")
+				t.Error("Accept was not called")
 			}
 		}()
 		n.ServeHTTP(httptest.NewRecorder(), upgradeRequest())
@@ -58,7 +58,7 @@ func TestCallbackEndsItsGoroutine(t *testing.T) {
 		if got := strings.Join(d.done[p.id], " "); got != want {
 			t.Errorf("callbacks: %s", got)
 		}
-		if s := n.Stats(); s.CallbackErrors != 11 || s.Clients != 0 || !n.log.has("OnMessage ended its goroutine") {
+		if s := n.Stats(); s.CallbackErrors != 11 || s.Clients != 0 || !n.log.has("OnMessage called runtime.Goexit") {
 			t.Errorf("counted %+v; log: %s", s, n.log)
 		}
 		n.stop()

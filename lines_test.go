@@ -81,12 +81,12 @@ func TestLogLines(t *testing.T) {
 			`INFO msg="join refused: in too many rooms" .*client=` + p.id,
 			`INFO msg="join refused: not allowed by the application" .*client=` + p.id,
 			`DEBUG msg="client joined rooms" .*client=` + p.id + ` rooms=1`,
-			`DEBUG msg="client disconnected" .*client=` + p.id + ` cause="server closed" code=4321`,
+			`DEBUG msg="client disconnected" .*client=` + p.id + ` cause="closed by the application" code=4321`,
 			`WARN msg="malformed envelope from the bus" .*bytes=9 error=.+`,
 			`WARN msg="bus refused an envelope" .*error=full`,
 			`INFO msg="server is shutting down" .*clients=1`,
-			`WARN msg="bus ended with an error" .*error=stopped`,
-			`INFO msg="server is shut down"`,
+			`WARN msg="bus stopped with an error" .*error=stopped`,
+			`INFO msg="server has shut down"`,
 		} {
 			found := false
 			for text := range strings.Lines(n.log.String()) {
@@ -102,7 +102,7 @@ func TestLogLines(t *testing.T) {
 	})
 }
 
-// Errors of AgreeKeys and failures to seal are logged.
+// Errors and panics of AgreeKeys are logged, and so are ciphers that cannot seal.
 func TestLogLinesOfHandshakes(t *testing.T) {
 	for want, handshake := range map[string]func() (*ignis.Cipher, error){
 		`level=WARN msg="AgreeKeys failed" .*client=.+ error="no keys"`:         func() (*ignis.Cipher, error) { return nil, errors.New("no keys") },

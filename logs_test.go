@@ -31,7 +31,7 @@ func TestLogIsNotFlooded(t *testing.T) {
 			p.text(`{"event":"x"}`)
 			p.join(names("a"))
 			p.join(``)
-			p.text("no JSON")
+			p.text("not JSON")
 			p.text("5")
 			p.got()
 			b.in <- []byte("x")
@@ -75,6 +75,9 @@ func TestNoPayloadInTheLog(t *testing.T) {
 			return anyone(ctx, c)
 		}
 		cfg.OnMessage = func(_ context.Context, _ *ignis.Client, m wire.Message) (any, error) {
+			if m.Event == "fail" {
+				return nil, errors.New("no luck")
+			}
 			var wrong struct{ A int }
 			return nil, m.Decode(&wrong)
 		}
@@ -86,7 +89,7 @@ func TestNoPayloadInTheLog(t *testing.T) {
 			secret, `"` + secret + `"`, `{"data":"` + secret + `"}`, `{"event":"x","data":{"a":"` + secret + `"}}`, secretly(`{"event":"x","data":{"A":` + digits + `}}`),
 			`{"event":"connected","data":"` + secret + `"}`, `{"event":"join","data":{"rooms":["private","ws:private",{"` + secret + `":5}],"x":"` + secret + `"}}`,
 			`{"event":"leave","data":"` + secret + `"}`, secretly(`{"event":"x","data":{"A":"` + secret + `"}}`), secretly(secret),
-			secretly(`{"event":"encrypted","data":"` + secret + `"}`),
+			secretly(`{"event":"encrypted","data":"` + secret + `"}`), secretly(`{"event":"fail","data":"` + secret + `"}`),
 		} {
 			p.text(text)
 		}
@@ -98,7 +101,7 @@ func TestNoPayloadInTheLog(t *testing.T) {
 		p.got()
 		for _, text := range []string{"server is ready", "OnMessage failed", "message dropped", "malformed envelope", "bus refused", "encrypted message refused", "cannot unmarshal number into"} {
 			if !n.log.has(text) {
-				t.Errorf("the run did not come to %q", text)
+				t.Errorf("the log does not contain %q", text)
 			}
 		}
 		if strings.Contains(n.log.String(), secret) || n.log.has(digits[:20]) {
@@ -143,7 +146,7 @@ func TestEachReasonIsLogged(t *testing.T) {
 	})
 }
 
-// expired is the error for a user's expired token.
+// expired is an error that names the user whose token has expired.
 type expired string
 
 func (e expired) Error() string    { return "expired, of " + string(e) }

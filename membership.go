@@ -9,21 +9,21 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// memberships keep OnJoin and OnLeave in step with the rooms of a client. Rooms are joined
-// and left at any time, by the application as well, and the callbacks come later, in turn
-// with the others. OnLeave is called exactly once for each call of OnJoin, after it; a
-// membership that has ended before its turn came is not mentioned at all. A session has
-// none until it joins a room for which a callback is due.
+// memberships tracks the rooms of a client for OnJoin and OnLeave. The client can join and
+// leave rooms at any time, also through Server.Join and Server.Leave, but the callbacks
+// run later, in turn with the client's other callbacks. Each call of OnJoin is followed by
+// exactly one call of OnLeave. If a membership ends before OnJoin has been called, neither
+// is called. The maps are keyed by room.
 type memberships struct {
-	mu      sync.Mutex
-	last    uint64                // number of the last membership
-	current map[string]uint64     // memberships that exist
-	told    map[string]uint64     // memberships for which OnJoin was called and OnLeave was not
-	causes  map[string]LeaveCause // why those of told have ended that have
+	mu       sync.Mutex
+	last     uint64                // number of the last membership
+	current  map[string]uint64     // existing memberships
+	notified map[string]uint64     // memberships for which OnJoin was called, but not OnLeave
+	causes   map[string]LeaveCause // why memberships in notified have ended
 }
 
-// tells reports whether OnJoin and OnLeave are called for a room.
-func (s *Server) tells(room string) bool {
+// hasRoomCallbacks reports whether OnJoin and OnLeave are called for a room.
+func (s *Server) hasRoomCallbacks(room string) bool {
 	return (s.cfg.OnJoin != nil || s.cfg.OnLeave != nil) && !slices.Contains(s.cfg.DefaultRooms, room)
 }
 
@@ -32,21 +32,21 @@ func (c *session) membershipsOf() *memberships {
 	defer c.mu.Unlock()
 	if c.memberships == nil {
 		c.memberships = &memberships{
-			current: make(map[string]uint64), told: make(map[string]uint64), causes: make(map[string]LeaveCause),
+			current: make(map[string]uint64), notified: make(map[string]uint64), causes: make(map[string]LeaveCause),
 		}
 	}
 	return c.memberships
 }
 
 // enterRoom adds a client to a room and reports whether it was not in the room before.
-// If it was not, messages to the room wait until tellJoined has been called. With later
-// set, that is done by a job of the inbox.
+// If it was not, messages to the room wait until notifyJoined returns. If later is true, a
+// job of the inbox calls notifyJoined; otherwise the caller must call it.
 func (c *session) enterRoom(room string, limit int, asked, later bool) (joined bool, err error) {
 	s := c.server
-	if !s.tells(room) {
+	if !s.hasRoomCallbacks(room) {
 		joined, err = s.reg.Join(&c.member, room, limit, asked)
 	} else {
-		joined, err = c.enterTold(room, limit, asked, later)
+		joined, err = c.enterWithCallbacks(room, limit, asked, later)
 	}
 	if joined {
 		hook(s, "Joined", s.cfg.Hooks.Joined, JoinedInfo{ClientID: c.member.ID, Room: room})
@@ -54,10 +54,10 @@ func (c *session) enterRoom(room string, limit int, asked, later bool) (joined b
 	return joined, err
 }
 
-func (c *session) enterTold(room string, limit int, asked, later bool) (bool, error) {
+func (c *session) enterWithCallbacks(room string, limit int, asked, later bool) (bool, error) {
 	ms := c.membershipsOf()
 	c.park(room)
-	// One lock for all three, so that the jobs are in the order of what happened.
+	// Holding the lock for all three keeps the jobs in the order of the joins and leaves.
 	ms.mu.Lock()
 	joined, err := c.server.reg.Join(&c.member, room, limit, asked)
 	if joined {
@@ -65,8 +65,8 @@ func (c *session) enterTold(room string, limit int, asked, later bool) (bool, er
 		ms.current[room] = ms.last
 		if later {
 			c.inbox.Push(job{do: func(c *session, ctx context.Context, _ wire.Message) (any, error) {
-				c.tellJoined(ctx, []string{room})
-				return nil, nil //nolint:nilnil // nobody waits for an answer
+				c.notifyJoined(ctx, []string{room})
+				return nil, nil //nolint:nilnil // no answer is expected
 			}})
 		}
 	}
@@ -77,12 +77,12 @@ func (c *session) enterTold(room string, limit int, asked, later bool) (bool, er
 	return joined, err
 }
 
-// leaveRoom removes a client from a room and reports whether it was in the room. With
-// later set, a job of the inbox calls OnLeave; otherwise the caller calls tell.
+// leaveRoom removes a client from a room and reports whether it was in the room. If later
+// is true, a job of the inbox calls OnLeave; otherwise the caller must call notify.
 func (c *session) leaveRoom(room string, cause LeaveCause, later bool) (was bool) {
 	s := c.server
-	if s.tells(room) {
-		was = c.leaveTold(room, cause, later)
+	if s.hasRoomCallbacks(room) {
+		was = c.leaveWithCallbacks(room, cause, later)
 	} else {
 		was = s.reg.Leave(&c.member, room)
 	}
@@ -92,7 +92,7 @@ func (c *session) leaveRoom(room string, cause LeaveCause, later bool) (was bool
 	return was
 }
 
-func (c *session) leaveTold(room string, cause LeaveCause, later bool) bool {
+func (c *session) leaveWithCallbacks(room string, cause LeaveCause, later bool) bool {
 	ms := c.membershipsOf()
 	ms.mu.Lock()
 	defer ms.mu.Unlock()
@@ -100,61 +100,61 @@ func (c *session) leaveTold(room string, cause LeaveCause, later bool) bool {
 		return false
 	}
 	delete(ms.current, room)
-	if ms.told[room] != 0 {
+	if ms.notified[room] != 0 {
 		ms.causes[room] = cause
 	}
 	if later {
 		c.inbox.Push(job{do: func(c *session, ctx context.Context, _ wire.Message) (any, error) {
-			c.tell(ctx, room)
-			return nil, nil //nolint:nilnil // nobody waits for an answer
+			c.notify(ctx, room)
+			return nil, nil //nolint:nilnil // no answer is expected
 		}})
 	}
 	return true
 }
 
-// tellJoined calls OnJoin for rooms that were joined, and releases their messages.
-func (c *session) tellJoined(ctx context.Context, rooms []string) {
+// notifyJoined calls OnJoin for rooms that were joined, and releases their messages.
+func (c *session) notifyJoined(ctx context.Context, rooms []string) {
 	if len(rooms) == 0 {
 		return
 	}
-	defer c.tellJoined(ctx, rooms[1:]) // also if a callback calls runtime.Goexit
-	if room := rooms[0]; c.server.tells(room) {
+	defer c.notifyJoined(ctx, rooms[1:]) // also if a callback calls runtime.Goexit
+	if room := rooms[0]; c.server.hasRoomCallbacks(room) {
 		defer c.unpark(room)
-		c.parkingTime()
-		c.tell(ctx, room)
+		c.startParkingTime()
+		c.notify(ctx, room)
 	}
 }
 
-// tell calls the callbacks that are due for a room.
-func (c *session) tell(ctx context.Context, room string) {
+// notify makes the pending calls of OnLeave and OnJoin for a room.
+func (c *session) notify(ctx context.Context, room string) {
 	s := c.server
-	if !s.tells(room) {
+	if !s.hasRoomCallbacks(room) {
 		return
 	}
 	ms := c.membershipsOf()
 	ms.mu.Lock()
-	was, is, cause := ms.told[room], ms.current[room], ms.causes[room]
+	was, is, cause := ms.notified[room], ms.current[room], ms.causes[room]
 	if was == is {
 		ms.mu.Unlock()
 		return
 	}
-	delete(ms.told, room)
+	delete(ms.notified, room)
 	delete(ms.causes, room)
 	if is != 0 {
-		ms.told[room] = is
+		ms.notified[room] = is
 	}
 	ms.mu.Unlock()
 	if is != 0 {
-		defer c.joined(ctx, room)
+		defer c.callOnJoin(ctx, room)
 	}
 	if was != 0 {
-		c.left(ctx, room, cause)
+		c.callOnLeave(ctx, room, cause)
 	}
 }
 
-// tellGone calls OnLeave for all rooms for which it is due when the client has gone, in
-// the order in which they were joined.
-func (c *session) tellGone(ctx context.Context) {
+// notifyDisconnected makes the pending calls of OnLeave for a client that has disconnected,
+// in the order in which it joined the rooms.
+func (c *session) notifyDisconnected(ctx context.Context) {
 	c.mu.Lock()
 	ms := c.memberships
 	c.mu.Unlock()
@@ -162,9 +162,9 @@ func (c *session) tellGone(ctx context.Context) {
 		return
 	}
 	ms.mu.Lock()
-	rooms := slices.SortedFunc(maps.Keys(ms.told), func(a, b string) int { return int(ms.told[a]) - int(ms.told[b]) })
+	rooms := slices.SortedFunc(maps.Keys(ms.notified), func(a, b string) int { return int(ms.notified[a]) - int(ms.notified[b]) })
 	causes := ms.causes
-	ms.told, ms.causes = make(map[string]uint64), make(map[string]LeaveCause)
+	ms.notified, ms.causes = make(map[string]uint64), make(map[string]LeaveCause)
 	ms.mu.Unlock()
 	var next func()
 	next = func() {
@@ -178,13 +178,13 @@ func (c *session) tellGone(ctx context.Context) {
 		if !ok {
 			cause = LeftDisconnected
 		}
-		c.left(ctx, room, cause)
+		c.callOnLeave(ctx, room, cause)
 	}
 	next()
 }
 
-// joined calls OnJoin.
-func (c *session) joined(ctx context.Context, room string) {
+// callOnJoin calls OnJoin.
+func (c *session) callOnJoin(ctx context.Context, room string) {
 	s := c.server
 	if s.cfg.OnJoin == nil {
 		return
@@ -193,8 +193,8 @@ func (c *session) joined(ctx context.Context, room string) {
 	c.callbackFailed("OnJoin", err)
 }
 
-// left calls OnLeave.
-func (c *session) left(ctx context.Context, room string, cause LeaveCause) {
+// callOnLeave calls OnLeave.
+func (c *session) callOnLeave(ctx context.Context, room string, cause LeaveCause) {
 	s := c.server
 	if s.cfg.OnLeave == nil {
 		return

@@ -10,7 +10,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// encodeReply returns a reply as JSON text, if a client may be sent it.
+// encodeReply returns a reply as JSON, or an error if it is invalid or too large.
 func (s *Server) encodeReply(reply any) (json.RawMessage, error) {
 	data, err := wire.EncodeData(reply)
 	if err == nil {
@@ -34,19 +34,25 @@ func (c *session) handle(ctx context.Context, m wire.Message) (reply any, err er
 		m.Room = "" // not part of protocol 1
 	}
 	began := time.Now()
-	if f := s.cfg.Hooks.Handled; f != nil {
-		defer func() { hook(s, "Handled", f, HandledInfo{c.who(), m.Event, err, time.Since(began)}) }()
+	if f := s.cfg.Hooks.MessageHandled; f != nil {
+		defer func() { hook(s, "MessageHandled", f, MessageHandledInfo{c.who(), m.Event, err, time.Since(began)}) }()
 	}
 	err = s.call("OnMessage", c, func() (err error) {
 		reply, err = s.cfg.OnMessage(ctx, c.who(), m)
 		if err == nil && c.wantsAnswer(m) {
-			reply, err = s.encodeReply(reply) // here, because it may call the application
+			reply, err = s.encodeReply(reply) // within call, because it may call a MarshalJSON of the application
 		}
 		return err
 	})
-	if e, refused := errors.AsType[*Error](err); refused && e != nil {
+	cause := err
+	e, refused := errors.AsType[*Error](err)
+	if bad, ok := errors.AsType[*wire.DataError](err); ok && !refused {
+		e, refused = &Error{Code: wire.CodeInvalid, Message: bad.Reason()}, true
+		err = e
+	}
+	if refused && e != nil {
 		s.counts.refusedMessages.Add(1)
-		s.cfg.Logger.Debug("message refused by the application", "client", c.member.ID, "error", err)
+		s.cfg.Logger.Debug("message refused by the application", "client", c.member.ID, "error", cause)
 	} else {
 		c.callbackFailed("OnMessage", err)
 	}

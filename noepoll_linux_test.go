@@ -10,7 +10,7 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-// Without a free descriptor there is no epoll. Clients are served anyway, and the log
+// Without a free descriptor, epoll cannot be used. Clients are served anyway, and the log
 // explains the cost.
 func TestEpollFails(t *testing.T) {
 	n := newNode(t, ignis.Config{})
@@ -29,8 +29,8 @@ func TestEpollFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	withoutDescriptors(t, func() { ignis.Adopt(n.Server, theirs) })
-	if s := n.Stats(); s.Plain != 1 || !n.log.has(`level=WARN msg="epoll cannot be used, so connections need more memory and time"`) || !n.log.has("error=\"epoll") {
-		t.Errorf("%d clients are plain; the log:\n%s", s.Plain, n.log)
+	if s := n.Stats(); s.WithoutEpoll != 1 || !n.log.has(`level=WARN msg="epoll is not available, so connections need more memory and CPU time"`) || !n.log.has("error=\"epoll") {
+		t.Errorf("%d clients are served without epoll; the log:\n%s", s.WithoutEpoll, n.log)
 	}
 	p := &peer{node: n, conn: ours, r: ours, lines: make(chan string, 8), quit: make(chan struct{})}
 	p.pump()

@@ -49,22 +49,22 @@ func (c *session) park(room string) {
 	r.joins++
 }
 
-// parkingTime starts the time that OnJoin may take.
-func (c *session) parkingTime() {
+// startParkingTime starts measuring the time that OnJoin takes.
+func (c *session) startParkingTime() {
 	if p := c.parked.Load(); p != nil {
 		p.since.Store(max(c.server.uptime(), 1))
 	}
 }
 
-// unpark queues the messages that were held back.
+// unpark queues the messages to a room that were held back.
 func (c *session) unpark(room string) {
 	drops := c.release(room)
-	for _, d := range drops { // without locks: it calls the application
+	for _, d := range drops { // without locks, because it calls the application
 		c.dropped(d.tally, d.slow)
 	}
 }
 
-// drop is what became of a message that waited.
+// drop is the result of queuing a message of which something was dropped.
 type drop struct {
 	tally ws.Tally
 	slow  SlowPolicy
@@ -112,15 +112,15 @@ func (p *parking) keep(c *session, room string, frame *ws.Message, slow SlowPoli
 	return kept
 }
 
-// try is keep without the consequences. First reports whether this message is the first
-// that does not fit.
+// try is keep without its side effects. It also reports whether the message fits, and
+// whether it is the first that does not.
 func (p *parking) try(room string, frame *ws.Message, slow SlowPolicy, limit int) (kept, fits, first bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.rooms[room]
 	if r == nil {
-		// The messages have already been queued, possibly just now. The next goroutine
-		// that takes the lock sees that, too.
+		// OnJoin has returned, possibly just now, and release has queued the messages that
+		// were held back. This message can be queued after them.
 		return false, true, false
 	}
 	if p.cost+frame.Cost() > limit && p.cost > 0 {

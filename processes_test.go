@@ -13,12 +13,12 @@ import (
 // ownStart lists the files that may start processes without package childproc although
 // tests use them.
 var ownStart = map[string]string{
-	"internal/childproc/childproc.go":      "it is what the others have to use",
-	"internal/childproc/childproc_test.go": "it starts what is to be killed",
-	"tools/mutate/main.go":                 "it is not a test, and ends what it starts with its own context",
+	"internal/childproc/childproc.go":      "the package that the others must use",
+	"internal/childproc/childproc_test.go": "it starts the process that is to be killed",
+	"tools/mutate/main.go":                 "it is not a test, and ends its processes with its context",
 }
 
-// A process that a test starts must not outlive it, however the test ends. Therefore
+// A process that a test starts must not outlive it, even if the test is killed. Therefore
 // tests, and code used only by tests and benchmarks, start processes with package
 // childproc.
 func TestProcessesEndWithTheirTests(t *testing.T) {
@@ -45,7 +45,7 @@ func TestProcessesEndWithTheirTests(t *testing.T) {
 			switch x, _ := s.X.(*ast.Ident); {
 			case x == nil:
 			case x.Name == "exec" && strings.HasPrefix(s.Sel.Name, "Command"), x.Name == "os" && s.Sel.Name == "StartProcess":
-				t.Errorf("%s calls %s.%s: what that starts outlives a killed test; use package childproc", name, x.Name, s.Sel.Name)
+				t.Errorf("%s calls %s.%s, whose process outlives a killed test: use package childproc", name, x.Name, s.Sel.Name)
 			}
 			return true
 		})

@@ -100,6 +100,10 @@ func TestAnswers(t *testing.T) {
 			return nil, fmt.Errorf("because: %w", &ignis.Error{Code: wire.CodeForbidden, Message: "Not yours"})
 		case "plain":
 			return nil, &ignis.Error{Message: "What?"}
+		case "number":
+			var n int
+			err := m.Decode(&n)
+			return n, err
 		case "failed":
 			return nil, errors.New("the database said " + secret[1:])
 		case "late":
@@ -124,6 +128,9 @@ func TestAnswers(t *testing.T) {
 		{`{"event":"room","room":"lobby","id":"3"}`, ack("3", `"lobby"`)},
 		{`{"event":"refused","id":"4"}`, nack("4", wire.CodeForbidden, "Not yours")},
 		{`{"event":"plain","id":"5"}`, nack("5", wire.CodeInvalid, "What?")},
+		{`{"event":"number","data":5,"id":"5"}`, ack("5", "5")},
+		{`{"event":"number","data":"x","id":"5"}`, nack("5", wire.CodeInvalid, "The data must not be of type string")},
+		{`{"event":"number","id":"5"}`, nack("5", wire.CodeInvalid, "The message needs data")},
 		{`{"event":"failed","id":"6"}`, internal("6")},
 		{`{"event":"failed"}`, ""},
 		{`{"event":"late","id":"7"}`, nack("7", wire.CodeTimeout, "The server took too long.")},
@@ -235,7 +242,7 @@ func TestJoinAnswers(t *testing.T) {
 			p.text(`{"event":"leave","data":7,"id":"4"}`)
 			p.only(ack("2", ""), nack("3", wire.CodeTooLarge, "at most 4 rooms can be left at once"), nack("4", wire.CodeInvalid, "leave needs {rooms: string[]}"))
 			if n.InRoom(p.id, "a1") {
-				t.Error("it has not left")
+				t.Error("the client has not left the room")
 			}
 		})
 	}
@@ -250,8 +257,8 @@ func TestRoomMessages(t *testing.T) {
 			mesh[i] = startMem(t, ignis.Config{Bus: bus, ValidateRooms: allRooms})
 		}
 		n := mesh[0]
-		old, anew, away := n.login("bob"), n.login2(), mesh[1].login2()
-		for _, p := range []*peer{old, anew, away} {
+		old, current, remote := n.login("bob"), n.login2(), mesh[1].login2()
+		for _, p := range []*peer{old, current, remote} {
 			p.text(`{"event":"join","data":{"rooms":["lobby"]}}`)
 		}
 		synctest.Wait()
@@ -278,10 +285,10 @@ func TestRoomMessages(t *testing.T) {
 				t.Fatal(err)
 			}
 			old.only(row.one)
-			anew.only(row.two)
-			away.only(row.two)
+			current.only(row.two)
+			remote.only(row.two)
 		}
-		// Many at once, like from a bus.
+		// Many messages that arrive together from the bus.
 		var envelopes [][]byte
 		var want []string
 		for i := range 20 {
@@ -289,14 +296,14 @@ func TestRoomMessages(t *testing.T) {
 			want = append(want, fmt.Sprintf(`{"event":"x","data":%d,"room":"lobby"}`, i))
 		}
 		ignis.Receive(n.Server, envelopes...)
-		anew.only(want...)
+		current.only(want...)
 		if got := old.got(); len(got) != 20 || got[0] != `{"event":"x","data":0}` {
 			t.Errorf("protocol 1 receives %q", got)
 		}
 	})
 }
 
-// messages records the messages that the application receives.
+// messages records the messages that OnMessage receives.
 type messages struct {
 	mu   sync.Mutex
 	list []wire.Message
@@ -361,7 +368,7 @@ func TestEarlyMessages(t *testing.T) {
 			p.connected()
 			say := ack("2", "")
 			if encryption == ignis.EncryptionRequired {
-				say = nack("2", wire.CodeForbidden, wire.ErrorClear)
+				say = nack("2", wire.CodeForbidden, wire.ErrorEncryptionRequired)
 			}
 			got, want := p.got(), []string{ack("1", `{"rooms":[{"room":"a"}],"refused":[]}`), say, ack("3", "")}
 			if len(got) != len(want) {
@@ -379,10 +386,10 @@ func TestTooManyEarlyMessages(t *testing.T) {
 		messages []string
 		refused  int
 	}{
-		"16":        {slices.Repeat([]string{`{"event":"x"}`}, 16), 0},
-		"17":        {slices.Repeat([]string{`{"event":"x"}`}, 17), 1},
-		"8 KiB":     {slices.Repeat([]string{`{"event":"x","data":"` + strings.Repeat("x", 4100) + `"}`}, 2), 1},
-		"too large": {slices.Repeat([]string{`{"event":"x","data":"` + strings.Repeat("x", 4000) + `"}`}, 2), 0},
+		"16":         {slices.Repeat([]string{`{"event":"x"}`}, 16), 0},
+		"17":         {slices.Repeat([]string{`{"event":"x"}`}, 17), 1},
+		"over 8 KiB": {slices.Repeat([]string{`{"event":"x","data":"` + strings.Repeat("x", 4100) + `"}`}, 2), 1},
+		"8 KB":       {slices.Repeat([]string{`{"event":"x","data":"` + strings.Repeat("x", 4000) + `"}`}, 2), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

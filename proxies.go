@@ -43,8 +43,8 @@ func (p Proxies) RemoteAddr(r *http.Request) string {
 	return certain
 }
 
-// hops returns the addresses in the header, beginning with the client's. An element that
-// is malformed is an empty address.
+// hops returns the addresses in the header, beginning with the client's. A malformed
+// element is returned as an empty string.
 func (p Proxies) hops(r *http.Request) (hops []string) {
 	name := p.Header
 	if name == "" {
@@ -63,9 +63,9 @@ func (p Proxies) hops(r *http.Request) (hops []string) {
 }
 
 // forwardedFor returns the for parameter of each element of a Forwarded header line (RFC
-// 7239, section 4); "" where there is none. A host parameter, which the client chooses,
-// may have commas and semicolons in a quoted string. A line with an unterminated string
-// is one malformed element.
+// 7239, section 4), or an empty string for an element without one. A host parameter, which
+// the client chooses, may contain commas and semicolons in a quoted string. A line with an
+// unterminated string counts as one malformed element.
 func forwardedFor(line string) (hops []string) {
 	elements, ok := splitQuoted(line, ',')
 	if !ok {

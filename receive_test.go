@@ -31,7 +31,7 @@ func TestReceive(t *testing.T) {
 		"its own":                 {`{"serverId":"OWN","type":"broadcast","event":"x","data":1}`, "", counted},
 		"client":                  {`{"serverId":"s","type":"client","target":"ID","event":"x","data":1}`, "bob", counted},
 		"client, unknown":         {`{"serverId":"s","type":"client","target":"y","event":"x","data":1}`, "", counted},
-		"a room is no client":     {`{"serverId":"s","type":"client","target":"lobby","event":"x","data":1}`, "", counted},
+		"a room as a client":      {`{"serverId":"s","type":"client","target":"lobby","event":"x","data":1}`, "", counted},
 		"user":                    {`{"serverId":"s","type":"user","target":"ann","event":"x","data":1}`, "ann1 ann2", counted},
 		"room":                    {`{"serverId":"s","type":"room","target":"lobby","event":"x","data":1}`, "ann1 bob", counted},
 		"room of a client":        {`{"serverId":"s","type":"room","target":"ID","event":"x","data":1}`, "bob", counted},
@@ -49,7 +49,7 @@ func TestReceive(t *testing.T) {
 		"unknown type":            {`{"serverId":"s","type":"everything","event":"x","data":1}`, "", unknown},
 		"no type":                 {`{"serverId":"s","event":"x","data":1}`, "", unknown},
 		"type is a number":        {`{"serverId":"s","type":5,"event":"x","data":1}`, "", unknown},
-		"no JSON":                 {secret, "", malformed},
+		"not JSON":                {secret, "", malformed},
 		"empty":                   {``, "", malformed},
 		"an array":                {`[]`, "", malformed},
 		"a string":                {`"` + secret + `"`, "", malformed},
@@ -59,7 +59,7 @@ func TestReceive(t *testing.T) {
 		"no event":                {`{"serverId":"s","type":"broadcast","data":1}`, "", malformed},
 		"event is a number":       {`{"serverId":"s","type":"broadcast","event":5,"data":1}`, "", malformed},
 		"bad data":                {`{"serverId":"s","type":"broadcast","event":"x","data":` + secret + `}`, "", malformed},
-		"data that ends it":       {`{"serverId":"s","type":"broadcast","event":"x","data":1}}`, "", malformed},
+		"an extra brace":          {`{"serverId":"s","type":"broadcast","event":"x","data":1}}`, "", malformed},
 		"too deep":                {`{"serverId":"s","type":"broadcast","event":"x","data":` + nested(10_000) + `}`, "", malformed},
 		"invalid UTF-8 in data":   {"{\"serverId\":\"s\",\"type\":\"broadcast\",\"event\":\"x\",\"data\":\"\xff\"}", "", malformed},
 		"invalid UTF-8 in event":  {"{\"serverId\":\"s\",\"type\":\"broadcast\",\"event\":\"\xff\",\"data\":1}", "", malformed},
@@ -141,7 +141,7 @@ func TestReceiveTogether(t *testing.T) {
 			t.Errorf("counted %d, %d malformed, %d unknown", s.BusReceived, s.BusMalformed, s.BusUnknown)
 		}
 		ignis.Receive(c.Server)
-		// More than fits into a run, and larger messages.
+		// More messages than fit into a run, some of them larger than a run.
 		large := strings.Repeat("y", 70_000)
 		var many [][]byte
 		var want []string
@@ -247,7 +247,7 @@ func TestNotReadyBeforeTheBus(t *testing.T) {
 			t.Errorf("status %d before the bus is subscribed", got)
 		}
 		if err := n.SendLocal(ignis.ToEveryone(), "x", 1); !errors.Is(err, ignis.ErrNotRunning) {
-			t.Errorf("Broadcast: %v", err)
+			t.Errorf("SendLocal: %v", err)
 		}
 		b.starting <- nil
 		synctest.Wait()
@@ -319,8 +319,8 @@ func TestFailedUpgrade(t *testing.T) {
 	}
 }
 
-// A middleware whose ResponseWriter hides the connection makes every upgrade fail, which
-// is an error of the program.
+// Middleware whose ResponseWriter hides the connection makes every upgrade fail, which is
+// an error of the application.
 func TestHijackMadeImpossible(t *testing.T) {
 	n := start(t, ignis.Config{})
 	for range 2 {

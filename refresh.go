@@ -16,8 +16,8 @@ type expiry struct {
 	timer  *time.Timer
 }
 
-// maxWait is the maximum time a timer is set to. Timers do not notice that the machine
-// was suspended or that the clock was set.
+// maxWait is the maximum time a timer is set to. Timers do not notice if the machine was
+// suspended or the clock was set.
 const maxWait = 30 * time.Second
 
 // expired reports whether the session has already ended.
@@ -54,7 +54,7 @@ func (e *expiry) wait(now time.Time) time.Duration {
 	return max(min(next.Sub(now), maxWait), 0)
 }
 
-// checkExpiry sends the expiring event or ends the session, if it is time to.
+// checkExpiry sends the expiring event or ends the session, if either is due.
 func (c *session) checkExpiry(e *expiry) {
 	now := time.Now().Round(0)
 	c.mu.Lock()
@@ -63,8 +63,8 @@ func (c *session) checkExpiry(e *expiry) {
 		return
 	}
 	ends := !now.Before(e.at)
-	tell := !ends && !e.notice.IsZero() && !now.Before(e.notice)
-	if tell {
+	notify := !ends && !e.notice.IsZero() && !now.Before(e.notice)
+	if notify {
 		e.notice = time.Time{}
 	}
 	if !ends {
@@ -75,14 +75,14 @@ func (c *session) checkExpiry(e *expiry) {
 	switch {
 	case ends:
 		c.close(wire.CloseExpired)
-	case tell:
+	case notify:
 		data, _ := wire.EncodeData(expiresData{wire.FormatTime(at)}) // a string can always be encoded
 		c.sendOwn(frame(wire.Message{Event: wire.EventExpiring, Data: data}).Own())
 	}
 }
 
-// over reports whether the session has ended, even if the timer has not fired yet.
-func (c *session) over() bool {
+// expired reports whether the session has ended, even if the timer has not fired yet.
+func (c *session) expired() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.expiry != nil && !time.Now().Before(c.expiry.at)
@@ -93,12 +93,13 @@ type expiresData struct {
 	Expires string `json:"expires,omitempty"`
 }
 
-// refresh asks the application about new credentials of a client. If they are accepted,
-// the session continues with them, and the client stays in the rooms that they allow.
+// refresh handles a refresh event, in which a client sends new credentials. If they are
+// accepted, the session continues with them, and the client stays in the rooms that they
+// allow.
 func (c *session) refresh(ctx context.Context, m wire.Message) (any, error) {
 	began := time.Now()
 	expires, err := c.renew(ctx, m)
-	c.decided(true, err, began)
+	c.hookAuthenticated(true, err, began)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +115,7 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 	was := c.who()
 	cred := newCredentials(*was, m.Data)
 	cred.Refreshed = was
-	who, err := c.askWho(ctx, cred)
+	who, err := c.callAuthenticate(ctx, cred)
 	switch {
 	case errors.Is(err, ErrUnauthenticated):
 		s.info("refresh refused", "client", c.member.ID, "user", was.UserID, "error", err)
@@ -130,7 +131,7 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 	id.Metadata = who.Metadata
 	lost, err := c.lostRooms(ctx, &id)
 	if err != nil {
-		return expires, err // nothing has changed, and the client may try again
+		return expires, err // nothing has changed, so the client may try again
 	}
 	c.mu.Lock()
 	if c.state != StateAuthenticated {
@@ -146,6 +147,6 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 			s.info("client removed from a room: its new credentials do not allow it", "client", c.member.ID, "user", was.UserID, "room", printable.Text(room, 2*wire.MaxRoomName))
 		}
 	}
-	c.tellLeft(ctx, lost)
+	c.notifyLeft(ctx, lost)
 	return who.Expires, nil
 }

@@ -23,8 +23,9 @@ const (
 	LeftDisconnected LeaveCause = "disconnected" // the client disconnected
 )
 
-// The reasons why a client may not join or leave a room. Clients of protocol 1 are not
-// told. They appear in the log and are the keys of Stats.RefusedJoins.
+// The reasons why a client may not join or leave a room. They appear in the log and are
+// the keys of Stats.RefusedJoins. Clients of protocol 2 receive the codes below, and
+// clients of protocol 1 receive nothing.
 const (
 	refusedMalformed = "malformed request"
 	refusedName      = "name not allowed"
@@ -55,7 +56,7 @@ type joining struct {
 // join handles a join event.
 func (c *session) join(ctx context.Context, m wire.Message) (any, error) {
 	s := c.server
-	if c.over() {
+	if c.expired() {
 		c.close(wire.CloseExpired)
 		return nil, &Error{Code: wire.CodeForbidden, Message: wire.CloseReason(wire.CloseExpired)}
 	}
@@ -85,10 +86,10 @@ func (c *session) join(ctx context.Context, m wire.Message) (any, error) {
 		j.enter(ctx, rooms)
 	}
 	s.cfg.Logger.Debug("client joined rooms", "client", c.member.ID, "rooms", len(j.joined))
-	return answered{j.data, func() { c.tellJoined(ctx, j.joined) }}, nil
+	return answered{j.data, func() { c.notifyJoined(ctx, j.joined) }}, nil
 }
 
-// enter adds the client to those of the rooms that the application allows.
+// enter adds the client to the rooms that the application allows.
 func (j *joining) enter(ctx context.Context, rooms []string) {
 	s, c := j.server, j.client
 	allowed, err := c.allowedRooms(ctx, c.who(), slices.Clone(rooms))
@@ -123,7 +124,7 @@ func (j *joining) refuse(reason, room string, code wire.ErrorCode) {
 	j.client.refuseRoom(reason, room)
 }
 
-// allowedRooms returns those of the rooms that the application allows.
+// allowedRooms returns the rooms that the application allows.
 func (c *session) allowedRooms(ctx context.Context, id *Client, rooms []string) ([]string, error) {
 	s := c.server
 	if s.cfg.ValidateRooms == nil {
@@ -158,19 +159,19 @@ func (c *session) leave(ctx context.Context, m wire.Message) (any, error) {
 		}
 	}
 	rooms = slices.DeleteFunc(rooms, func(room string) bool { return !c.leaveRoom(room, LeftAsked, false) })
-	return answered{nil, func() { c.tellLeft(ctx, rooms) }}, nil
+	return answered{nil, func() { c.notifyLeft(ctx, rooms) }}, nil
 }
 
-// tellLeft calls OnLeave for rooms that were left.
-func (c *session) tellLeft(ctx context.Context, rooms []string) {
+// notifyLeft calls OnLeave for rooms that were left.
+func (c *session) notifyLeft(ctx context.Context, rooms []string) {
 	if len(rooms) > 0 {
-		defer c.tellLeft(ctx, rooms[1:]) // also if a callback calls runtime.Goexit
-		c.tell(ctx, rooms[0])
+		defer c.notifyLeft(ctx, rooms[1:]) // also if a callback calls runtime.Goexit
+		c.notify(ctx, rooms[0])
 	}
 }
 
-// lostRooms returns the rooms that a client has asked for and that its new identity does
-// not allow. An error means that the application could not decide.
+// lostRooms returns the rooms that a client joined at its own request and that its new
+// identity does not allow. An error means that the application could not decide.
 func (c *session) lostRooms(ctx context.Context, id *Client) ([]string, error) {
 	rooms := slices.DeleteFunc(c.member.Asked(), func(room string) bool {
 		return slices.Contains(c.server.cfg.DefaultRooms, room)
@@ -213,8 +214,8 @@ func validRoomName(name string) bool {
 // isOther reports whether room is the ID of another client, connected to any instance.
 func isOther(c *session, room string) bool { return room != c.member.ID && isClientID(room) }
 
-// refuseJoin counts and logs n refused elements of a join that are not room names or
-// exceed the limit, so that there is no name to log.
+// refuseJoin counts and logs n refused elements of a join that are not strings or exceed
+// the limit. Unlike refuseRoom, it has no names to log.
 func (c *session) refuseJoin(reason string, n int) {
 	s := c.server
 	if n > 0 {

@@ -31,11 +31,11 @@ func (p *peer) rooms() []string {
 	synctest.Wait()
 	c, ok := p.Client(p.id)
 	if !ok {
-		p.t.Fatal("the client is not here")
+		p.t.Fatal("the client is not connected")
 	}
 	want := []string{p.id, wire.RoomDefault, wire.RoomNotification}
 	if len(c.Rooms) < 3 || !slices.Equal(c.Rooms[:3], want) {
-		p.t.Errorf("in rooms %q, want at first %q", c.Rooms, want)
+		p.t.Errorf("in rooms %q, which do not start with %q", c.Rooms, want)
 		return nil
 	}
 	return c.Rooms[3:]
@@ -57,32 +57,32 @@ func TestJoin(t *testing.T) {
 		joined  []string
 		refused map[string]uint64
 	}{
-		"two":                {names("a", "b"), []string{"a", "b"}, nil},
-		"the same twice":     {names("a", "b", "a"), []string{"a", "b"}, nil},
-		"one more key":       {`{"rooms":["a"],"other":1}`, []string{"a"}, nil},
-		"none":               {names(), nil, nil},
-		"no data":            {``, nil, map[string]uint64{refusedMalformed: 1}},
-		"data is null":       {`null`, nil, map[string]uint64{refusedMalformed: 1}},
-		"data is an array":   {`["a"]`, nil, map[string]uint64{refusedMalformed: 1}},
-		"data is a string":   {`"a"`, nil, map[string]uint64{refusedMalformed: 1}},
-		"no rooms":           {`{}`, nil, map[string]uint64{refusedMalformed: 1}},
-		"rooms in capitals":  {`{"Rooms":["a"]}`, nil, map[string]uint64{refusedMalformed: 1}},
-		"rooms is null":      {`{"rooms":null}`, nil, map[string]uint64{refusedMalformed: 1}},
-		"rooms is a string":  {`{"rooms":"a"}`, nil, map[string]uint64{refusedMalformed: 1}},
-		"rooms is an object": {`{"rooms":{"0":"a"}}`, nil, map[string]uint64{refusedMalformed: 1}},
-		"what is no string":  {`{"rooms":[1,null,["a"],{"a":1},true,"b"]}`, []string{"b"}, map[string]uint64{refusedName: 5}},
-		"an empty name":      {names("", "a"), []string{"a"}, map[string]uint64{refusedName: 1}},
-		"256 characters":     {names(long + "x"), []string{long + "x"}, nil},
-		"257 characters":     {names(long + "xx"), nil, map[string]uint64{refusedName: 1}},
-		"256 in UTF-16":      {names(strings.Repeat("🔥", 128)), []string{strings.Repeat("🔥", 128)}, nil},
-		"258 in UTF-16":      {names(strings.Repeat("🔥", 129)), nil, map[string]uint64{refusedName: 1}},
-		"the bus's names":    {names("ws:", "ws:room:a", "ws-x", "WS:x", " ws:"), []string{"ws-x", "WS:x", " ws:"}, map[string]uint64{refusedName: 2}},
-		"not allowed":        {names("private-a", "a"), []string{"a"}, map[string]uint64{refusedByApp: 1}},
-		"not allowed twice":  {names("private-a", "private-a"), nil, map[string]uint64{refusedByApp: 1}},
-		"validator fails":    {names("fail", "a"), nil, map[string]uint64{refusedByApp: 2}},
-		"validator panics":   {names("panic", "a"), nil, map[string]uint64{refusedByApp: 2}},
-		"more than asked":    {names("greedy"), []string{"greedy"}, nil},
-		"too many names":     {names(many...), many[:125], map[string]uint64{refusedMany: 2, refusedFull: 3}},
+		"two":                 {names("a", "b"), []string{"a", "b"}, nil},
+		"the same twice":      {names("a", "b", "a"), []string{"a", "b"}, nil},
+		"an additional key":   {`{"rooms":["a"],"other":1}`, []string{"a"}, nil},
+		"none":                {names(), nil, nil},
+		"no data":             {``, nil, map[string]uint64{refusedMalformed: 1}},
+		"data is null":        {`null`, nil, map[string]uint64{refusedMalformed: 1}},
+		"data is an array":    {`["a"]`, nil, map[string]uint64{refusedMalformed: 1}},
+		"data is a string":    {`"a"`, nil, map[string]uint64{refusedMalformed: 1}},
+		"no rooms":            {`{}`, nil, map[string]uint64{refusedMalformed: 1}},
+		"rooms in capitals":   {`{"Rooms":["a"]}`, nil, map[string]uint64{refusedMalformed: 1}},
+		"rooms is null":       {`{"rooms":null}`, nil, map[string]uint64{refusedMalformed: 1}},
+		"rooms is a string":   {`{"rooms":"a"}`, nil, map[string]uint64{refusedMalformed: 1}},
+		"rooms is an object":  {`{"rooms":{"0":"a"}}`, nil, map[string]uint64{refusedMalformed: 1}},
+		"other elements":      {`{"rooms":[1,null,["a"],{"a":1},true,"b"]}`, []string{"b"}, map[string]uint64{refusedName: 5}},
+		"an empty name":       {names("", "a"), []string{"a"}, map[string]uint64{refusedName: 1}},
+		"256 characters":      {names(long + "x"), []string{long + "x"}, nil},
+		"257 characters":      {names(long + "xx"), nil, map[string]uint64{refusedName: 1}},
+		"256 in UTF-16":       {names(strings.Repeat("🔥", 128)), []string{strings.Repeat("🔥", 128)}, nil},
+		"258 in UTF-16":       {names(strings.Repeat("🔥", 129)), nil, map[string]uint64{refusedName: 1}},
+		"reserved names":      {names("ws:", "ws:room:a", "ws-x", "WS:x", " ws:"), []string{"ws-x", "WS:x", " ws:"}, map[string]uint64{refusedName: 2}},
+		"not allowed":         {names("private-a", "a"), []string{"a"}, map[string]uint64{refusedByApp: 1}},
+		"not allowed twice":   {names("private-a", "private-a"), nil, map[string]uint64{refusedByApp: 1}},
+		"validator fails":     {names("fail", "a"), nil, map[string]uint64{refusedByApp: 2}},
+		"validator panics":    {names("panic", "a"), nil, map[string]uint64{refusedByApp: 2}},
+		"more than requested": {names("greedy"), []string{"greedy"}, nil},
+		"too many names":      {names(many...), many[:125], map[string]uint64{refusedMany: 2, refusedFull: 3}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -142,8 +142,8 @@ func TestNoValidatorRefusesEveryJoin(t *testing.T) {
 	})
 }
 
-// Joining a room named by another client's ID would be a way to eavesdrop.
-func TestNoClientJoinsAnother(t *testing.T) {
+// A client that joined a room named by another client's ID could eavesdrop.
+func TestNoClientJoinsTheRoomOfAnother(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n, elsewhere := startMem(t, ignis.Config{ValidateRooms: allRooms}), startMem(t, ignis.Config{})
 		p, here, there := n.login("ann"), n.login("bob"), elsewhere.login("cat")
@@ -178,7 +178,7 @@ func TestRoomLimits(t *testing.T) {
 		p.join(names("a", "b", "c"))
 		p.join(names("c", "d"))
 		if got := p.rooms(); !slices.Equal(got, []string{"a", "b", "c"}) || asked != 4 {
-			t.Errorf("joined %q after %d questions", got, asked)
+			t.Errorf("joined %q, and %d names were validated", got, asked)
 		}
 		p.text(`{"event":"leave","data":` + names("a", "b", "c") + `}`)
 		p.join(names("d"))
@@ -209,8 +209,8 @@ func TestLeave(t *testing.T) {
 		"one":              {names("a"), []string{"b"}, 0},
 		"both and another": {names("b", "x", "a"), nil, 0},
 		"none":             {names(), []string{"a", "b"}, 0},
-		"no string":        {`{"rooms":[1,"a"]}`, []string{"b"}, 0},
-		"its own":          {`{"rooms":["ID"]}`, []string{"a", "b"}, 0},
+		"a number as well": {`{"rooms":[1,"a"]}`, []string{"b"}, 0},
+		"its own ID":       {`{"rooms":["ID"]}`, []string{"a", "b"}, 0},
 		"a string":         {`{"rooms":"a"}`, []string{"a", "b"}, 1},
 		"null":             {`null`, []string{"a", "b"}, 1},
 		"an array":         {`["a"]`, []string{"a", "b"}, 1},
@@ -231,15 +231,15 @@ func TestLeave(t *testing.T) {
 				}
 				_ = n.SendLocal(ignis.ToRoom("a"), "x", 1)
 				if got := len(p.got()); (got == 1) != slices.Contains(row.left, "a") {
-					t.Errorf("%d messages to the room came", got)
+					t.Errorf("%d messages to the room arrived", got)
 				}
 			})
 		})
 	}
 }
 
-// Empty rooms and users are removed from the indexes.
-func TestIndexesVanishAtOnce(t *testing.T) {
+// Empty rooms and users without clients are removed from the indexes immediately.
+func TestEmptyIndexesAreRemoved(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{DefaultRooms: []string{}, ValidateRooms: allRooms})
 		p, q := n.login("ann"), n.login("ann")
@@ -253,7 +253,7 @@ func TestIndexesVanishAtOnce(t *testing.T) {
 					s.Authenticated, s.Clients, s.Users, s.Rooms, clients, users, rooms)
 			}
 			if len(n.Clients()) != clients || len(n.ClientsOfUser("ann")) != clients {
-				t.Error("lookups find others")
+				t.Error("lookups find other clients")
 			}
 		}
 		check(2, 1, 2)

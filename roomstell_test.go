@@ -47,7 +47,7 @@ func (d *roomDiary) take() []string {
 	return lines
 }
 
-func TestRoomsTell(t *testing.T) {
+func TestRoomCallbacks(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var d roomDiary
 		n := startMem(t, d.config())
@@ -61,7 +61,7 @@ func TestRoomsTell(t *testing.T) {
 		expect()
 		p.join(names("a", "b"))
 		expect("ann joins a", "ann joins b")
-		p.join(names("b", "c", p.id, "ws-default")) // only b is new
+		p.join(names("b", "c", p.id, "ws-default")) // only c is new
 		expect("ann joins c")
 		_ = n.Join(p.id, "c", "d")
 		expect("ann joins d")
@@ -77,8 +77,8 @@ func TestRoomsTell(t *testing.T) {
 	})
 }
 
-// What OnJoin sends arrives before messages sent to the room meanwhile, of which none is
-// lost. Other messages do not wait.
+// Messages that OnJoin sends arrive before messages sent to the room in the meantime, none
+// of which is lost. Other messages do not wait.
 func TestStateComesFirst(t *testing.T) {
 	for _, how := range []string{"asked", "application"} {
 		bubble(t, func(t *testing.T) {
@@ -109,7 +109,7 @@ func TestStateComesFirst(t *testing.T) {
 	}
 }
 
-// A client that joins a busy room receives a state and every later update.
+// A client that joins a busy room receives a snapshot and every later update.
 func TestNoHoleUnderLoad(t *testing.T) {
 	var mu sync.Mutex
 	state := 0 // updates so far
@@ -145,7 +145,7 @@ func TestNoHoleUnderLoad(t *testing.T) {
 		p.join(names("a"))
 		var at int
 		if line := p.next(); !strings.HasPrefix(line, `{"event":"state","data":`) {
-			t.Fatalf("first came %s", line)
+			t.Fatalf("received %s first", line)
 		} else if _, err := fmt.Sscanf(line, `{"event":"state","data":%d}`, &at); err != nil {
 			t.Fatal(err)
 		}
@@ -156,10 +156,9 @@ func TestNoHoleUnderLoad(t *testing.T) {
 			if _, err := fmt.Sscanf(line, `{"event":"update","data":%d}`, &is); err != nil {
 				t.Fatalf("%s: %v", line, err)
 			}
-			// Updates sent between the join and the state arrive again, and can be
-			// recognized.
+			// Updates sent between the join and the snapshot are older than it.
 			if is > at && is != last+1 {
-				t.Fatalf("after %d came %d; the state was of %d", last, is, at)
+				t.Fatalf("received %d after %d, and a snapshot of %d", is, last, at)
 			}
 			last = max(last, is)
 		}
@@ -169,8 +168,8 @@ func TestNoHoleUnderLoad(t *testing.T) {
 	all.Wait()
 }
 
-// Messages waiting for OnJoin are limited in bytes and time, and are released however
-// OnJoin ends.
+// The size of the messages that wait for OnJoin and the time that they wait are limited.
+// They are released even if OnJoin panics or the client disconnects.
 func TestJoiningIsBounded(t *testing.T) {
 	for name, row := range map[string]struct {
 		onJoin func(context.Context, *ignis.Client, string)
@@ -192,7 +191,7 @@ func TestJoiningIsBounded(t *testing.T) {
 			cause:  ignis.CauseBehind,
 		},
 		"panic": {onJoin: func(context.Context, *ignis.Client, string) { panic("no luck") }},
-		"a client that goes": {
+		"disconnected client": {
 			onJoin: func(ctx context.Context, _ *ignis.Client, _ string) { <-ctx.Done() },
 			do: func(n *node) {
 				_ = n.SendLocal(ignis.ToRoom("a"), "x", 1)

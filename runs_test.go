@@ -66,7 +66,7 @@ func TestReceivedRunsAreJoined(t *testing.T) {
 			return mallocs(func() { ignis.Receive(n.Server, slices.Repeat([][]byte{envelope}, messages)...) })
 		}
 		few, all := cost("few"), cost("many")
-		// One creates a queue of eight places. With a place for each message, it would
+		// A queue starts with eight places. If each message took a place, the queue would
 		// grow six times.
 		if each := (all - few) / (many - 2); each > 4 {
 			t.Errorf("%d messages cost each client %d allocations", messages, each)

@@ -19,8 +19,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// vault is a peer with a key. It opens sealed messages and records them. Unencrypted
-// messages are marked.
+// vault is a peer with a key. It opens sealed messages and marks unencrypted ones.
 type vault struct {
 	*peer
 	key *seal.Key
@@ -58,7 +57,7 @@ func (n *node) vault(user string) *vault {
 func (v *vault) open(line string) string {
 	m, err := wire.DecodeMessage([]byte(line))
 	if err != nil || m.Event != wire.EventEncrypted {
-		return "CLEAR " + line
+		return "UNENCRYPTED " + line
 	}
 	text, err := v.key.Open(nil, m.Data, v.aad)
 	if err != nil {
@@ -84,7 +83,7 @@ func (v *vault) only(want ...string) {
 // seal sends a message.
 func (v *vault) seal(text string) { v.text(string(v.key.AppendFrame(nil, []byte(text), v.aad))) }
 
-// The clients that each mode accepts, and whether they are encrypted.
+// The mode determines which clients are accepted and which are encrypted.
 func TestEncryptionModes(t *testing.T) {
 	own, _ := seal.NewPrivateKey()
 	good := seal.PublicKey(own)
@@ -212,7 +211,7 @@ func TestSealedInput(t *testing.T) {
 				v.text(`{"event":"x","data":"clear"}`)
 				want := []string{`x|12345678901234567890123|7`}
 				if mode == ignis.EncryptionRequired {
-					v.only(failure(wire.ErrorClear))
+					v.only(failure(wire.ErrorEncryptionRequired))
 				} else {
 					v.only()
 					want = append(want, `x|"clear"|`)
@@ -223,7 +222,7 @@ func TestSealedInput(t *testing.T) {
 				if len(n.ClientsInRoom("a")) != 1 {
 					t.Error("not joined")
 				}
-				// Larger than any message may be, so it ends its own connection only.
+				// A message over the limit ends only its own connection.
 				v.text(`{"event":"encrypted","data":{"iv":"AAAAAAAAAAAAAAAA","ct":"` + strings.Repeat("A", 140_000) + `"}}`)
 				if got := v.got(); len(got) == 0 || !strings.HasPrefix(got[0], "<close 1009") {
 					t.Errorf("received %q", got)
@@ -278,7 +277,7 @@ func TestManySealed(t *testing.T) {
 				for range senders * each {
 					raw := v.next()
 					if strings.Contains(raw, secret) || strings.Contains(raw, `"n"`) {
-						t.Errorf("in clear: %s", raw)
+						t.Errorf("received unencrypted: %s", raw)
 						return
 					}
 					var m struct{ Data struct{ From, N int } }
@@ -308,7 +307,7 @@ func TestEncryptAtRunTime(t *testing.T) {
 		key, _ := seal.NewKey(make([]byte, 32))
 		v := &vault{peer: p, key: key, aad: []byte(p.id)}
 		// A quarter is sent before the switch, a quarter after it, and half concurrently,
-		// however late this goroutine is.
+		// regardless of how this goroutine is scheduled.
 		const total = 8_000
 		going, switched, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
 		go func() {
@@ -333,7 +332,7 @@ func TestEncryptAtRunTime(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		state, last := "clear", -1
+		state, last := "unencrypted", -1
 		for seen := 0; seen < total; {
 			line := p.next()
 			m, err := wire.DecodeMessage([]byte(line))
@@ -341,7 +340,7 @@ func TestEncryptAtRunTime(t *testing.T) {
 				t.Fatal(err)
 			}
 			if m.Event == wire.EventEncrypted {
-				if state == "clear" {
+				if state == "unencrypted" {
 					t.Fatal("sealed before the switch")
 				}
 				if m, err = wire.DecodeMessage([]byte(v.open(line))); err != nil {
@@ -349,14 +348,14 @@ func TestEncryptAtRunTime(t *testing.T) {
 				}
 				state = "sealed"
 			} else if state == "sealed" {
-				t.Fatalf("in clear: %s", line)
+				t.Fatalf("received unencrypted: %s", line)
 			}
 			switch m.Event {
 			case "switch":
 				state = "announced"
 			case "switched":
 				if state != "sealed" {
-					t.Fatal("the message after the switch is in clear")
+					t.Fatal("the message after the switch is unencrypted")
 				}
 			default:
 				var i int
@@ -418,7 +417,7 @@ func (h *heard) await(n *node, messages int) (lines []string) {
 	return lines
 }
 
-// What BeforeSeal may and may not do with a message.
+// BeforeSeal may replace a message. If its result is invalid, the message is dropped.
 func TestBeforeSeal(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{
@@ -442,7 +441,7 @@ func TestBeforeSeal(t *testing.T) {
 				case "slow":
 					time.Sleep(time.Second)
 				}
-				return nil, nil //nolint:nilnil // as it is
+				return nil, nil //nolint:nilnil // unchanged
 			},
 		})
 		v, p := n.vault("ann"), n.login("bob")
@@ -463,7 +462,7 @@ func TestBeforeSeal(t *testing.T) {
 	})
 }
 
-// At most SealConcurrency callbacks run at a time. One that hangs keeps its place until
+// At most SealConcurrency callbacks run at a time. One that hangs keeps its slot until
 // SealTimeout, and then its client is cut off.
 func TestBeforeSealLimit(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -484,7 +483,7 @@ func TestBeforeSealLimit(t *testing.T) {
 					return nil, blocked
 				}
 				time.Sleep(time.Millisecond)
-				return nil, nil //nolint:nilnil // as it is
+				return nil, nil //nolint:nilnil // unchanged
 			},
 		})
 		var good []*vault
@@ -499,8 +498,8 @@ func TestBeforeSealLimit(t *testing.T) {
 		if most.Load() != 3 {
 			t.Errorf("%d at a time, want 3", most.Load())
 		}
-		// All places are taken by callbacks that hang, so the others wait, but only for a
-		// while.
+		// Callbacks that hang occupy all slots, so the others wait, but only until
+		// SealTimeout.
 		bad := []*vault{n.vault("hangs"), n.vault("waits"), n.vault("hangs")}
 		for _, v := range bad {
 			_ = n.SendLocal(ignis.ToClient(v.id), "x", 1)
@@ -533,9 +532,9 @@ func TestBeforeSealLimit(t *testing.T) {
 	})
 }
 
-// An Open that hangs affects only its own client; the goroutine that reads also reads
-// from others.
-func TestSlowOpenDelaysNobody(t *testing.T) {
+// An Open that hangs affects only its own client, although one goroutine reads from many
+// clients.
+func TestSlowOpenDelaysOnlyItsClient(t *testing.T) {
 	h := &heard{}
 	cfg := keys(plain)
 	hang := make(chan struct{})
@@ -551,7 +550,7 @@ func TestSlowOpenDelaysNobody(t *testing.T) {
 	cfg.OnMessage = h.message
 	n := start(t, cfg)
 	var slow, quick []*peer
-	for range 8 { // of each kind, for each reading goroutine
+	for range 8 { // more than there are reading goroutines
 		slow = append(slow, n.login("slow"))
 	}
 	for range 8 {
@@ -588,6 +587,6 @@ func TestEncryptionNames(t *testing.T) {
 		t.Errorf("%v, %v", e, err)
 	}
 	if _, err := ignis.New(ignis.Config{Authenticate: anyone, Encryption: 3}); err == nil {
-		t.Error("an encryption that there is not")
+		t.Error("an unknown encryption is accepted")
 	}
 }

@@ -51,14 +51,14 @@ func TestSealInPlace(t *testing.T) {
 	})
 }
 
-// Messages that are sealed slowly are sent as soon as each is ready.
-func TestSlowSealSendsWhatItHas(t *testing.T) {
+// If sealing is slow, each message is sent as soon as it is sealed.
+func TestSlowSealSendsEachMessage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{
 			Encryption: ignis.EncryptionRequired, HeartbeatTimeout: time.Hour, IdleTimeout: -1,
 			BeforeSeal: func(context.Context, *ignis.Client, wire.Message) (*wire.Message, error) {
 				time.Sleep(100 * time.Millisecond)
-				return nil, nil //nolint:nilnil // as it is
+				return nil, nil //nolint:nilnil // unchanged
 			},
 		})
 		v := n.vault("ann")
@@ -80,7 +80,7 @@ func TestSlowSealSendsWhatItHas(t *testing.T) {
 }
 
 // No message is sealed for a client that was cut off, including joined messages.
-func TestNothingIsSealedForTheDead(t *testing.T) {
+func TestNothingIsSealedAfterCutOff(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		var calls atomic.Int64
 		cfg := keys(func(_ int, text []byte) ([]byte, error) {
@@ -105,9 +105,9 @@ func TestNothingIsSealedForTheDead(t *testing.T) {
 	})
 }
 
-// A BeforeSeal that hangs releases its place after SealTimeout, even if it does not
+// A BeforeSeal that hangs releases its slot after SealTimeout, even if it does not
 // return.
-func TestPlaceOfWhatHangs(t *testing.T) {
+func TestHangingBeforeSealReleasesItsSlot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
 		n := startMem(t, ignis.Config{
@@ -117,7 +117,7 @@ func TestPlaceOfWhatHangs(t *testing.T) {
 				if c.UserID == "hangs" {
 					<-release
 				}
-				return nil, nil //nolint:nilnil // as it is
+				return nil, nil //nolint:nilnil // unchanged
 			},
 		})
 		bad, good := n.vault("hangs"), n.vault("ann")
@@ -131,14 +131,14 @@ func TestPlaceOfWhatHangs(t *testing.T) {
 			t.Errorf("log: %s", n.log)
 		}
 		close(release)
-		synctest.Wait() // its place is released only once
+		synctest.Wait() // its slot is released only once
 		_ = n.SendLocal(ignis.ToClient(good.id), "x", 1)
 		good.only(line)
 	})
 }
 
-// If BeforeSeal fails, nothing is sent, whichever way the client's messages are sealed.
-func TestNothingIsSealedThatIsNotTransformed(t *testing.T) {
+// If BeforeSeal fails, nothing is sent, regardless of how the messages are sealed.
+func TestBeforeSealFails(t *testing.T) {
 	key, err := seal.NewKey(make([]byte, seal.KeySize))
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +167,7 @@ func TestNothingIsSealedThatIsNotTransformed(t *testing.T) {
 						case "without JSON":
 							return &wire.Message{Event: "x", Data: json.RawMessage("{")}, nil
 						}
-						return nil, nil //nolint:nilnil // as it is
+						return nil, nil //nolint:nilnil // unchanged
 					},
 				})
 				p := n.login("ann")
@@ -190,7 +190,7 @@ func TestNothingIsSealedThatIsNotTransformed(t *testing.T) {
 	}
 }
 
-func TestSessionsThatCannotSeal(t *testing.T) {
+func TestCiphersThatCannotSeal(t *testing.T) {
 	n := startMem(t, ignis.Config{Encryption: ignis.EncryptionOptional})
 	p := n.login("ann")
 	for name, s := range map[string]*ignis.Cipher{"none": nil, "empty": {}, "a zero key": {Key: &seal.Key{}}} {
@@ -233,9 +233,9 @@ func TestKeysAreDropped(t *testing.T) {
 	runtime.KeepAlive(kept)
 }
 
-// An encrypted event of a client that is being switched is opened on the goroutine of its
-// callbacks or refused, never on the one that reads from other clients.
-func TestOpenIsNeverTheReaders(t *testing.T) {
+// While a client is being switched to encryption, an encrypted event is opened on the
+// goroutine of its callbacks or refused. It is never opened on the goroutine that reads.
+func TestReaderNeverCallsOpen(t *testing.T) {
 	var wrong atomic.Int64
 	n := start(t, ignis.Config{Encryption: ignis.EncryptionOptional})
 	for range 200 {
@@ -259,11 +259,11 @@ func TestOpenIsNeverTheReaders(t *testing.T) {
 		_ = p.conn.Close()
 	}
 	if wrong.Load() > 0 {
-		t.Errorf("%d times", wrong.Load())
+		t.Errorf("the reader called Open %d times", wrong.Load())
 	}
 }
 
-// A panic is logged once.
+// A panic of Seal is logged once.
 func TestSealPanicIsLoggedOnce(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, keys(func(int, []byte) ([]byte, error) { panic("no luck") }))
@@ -309,7 +309,7 @@ func TestTooLargeToSeal(t *testing.T) {
 	})
 }
 
-// A BeforeSeal that calls runtime.Goexit ends its client, which nobody would write to.
+// If BeforeSeal calls runtime.Goexit, its client is cut off, because its writer has ended.
 func TestBeforeSealEndsItsGoroutine(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{
@@ -318,7 +318,7 @@ func TestBeforeSealEndsItsGoroutine(t *testing.T) {
 				if c.UserID == "ann" {
 					runtime.Goexit()
 				}
-				return nil, nil //nolint:nilnil // as it is
+				return nil, nil //nolint:nilnil // unchanged
 			},
 		})
 		ann, bob := n.vault("ann"), n.vault("bob")

@@ -25,10 +25,10 @@ func ToRoom(name string) Address { return wire.ToRoom(name) }
 // ToEveryone returns the address of all authenticated clients, on all instances.
 func ToEveryone() Address { return wire.ToEveryone() }
 
-// To returns the address that Ignis gives a name: the client with that ID if it is
-// connected to this server, or else the room with that name. Since each client is in a
-// room named by its ID, this reaches clients of other instances as well. Only a [Server]
-// accepts the address.
+// To returns an address that stands for the client with the given ID if it is connected to
+// this server, or else for the room with the given name, as in Ignis. Since each client is
+// in a room named by its ID, the address reaches clients of other instances as well. Only
+// a [Server] accepts it.
 func To(name string) Address { return Address{Type: typeAny, Name: name} }
 
 // typeAny is either a client or a room; Server.resolve decides which.
@@ -49,9 +49,9 @@ func Except(clientIDs ...string) SendOption { return wire.Except(clientIDs...) }
 func Key(key string) SendOption { return wire.Key(key) }
 
 // From marks a message as relayed for the client c. Clients of protocol 2 receive the
-// client's ID and user ID as the from of the message. For clients of all protocol
-// versions, they are also added to the data as the field from, replacing any field of
-// that name, if the data is a JSON object.
+// client's ID and user ID in the field from of the message. If the data is a JSON object,
+// they are also added to it as the field from, replacing any field of that name, so that
+// clients of protocol 1 receive them as well.
 func From(c *Client) SendOption { return wire.From(wire.Sender{ID: c.ID, UserID: c.UserID}) }
 
 // letter is a message with its address and options.
@@ -121,8 +121,8 @@ func (s *Server) encode(event string, data any) (json.RawMessage, error) {
 // the network. The data may be any value that can be encoded as JSON. A [json.RawMessage]
 // is sent unchanged, and nil sends an event without data.
 //
-// Send returns [ErrNotRunning] if the server is not running; ctx's error if ctx has ended
-// before the call; an error if the event is empty, the address is invalid or the data
+// Send returns [ErrNotRunning] if the server is not running; ctx's error if ctx is already
+// done; an error if the event is empty, the address is invalid or the data
 // cannot be encoded; an error that wraps [wire.ErrTooLarge] if the message exceeds
 // Config.MaxMessage; and a [*BusError] if the event was sent to the clients of this
 // instance but not to those of others.

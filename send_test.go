@@ -17,8 +17,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// crowd is a node with two sessions of ann, one of bob, an anonymous one, and an
-// unauthenticated client. ann1 and bob are in room "lobby".
+// crowd is a node with two sessions of ann, one of bob, an anonymous client and an
+// unauthenticated one. ann1 and bob are in room "lobby".
 type crowd struct {
 	*node
 	ann1, ann2, bob, none, stranger *peer
@@ -36,7 +36,7 @@ func newCrowd(t *testing.T, bus ignis.Bus) *crowd {
 	return c
 }
 
-// reached returns the names of the clients that have received exactly this.
+// reached returns the names of the clients that have received exactly this line.
 func (c *crowd) reached(line string) string {
 	c.t.Helper()
 	var who []string
@@ -54,7 +54,7 @@ func (c *crowd) reached(line string) string {
 
 const line = `{"event":"x","data":1}`
 
-func TestSendHere(t *testing.T) {
+func TestSendLocal(t *testing.T) {
 	const everyone = "ann1 ann2 bob none"
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
@@ -132,7 +132,7 @@ func TestSend(t *testing.T) {
 				"ann1 ann2 none",
 				`ws:broadcast HEAD"type":"broadcast","event":"x","data":1,"exclude":["` + bob + `"]}`,
 			},
-			"exclude does not count for users": {
+			"exclude has no effect on users": {
 				ignis.ToUser("bob"),
 				[]ignis.SendOption{ignis.Except(bob)},
 				"bob",
@@ -162,7 +162,7 @@ func TestSend(t *testing.T) {
 	})
 }
 
-// Nil always means no data, and is sent.
+// Nil data is sent as an event without data.
 func TestNoData(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
@@ -184,14 +184,14 @@ func TestNoData(t *testing.T) {
 	})
 }
 
-func TestNothingToSend(t *testing.T) {
+func TestSendRefuses(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
 		c := newCrowd(t, b)
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		if err := c.Send(ctx, ignis.ToEveryone(), "x", 1); !errors.Is(err, context.Canceled) {
-			t.Errorf("after the context's end: %v", err)
+			t.Errorf("with a canceled context: %v", err)
 		}
 		if c.Send(t.Context(), ignis.ToEveryone(), "", 1) == nil || c.SendLocal(ignis.ToEveryone(), "", 1) == nil {
 			t.Error("an empty event is sent")
@@ -361,12 +361,12 @@ func TestOrderAcrossInstances(t *testing.T) {
 }
 
 // An invalid address must not reach everyone.
-func TestAddressesThatNameNobody(t *testing.T) {
+func TestInvalidAddresses(t *testing.T) {
 	n := start(t, ignis.Config{})
 	p := n.login("ann")
 	for _, to := range []ignis.Address{{}, ignis.ToUser(""), ignis.ToRoom(""), ignis.ToClient(""), ignis.To(""), ignis.ToRoom("a\xff")} {
 		if n.Send(t.Context(), to, "m", 1) == nil || n.SendLocal(to, "m", 1) == nil {
-			t.Errorf("%#v is an address", to)
+			t.Errorf("%#v is accepted as an address", to)
 		}
 	}
 	if err := n.Send(t.Context(), ignis.ToEveryone(), "everyone", 1); err != nil {

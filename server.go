@@ -38,12 +38,12 @@ type Server struct {
 
 	errorFrames errorFrames
 
-	transforms chan struct{} // one element per running BeforeSeal or Seal
+	sealSlots chan struct{} // one element per running BeforeSeal or Seal
 
-	inboxes inbox.Group // shared by all clients; set before ready; its contexts end with the shutdown
+	inboxes inbox.Group // shared by all clients; set before ready is closed
 
 	ready    chan struct{} // closed when connections are accepted
-	stopping chan struct{} // closed when they no longer are accepted
+	stopping chan struct{} // closed when the server stops accepting connections
 	done     chan struct{} // closed when Run has returned
 	tasks    sync.WaitGroup
 
@@ -74,7 +74,7 @@ func New(cfg Config) (*Server, error) {
 		done:        make(chan struct{}),
 		errorFrames: newErrorFrames(),
 
-		transforms: make(chan struct{}, min(cfg.SealConcurrency, 1<<20)),
+		sealSlots: make(chan struct{}, min(cfg.SealConcurrency, 1<<20)),
 	}
 	s.opts.SealFailed = s.sealFailed
 	if f := cfg.Hooks.Flushed; f != nil {
@@ -83,8 +83,8 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// uptime returns the time since the server was created, in nanoseconds. It is a monotonic
-// clock.
+// uptime returns the time since the server was created, in nanoseconds, according to the
+// monotonic clock.
 func (s *Server) uptime() int64 { return int64(time.Since(s.begun)) }
 
 // ID returns the server's UUID, which identifies its own envelopes on the bus.
@@ -95,8 +95,8 @@ func (s *Server) ID() string {
 	return s.id
 }
 
-// Ready returns a channel that is closed when the bus is subscribed and connections are
-// accepted.
+// Ready returns a channel that is closed once the bus has subscribed and the server
+// accepts connections.
 func (s *Server) Ready() <-chan struct{} {
 	if s == nil {
 		return nil // never ready
@@ -104,11 +104,10 @@ func (s *Server) Ready() <-chan struct{} {
 	return s.ready
 }
 
-// Run runs the server until ctx ends or Shutdown is called, and then shuts it down: it
-// closes clients with 1001, waits for their callbacks and returns nil. It returns an
-// error if the server has been run before, if the bus cannot start or fails, or if
-// callbacks do not return within ShutdownTimeout. Until the bus is subscribed, ServeHTTP
-// answers 503.
+// Run runs the server until ctx is done or Shutdown is called. It then closes all clients
+// with 1001, waits for their callbacks and returns nil. It returns an error if the server
+// has been run before, if the bus cannot start or fails, or if callbacks do not return
+// within ShutdownTimeout. Until the bus has subscribed, ServeHTTP responds with 503.
 func (s *Server) Run(ctx context.Context) error {
 	if s == nil {
 		return ErrNotRunning
@@ -125,7 +124,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer s.limit.Close()
 	defer s.beginStop()
 
-	// The callbacks' contexts outlive ctx, so that a shutdown is orderly.
+	// The callbacks' contexts outlive ctx, so that callbacks can finish during a shutdown.
 	base, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	bus, subscribed := s.startBus(base)
@@ -147,7 +146,7 @@ func (s *Server) Run(ctx context.Context) error {
 		Threads: runtime.GOMAXPROCS(0),
 		Plain:   s.cfg.PlainIO,
 		PollFailed: func(err error) {
-			s.cfg.Logger.Warn("epoll cannot be used, so connections need more memory and time", "error", err)
+			s.cfg.Logger.Warn("epoll is not available, so connections need more memory and CPU time", "error", err)
 		},
 	})
 	close(s.ready)
@@ -173,13 +172,13 @@ func (s *Server) watch(ctx context.Context, busFailed <-chan error) error {
 		case <-s.stopping:
 			return nil
 		case err := <-busFailed:
-			return fmt.Errorf("ignis: the bus ended: %w", err)
+			return fmt.Errorf("ignis: the bus stopped: %w", err)
 		}
 	}
 }
 
-// drain closes all clients, including those whose upgrade is in progress, and waits until
-// none of their goroutines is left.
+// drain closes all clients and waits for their goroutines, including those of clients
+// whose upgrade is in progress, which serve closes.
 func (s *Server) drain(cancel context.CancelFunc) error {
 	s.beginStop()
 	clients := s.reg.AppendAll(nil)
@@ -198,13 +197,13 @@ func (s *Server) drain(cancel context.CancelFunc) error {
 	for late := false; ; {
 		select {
 		case <-gone:
-			s.cfg.Logger.Info("server is shut down")
+			s.cfg.Logger.Info("server has shut down")
 			return nil
 		case <-timeout.C:
 			if late {
 				return fmt.Errorf("ignis: %d callbacks did not return within %v of shutdown", s.counts.running.Load(), s.cfg.ShutdownTimeout)
 			}
-			// Interrupt what is left, and wait briefly for it to end.
+			// Interrupt the remaining callbacks and connections, and wait briefly for them.
 			late = true
 			cancel()
 			for _, c := range s.reg.AppendAll(nil) {
@@ -225,10 +224,10 @@ func (s *Server) beginStop() {
 	}
 }
 
-// Shutdown makes Run return and waits for it. If ctx ends first, Shutdown returns ctx's
-// error and the shutdown continues. It may be called repeatedly, and before Run. A
-// callback that calls Shutdown must pass its own context, because Run waits for the
-// callback.
+// Shutdown makes Run return and waits for it. If ctx is done first, Shutdown returns an
+// error that wraps ctx's error, and the shutdown continues. Shutdown may be called
+// repeatedly, and before Run. A callback that calls Shutdown must pass its own context,
+// because Run waits for the callback.
 func (s *Server) Shutdown(ctx context.Context) error {
 	if s == nil {
 		return ErrNotRunning
@@ -266,12 +265,13 @@ func (s *Server) running() error {
 	}
 }
 
-// ServeHTTP upgrades the request to a WebSocket connection. It answers 426 if the request
-// does not ask for an upgrade, 400 or 405 if it is malformed, the status of the error if
-// Accept refuses it, and 503 while the server is full or not running.
+// ServeHTTP upgrades the request to a WebSocket connection. It responds with 426 if the
+// request does not ask for an upgrade, with 400 or 405 if the request is malformed, with
+// the status of the error if Accept refuses it, and with 503 while the server is full or
+// not running.
 //
 // The http.ResponseWriter must be an [http.Hijacker] or have an Unwrap method (see
-// [http.ResponseController]). If middleware hides both, ServeHTTP answers 500.
+// [http.ResponseController]). If middleware hides both, ServeHTTP responds with 500.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.enter() {
 		w.Header().Set("Retry-After", "1")
@@ -299,7 +299,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // enter registers a request as a task that a later shutdown waits for. It reports false
-// if the server accepts no requests.
+// if the server does not accept requests.
 func (s *Server) enter() bool {
 	if s.running() != nil {
 		return false
@@ -320,7 +320,7 @@ func (s *Server) exit() {
 	s.tasks.Done()
 }
 
-// upgrade upgrades the request, or answers it with an error.
+// upgrade upgrades the request, or responds with an error.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, early []byte, window uint8, a Accepted, ok bool) {
 	terms := ws.Terms{Deflate: s.cfg.Compression, Accept: func(r *http.Request) (string, *ws.HandshakeError) {
 		var refused *ws.HandshakeError
@@ -343,7 +343,7 @@ func (s *Server) isStopping() bool {
 	}
 }
 
-// Health describes whether a server works.
+// Health is the state of a server and its bus, for probes.
 type Health struct {
 	// Ready reports whether connections are accepted.
 	Ready bool

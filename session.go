@@ -13,8 +13,8 @@ import (
 )
 
 // session is the server's side of one connection. Nearly all sessions are authenticated
-// and idle, so state that an idle session does not need is behind pointers, which are
-// then nil.
+// and idle, so state that an idle session does not need is behind pointers that are nil
+// for most sessions.
 type session struct {
 	server *Server
 	member registry.Member[*session] // its entry in the indexes
@@ -31,7 +31,7 @@ type session struct {
 	entry       *entry       // nil once admitted
 	identity    *Client      // set once Authenticate has accepted it
 	cipher      *Cipher      // nil unless encrypted
-	memberships *memberships // nil until OnJoin or OnLeave is due
+	memberships *memberships // nil until it joins a room with callbacks
 	expiry      *expiry      // nil if the session does not end
 }
 
@@ -46,7 +46,7 @@ type entry struct {
 	earlyMessages, earlyBytes int
 }
 
-// serve registers and starts a connection. Ended, and nothing else, unregisters it.
+// serve registers and starts a connection. Only Ended unregisters it.
 func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted) {
 	c := &session{server: s, entry: &entry{remote: a.RemoteAddr, value: a.Value, connectedAt: time.Now()}}
 	c.inbox.Init(c)
@@ -62,7 +62,7 @@ func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted) {
 	}
 	s.counts.connections.Add(1)
 	if !c.conn.Polled() {
-		s.counts.plain.Add(1)
+		s.counts.withoutEpoll.Add(1)
 	}
 	hook(s, "Connected", s.cfg.Hooks.Connected, ConnectedInfo{c.member.ID, a.RemoteAddr})
 	if s.debugging() {
@@ -83,7 +83,7 @@ func (c *session) Message(payload []byte, binary bool) { c.dispatch(payload, bin
 // Ended removes the client from all indexes; see [ws.Handler].
 func (c *session) Ended(end ws.End) {
 	if !c.conn.Polled() {
-		c.server.counts.plain.Add(-1)
+		c.server.counts.withoutEpoll.Add(-1)
 	}
 	rooms := c.server.reg.Remove(&c.member)
 	c.disconnected(end, rooms)
@@ -129,7 +129,7 @@ func (c *session) ended(d Disconnect) {
 			c.callbackFailed("OnDisconnect", err)
 		}
 	}()
-	c.tellGone(ctx)
+	c.notifyDisconnected(ctx)
 }
 
 // dropKeys releases the keys of a client that has disconnected, even if the session
@@ -197,8 +197,8 @@ func (c *session) silence() time.Duration {
 	return time.Duration(c.server.uptime() - c.lastActivity.Load())
 }
 
-// standing returns the state of c, and its identity and cipher if it has them.
-func (c *session) standing() (State, *Client, *Cipher) {
+// authState returns the state of c, and its identity and cipher if it has them.
+func (c *session) authState() (State, *Client, *Cipher) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state, c.identity, c.cipher
@@ -206,7 +206,7 @@ func (c *session) standing() (State, *Client, *Cipher) {
 
 // who returns the identity of a client that Authenticate has accepted, or nil.
 func (c *session) who() *Client {
-	_, id, _ := c.standing()
+	_, id, _ := c.authState()
 	return id
 }
 
@@ -232,7 +232,7 @@ func (c *session) info() ClientInfo {
 	}
 	c.mu.Unlock()
 	i.Rooms = c.member.Rooms()
-	i.Backpressured = c.conn.Backpressured()
+	i.SlowReader = c.conn.Backpressured()
 	i.LastActivity = time.Now().Add(-c.silence())
 	return i
 }

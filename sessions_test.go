@@ -65,8 +65,8 @@ func TestSessionsEnd(t *testing.T) {
 	}
 }
 
-// A session that has already expired is refused, and after its end a session joins
-// nothing.
+// A session that has already expired is refused, and a session that has ended cannot join
+// rooms.
 func TestExpiredSessions(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{Authenticate: expiring})
@@ -114,7 +114,7 @@ func TestRefresh(t *testing.T) {
 		ends   time.Duration // from now; 0: never
 	}{
 		"longer":       {refresh(`{"user":"ann","for":"1h"}`), func() string { return in(time.Hour) }, true, time.Hour},
-		"for ever":     {refresh(`{"user":"ann","for":"ever"}`), func() string { return ack("1", "{}") }, true, 0},
+		"no expiry":    {refresh(`{"user":"ann","for":"ever"}`), func() string { return ack("1", "{}") }, true, 0},
 		"another user": {refresh(`{"user":"eve","for":"1h"}`), func() string { return forbidden }, false, 5 * time.Minute},
 		"rejected":     {refresh(`{}`), func() string { return forbidden }, false, 5 * time.Minute},
 		"over":         {refresh(`{"user":"ann","for":"-1s"}`), func() string { return forbidden }, false, 5 * time.Minute},

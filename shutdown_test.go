@@ -28,7 +28,7 @@ func TestShutdown(t *testing.T) {
 				}
 				time.Sleep(2 * time.Second) // the shutdown waits for callbacks
 				if ctx.Err() != nil {
-					t.Error("the context ended before its time")
+					t.Error("the context was canceled too early")
 				}
 				h.add(c.UserID + ": " + string(d.Cause))
 			},
@@ -47,7 +47,7 @@ func TestShutdown(t *testing.T) {
 			t.Errorf("status %d during shutdown", w.Code)
 		}
 		if len(h.take()) > 0 || len(stopped) > 0 {
-			t.Error("over before its callbacks")
+			t.Error("the shutdown did not wait for the callbacks")
 		}
 		time.Sleep(3 * time.Second)
 		if err := errors.Join(<-stopped, <-stopped, <-n.ran, n.Shutdown(context.Background())); err != nil {
@@ -62,7 +62,7 @@ func TestShutdown(t *testing.T) {
 			t.Errorf("left behind: %+v", s)
 		}
 		if err := n.SendLocal(ignis.ToEveryone(), "x", 1); !errors.Is(err, ignis.ErrNotRunning) {
-			t.Errorf("Broadcast: %v", err)
+			t.Errorf("SendLocal: %v", err)
 		}
 		n.ran <- nil
 	})
@@ -264,14 +264,14 @@ func TestNotRunning(t *testing.T) {
 		}
 		for name, s := range map[string]*ignis.Server{"nil": nil, "not run": idle, "shut down": over.Server} {
 			for call, err := range map[string]error{
-				"Send":         s.Send(context.Background(), ignis.ToEveryone(), "x", 1),
-				"SendToClient": s.SendLocal(ignis.ToClient("a"), "x", 1),
-				"SendToUser":   s.SendLocal(ignis.ToUser("a"), "x", 1),
-				"SendToRoom":   s.SendLocal(ignis.ToRoom("a"), "x", 1),
-				"Broadcast":    s.SendLocal(ignis.ToEveryone(), "x", 1),
-				"Join":         s.Join("a", "b"),
-				"Leave":        s.Leave("a", "b"),
-				"Disconnect":   s.Disconnect("a", 1000, ""),
+				"Send":                  s.Send(context.Background(), ignis.ToEveryone(), "x", 1),
+				"SendLocal to a client": s.SendLocal(ignis.ToClient("a"), "x", 1),
+				"SendLocal to a user":   s.SendLocal(ignis.ToUser("a"), "x", 1),
+				"SendLocal to a room":   s.SendLocal(ignis.ToRoom("a"), "x", 1),
+				"SendLocal to everyone": s.SendLocal(ignis.ToEveryone(), "x", 1),
+				"Join":                  s.Join("a", "b"),
+				"Leave":                 s.Leave("a", "b"),
+				"Disconnect":            s.Disconnect("a", 1000, ""),
 			} {
 				if !errors.Is(err, ignis.ErrNotRunning) {
 					t.Errorf("%s, %s: %v", name, call, err)
@@ -284,7 +284,7 @@ func TestNotRunning(t *testing.T) {
 			_, found := s.Client("a")
 			if found || len(s.Clients())+len(s.ClientsOfUser("a"))+len(s.ClientsInRoom("a")) > 0 ||
 				s.Stats().Clients != 0 || s.Health().Ready || (s.ID() == "") != (s == nil) {
-				t.Errorf("%s: finds something", name)
+				t.Errorf("%s: a method reports a client or a running server", name)
 			}
 		}
 		var none *ignis.Server
@@ -295,7 +295,7 @@ func TestNotRunning(t *testing.T) {
 			t.Errorf("Shutdown: %v", err)
 		}
 		if none.Ready() != nil {
-			t.Error("a nil server may get ready")
+			t.Error("a nil server may become ready")
 		}
 		if msg := ignis.ErrNotRunning.Error(); !strings.Contains(msg, "Run") {
 			t.Errorf("the error does not say what to do: %s", msg)

@@ -2,6 +2,7 @@ package ignis
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/ignis-go/ignis/internal/ws"
 	"github.com/ignis-go/ignis/wire"
@@ -48,7 +49,7 @@ func (p *SlowPolicy) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("slow policy %.50q: want disconnect, drop-newest, drop-oldest or latest", text)
+	return fmt.Errorf("slow policy %.50q: want one of %s", text, strings.Join(slowPolicyNames, ", "))
 }
 
 // slowPolicy returns the policy for messages to an address.

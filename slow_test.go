@@ -13,8 +13,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Whatever is sent to clients that do not read, their waiting messages use no more memory
-// than the limit. (The socket's buffer takes up to half of the limit in addition.)
+// The messages that wait for clients that do not read use no more memory than the limit.
+// (The socket's buffer takes up to half of the limit in addition.)
 func TestMemoryOfSlowClients(t *testing.T) {
 	for _, size := range []int{0, 1000, 100_000} {
 		for _, private := range []bool{false, true} {
@@ -31,7 +31,7 @@ func testMemoryOfSlowClients(t *testing.T, plain bool, size int, private bool) {
 	for range clients {
 		n.raw().text(authenticate)
 	}
-	n.until("all clients", func() bool { return n.Stats().Authenticated == clients })
+	n.until("all clients are authenticated", func() bool { return n.Stats().Authenticated == clients })
 	all := n.Clients()
 	data := json.RawMessage(`"` + strings.Repeat("x", size) + `"`)
 	if size == 0 {
@@ -48,7 +48,7 @@ func testMemoryOfSlowClients(t *testing.T, plain bool, size int, private bool) {
 	}
 	full := func() bool {
 		for _, c := range n.Clients() {
-			if !c.Backpressured {
+			if !c.SlowReader {
 				return false
 			}
 		}
@@ -84,7 +84,7 @@ func heap() int {
 	return int(m.HeapAlloc)
 }
 
-// A message over the limit is an error for its sender, and reaches nobody.
+// Sending a message over the limit is an error, and no client receives it.
 func TestMaxMessage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
@@ -92,9 +92,9 @@ func TestMaxMessage(t *testing.T) {
 		p := n.login("ann")
 		fits := strings.Repeat("a", 100-len(`{"event":"x","data":""}`))
 		for name, send := range map[string]func(data string) error{
-			"Send":         func(data string) error { return n.Send(context.Background(), ignis.ToEveryone(), "x", data) },
-			"Broadcast":    func(data string) error { return n.SendLocal(ignis.ToEveryone(), "x", data) },
-			"SendToClient": func(data string) error { return n.SendLocal(ignis.ToClient(p.id), "x", data) },
+			"Send":                  func(data string) error { return n.Send(context.Background(), ignis.ToEveryone(), "x", data) },
+			"SendLocal":             func(data string) error { return n.SendLocal(ignis.ToEveryone(), "x", data) },
+			"SendLocal to a client": func(data string) error { return n.SendLocal(ignis.ToClient(p.id), "x", data) },
 		} {
 			if err := send(fits + "a"); !errors.Is(err, wire.ErrTooLarge) {
 				t.Errorf("%s of 101 bytes: %v", name, err)

@@ -9,8 +9,9 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-// What a client receives that did not read while ten messages with two keys, each a
-// quarter of the limit, were sent to a room and to everyone.
+// Ten messages with two keys, each a quarter of the limit, are sent to a room or to
+// everyone while a client does not read. The policy determines which of them the client
+// receives.
 func TestSlowPolicies(t *testing.T) {
 	rooms := func(room string) ignis.SlowPolicy {
 		switch room {
@@ -106,7 +107,8 @@ func TestSlowPolicyText(t *testing.T) {
 	}
 }
 
-// A key belongs to an address and an event: other messages with it are not replaced.
+// A message replaces another one with the same key only if the address and the event are
+// the same as well.
 func TestKeysOfDifferentMessages(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{SlowPolicy: ignis.SlowLatest, ValidateRooms: allRooms, BackpressureLimit: 1 << 20})

@@ -51,11 +51,11 @@ func TestAuthenticationTakesTooLong(t *testing.T) {
 		}
 	}
 	for name, row := range map[string]struct{ authenticate, handshake func(context.Context) error }{
-		"authenticate hangs":       {hang, nil},
-		"handshake hangs":          {func(context.Context) error { return nil }, hang},
-		"together they are late":   {slow, slow},
-		"hangs whatever happens":   {func(context.Context) error { time.Sleep(time.Minute); return nil }, nil},
-		"comes at the last moment": {func(context.Context) error { time.Sleep(15*time.Second + 1); return nil }, nil},
+		"authenticate hangs":    {hang, nil},
+		"handshake hangs":       {func(context.Context) error { return nil }, hang},
+		"too late together":     {slow, slow},
+		"ignores its context":   {func(context.Context) error { time.Sleep(time.Minute); return nil }, nil},
+		"returns just too late": {func(context.Context) error { time.Sleep(15*time.Second + 1); return nil }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -105,7 +105,7 @@ func TestAuthenticationTakesTooLong(t *testing.T) {
 }
 
 // A second authenticate does not extend the time.
-func TestAskingAgainDoesNotProlong(t *testing.T) {
+func TestSecondAuthenticateDoesNotProlong(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{AuthMaxMistakes: 14, Authenticate: func(ctx context.Context, _ ignis.Credentials) (ignis.Identity, error) {
 			return ignis.Identity{}, hang(ctx)
@@ -187,7 +187,7 @@ func TestHeartbeatTimeout(t *testing.T) {
 	})
 }
 
-// refusals lists the ways in which a client is refused.
+// refusals lists the ways in which a client can be refused.
 var refusals = []struct {
 	name       string
 	err        error
@@ -242,8 +242,8 @@ func TestRefusals(t *testing.T) {
 				if s.RefusedAuth != 1 || s.CallbackErrors != row.errors || s.Clients != 0 || s.Users != 0 || s.Rooms != 0 {
 					t.Errorf("counted %+v", s)
 				}
-				// What Authenticate has opened must be closed, even if the client is then
-				// refused.
+				// OnDisconnect must release what Authenticate acquired, even if the client is
+				// then refused.
 				if letIn := !row.panics && row.err == nil; (disconnects == 1) != letIn {
 					t.Errorf("OnDisconnect was called %d times; Authenticate let the client in: %v", disconnects, letIn)
 				}
@@ -252,8 +252,8 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// The error event precedes the close frame also over a real socket, where losing one of
-// them takes many tries.
+// The error event precedes the close frame over a real socket as well. It takes many tries
+// to detect that one of them is lost.
 func TestErrorComesBeforeClose(t *testing.T) {
 	n := start(t, ignis.Config{})
 	for range 100 {
@@ -264,7 +264,7 @@ func TestErrorComesBeforeClose(t *testing.T) {
 	}
 }
 
-func TestAgreeKeysIsNotCalledUnasked(t *testing.T) {
+func TestAgreeKeysIsNotCalledWithoutEncryption(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{AgreeKeys: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Cipher, error) {
 			t.Error("called")
@@ -318,7 +318,7 @@ func TestContextEndsWithTheClient(t *testing.T) {
 				}
 				_ = p.conn.Close()
 				if synctest.Wait(); !ended {
-					t.Error("still waiting after the client has gone")
+					t.Error("the callback still waits after the client has disconnected")
 				}
 				if s := n.Stats(); s.CallbackErrors != 0 || s.RefusedAuth != 0 || s.Clients != 0 {
 					t.Errorf("counted %+v", s)

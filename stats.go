@@ -12,7 +12,7 @@ import (
 type Stats struct {
 	Clients       int // currently connected
 	Authenticated int // of Clients
-	Plain         int // clients served without epoll; see Config.PlainIO
+	WithoutEpoll  int // of Clients: served without epoll; see Config.PlainIO
 	Users         int // with at least one session on this server
 	Rooms         int // with at least one member on this server, excluding the rooms named by client IDs
 
@@ -21,7 +21,7 @@ type Stats struct {
 	FailedUpgrade  uint64           // valid handshakes that failed because of middleware or the subprotocol chosen by Config.Accept
 	RefusedAccept  uint64           // requests refused by Config.Accept or because of their origin
 	RefusedFull    uint64           // requests refused because of Config.MaxClients
-	RefusedAuth    uint64           // clients that were rejected, failed or did not agree on the required encryption
+	RefusedAuth    uint64           // clients for which authentication or key agreement failed
 	Disconnects    map[Cause]uint64 // by cause
 
 	Received        uint64            // messages from clients
@@ -67,7 +67,7 @@ type counters struct {
 	busGapTime                                                    atomic.Int64 // in nanoseconds
 	running                                                       atomic.Int64 // callbacks that are running
 	open                                                          atomic.Int64 // connections, and requests for one
-	plain                                                         atomic.Int64 // connections now
+	withoutEpoll                                                  atomic.Int64 // open connections that do not use epoll
 
 	mu          sync.Mutex // rare events, by name
 	disconnects map[Cause]uint64
@@ -101,7 +101,7 @@ func (s *Server) Stats() Stats {
 	here := s.reg.Counts()
 	st := Stats{
 		Clients: here.Members, Authenticated: here.Active, Users: here.Users, Rooms: here.Rooms,
-		Plain:          int(n.plain.Load()),
+		WithoutEpoll:   int(n.withoutEpoll.Load()),
 		Connections:    n.connections.Load(),
 		RefusedUpgrade: n.refusedUpgrade.Load(), FailedUpgrade: n.failedUpgrade.Load(), RefusedFull: n.refusedFull.Load(),
 		RefusedAccept: n.refusedAccept.Load(), RefusedAuth: n.refusedAuth.Load(),

@@ -9,8 +9,8 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-// Credentials that are too large are logged. Otherwise users who cannot connect would
-// leave no trace but a counter.
+// Credentials that are too large are logged. Otherwise only a counter would show that users
+// cannot connect.
 func TestTooLargeBeforeAuthenticationIsLogged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{})

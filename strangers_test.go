@@ -21,9 +21,9 @@ const tooMany = "<close 4007 Too many messages>"
 // A few mistakes are answered. One more closes the connection.
 func TestMistakesBeforeAuthentication(t *testing.T) {
 	for name, tt := range map[string]struct{ text, answer string }{
-		"no JSON":        {`x`, wire.ErrorFormat},
-		"no message":     {`[]`, ""},
-		"not let in yet": {`{"event":"join","data":{"rooms":["a"]}}`, wire.ErrorUnauthenticated},
+		"not JSON":      {`x`, wire.ErrorFormat},
+		"not a message": {`[]`, ""},
+		"too early":     {`{"event":"join","data":{"rooms":["a"]}}`, wire.ErrorUnauthenticated},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -65,7 +65,7 @@ func TestFramesBeforeAuthentication(t *testing.T) {
 				}
 				synctest.Wait()
 				if s := n.Stats(); s.Clients != 1 {
-					t.Errorf("gone after 64 frames: %v", s.Disconnects)
+					t.Errorf("disconnected after 64 frames: %v", s.Disconnects)
 				}
 				p.got()
 				p.bytes(frame)
@@ -88,7 +88,7 @@ func TestFragmentsBeforeAuthentication(t *testing.T) {
 		}
 		synctest.Wait()
 		if n.Stats().Clients != 1 {
-			t.Fatal("gone too early")
+			t.Fatal("disconnected too early")
 		}
 		p.bytes(encode(ws.NewFrame(ws.OpContinuation, true, nil)))
 		p.expect(tooMany, "<end>")
@@ -165,7 +165,7 @@ func TestMaxClients(t *testing.T) {
 			w := httptest.NewRecorder()
 			n.ServeHTTP(w, upgradeRequest())
 			if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
-				t.Errorf("the third is answered %d", w.Code)
+				t.Errorf("the third connection is answered with %d", w.Code)
 			}
 		}
 		if s := n.Stats(); s.RefusedFull != 3 || s.Clients != 2 || n.log.count("Config.MaxClients") != 1 {

@@ -76,7 +76,7 @@ func TestClientInfo(t *testing.T) {
 		_ = p.conn.Close()
 		synctest.Wait()
 		if _, ok := n.Client(p.id); ok || len(n.ClientsInRoom(p.id)) > 0 {
-			t.Error("found after it has gone")
+			t.Error("found after it has disconnected")
 		}
 	})
 }
@@ -98,7 +98,7 @@ func TestManySessionsOfAUser(t *testing.T) {
 			t.Errorf("sessions %q", ids())
 		}
 		if len(n.ClientsOfUser("")) != 0 || n.Stats().Users != 1 {
-			t.Error("anonymous clients are a user")
+			t.Error("anonymous clients count as a user")
 		}
 	})
 }
@@ -114,20 +114,20 @@ func TestStateNames(t *testing.T) {
 	}
 }
 
-// The ways in which clients disconnect, and how they are reported.
+// OnDisconnect reports the way in which a client was disconnected.
 func TestDisconnectCauses(t *testing.T) {
 	for name, row := range map[string]struct {
 		end  func(p *peer)
 		want ignis.Disconnect
 	}{
-		"closes":                     {func(p *peer) { p.send(8, append([]byte{0x0f, 0xa0}, "bye"...)) }, ignis.Disconnect{Cause: "client closed", Code: 4000, Reason: "bye"}},
-		"says no why":                {func(p *peer) { p.send(8, nil) }, ignis.Disconnect{Cause: "client closed", Code: 1005}},
-		"vanishes":                   {func(p *peer) { _ = p.conn.Close() }, ignis.Disconnect{Cause: "connection lost", Code: 1006}},
-		"breaks it":                  {func(p *peer) { p.send(3, nil) }, ignis.Disconnect{Cause: "protocol violation", Code: 1002, Reason: "unknown opcode"}},
-		"is closed":                  {func(p *peer) { _ = p.Disconnect(p.id, 4999, "enough") }, ignis.Disconnect{Cause: "server closed", Code: 4999, Reason: "enough"}},
-		"is closed by a rule's code": {func(p *peer) { _ = p.Disconnect(p.id, 4002, "app") }, ignis.Disconnect{Cause: "server closed", Code: 4002, Reason: "app"}},
-		"is silent":                  {func(*peer) { time.Sleep(150 * time.Second) }, ignis.Disconnect{Cause: "heartbeat timeout", Code: 4002, Reason: "Heartbeat timeout"}},
-		"shutdown":                   {func(p *peer) { p.stop() }, ignis.Disconnect{Cause: "server shutdown", Code: 1001, Reason: "Server shutting down"}},
+		"closes":                  {func(p *peer) { p.send(8, append([]byte{0x0f, 0xa0}, "bye"...)) }, ignis.Disconnect{Cause: "client closed", Code: 4000, Reason: "bye"}},
+		"closes without a code":   {func(p *peer) { p.send(8, nil) }, ignis.Disconnect{Cause: "client closed", Code: 1005}},
+		"vanishes":                {func(p *peer) { _ = p.conn.Close() }, ignis.Disconnect{Cause: "connection lost", Code: 1006}},
+		"violates the protocol":   {func(p *peer) { p.send(3, nil) }, ignis.Disconnect{Cause: "protocol violation", Code: 1002, Reason: "unknown opcode"}},
+		"is closed":               {func(p *peer) { _ = p.Disconnect(p.id, 4999, "enough") }, ignis.Disconnect{Cause: "closed by the application", Code: 4999, Reason: "enough"}},
+		"is closed with its code": {func(p *peer) { _ = p.Disconnect(p.id, 4002, "app") }, ignis.Disconnect{Cause: "closed by the application", Code: 4002, Reason: "app"}},
+		"is silent":               {func(*peer) { time.Sleep(150 * time.Second) }, ignis.Disconnect{Cause: "heartbeat timeout", Code: 4002, Reason: "Heartbeat timeout"}},
+		"shutdown":                {func(p *peer) { p.stop() }, ignis.Disconnect{Cause: "server shutdown", Code: 1001, Reason: "Server shutting down"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -184,7 +184,7 @@ func TestDisconnect(t *testing.T) {
 			}
 		}
 		if err := n.Disconnect(p.id, 1000, ""); !errors.Is(err, ignis.ErrNoClient) {
-			t.Errorf("a client that has gone: %v", err)
+			t.Errorf("a client that has disconnected: %v", err)
 		}
 	})
 }

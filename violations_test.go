@@ -26,9 +26,9 @@ func TestViolations(t *testing.T) {
 		bytes []byte
 		code  int
 	}{
-		"too large":      {encode(ws.NewTextFrame(large)), 1009},
-		"says too large": {binary.BigEndian.AppendUint64([]byte{0x81, 0xff}, wire.DefaultMaxPayload+1), 1009},
-		"says far more":  {binary.BigEndian.AppendUint64([]byte{0x82, 0xff}, 1<<62), 1009},
+		"too large":           {encode(ws.NewTextFrame(large)), 1009},
+		"announces too large": {binary.BigEndian.AppendUint64([]byte{0x81, 0xff}, wire.DefaultMaxPayload+1), 1009},
+		"announces far more":  {binary.BigEndian.AppendUint64([]byte{0x82, 0xff}, 1<<62), 1009},
 		"fragments too large": {slices.Concat(
 			encode(ws.NewFrame(ws.OpText, false, large[:wire.DefaultMaxPayload])),
 			encode(ws.NewFrame(ws.OpContinuation, true, []byte("xx")))), 1009},

@@ -11,20 +11,20 @@ import (
 
 // sizes are the sizes of the workloads.
 type sizes struct {
-	Clients  int           // in burst, steady and scaling
-	Crowd    int           // in connect, memory, idle and slow
+	Clients  int           // clients in burst, steady, chat and scaling
+	Crowd    int           // clients in connect, memory, idle, slow and encrypted-memory
 	Size     int           // bytes of data in a message
 	Burst    int           // messages back to back
-	Bursts   int           // bursts in a run, unless they take longer than Limit
-	Limit    time.Duration // maximum time for the bursts of a run
+	Bursts   int           // maximum number of bursts in a run
+	Limit    time.Duration // time after which a run starts no more bursts
 	Steady   time.Duration // duration of steady and of each half of slow
-	Chat     time.Duration
-	Rooms    int           // rooms of the chat
+	Chat     time.Duration // duration of chat
+	Rooms    int           // rooms in chat
 	Settle   time.Duration // minimum time before memory is read
-	Idle     time.Duration // over which idle CPU is measured
-	Messages int           // from Redis to one client
+	Idle     time.Duration // time over which idle CPU is measured
+	Messages int           // messages from Redis to one client
 	Sealed   int           // encrypted clients
-	Seals    int           // messages of a burst to encrypted clients
+	Seals    int           // messages in a burst to encrypted clients
 
 	Strangers int           // connections of a flood
 	Visitors  int           // well-behaved clients during a flood
@@ -44,7 +44,7 @@ func fullSizes() sizes {
 	}
 }
 
-// quickSizes returns tiny sizes, which only show that everything works.
+// quickSizes returns tiny sizes for checking that everything works.
 func quickSizes() sizes {
 	return sizes{
 		Clients: 50, Crowd: 60, Size: 128,
@@ -57,11 +57,10 @@ func quickSizes() sizes {
 	}
 }
 
-// scenario measures a system in one or more workloads, with one server process and one set of
-// clients.
+// scenario measures a system in one or more workloads.
 type scenario struct {
-	covers []string // workloads
-	text   func(z sizes) string
+	covers []string             // workloads
+	text   func(z sizes) string // describes the sizes
 	run    func(ctx context.Context, t *trial) error
 	kind   string // kind of flood, empty if the workload has no floods
 	rounds int    // default number of rounds, defaultRounds if 0
@@ -84,8 +83,8 @@ type trial struct {
 	*lab
 	sizes
 	system
-	wanted []string           // workloads
-	got    map[string]outcome // by workload
+	wanted []string           // workloads to measure
+	got    map[string]outcome // results by workload
 }
 
 func (t *trial) wants(workload string) bool { return slices.Contains(t.wanted, workload) }
@@ -101,7 +100,7 @@ type plan struct {
 	out     string
 }
 
-// measure executes the plan. The results are saved after each run.
+// measure executes the plan and saves the results after each run. src is the folder of this module.
 func (p *plan) measure(ctx context.Context, src string) error {
 	var res results
 	if err := res.load(p.out); err != nil {
@@ -121,7 +120,7 @@ func (p *plan) measure(ctx context.Context, src string) error {
 		names = append(names, s.name)
 	}
 	if w := res.elsewhere(m, p.only, names); w != "" {
-		return fmt.Errorf("%s has runs of the workload %s on another machine (%+v); measure all of its systems, or choose another folder with -out",
+		return fmt.Errorf("%s contains runs of the workload %s on a different machine (%+v); measure all systems of that workload, or set -out to another folder",
 			res.path(p.out), w, res.Machine)
 	}
 	if err := pinSelf(); err != nil {
@@ -155,7 +154,7 @@ const defaultRounds = 5
 
 func (p *plan) roundsOf(sc scenario) int { return cmp.Or(p.rounds, sc.rounds, defaultRounds) }
 
-// once runs a scenario with a system, if that is part of the plan.
+// once runs a scenario with a system if that is part of the plan.
 func (p *plan) once(ctx context.Context, l *lab, sc scenario, s system, round int, session time.Time, res *results) error {
 	t := &trial{lab: l, sizes: p.sizes, system: s, got: make(map[string]outcome)}
 	for _, w := range workloads {
@@ -201,7 +200,7 @@ func (n run) brief(w workload) string {
 	for _, m := range w.metrics {
 		v, ok := n.Values[m.key]
 		switch {
-		case ok && n.Kind != "": // too many to be recognized by their positions
+		case ok && n.Kind != "": // there are too many to recognize them by their positions
 			s += " " + m.title + " " + m.text(v) + ","
 		case ok:
 			s += " " + m.text(v)
@@ -211,5 +210,5 @@ func (n run) brief(w workload) string {
 	if o.Lost+o.Reordered+o.Repeated+o.Closed > 0 {
 		s += fmt.Sprintf(" lost %d reordered %d repeated %d closed %d", o.Lost, o.Reordered, o.Repeated, o.Closed)
 	}
-	return s + fmt.Sprintf(" herd %s", percentText(o.HerdBusy))
+	return s + fmt.Sprintf(" clients' core %s", percentText(o.HerdBusy))
 }

@@ -13,7 +13,7 @@ func crowdText(z sizes) string {
 	return fmt.Sprintf("%s clients, at least %v until memory is read, %v of idling", thousands(z.Crowd), z.Settle, z.Idle)
 }
 
-// runCrowd connects a crowd of clients, which then stay idle.
+// runCrowd measures connecting a crowd of clients, and their memory and CPU time while they are idle.
 func runCrowd(ctx context.Context, t *trial) error {
 	srv, err := t.serve(ctx, t.system, serverCore)
 	if err != nil {
@@ -29,7 +29,7 @@ func runCrowd(ctx context.Context, t *trial) error {
 	if err != nil {
 		return err
 	}
-	// The kernel may keep and reuse the memory of earlier clients.
+	// The kernel may keep the memory of earlier clients and reuse it, so the lowest value is the base.
 	if t.slab == 0 || before.slab < t.slab {
 		t.slab = before.slab
 	}
@@ -63,7 +63,7 @@ func (t *trial) connect(ctx context.Context, srv *server, h *herdProcess) error 
 	return waitQuiet(ctx, srv.pid())
 }
 
-// memory reads the memory of the server when it has settled.
+// memory measures the memory of the server and the kernel once the server's memory has settled.
 func (t *trial) memory(ctx context.Context, srv *server, before kernelMemory) error {
 	if err := pause(ctx, t.Settle); err != nil {
 		return err
@@ -86,8 +86,8 @@ func (t *trial) memory(ctx context.Context, srv *server, before kernelMemory) er
 	return nil
 }
 
-// settled returns the resident size of a process when it changes by less than 1 % in a step, or after
-// twelve steps.
+// settled waits until the resident size of a process changes by less than 1 % in a step, but at most
+// twelve steps, and returns it.
 func settled(ctx context.Context, pid int, step time.Duration) (float64, error) {
 	size, err := herd.ResidentSize(pid)
 	for range 12 {

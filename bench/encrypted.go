@@ -25,7 +25,7 @@ func encryptedMemoryText(z sizes) string {
 	return fmt.Sprintf("%s clients, memory after %v", thousands(z.Crowd), z.Settle)
 }
 
-// runEncryptedMemory compares encrypted clients with unencrypted ones.
+// runEncryptedMemory compares the memory of encrypted and unencrypted clients.
 func runEncryptedMemory(ctx context.Context, t *trial) error {
 	var size, cpu [2]float64
 	for i, encrypt := range []bool{false, true} {
@@ -34,7 +34,7 @@ func runEncryptedMemory(ctx context.Context, t *trial) error {
 			if err != nil {
 				return err
 			}
-			cpu[i] = per(used, int64(t.Crowd)) // includes one or two milliseconds for the start of the server
+			cpu[i] = per(used, int64(t.Crowd)) // includes one or two milliseconds for starting the server
 			if err := pause(ctx, t.Settle); err != nil {
 				return err
 			}

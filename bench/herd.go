@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// herdArgument makes this program run as the herd, whose clients execute the orders of another process.
-// Orders are lines of JSON, and each is answered with a report.
+// herdArgument makes this program run as the herd: it reads orders, which are lines of JSON, from
+// standard input, executes them with its clients, and answers each with a report.
 const herdArgument = "herd"
 
 // order tells the herd what to do.
@@ -21,7 +21,7 @@ type order struct {
 	Redis    string // URL
 	Clients  int
 	Encrypt  bool
-	Rooms    int // number of rooms over which clients are spread, besides the default rooms
+	Rooms    int // number of rooms, besides the default rooms, among which the clients are distributed
 	Size     int // bytes of data
 	Count    int // messages
 	Window   int // maximum number of messages in flight, 0 if unlimited
@@ -31,12 +31,12 @@ type order struct {
 
 // Kinds of orders.
 const (
-	doConnect = "connect" // connect Clients, and wait until all are in their rooms
+	doConnect = "connect" // connect Clients clients, and wait until all are in their rooms
 	doBurst   = "burst"   // publish Count messages, and wait for their deliveries
-	doSteady  = "steady"  // publish a message each Interval for Duration
-	doChat    = "chat"    // each client sends a message each Interval for Duration
-	doChoke   = "choke"   // connect Clients that do not read, and fill their connections
-	doCollect = "collect" // wait for Count messages that are sent by someone else
+	doSteady  = "steady"  // publish a message every Interval for Duration
+	doChat    = "chat"    // each client sends a message every Interval for Duration
+	doChoke   = "choke"   // connect Clients clients that do not read, and fill their connections
+	doCollect = "collect" // wait for Count messages that another process publishes
 )
 
 // report is the result of an order.
@@ -47,12 +47,12 @@ type report struct {
 	Lost       int64
 	Reordered  int64
 	Repeated   int64
-	Closed     int64 // clients
+	Closed     int64 // clients closed by the server
 	Live       int   // connected clients
 	P50, P99   time.Duration
 }
 
-// herdProcess is a herd that runs as a separate process on the herd's core.
+// herdProcess is a herd that runs in a separate process on the herd's core.
 type herdProcess struct {
 	*process
 	addr, protocol, redis string
@@ -88,7 +88,7 @@ func (h *herdProcess) tell(ctx context.Context, o order) (r report, err error) {
 			return r, fmt.Errorf("the herd ended unexpectedly:\n%s", h.output())
 		}
 		if err := json.Unmarshal([]byte(line), &r); err != nil {
-			return r, fmt.Errorf("invalid report of the herd, %.200q: %w", line, err)
+			return r, fmt.Errorf("invalid report %.200q from the herd: %w", line, err)
 		}
 		if r.Error != "" {
 			return r, errors.New("herd: " + r.Error)
@@ -99,7 +99,7 @@ func (h *herdProcess) tell(ctx context.Context, o order) (r report, err error) {
 	}
 }
 
-// outcome returns an outcome with the checks of the report.
+// outcome returns an outcome with the counters of the report and no values.
 func (r report) outcome(u usage) outcome {
 	return outcome{
 		Values: make(map[string]float64),

@@ -78,7 +78,7 @@ func obey(ctx context.Context, f *herd.Herd, o order) (r report, err error) {
 	return r, nil
 }
 
-// payloads returns the data of n messages to everyone, to be sent by someone else.
+// payloads returns the data of n messages to the default room that another process publishes.
 func payloads(first, n, size int) []string {
 	list := make([]string, n)
 	for i := range list {

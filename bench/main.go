@@ -1,12 +1,12 @@
-// Command bench compares this library's server with others: Ignis on Bun, gws,
-// gorilla and centrifuge. It writes its measurements to results.json, and generates
-// RESULTS.md and results.svg from them.
+// Command bench compares this library's server with Ignis on Bun, gws, gorilla and
+// centrifuge. It writes its measurements to results.json, and generates RESULTS.md and
+// results.svg from them.
 //
-//	go run .                                    everything, five rounds, well over an hour
+//	go run .                                        everything; takes well over an hour
 //	go run . -only burst,steady -systems ignis,bun -rounds 3
-//	go run . -render                            only generate the page and the plot
-//	go run . -quick -out DIR                    tiny sizes, to check that everything works
-//	go run . -only burst -before CHECKOUT -out DIR  compare with an older checkout
+//	go run . -render                                only generate the page and the plot
+//	go run . -quick -out DIR                        tiny sizes, to check that everything works
+//	go run . -only burst -before CHECKOUT -out DIR  compare with another checkout
 package main
 
 import (
@@ -37,8 +37,7 @@ func main() {
 	exit(command(ctx, os.Args[1:]))
 }
 
-// role returns the main function of a helper process if another process of this program has started
-// this one, and nil otherwise.
+// role returns the main function of a helper process if args selects one, and nil otherwise.
 func role(args []string) func(context.Context, io.Reader, io.Writer) error {
 	if len(args) != 1 {
 		return nil
@@ -70,14 +69,14 @@ func command(ctx context.Context, args []string) error {
 	var only, names, floods, before string
 	var quick, render bool
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.StringVar(&only, "only", "", "comma-separated workloads: "+strings.Join(workloadNames(), ","))
-	f.StringVar(&names, "systems", "", "comma-separated systems: "+strings.Join(systemNames(), ","))
-	f.StringVar(&floods, "floods", "", "comma-separated kinds of floods: "+strings.Join(floodNames(), ","))
-	f.StringVar(&before, "before", "", "checkout of this repository to compare with, as the system "+earlier)
-	f.IntVar(&p.rounds, "rounds", 0, fmt.Sprintf("number of rounds, of which medians are computed (default %d, %d for strangers)", defaultRounds, floodRounds))
+	f.StringVar(&only, "only", "", "comma-separated workloads to measure (default all): "+strings.Join(workloadNames(), ","))
+	f.StringVar(&names, "systems", "", "comma-separated systems to measure (default all): "+strings.Join(systemNames(), ","))
+	f.StringVar(&floods, "floods", "", "comma-separated kinds of floods for strangers (default all): "+strings.Join(floodNames(), ","))
+	f.StringVar(&before, "before", "", "another checkout of this repository, whose server is measured as the system "+earlier)
+	f.IntVar(&p.rounds, "rounds", 0, fmt.Sprintf("number of rounds; the figures are medians over all rounds (default %d, %d for strangers)", defaultRounds, floodRounds))
 	f.BoolVar(&p.keep, "append", false, "keep earlier runs of the same workloads and systems")
 	f.StringVar(&p.out, "out", ".", "folder for results.json, RESULTS.md and results.svg")
-	f.BoolVar(&quick, "quick", false, "use tiny sizes to check that everything works; overrides other sizes")
+	f.BoolVar(&quick, "quick", false, "use tiny sizes to check that everything works; overrides all flags for sizes")
 	f.BoolVar(&render, "render", false, "only generate RESULTS.md and results.svg from results.json")
 	p.sizes.flags(f)
 	if err := f.Parse(args); err != nil {
@@ -92,7 +91,7 @@ func command(ctx context.Context, args []string) error {
 	rounds := false
 	f.Visit(func(set *flag.Flag) { rounds = rounds || set.Name == "rounds" })
 	if rounds && p.rounds < 1 {
-		return fmt.Errorf("-rounds is %d, want at least 1", p.rounds)
+		return fmt.Errorf("-rounds: expected at least 1, but got %d", p.rounds)
 	}
 	if err := p.choose(only, floods, names, before); err != nil {
 		return err
@@ -119,7 +118,7 @@ func command(ctx context.Context, args []string) error {
 // flags defines the flags for the sizes.
 func (z *sizes) flags(f *flag.FlagSet) {
 	f.IntVar(&z.Clients, "clients", z.Clients, "clients in burst, steady, chat and scaling")
-	f.IntVar(&z.Crowd, "crowd", z.Crowd, "clients in connect, memory, idle and slow")
+	f.IntVar(&z.Crowd, "crowd", z.Crowd, "clients in connect, memory, idle, slow and encrypted-memory")
 	f.IntVar(&z.Size, "size", z.Size, "bytes of data per message")
 	f.IntVar(&z.Burst, "burst", z.Burst, "messages per burst")
 	f.IntVar(&z.Bursts, "bursts", z.Bursts, "bursts per run")
@@ -127,7 +126,7 @@ func (z *sizes) flags(f *flag.FlagSet) {
 	f.DurationVar(&z.Steady, "steady", z.Steady, "duration of steady and of each half of slow")
 	f.DurationVar(&z.Chat, "chat", z.Chat, "duration of chat")
 	f.IntVar(&z.Rooms, "rooms", z.Rooms, "rooms in chat")
-	f.DurationVar(&z.Settle, "settle", z.Settle, "minimum time for memory to settle")
+	f.DurationVar(&z.Settle, "settle", z.Settle, "minimum time before memory is read")
 	f.DurationVar(&z.Idle, "idle", z.Idle, "time over which idle CPU is measured")
 	f.IntVar(&z.Messages, "messages", z.Messages, "messages from Redis to one client")
 	f.IntVar(&z.Strangers, "strangers", z.Strangers, "connections per flood")
@@ -167,20 +166,20 @@ func (p *plan) choose(only, floods, names, before string) (err error) {
 		}
 	}
 	if len(p.systems) == 0 {
-		return fmt.Errorf("none of the systems %s takes part in %s", strings.Join(list, ", "), strings.Join(p.only, ", "))
+		return fmt.Errorf("none of the systems %s takes part in the workloads %s", strings.Join(list, ", "), strings.Join(p.only, ", "))
 	}
 	return nil
 }
 
-// takesPart reports whether a system takes part in any selected workload. Other systems need not be
-// built.
+// takesPart reports whether a system takes part in any selected workload. Others are not built.
 func (p *plan) takesPart(s system) bool {
 	return slices.ContainsFunc(workloads, func(w workload) bool {
 		return slices.Contains(p.only, w.name) && w.has(s)
 	})
 }
 
-// chosen splits a list of names and checks that they are in all. For an empty list it returns all.
+// chosen splits a comma-separated list of names and checks that they are in all. If the list is empty, it
+// returns all.
 func chosen(what, names string, all []string) ([]string, error) {
 	if names == "" {
 		return all, nil
@@ -188,7 +187,7 @@ func chosen(what, names string, all []string) ([]string, error) {
 	list := strings.Split(names, ",")
 	for _, name := range list {
 		if !slices.Contains(all, name) {
-			return nil, fmt.Errorf("unknown %s %q; want one of %s", what, name, strings.Join(all, ", "))
+			return nil, fmt.Errorf("unknown %s %q; expected one of %s", what, name, strings.Join(all, ", "))
 		}
 	}
 	return list, nil
@@ -227,20 +226,20 @@ func systemNames() (list []string) {
 	return list
 }
 
-// prepare checks the requirements and raises the limit of open files, also for child processes.
+// prepare checks the requirements, and raises the limit of open files for this process and its children.
 func prepare(z sizes) error {
 	if runtime.NumCPU() < 2 {
 		return errors.New("the machine needs at least two cores, one for the server and one for its clients")
 	}
 	if _, err := exec.LookPath("taskset"); err != nil {
-		return errors.New("taskset (util-linux) is not installed")
+		return errors.New("taskset is not installed; it is part of util-linux")
 	}
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return err
 	}
 	need := uint64(max(z.Clients, z.Crowd, z.Strangers) + 500)
-	limit.Max = max(limit.Max, need) // root may raise it
+	limit.Max = max(limit.Max, need) // only root may raise it
 	limit.Cur = limit.Max
 	// Child processes inherit the limit only if it is set explicitly.
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

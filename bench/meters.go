@@ -16,13 +16,13 @@ import (
 	"github.com/ignis-go/ignis/internal/herd"
 )
 
-// procStatTime returns the CPU time of a process according to /proc, which serves as a check.
+// procStatTime returns the CPU time of a process according to /proc. It is used as a check.
 func procStatTime(pid int) (time.Duration, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, err
 	}
-	_, rest, _ := strings.Cut(string(text), ") ") // the name before may contain any characters
+	_, rest, _ := strings.Cut(string(text), ") ") // the process name before it may contain spaces
 	fields := strings.Fields(rest)
 	if len(fields) < 13 {
 		return 0, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))
@@ -83,7 +83,7 @@ func busy(core string) (time.Duration, error) {
 			if err != nil {
 				return 0, err
 			}
-			if i != 3 && i != 4 { // idle, and waiting for I/O
+			if i != 3 && i != 4 { // these are idle and iowait
 				ticks += n
 			}
 		}
@@ -92,13 +92,14 @@ func busy(core string) (time.Duration, error) {
 	return 0, fmt.Errorf("/proc/stat has no core %s", core)
 }
 
-// span measures the CPU time of processes and of the server's core between two moments.
+// span measures CPU times from beginSpan to end. It contains their values at the beginning.
 type span struct {
-	pid         int   // the server
-	others      []int // processes on the herd's core
-	began       time.Time
-	cpu, stat   time.Duration // CPU time of the server
-	core, herds time.Duration
+	pid       int   // the server
+	others    []int // processes on the herd's core
+	began     time.Time
+	cpu, stat time.Duration // CPU time of the server, according to its clock and to /proc
+	core      time.Duration // busy time of the server's core
+	herds     time.Duration // CPU time of others
 }
 
 // usage is the result of a span.
@@ -138,10 +139,10 @@ func (s span) end() (u usage, err error) {
 	// Each of the two readings from /proc may be off by two ticks, one for user time and
 	// one for system time.
 	if d := (now.stat - s.stat - u.cpu).Abs(); d > 40*time.Millisecond && d > u.cpu/20 {
-		return u, fmt.Errorf("CPU time of process %d: %v by its clock, %v by /proc", s.pid, u.cpu, now.stat-s.stat)
+		return u, fmt.Errorf("the CPU time of process %d is %v according to its clock, but %v according to /proc", s.pid, u.cpu, now.stat-s.stat)
 	}
 	u.herdBusy = (now.herds - s.herds).Seconds() / u.wall.Seconds()
-	if u.wall > time.Second { // otherwise ticks of 10 ms are too coarse
+	if u.wall > time.Second { // the ticks of 10 ms are too coarse for less
 		u.foreign = max(0, (now.core-s.core-u.cpu).Seconds()/u.wall.Seconds())
 	}
 	return u, nil
@@ -156,8 +157,8 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// pinSelf moves this process to the herd's core, so that it does not disturb the server. New threads
-// inherit the core of the thread that starts them.
+// pinSelf moves all threads of this process to the herd's core, so that they do not disturb the server.
+// New threads inherit the core of the thread that starts them.
 func pinSelf() error {
 	core, err := strconv.Atoi(herdCore)
 	if err != nil {
@@ -193,8 +194,7 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// waitQuiet waits until a process uses less than 1 % of CPU time for half a second. It gives up after 20
-// seconds.
+// waitQuiet waits until a process uses less than 1 % of a core for half a second, but at most 20 seconds.
 func waitQuiet(ctx context.Context, pid int) error {
 	const step, steps = 500 * time.Millisecond, 40
 	before, err := herd.CPUTime(pid)

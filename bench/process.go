@@ -17,10 +17,10 @@ import (
 	"github.com/ignis-go/ignis/internal/childproc"
 )
 
-// patience is how long a process may take to become ready.
+// patience is the maximum time for a process to become ready.
 const patience = 30 * time.Second
 
-// process is a child process that is bound to some cores.
+// process is a child process that runs only on certain cores.
 type process struct {
 	name  string
 	cmd   *childproc.Cmd
@@ -32,8 +32,8 @@ type process struct {
 	log []string // the last lines of both outputs
 }
 
-// start runs argv in dir on the given cores, such as "0" or "0,1". Besides env, the environment contains
-// nothing that configures a runtime.
+// start runs argv in dir on the given cores, such as "0" or "0,1". The environment consists of env, PATH,
+// HOME and TMPDIR, so that the environment of bench does not affect the runtime of the process.
 func start(name, cores, dir string, env []string, argv ...string) (*process, error) {
 	p := &process{name: name, lines: make(chan string, 1024), done: make(chan struct{})}
 	p.cmd = childproc.Command("taskset", append([]string{"-c", cores}, argv...)...)
@@ -66,7 +66,7 @@ func start(name, cores, dir string, env []string, argv ...string) (*process, err
 		defer close(p.done)
 		readers.Wait()
 		close(p.lines)
-		_ = p.cmd.Wait() // processes are killed, so the error is irrelevant
+		_ = p.cmd.Wait() // processes are usually killed, so the error does not matter
 	}()
 	return p, nil
 }
@@ -84,13 +84,13 @@ func (p *process) read(r io.Reader, pass bool) {
 		if pass {
 			select {
 			case p.lines <- line:
-			default: // drop lines that are not read
+			default: // nothing is reading, so drop the line
 			}
 		}
 	}
 }
 
-// await waits for a line of output that contains prefix, and returns the text after it.
+// await waits for a line of standard output that contains prefix, and returns the text after prefix.
 func (p *process) await(ctx context.Context, prefix string) (string, error) {
 	timeout := time.NewTimer(patience)
 	defer timeout.Stop()
@@ -104,7 +104,7 @@ func (p *process) await(ctx context.Context, prefix string) (string, error) {
 				return rest, nil
 			}
 		case <-timeout.C:
-			return "", fmt.Errorf("%s is not ready after %v:\n%s", p.name, patience, p.output())
+			return "", fmt.Errorf("%s was not ready after %v:\n%s", p.name, patience, p.output())
 		case <-ctx.Done():
 			return "", context.Cause(ctx)
 		}

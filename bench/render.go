@@ -22,10 +22,10 @@ func (r *results) render(dir string) error {
 
 func (r *results) markdown() string {
 	var b strings.Builder
-	b.WriteString("# Comparison\n\n<!-- Written by the program in this folder, from results.json. -->\n\n")
+	b.WriteString("# Comparison\n\n<!-- Generated from results.json by the program in this folder. -->\n\n")
 	b.WriteString(intro)
 	r.writeGoals(&b)
-	b.WriteString("![Each server against Ignis on Bun](results.svg)\n\n")
+	b.WriteString("![Each server compared with Ignis on Bun](results.svg)\n\n")
 	r.writeMachine(&b)
 	for _, w := range workloads {
 		r.writeWorkload(&b, w)
@@ -36,12 +36,12 @@ func (r *results) markdown() string {
 
 const intro = `This page compares Ignis for Go with the original, Ignis on Bun, which uses the sockets
 of uWebSockets (C++), and with three WebSocket libraries for Go. Each server has one core
-to itself (Go with GOMAXPROCS=1); clients and Redis share the other. The systems take turns
-within each round, and each run starts a new process. Figures are medians of the rounds,
-with the lowest and the highest in brackets. CPU time is that of the server's process,
-including all threads. Ratios between systems are more meaningful than absolute figures,
-which depend on the machine. CPU time is more meaningful than wall time if the machine does
-no other work.
+to itself (the Go servers have GOMAXPROCS=1); the clients and Redis share the other core.
+The systems take turns within each round, and each run starts a new server. Figures are
+medians over the rounds, with the lowest and the highest value in brackets. CPU time is that
+of the server's process, including all threads. Ratios between systems are more meaningful
+than absolute figures, which depend on the machine. CPU time is more meaningful than wall
+time, because other work on the machine affects it less.
 
 `
 
@@ -49,16 +49,16 @@ const again = `## How to reproduce
 
     make bench-compare
 
-Or run ` + "`go run .`" + ` in this folder. ` + "`go run . -help`" + ` lists the options, with which you can select
-workloads, systems, sizes and rounds. You need Linux with at least two cores, Go, Node.js
-with npm, ` + "`redis-server`" + `, ` + "`taskset`" + ` and 20,000 open files per process. Completed runs are
-added to results.json and replace older runs of the same workload and system.
+Or run ` + "`go run .`" + ` in this folder; ` + "`go run . -help`" + ` lists the flags for selecting workloads,
+systems, sizes and rounds. This requires Linux with at least two cores, Go, Node.js with npm,
+` + "`redis-server`" + `, ` + "`taskset`" + `, and a limit of at least 20,000 open files per process. Completed runs
+are added to results.json, where they replace older runs of the same workload and system.
 ` + "`go run . -render`" + ` generates this page and the plot from results.json.
 `
 
-// writeGoals writes the table of goals.
+// writeGoals writes the table of goals and whether they are reached.
 func (r *results) writeGoals(b *strings.Builder) {
-	b.WriteString("| workload | | Ignis for Go | Ignis on Bun | ratio | required | |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("| workload | figure | Ignis for Go | Ignis on Bun | ratio | goal | |\n|---|---|---|---|---|---|---|\n")
 	for _, w := range workloads {
 		if w.floods {
 			r.writeFloodGoal(b, w)
@@ -100,7 +100,7 @@ func (m metric) reached(v float64) bool {
 	return v <= m.goal.limit
 }
 
-// required describes the goal.
+// required returns the text of the goal.
 func (m metric) required() string {
 	text := m.text
 	if m.goal.ratio {
@@ -112,7 +112,7 @@ func (m metric) required() string {
 	}
 	s := sign + text(m.goal.limit)
 	if m.goal.aim != 0 {
-		s += ", aim " + text(m.goal.aim)
+		s += ", ideally " + sign + text(m.goal.aim)
 	}
 	return s
 }
@@ -143,7 +143,7 @@ func (r *results) writeWorkload(b *strings.Builder, w workload) {
 	fmt.Fprintf(b, "## %s\n\n%s\n", w.title, w.text)
 	settings := distinct(runs, func(n run) string { return n.Settings })
 	days := distinct(runs, func(n run) string { return n.Session.UTC().Format(time.DateOnly) })
-	fmt.Fprintf(b, "Sizes: %s. Measured on %s", strings.Join(settings, "; or: "), strings.Join(days, " and "))
+	fmt.Fprintf(b, "Sizes: %s. Measured on %s", strings.Join(settings, "; or "), strings.Join(days, " and "))
 	if m := runs[0].Machine; m != (machine{}) {
 		fmt.Fprintf(b, ", on a different machine: %s, %d cores, %s; %s; %s", m.CPU, m.Cores, m.Memory, m.Kernel, m.Redis)
 	}
@@ -159,11 +159,11 @@ func (r *results) writeWorkload(b *strings.Builder, w workload) {
 		fmt.Fprintf(b, " %s |", m.title)
 		rule += "---|"
 		if !w.alone {
-			b.WriteString(" to Bun |")
+			b.WriteString(" vs. Bun |")
 			rule += "---|"
 		}
 	}
-	b.WriteString(" lost, repeated, reordered | clients closed | herd's core busy | rounds |\n" + rule + "---|---|---|---|\n")
+	b.WriteString(" lost, repeated, reordered | clients closed | clients' core busy | rounds |\n" + rule + "---|---|---|---|\n")
 	var notes []string
 	for _, s := range systems {
 		mine := r.of(w.name, s.name)
@@ -225,12 +225,12 @@ func (r *results) writeChecks(b *strings.Builder, w workload, s system, runs []r
 	mark := ""
 	if marked > 0 {
 		mark = " (!)"
-		notes = append(notes, fmt.Sprintf("- (!) %s: in %d of %d rounds the herd's core was more than %s busy, so the herd may have limited the rate.",
+		notes = append(notes, fmt.Sprintf("- (!) %s: in %d of %d rounds the clients' core was more than %s busy, so the clients may have limited the rate.",
 			s.title, marked, len(runs), percentText(tooBusy)))
 	}
 	fmt.Fprintf(b, " %d, %d, %d | %d | %s%s | %d |\n", lost, repeated, reordered, closed, percentText(herd), mark, len(runs))
 	if closed > 0 {
-		notes = append(notes, fmt.Sprintf("- %s closed %d clients in %d rounds. Messages to closed clients do not count as lost.", s.title, closed, len(runs)))
+		notes = append(notes, fmt.Sprintf("- %s closed %d clients in %d rounds. Messages for closed clients are not counted as lost.", s.title, closed, len(runs)))
 	}
 	if foreign > 0.1 {
 		notes = append(notes, fmt.Sprintf("- %s: other work on the machine used up to %s of the server's core.", s.title, percentText(foreign)))

@@ -33,7 +33,7 @@ func someResults() *results {
 	return r
 }
 
-// someKind is the kind of the runs of a workload that has any.
+// someKind returns the kind of the workload's runs, or "" if the workload has no floods.
 func someKind(w workload) string {
 	if w.floods {
 		return "bursts"
@@ -41,7 +41,7 @@ func someKind(w workload) string {
 	return ""
 }
 
-// The limits for floods depend on the figures without a flood.
+// The limit for a flood depends on the figures without a flood.
 func TestFloodGoal(t *testing.T) {
 	for want, v := range map[string]struct{ calm, p99 float64 }{
 		"≤ 50.0 ms | reached by 1 of 1":    {0.001, 0.050},
@@ -54,7 +54,7 @@ func TestFloodGoal(t *testing.T) {
 		n.Values = map[string]float64{keyCalmP99: v.calm, keyP99: v.p99}
 		r.add(n, false)
 		text := r.markdown()
-		if !strings.Contains(text, "| [Strangers](#strangers) | p99 beside `frames`") || !strings.Contains(text, want) {
+		if !strings.Contains(text, "| [Strangers](#strangers) | p99 during `frames`") || !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
@@ -67,7 +67,7 @@ func TestMarkdown(t *testing.T) {
 	for _, want := range []string{
 		"| [Burst](#burst) | deliveries/s | 2.00/s | 1.00/s | 2.00 × | ≥ 2.50 × | **missed** |",
 		"| Ignis on Bun | 1.00/s [0.90/s .. 1.10/s] | 1.00 × |",
-		"the herd's core was more than 90 % busy",
+		"the clients' core was more than 90 % busy",
 		"closed 7 clients",
 		"abacus, 2 cores",
 		"| `bursts` | 2000 ms [1900 ms .. 2100 ms] |",
@@ -87,7 +87,7 @@ func TestMarkdown(t *testing.T) {
 		if n := strings.Count(line, "|"); columns == 0 {
 			columns = n
 		} else if n != columns {
-			t.Errorf("a row of %d cells in a table of %d: %s", n, columns, line)
+			t.Errorf("a row has %d cells in a table with %d columns: %s", n, columns, line)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func TestResultsAreKept(t *testing.T) {
 	dir := t.TempDir()
 	var none, got results
 	if err := none.load(dir); err != nil || len(none.Runs) != 0 {
-		t.Fatalf("an empty folder: %v, %d runs", err, len(none.Runs))
+		t.Fatalf("an empty folder: %v, got %d runs", err, len(none.Runs))
 	}
 	want := someResults()
 	if err := want.save(dir); err != nil {
@@ -121,7 +121,7 @@ func TestResultsAreKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.markdown() != want.markdown() || got.plot() != want.plot() {
-		t.Error("page or plot differ after the results were saved and loaded")
+		t.Error("the page or the plot differs after the results were saved and loaded")
 	}
 	if err := got.render(dir); err != nil {
 		t.Fatal(err)
@@ -131,7 +131,7 @@ func TestResultsAreKept(t *testing.T) {
 	}
 }
 
-// A new session replaces only the old runs of the workloads and systems that it measures.
+// A session replaces only the old runs of the workloads and systems that it measures.
 func TestSessionsReplace(t *testing.T) {
 	later := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
 	for _, keep := range []bool{false, true} {
@@ -192,8 +192,7 @@ func TestFigures(t *testing.T) {
 	}
 }
 
-// Figures of different machines are not mixed in a workload, and the page tells which workloads were
-// measured on a different machine.
+// A workload does not mix runs of different machines.
 func TestRunsOfAnotherMachine(t *testing.T) {
 	here, there := machine{CPU: "abacus"}, machine{CPU: "loom"}
 	r := &results{Machine: here}
@@ -201,16 +200,16 @@ func TestRunsOfAnotherMachine(t *testing.T) {
 	r.add(run{Workload: "burst", System: reference}, false)
 	r.add(run{Workload: strangers, System: ours}, false)
 	if w := r.elsewhere(there, []string{"burst"}, []string{ours}); w != "burst" {
-		t.Errorf("the reference's figures of another machine: %q", w)
+		t.Errorf("elsewhere returned %q, although the reference was measured on another machine", w)
 	}
 	if w := r.elsewhere(there, []string{strangers}, []string{ours}); w != "" {
-		t.Errorf("all of %s may be measured again", w)
+		t.Errorf("elsewhere returned %q, although all systems of it are measured again", w)
 	}
 	if w := r.elsewhere(here, []string{"burst"}, []string{ours}); w != "" {
-		t.Errorf("%s may be measured again in part where it was measured", w)
+		t.Errorf("elsewhere returned %q, although it was measured on the same machine", w)
 	}
 	r.add(run{Workload: strangers, System: ours, Machine: there}, true)
 	if got := r.of(strangers, ""); len(got) != 1 || r.machineOf(got[0]) != there || len(r.of("burst", "")) != 2 {
-		t.Errorf("left are %+v", r.Runs)
+		t.Errorf("the remaining runs are %+v", r.Runs)
 	}
 }

@@ -16,8 +16,7 @@ import (
 	"github.com/ignis-go/ignis/internal/herd"
 )
 
-// results is the content of results.json. It contains all runs, so that tables and plot can be
-// generated again.
+// results is the content of results.json: all runs, from which the tables and the plot are generated.
 type results struct {
 	Machine machine `json:"machine"`
 	Runs    []run   `json:"runs"`
@@ -86,8 +85,8 @@ func (r *results) save(dir string) error {
 	return os.Rename(next, r.path(dir))
 }
 
-// elsewhere returns the first of the workloads that would contain runs of different machines after the
-// given systems were measured on m, or "".
+// elsewhere returns a workload, out of the given ones, that would mix runs of different machines if only
+// the given systems were measured on m. If there is none, it returns "".
 func (r *results) elsewhere(m machine, workloads, systems []string) string {
 	for _, n := range r.Runs {
 		if slices.Contains(workloads, n.Workload) && !slices.Contains(systems, n.System) && r.machineOf(n) != m {
@@ -120,7 +119,7 @@ func (r *results) add(n run, keep bool) {
 	r.Runs = append(r.Runs, n)
 }
 
-// of returns the runs of one workload and, unless it is empty, one system.
+// of returns the runs of one workload with one system, or with all systems if system is empty.
 func (r *results) of(workload, system string) []run {
 	var list []run
 	for _, n := range r.Runs {

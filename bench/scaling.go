@@ -63,7 +63,7 @@ func (t *trial) writeBursts(ctx context.Context, cores string) (out outcome, err
 			if err != nil {
 				return err
 			}
-			if i == 0 { // a warm-up, in which buffers grow
+			if i == 0 { // a warm-up in which buffers grow
 				continue
 			}
 			all.add(r)
@@ -80,8 +80,8 @@ func (t *trial) writeBursts(ctx context.Context, cores string) (out outcome, err
 	return out, err
 }
 
-// writeBurst publishes a burst, and returns how long it took until the last byte was in the kernel, which
-// is when the server stopped using CPU time.
+// writeBurst publishes a burst. It returns the wall and CPU time that the server needed to write all of it
+// to the kernel. The server has done so when it stops using CPU time.
 func (t *trial) writeBurst(ctx context.Context, srv *server, nr int) (wall, cpu time.Duration, err error) {
 	burst := publications(payloads(nr*t.Burst, t.Burst, t.Size))
 	if err := waitQuiet(ctx, srv.pid()); err != nil {
@@ -95,7 +95,7 @@ func (t *trial) writeBurst(ctx context.Context, srv *server, nr int) (wall, cpu 
 	if err != nil {
 		return 0, 0, err
 	}
-	defer func() { _ = redis.Close() }() // without reading the replies
+	defer func() { _ = redis.Close() }() // the replies are not needed
 	began := time.Now()
 	if _, err := redis.Write(burst); err != nil {
 		return 0, 0, err
@@ -109,13 +109,13 @@ func (t *trial) writeBurst(ctx context.Context, srv *server, nr int) (wall, cpu 
 		return 0, 0, err
 	}
 	if waiting != "0" {
-		return 0, 0, fmt.Errorf("the socket buffers of %s clients are too small for a burst; choose a smaller burst", waiting)
+		return 0, 0, fmt.Errorf("a burst does not fit into the socket buffers of %s clients; use a smaller -burst or -size", waiting)
 	}
 	return ended.Sub(began), after - before, nil
 }
 
-// watchWork waits until a process has used almost no CPU time for 50 ms. It returns when the process last
-// worked, and its CPU time at that moment.
+// watchWork waits until a process has used almost no CPU time for 50 ms. It returns the time at which the
+// process last used CPU time, and how much it had used by then.
 func watchWork(ctx context.Context, pid int, before time.Duration) (last time.Time, cpu time.Duration, err error) {
 	const step, rest = time.Millisecond, 50 * time.Millisecond
 	last, cpu = time.Now(), before
@@ -145,7 +145,7 @@ func (l *lab) dialRedis(ctx context.Context) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", u.Host)
 }
 
-// publications returns Redis commands that publish messages to the default room.
+// publications returns the Redis commands that publish messages with the given data to the default room.
 func publications(data []string) (commands []byte) {
 	e := wire.Envelope{ServerID: wire.EmitterID, To: wire.ToRoom(wire.RoomDefault), Event: host.Event}
 	for _, d := range data {
@@ -157,6 +157,7 @@ func publications(data []string) (commands []byte) {
 	return commands
 }
 
+// get returns the trimmed body of a response with status 200.
 func get(ctx context.Context, url string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

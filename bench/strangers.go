@@ -15,16 +15,17 @@ import (
 
 const (
 	strangers = "strangers"
-	// floodRounds is lower than defaultRounds, because there are many kinds of floods.
+	// floodRounds is the default number of rounds of each flood. It is lower than
+	// defaultRounds, because there are many kinds of floods.
 	floodRounds = 3
-	// fullFlood is the size of a flood to which flood.Kind.Strangers refers.
+	// fullFlood is the number of strangers for which flood.Kind.Strangers applies.
 	fullFlood = 500
 	// bothCores are the cores of the server, the strangers and the clients.
 	bothCores = serverCore + "," + herdCore
-	// politeness is the nice value of the strangers relative to the server.
-	politeness = "10"
-	// unsettled is how long a flood lasts before measurements begin.
-	unsettled = 300 * time.Millisecond
+	// strangerNice is the nice value of the strangers relative to the server.
+	strangerNice = "10"
+	// rampUp is the time from the start of a flood to the start of the measurements.
+	rampUp = 300 * time.Millisecond
 )
 
 // strangerScenarios returns a scenario for each kind of flood, so that the systems take turns with each
@@ -40,14 +41,14 @@ func strangerScenarios() (list []scenario) {
 }
 
 func strangersText(z sizes) string {
-	return fmt.Sprintf("%d strangers (`frames` %d, `deflate` %d), %d clients with 10 messages a second each, %v beside the flood, %v before and %v after it",
+	return fmt.Sprintf("%d strangers (`frames` %d, `deflate` %d), %d clients with 10 messages per second each, %v during the flood, %v before and %v after it",
 		z.Strangers, z.strangers(100), z.strangers(20), z.Visitors, z.Flood, z.Calm, z.Calm)
 }
 
-// strangers returns the number of strangers of a flood that has n strangers in a full flood of 500.
+// strangers returns the number of strangers in a flood that has n strangers if z.Strangers is fullFlood.
 func (z sizes) strangers(n int) int { return max(1, n*z.Strangers/fullFlood) }
 
-// flooded measures round-trip times during, before and after a flood.
+// flooded measures round-trip times before, during and after a flood.
 func (t *trial) flooded(ctx context.Context, k flood.Kind) error {
 	secret := ""
 	if k.Tokens {
@@ -66,12 +67,12 @@ func (t *trial) flooded(ctx context.Context, k flood.Kind) error {
 	if _, err := tell[flood.Sample](ctx, probe, probeOrder{Window: "calm", Duration: t.Calm}); err != nil {
 		return err
 	}
-	f, err := startSelf("the flood", t.dir, []string{"nice", "-n", politeness}, floodArgument)
+	f, err := startSelf("the flood", t.dir, []string{"nice", "-n", strangerNice}, floodArgument)
 	if err != nil {
 		return err
 	}
 	defer f.kill()
-	o, err := t.beside(ctx, srv, f, probe, k)
+	o, err := t.duringFlood(ctx, srv, f, probe, k)
 	if err != nil {
 		return err
 	}
@@ -90,8 +91,8 @@ func (t *trial) flooded(ctx context.Context, k flood.Kind) error {
 	return srv.alive()
 }
 
-// beside measures during the flood.
-func (t *trial) beside(ctx context.Context, srv *server, f, probe *process, k flood.Kind) (o outcome, err error) {
+// duringFlood starts the flood, measures, and ends the flood.
+func (t *trial) duringFlood(ctx context.Context, srv *server, f, probe *process, k flood.Kind) (o outcome, err error) {
 	order := floodOrder{Do: "connect", Addr: srv.addr, Kind: k.Name, Strangers: t.strangers(k.Strangers)}
 	if _, err := tell[flood.Report](ctx, f, order); err != nil {
 		return o, err
@@ -99,7 +100,7 @@ func (t *trial) beside(ctx context.Context, srv *server, f, probe *process, k fl
 	if _, err := tell[flood.Report](ctx, f, floodOrder{Do: "start"}); err != nil {
 		return o, err
 	}
-	if err := pause(ctx, min(unsettled, t.Flood)); err != nil {
+	if err := pause(ctx, min(rampUp, t.Flood)); err != nil {
 		return o, err
 	}
 	began, err := t.readCPU(srv.process, f, probe)
@@ -138,11 +139,11 @@ func (t *trial) beside(ctx context.Context, srv *server, f, probe *process, k fl
 	return o, nil
 }
 
-// cpuTimes contains the CPU times of processes and of the two cores.
+// cpuTimes contains CPU times at a moment.
 type cpuTimes struct {
 	at    time.Time
-	used  []time.Duration
-	cores time.Duration
+	used  []time.Duration // CPU times of processes
+	cores time.Duration   // busy time of both cores
 }
 
 func (t *trial) readCPU(procs ...*process) (c cpuTimes, err error) {
@@ -164,14 +165,14 @@ func (t *trial) readCPU(procs ...*process) (c cpuTimes, err error) {
 	return c, nil
 }
 
-// startProbe starts the well-behaved clients. If the user has permission they get real-time priority, so
-// that they do not measure the time that they wait for a core.
+// startProbe starts the well-behaved clients. If permitted, they get real-time priority, so that they do
+// not wait for a core themselves, which would increase the measured times.
 func (t *trial) startProbe(ctx context.Context, addr, secret string) (*process, error) {
-	var ahead []string
+	var realTime []string
 	if childproc.CommandContext(ctx, "chrt", "-f", "1", "true").Run() == nil {
-		ahead = []string{"chrt", "-f", "1"}
+		realTime = []string{"chrt", "-f", "1"}
 	}
-	p, err := startSelf("the probe", t.dir, ahead, probeArgument)
+	p, err := startSelf("the probe", t.dir, realTime, probeArgument)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +183,8 @@ func (t *trial) startProbe(ctx context.Context, addr, secret string) (*process, 
 	return p, nil
 }
 
-// startSelf starts this program in one of its roles, through a command that changes its priority.
+// startSelf starts this program in the role that argument selects. If by is not empty, it is a command that
+// runs it with a different priority.
 func startSelf(name, dir string, by []string, argument string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -191,8 +193,8 @@ func startSelf(name, dir string, by []string, argument string) (*process, error)
 	return start(name, bothCores, dir, []string{"GOMAXPROCS=1", "GOGC=400"}, append(by, self, argument)...)
 }
 
-// serveProgram starts `ignis serve` on both cores. With a secret it requires tokens. Otherwise it accepts
-// everyone and relays messages to the rooms that they name.
+// serveProgram starts ignis serve on both cores. With a secret, the server requires tokens. Otherwise it
+// runs in development mode: it accepts everyone and relays messages to the rooms that they name.
 func (t *trial) serveProgram(ctx context.Context, secret string, flags ...string) (*server, error) {
 	argv := []string{t.program(t.system), "serve", "--listen", "127.0.0.1:0", "--log-level", "info"}
 	if secret != "" {
@@ -214,6 +216,6 @@ func (t *trial) serveProgram(ctx context.Context, secret string, flags ...string
 		p.kill()
 		return nil, err
 	}
-	addr, _, _ = strings.Cut(addr, " ") // followed by a note about development mode
+	addr, _, _ = strings.Cut(addr, " ") // a note about development mode may follow
 	return &server{process: p, system: t.system, addr: addr}, nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/ignis-go/ignis/bench/internal/flood"
 )
 
-// These arguments make this program run as a flood, or as the well-behaved clients. Like the herd, they
+// These arguments make this program run as a flood or as the well-behaved clients. Like the herd, both
 // execute orders.
 const (
 	floodArgument = "flood"
@@ -29,10 +29,10 @@ type floodOrder struct {
 
 // probeOrder tells the well-behaved clients to connect or to measure.
 type probeOrder struct {
-	Addr     string // address to connect to, empty to measure
-	Secret   string
+	Addr     string // server to connect to; if empty, the order is to measure
+	Secret   string // key of the tokens; if empty, the server requires none
 	Clients  int
-	Window   string // window to which the figures are added
+	Window   string // name of the window to which the measurements are added
 	Duration time.Duration
 }
 
@@ -78,7 +78,7 @@ func tell[R any](ctx context.Context, p *process, order any) (R, error) {
 			return a.Report, fmt.Errorf("%s ended unexpectedly:\n%s", p.name, p.output())
 		}
 		if err := json.Unmarshal([]byte(line), &a); err != nil {
-			return a.Report, fmt.Errorf("invalid answer of %s, %.200q: %w", p.name, line, err)
+			return a.Report, fmt.Errorf("invalid answer %.200q from %s: %w", line, p.name, err)
 		}
 		if a.Error != "" {
 			return a.Report, fmt.Errorf("%s: %s", p.name, a.Error)

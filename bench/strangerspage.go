@@ -7,18 +7,18 @@ import (
 	"github.com/ignis-go/ignis/bench/internal/flood"
 )
 
-// Limits of round-trip times during a flood. The greater of the two applies.
+// The p99 of the round-trip times during a flood must not exceed the greater of these limits.
 const (
-	floodTimes = 3     // times the value without a flood
+	floodTimes = 3     // multiple of the p99 without a flood
 	floodLimit = 0.050 // seconds
 )
 
-const strangersIntro = "Round-trip times of a few authenticated clients while strangers, which are unauthenticated connections, flood the server, and before and after the flood. " +
-	"The server is `ignis serve`. In development mode each client sends messages to its own room, and the server's application relays them. With tokens, where `ignis serve` has no application, each client authenticates again and receives a confirmation. " +
-	"Messages are sent on schedule even if the previous one was not answered. A message without an answer counts with the time that it has waited. `Connecting` is the time from dialling a new connection until it is authenticated.\n\n" +
-	"All processes share two cores. The server has GOMAXPROCS=2. The strangers are a separate process with GOMAXPROCS=1 and a nice value that is " + politeness + " above the server's. The clients are a third process with real-time priority if the user has permission for that; `probe late` is by how much it still sent messages late. " +
-	"A busy server therefore slows the strangers down. The table compares what the server took with what the strangers would have sent to a server that takes everything. Data in the buffers of the kernel is not included, but listed separately. If little was taken and little is waiting, the strangers were too slow. " +
-	"Bursts are sent by all strangers at the same time. A stranger whose connection was closed reconnects with its next burst, but at most once per second.\n"
+const strangersIntro = "Strangers are connections, most of them unauthenticated, that flood the server. The table shows the round-trip times of a few well-behaved, authenticated clients during the flood, and before and after it (`idle`). " +
+	"The server is `ignis serve`. In development mode, each client sends messages to its own room, and the server relays them. With tokens, the server relays no messages, so each client authenticates again and receives an error. " +
+	"Messages are sent on schedule, even if the previous one was not answered. An unanswered message is counted with the time for which it has waited. `Connecting` is the time from dialing a new connection until it is authenticated.\n\n" +
+	"All processes share two cores. The server has GOMAXPROCS=2. The strangers are a separate process with GOMAXPROCS=1 and a nice value " + strangerNice + " higher than the server's, so a busy server slows them down. The well-behaved clients are a third process, which has real-time priority if the user is permitted to set it; `probe late` is the delay with which they nevertheless sent messages. " +
+	"The table compares the data that the server read with the data that the strangers would have sent to a server that reads everything. Data in the buffers of the kernel does not count as read and is listed separately. If little was read and little is waiting, the strangers were too slow. " +
+	"All strangers send their bursts at the same time. If the server closes the connection of a stranger, the stranger reconnects with its next burst, but at most once per second.\n"
 
 // floodsOf returns the kinds of flood for which there are runs.
 func (r *results) floodsOf(w workload) (list []flood.Kind) {
@@ -40,7 +40,7 @@ func (r *results) ofFlood(workload, system, kind string) (list []run) {
 	return list
 }
 
-// verdict compares a figure with its limit.
+// verdict is the p99 during a flood and its limit, in seconds.
 type verdict struct {
 	p99, limit float64
 }
@@ -88,11 +88,11 @@ func (r *results) writeFloodGoal(b *strings.Builder, w workload) {
 	if !worst.reached() {
 		count = all - reached
 	}
-	fmt.Fprintf(b, "| [%s](#%s) | p99 beside `%s`, the worst of %d kinds | %s |  |  | ≤ %s | %s by %d of %d |\n",
+	fmt.Fprintf(b, "| [%s](#%s) | p99 during `%s`, the worst of %d kinds | %s |  |  | ≤ %s | %s by %d of %d |\n",
 		w.title, anchor(w.title), name, all, millisText(worst.p99), millisText(worst.limit), worst, count, all)
 }
 
-// writeFloods writes the table of a workload with a row for each kind of flood.
+// writeFloods writes the table of a workload that has a row for each kind of flood.
 func (r *results) writeFloods(b *strings.Builder, w workload) {
 	b.WriteString("| strangers |")
 	rule := "|---|"
@@ -100,11 +100,11 @@ func (r *results) writeFloods(b *strings.Builder, w workload) {
 		fmt.Fprintf(b, " %s |", m.title)
 		rule += "---|"
 		if m.key == keyP99 {
-			b.WriteString(" required | |")
+			b.WriteString(" goal | |")
 			rule += "---|---|"
 		}
 	}
-	b.WriteString(" not answered | clients closed | rounds |\n" + rule + "---|---|---|\n")
+	b.WriteString(" unanswered | clients closed | rounds |\n" + rule + "---|---|---|\n")
 	var notes []string
 	for _, k := range r.floodsOf(w) {
 		for _, s := range systems {
@@ -137,6 +137,7 @@ func (r *results) writeFloods(b *strings.Builder, w workload) {
 	b.WriteString("\n")
 }
 
+// writeFloodChecks writes the last cells of a row, and returns notes about them.
 func writeFloodChecks(b *strings.Builder, name string, runs []run) (notes []string) {
 	var lost, closed int64
 	var foreign float64
@@ -144,7 +145,7 @@ func writeFloodChecks(b *strings.Builder, name string, runs []run) (notes []stri
 		lost, closed, foreign = lost+n.Lost, closed+n.Closed, max(foreign, n.Foreign)
 	}
 	fmt.Fprintf(b, " %d | %d | %d |\n", lost, closed, len(runs))
-	if foreign > 0.2 { // some time is used by the kernel and not attributed to processes
+	if foreign > 0.2 { // the kernel uses some time that is not attributed to any process
 		notes = append(notes, fmt.Sprintf("- (!) %s: other work on the machine used up to %s cores, so the figures are unreliable.", name, digits(foreign)))
 	}
 	return notes

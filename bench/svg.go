@@ -18,8 +18,8 @@ const (
 	plotTop     = 84
 )
 
-// plot draws the ratio of each system to Ignis on Bun on a logarithmic axis, for the metrics with a goal
-// relative to it.
+// plot returns an SVG image that shows the ratio of each system to Ignis on Bun on a logarithmic axis, for
+// the metrics that have a goal.
 func (r *results) plot() string {
 	rows, lowest, highest := r.plotRows()
 	axis := newLogAxis(lowest, highest)
@@ -37,12 +37,12 @@ func (r *results) plot() string {
 	bottom := y + 6
 
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-label="Each server against Ignis on Bun">`+"\n",
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-label="Each server compared with Ignis on Bun">`+"\n",
 		plotWidth, bottom+44, plotWidth, bottom+44)
 	b.WriteString(plotStyle)
 	fmt.Fprintf(&b, `<rect class="back" width="%d" height="%d" rx="8"/>`+"\n", plotWidth, bottom+44)
-	b.WriteString(`<text class="title" x="16" y="30">How many times as good as Ignis on Bun</text>` + "\n")
-	b.WriteString(`<text class="sub" x="16" y="52">One core each. Deliveries per second, or the inverse of CPU time or memory. Further right is better. Marks show the goals.</text>` + "\n")
+	b.WriteString(`<text class="title" x="16" y="30">Compared with Ignis on Bun</text>` + "\n")
+	b.WriteString(`<text class="sub" x="16" y="52">Ratio of deliveries per second, or inverse ratio of CPU time or memory, on one core. Further right is better. Marks are goals.</text>` + "\n")
 	for _, v := range axis.ticks() {
 		class := "grid"
 		if v == 1 {
@@ -90,7 +90,7 @@ type plotRow struct {
 
 	label  string
 	figure string
-	times  float64 // ratio to the reference, higher is better
+	times  float64 // ratio to the reference, for which higher is better
 	goal   float64 // ratio of the goal, 0 if there is none
 	ours   bool
 }
@@ -124,7 +124,7 @@ func (r *results) plotRows() (rows []plotRow, lowest, highest float64) {
 	return rows, lowest, highest
 }
 
-// times converts a ratio of figures to one for which higher is better.
+// times converts a ratio of figures to a ratio for which higher is better.
 func (m metric) times(ratio float64) float64 {
 	if m.higher {
 		return ratio
@@ -143,7 +143,7 @@ func (row plotRow) draw(b *strings.Builder, axis logAxis, y int) {
 		class, min(from, to), y+1, max(math.Abs(to-from), 1.5), rowHeight-6)
 	if row.goal != 0 {
 		x := axis.x(row.goal)
-		fmt.Fprintf(b, `<line class="goal" x1="%.1f" y1="%d" x2="%.1f" y2="%d"><title>required: %s</title></line>`+"\n",
+		fmt.Fprintf(b, `<line class="goal" x1="%.1f" y1="%d" x2="%.1f" y2="%d"><title>goal: %s</title></line>`+"\n",
 			x, y-2, x, y+rowHeight-2, tickText(row.goal))
 	}
 	fmt.Fprintf(b, `<text class="figure" x="%d" y="%d">%s: %s</text>`+"\n", plotRight+16, y+12, tickText(row.times), html.EscapeString(row.figure))

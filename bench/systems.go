@@ -21,7 +21,7 @@ const (
 	herdCore   = "1"
 )
 
-// isOurs reports whether the system is this library, in this checkout or an older one.
+// isOurs reports whether the system is this library, from this checkout or another one.
 func (s system) isOurs() bool { return s.name == ours || s.name == earlier }
 
 // isBun reports whether the system is a variant of the reference.
@@ -29,10 +29,10 @@ func (s system) isBun() bool { return s.name == reference || s.name == quietBun 
 
 // system is a server that takes part in the comparison.
 type system struct {
-	name     string // name on the command line and in the results
-	title    string
-	module   string // Go module of another library, for its version
-	protocol string // protocol of its clients
+	name     string // name on the command line and in results.json
+	title    string // name on the page and in the plot
+	module   string // Go module that determines the version, empty for variants of Ignis
+	protocol string // protocol of the clients, "ignis" or "centrifuge"
 	only     string // the only workload that it takes part in, if not empty
 	src      string // bench folder of another checkout, empty for this one
 }
@@ -49,20 +49,20 @@ var systems = []system{
 	{name: ours, title: "**Ignis for Go**", protocol: "ignis"},
 	{name: earlier, title: "Ignis for Go, before", protocol: "ignis"},
 	{name: reference, title: "Ignis on Bun", protocol: "ignis"},
-	{name: quietBun, title: "Ignis on Bun, its log off", protocol: "ignis", only: "connect"},
+	{name: quietBun, title: "Ignis on Bun, logger silenced", protocol: "ignis", only: "connect"},
 	{name: "gws", title: "gws", module: "github.com/lxzan/gws", protocol: "ignis"},
 	{name: "gorilla", title: "gorilla", module: "github.com/gorilla/websocket", protocol: "ignis"},
 	{name: "centrifuge", title: "centrifuge", module: "github.com/centrifugal/centrifuge", protocol: "centrifuge"},
 }
 
-// lab contains what all runs share: the built servers, Redis, and a folder for temporary files.
+// lab contains what all runs share: the servers' binaries, Redis, and a folder for temporary files.
 type lab struct {
-	src      string // this folder
-	dir      string // temporary
+	src      string // folder of this module
+	dir      string // temporary folder
 	redis    string // URL
 	redisPID int
-	slab     float64 // lowest observed size of kernel objects without clients, in bytes
-	bun      string  // path of the Bun binary, empty if not needed
+	slab     float64 // lowest observed size of all kernel objects without clients, in bytes
+	bun      string  // path of the Bun binary, empty if it is not needed
 	procs    []*process
 	machine  machine
 }
@@ -139,7 +139,7 @@ type server struct {
 	*process
 	system
 	addr  string  // host:port
-	empty float64 // resident memory in bytes without clients
+	empty float64 // resident size without clients, in bytes
 }
 
 // serve starts a server on the given cores, with GOMAXPROCS set to their number.
@@ -176,9 +176,9 @@ func (l *lab) serve(ctx context.Context, s system, cores string, flags ...string
 	return srv, nil
 }
 
-// installBun installs the reference with npm if necessary, and returns the path of a working Bun. The bun
-// package installs its binary with an install script. If npm is configured not to run scripts, only the
-// package for the platform contains the binary.
+// installBun installs the reference with npm if necessary, and returns the path of a working Bun binary.
+// The package bun installs the binary with an install script. If npm is configured not to run scripts, only
+// the package for the platform contains the binary.
 func installBun(ctx context.Context, src string) (string, error) {
 	if path := findBun(src); path != "" {
 		return path, nil
@@ -192,7 +192,7 @@ func installBun(ctx context.Context, src string) (string, error) {
 	if path := findBun(src); path != "" {
 		return path, nil
 	}
-	return "", errors.New("node_modules contains no working Bun")
+	return "", errors.New("npm ci installed no working Bun binary in node_modules")
 }
 
 func findBun(src string) string {
@@ -224,7 +224,7 @@ func (l *lab) version(s system) (string, error) {
 			return m.Version + ", " + info.GoVersion, nil
 		}
 	}
-	return "", fmt.Errorf("the server %s does not link %s", s.name, s.module)
+	return "", fmt.Errorf("the binary of the server %s does not contain the module %s", s.name, s.module)
 }
 
 func (l *lab) bunVersion() (string, error) {
@@ -243,8 +243,8 @@ func (l *lab) bunVersion() (string, error) {
 	return fmt.Sprintf("%s %s, Bun %s", pkg.Name, pkg.Version, strings.TrimSpace(string(out))), nil
 }
 
-// commit describes the state of the repository. It ignores changes to the bench folder, which contains the
-// results.
+// commit describes the state of the repository that contains dir, a bench folder. It ignores changes to
+// that folder, because it contains the results.
 func commit(dir string) string {
 	git := func(args ...string) string {
 		cmd := childproc.Command("git", args...)

@@ -9,19 +9,19 @@ type metric struct {
 	goal   goal
 }
 
-// goal is the value that this library has to reach.
+// goal is the value that this library should reach.
 type goal struct {
-	ratio bool    // whether the limit applies to the ratio to Ignis on Bun
+	ratio bool    // whether limit and aim apply to the ratio to Ignis on Bun
 	limit float64 // minimum, or maximum if lower values are better; 0 if there is no goal
-	aim   float64 // desired value, 0 if there is none
+	aim   float64 // more ambitious limit, 0 if there is none
 }
 
 // workload is a section of the results.
 type workload struct {
 	name    string
 	title   string
-	text    string // how it is measured
-	all     bool   // whether every system takes part, instead of this library and the reference
+	text    string // description of the measurement
+	all     bool   // whether every system takes part, instead of only this library and the reference
 	alone   bool   // whether only this library takes part
 	floods  bool   // whether it has a row for each kind of flood
 	metrics []metric
@@ -63,7 +63,7 @@ const (
 var workloads = []workload{
 	{
 		name: "burst", title: "Burst", all: true,
-		text: "Messages are published on Redis back to back, to a room that contains all clients. The rate is based on the wall time from the first publish to the last delivery.",
+		text: "Messages to a room that contains all clients are published on Redis back to back. The rate is based on the wall time from the first publish to the last delivery.",
 		metrics: []metric{
 			{key: keyRate, title: "deliveries/s", text: rateText, higher: true, goal: goal{ratio: true, limit: 2.5}},
 			{key: keyCPU, title: "server CPU per delivery", text: microsText},
@@ -71,7 +71,7 @@ var workloads = []workload{
 	},
 	{
 		name: "steady", title: "Steady", all: true,
-		text: "A message is published on Redis every 100 ms, to a room that contains all clients.",
+		text: "A message to a room that contains all clients is published on Redis every 100 ms.",
 		metrics: []metric{
 			{key: keyCPU, title: "server CPU per delivery", text: microsText, goal: goal{ratio: true, limit: 1, aim: 0.8}},
 			{key: keyP50, title: "latency p50", text: millisText},
@@ -89,7 +89,7 @@ var workloads = []workload{
 	},
 	{
 		name: "connect", title: "Connect and authenticate", all: true,
-		text: "From an idle server until the last client has received the connected event. Ignis on Bun logs two lines per client to its output and to a file, which cannot be configured. The table also contains its figures with the logger silenced by the program.",
+		text: "From the first connection to an idle server until the last client has received the connected event. Ignis on Bun logs two lines per client, to standard output and to a file. It has no setting for that, so the table also shows it with its logger silenced by the comparison's program.",
 		metrics: []metric{
 			{key: keyCPU, title: "server CPU per client", text: microsText, goal: goal{ratio: true, limit: 0.6}},
 			{key: keyRate, title: "clients/s", text: rateText, higher: true},
@@ -97,9 +97,9 @@ var workloads = []workload{
 	},
 	{
 		name: "memory", title: "Idle memory", all: true,
-		text: "Clients that are authenticated and in three rooms (two default rooms and their own room, for which gws and gorilla have an index by ID, and centrifuge has nothing), after the size of the process has settled. Kernel memory is the growth on the whole machine, for both ends of the connections.",
+		text: "The memory of a server whose clients are authenticated, in rooms and idle, once the size of the process has settled. Each client is in the two default rooms and in its own room; the servers for gws and gorilla have an index by ID instead of the latter, and the one for centrifuge has neither. Kernel memory is the growth on the whole machine, so it includes both ends of the connections.",
 		metrics: []metric{
-			{key: keyMemory, title: "resident size / clients", text: bytesText, goal: goal{ratio: true, limit: 0.75, aim: 0.4}},
+			{key: keyMemory, title: "resident size per client", text: bytesText, goal: goal{ratio: true, limit: 0.75, aim: 0.4}},
 			{key: keyGrowth, title: "growth per client", text: bytesText},
 			{key: keyKernel, title: "kernel objects per client", text: bytesText},
 			{key: keyTCP, title: "TCP buffers per client", text: bytesText},
@@ -107,23 +107,23 @@ var workloads = []workload{
 	},
 	{
 		name: "idle", title: "Idle CPU",
-		text: "Clients that only answer the pings of the server.",
+		text: "The clients only answer the pings of the server.",
 		metrics: []metric{
-			{key: keyCPU, title: "server CPU per client and second", text: microsText, goal: goal{limit: 2e-6}},
+			{key: keyCPU, title: "server CPU per client per second", text: microsText, goal: goal{limit: 2e-6}},
 		},
 	},
 	{
 		name: "slow", title: "Slow readers",
-		text: "A message is published every 500 ms to one room. Then 1 % of its members stop reading, and their connections are filled until the server cannot write to them. The latencies are those of the other members.",
+		text: "A message to one room is published on Redis every 500 ms. Then clients that do not read join the room (1 % of all clients), and their connections are filled until the server cannot write to them. The latencies without and with them are those of the other clients.",
 		metrics: []metric{
-			{key: keyChange, title: "p99 with / without", text: timesText, goal: goal{limit: 1.2}},
+			{key: keyChange, title: "p99 with / without slow clients", text: timesText, goal: goal{limit: 1.2}},
 			{key: keyWithout, title: "p99 without", text: millisText},
 			{key: keyP99, title: "p99 with", text: millisText},
 		},
 	},
 	{
 		name: "redis", title: "Messages from Redis",
-		text: "Messages are published on Redis at the rate at which they arrive, to a room with one client.",
+		text: "Messages to a room with one client are published on Redis as fast as the client receives them.",
 		metrics: []metric{
 			{key: keyCPU, title: "server CPU per message", text: microsText, goal: goal{ratio: true, limit: 0.7}},
 			{key: keyRate, title: "messages/s", text: rateText, higher: true},
@@ -131,18 +131,18 @@ var workloads = []workload{
 	},
 	{
 		name: "scaling", title: "From one core to two", alone: true,
-		text: "The burst is published on Redis at once, with the server on one core and then on both cores of the machine. So that the server has both cores almost to itself, the clients' process is stopped in the meantime. The time is measured until all data is in the kernel, including the little time that Redis needs. Afterwards the clients continue and check what they received.",
+		text: "A burst is published on Redis in one piece, with the server on one core and then on both cores. The clients' process is stopped in the meantime, so that the server has the cores almost to itself. The time ends when all data is in the kernel, and includes the little time that Redis needs. Then the clients continue and check what they received.",
 		metrics: []metric{
-			{key: keyGain, title: "two cores / one", text: timesText, higher: true, goal: goal{limit: 1.6}},
-			{key: keyRate, title: "deliveries/s on one", text: rateText, higher: true},
-			{key: keyTwo, title: "deliveries/s on two", text: rateText, higher: true},
-			{key: keyCPU, title: "CPU per delivery on one", text: microsText},
-			{key: keyCPUTwo, title: "CPU per delivery on two", text: microsText},
+			{key: keyGain, title: "two cores / one core", text: timesText, higher: true, goal: goal{limit: 1.6}},
+			{key: keyRate, title: "deliveries/s on one core", text: rateText, higher: true},
+			{key: keyTwo, title: "deliveries/s on two cores", text: rateText, higher: true},
+			{key: keyCPU, title: "CPU per delivery on one core", text: microsText},
+			{key: keyCPUTwo, title: "CPU per delivery on two cores", text: microsText},
 		},
 	},
 	{
 		name: "encrypted", title: "Encrypted clients",
-		text: "A burst to encrypted clients, which open every message. In Ignis on Bun, users implement encryption themselves. This test uses its own ECDH class, which is based on WebCrypto, in the transformer provided for that purpose.",
+		text: "A burst to encrypted clients, which decrypt every message. Ignis on Bun leaves encryption to applications. In this comparison, its server uses the ECDH class of Ignis, which is based on WebCrypto, in the outbound transformer that Ignis provides for that purpose.",
 		metrics: []metric{
 			{key: keyRate, title: "deliveries/s", text: rateText, higher: true, goal: goal{ratio: true, limit: 20}},
 			{key: keyCPU, title: "server CPU per delivery", text: microsText},
@@ -150,10 +150,10 @@ var workloads = []workload{
 	},
 	{
 		name: "encrypted-memory", title: "Memory of encryption", alone: true,
-		text: "Idle clients as above, once without and once with encryption.",
+		text: "Idle clients as in the section Idle memory, first without and then with encryption.",
 		metrics: []metric{
 			{key: keyGrowth, title: "additional memory per encrypted client", text: bytesText, goal: goal{limit: 2048}},
-			{key: keyMemory, title: "resident size / encrypted clients", text: bytesText},
+			{key: keyMemory, title: "resident size per encrypted client", text: bytesText},
 			{key: keyCPU, title: "server CPU to connect an encrypted client", text: microsText},
 		},
 	},
@@ -168,13 +168,13 @@ var workloads = []workload{
 			{key: keyMax, title: "max", text: millisText},
 			{key: keyEntry, title: "connecting p50", text: millisText},
 			{key: keyEntryMax, title: "connecting max", text: millisText},
-			{key: keyFrames, title: "frames taken", text: rateText},
-			{key: keyBytes, title: "bytes taken per second", text: bytesText},
-			{key: keyShare, title: "share of what was offered", text: percentText},
+			{key: keyFrames, title: "frames read", text: rateText},
+			{key: keyBytes, title: "bytes read per second", text: bytesText},
+			{key: keyShare, title: "share of frames offered", text: percentText},
 			{key: keyWaiting, title: "bytes waiting at the end", text: bytesText},
 			{key: keyPeak, title: "peak memory of the server", text: bytesText},
-			{key: keyCPU, title: "server's cores", text: digits},
-			{key: keyFloodCPU, title: "strangers' cores", text: digits},
+			{key: keyCPU, title: "cores used by the server", text: digits},
+			{key: keyFloodCPU, title: "cores used by the strangers", text: digits},
 			{key: keyOpened, title: "strangers connected", text: rateText},
 			{key: keyClosed, title: "strangers closed", text: rateText},
 			{key: keyLate, title: "probe late p99", text: millisText},

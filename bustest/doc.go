@@ -10,6 +10,7 @@
 // [NewCluster] returns connected buses for several nodes in one process. They use neither
 // a network nor timers, so they work inside testing/synctest bubbles.
 //
-// [RunPublisher] is the suite for implementations of [emitter.Publisher], and [Publisher]
-// is one over a bus, so that an emitter and servers can be tested in one process.
+// [RunPublisher] runs the suite for implementations of [emitter.Publisher]. [Publisher]
+// implements that interface with a bus, so that an emitter and servers can be tested in one
+// process.
 package bustest

@@ -28,13 +28,14 @@ type Connected struct {
 	ServerPublicKey string `json:"serverPublicKey"`
 	Salt            string `json:"salt"`
 
-	// Protocol is the protocol version that both sides speak: 2, or 1 with a server
-	// that does not know 2. The fields below are zero in protocol 1 and where the
-	// server does not set them.
+	// Protocol is the protocol version in use: 2, or 1 with a server that does not
+	// support 2. The fields below are zero in protocol 1 or if the server does not set
+	// them.
 	Protocol int `json:"-"`
-	// Expires is when the session ends. [Conn.Refresh] extends it.
+	// Expires is the time at which the session ends. [Conn.Refresh] changes it.
 	Expires time.Time `json:"-"`
-	// Heartbeat is after how long without a message the server drops the client.
+	// Heartbeat is the time after which the server disconnects a client that sends no
+	// message.
 	Heartbeat time.Duration `json:"-"`
 	// MaxPayload is the size in bytes of the largest message that the server accepts.
 	MaxPayload int `json:"-"`
@@ -58,7 +59,7 @@ func decodeConnected(m wire.Message) (v Connected, err error) {
 		Protocol json.RawMessage `json:"protocol"`
 	}
 	if _ = m.Decode(&agreed); string(agreed.Protocol) != "2" {
-		return v, nil // with protocol 1 the other fields may have any meaning
+		return v, nil // in protocol 1, the other fields belong to the application
 	}
 	var more wire.ConnectedData
 	if err := m.Decode(&more); err != nil {
@@ -86,7 +87,7 @@ func authentication(credentials json.RawMessage, publicKey string, by Software) 
 	}
 	if text[0] != '{' {
 		if publicKey != "" {
-			return nil, errors.New("Config.Credentials must encode as an object with Config.Encrypt: the public key becomes a member")
+			return nil, errors.New("Config.Credentials must encode as an object if Config.Encrypt is set, because the public key is added to it")
 		}
 		return credentials, nil
 	}
@@ -121,9 +122,10 @@ func authentication(credentials json.RawMessage, publicKey string, by Software) 
 // authenticate sends the authenticate event and handles messages until the answer.
 func (c *Conn) authenticate(ctx context.Context, data json.RawMessage) error {
 	_, err := c.send(ctx, wire.AppendMessage(nil, wire.Message{Event: wire.EventAuthenticate, Data: data}))
+	// Unless ctx is done, Receive explains a failure better: with what the server sent.
 	if err != nil && ctx.Err() != nil {
 		return err
-	} // else what the server said first tells more
+	}
 	var said wire.ErrorData
 	for {
 		m, err := c.Receive(ctx)
@@ -136,7 +138,7 @@ func (c *Conn) authenticate(ctx context.Context, data json.RawMessage) error {
 		switch m.Event {
 		case wire.EventConnected: // see greet
 			return nil
-		case wire.EventError: // comes before a close frame, which tells the rest
+		case wire.EventError: // a close frame follows
 			_ = m.Decode(&said)
 		default:
 			return fmt.Errorf("%w: event %.100q before %q", ErrProtocol, m.Event, wire.EventConnected)

@@ -16,8 +16,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Whatever a server sends, the connection is closed with the right close code, and
-// earlier messages are received.
+// A violation by the server closes the connection with the right close code. Messages that
+// arrived before are still received.
 func TestHostileServer(t *testing.T) {
 	const (
 		protocol = ws.StatusProtocolError
@@ -44,8 +44,8 @@ func TestHostileServer(t *testing.T) {
 		{"reserved bit 3", encodeFrame(ws.Header{Fin: true, Rsv: 1, OpCode: ws.OpText}, `{"event":"a"}`), protocol},
 		{"opcode 3", header(0x83, 0), protocol},
 		{"opcode b", header(0x8b, 0), protocol},
-		{"continuation of nothing", encode(ws.OpContinuation, "x"), protocol},
-		{"two messages at once", append(part(ws.OpText, "{"), encode(ws.OpText, "{}")...), protocol},
+		{"stray continuation", encode(ws.OpContinuation, "x"), protocol},
+		{"interleaved messages", append(part(ws.OpText, "{"), encode(ws.OpText, "{}")...), protocol},
 		{"fragmented ping", part(ws.OpPing, ""), protocol},
 		{"long ping", header16(0x89, 126), protocol},
 		{"length with the top bit", header(0x82, 127, 0x80, 0, 0, 0, 0, 0, 0, 0), protocol},
@@ -75,7 +75,7 @@ func TestHostileServer(t *testing.T) {
 			if errors.Is(err, wire.ErrTooLarge) != (tt.code == tooBig) {
 				t.Errorf("Receive: %v, and closed with %d", err, tt.code)
 			}
-			if err2 := c.Send(t.Context(), "x", nil); err2 != err { // the very same
+			if err2 := c.Send(t.Context(), "x", nil); err2 != err { // the identical error
 				t.Errorf("Send: %v, want %v", err2, err)
 			}
 			var closed *client.CloseError
@@ -115,7 +115,7 @@ func TestServerCloses(t *testing.T) {
 				if !errors.As(err, &closed) || *closed != tt.want {
 					t.Errorf("Receive: %v, want %v", err, &tt.want)
 				}
-				if err2 := c.Send(t.Context(), "x", nil); err2 != err { // the very same
+				if err2 := c.Send(t.Context(), "x", nil); err2 != err { // the identical error
 					t.Errorf("Send: %v, want %v", err2, err)
 				}
 			}

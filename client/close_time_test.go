@@ -16,7 +16,7 @@ import (
 	"github.com/ignis-go/ignis/client"
 )
 
-// Ends of connections in fake time.
+// Tests in fake time of how connections end.
 
 // within fails the test when f takes longer than limit of the bubble's time.
 func within(t *testing.T, limit time.Duration, f func()) {
@@ -74,8 +74,8 @@ func TestCloseAfterEnd(t *testing.T) {
 	}
 }
 
-// A Dial that fails does not wait either.
-func TestDialFailsAtOnce(t *testing.T) {
+// A Dial that fails does not wait for the server either.
+func TestDialFailsImmediately(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := client.Config{NetDial: inMemory(t, func(p *peer) {
 			_, _, _ = p.next()
@@ -91,7 +91,7 @@ func TestDialFailsAtOnce(t *testing.T) {
 	})
 }
 
-// A server that does not answer, or not even read, does not delay Close.
+// A server that does not answer or read delays Close by 5 s at most.
 func TestCloseWithoutAnswer(t *testing.T) {
 	for name, script := range map[string]func(p *peer, done <-chan struct{}){
 		"deaf":         func(_ *peer, done <-chan struct{}) { <-done },
@@ -119,8 +119,8 @@ func TestCloseWithoutAnswer(t *testing.T) {
 	}
 }
 
-// A message that the server does not read delays neither its sender beyond the
-// context's deadline, nor Close.
+// A message that the server does not read blocks neither Send beyond the deadline of its
+// context nor Close.
 func TestStuckServer(t *testing.T) {
 	stuck := func(t *testing.T) *client.Conn {
 		done := make(chan struct{})

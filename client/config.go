@@ -21,56 +21,56 @@ const (
 	DefaultMaxRequests  = 1024
 )
 
-// Config says how to connect. The zero value works for a server that requires no
+// Config configures a connection. The zero value works for a server that requires no
 // credentials.
 type Config struct {
 	// Credentials is encoded as JSON and sent as the data of the authenticate event.
 	// The application and its server define its content, which is often
 	// {"type":…,"token":…}. Nil means none.
 	//
-	// If the credentials encode as an object or are nil, the client adds fields of
-	// its own: "protocol":2 and, with Software, "client". It keeps fields of the same
-	// names in the credentials; with "protocol":1, both sides speak protocol 1. They
-	// also speak protocol 1 if the credentials are of another kind.
+	// If the credentials encode as an object or are nil, the client adds the field
+	// "protocol":2 and, if Software is set, "client", unless the credentials already
+	// have fields of these names. With "protocol":1 in the credentials, or if they
+	// encode as anything but an object, both sides use protocol 1.
 	Credentials any
 
 	// Refresh, if not nil, is called when the server announces that the session ends
-	// soon, which it only does in protocol 2. It returns new credentials of the same
-	// user, which are sent as [Conn.Refresh] does, and [Conn.Receive] does not return
-	// the expiring event. The context is canceled when the connection ends, and
-	// Refresh must then return. It must not close the connection. If it or the server
-	// fails, the session ends in time, and the error that [Conn.Receive] then returns
-	// says why. If Refresh is nil, see [Conn.Receive].
+	// soon, which it does only in protocol 2. It returns new credentials of the same
+	// user, which the client sends as [Conn.Refresh] does. [Conn.Receive] then does not
+	// return the expiring event. The context is canceled when the connection ends, and
+	// Refresh must then return. It must not close the connection. If Refresh fails or
+	// the server refuses the credentials, the session ends as announced, and the error
+	// that Receive returns says why. Nil means that Receive returns the expiring event.
 	Refresh func(ctx context.Context) (credentials any, err error)
 
-	// Software is the name and version of the program, for the server's statistics.
-	// The zero value is not sent.
+	// Software is the name and version of the program, which are sent to the server
+	// for its statistics. The zero value is not sent.
 	Software Software
 
-	// Encrypt makes the client agree on a key with the server and seal what both
-	// sides send after authentication; see package seal. It does not replace TLS,
-	// without which the client cannot know with whom it agreed on the key.
-	// Credentials must then be nil or encode as an object. If the server does not
+	// Encrypt enables encryption: the client and the server agree on a key, with which
+	// both seal all messages after authentication; see package seal. Encryption does
+	// not replace TLS, without which the client cannot know with whom it agreed on the
+	// key. Credentials must be nil or encode as an object. If the server does not
 	// encrypt, [Dial] fails with [ErrNotEncrypted].
 	Encrypt bool
-	// EncryptionInfo is the context from which keys are derived. Empty means
-	// [seal.Info].
+	// EncryptionInfo is the info parameter of the key derivation. The server must use
+	// the same value. Empty means [seal.Info].
 	EncryptionInfo string
 
-	// HeartbeatInterval is how often the client sends a heartbeat and a WebSocket
-	// ping. Zero means 30 s. If negative, the client sends none, and the server drops
-	// it after its heartbeat timeout. A server that is silent for three intervals
-	// while the client listens counts as lost. The maximum is 24 h. If the server
-	// says that it waits less than two intervals, the client sends heartbeats at half
-	// of the server's timeout.
+	// HeartbeatInterval is the interval at which the client sends a heartbeat and a
+	// WebSocket ping. Zero means 30 s, and the maximum is 24 h. If negative, the client
+	// sends none, and the server disconnects it after its heartbeat timeout. If the
+	// server announces a timeout of less than two intervals, the client sends
+	// heartbeats at half of that timeout. If the client reads but nothing arrives for
+	// three intervals, the connection counts as lost.
 	HeartbeatInterval time.Duration
 
-	// DialTimeout limits all of [Dial], including authentication. Zero means
+	// DialTimeout is the time limit for [Dial], including authentication. Zero means
 	// [DefaultDialTimeout].
 	DialTimeout time.Duration
 
-	// WriteTimeout is how long writing 32 KiB, or a smaller message, may take before
-	// the connection counts as lost. Zero means [DefaultWriteTimeout].
+	// WriteTimeout is the time limit for writing 32 KiB, or a smaller message, after
+	// which the connection counts as lost. Zero means [DefaultWriteTimeout].
 	WriteTimeout time.Duration
 
 	// MaxMessage is the maximum size of a message from the server, in bytes as
@@ -84,19 +84,19 @@ type Config struct {
 	// of its messages.
 	OnTooLarge func(size int64)
 
-	// MaxRequests is how many requests may wait for their answers at the same time,
+	// MaxRequests is the maximum number of requests that wait for their answers,
 	// including abandoned ones until their answers arrive. Further requests fail.
 	// Zero means [DefaultMaxRequests].
 	MaxRequests int
 
-	// HTTPHeader is added to the upgrade request. It may hold secrets.
+	// HTTPHeader is added to the upgrade request. It may contain secrets.
 	HTTPHeader http.Header
 
-	// TLSConfig is used for wss URLs. Nil means the system's roots.
+	// TLSConfig is used for wss URLs. Nil means the zero configuration.
 	TLSConfig *tls.Config
 
-	// NetDial opens the TCP connection, for proxies and tests. Nil means that of a
-	// [net.Dialer].
+	// NetDial opens the TCP connection, for proxies and tests. Nil means the
+	// DialContext method of a zero [net.Dialer].
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
@@ -106,7 +106,8 @@ type Software struct {
 	Version string `json:"version,omitempty"` // at most 64 characters
 }
 
-// maxSoftware is how many characters a server accepts in a name and in a version.
+// maxSoftware is the maximum number of characters that a server accepts in Name and in
+// Version.
 const maxSoftware = 64
 
 func (s Software) valid() bool {

@@ -29,18 +29,18 @@ const closeTimeout = 5 * time.Second
 // returned in the order in which the server sent them, each to one caller of
 // [Conn.Receive].
 //
-// A Conn sends heartbeats and answers pings by itself, as long as the application
-// keeps receiving. Up to 256 messages or 1 MiB wait for [Conn.Receive], and 16 times
-// as much while a request waits for its answer. Beyond that, nothing more is read,
-// not even a ping, until a message is taken. The server then holds messages back, and
-// closes the connection after its idle timeout or at its backpressure limit. The
-// client drops no messages. So a program that only sends must also receive, or close
-// the connection when it is done.
+// A Conn sends heartbeats and answers pings as long as the application keeps receiving.
+// Up to 256 messages or 1 MiB wait for [Conn.Receive], and 16 times as much while a
+// request waits for its answer. Beyond that, the Conn reads nothing more, not even a ping,
+// until a message is received. The server then holds messages back, and closes the
+// connection after its idle timeout or at its backpressure limit. The client never drops
+// messages. So even a program that only sends must receive, or close the connection when
+// it is done.
 //
 // The connection ends when either side closes it or it is lost. Messages that arrived
-// before can still be received. After that, methods that send or receive return
-// the error that [Conn.Receive] returns. The goroutines of a Conn end by themselves; [Conn.Close]
-// waits for them.
+// before can still be received. After that, methods that send or receive return the error
+// that [Conn.Receive] returns. The goroutines of a Conn then end, and [Conn.Close] waits
+// for them.
 type Conn struct {
 	conn    net.Conn
 	cfg     Config
@@ -67,7 +67,7 @@ type Conn struct {
 	deaf chan struct{}
 	werr error
 
-	// The end: err, bye and cutoff are set once, before over is closed.
+	// How the connection ends: err, bye and cutoff are set once, before over is closed.
 	endOnce sync.Once
 	over    chan struct{}
 	err     error
@@ -162,7 +162,7 @@ func (c *Conn) Send(ctx context.Context, event string, v any) error {
 	return c.SendMessage(ctx, wire.Message{Event: event, Data: data})
 }
 
-// SendMessage sends m and returns when the system has accepted it for sending, which
+// SendMessage sends m and returns when the operating system has accepted it, which
 // does not mean that the server has received it. If ctx is done before that,
 // SendMessage returns ctx's error, and the message may or may not be sent, but never
 // in part. An error that is neither ctx's nor about the content of m means that the
@@ -187,7 +187,7 @@ func (c *Conn) SendMessage(ctx context.Context, m wire.Message) error {
 // server may still receive the message.
 func (c *Conn) sendMessage(ctx context.Context, m wire.Message) (taken bool, err error) {
 	if m.Event == "" {
-		return false, errors.New("message without an event")
+		return false, errors.New("the event is empty")
 	}
 	if m.Data != nil {
 		if err := wire.Valid(m.Data); err != nil {
@@ -199,7 +199,7 @@ func (c *Conn) sendMessage(ctx context.Context, m wire.Message) (taken bool, err
 		text = c.key.AppendFrame(nil, text, nil)
 	}
 	if limit := c.connected.MaxPayload; limit > 0 && len(text) > limit {
-		return false, fmt.Errorf("event %q: %w: %d bytes, and the server takes %d", m.Event, wire.ErrTooLarge, len(text), limit)
+		return false, fmt.Errorf("event %q: %w: %d bytes, but the server accepts at most %d", m.Event, wire.ErrTooLarge, len(text), limit)
 	}
 	return c.send(ctx, text)
 }
@@ -238,15 +238,15 @@ func (c *Conn) Close() error {
 // CloseWith closes the connection with a close code and a reason, waits up to 5 s for
 // the server to confirm, and returns when all goroutines have ended. The code must be
 // 1000 or from 3000 to 4999, and the reason at most 123 bytes of UTF-8; otherwise
-// CloseWith returns an error and does nothing. Messages that arrive from now on are
-// discarded. On a connection that has ended, and when called again, CloseWith only
-// waits for the goroutines and returns nil.
+// CloseWith returns an error and does nothing. Messages that arrive after the call are
+// discarded. If the connection has already ended, CloseWith only waits for the goroutines
+// and returns nil.
 func (c *Conn) CloseWith(code uint16, reason string) error {
 	switch {
 	case code != uint16(ws.StatusNormalClosure) && (code < 3000 || code > 4999):
-		return fmt.Errorf("close code %d; must be 1000 or from 3000 to 4999", code)
+		return fmt.Errorf("close code %d: want 1000 or 3000 to 4999", code)
 	case len(reason) > ws.MaxControlFramePayloadSize-2 || !utf8.ValidString(reason):
-		return fmt.Errorf("close reason must be UTF-8 of at most %d bytes", ws.MaxControlFramePayloadSize-2)
+		return fmt.Errorf("close reason of %d bytes: want at most %d bytes of UTF-8", len(reason), ws.MaxControlFramePayloadSize-2)
 	}
 	c.end(ErrClosed, code, reason)
 	if !errors.Is(c.err, ErrClosed) {
@@ -284,7 +284,7 @@ func (c *Conn) end(err error, code uint16, reason string) {
 // lost returns the error for a connection whose socket failed with err.
 func lost(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("%w: ended without a close frame", ErrLost)
+		return fmt.Errorf("%w: it ended without a close frame", ErrLost)
 	}
 	return fmt.Errorf("%w: %w", ErrLost, err)
 }

@@ -83,7 +83,7 @@ func TestSend(t *testing.T) {
 func TestSendRefuses(t *testing.T) {
 	tests := map[string]func(ctx context.Context, c *client.Conn) error{
 		"empty event": func(ctx context.Context, c *client.Conn) error { return c.Send(ctx, "", 1) },
-		"no JSON":     func(ctx context.Context, c *client.Conn) error { return c.Send(ctx, "x", func() {}) },
+		"not JSON":    func(ctx context.Context, c *client.Conn) error { return c.Send(ctx, "x", func() {}) },
 		"broken JSON": func(ctx context.Context, c *client.Conn) error { return c.Send(ctx, "x", json.RawMessage("{")) },
 		"broken message": func(ctx context.Context, c *client.Conn) error {
 			return c.SendMessage(ctx, wire.Message{Event: "x", Data: []byte("}{")})
@@ -119,7 +119,7 @@ func TestSendRefuses(t *testing.T) {
 	if _, err := c.Receive(canceled); !errors.Is(err, context.Canceled) {
 		t.Errorf("Receive: %v, want context.Canceled", err)
 	}
-	if err := c.Send(t.Context(), "after", nil); err != nil { // and nothing before
+	if err := c.Send(t.Context(), "after", nil); err != nil { // nothing was sent before
 		t.Error(err)
 	}
 }
@@ -258,8 +258,8 @@ func TestConcurrentUse(t *testing.T) {
 	}
 }
 
-// Messages over the limit are skipped, however they are fragmented, and all others
-// arrive.
+// Messages over the limit are skipped, regardless of how they are fragmented, and all
+// others arrive.
 func TestSkipsTooLarge(t *testing.T) {
 	part := func(op ws.OpCode, fin bool, n int) []byte {
 		return encodeFrame(ws.Header{Fin: fin, OpCode: op}, strings.Repeat("x", n))

@@ -16,8 +16,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// maxHandshake limits how many bytes are read from a server up to the end of its HTTP
-// response, including TLS.
+// maxHandshake is the maximum number of bytes read from a server up to the end of its
+// HTTP response, including TLS.
 const maxHandshake = 256 << 10
 
 // Dial connects to the server at a ws or wss URL, sends the credentials, and returns
@@ -25,10 +25,9 @@ const maxHandshake = 256 << 10
 // does not affect the connection.
 //
 // Use errors.Is to test for [ErrAuthentication] (the server does not accept this
-// client), [ErrNotEncrypted], [ErrProtocol] (the URL's host does not speak the
-// protocol), [ErrUnavailable], [ErrLost], ctx's error, and [context.DeadlineExceeded]
-// if dialing took too long. No error contains the credentials, or the query or
-// password of the URL.
+// client), [ErrNotEncrypted], [ErrProtocol] (the server does not follow the protocol),
+// [ErrUnavailable], [ErrLost], ctx's error, and [context.DeadlineExceeded] if dialing took
+// too long. No error contains the credentials, or the query or password of the URL.
 func Dial(ctx context.Context, rawURL string, cfg Config) (*Conn, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -83,20 +82,20 @@ func checkURL(rawURL string) (*url.URL, error) {
 	u, err := url.Parse(rawURL)
 	switch {
 	case err != nil:
-		return nil, errors.New("dial: malformed URL; give one like ws://host:port/path")
+		return nil, errors.New("dial: malformed URL: want ws://host:port/path")
 	case u.Scheme != "ws" && u.Scheme != "wss":
-		return nil, fmt.Errorf("dial: URL with scheme %q; give one like ws://host:port/path, or wss", u.Scheme)
+		return nil, fmt.Errorf("dial: URL with scheme %q: want ws or wss, as in ws://host:port/path", u.Scheme)
 	case u.Host == "":
-		return nil, errors.New("dial: URL without a host; give one like ws://host:port/path")
+		return nil, errors.New("dial: URL without a host: want ws://host:port/path")
 	case u.User != nil:
-		return nil, errors.New("dial: URL with a user name; send an Authorization header with Config.HTTPHeader")
+		return nil, errors.New("dial: URL with a user name: send an Authorization header with Config.HTTPHeader instead")
 	}
 	u.Fragment = ""
 	return u, nil
 }
 
-// upgrade connects and performs the WebSocket handshake. rest holds bytes that
-// arrived right after the response.
+// upgrade connects and performs the WebSocket handshake. It also returns the bytes that
+// arrived together with the response.
 func upgrade(ctx context.Context, u *url.URL, cfg Config) (conn net.Conn, rest []byte, err error) {
 	var limited *limitedConn
 	d := ws.Dialer{

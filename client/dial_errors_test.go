@@ -36,7 +36,7 @@ func TestDialFailsAfterUpgrade(t *testing.T) {
 			[]string{"4003", "check the credentials"},
 		},
 		{
-			"authenticator broken", func(p *peer) {
+			"authentication error", func(p *peer) {
 				p.text(`{"event":"error","data":{"message":"Authentication error"}}`)
 				p.close(ws.StatusCode(wire.CloseAuthFailed), "Authentication failed")
 				p.drain()
@@ -46,7 +46,7 @@ func TestDialFailsAfterUpgrade(t *testing.T) {
 			[]string{"Authentication error"},
 		},
 		{
-			"connected at no time", func(p *peer) {
+			"connected with an invalid time", func(p *peer) {
 				p.text(strings.Replace(authenticated, "2026-01-31T09:05:07.123Z", "yesterday", 1))
 				p.drain()
 			},
@@ -64,7 +64,7 @@ func TestDialFailsAfterUpgrade(t *testing.T) {
 			"encryption required", func(p *peer) { p.close(4004, "Encryption required"); p.drain() },
 			[]error{client.ErrAuthentication, &client.CloseError{Code: 4004, Reason: "Encryption required"}},
 			[]error{client.ErrLost},
-			[]string{"4004", "encrypted"},
+			[]string{"4004", "requires encryption"},
 		},
 		{
 			"shutdown", func(p *peer) { p.close(1001, "Server shutting down"); p.drain() },
@@ -130,7 +130,7 @@ func checkDialError(t *testing.T, err error, want, not []error, text []string) {
 		}
 	}
 	if strings.Contains(err.Error(), "S3CRET") {
-		t.Errorf("error %q holds a secret", err)
+		t.Errorf("error %q contains a secret", err)
 	}
 }
 
@@ -172,28 +172,28 @@ func TestDialFailsAtUpgrade(t *testing.T) {
 		},
 		{
 			"status 401 and a long text", answer("HTTP/1.1 401 \r\n\r\n" + strings.Repeat("x", 10_000)),
-			client.ErrProtocol, `saying "` + strings.Repeat("x", 200) + `… (1024 bytes)"; it wants credentials`,
+			client.ErrProtocol, `saying "` + strings.Repeat("x", 200) + `… (1024 bytes)"; it requires credentials`,
 		},
-		{"status 404 and a page", answer("HTTP/1.1 404 Not Found\r\n\r\n<html><p>no\n"), client.ErrProtocol, "404 Not Found; check the URL's path"},
+		{"status 404 and a page", answer("HTTP/1.1 404 Not Found\r\n\r\n<html><p>no\n"), client.ErrProtocol, "404 Not Found; check the path of the URL"},
 		{"status 404 that tells the query", answer("HTTP/1.1 404 Not Found\r\n\r\nno /ws?t=S3CRET here"), client.ErrProtocol, `saying "no /ws?... here"`},
 		{"status 503 and a text", answer("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nBusy"), client.ErrUnavailable, `saying "Busy"; try again later`},
 		{"status 502 and half a header", answer("HTTP/1.1 502 Bad\r\nX: "), client.ErrUnavailable, "502 Bad Gateway; try again"},
 		{
-			"status 400 and a text that does not come", func(conn net.Conn, _ string) {
+			"status 400 and a text that does not arrive", func(conn net.Conn, _ string) {
 				_, _ = conn.Write([]byte("HTTP/1.1 400 Bad Request\r\nContent-Length: 5\r\n\r\nno"))
 				_, _ = io.Copy(io.Discard, conn)
 			}, client.ErrProtocol, `400 Bad Request, saying "no"; check`,
 		},
-		{"status 400", answer("HTTP/1.1 400 Bad Request\r\n\r\n"), client.ErrProtocol, "its path, and wss if the port speaks TLS"},
-		{"status 500", answer("HTTP/1.1 500 Internal Server Error\r\n\r\n"), client.ErrProtocol, "something failed there"},
-		{"status 521", answer("HTTP/1.1 521 \r\n\r\n"), client.ErrProtocol, "something failed there"},
+		{"status 400", answer("HTTP/1.1 400 Bad Request\r\n\r\n"), client.ErrProtocol, "use wss:// if the port uses TLS"},
+		{"status 500", answer("HTTP/1.1 500 Internal Server Error\r\n\r\n"), client.ErrProtocol, "the server or a proxy in front of it failed"},
+		{"status 521", answer("HTTP/1.1 521 \r\n\r\n"), client.ErrProtocol, "the server or a proxy in front of it failed"},
 		{"a redirect to TLS", redirect("301 Moved", "https://u:S3CRET@example.com:1/a%2Fb/?t=S3CRET#S3CRET"), client.ErrProtocol, "redirects to wss://example.com:1/a%2Fb/; dial that"},
 		{"a redirect to a path", redirect("308 Permanent", "/other?t=S3CRET"), client.ErrProtocol, "/other; dial that"},
 		{"a redirect to a host", redirect("307 Temporary", "//other.example/ws"), client.ErrProtocol, "redirects to ws://other.example/ws; dial that"},
-		{"a redirect to garbage", redirect("302 Found", "http://%zz\x1b[2J"), client.ErrProtocol, "302 Found; check the URL's path"},
+		{"a redirect to garbage", redirect("302 Found", "http://%zz\x1b[2J"), client.ErrProtocol, "302 Found; check the path of the URL"},
 		{"a redirect to what acts", redirect("302 Found", "http://h/%1b\xc2\x9b1m"), client.ErrProtocol, "302 Found; it redirects to ws://h/%1B%C2%9B1m;"},
 		{"a redirect to a long address", redirect("302 Found", "http://h/"+strings.Repeat("x", 1000)), client.ErrProtocol, "xx… (1007 bytes); dial"},
-		{"a redirect to nowhere", answer("HTTP/1.1 302 Found\r\n\r\n"), client.ErrProtocol, "302 Found; check the URL's path"},
+		{"a redirect to nowhere", answer("HTTP/1.1 302 Found\r\n\r\n"), client.ErrProtocol, "302 Found; check the path of the URL"},
 		{"not HTTP", answer("SSH-2.0-OpenSSH\r\n"), client.ErrProtocol, "not a WebSocket server"},
 		{"nothing", answer(""), client.ErrLost, ""},
 		{"half a response", answer("HTTP/1.1 101 Switching Protocols\r\nUpg"), client.ErrLost, ""},
@@ -211,7 +211,7 @@ func TestDialFailsAtUpgrade(t *testing.T) {
 			}, client.ErrProtocol, "",
 		},
 		{
-			"line without end", func(conn net.Conn, _ string) {
+			"endless line", func(conn net.Conn, _ string) {
 				_, _ = conn.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nX: "))
 				for {
 					if _, err := conn.Write(make([]byte, 4096)); err != nil {

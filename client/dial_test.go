@@ -97,7 +97,7 @@ func TestDialReturnsConnected(t *testing.T) {
 	}
 	got.Data[0] = 'x'
 	if string(c.Connected().Data) != data {
-		t.Error("Connected hands out its own memory")
+		t.Error("Connected returns memory that the connection uses")
 	}
 }
 
@@ -224,7 +224,7 @@ func TestCloseErrorText(t *testing.T) {
 	}{
 		{client.CloseError{Code: 1005}, "server closed the connection: 1005"},
 		{client.CloseError{Code: 4999, Reason: "a\nb"}, `server closed the connection: 4999 "a\nb"`},
-		{client.CloseError{Code: 1009}, "server closed the connection: 1009 (a message was larger than the server takes)"},
+		{client.CloseError{Code: 1009}, "server closed the connection: 1009 (a message was larger than the server accepts)"},
 		{client.CloseError{Code: 4002, Reason: "Heartbeat timeout"}, `server closed the connection: 4002 "Heartbeat timeout" (no heartbeat arrived in time)`},
 	} {
 		if got := tt.err.Error(); got != tt.want {

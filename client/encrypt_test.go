@@ -141,7 +141,7 @@ func TestEncryptWithBadServer(t *testing.T) {
 			p.text(string(k.AppendFrame(nil, message, nil)))
 			p.text(strings.Replace(string(k.AppendFrame(nil, message, nil)), `"ct":"`, `"ct":"AAAA`, 1))
 		}, nil, client.ErrProtocol, ws.StatusPolicyViolation},
-		"no message within": {func(p *peer) {
+		"no message inside": {func(p *peer) {
 			k := accept(p)
 			p.text(string(k.AppendFrame(nil, message, nil)))
 			p.text(string(k.AppendFrame(nil, []byte(`hello`), nil)))
@@ -179,12 +179,12 @@ func TestEncryptCredentials(t *testing.T) {
 		credentials any
 		want        string
 	}{
-		"none":        {nil, `{}`},
-		"null":        {json.RawMessage(" null "), `{}`},
-		"empty":       {struct{}{}, `{}`},
-		"space":       {json.RawMessage(" { } "), `{}`},
-		"some":        {map[string]any{"token": "t"}, `{"token":"t"}`},
-		"a key of it": {map[string]any{"publicKey": "old", "token": "}"}, `{"token":"}"}`},
+		"none":          {nil, `{}`},
+		"null":          {json.RawMessage(" null "), `{}`},
+		"empty":         {struct{}{}, `{}`},
+		"space":         {json.RawMessage(" { } "), `{}`},
+		"some":          {map[string]any{"token": "t"}, `{"token":"t"}`},
+		"own publicKey": {map[string]any{"publicKey": "old", "token": "}"}, `{"token":"}"}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := serve(t, func(p *peer) {

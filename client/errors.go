@@ -13,22 +13,21 @@ import (
 var (
 	// ErrAuthentication matches, with errors.Is, the errors of a connection that the
 	// server closed because it does not accept the client: close codes 4001, 4003 and
-	// 4004. Dialing again with the same credentials does not help.
+	// 4004. Except after 4001, dialing again with the same configuration does not help.
 	ErrAuthentication = errors.New("authentication failed")
 	// ErrProtocol is wrapped by errors for a server that violates the WebSocket
 	// protocol or that of Ignis, or that exceeds [Config.MaxMessage], in which case
 	// the error also wraps [wire.ErrTooLarge]. The connection is closed with code
-	// 1002, 1007 or 1009.
+	// 1002, 1007, 1008 or 1009.
 	ErrProtocol = errors.New("protocol error")
 	// ErrNotEncrypted is wrapped by [Dial]'s error if [Config.Encrypt] is set and the
 	// server did not agree on a key.
 	ErrNotEncrypted = errors.New("the server does not encrypt")
 	// ErrUnavailable is wrapped by [Dial]'s error if the server, or a proxy in front
-	// of it, answers that it accepts no connections now.
+	// of it, responds that it does not accept connections at the moment.
 	ErrUnavailable = errors.New("server not available")
-	// ErrNoAnswers is wrapped by errors of requests to a server that speaks protocol
-	// 1.
-	ErrNoAnswers = errors.New("the server speaks protocol 1 and does not answer requests")
+	// ErrNoAnswers is wrapped by errors of requests to a server that uses protocol 1.
+	ErrNoAnswers = errors.New("the server uses protocol 1, in which requests are not answered")
 	// ErrClosed is returned after the application has closed the connection.
 	ErrClosed = errors.New("connection closed by the application")
 	// ErrLost is wrapped by errors for a connection that ended without a close frame:
@@ -36,7 +35,7 @@ var (
 	ErrLost = errors.New("connection lost")
 )
 
-// CloseError says that the server closed the connection. It matches
+// CloseError is the error for a connection that the server closed. It matches
 // [ErrAuthentication] if the server does not accept the client.
 type CloseError struct {
 	// Code is the WebSocket close code: one of package wire or of RFC 6455, or 1005
@@ -60,7 +59,7 @@ func (e *CloseError) Error() string {
 
 func (e *CloseError) hint() string {
 	if e.Code == uint16(ws.StatusMessageTooBig) { // not an Ignis code
-		return "a message was larger than the server takes"
+		return "a message was larger than the server accepts"
 	}
 	known, _ := wire.LookupClose(e.Code)
 	return known.Hint
@@ -73,10 +72,10 @@ func (e *CloseError) Is(target error) bool {
 	return target == ErrAuthentication && known.Rejected
 }
 
-// Reconnect reports whether dialing again may help, and the minimum time to wait
-// before. A program that waits should add a random time, so that not all clients of a
-// server return at once. For codes that the protocol does not define, again is false
-// if they say that the client is at fault (1002, 1003 and 1007 to 1010).
+// Reconnect reports whether dialing again may help, and the minimum time to wait before
+// dialing. Add a random time, so that the clients of a server do not all reconnect at the
+// same time. For codes that the protocol does not define, again is false if they mean
+// that the client is at fault (1002, 1003 and 1007 to 1010).
 func (e *CloseError) Reconnect() (again bool, after time.Duration) {
 	if known, ok := wire.LookupClose(e.Code); ok {
 		return known.Reconnect, known.After
@@ -95,8 +94,8 @@ func (e *CloseError) NeedsCredentials() bool {
 	return known.Credentials
 }
 
-// failure is an error of the server for which the client closes the connection with
-// code.
+// failure is a protocol violation by the server, for which the client closes the
+// connection with code.
 type failure struct {
 	code uint16
 	err  error

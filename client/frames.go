@@ -20,7 +20,7 @@ type frameReader struct {
 
 	header  [ws.MaxHeaderSize]byte
 	state   ws.State
-	partial []byte // of a fragmented message, if state says that there is one
+	partial []byte // fragments received so far
 	skipped int64  // bytes of the message being skipped; 0 if none is
 	op      ws.OpCode
 }
@@ -94,8 +94,8 @@ func (f *frameReader) skip(h ws.Header) error {
 	return nil
 }
 
-// readAppend reads n bytes and appends them to dst. It allocates as the bytes arrive,
-// because n is only the peer's claim.
+// readAppend reads n bytes and appends them to dst. It allocates memory as the bytes
+// arrive, because the peer may announce more than it sends.
 func readAppend(dst []byte, r io.Reader, n int) ([]byte, error) {
 	const step = 64 << 10
 	for n > 0 {

@@ -11,8 +11,7 @@ import (
 )
 
 // No input makes the frame reader panic, return more than its limit, or fail with an
-// error that has no close code, and it does not matter in which pieces the input
-// arrives.
+// error that has no close code. The result does not depend on how the input is split.
 func FuzzFrameReader(f *testing.F) {
 	f.Add([]byte("\x81\x02{}\x89\x00\x8a\x01x\x88\x02\x03\xe8"))
 	f.Add([]byte("\x01\x01a\x89\x01p\x00\x01b\x80\x01c\x82\x00"))
@@ -36,7 +35,7 @@ func FuzzFrameReader(f *testing.F) {
 	})
 }
 
-// readAll reads messages and control frames to the end, and returns them as
+// readAll reads messages and control frames until an error, and returns them as
 // unfragmented frames.
 func readAll(t *testing.T, r io.Reader, limit int) ([]byte, error) {
 	f := newFrameReader(r, limit, nil)

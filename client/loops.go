@@ -16,11 +16,11 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// silentIntervals is after how many heartbeat intervals without data a server counts
-// as lost. A ping in each interval requests an answer.
+// silentIntervals is the number of heartbeat intervals without data after which a server
+// counts as lost. A ping in each interval requests an answer.
 const silentIntervals = 3
 
-// writePiece is how many bytes must be written within the write timeout.
+// writePiece is the number of bytes that must be written within the write timeout.
 const writePiece = 32 << 10
 
 // read is the reading goroutine. It delivers messages to Receive, and reports why the
@@ -30,7 +30,7 @@ func (c *Conn) read(rest []byte) {
 	// The writer closes the socket, at the latest after the close timeout.
 	var src io.Reader = c.conn
 	if c.cfg.HeartbeatInterval > 0 {
-		src = &alertReader{conn: c.conn, limit: silentIntervals * c.cfg.HeartbeatInterval}
+		src = &timeoutReader{conn: c.conn, limit: silentIntervals * c.cfg.HeartbeatInterval}
 	}
 	r := bufio.NewReader(io.MultiReader(bytes.NewReader(rest), src))
 	err := c.readMessages(newFrameReader(r, c.cfg.MaxMessage, c.tooLong()))
@@ -159,8 +159,8 @@ func (c *Conn) write() {
 	}
 }
 
-// linger waits until everything that the server sends has been read, but no longer
-// than until a given time, or until stop is closed.
+// linger waits until everything that the server sends has been read, but not beyond the
+// given time or after stop is closed.
 func (c *Conn) linger(until time.Time, stop <-chan struct{}) {
 	t := time.NewTimer(time.Until(until))
 	defer t.Stop()
@@ -171,8 +171,8 @@ func (c *Conn) linger(until time.Time, stop <-chan struct{}) {
 	}
 }
 
-// writeFrames writes frames until the connection is over, and then returns nil, or
-// until a write fails.
+// writeFrames writes frames until the connection is over or a write fails. It returns nil
+// in the first case.
 func (c *Conn) writeFrames() error {
 	var (
 		ticker *time.Ticker
@@ -209,8 +209,8 @@ func (c *Conn) writeFrames() error {
 	}
 }
 
-// writeFrame writes in pieces, so that the timeout detects a server that stands
-// still, but not large messages on slow connections.
+// writeFrame writes in pieces, so that the timeout applies to a server that has stopped
+// reading, but not to a large message on a slow connection.
 func (c *Conn) writeFrame(frame []byte) error {
 	for piece := range slices.Chunk(frame, writePiece) {
 		if err := c.conn.SetWriteDeadline(time.Now().Add(c.cfg.WriteTimeout)); err != nil {
@@ -232,14 +232,14 @@ func (c *Conn) writeFrame(frame []byte) error {
 	return nil
 }
 
-// alertReader reads from a connection and fails if nothing arrives within limit. The
-// time counts from the call of Read, so time between calls does not count.
-type alertReader struct {
+// timeoutReader reads from a connection and fails if nothing arrives within limit. The
+// time starts with each call of Read, so time between calls does not count.
+type timeoutReader struct {
 	conn  net.Conn
 	limit time.Duration
 }
 
-func (a *alertReader) Read(p []byte) (int, error) {
+func (a *timeoutReader) Read(p []byte) (int, error) {
 	if err := a.conn.SetReadDeadline(time.Now().Add(a.limit)); err != nil {
 		return 0, err
 	}

@@ -26,14 +26,14 @@ func TestConnectedOfProtocol2(t *testing.T) {
 			client.Connected{Protocol: 2, Expires: end, Heartbeat: 90 * time.Second, MaxPayload: 128 << 10, Server: "ignis/1.2"},
 			nil,
 		},
-		"nothing":          {`,"protocol":2`, client.Connected{Protocol: 2}, nil},
-		"impossible":       {`,"protocol":2,"heartbeat":-1,"maxPayload":-1`, client.Connected{Protocol: 2}, nil},
-		"long":             {`,"protocol":2,"heartbeat":9223372036854775807`, client.Connected{Protocol: 2, Heartbeat: 24 * time.Hour}, nil},
-		"protocol 1":       {`,"protocol":1,"heartbeat":5`, client.Connected{Protocol: 1}, nil},
-		"protocol 1, says": {`,"expires":1,"heartbeat":"x","maxPayload":5,"server":{}`, client.Connected{Protocol: 1}, nil},
-		"another protocol": {`,"protocol":"2"`, client.Connected{Protocol: 1}, nil},
-		"no time":          {`,"protocol":2,"expires":"soon"`, client.Connected{}, client.ErrProtocol},
-		"wrong type":       {`,"protocol":2,"expires":5`, client.Connected{}, client.ErrProtocol},
+		"nothing":                {`,"protocol":2`, client.Connected{Protocol: 2}, nil},
+		"impossible":             {`,"protocol":2,"heartbeat":-1,"maxPayload":-1`, client.Connected{Protocol: 2}, nil},
+		"long":                   {`,"protocol":2,"heartbeat":9223372036854775807`, client.Connected{Protocol: 2, Heartbeat: 24 * time.Hour}, nil},
+		"protocol 1":             {`,"protocol":1,"heartbeat":5`, client.Connected{Protocol: 1}, nil},
+		"protocol 1, own fields": {`,"expires":1,"heartbeat":"x","maxPayload":5,"server":{}`, client.Connected{Protocol: 1}, nil},
+		"another protocol":       {`,"protocol":"2"`, client.Connected{Protocol: 1}, nil},
+		"invalid time":           {`,"protocol":2,"expires":"soon"`, client.Connected{}, client.ErrProtocol},
+		"wrong type":             {`,"protocol":2,"expires":5`, client.Connected{}, client.ErrProtocol},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := serve(t, func(p *peer) {
@@ -93,7 +93,7 @@ func TestHeartbeatsOfProtocol2(t *testing.T) {
 			wantReceive(t, dial(t, "ws://server/ws", cfg), 0, 1)
 		})
 	}
-	synctest.Test(t, func(t *testing.T) { // no heartbeats, whatever the server says
+	synctest.Test(t, func(t *testing.T) { // no heartbeats, even if the server announces a timeout
 		cfg := client.Config{HeartbeatInterval: -1}
 		cfg.NetDial = inMemory(t, func(p *peer) {
 			p.accept2(`,"heartbeat":1000`)
@@ -143,7 +143,7 @@ func TestJoinAndLeave(t *testing.T) {
 	})
 	c := dial(t, url, client.Config{})
 	if got, err := c.Join(t.Context()); err != nil || got.Rooms != nil {
-		t.Errorf("Join of nothing: %+v, %v", got, err)
+		t.Errorf("Join without rooms: %+v, %v", got, err)
 	}
 	if got, err := c.Join(t.Context(), "a", "b"); err != nil || len(got.Rooms) != 2 || got.Rooms[1].Room != "b" {
 		t.Errorf("Join: %+v, %v", got, err)
@@ -239,7 +239,7 @@ func TestRefresh(t *testing.T) {
 	if _, err := c.Refresh(t.Context(), nil); !errors.Is(err, client.ErrProtocol) {
 		t.Errorf("Refresh: %v, want ErrProtocol", err)
 	}
-	if !c.Connected().Expires.Equal(end) { // as before
+	if !c.Connected().Expires.Equal(end) { // unchanged
 		t.Errorf("Connected says %v", c.Connected().Expires)
 	}
 	if got, err := c.Refresh(t.Context(), nil); err != nil || !got.IsZero() || !c.Connected().Expires.IsZero() {
@@ -291,7 +291,7 @@ func TestRefreshFails(t *testing.T) {
 		text    string
 	}{
 		"the function": {func(context.Context) (any, error) { return nil, down }, "", wire.CloseExpired, "not refreshed: token service down"},
-		"no JSON":      {func(context.Context) (any, error) { return func() {}, nil }, "", wire.CloseExpired, "not refreshed: event"},
+		"not JSON":     {func(context.Context) (any, error) { return func() {}, nil }, "", wire.CloseExpired, "not refreshed: event"},
 		"the server": {
 			func(context.Context) (any, error) { return 1, nil }, `{"message":"another user","code":"forbidden"}`,
 			wire.CloseExpired, `not refreshed: event "refresh": the server refused: forbidden "another user"`,

@@ -11,9 +11,9 @@ const (
 	queueMessages = 256
 	queueBytes    = 1 << 20
 
-	// awaitedFactor is how many times as much may wait for Receive while a request
-	// waits for its answer. The answer comes after everything that the server has
-	// already sent, and the goroutine that waits may be the one that receives.
+	// awaitedFactor multiplies these limits while a request waits for its answer. The
+	// answer comes after everything that the server has already sent, and the goroutine
+	// that waits may be the one that receives.
 	awaitedFactor = 16
 )
 
@@ -84,7 +84,7 @@ func (q *queue) add(r *received) bool {
 }
 
 // take returns the first message. If there is none, ok is false, and closed reports
-// whether there will be none.
+// whether the queue is closed, so that there will never be one.
 func (q *queue) take() (m wire.Message, ok, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -10,7 +10,8 @@ import (
 	"github.com/ignis-go/ignis/client"
 )
 
-// Messages that arrive together wake as many receivers, and the end wakes all others.
+// Messages that arrive together wake as many receivers, and the end of the connection wakes
+// all others.
 func TestManyReceivers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const receivers, messages = 5, 3
@@ -51,7 +52,7 @@ func TestManyReceivers(t *testing.T) {
 			}
 		}
 		if closed != receivers-messages {
-			t.Errorf("%d receivers were told of the end, want %d", closed, receivers-messages)
+			t.Errorf("%d receivers returned a CloseError, want %d", closed, receivers-messages)
 		}
 	})
 }

@@ -13,23 +13,24 @@ import (
 	"github.com/ignis-go/ignis/internal/printable"
 )
 
-// HandshakeError says that the server, or a proxy in front of it, answered the
-// handshake with an HTTP status other than 101. It matches [ErrUnavailable] for 429,
-// 502, 503 and 504, and [ErrProtocol] for all others.
+// HandshakeError is the error of [Dial] if the server, or a proxy in front of it, answers
+// the handshake with an HTTP status other than 101. It matches [ErrUnavailable] for the
+// statuses 429, 502, 503 and 504, and [ErrProtocol] for all others.
 type HandshakeError struct {
 	// Status is the HTTP status.
 	Status int
-	// Text is the first line of the response body, at most 200 bytes and without
-	// characters that affect a terminal. It is often empty.
+	// Text is the first line of the response body, truncated to about 200 bytes, with
+	// characters that control a terminal escaped. It is empty if the body is empty or
+	// HTML.
 	Text string
-	// Location is the target of a redirect, converted to a URL for Dial if it is an
-	// HTTP URL, and without the query. Dial does not follow it, because the
-	// credentials are not meant for other servers. It is empty if the response is not
-	// a redirect.
+	// Location is the target of a redirect, without its query. An HTTP URL is
+	// converted to the corresponding ws or wss URL. Dial does not follow redirects,
+	// because the credentials are not meant for other servers. Location is empty if the
+	// response is not a redirect.
 	Location string
 }
 
-// Error returns the status, the server's text and, if known, what to do about it.
+// Error returns the status, the server's text and a hint.
 func (e *HandshakeError) Error() string {
 	s := fmt.Sprintf("the server refused the connection with HTTP status %d", e.Status)
 	if name := http.StatusText(e.Status); name != "" {
@@ -53,34 +54,33 @@ func (e *HandshakeError) Unwrap() error {
 func (e *HandshakeError) hint() string {
 	switch e.Status {
 	case http.StatusBadRequest:
-		return "check the URL: its path, and wss if the port speaks TLS"
+		return "check the path of the URL, and use wss:// if the port uses TLS"
 	case http.StatusUnauthorized, http.StatusProxyAuthRequired:
-		return "it wants credentials in the HTTP request: see Config.HTTPHeader"
+		return "it requires credentials in the HTTP request; see Config.HTTPHeader"
 	case http.StatusForbidden:
 		return "it does not allow connections from this origin or address"
 	case http.StatusUpgradeRequired:
-		return "a proxy in front of it may not pass on the fields Upgrade and Connection"
+		return "if there is a proxy in front of it, check that it forwards the headers Upgrade and Connection"
 	}
 	switch {
 	case e.Location != "":
-		return "it redirects to " + e.Location + "; dial that, if it is the server"
-	case e.Unwrap() == ErrUnavailable: //nolint:errorlint // it wraps nothing else
+		return "it redirects to " + e.Location + "; dial that URL if it is the server"
+	case e.Unwrap() == ErrUnavailable: //nolint:errorlint // Unwrap returns the sentinel itself
 		return "try again later"
 	case e.Status >= http.StatusInternalServerError:
-		return "something failed there, or in a proxy in front of it; its log may say what"
+		return "the server or a proxy in front of it failed; its log may have the reason"
 	}
-	return "check the URL's path"
+	return "check the path of the URL"
 }
 
-// maxRefusal is how many bytes of a refusal's body are read, and refusalTime for how
-// long. maxLocation is how many bytes of an address are kept.
 const (
-	maxRefusal  = 1 << 10
-	maxLocation = 500
-	refusalTime = time.Second
+	maxRefusal  = 1 << 10     // bytes of the response body that are read
+	maxLocation = 500         // bytes of Location that are kept
+	refusalTime = time.Second // time within which the response must arrive
 )
 
-// readRefusal reads the server's text of a refusal, as far as it arrives soon.
+// readRefusal sets Text and Location from the response to a handshake. It ignores
+// errors, and uses what has arrived within refusalTime.
 func (e *HandshakeError) readRefusal(conn net.Conn, response io.Reader, u *url.URL) {
 	if conn.SetReadDeadline(time.Now().Add(refusalTime)) != nil {
 		return
@@ -114,9 +114,9 @@ func redirection(location string, from *url.URL) string {
 	return printable.Text(shown.String(), maxLocation)
 }
 
-// refusalText returns the first line of a response, unless it is HTML.
+// refusalText returns the first line of the body of a response, or "" if it is HTML.
 func refusalText(r *http.Response, u *url.URL) string {
-	text, _ := io.ReadAll(io.LimitReader(r.Body, maxRefusal)) // what has arrived
+	text, _ := io.ReadAll(io.LimitReader(r.Body, maxRefusal)) // the part before an error is used
 	line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
 	if strings.HasPrefix(line, "<") {
 		return ""

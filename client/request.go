@@ -2,7 +2,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,14 +11,14 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// requestPrefix is the prefix of the IDs of requests. It distinguishes them from
-// those that the application chooses.
+// requestPrefix is the prefix of the IDs of requests. It distinguishes them from IDs that
+// the application chooses.
 const requestPrefix = "#"
 
 // Error is the server's answer to a request that it refused or could not carry out.
 type Error struct {
 	Code    wire.ErrorCode // for programs
-	Message string         // for people; may be empty
+	Message string         // human-readable; may be empty
 }
 
 // Error returns the code and the message.
@@ -31,8 +30,8 @@ func (e *Error) Error() string {
 	return s
 }
 
-// codeText returns a code of the protocol unchanged. Other codes are text of the
-// server.
+// codeText returns a code of the protocol unchanged, and quotes any other code, which may
+// be any text.
 func codeText(code wire.ErrorCode) string {
 	if slices.Contains(wire.ErrorCodes(), code) {
 		return string(code)
@@ -46,12 +45,12 @@ func codeText(code wire.ErrorCode) string {
 //
 // The goroutine that calls [Conn.Receive] may also call Request: messages that arrive
 // before the answer wait for Receive, up to 4096 messages or 16 MiB. Beyond that, the
-// answer only arrives once another goroutine calls Receive.
+// answer arrives only if another goroutine calls Receive.
 //
 // If ctx is done first, Request returns ctx's error and the answer is dropped; the
 // server may have carried out the request. If the connection ends first, Request
 // returns the error that Receive returns. The error wraps [ErrNoAnswers] if the
-// server speaks protocol 1.
+// server uses protocol 1.
 func (c *Conn) Request(ctx context.Context, event string, v any) (wire.Message, error) {
 	data, err := wire.EncodeData(v)
 	if err != nil {
@@ -77,14 +76,14 @@ func (c *Conn) RequestMessage(ctx context.Context, m wire.Message) (wire.Message
 	defer c.in.await(-1)
 	m.ID = id
 	if taken, err := c.sendMessage(ctx, m); err != nil {
-		c.requests.giveUp(id, taken)
+		c.requests.abandon(id, taken)
 		return wire.Message{}, err
 	}
 	var reply wire.Message
 	select {
 	case reply = <-answer:
 	case <-ctx.Done():
-		c.requests.giveUp(id, true)
+		c.requests.abandon(id, true)
 		return wire.Message{}, ctx.Err()
 	case <-c.over:
 		select {
@@ -108,7 +107,7 @@ type requests struct {
 	mu   sync.Mutex
 	last uint64
 	// open holds the unanswered requests by ID. A channel has room for the answer; it
-	// is nil if nobody waits for the answer anymore.
+	// is nil if the request was abandoned.
 	open map[string]chan wire.Message
 }
 
@@ -117,7 +116,7 @@ func (r *requests) begin(limit int) (id string, answer <-chan wire.Message, err 
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.open) >= limit {
-		return "", nil, fmt.Errorf("%d requests wait for their answers; see Config.MaxRequests", limit)
+		return "", nil, fmt.Errorf("%d requests are waiting for their answers: see Config.MaxRequests", limit)
 	}
 	if r.open == nil {
 		r.open = make(map[string]chan wire.Message)
@@ -129,9 +128,9 @@ func (r *requests) begin(limit int) (id string, answer <-chan wire.Message, err 
 	return id, c, nil
 }
 
-// giveUp records that nobody waits for an answer anymore. If the request was sent,
-// the answer still arrives.
-func (r *requests) giveUp(id string, sent bool) {
+// abandon records that the answer to a request is not needed. If the request was sent, its
+// ID remains registered until the answer arrives.
+func (r *requests) abandon(id string, sent bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if _, open := r.open[id]; !open {
@@ -162,7 +161,7 @@ func (r *requests) take(m wire.Message) bool {
 // checkID returns an error for an ID that could belong to a request.
 func checkID(m wire.Message) error {
 	if strings.HasPrefix(m.ID, requestPrefix) {
-		return errors.New("message ID starts with " + requestPrefix + ", as those that Conn.Request chooses do")
+		return fmt.Errorf("message ID %.64q starts with %q, which is reserved for Conn.Request", m.ID, requestPrefix)
 	}
 	return nil
 }

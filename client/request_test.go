@@ -109,7 +109,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// A message that cannot be sent is not sent, and uses no ID.
+// A request that cannot be sent does not count toward MaxRequests.
 func TestRequestRefuses(t *testing.T) {
 	url := serve(t, func(p *peer) {
 		p.accept2(`,"maxPayload":60`)
@@ -124,11 +124,11 @@ func TestRequestRefuses(t *testing.T) {
 	})
 	c := dial(t, url, client.Config{MaxRequests: 1})
 	for name, err := range map[string]error{
-		"no JSON":        second(c.Request(t.Context(), "x", func() {})),
+		"not JSON":       second(c.Request(t.Context(), "x", func() {})),
 		"empty event":    second(c.Request(t.Context(), "", nil)),
 		"broken message": second(c.RequestMessage(t.Context(), wire.Message{Event: "x", Data: []byte("{")})),
 		"an id":          second(c.RequestMessage(t.Context(), wire.Message{Event: "x", ID: "1"})),
-		"an id of ours":  c.SendMessage(t.Context(), wire.Message{Event: "x", ID: "#1"}),
+		"a reserved id":  c.SendMessage(t.Context(), wire.Message{Event: "x", ID: "#1"}),
 	} {
 		if err == nil {
 			t.Errorf("%s: no error", name)
@@ -156,7 +156,7 @@ func TestRequestRefuses(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// The client sends a server of protocol 1 no requests, which it would not answer.
+// The client does not send requests to a server of protocol 1, which would not answer them.
 func TestRequestInProtocol1(t *testing.T) {
 	url := serve(t, func(p *peer) {
 		p.accept()
@@ -260,7 +260,7 @@ func TestRequestAtTheEnd(t *testing.T) {
 		if !errors.As(err, &closed) || closed.Code != wire.CloseDisconnected {
 			t.Errorf("Request: %v", err)
 		}
-		if _, err2 := c.Receive(t.Context()); err2 != err { // the very same
+		if _, err2 := c.Receive(t.Context()); err2 != err { // the identical error
 			t.Errorf("Receive: %v, want %v", err2, err)
 		}
 	})

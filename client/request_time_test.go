@@ -16,9 +16,9 @@ import (
 
 // Requests in fake time.
 
-// An abandoned request leaves nothing behind: its answer is delivered to nobody, and
-// until it arrives the request counts.
-func TestRequestGivenUp(t *testing.T) {
+// The answer to an abandoned request is dropped. Until it arrives, the request counts
+// toward MaxRequests.
+func TestAbandonedRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := pipe2(t, client.Config{MaxRequests: 2, HeartbeatInterval: -1}, func(p *peer) {
 			late := []wire.Message{p.message(), p.message()}
@@ -106,7 +106,7 @@ func TestRequestWithFullQueue(t *testing.T) {
 	}
 }
 
-// Once there is no request, no more waits for Receive than before.
+// After a request has been answered, the normal limit for waiting messages applies again.
 func TestQueueAfterRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent atomic.Int64
@@ -129,7 +129,8 @@ func TestQueueAfterRequest(t *testing.T) {
 	})
 }
 
-// Beyond that the answer waits for Receive, and ends of ctx and connection are noticed.
+// If too many messages precede an answer, the answer arrives only after calls of Receive.
+// Request still notices when its context is done.
 func TestRequestBehindFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 5000

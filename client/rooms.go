@@ -11,8 +11,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// JoinError says which rooms the server refused. The client is in the other rooms
-// that it asked for.
+// JoinError is the error for a join of which the server refused some or all rooms. The
+// client is in the other rooms that it asked for.
 type JoinError struct {
 	Refused []wire.RefusedRoom // not empty
 }
@@ -39,9 +39,9 @@ func (e *JoinError) Error() string {
 // client is in the rooms that the answer lists. If it refuses the request as a whole,
 // the error wraps an [*Error]. Join waits for the answer as [Conn.Request] does.
 //
-// A server that speaks protocol 1 does not answer. Join then returns a zero result as
-// soon as the request is sent, and the client may or may not be in the rooms: such a
-// server silently leaves out rooms that it does not allow.
+// A server that uses protocol 1 does not answer. Join then returns a zero result as soon
+// as the request has been sent, and the client may or may not be in the rooms: the server
+// silently ignores rooms that it does not allow.
 //
 // Room names have 1 to 256 UTF-16 code units and must not start with "ws:". If a name
 // is invalid, Join returns an error and sends nothing.
@@ -61,8 +61,8 @@ func (c *Conn) Join(ctx context.Context, rooms ...string) (wire.JoinData, error)
 }
 
 // Leave removes the client from rooms and waits for the server's answer as
-// [Conn.Request] does. A server that speaks protocol 1 does not answer; Leave then
-// returns as soon as the request is sent. Leaving a room that the client is not in is
+// [Conn.Request] does. A server that uses protocol 1 does not answer; Leave then returns
+// as soon as the request has been sent. Leaving a room that the client is not in is
 // a no-op. Leave checks names as [Conn.Join] does.
 func (c *Conn) Leave(ctx context.Context, rooms ...string) error {
 	_, err := c.rooms(ctx, wire.EventLeave, rooms)
@@ -91,11 +91,11 @@ func checkRoom(room string) error {
 	case room == "":
 		return errors.New("empty room name")
 	case !utf8.ValidString(room):
-		return fmt.Errorf("room name %q is not UTF-8", room)
+		return fmt.Errorf("room name %.256q is not valid UTF-8", room)
 	case strings.HasPrefix(room, wire.ReservedPrefix):
-		return fmt.Errorf("room name %q starts with %q", room, wire.ReservedPrefix)
+		return fmt.Errorf("room name %.256q starts with %q, which is reserved", room, wire.ReservedPrefix)
 	case len(room) > wire.MaxRoomName && len(utf16.Encode([]rune(room))) > wire.MaxRoomName:
-		return fmt.Errorf("room name of more than %d UTF-16 code units", wire.MaxRoomName)
+		return fmt.Errorf("room name is longer than %d UTF-16 code units", wire.MaxRoomName)
 	}
 	return nil
 }

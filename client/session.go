@@ -39,8 +39,8 @@ type refreshing struct {
 	err     error // of the latest refresh
 }
 
-// expiring calls Config.Refresh in a goroutine of its own. If a call is already
-// running, it is repeated once it has ended.
+// expiring calls Config.Refresh in a new goroutine. If a call is already running, the
+// goroutine calls Refresh again when it returns.
 func (c *Conn) expiring() {
 	r := &c.refresh
 	r.mu.Lock()
@@ -60,7 +60,7 @@ func (c *Conn) expiring() {
 			case <-ctx.Done():
 			}
 		})
-		for r.goOn(c.refreshOnce(ctx)) {
+		for r.finish(c.refreshOnce(ctx)) {
 		}
 	})
 }
@@ -74,8 +74,8 @@ func (c *Conn) refreshOnce(ctx context.Context) error {
 	return err
 }
 
-// goOn records the result of a refresh and reports whether to refresh again.
-func (r *refreshing) goOn(err error) bool {
+// finish records the result of a refresh and reports whether to refresh again.
+func (r *refreshing) finish(err error) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.err = err

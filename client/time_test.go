@@ -60,7 +60,7 @@ func TestNoHeartbeats(t *testing.T) {
 				p.t.Errorf("got %x %q, want nothing", op, got)
 			}
 			_ = p.conn.SetReadDeadline(time.Time{})
-			p.raw(numbered(0)) // the client does not mind the silence
+			p.raw(numbered(0)) // the client tolerates the silence
 			p.drain()
 		})
 		wantReceive(t, c, 0, 1)
@@ -98,11 +98,11 @@ func TestBackpressure(t *testing.T) {
 	tests := []struct {
 		name      string
 		size      int // of data
-		low, high int // messages that the client may read while nobody receives
+		low, high int // messages that the client may read before Receive is called
 	}{
 		{"by number", 0, 256, 258},
 		{"by bytes", 300 << 10, 4, 6},
-		{"one beyond all bounds", 1200 << 10, 1, 3},
+		{"a single large one", 1200 << 10, 1, 3},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -154,7 +154,7 @@ func TestSlowServerIsNotStuck(t *testing.T) {
 	})
 }
 
-// The server's close reason counts, not the write that failed.
+// Receive returns the server's close reason, not the error of a write that failed.
 func TestCloseReasonSurvivesFailedWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := client.Config{NetDial: func(ctx context.Context, network, addr string) (net.Conn, error) {

@@ -40,7 +40,7 @@
 // # Daylight saving time
 //
 // A schedule that allows every hour of the day follows elapsed time: it is due in both copies
-// of a repeated hour, and a skipped hour leaves nothing to make up for.
+// of a repeated hour, and not at the times of a skipped one.
 //
 // Every other schedule follows the wall clock. The times that fall into a skipped stretch are
 // due once, at the first instant after it, however many of them there are. The times that fall
@@ -71,8 +71,8 @@
 // clock, and know what was run while some of them were down. Jobs are matched by name. Package
 // rediscron provides a Store in Redis.
 //
-// If a job starts with a different pattern or zone than before, it makes up for nothing that
-// was due before the change. If another process starts to run something else under the same
+// If a job starts with a different pattern or zone than before, it does not catch up on
+// instants from before the change. If another process starts to run something else under the same
 // name, the processes that are already running log a warning. Overlap policies apply to a
 // single process: an instant that finds the job busy here may still be run elsewhere.
 package cron

@@ -9,66 +9,66 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// ErrMessage is wrapped by errors about a message that cannot be sent as it is: it has
-// no event, its address names nobody, its data is not JSON or it is too large. Nothing
-// was sent then.
-var ErrMessage = errors.New("emitter: bad message")
+// ErrMessage is wrapped by errors for a message that is invalid, for example because its
+// event is empty or reserved, its address is invalid, its data cannot be encoded, or it is
+// too large. Nothing was sent.
+var ErrMessage = errors.New("emitter: invalid message")
 
-// Publisher is what an Emitter needs of a bus. Package redisbus has the one over Redis;
-// package bustest has a suite that any other must pass, and one for tests.
+// Publisher publishes envelopes on a bus. Package redisbus implements it over Redis.
+// Package bustest tests other implementations, and has one for tests.
 type Publisher interface {
-	// Publish publishes each envelope on its channel, in order, and returns when the
-	// bus has taken or refused them all, or when ctx ends. If ctx has ended before the
-	// call, it sends nothing. It neither changes nor keeps the envelopes. It may be
-	// called by several goroutines at once.
+	// Publish publishes each envelope on its channel, in order, and returns when the bus
+	// has accepted or refused all of them, or when ctx is done. If ctx is already done, it
+	// sends nothing. It must not modify or keep the envelopes. Multiple goroutines may
+	// call it concurrently.
 	//
-	// The result is nil if the bus has taken all of them. Otherwise it has one entry for
-	// each, in order: nil if the bus has taken it, and an error if not. The error wraps
-	// [wire.ErrNotSent] only if the envelope was certainly not sent, and the context's
-	// error if that is the reason.
+	// The result is nil if the bus has accepted all envelopes. Otherwise it has one entry
+	// for each envelope, in order: nil if the bus has accepted the envelope, or an error.
+	// The error wraps [wire.ErrNotSent] only if the envelope was definitely not sent, and
+	// ctx's error if that is the reason.
 	Publish(ctx context.Context, envelopes ...wire.Publication) []error
 }
 
 // Config configures an Emitter. The zero value is ready to use.
 type Config struct {
-	// MaxMessage is the size in bytes of the largest message, event and data together.
-	// A larger one is an error: Redis would disconnect every server that is to get it.
-	// 0: 1 MiB.
+	// MaxMessage is the maximum size in bytes of a message, including the event. A larger
+	// message is an error, because Redis would disconnect every server that should receive
+	// it. 0: 1 MiB.
 	MaxMessage int
 }
 
-// Emitter publishes messages for clients. Its methods are safe for concurrent use;
-// messages sent by one goroutine arrive in the order of the calls.
+// Emitter publishes messages for clients. Its methods are safe for concurrent use.
+// Messages sent by one goroutine arrive in the order of the calls.
 //
-// An Emitter has no goroutines and no connection of its own, and never sends a message
-// twice. An error that wraps [wire.ErrNotSent] says that the message was certainly not
-// sent and may be tried again. After any other error of the Publisher, which may wrap
-// the context's, the message may have arrived, or may arrive late. The Publisher's own
-// errors are wrapped, too, such as redisbus.ErrUnavailable.
+// An Emitter starts no goroutines, owns no connection and never sends a message twice. Its
+// errors wrap those of the Publisher, such as redisbus.ErrUnavailable. An error that wraps
+// [wire.ErrNotSent] means that the message was definitely not sent and can be sent again.
+// After any other error of the Publisher, including ctx's error, the message may have
+// arrived or may still arrive.
 type Emitter struct {
 	publisher Publisher
 	limit     int // bytes of a message
 }
 
-// New returns an Emitter that sends through p. It does not close p: that is up to the
-// caller, once no call is in progress.
+// New returns an Emitter that sends through p. The Emitter does not close p. The caller
+// must close it, once no call is in progress.
 func New(p Publisher, c Config) (*Emitter, error) {
 	if p == nil {
-		return nil, errors.New("emitter: the Publisher is nil")
+		return nil, errors.New("emitter: New requires a Publisher")
 	}
 	if c.MaxMessage < 0 {
-		return nil, errors.New("emitter: Config.MaxMessage is negative")
+		return nil, errors.New("emitter: Config.MaxMessage must not be negative")
 	}
 	return &Emitter{publisher: p, limit: cmp.Or(c.MaxMessage, wire.DefaultMaxMessage)}, nil
 }
 
-// Send sends an event to clients, wherever they are. Its parameters mean what they mean
-// for the Send of a server: the data may be anything that encodes as JSON; a
-// [json.RawMessage] is sent as it is, and nil sends an event without data. The options
+// Send sends an event to clients on any server. Its parameters are those of the Send
+// method of a server. The data may be any value that can be encoded as JSON. A
+// [json.RawMessage] is sent unchanged, and nil sends an event without data. The options
 // are [wire.Except], [wire.Key] and [wire.From].
 //
-// The error wraps ErrMessage if nothing was sent because the message is wrong. For
-// other errors see [Emitter].
+// The error wraps [ErrMessage] if the message is invalid, in which case nothing was sent.
+// For other errors see [Emitter].
 func (e *Emitter) Send(ctx context.Context, to wire.Address, event string, data any, options ...wire.SendOption) error {
 	o := wire.CombineOptions(options...)
 	m := Message{To: to, Event: event, Data: data, Key: o.Key, From: o.From}
@@ -85,10 +85,11 @@ func (e *Emitter) Send(ctx context.Context, to wire.Address, event string, data 
 	return nil
 }
 
-// SendAll sends many messages, in order, with less waiting than as many calls of Send:
-// the Publisher gets them together. All are checked before the first is sent, so with
-// an error that wraps ErrMessage nothing was sent. If some could not be sent, the error
-// is a *BatchError that says which. Without messages it does nothing.
+// SendAll sends messages in order. It passes all of them to the Publisher in one call,
+// which takes fewer round trips than calling Send for each. All messages are checked
+// first. If one of them is invalid, nothing is sent, and the error wraps [ErrMessage]. If
+// the Publisher fails to send some of them, the error is a [*BatchError] that contains an
+// error for each. Calling SendAll without messages is a no-op.
 func (e *Emitter) SendAll(ctx context.Context, messages ...Message) error {
 	if len(messages) == 0 {
 		return nil
@@ -116,7 +117,7 @@ func (e *Emitter) publish(ctx context.Context, publications ...wire.Publication)
 		return nil
 	}
 	errs := make([]error, len(publications))
-	if len(answers) != len(publications) { // nobody can tell which are which
+	if len(answers) != len(publications) { // it is unknown which results belong to which
 		failed = fmt.Errorf("emitter: not confirmed: the Publisher returned %d results for %d envelopes: %v",
 			len(answers), len(publications), failed)
 		for i := range errs {

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// outbox is a Publisher that keeps what it is given, and answers what a test wants.
+// outbox is a Publisher that records its arguments and returns a result that tests choose.
 type outbox struct {
 	calls  [][]string // of each call: channel, a space and the envelope
 	answer []error
@@ -147,11 +147,11 @@ func TestBadMessagesSendNothing(t *testing.T) {
 		t.Errorf("the second of two: %v", err)
 	}
 	if len(out.calls) > 0 {
-		t.Errorf("a bad message, or one of its batch, was published: %q", out.calls)
+		t.Errorf("an invalid message, or one of its batch, was published: %q", out.calls)
 	}
 }
 
-// Many messages are one call of the Publisher, and none is no call.
+// SendAll calls the Publisher once for all messages, and not at all without messages.
 func TestSendAllPublishesOnce(t *testing.T) {
 	e, out := newEmitter(t, emitter.Config{})
 	if err := e.SendAll(t.Context()); err != nil || len(out.calls) > 0 {
@@ -171,8 +171,8 @@ func TestSendAllPublishesOnce(t *testing.T) {
 	}
 }
 
-// What the Publisher says about each envelope reaches the caller, who can tell what was
-// not sent and whatever else the Publisher's errors wrap.
+// The Publisher's error for each envelope reaches the caller, with everything that it
+// wraps, such as ErrNotSent.
 func TestPublisherErrors(t *testing.T) {
 	e, out := newEmitter(t, emitter.Config{})
 	own := errors.New("the planets are not aligned")
@@ -184,7 +184,7 @@ func TestPublisherErrors(t *testing.T) {
 		t.Errorf("one result that is nil: %v", err)
 	}
 	out.answer = []error{own}
-	for range 2 { // the Publisher's slice is left alone
+	for range 2 { // the Publisher's slice is not modified
 		err := e.Send(t.Context(), wire.ToEveryone(), "hi", 1)
 		if !errors.Is(err, own) || errors.Is(err, wire.ErrNotSent) || err.Error() != "emitter: not confirmed: the planets are not aligned" {
 			t.Errorf("Send = %v", err)
@@ -210,7 +210,7 @@ func TestPublisherErrors(t *testing.T) {
 		t.Errorf("%v does not wrap the Publisher's error", err)
 	}
 
-	// With results that belong to nothing, no message may count as not sent.
+	// If the number of results is wrong, no message may count as not sent.
 	out.answer = []error{notSent}
 	err = e.SendAll(t.Context(), m, m)
 	if !errors.As(err, &b) || len(b.Errors) != 2 || b.Errors[1] == nil || errors.Is(err, wire.ErrNotSent) ||
@@ -223,8 +223,8 @@ func TestPublisherErrors(t *testing.T) {
 	}
 }
 
-// A message that Redis would disconnect its receivers for is refused before it is sent.
-func TestMessageOverTheLimit(t *testing.T) {
+// A message for which Redis would disconnect its receivers is refused before it is sent.
+func TestMessageTooLarge(t *testing.T) {
 	e, out := newEmitter(t, emitter.Config{MaxMessage: 100})
 	frame := len(`{"event":"x","data":""}`)
 	if err := e.Send(t.Context(), wire.ToEveryone(), "x", strings.Repeat("a", 100-frame)); err != nil {
@@ -238,7 +238,7 @@ func TestMessageOverTheLimit(t *testing.T) {
 		t.Errorf("published: %q", out.calls)
 	}
 	if m := (emitter.Message{To: wire.ToEveryone(), Event: "x", Data: strings.Repeat("a", 1<<20)}); !errors.Is(m.Check(), wire.ErrTooLarge) {
-		t.Error("more than 1 MiB is in order")
+		t.Error("Check accepts more than 1 MiB")
 	}
 }
 

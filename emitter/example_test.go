@@ -10,8 +10,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// printer is a Publisher for the example. With one like it, code that sends is tested
-// without Redis.
+// printer is a Publisher that prints envelopes. A similar one can replace Redis in tests.
 type printer struct{}
 
 func (printer) Publish(_ context.Context, envelopes ...wire.Publication) []error {
@@ -38,7 +37,7 @@ func Example() {
 	// ws:room:prices {"serverId":"emitter","type":"room","target":"prices","event":"price","data":187.5,"key":"AAPL"}
 }
 
-// Over Redis, with the servers that use it.
+// An Emitter that sends through Redis to the servers that use it.
 func ExampleNew() {
 	ctx := context.Background()
 	p, err := redisbus.Dial(ctx, redisbus.Config{URL: "redis://127.0.0.1:6379"})

@@ -8,29 +8,30 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Message is one event and the clients it is for.
+// Message is an event with its address.
 type Message struct {
-	// To is whom it is for: wire.ToClient, wire.ToUser, wire.ToRoom or wire.ToEveryone.
+	// To is the address; see [wire.ToClient], [wire.ToUser], [wire.ToRoom] and
+	// [wire.ToEveryone].
 	To wire.Address
-	// Event is the name: not empty, and neither "connected" nor "encrypted",
-	// on which clients base their encryption. Other system names are
-	// sent like any name; "error" may be an application's.
+	// Event is the name of the event. It must not be empty, "connected" or "encrypted".
+	// Clients rely on the last two for their encryption. All other names are allowed, even
+	// those of other system events.
 	Event string
-	// Data is sent as wire.EncodeData writes it: a json.RawMessage as it is,
-	// nil as no data at all, anything else as JSON.
+	// Data is the payload. A [json.RawMessage] is sent unchanged, any other value is
+	// encoded as JSON, and nil sends an event without data; see [wire.EncodeData].
 	Data any
-	// Exclude lists IDs of clients that must not get the message. Only a message to a
-	// room or to everyone may have any.
+	// Exclude lists the IDs of clients that must not receive the message. It must be empty
+	// unless the message is for a room or for everyone.
 	Exclude []string
-	// Key groups messages of which a client that is behind needs only the latest; see
-	// [wire.Key]. Empty: none.
+	// Key is the key of the message; see [wire.Key]. Servers ignore a key of more than 256
+	// bytes. Empty: no key.
 	Key string
-	// From is the client that the message is relayed for; see [wire.From]. Zero: none.
+	// From is the client for which the message is relayed; see [wire.From]. Zero: none.
 	From wire.Sender
 }
 
-// Check returns the error that wraps ErrMessage if the message cannot be sent as it is,
-// without sending it. The limit for its size is that of an empty Config.
+// Check returns an error that wraps [ErrMessage] if the message is invalid. It assumes the
+// default of Config.MaxMessage. It does not send the message.
 func (m *Message) Check() error {
 	if _, err := m.encode(wire.DefaultMaxMessage); err != nil {
 		return fmt.Errorf("%w: %w", ErrMessage, err)
@@ -38,7 +39,7 @@ func (m *Message) Check() error {
 	return nil
 }
 
-// encode checks the message and writes its envelope.
+// encode checks the message and encodes its envelope.
 func (m *Message) encode(limit int) (wire.Publication, error) {
 	if err := m.check(); err != nil {
 		return wire.Publication{}, err
@@ -67,12 +68,12 @@ func (m *Message) check() error {
 	case "":
 		return errors.New("no event")
 	case wire.EventConnected, wire.EventEncrypted:
-		return fmt.Errorf("the event %q is the server's own", m.Event)
+		return fmt.Errorf("the event %q is reserved for servers", m.Event)
 	}
 	if len(m.Exclude) > 0 && !m.To.Excludes() {
-		return fmt.Errorf("a message to a %s excludes nobody", m.To.Type)
+		return fmt.Errorf("a message to a %s cannot exclude clients", m.To.Type)
 	}
-	// Escaping would change them: the message would go to somebody else.
+	// Encoding replaces invalid UTF-8. The key or an ID would become a different one.
 	for _, text := range append([]string{m.Event, m.Key, m.From.ID, m.From.UserID}, m.Exclude...) {
 		if !utf8.ValidString(text) {
 			return errors.New("the event, the key, the sender or an excluded ID is not valid UTF-8")
@@ -84,13 +85,14 @@ func (m *Message) check() error {
 	return nil
 }
 
-// BatchError says which messages of a SendAll failed.
+// BatchError is the error for a call of SendAll of which some messages failed.
 type BatchError struct {
-	// Errors has one entry for each message, in order; nil if the Publisher has taken it.
+	// Errors has one entry for each message, in order: its error, or nil if the Publisher
+	// accepted it.
 	Errors []error
 }
 
-// Error counts the failures and shows the first.
+// Error returns the number of failures and the first of them.
 func (e *BatchError) Error() string {
 	var first error
 	at, failed := 0, 0
@@ -104,7 +106,7 @@ func (e *BatchError) Error() string {
 	return fmt.Sprintf("%d of %d messages failed, first message %d: %v", failed, len(e.Errors), at, first)
 }
 
-// Unwrap returns the failures.
+// Unwrap returns the errors of the messages that failed.
 func (e *BatchError) Unwrap() []error {
 	var failed []error
 	for _, err := range e.Errors {

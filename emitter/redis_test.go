@@ -21,7 +21,7 @@ import (
 
 const deadline = 2 * time.Minute
 
-// listener is a bus that keeps what it hears, in place of a server.
+// listener runs a bus, in place of a server, and returns the envelopes that it receives.
 func listener(t *testing.T, url string) <-chan string {
 	t.Helper()
 	bus, err := redisbus.New(redisbus.Config{URL: url})
@@ -57,12 +57,12 @@ func next(t *testing.T, got <-chan string) string {
 	case text := <-got:
 		return text
 	case <-time.After(deadline):
-		t.Fatal("nothing heard")
+		t.Fatal("nothing received")
 		return ""
 	}
 }
 
-// dial returns an Emitter over Redis, and what it publishes with.
+// dial returns an Emitter over Redis, and its Publisher.
 func dial(t *testing.T, url string) (*emitter.Emitter, *redisbus.Publisher) {
 	t.Helper()
 	p, err := redisbus.Dial(t.Context(), redisbus.Config{URL: url, Logger: slog.New(slog.DiscardHandler)})
@@ -90,7 +90,7 @@ func TestBatchKeepsOrder(t *testing.T) {
 	}
 	for i := range batch {
 		if text := next(t, got); !strings.Contains(text, fmt.Sprintf(`"n%d"`, i)) {
-			t.Fatalf("message %d: heard %s", i, text)
+			t.Fatalf("message %d: received %s", i, text)
 		}
 	}
 }
@@ -128,7 +128,7 @@ func TestComesBackAfterRedis(t *testing.T) {
 	}
 	r.Kill()
 	if err := e.Send(ctx, wire.ToEveryone(), "hi", 1); !errors.Is(err, redisbus.ErrUnavailable) {
-		t.Errorf("while Redis is away: %v, want redisbus.ErrUnavailable", err)
+		t.Errorf("while Redis is down: %v, want redisbus.ErrUnavailable", err)
 	}
 	if err := e.Send(ctx, wire.ToEveryone(), "hi", 1); !errors.Is(err, wire.ErrNotSent) {
 		t.Errorf("without a connection: %v, want wire.ErrNotSent", err)
@@ -136,10 +136,10 @@ func TestComesBackAfterRedis(t *testing.T) {
 	r.Restart()
 	got := listener(t, r.URL())
 	if err := e.Send(ctx, wire.ToEveryone(), "back", 1); err != nil {
-		t.Fatalf("the first call after Redis is back: %v", err)
+		t.Fatalf("the first call after Redis has restarted: %v", err)
 	}
 	if text := next(t, got); !strings.Contains(text, "back") {
-		t.Errorf("heard %s", text)
+		t.Errorf("received %s", text)
 	}
 	_ = p.Close()
 	if err := e.Send(ctx, wire.ToEveryone(), "hi", 1); !errors.Is(err, redisbus.ErrClosed) || !errors.Is(err, wire.ErrNotSent) {
@@ -159,7 +159,7 @@ func TestContextEndsACall(t *testing.T) {
 	if err := <-result; !errors.Is(err, context.Canceled) {
 		t.Errorf("error = %v, want context.Canceled", err)
 	}
-	// Closing the Publisher interrupts another one.
+	// Closing the Publisher interrupts a call.
 	go func() { result <- e.Send(t.Context(), wire.ToEveryone(), "hi", 1) }()
 	if err := p.Close(); err != nil {
 		t.Error(err)
@@ -195,7 +195,7 @@ func TestConcurrentUse(t *testing.T) {
 		}
 		g := m.Event[0] - '0'
 		if m.Data != count[g] {
-			t.Fatalf("goroutine %d: heard number %d, want %d", g, m.Data, count[g])
+			t.Fatalf("goroutine %d: received number %d, want %d", g, m.Data, count[g])
 		}
 		count[g]++
 	}

@@ -12,31 +12,31 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// patience bounds every wait of a Client. In fake time it passes at once when nothing can
-// happen before.
+// patience limits every wait of a Client. In fake time it elapses immediately if nothing
+// else can happen.
 const patience = time.Minute
 
-// Client is an authenticated client in a test. Its methods fail the test where those of
-// [client.Conn] return errors, and when they have to wait for longer than a minute. Like
-// [testing.T.FailNow] they must be called by the goroutine of the test.
+// Client is an authenticated client in a test. Its methods fail the test if the
+// corresponding method of [client.Conn] returns an error or takes longer than a minute.
+// Like [testing.T.FailNow], they must be called from the goroutine of the test.
 type Client struct {
-	// Conn is the connection, for all that the methods of Client do not do. Both may be
-	// used together.
+	// Conn is the underlying connection. It can be used together with the methods of
+	// Client.
 	Conn *client.Conn
 
 	t testing.TB
 }
 
-// Dial connects a client that authenticates itself with the credentials, which are those
-// of [client.Config]. The connection is closed when the test ends. To test that a client
-// is refused, call [client.Dial] with s.URL and s.NetDial.
+// Dial connects a client with the credentials; see [client.Config]. It closes the
+// connection when the test ends. To test that a client is rejected, call [client.Dial]
+// with s.URL and s.NetDial instead.
 func (s *Server) Dial(t testing.TB, credentials any) *Client {
 	t.Helper()
 	return s.DialConfig(t, client.Config{Credentials: credentials})
 }
 
-// DialConfig is like [Server.Dial] for a client with the configuration cfg, whose NetDial
-// it replaces.
+// DialConfig is like [Server.Dial] for a client with the configuration cfg. It replaces
+// cfg.NetDial.
 func (s *Server) DialConfig(t testing.TB, cfg client.Config) *Client {
 	t.Helper()
 	cfg.NetDial = s.NetDial
@@ -74,8 +74,9 @@ func (c *Client) Join(rooms ...string) {
 	}
 }
 
-// Request sends an event and waits for the answer, whose data it decodes into reply,
-// unless reply is nil. The test fails if the server refuses.
+// Request sends an event and waits for the answer. Unless reply is nil, it decodes the data
+// of the answer into the value that reply points to. The test fails if the server refuses
+// the request.
 func (c *Client) Request(event string, data, reply any) {
 	c.t.Helper()
 	ctx, cancel := c.patient()
@@ -90,7 +91,7 @@ func (c *Client) Request(event string, data, reply any) {
 }
 
 // RequestError sends an event and returns the error with which the server refuses it. The
-// test fails if the server does not.
+// test fails if the server does not refuse it.
 func (c *Client) RequestError(event string, data any) *client.Error {
 	c.t.Helper()
 	ctx, cancel := c.patient()
@@ -116,14 +117,14 @@ func (c *Client) Receive() wire.Message {
 	return m
 }
 
-// Expect receives the next message, which must have the given event. It decodes the data
-// into v, unless v is nil, and returns the message.
+// Expect returns the next message, which must have the given event. Unless v is nil, it
+// decodes the data into the value that v points to.
 func (c *Client) Expect(event string, v any) wire.Message {
 	c.t.Helper()
 	m, err := c.receive()
 	switch {
 	case err != nil:
-		c.t.Fatalf("instead of event %q: %v", event, err)
+		c.t.Fatalf("want event %q: %v", event, err)
 	case m.Event != event:
 		c.t.Fatalf("received %s, want event %q", text(m), event)
 	}
@@ -136,12 +137,12 @@ func (c *Client) Expect(event string, v any) wire.Message {
 }
 
 // ExpectNothing checks that there is no message to receive and that the connection has not
-// ended. It first waits until all goroutines of the testing/synctest bubble wait, so no
-// message is on its way. Outside of a bubble nothing tells that, and the test fails.
+// ended. It first calls [synctest.Wait], so that no message is in transit. It must
+// therefore be called in a bubble; outside of one, the test fails.
 func (c *Client) ExpectNothing() {
 	c.t.Helper()
 	if !settled() {
-		c.t.Fatal("ExpectNothing was called outside of a testing/synctest bubble")
+		c.t.Fatal("ExpectNothing must be called in a testing/synctest bubble")
 	}
 	ctx, cancel := context.WithTimeout(c.t.Context(), time.Nanosecond)
 	defer cancel()
@@ -153,8 +154,8 @@ func (c *Client) ExpectNothing() {
 	}
 }
 
-// ExpectClose checks that the server closes the connection with the given code, and that
-// the client receives nothing before that.
+// ExpectClose checks that the server closes the connection with the given code and that
+// the client receives no message before.
 func (c *Client) ExpectClose(code uint16) {
 	c.t.Helper()
 	m, err := c.receive()
@@ -182,11 +183,10 @@ func (c *Client) patient() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(c.t.Context(), patience)
 }
 
-// text returns a message as it is sent, for failures.
+// text returns a message as JSON, for failures.
 func text(m wire.Message) string { return string(wire.AppendMessage(nil, m)) }
 
-// settled waits until all goroutines of the bubble wait, and reports false where there is
-// no bubble.
+// settled calls synctest.Wait and reports whether it was called in a bubble.
 func settled() (bubble bool) {
 	defer func() { bubble = recover() == nil }()
 	synctest.Wait()

@@ -1,7 +1,8 @@
-// Package ignistest runs servers in memory, to test applications that use package ignis.
+// Package ignistest runs servers in memory for tests of applications that use package
+// ignis.
 //
-// [NewServer] runs a server until the test ends, [Server.Dial] connects a client to it, and
-// the methods of [Client] fail the test where something else happens than it expects:
+// [NewServer] runs a server until the test ends, and [Server.Dial] connects a client to
+// it. The methods of [Client] fail the test if something unexpected happens:
 //
 //	func TestNews(t *testing.T) {
 //		srv := ignistest.NewServer(t, config)
@@ -11,7 +12,7 @@
 //		ann.Expect("published", &text)
 //	}
 //
-// Servers and clients are the real ones, connected by pipes in place of a network. So all
-// of it also runs in the fake time of [testing/synctest], where heartbeats, timeouts and
-// sessions that expire take no time, and a goroutine that is left fails the test.
+// The servers and clients are real, but connected by pipes instead of a network. They also
+// work in the fake time of [testing/synctest], where heartbeats, timeouts and the expiry of
+// sessions take no time, and a leaked goroutine fails the test.
 package ignistest

@@ -9,7 +9,8 @@ import (
 	"github.com/ignis-go/ignis/ignistest"
 )
 
-// config is the application's: a token names the user, and everyone may join any room.
+// config is the application's configuration: the token is the user ID, and everyone may
+// join any room.
 var config = ignis.Config{
 	Authenticate: func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
 		return ignis.Identity{UserID: c.Token}, nil
@@ -19,7 +20,7 @@ var config = ignis.Config{
 	},
 }
 
-// testNews is a test of the application. In its package it would have the name TestNews.
+// testNews is a test of the application, where its name would be TestNews.
 func testNews(t *testing.T) {
 	srv := ignistest.NewServer(t, config)
 	ann := srv.Dial(t, map[string]string{"token": "ann"})

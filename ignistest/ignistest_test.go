@@ -80,7 +80,7 @@ func TestRefusedClient(t *testing.T) {
 	})
 }
 
-// The application's middleware and the addresses of clients work as on a network.
+// Middleware and client addresses work as on a network.
 func TestStart(t *testing.T) {
 	inBothTimes(t, func(t *testing.T) {
 		addresses := make(chan string, 2)
@@ -138,7 +138,7 @@ func TestDialAfterTheEnd(t *testing.T) {
 	})
 }
 
-// tb is a test that may fail, and says with what.
+// tb is a test that may fail. It records its failures.
 type tb struct {
 	*testing.T
 	mu       sync.Mutex
@@ -158,7 +158,7 @@ func (t *tb) Fatalf(format string, args ...any) { t.Errorf(format, args...); pan
 
 func (t *tb) Cleanup(f func()) { t.cleanups = append(t.cleanups, f) }
 
-// fails runs a test that fails, and returns with what.
+// fails runs a test that fails, and returns its failures.
 func fails(t *testing.T, test func(t *tb)) string {
 	failing := &tb{T: t}
 	func() {
@@ -196,18 +196,18 @@ func TestFailures(t *testing.T) {
 		"the bus":           {dead, nil, "the bus is dead"},
 		"refused":           {refuses, nil, "Dial: "},
 		"Join":              {closed, func(c *ignistest.Client, _ *ignistest.Server) { c.Join("a") }, "Join: "},
-		"nothing comes":     {config, func(c *ignistest.Client, _ *ignistest.Server) { c.Receive() }, "Receive: nothing was received for 1m0s"},
-		"nothing expected":  {config, func(c *ignistest.Client, _ *ignistest.Server) { c.Expect("a", nil) }, `instead of event "a": nothing was received`},
+		"no message":        {config, func(c *ignistest.Client, _ *ignistest.Server) { c.Receive() }, "Receive: nothing was received for 1m0s"},
+		"nothing expected":  {config, func(c *ignistest.Client, _ *ignistest.Server) { c.Expect("a", nil) }, `want event "a": nothing was received`},
 		"another event":     {config, func(c *ignistest.Client, s *ignistest.Server) { send(s); c.Expect("b", nil) }, `received {"event":"a","data":1}, want event "b"`},
 		"other data":        {config, func(c *ignistest.Client, s *ignistest.Server) { send(s); c.Expect("a", new(string)) }, `received {"event":"a","data":1}: `},
 		"something":         {config, func(c *ignistest.Client, s *ignistest.Server) { send(s); c.ExpectNothing() }, `received {"event":"a","data":1}, want nothing`},
-		"an end":            {config, func(c *ignistest.Client, s *ignistest.Server) { end(c, s); c.ExpectNothing() }, "the connection ended: "},
+		"closed":            {config, func(c *ignistest.Client, s *ignistest.Server) { end(c, s); c.ExpectNothing() }, "the connection ended: "},
 		"another code":      {config, func(c *ignistest.Client, s *ignistest.Server) { end(c, s); c.ExpectClose(4000) }, "want close code 4000"},
 		"no close":          {config, func(c *ignistest.Client, s *ignistest.Server) { send(s); c.ExpectClose(4000) }, `received {"event":"a","data":1}, want close code 4000`},
 		"no answer":         {config, func(c *ignistest.Client, s *ignistest.Server) { end(c, s); c.Request("a", nil, nil) }, `Request "a": `},
 		"Send":              {config, func(c *ignistest.Client, s *ignistest.Server) { end(c, s); c.Send("a", nil) }, `Send "a": `},
 		"answer, not error": {answers(), func(c *ignistest.Client, _ *ignistest.Server) { c.RequestError("a", nil) }, `Request "a" was answered with `},
-		"end, not error":    {config, func(c *ignistest.Client, s *ignistest.Server) { end(c, s); c.RequestError("a", nil) }, `Request "a": `},
+		"closed, not error": {config, func(c *ignistest.Client, s *ignistest.Server) { end(c, s); c.RequestError("a", nil) }, `Request "a": `},
 		"reply":             {answers(), func(c *ignistest.Client, _ *ignistest.Server) { c.Request("a", nil, new(int)) }, `Request "a": `},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -244,27 +244,27 @@ func (deadBus) Run(context.Context, func(), func(...[]byte)) error {
 	return errors.New("the bus is dead")
 }
 
-// A callback that does not return is named with its stack.
+// The failure shows the stack of a callback that does not return.
 func TestStuckCallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		got := fails(t, func(t *tb) {
 			cfg := config
 			cfg.OnMessage = func(context.Context, *ignis.Client, wire.Message) (any, error) {
-				waitForEver(release)
+				neverReturns(release)
 				return nil, nil
 			}
 			ignistest.NewServer(t, cfg).Dial(t, nil).Send("a", nil)
 			synctest.Wait()
 		})
-		if !strings.Contains(got, "1 callbacks did not return") || !strings.Contains(got, "waitForEver") {
-			t.Errorf("the test fails with\n%s\nwant the callback's stack", got)
+		if !strings.Contains(got, "1 callbacks did not return") || !strings.Contains(got, "neverReturns") {
+			t.Errorf("the test failed with\n%s\nwant the callback's stack", got)
 		}
 		close(release)
 	})
 }
 
-// A client lives as long as the test that it was dialled for.
+// A client is closed when the test that dialed it ends.
 func TestClientEndsWithItsTest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ignistest.NewServer(t, config)
@@ -276,15 +276,15 @@ func TestClientEndsWithItsTest(t *testing.T) {
 	})
 }
 
-func waitForEver(release chan struct{}) { <-release }
+func neverReturns(release chan struct{}) { <-release }
 
-func TestNetDialLooksAtItsContext(t *testing.T) {
+func TestNetDialChecksItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ignistest.NewServer(t, config)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		synctest.Wait() // for the server to accept
-		for range 50 {  // where both is possible, a select chooses at random
+		for range 50 {  // a select with two ready cases chooses at random
 			if _, err := srv.NetDial(ctx, "", ""); !errors.Is(err, context.Canceled) {
 				t.Fatalf("NetDial: %v", err)
 			}
@@ -292,7 +292,7 @@ func TestNetDialLooksAtItsContext(t *testing.T) {
 	})
 }
 
-// Outside of a bubble nobody knows whether a message is on its way.
+// Outside of a bubble it is unknown whether a message is in transit.
 func TestExpectNothingInRealTime(t *testing.T) {
 	got := fails(t, func(t *tb) { ignistest.NewServer(t, config).Dial(t, nil).ExpectNothing() })
 	if !strings.Contains(got, "synctest bubble") {

@@ -7,15 +7,15 @@ import (
 	"sync/atomic"
 )
 
-// host is the name that clients connect to. The top-level domain is reserved for tests.
+// host is the name that clients connect to. The top-level domain test is reserved.
 const host = "ignis.test"
 
-// listener accepts connections of the same process.
+// listener accepts connections from the same process.
 type listener struct {
-	conns   chan net.Conn
-	closed  chan struct{}
-	once    sync.Once
-	dialled atomic.Uint32
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+	dialed atomic.Uint32
 }
 
 func newListener() *listener {
@@ -27,9 +27,9 @@ func (l *listener) dial(ctx context.Context) (net.Conn, error) {
 		return nil, l.dialError(err)
 	}
 	client, server := net.Pipe()
-	// The first ports that systems give to clients. Applications parse addresses, and
-	// tell clients apart by them.
-	port := 49152 + int((l.dialled.Add(1)-1)%16384)
+	// Use the range of ephemeral ports. Applications parse the addresses and distinguish
+	// clients by them.
+	port := 49152 + int((l.dialed.Add(1)-1)%16384)
 	err := net.ErrClosed
 	select {
 	case l.conns <- conn{server, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: port}}:
@@ -57,7 +57,7 @@ func (l *listener) Accept() (net.Conn, error) {
 
 func (l *listener) Close() error { l.once.Do(func() { close(l.closed) }); return nil }
 
-// Addr is an address for documentation (RFC 5737), as those of clients are.
+// Addr returns an address that is reserved for documentation (RFC 5737), like those of clients.
 func (l *listener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 80} }
 
 // conn is the server's end of a connection.

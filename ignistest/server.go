@@ -16,23 +16,22 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Server is a running server that clients of the same process connect to, without a
-// network.
+// Server is a running server to which clients in the same process can connect.
 type Server struct {
 	*ignis.Server
-	// URL is the address of the server for [client.Dial], with the path /ws. The Config
-	// given to that needs NetDial. Paths and queries may be added or replaced.
+	// URL is the address of the server for [client.Dial], with the path /ws. Set NetDial
+	// of the [client.Config] to [Server.NetDial]. The path and query may be changed.
 	URL string
 
 	listener *listener
 }
 
-// NewServer returns a server with the configuration cfg that runs until the test ends.
-// It is ready. If cfg has no Logger, the server logs to the output of the test.
+// NewServer runs a server with the configuration cfg until the test ends. It returns when
+// the server is ready. If cfg has no Logger, the server logs to the output of the test.
 //
-// When the test ends, clients that are still connected are closed and the server shuts
-// down. The test fails if [ignis.Server.Run] returns an error, as it does when a callback
-// has not returned within ShutdownTimeout.
+// When the test ends, the server closes its clients and shuts down. The test fails if
+// [ignis.Server.Run] returns an error, for example because a callback did not return
+// within ShutdownTimeout.
 func NewServer(t testing.TB, cfg ignis.Config) *Server {
 	t.Helper()
 	if cfg.Logger == nil {
@@ -45,9 +44,9 @@ func NewServer(t testing.TB, cfg ignis.Config) *Server {
 	return Start(t, srv, nil)
 }
 
-// Start is like [NewServer] for a server that the application has made, and that does not
-// run yet. Clients connect to the handler h, in which the application has mounted the
-// server, behind its middleware for instance. If h is nil, they connect to srv itself.
+// Start is like [NewServer] for a server that the application has created but not run.
+// Clients connect to the handler h, in which the application has mounted the server, for
+// example behind middleware. If h is nil, they connect to srv directly.
 func Start(t testing.TB, srv *ignis.Server, h http.Handler) *Server {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -58,7 +57,7 @@ func Start(t testing.TB, srv *ignis.Server, h http.Handler) *Server {
 	case err := <-ran:
 		cancel()
 		if err == nil {
-			err = errors.New("the server was shut down before")
+			err = errors.New("the server was shut down before Start was called")
 		}
 		t.Fatal(err)
 	}
@@ -83,10 +82,9 @@ func Start(t testing.TB, srv *ignis.Server, h http.Handler) *Server {
 	return s
 }
 
-// NewCluster returns n servers with the configuration cfg, each with a bus that connects
-// it to the others in place of cfg.Bus. They run until the test ends, as one of
-// [NewServer] does. To give each server callbacks of its own, call NewServer for each of
-// the buses of [bustest.NewCluster].
+// NewCluster runs n servers with the configuration cfg until the test ends, as [NewServer]
+// does. It replaces cfg.Bus with buses that connect the servers. To give the servers
+// different callbacks, call NewServer for each bus of [bustest.NewCluster] instead.
 func NewCluster(t testing.TB, n int, cfg ignis.Config) []*Server {
 	t.Helper()
 	servers := make([]*Server, n)
@@ -97,8 +95,8 @@ func NewCluster(t testing.TB, n int, cfg ignis.Config) []*Server {
 	return servers
 }
 
-// NetDial connects to the server, whatever the address. It is for the field NetDial of
-// [client.Config], and for DialContext of [http.Transport].
+// NetDial connects to the server and ignores the address. It can be used as NetDial of a
+// [client.Config] and as DialContext of an [http.Transport].
 func (s *Server) NetDial(ctx context.Context, _, _ string) (net.Conn, error) {
 	return s.listener.dial(ctx)
 }
@@ -108,8 +106,8 @@ func logger(t testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(t.Output(), nil))
 }
 
-// callbacks returns the stacks of the goroutines that run callbacks, to say which of them
-// did not return.
+// callbacks returns the stacks of the goroutines that run callbacks, to show which of them
+// have not returned.
 func callbacks() string {
 	all := make([]byte, 1<<20)
 	all = all[:runtime.Stack(all, true)]

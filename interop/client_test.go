@@ -17,9 +17,10 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// client is a connection to a server of either kind. It sends any frame, valid or
-// not, and records what arrives as text: messages unchanged, "binary " before one in
-// a binary frame, "close CODE REASON", and "lost" at the end of the connection.
+// client is a connection to a server of either kind. It can send valid and invalid frames.
+// It converts what arrives to text: text messages are unchanged, binary ones begin with
+// "binary ", pongs are "pong PAYLOAD", a close frame is "close CODE REASON", and the end of
+// the connection is "lost".
 type client struct {
 	t    *testing.T
 	conn net.Conn
@@ -27,7 +28,7 @@ type client struct {
 	id   string // set once it is authenticated
 	user string
 
-	write sync.Mutex // the reader answers pings
+	write sync.Mutex // needed because read answers pings
 }
 
 // dial connects to a server's default path.
@@ -56,7 +57,7 @@ func dial(t *testing.T, s *server) *client {
 	return c
 }
 
-// readFrame reads one frame of at most a mebibyte.
+// readFrame reads one frame of at most 1 MiB.
 func readFrame(r io.Reader) (f ws.Frame, err error) {
 	if f.Header, err = ws.ReadHeader(r); err != nil {
 		return f, err
@@ -93,8 +94,8 @@ func (c *client) read(r io.Reader) {
 	}
 }
 
-// closure converts a close frame to text. It leaves out the texts of codes that RFC
-// 6455 defines, except for 1001, because they are meant for people.
+// closure converts a close frame to text. It omits the reasons of the codes 1002, 1007 and
+// 1009, because their wording may differ.
 func closure(payload []byte) string {
 	if len(payload) < 2 {
 		return "close"
@@ -113,7 +114,7 @@ func (c *client) next() string {
 	case line := <-c.in:
 		return line
 	case <-time.After(patience):
-		c.t.Fatal("nothing arrives")
+		c.t.Fatal("nothing arrived")
 		return ""
 	}
 }
@@ -131,15 +132,15 @@ func (c *client) expect(want ...string) {
 // send sends a text message.
 func (c *client) send(text string) { c.t.Helper(); c.sendFrame(ws.NewTextFrame([]byte(text))) }
 
-// sendFrame sends frames unchanged, but masked as a client must.
+// sendFrame sends frames unchanged, except that it masks them as clients must.
 func (c *client) sendFrame(frames ...ws.Frame) {
 	c.t.Helper()
 	if err := c.writeFrame(frames...); err != nil {
-		c.t.Logf("sending: %v", err) // the server may have closed; what arrives shows that
+		c.t.Logf("sending: %v", err) // the server may have closed the connection, which c.in shows
 	}
 }
 
-// writeFrame writes frames at once, so that the server may receive them together.
+// writeFrame writes all frames in one call, so that the server may receive them together.
 func (c *client) writeFrame(frames ...ws.Frame) error {
 	var out bytes.Buffer
 	for _, f := range frames {
@@ -169,13 +170,13 @@ func (c *client) login(user string, rooms ...string) *client {
 		c.send(`{"event":"join","data":{"rooms":["` + room + `"]}}`)
 	}
 	if len(rooms) > 0 {
-		c.fence() // a join has no answer, but the relayed message follows it
+		c.fence() // a join is not answered, but a later message shows that it was handled
 	}
 	return c
 }
 
-// fence returns when the server has handled everything that the client sent: it makes
-// the server relay a message to the client's own room.
+// fence waits until the server has handled everything that the client sent. To find out, it
+// makes the server relay a message to the client's own room.
 func (c *client) fence() {
 	c.t.Helper()
 	c.send(`{"event":"fence","data":{"room":"` + c.id + `"}}`)

@@ -1,4 +1,4 @@
-// Package interop contains only tests. They run this module's server and emitter
-// against those of @venizia/ignis-helpers, under Bun, on a real Redis, and send both
-// servers the same frames. README.md says how to run them.
+// Package interop contains only tests. They run the server and the emitter of this project
+// together with those of @venizia/ignis-helpers, on Bun, with a real Redis, and send the
+// same frames to both servers. README.md explains how to run them.
 package interop

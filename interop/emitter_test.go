@@ -14,14 +14,14 @@ import (
 
 // emission is a message that an emitter sends.
 type emission struct {
-	to      string // client, user, room or broadcast
+	to      string // "client", "user", "room" or "broadcast"
 	target  string // empty for a broadcast
 	event   string
-	data    string // JSON; empty for none
+	data    string // JSON, or empty for none
 	exclude []string
 }
 
-// emit sends a message with an emitter and returns when Redis has it.
+// emit sends a message with an emitter, and returns when Redis has received it.
 type emit func(emission)
 
 // newEmitter returns an emitter of the given kind.
@@ -92,7 +92,7 @@ func TestEmitters(t *testing.T) {
 		for _, to := range []string{kindReference, kindIgnis} {
 			t.Run(from+" to "+to, func(t *testing.T) {
 				redis := redistest.Start(t)
-				// Some clients never authenticate, and stay until the end.
+				// Clients that do not authenticate must stay connected until the end.
 				s := startServer(t, to, redis, settings{authTimeout: time.Minute})
 				send := newEmitter(t, from, redis)
 				testEmitter(t, s, send)
@@ -160,8 +160,8 @@ func (e emission) message() string {
 	return message + "}"
 }
 
-// checkSilent checks that no message is on its way to the clients, of which the first
-// is not authenticated.
+// checkSilent checks that no message is in flight to the clients. The stranger is not
+// authenticated.
 func checkSilent(t *testing.T, stranger *client, clients ...*client) {
 	t.Helper()
 	for _, c := range clients {
@@ -171,7 +171,7 @@ func checkSilent(t *testing.T, stranger *client, clients ...*client) {
 	stranger.expect(badFormat)
 }
 
-// tap subscribes to everything that emitters and servers publish.
+// tap is a subscription to everything that emitters and servers publish.
 type tap struct{ *process }
 
 func newTap(t *testing.T, redis *redistest.Server) tap {

@@ -12,9 +12,9 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// Clients in other languages agree on keys with the server, decrypt what it seals and
-// seal what it decrypts, in order. All traffic between them and a Go client passes
-// through the server, which sends nothing unencrypted.
+// Clients in JavaScript agree on keys with the server, decrypt what it encrypts and encrypt
+// what it decrypts, in order. They exchange messages with a Go client through the server,
+// which sends nothing unencrypted.
 func TestEncryptedClients(t *testing.T) {
 	redis := redistest.Start(t)
 	script, err := filepath.Abs("bun/encrypted.js")
@@ -83,11 +83,11 @@ type encryptedClient struct{ *process }
 func startEncrypted(t *testing.T, argv ...string) encryptedClient {
 	t.Helper()
 	p := start(t, "encrypted client", func(line string) bool { return strings.HasPrefix(line, "@") }, nil, argv...)
-	p.obedient = true
+	p.exitsAtEOF = true
 	return encryptedClient{p}
 }
 
-// statement is what it reports about a message that it received.
+// statement is what the client reports about a message that it received.
 type statement struct {
 	Connected string
 	Opened    *struct {
@@ -98,21 +98,23 @@ type statement struct {
 	Closed        int
 }
 
+// said returns the next statement, which must not report a failure.
 func (c encryptedClient) said() (s statement) {
 	c.t.Helper()
 	line := c.next()
 	if err := json.Unmarshal([]byte(line[1:]), &s); err != nil {
-		c.t.Fatalf("it says %s: %v", line, err)
+		c.t.Fatalf("got %s: %v", line, err)
 	}
 	if s.Clear+s.Failed != "" || s.Closed != 0 {
-		c.t.Fatalf("it says %s", line)
+		c.t.Fatalf("got %s", line)
 	}
 	return s
 }
 
+// opens checks that the next statement is about an encrypted message with the wanted data.
 func (c encryptedClient) opens(want relayed) {
 	c.t.Helper()
 	if s := c.said(); s.Opened == nil || s.Opened.Event != "n" || s.Opened.Data != want {
-		c.t.Fatalf("it says %+v, want %+v", s, want)
+		c.t.Fatalf("got %+v, want %+v", s, want)
 	}
 }

@@ -23,7 +23,7 @@ var (
 	unshaken    = lines(errorEvent("Encryption handshake failed"), unencrypted)
 )
 
-// TestRefusals connects clients that are not admitted, for every possible reason.
+// TestRefusals connects clients that the servers do not accept, for every possible reason.
 func TestRefusals(t *testing.T) {
 	for _, row := range []struct {
 		handshake string
@@ -52,7 +52,7 @@ func TestRefusals(t *testing.T) {
 		{handshakeFail, []script{{name: "handshake fails", steps: []step{{
 			send:    text(`{"event":"authenticate","data":{}}`),
 			want:    unshaken,
-			decided: differs("what failed is the handshake", failed...),
+			decided: differs("it was the handshake that failed", failed...),
 		}}}}},
 		{handshakeAccept, []script{{name: "handshake", fence: noFence, steps: []step{
 			authenticate(`{}`, `{"event":"connected","data":{"id":"<id>","time":"<time>","serverPublicKey":"key","salt":"salt"}}`),
@@ -64,7 +64,7 @@ func TestRefusals(t *testing.T) {
 		for _, s := range []*server{startReference(t, redis, c), ours} {
 			for _, sc := range row.scripts {
 				t.Run(s.kind+" "+sc.name, func(t *testing.T) {
-					t.Parallel() // most of it is waiting
+					t.Parallel() // the tests mostly wait
 					play(t, s, "nobody", sc, 1)
 				})
 			}
@@ -101,7 +101,7 @@ func TestTokens(t *testing.T) {
 			for _, sc := range []script{
 				{name: "no data", steps: []step{{send: text(`{"event":"authenticate"}`), want: rejected}}},
 				{name: "no token", steps: []step{authenticate(`{"type":"Bearer"}`, rejected...)}},
-				{name: "no real token", steps: []step{authenticate(`{"token":"x"}`, rejected...)}},
+				{name: "malformed token", steps: []step{authenticate(`{"token":"x"}`, rejected...)}},
 				{name: "token of another type", steps: []step{authenticate(`{"token":5}`, rejected...)}},
 				{name: "forged", steps: []step{authenticate(`{"token":"`+token(strings.ToUpper(secret), "ann")+`"}`, rejected...)}},
 			} {
@@ -122,8 +122,8 @@ func testTokenRooms(t *testing.T, s *server, redis *redistest.Server, token stri
 	publish := func(room string) {
 		redis.Do("PUBLISH", "ws:room:"+room, `{"serverId":"x","type":"room","target":"`+room+`","event":"`+room+`"}`)
 	}
-	// A join has no answer, and nothing is relayed here to follow it. So send to the
-	// room that can be joined until it has been joined.
+	// A join is not answered, and messages of clients are not relayed here. So send to the
+	// allowed room until the client receives a message, which shows that it has joined.
 	deadline := time.After(patience)
 	for joined := false; !joined; {
 		publish("allowed")
@@ -146,8 +146,7 @@ func testTokenRooms(t *testing.T, s *server, redis *redistest.Server, token stri
 	}
 }
 
-// TestEavesdropping has a client join the room that is named like another client's
-// ID.
+// TestEavesdropping makes a client join the room whose name is the ID of another client.
 func TestEavesdropping(t *testing.T) {
 	for _, kind := range []string{kindReference, kindIgnis} {
 		t.Run(kind, func(t *testing.T) {
@@ -159,7 +158,7 @@ func TestEavesdropping(t *testing.T) {
 			redis.Do("PUBLISH", "ws:room:x", `{"serverId":"x","type":"room","target":"`+victim.id+`","event":"secret"}`)
 			victim.expect(`{"event":"secret"}`)
 			redis.Do("PUBLISH", "ws:broadcast", `{"serverId":"x","type":"broadcast","event":"end"}`)
-			if kind == kindReference { // this server admits nobody to that room
+			if kind == kindReference { // our server does not let others join that room
 				spy.expect(`{"event":"secret"}`)
 			}
 			spy.expect(`{"event":"end"}`)
@@ -168,7 +167,7 @@ func TestEavesdropping(t *testing.T) {
 	}
 }
 
-// TestHeartbeat has two clients, one of which is alive.
+// TestHeartbeat connects two clients, only one of which sends heartbeats.
 func TestHeartbeat(t *testing.T) {
 	for _, kind := range []string{kindReference, kindIgnis} {
 		t.Run(kind, func(t *testing.T) {
@@ -186,7 +185,7 @@ func TestHeartbeat(t *testing.T) {
 						t.Fatalf("got %s", got)
 					}
 				case <-deadline:
-					t.Fatal("a silent client stays connected")
+					t.Fatal("a silent client stayed connected")
 				}
 			}
 			lively.fence()

@@ -7,8 +7,8 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// TestForeignEnvelopes publishes invalid and unusual envelopes to both servers.
-// Neither may fail because of them.
+// TestForeignEnvelopes publishes invalid and unusual envelopes, which neither server may fail
+// on.
 func TestForeignEnvelopes(t *testing.T) {
 	for _, kind := range []string{kindReference, kindIgnis} {
 		t.Run(kind, func(t *testing.T) {
@@ -36,7 +36,7 @@ const arrived = `{"event":"e","data":1}`
 
 var foreignEnvelopes = []struct {
 	channel, payload string
-	want             []string // what ann gets, who is in the room lobby
+	want             []string // what ann, who is in the room lobby, receives
 	decided          *decision
 }{
 	{"ws:broadcast", `x`, nil, nil},
@@ -47,9 +47,9 @@ var foreignEnvelopes = []struct {
 	{"ws:broadcast", `{}`, nil, nil},
 	{"ws:broadcast", `{"type":"broadcast","event":"e","data":1}`, nil, nil},
 	{"ws:broadcast", `{"serverId":5,"type":"broadcast","event":"e","data":1}`, nil, nil},
-	{"ws:broadcast", `{"serverId":"","type":"broadcast","event":"e","data":1}`, nil, differs("a server has an id", arrived)},
+	{"ws:broadcast", `{"serverId":"","type":"broadcast","event":"e","data":1}`, nil, differs("the ID of a server is not empty", arrived)},
 	{"ws:broadcast", `{"serverId":"x","type":"broadcast","data":1}`, nil, nil},
-	{"ws:broadcast", `{"serverId":"x","type":"broadcast","event":"","data":1}`, nil, differs("an event has a name", `{"event":"","data":1}`)},
+	{"ws:broadcast", `{"serverId":"x","type":"broadcast","event":"","data":1}`, nil, differs("the name of an event is not empty", `{"event":"","data":1}`)},
 	{"ws:broadcast", `{"serverId":"x","type":"broadcast","event":5,"data":1}`, nil, nil},
 	{"ws:broadcast", `{"serverId":"x","type":"other","event":"e","data":1}`, nil, nil},
 	{"ws:broadcast", `{"serverId":"x","event":"e","data":1}`, nil, nil},

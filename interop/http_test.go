@@ -13,7 +13,7 @@ type answer struct {
 	versions string // Sec-WebSocket-Version
 }
 
-// TestHTTP sends requests that open no connection.
+// TestHTTP sends requests that do not open a WebSocket connection.
 func TestHTTP(t *testing.T) {
 	upgrade := func(change map[string]string) map[string]string {
 		header := map[string]string{
@@ -31,10 +31,10 @@ func TestHTTP(t *testing.T) {
 			name, method, path string
 			header             map[string]string
 			want               answer
-			reference          answer // if different
+			reference          answer // the reference's answer if why is not empty
 			why                string // the reason for the difference
 		}{
-			{"plain", "GET", "/ws", nil, answer{426, "13"}, answer{status: 404}, "the endpoint is there, and says what it is for"},
+			{"plain", "GET", "/ws", nil, answer{426, "13"}, answer{status: 404}, "the endpoint exists, and the answer explains what it is for"},
 			{"elsewhere", "GET", "/elsewhere", nil, answer{status: 404}, answer{}, ""},
 			{"upgrade elsewhere", "GET", "/elsewhere", upgrade(nil), answer{status: 404}, answer{}, ""},
 			{"old version", "GET", "/ws", upgrade(map[string]string{"Sec-WebSocket-Version": "8"}), answer{426, "13"}, answer{}, ""},

@@ -15,14 +15,14 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// library is a server of this module in the test's process, for what the program
-// never does: it sends to users, broadcasts, and has callbacks that fail.
+// library is a server in the test process. It does what the program does not: it sends to
+// users, broadcasts, and has callbacks that fail.
 type library struct {
 	*ignis.Server
 	t *testing.T
 }
 
-// startLibrary starts a library that treats its clients as bun/server.js does.
+// startLibrary starts a server that treats its clients as bun/server.js does.
 func startLibrary(t *testing.T, redis *redistest.Server, c settings) (library, *server) {
 	t.Helper()
 	bus, err := redisbus.New(redisbus.Config{URL: redis.URL()})
@@ -34,12 +34,11 @@ func startLibrary(t *testing.T, redis *redistest.Server, c settings) (library, *
 		Bus:         bus,
 		Logger:      slog.New(slog.DiscardHandler),
 		AuthTimeout: c.authTimeout,
-		// The scripts compare more mistakes with the original than a stranger may
-		// make.
+		// The scripts contain more mistakes than the default limits allow.
 		AuthMaxMistakes: 100, AuthMaxFrames: 1000, AuthMaxPayload: wire.DefaultMaxPayload,
 		Authenticate: authenticateAsked,
 		OnMessage: func(_ context.Context, c *ignis.Client, m wire.Message) (any, error) {
-			return nil, srv.SendLocal(ignis.ToClient(c.ID), m.Event, m.Data) // clients here send nothing but fences
+			return nil, srv.SendLocal(ignis.ToClient(c.ID), m.Event, m.Data) // clients only send fences
 		},
 		ValidateRooms: func(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) { return rooms, nil },
 	}
@@ -70,7 +69,7 @@ func startLibrary(t *testing.T, redis *redistest.Server, c settings) (library, *
 	select {
 	case <-srv.Ready():
 	case <-time.After(patience):
-		t.Fatal("the server is not ready")
+		t.Fatal("the server did not become ready")
 	}
 	return library{srv, t}, &server{kind: kindIgnis, url: hs.URL, process: &process{}}
 }
@@ -96,9 +95,9 @@ func authenticateAsked(ctx context.Context, c ignis.Credentials) (ignis.Identity
 	return ignis.Identity{UserID: asked.UserID}, nil
 }
 
-// Outcomes of a handshake. Empty means that none is required.
+// Outcomes of a handshake. If the outcome is empty, no handshake is required.
 const (
-	handshakeNone   = "none" // required, but without a callback
+	handshakeNone   = "none" // required, but there is no callback
 	handshakeRefuse = "refuse"
 	handshakeFail   = "fail"
 	handshakeAccept = "accept"

@@ -11,16 +11,16 @@ import (
 	"github.com/ignis-go/ignis/internal/childproc"
 )
 
-// patience limits every wait. Only a failing test waits this long.
+// patience is the maximum time for each wait. Only failing tests wait this long.
 const patience = 2 * time.Minute
 
-// Programs that every test runs, found or built once.
+// Programs that the tests run, which TestMain finds or builds.
 var (
 	bun     string // the Bun binary
 	program string // the ignis program, built with the race detector
 )
 
-// A test that cannot run fails: untested interoperability does not count.
+// TestMain fails if a program is missing, because skipped tests would not prove anything.
 func TestMain(m *testing.M) {
 	code, err := run(m)
 	if err != nil {
@@ -51,9 +51,9 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// findBun returns a working Bun binary. The bun package's install script puts the
-// binary in place, but npm may be configured to run no scripts. Then only the package
-// for the platform has it, which may come in several variants.
+// findBun returns the path of a working Bun binary. The package bun installs the binary with
+// an install script. If npm is configured not to run scripts, only the package for the
+// platform, of which there may be several variants, contains the binary.
 func findBun() (string, error) {
 	for _, pattern := range []string{
 		"node_modules/bun/bin/bun.exe", // the name on every system
@@ -73,5 +73,5 @@ func findBun() (string, error) {
 			}
 		}
 	}
-	return "", errors.New("no Bun that runs is in node_modules: npm ci installs it")
+	return "", errors.New("node_modules contains no working Bun binary; run npm ci to install it")
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// TestSideBySide has servers of both kinds on one Redis relay messages of their
-// clients in one room, concurrently in both directions.
+// TestSideBySide makes servers of both kinds on one Redis relay messages of their clients in
+// one room, concurrently and in both directions.
 func TestSideBySide(t *testing.T) {
 	const messages = 200
 	redis := redistest.Start(t)
@@ -37,8 +37,7 @@ func TestSideBySide(t *testing.T) {
 	for _, c := range clients {
 		checkCounts(t, c, clients, messages)
 	}
-	// Any duplicate is in flight before this message, which passes through all
-	// servers.
+	// Duplicates would arrive before these messages, which pass through all servers.
 	for _, from := range clients {
 		from.send(`{"event":"end","data":{"room":"lobby"}}`)
 		for _, c := range clients {
@@ -47,7 +46,7 @@ func TestSideBySide(t *testing.T) {
 	}
 }
 
-// checkCounts checks that c gets the numbers up to n from each sender, in order.
+// checkCounts checks that c receives the numbers from 0 to n-1 from each sender, in order.
 func checkCounts(t *testing.T, c *client, senders []*client, n int) {
 	t.Helper()
 	next := make(map[string]int, len(senders))
@@ -75,8 +74,7 @@ func checkCounts(t *testing.T, c *client, senders []*client, n int) {
 	}
 }
 
-// TestSendAcross has a server of each kind send to clients of both, in every possible
-// way.
+// TestSendAcross makes a server of each kind send to clients of both, in every possible way.
 func TestSendAcross(t *testing.T) {
 	redis := redistest.Start(t)
 	ours, oursServer := startLibrary(t, redis, settings{})
@@ -113,7 +111,7 @@ func TestSendAcross(t *testing.T) {
 			c.expect(`{"event":"` + step.event + `","data":1}`)
 		}
 	}
-	// Any surplus message has arrived before these.
+	// Surplus messages would arrive before these.
 	for _, e := range []string{"end of ours", "end of theirs"} {
 		if strings.HasSuffix(e, "ours") {
 			ours.send(ignis.ToEveryone(), e, 1)
@@ -134,7 +132,7 @@ func TestServerEnvelopes(t *testing.T) {
 	ours, oursServer := startLibrary(t, redis, settings{})
 	theirs := startServer(t, kindReference, redis, settings{})
 	here, there := dial(t, oursServer).login("ann", "lobby"), dial(t, theirs).login("bob", "lobby")
-	published.next() // the fence of the login above
+	published.next() // the fence of bob's login
 
 	for _, to := range []string{"", "lobby", "<client>", "nobody"} {
 		want := published.after(there.id, func() {
@@ -154,7 +152,7 @@ func TestServerEnvelopes(t *testing.T) {
 	}
 }
 
-// after returns what is published after do is called, with the IDs replaced.
+// after calls do and returns what is published next, with all IDs replaced.
 func (p tap) after(client string, do func()) string {
 	p.t.Helper()
 	do()

@@ -13,7 +13,7 @@ import (
 	"github.com/ignis-go/ignis/internal/childproc"
 )
 
-// process is a program that the test controls. It ends with the test.
+// process is a running program, which is stopped when the test ends.
 type process struct {
 	t    *testing.T
 	name string
@@ -22,15 +22,15 @@ type process struct {
 	out  chan string // lines of its standard output accepted by keep
 	done chan struct{}
 
-	obedient bool // it ends with its input; otherwise a signal ends it
+	exitsAtEOF bool // whether it exits when its input is closed; otherwise, a signal ends it
 
-	calls int // number of requests, to match their answers
+	calls int // number of requests, for matching the answers
 
 	mu  sync.Mutex
-	log []string // all its output, for failed tests
+	log []string // all output, for failed tests
 }
 
-// start runs a program. next returns the lines of its standard output for which keep
+// start starts a program. Its method next returns the lines of standard output for which keep
 // returns true.
 func start(t *testing.T, name string, keep func(line string) bool, env []string, argv ...string) *process {
 	t.Helper()
@@ -59,16 +59,16 @@ func start(t *testing.T, name string, keep func(line string) bool, env []string,
 	go func() {
 		defer close(p.done)
 		readers.Wait()
-		_ = p.cmd.Wait() // an error here means a signal, or is in the log
+		_ = p.cmd.Wait() // an error is due to a signal or explained by the log
 	}()
 	t.Cleanup(p.stop)
 	return p
 }
 
-// cleanEnvironment returns this process's environment without the variables that
-// configure either side.
+// cleanEnvironment returns the environment of this process without the variables that
+// configure Ignis for Go or the reference.
 func cleanEnvironment() []string {
-	env := []string{"GORACE=atexit_sleep_ms=0"} // otherwise every run of our programs ends a second later
+	env := []string{"GORACE=atexit_sleep_ms=0"} // otherwise the race detector sleeps for a second at exit
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "IGNIS_") && !strings.HasPrefix(v, "APP_ENV_") {
 			env = append(env, v)
@@ -98,9 +98,9 @@ func (p *process) next() string {
 	case line := <-p.out:
 		return line
 	case <-p.done:
-		p.t.Fatalf("%s has ended:\n%s", p.name, p.output())
+		p.t.Fatalf("%s ended unexpectedly:\n%s", p.name, p.output())
 	case <-time.After(patience):
-		p.t.Fatalf("%s says nothing; so far:\n%s", p.name, p.output())
+		p.t.Fatalf("%s printed nothing new; so far:\n%s", p.name, p.output())
 	}
 	return ""
 }
@@ -111,22 +111,22 @@ func (p *process) output() string {
 	return strings.Join(p.log[max(0, len(p.log)-100):], "\n")
 }
 
-// stop ends the process gracefully if it can, and reports its failures.
+// stop ends the process, gracefully if possible, and reports races and panics.
 func (p *process) stop() {
 	_ = p.in.Close()
-	if !p.obedient {
+	if !p.exitsAtEOF {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	}
 	select {
 	case <-p.done:
 	case <-time.After(patience):
-		p.t.Errorf("%s does not end", p.name)
+		p.t.Errorf("%s did not end", p.name)
 		_ = p.cmd.Process.Kill()
 		<-p.done
 	}
 	out := p.output()
 	if strings.Contains(out, "DATA RACE") || strings.Contains(out, "panic:") {
-		p.t.Errorf("%s is broken", p.name)
+		p.t.Errorf("%s had a data race or panicked", p.name)
 	}
 	if p.t.Failed() {
 		p.t.Logf("%s said:\n%s", p.name, out)

@@ -12,18 +12,17 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// A script is a sequence of steps of one client. Names in angle brackets, in sent and
-// received messages, stand for what differs between runs: <id> is the client's ID,
-// <peer> the ID of another client, <time> a time.
+// script is a sequence of steps of one client. In sent and received messages, names in angle
+// brackets stand for values that differ between runs: <id> is the ID of the client, <peer>
+// that of another client, and <time> a time.
 type script struct {
 	name  string
-	login string // initial credentials; empty if the client is not authenticated
-	fence string // a room that the client is always in; empty for its own
+	login string // initial credentials, empty if the client is not authenticated at first
+	fence string // a room that the client is always in; if empty, its own room
 	steps []step
 }
 
-// step is what a client sends, and what it receives in return: messages, and perhaps
-// a close frame.
+// step contains what a client sends and what it receives in return.
 type step struct {
 	send    []ws.Frame
 	want    []string
@@ -39,8 +38,7 @@ type decision struct {
 // lines returns the answers to a step.
 func lines(answers ...string) []string { return answers }
 
-// differs describes the reference's different answers, and the reason for the
-// difference.
+// differs returns a decision with the reference's answers and the reason for the difference.
 func differs(why string, reference ...string) *decision { return &decision{reference, why} }
 
 func text(s string) []ws.Frame   { return []ws.Frame{ws.NewTextFrame([]byte(s))} }
@@ -69,14 +67,14 @@ func connectedAs(user string) string {
 	return `{"event":"connected","data":{"id":"<id>","userId":"` + user + `","time":"<time>"}}`
 }
 
-// own returns the message that a client receives after it has made the server relay
-// fields, the first of which is the room, to a room that it is in.
+// own returns the message that a client receives after the server has relayed its fields to a
+// room that it is in. The first of the fields is the room.
 func own(event, fields string) string {
 	return `{"event":"` + event + `","data":{` + fields + `,"from":{"id":"<id>"}}}`
 }
 
-// TestScripts has clients send the same to both servers, and ask for both versions of the
-// protocol. The reference knows only the first.
+// TestScripts plays all scripts to both servers, in both versions of the protocol. The
+// reference supports only the first version.
 func TestScripts(t *testing.T) {
 	for _, kind := range []string{kindReference, kindIgnis} {
 		t.Run(kind, func(t *testing.T) {
@@ -103,7 +101,7 @@ func play(t *testing.T, s *server, peer string, sc script, protocol int) {
 		want := st.wanted(t, s.kind)
 		p.sendFrame(p.filled(st.send)...)
 		got := slices.DeleteFunc(p.answers(len(want)), func(line string) bool {
-			return protocol == 2 && strings.HasPrefix(line, `{"event":"ack",`) // to messages with an id
+			return protocol == 2 && strings.HasPrefix(line, `{"event":"ack",`) // for messages with an id
 		})
 		if !slices.Equal(got, want) {
 			t.Errorf("step %d\ngot  %s\nwant %s", i+1, strings.Join(got, "\n     "), strings.Join(want, "\n     "))
@@ -111,14 +109,14 @@ func play(t *testing.T, s *server, peer string, sc script, protocol int) {
 	}
 }
 
-// wanted returns the answers that a kind of server has to give.
+// wanted returns the answers that a kind of server must give.
 func (st step) wanted(t *testing.T, kind string) []string {
 	t.Helper()
 	switch {
 	case st.decided == nil:
 		return st.want
 	case slices.Equal(st.want, st.decided.reference):
-		t.Errorf("%s: %q is not a difference", st.decided.why, st.want)
+		t.Errorf("%s: both answers are %q", st.decided.why, st.want)
 	case kind == kindReference:
 		return st.decided.reference
 	}
@@ -135,8 +133,8 @@ type player struct {
 	protocol int
 }
 
-// What protocol 2 adds: to the credentials, to the connected event, and to messages of
-// rooms, and of other clients.
+// These match where protocol 2 adds fields to the credentials, and the fields that it adds to
+// the connected event and to messages that have a room or a sender.
 var (
 	credentials   = regexp.MustCompile(`^(\{"event":"authenticate","data":\{)("?)`)
 	agreement     = regexp.MustCompile(`,"protocol":2,"heartbeat":\d+,"maxPayload":\d+(,"server":"[^"]*")?`)
@@ -167,7 +165,8 @@ var uuids = regexp.MustCompile(`[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
 
 var timeText = regexp.MustCompile(`"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"`)
 
-// nextLine returns the next line, with everything that differs between runs replaced.
+// nextLine returns the next line. It removes the fields that protocol 2 adds, and replaces
+// everything that differs between runs.
 func (p *player) nextLine() string {
 	line := p.next()
 	if p.protocol == 2 {
@@ -187,9 +186,9 @@ func (p *player) nextLine() string {
 // noFence is the fence of a client whose unencrypted messages are not relayed.
 const noFence = "-"
 
-// answers returns the next n lines and all others that precede the answer to a
-// message sent after them, so that surplus answers are found without waiting. It ends
-// with the connection.
+// answers returns the next n lines, and all further lines until the server has answered
+// another message, so that surplus answers are found without waiting. It returns earlier if
+// the connection ends.
 func (p *player) answers(n int) []string {
 	p.t.Helper()
 	var got []string
@@ -203,8 +202,7 @@ func (p *player) answers(n int) []string {
 	if p.id == "" || p.room == noFence {
 		p.send("fence")
 	} else {
-		// For an authenticated client, only a relayed message is certain to follow
-		// earlier relayed messages.
+		// Only a relayed message is guaranteed to arrive after earlier relayed messages.
 		p.send(p.fill(`{"event":"fence","data":{"room":"` + p.room + `"}}`))
 		last = `{"event":"fence",`
 	}

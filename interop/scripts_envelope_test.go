@@ -6,18 +6,18 @@ import (
 
 // Reasons for different answers.
 const (
-	tooDeep   = "nesting is bounded, so that no message is costly to read"
-	notString = "an event is a string: what else it may be cannot be sent to other instances"
-	opaque    = "data is relayed as it is written"
-	ownName   = "only servers send this event, so that no client can pose as one"
-	reachable = "a client can always be reached by its id"
-	bounded   = "what a client may ask for is bounded"
+	tooDeep   = "nesting is limited, so that no message is expensive to read"
+	notString = "an event must be a string, because no other value can be sent to other instances"
+	opaque    = "data is relayed unchanged"
+	ownName   = "only servers send this event, so that clients cannot impersonate a server"
+	reachable = "a client can always be reached by its ID"
+	bounded   = "the number of rooms of a client is limited"
 )
 
 // nested returns a list nested to the given depth.
 func nested(depth int) string { return strings.Repeat("[", depth) + strings.Repeat("]", depth) }
 
-// echo makes the server relay a message to its sender unchanged.
+// echo makes the server relay a message to its sender.
 func echo(event, fields string) step {
 	fields = `"room":"<id>",` + fields
 	return step{send: text(`{"event":"` + event + `","data":{` + fields + `}}`), want: lines(own(event, fields))}
@@ -65,7 +65,7 @@ var envelopeScripts = []script{
 			decided: differs(tooDeep, own("deep", `"room":"<id>","x":`+nested(600))),
 		},
 	}},
-	{name: "no message", steps: []step{
+	{name: "not a message", steps: []step{
 		{send: text(`[]`)},
 		{send: text(`null`)},
 		{send: text(`5`)},
@@ -83,7 +83,7 @@ var envelopeScripts = []script{
 		{send: text(`{"event":0}`)},
 		{send: text(`{"event":["heartbeat"]}`), decided: differs(notString, notAuthenticated)},
 	}},
-	{name: "no message when authenticated", login: "{}", steps: []step{
+	{name: "not a message when authenticated", login: "{}", steps: []step{
 		{send: text(`{`), want: lines(badFormat)},
 		{send: text(`[]`)},
 		{send: text(`null`)},
@@ -130,7 +130,7 @@ var envelopeScripts = []script{
 		{
 			send:    text(`{"event":"\ud800","data":{"room":"<id>"}}`),
 			want:    lines(own("\ufffd", `"room":"<id>"`)),
-			decided: differs("a name is Unicode text, and half a character is none", own(`\ud800`, `"room":"<id>"`)),
+			decided: differs("a name is Unicode text, which half a surrogate pair is not", own(`\ud800`, `"room":"<id>"`)),
 		},
 	}},
 	{name: "data", login: "{}", steps: []step{
@@ -167,7 +167,7 @@ var envelopeScripts = []script{
 		{
 			send: text(`{"event":"encrypted","data":{"room":"<id>"}}`),
 			want: lines(errorEvent("Invalid encrypted message")),
-			decided: differs("the server opens these itself, and cannot open this",
+			decided: differs("the server decrypts these messages itself, and cannot decrypt this one",
 				own("encrypted", `"room":"<id>"`)),
 		},
 	}},

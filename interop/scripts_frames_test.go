@@ -9,12 +9,12 @@ import (
 // maxPayload is the size of the largest message from a client, in bytes.
 const maxPayload = 131072
 
-// closes returns a script that ends with the connection.
+// closes returns a script in which the frames end the connection.
 func closes(name, want string, frames ...ws.Frame) script {
 	return script{name: name, steps: []step{{send: frames, want: lines(want)}}}
 }
 
-// padded returns the message padded to n bytes.
+// padded returns the message padded with spaces to n bytes.
 func padded(message string, n int) string { return strings.Repeat(" ", n-len(message)) + message }
 
 var frameScripts = []script{

@@ -33,7 +33,7 @@ func roomsMessage(event string, rooms []string) string {
 	return `{"event":"` + event + `","data":{"rooms":["` + strings.Join(rooms, `","`) + `"]}}`
 }
 
-// numbered returns n names.
+// numbered returns the names of n rooms.
 func numbered(n int) []string {
 	var names []string
 	for i := range n {
@@ -107,7 +107,7 @@ var roomScripts = []script{
 		{send: text(`{"event":"leave","data":{"rooms":[5,"ws-default"]}}`)},
 		misses("ws-default"),
 	}},
-	{name: "leave the own room", login: "{}", fence: "ws-default", steps: []step{
+	{name: "leave its own room", login: "{}", fence: "ws-default", steps: []step{
 		reaches("<id>"),
 		leave("<id>"),
 		{

@@ -23,12 +23,12 @@ type server struct {
 
 // settings configure a server. Zero values are the server's defaults.
 type settings struct {
-	secret            string // for tokens; empty for development mode
+	secret            string // secret for tokens, empty for development mode
 	authTimeout       time.Duration
 	heartbeatInterval time.Duration
 	heartbeatTimeout  time.Duration
-	encryption        string // a mode; only for this server
-	handshake         string // outcome of a required handshake; not for the program
+	encryption        string // value of --encryption; only for the program
+	handshake         string // outcome of the handshake; not for the program
 }
 
 const (
@@ -99,7 +99,7 @@ func startReference(t *testing.T, redis *redistest.Server, c settings) *server {
 	return &server{process: p, kind: kindReference, url: hello.URL}
 }
 
-// startEmitter starts the reference's emitter. Use call to send with it.
+// startEmitter starts the reference's emitter. Its method call sends messages.
 func startEmitter(t *testing.T, redis *redistest.Server) *process {
 	t.Helper()
 	p := startBun(t, "emitter.js", redisEnvironment(redis))
@@ -111,7 +111,7 @@ func redisEnvironment(redis *redistest.Server) []string {
 	return []string{"REDIS_PORT=" + strconv.Itoa(redis.Port())}
 }
 
-// startBun runs one of our scripts. Its messages to the test start with an @.
+// startBun runs one of the scripts in bun. Its messages to the test start with an @.
 func startBun(t *testing.T, script string, env []string) *process {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("bun", script))
@@ -120,7 +120,7 @@ func startBun(t *testing.T, script string, env []string) *process {
 	}
 	isMessage := func(line string) bool { return strings.HasPrefix(line, "@") }
 	p := start(t, "bun "+script, isMessage, env, bun, path)
-	p.obedient = true
+	p.exitsAtEOF = true
 	return p
 }
 
@@ -131,10 +131,10 @@ func (p *process) decode(line string, v any) {
 	}
 }
 
-// options are the arguments of a call of the reference.
+// options contains the arguments of a method of the reference.
 type options map[string]any
 
-// call makes a Bun script call a method of the reference, and returns when it has.
+// call makes a Bun script call a method of the reference, and waits for the result.
 func (p *process) call(method string, opts options) {
 	p.t.Helper()
 	p.calls++

@@ -29,7 +29,7 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// roleCalls reads from INFO commandstats how often ROLE was called.
+// roleCalls returns how often ROLE was called according to INFO commandstats.
 func roleCalls(info string) int {
 	m := regexp.MustCompile(`cmdstat_role:calls=(\d+)`).FindStringSubmatch(info)
 	if m == nil {
@@ -66,7 +66,7 @@ func TestRefusals(t *testing.T) {
 				t.Fatalf("Run = %v, want an error with %q", err, test.want)
 			}
 			if strings.Contains(err.Error(), "s3cret") {
-				t.Errorf("the error shows a password: %v", err)
+				t.Errorf("the error contains a password: %v", err)
 			}
 		})
 	}
@@ -93,7 +93,7 @@ func TestRefusedEnvelopes(t *testing.T) {
 	r.Do("acl", "setuser", "app", "on", ">secret", "+@all", "resetchannels",
 		"&ws:broadcast", "&ws:room:*", "&ws:client:*", "&ws:user:*")
 	n := run(t, impatient("redis://app:secret@"+r.Addr()), nil)
-	for i := range uint64(3) { // one batch each
+	for i := range uint64(3) { // in separate batches
 		if err := n.Publish("elsewhere", []byte("x")); err != nil {
 			t.Fatal(err)
 		}
@@ -105,8 +105,8 @@ func TestRefusedEnvelopes(t *testing.T) {
 	if got := n.log.count("refuses envelopes"); got != 1 {
 		t.Errorf("logged %d times, want once:\n%s", got, n.log)
 	}
-	// Redis refuses and accepts in turn: each refusal is the first of a series, and
-	// the log has one line, to which the end of the bus adds the others.
+	// Redis refuses and accepts alternately, so each refusal is the first of a series. It
+	// is logged once, and the others are reported when the bus ends.
 	for i := range uint64(5) {
 		n.publish("allowed")
 		n.next()
@@ -120,11 +120,11 @@ func TestRefusedEnvelopes(t *testing.T) {
 	n.healthy()
 	n.balance(2013)
 	if s := n.Stats(); s.Reconnects != 0 {
-		t.Errorf("a refusal made the bus connect again: %+v", s)
+		t.Errorf("a refusal made the bus reconnect: %+v", s)
 	}
 	n.stop()
 	if n.log.count("refuses envelopes") > 4 || n.log.count("more=") == 0 {
-		t.Errorf("six refusals and the end gave:\n%s", n.log)
+		t.Errorf("the refusals and the end of the bus logged:\n%s", n.log)
 	}
 }
 
@@ -156,7 +156,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 	r.Kill()
 	n.down()
 	if err := n.Health(); strings.Contains(err.Error(), "s3cret") {
-		t.Errorf("Health shows a password: %v", err)
+		t.Errorf("Health contains a password: %v", err)
 	}
 	r.Restart()
 	n.healthy()
@@ -190,19 +190,19 @@ func TestOptionIsCopied(t *testing.T) {
 		t.Errorf("connections:\n%s", list)
 	}
 	if option.ClientName != "the program's own" || option.PipelineMultiplex != 3 {
-		t.Errorf("the program's option was changed: %+v", option)
+		t.Errorf("the program's Option was changed: %+v", option)
 	}
 }
 
-// A single address may be that of a Cluster: the bus must then learn the other nodes.
-func TestOptionWithOneAddressOfACluster(t *testing.T) {
+// If the only address is that of a Cluster node, the bus finds the other nodes.
+func TestOptionWithOneClusterNode(t *testing.T) {
 	t.Parallel()
 	cl := redistest.StartCluster(t)
 	c := impatient("")
 	c.Option = &rueidis.ClientOption{InitAddress: []string{cl.Nodes[0].Addr()}}
 	n := run(t, c, nil)
 	cl.Nodes[0].Kill()
-	redistest.Wait(t, "the bus to go elsewhere", func() bool {
+	redistest.Wait(t, "the bus to use another node", func() bool {
 		return n.connected() && n.Stats().Addr != cl.Nodes[0].Addr()
 	})
 	exchange(t, "elsewhere", n, n)
@@ -245,11 +245,11 @@ func TestRunTwice(t *testing.T) {
 	r := redistest.Start(t)
 	n := run(t, impatient(r.URL()), nil)
 	if err := n.Run(t.Context(), func() {}, func(...[]byte) {}); err == nil {
-		t.Error("a second Run at the same time has no error")
+		t.Error("a second Run at the same time returned no error")
 	}
 	n.stop()
 	if err := n.Health(); !errors.Is(err, redisbus.ErrNotRunning) {
-		t.Errorf("Health after the end = %v", err)
+		t.Errorf("Health after Run = %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	if err := n.Run(ctx, cancel, func(...[]byte) {}); err != nil {
@@ -280,19 +280,19 @@ func TestTLS(t *testing.T) {
 	redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects == 1 })
 	n.healthy()
 	exchange(t, "tls again", n, n)
-	// The certificate is checked.
+	// The certificate is verified.
 	c = impatient("rediss://" + addr)
 	bus, err := redisbus.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = bus.Run(t.Context(), func() { t.Error("ready, with an unknown certificate") }, func(...[]byte) {})
+	err = bus.Run(t.Context(), func() { t.Error("ready with an untrusted certificate") }, func(...[]byte) {})
 	if err == nil || !strings.Contains(err.Error(), "refused: ") || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("Run = %v, want an error about the certificate", err)
 	}
 }
 
-// writeCertificate makes a certificate for 127.0.0.1 and returns a pool that trusts
+// writeCertificate writes a certificate for 127.0.0.1 to dir and returns a pool that trusts
 // it.
 func writeCertificate(t *testing.T, dir string) *x509.CertPool {
 	t.Helper()

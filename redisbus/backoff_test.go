@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// pause returns how long the next pause takes.
+// pause waits for the next pause and returns its length.
 func pause(t *testing.T, b *backoff) time.Duration {
 	t.Helper()
 	from := time.Now()
@@ -16,8 +16,8 @@ func pause(t *testing.T, b *backoff) time.Duration {
 	return time.Since(from)
 }
 
-// Links that worked, for however short a time, make the pauses start small again.
-func TestPausesAfterALinkThatWorked(t *testing.T) {
+// After links that worked, even for a short time, the pauses start small again.
+func TestPausesAfterWorkingLinks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b backoff
 		for range 10 {
@@ -26,19 +26,19 @@ func TestPausesAfterALinkThatWorked(t *testing.T) {
 		if p := pause(t, &b); p < maxPause/2 || p > maxPause {
 			t.Errorf("after many failures the pause is %v", p)
 		}
-		// A planned failover: a short-lived link to the old master.
+		// A planned failover causes short-lived links to the old master.
 		for range maxFresh {
 			b.worked()
 			if p := pause(t, &b); p > minPause {
-				t.Errorf("after a link that worked the pause is %v", p)
+				t.Errorf("after a link that worked, the pause is %v", p)
 			}
 		}
 	})
 }
 
-// A Redis that accepts connections and drops them at once is not tried many times a
+// A Redis that accepts connections and drops them immediately is not tried many times a
 // second.
-func TestPausesOfLinksThatDoNotLast(t *testing.T) {
+func TestPausesAfterShortLinks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b backoff
 		links, from := 0, time.Now()
@@ -53,7 +53,7 @@ func TestPausesOfLinksThatDoNotLast(t *testing.T) {
 		time.Sleep(maxFresh * freshAgain)
 		b.worked()
 		if p := pause(t, &b); p > minPause {
-			t.Errorf("after a while the pause is %v", p)
+			t.Errorf("after a while, the pause is %v", p)
 		}
 	})
 }

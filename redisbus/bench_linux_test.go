@@ -16,9 +16,9 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// BenchmarkReceive measures what receiving a message from a real Redis costs this
-// process, which sends none: an operation is an envelope of 200 bytes delivered to
-// receive. A script in Redis publishes the envelopes.
+// BenchmarkReceive measures the cost of receiving messages from a real Redis. An operation
+// is an envelope of 200 bytes delivered to receive. A script in Redis publishes the
+// envelopes, so this process only receives.
 func BenchmarkReceive(b *testing.B) {
 	r := redistest.Start(b)
 	client, err := rueidis.NewClient(rueidis.ClientOption{
@@ -47,7 +47,7 @@ func BenchmarkReceive(b *testing.B) {
 	b.ResetTimer()
 	from := processTime(b)
 	for sent := 0; sent < b.N; {
-		n := min(b.N-sent, 10_000) // Redis keeps a limited amount for a subscriber
+		n := min(b.N-sent, 10_000) // Redis limits the output buffer of a subscriber
 		if err := script.Exec(ctx, client, nil, []string{strconv.Itoa(n)}).NonRedisError(); err != nil {
 			b.Fatal(err)
 		}

@@ -10,14 +10,14 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// BenchmarkPublish measures how much one instance can publish on a real Redis: an
-// operation is an envelope of 200 bytes that Redis has confirmed. The instance is
-// subscribed and receives each of them too.
+// BenchmarkPublish measures how much one instance can publish on a real Redis. An operation
+// is an envelope of 200 bytes that Redis has confirmed. The instance is subscribed and
+// receives all of them as well.
 func BenchmarkPublish(b *testing.B) {
 	r := redistest.Start(b)
 	bus, err := redisbus.New(redisbus.Config{
 		URL: r.URL(), Logger: slog.New(slog.DiscardHandler),
-		QueueMessages: 1 << 30, QueueBytes: math.MaxInt, // the benchmark waits at the end, not at each call
+		QueueMessages: 1 << 30, QueueBytes: math.MaxInt, // so that Publish accepts everything
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -29,7 +29,7 @@ func BenchmarkPublish(b *testing.B) {
 	envelope := make([]byte, 200)
 	b.ReportAllocs()
 	b.ResetTimer()
-	for range b.N { // not b.Loop: the time of the wait below counts
+	for range b.N { // not b.Loop, because the wait below must be included
 		if err := bus.Publish("ws:room:r", envelope); err != nil {
 			b.Fatal(err)
 		}
@@ -45,7 +45,7 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
-// BenchmarkPublisher measures the same for one caller that waits for each answer.
+// BenchmarkPublisher measures the same for a single caller that waits for each reply.
 func BenchmarkPublisher(b *testing.B) {
 	for _, size := range []int{1, 100} {
 		b.Run(map[int]string{1: "one", 100: "batch of 100"}[size], func(b *testing.B) {

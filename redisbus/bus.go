@@ -14,8 +14,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Bus publishes envelopes and receives those of all instances. Publish, Health, Lost
-// and Stats may be called concurrently and at any time. They do not wait for the
+// Bus publishes envelopes and receives the envelopes of all instances. Publish, Health,
+// Lost and Stats may be called concurrently and at any time. They do not wait for the
 // network.
 type Bus struct {
 	cfg    Config
@@ -23,10 +23,10 @@ type Bus struct {
 
 	running atomic.Bool
 	out     *queue[queued]
-	born    time.Time // the ages of queued count from here
+	born    time.Time // queued.at counts from here
 	in      *queue[string]
 	counts  counters
-	limit   *loglimit.Limiter // limits lines that traffic and faults could repeat at will; open while Run runs
+	limit   *loglimit.Limiter // for log lines that traffic or faults can cause in any number; open while Run runs
 	box     inbox
 	gapped  chan struct{} // has an element while gap is not empty
 
@@ -36,15 +36,15 @@ type Bus struct {
 	cause  error     // why there is no connection; nil if there is one
 	since  time.Time // when cause began
 	lostAt uint64    // counts.lost() when the connection was lost
-	denied error     // Redis' latest refusal of an envelope; nil after a batch without one
-	stuck  error     // Redis' refusal of the latest heartbeat, although the user may send it
+	denied error     // Redis' latest refusal of an envelope; nil after a batch without a refusal
+	stuck  error     // Redis' refusal of the latest heartbeat, unless the user's rights are the reason
 	gap    gap       // what NextGap returns next
 	doubts doubts
 }
 
 var errStarting = errors.New("not connected yet")
 
-// New returns a Bus with a checked configuration. It does not connect; Run does.
+// New validates the configuration and returns a Bus. It does not connect; Run does.
 func New(c Config) (*Bus, error) {
 	c, t, err := c.prepare()
 	if err != nil {
@@ -63,11 +63,11 @@ func New(c Config) (*Bus, error) {
 
 // Publish queues an envelope to be sent on a channel, in the order of the calls, and
 // keeps the slice. If it returns an error, the envelope is not sent; the error wraps
-// ErrNotRunning, ErrUnavailable or ErrQueueFull. An envelope that Publish accepts is
-// either sent or counted by Lost. When the connection is lost, envelopes that were
-// certainly not sent are kept for QueueAge and sent over the next connection, before
-// anything newer. Envelopes in flight are not sent again: they are counted as lost,
-// and may still arrive, even after newer envelopes.
+// ErrNotRunning, ErrUnavailable or ErrQueueFull. An accepted envelope is either confirmed
+// by Redis or counted by Lost. When the connection is lost, envelopes that were certainly
+// not sent are kept for QueueAge and sent over the next connection, before newer ones.
+// Envelopes in flight are not sent again: they are counted as lost, and may still arrive,
+// even after newer envelopes.
 func (b *Bus) Publish(channel string, envelope []byte) error {
 	item := queued{wire.Publication{Channel: channel, Envelope: envelope}, time.Since(b.born)}
 	err := b.out.put(item, size(&item.Publication))
@@ -77,16 +77,16 @@ func (b *Bus) Publish(channel string, envelope []byte) error {
 	return err
 }
 
-// Run connects and subscribes, calls ready the first time that both are done, and
-// then calls receive with the envelopes that arrive, in order, from the goroutine
-// that called Run. One call gets the envelopes that are available, at most 256 of
-// them and 64 KB, or one larger envelope. receive must not keep the slices. Run
-// reconnects as often as necessary.
+// Run connects and subscribes, calls ready once when both are done for the first time,
+// and then calls receive with the envelopes that arrive, in order, on the goroutine that
+// called Run. Each call gets the envelopes that are available, up to 256 of them and 64
+// KiB, or a single larger one. receive must not keep the slices. Run reconnects as often
+// as necessary.
 //
-// Run returns nil after ctx is done: it stops receiving at once, and sends accepted
-// envelopes for at most FlushTimeout. It returns an error if Redis is not ready
-// within StartTimeout or refuses the credentials, or if another Run is in progress.
-// It may be called again after it has returned.
+// When ctx is done, Run stops receiving immediately, sends accepted envelopes for at most
+// FlushTimeout, and returns nil. It returns an error if Redis is not ready within
+// StartTimeout or refuses the credentials, or if another Run is in progress. It may be
+// called again after it has returned.
 func (b *Bus) Run(ctx context.Context, ready func(), receive func(envelopes ...[]byte)) error {
 	if !b.running.CompareAndSwap(false, true) {
 		return errors.New("redisbus: the bus is already running")
@@ -115,8 +115,8 @@ func (b *Bus) Run(ctx context.Context, ready func(), receive func(envelopes ...[
 	return nil
 }
 
-// maintain keeps a link open until ctx is done. It closes up when the first link is
-// ready.
+// maintain keeps a link open until ctx is done. When the first link is ready, it closes
+// up.
 func (b *Bus) maintain(ctx context.Context, up chan<- struct{}) error {
 	b.setDown(fmt.Errorf("%w: %w", ErrUnavailable, errStarting))
 	defer b.end()
@@ -173,12 +173,12 @@ func (b *Bus) reconnect(ctx context.Context, f *finder, pauses *backoff) *link {
 	return nil
 }
 
-// serve publishes and probes over a link until the link fails or ctx is done. It
-// closes the link and returns when nobody uses it anymore. Alternatively it returns
-// the link to use instead; l is then still open, and everything sent over it is
+// serve publishes and probes over a link until the link fails or ctx is done. It then
+// closes the link and returns when the link is no longer used. If there is a better node,
+// serve returns a link to it instead; l is then still open, and everything sent over l is
 // confirmed.
 func (b *Bus) serve(ctx context.Context, l *link, f *finder) (next *link, err error) {
-	// The link outlives ctx by the time that flushing takes.
+	// The link is used after ctx is done, to send the remaining envelopes.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	published, probed := make(chan outcome, 1), make(chan error, 1)
@@ -229,8 +229,8 @@ func (b *Bus) serve(ctx context.Context, l *link, f *finder) (next *link, err er
 	return nil, err
 }
 
-// probe checks repeatedly that the link works. It returns nil when better has a link
-// to use instead.
+// probe repeatedly checks that the link works. It returns nil when it has sent a link to
+// use instead to better.
 func (b *Bus) probe(ctx context.Context, l *link, f *finder, better chan<- *link) error {
 	tick := time.NewTicker(b.cfg.ProbeInterval)
 	defer tick.Stop()

@@ -12,8 +12,8 @@ import (
 	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
-// checkCluster learns the nodes of the Cluster and how this node sees them. It fails
-// if the node does not see the majority of the masters, because what it publishes
+// checkCluster queries the nodes of the Cluster and this node's view of them. It fails if
+// the node does not see the majority of the masters, because messages published on it
 // would then reach few instances or none.
 func (f *finder) checkCluster(ctx context.Context, l *link) error {
 	limited, cancel := context.WithTimeout(ctx, f.cfg.ProbeTimeout)
@@ -48,7 +48,7 @@ func (f *finder) checkCluster(ctx context.Context, l *link) error {
 	if judged := judge(toCluster, err); judged != nil {
 		return late(ctx, judged, l.timeout)
 	}
-	f.say("slots", "redis does not tell this user the Cluster's nodes: "+
+	f.say("slots", "this redis user may not list the Cluster's nodes: "+
 		"only the configured ones are used; allow CLUSTER SLOTS", l, err)
 	return nil
 }
@@ -61,7 +61,7 @@ func (f *finder) notClustered(ctx context.Context, l *link) error {
 	return &refusal{errors.New("this Redis is not part of a Cluster; use redis:// for a single Redis")}
 }
 
-// clusterUnknown handles err, Redis' error reply to CLUSTER NODES.
+// clusterUnknown handles err, an error reply to CLUSTER NODES.
 func (f *finder) clusterUnknown(ctx context.Context, l *link, err error) error {
 	limited, cancel := context.WithTimeout(ctx, f.cfg.ProbeTimeout)
 	defer cancel()
@@ -72,9 +72,9 @@ func (f *finder) clusterUnknown(ctx context.Context, l *link, err error) error {
 	case node.mode == "standalone":
 		return f.notClustered(ctx, l)
 	case node.mode != "cluster" && f.target.Mode == redisconn.Detect:
-		return f.checkMaster(ctx, l) // it did not say, and one address is a single Redis' more often
+		return f.checkMaster(ctx, l) // its mode is unknown, and a single address is usually that of a single Redis
 	}
-	f.say("cluster", "redis does not let this user ask about the Cluster: whether a node sees the majority is not checked, "+
+	f.say("cluster", "this redis user may not query the Cluster: whether a node sees the majority is not checked, "+
 		"and only the configured nodes are used; allow CLUSTER NODES and CLUSTER SLOTS", l, err)
 	return nil
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// A node that was removed from its Cluster and keeps running accepts everything, and
-// nobody receives it.
-func TestNodeTakenOutOfItsCluster(t *testing.T) {
+// A bus and a publisher leave a node that was removed from its Cluster. It keeps running and
+// accepts messages, but nobody receives them.
+func TestNodeRemovedFromCluster(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
 	n := run(t, impatient(c.URL()), nil)
@@ -23,7 +23,7 @@ func TestNodeTakenOutOfItsCluster(t *testing.T) {
 			out = s
 		}
 	}
-	p := dial(t, impatient("redis+cluster://"+out.Addr())) // learns the others
+	p := dial(t, impatient("redis+cluster://"+out.Addr())) // finds the other nodes
 	id := out.Do("cluster", "myid")
 	for _, s := range c.Nodes {
 		if s != out {
@@ -31,23 +31,23 @@ func TestNodeTakenOutOfItsCluster(t *testing.T) {
 		}
 	}
 	out.Do("cluster", "reset", "soft")
-	redistest.Wait(t, "the bus to go elsewhere", func() bool {
+	redistest.Wait(t, "the bus to use another node", func() bool {
 		return n.Health() == nil && n.Stats().Addr != out.Addr()
 	})
 	if n.log.count("not part of a Cluster: it knows no master with slots") == 0 {
 		t.Errorf("the log does not say why:\n%s", n.log)
 	}
 	exchange(t, "elsewhere", n, n)
-	redistest.Wait(t, "the publisher to go elsewhere", func() bool {
+	redistest.Wait(t, "the publisher to use another node", func() bool {
 		_ = p.Publish(t.Context(), numbered(0, 1)...)
 		return len(n.got) > 0
 	})
-	// No one can start on the removed node.
-	refusesOutsider(t, out)
+	checkOutsider(t, out)
 }
 
-// refusesOutsider checks that neither a bus nor a publisher starts on the node.
-func refusesOutsider(t *testing.T, r *redistest.Server) {
+// checkOutsider checks that neither a bus nor a publisher can start on a node outside any
+// Cluster.
+func checkOutsider(t *testing.T, r *redistest.Server) {
 	t.Helper()
 	for _, c := range []redisbus.Config{
 		impatient("redis+cluster://" + r.Addr()),
@@ -70,10 +70,10 @@ func refusesOutsider(t *testing.T, r *redistest.Server) {
 
 func TestBlankClusterNode(t *testing.T) {
 	t.Parallel()
-	refusesOutsider(t, redistest.StartWith(t, redistest.Config{Args: []string{"--cluster-enabled", "yes"}}))
+	checkOutsider(t, redistest.StartWith(t, redistest.Config{Args: []string{"--cluster-enabled", "yes"}}))
 }
 
-// Without the rights to ask about the Cluster, the log says once what is left out.
+// If the user has no right to query the Cluster, the skipped check is logged once.
 func TestClusterWithoutRights(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
@@ -88,11 +88,11 @@ func TestClusterWithoutRights(t *testing.T) {
 		n := run(t, impatient(strings.Replace(c.URL(), "//", "//"+user+":secret@", 1)), nil)
 		redistest.Wait(t, "some probes", func() bool { return n.Probes() > 3 })
 		if got := n.log.count(says); got != 1 {
-			t.Errorf("%s: said %d times, want once:\n%s", user, got, n.log)
+			t.Errorf("%s: logged %d times, want once:\n%s", user, got, n.log)
 		}
 		exchange(t, user, n, n)
 	}
-	// A Redis outside a Cluster is refused all the same.
+	// A Redis outside a Cluster is rejected nevertheless.
 	r := redistest.Start(t)
 	r.Do("acl", "setuser", "app", "on", ">secret", "+@all", "-cluster", "allchannels")
 	bus, err := redisbus.New(redisbus.Config{URL: "redis+cluster://app:secret@" + r.Addr(), Logger: discard()})

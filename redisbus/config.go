@@ -21,48 +21,48 @@ const (
 	DefaultQueueMessages = 64 << 10
 	DefaultQueueBytes    = 64 << 20
 	DefaultQueueAge      = 10 * time.Second
-	DefaultMaxIncoming   = redisconn.DefaultLimit // 32 MiB: the limit at which Redis by default disconnects subscribers itself
+	DefaultMaxIncoming   = redisconn.DefaultLimit // 32 MiB, the size of the output buffer at which Redis disconnects a subscriber by default
 )
 
-// Config says which Redis to use and how. Either URL or Option is required. The zero
-// value of every other field means its default.
+// Config configures a Bus or a Publisher. Exactly one of URL and Option is required. The
+// zero value of every other field means its default.
 type Config struct {
-	// URL names the Redis:
+	// URL is the URL of the Redis:
 	//
 	//	redis[s]://[user:pass@]host[:6379][/db]
 	//	unix://[user:pass@]/path/to/redis.sock[?db=0]
 	//	redis[s]+sentinel://[user:pass@]host[:26379],.../master-name[/db]
 	//	redis[s]+cluster://[user:pass@]host[:6379],...
 	//
-	// With rediss, every connection uses TLS 1.2 or later, and the server's
-	// certificate is checked against the name that was dialed. In user and pass, the
-	// characters @ / ? # : % must be percent-encoded. The credentials are those of
-	// Redis itself; Sentinels with their own get them from
-	// ?sentinel_username=U&sentinel_password=P.
+	// With rediss, every connection uses TLS 1.2 or later, and the server's certificate
+	// is verified for the name that was dialed. In user and pass, the characters
+	// @ / ? # : % must be percent-encoded. The credentials are those of Redis itself; if
+	// the Sentinels require credentials, append ?sentinel_username=U&sentinel_password=P.
 	//
-	// Redis' pub/sub ignores the database: see Prefix.
+	// Redis pub/sub ignores the database; see Prefix.
 	URL string
 
-	// Option replaces URL for a program that already has the options of a Redis
-	// client. It is copied; the program's own client is neither used nor closed. The
-	// bus uses the addresses, credentials, TLS, database, dialing and
-	// AuthCredentialsFn, and sets the options for caching, retries, pools, replicas
-	// and buffers itself. With Sentinel.MasterSet, the addresses are those of
-	// Sentinels. Several addresses, or one that says it belongs to a Cluster, are a
-	// Cluster. With ForceSingleClient, the first address is a single Redis.
+	// Option is an alternative to URL for a program that already has the options of a
+	// Redis client. It is copied; the program's own client is not used. The bus uses the
+	// addresses, credentials, TLS, database, dialing and AuthCredentialsFn, and sets the
+	// options for caching, retries, pools, replicas and buffers itself. If
+	// Sentinel.MasterSet is set, the addresses are those of Sentinels. If
+	// ForceSingleClient is set, only the first address is used. Otherwise several
+	// addresses are nodes of a Cluster, and a single address is either a node of a Cluster
+	// or a single Redis.
 	Option *rueidis.ClientOption
 
 	// Prefix is prepended to every channel and pattern, including the heartbeat's. It
-	// separates applications that share a Redis: applications with different prefixes
-	// do not receive each other's messages, whatever database they use. Servers and
-	// emitters of an application need the same prefix. It has at most 64 printable
-	// ASCII characters, without spaces and *?[]\{}; for example "shop:". Empty means
-	// no prefix, as peers that run the original Ignis require.
+	// separates applications that share a Redis: applications with different prefixes do
+	// not receive each other's messages, whatever database they use. All servers and
+	// emitters of an application must use the same prefix. It has at most 64 printable
+	// ASCII characters, except spaces and *?[]\{}; for example "shop:". Empty means no
+	// prefix, which is required for exchanging messages with the original Ignis.
 	Prefix string
 
-	// Logger gets losses, the causes that keep Redis from coming back, and
-	// recoveries, with address and cause. A lasting cause is logged once every ten
-	// seconds. Payloads and secrets are never logged. Nil means slog.Default().
+	// Logger receives losses, failed attempts to reconnect, and recoveries, with address
+	// and cause. A lasting cause is logged once every ten seconds. Payloads and secrets
+	// are never logged. Nil means slog.Default().
 	Logger *slog.Logger
 
 	// Name identifies this instance in the log and in Redis' CLIENT LIST: 1 to 64
@@ -75,13 +75,13 @@ type Config struct {
 	// ProbeInterval is how often the bus checks that the connections work and that
 	// the node is still the right one. Zero means DefaultProbeInterval.
 	ProbeInterval time.Duration
-	// ProbeTimeout is how long Redis may take to answer a probe or a batch of
-	// publishes, to deliver a heartbeat, or to accept a connection, before the
-	// connection counts as lost. A dead subscription is noticed within the sum of
-	// ProbeInterval and ProbeTimeout. Zero means DefaultProbeTimeout.
+	// ProbeTimeout is how long Redis may take to reply to a probe or a batch of
+	// publishes, to deliver a heartbeat, or to accept a connection, before the connection
+	// counts as lost. A dead subscription is noticed within the sum of ProbeInterval and
+	// ProbeTimeout. Zero means DefaultProbeTimeout.
 	ProbeTimeout time.Duration
-	// FlushTimeout is how long Run continues, after its context is done, to send
-	// envelopes that Publish has accepted. Zero means DefaultFlushTimeout.
+	// FlushTimeout is how long Run continues to send accepted envelopes after its context
+	// is done. Zero means DefaultFlushTimeout.
 	FlushTimeout time.Duration
 
 	// QueueMessages and QueueBytes limit the envelopes that Publish has accepted and
@@ -92,19 +92,19 @@ type Config struct {
 	QueueMessages int
 	QueueBytes    int
 
-	// QueueAge is how long an envelope that Publish has accepted is kept while there
-	// is no connection. An envelope not sent by then is dropped, counted and logged.
-	// QueueAge should be greater than ProbeTimeout, because it may take that long to
-	// notice that the connection is lost. Zero means DefaultQueueAge.
+	// QueueAge is how long an accepted envelope is kept while there is no connection. An
+	// envelope not sent by then is dropped, counted and logged. QueueAge should be greater
+	// than ProbeTimeout, because it may take that long to notice that the connection is
+	// lost. Zero means DefaultQueueAge.
 	QueueAge time.Duration
 
-	// MaxIncoming is the maximum size in bytes of one message or reply of Redis,
-	// including everything that belongs to it. A larger one closes the connection, as
-	// does anything that Redis would not send. Zero means DefaultMaxIncoming.
+	// MaxIncoming is the maximum size in bytes of a message or reply from Redis, including
+	// the overhead of the protocol. A larger one closes the connection, as does invalid
+	// data. Zero means DefaultMaxIncoming.
 	MaxIncoming int
 }
 
-// Check returns an error that wraps ErrConfig if New and Dial would refuse c. It does not
+// Check returns an error that wraps ErrConfig if New and Dial would reject c. It does not
 // connect.
 func (c Config) Check() error {
 	_, _, err := c.prepare()
@@ -165,7 +165,7 @@ func (c Config) prepare() (Config, redisconn.Target, error) {
 	return c, t, nil
 }
 
-// settings are those of a client for c, which prepare has returned.
+// settings returns the settings for clients. c must be a result of prepare.
 func (c *Config) settings() redisconn.Settings {
 	return redisconn.Settings{
 		Name: c.Name, ProbeInterval: c.ProbeInterval, ProbeTimeout: c.ProbeTimeout, MaxIncoming: c.MaxIncoming,

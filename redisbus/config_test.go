@@ -11,7 +11,7 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-func TestBadConfig(t *testing.T) {
+func TestInvalidConfig(t *testing.T) {
 	for name, c := range map[string]redisbus.Config{
 		"nothing":            {},
 		"both":               {URL: "redis://h", Option: &rueidis.ClientOption{InitAddress: []string{"h:1"}}},

@@ -23,7 +23,7 @@ var (
 	_ ignis.BusMonitor = (*redisbus.Bus)(nil)
 )
 
-// conformance runs the suite with buses on the Redis that url returns for each test.
+// conformance runs the bus test suite on the Redis that url returns for each test.
 func conformance(t *testing.T, url func(t *testing.T) string) {
 	bustest.Run(t, func(t *testing.T, nodes int) []ignis.Bus {
 		u := url(t)
@@ -54,7 +54,7 @@ func TestPublisherConformance(t *testing.T) {
 	})
 }
 
-// One process serves all tests of the suite: their buses are gone when they end.
+// The tests of a suite share one process, because each test stops its buses.
 
 func TestConformanceRedis(t *testing.T) {
 	url := redistest.Start(t).URL()
@@ -86,9 +86,8 @@ func TestConformanceCluster(t *testing.T) {
 	})
 }
 
-// tagged separates the tests of a suite that share a Cluster: what one test published
-// may reach a node that none of its buses used when the next test's bus is already
-// running.
+// tagged separates the tests of a suite that share a Cluster: a message that one test
+// published may reach another node only when the bus of the next test is already running.
 type tagged struct {
 	*redisbus.Bus
 	tag string

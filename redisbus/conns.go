@@ -16,22 +16,22 @@ import (
 var (
 	errSealed = errors.New("the connection is gone")
 	// errHungUp is the cause if the Redis client closes a connection by itself.
-	errHungUp = errors.New("the Redis client closed the connection: it got no answer in time, or one that it does not understand")
+	errHungUp = errors.New("the Redis client closed the connection: it received no reply in time, or one that it does not understand")
 )
 
-// conns holds the network connections of one link. It guarantees three things that
-// the Redis client does not: the client cannot open another connection once the link
-// is complete, the first connection that ends also ends the link, and all connections
-// can be closed at once, whatever the client is waiting for.
+// conns holds the network connections of one link. It guarantees three things that the
+// Redis client does not: the client cannot open another connection once the link is
+// complete, the first connection that ends also ends the link, and all connections can be
+// closed immediately, whatever the client is waiting for.
 type conns struct {
-	written atomic.Int64 // bytes that the connections were given to write, at least
+	written atomic.Int64 // upper bound of the number of bytes that were written
 
 	mu     sync.Mutex
 	open   []net.Conn
 	sealed error         // why no further connection is allowed; nil if it is
 	cutBy  error         // why cut was called; nil if it was not
-	gone   chan struct{} // closed once the first connection has ended
-	cause  error         // why it ended
+	gone   chan struct{} // closed when the first connection has ended
+	cause  error         // why that connection ended
 }
 
 func newConns() *conns { return &conns{gone: make(chan struct{})} }
@@ -92,7 +92,7 @@ func (c *conns) ended(err error) {
 	}
 }
 
-// closing records that a connection is being closed, by cut or by the client.
+// closing records that cut or the client is closing a connection.
 func (c *conns) closing() {
 	c.mu.Lock()
 	cause := c.cutBy
@@ -110,8 +110,8 @@ func (c *conns) err() error {
 	return c.cause
 }
 
-// because returns what was wrong with Redis' data, if that is why a connection was
-// closed, and otherwise err, which is the client's error.
+// because returns the *redisconn.Error with which a connection was closed, if any, and
+// otherwise err, the client's error.
 func (c *conns) because(err error) error {
 	var refused *redisconn.Error
 	if cause := c.err(); err != nil && errors.As(cause, &refused) {
@@ -120,13 +120,14 @@ func (c *conns) because(err error) error {
 	return err
 }
 
-// watched is a connection that tells its owner when it ends.
+// watched is a connection that informs its owner when it ends.
 type watched struct {
 	net.Conn
 	owner *conns
 }
 
-// Read notices the end of the connection first, because the client is always reading.
+// Read usually notices the end of the connection first, because the client is always
+// reading.
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.Conn.Read(p)
 	w.failed(err)
@@ -135,7 +136,7 @@ func (w *watched) Read(p []byte) (int, error) {
 
 // Write may notice the end first, or be the first to report an error of Read.
 func (w *watched) Write(p []byte) (int, error) {
-	w.owner.written.Add(int64(len(p))) // before the write, whatever comes of it
+	w.owner.written.Add(int64(len(p))) // before the write, so that written is an upper bound
 	n, err := w.Conn.Write(p)
 	w.failed(err)
 	return n, err

@@ -14,7 +14,8 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// pipes returns client options whose connections are pipes.
+// pipes returns client options that connect through pipes, and appends the other ends to
+// peers.
 func pipes(peers *[]net.Conn) *rueidis.ClientOption {
 	return &rueidis.ClientOption{DialCtxFn: func(context.Context, string, *net.Dialer, *tls.Config) (net.Conn, error) {
 		ours, theirs := net.Pipe()
@@ -23,8 +24,8 @@ func pipes(peers *[]net.Conn) *rueidis.ClientOption {
 	}}
 }
 
-// The first connection that ends ends the link, but a read timeout does not. Once the
-// link is complete, no further connection is opened.
+// A link ends with the first of its connections, but not with a read timeout. Once the link
+// is complete, no further connection is opened.
 func TestConns(t *testing.T) {
 	var peers []net.Conn
 	o, c := pipes(&peers), newConns()
@@ -36,12 +37,12 @@ func TestConns(t *testing.T) {
 	}
 	c.seal()
 	if _, err := dial(); !errors.Is(err, errSealed) {
-		t.Errorf("another connection: %v", err)
+		t.Errorf("a connection after seal: %v", err)
 	}
 	gone := func() bool { return isClosed(c.gone) }
 	_ = one.SetReadDeadline(time.Now())
 	if _, err := one.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) || gone() {
-		t.Errorf("a read that took too long: %v, and the link ended: %v", err, gone())
+		t.Errorf("after a read timeout: %v, link ended: %v", err, gone())
 	}
 	const ping = "*1\r\n$4\r\nPING\r\n"
 	go func() {
@@ -52,30 +53,30 @@ func TestConns(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n, err := two.Read(make([]byte, 7)); n != 7 || err != nil || gone() {
-		t.Errorf("read %d, %v, and the link ended: %v", n, err, gone())
+		t.Errorf("read %d, %v, link ended: %v", n, err, gone())
 	}
 	_ = peers[1].Close()
 	if _, err := two.Read(make([]byte, 1)); !errors.Is(err, io.EOF) || !gone() || !errors.Is(c.err(), io.EOF) {
-		t.Errorf("read %v, and the link ended with %v", err, c.err())
+		t.Errorf("read %v, link ended with %v", err, c.err())
 	}
 	lost := errors.New("lost")
 	c.cut(lost)
 	if _, err := peers[0].Write([]byte("x")); err == nil {
-		t.Error("a connection that was cut stays open")
+		t.Error("a connection stays open after cut")
 	}
 	if _, err := dial(); !errors.Is(err, lost) || !errors.Is(c.err(), io.EOF) {
-		t.Errorf("afterwards: %v, %v", err, c.err())
+		t.Errorf("after cut: %v, %v", err, c.err())
 	}
 }
 
 func TestLinkEnds(t *testing.T) {
 	l := &link{conns: newConns()}
 	if l.ended() {
-		t.Error("it has ended before a connection did")
+		t.Error("the link has ended before its connections")
 	}
 	l.conns.ended(io.EOF)
 	if !l.ended() {
-		t.Error("it continues after a connection ended")
+		t.Error("the link has not ended with its connection")
 	}
 }
 
@@ -91,7 +92,7 @@ func TestConnsCutWhileDialing(t *testing.T) {
 		t.Errorf("%v, %v", conn, err)
 	}
 	if _, err := theirs.Write([]byte("x")); err == nil {
-		t.Error("it is still open")
+		t.Error("the connection is still open")
 	}
 }
 

@@ -17,16 +17,16 @@ func (b *Bus) arrived(envelope string) {
 		b.counts.overflowed.Store(time.Now().UnixNano())
 		b.counts.overflow.Store(n)
 	}
-	b.in.signal() // the queue may hold nothing that would wake deliver
+	b.in.signal() // wakes deliver even if the queue is empty
 }
 
-// These limit the envelopes of one call of receive, unless a single one is larger.
+// Limits for one call of receive, except that a single envelope may be larger.
 const (
 	maxBatch      = 256
 	maxBatchBytes = 64 << 10
 )
 
-// keepBuffer is the maximum size of receive's buffer that is kept for the next call.
+// keepBuffer is the maximum size of a buffer that is kept for the next call of receive.
 const keepBuffer = 1 << 20
 
 // deliver calls receive with arriving envelopes until ctx is done.
@@ -49,7 +49,7 @@ func (b *Bus) deliver(ctx context.Context, receive func(...[]byte)) {
 			n := g.fill(rest)
 			receive(g.envelopes...)
 			b.counts.received.Add(uint64(n))
-			clear(rest[:n]) // lets their memory be freed
+			clear(rest[:n]) // so that their memory can be freed
 			rest = rest[n:]
 			empty = b.in.give(n, g.size)
 		}
@@ -64,7 +64,7 @@ type group struct {
 	size      int
 }
 
-// fill sets g to the first of items, and returns how many it took.
+// fill fills g with the first items, and returns their number.
 func (g *group) fill(items []string) (n int) {
 	if cap(g.buf) > keepBuffer {
 		g.buf = nil
@@ -82,8 +82,8 @@ func (g *group) fill(items []string) (n int) {
 	return n
 }
 
-// overflow logs when receive stops keeping up and when it keeps up again. It reports
-// whether an overflow is in progress.
+// overflow logs when receive falls behind and when it has caught up. It reports whether an
+// overflow is in progress; the caller passes that on to the next call as reported.
 func (b *Bus) overflow(reported, empty bool) bool {
 	first := b.counts.overflow.Load()
 	if first == 0 {

@@ -25,47 +25,45 @@ var (
 	// ErrOverflow is wrapped by errors of Health while arriving envelopes are dropped
 	// because receive does not keep up.
 	ErrOverflow = errors.New("redisbus: receive does not keep up")
-	// ErrDeadSubscription is wrapped by errors of Health after Redis accepted what
-	// the bus published on its own channel and the subscription did not deliver it,
-	// until a subscription works again.
+	// ErrDeadSubscription is wrapped by errors of Health after Redis accepted a heartbeat
+	// but the subscription did not deliver it, until a subscription works again.
 	ErrDeadSubscription = errors.New("the subscription is dead")
 	// ErrPartial is wrapped by errors of Health while the bus's node of a Cluster
-	// considers another master failed, or has no connection to it. Messages still
-	// reach all instances whose nodes see each other; those are all instances if none
-	// is connected to the other node. So a readiness probe need not fail.
+	// considers another master failed, or has no connection to it. Messages still reach
+	// all instances except those connected to that master, and usually there are none. So
+	// a readiness probe need not fail.
 	ErrPartial = errors.New("redisbus: a part of the Cluster is cut off")
 	// ErrClosed is wrapped by a Publisher's errors after Close, and by those of calls
 	// that Close interrupts.
 	ErrClosed = errors.New("redisbus: the publisher is closed")
 	// ErrConfig is wrapped by errors about a Config.
-	ErrConfig = errors.New("redisbus: bad configuration")
+	ErrConfig = errors.New("redisbus: invalid configuration")
 )
 
-// refusal is a failure that another attempt would not change.
+// refusal is a failure that would recur on every further attempt.
 type refusal struct{ err error }
 
 func (e *refusal) Error() string { return "refused: " + e.err.Error() }
 func (e *refusal) Unwrap() error { return e.err }
 
-// astray reports that a node accepts envelopes that reach no one.
+// astray reports that a node may accept envelopes without delivering them.
 type astray struct{ error }
 
 func (e *astray) Unwrap() error { return e.error }
 
-// isAstray reports whether a link that ended with err may have accepted envelopes
-// that nobody received.
+// isAstray reports whether Redis may have accepted envelopes without delivering them over a
+// link that ended with err.
 func isAstray(err error) bool {
 	var a *astray
 	return errors.As(err, &a) || errors.Is(err, ErrDeadSubscription)
 }
 
-// isSlow reports whether a link ended because its node did not answer or deliver in
-// time.
+// isSlow reports whether a link ended because its node did not reply or deliver in time.
 func isSlow(err error) bool {
 	return errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrDeadSubscription) || errors.Is(err, errHungUp)
 }
 
-// isRefusal reports whether err, or each of several failures, is a refusal.
+// isRefusal reports whether err is a refusal or consists only of refusals.
 func isRefusal(err error) bool {
 	var several failures
 	if errors.As(err, &several) {
@@ -75,11 +73,11 @@ func isRefusal(err error) bool {
 	return errors.As(err, &r)
 }
 
-// shown returns an error's text for the log, shortened: Redis' answers may have any
-// length.
+// shown returns the text of an error for the log. The text is shortened, because replies of
+// Redis may have any length.
 func shown(err error) string { return printable.Text(err.Error(), loglimit.MaxText) }
 
-// because returns the cause if ctx is done, and otherwise err.
+// because returns context.Cause if ctx is done, and otherwise err.
 func because(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -100,8 +98,7 @@ func (f failures) Error() string {
 
 func (f failures) Unwrap() []error { return f }
 
-// LogCause returns the same text for the same failures, whatever the order of the
-// nodes and the local ports.
+// LogCause returns a text that does not depend on the order of the nodes or on local ports.
 func (f failures) LogCause() string {
 	list := make([]string, len(f))
 	for i, err := range f {
@@ -115,7 +112,7 @@ func (f failures) LogCause() string {
 	return strings.Join(list, "; ")
 }
 
-// at adds the address that an error is about, unless its text already contains it.
+// at adds the address to an error unless its text already contains it.
 func at(addr string, err error) error {
 	if strings.Contains(err.Error(), addr) {
 		return err
@@ -123,7 +120,7 @@ func at(addr string, err error) error {
 	return fmt.Errorf("%s: %w", addr, err)
 }
 
-// timeout reports that no answer came in time.
+// timeout reports that Redis did not reply in time.
 type timeout struct{ limit time.Duration }
 
 func (e *timeout) Error() string { return fmt.Sprintf("redis does not answer within %v", e.limit) }

@@ -11,7 +11,7 @@ import (
 )
 
 func Example() {
-	redis, err := miniredis.Run() // instead of a real Redis
+	redis, err := miniredis.Run() // in place of a real Redis
 	if err != nil {
 		log.Fatal(err)
 	}

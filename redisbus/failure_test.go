@@ -15,7 +15,7 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// flow publishes numbers from a node until stop, and counts the accepted ones.
+// flow publishes numbers from a node until stop, and counts the accepted and refused ones.
 type flow struct {
 	accepted atomic.Uint64
 	refused  atomic.Uint64
@@ -54,7 +54,8 @@ func (f *flow) stop() {
 	f.wg.Wait()
 }
 
-// heardInOrder reads the part of a flow that a node has received: ascending numbers.
+// heardInOrder reads the part of a flow that a node has received, checks that the numbers are
+// ascending, and returns how many there are.
 func heardInOrder(t *testing.T, n *node) (count uint64) {
 	t.Helper()
 	last := -1
@@ -63,7 +64,7 @@ func heardInOrder(t *testing.T, n *node) (count uint64) {
 		case text := <-n.got:
 			var i int
 			if _, err := fmt.Sscanf(text, "flow %d", &i); err != nil || i <= last {
-				t.Fatalf("heard %q after number %d", text, last)
+				t.Fatalf("received %q after number %d", text, last)
 			}
 			last = i
 			count++
@@ -73,7 +74,7 @@ func heardInOrder(t *testing.T, n *node) (count uint64) {
 	}
 }
 
-func TestRedisKilledAndBack(t *testing.T) {
+func TestRedisKilledAndRestarted(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	a, b := run(t, impatient(r.URL()), nil), run(t, impatient(r.URL()), nil)
@@ -95,7 +96,7 @@ func TestRedisKilledAndBack(t *testing.T) {
 	}
 	count := heardInOrder(t, b)
 	if count == 0 || count > f.accepted.Load() {
-		t.Errorf("heard %d messages of the %d taken", count, f.accepted.Load())
+		t.Errorf("received %d messages of %d accepted", count, f.accepted.Load())
 	}
 	exchange(t, "a to b", a, b)
 	exchange(t, "b to a", b, a)
@@ -118,7 +119,7 @@ func TestConnectionsKilled(t *testing.T) {
 			for round := range uint64(3) {
 				r.Do("client", "kill", "type", kind)
 				for _, n := range []*node{a, b} {
-					redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects == round+1 })
+					redistest.Wait(t, "the bus to reconnect", func() bool { return n.Stats().Reconnects == round+1 })
 					n.healthy()
 				}
 				exchange(t, fmt.Sprint("round ", round), a, b)
@@ -136,7 +137,7 @@ func TestPausedRedisIsNoticed(t *testing.T) {
 	r := redistest.Start(t)
 	n := run(t, impatient(r.URL()), nil)
 	r.Pause()
-	n.down() // nobody publishes: the probe must notice
+	n.down() // noticed by the probe, because nothing is published
 	if err := n.Publish("ws:room:r", []byte("x")); !errors.Is(err, redisbus.ErrUnavailable) {
 		t.Errorf("Publish = %v, want ErrUnavailable", err)
 	}
@@ -157,7 +158,7 @@ func TestPausedRedisWithPublishes(t *testing.T) {
 	f.stop()
 	n.balance(f.accepted.Load())
 	if n.Lost() == 0 {
-		t.Error("nothing is counted as lost, though Redis did not answer for a second")
+		t.Error("no envelope is counted as lost although Redis did not reply")
 	}
 	exchange(t, "resumed", n, n)
 }
@@ -171,28 +172,28 @@ func TestQueueFull(t *testing.T) {
 		t.Errorf("an envelope over QueueBytes: %v, want ErrQueueFull", err)
 	}
 	r.Pause()
-	taken := 0
-	for ; taken < 1000; taken++ {
-		if err := n.Publish("ws:room:r", fmt.Appendf(nil, "%d", taken)); err != nil {
+	accepted := 0
+	for ; accepted < 1000; accepted++ {
+		if err := n.Publish("ws:room:r", fmt.Appendf(nil, "%d", accepted)); err != nil {
 			if !errors.Is(err, redisbus.ErrQueueFull) {
 				t.Errorf("Publish = %v, want ErrQueueFull", err)
 			}
 			break
 		}
 	}
-	if taken != 10 {
-		t.Errorf("Publish took %d envelopes, want 10", taken)
+	if accepted != 10 {
+		t.Errorf("Publish accepted %d envelopes, want 10", accepted)
 	}
 	r.Resume()
-	for i := range taken {
+	for i := range accepted {
 		if text := n.next(); text != fmt.Sprint(i) {
-			t.Fatalf("heard %q, want %d", text, i)
+			t.Fatalf("received %q, want %d", text, i)
 		}
 	}
 	n.balance(10)
 	n.publish("room again")
 	if text := n.next(); text != "room again" {
-		t.Errorf("heard %q", text)
+		t.Errorf("received %q", text)
 	}
 }
 
@@ -213,7 +214,7 @@ func TestSlowReceive(t *testing.T) {
 	}
 	for i := range 100 { // the other node is not affected
 		if text := fast.next(); text != fmt.Sprint(i) {
-			t.Fatalf("heard %q, want %d", text, i)
+			t.Fatalf("received %q, want %d", text, i)
 		}
 	}
 	redistest.Wait(t, "envelopes to be dropped", func() bool { return slow.Stats().Dropped > 0 })
@@ -224,7 +225,7 @@ func TestSlowReceive(t *testing.T) {
 		t.Errorf("a slow receive made the bus reconnect: %+v", s)
 	}
 	close(release)
-	redistest.Wait(t, "all envelopes to be heard or dropped", func() bool { return heard.Load()+slow.Stats().Dropped == 100 })
+	redistest.Wait(t, "all envelopes to be received or dropped", func() bool { return heard.Load()+slow.Stats().Dropped == 100 })
 	slow.healthy()
 	fast.publish("on time")
 	redistest.Wait(t, "the next envelope", func() bool { return heard.Load()+slow.Stats().Dropped == 101 })
@@ -233,8 +234,9 @@ func TestSlowReceive(t *testing.T) {
 	}
 }
 
-// Envelopes that arrive in the meantime are delivered together, within limits.
-func TestWhatComesTogetherIsHandedOverTogether(t *testing.T) {
+// Envelopes that arrive during a call of receive are delivered together by the next calls,
+// within limits.
+func TestReceiveGetsBatches(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	bus, err := redisbus.New(impatient(r.URL()))
@@ -279,7 +281,7 @@ func TestWhatComesTogetherIsHandedOverTogether(t *testing.T) {
 	for _, text := range want {
 		publish(text)
 	}
-	redistest.Wait(t, "all to be there", func() bool { return bus.Stats().Waiting == len(want)+1 })
+	redistest.Wait(t, "all to arrive", func() bool { return bus.Stats().Waiting == len(want)+1 })
 	close(release)
 	<-batches
 	n := 0
@@ -287,13 +289,13 @@ func TestWhatComesTogetherIsHandedOverTogether(t *testing.T) {
 		batch, size := <-batches, 0
 		for _, text := range batch {
 			if text != want[0] {
-				t.Fatalf("%.20q of %d bytes comes, want %.20q", text, len(text), want[0])
+				t.Fatalf("received %.20q of %d bytes, want %.20q", text, len(text), want[0])
 			}
 			want = want[1:]
 			size += len(text)
 		}
 		if len(batch) > 256 || len(batch) > 1 && size > 64<<10 {
-			t.Errorf("%d envelopes with %d bytes together", len(batch), size)
+			t.Errorf("%d envelopes with %d bytes in one call", len(batch), size)
 		}
 		n++
 	}
@@ -302,7 +304,7 @@ func TestWhatComesTogetherIsHandedOverTogether(t *testing.T) {
 	}
 }
 
-func TestWhatIsTakenIsSentBeforeTheEnd(t *testing.T) {
+func TestAcceptedEnvelopesAreSentBeforeEnd(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	other := run(t, impatient(r.URL()), nil)
@@ -313,11 +315,11 @@ func TestWhatIsTakenIsSentBeforeTheEnd(t *testing.T) {
 		}
 		n.stop()
 		if s := n.Stats(); s.Published != 1000 || n.Lost() != 0 {
-			t.Fatalf("after the end: %+v", s)
+			t.Fatalf("after Run: %+v", s)
 		}
 		for i := range 1000 {
 			if text := other.next(); text != fmt.Sprint(i) {
-				t.Fatalf("heard %q, want %d", text, i)
+				t.Fatalf("received %q, want %d", text, i)
 			}
 		}
 	}
@@ -346,7 +348,7 @@ func TestStartWaitsForRedis(t *testing.T) {
 	r := redistest.Start(t)
 	r.Kill()
 	n, ready := launch(t, impatient(r.URL()), nil)
-	redistest.Wait(t, "the bus to try", func() bool { return errors.Is(n.Health(), redisbus.ErrUnavailable) })
+	redistest.Wait(t, "the bus to start", func() bool { return errors.Is(n.Health(), redisbus.ErrUnavailable) })
 	if err := n.Publish("ws:room:r", []byte("x")); !errors.Is(err, redisbus.ErrUnavailable) {
 		t.Errorf("Publish while starting = %v, want ErrUnavailable", err)
 	}
@@ -360,8 +362,8 @@ func TestEndWhileStarting(t *testing.T) {
 	r := redistest.Start(t)
 	r.Pause()
 	n, _ := launch(t, redisbus.Config{URL: r.URL(), ProbeTimeout: deadline}, nil)
-	redistest.Wait(t, "the bus to try", func() bool { return errors.Is(n.Health(), redisbus.ErrUnavailable) })
-	n.stop() // Run returns nil even while it waits for an answer
+	redistest.Wait(t, "the bus to start", func() bool { return errors.Is(n.Health(), redisbus.ErrUnavailable) })
+	n.stop() // Run returns nil even while it waits for a reply
 }
 
 func TestServerThatNeverAnswers(t *testing.T) {

@@ -18,15 +18,15 @@ type faultCase struct {
 	prefix string
 	begin  func()      // causes the fault
 	show   func() bool // whether the fault is present; nil if the buses notice it
-	cause  string      // what Health and the log say; "" if nothing is lost
+	cause  string      // reason in Health and the log; "" if the buses are not affected
 	dead   uint64      // DeadSubscriptions of each bus
-	vain   bool        // the node accepted messages that nobody received: how many are lost is unknown
-	end    func()      // ends a lasting fault; until then Health says cause, and Publish fails
-	tries  bool        // the log says what keeps Redis from coming back
+	astray bool        // the node accepted messages without delivering them, so the number of lost ones is unknown
+	end    func()      // ends a lasting fault, during which Health returns cause and Publish fails
+	tries  bool        // failed attempts to reconnect are logged
 }
 
-// Two servers and an emitter run under each fault. Checks what is lost, and what
-// Health, the log and the counters say. Afterwards everybody reaches everybody.
+// Two servers and an emitter run during each fault. Health, the log and the counters report
+// what is lost, and afterwards all can reach each other again.
 func TestFaults(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range map[string]func(t *testing.T) faultCase{
@@ -40,7 +40,7 @@ func TestFaults(t *testing.T) {
 		"an address that moves": func(t *testing.T) faultCase {
 			first, second := redistest.Start(t), redistest.Start(t)
 			p := startProxy(t, first.Addr())
-			return faultCase{url: "redis://" + p.addr(), vain: true, cause: "this node is a replica of " + second.Addr(), begin: func() {
+			return faultCase{url: "redis://" + p.addr(), astray: true, cause: "this node is a replica of " + second.Addr(), begin: func() {
 				p.lead(second.Addr())
 				first.Do("replicaof", "127.0.0.1", portOf(second))
 			}}
@@ -48,14 +48,14 @@ func TestFaults(t *testing.T) {
 		"dead subscriptions": func(t *testing.T) faultCase {
 			first, second := redistest.Start(t), redistest.Start(t)
 			p := startProxy(t, first.Addr())
-			return faultCase{url: "redis://" + p.addr(), vain: true, cause: "the subscription is dead", dead: 1, begin: func() {
+			return faultCase{url: "redis://" + p.addr(), astray: true, cause: "the subscription is dead", dead: 1, begin: func() {
 				p.swap(t, second.Addr())
 			}}
 		},
 		"dead subscriptions, with a prefix": func(t *testing.T) faultCase {
 			first, second := redistest.Start(t), redistest.Start(t)
 			p := startProxy(t, first.Addr())
-			return faultCase{url: "redis://" + p.addr(), prefix: "shop:", vain: true, cause: "the subscription is dead", dead: 1, begin: func() {
+			return faultCase{url: "redis://" + p.addr(), prefix: "shop:", astray: true, cause: "the subscription is dead", dead: 1, begin: func() {
 				p.swap(t, second.Addr())
 			}}
 		},
@@ -66,7 +66,7 @@ func TestFaults(t *testing.T) {
 		"a node taken out of its Cluster": func(t *testing.T) faultCase {
 			c := redistest.StartCluster(t)
 			out := c.Nodes[0]
-			return faultCase{url: "redis+cluster://" + out.Addr(), vain: true, cause: "this node is not part of a Cluster", begin: func() {
+			return faultCase{url: "redis+cluster://" + out.Addr(), astray: true, cause: "this node is not part of a Cluster", begin: func() {
 				id := out.Do("cluster", "myid")
 				c.Nodes[1].Do("cluster", "forget", id)
 				c.Nodes[2].Do("cluster", "forget", id)
@@ -97,7 +97,7 @@ func TestFaults(t *testing.T) {
 				}
 			}
 			return faultCase{
-				url: c.URL(), cause: "sees 1 of the Cluster's 3 masters, no majority", vain: true,
+				url: c.URL(), cause: "sees 1 of the Cluster's 3 masters, no majority", astray: true,
 				begin: others((*redistest.Server).Pause), end: others((*redistest.Server).Resume),
 			}
 		},
@@ -113,7 +113,7 @@ func TestFaults(t *testing.T) {
 			f := prepare(t)
 			c := impatient(f.url)
 			c.Prefix = f.prefix
-			c.ProbeTimeout = 8 * time.Second // a busy machine must not look like another fault
+			c.ProbeTimeout = 8 * time.Second // so that a busy machine does not look like another fault
 			a, b, e := run(t, c, nil), run(t, c, nil), dial(t, c)
 			exchange(t, "before", a, b)
 			f.begin()
@@ -128,8 +128,8 @@ func TestFaults(t *testing.T) {
 			}
 			exchange(t, "a to b", a, b)
 			exchange(t, "b to a", b, a)
-			heard := func() bool {
-				_ = e.Publish(t.Context(), wire.Publication{Channel: "ws:broadcast", Envelope: []byte("of the emitter")})
+			received := func() bool {
+				_ = e.Publish(t.Context(), wire.Publication{Channel: "ws:broadcast", Envelope: []byte("from the emitter")})
 				return len(a.got) > 0 && len(b.got) > 0
 			}
 			for _, n := range []*node{a, b} {
@@ -137,7 +137,7 @@ func TestFaults(t *testing.T) {
 					<-n.got
 				}
 			}
-			redistest.Wait(t, "the emitter to reach both", heard)
+			redistest.Wait(t, "the emitter to reach both", received)
 		})
 	}
 }
@@ -148,7 +148,7 @@ func (f *faultCase) during(t *testing.T, n *node) {
 	if f.end == nil {
 		return
 	}
-	redistest.Wait(t, "health to say "+f.cause, func() bool {
+	redistest.Wait(t, "Health to return "+f.cause, func() bool {
 		failed := n.Publish("ws:broadcast", []byte("x"))
 		err := n.Health()
 		return errors.Is(failed, redisbus.ErrUnavailable) && errors.Is(err, redisbus.ErrUnavailable) && strings.Contains(err.Error(), f.cause)
@@ -164,28 +164,28 @@ func (f *faultCase) check(t *testing.T, n *node) {
 		before := n.Probes()
 		redistest.Wait(t, "some probes", func() bool { return n.Probes() > before+6 })
 		if s := n.Stats(); !f.show() || s.Reconnects+s.Gaps+n.Lost() != 0 || n.Health() != nil || n.log.String() != "" {
-			t.Errorf("the fault is there: %v; stats %+v, health %v, log:\n%s", f.show(), s, n.Health(), n.log)
+			t.Errorf("fault present: %v; stats %+v, health %v, log:\n%s", f.show(), s, n.Health(), n.log)
 		}
 		return
 	}
-	redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects > 0 && n.Health() == nil })
+	redistest.Wait(t, "the bus to reconnect", func() bool { return n.Stats().Reconnects > 0 && n.Health() == nil })
 	if s := n.Stats(); s.Gaps < s.Reconnects || s.GapTime <= 0 || s.DeadSubscriptions != f.dead {
 		t.Errorf("stats %+v", s)
 	}
 	lost := `lost=\d+ `
-	if f.vain {
+	if f.astray {
 		lost = "lost=unknown "
 	}
 	log := n.log.String()
 	for _, line := range []string{f.cause, "redis connection lost"} {
 		if !strings.Contains(log, line) {
-			t.Errorf("the log does not say %q:\n%s", line, log)
+			t.Errorf("the log does not contain %q:\n%s", line, log)
 		}
 	}
 	if line := "redis connection restored.* " + lost + `missed=unknown missed_for=\S+ kept=\d`; !regexp.MustCompile(line).MatchString(log) {
-		t.Errorf("the log does not say %q:\n%s", line, log)
+		t.Errorf("the log does not match %q:\n%s", line, log)
 	}
 	if f.tries && !strings.Contains(log, "redis is not back") {
-		t.Errorf("the log does not say what keeps redis from coming back:\n%s", log)
+		t.Errorf("the log does not contain the failed attempts:\n%s", log)
 	}
 }

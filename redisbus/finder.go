@@ -17,35 +17,35 @@ type finder struct {
 	cfg    *Config
 	target *redisconn.Target
 	limit  *loglimit.Limiter
-	// members are the nodes that a Cluster last named, in addition to the configured
-	// ones. met are the addresses, by ID, at which they were reached.
+	// members are the nodes that the Cluster last listed, and met the addresses, by ID, at
+	// which nodes were reached.
 	members []member
 	met     map[string]string
-	// slow is the node that did not answer in time. In a Cluster it is tried last.
+	// slow is the node that did not reply in time. In a Cluster it is tried last.
 	slow string
-	// home is when to look again for a preferred node of a Cluster.
+	// home is when to search again for a preferred node of a Cluster.
 	home time.Time
 	// next is the index of the Sentinel to ask next.
 	next int
-	// said holds the checks that the log has already reported as not allowed.
+	// said holds the skipped checks that have already been logged.
 	said map[string]bool
 }
 
 // candidate is a node to try.
 type candidate struct {
 	addr string
-	by   string // the Sentinels that name it; "" for the configuration or the Cluster
+	by   string // the Sentinels that named it; "" if it is configured or was listed by the Cluster
 }
 
-// connect makes a link to the right node: the first of the candidates that works, or
-// one that is preferred to it. The error names each node that was tried.
+// connect makes a link to the first candidate that works, or to a node that is preferred to
+// it. The error lists all nodes that were tried.
 func (f *finder) connect(ctx context.Context, in *inbox) (*link, error) {
 	candidates, err := f.candidates(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var failed failures
-	tried := map[string]bool{f.slow: true} // nodes not to try as preferred ones
+	tried := map[string]bool{f.slow: true} // nodes that best must not try
 	for _, c := range candidates {
 		l, err := f.try(ctx, c.addr, in)
 		tried[c.addr] = true
@@ -113,8 +113,8 @@ func (f *finder) alive(ctx context.Context, l *link) error {
 	}
 	err := l.beat(ctx)
 	if err == nil && l.denied != nil && l.silent() {
-		f.say("heartbeat", "redis does not let this user use the bus's own channel: "+
-			"a dead subscription is not detected while redis answers PING; allow "+f.cfg.Prefix+heartbeatChannel+"*", l, l.denied)
+		f.say("heartbeat", "this redis user may not use the bus's heartbeat channel: "+
+			"a dead subscription is not detected while redis replies to PING; allow "+f.cfg.Prefix+heartbeatChannel+"*", l, l.denied)
 	}
 	return err
 }
@@ -123,14 +123,14 @@ func (f *finder) alive(ctx context.Context, l *link) error {
 func (f *finder) checkMaster(ctx context.Context, l *link) error {
 	err := l.master(ctx)
 	if errors.Is(err, errNoRole) {
-		f.say("role", "redis does not tell this user whether it is a master: "+
-			"a replica, which does not carry messages, is not detected; allow ROLE", l, err)
+		f.say("role", "this redis user may not query the role of a node: "+
+			"a replica, whose messages do not reach other instances, is not detected; allow ROLE", l, err)
 		return nil
 	}
 	return err
 }
 
-// say logs, once per check, that a check is left out because Redis does not allow it.
+// say logs, once per check, that a check is skipped because the user has no right to make it.
 func (f *finder) say(check, text string, l *link, err error) {
 	if f.said[check] {
 		return

@@ -24,12 +24,12 @@ func (b *Bus) missed(from, until time.Time) {
 	}
 }
 
-// NextGap waits for the end of a gap, a period in which envelopes of other instances
-// and emitters may have been missed, and returns its bounds. A gap begins when the
-// subscription was last known to deliver, which is up to ProbeInterval before its end
-// was noticed, or when receive did not keep up and the first envelope was dropped.
-// All gaps since the last call are returned as one, from the start of the first to
-// the end of the last. The error is [context.Cause] of ctx.
+// NextGap waits for the end of a gap, a period in which envelopes of other instances and
+// emitters may have been missed, and returns its bounds. A gap starts when the
+// subscription was last known to deliver, or when the first envelope was dropped because
+// receive did not keep up. All gaps since the last call are returned as one, from the
+// start of the first to the end of the last. If ctx is done first, the error is
+// [context.Cause] of ctx.
 func (b *Bus) NextGap(ctx context.Context) (from, until time.Time, err error) {
 	for {
 		select {

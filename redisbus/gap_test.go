@@ -10,9 +10,9 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// Redis disconnects a subscriber. What it missed is unknown, but for how long is
-// known.
-func TestGapAfterALostConnection(t *testing.T) {
+// After Redis has disconnected a subscriber, the period in which it may have missed messages
+// is known, although their number is not.
+func TestGapAfterLostConnection(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	began := time.Now()
@@ -28,21 +28,21 @@ func TestGapAfterALostConnection(t *testing.T) {
 		r.Do("client", "kill", "type", "pubsub")
 		from, until, err := n.NextGap(t.Context())
 		if err != nil || from.Before(began) || from.After(time.Now()) || until.Before(cut) || until.After(time.Now()) {
-			t.Errorf("round %d: a gap from %v until %v (%v); the cut was at %v", round, from, until, err, cut)
+			t.Errorf("round %d: a gap from %v until %v (%v); the disconnect was at %v", round, from, until, err, cut)
 		}
 		if s := n.Stats(); s.Gaps != uint64(round+1) || s.GapTime < until.Sub(from) {
 			t.Errorf("stats %+v", s)
 		}
 		began = from
 	}
-	// Gaps that nobody has asked for are merged.
+	// Gaps that NextGap has not returned yet are merged.
 	for round := range uint64(2) {
 		r.Do("client", "kill", "type", "pubsub")
 		redistest.Wait(t, "the next gap", func() bool { return n.Stats().Gaps == 3+round })
 	}
 	from, until, err := n.NextGap(t.Context())
 	if err != nil || until.Before(from) {
-		t.Errorf("gaps together: %v until %v, %v", from, until, err)
+		t.Errorf("merged gaps: %v until %v, %v", from, until, err)
 	}
 	if _, _, err := n.NextGap(none); err == nil {
 		t.Error("gaps are reported twice")
@@ -52,8 +52,8 @@ func TestGapAfterALostConnection(t *testing.T) {
 	}
 }
 
-// An overflow of receive is a gap, too.
-func TestGapAfterAnOverflow(t *testing.T) {
+// An overflow of receive causes a gap as well.
+func TestGapAfterOverflow(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	c := impatient(r.URL())

@@ -11,15 +11,15 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// heartbeatChannel is the prefix, after Config.Prefix, of the channels on which buses
-// hear themselves. Servers do not subscribe to these channels.
+// heartbeatChannel is the prefix, after Config.Prefix, of the heartbeat channels. Each bus
+// subscribes only to its own.
 const heartbeatChannel = "ignis:bus:"
 
-// newOwn returns the name of a channel that no other bus uses.
+// newOwn returns a name for a heartbeat channel that no other bus uses.
 func newOwn() string { return heartbeatChannel + rand.Text() }
 
-// hear takes a heartbeat from the Redis client. The client's reader calls it, so it
-// must not block. A previous heartbeat that nobody has taken is outdated.
+// hear takes a heartbeat from the Redis client. The client's reader calls it, so it must not
+// block. It replaces a previous heartbeat that was not awaited.
 func (l *link) hear(text string) {
 	for {
 		select {
@@ -34,9 +34,10 @@ func (l *link) hear(text string) {
 	}
 }
 
-// beat checks that the link carries messages from end to end: what it publishes on
-// its own channel must come back over the subscribed connection. If the user may not
-// do that, or Redis accepts no messages now, both connections must at least answer.
+// beat checks that the link carries messages from end to end: a heartbeat must come back
+// over the subscribed connection. If Redis refuses the heartbeat, because of the user's
+// rights or because it accepts no messages at the moment, both connections must at least
+// reply to PING.
 func (l *link) beat(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
@@ -61,14 +62,15 @@ func (l *link) beat(ctx context.Context) error {
 	return err
 }
 
-// sendBeat publishes a heartbeat and returns its text, or "" if Redis does not accept
-// it; l.denied then holds Redis' answer.
+// sendBeat publishes a heartbeat and returns its text, or "" if Redis refuses it; l.denied
+// then holds Redis' reply.
 func (l *link) sendBeat(ctx context.Context) (text string, err error) {
 	if l.own == "" {
 		return "", nil
 	}
 	l.beats++
-	// Another link of the same bus may receive it too, while the bus changes nodes.
+	// The text identifies the link, because while the bus changes nodes, the heartbeat of
+	// one link may also reach the other.
 	text = l.addr + " " + strconv.FormatUint(l.beats, 10)
 	err = l.client.Do(ctx, l.client.B().Publish().Channel(l.own).Message(text).Build()).Error()
 	l.denied = nil
@@ -81,8 +83,7 @@ func (l *link) sendBeat(ctx context.Context) (text string, err error) {
 	return "", judge(toBeat, err)
 }
 
-// silent reports whether Redis refuses the heartbeat permanently, because of the
-// user's rights. Otherwise it accepts nothing at the moment.
+// silent reports whether Redis refuses heartbeats permanently, because of the user's rights.
 func (l *link) silent() bool {
 	reply, ok := rueidis.IsRedisErr(l.denied)
 	return l.own == "" || ok && strings.HasPrefix(answer(reply), "NOPERM")
@@ -99,14 +100,14 @@ func (l *link) awaitBeat(ctx context.Context, text string) error {
 		case <-l.conns.gone:
 			return l.conns.err()
 		case <-ctx.Done():
-			return fmt.Errorf("%w: redis accepts what is published on this bus's own channel but does not deliver it within %v",
+			return fmt.Errorf("%w: redis accepted a heartbeat but did not deliver it within %v",
 				ErrDeadSubscription, l.timeout)
 		}
 	}
 }
 
-// pingSub checks that the subscribed connection answers. If the user may not send
-// PING, the refusal still shows that the connection works.
+// pingSub checks that Redis replies over the subscribed connection. If the user may not send
+// PING, the error reply still shows that the connection works.
 func (l *link) pingSub(ctx context.Context) error {
 	err := judge(toPing, l.sub.Do(ctx, l.sub.B().Ping().Build()).Error())
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// A proxy changes its backend below a connection: PING is answered, messages are
-// accepted, and the subscription is gone.
+// When a proxy changes the backend of a connection, PING is answered and messages are
+// accepted, but the subscription is gone.
 func TestDeadSubscriptionIsReplaced(t *testing.T) {
 	t.Parallel()
 	first, second := redistest.Start(t), redistest.Start(t)
@@ -35,20 +35,20 @@ func TestDeadSubscriptionIsReplaced(t *testing.T) {
 	}
 }
 
-// With the defaults, noticing takes less than 10 seconds at worst: a probe's interval
-// and its timeout.
-func TestDefaultsOfTheHeartbeat(t *testing.T) {
+// With the defaults, it takes less than 10 seconds to notice a dead subscription: the interval
+// of the probes and their timeout.
+func TestHeartbeatDefaults(t *testing.T) {
 	if worst := redisbus.DefaultProbeInterval + redisbus.DefaultProbeTimeout; worst >= 10*time.Second {
 		t.Errorf("a dead subscription may go unnoticed for %v", worst)
 	}
 }
 
-// The subscription must work before the bus is ready. Here each connection leads to a
-// different Redis.
+// The bus does not become ready if its subscription does not deliver, as when each connection
+// leads to a different Redis.
 func TestSubscriptionThatNeverWorks(t *testing.T) {
 	t.Parallel()
 	f := redistest.Pretend(t)
-	f.Answer("PUBLISH", ":0\r\n") // taken, and nobody gets it
+	f.Answer("PUBLISH", ":0\r\n") // accepts messages without delivering them
 	c := redisbus.Config{URL: f.URL(), StartTimeout: time.Second, ProbeTimeout: 100 * time.Millisecond, Logger: discard()}
 	bus, err := redisbus.New(c)
 	if err != nil {
@@ -60,8 +60,7 @@ func TestSubscriptionThatNeverWorks(t *testing.T) {
 	}
 }
 
-// A user who may not use the heartbeat's channel is reported once, and probed with
-// PING.
+// If the user may not use the heartbeat channel, the bus logs it once and uses PING instead.
 func TestHeartbeatWithoutRights(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -74,11 +73,11 @@ func TestHeartbeatWithoutRights(t *testing.T) {
 	exchange(t, "without", n, n)
 	redistest.Wait(t, "some probes", func() bool { return n.Probes() > 3 })
 	if got := n.log.count("allow ignis:bus:*"); got != 1 {
-		t.Errorf("said %d times, want once:\n%s", got, n.log)
+		t.Errorf("logged %d times, want once:\n%s", got, n.log)
 	}
-	pings := r.Do("info", "commandstats")
-	if !strings.Contains(pings, "cmdstat_ping") {
-		t.Errorf("no PING instead:\n%s", pings)
+	stats := r.Do("info", "commandstats")
+	if !strings.Contains(stats, "cmdstat_ping") {
+		t.Errorf("PING was not used:\n%s", stats)
 	}
 	r.Pause()
 	n.down()
@@ -95,15 +94,15 @@ func TestHeartbeatWithoutRights(t *testing.T) {
 	if list := r.Do("pubsub", "channels", "ignis:bus:*"); strings.Count(list, "ignis:bus:") != 1 {
 		t.Errorf("channels: %q", list)
 	}
-	// The right may be taken away again.
+	// The right may be revoked later.
 	r.Do("acl", "setuser", "app", "resetchannels", "&ws:broadcast", "&ws:room:*", "&ws:client:*", "&ws:user:*")
-	redistest.Wait(t, "the bus to make do", func() bool { return n.log.count("allow ignis:bus:*") == 1 })
-	redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects == 1 }) // Redis disconnects it
+	redistest.Wait(t, "the bus to use PING", func() bool { return n.log.count("allow ignis:bus:*") == 1 })
+	redistest.Wait(t, "the bus to reconnect", func() bool { return n.Stats().Reconnects == 1 }) // Redis disconnects it
 	n.healthy()
-	exchange(t, "made do", n, n)
+	exchange(t, "revoked", n, n)
 }
 
-// A message on the heartbeat's channel is not delivered, whoever sent it.
+// Messages on the heartbeat channel are never delivered to receive.
 func TestHeartbeatIsNotReceived(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -111,14 +110,14 @@ func TestHeartbeatIsNotReceived(t *testing.T) {
 	own := r.Do("pubsub", "channels", "ignis:bus:*")
 	for range 3 {
 		if got := r.Do("publish", own, "1"); got != "1" {
-			t.Fatalf("%s of %q got it", got, own)
+			t.Fatalf("%s subscribers of %q received it", got, own)
 		}
 	}
 	before := n.Probes()
 	redistest.Wait(t, "some probes", func() bool { return n.Probes() > before+3 })
 	n.publish("the only one")
 	if text := n.next(); text != "the only one" || n.Stats().Received != 1 {
-		t.Errorf("heard %q, %d in all", text, n.Stats().Received)
+		t.Errorf("received %q, and %d in total", text, n.Stats().Received)
 	}
 	n.balance(1)
 	if s := n.Stats(); s.Reconnects != 0 {

@@ -7,14 +7,13 @@ import (
 	"time"
 )
 
-// In a Cluster all instances use one node, if they can: two nodes that don't see each
-// other, while both see the majority, would each carry only the messages of their own
-// instances. The preferred node is the owner of slot 0, followed by the other members
-// in order.
+// In a Cluster all instances use one node, if they can: two nodes that do not see each
+// other, but both see the majority, would each carry only the messages of their own
+// instances. The owner of slot 0 is preferred, followed by the other members in order.
 
 const (
-	// betterWait limits the search for a better node than a working one. The bus does
-	// not probe its link during the search.
+	// betterWait limits the search for a node that is preferred to a working one. The bus
+	// does not probe its link during the search.
 	betterWait = 2 * time.Second
 	// callWait is the same limit for a Publisher, whose caller waits.
 	callWait = 500 * time.Millisecond
@@ -22,9 +21,9 @@ const (
 	homeProbes = 5
 )
 
-// order returns the addresses of a Cluster's nodes in the order to try them: the
-// members, with those that the majority considers failed at the end, then the other
-// configured nodes. The slow node comes last, whatever its rank.
+// order returns the addresses of a Cluster's nodes in the order in which to try them: the
+// members, then those of them that the majority considers failed, then the other configured
+// nodes. The slow node comes last, whatever its rank.
 func (f *finder) order() []string {
 	var list, failed []string
 	for _, m := range f.members {
@@ -45,8 +44,8 @@ func (f *finder) order() []string {
 	return list
 }
 
-// addrOf returns the address at which a member was last reached, or else its own
-// claim.
+// addrOf returns the address at which a member was last reached, or else the one that the
+// Cluster lists.
 func (f *finder) addrOf(m *member) string {
 	if addr := f.met[m.id]; addr != "" {
 		return addr
@@ -76,8 +75,8 @@ func (f *finder) rank(l *link) int {
 	return i
 }
 
-// ahead returns the addresses of nodes that may be preferred to the link's and that
-// the majority does not consider failed.
+// ahead returns the addresses of nodes that may be preferred to the link's and that the
+// majority does not consider failed.
 func (f *finder) ahead(l *link) (list []string) {
 	rank := f.rank(l)
 	if rank == 0 {
@@ -92,7 +91,8 @@ func (f *finder) ahead(l *link) (list []string) {
 			list = append(list, addr)
 		}
 	}
-	// It may not be reachable where it says it is, but where the configuration does.
+	// A member may be reachable only at a configured address, and not at the one that the
+	// Cluster lists.
 	for _, addr := range f.target.Addrs {
 		if addr != l.addr && !slices.Contains(known, addr) {
 			list = append(list, addr)
@@ -101,7 +101,7 @@ func (f *finder) ahead(l *link) (list []string) {
 	return list
 }
 
-// best returns a link to the best node: either l, or a new one, and then l is closed.
+// best returns a link to the best node: l, or a new one after closing l.
 func (f *finder) best(ctx context.Context, l *link, in *inbox, tried map[string]bool) *link {
 	for {
 		next := f.better(ctx, l, in, betterWait, tried)
@@ -123,7 +123,7 @@ func (f *finder) better(ctx context.Context, l *link, in *inbox, wait time.Durat
 	}
 	wait = min(wait, f.cfg.ProbeTimeout)
 	if until, ok := ctx.Deadline(); ok {
-		wait = min(wait, time.Until(until)/4) // the remaining time is for the caller's own work
+		wait = min(wait, time.Until(until)/4) // leaves time for the caller's own work
 	}
 	share := wait / time.Duration(len(list)) // so that every node is tried
 	for _, addr := range list {
@@ -142,7 +142,7 @@ func (f *finder) better(ctx context.Context, l *link, in *inbox, wait time.Durat
 	return nil
 }
 
-// goHome is like better, but searches only when a search is due.
+// goHome is like better, but searches only if a search is due.
 func (f *finder) goHome(ctx context.Context, l *link, in *inbox, wait time.Duration) *link {
 	if time.Now().Before(f.home) {
 		return nil

@@ -19,7 +19,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// cutOff returns a configuration that cannot reach an address while reach is false.
+// cutOff returns a configuration with which an address cannot be reached while reach is false.
 func cutOff(c *redistest.Cluster, from string, reach *atomic.Bool) redisbus.Config {
 	config := patient("")
 	o := &rueidis.ClientOption{DialCtxFn: func(ctx context.Context, addr string, d *net.Dialer, _ *tls.Config) (net.Conn, error) {
@@ -35,15 +35,16 @@ func cutOff(c *redistest.Cluster, from string, reach *atomic.Bool) redisbus.Conf
 	return config
 }
 
-// patient returns a configuration for which a busy machine does not look like a
-// fault.
+// patient returns a configuration with a long timeout, so that a busy machine does not look
+// like a fault.
 func patient(url string) redisbus.Config {
 	c := impatient(url)
 	c.ProbeTimeout = 20 * time.Second
 	return c
 }
 
-// awaitOn waits until a bus uses a node, which may have answered too slowly at first.
+// awaitOn waits until a bus uses a node. If the node replied too slowly at first, the bus may
+// have started on another one.
 func (n *node) awaitOn(r *redistest.Server) {
 	n.t.Helper()
 	redistest.Wait(n.t, "the bus to use "+r.Addr(), func() bool { return n.connected() && n.Stats().Addr == r.Addr() })
@@ -54,8 +55,8 @@ func isOn(r *redistest.Server, name string) bool {
 	return strings.Contains(r.Do("client", "list"), " name="+name+" ")
 }
 
-// Whichever nodes they are configured with, all use the owner of slot 0.
-func TestEveryoneUsesOneNode(t *testing.T) {
+// All buses and emitters use the owner of slot 0, whichever node they are configured with.
+func TestAllUseOneNode(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
 	var nodes []*node
@@ -74,9 +75,9 @@ func TestEveryoneUsesOneNode(t *testing.T) {
 	exchange(t, "on one node", nodes[0], nodes[2])
 }
 
-// Two nodes lose contact, and both see the majority. Instances on the first node lose
-// nothing. An instance that cannot reach it reports that, and joins the others when
-// it can, although its own node considers the first one failed.
+// Two nodes lose contact, but both see the majority. Instances on the preferred node lose
+// nothing. An instance that cannot reach that node reports that it is cut off, and joins the
+// others as soon as it can, although its own node considers the preferred one failed.
 func TestCutBetweenNodes(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartPartition(t)
@@ -94,7 +95,7 @@ func TestCutBetweenNodes(t *testing.T) {
 	c.Cut(first, second)
 	for n, other := range map[*node]*redistest.Server{a: second, b: second, away: first} {
 		says := regexp.MustCompile("node " + other.Addr() + " of the Cluster is (disconnected|failing): messages of instances connected to it may be missing")
-		redistest.Wait(t, "health to say "+says.String(), func() bool {
+		redistest.Wait(t, "Health to return "+says.String(), func() bool {
 			err := n.Health()
 			return n.Stats().CutOff > 0 && errors.Is(err, redisbus.ErrPartial) && says.MatchString(err.Error())
 		})
@@ -104,7 +105,7 @@ func TestCutBetweenNodes(t *testing.T) {
 	}
 	exchange(t, "cut", a, b)
 	if errs := e.Publish(t.Context(), numbered(1, 1)...); errs != nil || b.next() != "1" {
-		t.Errorf("the emitter is not heard: %v", errs)
+		t.Errorf("the emitter's message did not arrive: %v", errs)
 	}
 	reach.Store(true)
 	away.awaitOn(first)
@@ -125,9 +126,9 @@ func TestCutBetweenNodes(t *testing.T) {
 	}
 }
 
-// When the preferred node is back, all return to it, and nothing published in the
-// meantime is lost, repeated or reordered.
-func TestAllReturnToThePreferredNode(t *testing.T) {
+// When the preferred node is back, all buses and emitters return to it, and no message that is
+// published in the meantime is duplicated, reordered, or lost without being counted.
+func TestAllReturnToPreferredNode(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
 	first := c.Nodes[0]
@@ -144,7 +145,7 @@ func TestAllReturnToThePreferredNode(t *testing.T) {
 	publish := func() bool {
 		return e.Publish(t.Context(), wire.Publication{Channel: "other", Envelope: []byte("x")}) == nil
 	}
-	redistest.Wait(t, "the emitter to go elsewhere", publish)
+	redistest.Wait(t, "the emitter to use another node", publish)
 	exchange(t, "elsewhere", a, b)
 	f := startFlow(t, a)
 	first.Restart()
@@ -157,7 +158,7 @@ func TestAllReturnToThePreferredNode(t *testing.T) {
 		t.Errorf("%d lost, %d refused", a.Lost(), f.refused.Load())
 	}
 	if heardInOrder(t, b) == 0 {
-		t.Error("nothing was heard")
+		t.Error("nothing was received")
 	}
 	redistest.Wait(t, "the emitter to return", func() bool { return publish() && isOn(first, config.Name) })
 	exchange(t, "returned", a, b)

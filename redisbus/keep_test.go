@@ -17,8 +17,9 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// breaking returns a configuration for which, once breaks is set, the first
-// connection with more than after bytes to write breaks there and clears breaks.
+// breaking returns a configuration whose connections break. Once breaks is set, the first
+// connection that writes more than after bytes is closed after that many, and breaks is
+// cleared.
 func breaking(r *redistest.Server, after int, breaks *atomic.Bool) redisbus.Config {
 	c := patient("")
 	c.QueueAge = deadline
@@ -55,10 +56,9 @@ func (c *breakingConn) Write(p []byte) (int, error) {
 	return n, net.ErrClosed
 }
 
-// A connection breaks in the middle of many envelopes. Those that were not sent go
-// over the next connection, in order and before newer ones. None of the others
-// arrives twice.
-func TestWhatWasNotSentIsKept(t *testing.T) {
+// If a connection breaks in the middle of many envelopes, those that were not sent go over the
+// next connection, in order and before newer ones. No other envelope arrives twice.
+func TestUnsentEnvelopesAreKept(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	heard := run(t, patient(r.URL()), nil)
@@ -72,39 +72,39 @@ func TestWhatWasNotSentIsKept(t *testing.T) {
 	}
 	breaks.Store(true)
 	r.Resume()
-	redistest.Wait(t, "the connection to break and be there again", func() bool { return n.Stats().Reconnects == 1 && n.Health() == nil })
+	redistest.Wait(t, "the connection to break and be restored", func() bool { return n.Stats().Reconnects == 1 && n.Health() == nil })
 	for i := range 100 {
 		send(count + i)
 	}
-	const taken = count + 100
-	n.balance(taken)
+	const accepted = count + 100
+	n.balance(accepted)
 	s := n.Stats()
 	if s.LostConnection == 0 || s.LostConnection > 512 || s.LostExpired != 0 {
-		t.Errorf("stats %+v; want what was on its way to be lost", s)
+		t.Errorf("stats %+v; want the envelopes in flight to be lost", s)
 	}
-	if n.log.count("they may arrive late and behind newer ones") != 1 || n.log.count("kept=") != 1 || n.log.count("kept=0") != 0 {
+	if n.log.count("they may arrive late and after newer ones") != 1 || n.log.count("kept=") != 1 || n.log.count("kept=0") != 0 {
 		t.Errorf("log:\n%s", n.log)
 	}
-	least := taken - s.LostConnection
-	redistest.Wait(t, "what was taken", func() bool { return heard.Stats().Received >= least })
-	n.publish(fmt.Sprint("flow ", taken))
+	least := accepted - s.LostConnection
+	redistest.Wait(t, "the accepted envelopes", func() bool { return heard.Stats().Received >= least })
+	n.publish(fmt.Sprint("flow ", accepted))
 	last, got := -1, uint64(0)
-	for last < taken {
+	for last < accepted {
 		var i int
 		if _, err := fmt.Sscanf(heard.next(), "flow %d", &i); err != nil || i <= last {
-			t.Fatalf("heard %d after %d", i, last)
+			t.Fatalf("received %d after %d", i, last)
 		}
 		last = i
 		got++
 	}
 	if got-1 < least {
-		t.Errorf("heard %d of %d taken, %d lost", got-1, taken, s.LostConnection)
+		t.Errorf("received %d of %d accepted, %d lost", got-1, accepted, s.LostConnection)
 	}
 }
 
-// Redis is frozen. Waiting envelopes are sent when it continues, and only those in
-// flight are lost.
-func TestWhatWaitsForAFrozenRedisIsKept(t *testing.T) {
+// Envelopes that wait for a frozen Redis are sent when it continues, and only those in flight
+// are lost.
+func TestEnvelopesForFrozenRedisAreKept(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	slow := patient(r.URL())
@@ -132,7 +132,7 @@ func TestWhatWaitsForAFrozenRedisIsKept(t *testing.T) {
 	for next <= count {
 		text := heard.next()
 		if seen[text] {
-			t.Fatalf("%s comes twice", text)
+			t.Fatalf("%s arrived twice", text)
 		}
 		seen[text] = true
 		want := fmt.Sprint(next)
@@ -143,13 +143,13 @@ func TestWhatWaitsForAFrozenRedisIsKept(t *testing.T) {
 		if text == want {
 			next++
 		} else if _, err := fmt.Sscan(text, &i); err != nil || i >= int(s.LostConnection) {
-			t.Fatalf("heard %q, want %s", text, want)
+			t.Fatalf("received %q, want %s", text, want)
 		}
 	}
 }
 
 // An envelope that waits longer than QueueAge is dropped, counted and logged.
-func TestWhatWaitsTooLongIsDropped(t *testing.T) {
+func TestExpiredEnvelopesAreDropped(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	c := impatient(r.URL())
@@ -172,9 +172,9 @@ func TestWhatWaitsTooLongIsDropped(t *testing.T) {
 	exchange(t, "resumed", n, n)
 }
 
-// A publisher reports what was certainly not sent. That may be sent again and arrives
-// once.
-func TestPublisherTellsWhatWasNotSent(t *testing.T) {
+// A publisher reports which items were certainly not sent. If the caller sends those again,
+// they arrive once.
+func TestPublisherReportsUnsentItems(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	heard := run(t, patient(r.URL()), nil)
@@ -214,15 +214,15 @@ func TestPublisherTellsWhatWasNotSent(t *testing.T) {
 	for last, got := -1, 0; last < count-1; got++ {
 		var i int
 		if _, err := fmt.Sscan(heard.next(), &i); err != nil || i <= last {
-			t.Fatalf("heard %d after %d", i, last)
+			t.Fatalf("received %d after %d", i, last)
 		}
 		if last = i; last == count-1 && got+1 < count-unknown {
-			t.Errorf("heard %d of %d, %d unknown", got+1, count, unknown)
+			t.Errorf("received %d of %d, %d unknown", got+1, count, unknown)
 		}
 	}
 	r.Kill()
 	if errs := p.Publish(t.Context(), numbered(0, 1)...); errs == nil {
-		t.Error("taken by nobody")
+		t.Error("no error without a Redis")
 	}
 	errs = p.Publish(t.Context(), numbered(0, 1)...)
 	if errs == nil || !errors.Is(errs[0], wire.ErrNotSent) || !errors.Is(errs[0], redisbus.ErrUnavailable) {

@@ -11,7 +11,7 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// Each line that a bus logs, with its attributes.
+// A bus logs these lines, with these attributes.
 func TestLogLines(t *testing.T) {
 	r := redistest.Start(t)
 	allow := func() {
@@ -33,13 +33,13 @@ func TestLogLines(t *testing.T) {
 		}
 	}
 	redistest.Wait(t, "Redis to refuse", func() bool { return n.Stats().LostRefused == 2 })
-	// receive has one envelope, three wait, and the others are dropped.
+	// One envelope is in receive, three wait, and the others are dropped.
 	for range 8 {
 		r.Do("publish", "ws:room:r", "x")
 	}
 	redistest.Wait(t, "envelopes to be dropped", func() bool { return n.Stats().Dropped == 4 })
 	release()
-	n.publish("this is taken again")
+	n.publish("accepted again")
 	n.healthy()
 	// The connection is lost while two envelopes wait.
 	r.Pause()
@@ -59,7 +59,7 @@ func TestLogLines(t *testing.T) {
 		`level=INFO msg="redis connection restored" name=bus redis=` + r.Addr() + ` after=[0-9.]+m?s lost=[2-4] missed=unknown missed_for=[0-9.]+m?s`,
 	} {
 		if !regexp.MustCompile(line).MatchString(n.log.String()) {
-			t.Errorf("not in the log: %s", line)
+			t.Errorf("the log does not match %s", line)
 		}
 	}
 	if t.Failed() {
@@ -67,8 +67,8 @@ func TestLogLines(t *testing.T) {
 	}
 }
 
-// Attempts while Redis is away are logged with the cause.
-func TestLogLinesWhileRedisIsAway(t *testing.T) {
+// Failed attempts to connect are logged with the cause.
+func TestLogLinesOfFailedAttempts(t *testing.T) {
 	r := redistest.Start(t)
 	var log logBuffer
 	c := impatient(r.URL())
@@ -86,9 +86,9 @@ func TestLogLinesWhileRedisIsAway(t *testing.T) {
 		line := regexp.MustCompile(`level=WARN msg="` + msg + `" name=bus redis="redis at ` + r.Addr() + `" error=.+`)
 		return func() bool { return line.MatchString(log.String()) }
 	}
-	redistest.Wait(t, "the start to be tried", said("redis is not ready"))
+	redistest.Wait(t, "a failed start", said("redis is not ready"))
 	r.Restart()
 	<-ready
 	r.Kill()
-	redistest.Wait(t, "another connection to be tried", said("redis is not back"))
+	redistest.Wait(t, "a failed attempt to reconnect", said("redis is not back"))
 }

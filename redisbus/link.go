@@ -14,9 +14,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// link is a live connection to one Redis node: one network connection that publishes
-// and, for a bus, one that is subscribed. It never reconnects. When it ends, its
-// owner makes a new link.
+// link consists of the connections to one Redis node: one that publishes and, for a bus, one
+// that is subscribed. It never reconnects. When it ends, its owner makes a new link.
 type link struct {
 	addr    string
 	client  rueidis.Client
@@ -27,31 +26,31 @@ type link struct {
 	timeout time.Duration
 	prefix  string // prepended to all channels
 
-	calls int         // number of calls of a Publisher, guarded by its mutex
-	open  atomic.Bool // whether received envelopes are delivered: not until the link is certain to be used
+	calls int         // number of calls of a Publisher that use the link, guarded by its mutex
+	open  atomic.Bool // whether received envelopes are delivered, which starts when the bus decides to use the link
 	self  string      // the node's ID, in a Cluster
 	apart []apart     // masters that the node does not reach
 
-	own    string      // channel on which the link hears itself; "" for none
+	own    string      // heartbeat channel; "" for none
 	heard  chan string // heartbeats received on it
 	beats  uint64
 	denied error // Redis' refusal of the last heartbeat; nil if it was accepted
-	// proven is when the last heartbeat that arrived, or the last PING that was
-	// answered on the subscribed connection, was sent. Everything published before
-	// has arrived.
+	// proven is when the last successful check was sent: a heartbeat that arrived, or a
+	// PING that was answered on the subscribed connection. Everything published before
+	// that has arrived.
 	proven time.Time
 	subErr error // why subDone was closed; valid after close has returned
 }
 
-// inbox is where a bus receives messages.
+// inbox defines what a bus subscribes to.
 type inbox struct {
-	own     string       // a channel that nobody else uses, without the prefix
+	own     string       // heartbeat channel, without the prefix
 	message func(string) // handles the messages of the other channels
 }
 
-// dialLink connects to the node at addr. If in is not nil, it also subscribes, and
-// returns when Redis has confirmed all subscriptions. If ctx is done first, the
-// attempt fails; once made, the link does not depend on ctx.
+// dialLink connects to the node at addr. If in is not nil, it also subscribes, and returns
+// when Redis has confirmed all subscriptions. If ctx is done first, the attempt fails. A
+// returned link does not depend on ctx.
 func dialLink(ctx context.Context, c *Config, t *redisconn.Target, addr string, in *inbox) (*link, error) {
 	parent := ctx
 	ctx, cancel := context.WithTimeout(ctx, c.ProbeTimeout)
@@ -61,7 +60,7 @@ func dialLink(ctx context.Context, c *Config, t *redisconn.Target, addr string, 
 	defer stop()
 	err := l.connect(ctx, t.NodeOption(c.settings(), addr, l.conns.dial), in)
 	if err == nil && !stop() {
-		err = context.Cause(ctx) // cut at the last moment
+		err = context.Cause(ctx) // ctx was done just before stop
 	}
 	if err != nil {
 		l.close()
@@ -73,7 +72,7 @@ func dialLink(ctx context.Context, c *Config, t *redisconn.Target, addr string, 
 
 func (l *link) connect(ctx context.Context, o rueidis.ClientOption, in *inbox) error {
 	client, err := rueidis.NewClient(o)
-	l.client = client // on an error, too, there may be something to close
+	l.client = client // even with an error, there may be a client to close
 	if err != nil {
 		return judge(toConnect, err)
 	}
@@ -111,7 +110,7 @@ func (l *link) subscribe(ctx context.Context, in *inbox) error {
 			if s.Kind == "subscribe" || s.Kind == "psubscribe" {
 				select {
 				case confirmed <- struct{}{}:
-				default: // more confirmations than requested: not ours
+				default: // ignore unrequested confirmations
 				}
 			}
 		},
@@ -145,7 +144,7 @@ func (l *link) subscribe(ctx context.Context, in *inbox) error {
 	return nil
 }
 
-// ping checks that the publishing connection answers.
+// ping checks that Redis replies over the publishing connection.
 func (l *link) ping(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
@@ -153,10 +152,9 @@ func (l *link) ping(ctx context.Context) error {
 	return late(ctx, judge(toPing, err), l.timeout)
 }
 
-// publish sends a batch in one round trip, in order, and waits for the answers.
-// errs[i] gets the error for items[i]. It returns the first error after which the
-// link is of no more use. What happened to items whose error is not an answer of
-// Redis is unknown.
+// publish sends a batch in one round trip, in order, and waits for the replies. It sets
+// errs[i] to the error for items[i], and returns the first error after which the link is
+// unusable. If errs[i] is not a reply of Redis, items[i] may or may not have been sent.
 func (l *link) publish(parent context.Context, items []wire.Publication, errs []error) error {
 	ctx, cancel := context.WithTimeout(parent, l.timeout)
 	defer cancel()
@@ -193,8 +191,8 @@ func (l *link) close() {
 	}
 }
 
-// why returns the most informative of errs, the errors that ended the parts of a
-// closed link. The part that ended first may only know that the connection is gone.
+// why returns the most informative of errs, the errors with which the users of a closed link
+// ended. Some of them say only that the connection is gone.
 func (l *link) why(errs ...error) error {
 	for _, err := range append(errs, l.subErr) {
 		switch {

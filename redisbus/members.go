@@ -18,12 +18,12 @@ type member struct {
 	failed   bool  // the majority of the masters considers it failed
 }
 
-// apart is a master with slots that another node of its Cluster does not reach.
+// apart is a master with slots that the bus's node does not reach.
 type apart struct {
 	id, addr string
 	state    string
-	pong     int64         // when it last answered that node, by that node's clock
-	quiet    time.Duration // how long it has not answered, approximately
+	pong     int64         // when it last answered the node, by the node's clock, in milliseconds
+	quiet    time.Duration // time since then, approximately
 }
 
 func (a *apart) String() string {
@@ -35,14 +35,14 @@ func (a apart) same(b apart) bool { return a.id == b.id }
 // nodesView is a node's view of its Cluster.
 type nodesView struct {
 	self               string // the node's ID
-	masters, reachable int    // number of masters with slots, and of those not considered failed
+	masters, reachable int    // number of masters with slots, and of those that are not considered failed
 	apart              []apart
-	failed             map[string]bool  // by ID: the majority considers the node failed
-	pongs              map[string]int64 // by ID: when each of the others with slots last answered
-	latest             int64            // the latest of pongs
+	failed             map[string]bool  // whether the majority considers a node failed, by ID
+	pongs              map[string]int64 // when each other master with slots last answered, by ID
+	latest             int64            // when any node last answered
 }
 
-// readNodes parses the answer to CLUSTER NODES.
+// readNodes parses the reply to CLUSTER NODES.
 func readNodes(text string) nodesView {
 	v := nodesView{failed: make(map[string]bool), pongs: make(map[string]int64)}
 	for line := range strings.Lines(text) {
@@ -78,9 +78,9 @@ func readNodes(text string) nodesView {
 	return v
 }
 
-// since returns the masters that are apart, given the earlier list: the connection to
-// a master that is cut off comes and goes, and until the master has answered, it
-// remains apart.
+// since returns the masters that are apart, given the previous list. A master stays in the
+// list until it has answered again, because the connection to a master that is cut off may be
+// reestablished and lost again.
 func (v *nodesView) since(before []apart) []apart {
 	list := slices.Clone(v.apart)
 	for _, a := range before {
@@ -90,7 +90,7 @@ func (v *nodesView) since(before []apart) []apart {
 		}
 	}
 	for i := range list {
-		// Use only the node's clock, which the latest answer of any node shows.
+		// Use only the node's own clock. The latest answer of any node tells its time.
 		if a := &list[i]; a.pong > 0 {
 			a.quiet = time.Duration(max(0, v.latest-a.pong)) * time.Millisecond
 		}
@@ -100,7 +100,7 @@ func (v *nodesView) since(before []apart) []apart {
 
 const disconnected = "disconnected"
 
-// stateOf describes what is wrong with a node. It returns "" if nothing is.
+// stateOf describes what is wrong with a node, or returns "" if the node is fine.
 func stateOf(flags []string, link string) string {
 	for _, f := range []struct{ flag, state string }{
 		{"fail", "failed"}, {"fail?", "failing"}, {"handshake", "not yet known"}, {"noaddr", "without an address"},
@@ -115,7 +115,8 @@ func stateOf(flags []string, link string) string {
 	return ""
 }
 
-// shownAddr returns a node's address from ip:port@busport,name, or else its ID.
+// shownAddr returns the address in text, which has the form ip:port@busport,name, or id if
+// there is none.
 func shownAddr(id, text string) string {
 	addr, _, _ := strings.Cut(text, "@")
 	if host, _, err := net.SplitHostPort(addr); err != nil || host == "" {
@@ -127,10 +128,9 @@ func shownAddr(id, text string) string {
 // maxMembers is the maximum number of a Cluster's nodes that are remembered.
 const maxMembers = 64
 
-// readMembers parses the answer to CLUSTER SLOTS. It returns the masters in the order
-// in which all instances prefer them, that of their lowest slots, so the owner of
-// slot 0 comes first. A node without an address of its own is at the address that was
-// asked.
+// readMembers parses the reply to CLUSTER SLOTS. It returns the masters in the order of their
+// lowest slots, in which all instances prefer them, so the owner of slot 0 comes first. An
+// empty host stands for the host that was asked.
 func readMembers(slots []rueidis.RedisMessage, asked string, failed map[string]bool) []member {
 	var members []member
 	for i := range slots {

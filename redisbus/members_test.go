@@ -36,10 +36,10 @@ func TestReadNodes(t *testing.T) {
 e7d1eec 127.0.0.1:30001@31001 myself,master - 0 0 1 connected 0-5460
 `)
 	if v.self != "e7d1eec" || v.masters != 6 || v.reachable != 3 {
-		t.Errorf("self %s, %d of %d; want 3 of 6: those with slots, less the failed", v.self, v.reachable, v.masters)
+		t.Errorf("self %s, %d of %d; want 3 of the 6 masters with slots", v.self, v.reachable, v.masters)
 	}
 	if !v.failed["5c1b4a0"] || v.failed["292f8b3"] {
-		t.Errorf("failed: %v; want what the majority says", v.failed)
+		t.Errorf("failed: %v; want only nodes that the majority considers failed", v.failed)
 	}
 	cut := v.since(nil)
 	if want := []apart{
@@ -50,8 +50,8 @@ e7d1eec 127.0.0.1:30001@31001 myself,master - 0 0 1 connected 0-5460
 	}; !slices.Equal(cut, want) {
 		t.Errorf("apart: %+v\nwant   %+v", cut, want)
 	}
-	// A new connection proves nothing before the node has answered, and a removed
-	// node is not missed.
+	// A node with a new connection remains apart until it has answered. A node that was
+	// removed from the Cluster does not.
 	v = readNodes(`292f8b3 127.0.0.1:30003@31003 master - 0 1426238312243 3 connected 10923-16000
 5c1b4a0 127.0.0.1:30006@31006 master - 0 1426238318000 5 connected 16001
 8aa7001 127.0.0.1:30007@31007 master - 0 1426238317233 5 connected 16003-16383
@@ -61,8 +61,8 @@ e7d1eec 127.0.0.1:30001@31001 myself,master - 0 0 1 connected 0-5460
 	}
 }
 
-// All instances order the nodes in the same way, however they are listed, and
-// unusable entries are left out.
+// Nodes are tried in the order of their slots, at the addresses where they were reached, with
+// failed and slow ones last.
 func TestOrderOfMembers(t *testing.T) {
 	f := &finder{cfg: &Config{}, target: &redisconn.Target{Mode: redisconn.Cluster, Addrs: []string{"seed:1", "a:1"}}}
 	f.members = []member{{"A", "a:1", 0, false}, {"B", "b:1", 1, true}, {"C", "c:1", 2, false}}
@@ -76,51 +76,51 @@ func TestOrderOfMembers(t *testing.T) {
 		t.Errorf("order after a slow node %q, want %q", got, want)
 	}
 	if got, want := f.ahead(l), []string{"a:1", "seed:1"}; f.rank(l) != 2 || !slices.Equal(got, want) {
-		t.Errorf("before the third of the order come %q, want %q", got, want)
+		t.Errorf("preferred to the third node: %q, want %q", got, want)
 	}
 	for _, first := range []*link{{addr: "x:1", self: "A"}, {addr: "a:1"}} {
 		if got := f.ahead(first); f.rank(first) != 0 || got != nil {
-			t.Errorf("before the first come %q", got)
+			t.Errorf("preferred to the first node: %q", got)
 		}
 	}
 	if got := f.rank(&link{addr: "y:1", self: "replica"}); got != 3 {
-		t.Errorf("a node that is not a member has rank %d, want the last", got)
+		t.Errorf("a node that is not a member has rank %d, want 3", got)
 	}
 	if got := (&finder{cfg: &Config{}, target: f.target}).order(); !slices.Equal(got, f.target.Addrs) {
-		t.Errorf("at first the order is %q, want the configured", got)
+		t.Errorf("without members, the order is %q, want the configured one", got)
 	}
 }
 
 func TestReadMembers(t *testing.T) {
 	if got := readMembers([]rueidis.RedisMessage{{}, {}}, "h", nil); len(got) != 0 {
-		t.Errorf("from nothing: %+v", got)
+		t.Errorf("from empty entries: %+v", got)
 	}
 }
 
-// When messages may be missing, and whether this bus's losses are known.
+// doubts tells when messages may have been missed, and whether this bus's losses are known.
 func TestDoubts(t *testing.T) {
 	made := time.Now()
 	at := func(s int) time.Time { return made.Add(time.Duration(s) * time.Second) }
 	d := doubts{made: made}
 	if ended := d.update(nil, at(1)); !ended.IsZero() {
-		t.Errorf("ended at %v what never was", ended)
+		t.Errorf("a period that never started has ended: %v", ended)
 	}
 	d.update([]apart{{id: "a", quiet: 3 * time.Second}}, at(10))
 	d.update([]apart{{id: "a", quiet: 4 * time.Second}, {id: "b"}}, at(11))
 	if ended := d.update(nil, at(12)); !ended.Equal(at(7)) || !d.from.IsZero() {
-		t.Errorf("doubts since %v, want from 3 s before they were noticed", ended)
+		t.Errorf("the period started at %v, want 3 s before the update", ended)
 	}
 	d.update([]apart{{id: "a", quiet: time.Hour}}, at(20))
 	d.lose(errHungUp)
 	if from, lost := d.recover(at(15), 0); !from.Equal(made) || lost != "unknown" {
-		t.Errorf("missing since %v, lost %v; want since the link was made, unknown", from, lost)
+		t.Errorf("missed since %v, lost %v; want since the link was made, unknown", from, lost)
 	}
 	d.lose(errHungUp)
 	if from, lost := d.recover(at(15), 3); !from.Equal(at(15)) || lost != uint64(3) {
-		t.Errorf("missing since %v, lost %v", from, lost)
+		t.Errorf("missed since %v, lost %v", from, lost)
 	}
 	d.lose(&astray{errHungUp})
 	if _, lost := d.recover(at(15), 0); lost != "unknown" {
-		t.Errorf("lost %v after a node whose word means nothing", lost)
+		t.Errorf("lost %v after a node that accepts envelopes without delivering them", lost)
 	}
 }

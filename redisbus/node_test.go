@@ -15,10 +15,11 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// deadline limits waits; nothing takes that long unless it is broken.
+// deadline limits waits. Only a failing test reaches it.
 const deadline = 2 * time.Minute
 
-// node is a bus that runs until its test ends, with what it has received and logged.
+// node is a bus that runs until its test ends, with the messages that it has received and the
+// lines that it has logged.
 type node struct {
 	*redisbus.Bus
 	t      *testing.T
@@ -29,7 +30,7 @@ type node struct {
 	once   sync.Once
 }
 
-// logBuffer is a log that may be read while it is written.
+// logBuffer is a log that can be read while it is written.
 type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -63,7 +64,7 @@ func each(f func([]byte)) func(...[]byte) {
 	}
 }
 
-// launch starts a bus and returns at once.
+// launch starts a bus and returns without waiting.
 func launch(t *testing.T, c redisbus.Config, receive func([]byte)) (n *node, ready chan struct{}) {
 	t.Helper()
 	n = &node{t: t, log: &logBuffer{}, got: make(chan string, 100_000), result: make(chan error, 1)}
@@ -125,8 +126,8 @@ func (n *node) healthy() {
 	redistest.Wait(n.t, "the bus to be healthy", func() bool { return n.Health() == nil })
 }
 
-// connected reports whether both connections work, whatever the state of the rest of
-// a Cluster.
+// connected reports whether both connections work, regardless of the state of other nodes of a
+// Cluster.
 func (n *node) connected() bool {
 	err := n.Health()
 	return err == nil || errors.Is(err, redisbus.ErrPartial)
@@ -152,14 +153,13 @@ func (n *node) next() string {
 	case text := <-n.got:
 		return text
 	case <-time.After(deadline):
-		n.t.Fatalf("nothing heard; stats %+v, health %v\n%s", n.Stats(), n.Health(), n.log)
+		n.t.Fatalf("nothing received; stats %+v, health %v\n%s", n.Stats(), n.Health(), n.log)
 		return ""
 	}
 }
 
-// exchange sends numbered messages from one node and checks that another receives
-// exactly those next, in order. Older messages that the other still receives are
-// skipped.
+// exchange sends numbered messages from one node and checks that another receives exactly
+// those next, in order. It skips older messages that are still arriving.
 func exchange(t *testing.T, label string, from, to *node) {
 	t.Helper()
 	const n = 2000
@@ -172,7 +172,7 @@ func exchange(t *testing.T, label string, from, to *node) {
 	}
 	for i := range n {
 		if want := fmt.Sprintf("%s %d", label, i); text != want {
-			t.Fatalf("heard %q, want %q", text, want)
+			t.Fatalf("received %q, want %q", text, want)
 		}
 		if i < n-1 {
 			text = to.next()
@@ -185,7 +185,7 @@ func (n *node) balance(accepted uint64) {
 	n.t.Helper()
 	redistest.Wait(n.t, "the publish queue to be empty", func() bool { return n.Stats().Queued == 0 })
 	if s := n.Stats(); s.Published+n.Lost() != accepted {
-		n.t.Errorf("Publish took %d, of which %d published and %d lost; stats %+v", accepted, s.Published, n.Lost(), s)
+		n.t.Errorf("of %d accepted envelopes, %d are published and %d lost; stats %+v", accepted, s.Published, n.Lost(), s)
 	}
 }
 

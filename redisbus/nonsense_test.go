@@ -12,7 +12,7 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// valid reports whether an answer that is invalid elsewhere is valid for the command.
+// valid reports whether answer, which is invalid for other commands, is valid for command.
 func valid(command, answer string) bool {
 	switch answer {
 	case "+OK\r\n":
@@ -23,9 +23,9 @@ func valid(command, answer string) bool {
 	return false
 }
 
-// TestNonsenseFromRedis checks that, whatever a server answers to any command of the
-// bus, the connection ends with the reason, nothing panics, memory is limited, and
-// the bus reconnects.
+// TestNonsenseFromRedis checks that, whatever a server replies to any command of the bus, the
+// connection is closed and the reason reported, nothing panics, memory is limited, and the bus
+// reconnects.
 func TestNonsenseFromRedis(t *testing.T) {
 	type liar struct {
 		*node
@@ -57,7 +57,7 @@ func TestNonsenseFromRedis(t *testing.T) {
 		}
 	}
 	for _, l := range liars {
-		what := fmt.Sprintf("the bus to say that %.30q is not an answer to %s", l.answer, l.command)
+		what := fmt.Sprintf("the bus to report %.30q as a reply to %s", l.answer, l.command)
 		redistest.Wait(t, what, func() bool {
 			err := l.Health()
 			return errors.Is(err, redisbus.ErrUnavailable) && strings.Contains(err.Error(), "redis: ") ||
@@ -73,18 +73,18 @@ func TestNonsenseFromRedis(t *testing.T) {
 		if l.log.count("use of closed") > 0 {
 			t.Errorf("%.30q to %s: the log hides the reason:\n%s", l.answer, l.command, l.log)
 		}
-		if on := l.command == "PING" || l.command == "PUBLISH"; on && l.log.count(": redis: ") == 0 {
-			t.Errorf("%.30q to %s: the log has no reason:\n%s", l.answer, l.command, l.log)
+		if running := l.command == "PING" || l.command == "PUBLISH"; running && l.log.count(": redis: ") == 0 {
+			t.Errorf("%.30q to %s: the log does not contain the reason:\n%s", l.answer, l.command, l.log)
 		}
 	}
 	var m runtime.MemStats
 	if runtime.ReadMemStats(&m); m.HeapSys > 1<<30 {
-		t.Errorf("the heap has grown to %d bytes", m.HeapSys)
+		t.Errorf("the heap has %d bytes", m.HeapSys)
 	}
 }
 
-// TestNonsenseAtTheStart checks that the error of Run says what was wrong.
-func TestNonsenseAtTheStart(t *testing.T) {
+// TestNonsenseAtStart checks that the error of Run contains the reason.
+func TestNonsenseAtStart(t *testing.T) {
 	server := redistest.Pretend(t)
 	server.Answer("SUBSCRIBE", "+OK\r\n")
 	c := impatient(server.URL())
@@ -99,7 +99,7 @@ func TestNonsenseAtTheStart(t *testing.T) {
 	}
 }
 
-func TestNonsenseForAPublisher(t *testing.T) {
+func TestNonsenseForPublisher(t *testing.T) {
 	for _, answer := range redistest.Nonsense {
 		if valid("PUBLISH", answer) {
 			continue
@@ -118,8 +118,8 @@ func TestNonsenseForAPublisher(t *testing.T) {
 	}
 }
 
-// TestMaxIncoming checks that a message of the maximum size arrives, and that a
-// larger one ends the connection instead of filling memory.
+// TestMaxIncoming checks that a message within the limit arrives, and that a larger one closes
+// the connection.
 func TestMaxIncoming(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -130,10 +130,10 @@ func TestMaxIncoming(t *testing.T) {
 	large := strings.Repeat("x", 99<<10)
 	free.publish(large)
 	if got := n.next(); got != large {
-		t.Errorf("heard %d bytes, want %d", len(got), len(large))
+		t.Errorf("received %d bytes, want %d", len(got), len(large))
 	}
 	free.publish(large + large)
-	redistest.Wait(t, "the message to be refused", func() bool { return n.Stats().Garbled == 1 })
+	redistest.Wait(t, "the message to be rejected", func() bool { return n.Stats().Garbled == 1 })
 	n.healthy()
 	if n.log.count("larger than the limit of 102400 bytes") == 0 {
 		t.Error(n.log)

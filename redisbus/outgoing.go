@@ -14,21 +14,21 @@ import (
 // queued is an envelope that Publish has accepted.
 type queued struct {
 	wire.Publication
-	at time.Duration // when, since the bus was made
+	at time.Duration // when it was accepted, since Bus.born
 }
 
-// outcome says how publishing over a link ended.
+// outcome describes how publishing over a link ended.
 type outcome struct {
 	err  error
 	rest []queued // accepted envelopes that are not accounted for
-	// The answers to the last batch, with which rest begins, and how many bytes the
+	// The errors of the last batch, which is at the start of rest, and how many bytes the
 	// link had written before it.
 	errs   []error
 	before int64
 }
 
-// publishAll sends what Publish accepts until the link fails, halt is closed, or
-// ending is closed and the queue is empty.
+// publishAll sends the envelopes that Publish accepts until the link fails, halt is closed,
+// or ending is closed and the queue is empty.
 func (b *Bus) publishAll(ctx context.Context, l *link, ending, halt <-chan struct{}) outcome {
 	var taken []queued
 	items := make([]wire.Publication, 0, batchMessages)
@@ -85,14 +85,14 @@ func (b *Bus) settle(l *link, o outcome) {
 	b.out.give(n, bytes)
 	b.out.restore(o.rest[n:])
 	if unknown > 0 {
-		b.limit.Log(slog.LevelWarn, "envelopes were on their way when the redis connection was lost; "+
-			"they may arrive late and behind newer ones, or not at all", "name", b.cfg.Name, "redis", l.addr, "unconfirmed", unknown)
+		b.limit.Log(slog.LevelWarn, "envelopes were in flight when the redis connection was lost; "+
+			"they may arrive late and after newer ones, or not at all", "name", b.cfg.Name, "redis", l.addr, "unconfirmed", unknown)
 	}
 }
 
-// maySent returns how many of a batch's items a link may have sent: those that have an
-// answer, and those that begin within the bytes that it has written since, which are the
-// batch's and maybe others'. It is certain only once the link is closed.
+// maySent returns how many of a batch's items a link may have sent: those with a reply, and
+// those that start within the bytes that the link has written since, which may include bytes
+// of other commands. The result is final only when the link is closed.
 func maySent(errs []error, written int64, item func(int) *wire.Publication) int {
 	n, begin := 0, int64(0)
 	for i, err := range errs {

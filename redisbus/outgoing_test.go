@@ -10,8 +10,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// The bytes that a link wrote determine exactly what it may have sent; an answer
-// proves more.
+// The bytes that a link has written, or a reply, determine which items it may have sent.
 func TestMaySent(t *testing.T) {
 	items := []wire.Publication{{Channel: "c", Envelope: []byte("1234567890")}, {Channel: "ch"}, {Channel: "c", Envelope: []byte("1")}}
 	const first = int64(len("*3\r\n$7\r\nPUBLISH\r\n$1\r\nc\r\n$10\r\n1234567890\r\n"))
@@ -59,7 +58,7 @@ func TestQueueRestores(t *testing.T) {
 	q.restore(items[1:])
 	q.restore(nil)
 	if got := q.len(); got != 3 {
-		t.Errorf("%d count", got)
+		t.Errorf("%d items count", got)
 	}
 	drop := func(below int) int {
 		return q.dropWhile(func(s *string) (bool, int) {
@@ -68,12 +67,12 @@ func TestQueueRestores(t *testing.T) {
 		})
 	}
 	if n := drop(23); n != 1 || q.len() != 2 || q.bytes != 7 {
-		t.Errorf("dropped %d, %d with %d bytes are left", n, q.len(), q.bytes)
+		t.Errorf("dropped %d, and %d with %d bytes remain", n, q.len(), q.bytes)
 	}
 	if got := q.take(nil); !slices.Equal(got, []string{"333", "4444"}) {
-		t.Errorf("left are %q", got)
+		t.Errorf("remaining: %q", got)
 	}
 	if n := drop(1000); n != 0 || q.len() != 2 {
-		t.Errorf("dropped %d that were taken", n)
+		t.Errorf("dropped %d items that were taken", n)
 	}
 }

@@ -10,21 +10,20 @@ import (
 	"time"
 )
 
-// doubts tracks periods in which envelopes that Redis accepted and delivered may not
-// have reached all instances: the nodes of a Cluster don't report what they could not
-// pass on.
+// doubts tracks periods in which envelopes that Redis accepted may not have reached all
+// instances: the nodes of a Cluster do not report messages that they could not pass on.
 type doubts struct {
 	made  time.Time // when the link was made
 	apart []apart   // masters that its node does not reach
-	from  time.Time // when the doubts began; zero if there are none
-	// The same for a lost link, and whether its node may have accepted envelopes that
-	// nobody received.
+	from  time.Time // start of the current period; zero if there is none
+	// The start of the period of a lost link, and whether its node may have accepted
+	// envelopes without delivering them.
 	lostFrom time.Time
 	unknown  bool
 }
 
-// update records what the link's node sees, and returns the start of doubts that have
-// ended.
+// update records the masters that the link's node does not reach. If a period has ended, it
+// returns the start of the period.
 func (d *doubts) update(seen []apart, now time.Time) (ended time.Time) {
 	d.apart = seen
 	if len(seen) == 0 {
@@ -35,7 +34,7 @@ func (d *doubts) update(seen []apart, now time.Time) (ended time.Time) {
 		d.from = now
 	}
 	for _, a := range seen {
-		from := now.Add(-a.quiet) // the node may take long to notice
+		from := now.Add(-a.quiet) // the node notices only after a while
 		if from.Before(d.made) {
 			from = d.made
 		}
@@ -51,8 +50,8 @@ func (d *doubts) lose(err error) {
 	*d = doubts{lostFrom: d.from, unknown: isAstray(err) || len(d.apart) > 0}
 }
 
-// recover returns the time from which envelopes may be missing, and how many of this
-// bus's envelopes were lost, if known.
+// recover returns the time from which envelopes may have been missed, and how many of this
+// bus's envelopes were lost, or "unknown".
 func (d *doubts) recover(heard time.Time, lost uint64) (from time.Time, count any) {
 	from, count = heard, lost
 	if !d.lostFrom.IsZero() && d.lostFrom.Before(heard) {
@@ -65,10 +64,10 @@ func (d *doubts) recover(heard time.Time, lost uint64) (from time.Time, count an
 	return from, count
 }
 
-// maxShown is how many nodes are named.
+// maxShown is the maximum number of nodes that an error lists.
 const maxShown = 3
 
-// partial describes which nodes are cut off.
+// partial returns an error that lists the nodes that are cut off.
 func partial(list []apart) error {
 	var text []string
 	for _, a := range list[:min(len(list), maxShown)] {
@@ -99,20 +98,20 @@ func (b *Bus) noteApart(l *link) {
 	}
 }
 
-// handOver changes from one link to the next, which already works but delivers
-// nothing yet. Nothing is published in the meantime. Envelopes that arrive within
-// about one round trip are lost, so that none is delivered twice.
+// handOver changes from one link to the next, which already works but does not deliver yet.
+// Nothing is published in the meantime. Envelopes that arrive within about one round trip are
+// lost, so that none is delivered twice.
 func (b *Bus) handOver(ctx context.Context, l, next *link) {
 	from := time.Now()
 	l.open.Store(false)
-	// Everything published on the old node before the mark has arrived at the new
-	// one, too.
+	// When the mark arrives at the new node, everything published on the old node before it
+	// has arrived there as well.
 	limited, cancel := context.WithTimeout(ctx, min(callWait, l.timeout))
 	defer cancel()
 	mark := "left " + l.addr
 	if l.own != "" && next.own != "" &&
 		l.client.Do(limited, l.client.B().Publish().Channel(l.own).Message(mark).Build()).Error() == nil {
-		_ = next.awaitBeat(limited, mark) // if the nodes don't see each other, there is nothing to wait for
+		_ = next.awaitBeat(limited, mark) // it does not arrive if the nodes do not see each other
 	}
 	l.close()
 	next.open.Store(true)

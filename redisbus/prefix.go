@@ -11,16 +11,16 @@ import (
 // maxPrefix is the maximum length of Config.Prefix, in bytes.
 const maxPrefix = 64
 
-// noPrefix contains the characters that a prefix must not have: those with a meaning
-// in patterns and access rules, and braces, which have one in the keys of a Cluster.
+// noPrefix contains the characters that a prefix must not contain: those with a special
+// meaning in patterns and access rules, and braces, which have one in the keys of a Cluster.
 const noPrefix = `*?[]\{}`
 
-// checkPrefix checks that a prefix stands for itself in every pattern and access
-// rule, and that no pattern with another prefix matches channels with this one.
+// checkPrefix checks that patterns and access rules match a prefix literally, and that no
+// pattern without it, or with another prefix, matches channels with this one.
 func checkPrefix(prefix string) error {
 	for _, r := range prefix {
 		if r < '!' || r > '~' || strings.ContainsRune(noPrefix, r) {
-			return fmt.Errorf("want printable ASCII characters, no spaces and none of %s; shop: is one", noPrefix)
+			return fmt.Errorf("want printable ASCII characters, no spaces and none of %s, such as shop:", noPrefix)
 		}
 	}
 	if len(prefix) > maxPrefix {
@@ -28,15 +28,14 @@ func checkPrefix(prefix string) error {
 	}
 	for _, pattern := range wire.Patterns() {
 		if name := strings.TrimSuffix(pattern, "*"); strings.Contains(prefix, name) {
-			return fmt.Errorf("with %s in it, others would hear what is published; shop: is one that is allowed", name)
+			return fmt.Errorf("it must not contain %s, or other applications would receive the messages; want a prefix such as shop:", name)
 		}
 	}
 	return nil
 }
 
-// Warning returns a warning if a valid Config is probably a mistake, and ""
-// otherwise. A Bus or Publisher logs it before it first connects; a program without a
-// log can show it.
+// Warning returns a warning if c is valid but probably a mistake, and "" otherwise. A Bus or
+// Publisher logs it before it first connects; a program without a log can print it.
 func (c Config) Warning() string {
 	t, err := redisconn.NewTarget(c.URL, c.Option)
 	if err != nil {
@@ -49,6 +48,6 @@ func (c *Config) warning(t *redisconn.Target) string {
 	if c.Prefix != "" || t.Option.SelectDB == 0 {
 		return ""
 	}
-	return fmt.Sprintf("database %d in the address of Redis separates no messages, since pub/sub ignores databases: "+
-		"servers and emitters on this Redis hear each other unless they have different prefixes (Config.Prefix, --prefix)", t.Option.SelectDB)
+	return fmt.Sprintf("database %d in the address of Redis does not separate messages, because pub/sub ignores databases: "+
+		"servers and emitters on this Redis receive each other's messages unless they have different prefixes (Config.Prefix, --prefix)", t.Option.SelectDB)
 }

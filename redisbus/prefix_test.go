@@ -54,9 +54,9 @@ func TestPrefix(t *testing.T) {
 				}
 			}
 		}
-		redistest.Wait(t, "Redis to have taken it", func() bool { return m.Stats().Published == uint64(len(channels)) })
+		redistest.Wait(t, "Redis to accept them", func() bool { return m.Stats().Published == uint64(len(channels)) })
 	}
-	// Whatever others published has arrived before this does.
+	// All messages that were published before arrive before this one.
 	for _, m := range all {
 		if errs := m.p.Publish(t.Context(), wire.Publication{Channel: channels[0], Envelope: []byte("end of " + m.prefix)}); errs != nil {
 			t.Fatal(errs)
@@ -70,7 +70,7 @@ func TestPrefix(t *testing.T) {
 		slices.Sort(got)
 		slices.Sort(want[m.prefix])
 		if d := cmp.Diff(want[m.prefix], got); d != "" {
-			t.Errorf("bus %d with prefix %q heard (-want +got):\n%s", i, m.prefix, d)
+			t.Errorf("bus %d with prefix %q received (-want +got):\n%s", i, m.prefix, d)
 		}
 	}
 	// A bus with a prefix uses no channel without it.
@@ -84,7 +84,7 @@ func TestPrefix(t *testing.T) {
 	}
 }
 
-// A Cluster's nodes pass on messages with a prefix like all others.
+// The nodes of a Cluster pass on messages with a prefix like any others.
 func TestPrefixInCluster(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
@@ -96,10 +96,10 @@ func TestPrefixInCluster(t *testing.T) {
 	}
 	exchange(t, "one way", all[0], all[1])
 	exchange(t, "the other way", all[1], all[0])
-	exchange(t, "alone", all[2], all[2]) // and it has received nothing else so far
+	exchange(t, "alone", all[2], all[2])
 	redistest.Wait(t, "all to be counted", func() bool { return all[2].Stats().Received >= 2000 })
 	if n := all[2].Stats().Received; n != 2000 {
-		t.Errorf("a bus with another prefix heard %d messages, want its own 2000", n)
+		t.Errorf("a bus with another prefix received %d messages, want its own 2000", n)
 	}
 }
 
@@ -118,8 +118,8 @@ func TestConformanceWithPrefix(t *testing.T) {
 	})
 }
 
-// The access rules that a user needs are the known names after the prefix: with them,
-// the heartbeat works and no check is left out.
+// The access rules that a user needs are the usual ones with the prefix. With them, the
+// heartbeat works and no check is skipped.
 func TestPrefixWithFewRights(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -130,7 +130,7 @@ func TestPrefixWithFewRights(t *testing.T) {
 	n := run(t, c, nil)
 	exchange(t, "without heartbeats", n, n)
 	if n.log.count("\n") != 1 || n.log.count("allow shop:ignis:bus:*") != 1 {
-		t.Errorf("the log does not name the channel that is missing:\n%s", n.log)
+		t.Errorf("the log does not name the missing channel:\n%s", n.log)
 	}
 	n.stop()
 
@@ -149,11 +149,11 @@ func TestPrefixWithFewRights(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := other.Run(t.Context(), func() {}, each(func([]byte) {})); err == nil || !strings.Contains(err.Error(), "NOPERM") {
-		t.Errorf("with the prefix of somebody else, Run = %v", err)
+		t.Errorf("with another application's prefix, Run = %v", err)
 	}
 }
 
-func TestPrefixesThatAreRefused(t *testing.T) {
+func TestInvalidPrefixes(t *testing.T) {
 	t.Parallel()
 	for prefix, want := range map[string]string{
 		"":                      "",
@@ -172,9 +172,9 @@ func TestPrefixesThatAreRefused(t *testing.T) {
 		"a[b]":                  `none of *?[]\{}`,
 		`a\`:                    `none of *?[]\{}`,
 		"{a}":                   `none of *?[]\{}`,
-		"ws:room:":              "others would hear",
-		"a:ws:client:b":         "others would hear",
-		"ws:user:":              "others would hear",
+		"ws:room:":              "must not contain ws:room:",
+		"a:ws:client:b":         "must not contain ws:client:",
+		"ws:user:":              "must not contain ws:user:",
 		"ws:room":               "",
 		"ws:broadcast":          "",
 	} {
@@ -226,7 +226,7 @@ func TestDatabaseWarning(t *testing.T) {
 	}
 }
 
-// Everyone who connects gets the warning in the log, once.
+// Each bus and each publisher logs the warning once.
 func TestDatabaseWarningIsLogged(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)

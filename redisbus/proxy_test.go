@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// proxy forwards connections to a Redis. A test can change the backend of new
-// connections and of existing ones.
+// proxy forwards connections to a Redis. A test can change the backend of new and of existing
+// connections.
 type proxy struct {
 	l net.Listener
 

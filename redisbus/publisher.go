@@ -15,18 +15,18 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// size is what a publication counts in a queue's bytes.
+// size returns the number of bytes that a publication counts toward QueueBytes.
 func size(p *wire.Publication) int { return len(p.Channel) + len(p.Envelope) }
 
-// The size of one round trip is limited: large enough to make the latency irrelevant,
-// small enough that Redis answers well within the probe timeout.
+// Limits for a batch, which is sent in one round trip. They are large enough to make the
+// latency irrelevant, and small enough that Redis replies well within the probe timeout.
 const (
 	batchMessages = 512
 	batchBytes    = 1 << 20
 )
 
-// batch returns how many of the given number of items go into the next round trip, at
-// least one, and their size.
+// batch returns how many of the items go into the next batch, at least one if there are any,
+// and their size.
 func batch(items int, sizeOf func(int) int) (n, size int) {
 	for n < items && n < batchMessages {
 		next := sizeOf(n)
@@ -39,20 +39,20 @@ func batch(items int, sizeOf func(int) int) (n, size int) {
 	return n, size
 }
 
-// Publisher publishes over one connection and waits for Redis' answer. If the
-// connection is lost, the call that notices it fails, and the next call reconnects. A
-// Publisher does nothing in the background. Its methods may be called concurrently.
+// Publisher publishes over one connection and waits for Redis' reply. If the connection is
+// lost, the call that notices it fails, and the next call reconnects. A Publisher does not
+// work in the background. Its methods may be called concurrently.
 type Publisher struct {
 	cfg    Config
 	target redisconn.Target
 	limit  *loglimit.Limiter
-	dial   chan struct{} // holds a token while nobody connects or checks
+	dial   chan struct{} // holds a token that a goroutine takes to connect or check
 	finder finder        // owned by the holder of the token
 
 	mu      sync.Mutex
 	link    *link  // nil if there is none
 	old     *link  // a replaced link that calls still use; nil if there is none
-	slow    string // the node that did not answer the last link in time
+	slow    string // the last link's node, if it did not reply in time
 	checked time.Time
 	abort   context.CancelFunc // cancels the work of the token's holder
 	closed  bool
@@ -67,7 +67,7 @@ func Dial(ctx context.Context, c Config) (*Publisher, error) {
 		return nil, err
 	}
 	p := &Publisher{cfg: c, target: t, dial: make(chan struct{}, 1)}
-	p.limit = loglimit.New(c.Logger) // never opened: a publisher does nothing in the background
+	p.limit = loglimit.New(c.Logger) // never opened, because a publisher does not work in the background
 	p.finder = finder{cfg: &p.cfg, target: &p.target, limit: p.limit}
 	l, err := p.finder.start(ctx, nil)
 	if err != nil {
@@ -78,16 +78,16 @@ func Dial(ctx context.Context, c Config) (*Publisher, error) {
 	return p, nil
 }
 
-// Publish sends the items in order, in one round trip for each 512 of them or
-// mebibyte, and returns when Redis has answered. It does not change or keep their
+// Publish sends the items in order, in batches of at most 512 items and one mebibyte, each
+// in one round trip, and returns when Redis has replied. It does not modify or keep their
 // envelopes.
 //
-// The result is nil if Redis has taken all items. Otherwise it has one entry for each
-// item: nil if Redis has taken it, and an error if not. An error that wraps
-// [wire.ErrNotSent] says that the item was certainly not sent. After any other error
-// that is not an answer of Redis, such as the context's, the item may have been sent
-// and may arrive late. Publish does not send anything twice, because only the caller
-// knows whether a message is still worth sending.
+// The result is nil if Redis has accepted all items. Otherwise it has one entry for each
+// item: nil if Redis has accepted it, and an error if not. If the error wraps
+// [wire.ErrNotSent], the item was certainly not sent. After any other error that is not a
+// reply of Redis, such as the context's, the item may have been sent and may arrive late.
+// Publish does not retry, because only the caller knows whether a message is still worth
+// sending.
 func (p *Publisher) Publish(ctx context.Context, items ...wire.Publication) []error {
 	errs := make([]error, len(items))
 	failed := false
@@ -99,7 +99,7 @@ func (p *Publisher) Publish(ctx context.Context, items ...wire.Publication) []er
 		}
 		done += n
 		if err != nil {
-			// Sending the rest could overtake items that are still in flight.
+			// The rest could overtake items that are still in flight.
 			for i := done; i < len(items); i++ {
 				errs[i] = fmt.Errorf("%w, an earlier item failed: %w", wire.ErrNotSent, err)
 			}
@@ -112,7 +112,7 @@ func (p *Publisher) Publish(ctx context.Context, items ...wire.Publication) []er
 	return errs
 }
 
-// publish sends one batch. Its error means that the connection, or ctx, failed.
+// publish sends one batch. It returns an error if the connection failed or ctx is done.
 func (p *Publisher) publish(ctx context.Context, items []wire.Publication, errs []error) error {
 	l, err := p.current(ctx)
 	if err == nil {
@@ -146,7 +146,7 @@ func notSent(errs []error, err error) {
 	}
 }
 
-// explain wraps a connection's failure in an error that callers can test for.
+// explain wraps the failure of a connection in an error that callers can test for.
 func (p *Publisher) explain(ctx context.Context, err error) error {
 	p.mu.Lock()
 	closed := p.closed
@@ -163,8 +163,8 @@ func (p *Publisher) explain(ctx context.Context, err error) error {
 	}
 }
 
-// current returns the link to use: the current one if it has recently been seen to
-// work or passes a check, and otherwise a new one. The caller must release it.
+// current returns the link to use: the existing one if it was checked recently or passes a
+// check now, and otherwise a new one. The caller must release it.
 func (p *Publisher) current(ctx context.Context) (*link, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -220,7 +220,7 @@ func (p *Publisher) current(ctx context.Context) (*link, error) {
 	return l, p.adopt(l)
 }
 
-// noteApart logs which part of the Cluster does not receive what is published.
+// noteApart logs which part of the Cluster does not receive the published messages.
 func (p *Publisher) noteApart(l *link) {
 	if len(l.apart) > 0 {
 		p.limit.Log(slog.LevelWarn, "a part of the Cluster is cut off", "name", p.cfg.Name, "redis", l.addr,
@@ -228,8 +228,8 @@ func (p *Publisher) noteApart(l *link) {
 	}
 }
 
-// fresh returns the link and whether it needs no check. If so, the caller must
-// release it.
+// fresh returns the link, and ok if the link can be used without a check. If ok, the caller
+// must release it.
 func (p *Publisher) fresh() (l *link, ok bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -315,7 +315,7 @@ func (p *Publisher) Close() error {
 	if abort != nil {
 		abort()
 	}
-	<-p.dial // the goroutine that was connecting has given up
+	<-p.dial // wait until no goroutine is connecting or checking
 	p.dial <- struct{}{}
 	closeAll(l, old)
 	return nil

@@ -51,14 +51,14 @@ func TestPublisherBatches(t *testing.T) {
 	}
 	for i := range 3000 {
 		if text := n.next(); text != fmt.Sprint(i) {
-			t.Fatalf("heard %q, want %d", text, i)
+			t.Fatalf("received %q, want %d", text, i)
 		}
 	}
 	if text := n.next(); len(text) != len(big) {
-		t.Errorf("heard %d bytes", len(text))
+		t.Errorf("received %d bytes", len(text))
 	}
 	if text := n.next(); text != "after" {
-		t.Errorf("heard %q", text)
+		t.Errorf("received %q", text)
 	}
 }
 
@@ -87,7 +87,7 @@ func TestPublisherTellsWhatIsNotConfirmed(t *testing.T) {
 	for last < 5000 {
 		var i int
 		if _, err := fmt.Sscan(n.next(), &i); err != nil || i <= last || (i >= 512 && i < 5000) {
-			t.Fatalf("heard %d after %d: sent twice, out of order, or after the failure", i, last)
+			t.Fatalf("received %d after %d: sent twice, out of order, or after the failure", i, last)
 		}
 		last = i
 	}
@@ -187,7 +187,7 @@ func TestPublisherFollowsTheMaster(t *testing.T) {
 		t.Fatal(errs)
 	}
 	if text := n.next(); text != "1" {
-		t.Errorf("heard %q", text)
+		t.Errorf("received %q", text)
 	}
 }
 
@@ -273,12 +273,12 @@ func TestPublisherStopsAtAFailure(t *testing.T) {
 		text := n.next()
 		if text == "9999" {
 			if i < taken || i > taken+512 {
-				t.Errorf("heard %d items, of which %d were confirmed", i, taken)
+				t.Errorf("received %d items, of which %d were confirmed", i, taken)
 			}
 			return
 		}
 		if text != fmt.Sprint(i) {
-			t.Fatalf("heard %q, want %d", text, i)
+			t.Fatalf("received %q, want %d", text, i)
 		}
 	}
 }

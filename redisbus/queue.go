@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// queue is a bounded queue: many goroutines put items, and one takes all that are
-// there. No goroutine blocks while it holds the lock.
+// queue is a bounded queue. Any goroutine may put items, and one goroutine takes all of them
+// at a time.
 type queue[T any] struct {
 	maxMessages, maxBytes int
 	wake                  chan struct{} // has an element when there may be something to take
@@ -43,7 +43,7 @@ func (q *queue[T]) put(item T, size int) error {
 	return nil
 }
 
-// signal wakes the taker even if there may be nothing to take.
+// signal wakes the goroutine that takes items, even if the queue is empty.
 func (q *queue[T]) signal() {
 	select {
 	case q.wake <- struct{}{}:
@@ -54,8 +54,8 @@ func (q *queue[T]) signal() {
 // keepCapacity is the maximum length of a queue whose memory is kept for reuse.
 const keepCapacity = 4 << 10
 
-// take returns all items. They count until they are given back. The memory of free,
-// from an earlier take, is reused for later items.
+// take returns all items. They count toward the limits until give releases them. The memory
+// of free, the result of an earlier take, is reused for later items.
 func (q *queue[T]) take(free []T) []T {
 	if cap(free) > keepCapacity {
 		free = nil
@@ -79,8 +79,8 @@ func (q *queue[T]) restore(items []T) {
 	q.signal()
 }
 
-// dropWhile drops items from the front while drop returns yes. drop also returns an
-// item's size. dropWhile returns the number of dropped items.
+// dropWhile drops items from the front as long as drop, which also returns the size of an
+// item, reports yes. It returns the number of dropped items.
 func (q *queue[T]) dropWhile(drop func(*T) (yes bool, size int)) (n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -114,7 +114,7 @@ func (q *queue[T]) open() {
 	q.closed = nil
 }
 
-// close stops the queue from accepting items. Items already in it stay.
+// close makes the queue reject further items with reason. Items already in it stay.
 func (q *queue[T]) close(reason error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -130,7 +130,7 @@ func (q *queue[T]) drop() int {
 	return n
 }
 
-// len returns how many items count.
+// len returns how many items count toward the limits.
 func (q *queue[T]) len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()

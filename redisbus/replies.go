@@ -18,10 +18,10 @@ const (
 	toConnect   command = iota // HELLO, AUTH, SELECT, CLIENT: the start of a connection
 	toPing                     // PING, on either connection
 	toPublish                  // PUBLISH of an envelope
-	toSubscribe                // SUBSCRIBE and PSUBSCRIBE to the channels of envelopes
-	toBeat                     // SUBSCRIBE and PUBLISH of the heartbeat's channel
-	toRole                     // ROLE, HELLO: whether the node is a master
-	toCluster                  // CLUSTER NODES, CLUSTER SLOTS
+	toSubscribe                // SUBSCRIBE and PSUBSCRIBE for the channels of envelopes
+	toBeat                     // SUBSCRIBE and PUBLISH for the heartbeat channel
+	toRole                     // ROLE and HELLO, to find out whether the node is a master
+	toCluster                  // CLUSTER NODES and CLUSTER SLOTS
 	toSentinel                 // SENTINEL GET-MASTER-ADDR-BY-NAME
 	commands
 )
@@ -30,25 +30,24 @@ const (
 type verdict int
 
 const (
-	// works: the reply shows that the connection works, and the link stays. The
-	// command itself failed: an envelope is lost and counted as refused, or a check
-	// is left out.
+	// works means that the connection works, so the link stays, but that the command
+	// failed: an envelope is lost and counted as refused, or a check is skipped.
 	works verdict = iota
-	// elsewhere: this node cannot be used now. The link ends, and the next one goes
-	// to another node if there is one, or back here after a pause.
+	// elsewhere means that this node cannot be used now. The link ends, and the next one
+	// is made to another node if there is one, or to this node after a pause.
 	elsewhere
-	// giveUp: the reply will not change until somebody changes something. A start
-	// fails with it. A bus that has been ready keeps trying and reports the reply.
+	// giveUp means that the reply will be the same until somebody intervenes. A bus that
+	// is starting fails with it. A bus that has been ready keeps trying and reports it.
 	giveUp
 )
 
-// replies says what the error replies of Redis mean. The last row is for kinds
-// without a row of their own.
+// replies defines what the error replies of Redis mean. The last row is also for kinds that
+// have no row.
 //
-// PUBLISH and SUBSCRIBE write nothing. So Redis continues to deliver with a full disk
-// (MISCONF), with its memory at the limit (OOM), without enough replicas (NOREPLICAS)
-// and while it loads its data (LOADING), although it answers PING, and everything
-// that writes, with these errors.
+// PUBLISH and SUBSCRIBE do not write data. So Redis continues to deliver messages while its
+// disk is full (MISCONF), its memory is at the limit (OOM), there are too few replicas
+// (NOREPLICAS), or it loads its data (LOADING), although it replies to commands that write,
+// and in some of these states to PING, with these errors.
 var replies = []struct {
 	kind  redisconn.Kind
 	means verdicts
@@ -56,14 +55,14 @@ var replies = []struct {
 	//                                connect    ping   publish    subscribe  beat       role   cluster    sentinel
 	{redisconn.CannotWrite, verdicts{elsewhere, works, works, elsewhere, works, works, works, elsewhere}},
 	{redisconn.Loading, verdicts{elsewhere, works, elsewhere, elsewhere, elsewhere, works, elsewhere, elsewhere}},
-	// A script is running. Redis refuses to publish in the meantime; the subscription
+	// A script is running. In the meantime Redis refuses to publish, but the subscription
 	// stays.
 	{redisconn.Busy, verdicts{elsewhere, works, works, elsewhere, works, works, works, elsewhere}},
 	// The node is a replica, or its Cluster does not work.
 	{redisconn.Replica, always(elsewhere)},
 	{redisconn.ClusterDown, always(elsewhere)},
-	// Rights may be missing for a single channel, and a check that is not allowed is
-	// left out.
+	// Rights may be missing for a single channel only, and checks without rights are
+	// skipped.
 	{redisconn.NoRights, verdicts{giveUp, works, works, giveUp, works, works, works, giveUp}},
 	{redisconn.NoCommand, verdicts{giveUp, works, giveUp, giveUp, giveUp, works, works, giveUp}},
 	// Credentials and access.
@@ -88,8 +87,8 @@ func meaning(c command, reply *rueidis.RedisError) verdict {
 	return replies[len(replies)-1].means[c]
 }
 
-// judge returns nil if err is nil or a reply after which the link works. Otherwise it
-// returns why the link ends, as a refusal if another attempt would not change it.
+// judge returns nil if err is nil or a reply after which the link still works. Otherwise it
+// returns the reason why the link ends, as a refusal if it would recur on every attempt.
 func judge(c command, err error) error {
 	reply, ok := rueidis.IsRedisErr(err)
 	if !ok {
@@ -109,5 +108,5 @@ func judge(c command, err error) error {
 	}
 }
 
-// answer returns the text of an error reply without the uninformative ERR.
+// answer returns the text of an error reply without the generic prefix ERR.
 func answer(reply *rueidis.RedisError) string { return strings.TrimPrefix(reply.Error(), "ERR ") }

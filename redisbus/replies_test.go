@@ -224,7 +224,7 @@ func TestRedisThatLoads(t *testing.T) {
 	redistest.Wait(t, "Redis to load", loading)
 	n.publish("during the load")
 	if text := n.next(); text != "during the load" {
-		t.Errorf("heard %q", text)
+		t.Errorf("received %q", text)
 	}
 	if !loading() {
 		t.Error("Redis has loaded too fast")

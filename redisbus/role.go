@@ -8,12 +8,12 @@ import (
 	"strconv"
 )
 
-// errNoRole says that Redis does not allow this user to learn a node's role.
+// errNoRole means that the user has no right to query the role of a node.
 var errNoRole = errors.New("the role is unknown")
 
-// master returns nil if the node is a master, errNoRole if that cannot be determined,
-// and otherwise why the node must not be used: what is published on a replica does
-// not reach its master.
+// master returns nil if the node is a master, errNoRole if that cannot be determined, and
+// otherwise the reason why the node must not be used: messages published on a replica do not
+// reach its master.
 func (l *link) master(parent context.Context) error {
 	ctx, cancel := context.WithTimeout(parent, l.timeout)
 	defer cancel()
@@ -30,11 +30,11 @@ func (l *link) master(parent context.Context) error {
 	}
 	reply, err := result.ToArray()
 	if err != nil || len(reply) == 0 {
-		return errors.New("malformed answer to ROLE")
+		return errors.New("malformed reply to ROLE")
 	}
 	role, err := reply[0].ToString()
 	if err != nil {
-		return errors.New("malformed answer to ROLE")
+		return errors.New("malformed reply to ROLE")
 	}
 	of := ""
 	if len(reply) > 2 {
@@ -50,7 +50,7 @@ func checkRole(role, of string) error {
 	case "master":
 		return nil
 	case "slave", "replica":
-		return &astray{fmt.Errorf("this node is a replica%s: what is published on it does not reach its master's subscribers", of)}
+		return &astray{fmt.Errorf("this node is a replica%s: messages published on it do not reach the subscribers of its master", of)}
 	case "sentinel":
 		return &refusal{errors.New("this is a Sentinel, not a Redis; use redis+sentinel:// for Sentinels")}
 	case "":
@@ -59,13 +59,14 @@ func checkRole(role, of string) error {
 	return fmt.Errorf("this node is not a master; its role is %.40q", role)
 }
 
-// helloInfo is what a node says about itself. "" means that the node did not say.
+// helloInfo is the information about a node in its reply to HELLO. "" means that it is
+// missing.
 type helloInfo struct {
 	role string // master, replica
 	mode string // standalone, cluster, sentinel
 }
 
-// hello asks the node what it is. The access control list allows HELLO to every user.
+// hello queries the role and mode of a node. Access control lists allow HELLO to every user.
 func (l *link) hello(ctx context.Context) (helloInfo, error) {
 	result := l.client.Do(ctx, l.client.B().Arbitrary("HELLO").Build())
 	if err := result.Error(); err != nil {
@@ -73,7 +74,7 @@ func (l *link) hello(ctx context.Context) (helloInfo, error) {
 	}
 	fields, err := result.AsMap()
 	if err != nil {
-		return helloInfo{}, nil //nolint:nilerr // a Redis without HELLO as we know it says nothing
+		return helloInfo{}, nil //nolint:nilerr // an unknown format has no information
 	}
 	text := func(name string) string {
 		value, ok := fields[name]

@@ -15,12 +15,12 @@ import (
 	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
-// How long to wait for Sentinels.
+// Timeouts for Sentinels.
 const (
-	// sentinelGrace is for the remaining Sentinels once one has answered: a frozen
-	// one must not delay finding a master that two others name.
+	// sentinelGrace is how long to wait for the remaining Sentinels after the first answer:
+	// a frozen one must not delay finding a master that two others name.
 	sentinelGrace = 500 * time.Millisecond
-	// sentinelWait is for the Sentinel that a probe asks about a working master.
+	// sentinelWait is how long a probe waits for the Sentinel that it asks.
 	sentinelWait = 2 * time.Second
 )
 
@@ -32,12 +32,12 @@ type vote struct {
 
 func (v *vote) String() string { return "sentinel " + strings.Join(v.by, ", ") }
 
-// majority is how many Sentinels of those that are configured have to agree.
+// majority returns how many of the configured Sentinels have to agree.
 func (f *finder) majority() int { return len(f.target.Addrs)/2 + 1 }
 
-// masters returns the masters that the Sentinels name: only the one that a majority
-// names, or else all, those with the most votes first. A Sentinel may be wrong while
-// it is cut off from the others.
+// masters returns the master that a majority of the Sentinels names. If there is no
+// majority, it returns all masters that Sentinels name, those with the most votes first. A
+// Sentinel may be wrong while it is cut off from the others.
 func (f *finder) masters(ctx context.Context) ([]candidate, error) {
 	votes, failed := f.poll(ctx, f.target.Addrs, f.majority())
 	if len(votes) == 0 {
@@ -53,10 +53,10 @@ func (f *finder) masters(ctx context.Context) ([]candidate, error) {
 	return candidates, nil
 }
 
-// moved checks whether the master is another node than addr. It asks one Sentinel, in
-// turn. If that one names another master, moved asks the others too, and a majority
-// must name the same. Neither Sentinels that don't answer nor one that is cut off
-// from the rest are a reason to leave a working master.
+// moved returns an error if the master is no longer the node at addr. Each call asks another
+// Sentinel. If that one names another master, moved asks all of them, and a majority must
+// name the same one. Sentinels that do not answer, or a single one that is cut off, are no
+// reason to leave a working master.
 func (f *finder) moved(ctx context.Context, addr string) error {
 	if f.target.Mode != redisconn.Sentinel {
 		return nil
@@ -150,7 +150,7 @@ func (f *finder) askSentinel(ctx context.Context, addr string) (string, error) {
 	reply, err := l.client.Do(ctx, l.client.B().SentinelGetMasterAddrByName().Master(set).Build()).AsStrSlice()
 	switch {
 	case rueidis.IsRedisNil(err):
-		return "", fmt.Errorf("there is no master %q", set)
+		return "", fmt.Errorf("it knows no master %q", set)
 	case err != nil:
 		return "", judge(toSentinel, err)
 	case len(reply) != 2:

@@ -16,23 +16,23 @@ const (
 	maxPause = 2 * time.Second
 )
 
-// After a link that worked, the pauses start small again, but only so many times in a
-// row: a Redis that accepts connections and drops them at once is not tried many
-// times a second.
+// After a link that worked, the pauses start small again, but only maxFresh times, and then
+// once per freshAgain on average. So a Redis that accepts connections and drops them
+// immediately is not tried many times a second.
 const (
-	maxFresh   = 3                // in a row
-	freshAgain = 10 * time.Second // for one more
+	maxFresh   = 3
+	freshAgain = 10 * time.Second
 )
 
-// backoff is a series of growing pauses, each randomized over its upper half so that
-// many instances don't return at the same moment.
+// backoff is a series of growing pauses, each randomized over its upper half so that many
+// instances do not reconnect at the same moment.
 type backoff struct {
 	next  time.Duration
 	spent []time.Time // recent times at which the pauses started small again
 }
 
-// worked records that a link was complete. The next pause is a small one, so that a
-// failover that takes two attempts costs milliseconds.
+// worked records that a link worked. The next pause is then small, so that a failover that
+// takes two attempts costs only milliseconds.
 func (b *backoff) worked() {
 	now := time.Now()
 	b.spent = slices.DeleteFunc(b.spent, func(t time.Time) bool { return now.Sub(t) >= maxFresh*freshAgain })
@@ -55,8 +55,8 @@ func (b *backoff) wait(ctx context.Context) bool {
 	}
 }
 
-// start makes the first link. It retries until ctx is done, the start timeout has
-// passed, or Redis gives an answer that will not change.
+// start makes the first link. It retries until ctx is done, the start timeout has passed, or
+// an attempt fails with a refusal.
 func (f *finder) start(ctx context.Context, in *inbox) (*link, error) {
 	limited, cancel := context.WithTimeout(ctx, f.cfg.StartTimeout)
 	defer cancel()
@@ -73,7 +73,7 @@ func (f *finder) start(ctx context.Context, in *inbox) (*link, error) {
 		if isRefusal(err) {
 			return nil, fmt.Errorf("%s: %w", f.target, err)
 		}
-		// An attempt that was cut short says less than the one before.
+		// The error of an attempt that was cut short is less informative.
 		if last == nil || limited.Err() == nil {
 			last = err
 		}
@@ -89,7 +89,7 @@ func (f *finder) start(ctx context.Context, in *inbox) (*link, error) {
 	}
 	var known *timeout
 	if errors.Is(last, context.DeadlineExceeded) && !errors.As(last, &known) {
-		last = &timeout{f.cfg.StartTimeout} // the first attempt took all of it
+		last = &timeout{f.cfg.StartTimeout} // the first attempt took the whole time
 	}
 	return nil, fmt.Errorf("%s not ready after %v: %w", f.target, f.cfg.StartTimeout, last)
 }

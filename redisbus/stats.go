@@ -12,7 +12,7 @@ import (
 	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
-// Stats holds a Bus's counters since New, and its state.
+// Stats holds the counters of a Bus since New, and its state.
 type Stats struct {
 	// Published counts envelopes that Redis has accepted.
 	Published uint64
@@ -21,22 +21,22 @@ type Stats struct {
 	// Rejected counts calls of Publish that returned an error.
 	Rejected uint64
 	// LostConnection counts accepted envelopes that were in flight when their
-	// connection failed, so that Redis did not confirm them. They may have arrived,
-	// or arrive later, even after newer ones: a Redis that was frozen processes what
-	// it was sent.
+	// connection failed, so that Redis did not confirm them. They may have arrived, or
+	// may arrive later, even after newer ones: when a frozen Redis continues, it
+	// processes the commands that it has received.
 	LostConnection uint64
 	// LostExpired counts accepted envelopes that were not sent before the connection
-	// failed, and that waited for the next one for longer than QueueAge.
+	// failed, and then waited for the next one for longer than QueueAge.
 	LostExpired uint64
-	// LostRefused counts envelopes that Redis answered with an error, for instance
+	// LostRefused counts envelopes to which Redis replied with an error, for instance
 	// because the user may not publish on the channel.
 	LostRefused uint64
 	// LostShutdown counts envelopes that were not sent before Run ended.
 	LostShutdown uint64
-	// Dropped counts envelopes that arrived and were dropped because receive did not
+	// Dropped counts envelopes that arrived but were dropped because receive did not
 	// keep up.
 	Dropped uint64
-	// Reconnects counts links made after the first.
+	// Reconnects counts the links made after the first one.
 	Reconnects uint64
 	// Garbled counts connections, after the first link, that were closed because
 	// Redis sent data that is not valid in its protocol, an invalid reply, or more
@@ -49,11 +49,11 @@ type Stats struct {
 	// been missed, and GapTime is their total duration; see NextGap.
 	Gaps    uint64
 	GapTime time.Duration
-	// CutOff is how many masters of the Cluster the bus's node does not reach.
+	// CutOff is the number of masters of the Cluster that the bus's node does not reach.
 	CutOff int
-	// Queued is how many envelopes have yet to be confirmed by Redis.
+	// Queued is the number of accepted envelopes that Redis has yet to confirm.
 	Queued int
-	// Waiting is how many envelopes wait for receive.
+	// Waiting is the number of envelopes that wait for receive.
 	Waiting int
 	// Connected reports whether both connections are up. If so, Addr is their node.
 	Connected bool
@@ -66,14 +66,14 @@ type counters struct {
 	dropped, reconnects, garbled, lostExpired atomic.Uint64
 	dead, gaps, probes                        atomic.Uint64
 	gapTime                                   atomic.Int64 // in nanoseconds
-	// overflow is the value of dropped at the start of the current overflow, plus
-	// one; zero means no overflow. overflowed is when it began, in nanoseconds since
-	// 1970.
+	// overflow is the value of dropped after the first drop of the current overflow, or
+	// zero if there is no overflow. overflowed is when the overflow started, in
+	// nanoseconds since 1970.
 	overflow   atomic.Uint64
 	overflowed atomic.Int64
 }
 
-// noteRefused counts a connection that ended with err because of what Redis sent.
+// noteRefused counts a connection that ended with err if invalid data was the reason.
 func (c *counters) noteRefused(err error) {
 	var refused *redisconn.Error
 	if errors.As(err, &refused) {
@@ -105,7 +105,7 @@ func (b *Bus) Stats() Stats {
 	return s
 }
 
-// node returns the address of the node, or of the last one.
+// node returns the address of the current node, or of the last one.
 func (b *Bus) node() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -116,10 +116,10 @@ func (b *Bus) node() string {
 // counters of Stats.
 func (b *Bus) Lost() uint64 { return b.counts.lost() }
 
-// Health returns nil while both connections are up, Redis accepts envelopes and
-// receive keeps up. Otherwise the error says why not. It wraps ErrNotRunning,
-// ErrUnavailable (and ErrDeadSubscription, if that is the cause), ErrOverflow or
-// ErrPartial, or is Redis' answer.
+// Health returns nil while both connections are up, Redis accepts envelopes, receive keeps
+// up, and no part of a Cluster is cut off. Otherwise it returns an error that wraps
+// ErrNotRunning, ErrUnavailable (and ErrDeadSubscription, if that is the cause),
+// ErrOverflow, ErrPartial or Redis' reply.
 func (b *Bus) Health() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -140,9 +140,9 @@ func (b *Bus) Health() error {
 	return nil
 }
 
-// account counts the answers to a batch and logs the first refusal of a series,
-// rate-limited: Redis may refuse one channel and accept the next. It returns how many
-// items have no answer.
+// account counts the results of a batch and logs the first refusal of a series. The log line
+// is limited, because Redis may refuse one channel and accept the next. account returns how
+// many items have no reply.
 func (b *Bus) account(errs []error) (lost uint64) {
 	var published, refused uint64
 	var denied error
@@ -160,7 +160,7 @@ func (b *Bus) account(errs []error) (lost uint64) {
 	b.counts.lostRefused.Add(refused)
 	b.counts.lostConnection.Add(lost)
 	if lost > 0 {
-		return lost // says nothing about how Redis treats the envelopes
+		return lost // the batch does not show whether Redis accepts envelopes
 	}
 	b.mu.Lock()
 	before, addr := b.denied, b.addr
@@ -186,7 +186,7 @@ func (b *Bus) probed(l *link) {
 	b.mu.Unlock()
 	b.noteApart(l)
 	if stuck != nil && before == nil {
-		b.limit.Log(slog.LevelError, "redis takes no envelopes at the moment", "name", b.cfg.Name, "redis", l.addr, "error", stuck)
+		b.limit.Log(slog.LevelError, "redis does not accept envelopes at the moment", "name", b.cfg.Name, "redis", l.addr, "error", stuck)
 	}
 }
 
@@ -208,8 +208,8 @@ func (b *Bus) setDown(cause error) {
 	b.mu.Unlock()
 }
 
-// lose records that a link has failed. Queued envelopes are kept for the next one, up
-// to QueueAge.
+// lose records that a link has failed. Queued envelopes are kept for the next link, for up to
+// QueueAge.
 func (b *Bus) lose(err error) {
 	if err == nil {
 		err = errors.New("connection closed")
@@ -229,8 +229,8 @@ func (b *Bus) lose(err error) {
 		"name", b.cfg.Name, "redis", addr, "error", failures{at(addr, err)}, "waiting", b.out.len())
 }
 
-// recover records a new link and logs what the outage cost. Everything published
-// before heard has arrived.
+// recover records a new link and logs the effects of the outage. Everything published before
+// heard has arrived.
 func (b *Bus) recover(l *link, heard time.Time) {
 	until := time.Now()
 	b.expire()
@@ -241,7 +241,7 @@ func (b *Bus) recover(l *link, heard time.Time) {
 	heard, lostWord := b.doubts.recover(heard, lost-before)
 	b.mu.Unlock()
 	b.setUp(l)
-	// Nobody can count what did not arrive: Redis does not know who was away.
+	// The number of missed envelopes is unknown: Redis does not count them.
 	b.limit.Log(slog.LevelInfo, "redis connection restored", "name", b.cfg.Name, "redis", l.addr,
 		"after", until.Sub(since).Round(time.Millisecond), "lost", lostWord,
 		"missed", "unknown", "missed_for", until.Sub(heard).Round(time.Millisecond), "kept", kept)

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Checks everything that needs no test to run. Goes on after a finding, so that
-# one run shows them all.
+# Runs all checks other than tests. Continues after a failure, so that one run shows all of
+# them.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 root=$PWD
 status=0
 
-check() { # what it says, then a command that must succeed
+check() { # arguments: a description, then a command that must succeed
 	local what=$1
 	shift
 	echo "check: $what"
@@ -20,7 +20,7 @@ formatted() {
 }
 
 check "gofumpt" formatted
-# The files for other systems are compiled by nobody else. One of them has 32 bits.
+# Nothing else compiles the files for other systems. One of the targets is a 32-bit system.
 check "go vet for macOS" env GOOS=darwin GOARCH=arm64 go vet ./...
 check "go vet for Windows" env GOOS=windows GOARCH=386 go vet ./...
 

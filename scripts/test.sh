@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the tests of the main module and the examples, or with "extra" those that only the
-# comparisons with other servers and libraries need, and says what is left out: in the first
-# lines, in the last lines, and each skipped test by name.
+# Runs the tests of the main module and of the examples, or with "extra" those of bench,
+# cron/difftest and tools. Reports what cannot be tested at the beginning and at the end, and
+# each skipped test by name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,51 +11,50 @@ extra) modules=(bench cron/difftest tools) ;;
 *) echo "usage: $0 [extra]" >&2 && exit 2 ;;
 esac
 
-scripts/setup.sh || true # what is still missing is told below
+scripts/setup.sh || true # the notes below report what is still missing
 
 notes=()
 if ! command -v redis-server >/dev/null; then
 	if [ "${IGNIS_REQUIRE_REDIS:-}" = 1 ]; then
-		notes+=("redis-server is missing, and IGNIS_REQUIRE_REDIS=1: tests that need it FAIL")
+		notes+=("redis-server is missing and IGNIS_REQUIRE_REDIS=1, so tests that need it FAIL")
 	else
-		notes+=("redis-server is missing: tests use an embedded one, and those that need a real one are SKIPPED")
+		notes+=("redis-server is missing, so tests use an embedded server, and those that need a real one are SKIPPED")
 	fi
 fi
 race=-race
 if [ "$(go env CGO_ENABLED)" != 1 ]; then
 	race=
-	notes+=("no C compiler: the race detector is OFF")
+	notes+=("there is no C compiler, so the race detector is OFF")
 fi
 
-tell() {
+print_notes() {
 	[ ${#notes[@]} = 0 ] || printf '=== NOTE: %s\n' "${notes[@]}"
 }
-tell
+print_notes
 
-# Most tests wait most of their time: for processes, for Redis, for a second to pass. So more
-# of them run at a time than there are cores. And on a machine that is small or has other
-# things to do, a package may take longer before it counts as hung.
+# Most tests spend most of their time waiting for processes, for Redis or for time to pass, so
+# more of them run concurrently than there are cores. If the machine is small or busy, packages
+# get more time before they count as hung.
 cores=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 load=0
 [ ! -r /proc/loadavg ] || load=$(cut -d . -f 1 /proc/loadavg)
 limit=$((5 * (1 + load / cores)))m
 [ "$cores" -ge 2 ] || limit=$((10 * (1 + load)))m
 
-# build compiles all that the tests consist of, before the first of them runs: a compiler
-# beside them makes them late.
+# build compiles everything before the first test runs, because compilers would slow the tests
+# down.
 build() {
 	go list $race -test -deps -export ./... >/dev/null
 }
 
-# -count=1: whether a test passes depends on programs that the cache of results
-# does not know, such as redis-server. -v: for the names of skipped tests.
-# -vet=off: make check does more of it.
+# -count=1: results must not be cached, because they depend on programs such as redis-server.
+# -v: prints the names of skipped tests. -vet=off: make check runs go vet with more checks.
 go_test() {
 	go test $race -count=1 -vet=off -p $((2 * cores)) -parallel $((4 * cores)) -timeout="$limit" -v "$@" 2>&1 | brief
 }
 
-# brief leaves of a passing package its line and its skipped tests, and of a
-# failing one all but its passing tests.
+# brief reduces the output of a passing package to its result and its skipped tests, and
+# removes the passing tests from that of a failing package.
 brief() {
 	awk '
 		/^=== |^ *--- PASS|^PASS$|\[no test files\]$/ { next }
@@ -72,15 +71,15 @@ for module in "${modules[@]}"; do
 	(cd "$module" && build) || status=1
 done
 if [ "${1:-}" = extra ]; then
-	(cd bench && go build -trimpath ./servers/...) || status=1 # as the comparison itself does
+	(cd bench && go build -trimpath ./servers/...) || status=1 # with the flags that bench uses
 fi
 for module in "${modules[@]}"; do
 	(cd "$module" && go_test ./...) || status=1
 done
 if [ "${1:-}" = extra ]; then
-	# Every change of the clocks in every zone: the race detector makes it a sample.
+	# Test every clock change in every zone. With the race detector, the test covers only a sample.
 	race=
 	go_test -run TestEveryTransition ./cron || status=1
 fi
-tell
+print_notes
 [ $status = 0 ]

@@ -1,6 +1,6 @@
 // Package seal implements the encryption between a client and its server: a key
-// agreement during authentication, and sealed messages afterwards. Its functions
-// depend only on their arguments and on random numbers; they do no I/O.
+// agreement during authentication, and sealed messages afterwards. Its functions depend
+// only on their arguments and on random numbers, and perform no I/O.
 //
 // The formats on the wire are:
 //
@@ -21,8 +21,8 @@
 // key and a salt. The client passes both to [Complete]. Client and server then share the
 // same [Key].
 //
-// The public keys are not authenticated, so an attacker who can modify traffic can
-// insert himself between client and server. A sealed message does not identify its
-// sender or its position either. Since both sides use the same key, a message that is
-// reflected or replayed can be opened. TLS prevents all of this and is still required.
+// The public keys are not authenticated, so an attacker who can modify traffic can carry
+// out a man-in-the-middle attack. A sealed message does not identify its sender or its
+// position either. Since both sides use the same key, a message that is reflected or
+// replayed can be opened. TLS prevents these attacks and is still required.
 package seal

@@ -248,11 +248,11 @@ func badPublicKeys(t testing.TB) map[string]string {
 		"too short":              change(func(b []byte) []byte { return b[:64] }),
 		"too long":               change(func(b []byte) []byte { return append(b, 0) }),
 		"another curve":          b64(make([]byte, 97)),
-		"no base64":              strings.Repeat("!", 88),
+		"not base64":             strings.Repeat("!", 88),
 		"without padding":        strings.TrimRight(text, "="),
 		"base64url":              strings.NewReplacer("+", "-", "/", "_").Replace(text) + "-",
 		"with a line break":      text[:40] + "\n" + text[40:],
-		"a line break within 88": text[:40] + "\n" + text[41:],
+		"a line break inside 88": text[:40] + "\n" + text[41:],
 		"spaces around":          " " + text,
 		"loose bits":             loose,
 		"hex":                    "04" + strings.Repeat("ab", 64),
@@ -308,9 +308,9 @@ func TestBadData(t *testing.T) {
 	}
 	good := string(sealed(iv, ct))
 	tests := map[string]string{
-		"empty": "", "null": "null", "a string": `"x"`, "an array": "[]", "a number": "5", "no JSON": "{", "an empty object": "{}",
+		"empty": "", "null": "null", "a string": `"x"`, "an array": "[]", "a number": "5", "not JSON": "{", "an empty object": "{}",
 		"no iv": `{"ct":"` + b64(ct) + `"}`, "no ct": `{"iv":"` + b64(iv) + `"}`,
-		"null within":    `{"iv":null,"ct":null}`,
+		"null values":    `{"iv":null,"ct":null}`,
 		"numbers":        `{"iv":1,"ct":2}`,
 		"other case":     `{"IV":"` + b64(iv) + `","CT":"` + b64(ct) + `"}`,
 		"empty strings":  `{"iv":"","ct":""}`,
@@ -323,9 +323,9 @@ func TestBadData(t *testing.T) {
 		"iv altered":     string(sealed(flip(iv, 0), ct)),
 		"text altered":   string(sealed(iv, flip(ct, 0))),
 		"tag altered":    string(sealed(iv, flip(ct, len(ct)-1))),
-		"no base64":      `{"iv":"` + b64(iv) + `","ct":"????"}`,
+		"not base64":     `{"iv":"` + b64(iv) + `","ct":"????"}`,
 		"no padding":     strings.ReplaceAll(good, "=", ""),
-		"a line break":   strings.Replace(good, `"ct":"`, `"ct":"\n`, 1),
+		"escaped break":  strings.Replace(good, `"ct":"`, `"ct":"\n`, 1),
 		"a real break":   strings.Replace(good, `"ct":"`, "\"ct\":\"\n", 1),
 		"a quote":        strings.Replace(good, `"ct":"`, `"ct":"",`, 1),
 		"more after":     good + "}",
@@ -346,7 +346,7 @@ func TestBadData(t *testing.T) {
 		}
 	}
 	for name, data := range map[string]string{
-		"as it was":        good,
+		"unchanged":        good,
 		"in another order": `{"ct":"` + b64(ct) + `","iv":"` + b64(iv) + `"}`,
 		"more members":     `{"v":1,"iv":"` + b64(iv) + `","ct":"` + b64(ct) + `"}`,
 		"with space":       "{ \"iv\" : \"" + b64(iv) + "\",\n\"ct\":\"" + b64(ct) + "\" }",

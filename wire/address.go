@@ -51,7 +51,7 @@ func (a Address) Check() error {
 		}
 	case TypeBroadcast:
 		if a.Name != "" {
-			return errors.New("a broadcast has no name")
+			return errors.New("the address of type broadcast must not have a name")
 		}
 	case "":
 		return errors.New("the address is the zero value: name a client, a user, a room or everyone")

@@ -2,7 +2,7 @@ package wire
 
 import "encoding/json"
 
-// ErrorCode is the reason in an error event why a message was not handled (protocol 2).
+// ErrorCode is the reason in an error event for not handling a message (protocol 2).
 type ErrorCode string
 
 // The error codes.
@@ -49,7 +49,7 @@ type JoinedRoom struct {
 	Room string `json:"room"`
 }
 
-// RefusedRoom is a room that a client may not join, and the reason.
+// RefusedRoom is a room that a client may not join, with the reason.
 type RefusedRoom struct {
 	Room string    `json:"room"`
 	Code ErrorCode `json:"code"`

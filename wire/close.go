@@ -31,7 +31,7 @@ type CloseCode struct {
 	Rejected bool
 	// After is the minimum time to wait before reconnecting.
 	After time.Duration
-	// Hint is advice for a person.
+	// Hint is human-readable advice.
 	Hint string
 }
 
@@ -39,10 +39,10 @@ type CloseCode struct {
 var closeCodes = []CloseCode{
 	{Code: CloseGoingAway, Reason: "Server shutting down", Reconnect: true, Hint: "reconnect, to another instance if there is one"},
 	{Code: CloseTryAgainLater, Reason: "Try again later", Reconnect: true, After: 5 * time.Second, Hint: "the server has reached one of its limits; reconnect later"},
-	{Code: CloseAuthTimeout, Reason: "Authentication timeout", Reconnect: true, Rejected: true, Hint: "the server's authenticator took too long; try again later"},
+	{Code: CloseAuthTimeout, Reason: "Authentication timeout", Reconnect: true, Rejected: true, Hint: "authentication took too long; try again later"},
 	{Code: CloseHeartbeatTimeout, Reason: "Heartbeat timeout", Reconnect: true, Hint: "no heartbeat arrived in time"},
 	{Code: CloseAuthFailed, Reason: "Authentication failed", Credentials: true, Rejected: true, Hint: "check the credentials: the token, its expiry and the user"},
-	{Code: CloseEncryptionRequired, Reason: "Encryption required", Rejected: true, Hint: "the server accepts only encrypted clients and agreed on no key with this one"},
+	{Code: CloseEncryptionRequired, Reason: "Encryption required", Rejected: true, Hint: "the server requires encryption, but no key was agreed on; enable encryption in the client"},
 	{Code: CloseExpired, Reason: "Session expired", Reconnect: true, Credentials: true, Hint: "reconnect with new credentials"},
 	{Code: CloseDisconnected, Reason: "Disconnected by the server", Hint: "the application has closed the connection"},
 	{Code: CloseTooManyMessages, Reason: "Too many messages", Reconnect: true, After: 5 * time.Second, Hint: "the client sent more messages than the server accepts; send fewer"},

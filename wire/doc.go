@@ -4,17 +4,17 @@
 // and depends only on the standard library, so any program can use it, and it can be read
 // as a specification.
 //
-// A client and a server exchange JSON texts of the form [Message]:
+// A client and a server exchange messages as JSON; see [Message]:
 //
 //	{"event":"chat","data":{"text":"hello"},"id":"optional"}
 //
-// Servers and emitters exchange events in an [Envelope]:
+// Servers and emitters exchange events in envelopes; see [Envelope]:
 //
 //	{"serverId":"…","type":"room","target":"lobby","event":"chat","data":…}
 //
-// The package does not interpret the data of a message. It checks that the data are valid
-// JSON and copies them byte for byte, so that, for example, numbers too large for a
-// float64 are preserved.
+// The package does not interpret the data of a message. It checks that the data is valid
+// JSON and copies it byte for byte, so that, for example, numbers too large for a float64
+// are preserved.
 //
 // The format is based on the protocol section of the Ignis WebSocket guide and on
 // observations of Ignis 0.0.7.

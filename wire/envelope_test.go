@@ -3,6 +3,8 @@ package wire_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -46,7 +48,7 @@ func TestAppendEnvelope(t *testing.T) {
 			`{"serverId":"s1","type":"room","target":"","event":"a"}`, "ws:room:",
 		},
 		{
-			"own fields come last",
+			"extensions come last",
 			wire.Envelope{
 				ServerID: "s1", To: wire.ToRoom("r"), Event: "a", Data: raw("1"), Exclude: []string{"c"},
 				From: wire.Sender{ID: "c1", UserID: "ann"}, Key: "AAPL",
@@ -82,6 +84,31 @@ func TestAppendEnvelope(t *testing.T) {
 	}
 }
 
+// fullEnvelope returns an envelope whose fields are all set, even those added later.
+func fullEnvelope(t *testing.T) *wire.Envelope {
+	t.Helper()
+	e := &wire.Envelope{
+		ServerID: "s1", To: wire.ToRoom("r"), Event: "a", Data: raw("1"), Exclude: []string{"c"},
+		From: wire.Sender{ID: "c1", UserID: "ann"}, Key: "AAPL",
+	}
+	v := reflect.ValueOf(*e)
+	for i := range v.NumField() {
+		if v.Field(i).IsZero() {
+			t.Fatalf("fullEnvelope does not set %s", v.Type().Field(i).Name)
+		}
+	}
+	return e
+}
+
+// No field of an envelope is lost on the way.
+func TestEveryFieldOfAnEnvelope(t *testing.T) {
+	want := fullEnvelope(t)
+	got, err := wire.DecodeEnvelope(wire.AppendEnvelope(nil, want))
+	if diff := cmp.Diff(*want, got); err != nil || diff != "" {
+		t.Error(err, "want - got +\n", diff)
+	}
+}
+
 func TestDecodeEnvelope(t *testing.T) {
 	const head = `"serverId":"s","event":"e"`
 	tests := []struct {
@@ -90,13 +117,13 @@ func TestDecodeEnvelope(t *testing.T) {
 	}{
 		{"least", `{` + head + `}`, wire.Envelope{ServerID: "s", Event: "e"}},
 		{"unknown type", `{` + head + `,"type":"galaxy","target":"x"}`, wire.Envelope{ServerID: "s", Event: "e", To: wire.Address{Type: "galaxy", Name: "x"}}},
-		{"type and target no strings", `{` + head + `,"type":1,"target":{}}`, wire.Envelope{ServerID: "s", Event: "e"}},
+		{"type and target not strings", `{` + head + `,"type":1,"target":{}}`, wire.Envelope{ServerID: "s", Event: "e"}},
 		{"escapes", `{"\u0073erverId":"\u0073","event":"\n","type":"\u0072oom","target":"\u2028"}`, wire.Envelope{ServerID: "s", Event: "\n", To: wire.ToRoom("\u2028")}},
-		{"same key twice", `{` + head + `,"event":"f","data":1,"data":2,"exclude":["a"],"exclude":["b"]}`, wire.Envelope{ServerID: "s", Event: "f", Data: raw("2"), Exclude: []string{"b"}}},
+		{"duplicate keys", `{` + head + `,"event":"f","data":1,"data":2,"exclude":["a"],"exclude":["b"]}`, wire.Envelope{ServerID: "s", Event: "f", Data: raw("2"), Exclude: []string{"b"}}},
 		{"last exclude null", `{` + head + `,"exclude":["a"],"exclude":null}`, wire.Envelope{ServerID: "s", Event: "e"}},
 		{"exclude", `{` + head + `,"exclude":[ "a" , "\u0062" ]}`, wire.Envelope{ServerID: "s", Event: "e", Exclude: []string{"a", "b"}}},
 		{"empty exclude", `{` + head + `,"exclude":[]}`, wire.Envelope{ServerID: "s", Event: "e"}},
-		{"exclude of all kinds", `{` + head + `,"exclude":[1,"a",null,["b"],{"c":"d"},"e"]}`, wire.Envelope{ServerID: "s", Event: "e", Exclude: []string{"a", "e"}}},
+		{"exclude with other types", `{` + head + `,"exclude":[1,"a",null,["b"],{"c":"d"},"e"]}`, wire.Envelope{ServerID: "s", Event: "e", Exclude: []string{"a", "e"}}},
 		{"exclude is a string", `{` + head + `,"exclude":"a"}`, wire.Envelope{ServerID: "s", Event: "e"}},
 		{"exclude is an object", `{` + head + `,"exclude":{"a":1}}`, wire.Envelope{ServerID: "s", Event: "e"}},
 		{"case of keys", `{` + head + `,"serverID":"x","SERVERID":"y","Type":"room","Exclude":5}`, wire.Envelope{ServerID: "s", Event: "e"}},
@@ -159,7 +186,7 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 		}
 		text := wire.AppendEnvelope(nil, &e)
 		if !json.Valid(text) {
-			t.Fatalf("%s is no JSON", text)
+			t.Fatalf("%s is not valid JSON", text)
 		}
 		got, err := wire.DecodeEnvelope(text)
 		if err != nil {
@@ -195,7 +222,7 @@ func TestChannel(t *testing.T) {
 	}
 }
 
-// The test vectors of the other implementations.
+// Other implementations rely on the values of these constants.
 func TestNumbers(t *testing.T) {
 	for name, row := range map[string][2]any{
 		"payload":            {wire.DefaultMaxPayload, 131072},
@@ -208,10 +235,10 @@ func TestNumbers(t *testing.T) {
 		"room name":          {wire.MaxRoomName, 256},
 		"depth":              {wire.MaxDepth, 512},
 		"going away":         {wire.CloseGoingAway, uint16(1001)},
-		"no authentication":  {wire.CloseAuthTimeout, uint16(4001)},
-		"no heartbeat":       {wire.CloseHeartbeatTimeout, uint16(4002)},
-		"refused":            {wire.CloseAuthFailed, uint16(4003)},
-		"in clear":           {wire.CloseEncryptionRequired, uint16(4004)},
+		"auth timeout code":  {wire.CloseAuthTimeout, uint16(4001)},
+		"heartbeat code":     {wire.CloseHeartbeatTimeout, uint16(4002)},
+		"auth failed code":   {wire.CloseAuthFailed, uint16(4003)},
+		"encryption code":    {wire.CloseEncryptionRequired, uint16(4004)},
 	} {
 		if row[0] != row[1] {
 			t.Errorf("%s: %v, want %v", name, row[0], row[1])
@@ -244,5 +271,39 @@ func TestNames(t *testing.T) {
 		if got := wire.CloseReason(code); got != want {
 			t.Errorf("CloseReason(%d) = %q, want %q", code, got, want)
 		}
+	}
+}
+
+// A decoder that has decoded other envelopes returns what a new one does.
+func TestEnvelopeDecoderReuse(t *testing.T) {
+	long := strings.Repeat("x", 300)
+	names := []string{`a`, `b`, `ab`, `a\n`, `a\\n`, `\u0061`, long, long + "y"}
+	var texts []string
+	for _, name := range names {
+		for _, kind := range []string{"room", "user", "broadcast"} {
+			texts = append(texts, fmt.Sprintf(`{"serverId":"%s","type":"%s","target":"%s","event":"%s","data":1}`, name, kind, name, name),
+				fmt.Sprintf(`{"serverId":"s","type":"%s","target":"%s","event":"e"}`, kind, name),
+				fmt.Sprintf(`{"serverId":"s","type":"%s","target":7,"event":"e"}`, kind), `{"serverId":"s","type":"room","event":"e"}`)
+		}
+	}
+	texts = append(texts, `{"serverId":"","type":"room","event":"e"}`, `{"serverId":1,"event":"e"}`, `{}`)
+	for _, first := range texts {
+		for _, second := range texts {
+			var d wire.EnvelopeDecoder
+			_, _ = d.Decode([]byte(first))
+			got, err := d.Decode([]byte(second))
+			want, wantErr := wire.DecodeEnvelope([]byte(second))
+			if diff := cmp.Diff(want, got); diff != "" || (err == nil) != (wantErr == nil) {
+				t.Fatalf("%s after %s: %v %s", second, first, err, diff)
+			}
+		}
+	}
+}
+
+func TestEnvelopeDecoderAllocates(t *testing.T) {
+	text := wire.AppendEnvelope(nil, &benchEnvelope)
+	var d wire.EnvelopeDecoder
+	if n := testing.AllocsPerRun(100, func() { _, _ = d.Decode(text) }); n != 0 {
+		t.Errorf("%v allocations for an envelope like the previous one", n)
 	}
 }

@@ -32,26 +32,26 @@ type SystemEvent struct {
 	// Protocol is the protocol version that introduced the event. In older versions, the
 	// name belongs to the application.
 	Protocol int `json:"protocol"`
-	// Plain reports whether a client may send the event unencrypted even if encryption is
-	// required.
-	Plain bool `json:"plain,omitempty"`
-	// Stranger reports whether a client may send the event before it is
+	// AllowUnencrypted reports whether a client may send the event unencrypted even if
+	// encryption is required.
+	AllowUnencrypted bool `json:"allowUnencrypted,omitempty"`
+	// AllowUnauthenticated reports whether a client may send the event before it is
 	// authenticated.
-	Stranger bool `json:"stranger,omitempty"`
+	AllowUnauthenticated bool `json:"allowUnauthenticated,omitempty"`
 }
 
 // systemEvents is the single definition of the protocol's events.
 var systemEvents = []SystemEvent{
-	{Name: EventAuthenticate, From: FromClient, Protocol: 1, Plain: true, Stranger: true},
+	{Name: EventAuthenticate, From: FromClient, Protocol: 1, AllowUnencrypted: true, AllowUnauthenticated: true},
 	{Name: EventConnected, From: FromServer, Protocol: 1},
 	{Name: EventDisconnect, From: FromServer, Protocol: 1},
-	{Name: EventJoin, From: FromClient, Protocol: 1, Plain: true},
-	{Name: EventLeave, From: FromClient, Protocol: 1, Plain: true},
+	{Name: EventJoin, From: FromClient, Protocol: 1, AllowUnencrypted: true},
+	{Name: EventLeave, From: FromClient, Protocol: 1, AllowUnencrypted: true},
 	{Name: EventError, From: FromServer, Protocol: 1},
-	{Name: EventHeartbeat, From: FromClient, Protocol: 1, Plain: true, Stranger: true},
-	{Name: EventEncrypted, From: FromBoth, Protocol: 1, Plain: true},
+	{Name: EventHeartbeat, From: FromClient, Protocol: 1, AllowUnencrypted: true, AllowUnauthenticated: true},
+	{Name: EventEncrypted, From: FromBoth, Protocol: 1, AllowUnencrypted: true},
 	{Name: EventAck, From: FromServer, Protocol: 2},
-	{Name: EventRefresh, From: FromClient, Protocol: 2, Plain: true},
+	{Name: EventRefresh, From: FromClient, Protocol: 2, AllowUnencrypted: true},
 	{Name: EventExpiring, From: FromServer, Protocol: 2},
 }
 
@@ -59,7 +59,7 @@ var systemEvents = []SystemEvent{
 func SystemEvents() []SystemEvent { return append([]SystemEvent(nil), systemEvents...) }
 
 // LookupEvent returns the system event with this name in a version of the protocol. It
-// reports false for all other names, which belong to the application.
+// reports false for any other name, which belongs to the application.
 func LookupEvent(name string, protocol int) (e SystemEvent, ok bool) {
 	e, ok = eventsByName[name]
 	return e, ok && e.Protocol <= protocol

@@ -3,14 +3,15 @@ package wire
 import (
 	"bytes"
 	"fmt"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // MaxDepth is the maximum nesting depth of objects and arrays in the data of a message.
-// Deeper data are malformed. The message or envelope itself does not count, so whether
-// data are valid does not depend on where they are used. The limit bounds the stack that
-// a hostile message can use.
+// Deeper data is malformed. The message or envelope itself does not count, so whether data
+// is valid does not depend on where it is used. The limit bounds the stack that a hostile
+// message can use.
 const MaxDepth = 512
 
 // Valid returns nil if text is a single JSON value in valid UTF-8, nested no deeper than
@@ -57,9 +58,10 @@ func eachElement(text []byte, f func(value []byte)) {
 	}
 }
 
-// requireString decodes a JSON string that must be present and not empty.
-func requireString(value []byte, field string) (string, error) {
-	s, ok := stringValue(value)
+// requireString decodes a JSON string that must be present and not empty. last is as for
+// repeatedString.
+func requireString(value []byte, field string, last *string) (string, error) {
+	s, ok := repeatedString(value, last)
 	if !ok || s == "" {
 		return "", fmt.Errorf("%w: %s must be a non-empty string", ErrShape, field)
 	}
@@ -77,6 +79,24 @@ func stringValue(value []byte) (string, bool) {
 		return string(body), true
 	}
 	return string(appendUnescaped(make([]byte, 0, len(body)), body)), true
+}
+
+// maxRepeated is the maximum length in bytes of a string that is kept because it may
+// occur again.
+const maxRepeated = 256
+
+// repeatedString is like stringValue, but allocates no memory for a string that is equal to
+// last. It then sets last to the string.
+func repeatedString(value []byte, last *string) (string, bool) {
+	if n := len(*last); n > 0 && len(value) == n+2 && value[0] == '"' && string(value[1:n+1]) == *last {
+		return *last, true
+	}
+	s, ok := stringValue(value)
+	// A string with a backslash must not be compared with one that is still escaped.
+	if len(s) <= maxRepeated && strings.IndexByte(s, '\\') < 0 {
+		*last = s
+	}
+	return s, ok
 }
 
 // stringsValue returns the strings in a JSON array, or nil for any other value. The value

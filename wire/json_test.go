@@ -69,22 +69,22 @@ func TestValid(t *testing.T) {
 		}
 	}
 	for s, want := range map[string]string{
-		`{"a":1,}`: "no key at byte 7",
-		"[1}":      "no comma between elements at byte 2",
-		"{} x":     "more text after the value at byte 3",
+		`{"a":1,}`: "expected a key at byte 7",
+		"[1}":      "expected a comma or ] after an element at byte 2",
+		"{} x":     "unexpected text after the value at byte 3",
 
-		`{"a" 1}`:                         "no colon after a key at byte 5",
-		`{"a":1 "b":2}`:                   "no comma between fields at byte 7",
-		`"a`:                              "string without end at byte 2",
-		`"\`:                              "bad escape at byte 2",
-		`"\u12`:                           "bad escape at byte 5",
+		`{"a" 1}`:                         "expected a colon after the key at byte 5",
+		`{"a":1 "b":2}`:                   "expected a comma or } after a field at byte 7",
+		`"a`:                              "unterminated string at byte 2",
+		`"\`:                              "invalid escape at byte 2",
+		`"\u12`:                           "invalid escape at byte 5",
 		"\"a\n\"":                         "control character in a string at byte 2",
 		"\"a\xff\"":                       "invalid UTF-8 at byte 2",
 		"-":                               "number without digits at byte 1",
-		"1.":                              "number without digits after the point at byte 2",
-		"1e+":                             "number without an exponent at byte 3",
-		" nul":                            "no value at byte 1",
-		"[":                               "no value at byte 1",
+		"1.":                              "number without digits after the decimal point at byte 2",
+		"1e+":                             "exponent without digits at byte 3",
+		" nul":                            "expected a value at byte 1",
+		"[":                               "expected a value at byte 1",
 		invalidTexts[len(invalidTexts)-3]: "nested too deep at byte 512",
 	} {
 		if err := Valid([]byte(s)); err == nil || !strings.Contains(err.Error(), want) {
@@ -126,6 +126,21 @@ func seed(f *testing.F) {
 	f.Add([]byte(`{"serverId":"s","type":"broadcast","event":"e","exclude":null}`))
 	f.Add([]byte(`{"serverId":"s","type":"\u0072oom","event":"e","exclude": [ "a" , "\u0062" ] }`))
 	f.Add([]byte(`{"serverId":"s","event":"e","exclude":["a",null,[1]]}`))
+}
+
+// Every byte at every place in a string of every length up to three words.
+func TestValidStrings(t *testing.T) {
+	for n := range 24 {
+		for at := range n {
+			for c := range 256 {
+				text := []byte(`"` + strings.Repeat("a", n) + `"`)
+				text[1+at] = byte(c)
+				if err := Valid(text); (err == nil) != wantValid(text) {
+					t.Fatalf("Valid(%q) = %v", text, err)
+				}
+			}
+		}
+	}
 }
 
 func FuzzValid(f *testing.F) {

@@ -13,7 +13,7 @@ import (
 var (
 	// ErrFormat is wrapped by decoding errors for input that is not valid JSON in UTF-8
 	// or is nested deeper than [MaxDepth].
-	ErrFormat = errors.New("not a JSON text")
+	ErrFormat = errors.New("invalid JSON")
 	// ErrShape is wrapped by decoding errors for valid JSON that is not an object of the
 	// expected form, for example because the event is missing, empty or not a string.
 	ErrShape = errors.New("not a message")
@@ -32,8 +32,8 @@ type Message struct {
 	// protocol 1 its meaning is up to the application. It is empty if absent or not a
 	// string.
 	ID string
-	// Room is the room to which the message was sent, or for which it is meant (protocol
-	// 2). It is empty if absent or not a string.
+	// Room is the room to which a server sent the message, or for which a client intends
+	// it (protocol 2). It is empty if absent or not a string.
 	Room string
 	// From is the client for which the message was relayed (protocol 2). Servers ignore
 	// it in messages from clients.
@@ -41,16 +41,49 @@ type Message struct {
 }
 
 // Decode decodes the data of m into the value that v points to, like
-// [encoding/json.Unmarshal]. It returns an error if m has no data. Errors can be logged:
-// if a value has the wrong type, they contain the type but not the value.
+// [encoding/json.Unmarshal]. If m has no data, or data of another form, it returns a
+// [*DataError].
 func (m Message) Decode(v any) error {
 	if m.Data == nil {
-		return fmt.Errorf("event %.100q carries no data", m.Event)
+		return &DataError{event: m.Event}
 	}
 	if err := Decode(m.Data, v); err != nil {
-		return fmt.Errorf("data of event %.100q: %w", m.Event, err)
+		return &DataError{m.Event, err}
 	}
 	return nil
+}
+
+// DataError is the error for a message whose data do not have the form that the
+// recipient expects. Its text can be logged: it contains types but no values.
+type DataError struct {
+	event string
+	err   error // nil: the message has no data
+}
+
+func (e *DataError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("event %.100q carries no data", e.event)
+	}
+	return fmt.Sprintf("data of event %.100q: %v", e.event, e.err)
+}
+
+// Unwrap returns the error of [Decode], or nil if the message has no data.
+func (e *DataError) Unwrap() error { return e.err }
+
+// Reason says what is wrong in words for the sender of the message. It names the field,
+// but nothing of the recipient's program.
+func (e *DataError) Reason() string {
+	if e.err == nil {
+		return "The message needs data"
+	}
+	wrong, ok := errors.AsType[*json.UnmarshalTypeError](e.err)
+	switch {
+	case !ok:
+		return "The data are invalid"
+	case wrong.Field == "":
+		return "The data must not be of type " + wrong.Value
+	}
+	return "The field " + wrong.Field + " must not be of type " + wrong.Value
 }
 
 // Decode decodes JSON into the value that v points to, like [encoding/json.Unmarshal]. It
@@ -69,7 +102,7 @@ func Decode(text []byte, v any) error {
 
 // DecodeMessage decodes a message. Keys are case-sensitive and unknown keys are ignored.
 // If a key occurs twice, the last one counts. Errors wrap [ErrFormat] or [ErrShape]. The
-// data of the message share memory with text.
+// data of the message shares memory with text.
 func DecodeMessage(text []byte) (Message, error) {
 	var event, id, data, room, from []byte
 	err := EachField(text, func(key, value []byte) {
@@ -90,7 +123,7 @@ func DecodeMessage(text []byte) (Message, error) {
 		return Message{}, err
 	}
 	m := Message{Data: data}
-	if m.Event, err = requireString(event, "event"); err != nil {
+	if m.Event, err = requireString(event, "event", new(string)); err != nil {
 		return Message{}, err
 	}
 	m.ID, _ = stringValue(id)
@@ -179,8 +212,8 @@ type ConnectedData struct {
 	Salt            string `json:"salt,omitempty"`
 
 	Protocol int `json:"protocol,omitempty"`
-	// Expires is when the session ends, in TimeFormat. It is empty if the session does
-	// not end.
+	// Expires is the time at which the session ends, in TimeFormat. It is empty if the
+	// session does not end.
 	Expires string `json:"expires,omitempty"`
 	// Heartbeat is the time in milliseconds after which the server disconnects a silent
 	// client.
@@ -191,9 +224,9 @@ type ConnectedData struct {
 	Server string `json:"server,omitempty"`
 }
 
-// Encode returns d as JSON text, with its fields in the order above, and those that are
-// empty left out, except ID and Time. It is written by hand because every client is sent
-// one: encoding/json would take longer than all else that admits a client.
+// Encode returns d as JSON, with the fields in the order above. Empty fields are omitted,
+// except ID and Time. Encode does not use encoding/json, which would take longer than
+// everything else that admits a client.
 func (d ConnectedData) Encode() json.RawMessage {
 	b := make([]byte, 0, 256)
 	field := func(name, value string) {
@@ -336,7 +369,7 @@ func EncodeData(v any) (json.RawMessage, error) {
 }
 
 // unescape replaces, in place, the escapes that encoding/json always writes for U+2028,
-// U+2029 and invalid UTF-8 (U+FFFD) by the characters.
+// U+2029 and invalid UTF-8 (U+FFFD) with the characters.
 func unescape(text []byte) []byte {
 	if !bytes.Contains(text, []byte(`\u202`)) && !bytes.Contains(text, []byte(`\ufffd`)) {
 		return text

@@ -36,14 +36,14 @@ func TestDecodeMessage(t *testing.T) {
 		{"null id", `{"event":"a","id":null}`, wire.Message{Event: "a"}},
 		{"number id", `{"event":"a","id":7}`, wire.Message{Event: "a"}},
 		{"unknown keys", `{"event":"a","x":{"event":"b","data":1},"":[]}`, wire.Message{Event: "a"}},
-		{"same key twice", `{"event":5,"data":1,"id":"1","event":"b","data":[2],"id":"2"}`, wire.Message{Event: "b", Data: raw("[2]"), ID: "2"}},
-		{"second id no string", `{"event":"a","id":"1","id":2}`, wire.Message{Event: "a"}},
+		{"duplicate keys", `{"event":5,"data":1,"id":"1","event":"b","data":[2],"id":"2"}`, wire.Message{Event: "b", Data: raw("[2]"), ID: "2"}},
+		{"last id not a string", `{"event":"a","id":"1","id":2}`, wire.Message{Event: "a"}},
 		{"case of keys", `{"event":"a","Event":"b","DATA":1,"Id":"x"}`, wire.Message{Event: "a"}},
 		{"folding of keys", "{\"event\":\"a\",\"\u017Fata\":1,\"dat\u212A\":1}", wire.Message{Event: "a"}},
 		{"escaped keys", `{"\u0065vent":"a","dat\u0061":1,"i\u0064":"2"}`, wire.Message{Event: "a", Data: raw("1"), ID: "2"}},
 		{"escaped key comes second", `{"event":"a","\u0065vent":"b"}`, wire.Message{Event: "b"}},
 		{"escapes", `{"event":"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00"}`, wire.Message{Event: "\"\\/\b\f\n\r\té😀"}},
-		{"half a surrogate", `{"event":"a\ud83d"}`, wire.Message{Event: "a\uFFFD"}},
+		{"unpaired surrogate", `{"event":"a\ud83d"}`, wire.Message{Event: "a\uFFFD"}},
 		{"NUL", `{"event":"\u0000"}`, wire.Message{Event: "\x00"}},
 		{"not ASCII", `{"event":"é😀","data":"` + "\u2028" + `"}`, wire.Message{Event: "é😀", Data: raw("\"\u2028\"")}},
 		{"number of 23 digits", `{"event":"a","data":12345678901234567890123}`, wire.Message{Event: "a", Data: raw("12345678901234567890123")}},
@@ -90,12 +90,12 @@ func TestDecodeMessageErrors(t *testing.T) {
 		{"empty", "", wire.ErrFormat},
 		{"blank", " \n", wire.ErrFormat},
 		{"word", "hello", wire.ErrFormat},
-		{"mark of byte order", "\uFEFF" + `{"event":"a"}`, wire.ErrFormat},
+		{"byte order mark", "\uFEFF" + `{"event":"a"}`, wire.ErrFormat},
 		{"trailing garbage", `{"event":"a"}x`, wire.ErrFormat},
 		{"two messages", `{"event":"a"}{"event":"b"}`, wire.ErrFormat},
 		{"trailing NUL", "{\"event\":\"a\"}\x00", wire.ErrFormat},
-		{"comma at the end", `{"event":"a",}`, wire.ErrFormat},
-		{"comma in an array", `{"event":"a","data":[1,]}`, wire.ErrFormat},
+		{"trailing comma", `{"event":"a",}`, wire.ErrFormat},
+		{"trailing comma in an array", `{"event":"a","data":[1,]}`, wire.ErrFormat},
 		{"no colon", `{"event" "a"}`, wire.ErrFormat},
 		{"no comma", `{"event":"a" "data":1}`, wire.ErrFormat},
 		{"no value", `{"event":}`, wire.ErrFormat},
@@ -105,16 +105,16 @@ func TestDecodeMessageErrors(t *testing.T) {
 		{"leading zero", `{"event":"a","data":01}`, wire.ErrFormat},
 		{"plus", `{"event":"a","data":+1}`, wire.ErrFormat},
 		{"lone minus", `{"event":"a","data":-}`, wire.ErrFormat},
-		{"point at the end", `{"event":"a","data":1.}`, wire.ErrFormat},
-		{"point at the start", `{"event":"a","data":.1}`, wire.ErrFormat},
-		{"no exponent", `{"event":"a","data":1e}`, wire.ErrFormat},
-		{"no digits of an exponent", `{"event":"a","data":1e+}`, wire.ErrFormat},
+		{"trailing decimal point", `{"event":"a","data":1.}`, wire.ErrFormat},
+		{"leading decimal point", `{"event":"a","data":.1}`, wire.ErrFormat},
+		{"exponent without digits", `{"event":"a","data":1e}`, wire.ErrFormat},
+		{"signed exponent without digits", `{"event":"a","data":1e+}`, wire.ErrFormat},
 		{"NaN", `{"event":"a","data":NaN}`, wire.ErrFormat},
 		{"wrong literal", `{"event":"a","data":nul}`, wire.ErrFormat},
 		{"long literal", `{"event":"a","data":truee}`, wire.ErrFormat},
 		{"bad escape", `{"event":"\x"}`, wire.ErrFormat},
 		{"short escape", `{"event":"\u12"}`, wire.ErrFormat},
-		{"escape of no hex", `{"event":"\u12g4"}`, wire.ErrFormat},
+		{"escape with a non-hex digit", `{"event":"\u12g4"}`, wire.ErrFormat},
 		{"newline in a string", "{\"event\":\"a\nb\"}", wire.ErrFormat},
 		{"invalid UTF-8 in a value", "{\"event\":\"a\",\"data\":\"\xff\"}", wire.ErrFormat},
 		{"invalid UTF-8 in a key", "{\"event\":\"a\",\"\xc3\":1}", wire.ErrFormat},
@@ -136,7 +136,7 @@ func TestDecodeMessageErrors(t *testing.T) {
 		{"number for event", `{"event":5}`, wire.ErrShape},
 		{"null for event", `{"event":null}`, wire.ErrShape},
 		{"object for event", `{"event":{"event":"a"}}`, wire.ErrShape},
-		{"last event no string", `{"event":"a","event":5}`, wire.ErrShape},
+		{"last event not a string", `{"event":"a","event":5}`, wire.ErrShape},
 		{"last event empty", `{"event":"a","event":""}`, wire.ErrShape},
 		{"event in another case", `{"Event":"a"}`, wire.ErrShape},
 	}
@@ -147,7 +147,7 @@ func TestDecodeMessageErrors(t *testing.T) {
 				t.Errorf("got %+v, %v, want %v", m, err, tt.want)
 			}
 			if m.Event != "" || m.Data != nil || m.ID != "" {
-				t.Errorf("got %+v beside the error", m)
+				t.Errorf("got %+v in addition to the error", m)
 			}
 		})
 	}
@@ -189,7 +189,7 @@ func TestAppendMessage(t *testing.T) {
 			wire.Message{Event: "\"\\/\b\f\n\r\t\x00\x1f", ID: "\x0b\x1b"},
 			`{"event":"\"\\/\b\f\n\r\t\u0000\u001f","id":"\u000b\u001b"}`,
 		},
-		{"no UTF-8", wire.Message{Event: "a\xffb\xed\xa0\x80"}, "{\"event\":\"a\uFFFDb\uFFFD\uFFFD\uFFFD\"}"},
+		{"invalid UTF-8", wire.Message{Event: "a\xffb\xed\xa0\x80"}, "{\"event\":\"a\uFFFDb\uFFFD\uFFFD\uFFFD\"}"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -227,7 +227,7 @@ func TestMessageRoundTrip(t *testing.T) {
 			t.Fatalf("%s: want - got +\n%s", text, diff)
 		}
 		if !json.Valid(text) {
-			t.Fatalf("%s is no JSON", text)
+			t.Fatalf("%s is not valid JSON", text)
 		}
 	})
 }
@@ -253,10 +253,31 @@ func TestMessageDecode(t *testing.T) {
 	if err := (wire.Message{Event: "a", Data: raw(`{"text":"x"}`)}).Decode(&v); err != nil || v.Text != "x" {
 		t.Errorf("got %+v, %v", v, err)
 	}
-	for name, data := range map[string]json.RawMessage{"absent": nil, "wrong type": raw(`"secret"`)} {
-		err := (wire.Message{Event: "chat", Data: data}).Decode(&v)
-		if err == nil || !strings.Contains(err.Error(), "chat") || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%s: error %v, want one that names the event and not the data", name, err)
+	var order struct {
+		Lines []struct{ Quantity int8 }
+		Due   time.Time
+	}
+	for _, tt := range []struct {
+		data   json.RawMessage
+		reason string
+	}{
+		{nil, "The message needs data"},
+		{raw(`"secret"`), "The data must not be of type string"},
+		{raw(`{"Lines":[{"Quantity":"secret"}]}`), "The field Lines.Quantity must not be of type string"},
+		{raw(`{"Lines":[{"Quantity":123456789}]}`), "The field Lines.Quantity must not be of type number"},
+		{raw(`{"Due":"secret"}`), "The data are invalid"},
+	} {
+		err := (wire.Message{Event: "order", Data: tt.data}).Decode(&order)
+		bad, ok := errors.AsType[*wire.DataError](err)
+		if !ok || bad.Reason() != tt.reason {
+			t.Errorf("%s: error %v, want the reason %q", tt.data, err, tt.reason)
+			continue
+		}
+		if (errors.Unwrap(bad) == nil) != (tt.data == nil) {
+			t.Errorf("%s: the cause is %v", tt.data, errors.Unwrap(bad))
+		}
+		if !strings.Contains(err.Error(), "order") || strings.Contains(err.Error(), "123456789") {
+			t.Errorf("error %q, want one that names the event and not the data", err)
 		}
 	}
 }
@@ -331,15 +352,15 @@ func TestEncodeDataErrors(t *testing.T) {
 		{"channel", make(chan int), nil},
 		{"NaN", math.NaN(), nil},
 		{"Marshaler's", marshaler{err: refused}, refused},
-		{"Marshaler of no JSON", marshaler{text: "{"}, nil},
-		{"Marshaler of no UTF-8", marshaler{text: "\"\xff\""}, wire.ErrFormat},
+		{"Marshaler with invalid JSON", marshaler{text: "{"}, nil},
+		{"Marshaler with invalid UTF-8", marshaler{text: "\"\xff\""}, wire.ErrFormat},
 		{"Marshaler too deep", marshaler{text: nested(wire.MaxDepth+1, "1")}, wire.ErrFormat},
 		{"raw empty", raw(""), wire.ErrFormat},
 		{"raw broken", raw("{"), wire.ErrFormat},
 		{"raw twice", raw("1 2"), wire.ErrFormat},
-		{"raw no UTF-8", raw("\"\xff\""), wire.ErrFormat},
+		{"raw with invalid UTF-8", raw("\"\xff\""), wire.ErrFormat},
 		{"raw too deep", raw(nested(wire.MaxDepth+1, "")), wire.ErrFormat},
-		{"raw within", map[string]any{"a": raw("\"\xff\"")}, wire.ErrFormat},
+		{"raw inside a map", map[string]any{"a": raw("\"\xff\"")}, wire.ErrFormat},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := wire.EncodeData(tt.v)
@@ -370,7 +391,7 @@ func TestDecodeAuthentication(t *testing.T) {
 	}
 }
 
-// The hand-written encoding is that of encoding/json.
+// Encode returns the same text as encoding/json.
 func TestEncodeConnected(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text, number := rapid.String(), rapid.IntRange(0, 1<<30)

@@ -4,14 +4,14 @@ import "time"
 
 // Values of the message field of error events.
 const (
-	ErrorFormat           = "Invalid message format"
-	ErrorUnauthenticated  = "Not authenticated"
-	ErrorAuthenticated    = "Already authenticated"
-	ErrorRejected         = "Authentication failed"
-	ErrorAuthentication   = "Authentication error"
-	ErrorHandshake        = "Encryption handshake failed"
-	ErrorEncryptedMessage = "Invalid encrypted message"
-	ErrorClear            = "Encryption required"
+	ErrorFormat             = "Invalid message format"
+	ErrorUnauthenticated    = "Not authenticated"
+	ErrorAuthenticated      = "Already authenticated"
+	ErrorRejected           = "Authentication failed"
+	ErrorAuthentication     = "Authentication error"
+	ErrorHandshake          = "Encryption handshake failed"
+	ErrorEncryptedMessage   = "Invalid encrypted message"
+	ErrorEncryptionRequired = "Encryption required"
 )
 
 // Defaults and limits of the protocol.
@@ -30,8 +30,8 @@ const (
 	DefaultWriteTimeout      = 30 * time.Second
 	DefaultBehindTimeout     = 60 * time.Second
 
-	// AuthTimeoutFactor times the authentication timeout is the time that authentication
-	// and key agreement may take together once the client has sent its credentials.
+	// AuthTimeoutFactor multiplies the authentication timeout once a client has sent its
+	// credentials. The result limits authentication and key agreement together.
 	AuthTimeoutFactor = 3
 
 	// MaxRoomName is the maximum length of a room name from a client, in UTF-16 code
@@ -67,8 +67,8 @@ const (
 // format of JavaScript's Date.toISOString.
 const TimeFormat = "2006-01-02T15:04:05.000Z"
 
-// FormatTime returns t in [TimeFormat], in UTC. It needs less stack than
-// [time.Time.Format], whose caller is often a new goroutine that would have to grow its own.
+// FormatTime returns t in [TimeFormat], in UTC. It uses less stack than
+// [time.Time.Format], for which a new goroutine would have to grow its stack.
 func FormatTime(t time.Time) string {
 	t = t.UTC()
 	year, month, day := t.Date()

@@ -14,10 +14,10 @@ func TestCombineOptions(t *testing.T) {
 		options []wire.SendOption
 		want    wire.SendOption
 	}{
-		"none":            {nil, wire.SendOption{}},
-		"excluded add up": {[]wire.SendOption{wire.Except("a"), wire.Except(), wire.Except("b", "c")}, wire.SendOption{Exclude: []string{"a", "b", "c"}}},
-		"the later wins":  {[]wire.SendOption{wire.Key("k"), wire.From(ann), wire.Key("l"), wire.From(bob)}, wire.SendOption{Key: "l", From: bob}},
-		"empty says nothing": {
+		"none":                      {nil, wire.SendOption{}},
+		"excluded IDs are combined": {[]wire.SendOption{wire.Except("a"), wire.Except(), wire.Except("b", "c")}, wire.SendOption{Exclude: []string{"a", "b", "c"}}},
+		"the last one applies":      {[]wire.SendOption{wire.Key("k"), wire.From(ann), wire.Key("l"), wire.From(bob)}, wire.SendOption{Key: "l", From: bob}},
+		"empty options have no effect": {
 			[]wire.SendOption{wire.Key("k"), wire.From(ann), wire.Except("a"), {}, wire.Key(""), wire.From(wire.Sender{})},
 			wire.SendOption{Exclude: []string{"a"}, Key: "k", From: ann},
 		},
@@ -26,10 +26,10 @@ func TestCombineOptions(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
-	// The caller's slice is left alone.
+	// The caller's slice is not modified.
 	ids := append(make([]string, 0, 4), "a")
 	wire.CombineOptions(wire.Except(ids...), wire.Except("b"))
 	if got := ids[:2][1]; got != "" {
-		t.Errorf("%q was written behind the excluded IDs", got)
+		t.Errorf("%q was written after the excluded IDs", got)
 	}
 }

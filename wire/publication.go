@@ -9,6 +9,6 @@ type Publication struct {
 	Envelope []byte
 }
 
-// ErrNotSent is wrapped by the errors of publishers about publications that were
-// certainly not sent. Sending them again cannot deliver them twice.
+// ErrNotSent is wrapped by a publisher's errors for publications that were definitely not
+// sent, so that sending them again cannot deliver them twice.
 var ErrNotSent = errors.New("not sent")

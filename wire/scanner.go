@@ -2,16 +2,18 @@ package wire
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"math/bits"
 	"unicode/utf8"
 )
 
-// scanner validates JSON (RFC 8259) without building values. After the first error it
-// stops: peek returns 0, and end returns the error.
+// scanner validates JSON (RFC 8259) without building values. It stops at the first error,
+// after which peek returns 0 and end returns the error.
 //
 // Package encoding/json is not suitable. It ignores the case of keys, so "Event" would be
-// read as "event", and it accepts invalid UTF-8, because of which browsers would close
-// their connections when they receive it.
+// read as "event", and it accepts invalid UTF-8, for which browsers that receive it close
+// their connections.
 type scanner struct {
 	text []byte
 	pos  int
@@ -25,11 +27,11 @@ func (s *scanner) fail(what string) {
 	}
 }
 
-// end returns the first error. Anything but white space after the value is an error, too.
+// end returns the first error. Text other than white space after the value is an error.
 func (s *scanner) end() error {
 	s.space()
 	if s.err == nil && s.pos < len(s.text) {
-		s.fail("more text after the value")
+		s.fail("unexpected text after the value")
 	}
 	return s.err
 }
@@ -43,6 +45,12 @@ func (s *scanner) peek() byte {
 }
 
 func (s *scanner) space() {
+	if s.pos < len(s.text) && s.text[s.pos] <= ' ' {
+		s.skipSpace()
+	}
+}
+
+func (s *scanner) skipSpace() {
 	for s.pos < len(s.text) {
 		switch s.text[s.pos] {
 		case ' ', '\t', '\r', '\n':
@@ -82,7 +90,7 @@ func (s *scanner) value(depth int) {
 	case c == 'n':
 		s.literal("null")
 	default:
-		s.fail("no value")
+		s.fail("expected a value")
 	}
 }
 
@@ -97,14 +105,14 @@ func (s *scanner) object(depth int, f func(key, value []byte)) {
 	for s.err == nil {
 		start := s.pos
 		if s.peek() != '"' {
-			s.fail("no key")
+			s.fail("expected a key")
 			return
 		}
 		s.str()
 		key := s.text[start:s.pos]
 		s.space()
 		if !s.take(':') {
-			s.fail("no colon after a key")
+			s.fail("expected a colon after the key")
 			return
 		}
 		s.space()
@@ -121,7 +129,7 @@ func (s *scanner) object(depth int, f func(key, value []byte)) {
 			return
 		}
 		if !s.take(',') {
-			s.fail("no comma between fields")
+			s.fail("expected a comma or } after a field")
 			return
 		}
 		s.space()
@@ -151,7 +159,7 @@ func (s *scanner) array(depth int) {
 			return
 		}
 		if !s.take(',') {
-			s.fail("no comma between elements")
+			s.fail("expected a comma or ] after an element")
 			return
 		}
 		s.space()
@@ -160,7 +168,12 @@ func (s *scanner) array(depth int) {
 
 func (s *scanner) str() {
 	s.take('"')
-	for s.pos < len(s.text) {
+	for {
+		s.pos += plain(s.text[s.pos:])
+		if s.pos >= len(s.text) {
+			s.fail("unterminated string")
+			return
+		}
 		switch c := s.text[s.pos]; {
 		case c == '"':
 			s.pos++
@@ -168,14 +181,12 @@ func (s *scanner) str() {
 		case c == '\\':
 			s.pos++
 			if !s.escape() {
-				s.fail("bad escape")
+				s.fail("invalid escape")
 				return
 			}
 		case c < ' ':
 			s.fail("control character in a string")
 			return
-		case c < utf8.RuneSelf:
-			s.pos++
 		default:
 			_, n := utf8.DecodeRune(s.text[s.pos:])
 			if n == 1 {
@@ -185,7 +196,30 @@ func (s *scanner) str() {
 			s.pos += n
 		}
 	}
-	s.fail("string without end")
+}
+
+// plain returns the number of bytes at the start of b that stand for themselves in a
+// string: ASCII without control characters, quotes and backslashes.
+func plain(b []byte) int {
+	const (
+		ones = 0x0101010101010101
+		high = 0x8080808080808080
+	)
+	n := 0
+	for ; len(b)-n >= 8; n += 8 {
+		// Examines 8 bytes at a time. x-ones*c has the high bit set in each byte that was
+		// less than c, and perhaps in some after the first of those.
+		x := binary.LittleEndian.Uint64(b[n:])
+		quote, backslash := x^ones*'"', x^ones*'\\'
+		special := ((x-ones*' ')&^x | (quote-ones)&^quote | (backslash-ones)&^backslash | x) & high
+		if special != 0 {
+			return n + bits.TrailingZeros64(special)/8
+		}
+	}
+	for n < len(b) && b[n] >= ' ' && b[n] < utf8.RuneSelf && b[n] != '"' && b[n] != '\\' {
+		n++
+	}
+	return n
 }
 
 // escape consumes the rest of an escape after the backslash.
@@ -217,13 +251,13 @@ func (s *scanner) number() {
 		return
 	}
 	if s.take('.') && !s.digits() {
-		s.fail("number without digits after the point")
+		s.fail("number without digits after the decimal point")
 		return
 	}
 	if s.take('e') || s.take('E') {
 		_ = s.take('+') || s.take('-')
 		if !s.digits() {
-			s.fail("number without an exponent")
+			s.fail("exponent without digits")
 		}
 	}
 }
@@ -239,7 +273,7 @@ func (s *scanner) digits() bool {
 
 func (s *scanner) literal(word string) {
 	if !bytes.HasPrefix(s.text[s.pos:], []byte(word)) {
-		s.fail("no value")
+		s.fail("expected a value")
 		return
 	}
 	s.pos += len(word)

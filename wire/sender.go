@@ -39,8 +39,8 @@ func senderValue(value []byte) (s Sender) {
 }
 
 // Stamp returns data with s as the last field, named from, replacing any fields of that
-// name, so that clients of protocol 1 see the sender as well. Data that are not an object
-// are returned unchanged. Values are copied byte for byte. The data must be valid JSON;
+// name, so that clients of protocol 1 see the sender as well. If data is not an object,
+// Stamp returns it unchanged. Values are copied byte for byte. The data must be valid JSON;
 // see [EncodeData].
 func (s Sender) Stamp(data json.RawMessage) json.RawMessage {
 	if !bytes.HasPrefix(bytes.TrimLeft(data, " \t\r\n"), []byte("{")) {

@@ -34,7 +34,7 @@ func TestStamp(t *testing.T) {
 	}
 }
 
-// Whatever a client writes, receivers see the sender that the server set.
+// Receivers see the sender that the server set, regardless of what a client sends.
 func FuzzStamp(f *testing.F) {
 	for _, seed := range []string{`{"room":"a","from":{"id":"x"}}`, `{"fr\u006fm":1,"from":2}`, ` { "a" : [ 1 , {} ] , "room" : "r" } `, `[]`, `1`} {
 		f.Add([]byte(seed), "ann")

@@ -10,9 +10,8 @@ import (
 )
 
 // Authenticate accepts a client that sent a valid token. Its user ID is the subject, its
-// metadata are the token's [Rooms], and its session ends when the token expires, unless
-// the client sends a new one before. Authenticate can be used as
-// [ignis.Config].Authenticate.
+// metadata is the token's [Rooms], and its session ends when the token expires, unless the
+// client sends a new one before. Authenticate can be used as [ignis.Config].Authenticate.
 func (v *Verifier) Authenticate(ctx context.Context, cred ignis.Credentials) (ignis.Identity, error) {
 	c, err := v.Verify(ctx, cred.Token)
 	if err != nil {
@@ -21,9 +20,9 @@ func (v *Verifier) Authenticate(ctx context.Context, cred ignis.Credentials) (ig
 	return ignis.Identity{UserID: c.Subject, Metadata: c.Rooms, Expires: c.Expires}, nil
 }
 
-// ValidateRooms returns those of the rooms that the client's token allows. It can be used as
-// [ignis.Config].ValidateRooms if the metadata of clients are [Rooms], as Authenticate
-// sets them; for a client with other metadata it returns an error.
+// ValidateRooms returns those of the rooms that the client's token allows. It can be used
+// as [ignis.Config].ValidateRooms if the metadata of clients is [Rooms], as set by
+// Authenticate. For a client with other metadata it returns an error.
 func (v *Verifier) ValidateRooms(_ context.Context, c *ignis.Client, rooms []string) ([]string, error) {
 	allowed, err := ignis.MetadataOf[Rooms](c)
 	if err != nil {

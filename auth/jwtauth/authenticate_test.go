@@ -66,11 +66,11 @@ func TestAuthenticate(t *testing.T) {
 			"expires now":              {hs(map[string]any{"exp": now}), false},
 			"expired a second ago":     {hs(map[string]any{"exp": now - 1}), false},
 			"no exp":                   {hs(map[string]any{"exp": nil}), false},
-			"exp is a text":            {hs(map[string]any{"exp": "tomorrow"}), false},
+			"exp is a string":          {hs(map[string]any{"exp": "tomorrow"}), false},
 			"no sub":                   {hs(map[string]any{"sub": nil}), false},
 			"empty sub":                {hs(map[string]any{"sub": ""}), false},
 			"sub is a number":          {hs(map[string]any{"sub": 42}), false},
-			"rooms is a text":          {hs(map[string]any{"rooms": "lobby"}), false},
+			"rooms is a string":        {hs(map[string]any{"rooms": "lobby"}), false},
 			"rooms has a number":       {hs(map[string]any{"rooms": []any{"lobby", 1}}), false},
 			"not yet, by a small skew": {hs(map[string]any{"nbf": now + 5}), true},
 			"not yet":                  {hs(map[string]any{"nbf": now + 60}), false},
@@ -134,7 +134,7 @@ func TestConfig(t *testing.T) {
 		"good":           {Config{Secret: []byte(testKey)}, ""},
 		"no secret":      {Config{}, "Config.Secret is required"},
 		"a short secret": {Config{Secret: []byte(testKey[1:])}, "has 31 bytes, but HS256 needs at least 32"},
-		"a bad limit":    {Config{Secret: []byte(testKey), MaxToken: -1}, "Config.MaxToken is negative"},
+		"a bad limit":    {Config{Secret: []byte(testKey), MaxToken: -1}, "Config.MaxToken must not be negative"},
 	} {
 		_, err := New(test.config)
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {

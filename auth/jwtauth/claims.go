@@ -87,9 +87,9 @@ func (c *Claims) checkTimes(now time.Time) error {
 
 func absent(value []byte) bool { return value == nil || string(value) == "null" }
 
-// textOf decodes a JSON string. It returns false for any other value, and for a string
-// with half a surrogate pair: decoding turns each of these into the same U+FFFD, so
-// different names would become equal.
+// textOf decodes a JSON string. It reports false for any other value, and for a string with
+// an unpaired surrogate. Decoding replaces all of these with U+FFFD, so different names
+// would become equal.
 func textOf(value []byte) (text string, ok bool) {
 	if len(value) == 0 || value[0] != '"' || json.Unmarshal(value, &text) != nil || strings.ContainsRune(text, utf8.RuneError) {
 		return "", false

@@ -1,4 +1,4 @@
-// Package jwtauth authenticates the clients of an Ignis server by JSON Web Tokens
+// Package jwtauth authenticates the clients of an Ignis server with JSON Web Tokens
 // (RFC 7519). The methods of a [Verifier] are the callbacks of [ignis.Config]:
 //
 //	tokens, err := jwtauth.New(jwtauth.Config{Secret: secret})
@@ -20,8 +20,7 @@
 // No other claim is read, not even iss and aud. An application that needs them calls
 // [Verifier.Verify] in its own Authenticate and looks at [Claims.Field].
 //
-// A token that two parsers could understand differently is refused. Names are compared
-// exactly, including case, and no name may occur twice. Base64 is accepted only in its
-// canonical form. There is no leeway for expiry, but the issuer's clock may be up to ten
-// seconds ahead.
+// A token that two parsers could interpret differently is refused. Names are compared
+// exactly, including case, and no name may occur twice. Base64 must be in its canonical
+// form. There is no leeway for exp, but the issuer's clock may be up to ten seconds ahead.
 package jwtauth

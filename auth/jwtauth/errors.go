@@ -10,7 +10,7 @@ import (
 // ErrExpired is matched by errors about tokens that have expired.
 var ErrExpired = errors.New("jwtauth: the token has expired")
 
-// tokenError says why a token is refused.
+// tokenError is the error for a token that is refused.
 type tokenError struct {
 	reason  string // fixed text
 	subject string // empty until the signature is verified
@@ -26,8 +26,8 @@ func (e *tokenError) Error() string {
 	return fmt.Sprintf("%s (subject %.64q)", e.reason, e.subject)
 }
 
-// LogCause returns the part of the text that does not depend on the user, so that lines
-// about different users are limited together.
+// LogCause returns the part of the text that does not depend on the user, so that the limit
+// for log lines treats all users alike.
 func (e *tokenError) LogCause() string { return e.reason }
 
 // Is reports whether e is one of the errors that Verify documents.

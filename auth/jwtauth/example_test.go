@@ -15,7 +15,7 @@ import (
 
 var secret = []byte("at least 32 bytes from a file or the environment")
 
-// login stands for the service that issues tokens.
+// login stands in for the service that issues tokens.
 func login(claims jwt.MapClaims) string {
 	claims["exp"] = time.Now().Add(time.Hour).Unix()
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(secret)
@@ -56,7 +56,7 @@ func Example() {
 	// unauthenticated: the token does not have three parts
 }
 
-// An application with claims of its own calls Verify.
+// An application with its own claims calls Verify.
 func ExampleVerifier_Verify() {
 	tokens, err := jwtauth.New(jwtauth.Config{Secret: secret})
 	if err != nil {

@@ -20,16 +20,16 @@ const MinSecret = 32
 const (
 	// defaultMaxToken is large enough: a token with a user and fifty rooms has about 1 KiB.
 	defaultMaxToken = 8 << 10
-	// clockSkew is how far the issuer's clock may be ahead of this one. It does not
-	// apply to exp.
+	// clockSkew is the time by which the issuer's clock may be ahead of this one. It does
+	// not apply to exp.
 	clockSkew = 10 * time.Second
 )
 
 // Config configures a [Verifier].
 type Config struct {
 	// Secret is the key that tokens are signed with. It must have at least [MinSecret]
-	// bytes. All bytes count, so remove the line end of a secret that was read from a
-	// file. Required.
+	// bytes. All bytes count, so remove the trailing newline of a secret that was read from
+	// a file. Required.
 	Secret []byte
 
 	// MaxToken is the maximum size of a token in bytes. Larger tokens are refused without
@@ -52,7 +52,7 @@ func New(c Config) (*Verifier, error) {
 	case len(c.Secret) < MinSecret:
 		return nil, fmt.Errorf("jwtauth: Config.Secret has %d bytes, but HS256 needs at least %d", len(c.Secret), MinSecret)
 	case c.MaxToken < 0:
-		return nil, errors.New("jwtauth: Config.MaxToken is negative")
+		return nil, errors.New("jwtauth: Config.MaxToken must not be negative")
 	case c.MaxToken == 0:
 		c.MaxToken = defaultMaxToken
 	}
@@ -62,10 +62,10 @@ func New(c Config) (*Verifier, error) {
 // Verify returns the claims of a valid token. Its errors match
 // [ignis.ErrUnauthenticated], so an Authenticate callback may return them, and
 // [ErrExpired] if the token has expired. They can be logged: their texts contain nothing
-// from the token but the subject, and that only if the signature is valid. They have the
+// from the token except the subject, and only if the signature is valid. They have the
 // method LogCause that [ignis.Config].Authenticate describes.
 //
-// With a Secret, Verify does not wait for anything and ignores ctx.
+// With a Secret, Verify does not block and ignores ctx.
 func (v *Verifier) Verify(_ context.Context, token string) (*Claims, error) {
 	switch {
 	case token == "":
@@ -124,8 +124,8 @@ func checkHeader(part string) error {
 	return nil
 }
 
-// decodePart decodes canonical base64url without padding. Package base64 would skip line
-// ends, and unless strict it ignores unused bits.
+// decodePart decodes canonical base64url without padding. Package base64 skips line breaks
+// and, unless it is strict, ignores unused bits.
 func decodePart(part string) ([]byte, bool) {
 	if strings.ContainsAny(part, "\r\n") {
 		return nil, false

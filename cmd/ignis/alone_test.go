@@ -8,14 +8,14 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// A server without Redis logs that it is alone, except in development mode.
+// A server without Redis logs that no Redis is configured, except in development mode.
 func TestServeWithoutRedis(t *testing.T) {
 	const alone = "no Redis is configured"
 	secret := []string{"IGNIS_JWT_SECRET=" + strings.Repeat("s", 32)}
 	r := redistest.Start(t)
 	for name, test := range map[string]struct {
 		settings, args []string
-		says           bool
+		logs           bool
 	}{
 		"alone":                {secret, nil, true},
 		"in development":       {nil, []string{"--dev"}, false},
@@ -25,8 +25,8 @@ func TestServeWithoutRedis(t *testing.T) {
 		p, _ := serve(t, test.settings, test.args...)
 		p.signal(syscall.SIGTERM)
 		p.wait()
-		if strings.Contains(p.errors.text(), alone) != test.says {
-			t.Errorf("%s: it says that it is alone: %v", name, !test.says)
+		if strings.Contains(p.errors.text(), alone) != test.logs {
+			t.Errorf("%s: logged %q: %v, want %v", name, alone, !test.logs, test.logs)
 		}
 	}
 }

@@ -17,45 +17,45 @@ import (
 // benchCmd measures a server.
 type benchCmd struct {
 	URL      string  `name:"url" required:"" placeholder:"URL" help:"WebSocket address of the server, such as ws://127.0.0.1:8080/ws."`
-	Clients  count   `default:"1000" placeholder:"N" help:"Clients that connect (${default})."`
-	Rooms    count   `default:"1" placeholder:"N" help:"Rooms that the messages go to, in turn (${default}). With 1 that is ws-default, which everybody is in; with more, bench-0000 and so on: each client joins one, and has to be allowed to."`
-	Rate     float64 `default:"10" placeholder:"N" help:"Messages a second, in all rooms together, from 0.001 to 100000 (${default})."`
-	Burst    count   `placeholder:"N" help:"Instead of a rate: so many messages back to back, and again when all have arrived."`
-	Size     count   `default:"128" placeholder:"BYTES" help:"Data of a message (${default}), up to 131072; at least 64 or so are needed. Without --redis the server's --max-payload has to be larger by 32, with --encrypt by a third and 128."`
-	Duration period  `default:"30s" placeholder:"TIME" help:"How long messages are sent (${default})."`
-	Redis    string  `placeholder:"URL" help:"Redis of the server, to send through as a worker would; ignis serve --help has the forms. Without it a client of each room sends, and the server has to relay what it sends, as it does with --dev. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
+	Clients  count   `default:"1000" placeholder:"N" help:"Number of clients (${default})."`
+	Rooms    count   `default:"1" placeholder:"N" help:"Number of rooms to which messages are sent in turn (${default}). With 1, this is ws-default, which every client is in. With more, each client joins one of the rooms bench-0000, bench-0001 and so on, and must be allowed to."`
+	Rate     float64 `default:"10" placeholder:"N" help:"Messages per second in all rooms together, from 0.001 to 100000 (${default})."`
+	Burst    count   `placeholder:"N" help:"Send N messages back to back instead of at a rate, and again when all have arrived."`
+	Size     count   `default:"128" placeholder:"BYTES" help:"Bytes of data in a message (${default}), at most 131072. Messages are never smaller than about 64. Without --redis, the server's --max-payload must exceed this by 32 bytes, and with --encrypt by a third and 128 bytes."`
+	Duration period  `default:"30s" placeholder:"TIME" help:"Time for which messages are sent (${default})."`
+	Redis    string  `placeholder:"URL" help:"Redis of the server, to send through it as a worker would. See ignis serve --help for the forms. Without it, one client in each room sends the messages, and the server must relay them, as it does with --dev. Other users of the machine can read arguments, so for a URL with a password use --redis-file or the environment."`
 	redisFlags
-	Token   string `placeholder:"TOKEN" help:"Token that all clients authenticate with. Other users of the machine can read arguments, but not the environment."`
-	Encrypt bool   `help:"Have all clients encrypted, and check that nothing comes in clear; the server needs --encryption."`
-	PID     pid    `name:"pid" placeholder:"PID" help:"Process of the server, if it is on this machine: what CPU time and memory it takes is shown as well."`
-	JSON    bool   `name:"json" help:"Print the result as one JSON object."`
+	Token   string `placeholder:"TOKEN" help:"Token with which all clients authenticate. Other users of the machine can read arguments, but not the environment."`
+	Encrypt bool   `help:"Encrypt messages, and check that none arrives unencrypted. The server must be started with --encryption."`
+	PID     pid    `name:"pid" placeholder:"PID" help:"Process ID of the server, if it runs on this machine, to measure its CPU time and memory as well."`
+	JSON    bool   `name:"json" help:"Print the result as a JSON object."`
 }
 
-// pid is the number of a process; 0: none was given.
+// pid is a process ID, or 0 if none was given.
 type pid int
 
-// maxPID is the highest that Linux gives a process.
+// maxPID is the highest process ID on Linux.
 const maxPID = 4<<20 - 1
 
-// UnmarshalText reads a decimal number.
+// UnmarshalText parses a decimal number.
 func (p *pid) UnmarshalText(text []byte) error {
 	n, err := strconv.Atoi(string(text))
 	if err != nil || n < 1 || n > maxPID {
-		return fmt.Errorf("expected the number of a process, 1 to %d, but got %q", maxPID, text)
+		return fmt.Errorf("expected a process ID from 1 to %d, but got %q", maxPID, text)
 	}
 	*p = pid(n)
 	return nil
 }
 
-// Help returns what --help shows below the summary.
+// Help returns the text that --help shows below the summary.
 func (benchCmd) Help() string {
-	return `All clients are in this process, on one thread; for trustworthy figures give the server other processors, as in taskset -c 0 ignis serve and taskset -c 1 ignis bench. Where the result says that this process was busy, it was what limited the rate.
+	return `All clients run in this process, on one thread. For reliable figures, run the server on other processors, as in taskset -c 0 ignis serve and taskset -c 1 ignis bench. If the result says that this process limited the rate, the server may be able to deliver more.
 
-Times are from sending a message to its arrival at each client, through the server and, with --redis, through Redis. Lost is what has not come 5 seconds after the last delivery, to clients that are still connected; reordered is what came behind a later message.
+Latency is the time from sending a message until it arrives at a client, through the server and, with --redis, through Redis. A message is lost if it has not arrived at a connected client 5 seconds after the last delivery to any client, and reordered if it arrived after a later message.
 
-An interrupt ends the measurement early; the result is that so far. It runs on Linux.
+An interrupt ends the measurement early and prints the result so far. This command requires Linux.
 
-Exit codes: 0 everything arrived at everybody; 1 clients could not connect or were closed, or messages were lost.
+Exit codes: 0 every message arrived at every client once; 1 clients could not connect or were closed, or messages were lost or repeated; 2 wrong usage, nothing was done.
 
 Examples:
 
@@ -64,17 +64,19 @@ Examples:
   ignis bench --url ws://127.0.0.1:8080/ws --clients 100 --burst 200 --duration 10s --pid $(pidof ignis)`
 }
 
-// spareDescriptors is what the program needs beside its clients.
+// spareDescriptors is the number of file descriptors that the program needs besides those
+// of its clients.
 const spareDescriptors = 32
 
-// Messages a second. With far fewer the time between two has no room in its type.
+// Limits of --rate in messages per second. For much lower rates, the time between two
+// messages would overflow a time.Duration.
 const minRate, maxRate = 0.001, 100_000.0
 
-// check returns what cannot be done, and the server's URL and address.
+// check checks the arguments, and returns the URL and the address of the server.
 func (c *benchCmd) check(ctx context.Context) (u *url.URL, addr string, err error) {
 	u, err = url.Parse(c.URL)
 	if err != nil || u.Scheme != "ws" || u.Host == "" || u.User != nil {
-		return nil, "", usage("behind a proxy that speaks TLS, measure the server itself", "--url: expected an address such as ws://127.0.0.1:8080/ws; wss:// cannot be measured")
+		return nil, "", usage("if a proxy terminates TLS, connect to the server directly", "--url: expected an address such as ws://127.0.0.1:8080/ws; wss:// is not supported")
 	}
 	switch limit := app.DescriptorLimit(); {
 	case c.Clients < 1 || c.Rooms < 1 || c.Size < 1:
@@ -82,12 +84,12 @@ func (c *benchCmd) check(ctx context.Context) (u *url.URL, addr string, err erro
 	case c.Size > 128<<10:
 		return nil, "", usage("", "--size: expected at most %d bytes", 128<<10)
 	case c.Rooms > c.Clients || c.Rooms > 9000:
-		return nil, "", usage("", "--rooms: expected no more than there are clients, and at most 9000")
-	case !(minRate <= c.Rate && c.Rate <= maxRate): // NaN is not in the range either
-		return nil, "", usage("--burst sends as fast as it can", "--rate: expected a number from %v to %v, but got %v", minRate, maxRate, c.Rate)
+		return nil, "", usage("", "--rooms: expected at most as many as --clients, and at most 9000")
+	case !(minRate <= c.Rate && c.Rate <= maxRate): // also rejects NaN
+		return nil, "", usage("to send as fast as possible, use --burst", "--rate: expected a number from %v to %v, but got %v", minRate, maxRate, c.Rate)
 	case limit > 0 && uint64(c.Clients)+spareDescriptors > limit:
-		return nil, "", usage(fmt.Sprintf("ulimit -n %d, or fewer clients", int(c.Clients)+spareDescriptors),
-			"--clients: %d need as many descriptors, and this process may have %d", c.Clients, limit)
+		return nil, "", usage(fmt.Sprintf("run ulimit -n %d first, or use fewer clients", int(c.Clients)+spareDescriptors),
+			"--clients: %d clients need as many file descriptors, but this process may open only %d", c.Clients, limit)
 	}
 	port := u.Port()
 	if port == "" {
@@ -95,7 +97,7 @@ func (c *benchCmd) check(ctx context.Context) (u *url.URL, addr string, err erro
 	}
 	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
 	if err != nil || len(ips) == 0 {
-		return nil, "", usage("is the host's name right?", "--url: %w", err)
+		return nil, "", usage("check the host name", "--url: %w", err)
 	}
 	p, err := net.LookupPort("tcp", port)
 	if err != nil {
@@ -104,11 +106,11 @@ func (c *benchCmd) check(ctx context.Context) (u *url.URL, addr string, err erro
 	return u, choose(ctx, ips, uint16(p)).String(), nil
 }
 
-// choose returns the address of a server that has several: one of IPv4, unless it
-// listens on IPv6 only.
+// choose returns one of the addresses of a server: the first IPv4 address, unless the
+// server listens only on the first IPv6 address.
 func choose(ctx context.Context, ips []netip.Addr, port uint16) netip.AddrPort {
 	var v4, v6 netip.AddrPort
-	for _, ip := range slices.Backward(ips) { // so that the first of each is kept
+	for _, ip := range slices.Backward(ips) { // so that the first of each kind remains
 		if ip = ip.Unmap(); ip.Is4() {
 			v4 = netip.AddrPortFrom(ip, port)
 		} else {
@@ -121,7 +123,7 @@ func choose(ctx context.Context, ips []netip.Addr, port uint16) netip.AddrPort {
 	return v6
 }
 
-// listens reports whether somebody accepts connections there.
+// listens reports whether a server accepts connections at an address.
 func listens(ctx context.Context, to netip.AddrPort) bool {
 	d := net.Dialer{Timeout: 2 * time.Second}
 	c, err := d.DialContext(ctx, "tcp", to.String())
@@ -132,16 +134,16 @@ func listens(ctx context.Context, to netip.AddrPort) bool {
 	return true
 }
 
-// benchResult is what was measured. Its JSON form is a promise: fields may be
-// added, none goes or changes its meaning.
+// benchResult is the result of a measurement. Its JSON format is stable: fields may be
+// added, but none is removed or changes its meaning.
 type benchResult struct {
-	Clients             int     `json:"clients"` // asked for
+	Clients             int     `json:"clients"` // --clients
 	Connected           int     `json:"connected"`
 	ConnectSeconds      float64 `json:"connectSeconds"`
 	ConnectsPerSecond   float64 `json:"connectsPerSecond"`
-	ClosedBefore        int64   `json:"closedBefore"` // by the server, after connecting
-	Closed              int64   `json:"closed"`       // by the server, while it was measured
-	Seconds             float64 `json:"seconds"`
+	ClosedBefore        int64   `json:"closedBefore"` // clients closed by the server before messages were sent
+	Closed              int64   `json:"closed"`       // clients closed by the server from then on
+	Seconds             float64 `json:"seconds"`      // from the first message to the end
 	Messages            int64   `json:"messages"`
 	Deliveries          int64   `json:"deliveries"`
 	DeliveriesPerSecond float64 `json:"deliveriesPerSecond"`
@@ -154,52 +156,54 @@ type benchResult struct {
 		P999 float64 `json:"p999"`
 		Max  float64 `json:"max"`
 	} `json:"latencyMillis"`
-	// HerdBusy is how much of the time this process needed a processor, from 0 to 1.
+	// HerdBusy is the share of the time for which this process used a processor, from 0
+	// to 1.
 	HerdBusy float64       `json:"herdBusy"`
-	Server   *serverResult `json:"server,omitempty"` // with --pid
+	Server   *serverResult `json:"server,omitempty"` // set with --pid
 
-	EndedEarly string `json:"endedEarly,omitempty"` // why, if it could not go on
+	EndedEarly string `json:"endedEarly,omitempty"` // the error that ended the measurement, if any
 
 	interrupted bool
 	failed      error  // EndedEarly as an error
-	closes      string // why the server closed clients
-	closesHint  string // what to do about most of that
+	closes      string // the reasons why the server closed clients
+	closesHint  string // a hint about the most frequent reason
 }
 
-// serverResult is what the server took.
+// serverResult describes the resources that the server used.
 type serverResult struct {
 	ConnectCPUMicros  float64 `json:"connectCPUMicros"`  // per client
 	DeliveryCPUMicros float64 `json:"deliveryCPUMicros"` // per delivery
-	CPU               float64 `json:"cpu"`               // processors, while it was measured
-	ResidentBytes     float64 `json:"residentBytes"`     // with all clients connected
-	ResidentPerClient float64 `json:"residentPerClient"` // bytes, of what it grew by
+	CPU               float64 `json:"cpu"`               // processors used while messages were sent
+	ResidentBytes     float64 `json:"residentBytes"`     // memory with all clients connected
+	ResidentPerClient float64 `json:"residentPerClient"` // growth of the memory per client, in bytes
 }
 
-// verdict returns what went wrong, as the program's error.
+// verdict returns an error for the worst problem of the measurement, or nil if there is
+// none.
 func (r *benchResult) verdict(viaRedis bool) error {
-	var told *exitError
+	var fromRedis *exitError
 	switch {
-	case errors.As(r.failed, &told): // Redis
-		return told
+	case errors.As(r.failed, &fromRedis):
+		return fromRedis
 	case r.ClosedBefore+r.Closed > 0:
 		before := ""
 		if r.ClosedBefore > 0 {
-			before = fmt.Sprintf(", %d of them before it was measured", r.ClosedBefore)
+			before = fmt.Sprintf(", %d of them before the measurement", r.ClosedBefore)
 		}
 		return &exitError{
-			exitFailed, fmt.Errorf("the server closed %d clients%s: %s", r.ClosedBefore+r.Closed, before, r.closes),
+			exitFailed, fmt.Errorf("the server closed %s%s: %s", plural(int(r.ClosedBefore+r.Closed), "client"), before, r.closes),
 			r.closesHint,
 		}
 	case r.failed != nil:
-		return &exitError{exitFailed, fmt.Errorf("it ended early: %w", r.failed), "is the server still running?"}
+		return &exitError{exitFailed, fmt.Errorf("the measurement ended early: %w", r.failed), "is the server still running?"}
 	case r.Messages > 0 && r.Deliveries == 0:
-		hint := "the server has to relay what a client sends to the room in its data, as it does with --dev; or give --redis"
+		hint := "start the server with --dev, so that it relays the clients' messages, or use --redis"
 		if viaRedis {
-			hint = "are they the server's Redis and its --prefix? With --rooms, may the clients join rooms named bench-0000 and so on?"
+			hint = "check that --redis and --prefix are those of the server and, with --rooms, that the clients may join the rooms bench-0000 and so on"
 		}
 		return &exitError{exitFailed, errors.New("nothing arrived"), hint}
 	case r.Lost > 0 || r.Repeated > 0:
-		return &exitError{exitFailed, fmt.Errorf("%d deliveries were lost, %d repeated", r.Lost, r.Repeated), ""}
+		return &exitError{exitFailed, fmt.Errorf("not every message arrived at every client once: lost %d, repeated %d", r.Lost, r.Repeated), ""}
 	}
 	return nil
 }

@@ -18,10 +18,10 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// heartbeat is how often each client sends one.
+// heartbeat is the time between two heartbeats of a client.
 const heartbeat = 20 * time.Second
 
-// Run measures until the time is over or ctx ends.
+// Run measures until the duration is over or ctx is done.
 func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 	u, addr, err := c.check(ctx)
 	if err != nil {
@@ -67,16 +67,16 @@ func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
 type bench struct {
 	*benchCmd
 	herd *herd.Herd
-	out  io.Writer // for progress
-	self int
+	out  io.Writer // receives the progress
+	self int       // ID of this process
 
-	last       time.Time // of the last line of progress
-	deliveries int64     // at that time
+	last       time.Time // time of the last line of progress
+	deliveries int64     // deliveries at that time
 	sending    bool
 	result     benchResult
 }
 
-// cpuUse is what this process and the server have used.
+// cpuUse contains the CPU times of this process and of the server.
 type cpuUse struct{ self, server time.Duration }
 
 func (b *bench) use() (u cpuUse, err error) {
@@ -86,7 +86,7 @@ func (b *bench) use() (u cpuUse, err error) {
 	return u, err
 }
 
-// measure connects, sends and counts.
+// measure connects the clients, sends messages, and fills in the result.
 func (b *bench) measure(ctx context.Context) error {
 	r := &b.result
 	var empty, full float64
@@ -95,7 +95,7 @@ func (b *bench) measure(ctx context.Context) error {
 		empty, err = herd.ResidentSize(int(b.PID))
 	}
 	if err != nil {
-		return usage("is it running, and yours?", "--pid: %w", err)
+		return usage("check that the process is running and belongs to you", "--pid: %w", err)
 	}
 	took, err := b.herd.Connect(ctx, int(b.Clients), b.rooms())
 	r.Clients = int(b.Clients)
@@ -108,7 +108,7 @@ func (b *bench) measure(ctx context.Context) error {
 	}
 	r.ConnectSeconds = took.Seconds()
 	r.ConnectsPerSecond = float64(b.Clients) / took.Seconds()
-	err = b.herd.Pump(ctx, time.Second) // until they are in their rooms
+	err = b.herd.Pump(ctx, time.Second) // time for joining the rooms
 	connected, useErr := b.use()
 	if b.PID > 0 && useErr == nil {
 		full, useErr = herd.ResidentSize(int(b.PID))
@@ -122,16 +122,16 @@ func (b *bench) measure(ctx context.Context) error {
 	began := time.Now()
 	err = b.send(ctx)
 	r.interrupted = ctx.Err() != nil
-	if r.interrupted { // what is under way may still arrive
+	if r.interrupted { // messages in flight should still arrive
 		err = b.herd.Await(context.WithoutCancel(ctx), 0)
 	}
 	seconds := time.Since(began).Seconds()
-	if err != nil { // the figures so far are worth something
+	if err != nil { // the figures so far are printed nevertheless
 		r.failed, r.EndedEarly = err, oneLine(err.Error())
 	}
 	after, useErr := b.use()
 	b.count(seconds, after.self-connected.self)
-	if b.PID > 0 && useErr == nil { // it is still there
+	if b.PID > 0 && useErr == nil { // the server is still running
 		n := float64(b.Clients)
 		r.Server = &serverResult{
 			ConnectCPUMicros:  float64((connected.server - before.server).Microseconds()) / n,
@@ -143,7 +143,8 @@ func (b *bench) measure(ctx context.Context) error {
 	return nil
 }
 
-// rooms returns how many rooms clients have to join.
+// rooms returns the number of rooms among which the clients are distributed, or 0 if they
+// need not join any.
 func (b *bench) rooms() int {
 	if b.Rooms > 1 {
 		return int(b.Rooms)
@@ -151,7 +152,7 @@ func (b *bench) rooms() int {
 	return 0
 }
 
-// ignoreEnd returns err unless it is only that somebody ended the measurement.
+// ignoreEnd returns err, or nil if ctx is done, because an interrupt is not a failure.
 func ignoreEnd(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
@@ -159,7 +160,7 @@ func ignoreEnd(ctx context.Context, err error) error {
 	return err
 }
 
-// send sends until the duration is over.
+// send sends messages until the duration is over.
 func (b *bench) send(ctx context.Context) error {
 	if b.Burst == 0 {
 		every := time.Duration(float64(time.Second) / b.Rate)
@@ -176,7 +177,7 @@ func (b *bench) send(ctx context.Context) error {
 	return nil
 }
 
-// count fills in what the herd has counted.
+// count copies the figures of the herd to the result.
 func (b *bench) count(seconds float64, cpu time.Duration) {
 	r := &b.result
 	_, r.Closed = b.herd.Live()
@@ -202,43 +203,43 @@ func (b *bench) tick() {
 	}
 	if !b.last.IsZero() {
 		rate := float64(b.herd.Deliveries-b.deliveries) / now.Sub(b.last).Seconds()
-		fmt.Fprintf(b.out, "%d clients, %d messages, %.0f deliveries/s, %d to come, p99 %v, %d closed\n",
+		fmt.Fprintf(b.out, "%d clients, %d messages, %.0f deliveries/s, %d outstanding, p99 %v, %d closed\n",
 			live, b.herd.Published(), rate, b.herd.Expected(), b.herd.Latency.Quantile(0.99), closed)
 	}
 	b.last, b.deliveries = now, b.herd.Deliveries
 }
 
-// print prints the result for people.
+// print prints the result as a table.
 func (b *bench) print(w io.Writer) error {
 	r := &b.result
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	line := func(name, format string, args ...any) { fmt.Fprintf(t, name+"\t"+format+"\n", args...) }
-	line("clients", "%d connected in %.2f s, %.0f a second; %d closed by the server before it was measured, %d while it was",
+	line("clients", "%d connected in %.2f s (%.0f per second); the server closed %d before the measurement and %d during it",
 		r.Connected, r.ConnectSeconds, r.ConnectsPerSecond, r.ClosedBefore, r.Closed)
 	line("messages", "%d in %.1f s", r.Messages, r.Seconds)
-	line("deliveries", "%d, %.0f a second; %d lost, %d reordered, %d repeated", r.Deliveries, r.DeliveriesPerSecond, r.Lost, r.Reordered, r.Repeated)
+	line("deliveries", "%d (%.0f per second); %d lost, %d reordered, %d repeated", r.Deliveries, r.DeliveriesPerSecond, r.Lost, r.Reordered, r.Repeated)
 	l := r.LatencyMillis
 	line("latency", "p50 %.2f ms, p99 %.2f ms, p99.9 %.2f ms, max %.2f ms", l.P50, l.P99, l.P999, l.Max)
 	if s := r.Server; s != nil {
-		line("server CPU", "%.2f us per delivery, %.1f us per client to connect; %.0f %% of a processor", s.DeliveryCPUMicros, s.ConnectCPUMicros, 100*s.CPU)
-		line("server memory", "%.1f MB resident, %.2f KB per client", s.ResidentBytes/1e6, s.ResidentPerClient/1e3)
+		line("server CPU", "%.2f us per delivery, %.1f us to connect a client; %.0f %% of a processor", s.DeliveryCPUMicros, s.ConnectCPUMicros, 100*s.CPU)
+		line("server memory", "%.1f MB resident, growth %.2f KB per client", s.ResidentBytes/1e6, s.ResidentPerClient/1e3)
 	}
 	note := ""
 	if r.HerdBusy > 0.9 {
-		note = ": it limited the rate"
+		note = ", so it limited the rate"
 	}
 	line("this process", "busy for %.0f %% of the time%s", 100*r.HerdBusy, note)
 	switch {
 	case r.interrupted:
-		line("interrupted", "the figures are those so far")
+		line("interrupted", "the figures cover only the time until then")
 	case r.failed != nil:
-		line("ended early", "the figures are those up to then")
+		line("ended early", "the figures cover only the time until then")
 	}
 	return t.Flush()
 }
 
-// benchSender publishes through Redis, in the order of the calls, on a goroutine of
-// its own: the herd must not wait.
+// benchSender publishes messages through Redis in the order of the calls. It does so in a
+// separate goroutine, because the herd must not block.
 type benchSender struct {
 	bus     *redisbus.Publisher
 	emitter *emitter.Emitter
@@ -262,7 +263,7 @@ func newBenchSender(ctx context.Context, redis redisbus.Config) (*benchSender, e
 		return nil, errors.Join(err, bus.Close())
 	}
 	s := &benchSender{bus: bus, emitter: e, wake: make(chan struct{}, 1)}
-	ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx)) // what was counted is sent
+	ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx)) // messages that were counted are still sent
 	s.done.Go(func() { s.run(ctx) })
 	return s, nil
 }
@@ -287,7 +288,7 @@ func (s *benchSender) run(ctx context.Context) {
 	}
 }
 
-// publish takes a message. Its error may be that of an earlier one.
+// publish queues a message. The error may be that of an earlier message.
 func (s *benchSender) publish(room, data string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,12 +16,12 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// measure runs ignis bench to its end, as --json has it.
+// measure runs ignis bench --json and returns its result.
 func measure(t *testing.T, address string, args ...string) (benchResult, *process) {
 	t.Helper()
 	p := start(t, nil, append([]string{"bench", "--json", "--url", "ws://" + address + "/ws"}, args...)...)
 	if code := p.wait(); code != 0 {
-		t.Fatalf("it ended with exit code %d", code)
+		t.Fatalf("exit code %d", code)
 	}
 	var r benchResult
 	if err := json.Unmarshal([]byte(p.lines.text()), &r); err != nil {
@@ -30,16 +30,16 @@ func measure(t *testing.T, address string, args ...string) (benchResult, *proces
 	return r, p
 }
 
-// Every message arrives at every client, whichever way it is sent.
+// Every message arrives at every client, no matter how it is sent.
 func TestBench(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
-	// The burst of 8 MB to each client is more than a busy machine's clients take in time.
+	// On a busy machine, the clients may read the burst of 8 MB too slowly for the default limit.
 	p, address := serve(t, nil, "--dev", "--redis", r.URL(), "--backpressure-limit", "64MiB")
 	pid := fmt.Sprint(p.cmd.Process.Pid)
 	for name, tt := range map[string]struct {
 		args    []string
-		perSent int // clients that get a message
+		perSent int // number of clients that receive each message
 	}{
 		"through Redis":         {[]string{"--redis", r.URL(), "--pid", pid}, 60},
 		"through Redis, rooms":  {[]string{"--redis", r.URL(), "--rooms", "6"}, 10},
@@ -59,22 +59,22 @@ func TestBench(t *testing.T) {
 				t.Errorf("%+v", got)
 			}
 			if s := got.Server; (s != nil) != (name == "through Redis") || s != nil && (s.DeliveryCPUMicros <= 0 || s.ResidentBytes < 1e6) {
-				t.Errorf("of the server: %+v", s)
+				t.Errorf("server: %+v", s)
 			}
 			if !strings.Contains(p.errors.text(), "60 of 60 clients are connected") {
-				t.Error("no progress was told")
+				t.Error("it printed no progress")
 			}
 		})
 	}
 }
 
-// A server that listens on IPv6 only, by its address; and of the addresses of a
-// name that of IPv4, if there is a server.
+// bench can measure a server that listens only on IPv6. If a host has addresses of both
+// kinds, it prefers IPv4 unless the server listens only on IPv6.
 func TestBenchIPv6(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "[::1]:0")
 	if err != nil {
-		t.Skipf("no IPv6 here: %v", err)
+		t.Skipf("IPv6 is not available: %v", err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
 	p := start(t, nil, "serve", "--listen", "[::1]:0", "--dev")
@@ -92,19 +92,19 @@ func TestBenchIPv6(t *testing.T) {
 		want netip.Addr
 	}{
 		{[]netip.Addr{v6}, only6, v6},
-		{[]netip.Addr{v6}, only4, v6}, // it is what was asked for
+		{[]netip.Addr{v6}, only4, v6}, // the only address
 		{[]netip.Addr{v4}, only6, v4},
 		{[]netip.Addr{v6, v4}, only4, v4},
 		{[]netip.Addr{v4, v6}, only6, v6},
-		{[]netip.Addr{v6, v4}, 1, v4}, // nobody
+		{[]netip.Addr{v6, v4}, 1, v4}, // nothing listens
 	} {
 		if got := choose(t.Context(), tt.ips, tt.port); got != netip.AddrPortFrom(tt.want, tt.port) {
-			t.Errorf("of %v, port %d: %v", tt.ips, tt.port, got)
+			t.Errorf("addresses %v, port %d: got %v", tt.ips, tt.port, got)
 		}
 	}
 }
 
-// With encryption it is the same, and nothing comes in clear.
+// With --encrypt, every message arrives as well, and none arrives unencrypted.
 func TestBenchEncrypted(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -122,7 +122,7 @@ func TestBenchEncrypted(t *testing.T) {
 	}
 }
 
-// Clients that were closed before anything was sent are told, and nothing is well.
+// Clients that the server closes before messages are sent are reported as a failure.
 func TestBenchClosedBefore(t *testing.T) {
 	t.Parallel()
 	for code, hint := range map[ws.StatusCode]string{
@@ -130,8 +130,8 @@ func TestBenchClosedBefore(t *testing.T) {
 		ws.StatusCode(wire.CloseAuthFailed):      "authentication failed: check that the token",
 		ws.StatusCode(wire.CloseAuthTimeout):     "--auth-timeout",
 		ws.StatusMessageTooBig:                   "--max-payload",
-		ws.StatusCode(wire.CloseGoingAway):       "stopped the server",
-		ws.StatusNoStatusRcvd:                    "--backpressure-limit", // it just ends
+		ws.StatusCode(wire.CloseGoingAway):       "the server was shut down",
+		ws.StatusNoStatusRcvd:                    "--backpressure-limit", // no close frame
 		ws.StatusCode(wire.CloseTooManyMessages): "--behind-timeout",
 	} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
@@ -145,19 +145,19 @@ func TestBenchClosedBefore(t *testing.T) {
 			if err := json.Unmarshal([]byte(p.lines.text()), &got); err != nil || got.ClosedBefore != 2 || got.Closed+got.Lost != 0 || got.Deliveries == 0 {
 				t.Errorf("%v, %+v", err, got)
 			}
-			want := fmt.Sprintf(`the server closed 2 clients, 2 of them before it was measured: 2 times: closed with %d "enough"`, code)
+			want := fmt.Sprintf(`the server closed 2 clients, 2 of them before the measurement: 2 times: closed with %d "enough"`, code)
 			if code == ws.StatusNoStatusRcvd {
 				want = "2 times: the server closed the connection"
 			}
 			_, after, _ := strings.Cut(p.errors.text(), "hint: ")
 			if !strings.Contains(p.errors.text(), want) || !strings.Contains(after, hint) {
-				t.Errorf("it does not say %s, or not %s", want, hint)
+				t.Errorf("got %s, want %s with the hint %s", p.errors.text(), want, hint)
 			}
 		})
 	}
 }
 
-// An interrupt ends it early, and the result is that so far.
+// An interrupt ends the measurement early, and the result so far is printed.
 func TestBenchInterrupted(t *testing.T) {
 	t.Parallel()
 	_, address := serve(t, nil, "--dev")
@@ -172,13 +172,13 @@ func TestBenchInterrupted(t *testing.T) {
 	}
 }
 
-// What was measured up to then is told, whoever dies.
-func TestBenchOfTheDying(t *testing.T) {
+// If the server or Redis dies, the figures so far are printed.
+func TestBenchEndsEarly(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		kill func(server *process, redis *redistest.Server)
 		args []string
-		says string
+		want string
 	}{
 		"the server, by clients": {func(p *process, _ *redistest.Server) { p.signal(os.Kill) }, nil, ""},
 		"the server":             {func(p *process, _ *redistest.Server) { p.signal(os.Kill) }, []string{"--redis", "URL"}, ""},
@@ -194,8 +194,8 @@ func TestBenchOfTheDying(t *testing.T) {
 			p := start(t, nil, args...)
 			p.logged("deliveries/s")
 			row.kill(srv, r)
-			if code := p.wait(); code != exitFailed || !strings.Contains(p.errors.text(), row.says) {
-				t.Errorf("exit code %d, and it says %s", code, p.errors.text())
+			if code := p.wait(); code != exitFailed || !strings.Contains(p.errors.text(), row.want) {
+				t.Errorf("exit code %d, got %s", code, p.errors.text())
 			}
 			var n int
 			_, after, ok := strings.Cut(p.lines.text(), "deliveries ")
@@ -206,8 +206,8 @@ func TestBenchOfTheDying(t *testing.T) {
 	}
 }
 
-// Servers that are none, that refuse, and that do not relay.
-func TestBenchOfOthers(t *testing.T) {
+// The error and the hint explain why a measurement is not possible.
+func TestBenchFailures(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	_, withToken := serve(t, []string{"IGNIS_JWT_SECRET=" + strings.Repeat("s", 40)})
@@ -218,36 +218,36 @@ func TestBenchOfOthers(t *testing.T) {
 	for name, tt := range map[string]struct {
 		url  string
 		args []string
-		says string
+		want string
 		hint string
 	}{
-		"nobody":                  {"ws://127.0.0.1:1/ws", nil, "connection refused", "an Ignis server running there"},
-		"no upgrade":              {"ws://" + dev + "/other", nil, "404 Not Found", "the path correct"},
-		"a login":                 {"ws://" + strange(t, "HTTP/1.1 401 Unauthorized\r\n\r\n") + "/ws", nil, "401 Unauthorized", "requires a login"},
-		"a redirect":              {"ws://" + strange(t, "HTTP/1.0 301 Moved\r\nLocation: https://h/ws?t=s3cret\r\n\r\n") + "/ws", nil, "301 Moved", "redirects to wss://h/ws; "},
-		"a broken server":         {"ws://" + strange(t, "HTTP/1.1 500 \r\n\r\n") + "/ws", nil, "500", "its log may have the reason"},
-		"a Redis":                 {"ws://" + strings.TrimPrefix(strings.TrimSuffix(r.URL(), "/0"), "redis://"), nil, "the server closed the connection", "an Ignis server running there"},
-		"no accept key":           {"ws://" + strange(t, "HTTP/1.1 101 Well\r\n\r\n") + "/ws", nil, `has Sec-WebSocket-Accept "", want "ICX+`, "does not speak WebSocket"},
-		"wrong accept key":        {"ws://" + strange(t, strings.Replace(accepted, "ICX", "ABC", 1)) + "/ws", nil, `has Sec-WebSocket-Accept "ABC+Yqv66`, "does not speak WebSocket"},
-		"garbage":                 {"ws://" + strange(t, accepted+"\xff\xff\xff\xff") + "/ws", nil, "invalid or very large WebSocket frame", "an Ignis server"},
-		"closes":                  {"ws://" + strange(t, accepted+string(ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(4999, "go away"))))) + "/ws", nil, `closed with 4999 "go away"`, "from the application"},
-		"does not encrypt":        {"ws://" + withoutKeys + "/ws", []string{"--encrypt"}, "the server does not support encryption", "leave out --encrypt"},
-		"only encrypted":          {"ws://" + encrypted + "/ws", nil, "4004", "use --encrypt to agree"},
-		"silent":                  {"ws://" + strange(t, "") + "/ws", nil, "timeout: 0 of 2 clients are connected, 0 closed, 0 deliveries are missing; 2 are waiting for the answer to the WebSocket handshake", "an Ignis server"},
-		"silent later":            {"ws://" + strange(t, accepted) + "/ws", nil, "2 are waiting for the answer to the authenticate event", "an Ignis server"},
-		"credentials":             {"ws://" + withToken + "/ws", nil, "4003", "authentication failed: check that the token in --token"},
-		"nothing relayed":         {"ws://" + dev + "/ws", []string{"--redis", r.URL()}, "nothing arrived", ""},
-		"no such process":         {"ws://" + dev + "/ws", []string{"--pid", "4194303"}, "CPU clock of process 4194303", ""},
-		"a negative process":      {"ws://" + dev + "/ws", []string{"--pid=-5"}, "--pid: expected the number of a process, 1 to 4194303", ""},
-		"process 0":               {"ws://" + dev + "/ws", []string{"--pid=0"}, "--pid: expected the number of a process, 1 to 4194303", ""},
-		"TLS":                     {"wss://" + dev + "/ws", nil, "wss:// cannot be measured", ""},
-		"too many":                {"ws://" + dev + "/ws", []string{"--clients", "2000000000"}, "descriptors", ""},
-		"more rooms":              {"ws://" + dev + "/ws", []string{"--rooms", "3"}, "--rooms", ""},
-		"a rate of nought":        {"ws://" + dev + "/ws", []string{"--rate", "0"}, "--rate", ""},
-		"a rate of almost nought": {"ws://" + dev + "/ws", []string{"--rate", "1e-10"}, "--rate: expected a number from 0.001 to 100000", ""},
-		"a rate of no number":     {"ws://" + dev + "/ws", []string{"--rate", "NaN"}, "--rate: expected a number from 0.001 to 100000", ""},
-		"a rate without end":      {"ws://" + dev + "/ws", []string{"--rate", "+Inf"}, "--rate: expected a number from 0.001 to 100000", ""},
-		"a huge size":             {"ws://" + dev + "/ws", []string{"--size", "1000000"}, "--size", ""},
+		"no server":          {"ws://127.0.0.1:1/ws", nil, "connection refused", "an Ignis server running there"},
+		"no upgrade":         {"ws://" + dev + "/other", nil, "404 Not Found", "the path correct"},
+		"a login":            {"ws://" + strange(t, "HTTP/1.1 401 Unauthorized\r\n\r\n") + "/ws", nil, "401 Unauthorized", "requires a login"},
+		"a redirect":         {"ws://" + strange(t, "HTTP/1.0 301 Moved\r\nLocation: https://h/ws?t=s3cret\r\n\r\n") + "/ws", nil, "301 Moved", "redirects to wss://h/ws; "},
+		"a broken server":    {"ws://" + strange(t, "HTTP/1.1 500 \r\n\r\n") + "/ws", nil, "500", "its log may have the reason"},
+		"a Redis":            {"ws://" + strings.TrimPrefix(strings.TrimSuffix(r.URL(), "/0"), "redis://"), nil, "the server closed the connection", "an Ignis server running there"},
+		"no accept key":      {"ws://" + strange(t, "HTTP/1.1 101 Well\r\n\r\n") + "/ws", nil, `has Sec-WebSocket-Accept "", want "ICX+`, "connect to the server directly"},
+		"wrong accept key":   {"ws://" + strange(t, strings.Replace(accepted, "ICX", "ABC", 1)) + "/ws", nil, `has Sec-WebSocket-Accept "ABC+Yqv66`, "connect to the server directly"},
+		"garbage":            {"ws://" + strange(t, accepted+"\xff\xff\xff\xff") + "/ws", nil, "invalid or very large WebSocket frame", "an Ignis server"},
+		"closes":             {"ws://" + strange(t, accepted+string(ws.MustCompileFrame(ws.NewCloseFrame(ws.NewCloseFrameBody(4999, "go away"))))) + "/ws", nil, `closed with 4999 "go away"`, "from the application"},
+		"does not encrypt":   {"ws://" + withoutKeys + "/ws", []string{"--encrypt"}, "the server does not support encryption", "leave out --encrypt"},
+		"only encrypted":     {"ws://" + encrypted + "/ws", nil, "4004", "use --encrypt to agree"},
+		"silent":             {"ws://" + strange(t, "") + "/ws", nil, "timeout: 0 of 2 clients are connected, 0 closed, 0 deliveries are missing; 2 are waiting for the answer to the WebSocket handshake", "an Ignis server"},
+		"silent later":       {"ws://" + strange(t, accepted) + "/ws", nil, "2 are waiting for the answer to the authenticate event", "an Ignis server"},
+		"credentials":        {"ws://" + withToken + "/ws", nil, "4003", "authentication failed: check that the token in --token"},
+		"nothing relayed":    {"ws://" + dev + "/ws", []string{"--redis", r.URL()}, "nothing arrived", ""},
+		"no such process":    {"ws://" + dev + "/ws", []string{"--pid", "4194303"}, "CPU clock of process 4194303", ""},
+		"a negative process": {"ws://" + dev + "/ws", []string{"--pid=-5"}, "--pid: expected a process ID from 1 to 4194303", ""},
+		"process 0":          {"ws://" + dev + "/ws", []string{"--pid=0"}, "--pid: expected a process ID from 1 to 4194303", ""},
+		"TLS":                {"wss://" + dev + "/ws", nil, "wss:// is not supported", ""},
+		"too many":           {"ws://" + dev + "/ws", []string{"--clients", "2000000000"}, "descriptors", ""},
+		"more rooms":         {"ws://" + dev + "/ws", []string{"--rooms", "3"}, "--rooms", ""},
+		"a rate of 0":        {"ws://" + dev + "/ws", []string{"--rate", "0"}, "--rate", ""},
+		"a tiny rate":        {"ws://" + dev + "/ws", []string{"--rate", "1e-10"}, "--rate: expected a number from 0.001 to 100000", ""},
+		"a rate that is NaN": {"ws://" + dev + "/ws", []string{"--rate", "NaN"}, "--rate: expected a number from 0.001 to 100000", ""},
+		"an infinite rate":   {"ws://" + dev + "/ws", []string{"--rate", "+Inf"}, "--rate: expected a number from 0.001 to 100000", ""},
+		"a huge size":        {"ws://" + dev + "/ws", []string{"--size", "1000000"}, "--size", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -258,15 +258,15 @@ func TestBenchOfOthers(t *testing.T) {
 			}
 			text := p.errors.text()
 			_, hint, _ := strings.Cut(text, "hint: ")
-			if !strings.Contains(text, tt.says) || !strings.Contains(hint, tt.hint) || strings.Contains(text, "s3cret") {
-				t.Errorf("it says %s, and not %s with the hint %s", text, tt.says, tt.hint)
+			if !strings.Contains(text, tt.want) || !strings.Contains(hint, tt.hint) || strings.Contains(text, "s3cret") {
+				t.Errorf("got %s, want %s with the hint %s", text, tt.want, tt.hint)
 			}
 		})
 	}
 }
 
-// strange is a server that says one thing to everybody, whatever it is asked, and
-// its address.
+// strange starts a server that sends the same answer on every connection, and returns its
+// address.
 func strange(t *testing.T, answer string) string {
 	return server(t, func(c net.Conn, _ int) {
 		_, _ = io.WriteString(c, answer)
@@ -274,8 +274,9 @@ func strange(t *testing.T, answer string) string {
 	})
 }
 
-// echo is a server that lets everybody in and sends each client back what it sends.
-// Those that unwanted names it closes at once with a code, the first being 0.
+// echo starts a server that accepts everyone and sends back what each client sends, and
+// returns its address. It immediately closes clients for which unwanted returns true with
+// code, or without a close frame if code is 1005. The first client has the number 0.
 func echo(t *testing.T, code ws.StatusCode, unwanted func(client int) bool) string {
 	return server(t, func(c net.Conn, client int) {
 		if _, err := ws.Upgrade(c); err != nil {
@@ -308,7 +309,8 @@ func echo(t *testing.T, code ws.StatusCode, unwanted func(client int) bool) stri
 	})
 }
 
-// server serves connections, the first being number 0, and returns its address.
+// server starts a server that calls serve for each connection, and returns its address.
+// The first connection has the number 0.
 func server(t *testing.T, serve func(c net.Conn, number int)) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -4,10 +4,10 @@ package main
 
 import "context"
 
-// Run says that it cannot.
+// Run returns an error.
 func (c *benchCmd) Run(ctx context.Context, _ *stdio) error {
 	if _, _, err := c.check(ctx); err != nil {
 		return err
 	}
-	return usage("run it on Linux, or in a container", "bench: it needs Linux, to be cheap enough not to measure itself")
+	return usage("run it on Linux, for example in a container", "ignis bench requires Linux")
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What bench prints, with each number in its unit and its place.
+// The table has each figure in the right place and unit.
 func TestBenchPrint(t *testing.T) {
 	var b bench
 	r := &b.result
@@ -36,20 +36,20 @@ func TestBenchPrint(t *testing.T) {
 		}
 	}
 	all := []string{
-		"clients 12 connected in 1.26 s, 10 a second; 3 closed by the server before it was measured, 4 while it was",
+		"clients 12 connected in 1.26 s (10 per second); the server closed 3 before the measurement and 4 during it",
 		"messages 50 in 2.0 s",
-		"deliveries 600, 294 a second; 5 lost, 6 reordered, 7 repeated",
+		"deliveries 600 (294 per second); 5 lost, 6 reordered, 7 repeated",
 		"latency p50 1.23 ms, p99 2.35 ms, p99.9 3.46 ms, max 4.57 ms",
-		"server CPU 3.46 us per delivery, 120.5 us per client to connect; 80 % of a processor",
-		"server memory 12.3 MB resident, 5.68 KB per client",
+		"server CPU 3.46 us per delivery, 120.5 us to connect a client; 80 % of a processor",
+		"server memory 12.3 MB resident, growth 5.68 KB per client",
 		"this process busy for 40 % of the time",
 	}
 	expect(all...)
 	r.HerdBusy, r.failed = 0.96, errors.New("no luck")
-	all[6] = "this process busy for 96 % of the time: it limited the rate"
-	expect(append(all, "ended early the figures are those up to then")...)
+	all[6] = "this process busy for 96 % of the time, so it limited the rate"
+	expect(append(all, "ended early the figures cover only the time until then")...)
 	r.interrupted = true
-	expect(append(all, "interrupted the figures are those so far")...)
+	expect(append(all, "interrupted the figures cover only the time until then")...)
 	r.Server = nil
-	expect(append(append(all[:4:4], all[6]), "interrupted the figures are those so far")...)
+	expect(append(append(all[:4:4], all[6]), "interrupted the figures cover only the time until then")...)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// With one room clients need not be allowed to join any; with more they do.
+// With one room, the clients need not be allowed to join any. With more, they must be.
 func TestBenchOneRoom(t *testing.T) {
 	secret := strings.Repeat("s", 32)
 	r := redistest.Start(t)
@@ -22,6 +22,6 @@ func TestBenchOneRoom(t *testing.T) {
 	}
 	p := start(t, nil, append([]string{"bench", "--url", "ws://" + address + "/ws", "--rooms", "2"}, args...)...)
 	if code := p.wait(); code == 0 || !strings.Contains(p.errors.text(), "bench-0000") {
-		t.Errorf("two rooms that nobody may join: exit code %d", code)
+		t.Errorf("two rooms that the clients may not join: exit code %d", code)
 	}
 }

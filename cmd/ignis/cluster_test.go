@@ -34,7 +34,7 @@ func listenTo(t *testing.T, redis, address, user, room string) *listener {
 		t.Fatalf("the first event is %+v", connected)
 	}
 	l.id = connected.Data.ID
-	// It joins after printing that, so the room is probed until it has joined.
+	// It joins after printing this event, so wait until an event in the room arrives.
 	redistest.Wait(t, user+" to be in "+room, func() bool {
 		emit(t, redis, "room", room, "probe")
 		return strings.Contains(p.lines.text(), `"probe"`)
@@ -183,7 +183,7 @@ func TestNoClientIsAcceptedBeforeRedisIsThere(t *testing.T) {
 	r.Resume()
 	p.line() // listening
 	if code, _, _ := get(t, "http://"+line.Address+"/readyz"); code != http.StatusOK {
-		t.Errorf("/readyz answers %d at last", code)
+		t.Errorf("/readyz answers %d with Redis", code)
 	}
 }
 
@@ -196,7 +196,7 @@ func TestRedisThatRefusesEndsTheServer(t *testing.T) {
 	}
 	p := start(t, nil, "serve", "--dev", "--listen", "127.0.0.1:0", "--redis", url)
 	if code := p.wait(); code != exitFailed {
-		t.Errorf("ended with exit code %d", code)
+		t.Errorf("exit code %d", code)
 	}
 	p.logged("error: ")
 	p.logged("hint: is Redis running")

@@ -13,8 +13,8 @@ import (
 type cronCmd struct {
 	Next    cronNextCmd    `cmd:"" help:"List the next times of a schedule."`
 	Explain cronExplainCmd `cmd:"" help:"Describe a schedule in words."`
-	Run     cronRunCmd     `cmd:"" help:"Emit events on schedules, once each among any number of processes."`
-	Check   cronCheckCmd   `cmd:"" help:"Check a file of jobs and list when they run next."`
+	Run     cronRunCmd     `cmd:"" help:"Emit events on schedules, each event once even if several processes run."`
+	Check   cronCheckCmd   `cmd:"" help:"Check a file of jobs, and list when they run next."`
 }
 
 // schedulePattern is a cron pattern that is validated while arguments are parsed.
@@ -26,7 +26,7 @@ func (p *schedulePattern) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-const patternHelp = `A pattern has five or six fields: [second] minute hour day-of-month month day-of-week. Each field is *, a number, a range such as 1-5, any of these with a step such as */5, or a comma-separated list of these. Months and days of the week can also be written as jan to dec and sun to sat. The day fields also accept L, L-3, 15W, LW, 5L and 5#2. If both day fields are restricted, a day that matches either one is enough. Instead of fields, a pattern can be a macro: @hourly, @daily, @weekdays, @weekly, @monthly, @yearly, @every 90s and others.`
+const patternHelp = `A pattern has five or six fields: [second] minute hour day-of-month month day-of-week. Each field is *, a number, a range such as 1-5, any of these with a step such as */5, or a comma-separated list of these. Months and days of the week can also be written as jan to dec and sun to sat. The day fields also accept L, L-3, 15W, LW, 5L and 5#2. If both day fields are restricted, a day only has to match one of them. Instead of fields, a pattern can be a macro: @hourly, @daily, @weekdays, @weekly, @monthly, @yearly, @every 90s and others.`
 
 // cronNextCmd lists the next times of a schedule.
 type cronNextCmd struct {
@@ -41,7 +41,7 @@ type cronNextCmd struct {
 func (cronNextCmd) Help() string {
 	return patternHelp + `
 
-A note beside a time tells how it is affected by a change of the clocks. Skipped times are made up for once, immediately after the gap. Of a repeated time, the first counts. A schedule that allows every hour of the day follows elapsed time instead.
+A note next to a time explains how a clock change affects it. Times that the clocks skip are replaced by one time, immediately after the gap. Of a time that occurs twice, the first counts. A schedule that allows every hour of the day follows elapsed time instead.
 
 Example:
 
@@ -60,8 +60,8 @@ func (c *cronNextCmd) Run(std *stdio) error {
 	if err != nil {
 		return err
 	}
-	if c.N > 10_000 { // what is below 1 is no count
-		return usage("", "--n: expected 1 to 10000")
+	if c.N > 10_000 { // the type count has rejected values below 1
+		return usage("", "-n: expected a number from 1 to 10000, but got %d", c.N)
 	}
 	at := time.Now().In(loc)
 	if c.From != "" {
@@ -95,7 +95,7 @@ func (c *cronNextCmd) Run(std *stdio) error {
 	return nil
 }
 
-// zone returns the location that --tz names.
+// zone returns the time zone with the given name, or the local time zone for "".
 func zone(name string) (*time.Location, error) {
 	loc, err := cron.LoadZone(name)
 	switch {

@@ -17,7 +17,7 @@ func TestCron(t *testing.T) {
 			0,
 			"Sat  2026-03-28T02:30:00+01:00\nSun  2026-03-29T03:00:00+02:00   for a time that the clocks skip\nMon  2026-03-30T02:30:00+02:00\n",
 		},
-		"over its end": {
+		"over the end of summer time": {
 			[]string{"next", "30 2 * * *", "--tz", "Europe/Paris", "-n", "2", "--from", "2026-10-25"},
 			0,
 			"Sun  2026-10-25T02:30:00+02:00   the first of two\nMon  2026-10-26T02:30:00+01:00\n",
@@ -55,7 +55,7 @@ func TestCron(t *testing.T) {
 	}
 }
 
-func TestCronNextAsManyAsThereMayBe(t *testing.T) {
+func TestCronNextMaximum(t *testing.T) {
 	t.Parallel()
 	p := start(t, nil, "cron", "next", "@daily", "-n", "10000")
 	if code := p.wait(); code != 0 || strings.Count(p.lines.text(), "\n") != 10_000 {

@@ -11,9 +11,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// jsonData converts YAML to JSON, and returns the problems that prevent it. It returns nil for an
-// absent node. Numbers keep their spelling. Those that are not valid in JSON are problems, because
-// YAML reads 010 as 8, for example.
+// jsonData converts YAML to JSON, and returns the problems that prevent that. It returns nil for an
+// absent node. Numbers are copied as they are written. Those that are not valid in JSON are
+// problems, because YAML reads 010 as 8, for example.
 func jsonData(n *yaml.Node) (json.RawMessage, []string) {
 	if n.IsZero() {
 		return nil, nil
@@ -102,7 +102,7 @@ func (w *jsonWriter) scalar(n *yaml.Node) {
 		w.WriteString("null")
 	case "!!bool":
 		var b bool
-		_ = n.Decode(&b) // jsonData has refused what is neither true nor false
+		_ = n.Decode(&b) // jsonData has rejected other values
 		w.WriteString(strconv.FormatBool(b))
 	case "!!int", "!!float":
 		_, err := strconv.ParseFloat(n.Value, 64)

@@ -34,7 +34,7 @@ type cronJob struct {
 	message emitter.Message
 }
 
-// same reports whether two jobs are equal except for their lines.
+// same reports whether two jobs are equal except for their line numbers.
 func (j *cronJob) same(o *cronJob) bool {
 	return reflect.DeepEqual(j.config, o.config) && reflect.DeepEqual(j.message, o.message) && sameRules(j.zone, o.zone)
 }
@@ -100,8 +100,8 @@ func (e *cronFileError) Error() string {
 	return fmt.Sprintf("%s: %s", e.name, strings.Join(e.problems, "\n"))
 }
 
-// readCronFile reads a file of jobs, with a default zone for jobs that have none. If the file is
-// invalid, it returns a *cronFileError with all problems.
+// readCronFile reads a file of jobs. zone is the default time zone of the jobs. If the file is invalid,
+// it returns a *cronFileError with all problems.
 func readCronFile(name, zone string) ([]cronJob, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -306,7 +306,7 @@ func (p *jobParser) message(f *jobFields, j *cronJob) {
 	}
 }
 
-// address returns whom the message is for.
+// address returns the address of the message.
 func (f *jobFields) address() (to wire.Address, err error) {
 	n := 0
 	for _, t := range []struct {

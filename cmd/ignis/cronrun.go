@@ -37,10 +37,11 @@ Optional fields of a job:
 
   zone       time zone of this job
   exclude    list of client IDs that do not receive the event
-  misfire    what to do about times at which no process could run the job:
-             once (run the newest one, the default), all, or skip
+  misfire    what to do about times that were missed because no process could
+             run the job: once (run it for the newest one, the default),
+             all, or skip
   deadline   how late the job may run (1h)
-  jitter     maximum delay, which is the same each time for a job (none)
+  jitter     upper limit of a fixed delay that differs between jobs (none)
   timeout    how long sending may take (30s)`
 
 // cronFileArgs are the arguments that run and check have in common.
@@ -58,7 +59,8 @@ func (c *cronFileArgs) load() ([]cronJob, error) {
 	return readCronFile(c.File, c.TZ)
 }
 
-// explainFile prints each problem of a file on a separate line.
+// explainFile prints each problem of a file on a separate line, and returns the error of the
+// command.
 func explainFile(w io.Writer, err error) error {
 	var bad *cronFileError
 	if !errors.As(err, &bad) {
@@ -110,7 +112,7 @@ func (c *cronCheckCmd) Run(std *stdio) error {
 	return w.Flush()
 }
 
-// to says whom the job's message is for.
+// to describes the address of the job's message.
 func (j *cronJob) to() string {
 	return strings.TrimSpace(string(j.message.To.Type) + " " + j.message.To.Name)
 }
@@ -118,9 +120,9 @@ func (j *cronJob) to() string {
 // cronRunCmd runs the jobs of a file.
 type cronRunCmd struct {
 	cronFileArgs
-	Redis string `placeholder:"URL" help:"Redis of the servers (redis://127.0.0.1:6379); ignis serve --help has the forms. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
+	Redis string `placeholder:"URL" help:"Redis of the servers (redis://127.0.0.1:6379). See ignis serve --help for other forms. Other users of the machine can read arguments, so for a URL with a password use --redis-file or the environment."`
 	redisFlags
-	Durable bool `help:"Assume that Redis loses no data in a restart or failover."`
+	Durable bool `help:"Assume that Redis loses no data when it restarts or fails over. Without this, the times around a restart may be skipped, so that no event is emitted twice."`
 
 	LogFormat string     `default:"text" enum:"text,json" group:"Log" placeholder:"text|json" help:"Format of the log, which is written to standard error (${default})."`
 	LogLevel  slog.Level `default:"info" group:"Log" placeholder:"LEVEL" help:"Minimum level of log messages: debug, info, warn or error (${default})."`
@@ -128,11 +130,11 @@ type cronRunCmd struct {
 
 // Help returns what --help shows below the summary.
 func (cronRunCmd) Help() string {
-	return `Run it in as many processes as you need for reliability, each with the same file. Each time a job is due, one of them emits its event. The clock of Redis is authoritative. Applications that share a Redis need different prefixes, or each takes times of the other's jobs of the same name.
+	return `Run it in as many processes as you need for reliability, each with the same file. Each time a job is due, one of them emits its event. The clock of Redis is authoritative. Applications that share a Redis need different prefixes, because otherwise jobs with the same name take each other's times.
 
 ` + cronFileHelp + `
 
-The whole file is checked before any job starts. On SIGHUP it is read again: jobs that have not changed continue, unless the rules of their time zone have changed. If the new file has errors, all jobs continue as before. SIGTERM shuts down gracefully, and a second SIGTERM exits immediately. Events that were emitted are logged, and so are those that were not emitted, with the reason.
+The whole file is checked before any job starts. On SIGHUP it is read again, and jobs that have changed, or whose time zone has new rules, are replaced. If the new file has errors, all jobs continue as before. SIGTERM shuts down gracefully; a second SIGTERM ends the program immediately. The log contains each event that was emitted, and each that was not, with the reason.
 
 Examples:
 
@@ -141,7 +143,7 @@ Examples:
   ignis cron run jobs.yaml --redis redis://10.0.0.5:6379 --tz Europe/Paris`
 }
 
-// Run runs the jobs until ctx ends.
+// Run runs the jobs until ctx is done.
 func (c *cronRunCmd) Run(ctx context.Context, std *stdio) error {
 	jobs, err := c.cronFileArgs.load()
 	if err != nil {
@@ -166,7 +168,7 @@ func (c *cronRunCmd) Run(ctx context.Context, std *stdio) error {
 		return redisError(err)
 	}
 	defer store.Close()
-	waiting := time.AfterFunc(startNotice, func() { log.Warn("waiting for Redis, no job is running yet") })
+	waiting := time.AfterFunc(startNotice, func() { log.Warn("waiting for Redis; no jobs are running yet") })
 	bus, err := redisbus.Dial(ctx, redis)
 	waiting.Stop()
 	if err != nil {
@@ -188,7 +190,7 @@ func (c *cronRunCmd) Run(ctx context.Context, std *stdio) error {
 	done := make(chan error, 1)
 	go func() { done <- f.scheduler.Run(ctx) }()
 	if _, err := fmt.Fprintf(std.out, "running %s of %s\n", plural(len(jobs), "job"), c.File); err != nil {
-		log.Warn("standard output", "error", err)
+		log.Warn("could not write to standard output", "error", err)
 	}
 	for {
 		select {
@@ -225,10 +227,10 @@ func (f *cronFile) reload() {
 	switch {
 	case errors.As(err, &bad):
 		for _, p := range bad.problems {
-			f.log.Error("could not reload the file, the jobs continue unchanged", "file", bad.name, "problem", p)
+			f.log.Error("could not reload the file; the jobs continue unchanged", "file", bad.name, "problem", p)
 		}
 	case err != nil:
-		f.log.Error("could not reload the file, the jobs continue unchanged", "error", err)
+		f.log.Error("could not reload the file; the jobs continue unchanged", "error", err)
 	}
 }
 
@@ -271,7 +273,7 @@ func (f *cronFile) apply(jobs []cronJob) error {
 		if err := f.scheduler.Add(n.job); err != nil {
 			return err
 		}
-		f.log.Info("job", "job", j.config.Name, "next", n.job.Schedule().Next(f.now(j.config.Zone)), "event", j.message.Event, "to", j.to())
+		f.log.Info("job scheduled", "job", j.config.Name, "next", n.job.Schedule().Next(f.now(j.config.Zone)), "event", j.message.Event, "to", j.to())
 	}
 	f.jobs = fresh
 	f.log.Info("jobs loaded", "file", f.args.File, "jobs", len(fresh), "added", added, "changed", changed, "removed", removed)
@@ -281,7 +283,7 @@ func (f *cronFile) apply(jobs []cronJob) error {
 func (f *cronFile) now(name string) time.Time {
 	loc, err := zone(name)
 	if err != nil {
-		loc = time.Local // cannot happen, newJob has checked the zone
+		loc = time.Local // cannot happen: newJob has checked the zone
 	}
 	return time.Now().In(loc)
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// Package time uses UTC if TZ names an unknown zone. The commands report an error instead, unless the
-// zone is set explicitly.
+// Package time uses UTC if TZ names an unknown zone. The commands report an error instead, unless they
+// do not use the local time zone.
 func TestWrongTZ(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

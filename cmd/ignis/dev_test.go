@@ -9,7 +9,7 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-func TestDevelopmentModeBelievesEverybody(t *testing.T) {
+func TestDevelopmentModeAcceptsAnyCredentials(t *testing.T) {
 	t.Parallel()
 	_, address := serve(t, nil, "--dev")
 	for _, test := range []struct {
@@ -41,14 +41,14 @@ func TestDevelopmentModeRelays(t *testing.T) {
 		if _, err := c.Join(withTimeout(t), "lobby"); err != nil {
 			t.Fatal(err)
 		}
-		send(t, c, "arrived", `{"room":"lobby"}`) // is echoed once it has joined
+		send(t, c, "arrived", `{"room":"lobby"}`) // comes back if the client has joined
 		for m := receive(t, c); !strings.Contains(string(m.Data), c.ID()); m = receive(t, c) {
 			if m.Event != "arrived" {
 				t.Fatalf("received %+v", m)
 			}
 		}
 	}
-	receive(t, ann) // that anonymous has joined
+	receive(t, ann) // the event that anonymous sent
 
 	// None of these is relayed.
 	send(t, stranger, "chat", `{"room":"lobby","text":"not a member"}`)
@@ -70,7 +70,7 @@ func TestDevelopmentModeRelays(t *testing.T) {
 	if m := receive(t, ann); string(m.Data) != want {
 		t.Errorf("received %s, want %s", m.Data, want)
 	}
-	// The stranger's next message is its own, so nothing arrived before.
+	// The next message that the stranger receives is its own, so it received none of the others.
 	send(t, stranger, "self", `{"room":"`+stranger.ID()+`"}`)
 	if m := receive(t, stranger); m.Event != "self" {
 		t.Errorf("a stranger received %+v", m)
@@ -78,7 +78,7 @@ func TestDevelopmentModeRelays(t *testing.T) {
 }
 
 // Requests that a web site could make a developer's browser send are refused.
-func TestDevelopmentModeIsForThisMachineAlone(t *testing.T) {
+func TestDevelopmentModeIsForThisMachineOnly(t *testing.T) {
 	t.Parallel()
 	p, address := serve(t, nil, "--dev")
 	_, port, _ := strings.Cut(address, ":")
@@ -114,7 +114,7 @@ func TestDevelopmentModeIsForThisMachineAlone(t *testing.T) {
 	p.logged("request refused")
 	for _, path := range []string{"/", "/dev/app.js", "/healthz"} {
 		if code, _, _ := get(t, "http://"+address+path, "Host", "evil.example"); code != http.StatusForbidden {
-			t.Errorf("%s for another host answers %d", path, code)
+			t.Errorf("%s with another Host answers %d", path, code)
 		}
 	}
 }
@@ -125,7 +125,7 @@ var upgrade = []string{
 	"Sec-WebSocket-Version", "13", "Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==",
 }
 
-// handshake returns the answer to a request for a WebSocket.
+// handshake returns the status of the answer to a request for a WebSocket.
 func handshake(t *testing.T, url string, headers ...string) int {
 	t.Helper()
 	transport := &http.Transport{DisableKeepAlives: true}
@@ -164,8 +164,8 @@ func TestAllowedOrigins(t *testing.T) {
 	}
 }
 
-// The address of a client behind a proxy is the one reported by the proxy. Reports by
-// others are ignored.
+// The address of a client behind a trusted proxy is the one that the proxy reports. Other
+// reports are ignored.
 func TestTrustedProxies(t *testing.T) {
 	t.Parallel()
 	secret := []string{"IGNIS_JWT_SECRET=" + testKey}
@@ -183,7 +183,7 @@ func TestTrustedProxies(t *testing.T) {
 	}
 }
 
-func TestThePage(t *testing.T) {
+func TestDevelopmentPage(t *testing.T) {
 	t.Parallel()
 	_, address := serve(t, nil, "--dev", "--path", "/a&b")
 	code, header, page := get(t, "http://"+address+"/")
@@ -209,7 +209,7 @@ func TestThePage(t *testing.T) {
 	}
 }
 
-func TestListenShowsWhatAClientSends(t *testing.T) {
+func TestListenPrintsMessagesOfClients(t *testing.T) {
 	t.Parallel()
 	_, address := serve(t, nil, "--dev")
 	p := start(t, nil, "listen", "ws://"+address+"/ws", "--user", "ann", "--join", "a", "--join", "b,c")

@@ -16,15 +16,16 @@ import (
 
 const localRedis = "redis://127.0.0.1:6379"
 
-// emitterName is how Redis' CLIENT LIST names the commands that only send.
+// emitterName is the client name in Redis, which CLIENT LIST shows, of commands that only
+// send.
 const emitterName = "emitter"
 
 // emitCmd sends one event.
 type emitCmd struct {
-	Redis string `placeholder:"URL" help:"Redis of the servers (redis://127.0.0.1:6379); ignis serve --help has the forms. Other users of the machine can read arguments: for a password use --redis-file, or the environment."`
+	Redis string `placeholder:"URL" help:"Redis of the servers (redis://127.0.0.1:6379). See ignis serve --help for other forms. Other users of the machine can read arguments, so for a URL with a password use --redis-file or the environment."`
 	redisFlags
-	Timeout    period   `default:"5s" placeholder:"TIME" help:"How long the data may take to come on standard input, how long connecting may take, and how long sending (${default})."`
-	MaxMessage byteSize `default:"1MiB" placeholder:"SIZE" help:"Largest message (${default}). Redis cuts off every server that is behind by more than its own limit, client-output-buffer-limit."`
+	Timeout    period   `default:"5s" placeholder:"TIME" help:"Maximum time for each of: reading standard input, connecting, and sending (${default})."`
+	MaxMessage byteSize `default:"1MiB" placeholder:"SIZE" help:"Maximum size of the message (${default}). Redis disconnects servers that fall behind by more than its setting client-output-buffer-limit."`
 
 	Client    emitClient    `cmd:"" help:"Send to one client."`
 	User      emitUser      `cmd:"" help:"Send to all sessions of a user."`
@@ -32,11 +33,13 @@ type emitCmd struct {
 	Broadcast emitBroadcast `cmd:"" help:"Send to all clients."`
 }
 
-// Help returns what --help shows below the summary.
+// Help returns the text that --help shows below the summary.
 func (emitCmd) Help() string {
-	return `The data is JSON, from the argument or from standard input if that is a pipe or a file; without either the event has none. A pipe has to be closed by whoever writes to it, within --timeout; where nobody does, as under some supervisors, < /dev/null is for an event without data. It is checked before anything is sent, and sent as it is. A value that starts with a - comes after --.
+	return `The data is JSON, given as an argument or, if there is none, on standard input if that is a pipe or a file. Otherwise the event has no data. The data is checked, and sent unchanged. Put -- before data that starts with a -.
 
-The event reaches whoever is connected at this moment; Redis does not tell whether somebody was. The servers have to have the same --prefix.
+The program that writes to a pipe must close it within --timeout. If a supervisor leaves standard input open, use < /dev/null to send an event without data.
+
+The event reaches the clients that are connected at that moment; Redis does not report whether there are any. The servers must use the same --prefix.
 
 Examples:
 
@@ -45,24 +48,24 @@ Examples:
   ignis emit broadcast price --exclude 0b0f1c6e-6d6a-4f0c-9a37-2f6d1c1f8a11 < price.json`
 }
 
-// content is what is sent, whoever it goes to.
+// content contains the arguments for what is sent.
 type content struct {
 	Event string  `arg:"" help:"Name of the event."`
-	JSON  *string `arg:"" optional:"" name:"json" help:"Data of the event; - or nothing for standard input."`
+	JSON  *string `arg:"" optional:"" name:"json" help:"Data of the event as JSON. If absent or -, it is read from standard input."`
 }
 
-// exclusion is whom it does not go to.
+// exclusion contains the flag for who does not receive the event.
 type exclusion struct {
-	Exclude idList `placeholder:"ID" help:"Clients that do not get it. May be repeated."`
+	Exclude idList `placeholder:"ID" help:"IDs of clients that do not receive the event, separated by commas. May be repeated."`
 }
 
 type (
 	emitClient struct {
-		ID string `arg:"" help:"Id of the client, as its connected event has it."`
+		ID string `arg:"" help:"ID of the client, which is in its connected event."`
 		content
 	}
 	emitUser struct {
-		ID string `arg:"" help:"Id of the user."`
+		ID string `arg:"" help:"ID of the user."`
 		content
 	}
 	emitRoom struct {
@@ -76,38 +79,38 @@ type (
 	}
 )
 
-// Run sends to one client.
+// Run sends the event to a client.
 func (c *emitClient) Run(ctx context.Context, std *stdio, e *emitCmd) error {
 	return e.send(ctx, std, c.content, argument{"ID", c.ID}, wire.ToClient(c.ID), nil)
 }
 
-// Run sends to one user.
+// Run sends the event to all sessions of a user.
 func (c *emitUser) Run(ctx context.Context, std *stdio, e *emitCmd) error {
 	return e.send(ctx, std, c.content, argument{"ID", c.ID}, wire.ToUser(c.ID), nil)
 }
 
-// Run sends to one room.
+// Run sends the event to a room.
 func (c *emitRoom) Run(ctx context.Context, std *stdio, e *emitCmd) error {
 	return e.send(ctx, std, c.content, argument{"NAME", c.Name}, wire.ToRoom(c.Name), c.Exclude)
 }
 
-// Run sends to everybody.
+// Run sends the event to all clients.
 func (c *emitBroadcast) Run(ctx context.Context, std *stdio, e *emitCmd) error {
 	return e.send(ctx, std, c.content, argument{"EVENT", c.Event}, wire.ToEveryone(), c.Exclude)
 }
 
-// argument is a text from the command line and what it is called there.
+// argument is an argument of the command line.
 type argument struct{ name, value string }
 
 func (a argument) check() error {
 	if a.value == "" || !utf8.ValidString(a.value) {
-		return usage("", "%s: expected a text in UTF-8 that is not empty, but got %q", a.name, a.value)
+		return usage("", "%s: expected non-empty text in UTF-8, but got %q", a.name, a.value)
 	}
 	return nil
 }
 
-// send checks everything, then connects and sends. The first argument is what names
-// the address on the command line.
+// send checks everything before it connects and sends. target is the argument that
+// selects the address.
 func (e *emitCmd) send(ctx context.Context, std *stdio, c content, target argument, address wire.Address, exclude idList) error {
 	args := []argument{target, {"EVENT", c.Event}}
 	for _, id := range exclude {
@@ -138,26 +141,25 @@ func (e *emitCmd) send(ctx context.Context, std *stdio, c content, target argume
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not done within %v", timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer from Redis within %v", timeout))
 	defer cancel()
 	return redisError(to.Send(ctx, address, c.Event, data, wire.Except(exclude...)))
 }
 
-// redisError adds what to do about an error of Redis, of its address or of what
-// is sent.
+// redisError adds the exit code and the hint to an error of package redisbus or emitter.
 func redisError(err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, redisbus.ErrConfig):
-		return usage("the address is that of --redis or --redis-file, or of IGNIS_REDIS", "--redis: %w", err)
+		return usage("check the URL in --redis, --redis-file or IGNIS_REDIS", "--redis: %w", err)
 	case errors.Is(err, emitter.ErrMessage):
 		return usage("", "%w", err)
 	}
-	return &exitError{exitFailed, err, "is Redis running, and does --redis, --redis-file or IGNIS_REDIS have its address and password?"}
+	return &exitError{exitFailed, err, "is Redis running, and are its address and password in --redis, --redis-file or IGNIS_REDIS correct?"}
 }
 
-// data returns the event's data as JSON text, or nil when there is none.
+// data returns the data of the event as a json.RawMessage, or nil if there is none.
 func (c content) data(ctx context.Context, std *stdio, timeout time.Duration) (any, error) {
 	text, name := []byte(nil), "JSON"
 	if c.JSON != nil && *c.JSON != "-" {
@@ -181,6 +183,6 @@ func (c content) data(ctx context.Context, std *stdio, timeout time.Duration) (a
 }
 
 func jsonError(name string, err error) error {
-	return usage(`text needs quotes of its own, as in '"hello"' or '{"text":"hello"}'`,
+	return usage(`in JSON, text needs double quotes, as in '"hello"' or '{"text":"hello"}'`,
 		"%s: expected one JSON value: %w", name, err)
 }

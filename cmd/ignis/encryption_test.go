@@ -10,7 +10,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// The clients that serve accepts, encrypted or not.
+// Which clients serve accepts depends on --encryption.
 func TestServeEncryption(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
@@ -49,7 +49,7 @@ func TestListenEncrypted(t *testing.T) {
 	_, address := serve(t, nil, "--dev")
 	listener := start(t, nil, "listen", "ws://"+address+"/ws", "--join", "lobby", "--encrypt", "--all")
 	if line := listener.line(); !strings.Contains(line, `"serverPublicKey"`) {
-		t.Errorf("listen says %s", line)
+		t.Errorf("listen printed %s", line)
 	}
 	c := dial(t, address, map[string]string{"userId": "bob"})
 	if _, err := c.Join(t.Context(), "lobby"); err != nil {
@@ -57,7 +57,7 @@ func TestListenEncrypted(t *testing.T) {
 	}
 	for !slices.ContainsFunc(strings.Split(listener.lines.text(), "\n"), func(line string) bool {
 		return strings.HasPrefix(line, `{"event":"chat","data":{"room":"lobby","text":"hello"`)
-	}) { // joins are not answered
+	}) { // repeated, because listen may join later
 		if err := c.Send(t.Context(), "chat", map[string]string{"room": "lobby", "text": "hello"}); err != nil {
 			t.Fatal(err)
 		}
@@ -69,12 +69,12 @@ func TestListenEncrypted(t *testing.T) {
 
 	_, off := serve(t, nil, "--dev", "--encryption", "off")
 	_, required := serve(t, nil, "--dev", "--encryption", "required")
-	for _, row := range []struct{ address, flag, says string }{
+	for _, row := range []struct{ address, flag, want string }{
 		{off, "--encrypt", "--encryption optional"},
 		{required, "--all", "use --encrypt to agree"},
 	} {
 		p := start(t, nil, "listen", "ws://"+row.address+"/ws", row.flag)
-		if code := p.wait(); code != exitAuth || !strings.Contains(p.errors.text(), row.says) {
+		if code := p.wait(); code != exitAuth || !strings.Contains(p.errors.text(), row.want) {
 			t.Errorf("exit code %d, %s", code, p.errors.text())
 		}
 	}

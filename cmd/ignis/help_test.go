@@ -8,12 +8,12 @@ import (
 // The help of each command explains it.
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for command, says := range map[string][]string{
+	for command, want := range map[string][]string{
 		"serve":        {"A token is a JWT signed with HS256", "GET /readyz answers 200"},
-		"emit":         {"The event reaches whoever is connected at this moment", "ignis emit "},
+		"emit":         {"The event reaches the clients that are connected at that moment", "ignis emit "},
 		"listen":       {"Exit codes: 0 ended by a signal", "ignis listen "},
 		"bench":        {"An interrupt ends the measurement early", "ignis bench "},
-		"cron next":    {"A note beside a time tells how it is affected by a change of the clocks", patternHelp, "ignis cron next '"},
+		"cron next":    {"A note next to a time explains how a clock change affects it", patternHelp, "ignis cron next '"},
 		"cron explain": {patternHelp, "ignis cron explain '"},
 		"cron run":     {"Run it in as many processes", cronFileHelp},
 		"cron check":   {cronFileHelp},
@@ -23,7 +23,7 @@ func TestHelp(t *testing.T) {
 			p := start(t, nil, append(strings.Fields(command), "--help")...)
 			code := p.wait()
 			text := strings.Join(strings.Fields(p.lines.text()), " ")
-			for _, s := range says {
+			for _, s := range want {
 				if s = strings.Join(strings.Fields(s), " "); code != 0 || len(s) < 10 || !strings.Contains(text, s) {
 					t.Errorf("exit code %d; no %q in %s", code, s, text)
 				}

@@ -19,7 +19,7 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-func TestTheSoftLimitOfDescriptorsIsRaised(t *testing.T) {
+func TestDescriptorLimitIsRaised(t *testing.T) {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		t.Fatal(err)
@@ -34,8 +34,8 @@ func TestTheSoftLimitOfDescriptorsIsRaised(t *testing.T) {
 	}
 }
 
-// Clients that use up their descriptors leave those that Redis and probes need, and
-// further clients are refused immediately.
+// Clients cannot use the file descriptors that Redis and probes need. When the others are
+// used up, further clients are refused immediately.
 func TestReserveOfDescriptors(t *testing.T) {
 	t.Parallel()
 	const limit, clientReserve = 200, 64
@@ -92,7 +92,7 @@ func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !done(); runtime.Gosched() {
 		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("timed out waiting for %s", what)
 		}
 	}
 }

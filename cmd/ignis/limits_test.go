@@ -11,7 +11,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// A request has at most 8 KiB of header, as one long field or as many short ones.
+// The header of a request is limited to 8 KiB, whether it is one long field or many short
+// ones.
 func TestHeaderLimit(t *testing.T) {
 	_, address := serve(t, nil, "--dev")
 	short := func(n int) (fields []string) {
@@ -35,8 +36,8 @@ func TestHeaderLimit(t *testing.T) {
 	}
 }
 
-// The limits for clients that are not authenticated are flags.
-func TestStrangerLimitFlags(t *testing.T) {
+// Flags set the limits for unauthenticated clients.
+func TestAuthLimitFlags(t *testing.T) {
 	_, address := serve(t, nil, "--dev", "--auth-max-payload", "1KiB")
 	credentials := map[string]string{"userId": "ann", "x": strings.Repeat("x", 2000)}
 	conn, err := client.Dial(context.Background(), "ws://"+address+"/ws", client.Config{Credentials: credentials})

@@ -24,19 +24,19 @@ type listenCmd struct {
 	URL        string   `arg:"" help:"WebSocket address of the server, such as ws://127.0.0.1:8080/ws."`
 	Token      string   `placeholder:"TOKEN" help:"Token to authenticate with. Other users of the machine can read arguments, but not the environment."`
 	User       string   `placeholder:"ID" help:"User to connect as. Only servers in development mode accept it."`
-	Join       idList   `placeholder:"ROOM" help:"Rooms to join. May be repeated."`
-	Encrypt    bool     `help:"Agree on a key with the server, which must be started with --encryption, and reject unencrypted messages."`
+	Join       idList   `placeholder:"ROOM" help:"Rooms to join, separated by commas. May be repeated."`
+	Encrypt    bool     `help:"Encrypt messages, and reject unencrypted ones. The server must be started with --encryption."`
 	All        bool     `help:"Also print the protocol's own events, starting with connected, which contains the client ID."`
 	MaxMessage byteSize `default:"16MiB" placeholder:"SIZE" help:"Maximum size of a message as received (${default}); encryption makes messages a third larger. Larger messages are skipped with a note on standard error."`
 }
 
 // Help returns the text that --help shows below the summary.
 func (listenCmd) Help() string {
-	return `Each event is printed as one line of JSON, {"event":...,"data":...}, with "room" if it was sent to a room and "from" if another client sent it, until a signal ends the program or its output is closed. Characters that control a terminal or the direction of text are written as \u escapes, which mean the same in JSON.
+	return `Each event is printed as one line of JSON, {"event":...,"data":...}, with "room" if it was sent to a room and "from" if another client sent it, until a signal ends the program or its output is closed. Characters that control a terminal or the direction of text are printed as \u escapes, which are equivalent in JSON.
 
 If the server refuses some of the rooms, a note on standard error lists them with the reasons; if it refuses all of them, the program ends. The original Ignis does not report refused rooms.
 
-Exit codes: 0 ended by a signal, or the output was closed; 1 the server refused all rooms; 3 the server rejected the credentials; 4 the server cannot be reached or the connection ended.
+Exit codes: 0 ended by a signal, or the output was closed; 1 failure, for example because the server refused all rooms; 2 wrong usage; 3 the server rejected the credentials; 4 the server cannot be reached or the connection ended.
 
 Examples:
 
@@ -45,14 +45,14 @@ Examples:
   IGNIS_TOKEN=$(cat token) ignis listen wss://example.com/ws --all`
 }
 
-// Run listens until ctx ends.
+// Run listens until ctx is done, the connection ends or the output is closed.
 func (c *listenCmd) Run(ctx context.Context, std *stdio) error {
 	u, err := url.Parse(c.URL)
 	if err != nil || (u.Scheme != "ws" && u.Scheme != "wss") || u.Host == "" {
 		return usage("", "URL: expected an address such as ws://127.0.0.1:8080/ws or wss://example.com/ws")
 	}
 	if u.User != nil {
-		return usage("use --token or IGNIS_TOKEN", "URL: expected no user and password, because servers do not read them")
+		return usage("use --token or IGNIS_TOKEN", "URL: expected no user and password, because servers ignore them")
 	}
 	for _, room := range c.Join {
 		if strings.HasPrefix(room, wire.ReservedPrefix) || len(utf16.Encode([]rune(room))) > wire.MaxRoomName {
@@ -99,7 +99,8 @@ func (c *listenCmd) credentials() any {
 
 var errOutputClosed = errors.New("the output was closed")
 
-// receive joins and prints until the connection, ctx or the output ends.
+// receive joins the rooms, and prints messages until ctx is done, the connection ends or
+// the output is closed.
 func (c *listenCmd) receive(ctx context.Context, std *stdio, conn *client.Conn) error {
 	if c.All {
 		if err := printMessage(std, wire.Message{Event: wire.EventConnected, Data: conn.Connected().Data}); err != nil {

@@ -16,7 +16,7 @@ import (
 )
 
 // listen reports the rooms that the server refused, and ends if it refused all of them.
-func TestListenSaysWhatIsRefused(t *testing.T) {
+func TestListenReportsRefusedRooms(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	_, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey}, "--redis", r.URL())
@@ -25,23 +25,23 @@ func TestListenSaysWhatIsRefused(t *testing.T) {
 
 	some := start(t, env, "listen", url, "--join", "news", "--join", "secret")
 	if note := some.logged("note: "); !strings.Contains(note, `refused room "secret" (forbidden)`) || strings.Contains(note, "news") {
-		t.Errorf("it says %s", note)
+		t.Errorf("got %s", note)
 	}
-	emit(t, r.URL(), "room", "news", "x", "1") // it has joined, because the note is printed after the answer
+	emit(t, r.URL(), "room", "news", "x", "1") // the note shows that it has joined
 	if got := some.line(); got != `{"event":"x","data":1,"room":"news"}` {
 		t.Errorf("printed %s", got)
 	}
 
 	none := start(t, env, "listen", url, "--join", "a", "--join", "b")
 	if text := none.logged("refused"); !strings.Contains(text, `"a" (forbidden), room "b" (forbidden)`) {
-		t.Errorf("it says %s", text)
+		t.Errorf("got %s", text)
 	}
 	if code := none.wait(); code != exitFailed {
 		t.Errorf("exit code %d, want %d", code, exitFailed)
 	}
 }
 
-// The original does not report refused rooms.
+// A server with protocol 1, such as the original, does not report refused rooms.
 func TestListenToProtocol1(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -67,11 +67,11 @@ func TestListenToProtocol1(t *testing.T) {
 		t.Errorf("printed %s", got)
 	}
 	if note := p.logged("note: "); !strings.Contains(note, "does not report") {
-		t.Errorf("it says %s", note)
+		t.Errorf("got %s", note)
 	}
 }
 
-// What a listener says when it is closed depends on whether connecting again helps.
+// The hint after a close depends on whether connecting again helps.
 func TestReconnectHint(t *testing.T) {
 	for code, want := range map[uint16]string{
 		wire.CloseGoingAway: "run the command again to", wire.CloseExpired: "with a new token", wire.CloseDisconnected: "", 1002: "", 1012: "run the command again to",

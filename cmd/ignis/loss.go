@@ -46,7 +46,7 @@ func explainLoss(err error, encrypted, connected bool) error {
 	}
 }
 
-// reconnectHint says whether to connect again; it is empty if that would not help.
+// reconnectHint returns a hint about connecting again, or "" if that would not help.
 func reconnectHint(closed *client.CloseError) string {
 	again, _ := closed.Reconnect()
 	switch {

@@ -1,7 +1,7 @@
 // Command ignis is the Ignis realtime server as one program, together with commands to
 // send events, receive them, measure a server and emit events on schedules.
 //
-//	ignis serve --dev                                  a server to try things with
+//	ignis serve --dev                                  run a server for trying things out
 //	ignis listen ws://127.0.0.1:8080/ws --join lobby   print what arrives
 //	ignis bench --url ws://127.0.0.1:8080/ws           measure a server
 //	ignis emit room lobby notice '{"text":"hello"}'    send through Redis
@@ -44,16 +44,16 @@ const (
 
 const description = `Realtime messages between browsers, services and workers.
 
-Every flag can be set by the environment variable next to it.
+Every flag can also be set by the environment variable shown next to it.
 Exit codes: 0 success; 1 failure; 2 wrong usage, nothing was done; listen only: 3 credentials rejected, 4 not connected or connection ended.`
 
 // cli is the command line.
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run a server."`
-	Emit    emitCmd    `cmd:"" help:"Send an event to clients of all servers through Redis."`
+	Emit    emitCmd    `cmd:"" help:"Send an event through Redis to clients of all servers."`
 	Listen  listenCmd  `cmd:"" help:"Connect to a server and print the events that arrive."`
 	Bench   benchCmd   `cmd:"" help:"Measure a server: deliveries per second, latency, connection time, CPU and memory."`
-	Cron    cronCmd    `cmd:"" help:"Emit events on schedules, once each in any number of processes, and examine schedules."`
+	Cron    cronCmd    `cmd:"" help:"Emit events on schedules, each event once even if several processes run, and examine schedules."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
@@ -63,7 +63,7 @@ type stdio struct {
 	out, err io.Writer
 }
 
-// warn prints a warning. It is for commands without a log.
+// warn prints a warning. Commands that have a log use that instead.
 func (s *stdio) warn(message string) { fmt.Fprintf(s.err, "warning: %s\n", message) }
 
 func main() {
@@ -74,13 +74,13 @@ func main() {
 		<-signals
 		cancel()
 		if s, ok := (<-signals).(syscall.Signal); ok {
-			os.Exit(exitSignal + int(s)) // the user does not want to wait
+			os.Exit(exitSignal + int(s)) // the user does not want to wait any longer
 		}
 	}()
 	os.Exit(run(ctx, os.Args[1:], &stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
 }
 
-// run runs one command and returns the exit code.
+// run runs the command in args and returns the exit code.
 func run(ctx context.Context, args []string, std *stdio) (code int) {
 	exited := -1
 	parser, err := newParser(std, func(code int) { exited = code })
@@ -165,7 +165,7 @@ func oneLine(s string) string {
 	return printable.Text(urlCredentials.ReplaceAllString(s, "://...@"), maxLine)
 }
 
-// urlCredentials matches everything before the host of a URL, even characters that should
-// have been percent-encoded. The URLs in our own texts have a bracket there and do not
-// match.
+// urlCredentials matches the credentials in a URL, even with characters that should have
+// been percent-encoded. It does not match the URL forms in our own texts, which have a
+// bracket in this place.
 var urlCredentials = regexp.MustCompile(`://[^\s\[]\S*@`)

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 // it.
 const scriptVariable = "SCRIPT_PROCESS"
 
-// leakChecked fails a run that leaves a goroutine behind.
+// leakChecked makes a test run fail if it leaves goroutines behind.
 type leakChecked struct{ m *testing.M }
 
 func (l leakChecked) Run() int {
@@ -62,7 +62,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// exits runs a program that must end with an exit code, as in: exits 2 ignis serve.
+// exits implements the script command exits, such as exits 2 ignis serve. It runs a program
+// and checks its exit code.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits code program [args...]")
@@ -103,11 +104,11 @@ func TestEveryFlagHasAVariable(t *testing.T) {
 		return next(nil)
 	})
 	if err != nil || seen < 20 {
-		t.Fatalf("looked at %d flags: %v", seen, err)
+		t.Fatalf("visited %d flags: %v", seen, err)
 	}
 }
 
-// A server reports what is missing before it does anything.
+// A server checks its arguments before it does anything.
 func Example() {
 	code := run(context.Background(), []string{"serve"}, &stdio{in: os.Stdin, out: os.Stdout, err: os.Stdout})
 	fmt.Println("exit code", code)

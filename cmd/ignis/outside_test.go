@@ -17,8 +17,9 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// listen prints messages from clients with their meaning unchanged and safe for a terminal.
-func TestListenPrintsNothingThatActs(t *testing.T) {
+// listen prints messages from clients so that they are safe for a terminal, without
+// changing their meaning.
+func TestListenIsSafeForTerminals(t *testing.T) {
 	_, address := serve(t, nil, "--dev")
 	p := start(t, nil, "listen", "ws://"+address+"/ws", "--join", "lobby", "--all")
 	p.line() // connected
@@ -51,8 +52,8 @@ func TestListenPrintsNothingThatActs(t *testing.T) {
 	}
 }
 
-// Texts from a server in errors are safe for a terminal, too, and a refusal before
-// authentication has a suitable hint.
+// Errors that contain text from a server are safe for a terminal as well. If the server
+// refuses the handshake, the hint depends on the status.
 func TestListenExplainsRefusals(t *testing.T) {
 	for status, want := range map[int]struct {
 		code int
@@ -94,8 +95,8 @@ func TestListenExplainsRefusals(t *testing.T) {
 	}
 }
 
-// A message that is too large does not end listen, and by default it accepts what ignis
-// emit can send.
+// A message that is too large does not end listen. By default, listen accepts every message
+// that ignis emit can send.
 func TestListenTakesLargeMessages(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -121,11 +122,11 @@ func TestListenTakesLargeMessages(t *testing.T) {
 		}
 	}
 	if note := small.logged("note: "); !strings.Contains(note, "skipped a message of 5242907 bytes; --max-message") {
-		t.Errorf("it says %s", note)
+		t.Errorf("got %s", note)
 	}
 }
 
-func TestErrorsDoNotAct(t *testing.T) {
+func TestErrorsAreSafeForTerminals(t *testing.T) {
 	var stderr bytes.Buffer
 	code := run(t.Context(), []string{"serve", "\x1b[2J\u202ex"}, &stdio{in: os.Stdin, out: &stderr, err: &stderr})
 	if text := stderr.String(); code != exitUsage || !strings.Contains(text, `\u001b[2J\u202ex`) ||
@@ -161,7 +162,7 @@ func TestRedisFile(t *testing.T) {
 		}
 		text := p.errors.text() + p.lines.text()
 		if warned := strings.Contains(text, "can see the password") || strings.Contains(text, "can read the file"); warned != (warns != "") || !strings.Contains(text, warns) {
-			t.Errorf("%q says %q", p.cmd.Args, text)
+			t.Errorf("%q printed %q", p.cmd.Args, text)
 		}
 		if strings.Contains(text, password) {
 			t.Errorf("%q prints the password", p.cmd.Args)
@@ -184,12 +185,12 @@ func TestRedisFile(t *testing.T) {
 	ended(start(t, nil, with("emit", "--redis-file", os.DevNull)...), exitUsage, "can read the file")
 	wrong := strings.Replace(r.URL(), password, password+"x", 1)
 	ended(start(t, []string{"IGNIS_REDIS=" + wrong}, emit...), exitFailed, "")
-	// Not even when the parser quotes it.
+	// The password is not printed even if the parser quotes the argument.
 	ended(start(t, nil, "emit", r.URL(), "user", "ann"), exitUsage, "")
 	ended(start(t, nil, "serve", "--dev", "--redis", r.URL()+"#"), exitUsage, warning)
 
 	cron := start(t, nil, "cron", "run", jobs, "--redis-file", file)
-	cron.line() // it is running
+	cron.line() // running
 	cron.signal(os.Interrupt)
 	ended(cron, 0, "")
 	ended(start(t, nil, "bench", "--url", "ws://"+address+"/ws", "--clients", "1", "--duration", "100ms",
@@ -198,7 +199,7 @@ func TestRedisFile(t *testing.T) {
 	ended(server, 0, "")
 }
 
-// In development mode anyone can cause these lines at will.
+// In development mode, anyone can cause these log lines, so their number is limited.
 func TestDevLogIsNotFlooded(t *testing.T) {
 	p, address := serve(t, nil, "--dev", "--log-level", "info")
 	c := dial(t, address, nil)
@@ -213,7 +214,7 @@ func TestDevLogIsNotFlooded(t *testing.T) {
 	text := p.errors.text()
 	for _, line := range []string{"message not relayed", "request refused"} {
 		if n := strings.Count(text, line); n < 2 || n > 20 || !strings.Contains(text, "host=evil.example") {
-			t.Errorf("%q is there %d times", line, n)
+			t.Errorf("%q was logged %d times", line, n)
 		}
 	}
 }

@@ -12,13 +12,13 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// prefixed describes how a command uses a Redis with a prefix.
+// prefixed returns the environment variables for a Redis with a prefix.
 func prefixed(redis, prefix string) []string {
 	return []string{"IGNIS_REDIS=" + redis, "IGNIS_PREFIX=" + prefix}
 }
 
-// Applications with different prefixes share a Redis without receiving each other's
-// messages, whatever the database.
+// Applications with different prefixes do not receive each other's messages, regardless of
+// the database in the URL.
 func TestPrefix(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -43,27 +43,26 @@ func TestPrefix(t *testing.T) {
 	for prefix := range clients {
 		from(prefix, "of "+prefix)
 	}
-	for prefix, list := range clients {
-		send(t, list[0], "relayed of "+prefix, `{"room":"ws-default"}`)
-		for _, c := range list { // waits until everything is in Redis
-			for _, want := range []string{"of " + prefix, "relayed of " + prefix} {
-				if m := receive(t, c); m.Event != want {
-					t.Errorf("a client of prefix %q got %q, want %q", prefix, m.Event, want)
-				}
+	expect := func(prefix, event string) {
+		t.Helper()
+		for _, c := range clients[prefix] {
+			if m := receive(t, c); m.Event != event {
+				t.Errorf("a client of prefix %q got %q, want %q", prefix, m.Event, event)
 			}
 		}
 	}
 	for prefix, list := range clients {
+		expect(prefix, "of "+prefix) // a relayed message could overtake it on the same server
+		send(t, list[0], "relayed of "+prefix, `{"room":"ws-default"}`)
+		expect(prefix, "relayed of "+prefix)
+	}
+	for prefix := range clients {
 		from(prefix, "end of "+prefix)
-		for _, c := range list {
-			if m := receive(t, c); m.Event != "end of "+prefix {
-				t.Errorf("a client of prefix %q got %q last", prefix, m.Event)
-			}
-		}
+		expect(prefix, "end of "+prefix)
 	}
 }
 
-// Jobs with the same name in two applications each run at every instant.
+// Jobs with the same name in two applications with different prefixes are independent.
 func TestPrefixOfCron(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -79,7 +78,7 @@ func TestPrefixOfCron(t *testing.T) {
 		runners[i] = start(t, prefixed(r.URL(), prefix), "cron", "run", file)
 	}
 	for _, p := range runners {
-		p.line() // it runs
+		p.line() // running
 	}
 	for _, c := range clients {
 		for range 5 {
@@ -110,7 +109,7 @@ func TestPrefixOfCron(t *testing.T) {
 		}
 	}
 	if both == 0 {
-		t.Errorf("no instant was run by both: %v", emitted)
+		t.Errorf("the jobs have no instant in common: %v", emitted)
 	}
 	for _, prefix := range prefixes {
 		if got := strings.TrimSpace(r.Do("exists", prefix+"ignis:cron:{tick}:claims")); got != "1" {
@@ -163,11 +162,11 @@ func TestDatabaseWithoutPrefix(t *testing.T) {
 			for prefix, want := range map[string]int{"": 1, "shop:": 0} {
 				p := start(t, prefixed(url, prefix), args...)
 				if name == "serve" || name == "cron" {
-					p.line() // it runs
+					p.line() // running
 					p.signal(syscall.SIGTERM)
 				}
 				p.wait()
-				if got := strings.Count(p.errors.text(), "database 1 in the address of Redis separates no messages"); got != want {
+				if got := strings.Count(p.errors.text(), "database 1 in the address of Redis does not separate messages"); got != want {
 					t.Errorf("with prefix %q: %d warnings, want %d:\n%s", prefix, got, want, p.errors.text())
 				}
 			}

@@ -19,7 +19,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// patience is the time that a test waits for something that must happen.
+// patience is the maximum time that a test waits for something.
 const patience = 3 * time.Minute
 
 // fastExit prevents the race detector, if enabled, from waiting for a second at the end
@@ -33,7 +33,7 @@ type process struct {
 	lines  *lineWriter   // of standard output
 	errors *lineWriter   // of standard error
 	ended  chan struct{} // closed when it has ended
-	err    error         // from Wait; valid once ended is closed
+	err    error         // result of Wait; valid once ended is closed
 }
 
 // start starts ignis with arguments; settings are environment variables.
@@ -42,7 +42,7 @@ func start(t *testing.T, settings []string, args ...string) *process {
 	return startCommand(t, settings, childproc.Command("ignis", args...))
 }
 
-// startCommand starts a command that is, or executes, ignis.
+// startCommand starts a command that runs ignis.
 func startCommand(t *testing.T, settings []string, cmd *childproc.Cmd) *process {
 	t.Helper()
 	p := &process{t: t, cmd: cmd, lines: newLineWriter(), errors: newLineWriter(), ended: make(chan struct{})}
@@ -79,13 +79,13 @@ func serve(t *testing.T, settings []string, args ...string) (p *process, address
 	line := p.line()
 	rest, ok := strings.CutPrefix(line, "listening on http://")
 	if !ok {
-		t.Fatalf("the server says %q", line)
+		t.Fatalf("the server printed %q", line)
 	}
 	address, _, _ = strings.Cut(rest, " ")
 	return p, address
 }
 
-// emit runs ignis emit to its end.
+// emit runs ignis emit, which must succeed.
 func emit(t *testing.T, redis string, args ...string) {
 	t.Helper()
 	p := start(t, []string{"IGNIS_REDIS=" + redis}, append([]string{"emit"}, args...)...)
@@ -100,7 +100,7 @@ func (p *process) line() string {
 	return p.next(p.lines, "")
 }
 
-// logged returns the next line of standard error with a text in it.
+// logged returns the next line of standard error that contains text.
 func (p *process) logged(text string) string {
 	p.t.Helper()
 	return p.next(p.errors, text)
@@ -117,12 +117,12 @@ func (p *process) next(w *lineWriter, text string) string {
 				return l
 			}
 		case <-ended:
-			ended = nil // its whole output is in the channel
+			ended = nil // all output is in the channel
 			if len(w.lines) == 0 {
-				p.t.Fatalf("it ended: %v", p.err)
+				p.t.Fatalf("the process ended without a line that contains %q: %v", text, p.err)
 			}
 		case <-timeout:
-			p.t.Fatalf("no line with %q", text)
+			p.t.Fatalf("no line that contains %q", text)
 		}
 	}
 }
@@ -134,14 +134,14 @@ func (p *process) signal(s os.Signal) {
 	}
 }
 
-// wait waits for the end and returns the exit code, or -1 after a signal.
+// wait waits until the process ends. It returns the exit code, or -1 if a signal ended it.
 func (p *process) wait() int {
 	p.t.Helper()
 	select {
 	case <-p.ended:
 	case <-time.After(patience):
 		p.signal(syscall.SIGQUIT) // shows where it hangs
-		p.t.Fatal("the process does not end")
+		p.t.Fatal("the process did not end")
 	}
 	var exit *exec.ExitError
 	if p.err != nil && !errors.As(p.err, &exit) {
@@ -150,7 +150,7 @@ func (p *process) wait() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// lineWriter stores what is written to it, and returns its lines.
+// lineWriter stores what is written to it and sends each line to a channel.
 type lineWriter struct {
 	lines chan string
 
@@ -239,7 +239,8 @@ func request(t *testing.T, url string, headers []string) *http.Request {
 	return r
 }
 
-// get sends a GET request with headers as pairs, and returns the status and the body.
+// get sends a GET request with headers as pairs. It returns the status, the header and the
+// body of the response.
 func get(t *testing.T, url string, headers ...string) (int, http.Header, string) {
 	t.Helper()
 	transport := &http.Transport{DisableKeepAlives: true}

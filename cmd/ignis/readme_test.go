@@ -12,7 +12,7 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// readme is the README and the commands in it.
+// readme contains the README and the commands in it.
 type readme struct {
 	text     string
 	commands []string // the lines of its sh blocks
@@ -31,8 +31,8 @@ func readReadme(t *testing.T) readme {
 	return r
 }
 
-// args returns the arguments of the README's command that begins with prefix, split like
-// by a shell, after replacing texts.
+// args returns the arguments of the README's command that begins with prefix, split as by a
+// shell. replace contains pairs of texts to replace.
 func (r readme) args(t *testing.T, prefix string, replace ...string) []string {
 	t.Helper()
 	for _, c := range r.commands {
@@ -64,7 +64,7 @@ func TestReadmeTryOnOneMachine(t *testing.T) {
 	if !strings.Contains(doc.text, "`"+want+"`") {
 		t.Errorf("the README does not say that listen prints %s", want)
 	}
-	redistest.Wait(t, "listen to print the notice", func() bool { // it joins after it has started
+	redistest.Wait(t, "listen to print the notice", func() bool { // sent repeatedly, because listen may join later
 		emit(t, redis.URL(), send[1:]...)
 		return strings.Contains(listener.lines.text(), want+"\n")
 	})
@@ -77,7 +77,7 @@ func TestReadmeEncryption(t *testing.T) {
 	address := strings.Fields(strings.TrimPrefix(server.line(), "listening on http://"))[0]
 	listener := start(t, nil, append(doc.args(t, "ignis listen ws://127.0.0.1:8080/ws --encrypt", "127.0.0.1:8080", address), "--all")...)
 	if line := listener.line(); !strings.Contains(line, `"serverPublicKey"`) {
-		t.Errorf("listen says %q", line)
+		t.Errorf("listen printed %q", line)
 	}
 }
 
@@ -91,7 +91,7 @@ func TestReadmeProduction(t *testing.T) {
 	server := start(t, nil, doc.args(t, "ignis serve --listen",
 		"0.0.0.0:8080", "127.0.0.1:0", "redis://redis:6379", redis.URL(), "/run/secrets/jwt", secret)...)
 	if line := server.line(); !strings.HasPrefix(line, "listening on http://") {
-		t.Errorf("serve says %q", line)
+		t.Errorf("serve printed %q", line)
 	}
 }
 
@@ -105,7 +105,7 @@ func TestReadmeMeasure(t *testing.T) {
 	p := start(t, nil, doc.args(t, "ignis bench",
 		"127.0.0.1:8080", address, "redis://127.0.0.1:6379", redis.URL(), "5000", "50", "30s", "1s")...)
 	if code := p.wait(); code != 0 || !strings.Contains(p.lines.text(), "p99") {
-		t.Errorf("exit code %d, and it says %s", code, p.lines.text())
+		t.Errorf("exit code %d, got %s", code, p.lines.text())
 	}
 }
 
@@ -143,11 +143,11 @@ func TestReadmeCron(t *testing.T) {
 	}
 	next := start(t, nil, doc.args(t, "ignis cron next")...)
 	if next.wait() != 0 || !strings.Contains(doc.text, "```\n"+next.lines.text()+"```") {
-		t.Errorf("next prints what the README does not show:\n%s%s", next.lines.text(), next.errors.text())
+		t.Errorf("cron next prints this, which the README does not show:\n%s%s", next.lines.text(), next.errors.text())
 	}
 	p := start(t, nil, doc.args(t, "ignis cron run", "jobs.yaml", file, "redis://127.0.0.1:6379", redis.URL())...)
 	if line := p.line(); !strings.HasPrefix(line, "running 1 job of ") {
-		t.Errorf("run says %q", line)
+		t.Errorf("run printed %q", line)
 	}
 	p.signal(syscall.SIGTERM)
 	if code := p.wait(); code != 0 {

@@ -14,13 +14,13 @@ import (
 // redisFlags are the flags of all commands that use Redis. The commands define --redis
 // themselves.
 type redisFlags struct {
-	RedisFile string        `name:"redis-file" placeholder:"FILE" help:"File with the URL of Redis, instead of --redis, for a URL with a password."`
+	RedisFile string        `name:"redis-file" placeholder:"FILE" help:"File that contains the URL of Redis, instead of --redis. Use it for a URL with a password."`
 	Prefix    channelPrefix `placeholder:"TEXT" help:"Prefix of all channels and keys in Redis, such as shop: (none). It separates applications that share a Redis; databases do not, because pub/sub ignores them. Use the same prefix for serve, emit, cron and bench."`
 
 	typed bool // --redis comes from the command line, not from the environment
 }
 
-// maxRedisURL is the maximum size of the file of --redis-file.
+// maxRedisURL is the maximum size in bytes of the file named by --redis-file.
 const maxRedisURL = 64 << 10
 
 // AfterApply is called by the parser once all flags are set.
@@ -31,9 +31,8 @@ func (f *redisFlags) AfterApply(ctx *kong.Context) error {
 	return nil
 }
 
-// load returns the configuration of Redis. given is the value of --redis, and fallback is
-// the URL to use if neither flag is set. The resulting URL may be empty. Warnings are
-// logged.
+// load returns the configuration of Redis and logs warnings. given is the value of --redis.
+// fallback, which may be empty, is the URL if neither flag is set.
 func (f *redisFlags) load(given, fallback string, log *slog.Logger) (redisbus.Config, error) {
 	url, err := f.url(given, fallback, func(m string) { log.Warn(m) })
 	return redisbus.Config{URL: url, Prefix: string(f.Prefix), Logger: log}, err
@@ -52,7 +51,7 @@ func (f *redisFlags) loadQuietly(given, fallback string, std *stdio) (redisbus.C
 func (f *redisFlags) url(given, fallback string, warn func(message string)) (string, error) {
 	switch {
 	case f.RedisFile != "" && given != "":
-		return "", usage("leave out one of them, or unset IGNIS_REDIS or IGNIS_REDIS_FILE", "--redis and --redis-file are both set")
+		return "", usage("set only one of them, and check IGNIS_REDIS and IGNIS_REDIS_FILE", "--redis and --redis-file are both set")
 	case f.RedisFile != "":
 		text, err := app.ReadSecretFile(f.RedisFile, maxRedisURL, func(os.FileMode) {
 			warn("every user of this machine can read the file in --redis-file")

@@ -18,47 +18,49 @@ type serveCmd struct {
 	listenFlags
 
 	Path  string `default:"/ws" help:"Path of the WebSocket endpoint (${default})."`
-	Redis string `placeholder:"URL" help:"Redis that connects this server with others: redis://[user:pass@]host[:6379][/db], rediss:// for TLS, redis+sentinel://host,host/master-name or redis+cluster://host,host. Databases do not separate messages; see --prefix. Without Redis, no messages are exchanged with other servers. Other users of the machine can read arguments, so for a URL with a password use --redis-file or the environment."`
+	Redis string `placeholder:"URL" help:"Redis that connects this server with others: redis://[user:pass@]host[:6379][/db], rediss:// for TLS, redis+sentinel://host,host/master-name or redis+cluster://host,host. Databases do not separate messages; see --prefix. Without Redis, servers do not exchange messages. Other users of the machine can read arguments, so for a URL with a password use --redis-file or the environment."`
 	redisFlags
 
-	Dev            bool       `group:"Who may connect" help:"Development mode: anyone may connect as any user and join every room, / serves a page to try it with, and messages that name a room are sent to it. Listens on loopback addresses only."`
-	JWTSecretFile  string     `name:"jwt-secret-file" group:"Who may connect" placeholder:"FILE" help:"File with the secret of HS256 tokens, at least 32 bytes. The secret itself can be set in $$IGNIS_JWT_SECRET instead."`
-	AllowedOrigins originList `group:"Who may connect" placeholder:"ORIGIN,..." help:"Origins of other hosts from which browsers may connect, such as https://app.example.com; * for any. The server's own host is always allowed."`
+	Dev            bool       `group:"Who may connect" help:"Development mode: anyone may connect as any user and join any room, / serves a page for trying it out, and messages that name a room are relayed to it. Listens only on loopback addresses."`
+	JWTSecretFile  string     `name:"jwt-secret-file" group:"Who may connect" placeholder:"FILE" help:"File with the secret for HS256 tokens, at least 32 bytes. Alternatively, set $$IGNIS_JWT_SECRET to the secret itself."`
+	AllowedOrigins originList `group:"Who may connect" placeholder:"ORIGIN,..." help:"Origins of other hosts from which browsers may connect, such as https://app.example.com; * allows any. The server's own host is always allowed."`
 
 	MaxClients        countOrAuto `default:"auto" group:"Limits" placeholder:"N" help:"Maximum number of open connections (${default}: the limit of file descriptors, less a reserve)."`
 	DefaultRooms      nameList    `default:"ws-default,ws-notification" group:"Limits" placeholder:"ROOM,..." help:"Rooms that every client joins (${default}); empty for none."`
-	MaxRooms          count       `default:"128" group:"Limits" placeholder:"N" help:"Number of other rooms that a client may join (${default})."`
+	MaxRooms          count       `default:"128" group:"Limits" placeholder:"N" help:"Maximum number of other rooms that a client may be in (${default})."`
 	MaxPayload        byteSize    `default:"128KiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of a message from a client (${default})."`
 	MaxMessage        byteSize    `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of a message to clients (${default})."`
 	AuthMaxPayload    byteSize    `default:"8KiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of a message from an unauthenticated client, including its token (${default})."`
-	AuthMaxFrames     count       `default:"64" group:"Limits" placeholder:"N" help:"Number of WebSocket frames that an unauthenticated client may send (${default})."`
-	AuthMaxMistakes   count       `default:"8" group:"Limits" placeholder:"N" help:"Number of unexpected messages that an unauthenticated client may send (${default})."`
-	BackpressureLimit byteSize    `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"Size of the messages that may wait for a slow client (${default})."`
-	SlowClients       string      `default:"disconnect" enum:"disconnect,drop-newest,drop-oldest,latest" group:"Limits" placeholder:"POLICY" help:"What to do above that limit: disconnect the client, drop the message (drop-newest), drop waiting messages (drop-oldest), or keep only the latest message of each key (latest) (${default})."`
-	AuthTimeout       period      `default:"5s" group:"Limits" placeholder:"TIME" help:"Time that a client has to authenticate (${default})."`
+	AuthMaxFrames     count       `default:"64" group:"Limits" placeholder:"N" help:"Maximum number of WebSocket frames from an unauthenticated client (${default})."`
+	AuthMaxMistakes   count       `default:"8" group:"Limits" placeholder:"N" help:"Maximum number of unexpected messages from an unauthenticated client (${default})."`
+	BackpressureLimit byteSize    `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of all messages waiting for a slow client (${default})."`
+
+	SlowClients ignis.SlowPolicy `default:"disconnect" group:"Limits" placeholder:"POLICY" help:"What to do when that limit is exceeded: disconnect the client, drop the new message (drop-newest), drop waiting messages (drop-oldest), or keep only the latest message of each key (latest) (${default})."`
+
+	AuthTimeout       period      `default:"5s" group:"Limits" placeholder:"TIME" help:"Time within which a client must send its credentials (${default})."`
 	HeartbeatInterval period      `default:"30s" group:"Limits" placeholder:"TIME" help:"Time between checks for silent clients (${default})."`
-	HeartbeatTimeout  period      `default:"90s" group:"Limits" placeholder:"TIME" help:"Time after which a client that sends no messages is closed (${default})."`
-	WriteTimeout      period      `default:"30s" group:"Limits" placeholder:"TIME" help:"Time after which a client that reads nothing of what is waiting for it is cut off (${default})."`
-	BehindTimeout     period      `default:"60s" group:"Limits" placeholder:"TIME" help:"Time for which reading from a client may be paused because its messages are not handled yet (${default})."`
-	IdleTimeout       periodOrOff `default:"60s" group:"Limits" placeholder:"TIME" help:"Time after which a client that does not answer pings is cut off (${default}); off for no pings."`
+	HeartbeatTimeout  period      `default:"90s" group:"Limits" placeholder:"TIME" help:"Time after which a client that sends no messages, not even heartbeats, is closed (${default})."`
+	WriteTimeout      period      `default:"30s" group:"Limits" placeholder:"TIME" help:"Time after which a client is disconnected if it reads none of the data waiting for it (${default})."`
+	BehindTimeout     period      `default:"60s" group:"Limits" placeholder:"TIME" help:"Time after which a client is closed if the server stopped reading from it because too many of its messages are waiting to be handled (${default})."`
+	IdleTimeout       periodOrOff `default:"60s" group:"Limits" placeholder:"TIME" help:"Time after which a client that does not answer pings is disconnected (${default}); off disables pings."`
 	ShutdownTimeout   period      `default:"10s" group:"Limits" placeholder:"TIME" help:"Maximum time for a graceful shutdown (${default})."`
 
-	Encryption string `default:"" enum:"off,optional,required," group:"Transport" placeholder:"off|optional|required" help:"Encryption of messages with a key per client: optional for clients that send a public key, or required (off; with --dev optional). It does not replace TLS."`
+	Encryption string `default:"" enum:"off,optional,required," group:"Transport" placeholder:"off|optional|required" help:"Encryption of messages with a key per client: off, optional (for clients that send a public key) or required (off; with --dev, optional). It does not replace TLS."`
 
-	Compress bool `group:"Transport" help:"Compress messages of at least 256 bytes for clients that offer it (permessage-deflate), once per message, not per client. Saves bandwidth, costs CPU time."`
-	PlainIO  bool `name:"plain-io" group:"Transport" help:"Do not use epoll, as on systems other than Linux. Each client then needs more memory and CPU time. For systems on which epoll causes problems."`
+	Compress bool `group:"Transport" help:"Compress messages of at least 256 bytes for clients that offer it (permessage-deflate), once per message, not once per client. Saves bandwidth, but uses CPU time."`
+	PlainIO  bool `name:"plain-io" group:"Transport" help:"Do not use epoll, which only Linux has. Each client then needs more memory and CPU time. Use this only if epoll causes problems."`
 
 	LogFormat string `default:"text" enum:"text,json" group:"Log" placeholder:"text|json" help:"Format of the log, which is written to standard error (${default})."`
-	LogLevel  string `default:"" enum:"debug,info,warn,error," group:"Log" placeholder:"LEVEL" help:"Minimum level of log lines: debug, info, warn or error (info; with --dev warn)."`
+	LogLevel  string `default:"" enum:"debug,info,warn,error," group:"Log" placeholder:"LEVEL" help:"Minimum level of log messages: debug, info, warn or error (info; with --dev, warn)."`
 }
 
 // Help returns the text that --help shows below the summary.
 func (serveCmd) Help() string {
 	return `Clients connect to ws://HOST:PORT/ws and authenticate with a token. In development mode, any credentials are accepted.
 
-A token is a JWT signed with HS256, sent as data.token. The claim sub is the user ID, rooms is a list of the rooms that the client may join, where a * at the end of a name matches any text, and exp is required. Names are case-sensitive, and a duplicate name makes a token invalid. The session ends when the token expires (close code 4005), unless a client of protocol 2 has sent a new one (event refresh). Messages from clients are dropped, except with --dev; to handle them, use the Go package.
+A token is a JWT signed with HS256, which the client sends as token in the data of the event authenticate. The claim sub is the user ID, rooms lists the rooms that the client may join, where a * at the end of a name matches any text, and exp is required. The names of claims are case-sensitive, and a duplicate name makes a token invalid. The session ends when the token expires (close code 4005), unless a client that uses protocol 2 has sent a new one in the event refresh. The server drops messages from clients, except with --dev; to handle them, use the Go package.
 
-GET /healthz answers 200 while the process is alive. GET /readyz answers 200 while clients are accepted and Redis carries messages, or else 503 with the reason. SIGTERM shuts the server down gracefully; a second one ends it immediately.
+GET /healthz answers 200 while the process is alive. GET /readyz answers 200 while the server accepts clients and Redis delivers messages, and otherwise 503 with the reason. SIGTERM shuts the server down gracefully; a second SIGTERM ends it immediately.
 
 Examples:
 
@@ -67,7 +69,7 @@ Examples:
   ignis serve --listen :8080 --redis redis://10.0.0.5:6379 --jwt-secret-file /run/secrets/jwt`
 }
 
-// Run serves until ctx ends.
+// Run serves until ctx is done.
 func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 	log := newLogger(std.err, c.LogFormat, c.level())
 	redis, err := c.load(c.Redis, "", log)
@@ -86,7 +88,7 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 		Proxies:        c.proxies(),
 		OnReady: func(urls []string) {
 			if err := c.announce(std, urls); err != nil {
-				log.Warn("standard output", "error", err)
+				log.Warn("could not write to standard output", "error", err)
 			}
 		},
 	})
@@ -96,8 +98,7 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 	return serveError(err)
 }
 
-// announce prints where the server listens, a line for each address, for a person or for a
-// script that waits for it.
+// announce prints the address of each listener, for users and for scripts that wait for it.
 func (c *serveCmd) announce(std *stdio, urls []string) error {
 	note := ""
 	if c.Dev {
@@ -111,7 +112,7 @@ func (c *serveCmd) announce(std *stdio, urls []string) error {
 	return nil
 }
 
-// serveError adds the exit code and the hint to an error of package app.
+// serveError adds the exit code and the hint to an error of package app or redisbus.
 func serveError(err error) error {
 	var e *app.Error
 	switch {
@@ -125,7 +126,7 @@ func serveError(err error) error {
 	return err
 }
 
-// level returns the log level. The parser has validated the text, here and below.
+// level returns the log level. Here and below, the parser has already validated the text.
 func (c *serveCmd) level() slog.Level {
 	if c.LogLevel == "" && c.Dev {
 		return slog.LevelWarn
@@ -148,11 +149,6 @@ func (c *serveCmd) encryption() ignis.Encryption {
 	return e
 }
 
-func (c *serveCmd) slowPolicy() (p ignis.SlowPolicy) {
-	_ = p.UnmarshalText([]byte(c.SlowClients))
-	return p
-}
-
 // limits returns the configuration of the server without the fields that package app
 // sets.
 func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
@@ -166,7 +162,7 @@ func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
 		AuthMaxFrames:     int(c.AuthMaxFrames),
 		AuthMaxMistakes:   int(c.AuthMaxMistakes),
 		BackpressureLimit: int(c.BackpressureLimit),
-		SlowPolicy:        c.slowPolicy(),
+		SlowPolicy:        c.SlowClients,
 		AuthTimeout:       time.Duration(c.AuthTimeout),
 		HeartbeatInterval: time.Duration(c.HeartbeatInterval),
 		HeartbeatTimeout:  time.Duration(c.HeartbeatTimeout),

@@ -16,7 +16,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-func TestSignalEndsInGoodOrder(t *testing.T) {
+func TestSignalShutsDownGracefully(t *testing.T) {
 	t.Parallel()
 	for _, s := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
 		t.Run(s.String(), func(t *testing.T) {
@@ -39,7 +39,7 @@ func TestSignalEndsInGoodOrder(t *testing.T) {
 	}
 }
 
-// With --plain-io the process has no epoll instance but the runtime's.
+// With --plain-io, the only epoll instance of the process is that of the runtime.
 func TestPlainIO(t *testing.T) {
 	t.Parallel()
 	for plain, want := range map[bool]int{false: 2, true: 1} {
@@ -52,7 +52,7 @@ func TestPlainIO(t *testing.T) {
 		files := fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid)
 		list, err := os.ReadDir(files)
 		if err != nil {
-			t.Skip("no /proc to look into: ", err)
+			t.Skip("no /proc: ", err)
 		}
 		sets := 0
 		for _, f := range list {
@@ -68,7 +68,7 @@ func TestPlainIO(t *testing.T) {
 
 // A client that does not answer the close frame delays the shutdown. A second signal ends
 // the process immediately.
-func TestSecondSignalEndsAtOnce(t *testing.T) {
+func TestSecondSignalEndsImmediately(t *testing.T) {
 	t.Parallel()
 	p, address := serve(t, nil, "--dev")
 	conn, _, _, err := ws.Dial(withTimeout(t), "ws://"+address+"/ws")
@@ -110,7 +110,7 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
-func TestListenTellsWhyItEnded(t *testing.T) {
+func TestListenReportsWhyItEnded(t *testing.T) {
 	t.Parallel()
 	secret := "IGNIS_JWT_SECRET=" + strings.Repeat("s", 32)
 	server, address := serve(t, []string{secret})
@@ -154,7 +154,7 @@ func TestListenTellsWhyItEnded(t *testing.T) {
 	}
 }
 
-func TestListenEndsWhenNobodyReads(t *testing.T) {
+func TestListenEndsWhenOutputIsClosed(t *testing.T) {
 	t.Parallel()
 	_, address := serve(t, nil, "--dev")
 	r, w, err := os.Pipe()

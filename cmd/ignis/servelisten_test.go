@@ -17,7 +17,7 @@ func TestListenErrors(t *testing.T) {
 	for address, want := range map[string]string{
 		l.Addr().String():   "is another server running there?",
 		"no..such.name:80":  "check that the host name resolves",
-		"[fe80::1]:8080":    "", // without a zone
+		"[fe80::1]:8080":    "", // a link-local address without a zone
 		"192.0.2.1:8080":    "this machine does not have that address; use one of its addresses, or :8080 for all",
 		"[2001:db8::1]:443": "this machine does not have that address",
 	} {
@@ -31,7 +31,7 @@ func TestListenErrors(t *testing.T) {
 		_, text, _ := strings.Cut(p.errors.text(), "error: --listen: ")
 		_, hint, _ := strings.Cut(text, "\nhint: ")
 		if text == "" || !strings.HasPrefix(hint, want) || (hint == "") != (want == "") {
-			t.Errorf("%s: it says %s", address, p.errors.text())
+			t.Errorf("%s: got %s", address, p.errors.text())
 		}
 	}
 }

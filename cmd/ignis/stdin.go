@@ -10,15 +10,15 @@ import (
 	"time"
 )
 
-// startNotice is the time after which a command says what it is waiting for.
+// startNotice is the time after which a command reports what it is waiting for.
 const startNotice = 2 * time.Second
 
 // maxInput is the maximum number of bytes that are read from standard input.
 const maxInput = 16 << 20
 
-// readInput reads standard input to its end. It does not read from a terminal unless
-// asked is set, because a person would wonder what the program is waiting for. Everything
-// must arrive within the timeout, which does not apply to a terminal.
+// readInput reads standard input until EOF and removes surrounding space. It reads from a
+// terminal only if asked is set, because users would not know what the program is waiting
+// for. The timeout does not apply to a terminal.
 func readInput(ctx context.Context, std *stdio, asked bool, timeout time.Duration) ([]byte, error) {
 	info, err := std.in.Stat()
 	device := err == nil && info.Mode()&os.ModeCharDevice != 0
@@ -26,7 +26,7 @@ func readInput(ctx context.Context, std *stdio, asked bool, timeout time.Duratio
 		return nil, nil // closed, a terminal or the null device
 	}
 	if !device {
-		late := fmt.Errorf("its end did not come within %v", timeout)
+		late := fmt.Errorf("it was not closed within %v", timeout)
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, timeout, late)
 		defer cancel()
@@ -36,7 +36,7 @@ func readInput(ctx context.Context, std *stdio, asked bool, timeout time.Duratio
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, &exitError{
 			exitFailed, fmt.Errorf("standard input: waited for the event's data, but %w", context.Cause(ctx)),
-			"the program that writes to it must close it; --timeout waits longer, and < /dev/null sends an event without data",
+			"the program that writes to it must close it; set --timeout to wait longer, or use < /dev/null for an event without data",
 		}
 	case err != nil:
 		return nil, fmt.Errorf("standard input: %w", err)
@@ -46,9 +46,9 @@ func readInput(ctx context.Context, std *stdio, asked bool, timeout time.Duratio
 	return bytes.TrimSpace(text), nil
 }
 
-// readAll reads standard input until its end or until ctx ends. It prints a note if that
-// takes long. A read from a pipe cannot be interrupted, so the goroutine may live until
-// the process ends.
+// readAll reads standard input until EOF or until ctx is done. It prints a note after
+// startNotice. A read from a pipe cannot be interrupted, so the goroutine may live until
+// the process exits.
 func readAll(ctx context.Context, std *stdio) ([]byte, error) {
 	type result struct {
 		text []byte

@@ -8,8 +8,8 @@ import (
 	"github.com/ignis-go/ignis/internal/childproc"
 )
 
-// emitFrom starts ignis emit without data in its arguments and with a pipe as its
-// standard input, and returns the writing end. Its Redis does not exist.
+// emitFrom starts ignis emit without data in its arguments and with a pipe as standard
+// input, and returns the write end of the pipe. There is no Redis at its address.
 func emitFrom(t *testing.T, args ...string) (*process, *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -26,7 +26,7 @@ func emitFrom(t *testing.T, args ...string) (*process, *os.File) {
 
 // A pipe that nobody writes to or closes delays the program for at most --timeout, and
 // the error says what it was waiting for.
-func TestEmitDoesNotWaitForEver(t *testing.T) {
+func TestEmitDoesNotWaitForever(t *testing.T) {
 	t.Parallel()
 	for name, row := range map[string]struct {
 		args []string
@@ -45,15 +45,15 @@ func TestEmitDoesNotWaitForEver(t *testing.T) {
 			if code := p.wait(); code != exitFailed {
 				t.Errorf("exit code %d", code)
 			}
-			want := "error: standard input: waited for the event's data, but its end did not come within 200ms\nhint: the program that writes"
+			want := "error: standard input: waited for the event's data, but it was not closed within 200ms\nhint: the program that writes"
 			if got := p.errors.text(); !strings.HasPrefix(got, want) || !strings.Contains(got, "< /dev/null") {
-				t.Errorf("it says %s", got)
+				t.Errorf("got %s", got)
 			}
 		})
 	}
 }
 
-// Meanwhile it prints what it is waiting for, and an interrupt ends it.
+// While emit waits, it prints what it is waiting for, and an interrupt ends it.
 func TestEmitSaysWhatItWaitsFor(t *testing.T) {
 	t.Parallel()
 	p, _ := emitFrom(t, "--timeout", "1h")
@@ -64,7 +64,7 @@ func TestEmitSaysWhatItWaitsFor(t *testing.T) {
 	}
 }
 
-// Data that arrive in time are used; the error here is in the JSON, not in the pipe.
+// Data that arrives in time is used. The error in this test is in the JSON, not in the pipe.
 func TestEmitReadsAPipe(t *testing.T) {
 	t.Parallel()
 	p, w := emitFrom(t, "--timeout", "1m")

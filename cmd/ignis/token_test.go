@@ -23,7 +23,7 @@ func inAnHour() int64 { return time.Now().Add(time.Hour).Unix() }
 
 const plainHeader = `{"alg":"HS256","typ":"JWT"}`
 
-// signed returns an HS256 token with this header and these claims.
+// signed returns a token with the given header and claims, signed with HS256.
 func signed(key, header, claims string) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	text := encode([]byte(header)) + "." + encode([]byte(claims))
@@ -32,7 +32,7 @@ func signed(key, header, claims string) string {
 	return text + "." + encode(h.Sum(nil))
 }
 
-// sign returns a token with claims.
+// sign returns a token with the given claims, signed with HS256.
 func sign(t *testing.T, key string, claims map[string]any) string {
 	t.Helper()
 	text, err := json.Marshal(claims)
@@ -56,7 +56,7 @@ func TestTokenServer(t *testing.T) {
 		refused.Refused[0] != (wire.RefusedRoom{Room: "secret", Code: wire.CodeForbidden}) {
 		t.Fatalf("Join: %v, want that it refuses the room secret", err)
 	}
-	send(t, c, "chat", `{"room":"ws-default","text":"nobody relays this"}`)
+	send(t, c, "chat", `{"room":"ws-default","text":"not relayed"}`)
 	redistest.Wait(t, "ann to be in news", func() bool {
 		emit(t, r.URL(), "room", "news", "probe")
 		emit(t, r.URL(), "user", "ann", "probed")
@@ -81,7 +81,7 @@ func TestTokenServer(t *testing.T) {
 	}
 }
 
-// The log contains the reason why each token was refused, without quoting it.
+// The log contains the reason why each token was refused, but not the token itself.
 func TestRefusedTokensInTheLog(t *testing.T) {
 	p, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey})
 	for _, token := range []string{
@@ -104,7 +104,7 @@ func TestRefusedTokensInTheLog(t *testing.T) {
 	}
 	p.signal(syscall.SIGTERM)
 	if code := p.wait(); code != 0 || lines(`error="the token has expired" more=1 in_the_last=`) != 1 {
-		t.Errorf("exit code %d; the end does not tell what was left out", code)
+		t.Errorf("exit code %d; the log does not end with the number of omitted lines", code)
 	}
 }
 
@@ -116,7 +116,7 @@ func TestTokenExpires(t *testing.T) {
 	c := dial(t, address, map[string]string{"token": token})
 	var err error
 	for err == nil {
-		_, err = c.Receive(withTimeout(t)) // expiring may come first
+		_, err = c.Receive(withTimeout(t)) // the event expiring may arrive first
 	}
 	var closed *client.CloseError
 	if !errors.As(err, &closed) || closed.Code != wire.CloseExpired {

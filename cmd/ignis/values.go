@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// The types of flags with a special syntax. An error says what is expected. The parser
+// The types of flags with a special syntax. Errors state what is expected. The parser
 // adds the name of the flag.
 
 // byteSize is a positive number of bytes.

@@ -13,7 +13,7 @@ func TestValues(t *testing.T) {
 	for _, test := range []struct {
 		to   encoding.TextUnmarshaler
 		text string
-		want any // nil: an error
+		want any // nil if an error is expected
 	}{
 		{new(byteSize), "1", byteSize(1)},
 		{new(byteSize), "128KiB", byteSize(128 << 10)},

@@ -11,31 +11,33 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Sender is what the chat needs of the server. Its tests may give it anything.
+// Sender is the part of a server that the chat uses. Tests can replace it.
 type Sender interface {
 	Send(ctx context.Context, to ignis.Address, event string, data any, options ...ignis.SendOption) error
 	InRoom(clientID, room string) bool
 }
 
-// Chat is the application: it knows who may join which room and what happens
-// with what is said. The server calls its methods; it calls the server's.
+// Chat is the application. It decides who may join a room, and relays messages to its
+// members.
 type Chat struct {
 	server  Sender
-	members map[string][]string // by room; nobody listed: open to all
+	members map[string][]string // user IDs by private room; all other rooms are open
 }
 
-// NewChat returns a chat whose rooms are open but for the private ones.
+// NewChat returns a chat with private rooms, which only the listed users may join. All
+// other rooms are open to everyone.
 func NewChat(private map[string][]string) *Chat { return &Chat{members: private} }
 
-// Attach gives the chat the server that it sends with. The two need each other,
-// so one must be there first; attach before the server runs.
+// Attach sets the server with which the chat sends messages. The server is created with
+// the methods of the chat as callbacks, so the chat must exist first. Call Attach before
+// the server runs.
 func (c *Chat) Attach(s Sender) { c.server = s }
 
-// Authenticate takes anyone with a name. A real application verifies a token.
+// Authenticate accepts anyone who gives a name. A real application would verify a token.
 func (c *Chat) Authenticate(_ context.Context, cred ignis.Credentials) (ignis.Identity, error) {
 	name := strings.TrimSpace(cred.Token)
 	if name == "" || len(name) > 40 {
-		return ignis.Identity{}, fmt.Errorf("%w: a name of 1 to 40 bytes is needed", ignis.ErrUnauthenticated)
+		return ignis.Identity{}, fmt.Errorf("%w: the name must have 1 to 40 bytes", ignis.ErrUnauthenticated)
 	}
 	return ignis.Identity{UserID: strings.ToLower(name), Metadata: name}, nil
 }
@@ -52,22 +54,22 @@ func (c *Chat) MayJoin(_ context.Context, cl *ignis.Client, rooms []string) ([]s
 	return allowed, nil
 }
 
-// line is what clients say and hear.
+// line is the data of the events "say", which clients send, and "said", which they receive.
 type line struct {
 	Room string    `json:"room"`
 	Text string    `json:"text"`
-	From string    `json:"from,omitempty"` // set here, whatever a client says
+	From string    `json:"from,omitempty"` // set by the server
 	At   time.Time `json:"at,omitzero"`
 }
 
-// OnMessage passes on what is said in a room to its other members.
+// OnMessage relays what a client says in a room to the other members.
 func (c *Chat) OnMessage(ctx context.Context, cl *ignis.Client, m wire.Message) (any, error) {
 	if m.Event != "say" {
 		return nil, &ignis.Error{Code: wire.CodeUnknownEvent}
 	}
 	var l line
 	if err := m.Decode(&l); err != nil {
-		return nil, &ignis.Error{Code: wire.CodeInvalid, Message: "say needs {room, text}"}
+		return nil, err
 	}
 	if !c.server.InRoom(cl.ID, l.Room) {
 		return nil, &ignis.Error{Code: wire.CodeForbidden, Message: "Join the room before you say something in it."}

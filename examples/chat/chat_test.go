@@ -22,13 +22,13 @@ func TestChat(t *testing.T) {
 		ann.Join("staff")
 		bob.Join("staff", "lobby")
 
-		// The private room refuses who is not on its list.
+		// Users who are not listed cannot join the private room.
 		_, err = eve.Conn.Join(t.Context(), "staff", "lobby")
 		var refused *client.JoinError
 		if !errors.As(err, &refused) || len(refused.Refused) != 1 || refused.Refused[0].Room != "staff" {
-			t.Errorf("Eve is told %v, want that the private room refuses her", err)
+			t.Errorf("Eve joins the private room: %v, want a refusal", err)
 		}
-		// Nobody can say anything in a room without being in it, not even in an open one.
+		// Only members can say something in a room, even in an open one.
 		for who, room := range map[*ignistest.Client]string{eve: "staff", ann: "lobby"} {
 			if err := who.RequestError("say", line{Room: room, Text: "let me in"}); err.Code != wire.CodeForbidden {
 				t.Errorf("%s: %v, want forbidden", room, err)
@@ -41,11 +41,11 @@ func TestChat(t *testing.T) {
 			t.Errorf("another event: %v, want unknown_event", err)
 		}
 
-		// What Ann says comes to Bob with her name, whatever she claims.
+		// Bob receives what Ann says with her real name, regardless of the name that she sent.
 		ann.Request("say", line{Room: "staff", Text: "hello", From: "the boss"}, nil)
 		var got line
 		if bob.Expect("said", &got); got.Text != "hello" || got.From != "Ann" || got.At.IsZero() {
-			t.Errorf("Bob heard %+v, want what Ann said", got)
+			t.Errorf("Bob received %+v, want what Ann said", got)
 		}
 		for _, c := range []*ignistest.Client{ann, bob, eve} {
 			c.ExpectNothing()

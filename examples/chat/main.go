@@ -1,5 +1,5 @@
-// Command chat is a chat server with a page to try it: open
-// http://127.0.0.1:8081 in two tabs.
+// Command chat is a chat server with a web page. To try it, open http://127.0.0.1:8081 in
+// two tabs.
 package main
 
 import (
@@ -24,7 +24,7 @@ var page []byte
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:8081", "address to listen on")
-	redis := flag.String("redis", "", "redis:// URL, for several instances; empty: this one is alone")
+	redis := flag.String("redis", "", "redis:// URL that connects several instances; empty: a single instance")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -44,7 +44,7 @@ func run(ctx context.Context, listen, redis string) error {
 	go func() { failed <- hs.ListenAndServe() }()
 	log.Printf("chat on http://%s", listen)
 
-	// Run returns when ctx ends and every client has been told.
+	// Run returns when ctx is done and all clients have been closed.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	go func() {

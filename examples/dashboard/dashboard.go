@@ -10,18 +10,18 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Dashboard is the application: prices of symbols, and orders.
+// Dashboard is the application. It publishes the prices of symbols and fills orders.
 type Dashboard struct {
 	server  *ignis.Server
 	log     *slog.Logger
 	tokens  *Tokens
 	metrics Metrics
 	market  Market
-	orders  atomic.Uint64 // the number of the last one
+	orders  atomic.Uint64 // ID of the last order
 }
 
-// NewDashboard returns a dashboard whose clients authenticate themselves with tokens. With
-// a bus, it is one of several instances. Its server does not run yet.
+// NewDashboard returns a dashboard whose clients authenticate with tokens. The bus, if not
+// nil, connects it to other instances. The server is not running yet.
 func NewDashboard(tokens *Tokens, bus ignis.Bus, log *slog.Logger) (*Dashboard, error) {
 	d := &Dashboard{tokens: tokens, log: log}
 	server, err := ignis.New(ignis.Config{
@@ -32,9 +32,9 @@ func NewDashboard(tokens *Tokens, bus ignis.Bus, log *slog.Logger) (*Dashboard, 
 		Bus:           bus,
 		Hooks:         d.metrics.Hooks(),
 		Logger:        log,
-		// A client that is behind gets the latest price of each symbol. For all other
-		// messages the default stays: to lose an order's fill is worse than to connect
-		// again.
+		// A client that is behind receives only the latest price of each symbol. For all
+		// other messages the default applies, because losing the fill of an order is worse
+		// than reconnecting.
 		RoomSlowPolicy: func(room string) ignis.SlowPolicy {
 			if _, ok := symbolOf(room); ok {
 				return ignis.SlowLatest
@@ -46,10 +46,10 @@ func NewDashboard(tokens *Tokens, bus ignis.Bus, log *slog.Logger) (*Dashboard, 
 	return d, err
 }
 
-// Publish notes a new price and sends it to those who watch the symbol. The market comes
-// first: whoever joins from now on finds this quote there, and all who have joined before
-// are sent it. The quote goes to the clients of this instance, since every instance hears
-// the exchange.
+// Publish stores a new quote and sends it to the clients that watch the symbol. It stores
+// the quote first. A client that joins before the quote is sent receives it as a message,
+// and one that joins later receives it in its snapshot. Publish sends only to the clients
+// of this instance, because every instance receives all quotes from the exchange.
 func (d *Dashboard) Publish(q Quote) {
 	d.market.set(q)
 	err := d.server.SendLocal(ignis.ToRoom(room(q.Symbol)), "quote", q, ignis.Key(q.Symbol))
@@ -58,7 +58,7 @@ func (d *Dashboard) Publish(q Quote) {
 	}
 }
 
-// mayJoin returns the rooms of symbols that exist and that the client may see.
+// mayJoin returns the rooms whose symbols exist and are visible to the client.
 func (d *Dashboard) mayJoin(_ context.Context, c *ignis.Client, rooms []string) ([]string, error) {
 	account, err := ignis.MetadataOf[Account](c)
 	if err != nil {
@@ -80,7 +80,7 @@ func (d *Dashboard) visible(symbol string, a Account) bool {
 	return exists && a.MaySee(symbol)
 }
 
-// joined sends the current price to a client that begins to watch a symbol.
+// joined sends a snapshot to a client that has joined the room of a symbol.
 func (d *Dashboard) joined(_ context.Context, c *ignis.Client, room string) {
 	symbol, _ := symbolOf(room)
 	if q, ok := d.market.Quote(symbol); ok {
@@ -96,7 +96,7 @@ func (d *Dashboard) handle(ctx context.Context, c *ignis.Client, m wire.Message)
 	case "order":
 		var o Order
 		if err := m.Decode(&o); err != nil {
-			return nil, &ignis.Error{Code: wire.CodeInvalid, Message: "an order has a symbol, a side and a quantity"}
+			return nil, err
 		}
 		return d.order(ctx, c, o)
 	default:
@@ -125,8 +125,8 @@ func (d *Dashboard) order(ctx context.Context, c *ignis.Client, o Order) (any, e
 		return nil, &ignis.Error{Code: wire.CodeInvalid, Message: "the side must be buy or sell"}
 	}
 	fill.ID = d.orders.Add(1)
-	// The user may have a phone and a browser, on other instances. That a message does
-	// not reach those is no reason to refuse the order, which has been filled.
+	// The user may have sessions on other instances. If the message does not reach them,
+	// the order has still been filled, so it must not be refused.
 	if err := d.server.Send(ctx, ignis.ToUser(c.UserID), "filled", fill); err != nil {
 		d.log.Error("fill not sent to all sessions", "order", fill.ID, "error", err)
 	}

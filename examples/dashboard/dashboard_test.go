@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var trader = Account{Symbols: []string{"AAPL", "GOOG"}, Trader: true}
 
-// desk is a dashboard that runs in memory.
+// desk is a dashboard whose server runs in memory.
 type desk struct {
 	*Dashboard
 	*ignistest.Server
@@ -49,7 +49,7 @@ func newDesk(t *testing.T, bus ignis.Bus) desk {
 	return desk{d, s}
 }
 
-// credentials are those of a user with a token for an hour.
+// credentials returns the credentials of a user, with a token that is valid for an hour.
 func (d desk) credentials(user string, a Account) map[string]string {
 	token, err := d.tokens.Issue(user, a, time.Hour)
 	if err != nil {
@@ -74,8 +74,8 @@ func TestSnapshotThenUpdates(t *testing.T) {
 		}
 		ann.ExpectNothing()
 
-		// Neither one that her token does not have, nor one that does not exist, nor
-		// another room.
+		// A symbol that is not in the token, a symbol that does not exist, and other rooms
+		// are refused.
 		bob := d.Dial(t, d.credentials("bob", Account{Symbols: []string{"*"}}))
 		for room, c := range map[string]*ignistest.Client{"symbol:MSFT": ann, "symbol:X": bob, "symbol:": bob, "AAPL": bob} {
 			var refused *client.JoinError
@@ -87,7 +87,7 @@ func TestSnapshotThenUpdates(t *testing.T) {
 	})
 }
 
-// A quote that comes while a client joins is in the snapshot or follows it.
+// A quote that is published while a client joins is in the snapshot or follows it.
 func TestNoHoleAfterTheSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, nil)
@@ -102,7 +102,7 @@ func TestNoHoleAfterTheSnapshot(t *testing.T) {
 			}
 
 			m := ann.Receive()
-			for m.Event == "quote" { // of the round before, which its snapshot had, too
+			for m.Event == "quote" { // from the previous round, and already in its snapshot
 				m = ann.Receive()
 			}
 			var q Quote
@@ -113,7 +113,7 @@ func TestNoHoleAfterTheSnapshot(t *testing.T) {
 				ann.Expect("quote", &q)
 			}
 			if q.Number != n {
-				t.Fatalf("quote %d is the last that came, want %d", q.Number, n)
+				t.Fatalf("quote %d is the last one received, want %d", q.Number, n)
 			}
 		}
 	})
@@ -175,8 +175,8 @@ func TestSessionsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, nil)
 		ann := d.Dial(t, d.credentials("ann", trader))
-		// The other client is asked for a new token before the end. Its account has
-		// lost a symbol since.
+		// The other client refreshes its session. Its account has lost a symbol in the
+		// meantime.
 		bob := d.DialConfig(t, client.Config{
 			Credentials: d.credentials("bob", trader),
 			Refresh: func(context.Context) (any, error) {
@@ -193,14 +193,14 @@ func TestSessionsEnd(t *testing.T) {
 		d.Publish(Quote{Symbol: "GOOG", Number: 2})
 		var q Quote
 		if bob.Expect("quote", &q); q.Symbol != "GOOG" {
-			t.Errorf("Bob still gets %+v", q)
+			t.Errorf("Bob still receives %+v", q)
 		}
 		bob.ExpectNothing()
 	})
 }
 
-// A client that does not read for a while gets the latest price of each symbol, not all
-// that it has missed, and all of its fills.
+// A client that does not read for a while receives only the latest price of each symbol,
+// but all of its fills.
 func TestSlowClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDesk(t, nil)
@@ -212,7 +212,7 @@ func TestSlowClient(t *testing.T) {
 		for n := uint64(2); n <= last; n++ {
 			d.Publish(Quote{Symbol: "AAPL", Number: n})
 			d.Publish(Quote{Symbol: "GOOG", Number: n})
-			if n == last/2 { // Ann's side takes no more by now
+			if n == last/2 { // by now, Ann's queue is full
 				ann.Send("order", Order{"AAPL", Buy, 1})
 				synctest.Wait()
 			}
@@ -230,7 +230,7 @@ func TestSlowClient(t *testing.T) {
 			}
 			have[q.Symbol] = q.Number
 		}
-		// Without keys, some thousands would wait for her.
+		// Without keys, thousands of messages would be waiting for her.
 		if received > 1000 || fills != 1 {
 			t.Errorf("received %d messages of %d, %d fills", received, 2*last, fills)
 		}
@@ -269,7 +269,7 @@ func TestMetrics(t *testing.T) {
 	})
 }
 
-// The program closes its clients with the code for that, and ends without an error.
+// When the program stops, it closes its clients with 1001 and returns no error.
 func TestDrain(t *testing.T) {
 	tokens, err := NewTokens([]byte("0123456789abcdef0123456789abcdef"))
 	if err != nil {
@@ -297,7 +297,7 @@ func TestDrain(t *testing.T) {
 	if _, err := c.Join(ctx, "symbol:AAPL"); err != nil {
 		t.Fatal(err)
 	}
-	for n := 0; n < 3 && err == nil; n++ { // the exchange is heard
+	for n := 0; n < 3 && err == nil; n++ { // quotes of the exchange
 		_, err = c.Receive(ctx)
 	}
 	stop()
@@ -306,7 +306,7 @@ func TestDrain(t *testing.T) {
 		_, err = c.Receive(t.Context())
 	}
 	if !errors.As(err, &closed) || closed.Code != wire.CloseGoingAway {
-		t.Errorf("the client is told %v", err)
+		t.Errorf("the client received %v, want 1001", err)
 	}
 	if err := <-served; err != nil {
 		t.Error(err)
@@ -322,7 +322,7 @@ func TestLogin(t *testing.T) {
 			return w
 		}
 		if w := login(""); w.Code != http.StatusBadRequest {
-			t.Errorf("nobody: status %d", w.Code)
+			t.Errorf("without a user: status %d", w.Code)
 		}
 		for user, allowed := range map[string]bool{"ann": true, "guest": false} {
 			c := d.Dial(t, map[string]string{"token": login(user).Body.String()})

@@ -1,4 +1,4 @@
-// Command dashboard shows prices as they change, and takes orders: open
+// Command dashboard shows live prices and accepts orders. To try it, open
 // http://127.0.0.1:8083 in two tabs.
 package main
 
@@ -27,8 +27,8 @@ var page []byte
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:8083", "address to listen on")
-	redis := flag.String("redis", "", "redis:// URL, for several instances; empty: this one is alone")
-	secret := flag.String("secret", "a secret that everybody can read here", "key of the tokens, at least 32 bytes")
+	redis := flag.String("redis", "", "redis:// URL that connects several instances; empty: a single instance")
+	secret := flag.String("secret", "a secret that everybody can read here", "key that signs the tokens, at least 32 bytes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -60,19 +60,20 @@ func run(ctx context.Context, listen, redis string, secret []byte) error {
 	return d.Serve(ctx, l)
 }
 
-// Serve serves the dashboard until ctx ends. It returns when all clients have been closed
-// with the code that makes them connect to another instance, and no request is left.
+// Serve serves the dashboard until ctx is done. It then closes all clients with a code
+// that makes them reconnect to another instance, and returns when all requests have been
+// handled.
 func (d *Dashboard) Serve(ctx context.Context, l net.Listener) error {
 	ctx, cancel := context.WithCancel(ctx)
 	x := exchange{[]string{"AAPL", "GOOG", "MSFT"}, 100 * time.Millisecond}
-	x.ask(d.Publish) // clients may watch only what has a price
+	x.publishAll(d.Publish) // clients may watch only symbols that have a price
 	var feed sync.WaitGroup
 	feed.Go(func() { x.follow(ctx, d.Publish) })
 	hs := &http.Server{Handler: d.routes(), ReadHeaderTimeout: 5 * time.Second}
 	served := make(chan error, 1)
 	go func() {
 		served <- hs.Serve(l)
-		cancel() // without it nobody can connect
+		cancel() // without an HTTP server, no client can connect
 	}()
 	err := d.server.Run(ctx)
 	cancel()
@@ -86,7 +87,7 @@ func (d *Dashboard) Serve(ctx context.Context, l net.Listener) error {
 	return err
 }
 
-// routes returns all that the dashboard serves.
+// routes returns the HTTP handler of the dashboard.
 func (d *Dashboard) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(wire.DefaultPath, d.server)

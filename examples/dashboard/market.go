@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Market knows the latest quote of each symbol.
+// Market holds the latest quote of each symbol.
 type Market struct {
 	mu     sync.Mutex
 	quotes map[string]Quote
@@ -22,7 +22,7 @@ func (m *Market) Quote(symbol string) (q Quote, ok bool) {
 	return q, ok
 }
 
-// set notes a quote.
+// set stores a quote.
 func (m *Market) set(q Quote) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -32,36 +32,36 @@ func (m *Market) set(q Quote) {
 	m.quotes[q.Symbol] = q
 }
 
-// exchange stands for the exchange, whose quotes every instance of the dashboard gets
-// over a connection of its own.
+// exchange stands in for a stock exchange. Every instance of the dashboard has its own
+// connection to the exchange and receives all quotes.
 type exchange struct {
 	symbols []string
 	tick    time.Duration
 }
 
-// ask calls publish with the current quote of each symbol.
-func (e exchange) ask(publish func(Quote)) {
+// publishAll calls publish with the current quote of each symbol.
+func (e exchange) publishAll(publish func(Quote)) {
 	now := uint64(time.Now().UnixNano() / int64(e.tick))
 	for _, symbol := range e.symbols {
 		publish(quoteAt(symbol, now))
 	}
 }
 
-// follow does so at each tick, until ctx ends.
+// follow calls publishAll at each tick until ctx is done.
 func (e exchange) follow(ctx context.Context, publish func(Quote)) {
 	ticker := time.NewTicker(e.tick)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			e.ask(publish)
+			e.publishAll(publish)
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// quoteAt returns a price that jumps around, and is the same for all who ask.
+// quoteAt returns a pseudorandom quote that is the same on every instance.
 func quoteAt(symbol string, number uint64) Quote {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(symbol))

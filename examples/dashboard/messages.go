@@ -2,14 +2,15 @@ package main
 
 import "strings"
 
-// Quote is what a symbol costs at the moment, in cents. It is the data of the events
-// "snapshot", which a client gets when it joins the room of the symbol, and "quote".
+// Quote is the current price of a symbol, in cents. It is the data of the events
+// "snapshot", which a client receives when it joins the room of the symbol, and "quote".
 type Quote struct {
 	Symbol string `json:"symbol"`
 	Bid    int64  `json:"bid"`
 	Ask    int64  `json:"ask"`
-	// Number grows with every quote of the symbol. What was sent while a snapshot was
-	// made follows it, so clients ignore quotes that are not newer than what they have.
+	// Number increases with every quote of the symbol. A quote that arrives after a
+	// snapshot may be older than it, so clients ignore quotes that are not newer than the
+	// one they have.
 	Number uint64 `json:"number"`
 }
 
@@ -29,15 +30,15 @@ const (
 	Sell Side = "sell"
 )
 
-// Fill is the answer to an order. All sessions of the user get it as the event "filled",
-// too.
+// Fill is the answer to an order. All sessions of the user also receive it as the data of
+// the event "filled".
 type Fill struct {
 	Order
 	ID    uint64 `json:"id"`
 	Price int64  `json:"price"`
 }
 
-// roomPrefix starts the names of the rooms of symbols.
+// roomPrefix is the prefix of the names of rooms for symbols.
 const roomPrefix = "symbol:"
 
 // room returns the room of a symbol.

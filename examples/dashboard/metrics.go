@@ -9,11 +9,11 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-// Metrics are numbers about a server. A real application gives the same hooks to its
-// metrics library.
+// Metrics counts what a server does. A real application would use its metrics library in
+// the hooks.
 type Metrics struct{ numbers expvar.Map }
 
-// Hooks returns the functions that count.
+// Hooks returns the hooks that update the metrics.
 func (m *Metrics) Hooks() ignis.Hooks {
 	count := func(name string, n int) { m.numbers.Add(name, int64(n)) }
 	return ignis.Hooks{
@@ -23,7 +23,7 @@ func (m *Metrics) Hooks() ignis.Hooks {
 			count("closed: "+string(i.Cause), 1)
 		},
 		Authenticated: func(i ignis.AuthenticatedInfo) { count("authentications: "+outcome(i.Err), 1) },
-		Handled: func(i ignis.HandledInfo) {
+		MessageHandled: func(i ignis.MessageHandledInfo) {
 			count("requests: "+outcome(i.Err), 1)
 			m.numbers.AddFloat("seconds in requests", i.Duration.Seconds())
 		},
@@ -46,7 +46,7 @@ func outcome(err error) string {
 	return "failed"
 }
 
-// ServeHTTP answers with the numbers as JSON.
+// ServeHTTP responds with the metrics as JSON.
 func (m *Metrics) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = fmt.Fprint(w, &m.numbers)

@@ -14,9 +14,10 @@ import (
 	"github.com/ignis-go/ignis/auth/jwtauth"
 )
 
-// Account is what a token says about a user beside the ID. It is the metadata of clients.
+// Account is a claim of tokens with the permissions of the user. It is the metadata of
+// clients.
 type Account struct {
-	Symbols []string `json:"symbols"` // that the user may see; * for all
+	Symbols []string `json:"symbols"` // symbols that the user may see; * for all
 	Trader  bool     `json:"trader"`  // whether the user may place orders
 }
 
@@ -37,14 +38,14 @@ func NewTokens(secret []byte) (*Tokens, error) {
 	return &Tokens{secret: secret, verifier: verifier}, err
 }
 
-// Issue returns a token of a user that expires after some time.
+// Issue returns a token for a user that is valid for the given time.
 func (t *Tokens) Issue(user string, a Account, life time.Duration) (string, error) {
 	return jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
 		"sub": user, "exp": time.Now().Add(life).Unix(), "account": a,
 	}).SignedString(t.secret)
 }
 
-// Authenticate accepts clients with a valid token, until it expires.
+// Authenticate accepts clients with a valid token. Their sessions end when it expires.
 func (t *Tokens) Authenticate(ctx context.Context, cred ignis.Credentials) (ignis.Identity, error) {
 	claims, err := t.verifier.Verify(ctx, cred.Token)
 	if err != nil {
@@ -57,17 +58,17 @@ func (t *Tokens) Authenticate(ctx context.Context, cred ignis.Credentials) (igni
 	return ignis.Identity{UserID: claims.Subject, Metadata: a, Expires: claims.Expires}, nil
 }
 
-// ServeHTTP gives a token to anyone who says a name, so that the example can be tried. A
-// real one asks for a password.
+// ServeHTTP issues a token to anyone who gives a name, so that the example is easy to try.
+// A real application would check a password.
 func (t *Tokens) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	user := r.FormValue("user")
 	if user == "" {
-		http.Error(w, "say who you are: user=NAME", http.StatusBadRequest)
+		http.Error(w, "a user name is required: user=NAME", http.StatusBadRequest)
 		return
 	}
 	token, err := t.Issue(user, Account{Symbols: []string{"*"}, Trader: user != "guest"}, 5*time.Minute)
 	if err != nil {
-		http.Error(w, "no token could be made", http.StatusInternalServerError)
+		http.Error(w, "the token could not be created", http.StatusInternalServerError)
 		return
 	}
 	_, _ = fmt.Fprint(w, token)

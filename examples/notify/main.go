@@ -1,4 +1,4 @@
-// Command notify is an application whose service tells its users something:
+// Command notify is an application with a service that sends notifications to its users:
 //
 //	ignis listen ws://127.0.0.1:8082/ws --token ann-secret
 //	curl -d '{"title":"Report","body":"It is ready."}' http://127.0.0.1:8082/notifications/ann
@@ -22,7 +22,7 @@ import (
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:8082", "address to listen on")
-	redis := flag.String("redis", "", "redis:// URL, for several instances; empty: this one is alone")
+	redis := flag.String("redis", "", "redis:// URL that connects several instances; empty: a single instance")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -53,7 +53,7 @@ func run(ctx context.Context, listen, redis string) error {
 	return errors.Join(srv.Run(ctx), hs.Close())
 }
 
-// tokens stands for the application's sessions.
+// tokens stands in for the application's sessions: user IDs by token.
 var tokens = map[string]string{"ann-secret": "ann", "bob-secret": "bob"}
 
 func newServer(redis string) (*ignis.Server, error) {

@@ -9,36 +9,35 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
-// Notice is what a user is told.
+// Notice is the data of a notification or an announcement.
 type Notice struct {
 	Title string    `json:"title"`
 	Body  string    `json:"body"`
 	At    time.Time `json:"at"`
 }
 
-// Notifications is a service of the application. It gets the server like any
-// other dependency; before the server runs, sending returns an error that says
-// so.
+// Notifications is a service of the application. The server is a dependency like any
+// other. Before the server runs, sending returns ignis.ErrNotRunning.
 type Notifications struct {
 	server *ignis.Server
 }
 
-// NewNotifications returns the service.
+// NewNotifications returns a service that sends through the server.
 func NewNotifications(s *ignis.Server) *Notifications { return &Notifications{server: s} }
 
-// NotifyUser reaches all sessions of the user, on whatever instance they are.
+// NotifyUser sends a notice to all sessions of the user, on any instance.
 func (n *Notifications) NotifyUser(ctx context.Context, userID string, notice Notice) error {
 	notice.At = time.Now().UTC()
 	return n.server.Send(ctx, ignis.ToUser(userID), "notification", notice)
 }
 
-// Announce reaches everyone.
+// Announce sends a notice to everyone.
 func (n *Notifications) Announce(ctx context.Context, notice Notice) error {
 	notice.At = time.Now().UTC()
 	return n.server.Send(ctx, ignis.ToEveryone(), "announcement", notice)
 }
 
-// ServeHTTP makes the service an API for the application's back office:
+// ServeHTTP is an API for the application's back office. It handles
 // POST /notifications/{user} and POST /announcements.
 func (n *Notifications) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var notice Notice

@@ -44,7 +44,7 @@ func TestNotify(t *testing.T) {
 		return client.Dial(ctx, url, client.Config{Credentials: map[string]string{"token": token}})
 	}
 	if _, err := dial("stolen"); !errors.Is(err, client.ErrAuthentication) {
-		t.Errorf("a token that is nobody's: %v, want ErrAuthentication", err)
+		t.Errorf("an unknown token: %v, want ErrAuthentication", err)
 	}
 	var sessions []*client.Conn
 	for range 2 {

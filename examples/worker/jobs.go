@@ -14,14 +14,14 @@ import (
 func newScheduler(store cron.Store, to *emitter.Emitter) (*cron.Scheduler, error) {
 	configs := []cron.Config{
 		{
-			// A clock: one that is late is of no use, and neither are two.
+			// A late tick of the clock would be useless, so missed ticks are skipped.
 			Name: "clock", Pattern: "*/5 * * * * *", Misfire: cron.MisfireSkip, Deadline: 2 * time.Second,
 			Do: func(ctx context.Context, r cron.Run) error {
 				return to.Send(ctx, wire.ToRoom("lobby"), "clock", map[string]any{"time": r.Scheduled.UTC()})
 			},
 		},
 		{
-			// A report: each hour has its own, so those that were missed are made up for.
+			// Each hour has its own report, so missed reports are sent later.
 			Name: "report", Pattern: "@hourly", Misfire: cron.MisfireAll, Deadline: 6 * time.Hour,
 			Timeout: 5 * time.Minute, Jitter: 30 * time.Second,
 			Do: func(ctx context.Context, r cron.Run) error {

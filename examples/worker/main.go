@@ -1,5 +1,5 @@
-// Command worker sends events on schedules. It has no sockets: the servers that share its
-// Redis deliver them. Run it twice: everything is still sent once.
+// Command worker sends events on schedules. The servers that share its Redis deliver them
+// to clients. If several workers run, each event is still sent only once.
 //
 //	ignis serve --dev --redis redis://127.0.0.1:6379
 //	ignis listen ws://127.0.0.1:8080/ws --join lobby

@@ -16,7 +16,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// outbox is an emitter.Publisher that keeps what is sent, in place of Redis.
+// outbox is an emitter.Publisher that records envelopes, in place of Redis.
 type outbox struct {
 	mu   sync.Mutex
 	sent []wire.Envelope
@@ -46,7 +46,7 @@ func (o *outbox) count(event string, to wire.Address) (n int) {
 	return n
 }
 
-// Two workers run for an hour and a half, are away for two, and come back.
+// Two workers run for an hour and a half, stop for two hours, and run again.
 func TestWorkersSendEverythingOnce(t *testing.T) {
 	log.SetOutput(io.Discard)
 	defer log.SetOutput(os.Stderr)
@@ -81,7 +81,7 @@ func TestWorkersSendEverythingOnce(t *testing.T) {
 		time.Sleep(2 * time.Hour) // 03:30:01
 		both(time.Minute)
 		if clocks, reports := out.count("clock", wire.ToRoom("lobby")), out.count("report", wire.ToEveryone()); clocks != 91*12+1 || reports != 3 {
-			t.Errorf("after the pause: %d clocks and %d reports, want the two that were missed", clocks, reports)
+			t.Errorf("after the pause: %d clocks and %d reports, want the two missed reports", clocks, reports)
 		}
 	})
 }

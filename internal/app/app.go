@@ -15,7 +15,7 @@ import (
 type App struct {
 	cfg    Config
 	log    *slog.Logger
-	limit  *loglimit.Limiter // for lines that peers can cause at will; open while Run runs
+	limit  *loglimit.Limiter // for log lines that any peer can cause; open while Run runs
 	server *ignis.Server
 	dev    *devMode // nil unless in development mode
 
@@ -23,8 +23,8 @@ type App struct {
 }
 
 // New validates the configuration, reads the files that it names and connects the parts.
-// It does not listen yet. An error about c is an [*Error] with Usage set, or matches
-// [redisbus.ErrConfig].
+// It does not listen yet. If c is invalid, the error is an [*Error] with Usage set, or
+// matches [redisbus.ErrConfig].
 func New(c Config) (*App, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -78,12 +78,12 @@ func (a *App) setAuth(cfg *ignis.Config) error {
 	return nil
 }
 
-// accept decides on requests outside development mode.
+// accept checks requests outside development mode.
 func (a *App) accept(r *http.Request) (ignis.Accepted, error) {
 	return ignis.Accepted{RemoteAddr: a.cfg.Proxies.RemoteAddr(r)}, ignis.CheckOrigin(r, a.cfg.AllowedOrigins)
 }
 
-// setBus sets the bus, if there is a Redis.
+// setBus sets the bus if a Redis is configured.
 func (a *App) setBus(cfg *ignis.Config) error {
 	if a.cfg.Redis.URL == "" {
 		if !a.cfg.Dev {

@@ -14,7 +14,7 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// quiet returns the configuration of a server without a log.
+// quiet returns the configuration of a server that logs nothing.
 func quiet() ignis.Config { return ignis.Config{Logger: slog.New(slog.DiscardHandler)} }
 
 func textLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
@@ -45,7 +45,7 @@ func TestConfig(t *testing.T) {
 	for name, test := range map[string]struct {
 		config func() Config
 		change func(*Config)
-		want   string // text of the error; "": none
+		want   string // text of the error; "" for none
 		hint   string
 	}{
 		"development":               {development, func(*Config) {}, "", ""},
@@ -58,7 +58,7 @@ func TestConfig(t *testing.T) {
 		"development with secret":   {development, func(c *Config) { c.JWTSecret = []byte("x") }, "a JWT secret is configured", "leave out --dev"},
 		"development with file":     {development, func(c *Config) { c.JWTSecretFile = "x" }, "a JWT secret is configured", "leave out --dev"},
 		"development with origins":  {development, func(c *Config) { c.AllowedOrigins = []string{"*"} }, "--allowed-origins", "leave out"},
-		"nobody decides":            {production, func(c *Config) { c.JWTSecret = nil }, "no authenticator", "--jwt-secret-file"},
+		"no authenticator":          {production, func(c *Config) { c.JWTSecret = nil }, "no authenticator", "--jwt-secret-file"},
 		"a short secret":            {production, func(c *Config) { c.JWTSecret = c.JWTSecret[1:] }, "IGNIS_JWT_SECRET: expected a secret of 32 bytes or more, but it has 31", "openssl"},
 		"no address":                {production, func(c *Config) { c.Listen.Addresses = nil }, "--listen: ", ""},
 		"no path":                   {production, func(c *Config) { c.Path = "" }, "--path: ", ""},
@@ -67,7 +67,7 @@ func TestConfig(t *testing.T) {
 		"the path of the page":      {development, func(c *Config) { c.Path = "/dev/x" }, "--path: /dev/x is taken", ""},
 		"the page's in production":  {production, func(c *Config) { c.Path = "/" }, "", ""},
 		"a short heartbeat timeout": {production, func(c *Config) { c.Server.HeartbeatTimeout, c.Server.HeartbeatInterval = 1, 2 }, "--heartbeat-timeout", "once per"},
-		"a limit below zero":        {production, func(c *Config) { c.Server.MaxRooms = -1 }, "MaxRooms is negative", "ignis serve --help"},
+		"a limit below zero":        {production, func(c *Config) { c.Server.MaxRooms = -1 }, "MaxRooms must not be negative", "ignis serve --help"},
 	} {
 		c := test.config()
 		test.change(&c)
@@ -86,7 +86,7 @@ func TestConfig(t *testing.T) {
 	c := production()
 	c.Redis = redisbus.Config{URL: "localhost:6379"}
 	if _, err := New(c); !errors.Is(err, redisbus.ErrConfig) {
-		t.Errorf("a bad URL of Redis: %v", err)
+		t.Errorf("an invalid Redis URL: %v", err)
 	}
 }
 

@@ -18,15 +18,16 @@ type Config struct {
 	Path string
 
 	// Server holds the limits and the logger of the server. New sets the callbacks and
-	// the bus. MaxClients 0: as many as the process may have descriptors, less a reserve.
+	// the bus. If MaxClients is 0, New derives it from the number of descriptors that the
+	// process may open, less a reserve.
 	Server ignis.Config
 
-	// Redis connects the server with others. URL "": there are no other servers.
+	// Redis connects the server to other servers. If its URL is empty, the server runs alone.
 	Redis redisbus.Config
 
 	// Dev turns on the development mode: anyone may connect as any user and join every
-	// room, clients can send to rooms, and / serves a page to try it with. It listens on
-	// loopback addresses only.
+	// room, clients can send to rooms, and / serves a page for trying it out. Listen must be
+	// a loopback address.
 	Dev bool
 
 	// JWTSecretFile is the name of the file with the secret that tokens are signed with.
@@ -35,16 +36,16 @@ type Config struct {
 	// JWTSecret is the secret itself, which the program reads from [SecretVariable].
 	JWTSecret []byte
 
-	// AllowedOrigins lists the pages of other hosts from which browsers may connect; * for
-	// any. In development mode it must be empty.
+	// AllowedOrigins lists the other hosts whose pages may connect; * allows all. It must be
+	// empty in development mode.
 	AllowedOrigins []string
-	// Proxies says which reverse proxies are trusted to tell the address of a client, in a
+	// Proxies says which reverse proxies are trusted to report the address of a client, in a
 	// header of the request or with the PROXY protocol. Development mode ignores it.
 	Proxies ignis.Proxies
 
-	// OnReady is called once, when the server accepts clients, with where it listens:
-	// http://host:port, https://host:port or unix:PATH, in the order of Listen.Addresses.
-	// Nil: not called.
+	// OnReady, if not nil, is called once, when the server accepts clients, with the addresses
+	// that it listens on in the order of Listen.Addresses: http://host:port, https://host:port
+	// or unix:PATH.
 	OnReady func(urls []string)
 }
 
@@ -74,7 +75,8 @@ func (c *Config) check() error {
 	return nil
 }
 
-// checkPath accepts a path for the WebSocket endpoint that nothing else is served at.
+// checkPath returns an error unless path is valid for the WebSocket endpoint and nothing
+// else is served there.
 func checkPath(path string, dev bool) error {
 	u, err := url.Parse(path)
 	if err != nil || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || u.Path != path || strings.ContainsAny(path, "?#") {

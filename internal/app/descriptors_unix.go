@@ -22,9 +22,9 @@ const (
 	acceptReserve = 16
 )
 
-// DescriptorLimit returns the maximum number of descriptors of the process, and so of its
-// connections, or 0 if it is not known. The Go runtime has raised the soft limit to the
-// hard limit.
+// DescriptorLimit returns the maximum number of descriptors of the process, which also
+// limits its connections, or 0 if it is not known. The Go runtime raises the soft limit to
+// the hard limit at startup.
 func DescriptorLimit() uint64 {
 	var l syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l) != nil {
@@ -33,21 +33,21 @@ func DescriptorLimit() uint64 {
 	return uint64(l.Cur)
 }
 
-// maxClients returns the number of clients for which there are descriptors; 0 for any
-// number.
+// maxClients returns the number of clients for which there are descriptors, or 0 if that
+// is not known.
 func maxClients() int {
 	limit := int(min(DescriptorLimit(), math.MaxInt32))
 	return max(limit-clientReserve, limit/2)
 }
 
-// roomyListener refuses connections before the process runs out of descriptors. Without it,
-// peers would wait for an answer that never comes.
+// roomyListener refuses connections when the process is about to run out of descriptors.
+// Without it, peers would wait for an answer that never comes.
 type roomyListener struct {
 	net.Listener
-	limit int // lowest descriptor for which a connection is refused
+	limit int // lowest descriptor that causes a connection to be refused
 	log   *loglimit.Limiter
 	slots chan struct{}  // limits how many are being refused
-	busy  sync.WaitGroup // those that are being refused
+	busy  sync.WaitGroup // connections that are being refused
 }
 
 func newRoomyListener(l net.Listener, log *loglimit.Limiter) net.Listener {
@@ -64,8 +64,8 @@ func (l *roomyListener) Close() error {
 	return l.Listener.Close()
 }
 
-// Accept returns the next connection that need not be refused. The system uses the lowest
-// free descriptor, so a high one means that all lower ones are in use.
+// Accept returns the next connection that does not have to be refused. The system assigns
+// the lowest free descriptor, so a high one means that all lower ones are in use.
 func (l *roomyListener) Accept() (net.Conn, error) {
 	for {
 		c, err := l.Listener.Accept()

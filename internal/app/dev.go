@@ -16,14 +16,14 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// devMode is the development mode, a server for experiments. It trusts every client, so
-// it serves only this machine.
+// devMode implements the development mode, which is for experiments. It trusts every
+// client, so it serves only this machine.
 type devMode struct {
 	server *ignis.Server // set before the first client connects
 	path   string        // path of the WebSocket endpoint
 	page   *template.Template
 	log    *slog.Logger
-	limit  *loglimit.Limiter // for lines that peers can cause at will
+	limit  *loglimit.Limiter // for log lines that any peer can cause
 }
 
 func newDevMode(path string, log *slog.Logger, limit *loglimit.Limiter) *devMode {
@@ -33,7 +33,7 @@ func newDevMode(path string, log *slog.Logger, limit *loglimit.Limiter) *devMode
 // authenticate accepts every client as the user that it names.
 func (d *devMode) authenticate(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
 	var data map[string]any
-	_ = c.Decode(&data) // credentials of any other shape name no user
+	_ = c.Decode(&data) // on failure, the credentials do not name a user
 	if id, ok := data["userId"].(string); ok && id != "" {
 		return ignis.Identity{UserID: id}, nil
 	}
@@ -45,8 +45,8 @@ func (d *devMode) validateRooms(_ context.Context, _ *ignis.Client, rooms []stri
 	return rooms, nil
 }
 
-// relay sends a message on to the room that it names, if the sender is in that room. The
-// server adds who the sender is.
+// relay forwards a message to the room that it names, if the sender is in that room. The
+// server adds the identity of the sender.
 func (d *devMode) relay(ctx context.Context, c *ignis.Client, m wire.Message) (any, error) {
 	room := m.Room
 	if room == "" {
@@ -63,13 +63,13 @@ func (d *devMode) relay(ctx context.Context, c *ignis.Client, m wire.Message) (a
 	return nil, d.server.Send(ctx, ignis.ToRoom(room), m.Event, m.Data, ignis.From(c))
 }
 
-// dataRoom returns the room that the data of a message names, or "". That is where clients
-// of protocol 1 put it.
+// dataRoom returns the room named in the data of a message, or "". Clients of protocol 1
+// put it there.
 func dataRoom(data json.RawMessage) (room string) {
-	_ = wire.EachField(data, func(key, value []byte) { // the data has been checked
+	_ = wire.EachField(data, func(key, value []byte) { // the data is known to be valid
 		if string(key) == "room" { // the last of duplicate keys counts
 			room = ""
-			_ = json.Unmarshal(value, &room) // a value of another type names no room
+			_ = json.Unmarshal(value, &room) // ignores a value that is not a string
 		}
 	})
 	return room

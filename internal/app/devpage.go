@@ -21,9 +21,9 @@ func isDevPath(p string) bool { return p == "/" || strings.HasPrefix(p, devPrefi
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
 	"connect-src 'self' ws://localhost:* ws://127.0.0.1:*; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// guard serves the page and passes other requests on to next. It refuses requests for the
-// name of another host, which a web site that resolves its own name to this machine
-// could make a browser send.
+// guard serves the page and passes other requests on to next. It refuses requests that name
+// another host: a web site could resolve its own name to this machine (DNS rebinding) and
+// make a browser send them.
 func (d *devMode) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isLoopbackHost(r.Host) {

@@ -1,4 +1,4 @@
-// Package app makes the library a program: it connects a server with its bus, its
+// Package app turns the library into a program. It connects a server with its bus, its
 // authentication and a listener, serves the WebSocket endpoint and the probes, and shuts
 // down gracefully. Command ignis adds flags and commands.
 //

@@ -13,8 +13,8 @@ import (
 )
 
 // gate limits how many connections parse the header of a request at the same time. Without
-// it, hundreds of headers that arrive together are hundreds of runnable goroutines, and
-// each message of a client waits until all of them have had their turn.
+// it, hundreds of headers that arrive together make hundreds of goroutines runnable, and
+// each client message waits until all of them have had their turn.
 type gate chan struct{}
 
 func newGate() gate { return make(gate, runtime.GOMAXPROCS(0)) }
@@ -22,7 +22,7 @@ func newGate() gate { return make(gate, runtime.GOMAXPROCS(0)) }
 // listen returns l with its connections behind the gate.
 func (g gate) listen(l net.Listener) net.Listener { return gatedListener{l, g} }
 
-// attach is the ConnContext of an HTTP server whose handler was returned by open.
+// attach is the ConnContext function for an HTTP server whose handler was returned by open.
 func (g gate) attach(ctx context.Context, c net.Conn) context.Context {
 	if c, ok := c.(*gatedConn); ok {
 		return context.WithValue(ctx, gateKey{}, c)

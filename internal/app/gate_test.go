@@ -9,10 +9,10 @@ import (
 	"testing/synctest"
 )
 
-// A connection whose header is being parsed keeps the next one waiting until it reads more,
-// answers or is closed.
+// A connection whose header is being parsed keeps the next one waiting until it reads
+// again, writes or is closed.
 func TestGate(t *testing.T) {
-	for name, goOn := range map[string]func(net.Conn){
+	for name, use := range map[string]func(net.Conn){
 		"read":  func(c net.Conn) { go func() { _, _ = c.Read(make([]byte, 1)) }() },
 		"write": func(c net.Conn) { go func() { _, _ = c.Write([]byte("x")) }() },
 		"close": func(c net.Conn) { _ = c.Close() },
@@ -25,7 +25,7 @@ func TestGate(t *testing.T) {
 				if !first.passed() || second.passed() {
 					t.Fatal("not exactly one of them is inside the gate")
 				}
-				goOn(first.conn)
+				use(first.conn)
 				synctest.Wait()
 				if !second.passed() {
 					t.Error("the second still waits")
@@ -36,7 +36,7 @@ func TestGate(t *testing.T) {
 }
 
 // A connection leaves the gate if its handler started while net/http was reading ahead.
-func TestGateLetsGoOfWhatIsHandled(t *testing.T) {
+func TestGateReadAheadWhileHandling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := make(gate, 1)
 		g <- struct{}{}
@@ -78,9 +78,9 @@ func (p passing) passed() bool {
 	}
 }
 
-// Handlers, what they wait for, and peers that stop in the middle of a header do not hold
-// up other connections.
-func TestGateIsForParsingAlone(t *testing.T) {
+// Running handlers, reads of request bodies, and peers that stop in the middle of a header
+// do not delay other connections.
+func TestGateLimitsOnlyParsing(t *testing.T) {
 	g := make(gate, 1)
 	hold, held := make(chan struct{}), make(chan struct{}, 10)
 	hs := httptest.NewUnstartedServer(g.open(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -97,7 +97,7 @@ func TestGateIsForParsingAlone(t *testing.T) {
 			}
 			defer nc.Close()
 			if _, ok := nc.(*net.TCPConn); !ok {
-				t.Errorf("the handler gets a %T", nc)
+				t.Errorf("the handler got a %T", nc)
 			}
 		}
 	})))

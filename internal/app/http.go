@@ -15,7 +15,7 @@ import (
 // each short field takes many times its length in memory.
 const maxHeader = 8 << 10
 
-// handler returns what the program serves, by exact path.
+// handler routes requests by their exact path.
 func (a *App) handler() http.Handler {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -35,8 +35,8 @@ func (a *App) handler() http.Handler {
 	return h
 }
 
-// newHTTPServer limits what a peer may send, and how long that may take, until it has
-// become a client, to which the limits of the library apply.
+// newHTTPServer returns a server that limits what a peer may send, and how long it may
+// take, before it becomes a client. From then on the limits of the library apply.
 func newHTTPServer(h http.Handler, limit *loglimit.Limiter) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -49,8 +49,8 @@ func newHTTPServer(h http.Handler, limit *loglimit.Limiter) *http.Server {
 	}
 }
 
-// closeHTTP closes the connections that are not WebSockets. The server has closed the
-// others by now.
+// closeHTTP closes the connections that are not WebSockets; the Ignis server has already
+// closed the others. Requests in progress have a second to complete.
 func closeHTTP(hs *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

@@ -8,7 +8,7 @@ import (
 	"github.com/ignis-go/ignis/internal/loglimit"
 )
 
-// Repeated lines of net/http become one line and a count.
+// Repeated log lines of net/http become one line and a count.
 func TestHTTPLog(t *testing.T) {
 	var out bytes.Buffer
 	limit := loglimit.New(textLogger(&out))

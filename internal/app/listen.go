@@ -93,9 +93,9 @@ func (a *App) listen(ctx context.Context) error {
 	return err
 }
 
-// Reload reads the certificate, the key and the authorities of client certificates again.
-// On an error, which is an [*Error], those in use stay in use. Connections that exist are
-// not affected. The files are also read regularly, without a call.
+// Reload rereads the certificate, its key and the authorities that sign client certificates.
+// On an error, which is an [*Error], the previous ones stay in use. Existing connections are
+// not affected. The files are also reread regularly, without a call of Reload.
 func (a *App) Reload() error {
 	if err := a.listeners.Reload(); err != nil {
 		return fileError(err)
@@ -103,15 +103,14 @@ func (a *App) Reload() error {
 	return nil
 }
 
-// Listening returns counts of the listeners, and when the certificate expires.
+// Listening returns the counters of the listeners, and when the certificate expires.
 func (a *App) Listening() listen.Stats { return a.listeners.Stats() }
 
-// unprivileged is the first port that every user may listen on, unless the system is
-// configured differently.
+// unprivileged is the lowest port that every user may listen on by default.
 const unprivileged = 1024
 
-// listenHint says what to do about an error of listening on an address. It is empty if that
-// is not known.
+// listenHint returns advice about an error from listening on address, or "" if there is none
+// to give.
 func listenHint(address listen.Address, err error) string {
 	if address.Network == listen.Unix {
 		return socketHint(address.Name, err)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// Hints for errors that not every machine produces.
+// The errors are constructed, because not every machine produces them.
 func TestListenHints(t *testing.T) {
 	t.Parallel()
 	bind := func(errno syscall.Errno) error {

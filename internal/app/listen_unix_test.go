@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Connections have no TCP keep-alive if there are pings.
+// TCP keep-alive is off if the server sends pings.
 func TestKeepAlive(t *testing.T) {
 	for idle, want := range map[time.Duration]bool{0: false, time.Minute: false, -1: true} {
 		c := development()

@@ -14,7 +14,7 @@ const (
 	readyPath  = "/readyz"
 )
 
-// probe is the answer to a probe.
+// probe is the body of the response to a probe.
 type probe struct {
 	Status string `json:"status"`
 	Reason string `json:"reason,omitempty"` // empty if the probe succeeds
@@ -28,8 +28,8 @@ func (p probe) code() int {
 	return http.StatusOK
 }
 
-// readiness returns why traffic should go elsewhere, or that it can come. The text reveals
-// nothing about the network behind the server; the log has the details. relays reports
+// readiness returns whether the server can take traffic and, if not, why. The text reveals
+// nothing about the network behind the server; the log has the details. relays says
 // whether clients can reach each other without Redis.
 func readiness(h ignis.Health, relays bool) probe {
 	switch {
@@ -37,11 +37,11 @@ func readiness(h ignis.Health, relays bool) probe {
 		return probe{Status: "unavailable", Reason: "the server is starting or shutting down"}
 	case errors.Is(h.Bus, redisbus.ErrPartial):
 		// All servers see this. If they were all unavailable, none would be left.
-		return probe{Status: "ready", Note: "a part of the Redis Cluster is cut off; messages of instances connected there may be missing"}
+		return probe{Status: "ready", Note: "part of the Redis Cluster is unreachable; messages from instances connected to that part may be missing"}
 	case h.Bus != nil && relays:
-		return probe{Status: "unavailable", Reason: "Redis does not carry messages at the moment; clients of this server still reach each other"}
+		return probe{Status: "unavailable", Reason: "messages cannot be exchanged over Redis at the moment; clients of this server still reach each other"}
 	case h.Bus != nil:
-		return probe{Status: "unavailable", Reason: "Redis does not carry messages at the moment; clients stay connected but receive nothing until it does"}
+		return probe{Status: "unavailable", Reason: "messages cannot be exchanged over Redis at the moment; clients stay connected but receive nothing until they can"}
 	}
 	return probe{Status: "ready"}
 }
@@ -53,7 +53,7 @@ func answer(w http.ResponseWriter, r *http.Request, p probe) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(p.code())
-	_ = json.NewEncoder(w).Encode(p) // it fails only if the peer has gone
+	_ = json.NewEncoder(w).Encode(p) // fails only if the peer has gone
 }
 
 // onlyGet reports whether the method of the request is GET or HEAD. If not, it answers the

@@ -30,7 +30,7 @@ func TestReadiness(t *testing.T) {
 			t.Errorf("%+v: %d %+v", test.health, p.code(), p)
 		}
 		if strings.Contains(p.Reason+p.Note, "10.1.2.3") {
-			t.Error("an outsider learns the address of Redis")
+			t.Error("the response reveals the address of Redis")
 		}
 		if partial := errors.Is(test.health.Bus, redisbus.ErrPartial); (p.Note != "") != partial {
 			t.Errorf("%+v: %+v", test.health, p)
@@ -38,7 +38,7 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
-func TestReadinessSaysWhatIsTrue(t *testing.T) {
+func TestReadinessText(t *testing.T) {
 	h := ignis.Health{Ready: true, Bus: os.ErrClosed}
 	if p := readiness(h, false); strings.Contains(p.Reason, "reach each other") || !strings.Contains(p.Reason, "receive nothing") {
 		t.Errorf("with tokens: %s", p.Reason)

@@ -11,12 +11,12 @@ import (
 	"github.com/ignis-go/ignis/internal/listen"
 )
 
-// startNotice is how long starting may take before a person should learn why nothing
-// happens.
+// startNotice is how long startup may take before the log says what it is waiting for.
 const startNotice = 2 * time.Second
 
-// Run listens and serves until ctx ends or something fails. It returns when all clients
-// have been told to go and everything is closed. An App runs once.
+// Run listens and serves until ctx is done or something fails. Before it returns, it tells
+// all clients that the server is going away and closes everything. Run must be called only
+// once.
 func (a *App) Run(ctx context.Context) error {
 	a.limit.Open()
 	defer a.limit.Close()
@@ -48,7 +48,7 @@ func (a *App) Run(ctx context.Context) error {
 
 	err := a.wait(ctx, urls, web, server)
 
-	// No new client may come in once the others are told to go.
+	// Stop accepting clients before the connected ones are sent away.
 	a.listeners.Close()
 	stop()
 	<-server.done
@@ -72,8 +72,8 @@ func serveAll(all *listen.Listeners, serve func(net.Listener) error) error {
 	return err
 }
 
-// wait returns when ctx has ended, the server has ended by itself, or HTTP has failed, and
-// then with an error. Meanwhile it reports when clients are accepted.
+// wait waits until ctx is done, the server has ended by itself, or serving HTTP has failed,
+// and returns an error only in the last case. It calls OnReady when clients are accepted.
 func (a *App) wait(ctx context.Context, urls []string, web, server *task) error {
 	ready := a.server.Ready()
 	late := time.NewTimer(startNotice)
@@ -87,7 +87,7 @@ func (a *App) wait(ctx context.Context, urls []string, web, server *task) error 
 				a.cfg.OnReady(urls)
 			}
 		case <-late.C:
-			a.log.Warn("no clients are accepted yet: waiting for Redis")
+			a.log.Warn("still waiting for Redis; no clients are accepted yet")
 		case <-web.done:
 			return fmt.Errorf("serving HTTP: %w", web.err)
 		case <-server.done:
@@ -98,7 +98,7 @@ func (a *App) wait(ctx context.Context, urls []string, web, server *task) error 
 	}
 }
 
-// explain adds what to do if the server has ended by itself.
+// explain adds advice to the error of a server that has ended by itself.
 func (a *App) explain(err error) error {
 	if err == nil || a.cfg.Redis.URL == "" {
 		return err
@@ -109,7 +109,7 @@ func (a *App) explain(err error) error {
 // task is a function that runs on its own goroutine.
 type task struct {
 	done chan struct{} // closed when the function has returned
-	err  error         // what it returned; valid once done is closed
+	err  error         // the function's result; valid once done is closed
 }
 
 func start(f func() error) *task {

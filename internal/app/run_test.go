@@ -16,7 +16,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// running is an App that runs.
+// running is a running App.
 type running struct {
 	addr string
 	stop context.CancelFunc
@@ -106,7 +106,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-func TestRunWhereAnotherListens(t *testing.T) {
+func TestRunPortInUse(t *testing.T) {
 	c := development()
 	c.Listen = on(run(t, development()).addr)
 	a, err := New(c)
@@ -120,7 +120,7 @@ func TestRunWhereAnotherListens(t *testing.T) {
 	}
 }
 
-// The error of a server that ends by itself, because Redis does not answer, has a hint.
+// If Redis does not answer, the server ends by itself, and the error has a hint.
 func TestRunWithoutRedis(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -129,7 +129,7 @@ func TestRunWithoutRedis(t *testing.T) {
 	defer ln.Close() // it accepts nothing
 	c := production()
 	c.Redis = redisbus.Config{URL: "redis://" + ln.Addr().String(), StartTimeout: 50 * time.Millisecond, Logger: c.Server.Logger}
-	c.OnReady = func([]string) { t.Error("it is ready") }
+	c.OnReady = func([]string) { t.Error("OnReady was called") }
 	a, err := New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestWaitForHTTP(t *testing.T) {
 	}
 }
 
-// A slow start is logged once, and a fast one is not logged.
+// A slow start is logged once.
 func TestStartNotice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
@@ -185,7 +185,7 @@ func TestStartNotice(t *testing.T) {
 		if err := a.wait(ctx, nil, web, server); err != nil {
 			t.Error(err)
 		}
-		if n := strings.Count(log.String(), "waiting for Redis"); n != 1 {
+		if n := strings.Count(log.String(), "still waiting for Redis"); n != 1 {
 			t.Errorf("logged %d times:\n%s", n, &log)
 		}
 	})

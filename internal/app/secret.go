@@ -17,7 +17,7 @@ const SecretVariable = "IGNIS_JWT_SECRET"
 // maxSecret is the maximum length of the JWT secret in bytes.
 const maxSecret = 64 << 10
 
-// secret returns the JWT secret, from the file or as it is.
+// secret returns the JWT secret, from JWTSecretFile or JWTSecret.
 func (c *Config) secret(log *slog.Logger) ([]byte, error) {
 	secret, source := c.JWTSecret, SecretVariable
 	if c.JWTSecretFile != "" {

@@ -16,7 +16,7 @@ func TestSecretFile(t *testing.T) {
 	for name, test := range map[string]struct {
 		content string
 		key     string
-		want    string // secret; "": an error
+		want    string // secret; "" for an error
 	}{
 		"bare":           {secret, "", secret},
 		"a line":         {secret + "\n", "", secret},

@@ -16,16 +16,16 @@ func (c *Cmd) bind() {
 	c.SysProcAttr.Pdeathsig = syscall.SIGKILL
 }
 
-// onThread calls f, which lasts as long as the process, on a thread of its own. A shared thread
-// could end earlier, because threads end with the goroutines that are locked to them.
+// onThread calls f, which runs as long as the child process, on a dedicated thread. Another
+// thread could end earlier, because a thread ends with a goroutine that is locked to it.
 func onThread(f func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	f()
 }
 
-// Follow ends this process when its parent, the process with the given ID, ends. It is for
-// programs that are not started with this package.
+// Follow makes this process exit when its parent, the process with the given ID, ends. It is
+// for programs whose parent does not start them with this package.
 func Follow(parent int) {
 	fd, err := unix.PidfdOpen(parent, 0)
 	if err == unix.ENOSYS { //nolint:errorlint // an errno

@@ -1,6 +1,6 @@
-// Package childproc starts processes that end together with the process that started
-// them, even if that is killed or reaches the time limit of go test and cannot clean up.
-// It replaces os/exec in tests and in the benchmarks:
+// Package childproc starts processes that end together with the process that started them,
+// even if that process is killed, or reaches the time limit of go test and cannot clean up.
+// It replaces os/exec in tests and benchmarks:
 //
 //	cmd := childproc.Command("redis-server", "--port", "7000")
 //	err := cmd.Start()

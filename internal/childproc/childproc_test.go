@@ -55,7 +55,7 @@ func answer() {
 func TestParent(t *testing.T) {
 	role := os.Getenv(roleVariable)
 	if role == "" {
-		return // run by other tests only
+		return // it is only run by other tests
 	}
 	cmd := childproc.Command(os.Args[0])
 	start := cmd.Start

@@ -23,9 +23,9 @@ type phase uint8
 const (
 	phaseDialing phase = iota
 	phaseUpgrading
-	phaseEntering // is authenticating
+	phaseEntering // authenticating
 	phaseIn
-	phaseDeaf // in, but does not read
+	phaseDeaf // authenticated, but not reading
 	phaseGone
 )
 
@@ -33,16 +33,16 @@ const (
 type conn struct {
 	fd      int32
 	phase   phase
-	deaf    bool                // whether it stops reading once it is in
-	room    int                 // room that it joins, -1 for none
+	deaf    bool                // whether it stops reading once it is authenticated
+	room    int                 // room that it joins; -1 for none
 	stream  int                 // index of the room whose messages it counts
-	told    string              // error message from the server
+	told    string              // last error message from the server
 	rest    []byte              // partially received message
 	out     []byte              // data that does not fit into the socket yet
 	key     *seal.Key           // nil without encryption
 	next    uint32              // number of the next message
 	missing map[uint32]struct{} // numbers that were skipped
-	heard   []uint32            // in a chat, the next number of each member of the room
+	heard   []uint32            // in a chat, the number of the next message from each member of the room
 }
 
 // inFlight is the number of connections that are established concurrently.
@@ -109,7 +109,7 @@ func (h *Herd) watch(op int, c *conn, events uint32) error {
 const upgrade = "GET %s%s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 
-// accept is the answer to the key in upgrade (RFC 6455 section 4.2.2).
+// accept is the answer to the key in upgrade (RFC 6455, section 4.2.2).
 const accept = "ICX+Yqv66kxgM0FcWaLWlFLwTAI="
 
 // handle handles epoll events of a client's socket.
@@ -212,7 +212,7 @@ func (h *Herd) parse(c *conn, text []byte) []byte {
 	return text
 }
 
-// broken gives up a client whose server violates the protocol.
+// broken gives up on a client because the server has violated the protocol.
 func (h *Herd) broken(c *conn) []byte {
 	h.gone(c, "the server sent an invalid or very large WebSocket frame")
 	return nil

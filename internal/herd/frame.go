@@ -64,11 +64,11 @@ func appendFrame(dst []byte, op byte, payload []byte) []byte {
 // Limits on the data that waits for a full socket, in bytes.
 const (
 	fullOut = 256 << 10 // above this limit, the client stops publishing
-	maxOut  = 4 << 20   // above this limit, the client is given up
+	maxOut  = 4 << 20   // above this limit, the herd gives up on the client
 )
 
 // write writes to a client's socket. The part that does not fit is written later. In the meantime
-// the client continues to read, because otherwise the server might not be able to read either.
+// the client continues to read, because otherwise it and the server might wait for each other.
 func (h *Herd) write(c *conn, text []byte) {
 	if len(c.out) == 0 {
 		n, err := put(c.fd, text)

@@ -18,9 +18,9 @@ import (
 
 // Config configures a [Herd].
 type Config struct {
-	Addr string // address of the server, address:port or [address]:port
-	Host string // Host header of requests, Addr if empty
-	Path string // path and query of requests, /ws if empty
+	Addr string // address of the server, as address:port or [address]:port
+	Host string // Host header of requests; empty means Addr
+	Path string // path and query of requests; empty means /ws
 	// Token is the token that clients authenticate with. Empty means "t".
 	Token string
 	// Encrypt makes each client agree on a key with the server, and seal and open messages
@@ -65,11 +65,11 @@ type Herd struct {
 	now      time.Time // time of the last poll
 	last     time.Time // time of the last delivery or progress in connecting
 	begun    int       // connections being established
-	waiting  int       // clients that are not in yet
-	live     int       // clients that are in
+	waiting  int       // clients that are not authenticated yet
+	live     int       // authenticated clients that read
 	closed   int64     // clients that the server closed
 	rooms    []room    // one or Config.Rooms
-	turn     int       // the room of the next message
+	turn     int       // room of the next message
 	timed    bool      // whether latencies are measured
 	ticked   time.Time // time of the last call of Config.Tick
 	beaten   int       // client that sent the last heartbeat

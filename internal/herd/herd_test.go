@@ -20,7 +20,7 @@ func numbered(n int) (*Herd, *conn) {
 func TestCounts(t *testing.T) {
 	for _, tt := range []struct {
 		name                                  string
-		come                                  []uint32 // of 0 to 4
+		come                                  []uint32 // numbers of the received messages; 0 to 4 are sent
 		deliveries, lost, reordered, repeated int64
 	}{
 		{"all", []uint32{0, 1, 2, 3, 4}, 5, 0, 0, 0},
@@ -49,7 +49,7 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// Messages to a client that the server has closed are neither lost nor waited for.
+// Messages to a client that the server has closed are neither lost nor expected.
 func TestClosedClient(t *testing.T) {
 	h, c := numbered(5)
 	c.fd = -1 // nothing to close
@@ -120,7 +120,7 @@ func TestData(t *testing.T) {
 	}
 }
 
-// For any data from the server, the herd neither panics nor keeps more than a frame.
+// FuzzParse checks that the herd does not panic on any data from the server.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 101 Switching Protocols\r\n\r\n\x81\x05hello"), true)
 	f.Add([]byte("\x81\x7e\x00\x90"+string(plainHead)+Data(3, time.Now(), 0, "", 100)+"}"), false)

@@ -39,7 +39,7 @@ func TestRefusal(t *testing.T) {
 func TestReasonsAreBounded(t *testing.T) {
 	r := make(reasons)
 	if r.most() != (Reason{}) || r.String() != "" {
-		t.Errorf("of nothing: %+v, %q", r.most(), r)
+		t.Errorf("without reasons: %+v, %q", r.most(), r)
 	}
 	for i := range 100 {
 		r.add(Reason{Text: fmt.Sprint(i), Code: uint16(i)})
@@ -48,6 +48,6 @@ func TestReasonsAreBounded(t *testing.T) {
 		r.add(Reason{Text: "5", Code: 5})
 	}
 	if len(r) != 9 || r.most() != (Reason{Text: "5", Code: 5}) || !strings.Contains(r.String(), "92 times: other reasons") {
-		t.Errorf("%d kept, most are %+v: %s", len(r), r.most(), r)
+		t.Errorf("%d kept, the most frequent is %+v: %s", len(r), r.most(), r)
 	}
 }

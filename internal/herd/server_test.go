@@ -90,7 +90,8 @@ func pump(t *testing.T, h *Herd, what string, done func() bool) {
 	}
 }
 
-// check checks that a number of messages was delivered to a number of clients each.
+// check checks that the given number of messages was published, and that each was delivered to
+// the given number of clients.
 func check(t *testing.T, h *Herd, messages, each int64) {
 	t.Helper()
 	if h.Published() != messages || h.Deliveries != messages*each || h.Reordered+h.Repeated+h.Lost() != 0 || h.Expected() != 0 {
@@ -159,7 +160,7 @@ func TestWithServer(t *testing.T) {
 		})
 	}
 	if ticks == 0 {
-		t.Error("never ticked")
+		t.Error("Tick was never called")
 	}
 }
 
@@ -214,8 +215,8 @@ func TestLaterClients(t *testing.T) {
 	}
 }
 
-// AddDeaf fills clients until the server cannot write to them. When the server closes them, they are
-// counted separately.
+// AddDeaf fills the connections of clients until the server cannot write to them. When the server
+// closes them, they are counted separately.
 func TestDeaf(t *testing.T) {
 	r := redistest.Start(t)
 	bus, err := redisbus.New(redisbus.Config{URL: r.URL()})
@@ -232,7 +233,7 @@ func TestDeaf(t *testing.T) {
 	}
 	stuck := 0
 	for _, c := range s.ClientsInRoom(roomName(deafRoom)) {
-		if c.Backpressured {
+		if c.SlowReader {
 			stuck++
 		}
 	}
@@ -246,7 +247,7 @@ func TestDeaf(t *testing.T) {
 	for _, c := range s.ClientsInRoom(roomName(deafRoom)) {
 		_ = s.Disconnect(c.ID, 4000, "")
 	}
-	pump(t, h, "the deaf to be gone", func() bool { _, closed := h.Live(); return closed == 2 })
+	pump(t, h, "the deaf clients to be gone", func() bool { _, closed := h.Live(); return closed == 2 })
 	if h.Closes() != "2 times: "+ended {
 		t.Errorf("closed: %s", h.Closes())
 	}
@@ -283,7 +284,7 @@ func TestSockaddr(t *testing.T) {
 	}
 }
 
-// The reasons of failed and closed connections are reported.
+// The herd reports why connections failed or were closed.
 func TestReasons(t *testing.T) {
 	s, addr := server(t, ignis.Config{Encryption: ignis.EncryptionRequired})
 	for want, c := range map[string]Config{

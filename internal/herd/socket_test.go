@@ -110,7 +110,7 @@ func TestServerThatDoesNotRead(t *testing.T) {
 }
 
 // Pings do not extend the time to wait for missing deliveries.
-func TestPingsAreNoDeliveries(t *testing.T) {
+func TestPingsAreNotDeliveries(t *testing.T) {
 	h, _, peer := wired(t, 2)
 	deliverTo(t, peer, 0) // message 1 is never delivered
 	end := time.Now().Add(patience)
@@ -156,7 +156,7 @@ func heard(t *testing.T, peer int) string {
 	return string(buf[:n])
 }
 
-// What is asked for in the handshake.
+// The request has the configured path, query and host.
 func TestRequest(t *testing.T) {
 	for want, cfg := range map[string]Config{
 		"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:1\r\n":                            {Addr: "127.0.0.1:1"},
@@ -172,12 +172,12 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// A client that has agreed on a key says nothing in clear.
+// A client that has agreed on a key sends only sealed messages.
 func TestSayingIsSealed(t *testing.T) {
 	h, c, peer := wired(t, 0)
 	h.say(c, []byte(`{"event":"hello"}`))
 	if got := heard(t, peer); !strings.HasSuffix(got, `{"event":"hello"}`) {
-		t.Errorf("in clear: %q", got)
+		t.Errorf("without a key: %q", got)
 	}
 	key, err := seal.NewKey(make([]byte, 32))
 	if err != nil {
@@ -186,6 +186,6 @@ func TestSayingIsSealed(t *testing.T) {
 	c.key = key
 	h.say(c, []byte(`{"event":"hello"}`))
 	if got := heard(t, peer); strings.Contains(got, "hello") || !strings.Contains(got, `"event":"encrypted"`) {
-		t.Errorf("sealed: %q", got)
+		t.Errorf("with a key: %q", got)
 	}
 }

@@ -5,27 +5,29 @@ import (
 	"time"
 )
 
-// innerContext is an inbox as a context. Most clients are idle and most jobs use only
-// Err, and a separate context would use a tenth of the memory of a client.
+// innerContext is an inbox that acts as a context. Most clients are idle and most jobs use
+// only Err, so a separate context, which takes a tenth of the memory of a client, is created
+// only when it is needed.
 type innerContext[J Job, O Owner[J]] Inbox[J, O]
 
 // Context returns the context of the inbox's jobs. It ends with Close and with the
 // context that Group.NewContext returns.
 func (in *Inbox[J, O]) Context() context.Context { return (*innerContext[J, O])(in) }
 
-// Carry adds the values of ctx to the contexts of the inbox. They take precedence over
-// those of Group.NewContext. The contexts do not end with ctx.
+// Carry adds the values of ctx to the contexts of the inbox, in place of those of an earlier
+// call. They take precedence over the values of Group.NewContext. The contexts do not end
+// with ctx.
 func (in *Inbox[J, O]) Carry(ctx context.Context) {
-	// WithoutCancel also hides the type of ctx from package context, which would
-	// otherwise use ctx as the parent of contexts that jobs derive.
+	// WithoutCancel also hides ctx from package context, which would otherwise find it
+	// through Value and use it as the parent of contexts that jobs derive.
 	ctx = context.WithoutCancel(ctx)
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.makeRare().values = ctx
 }
 
-// NewContext returns a context like Context that does not end with Close. It is meant for
-// the last job.
+// NewContext returns a context like Context, except that it does not end with Close. It is
+// meant for the last job.
 func (in *Inbox[J, O]) NewContext() (context.Context, context.CancelFunc) {
 	ctx, cancel := in.owner.InboxGroup().NewContext()
 	if values := (*innerContext[J, O])(in).values(); values != nil {
@@ -34,8 +36,8 @@ func (in *Inbox[J, O]) NewContext() (context.Context, context.CancelFunc) {
 	return ctx, cancel
 }
 
-// real returns a context with a Done channel, which is created on first use. It is the
-// parent of the contexts that jobs derive.
+// real returns a context of package context, which is created on first use. It is the parent
+// of the contexts that jobs derive.
 func (x *innerContext[J, O]) real() context.Context {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// The context of a job ends when the inbox is closed, even if it was waited for, only its
-// error was checked, or it is first used afterwards.
+// The context of a job ends when the inbox is closed, whether its Done channel or only its
+// error was used before, or neither.
 func TestContextEndsWithClose(t *testing.T) {
 	for name, before := range map[string]func(context.Context){
-		"never asked": func(context.Context) {},
-		"looked at":   func(ctx context.Context) { _ = ctx.Err() },
-		"waited for":  func(ctx context.Context) { ctx.Done() },
+		"not used":  func(context.Context) {},
+		"Err used":  func(ctx context.Context) { _ = ctx.Err() },
+		"Done used": func(ctx context.Context) { ctx.Done() },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -38,7 +38,7 @@ func TestContextEndsWithClose(t *testing.T) {
 				}
 				<-ctx.Done()
 				if err := ctx.Err(); !errors.Is(err, context.Canceled) {
-					t.Errorf("%v in the end", err)
+					t.Errorf("%v after Done", err)
 				}
 			})
 		})
@@ -61,7 +61,7 @@ func TestCloseWakesTheJob(t *testing.T) {
 		c.tasks.Wait()
 		p.took("a", "last")
 		if time.Since(began) != 0 {
-			t.Error("it waited for the timeout")
+			t.Error("the job waited for the timeout")
 		}
 	})
 }
@@ -98,7 +98,7 @@ func TestNewContext(t *testing.T) {
 			}
 			cancel()
 			if ctx.Err() == nil {
-				t.Error("it goes on")
+				t.Error("it was canceled but has no error")
 			}
 		}})
 		c.tasks.Wait()
@@ -129,9 +129,9 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// A context derived by a job needs no goroutine, although the inbox's context is not of a
-// type of package context.
-func TestDerivedContextsCostNoGoroutine(t *testing.T) {
+// Deriving a context does not start a goroutine, although the type of the inbox's context is
+// not one of package context.
+func TestDerivedContextsStartNoGoroutine(t *testing.T) {
 	request, cancelRequest := context.WithCancel(t.Context())
 	defer cancelRequest()
 	for _, carries := range []bool{false, true} {
@@ -149,12 +149,12 @@ func TestDerivedContextsCostNoGoroutine(t *testing.T) {
 			}
 		}
 		if after := runtime.NumGoroutine(); after > before {
-			t.Errorf("carrying values: %t: %d goroutines, and before %d", carries, after, before)
+			t.Errorf("carrying values: %t: %d goroutines, %d before", carries, after, before)
 		}
 	}
 }
 
-// The race detector finds unguarded state.
+// The methods of a context may be called from any goroutine, which the race detector checks.
 func TestContextFromAnyGoroutine(t *testing.T) {
 	for range 20 {
 		p := newClan(t, 4, 100).person(t)
@@ -177,7 +177,7 @@ func TestContextFromAnyGoroutine(t *testing.T) {
 	}
 }
 
-func TestContextSaysWhose(t *testing.T) {
+func TestContextString(t *testing.T) {
 	p := newClan(t, 4, 100).person(t)
 	ctx, cancel := context.WithCancel(p.inbox.Context())
 	defer cancel()

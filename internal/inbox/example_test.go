@@ -8,7 +8,7 @@ import (
 	"github.com/ignis-go/ignis/internal/inbox"
 )
 
-// A letter is a job.
+// letter is a job.
 type letter string
 
 func (l letter) Size() int { return len(l) }

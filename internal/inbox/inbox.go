@@ -7,7 +7,7 @@ import (
 
 // Job is something to do for a client.
 type Job interface {
-	// Size returns the size of the job, which counts toward Group.MaxBytes.
+	// Size returns the size of the job in bytes, which counts toward Group.MaxBytes.
 	Size() int
 }
 
@@ -16,12 +16,12 @@ type Owner[J Job] interface {
 	// InboxGroup returns the group of the owner's inbox. It must always return the same
 	// group.
 	InboxGroup() *Group
-	// Do runs a job. It is called from one goroutine at a time, in the order of the jobs.
+	// Do runs a job. It is called by one goroutine at a time, in the order of the jobs.
 	// If it calls runtime.Goexit, the next job runs on another goroutine.
 	Do(ctx context.Context, job J)
 
-	// Pause is called when too many jobs are waiting, and Resume when half of them are
-	// done.
+	// Pause is called when too many jobs are waiting, and Resume when at most half as
+	// many are waiting.
 	//
 	// Pause, Resume and Dropped are not called concurrently. The inbox is locked during
 	// the call, so they must not call its methods.
@@ -31,19 +31,19 @@ type Owner[J Job] interface {
 	// that are dropped.
 	Dropped(jobs int)
 
-	// String returns the name of the owner, which is used when its context is printed.
+	// String returns a description of the owner, which is part of its context's String.
 	String() string
 }
 
 // Group is the state that the inboxes of one server share. Its fields must be set before
 // the first job and not changed afterwards. It must not be copied.
 type Group struct {
-	// MaxJobs and MaxBytes are the number of waiting jobs, and their total size, at which
-	// the owner is paused.
+	// MaxJobs and MaxBytes are the number of waiting jobs, and their total size in bytes,
+	// at which the owner is paused.
 	MaxJobs, MaxBytes int
 	// Tasks counts the goroutines that run jobs.
 	Tasks *sync.WaitGroup
-	// NewContext returns a context that ends with the server.
+	// NewContext returns a context that ends when the server stops.
 	NewContext func() (context.Context, context.CancelFunc)
 	// Now returns the time of a monotonic clock in nanoseconds.
 	Now func() int64
@@ -149,7 +149,7 @@ func (in *Inbox[J, O]) work() {
 	defer func() {
 		if done {
 			in.owner.InboxGroup().Tasks.Done()
-		} else { // a job has called runtime.Goexit; there may be others
+		} else { // a job has called runtime.Goexit; more jobs may be waiting
 			go in.work()
 		}
 	}()
@@ -176,7 +176,8 @@ func (in *Inbox[J, O]) pop() (job J, ok bool) {
 		return job, false
 	}
 	job = q.pop()
-	// Resuming as soon as there is room would stop and start reading for each message.
+	// Resuming as soon as there is room for a job would stop and start reading for each
+	// message.
 	if q.isBehind() && q.within(g.MaxJobs/2, g.MaxBytes/2) {
 		q.behindSince = 0
 		in.owner.Resume()

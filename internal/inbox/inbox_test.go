@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// Jobs of one owner run in order and one at a time, whoever pushes them, concurrently
-// with jobs of other owners.
-func TestJobsAreDoneInOrder(t *testing.T) {
+// Jobs of one owner run in order and one at a time, and concurrently with those of other
+// owners.
+func TestJobsRunInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClan(t, 64, 1<<10)
 		slow, p := c.person(t), c.person(t)
 		release := slow.hold()
-		for i := range 40 { // the worker pauses now and then
+		for i := range 40 { // the queue becomes empty now and then
 			p.push(fmt.Sprint(i))
 			if i%7 == 0 {
 				synctest.Wait()
@@ -48,13 +48,13 @@ func TestJobPushesJobs(t *testing.T) {
 	})
 }
 
-// An owner is paused when too many or too large jobs are waiting, and resumed when half
-// of them are left.
+// An owner is paused when the waiting jobs are too many or too large, and resumed when at most
+// half of the limit is waiting.
 func TestPauseAndResume(t *testing.T) {
 	for name, tt := range map[string]struct {
 		sizes []int // sizes of the jobs pushed while another runs
 		pause int   // number of jobs until the owner is paused
-		done  int   // number of jobs done until it is resumed; 0: never paused
+		done  int   // number of jobs done until it is resumed; 0 if it is never paused
 	}{
 		"one job fewer":  {[]int{1, 1, 1}, 0, 0},
 		"as many":        {[]int{1, 1, 1, 1}, 4, 2},
@@ -105,7 +105,7 @@ func TestBehindSince(t *testing.T) {
 			c := newClan(t, 2, 100)
 			p := c.person(t)
 			if got := p.inbox.BehindSince(); got != 0 {
-				t.Errorf("since %d at first", got)
+				t.Errorf("since %d before the first pause", got)
 			}
 			time.Sleep(after)
 			release := p.hold()
@@ -119,15 +119,16 @@ func TestBehindSince(t *testing.T) {
 			release()
 			c.tasks.Wait()
 			if got := p.inbox.BehindSince(); got != 0 {
-				t.Errorf("since %d in the end", got)
+				t.Errorf("since %d after the pause", got)
 			}
-			p.took("hold", "<pause>", "a", "<resume>", "b", "c") // one is left when b is taken
+			p.took("hold", "<pause>", "a", "<resume>", "b", "c") // one job is waiting when b starts
 		})
 	}
 }
 
-// Jobs waiting when an inbox is closed run before the last job, and none after it.
-func TestCloseWhileJobsWait(t *testing.T) {
+// Jobs that are waiting when an inbox is closed run before the last job, and no job runs after
+// it.
+func TestCloseWithWaitingJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClan(t, 4, 100)
 		p := c.person(t)
@@ -147,8 +148,8 @@ func TestCloseWhileJobsWait(t *testing.T) {
 	})
 }
 
-// Jobs waiting for a paused owner are dropped, and counted before the last job starts.
-// The owner is not resumed.
+// If the owner is paused when its inbox is closed, waiting jobs are dropped and reported
+// before the last job starts, and the owner is not resumed.
 func TestCloseWhilePaused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClan(t, 4, 100)
@@ -181,8 +182,8 @@ func TestCloseWithoutJobs(t *testing.T) {
 	})
 }
 
-// A job that calls runtime.Goexit, like FailNow of a test, does not prevent other jobs
-// from running, not even the last one.
+// A job that calls runtime.Goexit, as testing.T.FailNow does, does not keep other jobs from
+// running.
 func TestJobEndsItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newClan(t, 64, 1<<10)
@@ -197,7 +198,7 @@ func TestJobEndsItsGoroutine(t *testing.T) {
 	})
 }
 
-// Under concurrency, jobs pushed by one goroutine stay in order, and the last job is
+// With concurrent calls, jobs pushed by one goroutine stay in order, and the last job runs
 // last.
 func TestFromAnyGoroutine(t *testing.T) {
 	c := newClan(t, 8, 1<<10)
@@ -255,8 +256,8 @@ func TestFromAnyGoroutine(t *testing.T) {
 	}
 }
 
-// ended returns a channel that is closed soon, at the latest when ctx ends, which another
-// goroutine is about to cause.
+// ended returns the Done channel of a context derived from ctx, which is canceled either
+// immediately or with ctx, which another goroutine is about to end.
 func (p *person) ended(ctx context.Context) <-chan struct{} {
 	derived, cancel := context.WithCancel(ctx)
 	if rand.IntN(2) == 0 {

@@ -37,7 +37,7 @@ func (p *person) InboxGroup() *inbox.Group { return p.group }
 func (p *person) Do(ctx context.Context, j task) {
 	p.mu.Lock()
 	if p.busy != "" {
-		p.t.Errorf("%s begins while %s is done", j.name, p.busy)
+		p.t.Errorf("%s started while %s is running", j.name, p.busy)
 	}
 	p.busy = j.name
 	p.done = append(p.done, j.name)

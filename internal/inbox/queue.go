@@ -33,7 +33,7 @@ func (q *queue[J]) push(job J) {
 func (q *queue[J]) pop() J {
 	var none J
 	job := q.jobs[q.head]
-	q.jobs[q.head] = none // keeps no message in memory
+	q.jobs[q.head] = none // so that the job can be garbage-collected
 	q.head++
 	q.bytes -= job.Size()
 	return job

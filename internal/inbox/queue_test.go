@@ -12,7 +12,7 @@ type number int
 func (n number) Size() int { return int(n) }
 
 // A queue that is never empty does not grow over time.
-func TestQueueOfAFloodDoesNotGrow(t *testing.T) {
+func TestQueueDoesNotGrow(t *testing.T) {
 	var q queue[number]
 	for i := range 100_000 {
 		q.push(number(i))
@@ -23,12 +23,12 @@ func TestQueueOfAFloodDoesNotGrow(t *testing.T) {
 		}
 	}
 	if q.len() != 63 || cap(q.jobs) > 256 {
-		t.Errorf("room for %d jobs where %d wait", cap(q.jobs), q.len())
+		t.Errorf("capacity %d with %d waiting jobs", cap(q.jobs), q.len())
 	}
 }
 
-// A reused queue keeps nothing of its previous jobs.
-func TestQueueIsUsedAgain(t *testing.T) {
+// A reused queue does not keep references to previous jobs.
+func TestQueueIsReused(t *testing.T) {
 	var q queue[number]
 	for range 3 {
 		q.push(7)
@@ -41,7 +41,7 @@ func TestQueueIsUsedAgain(t *testing.T) {
 			t.Fatalf("%d dropped, left %+v", got, q)
 		}
 		if kept := q.jobs[:2]; kept[0] != 0 || kept[1] != 0 {
-			t.Fatalf("the room holds %v", kept)
+			t.Fatalf("the unused part holds %v", kept)
 		}
 	}
 }
@@ -60,7 +60,7 @@ func (o *idle) Dropped(int)                        {}
 func (o *idle) String() string                     { return "idle" }
 func ended() (context.Context, context.CancelFunc) { return context.WithCancel(context.Background()) }
 
-// An idle inbox has four words and references nothing.
+// An idle inbox takes four words and does not reference a queue or a context.
 func TestIdleInboxIsSmall(t *testing.T) {
 	o := &idle{ask: func(ctx context.Context) { _ = ctx.Err() }}
 	o.group = Group{MaxJobs: 2, MaxBytes: 100, Tasks: new(sync.WaitGroup), NewContext: ended, Now: func() int64 { return 1 }}
@@ -73,6 +73,6 @@ func TestIdleInboxIsSmall(t *testing.T) {
 	}
 	o.group.Tasks.Wait()
 	if o.inbox.queue != nil || o.inbox.rare != nil {
-		t.Errorf("at rest it holds %+v and %+v", o.inbox.queue, o.inbox.rare)
+		t.Errorf("when idle it holds %+v and %+v", o.inbox.queue, o.inbox.rare)
 	}
 }

@@ -187,4 +187,3 @@ func (c *certificates) useLocked(got contents, d digest, err error) error {
 	}
 	return nil
 }
-

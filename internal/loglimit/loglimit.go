@@ -1,7 +1,7 @@
-// Package loglimit limits the log lines that clients, jobs or messages can cause at will. The first
-// line of each kind is written immediately. Further lines within a [Period] are only counted, and
-// the count is reported in one line. Untrusted text is truncated and made printable, so that
-// neither many lines nor a long one can flood the log.
+// Package loglimit limits log lines that clients, jobs or messages can cause in any number. The
+// first line of each kind is written immediately. Further lines within a [Period] are only
+// counted, and the count is reported in one line. Untrusted text is truncated and made printable,
+// so that neither many lines nor a long one can flood the log.
 package loglimit
 
 import (
@@ -19,16 +19,16 @@ import (
 )
 
 const (
-	// Period is how long further lines of the same kind are only counted.
+	// Period is the time after a line during which further lines of its kind are only counted.
 	Period = 10 * time.Second
-	// MaxText is the maximum number of bytes written of one argument.
+	// MaxText is the maximum size of the text of an argument, in bytes.
 	MaxText = 512
 
 	maxCauses = 16  // causes distinguished per message within a Period
 	maxKinds  = 128 // kinds distinguished in total
 )
 
-// Kinds under which lines are counted when there are too many kinds.
+// Kinds under which further lines are counted when there are too many kinds.
 const (
 	otherCauses = "other causes"
 	otherLines  = "log lines of other kinds"
@@ -53,7 +53,7 @@ type Limiter struct {
 // kind identifies lines that are limited together.
 type kind struct{ message, name, cause string }
 
-// count is the number of lines that were held back since began.
+// count is the number of lines of a kind that were held back since began.
 type count struct {
 	level slog.Level
 	began time.Time
@@ -93,12 +93,12 @@ func (l *Limiter) Close() {
 	l.write(reports)
 }
 
-// Log writes a line or counts it. The arguments are alternating names and values. The value named
+// Log writes a line or counts it. The arguments are alternating names and values. A value named
 // stack is trusted and written unchanged. All other values except numbers, booleans and times are
 // truncated and made printable. If the text of an error varies although its cause is the same, the
 // error can implement LogCause() string, whose result is then used as the cause.
 func (l *Limiter) Log(level slog.Level, message string, args ...any) {
-	ctx := context.Background() // required by handlers
+	ctx := context.Background() // handlers require a context
 	if !l.logger.Enabled(ctx, level) {
 		return
 	}
@@ -156,7 +156,7 @@ func (l *Limiter) allow(k kind, level slog.Level) (more int, note string, ok boo
 // collective kind if there are too many. The caller holds mu.
 func (l *Limiter) room(k kind, now time.Time) (kind, string) {
 	full := func() bool { return len(l.kinds) >= maxKinds || l.causes[k.message] >= maxCauses }
-	if full() && now.Sub(l.pruned) >= Period/10 { // not for every line of a flood
+	if full() && now.Sub(l.pruned) >= Period/10 { // pruning for every line of a flood would be slow
 		l.prune(now)
 	}
 	switch {
@@ -182,10 +182,10 @@ func (l *Limiter) prune(now time.Time) {
 	}
 }
 
-// period is a span of time at the end of which held-back lines are reported.
+// period is a time span after which held-back lines are reported.
 type period struct {
 	timer *time.Timer
-	over  chan struct{} // closed when the timer has fired and everything is reported
+	over  chan struct{} // closed after the timer has fired and its report is written
 }
 
 // periodOver is called by the timer of p.

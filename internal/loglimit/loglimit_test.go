@@ -80,7 +80,7 @@ func TestEachCauseIsSeen(t *testing.T) {
 			}
 		}
 		if got := w.take(); len(got) != 9 {
-			t.Fatalf("nine causes led to %d lines:\n%s", len(got), strings.Join(got, "\n"))
+			t.Fatalf("nine causes resulted in %d lines:\n%s", len(got), strings.Join(got, "\n"))
 		}
 		// The period ends without another line.
 		time.Sleep(loglimit.Period)
@@ -100,7 +100,7 @@ func TestEachCauseIsSeen(t *testing.T) {
 func TestFloodOfOneCause(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, w := newLimiter(t)
-		for range 298 { // slightly more than three periods
+		for range 298 { // for slightly more than three periods
 			l.Log(slog.LevelWarn, "rejected", "error", "expired", "client", 5)
 			time.Sleep(101 * time.Millisecond)
 		}
@@ -156,7 +156,7 @@ func TestFloodOfCauses(t *testing.T) {
 }
 
 // A line at the very end of a period is included in the report.
-func TestLineAtTheEndOfAPeriod(t *testing.T) {
+func TestLineAtEndOfPeriod(t *testing.T) {
 	for range 20 { // the order of the goroutines is random
 		synctest.Test(t, func(t *testing.T) {
 			l, w := newLimiter(t)
@@ -246,7 +246,7 @@ type tokenError struct{ subject string }
 func (e *tokenError) Error() string    { return "expired, of " + e.subject }
 func (e *tokenError) LogCause() string { return "expired" }
 
-func TestWhatIsWritten(t *testing.T) {
+func TestAttributes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, w := newLimiter(t)
 		l.Log(slog.LevelDebug, "not enabled")
@@ -298,6 +298,6 @@ func TestConcurrently(t *testing.T) {
 		sum += more
 	}
 	if sum != 8*200 {
-		t.Errorf("the lines account for %d lines, want %d", sum, 8*200)
+		t.Errorf("%d lines were written or counted, want %d", sum, 8*200)
 	}
 }

@@ -68,8 +68,8 @@ func JSON(text []byte) []byte {
 }
 
 // Acts reports whether a character has an effect instead of being displayed: whether it controls
-// a terminal (C0, DEL, C1), the direction of text or line breaks, or is invisible. The exceptions
-// are U+200C and U+200D, which join letters and emoji.
+// a terminal (C0, DEL, C1), the direction of text or line breaks, or is invisible. U+200C and
+// U+200D, which join letters and emoji, are exceptions: Acts returns false for them.
 func Acts(r rune) bool {
 	switch {
 	case r >= ' ' && r < 0x7f, r == 0x200c, r == 0x200d:

@@ -41,7 +41,7 @@ func TestText(t *testing.T) {
 		}
 	}
 	if got := printable.Text(strings.Repeat("\x00", 100_000), 100); len(got) > 130 {
-		t.Errorf("a limit of 100 bytes led to %d", len(got))
+		t.Errorf("with a limit of 100 bytes, the result has %d", len(got))
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
-// BenchmarkRead measures the check of a message: 64 KiB of messages per Read,
-// compared with merely copying them (bare).
+// BenchmarkRead measures checking a message, with 64 KiB of messages per Read. For
+// comparison, "bare" only copies them.
 func BenchmarkRead(b *testing.B) {
 	message := pushed("pmessage", "ws:room:*", "ws:room:r", strings.Repeat("x", 300))
 	n := (64 << 10) / len(message)
@@ -30,7 +30,7 @@ func BenchmarkRead(b *testing.B) {
 			switch name {
 			case "bare":
 				r = s
-			case "byte by byte": // a message that is not in the buffer as a whole
+			case "byte by byte": // no message is complete in one Read
 				s.piece = func() int { return len(message) - 1 }
 			}
 			for b.Loop() {
@@ -45,7 +45,7 @@ func BenchmarkRead(b *testing.B) {
 	}
 }
 
-// BenchmarkWrite measures following the commands, per PUBLISH.
+// BenchmarkWrite measures following a PUBLISH command and its reply.
 func BenchmarkWrite(b *testing.B) {
 	s := &server{piece: all}
 	c := redisconn.Wrap(s, 0)

@@ -2,7 +2,7 @@ package redisconn
 
 import "bytes"
 
-// command classifies the commands by the replies they may get.
+// command classifies commands by the replies that they may get.
 type command uint8
 
 const (
@@ -22,7 +22,7 @@ const (
 	unsubscribe // and PUNSUBSCRIBE and SUNSUBSCRIBE
 )
 
-// names are the names of the commands in Errors.
+// names are the names of the commands in error messages.
 var names = [...]string{
 	other: "a command", ping: "PING", auth: "AUTH", selectDB: "SELECT", client: "CLIENT", readonly: "READONLY",
 	hello: "HELLO", publish: "PUBLISH", role: "ROLE", masterAddr: "SENTINEL GET-MASTER-ADDR-BY-NAME",
@@ -31,7 +31,7 @@ var names = [...]string{
 
 func (c command) subscribes() bool { return c >= subscribe && c <= ssubscribe }
 
-// commandNamed returns the command with that name. The client writes names in upper
+// commandNamed returns the command with the given name. The client writes names in upper
 // case.
 func commandNamed(name []byte) command {
 	switch string(name) {
@@ -63,8 +63,8 @@ func commandNamed(name []byte) command {
 	return other
 }
 
-// commandParser finds the commands in what the client writes: arrays of bulk strings,
-// which may arrive in pieces of any size.
+// commandParser parses the commands that the client writes. They are arrays of bulk
+// strings, which may arrive in pieces of any size.
 type commandParser struct {
 	args     int     // number of arguments, from the header; 0 before the header
 	arg      int     // index of the current argument
@@ -95,7 +95,7 @@ func (c *Conn) follow(b []byte) *Error {
 		switch ch := b[0]; {
 		case p.header == 0 && ch == want:
 			p.header, p.number = 1, 0
-		case p.header > 0 && ch >= '0' && ch <= '9' && p.number <= 1<<27: // the limit makes the number fit into 32 bits
+		case p.header > 0 && ch >= '0' && ch <= '9' && p.number <= 1<<27: // so that the number fits into 32 bits
 			p.header++
 			p.number = p.number*10 + int(ch-'0')
 		case p.header > 1 && ch == '\r':
@@ -117,7 +117,7 @@ func (c *Conn) follow(b []byte) *Error {
 // body consumes the part of the argument that is in b, and returns its length.
 func (p *commandParser) body(b []byte) int {
 	n := min(p.left, len(b))
-	if p.arg < 2 { // the name, and the argument that may decide
+	if p.arg < 2 { // the name, and the argument that may determine the command
 		text := b[:max(0, min(n, p.left-2))]
 		if p.wordLen < len(p.word) {
 			copy(p.word[p.wordLen:], text)
@@ -136,7 +136,7 @@ func (c *Conn) argument() {
 	case p.arg == 0:
 		p.command = commandNamed(word)
 		if p.command == other && bytes.Equal(word, []byte("SENTINEL")) {
-			p.command = masterAddr // unless the next argument says otherwise
+			p.command = masterAddr // unless the next argument differs
 		}
 	case p.arg == 1 && p.command == hello:
 		c.session.resp3 = string(word) == "3"
@@ -189,7 +189,7 @@ func (q *queue) put(c command, args int) {
 	q.entries = append(q.entries, entry{c, args, 1})
 }
 
-// first returns the command that is due for the next reply.
+// first returns the command that the next reply belongs to.
 func (q *queue) first() (entry, bool) {
 	if q.head == len(q.entries) {
 		return entry{}, false

@@ -6,12 +6,12 @@ import (
 	"sync"
 )
 
-// DefaultLimit is the limit of a Conn if none is given: 32 MiB, the output buffer
-// limit at which Redis by default disconnects a subscriber.
+// DefaultLimit is the default limit of a Conn, in bytes: 32 MiB, the size of the output
+// buffer at which Redis disconnects a subscriber by default.
 const DefaultLimit = 32 << 20
 
-// Error says why a connection was closed: the server sent something that is not valid
-// in the protocol, or not a valid reply to the command.
+// Error is the reason why a connection was closed: the server sent data that is not valid in
+// the protocol, or not a valid reply to the command.
 type Error struct{ reason string }
 
 func (e *Error) Error() string { return "redis: " + e.reason }
@@ -29,8 +29,8 @@ type Conn struct {
 	refused *Error // why the connection was closed; nil if it was not
 }
 
-// Wrap returns a Conn that checks the replies read from conn. A reply or message may
-// have at most limit bytes; zero means DefaultLimit.
+// Wrap returns a Conn that checks the replies read from conn. A reply or message may have
+// at most limit bytes. If limit is not positive, it is DefaultLimit.
 func Wrap(conn net.Conn, limit int) *Conn {
 	if limit <= 0 {
 		limit = DefaultLimit
@@ -59,8 +59,8 @@ func (c *Conn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write records the commands that the client sends. It does so before it sends them,
-// because a reply may arrive at once.
+// Write records the commands in b and then sends them. In the opposite order, a reply might
+// arrive before its command is recorded.
 func (c *Conn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	refused := c.refused
@@ -76,7 +76,7 @@ func (c *Conn) Write(b []byte) (int, error) {
 	return n, c.because(err)
 }
 
-// Refused returns the *Error for which the connection was closed, or nil.
+// Refused returns the *Error with which the connection was closed, or nil.
 func (c *Conn) Refused() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,8 +86,8 @@ func (c *Conn) Refused() error {
 	return c.refused
 }
 
-// because returns the reason for which this package closed the connection, if it did,
-// in place of err, which only says that the connection is closed.
+// because returns the reason why this package closed the connection, if it did, in place of
+// err, which says only that the connection is closed.
 func (c *Conn) because(err error) error {
 	if err == nil {
 		return nil

@@ -12,8 +12,7 @@ import (
 	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
-// server is a connection that delivers, in pieces, everything the server will ever
-// send.
+// server is a connection from which the given data is read in pieces.
 type server struct {
 	net.Conn
 	sends  []byte
@@ -48,7 +47,7 @@ func command(words ...string) string {
 	return b.String()
 }
 
-// commands is like command for each of several lines.
+// commands is like command for several commands, one per line.
 func commands(lines ...string) string {
 	var b strings.Builder
 	for _, line := range lines {
@@ -57,13 +56,13 @@ func commands(lines ...string) string {
 	return b.String()
 }
 
-// receive writes, and then reads what a server sends in pieces. It returns what
-// passed the check and why the rest did not; the error is nil if all of it passed.
+// receive writes data as the client, and then reads data that a server sends in pieces. It
+// returns the data that passed the check, and the error if not all of it did.
 func receive(t testing.TB, written, sent string, limit int, piece func() int) (passed string, err error) {
 	t.Helper()
 	s := &server{sends: []byte(sent), piece: piece}
 	c := redisconn.Wrap(s, limit)
-	for _, b := range []byte(written) { // in the smallest pieces
+	for _, b := range []byte(written) { // in pieces of one byte
 		if _, err := c.Write([]byte{b}); err != nil {
 			t.Fatalf("write: %v", err)
 		}
@@ -75,7 +74,7 @@ func receive(t testing.TB, written, sent string, limit int, piece func() int) (p
 	}
 	var refused *redisconn.Error
 	if !errors.As(err, &refused) || !errors.Is(c.Refused(), err) || !s.closed {
-		t.Fatalf("Read: %v, Refused: %v, closed: %v; want the same *Error, and an end", err, c.Refused(), s.closed)
+		t.Fatalf("Read: %v, Refused: %v, closed: %v; want the same *Error, and a closed connection", err, c.Refused(), s.closed)
 	}
 	if _, again := c.Read(make([]byte, 1)); !errors.Is(again, err) {
 		t.Fatalf("the next Read: %v, want %v", again, err)
@@ -107,10 +106,10 @@ func pushed(words ...string) string {
 	return b.String()
 }
 
-// confirmed is a server's reply to SUBSCRIBE a and PSUBSCRIBE b* c*.
+// confirmed is the reply to SUBSCRIBE a and PSUBSCRIBE b* c*.
 var confirmed = pushed("subscribe", "a", ":1") + pushed("psubscribe", "b*", ":2") + pushed("psubscribe", "c*", ":3")
 
-func TestWhatPasses(t *testing.T) {
+func TestValidReplies(t *testing.T) {
 	deep := strings.Repeat("*1\r\n", 15) + "*0\r\n"
 	for name, test := range map[string]struct{ written, sent string }{
 		"handshake":     {commands(hello3, "CLIENT SETINFO LIB-NAME x", "PING"), isRESP + "+OK\r\n+PONG\r\n"},
@@ -119,7 +118,7 @@ func TestWhatPasses(t *testing.T) {
 			commands("EVAL x 0"),
 			"*13\r\n+\r\n-ERR x\r\n:-9223372036854775807\r\n$0\r\n\r\n$-1\r\n*-1\r\n*0\r\n_\r\n#t\r\n,1.5\r\n(123\r\n%1\r\n=5\r\ntxt:a\r\n~0\r\n!3\r\nERR\r\n",
 		},
-		"all that is deep":       {commands("EVAL x 0"), deep},
+		"deeply nested":          {commands("EVAL x 0"), deep},
 		"errors":                 {commands("PING", "PUBLISH a b", "HELLO 3"), "-MISCONF x\r\n-NOPERM x\r\n-NOAUTH x\r\n"},
 		"a transaction":          {commands("MULTI", "PUBLISH a b", "ROLE", "EXEC"), "+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:1\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"},
 		"moved":                  {commands("EVAL x 0", "EVAL x 0"), "-MOVED 1 h:1\r\n-ASK 1 h:1\r\n"},
@@ -128,13 +127,13 @@ func TestWhatPasses(t *testing.T) {
 		"a master's address":     {commands("SENTINEL GET-MASTER-ADDR-BY-NAME m", "SENTINEL SENTINELS m"), "*2\r\n$1\r\nh\r\n$1\r\n1\r\n*0\r\n"},
 		"an unknown master":      {commands("SENTINEL GET-MASTER-ADDR-BY-NAME m"), "*-1\r\n"},
 		"messages":               {commands(hello3, "SUBSCRIBE a", "PSUBSCRIBE b* c*"), isRESP + confirmed + pushed("message", "a", "x") + pushed("pmessage", "b*", "b", "")},
-		"a slot's":               {commands(hello3, "SSUBSCRIBE a"), isRESP + pushed("ssubscribe", "a", ":1") + pushed("smessage", "a", "x") + pushed("sunsubscribe", "a", ":0")},
+		"sharded":                {commands(hello3, "SSUBSCRIBE a"), isRESP + pushed("ssubscribe", "a", ":1") + pushed("smessage", "a", "x") + pushed("sunsubscribe", "a", ":0")},
 		"message in between":     {commands(hello3, "PSUBSCRIBE a b"), isRESP + pushed("psubscribe", "a", ":1") + pushed("pmessage", "a", "a", "x") + pushed("psubscribe", "b", ":2")},
 		"a Sentinel's events":    {commands(hello3, "SUBSCRIBE +switch-master +reboot"), isRESP + pushed("subscribe", "+switch-master", ":1") + pushed("subscribe", "+reboot", ":2") + pushed("message", "+switch-master", "m a 1 b 2") + pushed("message", "+reboot", "slave a b 1 @ m h 2")},
 		"unsubscribed":           {commands(hello3, "UNSUBSCRIBE", "PING", "PING"), isRESP + pushed("unsubscribe", "_", ":0") + "+PONG\r\n+PONG\r\n"},
 		"refused unsubscription": {commands(hello3, "UNSUBSCRIBE", "PING", "PING"), isRESP + "-NOPERM UNSUBSCRIBE\r\n-NOPERM 'ping'\r\n+PONG\r\n"},
 		"messages of RESP2":      {commands("SUBSCRIBE a", "PING"), strings.ReplaceAll(pushed("subscribe", "a", ":1")+pushed("message", "a", "x"), ">", "*") + "*2\r\n$4\r\npong\r\n$0\r\n\r\n"},
-		"as long as it may be":   {commands("EVAL x 0"), "$986\r\n" + strings.Repeat("x", 986) + "\r\n"},
+		"of the maximum size":    {commands("EVAL x 0"), "$986\r\n" + strings.Repeat("x", 986) + "\r\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name == "any type" {
@@ -149,8 +148,8 @@ func TestWhatPasses(t *testing.T) {
 	}
 }
 
-// nonsense has replies that, to any command, make the client panic or ask for more
-// memory than there is.
+// nonsense contains replies that, to any command, would make the client panic or allocate
+// more memory than is available.
 var nonsense = []string{
 	"$-5\r\n", ">-5\r\n", "~-3\r\n", "%-1\r\n", "*-2\r\n", "=-1\r\n", "!-1\r\n", "~-1\r\n", ">-1\r\n",
 	"*99999999999999\r\n", "%4611686018427387904\r\n", "%9223372036854775807\r\n", "*18446744073709551617\r\n",
@@ -173,19 +172,19 @@ func TestNonsense(t *testing.T) {
 			for _, piece := range []func() int{one, all} {
 				passed, err := receive(t, commands(hello3, asked), isRESP+sent, 0, piece)
 				if err == nil {
-					t.Errorf("%.40q in answer to %s has passed", sent, asked)
+					t.Errorf("%.40q in reply to %s has passed", sent, asked)
 				} else if len(err.Error()) > 200 {
 					t.Errorf("an error of %d bytes", len(err.Error()))
 				}
 				if passed == isRESP+sent {
-					t.Errorf("%.40q in answer to %s: all of it has passed, and then there was %v", sent, asked, err)
+					t.Errorf("%.40q in reply to %s: all of it has passed before the error %v", sent, asked, err)
 				}
 			}
 		}
 	}
 }
 
-func TestWhatDoesNotFit(t *testing.T) {
+func TestInvalidReplies(t *testing.T) {
 	for name, test := range map[string]struct{ written, sent, want string }{
 		"to SUBSCRIBE":              {commands(hello3, "SUBSCRIBE a"), isRESP + "+OK\r\n", `unexpected reply to SUBSCRIBE: +"OK"`},
 		"a number to SUBSCRIBE":     {commands(hello3, "SUBSCRIBE a"), isRESP + ":1\r\n", "unexpected reply to SUBSCRIBE: an integer"},
@@ -193,22 +192,22 @@ func TestWhatDoesNotFit(t *testing.T) {
 		"an array to SUBSCRIBE":     {commands(hello3, "SUBSCRIBE a"), isRESP + "*1\r\n+a\r\n", "unexpected reply to SUBSCRIBE: an aggregate of 1"},
 		"QUEUED":                    {commands(hello3, "SUBSCRIBE a"), isRESP + "+QUEUED\r\n", "unexpected reply to SUBSCRIBE"},
 		"QUEUED as an error":        {commands(hello3, "SUBSCRIBE a"), isRESP + "-QUEUED\r\n", "unexpected reply to SUBSCRIBE"},
-		"one confirmation too many": {commands(hello3, "SUBSCRIBE a"), isRESP + pushed("subscribe", "a", ":1") + pushed("subscribe", "a", ":1"), "a push of type subscribe without a command that asks for it"},
+		"one confirmation too many": {commands(hello3, "SUBSCRIBE a"), isRESP + pushed("subscribe", "a", ":1") + pushed("subscribe", "a", ":1"), "push of type subscribe that no command has requested"},
 		"of the other kind":         {commands(hello3, "SUBSCRIBE a"), isRESP + pushed("psubscribe", "a", ":1"), "psubscribe without a subscription"},
-		"in another order":          {commands(hello3, "SUBSCRIBE a", "PSUBSCRIBE b"), isRESP + pushed("psubscribe", "b", ":1"), "psubscribe without a command"},
-		"in answer to PING":         {commands(hello3, "SUBSCRIBE a", "PING"), isRESP + pushed("subscribe", "a", ":1") + pushed("subscribe", "a", ":1"), "without a command"},
+		"in another order":          {commands(hello3, "SUBSCRIBE a", "PSUBSCRIBE b"), isRESP + pushed("psubscribe", "b", ":1"), "psubscribe that no command has requested"},
+		"in answer to PING":         {commands(hello3, "SUBSCRIBE a", "PING"), isRESP + pushed("subscribe", "a", ":1") + pushed("subscribe", "a", ":1"), "that no command has requested"},
 		"a reply among them":        {commands(hello3, "PSUBSCRIBE a b", "PING"), isRESP + pushed("psubscribe", "a", ":1") + "+PONG\r\n", "unexpected reply to PSUBSCRIBE"},
-		"an end among them":         {commands(hello3, "PSUBSCRIBE a b"), isRESP + pushed("psubscribe", "a", ":1") + pushed("punsubscribe", "a", ":0"), "among the confirmations"},
-		"a short confirmation":      {commands(hello3, "SUBSCRIBE a"), isRESP + pushed("subscribe", "a"), "a malformed push of type subscribe"},
-		"a message of numbers":      {commands(hello3, "SUBSCRIBE a"), isRESP + pushed("message", ":1", ":2"), "a malformed push of type message"},
-		"RESP3 pushes in RESP2":     {commands("SUBSCRIBE a"), pushed("subscribe", "a", ":1"), "a push without RESP3"},
+		"an end among them":         {commands(hello3, "PSUBSCRIBE a b"), isRESP + pushed("psubscribe", "a", ":1") + pushed("punsubscribe", "a", ":0"), "while confirmations of PSUBSCRIBE are outstanding"},
+		"a short confirmation":      {commands(hello3, "SUBSCRIBE a"), isRESP + pushed("subscribe", "a"), "malformed push of type subscribe"},
+		"a message of numbers":      {commands(hello3, "SUBSCRIBE a"), isRESP + pushed("message", ":1", ":2"), "malformed push of type message"},
+		"RESP3 pushes in RESP2":     {commands("SUBSCRIBE a"), pushed("subscribe", "a", ":1"), "push without RESP3"},
 		"an array in RESP2":         {commands("SUBSCRIBE a", "PING"), "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n*1\r\n+x\r\n", "unexpected reply to PING"},
 		"a push as a RESP2 array":   {commands("PING"), "*3\r\n(subscribe\r\n$1\r\na\r\n:1\r\n", "subscribe"},
 		"no pong":                   {commands(hello3, "UNSUBSCRIBE", "PING", "EVAL x 0"), isRESP + "-NOPERM x\r\n:1\r\n", "unexpected reply to PING: an integer"},
 		"PONG as an error":          {commands(hello3, "UNSUBSCRIBE", "PING"), isRESP + "-PONG\r\n", "unexpected reply to UNSUBSCRIBE"},
-		"BUSY to both":              {commands(hello3, "UNSUBSCRIBE", "PING"), isRESP + "-BUSY x\r\n-BUSY x\r\n", `a reply to no command: -"BUSY x"`},
-		"before any command":        {"", "-ERR max number of clients reached\r\n", `a reply to no command: -"ERR max number`},
-		"to half a command":         {command("PING")[:8], "+PONG\r\n", "a reply to no command"},
+		"BUSY to both":              {commands(hello3, "UNSUBSCRIBE", "PING"), isRESP + "-BUSY x\r\n-BUSY x\r\n", `unrequested reply: -"BUSY x"`},
+		"before any command":        {"", "-ERR max number of clients reached\r\n", `unrequested reply: -"ERR max number`},
+		"to half a command":         {command("PING")[:8], "+PONG\r\n", "unrequested reply"},
 		"an empty role":             {commands("ROLE"), "*0\r\n", "unexpected reply to ROLE"},
 		"half an address":           {commands("SENTINEL GET-MASTER-ADDR-BY-NAME m"), "*1\r\n+h\r\n", "unexpected reply to SENTINEL"},
 		"OK to PUBLISH":             {commands("PUBLISH a b"), "+OK\r\n", "unexpected reply to PUBLISH"},
@@ -220,7 +219,7 @@ func TestWhatDoesNotFit(t *testing.T) {
 		"a long string":             {commands("EVAL x 0"), "$1000\r\n", "larger than the limit of 1000 bytes"},
 		"a long reply":              {commands("EVAL x 0"), "*2\r\n$500\r\n" + strings.Repeat("x", 500) + "\r\n$500\r\n", "larger than the limit"},
 		"a long message":            {commands(hello3, "SUBSCRIBE a"), isRESP + pushed("message", "a", strings.Repeat("x", 970)), "larger than the limit"},
-		"another server":            {commands(hello3), "HTTP/1.1 400 Bad Request\r\n\r\n", "is this a Redis?"},
+		"another server":            {commands(hello3), "HTTP/1.1 400 Bad Request\r\n\r\n", "is this a Redis server?"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, piece := range []func() int{one, all} {
@@ -229,16 +228,15 @@ func TestWhatDoesNotFit(t *testing.T) {
 					t.Errorf("passed %q, then %v; want %q", passed, err, test.want)
 				}
 				if passed == test.sent {
-					t.Errorf("all has passed before %v", err)
+					t.Errorf("all data has passed before the error %v", err)
 				}
 			}
 		})
 	}
 }
 
-// TestWhatComesBeforeNonsensePasses checks that complete messages before an invalid
-// one are passed on.
-func TestWhatComesBeforeNonsensePasses(t *testing.T) {
+// Complete messages before an invalid one are passed on.
+func TestRepliesBeforeNonsensePass(t *testing.T) {
 	good := isRESP + pushed("subscribe", "a", ":1") + pushed("message", "a", "x")
 	passed, err := receive(t, commands(hello3, "SUBSCRIBE a"), good+">3\r\n$7\r\nmessage\r\n$-5\r\n", 0, all)
 	if passed != good || err == nil {
@@ -246,8 +244,7 @@ func TestWhatComesBeforeNonsensePasses(t *testing.T) {
 	}
 }
 
-// TestPayloadsAreNotShown checks the errors about unexpected replies, which may end
-// up in a log.
+// Errors about unexpected replies, which may be logged, do not contain payloads.
 func TestPayloadsAreNotShown(t *testing.T) {
 	_, err := receive(t, commands(hello3, "SUBSCRIBE a"), isRESP+"$6\r\nsecret\r\n", 0, all)
 	if err == nil || strings.Contains(err.Error(), "secret") {
@@ -255,14 +252,14 @@ func TestPayloadsAreNotShown(t *testing.T) {
 	}
 }
 
-func TestWhatIsWrittenIsFollowed(t *testing.T) {
+func TestInvalidCommand(t *testing.T) {
 	c := redisconn.Wrap(&server{}, 0)
 	if _, err := c.Write([]byte("PING\r\n")); err == nil || c.Refused() == nil {
 		t.Error(err, c.Refused())
 	}
 }
 
-func TestNothingIsAllocatedForAMessage(t *testing.T) {
+func TestMessagesDoNotAllocate(t *testing.T) {
 	s := &server{piece: all}
 	c := redisconn.Wrap(s, 0)
 	if _, err := io.WriteString(c, commands(hello3, "PSUBSCRIBE b* c*", "PUBLISH a b")); err != nil {

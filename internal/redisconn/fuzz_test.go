@@ -16,7 +16,8 @@ import (
 	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
-// asked are the commands that FuzzPieces' client has sent before the server replies.
+// asked contains the commands that the client of FuzzPieces has sent before the server
+// replies.
 var asked = []string{
 	commands(hello3, "CLIENT SETINFO LIB-NAME x", "SUBSCRIBE a", "PSUBSCRIBE b* c*", "PING", "PUBLISH a b"),
 	commands("HELLO 2", "SUBSCRIBE +sentinel", "PSUBSCRIBE b* c*", "PING"),
@@ -35,9 +36,9 @@ func seeds(add func(sent string)) {
 	add(isRESP + pushed("psubscribe", "b*", ":1") + "*2\r\n$-1\r\n%1\r\n+a\r\n,1.5\r\n*-1\r\n")
 }
 
-// FuzzPieces checks that the verdict does not depend on the pieces in which bytes
-// arrive, and so not on whether the shortcut for messages is taken. Small pieces may
-// let more bytes pass, but they begin with what passes as a whole.
+// FuzzPieces checks that the result does not depend on the pieces in which bytes arrive, and
+// so not on whether the shortcut for messages is taken. With smaller pieces, more bytes of
+// an invalid reply may pass, but no fewer.
 func FuzzPieces(f *testing.F) {
 	seeds(func(sent string) {
 		for i := range asked {
@@ -50,22 +51,22 @@ func FuzzPieces(f *testing.F) {
 		for _, piece := range []func() int{one, func() int { return 1 + int(size) }} {
 			passed, err := receive(t, written, string(sent), 4<<10, piece)
 			if (err == nil) != (wholeErr == nil) || err != nil && err.Error() != wholeErr.Error() {
-				t.Fatalf("in pieces: %v, as a whole: %v", err, wholeErr)
+				t.Fatalf("in pieces: %v, in one piece: %v", err, wholeErr)
 			}
 			if !strings.HasPrefix(passed, whole) || err == nil && passed != string(sent) {
-				t.Fatalf("in pieces %q has passed, as a whole %q", passed, whole)
+				t.Fatalf("in pieces %q has passed, in one piece %q", passed, whole)
 			}
 		}
 	})
 }
 
-// FuzzClient lets the Redis client read arbitrary server data through the check:
-// whatever passes must not make it panic. Panics in its goroutines end the test's
-// process.
+// FuzzClient lets the Redis client read arbitrary server data through the check. Data that
+// passes must not make the client panic. Panics in its goroutines would end the process of
+// the test.
 //
-// The bytes 0xff divide the input into parts. One part is sent after each command
-// that has been read, or if none has arrived for a while; then the server
-// disconnects. Reconnecting reaches the same server again.
+// The bytes 0xff divide the input into parts. The server sends one part after each command
+// that it has read, or after a pause if no command arrives, and disconnects after the last
+// part. New connections get the same parts.
 func FuzzClient(f *testing.F) {
 	shake := isRESP + "\xff+OK\r\n\xff+OK\r\n\xff" // HELLO and two CLIENT SETINFO
 	old := "-ERR unknown command 'HELLO'\r\n\xff+OK\r\n\xff+OK\r\n\xff-ERR unknown command 'HELLO'\r\n\xff+OK\r\n\xff+OK\r\n\xff"
@@ -87,8 +88,8 @@ func FuzzClient(f *testing.F) {
 	})
 }
 
-// TestClientReadsNonsense is FuzzClient with the worst known replies, at each early
-// step of a connection.
+// TestClientReadsNonsense is like FuzzClient with the worst known replies, at each of the
+// first steps of a connection.
 func TestClientReadsNonsense(t *testing.T) {
 	good := []string{isRESP, "+OK\r\n", "+OK\r\n", "+PONG\r\n"}
 	for _, u := range uses {
@@ -180,11 +181,11 @@ func runClient(u use, parts []string) {
 	servers.Wait()
 }
 
-// serve answers one command after the other with the parts.
+// serve sends one part in reply to each command.
 func serve(conn net.Conn, parts []string) {
 	defer conn.Close()
 	read := make(chan struct{}, 1<<10)
-	go func() { // keeps reading while a part is written: a pipe has no buffer
+	go func() { // keeps reading while a part is written, because a pipe has no buffer
 		defer close(read)
 		r := bufio.NewReader(conn)
 		for {
@@ -206,7 +207,7 @@ func serve(conn net.Conn, parts []string) {
 			if !ok {
 				return
 			}
-		case <-time.After(5 * time.Millisecond): // none is coming: the client waits for more data
+		case <-time.After(5 * time.Millisecond): // no command comes: the client is waiting for more data
 		}
 		_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
 		if _, err := io.WriteString(conn, part); err != nil {
@@ -214,6 +215,6 @@ func serve(conn net.Conn, parts []string) {
 		}
 	}
 	_ = conn.Close()
-	for range read { //nolint:revive // waits for the end
+	for range read { //nolint:revive // until the client disconnects
 	}
 }

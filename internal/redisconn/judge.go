@@ -10,12 +10,12 @@ import (
 type session struct {
 	resp3      bool
 	subscribed uint32 // one bit for each kind of subscribe command that was written
-	// confirming is the command that more confirmations are due for, and
-	// confirmations is how many.
+	// confirmations is the number of outstanding confirmations of the command
+	// confirming.
 	confirming    command
 	confirmations int
-	// pong is set after an error in reply to UNSUBSCRIBE: the reply to the client's
-	// PING is next.
+	// pong is set after an error in reply to UNSUBSCRIBE. The reply to the client's PING
+	// must be next.
 	pong bool
 }
 
@@ -27,9 +27,9 @@ const (
 	pmessageStart = ">4\r\n$8\r\npmessage\r\n"
 )
 
-// message returns the size of the message at the start of b if it is complete and
-// valid. If it returns zero, the parser decides; its verdict would be the same, in
-// ten times the time.
+// message returns the size of the message at the start of b if it is complete and valid, and
+// otherwise 0, and then the parser must check it. The parser would give the same result in
+// every case, but takes ten times as long.
 func (s *session) message(b []byte, limit int) int {
 	at, strings := 0, 0
 	switch {
@@ -70,7 +70,7 @@ func (s *session) message(b []byte, limit int) int {
 func (c *Conn) judge() *Error {
 	p, s := &c.reply, &c.session
 	if p.top == '>' && !s.resp3 {
-		return &Error{"a push without RESP3"}
+		return &Error{"push without RESP3"}
 	}
 	if p.top != '>' && (s.resp3 || !aggregate(p.top)) {
 		return c.answer()
@@ -80,13 +80,13 @@ func (c *Conn) judge() *Error {
 		return c.push(k)
 	}
 	if p.top == '>' {
-		return &Error{"an unexpected push of type " + strconv.QuoteToASCII(string(kind[:min(len(kind), 32)]))}
+		return &Error{"unexpected push of type " + strconv.QuoteToASCII(string(kind[:min(len(kind), 32)]))}
 	}
 	return c.answer()
 }
 
-// redirects reports whether an error that redirects the client has an address, within
-// the part of the text that is kept. It also returns true for any other error.
+// redirects reports whether an error that redirects the client has an address, within the
+// part of the text that is kept. It returns true for all other errors.
 func redirects(t *text) bool {
 	b := bytes.TrimPrefix(t.bytes(), []byte("ERR "))
 	want := 0
@@ -102,12 +102,12 @@ func redirects(t *text) bool {
 // fields counts the elements that strings.Split(text, " ") would return.
 func fields(b []byte) int { return bytes.Count(b, []byte(" ")) + 1 }
 
-// push describes the kind of a push.
+// push describes a kind of push.
 type push struct {
 	of       command // the command that must have been written
 	elements int
 	confirms bool
-	ends     bool // the push ends a subscription, possibly unasked
+	ends     bool // the push ends a subscription, possibly without a command
 }
 
 var pushes = map[string]push{
@@ -126,23 +126,23 @@ func (c *Conn) push(k push) *Error {
 	p, s := &c.reply, &c.session
 	what := string(p.texts[0].bytes())
 	if p.count != k.elements || p.types[0] != '$' && p.types[0] != '+' {
-		return &Error{"a malformed push of type " + what}
+		return &Error{"malformed push of type " + what}
 	}
 	if !s.wrote(k.of) && !(k.ends && s.wrote(unsubscribe)) {
-		return &Error{"a push of type " + what + " without a subscription"}
+		return &Error{"push of type " + what + " without a subscription"}
 	}
 	switch t := &p.types; {
 	case !k.confirms && !k.ends:
 		if t[1] != '$' || t[2] != '$' || k.elements > 3 && t[3] != '$' || !p.event() {
-			return &Error{"a malformed push of type " + what}
+			return &Error{"malformed push of type " + what}
 		}
 		return nil
 	case t[1] != '$' && !(k.ends && t[1] == '_') || t[2] != ':':
-		return &Error{"a malformed push of type " + what}
+		return &Error{"malformed push of type " + what}
 	case s.pong:
-		return &Error{"a push of type " + what + " instead of the reply to PING"}
+		return &Error{"push of type " + what + " instead of the reply to PING"}
 	case s.confirmations > 0 && (k.ends || s.confirming != k.of):
-		return &Error{"a push of type " + what + " among the confirmations of " + names[s.confirming]}
+		return &Error{"push of type " + what + " while confirmations of " + names[s.confirming] + " are outstanding"}
 	case k.ends:
 		return nil
 	case s.confirmations > 0:
@@ -151,7 +151,7 @@ func (c *Conn) push(k push) *Error {
 	}
 	first, ok := c.waiting.first()
 	if !ok || first.command != k.of {
-		return &Error{"a push of type " + what + " without a command that asks for it"}
+		return &Error{"push of type " + what + " that no command has requested"}
 	}
 	s.confirming, s.confirmations = k.of, first.args-1
 	c.waiting.pop()
@@ -198,7 +198,7 @@ func (c *Conn) answer() *Error {
 	case s.confirmations > 0:
 		return &Error{"unexpected reply to " + names[s.confirming] + ": " + p.describe()}
 	case !ok:
-		return &Error{"a reply to no command: " + p.describe()}
+		return &Error{"unrequested reply: " + p.describe()}
 	case !c.fits(first.command):
 		return &Error{"unexpected reply to " + names[first.command] + ": " + p.describe()}
 	}
@@ -241,9 +241,8 @@ func (c *Conn) fits(to command) bool {
 	return true
 }
 
-// isPong reports whether the client takes the reply for the answer to the PING that
-// follows an UNSUBSCRIBE. It does so for some errors, which it recognizes by their
-// text.
+// isPong reports whether the client takes the reply for that to the PING that follows an
+// UNSUBSCRIBE. It also does so for some errors, which it recognizes by their text.
 func (p *replyParser) isPong() bool {
 	t := &p.texts[0]
 	switch p.top {

@@ -2,8 +2,8 @@ package redisconn
 
 import "strings"
 
-// Kind classifies an error reply of Redis. What a kind means depends on the command:
-// see the tables of packages redisbus and rediscron.
+// Kind classifies an error reply of Redis. What a kind means depends on the command; see the
+// tables in packages redisbus and rediscron.
 type Kind int
 
 // The kinds of error replies.
@@ -11,21 +11,21 @@ const (
 	Other           Kind = iota
 	CannotWrite          // a full disk, full memory or missing replicas prevent writes
 	Loading              // Redis is loading its data
-	Busy                 // a script does not end
+	Busy                 // a script has been running for too long
 	Replica              // the node is a replica
 	ClusterDown          // the Cluster does not serve the slot
 	InMotion             // the slot is being moved to another node
 	Redirected           // another node owns the slot
 	NoScript             // the script is not loaded
-	NoRights             // the access control list forbids it
+	NoRights             // the access control list forbids the command
 	NoCommand            // the command does not exist or was renamed
 	Unauthenticated      // a password is required
-	NoAccess             // wrong credentials, protected mode, wrong database
+	NoAccess             // wrong credentials, protected mode or wrong database
 	Kinds                // number of kinds
 )
 
-// kinds maps error replies to kinds: by their first word, or, if the text here has
-// several words, by their prefix. Case is ignored.
+// kinds maps error replies to kinds. An entry of one word matches the first word of a reply,
+// and an entry of several words its beginning. Case is ignored.
 var kinds = []struct {
 	begins string
 	kind   Kind

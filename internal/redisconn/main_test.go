@@ -7,7 +7,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// A closed client keeps a goroutine for a Cluster for some seconds.
+	// A client of a Cluster keeps goroutines for a few seconds after Close.
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"),
 		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2"),

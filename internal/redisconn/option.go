@@ -11,36 +11,38 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// Sizes of what the client allocates per connection. Its own defaults are half
-// a mebibyte each way; a subscriber reads in bursts, so it gets the larger part.
+// Sizes of the client's buffers for each connection, in bytes. The client's defaults are
+// half a mebibyte in each direction. The read buffer is the larger one because a subscriber
+// receives bursts.
 const (
 	readBuffer  = 64 << 10
 	writeBuffer = 32 << 10
-	ringScale   = 6 // 2^6 commands or batches in flight; one or two are
+	ringScale   = 6 // up to 2^6 commands or batches in flight; usually there are one or two
 )
 
-// minKeepAlive is how often the client may ask of its own. If its first PING falls due
-// before it has started its reader, two goroutines read, and it panics.
+// minKeepAlive is the minimum interval of the client's own PINGs. If the first one were due
+// before the client has started its reader, two goroutines would read, and it would panic.
 const minKeepAlive = time.Second
 
-// Settings say how a client connects. Package redisbus has their defaults, and checks them.
+// Settings are the settings that all clients share. Package redisbus defines their defaults
+// and validates them.
 type Settings struct {
-	Name          string        // in Redis' CLIENT LIST
-	ProbeInterval time.Duration // how often the client asks whether Redis is there
-	ProbeTimeout  time.Duration // to connect and to be answered in
-	MaxIncoming   int           // bytes of one message or reply
+	Name          string        // name of the connection in Redis' CLIENT LIST
+	ProbeInterval time.Duration // interval of the client's PINGs
+	ProbeTimeout  time.Duration // timeout for connecting, and for a reply
+	MaxIncoming   int           // maximum size of a message or reply, in bytes
 }
 
-// ClientOption returns the options of a client for all of t, which finds the nodes by
-// itself. Commands are not retried and nothing is cached, which has to stay so: its
-// connections are checked for bytes that no Redis sends in answer to such a client.
+// ClientOption returns the options of a client that uses all nodes of t and finds them by
+// itself. The client does not retry commands and caches nothing. This must not be changed,
+// because the check of its connections rejects the replies that such features cause.
 func (t *Target) ClientOption(s Settings) rueidis.ClientOption {
 	o := t.base(s)
 	o.InitAddress = t.Addrs
 	o.ForceSingleClient = t.Mode == Single
 	o.ReadBufferEachConn = writeBuffer
 	if o.Dialer.KeepAlive == 0 {
-		o.Dialer.KeepAlive = max(s.ProbeInterval, minKeepAlive) // how often the client asks whether Redis is there
+		o.Dialer.KeepAlive = max(s.ProbeInterval, minKeepAlive) // the interval of the client's PINGs
 	}
 	transport, last := t.Option, new(host)
 	o.DialCtxFn = func(ctx context.Context, addr string, d *net.Dialer, secure *tls.Config) (net.Conn, error) {
@@ -54,8 +56,8 @@ func (t *Target) ClientOption(s Settings) rueidis.ClientOption {
 	return o
 }
 
-// NodeOption returns the options of a client for the node of t at addr, which connects with
-// dial: with [Open], or what calls it.
+// NodeOption returns the options of a client that uses only the node of t at addr. The client
+// connects with dial, which must be [Open] or call it.
 func (t *Target) NodeOption(s Settings, addr string, dial DialFunc) rueidis.ClientOption {
 	o := t.base(s)
 	o.InitAddress = []string{addr}
@@ -64,9 +66,9 @@ func (t *Target) NodeOption(s Settings, addr string, dial DialFunc) rueidis.Clie
 	o.BlockingPoolSize = 2
 	o.BlockingPipeline = -1
 	o.ReadBufferEachConn = readBuffer
-	// The client sends a PING of its own as often as this says. It matters on
-	// servers without RESP3 for a user who may not use the heartbeat's channel: our
-	// PING goes over another connection there.
+	// This is the interval of the client's own PINGs. They matter on servers without
+	// RESP3 if the user may not use the channel of the heartbeat, because the PINGs of
+	// redisbus use another connection there.
 	o.Dialer.KeepAlive = max(s.ProbeInterval, minKeepAlive)
 	transport, dialer := t.Option, o.Dialer
 	o.DialCtxFn = func(ctx context.Context, dst string, _ *net.Dialer, _ *tls.Config) (net.Conn, error) {
@@ -75,15 +77,15 @@ func (t *Target) NodeOption(s Settings, addr string, dial DialFunc) rueidis.Clie
 	return o
 }
 
-// base returns what the options of all clients have in common: the target's credentials and
-// transport, and nothing that acts behind our back.
+// base returns the options that all clients share: the target's credentials and transport,
+// without the client's features that act on their own.
 func (t *Target) base(s Settings) rueidis.ClientOption {
 	o := t.Option
 	o.ClientName = s.Name
 	o.DisableRetry = true // a retry could publish twice
 	o.DisableCache = true
-	o.AlwaysPipelining = true // a reader is always there: it sees a lost connection at once
-	o.PipelineMultiplex = -1  // one connection: two could reorder
+	o.AlwaysPipelining = true // keeps a reader running, which notices a lost connection immediately
+	o.PipelineMultiplex = -1  // use one connection, because several could reorder commands
 	o.RingScaleEachConn = ringScale
 	o.WriteBufferEachConn = writeBuffer
 	o.ConnWriteTimeout = s.ProbeTimeout
@@ -94,13 +96,15 @@ func (t *Target) base(s Settings) rueidis.ClientOption {
 	return o
 }
 
-// DialFunc connects as o says. One reply or message may have limit bytes.
+// DialFunc connects to addr with the transport of o. A reply or message may have at most
+// limit bytes.
 type DialFunc func(
 	ctx context.Context, o *rueidis.ClientOption, addr string, d *net.Dialer, t *tls.Config, limit int,
 ) (net.Conn, error)
 
-// Open connects as o says. Whatever the way: what Redis sends over it is checked before the
-// client reads it, which takes it on trust.
+// Open connects to addr with the transport of o: its dial functions if it has any, or else
+// TCP, with TLS if t is not nil. In every case, the data that Redis sends is checked before
+// the client reads it; see [Wrap].
 func Open(
 	ctx context.Context, o *rueidis.ClientOption, addr string, d *net.Dialer, t *tls.Config, limit int,
 ) (conn net.Conn, err error) {
@@ -120,14 +124,16 @@ func Open(
 	return Wrap(conn, limit), nil
 }
 
-// host is the one that was connected to last. A Cluster with cluster-preferred-endpoint-type
-// unknown-endpoint names its nodes by their ports alone, as ":7001": they are at the host by
-// which the client has reached the Cluster, while ":7001" by itself is this machine.
+// host remembers the host of the last connection. A Cluster with
+// cluster-preferred-endpoint-type unknown-endpoint names its nodes only by port, as in
+// ":7001". Such a node is on the host where the client reached the Cluster, but Go would
+// dial this machine.
 type host struct {
 	mu   sync.Mutex
 	name string
 }
 
+// complete returns addr with the host filled in if it is missing.
 func (h *host) complete(addr string) string {
 	if !strings.HasPrefix(addr, ":") {
 		return addr
@@ -137,9 +143,10 @@ func (h *host) complete(addr string) string {
 	return net.JoinHostPort(h.name, addr[1:])
 }
 
+// reached records that addr was connected to.
 func (h *host) reached(addr string) {
 	name, _, err := net.SplitHostPort(addr)
-	if err != nil { // a socket's path
+	if err != nil { // addr is the path of a Unix socket
 		return
 	}
 	h.mu.Lock()

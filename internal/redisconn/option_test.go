@@ -14,7 +14,7 @@ import (
 
 var settings = redisconn.Settings{Name: "n", ProbeInterval: time.Minute, ProbeTimeout: time.Hour, MaxIncoming: 10}
 
-// options are those of both kinds of client for a target at a:1.
+// options returns the options of both kinds of client for a target at a:1.
 func options(t *testing.T, s redisconn.Settings, dial func() net.Conn, d net.Dialer) map[string]rueidis.ClientOption {
 	t.Helper()
 	given := rueidis.ClientOption{
@@ -31,29 +31,29 @@ func options(t *testing.T, s redisconn.Settings, dial func() net.Conn, d net.Dia
 	}
 }
 
-// No client retries or caches, which the check of its connections relies on.
+// Clients do not retry or cache, on which the check of their connections relies.
 func TestOptions(t *testing.T) {
 	for name, o := range options(t, settings, nil, net.Dialer{}) {
 		if !o.DisableRetry || !o.DisableCache || !o.AlwaysPipelining || o.PipelineMultiplex != -1 || o.DialFn != nil {
 			t.Errorf("%s: %+v", name, o)
 		}
 		if o.ClientName != "n" || o.ConnWriteTimeout != time.Hour || o.Dialer.Timeout != time.Hour || o.Dialer.KeepAlive != time.Minute {
-			t.Errorf("%s: the settings are not in %+v", name, o)
+			t.Errorf("%s: settings are missing in %+v", name, o)
 		}
 		if o.InitAddress[0] != "a:1" || o.Username != "u" || o.Password != "p" || o.SelectDB != 2 {
-			t.Errorf("%s: the target is not in %+v", name, o)
+			t.Errorf("%s: the target is missing in %+v", name, o)
 		}
 	}
 	often := settings
 	often.ProbeInterval = time.Millisecond
 	for name, o := range options(t, often, nil, net.Dialer{Timeout: time.Minute}) {
 		if o.Dialer.KeepAlive != time.Second || o.Dialer.Timeout != time.Minute {
-			t.Errorf("%s: asks every %v and dials for %v", name, o.Dialer.KeepAlive, o.Dialer.Timeout)
+			t.Errorf("%s: keep-alive interval %v, dial timeout %v", name, o.Dialer.KeepAlive, o.Dialer.Timeout)
 		}
 	}
 }
 
-// However it is dialed, a connection is checked.
+// Connections are checked, whichever options dialed them.
 func TestConnectionsAreChecked(t *testing.T) {
 	const reply = "$11\r\nhello world\r\n"
 	sends := func() net.Conn {
@@ -73,7 +73,7 @@ func TestConnectionsAreChecked(t *testing.T) {
 			_, err = conn.Read(make([]byte, len(reply)))
 			var refused *redisconn.Error
 			if errors.As(err, &refused) == want || (err == nil) != want {
-				t.Errorf("%s: with a limit of %d a reply of %d bytes: %v", name, limit, len(reply), err)
+				t.Errorf("%s: limit of %d, reply of %d bytes: %v", name, limit, len(reply), err)
 			}
 		}
 	}

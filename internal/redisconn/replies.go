@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// maxElements is the maximum number of elements that a reply may declare. A
-	// Cluster in which each slot is a range of its own needs a sixth of it.
+	// maxElements is the maximum number of elements that a reply may declare. The map of
+	// a Cluster in which each slot is a separate range needs a sixth of it.
 	maxElements = 256 << 10
 	maxDepth    = 16
 	maxLine     = 64 << 10
@@ -54,7 +54,7 @@ type replyParser struct {
 	state    state
 	typ      byte // type of the current element
 	negative bool
-	digits   int
+	digits   int // number of digits so far; in a line, the number of bytes
 	number   int64
 	last     byte // last byte of a number or line so far
 	left     int  // remaining bytes of a bulk string
@@ -121,7 +121,7 @@ func (p *replyParser) next(b []byte) (n int, whole bool, err *Error) {
 		}
 	case inBodyEnd:
 		if b[0] != "\n\r"[p.left-1] {
-			return 0, false, &Error{"a bulk string is longer than its length"}
+			return 0, false, &Error{"bulk string longer than its declared length"}
 		}
 		n = 1
 		p.left--
@@ -134,13 +134,13 @@ func (p *replyParser) next(b []byte) (n int, whole bool, err *Error) {
 		return n, false, err
 	}
 	if (p.typ == '-' || p.typ == '!') && !redirects(p.current) {
-		return 0, false, &Error{"a redirection without an address"}
+		return 0, false, &Error{"redirection without an address"}
 	}
 	return n, p.finish(), nil
 }
 
 func (p *replyParser) tooLong() *Error {
-	return &Error{fmt.Sprintf("a reply or message is larger than the limit of %d bytes", p.limit)}
+	return &Error{fmt.Sprintf("reply or message larger than the limit of %d bytes", p.limit)}
 }
 
 // start begins an element.
@@ -152,12 +152,12 @@ func (p *replyParser) start(typ byte) *Error {
 	case '+', '-', ',', '(', '_', '#':
 		p.state = inLine
 	case '|', ';', '.':
-		return &Error{fmt.Sprintf("an element of type %q, which is not asked for", typ)}
+		return &Error{fmt.Sprintf("unexpected element of type %q", typ)}
 	default:
-		return &Error{fmt.Sprintf("%q where a reply or element begins: is this a Redis?", typ)}
+		return &Error{fmt.Sprintf("%q at the start of a reply or element; is this a Redis server?", typ)}
 	}
 	if typ == '>' && p.depth > 0 {
-		return &Error{"a push inside of a reply"}
+		return &Error{"push inside a reply"}
 	}
 	index := 0
 	switch p.depth {
@@ -189,12 +189,12 @@ func (p *replyParser) digit(b []byte) (n int, done bool, err *Error) {
 		case ch >= '0' && ch <= '9' && p.last != '\r':
 			d := int64(ch - '0')
 			if p.number > (math.MaxInt64-d)/10 {
-				return n, false, &Error{"a number of more than 63 bits"}
+				return n, false, &Error{"number of more than 63 bits"}
 			}
 			p.number = p.number*10 + d
 			p.digits++
 			if p.digits > 19 {
-				return n, false, &Error{"a number of more than 19 digits"}
+				return n, false, &Error{"number of more than 19 digits"}
 			}
 			if p.typ != ':' {
 				err = p.length(p.number)
@@ -206,7 +206,7 @@ func (p *replyParser) digit(b []byte) (n int, done bool, err *Error) {
 			done, err = p.numbered()
 			return n, done, err
 		default:
-			return n, false, &Error{fmt.Sprintf("%q in a number", ch)}
+			return n, false, &Error{fmt.Sprintf("invalid character %q in a number", ch)}
 		}
 		if err != nil {
 			return n, false, err
@@ -230,7 +230,7 @@ func (p *replyParser) length(n int64) *Error {
 		return nil
 	}
 	if n > most {
-		return &Error{fmt.Sprintf("a reply of more than %d elements", maxElements)}
+		return &Error{fmt.Sprintf("reply of more than %d elements", maxElements)}
 	}
 	return nil
 }
@@ -249,7 +249,7 @@ func (p *replyParser) numbered() (done bool, err *Error) {
 		}
 		return true, nil
 	case p.negative:
-		return false, &Error{"a negative length"}
+		return false, &Error{"negative length"}
 	case !aggregate(p.typ) && n == 0:
 		p.state, p.left = inBodyEnd, 2
 		return false, nil
@@ -268,7 +268,7 @@ func (p *replyParser) numbered() (done bool, err *Error) {
 		return true, nil
 	}
 	if p.depth == maxDepth {
-		return false, &Error{fmt.Sprintf("a reply nested deeper than %d", maxDepth)}
+		return false, &Error{fmt.Sprintf("reply nested deeper than %d", maxDepth)}
 	}
 	p.open[p.depth] = n
 	p.depth++
@@ -291,15 +291,15 @@ func (p *replyParser) line(b []byte) (n int, done bool, err *Error) {
 	}
 	switch {
 	case (p.typ == '#' || p.typ == '_') && !p.fixed(done):
-		// The client reads as many bytes as such an element should have, so the
-		// excess must not wait for the line's end.
-		return end, false, &Error{fmt.Sprintf("a malformed element of type %q", p.typ)}
+		// The client reads as many bytes as such an element should have, so an excess
+		// byte must be rejected before the end of the line.
+		return end, false, &Error{fmt.Sprintf("malformed element of type %q", p.typ)}
 	case p.digits > maxLine:
-		return end, false, &Error{fmt.Sprintf("a line of more than %d bytes", maxLine)}
+		return end, false, &Error{fmt.Sprintf("line of more than %d bytes", maxLine)}
 	case !done:
 		return end, false, nil
 	case p.digits == 0 || p.last != '\r':
-		return end, false, &Error{"a line that ends without CR"}
+		return end, false, &Error{"line without CR at its end"}
 	}
 	if p.current != nil {
 		p.current.size-- // the CR
@@ -307,8 +307,8 @@ func (p *replyParser) line(b []byte) (n int, done bool, err *Error) {
 	return end + 1, true, nil
 }
 
-// fixed reports whether an element of a fixed size is valid: one byte for a boolean,
-// none for a null. An incomplete one may have fewer bytes.
+// fixed reports whether an element of a fixed size is valid: a boolean has one byte, and a
+// null none. An incomplete one may have fewer bytes.
 func (p *replyParser) fixed(complete bool) bool {
 	line := 1 // with the CR
 	if p.typ == '#' {
@@ -333,7 +333,7 @@ func (p *replyParser) finish() (whole bool) {
 	return true
 }
 
-// describe describes a reply without showing what may be a payload.
+// describe describes a reply for an error message, without text that may be a payload.
 func (p *replyParser) describe() string {
 	switch p.top {
 	case '+', '-':

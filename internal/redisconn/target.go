@@ -9,26 +9,26 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// Mode is how the node to connect to is found.
+// Mode determines how the node to connect to is found.
 type Mode int
 
 // The modes.
 const (
-	Single   Mode = iota // the one address
-	Sentinel             // the master that the Sentinels at the addresses name
+	Single   Mode = iota // the Redis at the only address
+	Sentinel             // the master that the Sentinels at the addresses report
 	Cluster              // any node of the Cluster that the addresses belong to
-	Detect               // one address: a Cluster if it says so, else that Redis
+	Detect               // Cluster if the node at the only address belongs to one, or else Single
 )
 
-// Target is what a configuration points at.
+// Target is the Redis that a configuration refers to.
 type Target struct {
 	Mode   Mode
 	Addrs  []string
 	Option rueidis.ClientOption // credentials, TLS, database, dialing
 }
 
-// NewTarget returns the Redis that a URL names, or that a client's options do. One of them
-// is needed.
+// NewTarget returns the Redis that a URL or the options of a client refer to. Exactly one of
+// them must be given.
 func NewTarget(url string, option *rueidis.ClientOption) (Target, error) {
 	if option == nil {
 		return parseURL(url)
@@ -51,7 +51,7 @@ func NewTarget(url string, option *rueidis.ClientOption) (Target, error) {
 	default:
 		t.Mode = Detect
 	}
-	// Only what concerns reaching Redis is taken over.
+	// Copy only the options that are needed to reach Redis.
 	t.Option = rueidis.ClientOption{
 		TLSConfig: o.TLSConfig.Clone(), DialFn: o.DialFn, DialCtxFn: o.DialCtxFn, Dialer: o.Dialer,
 		Username: o.Username, Password: o.Password, AuthCredentialsFn: o.AuthCredentialsFn,
@@ -62,7 +62,7 @@ func NewTarget(url string, option *rueidis.ClientOption) (Target, error) {
 	return t, nil
 }
 
-// String names the target without credentials.
+// String returns a description of the target without credentials.
 func (t Target) String() string {
 	list := strings.Join(t.Addrs, ",")
 	switch t.Mode {

@@ -62,7 +62,7 @@ func parseURL(text string) (Target, error) {
 	name, rest, ok := strings.Cut(text, "://")
 	s, known := schemes(strings.ToLower(name))
 	if !ok || !known {
-		return Target{}, fmt.Errorf("unknown scheme of the Redis URL; want %s, %s, %s or %s",
+		return Target{}, fmt.Errorf("unknown scheme in the Redis URL; want %s, %s, %s or %s",
 			formSingle, formUnix, formSentinel, formCluster)
 	}
 	t, err := s.parse(rest)
@@ -72,7 +72,7 @@ func parseURL(text string) (Target, error) {
 	return t, nil
 }
 
-// parse parses what follows the scheme.
+// parse parses the part after the scheme.
 func (s scheme) parse(rest string) (Target, error) {
 	for _, r := range rest {
 		if r <= ' ' || r == 0x7f || r == '#' {
@@ -82,7 +82,7 @@ func (s scheme) parse(rest string) (Target, error) {
 	rest, query, hasQuery := strings.Cut(rest, "?")
 	authority, path, hasPath := strings.Cut(rest, "/")
 	if strings.Contains(path+query, "@") {
-		return Target{}, errors.New("the characters @ / ? # of a user or password must be percent-encoded")
+		return Target{}, errors.New("the characters @ / ? # in a user or password must be percent-encoded")
 	}
 	t := Target{Mode: s.mode}
 	hosts := authority
@@ -99,7 +99,7 @@ func (s scheme) parse(rest string) (Target, error) {
 		}
 	}
 	if s.tls {
-		// Without a ServerName, each connection checks the name that it dialed.
+		// Without a ServerName, each connection verifies the name that it dialed.
 		t.Option.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 		t.Option.Sentinel.TLSConfig = t.Option.TLSConfig
 	}
@@ -120,9 +120,9 @@ func credentials(text string) (user, pass string, err error) {
 	p, errP := url.PathUnescape(pass)
 	switch {
 	case errU != nil || errP != nil:
-		return "", "", errors.New("bad percent-encoding in the user or password")
+		return "", "", errors.New("invalid percent-encoding in the user or password")
 	case p == "":
-		return "", "", errors.New("no password before @; write :pass@ without a user")
+		return "", "", errors.New("no password before @; write :pass@ for a password without a user")
 	case strings.ContainsAny(pass, "@"):
 		return "", "", errors.New("an @ in the password must be written %40")
 	}
@@ -197,7 +197,7 @@ func splitHostPort(text, defaultPort string) (host, port string, err error) {
 	return host, strconv.FormatUint(n, 10), nil
 }
 
-// path parses what follows the hosts: the database, preceded by the master's name for
+// path parses the part after the hosts: the database, preceded by the name of the master for
 // Sentinels. A Cluster has only one database.
 func (s scheme) path(o *rueidis.ClientOption, path string) error {
 	if s.mode == Sentinel {
@@ -219,8 +219,8 @@ func (s scheme) path(o *rueidis.ClientOption, path string) error {
 	return nil
 }
 
-// database parses the number of a database. It makes no difference to pub/sub, but a
-// user may be allowed to select only one.
+// database parses the number of a database. Pub/sub does not depend on it, but a user may be
+// allowed to select only a certain one.
 func database(text string) (int, error) {
 	if text == "" {
 		return 0, nil

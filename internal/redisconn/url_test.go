@@ -103,7 +103,7 @@ func TestBadURL(t *testing.T) {
 			t.Errorf("%.60s: error %q, want it to say %q and no secret", text, err, want)
 		}
 		if !strings.Contains(err.Error(), "want") {
-			t.Errorf("%.60s: error %q does not name the accepted form", text, err)
+			t.Errorf("%.60s: error %q does not mention the accepted form", text, err)
 		}
 	}
 }
@@ -119,7 +119,7 @@ func FuzzURL(f *testing.F) {
 		got, err := parseURL(text)
 		if err != nil {
 			if strings.Contains(err.Error(), "S3CR3T") {
-				t.Fatalf("the error for %q shows a part of it: %v", text, err)
+				t.Fatalf("the error for %q contains a part of it: %v", text, err)
 			}
 			return
 		}
@@ -140,8 +140,7 @@ func FuzzURL(f *testing.F) {
 	})
 }
 
-// FuzzCredentials checks that any password arrives unchanged if it is
-// percent-encoded, and that no error shows it.
+// FuzzCredentials checks that a percent-encoded user and password are decoded unchanged.
 func FuzzCredentials(f *testing.F) {
 	f.Add("ann", "p@s/s?w#o:r%d")
 	f.Add("", "\x00\xff ")
@@ -150,7 +149,7 @@ func FuzzCredentials(f *testing.F) {
 		if pass == "" || len(user)+len(pass) > maxURL/4 {
 			return
 		}
-		// PathEscape leaves : and @ alone, which a user name may not have.
+		// PathEscape does not encode : and @, which must be encoded in a URL.
 		if strings.ContainsAny(user, ":@") || strings.Contains(pass, "@") {
 			return
 		}
@@ -160,8 +159,8 @@ func FuzzCredentials(f *testing.F) {
 	})
 }
 
-// What errors and logs call a target, which holds no secret.
-func TestTargetNames(t *testing.T) {
+// The name of a target in errors and logs contains no secrets.
+func TestTargetString(t *testing.T) {
 	for text, want := range map[string]string{
 		"redis://:s3cret@h:1/2":                     "redis at h:1",
 		"redis+cluster://:s3cret@a:1,b:2":           "redis cluster at a:1,b:2",

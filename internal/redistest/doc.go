@@ -1,6 +1,6 @@
-// Package redistest starts real Redis processes for tests: a single Redis, a master
-// with a replica and Sentinels, or a Cluster. They listen on free loopback ports,
-// store nothing outside their own temporary directories, and end with the test.
+// Package redistest starts real Redis processes for tests: a single Redis, a master with a
+// replica and Sentinels, or a Cluster. They listen on free loopback ports, write only to
+// their own temporary directories, and end with the test.
 //
 //	r := redistest.Start(t)
 //	bus, err := redisbus.New(redisbus.Config{URL: r.URL()})
@@ -8,9 +8,9 @@
 //	r.Kill()    // kill -9
 //	r.Restart() // on the same port, empty
 //
-// If redis-server is not installed, the test is skipped. With IGNIS_REQUIRE_REDIS=1 in
-// the environment it fails instead, so that continuous integration cannot pass by
-// skipping tests.
+// If redis-server or redis-cli is not installed, the test is skipped. With
+// IGNIS_REQUIRE_REDIS=1 in the environment it fails instead, so that continuous integration
+// cannot pass by skipping tests.
 //
 // Only tests import this package.
 package redistest

@@ -9,21 +9,21 @@ import (
 	"testing"
 )
 
-// Partition is a Cluster whose nodes speak to each other through proxies, which a
-// test can make lose everything between two of them. Clients reach all nodes.
+// Partition is a Cluster whose nodes communicate through proxies, so that a test can cut the
+// connection between any two nodes. Clients can reach all nodes.
 type Partition struct {
 	*Cluster
 
 	mu    sync.Mutex
 	ids   map[*Server]string
-	cut   map[[2]string]bool // ids, in order
+	cut   map[[2]string]bool // keyed by two ids in ascending order
 	links map[*busLink]bool
 	wg    sync.WaitGroup
 }
 
 // busLink is a connection of one node to another.
 type busLink struct {
-	between [2]string // ids, in order
+	between [2]string // ids in ascending order
 	ends    []net.Conn
 }
 
@@ -46,7 +46,7 @@ func StartPartition(t testing.TB) *Partition {
 		}
 		listeners = append(listeners, l)
 		port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-		// A busy machine must not look like a cut.
+		// The timeout is long, so that a busy machine does not look like a cut.
 		s := startNode(t, "--cluster-announce-bus-port", port, "--cluster-node-timeout", "5000")
 		p.Nodes = append(p.Nodes, s)
 		id := s.Do("cluster", "myid")
@@ -59,7 +59,7 @@ func StartPartition(t testing.TB) *Partition {
 	return p
 }
 
-// Cut makes all be lost that two nodes send each other.
+// Cut makes the proxies discard everything that the two nodes send each other.
 func (p *Partition) Cut(a, b *Server) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -72,10 +72,11 @@ func (p *Partition) Heal() {
 	healed := p.cut
 	p.cut = make(map[[2]string]bool)
 	p.mu.Unlock()
-	// What was lost is missing in the middle of these.
+	// Close these connections, because data is missing in their streams.
 	p.hangUp(func(l *busLink) bool { return healed[l.between] })
 }
 
+// hangUp closes the connections that satisfy which.
 func (p *Partition) hangUp(which func(*busLink) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -100,11 +101,11 @@ func (p *Partition) accept(l net.Listener, to *Server) {
 	}
 }
 
-// serve forwards a connection. The header of its first message has the name of the
-// node that sends it.
+// serve forwards a connection to a node. The header of the first message contains the id of
+// the other node.
 func (p *Partition) serve(conn net.Conn, to *Server) {
 	defer conn.Close()
-	const name, size = 40, 80 // where it begins and ends
+	const name, size = 40, 80 // where the id starts and ends in the header
 	l := &busLink{ends: []net.Conn{conn}}
 	p.mu.Lock()
 	p.links[l] = true
@@ -132,7 +133,8 @@ func (p *Partition) serve(conn net.Conn, to *Server) {
 	both.Wait()
 }
 
-// forward passes on what comes from a connection, unless it is to be lost.
+// forward copies data between connections, starting with first. It discards data while the
+// nodes are cut apart.
 func (p *Partition) forward(l *busLink, to, from net.Conn, first []byte) {
 	defer to.Close()
 	defer from.Close()

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Nonsense contains replies that have crashed processes that trusted the replies of Redis.
+// Nonsense contains replies that have crashed processes which trusted the replies of Redis.
 var Nonsense = []string{
 	"+OK\r\n", ":1\r\n", "$-5\r\n", ">-5\r\n", "~-3\r\n", "*99999999999999\r\n", "%4611686018427387904\r\n",
 	"$?\r\n;-5\r\n", "$80000000000\r\n",
@@ -20,15 +20,16 @@ var Nonsense = []string{
 	"HTTP/1.1 400 Bad Request\r\n\r\n",
 }
 
-// Pretender is a fake server that acts as a Redis, as a Sentinel whose master is itself, and as a
-// Cluster with a single node, until it is told what to answer instead. It delivers messages to
-// channels but not to patterns. Its methods are safe for concurrent use.
+// Pretender is a fake server that acts as a Redis, as a Sentinel that reports itself as the
+// master, and as a Cluster with a single node. A test can replace its replies. It delivers
+// messages to subscribers of channels but not of patterns. Its methods are safe for concurrent
+// use.
 type Pretender struct {
 	listener net.Listener
 	wg       sync.WaitGroup
 
 	mu       sync.Mutex
-	answers  map[string]string            // by command, or command and first argument
+	answers  map[string]string            // by command, or by command and first argument
 	conns    map[net.Conn]map[string]bool // channels and patterns by connection
 	accepted int
 }
@@ -68,30 +69,30 @@ func (p *Pretender) Addr() string { return p.listener.Addr().String() }
 // URL returns the URL of the server.
 func (p *Pretender) URL() string { return "redis://" + p.Addr() }
 
-// Answer sets the answer to a command, such as "PUBLISH", or to a command with a certain first
-// argument, such as "CLUSTER NODES"; case does not matter. An empty answer restores the default.
-// While HELLO is answered with an error, messages are delivered as RESP2 has it.
+// Answer sets the reply to a command, such as "PUBLISH", or to a command with a certain first
+// argument, such as "CLUSTER NODES". Case does not matter. An empty answer restores the default.
+// While the reply to HELLO is an error, messages are delivered in the format of RESP2.
 func (p *Pretender) Answer(command, answer string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.answers[strings.ToUpper(command)] = answer
 }
 
-// Reset restores all default answers.
+// Reset restores the default replies to all commands.
 func (p *Pretender) Reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	clear(p.answers)
 }
 
-// Accepted returns how many connections have been made so far.
+// Accepted returns how many connections have been accepted so far.
 func (p *Pretender) Accepted() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.accepted
 }
 
-// Send writes text to all connections that are subscribed to anything, or to all others.
+// Send writes text to all connections with a subscription, or to all others.
 func (p *Pretender) Send(subscribed bool, text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -125,7 +126,7 @@ func (p *Pretender) serve(conn net.Conn) {
 			return
 		}
 		p.mu.Lock()
-		_, err = io.WriteString(conn, p.reply(conn, args)) // a message that comes next is behind it
+		_, err = io.WriteString(conn, p.reply(conn, args)) // with the lock, so that messages follow the reply
 		p.mu.Unlock()
 		if err != nil {
 			return
@@ -133,7 +134,7 @@ func (p *Pretender) serve(conn net.Conn) {
 	}
 }
 
-// reply returns what is answered to a command. The caller holds mu.
+// reply returns the reply to a command. The caller holds mu.
 func (p *Pretender) reply(conn net.Conn, args []string) string {
 	name := strings.ToUpper(args[0])
 	if answer := p.answers[name]; answer != "" {
@@ -147,7 +148,7 @@ func (p *Pretender) reply(conn net.Conn, args []string) string {
 	return p.pretended(conn, name, args)
 }
 
-// pretended returns the answer that Redis would give. The caller holds mu.
+// pretended returns the default reply to a command. The caller holds mu.
 func (p *Pretender) pretended(conn net.Conn, name string, args []string) string {
 	port := p.listener.Addr().(*net.TCPAddr).Port
 	push := ">"
@@ -189,7 +190,7 @@ func (p *Pretender) pretended(conn net.Conn, name string, args []string) string 
 			fmt.Fprintf(&b, "%s3\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n:%d\r\n", push, len(kind), kind, len(channel), channel, len(channels))
 		}
 		return b.String()
-	case "EVALSHA", "EVAL": // the answer of claim.lua for an instant that was not claimed before
+	case "EVALSHA", "EVAL": // the reply of claim.lua for an instant that was not claimed before
 		return fmt.Sprintf("*4\r\n:1\r\n:1\r\n:%d\r\n:0\r\n", time.Now().UnixMicro())
 	}
 	return "+OK\r\n"
@@ -218,7 +219,7 @@ func readCommand(r *bufio.Reader) ([]string, error) {
 	return args, nil
 }
 
-// maxLength is more than any test sends.
+// maxLength is the maximum length in a command. It is more than any test sends.
 const maxLength = 64 << 20
 
 // readLength reads a line that consists of a character and a number, and returns the number.

@@ -28,7 +28,7 @@ func call(t *testing.T, p *redistest.Pretender) *caller {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = conn.SetDeadline(time.Now().Add(time.Minute)) // for tests that fail
+	_ = conn.SetDeadline(time.Now().Add(time.Minute)) // only a failing test reaches it
 	t.Cleanup(func() { _ = conn.Close() })
 	return &caller{conn, t, bufio.NewReader(conn)}
 }
@@ -44,7 +44,8 @@ func (c *caller) send(args ...string) {
 	}
 }
 
-// expect reads as many bytes as the text has. It may have PORT and TIME in it.
+// expect reads a reply and compares it with want. In want, PORT stands for the server's port and
+// TIME for any time in microseconds.
 func (c *caller) expect(want string) {
 	c.t.Helper()
 	_, port, _ := net.SplitHostPort(c.RemoteAddr().String())
@@ -59,7 +60,7 @@ func (c *caller) expect(want string) {
 	}
 }
 
-// A Pretender answers as a Redis, a Sentinel and a Cluster do.
+// A Pretender answers like a Redis, a Sentinel and a Cluster.
 func TestPretender(t *testing.T) {
 	p := redistest.Pretend(t)
 	c := call(t, p)
@@ -77,7 +78,7 @@ func TestPretender(t *testing.T) {
 		{"PUBLISH nobody hears", ":1\r\n"},
 		{"SUBSCRIBE a b", ">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n>3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n"},
 		{"PSUBSCRIBE c*", ">3\r\n$10\r\npsubscribe\r\n$2\r\nc*\r\n:3\r\n"},
-		{"PUBLISH a hello", ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$5\r\nhello\r\n:1\r\n"}, // its own
+		{"PUBLISH a hello", ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$5\r\nhello\r\n:1\r\n"}, // it receives its own message
 		{"PUBLISH c hello", ":1\r\n"},
 		{"UNSUBSCRIBE a", ">3\r\n$11\r\nunsubscribe\r\n$1\r\na\r\n:2\r\n"},
 		{"PUBLISH a hello", ":1\r\n"},
@@ -91,7 +92,7 @@ func TestPretender(t *testing.T) {
 	c.expect(">3\r\n$7\r\nmessage\r\n$1\r\nb\r\n$10\r\ntwo\r\nlines\r\n")
 }
 
-// What it is told to answer it answers, to that command alone, and to everybody.
+// A reply set with Answer applies only to its command, and to all connections.
 func TestPretenderAnswers(t *testing.T) {
 	p := redistest.Pretend(t)
 	c, other := call(t, p), call(t, p)
@@ -122,7 +123,7 @@ func TestPretenderAnswers(t *testing.T) {
 	c.expect("%3\r\n+proto\r\n:3\r\n+version\r\n+7.2.0\r\n+role\r\n+master\r\n$61\r\nid ")
 }
 
-// It says what it is told to those who are subscribed, or to the others, and counts them all.
+// Send writes either to subscribed connections or to all others, and Accepted counts both.
 func TestPretenderSends(t *testing.T) {
 	p := redistest.Pretend(t)
 	c, other := call(t, p), call(t, p)
@@ -140,7 +141,7 @@ func TestPretenderSends(t *testing.T) {
 	p.Drop()
 	for _, c := range []*caller{c, other} {
 		if b, err := io.ReadAll(c.r); len(b) > 0 || err != nil {
-			t.Errorf("after the end: %q, %v", b, err)
+			t.Errorf("after Drop: %q, %v", b, err)
 		}
 	}
 	again := call(t, p)
@@ -148,7 +149,7 @@ func TestPretenderSends(t *testing.T) {
 	again.expect("+PONG\r\n")
 }
 
-// A caller that speaks something else is hung up on.
+// The connection of a client that does not send valid commands is closed.
 func TestPretenderHangsUp(t *testing.T) {
 	p := redistest.Pretend(t)
 	for _, nonsense := range []string{"PING\r\n", "*1\r\nx\r\n", "*x\r\n", "*0\r\n", "*-1\r\n", "*999999999\r\n", "*1\r\n$-3\r\n", "*1\r\n$999999999\r\n", "*1\r\n$4\r\nPI", "*1\r\n", ""} {
@@ -156,14 +157,14 @@ func TestPretenderHangsUp(t *testing.T) {
 		if _, err := io.WriteString(c, nonsense); err != nil {
 			t.Fatal(err)
 		}
-		_ = c.Conn.(*net.TCPConn).CloseWrite() // so that no more can come
+		_ = c.Conn.(*net.TCPConn).CloseWrite() // so that the server does not wait for more
 		if b, err := io.ReadAll(c.r); len(b) > 0 || err != nil && !errors.Is(err, net.ErrClosed) {
 			t.Errorf("%q: answered %q, %v", nonsense, b, err)
 		}
 	}
 }
 
-// It ends with its test, and its connections with it.
+// A Pretender and its connections end with the test.
 func TestPretenderEnds(t *testing.T) {
 	var c *caller
 	t.Run("test", func(inner *testing.T) {
@@ -173,11 +174,11 @@ func TestPretenderEnds(t *testing.T) {
 		c.expect("+PONG\r\n")
 	})
 	if b, err := io.ReadAll(c.r); len(b) > 0 || err != nil {
-		t.Errorf("after the end: %q, %v", b, err)
+		t.Errorf("after the test: %q, %v", b, err)
 	}
 	if conn, err := net.Dial("tcp", c.RemoteAddr().String()); err == nil {
 		_ = conn.Close()
-		t.Error("it still listens")
+		t.Error("the port is still open")
 	}
 }
 

@@ -52,7 +52,7 @@ func TestServerSurvivesKillAndPause(t *testing.T) {
 	}
 }
 
-// The addresses that a Server returns are the ones where it can be reached.
+// A Server can be reached at the addresses that its methods return.
 func TestAddresses(t *testing.T) {
 	open := redistest.StartWith(t, redistest.Config{Args: []string{"--maxclients", "21"}})
 	locked := redistest.StartWith(t, redistest.Config{Password: "hunter2"})
@@ -82,17 +82,17 @@ func TestAddresses(t *testing.T) {
 	}
 	for range 50 {
 		if port := redistest.FreePort(t); port < 10000 || port >= 22000 || port == open.Port() || port == locked.Port() {
-			t.Errorf("port %d is free", port)
+			t.Errorf("FreePort returned %d", port)
 		}
 	}
 	wait := 0
-	redistest.Wait(t, "the third time", func() bool { wait++; return wait == 3 })
+	redistest.Wait(t, "the third check", func() bool { wait++; return wait == 3 })
 }
 
 func TestSentinelPromotesTheReplica(t *testing.T) {
 	c := redistest.StartSentinel(t, 3)
 	if got := c.Replica.Do("info", "replication"); !strings.Contains(got, "role:slave") || !strings.Contains(got, "master_link_status:up") {
-		t.Errorf("the replica does not follow: %s", got)
+		t.Errorf("the replica does not follow its master: %s", got)
 	}
 	for _, s := range c.Sentinels {
 		if got := s.Do("sentinel", "master", redistest.MasterSet); !strings.Contains(got, "num-slaves\n1\n") || !strings.Contains(got, "num-other-sentinels\n2\n") {
@@ -135,20 +135,20 @@ func TestClusterServesAllSlots(t *testing.T) {
 	}
 }
 
-// A cut is between two nodes alone.
+// Cut affects only the connection between two nodes.
 func TestPartition(t *testing.T) {
 	p := redistest.StartPartition(t)
 	a, b, c := p.Nodes[0], p.Nodes[1], p.Nodes[2]
 	p.Cut(a, b)
 	failing := func(n *redistest.Server) int { return strings.Count(n.Do("cluster", "nodes"), "fail?") }
-	redistest.Wait(t, "both to miss each other", func() bool { return failing(a) == 1 && failing(b) == 1 })
+	redistest.Wait(t, "both to suspect each other", func() bool { return failing(a) == 1 && failing(b) == 1 })
 	for _, n := range []*redistest.Server{a, b, c} {
 		if got := n.Do("cluster", "info"); !strings.Contains(got, "cluster_state:ok") {
 			t.Errorf("a node does not see the majority: %s", got)
 		}
 	}
 	if got := c.Do("cluster", "nodes"); strings.Contains(got, "fail") {
-		t.Errorf("the third sees the cut: %s", got)
+		t.Errorf("the third node notices the cut: %s", got)
 	}
 	p.Heal()
 	p.AwaitWhole(t)

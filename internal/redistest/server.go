@@ -47,7 +47,7 @@ type Server struct {
 	log []string // output of the process, for failed tests
 }
 
-// Config configures the Redis that [StartWith] starts. [Start] uses its zero value.
+// Config configures the Redis that [StartWith] starts. [Start] uses the zero value.
 type Config struct {
 	// Password is the password of the default user. Empty means no authentication.
 	Password string
@@ -61,7 +61,7 @@ func Start(t testing.TB) *Server {
 	return StartWith(t, Config{})
 }
 
-// StartWith is like [Start] with a configuration.
+// StartWith is like [Start], but with a configuration.
 func StartWith(t testing.TB, c Config) *Server {
 	t.Helper()
 	s := &Server{t: t, password: c.Password, args: c.Args}
@@ -197,8 +197,8 @@ func (s *Server) lastLine() string {
 	return s.log[len(s.log)-1]
 }
 
-// Kill ends the process immediately, like a crash (kill -9), and waits until it has ended. It is a
-// no-op if the process is not running.
+// Kill ends the process immediately, like a crash (kill -9), and waits until it has ended. Kill is
+// a no-op if the process is not running.
 func (s *Server) Kill() {
 	if s.cmd == nil {
 		return
@@ -235,8 +235,8 @@ func (s *Server) Resume() {
 	}
 }
 
-// Do runs a command with redis-cli and returns its output without the final line break. If the
-// command fails or is answered with an error, the test fails.
+// Do runs a command with redis-cli and returns its output without the final line break. If
+// redis-cli fails or the reply is an error, the test fails.
 func (s *Server) Do(args ...string) string {
 	s.t.Helper()
 	out, err := s.Try(args...)
@@ -263,8 +263,8 @@ func (s *Server) Try(args ...string) (string, error) {
 	return text, nil
 }
 
-// requireBinary skips the test if the program is missing, or fails it if IGNIS_REQUIRE_REDIS=1 is
-// set.
+// requireBinary skips the test if the program is not installed, or fails it if
+// IGNIS_REQUIRE_REDIS=1 is set.
 func requireBinary(t testing.TB, name string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err == nil {
@@ -290,7 +290,8 @@ func FreePort(t testing.TB) int {
 	return 0
 }
 
-// isFree reports whether nothing listens on a port, nor on that of the bus beside it.
+// isFree reports whether nothing listens on a port or on the corresponding port of the Cluster
+// bus.
 func isFree(port int) bool {
 	for _, p := range []int{port, port + busOffset} {
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p)))

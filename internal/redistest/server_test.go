@@ -15,22 +15,22 @@ import (
 	"github.com/ignis-go/ignis/internal/childproc"
 )
 
-// A port is free if that of the bus beside it is, too.
+// A port is free only if the corresponding port of the Cluster bus is free as well.
 func TestIsFree(t *testing.T) {
 	for _, beside := range []int{0, busOffset} {
 		port := FreePort(t)
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port+beside))
 		if err != nil {
-			t.Skipf("somebody else has taken it: %v", err)
+			t.Skipf("another process has taken the port: %v", err)
 		}
 		if isFree(port) {
-			t.Errorf("%d is free, and %d is taken", port, port+beside)
+			t.Errorf("%d counts as free although %d is taken", port, port+beside)
 		}
 		_ = l.Close()
 	}
 }
 
-// outcome is a test's: what it was told.
+// outcome is a testing.TB that records the reason of a skip or a failure.
 type outcome struct {
 	testing.TB
 	skipped, failed string
@@ -47,7 +47,7 @@ func (o *outcome) Fatalf(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// of returns what a test comes to that calls f.
+// of returns the outcome of a test that calls f.
 func of(t *testing.T, f func(t testing.TB)) *outcome {
 	o := &outcome{TB: t}
 	done := make(chan struct{})
@@ -59,7 +59,7 @@ func of(t *testing.T, f func(t testing.TB)) *outcome {
 	return o
 }
 
-// Without the program a test is skipped, or fails where that is required.
+// If a program is not installed, the test is skipped, or fails if IGNIS_REQUIRE_REDIS is 1.
 func TestRequireBinary(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for required, want := range map[string]outcome{
@@ -74,18 +74,19 @@ func TestRequireBinary(t *testing.T) {
 	}
 }
 
-// What does not come to pass fails the test that waits for it.
-func TestWaitForEnds(t *testing.T) {
-	asked := 0
+// A test fails if it waits for a condition that does not become true.
+func TestWaitForTimeout(t *testing.T) {
+	checks := 0
 	got := of(t, func(t testing.TB) {
-		WaitFor(t, 50*time.Millisecond, "nothing", func() bool { asked++; return false })
+		WaitFor(t, 50*time.Millisecond, "nothing", func() bool { checks++; return false })
 	})
-	if got.failed != "waited 50ms for nothing" || asked == 0 {
+	if got.failed != "waited 50ms for nothing" || checks == 0 {
 		t.Errorf("failed with %q", got.failed)
 	}
 }
 
-// A process that does not start says why, and one that writes a lot keeps the last lines.
+// If a process does not start, its output is reported. Of a long output, the last lines are
+// kept.
 func TestLaunchAndLog(t *testing.T) {
 	got := of(t, func(inner testing.TB) {
 		StartWith(inner, Config{Args: []string{"--no-such-argument", "1"}})
@@ -95,10 +96,10 @@ func TestLaunchAndLog(t *testing.T) {
 	}
 	s := &Server{t: t, exited: make(chan struct{})}
 	if s.lastLine() != "no output" {
-		t.Errorf("of nothing the last line is %q", s.lastLine())
+		t.Errorf("the last line of no output is %q", s.lastLine())
 	}
 	r, w := io.Pipe()
-	s.cmd = childproc.Command("nothing") // there is none to wait for
+	s.cmd = childproc.Command("nothing") // not started; its Wait returns an error
 	ready := make(chan struct{})
 	go s.watch(r, "line 7.", ready)
 	for i := range 1001 {
@@ -113,7 +114,7 @@ func TestLaunchAndLog(t *testing.T) {
 	}
 }
 
-// Both programs are needed.
+// A test also needs redis-cli.
 func TestBothBinaries(t *testing.T) {
 	server, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -130,15 +131,15 @@ func TestBothBinaries(t *testing.T) {
 	}
 }
 
-// A process that runs is started again, and one that is gone cannot be paused.
-func TestRestartAndGone(t *testing.T) {
+// Restart restarts a running process. A process that has ended cannot be paused or resumed.
+func TestRestartAndPauseAfterExit(t *testing.T) {
 	var r *Server
 	got := of(t, func(inner testing.TB) {
 		r = Start(inner)
 		r.Do("set", "key", "value")
 		r.Restart()
 		if value := r.Do("get", "key"); value != "" {
-			t.Errorf("started again it has %q", value)
+			t.Errorf("after a restart, the key has the value %q", value)
 		}
 		_, _ = r.Try("shutdown", "nosave")
 		<-r.exited
@@ -157,7 +158,7 @@ func TestField(t *testing.T) {
 	for _, row := range []struct{ out, name, want string }{
 		{"a\n1\nb\n2", "a", "1"},
 		{"a\n1\nb\n2", "b", "2"},
-		{"a\nb\nb\n2", "b", "2"}, // a value is no name
+		{"a\nb\nb\n2", "b", "2"}, // the first b is a value
 		{"a\n1\nb", "b", ""},
 		{"a\n1", "2", ""},
 		{"", "", ""},

@@ -14,8 +14,8 @@ const clusterTimeout = 2 * time.Minute
 // MasterSet is the name of the master in the Sentinels of [StartSentinel].
 const MasterSet = "mymaster"
 
-// Sentinel is a master and a replica that are monitored by Sentinels. A majority of them promotes
-// the replica about a second after the master died.
+// Sentinel is a master and a replica that are monitored by Sentinels. A majority of the Sentinels
+// promotes the replica about a second after the master dies.
 type Sentinel struct {
 	Master, Replica *Server
 	Sentinels       []*Server
@@ -154,7 +154,7 @@ func field(out, name string) string {
 	return ""
 }
 
-// Wait waits until the condition holds, which it checks every few milliseconds. If it does not hold
+// Wait waits until the condition holds, which it checks every 20 ms. If the condition does not hold
 // within two minutes, the test fails.
 func Wait(t testing.TB, what string, condition func() bool) {
 	t.Helper()

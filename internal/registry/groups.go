@@ -11,7 +11,8 @@ type groups[T any] struct {
 	shards [shards]groupShard[T]
 }
 
-// groupShard is a shard of groups. Its lock guards the groups and the places of their seats.
+// groupShard is a shard of groups. Its lock guards the groups and the place field of their
+// seats.
 type groupShard[T any] struct {
 	mu sync.RWMutex
 	m  map[string]*group[T]

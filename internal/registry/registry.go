@@ -1,10 +1,10 @@
-// Package registry indexes the connected clients by ID, by user and by room. It is a
-// data structure without sockets and goroutines.
+// Package registry indexes the connected clients by ID, by user and by room. It is a data
+// structure that uses no sockets and no goroutines.
 //
-// The indexes are sharded, so that publishing to one room, joining another and
-// connecting do not contend for the same lock. Lookups append to a slice that the
-// caller provides, and hold no lock when they return. The entry of a user or a room
-// exists only while it has members.
+// The indexes are sharded, so that publishing to one room, joining another and connecting
+// do not contend for the same lock. Lookups append to a slice that the caller provides, and
+// hold no lock when they return. The entry of a user or a room exists only while it has
+// members.
 package registry
 
 import (
@@ -14,7 +14,7 @@ import (
 	"sync/atomic"
 )
 
-// ErrFull is returned by Join if the member has reached its limit of rooms.
+// ErrFull is returned by Join if the member has reached its maximum number of rooms.
 var ErrFull = errors.New("in too many rooms")
 
 const shards = 64 // a power of two
@@ -37,8 +37,8 @@ type Member[T any] struct {
 	mu     sync.Mutex
 	state  state
 	user   *seat[T]
-	seats  []*seat[T] // too few to be worth a map
-	listed atomic.Bool
+	seats  []*seat[T]  // too few to be worth a map
+	listed atomic.Bool // whether state is active
 }
 
 type state uint8
@@ -70,8 +70,8 @@ func (r *Registry[T]) shard(id string) *idShard[T] {
 	return &r.ids[maphash.String(r.seed, id)%shards]
 }
 
-// Add adds m, which can only be found by its ID until Activate. It reports false if the ID
-// is taken or m was added before.
+// Add adds m and reports whether it did. It is a no-op if the ID is taken or m was added
+// before. Until Activate, m can be found only by its ID.
 func (r *Registry[T]) Add(m *Member[T]) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -89,9 +89,9 @@ func (r *Registry[T]) Add(m *Member[T]) bool {
 	return true
 }
 
-// Activate makes m reachable through the room named by its ID, through its user unless
-// that is empty, through broadcasts, and through the rooms that it joins from now on. It
-// is a no-op and reports false if m was not added, is already active, or was removed.
+// Activate makes m reachable through the room named by its ID, through its user unless that
+// is empty, through broadcasts, and through the rooms that it joins from now on. It reports
+// whether it did so. It is a no-op if m was not added, is already active, or was removed.
 func (r *Registry[T]) Activate(m *Member[T], user string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -107,8 +107,8 @@ func (r *Registry[T]) Activate(m *Member[T], user string) bool {
 	return true
 }
 
-// Remove permanently removes m from all indexes. It returns the rooms that m was in,
-// without the one of its own ID, in the order of joining.
+// Remove permanently removes m from all indexes. It returns the rooms that m was in, in the
+// order of joining and without the room named by its own ID.
 func (r *Registry[T]) Remove(m *Member[T]) (rooms []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -135,10 +135,10 @@ func (r *Registry[T]) Remove(m *Member[T]) (rooms []string) {
 	return rooms
 }
 
-// Join adds m to room and reports whether it did. It is a no-op if m is already in the
-// room or is not active. Every active member is in the room named by its own ID. If m has
-// already joined limit rooms, not counting its own, Join returns ErrFull. Member.Asked
-// returns the rooms that were joined with asked set.
+// Join adds m to room and reports whether it did. It is a no-op if m is already in the room
+// or is not active. Every active member is in the room named by its own ID. If m has already
+// joined limit rooms, not counting its own, Join returns ErrFull. asked says whether the
+// member itself has asked to join; see Member.Asked.
 func (r *Registry[T]) Join(m *Member[T], room string, limit int, asked bool) (bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -181,8 +181,8 @@ func (m *Member[T]) seat(room string) int {
 	return -1
 }
 
-// Rooms returns the rooms of an active member: its own first, and the others in the order
-// of joining.
+// Rooms returns the rooms of m: its own first, and then the others in the order of joining.
+// It returns nil if m is not active.
 func (m *Member[T]) Rooms() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -197,7 +197,7 @@ func (m *Member[T]) Rooms() []string {
 	return names
 }
 
-// Asked returns the rooms of a member that it has asked for itself.
+// Asked returns the rooms that m itself has asked to join.
 func (m *Member[T]) Asked() (rooms []string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -228,7 +228,8 @@ func (r *Registry[T]) Get(id string) (*Member[T], bool) {
 // Active reports whether m is active.
 func (m *Member[T]) Active() bool { return m.listed.Load() }
 
-// AppendRoom appends the values of the members in room, which may be the ID of a member.
+// AppendRoom appends the values of the members in room to dst. The room may be the ID of a
+// member.
 func (r *Registry[T]) AppendRoom(dst []T, room string) []T {
 	dst = r.rooms.appendTo(dst, room)
 	if m, ok := r.Get(room); ok && m.Active() {
@@ -237,17 +238,17 @@ func (r *Registry[T]) AppendRoom(dst []T, room string) []T {
 	return dst
 }
 
-// AppendUser appends the values of the user's members.
+// AppendUser appends the values of the user's members to dst.
 func (r *Registry[T]) AppendUser(dst []T, user string) []T {
 	return r.users.appendTo(dst, user)
 }
 
-// AppendActive appends the values of all active members.
+// AppendActive appends the values of all active members to dst.
 func (r *Registry[T]) AppendActive(dst []T) []T {
 	return r.appendIDs(dst, true)
 }
 
-// AppendAll appends the values of all members.
+// AppendAll appends the values of all members to dst.
 func (r *Registry[T]) AppendAll(dst []T) []T {
 	return r.appendIDs(dst, false)
 }

@@ -28,7 +28,7 @@ func expect(t *testing.T, what string, got, want any) {
 	}
 }
 
-func TestLifeOfAMember(t *testing.T) {
+func TestMemberLifeCycle(t *testing.T) {
 	r := New[string]()
 	m := member("a")
 	if joined, err := r.Join(m, "room", 1, true); joined || err != nil {
@@ -116,7 +116,7 @@ func TestJoinAndLeave(t *testing.T) {
 }
 
 // Leaving a room frees the seat and does not allocate.
-func TestLeaveAllocatesNothing(t *testing.T) {
+func TestLeaveDoesNotAllocate(t *testing.T) {
 	for _, size := range []int{2, 8, 128} {
 		r := New[string]()
 		var members []*Member[string]
@@ -147,15 +147,15 @@ func TestLeaveAllocatesNothing(t *testing.T) {
 	}
 }
 
-// A member may join a room that is named by another member's ID. Both then receive what is sent
-// to that room, once.
-func TestRoomOfAnotherMembersID(t *testing.T) {
+// A member may join the room named by another member's ID. AppendRoom then returns both
+// members, once each.
+func TestRoomNamedLikeAnotherMember(t *testing.T) {
 	r := New[string]()
 	a, b := member("a"), member("b")
 	r.Add(a)
 	r.Activate(a, "")
 	_, _ = r.Join(a, "b", 1, true)
-	expect(t, "before b is there", r.AppendRoom(nil, "b"), []string{"value of a"})
+	expect(t, "before b is added", r.AppendRoom(nil, "b"), []string{"value of a"})
 	r.Add(b)
 	r.Activate(b, "")
 	expect(t, "with b", sorted(r.AppendRoom(nil, "b")), []string{"value of a", "value of b"})
@@ -192,8 +192,8 @@ func TestLargeRoomShrinks(t *testing.T) {
 	}
 }
 
-// The caller owns the result of a lookup and no lock is held, so the registry may be changed
-// while iterating over it.
+// The caller owns the result of a lookup, and no lock is held, so the registry may be changed
+// while the caller iterates over the result.
 func TestLookupsHoldNoLock(t *testing.T) {
 	r := New[*Member[string]]()
 	for i := range 10 {
@@ -213,8 +213,8 @@ func TestLookupsHoldNoLock(t *testing.T) {
 	}
 }
 
-// TestConcurrency calls all methods concurrently on few members and rooms. In the end the
-// indexes must be empty.
+// TestConcurrency calls all methods concurrently on a few members and rooms. After all
+// members are removed, the indexes must be empty.
 func TestConcurrency(t *testing.T) {
 	const workers, rounds = 8, 2000
 	r := New[string]()
@@ -269,7 +269,8 @@ func TestConcurrency(t *testing.T) {
 	expect(t, "counts", r.Counts(), Counts{})
 }
 
-// If Add, Join, Activate and Remove of one member race, nothing of it remains in any order.
+// If Add, Join, Activate and Remove of one member race, no trace of it remains, whatever their
+// order.
 func TestRemoveRacingJoin(t *testing.T) {
 	r := New[string]()
 	for i := range 2000 {

@@ -11,7 +11,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// All methods may be called from any goroutine. The race detector checks it.
+// All methods may be called from any goroutine, which the race detector checks.
 func TestFromAnyGoroutine(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
@@ -49,8 +49,8 @@ func TestFromAnyGoroutine(t *testing.T) {
 	})
 }
 
-// Data that arrived before Start is read, although the poller got only one event for
-// it.
+// Data that arrived before Start is read, although the poller got the only event for it
+// before Start.
 func TestMessageBeforeStart(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
@@ -61,7 +61,7 @@ func TestMessageBeforeStart(t *testing.T) {
 		c := NewConn(server, 0, &opts)
 		go func() { _, _ = client.Write(masked(ws.OpText, true, "early")) }()
 		if c.Polled() {
-			until(t, "the poller to know", func() bool {
+			until(t, "the poller to get the event", func() bool {
 				c.mu.Lock()
 				defer c.mu.Unlock()
 				return c.unread
@@ -79,8 +79,8 @@ func TestMessageBeforeStart(t *testing.T) {
 	})
 }
 
-// A connection that is already closed ends like any other.
-func TestClosedBeforeItBegins(t *testing.T) {
+// A connection that is closed before Start ends like any other.
+func TestClosedBeforeStart(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
 		opts.Engine = newEngine(t, EngineConfig{Plain: tr.plain})
@@ -95,8 +95,8 @@ func TestClosedBeforeItBegins(t *testing.T) {
 	})
 }
 
-// Resume takes effect at once, and times count from the first moment.
-func TestTimeOfAConnection(t *testing.T) {
+// Resume takes effect immediately, and SinceRead counts from the creation of the connection.
+func TestSinceRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := defaults()
 		opts.Engine = NewEngine(EngineConfig{Threads: 1})
@@ -123,7 +123,7 @@ func TestTimeOfAConnection(t *testing.T) {
 		since(100 * time.Millisecond)
 		c.Resume()
 		if d := time.Since(<-got); d != 0 {
-			t.Errorf("read on after %v", d)
+			t.Errorf("reading resumed after %v", d)
 		}
 		c.Abort(CauseAborted)
 		<-l.finished
@@ -132,29 +132,29 @@ func TestTimeOfAConnection(t *testing.T) {
 	})
 }
 
-// A slow sealer never blocks the worker, even if the connection was scheduled before
-// it had the sealer.
-func TestSlowSealerOfOneThatIsScheduled(t *testing.T) {
+// A slow sealer never blocks the worker, even if it is set after the connection was
+// scheduled.
+func TestSlowSealerOnScheduledConn(t *testing.T) {
 	opts := defaults()
 	opts.Engine = newEngine(t, EngineConfig{})
 	first, second, third := serve(t, transports[0], opts), serve(t, transports[0], opts), serve(t, transports[0], opts)
 	if !first.Polled() {
-		t.Skip("there are no workers")
+		t.Skip("connections are plain here")
 	}
-	began, goOn, hang := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	began, proceed, hang := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	defer close(hang)
-	first.Seal(sealer(func(s string) (string, error) { close(began); <-goOn; return s, nil }), false)
+	first.Seal(sealer(func(s string) (string, error) { close(began); <-proceed; return s, nil }), false)
 	first.Enqueue(text("x"))
 	wait(t, began) // the worker is busy
 	second.Enqueue(text("clear"))
 	second.Seal(sealer(func(s string) (string, error) { <-hang; return s, nil }), true)
 	second.Enqueue(text("sealed"))
 	third.Enqueue(text("y"))
-	close(goOn)
+	close(proceed)
 	third.expect(t, ws.OpText, "y")
 }
 
-// The limit for waiting messages is exact to the byte, sealed or not.
+// The limit for waiting messages is exact, whether they are sealed or not.
 func TestLimitToTheByte(t *testing.T) {
 	for _, sealed := range []bool{false, true} {
 		onAll(t, func(t *testing.T, tr transport) {
@@ -182,8 +182,8 @@ func TestLimitToTheByte(t *testing.T) {
 	}
 }
 
-// A freed backlog keeps no message alive, and a large one is not kept.
-func TestFreeBacklogKeepsNothing(t *testing.T) {
+// A freed backlog does not keep messages alive, and a large backlog is not reused.
+func TestFreedBacklog(t *testing.T) {
 	b := &backlog{messages: []*Message{text("a"), text("b")}, head: 1}
 	all := b.messages
 	b.free()
@@ -192,6 +192,6 @@ func TestFreeBacklogKeepsNothing(t *testing.T) {
 	}
 	large := &backlog{messages: make([]*Message, 0, keepBacklog+1), head: 1}
 	if large.free(); large.head == 0 {
-		t.Error("a large one is kept")
+		t.Error("a large backlog is kept")
 	}
 }

@@ -8,9 +8,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// When many pongs wait, the last one is replaced even if the socket is not full, and
-// each waiting message counts once. Once they are sent, there is room for as many
-// again.
+// When many pongs are waiting, the last one is replaced even if the socket is not full, and
+// each waiting message counts once. After they are sent, as many can wait again.
 func TestPongsAreMerged(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		p := serve(t, tr, defaults())
@@ -26,7 +25,7 @@ func TestPongsAreMerged(t *testing.T) {
 				want += control(ws.OpPong, []byte(fmt.Sprint(i, strings.Repeat("x", i)))).cost()
 			}
 			if n := p.Queued(); n != want {
-				t.Errorf("%d bytes wait, want %d", n, want)
+				t.Errorf("%d bytes are waiting, want %d", n, want)
 			}
 			p.Release()
 			for i := range maxPongs - 1 {
@@ -38,9 +37,9 @@ func TestPongsAreMerged(t *testing.T) {
 	})
 }
 
-// When the socket is full, only one pong waits, wherever it is in the queue, and no
-// other message is replaced.
-func TestOnePongWaitsForAFullSocket(t *testing.T) {
+// While the socket is full, a new pong replaces the waiting one, wherever that is in the
+// queue, and nothing else.
+func TestFullSocketKeepsOnePong(t *testing.T) {
 	c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true, blocked: true}
 	add := func(names ...string) {
 		for _, name := range names {
@@ -58,10 +57,10 @@ func TestOnePongWaitsForAFullSocket(t *testing.T) {
 			sum += m.cost()
 		}
 		if fmt.Sprint(waiting) != fmt.Sprint(want) {
-			t.Fatalf("%v wait, want %v", waiting, want)
+			t.Fatalf("%v are waiting, want %v", waiting, want)
 		}
 		if c.queued != sum {
-			t.Fatalf("they cost %d, and %d is on the account", sum, c.queued)
+			t.Fatalf("%d bytes are queued, want %d", c.queued, sum)
 		}
 	}
 	c.backlog = &backlog{messages: make([]*Message, 0, 8)}
@@ -70,11 +69,11 @@ func TestOnePongWaitsForAFullSocket(t *testing.T) {
 	check("a", "b", "c", "d", "e", "1")
 	c.pong([]byte("12"))
 	check("a", "b", "c", "d", "e", "12")
-	add("f", "g") // it is full now
+	add("f", "g") // fills the slice
 	c.consumeLocked(5)
-	add("h") // where a message has left
+	add("h") // reuses a place
 	if cap(c.backlog.messages) != 8 || c.backlog.head != 0 {
-		t.Errorf("room for %d, from %d on", cap(c.backlog.messages), c.backlog.head)
+		t.Errorf("capacity %d, head %d", cap(c.backlog.messages), c.backlog.head)
 	}
 	c.pong([]byte("123"))
 	check("123", "f", "g", "h")
@@ -86,7 +85,7 @@ func TestOnePongWaitsForAFullSocket(t *testing.T) {
 	}
 	c.pong([]byte("4"))
 	check("123", "f", "g", "h", "4")
-	// But a pong behind it is.
+	// A pong behind it is.
 	c.pong([]byte("45"))
 	check("123", "f", "g", "h", "45")
 	c.consumeLocked(4)
@@ -106,16 +105,16 @@ func TestOnePongWaitsForAFullSocket(t *testing.T) {
 	check(strings.Repeat("x", chunk), "78")
 }
 
-// taking takes from a connection that is otherwise held.
+// taking calls c.take for a connection that is otherwise held.
 func taking(c *Conn, j *joiner) bool {
 	c.held = false
 	defer func() { c.held = true }()
 	return c.take(j)
 }
 
-// However a message is written in parts, the account matches what waits, and is empty
+// However messages are split by partial writes, Queued matches what is waiting, and it is 0
 // once everything is written.
-func TestWhatWaitsIsOnTheAccount(t *testing.T) {
+func TestQueuedMatchesBacklog(t *testing.T) {
 	for _, tr := range []transport{transports[0], transports[1], transports[2]} {
 		for _, how := range []string{"unencrypted", "sealed", "sealed slowly"} {
 			t.Run(tr.name+"/"+how, func(t *testing.T) {
@@ -137,7 +136,7 @@ func TestWhatWaitsIsOnTheAccount(t *testing.T) {
 						}
 					}
 					if p.queued != want {
-						t.Errorf("%d bytes are on the account, want %d", p.queued, want)
+						t.Errorf("%d bytes are queued, want %d", p.queued, want)
 					}
 				}
 				if p.Polled() {
@@ -149,7 +148,7 @@ func TestWhatWaitsIsOnTheAccount(t *testing.T) {
 				}
 				until(t, "all to be written", func() bool { return p.Queued() == 0 })
 				if p.Backpressured() || p.Stuck() != 0 {
-					t.Error("something is still thought to wait")
+					t.Error("data is still considered waiting")
 				}
 			})
 		}

@@ -25,8 +25,8 @@ func BenchmarkParser(b *testing.B) {
 	}
 }
 
-// Sends one message, or a burst, to many connections over real sockets, until the
-// kernel has everything.
+// BenchmarkDeliver sends one message, or a burst, to many connections over real sockets,
+// until the kernel has everything.
 func BenchmarkDeliver(b *testing.B) {
 	for _, conns := range []int{1, 100, 5000} {
 		for _, burst := range []int{1, 200} {
@@ -80,8 +80,8 @@ func busy(c *Conn) bool {
 	return c.scheduled
 }
 
-// Measures queueing a message on a connection and taking it for the writer, without a
-// socket.
+// BenchmarkQueue measures queueing a message on a connection and taking it for the writer,
+// without a socket.
 func BenchmarkQueue(b *testing.B) {
 	for _, burst := range []int{1, 64} {
 		b.Run(fmt.Sprintf("%d messages", burst), func(b *testing.B) {
@@ -103,8 +103,8 @@ func BenchmarkQueue(b *testing.B) {
 	}
 }
 
-// Measures sending to a peer that does not read and has very many small messages
-// waiting.
+// BenchmarkBehind measures sending to a peer that does not read and for which thousands of
+// small messages are waiting.
 func BenchmarkBehind(b *testing.B) {
 	const waiting = 8000
 	for _, policy := range []Policy{DropNewest, DropOldest, Latest} {

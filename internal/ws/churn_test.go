@@ -13,11 +13,11 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Hundreds of connections come and go in every way while messages are sent to all of
-// them. In the end no descriptor and no goroutine is left (TestMain checks for
+// Hundreds of connections open and close in every way while messages are sent to all of
+// them. Afterwards no descriptors and no goroutines are left (TestMain checks for
 // goroutines).
 func TestChurn(t *testing.T) {
-	server, client := tcpPair(t) // the first pair opens the runtime's own descriptors
+	server, client := tcpPair(t) // makes the runtime open its own descriptors
 	_, _ = server.Close(), client.Close()
 	before := descriptors(t)
 	engine := NewEngine(EngineConfig{Threads: 2, PollFailed: func(err error) { t.Error(err) }})
@@ -75,7 +75,8 @@ func TestChurn(t *testing.T) {
 	}
 }
 
-// behave is a peer that reads a little or nothing, and ends in one of many ways.
+// behave plays a peer that reads little or nothing, and then ends the connection in one of
+// several ways.
 func behave(l *life, c *Conn, client net.Conn, i int) {
 	defer func() { _ = client.Close() }()
 	_ = client.SetDeadline(time.Now().Add(patience))

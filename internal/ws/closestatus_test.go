@@ -14,9 +14,9 @@ func TestCloseStatus(t *testing.T) {
 	}
 	tests := []struct {
 		payload string
-		code    uint16 // given to the caller
+		code    uint16 // returned to the caller
 		reason  string
-		refused uint16 // or: what the peer is closed with
+		refused uint16 // close code of the violation, if any
 	}{
 		{payload: "", code: 1005},
 		{payload: "\x03", refused: 1002},

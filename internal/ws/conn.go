@@ -11,15 +11,15 @@ import (
 // Cause says why a connection ended.
 type Cause uint8
 
-// The causes. Only the first cause of a connection's end is recorded.
+// Only the first cause of a connection's end is recorded.
 const (
 	CauseNone         Cause = iota
 	CausePeerClosed         // the peer sent a close frame
 	CauseLost               // the connection broke, or ended without a close frame
 	CauseViolation          // the peer broke the protocol
 	CauseServerClosed       // Close was called
-	CauseRule               // CloseFor(CauseRule): the server enforced a rule of its own
-	CauseBackpressure       // more than the backpressure limit was waiting
+	CauseRule               // CloseFor(CauseRule): the server enforced one of its own rules
+	CauseBackpressure       // the waiting messages exceeded the backpressure limit
 	CauseIdle               // Abort(CauseIdle): the peer sent nothing, not even a pong
 	CauseSealing            // Abort(CauseSealing): sealing its messages took too long
 	CauseStranger           // the peer sent too much before Admit
@@ -31,13 +31,14 @@ const (
 // End says how a connection ended.
 type End struct {
 	Cause Cause
-	// Code and Reason come from the close frame that began the end. Code is 1006 if
-	// there was no close frame.
+	// Code and Reason come from the first close frame, the peer's or ours. Code is 1006
+	// if there was none.
 	Code   uint16
 	Reason string
 }
 
-// closeAbnormal is the code of an end without a close frame. It is never sent.
+// closeAbnormal is the code of a connection that ended without a close frame. It is never
+// sent.
 const closeAbnormal uint16 = 1006
 
 // Handler receives the events of a connection. Its methods are called one at a time.
@@ -46,8 +47,8 @@ type Handler interface {
 	// call. Message must not block, because the same goroutine reads from other
 	// connections. It may call any method of the connection.
 	Message(payload []byte, binary bool)
-	// Ended is called once, after the last Message, when the connection begins to
-	// end. It may block.
+	// Ended is called once, after the last Message, when the connection starts to
+	// close. It may block.
 	Ended(End)
 	// Finished is called last, once the socket is closed.
 	Finished()
@@ -80,7 +81,7 @@ type phase uint8
 const (
 	phaseOpen    phase = iota
 	phaseClosing       // a close frame is queued, and nothing may follow it
-	phaseDead          // ended without a close frame, or the close handshake timed out
+	phaseDead          // aborted, or the close handshake is over
 )
 
 // Conn is the server's side of a WebSocket connection. All methods may be called from
@@ -101,12 +102,12 @@ type Conn struct {
 	reading sync.Mutex // held while reading; guards the following fields until finish takes over
 	in      parser
 	garbled bool // the peer broke the protocol, and its input is ignored
-	behind  bool // there is input that has been read but not consumed
+	behind  bool // some input has been read but not consumed
 
 	late  bool // owned by the poller: the connection waits for its next turn
-	whole bool // owned by the poller: read to the end, because an event may have been lost
+	whole bool // owned by the poller: read until the socket is empty, because an event may have been lost
 
-	unconfirmed int32 // bytes, at the last call of Stuck
+	unconfirmed int32 // number of bytes that the peer had not confirmed at the last call of Stuck
 
 	admitted atomic.Bool  // the peer is no longer a stranger
 	unbound  int32        // owned by the writer: bytes it may write before it limits the socket's buffer
@@ -123,9 +124,9 @@ type Conn struct {
 	held      bool          // writing waits for Release
 	paused    bool          // reading waits for Resume
 	away      bool          // a separate goroutine handles deferred input
-	hungUp    bool          // the peer has ended its side, or the connection is broken
+	hungUp    bool          // the peer has closed its side, or the connection is broken
 	peerDone  bool          // the peer's close frame has arrived
-	pongs     uint8         // number of waiting pongs, at most
+	pongs     uint8         // upper bound of the number of waiting pongs
 	backlog   *backlog      // waiting messages; nil if there are none
 	rest      []byte        // the unwritten rest of a partial write
 	queued    int           // cost of the messages that wait or are being written, in bytes
@@ -138,8 +139,8 @@ type Conn struct {
 }
 
 // NewConn returns a connection over nc and takes ownership of nc. If
-// permessage-deflate was negotiated (see [Upgrade]), window is the size of the peer's
-// window for our messages in bits, from 8 to 15. Otherwise it is 0.
+// permessage-deflate was negotiated (see [Upgrade]), window is the size in bits, from 8
+// to 15, of the window for outgoing messages. Otherwise it is 0.
 func NewConn(nc net.Conn, window uint8, opts *Options) *Conn {
 	i := opts.Engine.next()
 	c := &Conn{nc: nc, opts: opts, work: opts.Engine.workers[i]}
@@ -174,16 +175,15 @@ func (c *Conn) boundSendBuffer(n int) {
 	}
 }
 
-// Admit lifts the limits for strangers.
+// Admit lifts the limits for strangers, as which all peers start.
 func (c *Conn) Admit() { c.admitted.Store(true) }
 
 // Polled reports whether a poller reads from c; see the package documentation.
 func (c *Conn) Polled() bool { return c.nc == nil }
 
-// Hold keeps messages queued from now on from being written until Release. A write in
-// progress may still complete. Hold has no effect on a connection that is ending, and
-// a held connection is released when it begins to end, so that its close frame can be
-// sent.
+// Hold suspends writing until Release. A write in progress may still complete. Hold has
+// no effect on a connection that is closing, and a held connection is released when it
+// starts to close, so that its close frame can be sent.
 func (c *Conn) Hold() {
 	c.mu.Lock()
 	c.held = c.phase == phaseOpen
@@ -198,12 +198,11 @@ func (c *Conn) Release() {
 	c.scheduleLocked()
 }
 
-// Seal makes the connection send every text message queued from now on as seal
-// returns it, except messages marked by [Message.Clear]. Messages already queued are
-// sent unchanged. Seal must be called at most once. The function is called by one
-// goroutine at a time, in queue order. If slow is set, it runs off the shared
-// workers, so that a call that takes long, or never returns, affects only this
-// connection.
+// Seal replaces the text of every text message queued from now on by the result of seal,
+// except for messages returned by [Message.Clear]. Messages already queued are sent
+// unchanged. Seal must be called at most once. The function is called by one goroutine
+// at a time, in queue order. If slow is set, it does not run on the shared workers, so
+// that a call that takes long, or never returns, affects only this connection.
 func (c *Conn) Seal(seal Sealer, slow bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -242,7 +241,7 @@ func (c *Conn) Resume() {
 }
 
 // Close queues a close frame after everything already queued and completes the close
-// handshake. It has no effect if the connection has begun to end. At most 123 bytes
+// handshake. It has no effect if the connection is already closing. At most 123 bytes
 // of the reason are sent.
 func (c *Conn) Close(code uint16, reason string) {
 	c.CloseFor(End{CauseServerClosed, code, reason})
@@ -275,7 +274,7 @@ func (c *Conn) abortLocked(cause Cause) {
 	c.discardLocked()
 	c.leaveOpenLocked(phaseDead)
 	if !c.Polled() {
-		// A deadline in the past wakes the reader and the writer at once. Closing
+		// A deadline in the past wakes the reader and the writer immediately. Closing
 		// here could block on a TLS connection.
 		_ = c.nc.SetDeadline(past)
 	}
@@ -284,7 +283,7 @@ func (c *Conn) abortLocked(cause Cause) {
 // past is a time in the past.
 var past = time.Unix(1, 0)
 
-// leaveOpenLocked moves the connection to a later phase and starts its end.
+// leaveOpenLocked moves the connection to a later phase and makes finish run.
 func (c *Conn) leaveOpenLocked(to phase) {
 	c.held, c.paused = false, false
 	was := c.phase
@@ -298,7 +297,7 @@ func (c *Conn) leaveOpenLocked(to phase) {
 	c.wakeUpLocked()
 }
 
-// wakeUpLocked wakes the goroutine in awaitWake, or the next one to call it.
+// wakeUpLocked wakes the goroutine that waits on c.wake, or else the next one to do so.
 func (c *Conn) wakeUpLocked() {
 	if c.wake == nil {
 		c.wake = make(chan struct{}, 1)
@@ -309,10 +308,11 @@ func (c *Conn) wakeUpLocked() {
 	}
 }
 
-// SinceRead returns how long ago the peer was last heard from, pongs included.
+// SinceRead returns the time since anything was last received from the peer, including
+// pongs.
 func (c *Conn) SinceRead() time.Duration { return time.Duration(clock() - c.lastRead.Load()) }
 
-// clock returns monotonic nanoseconds, unaffected by changes of the wall clock.
+// clock returns a monotonic time in nanoseconds, unaffected by changes of the wall clock.
 func clock() int64 { return int64(time.Since(started)) }
 
 var started = time.Now()

@@ -10,10 +10,10 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// Compression is permessage-deflate (RFC 7692), always without context takeover, in
-// both directions: every message is compressed by itself. So connections need no
-// window of their own (tens of kilobytes on each side), and all recipients of a
-// message get the same bytes.
+// Compression is permessage-deflate (RFC 7692) without context takeover in either
+// direction: every message is compressed by itself. So connections do not need a window
+// each (tens of kilobytes on each side), and all recipients of a message get the same
+// bytes.
 
 const (
 	// deflateMin is the minimum length of a text to be compressed. Measured with the
@@ -22,13 +22,13 @@ const (
 	// Compressing takes 6 to 8 us, about as long as one send, and the peer must
 	// decompress the message as well.
 	deflateMin = 256
-	// The window, which limits how far a compressed message refers back to itself,
-	// has 2^8 to 2^15 bytes: RFC 7692, section 7.1.2.
+	// The window, which limits how far back a compressed message can refer, has 2^8 to
+	// 2^15 bytes (RFC 7692, section 7.1.2).
 	minWindow = 8
 	maxWindow = 15
 	// rsv1 marks the first frame of a compressed message.
 	rsv1 = 0x40
-	// flushTail ends a compressor's flushed output. It is not sent.
+	// flushTail is what a compressor's flushed output ends with. It is not sent.
 	flushTail = "\x00\x00\xff\xff"
 	// finalTail is flushTail followed by an empty final block, which tells Go's
 	// decompressor that the input is complete.
@@ -37,8 +37,8 @@ const (
 	keepBuffer = 64 << 10
 )
 
-// packer compresses messages, one at a time. Its flate.Writer takes 1.1 MB, so only
-// as many exist as are in use at once, and the garbage collector frees unused ones.
+// packer compresses messages, one at a time. Its flate.Writer takes 1.1 MB, so packers
+// are pooled, and the garbage collector frees unused ones.
 type packer struct {
 	flate *flate.Writer
 	out   []byte
@@ -48,9 +48,9 @@ type packer struct {
 var packers [maxWindow - minWindow + 1]sync.Pool
 
 // newPacker returns a packer whose messages refer back no further than the window.
-// Package compress/flate, which supports only one window, is a tenth slower for 1 KB
-// of JSON at its fastest level and half as slow again for 16 KB, and its output is 8
-// and 23 % larger.
+// Package compress/flate supports only one window. At its fastest level it takes a tenth
+// longer for 1 KB of JSON and half as long again for 16 KB, and its output is 8 and 23 %
+// larger.
 func newPacker(window uint8) *packer {
 	p := new(packer)
 	p.flate, _ = flate.NewWriterWindow(p, 1<<window) // fails only for invalid sizes
@@ -63,8 +63,8 @@ func (p *packer) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// deflated returns a text frame with the text compressed for window, or nil if it
-// would not be smaller than plain.
+// deflated returns a text frame with the text compressed for window, or nil if it would
+// not be smaller than plain bytes.
 func deflated(text []byte, window uint8, plain int) []byte {
 	pool := &packers[window-minWindow]
 	p, ok := pool.Get().(*packer)
@@ -115,7 +115,7 @@ func (u *unpacker) free() {
 func (u *unpacker) unpack(b []byte, limit int) ([]byte, error) {
 	u.src, u.out = packed{b: b}, u.out[:0]
 	if len(b) == 0 {
-		return u.out, nil // not even a block, but the intention is clear
+		return u.out, nil // invalid without a block, but the intention is clear
 	}
 	for streams := 0; ; streams++ {
 		if streams > maxStreams+len(b)/streamSize {
@@ -128,17 +128,17 @@ func (u *unpacker) unpack(b []byte, limit int) ([]byte, error) {
 			return nil, err
 		}
 		// The peer may have marked a block as final, with or without the tail, and
-		// other blocks may follow it: RFC 7692, section 7.2.3.4. The rest of a tail
-		// that was partly consumed is not a block.
+		// other blocks may follow it (RFC 7692, section 7.2.3.4). The rest of a partly
+		// consumed tail is not a block.
 		if at := u.src.at; at == len(b) || at == len(b)+len(finalTail) {
 			return u.out, nil
 		}
 	}
 }
 
-// A message may consist of several streams, each ended by a final block, and each
-// takes about a microsecond however short it is. Compressors that end a stream with
-// each piece of input stay within these limits.
+// A message may consist of several streams, each ended by a final block, and each takes
+// at least about a microsecond to decompress. Compressors that end a stream with each
+// piece of input stay within these limits.
 const (
 	maxStreams = 16  // streams of any length
 	streamSize = 256 // average size of each further stream, in bytes
@@ -147,8 +147,8 @@ const (
 // errUnpackedLarge reports a message that exceeds the limit when decompressed.
 var errUnpackedLarge = &violation{code: closeMessageLarge, text: "message too large"}
 
-// errInflate has the close code for payload that is not what it claims to be. RFC
-// 7692 names none, and 1002 does not fit, because the framing is valid.
+// errInflate reports a payload that is not valid compressed data. RFC 7692 defines no
+// close code for it, and 1002 does not fit, because the framing is valid.
 var errInflate = &violation{code: closeInvalidData, text: "message that cannot be decompressed"}
 
 // readAll appends to u.out until the decompressor reaches a final block.

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// squeeze returns the payload of a compressed message, as a client would make it.
+// squeeze returns the payload of a compressed message as a client would send it.
 func squeeze(s string) string {
 	var b bytes.Buffer
 	w, _ := flate.NewWriter(&b, flate.BestCompression)
@@ -25,7 +25,7 @@ func squeeze(s string) string {
 	return strings.TrimSuffix(b.String(), flushTail)
 }
 
-// ended is like squeeze, with a final block at the end.
+// ended is like squeeze, but ends with a final block.
 func ended(s string) string { return squeeze(s) + finalTail }
 
 // maskedPacked returns a frame with the bit that marks a compressed message.
@@ -110,7 +110,7 @@ func TestParserDeflateMessages(t *testing.T) {
 		}, []got{{ws.OpText, "Hello"}}},
 		// Variants made by other implementations.
 		{"nothing after a final block", [][]byte{maskedPacked(ws.OpText, true, "\xf3\x48\xcd\xc9\xc9\x07\x00")}, []got{{ws.OpText, "Hello"}}},
-		{"a final block in place of the one that is cut off", [][]byte{
+		{"a final block in place of the removed tail", [][]byte{
 			maskedPacked(ws.OpText, true, strings.TrimSuffix(ended("Hello"), flushTail)),
 		}, []got{{ws.OpText, "Hello"}}},
 		{"several final blocks", [][]byte{
@@ -149,7 +149,7 @@ func TestParserDeflateViolations(t *testing.T) {
 		{"compressed close", "\xc8\x80" + key, 1002},
 		{"the bit in a continuation", fragment + "\xc0\x80" + key, 1002},
 		{"the bit in a plain message's continuation", string(masked(ws.OpText, false, "a")) + "\xc0\x80" + key, 1002},
-		{"the bit in a continuation of nothing", "\xc0\x80" + key, 1002},
+		{"the bit in a continuation without a message", "\xc0\x80" + key, 1002},
 		{"compressed message within a message", fragment + "\xc1\x80" + key, 1002},
 		{"unknown opcode", "\xc3\x80" + key, 1002},
 		{"second reserved bit", "\xa1\x80" + key, 1002},
@@ -200,8 +200,8 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// A message that is small when compressed and enormous when decompressed takes memory
-// limited by the limit, not by its size.
+// A message that is small when compressed and enormous when decompressed takes memory in
+// proportion to the limit, not to its size.
 func TestZipBomb(t *testing.T) {
 	const limit = 128 << 10
 	meg := squeeze(strings.Repeat("\x00", 1<<20))
@@ -219,7 +219,7 @@ func TestZipBomb(t *testing.T) {
 			p := parser{max: limit, deflate: true}
 			var err error
 			n := allocated(func() {
-				err = p.feed(tt.bomb, func(ws.OpCode, []byte) error { t.Error("a message came out"); return nil })
+				err = p.feed(tt.bomb, func(ws.OpCode, []byte) error { t.Error("a message was delivered"); return nil })
 			})
 			if v := (*violation)(nil); !errors.As(err, &v) || v.code != closeMessageLarge {
 				t.Errorf("got %v", err)
@@ -232,7 +232,7 @@ func TestZipBomb(t *testing.T) {
 	}
 }
 
-// A large message leaves no large buffer in the pool.
+// A large message does not leave a large buffer in the pool.
 func TestUnpackerKeepsLittle(t *testing.T) {
 	u := unpackers.New().(*unpacker)
 	if _, err := u.unpack([]byte(squeeze(strings.Repeat("a", 1<<20))), 1<<20); err != nil {
@@ -244,7 +244,7 @@ func TestUnpackerKeepsLittle(t *testing.T) {
 	}
 }
 
-// inflate is a simple version of unpack that ignores hostile peers.
+// inflate is a simple version of unpack that does not protect against hostile peers.
 func inflate(b []byte, limit int) (string, error) {
 	src := bytes.NewReader(slices.Concat(b, []byte("\x00\x00\xff\xff\x01\x00\x00\xff\xff")))
 	var out []byte
@@ -257,10 +257,10 @@ func inflate(b []byte, limit int) (string, error) {
 			return "", err
 		}
 	}
-	// What may remain: nothing, the block added here, or the block and the end of
-	// another.
+	// Nothing may remain, or the block added here, or that block and the end of another
+	// one.
 	if n := src.Len(); n != 0 && n != 5 && n != 9 {
-		return "", errors.New("the end was read as data")
+		return "", errors.New("the tail was read as data")
 	}
 	return string(out), nil
 }
@@ -273,7 +273,7 @@ func FuzzUnpack(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		const limit = 1000
 		if len(b) == 0 {
-			return // the only case in which they differ
+			return // the only case in which unpack and inflate differ
 		}
 		want, wantErr := inflate(b, limit)
 		u := unpackers.Get().(*unpacker)
@@ -308,7 +308,7 @@ func BenchmarkDeflate(b *testing.B) {
 	}
 }
 
-// Measures what every connection after the first one costs.
+// BenchmarkMessageBytesShared measures the cost for each connection after the first one.
 func BenchmarkMessageBytesShared(b *testing.B) {
 	m := text(chat(1024))
 	m.bytes(maxWindow)

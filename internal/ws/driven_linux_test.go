@@ -12,13 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// driven is a poller that takes turns only when a test tells it to.
+// driven is a poller that takes turns only when the test tells it to.
 type driven struct {
 	t      *testing.T
 	opts   Options
 	poller *poller
 	turns  turns
-	log    []string // which connections were heard, in order
+	log    []string // names of the connections that received messages, in order
 }
 
 func drive(t *testing.T) *driven {
@@ -51,7 +51,7 @@ func (d *driven) lookUp() {
 	d.poller.lookUp(&d.turns, events[:n])
 }
 
-// take takes a turn and returns which connections were heard.
+// take takes a turn and returns which connections received messages.
 func (d *driven) take() []string {
 	d.log = nil
 	d.lookUp()
@@ -59,7 +59,7 @@ func (d *driven) take() []string {
 	return d.log
 }
 
-// until takes turns until name was heard, and returns everything heard.
+// until takes turns until name has received a message. It returns the log of the last turn.
 func (d *driven) until(name string) (heard []string) {
 	until(d.t, name, func() bool {
 		heard = d.take()
@@ -75,11 +75,11 @@ func (d *driven) write(p pair, b []byte) {
 	}
 }
 
-const turnFrames = 64 // empty ones that are dealt with in a turn
+const turnFrames = 64 // number of empty frames that are handled in a turn
 
-// A turn ends when its work is done. What was read and not handled gets further turns
+// A turn ends when it is used up. Input that was read but not handled gets further turns
 // until all of it is handled. Then no connection is late.
-func TestATurnHasItsEnd(t *testing.T) {
+func TestTurnIsLimited(t *testing.T) {
 	d := drive(t)
 	_, flood := d.conn("flood")
 	d.write(flood, slices.Repeat(masked(ws.OpText, true, ""), 3*turnFrames+1))
@@ -104,9 +104,9 @@ func TestATurnHasItsEnd(t *testing.T) {
 	}
 }
 
-// Connections with new data come first. Only some of the late ones then get a turn,
-// in the order in which they became late.
-func TestLateOnesTakeTurns(t *testing.T) {
+// Connections with new data come first. After them, some of the late ones get a turn, in
+// the order in which they became late.
+func TestLateConnsTakeTurns(t *testing.T) {
 	const floods = lateTurns + 5
 	d := drive(t)
 	for i := range floods {
@@ -134,26 +134,26 @@ func TestLateOnesTakeTurns(t *testing.T) {
 		d.take()
 	}
 	if all := d.turns.late[:cap(d.turns.late)]; slices.ContainsFunc(all, func(c *Conn) bool { return c != nil }) {
-		t.Error("connections that are over are held on to")
+		t.Error("references to connections are left")
 	}
 }
 
-// An event for a late connection gives it no extra turn.
-func TestEventsGiveNoMoreTurns(t *testing.T) {
+// An event for a late connection does not give it an extra turn.
+func TestEventsDoNotAddTurns(t *testing.T) {
 	d := drive(t)
 	_, flood := d.conn("flood")
 	d.write(flood, slices.Repeat(masked(ws.OpText, true, ""), 20*turnFrames))
 	d.until("flood")
 	for i := range 5 {
 		d.write(flood, masked(ws.OpText, true, ""))
-		until(t, "it to be there", func() bool { return unread(t, d.turns.late[0]) })
+		until(t, "the data to arrive", func() bool { return unread(t, d.turns.late[0]) })
 		if n := len(d.take()); n != turnFrames {
 			t.Fatalf("round %d: %d messages", i, n)
 		}
 	}
 }
 
-// unread reports whether something is in c's socket.
+// unread reports whether c's socket holds unread data.
 func unread(t *testing.T, c *Conn) bool {
 	t.Helper()
 	n, err := unix.IoctlGetInt(int(c.sock.fd), unix.SIOCINQ)
@@ -163,9 +163,9 @@ func unread(t *testing.T, c *Conn) bool {
 	return n > 0
 }
 
-// Decompression that takes long leaves the poller. The poller then ignores the
-// connection, its data and its end, and both are noticed afterwards.
-func TestAwayFromThePoller(t *testing.T) {
+// A message that takes long to decompress is handled by another goroutine. Meanwhile the
+// poller ignores new data and the end of the stream, and both are noticed afterwards.
+func TestAwayFromPoller(t *testing.T) {
 	d := drive(t)
 	got, ended := make(chan string, 10), make(chan End, 1)
 	p := onePair(t)
@@ -175,14 +175,14 @@ func TestAwayFromThePoller(t *testing.T) {
 	d.opts.Engine.heavy <- struct{}{}
 	bomb := maskedPacked(ws.OpText, true, squeeze("large"+strings.Repeat(" ", 2*lightMessage)))
 	d.write(p, bomb)
-	until(t, "it to be away", func() bool { d.take(); return away(c) })
+	until(t, "the connection to leave the poller", func() bool { d.take(); return away(c) })
 	d.write(p, slices.Concat(masked(ws.OpText, true, "next"), bomb, masked(ws.OpText, true, "final")))
-	until(t, "it to be there", func() bool { return unread(t, c) })
+	until(t, "the data to arrive", func() bool { return unread(t, c) })
 	_ = p.peer.Close()
 	for range 10 {
 		d.take() // would block forever if the poller did the work
 	}
-	until(t, "it to be at work", func() bool {
+	until(t, "the goroutine to start", func() bool {
 		if c.reading.TryLock() {
 			c.reading.Unlock()
 			return false
@@ -190,10 +190,10 @@ func TestAwayFromThePoller(t *testing.T) {
 		return true
 	})
 	if c.readSome(d.turns.buf, true) { // an event that arrived just before the connection left
-		t.Error("it has another turn while it is away")
+		t.Error("it gets another turn while it is away")
 	}
 	if len(got) > 0 {
-		t.Error("a message has come")
+		t.Error("a message was delivered")
 	}
 	<-d.opts.Engine.heavy
 	for _, want := range []string{"large", "next", "large", "final"} {
@@ -212,8 +212,8 @@ func TestAwayFromThePoller(t *testing.T) {
 	}
 }
 
-// A connection that has ended gets no further turn.
-func TestTheEndIsTheLastTurn(t *testing.T) {
+// A connection that has ended gets no more turns.
+func TestNoTurnAfterEnd(t *testing.T) {
 	d := drive(t)
 	c, p := d.conn("gone")
 	_ = p.peer.Close()

@@ -5,31 +5,30 @@ import (
 	"sync/atomic"
 )
 
-// Engine owns the goroutines that read and write: the workers, which write to polled
-// connections, the pollers, which read from them, and the goroutines of single
-// connections, which last for a while or, for plain connections, as long as the
-// connection.
+// Engine owns the goroutines that read and write. Workers write to polled connections and
+// pollers read from them. Individual connections have goroutines of their own only for a
+// while, except that the reader of a plain connection lives as long as the connection.
 type Engine struct {
 	cfg     EngineConfig
 	workers []*worker
 	turn    atomic.Uint32
 	running sync.WaitGroup
-	// Each has one element for every goroutine that decompresses a large message.
-	// Strangers have a separate limit, so that they delay only each other.
+	// Semaphores for goroutines that decompress a large message. Strangers have their
+	// own, so that they delay only each other.
 	heavy, heavyStrangers chan struct{}
 
-	start   sync.Once // starts the pollers with the first pollable connection
+	start   sync.Once // starts the pollers for the first pollable connection
 	pollers []*poller // empty if all connections are plain
 }
 
 // EngineConfig configures an Engine.
 type EngineConfig struct {
-	// Threads is the number of workers and the number of pollers. At least 1.
+	// Threads is the number of workers, and also of pollers. It must be at least 1.
 	Threads int
-	// Plain makes all connections be read and written through package net.
+	// Plain makes the engine read and write all connections through package net.
 	Plain bool
-	// PollFailed is called if pollers are wanted but cannot be created; the engine
-	// then works without them. Required unless Plain is set.
+	// PollFailed is called if pollers cannot be created; the engine then works without
+	// them. It is required unless Plain is set.
 	PollFailed func(error)
 }
 
@@ -58,7 +57,7 @@ func (e *Engine) Close() {
 	e.running.Wait()
 }
 
-// heavily calls f, and limits how many goroutines do so at the same time.
+// heavily calls f and limits how many such calls run at the same time.
 func (e *Engine) heavily(stranger bool, f func()) {
 	slots := e.heavy
 	if stranger {
@@ -72,7 +71,7 @@ func (e *Engine) heavily(stranger bool, f func()) {
 // next returns the index of the worker and poller for a new connection.
 func (e *Engine) next() int { return int(e.turn.Add(1) % uint32(len(e.workers))) }
 
-// adopt makes c a polled connection if its kind and the system allow it.
+// adopt makes c a polled connection if its type and the system allow it.
 func (e *Engine) adopt(c *Conn, i int) {
 	if e.cfg.Plain || !pollable(c.nc) {
 		return
@@ -107,7 +106,7 @@ func (e *Engine) spawn(c *Conn) {
 	e.running.Go(func() {
 		done := false
 		defer func() {
-			if !done { // the sealer ended the goroutine, so nobody writes anymore
+			if !done { // the sealer ended the goroutine, so no writer is left
 				c.Abort(CauseAborted)
 			}
 		}()
@@ -120,5 +119,5 @@ func (e *Engine) spawn(c *Conn) {
 	})
 }
 
-// joiners holds the joiners of short-lived goroutines.
+// joiners is a pool for the goroutines that spawn starts.
 var joiners = sync.Pool{New: func() any { return new(joiner) }}

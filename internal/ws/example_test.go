@@ -12,7 +12,7 @@ import (
 	"github.com/ignis-go/ignis/internal/ws"
 )
 
-// echo sends back what it gets.
+// echo sends back the messages that it receives.
 type echo struct {
 	conn *ws.Conn
 	done chan struct{}
@@ -30,7 +30,7 @@ func Example() {
 	opts := ws.Options{
 		Engine: engine, MaxPayload: 1 << 10, BackpressureLimit: 1 << 20, CloseTimeout: time.Second,
 	}
-	server, browser := net.Pipe() // a server gets it from ws.Upgrade
+	server, browser := net.Pipe() // a real server gets its end from ws.Upgrade
 
 	e := &echo{conn: ws.NewConn(server, 0, &opts), done: make(chan struct{})}
 	e.conn.Start(nil, e)

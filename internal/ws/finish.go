@@ -12,7 +12,7 @@ import (
 
 // finish ends a connection. It runs on its own goroutine if the connection is polled.
 func (c *Conn) finish() {
-	c.reading.Lock() // waits for the current reader; no other one starts
+	c.reading.Lock() // waits for the current reader; another one cannot start
 	c.mu.Lock()
 	end := c.end
 	c.mu.Unlock()
@@ -22,9 +22,9 @@ func (c *Conn) finish() {
 	c.handler.Finished()
 }
 
-// shake completes the close handshake, within CloseTimeout, and closes the
-// connection. Without the handshake, closing right after a message could destroy the
-// message in transit.
+// shake completes the close handshake within CloseTimeout and closes the connection.
+// Without the handshake, closing right after sending a message could destroy the message
+// in transit.
 func (c *Conn) shake() {
 	ctx, cancel := context.WithTimeout(context.Background(), c.opts.CloseTimeout)
 	defer cancel()
@@ -61,8 +61,8 @@ func (c *Conn) shake() {
 }
 
 // taken waits until the peer has confirmed everything written, and reports whether it
-// has. Closing in order earlier would also be correct, except for a peer that does
-// not read, and the two cannot be told apart.
+// has. For a peer that reads, closing without waiting would be as good. A peer that does
+// not read needs a reset (see closeSocket), and only waiting tells the two apart.
 func (c *Conn) taken(ctx context.Context) bool {
 	for pause := time.Millisecond; c.sock.unsent() > 0; pause = min(2*pause, 50*time.Millisecond) {
 		select {
@@ -85,7 +85,7 @@ func (c *Conn) awaitClose(ctx context.Context) bool {
 	}
 	closed := false
 	c.in.onlyClose()
-	err := c.in.feed(nil, take) // the close frame may be in what was read last
+	err := c.in.feed(nil, take) // the close frame may already have been read
 	closed = errors.Is(err, errStopped)
 	if err == nil {
 		err = c.readUntil(ctx, func(b []byte) error {
@@ -103,13 +103,13 @@ func (c *Conn) awaitClose(ctx context.Context) bool {
 // close the connection.
 const lingerAnswered = time.Second
 
-// linger tells the peer that nothing more will come and discards what it sends until
-// it closes as well. It reports whether the peer closed. Closing with unread data
-// would reset the connection, and the reset could destroy the close frame that tells
-// the peer why. A peer that waits for the end of the stream also need not wait until
-// its system confirms earlier data, which takes 40 ms or more. A peer that has
-// answered the close frame knows that the connection is over, so linger does not wait
-// long for it.
+// linger ends our side of the stream and discards what the peer sends until it closes its
+// side as well. It reports whether the peer did so. Closing with unread data would reset
+// the connection, and the reset could destroy the close frame that tells the peer why.
+// Ending our side first also means that a peer that waits for EOF gets it without waiting
+// for its own system to confirm earlier data, which takes 40 ms or more. A peer that has
+// answered the close frame knows that the connection is over, so linger does not wait long
+// for it.
 func (c *Conn) linger(ctx context.Context, answered bool) bool {
 	if !c.closeWrite() && !c.garbled {
 		return false
@@ -126,15 +126,14 @@ func (c *Conn) linger(ctx context.Context, answered bool) bool {
 	return errors.Is(c.readUntil(ctx, func([]byte) error { return nil }), io.EOF)
 }
 
-// closeWrite ends the stream to the peer, and reports whether the connection supports
-// that.
+// closeWrite ends the stream to the peer and reports whether that was possible.
 func (c *Conn) closeWrite() bool {
 	if c.Polled() {
 		c.sock.closeWrite()
 		return true
 	}
 	inner := c.inner()
-	if inner != c.nc { // TLS has its own end of stream, which must precede that of TCP
+	if inner != c.nc { // TLS has its own EOF, which must precede that of TCP
 		if outer, ok := c.nc.(closeWriter); !ok || outer.CloseWrite() != nil {
 			return false
 		}
@@ -146,11 +145,11 @@ func (c *Conn) closeWrite() bool {
 // closeWriter is a connection that can close its write side.
 type closeWriter interface{ CloseWrite() error }
 
-// closeSocket closes the connection: in order, or with a reset if the peer would not
-// read. answered says whether the peer has ended its side.
+// closeSocket closes the connection, with a reset unless inOrder is set. answered says
+// whether the peer has ended its side.
 func (c *Conn) closeSocket(inOrder, answered bool) {
-	// Without a reset, the kernel would keep retransmitting to a peer that does not
-	// read for minutes, and keep megabytes allocated.
+	// Without a reset, the kernel would retransmit for minutes to a peer that does not
+	// read, and keep megabytes allocated.
 	if c.Polled() {
 		c.sock.close(!inOrder)
 		return

@@ -12,9 +12,9 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// What Finish waits for may have arrived already, behind the message during which
-// Close was called.
-func TestCloseFrameBehindTheLastMessage(t *testing.T) {
+// The close frame that finish waits for may have arrived already, behind the message
+// during which Close was called.
+func TestCloseFrameAlreadyRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := defaults()
 		opts.Engine = NewEngine(EngineConfig{Threads: 1})
@@ -28,21 +28,21 @@ func TestCloseFrameBehindTheLastMessage(t *testing.T) {
 		start := time.Now()
 		<-begin(c, nil, func([]byte) { c.Close(4000, "as you wish") }).finished
 		if time.Since(start) > 0 {
-			t.Error("waited for a close frame that had come")
+			t.Error("waited for a close frame that had already arrived")
 		}
 		opts.Engine.Close()
 		_ = client.Close()
 	})
 }
 
-// Finish takes at most CloseTimeout, whatever the peer fails to do.
+// Closing takes at most CloseTimeout, whatever the peer does.
 func TestFinishIsBounded(t *testing.T) {
 	tests := map[string]func(peer net.Conn){
 		"does nothing": func(net.Conn) {},
 		"only reads":   func(peer net.Conn) { _, _ = io.Copy(io.Discard, peer) },
 		"only sends": func(peer net.Conn) {
 			for {
-				time.Sleep(time.Millisecond) // in fake time, which would stand still
+				time.Sleep(time.Millisecond) // fake time advances only while all goroutines are blocked
 				if _, err := peer.Write(masked(ws.OpText, true, "x")); err != nil {
 					return
 				}
@@ -81,7 +81,7 @@ func TestFinishIsBounded(t *testing.T) {
 	}
 }
 
-// A seal function that hangs does not block Finish.
+// A sealer that hangs does not keep the connection from closing.
 func TestFinishWithHangingSeal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := defaults()
@@ -103,8 +103,8 @@ func TestFinishWithHangingSeal(t *testing.T) {
 	})
 }
 
-// Finish waits for a full TLS connection for at most CloseTimeout.
-func TestFinishOfFullTLS(t *testing.T) {
+// A full TLS connection is closed after at most CloseTimeout.
+func TestFinishFullTLS(t *testing.T) {
 	opts := defaults()
 	opts.CloseTimeout = 10 * time.Millisecond
 	closed := &closeRecorder{}
@@ -119,7 +119,7 @@ func TestFinishOfFullTLS(t *testing.T) {
 	p.Close(1001, "")
 	wait(t, p.finished)
 	if !closed.innerFirst {
-		t.Error("the goodbye of TLS was waited for")
+		t.Error("closing waited for room for the TLS close alert")
 	}
 }
 

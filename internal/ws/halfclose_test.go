@@ -14,10 +14,10 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// halves records the steps that end the parts of a connection, in order.
+// halves records the steps that close the layers of a connection, in order.
 type halves struct{ done []string }
 
-// half is a connection, or the one below it, that records how it is ended.
+// half is one layer of a connection. It records how it is closed.
 type half struct {
 	net.Conn
 	name string
@@ -50,9 +50,9 @@ type mute struct {
 
 func (m mute) NetConn() net.Conn { return m.under }
 
-// A plain connection is ended in order: TLS, if used, before the connection below it,
-// and without a reset if everything was written.
-func TestOrderOfTheEnd(t *testing.T) {
+// A plain connection is closed in order: TLS, if used, before the connection below it, and
+// without a reset if everything was written.
+func TestClosingOrder(t *testing.T) {
 	answer := func(peer net.Conn) { // and close
 		_, _ = readFrame(peer)
 		_, _ = peer.Write(masked(ws.OpClose, true, "\x03\xe8"))
@@ -97,9 +97,9 @@ func TestOrderOfTheEnd(t *testing.T) {
 		{"TLS, it reads nothing", over(nil), nothing, timeout, []string{"socket lingers 0", "socket closes", "tls closes"}},
 		{"TLS, it sends garbage", over(nil), garbage, timeout, []string{"tls closes its side", "socket closes its side", "socket closes", "tls closes"}},
 		{"TLS that fails", over(errors.New("broken")), keep, 0, []string{"tls closes its side", "tls closes"}},
-		{"TLS without an end of its own", cannot, keep, 0, nil},
-		{"nothing that can end", func(c net.Conn, _ *halves) net.Conn { return c }, keep, 0, nil},
-		{"nothing that can end, and garbage", func(c net.Conn, _ *halves) net.Conn { return c }, garbage, timeout, nil},
+		{"TLS without CloseWrite", cannot, keep, 0, nil},
+		{"no CloseWrite", func(c net.Conn, _ *halves) net.Conn { return c }, keep, 0, nil},
+		{"no CloseWrite, and garbage", func(c net.Conn, _ *halves) net.Conn { return c }, garbage, timeout, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestOrderOfTheEnd(t *testing.T) {
 				l := begin(c, nil, ignore)
 				gone := make(chan struct{})
 				go func() { defer close(gone); tt.peer(client) }()
-				synctest.Wait() // garbage ends it
+				synctest.Wait() // garbage ends the connection
 				start := time.Now()
 				c.Close(1000, "")
 				<-l.finished
@@ -119,7 +119,7 @@ func TestOrderOfTheEnd(t *testing.T) {
 					t.Errorf("took %v, want %v", d, tt.takes)
 				}
 				if tt.takes == timeout && slices.Contains(tt.want, "socket lingers 0") {
-					// Whether its side was closed before depends on which side
+					// Whether CloseWrite was called before depends on which goroutine
 					// noticed the timeout first.
 					h.done = slices.DeleteFunc(h.done, func(s string) bool { return strings.HasSuffix(s, "closes its side") })
 				}
@@ -134,9 +134,9 @@ func TestOrderOfTheEnd(t *testing.T) {
 	}
 }
 
-// A stranger that was told to leave and keeps sending takes little time from others:
-// it is read in steps. An admitted client is not.
-func TestStrangersAreReadSlowlyInTheEnd(t *testing.T) {
+// While the connection of a stranger is closing, its input is read slowly, so that it takes
+// little time from others. An admitted client is read at full speed.
+func TestClosingStrangersAreReadSlowly(t *testing.T) {
 	for _, tt := range []struct {
 		name            string
 		payload         int
@@ -144,9 +144,9 @@ func TestStrangersAreReadSlowlyInTheEnd(t *testing.T) {
 		atMost, atLeast time.Duration
 	}{
 		{"a stranger", 100, false, false, time.Hour, 500 * time.Millisecond},
-		{"one that sends little", 100, false, true, 0, 0},
-		{"one that was let in", 100, true, false, 0, 0},
-		{"where there are no strangers", 0, false, false, 0, 0},
+		{"a stranger that sends little", 100, false, true, 0, 0},
+		{"an admitted client", 100, true, false, 0, 0},
+		{"no limits for strangers", 0, false, false, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -179,8 +179,9 @@ func TestStrangersAreReadSlowlyInTheEnd(t *testing.T) {
 	}
 }
 
-// A polled connection, too, is not kept for long once its peer has answered.
-func TestPeerThatAnswersAndStays(t *testing.T) {
+// A polled connection, too, is not kept for long once its peer has answered the close
+// frame, even if the peer does not close it.
+func TestPeerAnswersAndStays(t *testing.T) {
 	opts := defaults()
 	opts.CloseTimeout = time.Hour
 	p := serve(t, transports[0], opts)

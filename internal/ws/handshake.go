@@ -11,8 +11,8 @@ import (
 // version is the protocol version of RFC 6455.
 const version = "13"
 
-// judge returns what to agree on with the client, or why its request is refused (RFC
-// 6455, section 4.2.1). It does not touch the connection or the body.
+// judge returns what to agree on with the client, or why to refuse its request (RFC 6455,
+// section 4.2.1). It does not touch the connection or the body.
 func (t *Terms) judge(r *http.Request) (a agreement, refused *HandshakeError) {
 	if refused := checkRequest(r); refused != nil {
 		return a, refused
@@ -27,7 +27,7 @@ func (t *Terms) judge(r *http.Request) (a agreement, refused *HandshakeError) {
 		var err error
 		a.extensions, a.window, err = negotiate(r.Header["Sec-Websocket-Extensions"])
 		if err != nil {
-			// RFC 6455, section 9.1 does not allow ignoring it.
+			// RFC 6455, section 9.1 does not allow ignoring the field.
 			return a, badRequest("the field Sec-WebSocket-Extensions is malformed")
 		}
 	}
@@ -44,21 +44,21 @@ func upgradeRequired(reason string) *HandshakeError {
 	return &HandshakeError{Status: http.StatusUpgradeRequired, Reason: reason}
 }
 
-// checkRequest checks what every request to switch protocols must have.
+// checkRequest checks the parts of a handshake that are not specific to WebSocket.
 func checkRequest(r *http.Request) *HandshakeError {
 	switch {
 	case r.ProtoMajor != 1:
-		return upgradeRequired("the request came over another version of HTTP")
+		return upgradeRequired("the request did not use HTTP/1.1")
 	case r.ProtoMinor < 1:
-		// An Upgrade field in HTTP/1.0 must be ignored: RFC 9110, section 7.8.
-		return upgradeRequired("the request came over HTTP/1.0")
+		// An Upgrade field in HTTP/1.0 must be ignored (RFC 9110, section 7.8).
+		return upgradeRequired("the request used HTTP/1.0")
 	case !names(r.Header["Upgrade"], "websocket"):
 		return upgradeRequired("the field Upgrade does not name websocket")
 	case r.Method != http.MethodGet:
 		return &HandshakeError{Status: http.StatusMethodNotAllowed, Reason: "the method is not GET"}
 	case r.ContentLength != 0:
-		// One side would take what follows the header for frames, and intermediaries
-		// would take it for the body.
+		// The server would read what follows the header as frames, but intermediaries
+		// would read it as the body.
 		return badRequest("the request has a body")
 	case r.Host == "":
 		return badRequest("the field Host is empty")
@@ -81,7 +81,8 @@ func names(lines []string, token string) bool {
 	return false
 }
 
-// checkVersion requires exactly one line: RFC 6455, section 11.3.5.
+// checkVersion checks the version, of which there must be exactly one line (RFC 6455,
+// section 11.3.5).
 func checkVersion(lines []string) *HandshakeError {
 	switch {
 	case len(lines) == 0 || len(lines) == 1 && lines[0] == "":
@@ -89,13 +90,13 @@ func checkVersion(lines []string) *HandshakeError {
 	case len(lines) > 1:
 		return badRequest("the field Sec-WebSocket-Version appears twice")
 	case lines[0] != version:
-		return upgradeRequired("the version of WebSocket is not " + version)
+		return upgradeRequired("the WebSocket version is not " + version)
 	}
 	return nil
 }
 
-// digest returns the answer to the client's key. There must be exactly one key: RFC
-// 6455, section 11.3.1.
+// digest returns the answer to the client's key, of which there must be exactly one (RFC
+// 6455, section 11.3.1).
 func digest(lines []string) (string, *HandshakeError) {
 	switch {
 	case len(lines) == 0 || len(lines) == 1 && lines[0] == "":
@@ -118,7 +119,7 @@ func digest(lines []string) (string, *HandshakeError) {
 	return string(text[:]), nil
 }
 
-// choose asks the application and returns the subprotocol to use, or "".
+// choose asks the application and returns the subprotocol to use, or "" for none.
 func (t *Terms) choose(r *http.Request) (string, *HandshakeError) {
 	offered, ok := subprotocols(r.Header["Sec-Websocket-Protocol"])
 	if !ok {

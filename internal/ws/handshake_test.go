@@ -20,7 +20,7 @@ func without(field string) string {
 	return handshake[:i] + handshake[i+strings.Index(handshake[i:], "\r\n")+2:]
 }
 
-// instead returns a handshake with by in place of old.
+// instead returns a handshake with old replaced by by.
 func instead(old, by string) string {
 	if !strings.Contains(handshake, old) {
 		panic("the handshake has no " + old)
@@ -35,7 +35,7 @@ const (
 	versionLine    = "Sec-WebSocket-Version: 13\r\n"
 )
 
-// Each request gets its answer, and middleware sees the same status.
+// Each request gets the right response, and middleware sees the same status.
 func TestUpgradeAnswers(t *testing.T) {
 	const accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 	tests := []struct {
@@ -62,7 +62,7 @@ func TestUpgradeAnswers(t *testing.T) {
 		{"plain GET", "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", 426, "Connection", "Upgrade"},
 		{"plain POST", "POST / HTTP/1.1\r\nHost: example.com\r\nContent-Length: 1\r\n\r\nx", 426, "Upgrade", "websocket"},
 		{"another protocol", instead("websocket", "h2c"), 426, "Upgrade", "websocket"},
-		{"a protocol that begins so", instead("websocket", "websocket2"), 426, "", ""},
+		{"a protocol with that prefix", instead("websocket", "websocket2"), 426, "", ""},
 		{"no protocol", instead(upgradeLine, "Upgrade:\r\n"), 426, "", ""},
 		{"HTTP/1.0", instead("HTTP/1.1", "HTTP/1.0"), 426, "Upgrade", "websocket"},
 		{"POST", instead("GET", "POST"), 405, "Allow", "GET"},
@@ -78,17 +78,17 @@ func TestUpgradeAnswers(t *testing.T) {
 		{"a body that is a frame", with("Content-Length: 6") + string(masked(ws.OpPing, true, "")), 400, "", ""},
 		{"a body in chunks", with("Transfer-Encoding: chunked") + "1\r\nx\r\n0\r\n\r\n", 400, "", ""},
 		{"an empty body in chunks", with("Transfer-Encoding: chunked") + "0\r\n\r\n", 400, "", ""},
-		{"a body of no bytes", with("Content-Length: 0"), 101, "", ""},
+		{"a body of zero bytes", with("Content-Length: 0"), 101, "", ""},
 
 		{"another version", instead(": 13", ": 8"), 426, "Sec-Websocket-Version", "13"},
 		{"another version without a key", strings.Replace(without("Sec-WebSocket-Key"), ": 13", ": 7", 1), 426, "Upgrade", "websocket"},
 		{"several versions", instead(": 13", ": 13, 8"), 426, "Sec-Websocket-Version", "13"},
-		{"a version with a zero before it", instead(": 13", ": 013"), 426, "Sec-Websocket-Version", "13"},
+		{"a version with a leading zero", instead(": 13", ": 013"), 426, "Sec-Websocket-Version", "13"},
 		{"no version", without("Sec-WebSocket-Version"), 400, "", ""},
 		{"an empty version", instead(": 13", ":"), 400, "", ""},
 		{"two versions", with("Sec-WebSocket-Version: 8"), 400, "", ""},
 		{"the version twice", instead(versionLine, versionLine+versionLine), 400, "", ""},
-		{"an empty version beside", instead(versionLine, versionLine+"Sec-WebSocket-Version:\r\n"), 400, "", ""},
+		{"an empty second version", instead(versionLine, versionLine+"Sec-WebSocket-Version:\r\n"), 400, "", ""},
 
 		{"no key", without("Sec-WebSocket-Key"), 400, "", ""},
 		{"an empty key", instead(keyLine, "Sec-WebSocket-Key:\r\n"), 400, "", ""},
@@ -99,11 +99,11 @@ func TestUpgradeAnswers(t *testing.T) {
 		{"a key of 17 bytes", instead("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZWU="), 400, "", ""},
 		{"a key of 18 bytes", instead("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZWVl"), 400, "", ""},
 		{"a key that is not base64", instead("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZ$=="), 400, "", ""},
-		{"a key in the other base64", instead("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub2-_ZQ=="), 400, "", ""},
-		{"a key without its end", instead("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ"), 400, "", ""},
+		{"a key in URL-safe base64", instead("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub2-_ZQ=="), 400, "", ""},
+		{"a key without padding", instead("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ"), 400, "", ""},
 		// The last digit has more bits than 16 bytes need. Common clients send such
 		// keys.
-		{"a key with bits to spare", instead("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZR=="), 101, "", ""},
+		{"a key with nonzero trailing bits", instead("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZR=="), 101, "", ""},
 	}
 	statuses := make(chan int, 1)
 	next := echo(t, newEngine(t, EngineConfig{}))
@@ -146,9 +146,9 @@ func (r *recorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// The answer has the required fields, spelled as in RFC 6455, and those set by
-// middleware unless they contradict it.
-func TestFieldsOfTheAnswer(t *testing.T) {
+// The response has the required fields, spelled as in RFC 6455, and those that middleware
+// has set, unless they conflict with it.
+func TestResponseFields(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/set" {
 			for _, name := range []string{
@@ -211,17 +211,17 @@ func TestSubprotocols(t *testing.T) {
 		{"one", nil, []string{"v1.app"}, 101, "v1.app"},
 		{"the first", nil, []string{"v2.app, v1.app"}, 101, "v2.app"},
 		{"in lines", nil, []string{"v2.app", "v1.app"}, 101, "v2.app"},
-		{"behind empty elements", nil, []string{"", ", ,\tv1.app,"}, 101, "v1.app"},
-		{"all that a token may have", nil, []string{"!#$%&'*+-.^_`|~09azAZ"}, 101, "!#$%&'*+-.^_`|~09azAZ"},
+		{"after empty elements", nil, []string{"", ", ,\tv1.app,"}, 101, "v1.app"},
+		{"all token characters", nil, []string{"!#$%&'*+-.^_`|~09azAZ"}, 101, "!#$%&'*+-.^_`|~09azAZ"},
 		{"no field", nil, nil, 101, ""},
 		{"an empty field", nil, []string{""}, 101, ""},
-		{"names that differ in their case", nil, []string{"App, app"}, 101, "App"},
+		{"names that differ only in case", nil, []string{"App, app"}, 101, "App"},
 		{"chosen", func(_ *http.Request, offered []string) string { return offered[len(offered)-1] }, []string{"a, b", "c"}, 101, "c"},
-		{"chosen by the request", func(r *http.Request, _ []string) string { return r.Header.Get("X-Want") }, []string{"a, b"}, 101, "b"},
-		{"the choice left open", func(*http.Request, []string) string { return "" }, []string{"b, a"}, 101, "b"},
+		{"chosen by a field of the request", func(r *http.Request, _ []string) string { return r.Header.Get("X-Want") }, []string{"a, b"}, 101, "b"},
+		{"no choice", func(*http.Request, []string) string { return "" }, []string{"b, a"}, 101, "b"},
 		{"nothing to choose from", func(_ *http.Request, offered []string) string { return strings.Join(offered, "") }, []string{" , "}, 101, ""},
 		{"chosen where none is offered", func(*http.Request, []string) string { return "z" }, nil, 500, ""},
-		{"chosen out of the blue", func(*http.Request, []string) string { return "z" }, []string{"a"}, 500, ""},
+		{"chosen but not offered", func(*http.Request, []string) string { return "z" }, []string{"a"}, 500, ""},
 		{"chosen in another case", func(*http.Request, []string) string { return "A" }, []string{"a"}, 500, ""},
 		{"twice", nil, []string{"a, a"}, 400, ""},
 		{"twice in lines", first, []string{"a, b", "c, b"}, 400, ""},
@@ -229,8 +229,8 @@ func TestSubprotocols(t *testing.T) {
 		{"a slash", nil, []string{"a/b"}, 400, ""},
 		{"quotes", nil, []string{`"a"`}, 400, ""},
 		{"a parameter", nil, []string{"a; b=c"}, 400, ""},
-		{"another alphabet", nil, []string{"ä"}, 400, ""},
-		{"malformed behind", first, []string{"a", "b c"}, 400, ""},
+		{"not ASCII", nil, []string{"ä"}, 400, ""},
+		{"malformed after a valid one", first, []string{"a", "b c"}, 400, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -260,7 +260,7 @@ func TestSubprotocols(t *testing.T) {
 	}
 }
 
-// expectStatus checks the error of a handshake that was answered with the status.
+// expectStatus checks the error of a handshake that was answered with status.
 func expectStatus(t *testing.T, err error, status int) {
 	t.Helper()
 	if status == http.StatusSwitchingProtocols {
@@ -275,7 +275,7 @@ func expectStatus(t *testing.T, err error, status int) {
 	}
 }
 
-// The cost of thousands of subprotocols is proportional to their length.
+// Thousands of subprotocols do not take quadratic time.
 func TestManySubprotocols(t *testing.T) {
 	var names []string
 	for i := range 100_000 {
@@ -283,9 +283,9 @@ func TestManySubprotocols(t *testing.T) {
 	}
 	line := strings.Join(names, ",")
 	if got, ok := subprotocols([]string{line}); !ok || !slices.Equal(got, names) {
-		t.Errorf("%d of them, %v", len(got), ok)
+		t.Errorf("got %d, %v", len(got), ok)
 	}
 	if _, ok := subprotocols([]string{line, "99999"}); ok {
-		t.Error("the last one twice is accepted")
+		t.Error("a duplicate is accepted")
 	}
 }

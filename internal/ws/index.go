@@ -2,21 +2,20 @@ package ws
 
 import "slices"
 
-// index finds the messages that the policies remove from a backlog, so that no
-// removal has to search: a peer that does not read must not make sending to it slow.
-// A backlog gets an index when one is first needed. From then on, each of its
-// messages that can be removed is a single message.
+// index finds the messages that the policies remove from a backlog without searching, so
+// that sending to a peer that does not read stays fast. A backlog gets an index when one
+// is first needed. From then on, messages that can be removed are not joined.
 type index struct {
 	keys    map[string]int // position of the newest message of each key in the backlog
 	thinned bool           // older messages of each key have been removed
 	oldest  int            // no message before this position can be dropped
 	gone    int            // number of removed messages whose places remain
-	onWay   int            // cost of the messages being written, in bytes
-	own     int            // cost of the protocol's own other messages, in bytes
+	writing int            // cost of the messages being written, in bytes
+	own     int            // cost of the protocol's own messages that are not being written, in bytes
 }
 
-// gone takes the place of a removed message. It has no bytes and costs nothing, so
-// the writer need not know about it.
+// gone takes the place of a removed message. It has no bytes and costs nothing, so the
+// writer can treat it like any other.
 var gone = &Message{clear: true, parts: []*Message{}}
 
 // indexed reports whether the backlog has an index.
@@ -32,15 +31,15 @@ func (c *Conn) indexLocked() *index {
 	if b.index == nil {
 		b.index = &index{}
 		for _, m := range b.waiting()[:b.taken] {
-			b.index.onWay += m.cost()
+			b.index.writing += m.cost()
 		}
 		c.splitLocked()
 	}
 	return b.index
 }
 
-// splitLocked replaces each joined message by its parts and indexes all of them. It
-// leaves messages that are being written as they are.
+// splitLocked replaces each joined message by its parts and indexes all messages. It
+// ignores messages that are being written.
 func (c *Conn) splitLocked() {
 	b, x := c.backlog, c.backlog.index
 	from := b.head + b.taken
@@ -51,7 +50,7 @@ func (c *Conn) splitLocked() {
 			if pongAt == from+i+1 {
 				c.pongAt = len(b.messages) + 1
 			}
-			b.messages = m.appendTo(b.messages) // appends nothing for a removed message
+			b.messages = m.appendTo(b.messages) // skips removed messages
 		}
 		x.oldest, x.gone = 0, 0
 	}
@@ -64,8 +63,8 @@ func (c *Conn) splitLocked() {
 
 func several(m *Message) bool { return len(m.parts) > 0 }
 
-// squeezeLocked moves the messages of an indexed backlog to the front, so that only
-// those being written leave empty places.
+// squeezeLocked moves the messages of an indexed backlog to the front. It frees the places
+// of removed messages, except among the messages being written.
 func (c *Conn) squeezeLocked() {
 	b := c.backlog
 	clear(b.index.keys)
@@ -74,7 +73,7 @@ func (c *Conn) squeezeLocked() {
 	for i, m := range b.messages[b.head:] {
 		i += b.head
 		if m == gone {
-			if i >= b.head+b.taken { // the writer counts the others
+			if i >= b.head+b.taken { // the writer counts those that it has taken
 				continue
 			}
 			b.index.gone++
@@ -98,7 +97,7 @@ func (c *Conn) removeLocked(i int) {
 	b.index.gone++
 	b.index.forget(i, m)
 	if b.taken > 0 {
-		return // the writer counts from head
+		return // the writer counts its messages from head
 	}
 	for b.head < len(b.messages)-1 && b.messages[b.head] == gone {
 		b.messages[b.head] = nil
@@ -117,7 +116,7 @@ func (x *index) add(i int, m *Message) {
 
 // take records that m is being written.
 func (x *index) take(m *Message) {
-	x.onWay += m.cost()
+	x.writing += m.cost()
 	if m.own {
 		x.own -= m.cost()
 	}
@@ -134,7 +133,7 @@ func (x *index) note(i int, m *Message) {
 	x.keys[m.key] = i
 }
 
-// forget records that m is no longer at i.
+// forget records that m has left i.
 func (x *index) forget(i int, m *Message) {
 	if !m.keyed() {
 		return
@@ -146,7 +145,7 @@ func (x *index) forget(i int, m *Message) {
 
 // consumed records that the first n messages have left.
 func (x *index) consumed(b *backlog, n int) {
-	x.onWay = 0
+	x.writing = 0
 	for i, m := range b.waiting()[:n] {
 		if m == gone {
 			x.gone--

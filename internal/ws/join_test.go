@@ -21,8 +21,8 @@ func series(n, size int) (texts []string, joined *Message) {
 	return texts, Join(parts...)
 }
 
-// A joined message makes no difference for the peer, whatever precedes and follows
-// it, even if the socket takes it in parts.
+// The peer cannot tell a joined message from separate ones, whatever precedes and follows
+// it, even if the socket accepts it in parts.
 func TestJoinedMessages(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		for _, how := range []string{"unencrypted", "sealed", "sealed slowly"} {
@@ -33,7 +33,7 @@ func TestJoinedMessages(t *testing.T) {
 					seal = func(s string) string { return "~" + s }
 					p.Seal(tilde, how == "sealed slowly")
 				}
-				texts, joined := series(300, 20_000) // more than any socket's buffer has room for
+				texts, joined := series(300, 20_000) // more than any socket buffer holds
 				p.Enqueue(text("before"))
 				if v := p.Enqueue(joined); v != (Tally{Queued: 300}) {
 					t.Errorf("%+v", v)
@@ -49,9 +49,8 @@ func TestJoinedMessages(t *testing.T) {
 	})
 }
 
-// Each part is sealed by itself, and messages queued before Seal are not sealed at
-// all.
-func TestJoinedMessagesAreSealedEach(t *testing.T) {
+// Each part is sealed separately, and messages queued before Seal are not sealed.
+func TestJoinedMessagesAreSealedSeparately(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		var failed atomic.Int64
 		opts := defaults()
@@ -130,6 +129,6 @@ func TestJoinedMessagesCompressed(t *testing.T) {
 		t.Errorf("%d bytes, want %d", len(got), want)
 	}
 	if one := text("alone"); Join(one) != one {
-		t.Error("one message has been copied")
+		t.Error("a single message was copied")
 	}
 }

@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An event fetched before its connection was closed may find another connection with
-// the same descriptor. A hang-up of the former peer says nothing about the new one.
-func TestLateHangUpOfAnother(t *testing.T) {
+// By the time an event is handled, its descriptor may belong to another connection. A
+// hang-up of the former peer must not affect that connection.
+func TestLateHangUpEvent(t *testing.T) {
 	opts := defaults()
 	opts.Engine = newEngine(t, EngineConfig{})
 	p, err := newPoller() // run by the test
@@ -37,7 +37,7 @@ func TestLateHangUpOfAnother(t *testing.T) {
 	c.handler = l
 	p.adopt(c)
 	if c.sock.fd != first.sock.fd {
-		t.Skip("the number went to somebody else")
+		t.Skip("the descriptor was not reused")
 	}
 	turn := turns{buf: make([]byte, readBufferSize)}
 	p.lookUp(&turn, events[:n])
@@ -57,7 +57,7 @@ func TestLateHangUpOfAnother(t *testing.T) {
 	end := c.end
 	c.mu.Unlock()
 	if end != (End{}) {
-		t.Errorf("ended by %+v, though its peer is there", end)
+		t.Errorf("ended by %+v, although its peer is still connected", end)
 	}
 	c.Abort(CauseAborted)
 	wait(t, l.finished)

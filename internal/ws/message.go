@@ -10,18 +10,18 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Message is one frame, or several, ready to be written to any number of connections.
-// Its content never changes after creation.
+// Message is one or more frames, ready to be written to any number of connections. Its
+// content is immutable.
 type Message struct {
 	frame  []byte
 	head   uint8      // length of the frame's header
 	clear  bool       // sent unchanged, even on a sealed connection
 	own    bool       // belongs to the protocol; no policy drops it
-	policy Policy     // of a joined message: Latest if one of its parts has a key
+	policy Policy     // Latest if m is joined and one of its parts has a key
 	key    string     // for Latest
 	parts  []*Message // the messages joined in this one, if any
 
-	forms atomic.Pointer[form] // compressed forms, one per requested window
+	forms atomic.Pointer[form] // compressed forms, one for each requested window
 }
 
 // form is a message's frame with its text compressed.
@@ -45,26 +45,26 @@ func Text(size int, fill func(dst []byte) []byte) *Message {
 	return &Message{frame: b, head: uint8(head)}
 }
 
-// Under sets the policy for m when the peer is behind, and returns m. The default is
-// [Disconnect]. The key is for [Latest]. Under must be called before m is queued or
-// joined.
+// Under sets the policy that applies to m when the peer is behind, and returns m. The
+// default is [Disconnect]. Only [Latest] uses the key. Under must be called before m is
+// queued or joined.
 func (m *Message) Under(p Policy, key string) *Message {
 	m.policy, m.key = p, key
 	return m
 }
 
-// Own marks m as one of the protocol's own messages, and returns m. No policy drops
-// it. Once the backpressure limit is reached, an extra quarter of it is available to
-// such messages only; one that exceeds even that ends the connection. Own must be
-// called before m is queued or joined.
+// Own marks m as one of the protocol's own messages, which no policy drops, and returns m.
+// Once the backpressure limit is reached, such messages may take another quarter of it;
+// one that exceeds even that ends the connection. Own must be called before m is queued or
+// joined.
 func (m *Message) Own() *Message {
 	m.own = true
 	return m
 }
 
-// Join returns one message that consists of parts: queueing it and keeping it waiting
-// costs no more than for a single message. It takes ownership of the parts, which
-// share its memory from then on. There must be at least one part.
+// Join returns one message that consists of parts, of which there must be at least one.
+// Queueing it takes no longer than queueing a single message. Join takes ownership of the
+// parts, which share the memory of the result from then on.
 func Join(parts ...*Message) *Message {
 	if len(parts) == 1 {
 		return parts[0]
@@ -99,12 +99,12 @@ func (m *Message) appendTo(dst []*Message) []*Message {
 	return dst
 }
 
-// overhead is the memory a message takes in addition to its frame: the Message
-// itself, its place in the queue, and the allocator's rounding.
+// overhead is the memory, in bytes, that a message takes in addition to its frame: the
+// Message itself, its place in the queue, and the allocator's rounding.
 const overhead = 128
 
-// Cost returns how many bytes of memory a waiting message takes. It counts in full
-// for each connection, because no connection owns a frame that many wait for.
+// Cost returns how many bytes of memory m takes while it waits. If it waits for several
+// connections, it counts in full for each of them.
 func (m *Message) Cost() int { return m.cost() }
 
 func (m *Message) cost() int {
@@ -117,7 +117,6 @@ func (m *Message) cost() int {
 // Count returns the number of messages joined in m, or 1.
 func (m *Message) Count() int { return m.count() }
 
-// count is Count for use within the package.
 func (m *Message) count() int { return max(1, len(m.parts)) }
 
 // appendText appends a text frame with the payload to dst.
@@ -163,16 +162,17 @@ func (m *Message) Clear() *Message {
 	}
 }
 
-// Payload returns the text of a message that is not joined. It must not be changed.
+// Payload returns the payload of a message that is not joined. The caller must not modify
+// it.
 func (m *Message) Payload() []byte { return m.frame[m.head:] }
 
 // Size returns the size of the message on the wire, in bytes, without compression.
 func (m *Message) Size() int { return len(m.frame) }
 
-// bytes returns the frame to write: the compressed one if compression was negotiated
-// and makes it smaller. It is compressed at most once per window, by the first caller
-// while others wait, and all get the same bytes. Sealed connections do not ask for
-// compression, because sealed text differs for each client and looks random.
+// bytes returns the frame to write: the compressed one if compression was negotiated and
+// makes it smaller. The frame is compressed at most once per window, by the first caller
+// while others wait, and all callers get the same bytes. Messages are not compressed for
+// sealed connections, because sealed text differs for each client and looks random.
 func (m *Message) bytes(window uint8) []byte {
 	size := len(m.frame) - int(m.head)
 	if window == 0 || size < deflateMin {
@@ -196,7 +196,7 @@ func (m *Message) bytes(window uint8) []byte {
 	return f.frame
 }
 
-// form returns the form for window, which may not be made yet.
+// form returns the form for window, whose frame may still have to be made.
 func (m *Message) form(window uint8) *form {
 	for {
 		first := m.forms.Load()

@@ -30,7 +30,7 @@ func TestMessageRoundTrip(t *testing.T) {
 	}
 }
 
-// readRaw reads one frame of a server, compressed or not.
+// readRaw reads one frame sent by a server, compressed or not.
 func readRaw(t testing.TB, r io.Reader) ws.Frame {
 	t.Helper()
 	h, err := ws.ReadHeader(r)
@@ -44,8 +44,8 @@ func readRaw(t testing.TB, r io.Reader) ws.Frame {
 	return f
 }
 
-// readPacked returns the text of one frame, as a client that has negotiated
-// compression does.
+// readPacked returns the text of one frame as a client reads it that has negotiated
+// compression.
 func readPacked(t testing.TB, frame []byte) []byte {
 	t.Helper()
 	r := bytes.NewReader(frame)
@@ -79,7 +79,7 @@ func TestMessageCompressed(t *testing.T) {
 			plain := slices.Clone(m.frame)
 			frame := m.bytes(maxWindow)
 			if got := readPacked(t, frame); string(got) != tt.text {
-				t.Errorf("%d bytes came out as %d", len(tt.text), len(got))
+				t.Errorf("%d bytes were decompressed to %d", len(tt.text), len(got))
 			}
 			if (len(frame) < len(plain)) != tt.smaller {
 				t.Errorf("%d bytes, and %d compressed", len(plain), len(frame))
@@ -96,13 +96,13 @@ func TestMessageCompressed(t *testing.T) {
 	}
 }
 
-// A message is compressed once, however many ask for it, and not before the first one
-// asks.
+// A message is compressed once, however many callers ask for it, and not before the first
+// one does.
 func TestMessageIsCompressedOnce(t *testing.T) {
 	m := text(chat(1000))
 	m.bytes(0)
 	if m.forms.Load() != nil {
-		t.Error("compressed for nobody")
+		t.Error("compressed before anyone asked")
 	}
 	frames := make([][]byte, 100)
 	var asking sync.WaitGroup
@@ -120,9 +120,9 @@ func TestMessageIsCompressedOnce(t *testing.T) {
 	}
 }
 
-// Different messages share compressors, each of which takes 1.1 MB. The limit leaves
-// room for the race detector, under which a pool loses a quarter.
-func TestCompressorsAreUsedAgain(t *testing.T) {
+// Messages share compressors, each of which takes 1.1 MB. The limit allows for the race
+// detector, which makes a pool drop a quarter of its elements.
+func TestCompressorsAreReused(t *testing.T) {
 	const n = 200
 	s := chat(1000)
 	if b := allocated(func() {
@@ -134,7 +134,7 @@ func TestCompressorsAreUsedAgain(t *testing.T) {
 	}
 }
 
-// FuzzMessageDeflate sends a text as a message and reads it as a client does.
+// FuzzMessageDeflate checks that a client can read the compressed form of any text.
 func FuzzMessageDeflate(f *testing.F) {
 	for _, n := range []int{0, 1, deflateMin - 1, deflateMin, 1000, 70_000} {
 		f.Add([]byte(chat(n)))
@@ -144,11 +144,11 @@ func FuzzMessageDeflate(f *testing.F) {
 		m := text(string(s))
 		frame := m.bytes(maxWindow)
 		if string(readPacked(t, frame)) != string(s) {
-			t.Error("something else came out")
+			t.Error("the client reads a different text")
 		}
 		for _, window := range []uint8{minWindow, minWindow + uint8(len(s)%8)} {
 			if out, _, err := readStrictly(m.bytes(window), window); err != nil || out != string(s) {
-				t.Errorf("window %d: %d bytes came out as %d, %v", window, len(s), len(out), err)
+				t.Errorf("window %d: %d bytes were decompressed to %d, %v", window, len(s), len(out), err)
 			}
 		}
 		if len(frame) > m.Size() {

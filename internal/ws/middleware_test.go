@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Runs the handshake through various kinds of middleware.
+// The handshake works through various kinds of middleware, or fails properly.
 func TestUpgradeThroughMiddleware(t *testing.T) {
 	tests := []struct {
 		name string
@@ -21,18 +21,18 @@ func TestUpgradeThroughMiddleware(t *testing.T) {
 		want int // 0 if nothing is answered
 	}{
 		{"none", func(w http.ResponseWriter) http.ResponseWriter { return w }, 101},
-		{"to be unwrapped", func(w http.ResponseWriter) http.ResponseWriter { return &recorder{&recorder{w, 0}, 0} }, 101},
+		{"that can be unwrapped", func(w http.ResponseWriter) http.ResponseWriter { return &recorder{&recorder{w, 0}, 0} }, 101},
 		{"that hijacks", func(w http.ResponseWriter) http.ResponseWriter { return hijacker{w, nil} }, 101},
-		{"that keeps the status for the body", func(w http.ResponseWriter) http.ResponseWriter { return &late{hijacker: hijacker{w, nil}} }, 101},
-		{"that keeps status and body", func(w http.ResponseWriter) http.ResponseWriter { return &buffering{hijacker: hijacker{w, nil}} }, 101},
+		{"that delays the status until the body", func(w http.ResponseWriter) http.ResponseWriter { return &late{hijacker: hijacker{w, nil}} }, 101},
+		{"that buffers status and body", func(w http.ResponseWriter) http.ResponseWriter { return &buffering{hijacker: hijacker{w, nil}} }, 101},
 		{"that leaves a deadline", func(w http.ResponseWriter) http.ResponseWriter {
 			return hijacker{w, func(nc net.Conn) error { return nc.SetDeadline(time.Unix(1, 0)) }}
 		}, 101},
 		{"that hides the connection", func(w http.ResponseWriter) http.ResponseWriter { return struct{ http.ResponseWriter }{w} }, 500},
-		{"that hides it deeper", func(w http.ResponseWriter) http.ResponseWriter {
+		{"that hides it below other middleware", func(w http.ResponseWriter) http.ResponseWriter {
 			return &recorder{struct{ http.ResponseWriter }{w}, 0}
 		}, 500},
-		{"that cannot hijack in the end", func(w http.ResponseWriter) http.ResponseWriter {
+		{"whose Hijack fails", func(w http.ResponseWriter) http.ResponseWriter {
 			return hijacker{struct{ http.ResponseWriter }{w}, nil}
 		}, 0},
 	}
@@ -86,13 +86,13 @@ func TestUpgradeThroughMiddleware(t *testing.T) {
 	}
 	_, _, _, err = Upgrade(rec, r, Terms{})
 	expectStatus(t, err, 500)
-	// The client need not know why.
+	// The response does not say why, but the error does.
 	if rec.Code != 500 || !strings.Contains(fmt.Sprint(err), "*httptest.ResponseRecorder") || rec.Body.String() != "The server cannot open WebSocket connections.\n" {
 		t.Errorf("answered %d %s, error %v", rec.Code, rec.Body, err)
 	}
 }
 
-// hijacker is middleware with its own Hijack that cannot be unwrapped.
+// hijacker is middleware that has its own Hijack and cannot be unwrapped.
 type hijacker struct {
 	http.ResponseWriter
 	then func(net.Conn) error
@@ -110,7 +110,7 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nc, rw, err
 }
 
-// late is middleware that passes the status on with the body, as gin does.
+// late is middleware that passes the status on when the body is written, as gin does.
 type late struct {
 	hijacker
 	status int
@@ -125,8 +125,8 @@ func (l *late) Write(b []byte) (int, error) {
 	return l.hijacker.Write(b)
 }
 
-// buffering is middleware that waits for enough of the body before it decides whether
-// to compress.
+// buffering is middleware that waits for more of the body before it decides whether to
+// compress it.
 type buffering struct {
 	hijacker
 	body []byte

@@ -8,10 +8,10 @@ import (
 
 var errExtensions = errors.New("malformed Sec-WebSocket-Extensions")
 
-// negotiate returns the answer to the first acceptable offer of permessage-deflate
-// and the window that it leaves us, or "" if no offer is acceptable. It does not use
-// wsflate.Extension of gobwas/ws, which fails the handshake over a parameter it does
-// not accept, where RFC 7692 requires the server to try the next offer; answers
+// negotiate returns the answer to the first acceptable offer of permessage-deflate and
+// the window for outgoing messages in bits, or "" if no offer is acceptable. It does not
+// use wsflate.Extension of gobwas/ws, because that fails the handshake if it does not
+// accept a parameter, where RFC 7692 requires the server to try the next offer; answers
 // server_max_window_bits=10 with its own configured value; and accepts
 // client_max_window_bits twice.
 func negotiate(fields []string) (answer string, window uint8, err error) {
@@ -33,14 +33,14 @@ func negotiate(fields []string) (answer string, window uint8, err error) {
 	return answer, window, nil
 }
 
-// offer describes one offer of an extension.
+// offer is one offer of an extension.
 type offer struct {
 	declined bool
 	seen     [4]bool // parameters seen, in the order of param's cases
-	window   uint8   // bits that our window may have, if the client has said so
+	window   uint8   // maximum window of outgoing messages, in bits; 0 if the client did not say
 }
 
-// param handles a parameter of the offer. value is "" if the parameter has none.
+// param handles a parameter of the offer. value is "" for a parameter without a value.
 func (o *offer) param(name, value string) {
 	i, ok := 0, false
 	switch name {
@@ -52,7 +52,7 @@ func (o *offer) param(name, value string) {
 		o.window = windowBits(value)
 		i, ok = 2, o.window != 0
 	case "client_max_window_bits":
-		// We decompress any window, so this needs no answer.
+		// The server can decompress messages of any window, so no answer is required.
 		i, ok = 3, value == "" || windowBits(value) != 0
 	}
 	if !ok || o.seen[i] {

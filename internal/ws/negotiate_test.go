@@ -34,7 +34,7 @@ func TestNegotiate(t *testing.T) {
 		{"in a second field", []string{"x-one", "permessage-deflate"}, yes},
 		{"empty elements and space", []string{" ,\t, permessage-deflate ;\tclient_max_window_bits = 9 ,"}, yes},
 		{"a name in another case", []string{"Permessage-Deflate"}, ""},
-		{"a name that begins so", []string{"permessage-deflate2"}, ""},
+		{"a name with that prefix", []string{"permessage-deflate2"}, ""},
 
 		{"a window for us", []string{"permessage-deflate; server_max_window_bits=15"}, window},
 		{"in quotes", []string{`permessage-deflate; server_max_window_bits="15"`}, window},
@@ -42,7 +42,7 @@ func TestNegotiate(t *testing.T) {
 		{"a small window for us", []string{"permessage-deflate; server_max_window_bits=9"}, yes + "; server_max_window_bits=9"},
 		{"the smallest window for us", []string{"permessage-deflate; server_max_window_bits=8"}, yes + "; server_max_window_bits=8"},
 		{"too small a window for us", []string{"permessage-deflate; server_max_window_bits=7"}, ""},
-		{"a window for us with a zero before it", []string{"permessage-deflate; server_max_window_bits=09"}, ""},
+		{"a window for us with a leading zero", []string{"permessage-deflate; server_max_window_bits=09"}, ""},
 		{"a window for us with a sign", []string{"permessage-deflate; server_max_window_bits=+9"}, ""},
 		{"a window for us that is far too large", []string{"permessage-deflate; server_max_window_bits=265"}, ""},
 		{"a window for us without a size", []string{"permessage-deflate; server_max_window_bits"}, ""},
@@ -51,16 +51,16 @@ func TestNegotiate(t *testing.T) {
 		{"the largest window for the client", []string{`permessage-deflate; client_max_window_bits="15"`}, yes},
 		{"too small a window", []string{"permessage-deflate; client_max_window_bits=7"}, ""},
 		{"too large a window", []string{"permessage-deflate; client_max_window_bits=16"}, ""},
-		{"a window with a zero before it", []string{"permessage-deflate; client_max_window_bits=08"}, ""},
+		{"a window with a leading zero", []string{"permessage-deflate; client_max_window_bits=08"}, ""},
 		{"a window that is not a number", []string{"permessage-deflate; client_max_window_bits=x"}, ""},
 
 		{"an unknown parameter", []string{"permessage-deflate; speed=11"}, ""},
-		{"a value where none belongs", []string{"permessage-deflate; server_no_context_takeover=1"}, ""},
-		{"a value where none belongs, the other side", []string{"permessage-deflate; client_no_context_takeover=true"}, ""},
+		{"an unexpected value", []string{"permessage-deflate; server_no_context_takeover=1"}, ""},
+		{"an unexpected value, the other side", []string{"permessage-deflate; client_no_context_takeover=true"}, ""},
 		{"a parameter twice", []string{"permessage-deflate; client_max_window_bits; client_max_window_bits"}, ""},
 		{"a parameter twice, once with a value", []string{"permessage-deflate; client_max_window_bits=15; client_max_window_bits"}, ""},
 		{"another parameter twice", []string{"permessage-deflate; server_no_context_takeover; server_no_context_takeover"}, ""},
-		{"the first that can be", []string{
+		{"the first acceptable offer", []string{
 			"permessage-deflate; server_max_window_bits=7, permessage-deflate; x",
 			"permessage-deflate; server_max_window_bits=15, permessage-deflate",
 		}, window},
@@ -105,7 +105,7 @@ func FuzzNegotiate(f *testing.F) {
 	})
 }
 
-// What the client is told, what the caller is told and what is sent agree.
+// The response and the window returned to the caller agree.
 func TestUpgradeNegotiatesCompression(t *testing.T) {
 	const offered = "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"
 	with := func(field string) string { return strings.TrimSuffix(handshake, "\r\n") + field }
@@ -119,16 +119,16 @@ func TestUpgradeNegotiatesCompression(t *testing.T) {
 		{"offered", with(offered), false, 101, false},
 		{"allowed", handshake, true, 101, false},
 		{"neither", handshake, false, 101, false},
-		{"allowed, but not like this", with("Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=7\r\n\r\n"), true, 101, false},
+		{"allowed, but no acceptable offer", with("Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=7\r\n\r\n"), true, 101, false},
 		{"malformed", with("Sec-WebSocket-Extensions: permessage-deflate;\r\n\r\n"), true, 400, false},
 		{"malformed, and ignored", with("Sec-WebSocket-Extensions: permessage-deflate;\r\n\r\n"), false, 101, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			told := make(chan bool, 1)
+			returned := make(chan bool, 1)
 			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				nc, _, window, err := Upgrade(w, r, Terms{Deflate: tt.allowed})
-				told <- window != 0
+				returned <- window != 0
 				if err == nil {
 					_ = nc.Close()
 				}
@@ -148,14 +148,14 @@ func TestUpgradeNegotiatesCompression(t *testing.T) {
 			}
 			_ = res.Body.Close()
 			answer := res.Header.Get("Sec-WebSocket-Extensions")
-			if deflated := <-told; res.StatusCode != tt.status || deflated != tt.deflated || (answer != "") != deflated {
-				t.Errorf("got %s, %q; the caller was told %v", res.Status, answer, deflated)
+			if deflated := <-returned; res.StatusCode != tt.status || deflated != tt.deflated || (answer != "") != deflated {
+				t.Errorf("got %s, %q; Upgrade returned a window: %v", res.Status, answer, deflated)
 			}
 		})
 	}
 }
 
-// Another implementation negotiates compression, and both sides use it.
+// Compression works with a client of another implementation, in both directions.
 func TestCompressionWithGobwasClient(t *testing.T) {
 	const limit = 100_000
 	m := text(chat(1000))
@@ -186,7 +186,7 @@ func TestCompressionWithGobwasClient(t *testing.T) {
 	defer func() { _ = nc.Close() }()
 	r := io.Reader(nc)
 	if ahead != nil {
-		r = ahead // it arrived together with the handshake's answer
+		r = ahead // the frame arrived together with the response
 	}
 	if len(hs.Extensions) != 1 {
 		t.Errorf("the client got %v", hs.Extensions)

@@ -11,8 +11,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Without free descriptors there are no pollers. PollFailed is called once, and
-// connections are served without pollers.
+// If the pollers cannot be created because no descriptors are free, PollFailed is called
+// once, and connections are served without pollers.
 func TestNoDescriptorForEpoll(t *testing.T) {
 	for spare, want := range []string{"epoll_create1: ", "epoll: "} {
 		t.Run(fmt.Sprint(spare), func(t *testing.T) { testNoDescriptor(t, spare, want) })
@@ -41,7 +41,7 @@ func testNoDescriptor(t *testing.T, spare int, want string) {
 		t.Fatal(err)
 	}
 	if now := nextDescriptor(t); now != free {
-		t.Errorf("descriptor %d was left open", free)
+		t.Errorf("a descriptor was left open: the next one is %d, want %d", now, free)
 	}
 	other := second.conn(&opts)
 	if c.Polled() || other.Polled() || len(failed) != 1 || !strings.HasPrefix(failed[0], want) {
@@ -71,7 +71,7 @@ func nextDescriptor(t *testing.T) int {
 	return fd
 }
 
-// A closed engine starts nothing.
+// A closed engine does not start pollers.
 func TestClosedEngine(t *testing.T) {
 	e := NewEngine(EngineConfig{Threads: 1, PollFailed: func(err error) { t.Error(err) }})
 	e.Close()

@@ -8,7 +8,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// bitWriter writes the bits of a compressed text.
+// bitWriter writes a compressed text bit by bit.
 type bitWriter struct {
 	out  []byte
 	bits uint64
@@ -25,8 +25,8 @@ func (w *bitWriter) put(bits uint64, n uint) {
 
 func (w *bitWriter) align() { w.put(0, -w.n&7) }
 
-// emptyBlock adds a block that has only code tables: 12 bytes that keep the
-// decompressor busy for 3 us.
+// emptyBlock writes a block that has only code tables: 12 bytes that keep the decompressor
+// busy for 3 us.
 func (w *bitWriter) emptyBlock() {
 	w.put(4, 3)      // not the last one, with tables
 	w.put(0, 5+5)    // 257 codes, and one for distances
@@ -42,9 +42,8 @@ func (w *bitWriter) emptyBlock() {
 	w.put(0, 1)      // the end of the block
 }
 
-// Decompressing a message may take a millisecond although it is small both compressed
-// and decompressed. That happens off the poller, or others get their turn right after
-// it.
+// Decompressing a message may take a millisecond even if it is small both compressed and
+// decompressed. Either another goroutine does it, or others get their turn right after it.
 func TestTurnsCountDecompressing(t *testing.T) {
 	w := &bitWriter{}
 	w.put(0, 3)

@@ -22,8 +22,8 @@ const (
 // closeTooMany is the Ignis close code for a peer that sends too much.
 const closeTooMany uint16 = 4007
 
-// violation reports input that breaks the protocol or exceeds a limit, with the close
-// code to answer it.
+// violation reports input that breaks the protocol or exceeds a limit, with the close code
+// to answer it with.
 type violation struct {
 	code  uint16
 	text  string
@@ -35,7 +35,7 @@ func (v *violation) Error() string { return fmt.Sprintf("%s (close code %d)", v.
 func breach(text string) error { return &violation{code: closeProtocol, text: text} }
 
 // The work that a peer causes is measured in bytes, so that no peer can monopolize a
-// poller by sending many small frames, or little data that becomes large.
+// poller by sending many small frames, or little data that decompresses to a lot.
 const (
 	// turnWork is how much work is done for one connection before others get their
 	// turn.
@@ -46,13 +46,13 @@ const (
 	// packedWork is the work of each compressed byte. The worst input, hundreds of
 	// code tables without text, takes 0.25 us per byte.
 	packedWork = 32
-	// lightPacked and lightMessage are the maximum sizes, compressed and
-	// decompressed, of a message that is decompressed at once. lightStranger replaces
-	// lightPacked for a stranger.
+	// lightPacked and lightMessage are the maximum sizes in bytes, compressed and
+	// decompressed, of a message that is decompressed immediately. For a stranger,
+	// lightStranger replaces lightPacked.
 	lightPacked   = 1 << 10
 	lightStranger = 256
 	lightMessage  = 64 << 10
-	// maxWork limits the work of a single item, so that a sum cannot overflow.
+	// maxWork limits the work counted for a single item, so that sums cannot overflow.
 	maxWork = 1 << 20
 )
 
@@ -60,25 +60,25 @@ const (
 // messages. It keeps only incomplete input.
 type parser struct {
 	max      int       // maximum message size in bytes, before and after decompression
-	pending  []byte    // an incomplete frame, or the input that f stopped before; otherwise nil
+	pending  []byte    // an incomplete frame, or the input that was left when feed stopped early; otherwise nil
 	partial  []byte    // fragments received so far of an incomplete message
 	op       ws.OpCode // of the incomplete message; 0 if there is none
 	packed   bool      // the incomplete message is compressed
 	deflate  bool      // compression was negotiated
 	stranger bool      // the number of frames is limited
 	turns    bool      // work is done in turns, and large messages are deferred
-	skip     bool      // discard data frames: only the close frame matters
+	skip     bool      // discard data frames, because only the close frame matters
 	deferred bool      // partial is a complete message, to be decompressed next
 	frames   int32     // number of frames that a stranger may still send
 	spent    int32     // work done in this turn
 }
 
-// feed consumes data, which it may change, and calls f with each complete message and
-// control frame. The payload is valid only during the call. The error is a
-// *violation, which ends the stream, the error that f returned, errTurn when the
-// turn's work is done, or errHeavy before a message that takes long to decompress.
-// Unless the stream has ended, feed keeps the remaining input, however large, and
-// continues with it on the next call, with or without more data.
+// feed consumes data, which it may modify, and calls f with each complete message and
+// control frame. The payload is valid only during the call. The error is a *violation,
+// which ends the stream, the error that f returned, errTurn when the turn is used up, or
+// errHeavy before a message that takes long to decompress. Except after a violation, feed
+// keeps the remaining input, however large, and the next call continues with it, with or
+// without more data.
 func (p *parser) feed(data []byte, f func(op ws.OpCode, payload []byte) error) error {
 	kept := p.pending != nil
 	if kept {
@@ -112,8 +112,8 @@ func (p *parser) onlyClose() {
 	}
 }
 
-// append appends data to pending. If pending begins with an incomplete frame, its
-// capacity never exceeds the frame by much.
+// append appends data to pending. If pending starts with an incomplete frame, its capacity
+// never exceeds the size of that frame by much.
 func (p *parser) append(data []byte) {
 	need := len(p.pending) + len(data)
 	if need > cap(p.pending) {
@@ -126,7 +126,7 @@ func (p *parser) append(data []byte) {
 	p.pending = append(p.pending, data...)
 }
 
-// keep keeps incomplete input. kept says that data is the end of p.pending.
+// keep stores the remaining input. If kept is set, data is the tail of p.pending.
 func (p *parser) keep(data []byte, kept bool) {
 	switch {
 	case len(data) == 0:
@@ -136,7 +136,7 @@ func (p *parser) keep(data []byte, kept bool) {
 		// for a peer that sends single bytes.
 	case kept && cap(p.pending) <= 4*len(data):
 		p.pending = append(p.pending[:0], data...)
-	default: // also if a large frame was consumed and little is left
+	default: // among others, a large frame was consumed and little is left
 		p.pending = append([]byte(nil), data...)
 	}
 }
@@ -208,7 +208,8 @@ func (p *parser) postpone(op ws.OpCode, payload []byte, owned bool) error {
 	return errHeavy
 }
 
-// unpack delivers a compressed message, deferring it first if it is large.
+// unpack delivers a compressed message. It returns errHeavy if the message turns out to be
+// large and was not deferred yet.
 func (p *parser) unpack(op ws.OpCode, payload []byte, f func(ws.OpCode, []byte) error) error {
 	limit := p.max
 	if p.turns && !p.deferred {
@@ -247,7 +248,7 @@ func isTooLarge(err error) bool {
 	return errors.As(err, &v) && v.code == closeMessageLarge
 }
 
-// give calls f with a message.
+// give checks a message and calls f with it.
 func give(op ws.OpCode, payload []byte, f func(ws.OpCode, []byte) error) error {
 	if op == ws.OpText && !utf8.Valid(payload) {
 		return &violation{code: closeInvalidData, text: "text that is not UTF-8"}
@@ -279,7 +280,7 @@ func (p *parser) header(b []byte) (header, error) {
 	case b[0]&(0x70&^rsv1) != 0 || h.packed && !(p.deflate && startsMessage):
 		return h, breach("reserved bits set")
 	case b[1]&0x80 == 0:
-		return h, breach("frame without a mask")
+		return h, breach("frame not masked")
 	case h.op.IsReserved():
 		return h, breach("unknown opcode")
 	case h.op.IsControl() && !h.fin:
@@ -287,7 +288,7 @@ func (p *parser) header(b []byte) (header, error) {
 	case h.op.IsControl() && length > maxControl:
 		return h, breach("control frame over 125 bytes")
 	case h.op == ws.OpContinuation && p.op == 0:
-		return h, breach("continuation of nothing")
+		return h, breach("continuation frame without a first frame")
 	case startsMessage && p.op != 0:
 		return h, breach("new message within a fragmented one")
 	}
@@ -298,14 +299,14 @@ func (p *parser) header(b []byte) (header, error) {
 			return h, nil
 		}
 		if length = uint64(binary.BigEndian.Uint16(b[2:])); length < 126 {
-			return h, breach("length not in its shortest form")
+			return h, breach("length not encoded minimally")
 		}
 	case 127:
 		if size += 8; len(b) < size {
 			return h, nil
 		}
 		if length = binary.BigEndian.Uint64(b[2:]); length <= 0xffff || length>>63 != 0 {
-			return h, breach("length not in its shortest form, or negative")
+			return h, breach("length not encoded minimally, or too large")
 		}
 	}
 	if !h.op.IsControl() && length > p.room(h.packed || p.packed) {
@@ -319,8 +320,8 @@ func (p *parser) header(b []byte) (header, error) {
 	return h, nil
 }
 
-// room returns how many more bytes a message may have on the wire. Compression makes
-// incompressible data larger: by a few bytes with most compressors, but by an eighth
+// room returns how many more bytes the current message may have on the wire. Compression
+// makes incompressible data larger: by a few bytes with most compressors, but by an eighth
 // in the worst case of zlib.
 func (p *parser) room(packed bool) uint64 {
 	limit := uint64(p.max)
@@ -337,11 +338,11 @@ func closeStatus(payload []byte) (uint16, string, error) {
 		return closeNoStatus, "", nil
 	}
 	if len(payload) == 1 {
-		return 0, "", breach("close frame of one byte")
+		return 0, "", breach("close frame with a payload of one byte")
 	}
 	code, reason := binary.BigEndian.Uint16(payload), payload[2:]
 	if !validCloseCode(code) {
-		return 0, "", breach("close code that may not be sent")
+		return 0, "", breach("invalid close code")
 	}
 	if !utf8.Valid(reason) {
 		return 0, "", &violation{code: closeInvalidData, text: "close reason that is not UTF-8"}
@@ -349,8 +350,9 @@ func closeStatus(payload []byte) (uint16, string, error) {
 	return code, string(reason), nil
 }
 
-// validCloseCode reports whether a peer may send code: the codes of RFC 6455 and of
-// the registry that may be sent, and the ranges for libraries and applications.
+// validCloseCode reports whether a peer may send code. Valid are the codes of RFC 6455 and
+// the IANA registry, except for reserved ones, and the ranges for libraries and
+// applications.
 func validCloseCode(code uint16) bool {
 	switch {
 	case code >= 3000 && code <= 4999:

@@ -40,9 +40,9 @@ func addStreams(f *testing.F) {
 	}
 }
 
-// FuzzParser checks that, however a peer's bytes are split into pieces, and with a
-// pause after every message, the same messages and the same error result, and that
-// the memory kept is bounded by the input.
+// FuzzParser checks that the messages and the error do not depend on how the input is split
+// into pieces or on pauses between messages, and that the memory kept is bounded by the
+// input.
 func FuzzParser(f *testing.F) {
 	addStreams(f)
 	f.Fuzz(func(t *testing.T, stream, cuts []byte, deflate bool) {
@@ -70,7 +70,8 @@ func FuzzParser(f *testing.F) {
 	})
 }
 
-// parsePieces feeds stream in pieces of the lengths in cuts, and checks what is kept.
+// parsePieces feeds stream to a parser in pieces of the lengths in cuts, and checks how much
+// the parser keeps.
 func parsePieces(t *testing.T, stream, cuts []byte, deflate, pausing bool) (out []got, err error) {
 	// A compressed message may be larger before it is decompressed.
 	const most = fuzzLimit + fuzzLimit/8 + 64
@@ -95,15 +96,15 @@ func parsePieces(t *testing.T, stream, cuts []byte, deflate, pausing bool) (out 
 		if len(p.pending)+len(p.partial) > fed || len(p.partial) > most ||
 			err == nil && len(p.pending) > most+14 ||
 			cap(p.pending) > 4*len(p.pending)+64 || cap(p.partial) > 4*len(p.partial)+64 {
-			t.Fatalf("%d bytes came, %d (%d) and %d (%d) are kept", fed,
+			t.Fatalf("of %d bytes, %d (capacity %d) and %d (capacity %d) are kept", fed,
 				len(p.pending), cap(p.pending), len(p.partial), cap(p.partial))
 		}
 	}
 	return out, err
 }
 
-// FuzzParserAgainstGobwas compares the parser with another implementation: both must
-// read a valid stream in the same way.
+// FuzzParserAgainstGobwas checks that another implementation reads the same messages from
+// every valid stream.
 func FuzzParserAgainstGobwas(f *testing.F) {
 	addStreams(f)
 	f.Fuzz(func(t *testing.T, stream, _ []byte, deflate bool) {
@@ -113,10 +114,10 @@ func FuzzParserAgainstGobwas(f *testing.F) {
 		}
 		out, err := readWithGobwas(stream, deflate)
 		if err != nil {
-			t.Fatalf("gobwas refuses what we accept: %v", err)
+			t.Fatalf("gobwas rejects a stream that our parser accepts: %v", err)
 		}
 		if diff := cmp.Diff(out, want); diff != "" {
-			t.Errorf("gobwas (-) and we (+):\n%s", diff)
+			t.Errorf("gobwas (-) and our parser (+):\n%s", diff)
 		}
 	})
 }
@@ -131,7 +132,7 @@ func readWithGobwas(stream []byte, deflate bool) (out []got, err error) {
 		out = append(out, got{h.OpCode, string(b)})
 		return nil
 	}
-	// CheckUTF8 stays off: it rejects invalid text in incomplete messages.
+	// CheckUTF8 stays off, because it rejects invalid text in incomplete messages.
 	r := wsutil.Reader{Source: bytes.NewReader(stream), State: ws.StateServerSide, OnIntermediate: control}
 	var compression wsflate.MessageState
 	if deflate {
@@ -148,7 +149,7 @@ func readWithGobwas(stream []byte, deflate bool) (out []got, err error) {
 				s := string(b)
 				if compression.IsCompressed() && s != "" {
 					if s, err = inflate(b, fuzzLimit); err != nil {
-						return out, err // not an error for the end of the stream
+						return out, err // do not mistake it for the end of the stream
 					}
 				}
 				out = append(out, got{h.OpCode, s})

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// feedPausing feeds piece to p and pauses after each result. Then it continues until
-// nothing is left.
+// feedPausing feeds piece to p, pauses after each message or control frame, and continues
+// until no complete one is left.
 func feedPausing(t *testing.T, p *parser, piece []byte, f func(op ws.OpCode, payload []byte)) error {
 	t.Helper()
 	left := len(p.pending) + len(piece)
@@ -30,13 +30,13 @@ func feedPausing(t *testing.T, p *parser, piece []byte, f func(op ws.OpCode, pay
 		// At least the consumed header must be gone, and the capacity must not be
 		// excessive.
 		if n := len(p.pending); n > left-6 || cap(p.pending) > 4*n+64 || n == 0 && p.pending != nil {
-			t.Fatalf("of %d bytes %d are kept, with room for %d", left, n, cap(p.pending))
+			t.Fatalf("of %d bytes, %d (capacity %d) are kept", left, n, cap(p.pending))
 		}
 		left, calls = len(p.pending), 0
 		err = p.feed(nil, pausing)
 	}
 	if calls != 0 {
-		t.Fatal("a message without its pause")
+		t.Fatal("no pause after a message")
 	}
 	return err
 }
@@ -72,8 +72,8 @@ func TestParserPauses(t *testing.T) {
 	}
 }
 
-// Data that arrives while the parser is paused is queued behind what it has kept, and
-// a violation in it is found in its turn.
+// Data that arrives while the parser is paused is handled after the input that it has kept,
+// including a violation.
 func TestParserFedWhilePaused(t *testing.T) {
 	p := parser{max: 100}
 	var out []got

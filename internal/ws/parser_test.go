@@ -58,7 +58,7 @@ func TestParserMessages(t *testing.T) {
 		{"text", [][]byte{masked(ws.OpText, true, "hello")}, []got{{ws.OpText, "hello"}}},
 		{"binary that is not text", [][]byte{masked(ws.OpBinary, true, "\xff\x00")}, []got{{ws.OpBinary, "\xff\x00"}}},
 		{"empty", [][]byte{masked(ws.OpText, true, "")}, []got{{ws.OpText, ""}}},
-		{"at the edges of the length forms", [][]byte{
+		{"at the limits of the length encodings", [][]byte{
 			masked(ws.OpText, true, text(125)), masked(ws.OpText, true, text(126)),
 			masked(ws.OpText, true, text(0xffff)), masked(ws.OpText, true, text(0x10000)),
 		}, []got{
@@ -71,13 +71,13 @@ func TestParserMessages(t *testing.T) {
 		{"exactly as large as allowed, in fragments", [][]byte{
 			masked(ws.OpText, false, text(limit-1)), masked(ws.OpContinuation, true, "y"),
 		}, []got{{ws.OpText, text(limit-1) + "y"}}},
-		{"fragments of nothing", [][]byte{
+		{"empty fragments", [][]byte{
 			masked(ws.OpText, false, ""), masked(ws.OpContinuation, false, ""), masked(ws.OpContinuation, true, ""),
 		}, []got{{ws.OpText, ""}}},
 		{"a binary message in fragments", [][]byte{
 			masked(ws.OpBinary, false, "\xff"), masked(ws.OpContinuation, true, "\xfe"),
 		}, []got{{ws.OpBinary, "\xff\xfe"}}},
-		{"a character cut by fragments", [][]byte{
+		{"a character split by fragments", [][]byte{
 			masked(ws.OpText, false, "\xe2\x82"), masked(ws.OpContinuation, true, "\xac"),
 		}, []got{{ws.OpText, "€"}}},
 		{"control frames between fragments", [][]byte{
@@ -128,7 +128,7 @@ func TestParserViolations(t *testing.T) {
 		{"fragmented close", "\x08\x80" + key, 1002},
 		{"ping of 126 bytes", "\x89\xfe\x00\x7e" + key, 1002},
 		{"ping with a 64-bit length", "\x89\xff" + long(1), 1002},
-		{"continuation of nothing", "\x80\x80" + key, 1002},
+		{"continuation without a message", "\x80\x80" + key, 1002},
 		{"continuation of a finished message", fragment + string(masked(ws.OpContinuation, true, "b")) + "\x80\x80" + key, 1002},
 		{"text within a message", fragment + "\x81\x80" + key, 1002},
 		{"binary within an empty message", string(masked(ws.OpText, false, "")) + "\x82\x80" + key, 1002},
@@ -141,9 +141,9 @@ func TestParserViolations(t *testing.T) {
 		{"one byte too many", "\x81\xfe\x03\xe9", 1009},
 		{"one byte too many in a fragment", string(masked(ws.OpText, false, strings.Repeat("a", limit))) + "\x80\x81", 1009},
 		{"not UTF-8", string(masked(ws.OpText, true, "a\xff")), 1007},
-		{"a character cut at the end", string(masked(ws.OpText, true, "\xe2\x82")), 1007},
+		{"a truncated character", string(masked(ws.OpText, true, "\xe2\x82")), 1007},
 		{"a surrogate", string(masked(ws.OpText, true, "\xed\xa0\x80")), 1007},
-		{"not UTF-8 over fragments", string(masked(ws.OpText, false, "\xe2")) + string(masked(ws.OpContinuation, true, "a")), 1007},
+		{"not UTF-8 across fragments", string(masked(ws.OpText, false, "\xe2")) + string(masked(ws.OpContinuation, true, "a")), 1007},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -162,8 +162,8 @@ func TestParserViolations(t *testing.T) {
 	}
 }
 
-// A message that arrives complete, in one piece, allocates nothing.
-func TestParserAllocatesNothing(t *testing.T) {
+// Parsing messages that arrive complete, in one piece, does not allocate.
+func TestParserDoesNotAllocate(t *testing.T) {
 	p := parser{max: 1000}
 	frames := slices.Concat(masked(ws.OpText, true, "hello"), masked(ws.OpPing, true, "p"), masked(ws.OpBinary, true, chat(500)))
 	buf := make([]byte, len(frames))
@@ -178,20 +178,20 @@ func TestParserAllocatesNothing(t *testing.T) {
 	}
 }
 
-// An unacceptable frame is rejected at its header: the parser does not wait for the
-// rest.
-func TestParserRefusesAtTheHeader(t *testing.T) {
+// An unacceptable frame is rejected after its header: the parser does not wait for the
+// payload.
+func TestParserRejectsAfterHeader(t *testing.T) {
 	if _, err := parse(10, []byte("\x81\x8b")); err == nil {
-		t.Error("a message of 11 bytes with a limit of 10 is waited for")
+		t.Error("a message of 11 bytes is not rejected with a limit of 10")
 	}
 	if _, err := parse(10, []byte("\x81\x8a")); err != nil {
 		t.Errorf("a message of 10 bytes with a limit of 10: %v", err)
 	}
 }
 
-// An error of the callback stops the stream, and the next feed continues with the
+// An error from the callback stops the parser, and the next call of feed continues with the
 // remaining input.
-func TestParserStopsAndGoesOn(t *testing.T) {
+func TestParserStopsAndContinues(t *testing.T) {
 	p := parser{max: 100}
 	stop := errors.New("stop")
 	stream := slices.Concat(masked(ws.OpText, true, "a"), masked(ws.OpText, true, "b"), masked(ws.OpText, true, "c"))
@@ -212,8 +212,8 @@ func TestParserStopsAndGoesOn(t *testing.T) {
 	}
 }
 
-// The memory kept for a peer depends on what it sent, not on what it announced or
-// sent long ago.
+// The memory kept for a peer depends on its incomplete input, not on what it announced or
+// sent before.
 func TestParserKeepsLittle(t *testing.T) {
 	ignore := func(ws.OpCode, []byte) error { return nil }
 	large := masked(ws.OpText, true, strings.Repeat("x", 100_000))
@@ -224,19 +224,19 @@ func TestParserKeepsLittle(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c := cap(p.pending); c > 100 {
-		t.Errorf("20 bytes of a large frame hold %d", c)
+		t.Errorf("20 bytes of a large frame take %d", c)
 	}
 	if err := p.feed(append(slices.Clone(large[20:]), next[:1]...), ignore); err != nil {
 		t.Fatal(err)
 	}
 	if c := cap(p.pending); c > 100 {
-		t.Errorf("after a large frame one byte holds %d", c)
+		t.Errorf("one byte after a large frame takes %d", c)
 	}
 	if err := p.feed(slices.Clone(next[1:]), ignore); err != nil {
 		t.Fatal(err)
 	}
 	if p.pending != nil || p.partial != nil {
-		t.Error("something is kept when nothing is incomplete")
+		t.Error("input is kept although nothing is incomplete")
 	}
 	for range 10_000 {
 		op := ws.OpContinuation
@@ -248,12 +248,12 @@ func TestParserKeepsLittle(t *testing.T) {
 		}
 	}
 	if c := cap(p.partial); c > 100 {
-		t.Errorf("empty fragments hold %d", c)
+		t.Errorf("empty fragments take %d", c)
 	}
 }
 
-// A peer that sends single bytes or tiny fragments must not make the server copy
-// everything again and again.
+// A peer that sends single bytes or tiny fragments does not make the server copy the same
+// input again and again.
 func TestParserCopiesLittle(t *testing.T) {
 	const size = 1 << 20
 	ignore := func(ws.OpCode, []byte) error { return nil }
@@ -290,7 +290,8 @@ func TestParserCopiesLittle(t *testing.T) {
 	}
 }
 
-// The callee may use the payload during the call, whatever else is kept.
+// The payload stays intact during the callback, and kept input does not depend on the
+// reader's buffer.
 func TestParserPayloadIsNotOverwritten(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	var stream []byte
@@ -309,7 +310,7 @@ func TestParserPayloadIsNotOverwritten(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range buf { // the reader reuses its buffer
+		for i := range buf { // as if the reader reused its buffer
 			buf[i] = 0xee
 		}
 		stream = stream[n:]

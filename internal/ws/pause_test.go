@@ -49,13 +49,13 @@ func beginPausing(t *testing.T, c *Conn, early []byte) *pausing {
 	return p
 }
 
-// While a connection is paused, no message is read, neither one that arrived with the
-// last one nor a new one. Resume continues at the same point, whether data is waiting
+// While a connection is paused, no message is delivered, neither one that arrived with the
+// last one nor a new one. Resume continues where reading stopped, whether data is waiting
 // or arrives later, and pings in between are answered.
 func TestPauseAndResume(t *testing.T) {
 	many := make([]string, 10)
 	for i := range many {
-		many[i] = fmt.Sprintf("%d %s", i, strings.Repeat("x", 20_000)) // each a deferred one
+		many[i] = fmt.Sprintf("%d %s", i, strings.Repeat("x", 20_000)) // long enough to be deferred if heavy
 	}
 	for name, frames := range map[string]func(s string) []byte{
 		"plain":      func(s string) []byte { return masked(ws.OpText, true, s) },
@@ -103,7 +103,8 @@ func TestPauseAndResume(t *testing.T) {
 							t.Fatalf("pong %d: %v, %v", i, f, err)
 						}
 					}
-					// Nothing waits, and Resume comes before the next message.
+					// No data is waiting, and Resume is called before the next message
+					// arrives.
 					p.allowed.Add(1)
 					p.conn.Resume()
 					_, _ = client.Write(frames("the last"))
@@ -118,9 +119,8 @@ func TestPauseAndResume(t *testing.T) {
 	}
 }
 
-// A paused connection that begins to end needs no Resume, and does not get unread
-// data.
-func TestEndsWhilePaused(t *testing.T) {
+// A paused connection can be closed without Resume, and its unread data is not delivered.
+func TestCloseWhilePaused(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
 		opts.Engine = newEngine(t, EngineConfig{Plain: tr.plain})
@@ -147,13 +147,13 @@ func TestEndsWhilePaused(t *testing.T) {
 	})
 }
 
-// A paused peer's data keeps no goroutine busy, however many events it causes.
-func TestPausedPeerIsLeftAlone(t *testing.T) {
+// Nothing is read from a paused peer, however many events its data causes.
+func TestPausedPeerIsNotRead(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		p := serve(t, tr, defaults())
 		other := serve(t, tr, func() Options { o := defaults(); o.Engine = p.opts.Engine; return o }())
 		p.Pause()
-		if !p.Polled() { // its goroutine is blocked in a read
+		if !p.Polled() { // its goroutine is blocked in a read, which must return first
 			p.send(t, masked(ws.OpPing, true, ""))
 			p.expect(t, ws.OpPong, "")
 		}
@@ -165,7 +165,7 @@ func TestPausedPeerIsLeftAlone(t *testing.T) {
 			runtime.Gosched()
 		}
 		if p.lastRead.Load() != before || len(p.incoming) > 0 {
-			t.Error("read from")
+			t.Error("data was read while paused")
 		}
 		p.Resume()
 		for range 20 {

@@ -13,7 +13,7 @@ import (
 // step is something that can happen to a connection while it is served.
 type step struct {
 	name string
-	ours bool // caused by us, not by the peer; does not block
+	ours bool // caused by the server, not by the peer; does not block
 	do   func(c *Conn, peer net.Conn)
 	end  Cause // cause of the end if this step comes first
 }
@@ -26,18 +26,18 @@ var steps = []step{
 	{"close", true, func(c *Conn, _ net.Conn) { c.Close(4000, "") }, CauseServerClosed},
 	{"abort", true, func(c *Conn, _ net.Conn) { c.Abort(CauseIdle) }, CauseIdle},
 	{"peer closes", false, func(_ *Conn, peer net.Conn) { _, _ = peer.Write(masked(ws.OpClose, true, "\x03\xe8")) }, CausePeerClosed},
-	{"peer errs", false, func(_ *Conn, peer net.Conn) { _, _ = peer.Write([]byte("\xff\xff")) }, CauseViolation},
+	{"peer sends garbage", false, func(_ *Conn, peer net.Conn) { _, _ = peer.Write([]byte("\xff\xff")) }, CauseViolation},
 	{"peer vanishes", false, func(_ *Conn, peer net.Conn) { _ = peer.Close() }, CauseLost},
 }
 
-// In any order of steps, Serve and Finish return, the first cause is recorded, and
-// the peer of an orderly end gets the close frame.
+// In any order of steps, Ended and Finished are called, the first cause is recorded, and
+// the peer gets the close frame if the connection was not aborted.
 func TestEveryOrderOfThreeSteps(t *testing.T) {
 	for _, a := range steps {
 		for _, b := range steps {
 			for _, c := range steps {
 				synctest.Test(t, func(t *testing.T) { runSteps(t, []step{a, b, c}, synctest.Wait) })
-				if a.ours && b.ours && c.ours { // before anybody else has done anything
+				if a.ours && b.ours && c.ours { // without waiting for other goroutines
 					synctest.Test(t, func(t *testing.T) { runSteps(t, []step{a, b, c}, nil) })
 				}
 			}
@@ -61,7 +61,7 @@ func runSteps(t *testing.T, order []step, settle func()) {
 	for i, s := range order {
 		names[i] = s.name
 		if settle != nil {
-			go s.do(c, client) // a peer's write may have no reader
+			go s.do(c, client) // a write of the peer may block
 			settle()
 		} else {
 			s.do(c, client)
@@ -91,7 +91,7 @@ func runSteps(t *testing.T, order []step, settle func()) {
 		t.Errorf("%s: ended by %d, want %d", name, end.Cause, want)
 	}
 	if !flushed || left {
-		t.Errorf("%s: somebody may still wait for a writer; messages left: %v", name, left)
+		t.Errorf("%s: flushed: %v, messages left: %v", name, flushed, left)
 	}
 	orderly := want == CauseServerClosed || want == CausePeerClosed || want == CauseViolation
 	if orderly && !aborted && (len(frames) == 0 || frames[len(frames)-1] != "close") {
@@ -99,7 +99,7 @@ func runSteps(t *testing.T, order []step, settle func()) {
 	}
 }
 
-// readAll reads a peer's frames until the end of the stream and names them.
+// readAll reads the frames sent to a peer until the end of the stream and names them.
 func readAll(peer net.Conn) (frames []string) {
 	for {
 		f, err := readFrame(peer)

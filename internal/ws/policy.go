@@ -1,13 +1,13 @@
 package ws
 
-// Policy says what happens to a message when the messages waiting for the peer exceed
-// the backpressure limit. It does not apply to the protocol's own messages; see
+// Policy determines what happens to a message when the messages waiting for the peer
+// exceed the backpressure limit. It does not apply to the protocol's own messages; see
 // [Message.Own].
 type Policy uint8
 
-// The policies. DropOldest and Latest messages make room for messages of every policy
-// except DropNewest, because their senders accept that the peer may miss them. No
-// other message is ever removed from the queue.
+// Messages under DropOldest and Latest make room for messages under every policy except
+// DropNewest, because their senders accept that the peer may miss them. No other message
+// is ever removed from the queue.
 const (
 	// Disconnect ends the connection, so that the peer knows that it missed
 	// something.
@@ -22,15 +22,15 @@ const (
 	// and the waiting one with the same key is removed. A message without a key
 	// replaces nothing.
 	//
-	// A peer is behind from the time when its socket is full, or the limit is
-	// reached, until nothing waits. Where a full socket cannot be detected, more than
-	// 64 KiB must wait. A peer that keeps up gets every message.
+	// A peer falls behind when its socket is full or the limit is reached, and has caught
+	// up when no message waits. Where a full socket cannot be detected, a peer falls behind
+	// when more than 64 KiB wait. A peer that keeps up gets every message.
 	Latest
 )
 
-// ownShare determines the extra share of the limit that the protocol's own messages
-// may take once the limit is reached. Without it, a ping would end a connection that
-// DropNewest keeps at the limit.
+// ownShare is the divisor that yields the extra part of the limit for the protocol's own
+// messages. Without that part, a ping would end a connection that DropNewest keeps at the
+// limit.
 const ownShare = 4
 
 // yields reports whether m may be removed from the queue.
@@ -42,28 +42,28 @@ func (m *Message) keyed() bool { return m.policy == Latest && m.key != "" && !m.
 // behindLocked reports whether only the newest message of each key may wait.
 func (c *Conn) behindLocked() bool { return c.indexed() || c.backpressuredLocked() }
 
-// makeRoomLocked reports whether m, which would exceed limit, may be queued
-// nevertheless, and drops the messages that yield to it.
+// makeRoomLocked drops messages that yield to m, which would exceed limit, and reports
+// whether m may then be queued.
 func (c *Conn) makeRoomLocked(m *Message, limit int, t *Tally) bool {
-	onWay, own := len(c.rest), 0
+	writing, own := len(c.rest), 0
 	switch {
 	case c.queued == 0:
-		return true // the peer is not to blame for its size, and its memory is shared
+		return true // the peer is not to blame for the size of m, and its memory is shared
 	case m.policy == DropNewest && !m.own:
 		return false
 	}
 	if x := c.indexLocked(); x != nil {
-		onWay, own = onWay+x.onWay, x.own
+		writing, own = writing+x.writing, x.own
 	}
 	switch {
 	case m.own:
 		return own+m.cost() <= limit/ownShare
 	case !m.yields():
-		onWay = 0
+		writing = 0
 	}
 	c.thinLocked(t)
 	for {
-		waiting := c.queued - onWay
+		waiting := c.queued - writing
 		if waiting == 0 || waiting+m.cost() <= limit {
 			return true
 		}

@@ -19,8 +19,8 @@ type entry struct {
 
 func (e *entry) cost() int { return len(e.frame) + overhead }
 
-// plain is a simple queue, implemented without regard to speed. Its first messages
-// are being written.
+// plain is a simple model of a queue that ignores performance. Its first messages are being
+// written.
 type plain struct {
 	waiting []*entry
 	taken   int
@@ -43,7 +43,7 @@ func (q *plain) cost(of []*entry) (n int) {
 
 func (q *plain) total() int { return q.cost(q.waiting) + q.rest }
 
-// drop drops the first or the last message that can be dropped and satisfies which.
+// drop removes the first or last message that is not being written and satisfies which.
 func (q *plain) drop(last bool, which func(*entry) bool) bool {
 	found := -1
 	for i := q.taken; i < len(q.waiting); i++ {
@@ -159,8 +159,8 @@ func (q *plain) take(n int) {
 	}
 }
 
-// consume records that n of them have left, and whether that was everything to be
-// written.
+// consume records that n of them have left, that rest bytes of the last one remain to be
+// written, and whether all bytes were accepted.
 func (q *plain) consume(n, rest int, all bool) {
 	q.waiting, q.taken, q.rest = q.waiting[n:], 0, rest
 	q.blocked = q.blocked || !all
@@ -178,7 +178,7 @@ type queueTest struct {
 	writing []byte   // data being written, not nil
 	frames  [][]byte // expected frames of the joiner's batch
 	sizes   []int    // number of messages in each of the frames
-	n       int      // used to name the messages
+	n       int      // number of messages so far, which names them
 }
 
 func (x *queueTest) draw(t *rapid.T) *Message {
@@ -214,17 +214,17 @@ func (x *queueTest) enqueue(t *rapid.T) {
 	}
 }
 
-// take writes all or part of what waits.
+// take starts a write of the waiting messages, or of as many as fit.
 func (x *queueTest) take(t *rapid.T) {
 	if x.writing != nil || x.q.dead {
-		t.Skip("already")
+		t.Skip("a write is in progress, or the connection is dead")
 	}
 	if !taking(x.c, &x.j) {
 		if len(x.q.waiting)+x.q.rest > 0 {
 			t.Fatal("nothing is written")
 		}
 		x.q.blocked = false
-		t.Skip("nothing waits")
+		t.Skip("nothing is waiting")
 	}
 	x.frames, x.sizes = nil, nil
 	n := 0
@@ -259,7 +259,7 @@ func (x *queueTest) take(t *rapid.T) {
 	}
 }
 
-// write writes a part of the data.
+// write completes the write with all or part of the data.
 func (x *queueTest) write(t *rapid.T) {
 	if x.writing == nil {
 		t.Skip("nothing is written")
@@ -286,8 +286,8 @@ func (x *queueTest) write(t *rapid.T) {
 	x.writing = nil
 }
 
-// begun returns how many messages the first n bytes contain, and how many bytes of
-// the last one remain.
+// begun returns how many messages the first n bytes contain at least in part, and how many
+// bytes of the last one remain.
 func (x *queueTest) begun(n int) (messages, rest int) {
 	if x.j.rest != nil {
 		return 0, len(x.writing) - n
@@ -308,7 +308,7 @@ func (x *queueTest) begun(n int) (messages, rest int) {
 	return messages, rest
 }
 
-// check compares everything that is visible, and checks invariants of the rest.
+// check compares the visible state with the model and checks internal invariants.
 func (x *queueTest) check(t *rapid.T) {
 	var got, want []string
 	if b := x.c.backlog; b != nil {
@@ -328,7 +328,7 @@ func (x *queueTest) check(t *rapid.T) {
 		t.Fatalf("waiting: %.20q, want %.20q", got, want)
 	}
 	if n := x.q.total(); x.c.Queued() != n {
-		t.Fatalf("%d bytes are on the account, want %d", x.c.Queued(), n)
+		t.Fatalf("%d bytes are queued, want %d", x.c.Queued(), n)
 	}
 	if (x.c.phase == phaseDead) != x.q.dead {
 		t.Fatalf("phase %v", x.c.phase)
@@ -342,21 +342,21 @@ func (x *queueTest) checkIndex(t *rapid.T, b *backlog) {
 	if b.index == nil {
 		return
 	}
-	tombs, onWay, own := 0, 0, 0
+	tombs, writing, own := 0, 0, 0
 	for i, m := range b.waiting() {
 		if m == gone {
 			tombs++
 		} else if i >= b.taken && m.parts != nil {
-			t.Fatal("a message of several cannot be taken out")
+			t.Fatal("a joined message is waiting in an indexed backlog")
 		}
 		if i < b.taken {
-			onWay += m.cost()
+			writing += m.cost()
 		} else if m.own {
 			own += m.cost()
 		}
 	}
-	if x := b.index; x.gone != tombs || x.onWay != onWay || x.own != own {
-		t.Fatalf("%+v, want %d gone, %d on the way, %d own", x, tombs, onWay, own)
+	if x := b.index; x.gone != tombs || x.writing != writing || x.own != own {
+		t.Fatalf("%+v, want %d gone, %d being written, %d own", x, tombs, writing, own)
 	}
 	for key, i := range b.index.keys {
 		if i < b.head || b.messages[i].key != key {
@@ -365,8 +365,8 @@ func (x *queueTest) checkIndex(t *rapid.T, b *backlog) {
 	}
 }
 
-// TestQueueModel performs the same operations on a queue and on the model. After
-// every step it compares what waits, what is written and what is reported.
+// TestQueueModel performs the same operations on a queue and on the model. After every step
+// it compares what is waiting, what is written and what is reported.
 func TestQueueModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.SampledFrom([]int{1000, 3000, 10_000, 200_000}).Draw(t, "limit")
@@ -399,7 +399,7 @@ func TestQueueModel(t *testing.T) {
 			},
 			"seal": func(t *rapid.T) {
 				if x.q.sealed || rapid.IntRange(0, 9).Draw(t, "seal") > 0 {
-					t.Skip("not now")
+					t.Skip("sealed already, or not drawn")
 				}
 				x.q.sealed, x.q.slow = true, rapid.Bool().Draw(t, "slow")
 				x.c.Seal(tilde, x.q.slow)

@@ -19,14 +19,14 @@ func TestPolicies(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		script string
-		want   string // what waits afterwards; "" if the connection is aborted
+		want   string // waiting messages afterwards; "" if the connection is aborted
 		tally  Tally
 	}{
 		{"below the limit", "a b:newest c:oldest d:latest,k", "a b c d", Tally{Queued: 4}},
 		{"disconnect", "a b c d e f g h i j", "", Tally{Queued: 8, Closing: 1, Dropped: Dropped{Full: 1}}},
 		{"drop the newest", "a b c d e f g h i:newest j:newest", "a b c d e f g h", Tally{Queued: 8, Dropped: Dropped{Full: 2}}},
 		{
-			"the newest is not one that would yield", "a:oldest b c d e f g h i:newest", "a b c d e f g h",
+			"drop the newest though another would yield", "a:oldest b c d e f g h i:newest", "a b c d e f g h",
 			Tally{Queued: 8, Dropped: Dropped{Full: 1}},
 		},
 		{
@@ -35,7 +35,7 @@ func TestPolicies(t *testing.T) {
 		},
 		{"nothing yields", "a b c:newest d:own e f g h i:oldest", "a b c d e f g h", Tally{Queued: 8, Dropped: Dropped{Full: 1}}},
 		{
-			"what yields makes room for others", "a b:oldest c:latest d:latest,k e f g h i j k", "a e f g h i j k",
+			"messages yield to others", "a b:oldest c:latest d:latest,k e f g h i j k", "a e f g h i j k",
 			Tally{Queued: 11, Dropped: Dropped{Oldest: 3}},
 		},
 		{"until nothing yields", "a b:oldest c d e f g h i j", "", Tally{Queued: 9, Dropped: Dropped{Full: 1, Oldest: 1}}},
@@ -50,19 +50,19 @@ func TestPolicies(t *testing.T) {
 			Tally{Queued: 11, Dropped: Dropped{Oldest: 2, Replaced: 1}},
 		},
 		{
-			"the protocol's own have room of their own", "a b c d e f g h i:own j:own", "a b c d e f g h i j",
+			"extra room for the protocol's own", "a b c d e f g h i:own j:own", "a b c d e f g h i j",
 			Tally{Queued: 10},
 		},
 		{
-			"to the end", "a b c d e f g h i:own j:own k:own", "",
+			"until that is used up", "a b c d e f g h i:own j:own k:own", "",
 			Tally{Queued: 10, Dropped: Dropped{Full: 1}},
 		},
 		{
-			"for which others yield later", "a:oldest b:oldest c d e f g h i:own j:own k:oldest", "c d e f g h i j",
+			"others yield later", "a:oldest b:oldest c d e f g h i:own j:own k:oldest", "c d e f g h i j",
 			Tally{Queued: 10, Dropped: Dropped{Full: 1, Oldest: 2}},
 		},
-		{"and are not dropped", "a:own,oldest b c d e f g h i:oldest", "a b c d e f g h", Tally{Queued: 8, Dropped: Dropped{Full: 1}}},
-		{"nor replaced", "a:own,latest,k b:latest,k c:own,latest,k", "a b c", Tally{Queued: 3}},
+		{"the protocol's own are not dropped", "a:own,oldest b c d e f g h i:oldest", "a b c d e f g h", Tally{Queued: 8, Dropped: Dropped{Full: 1}}},
+		{"the protocol's own are not replaced", "a:own,latest,k b:latest,k c:own,latest,k", "a b c", Tally{Queued: 3}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &Conn{opts: &Options{BackpressureLimit: fits * text("a").cost()}, held: true, blocked: true}
@@ -120,8 +120,8 @@ func (c *Conn) names() string {
 	return strings.Join(names, " ")
 }
 
-// A peer that keeps up gets every message of a key, even if they arrive all at once.
-func TestLatestDropsNothingForAPeerThatKeepsUp(t *testing.T) {
+// A peer that keeps up gets every message of a key, even if they are queued in a burst.
+func TestLatestWithoutBackpressure(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		p := serve(t, tr, defaults())
 		p.Hold()
@@ -137,17 +137,16 @@ func TestLatestDropsNothingForAPeerThatKeepsUp(t *testing.T) {
 	})
 }
 
-// A message that is being written cannot be dropped, but does not prevent others from
-// being dropped: the peer gets the newest message of each key after one larger than
-// the limit.
-func TestLatestBehindALargeMessage(t *testing.T) {
+// A message that is being written cannot be dropped, but messages behind it can: after one
+// larger than the limit, the peer gets the newest message of each key.
+func TestLatestBehindLargeMessage(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
 		opts.BackpressureLimit = 100_000
 		p := serve(t, tr, opts)
 		large := strings.Repeat("x", 30<<20)
 		p.Enqueue(text(large).Under(Latest, "all"))
-		until(t, "it to be on its way", func() bool {
+		until(t, "the write to start", func() bool {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			return p.rest != nil || p.backlog != nil && p.backlog.taken > 0 && !p.Polled()
@@ -168,13 +167,13 @@ func TestLatestBehindALargeMessage(t *testing.T) {
 	})
 }
 
-// A peer that does not read at first, on any kind of connection, gets the newest
-// message of each key in the order of sending, and every message that must not be
-// dropped. Dropped messages are counted.
-func TestLatestForAPeerThatIsBehind(t *testing.T) {
+// On any kind of connection, a peer that does not read at first gets the newest message of
+// each key in the order of sending, and every message that must not be dropped. Dropped
+// messages are counted.
+func TestLatestForPeerBehind(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		for _, how := range []string{"unencrypted", "sealed", "sealed slowly"} {
-			for _, limit := range []int{300_000, 30_000} { // enough for all keys, and not enough
+			for _, limit := range []int{300_000, 30_000} { // enough for all keys, and too little
 				t.Run(fmt.Sprint(how, " ", limit), func(t *testing.T) {
 					opts := defaults()
 					opts.BackpressureLimit, opts.SendBuffer = limit, 16<<10
@@ -191,8 +190,8 @@ func TestLatestForAPeerThatIsBehind(t *testing.T) {
 	})
 }
 
-// fallBehind repeatedly sends p 100 keys of 1000 bytes before it reads, one message
-// at a time and several joined.
+// fallBehind sends p many messages of 1000 bytes under 100 keys, separately and joined,
+// before p reads any. all says whether the limit has room for one message of each key.
 func fallBehind(t *testing.T, p *party, seal string, all bool) {
 	const keys, rounds, own = 100, 100, 20
 	pad := strings.Repeat("x", 1000)
@@ -248,9 +247,9 @@ func fallBehind(t *testing.T, p *party, seal string, all bool) {
 	}
 }
 
-// With many senders, several policies and a slow reader, messages arrive in order,
-// each key ends with its newest message, unless others may drop it, and the counters
-// are right.
+// With concurrent senders, several policies and a slow reader, messages arrive in order,
+// the counters are right, and each key ends with its newest message unless that may be
+// dropped.
 func TestPoliciesOfConcurrentSenders(t *testing.T) {
 	for _, policies := range [][]Policy{{Latest, Latest, Latest, Latest}, {DropNewest, DropOldest, Latest, Latest}} {
 		onAll(t, func(t *testing.T, tr transport) { sendUnder(t, tr, policies) })
@@ -294,7 +293,7 @@ func sendUnder(t *testing.T, tr transport, policies []Policy) {
 		got++
 	}
 	if v := wait(t, ended); v != queued {
-		t.Errorf("the last: %+v", v)
+		t.Errorf("the last message: %+v", v)
 	}
 	if want := sum.Queued - int(sum.Oldest+sum.Replaced); got != want || sum.Queued+int(sum.Full) != len(policies)*each {
 		t.Errorf("%d messages came, want %d: %+v", got, want, sum)
@@ -304,9 +303,9 @@ func sendUnder(t *testing.T, tr transport, policies []Policy) {
 	}
 }
 
-// A queue from which much is removed and nothing written does not grow, and makes its
-// index once.
-func TestQueueDoesNotGrowWithWhatIsTakenOut(t *testing.T) {
+// A queue from which messages are removed but not written does not grow, and makes its
+// index only once.
+func TestRemovedMessagesTakeNoRoom(t *testing.T) {
 	c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true, blocked: true}
 	const keys = 1000
 	one := func(i int) *Message { return text("x").Under(Latest, fmt.Sprint(i*i%keys)) }
@@ -320,22 +319,22 @@ func TestQueueDoesNotGrowWithWhatIsTakenOut(t *testing.T) {
 	for i := range 100 * keys {
 		c.Enqueue(one(i))
 		if n := cap(c.backlog.messages); n > 4*most || c.backlog.index != index {
-			t.Fatalf("room for %d, of which %d were needed", n, most)
+			t.Fatalf("capacity %d, for %d messages", n, most)
 		}
 	}
 	all := c.backlog.messages
 	if slices.ContainsFunc(all[len(all):cap(all)], func(m *Message) bool { return m != nil }) {
-		t.Error("messages are kept that do not wait")
+		t.Error("messages that are not waiting are kept")
 	}
-	for range 1 << 20 { // and where the limit is what takes them out
+	for range 1 << 20 { // removed because of the limit
 		c.Enqueue(text("").Under(DropOldest, ""))
 	}
 	if n := cap(c.backlog.messages); n > 4*(1<<20/overhead) {
-		t.Errorf("room for %d", n)
+		t.Errorf("capacity %d", n)
 	}
 }
 
-// Flushed reports each message once, however it is sent, and all bytes.
+// Flushed reports each message once, however it is sent, and all bytes written.
 func TestFlushed(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		for _, how := range []string{"unencrypted", "sealed", "sealed slowly"} {
@@ -379,11 +378,11 @@ func TestFlushed(t *testing.T) {
 	})
 }
 
-// Messages of which a full socket takes nothing at first are told of as well.
-func TestFlushedToAFullSocket(t *testing.T) {
+// Flushed also reports messages of which a full socket accepts nothing at first.
+func TestFlushedWithFullSocket(t *testing.T) {
 	for _, sealed := range []bool{false, true} {
-		var told []string
-		opts := &Options{BackpressureLimit: 1 << 20, Flushed: func(m, b int) { told = append(told, fmt.Sprint(m, b)) }}
+		var reported []string
+		opts := &Options{BackpressureLimit: 1 << 20, Flushed: func(m, b int) { reported = append(reported, fmt.Sprint(m, b)) }}
 		c := &Conn{opts: opts, held: true}
 		if sealed {
 			c.Seal(tilde, false)
@@ -392,7 +391,7 @@ func TestFlushedToAFullSocket(t *testing.T) {
 		c.Enqueue(text("b"))
 		var j joiner
 
-		for _, share := range []int{0, 2, 1} { // of what there is to write, the inverse
+		for _, share := range []int{0, 2, 1} { // writes 1/share of the data; 0 for nothing
 			if !taking(c, &j) {
 				t.Fatal("nothing is left")
 			}
@@ -407,21 +406,21 @@ func TestFlushedToAFullSocket(t *testing.T) {
 		if sealed {
 			want = []string{"2 0", "0 4", "0 4"}
 		}
-		if !slices.Equal(told, want) {
-			t.Errorf("sealed %v: told of %q, want %q", sealed, told, want)
+		if !slices.Equal(reported, want) {
+			t.Errorf("sealed %v: reported %q, want %q", sealed, reported, want)
 		}
 	}
 }
 
-// Marks are kept where a message is marked once more.
-func TestClearKeepsThePolicy(t *testing.T) {
+// Clear keeps the other properties of a message.
+func TestClearKeepsPolicy(t *testing.T) {
 	m := text("x").Under(Latest, "k").Own().Clear()
 	if m.policy != Latest || m.key != "k" || !m.own || !m.clear {
 		t.Errorf("%+v", m)
 	}
 	joined := Join(text("a"), text("b").Under(Latest, "k"), text("c")).Clear()
 	c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true, blocked: true}
-	c.Seal(tilde, true) // it gets them one by one
+	c.Seal(tilde, true) // makes Enqueue split joined messages
 	if v := c.Enqueue(joined); v != (Tally{Queued: 3}) {
 		t.Errorf("%+v", v)
 	}
@@ -430,9 +429,9 @@ func TestClearKeepsThePolicy(t *testing.T) {
 	}
 }
 
-// A message that is being written is neither dropped nor replaced, but can be again
-// if the socket did not accept it.
-func TestWhatIsBeingWrittenStays(t *testing.T) {
+// A message that is being written is neither dropped nor replaced, but if the socket did
+// not accept it, it can be dropped or replaced again.
+func TestMessageBeingWrittenStays(t *testing.T) {
 	var c *Conn
 	var j joiner
 	begin := func() {
@@ -445,7 +444,7 @@ func TestWhatIsBeingWrittenStays(t *testing.T) {
 			sum.add(c.Enqueue(scripted(word)))
 		}
 		if got := c.names(); got != want || sum != tally {
-			t.Fatalf("%q waits, want %q: %+v", got, want, sum)
+			t.Fatalf("%q are waiting, want %q: %+v", got, want, sum)
 		}
 	}
 	begin()
@@ -462,9 +461,9 @@ func TestWhatIsBeingWrittenStays(t *testing.T) {
 	taking(c, &j)
 	step("j:latest,k", "e f g i j", Tally{Queued: 1})
 	c.sent(&j, j.bytes(c), len(scripted("e").frame))
-	step("k:latest,k", "f g i k", Tally{Queued: 1, Dropped: Dropped{Replaced: 1}}) // i was there first
+	step("k:latest,k", "f g i k", Tally{Queued: 1, Dropped: Dropped{Replaced: 1}}) // i is older than j but was being written
 
-	// Also when all that is behind it has been looked at.
+	// This also holds if all messages behind it have been searched already.
 	begin()
 	step("a:oldest", "a", Tally{Queued: 1})
 	taking(c, &j)
@@ -473,9 +472,9 @@ func TestWhatIsBeingWrittenStays(t *testing.T) {
 	step("g:oldest", "b c d g", Tally{Queued: 1, Dropped: Dropped{Oldest: 2}})
 }
 
-// Joined messages are removed one by one, even if they were being written before
-// anything had to be removed.
-func TestPartsAreTakenOut(t *testing.T) {
+// The parts of joined messages are removed separately, even if they were being written
+// before anything had to be removed.
+func TestPartsAreRemovedSeparately(t *testing.T) {
 	c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true}
 	var j joiner
 	joined := func(words ...string) {
@@ -490,7 +489,7 @@ func TestPartsAreTakenOut(t *testing.T) {
 	check := func(want string) {
 		t.Helper()
 		if got := c.names(); got != want {
-			t.Errorf("%q waits, want %q", got, want)
+			t.Errorf("%q are waiting, want %q", got, want)
 		}
 	}
 	joined("a:latest,k", "b:latest,l")

@@ -15,13 +15,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poller reads from all of its connections on one goroutine, as data arrives. It has
-// its own epoll set, so that a connection at rest needs no goroutine. While nothing
-// happens, the runtime parks the goroutine: the set is itself a descriptor that the
+// poller reads from all of its connections on one goroutine, as data arrives. It has its
+// own epoll set, so an idle connection does not need a goroutine. While nothing happens,
+// the runtime parks the poller's goroutine: the set is itself a descriptor that the
 // runtime's own epoll set can watch.
 //
-// Events are looked up by descriptor. A late event may find a newer connection there,
-// which has a different number.
+// Connections are looked up by descriptor. If an event is late, the descriptor may by then
+// belong to a newer connection, which has a different number.
 type poller struct {
 	epfd int
 	file *os.File // epfd, as the runtime's poller knows it
@@ -30,18 +30,18 @@ type poller struct {
 	mu      sync.Mutex
 	conns   []*Conn // indexed by descriptor
 	adopted int32   // number of the latest connection
-	pushed  []*Conn // connections to read from regardless of events
+	pushed  []*Conn // connections to read from even without an event
 	wakefd  int     // an eventfd in the set; -1 once the poller is stopped
 }
 
 const (
-	// readEvents are edge-triggered: they report only news.
+	// readEvents are edge-triggered: only changes are reported.
 	readEvents = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET
 	// broken are the events after which neither reads nor writes block. EPOLLRDHUP is
-	// not among them: only the peer's sending side has ended, and it may still read
-	// and be full.
+	// not one of them: it means only that the peer has stopped sending. The peer may
+	// still read, and its socket may be full.
 	broken = unix.EPOLLHUP | unix.EPOLLERR
-	// hangUp are the events that mean the end of the stream can be read.
+	// hangUp are the events after which reading reaches EOF or an error.
 	hangUp = unix.EPOLLRDHUP | broken
 
 	maxEvents = 256
@@ -68,7 +68,7 @@ func newPoller() (*poller, error) {
 		p.wakefd, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	}
 	if err == nil {
-		err = p.interest(unix.EPOLL_CTL_ADD, int32(p.wakefd), 0, unix.EPOLLIN|unix.EPOLLET)
+		err = p.control(unix.EPOLL_CTL_ADD, int32(p.wakefd), 0, unix.EPOLLIN|unix.EPOLLET)
 	}
 	if err != nil {
 		p.stop()
@@ -77,7 +77,7 @@ func newPoller() (*poller, error) {
 	return p, nil
 }
 
-// stop makes run return, or does run's cleanup if it never ran.
+// stop makes run return and releases the poller's descriptors.
 func (p *poller) stop() {
 	_ = p.file.Close()
 	p.mu.Lock()
@@ -88,7 +88,7 @@ func (p *poller) stop() {
 	}
 }
 
-// push schedules a read from c regardless of events.
+// push schedules a read from c even without an event.
 func (p *poller) push(c *Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -116,7 +116,7 @@ func (p *poller) adopt(c *Conn) {
 	p.adopted++
 	c.sock.number = p.adopted
 	p.mu.Unlock()
-	if p.interest(unix.EPOLL_CTL_ADD, c.sock.fd, c.sock.number, readEvents) != nil {
+	if p.control(unix.EPOLL_CTL_ADD, c.sock.fd, c.sock.number, readEvents) != nil {
 		p.forget(c.sock.fd)
 		c.sock.release()
 		c.nc = nc
@@ -127,7 +127,7 @@ func (p *poller) adopt(c *Conn) {
 
 // remove removes a descriptor. It must be called before the descriptor is closed.
 func (p *poller) remove(fd int32) {
-	_ = p.interest(unix.EPOLL_CTL_DEL, fd, 0, 0)
+	_ = p.control(unix.EPOLL_CTL_DEL, fd, 0, 0)
 	p.forget(fd)
 }
 
@@ -137,7 +137,7 @@ func (p *poller) forget(fd int32) {
 	p.mu.Unlock()
 }
 
-func (p *poller) interest(op int, fd, number int32, events uint32) error {
+func (p *poller) control(op int, fd, number int32, events uint32) error {
 	return unix.EpollCtl(p.epfd, op, int(fd), &unix.EpollEvent{Events: events, Fd: fd, Pad: number})
 }
 
@@ -160,14 +160,14 @@ func (p *poller) run() {
 			err = p.raw.Read(wait)
 		}
 		if err != nil || failed != 0 {
-			return // the set is closed; there is no other cause of failure
+			return // the set is closed; it cannot fail for any other reason
 		}
 		p.lookUp(&t, events[:n])
 		t.take()
 	}
 }
 
-// lookUp adds the connections that were pushed or that have events.
+// lookUp adds to t the connections that have events or were pushed.
 func (p *poller) lookUp(t *turns, events []unix.EpollEvent) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -192,9 +192,8 @@ type event struct {
 	flags uint32
 }
 
-// turns decides which connection is read from next. A connection that used up its
-// turn is late: it waits for the other late ones, while connections with new events
-// go first.
+// turns decides which connection is read from next. A connection that has used up its turn
+// is late: it queues behind the other late ones, and connections with new events go first.
 type turns struct {
 	fresh []event
 	late  []*Conn // each at most once

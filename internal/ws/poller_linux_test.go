@@ -30,9 +30,9 @@ func fillUp(t *testing.T, p *party) {
 	})
 }
 
-// A peer that has ended its side and does not read causes no repeated writes: the
-// writer sleeps until there is room.
-func TestHalfClosedPeerKeepsNobodyBusy(t *testing.T) {
+// A peer that has closed its side and does not read does not cause repeated writes: the
+// writer waits until there is room.
+func TestHalfClosedPeerCausesNoWrites(t *testing.T) {
 	for name, step := range map[string]func(p *party){
 		"paused":  func(p *party) { p.Pause() },
 		"closing": func(p *party) { p.send(t, masked(ws.OpClose, true, "\x03\xe8")) },
@@ -49,25 +49,26 @@ func TestHalfClosedPeerKeepsNobodyBusy(t *testing.T) {
 				return p.paused || p.phase == phaseClosing
 			})
 			_ = p.peer.(*net.TCPConn).CloseWrite()
-			rest := 0
+			parked := 0
 			for range 100_000 {
 				p.mu.Lock()
 				if p.parked {
-					rest++
+					parked++
 				}
 				p.mu.Unlock()
 				runtime.Gosched()
 			}
-			if rest < 99_000 {
-				t.Errorf("at rest %d of 100000 times", rest)
+			if parked < 99_000 {
+				t.Errorf("the writer was parked %d of 100000 times", parked)
 			}
 			p.Abort(CauseAborted)
 		})
 	}
 }
 
-// A peer that has ended its side but reads gets all data and the answer.
-func TestHalfClosedPeerGetsAll(t *testing.T) {
+// A peer that has closed its side but still reads gets all data and the answer to its close
+// frame.
+func TestHalfClosedPeerGetsEverything(t *testing.T) {
 	opts := defaults()
 	opts.CloseTimeout = patience
 	p := serve(t, transports[0], opts)
@@ -88,14 +89,15 @@ func TestHalfClosedPeerGetsAll(t *testing.T) {
 	p.expectEnd(t)
 }
 
-// Data that a peer does not read leaves the kernel together with the connection.
-func TestNothingStaysInTheKernel(t *testing.T) {
+// When a connection is closed, data that the peer does not read does not stay in the
+// kernel.
+func TestNothingStaysInKernel(t *testing.T) {
 	for name, end := range map[string]func(p *party){
-		"peer ended its side": func(p *party) {
+		"half-closed peer": func(p *party) {
 			fillUp(t, p)
 			_ = p.peer.(*net.TCPConn).CloseWrite()
 		},
-		"an answer, but nothing is read": func(p *party) {
+		"peer that closes but does not read": func(p *party) {
 			p.Enqueue(text(strings.Repeat("x", 2<<20)))
 			p.send(t, masked(ws.OpClose, true, "\x03\xe8"))
 		},
@@ -116,8 +118,8 @@ func TestNothingStaysInTheKernel(t *testing.T) {
 	}
 }
 
-// A peer that broke the protocol and has ended its side, but reads, gets everything
-// sent before, and the reason.
+// A peer that broke the protocol and closed its side, but reads, gets everything sent
+// before, and the close frame.
 func TestGarbageAndHalfClosed(t *testing.T) {
 	p := serve(t, transports[0], defaults())
 	m := text(strings.Repeat("x", 100_000))
@@ -138,8 +140,7 @@ func TestGarbageAndHalfClosed(t *testing.T) {
 	p.expectEnd(t)
 }
 
-// The data that arrived with the upgrade also counts for a connection that is closed
-// before Start.
+// Data that arrived with the upgrade is also read if the connection is closed before Start.
 func TestEarlyCloseFrame(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
@@ -156,12 +157,12 @@ func TestEarlyCloseFrame(t *testing.T) {
 }
 
 // The stream ends as soon as everything is written, not when the peer's system has
-// confirmed it, which may take 40 ms or more. Browsers wait for the end.
+// confirmed it, which may take 40 ms or more. Browsers wait for EOF.
 func TestEndDoesNotWaitForConfirmation(t *testing.T) {
 	opts := defaults()
 	opts.CloseTimeout = time.Hour
 	p := serve(t, transports[0], opts)
-	p.Enqueue(text(strings.Repeat("x", 1<<20))) // more than is confirmed to a peer that does not read
+	p.Enqueue(text(strings.Repeat("x", 1<<20))) // more than the peer's system confirms if the peer does not read
 	p.send(t, masked(ws.OpClose, true, "\x03\xe8"))
 	const finWait1 = "04"
 	until(t, "the end of the stream", func() bool {
@@ -172,14 +173,14 @@ func TestEndDoesNotWaitForConfirmation(t *testing.T) {
 	wait(t, p.finished)
 }
 
-// inKernel reports whether the other end of a connection has unsent bytes.
+// inKernel reports whether the other end of a connection has unconfirmed bytes.
 func inKernel(t *testing.T, peer net.Conn) bool {
 	t.Helper()
 	return inState(t, peer, func(_, queues string) bool { return !strings.HasPrefix(queues, "00000000:") })
 }
 
-// inState reports whether is accepts the other end's state and queues, as the kernel
-// shows them.
+// inState reports whether the other end of a connection satisfies is, which gets its state
+// and queues as listed in /proc/net/tcp.
 func inState(t *testing.T, peer net.Conn, is func(state, queues string) bool) bool {
 	t.Helper()
 	b, err := os.ReadFile("/proc/net/tcp")
@@ -197,8 +198,8 @@ func inState(t *testing.T, peer net.Conn, is func(state, queues string) bool) bo
 	return false
 }
 
-// The kernel's buffer for a peer that does not read is limited, and a peer that reads
-// a part of it makes progress.
+// The kernel's buffer for a peer that does not read is limited, and reading a part of it
+// counts as progress.
 func TestSendBufferAndProgress(t *testing.T) {
 	for _, tr := range []transport{transports[0], transports[2], transports[4]} {
 		t.Run(tr.name, func(t *testing.T) {
@@ -216,7 +217,7 @@ func TestSendBufferAndProgress(t *testing.T) {
 				}
 			}()
 			wait(t, read)
-			// The socket may be full again by now, but has made progress in between.
+			// The socket may be full again by now, but there was progress in between.
 			until(t, "progress", func() bool { return p.Stuck() < time.Since(full) })
 			until(t, "the socket to be full again", func() bool { return p.Stuck() > 10*time.Millisecond })
 			p.Abort(CauseStuck)
@@ -263,13 +264,13 @@ func fillSocket(t *testing.T, tr transport, send func(*party)) *party {
 // socketFull reports whether the sockets of both sides have been full for a while.
 func socketFull(p *party) bool { return p.Stuck() > 10*time.Millisecond && p.unsent() > 0 }
 
-// A connection is read from once per turn, however many events it has, and
-// connections that used up their last turn come after those with new data.
-func TestOneTurnForEach(t *testing.T) {
+// A connection is read from once per round, however many events it has, and connections
+// that used up their last turn come after those with new data.
+func TestOneTurnPerConn(t *testing.T) {
 	a, b := &Conn{}, &Conn{}
 	p := &poller{conns: []*Conn{nil, nil, nil, a, b}, pushed: []*Conn{b, a}}
 	var turns turns
-	turns.add(b) // there was more to read
+	turns.add(b) // b used up its turn
 	p.lookUp(&turns, []unix.EpollEvent{{Fd: 3, Events: unix.EPOLLIN}, {Fd: 2, Events: unix.EPOLLIN}, {Fd: 99, Events: unix.EPOLLIN}})
 	if want := []event{{a, unix.EPOLLIN}}; fmt.Sprint(turns.fresh) != fmt.Sprint(want) {
 		t.Errorf("fresh: %v, want %v", turns.fresh, want)
@@ -278,13 +279,13 @@ func TestOneTurnForEach(t *testing.T) {
 		t.Errorf("late: %v, want %v", turns.late, want)
 	}
 	if !a.whole || !b.whole || len(p.pushed) != 0 {
-		t.Error("what was pushed is not read to the end")
+		t.Error("pushed connections are not read until empty")
 	}
 }
 
-// One read may return more than a turn may deliver. Everything arrives, in order,
-// even if nothing else follows.
-func TestMoreThanATurn(t *testing.T) {
+// One read may return more than one turn can handle. All messages are delivered in order,
+// even if no more data follows.
+func TestReadExceedsTurn(t *testing.T) {
 	const frames = 60
 	var burst []byte
 	for i := range frames {

@@ -7,7 +7,7 @@ import (
 	"net"
 )
 
-// On this system every connection is plain.
+// On this system, all connections are plain.
 
 func pollable(net.Conn) bool { return false }
 

@@ -2,9 +2,10 @@ package ws
 
 import "time"
 
-// Stuck returns for how long the peer has taken none of the data that waits for it.
-// It must be called repeatedly, by one goroutine at a time: where the system reports
-// how much the peer has confirmed, progress is measured since the last call.
+// Stuck returns how long data has been waiting for the peer without the peer taking any
+// of it, or 0 if no data is waiting. It must be called repeatedly, by one goroutine at a
+// time: where the system reports how much the peer has confirmed, Stuck compares that
+// with the last call.
 func (c *Conn) Stuck() time.Duration {
 	since := c.progress.Load()
 	if since == 0 {
@@ -18,7 +19,7 @@ func (c *Conn) Stuck() time.Duration {
 	return time.Duration(clock() - since)
 }
 
-// unsent returns how many bytes the peer has yet to confirm, if that can be known.
+// unsent returns how many bytes the peer has yet to confirm, or 0 if that is not known.
 func (c *Conn) unsent() int {
 	if c.Polled() {
 		return c.sock.unsent()
@@ -34,7 +35,7 @@ func (c *Conn) Queued() int {
 	return c.queued
 }
 
-// Backpressured reports whether messages wait because the socket is full.
+// Backpressured reports whether messages are waiting because the socket is full.
 func (c *Conn) Backpressured() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -42,7 +43,7 @@ func (c *Conn) Backpressured() bool {
 }
 
 func (c *Conn) backpressuredLocked() bool {
-	// Where writes block, a full socket cannot be detected, only a writer that is
-	// behind.
+	// Where writes block, a full socket cannot be detected. A writer that falls behind
+	// indicates one.
 	return c.blocked || (!c.Polled() || c.slow) && c.queued > chunk
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// Tally says what happened to the messages joined in the argument of Enqueue, and how
-// many queued messages were dropped to make room for them. It has at most four fields and
-// 32 bytes, because the compiler keeps no larger struct in registers.
+// Tally counts what happened to the messages joined in the argument of Enqueue, and the
+// queued messages that were dropped to make room for them. It must not have more than four
+// fields or 32 bytes, because the compiler does not keep larger structs in registers.
 type Tally struct {
 	Queued  int
 	Closing int32 // not queued: the connection is ending
@@ -24,11 +24,13 @@ type Dropped struct {
 	Replaced int32 // dropped from the queue for newer messages with the same key
 }
 
-// lag times the backpressure limit may wait for a socket that is not known to be
-// full: the peer is not to blame for what the workers have not got around to writing.
+// lag is the factor by which the backpressure limit is multiplied while the socket is not
+// known to be full: the peer is not to blame if the workers have not written its messages
+// yet.
 const lag = 4
 
-// Enqueue queues m for writing after everything already queued.
+// Enqueue queues m for writing after everything already queued, subject to the policies of
+// its messages.
 func (c *Conn) Enqueue(m *Message) (t Tally) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -61,7 +63,7 @@ func (c *Conn) enqueueLocked(m *Message, t *Tally) {
 		return
 	}
 	if large {
-		t.Large++ // the peer is not to blame for this either
+		t.Large++ // dropped, because the peer is not to blame for the size of m
 		return
 	}
 	if latest && m.keyed() {
@@ -86,9 +88,9 @@ var pingMessage = control(ws.OpPing, nil)
 // maxPongs is how many pongs may wait for the peer.
 const maxPongs = 16
 
-// pong answers a ping. If the socket is full, or many pongs wait, the answer replaces
-// the last waiting pong, as RFC 6455, section 5.5.3 allows. Otherwise a peer that
-// pings and does not read would fill the queue with tiny messages.
+// pong answers a ping. If the socket is full, or many pongs are waiting, the answer
+// replaces the last waiting pong, as RFC 6455, section 5.5.3 allows. Otherwise a peer that
+// sends pings but does not read would fill the queue with tiny messages.
 func (c *Conn) pong(payload []byte) {
 	m := control(ws.OpPong, payload)
 	c.mu.Lock()
@@ -110,12 +112,12 @@ func (c *Conn) pong(payload []byte) {
 	}
 }
 
-// backlog holds the messages that wait for one connection. It exists only while
-// messages wait, so that idle connections own no memory for it.
+// backlog holds the messages that wait for one connection. It exists only while messages
+// are waiting, so that it takes no memory for idle connections.
 type backlog struct {
 	messages []*Message
 	head     int    // index of the first waiting message
-	taken    int    // number of messages from there on that are being written
+	taken    int    // number of messages, from head on, that are being written
 	index    *index // nil until a policy needs it
 }
 
@@ -145,7 +147,7 @@ func (b *backlog) take(n int) {
 	}
 }
 
-// left returns how many places belong to messages that have left.
+// left returns how many places are unused because their messages have left the backlog.
 func (b *backlog) left() int {
 	if b.index == nil {
 		return b.head
@@ -153,7 +155,7 @@ func (b *backlog) left() int {
 	return b.head + b.index.gone
 }
 
-// compactLocked frees the places of messages that have left.
+// compactLocked frees the places of messages that have left the backlog.
 func (c *Conn) compactLocked() {
 	b := c.backlog
 	if b.index != nil {
@@ -184,8 +186,8 @@ func (c *Conn) appendLocked(m *Message) {
 	c.scheduleLocked()
 }
 
-// consumeLocked removes the first n messages from the backlog. They have been
-// written; other taken messages go back to waiting.
+// consumeLocked removes the first n messages, which have been written, from the backlog.
+// Other taken messages wait again.
 func (c *Conn) consumeLocked(n int) {
 	b := c.backlog
 	if b.index != nil {

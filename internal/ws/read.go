@@ -21,7 +21,8 @@ var (
 
 const readBufferSize = 16 << 10
 
-// hangUpInterval is how often a paused plain connection is checked for a hang-up.
+// hangUpInterval is the interval of the checks whether the peer of a paused plain
+// connection has hung up.
 const hangUpInterval = time.Second
 
 var readBuffers = sync.Pool{New: func() any {
@@ -29,9 +30,9 @@ var readBuffers = sync.Pool{New: func() any {
 	return &b
 }}
 
-// Start begins to serve the connection, starting with early, the bytes that arrived
-// with the upgrade. It must be called once. The handler's methods may be called
-// before it returns.
+// Start starts serving the connection. early is the input that arrived with the upgrade
+// request. Start must be called once. The handler's methods may be called before it
+// returns.
 func (c *Conn) Start(early []byte, h Handler) {
 	c.handler = h
 	e := c.opts.Engine
@@ -61,14 +62,14 @@ func (c *Conn) Start(early []byte, h Handler) {
 	}
 }
 
-// ready is called by a poller when there may be data to read, room to write, or an
-// end of the stream. It reports whether to read.
+// ready is called by a poller when there may be data to read or room to write, or when the
+// stream may have ended. It reports whether to read.
 func (c *Conn) ready(readable, writable, hungUp bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if writable && c.parked && c.phase != phaseDead {
 		c.parked = false
-		c.goOnLocked()
+		c.handOffLocked()
 	}
 	c.hungUp = c.hungUp || hungUp
 	switch {
@@ -78,20 +79,21 @@ func (c *Conn) ready(readable, writable, hungUp bool) bool {
 	case c.phase != phaseOpen:
 		c.wakeUpLocked() // finish reads
 	case c.paused && c.hungUp:
-		c.abortLocked(CauseLost) // otherwise nobody would notice before Resume, if ever
+		c.abortLocked(CauseLost) // otherwise this would go unnoticed until Resume
 	default:
-		return !c.paused && !c.away // the goroutine that clears the flag pushes c again
+		return !c.paused && !c.away // whatever clears the flag pushes c again
 	}
 	return false
 }
 
-// readSome reads once into buf while c is open, and reports whether there may be more. A
-// read that does not fill buf has emptied the socket, and new data causes an event. If an
-// event may have been lost (toTheEnd), only a read that finds nothing ends reading.
+// readSome reads once into buf if c is open, and reports whether there may be more to read.
+// A read that does not fill buf has emptied the socket, and new data will cause an event.
+// If an event may have been lost (toTheEnd), only a read that finds nothing proves that the
+// socket is empty.
 func (c *Conn) readSome(buf []byte, toTheEnd bool) bool {
 	if !c.reading.TryLock() {
 		if c.isAway() {
-			return false // that goroutine pushes c when it is done
+			return false // the goroutine started by leave pushes c when it is done
 		}
 		c.reading.Lock()
 	}
@@ -129,8 +131,8 @@ func (c *Conn) isAway() bool {
 	return c.away
 }
 
-// stays reports whether the poller continues reading. If it does not, a goroutine of
-// c's own first handles what takes long.
+// stays reports whether the poller may continue to read from c. If not, a separate
+// goroutine handles the deferred input first.
 func (c *Conn) stays() bool {
 	if c.in.deferred {
 		c.leave()
@@ -139,7 +141,8 @@ func (c *Conn) stays() bool {
 	return true
 }
 
-// leave handles deferred input off the poller. The caller must hold reading.
+// leave starts a goroutine that handles the deferred input, so that the poller does not
+// have to. The caller must hold c.reading.
 func (c *Conn) leave() {
 	c.mu.Lock()
 	c.away = true
@@ -180,7 +183,7 @@ func (c *Conn) readPlain(early []byte) {
 		case c.in.deferred:
 			c.opts.Engine.heavily(c.in.stranger, func() { more = c.mayRead() && c.consume(nil) })
 		case c.behind:
-			runtime.Gosched() // this connection's turn is over
+			runtime.Gosched() // the connection has used up its turn
 			more = c.consume(nil)
 		default:
 			n, err := c.nc.Read(buf)
@@ -220,7 +223,7 @@ func (c *Conn) awaitResume() bool {
 	}
 }
 
-// lost ends a connection whose stream has ended.
+// lost ends the connection after its stream has ended or failed.
 func (c *Conn) lost() {
 	c.mu.Lock()
 	if c.phase == phaseOpen {
@@ -236,7 +239,7 @@ func (c *Conn) consume(b []byte) bool {
 	if c.in.stranger && c.admitted.Load() {
 		c.in.stranger, c.in.max = false, c.opts.MaxPayload
 	}
-	err := c.in.feed(b, c.deal)
+	err := c.in.feed(b, c.handleFrame)
 	if err == nil {
 		return true
 	}
@@ -254,9 +257,9 @@ func (c *Conn) consume(b []byte) bool {
 	return false
 }
 
-// deal handles one message or control frame.
-func (c *Conn) deal(op ws.OpCode, payload []byte) error {
-	if err := c.standing(op); err != nil {
+// handleFrame handles one message or control frame.
+func (c *Conn) handleFrame(op ws.OpCode, payload []byte) error {
+	if err := c.accepting(op); err != nil {
 		return err
 	}
 	switch op {
@@ -279,8 +282,8 @@ func (c *Conn) deal(op ws.OpCode, payload []byte) error {
 	return errPaused
 }
 
-// standing returns nil, or the reason why c accepts no more frames.
-func (c *Conn) standing(op ws.OpCode) error {
+// accepting returns nil, or the reason why c accepts no more frames.
+func (c *Conn) accepting(op ws.OpCode) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.phase == phaseOpen {
@@ -305,24 +308,24 @@ func (c *Conn) peerClosed(payload []byte) error {
 	return errStopped
 }
 
-// A stranger that was told to leave may send this much at once, and then one buffer
+// A stranger whose connection is closing may send strangerRest bytes, and then one buffer
 // after each pause. A peer that keeps sending must not take time from others.
 const (
 	strangerRest  = 128 << 10
 	strangerPause = 20 * time.Millisecond
 )
 
-// readUntil calls f with what the peer sends until f fails, the stream ends, ctx is
-// done or the connection is dead, and returns the reason.
+// readUntil calls f with the data that the peer sends until f fails, the stream ends, ctx
+// is done or the connection is dead, and returns the reason.
 func (c *Conn) readUntil(ctx context.Context, f func([]byte) error) error {
 	for total := 0; ; {
-		// This check comes first, or a peer that sends without pause would prevent
-		// the end.
+		// Check this before each read, or a peer that keeps sending would keep the
+		// loop running.
 		if err := c.ended(ctx); err != nil {
 			return err
 		}
 		n, err := c.readNext(f)
-		if errors.Is(err, errAgain) { // wait without a buffer, because there may be thousands of connections
+		if errors.Is(err, errAgain) { // hold no buffer while waiting, because there may be thousands of connections
 			select {
 			case <-ctx.Done():
 			case <-c.wake:

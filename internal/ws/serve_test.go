@@ -59,7 +59,7 @@ func TestEarlyBytesAreServed(t *testing.T) {
 	}
 }
 
-// Each way in which a peer can end the connection, on every kind of connection.
+// A peer can end the connection in various ways, on every kind of connection.
 func TestPeerEnds(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -74,7 +74,7 @@ func TestPeerEnds(t *testing.T) {
 			End{CausePeerClosed, 1001, "bye"},
 		},
 		{
-			"close frame with nothing in it",
+			"empty close frame",
 			[][]byte{masked(ws.OpClose, true, "")},
 			"",
 			End{CausePeerClosed, 1005, ""},
@@ -88,8 +88,8 @@ func TestPeerEnds(t *testing.T) {
 		{
 			"close frame with an invalid code",
 			[][]byte{masked(ws.OpClose, true, closeBody(1006, ""))},
-			closeBody(1002, "close code that may not be sent"),
-			End{CauseViolation, 1002, "close code that may not be sent"},
+			closeBody(1002, "invalid close code"),
+			End{CauseViolation, 1002, "invalid close code"},
 		},
 		{
 			"violation",
@@ -113,7 +113,7 @@ func TestPeerEnds(t *testing.T) {
 				p.expect(t, ws.OpText, "before")
 				p.expect(t, ws.OpClose, tt.answer)
 				if tr.name != "wrapped socket" { // it cannot close its write side
-					p.expectEnd(t) // not a reset, and over TLS only after a close alert
+					p.expectEnd(t) // EOF, not a reset; over TLS, after a close alert
 				}
 				p.expectServed(t, tt.end)
 				_ = p.peer.Close()
@@ -141,8 +141,8 @@ func TestPeerVanishes(t *testing.T) {
 	})
 }
 
-// An end of the stream that arrives together with data is noticed.
-func TestDataAndEndTogether(t *testing.T) {
+// An EOF that arrives together with data is noticed.
+func TestDataAndEOFTogether(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		for range 50 {
 			p := serve(t, tr, defaults())
@@ -156,8 +156,9 @@ func TestDataAndEndTogether(t *testing.T) {
 	})
 }
 
-// A peer whose message is too large learns why, even while it is still sending.
-func TestTooLargeIsToldWhy(t *testing.T) {
+// A peer whose message is too large gets the close frame, even if it was still sending when
+// the message was rejected.
+func TestTooLargeGetsCloseFrame(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
 		opts.MaxPayload = 1000
@@ -168,7 +169,7 @@ func TestTooLargeIsToldWhy(t *testing.T) {
 			sent <- err
 		}()
 		if err := wait(t, sent); err != nil {
-			t.Errorf("while it was sending: %v", err)
+			t.Errorf("while sending: %v", err)
 		}
 		p.expect(t, ws.OpClose, closeBody(1009, "message over 1000 bytes"))
 		_ = p.peer.Close()
@@ -176,8 +177,8 @@ func TestTooLargeIsToldWhy(t *testing.T) {
 	})
 }
 
-// A peer that keeps sending cannot prevent the end of a connection.
-func TestFloodDoesNotHoldTheEnd(t *testing.T) {
+// A peer that keeps sending cannot keep the connection from closing.
+func TestCloseDuringFlood(t *testing.T) {
 	frames := map[string][]byte{
 		"messages":        masked(ws.OpText, true, "again"),
 		"empty fragments": masked(ws.OpContinuation, false, ""),
@@ -195,7 +196,7 @@ func TestFloodDoesNotHoldTheEnd(t *testing.T) {
 					opts.CloseTimeout = 20 * time.Millisecond
 					p := serve(t, tr, opts)
 					go func() {
-						for range p.incoming { //nolint:revive // nobody reads them
+						for range p.incoming { //nolint:revive // discards them
 						}
 					}()
 					defer close(p.incoming)

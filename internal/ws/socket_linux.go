@@ -12,17 +12,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socket is our own descriptor for a connection made by package net, which closes its
-// own. Nothing else in the process knows the descriptor, so only close can close it.
+// socket is a duplicate of the descriptor of a connection made by package net, which closes
+// its own descriptor. Nothing else in the process knows the duplicate, so only its owner
+// can close it.
 //
-// Every system call on it holds a reference. The descriptor is closed when its last
-// reference is released, and close releases the first one. So while one goroutine is
-// about to use the descriptor, no other can close it, and the kernel cannot reuse the
+// Every system call on it holds a reference. The descriptor is closed when the last
+// reference is released, and close releases the first one. So while one goroutine is about
+// to use the descriptor, no other goroutine can close it, and the kernel cannot reuse its
 // number for another connection, which would receive bytes not meant for it.
 type socket struct {
 	fd     int32
 	refs   atomic.Int32
-	number int32 // of the socket; not reused by its poller for a long time
+	number int32 // identifies the connection to its poller; not reused for a long time
 	poller *poller
 }
 
@@ -68,8 +69,8 @@ func (s *socket) release() {
 	}
 }
 
-// send writes what the socket accepts without blocking. n < len(b) without an error
-// means that the socket is full.
+// send writes as much as the socket accepts without blocking. If n < len(b) and err is nil,
+// the socket is full.
 func (s *socket) send(b []byte) (n int, err error) {
 	n, err = s.transfer(syscall.SYS_SENDTO, b, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL)
 	if errors.Is(err, errAgain) {
@@ -78,14 +79,15 @@ func (s *socket) send(b []byte) (n int, err error) {
 	return n, err
 }
 
-// recv reads available data. 0 without an error means the end of the stream.
+// recv reads the available data, or returns errAgain if there is none. At the end of the
+// stream it returns 0 without an error.
 func (s *socket) recv(b []byte) (n int, err error) {
 	return s.transfer(syscall.SYS_RECVFROM, b, syscall.MSG_DONTWAIT)
 }
 
-// transfer makes a raw system call, which returns at once. A regular system call
-// enters the scheduler's accounting, and in a loop of thousands of short writes the
-// runtime would keep handing the processor to other threads, doubling the cost.
+// transfer makes a raw system call, which does not block. A regular system call informs the
+// scheduler, and in a loop of thousands of short writes the runtime would keep handing the
+// processor to other threads, which doubles the cost.
 func (s *socket) transfer(trap uintptr, b []byte, flags uintptr) (int, error) {
 	if !s.acquire() {
 		return 0, net.ErrClosed
@@ -106,14 +108,13 @@ func (s *socket) transfer(trap uintptr, b []byte, flags uintptr) (int, error) {
 	}
 }
 
-// await makes the poller call c.ready when there is room to write, even if there
-// already is.
+// await makes the poller call c.ready when there is room to write, which may be now.
 func (s *socket) await(c *Conn) {
 	if !s.acquire() {
 		return
 	}
 	defer s.release()
-	if err := s.poller.interest(unix.EPOLL_CTL_MOD, s.fd, s.number, readEvents|unix.EPOLLOUT); err != nil {
+	if err := s.poller.control(unix.EPOLL_CTL_MOD, s.fd, s.number, readEvents|unix.EPOLLOUT); err != nil {
 		c.Abort(CauseLost)
 	}
 }
@@ -152,8 +153,8 @@ func unsentBy(fd int) int {
 	return n
 }
 
-// hungUp reports whether the peer of a connection of package net has ended its side,
-// or the connection is broken.
+// hungUp reports whether the peer of a connection of package net has closed its side, or
+// the connection is broken.
 func hungUp(nc net.Conn) (is bool) {
 	withDescriptor(nc, func(fd int) {
 		is = polled(fd, unix.POLLRDHUP)&(unix.POLLRDHUP|unix.POLLERR|unix.POLLHUP) != 0
@@ -164,12 +165,13 @@ func hungUp(nc net.Conn) (is bool) {
 func withDescriptor(nc net.Conn, f func(fd int)) {
 	if s, ok := nc.(syscall.Conn); ok {
 		if raw, err := s.SyscallConn(); err == nil {
-			_ = raw.Control(func(fd uintptr) { f(int(fd)) }) // on failure the connection is closed
+			_ = raw.Control(func(fd uintptr) { f(int(fd)) }) // fails only on a closed connection
 		}
 	}
 }
 
-// polled returns which of events hold, and which of those that are always reported.
+// polled returns which of the given events have occurred, and of those that poll(2) always
+// reports.
 func polled(fd int, events int16) int16 {
 	state := []unix.PollFd{{Fd: int32(fd), Events: events}}
 	if _, err := unix.Poll(state, 0); err != nil {

@@ -23,7 +23,7 @@ func TestDescriptorOutlivesItsUse(t *testing.T) {
 	c := NewConn(server, 0, &opts)
 	s := &c.sock
 	if !s.acquire() {
-		t.Fatal("cannot be used")
+		t.Fatal("the descriptor cannot be used")
 	}
 	open := func() bool {
 		var st syscall.Stat_t
@@ -31,25 +31,25 @@ func TestDescriptorOutlivesItsUse(t *testing.T) {
 	}
 	s.close(false)
 	if !open() {
-		t.Error("closed while it is in use")
+		t.Error("closed while in use")
 	}
 	if _, err := s.send([]byte("x")); err != nil {
-		t.Errorf("while it is in use: %v", err)
+		t.Errorf("while in use: %v", err)
 	}
 	s.release()
 	if open() {
 		t.Error("still open")
 	}
 	if s.acquire() {
-		t.Error("can be used after its end")
+		t.Error("can be used after it was closed")
 	}
 	if _, err := s.send([]byte("x")); !errors.Is(err, net.ErrClosed) {
-		t.Errorf("after its end: %v", err)
+		t.Errorf("after it was closed: %v", err)
 	}
 }
 
-// Connections come and go as fast as possible, so that every descriptor is reused at
-// once, while workers write to ending connections. No peer ever gets data meant for
+// Connections open and close as fast as possible, so that every descriptor is reused
+// immediately, while workers write to closing connections. No peer ever gets data meant for
 // another.
 func TestNobodyGetsWhatIsNotTheirs(t *testing.T) {
 	const lanes, each = 8, 100
@@ -72,8 +72,8 @@ func visitAndLeave(t *testing.T, opts *Options, name string, i int) {
 	server, client := tcpPair(t)
 	c := NewConn(server, 0, opts)
 	l := begin(c, nil, ignore)
-	// They differ, so that joining them takes time and they are being written when
-	// the connection ends.
+	// The messages differ, so that joining them takes time and they are being written
+	// when the connection ends.
 	var ms [7]*Message
 	for k := range ms {
 		ms[k] = text(name+strings.Repeat("x", 500*k)).Under(DropNewest, "")

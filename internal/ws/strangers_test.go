@@ -44,8 +44,8 @@ func TestLimitsForStrangers(t *testing.T) {
 	})
 }
 
-// The limit for strangers does not raise the limit for all, and without it there are
-// no strangers.
+// The limit for strangers does not raise the general limit, and if it is 0, there are no
+// strangers.
 func TestStrangersMayNotSendMore(t *testing.T) {
 	for name, payload := range map[string]int{"strangers": 1000, "no strangers": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -67,10 +67,10 @@ func TestStrangersMayNotSendMore(t *testing.T) {
 	}
 }
 
-// Once a connection is ending, only the peer's close frame counts: neither deferred
-// decompression nor limits matter.
-func TestParserLooksForTheCloseFrame(t *testing.T) {
-	bad := maskedPacked(ws.OpText, true, strings.Repeat("\xff", lightPacked+1)) // not compressed at all
+// Once a connection is closing, only the peer's close frame matters: the parser ignores
+// deferred messages and limits.
+func TestParserOnlyClose(t *testing.T) {
+	bad := maskedPacked(ws.OpText, true, strings.Repeat("\xff", lightPacked+1)) // not valid compressed data
 	for name, before := range map[string][]byte{
 		"after a heavy message":  bad,
 		"within a message":       masked(ws.OpText, false, "x"),
@@ -100,8 +100,8 @@ func TestParserLooksForTheCloseFrame(t *testing.T) {
 	}
 }
 
-// An incomplete frame is kept in a buffer of its own size.
-func TestParserMakesRoomForOneFrame(t *testing.T) {
+// An incomplete frame is kept in a buffer hardly larger than the frame.
+func TestParserAllocatesForOneFrame(t *testing.T) {
 	const size = 100_000
 	p := parser{max: size}
 	frame := masked(ws.OpText, true, strings.Repeat("x", size))
@@ -110,14 +110,13 @@ func TestParserMakesRoomForOneFrame(t *testing.T) {
 			t.Fatal(err)
 		}
 		if n := cap(p.pending); n > size*11/10 {
-			t.Errorf("room for %d bytes", n)
+			t.Errorf("capacity %d", n)
 		}
 	}
 }
 
-// A turn's work does not overflow, however large the messages are, and each message
-// counts its cost.
-func TestWorkOfAFrame(t *testing.T) {
+// Each message counts as work, but only up to a limit, so that the sum cannot overflow.
+func TestFrameWork(t *testing.T) {
 	for _, tt := range []struct{ length, want int }{
 		{0, frameWork}, {1000, frameWork + 1000}, {4 << 20, maxWork},
 	} {
@@ -126,7 +125,7 @@ func TestWorkOfAFrame(t *testing.T) {
 			t.Fatal(err)
 		}
 		if int(p.spent) != tt.want {
-			t.Errorf("a frame of %d bytes counts %d, want %d", tt.length, p.spent, tt.want)
+			t.Errorf("a frame of %d bytes counts as %d, want %d", tt.length, p.spent, tt.want)
 		}
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Where the peer's confirmations are unknown, each chunk that is written is progress.
-func TestStuckInTheMiddleOfAMessage(t *testing.T) {
+// Where the peer's confirmations are unknown, each written chunk counts as progress.
+func TestStuckWithinMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		opts := defaults()
 		opts.Engine = NewEngine(EngineConfig{Threads: 1})
@@ -26,7 +26,7 @@ func TestStuckInTheMiddleOfAMessage(t *testing.T) {
 		}
 		stuck(0)
 		time.Sleep(time.Minute)
-		stuck(0) // nothing waits
+		stuck(0) // nothing is waiting
 		c.Enqueue(text(strings.Repeat("x", 3*chunk)))
 		stuck(0)
 		time.Sleep(10 * time.Second)
@@ -54,14 +54,15 @@ func TestStuckInTheMiddleOfAMessage(t *testing.T) {
 	})
 }
 
-// A socket that accepts a chunk and then nothing more is full from then on.
-func TestStuckBehindAWholeChunk(t *testing.T) {
+// Data counts as waiting from the time of the write of which the socket accepts nothing,
+// even if the socket accepted a whole chunk before.
+func TestStuckAfterWholeChunk(t *testing.T) {
 	c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true}
 	var j joiner
 	write := func(n int) {
 		t.Helper()
 		if !taking(c, &j) {
-			t.Fatal("nothing waits")
+			t.Fatal("nothing is waiting")
 		}
 		b := j.bytes(c)
 		c.sent(&j, b, min(n, len(b)))
@@ -69,7 +70,7 @@ func TestStuckBehindAWholeChunk(t *testing.T) {
 	waits := func(want bool) {
 		t.Helper()
 		if is := c.progress.Load() != 0; is != want {
-			t.Errorf("known to wait: %v, want %v", is, want)
+			t.Errorf("data is waiting: %v, want %v", is, want)
 		}
 	}
 	for range 3 {
@@ -80,7 +81,7 @@ func TestStuckBehindAWholeChunk(t *testing.T) {
 	since := c.progress.Load()
 	write(0) // a write event although there is no room
 	if c.progress.Load() != since {
-		t.Error("that was not progress")
+		t.Error("a write of 0 bytes counts as progress")
 	}
 	write(2 * chunk)
 	waits(false)

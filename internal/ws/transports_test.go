@@ -13,7 +13,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// patience is how long tests wait for an expected event.
+// patience is how long a test waits for an event before it fails.
 const patience = 20 * time.Second
 
 // The results of Enqueue for one message.
@@ -23,7 +23,7 @@ var (
 	closing = Tally{Closing: 1}
 )
 
-// sealer returns a Sealer that sends what f returns.
+// sealer returns a Sealer that replaces the text by the result of f.
 func sealer(f func(text string) (string, error)) Sealer {
 	return func(dst, text []byte) ([]byte, error) {
 		s, err := f(string(text))
@@ -31,17 +31,17 @@ func sealer(f func(text string) (string, error)) Sealer {
 	}
 }
 
-// tilde is a Sealer whose output can be told from plain text.
+// tilde is a Sealer whose output differs visibly from plain text.
 var tilde = sealer(func(s string) (string, error) { return "~" + s, nil })
 
 // transport makes connected pairs.
 type transport struct {
 	name  string
 	pair  func(t testing.TB) (server, client net.Conn)
-	plain bool // plain although it could be polled
+	plain bool // not polled although it could be
 }
 
-// transports are all the ways in which a connection can be read and written.
+// transports are all the kinds of connections that are read and written in different ways.
 var transports = []transport{
 	{name: "socket", pair: tcpPair},
 	{name: "unix socket", pair: unixPair},
@@ -104,7 +104,7 @@ func tlsPair(t testing.TB) (server, client net.Conn) {
 	return ts, tc
 }
 
-func TestWhichConnectionsArePolled(t *testing.T) {
+func TestPolled(t *testing.T) {
 	want := map[string]bool{"socket": true, "unix socket": true}
 	onAll(t, func(t *testing.T, tr transport) {
 		if is := serve(t, tr, defaults()).Polled(); is != (want[tr.name] && runtime.GOOS == "linux") {
@@ -117,7 +117,7 @@ func TestWhichConnectionsArePolled(t *testing.T) {
 type party struct {
 	*Conn
 	peer     net.Conn
-	incoming chan string   // messages that the server got
+	incoming chan string   // messages that the server received
 	served   chan End      // argument of Ended
 	finished chan struct{} // closed by Finished
 }
@@ -126,12 +126,12 @@ func (p *party) Message(b []byte, _ bool) { p.incoming <- string(b) }
 func (p *party) Ended(end End)            { p.served <- end }
 func (p *party) Finished()                { close(p.finished) }
 
-// defaults returns options for tests that need no others.
+// defaults returns options that suit most tests.
 func defaults() Options {
 	return Options{MaxPayload: 1 << 20, BackpressureLimit: 64 << 20, CloseTimeout: patience}
 }
 
-// newEngine returns an engine that is closed, and waited for, at the end of the test.
+// newEngine returns an engine that is closed at the end of the test.
 func newEngine(t testing.TB, cfg EngineConfig) *Engine {
 	cfg.Threads = max(cfg.Threads, 1)
 	cfg.PollFailed = func(err error) { t.Error(err) }
@@ -140,8 +140,8 @@ func newEngine(t testing.TB, cfg EngineConfig) *Engine {
 	return e
 }
 
-// serve serves a new connection over tr, after calling prepare. It is closed at the
-// end of the test.
+// serve serves a new connection over tr, after calling prepare. The connection is closed at
+// the end of the test.
 func serve(t testing.TB, tr transport, opts Options, prepare ...func(*Conn)) *party {
 	t.Helper()
 	if opts.Engine == nil {
@@ -164,7 +164,7 @@ func serve(t testing.TB, tr transport, opts Options, prepare ...func(*Conn)) *pa
 	return p
 }
 
-// life is a handler for tests that check little.
+// life is a minimal handler.
 type life struct {
 	message  func(payload []byte)
 	ended    chan End
@@ -189,7 +189,7 @@ func wait[T any](t testing.TB, ch <-chan T) (v T) {
 	select {
 	case v = <-ch:
 	case <-time.After(patience):
-		t.Fatal("waited in vain")
+		t.Fatal("timed out")
 	}
 	return v
 }
@@ -199,7 +199,7 @@ func until(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !done(); runtime.Gosched() {
 		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("timed out waiting for %s", what)
 		}
 	}
 }
@@ -237,7 +237,7 @@ func readFrame(r io.Reader) (got, error) {
 		return got{}, err
 	}
 	if !h.Fin || h.Masked || h.Rsv != 0 {
-		return got{}, errors.New("a frame that servers do not send")
+		return got{}, errors.New("unexpected frame from a server")
 	}
 	payload := make([]byte, h.Length)
 	_, err = io.ReadFull(r, payload)
@@ -251,11 +251,11 @@ func (p *party) expect(t testing.TB, op ws.OpCode, payload string) {
 	}
 }
 
-// expectEnd checks that the server closes the connection in order.
+// expectEnd checks that the stream to the peer ends with EOF.
 func (p *party) expectEnd(t testing.TB) {
 	t.Helper()
 	if f, err := p.next(); !errors.Is(err, io.EOF) {
-		t.Fatalf("peer got %v, %v instead of the end", f, err)
+		t.Fatalf("peer got %v, %v instead of EOF", f, err)
 	}
 }
 

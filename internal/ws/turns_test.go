@@ -12,7 +12,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// A peer that sends many small frames lets others be served between its messages.
+// Input of many small frames is handled in several turns.
 func TestTurnsCountWork(t *testing.T) {
 	for name, frame := range map[string][]byte{
 		"small messages": masked(ws.OpText, true, "x"),
@@ -50,7 +50,7 @@ func TestTurnsCountWork(t *testing.T) {
 }
 
 // Decompressed bytes count as well.
-func TestTurnsCountWhatIsDecompressed(t *testing.T) {
+func TestTurnsCountDecompressedBytes(t *testing.T) {
 	p := parser{max: 1 << 20, deflate: true, turns: true}
 	n := 0
 	b := slices.Repeat(maskedPacked(ws.OpText, true, squeeze(strings.Repeat("x", turnWork))), 3)
@@ -60,8 +60,8 @@ func TestTurnsCountWhatIsDecompressed(t *testing.T) {
 	}
 }
 
-// On one poller, a connection with new data is served between the turns of a peer
-// that has sent thousands of frames.
+// A connection with new data is served between the turns of another one on the same poller
+// whose peer has sent thousands of frames.
 func TestNewcomersFirst(t *testing.T) {
 	opts := defaults()
 	opts.Engine = newEngine(t, EngineConfig{})
@@ -73,8 +73,7 @@ func TestNewcomersFirst(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		if order = append(order, who); len(order) == 1 {
-			// Data that is in the socket before the end of the turn is new to the
-			// poller.
+			// The poller sees this data as new after the current turn.
 			if _, err := quiet.peer.Write(masked(ws.OpText, true, "q")); err != nil {
 				t.Error(err)
 			}
@@ -90,12 +89,12 @@ func TestNewcomersFirst(t *testing.T) {
 	}
 	wait(t, done)
 	if at := slices.Index(order, "quiet"); at > turnWork/frameWork {
-		t.Errorf("heard after %d messages of the other", at)
+		t.Errorf("served after %d messages of the other", at)
 	}
 }
 
-// A message that takes long to decompress is handled off the poller. Others are
-// served in the meantime, and the order on its connection is kept.
+// A message that takes long to decompress is handled by another goroutine. Others are served
+// in the meantime, and the order on its connection is kept.
 func TestLargeInflationLeavesThePoller(t *testing.T) {
 	const large = 5 << 20
 	bomb := maskedPacked(ws.OpText, true, squeeze(strings.Repeat("x", large)))
@@ -109,7 +108,7 @@ func TestLargeInflationLeavesThePoller(t *testing.T) {
 				opts.Engine = newEngine(t, EngineConfig{})
 				bomber, other := onePair(t), onePair(t)
 				got := make(chan string, 10)
-				opts.Engine.heavy <- struct{}{} // nobody else may decompress anything large now
+				opts.Engine.heavy <- struct{}{} // keeps large messages from being decompressed
 				all := slices.Concat(masked(ws.OpText, true, "before"), message, masked(ws.OpText, true, "after"))
 				n := 0
 				if early {
@@ -142,7 +141,7 @@ func TestLargeInflationLeavesThePoller(t *testing.T) {
 	}
 }
 
-// Large messages arrive in order on every kind of connection.
+// Large compressed messages arrive in order on every kind of connection.
 func TestLargeInflationOnAll(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
@@ -169,7 +168,7 @@ func TestLargeInflationOnAll(t *testing.T) {
 // A message of thousands of empty streams is rejected: each stream costs far more
 // than its two bytes.
 func TestManyEmptyStreams(t *testing.T) {
-	empty := "\x03\x00" // a final block with nothing in it
+	empty := "\x03\x00" // an empty final block
 	for n, fails := range map[int]bool{1: false, maxStreams: false, 5000: true} {
 		_, err := parseDeflate(1000, maskedPacked(ws.OpText, true, strings.Repeat(empty, n)))
 		if (err != nil) != fails {
@@ -182,7 +181,7 @@ func TestManyEmptyStreams(t *testing.T) {
 func TestHangUpWhilePaused(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		if tr.name == "wrapped socket" {
-			t.Skip("a broken connection of an unknown kind cannot be detected without reading from it")
+			t.Skip("a wrapped connection cannot be checked for a hang-up without reading from it")
 		}
 		p := serve(t, tr, defaults())
 		p.Pause()
@@ -210,8 +209,8 @@ func TestHangUpBeforePause(t *testing.T) {
 	wait(t, l.finished)
 }
 
-// Each ping is answered while the socket has room.
-func TestEachPingHasItsPong(t *testing.T) {
+// While the socket has room, each ping is answered.
+func TestEachPingIsAnswered(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		p := serve(t, tr, defaults())
 		var pings []byte
@@ -236,11 +235,11 @@ func TestEmptyMessagesCount(t *testing.T) {
 		n++
 	}
 	if n < 90 || n > 100 {
-		t.Errorf("%d empty messages wait", n)
+		t.Errorf("%d empty messages are waiting", n)
 	}
 }
 
-// A sealed message needs a copy of its own, so the limit also applies to a single
+// A message to a sealed peer needs a separate copy, so the limit applies even to a single
 // one.
 func TestLargeMessageToSealedPeer(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
@@ -271,19 +270,19 @@ func onePair(t *testing.T) pair {
 	return pair{server, client}
 }
 
-// conn makes the server's end, which may get compressed messages.
+// conn returns the server's end, which accepts compressed messages.
 func (p pair) conn(opts *Options) *Conn {
 	_ = p.peer.SetWriteDeadline(time.Now().Add(patience))
 	return NewConn(p.server, 15, opts)
 }
 
-// Half of the threads, but at least one, may decompress large messages, and one may
-// do so for strangers.
-func TestHowManyDecompress(t *testing.T) {
+// At most half as many goroutines as threads, but at least one, may decompress large
+// messages, and one more may do so for strangers.
+func TestDecompressionSlots(t *testing.T) {
 	for threads, want := range map[int]int{1: 1, 2: 1, 3: 1, 8: 4} {
 		e := newEngine(t, EngineConfig{Threads: threads})
 		if cap(e.heavy) != want || cap(e.heavyStrangers) != 1 {
-			t.Errorf("%d threads: %d may, and %d for strangers", threads, cap(e.heavy), cap(e.heavyStrangers))
+			t.Errorf("%d threads: %d slots, and %d for strangers", threads, cap(e.heavy), cap(e.heavyStrangers))
 		}
 	}
 }

@@ -11,32 +11,31 @@ import (
 	"time"
 )
 
-// Terms says what a handshake may agree on.
+// Terms holds what a handshake may agree on.
 type Terms struct {
-	// Deflate allows compression (permessage-deflate, RFC 7692) if the client makes
-	// an offer that the server can accept. Over TLS, do not compress texts that
-	// contain both a secret and data chosen by somebody else: the compressed length
-	// reveals how similar the two are.
+	// Deflate allows compression (permessage-deflate, RFC 7692) if the client makes an
+	// offer that the server can accept. Over TLS, do not compress texts that contain
+	// both a secret and data chosen by an attacker: the compressed length reveals how
+	// similar the two are.
 	Deflate bool
-	// Accept, if not nil, decides whether to accept a request that is a valid
-	// handshake. It returns the subprotocol to use, or "" for the first one that the
-	// client offers, or the reason why the request is refused.
+	// Accept, if not nil, is called with each request that is a valid handshake. It
+	// returns the subprotocol to use, or "" for the first one that the client offers, or
+	// the reason to refuse the request.
 	Accept func(r *http.Request) (subprotocol string, refused *HandshakeError)
 }
 
 // HandshakeError says why a request did not become a WebSocket connection.
 type HandshakeError struct {
-	// Status is the HTTP status sent to the client: 400, 405 or 426 if the request is
-	// at fault, and 500 if the server is. If it is 0, nothing could be sent, and the
-	// caller must panic with http.ErrAbortHandler, or the client is left with a
-	// connection that nobody serves. If it is 101, the client was gone before it
-	// received the whole answer.
+	// Status is the HTTP status sent to the client. Unless Accept returned another one,
+	// it is 400, 405 or 426 if the request is at fault, and 500 if the server is. If it
+	// is 0, nothing could be sent, and the caller must panic with http.ErrAbortHandler,
+	// or the client is left with a connection that is not served. If it is 101, the
+	// client was gone before it received the whole response.
 	Status int
-	// Reason is one of a fixed set of texts. It contains nothing that the client
-	// sent.
+	// Reason says what is wrong. This package uses a fixed set of texts, which contain
+	// nothing that the client sent.
 	Reason string
-	// Text, if not empty, is sent to the client instead of a text derived from
-	// Reason.
+	// Text, if not empty, is sent to the client instead of a text that contains Reason.
 	Text string
 	// Err is the underlying error, if any.
 	Err error
@@ -51,17 +50,16 @@ func (e *HandshakeError) Error() string {
 
 func (e *HandshakeError) Unwrap() error { return e.Err }
 
-// ServerFault reports whether the request was valid and the serving program is at
-// fault.
+// ServerFault reports whether the server is at fault rather than the client.
 func (e *HandshakeError) ServerFault() bool {
 	return e.Status == 0 || e.Status >= http.StatusInternalServerError
 }
 
 // Upgrade turns an HTTP/1.1 request into a WebSocket connection. It returns the
-// connection, the bytes that the client has already sent, and the window for
-// [NewConn]. The error is a [*HandshakeError], and the request has then been
-// answered. Upgrade decides everything before it takes the connection from net/http,
-// so that any wrapper of w sees the client's status, even if that is 101.
+// connection, the bytes that the client has already sent, and the window for [NewConn].
+// Any error is a [*HandshakeError]; its Status says how the request was answered. Upgrade
+// decides everything before it takes the connection from net/http, so that middleware that
+// wraps w sees the status that the client gets, even if that is 101.
 func Upgrade(w http.ResponseWriter, r *http.Request, terms Terms) (nc net.Conn, early []byte, window uint8, err error) {
 	a, refused := terms.judge(r)
 	if refused == nil {
@@ -90,7 +88,7 @@ func (e *HandshakeError) answer(w http.ResponseWriter, r *http.Request) {
 	case http.StatusMethodNotAllowed:
 		h.Set("Allow", http.MethodGet)
 	case http.StatusInternalServerError:
-		text = "The server cannot open WebSocket connections." // the client need not know the reason
+		text = "The server cannot open WebSocket connections." // the reason is for the server's log
 	}
 	if e.Text != "" {
 		text = e.Text
@@ -98,7 +96,7 @@ func (e *HandshakeError) answer(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, text, e.Status)
 }
 
-// hijackable returns why w's connection cannot be taken over, as far as that can be
+// hijackable returns the reason why w's connection cannot be taken over, if that can be
 // known without trying.
 func hijackable(w http.ResponseWriter) *HandshakeError {
 	for {
@@ -111,7 +109,7 @@ func hijackable(w http.ResponseWriter) *HandshakeError {
 			return &HandshakeError{
 				Status: http.StatusInternalServerError,
 				Reason: "middleware keeps the connection from being taken over",
-				Err:    fmt.Errorf("give %T a method Unwrap() http.ResponseWriter, or Hijack, or do without it here", w),
+				Err:    fmt.Errorf("give %T a method Unwrap() http.ResponseWriter or Hijack, or do not use it for this handler", w),
 			}
 		}
 	}
@@ -125,8 +123,8 @@ type agreement struct {
 	window     uint8  // see NewConn
 }
 
-// enact answers 101 and takes the connection from net/http, which sends the answer
-// when the connection is taken.
+// enact takes the connection from net/http and answers with status 101. If net/http has been
+// given that status, it sends the response itself when the connection is taken.
 func (a *agreement) enact(w http.ResponseWriter) (nc net.Conn, early []byte, err error) {
 	a.fill(w.Header())
 	arrived := false
@@ -135,7 +133,7 @@ func (a *agreement) enact(w http.ResponseWriter) (nc net.Conn, early []byte, err
 	}
 	nc, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		// Nothing has been sent yet, and no other status can be.
+		// Nothing has been sent, and it may be too late for another status.
 		return nil, nil, &HandshakeError{Reason: "taking over the connection failed", Err: err}
 	}
 	err = nc.SetDeadline(time.Time{}) // clears net/http's deadline
@@ -143,7 +141,7 @@ func (a *agreement) enact(w http.ResponseWriter) (nc net.Conn, early []byte, err
 		err = a.send(rw.Writer, w.Header())
 	}
 	if err != nil {
-		_ = nc.Close() // nobody else will close it
+		_ = nc.Close() // net/http no longer does
 		return nil, nil, &HandshakeError{Status: http.StatusSwitchingProtocols, Reason: "the client was gone before it was answered", Err: err}
 	}
 	if n := rw.Reader.Buffered(); n > 0 {
@@ -153,26 +151,27 @@ func (a *agreement) enact(w http.ResponseWriter) (nc net.Conn, early []byte, err
 	return nc, early, nil
 }
 
-// unwrapped reports whether w is net/http's own. Then there is no middleware that has to
-// learn the status, and the answer can be written without net/http, which takes about as
-// long for it as for all the rest of a handshake.
+// unwrapped reports whether w is net/http's own ResponseWriter. If so, no middleware has to
+// see the status, and the response is written without net/http, which would take about as
+// long for it as the rest of the handshake takes.
 func unwrapped(w http.ResponseWriter) bool { return reflect.TypeOf(w).String() == "*http.response" }
 
-// announce passes the status 101 on to net/http, and to middleware on the way. It reports
-// whether net/http has the status and will send it.
+// announce passes status 101 through the middleware to net/http. It reports whether
+// net/http has received the status and will send it.
 func announce(w http.ResponseWriter) bool {
 	w.WriteHeader(http.StatusSwitchingProtocols)
-	// Some middleware, such as gin and many compressors, delays the status until a
-	// body is written or longer. Writing a byte forces it to pass the status on.
-	// net/http rejects the byte, because 101 has no body, and has the status by then.
-	// If the byte is not rejected, net/http does not have the status.
+	// Some middleware, such as gin and many compressors, delays the status until a body
+	// is written, or even longer. Writing a byte makes most of it pass the status on.
+	// net/http rejects the byte, because a 101 response has no body. If the byte is not
+	// rejected, the status has not reached net/http.
 	_, err := w.Write([]byte{'\n'})
 	return errors.Is(err, http.ErrBodyNotAllowed)
 }
 
-// fill puts the answer's fields into h. Fields set by middleware are sent too, unless
-// they describe a body or belong to the handshake. The names are spelled as in RFC
-// 6455, not as net/http would: some clients compare them case-sensitively.
+// fill sets the header fields of the response in h. Fields set by middleware are sent too,
+// unless they describe a body or belong to the handshake. The names are spelled as in RFC
+// 6455, not as net/http would spell them, because some clients compare them
+// case-sensitively.
 func (a *agreement) fill(h http.Header) {
 	if len(h) > 0 {
 		for _, name := range [...]string{
@@ -195,7 +194,7 @@ func (a *agreement) fill(h http.Header) {
 	}
 }
 
-// send writes the answer to a connection that was taken without sending it.
+// send writes the response that net/http has not sent.
 func (a *agreement) send(w *bufio.Writer, h http.Header) error {
 	a.fill(h) // again: middleware may have changed h when the byte was written
 	_, _ = io.WriteString(w, "HTTP/1.1 101 Switching Protocols\r\n")

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Measures the time and memory of a handshake on the server: over in-memory
-// connections that already hold the request, with a real net/http server.
+// BenchmarkUpgrade measures the time and memory of a handshake with a real net/http server,
+// over connections in memory.
 func BenchmarkUpgrade(b *testing.B) {
 	conns := make(chan net.Conn)
 	done := make(chan struct{})
@@ -38,7 +38,7 @@ func BenchmarkUpgrade(b *testing.B) {
 	close(conns)
 }
 
-// Measures the same over loopback, including connecting.
+// BenchmarkUpgradeTCP measures the same over loopback, including connecting.
 func BenchmarkUpgradeTCP(b *testing.B) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

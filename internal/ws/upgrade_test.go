@@ -27,7 +27,7 @@ func echo(t *testing.T, e *Engine) http.Handler {
 		if err != nil {
 			lives.Done()
 			if nc != nil || early != nil {
-				t.Error("a connection beside an error")
+				t.Error("Upgrade returned both a connection and an error")
 			}
 			return
 		}
@@ -40,8 +40,7 @@ func echo(t *testing.T, e *Engine) http.Handler {
 const handshake = "GET /ws HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 
-// HTTP/2 has no such upgrade. The answer says so and has no field that HTTP/2
-// forbids.
+// HTTP/2 has no such upgrade. The response says so and has no fields that HTTP/2 forbids.
 func TestUpgradeOverHTTP2(t *testing.T) {
 	s := httptest.NewUnstartedServer(echo(t, newEngine(t, EngineConfig{})))
 	s.EnableHTTP2 = true
@@ -58,7 +57,7 @@ func TestUpgradeOverHTTP2(t *testing.T) {
 	}
 }
 
-// Frames that arrive with the handshake are not lost, whatever part of them net/http
+// Frames that arrive with the request are not lost, however many of their bytes net/http
 // has read.
 func TestUpgradeKeepsEarlyFrames(t *testing.T) {
 	s := httptest.NewServer(echo(t, newEngine(t, EngineConfig{})))
@@ -89,7 +88,7 @@ func TestUpgradeKeepsEarlyFrames(t *testing.T) {
 	}
 }
 
-// Tests the upgrade and the frames against another implementation, with and without
+// The upgrade and the frames work with a client of another implementation, with and without
 // TLS.
 func TestUpgradeWithGobwasClient(t *testing.T) {
 	for _, secure := range []bool{false, true} {
@@ -124,7 +123,7 @@ func with(lines ...string) string {
 	return strings.TrimSuffix(handshake, "\r\n") + strings.Join(lines, "\r\n") + "\r\n\r\n"
 }
 
-// shake sends the request and returns the answer.
+// shake sends the request and returns the response.
 func shake(t *testing.T, s *httptest.Server, request string) (net.Conn, *bufio.Reader, *http.Response) {
 	t.Helper()
 	nc, err := net.Dial("tcp", s.Listener.Addr().String())

@@ -15,7 +15,7 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// A client gets the server window that it asks for, whatever else it asks for.
+// A client gets the window that it requests for the server, whatever else it requests.
 func TestNegotiateWindows(t *testing.T) {
 	flags := []string{"", "; server_no_context_takeover", "; client_no_context_takeover", "; client_no_context_takeover; server_no_context_takeover"}
 	ours, theirs := []string{""}, []string{"", "; client_max_window_bits"}
@@ -55,7 +55,8 @@ func repetitive(n int) string {
 	return string(b[:n])
 }
 
-// References reach back no further than the peer's window, and make use of it.
+// Compressed messages refer back no further than the peer's window allows, but make use of
+// all of it.
 func TestMessageForWindow(t *testing.T) {
 	texts := []string{strings.Repeat("x", 70_000), noise(5000)}
 	for _, n := range []int{256, 257, 300, 511, 512, 513, 1000, 4096, 4097, 33_000, 65_535, 65_536, 200_000} {
@@ -67,43 +68,43 @@ func TestMessageForWindow(t *testing.T) {
 			m := text(s)
 			out, far, err := readStrictly(m.bytes(window), window)
 			if err != nil || out != s {
-				t.Errorf("window %d: %d bytes came out as %d, %v", window, len(s), len(out), err)
+				t.Errorf("window %d: %d bytes were decompressed to %d, %v", window, len(s), len(out), err)
 			}
 			farthest = max(farthest, far)
 		}
 		if farthest < 1<<window*9/10 {
-			t.Errorf("window %d: nothing was repeated from farther back than %d", window, farthest)
+			t.Errorf("window %d: no reference goes back farther than %d", window, farthest)
 		}
 	}
 }
 
-// A message is compressed once per window, and only once if it is shorter than both
-// windows.
-func TestFormsOfAMessage(t *testing.T) {
+// A message is compressed once for each window, except that windows larger than the message
+// share one form.
+func TestMessageForms(t *testing.T) {
 	m := text(chat(1000))
 	if m.Size() > 1<<10 {
 		t.Fatal("too long for this test")
 	}
 	small, again, fits, full := m.bytes(9), m.bytes(9), m.bytes(10), m.bytes(15)
 	if &small[0] != &again[0] || &fits[0] != &full[0] || &small[0] == &full[0] {
-		t.Error("a form was made again, or is for the wrong window")
+		t.Error("a form was made twice, or is for the wrong window")
 	}
 	if _, _, err := readStrictly(full, 9); err == nil {
-		t.Error("the form for a large window would have been good enough")
+		t.Error("the form for the large window also suits the small one, so this test proves nothing")
 	}
-	// Joined messages are compressed one by one and share those forms.
+	// The parts of a joined message are compressed separately, and the forms are shared.
 	long, short := text(chat(3000)), text(chat(400))
 	joined := Join(long, short)
 	if want := slices.Concat(long.bytes(9), short.bytes(15)); string(joined.bytes(9)) != string(want) {
-		t.Error("the joined messages have other forms")
+		t.Error("the joined message has other forms")
 	}
 	if string(joined.bytes(15)) != string(slices.Concat(long.bytes(15), short.bytes(15))) {
-		t.Error("the joined messages have the forms for another window")
+		t.Error("the joined message has the forms for another window")
 	}
 }
 
-// A writer does not reuse its buffer for a connection with another window.
-func TestJoinerTellsWindowsApart(t *testing.T) {
+// A joiner does not reuse its buffer for a connection with another window.
+func TestJoinerWindows(t *testing.T) {
 	one, two := text(chat(3000)), text(chat(5000))
 	j := joiner{batch: []*Message{one, two}}
 	for _, window := range []uint8{15, 9, 0, 12, 12, 15} {
@@ -114,7 +115,7 @@ func TestJoinerTellsWindowsApart(t *testing.T) {
 	}
 }
 
-// Checks everything from the offer to the message.
+// Each window works over a real connection, from the offer to the message.
 func TestWindowsOverTheWire(t *testing.T) {
 	s := repetitive(50_000)
 	e := newEngine(t, EngineConfig{})
@@ -152,8 +153,8 @@ func TestWindowsOverTheWire(t *testing.T) {
 	}
 }
 
-// readStrictly returns the texts of the frames, and the largest distance of a back
-// reference. It fails if one is outside the window.
+// readStrictly returns the texts of the frames, and the largest distance of a
+// back-reference. It fails if that exceeds the window.
 func readStrictly(frames []byte, window uint8) (out string, farthest int, err error) {
 	r := strings.NewReader(string(frames))
 	for r.Len() > 0 {
@@ -177,8 +178,8 @@ func readStrictly(frames []byte, window uint8) (out string, farthest int, err er
 	return out, farthest, nil
 }
 
-// inflateStrictly decompresses a message as a peer that keeps only its window does: a
-// literal and slow implementation of RFC 1951.
+// inflateStrictly decompresses a message like a peer that keeps only its window. It is a
+// simple and slow implementation of RFC 1951.
 func inflateStrictly(b []byte, window uint8) (out string, farthest int, err error) {
 	d := strict{in: append(slices.Clone(b), flushTail...), window: 1 << window}
 	for d.at < 8*len(d.in) && d.err == nil {
@@ -289,8 +290,8 @@ func (d *strict) symbols(literals, distances map[string]int) {
 	}
 }
 
-// scaled reads a length or a distance. From a certain code on there are extra bits,
-// one more per every codes.
+// scaled returns the length or distance of a code. Codes from 2*every on have extra bits,
+// one more for each group of that many codes.
 func scaled(d *strict, code, every, base int) int {
 	if code < 2*every {
 		return base + code

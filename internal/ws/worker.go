@@ -5,14 +5,14 @@ import (
 	"sync"
 )
 
-// yieldEvery is the number of connections after which a worker yields to other
-// goroutines, which may have more messages for the next connections. Raw system calls
-// never yield, and with a worker on every processor nothing would be read for as long
-// as the runtime allows.
+// yieldEvery is the number of connections after which a worker yields to other goroutines,
+// which may have more messages for the next connections. Raw system calls never yield, and
+// with a worker running on every processor, nothing would be read until the runtime
+// preempts one.
 const yieldEvery = 32
 
-// worker writes to its dirty connections, one after the other. Every polled
-// connection belongs to one worker.
+// worker writes to its dirty connections, one after the other. Every polled connection
+// belongs to one worker.
 type worker struct {
 	mu      sync.Mutex
 	wake    sync.Cond

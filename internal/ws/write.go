@@ -11,9 +11,9 @@ import (
 // Beyond it, the kernel's cost grows faster than the size.
 const chunk = 64 << 10
 
-// joiner joins the messages that wait for a connection into one buffer. It must be
-// used by one goroutine. Its last result is reused if the same messages wait for the
-// next connection.
+// joiner joins the messages that wait for a connection into one buffer. It must be used by
+// one goroutine at a time. Its last result is reused if the same messages wait for the next
+// connection.
 type joiner struct {
 	shared bool // belongs to a worker; must not run slow sealers
 
@@ -25,9 +25,9 @@ type joiner struct {
 	joined []*Message // messages in buf; nil if buf cannot be reused
 	window uint8      // the window of the compressed messages in buf
 	buf    []byte
-	sealed []byte // one message on its way to buf
+	sealed []byte // the text of one sealed message, before it is appended to buf
 
-	written  int // number of messages of batch in the last write, at least in part
+	written  int // number of messages of batch that were written at least in part
 	unsealed int // number of messages of batch that could not be sealed
 }
 
@@ -44,18 +44,18 @@ func (j *joiner) forget() {
 	}
 }
 
-// scheduleLocked schedules a write to c if there is something to write and no writer
-// is scheduled.
+// scheduleLocked schedules a write to c if there is something to write and no write is
+// scheduled.
 func (c *Conn) scheduleLocked() {
 	if c.scheduled || c.held || c.backlog == nil && c.rest == nil {
 		return
 	}
 	c.scheduled = true
-	c.goOnLocked()
+	c.handOffLocked()
 }
 
-// goOnLocked hands c, which is scheduled, to a writer.
-func (c *Conn) goOnLocked() {
+// handOffLocked hands c, which must be scheduled, to a writer.
+func (c *Conn) handOffLocked() {
 	if c.Polled() && !c.slow {
 		c.work.push(c)
 	} else {
@@ -63,8 +63,8 @@ func (c *Conn) goOnLocked() {
 	}
 }
 
-// write writes once, up to a chunk, and reports whether to call it again. If it
-// returns false, the caller no longer owns c.
+// write writes once, up to a chunk, and reports whether to call it again. If it returns
+// false, the caller is no longer the writer of c.
 func (c *Conn) write(j *joiner) bool {
 	if !c.take(j) {
 		return false
@@ -89,8 +89,8 @@ func (c *Conn) write(j *joiner) bool {
 	return again
 }
 
-// tell calls Flushed after a write of n bytes. Sealed messages leave the queue even if
-// the socket accepted none of their bytes, so they are reported then.
+// tell calls Flushed after a write of n bytes. Sealed messages leave the queue even if the
+// socket accepted none of their bytes, so they are reported in that case too.
 func (c *Conn) tell(j *joiner, n int) {
 	if messages := j.count(); messages > 0 || n > 0 {
 		c.opts.Flushed(messages, n)
@@ -125,8 +125,8 @@ func (c *Conn) send(b []byte) (n int, err error) {
 	return n, err
 }
 
-// take copies the next send's content to j. It returns false if j must not write to
-// c, because nothing waits or because another writer owns it now.
+// take copies what to send next to j. It returns false if j must not write to c, because
+// there is nothing to write or because it has handed c to another writer.
 func (c *Conn) take(j *joiner) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -151,7 +151,8 @@ func (c *Conn) take(j *joiner) bool {
 	return true
 }
 
-// idleLocked reports whether there is nothing to write; if so, it clears scheduled.
+// idleLocked reports whether there is nothing to write, or writing is on hold. If so, it
+// clears scheduled.
 func (c *Conn) idleLocked() bool {
 	if c.backlog == nil && c.rest == nil {
 		c.blocked = false
@@ -163,8 +164,8 @@ func (c *Conn) idleLocked() bool {
 	return true
 }
 
-// sent records that n bytes of b, which j made, were written. If n < len(b), the
-// socket is full, and writing resumes by itself when the socket has room.
+// sent records that n bytes of b, which j made, were written. If n < len(b), the socket is
+// full; the caller must then make the poller resume writing when there is room.
 func (c *Conn) sent(j *joiner, b []byte, n int) (again, full bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -207,7 +208,7 @@ func (c *Conn) sent(j *joiner, b []byte, n int) (again, full bool) {
 		c.blocked, c.parked = true, true
 		return false, true
 	}
-	if c.progress.Load() != 0 { // a load is cheaper than a store, and nearly always enough
+	if c.progress.Load() != 0 { // it usually is 0, and a load is cheaper than a store
 		c.progress.Store(0)
 	}
 	return !c.idleLocked(), false
@@ -247,8 +248,8 @@ func (j *joiner) bytes(c *Conn) []byte {
 // sealTurn is how long a slow sealer continues before its output is sent.
 const sealTurn = 5 * time.Millisecond
 
-// sealBatch returns the sealed frames of the batch. A slow sealer may not get through
-// all of them, and then sealBatch shortens the batch.
+// sealBatch returns the sealed frames of the batch. If a slow sealer does not get through
+// the batch in time, sealBatch shortens the batch.
 func (j *joiner) sealBatch(c *Conn) []byte {
 	j.joined, j.buf = j.joined[:0], j.buf[:0]
 	var began time.Time

@@ -28,7 +28,7 @@ func TestCompressedInPieces(t *testing.T) {
 		for i := range want {
 			b := make([]byte, rand.IntN(20_000))
 			_, _ = noise.Read(b)
-			want[i] = hex.EncodeToString(b) // half as long when compressed
+			want[i] = hex.EncodeToString(b) // compresses to half its length
 			c.Enqueue(text(want[i]))
 		}
 		packed := 0

@@ -12,8 +12,8 @@ import (
 	"github.com/gobwas/ws"
 )
 
-// With many concurrent senders, every message arrives once, in the order of its
-// sender, even if the socket fills up repeatedly.
+// With concurrent senders, every message arrives once, and those of each sender in order,
+// even if the socket fills up repeatedly.
 func TestOrderOfConcurrentSenders(t *testing.T) {
 	const senders, each = 8, 120
 	onAll(t, func(t *testing.T, tr transport) {
@@ -29,7 +29,7 @@ func TestOrderOfConcurrentSenders(t *testing.T) {
 					all.Go(func() {
 						for i := range each {
 							if v := p.Enqueue(text(fmt.Sprintf("%d %d %s", s, i, strings.Repeat("x", i*i%9000)))); v != queued {
-								t.Errorf("verdict %v", v)
+								t.Errorf("Enqueue returned %v", v)
 							}
 						}
 					})
@@ -51,18 +51,18 @@ func TestOrderOfConcurrentSenders(t *testing.T) {
 				p.expect(t, ws.OpClose, closeBody(1000, ""))
 				p.mu.Lock()
 				defer p.mu.Unlock()
-				if p.queued != 0 && p.queued != closeFrame(1000, "").cost() { // it is removed last
-					t.Errorf("%d bytes are still on the account", p.queued)
+				if p.queued != 0 && p.queued != closeFrame(1000, "").cost() { // the close frame may not be removed yet
+					t.Errorf("%d bytes are still queued", p.queued)
 				}
 			})
 		}
 	})
 }
 
-// Messages that wait together are sent together.
+// Messages that are waiting together are sent together.
 func TestCoalescing(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("sockets are not written to directly here")
+		t.Skip("connections are plain here")
 	}
 	p := serve(t, transports[0], defaults())
 	p.Hold()
@@ -83,7 +83,7 @@ func TestCoalescing(t *testing.T) {
 	}
 }
 
-// A peer that stops reading is aborted at the limit, and no other peer notices.
+// A peer that stops reading is cut off at the limit, and other peers are not affected.
 func TestSlowPeerIsCutOff(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
@@ -120,8 +120,7 @@ func TestSlowPeerIsCutOff(t *testing.T) {
 	})
 }
 
-// DropNewest drops messages one by one and never in part. Messages sent once there is
-// room again arrive.
+// DropNewest drops whole messages. Messages sent after there is room again arrive.
 func TestDropNewest(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
@@ -133,7 +132,7 @@ func TestDropNewest(t *testing.T) {
 			s := fmt.Sprint(i, pad)
 			if p.Enqueue(text(s).Under(DropNewest, "")) == queued {
 				sent = append(sent, s)
-			} else if p.Backpressured() { // and not just faster than the writer
+			} else if p.Backpressured() { // the sender is not just faster than the writer
 				break
 			}
 		}
@@ -148,7 +147,7 @@ func TestDropNewest(t *testing.T) {
 	})
 }
 
-func TestOneMessageOverTheLimit(t *testing.T) {
+func TestSingleMessageOverLimit(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		opts := defaults()
 		opts.BackpressureLimit = 1000
@@ -164,7 +163,7 @@ func TestOneMessageOverTheLimit(t *testing.T) {
 	})
 }
 
-// A close frame comes after everything queued before, and the stream ends in order.
+// A close frame comes after everything queued before it, and the stream ends with EOF.
 func TestCloseComesLast(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		p := serve(t, tr, defaults())
@@ -190,7 +189,7 @@ func TestCloseComesLast(t *testing.T) {
 	})
 }
 
-// A peer that pings and does not read makes a few pongs wait, not thousands.
+// If a peer sends pings but does not read, a few pongs wait for it, not thousands.
 func TestPingFlood(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		p := serve(t, tr, defaults())
@@ -209,7 +208,7 @@ func TestPingFlood(t *testing.T) {
 		}
 		p.mu.Unlock()
 		if waiting > maxPongs+1 { // the large message may be one of them
-			t.Errorf("%d messages wait", waiting)
+			t.Errorf("%d messages are waiting", waiting)
 		}
 		if f := p.receive(t); len(f.Payload) != 30<<20 {
 			t.Errorf("got %d bytes", len(f.Payload))
@@ -226,13 +225,13 @@ func TestPingFlood(t *testing.T) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if p.pongAt != 0 {
-			t.Error("a pong is still thought to wait")
+			t.Error("a pong is still considered waiting")
 		}
 	})
 }
 
-// After Seal, only marked messages are sent unencrypted, in queue order, and a
-// message that cannot be sealed is not sent at all.
+// After Seal, only messages returned by Clear are sent unencrypted, the order of the queue is
+// kept, and a message that cannot be sealed is not sent at all.
 func TestSeal(t *testing.T) {
 	for _, slow := range []bool{false, true} {
 		onAll(t, func(t *testing.T, tr transport) { sealAndRead(t, tr, slow) })
@@ -280,7 +279,7 @@ func sealAndRead(t *testing.T, tr transport, slow bool) {
 	}
 }
 
-// Seal during a write: only messages queued before are sent unsealed.
+// If Seal is called during a write, only messages queued before it are sent unsealed.
 func TestSealWhileWriting(t *testing.T) {
 	onAll(t, func(t *testing.T, tr transport) {
 		p := serve(t, tr, defaults())
@@ -311,7 +310,7 @@ func TestHold(t *testing.T) {
 			p.Hold()
 			p.Enqueue(text("a"))
 			p.Enqueue(text("b"))
-			for busy(p.Conn) { // waits for the writer of earlier messages
+			for busy(p.Conn) { // wait for a write that was in progress
 				runtime.Gosched()
 			}
 			p.mu.Lock()

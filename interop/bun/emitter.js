@@ -1,4 +1,5 @@
-// The reference's emitter: {"call":"toUser","opts":{...}} publishes one message.
+// Runs the reference's emitter. A request such as {"call":"toUser","opts":{...}} publishes
+// one message.
 import { WebSocketEmitter } from '@venizia/ignis-helpers';
 import { say, serveLines } from './lines.js';
 import { openRedis } from './redis.js';

@@ -1,17 +1,17 @@
-// An encrypted client of a development server, on Node or Bun, using WebCrypto as in
-// the server's page, or the reference's ECDH class.
+// Runs an encrypted client of a development server, on Node or Bun. It encrypts with
+// WebCrypto, like the page of the server, or with the reference's ECDH class.
 //
 //   encrypted.js web|ecdh URL USER COUNT SEALER.js
 //
-// It joins the room "lobby", sends COUNT messages to it, and reports of every message
-// what it decrypted. It reports every unencrypted message as such.
+// It joins the room "lobby", sends COUNT messages to it, and reports what each encrypted
+// message that it receives contains. It also reports every unencrypted message.
 import { copyFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 
 const [, , kind, url, user, count, sealer] = process.argv;
 const say = (message) => process.stdout.write(`@${JSON.stringify(message)}\n`);
 
-// Each has offer, agree, seal and open; see the page's seal.js.
+// Returns the functions of seal.js, implemented with the reference's ECDH class.
 async function reference() {
   const { ECDH } = await import('@venizia/ignis-helpers');
   const ecdh = ECDH.withAlgorithm();
@@ -29,7 +29,7 @@ async function reference() {
   };
 }
 
-// The page's file, under a name that every version of Node treats as a module.
+// Imports seal.js of the page, under a name that every version of Node treats as a module.
 function page() {
   const copy = resolve('seal.mjs');
   copyFileSync(sealer, copy);

@@ -1,5 +1,5 @@
-// Requests arrive as JSON lines on stdin and are answered on stdout, one line each.
-// The reference logs to stdout too: so lines for the test start with '@'.
+// Requests arrive as lines of JSON on stdin, and each is answered with a line on stdout.
+// The reference also logs to stdout, so lines for the test start with '@'.
 export function say(message) {
   process.stdout.write(`@${JSON.stringify(message)}\n`);
 }

@@ -1,4 +1,4 @@
-// Every Bun script here talks to the Redis named by REDIS_PORT.
+// All scripts use the Redis on the port in REDIS_PORT.
 import { RedisHelper } from '@venizia/ignis-helpers';
 
 export function openRedis(name) {

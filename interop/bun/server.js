@@ -1,10 +1,10 @@
-// The reference's server, configured to behave as `ignis serve` does: with
-// JWT_SECRET it takes HS256 tokens, without it any credentials (development mode).
+// Runs the reference's server, configured to behave like `ignis serve`: with JWT_SECRET it
+// accepts HS256 tokens, and without it any credentials, as in development mode.
 import { createHmac } from 'node:crypto';
 import { WebSocketServerHelper } from '@venizia/ignis-helpers';
 import { Hono } from 'hono';
-// The package doesn't export this path, but only this handler shows how the
-// framework answers a failed upgrade and a plain request.
+// The package does not export this path, but this handler determines how the framework
+// answers failed upgrades and plain requests.
 import { createBunFetchHandler } from '../node_modules/@venizia/ignis/dist/components/websocket/handlers/bun.handler.js';
 import { say, serveLines } from './lines.js';
 import { openRedis } from './redis.js';
@@ -36,8 +36,8 @@ function validateRoomFn({ clientId, rooms }) {
   return rooms.filter(room => allowed.includes(room));
 }
 
-// In development mode a message whose data names a room that its sender is in
-// is relayed to that room, with its sender as the last field.
+// In development mode, relays a message to the room that its data names, if the sender is in
+// it. The sender is added as the last field.
 function messageHandler({ clientId, userId, message }) {
   const { from, ...data } = message.data ?? {};
   if (typeof data.room !== 'string' || !ws.getClients({ id: clientId })?.rooms.has(data.room)) return;
@@ -45,7 +45,7 @@ function messageHandler({ clientId, userId, message }) {
   ws.send({ destination: data.room, payload: { topic: message.event, data } });
 }
 
-// Outcomes of the handshake that HANDSHAKE makes required.
+// Outcomes of the handshake, selected by HANDSHAKE. If that is unset, none is required.
 const handshakes = {
   none: undefined,
   refuse: () => null,
@@ -77,7 +77,7 @@ await ws.configure();
 server.reload({ fetch, websocket: ws.getBunWebSocketHandler() });
 say({ url: `http://127.0.0.1:${server.port}` });
 
-let down; // a second shutdown would never end
+let down; // the promise of the first shutdown, because a second one would never end
 const shutdown = () => (down ??= ws.shutdown());
 const calls = { send: opts => ws.send(opts), shutdown };
 await serveLines(({ call, opts }) => calls[call](opts));

@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// mutant is one small fault.
+// mutant is a file with one small fault.
 type mutant struct {
-	file string // path within the module
+	file string // path of the file within the module
 	path string // path of the file
 	line int
 	what string // the kind of fault, the function, and the line before and after
 	text []byte // the file with the fault
-	race bool   // only the race detector may notice
-	same bool   // known to change nothing that matters
+	race bool   // whether the tests need the race detector to detect it
+	same bool   // whether it is known that no test can detect it
 }
 
-// key identifies the mutant by its content and not by its line, so that the key stays
-// the same when code above it changes.
+// key identifies the mutant by its content and not by its line number, so that the key
+// stays the same if code above it changes.
 func (m mutant) key() string { return m.file + ": " + m.what }
 
 // edit replaces the bytes from..to of a file.
@@ -30,8 +30,8 @@ type edit struct {
 	text     string
 }
 
-// finder collects the mutants of a file. It has no type information: mutants that do
-// not compile are found by trying.
+// finder collects the mutants of a file. It has no type information, so some of them do
+// not compile.
 type finder struct {
 	file    *token.File
 	src     string
@@ -96,7 +96,8 @@ func firstLine(text string) string {
 	return strings.TrimSpace(line)
 }
 
-// drop adds a mutant without a node, but keeps the names in it used.
+// drop adds a mutant that does not execute the code from one node to another. It keeps that
+// code in the file, because the compiler would otherwise report unused variables and imports.
 func (f *finder) drop(op string, from, to ast.Node) {
 	a, b := f.offset(from.Pos()), f.offset(to.End())
 	f.add(op, firstLine(f.src[a:b]), edit{a, b, "if false { " + f.src[a:b] + " }"})
@@ -112,7 +113,7 @@ func (f *finder) walk(root ast.Node, results *ast.FieldList) {
 		case *ast.ImportSpec, *ast.StructType, *ast.InterfaceType, *ast.ArrayType:
 			return false
 		case *ast.ReturnStmt:
-			if fails(n) { // values returned beside an error do not count
+			if fails(n) { // values returned with an error are usually not used
 				f.walk(n.Results[len(n.Results)-1], results)
 				return false
 			}
@@ -120,7 +121,7 @@ func (f *finder) walk(root ast.Node, results *ast.FieldList) {
 			f.statements(n.List, results)
 		case *ast.CaseClause:
 			f.statements(n.Body, results)
-			if len(n.Body) > 1 { // a single statement is dropped on its own
+			if len(n.Body) > 1 { // for a single statement, statements has added this mutant
 				f.drop("skip case", n.Body[0], n.Body[len(n.Body)-1])
 			}
 		case *ast.CommClause:
@@ -142,7 +143,8 @@ func (f *finder) walk(root ast.Node, results *ast.FieldList) {
 	})
 }
 
-// call skips arguments that only say how much memory to allocate.
+// call reports whether to visit the arguments of a call. Of calls of make, it visits only
+// lengths, because capacities do not change the result.
 func (f *finder) call(n *ast.CallExpr, results *ast.FieldList) bool {
 	if fn, ok := n.Fun.(*ast.Ident); !ok || fn.Name != "make" {
 		return true
@@ -161,6 +163,7 @@ var (
 	makesErr = regexp.MustCompile(`^(New|Errorf|fail|usage|breach|tooLarge|.*Error)$`)
 )
 
+// statements adds a mutant without each of the statements that can be left out.
 func (f *finder) statements(list []ast.Stmt, results *ast.FieldList) {
 	for _, s := range list {
 		switch s := s.(type) {
@@ -169,7 +172,7 @@ func (f *finder) statements(list []ast.Stmt, results *ast.FieldList) {
 			switch name := called(call); {
 			case ok && logName.MatchString(name):
 				f.drop("drop log", s, s)
-			case !isLock(name) && name != "Helper": // Helper only changes a line number
+			case !isLock(name) && name != "Helper": // Helper only changes the reported line number
 				f.drop("drop call", s, s)
 			}
 		case *ast.DeferStmt:
@@ -238,7 +241,7 @@ func (f *finder) locks(body *ast.BlockStmt) {
 		return true
 	})
 	for _, lock := range order {
-		if locked[lock] == 3 { // a function with only one of the two would just panic
+		if locked[lock] == 3 { // dropping only one of the two would just make the tests panic or hang
 			f.add("drop lock", lock, edits[lock]...).race = true
 		}
 	}
@@ -256,7 +259,7 @@ func (f *finder) branch(n *ast.IfStmt) {
 	cond := f.text(n.Cond)
 	f.add(op, "", f.edit(n.Cond, "false && ("+cond+")"))
 	if not, ok := n.Cond.(*ast.UnaryExpr); ok && not.Op == token.NOT || compares && opposites[b.Op] != token.ILLEGAL {
-		return // binary and walk handle it
+		return // walk and binary negate it
 	}
 	f.add("negate", "", f.edit(n.Cond, "!("+cond+")"))
 }
@@ -268,7 +271,7 @@ var opposites = map[token.Token]token.Token{
 	token.SHL: token.SHR, token.SHR: token.SHL,
 }
 
-// binary reports whether to visit the operands, too.
+// binary adds the mutants of a binary expression, and reports whether to visit its operands.
 func (f *finder) binary(n *ast.BinaryExpr) bool {
 	if lit, ok := n.X.(*ast.BasicLit); ok && n.Op == token.MUL && strings.HasPrefix(f.text(n.Y), "time.") {
 		f.add("change duration", "", f.edit(lit, "10*"+lit.Value))
@@ -281,6 +284,7 @@ func (f *finder) binary(n *ast.BinaryExpr) bool {
 	return true
 }
 
+// literal adds a mutant with a different number.
 func (f *finder) literal(n *ast.BasicLit) {
 	v, err := strconv.ParseInt(n.Value, 0, 64)
 	if n.Kind != token.INT || err != nil {
@@ -293,7 +297,7 @@ func (f *finder) literal(n *ast.BasicLit) {
 	f.add("change constant", "", f.edit(n, strconv.FormatInt(other, 10)))
 }
 
-// fails reports whether a statement returns an error beside other values.
+// fails reports whether a statement returns other values and a non-nil error.
 func fails(n *ast.ReturnStmt) bool {
 	if len(n.Results) < 2 {
 		return false
@@ -309,8 +313,8 @@ func fails(n *ast.ReturnStmt) bool {
 	return false
 }
 
-// returns adds a mutant for each value that could be zero instead. It keeps all names
-// in the statement used.
+// returns adds a mutant for each result of a statement, in which that result is zero. It
+// keeps the original statement in the code, like drop.
 func (f *finder) returns(n *ast.ReturnStmt, results *ast.FieldList) {
 	var types []string
 	if results != nil {

@@ -1,12 +1,12 @@
 // Mutate plants small faults in a package, one at a time, and runs the package's
-// tests on each. A fault that no test notices survives and is printed: either a test
+// tests on each. A fault that no test detects survives and is printed: either a test
 // is missing, or the changed code does nothing.
 //
 //	go run ./mutate -dir .. -n 40 -seed 1 ./cron
 //
-// The faults are chosen at random, and are the same for the same seed and code. No
-// file is changed: the compiler gets the mutated one through -overlay. Faults that
-// nobody can notice are listed in equivalent.txt.
+// The faults are chosen at random, but are the same for the same seed and code. No
+// source file is changed, because the compiler gets the mutated file through -overlay.
+// Faults that no test can detect are listed in equivalent.txt.
 package main
 
 import (
@@ -34,19 +34,19 @@ func main() {
 	defer stop()
 	var l lab
 	var with string
-	flag.StringVar(&l.dir, "dir", ".", "the module's `directory`")
-	flag.IntVar(&l.n, "n", 40, "how many mutants to count; 0: all")
-	flag.Uint64Var(&l.seed, "seed", 1, "what chooses the mutants")
-	flag.IntVar(&l.parallel, "p", 1, "how many mutants are tested at a time")
-	flag.DurationVar(&l.slack, "slack", 10*time.Second, "what tests may take beside three times the usual `time`")
-	flag.StringVar(&with, "with", "", "`packages` whose tests are run, too, separated by commas")
-	flag.StringVar(&l.match, "match", "", "only mutants whose description matches this `regexp`; it begins with the file")
-	flag.StringVar(&l.only, "run", "", "tests to run, a `regexp` as go test -run takes")
-	flag.StringVar(&l.skip, "skip", "", "tests to leave out, a `regexp` as go test -skip takes")
-	flag.StringVar(&l.equivalent, "equivalent", "mutate/equivalent.txt", "`file` with the mutants that have no behaviour")
+	flag.StringVar(&l.dir, "dir", ".", "`directory` of the module")
+	flag.IntVar(&l.n, "n", 40, "`number` of mutants to count; 0 means all")
+	flag.Uint64Var(&l.seed, "seed", 1, "`seed` for choosing the mutants")
+	flag.IntVar(&l.parallel, "p", 1, "`number` of mutants to test at a time")
+	flag.DurationVar(&l.slack, "slack", 10*time.Second, "`time` that tests may take in addition to three times their usual time")
+	flag.StringVar(&with, "with", "", "comma-separated `packages` whose tests to run as well")
+	flag.StringVar(&l.match, "match", "", "test only mutants whose description, which begins with the file name, matches `regexp`")
+	flag.StringVar(&l.only, "run", "", "run only tests that match `regexp`, as with go test")
+	flag.StringVar(&l.skip, "skip", "", "skip tests that match `regexp`, as with go test")
+	flag.StringVar(&l.equivalent, "equivalent", "mutate/equivalent.txt", "`file` that lists mutants that no test can detect")
 	flag.Parse()
 	l.packages = append(flag.Args(), strings.FieldsFunc(with, func(r rune) bool { return r == ',' })...)
-	err := errors.New("name one package, such as ./cron")
+	err := errors.New("expected one package as the argument, such as ./cron")
 	if flag.NArg() == 1 {
 		_, err = l.run(ctx, os.Stdout)
 	}
@@ -60,11 +60,11 @@ func main() {
 // lab tests mutants.
 type lab struct {
 	dir         string   // of the module
-	packages    []string // the mutated package, and others whose tests may notice
+	packages    []string // the mutated package, and others whose tests are run
 	n, parallel int
 	seed        uint64
 	match       string // selects mutants
-	only, skip  string // selects tests
+	only, skip  string // select tests
 	equivalent  string
 	slack       time.Duration
 
@@ -85,10 +85,10 @@ type verdict string
 
 const (
 	killed     verdict = "killed"         // a test failed
-	timedOut   verdict = "timed out"      // the tests took much longer than they should
+	timedOut   verdict = "timed out"      // the tests took much longer than usual
 	survived   verdict = "survived"       // all tests passed
-	stillborn  verdict = "do not compile" // this and the next one are not counted
-	equivalent verdict = "equivalent"
+	stillborn  verdict = "do not compile" // not counted
+	equivalent verdict = "equivalent"     // no test can detect it; not counted
 )
 
 // score counts the mutants with each verdict.
@@ -132,12 +132,12 @@ func (l *lab) run(ctx context.Context, out io.Writer) (s score, err error) {
 		}
 		all.Wait()
 		if err := errors.Join(append(errs, ctx.Err())...); err != nil {
-			_, _ = fmt.Fprintf(out, "%s, seed %d, until it was ended: %v\n", l.packages[0], l.seed, s)
+			_, _ = fmt.Fprintf(out, "%s, seed %d, ended early: %v\n", l.packages[0], l.seed, s)
 			return s, err
 		}
 		for i, v := range verdicts {
 			if l.n > 0 && s.counted() == l.n {
-				break // so that the result does not depend on the number of concurrent tests
+				break // so that the result does not depend on l.parallel
 			}
 			s[v]++
 			if v == survived || v == timedOut {
@@ -258,7 +258,7 @@ func (l *lab) test(ctx context.Context, p *goPackage, bin, overlay string, limit
 	defer cancel()
 	cmd := exec.CommandContext(ctx, bin, "-test.failfast", "-test.timeout=0", "-test.run="+l.only, "-test.skip="+l.skip)
 	cmd.Dir = p.Dir
-	// Programs that the tests build get the fault, too.
+	// Programs that the tests build contain the fault as well.
 	cmd.Env = append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" -overlay="+overlay)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

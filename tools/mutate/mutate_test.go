@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// The mutated package, and its tests, which miss some faults.
+// fixture contains a package, and tests that miss some of its faults.
 var fixture = map[string]string{
 	"go.mod": "module fixture\n\ngo 1.26\n",
 	"fixture.go": `package fixture
@@ -93,7 +93,7 @@ func TestMutate(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	last := lines[len(lines)-1]
 	slices.Sort(lines)
-	// Nobody adds 0, and Get is called after all others are done.
+	// The tests do not add 0, and call Get only when nothing else is running.
 	want := []string{
 		"survived   fixture.go:14: swap < in Counter.Add: if n < 0 { => if n <= 0 {",
 		"survived   fixture.go:14: change constant in Counter.Add: if n < 0 { => if n < 1 {",
@@ -114,7 +114,7 @@ func TestMutate(t *testing.T) {
 	}
 }
 
-// The same seed and count try the same mutants, and similar ones are left out.
+// The same seed and count select the same mutants, and match limits their kinds.
 func TestSample(t *testing.T) {
 	var outs [2]strings.Builder
 	for i := range outs {
@@ -143,7 +143,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// A run that is interrupted reports what it knows.
+// An interrupted run reports the results so far.
 func TestEndedEarly(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var out strings.Builder
@@ -152,7 +152,7 @@ func TestEndedEarly(t *testing.T) {
 		cancel() // at the first survivor
 		out.Write(line)
 	}))
-	if lines := strings.Split(out.String(), "\n"); !errors.Is(err, context.Canceled) || !strings.HasPrefix(lines[len(lines)-2], "., seed 0, until it was ended: ") {
+	if lines := strings.Split(out.String(), "\n"); !errors.Is(err, context.Canceled) || !strings.HasPrefix(lines[len(lines)-2], "., seed 0, ended early: ") {
 		t.Errorf("%v:\n%s", err, &out)
 	}
 }
@@ -161,7 +161,7 @@ type writer func([]byte)
 
 func (w writer) Write(b []byte) (int, error) { w(b); return len(b), nil }
 
-// The mutants in equivalent.txt exist in the code, whichever package is mutated next.
+// All mutants in equivalent.txt exist in the code.
 func TestEquivalentMutantsAreThere(t *testing.T) {
 	text, err := os.ReadFile("equivalent.txt")
 	if err != nil {

@@ -1,7 +1,7 @@
-// Package flood measures how servers cope with strangers: it floods a server with
-// connections that it has not admitted, and times the round trips of a few
-// well-behaved clients at the same time.
+// Package flood measures how a server copes with strangers: it floods the server with
+// connections, most of them unauthenticated, and measures the round-trip times of a few
+// well-behaved clients meanwhile.
 //
-// The flood and the clients run in separate processes, so that the clients' times
-// measure the server and not the flood.
+// Run the flood and the clients in separate processes, so that the flood does not delay
+// the clients.
 package flood

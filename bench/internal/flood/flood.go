@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// patience is how long opening a connection may take.
+// patience is the maximum time for opening a connection.
 const patience = 5 * time.Second
 
 // Flood is a group of strangers of one kind.
@@ -23,28 +23,28 @@ type Flood struct {
 	act     act
 	request []byte
 
-	began     time.Time // when the strangers started; all of them use this clock
+	began     time.Time // time when the strangers started, from which all bursts are scheduled
 	running   sync.WaitGroup
 	strangers []*stranger
 
-	over                                     atomic.Bool // no new connection is kept
+	over                                     atomic.Bool // new connections are closed immediately
 	written, opened, closed, refused, failed atomic.Int64
 }
 
-// Report says what a flood has done.
+// Report is the result of a flood.
 type Report struct {
 	Wall      time.Duration
-	Offered   float64 // frames that a server accepting everything would have got
-	Delivered float64 // frames that the server read or, without frames, requests that it answered
-	Bytes     float64 // bytes of Delivered
-	Waiting   float64 // bytes written that the server had not read at the end
-	Opened    int64   // connections
-	Closed    int64   // closed by the server
-	Refused   int64   // refused before they became WebSocket connections
-	Failed    int64   // not opened for another reason
+	Offered   float64 // frames that a server would have received if it had read everything
+	Delivered float64 // frames that the server read; if none were sent, requests that it answered
+	Bytes     float64 // size of Delivered in bytes
+	Waiting   float64 // bytes that the server had not read at the end
+	Opened    int64   // connections opened
+	Closed    int64   // connections closed by the server
+	Refused   int64   // handshakes refused by the server
+	Failed    int64   // connections not opened for other reasons
 }
 
-// New returns n strangers of a kind. They are not connected yet.
+// New returns a flood of n strangers of the named kind. They are not connected yet.
 func New(addr, name string, n int) (*Flood, error) {
 	k, err := kind(name)
 	if err != nil {
@@ -83,11 +83,11 @@ func (f *Flood) Start(ctx context.Context) {
 	}
 }
 
-// End waits, after ctx is done, until all strangers have finished, and returns a
-// report.
+// End closes all connections, waits until the strangers have finished, and returns a
+// report. The context of Start must be done.
 func (f *Flood) End() (Report, error) {
 	wall := time.Since(f.began)
-	queued, err := queued(f.addr) // must be called while the connections are open
+	queued, err := queued(f.addr) // while the connections are still open
 	f.over.Store(true)
 	for _, s := range f.strangers {
 		s.hangUp()
@@ -113,9 +113,9 @@ type stranger struct {
 	flood *Flood
 
 	mu     sync.Mutex
-	conn   *net.TCPConn  // nil if there is none
+	conn   *net.TCPConn  // the last connection, nil before the first
 	ended  chan struct{} // closed when conn has ended
-	opened time.Time
+	opened time.Time     // time of the last attempt to connect
 }
 
 // run keeps sending until ctx is done, reconnecting if necessary.
@@ -130,7 +130,7 @@ func (s *stranger) run(ctx context.Context) {
 				continue
 			}
 		}
-		n, _ := s.conn.Write(f.act.burst) // the reader notices the end too
+		n, _ := s.conn.Write(f.act.burst) // the goroutine that reads detects errors as well
 		f.written.Add(int64(n))
 		if f.act.once {
 			s.await(ctx)
@@ -139,14 +139,14 @@ func (s *stranger) run(ctx context.Context) {
 	}
 }
 
-// due returns the time of the next burst. Missed bursts are not made up for.
+// due returns the time of the next burst. It skips bursts whose time has passed.
 func (f *Flood) due() time.Time {
 	turns := time.Since(f.began)/f.act.every + 1
 	return f.began.Add(turns * f.act.every)
 }
 
-// await waits until the server has closed the connection, but at most until just
-// before the next connection is due.
+// await waits until the server has closed the connection or the next connection is
+// almost due.
 func (s *stranger) await(ctx context.Context) {
 	if s.flood.act.burst == nil {
 		return // the answer has already arrived
@@ -160,7 +160,7 @@ func (s *stranger) await(ctx context.Context) {
 	}
 }
 
-// reconnect opens a new connection and counts failures.
+// reconnect opens a new connection, and counts and reports failure.
 func (s *stranger) reconnect() bool {
 	s.hangUp()
 	err := s.connect()
@@ -209,8 +209,8 @@ func (s *stranger) connect() error {
 	return nil
 }
 
-// read reads until the connection ends. A stranger that connects once stops at the
-// server's answer; others continue until the server acts.
+// read reads until the connection ends or, if act.once is set, until the server sends a
+// close frame.
 func (s *stranger) read(r *bufio.Reader) error {
 	if !s.flood.act.once {
 		_, err := r.WriteTo(io.Discard)
@@ -225,7 +225,7 @@ func (s *stranger) read(r *bufio.Reader) error {
 	}
 }
 
-// enter authenticates in development mode.
+// enter authenticates with a server in development mode.
 func enter(conn *net.TCPConn, r *bufio.Reader) error {
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	if _, err := conn.Write(authentication("stranger")); err != nil {
@@ -252,7 +252,7 @@ func (s *stranger) isOver() bool {
 	}
 }
 
-// hangUp closes the connection, if there is one.
+// hangUp closes the connection if there is one.
 func (s *stranger) hangUp() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -261,7 +261,8 @@ func (s *stranger) hangUp() {
 	}
 }
 
-// sleepUntil reports whether the time was reached before ctx was done.
+// sleepUntil waits until the given time or until ctx is done, and reports whether ctx is
+// not done.
 func sleepUntil(ctx context.Context, at time.Time) bool {
 	d := time.Until(at)
 	if d <= 0 {

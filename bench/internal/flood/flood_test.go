@@ -11,8 +11,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// startServer starts a server that admits everybody with a token that is not forged,
-// and relays messages to the room that they name. It returns the server's address.
+// startServer starts a server that rejects only long tokens, such as the forged ones, and
+// relays messages to the room that they name. It returns the server's address.
 func startServer(t *testing.T) string {
 	t.Helper()
 	var srv *ignis.Server
@@ -52,7 +52,7 @@ func startServer(t *testing.T) string {
 	return hs.Listener.Addr().String()
 }
 
-// Every kind of flood reaches the server, and concurrent clients get their answers.
+// Every kind of flood reaches the server, and the probe is answered meanwhile.
 func TestKinds(t *testing.T) {
 	for _, k := range Kinds() {
 		t.Run(k.Name, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestKinds(t *testing.T) {
 			defer p.Close()
 			ctx, stop := context.WithCancel(t.Context())
 			f.Start(ctx)
-			s, err := p.Run(t.Context(), "beside", interval)
+			s, err := p.Run(t.Context(), "flood", interval)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -114,7 +114,7 @@ func awaitTaken(t *testing.T, f *Flood) {
 	}
 }
 
-// Strangers whose connections the server closes are counted, and reconnect.
+// Strangers whose connections the server closes are counted and reconnect.
 func TestClosedStrangersComeBack(t *testing.T) {
 	addr := startServer(t)
 	f, err := New(addr, "churn", 2)
@@ -137,9 +137,9 @@ func TestClosedStrangersComeBack(t *testing.T) {
 	}
 }
 
-// A server that requires tokens gets one that it accepts.
+// With a secret, the probe measures the answers to a second authentication.
 func TestProbeWithTokens(t *testing.T) {
-	p, err := NewProbe(startServer(t), "a secret that this server does not look at", 1)
+	p, err := NewProbe(startServer(t), "a secret that this server ignores", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,8 +153,8 @@ func TestProbeWithTokens(t *testing.T) {
 	}
 }
 
-// An unanswered message counts with the time that it has waited, and its late answer
-// is not taken for that of the next message.
+// An unanswered message is counted with the time for which it has waited, and a late
+// answer to it is not mistaken for the answer to the next message.
 func TestUnanswered(t *testing.T) {
 	long := time.Now().Add(-time.Minute)
 	c := &client{asked: []time.Time{long}}
@@ -165,7 +165,7 @@ func TestUnanswered(t *testing.T) {
 	c.asked = append(c.asked, time.Now())
 	c.answered(time.Now()) // the first
 	if c.waiting() != 1 {
-		t.Error("a late answer was taken for that of the next message")
+		t.Error("a late answer was mistaken for the answer to the next message")
 	}
 	c.answered(time.Now())
 	if c.waiting() != 0 || len(c.trips) != 1 {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Opcodes, and bits of a frame's first byte.
+// Opcodes, and flags in the first byte of a frame.
 const (
 	opContinuation = 0
 	opText         = 1
@@ -24,8 +24,8 @@ const (
 	rsv1 = 0x40 // the message is compressed
 )
 
-// appendFrame appends a client's frame, masked with zeros. first is its first byte:
-// opcode and bits.
+// appendFrame appends a client's frame, masked with a zero key. first is the first byte
+// of the frame: the opcode and flags.
 func appendFrame(dst []byte, first byte, payload []byte) []byte {
 	dst = append(dst, first)
 	switch n := len(payload); {
@@ -42,7 +42,7 @@ func appendFrame(dst []byte, first byte, payload []byte) []byte {
 	return append(dst, payload...)
 }
 
-// repeated returns as many copies of a frame as fit into size bytes, at least one,
+// repeated returns as many copies of a frame as fit into size bytes, but at least one,
 // and their number.
 func repeated(frame []byte, size int) ([]byte, int) {
 	n := max(1, size/len(frame))
@@ -60,12 +60,11 @@ func authentication(token string) []byte {
 	return appendFrame(nil, fin|opText, fmt.Appendf(nil, `{"event":"authenticate","data":{"type":"Bearer","token":%q}}`, token))
 }
 
-// errRefused is returned if the server answers the upgrade request without accepting
-// it.
-var errRefused = errors.New("the server does not upgrade")
+// errRefused is the error if the server does not answer the upgrade request with 101.
+var errRefused = errors.New("the server refused the upgrade request")
 
-// dial opens a connection and sends the handshake. When closed, it leaves no local
-// port in use that the next connection would have to wait for.
+// dial opens a connection and performs the handshake. Closing the connection resets it,
+// so that its local port can be reused immediately.
 func dial(addr string, request []byte, within time.Duration) (*net.TCPConn, *bufio.Reader, error) {
 	c, err := net.DialTimeout("tcp", addr, within)
 	if err != nil {
@@ -76,7 +75,7 @@ func dial(addr string, request []byte, within time.Duration) (*net.TCPConn, *buf
 	_ = conn.SetDeadline(time.Now().Add(within))
 	r := bufio.NewReaderSize(conn, 8<<10)
 	_, err = conn.Write(request)
-	// An answer may have arrived even if the request was not sent completely.
+	// The server may have answered even if the request was not sent completely.
 	line, rerr := r.ReadString('\n')
 	switch {
 	case rerr != nil && err == nil:
@@ -94,7 +93,8 @@ func dial(addr string, request []byte, within time.Duration) (*net.TCPConn, *buf
 	return conn, r, conn.SetDeadline(time.Time{})
 }
 
-// readFrame reads a frame of the server into buf, which it may replace.
+// readFrame reads a frame from the server. The payload uses the memory of buf if it is
+// large enough.
 func readFrame(r *bufio.Reader, buf []byte) (op byte, payload []byte, err error) {
 	var head [10]byte
 	if _, err := io.ReadFull(r, head[:2]); err != nil {
@@ -108,7 +108,7 @@ func readFrame(r *bufio.Reader, buf []byte) (op byte, payload []byte, err error)
 		}
 		n = int(binary.BigEndian.Uint16(head[2:]))
 	case 127:
-		return 0, buf, errors.New("the server sent a frame larger than any expected")
+		return 0, buf, errors.New("the server sent an unexpectedly large frame")
 	}
 	if n > cap(buf) {
 		buf = make([]byte, n)

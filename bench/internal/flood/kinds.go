@@ -13,60 +13,59 @@ import (
 // Kind is a kind of flood.
 type Kind struct {
 	Name      string
-	Text      string   // what each stranger does
-	Strangers int      // of the 500 in a flood of full size
+	Text      string   // what each stranger sends
+	Strangers int      // number of strangers in a flood of full size, at most 500
 	Server    []string // flags of the server
-	Tokens    bool     // the server requires tokens; otherwise it admits everybody
-	member    bool     // strangers authenticate first
+	Tokens    bool     // whether the server requires tokens; otherwise it accepts everyone
+	member    bool     // whether strangers authenticate first
 	headers   func() string
 	act       func() act
 }
 
 // act is what a stranger does repeatedly.
 type act struct {
-	first []byte // sent once per connection, first
-	burst []byte
-	unit  int // number of frames or requests in burst
-	every time.Duration
-	// once limits a connection to one burst: the server is expected to close it, or
-	// else the stranger does so just before the next burst is due.
+	first []byte        // sent once, at the beginning of each connection
+	burst []byte        // sent each time; if nil, only the handshake is sent
+	unit  int           // number of frames or requests in burst
+	every time.Duration // time between bursts
+	// once limits each connection to one burst. If the server does not close the
+	// connection, the stranger does, just before the next burst is due.
 	once bool
 }
 
-// Size of one burst, and the largest payload that the server accepts.
 const (
-	burstSize  = 16 << 10
-	maxPayload = 128 << 10
+	burstSize  = 16 << 10  // bytes in most bursts
+	maxPayload = 128 << 10 // the server's default limit for messages, in bytes
 )
 
-// again is the minimum time before a stranger reconnects after its connection was
-// closed, however often it sends.
+// again is the minimum time between two connections of a stranger, unless act.once is
+// set.
 const again = time.Second
 
-// Kinds returns all kinds, in the order of the table.
+// Kinds returns all kinds in the order of the table.
 func Kinds() []Kind {
 	plain := []string{"--plain-io"}
 	compress := []string{"--compress"}
 	return []Kind{
-		{Name: "bursts", Text: "16 KB of 7-byte frames that are no JSON, each second", Strangers: 500, act: bursts},
-		{Name: "bursts-plain", Text: "the same with `--plain-io`", Strangers: 500, Server: plain, act: bursts},
-		{Name: "frames", Text: "such frames, 16 KB each 25 ms as far as they are taken", Strangers: 100, act: frames},
-		{Name: "frames-plain", Text: "the same with `--plain-io`", Strangers: 100, Server: plain, act: frames},
-		{Name: "pings", Text: "16 KB of 125-byte pings each 100 ms", Strangers: 500, act: control(opPing)},
-		{Name: "pings-plain", Text: "the same with `--plain-io`", Strangers: 500, Server: plain, act: control(opPing)},
-		{Name: "pongs", Text: "16 KB of 125-byte pongs each 100 ms", Strangers: 500, act: control(opPong)},
-		{Name: "large", Text: "a message of 128 KB each second", Strangers: 500, act: large},
-		{Name: "fragments", Text: "16 KB of continuation frames with one byte, or none, each 100 ms", Strangers: 500, act: fragments},
-		{Name: "joins", Text: "a join with some 20,000 names each second", Strangers: 500, act: joins},
-		{Name: "member-joins", Text: "the same, authenticated", Strangers: 500, member: true, act: joins},
-		{Name: "deflate", Text: "128 KB of empty final deflate blocks in a frame, each 25 ms as far as they are taken", Strangers: 20, Server: compress, headers: offer, act: deflate},
-		{Name: "bombs", Text: "16 KB of frames that inflate to 128 KB each second", Strangers: 500, Server: compress, headers: offer, act: bombs},
-		{Name: "blocks", Text: "16 KB of heartbeats each second, behind which 4 KB of empty deflate blocks with tables of codes come", Strangers: 500, Server: compress, headers: offer, act: blocks},
-		{Name: "member-blocks", Text: "the same, authenticated", Strangers: 500, Server: compress, headers: offer, member: true, act: blocks},
-		{Name: "keys", Text: "two heartbeats of 8 KB each second, with thousands of keys that have escapes", Strangers: 500, act: keys},
-		{Name: "tokens", Text: "a token of 124 KB each second, on a new connection", Strangers: 500, Tokens: true, act: tokens},
-		{Name: "churn", Text: "a new connection and rubbish each 250 ms", Strangers: 500, act: churn},
-		{Name: "handshakes", Text: "a request with 5,000 tiny headers each second", Strangers: 500, headers: tinyHeaders, act: handshakes},
+		{Name: "bursts", Text: "16 KB of 7-byte frames that are not JSON, every second", Strangers: 500, act: bursts},
+		{Name: "bursts-plain", Text: "like `bursts`, with `--plain-io`", Strangers: 500, Server: plain, act: bursts},
+		{Name: "frames", Text: "like `bursts`, but every 25 ms, or as fast as the server reads", Strangers: 100, act: frames},
+		{Name: "frames-plain", Text: "like `frames`, with `--plain-io`", Strangers: 100, Server: plain, act: frames},
+		{Name: "pings", Text: "16 KB of 125-byte pings, every 100 ms", Strangers: 500, act: control(opPing)},
+		{Name: "pings-plain", Text: "like `pings`, with `--plain-io`", Strangers: 500, Server: plain, act: control(opPing)},
+		{Name: "pongs", Text: "16 KB of 125-byte pongs, every 100 ms", Strangers: 500, act: control(opPong)},
+		{Name: "large", Text: "a message of 128 KB, every second", Strangers: 500, act: large},
+		{Name: "fragments", Text: "16 KB of continuation frames that alternately contain one byte and none, every 100 ms", Strangers: 500, act: fragments},
+		{Name: "joins", Text: "a join event with about 22,000 rooms, every second", Strangers: 500, act: joins},
+		{Name: "member-joins", Text: "like `joins`, after authentication", Strangers: 500, member: true, act: joins},
+		{Name: "deflate", Text: "a frame with 128 KB of empty, final deflate blocks, every 25 ms, or as fast as the server reads", Strangers: 20, Server: compress, headers: offer, act: deflate},
+		{Name: "bombs", Text: "16 KB of frames that inflate to 128 KB each, every second", Strangers: 500, Server: compress, headers: offer, act: bombs},
+		{Name: "blocks", Text: "16 KB of heartbeats, each followed by 4 KB of empty deflate blocks with code tables, every second", Strangers: 500, Server: compress, headers: offer, act: blocks},
+		{Name: "member-blocks", Text: "like `blocks`, after authentication", Strangers: 500, Server: compress, headers: offer, member: true, act: blocks},
+		{Name: "keys", Text: "a heartbeat of 8 KB with over a thousand keys that contain escapes, every second", Strangers: 500, act: keys},
+		{Name: "tokens", Text: "a new connection and a token of 124 KB, every second", Strangers: 500, Tokens: true, act: tokens},
+		{Name: "churn", Text: "a new connection and invalid frames, every 250 ms", Strangers: 500, act: churn},
+		{Name: "handshakes", Text: "an upgrade request with 5,000 tiny headers, every second", Strangers: 500, headers: tinyHeaders, act: handshakes},
 	}
 }
 
@@ -104,8 +103,8 @@ func large() act {
 	return act{burst: appendFrame(nil, fin|opText, []byte(text)), unit: 1, every: time.Second}
 }
 
-// fragments alternates fragments with one byte, which reach the message limit
-// eventually, and empty ones, which never do.
+// fragments alternates fragments of one byte, which eventually reach the limit for
+// messages, with empty fragments, which never do.
 func fragments() act {
 	pair := appendFrame(appendFrame(nil, opContinuation, []byte("x")), opContinuation, nil)
 	burst, n := repeated(pair, burstSize)
@@ -124,8 +123,8 @@ func joins() act {
 // offer returns the header that offers compression.
 func offer() string { return "Sec-WebSocket-Extensions: permessage-deflate\r\n" }
 
-// deflate sends the worst case of RFC 7692, section 7.2.3.4: two bytes form a block
-// that is marked as final and empty.
+// deflate sends the worst case of RFC 7692, section 7.2.3.4: every two bytes form an
+// empty block that is marked as final.
 func deflate() act {
 	payload := bytes.Repeat([]byte{0x03, 0x00}, maxPayload/2)
 	return act{burst: appendFrame(nil, fin|rsv1|opText, payload), unit: 1, every: 25 * time.Millisecond}
@@ -141,11 +140,11 @@ func bombs() act {
 	return act{burst: burst, unit: n, every: time.Second}
 }
 
-// emptyBlocks is four blocks with code tables and no text, ending at a byte boundary.
-// Reading the tables takes 3 us per block.
+// emptyBlocks contains four deflate blocks that consist of code tables and no data, and
+// ends at a byte boundary. Reading the tables takes 3 us per block.
 const emptyBlocks = "04c081000000000090ff6b100007020000000040feaf41001c080000000000f9bf060170200000000000e4ff1a"
 
-// blocks sends valid heartbeats that are expensive to read.
+// blocks sends valid heartbeats that are expensive to decompress.
 func blocks() act {
 	const text = `{"event":"heartbeat"}`
 	four, _ := hex.DecodeString(emptyBlocks)                                          // emptyBlocks is valid
@@ -157,7 +156,7 @@ func blocks() act {
 	return act{burst: burst, unit: n, every: time.Second}
 }
 
-// keys sends heartbeats with many keys.
+// keys sends heartbeats with many keys that contain escapes.
 func keys() act {
 	const head, key, tail = `{"event":"heartbeat"`, `,"\n":0`, `}`
 	text := head + strings.Repeat(key, (8<<10-len(head)-len(tail))/len(key)) + tail
@@ -169,11 +168,12 @@ func tokens() act {
 	return act{burst: authentication(forged(124 << 10)), unit: 1, every: time.Second, once: true}
 }
 
-// churn sends invalid frames: the server closes each connection.
+// churn sends invalid frames, for which the server closes each connection.
 func churn() act {
 	return act{burst: bytes.Repeat([]byte{0xff}, 100), unit: 1, every: 250 * time.Millisecond, once: true}
 }
 
+// tinyHeaders returns 5,000 header lines without values.
 func tinyHeaders() string {
 	var b strings.Builder
 	for i := range 5000 {
@@ -182,5 +182,5 @@ func tinyHeaders() string {
 	return b.String()
 }
 
-// handshakes only sends upgrade requests: a stranger leaves once it has the answer.
+// handshakes only sends upgrade requests. A stranger disconnects after the answer.
 func handshakes() act { return act{unit: 1, every: time.Second, once: true} }

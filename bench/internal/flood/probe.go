@@ -15,17 +15,18 @@ import (
 )
 
 const (
-	// interval is how often each client sends a message.
+	// interval is the time between two messages of a client.
 	interval = 100 * time.Millisecond
-	// entryInterval is how often a newcomer connects and authenticates.
+	// entryInterval is the time between two newcomers, which only connect and authenticate.
 	entryInterval = 250 * time.Millisecond
-	// lateness is how long the last answers may take.
+	// lateness is the maximum time for connecting, for authenticating, and for the last
+	// answers.
 	lateness = 5 * time.Second
 )
 
-// Probe is a few well-behaved clients. Each sends a message every 100 ms, whether or
-// not the previous one was answered: otherwise a server that stalls for a second
-// would delay one message instead of ten.
+// Probe is a group of well-behaved clients. Each sends a message every 100 ms, whether or
+// not the previous one was answered, because otherwise a server that stalls for a second
+// would delay only one message instead of ten.
 type Probe struct {
 	addr    string
 	token   string
@@ -44,18 +45,19 @@ type window struct {
 // Sample summarizes a window.
 type Sample struct {
 	P50, P99, Max      time.Duration // of round trips
-	Count              int64
-	Lost               int64         // round trips that did not end
-	Late               time.Duration // p99 of how late the probe itself sent messages
-	EntryP50, EntryMax time.Duration // from dialing until authenticated
-	EntryFailed        int64
-	Closed             int64 // clients closed so far
+	Count              int64         // round trips, including lost ones
+	Lost               int64         // messages without an answer
+	Late               time.Duration // p99 of the delay with which the probe itself sent messages
+	EntryP50, EntryMax time.Duration // of the time from dialing until authenticated
+	EntryFailed        int64         // newcomers that could not connect or authenticate
+	Closed             int64         // clients whose connections have ended so far
 }
 
-// NewProbe connects and authenticates n clients. With a secret, the server requires
-// tokens and has no application; the probe then times the answer to a second
-// authentication. Otherwise it times a message that the server's application sends
-// back.
+// NewProbe connects and authenticates n clients. If secret is empty, the server must
+// relay messages to the sender's own room, as in development mode, and the probe measures
+// the time until a message comes back. Otherwise the server requires tokens signed with
+// secret and relays nothing, so the probe measures the time until a second authentication
+// is answered.
 func NewProbe(addr, secret string, n int) (*Probe, error) {
 	p := &Probe{addr: addr, token: "probe", tokens: secret != "", request: handshake(addr, ""), windows: make(map[string]*window)}
 	if p.tokens {
@@ -74,7 +76,7 @@ func NewProbe(addr, secret string, n int) (*Probe, error) {
 	return p, nil
 }
 
-// message returns what a client sends.
+// message returns the frame that the client with the given ID sends.
 func (p *Probe) message(id string) []byte {
 	if p.tokens {
 		return authentication(p.token)
@@ -113,7 +115,7 @@ func (p *Probe) authenticate(conn *net.TCPConn, r *bufio.Reader) (string, error)
 		return "", err
 	}
 	if m.Event != "connected" {
-		return "", fmt.Errorf("the server says %.200q", payload)
+		return "", fmt.Errorf("expected the connected event, but the server sent %.200q", payload)
 	}
 	return m.Data.ID, conn.SetDeadline(time.Time{})
 }
@@ -126,7 +128,8 @@ func (p *Probe) Close() {
 	}
 }
 
-// Run measures for d and returns everything in the window with that name.
+// Run measures for d, adds the measurements to the named window, and returns a summary of
+// that window.
 func (p *Probe) Run(ctx context.Context, name string, d time.Duration) (Sample, error) {
 	w := p.windows[name]
 	if w == nil {
@@ -170,7 +173,8 @@ func (p *Probe) Run(ctx context.Context, name string, d time.Duration) (Sample, 
 	return s, context.Cause(ctx)
 }
 
-// newcomer times connecting and authenticating. A failure counts as the maximum time.
+// newcomer measures the time for connecting and authenticating. For a failure, it records
+// at least lateness.
 func (p *Probe) newcomer(w *window, mu *sync.Mutex) {
 	began := time.Now()
 	conn, _, _, err := p.enter()
@@ -186,7 +190,7 @@ func (p *Probe) newcomer(w *window, mu *sync.Mutex) {
 	_ = conn.Close()
 }
 
-// settle waits until everything is answered, but not forever.
+// settle waits until all messages are answered, but at most for lateness.
 func (p *Probe) settle(ctx context.Context) {
 	for end := time.Now().Add(lateness); time.Now().Before(end); {
 		waiting := 0
@@ -203,20 +207,21 @@ func (p *Probe) settle(ctx context.Context) {
 type client struct {
 	conn    *net.TCPConn
 	message []byte
-	done    chan struct{} // closed when reading has ended
+	done    chan struct{} // closed when read has returned
 
 	mu     sync.Mutex
 	asked  []time.Time // times of unanswered messages
-	skip   int         // number of answers still due to abandoned messages
+	skip   int         // number of answers to ignore, because their messages were abandoned
 	trips  []time.Duration
 	closed bool
 }
 
+// ask sends the client's message.
 func (c *client) ask() {
 	c.mu.Lock()
 	c.asked = append(c.asked, time.Now())
 	c.mu.Unlock()
-	_, _ = c.conn.Write(c.message) // the reader notices the end
+	_, _ = c.conn.Write(c.message) // the goroutine that reads detects errors
 }
 
 func (c *client) waiting() int {
@@ -228,8 +233,8 @@ func (c *client) waiting() int {
 	return len(c.asked)
 }
 
-// end adds the client's measurements to sum. Unanswered messages count with the time
-// that they have waited, and are then abandoned.
+// end adds the client's measurements to sum. An unanswered message is counted with the
+// time for which it has waited, but at least lateness, and is then abandoned.
 func (c *client) end(sum *herd.Histogram) (lost int, closed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -245,7 +250,7 @@ func (c *client) end(sum *herd.Histogram) (lost int, closed bool) {
 	return lost, c.closed
 }
 
-// read reads the answers, which arrive in the order of the questions.
+// read reads the answers, which arrive in the order of the messages.
 func (c *client) read(r *bufio.Reader) {
 	defer close(c.done)
 	var buf []byte
@@ -270,6 +275,7 @@ func (c *client) read(r *bufio.Reader) {
 	}
 }
 
+// answered counts an answer that arrived at the given time.
 func (c *client) answered(at time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// queued returns how many bytes are on their way to a server, in the buffers of both
-// ends, on IPv4 connections of this machine.
+// queued returns the number of bytes in flight to a server on this machine: those in the
+// socket buffers at both ends of its IPv4 connections.
 func queued(addr string) (sum int64, err error) {
 	to, err := netip.ParseAddrPort(addr)
 	if err != nil {
@@ -22,7 +22,7 @@ func queued(addr string) (sum int64, err error) {
 	}
 	defer file.Close()
 	port := fmt.Sprintf(":%04X", to.Port())
-	const listening = "0A" // the queues of a listening socket mean something else
+	const listening = "0A" // the queues of a listening socket have a different meaning
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		fields := strings.Fields(lines.Text()) // number, local, remote, state, queues
 		if len(fields) < 5 || fields[3] == listening {
@@ -32,9 +32,9 @@ func queued(addr string) (sum int64, err error) {
 		text := ""
 		switch {
 		case strings.HasSuffix(fields[1], port):
-			text = rx // not read by the server
+			text = rx // not read by the server yet
 		case strings.HasSuffix(fields[2], port):
-			text = tx // not acknowledged by its kernel
+			text = tx // not acknowledged by the server's kernel yet
 		default:
 			continue
 		}

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Token returns a token that a server with the secret accepts for an hour.
+// Token returns a token that is valid for an hour on a server with the given secret.
 func Token(secret string) string {
 	text := unsigned(fmt.Sprintf(`{"sub":"probe","rooms":["*"],"exp":%d}`, time.Now().Add(time.Hour).Unix()))
 	m := hmac.New(sha256.New, []byte(secret))
@@ -18,7 +18,7 @@ func Token(secret string) string {
 }
 
 // forged returns a token of about size bytes that looks valid until its signature is
-// checked. It is full of names, which are the most expensive to parse.
+// checked. It consists mostly of room names, which are the most expensive part to parse.
 func forged(size int) string {
 	names := strings.Repeat(`"a",`, size*3/4/4-32) + `"a"`
 	text := unsigned(fmt.Sprintf(`{"sub":"mallory","rooms":[%s],"exp":%d}`, names, time.Now().Add(time.Hour).Unix()))

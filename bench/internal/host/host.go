@@ -1,9 +1,9 @@
-// Package host contains what the Go servers of the comparison need besides the
-// library under test: flags, an HTTP server, the subscription to Redis, and, for
-// libraries without rooms, room membership.
+// Package host contains what the Go servers of the comparison need besides their
+// libraries: flags, an HTTP server, the subscription to Redis, and, for libraries without
+// rooms, room membership.
 //
-// The subscription is this project's own bus, so the comparison measures the path
-// from there to the sockets.
+// The servers receive messages through the bus of this project, so the comparison
+// measures the path from there to the sockets.
 package host
 
 import (
@@ -24,12 +24,12 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Deliver delivers a message, already encoded as the payload of a frame, to the
-// members of a room, or to everyone if room is empty. It may keep the payload.
+// Deliver delivers a message to the members of a room, or to everyone if room is empty.
+// It may keep payload, which is the payload of a WebSocket frame.
 type Deliver func(room string, payload []byte)
 
-// Main runs a server until SIGTERM. build returns the HTTP handler and the function
-// that delivers messages from Redis.
+// Main runs a server until SIGINT or SIGTERM. build returns the HTTP handler and the
+// function that delivers messages from Redis.
 func Main(build func() (http.Handler, Deliver, error)) {
 	c := Flags()
 	Run(c, func(ctx context.Context) error {
@@ -73,24 +73,25 @@ func receive(envelope []byte, deliver Deliver) {
 	}
 }
 
-// Config holds the settings of every server.
+// Config contains the settings of a server.
 type Config struct {
-	Listen  string // address
+	Listen  string // address to listen on
 	Redis   string // URL
-	Encrypt bool   // encrypt for all clients; not every server can
+	Encrypt bool   // whether to require encryption; only Ignis supports it
 }
 
 // Flags parses the command line.
 func Flags() Config {
 	var c Config
 	flag.StringVar(&c.Listen, "listen", "127.0.0.1:0", "address to listen on")
-	flag.StringVar(&c.Redis, "redis", "redis://127.0.0.1:6379", "redis:// URL")
-	flag.BoolVar(&c.Encrypt, "encrypt", false, "encrypt what each client gets")
+	flag.StringVar(&c.Redis, "redis", "redis://127.0.0.1:6379", "URL of Redis")
+	flag.BoolVar(&c.Encrypt, "encrypt", false, "require encryption; only Ignis supports it")
 	flag.Parse()
 	return c
 }
 
-// Run calls run with a context that is canceled by SIGINT or SIGTERM, and exits if it fails.
+// Run calls run with a context that SIGINT or SIGTERM cancels. If run fails, Run prints the
+// error and exits.
 func Run(c Config, run func(ctx context.Context) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -100,8 +101,8 @@ func Run(c Config, run func(ctx context.Context) error) {
 	}
 }
 
-// Serve serves HTTP until ctx is done. It prints its address on standard output as
-// soon as it accepts connections.
+// Serve serves HTTP until ctx is done. It prints the address on standard output once it
+// accepts connections.
 func Serve(ctx context.Context, address string, h http.Handler) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -116,11 +117,11 @@ func Serve(ctx context.Context, address string, h http.Handler) error {
 	return nil
 }
 
-// Logger returns a logger for failures only, because logging anything else would be
-// measured too.
+// Logger returns a logger that writes only warnings and errors, because the time for any
+// other logging would be measured as well.
 func Logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 
-// Event is the event of the measured messages.
+// Event is the event name of the measured messages.
 const Event = herd.Event

@@ -11,7 +11,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Member is an authenticated client of a library that has no rooms.
+// Member is an authenticated client on a server whose library has no rooms.
 type Member[C any] struct {
 	Conn  C
 	ID    string
@@ -30,7 +30,7 @@ func NewRooms[C any]() *Rooms[C] {
 	return &Rooms[C]{all: make(map[string]*Member[C]), rooms: make(map[string]map[*Member[C]]struct{})}
 }
 
-// Enter adds a client to the default rooms.
+// Enter adds a client to the default rooms, and returns its member with a new ID.
 func (r *Rooms[C]) Enter(conn C) *Member[C] {
 	m := &Member[C]{Conn: conn, ID: uuid.NewString()}
 	r.mu.Lock()
@@ -76,8 +76,8 @@ func (r *Rooms[C]) Remove(m *Member[C]) {
 	m.rooms = nil
 }
 
-// Each calls f, which must not block, with every member of the room, or with every
-// member if room is empty.
+// Each calls f for every member of the room, or for all members if room is
+// empty. f must not block.
 func (r *Rooms[C]) Each(room string, f func(m *Member[C])) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
@@ -92,13 +92,13 @@ func (r *Rooms[C]) Each(room string, f func(m *Member[C])) {
 	}
 }
 
-// Connected returns the payload that tells a member that it has been authenticated.
+// Connected returns the payload of the connected event for the member with the given ID.
 func Connected(id string) []byte {
 	data := fmt.Sprintf(`{"id":%q,"time":%q}`, id, time.Now().UTC().Format(wire.TimeFormat))
 	return wire.AppendMessage(nil, wire.Message{Event: wire.EventConnected, Data: json.RawMessage(data)})
 }
 
-// Names returns the rooms that a join event asks for.
+// Names returns the names of the rooms in a join event.
 func Names(m wire.Message) []string {
 	var data struct{ Rooms []string }
 	if m.Decode(&data) != nil {

@@ -1,6 +1,6 @@
-// The comparison's server made with the reference, @venizia/ignis-helpers: it
-// lets everyone in and everyone join, and relays what a client sends to the room
-// that the message names. It logs as the package does, unless BENCH_SILENT is set.
+// A server for the comparison that uses the reference, @venizia/ignis-helpers. It accepts
+// everyone, allows every room, and relays the messages of clients to the rooms that they
+// name. It logs what the package logs, unless BENCH_SILENT is set.
 import { applicationLogger, ECDH, RedisHelper, WebSocketServerHelper } from '@venizia/ignis-helpers';
 
 declare const Bun: any;
@@ -13,16 +13,16 @@ const redis = new URL(flag('redis'));
 const [hostname, port] = flag('listen').split(':');
 
 const path = '/ws';
-// As the framework's own handler does.
+// This does what the handler of the framework does.
 const fetch = (req: Request, server: any) => {
   if (new URL(req.url).pathname !== path) return new Response(null, { status: 404 });
   if (server.upgrade(req, { data: { clientId: crypto.randomUUID() } })) return undefined;
   return new Response('WebSocket upgrade failed', { status: 500 });
 };
-// With -encrypt, what the package leaves to its users: a key agreement with its own
-// ECDH class, and sealing in the outbound transformer. The connected event, which
-// the package puts through the transformer too, has to be left in clear: without it
-// no client could open anything.
+// With -encrypt, this provides what the package leaves to applications: it agrees on keys
+// with the ECDH class of the package, and encrypts messages in the outbound transformer.
+// The package also passes the connected event to the transformer. That event must remain
+// unencrypted, because clients need the key agreement in it to decrypt anything.
 const keys = new Map<string, any>();
 const ecdh = ECDH.withAlgorithm();
 const encryption = process.argv.includes('-encrypt') && {
@@ -54,7 +54,7 @@ const ws = new WebSocketServerHelper({
     autoConnect: false,
   }),
   server,
-  heartbeatTimeout: 3_600_000, // a herd that idles for minutes sends nothing but answers to pings
+  heartbeatTimeout: 3_600_000, // an idle herd may send only answers to pings for minutes
   authenticateFn: async () => ({}),
   ...encryption,
   validateRoomFn: ({ rooms }: { rooms: string[] }) => rooms,

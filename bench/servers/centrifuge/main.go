@@ -1,8 +1,7 @@
-// Command centrifuge is the comparison's server made with
-// github.com/centrifugal/centrifuge: a node with its broker in memory. Clients
-// speak its protocol (JSON) and are subscribed to the default rooms by the
-// server. What they get as a publication is the message that clients of the
-// other servers get.
+// Command centrifuge is a server for the comparison that uses
+// github.com/centrifugal/centrifuge: a single node with an in-memory broker. Clients use
+// its JSON protocol, and the server subscribes them to the default rooms. The data of a
+// publication is the message that the other servers send.
 package main
 
 import (
@@ -43,14 +42,14 @@ func connecting(context.Context, centrifuge.ConnectEvent) (centrifuge.ConnectRep
 		Subscriptions: map[string]centrifuge.SubscribeOptions{
 			wire.RoomDefault: {}, wire.RoomNotification: {},
 		},
-		MaxMessagesInFrame: -1, // as many as are pending
+		MaxMessagesInFrame: -1, // unlimited
 	}, nil
 }
 
 func deliver(node *centrifuge.Node) host.Deliver {
 	return func(room string, payload []byte) {
 		if room == "" {
-			room = wire.RoomDefault // everyone is in it
+			room = wire.RoomDefault // contains everyone
 		}
 		if _, err := node.Publish(room, payload); err != nil {
 			slog.Warn("publish", "error", err)

@@ -1,7 +1,6 @@
-// Command gorilla is the comparison's server made with
-// github.com/gorilla/websocket as its examples show it: a goroutine that reads
-// and one that writes for each client, with a channel of prepared messages
-// between them, and a client whose channel is full is closed.
+// Command gorilla is a server for the comparison that uses github.com/gorilla/websocket
+// in the way its examples do: each client has a goroutine that reads and one that writes
+// prepared messages from a channel. A client whose channel is full is closed.
 package main
 
 import (
@@ -15,7 +14,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// As in the examples.
+// These values are those of the examples.
 const (
 	writeWait  = 10 * time.Second
 	pongWait   = 60 * time.Second
@@ -43,18 +42,18 @@ type hub struct {
 type client struct {
 	conn *websocket.Conn
 	send chan *websocket.PreparedMessage
-	gone chan struct{} // closed when its reader has ended
+	gone chan struct{} // closed when read has returned
 	once sync.Once
 }
 
 func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	conn, err := h.up.Upgrade(w, r, nil)
 	if err != nil {
-		return // it has answered
+		return // Upgrade has sent an error response
 	}
 	c := &client{conn: conn, send: make(chan *websocket.PreparedMessage, queue), gone: make(chan struct{})}
 	go c.write()
-	go h.read(c) // not here: the request's memory is free meanwhile
+	go h.read(c) // so that this function returns and the memory of the request is freed
 }
 
 func (h *hub) read(c *client) {
@@ -114,7 +113,7 @@ func (c *client) enqueue(payload []byte) {
 	}
 }
 
-// push queues a message, or closes a client that does not keep up.
+// push queues a message, or closes the client if its queue is full.
 func (c *client) push(m *websocket.PreparedMessage) {
 	select {
 	case c.send <- m:

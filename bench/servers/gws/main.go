@@ -1,5 +1,5 @@
-// Command gws is the comparison's server made with github.com/lxzan/gws: a
-// message goes out through its Broadcaster.
+// Command gws is a server for the comparison that uses github.com/lxzan/gws and sends
+// messages with its Broadcaster.
 package main
 
 import (
@@ -21,7 +21,7 @@ func main() {
 	})
 }
 
-// member is the key of a connection's member in its session.
+// member is the session key of a connection's *host.Member.
 const member = "member"
 
 type events struct {
@@ -37,7 +37,7 @@ func (e *events) handler() http.Handler {
 			slog.Debug("upgrade", "error", err)
 			return
 		}
-		go c.ReadLoop() // not here: the request's memory is free meanwhile
+		go c.ReadLoop() // so that this function returns and the memory of the request is freed
 	})
 }
 

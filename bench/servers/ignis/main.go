@@ -1,6 +1,6 @@
-// Command ignis is the comparison's server made with this library, as a program
-// would embed it: it lets everyone in and everyone join, and relays what a
-// client sends to the room that the message names.
+// Command ignis is a server for the comparison that uses this library as an application
+// would. It accepts everyone, allows every room, and relays the messages of clients to the
+// rooms that they name.
 package main
 
 import (
@@ -41,7 +41,7 @@ func run(ctx context.Context, c host.Config) error {
 		OnMessage:  relay.onMessage,
 		Encryption: encryption,
 		Bus:        bus,
-		// A herd that idles for minutes sends nothing but answers to pings.
+		// An idle herd may send only answers to pings for minutes.
 		HeartbeatTimeout: time.Hour,
 	})
 	if err != nil {
@@ -65,7 +65,7 @@ func run(ctx context.Context, c host.Config) error {
 	return errors.Join(err, <-failed)
 }
 
-// chat relays messages to rooms.
+// chat relays messages to the rooms that they name.
 type chat struct{ srv *ignis.Server }
 
 func (c *chat) onMessage(ctx context.Context, _ *ignis.Client, m wire.Message) (any, error) {
@@ -76,18 +76,20 @@ func (c *chat) onMessage(ctx context.Context, _ *ignis.Client, m wire.Message) (
 		return nil, err
 	}
 	if data.Room == "" {
-		return nil, errors.New("no room")
+		return nil, errors.New("the message names no room")
 	}
 	return nil, c.srv.Send(ctx, ignis.ToRoom(data.Room), m.Event, m.Data)
 }
 
+// handler returns a handler for the server that also answers GET /waiting with the number
+// of clients that have a backlog.
 func handler(srv *ignis.Server) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(wire.DefaultPath, srv)
 	mux.HandleFunc("GET /waiting", func(w http.ResponseWriter, _ *http.Request) {
 		n := 0
 		for _, c := range srv.Clients() {
-			if c.Backpressured {
+			if c.SlowReader {
 				n++
 			}
 		}

@@ -1,5 +1,5 @@
-// The page of development mode: a client of the server with nothing between it
-// and the WebSocket, so that it also shows how the protocol is spoken.
+// The page of development mode. It uses the WebSocket directly, without a client
+// library, so it also shows how the protocol works.
 
 import { agree, offer, open, seal } from '/dev/seal.js';
 
@@ -8,7 +8,7 @@ const query = new URLSearchParams(location.search);
 const endpoint = new URL(document.querySelector('meta[name="ignis-path"]').content, location.href);
 endpoint.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
 
-const KEPT = 500; // entries of each list
+const KEPT = 500; // entries kept in each list
 const HEARTBEAT = 30_000; // ms; the server gives up after 90 s
 const NAMES = ['ann', 'ben', 'cleo', 'dan', 'eve', 'finn', 'gwen', 'hugo', 'iris', 'jon', 'kim', 'leo'];
 
@@ -24,8 +24,8 @@ const state = {
 
 // ---- the connection
 
-// Keys, and what waits for them, belong to one connection: what is left over from one
-// must not be opened, or sealed, with the key of the next.
+// Keys and the messages waiting to be opened or sealed belong to one connection:
+// leftovers must not be opened or sealed with the key of the next connection.
 function connect() {
   clearTimeout(state.retry);
   state.wanted = true;
@@ -34,9 +34,9 @@ function connect() {
     socket: new WebSocket(endpoint),
     id: '', // the client id that the server gave
     pair: null, // the key pair that was offered to the server
-    key: null, // what messages are sealed with; null: they are in clear
-    inbox: Promise.resolve(), // opening and sealing take turns, so that the order stays
-    outbox: Promise.resolve(),
+    key: null, // the key that seals messages; null if they are not encrypted
+    inbox: Promise.resolve(), // messages are opened one after the other, to keep their order
+    outbox: Promise.resolve(), // and sealed likewise
   };
   state.link = link;
   const { socket } = link;
@@ -48,7 +48,7 @@ function connect() {
     transmit({ event: 'authenticate', data }, link);
   };
   socket.onmessage = ({ data }) => {
-    link.inbox = link.inbox.then(() => receive(link, String(data))).catch((e) => note(`Not to be read: ${e}`, true));
+    link.inbox = link.inbox.then(() => receive(link, String(data))).catch((e) => note(`Cannot read a message: ${e}`, true));
   };
   socket.onclose = (end) => {
     link.inbox = link.inbox.then(() => closed(link, end));
@@ -94,11 +94,11 @@ function transmitText(text, link = state.link) {
   return true;
 }
 
-// ---- what the server says
+// ---- messages from the server
 
 async function receive(link, text) {
   frame('in', text);
-  if (state.link !== link) return; // somebody has given it up
+  if (state.link !== link) return; // a newer connection has replaced it
   let message;
   try {
     message = JSON.parse(text);
@@ -106,7 +106,7 @@ async function receive(link, text) {
     return; // the list of frames shows it
   }
   if (link.key) {
-    if (message?.event !== 'encrypted') throw new Error('it came in clear, so not from the server');
+    if (message?.event !== 'encrypted') throw new Error('it is not encrypted, so it is not from the server');
     text = await open(link.key, message.data);
     frame('within', text);
     message = JSON.parse(text);
@@ -132,12 +132,12 @@ async function connected(link, data) {
   note(`You are ${userId ?? 'anonymous'}${state.rooms.size ? ` in ${[...state.rooms].join(', ')}` : ''}.`);
 }
 
-// dataOf returns the data as it was written: parsing would round big numbers.
+// dataOf returns the text of the data unchanged. Parsing would round big numbers.
 function dataOf(text) {
   return text.match(/^\{"event":"(?:[^"\\]|\\.)*","data":([^]*)\}$/)?.[1] ?? '';
 }
 
-// ---- what the page shows
+// ---- display
 
 function show(status, text) {
   $('status').dataset.state = status;
@@ -183,7 +183,7 @@ function frame(direction, text) {
   append($('log'), element('li', direction in state.frames ? '' : direction, arrow, element('time', '', clock(true)), code));
 }
 
-// coloured splits JSON text into spans; the text itself stays as it is.
+// coloured splits JSON text into coloured spans without changing the text.
 function coloured(text) {
   if (text.length > 20_000) return [text];
   const parts = [];
@@ -246,7 +246,7 @@ function quoted(text) {
   return /^[\w.:-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-// ---- what a person does
+// ---- actions of the user
 
 function leaveRoom(room) {
   state.rooms.delete(room);
@@ -290,7 +290,7 @@ $('raw').onsubmit = (e) => {
 $('clear').onclick = () => $('log').replaceChildren();
 $('client-id').onclick = () => navigator.clipboard.writeText(state.link?.id ?? '');
 
-// Each tab keeps its name when it is loaded again.
+// Each tab keeps its name when it is reloaded.
 $('user').value = query.get('user') ?? sessionStorage.getItem('user') ?? NAMES[Math.floor(Math.random() * NAMES.length)];
 $('user').onchange = () => sessionStorage.setItem('user', $('user').value);
 sessionStorage.setItem('user', $('user').value);

@@ -1,5 +1,5 @@
-// A client's side of per-client encryption, with nothing but WebCrypto: to be read,
-// copied, and run in browsers, Node, Deno and Bun.
+// The client's side of per-client encryption. It needs only WebCrypto and runs in
+// browsers, Node, Deno and Bun. Feel free to copy it.
 
 const INFO = 'ignis-ecdh-p256-aes-256-gcm-v1';
 const CURVE = { name: 'ECDH', namedCurve: 'P-256' };
@@ -10,7 +10,7 @@ export async function offer() {
   return { pair, publicKey: base64(await crypto.subtle.exportKey('raw', pair.publicKey)) };
 }
 
-// agree makes the key out of that pair and the data of the connected event.
+// agree derives the key from that pair and the data of the connected event.
 export async function agree(pair, { serverPublicKey, salt }) {
   const server = await crypto.subtle.importKey('raw', bytes(serverPublicKey), CURVE, false, []);
   const shared = await crypto.subtle.deriveBits({ name: 'ECDH', public: server }, pair.privateKey, 256);
@@ -19,15 +19,15 @@ export async function agree(pair, { serverPublicKey, salt }) {
   return crypto.subtle.deriveKey(hkdf, material, { name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
 }
 
-// seal returns the text to send instead of a message's text.
+// seal returns the text to send in place of a message's text.
 export async function seal(key, text) {
   const iv = crypto.getRandomValues(new Uint8Array(12));
   const ct = await crypto.subtle.encrypt({ name: 'AES-GCM', iv }, key, utf8.encode(text));
   return JSON.stringify({ event: 'encrypted', data: { iv: base64(iv), ct: base64(ct) } });
 }
 
-// open returns the message's text in the data of an encrypted event. It rejects
-// what was not sealed by the server.
+// open returns the text of the message in the data of an encrypted event. It rejects if
+// the message was not sealed with the key.
 export async function open(key, { iv, ct }) {
   return new TextDecoder().decode(await crypto.subtle.decrypt({ name: 'AES-GCM', iv: bytes(iv) }, key, bytes(ct)));
 }

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"log/slog"
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/ignis-go/ignis"
+)
+
+// parseServe returns the command for these arguments of ignis serve.
+func parseServe(t *testing.T, args ...string) *serveCmd {
+	t.Helper()
+	parser, err := newParser(&stdio{}, func(int) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	command, err := parser.Parse(append([]string{"serve"}, args...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return command.Selected().Target.Addr().Interface().(*serveCmd)
+}
+
+// documentedFlag is a row of docs/limits.md about a limit that has a field and a flag.
+type documentedFlag struct{ field, flag, value string }
+
+// documentedFlags returns the rows of docs/limits.md about fields of ignis.Config.
+func documentedFlags(t *testing.T) (rows []documentedFlag) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/limits.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile("(?m)^\\|[^|]*\\| `(\\w+)`[^|]*\\| `(--[a-z-]+)`[^|]*\\| ([^|;]+?)(?:;[^|]*)? \\|").FindAllStringSubmatch(string(text), -1) {
+		rows = append(rows, documentedFlag{m[1], m[2], strings.ReplaceAll(m[3], " ", "")})
+	}
+	return rows
+}
+
+// Each limit with a flag has the default that docs/limits.md states, and the flag sets
+// that field of the configuration. The root package tests that the default is the
+// library's.
+func TestLimitFlags(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	documented := make(map[string]bool)
+	for _, row := range documentedFlags(t) {
+		documented[row.flag] = true
+		limit := func(args ...string) any {
+			v := reflect.ValueOf(parseServe(t, args...).limits(log)).FieldByName(row.field)
+			if !v.IsValid() {
+				t.Fatalf("%s: ignis.Config has no field %s", row.flag, row.field)
+			}
+			return v.Interface()
+		}
+		if byDefault, explicit := limit(), limit(row.flag, row.value); byDefault != explicit {
+			t.Errorf("%s: the default is %v, and docs/limits.md states %s", row.flag, byDefault, row.value)
+		}
+		other := regexp.MustCompile(`^\d+`).ReplaceAllString(row.value, "2")
+		if limit() == limit(row.flag, other) {
+			t.Errorf("%s does not set Config.%s", row.flag, row.field)
+		}
+	}
+	serve := reflect.TypeFor[serveCmd]()
+	for i := range serve.NumField() {
+		f := serve.Field(i)
+		switch f.Type {
+		case reflect.TypeFor[count](), reflect.TypeFor[byteSize](), reflect.TypeFor[period](), reflect.TypeFor[periodOrOff]():
+			name := "-" + regexp.MustCompile(`[A-Z]`).ReplaceAllStringFunc(f.Name, func(s string) string { return "-" + strings.ToLower(s) })
+			if !documented[name] {
+				t.Errorf("docs/limits.md has no row with the flag %s and the field of ignis.Config that it sets", name)
+			}
+		}
+	}
+}
+
+// The flags with a choice accept every value that the library knows.
+func TestChoices(t *testing.T) {
+	log := slog.New(slog.DiscardHandler)
+	for p := ignis.SlowDisconnect; !strings.HasPrefix(p.String(), "SlowPolicy("); p++ {
+		if got := parseServe(t, "--slow-clients", p.String()).limits(log).SlowPolicy; got != p {
+			t.Errorf("--slow-clients %v selects %v", p, got)
+		}
+	}
+	for e := ignis.EncryptionOff; !strings.HasPrefix(e.String(), "Encryption("); e++ {
+		if got := parseServe(t, "--encryption", e.String()).limits(log).Encryption; got != e {
+			t.Errorf("--encryption %v selects %v", e, got)
+		}
+	}
+}
