@@ -20,6 +20,7 @@ type App struct {
 	dev    *devMode // nil unless in development mode
 
 	listeners *listen.Listeners // listen while Run runs
+	waiting   *waitingRoom
 }
 
 // New validates the configuration, reads the files that it names and connects the parts.
@@ -80,7 +81,7 @@ func (a *App) setAuth(cfg *ignis.Config) error {
 
 // accept checks requests outside development mode.
 func (a *App) accept(r *http.Request) (ignis.Accepted, error) {
-	return ignis.Accepted{RemoteAddr: a.cfg.Proxies.RemoteAddr(r)}, ignis.CheckOrigin(r, a.cfg.AllowedOrigins)
+	return ignis.Accepted{}, ignis.CheckOrigin(r, a.cfg.AllowedOrigins)
 }
 
 // setBus sets the bus if a Redis is configured.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,6 +52,7 @@ func (a *App) setListeners() (err error) {
 	if a.listeners, err = listen.New(c); err != nil {
 		return fileError(err)
 	}
+	a.waiting = &waitingRoom{max: cmp.Or(c.MaxHandshakes, listen.DefaultMaxHandshakes), log: a.limit}
 	for _, address := range c.Addresses {
 		if address.Network == listen.Unix && !a.cfg.Proxies.Unix && !a.cfg.Dev {
 			a.log.Warn("clients that connect to a Unix socket have no address; if a proxy reports it, add unix to --trusted-proxies", "socket", address.Name)
@@ -103,8 +105,28 @@ func (a *App) Reload() error {
 	return nil
 }
 
-// Listening returns the counters of the listeners, and when the certificate expires.
-func (a *App) Listening() listen.Stats { return a.listeners.Stats() }
+// Listening is the state of the listeners and of connections that are not clients yet. The
+// counters begin with the start of the process.
+type Listening struct {
+	listen.Stats
+
+	// Waiting is the number of connections that have sent no complete request, including those
+	// between two requests.
+	Waiting int
+	// RequestsSlow counts connections that were closed because a request was not complete in
+	// time.
+	RequestsSlow uint64
+	// RequestsCutOff counts connections that were closed before a request was complete, because
+	// Listen.MaxHandshakes was exceeded.
+	RequestsCutOff uint64
+}
+
+// Listening returns counters of the listeners, and when the certificate expires.
+func (a *App) Listening() Listening {
+	l := Listening{Stats: a.listeners.Stats()}
+	l.Waiting, l.RequestsSlow, l.RequestsCutOff = a.waiting.counts()
+	return l
+}
 
 // unprivileged is the lowest port that every user may listen on by default.
 const unprivileged = 1024

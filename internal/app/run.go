@@ -23,7 +23,7 @@ func (a *App) Run(ctx context.Context) error {
 	if err := a.listen(ctx); err != nil {
 		return err
 	}
-	gate := newGate()
+	gate := newGate(a.waiting)
 	hs := newHTTPServer(gate.open(a.handler()), a.limit)
 	hs.ConnContext = gate.attach
 

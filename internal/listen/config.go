@@ -32,12 +32,15 @@ type Config struct {
 	// MaxHandshakes is the maximum number of connections whose TLS handshake or PROXY
 	// header is not complete. When it is reached, a new connection takes the place of the
 	// one that has waited longest for its peer, if that is half a second or more;
-	// otherwise it waits until there is room. 0: 1024.
+	// otherwise it waits until there is room. 0: [DefaultMaxHandshakes].
 	MaxHandshakes int
 
 	// Log receives the lines that peers can cause. Required.
 	Log *loglimit.Limiter
 }
+
+// DefaultMaxHandshakes is the default of Config.MaxHandshakes.
+const DefaultMaxHandshakes = 1024
 
 // Proxies are the peers that are trusted to report a client's address.
 type Proxies struct {
@@ -83,7 +86,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.HeaderTimeout = 3 * time.Second
 	}
 	if c.MaxHandshakes <= 0 {
-		c.MaxHandshakes = 1024
+		c.MaxHandshakes = DefaultMaxHandshakes
 	}
 	return c, nil
 }
