@@ -57,6 +57,7 @@ var importRules = map[string]importRule{
 	"bustest":            {own: []string{".", "wire", "emitter"}, modules: []string{"go.uber.org/goleak"}},
 	"ignistest":          {own: []string{".", "wire", "bustest", "client"}},
 	"cron/crontest":      {own: []string{"cron"}},
+	"internal/certtest":  {},
 	"internal/childproc": {modules: []string{"golang.org/x/sys"}},
 	"internal/redistest": {own: []string{"internal/childproc"}},
 }

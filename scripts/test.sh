@@ -21,6 +21,15 @@ if ! command -v redis-server >/dev/null; then
 		notes+=("redis-server is missing, so tests use an embedded server, and those that need a real one are SKIPPED")
 	fi
 fi
+for program in nginx haproxy; do
+	if ! PATH=$PATH:/usr/sbin command -v "$program" >/dev/null; then
+		if [ "${IGNIS_REQUIRE_PROXIES:-}" = 1 ]; then
+			notes+=("$program is missing and IGNIS_REQUIRE_PROXIES=1, so tests that need it FAIL")
+		else
+			notes+=("$program is missing, so tests that need it are SKIPPED")
+		fi
+	fi
+done
 race=-race
 if [ "$(go env CGO_ENABLED)" != 1 ]; then
 	race=
