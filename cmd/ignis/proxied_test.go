@@ -35,8 +35,8 @@ const (
 	proxyLocal = "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"
 )
 
-// The address of a client is the one that a trusted proxy reports with the PROXY protocol,
-// over TLS or not. Other reports are not believed.
+// A trusted proxy reports the address of a client with the PROXY protocol, with or without
+// TLS. Reports from others are not believed.
 func TestProxyProtocol(t *testing.T) {
 	t.Parallel()
 	ca, cert, key := tlsPair(t)

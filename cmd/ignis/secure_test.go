@@ -19,8 +19,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// serveOn starts a server and returns it with what it prints for each address. The flag
-// --listen has to be among the arguments, with n addresses.
+// serveOn starts a server and returns it with the URLs that it prints. The arguments must
+// contain n addresses to listen on.
 func serveOn(t *testing.T, n int, settings []string, args ...string) (p *process, urls []string) {
 	t.Helper()
 	p = start(t, settings, append([]string{"serve"}, args...)...)
@@ -69,8 +69,7 @@ func dialTLS(t *testing.T, address string, trusted *x509.CertPool, change ...fun
 	return c, err
 }
 
-// converse makes one client send messages to a room in which both are, and checks that both
-// receive them in order.
+// converse makes a send messages to a room, and checks that a and b receive them in order.
 func converse(t *testing.T, a, b *client.Conn) {
 	t.Helper()
 	for _, c := range []*client.Conn{a, b} {
@@ -93,7 +92,7 @@ func converse(t *testing.T, a, b *client.Conn) {
 	}
 }
 
-// Clients that use TLS do everything that others do.
+// Clients can do the same with TLS as without.
 func TestServeTLS(t *testing.T) {
 	t.Parallel()
 	ca, cert, key := tlsPair(t)
@@ -139,7 +138,7 @@ func getTLS(t *testing.T, url string, ca *certtest.Authority) (code int, body st
 	return code, body
 }
 
-// A certificate is replaced as Kubernetes does it, while a client is connected.
+// A client stays connected while the certificate is replaced, which is done like in Kubernetes.
 func TestCertificateIsReplaced(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -214,7 +213,7 @@ func TestClientCertificates(t *testing.T) {
 	}
 }
 
-// What is wrong with the flags for TLS is said with a hint, before anything listens.
+// Errors in the flags for TLS and listening have a hint.
 func TestTLSErrors(t *testing.T) {
 	t.Parallel()
 	_, cert, key := tlsPair(t)

@@ -12,27 +12,27 @@ import (
 	"github.com/ignis-go/ignis/internal/listen"
 )
 
-// listenFlags say where ignis serve listens, and whose word it takes for a client's
-// address.
+// listenFlags are the flags for the addresses that ignis serve listens on, for TLS, and for
+// proxies.
 type listenFlags struct {
 	Listen   []listen.Address `default:"127.0.0.1:8080" placeholder:"ADDRESS,..." help:"Addresses to listen on (${default}): host:port, where port 0 picks a free port, or unix:PATH for a Unix socket. Can be repeated."`
-	UnixMode fileMode         `default:"0660" placeholder:"MODE" help:"File mode of Unix sockets (${default}). Whoever may write to a socket may connect."`
+	UnixMode fileMode         `default:"0660" placeholder:"MODE" help:"File mode of Unix sockets (${default}). Processes that may write to a socket may connect."`
 
-	TLSCert       string `name:"tls-cert" group:"TLS" placeholder:"FILE" help:"Certificate in PEM, followed by the intermediate ones. TCP addresses then accept only TLS. The files are read again when they change."`
-	TLSKey        string `name:"tls-key" group:"TLS" placeholder:"FILE" help:"Private key of the certificate, in PEM."`
-	TLSClientCA   string `name:"tls-client-ca" group:"TLS" placeholder:"FILE" help:"Authorities that sign the certificates of clients, in PEM. Clients then need a certificate."`
+	TLSCert       string `name:"tls-cert" group:"TLS" placeholder:"FILE" help:"Certificate in PEM format, followed by the intermediate certificates. TCP addresses then accept only TLS. The files are reread when they change."`
+	TLSKey        string `name:"tls-key" group:"TLS" placeholder:"FILE" help:"Private key of the certificate, in PEM format."`
+	TLSClientCA   string `name:"tls-client-ca" group:"TLS" placeholder:"FILE" help:"Authorities that sign client certificates, in PEM format. Clients then need a certificate."`
 	TLSClientAuth string `name:"tls-client-auth" default:"" enum:"required,optional," group:"TLS" placeholder:"required|optional" help:"Whether clients need a certificate if --tls-client-ca is set (required)."`
 
-	TrustedProxies proxyList `group:"Who may connect" placeholder:"NETWORK,..." help:"Reverse proxies that are trusted to report the client's address: networks such as 10.0.0.0/8, addresses, and unix for all that connect to a Unix socket."`
+	TrustedProxies proxyList `group:"Who may connect" placeholder:"NETWORK,..." help:"Reverse proxies that are trusted to report the client's address: networks such as 10.0.0.0/8, addresses, and unix for all peers on Unix sockets."`
 	ProxyHeader    string    `default:"X-Forwarded-For" enum:"X-Forwarded-For,Forwarded" group:"Who may connect" placeholder:"NAME" help:"Header in which trusted proxies report it: X-Forwarded-For or Forwarded (${default})."`
-	ProxyProtocol  bool      `group:"Who may connect" help:"Connections of trusted proxies begin with a PROXY header (version 1 or 2), and are refused without. Other connections are served as they are; a PROXY header in them is not believed."`
+	ProxyProtocol  bool      `group:"Who may connect" help:"Require that connections of trusted proxies begin with a PROXY header (version 1 or 2). Other connections must not have one."`
 
-	MaxHandshakes    count  `default:"1024" group:"Limits" placeholder:"N" help:"Maximum number of connections whose TLS handshake or PROXY header is not complete (${default})."`
+	MaxHandshakes    count  `default:"1024" group:"Limits" placeholder:"N" help:"Maximum number of connections whose TLS handshake or PROXY header is not complete, and of those without a complete request (${default}). At the limit, those that have waited longest make room."`
 	HandshakeTimeout period `default:"5s" group:"Limits" placeholder:"TIME" help:"Maximum duration of a TLS handshake (${default})."`
 }
 
 // config returns the configuration of the listeners without the fields that package app
-// sets. TLS is for TCP addresses: what connects to a Unix socket is on this machine.
+// sets. TLS is not used on Unix sockets, whose peers are on this machine.
 func (f *listenFlags) config() listen.Config {
 	c := listen.Config{
 		TLS:              listen.TLS{CertFile: f.TLSCert, KeyFile: f.TLSKey, ClientCAFile: f.TLSClientCA},

@@ -58,7 +58,7 @@ func TestServeOnSeveralAddresses(t *testing.T) {
 	for _, c := range []*client.Conn{a, b} {
 		var closed *client.CloseError
 		var err error
-		for err == nil { // what the others said
+		for err == nil { // skips messages
 			_, err = c.Receive(withTimeout(t))
 		}
 		if !errors.As(err, &closed) || closed.Code != wire.CloseGoingAway {
@@ -103,7 +103,7 @@ func TestSocketIsTakenOver(t *testing.T) {
 	}
 }
 
-// If one of several addresses cannot be listened on, the others are given up.
+// If listening on one of several addresses fails, the server does not start.
 func TestOneAddressFails(t *testing.T) {
 	t.Parallel()
 	path := socketPath(t)

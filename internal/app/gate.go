@@ -75,8 +75,8 @@ func (l gatedListener) Accept() (net.Conn, error) {
 // gatedConn holds a place in the gate from the time a read has returned data until the
 // connection is used again or the request is handled.
 type gatedConn struct {
-	net.Conn          // without the wrapper of the PROXY protocol, which is in the way of polling
-	outer    net.Conn // knows the address
+	net.Conn          // without the wrapper for the PROXY protocol, so that it can be polled
+	outer    net.Conn // with the wrapper, which has the client's address
 	gate     gate
 	within   atomic.Bool
 	handling atomic.Bool
@@ -113,7 +113,7 @@ func (c *gatedConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// handle notes that a handler begins or ends.
+// handle records that a handler begins or ends.
 func (c *gatedConn) handle(begins bool) {
 	if begins {
 		c.handling.Store(true)
@@ -141,9 +141,9 @@ func (c *gatedConn) Close() error {
 // RemoteAddr returns the address of the client.
 func (c *gatedConn) RemoteAddr() net.Addr { return c.outer.RemoteAddr() }
 
-// describe adds to a request what net/http cannot see, because the connection is wrapped:
-// the state of TLS, with the client's certificate. It removes headers that name the client
-// from a request that only seems to come from a proxy.
+// describe sets the TLS state of a request, which net/http does not know because the
+// connection is wrapped. If the request seems to come from a proxy only because of a PROXY
+// header without an address, describe removes the headers that name the client.
 func (c *gatedConn) describe(r *http.Request) {
 	if t, ok := c.Conn.(*tls.Conn); ok {
 		state := t.ConnectionState()

@@ -13,7 +13,7 @@ import (
 	"github.com/ignis-go/ignis/internal/listen"
 )
 
-// checkListen returns an error for addresses and files that cannot work together.
+// checkListen returns an error for settings of the listeners that contradict each other.
 func (c *Config) checkListen() error {
 	files, secure, proxied := c.Listen.TLS, false, false
 	for _, a := range c.Listen.Addresses {
@@ -31,18 +31,18 @@ func (c *Config) checkListen() error {
 	case files.ClientCAFile != "" && files.CertFile == "":
 		return usage("set --tls-cert and --tls-key", "--tls-client-ca: only connections with TLS have client certificates")
 	case files.ClientCAFile == "" && files.ClientAuth != listen.ClientCertRequired:
-		return usage("set --tls-client-ca", "--tls-client-auth: no authority is configured that signs client certificates")
+		return usage("set --tls-client-ca", "--tls-client-auth: no authority for client certificates is configured")
 	case files.CertFile != "" && !secure:
-		return usage("add a host:port to --listen, or leave out --tls-cert", "--tls-cert: TLS is for TCP addresses, and --listen has none")
+		return usage("add a host:port to --listen, or leave out --tls-cert", "--tls-cert: only TCP addresses use TLS, and --listen has none")
 	case proxied && c.Dev:
-		return usage("leave out --proxy-protocol, or --dev", "--dev serves this machine only, and --proxy-protocol is for clients behind a proxy")
+		return usage("leave out --proxy-protocol, or --dev", "--dev serves only this machine, but --proxy-protocol is for clients behind a proxy")
 	case proxied && len(c.Proxies.Networks) == 0 && !c.Proxies.Unix:
 		return usage("set --trusted-proxies to the addresses of the proxies", "--proxy-protocol: no proxy is trusted to report addresses")
 	}
 	return nil
 }
 
-// setListeners makes the listeners, which do not listen yet.
+// setListeners creates the listeners, which do not listen yet.
 func (a *App) setListeners() (err error) {
 	c := a.cfg.Listen
 	c.Trusted = listen.Proxies{Networks: a.cfg.Proxies.Networks, Unix: a.cfg.Proxies.Unix}
@@ -55,7 +55,7 @@ func (a *App) setListeners() (err error) {
 	a.waiting = &waitingRoom{max: cmp.Or(c.MaxHandshakes, listen.DefaultMaxHandshakes), log: a.limit}
 	for _, address := range c.Addresses {
 		if address.Network == listen.Unix && !a.cfg.Proxies.Unix && !a.cfg.Dev {
-			a.log.Warn("clients that connect to a Unix socket have no address; if a proxy reports it, add unix to --trusted-proxies", "socket", address.Name)
+			a.log.Warn("clients that connect to a Unix socket have no address; if a proxy reports their addresses, add unix to --trusted-proxies", "socket", address.Name)
 		}
 	}
 	return nil
@@ -66,7 +66,7 @@ var fileFlags = map[listen.File]string{
 	listen.FileCert: "--tls-cert", listen.FileKey: "--tls-key", listen.FileClientCA: "--tls-client-ca",
 }
 
-// fileError names the flag of a file that cannot be used.
+// fileError adds the name of the flag to the error for a file.
 func fileError(err error) error {
 	e, ok := errors.AsType[*listen.FileError](err)
 	if !ok {
@@ -153,23 +153,22 @@ func listenHint(address listen.Address, err error) string {
 	return ""
 }
 
-// maxSocketPath is the maximum length in bytes of the path of a Unix socket on the system
-// with the lowest one.
+// maxSocketPath is the maximum length in bytes of the path of a Unix socket on macOS.
 const maxSocketPath = 103
 
 // socketHint is listenHint for Unix sockets.
 func socketHint(path string, err error) string {
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return "is another server running there? Each needs a socket of its own"
+		return "is another server running there? Each server needs its own socket"
 	case errors.Is(err, listen.ErrNotSocket):
-		return "nothing was removed; name a path where nothing is"
+		return "nothing was removed; use a path that does not exist"
 	case errors.Is(err, fs.ErrNotExist):
-		return "create the folder first, for a user that may write to it"
+		return "create the folder first, and let this user write to it"
 	case errors.Is(err, fs.ErrPermission):
-		return "this user may not create a file in that folder; systemd's RuntimeDirectory= makes one that it may"
+		return "let this user write to the folder; systemd's RuntimeDirectory= creates one with the right owner"
 	case errors.Is(err, syscall.EINVAL) && len(path) > maxSocketPath:
-		return fmt.Sprintf("the path has %d bytes, but a socket's has at most 107 (%d on macOS); use a shorter one", len(path), maxSocketPath)
+		return fmt.Sprintf("the path has %d bytes, but at most 107 (%d on macOS) are possible; use a shorter one", len(path), maxSocketPath)
 	}
 	return ""
 }

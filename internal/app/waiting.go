@@ -11,8 +11,8 @@ import (
 )
 
 // waitGrace is how long a connection may wait for the header of a request before it can be
-// closed to make room for another one. Most peers send the header along with the last packet of
-// their handshake.
+// closed to make room for another one. Most peers send the header with the last packet of the
+// handshake.
 const waitGrace = 500 * time.Millisecond
 
 const (
@@ -23,11 +23,11 @@ const (
 	maxLookedAt = 16
 )
 
-// waitingRoom holds the connections that have sent no complete request header: new ones, and
-// those between two requests. A limit for the time alone would let one peer occupy tens of
-// thousands of connections. So when there are too many, those that have waited longest are
-// closed. New connections are never refused, because after a restart of the server thousands
-// of honest peers come at the same time, and only wait for the processor.
+// waitingRoom holds the connections without a complete request header: new ones, and those
+// between two requests. With a time limit alone, one peer could hold tens of thousands of
+// connections. So when there are too many, those that have waited longest are closed. New
+// connections are never refused: after a restart of the server, thousands of honest peers
+// connect together and only wait for the processor.
 type waitingRoom struct {
 	max int
 	log *loglimit.Limiter
@@ -59,7 +59,7 @@ func (w *waitingRoom) enter(c *gatedConn) {
 	}
 	w.mu.Unlock()
 	for _, c := range old {
-		w.log.Log(slog.LevelWarn, "connection closed before its request was complete: too many others wait for theirs", "remote", c.RemoteAddr().String())
+		w.log.Log(slog.LevelWarn, "connection closed before its request was complete: too many others are waiting", "remote", c.RemoteAddr().String())
 		c.abort()
 	}
 }
@@ -78,7 +78,7 @@ func (w *waitingRoom) leaveLocked(c *gatedConn) {
 	}
 }
 
-// late counts a connection whose header did not arrive in time.
+// late counts and logs a connection whose header did not arrive in time.
 func (w *waitingRoom) late(c *gatedConn) {
 	w.mu.Lock()
 	waits := c.waiting != nil
@@ -91,7 +91,7 @@ func (w *waitingRoom) late(c *gatedConn) {
 	}
 }
 
-// counts returns how many connections wait, and how many were closed since the start.
+// counts returns the number of waiting connections, and of those closed since the start.
 func (w *waitingRoom) counts() (now int, slow, cutOff uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -34,7 +34,7 @@ func (p pipes) Close() error { return nil }
 
 func (pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
-// lobby is an HTTP server in fake time that knows the connections that wait.
+// lobby is an HTTP server in fake time whose waiting connections can be counted.
 type lobby struct {
 	*waitingRoom
 	t    *testing.T
@@ -144,8 +144,8 @@ func TestKeptConnections(t *testing.T) {
 	})
 }
 
-// When too many connections wait for a request, those that have waited longest make room,
-// but only for others, and only after a while. Requests that are being handled do not count.
+// When too many connections wait, those that have waited longest are closed, but only when new
+// ones arrive, and only after the grace period. Requests that are being handled do not count.
 func TestWaitingConnectionsMakeRoom(t *testing.T) {
 	inLobby(t, 3, func(l *lobby) {
 		busy := l.dial("GET /hold HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -167,7 +167,7 @@ func TestWaitingConnectionsMakeRoom(t *testing.T) {
 		}
 		waiting = append(waiting, l.dial(""))
 		l.expect("all old ones", 3, 0, 6)
-		if n := strings.Count(l.book.String(), "too many others wait"); n != 1 {
+		if n := strings.Count(l.book.String(), "too many others are waiting"); n != 1 {
 			t.Errorf("logged %s", &l.book)
 		}
 		for _, c := range waiting {
@@ -183,7 +183,7 @@ func TestWaitingConnectionsMakeRoom(t *testing.T) {
 	})
 }
 
-// Connections whose headers arrived, but which wait for the processor, are not closed.
+// Connections that wait for the gate, because their headers have arrived, are not closed.
 func TestConnectionsAtTheGateAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := testGate(1)

@@ -23,7 +23,7 @@ type Address struct {
 	Network string
 	// Name is host:port, or the path of a Unix socket. Port 0 picks a free port.
 	Name string
-	// Mode is the file mode of a Unix socket. Whoever may write to it may connect.
+	// Mode is the file mode of a Unix socket. Processes that may write to it may connect.
 	// 0: [DefaultMode].
 	Mode fs.FileMode
 	// TLS makes connections begin with a TLS handshake. It requires [Config].TLS.
@@ -33,15 +33,15 @@ type Address struct {
 	ProxyProtocol bool
 }
 
-// DefaultMode is the default file mode of a Unix socket: the user and the group of the
-// process may connect.
+// DefaultMode is the default file mode of a Unix socket. It lets the user and the group of
+// the process connect.
 const DefaultMode fs.FileMode = 0o660
 
 // UnmarshalText parses host:port or unix:PATH.
 func (a *Address) UnmarshalText(text []byte) error {
 	if path, ok := strings.CutPrefix(string(text), unixPrefix); ok {
 		if path == "" || strings.HasPrefix(path, "@") || strings.ContainsRune(path, 0) {
-			// Everybody on the machine may connect to an abstract socket, which begins with @.
+			// An abstract socket, which begins with @, has no mode: every process may connect.
 			return fmt.Errorf("expected a path such as unix:/run/ignis/ignis.sock, but got %q", text)
 		}
 		*a = Address{Network: Unix, Name: path}
@@ -66,7 +66,8 @@ func (a Address) String() string {
 	return a.Name
 }
 
-// url returns the address, with the name that the listener has, for people and scripts.
+// url returns the address for users and scripts. bound is the address of the listener, with
+// the port that was picked.
 func (a Address) url(bound net.Addr) string {
 	switch {
 	case a.Network == Unix:

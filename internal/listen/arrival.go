@@ -11,23 +11,23 @@ import (
 	"time"
 )
 
-// arrival is a connection that is being prepared. Below TLS it stays in the connection as
-// long as that lives, and then only passes calls on.
+// arrival is a connection that is being prepared. A TLS connection keeps it as its
+// underlying connection; it then only forwards calls.
 type arrival struct {
 	net.Conn
 	listener  *Listener
 	fromProxy bool // begins with a PROXY header
-	ready     bool // prepared
+	ready     bool // is prepared
 	heard     bool // its peer has sent something, after the PROXY header if there is one
-	working   bool // has an element in Listeners.work
+	working   bool // has put an element into Listeners.work
 
 	// Guarded by places.mu.
 	since  time.Time     // when it began to wait for its peer; zero if it does not wait
-	waited time.Duration // how long it had waited before that
-	cutOff bool          // lost its place
+	waited time.Duration // total time of earlier waits
+	cutOff bool          // was closed to make room
 }
 
-// prepare prepares the connection and hands it to Accept, or closes it.
+// prepare prepares the connection and passes it to Accept, or closes it.
 func (a *arrival) prepare() {
 	l := a.listener
 	nc, err := a.establish()
@@ -40,14 +40,14 @@ func (a *arrival) prepare() {
 	}
 	_ = a.Conn.Close()
 	select {
-	case <-l.closed: // this is the reason
+	case <-l.closed: // which caused the error
 	default:
 		l.all.tell(a, err, kept)
 	}
 }
 
-// establish reads the PROXY header and performs the TLS handshake, as far as they are
-// due.
+// establish reads the PROXY header and performs the TLS handshake, if the connection has
+// them.
 func (a *arrival) establish() (net.Conn, error) {
 	cfg := &a.listener.all.cfg
 	var h header
@@ -79,9 +79,8 @@ func (a *arrival) establish() (net.Conn, error) {
 	return nc, nil
 }
 
-// answerPlain answers a request that came in plain HTTP where TLS is spoken. err is the
-// error of the handshake. Closing with unread data would reset the connection, and the
-// answer could be lost.
+// answerPlain answers a plain HTTP request to an address that expects TLS. err is the error
+// of the handshake.
 func (a *arrival) answerPlain(err error) {
 	record, ok := errors.AsType[tls.RecordHeaderError](err)
 	if !ok || record.Conn == nil {
@@ -92,11 +91,12 @@ func (a *arrival) answerPlain(err error) {
 		_, _ = a.Write([]byte("HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n" +
 			"This address speaks TLS: use https:// or wss://.\n"))
 		_ = a.CloseWrite()
+		// Closing with unread data resets the connection, and the answer could be lost.
 		_, _ = io.CopyN(io.Discard, a, maxRequest)
 	}
 }
 
-// maxRequest is how much of a request in plain HTTP is read.
+// maxRequest is the maximum number of bytes of a plain HTTP request that are read.
 const maxRequest = 16 << 10
 
 // tell counts and logs why a connection was not prepared.
@@ -106,10 +106,10 @@ func (l *Listeners) tell(a *arrival, err error, kept bool) {
 	record, isRecord := errors.AsType[tls.RecordHeaderError](err)
 	switch {
 	case kept && !a.heard && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
-		// Load balancers check in this way whether the port is open.
+		// Load balancers check whether the port is open by connecting and closing.
 	case !kept:
 		l.counts.cutOff.Add(1)
-		l.cfg.Log.Log(slog.LevelWarn, "connection closed during its TLS handshake: too many others wait for theirs", remote...)
+		l.cfg.Log.Log(slog.LevelWarn, "connection closed before its TLS handshake or PROXY header was complete: too many others are waiting", remote...)
 	case isHeader:
 		l.counts.proxyRefused.Add(1)
 		l.cfg.Log.Log(slog.LevelWarn, "connection refused: a trusted proxy did not send a PROXY header", append(remote, "error", bad)...)
@@ -118,15 +118,16 @@ func (l *Listeners) tell(a *arrival, err error, kept bool) {
 		l.cfg.Log.Log(slog.LevelInfo, "TLS handshake failed", append(remote, "error", "it took longer than "+l.cfg.HandshakeTimeout.String())...)
 	case isRecord && beginsHeader(record.RecordHeader[:]):
 		l.counts.failed.Add(1)
-		l.cfg.Log.Log(slog.LevelWarn, "TLS handshake failed", append(remote, "error", "it began with a PROXY header, which is accepted from trusted proxies only")...)
+		l.cfg.Log.Log(slog.LevelWarn, "TLS handshake failed", append(remote, "error", "it began with a PROXY header, which is accepted only from trusted proxies")...)
 	default:
 		l.counts.failed.Add(1)
 		l.cfg.Log.Log(slog.LevelInfo, "TLS handshake failed", append(remote, "error", err)...)
 	}
 }
 
-// Read notes when the connection waits for its peer and when it computes. How many do the
-// latter at the same time is limited, because other connections wait meanwhile.
+// Read records when the connection waits for its peer. After a read, the handshake computes,
+// which only a few connections may do at a time: hundreds of runnable goroutines would delay
+// each message of a client.
 func (a *arrival) Read(b []byte) (int, error) {
 	if a.ready {
 		return a.Conn.Read(b)
@@ -151,7 +152,7 @@ func (a *arrival) Write(b []byte) (int, error) {
 	return a.Conn.Write(b)
 }
 
-// rest ends computing.
+// rest lets another connection compute.
 func (a *arrival) rest() {
 	if a.working {
 		a.working = false
@@ -159,10 +160,9 @@ func (a *arrival) rest() {
 	}
 }
 
-// The following methods are those of the sockets of package net that servers use for the
-// connection below TLS.
+// Servers use the following methods of the socket below TLS.
 
-// CloseWrite ends the stream to the peer.
+// CloseWrite closes the writing side of the connection.
 func (a *arrival) CloseWrite() error {
 	if c, ok := a.Conn.(interface{ CloseWrite() error }); ok {
 		return c.CloseWrite()
@@ -170,7 +170,7 @@ func (a *arrival) CloseWrite() error {
 	return errors.ErrUnsupported
 }
 
-// SetLinger sets what closing does with unsent data. It has no effect on Unix sockets.
+// SetLinger sets what Close does with unsent data. It has no effect on Unix sockets.
 func (a *arrival) SetLinger(sec int) error {
 	if c, ok := a.Conn.(interface{ SetLinger(int) error }); ok {
 		return c.SetLinger(sec)

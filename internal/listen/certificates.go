@@ -13,21 +13,20 @@ import (
 
 // TLS names the files for TLS, all in PEM.
 type TLS struct {
-	// CertFile has the certificate, followed by those of the authorities between it and
-	// the root.
+	// CertFile contains the certificate, followed by its intermediate certificates.
 	CertFile string
-	// KeyFile has the private key of the certificate, without a passphrase.
+	// KeyFile contains the private key of the certificate, without a passphrase.
 	KeyFile string
-	// ClientCAFile has the certificates of the authorities that sign client certificates.
-	// Empty: clients are not asked for certificates.
+	// ClientCAFile contains the certificates of the authorities that sign client
+	// certificates. Empty: clients are not asked for certificates.
 	ClientCAFile string
-	// ClientAuth says whether clients need a certificate. It applies if ClientCAFile is
-	// set. A client whose certificate is not valid is always refused.
+	// ClientAuth says whether clients need a certificate if ClientCAFile is set. A client
+	// with an invalid certificate is always refused.
 	ClientAuth ClientAuth
-	// PollInterval is how often the files are read to see whether they have changed. 0:
-	// 10 seconds.
+	// PollInterval is the interval at which the files are read to find changes. 0: 10
+	// seconds.
 	PollInterval time.Duration
-	// Logger receives a line for each change. Required.
+	// Logger receives a log line for each change. Required.
 	Logger *slog.Logger
 }
 
@@ -51,11 +50,11 @@ const (
 	FileClientCA File = "client CA"
 )
 
-// FileError is the reason why a file cannot be used.
+// FileError reports that a file cannot be used.
 type FileError struct {
 	File File
 	Err  error
-	// Hint says what to do. It may be empty.
+	// Hint is advice for the user. It may be empty.
 	Hint string
 }
 
@@ -64,11 +63,11 @@ func (e *FileError) Error() string { return string(e.File) + ": " + e.Err.Error(
 // Unwrap returns Err.
 func (e *FileError) Unwrap() error { return e.Err }
 
-// settle is how long changed files must stay as they are before they are used. What is
-// being written may be incomplete and look complete.
+// settle is how long changed files must stay the same before they are used. A file that is
+// still being written can look complete.
 const settle = time.Second
 
-// certificates hold what the files contained when it was last usable.
+// certificates holds the last usable contents of the files.
 type certificates struct {
 	files   TLS
 	log     *loglimit.Limiter
@@ -76,11 +75,11 @@ type certificates struct {
 	failed  atomic.Uint64
 
 	mu      sync.Mutex // held while reading
-	refused digest     // what the files contained when it was last not usable
-	err     error      // why not; nil if current is what they contain
+	refused digest     // the last contents that were not usable
+	err     error      // why they were not; nil if current has the contents of the files
 }
 
-// material is what the files contain.
+// material is the parsed contents of the files.
 type material struct {
 	digest  digest
 	config  *tls.Config
@@ -88,7 +87,7 @@ type material struct {
 	expires time.Time
 }
 
-// digest identifies what the files contain, or the error of reading them.
+// digest identifies the contents of the files, or the error of reading them.
 type digest [sha256.Size]byte
 
 func loadCertificates(files TLS, log *loglimit.Limiter) (*certificates, error) {
@@ -101,15 +100,15 @@ func loadCertificates(files TLS, log *loglimit.Limiter) (*certificates, error) {
 
 func (c *certificates) inUse() *material { return c.current.Load() }
 
-// problem returns the reason why what the files contain is not in use, and how often
-// there was one.
+// problem returns the reason why the contents of the files are not in use, if they are not,
+// and how often that has happened.
 func (c *certificates) problem() (error, uint64) { //nolint:revive // the error is a value here
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err, c.failed.Load()
 }
 
-// reload uses what the files contain now.
+// reload uses the current contents of the files immediately.
 func (c *certificates) reload() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -121,10 +120,10 @@ func (c *certificates) reload() error {
 	return c.useLocked(got, d, err)
 }
 
-// watch reads the files regularly, until stop is closed. Their contents count, not their
-// times, so it does not matter how they are replaced.
+// watch reads the files regularly until stop is closed. It compares contents instead of
+// times, so it does not matter how files are replaced.
 func (c *certificates) watch(stop <-chan struct{}) {
-	var seen digest // contents that have to stay as they are for a while
+	var seen digest // new contents that must stay the same for a while
 	timer := time.NewTimer(c.files.PollInterval)
 	defer timer.Stop()
 	for {
@@ -141,8 +140,8 @@ func (c *certificates) watch(stop <-chan struct{}) {
 	}
 }
 
-// look reads the files. It uses what is new if it is what was seen the last time, and
-// otherwise reports that it is changing.
+// look reads the files. It uses new contents if they are those that were seen the last time,
+// and otherwise reports that they are changing.
 func (c *certificates) look(seen digest) (d digest, changing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -154,12 +153,12 @@ func (c *certificates) look(seen digest) (d digest, changing bool) {
 	case d != seen:
 		return d, true
 	default:
-		_ = c.useLocked(got, d, err) // it is logged
+		_ = c.useLocked(got, d, err) // which logs the error
 	}
 	return d, false
 }
 
-// useLocked uses new contents if they are valid, and otherwise keeps the old ones.
+// useLocked uses new contents if they are valid, and otherwise keeps the previous ones.
 func (c *certificates) useLocked(got contents, d digest, err error) error {
 	var m *material
 	if err == nil {
@@ -170,7 +169,7 @@ func (c *certificates) useLocked(got contents, d digest, err error) error {
 		c.refused, c.err = d, err
 		c.failed.Add(1)
 		if !first {
-			c.files.Logger.Error("the TLS files have changed and cannot be used; the old certificate stays in use",
+			c.files.Logger.Error("the changed TLS files cannot be used; the previous certificate stays in use",
 				"error", err, "expires", c.inUse().expires)
 		}
 		return err

@@ -16,26 +16,26 @@ type Config struct {
 	Addresses []Address
 	// TLS names the files for TLS. It is required if an address has TLS set.
 	TLS TLS
-	// Trusted are the proxies whose PROXY headers are believed.
+	// Trusted are the proxies that send PROXY headers.
 	Trusted Proxies
-	// KeepAlive turns TCP keep-alive on, with the system's defaults.
+	// KeepAlive enables TCP keep-alive with the system's defaults.
 	KeepAlive bool
 	// Wrap, if not nil, wraps each listener before its connections are prepared, for
-	// example to refuse some of them. It must return connections of package net.
+	// example to refuse some of them. Accept of the result must return connections of
+	// package net.
 	Wrap func(net.Listener) net.Listener
 
-	// HandshakeTimeout is the maximum duration of a TLS handshake. 0: 5 seconds.
+	// HandshakeTimeout is the time limit for a TLS handshake. 0: 5 seconds.
 	HandshakeTimeout time.Duration
-	// HeaderTimeout is how long a trusted proxy may take to send the PROXY header. 0: 3
-	// seconds.
+	// HeaderTimeout is the time limit for receiving a PROXY header. 0: 3 seconds.
 	HeaderTimeout time.Duration
 	// MaxHandshakes is the maximum number of connections whose TLS handshake or PROXY
-	// header is not complete. When it is reached, a new connection takes the place of the
-	// one that has waited longest for its peer, if that is half a second or more;
-	// otherwise it waits until there is room. 0: [DefaultMaxHandshakes].
+	// header is not complete. At the limit, a new connection replaces the one that has
+	// waited longest for its peer if that was at least half a second; otherwise it waits
+	// until there is room. 0: [DefaultMaxHandshakes].
 	MaxHandshakes int
 
-	// Log receives the lines that peers can cause. Required.
+	// Log receives log lines that peers can cause. Required.
 	Log *loglimit.Limiter
 }
 
@@ -66,7 +66,7 @@ func (p Proxies) Trusts(addr net.Addr) bool {
 	return false
 }
 
-// withDefaults returns c with defaults in place of zeros, or an error.
+// withDefaults returns c with zero values replaced by defaults.
 func (c Config) withDefaults() (Config, error) {
 	if len(c.Addresses) == 0 {
 		return c, errors.New("no address to listen on")

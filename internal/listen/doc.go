@@ -9,11 +9,11 @@
 //		go server.Serve(one)
 //	}
 //
-// A connection that needs neither a PROXY header nor TLS is returned by Accept as package
-// net made it. Any other connection is prepared on a goroutine of its own, and Accept
-// returns it when that is done. So a peer that is slow holds up nobody else. How many
-// connections are prepared at the same time, and for how long, is limited.
+// Accept returns a connection that needs neither a PROXY header nor TLS as package net
+// created it. Each other connection is prepared on its own goroutine, and Accept returns it
+// when it is ready, so a slow peer does not delay others. The number of connections that are
+// being prepared and the time for it are limited.
 //
-// A PROXY header is read exactly, without buffering what follows. The connection below is
-// therefore still a plain socket, which [Inner] returns.
+// No bytes after a PROXY header are buffered. The connection below it is therefore still a
+// plain socket, which [Inner] returns.
 package listen

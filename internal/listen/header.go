@@ -15,17 +15,17 @@ import (
 	"github.com/pires/go-proxyproto"
 )
 
-// header is what a PROXY header says.
+// header is the content of a PROXY header.
 type header struct {
-	client net.Addr // nil if the header names none
+	client net.Addr // nil if the header does not name a client
 }
 
-// headerError is the reason why a PROXY header could not be read.
+// headerError reports that a PROXY header could not be read.
 type headerError struct{ err error }
 
 func (e *headerError) Error() string {
 	if errors.Is(e.err, os.ErrDeadlineExceeded) {
-		return "none came in time"
+		return "it did not arrive in time"
 	}
 	return e.err.Error()
 }
@@ -37,8 +37,7 @@ var errNoHeader = errors.New("the connection begins with something else")
 // maxHeaderV1 is the maximum length of a header of version 1.
 const maxHeaderV1 = 107
 
-// readHeader reads a PROXY header of version 1 or 2, and not a byte more. Whatever
-// follows it, such as a TLS handshake, is still to be read from r.
+// readHeader reads a PROXY header of version 1 or 2 from r, and no bytes after it.
 func readHeader(r io.Reader) (header, error) {
 	raw, err := cutHeader(r)
 	if err != nil {
@@ -57,7 +56,7 @@ func readHeader(r io.Reader) (header, error) {
 	case *net.UDPAddr:
 		return header{clientAddr(a.AddrPort())}, nil
 	}
-	return header{}, nil // a client of the proxy on a Unix socket
+	return header{}, nil // the client connected to a Unix socket of the proxy
 }
 
 func clientAddr(a netip.AddrPort) net.Addr {
@@ -90,7 +89,7 @@ func cutHeader(r io.Reader) ([]byte, error) {
 	return raw, err
 }
 
-// cutLine reads the rest of a header of version 1, which is a line.
+// cutLine reads the rest of a header of version 1, up to the end of the line.
 func cutLine(r io.Reader, line []byte) ([]byte, error) {
 	for len(line) < maxHeaderV1 {
 		line = line[:len(line)+1]
@@ -104,19 +103,20 @@ func cutLine(r io.Reader, line []byte) ([]byte, error) {
 	return nil, fmt.Errorf("its line is longer than %d bytes", maxHeaderV1)
 }
 
-// beginsHeader reports whether b, the first bytes of a connection, begins a PROXY header.
+// beginsHeader reports whether b, the first bytes of a connection, are those of a PROXY
+// header.
 func beginsHeader(b []byte) bool {
 	return bytes.HasPrefix(b, proxyproto.SIGV1) || len(b) > 3 && bytes.HasPrefix(proxyproto.SIGV2, b)
 }
 
-// proxied is a connection that began with a PROXY header.
+// proxied is a connection after its PROXY header.
 type proxied struct {
 	net.Conn
 	header header
 }
 
-// RemoteAddr returns the address of the client, or that of the proxy if the header names
-// no client.
+// RemoteAddr returns the address of the client, or that of the proxy if the header does not
+// name a client.
 func (p *proxied) RemoteAddr() net.Addr {
 	if p.header.client == nil {
 		return p.Conn.RemoteAddr()
@@ -124,8 +124,8 @@ func (p *proxied) RemoteAddr() net.Addr {
 	return p.header.client
 }
 
-// Inner returns the connection below a PROXY header, which is a socket or TLS, or nc if it
-// had none. The address that the header names is lost.
+// Inner returns the socket or TLS connection below the PROXY header of nc, or nc if it had
+// none. The RemoteAddr of the result is not the client's.
 func Inner(nc net.Conn) net.Conn {
 	if p, ok := nc.(*proxied); ok {
 		return p.Conn
@@ -133,8 +133,8 @@ func Inner(nc net.Conn) net.Conn {
 	return nc
 }
 
-// Anonymous reports whether nc began with a PROXY header that names no client. Its
-// RemoteAddr is that of the proxy, but what it sends need not come from the proxy.
+// Anonymous reports whether nc began with a PROXY header that does not name a client. Its
+// RemoteAddr is that of the proxy, but its requests may come from anyone.
 func Anonymous(nc net.Conn) bool {
 	p, ok := nc.(*proxied)
 	return ok && p.header.client == nil

@@ -97,7 +97,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// Headers mean what the library says that they mean, and are as long as it says.
+// readHeader agrees with go-proxyproto on the content and the length of headers.
 func FuzzHeader(f *testing.F) {
 	f.Add([]byte("PROXY TCP4 203.0.113.9 192.0.2.1 77 80\r\nGET"))
 	f.Add([]byte(v2(0x21, 0x11, addresses4...) + "GET"))
@@ -109,7 +109,7 @@ func FuzzHeader(f *testing.F) {
 		got, err := readHeader(r)
 		left, _ := io.ReadAll(r)
 		if !bytes.HasSuffix(b, left) {
-			t.Fatal("what is left is not the end")
+			t.Fatal("the unread bytes are not the end of the input")
 		}
 		theirs := bufio.NewReaderSize(bytes.NewReader(b), 128<<10)
 		want, theirErr := proxyproto.Read(theirs)
@@ -120,7 +120,7 @@ func FuzzHeader(f *testing.F) {
 			return
 		}
 		if theirRest, _ := io.ReadAll(theirs); !bytes.Equal(left, theirRest) {
-			t.Errorf("%q is left, by the library %q", left, theirRest)
+			t.Errorf("%q is left, but by the library %q", left, theirRest)
 		}
 		if got.client == nil {
 			return
@@ -131,9 +131,9 @@ func FuzzHeader(f *testing.F) {
 	})
 }
 
-// An address of a PROXY header counts if it comes from a trusted proxy, and nothing else
-// than the header is taken from the connection, which is still a plain socket.
-func TestWhoseHeadersAreBelieved(t *testing.T) {
+// PROXY headers are read only from trusted proxies. No bytes after the header are read from
+// the connection, which is still a plain socket.
+func TestTrustedHeaders(t *testing.T) {
 	for name, test := range map[string]struct {
 		networks string
 		send     string
@@ -146,9 +146,9 @@ func TestWhoseHeadersAreBelieved(t *testing.T) {
 		"a check of the proxy itself":         {"127.0.0.0/8", v2(0x20, 0) + "GET", "127.0.0.1", "GET"},
 		"from a proxy without a header":       {"127.0.0.0/8", "GET / HTTP/1.1\r\n\r\n", "", ""},
 		"from a proxy with a broken header":   {"127.0.0.0/8", "PROXY TCP4 x y 77 80\r\nGET", "", ""},
-		"from somebody else":                  {"10.0.0.0/8", "PROXY TCP4 203.0.113.9 192.0.2.1 77 80\r\nGET", "127.0.0.1", "PROXY TCP4 203.0.113.9 192.0.2.1 77 80\r\nGET"},
-		"from somebody else, v2":              {"10.0.0.0/8", v2(0x21, 0x11, addresses4...), "127.0.0.1", v2(0x21, 0x11, addresses4...)},
-		"from somebody else without a header": {"10.0.0.0/8", "GET", "127.0.0.1", "GET"},
+		"from another peer":                  {"10.0.0.0/8", "PROXY TCP4 203.0.113.9 192.0.2.1 77 80\r\nGET", "127.0.0.1", "PROXY TCP4 203.0.113.9 192.0.2.1 77 80\r\nGET"},
+		"from another peer, v2":              {"10.0.0.0/8", v2(0x21, 0x11, addresses4...), "127.0.0.1", v2(0x21, 0x11, addresses4...)},
+		"from another peer without a header": {"10.0.0.0/8", "GET", "127.0.0.1", "GET"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, book := open(t, Config{
@@ -193,7 +193,7 @@ func TestWhoseHeadersAreBelieved(t *testing.T) {
 	}
 }
 
-// A proxy that sends no header in time is refused, and holds up nobody.
+// A proxy that sends no header in time is refused, and does not delay others.
 func TestSlowHeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newMem(t, Config{Addresses: []Address{address("127.0.0.1:0", proxying)}, Trusted: anyMemPeer()})
@@ -210,7 +210,7 @@ func TestSlowHeader(t *testing.T) {
 			t.Errorf("the slow one got %v", err)
 		}
 		synctest.Wait()
-		if d := time.Since(began); d != 3*time.Second || n.Stats().ProxyRefused != 1 || !strings.Contains(n.book.String(), "none came in time") {
+		if d := time.Since(began); d != 3*time.Second || n.Stats().ProxyRefused != 1 || !strings.Contains(n.book.String(), "it did not arrive in time") {
 			t.Errorf("it was refused after %v, and logged %s", d, n.book)
 		}
 	})

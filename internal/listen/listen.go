@@ -15,7 +15,7 @@ type Listeners struct {
 	cfg    Config
 	certs  *certificates // nil without TLS
 	places *places
-	work   chan struct{} // one element per connection that computes in a handshake
+	work   chan struct{} // one element per connection that computes for its handshake
 	counts counters
 
 	list    []*Listener
@@ -24,7 +24,8 @@ type Listeners struct {
 	watch   sync.WaitGroup
 }
 
-// New checks the configuration and reads the files that it names. It does not listen yet.
+// New validates the configuration and reads the files that it names. It does not listen
+// yet. The error for a file that cannot be used is a [*FileError].
 func New(cfg Config) (*Listeners, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -44,8 +45,8 @@ func New(cfg Config) (*Listeners, error) {
 	return l, nil
 }
 
-// Open listens on all addresses, or on none if it returns an error, which is then an
-// [*AddressError]. From then on files of certificates are watched until Close.
+// Open listens on all addresses and starts to watch the certificate files. If it fails for
+// one address, it closes the others and returns an [*AddressError].
 func (l *Listeners) Open(ctx context.Context) error {
 	for _, a := range l.cfg.Addresses {
 		one, err := l.open(ctx, a)
@@ -59,14 +60,14 @@ func (l *Listeners) Open(ctx context.Context) error {
 	return nil
 }
 
-// start begins to watch the files of certificates.
+// start starts to watch the certificate files.
 func (l *Listeners) start() {
 	if l.certs != nil {
 		l.watch.Go(func() { l.certs.watch(l.stop) })
 	}
 }
 
-// AddressError is the reason why an address cannot be listened on.
+// AddressError reports that listening on an address failed.
 type AddressError struct {
 	Address Address
 	Err     error
@@ -81,7 +82,7 @@ func (e *AddressError) Unwrap() error { return e.Err }
 func (l *Listeners) All() []*Listener { return l.list }
 
 // Close closes all listeners and the connections that are being prepared, and waits until
-// none of their goroutines is left. Connections that Accept has returned stay open.
+// their goroutines have ended. Connections that Accept has returned stay open.
 func (l *Listeners) Close() {
 	l.closing.Do(func() { close(l.stop) })
 	for _, one := range l.list {
@@ -90,8 +91,8 @@ func (l *Listeners) Close() {
 	l.watch.Wait()
 }
 
-// Reload reads the files of certificates again. On an error those read before stay in
-// use. The error is a [*FileError].
+// Reload rereads the certificate files. If they cannot be used, the previous contents stay
+// in use, and the error is a [*FileError].
 func (l *Listeners) Reload() error {
 	if l.certs == nil {
 		return nil
@@ -125,14 +126,14 @@ func (l *Listeners) open(ctx context.Context, a Address) (*Listener, error) {
 	return one, nil
 }
 
-// Stats are counts since the start, and the state now.
+// Stats contains counters since the start, and the current state.
 type Stats struct {
 	// Pending is the number of connections whose TLS handshake or PROXY header is not
 	// complete.
 	Pending int
 	// Handshakes counts the TLS handshakes that succeeded.
 	Handshakes uint64
-	// HandshakesFailed counts those that failed, other than the following.
+	// HandshakesFailed counts the others that failed, except for those below.
 	HandshakesFailed uint64
 	// HandshakesSlow counts those that took longer than Config.HandshakeTimeout.
 	HandshakesSlow uint64
@@ -142,12 +143,13 @@ type Stats struct {
 	// ProxyRefused counts connections of trusted proxies without a valid PROXY header.
 	ProxyRefused uint64
 
-	// CertificateExpires is when the certificate in use expires, or the first of those
-	// sent with it. It is zero without TLS.
+	// CertificateExpires is the time at which the first of the certificates sent to clients
+	// expires. It is zero without TLS.
 	CertificateExpires time.Time
-	// ReloadsFailed counts contents of the files that could not be used.
+	// ReloadsFailed counts the changes of the files that could not be used.
 	ReloadsFailed uint64
-	// ReloadError is the reason why what the files contain is not in use, or nil if it is.
+	// ReloadError is the reason why the current contents of the files are not in use, or nil
+	// if they are.
 	ReloadError error
 }
 
@@ -155,7 +157,7 @@ type counters struct {
 	handshakes, failed, slow, cutOff, proxyRefused atomic.Uint64
 }
 
-// Stats returns counts and the state of the certificate.
+// Stats returns the counters and the state of the certificate.
 func (l *Listeners) Stats() Stats {
 	s := Stats{
 		Pending:          l.places.count(),
@@ -183,17 +185,17 @@ type Listener struct {
 	running  sync.WaitGroup
 }
 
-// prepared is a result of Accept.
+// prepared holds the results of Accept.
 type prepared struct {
 	conn net.Conn
 	err  error
 }
 
-// URL returns where the listener can be reached: http://host:port, https://host:port or
+// URL returns the address of the listener as http://host:port, https://host:port or
 // unix:PATH.
 func (l *Listener) URL() string { return l.address.url(l.Addr()) }
 
-// Accept returns the next connection that is prepared.
+// Accept waits for the next connection that is ready and returns it.
 func (l *Listener) Accept() (net.Conn, error) {
 	if l.prepared == nil {
 		return l.Listener.Accept()
@@ -206,8 +208,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close closes the listener and the connections that are being prepared. It may be called
-// repeatedly.
+// Close closes the listener and the connections that are being prepared. Further calls have
+// no effect.
 func (l *Listener) Close() error {
 	err := error(nil)
 	l.closing.Do(func() {
@@ -219,12 +221,12 @@ func (l *Listener) Close() error {
 	return err
 }
 
-// welcome accepts connections and has them prepared, until the listener is closed.
+// welcome accepts connections and starts to prepare them, until the listener is closed.
 func (l *Listener) welcome() {
 	for {
 		nc, err := l.Listener.Accept()
 		if err != nil {
-			if errors.Is(err, net.ErrClosed) || !l.deliver(nil, err) { // the caller of Accept decides on retrying
+			if errors.Is(err, net.ErrClosed) || !l.deliver(nil, err) { // the caller of Accept decides whether to retry
 				return
 			}
 			continue
@@ -243,8 +245,8 @@ func (l *Listener) welcome() {
 	}
 }
 
-// deliver hands a connection or an error to Accept. It reports false if the listener is
-// closed.
+// deliver passes a connection or an error to Accept. It returns false, and closes the
+// connection, if the listener is closed.
 func (l *Listener) deliver(nc net.Conn, err error) bool {
 	select {
 	case l.prepared <- prepared{nc, err}:

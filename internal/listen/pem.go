@@ -17,10 +17,10 @@ import (
 // maxFile is the maximum size of a file in bytes.
 const maxFile = 1 << 20
 
-// contents are those of the files.
+// contents holds the contents of the files.
 type contents struct{ cert, key, clientCA []byte }
 
-// read reads the files. The digest is that of the error, if there is one.
+// read reads the files. On an error, the digest identifies the error.
 func (t TLS) read() (got contents, d digest, err error) {
 	hash := sha256.New()
 	for _, f := range []struct {
@@ -60,7 +60,7 @@ func (t TLS) readFile(file File, name string) ([]byte, error) {
 	return text, nil
 }
 
-// parse checks contents and makes the configuration of connections from them.
+// parse validates contents and returns the configuration of connections.
 func (t TLS) parse(got contents) (*material, error) {
 	pair, err := parsePair(t, got)
 	if err != nil {
@@ -94,13 +94,13 @@ func (t TLS) parse(got contents) (*material, error) {
 	return m, nil
 }
 
-// parsePair checks the certificate and the key separately, so that the error names the
-// right file.
+// parsePair parses the certificate and the key. It checks them separately first, so that an
+// error names the right file.
 func parsePair(t TLS, got contents) (tls.Certificate, error) {
 	if _, err := firstCertificate(got.cert); err != nil {
 		hint := ""
 		if bytes.Contains(got.cert, []byte("PRIVATE KEY-----")) {
-			hint = "the file has a private key; are the two files swapped?"
+			hint = "the file contains a private key; are the two files swapped?"
 		}
 		return tls.Certificate{}, &FileError{FileCert, fmt.Errorf("%s: %w", t.CertFile, err), hint}
 	}
@@ -112,12 +112,12 @@ func parsePair(t TLS, got contents) (tls.Certificate, error) {
 	switch {
 	case bytes.Contains(got.key, []byte("ENCRYPTED")):
 		err = errors.New("the private key has a passphrase")
-		hint = "openssl pkey -in FILE -out NEW removes it"
+		hint = "remove it with openssl pkey -in FILE -out NEW"
 	case strings.Contains(err.Error(), "does not match"):
 		err = fmt.Errorf("the private key does not belong to the certificate in %s", t.CertFile)
-		hint = "both files must be of one pair; while they are being replaced, this passes by itself"
+		hint = "use the key that the certificate was requested with"
 	case !bytes.Contains(got.key, []byte("PRIVATE KEY-----")):
-		err = errors.New("it has no private key in PEM")
+		err = errors.New("it contains no private key in PEM format")
 	}
 	return tls.Certificate{}, &FileError{FileKey, fmt.Errorf("%s: %w", t.KeyFile, err), hint}
 }
@@ -126,7 +126,7 @@ func firstCertificate(text []byte) (*x509.Certificate, error) {
 	for {
 		var block *pem.Block
 		if block, text = pem.Decode(text); block == nil {
-			return nil, errors.New("it has no certificate in PEM")
+			return nil, errors.New("it contains no certificate in PEM format")
 		}
 		if block.Type == "CERTIFICATE" {
 			return x509.ParseCertificate(block.Bytes)
@@ -134,8 +134,8 @@ func firstCertificate(text []byte) (*x509.Certificate, error) {
 	}
 }
 
-// parseAuthorities accepts certificates and nothing else. A block that is left out
-// unnoticed would be an authority whose clients cannot connect.
+// parseAuthorities parses certificates. It rejects all other blocks, because the clients of an
+// authority that was silently skipped could not connect.
 func parseAuthorities(name string, text []byte) (*x509.CertPool, error) {
 	pool, n := x509.NewCertPool(), 0
 	for {
@@ -151,12 +151,12 @@ func parseAuthorities(name string, text []byte) (*x509.CertPool, error) {
 		pool.AddCert(cert)
 	}
 	if n == 0 {
-		return nil, &FileError{FileClientCA, fmt.Errorf("%s: it has no certificate in PEM", name), ""}
+		return nil, &FileError{FileClientCA, fmt.Errorf("%s: it contains no certificate in PEM format", name), ""}
 	}
 	return pool, nil
 }
 
-// names returns the names in a certificate, for the log.
+// names returns the names that a certificate is valid for, for the log.
 func names(c *x509.Certificate) string {
 	all := append([]string(nil), c.DNSNames...)
 	for _, ip := range c.IPAddresses {

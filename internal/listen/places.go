@@ -5,29 +5,29 @@ import (
 	"time"
 )
 
-// grace is how long a connection may wait for its peer, in total, before it can lose its
-// place to another one. It is longer than an honest peer needs, if it is not very far away.
+// grace is the total time that a connection may wait for its peer before it can lose its
+// place to another one. Honest peers need less, unless they are very far away.
 const grace = 500 * time.Millisecond
 
-// places limits how many connections are being prepared. A limit alone would let a few
-// silent peers keep everybody else out until their time is over. So when all places are
-// taken, the connection that has waited longest for its peer makes room. One that waits
-// for the processor never does: many peers that come at once, as after a restart, only
-// wait for each other.
+// places limits how many connections are being prepared. With a limit alone, a few silent
+// peers could keep all others out until they time out. So when all places are taken, the
+// connection that has waited longest for its peer makes room. A connection that waits for the
+// processor never does: when many peers connect together, as after a restart, they only wait
+// for each other.
 type places struct {
 	max int
 
 	mu    sync.Mutex
 	taken map[*arrival]struct{}
-	freed chan struct{} // closed when a place is freed; nil if nobody waits for one
+	freed chan struct{} // closed when a place is freed; nil if no connection waits for one
 }
 
 func newPlaces(limit int) *places {
 	return &places{max: limit, taken: make(map[*arrival]struct{})}
 }
 
-// enter waits for a place and gives it to a. It reports false if a's listener is closed
-// before that.
+// enter waits for a place and gives it to a. It returns false if a's listener is closed
+// first.
 func (p *places) enter(a *arrival) bool {
 	for {
 		freed, patience, ok := p.tryEnter(a)
@@ -47,7 +47,7 @@ func (p *places) enter(a *arrival) bool {
 }
 
 // tryEnter gives a place to a. If there is none, it returns a channel that is closed when
-// that changes, and how long to wait at most before trying again.
+// one is freed, and the maximum time to wait before trying again.
 func (p *places) tryEnter(a *arrival) (freed <-chan struct{}, patience time.Duration, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -65,8 +65,8 @@ func (p *places) tryEnter(a *arrival) (freed <-chan struct{}, patience time.Dura
 	return nil, 0, true
 }
 
-// stays gives a's place back if its listener has been closed meanwhile, when closeOf may
-// not have seen it.
+// stays frees a's place and returns false if its listener has been closed in the meantime,
+// because closeOf may have missed a.
 func (p *places) stays(a *arrival) bool {
 	select {
 	case <-a.listener.closed:
@@ -77,8 +77,8 @@ func (p *places) stays(a *arrival) bool {
 	}
 }
 
-// longestWaitingLocked returns the connection that has waited longest for its peer and
-// does so now, or nil.
+// longestWaitingLocked returns the connection that has waited longest for its peer, out of
+// those that are waiting for theirs, or nil.
 func (p *places) longestWaitingLocked(now time.Time) (last *arrival, waited time.Duration) {
 	for a := range p.taken {
 		if a.since.IsZero() {
@@ -94,10 +94,10 @@ func (p *places) longestWaitingLocked(now time.Time) (last *arrival, waited time
 func (p *places) cutOffLocked(a *arrival) {
 	delete(p.taken, a)
 	a.cutOff = true
-	_ = a.Conn.Close() // ends the read that it waits in
+	_ = a.Conn.Close() // ends its read
 }
 
-// leave frees a's place. It reports false if a was cut off.
+// leave frees a's place. It returns false if a was cut off.
 func (p *places) leave(a *arrival) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

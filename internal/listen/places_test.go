@@ -23,7 +23,7 @@ func newSecureMem(t *testing.T, places int) (*mem, *tls.Config) {
 	return n, &tls.Config{RootCAs: ca.Pool(), ServerName: "example.com", Time: time.Now}
 }
 
-// ends waits until the other side of nc is closed, and returns how long it took.
+// ends waits until the other side of nc is closed, and returns how long that took.
 func ends(nc net.Conn) time.Duration {
 	began := time.Now()
 	_, _ = io.Copy(io.Discard, nc)
@@ -57,8 +57,8 @@ func TestSlowHandshakes(t *testing.T) {
 	}
 }
 
-// Peers that say nothing lose their places to others after half a second, and only if all
-// places are taken. Those that are in the middle of a handshake keep theirs.
+// Silent peers lose their places to others after half a second, but only if all places are
+// taken. Peers in the middle of a handshake keep theirs.
 func TestSilentPeersMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const places = 4
@@ -88,7 +88,7 @@ func TestSilentPeersMakeRoom(t *testing.T) {
 		if d := ends(silent[0]); d != 0 {
 			t.Errorf("the first silent one was closed %v later", d)
 		}
-		if s := n.Stats(); s.HandshakesCutOff != 1 || s.Handshakes != 1 || n.book.count("too many others wait for theirs") != 1 {
+		if s := n.Stats(); s.HandshakesCutOff != 1 || s.Handshakes != 1 || n.book.count("too many others are waiting") != 1 {
 			t.Errorf("%+v, and logged %s", s, n.book)
 		}
 		// There is room now, so the others have their full time.
@@ -103,7 +103,7 @@ func TestSilentPeersMakeRoom(t *testing.T) {
 	})
 }
 
-// A peer that trickles bytes is not taken for one that answers.
+// A peer that sends single bytes loses its place like a silent one.
 func TestTricklingPeersMakeRoom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, _ := newSecureMem(t, 1)
@@ -124,7 +124,7 @@ func TestTricklingPeersMakeRoom(t *testing.T) {
 	})
 }
 
-// Close ends what is being prepared, waits for it and logs nothing.
+// Close ends handshakes, waits for their goroutines and logs nothing.
 func TestCloseEndsHandshakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, _ := newSecureMem(t, 1)

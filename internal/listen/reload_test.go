@@ -13,7 +13,7 @@ import (
 	"github.com/ignis-go/ignis/internal/certtest"
 )
 
-// watched are certificates whose files are watched, in fake time.
+// watched is a listener whose certificate files are watched, in fake time.
 type watched struct {
 	*mem
 	t    *testing.T
@@ -22,7 +22,7 @@ type watched struct {
 	pair certtest.Pair // the first
 }
 
-// watch calls f with files that are watched.
+// watch calls f with a listener whose files are watched.
 func watch(t *testing.T, f func(w *watched)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -64,7 +64,7 @@ func TestChangedFilesAreUsed(t *testing.T) {
 	})
 }
 
-// The certificate changes first and the key later. Until then the old pair stays.
+// If the certificate changes first and the key later, the old pair stays in use until then.
 func TestOneFileAfterTheOther(t *testing.T) {
 	watch(t, func(w *watched) {
 		second := w.ca.Issue(t, certtest.Options{Name: "second"})
@@ -86,7 +86,7 @@ func TestOneFileAfterTheOther(t *testing.T) {
 	})
 }
 
-// If the second file follows at once, the half is not even mentioned.
+// If the second file changes soon after the first, nothing is logged in between.
 func TestOneFileRightAfterTheOther(t *testing.T) {
 	watch(t, func(w *watched) {
 		second := w.ca.Issue(t, certtest.Options{Name: "second"})
@@ -100,7 +100,7 @@ func TestOneFileRightAfterTheOther(t *testing.T) {
 	})
 }
 
-// A file that is still being written may look complete: the chain is missing.
+// A file that is still being written, without its intermediate certificate, looks complete.
 func TestHalfWrittenChainIsNotUsed(t *testing.T) {
 	watch(t, func(w *watched) {
 		between := w.ca.Intermediate(t, "between")
@@ -114,7 +114,8 @@ func TestHalfWrittenChainIsNotUsed(t *testing.T) {
 	})
 }
 
-// Missing and broken files are mentioned once, and old ones that come back are in use.
+// Missing and invalid files are logged once. Files that return to the previous contents are no
+// longer a problem.
 func TestFilesThatComeBack(t *testing.T) {
 	watch(t, func(w *watched) {
 		key := filepath.Join(w.dir, "tls.key")
@@ -140,7 +141,7 @@ func TestFilesThatComeBack(t *testing.T) {
 	})
 }
 
-// Reload does not wait until the files have settled, and tells what is wrong.
+// Reload uses changed files immediately, and returns what is wrong with them.
 func TestReload(t *testing.T) {
 	watch(t, func(w *watched) {
 		second := w.ca.Issue(t, certtest.Options{Name: "second"})
@@ -152,7 +153,7 @@ func TestReload(t *testing.T) {
 		if err := w.Reload(); err != nil {
 			t.Error(err)
 		}
-		w.uses(0, second, "at once")
+		w.uses(0, second, "immediately")
 		before := w.certs.inUse()
 		if err := w.Reload(); err != nil || w.certs.inUse() != before || w.book.count("reloaded") != 1 {
 			t.Errorf("once more: %v, and logged %s", err, w.book)
@@ -160,8 +161,8 @@ func TestReload(t *testing.T) {
 	})
 }
 
-// Kubernetes puts the files of a secret into a folder, and swaps a link to it. Their names
-// and those of the links to them stay the same, and so may their times.
+// Kubernetes writes the files of a secret to a new folder and then replaces a link to the
+// folder. The names of the files stay the same, and their times may, too.
 func TestSwappedFolder(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows needs a privilege for links")
@@ -182,7 +183,7 @@ func TestSwappedFolder(t *testing.T) {
 	})
 }
 
-// mount is a folder like those in which Kubernetes mounts secrets.
+// mount is a folder with links, like those in which Kubernetes mounts secrets.
 type mount struct {
 	dir string
 	ca  *certtest.Authority
@@ -205,8 +206,7 @@ func (m *mount) files() TLS {
 	return TLS{CertFile: filepath.Join(m.dir, "tls.crt"), KeyFile: filepath.Join(m.dir, "tls.key")}
 }
 
-// swap replaces the pair and returns the new one. The old folder is removed, as Kubernetes
-// does.
+// swap replaces the pair and returns the new one. Like Kubernetes, it removes the old folder.
 func (m *mount) swap(t *testing.T) certtest.Pair {
 	t.Helper()
 	m.n++

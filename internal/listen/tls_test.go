@@ -77,7 +77,7 @@ func TestTLSVersions(t *testing.T) {
 	}
 }
 
-// A request in plain HTTP is told that this is TLS.
+// A plain HTTP request gets an answer that says to use TLS.
 func TestPlainRequest(t *testing.T) {
 	ca := certtest.NewAuthority(t, "test")
 	cert, key := ca.Issue(t, certtest.Options{Name: "example.com"}).Write(t, t.TempDir())
@@ -98,7 +98,7 @@ func TestPlainRequest(t *testing.T) {
 	}
 }
 
-// Somebody who sends a PROXY header without being trusted is told apart in the log.
+// The log says so if a peer that is not trusted sends a PROXY header.
 func TestUntrustedHeaderBeforeTLS(t *testing.T) {
 	ca := certtest.NewAuthority(t, "test")
 	cert, key := ca.Issue(t, certtest.Options{Name: "example.com"}).Write(t, t.TempDir())
@@ -152,8 +152,8 @@ func TestClientCertificates(t *testing.T) {
 	}
 }
 
-// A client that connects again with what it kept of an earlier connection is checked by
-// the authorities of now.
+// A client certificate is checked with the current authorities even if the client resumes an
+// earlier TLS session.
 func TestResumptionAfterChangeOfAuthority(t *testing.T) {
 	ca, clients, others := certtest.NewAuthority(t, "test"), certtest.NewAuthority(t, "clients"), certtest.NewAuthority(t, "others")
 	dir := t.TempDir()
@@ -178,7 +178,7 @@ func TestResumptionAfterChangeOfAuthority(t *testing.T) {
 	}
 }
 
-// Files that cannot be used are named, with what to do.
+// The error for a file that cannot be used names the file, and has a hint.
 func TestFileErrors(t *testing.T) {
 	ca := certtest.NewAuthority(t, "test")
 	pair, other := ca.Issue(t, certtest.Options{Name: "a"}), ca.Issue(t, certtest.Options{Name: "b"})
@@ -191,7 +191,7 @@ func TestFileErrors(t *testing.T) {
 		"no certificate":        {"", string(pair.Key), "-", FileCert, "no such file", ""},
 		"no key":                {string(pair.Cert), "", "-", FileKey, "no such file", ""},
 		"no authority":          {string(pair.Cert), string(pair.Key), "", FileClientCA, "no such file", ""},
-		"another pair's key":    {string(pair.Cert), string(other.Key), "-", FileKey, "does not belong to the certificate", "one pair"},
+		"another pair's key":    {string(pair.Cert), string(other.Key), "-", FileKey, "does not belong to the certificate", "requested with"},
 		"swapped":               {string(pair.Key), string(pair.Cert), "-", FileCert, "no certificate in PEM", "swapped"},
 		"a passphrase":          {string(pair.Cert), sealed, "-", FileKey, "has a passphrase", "openssl pkey"},
 		"two certificates":      {string(pair.Cert), string(pair.Cert), "-", FileKey, "no private key in PEM", ""},
@@ -227,8 +227,8 @@ func TestFileErrors(t *testing.T) {
 	}
 }
 
-// The first of the certificates that are sent to expire is the one that counts, and an
-// expired one is a warning.
+// CertificateExpires is the earliest expiry of the certificates that are sent. If one has
+// expired, the log warns.
 func TestExpiry(t *testing.T) {
 	ca := certtest.NewAuthority(t, "test")
 	between := ca.Intermediate(t, "between")

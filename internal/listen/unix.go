@@ -13,15 +13,15 @@ import (
 	"time"
 )
 
-// listenUnix listens on a Unix socket. It replaces a socket that nobody listens on
-// anymore, such as that of a process that was killed, and nothing else.
+// listenUnix listens on a Unix socket. It replaces a socket that no process listens on, such
+// as that of a process that was killed, but no other file.
 func listenUnix(ctx context.Context, a Address) (net.Listener, error) {
 	mode := a.Mode
 	if mode == 0 {
 		mode = DefaultMode
 	}
-	// Two processes that start together could both see an old socket, and the later one
-	// would remove the new socket of the earlier one.
+	// Two processes that start together could both find an old socket, and the second would
+	// then remove the new socket of the first.
 	unlock, err := lockFolder(ctx, filepath.Dir(a.Name))
 	if err != nil {
 		return nil, fmt.Errorf("listen unix %s: %w", a.Name, err)
@@ -38,7 +38,7 @@ func listenUnix(ctx context.Context, a Address) (net.Listener, error) {
 		return nil, err
 	}
 	s := &unixListener{UnixListener: ln.(*net.UnixListener), path: a.Name}
-	s.SetUnlinkOnClose(false) // Close removes it, if it is still this one
+	s.SetUnlinkOnClose(false) // Close removes it, unless it has been replaced
 	if err = os.Chmod(a.Name, mode); err == nil {
 		s.file, err = os.Lstat(a.Name)
 	}
@@ -50,13 +50,13 @@ func listenUnix(ctx context.Context, a Address) (net.Listener, error) {
 }
 
 // ErrNotSocket reports that the file at the path of a Unix socket is not a socket.
-var ErrNotSocket = errors.New("a file is there that is not a socket")
+var ErrNotSocket = errors.New("the file exists and is not a socket")
 
-// errInUse is the reason for not replacing a socket.
-var errInUse = fmt.Errorf("another process listens there: %w", syscall.EADDRINUSE)
+// errInUse reports that a socket is in use.
+var errInUse = fmt.Errorf("another process listens on it: %w", syscall.EADDRINUSE)
 
-// removeStale removes a socket that nobody listens on. It returns an error if there is
-// anything else at the path.
+// removeStale removes a socket that no process listens on. It returns an error if path is any
+// other file.
 func removeStale(ctx context.Context, path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -79,20 +79,20 @@ func removeStale(ctx context.Context, path string) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case !errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("cannot find out whether another process listens there: %w", err)
+		return fmt.Errorf("cannot determine whether another process listens on it: %w", err)
 	}
 	return os.Remove(path)
 }
 
-// unixListener removes its socket when it is closed.
+// unixListener is a listener that removes its socket when it is closed.
 type unixListener struct {
 	*net.UnixListener
 	path   string
-	file   fs.FileInfo // nil if it is not known
+	file   fs.FileInfo // of the socket; nil if unknown
 	remove sync.Once
 }
 
-// Close closes the listener and removes the socket, unless another one is there now.
+// Close closes the listener and removes the socket, unless it has been replaced.
 func (l *unixListener) Close() error {
 	l.remove.Do(func() {
 		if info, err := os.Lstat(l.path); err == nil && l.file != nil && os.SameFile(info, l.file) {

@@ -18,7 +18,7 @@ import (
 	"testing"
 )
 
-// socketPath returns a path in a folder of its own whose name is short enough for a socket.
+// socketPath returns a path in a new folder that is short enough for a socket.
 func socketPath(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ignis")
@@ -43,7 +43,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// abandon leaves a socket at path that nobody listens on.
+// abandon leaves a socket at path that no process listens on.
 func abandon(t *testing.T, path string) {
 	t.Helper()
 	l, err := net.Listen("unix", path)
@@ -95,8 +95,8 @@ func TestUnixSocketConnects(t *testing.T) {
 	}
 }
 
-// A socket that nobody listens on is replaced, even while others try the same.
-func TestStaleSocketIsReplacedByOne(t *testing.T) {
+// Exactly one of several processes replaces a socket that no process listens on.
+func TestStaleSocketIsReplacedOnce(t *testing.T) {
 	for range 20 {
 		path := socketPath(t)
 		abandon(t, path)
@@ -135,8 +135,8 @@ func TestStaleSocketIsReplacedByOne(t *testing.T) {
 	}
 }
 
-// Nothing but a socket that nobody listens on is removed.
-func TestWhatIsNotReplaced(t *testing.T) {
+// Sockets in use and other files are not replaced.
+func TestNotReplaced(t *testing.T) {
 	for name, test := range map[string]struct {
 		make func(t *testing.T, path string)
 		want error
@@ -191,7 +191,7 @@ func TestWhatIsNotReplaced(t *testing.T) {
 	}
 }
 
-// fillQueue listens at path without accepting, until nobody can connect.
+// fillQueue listens at path without accepting, until further connections fail.
 func fillQueue(t *testing.T, path string) {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
@@ -216,8 +216,8 @@ func TestNoFolder(t *testing.T) {
 	}
 }
 
-// Closing leaves the socket of another process alone.
-func TestCloseRemovesOnlyItsOwn(t *testing.T) {
+// Close does not remove the socket of another process.
+func TestCloseRemovesOnlyItsSocket(t *testing.T) {
 	path := socketPath(t)
 	old, err := listenAt(t, path, 0)
 	if err != nil {
@@ -238,7 +238,7 @@ func TestCloseRemovesOnlyItsOwn(t *testing.T) {
 	_ = nc.Close()
 }
 
-// A peer on a Unix socket sends a PROXY header exactly if that is trusted.
+// PROXY headers from a Unix socket are read only if its peers are trusted.
 func TestProxyHeaderOnUnixSocket(t *testing.T) {
 	for _, trusted := range []bool{true, false} {
 		path := socketPath(t)
