@@ -140,12 +140,12 @@ func TestTrustedHeaders(t *testing.T) {
 		want     string // RemoteAddr without the port of a peer of ours; "": refused
 		left     string
 	}{
-		"from a proxy":                        {"127.0.0.0/8", "PROXY TCP4 203.0.113.9 192.0.2.1 77 80\r\nGET", "203.0.113.9:77", "GET"},
-		"from a proxy, v2":                    {"127.0.0.0/8", v2(0x21, 0x11, addresses4...) + "GET", "203.0.113.9:77", "GET"},
-		"two headers":                         {"127.0.0.0/8", v2(0x21, 0x11, addresses4...) + "PROXY TCP4 6.6.6.6 1.1.1.1 1 1\r\n", "203.0.113.9:77", "PROXY TCP4 6.6.6.6 1.1.1.1 1 1\r\n"},
-		"a check of the proxy itself":         {"127.0.0.0/8", v2(0x20, 0) + "GET", "127.0.0.1", "GET"},
-		"from a proxy without a header":       {"127.0.0.0/8", "GET / HTTP/1.1\r\n\r\n", "", ""},
-		"from a proxy with a broken header":   {"127.0.0.0/8", "PROXY TCP4 x y 77 80\r\nGET", "", ""},
+		"from a proxy":                       {"127.0.0.0/8", "PROXY TCP4 203.0.113.9 192.0.2.1 77 80\r\nGET", "203.0.113.9:77", "GET"},
+		"from a proxy, v2":                   {"127.0.0.0/8", v2(0x21, 0x11, addresses4...) + "GET", "203.0.113.9:77", "GET"},
+		"two headers":                        {"127.0.0.0/8", v2(0x21, 0x11, addresses4...) + "PROXY TCP4 6.6.6.6 1.1.1.1 1 1\r\n", "203.0.113.9:77", "PROXY TCP4 6.6.6.6 1.1.1.1 1 1\r\n"},
+		"a check of the proxy itself":        {"127.0.0.0/8", v2(0x20, 0) + "GET", "127.0.0.1", "GET"},
+		"from a proxy without a header":      {"127.0.0.0/8", "GET / HTTP/1.1\r\n\r\n", "", ""},
+		"from a proxy with a broken header":  {"127.0.0.0/8", "PROXY TCP4 x y 77 80\r\nGET", "", ""},
 		"from another peer":                  {"10.0.0.0/8", "PROXY TCP4 203.0.113.9 192.0.2.1 77 80\r\nGET", "127.0.0.1", "PROXY TCP4 203.0.113.9 192.0.2.1 77 80\r\nGET"},
 		"from another peer, v2":              {"10.0.0.0/8", v2(0x21, 0x11, addresses4...), "127.0.0.1", v2(0x21, 0x11, addresses4...)},
 		"from another peer without a header": {"10.0.0.0/8", "GET", "127.0.0.1", "GET"},
