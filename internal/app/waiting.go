@@ -78,11 +78,12 @@ func (w *waitingRoom) leaveLocked(c *gatedConn) {
 	}
 }
 
-// late counts and logs a connection whose header did not arrive in time.
+// late counts and logs a connection whose header did not arrive in time, and removes it.
 func (w *waitingRoom) late(c *gatedConn) {
 	w.mu.Lock()
 	waits := c.waiting != nil
 	if waits {
+		w.leaveLocked(c)
 		w.slow++
 	}
 	w.mu.Unlock()

@@ -38,12 +38,8 @@ func (a *arrival) prepare() {
 		l.deliver(nc, nil)
 		return
 	}
+	l.all.tell(a, err, kept)
 	_ = a.Conn.Close()
-	select {
-	case <-l.closed: // which caused the error
-	default:
-		l.all.tell(a, err, kept)
-	}
 }
 
 // establish reads the PROXY header and performs the TLS handshake, if the connection has
@@ -105,6 +101,8 @@ func (l *Listeners) tell(a *arrival, err error, kept bool) {
 	bad, isHeader := errors.AsType[*headerError](err)
 	record, isRecord := errors.AsType[tls.RecordHeaderError](err)
 	switch {
+	case kept && (errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe)):
+		// The listener was closed.
 	case kept && !a.heard && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
 		// Load balancers check whether the port is open by connecting and closing.
 	case !kept:

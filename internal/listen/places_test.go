@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,21 +38,23 @@ func TestSlowHandshakes(t *testing.T) {
 				n, _ := newSecureMem(t, 10)
 				defer n.close()
 				slow := n.dial()
+				var sending sync.WaitGroup
 				if trickle {
-					go func() {
+					sending.Go(func() {
 						for _, b := range []byte("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03abcdefghijklmnop") {
 							if _, err := slow.Write([]byte{b}); err != nil {
 								return
 							}
 							time.Sleep(time.Second)
 						}
-					}()
+					})
 				}
 				d := ends(slow)
 				synctest.Wait()
 				if s := n.Stats(); d != 5*time.Second || s.HandshakesSlow != 1 || s.Pending != 0 || n.book.count("it took longer than 5s") != 1 {
 					t.Errorf("closed after %v, %+v, and logged %s", d, s, n.book)
 				}
+				sending.Wait()
 			})
 		})
 	}
@@ -88,6 +91,7 @@ func TestSilentPeersMakeRoom(t *testing.T) {
 		if d := ends(silent[0]); d != 0 {
 			t.Errorf("the first silent one was closed %v later", d)
 		}
+		synctest.Wait()
 		if s := n.Stats(); s.HandshakesCutOff != 1 || s.Handshakes != 1 || n.book.count("too many others are waiting") != 1 {
 			t.Errorf("%+v, and logged %s", s, n.book)
 		}
@@ -109,18 +113,20 @@ func TestTricklingPeersMakeRoom(t *testing.T) {
 		n, _ := newSecureMem(t, 1)
 		defer n.close()
 		trickling := n.dial()
-		go func() {
+		var sending sync.WaitGroup
+		sending.Go(func() {
 			for {
 				if _, err := trickling.Write([]byte{0x16}); err != nil {
 					return
 				}
 				time.Sleep(100 * time.Millisecond)
 			}
-		}()
-		go n.dial()
+		})
+		sending.Go(func() { n.dial() })
 		if d := ends(trickling); d != 500*time.Millisecond && d != 400*time.Millisecond {
 			t.Errorf("closed after %v", d)
 		}
+		sending.Wait()
 	})
 }
 
