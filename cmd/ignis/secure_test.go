@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/ignis-go/ignis/client"
 	"github.com/ignis-go/ignis/internal/certtest"
+	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -241,6 +243,42 @@ func TestTLSErrors(t *testing.T) {
 		if code := p.wait(); code != exitUsage || !strings.Contains(p.errors.text(), row.want) {
 			t.Errorf("%q: exit code %d, %s", row.args, code, p.errors.text())
 		}
+	}
+}
+
+// Peers that do not complete their handshake or their request are closed in favor of clients,
+// and are logged.
+func TestSilentPeers(t *testing.T) {
+	t.Parallel()
+	ca, cert, key := tlsPair(t)
+	for _, row := range []struct{ scheme, send, want string }{
+		{"wss", "", "closed before its TLS handshake or PROXY header was complete"},
+		{"wss", "\x16\x03\x01\x02\x00\x01", "closed before its TLS handshake or PROXY header was complete"},
+		{"ws", "", "closed before its request was complete"},
+		{"ws", "GET /ws HTTP/1.1\r\nHost: ", "closed before its request was complete"},
+	} {
+		args := []string{"--dev", "--listen", "127.0.0.1:0", "--max-handshakes", "20"}
+		if row.scheme == "wss" {
+			args = append(args, "--tls-cert", cert, "--tls-key", key)
+		}
+		p, urls := serveOn(t, 1, nil, args...)
+		_, address, _ := strings.Cut(urls[0], "://")
+		for range 60 {
+			nc, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			_, _ = io.WriteString(nc, row.send)
+		}
+		redistest.Wait(t, "silent peers to be closed", func() bool {
+			c, err := client.Dial(withTimeout(t), row.scheme+"://"+address+"/ws", client.Config{TLSConfig: &tls.Config{RootCAs: ca.Pool()}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = c.Close()
+			return strings.Contains(p.errors.text(), row.want)
+		})
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"time"
 
 	"github.com/ignis-go/ignis/internal/listen"
@@ -43,8 +42,8 @@ func (a *App) Run(ctx context.Context) error {
 	var urls []string
 	for _, l := range a.listeners.All() {
 		urls = append(urls, l.URL())
+		a.log.Info("listening", "address", l.Addr().String(), "url", l.URL(), "descriptors", DescriptorLimit())
 	}
-	a.log.Info("listening", "address", strings.Join(urls, " "), "descriptors", DescriptorLimit())
 
 	err := a.wait(ctx, urls, web, server)
 
