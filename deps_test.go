@@ -33,6 +33,7 @@ var importRules = map[string]importRule{
 	"internal/loglimit":  {own: []string{"internal/printable"}},
 	"internal/redisconn": {modules: []string{"github.com/redis/rueidis"}},
 	"internal/inbox":     {},
+	"internal/listen":    {own: []string{"internal/loglimit"}, modules: []string{"github.com/pires/go-proxyproto"}},
 	"internal/registry":  {},
 	"internal/ws":        {modules: []string{"github.com/gobwas/ws", "github.com/klauspost/compress", "golang.org/x/sys"}}, // compress/flate has one window, RFC 7692 eight
 	"internal/herd":      {own: []string{"wire", "seal"}, modules: []string{"golang.org/x/sys"}},
@@ -46,9 +47,9 @@ var importRules = map[string]importRule{
 	"auth/jwtauth":       {own: []string{".", "wire", "internal/printable"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
 	"webhook":            {own: []string{".", "wire", "internal/loglimit", "internal/printable"}},
 	"console":            {planned: true},
-	"internal/app":       {own: []string{".", "wire", "auth/jwtauth", "internal/loglimit", "redisbus", "console"}},
+	"internal/app":       {own: []string{".", "wire", "auth/jwtauth", "internal/listen", "internal/loglimit", "redisbus", "console"}},
 	"cmd/ignis": {
-		own: []string{".", "wire", "seal", "internal/app", "internal/configfile", "internal/herd", "internal/printable", "redisbus", "emitter", "client", "cron", "cron/rediscron"},
+		own: []string{".", "wire", "seal", "internal/app", "internal/configfile", "internal/herd", "internal/listen", "internal/printable", "redisbus", "emitter", "client", "cron", "cron/rediscron"},
 		modules: []string{
 			"github.com/alecthomas/kong",
 			"go.yaml.in/yaml/v3",
@@ -63,6 +64,7 @@ var importRules = map[string]importRule{
 	"bustest":            {own: []string{".", "wire", "emitter"}, modules: []string{"go.uber.org/goleak"}},
 	"ignistest":          {own: []string{".", "wire", "bustest", "client"}},
 	"cron/crontest":      {own: []string{"cron"}},
+	"internal/certtest":  {},
 	"internal/childproc": {modules: []string{"golang.org/x/sys"}},
 	"internal/redistest": {own: []string{"internal/childproc"}},
 }

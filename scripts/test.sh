@@ -30,6 +30,15 @@ for program in node openssl php python3 xxd; do
 		fi
 	fi
 done
+for program in nginx haproxy; do
+	if ! PATH=$PATH:/usr/sbin command -v "$program" >/dev/null; then
+		if [ "${IGNIS_REQUIRE_PROXIES:-}" = 1 ]; then
+			notes+=("$program is missing and IGNIS_REQUIRE_PROXIES=1, so tests that need it FAIL")
+		else
+			notes+=("$program is missing, so tests that need it are SKIPPED")
+		fi
+	fi
+done
 race=-race
 if [ "$(go env CGO_ENABLED)" != 1 ]; then
 	race=

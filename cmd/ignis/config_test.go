@@ -85,7 +85,7 @@ func TestConfigShow(t *testing.T) {
 	for setting, comment := range map[string]string{
 		"max_rooms: 5": file + ":2", "max_payload: 1MiB": "flag --max-payload", "# secret: (hidden)": "variable IGNIS_JWT_SECRET",
 		"# url: redis://(hidden)@h:1/2": "variable IGNIS_REDIS", "idle_timeout: 1m": "default", "max_clients: auto": "default",
-		"default_rooms: [ws-default, ws-notification]": "default", `listen: "127.0.0.1:8080"`: "default",
+		"default_rooms: [ws-default, ws-notification]": "default", `listen: ["127.0.0.1:8080"]`: "default",
 	} {
 		if shown[setting] != comment {
 			t.Errorf("%s comes from %q, want %q, in\n%s", setting, shown[setting], comment, out)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -53,8 +52,8 @@ func (c *serveCmd) Run(ctx context.Context, command *kong.Context, std *stdio) e
 	if cfg.Redis, err = e.redisFlags.load(e.Redis, "", log); err != nil {
 		return e.serveError(err)
 	}
-	cfg.OnReady = func(addr net.Addr) {
-		if err := e.announce(std, addr); err != nil {
+	cfg.OnReady = func(urls []string) {
+		if err := e.announce(std, urls); err != nil {
 			log.Warn("could not write to standard output", "error", err)
 		}
 	}
@@ -79,25 +78,29 @@ func (c *serveCmd) Run(ctx context.Context, command *kong.Context, std *stdio) e
 // appConfig returns the configuration of the server, without Redis and OnReady.
 func (s *settings) appConfig(log *slog.Logger) app.Config {
 	return app.Config{
-		Listen:         s.Listen.String(),
+		Listen:         s.listenFlags.config(),
 		Path:           s.Path,
 		Server:         s.limits(log),
 		Dev:            s.Dev,
 		JWTSecretFile:  s.JWTSecretFile,
 		JWTSecret:      []byte(s.JWTSecret),
 		AllowedOrigins: s.AllowedOrigins,
-		Proxies:        ignis.Proxies{Networks: s.TrustedProxies, Header: s.ProxyHeader},
+		Proxies:        s.proxies(),
 	}
 }
 
-// announce prints the address of the server, for users and for scripts that wait for it.
-func (s *settings) announce(std *stdio, addr net.Addr) error {
+// announce prints the address of each listener, for users and for scripts that wait for it.
+func (s *settings) announce(std *stdio, urls []string) error {
 	note := ""
 	if s.Dev {
 		note = "   (development mode: anyone may connect)"
 	}
-	_, err := fmt.Fprintf(std.out, "listening on http://%s%s\n", addr, note)
-	return err
+	for _, url := range urls {
+		if _, err := fmt.Fprintf(std.out, "listening on %s%s\n", url, note); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // serveError adds the exit code and the hint to an error of package app or redisbus.

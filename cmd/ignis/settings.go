@@ -5,17 +5,16 @@ package main
 type settings struct {
 	Config string `key:"-" placeholder:"FILE" help:"YAML file with settings. Flags and environment variables take precedence over it. It is read again on SIGHUP and when it changes. See ignis config --help."`
 
-	Listen listenAddress `key:"listen" default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on (${default}). Port 0 picks a free port."`
-	Path   string        `key:"path" default:"/ws" help:"Path of the WebSocket endpoint (${default})."`
-	Redis  string        `key:"redis.url" secret:"url" either:"redis" placeholder:"URL" help:"Redis that connects this server with others: redis://[user:pass@]host[:6379][/db], rediss:// for TLS, redis+sentinel://host,host/master-name or redis+cluster://host,host. Databases do not separate messages; see --prefix. Without Redis, servers do not exchange messages. Other users of the machine can read arguments, so for a URL with a password use --redis-file or the environment."`
+	listenFlags
+
+	Path  string `key:"path" default:"/ws" help:"Path of the WebSocket endpoint (${default})."`
+	Redis string `key:"redis.url" secret:"url" either:"redis" placeholder:"URL" help:"Redis that connects this server with others: redis://[user:pass@]host[:6379][/db], rediss:// for TLS, redis+sentinel://host,host/master-name or redis+cluster://host,host. Databases do not separate messages; see --prefix. Without Redis, servers do not exchange messages. Other users of the machine can read arguments, so for a URL with a password use --redis-file or the environment."`
 	redisFlags
 
-	Dev            bool        `key:"dev" group:"Who may connect" help:"Development mode: anyone may connect as any user and join any room, / serves a page for trying it out, and messages that name a room are relayed to it. Listens only on loopback addresses."`
-	JWTSecretFile  string      `key:"tokens.secret_file" live:"" either:"jwt" name:"jwt-secret-file" group:"Who may connect" placeholder:"FILE" help:"File with the secret for HS256 tokens, at least 32 bytes. Alternatively, set $$IGNIS_JWT_SECRET to the secret itself."`
-	JWTSecret      string      `kong:"-" key:"tokens.secret" env:"IGNIS_JWT_SECRET" live:"" secret:"" either:"jwt" instead:"write the secret to a file of its own and name it in tokens.secret_file, or set IGNIS_JWT_SECRET" help:"Secret for HS256 tokens, at least 32 bytes."`
-	AllowedOrigins originList  `key:"allowed_origins" live:"" group:"Who may connect" placeholder:"ORIGIN,..." help:"Origins of other hosts from which browsers may connect, such as https://app.example.com; * allows any. The server's own host is always allowed."`
-	TrustedProxies networkList `key:"proxies.trusted" live:"" group:"Who may connect" placeholder:"NETWORK,..." help:"Reverse proxies that are trusted to report the client's address, such as 10.0.0.0/8."`
-	ProxyHeader    string      `key:"proxies.header" live:"" default:"X-Forwarded-For" enum:"X-Forwarded-For,Forwarded" group:"Who may connect" placeholder:"NAME" help:"Header in which trusted proxies report the client's address: X-Forwarded-For or Forwarded (${default})."`
+	Dev            bool       `key:"dev" group:"Who may connect" help:"Development mode: anyone may connect as any user and join any room, / serves a page for trying it out, and messages that name a room are relayed to it. Listens only on loopback addresses."`
+	JWTSecretFile  string     `key:"tokens.secret_file" live:"" either:"jwt" name:"jwt-secret-file" group:"Who may connect" placeholder:"FILE" help:"File with the secret for HS256 tokens, at least 32 bytes. Alternatively, set $$IGNIS_JWT_SECRET to the secret itself."`
+	JWTSecret      string     `kong:"-" key:"tokens.secret" env:"IGNIS_JWT_SECRET" live:"" secret:"" either:"jwt" instead:"write the secret to a file of its own and name it in tokens.secret_file, or set IGNIS_JWT_SECRET" help:"Secret for HS256 tokens, at least 32 bytes."`
+	AllowedOrigins originList `key:"allowed_origins" live:"" group:"Who may connect" placeholder:"ORIGIN,..." help:"Origins of other hosts from which browsers may connect, such as https://app.example.com; * allows any. The server's own host is always allowed."`
 
 	MaxClients        countOrAuto `key:"limits.max_clients" default:"auto" group:"Limits" placeholder:"N" help:"Maximum number of open connections (${default}: the limit of file descriptors, less a reserve)."`
 	DefaultRooms      nameList    `key:"default_rooms" default:"ws-default,ws-notification" group:"Limits" placeholder:"ROOM,..." help:"Rooms that every client joins (${default}); empty for none."`

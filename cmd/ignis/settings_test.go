@@ -122,12 +122,12 @@ func TestNamesOfKeys(t *testing.T) {
 func values(k *configfile.Key) []string {
 	if len(k.Enum) > 0 {
 		other := slices.DeleteFunc(slices.Clone(k.Enum), func(v string) bool { return v == k.Default })
-		return []string{other[0], cmp.Or(k.Default, other[len(other)/2]), other[len(other)-1]}
+		return []string{other[0], cmp.Or(k.Default, other[1%len(other)]), other[0]}
 	}
 	byPath := map[string][]string{
 		"listen": {"127.0.0.1:1", ":2", "localhost:3"}, "path": {"/a", "/b", "/c"}, "limits.slow_clients": {"latest", "drop-newest", "drop-oldest"},
 		"allowed_origins": {"https://a.example", "https://b.example", "https://c.example"}, "proxies.trusted": {"10.0.0.0/8", "192.0.2.1", "fd00::/8"},
-		"redis.url": {"redis://a", "redis://b", "redis://c"}, "limits.max_clients": {"5", "6", "auto"},
+		"unix_mode": {`"600"`, `"660"`, `"0666"`}, "redis.url": {"redis://a", "redis://b", "redis://c"}, "limits.max_clients": {"5", "6", "auto"},
 	}
 	if v := byPath[k.Path]; v != nil {
 		return v
@@ -181,13 +181,13 @@ func TestPrecedence(t *testing.T) {
 					text = fileWith(k.Path, v[0])
 				}
 				if variable {
-					t.Setenv(k.Variable, v[1])
+					t.Setenv(k.Variable, strings.Trim(v[1], `"`))
 				} else {
 					t.Setenv(k.Variable, "") // restores it at the end of the test
 					_ = os.Unsetenv(k.Variable)
 				}
 				if flag {
-					args = []string{"--" + k.Flag + "=" + v[2]}
+					args = []string{"--" + k.Flag + "=" + strings.Trim(v[2], `"`)}
 				}
 				e, err := loaded(t, text, args...)
 				if err != nil {
@@ -301,7 +301,7 @@ func jsonKind(m *configfile.Model, k *configfile.Key) string {
 	case reflect.Bool:
 		return "boolean"
 	case reflect.Slice:
-		if v.Type().Elem().Kind() == reflect.Struct && v.Type() != reflect.TypeFor[networkList]() {
+		if v.Type().Elem().Kind() == reflect.Struct {
 			return ""
 		}
 	}

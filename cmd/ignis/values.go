@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"math"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -244,31 +243,6 @@ func (l *originList) UnmarshalText(text []byte) error {
 // Syntax implements [configfile.Scalar].
 func (originList) Syntax() configfile.Syntax {
 	return configfile.Syntax{Type: "string", Pattern: `^\s*(\*|[hH][tT][tT][pP][sS]?://[^,/?#@*]+)\s*$`, List: true}
-}
-
-// networkList is a list of networks such as 10.0.0.0/8 and addresses.
-type networkList []netip.Prefix
-
-// UnmarshalText parses comma-separated networks and addresses.
-func (l *networkList) UnmarshalText(text []byte) error {
-	*l = nil
-	for item := range strings.SplitSeq(string(text), ",") {
-		item = strings.TrimSpace(item)
-		network, err := netip.ParsePrefix(item)
-		if addr, addrErr := netip.ParseAddr(item); addrErr == nil {
-			network, err = addr.Prefix(addr.BitLen())
-		}
-		if err != nil {
-			return fmt.Errorf("expected comma-separated networks such as 10.0.0.0/8 or addresses, but got %q", text)
-		}
-		*l = append(*l, network)
-	}
-	return nil
-}
-
-// Syntax implements [configfile.Scalar].
-func (networkList) Syntax() configfile.Syntax {
-	return configfile.Syntax{Type: "string", Pattern: `^\s*[0-9A-Fa-f:.%]+(/[0-9]+)?\s*$`, List: true}
 }
 
 // slowPolicy is a policy for slow clients.

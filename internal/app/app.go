@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/listen"
 	"github.com/ignis-go/ignis/internal/loglimit"
 	"github.com/ignis-go/ignis/redisbus"
 )
@@ -17,6 +18,9 @@ type App struct {
 	server *ignis.Server
 	dev    *devMode               // nil unless in development mode
 	policy atomic.Pointer[policy] // nil in development mode
+
+	listeners *listen.Listeners // listen while Run runs
+	waiting   *waitingRoom
 }
 
 // New validates the configuration, reads the files that it names and connects the parts.
@@ -47,6 +51,9 @@ func New(c Config) (*App, error) {
 	a.server = server
 	if a.dev != nil {
 		a.dev.server = server
+	}
+	if err := a.setListeners(); err != nil {
+		return nil, err
 	}
 	return a, nil
 }

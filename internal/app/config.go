@@ -1,18 +1,19 @@
 package app
 
 import (
-	"net"
 	"net/url"
 	"strings"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/listen"
 	"github.com/ignis-go/ignis/redisbus"
 )
 
 // Config configures an [App].
 type Config struct {
-	// Listen is the TCP address to listen on, as host:port. Port 0 picks a free one.
-	Listen string
+	// Listen holds the addresses to listen on, the files for TLS and the limits for
+	// connections that are not requests yet. New sets Trusted, KeepAlive, Wrap and Log.
+	Listen listen.Config
 	// Path is the path of the WebSocket endpoint, such as /ws.
 	Path string
 
@@ -38,13 +39,14 @@ type Config struct {
 	// AllowedOrigins lists the other hosts whose pages may connect; * allows all. It must be
 	// empty in development mode.
 	AllowedOrigins []string
-	// Proxies says which reverse proxies are trusted to report the address of a client.
-	// Development mode ignores it.
+	// Proxies says which reverse proxies are trusted to report the address of a client, in a
+	// header of the request or with the PROXY protocol. Development mode ignores it.
 	Proxies ignis.Proxies
 
-	// OnReady, if not nil, is called once, when the server accepts clients, with the address
-	// that it listens on.
-	OnReady func(addr net.Addr)
+	// OnReady, if not nil, is called once, when the server accepts clients, with the addresses
+	// that it listens on in the order of Listen.Addresses: http://host:port, https://host:port
+	// or unix:PATH.
+	OnReady func(urls []string)
 }
 
 // check returns an error for settings that contradict each other.
@@ -52,9 +54,8 @@ func (c *Config) check() error {
 	if err := checkPath(c.Path, c.Dev); err != nil {
 		return err
 	}
-	host, _, err := net.SplitHostPort(c.Listen)
-	if err != nil {
-		return usage("", "--listen: expected host:port: %w", err)
+	if err := c.checkListen(); err != nil {
+		return err
 	}
 	if s := c.Server; s.HeartbeatTimeout > 0 && s.HeartbeatTimeout < s.HeartbeatInterval {
 		return usage("the server checks for silent clients once per --heartbeat-interval",
@@ -67,9 +68,6 @@ func (c *Config) check() error {
 	case c.Dev && hasSecret:
 		return usage("leave out --dev, or --jwt-secret-file and "+SecretVariable,
 			"--dev lets anyone in, and a JWT secret is configured")
-	case c.Dev && !isLoopback(host):
-		return usage("listen on 127.0.0.1, ::1 or localhost, or set --jwt-secret-file instead of --dev",
-			"--dev lets anyone in, so it does not listen on %s", c.Listen)
 	case c.Dev && len(c.AllowedOrigins) > 0:
 		return usage("leave out --allowed-origins, or --dev",
 			"--dev accepts only pages from this machine, but --allowed-origins names others")

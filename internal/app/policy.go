@@ -32,7 +32,7 @@ func newPolicy(c *Config, log *slog.Logger) (*policy, error) {
 }
 
 // Reload replaces what can change while the server runs: the origins, the proxies and the
-// keys of tokens. It reads the files again. Clients stay connected. The rest of c must
+// keys of tokens. It reads the files again, also those for TLS. Clients stay connected. The rest of c must
 // be the configuration that New got. If there is an error, nothing changes.
 func (a *App) Reload(_ context.Context, c Config) error {
 	if err := c.check(); err != nil {
@@ -42,14 +42,17 @@ func (a *App) Reload(_ context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
+	if err := a.listeners.Reload(); err != nil {
+		return fileError(err)
+	}
+	a.listeners.SetTrusted(c.trusted())
 	a.policy.Store(p)
 	return nil
 }
 
 // accept checks requests outside development mode.
 func (a *App) accept(r *http.Request) (ignis.Accepted, error) {
-	p := a.policy.Load()
-	return ignis.Accepted{RemoteAddr: p.proxies.RemoteAddr(r)}, ignis.CheckOrigin(r, p.origins)
+	return ignis.Accepted{}, ignis.CheckOrigin(r, a.policy.Load().origins)
 }
 
 // authenticate verifies tokens.

@@ -1,0 +1,173 @@
+package listen
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// maxFile is the maximum size of a file in bytes.
+const maxFile = 1 << 20
+
+// contents holds the contents of the files.
+type contents struct{ cert, key, clientCA []byte }
+
+// read reads the files. On an error, the digest identifies the error.
+func (t TLS) read() (got contents, d digest, err error) {
+	hash := sha256.New()
+	for _, f := range []struct {
+		file File
+		name string
+		to   *[]byte
+	}{{FileCert, t.CertFile, &got.cert}, {FileKey, t.KeyFile, &got.key}, {FileClientCA, t.ClientCAFile, &got.clientCA}} {
+		if f.name == "" && f.file == FileClientCA {
+			continue
+		}
+		if *f.to, err = t.readFile(f.file, f.name); err != nil {
+			return got, sha256.Sum256([]byte(err.Error())), err
+		}
+		fmt.Fprintf(hash, "%d\n", len(*f.to))
+		hash.Write(*f.to)
+	}
+	return got, digest(hash.Sum(nil)), nil
+}
+
+func (t TLS) readFile(file File, name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		hint := ""
+		if errors.Is(err, fs.ErrPermission) {
+			hint = "let the user of this process read the file"
+		}
+		return nil, &FileError{file, err, hint}
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		err = fmt.Errorf("%s is larger than %d bytes", name, maxFile)
+	}
+	if err != nil {
+		return nil, &FileError{file, err, ""}
+	}
+	return text, nil
+}
+
+// parse validates contents and returns the configuration of connections.
+func (t TLS) parse(got contents) (*material, error) {
+	pair, err := parsePair(t, got)
+	if err != nil {
+		return nil, err
+	}
+	m := &material{config: &tls.Config{
+		Certificates: []tls.Certificate{pair},
+		MinVersion:   tls.VersionTLS12,
+		NextProtos:   []string{"http/1.1"}, // WebSocket connections begin with HTTP/1.1
+	}}
+	m.names = names(pair.Leaf)
+	for i, der := range pair.Certificate {
+		cert, err := x509.ParseCertificate(der)
+		if err != nil {
+			return nil, &FileError{FileCert, fmt.Errorf("%s: certificate %d: %w", t.CertFile, i+1, err), ""}
+		}
+		if m.expires.IsZero() || cert.NotAfter.Before(m.expires) {
+			m.expires = cert.NotAfter
+		}
+	}
+	if t.ClientCAFile == "" {
+		return m, nil
+	}
+	if m.config.ClientCAs, err = parseAuthorities(t.ClientCAFile, got.clientCA); err != nil {
+		return nil, err
+	}
+	m.config.ClientAuth = tls.RequireAndVerifyClientCert
+	if t.ClientAuth == ClientCertOptional {
+		m.config.ClientAuth = tls.VerifyClientCertIfGiven
+	}
+	return m, nil
+}
+
+// parsePair parses the certificate and the key. It checks them separately first, so that an
+// error names the right file.
+func parsePair(t TLS, got contents) (tls.Certificate, error) {
+	if _, err := firstCertificate(got.cert); err != nil {
+		hint := ""
+		if bytes.Contains(got.cert, []byte("PRIVATE KEY-----")) {
+			hint = "the file contains a private key; are the two files swapped?"
+		}
+		return tls.Certificate{}, &FileError{FileCert, fmt.Errorf("%s: %w", t.CertFile, err), hint}
+	}
+	pair, err := tls.X509KeyPair(got.cert, got.key)
+	if err == nil {
+		return pair, nil
+	}
+	hint := ""
+	switch {
+	case bytes.Contains(got.key, []byte("ENCRYPTED")):
+		err = errors.New("the private key has a passphrase")
+		hint = "remove it with openssl pkey -in FILE -out NEW"
+	case strings.Contains(err.Error(), "does not match"):
+		err = fmt.Errorf("the private key does not belong to the certificate in %s", t.CertFile)
+		hint = "use the key that the certificate was requested with"
+	case !bytes.Contains(got.key, []byte("PRIVATE KEY-----")):
+		err = errors.New("it contains no private key in PEM format")
+	}
+	return tls.Certificate{}, &FileError{FileKey, fmt.Errorf("%s: %w", t.KeyFile, err), hint}
+}
+
+func firstCertificate(text []byte) (*x509.Certificate, error) {
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			return nil, errors.New("it contains no certificate in PEM format")
+		}
+		if block.Type == "CERTIFICATE" {
+			return x509.ParseCertificate(block.Bytes)
+		}
+	}
+}
+
+// parseAuthorities parses certificates. It rejects all other blocks, because the clients of an
+// authority that was silently skipped could not connect.
+func parseAuthorities(name string, text []byte) (*x509.CertPool, error) {
+	pool, n := x509.NewCertPool(), 0
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			break
+		}
+		n++
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if block.Type != "CERTIFICATE" || err != nil {
+			return nil, &FileError{FileClientCA, fmt.Errorf("%s: block %d (%s) is not a certificate", name, n, block.Type), ""}
+		}
+		pool.AddCert(cert)
+	}
+	if n == 0 {
+		return nil, &FileError{FileClientCA, fmt.Errorf("%s: it contains no certificate in PEM format", name), ""}
+	}
+	return pool, nil
+}
+
+// names returns the names that a certificate is valid for, for the log.
+func names(c *x509.Certificate) string {
+	all := append([]string(nil), c.DNSNames...)
+	for _, ip := range c.IPAddresses {
+		all = append(all, ip.String())
+	}
+	if len(all) == 0 {
+		return c.Subject.String()
+	}
+	const most = 8
+	if len(all) > most {
+		all = append(all[:most], "...")
+	}
+	return strings.Join(all, ",")
+}
