@@ -14,6 +14,7 @@ import (
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/access"
 	"github.com/ignis-go/ignis/access/enforce"
+	"github.com/ignis-go/ignis/auth/jwtauth"
 	"github.com/ignis-go/ignis/bustest"
 	"github.com/ignis-go/ignis/ignistest"
 	"github.com/ignis-go/ignis/wire"
@@ -417,6 +418,34 @@ func TestExplain(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// Members on other servers receive what the rules allow on the sender's server.
+func TestCluster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := bustest.NewCluster(2)
+		here := newFixture(t, enforce.Config{}, ignis.Config{Bus: bus[0]})
+		there := newFixture(t, enforce.Config{}, ignis.Config{Bus: bus[1]})
+		ann, bob := here.login("ann", `{"teams":["red"]}`), there.login("bob", `{"teams":["red"]}`)
+		ann.Join("team-red")
+		bob.Join("team-red")
+		if got := here.send(ann, "team-red", "say", `{"from":"boss"}`); got != "" {
+			t.Error(got)
+		}
+		from := wire.Sender{ID: ann.ID(), UserID: "ann"}
+		if m := bob.Receive(); m.Room != "team-red" || m.From != from || string(m.Data) != `{"from":{"id":"`+ann.ID()+`","userId":"ann"}}` {
+			t.Errorf("received %+v", m)
+		}
+		bob.ExpectNothing()
+		if got := there.policy.Stats().Relayed; got != 0 {
+			t.Errorf("the other server relayed %d messages", got)
+		}
+	})
+}
+
+// The metadata that package jwtauth sets have the method that a policy looks for.
+var _ interface {
+	Field(name string) json.RawMessage
+} = (*jwtauth.Claims)(nil)
 
 // brokenBus is a bus that publishes nothing.
 type brokenBus struct{ ignis.Bus }
