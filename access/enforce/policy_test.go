@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -49,12 +51,15 @@ func TestJoin(t *testing.T) {
 			t.Error(diff)
 		}
 		for reason := range want.RefusedJoins {
-			if !strings.Contains(f.log.String(), `msg="join refused by the room rules" reason="`+strings.ReplaceAll(string(reason), `\`, `\\`)+`"`) {
+			if !strings.Contains(f.log.String(), `msg="join refused by the room rules" reason=`+logged(reason)) {
 				t.Errorf("the log does not contain %q:\n%s", reason, f.log)
 			}
 		}
 	})
 }
+
+// logged returns a reason as it is written to the log.
+func logged(r access.Reason) string { return strconv.Quote(string(r)) }
 
 // The claims of a client come from its metadata.
 func TestClaims(t *testing.T) {
@@ -178,8 +183,12 @@ func TestRefusedMessages(t *testing.T) {
 			if got := f.policy.Stats(); got.RefusedMessages[c.reason] != 1 || got.Relayed != 0 {
 				t.Errorf("%s to %.40q: counted %v", c.event, c.room, got)
 			}
-			if !strings.Contains(f.log.String(), `msg="message refused by the room rules" reason=`) {
-				t.Errorf("the log contains\n%s", f.log)
+			line := `msg="message refused by the room rules" reason=` + logged(c.reason) + " rule="
+			if c.reason == enforce.NoRoom || c.reason == enforce.TwoRooms {
+				line += "-1 "
+			}
+			if !strings.Contains(f.log.String(), line) {
+				t.Errorf("the log does not contain %s:\n%s", line, f.log)
 			}
 			ann.ExpectNothing()
 		})
@@ -259,10 +268,17 @@ func TestWebhook(t *testing.T) {
 		}
 
 		// If the webhook fails, the rooms of other rules can be joined.
-		for _, err := range []error{errors.New("down"), &ignis.Error{Code: wire.CodeUnavailable}, (*ignis.Error)(nil)} {
-			f.hook.err = err
-			if got := f.refused(bob, "quiz-1", "both"); got != "unavailable" || !f.InRoom(bob.ID(), "both") || f.InRoom(bob.ID(), "quiz-1") {
-				t.Errorf("with %v: refused as %q", err, got)
+		for _, c := range []struct {
+			err  error
+			want wire.ErrorCode
+		}{
+			{errors.New("down"), wire.CodeUnavailable},
+			{(*ignis.Error)(nil), wire.CodeUnavailable},
+			{&ignis.Error{Code: wire.CodeTimeout}, wire.CodeTimeout},
+		} {
+			f.hook.err = c.err
+			if got := f.refused(bob, "quiz-1", "both"); got != string(c.want) || !f.InRoom(bob.ID(), "both") || f.InRoom(bob.ID(), "quiz-1") {
+				t.Errorf("with %v: refused as %q", c.err, got)
 			}
 		}
 		f.hook.err = nil
@@ -380,6 +396,37 @@ func TestConfig(t *testing.T) {
 	}
 	if _, err := p.OnMessage(t.Context(), &ignis.Client{}, wire.Message{Event: "x", Room: "a"}); err == nil {
 		t.Error("without rules, a message is accepted")
+	}
+}
+
+// A policy is used by many goroutines while its rules change.
+func TestConcurrentUse(t *testing.T) {
+	p, err := enforce.New(enforce.Config{Server: func() *ignis.Server { return nil }, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 8
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			for range 100 {
+				_, _ = p.OnMessage(t.Context(), &ignis.Client{}, wire.Message{Event: "x", Room: "a"})
+				_, _ = p.ValidateRooms(t.Context(), &ignis.Client{}, []string{"a"})
+				_ = p.SetRules(parse(t, `[{match: "{user}"}]`))
+				p.Stats()
+			}
+		})
+	}
+	wg.Wait()
+	var messages, joins uint64
+	for _, count := range p.Stats().RefusedMessages {
+		messages += count
+	}
+	for _, count := range p.Stats().RefusedJoins {
+		joins += count
+	}
+	if messages != 100*n || joins != 100*n {
+		t.Errorf("counted %d messages and %d joins", messages, joins)
 	}
 }
 
