@@ -452,7 +452,7 @@ func TestPatterns(t *testing.T) {
 	}
 	for _, match := range []string{
 		"*", "{user}", "a", "a:", ":", "::*", "ws", "w{a}", "{a}:b", "ws-default", " {a}"[1:], "a b", "é-*", "a{b}c:{d}e", "0b6f0b5c-{x}",
-		"{a}:{b}:{c}:{d}:{e}:{f}:{g}:{h}:*", strings.Repeat("x", 255) + "*", "{" + strings.Repeat("a", 32) + "}", "{a_1}", "漢字-*",
+		"{a}:{b}:{c}:{d}:{e}:{f}:{g}:{h}:*", strings.Repeat("x", 255) + "*", "{" + strings.Repeat("a", 32) + "}", "{a_1}", "漢字-*", strings.Repeat("é", 256),
 	} {
 		if _, err := access.Compile([]access.Rule{{Match: match}}); err != nil {
 			t.Errorf("%q: %v", match, err)

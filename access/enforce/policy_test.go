@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/access"
 	"github.com/ignis-go/ignis/access/enforce"
+	"github.com/ignis-go/ignis/auth/jwtauth"
 	"github.com/ignis-go/ignis/bustest"
 	"github.com/ignis-go/ignis/ignistest"
 	"github.com/ignis-go/ignis/wire"
@@ -48,12 +51,15 @@ func TestJoin(t *testing.T) {
 			t.Error(diff)
 		}
 		for reason := range want.RefusedJoins {
-			if !strings.Contains(f.log.String(), `msg="join refused by the room rules" reason="`+strings.ReplaceAll(string(reason), `\`, `\\`)+`"`) {
+			if !strings.Contains(f.log.String(), `msg="join refused by the room rules" reason=`+logged(reason)) {
 				t.Errorf("the log does not contain %q:\n%s", reason, f.log)
 			}
 		}
 	})
 }
+
+// logged returns a reason as it is written to the log.
+func logged(r access.Reason) string { return strconv.Quote(string(r)) }
 
 // The claims of a client come from its metadata.
 func TestClaims(t *testing.T) {
@@ -177,8 +183,12 @@ func TestRefusedMessages(t *testing.T) {
 			if got := f.policy.Stats(); got.RefusedMessages[c.reason] != 1 || got.Relayed != 0 {
 				t.Errorf("%s to %.40q: counted %v", c.event, c.room, got)
 			}
-			if !strings.Contains(f.log.String(), `msg="message refused by the room rules" reason=`) {
-				t.Errorf("the log contains\n%s", f.log)
+			line := `msg="message refused by the room rules" reason=` + logged(c.reason) + " rule="
+			if c.reason == enforce.NoRoom || c.reason == enforce.TwoRooms {
+				line += "-1 "
+			}
+			if !strings.Contains(f.log.String(), line) {
+				t.Errorf("the log does not contain %s:\n%s", line, f.log)
 			}
 			ann.ExpectNothing()
 		})
@@ -258,10 +268,17 @@ func TestWebhook(t *testing.T) {
 		}
 
 		// If the webhook fails, the rooms of other rules can be joined.
-		for _, err := range []error{errors.New("down"), &ignis.Error{Code: wire.CodeUnavailable}, (*ignis.Error)(nil)} {
-			f.hook.err = err
-			if got := f.refused(bob, "quiz-1", "both"); got != "unavailable" || !f.InRoom(bob.ID(), "both") || f.InRoom(bob.ID(), "quiz-1") {
-				t.Errorf("with %v: refused as %q", err, got)
+		for _, c := range []struct {
+			err  error
+			want wire.ErrorCode
+		}{
+			{errors.New("down"), wire.CodeUnavailable},
+			{(*ignis.Error)(nil), wire.CodeUnavailable},
+			{&ignis.Error{Code: wire.CodeTimeout}, wire.CodeTimeout},
+		} {
+			f.hook.err = c.err
+			if got := f.refused(bob, "quiz-1", "both"); got != string(c.want) || !f.InRoom(bob.ID(), "both") || f.InRoom(bob.ID(), "quiz-1") {
+				t.Errorf("with %v: refused as %q", c.err, got)
 			}
 		}
 		f.hook.err = nil
@@ -382,6 +399,37 @@ func TestConfig(t *testing.T) {
 	}
 }
 
+// A policy is used by many goroutines while its rules change.
+func TestConcurrentUse(t *testing.T) {
+	p, err := enforce.New(enforce.Config{Server: func() *ignis.Server { return nil }, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 8
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() {
+			for range 100 {
+				_, _ = p.OnMessage(t.Context(), &ignis.Client{}, wire.Message{Event: "x", Room: "a"})
+				_, _ = p.ValidateRooms(t.Context(), &ignis.Client{}, []string{"a"})
+				_ = p.SetRules(parse(t, `[{match: "{user}"}]`))
+				p.Stats()
+			}
+		})
+	}
+	wg.Wait()
+	var messages, joins uint64
+	for _, count := range p.Stats().RefusedMessages {
+		messages += count
+	}
+	for _, count := range p.Stats().RefusedJoins {
+		joins += count
+	}
+	if messages != 100*n || joins != 100*n {
+		t.Errorf("counted %d messages and %d joins", messages, joins)
+	}
+}
+
 // Messages that could not be sent are not acknowledged.
 func TestSendFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -417,6 +465,34 @@ func TestExplain(t *testing.T) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
+
+// Members on other servers receive what the rules allow on the sender's server.
+func TestCluster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := bustest.NewCluster(2)
+		here := newFixture(t, enforce.Config{}, ignis.Config{Bus: bus[0]})
+		there := newFixture(t, enforce.Config{}, ignis.Config{Bus: bus[1]})
+		ann, bob := here.login("ann", `{"teams":["red"]}`), there.login("bob", `{"teams":["red"]}`)
+		ann.Join("team-red")
+		bob.Join("team-red")
+		if got := here.send(ann, "team-red", "say", `{"from":"boss"}`); got != "" {
+			t.Error(got)
+		}
+		from := wire.Sender{ID: ann.ID(), UserID: "ann"}
+		if m := bob.Receive(); m.Room != "team-red" || m.From != from || string(m.Data) != `{"from":{"id":"`+ann.ID()+`","userId":"ann"}}` {
+			t.Errorf("received %+v", m)
+		}
+		bob.ExpectNothing()
+		if got := there.policy.Stats().Relayed; got != 0 {
+			t.Errorf("the other server relayed %d messages", got)
+		}
+	})
+}
+
+// The metadata that package jwtauth sets have the method that a policy looks for.
+var _ interface {
+	Field(name string) json.RawMessage
+} = (*jwtauth.Claims)(nil)
 
 // brokenBus is a bus that publishes nothing.
 type brokenBus struct{ ignis.Bus }
