@@ -141,6 +141,7 @@ func TestAuthenticateNonsense(t *testing.T) {
 		`{"user":"\ud800"}`:                 "user is neither",
 		`{"user":"a\u0000"}`:                "user is neither",
 		`{"user":"a\nb"}`:                   "user is neither",
+
 		`{"user":"` + strings.Repeat("x", 257) + `"}`:                                  "user is neither",
 		`{"user":"ann","tokenId":""}`:                                                  "tokenId is neither",
 		`{"user":"ann","tokenId":{}}`:                                                  "tokenId is neither",
@@ -164,6 +165,7 @@ func TestAuthenticateNonsense(t *testing.T) {
 		`{"refuse":{"message":7}}`:                                                     "refuse.message is not a string",
 		`{"refuse":{"text":"x"}}`:                                                      `refuse: it contains the unknown field "text"`,
 		strings.Repeat("[", 100_000):                                                   "it is not a JSON object",
+
 		`{"user":"ann","info":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`: "it is not a JSON object",
 	} {
 		bubble(t, func(t *testing.T) {

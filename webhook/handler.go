@@ -11,19 +11,20 @@ import (
 
 // VerifierStats is a snapshot of a Verifier's metrics.
 type VerifierStats struct {
-	Accepted  uint64 // verified requests, not including Repeated
-	Repeated  uint64 // verified requests that Handler did not pass on, because it already had
-	Headers   uint64 // refused with ErrHeaders
-	Timestamp uint64 // refused with ErrTimestamp
-	Signature uint64 // refused with ErrSignature
-	Replayed  uint64 // refused with ErrReplayed
-	Full      uint64 // refused with ErrFull
-	TooLarge  uint64 // refused because of VerifierConfig.MaxBody
+	Accepted   uint64 // verified requests, not including Repeated
+	Repeated   uint64 // verified requests that Handler did not pass on, because it already had
+	Headers    uint64 // refused with ErrHeaders
+	Timestamp  uint64 // refused with ErrTimestamp
+	Signature  uint64 // refused with ErrSignature
+	Replayed   uint64 // refused with ErrReplayed
+	Full       uint64 // refused with ErrFull
+	TooLarge   uint64 // refused because of VerifierConfig.MaxBody
+	Incomplete uint64 // refused because the body was not received completely
 }
 
 // verifierCounts are the counters of VerifierStats.
 type verifierCounts struct {
-	accepted, repeated, headers, timestamp, signature, replayed, full, tooLarge atomic.Uint64
+	accepted, repeated, headers, timestamp, signature, replayed, full, tooLarge, incomplete atomic.Uint64
 }
 
 // Stats returns a snapshot of the verifier's metrics.
@@ -32,7 +33,7 @@ func (v *Verifier) Stats() VerifierStats {
 	return VerifierStats{
 		Accepted: n.accepted.Load(), Repeated: n.repeated.Load(), Headers: n.headers.Load(),
 		Timestamp: n.timestamp.Load(), Signature: n.signature.Load(), Replayed: n.replayed.Load(),
-		Full: n.full.Load(), TooLarge: n.tooLarge.Load(),
+		Full: n.full.Load(), TooLarge: n.tooLarge.Load(), Incomplete: n.incomplete.Load(),
 	}
 }
 
@@ -105,13 +106,13 @@ func (v *Verifier) Handler(next http.Handler) http.Handler {
 
 // unread answers a request whose body could not be read.
 func (v *Verifier) unread(w http.ResponseWriter, err error) {
-	if _, large := errors.AsType[*http.MaxBytesError](err); !large {
-		http.Error(w, "webhook: the body is incomplete", http.StatusBadRequest)
-		return
+	counter, text, status := &v.counts.incomplete, "webhook: the body is incomplete", http.StatusBadRequest
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		counter, text, status = &v.counts.tooLarge, "webhook: the body is too large", http.StatusRequestEntityTooLarge
 	}
-	v.counts.tooLarge.Add(1)
-	v.limit.Log(slog.LevelWarn, "webhook request refused", "error", err)
-	http.Error(w, "webhook: the body is too large", http.StatusRequestEntityTooLarge)
+	counter.Add(1)
+	v.limit.Log(slog.LevelWarn, "webhook request refused", "cause", text)
+	http.Error(w, text, status)
 }
 
 // pass calls next for a request that has been verified.

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -126,7 +125,11 @@ func (c *Client) WithHeaders(ctx context.Context, r *http.Request) context.Conte
 			values = []string{r.Host} // net/http removes it from the header
 		}
 		if len(values) > 0 {
-			found[strings.ToLower(name)] = slices.Clone(values)
+			list := make([]string, len(values))
+			for i, value := range values {
+				list[i] = strings.Clone(value) // so that the rest of the header does not stay in memory
+			}
+			found[strings.ToLower(name)] = list
 		}
 	}
 	if len(found) == 0 {

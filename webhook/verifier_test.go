@@ -1,12 +1,14 @@
 package webhook_test
 
 import (
+	"bufio"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -260,6 +262,35 @@ func TestHandler(t *testing.T) {
 			t.Errorf("counted %+v, want %+v", got, want)
 		}
 	})
+}
+
+// A body that is announced but not received completely, on a real socket.
+func TestTruncatedBody(t *testing.T) {
+	log := &logBuffer{}
+	v := newVerifier(t, webhook.VerifierConfig{Logger: slog.New(slog.NewTextHandler(log, nil))})
+	s := httptest.NewServer(v.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("called") })))
+	t.Cleanup(s.Close)
+	c, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	_, _ = io.WriteString(c, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n")
+	_ = signedAt("a", 0, "abcd").Write(c)
+	_, _ = io.WriteString(c, "\r\nabc")
+	_ = c.(*net.TCPConn).CloseWrite()
+	_ = c.SetReadDeadline(time.Now().Add(patience))
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if n := v.Stats(); resp.StatusCode != 400 || n.Incomplete != 1 || n.Accepted != 0 || !log.has("the body is incomplete") {
+		t.Errorf("answered with %d, counted %+v, logged %v", resp.StatusCode, n, log)
+	}
+	if err := v.Verify(signedAt("a", 0, "abcd"), []byte("abcd")); err != nil {
+		t.Errorf("the complete request afterwards: %v", err)
+	}
 }
 
 // While next handles a request, it is not called for the same one again.
