@@ -28,6 +28,10 @@ const (
 	CauseAuthFailed         Cause = "authentication failed"          // 4003
 	CauseEncryptionRequired Cause = "encryption required"            // 4004
 	CauseExpired            Cause = "session expired"                // 4005
+	CauseBusy               Cause = "server busy"                    // AuthQueue, 1013
+	CauseConnections        Cause = "too many connections"           // MaxClientsPerUser, AuthFailureRate, 4008
+	CauseRate               Cause = "too many messages"              // MessageRate, ByteRate, 4007
+	CauseMemory             Cause = "out of memory"                  // MemoryLimit
 	CauseAborted            Cause = "aborted"                        // the shutdown took too long
 )
 
@@ -42,6 +46,8 @@ var transportCauses = [...]Cause{
 	ws.CauseBehind:       CauseBehind,
 	ws.CauseSealing:      CauseSealing,
 	ws.CauseStranger:     CauseStranger,
+	ws.CauseRate:         CauseRate,
+	ws.CauseMemory:       CauseMemory,
 	ws.CauseServerClosed: CauseApplication,
 	ws.CauseAborted:      CauseAborted,
 }
@@ -55,6 +61,8 @@ var ruleCauses = map[uint16]Cause{
 	wire.CloseAuthFailed:         CauseAuthFailed,
 	wire.CloseEncryptionRequired: CauseEncryptionRequired,
 	wire.CloseExpired:            CauseExpired,
+	wire.CloseTryAgainLater:      CauseBusy,
+	wire.CloseTooManyConnections: CauseConnections,
 }
 
 // causeOf returns the reason why a connection has ended.

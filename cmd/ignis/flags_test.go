@@ -68,7 +68,7 @@ func TestLimitFlags(t *testing.T) {
 	for i := range serve.NumField() {
 		f := serve.Field(i)
 		switch f.Type {
-		case reflect.TypeFor[count](), reflect.TypeFor[byteSize](), reflect.TypeFor[period](), reflect.TypeFor[periodOrOff]():
+		case reflect.TypeFor[count](), reflect.TypeFor[countOrOff](), reflect.TypeFor[byteSize](), reflect.TypeFor[byteSizeOrOff](), reflect.TypeFor[period](), reflect.TypeFor[periodOrOff]():
 			name := "-" + regexp.MustCompile(`[A-Z]`).ReplaceAllStringFunc(f.Name, func(s string) string { return "-" + strings.ToLower(s) })
 			if !documented[name] {
 				t.Errorf("docs/limits.md has no row with the flag %s and the field of ignis.Config that it sets", name)

@@ -27,15 +27,39 @@ type serveCmd struct {
 	TrustedProxies networkList `group:"Who may connect" placeholder:"NETWORK,..." help:"Reverse proxies that are trusted to report the client's address, such as 10.0.0.0/8."`
 	ProxyHeader    string      `default:"X-Forwarded-For" enum:"X-Forwarded-For,Forwarded" group:"Who may connect" placeholder:"NAME" help:"Header in which trusted proxies report the client's address: X-Forwarded-For or Forwarded (${default})."`
 
-	MaxClients        countOrAuto `default:"auto" group:"Limits" placeholder:"N" help:"Maximum number of open connections (${default}: the limit of file descriptors, less a reserve)."`
-	DefaultRooms      nameList    `default:"ws-default,ws-notification" group:"Limits" placeholder:"ROOM,..." help:"Rooms that every client joins (${default}); empty for none."`
-	MaxRooms          count       `default:"128" group:"Limits" placeholder:"N" help:"Maximum number of other rooms that a client may be in (${default})."`
-	MaxPayload        byteSize    `default:"128KiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of a message from a client (${default})."`
-	MaxMessage        byteSize    `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of a message to clients (${default})."`
-	AuthMaxPayload    byteSize    `default:"8KiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of a message from an unauthenticated client, including its token (${default})."`
-	AuthMaxFrames     count       `default:"64" group:"Limits" placeholder:"N" help:"Maximum number of WebSocket frames from an unauthenticated client (${default})."`
-	AuthMaxMistakes   count       `default:"8" group:"Limits" placeholder:"N" help:"Maximum number of unexpected messages from an unauthenticated client (${default})."`
-	BackpressureLimit byteSize    `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of all messages waiting for a slow client (${default})."`
+	MaxClients           countOrAuto      `default:"auto" group:"Limits" placeholder:"N" help:"Maximum number of open connections (${default}: the limit of file descriptors, less a reserve)."`
+	MaxClientsPerAddress countOrOff       `default:"4096" group:"Limits" placeholder:"N" help:"Maximum number of open connections from one network address, or IPv6 network of 64 bits (${default}); off for no limit. Behind a proxy, set --trusted-proxies. Loopback addresses are exempt from this and the other limits per address."`
+	MaxClientsPerUser    countOrOff       `default:"1000" group:"Limits" placeholder:"N" help:"Maximum number of connections of one user (${default}); off for no limit."`
+	UserPolicy           ignis.UserPolicy `default:"refuse-new" group:"Limits" placeholder:"POLICY" help:"What to do when that limit is exceeded: close the new connection (refuse-new) or the user's oldest one (close-oldest) (${default})."`
+
+	UpgradeRate            countOrOff `default:"5000" group:"Limits" placeholder:"N" help:"Maximum number of new connections per second (${default}); off for no limit."`
+	UpgradeBurst           count      `default:"20000" group:"Limits" placeholder:"N" help:"Number of new connections that are accepted at once after a pause (${default})."`
+	UpgradeRatePerAddress  countOrOff `default:"100" group:"Limits" placeholder:"N" help:"Maximum number of new connections per second from one network address (${default}); off for no limit."`
+	UpgradeBurstPerAddress count      `default:"2000" group:"Limits" placeholder:"N" help:"Number of new connections from one network address that are accepted at once after a pause (${default})."`
+	AuthFailureRate        countOrOff `default:"60" group:"Limits" placeholder:"N" help:"Number of times per minute that clients from one network address may fail to authenticate (${default}); off for no limit."`
+	AuthFailureBurst       count      `default:"200" group:"Limits" placeholder:"N" help:"Number of times that clients from one network address may fail to authenticate at once after a pause (${default})."`
+	AuthConcurrency        countOrOff `default:"256" group:"Limits" placeholder:"N" help:"Maximum number of clients that are authenticated at the same time (${default}); off for no limit."`
+	AuthQueue              count      `default:"4096" group:"Limits" placeholder:"N" help:"Maximum number of clients that wait to be authenticated (${default})."`
+	MaxToken               byteSize   `default:"8KiB" group:"Limits" placeholder:"SIZE" help:"Maximum length of a token (${default})."`
+
+	MessageRate     countOrOff    `default:"200" group:"Limits" placeholder:"N" help:"Number of messages and other WebSocket frames that a client may send per second (${default}); off for no limit. A client that sends faster is read more slowly and then closed."`
+	MessageBurst    count         `default:"1000" group:"Limits" placeholder:"N" help:"Number of frames that a client may send at once after a pause (${default})."`
+	ByteRate        byteSizeOrOff `default:"2MiB" group:"Limits" placeholder:"SIZE" help:"Number of bytes that a client may send per second (${default}); off for no limit."`
+	ByteBurst       byteSize      `default:"8MiB" group:"Limits" placeholder:"SIZE" help:"Number of bytes that a client may send at once after a pause (${default})."`
+	ThrottleTimeout period        `default:"30s" group:"Limits" placeholder:"TIME" help:"Time after which a client is closed if it keeps sending faster than that (${default})."`
+	JoinRate        countOrOff    `default:"20" group:"Limits" placeholder:"N" help:"Number of rooms that a client may ask to join per second (${default}); off for no limit."`
+	JoinBurst       count         `default:"256" group:"Limits" placeholder:"N" help:"Number of rooms that a client may ask to join at once after a pause (${default})."`
+
+	MemoryLimit memorySize `default:"auto" group:"Limits" placeholder:"SIZE" help:"Memory budget of the process (${default}: GOMEMLIMIT, or the limit of the container or other control group); off for no limit. Once 85 % of it are used, new connections are refused and the clients with the longest queues are cut off."`
+
+	DefaultRooms      nameList `default:"ws-default,ws-notification" group:"Limits" placeholder:"ROOM,..." help:"Rooms that every client joins (${default}); empty for none."`
+	MaxRooms          count    `default:"128" group:"Limits" placeholder:"N" help:"Maximum number of other rooms that a client may be in (${default})."`
+	MaxPayload        byteSize `default:"128KiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of a message from a client (${default})."`
+	MaxMessage        byteSize `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of a message to clients (${default})."`
+	AuthMaxPayload    byteSize `default:"8KiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of a message from an unauthenticated client, including its token (${default})."`
+	AuthMaxFrames     count    `default:"64" group:"Limits" placeholder:"N" help:"Maximum number of WebSocket frames from an unauthenticated client (${default})."`
+	AuthMaxMistakes   count    `default:"8" group:"Limits" placeholder:"N" help:"Maximum number of unexpected messages from an unauthenticated client (${default})."`
+	BackpressureLimit byteSize `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of all messages waiting for a slow client (${default})."`
 
 	SlowClients ignis.SlowPolicy `default:"disconnect" group:"Limits" placeholder:"POLICY" help:"What to do when that limit is exceeded: disconnect the client, drop the new message (drop-newest), drop waiting messages (drop-oldest), or keep only the latest message of each key (latest) (${default})."`
 
@@ -78,10 +102,12 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return err
 	}
+	server := c.limits(log)
+	server.MemoryLimit = memoryBudget(c.MemoryLimit)
 	a, err := app.New(app.Config{
 		Listen:         c.Listen.String(),
 		Path:           c.Path,
-		Server:         c.limits(log),
+		Server:         server,
 		Redis:          redis,
 		Dev:            c.Dev,
 		JWTSecretFile:  c.JWTSecretFile,
@@ -151,7 +177,29 @@ func (c *serveCmd) encryption() ignis.Encryption {
 // sets.
 func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
 	return ignis.Config{
-		MaxClients:        int(c.MaxClients),
+		MaxClients: int(c.MaxClients),
+
+		MaxClientsPerAddress:   int(c.MaxClientsPerAddress),
+		MaxClientsPerUser:      int(c.MaxClientsPerUser),
+		UserPolicy:             c.UserPolicy,
+		UpgradeRate:            int(c.UpgradeRate),
+		UpgradeBurst:           int(c.UpgradeBurst),
+		UpgradeRatePerAddress:  int(c.UpgradeRatePerAddress),
+		UpgradeBurstPerAddress: int(c.UpgradeBurstPerAddress),
+		AuthFailureRate:        int(c.AuthFailureRate),
+		AuthFailureBurst:       int(c.AuthFailureBurst),
+		AuthConcurrency:        int(c.AuthConcurrency),
+		AuthQueue:              int(c.AuthQueue),
+		MaxToken:               int(c.MaxToken),
+		MessageRate:            int(c.MessageRate),
+		MessageBurst:           int(c.MessageBurst),
+		ByteRate:               int(c.ByteRate),
+		ByteBurst:              int(c.ByteBurst),
+		ThrottleTimeout:        time.Duration(c.ThrottleTimeout),
+		JoinRate:               int(c.JoinRate),
+		JoinBurst:              int(c.JoinBurst),
+		MemoryLimit:            int64(c.MemoryLimit),
+
 		DefaultRooms:      c.DefaultRooms,
 		MaxRooms:          int(c.MaxRooms),
 		MaxPayload:        int(c.MaxPayload),

@@ -99,6 +99,68 @@ func (c *countOrAuto) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// countOrOff is a positive integer, or negative for "off".
+type countOrOff int
+
+// UnmarshalText parses a decimal number or the word off.
+func (c *countOrOff) UnmarshalText(text []byte) error {
+	if string(text) == "off" {
+		*c = -1
+		return nil
+	}
+	var n count
+	if n.UnmarshalText(text) != nil {
+		return fmt.Errorf("expected a positive integer, or off, but got %q", text)
+	}
+	*c = countOrOff(n)
+	return nil
+}
+
+// byteSizeOrOff is a number of bytes, or negative for "off".
+type byteSizeOrOff int
+
+// UnmarshalText parses a number with or without a unit, or the word off.
+func (b *byteSizeOrOff) UnmarshalText(text []byte) error {
+	if string(text) == "off" {
+		*b = -1
+		return nil
+	}
+	var n byteSize
+	if err := n.UnmarshalText(text); err != nil {
+		return fmt.Errorf("%w; or off", err)
+	}
+	*b = byteSizeOrOff(n)
+	return nil
+}
+
+// memorySize is a number of bytes, 0 for "auto", or negative for "off".
+type memorySize int64
+
+// UnmarshalText parses a number with or without a unit, or one of the words auto and off.
+func (m *memorySize) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "auto":
+		*m = 0
+		return nil
+	case "off":
+		*m = -1
+		return nil
+	}
+	for _, unit := range sizeUnits {
+		digits, ok := strings.CutSuffix(string(text), unit.suffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseUint(digits, 10, 32)
+		if err != nil || n == 0 {
+			break
+		}
+		*m = memorySize(n * unit.bytes)
+		return nil
+	}
+	return fmt.Errorf("expected a size such as 512MiB or 4GiB, auto or off, but got %q", text)
+}
+
 // nameList is a comma-separated list of names. It is never nil after parsing. An empty
 // text is an empty list.
 type nameList []string
