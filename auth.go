@@ -43,12 +43,18 @@ func (c *session) letIn(ctx context.Context, m wire.Message) error {
 	profile := c.profile()
 	cred := newCredentials(profile, m.Data)
 	who, err := c.callAuthenticate(ctx, cred)
-	if errors.Is(err, ErrUnauthenticated) {
+	switch {
+	case errors.Is(err, errBusy):
+		c.turnAway(wire.CloseTryAgainLater)
+		return err
+	case errors.Is(err, errFailing):
+		c.turnAway(wire.CloseTooManyConnections)
+		return err
+	case errors.Is(err, ErrUnauthenticated):
 		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", err)
 		c.reject(err)
 		return err
-	}
-	if err != nil {
+	case err != nil:
 		code := wire.CloseAuthFailed
 		switch {
 		case ctx.Err() != nil: // the client has disconnected
@@ -75,8 +81,8 @@ func (c *session) letIn(ctx context.Context, m wire.Message) error {
 	if err != nil {
 		return err
 	}
-	if !c.admit(identity, cipher, who.Expires) {
-		return errTooLate
+	if err := c.admit(identity, cipher, who.Expires); err != nil {
+		return err
 	}
 	if s.cfg.OnConnect != nil {
 		err := s.call("OnConnect", c, func() error { s.cfg.OnConnect(ctx, identity); return nil })
@@ -89,13 +95,23 @@ func (c *session) letIn(ctx context.Context, m wire.Message) error {
 // while it was being authenticated.
 var errTooLate = errors.New("the client disconnected, or authentication took too long")
 
-// callAuthenticate calls Authenticate.
+// callAuthenticate calls Authenticate, unless a limit is reached.
 func (c *session) callAuthenticate(ctx context.Context, cred Credentials) (who Identity, err error) {
 	s := c.server
+	if err := c.checkCredentials(cred); err != nil {
+		return who, err
+	}
+	if err := s.beginAuthenticate(ctx); err != nil {
+		return who, err
+	}
+	defer s.endAuthenticate()
 	err = s.call("Authenticate", c, func() (err error) {
 		who, err = s.cfg.Authenticate(ctx, cred)
 		return err
 	})
+	if errors.Is(err, ErrUnauthenticated) {
+		s.authFailed(cred.RemoteAddr)
+	}
 	return who, err
 }
 
@@ -130,17 +146,52 @@ func (c *session) refuseWith(event *ws.Message, code uint16) {
 	c.close(code)
 }
 
-// admit makes the client authenticated. It reports false if the client has disconnected
-// or exceeded its time limit. The connected event is queued before the client becomes
-// reachable, and writing is held back until the client has joined its rooms. So the event
-// is the first message that the client receives, and by then the client is in its rooms.
-func (c *session) admit(id *Client, cipher *Cipher, expires time.Time) bool {
+// turnAway closes a client that a limit refuses. It is a no-op if the client has already
+// disconnected or exceeded its time limit.
+func (c *session) turnAway(code uint16) {
+	if state, _, _ := c.authState(); state == StateAuthenticating {
+		c.close(code)
+	}
+}
+
+// admit makes the client authenticated. It returns an error if the client has disconnected
+// or exceeded its time limit, or if its user has too many connections.
+func (c *session) admit(id *Client, cipher *Cipher, expires time.Time) error {
+	s := c.server
+	limit := s.userLimit(id)
+	err := c.activate(id, cipher, expires, limit)
+	switch {
+	case errors.Is(err, errUserFull):
+		s.counts.refusedUser.Add(1)
+		s.info("client refused: its user has too many connections (Config.MaxClientsPerUser)", "client", id.ID, "user", id.UserID, "remote", id.RemoteAddr)
+		c.turnAway(wire.CloseTooManyConnections)
+	case err == nil:
+		c.closeOldest(id, limit)
+		if s.debugging() {
+			s.cfg.Logger.Debug("client authenticated", "client", id.ID, "user", printable.Text(id.UserID, loglimit.MaxText))
+		}
+	}
+	return err
+}
+
+// activate makes the client reachable. The connected event is queued before the client
+// becomes reachable, and writing is held back until the client has joined its rooms. So the
+// event is the first message that the client receives, and by then the client is in its
+// rooms.
+func (c *session) activate(id *Client, cipher *Cipher, expires time.Time, limit int) error {
 	s := c.server
 	connected := frame(wire.Message{Event: wire.EventConnected, Data: c.connectedData(id, cipher, expires)}).Own().Clear()
+	if limit > 0 {
+		s.limits.admitting.Lock()
+		defer s.limits.admitting.Unlock()
+		if s.userFull(id, limit) {
+			return errUserFull
+		}
+	}
 	c.mu.Lock()
 	if c.state != StateAuthenticating {
 		c.mu.Unlock()
-		return false
+		return errTooLate
 	}
 	c.stopTimersLocked()
 	c.state, c.entry, c.identity, c.cipher = StateAuthenticated, nil, id, cipher
@@ -152,17 +203,13 @@ func (c *session) admit(id *Client, cipher *Cipher, expires time.Time) bool {
 	t := c.conn.Enqueue(connected)
 	c.expireLocked(expires)
 	c.mu.Unlock()
-	c.enqueued(t)
-
 	s.reg.Activate(&c.member, id.UserID)
 	for _, room := range s.cfg.DefaultRooms {
 		_, _ = s.reg.Join(&c.member, room, math.MaxInt, false) // cannot fail without a limit
 	}
 	c.conn.Release()
-	if s.debugging() {
-		s.cfg.Logger.Debug("client authenticated", "client", id.ID, "user", printable.Text(id.UserID, loglimit.MaxText))
-	}
-	return true
+	c.enqueued(t)
+	return nil
 }
 
 // connectedData returns the data of the connected event.

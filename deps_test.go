@@ -24,7 +24,7 @@ type importRule struct {
 
 var importRules = map[string]importRule{
 	".": {
-		own:     []string{"wire", "seal", "internal/inbox", "internal/loglimit", "internal/printable", "internal/registry", "internal/ws"},
+		own:     []string{"wire", "seal", "internal/inbox", "internal/limit", "internal/loglimit", "internal/memory", "internal/printable", "internal/registry", "internal/ws"},
 		modules: []string{"github.com/gobwas/ws", "github.com/google/uuid"},
 	},
 	"wire":               {},
@@ -34,8 +34,10 @@ var importRules = map[string]importRule{
 	"internal/redisconn": {modules: []string{"github.com/redis/rueidis"}},
 	"internal/inbox":     {},
 	"internal/listen":    {own: []string{"internal/loglimit"}, modules: []string{"github.com/pires/go-proxyproto"}},
+	"internal/limit":     {},
+	"internal/memory":    {},
 	"internal/registry":  {},
-	"internal/ws":        {modules: []string{"github.com/gobwas/ws", "github.com/klauspost/compress", "golang.org/x/sys"}}, // compress/flate has one window, RFC 7692 eight
+	"internal/ws":        {own: []string{"internal/limit"}, modules: []string{"github.com/gobwas/ws", "github.com/klauspost/compress", "golang.org/x/sys"}}, // compress/flate has one window, RFC 7692 eight
 	"internal/herd":      {own: []string{"wire", "seal"}, modules: []string{"golang.org/x/sys"}},
 	"redisbus":           {own: []string{"wire", "internal/loglimit", "internal/printable", "internal/redisconn"}, modules: []string{"github.com/redis/rueidis"}},
 	"emitter":            {own: []string{"wire"}},
@@ -49,7 +51,7 @@ var importRules = map[string]importRule{
 	"console":            {planned: true},
 	"internal/app":       {own: []string{".", "wire", "auth/jwtauth", "internal/listen", "internal/loglimit", "redisbus", "console"}},
 	"cmd/ignis": {
-		own: []string{".", "wire", "seal", "internal/app", "internal/configfile", "internal/herd", "internal/listen", "internal/printable", "redisbus", "emitter", "client", "cron", "cron/rediscron"},
+		own: []string{".", "wire", "seal", "internal/app", "internal/configfile", "internal/herd", "internal/listen", "internal/memory", "internal/printable", "redisbus", "emitter", "client", "cron", "cron/rediscron"},
 		modules: []string{
 			"github.com/alecthomas/kong",
 			"go.yaml.in/yaml/v3",

@@ -60,6 +60,9 @@ func newNode(t testing.TB, cfg ignis.Config) *node {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.NewTextHandler(n.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
+	if cfg.MemoryLimit == 0 {
+		cfg.MemoryLimit = -1 // must not depend on where the tests run
+	}
 	var err error
 	if n.Server, err = ignis.New(cfg); err != nil {
 		t.Fatal(err)

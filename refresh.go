@@ -117,6 +117,8 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 	cred.Refreshed = was
 	who, err := c.callAuthenticate(ctx, cred)
 	switch {
+	case errors.Is(err, errBusy), errors.Is(err, errFailing):
+		return expires, err
 	case errors.Is(err, ErrUnauthenticated):
 		s.info("refresh refused", "client", c.member.ID, "user", was.UserID, "error", err)
 		if e, ok := errors.AsType[*Error](err); ok && e != nil {

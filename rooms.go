@@ -33,6 +33,7 @@ const (
 	refusedMany      = "too many names in one request"
 	refusedByApp     = "not allowed by the application"
 	refusedFull      = "in too many rooms"
+	refusedRate      = "too many joins"
 )
 
 // refusalCodes maps the reasons to the codes that clients of protocol 2 receive.
@@ -43,6 +44,7 @@ var refusalCodes = map[string]wire.ErrorCode{
 	refusedMany:      wire.CodeTooLarge,
 	refusedByApp:     wire.CodeForbidden,
 	refusedFull:      wire.CodeTooLarge,
+	refusedRate:      wire.CodeRateLimited,
 }
 
 // joining is a request to join rooms.
@@ -77,6 +79,8 @@ func (c *session) join(ctx context.Context, m wire.Message) (any, error) {
 			j.refuse(refusedName, room, "")
 		case isOther(c, room):
 			j.refuse(refusedOther, room, "")
+		case !c.joins.Take(s.limits.joins, s.uptime(), 1):
+			j.refuse(refusedRate, room, "")
 		default:
 			return false
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/internal/inbox"
+	"github.com/ignis-go/ignis/internal/limit"
 	"github.com/ignis-go/ignis/internal/registry"
 	"github.com/ignis-go/ignis/internal/ws"
 	"github.com/ignis-go/ignis/wire"
@@ -20,6 +21,7 @@ type session struct {
 	member registry.Member[*session] // its entry in the indexes
 	conn   *ws.Conn
 	inbox  inbox.Inbox[job, *session] // runs its callbacks in order
+	joins  limit.Bucket               // used by its inbox
 
 	lastActivity atomic.Int64 // the server's uptime at the last message, in nanoseconds
 
@@ -90,7 +92,17 @@ func (c *session) Ended(end ws.End) {
 }
 
 // Finished ends the task that ServeHTTP began; see [ws.Handler].
-func (c *session) Finished() { c.server.exit() }
+func (c *session) Finished() {
+	c.server.leaveFrom(c.profile().RemoteAddr)
+	c.server.exit()
+}
+
+// Throttled counts and logs that the client sends too fast; see [ws.Handler].
+func (c *session) Throttled() {
+	s := c.server
+	s.counts.throttled.Add(1)
+	s.info("client is read more slowly: it exceeds Config.MessageRate or Config.ByteRate", "client", c.member.ID)
+}
 
 // disconnected queues the client's last job, which calls OnDisconnect.
 func (c *session) disconnected(end ws.End, rooms []string) {
@@ -107,6 +119,9 @@ func (c *session) disconnected(end ws.End, rooms []string) {
 	}
 	if end.Cause == ws.CauseStranger {
 		s.info("client closed: it sent too much before authentication", "reason", end.Reason, "client", c.member.ID, "remote", profile.RemoteAddr)
+	}
+	if end.Cause == ws.CauseRate {
+		s.warn("client closed: it exceeded Config.MessageRate or Config.ByteRate for longer than ThrottleTimeout", "client", c.member.ID, "remote", profile.RemoteAddr)
 	}
 	s.cfg.Logger.Debug("client disconnected", "client", c.member.ID, "cause", d.Cause, "code", d.Code)
 	c.inbox.Close(job{end: d})

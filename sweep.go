@@ -32,6 +32,7 @@ func (s *Server) limitInterval() time.Duration {
 // pings, and pings idle clients.
 func (s *Server) sweepLimits() {
 	now := s.uptime()
+	s.limits.connections.Forget(now)
 	for _, c := range s.reg.AppendAll(nil) {
 		since := c.inbox.BehindSince()
 		if p := c.parked.Load(); since == 0 && p != nil {

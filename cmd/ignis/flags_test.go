@@ -60,7 +60,7 @@ func TestLimitFlags(t *testing.T) {
 		if byDefault, explicit := limit(), limit(row.flag, row.value); byDefault != explicit {
 			t.Errorf("%s: the default is %v, and docs/limits.md states %s", row.flag, byDefault, row.value)
 		}
-		other := regexp.MustCompile(`^\d+`).ReplaceAllString(row.value, "2")
+		other := regexp.MustCompile(`^\d+`).ReplaceAllString(row.value, "3")
 		if limit() == limit(row.flag, other) {
 			t.Errorf("%s does not set Config.%s", row.flag, row.field)
 		}
@@ -68,7 +68,7 @@ func TestLimitFlags(t *testing.T) {
 	m := settingsModel(t)
 	for _, k := range m.Keys() {
 		switch m.Field(k, new(settings)).Interface().(type) {
-		case count, byteSize, period, periodOrOff:
+		case count, countOrOff, byteSize, byteSizeOrOff, period, periodOrOff:
 			if !documented["--"+k.Flag] && !slices.Contains(ofListeners, k.Flag) {
 				t.Errorf("docs/limits.md has no row with the flag --%s and the field of ignis.Config that it sets", k.Flag)
 			}

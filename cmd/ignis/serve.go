@@ -52,6 +52,7 @@ func (c *serveCmd) Run(ctx context.Context, command *kong.Context, std *stdio) e
 	if cfg.Redis, err = e.redisFlags.load(e.Redis, "", log); err != nil {
 		return e.serveError(err)
 	}
+	cfg.Server.MemoryLimit = memoryBudget(e.MemoryLimit)
 	cfg.OnReady = func(urls []string) {
 		if err := e.announce(std, urls); err != nil {
 			log.Warn("could not write to standard output", "error", err)
@@ -160,7 +161,29 @@ func (s *settings) encryption() ignis.Encryption {
 // sets.
 func (s *settings) limits(log *slog.Logger) ignis.Config {
 	return ignis.Config{
-		MaxClients:        int(s.MaxClients),
+		MaxClients: int(s.MaxClients),
+
+		MaxClientsPerAddress:   int(s.MaxClientsPerAddress),
+		MaxClientsPerUser:      int(s.MaxClientsPerUser),
+		UserPolicy:             s.UserPolicy.UserPolicy,
+		UpgradeRate:            int(s.UpgradeRate),
+		UpgradeBurst:           int(s.UpgradeBurst),
+		UpgradeRatePerAddress:  int(s.UpgradeRatePerAddress),
+		UpgradeBurstPerAddress: int(s.UpgradeBurstPerAddress),
+		AuthFailureRate:        int(s.AuthFailureRate),
+		AuthFailureBurst:       int(s.AuthFailureBurst),
+		AuthConcurrency:        int(s.AuthConcurrency),
+		AuthQueue:              int(s.AuthQueue),
+		MaxToken:               int(s.MaxToken),
+		MessageRate:            int(s.MessageRate),
+		MessageBurst:           int(s.MessageBurst),
+		ByteRate:               int(s.ByteRate),
+		ByteBurst:              int(s.ByteBurst),
+		ThrottleTimeout:        time.Duration(s.ThrottleTimeout),
+		JoinRate:               int(s.JoinRate),
+		JoinBurst:              int(s.JoinBurst),
+		MemoryLimit:            int64(s.MemoryLimit),
+
 		DefaultRooms:      s.DefaultRooms,
 		MaxRooms:          int(s.MaxRooms),
 		MaxPayload:        int(s.MaxPayload),

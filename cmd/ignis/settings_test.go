@@ -128,14 +128,12 @@ func values(k *configfile.Key) []string {
 		"listen": {"127.0.0.1:1", ":2", "localhost:3"}, "path": {"/a", "/b", "/c"}, "limits.slow_clients": {"latest", "drop-newest", "drop-oldest"},
 		"allowed_origins": {"https://a.example", "https://b.example", "https://c.example"}, "proxies.trusted": {"10.0.0.0/8", "192.0.2.1", "fd00::/8"},
 		"unix_mode": {`"600"`, `"660"`, `"0666"`}, "redis.url": {"redis://a", "redis://b", "redis://c"}, "limits.max_clients": {"5", "6", "auto"},
+		"limits.user_policy": {"close-oldest", "refuse-new", "close-oldest"}, "limits.memory_limit": {"1GiB", "off", "5MiB"}, "limits.byte_rate": {"1KiB", "off", "4"},
 	}
 	if v := byPath[k.Path]; v != nil {
 		return v
 	}
-	switch k.Default {
-	case "":
-		return []string{"a", "b", "c"}
-	case "128", "64", "8", "1024":
+	if k.Default != "" && strings.Trim(k.Default, "0123456789") == "" {
 		return []string{"5", "6", "7"}
 	}
 	if strings.HasSuffix(k.Default, "s") {

@@ -119,6 +119,16 @@ func (in *Inbox[J, O]) BehindSince() int64 {
 	return in.queue.behindSince
 }
 
+// Bytes returns the total size of the waiting jobs in bytes.
+func (in *Inbox[J, O]) Bytes() int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.queue == nil {
+		return 0
+	}
+	return in.queue.bytes
+}
+
 func (in *Inbox[J, O]) isClosed() bool { return in.rare != nil && in.rare.closed }
 
 func (in *Inbox[J, O]) makeRare() *rare {

@@ -13,6 +13,7 @@ type Engine struct {
 	workers []*worker
 	turn    atomic.Uint32
 	running sync.WaitGroup
+	full    atomic.Int64 // number of connections whose socket is full
 	// Semaphores for goroutines that decompress a large message. Strangers have their
 	// own, so that they delay only each other.
 	heavy, heavyStrangers chan struct{}
@@ -30,6 +31,9 @@ type EngineConfig struct {
 	// PollFailed is called if pollers cannot be created; the engine then works without
 	// them. It is required unless Plain is set.
 	PollFailed func(error)
+	// Full, if not nil, is called when the socket of a connection has become full. It must
+	// not block and must not call methods of the connection.
+	Full func()
 }
 
 // NewEngine starts an engine.
@@ -66,6 +70,27 @@ func (e *Engine) heavily(stranger bool, f func()) {
 	slots <- struct{}{}
 	defer func() { <-slots }()
 	f()
+}
+
+// Full returns the number of connections whose sockets are full, so that the kernel holds
+// about as much data for each of them as the limit of its buffer allows.
+func (e *Engine) Full() int { return int(e.full.Load()) }
+
+// countLocked sets whether c is one of the connections that Engine.Full counts.
+func (c *Conn) countLocked(full bool) {
+	if c.counted == full || full && c.phase == phaseDead {
+		return
+	}
+	c.counted = full
+	e := c.opts.Engine
+	if !full {
+		e.full.Add(-1)
+		return
+	}
+	e.full.Add(1)
+	if e.cfg.Full != nil {
+		e.cfg.Full()
+	}
 }
 
 // next returns the index of the worker and poller for a new connection.

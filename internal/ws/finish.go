@@ -16,6 +16,7 @@ func (c *Conn) finish() {
 	c.mu.Lock()
 	end := c.end
 	c.mu.Unlock()
+	c.speed.stop()
 	c.reading.Unlock()
 	c.handler.Ended(end)
 	c.shake()
@@ -58,6 +59,9 @@ func (c *Conn) shake() {
 		inOrder = c.taken(ctx)
 	}
 	c.closeSocket(inOrder, answered)
+	c.mu.Lock()
+	c.countLocked(false)
+	c.mu.Unlock()
 }
 
 // taken waits until the peer has confirmed everything written, and reports whether it

@@ -35,6 +35,19 @@ func (c *Conn) Queued() int {
 	return c.queued
 }
 
+// Held returns about how much memory c uses for messages to and from the peer, in bytes: the
+// waiting messages, what the kernel buffers if the socket is full, and input that is
+// incomplete.
+func (c *Conn) Held() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	held := c.queued + int(c.input.Load())
+	if c.counted {
+		held += 2 * c.opts.SendBuffer // Linux doubles the limit
+	}
+	return held
+}
+
 // Backpressured reports whether messages are waiting because the socket is full.
 func (c *Conn) Backpressured() bool {
 	c.mu.Lock()

@@ -21,6 +21,10 @@ var (
 
 const readBufferSize = 16 << 10
 
+// plainBufferSize is the size of the read buffer of a plain connection. It is small, because
+// a TLS connection has its own buffer.
+const plainBufferSize = 2 << 10
+
 // hangUpInterval is the pause between checks for whether the peer of a paused plain
 // connection has hung up.
 const hangUpInterval = time.Second
@@ -78,10 +82,10 @@ func (c *Conn) ready(readable, writable, hungUp bool) bool {
 		c.unread = true
 	case c.phase != phaseOpen:
 		c.wakeUpLocked() // finish reads
-	case c.paused && c.hungUp:
+	case c.paused != 0 && c.hungUp:
 		c.abortLocked(CauseLost) // otherwise this would go unnoticed until Resume
 	default:
-		return !c.paused && !c.away // whatever clears the flag pushes c again
+		return c.paused == 0 && !c.away // whatever clears the flag pushes c again
 	}
 	return false
 }
@@ -122,7 +126,7 @@ func (c *Conn) readSome(buf []byte, toTheEnd bool) bool {
 func (c *Conn) mayRead() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.phase == phaseOpen && !c.paused
+	return c.phase == phaseOpen && c.paused == 0
 }
 
 func (c *Conn) isAway() bool {
@@ -168,7 +172,7 @@ func (c *Conn) leave() {
 // readPlain is the reading goroutine of a plain connection.
 func (c *Conn) readPlain(early []byte) {
 	c.reading.Lock()
-	buf := make([]byte, 2048) // small because a TLS connection has its own buffer
+	buf := make([]byte, plainBufferSize)
 	more := c.consume(early)
 	for {
 		c.in.spent = 0
@@ -205,7 +209,7 @@ func (c *Conn) awaitResume() bool {
 	defer tick.Stop()
 	for {
 		c.mu.Lock()
-		open, paused := c.phase == phaseOpen, c.paused
+		open, paused := c.phase == phaseOpen, c.paused != 0
 		if c.wake == nil {
 			c.wake = make(chan struct{}, 1)
 		}
@@ -235,6 +239,14 @@ func (c *Conn) lost() {
 // consume handles input left over from earlier reads and then b, and reports whether
 // to continue.
 func (c *Conn) consume(b []byte) bool {
+	more := c.parse(b)
+	if held := c.in.held(); held != c.input.Load() {
+		c.input.Store(held)
+	}
+	return c.charge(len(b)) && more
+}
+
+func (c *Conn) parse(b []byte) bool {
 	c.behind = false
 	if c.in.stranger && c.admitted.Load() {
 		c.in.stranger, c.in.max = false, c.opts.MaxPayload
@@ -273,7 +285,7 @@ func (c *Conn) handleFrame(op ws.OpCode, payload []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case !c.paused:
+	case c.paused == 0:
 		return nil
 	case c.hungUp:
 		c.abortLocked(CauseLost)

@@ -153,6 +153,28 @@ func unsentBy(fd int) int {
 	return n
 }
 
+// incoming returns how many bytes have arrived and are not read yet.
+func (s *socket) incoming() int {
+	if !s.acquire() {
+		return 0
+	}
+	defer s.release()
+	n, _ := incomingOf(int(s.fd))
+	return n
+}
+
+// incoming is like socket.incoming for a connection of package net. It reports false if the
+// number is not available.
+func incoming(nc net.Conn) (n int, ok bool) {
+	withDescriptor(nc, func(fd int) { n, ok = incomingOf(fd) })
+	return n, ok
+}
+
+func incomingOf(fd int) (int, bool) {
+	n, err := unix.IoctlGetInt(fd, unix.SIOCINQ)
+	return n, err == nil
+}
+
 // hungUp reports whether the peer of a connection of package net has closed its side, or
 // the connection is broken.
 func hungUp(nc net.Conn) (is bool) {

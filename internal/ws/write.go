@@ -156,6 +156,7 @@ func (c *Conn) take(j *joiner) bool {
 func (c *Conn) idleLocked() bool {
 	if c.backlog == nil && c.rest == nil {
 		c.blocked = false
+		c.countLocked(false)
 		c.flushedLocked()
 	} else if !c.held {
 		return false
@@ -206,6 +207,7 @@ func (c *Conn) sent(j *joiner, b []byte, n int) (again, full bool) {
 			c.progress.Store(clock())
 		}
 		c.blocked, c.parked = true, true
+		c.countLocked(true)
 		return false, true
 	}
 	if c.progress.Load() != 0 { // it usually is 0, and a load is cheaper than a store

@@ -1,0 +1,37 @@
+package ignis
+
+import (
+	"slices"
+
+	"github.com/ignis-go/ignis/wire"
+)
+
+// userLimit returns the maximum number of clients of a user, or 0 for no limit.
+func (s *Server) userLimit(id *Client) int {
+	if id.UserID == "" || address(id.RemoteAddr).IsLoopback() {
+		return 0
+	}
+	return max(s.cfg.MaxClientsPerUser, 0)
+}
+
+// userFull reports whether a user may have no further client. The caller must hold
+// limits.admitting until the client has been admitted.
+func (s *Server) userFull(id *Client, limit int) bool {
+	return limit > 0 && s.cfg.UserPolicy == UserRefuseNew && s.reg.UserCount(id.UserID) >= limit
+}
+
+// closeOldest closes the oldest clients of the user of c that exceed the limit, but not c.
+func (c *session) closeOldest(id *Client, limit int) {
+	s := c.server
+	if limit == 0 || s.reg.UserCount(id.UserID) <= limit {
+		return
+	}
+	list := s.reg.AppendUser(nil, id.UserID)
+	excess := len(list) - limit // includes clients that are being closed, which are the oldest
+	list = slices.DeleteFunc(list, func(other *session) bool { return other == c })
+	slices.SortFunc(list, func(a, b *session) int { return a.who().ConnectedAt.Compare(b.who().ConnectedAt) })
+	for _, old := range list[:max(min(excess, len(list)), 0)] {
+		s.info("client closed: its user has connected again and has too many connections (Config.MaxClientsPerUser)", "client", old.member.ID, "user", id.UserID)
+		old.close(wire.CloseTooManyConnections)
+	}
+}
