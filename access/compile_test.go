@@ -340,7 +340,7 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// JSON and YAML have these mistakes, too, but encoding one as the other hides them.
+// These mistakes are lost when YAML is converted to JSON, as the test above does.
 func TestDuplicateKeys(t *testing.T) {
 	const text = `[{"match":"a","join":"anyone","join":"nobody"},{"Match":"b"},{"match":"c","send":{"events":["a"],"events":["b"]}}]`
 	problems := []string{
@@ -361,7 +361,7 @@ func TestDuplicateKeys(t *testing.T) {
 	}
 }
 
-// What the YAML parser does not refuse itself must not confuse the decoder.
+// Unusual YAML that the parser accepts is refused with the place.
 func TestOddFiles(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{`rooms: lobby`, `line 1: rooms: expected a list of rules, such as - match: lobby, not "lobby"`},
@@ -501,6 +501,10 @@ func TestTooMany(t *testing.T) {
 	events := make([]string, access.MaxEvents+1)
 	for i := range events {
 		events[i] = fmt.Sprint("e", i)
+	}
+	list := "rooms: [{match: a, send: {events: [" + strings.Join(append(events, "x", "y", "z"), ", ") + "]}}]"
+	if _, err := decodeYAML(list); err == nil || !strings.HasSuffix(err.Error(), "line 1: rooms[0].send.events: expected a list of event names, such as [say, typing]: 1 to 256, not 260") {
+		t.Error(err)
 	}
 	for n, ok := range map[int]bool{access.MaxEvents: true, access.MaxEvents + 1: false} {
 		_, err := access.Compile([]access.Rule{{Match: "a", Send: &access.SendRule{Events: events[:n]}}})

@@ -195,7 +195,7 @@ func TestRefusedMessages(t *testing.T) {
 	}
 }
 
-// Who is not in the room may send to it if the rule says so.
+// Clients that are not in the room may send to it if the rule says so.
 func TestSendFromAnyone(t *testing.T) {
 	bubble(t, enforce.Config{}, func(t *testing.T, f *fixture) {
 		ann, bob := f.login("ann", `{}`), f.login("bob", `{}`)
@@ -218,8 +218,8 @@ func TestSendFromAnyone(t *testing.T) {
 	})
 }
 
-// What a client sent just before it disconnected is relayed if it need not be a member. If it
-// has to be one, which can no longer be found out, the reason says so.
+// A message that a client sent just before it disconnected is relayed, unless only members
+// may send: it is too late to tell whether the client was one, and the reason says so.
 func TestSendAndDisconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
@@ -316,7 +316,7 @@ func TestWebhook(t *testing.T) {
 	})
 }
 
-// In protocol 1 the webhook finds the room in the same place.
+// The webhook finds the room in the field Room in protocol 1 as well.
 func TestWebhookProtocol1(t *testing.T) {
 	bubble(t, enforce.Config{}, func(t *testing.T, f *fixture) {
 		ann := f.login1("ann", `{}`)
@@ -349,7 +349,7 @@ func TestOtherMessages(t *testing.T) {
 	})
 }
 
-// Members stay in their rooms when the rules change, and the new rules apply to what they do.
+// When the rules change, clients stay in their rooms, and the new rules apply to their requests.
 func TestSetRules(t *testing.T) {
 	bubble(t, enforce.Config{}, func(t *testing.T, f *fixture) {
 		ann := f.login("ann", `{"teams":["red"]}`)
@@ -449,7 +449,7 @@ func TestSendFails(t *testing.T) {
 	})
 }
 
-// Explain tells what a connected client may do.
+// Explain uses the claims of the client.
 func TestExplain(t *testing.T) {
 	p, err := enforce.New(enforce.Config{
 		Rules:        parse(t, `[{match: "team-{team}", join: {claim: teams}, send: {events: [say]}}]`),
