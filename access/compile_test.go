@@ -460,7 +460,7 @@ func TestPatterns(t *testing.T) {
 	}
 }
 
-// All mistakes are reported at once, and rules that exclude each other are mistakes.
+// All mistakes are reported together. Rules that exclude each other are mistakes.
 func TestAllMistakes(t *testing.T) {
 	_, err := decodeJSON(t, `
 rooms:
@@ -514,7 +514,7 @@ func TestTooMany(t *testing.T) {
 	}
 }
 
-// What the package repeats of the protocol is what the protocol says.
+// The package agrees with package wire about the protocol.
 func TestProtocol(t *testing.T) {
 	if access.MaxName != wire.MaxRoomName {
 		t.Errorf("MaxName is %d", access.MaxName)
