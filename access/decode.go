@@ -158,15 +158,16 @@ func (c *compiler) decodeSend(n *yaml.Node) *SendRule {
 }
 
 func (c *compiler) decodeEvents(n *yaml.Node) (events []string) {
-	if n.Kind != yaml.SequenceNode {
+	switch {
+	case n.Kind != yaml.SequenceNode:
 		c.fail("send.events", "%s%s", wantEvents, found(n))
+		return nil
+	case len(n.Content) > MaxEvents:
+		c.failCount(len(n.Content))
 		return nil
 	}
 	for i, item := range n.Content {
 		events = append(events, c.decodeText(fmt.Sprintf("send.events[%d]", i), resolve(item), "expected the name of an event"))
-		if i > MaxEvents {
-			break // compile reports that there are too many
-		}
 	}
 	return events
 }
