@@ -63,6 +63,7 @@ func TestAttacksOnAServer(t *testing.T) {
 		documented := strings.NewReplacer("…", `\S+`, "client rejected", `"client rejected"`, "42", "ann").Replace(regexp.QuoteMeta(line))
 		before := srv.Stats()
 		for cause, token := range cases {
+			synctest.Wait() // nothing writes to log
 			log.Reset()
 			for range attempts {
 				_, err := client.Dial(t.Context(), srv.URL, client.Config{Credentials: map[string]string{"token": token}, NetDial: srv.NetDial})
