@@ -151,6 +151,9 @@ func TestSecretIsCopied(t *testing.T) {
 		t.Fatal(err)
 	}
 	clear(secret)
+	if v.cfg.Secret != nil || v.cfg.Keys != nil {
+		t.Error("the verifier keeps a reference to the caller's secret")
+	}
 	token := sign(t, testKey, map[string]any{"sub": "ann", "exp": time.Now().Add(time.Hour).Unix()})
 	if _, err := v.Verify(t.Context(), token); err != nil {
 		t.Error(err)

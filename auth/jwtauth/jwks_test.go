@@ -225,7 +225,11 @@ func TestJWKSAlgorithms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		secret, rs, ec := newSigner(t, "1", "HS256"), newSigner(t, "2", "RS256"), newSigner(t, "3", "ES256")
 		is := &issuer{body: jwks(secret.jwk(), rs.jwk(), ec.jwk())}
-		c := Config{JWKS: []JWKS{{URL: "https://issuer.example/jwks", Algorithms: []string{"PS256", "HS256"}}}}
+		var log bytes.Buffer
+		c := Config{
+			JWKS:   []JWKS{{URL: "https://issuer.example/jwks", Algorithms: []string{"PS256", "HS256"}}},
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		}
 		v := verifierFor(t, c)
 		v.remotes[0].fetcher.client.Transport = is
 		defer running(t, v)()
@@ -239,6 +243,11 @@ func TestJWKSAlgorithms(t *testing.T) {
 		is.set(jwks(secret.jwk()), nil)
 		if err := v.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "a secret cannot come from a server") {
 			t.Errorf("only a secret: %v", err)
+		}
+		log.Reset()
+		is.set(jwks(`{"kty":"AKP"}`, newSigner(t, "4", "RS256").jwk("alg", `"PS256"`)), nil)
+		if err := v.Reload(t.Context()); err != nil || !strings.Contains(log.String(), "skipped=1 first=\"key 1: its kty is not") {
+			t.Errorf("one key is skipped: %v, and logged:\n%s", err, &log)
 		}
 	})
 }

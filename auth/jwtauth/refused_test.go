@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -58,8 +59,11 @@ func TestAttacksOnAServer(t *testing.T) {
 			"the token's issuer (iss) is missing or not accepted":       es.sign(t, `{"sub":"ann","iss":"ME","exp":1800000060}`),
 			"the token's signature is not base64url":                    es.sign(t, valid) + "=",
 		}
+		line := regexp.MustCompile(`(?m)^client rejected server=.*$`).FindString(document(t, "tokens.md"))
+		documented := strings.NewReplacer("…", `\S+`, "client rejected", `"client rejected"`, "42", "ann").Replace(regexp.QuoteMeta(line))
 		before := srv.Stats()
 		for cause, token := range cases {
+			synctest.Wait() // nothing writes to log
 			log.Reset()
 			for range attempts {
 				_, err := client.Dial(t.Context(), srv.URL, client.Config{Credentials: map[string]string{"token": token}, NetDial: srv.NetDial})
@@ -71,6 +75,9 @@ func TestAttacksOnAServer(t *testing.T) {
 			synctest.Wait()
 			if n := strings.Count(log.String(), cause); n != 1 {
 				t.Errorf("%q is in the log %d times:\n%s", cause, n, &log)
+			}
+			if cause == "the token has expired" && !regexp.MustCompile(documented).MatchString(log.String()) {
+				t.Errorf("docs/tokens.md says that this is logged as %s:\n%s", documented, &log)
 			}
 			if len(token) > 40 && strings.Contains(log.String(), token[len(token)-40:]) {
 				t.Errorf("%s: the token is in the log", cause)
