@@ -250,19 +250,39 @@ func TestSlowAnswer(t *testing.T) {
 	})
 }
 
-// A connection is used again, and one that the endpoint has closed meanwhile is replaced.
+// A connection is used again for a few seconds. One that the endpoint has closed meanwhile is
+// replaced. When Run returns, none is left.
 func TestConnections(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newApp(t, says(200, `{"user":"ann"}`))
-		c := a.newClient(webhook.Config{})
-		for i, pause := range []time.Duration{0, time.Second, 2500 * time.Millisecond, 10 * time.Second} {
-			time.Sleep(pause) // the endpoint closes idle connections after 2 s
+		c := a.idleClient(webhook.Config{})
+		ctx, cancel := context.WithCancel(t.Context())
+		ran := make(chan error, 1)
+		go func() { ran <- c.Run(ctx) }()
+		for _, row := range []struct {
+			pause  time.Duration
+			hangUp bool
+			dials  int
+		}{{0, false, 1}, {0, false, 1}, {3900 * time.Millisecond, false, 1}, {4100 * time.Millisecond, false, 2}, {0, true, 3}} {
+			time.Sleep(row.pause)
+			if row.hangUp {
+				a.hangUp()
+			}
+			synctest.Wait()
 			if got := ask(t.Context(), c); got != "" {
 				t.Error(got)
 			}
-			if want := []int{1, 1, 2, 3}[i]; a.dialed() != want {
-				t.Errorf("%d connections, want %d", a.dialed(), want)
+			if a.dialed() != row.dials {
+				t.Errorf("%d connections after %+v", a.dialed(), row)
 			}
+		}
+		cancel()
+		if err := <-ran; err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if n := a.open(); n != 0 {
+			t.Errorf("%d connections are open", n)
 		}
 	})
 }

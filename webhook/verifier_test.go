@@ -147,6 +147,20 @@ func TestReplay(t *testing.T) {
 		if err := v.Verify(old, []byte("x")); err != webhook.ErrReplayed {
 			t.Errorf("recorded before that: %v", err)
 		}
+		last := signedAt("a", 0, "x")
+		time.Sleep(200 * time.Second)
+		if err := v.Verify(signedAt("a", 0, "x"), []byte("x")); err != nil {
+			t.Errorf("repeated by the sender: %v", err)
+		}
+		time.Sleep(99 * time.Second)
+		if err := v.Verify(last, []byte("x")); err != webhook.ErrReplayed {
+			t.Errorf("recorded, and repeated by the sender after that: %v", err)
+		}
+		last = signedAt("a", -99*time.Second, "x")
+		time.Sleep(200 * time.Second) // the first requests could be forgotten
+		if err := v.Verify(last, []byte("x")); err != webhook.ErrReplayed {
+			t.Errorf("recorded, after the first ones could be forgotten: %v", err)
+		}
 	})
 }
 
