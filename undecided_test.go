@@ -60,11 +60,12 @@ func TestRefreshUndecided(t *testing.T) {
 		authenticate, rooms error
 		want                string
 		stays               bool
+		fails               uint64 // CallbackErrors
 	}{
-		"authenticate unavailable": {later, nil, nack("1", wire.CodeUnavailable, "Try again later."), true},
-		"authenticate refused":     {errors.Join(ignis.ErrUnauthenticated, refused), nil, nack("1", wire.CodeForbidden, "Closed."), true},
-		"rooms unavailable":        {nil, later, nack("1", wire.CodeUnavailable, "Try again later."), true},
-		"rooms refused":            {nil, refused, ack("1", "{}"), false},
+		"authenticate unavailable": {later, nil, nack("1", wire.CodeUnavailable, "Try again later."), true, 0},
+		"authenticate refused":     {errors.Join(ignis.ErrUnauthenticated, refused), nil, nack("1", wire.CodeForbidden, "Closed."), true, 0},
+		"rooms unavailable":        {nil, later, nack("1", wire.CodeUnavailable, "Try again later."), true, 1},
+		"rooms refused":            {nil, refused, ack("1", "{}"), false, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -86,6 +87,9 @@ func TestRefreshUndecided(t *testing.T) {
 				p.only(row.want)
 				if got := n.InRoom(p.id, "a"); got != row.stays {
 					t.Errorf("in the room: %v", got)
+				}
+				if got := n.Stats().CallbackErrors; got != row.fails {
+					t.Errorf("CallbackErrors %d, want %d", got, row.fails)
 				}
 			})
 		})
