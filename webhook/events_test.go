@@ -49,7 +49,7 @@ func rooms(t testing.TB, requests []received) (list []string) {
 	return list
 }
 
-// join tells of a client that has joined a room.
+// join reports that a client has joined a room.
 func join(t testing.TB, c *webhook.Client, id, room string) {
 	t.Helper()
 	who := ann()
@@ -277,7 +277,7 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
-// Statuses that say that sending the same events again does not help.
+// After 413 and 422, the same events are not sent again.
 func TestEventsRefused(t *testing.T) {
 	for _, status := range []int{413, 422} {
 		bubble(t, func(t *testing.T) {
@@ -303,7 +303,7 @@ func TestEventsRefused(t *testing.T) {
 	}
 }
 
-// After 410, no events are sent for an hour. Questions are not concerned.
+// After 410, no events are sent for an hour. Questions are not affected.
 func TestGone(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newApp(t, nil)
@@ -359,8 +359,8 @@ func TestGone(t *testing.T) {
 	})
 }
 
-// A full queue loses the newest events, and says so: in the log, in the counters, to the
-// sender of a message, and to the endpoint.
+// If the queue is full, new events are lost. They are logged and counted, and the sender of a
+// message and the endpoint are told.
 func TestQueueFull(t *testing.T) {
 	for name, cfg := range map[string]webhook.Config{
 		"events": {QueueEvents: 10},
@@ -460,7 +460,7 @@ func TestTooOld(t *testing.T) {
 	})
 }
 
-// While the circuit is open, a single request tests the endpoint, whatever waits.
+// While the circuit is open, only single requests test the endpoint, however many events wait.
 func TestEventsCircuit(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newApp(t, says(500, ""))

@@ -62,8 +62,8 @@ func writes(text string) func(*net.TCPConn) {
 	}
 }
 
-// Servers that fail in ways of which the network is capable. Each is an error with a cause
-// that is counted, and opens the circuit if the server as a whole is at fault.
+// Servers that fail. Each failure is counted by its cause, and opens the circuit if the server
+// as a whole is at fault.
 func TestFailures(t *testing.T) {
 	head := "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 	huge := 10 << 20
@@ -138,7 +138,7 @@ func running(t *testing.T, cfg webhook.Config) *webhook.Client {
 	return c
 }
 
-// An address at which nobody listens, and names that do not exist.
+// An address on which no server listens.
 func TestNoServer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -191,8 +191,7 @@ func TestNothingElseIsAsked(t *testing.T) {
 	}
 }
 
-// A dial that hangs ends with the question, as far as the client can tell, and with its own
-// time limit in any case.
+// A dial that hangs does not delay the answer to the client. It has its own time limit.
 func TestDialHangs(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newApp(t, hangs)

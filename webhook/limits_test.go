@@ -28,8 +28,8 @@ func ask(ctx context.Context, c *webhook.Client) string {
 	return err.Error()
 }
 
-// MaxConcurrent questions of a kind are in flight, MaxWaiting wait for their turn, and the
-// others fail. Each is in flight or waits for no longer than Timeout.
+// MaxConcurrent questions of a kind are in flight, MaxWaiting wait for their turn, and others
+// fail. A question waits and is in flight for Timeout at most.
 func TestConcurrency(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -52,7 +52,7 @@ func TestConcurrency(t *testing.T) {
 		if s := c.Stats().Authenticate; s.InFlight != 3 || s.Waiting != 2 || s.Failed[webhook.CauseBusy] != 2 || len(a.take()) != 3 {
 			t.Errorf("counted %+v", s)
 		}
-		// The kinds do not share their places.
+		// Questions of another kind have their own limits.
 		if _, err := c.ValidateRooms(t.Context(), ann(), []string{"a"}); err == nil || !strings.Contains(err.Error(), "unknown field") {
 			t.Errorf("the other kind: %v", err)
 		}
@@ -67,7 +67,7 @@ func TestConcurrency(t *testing.T) {
 		for cause := range results {
 			got[cause]++
 		}
-		// The one that waited has used up its time. One took a place when another one ended.
+		// One question was answered, four reached Timeout, and two were refused.
 		if got[""] != 1 || got["too many questions"] < 2 || got["too many questions"]+got["timeout"] != 6 {
 			t.Errorf("ended with %v", got)
 		}
@@ -250,8 +250,8 @@ func TestSlowAnswer(t *testing.T) {
 	})
 }
 
-// A connection is used again for a few seconds. One that the endpoint has closed meanwhile is
-// replaced. When Run returns, none is left.
+// A connection is used again for a few seconds. If the endpoint has closed it meanwhile, it is
+// replaced. When Run returns, all connections are closed.
 func TestConnections(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newApp(t, says(200, `{"user":"ann"}`))

@@ -10,8 +10,8 @@ import (
 	"github.com/ignis-go/ignis/webhook"
 )
 
-// What the endpoint is asked about rooms, and which of its answers let a client in. In doubt
-// it joins none.
+// The request about rooms, and the answers that let a client join. If an answer is malformed,
+// the client joins no room.
 func TestValidateRooms(t *testing.T) {
 	for name, row := range map[string]struct {
 		status int
