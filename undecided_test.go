@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/wire"
@@ -82,6 +83,7 @@ func TestRefreshUndecided(t *testing.T) {
 				p.text(`{"event":"authenticate","data":{"protocol":2}}`)
 				p.connected()
 				p.join(names("a"))
+				synctest.Wait()
 				authenticate, rooms = row.authenticate, row.rooms
 				p.text(`{"event":"refresh","data":{},"id":"1"}`)
 				p.only(row.want)
