@@ -14,7 +14,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// creds are what a client sent to authenticate.
+// creds returns the credentials of a client.
 func creds() ignis.Credentials {
 	return ignis.Credentials{
 		ClientID: "c1", RemoteAddr: "192.0.2.7:5000", Type: "Bearer", Token: private, Software: "shop/1.4",
@@ -102,8 +102,8 @@ func TestAuthenticateAccepts(t *testing.T) {
 	}
 }
 
-// Answers that are not usable. Each is counted with its cause, and says what is wrong. None
-// of them opens the circuit unless the endpoint itself has failed.
+// Malformed answers. Each is counted, the error says what is wrong, and none of them opens the
+// circuit.
 func TestAuthenticateNonsense(t *testing.T) {
 	for answer, want := range map[string]string{
 		``:                                  "it is not a JSON object",
@@ -205,8 +205,8 @@ func unusable(t *testing.T, err error, begins, contains string) {
 	}
 }
 
-// Answers that refuse a client: what the server makes of them, what the client is told,
-// and what is logged.
+// Answers that refuse a client: whether the server rejects it, what the client is told, and
+// what is logged.
 func TestAuthenticateRefuses(t *testing.T) {
 	for name, row := range map[string]struct {
 		status int
@@ -302,8 +302,8 @@ func TestTextOfAnswer(t *testing.T) {
 	}
 }
 
-// The context of the client ends: the error is that of the context, and the endpoint has
-// not failed.
+// If the context of the client ends, the error is that of the context, and the endpoint has not
+// failed.
 func TestAuthenticateCanceled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newApp(t, hangs)

@@ -29,13 +29,14 @@ type Config struct {
 	// request each. Empty: URL.
 	AuthenticateURL, RoomsURL, MessagesURL, EventsURL string
 	// Secrets are the secrets with which requests are signed. A secret is whsec_ followed
-	// by 24 to 64 bytes in base64; see [NewSecret]. With several, each request carries a
-	// signature for each, so that the secret can be replaced without an interruption; see
-	// also [Client.Rotate]. Required.
+	// by 24 to 64 bytes in base64; see [NewSecret]. If there are several, each request
+	// carries one signature per secret, so that a secret can be replaced without an
+	// interruption; see also [Client.Rotate]. Required.
 	Secrets []string
 
 	// Headers lists the headers of a client's HTTP request that Authenticate sends to the
-	// endpoint, such as Cookie; see [Client.WithHeaders]. Empty: none.
+	// endpoint, such as Cookie. They are available only if Accept calls
+	// [Client.WithHeaders]. Empty: none.
 	Headers []string
 	// Info returns the field info of a client in requests, encoded as JSON. It must not
 	// block. Nil: the info with which the endpoint answered Authenticate, if any.

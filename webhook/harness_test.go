@@ -47,6 +47,7 @@ type app struct {
 	answer   func(w http.ResponseWriter, r *http.Request, in received)
 	requests []received
 	dials    int
+	conns    map[*conn]bool // open connections, as the client sees them
 	handlers sync.WaitGroup
 }
 
@@ -64,8 +65,8 @@ type received struct {
 // signature.
 func newApp(t testing.TB, answer func(w http.ResponseWriter, r *http.Request, in received)) *app {
 	t.Helper()
-	a := &app{t: t, log: &logBuffer{}, answer: answer, listener: &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}}
-	s := &http.Server{Handler: a, IdleTimeout: 2 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelWarn)}
+	a := &app{t: t, log: &logBuffer{}, answer: answer, conns: make(map[*conn]bool), listener: &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}}
+	s := &http.Server{Handler: a, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelWarn)}
 	served := make(chan struct{})
 	go func() { defer close(served); _ = s.Serve(a.listener) }()
 	t.Cleanup(func() {
@@ -139,11 +140,45 @@ func (a *app) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	ours, theirs := net.Pipe()
 	select {
 	case a.listener.conns <- theirs:
-		return ours, nil
+		c := &conn{ours, theirs, a}
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.conns[c] = true
+		return c, nil
 	case <-a.listener.closed:
 		return nil, errors.New("connection refused")
 	case <-ctx.Done():
 		return nil, ctx.Err()
+	}
+}
+
+// conn is a connection to the endpoint.
+type conn struct {
+	net.Conn
+	theirs net.Conn
+	a      *app
+}
+
+func (c *conn) Close() error {
+	c.a.mu.Lock()
+	delete(c.a.conns, c)
+	c.a.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// open returns the number of open connections.
+func (a *app) open() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.conns)
+}
+
+// hangUp closes all connections on the side of the endpoint.
+func (a *app) hangUp() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for c := range a.conns {
+		_ = c.theirs.Close()
 	}
 }
 

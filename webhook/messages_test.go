@@ -11,7 +11,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// What the endpoint receives of a message, and what its answer means for the client.
+// The request for a message, and what each answer means for the client.
 func TestOnMessage(t *testing.T) {
 	forbidden := &ignis.Error{Code: wire.CodeForbidden, Message: "Not allowed"}
 	for name, row := range map[string]struct {

@@ -53,9 +53,6 @@ func (c *Client) post(ctx context.Context, e *endpoint, id string, body []byte) 
 	}
 	defer resp.Body.Close()
 	limit := int64(c.cfg.MaxAnswer)
-	if resp.ContentLength > limit {
-		return fail(CauseTooLarge, nil)
-	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case err != nil:

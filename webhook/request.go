@@ -151,14 +151,14 @@ func headersOf(ctx context.Context) map[string][]string {
 //	m, err := ignis.MetadataOf[*webhook.Metadata](client)
 type Metadata struct {
 	// Grants says what the client may do, for rules such as those of package access.
-	// Questions about the client repeat it. Nil if the endpoint did not answer it.
+	// Questions about the client repeat it. Nil if the answer did not contain it.
 	Grants map[string]json.RawMessage
-	// Info is what others may know about the user. Nil if the endpoint did not answer it.
+	// Info is what others may know about the user. Nil if the answer did not contain it.
 	Info json.RawMessage
-	// TokenID identifies the credentials. Empty if the endpoint did not answer it.
+	// TokenID identifies the credentials. Empty if the answer did not contain it.
 	TokenID string
-	// IssuedAt is the time at which the credentials were issued. Zero if the endpoint did
-	// not answer it.
+	// IssuedAt is the time at which the credentials were issued. Zero if the answer did
+	// not contain it.
 	IssuedAt time.Time
 }
 

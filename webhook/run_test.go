@@ -37,7 +37,7 @@ func TestDrain(t *testing.T) {
 	})
 }
 
-// Run returns after DrainTimeout, whatever the endpoint does, and says what it has lost.
+// Run returns after DrainTimeout, whatever the endpoint does, and logs what was lost.
 func TestDrainTimeout(t *testing.T) {
 	for name, answer := range map[string]func(http.ResponseWriter, *http.Request, received){
 		"hangs": hangs,
@@ -78,7 +78,7 @@ func TestDrainTimeout(t *testing.T) {
 	}
 }
 
-// Telling never blocks, even if nothing is delivered.
+// Reporting an event never blocks, even if nothing is delivered.
 func TestTellingDoesNotBlock(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newApp(t, hangs)

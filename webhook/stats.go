@@ -44,7 +44,7 @@ type EndpointStats struct {
 	Opened   uint64       // number of times that the circuit opened
 }
 
-// counters are the numbers behind EndpointStats.
+// counters are the counters of EndpointStats.
 type counters struct {
 	mu                          sync.Mutex
 	requests, accepted, refused uint64
