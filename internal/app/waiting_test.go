@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,11 +35,29 @@ func (p pipes) Close() error { return nil }
 
 func (pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
+// logBook is a log that tests can read while it is written.
+type logBook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logBook) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *logBook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // lobby is an HTTP server in fake time whose waiting connections can be counted.
 type lobby struct {
 	*waitingRoom
 	t    *testing.T
-	book bytes.Buffer
+	book logBook
 	in   pipes
 	hold chan struct{} // requests for /hold wait until it is closed
 }
@@ -157,7 +176,7 @@ func TestWaitingConnectionsMakeRoom(t *testing.T) {
 		time.Sleep(waitGrace - 1)
 		waiting = append(waiting, l.dial(""))
 		l.expect("almost old ones", 7, 0, 0)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		waiting = append(waiting, l.dial(""))
 		l.expect("old ones", 4, 0, maxCutOff)
 		for _, c := range waiting[:maxCutOff] {

@@ -102,10 +102,10 @@ func (c *certificates) inUse() *material { return c.current.Load() }
 
 // problem returns the reason why the contents of the files are not in use, if they are not,
 // and how often that has happened.
-func (c *certificates) problem() (error, uint64) { //nolint:revive // the error is a value here
+func (c *certificates) problem() (failed uint64, reason error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.err, c.failed.Load()
+	return c.failed.Load(), c.err
 }
 
 // reload uses the current contents of the files immediately.

@@ -175,7 +175,7 @@ func (l *Listeners) Stats() Stats {
 	}
 	if l.certs != nil {
 		s.CertificateExpires = l.certs.inUse().expires
-		s.ReloadError, s.ReloadsFailed = l.certs.problem()
+		s.ReloadsFailed, s.ReloadError = l.certs.problem()
 	}
 	return s
 }
