@@ -49,9 +49,9 @@ var importRules = map[string]importRule{
 	"auth/jwtauth":       {own: []string{".", "wire", "internal/printable"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
 	"webhook":            {own: []string{".", "wire", "internal/loglimit", "internal/printable"}},
 	"console":            {planned: true},
-	"internal/app":       {own: []string{".", "wire", "auth/jwtauth", "internal/listen", "internal/loglimit", "redisbus", "console"}},
+	"internal/app":       {own: []string{".", "wire", "access", "access/enforce", "auth/jwtauth", "internal/listen", "internal/loglimit", "redisbus", "webhook", "console"}},
 	"cmd/ignis": {
-		own: []string{".", "wire", "seal", "internal/app", "internal/configfile", "internal/herd", "internal/listen", "internal/memory", "internal/printable", "redisbus", "emitter", "client", "cron", "cron/rediscron"},
+		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "internal/app", "internal/configfile", "internal/herd", "internal/listen", "internal/memory", "internal/printable", "redisbus", "emitter", "client", "cron", "cron/rediscron", "webhook"},
 		modules: []string{
 			"github.com/alecthomas/kong",
 			"go.yaml.in/yaml/v3",

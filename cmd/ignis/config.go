@@ -52,7 +52,10 @@ func (c *configCheckCmd) Run(command *kong.Context, std *stdio) error {
 		return err
 	}
 	log := newLogger(std.err, e.LogFormat, slog.LevelWarn)
-	cfg := e.appConfig(log)
+	cfg, err := e.appConfig(log)
+	if err != nil {
+		return err
+	}
 	if cfg.Redis, err = e.redisFlags.load(e.Redis, "", log); err != nil {
 		return e.serveError(err)
 	}

@@ -67,6 +67,9 @@ func TestLimitFlags(t *testing.T) {
 	}
 	m := settingsModel(t)
 	for _, k := range m.Keys() {
+		if k.Flag == "" {
+			continue
+		}
 		switch m.Field(k, new(settings)).Interface().(type) {
 		case count, countOrOff, byteSize, byteSizeOrOff, period, periodOrOff:
 			if !documented["--"+k.Flag] && !slices.Contains(ofListeners, k.Flag) {

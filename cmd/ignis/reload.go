@@ -79,7 +79,11 @@ func (r *reloader) reload(ctx context.Context, why string) {
 		return
 	}
 	fixed, changed := fresh.keepFixed(r.running)
-	if err := r.app.Reload(ctx, fresh.appConfig(r.log)); err != nil {
+	cfg, err := fresh.appConfig(r.log)
+	if err == nil {
+		err = r.app.Reload(ctx, cfg)
+	}
+	if err != nil {
 		r.refuse(fresh, err)
 		return
 	}

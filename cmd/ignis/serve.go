@@ -48,7 +48,10 @@ func (c *serveCmd) Run(ctx context.Context, command *kong.Context, std *stdio) e
 	level := new(slog.LevelVar)
 	level.Set(e.level())
 	log := newLogger(std.err, e.LogFormat, level)
-	cfg := e.appConfig(log)
+	cfg, err := e.appConfig(log)
+	if err != nil {
+		return err
+	}
 	if cfg.Redis, err = e.redisFlags.load(e.Redis, "", log); err != nil {
 		return e.serveError(err)
 	}
@@ -77,17 +80,27 @@ func (c *serveCmd) Run(ctx context.Context, command *kong.Context, std *stdio) e
 }
 
 // appConfig returns the configuration of the server, without Redis and OnReady.
-func (s *settings) appConfig(log *slog.Logger) app.Config {
-	return app.Config{
-		Listen:         s.listenFlags.config(),
-		Path:           s.Path,
-		Server:         s.limits(log),
-		Dev:            s.Dev,
-		JWTSecretFile:  s.JWTSecretFile,
-		JWTSecret:      []byte(s.JWTSecret),
-		AllowedOrigins: s.AllowedOrigins,
-		Proxies:        s.proxies(),
+func (e *effective) appConfig(log *slog.Logger) (c app.Config, err error) {
+	c = app.Config{
+		Listen:         e.listenFlags.config(),
+		Path:           e.Path,
+		Server:         e.limits(log),
+		Dev:            e.Dev,
+		JWTSecretFile:  e.JWTSecretFile,
+		JWTSecret:      []byte(e.JWTSecret),
+		AllowedOrigins: e.AllowedOrigins,
+		Proxies:        e.proxies(),
 	}
+	if c.Tokens, err = e.tokenFlags.config(); err == nil {
+		c.Webhook, err = e.webhookFlags.config()
+	}
+	if err == nil {
+		c.Rules, err = e.rules()
+	}
+	if err != nil {
+		return c, &exitError{exitUsage, e.problems(err), settingsHint}
+	}
+	return c, nil
 }
 
 // announce prints the address of each listener, for users and for scripts that wait for it.

@@ -11,9 +11,12 @@ type settings struct {
 	Redis string `key:"redis.url" secret:"url" either:"redis" placeholder:"URL" help:"Redis that connects this server with others: redis://[user:pass@]host[:6379][/db], rediss:// for TLS, redis+sentinel://host,host/master-name or redis+cluster://host,host. Databases do not separate messages; see --prefix. Without Redis, servers do not exchange messages. Other users of the machine can read arguments, so for a URL with a password use --redis-file or the environment."`
 	redisFlags
 
+	tokenFlags
+	webhookFlags
+
+	Rooms []roomRule `kong:"-" key:"rooms" live:"" help:"Rules that say which rooms clients may join and what they may send to them. Without this section, the claim rooms of the token lists the rooms, and messages from clients are dropped."`
+
 	Dev            bool       `key:"dev" group:"Who may connect" help:"Development mode: anyone may connect as any user and join any room, / serves a page for trying it out, and messages that name a room are relayed to it. Listens only on loopback addresses."`
-	JWTSecretFile  string     `key:"tokens.secret_file" live:"" either:"jwt" name:"jwt-secret-file" group:"Who may connect" placeholder:"FILE" help:"File with the secret for HS256 tokens, at least 32 bytes. Alternatively, set $$IGNIS_JWT_SECRET to the secret itself."`
-	JWTSecret      string     `kong:"-" key:"tokens.secret" env:"IGNIS_JWT_SECRET" live:"" secret:"" either:"jwt" instead:"write the secret to a file of its own and name it in tokens.secret_file, or set IGNIS_JWT_SECRET" help:"Secret for HS256 tokens, at least 32 bytes."`
 	AllowedOrigins originList `key:"allowed_origins" live:"" group:"Who may connect" placeholder:"ORIGIN,..." help:"Origins of other hosts from which browsers may connect, such as https://app.example.com; * allows any. The server's own host is always allowed."`
 
 	MaxClients countOrAuto `key:"limits.max_clients" default:"auto" group:"Limits" placeholder:"N" help:"Maximum number of open connections (${default}: the limit of file descriptors, less a reserve)."`

@@ -37,6 +37,9 @@ func newSettingsLoader(s *settings, command *kong.Context) (*settingsLoader, err
 		return nil, err
 	}
 	l := &settingsLoader{model: model, base: *s, given: make(map[string]origin)}
+	if err := model.SetDefaults(&l.base); err != nil {
+		return nil, err
+	}
 	typed := make(map[string]bool)
 	for _, p := range command.Path {
 		if p.Flag != nil && !p.Resolved {
@@ -64,6 +67,7 @@ type effective struct {
 	loader  *settingsLoader
 	file    string // name of the file; may be empty
 	text    string // its content
+	parsed  *configfile.File
 	origins configfile.Origins
 }
 
@@ -87,6 +91,7 @@ func (l *settingsLoader) decode(e *effective, text string) error {
 	if problems == nil {
 		e.origins, problems = l.model.Decode(file, &e.settings, l.overridden)
 	}
+	e.parsed = file
 	if problems == nil {
 		problems = e.checkFile(file)
 	}

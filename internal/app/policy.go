@@ -4,8 +4,14 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"os"
+	"reflect"
+	"strings"
+	"time"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/access"
+	"github.com/ignis-go/ignis/access/enforce"
 	"github.com/ignis-go/ignis/auth/jwtauth"
 )
 
@@ -14,45 +20,152 @@ import (
 type policy struct {
 	origins []string
 	proxies ignis.Proxies
-	tokens  *jwtauth.Verifier // nil in development mode
+	rules   *access.Rules     // nil if the claims of tokens decide
+	tokens  *jwtauth.Verifier // nil in development mode, and if the webhook authenticates
+	config  jwtauth.Config    // of tokens
+	webhook Webhook
 }
 
-// newPolicy reads the files that c names and returns its policy.
-func newPolicy(c *Config, log *slog.Logger) (*policy, error) {
-	p := &policy{origins: c.AllowedOrigins, proxies: c.Proxies}
-	if c.Dev {
+// newPolicy reads the files that c names and returns its policy. It takes the verifier of old,
+// which may be nil, if its configuration is the same.
+func newPolicy(c *Config, old *policy, log *slog.Logger) (*policy, error) {
+	p := &policy{origins: c.AllowedOrigins, proxies: c.Proxies, rules: c.Rules, webhook: c.Webhook}
+	if c.Dev || c.Webhook.Authenticate {
 		return p, nil
 	}
-	secret, err := c.secret(log)
-	if err != nil {
+	var err error
+	if p.config, err = c.tokens(log); err != nil {
 		return nil, err
 	}
-	p.tokens, err = jwtauth.New(jwtauth.Config{Secret: secret, MaxToken: c.Server.AuthMaxPayload})
-	return p, err
+	if old != nil && old.tokens != nil && reflect.DeepEqual(p.config, old.config) {
+		p.tokens = old.tokens
+		return p, nil
+	}
+	if p.tokens, err = jwtauth.New(p.config); err != nil {
+		return nil, usage("", "tokens: %s", strings.TrimPrefix(err.Error(), "jwtauth: "))
+	}
+	return p, nil
 }
 
-// Reload replaces what can change while the server runs: the origins, the proxies and the
-// keys of tokens. It reads the files again, also those for TLS. Clients stay connected. The rest of c must
-// be the configuration that New got. If there is an error, nothing changes.
-func (a *App) Reload(_ context.Context, c Config) error {
+// tokens returns the configuration of the verifier.
+func (c *Config) tokens(log *slog.Logger) (jwtauth.Config, error) {
+	t := c.Tokens
+	t.Logger, t.MaxToken = log, c.Server.MaxToken
+	secret, err := c.secret()
+	if err != nil {
+		return t, err
+	}
+	if info, err := os.Stat(c.JWTSecretFile); c.JWTSecretFile != "" && err == nil && info.Mode().IsRegular() {
+		t.KeyFiles = append([]jwtauth.KeyFile{{Name: c.JWTSecretFile, Secret: true}}, t.KeyFiles...)
+	} else {
+		t.Secret = secret // a pipe can be read only once
+	}
+	return t, nil
+}
+
+// reloadTimeout limits the time in which Reload fetches keys.
+const reloadTimeout = 10 * time.Second
+
+// Reload replaces what can change while the server runs: the origins, the proxies, the rules,
+// the keys of tokens and the secrets of the webhook. It reads the files again, also those
+// for TLS. Clients stay connected, and in their rooms. The rest of c must be the
+// configuration that New got. If there is an error, nothing changes.
+func (a *App) Reload(ctx context.Context, c Config) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	p, err := newPolicy(&c, a.log)
+	old := a.policy.Load()
+	p, err := newPolicy(&c, old, a.log)
 	if err != nil {
+		return err
+	}
+	if err := a.checkRules(p.rules, old.rules); err != nil {
+		return err
+	}
+	secrets, err := c.Webhook.secrets(a.log)
+	if err != nil {
+		return err
+	}
+	if err := a.loadKeys(ctx, p, old); err != nil {
 		return err
 	}
 	if err := a.listeners.Reload(); err != nil {
 		return fileError(err)
 	}
+	if err := a.rotate(secrets); err != nil {
+		return err
+	}
+	if a.rooms != nil {
+		if err := a.rooms.SetRules(p.rules); err != nil {
+			return usage("", "rooms: %w", err)
+		}
+	}
 	a.listeners.SetTrusted(c.trusted())
 	a.policy.Store(p)
+	select {
+	case a.replaced <- struct{}{}:
+	default: // runTokens has not seen the previous one yet
+	}
 	return nil
+}
+
+// checkRules returns an error if rules cannot replace old while the server runs.
+func (a *App) checkRules(rules, old *access.Rules) error {
+	if (rules == nil) != (old == nil) {
+		return usage("restart the server", "rooms: the section cannot be added or removed while the server runs")
+	}
+	return nil
+}
+
+// loadKeys reads the keys of tokens. If the verifier is new and cannot be used yet, it returns
+// an error. Keys of an old one that cannot be read again only cause a line in the log, because
+// the previous ones stay in use.
+func (a *App) loadKeys(ctx context.Context, p, old *policy) error {
+	if p.tokens == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
+	defer cancel()
+	err := p.tokens.Reload(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case p.tokens == old.tokens:
+		a.log.Error("some keys of tokens could not be read again; the previous ones stay in use", "error", err)
+		return nil
+	}
+	return usage("", "tokens: %w", err)
+}
+
+// runTokens runs the verifier of the current policy until ctx is done.
+func (a *App) runTokens(ctx context.Context) {
+	for ctx.Err() == nil {
+		tokens := a.policy.Load().tokens
+		running, stop := context.WithCancel(ctx)
+		task := start(func() error {
+			if tokens == nil {
+				return nil
+			}
+			return tokens.Run(running)
+		})
+		for same := true; same; same = a.policy.Load().tokens == tokens && ctx.Err() == nil {
+			select {
+			case <-a.replaced:
+			case <-ctx.Done():
+			}
+		}
+		stop()
+		<-task.done
+	}
 }
 
 // accept checks requests outside development mode.
 func (a *App) accept(r *http.Request) (ignis.Accepted, error) {
-	return ignis.Accepted{}, ignis.CheckOrigin(r, a.policy.Load().origins)
+	var accepted ignis.Accepted
+	if a.hooks != nil && a.cfg.Webhook.Authenticate {
+		accepted.Context = a.hooks.WithHeaders(context.Background(), r)
+	}
+	return accepted, ignis.CheckOrigin(r, a.policy.Load().origins)
 }
 
 // authenticate verifies tokens.
@@ -60,7 +173,24 @@ func (a *App) authenticate(ctx context.Context, cred ignis.Credentials) (ignis.I
 	return a.policy.Load().tokens.Authenticate(ctx, cred)
 }
 
-// validateRooms decides which rooms a client may join.
+// validateRooms decides by the claims of tokens which rooms a client may join.
 func (a *App) validateRooms(ctx context.Context, c *ignis.Client, rooms []string) ([]string, error) {
 	return a.policy.Load().tokens.ValidateRooms(ctx, c, rooms)
+}
+
+// setRooms sets the callbacks that decide by rules what clients may do.
+func (a *App) setRooms(cfg *ignis.Config) error {
+	c := enforce.Config{Rules: a.cfg.Rules, Server: func() *ignis.Server { return a.server }, Logger: a.log}
+	if a.hooks != nil {
+		c.WebhookRooms, c.WebhookMessage = a.hooks.ValidateRooms, a.hooks.OnMessage
+		if a.cfg.Webhook.TellMessages {
+			c.WebhookMessage = a.hooks.TellMessage
+		}
+	}
+	var err error
+	if a.rooms, err = enforce.New(c); err != nil {
+		return usage("set --webhook-url, or change the rules that use it", "rooms: %w", err)
+	}
+	cfg.ValidateRooms, cfg.OnMessage = a.rooms.ValidateRooms, a.rooms.OnMessage
+	return nil
 }

@@ -39,6 +39,7 @@ func (a *App) Run(ctx context.Context) error {
 		}
 		return err
 	})
+	helpers := a.startHelpers(runCtx)
 	var urls []string
 	for _, l := range a.listeners.All() {
 		urls = append(urls, l.URL())
@@ -51,9 +52,31 @@ func (a *App) Run(ctx context.Context) error {
 	a.listeners.Close()
 	stop()
 	<-server.done
+	helpers()
 	closeHTTP(hs)
 	<-web.done
 	return errors.Join(err, server.err)
+}
+
+// startHelpers starts what works beside the server: it keeps the keys of tokens and the secrets
+// of the webhook up to date, until ctx is done, and delivers events to the webhook. The result
+// is a function to call when the server has stopped. It delivers the events that are left, and
+// waits until all helpers have stopped.
+func (a *App) startHelpers(ctx context.Context) (wait func()) {
+	tokens := start(func() error { a.runTokens(ctx); return nil })
+	secrets, events, stop := start(func() error { return nil }), start(func() error { return nil }), func() {}
+	if a.hooks != nil {
+		var delivering context.Context
+		delivering, stop = context.WithCancel(context.WithoutCancel(ctx))
+		secrets = start(func() error { a.watchSecrets(ctx); return nil })
+		events = start(func() error { return a.hooks.Run(delivering) })
+	}
+	return func() {
+		stop()
+		<-tokens.done
+		<-secrets.done
+		<-events.done
+	}
 }
 
 // serveAll calls serve with each listener. When a call returns, it closes all listeners,

@@ -1,9 +1,7 @@
 package app
 
 import (
-	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"strings"
 
@@ -18,21 +16,19 @@ const SecretVariable = "IGNIS_JWT_SECRET"
 const maxSecret = 64 << 10
 
 // secret returns the JWT secret, from JWTSecretFile or JWTSecret.
-func (c *Config) secret(log *slog.Logger) ([]byte, error) {
+func (c *Config) secret() ([]byte, error) {
 	secret, source := c.JWTSecret, SecretVariable
 	if c.JWTSecretFile != "" {
-		if len(secret) > 0 {
-			return nil, usage("unset one of them", "--jwt-secret-file and %s are both set", SecretVariable)
-		}
-		text, err := ReadSecretFile(c.JWTSecretFile, maxSecret+2, func(mode os.FileMode) {
-			log.Warn("every user of this machine can read the JWT secret", "file", c.JWTSecretFile, "mode", fmt.Sprintf("%#o", mode))
-		})
+		// Package jwtauth reads the file as well, and warns if everyone can.
+		text, err := ReadSecretFile(c.JWTSecretFile, maxSecret+2, func(os.FileMode) {})
 		if err != nil {
 			return nil, usage("name a file that this user can read", "--jwt-secret-file: %w", err)
 		}
 		secret, source = []byte(strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")), "--jwt-secret-file"
 	}
 	switch {
+	case len(secret) == 0 && c.JWTSecretFile == "":
+		return nil, nil
 	case len(secret) < jwtauth.MinSecret:
 		return nil, usage("create one with openssl rand -base64 48",
 			"%s: expected a secret of %d bytes or more, but it has %d", source, jwtauth.MinSecret, len(secret))

@@ -29,6 +29,21 @@ func (m *Model) Decode(f *File, into any, keep func(*Key) bool) (Origins, Proble
 	return d.origins, d.problems
 }
 
+// SetDefaults sets the fields of keys without a flag to their defaults. The command line sets
+// the others.
+func (m *Model) SetDefaults(into any) error {
+	d := decoder{file: &File{}, model: m}
+	for _, k := range m.keys {
+		if k.Flag == "" && k.Default != "" {
+			d.text(m.Field(k, into), k.Default, &yaml.Node{}, k.Path, k)
+		}
+	}
+	if d.problems != nil {
+		return d.problems
+	}
+	return nil
+}
+
 // decoder decodes one file.
 type decoder struct {
 	file     *File
@@ -181,7 +196,7 @@ func (d *decoder) scalar(v reflect.Value, s shape, n, at *yaml.Node, path string
 func (d *decoder) text(v reflect.Value, text string, at *yaml.Node, path string, k *Key) {
 	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		if err := u.UnmarshalText([]byte(text)); err != nil {
-			if k.Secret {
+			if k.Secret && !k.secretURL {
 				d.wrong(path, at, "the value is not valid")
 				return
 			}
