@@ -128,7 +128,7 @@ func values(k *configfile.Key) []string {
 		"listen": {"127.0.0.1:1", ":2", "localhost:3"}, "path": {"/a", "/b", "/c"}, "limits.slow_clients": {"latest", "drop-newest", "drop-oldest"},
 		"allowed_origins": {"https://a.example", "https://b.example", "https://c.example"}, "proxies.trusted": {"10.0.0.0/8", "192.0.2.1", "fd00::/8"},
 		"unix_mode": {`"600"`, `"660"`, `"0666"`}, "redis.url": {"redis://a", "redis://b", "redis://c"}, "limits.max_clients": {"5", "6", "auto"},
-		"webhook.events": {"joined", "left", "connected"}, "tokens.expiry_leeway": {"1s", "2s", "3s"},
+		"webhook.events": {"joined", "left", "connected"}, "tokens.expiry_leeway": {"1s", "2s", "3s"}, "webhook.event_max_age": {"1s", "2s", "3s"},
 		"tokens.jwks":        {"https://a.example/jwks", "https://b.example/jwks", "https://c.example/jwks"},
 		"limits.user_policy": {"close-oldest", "refuse-new", "close-oldest"}, "limits.memory_limit": {"1GiB", "off", "5MiB"}, "limits.byte_rate": {"1KiB", "off", "4"},
 	}

@@ -114,6 +114,12 @@ func (a *App) checkRules(rules, old *access.Rules) error {
 	if (rules == nil) != (old == nil) {
 		return usage("restart the server", "rooms: the section cannot be added or removed while the server runs")
 	}
+	if rules == nil || a.hooks != nil {
+		return nil
+	}
+	if joins, messages := rules.UsesWebhook(); joins || messages {
+		return usage("set --webhook-url and restart the server", "rooms: there is no webhook, but rules use it")
+	}
 	return nil
 }
 
