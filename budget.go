@@ -138,11 +138,8 @@ func (s *Server) checkMemory() time.Duration {
 	return busyInterval
 }
 
-// usage measures the memory. The kernel holds about as much for each full socket as the
-// limit of its buffer allows, and Linux doubles that limit.
-func (s *Server) usage() memory.Usage {
-	return s.memory.read(int64(s.opts.Engine.Full()) * 2 * int64(s.opts.SendBuffer))
-}
+// usage measures the memory.
+func (s *Server) usage() memory.Usage { return s.memory.read(s.opts.Engine.Buffered()) }
 
 // mayBeGarbage reports whether enough memory may be left once the garbage is collected.
 func mayBeGarbage(u memory.Usage) bool {

@@ -186,6 +186,9 @@ func (c *Conn) boundSendBuffer(n int) {
 	} else if s, ok := c.inner().(interface{ SetWriteBuffer(bytes int) error }); ok {
 		_ = s.SetWriteBuffer(c.opts.SendBuffer) // on failure the socket keeps its default
 	}
+	if e := c.opts.Engine; e.sendBuffer.Load() == 0 {
+		e.sendBuffer.Store(int64(c.sendBuffer()))
+	}
 }
 
 // Admit lifts the limits for strangers, as which all peers start.

@@ -14,6 +14,10 @@ type Engine struct {
 	turn    atomic.Uint32
 	running sync.WaitGroup
 	full    atomic.Int64 // number of connections whose socket is full
+
+	// sendBuffer is the size in bytes of the kernel's buffer for a connection: what the
+	// system makes of Options.SendBuffer. It is 0 until the first connection needs it.
+	sendBuffer atomic.Int64
 	// Semaphores for goroutines that decompress a large message. Strangers have their
 	// own, so that they delay only each other.
 	heavy, heavyStrangers chan struct{}
@@ -72,9 +76,9 @@ func (e *Engine) heavily(stranger bool, f func()) {
 	f()
 }
 
-// Full returns the number of connections whose sockets are full, so that the kernel holds
-// about as much data for each of them as the limit of its buffer allows.
-func (e *Engine) Full() int { return int(e.full.Load()) }
+// Buffered returns about how many bytes the kernel holds for connections whose sockets are
+// full.
+func (e *Engine) Buffered() int64 { return e.full.Load() * e.sendBuffer.Load() }
 
 // countLocked sets whether c is one of the connections that Engine.Full counts.
 func (c *Conn) countLocked(full bool) {

@@ -27,6 +27,14 @@ func (c *Conn) unsent() int {
 	return unsent(c.inner())
 }
 
+// sendBuffer returns the size of the kernel's buffer for c in bytes, or 0 if it is not known.
+func (c *Conn) sendBuffer() int {
+	if c.Polled() {
+		return c.sock.sendBuffer()
+	}
+	return sendBuffer(c.inner())
+}
+
 // Queued returns the cost in bytes of the messages that wait for the peer or are
 // being written: their frames and the overhead of each.
 func (c *Conn) Queued() int {
@@ -43,7 +51,7 @@ func (c *Conn) Held() int {
 	defer c.mu.Unlock()
 	held := c.queued + int(c.input.Load())
 	if c.counted {
-		held += 2 * c.opts.SendBuffer // Linux doubles the limit
+		held += int(c.opts.Engine.sendBuffer.Load())
 	}
 	return held
 }

@@ -128,6 +128,30 @@ func (s *socket) setSendBuffer(bytes int) {
 	}
 }
 
+// sendBuffer returns the size of the kernel's buffer in bytes.
+func (s *socket) sendBuffer() int {
+	if !s.acquire() {
+		return 0
+	}
+	defer s.release()
+	return sendBufferOf(int(s.fd))
+}
+
+// sendBuffer is like socket.sendBuffer for a connection of package net. It returns 0 if the
+// size is not available.
+func sendBuffer(nc net.Conn) (n int) {
+	withDescriptor(nc, func(fd int) { n = sendBufferOf(fd) })
+	return n
+}
+
+func sendBufferOf(fd int) int {
+	n, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // unsent returns how many bytes the peer has yet to confirm.
 func (s *socket) unsent() int {
 	if !s.acquire() {
