@@ -193,9 +193,9 @@ type Config struct {
 	MessageBurst int
 	// ByteRate is the number of bytes that a client may send per second. A compressed
 	// message also counts with its decompressed size. A client that sends faster is treated
-	// like one that exceeds MessageRate. 0: 2 MiB. Negative: no limit.
+	// like one that exceeds MessageRate. 0: 4 MiB. Negative: no limit.
 	ByteRate int
-	// ByteBurst is the number of bytes that a client may send at once after a pause. 0: 8
+	// ByteBurst is the number of bytes that a client may send at once after a pause. 0: 16
 	// MiB.
 	ByteBurst int
 	// ThrottleTimeout is the time for which a client may send faster than MessageRate and

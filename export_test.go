@@ -89,7 +89,7 @@ func FillCounters(s *Server) map[string]uint64 {
 type Usage = memory.Usage
 
 // Measure replaces the measurement of the memory in use. It must be called before Run.
-func Measure(s *Server, read func(sockets int64) Usage) { s.memory.use(read) }
+func Measure(s *Server, read func(sockets int64) Usage) { s.memory.use(1<<30, read) }
 
 // Held returns the memory that the server thinks it uses for a client.
 func Held(s *Server, id string) int {

@@ -44,8 +44,8 @@ type serveCmd struct {
 
 	MessageRate     countOrOff    `default:"200" group:"Limits" placeholder:"N" help:"Number of messages and other WebSocket frames that a client may send per second (${default}); off for no limit. A client that sends faster is read more slowly and then closed."`
 	MessageBurst    count         `default:"1000" group:"Limits" placeholder:"N" help:"Number of frames that a client may send at once after a pause (${default})."`
-	ByteRate        byteSizeOrOff `default:"2MiB" group:"Limits" placeholder:"SIZE" help:"Number of bytes that a client may send per second (${default}); off for no limit."`
-	ByteBurst       byteSize      `default:"8MiB" group:"Limits" placeholder:"SIZE" help:"Number of bytes that a client may send at once after a pause (${default})."`
+	ByteRate        byteSizeOrOff `default:"4MiB" group:"Limits" placeholder:"SIZE" help:"Number of bytes that a client may send per second (${default}); off for no limit."`
+	ByteBurst       byteSize      `default:"16MiB" group:"Limits" placeholder:"SIZE" help:"Number of bytes that a client may send at once after a pause (${default})."`
 	ThrottleTimeout period        `default:"30s" group:"Limits" placeholder:"TIME" help:"Time after which a client is closed if it keeps sending faster than that (${default})."`
 	JoinRate        countOrOff    `default:"20" group:"Limits" placeholder:"N" help:"Number of rooms that a client may ask to join per second (${default}); off for no limit."`
 	JoinBurst       count         `default:"256" group:"Limits" placeholder:"N" help:"Number of rooms that a client may ask to join at once after a pause (${default})."`

@@ -13,11 +13,6 @@ type Engine struct {
 	workers []*worker
 	turn    atomic.Uint32
 	running sync.WaitGroup
-	full    atomic.Int64 // number of connections whose socket is full
-
-	// sendBuffer is the size in bytes of the kernel's buffer for a connection: what the
-	// system makes of Options.SendBuffer. It is 0 until the first connection needs it.
-	sendBuffer atomic.Int64
 	// Semaphores for goroutines that decompress a large message. Strangers have their
 	// own, so that they delay only each other.
 	heavy, heavyStrangers chan struct{}
@@ -35,9 +30,10 @@ type EngineConfig struct {
 	// PollFailed is called if pollers cannot be created; the engine then works without
 	// them. It is required unless Plain is set.
 	PollFailed func(error)
-	// Full, if not nil, is called when the socket of a connection has become full. It must
-	// not block and must not call methods of the connection.
-	Full func()
+	// Wrote, if not nil, is called whenever a worker's connections have been sent about
+	// another WroteEvery bytes. It must not block.
+	Wrote      func()
+	WroteEvery int64
 }
 
 // NewEngine starts an engine.
@@ -76,25 +72,12 @@ func (e *Engine) heavily(stranger bool, f func()) {
 	f()
 }
 
-// Buffered returns about how many bytes the kernel holds for connections whose sockets are
-// full.
-func (e *Engine) Buffered() int64 { return e.full.Load() * e.sendBuffer.Load() }
-
-// countLocked sets whether c is one of the connections that Engine.Full counts.
-func (c *Conn) countLocked(full bool) {
-	if c.counted == full || full && c.phase == phaseDead {
-		return
+// Written returns the number of bytes that have been written to sockets.
+func (e *Engine) Written() (sum int64) {
+	for _, w := range e.workers {
+		sum += w.written.Load()
 	}
-	c.counted = full
-	e := c.opts.Engine
-	if !full {
-		e.full.Add(-1)
-		return
-	}
-	e.full.Add(1)
-	if e.cfg.Full != nil {
-		e.cfg.Full()
-	}
+	return sum
 }
 
 // next returns the index of the worker and poller for a new connection.

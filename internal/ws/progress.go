@@ -27,14 +27,6 @@ func (c *Conn) unsent() int {
 	return unsent(c.inner())
 }
 
-// sendBuffer returns the size of the kernel's buffer for c in bytes, or 0 if it is not known.
-func (c *Conn) sendBuffer() int {
-	if c.Polled() {
-		return c.sock.sendBuffer()
-	}
-	return sendBuffer(c.inner())
-}
-
 // Queued returns the cost in bytes of the messages that wait for the peer or are
 // being written: their frames and the overhead of each.
 func (c *Conn) Queued() int {
@@ -43,17 +35,17 @@ func (c *Conn) Queued() int {
 	return c.queued
 }
 
-// Held returns about how much memory c uses for messages to and from the peer, in bytes: the
-// waiting messages, what the kernel buffers if the socket is full, and input that is
-// incomplete.
-func (c *Conn) Held() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	held := c.queued + int(c.input.Load())
-	if c.counted {
-		held += int(c.opts.Engine.sendBuffer.Load())
+// Held returns about how much memory in bytes c uses in this process for messages to and from
+// the peer: the waiting messages, and input that is incomplete.
+func (c *Conn) Held() int { return c.Queued() + int(c.input.Load()) }
+
+// Buffered returns the memory in bytes that the kernel uses for data from and to the peer, or
+// 0 if that is not known.
+func (c *Conn) Buffered() int {
+	if c.Polled() {
+		return c.sock.buffered()
 	}
-	return held
+	return buffered(c.inner())
 }
 
 // Backpressured reports whether messages are waiting because the socket is full.

@@ -3,6 +3,7 @@ package ws
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 // yieldEvery is the number of connections after which a worker yields to other goroutines,
@@ -18,6 +19,19 @@ type worker struct {
 	wake    sync.Cond
 	dirty   []*Conn
 	stopped bool
+
+	written atomic.Int64 // number of bytes written to its connections
+}
+
+// wrote counts n bytes that were written to a connection of w.
+func (e *Engine) wrote(w *worker, n int) {
+	if e.cfg.Wrote == nil {
+		return
+	}
+	sum := w.written.Add(int64(n))
+	if sum/e.cfg.WroteEvery != (sum-int64(n))/e.cfg.WroteEvery {
+		e.cfg.Wrote()
+	}
 }
 
 func (w *worker) push(c *Conn) {
