@@ -2,9 +2,11 @@ package ignis
 
 import (
 	"cmp"
+	"math"
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,16 +21,16 @@ import (
 // BackpressureLimit for each client that does not read. Asking it for all sockets takes
 // milliseconds if there are thousands. But their buffers cannot have grown by more than what
 // has been written since the last time, so it suffices to ask when that much would be too
-// much.
+// much. Writers wait for a measurement when they have written so much.
 
 const (
 	// scarceShare is the used share of the budget from which new connections are refused
 	// and clients are cut off.
-	scarceShare = 0.85
+	scarceShare = 0.80
 	// acceptShare is the share below which new connections are accepted again.
-	acceptShare = 0.80
+	acceptShare = 0.75
 	// enoughShare is the share until which clients are cut off.
-	enoughShare = 0.75
+	enoughShare = 0.70
 	// lastShare is the share of a hard limit from which garbage counts like other memory,
 	// because there may be no time to collect it.
 	lastShare = 0.95
@@ -40,10 +42,13 @@ const (
 	// the minimum if much has been written.
 	relaxedInterval = 50 * time.Millisecond
 	busyInterval    = 10 * time.Millisecond
-	minInterval     = 2 * time.Millisecond
+	minInterval     = time.Millisecond
 	busyShare       = 0.25
-	// wroteShare is the share of the budget that may be written between two measurements.
-	wroteShare = 1.0 / 32
+	// leastShare is the share of the budget that may be written between two measurements
+	// even if memory is scarce.
+	leastShare = 1.0 / 64
+	// maxPause is the maximum time for which writers wait for a measurement.
+	maxPause = 50 * time.Millisecond
 
 	// The minimum intervals between two forced garbage collections.
 	collectInterval     = time.Second
@@ -53,13 +58,16 @@ const (
 	scanFactor = 10
 )
 
-// memoryWatch is the state of the memory budget. Except for scarce and wrote, it is used by
+// memoryWatch is the state of the memory budget. Fields without a comment on that are used by
 // one goroutine.
 type memoryWatch struct {
 	read   func(sockets int64) memory.Usage // nil if there is no budget
 	limit  int64
 	scarce atomic.Bool   // new connections are refused
-	wrote  chan struct{} // has an element when much has been written
+	wanted chan struct{} // has an element when a writer waits for a measurement
+
+	mu       sync.Mutex
+	measured chan struct{} // closed after the next measurement
 
 	collected time.Time     // when a garbage collection was forced last
 	scanned   time.Time     // when the kernel was asked last
@@ -78,21 +86,40 @@ func (m *memoryWatch) init(limit int64) {
 }
 
 func (m *memoryWatch) use(limit int64, read func(sockets int64) memory.Usage) {
-	m.limit, m.read, m.wrote = limit, read, make(chan struct{}, 1)
+	m.limit, m.read = limit, read
+	m.wanted, m.measured = make(chan struct{}, 1), make(chan struct{})
 }
 
-// attach makes the engine report what it writes, if there is a budget.
+// attach makes the engine ask for measurements, if there is a budget.
 func (m *memoryWatch) attach(c *ws.EngineConfig) {
-	if m.read == nil {
-		return
+	if m.read != nil {
+		c.Measure = m.wait
 	}
-	c.WroteEvery = max(int64(wroteShare*float64(m.limit))/int64(c.Threads), 1)
-	c.Wrote = func() {
-		select {
-		case m.wrote <- struct{}{}:
-		default:
-		}
+}
+
+// wait waits for the next measurement.
+func (m *memoryWatch) wait() {
+	m.mu.Lock()
+	measured := m.measured
+	m.mu.Unlock()
+	select {
+	case m.wanted <- struct{}{}:
+	default:
 	}
+	timeout := time.NewTimer(maxPause)
+	defer timeout.Stop()
+	select {
+	case <-measured:
+	case <-timeout.C:
+	}
+}
+
+// done lets the writers continue that wait.
+func (m *memoryWatch) done() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	close(m.measured)
+	m.measured = make(chan struct{})
 }
 
 // watchMemory starts to measure the memory, unless there is no budget. The returned function
@@ -113,16 +140,30 @@ func (s *Server) watchMemory() (stop func()) {
 				return
 			}
 			timer.Reset(s.checkMemory())
+			s.allowWriting()
+			s.memory.done()
 			select {
 			case <-timer.C:
-			case <-s.memory.wrote:
+			case <-s.memory.wanted:
 			case <-quit:
 				return
 			}
 			timer.Reset(minInterval)
 		}
 	}()
-	return func() { close(quit); <-done }
+	return func() {
+		close(quit)
+		<-done
+		s.opts.Engine.Allow(math.MaxInt64)
+		s.memory.done()
+	}
+}
+
+// allowWriting lets the writers continue until they may have filled the budget.
+func (s *Server) allowWriting() {
+	m := &s.memory
+	u, _ := s.usage()
+	s.opts.Engine.Allow(max(int64(scarceShare*float64(u.Limit))-u.Used, int64(leastShare*float64(m.limit))))
 }
 
 // checkMemory measures the memory, cuts off clients if too much of it is used, and returns

@@ -173,9 +173,9 @@ type Config struct {
 	// from one network address after a pause. 0: 2000.
 	UpgradeBurstPerAddress int
 	// MemoryLimit is the memory budget of the process in bytes. It includes what the kernel
-	// buffers for clients that do not read. Once 85 % of it are used, the server refuses
+	// buffers for clients that do not read. Once 80 % of it are used, the server refuses
 	// new connections with 503 and cuts off the clients for which most is waiting, until
-	// 75 % are left. 0: the limit of the Go runtime (GOMEMLIMIT). If the process is in a
+	// 70 % are used. 0: the limit of the Go runtime (GOMEMLIMIT). If the process is in a
 	// control group with a memory limit, that applies as well. Negative: no limit.
 	MemoryLimit int64
 

@@ -50,7 +50,7 @@ type serveCmd struct {
 	JoinRate        countOrOff    `default:"20" group:"Limits" placeholder:"N" help:"Number of rooms that a client may ask to join per second (${default}); off for no limit."`
 	JoinBurst       count         `default:"256" group:"Limits" placeholder:"N" help:"Number of rooms that a client may ask to join at once after a pause (${default})."`
 
-	MemoryLimit memorySize `default:"auto" group:"Limits" placeholder:"SIZE" help:"Memory budget of the process (${default}: GOMEMLIMIT, or the limit of the container or other control group); off for no limit. Once 85 % of it are used, new connections are refused and the clients with the longest queues are cut off."`
+	MemoryLimit memorySize `default:"auto" group:"Limits" placeholder:"SIZE" help:"Memory budget of the process (${default}: GOMEMLIMIT, or the limit of the container or other control group); off for no limit. Once 80 % of it are used, new connections are refused and the clients with the longest queues are cut off."`
 
 	DefaultRooms      nameList `default:"ws-default,ws-notification" group:"Limits" placeholder:"ROOM,..." help:"Rooms that every client joins (${default}); empty for none."`
 	MaxRooms          count    `default:"128" group:"Limits" placeholder:"N" help:"Maximum number of other rooms that a client may be in (${default})."`

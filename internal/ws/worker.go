@@ -21,16 +21,13 @@ type worker struct {
 	stopped bool
 
 	written atomic.Int64 // number of bytes written to its connections
+	allowed atomic.Int64 // value of written at which Measure is called
 }
 
 // wrote counts n bytes that were written to a connection of w.
 func (e *Engine) wrote(w *worker, n int) {
-	if e.cfg.Wrote == nil {
-		return
-	}
-	sum := w.written.Add(int64(n))
-	if sum/e.cfg.WroteEvery != (sum-int64(n))/e.cfg.WroteEvery {
-		e.cfg.Wrote()
+	if e.cfg.Measure != nil && w.written.Add(int64(n)) >= w.allowed.Load() {
+		e.cfg.Measure()
 	}
 }
 
