@@ -2,9 +2,11 @@ package ignis
 
 import (
 	"cmp"
+	"math"
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,17 +15,22 @@ import (
 )
 
 // This file keeps the process within its memory budget; see Config.MemoryLimit. A goroutine
-// measures the memory in use, so that messages cost nothing more. Connections report only
-// that their sockets have become full, which happens rarely and is what makes memory grow
-// fast: the kernel buffers up to half of BackpressureLimit for each of them.
+// measures the memory in use, so that messages cost nothing more.
+//
+// Most of the memory is usually not in this process: the kernel buffers up to half of
+// BackpressureLimit for each client that does not read. Asking it for all sockets takes
+// milliseconds if there are thousands. But their buffers cannot have grown by more than what
+// has been written since the last time, so it suffices to ask when that much would be too
+// much. Writers wait for a measurement when they have written so much.
 
 const (
 	// scarceShare is the used share of the budget from which new connections are refused
 	// and clients are cut off.
-	scarceShare = 0.85
-	// enoughShare is the share until which clients are cut off. New connections are
-	// accepted again below it.
-	enoughShare = 0.75
+	scarceShare = 0.80
+	// acceptShare is the share below which new connections are accepted again.
+	acceptShare = 0.75
+	// enoughShare is the share until which clients are cut off.
+	enoughShare = 0.70
 	// lastShare is the share of a hard limit from which garbage counts like other memory,
 	// because there may be no time to collect it.
 	lastShare = 0.95
@@ -32,24 +39,41 @@ const (
 	minHeld = 64 << 10
 
 	// The intervals of measurements: usually, once a quarter of the budget is used, and
-	// the minimum if sockets become full.
+	// the minimum if much has been written.
 	relaxedInterval = 50 * time.Millisecond
 	busyInterval    = 10 * time.Millisecond
-	minInterval     = 2 * time.Millisecond
+	minInterval     = time.Millisecond
 	busyShare       = 0.25
+	// leastShare is the share of the budget that may be written between two measurements
+	// even if memory is scarce.
+	leastShare = 1.0 / 64
+	// maxPause is the maximum time for which writers wait for a measurement.
+	maxPause = 50 * time.Millisecond
 
 	// The minimum intervals between two forced garbage collections.
 	collectInterval     = time.Second
 	collectIntervalHard = 200 * time.Millisecond
+	// scanFactor times as long as it took to ask the kernel for all sockets passes until
+	// it is asked again.
+	scanFactor = 10
 )
 
-// memoryWatch is the state of the memory budget.
+// memoryWatch is the state of the memory budget. Fields without a comment on that are used by
+// one goroutine.
 type memoryWatch struct {
 	read   func(sockets int64) memory.Usage // nil if there is no budget
-	scarce atomic.Bool                      // new connections are refused
-	full   chan struct{}                    // has an element when a socket has become full
+	limit  int64
+	scarce atomic.Bool   // new connections are refused
+	wanted chan struct{} // has an element when a writer waits for a measurement
 
-	collected time.Time // when a garbage collection was forced last
+	mu       sync.Mutex
+	measured chan struct{} // closed after the next measurement
+
+	collected time.Time     // when a garbage collection was forced last
+	scanned   time.Time     // when the kernel was asked last
+	scan      time.Duration // how long that took
+	sockets   int64         // its answer in bytes
+	written   int64         // bytes written before that
 }
 
 func (m *memoryWatch) init(limit int64) {
@@ -57,25 +81,45 @@ func (m *memoryWatch) init(limit int64) {
 		return
 	}
 	if b := memory.New(limit); b != nil {
-		m.use(b.Read)
+		m.use(b.Limit(), b.Read)
 	}
 }
 
-func (m *memoryWatch) use(read func(sockets int64) memory.Usage) {
-	m.read, m.full = read, make(chan struct{}, 1)
+func (m *memoryWatch) use(limit int64, read func(sockets int64) memory.Usage) {
+	m.limit, m.read = limit, read
+	m.wanted, m.measured = make(chan struct{}, 1), make(chan struct{})
 }
 
-// wake returns a function that makes watchMemory measure soon, or nil if there is no budget.
-func (m *memoryWatch) wake() func() {
-	if m.read == nil {
-		return nil
+// attach makes the engine ask for measurements, if there is a budget.
+func (m *memoryWatch) attach(c *ws.EngineConfig) {
+	if m.read != nil {
+		c.Measure = m.wait
 	}
-	return func() {
-		select {
-		case m.full <- struct{}{}:
-		default:
-		}
+}
+
+// wait waits for the next measurement.
+func (m *memoryWatch) wait() {
+	m.mu.Lock()
+	measured := m.measured
+	m.mu.Unlock()
+	select {
+	case m.wanted <- struct{}{}:
+	default:
 	}
+	timeout := time.NewTimer(maxPause)
+	defer timeout.Stop()
+	select {
+	case <-measured:
+	case <-timeout.C:
+	}
+}
+
+// done lets the writers continue that wait.
+func (m *memoryWatch) done() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	close(m.measured)
+	m.measured = make(chan struct{})
 }
 
 // watchMemory starts to measure the memory, unless there is no budget. The returned function
@@ -90,37 +134,57 @@ func (s *Server) watchMemory() (stop func()) {
 		timer := time.NewTimer(minInterval)
 		defer timer.Stop()
 		for {
-			select { // first wait for the minimum interval
+			select { // wait for the minimum interval
 			case <-timer.C:
 			case <-quit:
 				return
 			}
-			interval := s.checkMemory()
-			timer.Reset(interval)
+			timer.Reset(s.checkMemory())
+			s.allowWriting()
+			s.memory.done()
 			select {
 			case <-timer.C:
-			case <-s.memory.full:
+			case <-s.memory.wanted:
 			case <-quit:
 				return
 			}
 			timer.Reset(minInterval)
 		}
 	}()
-	return func() { close(quit); <-done }
+	return func() {
+		close(quit)
+		<-done
+		s.opts.Engine.Allow(math.MaxInt64)
+		s.memory.done()
+	}
+}
+
+// allowWriting lets the writers continue until they may have filled the budget.
+func (s *Server) allowWriting() {
+	m := &s.memory
+	u, _ := s.usage()
+	s.opts.Engine.Allow(max(int64(scarceShare*float64(u.Limit))-u.Used, int64(leastShare*float64(m.limit))))
 }
 
 // checkMemory measures the memory, cuts off clients if too much of it is used, and returns
 // the time until the next measurement.
 func (s *Server) checkMemory() time.Duration {
 	m := &s.memory
-	u := s.usage()
+	u, exact := s.usage()
+	if !exact && (u.Share() >= scarceShare || m.scarce.Load() && u.Share() >= acceptShare) {
+		if time.Since(m.scanned) < scanFactor*m.scan {
+			return busyInterval
+		}
+		s.scanSockets()
+		u, _ = s.usage()
+	}
 	if u.Share() >= scarceShare && mayBeGarbage(u) && m.mayCollect(u) {
 		if u.Hard {
 			debug.FreeOSMemory() // free memory that is not returned to the system counts, too
 		} else {
 			runtime.GC()
 		}
-		u = s.usage()
+		u, _ = s.usage()
 	}
 	switch {
 	case u.Share() >= scarceShare && !mayBeGarbage(u):
@@ -129,7 +193,7 @@ func (s *Server) checkMemory() time.Duration {
 				"used", u.Used, "limit", u.Limit, "source", u.Name)
 		}
 		s.shed(u.Used - u.Garbage - int64(enoughShare*float64(u.Limit)))
-	case u.NeededShare() < enoughShare:
+	case u.NeededShare() < acceptShare:
 		m.scarce.Store(false)
 	}
 	if u.Share() < busyShare {
@@ -138,10 +202,24 @@ func (s *Server) checkMemory() time.Duration {
 	return busyInterval
 }
 
-// usage measures the memory. The kernel holds about as much for each full socket as the
-// limit of its buffer allows, and Linux doubles that limit.
-func (s *Server) usage() memory.Usage {
-	return s.memory.read(int64(s.opts.Engine.Full()) * 2 * int64(s.opts.SendBuffer))
+// usage measures the memory. Unless exact is set, the true usage may be lower, because the
+// clients may have read what has been written.
+func (s *Server) usage() (u memory.Usage, exact bool) {
+	m := &s.memory
+	since := s.opts.Engine.Written() - m.written
+	return m.read(m.sockets + since), m.sockets+since == 0
+}
+
+// scanSockets asks the kernel for the memory that it uses for all sockets.
+func (s *Server) scanSockets() {
+	m := &s.memory
+	m.scanned = time.Now()
+	m.written = s.opts.Engine.Written()
+	m.sockets = 0
+	for _, c := range s.reg.AppendAll(nil) {
+		m.sockets += int64(c.conn.Buffered())
+	}
+	m.scan = time.Since(m.scanned)
 }
 
 // mayBeGarbage reports whether enough memory may be left once the garbage is collected.
@@ -192,12 +270,13 @@ func (s *Server) shed(bytes int64) {
 		return
 	}
 	runtime.GC()
+	s.scanSockets()
 }
 
 // held returns about how much memory in bytes is used for what waits for the client, or for
 // its callbacks.
 func (c *session) held() int {
-	held := c.conn.Held() + c.inbox.Bytes()
+	held := c.conn.Held() + c.conn.Buffered() + c.inbox.Bytes()
 	if p := c.parked.Load(); p != nil {
 		p.mu.Lock()
 		held += p.cost

@@ -177,9 +177,9 @@ type Config struct {
 	// from one network address after a pause. 0: 2000.
 	UpgradeBurstPerAddress int
 	// MemoryLimit is the memory budget of the process in bytes. It includes what the kernel
-	// buffers for clients that do not read. Once 85 % of it are used, the server refuses
+	// buffers for clients that do not read. Once 80 % of it are used, the server refuses
 	// new connections with 503 and cuts off the clients for which most is waiting, until
-	// 75 % are left. 0: the limit of the Go runtime (GOMEMLIMIT). If the process is in a
+	// 70 % are used. 0: the limit of the Go runtime (GOMEMLIMIT). If the process is in a
 	// control group with a memory limit, that applies as well. Negative: no limit.
 	MemoryLimit int64
 
@@ -197,9 +197,9 @@ type Config struct {
 	MessageBurst int
 	// ByteRate is the number of bytes that a client may send per second. A compressed
 	// message also counts with its decompressed size. A client that sends faster is treated
-	// like one that exceeds MessageRate. 0: 2 MiB. Negative: no limit.
+	// like one that exceeds MessageRate. 0: 4 MiB. Negative: no limit.
 	ByteRate int
-	// ByteBurst is the number of bytes that a client may send at once after a pause. 0: 8
+	// ByteBurst is the number of bytes that a client may send at once after a pause. 0: 16
 	// MiB.
 	ByteBurst int
 	// ThrottleTimeout is the time for which a client may send faster than MessageRate and

@@ -52,7 +52,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"AuthQueue", &c.AuthQueue, 4096},
 		{"AuthFailureBurst", &c.AuthFailureBurst, 200},
 		{"MessageBurst", &c.MessageBurst, 1000},
-		{"ByteBurst", &c.ByteBurst, 8 << 20},
+		{"ByteBurst", &c.ByteBurst, 16 << 20},
 		{"JoinBurst", &c.JoinBurst, 256},
 		{"MaxRooms", &c.MaxRooms, 128},
 		{"MaxRoomsPerRequest", &c.MaxRoomsPerRequest, 128},
@@ -83,7 +83,7 @@ func (c Config) withDefaults() (Config, error) {
 		{&c.AuthConcurrency, 256},
 		{&c.AuthFailureRate, 60},
 		{&c.MessageRate, 200},
-		{&c.ByteRate, 2 << 20},
+		{&c.ByteRate, 4 << 20},
 		{&c.JoinRate, 20},
 	} {
 		if *f.v == 0 {

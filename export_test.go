@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"github.com/ignis-go/ignis/internal/memory"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -82,4 +83,16 @@ func FillCounters(s *Server) map[string]uint64 {
 		}
 	}
 	return values
+}
+
+// Usage is memory.Usage for tests.
+type Usage = memory.Usage
+
+// Measure replaces the measurement of the memory in use. It must be called before Run.
+func Measure(s *Server, read func(sockets int64) Usage) { s.memory.use(1<<30, read) }
+
+// Held returns the memory that the server thinks it uses for a client.
+func Held(s *Server, id string) int {
+	m, _ := s.reg.Get(id)
+	return m.Value.held()
 }

@@ -50,8 +50,8 @@ type node struct {
 	ran      chan error         // what Run returned
 }
 
-// newNode creates and runs a server. If Authenticate is nil, it uses anyone.
-func newNode(t testing.TB, cfg ignis.Config) *node {
+// newNode creates a server, prepares it, and runs it. If Authenticate is nil, it uses anyone.
+func newNode(t testing.TB, cfg ignis.Config, prepare ...func(*ignis.Server)) *node {
 	t.Helper()
 	n := &node{t: t, patience: 2 * time.Minute, log: &logBuffer{}, ran: make(chan error, 1)}
 	if cfg.Authenticate == nil {
@@ -66,6 +66,9 @@ func newNode(t testing.TB, cfg ignis.Config) *node {
 	var err error
 	if n.Server, err = ignis.New(cfg); err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range prepare {
+		f(n.Server)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	n.stop = stop
@@ -85,9 +88,9 @@ func newNode(t testing.TB, cfg ignis.Config) *node {
 }
 
 // start runs a server behind a real TCP listener.
-func start(t testing.TB, cfg ignis.Config) *node {
+func start(t testing.TB, cfg ignis.Config, prepare ...func(*ignis.Server)) *node {
 	t.Helper()
-	n := newNode(t, cfg)
+	n := newNode(t, cfg, prepare...)
 	<-n.Ready()
 	s := httptest.NewServer(n.Server)
 	t.Cleanup(s.Close)
@@ -99,9 +102,9 @@ func start(t testing.TB, cfg ignis.Config) *node {
 
 // startMem runs a server behind a listener of pipes, for bubbles. Time is fake there, so
 // waiting costs nothing.
-func startMem(t testing.TB, cfg ignis.Config) *node {
+func startMem(t testing.TB, cfg ignis.Config, prepare ...func(*ignis.Server)) *node {
 	t.Helper()
-	n := newNode(t, cfg)
+	n := newNode(t, cfg, prepare...)
 	n.patience = 24 * time.Hour
 	n.listen()
 	<-n.Ready()

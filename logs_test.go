@@ -117,7 +117,7 @@ var digits = strings.Repeat("31415926535897932384", 4000)
 // with the client counts as one.
 func TestEachReasonIsLogged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		n := startMem(t, ignis.Config{AuthMaxPayload: 100 << 10, Authenticate: func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
+		n := startMem(t, ignis.Config{AuthMaxPayload: 100 << 10, MaxToken: 100 << 10, Authenticate: func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
 			if c.Type == "expired" {
 				return ignis.Identity{}, errors.Join(ignis.ErrUnauthenticated, expired(c.Token))
 			}

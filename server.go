@@ -144,14 +144,15 @@ func (s *Server) Run(ctx context.Context) error {
 	s.inboxes.MaxJobs, s.inboxes.MaxBytes = maxJobs, maxJobBytes
 	s.inboxes.Tasks, s.inboxes.Now = &s.tasks, s.uptime
 	s.inboxes.NewContext = func() (context.Context, context.CancelFunc) { return context.WithCancel(base) }
-	s.opts.Engine = ws.NewEngine(ws.EngineConfig{
+	engine := ws.EngineConfig{
 		Threads: runtime.GOMAXPROCS(0),
 		Plain:   s.cfg.PlainIO,
-		Full:    s.memory.wake(),
 		PollFailed: func(err error) {
 			s.cfg.Logger.Warn("epoll is not available, so connections need more memory and CPU time", "error", err)
 		},
-	})
+	}
+	s.memory.attach(&engine)
+	s.opts.Engine = ws.NewEngine(engine)
 	defer s.watchMemory()()
 	close(s.ready)
 	s.cfg.Logger.Info("server is ready")

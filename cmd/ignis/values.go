@@ -210,7 +210,7 @@ func (b *byteSizeOrOff) UnmarshalText(text []byte) error {
 	}
 	var n byteSize
 	if err := n.UnmarshalText(text); err != nil {
-		return fmt.Errorf("%w; or off", err)
+		return fmt.Errorf("%w, or off", err)
 	}
 	*b = byteSizeOrOff(n)
 	return nil

@@ -52,7 +52,7 @@ func (b *Bucket) Charge(r Rate, now int64, n int) time.Duration {
 	if r.capacity == 0 {
 		return 0
 	}
-	full := min(max(int64(*b), now)-now, maxDuration) + r.time(n)
+	full := min(b.used(now), maxDuration) + r.time(n)
 	*b = Bucket(now + full)
 	return time.Duration(max(full-r.capacity, 0))
 }
@@ -63,9 +63,16 @@ func (b Bucket) Wait(r Rate, now int64, n int) time.Duration {
 	if r.capacity == 0 {
 		return 0
 	}
-	used := max(int64(b)-now, 0)
-	return time.Duration(max(used+min(r.time(n), r.capacity)-r.capacity, 0))
+	return time.Duration(max(b.used(now)+min(r.time(n), r.capacity)-r.capacity, 0))
 }
 
 // Full reports whether nothing is used.
-func (b Bucket) Full(now int64) bool { return int64(b) <= now }
+func (b Bucket) Full(now int64) bool { return b.used(now) == 0 }
+
+// used returns the time until the bucket is full.
+func (b Bucket) used(now int64) int64 {
+	if b == 0 {
+		return 0 // even if times are negative
+	}
+	return max(int64(b)-now, 0)
+}

@@ -135,7 +135,6 @@ type Conn struct {
 	blocked   bool          // the socket was full and has not caught up yet
 	held      bool          // writing waits for Release
 	paused    pauses        // why reading is paused
-	counted   bool          // included in Engine.full
 	away      bool          // a separate goroutine handles deferred input
 	hungUp    bool          // the peer has closed its side, or the connection is broken
 	peerDone  bool          // the peer's close frame has arrived

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -13,7 +14,6 @@ type Engine struct {
 	workers []*worker
 	turn    atomic.Uint32
 	running sync.WaitGroup
-	full    atomic.Int64 // number of connections whose socket is full
 	// Semaphores for goroutines that decompress a large message. Strangers have their
 	// own, so that they delay only each other.
 	heavy, heavyStrangers chan struct{}
@@ -31,9 +31,9 @@ type EngineConfig struct {
 	// PollFailed is called if pollers cannot be created; the engine then works without
 	// them. It is required unless Plain is set.
 	PollFailed func(error)
-	// Full, if not nil, is called when the socket of a connection has become full. It must
-	// not block and must not call methods of the connection.
-	Full func()
+	// Measure, if not nil, is called by a writer that has written as much as Allow has
+	// allowed. It may block, but only for some milliseconds, because other connections wait.
+	Measure func()
 }
 
 // NewEngine starts an engine.
@@ -72,24 +72,19 @@ func (e *Engine) heavily(stranger bool, f func()) {
 	f()
 }
 
-// Full returns the number of connections whose sockets are full, so that the kernel holds
-// about as much data for each of them as the limit of its buffer allows.
-func (e *Engine) Full() int { return int(e.full.Load()) }
+// Written returns the number of bytes that have been written to sockets.
+func (e *Engine) Written() (sum int64) {
+	for _, w := range e.workers {
+		sum += w.written.Load()
+	}
+	return sum
+}
 
-// countLocked sets whether c is one of the connections that Engine.Full counts.
-func (c *Conn) countLocked(full bool) {
-	if c.counted == full || full && c.phase == phaseDead {
-		return
-	}
-	c.counted = full
-	e := c.opts.Engine
-	if !full {
-		e.full.Add(-1)
-		return
-	}
-	e.full.Add(1)
-	if e.cfg.Full != nil {
-		e.cfg.Full()
+// Allow allows about that many more bytes to be written until Measure is called.
+func (e *Engine) Allow(bytes int64) {
+	for _, w := range e.workers {
+		n := w.written.Load()
+		w.allowed.Store(n + min(bytes/int64(len(e.workers)), math.MaxInt64-n))
 	}
 }
 

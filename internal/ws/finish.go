@@ -59,9 +59,6 @@ func (c *Conn) shake() {
 		inOrder = c.taken(ctx)
 	}
 	c.closeSocket(inOrder, answered)
-	c.mu.Lock()
-	c.countLocked(false)
-	c.mu.Unlock()
 }
 
 // taken waits until the peer has confirmed everything written, and reports whether it

@@ -14,6 +14,8 @@ func pollable(net.Conn) bool { return false }
 func hungUp(net.Conn) bool { return false }
 func unsent(net.Conn) int  { return 0 }
 
+func buffered(net.Conn) int { return 0 }
+
 func incoming(net.Conn) (int, bool) { return 0, false }
 
 type socket struct{ poller *poller }
@@ -22,6 +24,7 @@ func (*socket) send([]byte) (int, error) { return 0, errors.ErrUnsupported }
 func (*socket) recv([]byte) (int, error) { return 0, errors.ErrUnsupported }
 func (*socket) await(*Conn)              {}
 func (*socket) unsent() int              { return 0 }
+func (*socket) buffered() int            { return 0 }
 func (*socket) incoming() int            { return 0 }
 func (*socket) setSendBuffer(int)        {}
 func (*socket) closeWrite()              {}

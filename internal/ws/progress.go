@@ -35,17 +35,17 @@ func (c *Conn) Queued() int {
 	return c.queued
 }
 
-// Held returns about how much memory c uses for messages to and from the peer, in bytes: the
-// waiting messages, what the kernel buffers if the socket is full, and input that is
-// incomplete.
-func (c *Conn) Held() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	held := c.queued + int(c.input.Load())
-	if c.counted {
-		held += 2 * c.opts.SendBuffer // Linux doubles the limit
+// Held returns about how much memory in bytes c uses in this process for messages to and from
+// the peer: the waiting messages, and input that is incomplete.
+func (c *Conn) Held() int { return c.Queued() + int(c.input.Load()) }
+
+// Buffered returns the memory in bytes that the kernel uses for data from and to the peer, or
+// 0 if that is not known.
+func (c *Conn) Buffered() int {
+	if c.Polled() {
+		return c.sock.buffered()
 	}
-	return held
+	return buffered(c.inner())
 }
 
 // Backpressured reports whether messages are waiting because the socket is full.

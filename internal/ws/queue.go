@@ -183,9 +183,6 @@ func (c *Conn) appendLocked(m *Message) {
 	}
 	b.messages = append(b.messages, m)
 	c.queued += m.cost()
-	if c.queued > chunk && !c.Polled() {
-		c.countLocked(true) // where writes block, this indicates a full socket
-	}
 	c.scheduleLocked()
 }
 

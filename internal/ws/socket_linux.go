@@ -128,6 +128,40 @@ func (s *socket) setSendBuffer(bytes int) {
 	}
 }
 
+// buffered returns the memory that the kernel uses for data of the socket, in bytes.
+func (s *socket) buffered() int {
+	if !s.acquire() {
+		return 0
+	}
+	defer s.release()
+	return bufferedBy(int(s.fd))
+}
+
+// buffered is like socket.buffered for a connection of package net. It returns 0 if the
+// number is not available.
+func buffered(nc net.Conn) (n int) {
+	withDescriptor(nc, func(fd int) { n = bufferedBy(fd) })
+	return n
+}
+
+// Indexes into the result of the socket option SO_MEMINFO; see linux/sock_diag.h.
+const (
+	memInfoReceived = 0
+	memInfoQueued   = 5
+	memInfoLength   = 9
+)
+
+func bufferedBy(fd int) int {
+	var info [memInfoLength]uint32
+	size := uint32(unsafe.Sizeof(info))
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 {
+		return 0
+	}
+	return int(info[memInfoReceived]) + int(info[memInfoQueued])
+}
+
 // unsent returns how many bytes the peer has yet to confirm.
 func (s *socket) unsent() int {
 	if !s.acquire() {

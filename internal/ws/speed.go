@@ -14,9 +14,15 @@ type speed struct {
 
 // excess records that a peer sends too fast.
 type excess struct {
-	since int64       // the clock when it began; 0 while the peer keeps up
+	since int64       // the clock since which the peer has not caught up
+	until int64       // the clock at the end of the last pause
 	timer *time.Timer // ends the pause
+	more  bool        // the last read filled the buffer, so there may be more
 }
+
+// excessGap is the time after a pause from which a peer that is too fast again is treated as
+// if it were so for the first time.
+const excessGap = time.Second
 
 // charge counts input, of which n bytes were read from the socket just now. If the peer
 // sends too fast, charge pauses reading and returns false.
@@ -33,21 +39,22 @@ func (c *Conn) charge(n int) bool {
 		now = clock()
 	}
 	wait := max(c.speed.frames.Charge(o.Frames, now, frames), c.speed.bytes.Charge(o.Bytes, now, n+grown))
-	x := c.speed.excess
 	if wait <= 0 {
-		if x != nil {
-			x.since = 0
-		}
 		return true
 	}
-	if x == nil {
-		x = &excess{}
-		c.speed.excess = x
+	first := c.speed.excess == nil
+	if first {
+		c.speed.excess = &excess{}
 	}
-	first := x.since == 0
-	if first || c.caughtUp(n) {
+	x := c.speed.excess
+	if n > 0 {
+		x.more = n >= plainBufferSize
+	}
+	first = first || now-x.until > int64(excessGap)
+	if first || c.caughtUp() {
 		x.since = now
 	}
+	x.until = now + int64(wait)
 	left := time.Duration(x.since-now) + o.ThrottleTimeout
 	if left <= 0 {
 		c.CloseFor(End{CauseRate, closeTooMany, "Too many messages"})
@@ -85,8 +92,8 @@ func (s *speed) stop() {
 	}
 }
 
-// caughtUp reports whether everything that has arrived is read, after a read of n bytes.
-func (c *Conn) caughtUp(n int) bool {
+// caughtUp reports whether everything that has arrived is read.
+func (c *Conn) caughtUp() bool {
 	if c.behind {
 		return false
 	}
@@ -96,5 +103,5 @@ func (c *Conn) caughtUp(n int) bool {
 	if waiting, ok := incoming(c.inner()); ok {
 		return waiting == 0
 	}
-	return n < plainBufferSize
+	return !c.speed.excess.more
 }

@@ -79,6 +79,7 @@ func (c *Conn) write(j *joiner) bool {
 		c.Abort(CauseLost)
 		return false
 	}
+	c.opts.Engine.wrote(c.work, n)
 	again, full := c.sent(j, b, n)
 	if full {
 		c.sock.await(c)
@@ -156,7 +157,6 @@ func (c *Conn) take(j *joiner) bool {
 func (c *Conn) idleLocked() bool {
 	if c.backlog == nil && c.rest == nil {
 		c.blocked = false
-		c.countLocked(false)
 		c.flushedLocked()
 	} else if !c.held {
 		return false
@@ -207,7 +207,6 @@ func (c *Conn) sent(j *joiner, b []byte, n int) (again, full bool) {
 			c.progress.Store(clock())
 		}
 		c.blocked, c.parked = true, true
-		c.countLocked(true)
 		return false, true
 	}
 	if c.progress.Load() != 0 { // it usually is 0, and a load is cheaper than a store
