@@ -57,7 +57,6 @@ func (p *UserPolicy) UnmarshalText(text []byte) error {
 // limits is the state of the limits that do not belong to one client.
 type limits struct {
 	connections *limit.Connections
-	joins       limit.Rate
 
 	authenticating chan struct{} // one element per running Authenticate; nil for no limit
 	waiting        atomic.Int64  // clients that wait for Authenticate
@@ -71,20 +70,25 @@ const maxRemembered = 1 << 16
 
 func newLimits(c Config) *limits {
 	l := &limits{
-		connections: limit.NewConnections(limit.ConnectionLimits{
-			Upgrades:        limit.Per(c.UpgradeRate, time.Second, c.UpgradeBurst),
-			AddressUpgrades: limit.Per(c.UpgradeRatePerAddress, time.Second, c.UpgradeBurstPerAddress),
-			AddressFailures: limit.Per(c.AuthFailureRate, time.Minute, c.AuthFailureBurst),
-			MaxPerAddress:   c.MaxClientsPerAddress,
-			MaxRemembered:   maxRemembered,
-		}),
-		joins: limit.Per(c.JoinRate, time.Second, c.JoinBurst),
+		connections: limit.NewConnections(connectionLimits(c)),
 	}
 	if c.AuthConcurrency > 0 {
 		l.authenticating = make(chan struct{}, min(c.AuthConcurrency, 1<<20))
 	}
 	return l
 }
+
+func connectionLimits(c Config) limit.ConnectionLimits {
+	return limit.ConnectionLimits{
+		Upgrades:        limit.Per(c.UpgradeRate, time.Second, c.UpgradeBurst),
+		AddressUpgrades: limit.Per(c.UpgradeRatePerAddress, time.Second, c.UpgradeBurstPerAddress),
+		AddressFailures: limit.Per(c.AuthFailureRate, time.Minute, c.AuthFailureBurst),
+		MaxPerAddress:   c.MaxClientsPerAddress,
+		MaxRemembered:   maxRemembered,
+	}
+}
+
+func joinRate(c Config) limit.Rate { return limit.Per(c.JoinRate, time.Second, c.JoinBurst) }
 
 // address returns the IP address of a client, or an invalid one if it has none.
 func address(remote string) netip.Addr {
@@ -163,8 +167,8 @@ func (c *session) checkCredentials(cred Credentials) error {
 		s.counts.refusedFailing.Add(1)
 		s.warn("authentication refused: too many authentications from the address have failed (Config.AuthFailureRate)", "client", c.member.ID, "remote", cred.RemoteAddr)
 		return errFailing
-	case len(cred.Token) > s.cfg.MaxToken:
-		return fmt.Errorf("the token is longer than %d bytes (Config.MaxToken): %w", s.cfg.MaxToken, ErrUnauthenticated)
+	case len(cred.Token) > s.tuning.Load().MaxToken:
+		return fmt.Errorf("the token is longer than %d bytes (Config.MaxToken): %w", s.tuning.Load().MaxToken, ErrUnauthenticated)
 	case len(cred.Raw) > s.cfg.AuthMaxPayload: // possible when a session is refreshed
 		return fmt.Errorf("the credentials are larger than %d bytes (Config.AuthMaxPayload): %w", s.cfg.AuthMaxPayload, ErrUnauthenticated)
 	}
@@ -189,7 +193,7 @@ func (s *Server) beginAuthenticate(ctx context.Context) error {
 	default:
 	}
 	defer l.waiting.Add(-1)
-	if l.waiting.Add(1) > int64(s.cfg.AuthQueue) {
+	if l.waiting.Add(1) > int64(s.tuning.Load().AuthQueue) {
 		s.counts.refusedBusy.Add(1)
 		s.warn("authentication refused: too many clients wait for Authenticate (Config.AuthConcurrency, Config.AuthQueue)")
 		return errBusy

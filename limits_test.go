@@ -211,7 +211,7 @@ func TestAuthConcurrency(t *testing.T) {
 				t.Errorf("received %s", line)
 			}
 		}
-		if s := n.Stats(); s.RefusedBusy != 4 || s.Disconnects[ignis.CauseBusy] != 4 || s.RefusedAuth != 0 || most.Load() != 2 {
+		if s := n.Stats(); s.RefusedBusy != 4 || s.Disconnects[ignis.CauseTryAgain] != 4 || s.RefusedAuth != 0 || most.Load() != 2 {
 			t.Errorf("%d at the same time; counted %+v", most.Load(), s)
 		}
 		if n.log.count("Config.AuthConcurrency") != 1 {

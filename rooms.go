@@ -79,7 +79,7 @@ func (c *session) join(ctx context.Context, m wire.Message) (any, error) {
 			j.refuse(refusedName, room, "")
 		case isOther(c, room):
 			j.refuse(refusedOther, room, "")
-		case !c.joins.Take(s.limits.joins, s.uptime(), 1):
+		case !c.joins.Take(s.tuning.Load().joins, s.uptime(), 1):
 			j.refuse(refusedRate, room, "")
 		default:
 			return false
@@ -106,7 +106,7 @@ func (j *joining) enter(ctx context.Context, rooms []string) {
 			j.refuse(refusedByApp, room, code)
 			continue
 		}
-		joined, err := c.enterRoom(room, s.cfg.MaxRooms+len(s.cfg.DefaultRooms), true, false)
+		joined, err := c.enterRoom(room, s.tuning.Load().MaxRooms+len(s.cfg.DefaultRooms), true, false)
 		if err != nil {
 			j.refuse(refusedFull, room, "")
 			continue

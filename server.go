@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,6 +31,7 @@ type Server struct {
 	cfg    Config
 	solo   bool // no bus
 	opts   ws.Options
+	tuning atomic.Pointer[tuning]
 	reg    *registry.Registry[*session]
 	counts counters
 	limit  *loglimit.Limiter // for log lines that clients can cause; open while Run runs
@@ -82,6 +84,7 @@ func New(cfg Config) (*Server, error) {
 	if f := cfg.Hooks.Flushed; f != nil {
 		s.opts.Flushed = func(messages, bytes int) { hook(s, "Flushed", f, FlushedInfo{messages, bytes}) }
 	}
+	s.tune(cfg)
 	return s, nil
 }
 
@@ -152,7 +155,10 @@ func (s *Server) Run(ctx context.Context) error {
 		},
 	}
 	s.memory.attach(&engine)
+	s.mu.Lock()
 	s.opts.Engine = ws.NewEngine(engine)
+	s.tune(s.tuning.Load().Config)
+	s.mu.Unlock()
 	defer s.watchMemory()()
 	close(s.ready)
 	s.cfg.Logger.Info("server is ready")

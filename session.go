@@ -55,7 +55,7 @@ func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted) {
 	if a.Context != nil {
 		c.inbox.Carry(a.Context)
 	}
-	c.conn = ws.NewConn(nc, window, &s.opts)
+	c.conn = ws.NewConn(nc, window, s.tuning.Load().opts)
 	c.lastActivity.Store(s.uptime())
 	c.member.Value = c
 	c.member.ID = newClientID()

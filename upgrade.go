@@ -27,7 +27,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}()
 	switch {
-	case s.counts.open.Load() > int64(s.cfg.MaxClients):
+	case s.counts.open.Load() > int64(s.tuning.Load().MaxClients):
 		s.counts.refusedFull.Add(1)
 		s.warn("connection refused: the limit Config.MaxClients is reached", "remote", r.RemoteAddr)
 		s.answerFull(w, r, "full")

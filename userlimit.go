@@ -11,13 +11,13 @@ func (s *Server) userLimit(id *Client) int {
 	if id.UserID == "" || address(id.RemoteAddr).IsLoopback() {
 		return 0
 	}
-	return max(s.cfg.MaxClientsPerUser, 0)
+	return max(s.tuning.Load().MaxClientsPerUser, 0)
 }
 
 // userFull reports whether a user may have no further client. The caller must hold
 // limits.admitting until the client has been admitted.
 func (s *Server) userFull(id *Client, limit int) bool {
-	return limit > 0 && s.cfg.UserPolicy == UserRefuseNew && s.reg.UserCount(id.UserID) >= limit
+	return limit > 0 && s.tuning.Load().UserPolicy == UserRefuseNew && s.reg.UserCount(id.UserID) >= limit
 }
 
 // closeOldest closes the oldest clients of the user of c that exceed the limit, but not c.

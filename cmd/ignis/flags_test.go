@@ -79,6 +79,23 @@ func TestLimitFlags(t *testing.T) {
 	}
 }
 
+// The settings that change limits of a running server are those that SetLimits replaces.
+func TestLiveLimits(t *testing.T) {
+	text, err := os.ReadFile("../../tuning.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := make(map[string]string)
+	for _, row := range documentedFlags(t) {
+		fields[row.flag] = row.field
+	}
+	for _, k := range settingsModel(t).Keys() {
+		if field := fields["--"+k.Flag]; field != "" && strings.Contains(string(text), "from."+field+",") != k.Live && strings.Contains(string(text), "from."+field+"\n") != k.Live {
+			t.Errorf("%s: changes while the server runs: %v; ignis.Server.SetLimits replaces Config.%s: %v", k.Path, k.Live, field, !k.Live)
+		}
+	}
+}
+
 // ofListeners are the limits that are not fields of ignis.Config.
 var ofListeners = []string{"max-handshakes", "handshake-timeout"}
 

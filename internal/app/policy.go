@@ -67,9 +67,10 @@ func (c *Config) tokens(log *slog.Logger) (jwtauth.Config, error) {
 const reloadTimeout = 10 * time.Second
 
 // Reload replaces what can change while the server runs: the origins, the proxies, the rules,
-// the keys of tokens and the secrets of the webhook. It reads the files again, also those
-// for TLS. Clients stay connected, and in their rooms. The rest of c must be the
-// configuration that New got. If there is an error, nothing changes.
+// the keys of tokens, the secrets of the webhook, and the limits that
+// [ignis.Server.SetLimits] replaces. It reads the files again, also those for TLS. Clients
+// stay connected, and in their rooms. The rest of c must be the configuration that New got.
+// If there is an error, the previous configuration stays in use.
 func (a *App) Reload(ctx context.Context, c Config) error {
 	if err := c.check(); err != nil {
 		return err
@@ -81,6 +82,10 @@ func (a *App) Reload(ctx context.Context, c Config) error {
 	}
 	if err := a.checkRules(p.rules, old.rules); err != nil {
 		return err
+	}
+	limits := c.Server
+	if limits.MaxClients == 0 {
+		limits.MaxClients = maxClients()
 	}
 	secrets, err := c.Webhook.secrets(a.log)
 	if err != nil {
@@ -94,6 +99,9 @@ func (a *App) Reload(ctx context.Context, c Config) error {
 	}
 	if err := a.rotate(secrets); err != nil {
 		return err
+	}
+	if err := a.server.SetLimits(limits); err != nil {
+		return usage("ignis serve --help shows the limits", "%w", err)
 	}
 	if a.rooms != nil {
 		if err := a.rooms.SetRules(p.rules); err != nil {

@@ -53,6 +53,13 @@ func NewConnections(l ConnectionLimits) *Connections {
 	return &Connections{limits: l, open: make(map[network]int32), recent: make(map[network]activity)}
 }
 
+// SetLimits replaces the limits. What has been used so far still counts.
+func (c *Connections) SetLimits(l ConnectionLimits) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.limits = l
+}
+
 // Enter decides about a new connection from an address. If it is accepted, it counts as open
 // until Leave is called. Otherwise Enter returns the time after which it is worth trying
 // again. A refused attempt counts toward no limit.
@@ -114,11 +121,14 @@ func (c *Connections) Leave(from netip.Addr) {
 // Fail counts a failed authentication.
 func (c *Connections) Fail(from netip.Addr, now int64) {
 	key, limited := networkOf(from)
-	if !limited || c.limits.AddressFailures.Unlimited() {
+	if !limited {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.limits.AddressFailures.Unlimited() {
+		return
+	}
 	a := c.recent[key]
 	if a.failures.Take(c.limits.AddressFailures, now, 1) { // otherwise the address is refused already
 		c.remember(key, a, now)
