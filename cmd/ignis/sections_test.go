@@ -111,12 +111,12 @@ func TestAccessCheck(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"--user", "ann", "--claims", `{"teams":["red"]}`, "--room", "team-red"}, "join: yes (rooms[2] \"team-{team}\", claim teams)   send: say"},
+		{[]string{"--user", "ann", "--claims", `{"teams":["red"]}`, "--room", "team-red"}, "join: yes (rooms[2] \"team-{team}\" on line 7, claim teams)   send: say"},
 		{[]string{"--user", "ann", "--claims", `{"teams":["red"]}`, "--room", "team-blue"}, "join: no (rooms[2] \"team-{team}\""},
 		{[]string{"--user", "ann", "--room", "user:ann:x"}, "join: yes (rooms[1]"},
 		{[]string{"--room", "user:ann:x"}, "join: no (rooms[1]"},
 		{[]string{"--room", "nothing"}, "join: no (no rule matches the room)"},
-		{[]string{"--room", "team-red", "--event", "say"}, "send say: as a member yes (rooms[2] \"team-{team}\") to the room, otherwise no ("},
+		{[]string{"--room", "team-red", "--event", "say"}, "send say: as a member yes (rooms[2] \"team-{team}\" on line 7) to the room, otherwise no ("},
 	} {
 		code, out, errors := ignisRun(t, nil, append([]string{"access", "check", "--config", file}, test.args...)...)
 		if code != 0 || !strings.Contains(out, test.want) {

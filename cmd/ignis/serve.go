@@ -21,7 +21,9 @@ type serveCmd struct{ settings }
 func (serveCmd) Help() string {
 	return `Clients connect to ws://HOST:PORT/ws and authenticate with a token. In development mode, any credentials are accepted.
 
-A token is a JWT signed with HS256, which the client sends as token in the data of the event authenticate. The claim sub is the user ID, rooms lists the rooms that the client may join, where a * at the end of a name matches any text, and exp is required. The names of claims are case-sensitive, and a duplicate name makes a token invalid. The session ends when the token expires (close code 4005), unless a client that uses protocol 2 has sent a new one in the event refresh. The server drops messages from clients, except with --dev; to handle them, use the Go package.
+A token is a JWT, signed with a secret or a private key, which the client sends as token in the data of the event authenticate. The claim sub is the user ID, rooms lists the rooms that the client may join, where a * at the end of a name matches any text, and exp is required. The names of claims are case-sensitive, and a duplicate name makes a token invalid. The session ends when the token expires (close code 4005), unless a client that uses protocol 2 has sent a new one in the event refresh. The server drops messages from clients, unless the section rooms of the configuration file (--config) says what becomes of them.
+
+The configuration file can set all flags, and in addition rules for rooms and a webhook. Flags take precedence over environment variables, and both over the file. On SIGHUP, and when the file changes, the server reads it again and applies what can change, without disconnecting clients. ignis config --help and docs/configuration.md describe it.
 
 GET /healthz answers 200 while the process is alive. GET /readyz answers 200 while the server accepts clients and Redis delivers messages, and otherwise 503 with the reason. SIGTERM shuts the server down gracefully; a second SIGTERM ends it immediately.
 
@@ -29,7 +31,9 @@ Examples:
 
   ignis serve --dev
 
-  ignis serve --listen :8080 --redis redis://10.0.0.5:6379 --jwt-secret-file /run/secrets/jwt`
+  ignis serve --listen :8080 --redis redis://10.0.0.5:6379 --jwt-secret-file /run/secrets/jwt
+
+  ignis serve --config ignis.yaml`
 }
 
 // handlesHangup implements hangupHandler: SIGHUP reloads the configuration.

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/ignis-go/ignis/access"
@@ -47,13 +48,16 @@ type sendRule struct {
 }
 
 // rules returns the rules, or nil if the file has no section for them.
-func (s *settings) rules() (*access.Rules, error) {
-	if s.Rooms == nil {
+func (e *effective) rules() (*access.Rules, error) {
+	if e.Rooms == nil {
 		return nil, nil
 	}
-	list := make([]access.Rule, len(s.Rooms))
-	for i, r := range s.Rooms {
+	list := make([]access.Rule, len(e.Rooms))
+	for i, r := range e.Rooms {
 		list[i] = access.Rule{Match: r.Match, Join: access.JoinRule{Who: access.Who(r.Join.Who), Claim: r.Join.Claim, Of: r.Join.Of}}
+		if e.parsed != nil {
+			list[i].Line = e.parsed.Position(fmt.Sprintf("rooms[%d]", i)).Line
+		}
 		if r.Send != nil {
 			list[i].Send = &access.SendRule{Events: r.Send.Events, From: access.Senders(r.Send.From), To: access.Target(r.Send.To)}
 		}

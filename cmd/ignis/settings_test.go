@@ -5,9 +5,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -309,6 +311,32 @@ func jsonKind(m *configfile.Model, k *configfile.Key) string {
 }
 
 var update = flag.Bool("update", false, "write the tables of the documentation")
+
+// The files in docs/configuration.md are valid.
+func TestFilesInTheDocumentation(t *testing.T) {
+	text, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema, err := schematest.Parse(settingsModel(t).Schema("x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, m := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+		n++
+		e, err := loaded(t, m[1])
+		if err == nil {
+			_, err = e.appConfig(slog.New(slog.DiscardHandler))
+		}
+		if err != nil || schema.ValidateYAML(m[1]) != nil {
+			t.Errorf("%v, %v in\n%s", err, schema.ValidateYAML(m[1]), m[1])
+		}
+	}
+	if n < 3 {
+		t.Errorf("%d files", n)
+	}
+}
 
 // docs/configuration.md contains the table of all keys.
 func TestConfigurationIsDocumented(t *testing.T) {
