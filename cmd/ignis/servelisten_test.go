@@ -1,9 +1,16 @@
 package main
 
 import (
+	"fmt"
 	"net"
+	"os"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ignis-go/ignis/internal/listen"
 )
 
 // The hint for --listen depends on the error.
