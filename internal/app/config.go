@@ -14,7 +14,8 @@ import (
 // Config configures an [App].
 type Config struct {
 	// Listen holds the addresses to listen on, the files for TLS and the limits for
-	// connections that are not requests yet. New sets Trusted, KeepAlive, Wrap and Log.
+	// connections that are not requests yet. MaxHandshakes also limits connections that wait
+	// for a request. New sets Trusted, KeepAlive, Wrap and the loggers.
 	Listen listen.Config
 	// Path is the path of the WebSocket endpoint, such as /ws.
 	Path string
