@@ -26,11 +26,11 @@ func TestReload(t *testing.T) {
 	if got := a.Listening().CertificateExpires; !got.Equal(expires) {
 		t.Errorf("before Reload it expires at %v", got)
 	}
-	if err := a.Reload(); err != nil {
+	if err := a.Reload(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	certtest.WriteFile(t, c.Listen.TLS.KeyFile, []byte("x"))
-	err = a.Reload()
+	err = a.Reload(t.Context(), c)
 	if e, ok := errors.AsType[*Error](err); !ok || !strings.HasPrefix(e.Error(), "--tls-key: ") {
 		t.Errorf("got %v", err)
 	}
@@ -41,7 +41,7 @@ func TestReload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := plain.Reload(); err != nil {
+	if err := plain.Reload(t.Context(), production()); err != nil {
 		t.Errorf("without TLS: %v", err)
 	}
 }
