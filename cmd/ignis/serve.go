@@ -42,7 +42,7 @@ type serveCmd struct {
 	AuthQueue              count      `default:"4096" group:"Limits" placeholder:"N" help:"Maximum number of clients that wait to be authenticated (${default})."`
 	MaxToken               byteSize   `default:"8KiB" group:"Limits" placeholder:"SIZE" help:"Maximum length of a token (${default})."`
 
-	MessageRate     countOrOff    `default:"200" group:"Limits" placeholder:"N" help:"Number of messages and other WebSocket frames that a client may send per second (${default}); off for no limit. A client that sends faster is read more slowly and then closed."`
+	MessageRate     countOrOff    `default:"200" group:"Limits" placeholder:"N" help:"Number of messages and other WebSocket frames that a client may send per second (${default}); off for no limit. A client that sends faster is read more slowly and then closed. This and --byte-rate have no effect with --dev."`
 	MessageBurst    count         `default:"1000" group:"Limits" placeholder:"N" help:"Number of frames that a client may send at once after a pause (${default})."`
 	ByteRate        byteSizeOrOff `default:"4MiB" group:"Limits" placeholder:"SIZE" help:"Number of bytes that a client may send per second (${default}); off for no limit."`
 	ByteBurst       byteSize      `default:"16MiB" group:"Limits" placeholder:"SIZE" help:"Number of bytes that a client may send at once after a pause (${default})."`
@@ -104,6 +104,9 @@ func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	server := c.limits(log)
 	server.MemoryLimit = memoryBudget(c.MemoryLimit)
+	if c.Dev { // for ignis bench, whose clients send much faster than users
+		server.MessageRate, server.ByteRate = -1, -1
+	}
 	a, err := app.New(app.Config{
 		Listen:         c.Listen.String(),
 		Path:           c.Path,
