@@ -56,6 +56,7 @@ func (c *session) letIn(ctx context.Context, m wire.Message) error {
 	}
 	identity := &profile
 	identity.UserID, identity.Metadata = who.UserID, who.Metadata
+	identity.TokenID, identity.issuedAt = who.TokenID, issuedAt(who.IssuedAt)
 	c.mu.Lock()
 	c.identity = identity // from now on, OnDisconnect must be called
 	c.mu.Unlock()
@@ -64,12 +65,15 @@ func (c *session) letIn(ctx context.Context, m wire.Message) error {
 		c.refuse(wire.ErrorRejected, wire.CloseAuthFailed)
 		return ErrUnauthenticated
 	}
+	if c.isRevoked(identity) { // admit checks it again
+		return c.refuseRevoked(identity)
+	}
 	cipher, err := c.secure(ctx, identity, cred)
 	if err != nil {
 		return err
 	}
-	if !c.admit(identity, cipher, who.Expires) {
-		return errTooLate
+	if err := c.admit(identity, cipher, who.Expires); err != nil {
+		return err
 	}
 	if s.cfg.OnConnect != nil {
 		err := s.call("OnConnect", c, func() error { s.cfg.OnConnect(ctx, identity); return nil })
@@ -107,17 +111,22 @@ func (c *session) refuse(text string, code uint16) {
 	c.close(code)
 }
 
-// admit makes the client authenticated. It reports false if the client has disconnected
-// or exceeded its time limit. The connected event is queued before the client becomes
-// reachable, and writing is held back until the client has joined its rooms. So the event
-// is the first message that the client receives, and by then the client is in its rooms.
-func (c *session) admit(id *Client, cipher *Cipher, expires time.Time) bool {
+// admit makes the client authenticated. It returns an error if the client has disconnected
+// or exceeded its time limit, or if its access has been revoked. The connected event is
+// queued before the client becomes reachable, and writing is held back until the client has
+// joined its rooms. So the event is the first message that the client receives, and by then
+// the client is in its rooms.
+func (c *session) admit(id *Client, cipher *Cipher, expires time.Time) error {
 	s := c.server
 	connected := frame(wire.Message{Event: wire.EventConnected, Data: c.connectedData(id, cipher, expires)}).Own().Clear()
 	c.mu.Lock()
 	if c.state != StateAuthenticating {
 		c.mu.Unlock()
-		return false
+		return errTooLate
+	}
+	if c.isRevokedLocked(id) {
+		c.mu.Unlock()
+		return c.refuseRevoked(id)
 	}
 	c.stopTimersLocked()
 	c.state, c.entry, c.identity, c.cipher = StateAuthenticated, nil, id, cipher
@@ -136,10 +145,15 @@ func (c *session) admit(id *Client, cipher *Cipher, expires time.Time) bool {
 		_, _ = s.reg.Join(&c.member, room, math.MaxInt, false) // cannot fail without a limit
 	}
 	c.conn.Release()
+	// A revocation may have been made since the check above. To revoke the access of a user,
+	// applyRevocations looks only at the clients that are in the index by now.
+	if c.closeIfRevoked(s.revoked, time.Now().UnixMilli()) {
+		return errRevoked
+	}
 	if s.debugging() {
 		s.cfg.Logger.Debug("client authenticated", "client", id.ID, "user", printable.Text(id.UserID, loglimit.MaxText))
 	}
-	return true
+	return nil
 }
 
 // connectedData returns the data of the connected event.

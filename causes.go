@@ -28,6 +28,7 @@ const (
 	CauseAuthFailed         Cause = "authentication failed"          // 4003
 	CauseEncryptionRequired Cause = "encryption required"            // 4004
 	CauseExpired            Cause = "session expired"                // 4005
+	CauseRevoked            Cause = "access revoked"                 // Server.Revoke, 4006
 	CauseAborted            Cause = "aborted"                        // the shutdown took too long
 )
 
@@ -55,6 +56,7 @@ var ruleCauses = map[uint16]Cause{
 	wire.CloseAuthFailed:         CauseAuthFailed,
 	wire.CloseEncryptionRequired: CauseEncryptionRequired,
 	wire.CloseExpired:            CauseExpired,
+	wire.CloseDisconnected:       CauseRevoked,
 }
 
 // causeOf returns the reason why a connection has ended.

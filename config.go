@@ -151,6 +151,11 @@ type Config struct {
 	// requests are answered with 503. It should be less than the limit of file
 	// descriptors, so that the bus can reconnect. 0: no limit.
 	MaxClients int
+	// MaxRevocations is the maximum number of revocations that the server remembers; see
+	// Server.Revoke. Beyond it, a revocation still closes clients, but later authentications
+	// are not refused, Revoke returns ErrTooManyRevocations, and Stats.RevocationsDropped
+	// counts it. A revocation needs about 150 bytes of memory. 0: 65536.
+	MaxRevocations int
 	// MaxMessage is the maximum size in bytes of a message to clients, including the
 	// event. For a larger one, the call that sends it returns an error and nothing is
 	// sent, because Redis would otherwise disconnect every instance that should receive
@@ -280,6 +285,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"AuthMaxMistakes", &c.AuthMaxMistakes, wire.DefaultAuthMaxMistakes},
 		{"BackpressureLimit", &c.BackpressureLimit, wire.DefaultBackpressureLimit},
 		{"SealConcurrency", &c.SealConcurrency, 10},
+		{"MaxRevocations", &c.MaxRevocations, 1 << 16},
 	}
 	for _, f := range ints {
 		if *f.v < 0 {

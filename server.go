@@ -27,14 +27,15 @@ import (
 // never wait for a client or the network. Messages that one goroutine sends to a client
 // arrive in the order of the calls.
 type Server struct {
-	id     string
-	begun  time.Time // when it was created
-	cfg    Config
-	solo   bool // no bus
-	opts   ws.Options
-	reg    *registry.Registry[*session]
-	counts counters
-	limit  *loglimit.Limiter // for log lines that clients can cause; open while Run runs
+	id      string
+	begun   time.Time // when it was created
+	cfg     Config
+	solo    bool // no bus
+	opts    ws.Options
+	reg     *registry.Registry[*session]
+	counts  counters
+	revoked *revocations
+	limit   *loglimit.Limiter // for log lines that clients can cause; open while Run runs
 
 	errorFrames errorFrames
 
@@ -69,6 +70,7 @@ func New(cfg Config) (*Server, error) {
 		opts:        cfg.transport(),
 		reg:         registry.New[*session](),
 		limit:       loglimit.New(cfg.Logger),
+		revoked:     newRevocations(cfg.MaxRevocations),
 		ready:       make(chan struct{}),
 		stopping:    make(chan struct{}),
 		done:        make(chan struct{}),
@@ -107,7 +109,8 @@ func (s *Server) Ready() <-chan struct{} {
 // Run runs the server until ctx is done or Shutdown is called. It then closes all clients
 // with 1001, waits for their callbacks and returns nil. It returns an error if the server
 // has been run before, if the bus cannot start or fails, or if callbacks do not return
-// within ShutdownTimeout. Until the bus has subscribed, ServeHTTP responds with 503.
+// within ShutdownTimeout. Until the bus has subscribed and the server knows what has been
+// revoked, ServeHTTP responds with 503.
 func (s *Server) Run(ctx context.Context) error {
 	if s == nil {
 		return ErrNotRunning
@@ -165,6 +168,7 @@ func (s *Server) watch(ctx context.Context, busFailed <-chan error) error {
 		select {
 		case <-heartbeat.C:
 			s.sweepSilent()
+			s.revoked.expire(time.Now().UnixMilli())
 		case <-limits.C:
 			s.sweepLimits()
 		case <-ctx.Done():

@@ -25,6 +25,8 @@ type session struct {
 
 	parked atomic.Pointer[parking] // nil unless it is joining a room; written with mu held
 
+	revoked atomic.Bool // whether it was closed because its access was revoked; written with mu held
+
 	mu          sync.Mutex
 	state       State
 	protocol    uint8        // version; set before the client is reachable, and then read without a lock
