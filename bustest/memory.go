@@ -20,7 +20,7 @@ var ErrNotRunning = errors.New("bustest: bus is not running")
 // also implements [ignis.BusMonitor] and [ignis.CommandBus], and may run again after its Run
 // has returned.
 func NewCluster(n int) []ignis.Bus {
-	h := &hub{running: make(map[*node]struct{}), stored: make(map[string]time.Time)}
+	h := &hub{running: make(map[*node]struct{}), receiving: make(map[*node]struct{}), stored: make(map[string]time.Time)}
 	buses := make([]ignis.Bus, n)
 	for i := range buses {
 		buses[i] = &node{hub: h, wake: make(chan struct{}, 1), wakeCommands: make(chan struct{}, 1)}
@@ -33,7 +33,9 @@ func NewCluster(n int) []ignis.Bus {
 type hub struct {
 	mu      sync.Mutex
 	running map[*node]struct{}
-	stored  map[string]time.Time // commands, and when they are forgotten
+
+	receiving map[*node]struct{}   // nodes whose ReceiveCommands runs
+	stored    map[string]time.Time // commands, and when they are forgotten
 }
 
 type node struct {
@@ -42,8 +44,7 @@ type node struct {
 	pending [][]byte      // guarded by hub.mu
 
 	wakeCommands chan struct{} // has an element if commands may not be empty
-	receiving    bool          // whether ReceiveCommands runs; this and commands are guarded by hub.mu
-	commands     [][]byte
+	commands     [][]byte      // guarded by hub.mu
 }
 
 // Publish gives each running node its own copy, so that a node cannot change what another one
@@ -123,10 +124,7 @@ func (n *node) SendCommands(ctx context.Context, commands ...wire.EncodedCommand
 		if !c.Until.IsZero() {
 			n.hub.stored[string(c.Text)] = c.Until
 		}
-		for to := range n.hub.running {
-			if !to.receiving {
-				continue
-			}
+		for to := range n.hub.receiving {
 			to.commands = append(to.commands, slices.Clone(c.Text))
 			select {
 			case to.wakeCommands <- struct{}{}:
@@ -140,11 +138,11 @@ func (n *node) SendCommands(ctx context.Context, commands ...wire.EncodedCommand
 // ReceiveCommands implements [ignis.CommandBus].
 func (n *node) ReceiveCommands(ctx context.Context, stored, sent func(...[]byte)) error {
 	n.hub.mu.Lock()
-	if n.receiving {
+	if _, ok := n.hub.receiving[n]; ok {
 		n.hub.mu.Unlock()
 		return errors.New("bustest: ReceiveCommands is already running")
 	}
-	n.receiving = true
+	n.hub.receiving[n] = struct{}{}
 	now := time.Now()
 	maps.DeleteFunc(n.hub.stored, func(_ string, until time.Time) bool { return !until.After(now) })
 	var all [][]byte
@@ -155,7 +153,8 @@ func (n *node) ReceiveCommands(ctx context.Context, stored, sent func(...[]byte)
 	defer func() {
 		n.hub.mu.Lock()
 		defer n.hub.mu.Unlock()
-		n.receiving, n.commands = false, nil
+		delete(n.hub.receiving, n)
+		n.commands = nil
 	}()
 	if ctx.Err() != nil {
 		return nil

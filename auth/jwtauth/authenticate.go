@@ -17,7 +17,8 @@ func (v *Verifier) Authenticate(ctx context.Context, cred ignis.Credentials) (ig
 	if err != nil {
 		return ignis.Identity{}, fmt.Errorf("%w: %w", ignis.ErrUnauthenticated, err)
 	}
-	return ignis.Identity{UserID: c.Subject, Metadata: c.Rooms, Expires: c.Expires}, nil
+	id, _ := textOf(c.fields["jti"])
+	return ignis.Identity{UserID: c.Subject, Metadata: c.Rooms, Expires: c.Expires, TokenID: id, IssuedAt: c.IssuedAt}, nil
 }
 
 // ValidateRooms returns those of the rooms that the client's token allows. It can be used
