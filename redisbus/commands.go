@@ -211,7 +211,8 @@ type reading struct {
 	known bool  // stored has been called
 	done  *link // the link over which the commands were last read; nil if they must be read
 	since time.Time
-	next  time.Duration // pause after a failure
+	next  time.Duration   // pause after a failure
+	said  map[string]bool // missing rights that have been logged
 }
 
 // read reads the stored commands over l. If that fails for now, it returns a channel to wait for
@@ -220,6 +221,10 @@ func (r *reading) read(ctx context.Context, l *link) (again <-chan time.Time, er
 	b := r.bus
 	if r.since.IsZero() {
 		r.since = time.Now()
+	}
+	if l.mute != nil {
+		r.say("this redis user may not subscribe to commands: revocations of other instances are noticed only after the next connection; allow the channel "+
+			b.cfg.Prefix+wire.ChannelCommands, l, l.mute)
 	}
 	list, large, more, err := b.store().read(ctx, l)
 	switch {
@@ -238,8 +243,8 @@ func (r *reading) read(ctx context.Context, l *link) (again <-chan time.Time, er
 	}
 	b.counts.storeFailures.Add(1)
 	if denied(err) {
-		b.limit.Log(slog.LevelWarn, "this redis user may not read stored commands: revocations made earlier, or during an outage, are not known; allow the key "+
-			b.cfg.Prefix+commandsKey, "name", b.cfg.Name, "redis", l.addr, "error", err)
+		r.say("this redis user may not read stored commands: revocations that were made earlier, or during an outage, are not known; allow ZREVRANGE and the key "+
+			b.cfg.Prefix+commandsKey, l, err)
 		if r.done = l; !r.known {
 			r.known = true
 			r.stored()
@@ -252,4 +257,16 @@ func (r *reading) read(ctx context.Context, l *link) (again <-chan time.Time, er
 	b.limit.Log(slog.LevelWarn, "the stored commands cannot be read; revocations may be missing until they are", "name", b.cfg.Name, "redis", l.addr, "error", err)
 	r.next = min(max(2*r.next, minPause), maxPause)
 	return time.After(r.next), nil
+}
+
+// say logs, once, that the user has no right to something.
+func (r *reading) say(text string, l *link, err error) {
+	if r.said[text] {
+		return
+	}
+	if r.said == nil {
+		r.said = make(map[string]bool)
+	}
+	r.said[text] = true
+	r.bus.limit.Log(slog.LevelWarn, text, "name", r.bus.cfg.Name, "redis", l.addr, "error", err)
 }

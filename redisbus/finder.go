@@ -9,7 +9,6 @@ import (
 
 	"github.com/ignis-go/ignis/internal/loglimit"
 	"github.com/ignis-go/ignis/internal/redisconn"
-	"github.com/ignis-go/ignis/wire"
 )
 
 // finder finds the node to connect to, and checks that a node is still the right one.
@@ -111,10 +110,6 @@ func (f *finder) check(ctx context.Context, l *link) error {
 func (f *finder) alive(ctx context.Context, l *link) error {
 	if l.sub == nil {
 		return l.ping(ctx)
-	}
-	if l.mute != nil {
-		f.say("commands", "this redis user may not use the channel of commands: "+
-			"revocations of other instances are known only after the next connection; allow "+f.cfg.Prefix+wire.ChannelCommands, l, l.mute)
 	}
 	err := l.beat(ctx)
 	if err == nil && l.denied != nil && l.silent() {
