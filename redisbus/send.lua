@@ -21,5 +21,8 @@ for i = 3, #ARGV, 2 do
   if new then redis.call('PUBLISH', ARGV[1], ARGV[i + 1]) end
 end
 local last = redis.call('ZREVRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-if last[2] then redis.call('PEXPIREAT', KEYS[1], last[2]) end
+if last[2] then
+  local latest = 253402300799999 -- the year 9999; a score may be infinite if others have written it
+  redis.call('PEXPIREAT', KEYS[1], string.format('%.0f', math.min(tonumber(last[2]) or latest, latest)))
+end
 return refused
