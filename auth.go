@@ -56,16 +56,17 @@ func (c *session) letIn(ctx context.Context, m wire.Message) error {
 	}
 	identity := &profile
 	identity.UserID, identity.Metadata = who.UserID, who.Metadata
-	identity.TokenID, identity.issuedAt = who.TokenID, issuedAt(who.IssuedAt)
+	identity.TokenID = who.TokenID
+	issued := issuedAt(who.IssuedAt)
 	c.mu.Lock()
-	c.identity = identity // from now on, OnDisconnect must be called
+	c.identity, c.issuedAt = identity, issued // from now on, OnDisconnect must be called
 	c.mu.Unlock()
 	if who.expired() {
 		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", "the session has already expired")
 		c.refuse(wire.ErrorRejected, wire.CloseAuthFailed)
 		return ErrUnauthenticated
 	}
-	if c.isRevoked(identity) { // admit checks it again
+	if c.isRevoked(identity, issued) { // admit checks it again
 		return c.refuseRevoked(identity)
 	}
 	cipher, err := c.secure(ctx, identity, cred)
@@ -124,7 +125,7 @@ func (c *session) admit(id *Client, cipher *Cipher, expires time.Time) error {
 		c.mu.Unlock()
 		return errTooLate
 	}
-	if c.isRevokedLocked(id) {
+	if c.isRevokedLocked(id, c.issuedAt) {
 		c.mu.Unlock()
 		return c.refuseRevoked(id)
 	}

@@ -107,8 +107,6 @@ type Client struct {
 	ConnectedAt time.Time
 	Value       any // from Accepted
 	Encrypted   bool
-
-	issuedAt int64 // see issuedAt
 }
 
 // MetadataOf returns the client's metadata as a T, or an error if it has another type.

@@ -128,8 +128,9 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 		return expires, &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
 	}
 	id := *was // a copy, because others may be reading it
-	id.Metadata, id.TokenID, id.issuedAt = who.Metadata, who.TokenID, issuedAt(who.IssuedAt)
-	if c.isRevoked(&id) { // checked again below
+	id.Metadata, id.TokenID = who.Metadata, who.TokenID
+	issued := issuedAt(who.IssuedAt)
+	if c.isRevoked(&id, issued) { // checked again below
 		return expires, c.refreshRevoked(&id)
 	}
 	lost, err := c.lostRooms(ctx, &id)
@@ -141,12 +142,12 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 		c.mu.Unlock()
 		return expires, context.Canceled
 	}
-	if c.isRevokedLocked(&id) {
+	if c.isRevokedLocked(&id, issued) {
 		c.mu.Unlock()
 		return expires, c.refreshRevoked(&id)
 	}
 	id.Encrypted = c.identity.Encrypted // Encrypt may have been called meanwhile
-	c.identity = &id
+	c.identity, c.issuedAt = &id, issued
 	c.expireLocked(who.Expires)
 	c.mu.Unlock()
 	for _, room := range lost {

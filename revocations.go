@@ -157,8 +157,8 @@ func (v *revocations) has(r Revocation) bool {
 	return v.covers(r, cutoffOf(r))
 }
 
-// revoked reports whether the access of a client is revoked.
-func (v *revocations) revoked(id *Client, now int64) bool {
+// revoked reports whether the access of a client is revoked whose token was issued at a time.
+func (v *revocations) revoked(id *Client, issuedAt, now int64) bool {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	switch {
@@ -169,7 +169,7 @@ func (v *revocations) revoked(id *Client, now int64) bool {
 	}
 	for _, list := range [...][]cutoff{v.users[id.UserID], v.everyone} {
 		for _, c := range list {
-			if id.issuedAt < c.before && c.until > now {
+			if issuedAt < c.before && c.until > now {
 				return true
 			}
 		}

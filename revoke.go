@@ -138,11 +138,11 @@ func (s *Server) closeRevoked(fresh *revocations, now int64) (closed int) {
 // then on, messages of the client are not handled.
 func (c *session) closeIfRevoked(by *revocations, now int64) bool {
 	c.mu.Lock()
-	id := c.identity
+	id, issued := c.identity, c.issuedAt
 	if id == nil { // only the client ID is known
-		id = &Client{ID: c.member.ID, issuedAt: math.MaxInt64}
+		id, issued = &Client{ID: c.member.ID}, math.MaxInt64
 	}
-	hit := c.state < StateDisconnected && !c.revoked.Load() && by.revoked(id, now)
+	hit := c.state < StateDisconnected && !c.revoked.Load() && by.revoked(id, issued, now)
 	if hit {
 		c.revoked.Store(true)
 	}
@@ -155,15 +155,15 @@ func (c *session) closeIfRevoked(by *revocations, now int64) bool {
 
 // isRevokedLocked reports whether the client was closed because of a revocation, or may not
 // be admitted with the identity.
-func (c *session) isRevokedLocked(id *Client) bool {
-	return c.revoked.Load() || c.server.revoked.revoked(id, time.Now().UnixMilli())
+func (c *session) isRevokedLocked(id *Client, issuedAt int64) bool {
+	return c.revoked.Load() || c.server.revoked.revoked(id, issuedAt, time.Now().UnixMilli())
 }
 
 // isRevoked is isRevokedLocked for a caller that does not hold the lock.
-func (c *session) isRevoked(id *Client) bool {
+func (c *session) isRevoked(id *Client, issuedAt int64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.isRevokedLocked(id)
+	return c.isRevokedLocked(id, issuedAt)
 }
 
 // refuseRevoked logs, counts and refuses an authentication whose access is revoked.

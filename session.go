@@ -32,6 +32,7 @@ type session struct {
 	protocol    uint8        // version; set before the client is reachable, and then read without a lock
 	entry       *entry       // nil once admitted
 	identity    *Client      // set once Authenticate has accepted it
+	issuedAt    int64        // when the token of identity was issued; see issuedAt
 	cipher      *Cipher      // nil unless encrypted
 	memberships *memberships // nil until it joins a room with callbacks
 	expiry      *expiry      // nil if the session does not end

@@ -239,43 +239,53 @@ func storedCommandsReachLaterNodes(t *testing.T, make New) {
 // noCommandIsMissedAtTheStart checks that a node that starts while another one sends commands
 // learns of all of them, from the store or as they arrive.
 func noCommandIsMissedAtTheStart(t *testing.T, make New) {
-	const n = 300
+	const more = 100
 	buses, mark := commandBuses(t, make, 2)
 	first := command(t, buses[0], mark)
 	first.nextStored()
+	begun, started := newSignal(), newSignal()
 	var sender sync.WaitGroup
-	sent := newSignal()
+	sent := 0
 	sender.Go(func() {
-		for i := range n {
-			text := wire.EncodedCommand{Text: fmt.Append([]byte(mark), i), Until: inAnHour()}
+		defer begun.set()
+		tick := time.NewTicker(100 * time.Microsecond)
+		defer tick.Stop()
+		for last := -1; last < 0 || sent < last; sent++ {
+			text := wire.EncodedCommand{Text: fmt.Append([]byte(mark), sent), Until: inAnHour()}
 			if err := first.commands.SendCommands(t.Context(), text); err != nil {
 				t.Errorf("SendCommands: %v", err)
-				sent.set()
 				return
 			}
-			if i == n/10 {
-				sent.set()
+			if sent == more {
+				begun.set()
 			}
+			select {
+			case <-started.c:
+				if last < 0 {
+					last = sent + more
+				}
+			default:
+			}
+			<-tick.C
 		}
+		first.send(time.Time{}, "end")
 	})
 	defer sender.Wait()
-	sent.wait(t, "the first commands to be sent")
-	if t.Failed() {
-		return
-	}
+	defer started.set()
+	begun.wait(t, "the first commands to be sent")
 	late := command(t, buses[1], mark)
-	known := late.nextStored()
-	select {
-	case text := <-late.sent:
-		late.sent <- text // it may not precede the first call of stored
-	default:
-	}
-	missing := n - len(known)
-	for _, text := range known {
+	for _, text := range late.nextStored() {
 		late.seen[text] = true
 	}
-	for ; missing > 0; missing-- {
-		late.nextCommand()
+	started.set()
+	for text := ""; text != "end"; {
+		text = late.nextCommand()
+	}
+	sender.Wait()
+	for i := range sent {
+		if !late.seen[fmt.Sprint(i)] {
+			t.Fatalf("command %d of %d was missed", i, sent)
+		}
 	}
 }
 
