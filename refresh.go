@@ -130,9 +130,6 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 	id := *was // a copy, because others may be reading it
 	id.Metadata, id.TokenID = who.Metadata, who.TokenID
 	issued := issuedAt(who.IssuedAt)
-	if c.isRevoked(&id, issued) { // checked again below
-		return expires, c.refreshRevoked(&id)
-	}
 	lost, err := c.lostRooms(ctx, &id)
 	if err != nil {
 		return expires, err // nothing has changed, so the client may try again

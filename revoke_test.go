@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"io"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -174,7 +175,7 @@ func TestRevokeWhileAuthenticating(t *testing.T) {
 							<-step2
 						}
 					}
-					connected := false
+					connected, agreed := false, 0
 					n := startMem(t, ignis.Config{
 						Authenticate: func(ctx context.Context, c ignis.Credentials) (ignis.Identity, error) {
 							defer wait("Authenticate")
@@ -182,6 +183,7 @@ func TestRevokeWhileAuthenticating(t *testing.T) {
 						},
 						Encryption: ignis.EncryptionOptional,
 						AgreeKeys: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Cipher, error) {
+							agreed++
 							wait("AgreeKeys")
 							return nil, nil
 						},
@@ -204,6 +206,9 @@ func TestRevokeWhileAuthenticating(t *testing.T) {
 					if len(lines) == 0 || lines[len(lines)-1] != "<end>" || connected || n.Stats().Authenticated != 0 {
 						t.Errorf("the client slipped through: %q, OnConnect called: %v", lines, connected)
 					}
+					if step == "Authenticate" && agreed > 0 {
+						t.Error("keys were agreed on with a client that is refused")
+					}
 				})
 			})
 		}
@@ -212,50 +217,68 @@ func TestRevokeWhileAuthenticating(t *testing.T) {
 
 // However revocations and authentications interleave, no client of a revoked user stays.
 func TestRevokeRaces(t *testing.T) {
-	n := start(t, ignis.Config{Authenticate: tokens, DefaultRooms: []string{}})
-	for round := range 30 {
+	decided, admitted := make(chan struct{}), make(chan bool)
+	var n *node
+	var round int
+	n = newNode(t, ignis.Config{
+		CloseTimeout: time.Millisecond, // the client does not answer the close frame
+		Authenticate: func(ctx context.Context, c ignis.Credentials) (ignis.Identity, error) {
+			close(decided)
+			for range round % 100 * 50 { // so that the revocation arrives at different moments
+				_ = n.Ready()
+			}
+			return tokens(ctx, c)
+		},
+		Hooks: ignis.Hooks{Authenticated: func(i ignis.AuthenticatedInfo) { admitted <- i.Err == nil }},
+	})
+	<-n.Ready()
+	outcomes := make(map[bool]int)
+	for round = range 3000 {
 		user, token := fmt.Sprint("user", round), fmt.Sprint("token", round)
 		r := ignis.Revocation{UserID: user, Until: time.Now().Add(time.Hour)}
-		if round%2 == 0 {
+		if round%4 == 0 {
 			r = ignis.Revocation{TokenID: token, Until: r.Until}
 		}
+		decided = make(chan struct{})
+		ours, theirs := net.Pipe()
+		ignis.Adopt(n.Server, theirs)
 		var all sync.WaitGroup
-		var peers []*peer
-		for range 8 {
-			peers = append(peers, n.connect())
-		}
-		for _, p := range peers {
-			all.Go(func() {
-				p.text(`{"event":"authenticate","data":` + credentials(user, token, "") + `}`)
-			})
-		}
+		_ = ours.SetReadDeadline(time.Now().Add(n.patience))
+		var stays error
+		all.Go(func() { _, stays = io.Copy(io.Discard, ours) })
 		all.Go(func() {
-			for range rand.IntN(4000) {
-				_ = n.Stats().Clients
-			}
+			<-decided
 			if err := n.Revoke(context.Background(), r); err != nil {
 				t.Error(err)
 			}
 		})
+		p := peer{node: n, conn: ours}
+		p.text(`{"event":"authenticate","data":` + credentials(user, token, "") + `}`)
+		outcomes[<-admitted]++
 		all.Wait()
-		for _, p := range peers {
-			for p.next() != "<end>" { // or the client stays, and next fails
-			}
+		if _ = ours.Close(); stays != nil {
+			t.Fatalf("round %d: the client is not closed: %v", round, stays)
 		}
 	}
-	if s := n.Stats(); s.Authenticated != 0 {
-		t.Errorf("%d clients are authenticated", s.Authenticated)
+	if closed := n.Stats().Disconnects[ignis.CauseRevoked]; closed != uint64(outcomes[true]) {
+		t.Errorf("%d clients were admitted, and %d of them closed because of the revocation", outcomes[true], closed)
 	}
+	t.Logf("%d clients were admitted and closed, and %d were refused", outcomes[true], outcomes[false])
 }
 
 func TestRevokeAndRefresh(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		hold := make(chan struct{})
+		hold, hold5 := make(chan struct{}), make(chan struct{})
 		n := startMem(t, ignis.Config{Authenticate: func(ctx context.Context, c ignis.Credentials) (ignis.Identity, error) {
 			if c.Type == "slow" {
 				defer func() { <-hold }()
 			}
 			return tokens(ctx, c)
+		}, ValidateRooms: func(_ context.Context, c *ignis.Client, rooms []string) ([]string, error) {
+			if c.TokenID == "t5" {
+				<-hold5
+			}
+			return rooms, nil
 		}})
 		p, _ := n.enter(credentials("ann", "t1", "-2h"))
 		revoke := func(token string) {
@@ -277,6 +300,13 @@ func TestRevokeAndRefresh(t *testing.T) {
 		revoke("t3")
 		close(hold)
 		p.only(refused("2"))
+		// Or while the application is asked for the rooms that it allows.
+		p.join(names("lobby"))
+		p.text(`{"event":"refresh","data":` + credentials("ann", "t5", "-1h") + `,"id":"5"}`)
+		synctest.Wait()
+		revoke("t5")
+		close(hold5)
+		p.only(refused("5"))
 		// After a refresh, the new token counts.
 		p.text(`{"event":"refresh","data":` + credentials("ann", "t4", "-1h") + `,"id":"3"}`)
 		p.only(`{"event":"ack","data":{},"id":"3"}`)
@@ -287,7 +317,7 @@ func TestRevokeAndRefresh(t *testing.T) {
 		p.only()
 		revoke("t4")
 		p.only(closed(4006)...)
-		if s := n.Stats(); s.RefusedRevoked != 2 || s.RefusedAuth != 0 {
+		if s := n.Stats(); s.RefusedRevoked != 3 || s.RefusedAuth != 0 {
 			t.Errorf("stats %+v", s)
 		}
 	})
