@@ -324,6 +324,18 @@ func TestTooManyStoredCommands(t *testing.T) {
 	if got := r.Do("zcard", storeKey); got != "300" {
 		t.Errorf("%s are stored", got)
 	}
+	// A bus reads as many, and says if there are more.
+	for _, more := range []int{0, 1} {
+		ctx, cancel := context.WithCancel(t.Context())
+		read := 0
+		if err := n.ReceiveCommands(ctx, func(list ...[]byte) { read = len(list); cancel() }, func(...[]byte) {}); err != nil || read != 300 {
+			t.Errorf("%d commands were read, %v", read, err)
+		}
+		if n.log.count("redis stores more commands") != more {
+			t.Errorf("with %d more, the log is:\n%s", more, n.log)
+		}
+		r.Do("zadd", storeKey, "1", "one more")
+	}
 	if err := n.SendCommands(t.Context(), wire.EncodedCommand{Text: make([]byte, wire.MaxCommand+1)}); err == nil {
 		t.Error("a command that is too large has no error")
 	}
