@@ -40,6 +40,16 @@ func Settle(s *Server) {
 	}
 }
 
+// Written waits until the kernel has everything that was sent, except what waits for clients
+// that read too slowly.
+func Written(s *Server) {
+	for _, c := range s.reg.AppendAll(nil) {
+		for c.conn.Queued() > 0 && !c.conn.Backpressured() {
+			runtime.Gosched()
+		}
+	}
+}
+
 // Hold makes the server queue messages without writing them.
 func Hold(s *Server) {
 	for _, c := range s.reg.AppendAll(nil) {
