@@ -39,7 +39,8 @@ func TestConfigCheck(t *testing.T) {
 		"unknown variable":     {"path: /x", []string{"IGNIS_MAXROOMS=s3cr3t"}, 2, []string{"IGNIS_MAXROOMS is unknown; did you mean IGNIS_MAX_ROOMS?"}},
 		"a Service's variables": {
 			"tokens: {secret_file: " + secret + "}",
-			[]string{"IGNIS_PORT=tcp://10.0.0.1:80", "IGNIS_SERVICE_HOST=10.0.0.1", "IGNIS_SERVICE_PORT=80", "IGNIS_PORT_80_TCP_ADDR=10.0.0.1"}, 0, nil,
+			[]string{"IGNIS_PORT=tcp://10.0.0.1:80", "IGNIS_SERVICE_HOST=10.0.0.1", "IGNIS_SERVICE_PORT=80", "IGNIS_PORT_80_TCP_ADDR=10.0.0.1"},
+			0, nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -272,7 +272,7 @@ func TestSchemaOfSettings(t *testing.T) {
 			if err == nil && !strings.Contains(k.Path, "prefix") {
 				t.Errorf("the decoder accepts %s", text)
 			}
-			if (err == nil) != (accepts(text)) {
+			if (err == nil) != accepts(text) {
 				t.Errorf("%s: the decoder says %v, the schema %v", text, err, accepts(text))
 			}
 		}
