@@ -43,39 +43,24 @@ func (c *session) letIn(ctx context.Context, m wire.Message) error {
 	profile := c.profile()
 	cred := newCredentials(profile, m.Data)
 	who, err := c.callAuthenticate(ctx, cred)
-	switch {
-	case errors.Is(err, errBusy):
-		c.turnAway(wire.CloseTryAgainLater)
-		return err
-	case errors.Is(err, errFailing):
-		c.turnAway(wire.CloseTooManyConnections)
-		return err
-	case errors.Is(err, ErrUnauthenticated):
-		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", err)
-		c.reject(err)
-		return err
-	case err != nil:
-		code := wire.CloseAuthFailed
-		switch {
-		case ctx.Err() != nil: // the client has disconnected
-		case undecided(err):
-			s.warn("client turned away: Authenticate cannot decide at the moment", "client", c.member.ID, "remote", cred.RemoteAddr, "error", err)
-			code = wire.CloseTryAgainLater
-		default:
-			c.callbackFailed("Authenticate", err)
-		}
-		c.refuse(wire.ErrorAuthentication, code)
+	if err != nil {
+		c.authenticateFailed(ctx, cred, err)
 		return err
 	}
 	identity := &profile
 	identity.UserID, identity.Metadata = who.UserID, who.Metadata
+	identity.TokenID = who.TokenID
+	issued := issuedAt(who.IssuedAt)
 	c.mu.Lock()
-	c.identity = identity // from now on, OnDisconnect must be called
+	c.identity, c.issuedAt = identity, issued // from now on, OnDisconnect must be called
 	c.mu.Unlock()
 	if who.expired() {
 		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", "the session has already expired")
 		c.refuse(wire.ErrorRejected, wire.CloseAuthFailed)
 		return ErrUnauthenticated
+	}
+	if c.isRevoked(identity, issued) { // admit checks it again
+		return c.refuseRevoked(identity)
 	}
 	cipher, err := c.secure(ctx, identity, cred)
 	if err != nil {
@@ -89,6 +74,28 @@ func (c *session) letIn(ctx context.Context, m wire.Message) error {
 		c.callbackFailed("OnConnect", err)
 	}
 	return nil
+}
+
+// authenticateFailed closes a client for which callAuthenticate has returned err.
+func (c *session) authenticateFailed(ctx context.Context, cred Credentials, err error) {
+	s := c.server
+	switch {
+	case errors.Is(err, errBusy):
+		c.turnAway(wire.CloseTryAgainLater)
+	case errors.Is(err, errFailing):
+		c.turnAway(wire.CloseTooManyConnections)
+	case errors.Is(err, ErrUnauthenticated):
+		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", err)
+		c.reject(err)
+	case ctx.Err() != nil: // the client has disconnected
+		c.refuse(wire.ErrorAuthentication, wire.CloseAuthFailed)
+	case undecided(err):
+		s.warn("client turned away: Authenticate cannot decide at the moment", "client", c.member.ID, "remote", cred.RemoteAddr, "error", err)
+		c.refuse(wire.ErrorAuthentication, wire.CloseTryAgainLater)
+	default:
+		c.callbackFailed("Authenticate", err)
+		c.refuse(wire.ErrorAuthentication, wire.CloseAuthFailed)
+	}
 }
 
 // errTooLate is the error for a client that disconnected, or exceeded its time limit,
@@ -155,7 +162,8 @@ func (c *session) turnAway(code uint16) {
 }
 
 // admit makes the client authenticated. It returns an error if the client has disconnected
-// or exceeded its time limit, or if its user has too many connections.
+// or exceeded its time limit, if its user has too many connections, or if its access has
+// been revoked.
 func (c *session) admit(id *Client, cipher *Cipher, expires time.Time) error {
 	s := c.server
 	limit := s.userLimit(id)
@@ -167,6 +175,11 @@ func (c *session) admit(id *Client, cipher *Cipher, expires time.Time) error {
 		c.turnAway(wire.CloseTooManyConnections)
 	case err == nil:
 		c.closeOldest(id, limit)
+		// A revocation may have been made since activate checked it. To revoke the access of a
+		// user, applyRevocations looks only at the clients that are in the index by now.
+		if c.closeIfRevoked(s.revoked, time.Now().UnixMilli()) {
+			return errRevoked
+		}
 		if s.debugging() {
 			s.cfg.Logger.Debug("client authenticated", "client", id.ID, "user", printable.Text(id.UserID, loglimit.MaxText))
 		}
@@ -192,6 +205,10 @@ func (c *session) activate(id *Client, cipher *Cipher, expires time.Time, limit 
 	if c.state != StateAuthenticating {
 		c.mu.Unlock()
 		return errTooLate
+	}
+	if c.isRevokedLocked(id, c.issuedAt) {
+		c.mu.Unlock()
+		return c.refuseRevoked(id)
 	}
 	c.stopTimersLocked()
 	c.state, c.entry, c.identity, c.cipher = StateAuthenticated, nil, id, cipher

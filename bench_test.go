@@ -84,7 +84,7 @@ func BenchmarkDispatch(b *testing.B) {
 	var count atomic.Int64
 	const batch = 50
 	n := start(b, ignis.Config{
-		Logger: slog.New(slog.DiscardHandler),
+		Logger: slog.New(slog.DiscardHandler), MessageRate: 1e9, MessageBurst: 1e9, ByteRate: 1e9, ByteBurst: 1e9,
 		OnMessage: func(context.Context, *ignis.Client, wire.Message) (any, error) {
 			if count.Add(1)%batch == 0 {
 				got <- struct{}{}

@@ -29,6 +29,7 @@ const (
 	CauseAuthFailed         Cause = "authentication failed"          // 4003
 	CauseEncryptionRequired Cause = "encryption required"            // 4004
 	CauseExpired            Cause = "session expired"                // 4005
+	CauseRevoked            Cause = "access revoked"                 // Server.Revoke, 4006
 	CauseConnections        Cause = "too many connections"           // MaxClientsPerUser, AuthFailureRate, 4008
 	CauseRate               Cause = "too many messages"              // MessageRate, ByteRate, 4007
 	CauseMemory             Cause = "out of memory"                  // MemoryLimit
@@ -63,6 +64,7 @@ var ruleCauses = map[uint16]Cause{
 	wire.CloseEncryptionRequired: CauseEncryptionRequired,
 	wire.CloseExpired:            CauseExpired,
 	wire.CloseTooManyConnections: CauseConnections,
+	wire.CloseDisconnected:       CauseRevoked,
 }
 
 // causeOf returns the reason why a connection has ended.

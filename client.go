@@ -88,6 +88,12 @@ type Identity struct {
 	// closed with 4005 unless it has sent new credentials before. Zero: the session does
 	// not end.
 	Expires time.Time
+	// TokenID identifies the token or login session that the client uses, such as the claim
+	// jti of a JWT, so that Server.Revoke can revoke it. Empty: it cannot be revoked by ID.
+	TokenID string
+	// IssuedAt is the time at which the token was issued, for Revocation.IssuedBefore.
+	// Zero: it counts as issued before any other time.
+	IssuedAt time.Time
 }
 
 // Client is an authenticated client as passed to callbacks. It never changes and can be
@@ -96,6 +102,7 @@ type Client struct {
 	ID          string // UUID v4
 	UserID      string // empty for an anonymous client
 	Metadata    any    // from Identity
+	TokenID     string // from Identity
 	RemoteAddr  string
 	ConnectedAt time.Time
 	Value       any // from Accepted

@@ -212,6 +212,11 @@ type Config struct {
 	// for example because it has reconnected. The limit is never lower than MaxRooms. 0:
 	// 256.
 	JoinBurst int
+	// MaxRevocations is the maximum number of revocations that the server remembers; see
+	// Server.Revoke. Beyond it, a revocation still closes clients, but later authentications
+	// are not refused, Revoke returns ErrTooManyRevocations, and Stats.RevocationsDropped
+	// counts it. A revocation needs about 150 bytes of memory. 0: 65536.
+	MaxRevocations int
 	// MaxMessage is the maximum size in bytes of a message to clients, including the
 	// event. For a larger one, the call that sends it returns an error and nothing is
 	// sent, because Redis would otherwise disconnect every instance that should receive

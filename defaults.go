@@ -63,6 +63,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"AuthMaxMistakes", &c.AuthMaxMistakes, wire.DefaultAuthMaxMistakes},
 		{"BackpressureLimit", &c.BackpressureLimit, wire.DefaultBackpressureLimit},
 		{"SealConcurrency", &c.SealConcurrency, 10},
+		{"MaxRevocations", &c.MaxRevocations, 1 << 16},
 	}
 	for _, f := range ints {
 		if *f.v < 0 {

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/wire"
@@ -53,14 +54,21 @@ func TestFromAnyGoroutine(t *testing.T) {
 		"Join":          func() { _ = n.Join(one(), "a", "b") },
 		"Leave":         func() { _ = n.Leave(one(), "a") },
 		"Ready":         func() { n.Ready() },
-		"Run":           func() { _ = n.Run(ctx) }, // it is already running
-		"Send":          func() { _ = n.Send(ctx, ignis.To("a"), "x", 1) },
+		"Revoke": func() {
+			until := time.Now().Add(time.Hour)
+			_ = n.Revoke(ctx, ignis.Revocation{UserID: "bob", IssuedBefore: time.Now(), Until: until})
+			_ = n.Revoke(ctx, ignis.Revocation{TokenID: "t", Until: until})
+			_ = n.Revoke(ctx, ignis.Revocation{ClientID: one(), Until: until})
+		},
+		"Run":  func() { _ = n.Run(ctx) }, // it is already running
+		"Send": func() { _ = n.Send(ctx, ignis.To("a"), "x", 1) },
 		"SendLocal": func() {
 			_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
 			_ = n.SendLocal(ignis.ToClient(one()), "x", 1)
 			_ = n.SendLocal(ignis.ToRoom("a"), "x", 1)
 			_ = n.SendLocal(ignis.ToUser("ann"), "x", 1)
 		},
+		"SetLimits": func() { _ = n.SetLimits(ignis.Config{}) },
 		"Stats":     func() { n.Stats() },
 		"ServeHTTP": func() { n.ServeHTTP(httptest.NewRecorder(), upgradeRequest()) }, // it cannot be hijacked
 		"Shutdown":  nil,                                                              // below

@@ -35,6 +35,9 @@ type Hooks struct {
 	Published func(PublishedInfo)
 	// Received is called when envelopes have arrived from the bus.
 	Received func(ReceivedInfo)
+	// Revoked is called when this server has learned of revocations and has closed the
+	// clients that they concern.
+	Revoked func(RevokedInfo)
 	// BusGap is called after a period in which envelopes may have been missed.
 	BusGap func(BusGap)
 }
@@ -112,6 +115,13 @@ type PublishedInfo struct {
 
 // ReceivedInfo describes envelopes that arrived from the bus together.
 type ReceivedInfo struct{ Envelopes, Bytes int }
+
+// RevokedInfo describes revocations that were made together.
+type RevokedInfo struct {
+	Revocations int
+	Clients     int // of this instance
+	FromBus     bool
+}
 
 // hook calls the hook f unless it is nil.
 func hook[T any](s *Server, name string, f func(T), info T) {

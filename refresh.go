@@ -136,7 +136,8 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 		return expires, &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
 	}
 	id := *was // a copy, because others may be reading it
-	id.Metadata = who.Metadata
+	id.Metadata, id.TokenID = who.Metadata, who.TokenID
+	issued := issuedAt(who.IssuedAt)
 	lost, err := c.lostRooms(ctx, &id)
 	if err != nil {
 		return expires, err // nothing has changed, so the client may try again
@@ -146,8 +147,12 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 		c.mu.Unlock()
 		return expires, context.Canceled
 	}
+	if c.isRevokedLocked(&id, issued) {
+		c.mu.Unlock()
+		return expires, c.refreshRevoked(&id)
+	}
 	id.Encrypted = c.identity.Encrypted // Encrypt may have been called meanwhile
-	c.identity = &id
+	c.identity, c.issuedAt = &id, issued
 	c.expireLocked(who.Expires)
 	c.mu.Unlock()
 	for _, room := range lost {
@@ -157,4 +162,13 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 	}
 	c.notifyLeft(ctx, lost)
 	return who.Expires, nil
+}
+
+// refreshRevoked counts and logs a refresh whose credentials are revoked, and returns the
+// answer. The session continues with the previous credentials, unless they are revoked too.
+func (c *session) refreshRevoked(id *Client) error {
+	s := c.server
+	s.counts.refusedRevoked.Add(1)
+	s.info("refresh refused", "client", c.member.ID, "user", id.UserID, "error", "access was revoked")
+	return &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
 }

@@ -26,17 +26,18 @@ import (
 // never wait for a client or the network. Messages that one goroutine sends to a client
 // arrive in the order of the calls.
 type Server struct {
-	id     string
-	begun  time.Time // when it was created
-	cfg    Config
-	solo   bool // no bus
-	opts   ws.Options
-	tuning atomic.Pointer[tuning]
-	reg    *registry.Registry[*session]
-	counts counters
-	limit  *loglimit.Limiter // for log lines that clients can cause; open while Run runs
-	limits *limits
-	memory memoryWatch
+	id      string
+	begun   time.Time // when it was created
+	cfg     Config
+	solo    bool // no bus
+	opts    ws.Options
+	tuning  atomic.Pointer[tuning]
+	reg     *registry.Registry[*session]
+	counts  counters
+	revoked *revocations
+	limit   *loglimit.Limiter // for log lines that clients can cause; open while Run runs
+	limits  *limits
+	memory  memoryWatch
 
 	errorFrames errorFrames
 
@@ -72,6 +73,7 @@ func New(cfg Config) (*Server, error) {
 		reg:         registry.New[*session](),
 		limit:       loglimit.New(cfg.Logger),
 		limits:      newLimits(cfg),
+		revoked:     newRevocations(cfg.MaxRevocations),
 		ready:       make(chan struct{}),
 		stopping:    make(chan struct{}),
 		done:        make(chan struct{}),
@@ -112,7 +114,8 @@ func (s *Server) Ready() <-chan struct{} {
 // Run runs the server until ctx is done or Shutdown is called. It then closes all clients
 // with 1001, waits for their callbacks and returns nil. It returns an error if the server
 // has been run before, if the bus cannot start or fails, or if callbacks do not return
-// within ShutdownTimeout. Until the bus has subscribed, ServeHTTP responds with 503.
+// within ShutdownTimeout. Until the bus has subscribed and the server knows what has been
+// revoked, ServeHTTP responds with 503.
 func (s *Server) Run(ctx context.Context) error {
 	if s == nil {
 		return ErrNotRunning
@@ -176,6 +179,7 @@ func (s *Server) watch(ctx context.Context, busFailed <-chan error) error {
 		select {
 		case <-heartbeat.C:
 			s.sweepSilent()
+			s.revoked.expire(time.Now().UnixMilli())
 		case <-limits.C:
 			s.sweepLimits()
 		case <-ctx.Done():

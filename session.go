@@ -27,11 +27,14 @@ type session struct {
 
 	parked atomic.Pointer[parking] // nil unless it is joining a room; written with mu held
 
+	revoked atomic.Bool // whether it was closed because its access was revoked; written with mu held
+
 	mu          sync.Mutex
 	state       State
 	protocol    uint8        // version; set before the client is reachable, and then read without a lock
 	entry       *entry       // nil once admitted
 	identity    *Client      // set once Authenticate has accepted it
+	issuedAt    int64        // when the token of identity was issued; see issuedAt
 	cipher      *Cipher      // nil unless encrypted
 	memberships *memberships // nil until it joins a room with callbacks
 	expiry      *expiry      // nil if the session does not end

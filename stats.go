@@ -15,6 +15,7 @@ type Stats struct {
 	WithoutEpoll  int // of Clients: served without epoll; see Config.PlainIO
 	Users         int // with at least one session on this server
 	Rooms         int // with at least one member on this server, excluding the rooms named by client IDs
+	Revoked       int // revocations that this server remembers
 
 	Connections    uint64 // connections accepted
 	RefusedUpgrade uint64 // requests that are not valid WebSocket handshakes
@@ -22,6 +23,7 @@ type Stats struct {
 	RefusedAccept  uint64 // requests refused by Config.Accept or because of their origin
 	RefusedFull    uint64 // requests refused because of Config.MaxClients
 	RefusedAuth    uint64 // clients for which authentication or key agreement failed
+	RefusedRevoked uint64 // authentications and refreshes refused because access was revoked
 
 	RefusedAddress     uint64 // requests refused because of Config.MaxClientsPerAddress
 	RefusedRate        uint64 // requests refused because of Config.UpgradeRate
@@ -58,6 +60,12 @@ type Stats struct {
 	BusMalformed uint64 // of BusReceived: malformed
 	BusUnknown   uint64 // of BusReceived: of an unknown type
 
+	Revocations        uint64 // revocations that this server has made or learned of
+	RevocationsDropped uint64 // of Revocations: not remembered because of Config.MaxRevocations
+	Commands           uint64 // commands from the bus, including this server's own
+	BadCommands        uint64 // of Commands: malformed
+	UnknownCommands    uint64 // of Commands: unknown or of a later version
+
 	BusGaps    uint64        // periods in which envelopes may have been missed
 	BusGapTime time.Duration // total duration of the gaps
 }
@@ -71,6 +79,8 @@ type counters struct {
 	received, messages, malformed, ignored, throttled             atomic.Uint64
 	unauthenticated, badEncrypted, refusedLeaves, unhandled       atomic.Uint64
 	droppedOldest, droppedReplaced                                atomic.Uint64
+	refusedRevoked, revocations, revocationsDropped               atomic.Uint64
+	commands, badCommands, unknownCommands                        atomic.Uint64
 	sent, droppedFull, droppedClosing, droppedLarge, sealFailures atomic.Uint64
 	callbackErrors, panics                                        atomic.Uint64
 	busPublished, busRefused                                      atomic.Uint64
@@ -116,7 +126,7 @@ func (s *Server) Stats() Stats {
 		WithoutEpoll:   int(n.withoutEpoll.Load()),
 		Connections:    n.connections.Load(),
 		RefusedUpgrade: n.refusedUpgrade.Load(), FailedUpgrade: n.failedUpgrade.Load(), RefusedFull: n.refusedFull.Load(),
-		RefusedAccept: n.refusedAccept.Load(), RefusedAuth: n.refusedAuth.Load(),
+		RefusedAccept: n.refusedAccept.Load(), RefusedAuth: n.refusedAuth.Load(), RefusedRevoked: n.refusedRevoked.Load(),
 		RefusedAddress: n.refusedAddress.Load(), RefusedRate: n.refusedRate.Load(), RefusedAddressRate: n.refusedAddressRate.Load(),
 		RefusedFailing: n.refusedFailing.Load(), RefusedMemory: n.refusedMemory.Load(),
 		RefusedBusy: n.refusedBusy.Load(), RefusedUser: n.refusedUser.Load(), Throttled: n.throttled.Load(),
@@ -134,6 +144,8 @@ func (s *Server) Stats() Stats {
 		CallbackErrors: n.callbackErrors.Load(), CallbackPanics: n.panics.Load(),
 		BusPublished: n.busPublished.Load(), BusRefused: n.busRefused.Load(),
 		BusReceived: n.busReceived.Load(), BusMalformed: n.busMalformed.Load(), BusUnknown: n.busUnknown.Load(),
+		Revoked: s.revoked.len(), Revocations: n.revocations.Load(), RevocationsDropped: n.revocationsDropped.Load(),
+		Commands: n.commands.Load(), BadCommands: n.badCommands.Load(), UnknownCommands: n.unknownCommands.Load(),
 		BusGaps: n.busGaps.Load(), BusGapTime: time.Duration(n.busGapTime.Load()),
 	}
 	if m, ok := s.cfg.Bus.(BusMonitor); ok {

@@ -38,7 +38,19 @@ func (p Publisher) Publish(ctx context.Context, envelopes ...wire.Publication) [
 	return errs
 }
 
-var _ emitter.Publisher = Publisher{}
+// SendCommands sends commands through the bus, which must be an [ignis.CommandBus].
+func (p Publisher) SendCommands(ctx context.Context, commands ...wire.EncodedCommand) error {
+	b, ok := p.Bus.(ignis.CommandBus)
+	if !ok {
+		return ignis.ErrNoCommands
+	}
+	return b.SendCommands(ctx, commands...)
+}
+
+var (
+	_ emitter.Publisher        = Publisher{}
+	_ emitter.CommandPublisher = Publisher{}
+)
 
 // NewPublisher returns a publisher and a bus that receives what it publishes and nothing
 // else. The bus must not be running yet. The publisher is used only while it is running.

@@ -32,6 +32,7 @@ type link struct {
 	apart []apart     // masters that the node does not reach
 
 	own    string      // heartbeat channel; "" for none
+	mute   error       // why commands do not arrive; nil if they do
 	heard  chan string // heartbeats received on it
 	beats  uint64
 	denied error // Redis' refusal of the last heartbeat; nil if it was accepted
@@ -46,6 +47,7 @@ type link struct {
 type inbox struct {
 	own     string       // heartbeat channel, without the prefix
 	message func(string) // handles the messages of the other channels
+	command func(string) // handles commands
 }
 
 // dialLink connects to the node at addr. If in is not nil, it also subscribes, and returns
@@ -91,9 +93,9 @@ func (l *link) subscribe(ctx context.Context, in *inbox) error {
 	for i := range patterns {
 		patterns[i] = l.prefix + patterns[i]
 	}
-	own := l.prefix + in.own
+	own, commands := l.prefix+in.own, l.prefix+wire.ChannelCommands
 	want := 1 + len(patterns)
-	confirmed := make(chan struct{}, want+1)
+	confirmed := make(chan struct{}, want+2)
 	l.heard = make(chan string, 1)
 	l.sub, l.release = l.client.Dedicate()
 	l.subDone = l.sub.SetPubSubHooks(rueidis.PubSubHooks{
@@ -102,7 +104,11 @@ func (l *link) subscribe(ctx context.Context, in *inbox) error {
 				l.hear(m.Message)
 				return
 			}
-			if l.open.Load() {
+			switch {
+			case !l.open.Load():
+			case m.Pattern == "" && m.Channel == commands:
+				in.command(m.Message)
+			default:
 				in.message(m.Message)
 			}
 		},
@@ -120,6 +126,7 @@ func (l *link) subscribe(ctx context.Context, in *inbox) error {
 		b.Subscribe().Channel(l.prefix+wire.ChannelBroadcast).Build(),
 		b.Psubscribe().Pattern(patterns...).Build(),
 		b.Subscribe().Channel(own).Build(),
+		b.Subscribe().Channel(commands).Build(),
 	)
 	for _, r := range replies[:2] {
 		if err := r.Error(); err != nil {
@@ -130,6 +137,11 @@ func (l *link) subscribe(ctx context.Context, in *inbox) error {
 		l.own = own
 		want++
 	} else if l.denied = err; judge(toBeat, err) != nil {
+		return judge(toBeat, err)
+	}
+	if err := replies[3].Error(); err == nil {
+		want++
+	} else if l.mute = err; judge(toBeat, err) != nil {
 		return judge(toBeat, err)
 	}
 	for range want {

@@ -78,7 +78,7 @@ func TestPrefix(t *testing.T) {
 		m.stop()
 	}
 	for _, channel := range strings.Fields(r.Do("pubsub", "channels")) {
-		if !strings.HasPrefix(channel, "shop") && !strings.HasPrefix(channel, "ws:ws:") && !strings.HasPrefix(channel, "ws:ignis:bus:") {
+		if !strings.HasPrefix(channel, "shop") && !strings.HasPrefix(channel, "ws:ws:") && !strings.HasPrefix(channel, "ws:ignis:") {
 			t.Errorf("subscribed to %s", channel)
 		}
 	}

@@ -93,7 +93,7 @@ func identityOf(fields map[string]json.RawMessage, maxMetadata int) (id ignis.Id
 	for _, f := range []struct {
 		name string
 		to   *time.Time
-	}{{"expires", &id.Expires}, {"issuedAt", &m.IssuedAt}} {
+	}{{"expires", &id.Expires}, {"issuedAt", &id.IssuedAt}} {
 		if value, ok := fields[f.name]; ok {
 			if *f.to, err = timeOf(value); err != nil {
 				return id, fmt.Errorf("%s: %w", f.name, err)
@@ -101,7 +101,7 @@ func identityOf(fields map[string]json.RawMessage, maxMetadata int) (id ignis.Id
 		}
 	}
 	if value, ok := fields["tokenId"]; ok {
-		if m.TokenID, ok = idOf(value); !ok || !validID(m.TokenID) {
+		if id.TokenID, ok = idOf(value); !ok || !validID(id.TokenID) {
 			return id, errors.New("tokenId is neither " + whatIDs + " nor an integer")
 		}
 	}

@@ -92,7 +92,7 @@ func TestAuthenticateAccepts(t *testing.T) {
 				t.Fatalf("%.100s: %v", answer, err)
 			}
 			m := id.Metadata.(*webhook.Metadata)
-			if id.UserID != want.user || !id.Expires.Equal(want.expires) || !m.IssuedAt.Equal(want.issued) || m.TokenID != want.token || string(m.Info) != want.info || string(m.Grant("teams")) != want.grants {
+			if id.UserID != want.user || !id.Expires.Equal(want.expires) || !id.IssuedAt.Equal(want.issued) || id.TokenID != want.token || string(m.Info) != want.info || string(m.Grant("teams")) != want.grants {
 				t.Errorf("%.100s: got %+v, %+v", answer, id, *m)
 			}
 			if s := c.Stats().Authenticate; s.Requests != 1 || s.Accepted != 1 || s.Refused != 0 || len(s.Failed) != 0 || s.InFlight != 0 {

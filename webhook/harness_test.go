@@ -279,11 +279,10 @@ func (l *logBuffer) count(text string) int { return strings.Count(l.String(), te
 // ann is a client of a server.
 func ann() *ignis.Client {
 	return &ignis.Client{
-		ID: "c1", UserID: "ann", RemoteAddr: "192.0.2.7:5000", ConnectedAt: time.Date(2026, 1, 31, 9, 5, 7, 0, time.UTC),
+		ID: "c1", UserID: "ann", RemoteAddr: "192.0.2.7:5000", ConnectedAt: time.Date(2026, 1, 31, 9, 5, 7, 0, time.UTC), TokenID: "t1",
 		Metadata: &webhook.Metadata{
-			Grants:  map[string]json.RawMessage{"teams": json.RawMessage(`["red"]`)},
-			Info:    json.RawMessage(`{"name":"Ann"}`),
-			TokenID: "t1",
+			Grants: map[string]json.RawMessage{"teams": json.RawMessage(`["red"]`)},
+			Info:   json.RawMessage(`{"name":"Ann"}`),
 		},
 	}
 }

@@ -177,7 +177,7 @@ func (s *settings) encryption() ignis.Encryption {
 // limits returns the configuration of the server without the fields that package app
 // sets.
 func (s *settings) limits(log *slog.Logger) ignis.Config {
-	return ignis.Config{
+	c := ignis.Config{
 		MaxClients: int(s.MaxClients),
 
 		MaxClientsPerAddress:   int(s.MaxClientsPerAddress),
@@ -223,4 +223,8 @@ func (s *settings) limits(log *slog.Logger) ignis.Config {
 		Software:          "ignis/" + thisBuild().Version,
 		Logger:            log,
 	}
+	if s.Dev { // for ignis bench, whose clients send much faster than users
+		c.MessageRate, c.ByteRate = -1, -1
+	}
+	return c
 }

@@ -35,7 +35,7 @@ type settings struct {
 	AuthQueue              count      `key:"limits.auth_queue" live:"" default:"4096" group:"Limits" placeholder:"N" help:"Maximum number of clients that wait to be authenticated (${default})."`
 	MaxToken               byteSize   `key:"limits.max_token" live:"" default:"8KiB" group:"Limits" placeholder:"SIZE" help:"Maximum length of a token (${default})."`
 
-	MessageRate     countOrOff    `key:"limits.message_rate" live:"" default:"200" group:"Limits" placeholder:"N" help:"Number of messages and other WebSocket frames that a client may send per second (${default}); off for no limit. A client that sends faster is read more slowly and then closed."`
+	MessageRate     countOrOff    `key:"limits.message_rate" live:"" default:"200" group:"Limits" placeholder:"N" help:"Number of messages and other WebSocket frames that a client may send per second (${default}); off for no limit. A client that sends faster is read more slowly and then closed. This and --byte-rate have no effect with --dev."`
 	MessageBurst    count         `key:"limits.message_burst" live:"" default:"1000" group:"Limits" placeholder:"N" help:"Number of frames that a client may send at once after a pause (${default})."`
 	ByteRate        byteSizeOrOff `key:"limits.byte_rate" live:"" default:"4MiB" group:"Limits" placeholder:"SIZE" help:"Number of bytes that a client may send per second (${default}); off for no limit."`
 	ByteBurst       byteSize      `key:"limits.byte_burst" live:"" default:"16MiB" group:"Limits" placeholder:"SIZE" help:"Number of bytes that a client may send at once after a pause (${default})."`

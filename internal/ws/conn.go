@@ -113,13 +113,13 @@ type Conn struct {
 	in      parser
 	garbled bool // the peer broke the protocol, and its input is ignored
 	behind  bool // some input has been read but not consumed
-	speed   speed
 
 	late  bool // owned by the poller: the connection waits for its next turn
 	whole bool // owned by the poller: read until the socket is empty, because an event may have been lost
 
-	input       atomic.Int32 // memory in bytes of the input that is incomplete or has not been consumed
-	unconfirmed int32        // number of bytes that the peer had not confirmed at the last call of Stuck
+	unconfirmed int32 // number of bytes that the peer had not confirmed at the last call of Stuck
+
+	speed speed // guarded by reading
 
 	admitted atomic.Bool  // the peer is no longer a stranger
 	unbound  int32        // owned by the writer: bytes it may write before it limits the socket's buffer

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -69,10 +70,13 @@ type parser struct {
 	turns    bool      // work is done in turns, and large messages are deferred
 	skip     bool      // discard data frames, because only the close frame matters
 	deferred bool      // partial is a complete message, to be decompressed next
+	seen     uint8     // number of frames since the last call of take; a turn has at most 64
 	frames   int32     // number of frames that a stranger may still send
 	spent    int32     // work done in this turn
-	seen     int32     // number of frames since the last call of take
-	grown    int32     // size in bytes of the messages decompressed since then
+	grown    int32     // size in bytes of the messages decompressed since the last call of take
+
+	// kept is the memory in bytes of the input that the parser keeps, for other goroutines.
+	kept atomic.Int32
 }
 
 // feed consumes data, which it may modify, and calls f with each complete message and
@@ -167,7 +171,9 @@ func (p *parser) frame(data []byte, f func(ws.OpCode, []byte) error) (int, error
 		}
 		p.frames--
 	}
-	p.seen++
+	if p.seen < math.MaxUint8 {
+		p.seen++
+	}
 	p.spent += int32(min(frameWork+h.length, maxWork))
 	payload := data[h.size : h.size+h.length]
 	ws.Cipher(payload, h.mask, 0)

@@ -37,7 +37,7 @@ func (c *Conn) Queued() int {
 
 // Held returns about how much memory in bytes c uses in this process for messages to and from
 // the peer: the waiting messages, and input that is incomplete.
-func (c *Conn) Held() int { return c.Queued() + int(c.input.Load()) }
+func (c *Conn) Held() int { return c.Queued() + int(c.in.kept.Load()) }
 
 // Buffered returns the memory in bytes that the kernel uses for data from and to the peer, or
 // 0 if that is not known.

@@ -238,8 +238,8 @@ func (c *Conn) lost() {
 // to continue.
 func (c *Conn) consume(b []byte) bool {
 	more := c.parse(b)
-	if held := c.in.held(); held != c.input.Load() {
-		c.input.Store(held)
+	if held := c.in.held(); held != c.in.kept.Load() {
+		c.in.kept.Store(held)
 	}
 	return c.charge(len(b)) && more
 }

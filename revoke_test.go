@@ -1,0 +1,445 @@
+package ignis_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/bustest"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// tokens accepts clients with what their credentials say about the token. at is the time since
+// the beginning of the bubble at which it was issued, or empty.
+func tokens(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
+	var token struct{ User, ID, At string }
+	if err := c.Decode(&token); err != nil || token.User == "nobody" {
+		return ignis.Identity{}, ignis.ErrUnauthenticated
+	}
+	id := ignis.Identity{UserID: token.User, TokenID: token.ID}
+	if d, err := time.ParseDuration(token.At); err == nil {
+		id.IssuedAt = bubbleStart.Add(d)
+	}
+	return id, nil
+}
+
+// bubbleStart is the fake time at which bubbles start.
+var bubbleStart = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func credentials(user, token, at string) string {
+	return fmt.Sprintf(`{"user":%q,"id":%q,"at":%q,"protocol":2}`, user, token, at)
+}
+
+// enter connects a client and returns whether it was admitted.
+func (n *node) enter(data string) (*peer, bool) {
+	n.t.Helper()
+	p := n.connect()
+	p.text(`{"event":"authenticate","data":` + data + `}`)
+	lines := p.got()
+	if len(lines) == 1 {
+		var data struct{ ID string }
+		if m, err := wire.DecodeMessage([]byte(lines[0])); err == nil && m.Event == wire.EventConnected && m.Decode(&data) == nil {
+			p.id = data.ID
+			return p, true
+		}
+	}
+	if want := append([]string{failure(wire.ErrorRejected)}, closed(4003)...); !slices.Equal(lines, want) {
+		n.t.Errorf("received %q\n    want %q", lines, want)
+	}
+	return p, false
+}
+
+func TestRevoke(t *testing.T) {
+	clients := map[string]string{
+		"ann old":   credentials("ann", "t1", "-2h"),
+		"ann new":   credentials("ann", "t2", "-1h"),
+		"ann none":  credentials("ann", "", ""),
+		"bob":       credentials("bob", "t3", "-2h"),
+		"bob again": credentials("bob", "t3", "-2h"),
+		"anonymous": credentials("", "t4", "-1h"),
+	}
+	hour := bubbleStart.Add(-time.Hour)
+	for name, row := range map[string]struct {
+		r    ignis.Revocation
+		want []string
+	}{
+		"a user":                   {ignis.Revocation{UserID: "ann"}, []string{"ann new", "ann none", "ann old"}},
+		"a user, issued before":    {ignis.Revocation{UserID: "ann", IssuedBefore: hour}, []string{"ann none", "ann old"}},
+		"a token":                  {ignis.Revocation{TokenID: "t3"}, []string{"bob", "bob again"}},
+		"everyone":                 {ignis.Revocation{Everyone: true, IssuedBefore: hour}, []string{"ann none", "ann old", "bob", "bob again"}},
+		"everyone, a moment later": {ignis.Revocation{Everyone: true, IssuedBefore: hour.Add(1)}, []string{"ann new", "ann none", "ann old", "anonymous", "bob", "bob again"}},
+		"a user without clients":   {ignis.Revocation{UserID: "cat"}, nil},
+		"a token of nobody":        {ignis.Revocation{TokenID: "t9"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				var hooked []ignis.RevokedInfo
+				n := startMem(t, ignis.Config{Authenticate: tokens, Hooks: ignis.Hooks{
+					Revoked: func(i ignis.RevokedInfo) { hooked = append(hooked, i) },
+				}})
+				peers := make(map[string]*peer)
+				for name, data := range clients {
+					var ok bool
+					if peers[name], ok = n.enter(data); !ok {
+						t.Fatalf("%s is not admitted", name)
+					}
+				}
+				row.r.Until = time.Now().Add(time.Hour)
+				if err := n.Revoke(t.Context(), row.r); err != nil {
+					t.Fatal(err)
+				}
+				for name, p := range peers {
+					if slices.Contains(row.want, name) {
+						p.only(closed(4006)...)
+					} else {
+						p.only()
+					}
+				}
+				for name, data := range clients {
+					if _, ok := n.enter(data); ok == slices.Contains(row.want, name) {
+						t.Errorf("%s is admitted afterwards: %v", name, ok)
+					}
+				}
+				count := uint64(len(row.want))
+				if s := n.Stats(); s.Disconnects[ignis.CauseRevoked] != count || s.RefusedRevoked != count || s.RefusedAuth != count || s.Revoked != 1 || s.Revocations != 1 {
+					t.Errorf("stats %+v", s)
+				}
+				if want := (ignis.RevokedInfo{Revocations: 1, Clients: len(row.want)}); !slices.Equal(hooked, []ignis.RevokedInfo{want}) {
+					t.Errorf("hooks %+v", hooked)
+				}
+				if !n.log.has(`msg="access revoked"`) || count > 0 && !n.log.has("access was revoked") {
+					t.Error(n.log)
+				}
+				// When the revocation has ended, it is forgotten.
+				time.Sleep(time.Hour)
+				for name, data := range clients {
+					if _, ok := n.enter(data); !ok {
+						t.Errorf("%s is not admitted after the end", name)
+					}
+				}
+				time.Sleep(time.Minute)
+				if s := n.Stats(); s.Revoked != 0 {
+					t.Errorf("%d revocations are remembered", s.Revoked)
+				}
+			})
+		})
+	}
+}
+
+// A session is revoked by its client ID, even if the client is not authenticated yet. The token
+// stays valid.
+func TestRevokeSession(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{Authenticate: tokens})
+		p, _ := n.enter(credentials("ann", "t1", "-1h"))
+		other, _ := n.enter(credentials("ann", "t1", "-1h"))
+		stranger := n.connect()
+		synctest.Wait()
+		for _, c := range n.Clients() {
+			if c.State == ignis.StateUnauthorized || c.ID == p.id {
+				if err := n.Revoke(t.Context(), ignis.Revocation{ClientID: c.ID, Until: time.Now().Add(time.Hour)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		p.only(closed(4006)...)
+		stranger.only(closed(4006)...)
+		other.only()
+		if _, ok := n.enter(credentials("ann", "t1", "-1h")); !ok {
+			t.Error("the token is revoked too")
+		}
+	})
+}
+
+// A revocation that arrives while a client authenticates, or agrees on keys, refuses the client.
+func TestRevokeWhileAuthenticating(t *testing.T) {
+	for name, r := range map[string]ignis.Revocation{
+		"user": {UserID: "ann"}, "token": {TokenID: "t1"}, "before": {UserID: "ann", IssuedBefore: bubbleStart},
+		"everyone": {Everyone: true, IssuedBefore: bubbleStart},
+	} {
+		for _, step := range []string{"Authenticate", "AgreeKeys"} {
+			t.Run(name+" during "+step, func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					step2 := make(chan struct{})
+					wait := func(in string) {
+						if in == step {
+							<-step2
+						}
+					}
+					connected, agreed := false, 0
+					n := startMem(t, ignis.Config{
+						Authenticate: func(ctx context.Context, c ignis.Credentials) (ignis.Identity, error) {
+							defer wait("Authenticate")
+							return tokens(ctx, c)
+						},
+						Encryption: ignis.EncryptionOptional,
+						AgreeKeys: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Cipher, error) {
+							agreed++
+							wait("AgreeKeys")
+							return nil, nil
+						},
+						OnConnect: func(context.Context, *ignis.Client) { connected = true },
+					})
+					p := n.connect()
+					p.text(`{"event":"authenticate","data":` + credentials("ann", "t1", "-1h") + `}`)
+					synctest.Wait()
+					r.Until = time.Now().Add(time.Hour)
+					if err := n.Revoke(t.Context(), r); err != nil {
+						t.Fatal(err)
+					}
+					close(step2)
+					lines := p.got()
+					for _, line := range lines {
+						if strings.Contains(line, `"event":"connected"`) {
+							t.Errorf("received %q", line)
+						}
+					}
+					if len(lines) == 0 || lines[len(lines)-1] != "<end>" || connected || n.Stats().Authenticated != 0 {
+						t.Errorf("the client slipped through: %q, OnConnect called: %v", lines, connected)
+					}
+					if step == "Authenticate" && agreed > 0 {
+						t.Error("keys were agreed on with a client that is refused")
+					}
+				})
+			})
+		}
+	}
+}
+
+// However revocations and authentications interleave, no client of a revoked user stays.
+func TestRevokeRaces(t *testing.T) {
+	decided, admitted := make(chan struct{}), make(chan bool)
+	var n *node
+	var round int
+	n = newNode(t, ignis.Config{
+		CloseTimeout: time.Millisecond, // the client does not answer the close frame
+		Authenticate: func(ctx context.Context, c ignis.Credentials) (ignis.Identity, error) {
+			close(decided)
+			for range round % 100 * 50 { // so that the revocation arrives at different moments
+				_ = n.Ready()
+			}
+			return tokens(ctx, c)
+		},
+		Hooks: ignis.Hooks{Authenticated: func(i ignis.AuthenticatedInfo) { admitted <- i.Err == nil }},
+	})
+	<-n.Ready()
+	outcomes := make(map[bool]int)
+	for round = range 3000 {
+		user, token := fmt.Sprint("user", round), fmt.Sprint("token", round)
+		r := ignis.Revocation{UserID: user, Until: time.Now().Add(time.Hour)}
+		if round%4 == 0 {
+			r = ignis.Revocation{TokenID: token, Until: r.Until}
+		}
+		decided = make(chan struct{})
+		ours, theirs := net.Pipe()
+		ignis.Adopt(n.Server, theirs)
+		var all sync.WaitGroup
+		_ = ours.SetReadDeadline(time.Now().Add(n.patience))
+		var stays error
+		all.Go(func() { _, stays = io.Copy(io.Discard, ours) })
+		all.Go(func() {
+			<-decided
+			if err := n.Revoke(context.Background(), r); err != nil {
+				t.Error(err)
+			}
+		})
+		p := peer{node: n, conn: ours}
+		p.text(`{"event":"authenticate","data":` + credentials(user, token, "") + `}`)
+		outcomes[<-admitted]++
+		all.Wait()
+		if _ = ours.Close(); stays != nil {
+			t.Fatalf("round %d: the client is not closed: %v", round, stays)
+		}
+	}
+	causes := n.Stats().Disconnects
+	if causes[ignis.CauseRevoked]+causes[ignis.CauseAuthFailed] != 3000 {
+		t.Errorf("clients were disconnected for other reasons: %v", causes)
+	}
+	t.Logf("%d clients were admitted, and %d were not", outcomes[true], outcomes[false])
+}
+
+func TestRevokeAndRefresh(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		hold, hold5 := make(chan struct{}), make(chan struct{})
+		n := startMem(t, ignis.Config{Authenticate: func(ctx context.Context, c ignis.Credentials) (ignis.Identity, error) {
+			if c.Type == "slow" {
+				defer func() { <-hold }()
+			}
+			return tokens(ctx, c)
+		}, ValidateRooms: func(_ context.Context, c *ignis.Client, rooms []string) ([]string, error) {
+			if c.TokenID == "t5" {
+				<-hold5
+			}
+			return rooms, nil
+		}})
+		p, _ := n.enter(credentials("ann", "t1", "-2h"))
+		revoke := func(token string) {
+			t.Helper()
+			if err := n.Revoke(t.Context(), ignis.Revocation{TokenID: token, Until: time.Now().Add(time.Hour)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		refused := func(id string) string {
+			return `{"event":"error","data":{"message":"Authentication failed","code":"forbidden"},"id":"` + id + `"}`
+		}
+		// A token that is revoked is refused, and the session continues.
+		revoke("t2")
+		p.text(`{"event":"refresh","data":` + credentials("ann", "t2", "-1h") + `,"id":"1"}`)
+		p.only(refused("1"))
+		// So is one that is revoked during the refresh.
+		p.text(`{"event":"refresh","data":{"user":"ann","id":"t3","type":"slow"},"id":"2"}`)
+		synctest.Wait()
+		revoke("t3")
+		close(hold)
+		p.only(refused("2"))
+		// Or while the application is asked for the rooms that it allows.
+		p.join(names("lobby"))
+		p.text(`{"event":"refresh","data":` + credentials("ann", "t5", "-1h") + `,"id":"5"}`)
+		synctest.Wait()
+		revoke("t5")
+		close(hold5)
+		p.only(refused("5"))
+		// After a refresh, the new token counts.
+		p.text(`{"event":"refresh","data":` + credentials("ann", "t4", "-1h") + `,"id":"3"}`)
+		p.only(`{"event":"ack","data":{},"id":"3"}`)
+		if c := n.ClientsOfUser("ann"); len(c) != 1 || c[0].TokenID != "t4" {
+			t.Errorf("clients %+v", c)
+		}
+		revoke("t1")
+		p.only()
+		revoke("t4")
+		p.only(closed(4006)...)
+		if s := n.Stats(); s.RefusedRevoked != 3 || s.RefusedAuth != 0 {
+			t.Errorf("stats %+v", s)
+		}
+	})
+}
+
+// Messages that a client sent before its access was revoked, and that wait for a callback, are
+// not handled.
+func TestRevokedMessagesAreNotHandled(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		hold := make(chan struct{})
+		var handled, disconnected []string
+		n := startMem(t, ignis.Config{
+			Authenticate: tokens,
+			OnMessage: func(_ context.Context, _ *ignis.Client, m wire.Message) (any, error) {
+				handled = append(handled, m.Event)
+				<-hold
+				return nil, nil
+			},
+			OnDisconnect: func(_ context.Context, c *ignis.Client, d ignis.Disconnect) {
+				disconnected = append(disconnected, fmt.Sprint(c.UserID, " ", c.TokenID, " ", d.Cause, " ", d.Code))
+			},
+		})
+		p, _ := n.enter(credentials("ann", "t1", ""))
+		for _, event := range []string{"first", "second", "third"} {
+			p.text(`{"event":"` + event + `"}`)
+		}
+		synctest.Wait()
+		if err := n.Revoke(t.Context(), ignis.Revocation{UserID: "ann", Until: time.Now().Add(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		close(hold)
+		p.only(closed(4006)...)
+		if !slices.Equal(handled, []string{"first"}) {
+			t.Errorf("handled %q", handled)
+		}
+		if !slices.Equal(disconnected, []string{"ann t1 access revoked 4006"}) {
+			t.Errorf("OnDisconnect: %q", disconnected)
+		}
+		if s := n.Stats(); s.Unhandled != 2 {
+			t.Errorf("%d messages are unhandled", s.Unhandled)
+		}
+	})
+}
+
+func TestRevokeErrors(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		until := time.Now().Add(time.Hour)
+		stopped, err := ignis.New(ignis.Config{Authenticate: tokens})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stopped.Revoke(t.Context(), ignis.Revocation{UserID: "ann", Until: until}); !errors.Is(err, ignis.ErrNotRunning) {
+			t.Errorf("before Run: %v", err)
+		}
+		if err := (*ignis.Server)(nil).Revoke(t.Context(), ignis.Revocation{}); !errors.Is(err, ignis.ErrNotRunning) {
+			t.Errorf("a nil server: %v", err)
+		}
+		n := startMem(t, ignis.Config{Authenticate: tokens, MaxRevocations: 2})
+		for want, r := range map[string]ignis.Revocation{
+			"set exactly one":  {Until: until},
+			"Until has passed": {UserID: "ann", Until: time.Now()},
+			"set Until":        {UserID: "ann"},
+		} {
+			if err := n.Revoke(t.Context(), r); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%+v: %v, want an error with %q", r, err, want)
+			}
+		}
+		if s := n.Stats(); s.Revocations != 0 {
+			t.Errorf("invalid revocations are counted: %+v", s)
+		}
+		// Beyond the limit, clients are closed, but the revocation is not remembered.
+		for _, token := range []string{"t1", "t2", "t1"} {
+			if err := n.Revoke(t.Context(), ignis.Revocation{TokenID: token, Until: until}); err != nil {
+				t.Error(err)
+			}
+		}
+		p, _ := n.enter(credentials("ann", "t3", ""))
+		if err := n.Revoke(t.Context(), ignis.Revocation{TokenID: "t3", Until: until}); !errors.Is(err, ignis.ErrTooManyRevocations) {
+			t.Errorf("one more: %v", err)
+		}
+		p.only(closed(4006)...)
+		if _, ok := n.enter(credentials("ann", "t3", "")); !ok {
+			t.Error("it is remembered although there are too many")
+		}
+		if s := n.Stats(); s.Revoked != 2 || s.Revocations != 3 || s.RevocationsDropped != 1 {
+			t.Errorf("stats %+v", s)
+		}
+		// When others have ended, there is room.
+		time.Sleep(time.Hour)
+		if err := n.Revoke(t.Context(), ignis.Revocation{TokenID: "t3", Until: until.Add(time.Hour)}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A revocation reaches all servers of a cluster, and those that start later.
+func TestRevokeInACluster(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		buses := bustest.NewCluster(3)
+		cfg := func(i int) ignis.Config { return ignis.Config{Authenticate: tokens, Bus: buses[i]} }
+		a, b := startMem(t, cfg(0)), startMem(t, cfg(1))
+		data := credentials("ann", "t1", "-1h")
+		p, _ := a.enter(data)
+		q, _ := b.enter(data)
+		r := ignis.Revocation{UserID: "ann", IssuedBefore: time.Now(), Until: time.Now().Add(time.Hour)}
+		if err := a.Revoke(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		p.only(closed(4006)...)
+		q.only(closed(4006)...)
+		c := startMem(t, cfg(2))
+		for _, n := range []*node{a, b, c} {
+			if _, ok := n.enter(data); ok {
+				t.Error("admitted")
+			}
+			if _, ok := n.enter(credentials("ann", "t2", "1h")); !ok {
+				t.Error("a newer token is refused")
+			}
+			if s := n.Stats(); s.Revoked != 1 || s.Commands != 1 || s.BadCommands != 0 {
+				t.Errorf("stats %+v", s)
+			}
+		}
+	})
+}
