@@ -176,3 +176,52 @@ func TestHangup(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 }
+
+// Limits change on SIGHUP, also for clients that are connected.
+func TestReloadOfLimits(t *testing.T) {
+	t.Parallel()
+	file := writeFile(t, "ignis.yaml", "limits: {max_rooms: 1}\n")
+	p, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey}, "--config", file)
+	c := dial(t, address, tokenFor(t, testKey, "ann"))
+	if !joins(t, c, "a") || joins(t, c, "b") {
+		t.Error("the limit of the file is not in effect")
+	}
+	replace(t, file, "limits: {max_rooms: 2, max_payload: 1KiB}\n")
+	p.signal(syscall.SIGHUP)
+	if line := p.logged("cannot change while the server runs"); !strings.Contains(line, "key=limits.max_payload") {
+		t.Errorf("logged %s", line)
+	}
+	if line := p.logged("configuration reloaded"); !strings.Contains(line, "changed=limits.max_rooms") {
+		t.Errorf("logged %s", line)
+	}
+	if !joins(t, c, "b") || joins(t, c, "c") {
+		t.Error("the limit has not changed")
+	}
+}
+
+// A change of the file is applied once two reads in a row have returned the same text, and
+// only once.
+func TestFileThatIsBeingWritten(t *testing.T) {
+	file := writeFile(t, "ignis.yaml", "path: /a\n")
+	r := reloader{running: &effective{file: file}, seen: "path: /a\n", pending: "path: /a\n"}
+	for i, step := range []struct {
+		text string // "-" to remove the file
+		want bool
+	}{
+		{"path: /a\n", false}, {"path: /b", false}, {"path: /bc", false}, {"path: /bc\n", false}, {"path: /bc\n", true},
+		{"-", false}, {"path: /d\n", false}, {"-", false}, {"path: /d\n", false}, {"path: /d\n", true},
+	} {
+		if step.text == "-" {
+			if err := os.Remove(file); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			replace(t, file, step.text)
+		}
+		if got := r.changed(); got != step.want {
+			t.Errorf("step %d: changed is %v", i, got)
+		} else if got {
+			r.seen, r.pending = step.text, step.text // as reload does
+		}
+	}
+}
