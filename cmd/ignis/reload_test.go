@@ -208,8 +208,16 @@ func TestFileThatIsBeingWritten(t *testing.T) {
 		text string // "-" to remove the file
 		want bool
 	}{
-		{"path: /a\n", false}, {"path: /b", false}, {"path: /bc", false}, {"path: /bc\n", false}, {"path: /bc\n", true},
-		{"-", false}, {"path: /d\n", false}, {"-", false}, {"path: /d\n", false}, {"path: /d\n", true},
+		{"path: /a\n", false},
+		{"path: /b", false},
+		{"path: /bc", false},
+		{"path: /bc\n", false},
+		{"path: /bc\n", true},
+		{"-", false},
+		{"path: /d\n", false},
+		{"-", false},
+		{"path: /d\n", false},
+		{"path: /d\n", true},
 	} {
 		if step.text == "-" {
 			if err := os.Remove(file); err != nil {
