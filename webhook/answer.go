@@ -87,7 +87,9 @@ func idOf(value []byte) (string, bool) {
 // timeOf decodes a time: an RFC 3339 string, or a number of seconds since 1970.
 func timeOf(value []byte) (time.Time, error) {
 	if text, ok := textOf(value); ok {
-		if t, err := time.Parse(time.RFC3339, text); err == nil {
+		// Time zero is 1 January of the year 1 in Go and .NET. It must not mean that a session
+		// does not end.
+		if t, err := time.Parse(time.RFC3339, text); err == nil && t.Unix() >= 0 {
 			return t, nil
 		}
 	}

@@ -54,7 +54,7 @@ func New(c Config) (*Verifier, error) {
 	}
 	for _, s := range v.files {
 		if err := v.firstRead(s); err != nil {
-			return nil, fmt.Errorf("jwtauth: Config.KeyFiles: %s: %w", s.file.Name, err)
+			return nil, fmt.Errorf("jwtauth: Config.KeyFiles: %w", err)
 		}
 	}
 	v.rebuild()

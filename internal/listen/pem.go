@@ -2,62 +2,48 @@ package listen
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"strings"
+
+	"github.com/ignis-go/ignis/internal/filewatch"
 )
 
 // maxFile is the maximum size of a file in bytes.
 const maxFile = 1 << 20
 
+// watched returns the files to watch, in the order of fileKinds.
+func (t TLS) watched() *filewatch.Files {
+	names := []string{t.CertFile, t.KeyFile}
+	if t.ClientCAFile != "" {
+		names = append(names, t.ClientCAFile)
+	}
+	return filewatch.New(maxFile, names...)
+}
+
+var fileKinds = [...]File{FileCert, FileKey, FileClientCA}
+
 // contents holds the contents of the files.
 type contents struct{ cert, key, clientCA []byte }
 
-// read reads the files. On an error, the digest identifies the error.
-func (t TLS) read() (got contents, d digest, err error) {
-	hash := sha256.New()
-	for _, f := range []struct {
-		file File
-		name string
-		to   *[]byte
-	}{{FileCert, t.CertFile, &got.cert}, {FileKey, t.KeyFile, &got.key}, {FileClientCA, t.ClientCAFile, &got.clientCA}} {
-		if f.name == "" && f.file == FileClientCA {
-			continue
-		}
-		if *f.to, err = t.readFile(f.file, f.name); err != nil {
-			return got, sha256.Sum256([]byte(err.Error())), err
-		}
-		fmt.Fprintf(hash, "%d\n", len(*f.to))
-		hash.Write(*f.to)
-	}
-	return got, digest(hash.Sum(nil)), nil
-}
-
-func (t TLS) readFile(file File, name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
+// contentsOf returns the contents, or a FileError if a file could not be read.
+func contentsOf(c filewatch.Contents) (got contents, err error) {
+	if c.Err != nil {
 		hint := ""
-		if errors.Is(err, fs.ErrPermission) {
+		if errors.Is(c.Err, fs.ErrPermission) {
 			hint = "let the user of this process read the file"
 		}
-		return nil, &FileError{file, err, hint}
+		return got, &FileError{fileKinds[len(c.Files)], c.Err, hint}
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(text) > maxFile {
-		err = fmt.Errorf("%s is larger than %d bytes", name, maxFile)
+	got.cert, got.key = c.Files[0].Text, c.Files[1].Text
+	if len(c.Files) > 2 {
+		got.clientCA = c.Files[2].Text
 	}
-	if err != nil {
-		return nil, &FileError{file, err, ""}
-	}
-	return text, nil
+	return got, nil
 }
 
 // parse validates contents and returns the configuration of connections.
