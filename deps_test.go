@@ -47,8 +47,8 @@ var importRules = map[string]importRule{
 	"cron/rediscron":     {own: []string{"cron", "internal/printable", "internal/redisconn", "redisbus"}, modules: []string{"github.com/redis/rueidis"}},
 	"access":             {modules: []string{"go.yaml.in/yaml/v3", "golang.org/x/text"}},
 	"access/enforce":     {own: []string{".", "access", "internal/loglimit", "wire"}},
-	"auth/jwtauth":       {own: []string{".", "wire", "internal/filewatch", "internal/printable"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
-	"webhook":            {own: []string{".", "wire", "internal/loglimit", "internal/printable"}},
+	"auth/jwtauth":       {own: []string{".", "wire", "internal/filewatch", "internal/printable", "internal/strictjson"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
+	"webhook":            {own: []string{".", "wire", "internal/loglimit", "internal/printable", "internal/strictjson"}},
 	"console":            {planned: true},
 	"internal/app":       {own: []string{".", "wire", "access", "access/enforce", "auth/jwtauth", "internal/filewatch", "internal/listen", "internal/loglimit", "redisbus", "webhook", "console"}},
 	"cmd/ignis": {
@@ -60,6 +60,7 @@ var importRules = map[string]importRule{
 	},
 
 	"internal/configfile": {modules: []string{"go.yaml.in/yaml/v3"}},
+	"internal/strictjson": {own: []string{"wire"}},
 
 	// For tests only.
 	"internal/schematest": {modules: []string{"go.yaml.in/yaml/v3"}},
