@@ -13,8 +13,8 @@ import (
 	"github.com/ignis-go/ignis/internal/filewatch"
 )
 
-// maxFile is the maximum size of a file in bytes.
-const maxFile = 1 << 20
+// MaxFile is the maximum size of a file with keys or certificates in bytes.
+const MaxFile = 1 << 20
 
 // watched returns the files to watch, in the order of fileKinds.
 func (t TLS) watched() *filewatch.Files {
@@ -22,7 +22,7 @@ func (t TLS) watched() *filewatch.Files {
 	if t.ClientCAFile != "" {
 		names = append(names, t.ClientCAFile)
 	}
-	return filewatch.New(maxFile, names...)
+	return filewatch.New(MaxFile, names...)
 }
 
 var fileKinds = [...]File{FileCert, FileKey, FileClientCA}
@@ -70,8 +70,8 @@ func (t TLS) parse(got contents) (*material, error) {
 	if t.ClientCAFile == "" {
 		return m, nil
 	}
-	if m.config.ClientCAs, err = parseAuthorities(t.ClientCAFile, got.clientCA); err != nil {
-		return nil, err
+	if m.config.ClientCAs, err = ParseAuthorities(got.clientCA); err != nil {
+		return nil, &FileError{FileClientCA, fmt.Errorf("%s: %w", t.ClientCAFile, err), ""}
 	}
 	m.config.ClientAuth = tls.RequireAndVerifyClientCert
 	if t.ClientAuth == ClientCertOptional {
@@ -120,9 +120,9 @@ func firstCertificate(text []byte) (*x509.Certificate, error) {
 	}
 }
 
-// parseAuthorities parses certificates. It rejects all other blocks, because the clients of an
-// authority that was silently skipped could not connect.
-func parseAuthorities(name string, text []byte) (*x509.CertPool, error) {
+// ParseAuthorities parses the certificates of authorities in PEM. It rejects all other blocks,
+// because the peers of an authority that was silently skipped could not connect.
+func ParseAuthorities(text []byte) (*x509.CertPool, error) {
 	pool, n := x509.NewCertPool(), 0
 	for {
 		var block *pem.Block
@@ -132,12 +132,12 @@ func parseAuthorities(name string, text []byte) (*x509.CertPool, error) {
 		n++
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if block.Type != "CERTIFICATE" || err != nil {
-			return nil, &FileError{FileClientCA, fmt.Errorf("%s: block %d (%s) is not a certificate", name, n, block.Type), ""}
+			return nil, fmt.Errorf("block %d (%s) is not a certificate", n, block.Type)
 		}
 		pool.AddCert(cert)
 	}
 	if n == 0 {
-		return nil, &FileError{FileClientCA, fmt.Errorf("%s: it contains no certificate in PEM format", name), ""}
+		return nil, errors.New("it contains no certificate in PEM format")
 	}
 	return pool, nil
 }
