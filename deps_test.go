@@ -53,7 +53,7 @@ var importRules = map[string]importRule{
 	"console":            {planned: true},
 	"internal/app":       {own: []string{".", "wire", "access", "access/enforce", "auth/jwtauth", "internal/filewatch", "internal/listen", "internal/loglimit", "redisbus", "webhook", "console"}},
 	"cmd/ignis": {
-		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "internal/app", "internal/configfile", "internal/filewatch", "internal/herd", "internal/listen", "internal/memory", "internal/printable", "redisbus", "emitter", "client", "cron", "cron/rediscron", "webhook"},
+		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "internal/app", "internal/configfile", "internal/filewatch", "internal/herd", "internal/listen", "internal/memory", "internal/printable", "internal/strictjson", "redisbus", "emitter", "client", "cron", "cron/rediscron", "webhook"},
 		modules: []string{
 			"github.com/alecthomas/kong",
 			"go.yaml.in/yaml/v3",

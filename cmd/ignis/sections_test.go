@@ -130,6 +130,7 @@ func TestAccessCheck(t *testing.T) {
 		{"rooms: [{match: a, jion: anyone}]", "{}", "rooms[0].jion: unknown key; did you mean join?"},
 		{"rooms: [{match: a, join: all}]", "{}", `ignis.yaml:1:26: rooms[0].join: expected anyone, nobody or webhook, but got "all"`},
 		{"rooms: [{match: a}]", "[]", "--claims: expected a JSON object"},
+		{"rooms: [{match: a}]", `{"a":1,"a":2}`, `it contains "a" twice`},
 	} {
 		code, _, errors := ignisRun(t, nil, "access", "check", "--config", writeFile(t, "ignis.yaml", test.file), "--room", "a", "--claims", test.claims)
 		if code != exitUsage || !strings.Contains(errors, test.want) {
