@@ -55,6 +55,14 @@ func TestSecretsFromPipes(t *testing.T) {
 	running := start(func() error { return a.Run(ctx) })
 	<-ready
 	finishes(t, "Reload", func() error { return a.Reload(t.Context(), c) })
+	changed := c
+	changed.Tokens.Issuers = []string{"me"}
+	finishes(t, "Reload with other settings", func() error {
+		if err := a.Reload(t.Context(), changed); err == nil || !strings.Contains(err.Error(), "is not a regular file") {
+			t.Errorf("Reload with other settings: %v", err)
+		}
+		return nil
+	})
 	cancel()
 	finishes(t, "Run", func() error { <-running.done; return running.err })
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"net/http"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -45,6 +46,12 @@ func newPolicy(c *Config, old *policy, log *slog.Logger) (*policy, error) {
 	if old != nil && old.tokens != nil && sameTokens(p.config, old.config) {
 		p.tokens = old.tokens
 		return p, nil
+	}
+	for _, f := range p.config.KeyFiles {
+		if info, err := os.Stat(f.Name); old != nil && err == nil && !info.Mode().IsRegular() {
+			// Opening a pipe whose writer has ended would block.
+			return nil, usage("restart the server", "tokens: %s is not a regular file, so it cannot be read again with other settings for tokens", f.Name)
+		}
 	}
 	if p.tokens, err = jwtauth.New(p.config); err != nil {
 		return nil, usage("", "tokens: %s", strings.TrimPrefix(err.Error(), "jwtauth: "))
