@@ -30,10 +30,12 @@ var importRules = map[string]importRule{
 	"wire":               {},
 	"seal":               {},
 	"internal/printable": {},
+	"internal/filewatch": {},
+	"internal/nearest":   {},
 	"internal/loglimit":  {own: []string{"internal/printable"}},
 	"internal/redisconn": {modules: []string{"github.com/redis/rueidis"}},
 	"internal/inbox":     {},
-	"internal/listen":    {own: []string{"internal/loglimit"}, modules: []string{"github.com/pires/go-proxyproto"}},
+	"internal/listen":    {own: []string{"internal/filewatch", "internal/loglimit"}, modules: []string{"github.com/pires/go-proxyproto"}},
 	"internal/limit":     {},
 	"internal/memory":    {},
 	"internal/registry":  {},
@@ -44,14 +46,14 @@ var importRules = map[string]importRule{
 	"client":             {own: []string{"wire", "seal", "internal/printable"}, modules: []string{"github.com/gobwas/ws"}},
 	"cron":               {own: []string{"internal/loglimit"}},
 	"cron/rediscron":     {own: []string{"cron", "internal/printable", "internal/redisconn", "redisbus"}, modules: []string{"github.com/redis/rueidis"}},
-	"access":             {modules: []string{"go.yaml.in/yaml/v3", "golang.org/x/text"}},
+	"access":             {own: []string{"internal/nearest"}, modules: []string{"go.yaml.in/yaml/v3", "golang.org/x/text"}},
 	"access/enforce":     {own: []string{".", "access", "internal/loglimit", "wire"}},
-	"auth/jwtauth":       {own: []string{".", "wire", "internal/printable"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
-	"webhook":            {own: []string{".", "wire", "internal/loglimit", "internal/printable"}},
+	"auth/jwtauth":       {own: []string{".", "wire", "internal/filewatch", "internal/printable", "internal/strictjson"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
+	"webhook":            {own: []string{".", "wire", "internal/loglimit", "internal/printable", "internal/strictjson"}},
 	"console":            {planned: true},
-	"internal/app":       {own: []string{".", "wire", "access", "access/enforce", "auth/jwtauth", "internal/listen", "internal/loglimit", "redisbus", "webhook", "console"}},
+	"internal/app":       {own: []string{".", "wire", "access", "access/enforce", "auth/jwtauth", "internal/filewatch", "internal/listen", "internal/loglimit", "redisbus", "webhook", "console"}},
 	"cmd/ignis": {
-		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "internal/app", "internal/configfile", "internal/herd", "internal/listen", "internal/memory", "internal/printable", "redisbus", "emitter", "client", "cron", "cron/rediscron", "webhook"},
+		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "internal/app", "internal/configfile", "internal/filewatch", "internal/herd", "internal/listen", "internal/memory", "internal/printable", "internal/strictjson", "redisbus", "emitter", "client", "cron", "cron/rediscron", "webhook"},
 		modules: []string{
 			"github.com/alecthomas/kong",
 			"go.yaml.in/yaml/v3",
@@ -59,6 +61,7 @@ var importRules = map[string]importRule{
 	},
 
 	"internal/configfile": {modules: []string{"go.yaml.in/yaml/v3"}},
+	"internal/strictjson": {own: []string{"wire"}},
 
 	// For tests only.
 	"internal/schematest": {modules: []string{"go.yaml.in/yaml/v3"}},

@@ -135,7 +135,8 @@ func (s *Server) closeRevoked(fresh *revocations, now int64) (closed int) {
 }
 
 // closeIfRevoked closes the client if its access is revoked, and reports whether it did. From
-// then on, messages of the client are not handled.
+// then on, messages of the client are not handled, and the context of a callback that is
+// running is canceled.
 func (c *session) closeIfRevoked(by *revocations, now int64) bool {
 	c.mu.Lock()
 	id, issued := c.identity, c.issuedAt
@@ -148,6 +149,7 @@ func (c *session) closeIfRevoked(by *revocations, now int64) bool {
 	}
 	c.mu.Unlock()
 	if hit {
+		c.inbox.Cancel()
 		c.close(wire.CloseDisconnected)
 	}
 	return hit

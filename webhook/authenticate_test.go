@@ -138,9 +138,12 @@ func TestAuthenticateNonsense(t *testing.T) {
 		`{"user":1e3}`:                      "user is neither",
 		`{"user":-0}`:                       "user is neither",
 		`{"user":99999999999999999999}`:     "user is neither",
-		`{"user":"\ud800"}`:                 "user is neither",
-		`{"user":"a\u0000"}`:                "user is neither",
-		`{"user":"a\nb"}`:                   "user is neither",
+		// The zero time in Go and .NET, which must not mean a session without an end.
+		`{"user":"ann","expires":"0001-01-01T00:00:00Z"}`: "expires: it is neither",
+		`{"user":"ann","expires":"1969-12-31T23:59:59Z"}`: "expires: it is neither",
+		`{"user":"\ud800"}`:  "user is neither",
+		`{"user":"a\u0000"}`: "user is neither",
+		`{"user":"a\nb"}`:    "user is neither",
 
 		`{"user":"` + strings.Repeat("x", 257) + `"}`:                                  "user is neither",
 		`{"user":"ann","tokenId":""}`:                                                  "tokenId is neither",

@@ -87,6 +87,8 @@ func TestFailures(t *testing.T) {
 		"truncated":           {writes(head + "Content-Length: 15\r\n\r\n" + `{"user":"ann"}`), webhook.CauseConnection, true},
 		"truncated chunk":     {writes(head + "Transfer-Encoding: chunked\r\n\r\ne\r\n" + `{"user":"ann"}`), webhook.CauseConnection, true},
 		"not HTTP":            {writes("SSH-2.0-OpenSSH_9.2\r\n"), webhook.CauseConnection, true},
+		"echoes the line":     {writes("POST /?key=" + private + " HTTP/1.1\r\n\r\n"), webhook.CauseConnection, true},
+		"echoes the body":     {writes("HTTP/1.1 200 OK\r\n\"credentials\":{\"type\":\"Bearer\",\"token\":\"" + private + "\",\"<b>\":1}\r\n\r\n"), webhook.CauseConnection, true},
 		"half a header":       {writes("HTTP/1.1 200 OK\r\nContent-Le"), webhook.CauseConnection, true},
 		"a huge header":       {writes("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 20<<10) + "\r\nContent-Length: 0\r\n\r\n"), webhook.CauseConnection, true},
 		"an announced body":   {writes(head + fmt.Sprintf("Content-Length: %d\r\n\r\n", huge) + strings.Repeat(" ", huge)), webhook.CauseTooLarge, false},

@@ -74,5 +74,5 @@ func readReply(a answer) (json.RawMessage, error) {
 	case e != nil:
 		return nil, e
 	}
-	return fields["reply"], nil
+	return fields.Value("reply"), nil
 }

@@ -49,7 +49,7 @@ func (c *Client) post(ctx context.Context, e *endpoint, id string, body []byte) 
 	defer e.counts.answered()
 	resp, err := c.transport.RoundTrip(c.newRequest(e, id, body).WithContext(ctx))
 	if err != nil {
-		return fail(brokenBy(ctx, err), err)
+		return fail(brokenBy(ctx, err), printable.HTTPError(err))
 	}
 	defer resp.Body.Close()
 	limit := int64(c.cfg.MaxAnswer)

@@ -91,6 +91,7 @@ type hook struct {
 	rooms    []string // answer
 	reply    any
 	err      error
+	during   func() // is called while a message is handled; nil: nothing
 }
 
 func (h *hook) validateRooms(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) {
@@ -104,6 +105,9 @@ func (h *hook) onMessage(_ context.Context, _ *ignis.Client, m wire.Message) (an
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.messages = append(h.messages, m)
+	if h.during != nil {
+		h.during()
+	}
 	return h.reply, h.err
 }
 

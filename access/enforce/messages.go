@@ -43,9 +43,13 @@ func (p *Policy) OnMessage(ctx context.Context, c *ignis.Client, m wire.Message)
 		return nil, p.refuse(c, m.Room, d)
 	}
 	if d.TellWebhook {
+		connected := ctx.Err() == nil
 		p.stats.toWebhook.Add(1)
 		if reply, err = p.cfg.WebhookMessage(ctx, c, m); err != nil {
 			return nil, err
+		}
+		if connected && ctx.Err() != nil { // its access may have been revoked meanwhile
+			return nil, p.refuse(c, m.Room, access.Decision{Rule: d.Rule, Match: d.Match, Line: d.Line, Reason: Disconnected})
 		}
 	}
 	if d.Relay {

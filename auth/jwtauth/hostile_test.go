@@ -82,6 +82,7 @@ func TestHostileServer(t *testing.T) {
 		"secrets":       {text(jwks(newSigner(t, "1", "HS256").jwk())), "a secret cannot come from a server"},
 		"a private key": {text(jwks(good.jwk("d", `"AA"`))), "it is a private key"},
 		"control chars": {func(w http.ResponseWriter, _ *http.Request) { hijack(w, "HTTP/1.1 \x1b[2J\r\n\r\n") }, "malformed"},
+		"an echo":       {func(w http.ResponseWriter, r *http.Request) { hijack(w, "GET "+r.URL.String()+" HTTP/1.1\r\n\r\n") }, "malformed"},
 		"not HTTP":      {func(w http.ResponseWriter, _ *http.Request) { hijack(w, strings.Repeat("x", 100_000)) }, ""},
 		"endless 100s": {func(w http.ResponseWriter, _ *http.Request) {
 			hijack(w, strings.Repeat("HTTP/1.1 103 x\r\nA: b\r\n\r\n", 50_000))

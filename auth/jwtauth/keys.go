@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/ignis-go/ignis/internal/strictjson"
 )
 
 // MinSecret is the minimum length in bytes of a secret for HS256 (RFC 7518, section 3.2).
@@ -136,8 +138,8 @@ func notSecret(text []byte) bool {
 	if der, err := base64.RawStdEncoding.DecodeString(string(compact)); err == nil && publicDER(der) {
 		return true
 	}
-	f, err := parseFields(text)
-	return err == nil && (f.get("kty") != nil || f.get("keys") != nil)
+	f, err := strictjson.Parse(text)
+	return err == nil && (f.Raw("kty") != nil || f.Raw("keys") != nil)
 }
 
 // publicDER reports whether der is a public key or a certificate.

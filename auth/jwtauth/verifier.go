@@ -2,6 +2,7 @@ package jwtauth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ignis-go/ignis/internal/strictjson"
 )
 
 // Verifier verifies tokens. Its methods are safe for concurrent use.
@@ -54,7 +57,7 @@ func New(c Config) (*Verifier, error) {
 	}
 	for _, s := range v.files {
 		if err := v.firstRead(s); err != nil {
-			return nil, fmt.Errorf("jwtauth: Config.KeyFiles: %s: %w", s.file.Name, err)
+			return nil, fmt.Errorf("jwtauth: Config.KeyFiles: %w", err)
 		}
 	}
 	v.rebuild()
@@ -224,21 +227,21 @@ func parseParts(token string) (*parts, error) {
 	if !ok {
 		return nil, refused("the token's header is not base64url")
 	}
-	f, err := parseFields(text)
-	switch {
-	case err == errDuplicate:
+	f, err := strictjson.Parse(text)
+	switch _, twice := errors.AsType[*strictjson.DuplicateError](err); {
+	case twice:
 		return nil, refused("the token's header must not contain duplicate names")
 	case err != nil:
 		return nil, refused("the token's header must be a JSON object")
-	case f.get("crit") != nil:
+	case f.Raw("crit") != nil:
 		return nil, refused("the token has critical extensions, and none are supported")
 	}
-	alg, _ := textOf(f.get("alg"))
+	alg, _ := strictjson.Text(f.Raw("alg"))
 	if t.algorithm, ok = algorithmNamed(alg); !ok {
 		return nil, refused("the token's algorithm (alg) is not supported")
 	}
-	if value := f.get("kid"); value != nil {
-		if t.keyID, ok = textOf(value); !ok {
+	if value := f.Raw("kid"); value != nil {
+		if t.keyID, ok = strictjson.Text(value); !ok {
 			return nil, refused("the token's key ID (kid) is not a string")
 		}
 	}

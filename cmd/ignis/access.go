@@ -8,6 +8,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/ignis-go/ignis/access"
+	"github.com/ignis-go/ignis/internal/strictjson"
 )
 
 // accessCmd contains the commands for access rules.
@@ -33,14 +34,13 @@ Example:
   ignis access check --config ignis.yaml --user ann --claims '{"teams":["red"]}' --room team-red --event say`
 }
 
-// jsonObject is the text of a JSON object, by field.
-type jsonObject map[string]json.RawMessage
+// jsonObject is a JSON object, which is read like the claims of a token.
+type jsonObject struct{ fields strictjson.Fields }
 
 // UnmarshalText parses an object.
-func (o *jsonObject) UnmarshalText(text []byte) error {
-	*o = nil
-	if err := json.Unmarshal(text, (*map[string]json.RawMessage)(o)); err != nil || *o == nil {
-		return fmt.Errorf(`expected a JSON object such as {"teams":["red"]}, but got %.100q`, text)
+func (o *jsonObject) UnmarshalText(text []byte) (err error) {
+	if o.fields, err = strictjson.Parse(text); err != nil {
+		return fmt.Errorf(`expected a JSON object such as {"teams":["red"]}, but got %.100q: %w`, text, err)
 	}
 	return nil
 }
@@ -62,7 +62,7 @@ func (c *accessCheckCmd) Run(command *kong.Context, std *stdio) error {
 	case rules == nil:
 		return usage("without rules, the claim rooms of the token lists the rooms that a client may join", "%s has no section rooms", c.Config)
 	}
-	who := access.Subject{User: c.User, Claims: func(name string) json.RawMessage { return c.Claims[name] }}
+	who := access.Subject{User: c.User, Claims: func(name string) json.RawMessage { return c.Claims.fields.Raw(name) }}
 	lines := []string{rules.Explain(who, c.Room).String()}
 	if c.Event != "" {
 		member := rules.Send(who, c.Room, c.Event, true)

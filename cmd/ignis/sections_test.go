@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/ignis-go/ignis/client"
+	"github.com/ignis-go/ignis/internal/certtest"
 	"github.com/ignis-go/ignis/webhook"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -129,6 +130,7 @@ func TestAccessCheck(t *testing.T) {
 		{"rooms: [{match: a, jion: anyone}]", "{}", "rooms[0].jion: unknown key; did you mean join?"},
 		{"rooms: [{match: a, join: all}]", "{}", `ignis.yaml:1:26: rooms[0].join: expected anyone, nobody or webhook, but got "all"`},
 		{"rooms: [{match: a}]", "[]", "--claims: expected a JSON object"},
+		{"rooms: [{match: a}]", `{"a":1,"a":2}`, `it contains "a" twice`},
 	} {
 		code, _, errors := ignisRun(t, nil, "access", "check", "--config", writeFile(t, "ignis.yaml", test.file), "--room", "a", "--claims", test.claims)
 		if code != exitUsage || !strings.Contains(errors, test.want) {
@@ -260,6 +262,31 @@ func TestTokenJWKS(t *testing.T) {
 	}
 	if !accepted(t, address, tokenFor(t, testKey, "ann")) || strings.Contains(p.errors.text(), "s3cr3t") {
 		t.Error("the keys have been replaced")
+	}
+}
+
+// A file with authorities must consist of certificates: those of an authority that is silently
+// skipped could not be verified.
+func TestAuthorities(t *testing.T) {
+	cert := string(certtest.NewAuthority(t, "test").Issue(t, certtest.Options{}).Cert)
+	for name, test := range map[string]struct {
+		text string
+		want string // text of the error; "": accepted
+	}{
+		"a certificate":    {cert, ""},
+		"two":              {cert + cert, ""},
+		"none":             {"x", "it contains no certificate"},
+		"a broken second":  {cert + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "block 2 (CERTIFICATE) is not a certificate"},
+		"a key as well":    {cert + "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "block 2 (PRIVATE KEY) is not a certificate"},
+		"more than enough": {cert + strings.Repeat("\n", 1<<20), "larger than 1048576 bytes"},
+	} {
+		c, err := authorities(writeFile(t, "ca.crt", test.text))
+		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) || (c != nil) != (err == nil) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if c, err := authorities(""); c != nil || err != nil {
+		t.Errorf("no file: %v, %v", c, err)
 	}
 }
 

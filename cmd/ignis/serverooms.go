@@ -3,13 +3,13 @@ package main
 import (
 	"cmp"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/ignis-go/ignis/access"
 	"github.com/ignis-go/ignis/internal/configfile"
+	"github.com/ignis-go/ignis/internal/filewatch"
+	"github.com/ignis-go/ignis/internal/listen"
 )
 
 // roomRule says what clients may do in the rooms that match a pattern.
@@ -76,13 +76,13 @@ func authorities(file string) (*tls.Config, error) {
 	if file == "" {
 		return nil, nil
 	}
-	text, err := os.ReadFile(file)
+	f, err := filewatch.ReadFile(file, listen.MaxFile)
 	if err != nil {
 		return nil, err
 	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
-		return nil, errors.New("the file contains no certificate in PEM format")
+	pool, err := listen.ParseAuthorities(f.Text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}, nil
 }

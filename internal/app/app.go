@@ -24,7 +24,7 @@ type App struct {
 	rooms  *enforce.Policy // nil without rules
 
 	hooks       *webhook.Client // nil without a webhook
-	rotating    sync.Mutex      // guards hookSecrets
+	rotating    sync.Mutex      // guards hookSecrets, and is held while secrets are read again
 	hookSecrets []string        // that hooks signs with
 
 	replaced chan struct{} // receives a value after policy has been replaced

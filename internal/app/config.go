@@ -114,6 +114,8 @@ func (c *Config) checkAuth() error {
 		return usage("set --jwt-secret-file; to try it on this machine, use --dev", "no authenticator is configured")
 	case c.JWTSecretFile != "" && len(c.JWTSecret) > 0:
 		return usage("unset one of them", "--jwt-secret-file and %s are both set", SecretVariable)
+	case len(w.SecretFiles) > 0 && len(w.Client.Secrets) > 0:
+		return usage("unset one of them", "--webhook-secret-file and IGNIS_WEBHOOK_SECRET are both set")
 	case w.enabled() && len(w.SecretFiles) == 0 && len(w.Client.Secrets) == 0:
 		return usage("set --webhook-secret-file to a file with whsec_ followed by 32 random bytes in base64", "webhook.url: there is no secret that signs the requests")
 	}

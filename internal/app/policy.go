@@ -2,10 +2,12 @@ package app
 
 import (
 	"context"
+	"crypto/x509"
 	"log/slog"
 	"net/http"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,13 +25,17 @@ type policy struct {
 	rules   *access.Rules     // nil if the claims of tokens decide
 	tokens  *jwtauth.Verifier // nil in development mode, and if the webhook authenticates
 	config  jwtauth.Config    // of tokens
-	webhook Webhook
+	secrets *secrets          // of the webhook
 }
 
 // newPolicy reads the files that c names and returns its policy. It takes the verifier of old,
 // which may be nil, if its configuration is the same.
 func newPolicy(c *Config, old *policy, log *slog.Logger) (*policy, error) {
-	p := &policy{origins: c.AllowedOrigins, proxies: c.Proxies, rules: c.Rules, webhook: c.Webhook}
+	p := &policy{origins: c.AllowedOrigins, proxies: c.Proxies, rules: c.Rules}
+	if old != nil {
+		p.secrets = old.secrets
+	}
+	p.secrets = newSecrets(&c.Webhook, p.secrets, log)
 	if c.Dev || c.Webhook.Authenticate {
 		return p, nil
 	}
@@ -37,9 +43,15 @@ func newPolicy(c *Config, old *policy, log *slog.Logger) (*policy, error) {
 	if p.config, err = c.tokens(log); err != nil {
 		return nil, err
 	}
-	if old != nil && old.tokens != nil && reflect.DeepEqual(p.config, old.config) {
+	if old != nil && old.tokens != nil && sameTokens(p.config, old.config) {
 		p.tokens = old.tokens
 		return p, nil
+	}
+	for _, f := range p.config.KeyFiles {
+		if info, err := os.Stat(f.Name); old != nil && err == nil && !info.Mode().IsRegular() {
+			// Opening a pipe whose writer has ended would block.
+			return nil, usage("restart the server", "tokens: %s is not a regular file, so it cannot be read again with other settings for tokens", f.Name)
+		}
 	}
 	if p.tokens, err = jwtauth.New(p.config); err != nil {
 		return nil, usage("", "tokens: %s", strings.TrimPrefix(err.Error(), "jwtauth: "))
@@ -50,17 +62,29 @@ func newPolicy(c *Config, old *policy, log *slog.Logger) (*policy, error) {
 // tokens returns the configuration of the verifier.
 func (c *Config) tokens(log *slog.Logger) (jwtauth.Config, error) {
 	t := c.Tokens
-	t.Logger, t.MaxToken = log, c.Server.MaxToken
-	secret, err := c.secret()
-	if err != nil {
-		return t, err
-	}
-	if info, err := os.Stat(c.JWTSecretFile); c.JWTSecretFile != "" && err == nil && info.Mode().IsRegular() {
+	t.Logger, t.MaxToken, t.Secret = log, c.Server.MaxToken, c.JWTSecret
+	if c.JWTSecretFile != "" {
 		t.KeyFiles = append([]jwtauth.KeyFile{{Name: c.JWTSecretFile, Secret: true}}, t.KeyFiles...)
-	} else {
-		t.Secret = secret // a pipe can be read only once
 	}
-	return t, nil
+	return t, c.checkSecret()
+}
+
+// sameTokens reports whether a and b configure the same verifier. Certificate pools cannot be
+// compared by reflection.
+func sameTokens(a, b jwtauth.Config) bool {
+	pools := func(c *jwtauth.Config) (list []*x509.CertPool) {
+		c.JWKS = slices.Clone(c.JWKS)
+		for i := range c.JWKS {
+			var pool *x509.CertPool
+			if t := c.JWKS[i].TLS.Clone(); t != nil {
+				pool, t.RootCAs = t.RootCAs, nil
+				c.JWKS[i].TLS = t
+			}
+			list = append(list, pool)
+		}
+		return list
+	}
+	return slices.EqualFunc(pools(&a), pools(&b), (*x509.CertPool).Equal) && reflect.DeepEqual(a, b)
 }
 
 // reloadTimeout limits the time in which Reload fetches keys.
@@ -87,17 +111,13 @@ func (a *App) Reload(ctx context.Context, c Config) error {
 	if limits.MaxClients == 0 {
 		limits.MaxClients = maxClients()
 	}
-	secrets, err := c.Webhook.secrets(a.log)
-	if err != nil {
-		return err
-	}
 	if err := a.loadKeys(ctx, p, old); err != nil {
 		return err
 	}
 	if err := a.listeners.Reload(); err != nil {
 		return fileError(err)
 	}
-	if err := a.rotate(secrets); err != nil {
+	if err := a.reloadSecrets(p.secrets); err != nil {
 		return err
 	}
 	if err := a.server.SetLimits(limits); err != nil {

@@ -4,14 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
-	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/auth/jwtauth"
+	"github.com/ignis-go/ignis/internal/filewatch"
 	"github.com/ignis-go/ignis/webhook"
 )
 
@@ -45,25 +45,47 @@ func (w *Webhook) enabled() bool { return w.Client.URL != "" }
 // maxWebhookSecret is the maximum size of a file with a secret in bytes.
 const maxWebhookSecret = 1 << 10
 
-// secrets returns the secrets that sign requests.
-func (w *Webhook) secrets(log *slog.Logger) ([]string, error) {
-	if len(w.SecretFiles) == 0 {
-		return w.Client.Secrets, nil
+// secrets are the secrets of the webhook.
+type secrets struct {
+	fixed []string
+	files *filewatch.Files // instead of fixed; nil if there are none
+	log   *slog.Logger
+}
+
+// newSecrets returns the secrets of w. It takes the files of old, which may be nil, if they are
+// the same, because a pipe can be read only once.
+func newSecrets(w *Webhook, old *secrets, log *slog.Logger) *secrets {
+	s := &secrets{fixed: w.Client.Secrets, log: log}
+	switch {
+	case len(w.SecretFiles) == 0:
+	case old != nil && old.files != nil && old.files.Named(w.SecretFiles):
+		s.files = old.files
+	default:
+		s.files = filewatch.New(maxWebhookSecret, w.SecretFiles...)
 	}
-	if len(w.Client.Secrets) > 0 {
-		return nil, usage("unset one of them", "--webhook-secret-file and IGNIS_WEBHOOK_SECRET are both set")
+	return s
+}
+
+// read returns the current secrets.
+func (s *secrets) read() ([]string, error) {
+	if s.files == nil {
+		return s.fixed, nil
 	}
-	var secrets []string
-	for _, name := range w.SecretFiles {
-		text, err := ReadSecretFile(name, maxWebhookSecret, func(os.FileMode) {
-			log.Warn("every user of this machine can read the secret of the webhook", "file", name)
-		})
-		if err != nil {
-			return nil, usage("name a file that this user can read", "--webhook-secret-file: %w", err)
+	return s.in(s.files.Read())
+}
+
+// in returns the secrets in the contents of the files.
+func (s *secrets) in(c filewatch.Contents) (list []string, err error) {
+	if c.Err != nil {
+		return nil, usage("name a file that this user can read", "--webhook-secret-file: %w", c.Err)
+	}
+	for i, f := range c.Files {
+		if f.Public() {
+			s.log.Warn("every user of this machine can read a secret of the webhook", "file", s.files.Name(i), "mode", fmt.Sprintf("%#o", f.Mode.Perm()))
 		}
-		secrets = append(secrets, string(bytes.TrimSpace(text)))
+		list = append(list, string(bytes.TrimSpace(f.Text)))
 	}
-	return secrets, nil
+	return list, nil
 }
 
 // setWebhook creates the client of the endpoint and sets the callbacks that tell it of events.
@@ -73,7 +95,7 @@ func (a *App) setWebhook(cfg *ignis.Config) error {
 		return nil
 	}
 	var err error
-	if w.Client.Secrets, err = w.secrets(a.log); err != nil {
+	if w.Client.Secrets, err = a.policy.Load().secrets.read(); err != nil {
 		return err
 	}
 	w.Client.Info, w.Client.Logger = clientInfo, a.log
@@ -111,45 +133,60 @@ func clientInfo(c *ignis.Client) any {
 	return info
 }
 
-// rotate replaces the secrets of the webhook if they have changed.
-func (a *App) rotate(secrets []string) error {
-	a.rotating.Lock()
-	defer a.rotating.Unlock()
-	if a.hooks == nil || slices.Equal(secrets, a.hookSecrets) {
+// reloadSecrets reads the secrets of the webhook and uses them.
+func (a *App) reloadSecrets(s *secrets) error {
+	if a.hooks == nil {
 		return nil
 	}
-	if err := a.hooks.Rotate(secrets); err != nil {
+	a.rotating.Lock()
+	defer a.rotating.Unlock()
+	return a.rotateLocked(s.read())
+}
+
+// rotateLocked replaces the secrets of the webhook if they have changed, unless err is not
+// nil.
+func (a *App) rotateLocked(list []string, err error) error {
+	if err != nil || slices.Equal(list, a.hookSecrets) {
+		return err
+	}
+	if err := a.hooks.Rotate(list); err != nil {
 		return usage("ignis accepts whsec_ followed by 24 to 64 bytes in base64", "--webhook-secret-file: %w", err)
 	}
-	a.hookSecrets = secrets
-	a.log.Info("the secrets of the webhook have changed", "secrets", len(secrets))
+	a.hookSecrets = list
+	a.log.Info("the secrets of the webhook have changed", "secrets", len(list))
 	return nil
 }
 
 // secretInterval is the time between two reads of the files with secrets of the webhook.
 const secretInterval = 5 * time.Second
 
-// watchSecrets reads the files with secrets of the webhook again until ctx is done. A change
-// takes effect when two reads in a row have returned the same text.
+// watchSecrets reads the files with secrets of the webhook again until ctx is done.
 func (a *App) watchSecrets(ctx context.Context) {
 	ticker := time.NewTicker(secretInterval)
 	defer ticker.Stop()
-	var last string
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		w := a.policy.Load().webhook
-		secrets, err := w.secrets(slog.New(slog.DiscardHandler))
-		text := strings.Join(secrets, "\n")
-		if err == nil && text == last {
-			err = a.rotate(secrets)
-		}
-		last = text
-		if err != nil {
+		if err := a.pollSecrets(); err != nil {
 			a.limit.Log(slog.LevelWarn, "the secrets of the webhook could not be read again; the previous ones stay in use", "error", err)
 		}
 	}
+}
+
+// pollSecrets uses the secrets of the webhook if their files have changed.
+func (a *App) pollSecrets() error {
+	a.rotating.Lock()
+	defer a.rotating.Unlock()
+	s := a.policy.Load().secrets
+	if s.files == nil {
+		return nil
+	}
+	c, change := s.files.Poll()
+	if change != filewatch.Changed {
+		return nil
+	}
+	return a.rotateLocked(s.in(c))
 }

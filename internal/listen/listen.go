@@ -41,7 +41,7 @@ func New(cfg Config) (*Listeners, error) {
 		if !a.TLS || l.certs != nil {
 			continue
 		}
-		if l.certs, err = loadCertificates(cfg.TLS, cfg.Log); err != nil {
+		if l.certs, err = loadCertificates(cfg.TLS); err != nil {
 			return nil, err
 		}
 	}

@@ -161,6 +161,25 @@ func TestReload(t *testing.T) {
 	})
 }
 
+// Files that become invalid again in the same way are a problem again, even if Reload read the
+// valid ones in between.
+func TestReloadBetweenInvalidFiles(t *testing.T) {
+	watch(t, func(w *watched) {
+		key := filepath.Join(w.dir, "tls.key")
+		for n := uint64(1); n <= 2; n++ {
+			certtest.WriteFile(t, key, []byte("garbage"))
+			w.uses(3*poll, w.pair, "with an invalid key")
+			if s := w.Stats(); s.ReloadError == nil || s.ReloadsFailed != n {
+				t.Errorf("invalid for the %d. time: %+v", n, s)
+			}
+			certtest.WriteFile(t, key, w.pair.Key)
+			if err := w.Reload(); err != nil || w.Stats().ReloadError != nil {
+				t.Errorf("Reload: %v, %+v", err, w.Stats())
+			}
+		}
+	})
+}
+
 // Kubernetes writes the files of a secret to a new folder and then replaces a link to the
 // folder. The names of the files stay the same, and their times may, too.
 func TestSwappedFolder(t *testing.T) {

@@ -201,7 +201,7 @@ func TestFileErrors(t *testing.T) {
 		"broken intermediate":   {string(pair.Cert) + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", string(pair.Key), "-", FileCert, "certificate 2", ""},
 		"an empty authority":    {string(pair.Cert), string(pair.Key), "x", FileClientCA, "no certificate in PEM", ""},
 		"a key as an authority": {string(pair.Cert), string(pair.Key), string(ca.PEM) + string(pair.Key), FileClientCA, "block 2 (PRIVATE KEY) is not a certificate", ""},
-		"a large file":          {strings.Repeat("x", maxFile+1), "y", "-", FileCert, "larger than", ""},
+		"a large file":          {strings.Repeat("x", MaxFile+1), "y", "-", FileCert, "larger than", ""},
 	} {
 		dir := t.TempDir()
 		files := TLS{CertFile: dir + "/cert", KeyFile: dir + "/key", ClientCAFile: dir + "/ca"}
