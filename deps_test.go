@@ -60,7 +60,7 @@ var importRules = map[string]importRule{
 		},
 	},
 
-	"internal/configfile": {modules: []string{"go.yaml.in/yaml/v3"}},
+	"internal/configfile": {own: []string{"internal/nearest"}, modules: []string{"go.yaml.in/yaml/v3"}},
 	"internal/strictjson": {own: []string{"wire"}},
 
 	// For tests only.

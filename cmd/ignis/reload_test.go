@@ -198,38 +198,3 @@ func TestReloadOfLimits(t *testing.T) {
 		t.Error("the limit has not changed")
 	}
 }
-
-// A change of the file is applied once two reads in a row have returned the same text, and
-// only once.
-func TestFileThatIsBeingWritten(t *testing.T) {
-	file := writeFile(t, "ignis.yaml", "path: /a\n")
-	r := reloader{running: &effective{file: file}, seen: "path: /a\n", pending: "path: /a\n"}
-	for i, step := range []struct {
-		text string // "-" to remove the file
-		want bool
-	}{
-		{"path: /a\n", false},
-		{"path: /b", false},
-		{"path: /bc", false},
-		{"path: /bc\n", false},
-		{"path: /bc\n", true},
-		{"-", false},
-		{"path: /d\n", false},
-		{"-", false},
-		{"path: /d\n", false},
-		{"path: /d\n", true},
-	} {
-		if step.text == "-" {
-			if err := os.Remove(file); err != nil {
-				t.Fatal(err)
-			}
-		} else {
-			replace(t, file, step.text)
-		}
-		if got := r.changed(); got != step.want {
-			t.Errorf("step %d: changed is %v", i, got)
-		} else if got {
-			r.seen, r.pending = step.text, step.text // as reload does
-		}
-	}
-}

@@ -121,7 +121,7 @@ var wrongFiles = []string{
 func decodeSettings(m *configfile.Model, text string) (*effective, error) {
 	l := &settingsLoader{model: m, given: make(map[string]origin)}
 	e := &effective{loader: l, file: "f.yaml"}
-	return e, l.decode(e, text)
+	return e, l.apply(e, []byte(text))
 }
 
 func TestSchemaOfSections(t *testing.T) {

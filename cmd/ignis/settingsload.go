@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/ignis-go/ignis/internal/configfile"
+	"github.com/ignis-go/ignis/internal/filewatch"
 )
 
 // variablePrefix is the beginning of the names of environment variables.
@@ -22,6 +23,7 @@ type settingsLoader struct {
 	model *configfile.Model
 	base  settings // from flags and variables; defaults where neither is set
 	given map[string]origin
+	files *filewatch.Files // the configuration file; nil if there is none
 }
 
 // origin says where the value of a key comes from.
@@ -58,6 +60,9 @@ func newSettingsLoader(s *settings, command *kong.Context) (*settingsLoader, err
 			l.given[k.Path] = origin{"variable", k.Variable}
 		}
 	}
+	if l.base.Config != "" {
+		l.files = filewatch.New(configfile.MaxSize, l.base.Config)
+	}
 	return l, nil
 }
 
@@ -66,28 +71,30 @@ type effective struct {
 	settings
 	loader  *settingsLoader
 	file    string // name of the file; may be empty
-	text    string // its content
 	parsed  *configfile.File
 	origins configfile.Origins
 }
 
 // load reads the file, if there is one, and returns the effective settings.
 func (l *settingsLoader) load() (*effective, error) {
-	e := &effective{settings: l.base, loader: l, file: l.base.Config}
-	if e.file == "" {
-		return e, nil
+	if l.files == nil {
+		return &effective{settings: l.base, loader: l}, nil
 	}
-	text, err := configfile.Read(e.file)
-	if err != nil {
-		return nil, usage("name a file that this user can read", "--config: %w", err)
-	}
-	return e, l.decode(e, string(text))
+	return l.decode(l.files.Read())
 }
 
-// decode sets what the text of the file says and no flag or variable overrides.
-func (l *settingsLoader) decode(e *effective, text string) error {
-	e.text = text
-	file, problems := configfile.Parse(e.file, []byte(text))
+// decode returns the effective settings for a file that has been read.
+func (l *settingsLoader) decode(c filewatch.Contents) (*effective, error) {
+	if c.Err != nil {
+		return nil, usage("name a file that this user can read", "--config: %w", c.Err)
+	}
+	e := &effective{settings: l.base, loader: l, file: l.base.Config}
+	return e, l.apply(e, c.Files[0].Text)
+}
+
+// apply sets what the text of the file says and no flag or variable overrides.
+func (l *settingsLoader) apply(e *effective, text []byte) error {
+	file, problems := configfile.Parse(e.file, text)
 	if problems == nil {
 		e.origins, problems = l.model.Decode(file, &e.settings, l.overridden)
 	}

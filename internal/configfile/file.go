@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 
@@ -12,7 +11,7 @@ import (
 )
 
 const (
-	// MaxSize is the maximum size of a file in bytes.
+	// MaxSize is the maximum size in bytes of a file that callers should pass to Parse.
 	MaxSize = 1 << 20
 	// maxNodes is the maximum number of values in a file, counting those that aliases
 	// repeat.
@@ -63,23 +62,6 @@ type File struct {
 
 // Name returns the name of the file.
 func (f *File) Name() string { return f.name }
-
-// Read returns the text of a file, or an error if it is larger than [MaxSize].
-func Read(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > MaxSize {
-		return nil, fmt.Errorf("%s: expected at most %d bytes", name, MaxSize)
-	}
-	return text, nil
-}
 
 // Parse parses the text of a file. name is used in problems. Parse checks only what does
 // not depend on the settings.
