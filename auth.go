@@ -176,12 +176,12 @@ func (c *session) admit(id *Client, cipher *Cipher, expires time.Time) error {
 		c.turnAway(wire.CloseTooManyConnections)
 	case err == nil:
 		c.enqueued(done.connected)
-		s.closeExcess(done.excess)
 		// A revocation may have been made since activate checked it. To revoke the access of a
 		// user, applyRevocations looks only at the clients that are in the index by now.
 		if c.closeIfRevoked(s.revoked, time.Now().UnixMilli()) {
 			return errRevoked
 		}
+		s.closeExcess(done.excess)
 		if s.debugging() {
 			s.cfg.Logger.Debug("client authenticated", "client", id.ID, "user", printable.Text(id.UserID, loglimit.MaxText))
 		}

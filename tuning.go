@@ -38,6 +38,9 @@ func (c Config) tuned(from Config) Config {
 //   - MessageRate, MessageBurst, ByteRate, ByteBurst and ThrottleTimeout, for clients that
 //     connect afterwards
 func (s *Server) SetLimits(c Config) error {
+	if s == nil {
+		return ErrNotRunning
+	}
 	c, err := s.cfg.tuned(c).withDefaults()
 	if err != nil {
 		return err
@@ -54,5 +57,5 @@ func (s *Server) tune(c Config) {
 	fresh := c.transport()
 	opts.Frames, opts.Bytes, opts.ThrottleTimeout = fresh.Frames, fresh.Bytes, fresh.ThrottleTimeout
 	s.tuning.Store(&tuning{Config: c, joins: joinRate(c), opts: &opts})
-	s.limits.connections.SetLimits(connectionLimits(c))
+	s.limits.connections.SetLimits(connectionLimits(c), s.uptime())
 }
