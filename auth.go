@@ -108,10 +108,16 @@ func (c *session) callAuthenticate(ctx context.Context, cred Credentials) (who I
 	if err := c.checkCredentials(cred); err != nil {
 		return who, err
 	}
-	if err := s.beginAuthenticate(ctx); err != nil {
+	waited, err := s.beginAuthenticate(ctx)
+	if err != nil {
 		return who, err
 	}
 	defer s.endAuthenticate()
+	if waited { // others from the address may have failed in the meantime
+		if err := c.checkAddress(cred.RemoteAddr); err != nil {
+			return who, err
+		}
+	}
 	err = s.call("Authenticate", c, func() (err error) {
 		who, err = s.cfg.Authenticate(ctx, cred)
 		return err

@@ -220,6 +220,67 @@ func TestAuthConcurrency(t *testing.T) {
 	})
 }
 
+// Clients that wait for Authenticate are refused if too many others from their address fail in
+// the meantime.
+func TestAuthFailuresWhileWaiting(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		calls := 0
+		n := startMem(t, ignis.Config{
+			Accept: from, AuthConcurrency: 1, AuthFailureRate: 6, AuthFailureBurst: 2,
+			Authenticate: func(ctx context.Context, c ignis.Credentials) (ignis.Identity, error) {
+				calls++
+				time.Sleep(time.Second)
+				return anyone(ctx, c)
+			},
+		})
+		var list []*peer
+		for range 5 {
+			_, _, p := n.attempt("192.0.2.1:1")
+			p.sendCredentials("ann", "bad")
+			list = append(list, p)
+		}
+		_, _, other := n.attempt("192.0.2.2:1")
+		other.sendCredentials("bob", "good")
+		time.Sleep(4 * time.Second)
+		for _, p := range list[2:] {
+			p.only(closed(wire.CloseTooManyConnections)...)
+		}
+		if got := other.next(); !strings.Contains(got, wire.EventConnected) || calls != 3 {
+			t.Errorf("%d calls; another address received %s", calls, got)
+		}
+		if s := n.Stats(); s.RefusedFailing != 3 || s.RefusedAuth != 2 {
+			t.Errorf("counted %+v", s)
+		}
+	})
+}
+
+// A client that disconnects while its refresh waits for Authenticate is not an error of
+// Authenticate.
+func TestDisconnectWhileRefreshWaits(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var block chan struct{}
+		n := startMem(t, ignis.Config{AuthConcurrency: 1, Authenticate: func(ctx context.Context, c ignis.Credentials) (ignis.Identity, error) {
+			if c.Token == "slow" {
+				<-block
+			}
+			return anyone(ctx, c)
+		}})
+		block = make(chan struct{})
+		p := n.login2()
+		slow := n.connect()
+		slow.sendCredentials("bob", "slow")
+		synctest.Wait()
+		p.text(`{"event":"refresh","data":{"user":"ann"},"id":"1"}`)
+		synctest.Wait()
+		_ = p.conn.Close()
+		synctest.Wait()
+		if s := n.Stats(); s.CallbackErrors != 0 || n.log.has("Authenticate failed") {
+			t.Errorf("%d errors counted; log: %s", s.CallbackErrors, n.log)
+		}
+		close(block)
+	})
+}
+
 // A refresh that a limit refuses is answered, and the session continues.
 func TestLimitsOfRefresh(t *testing.T) {
 	bubble(t, func(t *testing.T) {
