@@ -17,6 +17,13 @@ func (c *Conn) Resume() {
 	c.resumeLocked(pausedByHandler)
 }
 
+// Paused reports whether reading is paused, for whatever reason, so that the peer cannot be heard.
+func (c *Conn) Paused() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.paused != 0
+}
+
 // pauses are the reasons why reading is paused. It continues when none is left.
 type pauses uint8
 
