@@ -29,7 +29,8 @@ func (c Config) tuned(from Config) Config {
 
 // SetLimits replaces limits while the server runs. Zero values select the defaults, as in
 // [New]. It returns an error, and changes nothing, if a limit is invalid. No client is
-// disconnected because of a lower limit. These fields of c are used:
+// disconnected because of a lower limit, but with [UserCloseOldest], the next client of a user
+// closes all that exceed it. A higher rate takes effect immediately. These fields of c are used:
 //
 //   - MaxClients, MaxClientsPerAddress, MaxClientsPerUser and UserPolicy
 //   - UpgradeRate, UpgradeBurst, UpgradeRatePerAddress and UpgradeBurstPerAddress

@@ -17,7 +17,8 @@ func (c *Conn) Resume() {
 	c.resumeLocked(pausedByHandler)
 }
 
-// Paused reports whether reading is paused, for whatever reason, so that the peer cannot be heard.
+// Paused reports whether reading is paused, by Pause or because the peer has sent too fast. In the
+// meantime, the peer cannot show that it is alive.
 func (c *Conn) Paused() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
