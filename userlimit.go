@@ -21,8 +21,7 @@ func (s *Server) userFull(id *Client, limit int) bool {
 }
 
 // excess returns the oldest clients of the user of c that exceed the limit, but not c. The
-// caller must hold limits.admitting, or c might be among those that a newer client closes while
-// c closes the newer one.
+// caller must hold limits.admitting. Otherwise, two new clients might close each other.
 func (c *session) excess(id *Client, limit int) []*session {
 	s := c.server
 	if limit == 0 || s.reg.UserCount(id.UserID) <= limit {
