@@ -108,10 +108,16 @@ func (c *session) callAuthenticate(ctx context.Context, cred Credentials) (who I
 	if err := c.checkCredentials(cred); err != nil {
 		return who, err
 	}
-	if err := s.beginAuthenticate(ctx); err != nil {
+	waited, err := s.beginAuthenticate(ctx)
+	if err != nil {
 		return who, err
 	}
 	defer s.endAuthenticate()
+	if waited { // others from the address may have failed in the meantime
+		if err := c.checkAddress(cred.RemoteAddr); err != nil {
+			return who, err
+		}
+	}
 	err = s.call("Authenticate", c, func() (err error) {
 		who, err = s.cfg.Authenticate(ctx, cred)
 		return err
@@ -166,20 +172,22 @@ func (c *session) turnAway(code uint16) {
 // been revoked.
 func (c *session) admit(id *Client, cipher *Cipher, expires time.Time) error {
 	s := c.server
-	limit := s.userLimit(id)
-	err := c.activate(id, cipher, expires, limit)
+	done, err := c.activate(id, cipher, expires, s.userLimit(id))
 	switch {
+	case errors.Is(err, errRevoked):
+		return c.refuseRevoked(id)
 	case errors.Is(err, errUserFull):
 		s.counts.refusedUser.Add(1)
 		s.info("client refused: its user has too many connections (Config.MaxClientsPerUser)", "client", id.ID, "user", id.UserID, "remote", id.RemoteAddr)
 		c.turnAway(wire.CloseTooManyConnections)
 	case err == nil:
-		c.closeOldest(id, limit)
+		c.enqueued(done.connected)
 		// A revocation may have been made since activate checked it. To revoke the access of a
 		// user, applyRevocations looks only at the clients that are in the index by now.
 		if c.closeIfRevoked(s.revoked, time.Now().UnixMilli()) {
 			return errRevoked
 		}
+		s.closeExcess(done.excess)
 		if s.debugging() {
 			s.cfg.Logger.Debug("client authenticated", "client", id.ID, "user", printable.Text(id.UserID, loglimit.MaxText))
 		}
@@ -187,28 +195,35 @@ func (c *session) admit(id *Client, cipher *Cipher, expires time.Time) error {
 	return err
 }
 
+// admission is what activate leaves to do.
+type admission struct {
+	connected ws.Tally   // the result of queuing the connected event
+	excess    []*session // clients to close because their user has too many
+}
+
 // activate makes the client reachable. The connected event is queued before the client
 // becomes reachable, and writing is held back until the client has joined its rooms. So the
 // event is the first message that the client receives, and by then the client is in its
-// rooms.
-func (c *session) activate(id *Client, cipher *Cipher, expires time.Time, limit int) error {
+// rooms. activate does not call the application, not even its log, because it may hold a lock
+// that all clients need.
+func (c *session) activate(id *Client, cipher *Cipher, expires time.Time, limit int) (a admission, err error) {
 	s := c.server
 	connected := frame(wire.Message{Event: wire.EventConnected, Data: c.connectedData(id, cipher, expires)}).Own().Clear()
 	if limit > 0 {
 		s.limits.admitting.Lock()
 		defer s.limits.admitting.Unlock()
 		if s.userFull(id, limit) {
-			return errUserFull
+			return a, errUserFull
 		}
 	}
 	c.mu.Lock()
 	if c.state != StateAuthenticating {
 		c.mu.Unlock()
-		return errTooLate
+		return a, errTooLate
 	}
 	if c.isRevokedLocked(id, c.issuedAt) {
 		c.mu.Unlock()
-		return c.refuseRevoked(id)
+		return a, errRevoked
 	}
 	c.stopTimersLocked()
 	c.state, c.entry, c.identity, c.cipher = StateAuthenticated, nil, id, cipher
@@ -225,8 +240,7 @@ func (c *session) activate(id *Client, cipher *Cipher, expires time.Time, limit 
 		_, _ = s.reg.Join(&c.member, room, math.MaxInt, false) // cannot fail without a limit
 	}
 	c.conn.Release()
-	c.enqueued(t)
-	return nil
+	return admission{t, c.excess(id, limit)}, nil
 }
 
 // connectedData returns the data of the connected event.

@@ -56,6 +56,9 @@ const (
 	// scanFactor times as long as it took to ask the kernel for all sockets passes until
 	// it is asked again.
 	scanFactor = 10
+	// searchInterval is the minimum time until clients to cut off are searched again after
+	// there were none, unless much more memory is used by then.
+	searchInterval = 100 * time.Millisecond
 )
 
 // memoryWatch is the state of the memory budget. Fields without a comment on that are used by
@@ -74,6 +77,12 @@ type memoryWatch struct {
 	scan      time.Duration // how long that took
 	sockets   int64         // its answer in bytes
 	written   int64         // bytes written before that
+
+	futile struct { // the last search for clients to cut off that has found none
+		ended time.Time
+		took  time.Duration
+		used  int64 // memory in use
+	}
 }
 
 func (m *memoryWatch) init(limit int64) {
@@ -192,7 +201,11 @@ func (s *Server) checkMemory() time.Duration {
 			s.errorf("the memory budget is nearly used up: new connections are refused and clients with long queues are cut off (Config.MemoryLimit)",
 				"used", u.Used, "limit", u.Limit, "source", u.Name)
 		}
-		s.shed(u.Used - u.Garbage - int64(enoughShare*float64(u.Limit)))
+		// Garbage alone is not the problem. But if no client can be cut off and the system may
+		// kill the process, collecting it is all that is left.
+		if !s.shed(u) && u.Hard && u.Share() >= lastShare && m.isMuch(u.Garbage) && m.mayCollect(u) {
+			debug.FreeOSMemory()
+		}
 	case u.NeededShare() < acceptShare:
 		m.scarce.Store(false)
 	}
@@ -242,10 +255,25 @@ func (m *memoryWatch) mayCollect(u memory.Usage) bool {
 	return true
 }
 
-// shed cuts off the clients that use the most memory until about that many bytes are free.
-// It then collects the garbage, because the next measurement would otherwise not show what
-// has become free.
-func (s *Server) shed(bytes int64) {
+// isMuch reports whether that many bytes are a considerable part of the budget.
+func (m *memoryWatch) isMuch(bytes int64) bool { return bytes >= int64(leastShare*float64(m.limit)) }
+
+// maySearch reports whether clients to cut off may be searched. Asking thousands of clients
+// takes milliseconds, and memory may be scarce for hours without any fault of theirs.
+func (m *memoryWatch) maySearch(u memory.Usage) bool {
+	return time.Since(m.futile.ended) >= max(scanFactor*m.futile.took, searchInterval) || m.isMuch(u.Used-m.futile.used)
+}
+
+// shed cuts off the clients that use the most memory until about enough of the budget is free,
+// and reports whether there were any. It then collects the garbage, because the next measurement
+// would otherwise not show what has become free.
+func (s *Server) shed(u memory.Usage) bool {
+	m := &s.memory
+	if !m.maySearch(u) {
+		return false
+	}
+	began := time.Now()
+	bytes := u.Used - u.Garbage - int64(enoughShare*float64(u.Limit))
 	type holder struct {
 		c    *session
 		held int
@@ -267,10 +295,12 @@ func (s *Server) shed(bytes int64) {
 	}
 	if len(list) == 0 {
 		s.warn("the memory budget is nearly used up, but not by the queues of clients (Config.MemoryLimit)")
-		return
+		m.futile.ended, m.futile.took, m.futile.used = time.Now(), time.Since(began), u.Used
+		return false
 	}
 	runtime.GC()
 	s.scanSockets()
+	return true
 }
 
 // held returns about how much memory in bytes is used for what waits for the client, or for

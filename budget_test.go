@@ -4,6 +4,9 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"regexp"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -175,6 +178,58 @@ func TestInputCounts(t *testing.T) {
 		reader.only(line)
 		if !n.log.has("but not by the queues of clients") {
 			t.Errorf("log: %s", n.log)
+		}
+	})
+}
+
+// If clients use little of the memory, they are not searched all the time for some that use much.
+func TestSearchInVain(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := &gauge{}
+		n := startMem(t, ignis.Config{}, g.prepare)
+		n.login("ann")
+		g.used.Store(900)
+		time.Sleep(time.Minute)
+		searches := 0
+		for _, line := range strings.Split(n.log.String(), "\n") {
+			if !strings.Contains(line, "but not by the queues of clients") {
+				continue
+			}
+			searches++
+			if more := regexp.MustCompile(` more=(\d+)`).FindStringSubmatch(line); more != nil {
+				n, _ := strconv.Atoi(more[1])
+				searches += n
+			}
+		}
+		if measured := g.measured.Load(); searches < 10 || searches > 1000 || measured < 2000 {
+			t.Errorf("%d searches, %d measurements; log: %s", searches, measured, n.log)
+		}
+	})
+}
+
+// Garbage is collected before the system could kill the process, even if clients use little.
+func TestCollectAtTheLimit(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := &gauge{hard: true}
+		startMem(t, ignis.Config{}, g.prepare)
+		collections := func() uint32 {
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			return m.NumForcedGC
+		}
+		was := collections()
+		g.used.Store(970)
+		g.garbage.Store(500)
+		time.Sleep(time.Second)
+		if collections() == was {
+			t.Error("no garbage was collected")
+		}
+		g.garbage.Store(0)
+		time.Sleep(time.Second)
+		was = collections()
+		time.Sleep(time.Minute)
+		if n := collections() - was; n > 0 {
+			t.Errorf("%d collections although there is no garbage", n)
 		}
 	})
 }

@@ -212,11 +212,6 @@ type Config struct {
 	// for example because it has reconnected. The limit is never lower than MaxRooms. 0:
 	// 256.
 	JoinBurst int
-	// MaxRevocations is the maximum number of revocations that the server remembers; see
-	// Server.Revoke. Beyond it, a revocation still closes clients, but later authentications
-	// are not refused, Revoke returns ErrTooManyRevocations, and Stats.RevocationsDropped
-	// counts it. A revocation needs about 150 bytes of memory. 0: 65536.
-	MaxRevocations int
 	// MaxMessage is the maximum size in bytes of a message to clients, including the
 	// event. For a larger one, the call that sends it returns an error and nothing is
 	// sent, because Redis would otherwise disconnect every instance that should receive
@@ -250,6 +245,12 @@ type Config struct {
 	// AuthFailureBurst is the number of times that clients from one network address may
 	// fail to authenticate at once after a pause. 0: 200.
 	AuthFailureBurst int
+	// MaxRevocations is the maximum number of revocations that the server remembers; see
+	// Server.Revoke. Beyond it, a revocation still closes clients, but later authentications
+	// are not refused, Revoke returns ErrTooManyRevocations, and Stats.RevocationsDropped
+	// counts it. A revocation needs about 150 bytes of memory, or more if
+	// the ID is long. 0: 65536.
+	MaxRevocations int
 	// BackpressureLimit is the maximum number of bytes that may wait for a client that
 	// reads too slowly. A message counts as the size of its frame plus 128 bytes, which is
 	// about the memory that it uses. The socket buffers up to half of the limit in

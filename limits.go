@@ -134,7 +134,7 @@ func (e *limitError) Error() string {
 	return fmt.Sprintf("%s (Config.%s)%s", e.reason, e.field, hint)
 }
 
-// counter returns the counter of requests that are refused for a reason.
+// refusal returns the counter of requests that are refused for a reason.
 func (n *counters) refusal(r limit.Refusal) *atomic.Uint64 {
 	switch r {
 	case limit.AddressCount:
@@ -163,16 +163,24 @@ var (
 func (c *session) checkCredentials(cred Credentials) error {
 	s := c.server
 	switch {
-	case s.limits.connections.Failing(address(cred.RemoteAddr), s.uptime()):
-		s.counts.refusedFailing.Add(1)
-		s.warn("authentication refused: too many authentications from the address have failed (Config.AuthFailureRate)", "client", c.member.ID, "remote", cred.RemoteAddr)
-		return errFailing
 	case len(cred.Token) > s.tuning.Load().MaxToken:
 		return fmt.Errorf("the token is longer than %d bytes (Config.MaxToken): %w", s.tuning.Load().MaxToken, ErrUnauthenticated)
 	case len(cred.Raw) > s.cfg.AuthMaxPayload: // possible when a session is refreshed
 		return fmt.Errorf("the credentials are larger than %d bytes (Config.AuthMaxPayload): %w", s.cfg.AuthMaxPayload, ErrUnauthenticated)
 	}
-	return nil
+	return c.checkAddress(cred.RemoteAddr)
+}
+
+// checkAddress returns an error if too many authentications from the client's address have
+// failed.
+func (c *session) checkAddress(remote string) error {
+	s := c.server
+	if !s.limits.connections.Failing(address(remote), s.uptime()) {
+		return nil
+	}
+	s.counts.refusedFailing.Add(1)
+	s.warn("authentication refused: too many authentications from the address have failed (Config.AuthFailureRate)", "client", c.member.ID, "remote", remote)
+	return errFailing
 }
 
 // authFailed counts an authentication that the application has rejected.
@@ -180,29 +188,29 @@ func (s *Server) authFailed(remote string) {
 	s.limits.connections.Fail(address(remote), s.uptime())
 }
 
-// beginAuthenticate waits until Authenticate may be called. If the error is nil,
-// endAuthenticate must be called afterwards.
-func (s *Server) beginAuthenticate(ctx context.Context) error {
+// beginAuthenticate waits until Authenticate may be called, and reports whether it had to wait.
+// If the error is nil, endAuthenticate must be called afterwards.
+func (s *Server) beginAuthenticate(ctx context.Context) (waited bool, err error) {
 	l := s.limits
 	if l.authenticating == nil {
-		return nil
+		return false, nil
 	}
 	select {
 	case l.authenticating <- struct{}{}:
-		return nil
+		return false, nil
 	default:
 	}
 	defer l.waiting.Add(-1)
 	if l.waiting.Add(1) > int64(s.tuning.Load().AuthQueue) {
 		s.counts.refusedBusy.Add(1)
 		s.warn("authentication refused: too many clients wait for Authenticate (Config.AuthConcurrency, Config.AuthQueue)")
-		return errBusy
+		return true, errBusy
 	}
 	select {
 	case l.authenticating <- struct{}{}:
-		return nil
+		return true, nil
 	case <-ctx.Done():
-		return ctx.Err()
+		return true, ctx.Err()
 	}
 }
 

@@ -3,12 +3,10 @@ package ignis_test
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +14,6 @@ import (
 	"github.com/gobwas/ws"
 
 	"github.com/ignis-go/ignis"
-	"github.com/ignis-go/ignis/wire"
 )
 
 // from makes the server believe that a client has the address in the field X-From.
@@ -131,209 +128,6 @@ func TestUpgradeRates(t *testing.T) {
 	})
 }
 
-// An address from which too many authentications have failed is refused until some time has
-// passed. Errors of the application do not count.
-func TestAuthFailures(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		n := startMem(t, ignis.Config{
-			Accept: from, AuthFailureRate: 6, AuthFailureBurst: 3,
-			Authenticate: func(ctx context.Context, c ignis.Credentials) (ignis.Identity, error) {
-				if c.Token == "down" {
-					return ignis.Identity{}, errors.New("the database does not answer")
-				}
-				return anyone(ctx, c)
-			},
-		})
-		for range 10 {
-			_, _, p := n.attempt("192.0.2.1:1")
-			p.sendCredentials("ann", "down")
-			p.only(append([]string{failure(wire.ErrorAuthentication)}, closed(wire.CloseAuthFailed)...)...)
-		}
-		_, _, open := n.attempt("192.0.2.1:1")
-		for range 3 {
-			_, _, p := n.attempt("192.0.2.1:1")
-			p.sendCredentials("ann", "bad")
-			p.only(append([]string{failure(wire.ErrorRejected)}, closed(wire.CloseAuthFailed)...)...)
-		}
-		if status, retry, _ := n.attempt("192.0.2.1:2"); status != http.StatusTooManyRequests || retry != "10" {
-			t.Errorf("status %d, Retry-After %q", status, retry)
-		}
-		open.sendCredentials("ann", "good")
-		open.only(closed(wire.CloseTooManyConnections)...)
-		n.loginFrom("192.0.2.2:1", "bob")
-		s := n.Stats()
-		if s.RefusedFailing != 2 || s.RefusedAuth != 13 || s.Disconnects[ignis.CauseConnections] != 1 {
-			t.Errorf("counted %+v", s)
-		}
-		if n.log.count("Config.AuthFailureRate") != 2 {
-			t.Errorf("log: %s", n.log)
-		}
-		time.Sleep(10 * time.Second)
-		n.loginFrom("192.0.2.1:3", "ann")
-	})
-}
-
-// A limited number of clients is authenticated at the same time, others wait, and those for
-// which there is no place to wait are closed with 1013.
-func TestAuthConcurrency(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		var running, most atomic.Int64
-		proceed := make(chan struct{})
-		n := startMem(t, ignis.Config{
-			AuthConcurrency: 2, AuthQueue: 3,
-			Authenticate: func(ctx context.Context, c ignis.Credentials) (ignis.Identity, error) {
-				most.Store(max(most.Load(), running.Add(1)))
-				defer running.Add(-1)
-				<-proceed
-				return anyone(ctx, c)
-			},
-		})
-		var list []*peer
-		for range 5 {
-			p := n.connect()
-			p.sendCredentials("ann", "good")
-			synctest.Wait()
-			list = append(list, p)
-		}
-		for range 4 {
-			p := n.connect()
-			p.sendCredentials("ann", "good")
-			p.only(closed(wire.CloseTryAgainLater)...)
-		}
-		_ = list[4].conn.Close() // makes room for another one
-		synctest.Wait()
-		p := n.connect()
-		p.sendCredentials("ann", "good")
-		p.only()
-		close(proceed)
-		for _, p := range append(list[:4:4], p) {
-			if line := p.next(); !strings.Contains(line, wire.EventConnected) {
-				t.Errorf("received %s", line)
-			}
-		}
-		if s := n.Stats(); s.RefusedBusy != 4 || s.Disconnects[ignis.CauseTryAgain] != 4 || s.RefusedAuth != 0 || most.Load() != 2 {
-			t.Errorf("%d at the same time; counted %+v", most.Load(), s)
-		}
-		if n.log.count("Config.AuthConcurrency") != 1 {
-			t.Errorf("log: %s", n.log)
-		}
-	})
-}
-
-// A refresh that a limit refuses is answered, and the session continues.
-func TestLimitsOfRefresh(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		n := startMem(t, ignis.Config{Accept: from, AuthFailureRate: 6, AuthFailureBurst: 1, MaxToken: 100, AuthMaxPayload: 1000})
-		for name, tt := range map[string]struct{ data, want string }{
-			"a long token":      {`{"user":"ann","token":"` + strings.Repeat("x", 101) + `"}`, "forbidden"},
-			"large credentials": {`{"user":"ann","x":"` + strings.Repeat("x", 1000) + `"}`, "forbidden"},
-			"the address fails": {`{"user":"ann"}`, "rate_limited"},
-		} {
-			_, _, p := n.attempt("192.0.2.1:1")
-			p.text(`{"event":"authenticate","data":{"user":"ann","protocol":2}}`)
-			p.next()
-			if tt.want == "rate_limited" {
-				_, _, bad := n.attempt("192.0.2.1:1")
-				bad.sendCredentials("ann", "bad")
-				synctest.Wait()
-			}
-			p.text(`{"event":"refresh","data":` + tt.data + `,"id":"1"}`)
-			if got := p.got(); len(got) != 1 || !strings.Contains(got[0], `"code":"`+tt.want+`"`) {
-				t.Errorf("%s: answered with %q", name, got)
-			}
-			p.text(`{"event":"leave","data":{"rooms":[]},"id":"2"}`)
-			p.only(`{"event":"ack","id":"2"}`)
-			time.Sleep(time.Minute)
-		}
-	})
-}
-
-// A token that is too long is rejected without a call of Authenticate.
-func TestMaxToken(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		calls := 0
-		n := startMem(t, ignis.Config{MaxToken: 10, Authenticate: func(ctx context.Context, c ignis.Credentials) (ignis.Identity, error) {
-			calls++
-			return anyone(ctx, c)
-		}})
-		p := n.connect()
-		p.sendCredentials("ann", strings.Repeat("x", 11))
-		p.only(append([]string{failure(wire.ErrorRejected)}, closed(wire.CloseAuthFailed)...)...)
-		p = n.connect()
-		p.sendCredentials("ann", strings.Repeat("x", 10))
-		if line := p.next(); calls != 1 || !strings.Contains(line, wire.EventConnected) {
-			t.Errorf("%d calls, and received %s", calls, line)
-		}
-		if n.Stats().RefusedAuth != 1 || n.log.count("Config.MaxToken") != 1 {
-			t.Errorf("log: %s", n.log)
-		}
-	})
-}
-
-// A user with too many connections gets no further one, or loses the oldest one.
-func TestMaxClientsPerUser(t *testing.T) {
-	for _, policy := range []ignis.UserPolicy{ignis.UserRefuseNew, ignis.UserCloseOldest} {
-		t.Run(policy.String(), func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				var gone []string
-				n := startMem(t, ignis.Config{
-					Accept: from, MaxClientsPerUser: 2, UserPolicy: policy,
-					OnDisconnect: func(_ context.Context, c *ignis.Client, _ ignis.Disconnect) { gone = append(gone, c.RemoteAddr) },
-				})
-				first := n.loginFrom("192.0.2.1:1", "ann")
-				time.Sleep(time.Second)
-				second := n.loginFrom("192.0.2.2:1", "ann")
-				time.Sleep(time.Second)
-				_, _, third := n.attempt("192.0.2.3:1")
-				third.sendCredentials("ann", "good")
-				synctest.Wait()
-				for range 5 {
-					n.loginFrom("192.0.2.4:1", "")    // anonymous
-					n.loginFrom("127.0.0.1:1", "bob") // exempt
-				}
-				got := third.got()
-				if policy == ignis.UserRefuseNew {
-					first.only()
-					if !slices.Equal(got, closed(wire.CloseTooManyConnections)) || !slices.Equal(gone, []string{"192.0.2.3:1"}) {
-						t.Errorf("the new client received %q; gone are %v", got, gone)
-					}
-				} else {
-					first.only(closed(wire.CloseTooManyConnections)...)
-					if len(got) != 1 || !slices.Equal(gone, []string{"192.0.2.1:1"}) {
-						t.Errorf("the new client received %q; gone are %v", got, gone)
-					}
-				}
-				second.only()
-				s := n.Stats()
-				if refused := policy == ignis.UserRefuseNew; (s.RefusedUser == 1) != refused || s.Disconnects[ignis.CauseConnections] != 1 || s.RefusedAuth != 0 {
-					t.Errorf("counted %+v", s)
-				}
-				if n.log.count("Config.MaxClientsPerUser") != 1 || len(n.ClientsOfUser("ann")) != 2 {
-					t.Errorf("%d clients; log: %s", len(n.ClientsOfUser("ann")), n.log)
-				}
-				_ = second.conn.Close()
-				synctest.Wait()
-				n.loginFrom("192.0.2.5:1", "ann")
-			})
-		})
-	}
-}
-
-// Concurrent clients of a user do not get past the limit.
-func TestMaxClientsPerUserConcurrently(t *testing.T) {
-	for _, policy := range []ignis.UserPolicy{ignis.UserRefuseNew, ignis.UserCloseOldest} {
-		n := start(t, ignis.Config{Accept: from, MaxClientsPerUser: 3, UserPolicy: policy})
-		for range 30 {
-			_, _, p := n.attempt("192.0.2.1:1")
-			p.sendCredentials("ann", "good")
-		}
-		n.until("all but 3 are closed", func() bool { return n.Stats().Disconnects[ignis.CauseConnections] == 27 })
-		if s := n.Stats(); s.Clients != 3 || s.Authenticated != 3 {
-			t.Errorf("%v: counted %+v", policy, s)
-		}
-	}
-}
-
 // Rooms that a client asks for too fast are refused, and the answer says so.
 func TestJoinRate(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -395,19 +189,4 @@ func TestMessageRate(t *testing.T) {
 			t.Errorf("log: %s", n.log)
 		}
 	})
-}
-
-func TestUserPolicyText(t *testing.T) {
-	for p := ignis.UserRefuseNew; !strings.HasPrefix(p.String(), "UserPolicy("); p++ {
-		text, _ := p.MarshalText()
-		var got ignis.UserPolicy = 9
-		if err := got.UnmarshalText(text); err != nil || got != p {
-			t.Errorf("%s: %v, %v", text, got, err)
-		}
-	}
-	var p ignis.UserPolicy
-	if err := p.UnmarshalText([]byte("oldest")); err == nil || !strings.Contains(err.Error(), "close-oldest") {
-		t.Errorf("error: %v", err)
-	}
-	bad(t, "UserPolicy", ignis.Config{Authenticate: anyone, UserPolicy: 9})
 }

@@ -23,9 +23,9 @@ func (s *Server) debugging() bool {
 	return s.cfg.Logger.Enabled(context.Background(), slog.LevelDebug) // there is no context to pass to the handler
 }
 
-// refused counts and logs a failed handshake. remote is the client's address, if Accept has
-// returned it. It is either the client's fault, or the
-// application or its middleware makes every handshake fail, which is an error.
+// refused counts and logs a failed handshake. Either it is the client's fault, or the application
+// or its middleware makes every handshake fail, which is an error. remote is the address that
+// Accept has returned, if any.
 func (s *Server) refused(r *http.Request, remote string, err error) {
 	h, _ := errors.AsType[*ws.HandshakeError](err)
 	limited, ok := errors.AsType[*limitError](err)

@@ -125,6 +125,8 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 			return expires, e // a text that is meant for the client
 		}
 		return expires, &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
+	case err != nil && ctx.Err() != nil: // the client has disconnected
+		return expires, err
 	case undecided(err):
 		s.warn("refresh refused: Authenticate cannot decide at the moment", "client", c.member.ID, "user", was.UserID, "error", err)
 		return expires, err

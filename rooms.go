@@ -73,13 +73,15 @@ func (c *session) join(ctx context.Context, m wire.Message) (any, error) {
 		return nil, &Error{Code: wire.CodeTooLarge, Message: fmt.Sprintf("at most %d rooms can be joined at once", s.cfg.MaxRoomsPerRequest)}
 	}
 	j := &joining{server: s, client: c, data: wire.JoinData{Rooms: []wire.JoinedRoom{}, Refused: []wire.RefusedRoom{}}}
+	rate, now := s.tuning.Load().joins, s.uptime()
+	c.joins.Fit(rate, now) // SetLimits may have changed it
 	rooms := slices.DeleteFunc(asked, func(room string) bool {
 		switch {
 		case !validRoomName(room):
 			j.refuse(refusedName, room, "")
 		case isOther(c, room):
 			j.refuse(refusedOther, room, "")
-		case !c.joins.Take(s.tuning.Load().joins, s.uptime(), 1):
+		case !c.joins.Take(rate, now, 1):
 			j.refuse(refusedRate, room, "")
 		default:
 			return false

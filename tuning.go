@@ -29,7 +29,8 @@ func (c Config) tuned(from Config) Config {
 
 // SetLimits replaces limits while the server runs. Zero values select the defaults, as in
 // [New]. It returns an error, and changes nothing, if a limit is invalid. No client is
-// disconnected because of a lower limit. These fields of c are used:
+// disconnected because of a lower limit, but with [UserCloseOldest], the next client of a user
+// closes all that exceed it. A higher rate takes effect immediately. These fields of c are used:
 //
 //   - MaxClients, MaxClientsPerAddress, MaxClientsPerUser and UserPolicy
 //   - UpgradeRate, UpgradeBurst, UpgradeRatePerAddress and UpgradeBurstPerAddress
@@ -38,6 +39,9 @@ func (c Config) tuned(from Config) Config {
 //   - MessageRate, MessageBurst, ByteRate, ByteBurst and ThrottleTimeout, for clients that
 //     connect afterwards
 func (s *Server) SetLimits(c Config) error {
+	if s == nil {
+		return ErrNotRunning
+	}
 	c, err := s.cfg.tuned(c).withDefaults()
 	if err != nil {
 		return err
@@ -54,5 +58,5 @@ func (s *Server) tune(c Config) {
 	fresh := c.transport()
 	opts.Frames, opts.Bytes, opts.ThrottleTimeout = fresh.Frames, fresh.Bytes, fresh.ThrottleTimeout
 	s.tuning.Store(&tuning{Config: c, joins: joinRate(c), opts: &opts})
-	s.limits.connections.SetLimits(connectionLimits(c))
+	s.limits.connections.SetLimits(connectionLimits(c), s.uptime())
 }

@@ -1,11 +1,13 @@
 package ignis_test
 
 import (
+	"errors"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ignis-go/ignis"
 )
@@ -45,6 +47,34 @@ func TestSetLimits(t *testing.T) {
 		}
 		n.loginFrom("192.0.2.1:3", "ben")
 	})
+}
+
+// A higher rate of joins takes effect immediately, even if the client has used so much that it
+// would have taken hours to regain it at the previous rate.
+func TestSetLimitsOfWaitingJoins(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{ValidateRooms: allRooms, MaxRooms: 1000, JoinRate: 1, JoinBurst: 1000})
+		p := n.login("ann")
+		for range 1000 {
+			p.join(names("a"))
+		}
+		if err := n.SetLimits(ignis.Config{MaxRooms: 10, JoinRate: 10, JoinBurst: 10}); err != nil {
+			t.Fatal(err)
+		}
+		p.join(names("b"))
+		time.Sleep(time.Second)
+		p.join(names("c"))
+		if got := p.rooms(); !slices.Equal(got, []string{"a", "c"}) {
+			t.Errorf("in %q", got)
+		}
+	})
+}
+
+// A server that does not exist has no limits.
+func TestSetLimitsOfNil(t *testing.T) {
+	if err := (*ignis.Server)(nil).SetLimits(ignis.Config{}); !errors.Is(err, ignis.ErrNotRunning) {
+		t.Errorf("SetLimits = %v", err)
+	}
 }
 
 // The comment on SetLimits lists the fields that it replaces.

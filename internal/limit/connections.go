@@ -53,11 +53,17 @@ func NewConnections(l ConnectionLimits) *Connections {
 	return &Connections{limits: l, open: make(map[network]int32), recent: make(map[network]activity)}
 }
 
-// SetLimits replaces the limits. What has been used so far still counts.
-func (c *Connections) SetLimits(l ConnectionLimits) {
+// SetLimits replaces the limits. What has been used so far still counts, up to the new bursts.
+func (c *Connections) SetLimits(l ConnectionLimits, now int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.limits = l
+	c.all.Fit(l.Upgrades, now)
+	for key, a := range c.recent {
+		a.upgrades.Fit(l.AddressUpgrades, now)
+		a.failures.Fit(l.AddressFailures, now)
+		c.recent[key] = a
+	}
 }
 
 // Enter decides about a new connection from an address. If it is accepted, it counts as open
@@ -118,7 +124,9 @@ func (c *Connections) Leave(from netip.Addr) {
 	}
 }
 
-// Fail counts a failed authentication.
+// Fail counts a failed authentication. Those that exceed the burst count as well, because they
+// may have begun before the others had failed. But an address is never refused for longer than
+// it takes to regain the burst.
 func (c *Connections) Fail(from netip.Addr, now int64) {
 	key, limited := networkOf(from)
 	if !limited {
@@ -130,7 +138,8 @@ func (c *Connections) Fail(from netip.Addr, now int64) {
 		return
 	}
 	a := c.recent[key]
-	if a.failures.Take(c.limits.AddressFailures, now, 1) { // otherwise the address is refused already
+	if a.failures.Wait(c.limits.AddressFailures, now, 1) < c.limits.AddressFailures.Recovery() {
+		a.failures.Charge(c.limits.AddressFailures, now, 1)
 		c.remember(key, a, now)
 	}
 }

@@ -95,11 +95,64 @@ func TestFailures(t *testing.T) {
 	for range 1000 { // of connections that were open already
 		c.Fail(a, 0)
 	}
-	if c.Failing(a, 10*second) {
-		t.Error("failures of an address that is refused prolong the time")
+	if !c.Failing(a, 30*second-1) || c.Failing(a, 30*second) {
+		t.Error("failures of an address that is refused do not prolong the time, or prolong it to more than that of the burst")
 	}
 	if c.Failing(addr("192.0.2.2"), 0) {
 		t.Error("another address is refused")
+	}
+}
+
+// Authentications that run at the same time do not get past the limit in the long run, although
+// none of them has failed when the others begin.
+func TestFailuresAtTheSameTime(t *testing.T) {
+	const attempts, delay = int64(10 * time.Millisecond), int64(100 * time.Millisecond)
+	l := limits()
+	l.AddressFailures = limit.Per(60, time.Minute, 20)
+	c := limit.NewConnections(l)
+	a := addr("192.0.2.1")
+	failed := 0
+	var running []int64 // when they fail
+	for now := int64(0); now < 600*second; now += attempts {
+		for len(running) > 0 && running[0] <= now {
+			c.Fail(a, now)
+			failed++
+			running = running[1:]
+		}
+		if !c.Failing(a, now) {
+			running = append(running, now+delay)
+		}
+	}
+	if most := 20 + 600 + int(delay/attempts); failed > most || failed < 600 {
+		t.Errorf("%d authentications have failed; want at most %d", failed, most)
+	}
+}
+
+// A higher rate takes effect immediately, even if so much has been used that it would have taken
+// hours to regain it at the lower one.
+func TestSetLimitsFreesWaiting(t *testing.T) {
+	slow := limit.Per(1, time.Hour, 1000)
+	for why, set := range map[limit.Refusal]func(*limit.ConnectionLimits, limit.Rate){
+		limit.Upgrades:       func(l *limit.ConnectionLimits, r limit.Rate) { l.Upgrades = r },
+		limit.AddressRate:    func(l *limit.ConnectionLimits, r limit.Rate) { l.AddressUpgrades = r },
+		limit.AddressFailure: func(l *limit.ConnectionLimits, r limit.Rate) { l.AddressFailures = r },
+	} {
+		l := limit.ConnectionLimits{MaxRemembered: 100}
+		set(&l, slow)
+		c := limit.NewConnections(l)
+		a := addr("192.0.2.1")
+		for range 2000 {
+			c.Enter(a, 0)
+			c.Fail(a, 0)
+		}
+		if _, got := enter(c, a, second, 1); got != why {
+			t.Errorf("%v: refused because of %v", why, got)
+		}
+		set(&l, limit.Per(10, time.Second, 20))
+		c.SetLimits(l, second)
+		if n, got := enter(c, a, 5*second, 5); n != 5 {
+			t.Errorf("%v: %d accepted with the higher rate, then %v", why, n, got)
+		}
 	}
 }
 

@@ -29,6 +29,9 @@ func Per(n int, period time.Duration, burst int) Rate {
 // Unlimited reports whether r is no limit.
 func (r Rate) Unlimited() bool { return r.capacity == 0 }
 
+// Recovery returns the time that it takes to regain the whole burst.
+func (r Rate) Recovery() time.Duration { return time.Duration(r.capacity) }
+
 // time returns the number of nanoseconds that it takes to regain n units.
 func (r Rate) time(n int) int64 { return int64(min(float64(n)*r.cost, maxDuration)) }
 
@@ -64,6 +67,14 @@ func (b Bucket) Wait(r Rate, now int64, n int) time.Duration {
 		return 0
 	}
 	return time.Duration(max(b.used(now)+min(r.time(n), r.capacity)-r.capacity, 0))
+}
+
+// Fit makes at most the burst of r count as used. It must be called when the rate has changed,
+// because what could be regained quickly may otherwise take as long as at the previous rate.
+func (b *Bucket) Fit(r Rate, now int64) {
+	if r.capacity != 0 {
+		*b = min(*b, Bucket(now+r.capacity))
+	}
 }
 
 // Full reports whether nothing is used.

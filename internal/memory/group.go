@@ -12,23 +12,26 @@ import (
 // group is a control group with a memory limit.
 type group struct {
 	limit int64
-	// The files with the memory in use, and with the part of it that is a cache of files,
-	// which the kernel gives up first.
-	current, stat, cache string
+	// The files with the memory in use and with its parts, and the names of the parts that
+	// are a cache of files. The kernel gives them up before it kills a process, and a process
+	// that reads files fills all memory with them.
+	current, stat string
+	cache         [2]string
 	// sockets says whether the memory in use includes what is buffered for sockets.
 	sockets bool
 }
 
 // version describes the files of one version of control groups.
 type version struct {
-	mount, controller     string
-	limit, current, cache string
-	sockets               bool
+	mount, controller string
+	limit, current    string
+	cache             [2]string
+	sockets           bool
 }
 
 var versions = []version{
-	{mount: "sys/fs/cgroup", controller: "", limit: "memory.max", current: "memory.current", cache: "inactive_file", sockets: true},
-	{mount: "sys/fs/cgroup/memory", controller: "memory", limit: "memory.limit_in_bytes", current: "memory.usage_in_bytes", cache: "total_inactive_file"},
+	{mount: "sys/fs/cgroup", controller: "", limit: "memory.max", current: "memory.current", cache: [2]string{"inactive_file", "active_file"}, sockets: true},
+	{mount: "sys/fs/cgroup/memory", controller: "memory", limit: "memory.limit_in_bytes", current: "memory.usage_in_bytes", cache: [2]string{"total_inactive_file", "total_active_file"}},
 }
 
 // findGroup returns the control group with the lowest memory limit of those that the process
@@ -109,17 +112,17 @@ func (g *group) used() (int64, bool) {
 }
 
 // cached returns the size of the cache of files that the kernel can give up.
-func (g *group) cached() int64 {
+func (g *group) cached() (size int64) {
 	text, err := os.ReadFile(g.stat)
 	if err != nil {
 		return 0
 	}
 	for line := range bytes.Lines(text) {
 		name, value, _ := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
-		if string(name) == g.cache {
+		if string(name) == g.cache[0] || string(name) == g.cache[1] {
 			n, _ := strconv.ParseInt(string(value), 10, 64)
-			return max(n, 0)
+			size += min(max(n, 0), math.MaxInt64-size)
 		}
 	}
-	return 0
+	return size
 }

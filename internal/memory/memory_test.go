@@ -51,12 +51,16 @@ func TestGroup(t *testing.T) {
 		}, 1000, 400},
 		"a cache of files": {map[string]string{
 			"proc/self/cgroup": "0::/\n", v2 + "memory.max": "1000\n", v2 + "memory.current": "900\n",
-			v2 + "memory.stat": "anon 100\ninactive_file 700\nactive_file 100\n",
-		}, 1000, 200},
+			v2 + "memory.stat": "anon 100\ninactive_file 600\nactive_file 200\n",
+		}, 1000, 100},
+		"more cache than memory": {map[string]string{
+			"proc/self/cgroup": "0::/\n", v2 + "memory.max": "1000\n", v2 + "memory.current": "900\n",
+			v2 + "memory.stat": "inactive_file 600\nactive_file 9223372036854775807\n",
+		}, 1000, 0},
 		"version 1": {map[string]string{
 			"proc/self/cgroup":                    "5:cpu,cpuacct:/x\n4:memory:/docker/y\n1:name=systemd:/\n0::/\n",
 			v1 + "docker/y/memory.limit_in_bytes": "1000\n", v1 + "docker/y/memory.usage_in_bytes": "600\n",
-			v1 + "docker/y/memory.stat":  "inactive_file 1\ntotal_inactive_file 50\n",
+			v1 + "docker/y/memory.stat":  "inactive_file 1\ntotal_inactive_file 40\ntotal_active_file 10\n",
 			v1 + "memory.limit_in_bytes": "9223372036854771712\n", v1 + "memory.usage_in_bytes": "99999\n",
 		}, 1000, 550},
 		"nonsense": {map[string]string{

@@ -17,6 +17,14 @@ func (c *Conn) Resume() {
 	c.resumeLocked(pausedByHandler)
 }
 
+// Paused reports whether reading is paused, by Pause or because the peer has sent too fast. In the
+// meantime, the peer cannot show that it is alive.
+func (c *Conn) Paused() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.paused != 0
+}
+
 // pauses are the reasons why reading is paused. It continues when none is left.
 type pauses uint8
 
