@@ -35,10 +35,10 @@ func someResults() *results {
 
 // someKind returns the kind of the workload's runs, or "" if the workload has no floods.
 func someKind(w workload) string {
-	if w.floods {
-		return "bursts"
+	if w.kinds == nil {
+		return ""
 	}
-	return ""
+	return w.kinds()[0].Name
 }
 
 // The limit for a flood depends on the figures without a flood.

@@ -58,14 +58,14 @@ func TestKinds(t *testing.T) {
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
 			addr := startServer(t)
-			f, err := New(addr, k.Name, 3)
+			f, err := New(addr, "", k.Name, 3)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if err := f.Connect(); err != nil {
 				t.Fatal(err)
 			}
-			p, err := NewProbe(addr, "", 2)
+			p, err := NewProbe(Target{Addr: addr}, 2)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -117,7 +117,7 @@ func awaitTaken(t *testing.T, f *Flood) {
 // Strangers whose connections the server closes are counted and reconnect.
 func TestClosedStrangersComeBack(t *testing.T) {
 	addr := startServer(t)
-	f, err := New(addr, "churn", 2)
+	f, err := New(addr, "", "churn", 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func TestClosedStrangersComeBack(t *testing.T) {
 
 // With a secret, the probe measures the answers to a second authentication.
 func TestProbeWithTokens(t *testing.T) {
-	p, err := NewProbe(startServer(t), "a secret that this server ignores", 1)
+	p, err := NewProbe(Target{Addr: startServer(t), Secret: "a secret that this server ignores"}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestUnanswered(t *testing.T) {
 }
 
 func TestUnknownKind(t *testing.T) {
-	if _, err := New("127.0.0.1:1", "tides", 1); err == nil {
+	if _, err := New("127.0.0.1:1", "", "tides", 1); err == nil {
 		t.Error("no error")
 	}
 }
