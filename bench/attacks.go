@@ -92,7 +92,7 @@ func (t *trial) writeConfig(a flood.Attack, secret, endpoint string) (string, er
 	}
 	var b strings.Builder
 	b.WriteString("listen: 127.0.0.1:0\nproxies: {trusted: 127.0.0.1}\nlog: {level: info, format: json}\n")
-	fmt.Fprintf(&b, "webhook: {url: %q, secret_files: %q, authenticate: %t}\n", endpoint+"/hook", hook, a.Webhook)
+	fmt.Fprintf(&b, "webhook: {url: %q, secret_files: %q, authenticate: %t, timeout: 100ms}\n", endpoint+"/hook", hook, a.Webhook)
 	if !a.Webhook {
 		fmt.Fprintf(&b, "tokens: {secret_file: %q, jwks: [{url: %q, min_refresh: 1s}]}\n", key, endpoint+"/keys")
 	}

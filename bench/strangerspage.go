@@ -21,7 +21,7 @@ const strangersIntro = "Strangers are connections, most of them unauthenticated,
 	"All strangers send their bursts at the same time. If the server closes the connection of a stranger, the stranger reconnects with its next burst, but at most once per second.\n"
 
 const attacksIntro = "The same measurements, during attacks on a server that is configured as for the public internet: it requires tokens, which it verifies with a secret and with the keys of a JWK set, has access rules, a webhook and the default limits, except where the list below the table says otherwise. " +
-	"Each client joins a room and sends messages to it, which the server relays according to a rule. Strangers and clients report their addresses like a proxy that the server trusts, because loopback addresses are exempt from the limits per address. The strangers share one address or have one each; the clients have another. " +
+	"Each client joins a room and sends messages to it, which the server relays according to a rule. Strangers and clients report their addresses like a proxy that the server trusts, because loopback addresses are exempt from the limits per address. The strangers share one address or have one each; each client has its own. " +
 	"`refused` is the number of refusals that the server logged until it was shut down; a line of the log states how many others it stands for. " +
 	"While the webhook that authenticates clients is broken, no new client can connect, so there is no time for connecting.\n"
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ignis-go/ignis/internal/herd"
@@ -29,8 +30,7 @@ const (
 // would delay only one message instead of ten.
 type Probe struct {
 	server  Target
-	token   string
-	request []byte
+	entered atomic.Int64 // connections so far
 	clients []*client
 	windows map[string]*window
 }
@@ -56,8 +56,9 @@ type Sample struct {
 type Target struct {
 	Addr   string
 	Secret string // key of the tokens; if empty, the server requires none
-	// Attacked is set if the server is configured for the public internet. The probe then
-	// joins rooms, and reports an address like a proxy that the server trusts.
+	// Attacked is set if the server is configured for the public internet. The clients then
+	// join rooms, and report addresses like a proxy that the server trusts. Each has its
+	// own address.
 	Attacked bool
 	TLS      bool
 	Closed   bool // nobody can authenticate during the flood, so there are no newcomers then
@@ -68,13 +69,7 @@ type Target struct {
 // until a message comes back. Otherwise the server relays nothing, so the probe measures
 // the time until a second authentication is answered.
 func NewProbe(t Target, n int) (*Probe, error) {
-	p := &Probe{server: t, token: "probe", request: handshake(t.Addr, ""), windows: make(map[string]*window)}
-	if t.Secret != "" {
-		p.token = Token(t.Secret, "probe")
-	}
-	if t.Attacked {
-		p.request = handshake(t.Addr, forwardedFor("198.51.100.7"))
-	}
+	p := &Probe{server: t, windows: make(map[string]*window)}
 	for i := range n {
 		conn, r, id, err := p.enter()
 		if err == nil && t.Attacked {
@@ -95,18 +90,23 @@ func NewProbe(t Target, n int) (*Probe, error) {
 // message returns the frame that a client sends whose messages are relayed to room.
 func (p *Probe) message(room string) []byte {
 	if p.server.Secret != "" && !p.server.Attacked {
-		return authentication(p.token)
+		return p.credentials(0)
 	}
 	return appendFrame(nil, fin|opText, fmt.Appendf(nil, `{"event":"probe","data":{"room":%q,"text":"Is anybody there?"}}`, room))
 }
 
 // enter opens a connection, authenticates, and returns the client's ID.
 func (p *Probe) enter() (net.Conn, *bufio.Reader, string, error) {
-	conn, r, err := dial(p.server.Addr, p.request, p.server.TLS, lateness)
+	n := p.entered.Add(1)
+	headers := ""
+	if p.server.Attacked {
+		headers = forwardedFor(fmt.Sprintf("198.51.%d.%d", 100+n/250, 1+n%250))
+	}
+	conn, r, err := dial(p.server.Addr, handshake(p.server.Addr, headers), p.server.TLS, lateness)
 	if err != nil {
 		return nil, nil, "", err
 	}
-	id, err := p.authenticate(conn, r)
+	id, err := p.authenticate(conn, r, p.credentials(n))
 	if err != nil {
 		_ = conn.Close()
 		return nil, nil, "", err
@@ -114,12 +114,24 @@ func (p *Probe) enter() (net.Conn, *bufio.Reader, string, error) {
 	return conn, r, id, nil
 }
 
-func (p *Probe) authenticate(conn net.Conn, r *bufio.Reader) (string, error) {
+// credentials returns the message that authenticates the n-th connection. Each is of
+// another user.
+func (p *Probe) credentials(n int64) []byte {
+	if p.server.Secret == "" {
+		return authentication("probe")
+	}
+	return authentication(Token(p.server.Secret, fmt.Sprint("probe-", n)))
+}
+
+func (p *Probe) authenticate(conn net.Conn, r *bufio.Reader, message []byte) (string, error) {
 	_ = conn.SetDeadline(time.Now().Add(lateness))
-	if _, err := conn.Write(authentication(p.token)); err != nil {
+	if _, err := conn.Write(message); err != nil {
 		return "", err
 	}
-	_, payload, err := readFrame(r, nil)
+	op, payload, err := readFrame(r, nil)
+	if err == nil && op == opClose {
+		err = fmt.Errorf("the server closed the connection: %.200q", payload)
+	}
 	if err != nil {
 		return "", err
 	}
