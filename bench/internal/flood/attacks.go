@@ -1,7 +1,6 @@
 package flood
 
 import (
-	"encoding/base64"
 	"fmt"
 	"strings"
 	"time"
@@ -36,7 +35,7 @@ func Attacks() []Kind {
 		{Name: "unknown-keys-outage", Text: "like `unknown-keys`, while the server of the JWK set does not answer", Strangers: 500, scattered: true,
 			Attack: &Attack{Broken: Hangs}, act: sending(quarter, unknownKey)},
 		{Name: "oversized", Text: "a new connection and a token of 32 KB, every 250 ms, with a limit of 64 KB for messages", Strangers: 500, scattered: true,
-			Attack: &Attack{Limits: "{auth_max_payload: 64KiB}"}, act: sending(quarter, oversized)},
+			Attack: &Attack{Limits: "{auth_max_payload: 64KiB}"}, act: oversized},
 		{Name: "sessions", Text: "a new connection that authenticates and stays open for 250 ms; all belong to one user, with a limit of 10 connections", Strangers: 500, scattered: true,
 			Attack: &Attack{Limits: "{max_clients_per_user: 10}"}, act: always(act{genuine: true, unit: 1, every: quarter, once: true})},
 		{Name: "room-joins", Text: "16 KB of joins and leaves of rooms every 25 ms, or as fast as the server reads; one user, who may join them", Strangers: 500, member: true,
@@ -90,10 +89,9 @@ func unknownKey(n int64) string {
 	return unsigned(fmt.Sprintf(`{"alg":"ES256","kid":"key-%012d"}`, n), claims("admin")) + "." + noise(n)
 }
 
-// oversized returns a token of 32 KB.
-func oversized(n int64) string {
-	size := 32<<10 - base64.RawURLEncoding.EncodedLen(100)
-	return unsigned(`{"alg":"HS256"}`, strings.Repeat("x", size*3/4)) + "." + noise(n)
+// oversized sends a token of 32 KB.
+func oversized() act {
+	return act{burst: authentication(strings.Repeat("x", 32<<10)), unit: 1, every: 250 * time.Millisecond, once: true}
 }
 
 // roomJoins alternately joins and leaves rooms whose names have a prefix.
