@@ -62,6 +62,17 @@ func TestAttacks(t *testing.T) {
 			counted: func(s ignis.Stats) uint64 { return s.RefusedUpgrade },
 			logged:  "connection refused: handshake",
 		},
+		"frames that are invalid": {
+			attempts: 50,
+			run: func(n *node, _ int) {
+				if _, _, p := n.attempt(attacker); p != nil {
+					_, _ = p.conn.Write([]byte(strings.Repeat("\xff", 100)))
+					p.untilEnd()
+				}
+			},
+			counted: func(s ignis.Stats) uint64 { return s.Disconnects[ignis.CauseViolation] },
+			logged:  "client closed: protocol violation",
+		},
 		"guessed tokens": {
 			config: func(c *ignis.Config) { c.AuthFailureBurst = 10 }, attempts: 200,
 			run: func(n *node, _ int) {

@@ -32,7 +32,7 @@ func TestQuick(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	err := command(t.Context(), []string{"-quick", "-rounds", "1", "-systems", "ignis,gws", "-only", "burst,chat,connect,memory,idle,redis,encrypted,encrypted-memory,strangers", "-floods", "bursts,tokens", "-out", dir})
+	err := command(t.Context(), []string{"-quick", "-rounds", "1", "-systems", "ignis,gws", "-only", "burst,chat,connect,memory,idle,redis,encrypted,encrypted-memory,strangers,attacks", "-floods", "bursts,tokens,guesses,slow-tls,webhook-fails", "-out", dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,11 +51,14 @@ func TestQuick(t *testing.T) {
 				t.Errorf("%s with %s: %s is %v", n.Workload, n.System, key, v)
 			}
 		}
+		if refused, ok := n.Values[keyRefused]; ok != (n.Workload == attacks) || ok && refused == 0 {
+			t.Errorf("%s: %v refusals", n.Kind, refused)
+		}
 		if n.Version == "" || n.Settings == "" {
 			t.Errorf("%s with %s: version %q, settings %q", n.Workload, n.System, n.Version, n.Settings)
 		}
 	}
-	const want = "[burst ignis burst gws chat ignis connect ignis memory ignis idle ignis connect gws memory gws redis ignis encrypted ignis encrypted-memory ignis strangers ignis strangers ignis]"
+	const want = "[burst ignis burst gws chat ignis connect ignis memory ignis idle ignis connect gws memory gws redis ignis encrypted ignis encrypted-memory ignis strangers ignis strangers ignis attacks ignis attacks ignis attacks ignis]"
 	if fmt.Sprint(got) != want {
 		t.Errorf("got  %v\nwant %s", got, want)
 	}

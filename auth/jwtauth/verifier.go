@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,9 @@ type Verifier struct {
 	remotes []*remoteSource
 
 	waiting atomic.Int32 // tokens that wait for a fetch
+	// verifying limits how many signatures with public keys are verified at the same time. Each takes
+	// up to 0.1 ms, and hundreds of runnable goroutines that verify one would delay all others.
+	verifying chan struct{}
 
 	mu      sync.Mutex
 	fixed   []*key // from Config.Secret and Config.Keys, or SetKeys
@@ -37,7 +41,7 @@ func New(c Config) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Verifier{cfg: c, log: c.Logger, now: time.Now}
+	v := &Verifier{cfg: c, log: c.Logger, now: time.Now, verifying: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	if v.fixed, err = c.fixedKeys(); err != nil {
 		return nil, err
 	}
@@ -131,7 +135,8 @@ func (v *Verifier) rebuild() {
 //
 // If the key ID is unknown and the verifier has a JWKS, Verify waits until the JWK set has
 // been fetched again, which happens at most once per MinRefresh, or until ctx is done.
-// Otherwise it does not block.
+// Verify uses at most half of the processors for signatures with public keys, so it may also wait for
+// other calls.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 	if len(token) > v.cfg.MaxToken {
 		return nil, refused("the token is too large")
@@ -153,7 +158,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 
 // checkSignature returns an error unless a key has signed the token.
 func (v *Verifier) checkSignature(ctx context.Context, t *parts) error {
-	found := v.keys.Load().check(t)
+	found := v.tryKeys(t)
 	if found.valid {
 		return nil
 	}
@@ -179,6 +184,15 @@ func (v *Verifier) checkSignature(ctx context.Context, t *parts) error {
 	return refused("there is no key for the token's algorithm (alg)")
 }
 
+// tryKeys returns what the current keys say about the signature.
+func (v *Verifier) tryKeys(t *parts) verdict {
+	if t.algorithm.kind != kindSecret {
+		v.verifying <- struct{}{}
+		defer func() { <-v.verifying }()
+	}
+	return v.keys.Load().check(t)
+}
+
 // recheck fetches the JWK sets again, unless that is too early, and returns what the current
 // keys say about the signature. It returns an error if keys are missing, so that the token
 // may be valid.
@@ -193,7 +207,7 @@ func (v *Verifier) recheck(ctx context.Context, t *parts, found verdict) (verdic
 		return found, &tokenError{reason: "too many tokens wait for a key (kid) that is unknown", is: ErrKeysUnavailable}
 	}
 	if v.refresh(ctx) {
-		found = v.keys.Load().check(t)
+		found = v.tryKeys(t)
 	}
 	if missing && !found.valid && !found.known && v.incomplete() {
 		return found, &tokenError{reason: "the keys to verify tokens with have not been fetched yet", is: ErrKeysUnavailable}
