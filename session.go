@@ -104,7 +104,7 @@ func (c *session) Finished() {
 func (c *session) Throttled() {
 	s := c.server
 	s.counts.throttled.Add(1)
-	s.info("client is read more slowly: it exceeds Config.MessageRate or Config.ByteRate", "client", c.member.ID)
+	s.info("client is read more slowly: it exceeds Config.MessageRate or Config.ByteRate", "client", c.member.ID, "user", c.profile().UserID)
 }
 
 // disconnected queues the client's last job, which calls OnDisconnect.
@@ -124,7 +124,7 @@ func (c *session) disconnected(end ws.End, rooms []string) {
 		s.info("client closed: it sent too much before authentication", "reason", end.Reason, "client", c.member.ID, "remote", profile.RemoteAddr)
 	}
 	if end.Cause == ws.CauseRate {
-		s.warn("client closed: it exceeded Config.MessageRate or Config.ByteRate for longer than ThrottleTimeout", "client", c.member.ID, "remote", profile.RemoteAddr)
+		s.warn("client closed: it exceeded Config.MessageRate or Config.ByteRate for longer than ThrottleTimeout", "client", c.member.ID, "remote", profile.RemoteAddr, "user", profile.UserID)
 	}
 	s.cfg.Logger.Debug("client disconnected", "client", c.member.ID, "cause", d.Cause, "code", d.Code)
 	c.inbox.Close(job{end: d})
