@@ -45,7 +45,7 @@ func TestConfigCheck(t *testing.T) {
 			[]string{`ignis.yaml:1:10: tokens.jwks: the URL "http://id.example/jwks.json" must be https`},
 		},
 		"public key as a secret": {
-			"tokens: {secret_file: " + writeFile(t, "public.pem", "-----BEGIN PUBLIC KEY-----\n") + "}", nil, 2,
+			"tokens: {secret_file: " + writeFile(t, "public.pem", "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQ==\n-----END PUBLIC KEY-----\n") + "}", nil, 2,
 			[]string{"is not an HMAC secret", "--jwt-public-key-file names public keys"},
 		},
 		"unknown variable": {"path: /x", []string{"IGNIS_MAXROOMS=s3cr3t"}, 2, []string{"IGNIS_MAXROOMS is unknown; did you mean IGNIS_MAX_ROOMS?"}},

@@ -141,7 +141,7 @@ func (d *decoder) value(v reflect.Value, n *yaml.Node, path string, k *Key) {
 	case n.ShortTag() == "!!null":
 		d.wrong(path, at, "the key has no value; expected %s", s.expected())
 	case n.Kind == yaml.ScalarNode && s.scalar != nil && s.scalar.accepts("string") && jsonType(n) != "":
-		if err := unusable(v.Type(), n.Value, k); err != nil {
+		if err := unusable(v.Type(), n.Value, k); err != nil && s.fields == nil {
 			d.wrong(path, at, "%v", err) // quotes alone would not help
 			return
 		}
