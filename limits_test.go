@@ -188,5 +188,10 @@ func TestMessageRate(t *testing.T) {
 		if n.log.count("read more slowly") != 1 || n.log.count("longer than ThrottleTimeout") != 1 {
 			t.Errorf("log: %s", n.log)
 		}
+		for line := range strings.Lines(n.log.String()) {
+			if strings.Contains(line, "Config.MessageRate") && !strings.Contains(line, "user=ann") {
+				t.Errorf("the user is not in %s", line)
+			}
+		}
 	})
 }

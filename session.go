@@ -104,7 +104,7 @@ func (c *session) Finished() {
 func (c *session) Throttled() {
 	s := c.server
 	s.counts.throttled.Add(1)
-	s.info("client is read more slowly: it exceeds Config.MessageRate or Config.ByteRate", "client", c.member.ID)
+	s.info("client is read more slowly: it exceeds Config.MessageRate or Config.ByteRate", "client", c.member.ID, "user", c.profile().UserID)
 }
 
 // disconnected queues the client's last job, which calls OnDisconnect.
@@ -132,7 +132,7 @@ func (c *session) logMisconduct(d *Disconnect, end ws.End, remote string) {
 	case end.Cause == ws.CauseStranger:
 		s.info("client closed: it sent too much before authentication", "reason", end.Reason, "client", c.member.ID, "remote", remote)
 	case end.Cause == ws.CauseRate:
-		s.warn("client closed: it exceeded Config.MessageRate or Config.ByteRate for longer than ThrottleTimeout", "client", c.member.ID, "remote", remote)
+		s.warn("client closed: it exceeded Config.MessageRate or Config.ByteRate for longer than ThrottleTimeout", "client", c.member.ID, "remote", remote, "user", c.profile().UserID)
 	case d.Cause == CauseAuthTimeout:
 		s.info("client closed: it did not authenticate in time (Config.AuthTimeout)", "client", c.member.ID, "remote", remote)
 	case d.Cause == CauseViolation:

@@ -164,5 +164,9 @@ func undecided(err error) error {
 // refused counts and logs what the rules refuse.
 func (p *Policy) refused(count *reasons, message string, c *ignis.Client, room string, d access.Decision) {
 	count.add(d.Reason)
-	p.limit.Log(slog.LevelInfo, message, "reason", string(d.Reason), "rule", d.Rule, "room", room, "client", c.ID, "user", c.UserID)
+	args := []any{"reason", string(d.Reason)}
+	if d.Rule >= 0 { // no rule matches otherwise
+		args = append(args, "rule", d.Rule, "match", d.Match)
+	}
+	p.limit.Log(slog.LevelInfo, message, append(args, "room", room, "client", c.ID, "user", c.UserID)...)
 }

@@ -187,11 +187,41 @@ func missing(t *testing.T, name string) {
 
 // The program that verifies tokens compiles.
 func TestDocumentedServer(t *testing.T) {
-	list := blocksOf(t, document(t, "tokens.md"), "Verifying tokens")
-	if len(list) != 1 || list[0].language != "go" {
+	list := slices.DeleteFunc(blocksOf(t, document(t, "tokens.md"), "Verifying tokens"), func(b block) bool { return b.language != "go" })
+	if len(list) != 1 {
 		t.Fatalf("got %d blocks, want one in Go", len(list))
 	}
 	build(t, list[0].text)
+}
+
+// The program in docs/tokens.md makes a JWK set that verifies tokens.
+func TestJWKSetMadeInNode(t *testing.T) {
+	text := document(t, "tokens.md")
+	dir := t.TempDir()
+	requirePrograms(t, "sh", "openssl", "node")
+	run(t, dir, "sh", "-eu", "-c", blocksOf(t, text, "Keys")[0].text)
+	made := 0
+	for _, b := range blocksOf(t, text, "JWK sets") {
+		if b.language != "js" {
+			continue
+		}
+		made++
+		set := filepath.Join(dir, "jwks.json")
+		write(t, set, string(runBlock(t, dir, b)))
+		v := verifierFor(t, Config{KeyFiles: []KeyFile{{Name: set, Algorithms: []string{"ES256"}}}})
+		v.now = time.Now
+		for _, maker := range blocksOf(t, text, "Making tokens") {
+			if maker.language == "js" && strings.Contains(maker.text, "'ES256'") {
+				token := strings.TrimSuffix(string(runBlock(t, dir, maker)), "\n")
+				if _, err := v.Verify(t.Context(), token); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}
+	if made != 1 {
+		t.Errorf("there are %d programs that make a JWK set", made)
+	}
 }
 
 // The table of errors in docs/tokens.md has the texts of all errors, and no others.

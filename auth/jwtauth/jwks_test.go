@@ -111,6 +111,19 @@ func TestJWKSRotation(t *testing.T) {
 	})
 }
 
+// A warning about keys that have never been read does not speak of previous ones.
+func TestJWKSOutageAtTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		v := withIssuer(t, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, &issuer{err: errors.New("connection refused")})
+		defer running(t, v)()
+		pass(time.Second)
+		if text := log.String(); !strings.Contains(text, "until they can, tokens that need them are refused") || strings.Contains(text, "previous") {
+			t.Errorf("logged %s", text)
+		}
+	})
+}
+
 func TestJWKSOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -137,7 +150,7 @@ func TestJWKSOutage(t *testing.T) {
 				t.Errorf("%+v: %+v", outage, st)
 			}
 		}
-		if n := strings.Count(log.String(), "cannot be read"); n != 4 {
+		if n := strings.Count(log.String(), "cannot be read; the previous ones stay valid"); n != 4 {
 			t.Errorf("%d lines about 4 kinds of outage:\n%s", n, &log)
 		}
 		is.set(jwks(next.jwk()), nil)

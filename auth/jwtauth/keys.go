@@ -103,7 +103,7 @@ func (k Key) kind() (kind, error) {
 		case len(k.Secret) == 0:
 			return 0, errors.New("a key needs a Secret or a Public key")
 		case notSecret(k.Secret):
-			return 0, errors.New("a public key, certificate or JWK is not an HMAC secret: read it with ParseKeys")
+			return 0, errors.New("a public key, certificate or JWK is not an HMAC secret, and must not be used as one")
 		}
 		return kindSecret, nil
 	}

@@ -8,6 +8,18 @@ import (
 	"testing"
 )
 
+// The error in docs/access.md is what ignis config check prints.
+func TestAccessDocsError(t *testing.T) {
+	t.Parallel()
+	file := writeFile(t, "ignis.yaml", "tokens: {jwks: ['https://id.example/jwks.json']}\nrooms:\n- match: a\n- match: b\n\n- match: c\n  join:   all\n")
+	_, _, errors := ignisRun(t, nil, "config", "check", "--config", file)
+	line, _, _ := strings.Cut(strings.ReplaceAll(errors, file, "ignis.yaml"), "\n")
+	text, err := os.ReadFile("../../docs/access.md")
+	if err != nil || !strings.Contains(string(text), line) || line == "" {
+		t.Errorf("%v, docs/access.md does not contain %q", err, line)
+	}
+}
+
 // The commands in docs/access.md print what it says, with the files that it shows.
 func TestAccessDocs(t *testing.T) {
 	text, err := os.ReadFile("../../docs/access.md")

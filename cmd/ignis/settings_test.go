@@ -312,18 +312,22 @@ func jsonKind(m *configfile.Model, k *configfile.Key) string {
 
 var update = flag.Bool("update", false, "write the tables of the documentation")
 
-// The files in docs/configuration.md are valid.
+// The configuration files in the documentation are valid.
 func TestFilesInTheDocumentation(t *testing.T) {
-	text, err := os.ReadFile("../../docs/configuration.md")
-	if err != nil {
-		t.Fatal(err)
+	var text strings.Builder
+	for _, name := range []string{"configuration", "tokens", "webhooks"} {
+		page, err := os.ReadFile("../../docs/" + name + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.Write(page)
 	}
 	schema, err := schematest.Parse(settingsModel(t).Schema("x"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := 0
-	for _, m := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(text.String(), -1) {
 		n++
 		e, err := loaded(t, m[1])
 		if err == nil {
@@ -333,7 +337,7 @@ func TestFilesInTheDocumentation(t *testing.T) {
 			t.Errorf("%v, %v in\n%s", err, schema.ValidateYAML(m[1]), m[1])
 		}
 	}
-	if n < 3 {
+	if n < 5 {
 		t.Errorf("%d files", n)
 	}
 }

@@ -103,6 +103,8 @@ func (c *Config) checkDev() error {
 	return nil
 }
 
+const hintAuthenticator = "set --jwt-secret-file, --jwt-public-key-file or --jwks-url, or webhook.authenticate in the configuration file; to try it on this machine, use --dev"
+
 // checkAuth returns an error unless exactly one authenticator is configured.
 func (c *Config) checkAuth() error {
 	switch w := &c.Webhook; {
@@ -111,7 +113,7 @@ func (c *Config) checkAuth() error {
 	case w.Authenticate && c.hasKeys():
 		return usage("leave out the keys, or webhook.authenticate", "both tokens and the webhook are configured to authenticate clients")
 	case !w.Authenticate && !c.hasKeys():
-		return usage("set --jwt-secret-file; to try it on this machine, use --dev", "no authenticator is configured")
+		return usage(hintAuthenticator, "no authenticator is configured")
 	case c.JWTSecretFile != "" && len(c.JWTSecret) > 0:
 		return usage("unset one of them", "--jwt-secret-file and %s are both set", SecretVariable)
 	case len(w.SecretFiles) > 0 && len(w.Client.Secrets) > 0:

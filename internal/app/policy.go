@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"crypto/x509"
+	"errors"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -54,9 +56,23 @@ func newPolicy(c *Config, old *policy, log *slog.Logger) (*policy, error) {
 		}
 	}
 	if p.tokens, err = jwtauth.New(p.config); err != nil {
-		return nil, usage("", "tokens: %s", strings.TrimPrefix(err.Error(), "jwtauth: "))
+		return nil, tokensError(err)
 	}
 	return p, nil
+}
+
+// tokensError returns an error of package jwtauth in terms of the settings. The program's users
+// do not know the fields of jwtauth.Config.
+func tokensError(err error) error {
+	text := strings.TrimPrefix(err.Error(), "jwtauth: ")
+	if text, ok := strings.CutPrefix(text, "Config.JWKS: "); ok {
+		return usage("docs/tokens.md describes JWK sets", "--jwks-url: %s", text)
+	}
+	hint := "--jwt-secret-file names the secret, and --jwt-public-key-file names public keys"
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) {
+		hint = "name a file that this user can read"
+	}
+	return usage(hint, "tokens: %s", strings.TrimPrefix(text, "Config.KeyFiles: "))
 }
 
 // tokens returns the configuration of the verifier.
@@ -168,7 +184,7 @@ func (a *App) loadKeys(ctx context.Context, p, old *policy) error {
 		a.log.Error("some keys of tokens could not be read again; the previous ones stay in use", "error", err)
 		return nil
 	}
-	return usage("", "tokens: %w", err)
+	return tokensError(err)
 }
 
 // runTokens runs the verifier of the current policy until ctx is done.

@@ -141,6 +141,10 @@ func (d *decoder) value(v reflect.Value, n *yaml.Node, path string, k *Key) {
 	case n.ShortTag() == "!!null":
 		d.wrong(path, at, "the key has no value; expected %s", s.expected())
 	case n.Kind == yaml.ScalarNode && s.scalar != nil && s.scalar.accepts("string") && jsonType(n) != "":
+		if err := unusable(v.Type(), n.Value, k); err != nil && s.fields == nil {
+			d.wrong(path, at, "%v", err) // quotes alone would not help
+			return
+		}
 		d.wrong(path, at, "expected %s; put the value in quotes", s.expected())
 	default:
 		d.wrong(path, at, "expected %s", s.expected())
@@ -186,10 +190,22 @@ func (d *decoder) scalar(v reflect.Value, s shape, n, at *yaml.Node, path string
 		return
 	}
 	if enum := slices.Concat(k.Enum, s.scalar.Enum); len(enum) > 0 && !slices.Contains(enum, text) {
+		if s.fields != nil {
+			enum = append(enum, "a mapping with "+list(s.fields.names, "and"))
+		}
 		d.wrong(path, at, "expected %s%s", list(enum, "or"), but(text, k))
 		return
 	}
 	d.text(v, text, at, path, k)
+}
+
+// unusable returns the error of a type that decodes texts about a text, if it does not accept it.
+func unusable(t reflect.Type, text string, k *Key) error {
+	u, ok := reflect.New(t).Interface().(encoding.TextUnmarshaler)
+	if !ok || k.Secret {
+		return nil
+	}
+	return u.UnmarshalText([]byte(text))
 }
 
 // text sets v to a text in the syntax of flags.

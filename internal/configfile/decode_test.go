@@ -132,7 +132,7 @@ var refused = map[string]struct {
 	"tab":                       {"limits:\n\trooms: 1", []string{"f.yaml:2:2: ", "YAML must be indented with spaces, not with tabs"}, false},
 	"open list":                 {"rooms: [a", []string{"f.yaml:1:1: "}, false},
 	"star without quotes":       {"path: *", []string{"f.yaml:1:1: ", "needs quotes"}, false},
-	"unknown alias":             {"path: *x", []string{"f.yaml:1:1: ", "unknown anchor"}, false},
+	"unknown alias":             {"mode: off\npath: *x", []string{"f.yaml:2:1: ", "unknown anchor", "needs quotes"}, false},
 	"alias of itself":           {"rules: &a [*a]", []string{"f.yaml:1:"}, false},
 	"two problems":              {"pat: 1\nlimits: {rooms: x}", []string{"f.yaml:1:1: pat: ", "f.yaml:2:17: limits.rooms: "}, true},
 }

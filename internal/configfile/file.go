@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -107,6 +108,11 @@ func syntaxError(err error, text string) (line, column int, said string) {
 		}
 	}
 	lines := strings.Split(text, "\n")
+	if _, rest, ok := strings.Cut(said, "unknown anchor '"); ok { // the parser does not report its line
+		name, _, _ := strings.Cut(rest, "'")
+		line = 1 + slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "*"+name) })
+		said += " (text that starts with * needs quotes)"
+	}
 	line = min(max(line, 1), len(lines))
 	for _, l := range lines[line-1 : min(line+1, len(lines))] {
 		if indent := l[:len(l)-len(strings.TrimLeft(l, " \t"))]; strings.Contains(indent, "\t") {
