@@ -137,36 +137,56 @@ func TestAttacks(t *testing.T) {
 		cause         string
 		refused       int // minimum
 	}{
-		"connections": {limits: "{max_clients_per_address: 10}", attempts: 40, refused: 30, cause: "too many connections from one address",
-			run: func(b *battle, _ int) { b.attack(from(attacker, mallory(b.t))) }},
-		"handshakes": {limits: "{upgrade_rate_per_address: 1, upgrade_burst_per_address: 10}", attempts: 200, refused: 100, cause: "too many new connections from one address",
+		"connections": {
+			limits: "{max_clients_per_address: 10}", attempts: 40, refused: 30, cause: "too many connections from one address",
+			run: func(b *battle, _ int) { b.attack(from(attacker, mallory(b.t))) },
+		},
+		"handshakes": {
+			limits: "{upgrade_rate_per_address: 1, upgrade_burst_per_address: 10}", attempts: 200, refused: 100, cause: "too many new connections from one address",
 			run: func(b *battle, _ int) {
 				handshake(b.t, "http://"+b.address+"/ws", append([]string{"X-Forwarded-For", attacker}, upgrade...)...)
-			}},
-		"guesses": {limits: "{auth_failure_burst: 10}", attempts: 60, refused: 40, cause: "too many failed authentications from one address",
-			run: func(b *battle, _ int) { b.attack(from(attacker, forged(`{"alg":"HS256"}`))) }},
-		"forged tokens": {attempts: 60, refused: 60, cause: "the token's signature is wrong",
-			run: func(b *battle, i int) { b.attack(from(each(i), forged(`{"alg":"HS256"}`))) }},
-		"unsigned tokens": {attempts: 60, refused: 60, cause: "the token's algorithm (alg) is not supported",
-			run: func(b *battle, i int) { b.attack(from(each(i), forged(`{"alg":"none"}`))) }},
-		"unknown keys": {attempts: 1000, refused: 900, cause: "the token's key (kid) is unknown",
-			run: func(b *battle, i int) { b.attack(from(each(i), forged(fmt.Sprintf(`{"alg":"EdDSA","kid":"%d"}`, i)))) }},
-		"oversized tokens": {limits: "{auth_max_payload: 64KiB}", attempts: 60, refused: 60, cause: "the token is longer than 8192 bytes",
-			run: func(b *battle, i int) { b.attack(from(each(i), strings.Repeat("x", 32<<10))) }},
-		"pages of other sites": {attempts: 60, refused: 60, cause: "Connections from this origin are not allowed",
+			},
+		},
+		"guesses": {
+			limits: "{auth_failure_burst: 10}", attempts: 60, refused: 40, cause: "too many failed authentications from one address",
+			run: func(b *battle, _ int) { b.attack(from(attacker, forged(`{"alg":"HS256"}`))) },
+		},
+		"forged tokens": {
+			attempts: 60, refused: 60, cause: "the token's signature is wrong",
+			run: func(b *battle, i int) { b.attack(from(each(i), forged(`{"alg":"HS256"}`))) },
+		},
+		"unsigned tokens": {
+			attempts: 60, refused: 60, cause: "the token's algorithm (alg) is not supported",
+			run: func(b *battle, i int) { b.attack(from(each(i), forged(`{"alg":"none"}`))) },
+		},
+		"unknown keys": {
+			attempts: 1000, refused: 900, cause: "the token's key (kid) is unknown",
+			run: func(b *battle, i int) { b.attack(from(each(i), forged(fmt.Sprintf(`{"alg":"EdDSA","kid":"%d"}`, i)))) },
+		},
+		"oversized tokens": {
+			limits: "{auth_max_payload: 64KiB}", attempts: 60, refused: 60, cause: "the token is longer than 8192 bytes",
+			run: func(b *battle, i int) { b.attack(from(each(i), strings.Repeat("x", 32<<10))) },
+		},
+		"pages of other sites": {
+			attempts: 60, refused: 60, cause: "Connections from this origin are not allowed",
 			run: func(b *battle, i int) {
 				handshake(b.t, "http://"+b.address+"/ws", append([]string{"X-Forwarded-For", each(i), "Origin", "https://evil.example"}, upgrade...)...)
-			}},
-		"sessions of one user": {limits: "{max_clients_per_user: 10}", attempts: 40, refused: 30, cause: "Config.MaxClientsPerUser",
-			run: func(b *battle, i int) { b.attack(from(each(i), mallory(b.t))) }},
+			},
+		},
+		"sessions of one user": {
+			limits: "{max_clients_per_user: 10}", attempts: 40, refused: 30, cause: "Config.MaxClientsPerUser",
+			run: func(b *battle, i int) { b.attack(from(each(i), mallory(b.t))) },
+		},
 		"joins": {limits: "{max_rooms: 2, join_rate: 1, join_burst: 2}", attempts: 10, refused: 50, cause: "too many joins", run: joins("free")},
-		"messages": {limits: "{message_rate: 10, message_burst: 10, throttle_timeout: 100ms}", attempts: 10, refused: 10, cause: "longer than ThrottleTimeout",
+		"messages": {
+			limits: "{message_rate: 10, message_burst: 10, throttle_timeout: 100ms}", attempts: 10, refused: 10, cause: "longer than ThrottleTimeout",
 			run: func(b *battle, i int) {
 				if c := b.attack(from(each(i), mallory(b.t))); c != nil {
 					for c.Send(withTimeout(b.t), "say", map[string]string{"room": "void"}) == nil { //nolint:revive // until the server closes it
 					}
 				}
-			}},
+			},
+		},
 		"authentication by a webhook that hangs":            {authenticates: true, behave: hangs, attempts: 60, refused: 60, cause: "client turned away", run: asks},
 		"authentication by a webhook that fails":            {authenticates: true, behave: fails, attempts: 60, refused: 60, cause: "client turned away", run: asks},
 		"authentication by a webhook that answers nonsense": {authenticates: true, behave: nonsense, attempts: 60, refused: 60, cause: "client turned away", run: asks},
