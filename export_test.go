@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"runtime"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/ignis-go/ignis/internal/memory"
@@ -44,7 +45,8 @@ func Settle(s *Server) {
 // that read too slowly.
 func Written(s *Server) {
 	for _, c := range s.reg.AppendAll(nil) {
-		for c.conn.Queued() > 0 && !c.conn.Backpressured() {
+		// A writer that blocks is not known to be slow before it is far behind.
+		for c.conn.Queued() > 0 && !c.conn.Backpressured() && c.conn.Stuck() < 10*time.Millisecond {
 			runtime.Gosched()
 		}
 	}
