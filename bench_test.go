@@ -20,7 +20,7 @@ import (
 
 // crowdVariable turns this test program into a crowd of clients. It contains the address
 // of the server and the number of clients.
-const crowdVariable = "IGNIS_BENCH_CROWD"
+const crowdVariable = "BENCH_CROWD"
 
 // beCrowd connects and authenticates clients, which read everything, until its standard
 // input ends. It runs in a separate process, because one process may not have enough

@@ -25,7 +25,7 @@ func TestQuick(t *testing.T) {
 	}
 	for _, program := range []string{"redis-server", "taskset"} {
 		if _, err := exec.LookPath(program); err != nil {
-			if os.Getenv("IGNIS_REQUIRE_REDIS") == "1" {
+			if os.Getenv("TEST_REQUIRE_REDIS") == "1" {
 				t.Fatal(err)
 			}
 			t.Skip(err)

@@ -5,7 +5,7 @@
 # descriptors. The variables change the sizes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-export IGNIS_MEMORY_MIB=${IGNIS_MEMORY_MIB:-1024}
-export IGNIS_MEMORY_STOPPED=${IGNIS_MEMORY_STOPPED:-3000}
-export IGNIS_MEMORY_MESSAGES=${IGNIS_MEMORY_MESSAGES:-300}
+export TEST_MEMORY_MIB=${TEST_MEMORY_MIB:-1024}
+export TEST_MEMORY_STOPPED=${TEST_MEMORY_STOPPED:-3000}
+export TEST_MEMORY_MESSAGES=${TEST_MEMORY_MESSAGES:-300}
 exec go test -count=1 -v -timeout 10m -run '^TestMemoryBudget$' ./cmd/ignis

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go, if this is possible without a password:
 # redis-server, a C compiler for the race detector, and the programs with which the tests run
-# what is in docs/tokens.md. With IGNIS_REQUIRE_PROXIES=1 also nginx and haproxy; not by default,
+# what is in docs/tokens.md. With TEST_REQUIRE_PROXIES=1 also nginx and haproxy; not by default,
 # because the packages start servers. Exits with 0 if all are installed.
 set -euo pipefail
 
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
 PATH=$PATH:/usr/sbin # of nginx and haproxy; not everyone has it
-if [ "${IGNIS_REQUIRE_PROXIES:-}" = 1 ]; then
+if [ "${TEST_REQUIRE_PROXIES:-}" = 1 ]; then
 	for program in nginx haproxy; do
 		command -v "$program" >/dev/null || missing+=("$program")
 	done

@@ -98,12 +98,12 @@ type endpoint struct {
 }
 
 // start starts an endpoint. If the program is not installed, the test is skipped, or fails
-// if IGNIS_REQUIRE_LANGUAGES is 1.
+// if TEST_REQUIRE_LANGUAGES is 1.
 func start(t *testing.T, command []string) *endpoint {
 	t.Helper()
 	if _, err := exec.LookPath(command[0]); err != nil {
-		if os.Getenv("IGNIS_REQUIRE_LANGUAGES") == "1" {
-			t.Fatalf("%s is not installed, but IGNIS_REQUIRE_LANGUAGES=1 requires it", command[0])
+		if os.Getenv("TEST_REQUIRE_LANGUAGES") == "1" {
+			t.Fatalf("%s is not installed, but TEST_REQUIRE_LANGUAGES=1 requires it", command[0])
 		}
 		t.Skipf("%s is not installed, but this test runs an endpoint with it", command[0])
 	}

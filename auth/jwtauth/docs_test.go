@@ -176,11 +176,11 @@ func requirePrograms(t *testing.T, names ...string) {
 	}
 }
 
-// missing skips the test, or fails it if IGNIS_REQUIRE_LANGUAGES=1 is set.
+// missing skips the test, or fails it if TEST_REQUIRE_LANGUAGES=1 is set.
 func missing(t *testing.T, name string) {
 	t.Helper()
-	if os.Getenv("IGNIS_REQUIRE_LANGUAGES") == "1" {
-		t.Fatalf("%s is not installed, but IGNIS_REQUIRE_LANGUAGES=1 requires it", name)
+	if os.Getenv("TEST_REQUIRE_LANGUAGES") == "1" {
+		t.Fatalf("%s is not installed, but TEST_REQUIRE_LANGUAGES=1 requires it", name)
 	}
 	t.Skipf("%s is not installed, but this test runs a program with it", name)
 }

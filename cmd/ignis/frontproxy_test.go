@@ -27,7 +27,7 @@ import (
 // The tests in this file load the configurations in docs/listening.md into nginx and HAProxy.
 
 // program returns the path of nginx or haproxy. Without it, the test is skipped, or fails if
-// IGNIS_REQUIRE_PROXIES is 1.
+// TEST_REQUIRE_PROXIES is 1.
 func program(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -36,7 +36,7 @@ func program(t *testing.T, name string) string {
 	}
 	switch {
 	case err == nil:
-	case os.Getenv("IGNIS_REQUIRE_PROXIES") == "1":
+	case os.Getenv("TEST_REQUIRE_PROXIES") == "1":
 		t.Fatal(err)
 	default:
 		t.Skip(err)

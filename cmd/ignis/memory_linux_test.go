@@ -39,9 +39,9 @@ func setting(t *testing.T, name string, byDefault int) int {
 // scripts/memory.sh runs this with 3,000 clients and a budget of 1 GiB.
 func TestMemoryBudget(t *testing.T) {
 	var (
-		budget   = setting(t, "IGNIS_MEMORY_MIB", 128)
-		stopped  = setting(t, "IGNIS_MEMORY_STOPPED", 300)
-		messages = setting(t, "IGNIS_MEMORY_MESSAGES", 150)
+		budget   = setting(t, "TEST_MEMORY_MIB", 128)
+		stopped  = setting(t, "TEST_MEMORY_STOPPED", 300)
+		messages = setting(t, "TEST_MEMORY_MESSAGES", 150)
 	)
 	const good, size, window = 5, 60 << 10, 4
 	p, address := serve(t, []string{fmt.Sprintf("GOMEMLIMIT=%dMiB", budget)},

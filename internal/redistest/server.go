@@ -264,14 +264,14 @@ func (s *Server) Try(args ...string) (string, error) {
 }
 
 // requireBinary skips the test if the program is not installed, or fails it if
-// IGNIS_REQUIRE_REDIS=1 is set.
+// TEST_REQUIRE_REDIS=1 is set.
 func requireBinary(t testing.TB, name string) {
 	t.Helper()
 	if _, err := exec.LookPath(name); err == nil {
 		return
 	}
-	if os.Getenv("IGNIS_REQUIRE_REDIS") == "1" {
-		t.Fatalf("%s is not installed, but IGNIS_REQUIRE_REDIS=1 requires it", name)
+	if os.Getenv("TEST_REQUIRE_REDIS") == "1" {
+		t.Fatalf("%s is not installed, but TEST_REQUIRE_REDIS=1 requires it", name)
 	}
 	t.Skipf("%s is not installed, but this test needs a real Redis", name)
 }

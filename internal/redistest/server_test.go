@@ -59,15 +59,15 @@ func of(t *testing.T, f func(t testing.TB)) *outcome {
 	return o
 }
 
-// If a program is not installed, the test is skipped, or fails if IGNIS_REQUIRE_REDIS is 1.
+// If a program is not installed, the test is skipped, or fails if TEST_REQUIRE_REDIS is 1.
 func TestRequireBinary(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	for required, want := range map[string]outcome{
 		"":  {skipped: "redis-nothing is not installed, but this test needs a real Redis"},
 		"0": {skipped: "redis-nothing is not installed, but this test needs a real Redis"},
-		"1": {failed: "redis-nothing is not installed, but IGNIS_REQUIRE_REDIS=1 requires it"},
+		"1": {failed: "redis-nothing is not installed, but TEST_REQUIRE_REDIS=1 requires it"},
 	} {
-		t.Setenv("IGNIS_REQUIRE_REDIS", required)
+		t.Setenv("TEST_REQUIRE_REDIS", required)
 		if got := of(t, func(t testing.TB) { requireBinary(t, "redis-nothing") }); got.skipped != want.skipped || got.failed != want.failed {
 			t.Errorf("required %q: %q, %q", required, got.skipped, got.failed)
 		}
@@ -125,7 +125,7 @@ func TestBothBinaries(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir)
-	t.Setenv("IGNIS_REQUIRE_REDIS", "")
+	t.Setenv("TEST_REQUIRE_REDIS", "")
 	if got := of(t, func(t testing.TB) { Start(t) }); !strings.HasPrefix(got.skipped, "redis-cli is not installed") {
 		t.Errorf("skipped for %q", got.skipped)
 	}
