@@ -225,7 +225,7 @@ func TestPrecedence(t *testing.T) {
 			// All three mean the same in the file.
 			_ = os.Unsetenv(k.Variable)
 			for i, want := range []any{byFile, byVariable, byFlag} {
-				e, err := loaded(t, fileWith(k.Path, v[i]))
+				e, err := decodeSettings(m, fileWith(k.Path, v[i]))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -268,7 +268,7 @@ func TestSchemaOfSettings(t *testing.T) {
 		kind := jsonKind(m, k)
 		for _, v := range wrongValues[kind] {
 			text := fileWith(k.Path, v)
-			_, err := loaded(t, text)
+			_, err := decodeSettings(m, text)
 			if err == nil && !strings.Contains(k.Path, "prefix") {
 				t.Errorf("the decoder accepts %s", text)
 			}
@@ -285,7 +285,7 @@ func TestSchemaOfSettings(t *testing.T) {
 		}
 		for _, v := range v {
 			text := fileWith(k.Path, v)
-			if _, err := loaded(t, text); err != nil || !accepts(text) {
+			if _, err := decodeSettings(m, text); err != nil || !accepts(text) {
 				t.Errorf("%s: the decoder says %v, the schema %v", text, err, accepts(text))
 			}
 		}
