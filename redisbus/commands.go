@@ -141,7 +141,9 @@ func (b *Bus) SendCommands(ctx context.Context, list ...wire.EncodedCommand) err
 		if final(err) {
 			return fmt.Errorf("redisbus: redis does not accept commands: %w", at(l.addr, err))
 		}
-		last = at(l.addr, err)
+		if last == nil || ctx.Err() == nil { // an attempt that ctx has ended has no reason of its own
+			last = at(l.addr, err)
+		}
 		pauses.wait(ctx)
 	}
 }

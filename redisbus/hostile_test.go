@@ -185,7 +185,7 @@ func TestErrorRepliesOfTheStore(t *testing.T) {
 			n := run(t, impatient(f.URL()), nil)
 			f.Answer("EVAL", "-"+reply+"\r\n")
 			command := wire.EncodedCommand{Text: []byte("x")}
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			err := n.SendCommands(ctx, command)
 			if err == nil || !strings.Contains(err.Error(), strings.TrimPrefix(reply, "ERR ")) {
