@@ -164,7 +164,7 @@ func TestAttacks(t *testing.T) {
 			floods.Wait()
 			n.until("the attack is refused", func() bool { return a.counted(n.Stats()) > 0 })
 			n.behavesWell()
-			if lines := n.log.count(a.logged); lines == 0 || lines > 3 {
+			if lines := n.log.Count(a.logged); lines == 0 || lines > 3 {
 				t.Errorf("%d lines contain %q", lines, a.logged)
 			}
 			if status, _, _ := n.attempt("198.51.100.9:1"); status != http.StatusSwitchingProtocols {

@@ -48,7 +48,7 @@ func TestAuthFailures(t *testing.T) {
 		if s.RefusedFailing != 2 || s.RefusedAuth != 13 || s.Disconnects[ignis.CauseConnections] != 1 {
 			t.Errorf("counted %+v", s)
 		}
-		if n.log.count("Config.AuthFailureRate") != 2 {
+		if n.log.Count("Config.AuthFailureRate") != 2 {
 			t.Errorf("log: %s", n.log)
 		}
 		time.Sleep(10 * time.Second)
@@ -97,7 +97,7 @@ func TestAuthConcurrency(t *testing.T) {
 		if s := n.Stats(); s.RefusedBusy != 4 || s.Disconnects[ignis.CauseTryAgain] != 4 || s.RefusedAuth != 0 || most.Load() != 2 {
 			t.Errorf("%d at the same time; counted %+v", most.Load(), s)
 		}
-		if n.log.count("Config.AuthConcurrency") != 1 {
+		if n.log.Count("Config.AuthConcurrency") != 1 {
 			t.Errorf("log: %s", n.log)
 		}
 	})
@@ -157,7 +157,7 @@ func TestDisconnectWhileRefreshWaits(t *testing.T) {
 		synctest.Wait()
 		_ = p.conn.Close()
 		synctest.Wait()
-		if s := n.Stats(); s.CallbackErrors != 0 || n.log.has("Authenticate failed") {
+		if s := n.Stats(); s.CallbackErrors != 0 || n.log.Has("Authenticate failed") {
 			t.Errorf("%d errors counted; log: %s", s.CallbackErrors, n.log)
 		}
 		close(block)
@@ -208,7 +208,7 @@ func TestMaxToken(t *testing.T) {
 		if line := p.next(); calls != 1 || !strings.Contains(line, wire.EventConnected) {
 			t.Errorf("%d calls, and received %s", calls, line)
 		}
-		if n.Stats().RefusedAuth != 1 || n.log.count("Config.MaxToken") != 1 {
+		if n.Stats().RefusedAuth != 1 || n.log.Count("Config.MaxToken") != 1 {
 			t.Errorf("log: %s", n.log)
 		}
 	})

@@ -71,7 +71,7 @@ func TestConnectionsWithoutMemory(t *testing.T) {
 					}
 				}
 			}
-			if s := n.Stats(); s.RefusedMemory != uint64(refused) || !n.log.has("Config.MemoryLimit") {
+			if s := n.Stats(); s.RefusedMemory != uint64(refused) || !n.log.Has("Config.MemoryLimit") {
 				t.Errorf("counted %d of %d; log: %s", s.RefusedMemory, refused, n.log)
 			}
 			n.stop()
@@ -139,7 +139,7 @@ func TestLargestClientIsCutOff(t *testing.T) {
 	if got := reader.next(); got != line {
 		t.Errorf("the reader received %s", got)
 	}
-	if n.log.count("client cut off: the memory budget") != 1 {
+	if n.log.Count("client cut off: the memory budget") != 1 {
 		t.Errorf("log: %.2000s", n.log)
 	}
 }
@@ -176,7 +176,7 @@ func TestInputCounts(t *testing.T) {
 		}
 		_ = n.SendLocal(ignis.ToClient(reader.id), "x", 1)
 		reader.only(line)
-		if !n.log.has("but not by the queues of clients") {
+		if !n.log.Has("but not by the queues of clients") {
 			t.Errorf("log: %s", n.log)
 		}
 	})

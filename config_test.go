@@ -172,7 +172,7 @@ func TestBackpressureLimit(t *testing.T) {
 			if s.Dropped["backpressure"] != 1 || (s.Disconnects["backpressure"] == 1) == drop || s.Authenticated == 1 == drop {
 				t.Errorf("over the limit: %+v", s)
 			}
-			if n.log.count("reads too slowly") != 1 || !n.log.has(fmt.Sprintf("cut_off=%v", !drop)) || n.log.has("exceeds BackpressureLimit") {
+			if n.log.Count("reads too slowly") != 1 || !n.log.Has(fmt.Sprintf("cut_off=%v", !drop)) || n.log.Has("exceeds BackpressureLimit") {
 				t.Errorf("log: %s", n.log)
 			}
 			stuck.pump()

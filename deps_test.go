@@ -67,10 +67,12 @@ var importRules = map[string]importRule{
 	"internal/schematest": {modules: []string{"go.yaml.in/yaml/v3"}},
 
 	"bustest":            {own: []string{".", "wire", "emitter"}, modules: []string{"go.uber.org/goleak"}},
-	"ignistest":          {own: []string{".", "wire", "bustest", "client"}},
+	"ignistest":          {own: []string{".", "wire", "bustest", "client", "internal/memnet"}},
 	"cron/crontest":      {own: []string{"cron"}},
 	"internal/certtest":  {},
 	"internal/childproc": {modules: []string{"golang.org/x/sys"}},
+	"internal/logtest":   {},
+	"internal/memnet":    {},
 	"internal/redistest": {own: []string{"internal/childproc"}},
 }
 

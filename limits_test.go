@@ -88,7 +88,7 @@ func TestMaxClientsPerAddress(t *testing.T) {
 		if s := n.Stats(); s.RefusedAddress != 4 || s.RefusedUpgrade+s.RefusedAccept+s.FailedUpgrade != 0 {
 			t.Errorf("counted %+v", s)
 		}
-		if n.log.count("Config.MaxClientsPerAddress") != 1 || !n.log.has("192.0.2.1:3") || !n.log.has("--trusted-proxies") {
+		if n.log.Count("Config.MaxClientsPerAddress") != 1 || !n.log.Has("192.0.2.1:3") || !n.log.Has("--trusted-proxies") {
 			t.Errorf("log: %s", n.log)
 		}
 	})
@@ -148,7 +148,7 @@ func TestJoinRate(t *testing.T) {
 		if got := join(`"e"`, "3"); strings.Contains(got, "rate_limited") {
 			t.Errorf("answered with %s", got)
 		}
-		if s := n.Stats().RefusedJoins; s["too many joins"] != 1 || n.log.count("too many joins") != 1 {
+		if s := n.Stats().RefusedJoins; s["too many joins"] != 1 || n.log.Count("too many joins") != 1 {
 			t.Errorf("refused: %v; log: %s", s, n.log)
 		}
 	})
@@ -185,7 +185,7 @@ func TestMessageRate(t *testing.T) {
 		if s := n.Stats(); s.Disconnects[ignis.CauseRate] != 1 {
 			t.Errorf("counted %+v", s)
 		}
-		if n.log.count("read more slowly") != 1 || n.log.count("longer than ThrottleTimeout") != 1 {
+		if n.log.Count("read more slowly") != 1 || n.log.Count("longer than ThrottleTimeout") != 1 {
 			t.Errorf("log: %s", n.log)
 		}
 		for line := range strings.Lines(n.log.String()) {

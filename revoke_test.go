@@ -113,7 +113,7 @@ func TestRevoke(t *testing.T) {
 				if want := (ignis.RevokedInfo{Revocations: 1, Clients: len(row.want)}); !slices.Equal(hooked, []ignis.RevokedInfo{want}) {
 					t.Errorf("hooks %+v", hooked)
 				}
-				if !n.log.has(`msg="access revoked"`) || count > 0 && !n.log.has("access was revoked") {
+				if !n.log.Has(`msg="access revoked"`) || count > 0 && !n.log.Has("access was revoked") {
 					t.Error(n.log)
 				}
 				// When the revocation has ended, it is forgotten.

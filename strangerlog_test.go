@@ -19,7 +19,7 @@ func TestTooLargeBeforeAuthenticationIsLogged(t *testing.T) {
 		p := n.connect()
 		p.bytes(encode(ws.NewTextFrame([]byte(strings.Repeat(" ", 8<<10+1))))[:8])
 		p.expect("<close 1009 message over 8192 bytes>", "<end>")
-		if !n.log.has("message over 8192 bytes") {
+		if !n.log.Has("message over 8192 bytes") {
 			t.Errorf("log: %s", n.log)
 		}
 	})
@@ -45,7 +45,7 @@ func TestSlowFramesAreLogged(t *testing.T) {
 		}
 		time.Sleep(100 * time.Millisecond)
 		synctest.Wait()
-		if s := n.Stats(); s.Disconnects[ignis.CauseAuthTimeout] != 20 || n.log.count("it did not authenticate in time") != 1 {
+		if s := n.Stats(); s.Disconnects[ignis.CauseAuthTimeout] != 20 || n.log.Count("it did not authenticate in time") != 1 {
 			t.Errorf("counted %v, log: %s", s.Disconnects, n.log)
 		}
 		for _, p := range list {

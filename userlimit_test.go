@@ -52,7 +52,7 @@ func TestMaxClientsPerUser(t *testing.T) {
 				if refused := policy == ignis.UserRefuseNew; (s.RefusedUser == 1) != refused || s.Disconnects[ignis.CauseConnections] != 1 || s.RefusedAuth != 0 {
 					t.Errorf("counted %+v", s)
 				}
-				if n.log.count("Config.MaxClientsPerUser") != 1 || len(n.ClientsOfUser("ann")) != 2 {
+				if n.log.Count("Config.MaxClientsPerUser") != 1 || len(n.ClientsOfUser("ann")) != 2 {
 					t.Errorf("%d clients; log: %s", len(n.ClientsOfUser("ann")), n.log)
 				}
 				_ = second.conn.Close()

@@ -31,8 +31,8 @@ func TestRightsForCommands(t *testing.T) {
 	}
 	p.ExpectClose(4006)
 	for _, want := range []string{"allow the channel ignis:commands", "allow ZREVRANGE and the key " + storeKey} {
-		if few.log.count(want) != 1 {
-			t.Errorf("logged %d times: %s\n%s", few.log.count(want), want, few.log)
+		if few.log.Count(want) != 1 {
+			t.Errorf("logged %d times: %s\n%s", few.log.Count(want), want, few.log)
 		}
 	}
 	all := serveOn(t, impatient("redis://all:secret@"+r.Addr()))
@@ -40,7 +40,7 @@ func TestRightsForCommands(t *testing.T) {
 	again := serveOn(t, impatient("redis://all:secret@"+r.Addr()))
 	again.refuses(t, "ann", "t2")
 	for _, s := range []instance{all, again} {
-		if s.log.count("level=WARN") > 0 {
+		if s.log.Count("level=WARN") > 0 {
 			t.Errorf("log:\n%s", s.log)
 		}
 	}

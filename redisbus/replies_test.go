@@ -199,7 +199,7 @@ func TestBusyRedis(t *testing.T) {
 	if s := n.Stats(); s.Reconnects != 0 {
 		t.Errorf("the bus changed its link: %+v\n%s", s, n.log)
 	}
-	if got := n.log.count("does not accept envelopes at the moment"); got != 1 {
+	if got := n.log.Count("does not accept envelopes at the moment"); got != 1 {
 		t.Errorf("logged %d times:\n%s", got, n.log)
 	}
 }

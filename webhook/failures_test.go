@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/logtest"
 	"github.com/ignis-go/ignis/webhook"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -100,13 +101,13 @@ func TestFailures(t *testing.T) {
 		"a redirect":          {writes("HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"), webhook.CauseStatus, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			log := &logBuffer{}
+			log := &logtest.Log{}
 			timeout := patience
 			if row.cause == webhook.CauseTimeout {
 				timeout = 50 * time.Millisecond // the test waits for it
 			}
 			address := raw(t, row.respond)
-			c := running(t, webhook.Config{URL: address, Timeout: timeout, CircuitFailures: 1, Logger: slog.New(slog.NewTextHandler(log, nil))})
+			c := running(t, webhook.Config{URL: address, Timeout: timeout, CircuitFailures: 1, Logger: log.Logger()})
 			id, err := c.Authenticate(t.Context(), creds())
 			s := c.Stats().Authenticate
 			if row.cause == "" {
@@ -119,7 +120,7 @@ func TestFailures(t *testing.T) {
 			if s.Failed[row.cause] != 1 || (s.Circuit == webhook.CircuitOpen) != row.opens || s.InFlight != 0 {
 				t.Errorf("%v; counted %+v", err, s)
 			}
-			if log.has(private) {
+			if log.Has(private) {
 				t.Errorf("logged %v", log)
 			}
 		})

@@ -3,7 +3,6 @@ package webhook_test
 import (
 	"bufio"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ignis-go/ignis/internal/logtest"
 	"github.com/ignis-go/ignis/webhook"
 )
 
@@ -20,8 +20,8 @@ import (
 // sender repeats until it succeeds.
 func TestHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := &logBuffer{}
-		v := newVerifier(t, webhook.VerifierConfig{MaxBody: 10, Logger: slog.New(slog.NewTextHandler(log, nil))})
+		log := &logtest.Log{}
+		v := newVerifier(t, webhook.VerifierConfig{MaxBody: 10, Logger: log.Logger()})
 		status, called := 500, 0
 		h := v.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			called++
@@ -61,7 +61,7 @@ func TestHandler(t *testing.T) {
 		send("POST", "x", signedAt("a", 0, "y"), 400, 0)
 		send("POST", "x", signedAt("a", -time.Hour, "x"), 400, 0)
 		send("POST", strings.Repeat("x", 11), signedAt("a", 0, strings.Repeat("x", 11)), 413, 0)
-		if got := log.count("webhook request refused"); got != 4 {
+		if got := log.Count("webhook request refused"); got != 4 {
 			t.Errorf("%d lines in the log: %v", got, log)
 		}
 		h1 := signedAt("a", 0, "x")
@@ -88,8 +88,8 @@ func TestHandler(t *testing.T) {
 
 // A body that is announced but not received completely, on a real socket.
 func TestTruncatedBody(t *testing.T) {
-	log := &logBuffer{}
-	v := newVerifier(t, webhook.VerifierConfig{Logger: slog.New(slog.NewTextHandler(log, nil))})
+	log := &logtest.Log{}
+	v := newVerifier(t, webhook.VerifierConfig{Logger: log.Logger()})
 	s := httptest.NewServer(v.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("called") })))
 	t.Cleanup(s.Close)
 	c, err := net.Dial("tcp", s.Listener.Addr().String())
@@ -107,7 +107,7 @@ func TestTruncatedBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = resp.Body.Close()
-	if n := v.Stats(); resp.StatusCode != 400 || n.Incomplete != 1 || n.Accepted != 0 || !log.has("the body is incomplete") {
+	if n := v.Stats(); resp.StatusCode != 400 || n.Incomplete != 1 || n.Accepted != 0 || !log.Has("the body is incomplete") {
 		t.Errorf("answered with %d, counted %+v, logged %v", resp.StatusCode, n, log)
 	}
 	if err := v.Verify(signedAt("a", 0, "abcd"), []byte("abcd")); err != nil {

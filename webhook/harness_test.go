@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,6 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/logtest"
+	"github.com/ignis-go/ignis/internal/memnet"
 	"github.com/ignis-go/ignis/webhook"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -40,8 +40,8 @@ func bubble(t *testing.T, f func(t *testing.T)) { t.Helper(); synctest.Test(t, f
 // app is the application: an endpoint in memory that records the requests.
 type app struct {
 	t        testing.TB
-	log      *logBuffer
-	listener *pipes
+	log      *logtest.Log
+	listener *memnet.Listener
 
 	mu       sync.Mutex
 	answer   func(w http.ResponseWriter, r *http.Request, in received)
@@ -65,7 +65,7 @@ type received struct {
 // signature.
 func newApp(t testing.TB, answer func(w http.ResponseWriter, r *http.Request, in received)) *app {
 	t.Helper()
-	a := &app{t: t, log: &logBuffer{}, answer: answer, conns: make(map[*conn]bool), listener: &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}}
+	a := &app{t: t, log: &logtest.Log{}, answer: answer, conns: make(map[*conn]bool), listener: memnet.Listen()}
 	s := &http.Server{Handler: a, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelWarn)}
 	served := make(chan struct{})
 	go func() { defer close(served); _ = s.Serve(a.listener) }()
@@ -74,7 +74,7 @@ func newApp(t testing.TB, answer func(w http.ResponseWriter, r *http.Request, in
 		<-served
 		a.handlers.Wait()
 		for _, text := range []string{private, secret[6:]} {
-			if a.log.has(text) {
+			if a.log.Has(text) {
 				t.Errorf("%s is in the log", text)
 			}
 		}
@@ -138,18 +138,14 @@ func (a *app) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	a.dials++
 	a.mu.Unlock()
 	ours, theirs := net.Pipe()
-	select {
-	case a.listener.conns <- theirs:
-		c := &conn{ours, theirs, a}
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.conns[c] = true
-		return c, nil
-	case <-a.listener.closed:
-		return nil, errors.New("connection refused")
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := a.listener.Add(ctx, theirs); err != nil {
+		return nil, err
 	}
+	c := &conn{ours, theirs, a}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.conns[c] = true
+	return c, nil
 }
 
 // conn is a connection to the endpoint.
@@ -236,45 +232,6 @@ func says(status int, body string) func(http.ResponseWriter, *http.Request, rece
 
 // hangs answers nothing until the client has gone.
 func hangs(_ http.ResponseWriter, r *http.Request, _ received) { <-r.Context().Done() }
-
-// pipes is a listener in memory.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (l *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-func (l *pipes) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
-func (l *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "memory"} }
-
-// logBuffer is a log that can be read while it is being written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (l *logBuffer) has(text string) bool  { return strings.Contains(l.String(), text) }
-func (l *logBuffer) count(text string) int { return strings.Count(l.String(), text) }
 
 // ann is a client of a server.
 func ann() *ignis.Client {

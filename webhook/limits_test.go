@@ -165,7 +165,7 @@ func TestCircuit(t *testing.T) {
 		expect("webhook: refused by the endpoint")
 		state(webhook.CircuitClosed, 9)
 		for text, n := range map[string]int{"webhook: circuit opened": 9, "webhook: circuit closed, the endpoint works again": 2} {
-			if got := a.log.count(text); got != n {
+			if got := a.log.Count(text); got != n {
 				t.Errorf("%q was logged %d times, want %d: %v", text, got, n, a.log)
 			}
 		}

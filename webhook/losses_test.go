@@ -34,7 +34,7 @@ func TestEventsRefused(t *testing.T) {
 			if list := a.take(); eventsOf(t, list[len(list)-1]).Lost != s.Lost[webhook.LostRefused] {
 				t.Error("the endpoint was told another number of lost events")
 			}
-			if !a.log.has("webhook: events lost") || !a.log.has(fmt.Sprintf("webhook: events: refused by the endpoint: %d: no", status)) {
+			if !a.log.Has("webhook: events lost") || !a.log.Has(fmt.Sprintf("webhook: events: refused by the endpoint: %d: no", status)) {
 				t.Errorf("logged %v", a.log)
 			}
 		})
@@ -70,7 +70,7 @@ func TestGone(t *testing.T) {
 		if s.Lost[webhook.LostGone] != 13 || s.Queued != 0 || s.QueuedBytes != 0 || s.Retries != 0 || s.Events.Refused == 0 {
 			t.Errorf("counted %+v", s)
 		}
-		if !a.log.has("webhook: the endpoint wants no more events (410); none are sent for an hour") || !a.log.has("level=ERROR") {
+		if !a.log.Has("webhook: the endpoint wants no more events (410); none are sent for an hour") || !a.log.Has("level=ERROR") {
 			t.Errorf("logged %v", a.log)
 		}
 		a.take()
@@ -125,7 +125,7 @@ func TestQueueFull(t *testing.T) {
 				if s.Queued != n || s.Lost[webhook.LostFull] != uint64(100-n) || cfg.QueueBytes > 0 && s.QueuedBytes > cfg.QueueBytes {
 					t.Errorf("counted %+v", s)
 				}
-				if a.log.count("webhook: event lost") != 1 || !a.log.has("queue full") {
+				if a.log.Count("webhook: event lost") != 1 || !a.log.Has("queue full") {
 					t.Errorf("logged %v", a.log)
 				}
 				a.set(says(200, ""))
@@ -192,7 +192,7 @@ func TestTooOld(t *testing.T) {
 		if got := rooms(t, a.take()); !slices.Equal(got, []string{"young"}) {
 			t.Errorf("told of %q; counted %+v", got, c.Stats())
 		}
-		if !a.log.has("too old") {
+		if !a.log.Has("too old") {
 			t.Errorf("logged %v", a.log)
 		}
 	})

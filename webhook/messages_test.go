@@ -60,7 +60,7 @@ func TestOnMessage(t *testing.T) {
 					}
 				case row.fails != "":
 					unusable(t, err, "webhook: message: ", row.fails)
-					if s.Failed[row.cause] != 1 || !a.log.has(`webhook: message not handled`) || !a.log.has(string(row.cause)) {
+					if s.Failed[row.cause] != 1 || !a.log.Has(`webhook: message not handled`) || !a.log.Has(string(row.cause)) {
 						t.Errorf("counted %+v, logged %v", s, a.log)
 					}
 				case err != nil || s.Accepted != 1:

@@ -104,7 +104,7 @@ func TestInfo(t *testing.T) {
 		if s.Rooms.Failed[webhook.CauseRequest] != 1 || s.Rooms.Circuit != webhook.CircuitClosed || s.Rooms.Requests != 2 || s.Lost[webhook.LostInvalid] != 1 || s.Queued != 0 {
 			t.Errorf("counted %+v", s)
 		}
-		if len(a.take()) != 0 || !a.log.has("the result of Config.Info cannot be encoded as JSON") {
+		if len(a.take()) != 0 || !a.log.Has("the result of Config.Info cannot be encoded as JSON") {
 			t.Errorf("logged %v", a.log)
 		}
 	})

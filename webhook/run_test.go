@@ -70,7 +70,7 @@ func TestDrainTimeout(t *testing.T) {
 				if s := c.Stats(); s.Lost[webhook.LostShutdown] != 10 || s.Queued != 0 || s.QueuedBytes != 0 || s.Delivered != 0 {
 					t.Errorf("counted %+v", s)
 				}
-				if !a.log.has(`webhook: events lost`) || !a.log.has("cause=shutdown events=10") {
+				if !a.log.Has(`webhook: events lost`) || !a.log.Has("cause=shutdown events=10") {
 					t.Errorf("logged %v", a.log)
 				}
 			})

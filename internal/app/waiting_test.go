@@ -2,63 +2,26 @@ package app
 
 import (
 	"bufio"
-	"bytes"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/internal/logtest"
+	"github.com/ignis-go/ignis/internal/memnet"
 )
-
-// pipes is a listener whose connections are in memory, for tests in fake time.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func (p pipes) Accept() (net.Conn, error) {
-	select {
-	case nc := <-p.conns:
-		return nc, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p pipes) Close() error { return nil }
-
-func (pipes) Addr() net.Addr { return &net.TCPAddr{} }
-
-// logBook is a log that tests can read while it is written.
-type logBook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logBook) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *logBook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
 
 // lobby is an HTTP server in fake time whose waiting connections can be counted.
 type lobby struct {
 	*waitingRoom
 	t    *testing.T
-	book logBook
-	in   pipes
+	book logtest.Log
+	in   *memnet.Listener
 	hold chan struct{} // requests for /hold wait until it is closed
 }
 
@@ -66,7 +29,7 @@ type lobby struct {
 func inLobby(t *testing.T, limit int, f func(l *lobby)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		l := &lobby{t: t, in: pipes{make(chan net.Conn), make(chan struct{})}, hold: make(chan struct{})}
+		l := &lobby{t: t, in: memnet.Listen(), hold: make(chan struct{})}
 		log := loglimit.New(textLogger(&l.book))
 		l.waitingRoom = &waitingRoom{max: limit, log: log}
 		g := newGate(l.waitingRoom)
@@ -78,7 +41,7 @@ func inLobby(t *testing.T, limit int, f func(l *lobby)) {
 		hs.ConnContext = g.attach
 		served := start(func() error { return hs.Serve(g.listen(l.in)) })
 		f(l)
-		close(l.in.closed)
+		_ = l.in.Close()
 		<-served.done
 		_ = hs.Close()
 		synctest.Wait()
@@ -91,8 +54,10 @@ func inLobby(t *testing.T, limit int, f func(l *lobby)) {
 // dial returns the peer's side of a connection that has been accepted.
 func (l *lobby) dial(send string) net.Conn {
 	l.t.Helper()
-	near, far := net.Pipe()
-	l.in.conns <- near
+	far, err := l.in.Dial(l.t.Context())
+	if err != nil {
+		l.t.Fatal(err)
+	}
 	if send != "" {
 		if _, err := io.WriteString(far, send); err != nil {
 			l.t.Fatal(err)

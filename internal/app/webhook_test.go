@@ -5,32 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/ignis-go/ignis/access"
+	"github.com/ignis-go/ignis/internal/logtest"
 	"github.com/ignis-go/ignis/webhook"
 )
-
-// lockedBuffer is a buffer for a log that goroutines write to.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) count(text string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Count(l.b.String(), text)
-}
 
 // withWebhook returns a configuration with a webhook whose secret is in a file.
 func withWebhook(t *testing.T, secret string) Config {
@@ -54,7 +36,7 @@ func write(t *testing.T, file, text string) {
 func TestWebhookSecretChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := withWebhook(t, webhook.NewSecret()+"\n")
-		var log lockedBuffer
+		var log logtest.Log
 		c.Server.Logger = textLogger(&log)
 		a, err := New(c)
 		if err != nil {
@@ -68,7 +50,7 @@ func TestWebhookSecretChanges(t *testing.T) {
 		step := func() { time.Sleep(secretInterval); synctest.Wait() }
 		step()
 		step()
-		if log.count(changed) != 0 {
+		if log.Count(changed) != 0 {
 			t.Error("an unchanged secret has changed")
 		}
 		file := c.Webhook.SecretFiles[0]
@@ -76,17 +58,17 @@ func TestWebhookSecretChanges(t *testing.T) {
 		step()
 		write(t, file, webhook.NewSecret())
 		step()
-		if log.count(changed) != 0 || log.count(refused) != 0 {
+		if log.Count(changed) != 0 || log.Count(refused) != 0 {
 			t.Error("the text was used before it was complete")
 		}
 		step()
-		if log.count(changed) != 1 {
+		if log.Count(changed) != 1 {
 			t.Error("the new secret is not used")
 		}
 		write(t, file, "not a secret")
 		step()
 		step()
-		if log.count(changed) != 1 || log.count(refused) == 0 {
+		if log.Count(changed) != 1 || log.Count(refused) == 0 {
 			t.Error("an invalid secret was used, or not reported")
 		}
 	})

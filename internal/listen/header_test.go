@@ -166,7 +166,7 @@ func TestTrustedHeaders(t *testing.T) {
 			if test.want == "" {
 				_, _ = io.ReadAll(peer) // until it is refused
 				l.Close()
-				if s := l.Stats(); s.ProxyRefused != 1 || book.count("a trusted proxy did not send a PROXY header") != 1 {
+				if s := l.Stats(); s.ProxyRefused != 1 || book.Count("a trusted proxy did not send a PROXY header") != 1 {
 					t.Errorf("counted %d, and logged %s", s.ProxyRefused, book)
 				}
 				return
