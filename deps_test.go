@@ -71,9 +71,11 @@ var importRules = map[string]importRule{
 	"cron/crontest":      {own: []string{"cron"}},
 	"internal/certtest":  {},
 	"internal/childproc": {modules: []string{"golang.org/x/sys"}},
+	"internal/doctest":   {own: []string{"internal/childproc"}},
 	"internal/logtest":   {},
 	"internal/memnet":    {},
-	"internal/redistest": {own: []string{"internal/childproc"}},
+	"internal/redistest": {own: []string{"internal/childproc", "internal/testprog"}},
+	"internal/testprog":  {},
 }
 
 // linkRules lists all other modules that are linked into a program which imports the

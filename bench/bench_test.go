@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/ignis-go/ignis/internal/testprog"
 )
 
 // Like the program, the test binary also acts as the herd and the flood.
@@ -24,12 +25,7 @@ func TestQuick(t *testing.T) {
 		t.Skip("takes ten seconds")
 	}
 	for _, program := range []string{"redis-server", "taskset"} {
-		if _, err := exec.LookPath(program); err != nil {
-			if os.Getenv("TEST_REQUIRE_REDIS") == "1" {
-				t.Fatal(err)
-			}
-			t.Skip(err)
-		}
+		testprog.Require(t, "TEST_REQUIRE_REDIS", program, "this test measures with it")
 	}
 	dir := t.TempDir()
 	err := command(t.Context(), []string{"-quick", "-rounds", "1", "-systems", "ignis,gws", "-only", "burst,chat,connect,memory,idle,redis,encrypted,encrypted-memory,strangers,attacks", "-floods", "bursts,tokens,guesses,slow-tls,webhook-fails", "-out", dir})

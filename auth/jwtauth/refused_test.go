@@ -20,6 +20,7 @@ import (
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/client"
 	"github.com/ignis-go/ignis/ignistest"
+	"github.com/ignis-go/ignis/internal/doctest"
 )
 
 // Every attack on a server ends in a refusal that is counted each time and logged once, with
@@ -60,7 +61,7 @@ func TestAttacksOnAServer(t *testing.T) {
 			"the token's issuer (iss) is missing or not accepted":       es.sign(t, `{"sub":"ann","iss":"ME","exp":1800000060}`),
 			"the token's signature is not base64url":                    es.sign(t, valid) + "=",
 		}
-		line := regexp.MustCompile(`(?m)^client rejected server=.*$`).FindString(document(t, "tokens.md"))
+		line := regexp.MustCompile(`(?m)^client rejected server=.*$`).FindString(doctest.Read(t, "docs/tokens.md"))
 		documented := strings.NewReplacer("…", `\S+`, "client rejected", `"client rejected"`, "42", "ann").Replace(regexp.QuoteMeta(line))
 		before := srv.Stats()
 		for cause, token := range cases {

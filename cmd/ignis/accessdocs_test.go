@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
-	"os"
-	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/ignis-go/ignis/internal/doctest"
 )
 
 // The error in docs/access.md is what ignis config check prints.
@@ -14,26 +14,21 @@ func TestAccessDocsError(t *testing.T) {
 	file := writeFile(t, "ignis.yaml", "tokens: {jwks: ['https://id.example/jwks.json']}\nrooms:\n- match: a\n- match: b\n\n- match: c\n  join:   all\n")
 	_, _, errors := ignisRun(t, nil, "config", "check", "--config", file)
 	line, _, _ := strings.Cut(strings.ReplaceAll(errors, file, "ignis.yaml"), "\n")
-	text, err := os.ReadFile("../../docs/access.md")
-	if err != nil || !strings.Contains(string(text), line) || line == "" {
-		t.Errorf("%v, docs/access.md does not contain %q", err, line)
+	if line == "" || !strings.Contains(doctest.Read(t, "docs/access.md"), line) {
+		t.Errorf("docs/access.md does not contain %q", line)
 	}
 }
 
 // The commands in docs/access.md print what it says, with the files that it shows.
 func TestAccessDocs(t *testing.T) {
-	text, err := os.ReadFile("../../docs/access.md")
-	if err != nil {
-		t.Fatal(err)
-	}
 	ran := 0
 	file := ""
-	for _, block := range regexp.MustCompile("(?s)```(yaml|console)\n(.*?)```").FindAllStringSubmatch(string(text), -1) {
-		if block[1] == "yaml" {
-			file = writeFile(t, "ignis.yaml", block[2])
+	for _, block := range doctest.Blocks(doctest.Read(t, "docs/access.md"), "yaml", "console") {
+		if block.Language == "yaml" {
+			file = writeFile(t, "ignis.yaml", block.Text)
 			continue
 		}
-		for _, part := range strings.Split("\n"+block[2], "\n$ ")[1:] {
+		for _, part := range strings.Split("\n"+block.Text, "\n$ ")[1:] {
 			command, want, _ := strings.Cut(part, "\n")
 			args, ok := strings.CutPrefix(command, "ignis access check ")
 			if !ok {
@@ -41,7 +36,7 @@ func TestAccessDocs(t *testing.T) {
 			}
 			ran++
 			var out, errs strings.Builder
-			code := run(context.Background(), append([]string{"access", "check"}, shellWords(strings.ReplaceAll(args, "ignis.yaml", file))...), &stdio{out: &out, err: &errs})
+			code := run(context.Background(), append([]string{"access", "check"}, doctest.Words(strings.ReplaceAll(args, "ignis.yaml", file))...), &stdio{out: &out, err: &errs})
 			got := out.String() + strings.ReplaceAll(errs.String(), file, "ignis.yaml")
 			if strings.TrimSpace(got) != strings.TrimSpace(want) {
 				t.Errorf("%s: exit code %d, printed\n%s\nwant\n%s", command, code, got, want)
@@ -51,12 +46,4 @@ func TestAccessDocs(t *testing.T) {
 	if ran < 5 {
 		t.Errorf("ran %d commands", ran)
 	}
-}
-
-// shellWords splits a command line that has no quotes but single ones.
-func shellWords(line string) (words []string) {
-	for _, m := range regexp.MustCompile(`'[^']*'|[^ ]+`).FindAllString(line, -1) {
-		words = append(words, strings.Trim(m, "'"))
-	}
-	return words
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/doctest"
 )
 
 // parseServe returns the command for these arguments of ignis serve.
@@ -32,11 +33,8 @@ type documentedFlag struct{ field, flag, value string }
 // documentedFlags returns the rows of docs/limits.md about fields of ignis.Config.
 func documentedFlags(t *testing.T) (rows []documentedFlag) {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/limits.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range regexp.MustCompile("(?m)^\\|[^|]*\\| `(\\w+)`[^|]*\\| `(--[a-z-]+)`[^|]*\\| ([^|;]+?)(?:;[^|]*)? \\|").FindAllStringSubmatch(string(text), -1) {
+	text := doctest.Read(t, "docs/limits.md")
+	for _, m := range regexp.MustCompile("(?m)^\\|[^|]*\\| `(\\w+)`[^|]*\\| `(--[a-z-]+)`[^|]*\\| ([^|;]+?)(?:;[^|]*)? \\|").FindAllStringSubmatch(text, -1) {
 		rows = append(rows, documentedFlag{m[1], m[2], strings.ReplaceAll(m[3], " ", "")})
 	}
 	return rows

@@ -3,13 +3,13 @@ package main
 import (
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/ignis-go/ignis/internal/doctest"
 	"github.com/ignis-go/ignis/internal/listen"
 )
 
@@ -67,17 +67,14 @@ func TestListenFlags(t *testing.T) {
 	if d := cmp.Diff(want, c.listenFlags.config()); d != "" {
 		t.Error(d)
 	}
-	limits, err := os.ReadFile("../../docs/limits.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	limits := doctest.Read(t, "docs/limits.md")
 	byDefault := parseServe(t).listenFlags.config()
 	for _, row := range []string{
 		fmt.Sprintf("(`--handshake-timeout`) | %.0f s |", byDefault.HandshakeTimeout.Seconds()),
 		fmt.Sprintf("PROXY header is not complete (`--max-handshakes`) | %d |", byDefault.MaxHandshakes),
 		fmt.Sprintf("including idle ones (`--max-handshakes`) | %d |", byDefault.MaxHandshakes),
 	} {
-		if !strings.Contains(string(limits), row) {
+		if !strings.Contains(limits, row) {
 			t.Errorf("docs/limits.md does not contain %s", row)
 		}
 	}

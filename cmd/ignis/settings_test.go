@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/ignis-go/ignis/internal/configfile"
+	"github.com/ignis-go/ignis/internal/doctest"
 	"github.com/ignis-go/ignis/internal/schematest"
 )
 
@@ -316,25 +316,21 @@ var update = flag.Bool("update", false, "write the tables of the documentation")
 func TestFilesInTheDocumentation(t *testing.T) {
 	var text strings.Builder
 	for _, name := range []string{"configuration", "tokens", "webhooks"} {
-		page, err := os.ReadFile("../../docs/" + name + ".md")
-		if err != nil {
-			t.Fatal(err)
-		}
-		text.Write(page)
+		text.WriteString(doctest.Read(t, "docs/"+name+".md"))
 	}
 	schema, err := schematest.Parse(settingsModel(t).Schema("x"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := 0
-	for _, m := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(text.String(), -1) {
+	for _, b := range doctest.Blocks(text.String(), "yaml") {
 		n++
-		e, err := loaded(t, m[1])
+		e, err := loaded(t, b.Text)
 		if err == nil {
 			_, err = e.appConfig(slog.New(slog.DiscardHandler))
 		}
-		if err != nil || schema.ValidateYAML(m[1]) != nil {
-			t.Errorf("%v, %v in\n%s", err, schema.ValidateYAML(m[1]), m[1])
+		if err != nil || schema.ValidateYAML(b.Text) != nil {
+			t.Errorf("%v, %v in\n%s", err, schema.ValidateYAML(b.Text), b.Text)
 		}
 	}
 	if n < 5 {
