@@ -131,8 +131,8 @@ func (m *memoryWatch) done() {
 	m.measured = make(chan struct{})
 }
 
-// watchMemory starts to measure the memory, unless there is no budget. The returned function
-// stops it.
+// watchMemory measures the memory until the returned function is called. Without a budget, it
+// is a no-op.
 func (s *Server) watchMemory() (stop func()) {
 	if s.memory.read == nil {
 		return func() {}
