@@ -100,7 +100,7 @@ func (l *settingsLoader) apply(e *effective, text []byte) error {
 	}
 	e.parsed = file
 	if problems == nil {
-		problems = e.checkFile(file)
+		problems = e.checkFile()
 	}
 	if problems != nil {
 		return &exitError{exitUsage, problems, settingsHint}
@@ -120,15 +120,11 @@ func (l *settingsLoader) overridden(k *configfile.Key) bool {
 }
 
 // checkFile returns what is wrong with the values of the file taken together.
-func (e *effective) checkFile(f *configfile.File) (problems configfile.Problems) {
+func (e *effective) checkFile() configfile.Problems {
 	if e.isFrom("redis.url", "file") && hasPassword(e.Redis) {
-		at := f.Position("redis.url")
-		problems = append(problems, configfile.Problem{
-			File: e.file, Line: at.Line, Column: at.Column, Key: "redis.url",
-			Text: "the URL contains a password; write it to a file of its own and name that in redis.url_file, or set IGNIS_REDIS",
-		})
+		return e.problems(&keyError{"redis.url", "the URL contains a password; write it to a file of its own and name that in redis.url_file, or set IGNIS_REDIS"})
 	}
-	return problems
+	return nil
 }
 
 // origin returns where the value of a key comes from.
