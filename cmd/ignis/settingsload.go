@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/alecthomas/kong"
 
@@ -15,6 +16,11 @@ import (
 
 // variablePrefix is the beginning of the names of environment variables.
 const variablePrefix = "IGNIS"
+
+// modelOfSettings returns the model of the settings of ignis serve. It builds it only once.
+var modelOfSettings = sync.OnceValues(func() (*configfile.Model, error) {
+	return configfile.ModelOf[settings](variablePrefix)
+})
 
 const settingsHint = "docs/configuration.md lists the keys; ignis config schema prints a JSON Schema, with which editors check the file"
 
@@ -34,7 +40,7 @@ type origin struct {
 
 // newSettingsLoader returns a loader for the settings of a parsed command line.
 func newSettingsLoader(s *settings, command *kong.Context) (*settingsLoader, error) {
-	model, err := configfile.ModelOf[settings](variablePrefix)
+	model, err := modelOfSettings()
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +79,15 @@ type effective struct {
 	file    string // name of the file; may be empty
 	parsed  *configfile.File
 	origins configfile.Origins
+}
+
+// loadSettings returns the effective settings for the settings of a parsed command line.
+func loadSettings(s *settings, command *kong.Context) (*effective, error) {
+	l, err := newSettingsLoader(s, command)
+	if err != nil {
+		return nil, err
+	}
+	return l.load()
 }
 
 // load reads the file, if there is one, and returns the effective settings.
@@ -198,7 +213,7 @@ func checkVariables(root *kong.Node) error {
 	if err != nil {
 		return err
 	}
-	model, err := configfile.ModelOf[settings](variablePrefix)
+	model, err := modelOfSettings()
 	if err != nil {
 		return err
 	}
