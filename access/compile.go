@@ -232,7 +232,7 @@ func (c *compiler) send(r *rule, s *SendRule) {
 		c.failCount(len(s.Events))
 		return
 	}
-	r.events, r.sends = slices.Clone(s.Events), make(map[string]bool, len(s.Events))
+	r.events, r.sends = s.Events, make(map[string]bool, len(s.Events))
 	for i, event := range s.Events {
 		c.event(r, fmt.Sprintf("send.events[%d]", i), event)
 	}

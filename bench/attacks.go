@@ -148,7 +148,7 @@ func certificate() (cert, key string, err error) {
 // server held back, too.
 type refusals struct {
 	mu    sync.Mutex
-	lines map[string]float64 // by message
+	total float64
 }
 
 // refusalMessages are the beginnings of the log messages about something that the server
@@ -178,19 +178,13 @@ func (r *refusals) read(line string) {
 		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		if r.lines == nil {
-			r.lines = make(map[string]float64)
-		}
-		r.lines[entry.Msg] += n
+		r.total += n
 		return
 	}
 }
 
-func (r *refusals) count() (sum float64) {
+func (r *refusals) count() float64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, n := range r.lines {
-		sum += n
-	}
-	return sum
+	return r.total
 }

@@ -22,30 +22,29 @@ import (
 // maxShown is the maximum size of a message to a client, in bytes.
 const maxShown = 1024
 
-// fieldsOf returns the fields of a JSON object. An empty array counts as an empty object,
+// fieldsOf returns the fields of a JSON object, whose names must be among names, if there are
+// any. A field that is null counts as missing. An empty array counts as an empty object,
 // because PHP encodes both as [].
-func fieldsOf(text []byte) (strictjson.Fields, error) {
+func fieldsOf(text []byte, names ...string) (strictjson.Fields, error) {
 	fields, err := strictjson.Parse(text)
-	if err != nil && isEmptyArray(text) {
+	switch {
+	case err == nil:
+	case isEmptyArray(text):
 		return nil, nil
+	default:
+		return nil, err
 	}
-	return fields, err
+	for _, f := range fields {
+		if names != nil && !slices.Contains(names, f.Name) && string(f.Value) != "null" {
+			return nil, fmt.Errorf("it contains the unknown field %.64q; known are %s", f.Name, strings.Join(names, ", "))
+		}
+	}
+	return fields, nil
 }
 
 func isEmptyArray(text []byte) bool {
 	text = bytes.TrimSpace(text)
 	return len(text) >= 2 && text[0] == '[' && text[len(text)-1] == ']' && len(bytes.TrimSpace(text[1:len(text)-1])) == 0
-}
-
-// known returns an error if there is a field whose name is not one of names. A field that is
-// null counts as missing.
-func known(fields strictjson.Fields, names ...string) error {
-	for _, f := range fields {
-		if !slices.Contains(names, f.Name) && string(f.Value) != "null" {
-			return fmt.Errorf("it contains the unknown field %.64q; known are %s", f.Name, strings.Join(names, ", "))
-		}
-	}
-	return nil
 }
 
 // timeOf decodes a time: an RFC 3339 string, or a number of seconds since 1970.
@@ -70,10 +69,7 @@ func refusalOf(fields strictjson.Fields) (*ignis.Error, error) {
 	if value == nil {
 		return nil, nil //nolint:nilnil // not refused
 	}
-	inner, err := fieldsOf(value)
-	if err == nil {
-		err = known(inner, "code", "message")
-	}
+	inner, err := fieldsOf(value, "code", "message")
 	if err != nil {
 		return nil, fmt.Errorf("refuse: %w", err)
 	}
@@ -104,8 +100,8 @@ func shownRefusal(a answer) *ignis.Error {
 	if a.status < 400 || a.status > 499 {
 		return nil
 	}
-	fields, err := fieldsOf(a.body)
-	if err != nil || known(fields, "refuse") != nil {
+	fields, err := fieldsOf(a.body, "refuse")
+	if err != nil {
 		return nil
 	}
 	e, err := refusalOf(fields)

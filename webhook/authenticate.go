@@ -61,10 +61,7 @@ func readIdentity(a answer, maxMetadata int) (ignis.Identity, error) {
 	if !a.accepted() {
 		return ignis.Identity{}, unexpected(typeAuthenticate, a)
 	}
-	fields, err := fieldsOf(a.body)
-	if err == nil {
-		err = known(fields, "user", "anonymous", "expires", "grants", "info", "tokenId", "issuedAt", "refuse")
-	}
+	fields, err := fieldsOf(a.body, "user", "anonymous", "expires", "grants", "info", "tokenId", "issuedAt", "refuse")
 	if err != nil {
 		return ignis.Identity{}, malformed(typeAuthenticate, err)
 	}

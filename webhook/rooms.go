@@ -33,10 +33,7 @@ func readRooms(a answer, asked []string) (allowed []string, err error) {
 	case !a.accepted():
 		return nil, unexpected(typeJoin, a)
 	}
-	fields, err := fieldsOf(a.body)
-	if err == nil {
-		err = known(fields, "rooms")
-	}
+	fields, err := fieldsOf(a.body, "rooms")
 	if err != nil {
 		return nil, malformed(typeJoin, err)
 	}

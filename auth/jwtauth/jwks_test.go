@@ -140,7 +140,7 @@ func TestJWKSOutage(t *testing.T) {
 			is.set(outage.body, outage.err)
 			pass(2 * time.Hour)
 			if !accepts(t, v, s) {
-				t.Errorf("%+v: the last key is not accepted any more", outage)
+				t.Errorf("%+v: the last key is no longer accepted", outage)
 			}
 			// About one attempt a minute, not more.
 			if n := is.count(); n < 60 || n > 140 {

@@ -62,16 +62,16 @@ func (k Key) bind(allowed algorithmSet) (*key, error) {
 	if err != nil {
 		return nil, err
 	}
-	named, err := algorithmsNamed(k.Algorithms)
+	set, err := algorithmsNamed(k.Algorithms)
 	if err != nil {
 		return nil, err
 	}
-	set := named
-	if set == 0 {
-		set = algorithmsFor(kind)
-		if kind == kindSecret && allowed != 0 {
-			set = allowed & algorithmsOf(kind)
-		}
+	switch {
+	case set != 0:
+	case kind == kindSecret && allowed == 0:
+		set = algorithms[0].set() // HS256 only, because HS384 and HS512 need longer secrets
+	default:
+		set = algorithmsOf(kind)
 	}
 	if allowed != 0 {
 		if set&allowed == 0 {

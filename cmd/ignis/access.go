@@ -47,11 +47,7 @@ func (o *jsonObject) UnmarshalText(text []byte) (err error) {
 
 // Run prints the decision.
 func (c *accessCheckCmd) Run(command *kong.Context, std *stdio) error {
-	loader, err := newSettingsLoader(&settings{Config: c.Config}, command)
-	if err != nil {
-		return err
-	}
-	e, err := loader.load()
+	e, err := loadSettings(&settings{Config: c.Config}, command)
 	if err != nil {
 		return err
 	}

@@ -183,7 +183,7 @@ func FuzzSettings(f *testing.F) {
 	for _, file := range wrongFiles {
 		f.Add(file)
 	}
-	m, err := configfile.ModelOf[settings](variablePrefix)
+	m, err := modelOfSettings()
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -41,11 +41,7 @@ func (*serveCmd) handlesHangup() {}
 
 // Run serves until ctx is done.
 func (c *serveCmd) Run(ctx context.Context, command *kong.Context, std *stdio) error {
-	loader, err := newSettingsLoader(&c.settings, command)
-	if err != nil {
-		return err
-	}
-	e, err := loader.load()
+	e, err := loadSettings(&c.settings, command)
 	if err != nil {
 		return err
 	}

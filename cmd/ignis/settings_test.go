@@ -22,7 +22,7 @@ import (
 
 func settingsModel(t *testing.T) *configfile.Model {
 	t.Helper()
-	m, err := configfile.ModelOf[settings](variablePrefix)
+	m, err := modelOfSettings()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,11 +48,7 @@ func loaded(t *testing.T, file string, args ...string) (*effective, error) {
 	if !ok {
 		t.Fatal("not the command serve")
 	}
-	l, err := newSettingsLoader(&serve.settings, command)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l.load()
+	return loadSettings(&serve.settings, command)
 }
 
 func writeFile(t *testing.T, name, text string) string {

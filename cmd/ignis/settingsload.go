@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/alecthomas/kong"
 
@@ -15,6 +16,11 @@ import (
 
 // variablePrefix is the beginning of the names of environment variables.
 const variablePrefix = "IGNIS"
+
+// modelOfSettings returns the model of the settings of ignis serve. It builds it only once.
+var modelOfSettings = sync.OnceValues(func() (*configfile.Model, error) {
+	return configfile.ModelOf[settings](variablePrefix)
+})
 
 const settingsHint = "docs/configuration.md lists the keys; ignis config schema prints a JSON Schema, with which editors check the file"
 
@@ -34,7 +40,7 @@ type origin struct {
 
 // newSettingsLoader returns a loader for the settings of a parsed command line.
 func newSettingsLoader(s *settings, command *kong.Context) (*settingsLoader, error) {
-	model, err := configfile.ModelOf[settings](variablePrefix)
+	model, err := modelOfSettings()
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +81,15 @@ type effective struct {
 	origins configfile.Origins
 }
 
+// loadSettings returns the effective settings for the settings of a parsed command line.
+func loadSettings(s *settings, command *kong.Context) (*effective, error) {
+	l, err := newSettingsLoader(s, command)
+	if err != nil {
+		return nil, err
+	}
+	return l.load()
+}
+
 // load reads the file, if there is one, and returns the effective settings.
 func (l *settingsLoader) load() (*effective, error) {
 	if l.files == nil {
@@ -100,7 +115,7 @@ func (l *settingsLoader) apply(e *effective, text []byte) error {
 	}
 	e.parsed = file
 	if problems == nil {
-		problems = e.checkFile(file)
+		problems = e.checkFile()
 	}
 	if problems != nil {
 		return &exitError{exitUsage, problems, settingsHint}
@@ -120,15 +135,11 @@ func (l *settingsLoader) overridden(k *configfile.Key) bool {
 }
 
 // checkFile returns what is wrong with the values of the file taken together.
-func (e *effective) checkFile(f *configfile.File) (problems configfile.Problems) {
+func (e *effective) checkFile() configfile.Problems {
 	if e.isFrom("redis.url", "file") && hasPassword(e.Redis) {
-		at := f.Position("redis.url")
-		problems = append(problems, configfile.Problem{
-			File: e.file, Line: at.Line, Column: at.Column, Key: "redis.url",
-			Text: "the URL contains a password; write it to a file of its own and name that in redis.url_file, or set IGNIS_REDIS",
-		})
+		return e.problems(&keyError{"redis.url", "the URL contains a password; write it to a file of its own and name that in redis.url_file, or set IGNIS_REDIS"})
 	}
-	return problems
+	return nil
 }
 
 // origin returns where the value of a key comes from.
@@ -202,7 +213,7 @@ func checkVariables(root *kong.Node) error {
 	if err != nil {
 		return err
 	}
-	model, err := configfile.ModelOf[settings](variablePrefix)
+	model, err := modelOfSettings()
 	if err != nil {
 		return err
 	}

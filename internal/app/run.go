@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/ignis-go/ignis/internal/listen"
@@ -63,19 +64,16 @@ func (a *App) Run(ctx context.Context) error {
 // is a function to call when the server has stopped. It delivers the events that are left, and
 // waits until all helpers have stopped.
 func (a *App) startHelpers(ctx context.Context) (wait func()) {
-	tokens := start(func() error { a.runTokens(ctx); return nil })
-	secrets, events, stop := start(func() error { return nil }), start(func() error { return nil }), func() {}
+	delivering, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var helpers sync.WaitGroup
+	helpers.Go(func() { a.runTokens(ctx) })
 	if a.hooks != nil {
-		var delivering context.Context
-		delivering, stop = context.WithCancel(context.WithoutCancel(ctx))
-		secrets = start(func() error { a.watchSecrets(ctx); return nil })
-		events = start(func() error { return a.hooks.Run(delivering) })
+		helpers.Go(func() { a.watchSecrets(ctx) })
+		helpers.Go(func() { _ = a.hooks.Run(delivering) }) // fails only if called twice
 	}
 	return func() {
 		stop()
-		<-tokens.done
-		<-secrets.done
-		<-events.done
+		helpers.Wait()
 	}
 }
 

@@ -184,8 +184,7 @@ func (d *decoder) list(v reflect.Value, s shape, n, at *yaml.Node, path string, 
 // scalar decodes one value that has a type that s accepts.
 func (d *decoder) scalar(v reflect.Value, s shape, n, at *yaml.Node, path string, k *Key) {
 	text := n.Value
-	switch {
-	case s.scalar.List && (text == "" || strings.Contains(text, ",")):
+	if s.scalar.List && (text == "" || strings.Contains(text, ",")) {
 		d.wrong(path, at, "expected one value; write several as a list, as in [a, b]")
 		return
 	}

@@ -221,3 +221,17 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+func BenchmarkDecode(b *testing.B) {
+	f, problems := Parse("f.yaml", []byte("rules:\n"+strings.Repeat("  - {match: lobby, join: anyone, send: {events: [say, typing]}}\n", 5000)))
+	if problems != nil {
+		b.Fatal(problems)
+	}
+	m := model(b)
+	for b.Loop() {
+		var s sample
+		if _, problems := m.Decode(f, &s, nil); problems != nil || len(s.Rules) != 5000 {
+			b.Fatal(problems)
+		}
+	}
+}

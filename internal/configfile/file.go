@@ -61,9 +61,6 @@ type File struct {
 	root *yaml.Node // nil if the file is empty
 }
 
-// Name returns the name of the file.
-func (f *File) Name() string { return f.name }
-
 // Parse parses the text of a file. name is used in problems. Parse checks only what does
 // not depend on the settings.
 func Parse(name string, text []byte) (*File, Problems) {

@@ -70,10 +70,10 @@ const settle = time.Second
 type certificates struct {
 	files   TLS
 	current atomic.Pointer[material]
-	failed  atomic.Uint64
 
 	mu      sync.Mutex // held while reading
 	watched *filewatch.Files
+	failed  uint64
 	err     error // why the contents of the files are not usable; nil if current has them
 }
 
@@ -100,7 +100,7 @@ func (c *certificates) inUse() *material { return c.current.Load() }
 func (c *certificates) problem() (failed uint64, reason error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.failed.Load(), c.err
+	return c.failed, c.err
 }
 
 // reload uses the current contents of the files immediately.
@@ -153,7 +153,7 @@ func (c *certificates) useLocked(read filewatch.Contents) error {
 	first := c.inUse() == nil
 	if err != nil {
 		c.err = err
-		c.failed.Add(1)
+		c.failed++
 		if !first {
 			c.files.Logger.Error("the changed TLS files cannot be used; the previous certificate stays in use",
 				"error", err, "expires", c.inUse().expires)

@@ -83,7 +83,7 @@ func (t TLS) parse(got contents) (*material, error) {
 // parsePair parses the certificate and the key. It checks them separately first, so that an
 // error names the right file.
 func parsePair(t TLS, got contents) (tls.Certificate, error) {
-	if _, err := firstCertificate(got.cert); err != nil {
+	if err := checkCertificate(got.cert); err != nil {
 		hint := ""
 		if bytes.Contains(got.cert, []byte("PRIVATE KEY-----")) {
 			hint = "the file contains a private key; are the two files swapped?"
@@ -108,14 +108,16 @@ func parsePair(t TLS, got contents) (tls.Certificate, error) {
 	return tls.Certificate{}, &FileError{FileKey, fmt.Errorf("%s: %w", t.KeyFile, err), hint}
 }
 
-func firstCertificate(text []byte) (*x509.Certificate, error) {
+// checkCertificate returns an error unless the first certificate in the text is valid.
+func checkCertificate(text []byte) error {
 	for {
 		var block *pem.Block
 		if block, text = pem.Decode(text); block == nil {
-			return nil, errors.New("it contains no certificate in PEM format")
+			return errors.New("it contains no certificate in PEM format")
 		}
 		if block.Type == "CERTIFICATE" {
-			return x509.ParseCertificate(block.Bytes)
+			_, err := x509.ParseCertificate(block.Bytes)
+			return err
 		}
 	}
 }
