@@ -110,8 +110,11 @@ func (f *Flood) Start(ctx context.Context) {
 // report. The context of Start must be done.
 func (f *Flood) End() (Report, error) {
 	wall := time.Since(f.began)
-	queued, err := queued(f.addr) // while the connections are still open
 	f.over.Store(true)
+	for _, s := range f.strangers {
+		s.stopWriting()
+	}
+	queued, err := queued(f.addr) // while the connections are still open
 	for _, s := range f.strangers {
 		s.hangUp()
 	}
@@ -136,6 +139,8 @@ type stranger struct {
 	flood   *Flood
 	request []byte // for the handshake
 
+	writing sync.Mutex // held while a burst is written and counted
+
 	mu     sync.Mutex
 	conn   net.Conn      // the last connection, nil before the first
 	ended  chan struct{} // closed when conn has ended
@@ -154,13 +159,33 @@ func (s *stranger) run(ctx context.Context) {
 				continue
 			}
 		}
-		n, _ := s.conn.Write(f.nextBurst()) // the goroutine that reads detects errors as well
-		f.written.Add(int64(n))
+		s.write(f.nextBurst())
 		if f.act.once {
 			s.await(ctx)
 			s.hangUp()
 		}
 	}
+}
+
+// write sends a burst and counts the bytes that the connection took. It ignores errors,
+// because the goroutine that reads detects them as well.
+func (s *stranger) write(burst []byte) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	n, _ := s.conn.Write(burst)
+	s.flood.written.Add(int64(n))
+}
+
+// stopWriting ends a write in progress and returns when its bytes have been counted.
+// Otherwise bytes of that write would be in a queue without having been counted.
+func (s *stranger) stopWriting() {
+	s.mu.Lock()
+	if s.conn != nil {
+		_ = s.conn.SetWriteDeadline(time.Now())
+	}
+	s.mu.Unlock()
+	s.writing.Lock()
+	defer s.writing.Unlock()
 }
 
 func (f *Flood) nextBurst() []byte {
