@@ -154,7 +154,7 @@ func (b *Bus) ReceiveCommands(ctx context.Context, stored, sent func(commands ..
 		b.commands.in.close(errNotReceiving)
 		b.commands.in.drop()
 	}()
-	r := reading{bus: b, stored: stored}
+	r := reading{notices: notices{cfg: &b.cfg, limit: b.limit}, bus: b, stored: stored}
 	for ctx.Err() == nil {
 		l, _, changed := b.commands.current()
 		var again <-chan time.Time
@@ -189,14 +189,14 @@ func (b *Bus) ReceiveCommands(ctx context.Context, stored, sent func(commands ..
 
 // reading reads the stored commands for ReceiveCommands.
 type reading struct {
-	bus    *Bus
-	stored func(commands ...[]byte)
+	notices // of missing rights
+	bus     *Bus
+	stored  func(commands ...[]byte)
 
 	known bool  // stored has been called
 	done  *link // the link over which the commands were last read; nil if they must be read
 	since time.Time
-	next  time.Duration   // pause after a failure
-	said  map[string]bool // missing rights that have been logged
+	next  time.Duration // pause after a failure
 }
 
 // read reads the stored commands over l. If that fails for now, it returns a channel to wait for
@@ -241,16 +241,4 @@ func (r *reading) read(ctx context.Context, l *link) (again <-chan time.Time, er
 	b.limit.Log(slog.LevelWarn, "the stored commands cannot be read; revocations may be missing until they are", "name", b.cfg.Name, "redis", l.addr, "error", err)
 	r.next = min(max(2*r.next, minPause), maxPause)
 	return time.After(r.next), nil
-}
-
-// say logs, once, that the user has no right to something.
-func (r *reading) say(text string, l *link, err error) {
-	if r.said[text] {
-		return
-	}
-	if r.said == nil {
-		r.said = make(map[string]bool)
-	}
-	r.said[text] = true
-	r.bus.limit.Log(slog.LevelWarn, text, "name", r.bus.cfg.Name, "redis", l.addr, "error", err)
 }
