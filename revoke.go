@@ -114,7 +114,7 @@ func (s *Server) logRevoked(list []Revocation, n, clients int, fromBus bool) {
 // number.
 func (s *Server) closeRevoked(fresh *revocations, now int64) (closed int) {
 	var list []*session
-	if len(fresh.tokens)+len(fresh.everyone) > 0 {
+	if len(fresh.tokens)+len(fresh.users[""]) > 0 {
 		list = s.reg.AppendAll(nil) // there is no index of tokens
 	} else {
 		for user := range fresh.users {
