@@ -70,7 +70,7 @@ const maxRemembered = 1 << 16
 
 func newLimits(c Config) *limits {
 	l := &limits{
-		connections: limit.NewConnections(connectionLimits(c)),
+		connections: limit.NewConnections(limit.ConnectionLimits{}), // tune sets the limits
 	}
 	if c.AuthConcurrency > 0 {
 		l.authenticating = make(chan struct{}, min(c.AuthConcurrency, 1<<20))
