@@ -221,7 +221,7 @@ func (c *session) activate(id *Client, cipher *Cipher, expires time.Time, limit 
 		c.mu.Unlock()
 		return a, errTooLate
 	}
-	if c.isRevokedLocked(id, c.issuedAt) {
+	if c.isRevoked(id, c.issuedAt) {
 		c.mu.Unlock()
 		return a, errRevoked
 	}

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,25 +32,14 @@ const (
 var userPolicyNames = []string{"refuse-new", "close-oldest"}
 
 // String returns refuse-new or close-oldest.
-func (p UserPolicy) String() string {
-	if int(p) < len(userPolicyNames) {
-		return userPolicyNames[p]
-	}
-	return fmt.Sprintf("UserPolicy(%d)", uint8(p))
-}
+func (p UserPolicy) String() string { return nameOf(p, userPolicyNames, "UserPolicy") }
 
 // MarshalText returns the name, for flags and configuration files.
 func (p UserPolicy) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 // UnmarshalText parses a name that String returns.
 func (p *UserPolicy) UnmarshalText(text []byte) error {
-	for i, name := range userPolicyNames {
-		if string(text) == name {
-			*p = UserPolicy(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("user policy %.50q: want one of %s", text, strings.Join(userPolicyNames, ", "))
+	return parseName(p, userPolicyNames, "user policy", text)
 }
 
 // limits is the state of the limits that do not belong to one client.
@@ -70,7 +58,7 @@ const maxRemembered = 1 << 16
 
 func newLimits(c Config) *limits {
 	l := &limits{
-		connections: limit.NewConnections(connectionLimits(c)),
+		connections: limit.NewConnections(limit.ConnectionLimits{}), // tune sets the limits
 	}
 	if c.AuthConcurrency > 0 {
 		l.authenticating = make(chan struct{}, min(c.AuthConcurrency, 1<<20))

@@ -149,7 +149,7 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 		c.mu.Unlock()
 		return expires, context.Canceled
 	}
-	if c.isRevokedLocked(&id, issued) {
+	if c.isRevoked(&id, issued) {
 		c.mu.Unlock()
 		return expires, c.refreshRevoked(&id)
 	}

@@ -120,23 +120,23 @@ func (c *session) disconnected(end ws.End, rooms []string) {
 	if f := s.cfg.Hooks.Closed; f != nil {
 		hook(s, "Closed", f, ClosedInfo{profile.ID, profile.UserID, d.Cause, d.Code, time.Since(profile.ConnectedAt)})
 	}
-	c.logMisconduct(d, end, profile.RemoteAddr)
+	c.logMisconduct(d, end, profile)
 	s.cfg.Logger.Debug("client disconnected", "client", c.member.ID, "cause", d.Cause, "code", d.Code)
 	c.inbox.Close(job{end: d})
 }
 
 // logMisconduct logs that the client was closed for something that well-behaved clients do not do.
-func (c *session) logMisconduct(d *Disconnect, end ws.End, remote string) {
+func (c *session) logMisconduct(d *Disconnect, end ws.End, profile Client) {
 	s := c.server
 	switch {
 	case end.Cause == ws.CauseStranger:
-		s.info("client closed: it sent too much before authentication", "reason", end.Reason, "client", c.member.ID, "remote", remote)
+		s.info("client closed: it sent too much before authentication", "reason", end.Reason, "client", c.member.ID, "remote", profile.RemoteAddr)
 	case end.Cause == ws.CauseRate:
-		s.warn("client closed: it exceeded Config.MessageRate or Config.ByteRate for longer than ThrottleTimeout", "client", c.member.ID, "remote", remote, "user", c.profile().UserID)
+		s.warn("client closed: it exceeded Config.MessageRate or Config.ByteRate for longer than ThrottleTimeout", "client", c.member.ID, "remote", profile.RemoteAddr, "user", profile.UserID)
 	case d.Cause == CauseAuthTimeout:
-		s.info("client closed: it did not authenticate in time (Config.AuthTimeout)", "client", c.member.ID, "remote", remote)
+		s.info("client closed: it did not authenticate in time (Config.AuthTimeout)", "client", c.member.ID, "remote", profile.RemoteAddr)
 	case d.Cause == CauseViolation:
-		s.info("client closed: protocol violation", "reason", end.Reason, "client", c.member.ID, "remote", remote)
+		s.info("client closed: protocol violation", "reason", end.Reason, "client", c.member.ID, "remote", profile.RemoteAddr)
 	}
 }
 

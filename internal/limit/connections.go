@@ -134,9 +134,6 @@ func (c *Connections) Fail(from netip.Addr, now int64) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.limits.AddressFailures.Unlimited() {
-		return
-	}
 	a := c.recent[key]
 	if a.failures.Wait(c.limits.AddressFailures, now, 1) < c.limits.AddressFailures.Recovery() {
 		a.failures.Charge(c.limits.AddressFailures, now, 1)
@@ -163,7 +160,7 @@ const sample = 8
 // server forget only addresses that are less active than the attacker's own, and forgetting
 // is always to the advantage of an address: nobody is refused because the table is full.
 func (c *Connections) remember(key network, a activity, now int64) {
-	if a.upgrades.Full(now) && a.failures.Full(now) {
+	if a.rest() <= now {
 		delete(c.recent, key)
 		return
 	}

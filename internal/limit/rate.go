@@ -26,10 +26,7 @@ func Per(n int, period time.Duration, burst int) Rate {
 	return r
 }
 
-// Unlimited reports whether r is no limit.
-func (r Rate) Unlimited() bool { return r.capacity == 0 }
-
-// Recovery returns the time that it takes to regain the whole burst.
+// Recovery returns the time that it takes to regain the whole burst, or 0 if r is no limit.
 func (r Rate) Recovery() time.Duration { return time.Duration(r.capacity) }
 
 // time returns the number of nanoseconds that it takes to regain n units.
@@ -76,9 +73,6 @@ func (b *Bucket) Fit(r Rate, now int64) {
 		*b = min(*b, Bucket(now+r.capacity))
 	}
 }
-
-// Full reports whether nothing is used.
-func (b Bucket) Full(now int64) bool { return b.used(now) == 0 }
 
 // used returns the time until the bucket is full.
 func (b Bucket) used(now int64) int64 {

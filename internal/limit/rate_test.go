@@ -59,7 +59,7 @@ func TestCharge(t *testing.T) {
 			t.Errorf("charging %d at %v: wait %v, want %v", tt.n, time.Duration(tt.now), got, tt.want)
 		}
 	}
-	if b.Full(2*second) || !b.Full(4*second) {
+	if b.Wait(r, 2*second, 5) == 0 || b.Wait(r, 4*second, 5) > 0 {
 		t.Error("the bucket is not full again when all units are regained")
 	}
 }
@@ -79,11 +79,11 @@ func TestTakeMoreThanTheBurst(t *testing.T) {
 func TestUnlimited(t *testing.T) {
 	for _, r := range []limit.Rate{{}, limit.Per(0, time.Second, 5), limit.Per(-1, time.Second, 5)} {
 		var b limit.Bucket
-		if !r.Unlimited() || !b.Take(r, 0, math.MaxInt) || b.Charge(r, 0, math.MaxInt) != 0 || !b.Full(0) {
+		if r.Recovery() != 0 || !b.Take(r, 0, math.MaxInt) || b.Charge(r, 0, math.MaxInt) != 0 || b != 0 {
 			t.Errorf("%+v limits", r)
 		}
 	}
-	if limit.Per(1, time.Second, 0).Unlimited() {
+	if limit.Per(1, time.Second, 0).Recovery() == 0 {
 		t.Error("a rate without a burst is unlimited")
 	}
 }

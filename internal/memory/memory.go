@@ -15,8 +15,6 @@ type Usage struct {
 	// Garbage is the part of Used that the garbage collector may be able to free. It is
 	// exact only just after a collection; later, part of it may be in use.
 	Garbage int64
-	// Cycles is the number of completed collections.
-	Cycles uint64
 	// Hard reports whether the system kills the process at the limit.
 	Hard bool
 	// Name describes the limit, for the log.
@@ -45,7 +43,6 @@ const (
 	unused
 	free
 	live
-	cycles
 )
 
 // New returns the budget with a limit in bytes. If limit is 0, it is GOMEMLIMIT. The limit of
@@ -68,7 +65,6 @@ func New(limit int64) *Budget {
 		unused:   "/memory/classes/heap/unused:bytes",
 		free:     "/memory/classes/heap/free:bytes",
 		live:     "/gc/heap/live:bytes",
-		cycles:   "/gc/cycles/total:gc-cycles",
 	} {
 		b.samples = append(b.samples, metrics.Sample{Name: name})
 	}
@@ -91,7 +87,7 @@ func (b *Budget) Read(sockets int64) Usage {
 	metrics.Read(b.samples)
 	get := func(i int) int64 { return int64(b.samples[i].Value.Uint64()) }
 	u := Usage{
-		Limit: b.limit, Name: b.name, Cycles: b.samples[cycles].Value.Uint64(),
+		Limit: b.limit, Name: b.name,
 		Used:    get(total) - get(released) + sockets,
 		Garbage: max(get(objects)+get(unused)+get(free)-get(live), 0),
 	}

@@ -128,20 +128,21 @@ func (s *socket) setSendBuffer(bytes int) {
 	}
 }
 
-// buffered returns the memory that the kernel uses for data of the socket, in bytes.
-func (s *socket) buffered() int {
-	if !s.acquire() {
-		return 0
+// query returns the result of f for the descriptor of the socket. It reports false if the
+// descriptor is closed or not known, or if f fails. It allocates memory only for a connection
+// of package net.
+func (c *Conn) query(f func(fd int) (int, error)) (int, bool) {
+	if !c.Polled() {
+		n, err := 0, errors.ErrUnsupported
+		withDescriptor(c.inner(), func(fd int) { n, err = f(fd) })
+		return n, err == nil
 	}
-	defer s.release()
-	return bufferedBy(int(s.fd))
-}
-
-// buffered is like socket.buffered for a connection of package net. It returns 0 if the
-// number is not available.
-func buffered(nc net.Conn) (n int) {
-	withDescriptor(nc, func(fd int) { n = bufferedBy(fd) })
-	return n
+	if !c.sock.acquire() {
+		return 0, false
+	}
+	defer c.sock.release()
+	n, err := f(int(c.sock.fd))
+	return n, err == nil
 }
 
 // Indexes into the result of the socket option SO_MEMINFO; see linux/sock_diag.h.
@@ -151,63 +152,30 @@ const (
 	memInfoLength   = 9
 )
 
-func bufferedBy(fd int) int {
+// bufferedBy returns the memory that the kernel uses for data of the socket, in bytes.
+func bufferedBy(fd int) (int, error) {
 	var info [memInfoLength]uint32
 	size := uint32(unsafe.Sizeof(info))
 	_, _, errno := syscall.RawSyscall6(syscall.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
 		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
 	if errno != 0 {
-		return 0
+		return 0, errno
 	}
-	return int(info[memInfoReceived]) + int(info[memInfoQueued])
+	return int(info[memInfoReceived]) + int(info[memInfoQueued]), nil
 }
 
-// unsent returns how many bytes the peer has yet to confirm.
-func (s *socket) unsent() int {
-	if !s.acquire() {
-		return 0
-	}
-	defer s.release()
-	return unsentBy(int(s.fd))
-}
-
-// unsent is like socket.unsent for a connection of package net. It returns 0 if the
-// number is not available.
-func unsent(nc net.Conn) (n int) {
-	withDescriptor(nc, func(fd int) { n = unsentBy(fd) })
-	return n
-}
-
-func unsentBy(fd int) int {
+// unsentBy returns how many bytes the peer has yet to confirm.
+func unsentBy(fd int) (int, error) {
 	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
 	// When the connection breaks, the count no longer changes.
 	if err != nil || n == 0 || polled(fd, 0)&(unix.POLLERR|unix.POLLHUP) != 0 {
-		return 0
+		return 0, err
 	}
-	return n
+	return n, nil
 }
 
-// incoming returns how many bytes have arrived and are not read yet.
-func (s *socket) incoming() int {
-	if !s.acquire() {
-		return 0
-	}
-	defer s.release()
-	n, _ := incomingOf(int(s.fd))
-	return n
-}
-
-// incoming is like socket.incoming for a connection of package net. It reports false if the
-// number is not available.
-func incoming(nc net.Conn) (n int, ok bool) {
-	withDescriptor(nc, func(fd int) { n, ok = incomingOf(fd) })
-	return n, ok
-}
-
-func incomingOf(fd int) (int, bool) {
-	n, err := unix.IoctlGetInt(fd, unix.SIOCINQ)
-	return n, err == nil
-}
+// incomingOf returns how many bytes have arrived and are not read yet.
+func incomingOf(fd int) (int, error) { return unix.IoctlGetInt(fd, unix.SIOCINQ) }
 
 // hungUp reports whether the peer of a connection of package net has closed its side, or
 // the connection is broken.

@@ -97,10 +97,7 @@ func (c *Conn) caughtUp() bool {
 	if c.behind {
 		return false
 	}
-	if c.Polled() {
-		return c.sock.incoming() == 0
-	}
-	if waiting, ok := incoming(c.inner()); ok {
+	if waiting, ok := c.query(incomingOf); ok || c.Polled() {
 		return waiting == 0
 	}
 	return !c.speed.excess.more
