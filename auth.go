@@ -36,44 +36,48 @@ func (c *session) hookAuthenticated(refresh bool, err error, began time.Time) {
 	hook(s, "Authenticated", f, info)
 }
 
-// letIn authenticates a client, agrees on keys and admits the client. If the client is
-// rejected, letIn closes it and returns the reason.
+// letIn authenticates and admits a client. If the client is rejected, letIn closes it and
+// returns the reason.
 func (c *session) letIn(ctx context.Context, m wire.Message) error {
-	s := c.server
+	id, cipher, expires, err := c.identify(ctx, m)
+	if err == nil {
+		err = c.admit(id, cipher, expires)
+	}
+	if f := c.server.cfg.OnConnect; f != nil && err == nil {
+		failed := c.server.call("OnConnect", c, func() error { f(ctx, id); return nil })
+		c.callbackFailed("OnConnect", failed)
+	}
+	return err
+}
+
+// identify finds out who a client is, and agrees on keys with it. If the client is rejected,
+// identify closes it and returns the reason. It is not part of letIn, so that the stack space
+// that it needs is free while admit runs: a goroutine whose stack must grow twice costs more
+// than authentication itself.
+func (c *session) identify(ctx context.Context, m wire.Message) (id *Client, cipher *Cipher, expires time.Time, err error) {
 	profile := c.profile()
 	cred := newCredentials(profile, m.Data)
 	who, err := c.callAuthenticate(ctx, cred)
 	if err != nil {
 		c.authenticateFailed(ctx, cred, err)
-		return err
+		return nil, nil, expires, err
 	}
-	identity := &profile
-	identity.UserID, identity.Metadata = who.UserID, who.Metadata
-	identity.TokenID = who.TokenID
+	id = &profile
+	id.UserID, id.Metadata, id.TokenID = who.UserID, who.Metadata, who.TokenID
 	issued := issuedAt(who.IssuedAt)
 	c.mu.Lock()
-	c.identity, c.issuedAt = identity, issued // from now on, OnDisconnect must be called
+	c.identity, c.issuedAt = id, issued // from now on, OnDisconnect must be called
 	c.mu.Unlock()
 	if who.expired() {
-		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", "the session has already expired")
+		c.server.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", "the session has already expired")
 		c.refuse(wire.ErrorRejected, wire.CloseAuthFailed)
-		return ErrUnauthenticated
+		return nil, nil, expires, ErrUnauthenticated
 	}
-	if c.isRevoked(identity, issued) { // admit checks it again
-		return c.refuseRevoked(identity)
+	if c.isRevoked(id, issued) { // admit checks it again
+		return nil, nil, expires, c.refuseRevoked(id)
 	}
-	cipher, err := c.secure(ctx, identity, cred)
-	if err != nil {
-		return err
-	}
-	if err := c.admit(identity, cipher, who.Expires); err != nil {
-		return err
-	}
-	if s.cfg.OnConnect != nil {
-		err := s.call("OnConnect", c, func() error { s.cfg.OnConnect(ctx, identity); return nil })
-		c.callbackFailed("OnConnect", err)
-	}
-	return nil
+	cipher, err = c.secure(ctx, id, cred)
+	return id, cipher, who.Expires, err
 }
 
 // authenticateFailed closes a client for which callAuthenticate has returned err.
