@@ -26,22 +26,31 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.exit()
 		}
 	}()
-	switch {
-	case s.counts.open.Load() > int64(s.tuning.Load().MaxClients):
-		s.counts.refusedFull.Add(1)
-		s.warn("connection refused: the limit Config.MaxClients is reached", "remote", r.RemoteAddr)
-		s.answerFull(w, r, "full")
-		return
-	case s.memory.scarce.Load():
-		s.counts.refusedMemory.Add(1)
-		s.warn("connection refused: the memory budget is nearly used up (Config.MemoryLimit)", "remote", r.RemoteAddr)
-		s.answerFull(w, r, "out of memory")
+	if s.refuseFull(w, r) {
 		return
 	}
 	nc, early, window, a, ok := s.upgrade(w, r)
 	if served = ok; ok {
 		s.serve(nc, early, window, a)
 	}
+}
+
+// refuseFull refuses the request if the server has no room for another client, and reports
+// whether it did.
+func (s *Server) refuseFull(w http.ResponseWriter, r *http.Request) bool {
+	switch {
+	case s.counts.open.Load() > int64(s.tuning.Load().MaxClients):
+		s.counts.refusedFull.Add(1)
+		s.warn("connection refused: the limit Config.MaxClients is reached", "remote", r.RemoteAddr)
+		s.answerFull(w, r, "full")
+		return true
+	case s.memory.scarce.Load():
+		s.counts.refusedMemory.Add(1)
+		s.warn("connection refused: the memory budget is nearly used up (Config.MemoryLimit)", "remote", r.RemoteAddr)
+		s.answerFull(w, r, "out of memory")
+		return true
+	}
+	return false
 }
 
 // answerFull answers a request for which the server has no room.
