@@ -113,9 +113,9 @@ func (c *session) refresh(ctx context.Context, m wire.Message) (any, error) {
 func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time, err error) {
 	s := c.server
 	was := c.who()
-	cred := newCredentials(*was, m.Data)
+	cred := newCredentials(was, m.Data)
 	cred.Refreshed = was
-	who, err := c.callAuthenticate(ctx, cred)
+	who, err := c.callAuthenticate(ctx, &cred)
 	switch {
 	case errors.Is(err, errBusy), errors.Is(err, errFailing):
 		return expires, err
