@@ -79,7 +79,7 @@ func (c *session) letIn(ctx context.Context, m wire.Message) error {
 		return errTooLate
 	}
 	if s.cfg.OnConnect != nil {
-		err := s.call("OnConnect", c, func() error { s.cfg.OnConnect(ctx, identity); return nil })
+		err := s.timed(CallbackOnConnect, c, func() error { s.cfg.OnConnect(ctx, identity); return nil })
 		c.callbackFailed("OnConnect", err)
 	}
 	return nil
@@ -92,7 +92,7 @@ var errTooLate = errors.New("the client disconnected, or authentication took too
 // callAuthenticate calls Authenticate.
 func (c *session) callAuthenticate(ctx context.Context, cred Credentials) (who Identity, err error) {
 	s := c.server
-	err = s.call("Authenticate", c, func() (err error) {
+	err = s.timed(CallbackAuthenticate, c, func() (err error) {
 		who, err = s.cfg.Authenticate(ctx, cred)
 		return err
 	})

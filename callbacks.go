@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"time"
 )
 
 // panicError is the error for a callback that panicked.
@@ -20,19 +21,73 @@ func (s *Server) call(name string, c *session, f func() error) (err error) {
 	returned := false
 	defer func() {
 		s.counts.running.Add(-1)
-		if returned {
-			return
+		if !returned {
+			err = s.failed(name, c, recover())
 		}
-		if p := recover(); p != nil {
-			err = s.panicked(name, c, p)
-			return
-		}
-		s.counts.callbackErrors.Add(1)
-		s.errorf(name+" called runtime.Goexit", about(c)...)
 	}()
 	err = f()
 	returned = true
 	return err
+}
+
+// failed counts and logs a function of the application that did not return. p is the value
+// of its panic, or nil if it called runtime.Goexit. failed returns an error only for a panic.
+func (s *Server) failed(name string, c *session, p any) error {
+	if p != nil {
+		return s.panicked(name, c, p)
+	}
+	s.counts.callbackErrors.Add(1)
+	s.errorf(name+" called runtime.Goexit", about(c)...)
+	return nil
+}
+
+// Callback identifies a function of [Config] in [CallbackReturnedInfo].
+type Callback uint8
+
+// The callbacks. Functions that are called for each message to a client, such as BeforeSeal,
+// are not among them.
+const (
+	CallbackAccept Callback = iota
+	CallbackAuthenticate
+	CallbackAgreeKeys
+	CallbackValidateRooms
+	CallbackOnConnect
+	CallbackOnJoin
+	CallbackOnLeave
+	CallbackOnMessage
+	CallbackOnDisconnect
+	CallbackOnBusGap
+)
+
+var callbackNames = [...]string{
+	"Accept", "Authenticate", "AgreeKeys", "ValidateRooms", "OnConnect", "OnJoin", "OnLeave", "OnMessage",
+	"OnDisconnect", "OnBusGap",
+}
+
+// String returns the name of the field of Config.
+func (b Callback) String() string {
+	if int(b) < len(callbackNames) {
+		return callbackNames[b]
+	}
+	return fmt.Sprintf("Callback(%d)", uint8(b))
+}
+
+// timed is like call, and calls Hooks.CallbackReturned.
+func (s *Server) timed(b Callback, c *session, f func() error) (err error) {
+	if s.cfg.Hooks.CallbackReturned != nil {
+		began := s.uptime()
+		defer func() { s.returned(b, c, err, began) }() // also if f calls runtime.Goexit
+	}
+	return s.call(callbackNames[b], c, f)
+}
+
+// returned calls Hooks.CallbackReturned for a callback that was called at the uptime began.
+func (s *Server) returned(b Callback, c *session, err error, began int64) {
+	info := CallbackReturnedInfo{Callback: b, Err: err, Duration: time.Duration(s.uptime() - began)}
+	if c != nil {
+		info.ClientID = c.member.ID
+	}
+	hook(s, "CallbackReturned", s.cfg.Hooks.CallbackReturned, info)
 }
 
 // panicked counts and logs a panic with the value p, and returns it as an error.

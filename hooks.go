@@ -20,6 +20,9 @@ type Hooks struct {
 	Left func(LeftInfo)
 	// MessageHandled is called when OnMessage has returned.
 	MessageHandled func(MessageHandledInfo)
+	// CallbackReturned is called when one of the functions listed at [Callback] has
+	// returned, and unless it is Accept, when it has panicked.
+	CallbackReturned func(CallbackReturnedInfo)
 	// Sent is called when messages have been queued for the clients of this instance.
 	// Messages that arrive from the bus together and have the same address are reported
 	// together.
@@ -77,6 +80,14 @@ type MessageHandledInfo struct {
 	Duration time.Duration
 }
 
+// CallbackReturnedInfo describes a call of a function of Config.
+type CallbackReturnedInfo struct {
+	Callback Callback
+	ClientID string // empty for Accept and OnBusGap
+	Err      error  // what it returned, or the description of its panic
+	Duration time.Duration
+}
+
 // SentInfo describes messages that were queued for clients.
 type SentInfo struct {
 	To         Address
@@ -113,11 +124,57 @@ type PublishedInfo struct {
 // ReceivedInfo describes envelopes that arrived from the bus together.
 type ReceivedInfo struct{ Envelopes, Bytes int }
 
-// hook calls the hook f unless it is nil.
+// CombineHooks returns hooks that call those of each argument, in order. A panic in one of
+// them skips the following ones.
+func CombineHooks(all ...Hooks) Hooks {
+	var h Hooks
+	for _, next := range all {
+		h = Hooks{
+			Connected:        both(h.Connected, next.Connected),
+			Refused:          both(h.Refused, next.Refused),
+			Authenticated:    both(h.Authenticated, next.Authenticated),
+			Joined:           both(h.Joined, next.Joined),
+			Left:             both(h.Left, next.Left),
+			MessageHandled:   both(h.MessageHandled, next.MessageHandled),
+			CallbackReturned: both(h.CallbackReturned, next.CallbackReturned),
+			Sent:             both(h.Sent, next.Sent),
+			Flushed:          both(h.Flushed, next.Flushed),
+			Dropped:          both(h.Dropped, next.Dropped),
+			Closed:           both(h.Closed, next.Closed),
+			Published:        both(h.Published, next.Published),
+			Received:         both(h.Received, next.Received),
+			BusGap:           both(h.BusGap, next.BusGap),
+		}
+	}
+	return h
+}
+
+// both returns a function that calls f and then g. Either may be nil.
+func both[T any](f, g func(T)) func(T) {
+	switch {
+	case f == nil:
+		return g
+	case g == nil:
+		return f
+	}
+	return func(info T) {
+		f(info)
+		g(info)
+	}
+}
+
+// hook calls the hook f unless it is nil. It is called for every message and every write,
+// so it does less than Server.call.
 func hook[T any](s *Server, name string, f func(T), info T) {
 	if f == nil {
 		return
 	}
-	// The only possible error is a panic, which call has counted and logged.
-	_ = s.call("Hooks."+name, nil, func() error { f(info); return nil })
+	returned := false
+	defer func() {
+		if !returned {
+			_ = s.failed("Hooks."+name, nil, recover())
+		}
+	}()
+	f(info)
+	returned = true
 }

@@ -28,7 +28,7 @@ func (s *Server) debugging() bool {
 func (s *Server) refused(r *http.Request, err error) {
 	h, _ := errors.AsType[*ws.HandshakeError](err)
 	hook(s, "Refused", s.cfg.Hooks.Refused, RefusedInfo{r.RemoteAddr, h.Status, h.Reason})
-	if h.Reason == reasonRefused {
+	if h.Reason == reasonRefused || h.Reason == reasonOrigin {
 		s.counts.refusedAccept.Add(1)
 		s.warn("connection refused", "remote", r.RemoteAddr, "origin", strings.Join(r.Header.Values("Origin"), ", "), "error", h.Err)
 		return

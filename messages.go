@@ -33,11 +33,11 @@ func (c *session) handle(ctx context.Context, m wire.Message) (reply any, err er
 	if c.version() < 2 {
 		m.Room = "" // not part of protocol 1
 	}
-	began := time.Now()
 	if f := s.cfg.Hooks.MessageHandled; f != nil {
+		began := time.Now()
 		defer func() { hook(s, "MessageHandled", f, MessageHandledInfo{c.who(), m.Event, err, time.Since(began)}) }()
 	}
-	err = s.call("OnMessage", c, func() (err error) {
+	err = s.timed(CallbackOnMessage, c, func() (err error) {
 		reply, err = s.cfg.OnMessage(ctx, c.who(), m)
 		if err == nil && c.wantsAnswer(m) {
 			reply, err = s.encodeReply(reply) // within call, because it may call a MarshalJSON of the application

@@ -132,7 +132,7 @@ func (c *session) allowedRooms(ctx context.Context, id *Client, rooms []string) 
 		return nil, nil
 	}
 	var allowed []string
-	err := s.call("ValidateRooms", c, func() (err error) {
+	err := s.timed(CallbackValidateRooms, c, func() (err error) {
 		allowed, err = s.cfg.ValidateRooms(ctx, id, rooms)
 		return err
 	})

@@ -25,6 +25,7 @@ type Stats struct {
 	Disconnects    map[Cause]uint64 // by cause
 
 	Received        uint64            // messages from clients
+	ReceivedBytes   uint64            // size of Received, after decompression and without frame headers
 	Messages        uint64            // of Received: passed to OnMessage
 	RefusedMessages uint64            // of Messages: OnMessage returned an *Error
 	Malformed       uint64            // of Received: not JSON
@@ -56,7 +57,7 @@ type Stats struct {
 type counters struct {
 	connections, refusedUpgrade, refusedAccept, refusedAuth       atomic.Uint64
 	failedUpgrade, refusedFull, refusedMessages                   atomic.Uint64
-	received, messages, malformed, ignored                        atomic.Uint64
+	received, receivedBytes, messages, malformed, ignored         atomic.Uint64
 	unauthenticated, badEncrypted, refusedLeaves, unhandled       atomic.Uint64
 	droppedOldest, droppedReplaced                                atomic.Uint64
 	sent, droppedFull, droppedClosing, droppedLarge, sealFailures atomic.Uint64
@@ -105,7 +106,7 @@ func (s *Server) Stats() Stats {
 		Connections:    n.connections.Load(),
 		RefusedUpgrade: n.refusedUpgrade.Load(), FailedUpgrade: n.failedUpgrade.Load(), RefusedFull: n.refusedFull.Load(),
 		RefusedAccept: n.refusedAccept.Load(), RefusedAuth: n.refusedAuth.Load(),
-		Received: n.received.Load(), Messages: n.messages.Load(), Malformed: n.malformed.Load(), RefusedMessages: n.refusedMessages.Load(),
+		Received: n.received.Load(), ReceivedBytes: n.receivedBytes.Load(), Messages: n.messages.Load(), Malformed: n.malformed.Load(), RefusedMessages: n.refusedMessages.Load(),
 		Ignored: n.ignored.Load(), Unauthenticated: n.unauthenticated.Load(), BadEncrypted: n.badEncrypted.Load(),
 		RefusedLeaves: n.refusedLeaves.Load(), Unhandled: n.unhandled.Load(), Sent: n.sent.Load(),
 		Dropped: map[string]uint64{

@@ -32,8 +32,9 @@ type link struct {
 	apart []apart     // masters that the node does not reach
 
 	own    string      // heartbeat channel; "" for none
-	heard  chan string // heartbeats received on it
+	heard  chan heartbeat // heartbeats received on it
 	beats  uint64
+	lag    time.Duration // of the last heartbeat; 0 if none came back
 	denied error // Redis' refusal of the last heartbeat; nil if it was accepted
 	// proven is when the last successful check was sent: a heartbeat that arrived, or a
 	// PING that was answered on the subscribed connection. Everything published before
@@ -94,7 +95,7 @@ func (l *link) subscribe(ctx context.Context, in *inbox) error {
 	own := l.prefix + in.own
 	want := 1 + len(patterns)
 	confirmed := make(chan struct{}, want+1)
-	l.heard = make(chan string, 1)
+	l.heard = make(chan heartbeat, 1)
 	l.sub, l.release = l.client.Dedicate()
 	l.subDone = l.sub.SetPubSubHooks(rueidis.PubSubHooks{
 		OnMessage: func(m rueidis.PubSubMessage) {

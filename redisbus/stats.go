@@ -49,6 +49,14 @@ type Stats struct {
 	// been missed, and GapTime is their total duration; see NextGap.
 	Gaps    uint64
 	GapTime time.Duration
+	// Heartbeats counts the heartbeats that came back: the bus publishes one at each probe,
+	// on a channel that only it subscribes to. LagTime is the total time from publishing
+	// them to receiving them, and Lag is the time that the last one took, or 0 while there
+	// is no connection. An envelope takes about as long, and in addition waits in the queues
+	// that Queued and Waiting count.
+	Heartbeats uint64
+	LagTime    time.Duration
+	Lag        time.Duration
 	// CutOff is the number of masters of the Cluster that the bus's node does not reach.
 	CutOff int
 	// Queued is the number of accepted envelopes that Redis has yet to confirm.
@@ -64,8 +72,8 @@ type counters struct {
 	published, received, rejected             atomic.Uint64
 	lostConnection, lostRefused, lostShutdown atomic.Uint64
 	dropped, reconnects, garbled, lostExpired atomic.Uint64
-	dead, gaps, probes                        atomic.Uint64
-	gapTime                                   atomic.Int64 // in nanoseconds
+	dead, gaps, probes, heartbeats            atomic.Uint64
+	gapTime, lagTime, lag                     atomic.Int64 // in nanoseconds
 	// overflow is the value of dropped after the first drop of the current overflow, or
 	// zero if there is no overflow. overflowed is when the overflow started, in
 	// nanoseconds since 1970.
@@ -94,13 +102,14 @@ func (b *Bus) Stats() Stats {
 		LostRefused: c.lostRefused.Load(), LostShutdown: c.lostShutdown.Load(),
 		Dropped: c.dropped.Load(), Reconnects: c.reconnects.Load(), Garbled: c.garbled.Load(),
 		DeadSubscriptions: c.dead.Load(), Gaps: c.gaps.Load(), GapTime: time.Duration(c.gapTime.Load()),
+		Heartbeats: c.heartbeats.Load(), LagTime: time.Duration(c.lagTime.Load()),
 		Queued: b.out.len(), Waiting: b.in.len(),
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s.CutOff = len(b.doubts.apart)
 	if s.Connected = b.up; s.Connected {
-		s.Addr = b.addr
+		s.Addr, s.Lag = b.addr, time.Duration(c.lag.Load())
 	}
 	return s
 }
@@ -176,6 +185,11 @@ func (b *Bus) account(errs []error) (lost uint64) {
 // probed records what a successful probe has shown.
 func (b *Bus) probed(l *link) {
 	b.counts.probes.Add(1)
+	b.counts.lag.Store(int64(l.lag))
+	if l.lag > 0 {
+		b.counts.heartbeats.Add(1)
+		b.counts.lagTime.Add(int64(l.lag))
+	}
 	var stuck error
 	if l.denied != nil && !l.silent() {
 		stuck = l.denied
