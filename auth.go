@@ -18,18 +18,20 @@ import (
 func (c *session) authenticate(ctx context.Context, m wire.Message) (any, error) {
 	began := time.Now()
 	err := c.letIn(ctx, m)
-	c.hookAuthenticated(false, err, began)
+	c.hookAuthenticated(ctx, false, err, began)
 	return nil, err // the connected event or the close frame is the answer
 }
 
 // hookAuthenticated calls the Authenticated hook.
-func (c *session) hookAuthenticated(refresh bool, err error, began time.Time) {
+func (c *session) hookAuthenticated(ctx context.Context, refresh bool, err error, began time.Time) {
 	s := c.server
 	f := s.cfg.Hooks.Authenticated
 	if f == nil {
 		return
 	}
-	info := AuthenticatedInfo{ClientID: c.member.ID, Refresh: refresh, Err: err, Duration: time.Since(began)}
+	info := AuthenticatedInfo{
+		ClientID: c.member.ID, Refresh: refresh, Outcome: authOutcome(ctx, err), Err: err, Duration: time.Since(began),
+	}
 	if id := c.who(); id != nil {
 		info.UserID = id.UserID
 	}
@@ -67,9 +69,9 @@ func (c *session) letIn(ctx context.Context, m wire.Message) error {
 	c.identity = identity // from now on, OnDisconnect must be called
 	c.mu.Unlock()
 	if who.expired() {
-		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", "the session has already expired")
+		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", rejectedExpired)
 		c.refuse(wire.ErrorRejected, wire.CloseAuthFailed)
-		return ErrUnauthenticated
+		return rejectedExpired
 	}
 	cipher, err := c.secure(ctx, identity, cred)
 	if err != nil {

@@ -42,6 +42,7 @@ func TestFromAnyGoroutine(t *testing.T) {
 	}
 	calls := map[string]func(){
 		"Client":        func() { n.Client(one()) },
+		"ClientStats":   func() { n.ClientStats() },
 		"Clients":       func() { n.Clients() },
 		"ClientsInRoom": func() { n.ClientsInRoom("a") },
 		"ClientsOfUser": func() { n.ClientsOfUser("ann") },

@@ -1,6 +1,10 @@
 package ignis
 
-import "time"
+import (
+	"context"
+	"errors"
+	"time"
+)
 
 // Hooks are functions that a server calls when something happens, for metrics and traces.
 // A nil function costs nothing. The functions are called from the goroutine that does the
@@ -55,9 +59,37 @@ type RefusedInfo struct {
 // AuthenticatedInfo describes the result of an authentication or a refresh.
 type AuthenticatedInfo struct {
 	ClientID, UserID string
-	Refresh          bool  // whether the client was already authenticated
-	Err              error // why it was rejected; nil if it was not
+	Refresh          bool // whether the client was already authenticated
+	Outcome          AuthOutcome
+	Err              error // why it was not accepted; nil if it was
 	Duration         time.Duration
+}
+
+// AuthOutcome is the result of an authentication or a refresh. The texts are stable.
+type AuthOutcome string
+
+// The outcomes.
+const (
+	AuthAccepted    AuthOutcome = "accepted"
+	AuthRejected    AuthOutcome = "rejected"    // the credentials are not valid
+	AuthUnavailable AuthOutcome = "unavailable" // Authenticate could not decide; see ErrUnauthenticated
+	AuthFailed      AuthOutcome = "failed"      // a callback failed, or no keys were agreed on
+	AuthAbandoned   AuthOutcome = "abandoned"   // the client disconnected or exceeded its time limit
+)
+
+// authOutcome returns the outcome of an authentication that ended with err.
+func authOutcome(ctx context.Context, err error) AuthOutcome {
+	switch {
+	case err == nil:
+		return AuthAccepted
+	case errors.Is(err, ErrUnauthenticated):
+		return AuthRejected
+	case ctx.Err() != nil, errors.Is(err, errTooLate), errors.Is(err, context.Canceled):
+		return AuthAbandoned
+	case undecided(err):
+		return AuthUnavailable
+	}
+	return AuthFailed
 }
 
 // JoinedInfo describes a room that a client has joined or was refused.

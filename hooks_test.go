@@ -91,7 +91,7 @@ func TestHooks(t *testing.T) {
 		for _, told := range l.take() {
 			if _, err := fmt.Sscanf(told, "Flushed {Messages:1 Bytes:%d}", &size); err != nil &&
 				told != "CallbackReturned {Callback:Authenticate ClientID:"+id+" Err:<nil> Duration:1s}" &&
-				told != "Authenticated {ClientID:"+id+" UserID:ann Refresh:false Err:<nil> Duration:1s}" {
+				told != "Authenticated {ClientID:"+id+" UserID:ann Refresh:false Outcome:accepted Err:<nil> Duration:1s}" {
 				t.Errorf("unexpected hook: %s", told)
 			}
 		}
@@ -101,7 +101,7 @@ func TestHooks(t *testing.T) {
 		p.text(`{"event":"refresh","data":{"user":"eve","token":"bad"}}`)
 		time.Sleep(2 * time.Second)
 		expect("CallbackReturned {Callback:Authenticate ClientID:"+id+" Err:unauthenticated Duration:1s}",
-			"Authenticated {ClientID:"+id+" UserID:ann Refresh:true Err:Authentication failed Duration:1s}")
+			"Authenticated {ClientID:"+id+" UserID:ann Refresh:true Outcome:rejected Err:Authentication failed: unauthenticated Duration:1s}")
 		p.join(names("a", "b"))
 		expect("CallbackReturned {Callback:ValidateRooms ClientID:"+id+" Err:<nil> Duration:0s}",
 			"Joined {ClientID:"+id+" Room:a Refused:}", "Joined {ClientID:"+id+" Room:b Refused:not allowed by the application}")
@@ -250,4 +250,63 @@ func TestCallbackReturned(t *testing.T) {
 			t.Errorf("%v\nwant\n%v", got, want)
 		}
 	})
+}
+
+// The hook Authenticated reports the outcome of authentications and refreshes.
+func TestAuthOutcome(t *testing.T) {
+	unavailable := &ignis.Error{Code: wire.CodeUnavailable}
+	told := &ignis.Error{Code: wire.CodeForbidden, Message: "You are blocked."}
+	for _, row := range []struct {
+		err     error
+		expires time.Duration
+		wait    time.Duration
+		want    ignis.AuthOutcome
+	}{
+		{nil, 0, 0, ignis.AuthAccepted},
+		{ignis.ErrUnauthenticated, 0, 0, ignis.AuthRejected},
+		{fmt.Errorf("%w: %w", ignis.ErrUnauthenticated, told), 0, 0, ignis.AuthRejected},
+		{nil, -time.Second, 0, ignis.AuthRejected},
+		{unavailable, 0, 0, ignis.AuthUnavailable},
+		{errors.New("no luck"), 0, 0, ignis.AuthFailed},
+		{nil, 0, time.Minute, ignis.AuthAbandoned},
+		{errors.New("no luck"), 0, time.Minute, ignis.AuthAbandoned},
+	} {
+		for _, refresh := range []bool{false, true} {
+			if refresh && row.wait > 0 {
+				continue // the time of a refresh is not limited
+			}
+			t.Run(fmt.Sprint(row.err, row.expires, row.wait, refresh), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					var got []ignis.AuthOutcome
+					n := startMem(t, ignis.Config{
+						Hooks: ignis.Hooks{Authenticated: func(i ignis.AuthenticatedInfo) { got = append(got, i.Outcome) }},
+						Authenticate: func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
+							if refresh && c.Refreshed == nil {
+								return ignis.Identity{}, nil
+							}
+							time.Sleep(row.wait)
+							id := ignis.Identity{}
+							if row.expires != 0 {
+								id.Expires = time.Now().Add(row.expires)
+							}
+							return id, row.err
+						},
+					})
+					p := n.connect()
+					p.text(authenticate2)
+					want := []ignis.AuthOutcome{row.want}
+					if refresh {
+						p.connected()
+						p.text(`{"event":"refresh","data":{}}`)
+						want = []ignis.AuthOutcome{ignis.AuthAccepted, row.want}
+					}
+					time.Sleep(2 * time.Minute)
+					synctest.Wait()
+					if !slices.Equal(got, want) {
+						t.Errorf("outcomes %q, want %q", got, want)
+					}
+				})
+			})
+		}
+	}
 }
