@@ -107,7 +107,7 @@ func (s *Server) callAccept(r *http.Request) (a Accepted, err error) {
 	}
 	began := s.uptime()
 	a, err = s.cfg.Accept(r)
-	s.returned(CallbackAccept, nil, err, began)
+	s.returned(CallbackAccept, nil, 1, err, began)
 	return a, err
 }
 

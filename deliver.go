@@ -123,6 +123,7 @@ func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) (re
 		}
 	}
 	s.counts.sent.Add(uint64(queued)) // once rather than per client, because the counter is contended
+	s.counts.recipients.add(recipients, len(messages))
 	return recipients
 }
 

@@ -25,7 +25,8 @@ type Hooks struct {
 	// MessageHandled is called when OnMessage has returned.
 	MessageHandled func(MessageHandledInfo)
 	// CallbackReturned is called when one of the functions listed at [Callback] has
-	// returned, and unless it is Accept, when it has panicked.
+	// returned, and unless it is Accept, when it has panicked. If clients send many messages,
+	// it is called only for about one in 16 calls of OnMessage.
 	CallbackReturned func(CallbackReturnedInfo)
 	// Sent is called when messages have been queued for the clients of this instance.
 	// Messages that arrive from the bus together and have the same address are reported
@@ -116,6 +117,7 @@ type MessageHandledInfo struct {
 type CallbackReturnedInfo struct {
 	Callback Callback
 	ClientID string // empty for Accept and OnBusGap
+	Calls    int    // the number of calls that it stands for: 1, or more for OnMessage
 	Err      error  // what it returned, or the description of its panic
 	Duration time.Duration
 }

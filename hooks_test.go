@@ -90,7 +90,7 @@ func TestHooks(t *testing.T) {
 		size := 0
 		for _, told := range l.take() {
 			if _, err := fmt.Sscanf(told, "Flushed {Messages:1 Bytes:%d}", &size); err != nil &&
-				told != "CallbackReturned {Callback:Authenticate ClientID:"+id+" Err:<nil> Duration:1s}" &&
+				told != "CallbackReturned {Callback:Authenticate ClientID:"+id+" Calls:1 Err:<nil> Duration:1s}" &&
 				told != "Authenticated {ClientID:"+id+" UserID:ann Refresh:false Outcome:accepted Err:<nil> Duration:1s}" {
 				t.Errorf("unexpected hook: %s", told)
 			}
@@ -100,15 +100,15 @@ func TestHooks(t *testing.T) {
 		}
 		p.text(`{"event":"refresh","data":{"user":"eve","token":"bad"}}`)
 		time.Sleep(2 * time.Second)
-		expect("CallbackReturned {Callback:Authenticate ClientID:"+id+" Err:unauthenticated Duration:1s}",
+		expect("CallbackReturned {Callback:Authenticate ClientID:"+id+" Calls:1 Err:unauthenticated Duration:1s}",
 			"Authenticated {ClientID:"+id+" UserID:ann Refresh:true Outcome:rejected Err:Authentication failed: unauthenticated Duration:1s}")
 		p.join(names("a", "b"))
-		expect("CallbackReturned {Callback:ValidateRooms ClientID:"+id+" Err:<nil> Duration:0s}",
+		expect("CallbackReturned {Callback:ValidateRooms ClientID:"+id+" Calls:1 Err:<nil> Duration:0s}",
 			"Joined {ClientID:"+id+" Room:a Refused:}", "Joined {ClientID:"+id+" Room:b Refused:not allowed by the application}")
 		p.text(`{"event":"x"}`)
 		time.Sleep(2 * time.Second)
 		lines := l.take()
-		if len(lines) != 2 || lines[0] != "CallbackReturned {Callback:OnMessage ClientID:"+id+" Err:no luck Duration:1s}" ||
+		if len(lines) != 2 || lines[0] != "CallbackReturned {Callback:OnMessage ClientID:"+id+" Calls:1 Err:no luck Duration:1s}" ||
 			!strings.HasPrefix(lines[1], "MessageHandled {Client:0x") || !strings.HasSuffix(lines[1], " Event:x Err:no luck Duration:1s}") {
 			t.Errorf("hooks: %q", lines)
 		}
@@ -309,4 +309,43 @@ func TestAuthOutcome(t *testing.T) {
 			})
 		}
 	}
+}
+
+// If clients send many messages, a part of the calls of OnMessage is measured, and stands for
+// the others. If they send few, each call is measured.
+func TestCallsAreSampled(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		measured, calls := 0, 0
+		n := startMem(t, ignis.Config{
+			Hooks: ignis.Hooks{CallbackReturned: func(i ignis.CallbackReturnedInfo) {
+				if i.Callback == ignis.CallbackOnMessage {
+					measured++
+					calls += i.Calls
+				}
+			}},
+			OnMessage: func(context.Context, *ignis.Client, wire.Message) (any, error) {
+				return nil, nil //nolint:nilnil // no answer
+			},
+		})
+		p := n.login("ann")
+		const few, many = 10, 1600
+		for range few {
+			p.text(`{"event":"x"}`)
+			time.Sleep(time.Second)
+		}
+		if measured != few || calls != few {
+			t.Errorf("measured %d calls for %d, want %d for as many", measured, calls, few)
+		}
+		measured, calls = 0, 0
+		for range many {
+			p.text(`{"event":"x"}`)
+			synctest.Wait()
+		}
+		time.Sleep(time.Second)
+		p.text(`{"event":"x"}`) // stands for those after the last that was measured
+		synctest.Wait()
+		if calls != many+1 || measured > many/16+2 {
+			t.Errorf("measured %d calls for %d, want about %d for %d", measured, calls, many/16, many+1)
+		}
+	})
 }

@@ -2,6 +2,7 @@ package ignis
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,8 +37,9 @@ type Stats struct {
 	RefusedJoins    map[string]uint64 // refused rooms, by reason
 	RefusedLeaves   uint64            // names over Config.MaxRoomsPerRequest
 
-	Sent    uint64            // messages queued for clients
-	Dropped map[string]uint64 // messages that clients did not receive, by reason
+	Sent       uint64            // messages queued for clients
+	Recipients Distribution      // messages from the application, by the number of clients of this server that they were for
+	Dropped    map[string]uint64 // messages that clients did not receive, by reason
 
 	CallbackErrors uint64 // errors and panics of callbacks
 	CallbackPanics uint64 // of CallbackErrors: panics
@@ -51,6 +53,47 @@ type Stats struct {
 
 	BusGaps    uint64        // periods in which envelopes may have been missed
 	BusGapTime time.Duration // total duration of the gaps
+}
+
+// Distribution counts values by size.
+type Distribution struct {
+	// Bounds are the upper bounds of the groups, in ascending order. Counts has one more
+	// element: Counts[i] is the number of values that are at most Bounds[i] and greater than
+	// Bounds[i-1], and the last is the number of those that are greater than all bounds.
+	Bounds []int
+	Counts []uint64
+	Sum    uint64 // of the values
+}
+
+// recipientBounds are the bounds of Stats.Recipients.
+var recipientBounds = [...]int{0, 1, 10, 100, 1000, 10_000}
+
+// recipients are the numbers behind Stats.Recipients.
+type recipients struct {
+	counts [len(recipientBounds) + 1]atomic.Uint64
+	many   atomic.Uint64 // sum of the values over 1
+}
+
+// add counts messages for n recipients each. It is called for every message, so for one
+// recipient, which costs the server little, it does as little as possible.
+func (r *recipients) add(n, messages int) {
+	i := min(n, 1)
+	for i < len(recipientBounds) && n > recipientBounds[i] {
+		i++
+	}
+	r.counts[i].Add(uint64(messages))
+	if n > 1 {
+		r.many.Add(uint64(n) * uint64(messages))
+	}
+}
+
+func (r *recipients) distribution() Distribution {
+	d := Distribution{Bounds: slices.Clone(recipientBounds[:]), Counts: make([]uint64, len(r.counts))}
+	for i := range r.counts {
+		d.Counts[i] = r.counts[i].Load()
+	}
+	d.Sum = d.Counts[1] + r.many.Load()
+	return d
 }
 
 // counters are the numbers behind Stats.
@@ -69,6 +112,9 @@ type counters struct {
 	running                                                       atomic.Int64 // callbacks that are running
 	open                                                          atomic.Int64 // connections, and requests for one
 	withoutEpoll                                                  atomic.Int64 // open connections that do not use epoll
+
+	recipients recipients
+	samples    samples
 
 	mu          sync.Mutex // rare events, by name
 	disconnects map[Cause]uint64
@@ -108,7 +154,7 @@ func (s *Server) Stats() Stats {
 		RefusedAccept: n.refusedAccept.Load(), RefusedAuth: n.refusedAuth.Load(),
 		Received: n.received.Load(), ReceivedBytes: n.receivedBytes.Load(), Messages: n.messages.Load(), Malformed: n.malformed.Load(), RefusedMessages: n.refusedMessages.Load(),
 		Ignored: n.ignored.Load(), Unauthenticated: n.unauthenticated.Load(), BadEncrypted: n.badEncrypted.Load(),
-		RefusedLeaves: n.refusedLeaves.Load(), Unhandled: n.unhandled.Load(), Sent: n.sent.Load(),
+		RefusedLeaves: n.refusedLeaves.Load(), Unhandled: n.unhandled.Load(), Sent: n.sent.Load(), Recipients: n.recipients.distribution(),
 		Dropped: map[string]uint64{
 			droppedFull:     n.droppedFull.Load(),
 			droppedOldest:   n.droppedOldest.Load(),
