@@ -143,7 +143,7 @@ const (
 // uptime at. It returns 0 if the message is not to be measured.
 func (s *samples) take(number uint64, at int64) (calls int) {
 	last := s.number.Load()
-	if number <= last || number-last < sampleRate && time.Duration(at-s.at.Load()) < sampleTime {
+	if number <= last || last > 0 && number-last < sampleRate && time.Duration(at-s.at.Load()) < sampleTime {
 		return 0
 	}
 	if !s.number.CompareAndSwap(last, number) {

@@ -46,6 +46,7 @@ var importRules = map[string]importRule{
 	"access/enforce":     {own: []string{".", "access", "internal/loglimit", "wire"}},
 	"auth/jwtauth":       {own: []string{".", "wire", "internal/printable"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
 	"webhook":            {own: []string{".", "wire", "internal/loglimit", "internal/printable"}},
+	"promignis":          {own: []string{".", "access/enforce", "auth/jwtauth", "cron", "redisbus", "webhook", "wire"}, modules: []string{"github.com/prometheus/client_golang"}},
 	"console":            {planned: true},
 	"internal/app":       {own: []string{".", "wire", "auth/jwtauth", "internal/listen", "internal/loglimit", "redisbus", "console"}},
 	"cmd/ignis": {

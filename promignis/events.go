@@ -10,7 +10,12 @@ var eventFamilies = []family[*Recorder]{
 	{
 		"upgrades_total", counter, "Requests for a connection, by outcome: accepted, or why they were refused.", []string{"outcome"},
 		func(r *Recorder, e emitter) {
-			for outcome, n := range r.upgrades.snapshot() {
+			counts := r.upgrades.snapshot()
+			for _, outcome := range upgradeOutcomes {
+				e.add(float64(counts[outcome]), outcome)
+				delete(counts, outcome)
+			}
+			for outcome, n := range counts {
 				e.add(float64(n), outcome)
 			}
 		},
@@ -20,10 +25,10 @@ var eventFamilies = []family[*Recorder]{
 		func(r *Recorder, e emitter) {
 			counts := r.auths.snapshot()
 			for _, refresh := range []bool{false, true} {
-				for _, o := range outcomes { // also those that have not occurred, so that their first increase is seen
-					if a := (auth{refresh, o, ""}); counts[a] == 0 {
-						e.add(0, authKinds[index(refresh)], string(o), "")
-					}
+				for _, o := range authOutcomes {
+					a := auth{refresh, o, ""}
+					e.add(float64(counts[a]), authKinds[index(refresh)], string(o), "")
+					delete(counts, a)
 				}
 			}
 			for a, n := range counts {
@@ -64,7 +69,7 @@ var eventFamilies = []family[*Recorder]{
 		},
 	},
 	{
-		"write_messages", buckets, "Number of messages that one write to a socket begins. The more messages share a write, the less each costs.", nil,
+		"write_messages", buckets, "Number of messages, including pings and close frames, that one write to a socket begins. The more messages share a write, the less each costs.", nil,
 		func(r *Recorder, e emitter) { e.values(r.writes) },
 	},
 	{
@@ -75,17 +80,24 @@ var eventFamilies = []family[*Recorder]{
 		"webhook_request_duration_seconds", buckets, "Duration of requests to the application's endpoint, answered or not, by type.", []string{"type"},
 		func(r *Recorder, e emitter) {
 			for _, t := range requestTypes {
-				e.values(r.requests[t], t)
+				if h := r.requests[t]; h.used() {
+					e.values(h, t)
+				}
 			}
 		},
 	},
 }
 
-var authKinds = [2]string{"authenticate", "refresh"}
+// Outcomes that are reported even if they have not occurred, because Prometheus does not see
+// the increase of a counter with which it appears.
+var (
+	upgradeOutcomes = []string{accepted, "origin not allowed", "not accepted", "full"}
+	authOutcomes    = []ignis.AuthOutcome{
+		ignis.AuthAccepted, ignis.AuthRejected, ignis.AuthUnavailable, ignis.AuthFailed, ignis.AuthAbandoned,
+	}
+)
 
-var outcomes = []ignis.AuthOutcome{
-	ignis.AuthAccepted, ignis.AuthRejected, ignis.AuthUnavailable, ignis.AuthFailed, ignis.AuthAbandoned,
-}
+var authKinds = [2]string{"authenticate", "refresh"}
 
 // runOutcomes are the outcomes of runs. Instants that were not run have their own metric.
 var runOutcomes = []cron.Outcome{

@@ -48,6 +48,16 @@ func (h *histogram) observeTimes(v int64, n int) {
 	h.sum.Add(v * int64(n))
 }
 
+// used reports whether a value has been observed.
+func (h *histogram) used() bool {
+	for i := range h.counts {
+		if h.counts[i].Load() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // snapshot is the state of a histogram in the form that Prometheus wants.
 type snapshot struct {
 	count   uint64

@@ -56,6 +56,9 @@ func (r *Recorder) Job(cfg cron.Config) cron.Config {
 
 // named returns the counters of a job.
 func (s *jobs) named(name string) *job {
+	if name == "" {
+		name = "unnamed"
+	}
 	name = s.names.value(name)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -44,6 +44,9 @@ type closing struct {
 	code  string
 }
 
+// accepted is the outcome of a request that was upgraded.
+const accepted = "accepted"
+
 // requestTypes are the types of requests in [webhook.RequestInfo].
 var requestTypes = []string{"authenticate", "join", "message", "events"}
 
@@ -81,7 +84,7 @@ func callbacks() (names []string) {
 // with [ignis.CombineHooks].
 func (r *Recorder) Hooks() ignis.Hooks {
 	return ignis.Hooks{
-		Connected: func(ignis.ConnectedInfo) { r.upgrades.add("accepted", 1) },
+		Connected: func(ignis.ConnectedInfo) { r.upgrades.add(accepted, 1) },
 		Refused:   func(i ignis.RefusedInfo) { r.upgrades.add(r.reasons.value(i.Reason), 1) },
 		Authenticated: func(i ignis.AuthenticatedInfo) {
 			r.auths.add(auth{i.Refresh, i.Outcome, r.reason(i.Err)}, 1)
