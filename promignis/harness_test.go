@@ -21,6 +21,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+type dtoFamily = dto.MetricFamily
+
 // gather returns the metrics of a Collector by name.
 func gather(t testing.TB, c promignis.Config) map[string]*dto.MetricFamily {
 	t.Helper()
@@ -112,3 +114,10 @@ func read(t testing.TB, name string) string {
 }
 
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func write(t testing.TB, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
