@@ -78,8 +78,8 @@ func (s *Server) timed(b Callback, c *session, f func() error) (err error) {
 	return s.timedFor(1, b, c, f)
 }
 
-// timedFor is like timed, for a call that stands for that many. If calls is 0, timedFor does
-// not call Hooks.CallbackReturned.
+// timedFor is like timed. It passes calls, the number of calls that this one stands for, to
+// Hooks.CallbackReturned. If calls is 0, it does not call the hook.
 func (s *Server) timedFor(calls int, b Callback, c *session, f func() error) (err error) {
 	if calls > 0 && s.cfg.Hooks.CallbackReturned != nil {
 		began := s.uptime()
@@ -132,15 +132,16 @@ type samples struct {
 	at     atomic.Int64  // the server's uptime when it arrived, in nanoseconds
 }
 
-// Of a sequence of messages, one in sampleRate is measured, and one that arrives longer than
-// sampleTime after the last one that was. So almost all are unless there are many.
+// At least one in sampleRate messages is measured, and each message that arrives more than
+// sampleTime after the last measured one. So nearly all are measured unless there are many.
 const (
 	sampleRate = 16
 	sampleTime = time.Millisecond
 )
 
-// take returns for how many messages the one with this number stands, which arrived at the
-// uptime at. It returns 0 if the message is not to be measured.
+// take decides whether to measure the message with this number, which arrived at the uptime
+// at. If so, it returns the number of messages since the last measured one, for which this
+// one stands. Otherwise it returns 0.
 func (s *samples) take(number uint64, at int64) (calls int) {
 	last := s.number.Load()
 	if number <= last || last > 0 && number-last < sampleRate && time.Duration(at-s.at.Load()) < sampleTime {

@@ -37,7 +37,10 @@ func (c *session) handle(ctx context.Context, m wire.Message) (reply any, err er
 		began := time.Now()
 		defer func() { hook(s, "MessageHandled", f, MessageHandledInfo{c.who(), m.Event, err, time.Since(began)}) }()
 	}
-	calls := s.counts.samples.take(number, c.lastActivity.Load())
+	calls := 0
+	if s.cfg.Hooks.CallbackReturned != nil {
+		calls = s.counts.samples.take(number, c.lastActivity.Load())
+	}
 	err = s.timedFor(calls, CallbackOnMessage, c, func() (err error) {
 		reply, err = s.cfg.OnMessage(ctx, c.who(), m)
 		if err == nil && c.wantsAnswer(m) {

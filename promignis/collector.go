@@ -137,7 +137,8 @@ func (c Config) build() build {
 // buildFamilies describe the program.
 var buildFamilies = []family[build]{
 	{
-		"build_info", gauge, "1, with the version of the program, the revision of its source and the version of Go.", []string{"version", "revision", "goversion"},
+		"build_info", gauge, "1, with the version of the program, the revision of its source and the version of Go.",
+		[]string{"version", "revision", "goversion"},
 		func(b build, e emitter) { e.add(1, b.version, b.revision, runtime.Version()) },
 	},
 }

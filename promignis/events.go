@@ -8,7 +8,8 @@ import (
 // eventFamilies are read from a Recorder.
 var eventFamilies = []family[*Recorder]{
 	{
-		"upgrades_total", counter, "Requests for a connection, by outcome: accepted, or why they were refused.", []string{"outcome"},
+		"upgrades_total", counter, "Requests for a connection, by outcome: accepted, or why they were refused.",
+		[]string{"outcome"},
 		func(r *Recorder, e emitter) {
 			counts := r.upgrades.snapshot()
 			for _, outcome := range upgradeOutcomes {
@@ -21,7 +22,8 @@ var eventFamilies = []family[*Recorder]{
 		},
 	},
 	{
-		"authentications_total", counter, "Authentications of clients and refreshes of their sessions, by outcome (accepted, rejected, unavailable, failed or abandoned). The reason is known for errors that have one text for all clients, such as those about tokens.", []string{"kind", "outcome", "reason"},
+		"authentications_total", counter, "Authentications of clients and refreshes of their sessions, by outcome (accepted, rejected, unavailable, failed or abandoned). The reason is known for errors that have one text for all clients, such as those about tokens.",
+		[]string{"kind", "outcome", "reason"},
 		func(r *Recorder, e emitter) {
 			counts := r.auths.snapshot()
 			for _, refresh := range []bool{false, true} {
@@ -37,7 +39,8 @@ var eventFamilies = []family[*Recorder]{
 		},
 	},
 	{
-		"authentication_duration_seconds", buckets, "Duration of authentications, including key agreement and OnConnect, and of refreshes.", []string{"kind"},
+		"authentication_duration_seconds", buckets, "Duration of authentications, including key agreement and OnConnect, and of refreshes.",
+		[]string{"kind"},
 		func(r *Recorder, e emitter) {
 			for i, h := range r.authTimes {
 				e.values(h, authKinds[i])
@@ -45,7 +48,8 @@ var eventFamilies = []family[*Recorder]{
 		},
 	},
 	{
-		"closes_total", counter, "Connections that have ended, by cause and close code. Codes that the protocol does not define are counted as other.", []string{"cause", "code"},
+		"closes_total", counter, "Connections that have ended, by cause and close code. Codes that the protocol does not define are counted as other.",
+		[]string{"cause", "code"},
 		func(r *Recorder, e emitter) {
 			for c, n := range r.closes.snapshot() {
 				e.add(float64(n), string(c.cause), c.code)
@@ -61,7 +65,8 @@ var eventFamilies = []family[*Recorder]{
 		func(r *Recorder, e emitter) { e.add(float64(r.joins.Load())) },
 	},
 	{
-		"callback_duration_seconds", buckets, "Duration of the application's callbacks, by the name of the field of ignis.Config.", []string{"callback"},
+		"callback_duration_seconds", buckets, "Duration of the application's callbacks, by the name of the field of ignis.Config.",
+		[]string{"callback"},
 		func(r *Recorder, e emitter) {
 			for i, h := range r.callbacks {
 				e.values(h, ignis.Callback(i).String())
@@ -77,7 +82,8 @@ var eventFamilies = []family[*Recorder]{
 		func(r *Recorder, e emitter) { e.add(float64(r.writtenBytes.Load())) },
 	},
 	{
-		"webhook_request_duration_seconds", buckets, "Duration of requests to the application's endpoint, answered or not, by type.", []string{"type"},
+		"webhook_request_duration_seconds", buckets, "Duration of requests to the application's endpoint, answered or not, by type.",
+		[]string{"type"},
 		func(r *Recorder, e emitter) {
 			for _, t := range requestTypes {
 				if h := r.requests[t]; h.used() {
@@ -107,7 +113,8 @@ var runOutcomes = []cron.Outcome{
 // jobFamilies are read from a Recorder for each job.
 var jobFamilies = []family[*Recorder]{
 	{
-		"cron_runs_total", counter, "Runs of jobs that have ended, by outcome.", []string{"job_name", "outcome"},
+		"cron_runs_total", counter, "Runs of jobs that have ended, by outcome.",
+		[]string{"job_name", "outcome"},
 		eachJob(func(j *job, name string, e emitter) {
 			counts := j.outcomes.snapshot()
 			for _, o := range runOutcomes {
@@ -116,7 +123,8 @@ var jobFamilies = []family[*Recorder]{
 		}),
 	},
 	{
-		"cron_instants_not_run_total", counter, "Instants of jobs that were skipped or missed, by reason.", []string{"job_name", "outcome", "reason"},
+		"cron_instants_not_run_total", counter, "Instants of jobs that were skipped or missed, by reason.",
+		[]string{"job_name", "outcome", "reason"},
 		eachJob(func(j *job, name string, e emitter) {
 			for k, n := range j.notRun.snapshot() {
 				e.add(float64(n), name, k.outcome.String(), string(k.reason))
@@ -124,19 +132,23 @@ var jobFamilies = []family[*Recorder]{
 		}),
 	},
 	{
-		"cron_lag_seconds", buckets, "Time from the instant for which a job was scheduled to the start of its run.", []string{"job_name"},
+		"cron_lag_seconds", buckets, "Time from the instant for which a job was scheduled to the start of its run.",
+		[]string{"job_name"},
 		eachJob(func(j *job, name string, e emitter) { e.values(j.lags, name) }),
 	},
 	{
-		"cron_run_duration_seconds", buckets, "Duration of runs.", []string{"job_name"},
+		"cron_run_duration_seconds", buckets, "Duration of runs.",
+		[]string{"job_name"},
 		eachJob(func(j *job, name string, e emitter) { e.values(j.times, name) }),
 	},
 	{
-		"cron_running", gauge, "Runs in progress.", []string{"job_name"},
+		"cron_running", gauge, "Runs in progress.",
+		[]string{"job_name"},
 		eachJob(func(j *job, name string, e emitter) { e.add(float64(j.running.Load()), name) }),
 	},
 	{
-		"cron_last_success_timestamp_seconds", gauge, "When a run last succeeded on this server, in seconds since 1970; 0 if none has.", []string{"job_name"},
+		"cron_last_success_timestamp_seconds", gauge, "When a run last succeeded on this server, in seconds since 1970; 0 if none has.",
+		[]string{"job_name"},
 		eachJob(func(j *job, name string, e emitter) { e.add(float64(j.succeeded.Load())/1e9, name) }),
 	},
 }

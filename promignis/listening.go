@@ -30,14 +30,16 @@ type Listening struct {
 // listeningFamilies are read from Listening.
 var listeningFamilies = []family[Listening]{
 	{
-		"listener_pending", gauge, "Connections that are not clients yet, by what they have to complete first: a TLS handshake or PROXY header, or a request.", []string{"stage"},
+		"listener_pending", gauge, "Connections that are not clients yet, by what they have to complete first: a TLS handshake or PROXY header, or a request.",
+		[]string{"stage"},
 		func(l Listening, e emitter) {
 			e.add(float64(l.Preparing), "handshake")
 			e.add(float64(l.Waiting), "request")
 		},
 	},
 	{
-		"listener_closed_total", counter, "Connections that were closed before they had sent a complete request, by reason.", []string{"reason"},
+		"listener_closed_total", counter, "Connections that were closed before they had sent a complete request, by reason.",
+		[]string{"reason"},
 		func(l Listening, e emitter) {
 			e.add(float64(l.HandshakesFailed), "TLS handshake failed")
 			e.add(float64(l.HandshakesSlow), "TLS handshake too slow")

@@ -49,11 +49,13 @@ var redisFamilies = []family[redis]{
 		func(r redis, e emitter) { e.flag(r.Connected) },
 	},
 	{
-		"redis_state", gauge, "1 for the state of the bus: ready, stopped, unavailable (no connection), refused (Redis refuses envelopes), overflow (envelopes arrive faster than they are processed) or partial (a part of the Cluster is cut off).", []string{"state"},
+		"redis_state", gauge, "1 for the state of the bus: ready, stopped, unavailable (no connection), refused (Redis refuses envelopes), overflow (envelopes arrive faster than they are processed) or partial (a part of the Cluster is cut off).",
+		[]string{"state"},
 		func(r redis, e emitter) { e.state(r.state, redisStates) },
 	},
 	{
-		"redis_node_info", gauge, "1, with the address of the Redis node that the bus is connected to. It changes after a failover.", []string{"node"},
+		"redis_node_info", gauge, "1, with the address of the Redis node that the bus is connected to. It changes after a failover.",
+		[]string{"node"},
 		func(r redis, e emitter) {
 			if r.Connected {
 				e.add(1, r.Addr)
@@ -85,7 +87,8 @@ var redisFamilies = []family[redis]{
 		func(r redis, e emitter) { e.add(float64(r.Rejected)) },
 	},
 	{
-		"redis_lost_total", counter, "Envelopes that were accepted and that Redis did not confirm, by reason.", []string{"reason"},
+		"redis_lost_total", counter, "Envelopes that were accepted and that Redis did not confirm, by reason.",
+		[]string{"reason"},
 		func(r redis, e emitter) {
 			e.add(float64(r.LostConnection), "connection lost")
 			e.add(float64(r.LostExpired), "expired")

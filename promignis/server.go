@@ -27,7 +27,8 @@ var serverFamilies = []family[server]{
 		func(s server, e emitter) { e.flag(s.health.Ready) },
 	},
 	{
-		"clients", gauge, "Clients that are connected, by state (unauthenticated or authenticated) and version of the protocol (0: not known yet).", []string{"state", "protocol"},
+		"clients", gauge, "Clients that are connected, by state (unauthenticated or authenticated) and version of the protocol (0: not known yet).",
+		[]string{"state", "protocol"},
 		func(s server, e emitter) {
 			e.add(float64(s.clients.Unauthenticated), "unauthenticated", "0")
 			for _, version := range []int{1, 2} {
@@ -72,7 +73,8 @@ var serverFamilies = []family[server]{
 		func(s server, e emitter) { e.add(float64(s.Connections)) },
 	},
 	{
-		"refused_total", counter, "Requests, clients and messages that were refused, by the limit or rule that refused them.", []string{"reason"},
+		"refused_total", counter, "Requests, clients and messages that were refused, by the limit or rule that refused them.",
+		[]string{"reason"},
 		func(s server, e emitter) {
 			for _, r := range refusals(s.Stats) {
 				e.add(float64(r.count), r.reason)
@@ -84,7 +86,8 @@ var serverFamilies = []family[server]{
 		func(s server, e emitter) { e.add(float64(s.FailedUpgrade)) },
 	},
 	{
-		"join_refusals_total", counter, "Rooms that clients may not join, by reason.", []string{"reason"},
+		"join_refusals_total", counter, "Rooms that clients may not join, by reason.",
+		[]string{"reason"},
 		func(s server, e emitter) {
 			for reason, n := range s.RefusedJoins {
 				e.add(float64(n), reason)
@@ -116,7 +119,8 @@ var messageFamilies = []family[server]{
 		func(s server, e emitter) { e.add(float64(s.Messages)) },
 	},
 	{
-		"messages_discarded_total", counter, "Messages from clients that were not handled, by reason.", []string{"reason"},
+		"messages_discarded_total", counter, "Messages from clients that were not handled, by reason.",
+		[]string{"reason"},
 		func(s server, e emitter) {
 			e.add(float64(s.Malformed), "malformed")
 			e.add(float64(s.Ignored), "ignored")
@@ -134,7 +138,8 @@ var messageFamilies = []family[server]{
 		func(s server, e emitter) { e.distribution(s.Recipients) },
 	},
 	{
-		"messages_dropped_total", counter, "Messages that clients did not receive, by reason.", []string{"reason"},
+		"messages_dropped_total", counter, "Messages that clients did not receive, by reason.",
+		[]string{"reason"},
 		func(s server, e emitter) {
 			for reason, n := range s.Dropped {
 				e.add(float64(n), reason)
@@ -166,7 +171,8 @@ var busFamilies = []family[server]{
 		func(s server, e emitter) { e.add(float64(s.BusReceived)) },
 	},
 	{
-		"bus_discarded_total", counter, "Envelopes from the bus that were malformed or of an unknown type.", []string{"reason"},
+		"bus_discarded_total", counter, "Envelopes from the bus that were malformed or of an unknown type.",
+		[]string{"reason"},
 		func(s server, e emitter) {
 			e.add(float64(s.BusMalformed), "malformed")
 			e.add(float64(s.BusUnknown), "unknown type")

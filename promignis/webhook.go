@@ -11,18 +11,21 @@ var circuitStates = []string{
 // webhookFamilies are read from webhook.Client.
 var webhookFamilies = []family[webhook.Stats]{
 	{
-		"webhook_requests_total", counter, "Requests that were sent to the application's endpoint.", []string{"type"},
+		"webhook_requests_total", counter, "Requests that were sent to the application's endpoint.",
+		[]string{"type"},
 		eachEndpoint(func(s webhook.EndpointStats, t string, e emitter) { e.add(float64(s.Requests), t) }),
 	},
 	{
-		"webhook_answers_total", counter, "Requests that the endpoint accepted or refused.", []string{"type", "answer"},
+		"webhook_answers_total", counter, "Requests that the endpoint accepted or refused.",
+		[]string{"type", "answer"},
 		eachEndpoint(func(s webhook.EndpointStats, t string, e emitter) {
 			e.add(float64(s.Accepted), t, "accepted")
 			e.add(float64(s.Refused), t, "refused")
 		}),
 	},
 	{
-		"webhook_failures_total", counter, "Requests without a usable answer, including those that were not sent, by cause.", []string{"type", "cause"},
+		"webhook_failures_total", counter, "Requests without a usable answer, including those that were not sent, by cause.",
+		[]string{"type", "cause"},
 		eachEndpoint(func(s webhook.EndpointStats, t string, e emitter) {
 			for cause, n := range s.Failed {
 				e.add(float64(n), t, string(cause))
@@ -30,19 +33,23 @@ var webhookFamilies = []family[webhook.Stats]{
 		}),
 	},
 	{
-		"webhook_questions_waiting", gauge, "Questions that wait for their turn.", []string{"type"},
+		"webhook_questions_waiting", gauge, "Questions that wait for their turn.",
+		[]string{"type"},
 		eachEndpoint(func(s webhook.EndpointStats, t string, e emitter) { e.add(float64(s.Waiting), t) }),
 	},
 	{
-		"webhook_requests_in_flight", gauge, "Requests that were sent and not answered yet.", []string{"type"},
+		"webhook_requests_in_flight", gauge, "Requests that were sent and not answered yet.",
+		[]string{"type"},
 		eachEndpoint(func(s webhook.EndpointStats, t string, e emitter) { e.add(float64(s.InFlight), t) }),
 	},
 	{
-		"webhook_circuit_state", gauge, "1 for the state of the circuit: closed (requests are sent), open (none are) or half-open (one tests the endpoint).", []string{"type", "state"},
+		"webhook_circuit_state", gauge, "1 for the state of the circuit: closed (requests are sent), open (none are) or half-open (one tests the endpoint).",
+		[]string{"type", "state"},
 		eachEndpoint(func(s webhook.EndpointStats, t string, e emitter) { e.state(s.Circuit.String(), circuitStates, t) }),
 	},
 	{
-		"webhook_circuit_opened_total", counter, "Number of times that the circuit has opened.", []string{"type"},
+		"webhook_circuit_opened_total", counter, "Number of times that the circuit has opened.",
+		[]string{"type"},
 		eachEndpoint(func(s webhook.EndpointStats, t string, e emitter) { e.add(float64(s.Opened), t) }),
 	},
 	{
@@ -62,7 +69,8 @@ var webhookFamilies = []family[webhook.Stats]{
 		func(s webhook.Stats, e emitter) { e.add(float64(s.Retries)) },
 	},
 	{
-		"webhook_events_lost_total", counter, "Events that were lost, by cause.", []string{"cause"},
+		"webhook_events_lost_total", counter, "Events that were lost, by cause.",
+		[]string{"cause"},
 		func(s webhook.Stats, e emitter) {
 			for cause, n := range s.Lost {
 				e.add(float64(n), string(cause))
