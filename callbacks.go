@@ -135,7 +135,7 @@ type samples struct {
 // At least one in sampleRate messages is measured, and each message that arrives more than
 // sampleTime after the last measured one. So nearly all are measured unless there are many.
 const (
-	sampleRate = 16
+	sampleRate = 64
 	sampleTime = time.Millisecond
 )
 

@@ -26,7 +26,7 @@ type Hooks struct {
 	MessageHandled func(MessageHandledInfo)
 	// CallbackReturned is called when one of the functions listed at [Callback] has
 	// returned, and unless it is Accept, when it has panicked. If clients send many messages,
-	// it is called only for about one in 16 calls of OnMessage.
+	// it is called only for about one in 64 calls of OnMessage.
 	CallbackReturned func(CallbackReturnedInfo)
 	// Sent is called when messages have been queued for the clients of this instance.
 	// Messages that arrive from the bus together and have the same address are reported
