@@ -155,6 +155,7 @@ func TestJobs(t *testing.T) {
 		rec := promignis.NewRecorder()
 		var starts, records atomic.Int32
 		ctx, cancel := context.WithCancel(t.Context())
+		var jobs []*cron.Job
 		var ended []chan error
 		for _, cfg := range []cron.Config{
 			{Name: "good", Do: func(context.Context, cron.Run) error { time.Sleep(2 * time.Second); return nil }},
@@ -169,29 +170,32 @@ func TestJobs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			jobs = append(jobs, j)
 			j.Start()
 			done := make(chan error, 1)
 			go func() { done <- j.Run(ctx) }()
 			ended = append(ended, done)
 		}
 		time.Sleep(2*time.Minute + 30*time.Second)
+		_ = jobs[0].RunNow() // has no lag
+		time.Sleep(10 * time.Second)
 		got := values(t, promignis.Config{Recorder: rec})
 		expect(t, got, map[string]float64{
-			`ignis_cron_runs_total{job_name="good",outcome="succeeded"}`:                            2,
+			`ignis_cron_runs_total{job_name="good",outcome="succeeded"}`:                            3,
 			`ignis_cron_runs_total{job_name="good",outcome="failed"}`:                               0,
 			`ignis_cron_runs_total{job_name="bad",outcome="failed"}`:                                2,
 			`ignis_cron_runs_total{job_name="unnamed",outcome="succeeded"}`:                         2,
 			`ignis_cron_instants_not_run_total{job_name="long",outcome="skipped",reason="overlap"}`: 1,
 			`ignis_cron_running{job_name="long"}`:                                                   1,
 			`ignis_cron_running{job_name="good"}`:                                                   0,
-			`ignis_cron_run_duration_seconds_sum{job_name="good"}`:                                  4,
+			`ignis_cron_run_duration_seconds_sum{job_name="good"}`:                                  6,
 			`ignis_cron_lag_seconds_count{job_name="good"}`:                                         2,
 			`ignis_cron_lag_seconds_sum{job_name="good"}`:                                           0,
-			`ignis_cron_last_success_timestamp_seconds{job_name="good"}`:                            float64(time.Date(2000, 1, 1, 0, 2, 2, 0, time.UTC).Unix()),
+			`ignis_cron_last_success_timestamp_seconds{job_name="good"}`:                            float64(time.Date(2000, 1, 1, 0, 2, 32, 0, time.UTC).Unix()),
 			`ignis_cron_last_success_timestamp_seconds{job_name="bad"}`:                             0,
 		})
-		if starts.Load() != 7 || records.Load() != 7 {
-			t.Errorf("the job's own hooks were called %d and %d times, want 7 and 7", starts.Load(), records.Load())
+		if starts.Load() != 8 || records.Load() != 8 {
+			t.Errorf("the job's own hooks were called %d and %d times, want 8 and 8", starts.Load(), records.Load())
 		}
 		cancel()
 		for _, done := range ended {

@@ -62,6 +62,22 @@ func TestLag(t *testing.T) {
 	}
 }
 
+// While Redis refuses heartbeats, there is no lag.
+func TestLagOfRefusedHeartbeats(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	r.Do("acl", "setuser", "app", "on", ">secret", "+@all", "allchannels")
+	n := run(t, impatient("redis://app:secret@"+r.Addr()), nil)
+	redistest.Wait(t, "a heartbeat", func() bool { return n.Stats().Heartbeats > 0 })
+	r.Do("acl", "setuser", "app", "-publish")
+	redistest.Wait(t, "no lag", func() bool { return n.Stats().Lag == 0 })
+	before, probes := n.Stats(), n.Probes()
+	redistest.Wait(t, "some probes", func() bool { return n.Probes() > probes+3 })
+	if s := n.Stats(); !s.Connected || s.Heartbeats != before.Heartbeats || s.LagTime != before.LagTime {
+		t.Errorf("stats %+v, before %+v", s, before)
+	}
+}
+
 // A heartbeat that Redis delivers late counts with the time that it took.
 func TestLongLag(t *testing.T) {
 	t.Parallel()
