@@ -1,52 +1,47 @@
 package promignis
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 )
 
 // histogram counts values by size. Unlike the histograms of client_golang, which also have
-// sums of fractions and exemplars, it needs only two atomic additions for a value, because
-// some values are observed for every message.
+// exemplars and consistent snapshots, it needs only two atomic operations for a value,
+// because some values are observed for every write.
 type histogram struct {
-	bounds []int64         // upper bounds of the buckets, ascending
+	bounds []float64       // upper bounds of the buckets, ascending
 	counts []atomic.Uint64 // values per bucket; the last is for values over all bounds
-	sum    atomic.Int64
-	scale  float64 // by which bounds and values are divided for Prometheus
+	sum    atomic.Uint64   // the bits of a float64
 }
 
-// newHistogram returns a histogram of numbers.
-func newHistogram(bounds ...int64) *histogram {
-	return &histogram{bounds: bounds, counts: make([]atomic.Uint64, len(bounds)+1), scale: 1}
+func newHistogram(bounds ...float64) *histogram {
+	return &histogram{bounds: bounds, counts: make([]atomic.Uint64, len(bounds)+1)}
 }
 
-// newTimes returns a histogram of durations.
-func newTimes(bounds ...time.Duration) *histogram {
-	h := newHistogram()
-	for _, b := range bounds {
-		h.bounds = append(h.bounds, int64(b))
-	}
-	h.counts, h.scale = make([]atomic.Uint64, len(bounds)+1), float64(time.Second)
-	return h
-}
+// calls are the bounds in seconds for calls of the application and of its endpoint.
+var calls = []float64{0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10}
 
-// calls are the bounds for calls of the application and of its endpoint.
-var calls = []time.Duration{
-	time.Millisecond, 5 * time.Millisecond, 25 * time.Millisecond, 100 * time.Millisecond,
-	500 * time.Millisecond, 2500 * time.Millisecond, 10 * time.Second,
-}
-
-func (h *histogram) observe(v int64) { h.observeTimes(v, 1) }
+func (h *histogram) observe(v float64) { h.observeTimes(v, 1) }
 
 // observeTimes counts n values.
-func (h *histogram) observeTimes(v int64, n int) {
+func (h *histogram) observeTimes(v float64, n int) {
 	i := 0
 	for i < len(h.bounds) && v > h.bounds[i] {
 		i++
 	}
 	h.counts[i].Add(uint64(n))
-	h.sum.Add(v * int64(n))
+	v *= float64(n)
+	for {
+		old := h.sum.Load()
+		if h.sum.CompareAndSwap(old, math.Float64bits(math.Float64frombits(old)+v)) {
+			return
+		}
+	}
 }
+
+// seconds returns d in seconds. Unlike d.Seconds, it is a single division.
+func seconds(d time.Duration) float64 { return float64(d) / float64(time.Second) }
 
 // used reports whether a value has been observed.
 func (h *histogram) used() bool {
@@ -66,10 +61,10 @@ type snapshot struct {
 }
 
 func (h *histogram) snapshot() snapshot {
-	s := snapshot{sum: float64(h.sum.Load()) / h.scale, buckets: make(map[float64]uint64, len(h.bounds))}
+	s := snapshot{sum: math.Float64frombits(h.sum.Load()), buckets: make(map[float64]uint64, len(h.bounds))}
 	for i, bound := range h.bounds {
 		s.count += h.counts[i].Load()
-		s.buckets[float64(bound)/h.scale] = s.count
+		s.buckets[bound] = s.count
 	}
 	s.count += h.counts[len(h.bounds)].Load()
 	return s

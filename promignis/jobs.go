@@ -6,7 +6,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/ignis-go/ignis/cron"
 )
@@ -65,8 +64,8 @@ func (s *jobs) named(name string) *job {
 	j := s.list[name]
 	if j == nil {
 		j = &job{
-			lags:  newTimes(100*time.Millisecond, time.Second, 10*time.Second, time.Minute, 10*time.Minute),
-			times: newTimes(100*time.Millisecond, time.Second, 10*time.Second, time.Minute, 10*time.Minute, time.Hour),
+			lags:  newHistogram(0.1, 1, 10, 60, 600),
+			times: newHistogram(0.1, 1, 10, 60, 600, 3600),
 		}
 		if s.list == nil {
 			s.list = make(map[string]*job)
@@ -86,7 +85,7 @@ func (s *jobs) snapshot() (names []string, list map[string]*job) {
 func (j *job) started(run cron.Run) {
 	j.running.Add(1)
 	if !run.Manual {
-		j.lags.observe(int64(run.Lag()))
+		j.lags.observe(seconds(run.Lag()))
 	}
 }
 
@@ -97,7 +96,7 @@ func (j *job) ended(r cron.Record) {
 	}
 	j.running.Add(-1)
 	j.outcomes.add(r.Outcome, 1)
-	j.times.observe(int64(r.Duration))
+	j.times.observe(seconds(r.Duration))
 	if r.Outcome == cron.OutcomeSucceeded {
 		j.succeeded.Store(r.Started.Add(r.Duration).UnixNano())
 	}

@@ -5,7 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/webhook"
@@ -53,18 +52,18 @@ var requestTypes = []string{"authenticate", "join", "message", "events"}
 // NewRecorder returns a Recorder.
 func NewRecorder() *Recorder {
 	r := &Recorder{
-		lifetimes: newTimes(time.Second, 10*time.Second, time.Minute, 10*time.Minute, time.Hour, 24*time.Hour),
+		lifetimes: newHistogram(1, 10, 60, 600, 3600, 86_400),
 		writes:    newHistogram(1, 4, 16, 64, 256),
 		requests:  make(map[string]*histogram),
 	}
 	for i := range 2 {
-		r.authTimes[i] = newTimes(calls...)
+		r.authTimes[i] = newHistogram(calls...)
 	}
 	for range callbacks() {
-		r.callbacks = append(r.callbacks, newTimes(calls...))
+		r.callbacks = append(r.callbacks, newHistogram(calls...))
 	}
 	for _, t := range requestTypes {
-		r.requests[t] = newTimes(calls...)
+		r.requests[t] = newHistogram(calls...)
 	}
 	return r
 }
@@ -88,7 +87,7 @@ func (r *Recorder) Hooks() ignis.Hooks {
 		Refused:   func(i ignis.RefusedInfo) { r.upgrades.add(r.reasons.value(i.Reason), 1) },
 		Authenticated: func(i ignis.AuthenticatedInfo) {
 			r.auths.add(auth{i.Refresh, i.Outcome, r.reason(i.Err)}, 1)
-			r.authTimes[index(i.Refresh)].observe(int64(i.Duration))
+			r.authTimes[index(i.Refresh)].observe(seconds(i.Duration))
 		},
 		Joined: func(i ignis.JoinedInfo) {
 			if i.Refused == "" { // Stats counts the others
@@ -97,16 +96,16 @@ func (r *Recorder) Hooks() ignis.Hooks {
 		},
 		CallbackReturned: func(i ignis.CallbackReturnedInfo) {
 			if int(i.Callback) < len(r.callbacks) {
-				r.callbacks[i.Callback].observeTimes(int64(i.Duration), i.Calls)
+				r.callbacks[i.Callback].observeTimes(seconds(i.Duration), i.Calls)
 			}
 		},
 		Flushed: func(i ignis.FlushedInfo) {
-			r.writes.observe(int64(i.Messages))
+			r.writes.observe(float64(i.Messages))
 			r.writtenBytes.Add(uint64(i.Bytes))
 		},
 		Closed: func(i ignis.ClosedInfo) {
 			r.closes.add(closing{i.Cause, closeCode(i.Code)}, 1)
-			r.lifetimes.observe(int64(i.Duration))
+			r.lifetimes.observe(seconds(i.Duration))
 		},
 	}
 }
@@ -141,6 +140,6 @@ func closeCode(code uint16) string {
 // WebhookRequested is a hook for [webhook.Config].Requested.
 func (r *Recorder) WebhookRequested(i webhook.RequestInfo) {
 	if h := r.requests[i.Type]; h != nil {
-		h.observe(int64(i.Duration))
+		h.observe(seconds(i.Duration))
 	}
 }
