@@ -23,9 +23,9 @@
 // # Labels
 //
 // No label has values that clients can choose: rooms, users, events and texts of errors are
-// not labels. Close codes and reasons come from fixed lists. The names of jobs, the reasons
-// for which Accept refuses a request, and the results of LogCause of errors are limited to 100
-// each, and further ones are counted as other.
+// not labels. Close codes and reasons come from fixed lists. The application determines the
+// names of jobs and what the method LogCause of its errors returns. The first 100 of each are
+// kept, and all others are counted as other.
 //
 // # Cost
 //
