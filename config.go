@@ -34,8 +34,8 @@ type Config struct {
 	// the request later callbacks see. If it returns an [*Error], the response has the
 	// error's message and the HTTP status that corresponds to its code. For any other
 	// error, which is logged, the status is 500. Accept is not called for requests that
-	// are not valid WebSocket handshakes. Nil: the server accepts pages of its own host
-	// and of AllowedOrigins.
+	// are not valid WebSocket handshakes. Nil: the server accepts pages from its own host
+	// and from AllowedOrigins.
 	Accept func(r *http.Request) (Accepted, error)
 	// AllowedOrigins lists the origins of other hosts from which browsers may connect,
 	// such as https://app.example.com; * allows any. It is ignored if Accept is set.
@@ -148,7 +148,7 @@ type Config struct {
 	// closes the connection with 1009. 0: 128 KiB.
 	MaxPayload int
 	// MaxClients is the maximum number of open connections, authenticated or not. Further
-	// requests are answered with 503. It should be less than the limit of file
+	// requests are answered with 503. It should be less than the limit on file
 	// descriptors, so that the bus can reconnect. 0: no limit.
 	MaxClients int
 	// MaxRevocations is the maximum number of revocations that the server remembers; see
@@ -180,8 +180,8 @@ type Config struct {
 	// four times the limit may wait.
 	//
 	// If nothing is waiting, a single message may exceed the limit, because its memory is
-	// shared among all recipients. An encrypted client would need a copy of its own, so
-	// for it such a message is dropped, counted and logged. 0: 1 MiB.
+	// shared among all recipients. An encrypted client would need its own copy, so for
+	// it such a message is dropped, counted and logged. 0: 1 MiB.
 	BackpressureLimit int
 	// SlowPolicy selects what happens to a message if more than BackpressureLimit would
 	// wait for the client. The default, [SlowDisconnect], cuts the client off, so that it
@@ -194,7 +194,7 @@ type Config struct {
 
 	// AuthTimeout is the time that a client has to send its credentials. 0: 5 s.
 	AuthTimeout time.Duration
-	// HeartbeatInterval is the time between two checks for silent clients. 0: 30 s.
+	// HeartbeatInterval is the time between checks for silent clients. 0: 30 s.
 	HeartbeatInterval time.Duration
 	// HeartbeatTimeout is the time after which an authenticated client that sends no
 	// message is closed with 4002. 0: 90 s.

@@ -131,7 +131,7 @@ func TestHooks(t *testing.T) {
 			t.Errorf("hooks: %q", lines)
 		}
 		n.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
-		expect("Refused {RemoteAddr:192.0.2.1:1234 Status:426 Reason:the field Upgrade does not name websocket}")
+		expect("Refused {RemoteAddr:192.0.2.1:1234 Status:426 Reason:the Upgrade header does not contain websocket}")
 	})
 }
 

@@ -67,7 +67,7 @@ func TestMemoryMonitorAndSecondRun(t *testing.T) {
 				t.Errorf("Health = %v", err)
 			}
 			if err := bus.Run(ctx, func() {}, func(...[]byte) {}); err == nil {
-				t.Error("a second Run at the same time has no error")
+				t.Error("a second Run at the same time returned no error")
 			}
 			cancel()
 		}, func(...[]byte) {})

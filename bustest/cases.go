@@ -43,7 +43,7 @@ func oneAtATime(t *testing.T, make New) {
 		}
 		defer inside.Add(-1)
 		for n := 0; n < 100 && inside.Load() == 1; n++ {
-			runtime.Gosched() // another call has the time to come
+			runtime.Gosched() // gives another call time to start
 		}
 		if received.Add(1) == 2*n {
 			done.set()
@@ -120,7 +120,7 @@ func receiveMayPublish(t *testing.T, make New) {
 	other.expect("pong")
 }
 
-func slowReceiverDelaysNobody(t *testing.T, make New) {
+func slowReceiverDelaysNoOtherNode(t *testing.T, make New) {
 	const n = 1000
 	buses := make(t, 2)
 	entered, release := newSignal(), newSignal()

@@ -89,26 +89,26 @@ func faults() map[string]fault {
 		"never-runs": {"PublishFailsUnlessRunning", "Run returned before it was ready: no luck", broken{run: func(ignis.Bus, context.Context, func(), func(...[]byte)) error {
 			return errors.New("no luck")
 		}}},
-		"ends-early": {"EveryNodeHears", "Run returned early: no luck", broken{run: func(bus ignis.Bus, ctx context.Context, ready func(), _ func(...[]byte)) error {
+		"ends-early": {"EveryNodeReceives", "Run returned early: no luck", broken{run: func(bus ignis.Bus, ctx context.Context, ready func(), _ func(...[]byte)) error {
 			ctx, cancel := context.WithCancel(ctx)
 			return errors.Join(errors.New("no luck"), bus.Run(ctx, ready, func(...[]byte) { cancel() }))
 		}}},
 		"ends-with-an-error": {"PublishFailsUnlessRunning", "Run = context canceled after its context ended", broken{run: func(bus ignis.Bus, ctx context.Context, ready func(), receive func(...[]byte)) error {
 			return errors.Join(bus.Run(ctx, ready, receive), ctx.Err())
 		}}},
-		"twice": {"EveryNodeHears", "received", broken{publish: func(bus ignis.Bus, channel string, envelope []byte) error {
+		"twice": {"EveryNodeReceives", "received", broken{publish: func(bus ignis.Bus, channel string, envelope []byte) error {
 			return errors.Join(bus.Publish(channel, envelope), bus.Publish(channel, envelope))
 		}}},
-		"ready-late": {"ReadyComesOnceAndFirst", "receive was called before ready", broken{run: func(bus ignis.Bus, ctx context.Context, ready func(), receive func(...[]byte)) error {
+		"ready-late": {"ReadyIsCalledOnceAndFirst", "receive was called before ready", broken{run: func(bus ignis.Bus, ctx context.Context, ready func(), receive func(...[]byte)) error {
 			return bus.Run(ctx, func() { go ready() }, receive)
 		}}},
-		"ready-twice": {"ReadyComesOnceAndFirst", "ready was called 2 times", broken{run: func(bus ignis.Bus, ctx context.Context, ready func(), receive func(...[]byte)) error {
+		"ready-twice": {"ReadyIsCalledOnceAndFirst", "ready was called 2 times", broken{run: func(bus ignis.Bus, ctx context.Context, ready func(), receive func(...[]byte)) error {
 			if numbers.Add(1) == 1 { // which all tests begin with
 				return bus.Run(ctx, ready, receive)
 			}
 			return bus.Run(ctx, func() { ready(); ready() }, receive)
 		}}},
-		"ready-and-an-error": {"ReadyComesOnceAndFirst", "Run = no luck", broken{run: func(bus ignis.Bus, ctx context.Context, ready func(), receive func(...[]byte)) error {
+		"ready-and-an-error": {"ReadyIsCalledOnceAndFirst", "Run = no luck", broken{run: func(bus ignis.Bus, ctx context.Context, ready func(), receive func(...[]byte)) error {
 			first := numbers.Add(1) == 1
 			if err := bus.Run(ctx, ready, receive); first || err != nil {
 				return err
@@ -136,7 +136,7 @@ func faults() map[string]fault {
 			}
 			all.Wait()
 		}}},
-		"trimmed": {"BytesAreKept", "that differ from the", broken{publish: func(bus ignis.Bus, channel string, envelope []byte) error {
+		"trimmed": {"BytesArriveUnchanged", "that differ from the", broken{publish: func(bus ignis.Bus, channel string, envelope []byte) error {
 			return bus.Publish(channel, bytes.TrimSpace(envelope))
 		}}},
 		"shared": {"ReceiveOwnsTheSlice", "received", broken{
@@ -180,7 +180,7 @@ func faults() map[string]fault {
 				receive(envelopes...)
 			},
 		}},
-		"full": {"SlowReceiverDelaysNobody", "Publish: too many wait", broken{publish: func(bus ignis.Bus, channel string, envelope []byte) error {
+		"full": {"SlowReceiverDelaysNoOtherNode", "Publish: too many wait", broken{publish: func(bus ignis.Bus, channel string, envelope []byte) error {
 			if numbers.Add(1) > 100 {
 				return errors.New("too many wait")
 			}
@@ -246,11 +246,11 @@ func findsFault(t *testing.T, broken, name, test, says string) {
 	cmd.Env = append(os.Environ(), askForFaults+"=1")
 	out, err := cmd.CombinedOutput()
 	if failed := "--- FAIL: " + broken + "/" + name + "/" + test; err == nil || !strings.Contains(string(out), failed) || !strings.Contains(string(out), says) {
-		t.Errorf("it is not found out:\n%s", out)
+		t.Errorf("the fault was not detected:\n%s", out)
 	}
 }
 
-// Each test of the suite finds a fault.
+// Each test of the suite detects a fault.
 func TestEachTestFindsAFault(t *testing.T) {
 	found := make(map[string]bool)
 	for _, fault := range faults() {
@@ -259,7 +259,7 @@ func TestEachTestFindsAFault(t *testing.T) {
 	checkEachFinds(t, "suite.go", found)
 }
 
-// checkEachFinds checks that the suite in a file has no test that finds nothing.
+// checkEachFinds checks that each test of the suite in a file detects a fault.
 func checkEachFinds(t *testing.T, file string, found map[string]bool) {
 	t.Helper()
 	text, err := os.ReadFile(file)
@@ -269,10 +269,10 @@ func checkEachFinds(t *testing.T, file string, found map[string]bool) {
 	tests := regexp.MustCompile(`(?m)^\t\t\{"(\w+)", `).FindAllStringSubmatch(string(text), -1)
 	for _, m := range tests {
 		if !found[m[1]] {
-			t.Errorf("nothing is known that %s finds", m[1])
+			t.Errorf("no fault is known that %s detects", m[1])
 		}
 	}
 	if len(tests) != len(found) {
-		t.Errorf("%d tests, of which %d find something", len(tests), len(found))
+		t.Errorf("%d tests, of which %d detect a fault", len(tests), len(found))
 	}
 }

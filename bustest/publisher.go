@@ -13,12 +13,12 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Publisher is an [emitter.Publisher] over a bus that is running, such as that of a server
-// in the same test: what an emitter sends through it reaches the clients of that server and
-// of all others on the bus.
+// Publisher is an [emitter.Publisher] over a running bus, such as that of a server in the
+// same test. Messages that an emitter sends through it reach the clients of all servers on
+// the bus.
 type Publisher struct{ Bus ignis.Bus }
 
-// Publish publishes the envelopes in order. What the bus refuses was not sent, so the error
+// Publish publishes the envelopes in order. The error for an envelope that the bus rejects
 // wraps [wire.ErrNotSent].
 func (p Publisher) Publish(ctx context.Context, envelopes ...wire.Publication) []error {
 	var failed bool
@@ -53,7 +53,7 @@ var (
 )
 
 // NewPublisher returns a publisher and a bus that receives what it publishes and nothing
-// else. The bus must not be running yet; the publisher is not used before it is.
+// else. The bus must not be running yet. The publisher is used only while it is running.
 type NewPublisher func(t *testing.T) (emitter.Publisher, ignis.Bus)
 
 // RunPublisher runs the test suite for publishers as subtests of t.
@@ -64,7 +64,7 @@ func RunPublisher(t *testing.T, make NewPublisher) {
 	}{
 		{"EnvelopesArriveInOrder", envelopesArriveInOrder},
 		{"ConcurrentCalls", concurrentCalls},
-		{"EnvelopesAreTheCallers", envelopesAreTheCallers},
+		{"CallerKeepsItsEnvelopes", callerKeepsItsEnvelopes},
 		{"EndedContextSendsNothing", endedContextSendsNothing},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -129,7 +129,7 @@ func concurrentCalls(t *testing.T, p emitter.Publisher, bus *running) {
 	}
 }
 
-func envelopesAreTheCallers(t *testing.T, p emitter.Publisher, bus *running) {
+func callerKeepsItsEnvelopes(t *testing.T, p emitter.Publisher, bus *running) {
 	const text = "the caller's"
 	buffer := []byte(text + "!")
 	e := wire.Publication{Channel: lobby, Envelope: buffer[:len(text)]} // with spare capacity

@@ -21,7 +21,7 @@ func TestPublisher(t *testing.T) {
 	})
 }
 
-func TestPublisherOverABusThatDoesNotRun(t *testing.T) {
+func TestPublisherOverStoppedBus(t *testing.T) {
 	p := bustest.Publisher{Bus: bustest.NewCluster(1)[0]}
 	errs := p.Publish(t.Context(), wire.Publication{Channel: "ws:broadcast"})
 	if len(errs) != 1 || !errors.Is(errs[0], bustest.ErrNotRunning) || !errors.Is(errs[0], wire.ErrNotSent) {
@@ -67,7 +67,7 @@ func publisherFaults() map[string]publisherFault {
 				return p.Publish(ctx, envelopes...)
 			}
 		}},
-		"keeps": {"EnvelopesAreTheCallers", "received", func(p emitter.Publisher) publisher {
+		"keeps": {"CallerKeepsItsEnvelopes", "received", func(p emitter.Publisher) publisher {
 			var kept []wire.Publication
 			return func(ctx context.Context, envelopes []wire.Publication) []error {
 				if kept == nil {
@@ -77,7 +77,7 @@ func publisherFaults() map[string]publisherFault {
 				return p.Publish(ctx, append(kept, envelopes...)...)
 			}
 		}},
-		"writes": {"EnvelopesAreTheCallers", "the envelope is now", func(p emitter.Publisher) publisher {
+		"writes": {"CallerKeepsItsEnvelopes", "the envelope is now", func(p emitter.Publisher) publisher {
 			return func(ctx context.Context, envelopes []wire.Publication) []error {
 				defer func() { _ = append(envelopes[0].Envelope, '?') }()
 				return p.Publish(ctx, envelopes...)

@@ -30,16 +30,16 @@ func Run(t *testing.T, make New) {
 		run  func(*testing.T, New)
 	}{
 		{"PublishFailsUnlessRunning", publishFailsUnlessRunning},
-		{"EveryNodeHears", everyNodeHears},
-		{"ReadyComesOnceAndFirst", readyComesOnceAndFirst},
+		{"EveryNodeReceives", everyNodeReceives},
+		{"ReadyIsCalledOnceAndFirst", readyIsCalledOnceAndFirst},
 		{"OrderPerChannel", orderPerChannel},
 		{"ConcurrentPublishers", concurrentPublishers},
 		{"OneAtATime", oneAtATime},
-		{"BytesAreKept", bytesAreKept},
+		{"BytesArriveUnchanged", bytesArriveUnchanged},
 		{"ReceiveOwnsTheSlice", receiveOwnsTheSlice},
 		{"PublishedSliceIsLeftAlone", publishedSliceIsLeftAlone},
 		{"ReceiveMayPublish", receiveMayPublish},
-		{"SlowReceiverDelaysNobody", slowReceiverDelaysNobody},
+		{"SlowReceiverDelaysNoOtherNode", slowReceiverDelaysNoOtherNode},
 		{"RunEndsWithItsContext", runEndsWithItsContext},
 		{"NoGoroutineIsLeft", noGoroutineIsLeft},
 	} {
@@ -160,7 +160,7 @@ func publishFailsUnlessRunning(t *testing.T, make New) {
 	}
 }
 
-func everyNodeHears(t *testing.T, make New) {
+func everyNodeReceives(t *testing.T, make New) {
 	nodes := startAll(t, make, 3)
 	for i, from := range nodes {
 		for _, channel := range []string{
@@ -176,7 +176,7 @@ func everyNodeHears(t *testing.T, make New) {
 	}
 }
 
-func readyComesOnceAndFirst(t *testing.T, make New) {
+func readyIsCalledOnceAndFirst(t *testing.T, make New) {
 	buses := make(t, 2)
 	first := start(t, buses[0], func([]byte) {})
 	stop, stopped := context.WithCancel(t.Context())
@@ -203,7 +203,7 @@ func readyComesOnceAndFirst(t *testing.T, make New) {
 	result := newResult()
 	go func() {
 		result <- buses[1].Run(ctx, func() {
-			// ready is slow, in order to detect a bus that does not wait for it.
+			// ready is slow, to detect a bus that does not wait for it.
 			tick := time.NewTicker(time.Millisecond)
 			defer tick.Stop()
 			for from := published.Load(); published.Load() < from+100 && stop.Err() == nil; {
@@ -287,7 +287,7 @@ func noGoroutineIsLeft(t *testing.T, make New) {
 	goleak.VerifyNone(t, before)
 }
 
-func bytesAreKept(t *testing.T, make New) {
+func bytesArriveUnchanged(t *testing.T, make New) {
 	nodes := startAll(t, make, 2)
 	all := bytes.Repeat([]byte{0, 1, '\r', '\n', 0xff, 'x', '"'}, 50)
 	for _, text := range []string{

@@ -17,8 +17,8 @@ func (l *loop) anchor(ctx context.Context, v view) time.Duration {
 		return retryAfter
 	}
 	was := state.Plan.Schedule
-	afresh := was != "" && was != plan.Schedule
-	if afresh {
+	changed := was != "" && was != plan.Schedule
+	if changed {
 		l.cfg.Logger.Info("the schedule changed and counts from now", "schedule", plan.Schedule, "before", was)
 	}
 	l.mu.Lock()
@@ -40,7 +40,8 @@ func (l *loop) anchor(ctx context.Context, v view) time.Duration {
 }
 
 // lastClaimed asks the store for the newest instant that any process has run. It returns zero
-// if another process follows a different schedule, as its instants say nothing about this one.
+// if another process follows a different schedule, because its instants say nothing about this
+// one.
 func (l *loop) lastClaimed(ctx context.Context, v view) (time.Time, error) {
 	state, err := l.query(ctx, Query{})
 	if err != nil {
@@ -116,8 +117,8 @@ func (l *loop) noteStore(ctx context.Context, sent, now time.Time, err error) {
 	switch {
 	case err != nil && errors.Is(context.Cause(ctx), context.Canceled): // Run is ending
 		return
-	case err != nil: // each cause, at the rate of the limiter
-		l.warn("the store is unreachable, nothing is run until it is back", "error", err)
+	case err != nil: // the limiter decides how often each cause is logged
+		l.warn("the store is unreachable; nothing is run until it is back", "error", err)
 	case err == nil && l.storeErr != nil:
 		l.cfg.Logger.Info("the store is reachable again")
 	}

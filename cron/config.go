@@ -27,14 +27,14 @@ const (
 // of a short sleep does not start all at once.
 const Tolerance = 10 * time.Second
 
-// Overlap selects what happens when an instant comes while an earlier run of the same job
-// is still in progress in this process.
+// Overlap selects what happens when an instant is due while an earlier run of the same
+// job is still in progress in this process.
 type Overlap uint8
 
 // The overlap policies.
 const (
 	OverlapSkip    Overlap = iota // skip the instant
-	OverlapAllow                  // run both, up to OverlapLimit at once
+	OverlapAllow                  // run both, up to OverlapLimit concurrently
 	OverlapQueue                  // run it afterwards; up to OverlapLimit runs wait
 	OverlapReplace                // cancel the earlier run, wait up to ReplaceGrace for it to return, then start
 )
@@ -86,7 +86,7 @@ type Config struct {
 	OnRunStart func(Run)
 	OnRecord   func(Record)
 
-	// Overlap is the policy for an instant that comes while an earlier run is in progress
+	// Overlap is the policy for an instant that is due while an earlier run is in progress
 	// in this process. The default is OverlapSkip.
 	Overlap Overlap
 	// OverlapLimit bounds the concurrent runs with OverlapAllow, the waiting runs with
@@ -94,7 +94,7 @@ type Config struct {
 	// Zero means DefaultReplaceLimit with OverlapReplace and DefaultOverlapLimit otherwise.
 	OverlapLimit int
 	// ReplaceGrace is how long a replaced run may take to return. After that the next run
-	// starts beside it. Zero means DefaultReplaceGrace.
+	// starts alongside it. Zero means DefaultReplaceGrace.
 	ReplaceGrace time.Duration
 
 	// Misfire is the policy for missed instants. The default is MisfireOnce.
@@ -103,7 +103,7 @@ type Config struct {
 	// DefaultDeadline.
 	Deadline time.Duration
 	// MisfireLimit bounds the number of missed instants that MisfireAll and
-	// MisfireAllNewestFirst make up for. Zero means DefaultMisfireLimit.
+	// MisfireAllNewestFirst run. Zero means DefaultMisfireLimit.
 	MisfireLimit int
 
 	// Timeout is how long a run may take before its context is canceled. Zero means no
@@ -127,7 +127,7 @@ type Config struct {
 	Fingerprint string
 	// Store coordinates processes so that each instant is run once among them, and
 	// remembers what was run while this process was down. If nil, the job runs in this
-	// process only and starts with no past.
+	// process only and does not know what was run before it started.
 	Store Store
 	// Logger receives warnings and errors. Repeated lines are limited: each cause is
 	// logged once, and then every ten seconds with the number of lines left out. If nil,

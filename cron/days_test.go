@@ -9,7 +9,7 @@ import (
 	"github.com/ignis-go/ignis/cron"
 )
 
-// Names of months and weekdays are accepted in any case.
+// Names of months and weekdays are case-insensitive.
 func TestNames(t *testing.T) {
 	from := time.Date(2023, 1, 1, 0, 0, 0, 0, time.UTC) // a Sunday
 	for i, name := range strings.Fields("sun mon TUE Wed thu fri sat") {

@@ -52,11 +52,11 @@
 // A job follows its schedule from the moment it is started until it is stopped or Run's
 // context ends. It never runs an instant early, and never runs one twice, even if the machine
 // sleeps or its clock is set, because it checks the clock at least every 30 seconds. There is
-// one exception: if the clock is set back by more than an hour, the instants since then come
+// one exception: if the clock is set back by more than an hour, the instants since then are run
 // again. After a smaller step back, only instants that were missed while the clock was ahead
-// come again.
+// are run.
 //
-// The [Overlap] policy selects what happens when an instant comes while an earlier run is
+// The [Overlap] policy selects what happens when an instant is due while an earlier run is
 // still in progress. The [Misfire] policy selects what happens to instants that no process
 // could run in time. Every instant that is not run has a [Record] with the [Reason], which is
 // returned by [Job.History], passed to Config.OnRecord and logged.

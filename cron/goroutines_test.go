@@ -36,22 +36,22 @@ func TestFromAnyGoroutine(t *testing.T) {
 				c.Now, c.OnRunError, c.ReplaceGrace = wall.now, nil, 100*time.Millisecond
 				j, other := newJob(t, c), newJob(t, c)
 				running(t, other)
-				seldom := func(seconds float64, f func()) func() {
+				rarely := func(seconds float64, f func()) func() {
 					return func() { time.Sleep(time.Duration(seconds * float64(time.Second))); f() }
 				}
-				atOnce(t, j, map[string]func(){
+				concurrently(t, j, map[string]func(){
 					"Name":       func() { j.Name() },
 					"Schedule":   func() { j.Schedule().Next(epoch) },
-					"RunNow":     seldom(0.5, func() { _ = j.RunNow() }),
+					"RunNow":     rarely(0.5, func() { _ = j.RunNow() }),
 					"Status":     func() { j.Status(); other.Status() },
 					"History":    func() { j.History(); other.History() },
 					"Duplicate":  func() { _, _ = j.Duplicate("other", "@daily") },
-					"Start":      seldom(1, j.Start),
-					"Stop":       seldom(7, j.Stop),
-					"Pause":      seldom(3, j.Pause),
-					"Resume":     seldom(1, j.Resume),
-					"Reschedule": seldom(2, func() { _ = j.Reschedule("* * * * * *") }),
-					"Drain":      seldom(9, func() { _ = j.Drain(t.Context()) }),
+					"Start":      rarely(1, j.Start),
+					"Stop":       rarely(7, j.Stop),
+					"Pause":      rarely(3, j.Pause),
+					"Resume":     rarely(1, j.Resume),
+					"Reschedule": rarely(2, func() { _ = j.Reschedule("* * * * * *") }),
+					"Drain":      rarely(9, func() { _ = j.Drain(t.Context()) }),
 					"Run": func() {
 						ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 						defer cancel()
@@ -76,8 +76,8 @@ func TestFromAnyGoroutine(t *testing.T) {
 	}
 }
 
-// halfSecond takes that long for each claim, so that what is done about the answer meets
-// the calls.
+// halfSecond takes half a second for each claim, so that its answer is handled while the methods
+// are called.
 type halfSecond struct{ *crontest.Memory }
 
 func (s halfSecond) Claim(ctx context.Context, c cron.Claim) (cron.Grant, error) {
@@ -102,7 +102,7 @@ func TestSchedulerFromAnyGoroutine(t *testing.T) {
 			n++
 			return jobs[n%len(jobs)]
 		}
-		atOnce(t, &s, map[string]func(){
+		concurrently(t, &s, map[string]func(){
 			"Add":    func() { _ = s.Add(one()) },
 			"Remove": func() { s.Remove(one()) },
 			"Jobs":   func() { s.Jobs() },
@@ -115,10 +115,10 @@ func TestSchedulerFromAnyGoroutine(t *testing.T) {
 	})
 }
 
-// atOnce calls each function repeatedly from several goroutines, for 20 seconds of fake time.
+// concurrently calls each function repeatedly from several goroutines, for 20 seconds of fake time.
 // They wake together, at the same instants as the jobs. The functions must cover all methods
 // of v.
-func atOnce(t *testing.T, v any, methods map[string]func()) {
+func concurrently(t *testing.T, v any, methods map[string]func()) {
 	t.Helper()
 	for i := range reflect.TypeOf(v).NumMethod() {
 		if name := reflect.TypeOf(v).Method(i).Name; methods[name] == nil {
@@ -131,7 +131,7 @@ func atOnce(t *testing.T, v any, methods map[string]func()) {
 			all.Go(func() {
 				for range 40 {
 					now := time.Now()
-					for n := 0; n < 100 && time.Since(now) == 0; n++ { // one that waits is called once
+					for n := 0; n < 100 && time.Since(now) == 0; n++ { // a function that waits is called once
 						call()
 					}
 					time.Sleep(time.Until(now.Add(500 * time.Millisecond)))
@@ -142,8 +142,8 @@ func atOnce(t *testing.T, v any, methods map[string]func()) {
 	all.Wait()
 }
 
-// Jobs that are left out all at once: the error names each.
-func TestSchedulerLeavesOutAllThatAreRun(t *testing.T) {
+// The error names each job that is left out, even if there are many.
+func TestSchedulerLeavesOutRunningJobs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
 		var s cron.Scheduler

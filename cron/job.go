@@ -27,7 +27,7 @@ type Job struct {
 	started  bool // whether the schedule is started
 	paused   bool
 	looping  bool          // whether the job is run, by Run or a Scheduler
-	ending   bool          // whether that was told to stop
+	ending   bool          // whether Run or the Scheduler was told to stop
 	over     chan struct{} // closed when it has stopped
 	// version changes whenever a decision of the loop may have become outdated.
 	version  int
@@ -38,8 +38,8 @@ type Job struct {
 	pausedAt time.Time // when the pause began
 	manual   int       // RunNow calls that the loop has not handled
 	waiting  []Run     // runs that wait for others to end
-	behind   []makeUp  // missed instants to make up for
-	graceEnd time.Time // when the waiting run starts beside the replaced one
+	behind   []lateRun // missed instants that are still to be run
+	graceEnd time.Time // when the waiting run starts alongside the replaced one
 	running  map[*call]struct{}
 	tasks    int           // number of goroutines of runs
 	idle     chan struct{} // closed when tasks drops to 0, nil unless someone waits for that
@@ -149,8 +149,8 @@ func (j *Job) countFrom(at time.Time) {
 	j.signal()
 }
 
-// Pause makes the job skip its instants in this process until [Job.Resume], without making up
-// for them. Runs in progress continue, waiting runs still start, and RunNow still works.
+// Pause makes the job skip its instants in this process until [Job.Resume]. They are not run
+// later either. Runs in progress continue, waiting runs still start, and RunNow still works.
 func (j *Job) Pause() {
 	if j == nil {
 		return
@@ -164,7 +164,7 @@ func (j *Job) Pause() {
 	}
 }
 
-// Resume ends a pause. The instants that came during the pause are recorded as skipped.
+// Resume ends a pause. The instants that were due during the pause are recorded as skipped.
 func (j *Job) Resume() {
 	if j == nil {
 		return

@@ -35,7 +35,7 @@ func TestJobRunsWhenItIsDue(t *testing.T) {
 	})
 }
 
-func TestJobNobodyRuns(t *testing.T) {
+func TestJobThatIsNotRun(t *testing.T) {
 	var none *cron.Job
 	var d diary
 	for name, j := range map[string]*cron.Job{"nil": none, "never started": newJob(t, d.config("@daily", nil))} {
@@ -192,11 +192,11 @@ func TestOutcomes(t *testing.T) {
 		is      error
 		text    string
 	}{
-		"an error":          {func(context.Context, cron.Run) error { return boom }, cron.OutcomeFailed, boom, "boom"},
-		"a panic":           {func(context.Context, cron.Run) error { panic(boom) }, cron.OutcomeFailed, boom, "panic: boom"},
-		"no goroutine left": {func(context.Context, cron.Run) error { runtime.Goexit(); return nil }, cron.OutcomeFailed, nil, "exited its goroutine"},
-		"a timeout":         {until, cron.OutcomeTimedOut, cron.ErrTimeout, "timeout"},
-		"done in spite of the timeout": {
+		"an error":       {func(context.Context, cron.Run) error { return boom }, cron.OutcomeFailed, boom, "boom"},
+		"a panic":        {func(context.Context, cron.Run) error { panic(boom) }, cron.OutcomeFailed, boom, "panic: boom"},
+		"runtime.Goexit": {func(context.Context, cron.Run) error { runtime.Goexit(); return nil }, cron.OutcomeFailed, nil, "exited its goroutine"},
+		"a timeout":      {until, cron.OutcomeTimedOut, cron.ErrTimeout, "timeout"},
+		"success despite the timeout": {
 			func(ctx context.Context, r cron.Run) error { _ = until(ctx, r); return nil }, cron.OutcomeSucceeded, nil, "",
 		},
 	}
@@ -271,7 +271,7 @@ func TestOverlap(t *testing.T) {
 				want(t, "runs", d.runs(), test.runs)
 				want(t, "left out", d.left(), test.left)
 				if (test.overlap == cron.OverlapSkip || test.overlap == cron.OverlapQueue || test.heeds) && most.Load() != 1 {
-					t.Errorf("%d runs at once", most.Load())
+					t.Errorf("%d concurrent runs", most.Load())
 				}
 				want(t, "error of Run", stop(), nil)
 			})
@@ -279,7 +279,7 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
-// A replaced run gets its grace period once, however many runs come to replace it.
+// A replaced run gets its grace period once, however many runs are due to replace it.
 func TestReplaceGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
@@ -297,7 +297,7 @@ func TestReplaceGrace(t *testing.T) {
 
 // Functions that ignore their contexts don't pile up. At the limit no further run is started and
 // the skipped instants are recorded. When a run ends, the newest instant takes its place.
-func TestReplacePilesUpNothing(t *testing.T) {
+func TestReplaceIsBounded(t *testing.T) {
 	for limit, most := range map[int]int{0: cron.DefaultReplaceLimit, 1: 1, 3: 3} {
 		synctest.Test(t, func(t *testing.T) {
 			var d diary
@@ -309,13 +309,13 @@ func TestReplacePilesUpNothing(t *testing.T) {
 			j := newJob(t, c)
 			running(t, j)
 			elapse(605)
-			want(t, "runs at once", j.Status().Running, most)
+			want(t, "concurrent runs", j.Status().Running, most)
 			want(t, "runs", len(strings.Fields(d.runs())), most)
 			if left := d.left(); !strings.Contains(left, "skipped queue full 580") {
 				t.Errorf("left out: %s", left)
 			}
 			elapse(6) // 611: the first has ended
-			want(t, "runs at once, later", j.Status().Running, most)
+			want(t, "concurrent runs, later", j.Status().Running, most)
 			if runs := d.runs(); !strings.HasSuffix(runs, " 610") && !strings.HasSuffix(runs, " 600") {
 				t.Errorf("runs: %s", runs)
 			}
@@ -323,7 +323,7 @@ func TestReplacePilesUpNothing(t *testing.T) {
 	}
 }
 
-func TestDeadlineOfWhatWaits(t *testing.T) {
+func TestDeadlineOfWaitingRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
 		c := d.config("*/10 * * * * *", func(context.Context, cron.Run) error {
@@ -339,7 +339,7 @@ func TestDeadlineOfWhatWaits(t *testing.T) {
 }
 
 // No instant runs again after the clock was set back a little, even if the job is restarted.
-func TestStartAfterTheClockWasSetBack(t *testing.T) {
+func TestStartAfterClockWasSetBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
 		var wall clock

@@ -63,16 +63,16 @@ func TestLogLines(t *testing.T) {
 		"ERROR callback panicked: job callback panic stack":   {cron.Config{Do: fail, OnRunError: func(cron.Run, error) { panic("no luck") }}, none},
 		"WARN instant skipped: job scheduled reason":          {cron.Config{Do: sleep}, none},
 		"WARN instants missed: job from to count reason":      {cron.Config{Now: wall.now, Misfire: cron.MisfireSkip}, func(*testing.T, *cron.Job) { wall.set(time.Hour) }},
-		"WARN the clock was set back by more than an hour, so instants that were run come again: job by": {cron.Config{Now: wall.now}, func(*testing.T, *cron.Job) {
+		"WARN the clock was set back by more than an hour, so instants that were run are due again: job by": {cron.Config{Now: wall.now}, func(*testing.T, *cron.Job) {
 			wall.set(-2 * time.Hour)
 		}},
-		"WARN the clock was set back, so instants that were missed while it was ahead come again: job by": {cron.Config{Now: wall.now}, func(*testing.T, *cron.Job) {
+		"WARN the clock was set back, so instants that were missed while it was ahead are due again: job by": {cron.Config{Now: wall.now}, func(*testing.T, *cron.Job) {
 			wall.set(-time.Minute)
 		}},
 		"WARN the local clock differs from the store's clock, which is used instead: job ahead": {cron.Config{
 			Now: func() time.Time { return time.Now().Add(time.Minute) }, Store: new(crontest.Memory),
 		}, none},
-		"WARN the store is unreachable, nothing is run until it is back: job error": {cron.Config{Store: &store}, func(*testing.T, *cron.Job) { store.SetDown(true) }},
+		"WARN the store is unreachable; nothing is run until it is back: job error": {cron.Config{Store: &store}, func(*testing.T, *cron.Job) { store.SetDown(true) }},
 		"INFO the store is reachable again: job": {cron.Config{Store: &store}, func(*testing.T, *cron.Job) {
 			store.SetDown(true)
 			elapse(15)

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// maxWait is how long the loop waits at most before it checks the clock again, because
+	// maxWait is the longest time that the loop waits before it checks the clock again, because
 	// timers are wrong after the machine was suspended or its clock was set.
 	maxWait = 30 * time.Second
 	// maxStepBack is how far the clock may be set back without instants being run again.
@@ -23,7 +23,7 @@ const (
 	retryAfter   = time.Second
 	// pulse is how often the store is queried shortly before an instant, starting twice as
 	// long before it. A store that has lost its data can grant only instants that are due
-	// after the next query, so pulse is how much of a rare schedule such a loss can cost.
+	// after the next query, so a loss less than pulse before an instant can cost that instant.
 	pulse = 10 * time.Second
 	// idlePulse is roughly how often the store is queried while no instant is near.
 	// awayPulse is used instead if the store was unreachable. Both are long because there
@@ -227,7 +227,7 @@ type view struct {
 	cursor   time.Time
 }
 
-// advance marks the instants up to one as settled, unless the job was stopped, paused or
+// advance marks all instants up to the given one as settled, unless the job was stopped, paused or
 // rescheduled in the meantime. It reports whether it did.
 func (j *Job) advance(v view, to time.Time) bool {
 	j.mu.Lock()
@@ -243,7 +243,7 @@ func (j *Job) advance(v view, to time.Time) bool {
 func (j *Job) tolerance() time.Duration { return min(Tolerance, j.cfg.Deadline) }
 
 // watchClock detects whether the machine's clock was set, or the machine suspended, since the
-// last call. The difference to the store's clock is then no longer known.
+// last call. The difference from the store's clock is then unknown.
 func (l *loop) watchClock() {
 	now, shown := time.Now(), l.cfg.Now().Round(0)
 	passed := now.Sub(l.looked)
@@ -258,7 +258,7 @@ func (l *loop) watchClock() {
 func (l *loop) take(ctx context.Context, v view, at time.Time, misfire bool) time.Duration {
 	r := Run{Job: l.cfg.Name, Scheduled: at, Misfire: misfire}
 	if l.cfg.Overlap == OverlapSkip {
-		// Not claimed: another process may be free.
+		// Do not claim the instant, because another process may be free.
 		busy, passed := l.overlaps(v, at)
 		if passed {
 			l.left(r, OutcomeSkipped, ReasonOverlap)

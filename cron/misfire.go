@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// makeUp is a missed run that will be made up for. It is claimed when its turn comes.
-type makeUp struct {
+// lateRun is a missed instant that is still to be run. It is claimed when its turn comes.
+type lateRun struct {
 	run   Run
 	token string
 }
@@ -95,7 +95,7 @@ func (l *loop) giveUp(v view, now time.Time) time.Duration {
 	return retryAfter
 }
 
-// missed records that the instants up to one were missed.
+// missed records that all instants up to the given one were missed.
 func (l *loop) missed(v view, to time.Time, why Reason) time.Duration {
 	if l.advance(v, to) {
 		l.leftOut(v.schedule, v.cursor, to, OutcomeMissed, why)
@@ -112,10 +112,10 @@ func (l *loop) fallBehind(v view, at, newest, now time.Time) time.Duration {
 	l.mu.Lock()
 	room := l.cfg.MisfireLimit - len(l.behind)
 	oldest := l.lateBefore(now, l.cfg.Deadline)
-	i, list := newest, []makeUp(nil)
+	i, list := newest, []lateRun(nil)
 	for ; !i.Before(at) && !i.Before(oldest) && room > 0; i = v.schedule.Prev(i) {
 		r := Run{Job: l.cfg.Name, Scheduled: i, Misfire: true}
-		list = append(list, makeUp{r, l.token(v.version)})
+		list = append(list, lateRun{r, l.token(v.version)})
 		room--
 	}
 	if l.cfg.Misfire == MisfireAll {
@@ -160,7 +160,7 @@ func (l *loop) catchUp(ctx context.Context) time.Duration {
 	return 0
 }
 
-// dropOverdue removes the instants from the list whose deadline has passed, and records them.
+// dropOverdue removes from the list the instants whose deadline has passed, and records them.
 func (l *loop) dropOverdue() {
 	var over []Run
 	l.mu.Lock()
@@ -180,7 +180,7 @@ func (l *loop) dropOverdue() {
 
 // settled notes the store's verdict about m and removes it from the list. It reports whether
 // m was still on the list. If it was not, Stop has removed and recorded it.
-func (j *Job) settled(m makeUp, said Verdict) bool {
+func (j *Job) settled(m lateRun, said Verdict) bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	at := m.run.Scheduled

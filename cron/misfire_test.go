@@ -100,8 +100,9 @@ func TestNeverEarlyWhenTheClockIsSet(t *testing.T) {
 	}
 }
 
-// After a short sleep the missed instants do not all start at once, whatever the overlap policy.
-func TestNapIsNoPileUp(t *testing.T) {
+// After a short sleep, the missed instants do not all start at the same time, whatever the overlap
+// policy.
+func TestInstantsMissedInShortSleep(t *testing.T) {
 	for _, overlap := range []cron.Overlap{cron.OverlapSkip, cron.OverlapAllow, cron.OverlapQueue, cron.OverlapReplace} {
 		synctest.Test(t, func(t *testing.T) {
 			var d diary
@@ -122,7 +123,7 @@ func TestNapIsNoPileUp(t *testing.T) {
 			wall.set(9 * time.Second)
 			elapse(20)
 			if n := most.Load(); n > 3 {
-				t.Errorf("%d runs at once", n)
+				t.Errorf("%d concurrent runs", n)
 			}
 		})
 	}
@@ -209,7 +210,7 @@ func TestRunNow(t *testing.T) {
 		{"skip", cron.OverlapSkip, 2, "5"},
 		{"allow", cron.OverlapAllow, 1, "5 5"},
 		{"queue", cron.OverlapQueue, 0, "5 5 5"},
-		{"replace", cron.OverlapReplace, 0, "5 5"}, // the second one gives way to the third
+		{"replace", cron.OverlapReplace, 0, "5 5"}, // the third one replaces the second
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -284,7 +285,7 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-func TestStopSkipsWhatWaits(t *testing.T) {
+func TestStopSkipsWaitingRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
 		c := d.config("*/10 * * * * *", func(context.Context, cron.Run) error {
@@ -343,7 +344,7 @@ func TestHistoryIsBounded(t *testing.T) {
 	})
 }
 
-func TestHookThatEndsItsGoroutine(t *testing.T) {
+func TestCallbackEndsItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
 		c := d.config("* * * * * *", nil)
@@ -374,7 +375,7 @@ func TestCallbacksThatPanic(t *testing.T) {
 	})
 }
 
-func TestStopDropsWhatIsMadeUpFor(t *testing.T) {
+func TestStopDropsMissedInstants(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
 		var wall clock
@@ -406,7 +407,7 @@ type lines struct {
 
 func (l lines) Handle(context.Context, slog.Record) error { l.n.Add(1); return nil }
 
-func TestLogIsNoFlood(t *testing.T) {
+func TestLogIsLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
 		l := lines{slog.NewTextHandler(io.Discard, nil), new(atomic.Int64)}

@@ -12,8 +12,8 @@ import (
 	"github.com/ignis-go/ignis/cron/crontest"
 )
 
-// A job that is started with a different schedule than before makes up for nothing that was due
-// before the change. With the same schedule it makes up for missed instants.
+// A job that is started with a different schedule than before does not run instants that were due
+// before the change. With the same schedule it runs missed instants.
 func TestAnotherSchedule(t *testing.T) {
 	const hourly = "0 0 * * * *"
 	for _, test := range []struct {
@@ -81,7 +81,7 @@ func TestRescheduleIsKept(t *testing.T) {
 
 // If two running processes use one name for different jobs, the older one logs a warning, and an
 // instant that one of them claims is not mistaken for a run of the other's schedule.
-func TestProcessesThatDisagree(t *testing.T) {
+func TestProcessesDisagree(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		change func(c *cron.Config)
@@ -119,8 +119,8 @@ func TestProcessesThatDisagree(t *testing.T) {
 	}
 }
 
-// A process with a different schedule advances State.Last in the store. This process still makes
-// up for the instants that it has missed.
+// A process with a different schedule advances State.Last in the store. This process still runs
+// the instants that it has missed.
 func TestDisagreementHidesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d, other diary
@@ -137,8 +137,8 @@ func TestDisagreementHidesNothing(t *testing.T) {
 	})
 }
 
-// Jobs that are seldom due query the store seldom, except shortly before an instant.
-func TestRareJobsAskSeldom(t *testing.T) {
+// Jobs that are rarely due query the store rarely, except shortly before an instant.
+func TestRareJobsQueryRarely(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var store crontest.Memory
 		var d diary

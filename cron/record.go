@@ -50,12 +50,12 @@ type Run struct {
 	// which keeps out a run that was suspended while later ones proceeded. It is zero
 	// without a Store.
 	Fence uint64
-	// Manual reports whether the run was started by RunNow. Misfire reports whether it makes
-	// up for a missed instant.
+	// Manual reports whether the run was started by RunNow. Misfire reports whether it is
+	// the late run of a missed instant.
 	Manual, Misfire bool
 }
 
-// Outcome is what became of an instant.
+// Outcome says what happened to an instant.
 type Outcome uint8
 
 // The outcomes.
@@ -65,7 +65,7 @@ const (
 	OutcomeTimedOut          // Do returned an error after its Timeout
 	OutcomeReplaced          // Do returned an error after a newer run replaced it
 	OutcomeCanceled          // Do returned an error after the shutdown canceled its context
-	OutcomeSkipped           // not run on purpose
+	OutcomeSkipped           // deliberately not run
 	OutcomeMissed            // no process could run it in time
 )
 
@@ -88,7 +88,7 @@ type Reason string
 const (
 	ReasonOverlap          Reason = "overlap"           // an earlier run was in progress
 	ReasonOverlapLimit     Reason = "queue full"        // OverlapLimit was reached
-	ReasonReplaced         Reason = "replaced"          // a newer instant came while it waited to replace a run
+	ReasonReplaced         Reason = "replaced"          // a newer instant was due while it waited to replace a run
 	ReasonPaused           Reason = "paused"            // the job was paused
 	ReasonStopped          Reason = "stopped"           // the schedule was stopped while the run waited
 	ReasonLate             Reason = "late"              // it was later than Tolerance, with MisfireSkip
@@ -99,7 +99,7 @@ const (
 	ReasonStoreUncertain   Reason = "store uncertain"   // the store lost its data about this instant
 )
 
-// Record is what became of an instant, or of several consecutive instants that were skipped
+// Record says what happened to an instant, or to several consecutive instants that were skipped
 // or missed for the same reason.
 type Record struct {
 	Run
@@ -146,7 +146,7 @@ type Status struct {
 	Running, Waiting int
 	// Next is the next instant, or zero if the job is inactive or paused.
 	Next time.Time
-	// Prev is the last instant of the schedule before now, whatever became of it.
+	// Prev is the last instant of the schedule before now, whether or not it was run.
 	Prev time.Time
 	// LastRun is the run that started last in this process, or zero if there was none.
 	LastRun Run

@@ -193,8 +193,8 @@ func (s *Schedule) prevWall(at int64, loc *time.Location) int64 {
 	}
 }
 
-// longestShift exceeds the largest amount by which the clocks of any location were ever set
-// back at once, in seconds.
+// longestShift exceeds the largest amount, in seconds, by which the clocks of any location were
+// ever set back in a single step.
 const longestShift = 25 * 3600
 
 // farAway is how far from a match its segment may begin or end. Segments that are further away

@@ -94,7 +94,7 @@ func (s *Scheduler) Jobs() []*Job {
 	return jobs
 }
 
-// Run runs the jobs until ctx ends, and then waits for their runs in progress like [Job.Run]
+// Run runs the jobs until ctx ends, and then waits for their runs in progress, as [Job.Run]
 // does. It returns the joined errors of the jobs. A job that is already run by another caller
 // is left out, which is logged and included in the error. It is an error to call Run while it
 // is already running.

@@ -40,7 +40,7 @@ func TestScheduler(t *testing.T) {
 			t.Error("a second Run is accepted")
 		}
 		elapse(15)
-		want(t, "runs, without what waits for Start", d.runs(), "10")
+		want(t, "runs, without the job that waits for Start", d.runs(), "10")
 		b.Start()
 		late := job("late", "3-59/10 * * * * *", false)
 		if err := s.Add(late); err != nil {
@@ -91,7 +91,7 @@ func TestRemoveThenAdd(t *testing.T) {
 		runs   string
 		listed int
 	}{
-		{"at once", func(s, _ *cron.Scheduler, j *cron.Job) { s.Remove(j); _ = s.Add(j) }, "10 20 30 40", 1},
+		{"immediately", func(s, _ *cron.Scheduler, j *cron.Job) { s.Remove(j); _ = s.Add(j) }, "10 20 30 40", 1},
 		{"again and again", func(s, _ *cron.Scheduler, j *cron.Job) {
 			for range 5 {
 				s.Remove(j)
@@ -125,7 +125,7 @@ func TestRemoveThenAdd(t *testing.T) {
 					want(t, "runs", d.runs(), test.runs)
 					want(t, "jobs", len(s.Jobs()), test.listed)
 					want(t, "error of Run", stop(), nil)
-					want(t, "error of the other's", stopOther(), nil)
+					want(t, "error of the other Run", stopOther(), nil)
 				})
 			})
 		}
@@ -165,7 +165,7 @@ func BenchmarkAddToARunningScheduler(b *testing.B) {
 	}
 }
 
-func TestSchedulerLeavesOutWhatOthersRun(t *testing.T) {
+func TestSchedulerLeavesOutJobsOfOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
 		j := newJob(t, d.config("*/10 * * * * *", nil))
@@ -192,7 +192,7 @@ func TestConfigErrors(t *testing.T) {
 	}{
 		{"no pattern", cron.Config{Do: do}, "empty pattern"},
 		{"a bad pattern", cron.Config{Pattern: "* * * *", Do: do}, "fields"},
-		{"extensions that are off", cron.Config{Pattern: "0 0 L * *", Do: do}, "L"},
+		{"a disabled extension", cron.Config{Pattern: "0 0 L * *", Do: do}, "L"},
 		{"no function", cron.Config{Pattern: "@daily"}, "Do"},
 		{"an unknown zone", cron.Config{Pattern: "@daily", Do: do, Zone: "Europe/Pariss"}, "unknown time zone \"Europe/Pariss\""},
 		{"a store without a name", cron.Config{Pattern: "@daily", Do: do, Store: noStore{}}, "Name"},

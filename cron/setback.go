@@ -3,8 +3,8 @@ package cron
 import "time"
 
 // span is a range of consecutive instants that were run, in this process or another. When the
-// clock is set back they are not run again, in contrast to instants that were missed while it
-// was ahead.
+// clock is set back they are not run again, unlike instants that were missed while it was
+// ahead.
 type span struct{ from, to time.Time }
 
 // maxSpans is the maximum number of spans that are kept. Each missed instant begins a new span.
@@ -15,7 +15,7 @@ const maxSpans = 32
 func (j *Job) noteRun(before, at time.Time, said Verdict) {
 	switch said {
 	case Forgotten:
-		return // nobody knows
+		return // it is unknown whether the instant was run
 	case Taken:
 		j.counts.Elsewhere++
 	}
@@ -45,10 +45,10 @@ func (j *Job) hasRun(at time.Time) (to time.Time, ok bool) {
 
 // setBack makes the schedule count from now, with new claims, after the clock was set back.
 func (l *loop) setBack(now time.Time, by time.Duration) {
-	text := "the clock was set back, so instants that were missed while it was ahead come again"
+	text := "the clock was set back, so instants that were missed while it was ahead are due again"
 	l.mu.Lock()
 	if by > maxStepBack {
-		text, l.spans = "the clock was set back by more than an hour, so instants that were run come again", nil
+		text, l.spans = "the clock was set back by more than an hour, so instants that were run are due again", nil
 	}
 	l.cursor = now
 	l.version++

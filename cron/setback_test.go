@@ -10,7 +10,7 @@ import (
 
 // After the store's clock was ahead for a moment, the job waits until time has caught up with the
 // instants that it has run, and queries the store only occasionally.
-func TestStoreWhoseClockWasAhead(t *testing.T) {
+func TestStoreClockWasAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var all tally
 		var d diary

@@ -10,12 +10,12 @@ import (
 //
 // A Store grants at most one claim for each instant of a job, ever. If the same claim is
 // repeated, it returns the same grant. The store's clock is authoritative: a claim is not
-// granted before its instant has come by that clock, and jobs follow it even if the clocks of
+// granted before its instant is due by that clock, and jobs follow it even if the clocks of
 // their machines are wrong. Package crontest has a test suite that checks these guarantees.
 type Store interface {
 	// Claim asks to run an instant.
 	Claim(ctx context.Context, c Claim) (Grant, error)
-	// Finish records how a run ended whose claim was granted.
+	// Finish records how a granted run ended.
 	Finish(ctx context.Context, f Finish) error
 	// Last returns what the store knows about a job.
 	Last(ctx context.Context, q Query) (State, error)
@@ -24,10 +24,10 @@ type Store interface {
 // Query asks a [Store] about a job.
 type Query struct {
 	Job string
-	// Begins reports that the process starts to follow Plan, and did so Ago. The store
+	// Begins reports that the process started to follow Plan, and that it did so Ago. The store
 	// saves the plan. If it replaces one with another Schedule, the store counts everything
-	// before as settled, so that a new schedule does not make up for instants from before
-	// it existed.
+	// before as settled, so that a new schedule does not run instants from before it
+	// existed.
 	Begins bool
 	Ago    time.Duration
 	Plan   Plan
@@ -62,7 +62,7 @@ type Claim struct {
 	// Token distinguishes this claim from all others. A claim that is repeated because its
 	// answer was lost has the same token.
 	Token string
-	// Behind reports that the process still has older instants to make up for. Last then
+	// Behind reports that the process still has older, missed instants to run. Last then
 	// does not change, so that other processes find those instants if this one dies.
 	Behind bool
 }
@@ -74,7 +74,7 @@ type Verdict uint8
 const (
 	Granted   Verdict = iota + 1
 	Taken             // another claim for the instant was granted
-	TooEarly          // the instant has not come by the store's clock
+	TooEarly          // the instant is not due by the store's clock
 	Forgotten         // the store lost its data about this time, so the instant may have been granted before
 )
 

@@ -92,7 +92,7 @@ func TestStoreThatFails(t *testing.T) {
 	}{
 		{"for a moment", cron.MisfireSkip, 8, "10 20 30 40 50 60", ""},
 		{"for longer", cron.MisfireOnce, 30, "10 40 50 60", "missed store unavailable 20, missed superseded 30"},
-		{"for longer, and nothing is made up for", cron.MisfireSkip, 30, "10 40 50 60", "missed store unavailable 20, missed store unavailable 30"},
+		{"for longer, without late runs", cron.MisfireSkip, 30, "10 40 50 60", "missed store unavailable 20, missed store unavailable 30"},
 		{"for longer than the deadline", cron.MisfireAll, 47, "10 60 50", "missed store unavailable 20, missed store unavailable 30, missed store unavailable 40"},
 	}
 	for _, test := range tests {
@@ -115,7 +115,7 @@ func TestStoreThatFails(t *testing.T) {
 	}
 }
 
-func TestAnswersThatAreLost(t *testing.T) {
+func TestLostAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var all tally
 		var d diary
@@ -156,7 +156,7 @@ func TestStoreThatForgets(t *testing.T) {
 }
 
 // A data loss in the store does not affect a schedule that is not due within seconds.
-func TestStoreThatForgotLongAgo(t *testing.T) {
+func TestDataLossLongBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
 		var store crontest.Memory
@@ -171,8 +171,8 @@ func TestStoreThatForgotLongAgo(t *testing.T) {
 	})
 }
 
-// A job that was down makes up for the instants that no process has run in the meantime.
-func TestWhatWasMissedWhileAllWereDown(t *testing.T) {
+// A job that was down runs the instants that no process has run in the meantime.
+func TestInstantsMissedWhileAllWereDown(t *testing.T) {
 	for _, others := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			var d diary
@@ -311,8 +311,8 @@ func TestChangesDuringAClaim(t *testing.T) {
 	}
 }
 
-// A process that was suspended does not regard as missed what others have run in the meantime.
-func TestSleeper(t *testing.T) {
+// A suspended process does not treat instants as missed that others have run in the meantime.
+func TestSuspendedProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d, other diary
 		sleepy := &slowStore{slow: 20, takes: 5 * time.Minute, deaf: true}
@@ -323,13 +323,13 @@ func TestSleeper(t *testing.T) {
 		c.Name, c.Store = "job", &sleepy.Memory
 		running(t, newJob(t, c))
 		elapse(400)
-		want(t, "left out by the sleeper", d.left(), "")
+		want(t, "left out by the suspended process", d.left(), "")
 		want(t, "left out by the other", other.left(), "")
 		want(t, "runs", len(strings.Fields(d.runs()))+len(strings.Fields(other.runs())), 40)
 	})
 }
 
-func TestMakingUpTakesTooLong(t *testing.T) {
+func TestLateRunsTakeTooLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
 		var store crontest.Memory
@@ -349,7 +349,7 @@ func TestMakingUpTakesTooLong(t *testing.T) {
 }
 
 // Jobs follow the store's clock even after the local clock was set.
-func TestClockThatIsSetBesideAStore(t *testing.T) {
+func TestLocalClockIsSet(t *testing.T) {
 	for _, jump := range []time.Duration{-40 * time.Second, time.Hour, -3 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			var d diary
@@ -371,7 +371,7 @@ func TestClockThatIsSetBesideAStore(t *testing.T) {
 
 // If the local clock is set while the store is unreachable, the time is unknown, so no instant is
 // recorded as missed because of what the local clock shows.
-func TestClockThatIsSetWhileTheStoreIsAway(t *testing.T) {
+func TestLocalClockIsSetWhileStoreIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
 		var wall clock

@@ -3,9 +3,9 @@ package cron
 import "context"
 
 // unanswered is a claim that the store has not answered. The store may have granted it, or may
-// still do so, because a Redis that was frozen later executes what it was sent in the meantime.
+// still do so, because a frozen Redis executes what it was sent once it resumes.
 // Other processes then assume that the instant is run here, so nothing may be concluded from
-// [Store.Last] until the claim was repeated and answered.
+// [Store.Last] until the claim has been repeated and answered.
 type unanswered struct {
 	run      Run
 	token    string
@@ -14,7 +14,7 @@ type unanswered struct {
 }
 
 // settle repeats the unanswered claim with the same token, and runs the instant or records why
-// it does not. It reports whether the claim is settled.
+// it is not run. It reports whether the claim is settled.
 func (l *loop) settle(ctx context.Context) bool {
 	u := l.unanswered
 	if !l.dealsWith(u) {
@@ -43,7 +43,7 @@ func (l *loop) settle(ctx context.Context) bool {
 	u.run.Fence = g.Fence
 	switch {
 	case g.Verdict == Granted && why == "":
-		l.makeGood(u)
+		l.handleLateGrant(u)
 	case g.Verdict == Granted:
 		l.left(u.run, OutcomeSkipped, why)
 	case g.Verdict != Taken:
@@ -67,8 +67,9 @@ func (l *loop) dealsWith(u *unanswered) bool {
 	return l.version != u.version || l.cursor.Before(u.run.Scheduled)
 }
 
-// makeGood handles an instant that was granted after all, according to the Misfire policy.
-func (l *loop) makeGood(u *unanswered) {
+// handleLateGrant handles an instant that turns out to have been granted, according to the
+// Misfire policy.
+func (l *loop) handleLateGrant(u *unanswered) {
 	now := l.now()
 	late := now.Sub(u.run.Scheduled.Add(l.delay))
 	if late <= l.tolerance() {
@@ -85,7 +86,7 @@ func (l *loop) makeGood(u *unanswered) {
 		l.left(u.run, OutcomeMissed, ReasonSuperseded)
 	case l.cfg.Misfire == MisfireAll || l.cfg.Misfire == MisfireAllNewestFirst:
 		l.mu.Lock()
-		l.behind = append(l.behind, makeUp{u.run, u.token})
+		l.behind = append(l.behind, lateRun{u.run, u.token})
 		l.mu.Unlock()
 	default:
 		l.admit(u.run)

@@ -15,7 +15,7 @@ import (
 
 // If the store executes claims but its answers are lost for longer than the tolerance, the instant
 // is either run once or recorded.
-func TestClaimsThatAreNotAnswered(t *testing.T) {
+func TestUnansweredClaims(t *testing.T) {
 	for _, test := range []struct {
 		name       string
 		misfire    cron.Misfire
@@ -51,7 +51,7 @@ func TestClaimsThatAreNotAnswered(t *testing.T) {
 }
 
 // An unanswered claim is settled even if the schedule changes or ends.
-func TestChangesAfterAClaimThatIsNotAnswered(t *testing.T) {
+func TestChangesAfterUnansweredClaim(t *testing.T) {
 	for _, test := range []struct {
 		name       string
 		change     func(j *cron.Job, stop func() error)
@@ -126,9 +126,9 @@ func (p *patchy) Finish(ctx context.Context, f cron.Finish) error {
 	return p.fail(&p.finish, func() error { return p.Memory.Finish(ctx, f) })
 }
 
-// A job that starts while the store is unreachable makes up for missed instants as soon as the
-// store answers, regardless of which calls fail first.
-func TestStoreThatIsAwayAtTheStart(t *testing.T) {
+// A job that starts while the store is unreachable runs missed instants as soon as the store
+// answers, regardless of which calls fail first.
+func TestStoreIsAwayAtStart(t *testing.T) {
 	for _, deaf := range []bool{false, true} {
 		for _, fails := range []int64{0, 1, 3, 30} {
 			t.Run(fmt.Sprintf("%d calls, deaf %v", fails, deaf), func(t *testing.T) {

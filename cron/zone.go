@@ -30,7 +30,7 @@ func checkLocal() error {
 	case "", "UTC", "UTC0":
 		return nil
 	}
-	if time.Local == time.UTC || time.Local.String() != "UTC" { // the first is the program's own choice
+	if time.Local == time.UTC || time.Local.String() != "UTC" { // time.Local is UTC itself only if the program has set it
 		return nil
 	}
 	return fmt.Errorf("the environment variable TZ is %.100q, an unknown time zone; want a name from the tz database such as Europe/Paris or UTC", tz)

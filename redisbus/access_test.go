@@ -230,7 +230,7 @@ func TestOldProtocol(t *testing.T) {
 	c.Option = &rueidis.ClientOption{InitAddress: []string{r.Addr()}, AlwaysRESP2: true, ForceSingleClient: true}
 	n := run(t, c, nil)
 	r.Do("client", "kill", "type", "pubsub")
-	redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects == 1 })
+	redistest.Wait(t, "the bus to reconnect", func() bool { return n.Stats().Reconnects == 1 })
 	n.healthy()
 	exchange(t, "again", n, n)
 	r.Pause()
@@ -277,9 +277,9 @@ func TestTLS(t *testing.T) {
 	n := run(t, c, nil)
 	exchange(t, "tls", n, n)
 	r.Do("client", "kill", "type", "pubsub")
-	redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects == 1 })
+	redistest.Wait(t, "the bus to reconnect", func() bool { return n.Stats().Reconnects == 1 })
 	n.healthy()
-	exchange(t, "tls again", n, n)
+	exchange(t, "after reconnecting", n, n)
 	// The certificate is verified.
 	c = impatient("rediss://" + addr)
 	bus, err := redisbus.New(c)

@@ -233,8 +233,8 @@ func (b *Bus) serve(ctx context.Context, l *link, f *finder) (next *link, err er
 	return nil, err
 }
 
-// probe repeatedly checks that the link works. It returns nil when it has sent a link to
-// use instead to better.
+// probe repeatedly checks that the link works. If it finds a better node, it sends a link to
+// that node to better and returns nil.
 func (b *Bus) probe(ctx context.Context, l *link, f *finder, better chan<- *link) error {
 	tick := time.NewTicker(b.cfg.ProbeInterval)
 	defer tick.Stop()

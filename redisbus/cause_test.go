@@ -63,7 +63,7 @@ func TestGarbageOnWorkingLink(t *testing.T) {
 			c.ProbeInterval = time.Minute // so that no command is in flight
 			n := run(t, c, nil)
 			f.Send(subscribed, "HTTP/1.1 400 Bad Request\r\n\r\n")
-			redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects > 0 })
+			redistest.Wait(t, "the bus to reconnect", func() bool { return n.Stats().Reconnects > 0 })
 			n.healthy()
 			log := n.log.String()
 			if strings.Contains(log, "closed network connection") ||

@@ -12,7 +12,7 @@ import (
 )
 
 // A bus and a publisher leave a node that was removed from its Cluster. It keeps running and
-// accepts messages, but nobody receives them.
+// accepts messages, but no other instance receives them.
 func TestNodeRemovedFromCluster(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)

@@ -28,7 +28,7 @@ type conns struct {
 
 	mu     sync.Mutex
 	open   []net.Conn
-	sealed error         // why no further connection is allowed; nil if it is
+	sealed error         // why no further connections are allowed; nil if they are
 	cutBy  error         // why cut was called; nil if it was not
 	gone   chan struct{} // closed when the first connection has ended
 	cause  error         // why that connection ended

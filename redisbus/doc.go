@@ -25,7 +25,7 @@
 // and expects to receive it over the subscribed connection within ProbeTimeout. Unlike
 // PING, this detects a subscription that is gone although Redis answers, for instance
 // behind a proxy that changed its backend. If the heartbeat does not arrive, the bus
-// closes the link and opens a new one, with randomized pauses that grow from 50 ms to
+// closes the link and opens a new one, with randomized pauses that grow from 25 ms to
 // 2 s.
 //
 // The same probe checks that the node is still the right one. It must be a master,
@@ -85,7 +85,7 @@
 // the second, an arriving envelope is dropped and counted, the first one is logged, and
 // Health reports it until the queue is empty again. If the bus stopped reading from Redis
 // instead, the queue would grow in Redis' memory until Redis closed the connection, and
-// all envelopes in it would be lost, in unknown number. A bus that does not read also
+// an unknown number of envelopes would be lost. A bus that does not read also
 // could not tell a slow receive from a lost Redis.
 //
 // Incoming data is checked before the Redis client reads it. Invalid data, an unrequested

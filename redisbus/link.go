@@ -26,7 +26,7 @@ type link struct {
 	timeout time.Duration
 	prefix  string // prepended to all channels
 
-	calls int         // number of calls of a Publisher that use the link, guarded by its mutex
+	calls int         // number of Publisher calls that use the link, guarded by the Publisher's mutex
 	open  atomic.Bool // whether received envelopes are delivered, which starts when the bus decides to use the link
 	self  string      // the node's ID, in a Cluster
 	apart []apart     // masters that the node does not reach

@@ -20,7 +20,7 @@ const noPrefix = `*?[]\{}`
 func checkPrefix(prefix string) error {
 	for _, r := range prefix {
 		if r < '!' || r > '~' || strings.ContainsRune(noPrefix, r) {
-			return fmt.Errorf("want printable ASCII characters, no spaces and none of %s, such as shop:", noPrefix)
+			return fmt.Errorf("want printable ASCII characters, no spaces and none of %s, such as \"shop:\"", noPrefix)
 		}
 	}
 	if len(prefix) > maxPrefix {
@@ -28,7 +28,7 @@ func checkPrefix(prefix string) error {
 	}
 	for _, pattern := range wire.Patterns() {
 		if name := strings.TrimSuffix(pattern, "*"); strings.Contains(prefix, name) {
-			return fmt.Errorf("it must not contain %s, or other applications would receive the messages; want a prefix such as shop:", name)
+			return fmt.Errorf("it must not contain %s, or other applications would receive the messages; want a prefix such as \"shop:\"", name)
 		}
 	}
 	return nil

@@ -239,7 +239,7 @@ func TestDatabaseWarningIsLogged(t *testing.T) {
 		n := run(t, c, nil)
 		exchange(t, "first", n, n)
 		r.Do("client", "kill", "type", "pubsub")
-		redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects == 1 })
+		redistest.Wait(t, "the bus to reconnect", func() bool { return n.Stats().Reconnects == 1 })
 		if got := n.log.count("database 3 in the address"); got != want {
 			t.Errorf("bus with prefix %q: %d warnings, want %d:\n%s", prefix, got, want, n.log)
 		}

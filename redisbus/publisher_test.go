@@ -45,7 +45,7 @@ func TestPublisherBatches(t *testing.T) {
 	if errs := p.Publish(t.Context(), numbered(0, 3000)...); errs != nil {
 		t.Fatal(errors.Join(errs...))
 	}
-	big := make([]byte, 5<<20) // over the size of a batch
+	big := make([]byte, 5<<20) // larger than a batch
 	if errs := p.Publish(t.Context(), wire.Publication{Channel: "ws:room:r", Envelope: big}, wire.Publication{Channel: "ws:room:r", Envelope: []byte("after")}); errs != nil {
 		t.Fatal(errors.Join(errs...))
 	}
@@ -62,19 +62,19 @@ func TestPublisherBatches(t *testing.T) {
 	}
 }
 
-// When a connection fails, every item has an answer, and nothing is sent twice.
-func TestPublisherTellsWhatIsNotConfirmed(t *testing.T) {
+// When a connection fails, every item has a result, and nothing is sent twice.
+func TestPublisherReportsUnconfirmedItems(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
-	// The listener tolerates the pause: if it reconnected at some time after this
-	// test has seen it healthy, it would miss messages.
+	// The listener tolerates the pause. If it reconnected after this test has seen it
+	// healthy, it would miss messages.
 	patient := impatient(r.URL())
 	patient.ProbeTimeout = deadline
 	n, p := run(t, patient, nil), dial(t, impatient(r.URL()))
 	r.Pause()
 	errs := p.Publish(t.Context(), numbered(0, 1000)...)
 	if len(errs) != 1000 {
-		t.Fatalf("%d answers for 1000 items", len(errs))
+		t.Fatalf("%d results for 1000 items", len(errs))
 	}
 	for i, err := range errs {
 		if !errors.Is(err, redisbus.ErrUnavailable) {
@@ -93,9 +93,9 @@ func TestPublisherTellsWhatIsNotConfirmed(t *testing.T) {
 	}
 }
 
-// The log and CLIENT LIST name a publisher as its Config does, and the log says when its
+// The log and CLIENT LIST contain the publisher's configured name, and the log says when its
 // connection was lost.
-func TestPublisherLogsALostConnection(t *testing.T) {
+func TestPublisherLogsLostConnection(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	log := &logBuffer{}
@@ -108,7 +108,7 @@ func TestPublisherLogsALostConnection(t *testing.T) {
 	if !isOn(r, "worker") {
 		t.Error("CLIENT LIST has no name=worker")
 	}
-	r.Pause() // it is checked before each call, and does not answer that
+	r.Pause() // it does not answer the check before the next call
 	errs := p.Publish(t.Context(), numbered(0, 1)...)
 	r.Resume()
 	if len(errs) != 1 || !errors.Is(errs[0], redisbus.ErrUnavailable) {
@@ -116,13 +116,13 @@ func TestPublisherLogsALostConnection(t *testing.T) {
 	}
 	for _, want := range []string{`level=WARN msg="redis connection lost" name=worker redis="redis at ` + r.Addr(), "error="} {
 		if !strings.Contains(log.String(), want) {
-			t.Errorf("the log has no %s:\n%s", want, log)
+			t.Errorf("the log does not contain %s:\n%s", want, log)
 		}
 	}
 }
 
-// However often the connection is checked, the client has one reader from the start. With
-// two the race detector complains, or the client panics.
+// However often the connection is checked, the client has only one reader from the start.
+// With two, the race detector reports a race, or the client panics.
 func TestChecksWithoutPause(t *testing.T) {
 	r := redistest.Start(t)
 	c := impatient(r.URL())
@@ -136,8 +136,8 @@ func TestChecksWithoutPause(t *testing.T) {
 	}
 }
 
-// A call whose context is done does not close the others' connection, and does not
-// wait for the calls that check it.
+// A call whose context is done does not close the connection that other calls use, and does
+// not wait for calls that check it.
 func TestPublisherContext(t *testing.T) {
 	r := redistest.Start(t)
 	var dials atomic.Int32
@@ -168,15 +168,15 @@ func TestPublisherContext(t *testing.T) {
 	short, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer stop()
 	if errs := p.Publish(short, numbered(0, 1)...); len(errs) != 1 || !errors.Is(errs[0], context.DeadlineExceeded) {
-		t.Errorf("beside a check that takes long: %v", errs)
+		t.Errorf("during a slow check: %v", errs)
 	}
 	r.Resume()
 	if errs := <-first; errs != nil {
-		t.Errorf("the one that checked: %v", errs)
+		t.Errorf("the call that checked: %v", errs)
 	}
 }
 
-func TestPublisherFollowsTheMaster(t *testing.T) {
+func TestPublisherFollowsMaster(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 1)
 	p := dial(t, impatient(c.URL()))
@@ -191,14 +191,14 @@ func TestPublisherFollowsTheMaster(t *testing.T) {
 	}
 }
 
-func TestPublisherLeavesADemotedMaster(t *testing.T) {
+func TestPublisherLeavesDemotedMaster(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 1)
 	p := dial(t, impatient(c.URL()))
 	c.Failover()
 	n := run(t, impatient(c.Replica.URL()), nil) // receives what the new master accepts
 	heard := func() bool {
-		// What the old master takes reaches nobody here, so this goes on until
+		// The listener does not receive what the old master accepts, so repeat this until
 		// the publisher has moved.
 		_ = p.Publish(t.Context(), numbered(0, 1)...)
 		return len(n.got) > 0
@@ -206,8 +206,9 @@ func TestPublisherLeavesADemotedMaster(t *testing.T) {
 	redistest.Wait(t, "the publisher to move", heard)
 }
 
-// A demotion that closes no connection: the old master would accept everything.
-func TestPublisherNoticesADemotion(t *testing.T) {
+// A publisher notices a demotion that closes no connection. The old master would accept
+// everything.
+func TestPublisherNoticesDemotion(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 1)
 	p := dial(t, impatient(c.URL()))
@@ -233,9 +234,9 @@ func (c *cutConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// After a failure in the middle, nothing of the same call is sent: it would arrive
-// without its predecessors.
-func TestPublisherStopsAtAFailure(t *testing.T) {
+// After a failure, the remaining items of the same call are not sent, because they would
+// arrive without their predecessors.
+func TestPublisherStopsAtFailure(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	n := run(t, impatient(r.URL()), nil)
@@ -252,10 +253,10 @@ func TestPublisherStopsAtAFailure(t *testing.T) {
 		},
 	}
 	p := dial(t, c)
-	items := numbered(0, 5000) // some 45 bytes each
+	items := numbered(0, 5000) // about 45 bytes each
 	errs := p.Publish(t.Context(), items...)
 	if len(errs) != len(items) || errs[0] != nil || errs[len(errs)-1] == nil {
-		t.Fatalf("%d answers; the first is %v, the last %v", len(errs), errs[0], errs[len(errs)-1])
+		t.Fatalf("%d results; the first is %v, the last %v", len(errs), errs[0], errs[len(errs)-1])
 	}
 	taken := 0
 	for taken < len(errs) && errs[taken] == nil {
@@ -263,7 +264,7 @@ func TestPublisherStopsAtAFailure(t *testing.T) {
 	}
 	for i, err := range errs[taken:] {
 		if err == nil {
-			t.Fatalf("item %d was taken after item %d had failed", taken+i, taken)
+			t.Fatalf("item %d was accepted after item %d had failed", taken+i, taken)
 		}
 	}
 	if errs := p.Publish(t.Context(), numbered(9999, 1)...); errs != nil {
@@ -291,7 +292,7 @@ func TestPublisherClose(t *testing.T) {
 	r.Restart()
 	r.Pause()
 	result := make(chan []error, 1)
-	go func() { result <- p.Publish(t.Context(), numbered(0, 1)...) }() // connects again, without an answer
+	go func() { result <- p.Publish(t.Context(), numbered(0, 1)...) }() // reconnects without getting an answer
 	if err := p.Close(); err != nil {
 		t.Errorf("Close = %v", err)
 	}
@@ -308,9 +309,9 @@ func TestPublisherClose(t *testing.T) {
 	}
 }
 
-// After an answer that says the node is unusable, the next call reconnects. The
-// caller gets the answer.
-func TestPublisherLeavesAfterAnAnswer(t *testing.T) {
+// After an error reply that makes the node unusable, the next call reconnects. The caller gets
+// the reply.
+func TestPublisherReconnectsAfterErrorReply(t *testing.T) {
 	t.Parallel()
 	f := redistest.Pretend(t)
 	p := dial(t, redisbus.Config{URL: f.URL(), ProbeInterval: time.Hour})
@@ -329,7 +330,7 @@ func TestPublisherLeavesAfterAnAnswer(t *testing.T) {
 			t.Errorf("%s: afterwards %v", reply, errs)
 		}
 		if left := f.Accepted() > before; left != leaves {
-			t.Errorf("%s: another connection is %v", reply, left)
+			t.Errorf("%s: reconnected is %v", reply, left)
 		}
 	}
 }

@@ -79,8 +79,8 @@ func (q *queue[T]) restore(items []T) {
 	q.signal()
 }
 
-// dropWhile drops items from the front as long as drop, which also returns the size of an
-// item, reports yes. It returns the number of dropped items.
+// dropWhile drops items from the front as long as drop reports yes. drop also returns the size
+// of the item. dropWhile returns the number of dropped items.
 func (q *queue[T]) dropWhile(drop func(*T) (yes bool, size int)) (n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// The limits of a queue are exact, and taken items count until they are given back.
+// The limits of a queue are exact, and taken items count until give releases them.
 func TestQueueBounds(t *testing.T) {
 	closed, full := errors.New("closed"), ErrQueueFull
 	q := newQueue[string](3, 10, closed)
@@ -26,23 +26,23 @@ func TestQueueBounds(t *testing.T) {
 	put("1234567890", nil)
 	put("a", full)
 	if got := q.take(nil); len(got) != 1 || q.len() != 1 {
-		t.Errorf("took %q, %d count", got, q.len())
+		t.Errorf("took %q, %d items count", got, q.len())
 	}
 	put("a", full)
 	if q.give(0, 9) {
-		t.Error("empty, and one is not given back")
+		t.Error("empty although one item was not released")
 	}
 	put("12345678901", full)
 	put("123456789", nil)
 	put("a", full)
 	if q.give(1, 1) {
-		t.Error("empty, and one waits")
+		t.Error("empty although one item is waiting")
 	}
 	put("a", nil)
 	put("", nil)
 	put("", full) // three messages
 	if n := q.drop(); n != 3 || q.len() != 0 || len(q.take(nil)) != 0 {
-		t.Errorf("dropped %d, %d count", n, q.len())
+		t.Errorf("dropped %d, %d items count", n, q.len())
 	}
 	put("1234567890", nil)
 	q.close(closed)
@@ -52,8 +52,8 @@ func TestQueueBounds(t *testing.T) {
 	}
 }
 
-// take reuses the memory of an earlier take, unless it is large, and keeps none of
-// its items.
+// take reuses the memory of an earlier take, unless that is large, and keeps none of its
+// items.
 func TestQueueMemory(t *testing.T) {
 	q := newQueue[*int](1<<20, 1<<20, nil)
 	for _, n := range []int{keepCapacity, keepCapacity + 1} {
@@ -93,7 +93,7 @@ func TestQueueFromAnyGoroutine(t *testing.T) {
 	all.Wait()
 }
 
-// The size of a round trip, and of a call of receive.
+// The sizes of a batch for one round trip and for one call of receive are limited.
 func TestBatchBounds(t *testing.T) {
 	for _, row := range []struct {
 		sizes string // of the items, NxSIZE
@@ -146,7 +146,7 @@ func TestBatchBounds(t *testing.T) {
 		for i, e := range g.envelopes {
 			size += len(e)
 			if string(e) != items[i] || cap(e) != len(e) {
-				t.Errorf("%s: envelope %d is another, or has room for the next", row.sizes, i)
+				t.Errorf("%s: envelope %d is wrong or has spare capacity", row.sizes, i)
 			}
 		}
 		if g.size != size {

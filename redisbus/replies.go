@@ -37,7 +37,7 @@ const (
 	// elsewhere means that this node cannot be used now. The link ends, and the next one
 	// is made to another node if there is one, or to this node after a pause.
 	elsewhere
-	// giveUp means that the reply will be the same until somebody intervenes. A bus that
+	// giveUp means that the reply will be the same until someone intervenes. A bus that
 	// is starting fails with it. A bus that has been ready keeps trying and reports it.
 	giveUp
 )
@@ -50,7 +50,7 @@ const (
 //
 // PUBLISH and SUBSCRIBE do not write data. So Redis continues to deliver messages while its
 // disk is full (MISCONF), its memory is at the limit (OOM), there are too few replicas
-// (NOREPLICAS), or it loads its data (LOADING), although it replies to commands that write,
+// (NOREPLICAS), or it is loading its data (LOADING), although it replies to commands that write,
 // and in some of these states to PING, with these errors.
 var replies = []struct {
 	kind  redisconn.Kind

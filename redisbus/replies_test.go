@@ -13,8 +13,8 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// The meaning of each error reply for each command: w(orks), e(lsewhere), g(ive up).
-// store is what it means for a command that stores or reads commands.
+// verdicts contains the meaning of each error reply for each command: w(orks), e(lsewhere) or
+// g(ive up). store is its meaning for a command that stores or reads commands.
 var verdicts = []struct {
 	reply, means string
 	store        byte
@@ -42,7 +42,7 @@ var verdicts = []struct {
 	{"ERR SELECT is not allowed in cluster mode", "gggggggg", 'g'},
 	{"MOVED 0 127.0.0.1:1", "ewwewwwe", 'w'},
 	{"TRYAGAIN Multiple keys request during rehashing of slot", "ewwewwwe", 'w'},
-	{"BUSYKEY something that begins like another", "ewwewwwe", 'g'},
+	{"BUSYKEY something that starts like another", "ewwewwwe", 'g'},
 	{"ERR something else", "ewwewwwe", 'g'},
 }
 
@@ -88,14 +88,14 @@ func checkVerdict(t *testing.T, f *redistest.Pretender, url, column string, mean
 			n.publish("x")
 			redistest.Wait(t, "the envelope to be refused", func() bool { return n.Stats().LostRefused == 1 })
 			if means != 'w' {
-				redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects > 0 })
+				redistest.Wait(t, "the bus to reconnect", func() bool { return n.Stats().Reconnects > 0 })
 				return
 			}
 		}
 		pings := n.Stats()
 		redistest.Wait(t, "some probes", func() bool { return n.Probes() > 3 })
 		if s := n.Stats(); s.Reconnects != pings.Reconnects || s.Reconnects != 0 || !s.Connected {
-			t.Errorf("the bus did not stay: %+v\n%s", s, n.log)
+			t.Errorf("the bus changed its link: %+v\n%s", s, n.log)
 		}
 		return
 	}
@@ -105,7 +105,7 @@ func checkVerdict(t *testing.T, f *redistest.Pretender, url, column string, mean
 		t.Fatal(err)
 	}
 	if means == 'g' {
-		// Without a refusal this would take the start timeout of 30 seconds.
+		// Without a refusal, this would take the start timeout of 30 seconds.
 		c.StartTimeout = 0
 	}
 	err = bus.Run(t.Context(), func() { t.Error("ready") }, func(...[]byte) {})
@@ -117,10 +117,10 @@ func checkVerdict(t *testing.T, f *redistest.Pretender, url, column string, mean
 	}
 }
 
-// Replies that a real Redis can be made to give.
+// The following tests make a real Redis send error replies.
 
-// With a full disk, PING is answered with MISCONF, and messages still arrive.
-func TestRedisThatCannotSave(t *testing.T) {
+// While the disk is full, Redis replies to PING with MISCONF, but messages arrive.
+func TestRedisCannotSave(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	n, p := run(t, impatient(r.URL()), nil), dial(t, impatient(r.URL()))
@@ -129,8 +129,8 @@ func TestRedisThatCannotSave(t *testing.T) {
 		_, err := r.Try("ping")
 		return err != nil && strings.Contains(err.Error(), "MISCONF")
 	})
-	// Buses that start later become ready, too.
-	exchange(t, "a later one", n, run(t, impatient(r.URL()), nil))
+	// A bus that starts later also becomes ready.
+	exchange(t, "to a later bus", n, run(t, impatient(r.URL()), nil))
 	if errs := p.Publish(t.Context(), numbered(0, 1)...); errs != nil {
 		t.Errorf("a publisher: %v", errs)
 	}
@@ -156,14 +156,14 @@ func staysInUse(t *testing.T, n *node, fault func() bool) {
 	redistest.Wait(t, "some probes", func() bool { return n.Probes() > before+3 })
 	exchange(t, "during the fault", n, n)
 	if !fault() {
-		t.Error("there is no fault")
+		t.Error("the fault is not present")
 	}
 	if s := n.Stats(); s.Reconnects != 0 || n.Health() != nil {
-		t.Errorf("the bus did not stay: %+v, health %v\n%s", s, n.Health(), n.log)
+		t.Errorf("the bus changed its link: %+v, health %v\n%s", s, n.Health(), n.log)
 	}
 }
 
-func TestRedisThatTakesNoWrites(t *testing.T) {
+func TestRedisRejectsWrites(t *testing.T) {
 	t.Parallel()
 	for name, setting := range map[string][2]string{
 		"OOM":        {"maxmemory", "1"},
@@ -177,13 +177,13 @@ func TestRedisThatTakesNoWrites(t *testing.T) {
 				_, err := r.Try("set", "key", "value")
 				return err != nil && strings.Contains(err.Error(), name)
 			})
-			exchange(t, "a later one", n, run(t, impatient(r.URL()), nil))
+			exchange(t, "to a later bus", n, run(t, impatient(r.URL()), nil))
 		})
 	}
 }
 
-// While a script does not end, Redis accepts nothing, and the subscription stays.
-func TestRedisThatIsBusy(t *testing.T) {
+// While a script runs, Redis accepts no messages, but the subscription stays.
+func TestBusyRedis(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	r.Do("config", "set", "busy-reply-threshold", "50")
@@ -192,7 +192,7 @@ func TestRedisThatIsBusy(t *testing.T) {
 	script.Go(func() { _, _ = r.Try("eval", "while true do end", "0") })
 	defer script.Wait()
 	defer func() { _, _ = r.Try("script", "kill") }()
-	redistest.Wait(t, "Health to say so", func() bool { return n.Health() != nil })
+	redistest.Wait(t, "Health to return an error", func() bool { return n.Health() != nil })
 	if err := n.Health(); !strings.Contains(err.Error(), "BUSY") {
 		t.Errorf("Health = %v", err)
 	}
@@ -202,15 +202,15 @@ func TestRedisThatIsBusy(t *testing.T) {
 	n.healthy()
 	exchange(t, "after", n, n)
 	if s := n.Stats(); s.Reconnects != 0 {
-		t.Errorf("the bus did not stay: %+v\n%s", s, n.log)
+		t.Errorf("the bus changed its link: %+v\n%s", s, n.log)
 	}
-	if got := n.log.count("takes no envelopes at the moment"); got != 1 {
+	if got := n.log.count("does not accept envelopes at the moment"); got != 1 {
 		t.Errorf("logged %d times:\n%s", got, n.log)
 	}
 }
 
 // Redis delivers messages while it loads its data.
-func TestRedisThatLoads(t *testing.T) {
+func TestRedisLoading(t *testing.T) {
 	t.Parallel()
 	r := redistest.StartWith(t, redistest.Config{Args: []string{"--enable-debug-command", "yes"}})
 	n := run(t, impatient(r.URL()), nil)
@@ -228,20 +228,20 @@ func TestRedisThatLoads(t *testing.T) {
 		return err != nil && strings.Contains(err.Error(), "LOADING")
 	}
 	redistest.Wait(t, "Redis to load", loading)
-	n.publish("during the load")
-	if text := n.next(); text != "during the load" {
+	n.publish("while loading")
+	if text := n.next(); text != "while loading" {
 		t.Errorf("received %q", text)
 	}
 	if !loading() {
-		t.Error("Redis has loaded too fast")
+		t.Error("Redis finished loading too early")
 	}
 	if s := n.Stats(); s.Reconnects != 0 || n.Health() != nil {
-		t.Errorf("the bus did not stay: %+v, health %v\n%s", s, n.Health(), n.log)
+		t.Errorf("the bus changed its link: %+v, health %v\n%s", s, n.Health(), n.log)
 	}
 }
 
-// A replica without its master answers PING with MASTERDOWN.
-func TestRedisWithoutItsMaster(t *testing.T) {
+// A replica without its master replies to PING with MASTERDOWN.
+func TestReplicaWithoutMaster(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	n := run(t, impatient(r.URL()), nil)
@@ -253,8 +253,8 @@ func TestRedisWithoutItsMaster(t *testing.T) {
 	exchange(t, "a master again", n, n)
 }
 
-// A command that an operator has renamed.
-func TestRedisWithoutACommand(t *testing.T) {
+// An operator may have renamed a command.
+func TestRenamedCommand(t *testing.T) {
 	t.Parallel()
 	for command, want := range map[string]string{"ping": "", "role": "", "publish": "unknown command", "psubscribe": "unknown command"} {
 		t.Run(command, func(t *testing.T) {

@@ -12,7 +12,8 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// A replica accepts messages that nobody at its master receives.
+// A replica is refused, because messages published on it do not reach its master's
+// subscribers.
 func TestReplicaIsRefused(t *testing.T) {
 	t.Parallel()
 	master := redistest.Start(t)
@@ -56,9 +57,9 @@ func portOf(r *redistest.Server) string {
 	return port
 }
 
-// An address that moves: the old node continues as a replica, and its connections
-// stay open.
-func TestAddressThatMoves(t *testing.T) {
+// When an address moves to another node, the old node continues as a replica, and its
+// connections stay open.
+func TestAddressMoves(t *testing.T) {
 	t.Parallel()
 	first, second := redistest.Start(t), redistest.Start(t)
 	p := startProxy(t, first.Addr())
@@ -67,20 +68,20 @@ func TestAddressThatMoves(t *testing.T) {
 	exchange(t, "before", n, n)
 	p.lead(second.Addr())
 	first.Do("replicaof", "127.0.0.1", portOf(second))
-	redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects == 1 })
+	redistest.Wait(t, "the bus to reconnect", func() bool { return n.Stats().Reconnects == 1 })
 	n.healthy()
 	other := run(t, impatient(second.URL()), nil)
 	exchange(t, "after", n, other)
 	if n.log.count("this node is a replica of "+second.Addr()) != 1 {
-		t.Errorf("the log does not say why, once:\n%s", n.log)
+		t.Errorf("the log does not say why exactly once:\n%s", n.log)
 	}
-	redistest.Wait(t, "the publisher to move, too", func() bool {
+	redistest.Wait(t, "the publisher to move as well", func() bool {
 		_ = e.Publish(t.Context(), numbered(0, 1)...)
 		return len(other.got) > 0
 	})
 }
 
-// While there is no master, Publish fails and Health says why.
+// While no master is available, Publish fails and Health says why.
 func TestDemotedRedisIsReported(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -97,16 +98,16 @@ func TestDemotedRedisIsReported(t *testing.T) {
 	exchange(t, "after", n, n)
 }
 
-// Without the rights to ask for the role, the log says once what is not detected.
-func TestRoleThatCannotBeAsked(t *testing.T) {
+// If the user may not query the role, the log says once what is not detected.
+func TestRoleWithoutRights(t *testing.T) {
 	t.Parallel()
 	f := redistest.Pretend(t)
 	f.Answer("ROLE", "-NOPERM no\r\n")
 	f.Answer("HELLO", "-ERR unknown command 'HELLO'\r\n")
 	n := run(t, impatient(f.URL()), nil)
 	redistest.Wait(t, "some probes", func() bool { return n.Probes() > 3 })
-	n.stop() // the log then says how often a line was suppressed
+	n.stop() // logs how often a line was left out
 	if got := n.log.count("allow ROLE"); got != 1 || n.log.count("more=") > 0 {
-		t.Errorf("said %d times, want once:\n%s", got, n.log)
+		t.Errorf("logged %d times, want once:\n%s", got, n.log)
 	}
 }

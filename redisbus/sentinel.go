@@ -53,7 +53,7 @@ func (f *finder) masters(ctx context.Context) ([]candidate, error) {
 	return candidates, nil
 }
 
-// moved returns an error if the master is no longer the node at addr. Each call asks another
+// moved returns an error if the master is no longer the node at addr. Each call asks the next
 // Sentinel. If that one names another master, moved asks all of them, and a majority must
 // name the same one. Sentinels that do not answer, or a single one that is cut off, are no
 // reason to leave a working master.

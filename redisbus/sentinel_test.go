@@ -12,8 +12,8 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// staleSentinel is a Sentinel that is cut off from the others: it names the node
-// at addr whatever they have agreed on.
+// staleSentinel returns a Sentinel that is cut off from the others and names the node at
+// addr, whatever they have agreed on.
 func staleSentinel(t *testing.T, addr string) *redistest.Pretender {
 	f := redistest.Pretend(t)
 	name(t, f, addr)
@@ -34,8 +34,8 @@ func sentinelURL(addrs ...string) string {
 	return "redis+sentinel://" + strings.Join(addrs, ",") + "/" + redistest.MasterSet
 }
 
-// One of three Sentinels names the replica: at the start, while the bus runs, and
-// when it reconnects.
+// One of three Sentinels names the replica at the start, while the bus runs, and when it
+// reconnects.
 func TestStaleSentinelNamesAReplica(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 2)
@@ -49,22 +49,23 @@ func TestStaleSentinelNamesAReplica(t *testing.T) {
 			before := n.Probes()
 			redistest.Wait(t, "each Sentinel to be asked", func() bool { return n.Probes() > before+6 })
 			if s := n.Stats(); s.Addr != c.Master.Addr() || s.Reconnects != 0 {
-				t.Errorf("the bus did not stay with the master: %+v\n%s", s, n.log)
+				t.Errorf("the bus left the master: %+v\n%s", s, n.log)
 			}
 			c.Master.Do("client", "kill", "type", "pubsub")
-			redistest.Wait(t, "the bus to connect again", func() bool { return n.Stats().Reconnects == 1 && n.Health() == nil })
+			redistest.Wait(t, "the bus to reconnect", func() bool { return n.Stats().Reconnects == 1 && n.Health() == nil })
 			exchange(t, "again", n, n)
 			if errs := p.Publish(t.Context(), numbered(0, 1)...); errs != nil {
 				t.Error(errs)
 			}
 			if n.Stats().Addr != c.Master.Addr() {
-				t.Errorf("now at %s", n.Stats().Addr)
+				t.Errorf("the bus uses %s", n.Stats().Addr)
 			}
 		})
 	}
 }
 
-// A split brain: a minority names another node that claims to be a master.
+// In a split brain, a minority names another node, which claims to be a master. The bus
+// follows only a majority.
 func TestMinorityNamesAnotherMaster(t *testing.T) {
 	t.Parallel()
 	master, rival := redistest.Start(t), redistest.Start(t)
@@ -74,30 +75,30 @@ func TestMinorityNamesAnotherMaster(t *testing.T) {
 	before := n.Probes()
 	redistest.Wait(t, "each Sentinel to be asked", func() bool { return n.Probes() > before+6 })
 	if s := n.Stats(); s.Addr != master.Addr() || s.Reconnects != 0 {
-		t.Fatalf("the bus follows a minority: %+v\n%s", s, n.log)
+		t.Fatalf("the bus followed a minority: %+v\n%s", s, n.log)
 	}
-	// Without a second voice, a working master is not left either.
+	// The bus does not leave a working master because of a single Sentinel either.
 	a.Answer("SENTINEL", "-ERR out of order\r\n")
 	before = n.Probes()
 	redistest.Wait(t, "each Sentinel to be asked", func() bool { return n.Probes() > before+6 })
 	if s := n.Stats(); s.Addr != master.Addr() || s.Reconnects != 0 {
-		t.Fatalf("the bus follows one of two: %+v\n%s", s, n.log)
+		t.Fatalf("the bus followed one of two: %+v\n%s", s, n.log)
 	}
-	// A majority is followed, although the old master works and says it is one.
+	// The bus follows a majority, although the old master works and claims to be one.
 	name(t, a, rival.Addr())
 	redistest.Wait(t, "the bus to follow the majority", func() bool { return n.Stats().Addr == rival.Addr() && n.Health() == nil })
 	if n.log.count("2 of 3 sentinels name another master, "+rival.Addr()) != 1 {
 		t.Errorf("log:\n%s", n.log)
 	}
-	redistest.Wait(t, "the publisher to follow, too", func() bool {
+	redistest.Wait(t, "the publisher to follow as well", func() bool {
 		_ = p.Publish(t.Context(), numbered(0, 1)...)
 		return len(n.got) > 0
 	})
 }
 
-// If the only Sentinel that answers is wrong, the error names it. The others are
-// found as soon as they are back.
-func TestErrorNamesTheSentinel(t *testing.T) {
+// If the only Sentinel that answers is wrong, the error names it. The others are asked again
+// as soon as they are back.
+func TestErrorNamesSentinel(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 2)
 	stale := staleSentinel(t, c.Replica.Addr())
@@ -110,12 +111,12 @@ func TestErrorNamesTheSentinel(t *testing.T) {
 	c.Sentinels[1].Resume()
 	n.await(ready)
 	if s := n.Stats(); s.Addr != c.Master.Addr() {
-		t.Errorf("at %s", s.Addr)
+		t.Errorf("the bus uses %s", s.Addr)
 	}
 	exchange(t, "after", n, n)
 }
 
-// A Sentinel that refuses the credentials does not end the attempts while another may
+// If a Sentinel refuses the credentials, the attempts continue as long as another may
 // answer.
 func TestOneSentinelRefuses(t *testing.T) {
 	t.Parallel()
@@ -145,9 +146,9 @@ func TestOneSentinelRefuses(t *testing.T) {
 	}
 }
 
-// Sentinels are asked in turn: one that sticks to a master that the others have left,
-// and that still works, does not hide the move.
-func TestStaleSentinelSticksToTheOldMaster(t *testing.T) {
+// Sentinels are asked in turn, so one that still names the old master, which still works,
+// does not hide the failover.
+func TestStaleSentinelNamesOldMaster(t *testing.T) {
 	t.Parallel()
 	old, next := redistest.Start(t), redistest.Start(t)
 	for stale := range 3 {

@@ -21,12 +21,12 @@ func TestSentinelFailover(t *testing.T) {
 	f.stop()
 	a.balance(f.accepted.Load() + 2000)
 	exchange(t, "after", a, b)
-	exchange(t, "after too", b, a)
+	exchange(t, "afterwards, the other way", b, a)
 }
 
-// The old master continues as a replica: it would still accept messages that nobody
-// at the new master receives.
-func TestSentinelFailoverOfALivingMaster(t *testing.T) {
+// The old master continues as a replica. It would still accept messages, which do not reach the
+// subscribers of the new master.
+func TestSentinelFailoverOfRunningMaster(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 3)
 	a, b := run(t, impatient(c.URL()), nil), run(t, impatient(c.URL()), nil)
@@ -40,7 +40,8 @@ func TestSentinelFailoverOfALivingMaster(t *testing.T) {
 	exchange(t, "after", a, b)
 }
 
-// A demotion that the Sentinels did not order and that closes no connection.
+// The bus leaves a demoted master even if the Sentinels did not order the demotion and no
+// connection was closed.
 func TestDemotedMasterIsLeft(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 1)
@@ -54,7 +55,7 @@ func TestDemotedMasterIsLeft(t *testing.T) {
 	exchange(t, "after", n, n)
 }
 
-func TestSentinelsThatAreAwayDoNotMatterToALivingMaster(t *testing.T) {
+func TestMasterIsKeptWithoutSentinels(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 1)
 	n := run(t, impatient(c.URL()), nil)
@@ -64,7 +65,7 @@ func TestSentinelsThatAreAwayDoNotMatterToALivingMaster(t *testing.T) {
 	redistest.Wait(t, "some probes", func() bool { return roleCalls(probes()) > first+3 })
 	exchange(t, "without", n, n)
 	if s := n.Stats(); s.Reconnects != 0 {
-		t.Errorf("the bus connected again: %+v", s)
+		t.Errorf("the bus reconnected: %+v", s)
 	}
 }
 
@@ -73,7 +74,7 @@ func TestClusterNodeKilled(t *testing.T) {
 	c := redistest.StartCluster(t)
 	first := c.Nodes[0]
 	a := run(t, impatient(c.URL()), nil)
-	// The other bus is configured with a single node and must learn the others.
+	// The other bus is configured with a single node and must discover the others.
 	b := run(t, impatient("redis+cluster://"+first.Addr()), nil)
 	exchange(t, "on one node", a, b)
 	exchange(t, "and back", b, a)
@@ -85,10 +86,11 @@ func TestClusterNodeKilled(t *testing.T) {
 	f.stop()
 	b.balance(f.accepted.Load() + 2000)
 	exchange(t, "after", b, a)
-	exchange(t, "after too", a, b)
+	exchange(t, "afterwards, the other way", a, b)
 }
 
-// A node that is cut off from the majority still accepts messages.
+// A bus leaves a node that is cut off from the majority, although the node still accepts
+// messages.
 func TestClusterMinorityIsLeft(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)

@@ -35,10 +35,12 @@ func DecodeEnvelope(text []byte) (Envelope, error) {
 	return d.Decode(text)
 }
 
-// EnvelopeDecoder decodes envelopes. It saves memory and time if envelopes in a row come
+// EnvelopeDecoder decodes envelopes. It saves memory and time if consecutive envelopes come
 // from the same server, have the same address or the same event. The zero value is ready to
 // use. A decoder must not be used concurrently.
-type EnvelopeDecoder struct{ server, target, event string } // of the previous envelope
+type EnvelopeDecoder struct {
+	server, target, event string // of the previous envelope
+}
 
 // Decode is like [DecodeEnvelope].
 func (d *EnvelopeDecoder) Decode(text []byte) (Envelope, error) {

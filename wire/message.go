@@ -53,7 +53,7 @@ func (m Message) Decode(v any) error {
 	return nil
 }
 
-// DataError is the error for a message whose data do not have the form that the
+// DataError is the error for a message whose data does not have the form that the
 // recipient expects. Its text can be logged: it contains types but no values.
 type DataError struct {
 	event string

@@ -55,7 +55,7 @@ Latency is the time from sending a message until it arrives at a client, through
 
 An interrupt ends the measurement early and prints the result so far. This command requires Linux.
 
-Exit codes: 0 every message arrived at every client once; 1 clients could not connect or were closed, or messages were lost or repeated; 2 wrong usage, nothing was done.
+Exit codes: 0 every message arrived at every client once; 1 clients could not connect or were closed, or messages were lost or repeated; 2 usage error, nothing was done.
 
 Examples:
 

@@ -41,7 +41,7 @@ type cronNextCmd struct {
 func (cronNextCmd) Help() string {
 	return patternHelp + `
 
-A note next to a time explains how a clock change affects it. Times that the clocks skip are replaced by one time, immediately after the gap. Of a time that occurs twice, the first counts. A schedule that allows every hour of the day follows elapsed time instead.
+A note next to a time explains how a clock change affects it. Times that the clocks skip are replaced by one time, immediately after the gap. If a time occurs twice, the first one counts. A schedule that allows every hour of the day follows elapsed time instead.
 
 Example:
 

@@ -46,7 +46,7 @@ Optional fields of a job:
 
 // cronFileArgs are the arguments that run and check have in common.
 type cronFileArgs struct {
-	File string `arg:"" help:"File of jobs."`
+	File string `arg:"" help:"File with the jobs."`
 	TZ   string `name:"tz" placeholder:"ZONE" help:"Default time zone of the jobs if the file has none, such as Europe/Paris (the local time zone)."`
 }
 

@@ -36,7 +36,7 @@ func (listenCmd) Help() string {
 
 If the server refuses some of the rooms, a note on standard error lists them with the reasons; if it refuses all of them, the program ends. The original Ignis does not report refused rooms.
 
-Exit codes: 0 ended by a signal, or the output was closed; 1 failure, for example because the server refused all rooms; 2 wrong usage; 3 the server rejected the credentials; 4 the server cannot be reached or the connection ended.
+Exit codes: 0 ended by a signal, or the output was closed; 1 failure, for example because the server refused all rooms; 2 usage error; 3 the server rejected the credentials; 4 the server cannot be reached or the connection ended.
 
 Examples:
 

@@ -11,7 +11,7 @@
 // Run ignis COMMAND --help for the flags. Every flag can be set by an environment
 // variable.
 //
-// Exit codes: 0 success, or ended by a signal; 1 failure; 2 wrong usage, nothing was
+// Exit codes: 0 success, or ended by a signal; 1 failure; 2 usage error, nothing was
 // done; for listen also 3, the server rejected the credentials, and 4, the server cannot
 // be reached or the connection ended. A second signal ends the program immediately with
 // 128 and the number of the signal.
@@ -44,8 +44,8 @@ const (
 
 const description = `Realtime messages between browsers, services and workers.
 
-Every flag can also be set by the environment variable shown next to it.
-Exit codes: 0 success; 1 failure; 2 wrong usage, nothing was done; listen only: 3 credentials rejected, 4 not connected or connection ended.`
+Every flag can also be set with the environment variable shown next to it.
+Exit codes: 0 success; 1 failure; 2 usage error, nothing was done; listen only: 3 credentials rejected, 4 not connected or connection ended.`
 
 // cli is the command line.
 type cli struct {

@@ -24,7 +24,7 @@ func emitFrom(t *testing.T, args ...string) (*process, *os.File) {
 	return p, w
 }
 
-// A pipe that nobody writes to or closes delays the program for at most --timeout, and
+// A pipe that is neither written to nor closed delays the program for at most --timeout, and
 // the error says what it was waiting for.
 func TestEmitDoesNotWaitForever(t *testing.T) {
 	t.Parallel()

@@ -50,16 +50,16 @@ func (m *Memory) SetDown(down bool) {
 	m.down = down
 }
 
-// DropAnswers makes calls do their work and then fail, as if the answer was lost, until it is
-// called with false.
+// DropAnswers makes calls do their work and then fail, as if the answer had been lost, until it
+// is called with false.
 func (m *Memory) DropAnswers(drop bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.dropping = drop
 }
 
-// Forget deletes the store's data, as a restart would. Instants of a job that come before the next
-// call for that job are no longer granted.
+// Forget deletes the store's data, as a restart would. Instants of a job that are due before the
+// next call for that job are no longer granted.
 func (m *Memory) Forget() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -18,14 +18,14 @@ func TestStore(t *testing.T, store cron.Store) {
 		test func(*suite)
 	}{
 		{"EachInstantOnce", (*suite).eachInstantOnce},
-		{"TheSameClaimAgain", (*suite).sameAgain},
+		{"RepeatedClaim", (*suite).sameAgain},
 		{"NeverEarly", (*suite).neverEarly},
-		{"BeforeItWasThere", (*suite).before},
+		{"BeforeTheStoreKnewTheJob", (*suite).before},
 		{"Manual", (*suite).manual},
 		{"Last", (*suite).last},
 		{"Behind", (*suite).behind},
 		{"Order", (*suite).order},
-		{"JobsAreApart", (*suite).apart},
+		{"JobsAreIndependent", (*suite).apart},
 		{"Finish", (*suite).finish},
 		{"Plan", (*suite).plan},
 	}
@@ -49,7 +49,7 @@ func TestStore(t *testing.T, store cron.Store) {
 	}
 }
 
-// suite is a test with a job of its own.
+// suite is a test with its own job.
 type suite struct {
 	*testing.T
 	store cron.Store
@@ -136,7 +136,7 @@ func (s *suite) neverEarly() {
 	}
 }
 
-// before checks that instants are refused that the store may have granted before it lost its data.
+// before checks that the store refuses instants that it may have granted before it lost its data.
 func (s *suite) before() {
 	s.expect(s.instant(0).Add(-time.Hour), "a", cron.Forgotten)
 	s.expect(s.instant(0), "a", cron.Forgotten)
@@ -164,7 +164,7 @@ func (s *suite) last() {
 	}
 }
 
-// behind checks that Last does not change until the last claim of a series that is made up for.
+// behind checks that Last does not change until the last claim of a series of missed instants.
 func (s *suite) behind() {
 	claim := func(n int, behind bool, token string, verdict cron.Verdict, last time.Time) {
 		s.Helper()

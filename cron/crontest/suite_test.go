@@ -64,7 +64,7 @@ func TestDownAndDropAnswers(t *testing.T) {
 	asked := m.Queries()
 	all(nil)
 	if n := m.Queries() - asked; n != 1 {
-		t.Errorf("asked %d times more", n)
+		t.Errorf("%d more queries", n)
 	}
 	m.Forget()
 	if g, err := m.Claim(ctx, cron.Claim{Job: "job", Scheduled: at(2), Token: "a"}); err != nil || g.Verdict != cron.Forgotten {
@@ -102,9 +102,9 @@ type broken struct {
 	crontest.Memory
 	claim  func(m *crontest.Memory, c cron.Claim) cron.Grant
 	last   func(last, now time.Time) (time.Time, time.Time)
-	plan   func(q cron.Query, s *cron.State) // of what asks for a job's plan
+	plan   func(q cron.Query, s *cron.State) // alters the answers to queries of the test Plan
 	finish func(m *crontest.Memory, f cron.Finish) error
-	fails  func(job string, at time.Time) bool // what claims or asks
+	fails  func(job string, at time.Time) bool // reports whether a claim, or a query that begins, fails
 }
 
 var errNoLuck = errors.New("no luck")
@@ -163,7 +163,7 @@ func faults() map[string]*broken {
 			}
 			return ask(m, c)
 		}},
-		"TheSameClaimAgain": granted(func(_ cron.Claim, g *cron.Grant) { g.Fence = claims.Add(1) }),
+		"RepeatedClaim": granted(func(_ cron.Claim, g *cron.Grant) { g.Fence = claims.Add(1) }),
 		"NeverEarly": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
 			g := ask(m, c)
 			if g.Verdict == cron.TooEarly {
@@ -171,7 +171,7 @@ func faults() map[string]*broken {
 			}
 			return g
 		}},
-		"BeforeItWasThere": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
+		"BeforeTheStoreKnewTheJob": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
 			g := ask(m, c)
 			if g.Verdict == cron.Forgotten {
 				g.Verdict, g.Fence = cron.Granted, claims.Add(1)
@@ -193,12 +193,12 @@ func faults() map[string]*broken {
 			c.Behind = false
 			return ask(m, c)
 		}},
-		"what is behind is never settled": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
+		"late claims never settle anything": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
 			c.Behind = strings.HasPrefix(c.Job, "Behind")
 			return ask(m, c)
 		}},
 		"Order": granted(func(_ cron.Claim, g *cron.Grant) { g.Fence = 1e6 - g.Fence }),
-		"JobsAreApart": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
+		"JobsAreIndependent": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
 			c.Job = strings.TrimSuffix(c.Job, "-other")
 			return ask(m, c)
 		}},
@@ -208,27 +208,27 @@ func faults() map[string]*broken {
 			return m.Finish(context.Background(), f)
 		}},
 		"no plan is kept": {plan: func(_ cron.Query, s *cron.State) { s.Plan = cron.Plan{} }},
-		"no schedule starts afresh": {plan: func(q cron.Query, s *cron.State) {
+		"a new schedule does not reset Last": {plan: func(q cron.Query, s *cron.State) {
 			if strings.HasSuffix(q.Plan.Schedule, "UTC") {
 				s.Last = s.Last.Add(-2 * time.Second)
 			}
 		}},
-		"a schedule starts at once": {plan: func(q cron.Query, s *cron.State) {
+		"a new schedule resets Last to now": {plan: func(q cron.Query, s *cron.State) {
 			if strings.HasSuffix(q.Plan.Schedule, "UTC") {
 				s.Last = s.Last.Add(3 * time.Second)
 			}
 		}},
-		"the same plan starts afresh": {plan: func(q cron.Query, s *cron.State) {
+		"the same plan resets Last": {plan: func(q cron.Query, s *cron.State) {
 			if q.Plan.Fingerprint == "x" {
 				s.Last = s.Now
 			}
 		}},
-		"another target starts afresh": {plan: func(q cron.Query, s *cron.State) {
+		"another target resets Last": {plan: func(q cron.Query, s *cron.State) {
 			if q.Plan.Fingerprint == "y" {
 				s.Last = s.Now
 			}
 		}},
-		"a claim of before goes back": func() *broken {
+		"an old claim moves Last back": func() *broken {
 			claimed := ""
 			return &broken{
 				claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
@@ -247,7 +247,7 @@ func faults() map[string]*broken {
 		"a token for each instant": func() *broken {
 			tokens := make(map[string]time.Time)
 			return &broken{claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
-				if !strings.HasPrefix(c.Job, "TheSame") {
+				if !strings.HasPrefix(c.Job, "RepeatedClaim") {
 					return ask(m, c)
 				}
 				if at, known := tokens[c.Token]; known && !at.Equal(c.Scheduled) {
@@ -269,7 +269,7 @@ func faults() map[string]*broken {
 			return g
 		}},
 		"a grant without a fence": granted(func(_ cron.Claim, g *cron.Grant) { g.Fence = 0 }),
-		"all is Taken": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
+		"every claim is Taken": {claim: func(m *crontest.Memory, c cron.Claim) cron.Grant {
 			g := ask(m, c)
 			g.Verdict = cron.Taken
 			return g
@@ -304,20 +304,20 @@ func TestSuiteFindsFaults(t *testing.T) {
 	for name := range faults() {
 		test := name
 		switch name {
-		case "no plan is kept", "no schedule starts afresh", "a schedule starts at once", "the same plan starts afresh",
-			"another target starts afresh", "a claim of before goes back", "plans fail":
+		case "no plan is kept", "a new schedule does not reset Last", "a new schedule resets Last to now", "the same plan resets Last",
+			"another target resets Last", "an old claim moves Last back", "plans fail":
 			test = "Plan"
 		case "a token for each instant":
-			test = "TheSameClaimAgain"
+			test = "RepeatedClaim"
 		case "one claim fails":
 			test = "EachInstantOnce"
 		case "the first second is granted":
-			test = "BeforeItWasThere"
+			test = "BeforeTheStoreKnewTheJob"
 		case "a grant without a fence":
 			test = "Manual"
-		case "all is Taken":
+		case "every claim is Taken":
 			test = "Order"
-		case "what is behind is never settled":
+		case "late claims never settle anything":
 			test = "Behind"
 		}
 		failed := "--- FAIL: TestBroken/" + strings.ReplaceAll(name, " ", "_") + "/" + test + " "

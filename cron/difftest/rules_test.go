@@ -69,7 +69,7 @@ var rules = slices.Concat(dayRules, rangeRules, formRules, macroRules)
 // dayRules are the rules for the day fields and the search range.
 var dayRules = []rule{
 	{
-		name: "a field that lists every day, beside a restricted one", of: byStar,
+		name: "a field that lists every day, next to a restricted one", of: byStar,
 		differs: func(p *pattern) bool { return p.whole() && !p.starred(dayOfMonth) && !p.starred(dayOfWeek) },
 		pattern: "0 0 1-31 * mon", after: "2026-01-01 00:00:00", we: "2026-01-05 00:00:00", they: "2026-01-02 00:00:00",
 		right: noneSays, why: "If both day fields are restricted, a day that matches either one is allowed. For Ignis a field is restricted if it excludes a day; for the others, as for POSIX, if it is not written with a star.",

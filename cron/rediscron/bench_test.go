@@ -22,7 +22,7 @@ func BenchmarkClaim(b *testing.B) {
 		if _, err := s.Last(b.Context(), cron.Query{Job: jobs[i]}); err != nil {
 			b.Fatal(err)
 		}
-		// Pretend that the job has been known for a long time.
+		// Pretend that the store has known the job for a long time.
 		r.Do("hset", "ignis:cron:{"+jobs[i]+"}:state", "floor", "1")
 	}
 	began := time.Now().Truncate(time.Second).Add(-365 * 24 * time.Hour)

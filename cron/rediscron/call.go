@@ -51,7 +51,7 @@ func (s *Store) do(
 			return result, nil
 		}
 		if errors.Is(err, rueidis.ErrClosing) && !again {
-			continue // another call has replaced this client, for a fault that this call had no part in
+			continue // another call has replaced this client
 		}
 		verdict, err := judge(c, client.Mode(), err)
 		if verdict == elsewhere {

@@ -20,9 +20,9 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// A name that resolves to another node than before: the store leaves the old node,
-// which is now a replica.
-func TestMasterThatBecameAReplica(t *testing.T) {
+// When a name resolves to another node than before, the store leaves the old node, which is
+// now a replica.
+func TestMasterBecomesReplica(t *testing.T) {
 	t.Parallel()
 	old, next := redistest.Start(t), redistest.Start(t)
 	var name atomic.Pointer[redistest.Server]
@@ -44,7 +44,7 @@ func TestMasterThatBecameAReplica(t *testing.T) {
 	name.Store(next)
 	_, err := s.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: at, Token: "b"})
 	if err == nil || !strings.Contains(err.Error(), "READONLY") || errors.Is(err, rediscron.ErrRefused) {
-		t.Errorf("a replica is asked: %v", err)
+		t.Errorf("a claim on a replica: %v", err)
 	}
 	claim(t, s, at, "b", cron.Taken)
 	at = whole(redisTime(t, s)).Add(time.Second)
@@ -54,8 +54,7 @@ func TestMasterThatBecameAReplica(t *testing.T) {
 	}
 }
 
-// clusterNode is the master of a job's slot, with another node to which the slot
-// moves.
+// clusterNode is the master of a job's slot, together with the node to which the slot moves.
 type clusterNode struct {
 	t        *testing.T
 	slot     string
@@ -111,8 +110,8 @@ func (n *clusterNode) finish() {
 	}
 }
 
-// The keys of a job move from node to node, one after the other. Claims that Redis
-// refuses in the meantime are accepted afterwards, and nothing is granted twice.
+// The keys of a job move to another node, one after the other. Claims that Redis refuses in the
+// meantime are accepted afterwards, and no instant is granted twice.
 func TestSlotInMotion(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
@@ -126,7 +125,7 @@ func TestSlotInMotion(t *testing.T) {
 	n.move("ignis:cron:{job}:state")
 	_, err := s.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: at, Token: "b"})
 	if err == nil || !strings.Contains(err.Error(), "TRYAGAIN") || errors.Is(err, rediscron.ErrRefused) {
-		t.Errorf("half of the keys have moved: %v", err)
+		t.Errorf("with half of the keys moved: %v", err)
 	}
 	n.move("ignis:cron:{job}:claims")
 	claim(t, s, at, "b", cron.Taken) // asks the other node
@@ -139,8 +138,8 @@ func TestSlotInMotion(t *testing.T) {
 	}
 }
 
-// A slot that no node serves for a while.
-func TestSlotThatIsNotServed(t *testing.T) {
+// While no node serves a slot, claims fail.
+func TestSlotNotServed(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
 	s := open(t, rediscron.Config{URL: c.URL()})
@@ -151,7 +150,7 @@ func TestSlotThatIsNotServed(t *testing.T) {
 	}
 	_, err := s.Last(t.Context(), cron.Query{Job: "job"})
 	if err == nil || !strings.Contains(err.Error(), "CLUSTERDOWN") || errors.Is(err, rediscron.ErrRefused) {
-		t.Errorf("a slot of nobody: %v", err)
+		t.Errorf("a slot that no node serves: %v", err)
 	}
 	n.of.Do("cluster", "addslots", n.slot)
 	redistest.Wait(t, "the slot to be served", func() bool {
@@ -160,8 +159,8 @@ func TestSlotThatIsNotServed(t *testing.T) {
 	})
 }
 
-// A node of a Cluster that is configured as a single Redis lacks other nodes' slots.
-func TestClusterThatIsNotConfigured(t *testing.T) {
+// If a node of a Cluster is configured as a single Redis, claims in other nodes' slots fail.
+func TestClusterConfiguredAsSingleRedis(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
 	n := slotOf(t, c, "job")
@@ -172,9 +171,9 @@ func TestClusterThatIsNotConfigured(t *testing.T) {
 	}
 }
 
-// A Cluster that does not know its nodes' addresses names them by port. They are at
-// the host by which the Cluster was reached.
-func TestClusterThatNamesPortsAlone(t *testing.T) {
+// A Cluster that does not know its nodes' addresses names them only by port. They are on the
+// host at which the Cluster was reached.
+func TestClusterThatNamesOnlyPorts(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
 	for _, node := range c.Nodes {
@@ -188,7 +187,7 @@ func TestClusterThatNamesPortsAlone(t *testing.T) {
 	option.DialCtxFn = func(ctx context.Context, addr string, d *net.Dialer, _ *tls.Config) (net.Conn, error) {
 		name, port, err := net.SplitHostPort(addr)
 		if err != nil || name != host {
-			t.Errorf("%q is dialed (%v)", addr, err)
+			t.Errorf("dialed %q (%v)", addr, err)
 		}
 		return d.DialContext(ctx, "tcp", net.JoinHostPort("127.0.0.1", port))
 	}
@@ -214,11 +213,11 @@ func TestClusterThatNamesPortsAlone(t *testing.T) {
 		return times
 	}
 	// The client already knows the Cluster and is redirected. A little later it
-	// learns the Cluster again, perhaps from the node to which it was redirected.
+	// queries the Cluster again, perhaps from the node to which it was redirected.
 	before := learned()
 	slotOf(t, c, "job").finish()
 	ask("job")
-	redistest.Wait(t, "the client to learn the Cluster anew", func() bool { return learned() > before })
+	redistest.Wait(t, "the client to query the Cluster again", func() bool { return learned() > before })
 	for i := range 20 {
 		ask(fmt.Sprint("job-", i))
 	}

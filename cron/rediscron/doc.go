@@ -45,7 +45,7 @@
 // twice. Therefore set on each node, including the replicas:
 //
 //	min-replicas-to-write 1      # or more
-//	min-replicas-max-lag  5      # seconds; less than it takes until a failover begins:
+//	min-replicas-max-lag  5      # seconds; less than the time until a failover begins:
 //	                             # down-after-milliseconds, or cluster-node-timeout
 //
 // A master without connected replicas then answers NOREPLICAS, and nothing is granted.
@@ -66,7 +66,7 @@
 //     same connection. Nothing is granted while Redis accepts no writes.
 //   - READONLY, MASTERDOWN, NOAUTH: try elsewhere. The connection is closed, and the next call
 //     opens a new one: to the current address of the name, or to the master that Sentinels name.
-//   - NOPERM, WRONGPASS, unknown commands and the like persist until somebody changes something:
+//   - NOPERM, WRONGPASS, unknown commands and the like persist until someone changes something:
 //     the error wraps [ErrRefused].
 //
 // # Data in Redis
@@ -85,7 +85,7 @@
 // (BenchmarkClaim, on two cores shared with the client).
 //
 // The keys expire after 400 days without use. They must not be evicted, because an
-// eviction is like a restart. A user of Redis needs +eval +evalsha +time +hmget +hset +zadd
+// eviction is like a restart. A Redis user needs +eval +evalsha +time +hmget +hset +zadd
 // +zcard +zrange +zrangebyscore +zrevrange +zrem +zremrangebyrank +pexpire and, to
 // detect restarts and replicas, +info, for keys ignis:cron:*, or shop:ignis:cron:*.
 // The package works with a single Redis from version 6.2 on, with Sentinels and with

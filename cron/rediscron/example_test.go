@@ -8,7 +8,7 @@ import (
 	"github.com/ignis-go/ignis/cron/rediscron"
 )
 
-// However many processes do this with one Redis, the function runs once each day.
+// The function runs once a day, no matter how many processes do this with one Redis.
 func Example() {
 	store, err := rediscron.New(rediscron.Config{URL: "redis://127.0.0.1:6379"})
 	if err != nil {
@@ -29,6 +29,6 @@ func Example() {
 	}
 }
 
-// writeDigest refuses a fence below one that it has seen, which means that the run
-// was asleep.
+// writeDigest rejects a fence below one that it has seen, because that run was suspended
+// while later ones proceeded.
 func writeDigest(context.Context, string, uint64) error { return nil }

@@ -14,8 +14,8 @@ import (
 // LeavePause is the minimum time between two replacements of a client.
 const LeavePause = leavePause
 
-// AskWhileLeft makes a call whose client is replaced, the given number of times,
-// between when it is chosen and when it is used.
+// AskWhileLeft makes a call whose client is replaced the given number of times, after the call
+// has chosen it and before the call uses it.
 func (s *Store) AskWhileLeft(ctx context.Context, times int) error {
 	_, err := s.do(ctx, toRuns, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
 		if times--; times >= 0 {
@@ -31,7 +31,7 @@ func (s *Store) AskWhileLeft(ctx context.Context, times int) error {
 // AwaitLook waits until the due nodes have been checked.
 func (s *Store) AwaitLook() { s.replicas.ended.Wait() }
 
-// LookAgain advances time so far that all nodes are due.
+// LookAgain makes all nodes due for a check.
 func (s *Store) LookAgain() {
 	s.replicas.mu.Lock()
 	defer s.replicas.mu.Unlock()
@@ -47,8 +47,8 @@ const (
 	MaxWarned = maxWarned
 )
 
-// LookAtMany connects to many nodes with replicas and checks them all at the same
-// time. It returns how many are kept.
+// LookAtMany connects to many nodes with replicas and checks all of them together. It returns
+// how many are kept.
 func LookAtMany(log *slog.Logger, nodes int) int {
 	r := newReplicas(log, 0)
 	defer r.close()
@@ -69,7 +69,7 @@ func LookAtMany(log *slog.Logger, nodes int) int {
 	return len(r.nodes)
 }
 
-// LookBefore connects, and makes a client check nodes that it does not know yet.
+// LookBefore connects, and checks nodes that the client does not know yet.
 func (s *Store) LookBefore(ctx context.Context) error {
 	client, err := s.connected(ctx)
 	if err == nil {
@@ -79,7 +79,7 @@ func (s *Store) LookBefore(ctx context.Context) error {
 	return err
 }
 
-// stranger is a client that knows no nodes, and says so when it may.
+// stranger is a client that does not list any nodes. If asked is set, its list waits for may.
 type stranger struct {
 	rueidis.Client
 	asked *atomic.Int32 // number of queries
@@ -127,7 +127,7 @@ func (s *Store) Due() (n int) {
 	return n
 }
 
-// Looks reports whether nodes are checked after Close.
+// Looks reports whether a check starts after Close.
 func (s *Store) Looks() bool {
 	s.LookAgain()
 	s.replicas.look(stranger{})

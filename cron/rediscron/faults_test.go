@@ -37,13 +37,13 @@ func do(commands ...string) func(*testing.T, *redistest.Server) {
 	}
 }
 
-// rights are those that the package documentation lists.
+// rights contains the rights that the package documentation lists.
 const rights = "+eval +evalsha +time +hmget +hset +zadd +zcard +zrange +zrangebyscore +zrevrange +zrem +zremrangebyrank +pexpire +info"
 
 // addUser creates the user of the stores.
 const addUser = "acl setuser cron on >secret ~ignis:cron:* +client +hello +ping +select " + rights
 
-// faults are those that can be caused in a running Redis.
+// faults contains the faults that can be caused in a running Redis.
 var faults = map[string]fault{
 	"MISCONF": {
 		reply: "MISCONF", runs: true, end: do("config set stop-writes-on-bgsave-error no"),
@@ -91,7 +91,7 @@ var faults = map[string]fault{
 		begin: do("acl setuser default resetpass >other", "--pass other client kill type normal"),
 		end:   do("--pass other acl setuser default nopass"),
 	},
-	"WRONGPASS for a user who is gone": {
+	"WRONGPASS for a deleted user": {
 		reply: "WRONGPASS", refused: true,
 		begin: do("acl deluser cron"), end: do(addUser),
 	},
@@ -129,15 +129,14 @@ func asUser(t *testing.T, r *redistest.Server) rediscron.Config {
 	return rediscron.Config{URL: strings.Replace(r.URL(), "redis://", "redis://cron:secret@", 1)}
 }
 
-// inBackground runs f, which blocks a Redis. The test waits for it.
+// inBackground runs f, which blocks a Redis, and waits for it at the end of the test.
 func inBackground(t *testing.T, f func()) {
 	var wg sync.WaitGroup
 	t.Cleanup(wg.Wait)
 	wg.Go(f)
 }
 
-// jobs is one job in two processes, due each second, with the outcomes of its
-// instants.
+// jobs is a job in two processes, due every second, with the outcomes of its instants.
 type jobs struct {
 	cancel context.CancelFunc
 	ended  sync.WaitGroup
@@ -215,17 +214,17 @@ func (j *jobs) check(t *testing.T, from, to int64) {
 		case n == 1:
 			once++
 		case why == "":
-			t.Errorf("instant %d did not run, and no reason is recorded", at)
+			t.Errorf("instant %d did not run, but no reason is recorded", at)
 		default:
 			reasons[why]++
 		}
 	}
-	t.Logf("of %d instants %d ran, once; the others: %v", to-from+1, once, reasons)
+	t.Logf("of %d instants, %d ran once; the others: %v", to-from+1, once, reasons)
 }
 
-// Redis answers with an error for some seconds. Every call fails with that error, no
-// instant runs twice, and each runs or is recorded with the reason.
-func TestRedisThatAnswersWithErrors(t *testing.T) {
+// While Redis answers with an error for a few seconds, every call fails with that error. No
+// instant runs twice, and each one runs or is recorded with a reason.
+func TestRedisAnswersWithErrors(t *testing.T) {
 	t.Parallel()
 	for name, f := range faults {
 		t.Run(name, func(t *testing.T) {
@@ -276,13 +275,13 @@ func TestRedisThatAnswersWithErrors(t *testing.T) {
 	}
 }
 
-// is reports whether an error is that of the fault.
+// is reports whether the fault caused an error.
 func (f *fault) is(err error) bool {
 	return err != nil && strings.Contains(err.Error(), f.reply) && errors.Is(err, rediscron.ErrRefused) == f.refused
 }
 
-// expect waits until a call fails with the error of the fault. A lost connection may
-// come first.
+// expect waits until a call fails with the error of the fault. It may fail with a lost
+// connection first.
 func expect(t *testing.T, f fault, call func() error) {
 	t.Helper()
 	var last error
@@ -297,7 +296,7 @@ func expect(t *testing.T, f fault, call func() error) {
 	})
 }
 
-// ask claims until there is an answer: the first connection may not be usable yet.
+// ask repeats a claim until it is answered, because the first connection may not be usable yet.
 func ask(t *testing.T, s *rediscron.Store, at time.Time, token string) (g cron.Grant) {
 	t.Helper()
 	redistest.Wait(t, "an answer", func() bool {
@@ -308,19 +307,19 @@ func ask(t *testing.T, s *rediscron.Store, at time.Time, token string) (g cron.G
 	return g
 }
 
-// A right is missing that the script needs after it has written, or before. Whatever
-// was done by then, one of the two claims is granted, and no number is used twice.
-func TestRightThatIsMissing(t *testing.T) {
+// If the script lacks a right before or after it has written, one of the two claims is granted
+// nevertheless, and no number is used twice.
+func TestMissingRight(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	c := asUser(t, r)
 	s, other := open(t, c), open(t, c)
-	// Pretend that the job has been known for an hour.
+	// Pretend that the store has known the job for an hour.
 	at := whole(redisTime(t, s)).Add(-time.Minute)
 	r.Do("hset", "ignis:cron:{job}:state", "floor", strconv.FormatInt(at.Add(-time.Hour).Unix(), 10))
 	fences := make(map[uint64]string)
 	for right := range strings.FieldsSeq(rights) {
-		if right == "+info" || right == "+eval" { // it works without, or needs it only at first
+		if right == "+info" || right == "+eval" { // works without it, or needs it only at first
 			continue
 		}
 		r.Do("acl", "setuser", "cron", "-"+right[1:])
@@ -340,7 +339,7 @@ func TestRightThatIsMissing(t *testing.T) {
 			t.Errorf("the claims without %s and without %s both have number %d", was, right, fence)
 		}
 		fences[fence] = right
-		// Without the right the end is not recorded, and the claim remains.
+		// Without the right, the end is not recorded, and the claim remains.
 		r.Do("acl", "setuser", "cron", "-"+right[1:])
 		_ = s.Finish(t.Context(), cron.Finish{Job: "job", Scheduled: at, Fence: fence, Outcome: cron.OutcomeSucceeded})
 		r.Do("acl", "setuser", "cron", right)
@@ -349,8 +348,8 @@ func TestRightThatIsMissing(t *testing.T) {
 	}
 }
 
-// A command that an operator has renamed.
-func TestRedisWithoutACommand(t *testing.T) {
+// An operator may have renamed a command.
+func TestRenamedCommand(t *testing.T) {
 	t.Parallel()
 	for _, command := range []string{"evalsha", "hset", "zrevrange"} {
 		t.Run(command, func(t *testing.T) {

@@ -12,9 +12,9 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// Redis is frozen across an instant, and executes the claims that have arrived when
-// nobody waits for the answers anymore.
-func TestRedisThatStandsStill(t *testing.T) {
+// Redis is frozen while an instant becomes due, and executes the claims when no process is
+// waiting for the answers.
+func TestFrozenRedis(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	at := whole(time.Now()).Add(4 * time.Second).UTC()
@@ -51,16 +51,16 @@ func TestRedisThatStandsStill(t *testing.T) {
 	select {
 	case run := <-runs:
 		if !run.Scheduled.Equal(at) {
-			t.Errorf("it runs %v, not %v", run.Scheduled, at)
+			t.Errorf("%v ran, want %v", run.Scheduled, at)
 		}
 	case rec := <-left:
-		t.Errorf("it is not run, though there was time: %+v", rec)
+		t.Errorf("the instant was not run, although there was time: %+v", rec)
 	case <-time.After(20 * time.Second):
-		t.Fatal("the instant is neither run nor recorded")
+		t.Fatal("the instant was neither run nor recorded")
 	}
 	select {
 	case run := <-runs:
-		t.Errorf("it runs again: %+v", run)
+		t.Errorf("it ran again: %+v", run)
 	case <-time.After(2 * time.Second):
 	}
 }

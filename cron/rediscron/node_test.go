@@ -22,7 +22,8 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// plan is what a process does: this test binary with the plan in its environment.
+// plan describes what a process does. The process is this test binary with the plan in its
+// environment.
 type plan struct {
 	Redis   string
 	Node    string
@@ -109,7 +110,7 @@ func (p *plan) run() error {
 	return s.Run(ctx)
 }
 
-// guarded rejects a number below the greatest that it has seen.
+// guarded is a script that rejects numbers below the greatest that it has seen.
 const guarded = `local n = tonumber(redis.call('GET', KEYS[1]) or 0)
 if tonumber(ARGV[1]) < n then return 0 end
 redis.call('SET', KEYS[1], ARGV[1])
@@ -118,7 +119,7 @@ return 1`
 func (p *plan) do(ctx context.Context, r cron.Run, say func(line)) {
 	l := line{What: "started", Job: r.Job, At: r.Scheduled.Unix(), Fence: r.Fence}
 	say(l)
-	select { // the work
+	select { // work
 	case <-time.After(p.Takes):
 	case <-ctx.Done():
 	}
@@ -228,7 +229,7 @@ func (n *nodes) read(r io.Reader) {
 	}
 }
 
-// said returns the lines for which match is true.
+// said returns the lines for which match returns true.
 func (n *nodes) said(match func(line) bool) []line {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -241,7 +242,7 @@ func (n *nodes) said(match func(line) bool) []line {
 	return list
 }
 
-// wait waits for a line, and returns the last one like it.
+// wait waits for a matching line, and returns the last one.
 func (n *nodes) wait(what string, match func(line) bool) line {
 	n.t.Helper()
 	var l line
@@ -265,8 +266,8 @@ func (n *nodes) named(name string) *node {
 	return nil
 }
 
-// instants returns, for each job and instant, how often it was started, and whether a
-// process has recorded that it was not.
+// instants returns, for each job and instant, how often it was started, and the reason that a
+// process has recorded if it was not.
 func (n *nodes) instants() (started map[string]map[int64]int, left map[string]map[int64]string) {
 	started, left = make(map[string]map[int64]int), make(map[string]map[int64]string)
 	for _, l := range n.said(func(line) bool { return true }) {

@@ -11,13 +11,13 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// TestNonsenseFromRedis checks that, whatever a server answers, a call fails with the
-// reason, the process survives, and a sane server is used again.
+// TestNonsenseFromRedis checks that, whatever a server answers, a call fails with the reason, the
+// process survives, and the server can be used again when its answers are valid.
 func TestNonsenseFromRedis(t *testing.T) {
 	for _, target := range []string{"", "+sentinel", "+cluster"} {
 		for _, command := range []string{"HELLO", "CLIENT", "EVALSHA", "ROLE", "SENTINEL", "SUBSCRIBE", "UNSUBSCRIBE", "CLUSTER"} {
 			if target == "" && command == "CLUSTER" || target != "+sentinel" && strings.Contains("ROLE SENTINEL SUBSCRIBE UNSUBSCRIBE", command) {
-				continue // not asked there
+				continue // not sent there
 			}
 			for _, answer := range redistest.Nonsense {
 				server := redistest.Pretend(t)
@@ -28,8 +28,8 @@ func TestNonsenseFromRedis(t *testing.T) {
 				}
 				s := open(t, rediscron.Config{URL: url, Timeout: 3 * time.Second})
 				_, err := s.Last(t.Context(), cron.Query{Job: "job"})
-				// The answer may be valid for this command, or of a type that the
-				// client reports.
+				// The answer may be valid for this command, or of a type that the client
+				// reports.
 				plain := answer == "+OK\r\n" || answer == ":1\r\n"
 				if target == "" && !plain && (err == nil || !strings.HasPrefix(err.Error(), "rediscron: redis: ")) {
 					t.Errorf("%.30q to %s: %v", answer, command, err)
@@ -45,7 +45,7 @@ func TestNonsenseFromRedis(t *testing.T) {
 }
 
 // An answer that the claim script cannot have given is not a grant.
-func TestAnswersThatAreNone(t *testing.T) {
+func TestInvalidAnswers(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		verdict, fence, now string

@@ -11,8 +11,8 @@ import (
 	"github.com/ignis-go/ignis/redisbus"
 )
 
-// Two applications with jobs of the same name do not interfere, even if each may only
-// use keys with its own prefix.
+// Jobs of the same name in two applications do not interfere, even if each application may use
+// only keys with its own prefix.
 func TestPrefixOfApplications(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)

@@ -18,8 +18,7 @@ func threeSkewed(p plan) []plan {
 	return list
 }
 
-// until waits until jobs were started for an instant that many seconds after the
-// first.
+// until waits until jobs have been started for an instant that many seconds after the first.
 func (n *nodes) until(seconds int64) (first int64) {
 	n.t.Helper()
 	isStart := func(l line) bool { return l.What == "started" }
@@ -32,8 +31,7 @@ func (n *nodes) until(seconds int64) (first int64) {
 	return first
 }
 
-// Three processes, two of them with clocks that are off by 2 s, run 150 jobs each
-// second.
+// Three processes, two of them with clocks that are off by 2 s, run 150 jobs every second.
 func TestEachInstantOnceInThreeProcesses(t *testing.T) {
 	t.Parallel()
 	const jobs, seconds = 150, 16
@@ -56,17 +54,17 @@ func TestEachInstantOnceInThreeProcesses(t *testing.T) {
 			runs++
 		}
 	}
-	t.Logf("%d instants, each of them run once", runs)
+	t.Logf("%d instants, each run once", runs)
 	byNode := make(map[string]int)
 	for _, l := range n.said(func(l line) bool { return l.What == "started" }) {
 		byNode[l.Node]++
 	}
-	t.Logf("runs of the processes: %v", byNode)
+	t.Logf("runs by process: %v", byNode)
 }
 
-// One process is killed, another is stopped for a while, and Redis is restarted and
-// loses everything: no instant runs twice, and none is lost silently.
-func TestEachInstantAtMostOnceWhateverHappens(t *testing.T) {
+// One process is killed, another is suspended for a while, and Redis is restarted without its
+// data. No instant runs twice, and each one that does not run is recorded.
+func TestEachInstantAtMostOnce(t *testing.T) {
 	t.Parallel()
 	const jobs = 20
 	n := startNodes(t, threeSkewed(plan{Jobs: jobs, Pattern: "* * * * * *", Takes: time.Millisecond})...)
@@ -102,19 +100,18 @@ func TestEachInstantAtMostOnceWhateverHappens(t *testing.T) {
 				unsaid++
 			}
 		}
-		// The process that was killed may have been granted one run that it did not
-		// start.
+		// The killed process may have been granted one run that it did not start.
 		if unsaid > 1 {
-			t.Errorf("%s: %d instants did not run, and no reason is recorded", job, unsaid)
+			t.Errorf("%s: %d instants did not run, but no reason is recorded", job, unsaid)
 		}
 	}
 	t.Logf("%d instants, %d of them missed with a reason", int64(jobs)*(last-first), missed)
 	if missed > jobs*(away+4) {
-		t.Errorf("a restart of %d s made %d instants of %d jobs be missed", away, missed, jobs)
+		t.Errorf("because of a restart of %d s, %d instants of %d jobs were missed", away, missed, jobs)
 	}
 }
 
-func TestProcessKilledInARun(t *testing.T) {
+func TestProcessKilledDuringRun(t *testing.T) {
 	t.Parallel()
 	n := startNodes(t, plan{Jobs: 1, Pattern: "*/2 * * * * *", Takes: 300 * time.Millisecond}, plan{Jobs: 1, Pattern: "*/2 * * * * *"})
 	l := n.wait("a run of the slow process", func(l line) bool { return l.What == "started" && l.Node == "node-0" })
@@ -122,7 +119,7 @@ func TestProcessKilledInARun(t *testing.T) {
 	n.wait("the next run", func(next line) bool { return next.What == "started" && next.At > l.At && next.Fence > l.Fence })
 	n.end()
 	if again := n.said(func(a line) bool { return a.What == "started" && a.At == l.At }); len(again) != 1 {
-		t.Errorf("the instant was run by %v", again)
+		t.Errorf("the instant was run again by %v", again)
 	}
 	s := open(t, rediscron.Config{URL: n.redis.URL()})
 	runs, err := s.Runs(t.Context(), "job-0", 100)
@@ -131,7 +128,7 @@ func TestProcessKilledInARun(t *testing.T) {
 	}
 	for _, r := range runs {
 		if r.Scheduled.Unix() == l.At && (r.Outcome != 0 || r.Node != l.Node || r.Fence != l.Fence) {
-			t.Errorf("the run that was lost is recorded as %+v", r)
+			t.Errorf("the lost run is recorded as %+v", r)
 		}
 		if r.Scheduled.Unix() > l.At && r.Outcome == 0 {
 			t.Errorf("a later run has no end: %+v", r)
@@ -139,13 +136,13 @@ func TestProcessKilledInARun(t *testing.T) {
 	}
 }
 
-// A process that is stopped in a run, and wakes up after others have continued,
-// cannot overwrite what they have written.
-func TestSleeperIsFencedOff(t *testing.T) {
+// A process that was suspended during a run, and resumes after others have continued, cannot
+// overwrite what they have written.
+func TestSuspendedProcessIsFencedOff(t *testing.T) {
 	t.Parallel()
 	p := plan{Jobs: 1, Pattern: "*/2 * * * * *", Takes: 500 * time.Millisecond, Guarded: true}
 	n := startNodes(t, p, p)
-	n.wait("a run that has ended", func(l line) bool { return l.What == "ended" })
+	n.wait("the end of a run", func(l line) bool { return l.What == "ended" })
 	l, p1 := n.stopInARun()
 	n.wait("a run of the other process", func(e line) bool { return e.What == "ended" && e.Node != l.Node && e.At > l.At })
 	if err := p1.cmd.Process.Signal(syscall.SIGCONT); err != nil {
@@ -153,13 +150,13 @@ func TestSleeperIsFencedOff(t *testing.T) {
 	}
 	end := n.wait("the end of the first run", func(e line) bool { return e.At == l.At && e.Node == l.Node && e.What != "started" })
 	if end.What != "refused" {
-		t.Errorf("the write of the run that slept: %s", end.What)
+		t.Errorf("the write of the suspended run: %s", end.What)
 	}
-	n.wait("it to run again", func(e line) bool { return e.Node == l.Node && e.What == "ended" && e.At > l.At })
+	n.wait("the process to run again", func(e line) bool { return e.Node == l.Node && e.What == "ended" && e.At > l.At })
 	n.end()
 }
 
-// stopInARun stops a process in the middle of a run.
+// stopInARun suspends a process in the middle of a run.
 func (n *nodes) stopInARun() (line, *node) {
 	n.t.Helper()
 	for {
@@ -176,7 +173,7 @@ func (n *nodes) stopInARun() (line, *node) {
 		if len(n.said(func(o line) bool { return o.At == l.At && o.What != "started" })) == 0 {
 			return l, p
 		}
-		// The run was faster than the signal.
+		// The run ended before the signal arrived.
 		if err := p.cmd.Process.Signal(syscall.SIGCONT); err != nil {
 			n.t.Fatal(err)
 		}

@@ -18,10 +18,10 @@ const (
 	// maxNodes is how many nodes are checked, and maxWarned how many are logged.
 	maxNodes  = 1000
 	maxWarned = 16
-	// lookAgain is after how long a node is checked again while its connection lasts:
-	// it may have got a replica.
+	// lookAgain is the interval at which a node is checked while its connection lasts,
+	// because it may have gained a replica.
 	lookAgain = 10 * time.Minute
-	// lookSoon is after how long a node without an answer is checked again.
+	// lookSoon is the pause before a node that did not answer is checked again.
 	lookSoon = time.Second
 	// maxShown limits how much of an address or answer is logged.
 	maxShown = 512
@@ -38,7 +38,7 @@ type replicas struct {
 
 	mu      sync.Mutex
 	nodes   map[string]*node // by the address that the client dials
-	warned  int              // number of warned nodes
+	warned  int              // number of nodes that were warned about
 	next    time.Time        // when the next node is due
 	looking bool
 	ended   sync.WaitGroup
@@ -48,7 +48,7 @@ type replicas struct {
 type node struct {
 	shown     string // the node's address
 	connected time.Time
-	looked    time.Time // when it was last checked; zero if not since it was connected to
+	looked    time.Time // when it was last checked; zero if not since the latest connection
 	warned    bool
 	denied    bool
 }
@@ -120,8 +120,8 @@ func (r *replicas) look(client rueidis.Client) {
 	})
 }
 
-// unknown handles a node that is not among the client's: not yet, or it is a
-// Sentinel.
+// unknown handles a node that the client does not list, because it does not know the node
+// yet or because the node is a Sentinel.
 func (r *replicas) unknown(n *node) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -132,7 +132,7 @@ func (r *replicas) unknown(n *node) {
 	r.soon()
 }
 
-// soon makes due nodes be checked again before long. The caller holds mu.
+// soon schedules another check of the nodes that are due. The caller holds mu.
 func (r *replicas) soon() {
 	if at := time.Now().Add(lookSoon); at.Before(r.next) {
 		r.next = at
@@ -164,7 +164,7 @@ func (r *replicas) note(n *node, info string, err error, bySentinel bool) {
 		r.log.Info("redis does not tell this user about its restarts and replicas: a restart that lost grants is not detected, "+
 			"and min-replicas-to-write is not checked; allow INFO", "redis", shown(n.shown), "error", shown(err.Error()))
 	case warn:
-		r.log.Warn("redis has replicas and takes writes without them, so an instant may run twice: a master that is cut off "+
+		r.log.Warn("redis has replicas and accepts writes without them, so an instant may run twice: a master that is cut off "+
 			"continues to grant instants that its successor grants too; set min-replicas-to-write to 1 or more (it or min-replicas-max-lag is 0), "+
 			"and min-replicas-max-lag to less than a failover takes", "redis", shown(n.shown), "replicas", count)
 	}

@@ -73,14 +73,14 @@ const unguarded = "min-replicas-to-write"
 func startReplica(t *testing.T, of *redistest.Server) *redistest.Server {
 	t.Helper()
 	r := redistest.StartWith(t, redistest.Config{Args: []string{"--replicaof", "127.0.0.1 " + strconv.Itoa(of.Port())}})
-	redistest.Wait(t, "the replica to be in step", func() bool {
+	redistest.Wait(t, "the replica to be in sync", func() bool {
 		return strings.Contains(of.Do("info", "replication"), ",port="+strconv.Itoa(r.Port())+",") &&
 			strings.Contains(of.Do("info", "replication"), "state=online")
 	})
 	return r
 }
 
-func TestReplicasThatAreNotWaitedFor(t *testing.T) {
+func TestReplicasWithoutGuard(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	var log logged
@@ -103,7 +103,7 @@ func TestReplicasThatAreNotWaitedFor(t *testing.T) {
 	look(t, s)
 	log.wants(t, "after a new connection", unguarded, r)
 
-	// Another process, which uses the logger of its bus.
+	// Another process uses the logger of its bus.
 	var other logged
 	for _, set := range [][2]string{{"1", "0"}, {"0", "10"}} {
 		r.Do("config", "set", "min-replicas-to-write", set[0], "min-replicas-max-lag", set[1])
@@ -130,7 +130,7 @@ func TestReplicasThatAreNotWaitedFor(t *testing.T) {
 	other.wants(t, "after a new connection", unguarded, r)
 }
 
-// Behind Sentinels a failover may happen although the replica is away.
+// Behind Sentinels, a failover may happen even if the replica is disconnected now.
 func TestReplicasBehindSentinels(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 3)
@@ -159,7 +159,7 @@ func TestReplicasBehindSentinels(t *testing.T) {
 	other.wants(t, "after a failover", unguarded, c.Master, c.Replica)
 }
 
-// In a Cluster, each master in use is checked.
+// In a Cluster, each master that the client uses is checked.
 func TestReplicasInACluster(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
@@ -177,8 +177,8 @@ func TestReplicasInACluster(t *testing.T) {
 	log.wants(t, "of one master", unguarded, n.of)
 }
 
-// A user who may not send INFO gets one log line, which is not a warning.
-func TestReplicasThatCannotBeAskedAbout(t *testing.T) {
+// If the user may not send INFO, that is logged once, and not as a warning.
+func TestReplicasWithoutRights(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	startReplica(t, r)
@@ -203,7 +203,7 @@ func TestReplicasThatCannotBeAskedAbout(t *testing.T) {
 }
 
 // A node that cannot answer at the moment is checked again.
-func TestReplicasThatAreAskedAboutLater(t *testing.T) {
+func TestReplicasAreCheckedAgain(t *testing.T) {
 	t.Parallel()
 	master := bulk("# Replication\r\nrole:master\r\nconnected_slaves:2\r\n")
 	for _, answer := range []string{"-LOADING Redis is loading the dataset in memory\r\n", "*1\r\n:1\r\n"} {
@@ -216,12 +216,12 @@ func TestReplicasThatAreAskedAboutLater(t *testing.T) {
 			t.Errorf("%q: %s", answer, lines)
 		}
 		server.Answer("INFO", master)
-		redistest.Wait(t, "the answer to be understood", func() bool { look(t, s); return len(log.lines()) > 0 })
+		redistest.Wait(t, "a valid answer", func() bool { look(t, s); return len(log.lines()) > 0 })
 		if lines := log.lines(); len(lines) != 1 || !strings.Contains(lines[0], "replicas=2") {
 			t.Errorf("after %q: %s", answer, lines)
 		}
 	}
-	// A replica that has replicas grants nothing.
+	// A replica with its own replicas grants nothing, so it is not warned about.
 	server := redistest.Pretend(t)
 	var log logged
 	s := open(t, rediscron.Config{URL: server.URL(), Logger: log.logger()})
@@ -235,9 +235,8 @@ func TestReplicasThatAreAskedAboutLater(t *testing.T) {
 	}
 }
 
-// A node that the client has connected to but does not use yet is checked once it is
-// used.
-func TestReplicasOfANodeThatIsNotUsedYet(t *testing.T) {
+// A node that the client has connected to but does not use yet is checked once it is used.
+func TestReplicasOfUnusedNode(t *testing.T) {
 	t.Parallel()
 	server := redistest.Pretend(t)
 	server.Answer("INFO", bulk("role:master\r\nconnected_slaves:1\r\n"))
@@ -247,28 +246,28 @@ func TestReplicasOfANodeThatIsNotUsedYet(t *testing.T) {
 		t.Fatal(err)
 	}
 	if lines := log.lines(); len(lines) != 0 {
-		t.Fatalf("what the client does not use is asked: %s", lines)
+		t.Fatalf("a node that the client does not use was checked: %s", lines)
 	}
 	if n := s.Due(); n != 1 {
 		t.Errorf("%d nodes are due", n)
 	}
-	redistest.Wait(t, "the node to be looked at", func() bool { look(t, s); return len(log.lines()) == 1 })
+	redistest.Wait(t, "the node to be checked", func() bool { look(t, s); return len(log.lines()) == 1 })
 	if n := s.Due(); n != 0 {
 		t.Errorf("%d nodes are due after that", n)
 	}
 
 	// A node that remains unused is considered a Sentinel.
 	s = open(t, rediscron.Config{URL: server.URL(), Logger: log.logger(), Timeout: 50 * time.Millisecond})
-	redistest.Wait(t, "the node to be forgotten", func() bool {
+	redistest.Wait(t, "the node to be ignored", func() bool {
 		err := s.LookBefore(t.Context())
 		return s.Due() == 0 && err == nil
 	})
 }
 
-func TestReplicasAreLookedAtOnceAtATime(t *testing.T) {
+func TestReplicasAreCheckedOneAtATime(t *testing.T) {
 	t.Parallel()
 	if n := rediscron.LookOften(); n != 1 {
-		t.Errorf("they are looked at %d times", n)
+		t.Errorf("they were checked %d times", n)
 	}
 }
 
@@ -280,14 +279,14 @@ func TestReplicasAfterClose(t *testing.T) {
 	redisTime(t, s)
 	_ = s.Close()
 	if s.Looks() {
-		t.Error("nodes are looked at")
+		t.Error("nodes are checked")
 	}
 }
 
 func bulk(text string) string { return fmt.Sprintf("$%d\r\n%s\r\n", len(text), text) }
 
-// However many nodes there are, the number of kept and of logged nodes is limited.
-func TestReplicasOfVeryManyNodes(t *testing.T) {
+// The numbers of nodes that are kept and logged are limited.
+func TestReplicasOfManyNodes(t *testing.T) {
 	t.Parallel()
 	var log logged
 	if kept := rediscron.LookAtMany(log.logger(), rediscron.MaxNodes+5); kept != rediscron.MaxNodes {
@@ -299,8 +298,8 @@ func TestReplicasOfVeryManyNodes(t *testing.T) {
 }
 
 // A master and its processes are cut off while a replica replaces it. With
-// min-replicas-to-write it grants nothing more; without it, it also grants what its
-// successor grants.
+// min-replicas-to-write, the old master stops granting. Without it, both grant the same
+// instants.
 func TestSplitBrain(t *testing.T) {
 	t.Parallel()
 	for _, setting := range []string{"0", "1"} {
@@ -319,7 +318,7 @@ func TestSplitBrain(t *testing.T) {
 			redisTime(t, here)
 			next.Do("replicaof", "no", "one")
 			third.Do("replicaof", "127.0.0.1", strconv.Itoa(next.Port()))
-			redistest.Wait(t, "both sides to see what they have", func() bool {
+			redistest.Wait(t, "both sides to notice the cut", func() bool {
 				before, after := old.Do("info", "replication"), next.Do("info", "replication")
 				return strings.Contains(before, "connected_slaves:0") && strings.Contains(after, "state=online") &&
 					(setting == "0" || strings.Contains(after, "min_slaves_good_slaves:1"))
@@ -332,11 +331,11 @@ func TestSplitBrain(t *testing.T) {
 			switch setting {
 			case "0":
 				if err != nil || g.Verdict != cron.Granted {
-					t.Errorf("the setting is not needed, unlike what the documentation says: %v (%v)", g, err)
+					t.Errorf("the setting is not needed, although the documentation says so: %v (%v)", g, err)
 				}
 			case "1":
 				if err == nil || !strings.Contains(err.Error(), "NOREPLICAS") {
-					t.Errorf("the instant is granted twice: %v (%v)", g, err)
+					t.Errorf("the instant was granted twice: %v (%v)", g, err)
 				}
 			}
 		})

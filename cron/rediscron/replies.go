@@ -10,7 +10,7 @@ import (
 	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
-// ErrRefused is wrapped by errors that persist until somebody changes something: a
+// ErrRefused is wrapped by errors that persist until someone changes something: a
 // missing right, a wrong password, an unknown command. All other errors may go away
 // by themselves.
 var ErrRefused = errors.New("refused until rights, credentials or configuration change")
@@ -39,14 +39,14 @@ const (
 	// later: the node is the right one but cannot do it now. The connection stays.
 	later
 	// elsewhere: the connection is unusable. The next call opens a new one: it looks
-	// up the name, asks the Sentinels, or learns the Cluster again.
+	// up the name, asks the Sentinels, or queries the Cluster again.
 	elsewhere
 	// giveUp: the error wraps ErrRefused. The connection stays.
 	giveUp
 )
 
 // replies says what the error replies of Redis mean for each command. The last row is
-// for kinds without a row of their own.
+// for kinds that have no row.
 //
 // The scripts always write, so a node that accepts no writes answers no claim and no
 // query. Instants that are due in the meantime are run as soon as it answers again,
@@ -60,7 +60,7 @@ var replies = []struct {
 	{redisconn.Loading, [commands]verdict{elsewhere, later, later, later, later}},
 	{redisconn.Busy, [commands]verdict{elsewhere, later, later, later, later}},
 	{redisconn.Replica, [commands]verdict{elsewhere, elsewhere, elsewhere, elsewhere, later}}, // READONLY, MASTERDOWN
-	// The client has started to learn the Cluster again. Other slots may be served.
+	// The client has started to query the Cluster again. Other slots may be served.
 	{redisconn.ClusterDown, [commands]verdict{elsewhere, later, later, later, later}},
 	{redisconn.InMotion, [commands]verdict{elsewhere, later, later, later, later}}, // TRYAGAIN
 	// These are MOVED and ASK, after the client has followed several of them. A

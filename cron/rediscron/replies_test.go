@@ -21,7 +21,8 @@ import (
 // six is what Redis 6 puts before the error of a command in a script.
 const six = "ERR Error running script (call to f_6b1bf486c81ceb7edf3c093f4c48582e38c0e791): @user_script:32: @user_script: 32: "
 
-// The meaning of each error reply for each command: l(ater), e(lsewhere), g(ive up).
+// verdicts contains the meaning of each error reply for each command: l(ater), e(lsewhere) or
+// g(ive up).
 var verdicts = []struct{ reply, means string }{
 	// connect, claim, finish, runs
 	{"MISCONF Errors writing to the AOF file: No space left on device", "elll"},
@@ -112,7 +113,7 @@ func TestErrorReplies(t *testing.T) {
 					t.Errorf("refused is %v: %v", refused, err)
 				}
 				if moved := strings.Contains(err.Error(), "redis+cluster://"); moved != (strings.HasPrefix(row.reply, "MOVED") || strings.HasPrefix(row.reply, "ASK")) && column.call != nil {
-					t.Errorf("a hint at Clusters is %v: %v", moved, err)
+					t.Errorf("hint about Clusters %v: %v", moved, err)
 				}
 				server.Reset()
 				before := d.Load()
@@ -131,8 +132,8 @@ func TestErrorReplies(t *testing.T) {
 	}
 }
 
-// If the script is not loaded, the client sends it, and the call is answered.
-func TestScriptThatIsGone(t *testing.T) {
+// If the script is not loaded, the client sends it, and the call succeeds.
+func TestScriptNotLoaded(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	s := open(t, rediscron.Config{URL: r.URL()})
@@ -146,22 +147,21 @@ func TestScriptThatIsGone(t *testing.T) {
 	}
 }
 
-// A call whose client was replaced by another call is repeated once with the new
-// client.
-func TestCallWhoseClientIsLeft(t *testing.T) {
+// A call whose client was replaced by another call is repeated once with the new client.
+func TestCallWithReplacedClient(t *testing.T) {
 	t.Parallel()
 	server, d := redistest.Pretend(t), new(dials)
 	s := open(t, rediscron.Config{Redis: d.to(strings.TrimPrefix(server.URL(), "redis://"), false)})
 	if err := s.AskWhileLeft(t.Context(), 1); err != nil || d.Load() != 2 {
-		t.Errorf("left once: %v, %d connections", err, d.Load())
+		t.Errorf("replaced once: %v, %d connections", err, d.Load())
 	}
 	if err := s.AskWhileLeft(t.Context(), 2); !errors.Is(err, rueidis.ErrClosing) {
-		t.Errorf("left twice: %v", err)
+		t.Errorf("replaced twice: %v", err)
 	}
 }
 
-// Many calls that get the same reply do not each open a connection.
-func TestLeavingIsLimited(t *testing.T) {
+// If many calls get the same reply, they do not each open a connection.
+func TestReplacingIsLimited(t *testing.T) {
 	t.Parallel()
 	server, d := redistest.Pretend(t), new(dials)
 	s := open(t, rediscron.Config{Redis: d.to(strings.TrimPrefix(server.URL(), "redis://"), false)})
@@ -177,7 +177,7 @@ func TestLeavingIsLimited(t *testing.T) {
 	}
 }
 
-// Redirections between nodes of a Cluster that disagree are limited.
+// Redirections between Cluster nodes that disagree are limited.
 func TestRedirectsAreLimited(t *testing.T) {
 	t.Parallel()
 	server, d := redistest.Pretend(t), new(dials)
@@ -198,7 +198,7 @@ func TestRedirectsAreLimited(t *testing.T) {
 }
 
 // An untrusted certificate is a configuration error.
-func TestCertificateThatIsNotTrusted(t *testing.T) {
+func TestUntrustedCertificate(t *testing.T) {
 	t.Parallel()
 	d := new(dials)
 	c := d.to("127.0.0.1:1", false)

@@ -41,7 +41,7 @@ var (
 	// ErrClosed is returned by calls after Close.
 	ErrClosed = errors.New("rediscron: the store is closed")
 	// ErrConfig is wrapped by errors about a Config.
-	ErrConfig = errors.New("rediscron: bad configuration")
+	ErrConfig = errors.New("rediscron: invalid configuration")
 )
 
 // Config says which Redis to use. Either URL or Redis is required.
@@ -49,8 +49,9 @@ type Config struct {
 	// URL is the Redis to use, in the forms that redisbus.Config accepts: a single
 	// Redis, Sentinels or a Cluster.
 	URL string
-	// Redis replaces URL for a program that needs more options. Of its limits only
-	// Name applies. Its Prefix precedes the one below.
+	// Redis replaces URL for a program that needs more options. Besides URL and Option,
+	// its Name, Logger, ProbeInterval and MaxIncoming apply, and its Prefix precedes the
+	// one below.
 	Redis *redisbus.Config
 	// Prefix is the prefix of all keys, after Redis.Prefix. Schedulers with the same
 	// Redis, database and prefixes share jobs. Empty means DefaultPrefix.
@@ -125,7 +126,8 @@ func clientOption(c *redisbus.Config) (rueidis.ClientOption, error) {
 	}), nil
 }
 
-// prepare returns the configuration with its defaults, and with all of Redis in Redis.
+// prepare returns the configuration with its defaults. In the result, Redis is not nil and
+// includes URL.
 func (c Config) prepare() (Config, error) {
 	redis := redisbus.Config{URL: c.URL}
 	if c.Redis != nil {
@@ -194,7 +196,7 @@ type answer struct {
 	plan    cron.Plan
 }
 
-// none is an instant for which claim.lua claims nothing.
+// none replaces the instant if claim.lua is only to answer a query.
 const none = "-1"
 
 func (s *Store) claim(ctx context.Context, job, at, token string, behind bool, plan ...string) (a answer, err error) {

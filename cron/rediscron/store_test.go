@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) {
 	runAsNode()
-	// A closed client keeps a goroutine for a Cluster for some seconds.
+	// A client of a Cluster keeps a goroutine for a few seconds after Close.
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*call).DelayDo.func1"),
 		goleak.IgnoreAnyFunction("github.com/redis/rueidis.(*clusterClient)._refresh.func2"),
@@ -78,11 +78,11 @@ func redisTime(t *testing.T, s *rediscron.Store) time.Time {
 // await waits until Redis' clock has reached an instant.
 func await(t *testing.T, s *rediscron.Store, at time.Time) {
 	t.Helper()
-	redistest.Wait(t, "an instant to come", func() bool { return !redisTime(t, s).Before(at) })
+	redistest.Wait(t, "an instant to be due", func() bool { return !redisTime(t, s).Before(at) })
 }
 
-// An instant granted before a restart is not granted again, although Redis has lost
-// everything.
+// An instant that was granted before a restart is not granted again, although Redis has lost its
+// data.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -92,11 +92,11 @@ func TestRestart(t *testing.T) {
 	before := claim(t, s, at, "a", cron.Granted)
 	r.Kill()
 	if _, err := s.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: at, Token: "b"}); err == nil {
-		t.Fatal("a claim without Redis is answered")
+		t.Fatal("a claim without Redis succeeded")
 	}
 	r.Restart()
 	claim(t, s, at, "b", cron.Forgotten)
-	claim(t, s, at, "a", cron.Forgotten) // nobody knows anymore
+	claim(t, s, at, "a", cron.Forgotten) // Redis has lost the grant
 	next := whole(redisTime(t, s)).Add(time.Second)
 	await(t, s, next)
 	after := claim(t, s, next, "b", cron.Granted)
@@ -105,8 +105,8 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// A Redis that comes back with an old snapshot has lost the later grants.
-func TestRestartWithAnOldSnapshot(t *testing.T) {
+// A Redis that restarts with an old snapshot has lost the later grants.
+func TestRestartWithOldSnapshot(t *testing.T) {
 	t.Parallel()
 	for _, durable := range []bool{false, true} {
 		t.Run(fmt.Sprintf("durable %v", durable), func(t *testing.T) {
@@ -141,8 +141,8 @@ func TestRestartWithAnOldSnapshot(t *testing.T) {
 	}
 }
 
-// A replica that takes over counts as restarted: instants due by then may have been
-// granted.
+// A replica that takes over counts as restarted, because instants that were due by then may have
+// been granted.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 3)
@@ -162,10 +162,9 @@ func TestFailover(t *testing.T) {
 	claim(t, s, whole(after).Add(2*time.Second), "a", cron.Granted)
 }
 
-// A replica that was restarted after the last call that it knows of, and did not
-// receive the last grant of the dead master, does not count as the same Redis after a
-// restart.
-func TestFailoverToAReplicaThatWasRestarted(t *testing.T) {
+// A replica that was restarted after the last call that it knows of, and did not receive the last
+// grant of the dead master, is not mistaken for the same Redis after a restart.
+func TestFailoverToRestartedReplica(t *testing.T) {
 	t.Parallel()
 	master := redistest.Start(t)
 	replica := redistest.StartWith(t, redistest.Config{Args: []string{"--replicaof", "127.0.0.1 " + strconv.Itoa(master.Port())}})
@@ -198,7 +197,7 @@ func TestOldClaimsAreForgotten(t *testing.T) {
 	r := redistest.Start(t)
 	s := open(t, rediscron.Config{URL: r.URL()})
 	now := redisTime(t, s)
-	// Pretend that the job has been known for an hour.
+	// Pretend that the store has known the job for an hour.
 	r.Do("hset", "ignis:cron:{job}:state", "floor", strconv.FormatInt(now.Add(-time.Hour).Unix(), 10))
 	at := whole(now).Add(-1100 * time.Second)
 	for range 1005 {
@@ -255,7 +254,7 @@ func TestRuns(t *testing.T) {
 	}
 }
 
-// A user who may not send INFO cannot detect a restart, but everything else works.
+// If the user may not send INFO, restarts are not detected, but everything else works.
 func TestWithoutInfo(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -273,7 +272,7 @@ func TestWithoutInfo(t *testing.T) {
 	}
 }
 
-func TestRedisThatHangs(t *testing.T) {
+func TestHangingRedis(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	s := open(t, rediscron.Config{URL: r.URL(), Timeout: 300 * time.Millisecond})
@@ -281,12 +280,12 @@ func TestRedisThatHangs(t *testing.T) {
 	await(t, s, at)
 	r.Pause()
 	if _, err := s.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: at, Token: "a"}); err == nil {
-		t.Fatal("a Redis that hangs answers")
+		t.Fatal("a claim on a hanging Redis succeeded")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := s.Last(ctx, cron.Query{Job: "job"}); err == nil {
-		t.Fatal("a context that has ended is ignored")
+		t.Fatal("an ended context is ignored")
 	}
 	r.Resume()
 	var g cron.Grant
@@ -385,14 +384,14 @@ func TestFinishOfNoInstant(t *testing.T) {
 	}
 }
 
-func TestClaimsThatMakeNoSense(t *testing.T) {
+func TestInvalidClaims(t *testing.T) {
 	t.Parallel()
 	s := open(t, rediscron.Config{URL: "redis://127.0.0.1:1"})
 	for name, c := range map[string]cron.Claim{
-		"no token":              {Scheduled: time.Unix(100, 0)},
-		"a token of two":        {Scheduled: time.Unix(100, 0), Token: "a b"},
-		"a fraction":            {Scheduled: time.Unix(100, 1), Token: "a"},
-		"long before computers": {Scheduled: time.Unix(-100, 0), Token: "a"},
+		"no token":             {Scheduled: time.Unix(100, 0)},
+		"a token with a space": {Scheduled: time.Unix(100, 0), Token: "a b"},
+		"a fraction":           {Scheduled: time.Unix(100, 1), Token: "a"},
+		"a time before 1970":   {Scheduled: time.Unix(-100, 0), Token: "a"},
 	} {
 		if _, err := s.Claim(t.Context(), c); err == nil || strings.Contains(err.Error(), "dial") {
 			t.Errorf("%s: %v", name, err)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -47,6 +48,7 @@ func TestConfig(t *testing.T) {
 		"development with origins":  {development, func(c *Config) { c.AllowedOrigins = []string{"*"} }, "--allowed-origins", "leave out"},
 		"no authenticator":          {production, func(c *Config) { c.JWTSecret = nil }, "no authenticator", "--jwt-secret-file"},
 		"a short secret":            {production, func(c *Config) { c.JWTSecret = c.JWTSecret[1:] }, "IGNIS_JWT_SECRET: expected a secret of 32 bytes or more, but it has 31", "openssl"},
+		"a long secret":             {production, func(c *Config) { c.JWTSecret = bytes.Repeat([]byte("x"), maxSecret+1) }, "IGNIS_JWT_SECRET: expected a secret of 65536 bytes or less, but it has more", "openssl"},
 		"no address":                {production, func(c *Config) { c.Listen = "" }, "--listen: ", ""},
 		"no path":                   {production, func(c *Config) { c.Path = "" }, "--path: ", ""},
 		"a URL as path":             {production, func(c *Config) { c.Path = "/ws?x=1" }, "--path: ", ""},

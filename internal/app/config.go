@@ -18,13 +18,13 @@ type Config struct {
 
 	// Server holds the limits and the logger of the server. New sets the callbacks and
 	// the bus. If MaxClients is 0, New derives it from the number of descriptors that the
-	// process may open, less a reserve.
+	// process may open, minus a reserve.
 	Server ignis.Config
 
 	// Redis connects the server to other servers. If its URL is empty, the server runs alone.
 	Redis redisbus.Config
 
-	// Dev turns on the development mode: anyone may connect as any user and join every
+	// Dev turns on development mode: anyone may connect as any user and join every
 	// room, clients can send to rooms, and / serves a page for trying it out. Listen must be
 	// a loopback address.
 	Dev bool
@@ -57,7 +57,7 @@ func (c *Config) check() error {
 		return usage("", "--listen: expected host:port: %w", err)
 	}
 	if s := c.Server; s.HeartbeatTimeout > 0 && s.HeartbeatTimeout < s.HeartbeatInterval {
-		return usage("silent clients are found once per --heartbeat-interval",
+		return usage("the server checks for silent clients once per --heartbeat-interval",
 			"--heartbeat-timeout: expected at least --heartbeat-interval (%v)", s.HeartbeatInterval)
 	}
 	hasSecret := c.JWTSecretFile != "" || len(c.JWTSecret) > 0

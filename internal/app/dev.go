@@ -16,8 +16,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// devMode implements the development mode, which is for experiments. It trusts every
-// client, so it serves only this machine.
+// devMode implements development mode, which is for experiments. It trusts every client,
+// so it serves only this machine.
 type devMode struct {
 	server *ignis.Server // set before the first client connects
 	path   string        // path of the WebSocket endpoint

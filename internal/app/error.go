@@ -16,7 +16,7 @@ func (e *Error) Error() string { return e.Err.Error() }
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// usage returns the error for a configuration that is wrong.
+// usage returns an [*Error] for an invalid configuration.
 func usage(hint, format string, args ...any) error {
 	return &Error{Err: fmt.Errorf(format, args...), Hint: hint, Usage: true}
 }

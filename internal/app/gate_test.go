@@ -23,7 +23,7 @@ func TestGate(t *testing.T) {
 				first, second := pass(t, g), pass(t, g)
 				synctest.Wait()
 				if !first.passed() || second.passed() {
-					t.Fatal("not exactly one of them is inside the gate")
+					t.Fatal("want exactly one of them inside the gate")
 				}
 				use(first.conn)
 				synctest.Wait()

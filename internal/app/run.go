@@ -41,7 +41,7 @@ func (a *App) Run(ctx context.Context) error {
 
 	err = a.wait(ctx, ln.Addr(), web, server)
 
-	// Stop accepting clients before the connected ones are sent away.
+	// Stop accepting clients before disconnecting the connected ones.
 	_ = ln.Close()
 	stop()
 	<-server.done
@@ -50,7 +50,7 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(err, server.err)
 }
 
-// wait waits until ctx is done, the server has ended by itself, or serving HTTP has failed,
+// wait waits until ctx is done, the server has stopped by itself, or serving HTTP has failed,
 // and returns an error only in the last case. It calls OnReady when clients are accepted.
 func (a *App) wait(ctx context.Context, addr net.Addr, web, server *task) error {
 	ready := a.server.Ready()
@@ -76,7 +76,7 @@ func (a *App) wait(ctx context.Context, addr net.Addr, web, server *task) error 
 	}
 }
 
-// explain adds advice to the error of a server that has ended by itself.
+// explain adds advice to the error of a server that stopped by itself.
 func (a *App) explain(err error) error {
 	if err == nil || a.cfg.Redis.URL == "" {
 		return err

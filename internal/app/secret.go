@@ -32,9 +32,13 @@ func (c *Config) secret(log *slog.Logger) ([]byte, error) {
 		}
 		secret, source = []byte(strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")), "--jwt-secret-file"
 	}
-	if len(secret) < jwtauth.MinSecret || len(secret) > maxSecret {
-		return nil, usage("openssl rand -base64 48 makes one",
+	switch {
+	case len(secret) < jwtauth.MinSecret:
+		return nil, usage("create one with openssl rand -base64 48",
 			"%s: expected a secret of %d bytes or more, but it has %d", source, jwtauth.MinSecret, len(secret))
+	case len(secret) > maxSecret:
+		return nil, usage("create one with openssl rand -base64 48",
+			"%s: expected a secret of %d bytes or less, but it has more", source, maxSecret)
 	}
 	return secret, nil
 }

@@ -18,17 +18,17 @@ func TestSecretFile(t *testing.T) {
 		key     string
 		want    string // secret; "" for an error
 	}{
-		"bare":           {secret, "", secret},
-		"a line":         {secret + "\n", "", secret},
-		"a DOS line":     {secret + "\r\n", "", secret},
-		"an empty line":  {secret + "\n\n", "", secret + "\n"},
-		"blanks":         {" " + secret + " \n", "", " " + secret + " "},
-		"short":          {secret[1:] + "\n", "", ""},
-		"empty":          {"", "", ""},
-		"large":          {strings.Repeat("s", max) + "\r\n", "", strings.Repeat("s", max)},
-		"too large":      {strings.Repeat("s", max+1), "", ""},
-		"much too large": {strings.Repeat("s", 2*max), "", ""},
-		"beside another": {secret, secret, ""},
+		"bare":            {secret, "", secret},
+		"a line":          {secret + "\n", "", secret},
+		"a DOS line":      {secret + "\r\n", "", secret},
+		"an empty line":   {secret + "\n\n", "", secret + "\n"},
+		"blanks":          {" " + secret + " \n", "", " " + secret + " "},
+		"short":           {secret[1:] + "\n", "", ""},
+		"empty":           {"", "", ""},
+		"large":           {strings.Repeat("s", max) + "\r\n", "", strings.Repeat("s", max)},
+		"too large":       {strings.Repeat("s", max+1), "", ""},
+		"much too large":  {strings.Repeat("s", 2*max), "", ""},
+		"besides another": {secret, secret, ""},
 	} {
 		c := Config{JWTSecretFile: filepath.Join(t.TempDir(), "secret"), JWTSecret: []byte(test.key)}
 		if err := os.WriteFile(c.JWTSecretFile, []byte(test.content), 0o600); err != nil {

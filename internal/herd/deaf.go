@@ -49,7 +49,7 @@ func (h *Herd) AddDeaf(ctx context.Context, n int) error {
 		var now int64
 		if now, err = h.queued(); !h.redis.idle() || now-before >= int64(n)*size/4 {
 			still = 0
-		} else if still++; still == 3 && err == nil { // and not only slow for a moment
+		} else if still++; still == 3 && err == nil { // the server is stuck, and not only slow for a moment
 			return nil
 		}
 		before = now

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"strconv"
@@ -81,7 +82,10 @@ func (p *publisher) handle(events uint32) error {
 		return nil
 	}
 	n, err := unix.Read(p.fd, p.buf)
-	if err != nil || n == 0 {
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	if err != nil {
 		return fmt.Errorf("redis closed the connection: %w", err)
 	}
 	if bytes.IndexByte(p.buf[:n], '-') >= 0 { // all regular answers are numbers

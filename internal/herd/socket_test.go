@@ -5,6 +5,7 @@ package herd
 import (
 	"bytes"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -142,6 +143,18 @@ func TestSteadyReadsWhenLate(t *testing.T) {
 	}
 	if most > 1 {
 		t.Errorf("up to %d messages had arrived but were not read", most)
+	}
+}
+
+// If Redis closes the connection, the error says so.
+func TestRedisCloses(t *testing.T) {
+	_, c, peer := wired(t, 0)
+	if err := unix.Shutdown(peer, unix.SHUT_WR); err != nil {
+		t.Fatal(err)
+	}
+	p := publisher{fd: int(c.fd), buf: make([]byte, 10)}
+	if err := p.handle(unix.EPOLLIN); !errors.Is(err, io.EOF) || err.Error() != "redis closed the connection: EOF" {
+		t.Errorf("handle returned %v", err)
 	}
 }
 

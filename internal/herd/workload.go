@@ -11,7 +11,7 @@ import (
 // maxQuiet is the time without a delivery after which outstanding deliveries count as lost.
 const maxQuiet = 5 * time.Second
 
-// Await waits for n messages to everyone that are sent by someone else.
+// Await waits until all clients have received n messages that someone else sends to everyone.
 func (h *Herd) Await(ctx context.Context, n int) error {
 	h.expect(n)
 	return h.arrive(ctx)
@@ -67,7 +67,7 @@ func (h *Herd) sender(room int) *conn {
 	return nil
 }
 
-// idle reports whether no commands are outstanding at Redis.
+// idle reports whether Redis has answered all commands.
 func (h *Herd) idle() bool { return h.redis == nil || h.redis.idle() }
 
 // arrive waits for all outstanding deliveries.

@@ -161,9 +161,9 @@ func (l *Limiter) room(k kind, now time.Time) (kind, string) {
 	}
 	switch {
 	case l.causes[k.message] >= maxCauses:
-		return kind{k.message, k.name, otherCauses}, "too many causes, further ones are only counted"
+		return kind{k.message, k.name, otherCauses}, "too many causes; further ones are only counted"
 	case len(l.kinds) >= maxKinds:
-		return kind{message: otherLines}, "too many kinds of lines, further ones are only counted"
+		return kind{message: otherLines}, "too many kinds of lines; further ones are only counted"
 	}
 	return k, ""
 }

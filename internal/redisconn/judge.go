@@ -27,9 +27,9 @@ const (
 	pmessageStart = ">4\r\n$8\r\npmessage\r\n"
 )
 
-// message returns the size of the message at the start of b if it is complete and valid, and
-// otherwise 0, and then the parser must check it. The parser would give the same result in
-// every case, but takes ten times as long.
+// message returns the size of the message at the start of b, or 0 if that is not a complete,
+// valid message that it recognizes and the parser must check it. The parser would always give
+// the same result, but takes ten times as long.
 func (s *session) message(b []byte, limit int) int {
 	at, strings := 0, 0
 	switch {
@@ -241,8 +241,8 @@ func (c *Conn) fits(to command) bool {
 	return true
 }
 
-// isPong reports whether the client takes the reply for that to the PING that follows an
-// UNSUBSCRIBE. It also does so for some errors, which it recognizes by their text.
+// isPong reports whether the client treats the reply as the answer to the PING that it sends
+// after UNSUBSCRIBE. It also does so with some errors, which it recognizes by their text.
 func (p *replyParser) isPong() bool {
 	t := &p.texts[0]
 	switch p.top {

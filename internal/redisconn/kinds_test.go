@@ -41,11 +41,13 @@ func TestKindOf(t *testing.T) {
 		"ERR Client sent AUTH, but no password is set":                                                     redisconn.NoAccess,
 		"ERR invalid DB index":                                                                             redisconn.NoAccess,
 		"ERR SELECT is not allowed in cluster mode":                                                        redisconn.NoAccess,
-		"ERR something else":                                                                               redisconn.Other,
-		"WRONGTYPE Operation against a key":                                                                redisconn.Other,
-		"":                                                                                                 redisconn.Other,
-		"Error running script (call to ":                                                                   redisconn.Other,
-		"Error running script (call to f): @user_script:":                                                  redisconn.Other,
+
+		"ERR something else":                redisconn.Other,
+		"WRONGTYPE Operation against a key": redisconn.Other,
+		"":                                  redisconn.Other,
+		"Error running script (call to ":    redisconn.Other,
+		"Error running script (call to f): @user_script:": redisconn.Other,
+
 		// Redis 6's reply to a command of a script.
 		six + "@user_script: 32: -READONLY You can't write against a read only replica.":                    redisconn.Replica,
 		six + "@user_script: 32: -OOM command not allowed when used memory > 'maxmemory'.":                  redisconn.CannotWrite,

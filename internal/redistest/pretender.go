@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Nonsense contains replies that have crashed processes which trusted the replies of Redis.
+// Nonsense contains replies that have crashed processes that trusted Redis.
 var Nonsense = []string{
 	"+OK\r\n", ":1\r\n", "$-5\r\n", ">-5\r\n", "~-3\r\n", "*99999999999999\r\n", "%4611686018427387904\r\n",
 	"$?\r\n;-5\r\n", "$80000000000\r\n",
@@ -126,7 +126,7 @@ func (p *Pretender) serve(conn net.Conn) {
 			return
 		}
 		p.mu.Lock()
-		_, err = io.WriteString(conn, p.reply(conn, args)) // with the lock, so that messages follow the reply
+		_, err = io.WriteString(conn, p.reply(conn, args)) // while holding the lock, so that messages follow the reply
 		p.mu.Unlock()
 		if err != nil {
 			return

@@ -75,7 +75,7 @@ func TestPretender(t *testing.T) {
 		{"cluster nodes", "$61\r\nid 127.0.0.1:PORT@1 myself,master - 0 0 1 connected 0-16383\n\r\n"},
 		{"EVALSHA x 0", "*4\r\n:1\r\n:1\r\n:TIME\r\n:0\r\n"},
 		{"EVAL x 0", "*4\r\n:1\r\n:1\r\n:TIME\r\n:0\r\n"},
-		{"PUBLISH nobody hears", ":1\r\n"},
+		{"PUBLISH unsubscribed hello", ":1\r\n"},
 		{"SUBSCRIBE a b", ">3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n>3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n"},
 		{"PSUBSCRIBE c*", ">3\r\n$10\r\npsubscribe\r\n$2\r\nc*\r\n:3\r\n"},
 		{"PUBLISH a hello", ">3\r\n$7\r\nmessage\r\n$1\r\na\r\n$5\r\nhello\r\n:1\r\n"}, // it receives its own message

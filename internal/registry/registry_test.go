@@ -111,7 +111,7 @@ func TestJoinAndLeave(t *testing.T) {
 	if !r.Leave(m, "z") || m.seats[:2][1] != nil {
 		t.Error("the seat of the last room is still referenced")
 	}
-	expect(t, "rooms that are left", m.Rooms(), []string{"a", "y"})
+	expect(t, "rooms that remain", m.Rooms(), []string{"a", "y"})
 	expect(t, "a room without members", r.AppendRoom([]string{"before"}, "z"), []string{"before"})
 }
 

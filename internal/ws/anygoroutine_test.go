@@ -106,7 +106,7 @@ func TestSinceRead(t *testing.T) {
 			t.Helper()
 			synctest.Wait()
 			if d := c.SinceRead(); d != want {
-				t.Errorf("nothing was heard for %v, want %v", d, want)
+				t.Errorf("SinceRead returned %v, want %v", d, want)
 			}
 		}
 		since(0)

@@ -156,7 +156,7 @@ func NewConn(nc net.Conn, window uint8, opts *Options) *Conn {
 }
 
 // boundSendBuffer limits how much the kernel buffers for a peer that does not read.
-// The default is megabytes. n is the size of the next write. The limit is set once
+// By default that can be megabytes. n is the size of the next write. The limit is set once
 // that much has been written: a peer that has been sent less cannot have more waiting,
 // and the system call is a large part of what a connection costs.
 func (c *Conn) boundSendBuffer(n int) {
@@ -175,7 +175,7 @@ func (c *Conn) boundSendBuffer(n int) {
 	}
 }
 
-// Admit lifts the limits for strangers, as which all peers start.
+// Admit lifts the limits for strangers. Every peer starts as a stranger.
 func (c *Conn) Admit() { c.admitted.Store(true) }
 
 // Polled reports whether a poller reads from c; see the package documentation.

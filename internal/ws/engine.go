@@ -6,8 +6,8 @@ import (
 )
 
 // Engine owns the goroutines that read and write. Workers write to polled connections and
-// pollers read from them. Individual connections have goroutines of their own only for a
-// while, except that the reader of a plain connection lives as long as the connection.
+// pollers read from them. An individual connection has a goroutine only for a while, except
+// that the reader of a plain connection lives as long as the connection.
 type Engine struct {
 	cfg     EngineConfig
 	workers []*worker

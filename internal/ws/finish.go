@@ -61,7 +61,7 @@ func (c *Conn) shake() {
 }
 
 // taken waits until the peer has confirmed everything written, and reports whether it
-// has. For a peer that reads, closing without waiting would be as good. A peer that does
+// has. For a peer that reads, closing without waiting would also work. A peer that does
 // not read needs a reset (see closeSocket), and only waiting tells the two apart.
 func (c *Conn) taken(ctx context.Context) bool {
 	for pause := time.Millisecond; c.sock.unsent() > 0; pause = min(2*pause, 50*time.Millisecond) {

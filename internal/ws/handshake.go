@@ -27,8 +27,8 @@ func (t *Terms) judge(r *http.Request) (a agreement, refused *HandshakeError) {
 		var err error
 		a.extensions, a.window, err = negotiate(r.Header["Sec-Websocket-Extensions"])
 		if err != nil {
-			// RFC 6455, section 9.1 does not allow ignoring the field.
-			return a, badRequest("the field Sec-WebSocket-Extensions is malformed")
+			// RFC 6455, section 9.1 does not allow ignoring the header.
+			return a, badRequest("the Sec-WebSocket-Extensions header is malformed")
 		}
 	}
 	// This comes last because it calls the application.
@@ -50,10 +50,10 @@ func checkRequest(r *http.Request) *HandshakeError {
 	case r.ProtoMajor != 1:
 		return upgradeRequired("the request did not use HTTP/1.1")
 	case r.ProtoMinor < 1:
-		// An Upgrade field in HTTP/1.0 must be ignored (RFC 9110, section 7.8).
+		// An Upgrade header in HTTP/1.0 must be ignored (RFC 9110, section 7.8).
 		return upgradeRequired("the request used HTTP/1.0")
 	case !names(r.Header["Upgrade"], "websocket"):
-		return upgradeRequired("the field Upgrade does not name websocket")
+		return upgradeRequired("the Upgrade header does not contain websocket")
 	case r.Method != http.MethodGet:
 		return &HandshakeError{Status: http.StatusMethodNotAllowed, Reason: "the method is not GET"}
 	case r.ContentLength != 0:
@@ -61,9 +61,9 @@ func checkRequest(r *http.Request) *HandshakeError {
 		// would read it as the body.
 		return badRequest("the request has a body")
 	case r.Host == "":
-		return badRequest("the field Host is empty")
+		return badRequest("the Host header is empty")
 	case !names(r.Header["Connection"], "upgrade"):
-		return badRequest("the field Connection does not name upgrade")
+		return badRequest("the Connection header does not contain upgrade")
 	}
 	return nil
 }
@@ -81,37 +81,37 @@ func names(lines []string, token string) bool {
 	return false
 }
 
-// checkVersion checks the version, of which there must be exactly one line (RFC 6455,
-// section 11.3.5).
+// checkVersion checks the Sec-WebSocket-Version header, which must appear exactly once (RFC
+// 6455, section 11.3.5).
 func checkVersion(lines []string) *HandshakeError {
 	switch {
 	case len(lines) == 0 || len(lines) == 1 && lines[0] == "":
-		return badRequest("the field Sec-WebSocket-Version is missing")
+		return badRequest("the Sec-WebSocket-Version header is missing")
 	case len(lines) > 1:
-		return badRequest("the field Sec-WebSocket-Version appears twice")
+		return badRequest("the Sec-WebSocket-Version header appears twice")
 	case lines[0] != version:
 		return upgradeRequired("the WebSocket version is not " + version)
 	}
 	return nil
 }
 
-// digest returns the answer to the client's key, of which there must be exactly one (RFC
-// 6455, section 11.3.1).
+// digest returns the answer to the Sec-WebSocket-Key header, which must appear exactly once
+// (RFC 6455, section 11.3.1).
 func digest(lines []string) (string, *HandshakeError) {
 	switch {
 	case len(lines) == 0 || len(lines) == 1 && lines[0] == "":
-		return "", badRequest("the field Sec-WebSocket-Key is missing")
+		return "", badRequest("the Sec-WebSocket-Key header is missing")
 	case len(lines) > 1:
-		return "", badRequest("the field Sec-WebSocket-Key appears twice")
+		return "", badRequest("the Sec-WebSocket-Key header appears twice")
 	}
 	const size = 16
 	key := lines[0]
 	var decoded [size + 2]byte
 	if len(key) != base64.StdEncoding.EncodedLen(size) {
-		return "", badRequest("the field Sec-WebSocket-Key is not the base64 of 16 bytes")
+		return "", badRequest("the Sec-WebSocket-Key header is not 16 bytes in base64")
 	}
 	if n, err := base64.StdEncoding.Decode(decoded[:], []byte(key)); err != nil || n != size {
-		return "", badRequest("the field Sec-WebSocket-Key is not the base64 of 16 bytes")
+		return "", badRequest("the Sec-WebSocket-Key header is not 16 bytes in base64")
 	}
 	sum := sha1.Sum(append(append(make([]byte, 0, 64), key...), "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"...))
 	var text [28]byte
@@ -123,7 +123,7 @@ func digest(lines []string) (string, *HandshakeError) {
 func (t *Terms) choose(r *http.Request) (string, *HandshakeError) {
 	offered, ok := subprotocols(r.Header["Sec-Websocket-Protocol"])
 	if !ok {
-		return "", badRequest("the field Sec-WebSocket-Protocol is malformed or names a protocol twice")
+		return "", badRequest("the Sec-WebSocket-Protocol header is malformed or contains a protocol twice")
 	}
 	chosen := ""
 	if t.Accept != nil {

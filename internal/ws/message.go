@@ -196,7 +196,7 @@ func (m *Message) bytes(window uint8) []byte {
 	return f.frame
 }
 
-// form returns the form for window, whose frame may still have to be made.
+// form returns the form for window. Its frame may not have been compressed yet.
 func (m *Message) form(window uint8) *form {
 	for {
 		first := m.forms.Load()

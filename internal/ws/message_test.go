@@ -44,8 +44,8 @@ func readRaw(t testing.TB, r io.Reader) ws.Frame {
 	return f
 }
 
-// readPacked returns the text of one frame as a client reads it that has negotiated
-// compression.
+// readPacked returns the text of one frame as a client that has negotiated compression reads
+// it.
 func readPacked(t testing.TB, frame []byte) []byte {
 	t.Helper()
 	r := bytes.NewReader(frame)
@@ -102,7 +102,7 @@ func TestMessageIsCompressedOnce(t *testing.T) {
 	m := text(chat(1000))
 	m.bytes(0)
 	if m.forms.Load() != nil {
-		t.Error("compressed before anyone asked")
+		t.Error("compressed before it was needed")
 	}
 	frames := make([][]byte, 100)
 	var asking sync.WaitGroup

@@ -13,14 +13,14 @@ import (
 	"time"
 )
 
-// The handshake works through various kinds of middleware, or fails properly.
+// The handshake works through various kinds of middleware, or fails with an error.
 func TestUpgradeThroughMiddleware(t *testing.T) {
 	tests := []struct {
 		name string
 		wrap func(http.ResponseWriter) http.ResponseWriter
 		want int // 0 if nothing is answered
 	}{
-		{"none", func(w http.ResponseWriter) http.ResponseWriter { return w }, 101},
+		{"without middleware", func(w http.ResponseWriter) http.ResponseWriter { return w }, 101},
 		{"that can be unwrapped", func(w http.ResponseWriter) http.ResponseWriter { return &recorder{&recorder{w, 0}, 0} }, 101},
 		{"that hijacks", func(w http.ResponseWriter) http.ResponseWriter { return hijacker{w, nil} }, 101},
 		{"that delays the status until the body", func(w http.ResponseWriter) http.ResponseWriter { return &late{hijacker: hijacker{w, nil}} }, 101},

@@ -10,9 +10,9 @@ var errExtensions = errors.New("malformed Sec-WebSocket-Extensions")
 
 // negotiate returns the answer to the first acceptable offer of permessage-deflate and
 // the window for outgoing messages in bits, or "" if no offer is acceptable. It does not
-// use wsflate.Extension of gobwas/ws, because that fails the handshake if it does not
-// accept a parameter, where RFC 7692 requires the server to try the next offer; answers
-// server_max_window_bits=10 with its own configured value; and accepts
+// use wsflate.Extension of gobwas/ws: if that does not accept a parameter, it fails the
+// handshake, although RFC 7692 requires the server to try the next offer. It also answers
+// server_max_window_bits=10 with its own configured value, and it accepts
 // client_max_window_bits twice.
 func negotiate(fields []string) (answer string, window uint8, err error) {
 	for _, field := range fields {

@@ -136,7 +136,7 @@ func (p *parser) keep(data []byte, kept bool) {
 		// for a peer that sends single bytes.
 	case kept && cap(p.pending) <= 4*len(data):
 		p.pending = append(p.pending[:0], data...)
-	default: // among others, a large frame was consumed and little is left
+	default: // for example, a large frame was consumed and little is left
 		p.pending = append([]byte(nil), data...)
 	}
 }
@@ -350,8 +350,8 @@ func closeStatus(payload []byte) (uint16, string, error) {
 	return code, string(reason), nil
 }
 
-// validCloseCode reports whether a peer may send code. Valid are the codes of RFC 6455 and
-// the IANA registry, except for reserved ones, and the ranges for libraries and
+// validCloseCode reports whether a peer may send code. It may send the codes of RFC 6455 and
+// the IANA registry, except for reserved ones, and those in the ranges for libraries and
 // applications.
 func validCloseCode(code uint16) bool {
 	switch {

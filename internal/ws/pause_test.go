@@ -25,7 +25,7 @@ type pausing struct {
 
 func (p *pausing) Message(b []byte, _ bool) {
 	if p.came++; p.came > p.allowed.Load() {
-		p.t.Errorf("message %d came while reading was paused", p.came)
+		p.t.Errorf("message %d arrived while reading was paused", p.came)
 	}
 	p.conn.Pause()
 	p.got <- fmt.Sprintf("%.10s", b)

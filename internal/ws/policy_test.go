@@ -26,7 +26,7 @@ func TestPolicies(t *testing.T) {
 		{"disconnect", "a b c d e f g h i j", "", Tally{Queued: 8, Closing: 1, Dropped: Dropped{Full: 1}}},
 		{"drop the newest", "a b c d e f g h i:newest j:newest", "a b c d e f g h", Tally{Queued: 8, Dropped: Dropped{Full: 2}}},
 		{
-			"drop the newest though another would yield", "a:oldest b c d e f g h i:newest", "a b c d e f g h",
+			"drop the newest although another would yield", "a:oldest b c d e f g h i:newest", "a b c d e f g h",
 			Tally{Queued: 8, Dropped: Dropped{Full: 1}},
 		},
 		{
@@ -229,7 +229,7 @@ func fallBehind(t *testing.T, p *party, seal string, all bool) {
 		var i int
 		var key string
 		if _, err := fmt.Sscan(payload, &i, &key); err != nil || i <= last {
-			t.Fatalf("%.20q came after %d: %v", payload, last, err)
+			t.Fatalf("%.20q arrived after %d: %v", payload, last, err)
 		}
 		last, seen[key] = i, i
 		got++
@@ -238,7 +238,7 @@ func fallBehind(t *testing.T, p *party, seal string, all bool) {
 		}
 	}
 	if want := n - int(sum.Replaced+sum.Oldest); got != want || owned != own {
-		t.Errorf("%d messages came, %d of the protocol's own; want %d and %d", got, owned, want, own)
+		t.Errorf("%d messages arrived, %d of the protocol's own; want %d and %d", got, owned, want, own)
 	}
 	for key := range keys {
 		if newest := n - keys + key; all && seen[fmt.Sprint(key)] != newest {
@@ -287,7 +287,7 @@ func sendUnder(t *testing.T, tr transport, policies []Policy) {
 		}
 		var s, i int
 		if _, err := fmt.Sscan(payload, &s, &i); err != nil || i <= last[s] {
-			t.Fatalf("%.20q came after %d: %v", payload, last[s], err)
+			t.Fatalf("%.20q arrived after %d: %v", payload, last[s], err)
 		}
 		last[s] = i
 		got++
@@ -296,7 +296,7 @@ func sendUnder(t *testing.T, tr transport, policies []Policy) {
 		t.Errorf("the last message: %+v", v)
 	}
 	if want := sum.Queued - int(sum.Oldest+sum.Replaced); got != want || sum.Queued+int(sum.Full) != len(policies)*each {
-		t.Errorf("%d messages came, want %d: %+v", got, want, sum)
+		t.Errorf("%d messages arrived, want %d: %+v", got, want, sum)
 	}
 	if policies[0] == Latest && (slices.Min(last) < each-1 || sum.Oldest > 0) {
 		t.Errorf("the last were %v: %+v", last, sum)

@@ -24,7 +24,7 @@ import (
 // belong to a newer connection, which has a different number.
 type poller struct {
 	epfd int
-	file *os.File // epfd, as the runtime's poller knows it
+	file *os.File // epfd as a file, so that the runtime can watch it
 	raw  syscall.RawConn
 
 	mu      sync.Mutex

@@ -118,7 +118,7 @@ func TestNothingStaysInKernel(t *testing.T) {
 	}
 }
 
-// A peer that broke the protocol and closed its side, but reads, gets everything sent
+// A peer that broke the protocol and closed its side, but still reads, gets everything sent
 // before, and the close frame.
 func TestGarbageAndHalfClosed(t *testing.T) {
 	p := serve(t, transports[0], defaults())

@@ -21,7 +21,7 @@ var (
 
 const readBufferSize = 16 << 10
 
-// hangUpInterval is the interval of the checks whether the peer of a paused plain
+// hangUpInterval is the pause between checks for whether the peer of a paused plain
 // connection has hung up.
 const hangUpInterval = time.Second
 

@@ -170,8 +170,8 @@ func withDescriptor(nc net.Conn, f func(fd int)) {
 	}
 }
 
-// polled returns which of the given events have occurred, and of those that poll(2) always
-// reports.
+// polled returns which of the given events have occurred, plus the events that poll(2)
+// always reports.
 func polled(fd int, events int16) int16 {
 	state := []unix.PollFd{{Fd: int32(fd), Events: events}}
 	if _, err := unix.Poll(state, 0); err != nil {

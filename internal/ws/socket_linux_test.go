@@ -51,7 +51,7 @@ func TestDescriptorOutlivesItsUse(t *testing.T) {
 // Connections open and close as fast as possible, so that every descriptor is reused
 // immediately, while workers write to closing connections. No peer ever gets data meant for
 // another.
-func TestNobodyGetsWhatIsNotTheirs(t *testing.T) {
+func TestDataReachesOnlyItsPeer(t *testing.T) {
 	const lanes, each = 8, 100
 	opts := defaults()
 	opts.Engine = newEngine(t, EngineConfig{Threads: 2})

@@ -141,7 +141,7 @@ func (a *agreement) enact(w http.ResponseWriter) (nc net.Conn, early []byte, err
 		err = a.send(rw.Writer, w.Header())
 	}
 	if err != nil {
-		_ = nc.Close() // net/http no longer does
+		_ = nc.Close() // net/http no longer closes it
 		return nil, nil, &HandshakeError{Status: http.StatusSwitchingProtocols, Reason: "the client was gone before it was answered", Err: err}
 	}
 	if n := rw.Reader.Buffered(); n > 0 {
@@ -152,8 +152,8 @@ func (a *agreement) enact(w http.ResponseWriter) (nc net.Conn, early []byte, err
 }
 
 // unwrapped reports whether w is net/http's own ResponseWriter. If so, no middleware has to
-// see the status, and the response is written without net/http, which would take about as
-// long for it as the rest of the handshake takes.
+// see the status, and the response is written directly: net/http would take about as long
+// to write it as the rest of the handshake takes.
 func unwrapped(w http.ResponseWriter) bool { return reflect.TypeOf(w).String() == "*http.response" }
 
 // announce passes status 101 through the middleware to net/http. It reports whether

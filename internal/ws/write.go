@@ -267,7 +267,7 @@ func (j *joiner) sealBatch(c *Conn) []byte {
 }
 
 // appendSealed appends the sealed frames of m. It skips a message that cannot be
-// sealed: it must not be sent unencrypted.
+// sealed, because it must not be sent unencrypted.
 func (j *joiner) appendSealed(c *Conn, m *Message) {
 	switch {
 	case m.clear:

@@ -32,7 +32,7 @@ function connect() {
   show('waiting', 'connecting');
   const link = {
     socket: new WebSocket(endpoint),
-    id: '', // the client id that the server gave
+    id: '', // the client ID that the server assigned
     pair: null, // the key pair that was offered to the server
     key: null, // the key that seals messages; null if they are not encrypted
     inbox: Promise.resolve(), // messages are opened one after the other, to keep their order
