@@ -47,18 +47,21 @@ func TestFromAnyGoroutine(t *testing.T) {
 		"ClientsInRoom": func() { n.ClientsInRoom("a") },
 		"ClientsOfUser": func() { n.ClientsOfUser("ann") },
 		"Disconnect":    func() { _ = n.Disconnect(one(), 4000, "") },
+		"DisconnectAll": func() { _, _ = n.DisconnectAll(ctx, ignis.ToClient(one()), 4000, "") },
 		"Encrypt":       func() { _ = n.Encrypt(one(), &some) },
 		"Health":        func() { n.Health() },
 		"ID":            func() { n.ID() },
 		"InRoom":        func() { n.InRoom(one(), "a") },
 		"Join":          func() { _ = n.Join(one(), "a", "b") },
+		"JoinAll":       func() { _, _ = n.JoinAll(ctx, ignis.ToUser("ann"), "a", "b") },
 		"Leave":         func() { _ = n.Leave(one(), "a") },
+		"LeaveAll":      func() { _, _ = n.LeaveAll(ctx, ignis.ToRoom("b"), "a", "b") },
 		"Ready":         func() { n.Ready() },
 		"Revoke": func() {
 			until := time.Now().Add(time.Hour)
-			_ = n.Revoke(ctx, ignis.Revocation{UserID: "bob", IssuedBefore: time.Now(), Until: until})
-			_ = n.Revoke(ctx, ignis.Revocation{TokenID: "t", Until: until})
-			_ = n.Revoke(ctx, ignis.Revocation{ClientID: one(), Until: until})
+			_, _ = n.Revoke(ctx, ignis.Revocation{UserID: "bob", IssuedBefore: time.Now(), Until: until})
+			_, _ = n.Revoke(ctx, ignis.Revocation{TokenID: "t", Until: until})
+			_, _ = n.Revoke(ctx, ignis.Revocation{ClientID: one(), Until: until})
 		},
 		"Run":  func() { _ = n.Run(ctx) }, // it is already running
 		"Send": func() { _ = n.Send(ctx, ignis.To("a"), "x", 1) },

@@ -93,7 +93,7 @@ func TestRevoke(t *testing.T) {
 					}
 				}
 				row.r.Until = time.Now().Add(time.Hour)
-				if err := n.Revoke(t.Context(), row.r); err != nil {
+				if _, err := n.Revoke(t.Context(), row.r); err != nil {
 					t.Fatal(err)
 				}
 				for name, p := range peers {
@@ -145,7 +145,7 @@ func TestRevokeSession(t *testing.T) {
 		synctest.Wait()
 		for _, c := range n.Clients() {
 			if c.State == ignis.StateUnauthorized || c.ID == p.id {
-				if err := n.Revoke(t.Context(), ignis.Revocation{ClientID: c.ID, Until: time.Now().Add(time.Hour)}); err != nil {
+				if _, err := n.Revoke(t.Context(), ignis.Revocation{ClientID: c.ID, Until: time.Now().Add(time.Hour)}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -191,7 +191,7 @@ func TestRevokeWhileAuthenticating(t *testing.T) {
 					p.text(`{"event":"authenticate","data":` + credentials("ann", "t1", "-1h") + `}`)
 					synctest.Wait()
 					r.Until = time.Now().Add(time.Hour)
-					if err := n.Revoke(t.Context(), r); err != nil {
+					if _, err := n.Revoke(t.Context(), r); err != nil {
 						t.Fatal(err)
 					}
 					close(step2)
@@ -233,7 +233,7 @@ func TestRevokeRaces(t *testing.T) {
 			for range rand.IntN(4000) {
 				_ = n.Stats().Clients
 			}
-			if err := n.Revoke(context.Background(), r); err != nil {
+			if _, err := n.Revoke(context.Background(), r); err != nil {
 				t.Error(err)
 			}
 		})
@@ -260,7 +260,7 @@ func TestRevokeAndRefresh(t *testing.T) {
 		p, _ := n.enter(credentials("ann", "t1", "-2h"))
 		revoke := func(token string) {
 			t.Helper()
-			if err := n.Revoke(t.Context(), ignis.Revocation{TokenID: token, Until: time.Now().Add(time.Hour)}); err != nil {
+			if _, err := n.Revoke(t.Context(), ignis.Revocation{TokenID: token, Until: time.Now().Add(time.Hour)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -315,7 +315,7 @@ func TestRevokedMessagesAreNotHandled(t *testing.T) {
 			p.text(`{"event":"` + event + `"}`)
 		}
 		synctest.Wait()
-		if err := n.Revoke(t.Context(), ignis.Revocation{UserID: "ann", Until: time.Now().Add(time.Hour)}); err != nil {
+		if _, err := n.Revoke(t.Context(), ignis.Revocation{UserID: "ann", Until: time.Now().Add(time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
 		close(hold)
@@ -339,10 +339,10 @@ func TestRevokeErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := stopped.Revoke(t.Context(), ignis.Revocation{UserID: "ann", Until: until}); !errors.Is(err, ignis.ErrNotRunning) {
+		if _, err := stopped.Revoke(t.Context(), ignis.Revocation{UserID: "ann", Until: until}); !errors.Is(err, ignis.ErrNotRunning) {
 			t.Errorf("before Run: %v", err)
 		}
-		if err := (*ignis.Server)(nil).Revoke(t.Context(), ignis.Revocation{}); !errors.Is(err, ignis.ErrNotRunning) {
+		if _, err := (*ignis.Server)(nil).Revoke(t.Context(), ignis.Revocation{}); !errors.Is(err, ignis.ErrNotRunning) {
 			t.Errorf("a nil server: %v", err)
 		}
 		n := startMem(t, ignis.Config{Authenticate: tokens, MaxRevocations: 2})
@@ -351,7 +351,7 @@ func TestRevokeErrors(t *testing.T) {
 			"Until has passed": {UserID: "ann", Until: time.Now()},
 			"set Until":        {UserID: "ann"},
 		} {
-			if err := n.Revoke(t.Context(), r); err == nil || !strings.Contains(err.Error(), want) {
+			if _, err := n.Revoke(t.Context(), r); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%+v: %v, want an error with %q", r, err, want)
 			}
 		}
@@ -360,12 +360,12 @@ func TestRevokeErrors(t *testing.T) {
 		}
 		// Beyond the limit, clients are closed, but the revocation is not remembered.
 		for _, token := range []string{"t1", "t2", "t1"} {
-			if err := n.Revoke(t.Context(), ignis.Revocation{TokenID: token, Until: until}); err != nil {
+			if _, err := n.Revoke(t.Context(), ignis.Revocation{TokenID: token, Until: until}); err != nil {
 				t.Error(err)
 			}
 		}
 		p, _ := n.enter(credentials("ann", "t3", ""))
-		if err := n.Revoke(t.Context(), ignis.Revocation{TokenID: "t3", Until: until}); !errors.Is(err, ignis.ErrTooManyRevocations) {
+		if _, err := n.Revoke(t.Context(), ignis.Revocation{TokenID: "t3", Until: until}); !errors.Is(err, ignis.ErrTooManyRevocations) {
 			t.Errorf("one more: %v", err)
 		}
 		p.only(closed(4006)...)
@@ -377,7 +377,7 @@ func TestRevokeErrors(t *testing.T) {
 		}
 		// When others have ended, there is room.
 		time.Sleep(time.Hour)
-		if err := n.Revoke(t.Context(), ignis.Revocation{TokenID: "t3", Until: until.Add(time.Hour)}); err != nil {
+		if _, err := n.Revoke(t.Context(), ignis.Revocation{TokenID: "t3", Until: until.Add(time.Hour)}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -393,7 +393,7 @@ func TestRevokeInACluster(t *testing.T) {
 		p, _ := a.enter(data)
 		q, _ := b.enter(data)
 		r := ignis.Revocation{UserID: "ann", IssuedBefore: time.Now(), Until: time.Now().Add(time.Hour)}
-		if err := a.Revoke(t.Context(), r); err != nil {
+		if _, err := a.Revoke(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 		p.only(closed(4006)...)

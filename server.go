@@ -35,6 +35,7 @@ type Server struct {
 	reg     *registry.Registry[*session]
 	counts  counters
 	revoked *revocations
+	obeyed  commandIDs        // used only by the goroutine that receives commands
 	limit   *loglimit.Limiter // for log lines that clients can cause; open while Run runs
 
 	errorFrames errorFrames

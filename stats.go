@@ -55,6 +55,7 @@ type Stats struct {
 	Commands           uint64 // commands from the bus, including this server's own
 	BadCommands        uint64 // of Commands: malformed
 	UnknownCommands    uint64 // of Commands: unknown or of a later version
+	RepeatedCommands   uint64 // of Commands: not executed again
 
 	BusGaps    uint64        // periods in which envelopes may have been missed
 	BusGapTime time.Duration // total duration of the gaps
@@ -68,7 +69,7 @@ type counters struct {
 	unauthenticated, badEncrypted, refusedLeaves, unhandled       atomic.Uint64
 	droppedOldest, droppedReplaced                                atomic.Uint64
 	refusedRevoked, revocations, revocationsDropped               atomic.Uint64
-	commands, badCommands, unknownCommands                        atomic.Uint64
+	commands, badCommands, unknownCommands, repeatedCommands      atomic.Uint64
 	sent, droppedFull, droppedClosing, droppedLarge, sealFailures atomic.Uint64
 	callbackErrors, panics                                        atomic.Uint64
 	busPublished, busRefused                                      atomic.Uint64
@@ -131,7 +132,8 @@ func (s *Server) Stats() Stats {
 		BusReceived: n.busReceived.Load(), BusMalformed: n.busMalformed.Load(), BusUnknown: n.busUnknown.Load(),
 		Revoked: s.revoked.len(), Revocations: n.revocations.Load(), RevocationsDropped: n.revocationsDropped.Load(),
 		Commands: n.commands.Load(), BadCommands: n.badCommands.Load(), UnknownCommands: n.unknownCommands.Load(),
-		BusGaps: n.busGaps.Load(), BusGapTime: time.Duration(n.busGapTime.Load()),
+		RepeatedCommands: n.repeatedCommands.Load(),
+		BusGaps:          n.busGaps.Load(), BusGapTime: time.Duration(n.busGapTime.Load()),
 	}
 	if m, ok := s.cfg.Bus.(BusMonitor); ok {
 		st.BusLost = m.Lost()
