@@ -56,7 +56,14 @@ func TestFromAnyGoroutine(t *testing.T) {
 		"JoinAll":       func() { _, _ = n.JoinAll(ctx, ignis.ToUser("ann"), "a", "b") },
 		"Leave":         func() { _ = n.Leave(one(), "a") },
 		"LeaveAll":      func() { _, _ = n.LeaveAll(ctx, ignis.ToRoom("b"), "a", "b") },
-		"Ready":         func() { n.Ready() },
+		"ListClients": func() {
+			n.ListClients(ignis.ClientQuery{})
+			n.ListClients(ignis.ClientQuery{UserID: "ann", Room: "a", Limit: 1})
+			n.ListClients(ignis.ClientQuery{Room: "a"})
+		},
+		"ListRooms": func() { n.ListRooms(ignis.NameQuery{Keep: func(string) bool { return n.Stats().Rooms > 0 }}) },
+		"ListUsers": func() { n.ListUsers(ignis.NameQuery{Limit: 1}) },
+		"Ready":     func() { n.Ready() },
 		"Revoke": func() {
 			until := time.Now().Add(time.Hour)
 			_, _ = n.Revoke(ctx, ignis.Revocation{UserID: "bob", IssuedBefore: time.Now(), Until: until})
@@ -65,6 +72,9 @@ func TestFromAnyGoroutine(t *testing.T) {
 		},
 		"Run":  func() { _ = n.Run(ctx) }, // it is already running
 		"Send": func() { _ = n.Send(ctx, ignis.To("a"), "x", 1) },
+		"SendAll": func() {
+			_, _ = n.SendAll(ctx, ignis.Post{To: ignis.ToRoom("a"), Event: "x"}, ignis.Post{To: ignis.ToRoom("a"), Event: "y"})
+		},
 		"SendLocal": func() {
 			_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
 			_ = n.SendLocal(ignis.ToClient(one()), "x", 1)
