@@ -49,6 +49,7 @@ func TestFromAnyGoroutine(t *testing.T) {
 		"Disconnect":    func() { _ = n.Disconnect(one(), 4000, "") },
 		"DisconnectAll": func() { _, _ = n.DisconnectAll(ctx, ignis.ToClient(one()), 4000, "") },
 		"Encrypt":       func() { _ = n.Encrypt(one(), &some) },
+		"HasBus":        func() { n.HasBus() },
 		"Health":        func() { n.Health() },
 		"ID":            func() { n.ID() },
 		"InRoom":        func() { n.InRoom(one(), "a") },

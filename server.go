@@ -98,6 +98,9 @@ func (s *Server) ID() string {
 	return s.id
 }
 
+// HasBus reports whether the server exchanges messages with other instances.
+func (s *Server) HasBus() bool { return s != nil && !s.solo }
+
 // Ready returns a channel that is closed once the bus has subscribed and the server
 // accepts connections.
 func (s *Server) Ready() <-chan struct{} {

@@ -78,7 +78,7 @@ func (s *scanner) value(depth int) {
 	case c == '{':
 		s.object(depth, nil)
 	case c == '[':
-		s.array(depth)
+		s.array(depth, nil)
 	case c == '"':
 		s.str()
 	case c == '-' || isDigit(c):
@@ -146,14 +146,23 @@ func (s *scanner) keyText(key []byte) []byte {
 	return s.key
 }
 
-func (s *scanner) array(depth int) {
+// array scans an array that is nested in depth others. It calls f for each element unless f is
+// nil.
+func (s *scanner) array(depth int, f func(value []byte)) {
 	s.take('[')
 	s.space()
 	if s.take(']') {
 		return
 	}
 	for s.err == nil {
+		start := s.pos
 		s.value(depth + 1)
+		if s.err != nil {
+			return
+		}
+		if f != nil {
+			f(s.text[start:s.pos])
+		}
 		s.space()
 		if s.take(']') {
 			return

@@ -1,0 +1,60 @@
+package httpapi
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// maxKeptBody is the maximum size in bytes of a buffer that is kept for another request.
+const maxKeptBody = 64 << 10
+
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// readBody reads the body, in time and up to the limit.
+func (c *call) readBody() *problem {
+	r, limit := c.r, int64(c.h.cfg.MaxBody)
+	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
+		return problemMediaType.problem("The body must not be compressed.")
+	}
+	tooLarge := problemTooLarge.problem(fmt.Sprintf("The body may have at most %d bytes.", limit))
+	if r.ContentLength > limit {
+		return tooLarge
+	}
+	// The deadline must not expire while the operation is executed, because that would
+	// cancel the context of the request.
+	deadline := http.NewResponseController(c.w)
+	if deadline.SetReadDeadline(time.Now().Add(c.h.cfg.BodyTimeout)) == nil {
+		defer func() { _ = deadline.SetReadDeadline(time.Time{}) }()
+	}
+	b := bodies.Get().(*bytes.Buffer)
+	b.Reset()
+	if n := r.ContentLength; n > 0 {
+		b.Grow(int(min(n, maxKeptBody)) + bytes.MinRead)
+	}
+	n, err := b.ReadFrom(io.LimitReader(r.Body, limit+1))
+	c.buffer, c.body = b, b.Bytes()
+	switch {
+	case err == nil && n <= limit:
+		return nil
+	case err == nil:
+		return tooLarge
+	}
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return problemTimeout.problem(fmt.Sprintf("The body must arrive within %v.", c.h.cfg.BodyTimeout))
+	}
+	return problemMalformed.problem("The body is incomplete.")
+}
+
+// freeBody keeps the buffer of the body for another request.
+func (c *call) freeBody() {
+	if b := c.buffer; b != nil && b.Cap() <= maxKeptBody {
+		c.buffer, c.body = nil, nil
+		bodies.Put(b)
+	}
+}

@@ -1,0 +1,301 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// maxExclude is the maximum number of clients that a message excludes.
+const maxExclude = 1000
+
+// decoder decodes requests to publish. Package huma would take several times as long.
+type decoder struct {
+	key   *key
+	limit int // posts
+	posts []ignis.Post
+	sizes []int // of each message: the number of its posts
+	index int   // of the message that is decoded; -1 if the body is a message
+}
+
+// where returns the location of a field of the message that is decoded.
+func (d *decoder) where(field string) string {
+	if d.index < 0 {
+		return "body" + field
+	}
+	return fmt.Sprintf("body.messages[%d]%s", d.index, field)
+}
+
+// bad returns a problem with a field of the message that is decoded.
+func (d *decoder) bad(field, format string, args ...any) *problem {
+	return problemAt(d.where(field), format, args...)
+}
+
+// problemAt returns a problem with a part of the body.
+func problemAt(location, format string, args ...any) *problem {
+	return problemInvalid.problem(fmt.Sprintf(format, args...)).at(location)
+}
+
+// failed returns a problem for an error of package wire.
+func failed(location string, err error) *problem {
+	if errors.Is(err, wire.ErrShape) {
+		return problemAt(location, "want an object or an array, as documented")
+	}
+	return problemMalformed.problem(fmt.Sprintf("The body is not valid JSON: %v.", err))
+}
+
+// batch decodes {"messages": [...]}.
+func (d *decoder) batch(body []byte) (p *problem) {
+	var messages []byte
+	err := wire.EachField(body, func(key, value []byte) {
+		switch {
+		case p != nil:
+		case string(key) != "messages":
+			p = unknownField("body", key)
+		case messages != nil:
+			p = problemAt("body.messages", "the field occurs twice")
+		default:
+			messages = value
+		}
+	})
+	switch {
+	case err != nil:
+		return failed("body", err)
+	case p != nil:
+		return p
+	case len(messages) == 0 || messages[0] != '[':
+		return problemAt("body.messages", "want an array of messages")
+	}
+	d.index = 0
+	_ = wire.EachElement(messages, func(value []byte) { // cannot fail, because messages is a valid array
+		if p == nil {
+			p = d.message(value)
+			d.index++
+		}
+	})
+	if p == nil && d.index == 0 {
+		p = problemAt("body.messages", "want at least one message")
+	}
+	return p
+}
+
+// fields of a message.
+type messageFields struct{ to, event, data, key, exclude, from []byte }
+
+// message decodes a message, and appends a post for each of its targets.
+func (d *decoder) message(text []byte) (p *problem) {
+	var f messageFields
+	err := wire.EachField(text, func(key, value []byte) {
+		var field *[]byte
+		switch string(key) {
+		case "to":
+			field = &f.to
+		case "event":
+			field = &f.event
+		case "data":
+			field = &f.data
+		case "key":
+			field = &f.key
+		case "exclude":
+			field = &f.exclude
+		case "from":
+			field = &f.from
+		default:
+			p = unknownField(d.where(""), key)
+			return
+		}
+		if *field != nil {
+			p = d.bad("."+string(key), "the field occurs twice")
+		}
+		*field = value
+	})
+	if err != nil {
+		return failed(d.where(""), err)
+	}
+	if p != nil {
+		return p
+	}
+	return d.post(&f)
+}
+
+func (d *decoder) post(f *messageFields) *problem {
+	post := ignis.Post{}
+	if f.data != nil {
+		post.Data = json.RawMessage(f.data)
+	}
+	var ok bool
+	if post.Event, ok = text(f.event); !ok || post.Event == "" {
+		return d.bad(".event", "want a string that is not empty")
+	}
+	if post.Event == wire.EventConnected || post.Event == wire.EventEncrypted {
+		return d.bad(".event", "the event %s is reserved for servers", post.Event)
+	}
+	if f.key != nil {
+		if post.Key, ok = text(f.key); !ok {
+			return d.bad(".key", "want a string")
+		}
+	}
+	if f.from != nil {
+		var p *problem
+		if post.From, p = d.sender(f.from); p != nil {
+			return p
+		}
+	}
+	before := len(d.posts)
+	if p := d.targets(f.to, &post); p != nil {
+		return p
+	}
+	d.sizes = append(d.sizes, len(d.posts)-before)
+	if f.exclude == nil {
+		return nil
+	}
+	exclude, p := d.excluded(f.exclude)
+	if p != nil {
+		return p
+	}
+	for i := before; i < len(d.posts); i++ {
+		if len(exclude) > 0 && !d.posts[i].To.Excludes() {
+			return d.bad(".exclude", "only messages to rooms and to everyone can exclude clients")
+		}
+		d.posts[i].Exclude = exclude
+	}
+	return nil
+}
+
+// targets appends a copy of post for each target.
+func (d *decoder) targets(to []byte, post *ignis.Post) (p *problem) {
+	add := func(value []byte) {
+		if p != nil {
+			return
+		}
+		if len(d.posts) >= d.limit {
+			p = problemTooLarge.problem(fmt.Sprintf("A request may have at most %d messages, and a message counts once for each of its targets.", d.limit)).at(d.where(""))
+			return
+		}
+		var ok bool
+		if post.To, ok = target(value); !ok {
+			p = d.bad(".to", wantTarget)
+			return
+		}
+		if !d.key.allows(post.To) {
+			p = problemForbidden.problem("The key does not allow to publish to " + describe(post.To) + ".").at(d.where(".to"))
+			return
+		}
+		d.posts = append(d.posts, *post)
+	}
+	if len(to) == 0 || to[0] != '[' {
+		add(to)
+		return p
+	}
+	before := len(d.posts)
+	_ = wire.EachElement(to, add) // cannot fail, because to is a valid array
+	if p == nil && len(d.posts) == before {
+		p = d.bad(".to", "want at least one target")
+	}
+	return p
+}
+
+const wantTarget = `want {"room":NAME}, {"user":ID}, {"client":ID} or {"everyone":true}`
+
+// target decodes a target. It reports false if value is not one.
+func target(value []byte) (to ignis.Address, ok bool) {
+	if len(value) == 0 || value[0] != '{' {
+		return to, false
+	}
+	n := 0
+	_ = wire.EachField(value, func(key, value []byte) { // cannot fail, because value is a valid object
+		n++
+		switch string(key) {
+		case "room":
+			to.Type = wire.TypeRoom
+		case "user":
+			to.Type = wire.TypeUser
+		case "client":
+			to.Type = wire.TypeClient
+		case "everyone":
+			to.Type = wire.TypeBroadcast
+			ok = string(value) == "true"
+			return
+		default:
+			to.Type = ""
+		}
+		to.Name, ok = text(value)
+		ok = ok && to.Name != "" && to.Type != ""
+	})
+	return to, ok && n == 1
+}
+
+// describe returns the kind of recipients for an error. Names are left out, because they come from
+// the client.
+func describe(to ignis.Address) string {
+	switch to.Type {
+	case wire.TypeRoom:
+		return "this room"
+	case wire.TypeBroadcast:
+		return "everyone"
+	}
+	return "a " + string(to.Type)
+}
+
+func (d *decoder) excluded(value []byte) (ids []string, p *problem) {
+	bad := d.bad(".exclude", "want an array of at most %d client IDs", maxExclude)
+	if len(value) == 0 || value[0] != '[' {
+		return nil, bad
+	}
+	_ = wire.EachElement(value, func(value []byte) { // cannot fail, because value is a valid array
+		id, ok := text(value)
+		if !ok || id == "" || len(ids) >= maxExclude {
+			p = bad
+			return
+		}
+		ids = append(ids, id)
+	})
+	return ids, p
+}
+
+func (d *decoder) sender(value []byte) (s wire.Sender, p *problem) {
+	bad := func() { p = d.bad(".from", `want {"id":ID} or {"id":ID,"userId":ID}`) }
+	if len(value) == 0 || value[0] != '{' {
+		bad()
+		return s, p
+	}
+	_ = wire.EachField(value, func(key, value []byte) { // cannot fail, because value is a valid object
+		var ok bool
+		switch string(key) {
+		case "id":
+			s.ID, ok = text(value)
+		case "userId":
+			s.UserID, ok = text(value)
+		}
+		if !ok {
+			bad()
+		}
+	})
+	if s.ID == "" {
+		bad()
+	}
+	return s, p
+}
+
+func unknownField(where string, key []byte) *problem {
+	return problemAt(where, "the field %.64q is unknown", key)
+}
+
+// text decodes a JSON string, which must be valid.
+func text(value []byte) (string, bool) {
+	if len(value) < 2 || value[0] != '"' {
+		return "", false
+	}
+	if body := value[1 : len(value)-1]; bytes.IndexByte(body, '\\') < 0 {
+		return string(body), true
+	}
+	var s string
+	if json.Unmarshal(value, &s) != nil {
+		return "", false
+	}
+	return s, true
+}
