@@ -3,6 +3,7 @@ package ignis
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/ignis-go/ignis/wire"
 )
@@ -52,20 +53,21 @@ func (s *Server) SendAll(ctx context.Context, posts ...Post) ([]Receipt, error) 
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	letters := make([]letter, len(posts))
+	m := mailings.Get().(*mailing)
+	defer m.done()
 	for i, p := range posts {
 		l, err := s.letter(p.To, p.Event, p.Data, SendOption{Exclude: p.Exclude, Key: p.Key, From: p.From})
 		if err != nil {
 			return nil, &PostError{i, err}
 		}
-		letters[i] = l
+		m.letters = append(m.letters, l)
 	}
-	receipts := make([]Receipt, len(letters))
+	receipts := make([]Receipt, len(posts))
 	var failed error
-	for done := 0; done < len(letters); {
-		n := s.postRun(letters[done:], receipts[done:])
+	for done := 0; done < len(posts); {
+		n := s.postRun(m, m.letters[done:], receipts[done:])
 		for i := done; i < done+n; i++ {
-			if err := s.publish(letters[i]); err != nil {
+			if err := s.publish(m.letters[i]); err != nil {
 				receipts[i].Err, failed = err, err
 			}
 		}
@@ -74,22 +76,42 @@ func (s *Server) SendAll(ctx context.Context, posts ...Post) ([]Receipt, error) 
 	return receipts, failed
 }
 
+// mailing is the memory that SendAll needs.
+type mailing struct {
+	letters []letter
+	run     []outgoing
+}
+
+var mailings = sync.Pool{New: func() any { return new(mailing) }}
+
+// done returns m to the pool, without references to messages.
+func (m *mailing) done() {
+	clear(m.letters)
+	clear(m.run[:cap(m.run)])
+	if len(m.letters) <= maxMailing {
+		m.letters, m.run = m.letters[:0], m.run[:0]
+		mailings.Put(m)
+	}
+}
+
+// maxMailing is the number of letters for which memory is kept.
+const maxMailing = 1024
+
 // postRun delivers the first of the letters to the clients of this instance, together with
 // those that follow and have the same recipients. It sets their receipts and returns their
 // number.
-func (s *Server) postRun(letters []letter, receipts []Receipt) int {
+func (s *Server) postRun(m *mailing, letters []letter, receipts []Receipt) int {
 	if len(letters) == 1 || letters[1].to != letters[0].to { // there is nothing to join
 		receipts[0].Recipients = s.post(letters[0])
 		return 1
 	}
-	var r run
+	r := run{messages: m.run[:0]}
 	for _, l := range letters {
-		m := s.outgoing(l)
-		if len(r.messages) > 0 && !r.add(l.to, m, l.exclude) {
-			break
-		}
+		o := s.outgoing(l)
 		if len(r.messages) == 0 {
-			r = run{l.to, l.exclude, []outgoing{m}, wire.MessageSize(m.Message)}
+			r = run{l.to, l.exclude, append(r.messages, o), wire.MessageSize(o.Message)}
+		} else if !r.add(l.to, o, l.exclude) {
+			break
 		}
 	}
 	n := s.deliver(r.to, r.exclude, r.messages...)
@@ -97,5 +119,6 @@ func (s *Server) postRun(letters []letter, receipts []Receipt) int {
 	for i := range r.messages {
 		receipts[i].Recipients = n
 	}
+	m.run = r.messages
 	return len(r.messages)
 }

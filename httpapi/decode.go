@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/wire"
@@ -20,6 +21,8 @@ type decoder struct {
 	posts []ignis.Post
 	sizes []int // of each message: the number of its posts
 	index int   // of the message that is decoded; -1 if the body is a message
+
+	event, name string // of the previous post, to save memory if they are repeated
 }
 
 // where returns the location of a field of the message that is decoded.
@@ -50,16 +53,22 @@ func failed(location string, err error) *problem {
 
 // batch decodes {"messages": [...]}.
 func (d *decoder) batch(body []byte) (p *problem) {
-	var messages []byte
-	err := wire.EachField(body, func(key, value []byte) {
+	d.index = 0
+	lists := 0
+	err := wire.EachElementOf(body, "messages", func(value []byte) {
+		if p == nil {
+			p = d.message(value)
+			d.index++
+		}
+	}, func(key, value []byte) {
 		switch {
 		case p != nil:
 		case string(key) != "messages":
 			p = unknownField("body", key)
-		case messages != nil:
-			p = problemAt("body.messages", "the field occurs twice")
+		case value != nil:
+			p = problemAt("body.messages", "want an array of messages")
 		default:
-			messages = value
+			lists++
 		}
 	})
 	switch {
@@ -67,20 +76,12 @@ func (d *decoder) batch(body []byte) (p *problem) {
 		return failed("body", err)
 	case p != nil:
 		return p
-	case len(messages) == 0 || messages[0] != '[':
-		return problemAt("body.messages", "want an array of messages")
+	case lists > 1:
+		return problemAt("body.messages", "the field occurs twice")
+	case d.index == 0:
+		return problemAt("body.messages", "want an array of at least one message")
 	}
-	d.index = 0
-	_ = wire.EachElement(messages, func(value []byte) { // cannot fail, because messages is a valid array
-		if p == nil {
-			p = d.message(value)
-			d.index++
-		}
-	})
-	if p == nil && d.index == 0 {
-		p = problemAt("body.messages", "want at least one message")
-	}
-	return p
+	return nil
 }
 
 // fields of a message.
@@ -128,7 +129,7 @@ func (d *decoder) post(f *messageFields) *problem {
 		post.Data = json.RawMessage(f.data)
 	}
 	var ok bool
-	if post.Event, ok = text(f.event); !ok || post.Event == "" {
+	if post.Event, ok = repeated(f.event, &d.event); !ok || post.Event == "" {
 		return d.bad(".event", "want a string that is not empty")
 	}
 	if post.Event == wire.EventConnected || post.Event == wire.EventEncrypted {
@@ -177,7 +178,7 @@ func (d *decoder) targets(to []byte, post *ignis.Post) (p *problem) {
 			return
 		}
 		var ok bool
-		if post.To, ok = target(value); !ok {
+		if post.To, ok = target(value, &d.name); !ok {
 			p = d.bad(".to", wantTarget)
 			return
 		}
@@ -201,8 +202,8 @@ func (d *decoder) targets(to []byte, post *ignis.Post) (p *problem) {
 
 const wantTarget = `want {"room":NAME}, {"user":ID}, {"client":ID} or {"everyone":true}`
 
-// target decodes a target. It reports false if value is not one.
-func target(value []byte) (to ignis.Address, ok bool) {
+// target decodes a target. It reports false if value is not one. last is as for repeated.
+func target(value []byte, last *string) (to ignis.Address, ok bool) {
 	if len(value) == 0 || value[0] != '{' {
 		return to, false
 	}
@@ -223,7 +224,7 @@ func target(value []byte) (to ignis.Address, ok bool) {
 		default:
 			to.Type = ""
 		}
-		to.Name, ok = text(value)
+		to.Name, ok = repeated(value, last)
 		ok = ok && to.Name != "" && to.Type != ""
 	})
 	return to, ok && n == 1
@@ -283,6 +284,17 @@ func (d *decoder) sender(value []byte) (s wire.Sender, p *problem) {
 
 func unknownField(where string, key []byte) *problem {
 	return problemAt(where, "the field %.64q is unknown", key)
+}
+
+// repeated is like text, but uses no memory for a string that is equal to last. It sets last to
+// the string.
+func repeated(value []byte, last *string) (string, bool) {
+	if n := len(*last); n > 0 && len(value) == n+2 && value[0] == '"' && string(value[1:n+1]) == *last && strings.IndexByte(*last, '\\') < 0 {
+		return *last, true
+	}
+	s, ok := text(value)
+	*last = s
+	return s, ok
 }
 
 // text decodes a JSON string, which must be valid.

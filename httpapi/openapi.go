@@ -83,11 +83,16 @@ func marshal(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// unmarshal decodes a request. Unlike encoding/json, it accepts no invalid UTF-8 and no deep
-// nesting.
+// unmarshal decodes a request. Unlike encoding/json, it accepts no invalid UTF-8, no deep nesting
+// and no repeated keys, and keys are case-sensitive.
 func unmarshal(text []byte, v any) error {
 	if err := wire.Valid(text); err != nil {
 		return err
+	}
+	if t := reflect.TypeOf(v).Elem(); t.Kind() == reflect.Struct { // otherwise the values for the schema
+		if err := strictKeys(text, t); err != nil {
+			return err
+		}
 	}
 	return json.Unmarshal(text, v)
 }

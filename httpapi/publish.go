@@ -20,7 +20,7 @@ func (d *decoder) free() {
 		return
 	}
 	clear(d.posts)
-	d.posts, d.sizes, d.key = d.posts[:0], d.sizes[:0], nil
+	*d = decoder{posts: d.posts[:0], sizes: d.sizes[:0]}
 	decoders.Put(d)
 }
 

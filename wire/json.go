@@ -62,6 +62,19 @@ func EachElement(text []byte, f func(value []byte)) error {
 	return s.end()
 }
 
+// EachElementOf is like [EachField], but in addition it calls element with each element of
+// the field with the given name if its value is an array, and then f with a nil value for
+// this field. It scans the text only once.
+func EachElementOf(text []byte, name string, element func(value []byte), f func(key, value []byte)) error {
+	s := scanner{text: text, list: name, element: element}
+	s.space()
+	if s.peek() != '{' {
+		return EachField(text, f)
+	}
+	s.object(-1, f)
+	return s.end()
+}
+
 // eachElement is EachElement for an array that is valid.
 func eachElement(text []byte, f func(value []byte)) {
 	s := scanner{text: text}

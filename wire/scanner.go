@@ -19,6 +19,9 @@ type scanner struct {
 	pos  int
 	err  error
 	key  []byte // last decoded key that had escapes
+
+	list    string // the field of EachElementOf, or empty
+	element func(value []byte)
 }
 
 func (s *scanner) fail(what string) {
@@ -117,11 +120,20 @@ func (s *scanner) object(depth int, f func(key, value []byte)) {
 		}
 		s.space()
 		start = s.pos
-		s.value(depth + 1)
+		if s.list != "" && depth < 0 && s.peek() == '[' && string(s.keyText(key)) == s.list {
+			s.array(depth+1, s.element)
+			start = -1
+		} else {
+			s.value(depth + 1)
+		}
 		if s.err != nil {
 			return
 		}
-		if f != nil {
+		switch {
+		case f == nil:
+		case start < 0:
+			f(s.keyText(key), nil)
+		default:
 			f(s.keyText(key), s.text[start:s.pos])
 		}
 		s.space()
