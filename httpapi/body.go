@@ -22,9 +22,8 @@ func (c *call) readBody() *problem {
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
 		return problemMediaType.problem("The body must not be compressed.")
 	}
-	tooLarge := problemTooLarge.problem(fmt.Sprintf("The body may have at most %d bytes.", limit))
 	if r.ContentLength > limit {
-		return tooLarge
+		return c.bodyTooLarge()
 	}
 	// The deadline must not expire while the operation is executed, because that would
 	// cancel the context of the request.
@@ -37,18 +36,23 @@ func (c *call) readBody() *problem {
 	if n := r.ContentLength; n > 0 {
 		b.Grow(int(min(n, maxKeptBody)) + bytes.MinRead)
 	}
-	n, err := b.ReadFrom(io.LimitReader(r.Body, limit+1))
+	c.limited = io.LimitedReader{R: r.Body, N: limit + 1}
+	n, err := b.ReadFrom(&c.limited)
 	c.buffer, c.body = b, b.Bytes()
 	switch {
 	case err == nil && n <= limit:
 		return nil
 	case err == nil:
-		return tooLarge
+		return c.bodyTooLarge()
 	}
 	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
 		return problemTimeout.problem(fmt.Sprintf("The body must arrive within %v.", c.h.cfg.BodyTimeout))
 	}
 	return problemMalformed.problem("The body is incomplete.")
+}
+
+func (c *call) bodyTooLarge() *problem {
+	return problemTooLarge.problem(fmt.Sprintf("The body may have at most %d bytes.", c.h.cfg.MaxBody))
 }
 
 // freeBody keeps the buffer of the body for another request.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/ignis-go/ignis"
@@ -18,6 +19,10 @@ type Config struct {
 	Server *ignis.Server
 	// Keys are the API keys. Their IDs must differ.
 	Keys []Key
+
+	// Prefix is the path below which the API is mounted, such as /api. Empty: the paths
+	// begin with /v1.
+	Prefix string
 
 	// Store remembers idempotency keys for all instances; a redisbus.Bus is one. Nil: this
 	// instance remembers them in memory, at most 64 MiB, so they have no effect on others.
@@ -108,6 +113,9 @@ func (c Config) withDefaults() (Config, map[string]*key, error) {
 	}
 	if len(c.Keys) == 0 {
 		return fail(errors.New("Config.Keys is required: make a key with NewKey"))
+	}
+	if c.Prefix != "" && (!strings.HasPrefix(c.Prefix, "/") || strings.HasSuffix(c.Prefix, "/")) {
+		return fail(fmt.Errorf("Config.Prefix is %q: want a path such as /api, or nothing", c.Prefix))
 	}
 	keys := make(map[string]*key)
 	for _, k := range c.Keys {

@@ -7,8 +7,9 @@
 //		Server: srv,
 //		Keys:   []httpapi.Key{{ID: "billing", Hashes: []string{hash}, Scopes: []httpapi.Scope{httpapi.ScopePublish}}},
 //		Store:  bus, // a redisbus.Bus; nil without other instances
+//		Prefix: "/api",
 //	})
-//	mux.Handle("/api/", http.StripPrefix("/api", api))
+//	mux.Handle("/api/", api)
 //
 // The API describes itself: /openapi.json and /openapi.yaml are its OpenAPI 3.1 document, and
 // /docs is a page to try it. docs/http-api.md describes it for its users.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -17,8 +18,7 @@ import (
 	"github.com/ignis-go/ignis/internal/loglimit"
 )
 
-// Handler serves the API. Mount it below any path with [http.StripPrefix], or use it as the
-// handler of an [http.Server]. Create it with [New].
+// Handler serves the API, below Config.Prefix. Create it with [New].
 type Handler struct {
 	cfg      Config
 	keys     map[string]*key
@@ -105,11 +105,15 @@ func (h *Handler) handle(method, path string, op *operation) {
 
 // route returns the operations at a path, by method.
 func (h *Handler) route(r *http.Request) map[string]*operation {
-	if methods := h.routes[r.URL.Path]; methods != nil {
+	path, ok := strings.CutPrefix(r.URL.Path, h.cfg.Prefix)
+	if !ok {
+		return nil
+	}
+	if methods := h.routes[path]; methods != nil {
 		return methods
 	}
 	for _, before := range h.pattern {
-		rest, ok := strings.CutPrefix(r.URL.Path, before)
+		rest, ok := strings.CutPrefix(path, before)
 		if ok && rest != "" && !strings.Contains(rest, "/") {
 			r.SetPathValue("id", rest)
 			return h.routes[before+"{id}"]
@@ -166,7 +170,8 @@ type call struct {
 	key   *key // nil until the request is authorized
 	body  []byte
 
-	buffer *bytes.Buffer // the memory of body
+	buffer  *bytes.Buffer // the memory of body
+	limited io.LimitedReader
 
 	record   *record // of the idempotency key; nil if the request has none
 	did      bool    // something was changed, so the request must not be executed again

@@ -85,7 +85,7 @@ func start(t *testing.T, s setup) *node {
 	}
 	s.server.ValidateRooms = func(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) { return rooms, nil }
 	n.Server = ignistest.NewServer(t, s.server)
-	s.api.Server, s.api.Logger = n.Server.Server, logger
+	s.api.Server, s.api.Logger, s.api.Prefix = n.Server.Server, logger, "/api"
 	for id, scopes := range scopes {
 		s.keys = append(s.keys, httpapi.Key{ID: id, Scopes: scopes})
 	}
@@ -103,7 +103,7 @@ func start(t *testing.T, s setup) *node {
 		t.Fatal(err)
 	}
 	n.api = api
-	web := httptest.NewServer(http.StripPrefix("/api", api))
+	web := httptest.NewServer(api)
 	t.Cleanup(web.Close)
 	n.url, n.http = web.URL+"/api", web.Client()
 	t.Cleanup(func() {

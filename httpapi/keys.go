@@ -208,7 +208,8 @@ func bearer(r *http.Request) (token, id string, err error) {
 // has reports whether one of the key's hashes is that of the token. The time that it takes does
 // not depend on the token's characters. k may be nil, for an unknown key.
 func (k *key) has(token string) bool {
-	sum := sha256.Sum256([]byte(token))
+	var buffer [maxKey]byte // on the stack
+	sum := sha256.Sum256(buffer[:copy(buffer[:], token)])
 	if k == nil {
 		var none [sha256.Size]byte
 		subtle.ConstantTimeCompare(sum[:], none[:])
