@@ -97,6 +97,9 @@ func unmarshal(text []byte, v any) error {
 	return json.Unmarshal(text, v)
 }
 
+// maxErrors is the maximum number of invalid fields that a problem names.
+const maxErrors = 20
+
 // transform replaces the errors of package huma.
 func transform(ctx huma.Context, _ string, v any) (any, error) {
 	c := callOf(ctx.Context())
@@ -114,8 +117,8 @@ func transform(ctx huma.Context, _ string, v any) (any, error) {
 			p = problemInternal.problem("The log of the server says more.")
 		}
 		if m, ok := e.(*huma.ErrorModel); ok {
-			for _, d := range m.Errors {
-				p.Errors = append(p.Errors, fieldError{d.Location, fmt.Sprintf("%.200s", d.Message)})
+			for _, d := range m.Errors[:min(len(m.Errors), maxErrors)] {
+				p.Errors = append(p.Errors, fieldError{fmt.Sprintf("%.100s", d.Location), fmt.Sprintf("%.200s", d.Message)})
 			}
 		}
 		p.RequestID = c.id
