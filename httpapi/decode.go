@@ -22,6 +22,9 @@ type decoder struct {
 	sizes []int // of each message: the number of its posts
 	index int   // of the message that is decoded; -1 if the body is a message
 
+	fields fields   // of the message that is decoded
+	wrong  *problem // with one of them
+
 	event, name string // of the previous post, to save memory if they are repeated
 }
 
@@ -55,12 +58,12 @@ func failed(location string, err error) *problem {
 func (d *decoder) batch(body []byte) (p *problem) {
 	d.index = 0
 	lists := 0
-	err := wire.EachElementOf(body, "messages", func(value []byte) {
+	scanner := wire.ObjectScanner{List: "messages", Field: d.field, Element: func(value []byte) {
 		if p == nil {
 			p = d.message(value)
 			d.index++
 		}
-	}, func(key, value []byte) {
+	}, Other: func(key, value []byte) {
 		switch {
 		case p != nil:
 		case string(key) != "messages":
@@ -70,7 +73,8 @@ func (d *decoder) batch(body []byte) (p *problem) {
 		default:
 			lists++
 		}
-	})
+	}}
+	err := scanner.Scan(body)
 	switch {
 	case err != nil:
 		return failed("body", err)
@@ -84,49 +88,64 @@ func (d *decoder) batch(body []byte) (p *problem) {
 	return nil
 }
 
-// fields of a message.
-type messageFields struct{ to, event, data, key, exclude, from []byte }
-
-// message decodes a message, and appends a post for each of its targets.
-func (d *decoder) message(text []byte) (p *problem) {
-	var f messageFields
-	err := wire.EachField(text, func(key, value []byte) {
-		var field *[]byte
-		switch string(key) {
-		case "to":
-			field = &f.to
-		case "event":
-			field = &f.event
-		case "data":
-			field = &f.data
-		case "key":
-			field = &f.key
-		case "exclude":
-			field = &f.exclude
-		case "from":
-			field = &f.from
-		default:
-			p = unknownField(d.where(""), key)
-			return
-		}
-		if *field != nil {
-			p = d.bad("."+string(key), "the field occurs twice")
-		}
-		*field = value
-	})
-	if err != nil {
-		return failed(d.where(""), err)
+// single decodes a body that is a message.
+func (d *decoder) single(body []byte) *problem {
+	d.index = -1
+	if err := wire.EachField(body, d.field); err != nil {
+		return failed("body", err)
 	}
-	if p != nil {
-		return p
+	return d.message(nil)
+}
+
+// fields are the values of the fields of a message.
+type fields struct{ to, event, data, key, exclude, from []byte }
+
+// field stores a field of the message that is decoded.
+func (d *decoder) field(key, value []byte) {
+	var field *[]byte
+	switch string(key) {
+	case "to":
+		field = &d.fields.to
+	case "event":
+		field = &d.fields.event
+	case "data":
+		field = &d.fields.data
+	case "key":
+		field = &d.fields.key
+	case "exclude":
+		field = &d.fields.exclude
+	case "from":
+		field = &d.fields.from
+	default:
+		if d.wrong == nil {
+			d.wrong = unknownField(d.where(""), key)
+		}
+		return
+	}
+	if *field != nil && d.wrong == nil {
+		d.wrong = d.bad("."+string(key), "the field occurs twice")
+	}
+	*field = value
+}
+
+// message decodes the message whose fields were stored, and appends a post for each of its
+// targets. element is the text of the message in a batch.
+func (d *decoder) message(element []byte) *problem {
+	f, wrong := d.fields, d.wrong
+	d.fields, d.wrong = fields{}, nil
+	switch {
+	case len(element) > 0 && element[0] != '{':
+		return d.bad("", "want a message, which is an object")
+	case wrong != nil:
+		return wrong
 	}
 	return d.post(&f)
 }
 
-func (d *decoder) post(f *messageFields) *problem {
+func (d *decoder) post(f *fields) *problem {
 	post := ignis.Post{}
 	if f.data != nil {
-		post.Data = json.RawMessage(f.data)
+		post.Data = wire.Checked(f.data)
 	}
 	var ok bool
 	if post.Event, ok = repeated(f.event, &d.event); !ok || post.Event == "" {
@@ -169,35 +188,35 @@ func (d *decoder) post(f *messageFields) *problem {
 
 // targets appends a copy of post for each target.
 func (d *decoder) targets(to []byte, post *ignis.Post) (p *problem) {
-	add := func(value []byte) {
-		if p != nil {
-			return
-		}
-		if len(d.posts) >= d.limit {
-			p = problemTooLarge.problem(fmt.Sprintf("A request may have at most %d messages, and a message counts once for each of its targets.", d.limit)).at(d.where(""))
-			return
-		}
-		var ok bool
-		if post.To, ok = target(value, &d.name); !ok {
-			p = d.bad(".to", wantTarget)
-			return
-		}
-		if !d.key.allows(post.To) {
-			p = problemForbidden.problem("The key does not allow to publish to " + describe(post.To) + ".").at(d.where(".to"))
-			return
-		}
-		d.posts = append(d.posts, *post)
-	}
 	if len(to) == 0 || to[0] != '[' {
-		add(to)
-		return p
+		return d.target(to, post)
 	}
 	before := len(d.posts)
-	_ = wire.EachElement(to, add) // cannot fail, because to is a valid array
+	_ = wire.EachElement(to, func(value []byte) { // cannot fail, because to is a valid array
+		if p == nil {
+			p = d.target(value, post)
+		}
+	})
 	if p == nil && len(d.posts) == before {
 		p = d.bad(".to", "want at least one target")
 	}
 	return p
+}
+
+// target appends a copy of post for a target.
+func (d *decoder) target(value []byte, post *ignis.Post) *problem {
+	if len(d.posts) >= d.limit {
+		return problemTooLarge.problem(fmt.Sprintf("A request may have at most %d messages, and a message counts once for each of its targets.", d.limit)).at(d.where(""))
+	}
+	var ok bool
+	if post.To, ok = target(value, &d.name); !ok {
+		return d.bad(".to", wantTarget)
+	}
+	if !d.key.allows(post.To) {
+		return problemForbidden.problem("The key does not allow to publish to " + describe(post.To) + ".").at(d.where(".to"))
+	}
+	d.posts = append(d.posts, *post)
+	return nil
 }
 
 const wantTarget = `want {"room":NAME}, {"user":ID}, {"client":ID} or {"everyone":true}`

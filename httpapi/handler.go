@@ -297,6 +297,9 @@ func (c *call) send(status int, body []byte) {
 		c.finishOnce(status, body)
 	}
 	c.status = status
+	if len(body) > 1024 { // package net/http sets it for short bodies
+		c.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	}
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(body) // the client may be gone
 }

@@ -33,12 +33,12 @@ func (c *call) publishBatch() { c.publishAll(true) }
 func (c *call) publishAll(batch bool) {
 	d := decoders.Get().(*decoder)
 	defer d.free()
-	d.key, d.limit, d.index = c.key, c.h.cfg.MaxBatch, -1
+	d.key, d.limit = c.key, c.h.cfg.MaxBatch
 	var p *problem
 	if batch {
 		p = d.batch(c.body)
 	} else {
-		p = d.message(c.body)
+		p = d.single(c.body)
 	}
 	if p != nil {
 		if p.Status == problemForbidden.status {

@@ -58,27 +58,40 @@ func EachElement(text []byte, f func(value []byte)) error {
 		}
 		return fmt.Errorf("%w: not an array", ErrShape)
 	}
-	s.array(-1, f) // this array does not count
+	s.array(-1, nil, f) // this array does not count
 	return s.end()
 }
 
-// EachElementOf is like [EachField], but in addition it calls element with each element of
-// the field with the given name if its value is an array, and then f with a nil value for
-// this field. It scans the text only once.
-func EachElementOf(text []byte, name string, element func(value []byte), f func(key, value []byte)) error {
-	s := scanner{text: text, list: name, element: element}
+// ObjectScanner calls functions for the parts of a JSON object that contains a list, while it
+// scans the text once. Package httpapi decodes batches with it.
+type ObjectScanner struct {
+	// List is the name of the field whose value is the list.
+	List string
+	// Field is called with each field of each object in the list, as by [EachField].
+	Field func(key, value []byte)
+	// Element is called after the fields of an object in the list, and for elements that are
+	// not objects, as by [EachElement].
+	Element func(value []byte)
+	// Other is called with each field of the outer object, as by [EachField]. If the value of
+	// the field List is an array, its value is nil.
+	Other func(key, value []byte)
+}
+
+// Scan scans text. Errors are as for [EachField].
+func (o *ObjectScanner) Scan(text []byte) error {
+	s := scanner{text: text, list: o}
 	s.space()
 	if s.peek() != '{' {
-		return EachField(text, f)
+		return EachField(text, func(_, _ []byte) {})
 	}
-	s.object(-1, f)
+	s.object(-1, o.Other)
 	return s.end()
 }
 
 // eachElement is EachElement for an array that is valid.
 func eachElement(text []byte, f func(value []byte)) {
 	s := scanner{text: text}
-	s.array(-1, f)
+	s.array(-1, nil, f)
 }
 
 // requireString decodes a JSON string that must be present and not empty. last is as for

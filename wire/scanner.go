@@ -20,8 +20,7 @@ type scanner struct {
 	err  error
 	key  []byte // last decoded key that had escapes
 
-	list    string // the field of EachElementOf, or empty
-	element func(value []byte)
+	list *ObjectScanner // nil for other functions
 }
 
 func (s *scanner) fail(what string) {
@@ -81,7 +80,7 @@ func (s *scanner) value(depth int) {
 	case c == '{':
 		s.object(depth, nil)
 	case c == '[':
-		s.array(depth, nil)
+		s.array(depth, nil, nil)
 	case c == '"':
 		s.str()
 	case c == '-' || isDigit(c):
@@ -120,8 +119,8 @@ func (s *scanner) object(depth int, f func(key, value []byte)) {
 		}
 		s.space()
 		start = s.pos
-		if s.list != "" && depth < 0 && s.peek() == '[' && string(s.keyText(key)) == s.list {
-			s.array(depth+1, s.element)
+		if s.list != nil && depth < 0 && s.peek() == '[' && string(s.keyText(key)) == s.list.List {
+			s.array(depth+1, s.list.Field, s.list.Element)
 			start = -1
 		} else {
 			s.value(depth + 1)
@@ -159,8 +158,9 @@ func (s *scanner) keyText(key []byte) []byte {
 }
 
 // array scans an array that is nested in depth others. It calls f for each element unless f is
+// nil, and before that field for each field of the element if it is an object, unless field is
 // nil.
-func (s *scanner) array(depth int, f func(value []byte)) {
+func (s *scanner) array(depth int, field func(key, value []byte), f func(value []byte)) {
 	s.take('[')
 	s.space()
 	if s.take(']') {
@@ -168,7 +168,11 @@ func (s *scanner) array(depth int, f func(value []byte)) {
 	}
 	for s.err == nil {
 		start := s.pos
-		s.value(depth + 1)
+		if field != nil && s.peek() == '{' {
+			s.object(depth+1, field)
+		} else {
+			s.value(depth + 1)
+		}
 		if s.err != nil {
 			return
 		}
