@@ -19,17 +19,12 @@ var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // readBody reads the body, in time and up to the limit.
 func (c *call) readBody() *problem {
 	r, limit := c.r, int64(c.h.cfg.MaxBody)
+	c.expectBody()
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
 		return problemMediaType.problem("The body must not be compressed.")
 	}
 	if r.ContentLength > limit {
 		return c.bodyTooLarge()
-	}
-	// The deadline must not expire while the operation is executed, because that would
-	// cancel the context of the request.
-	deadline := http.NewResponseController(c.w)
-	if deadline.SetReadDeadline(time.Now().Add(c.h.cfg.BodyTimeout)) == nil {
-		defer func() { _ = deadline.SetReadDeadline(time.Time{}) }()
 	}
 	b := bodies.Get().(*bytes.Buffer)
 	b.Reset()
@@ -41,6 +36,9 @@ func (c *call) readBody() *problem {
 	c.buffer, c.body = b, b.Bytes()
 	switch {
 	case err == nil && n <= limit:
+		// The deadline must not expire while the operation is executed, because that
+		// would cancel the context of the request.
+		c.setDeadline(time.Time{})
 		return nil
 	case err == nil:
 		return c.bodyTooLarge()
@@ -49,6 +47,14 @@ func (c *call) readBody() *problem {
 		return problemTimeout.problem(fmt.Sprintf("The body must arrive within %v.", c.h.cfg.BodyTimeout))
 	}
 	return problemMalformed.problem("The body is incomplete.")
+}
+
+// expectBody limits the time in which the body must arrive. Before an answer, package net/http
+// reads the rest of a body that was not read, and would wait for it without a limit.
+func (c *call) expectBody() { c.setDeadline(time.Now().Add(c.h.cfg.BodyTimeout)) }
+
+func (c *call) setDeadline(t time.Time) {
+	_ = http.NewResponseController(c.w).SetReadDeadline(t) // not supported by the ResponseWriter of some middleware
 }
 
 func (c *call) bodyTooLarge() *problem {

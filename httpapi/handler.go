@@ -279,6 +279,9 @@ func (c *call) answer(status int, body []byte) {
 
 // refuse answers with a problem.
 func (c *call) refuse(p *problem) {
+	if c.buffer == nil && c.r.ContentLength != 0 {
+		c.expectBody() // nothing of it was read
+	}
 	p.RequestID = c.id
 	for name, values := range p.GetHeaders() {
 		c.w.Header()[name] = values
