@@ -29,9 +29,9 @@ type Config struct {
 	Store Store
 	// IdempotencyTTL is the time for which an idempotency key is remembered. 0: 10 minutes.
 	IdempotencyTTL time.Duration
-	// MaxIdempotencyKeys is the maximum number of idempotency keys that this instance
-	// accepts within IdempotencyTTL. Beyond it, requests with an idempotency key are
-	// answered with 503. A key needs about 300 bytes. 0: 262,144.
+	// MaxIdempotencyKeys is the maximum number of requests with an idempotency key that this
+	// instance accepts within IdempotencyTTL. Further ones are answered with 503. A key
+	// needs about 300 bytes in the Store. 0: 262,144.
 	MaxIdempotencyKeys int
 
 	// MaxBody is the maximum size of a request's body in bytes. 0: 2 MiB.
