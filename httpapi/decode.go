@@ -268,7 +268,7 @@ func (d *decoder) excluded(value []byte) (ids []string, p *problem) {
 	}
 	_ = wire.EachElement(value, func(value []byte) { // cannot fail, because value is a valid array
 		id, ok := text(value)
-		if !ok || id == "" || len(ids) >= maxExclude {
+		if !ok || len(ids) >= maxExclude {
 			p = bad
 			return
 		}

@@ -1,5 +1,37 @@
 package httpapi
 
+import (
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// Kinds returns the kinds of problems that an operation may have, by name, with their status.
+func Kinds() map[string]int {
+	kinds := make(map[string]int)
+	for _, k := range []kind{
+		problemMalformed, problemUnauthorized, problemForbidden, problemNotFound, problemMethod, problemTimeout, problemInProgress,
+		problemUnknownOutcome, problemTooLarge, problemMediaType, problemInvalid, problemKeyReused, problemRate, problemFailures,
+		problemInternal, problemNoCommands, problemBus, problemOverloaded, problemNotRunning, problemStore, problemRevocations,
+	} {
+		kinds[k.name] = k.status
+	}
+	return kinds
+}
+
+// Accepts reports whether the schema of an operation that is decoded by hand accepts a value.
+func Accepts(batch bool, v any) bool {
+	t := reflect.TypeFor[publishRequest]()
+	if batch {
+		t = reflect.TypeFor[batchRequest]()
+	}
+	r := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	s := r.Schema(t, true, "")
+	var res huma.ValidateResult
+	huma.Validate(r, s, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, v, &res)
+	return len(res.Errors) == 0
+}
+
 // NewMemory returns the Store that is used if none is configured.
 func NewMemory() Store { return newMemory() }
 

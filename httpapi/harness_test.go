@@ -46,7 +46,7 @@ func (l *logBuffer) String() string {
 // node is a server with an API, each behind a listener of its own.
 type node struct {
 	*ignistest.Server
-	t    *testing.T
+	t    testing.TB
 	api  *httpapi.Handler
 	url  string // of the API
 	log  *logBuffer
@@ -71,7 +71,7 @@ var scopes = map[string][]httpapi.Scope{
 }
 
 // start runs a node. Clients of its server are who their credentials say.
-func start(t *testing.T, s setup) *node {
+func start(t testing.TB, s setup) *node {
 	t.Helper()
 	n := &node{t: t, log: new(logBuffer), keys: make(map[string]string)}
 	logger := slog.New(slog.NewTextHandler(n.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -124,7 +124,7 @@ func (n *node) dial(user string) *ignistest.Client {
 
 // answer is an answer of the API.
 type answer struct {
-	t      *testing.T
+	t      testing.TB
 	status int
 	header http.Header
 	body   string
