@@ -1,7 +1,10 @@
 package httpapi
 
 import (
+	"fmt"
 	"reflect"
+	"strconv"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -17,6 +20,26 @@ func Kinds() map[string]int {
 		kinds[k.name] = k.status
 	}
 	return kinds
+}
+
+// Limits returns the limits in the Config of a handler, as docs/limits.md shows them.
+func Limits(h *Handler) map[string]string {
+	limits := make(map[string]string)
+	v := reflect.ValueOf(h.cfg)
+	for i := range v.NumField() {
+		name, value := v.Type().Field(i).Name, v.Field(i).Interface()
+		switch n := value.(type) {
+		case int:
+			limits[name] = strconv.Itoa(n)
+		case time.Duration:
+			limits[name] = fmt.Sprintf("%g s", n.Seconds())
+		}
+	}
+	limits["MaxBody"] = fmt.Sprintf("%d MiB", h.cfg.MaxBody>>20)
+	limits["MaxFailures"] += " in a minute"
+	limits["IdempotencyTTL"] = fmt.Sprintf("%g min", h.cfg.IdempotencyTTL.Minutes())
+	limits["Rate"] = strconv.Itoa(defaultRate)
+	return limits
 }
 
 // Accepts reports whether the schema of an operation that is decoded by hand accepts a value.
