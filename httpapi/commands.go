@@ -173,7 +173,8 @@ func (c *call) command(ctx context.Context, do func(context.Context) (clients in
 	if !c.h.cfg.Server.Health().Ready { // otherwise it may have shut down after a part was done
 		return nil, problemNotRunning.problem("The server has not started yet, or shuts down.").after(time.Second)
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.h.cfg.CommandTimeout)
+	// A client that is gone does not interrupt a command of which a part is done.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.h.cfg.CommandTimeout)
 	defer cancel()
 	c.did = true
 	n, err := do(ctx)
