@@ -77,8 +77,12 @@ func TestScopes(t *testing.T) {
 		{"manage", "POST", "/v1/join", `{"to":{"user":"ann"},"rooms":["a"]}`},
 		{"manage", "POST", "/v1/leave", `{"to":{"user":"ann"},"rooms":["a"]}`},
 		{"manage", "POST", "/v1/revoke", `{"user":"ann","until":"2100-01-01T00:00:00Z"}`},
-		{"read", "GET", "/v1/clients", ""}, {"read", "GET", "/v1/clients/x", ""}, {"read", "GET", "/v1/users", ""},
-		{"read", "GET", "/v1/rooms", ""}, {"read", "GET", "/v1/counts", ""}, {"read", "GET", "/v1/state", ""},
+		{"read", "GET", "/v1/clients", ""},
+		{"read", "GET", "/v1/clients/x", ""},
+		{"read", "GET", "/v1/users", ""},
+		{"read", "GET", "/v1/rooms", ""},
+		{"read", "GET", "/v1/counts", ""},
+		{"read", "GET", "/v1/state", ""},
 	} {
 		for _, key := range []string{"publish", "read", "manage", "all", ""} {
 			a := n.do(key, row.method, row.path, row.body)

@@ -11,6 +11,10 @@ import (
 	"time"
 )
 
+// maxCommandBody is the maximum size in bytes of the body of a command, whose arguments must fit
+// into wire.MaxCommand.
+const maxCommandBody = 64 << 10
+
 // maxKeptBody is the maximum size in bytes of a buffer that is kept for another request.
 const maxKeptBody = 64 << 10
 
@@ -18,7 +22,7 @@ var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // readBody reads the body, in time and up to the limit.
 func (c *call) readBody() *problem {
-	r, limit := c.r, int64(c.h.cfg.MaxBody)
+	r, limit := c.r, int64(c.op.body)
 	c.expectBody()
 	if e := r.Header.Get("Content-Encoding"); e != "" && e != "identity" {
 		return problemMediaType.problem("The body must not be compressed.")
@@ -58,7 +62,7 @@ func (c *call) setDeadline(t time.Time) {
 }
 
 func (c *call) bodyTooLarge() *problem {
-	return problemTooLarge.problem(fmt.Sprintf("The body may have at most %d bytes.", c.h.cfg.MaxBody))
+	return problemTooLarge.problem(fmt.Sprintf("The body may have at most %d bytes.", c.op.body))
 }
 
 // freeBody keeps the buffer of the body for another request.

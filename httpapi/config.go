@@ -34,7 +34,8 @@ type Config struct {
 	// needs about 300 bytes in the Store. 0: 262,144.
 	MaxIdempotencyKeys int
 
-	// MaxBody is the maximum size of a request's body in bytes. 0: 2 MiB.
+	// MaxBody is the maximum size of the body of a request to publish, in bytes. For other
+	// requests it is at most 64 KiB. 0: 2 MiB.
 	MaxBody int
 	// MaxBatch is the maximum number of messages in a request. A message counts once for
 	// each of its targets. 0: 1000.
@@ -43,7 +44,7 @@ type Config struct {
 	MaxPage int
 	// MaxConcurrent is the maximum number of requests that are served concurrently. Further
 	// requests are answered with 503. Requests whose bodies have not arrived yet do not
-	// count. 0: 256.
+	// count; there may be four times as many. 0: 256.
 	MaxConcurrent int
 	// MaxFailures is the number of requests with a wrong key that are accepted from an
 	// address (a network of 64 bits for IPv6) in a minute. Further requests from the address

@@ -22,6 +22,9 @@ func Kinds() map[string]int {
 	return kinds
 }
 
+// Reading returns the number of requests whose bodies are being read.
+func Reading(h *Handler) int64 { return h.reading.Load() }
+
 // Limits returns the limits in the Config of a handler, as docs/limits.md shows them.
 func Limits(h *Handler) map[string]string {
 	limits := make(map[string]string)

@@ -33,6 +33,7 @@ type Handler struct {
 	idPrefix string        // of the IDs of requests that have none
 	idNext   atomic.Uint64 // the rest of the next one
 	serving  atomic.Int64  // requests that are being served
+	reading  atomic.Int64  // requests whose bodies are being read
 }
 
 // Stats contains the counters of a [Handler] since New.
@@ -88,7 +89,8 @@ func (h *Handler) Stats() Stats {
 type operation struct {
 	id     string
 	scope  Scope // empty: no key is needed
-	effect bool  // whether it changes something, so that idempotency keys apply
+	effect bool  // whether it changes something, so that it has a body and idempotency keys apply
+	body   int   // maximum size of the body in bytes
 	serve  func(c *call)
 }
 
@@ -232,7 +234,14 @@ func (c *call) authorize() *problem {
 func (c *call) run() {
 	h := c.h
 	if c.op.effect {
-		if p := c.readBody(); p != nil {
+		if h.reading.Add(1) > readingFactor*int64(h.cfg.MaxConcurrent) {
+			h.reading.Add(-1)
+			c.overloaded()
+			return
+		}
+		p := c.readBody()
+		h.reading.Add(-1)
+		if p != nil {
 			c.refuse(p)
 			return
 		}
@@ -240,9 +249,7 @@ func (c *call) run() {
 	}
 	defer h.serving.Add(-1)
 	if h.serving.Add(1) > int64(h.cfg.MaxConcurrent) {
-		h.counts.overloaded.Add(1)
-		h.limit.Log(slog.LevelWarn, "API request refused: the limit Config.MaxConcurrent is reached", "limit", h.cfg.MaxConcurrent)
-		c.refuse(problemOverloaded.problem("The server serves too many requests of the API.").after(time.Second))
+		c.overloaded()
 		return
 	}
 	defer c.recover()
@@ -251,6 +258,17 @@ func (c *call) run() {
 		return
 	}
 	c.op.serve(c)
+}
+
+// readingFactor times Config.MaxConcurrent is the maximum number of requests whose bodies are
+// being read. They do not count as served, so that slow clients do not keep others out.
+const readingFactor = 4
+
+func (c *call) overloaded() {
+	h := c.h
+	h.counts.overloaded.Add(1)
+	h.limit.Log(slog.LevelWarn, "API request refused: the limit Config.MaxConcurrent is reached", "limit", h.cfg.MaxConcurrent)
+	c.refuse(problemOverloaded.problem("The server serves too many requests of the API.").after(time.Second))
 }
 
 // recover answers with 500 if the operation has panicked.

@@ -15,6 +15,7 @@ import (
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/bustest"
 	"github.com/ignis-go/ignis/httpapi"
+	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -35,6 +36,9 @@ func TestBodyLimit(t *testing.T) {
 	}
 	chunked(1000).ok(`{"localRecipients":0}`)
 	chunked(1001).problem(413, "too-large")
+	b := start(t, setup{})
+	b.post("/v1/join", strings.Repeat(" ", 64<<10+1)).problem(413, "too-large")
+	b.post("/v1/publish", hello+strings.Repeat(" ", 64<<10+1)).ok(`{"localRecipients":0}`)
 	for _, encoding := range []string{"gzip", "br", "deflate, gzip"} {
 		n.post("/v1/publish", hello, "Content-Encoding", encoding).problem(415, "unsupported-media-type")
 	}
@@ -162,6 +166,25 @@ func TestConcurrentRequests(t *testing.T) {
 	n.post("/v1/publish", hello).ok(`{"localRecipients":0}`)
 	close(calls[1])
 	(<-answers).ok(`{"localClients":0}`)
+}
+
+// More than four times as many requests may not wait for their bodies.
+func TestConcurrentBodies(t *testing.T) {
+	n := start(t, setup{api: httpapi.Config{MaxConcurrent: 1}})
+	head := "POST /api/v1/publish HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + n.keys["publish"] + "\r\nContent-Length: " + fmt.Sprint(len(hello)) + "\r\n\r\n"
+	var conns []net.Conn
+	for range 4 {
+		conns = append(conns, n.raw(head))
+	}
+	redistest.Wait(t, "the bodies to be read", func() bool { return httpapi.Reading(n.api) == 4 })
+	n.do("publish", "POST", "/v1/publish", hello).problem(503, "overloaded")
+	n.get("/v1/counts").decode(new(any)) // has no body
+	for _, conn := range conns {
+		if _, err := io.WriteString(conn, hello); err != nil {
+			t.Fatal(err)
+		}
+		n.answer(conn).ok(`{"localRecipients":0}`)
+	}
 }
 
 // A command does not wait for the bus for longer than CommandTimeout.

@@ -72,7 +72,8 @@ func TestLists(t *testing.T) {
 		ID, User, State string
 		Rooms           []string
 		RoomCount       int
-	}) int {
+	},
+	) int {
 		return strings.Compare(a.ID, b.ID)
 	}) {
 		t.Errorf("%d pages: %+v", pages, clients)

@@ -183,14 +183,14 @@ func (d *docs) byHand(o described, request, answer any, example string, serve fu
 		Description: "OK", Content: map[string]*huma.MediaType{"application/json": {Schema: d.schema(answer, "")}},
 	}
 	d.api.OpenAPI().AddOperation(&op)
-	d.h.handle(o.method, o.path, &operation{id: o.id, scope: o.scope, effect: true, serve: serve})
+	d.h.handle(o.method, o.path, &operation{id: o.id, scope: o.scope, effect: true, body: d.h.cfg.MaxBody, serve: serve})
 }
 
 // Handle implements huma.Adapter.
 func (d *docs) Handle(op *huma.Operation, handler func(huma.Context)) {
 	scope := Scope(op.Tags[0])
 	d.h.handle(op.Method, op.Path, &operation{
-		id: op.OperationID, scope: scope, effect: op.Method == http.MethodPost,
+		id: op.OperationID, scope: scope, effect: op.Method == http.MethodPost, body: min(d.h.cfg.MaxBody, maxCommandBody),
 		serve: func(c *call) {
 			if c.op.effect {
 				c.r.Body = readCloser{bytes.NewReader(c.body)}

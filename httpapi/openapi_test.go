@@ -88,7 +88,8 @@ func TestOpenAPI(t *testing.T) {
 
 func example(body *struct {
 	Content map[string]struct{ Example json.RawMessage }
-}) string {
+},
+) string {
 	if body == nil {
 		return ""
 	}

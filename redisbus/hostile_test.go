@@ -17,8 +17,10 @@ import (
 func TestRightsForCommands(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
-	messages := []string{"resetchannels", "&ws:broadcast", "&ws:room:*", "&ws:client:*", "&ws:user:*", "&ignis:bus:*",
-		"+publish", "+subscribe", "+psubscribe", "+ping", "+role"}
+	messages := []string{
+		"resetchannels", "&ws:broadcast", "&ws:room:*", "&ws:client:*", "&ws:user:*", "&ignis:bus:*",
+		"+publish", "+subscribe", "+psubscribe", "+ping", "+role",
+	}
 	commands := []string{"&ignis:commands", "~ignis:{06S}:commands", "+eval", "+time", "+zadd", "+zcard", "+zrem", "+zremrangebyscore", "+zrevrange", "+pexpireat"}
 	r.Do(append([]string{"acl", "setuser", "few", "on", ">secret"}, messages...)...)
 	r.Do(append(append([]string{"acl", "setuser", "all", "on", ">secret"}, messages...), commands...)...)

@@ -369,8 +369,18 @@ func TestContext(t *testing.T) {
 
 func TestConfigErrors(t *testing.T) {
 	for _, c := range []httppublisher.Config{
-		{}, {URL: "http://x"}, {Key: "k"}, {URL: "x", Key: "k"}, {URL: "ftp://x", Key: "k"}, {URL: "http://", Key: "k"}, {URL: "http://u:p@x", Key: "k"},
-		{URL: "http://x?a=b", Key: "k"}, {URL: "http://x#a", Key: "k"}, {URL: "http://x", Key: "k\n"}, {URL: "http://x", Key: "k", Attempts: -1}, {URL: "http://x", Key: "k", MaxBatch: -1},
+		{},
+		{URL: "http://x"},
+		{Key: "k"},
+		{URL: "x", Key: "k"},
+		{URL: "ftp://x", Key: "k"},
+		{URL: "http://", Key: "k"},
+		{URL: "http://u:p@x", Key: "k"},
+		{URL: "http://x?a=b", Key: "k"},
+		{URL: "http://x#a", Key: "k"},
+		{URL: "http://x", Key: "k\n"},
+		{URL: "http://x", Key: "k", Attempts: -1},
+		{URL: "http://x", Key: "k", MaxBatch: -1},
 	} {
 		if _, err := httppublisher.New(c); err == nil {
 			t.Errorf("%+v is accepted", c)
