@@ -101,7 +101,7 @@ const maxMailing = 1024
 // those that follow and have the same recipients. It sets their receipts and returns their
 // number.
 func (s *Server) postRun(m *mailing, letters []letter, receipts []Receipt) int {
-	if len(letters) == 1 || letters[1].to != letters[0].to { // there is nothing to join
+	if len(letters) == 1 || letters[1].to != letters[0].to { // only one message
 		receipts[0].Recipients = s.post(letters[0])
 		return 1
 	}

@@ -12,8 +12,7 @@ import (
 
 const hello = `{"to":{"user":"ann"},"event":"hello"}`
 
-// Whatever is sent instead of a key is refused, and the answer does not say what is wrong with
-// it.
+// A malformed or wrong key is refused, and the answer does not say why.
 func TestWrongKeys(t *testing.T) {
 	n := start(t, setup{api: httpapi.Config{MaxFailures: -1}})
 	ann := n.dial("ann")

@@ -94,7 +94,7 @@ func TestRevoke(t *testing.T) {
 	}
 }
 
-// Whatever is wrong with a command, nothing happens.
+// An invalid command is refused and has no effect.
 func TestInvalidCommands(t *testing.T) {
 	n := start(t, setup{})
 	ann := n.dial("ann")

@@ -1,6 +1,6 @@
 // Package httpapi is an HTTP API for a server of package ignis. Programs in any language
 // publish messages, disconnect clients, revoke access, change the rooms of clients, and list
-// what is connected.
+// the clients, users and rooms.
 //
 //	key, hash, err := httpapi.NewKey("billing") // give the key to the client, and keep the hash
 //	api, err := httpapi.New(httpapi.Config{

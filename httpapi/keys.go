@@ -46,8 +46,8 @@ type Key struct {
 	// by this instance. A request to publish counts as its number of messages. 0: 10,000.
 	// Negative: no limit.
 	Rate float64
-	// Burst is the number of requests and messages that are accepted at once. 0: as many as
-	// Rate allows in a second, at least 1.
+	// Burst is the number of requests and messages that are accepted in a burst. 0: as many
+	// as Rate allows in a second, at least 1.
 	Burst int
 }
 

@@ -41,8 +41,8 @@ func newOnce(cfg Config) *once {
 	return o
 }
 
-// record is what is stored for an idempotency key. Until the request has been answered, Status
-// is 0.
+// record is the value that is stored for an idempotency key. Until the request has been
+// answered, Status is 0.
 type record struct {
 	Request string `json:"r"` // a hash of the request
 	Began   int64  `json:"t"` // in milliseconds since 1970
@@ -121,8 +121,8 @@ func (c *call) runOnce() {
 	}
 }
 
-// storeContext returns the context for a call of the store. The call must not end early because
-// the client is gone: nobody would know what is stored.
+// storeContext returns the context for a call of the store. It does not end when the client
+// disconnects, because it would then be unknown whether the value was stored.
 func (c *call) storeContext() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(c.r.Context()), storeTimeout)
 }
@@ -132,7 +132,7 @@ func (c *call) replay(r *record, existing []byte) {
 	var before record
 	if err := json.Unmarshal(existing, &before); err != nil {
 		c.h.limit.Log(slog.LevelError, "the store has returned a malformed idempotency record", "request_id", c.id, "error", err)
-		c.refuse(problemUnknownOutcome.problem("What is stored for the idempotency key is malformed."))
+		c.refuse(problemUnknownOutcome.problem("The stored record of the idempotency key is malformed."))
 		return
 	}
 	age := time.Duration(r.Began-before.Began) * time.Millisecond

@@ -79,7 +79,7 @@ func (n *node) once(key, body string) answer {
 
 func replayed(a answer) bool { return a.header.Get("Idempotency-Replayed") == "true" }
 
-// A request with an idempotency key is executed once, on whatever instance it arrives.
+// A request with an idempotency key is executed once, even if it is sent to several instances.
 func TestIdempotency(t *testing.T) {
 	store := newShared()
 	buses := bustest.NewCluster(2)
@@ -248,7 +248,7 @@ func TestTooManyIdempotencyKeys(t *testing.T) {
 	n.post("/v1/publish", hello).ok(`{"localRecipients":0}`)
 }
 
-// With a bus that is not available and without a store of its own, nothing is done.
+// If the bus is unavailable and there is no Store, nothing is done.
 func TestIdempotencyWithoutTheBus(t *testing.T) {
 	bus := &sick{simple{bustest.NewCluster(1)[0]}}
 	n := start(t, setup{bus: bus})

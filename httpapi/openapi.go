@@ -44,7 +44,7 @@ func (h *Handler) register() {
 			OpenAPI: "3.1.0",
 			Info: &huma.Info{
 				Title: "Ignis HTTP API", Version: "1",
-				Description: "Publish messages, manage clients and see what is connected. Errors are problem details (RFC 9457); their types do not change.",
+				Description: "Publish messages, manage clients, and list clients, users and rooms. Errors are problem details (RFC 9457); their types do not change.",
 			},
 			Servers: []*huma.Server{{URL: ".", Description: "This instance"}}, // relative to the document
 			Components: &huma.Components{
@@ -194,7 +194,7 @@ func (d *docs) Handle(op *huma.Operation, handler func(huma.Context)) {
 		serve: func(c *call) {
 			if c.op.effect {
 				c.r.Body = readCloser{bytes.NewReader(c.body)}
-				c.r.Header.Set("Content-Type", "application/json") // whatever it was
+				c.r.Header.Set("Content-Type", "application/json") // readers of the body ignore it
 			}
 			c.r.Header.Del("Accept") // there is only one type
 			w := &recorder{call: c}

@@ -116,7 +116,7 @@ func TestPublishBatch(t *testing.T) {
 	}
 }
 
-// Whatever is wrong with a request, nothing is published, and the problem says what is wrong.
+// An invalid request publishes nothing, and the problem names the invalid field.
 func TestPublishInvalid(t *testing.T) {
 	n := start(t, setup{api: httpapi.Config{MaxBatch: 10, MaxBody: 10_000}, server: ignis.Config{MaxMessage: 5000}})
 	ann := n.dial("ann")

@@ -24,7 +24,7 @@ func claim(t *testing.T, n *node, key, value, want string, ttl time.Duration) {
 	}
 }
 
-// A key is claimed once, by whatever instance, until it is released or its time has ended.
+// Only one instance can claim a key until it is released or its time has ended.
 func TestClaims(t *testing.T) {
 	t.Parallel()
 	for name, start := range map[string]func() string{

@@ -72,7 +72,7 @@ func (c *Command) requireID() error {
 }
 
 // checkCommand returns an error if the text of a command with these arguments would be too
-// large, whatever its ID.
+// large with the longest ID.
 func checkCommand(c Command) error {
 	longest := strings.Repeat("x", MaxCommandID)
 	c.ID, c.ServerID = longest, longest

@@ -83,7 +83,7 @@ func TestCommandsOnClients(t *testing.T) {
 	}
 }
 
-// A command is as large as MaxCommand allows, whatever its ID.
+// A command may have MaxCommand bytes, including the longest ID.
 func TestLargestCommand(t *testing.T) {
 	id := strings.Repeat("i", wire.MaxCommandID)
 	r := wire.RoomChange{To: wire.ToUser("ann"), Rooms: []string{"x"}}

@@ -151,7 +151,7 @@ func (p *Publisher) try(ctx context.Context, path string, body []byte, id string
 	defer res.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if res.StatusCode == http.StatusOK {
-		return true, nil // whatever the body says
+		return true, nil // the body is not needed
 	}
 	if err != nil {
 		return true, err
