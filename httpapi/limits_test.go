@@ -199,6 +199,30 @@ func TestCommandTimeout(t *testing.T) {
 	ann.ExpectClose(4006)
 }
 
+// A client that disconnects does not interrupt a command of which a part is done.
+func TestClientDisconnectsDuringACommand(t *testing.T) {
+	b := hanging{bustest.NewCluster(1)[0], make(chan chan struct{})}
+	infos := make(chan httpapi.RequestInfo, 1)
+	gone := make(chan struct{})
+	n := start(t, setup{bus: b, api: httpapi.Config{CommandTimeout: time.Hour, OnRequest: func(i httpapi.RequestInfo) { infos <- i }, RemoteAddr: func(r *http.Request) string {
+		context.AfterFunc(r.Context(), func() { close(gone) })
+		return r.RemoteAddr
+	}}})
+	n.do("", "POST", "/v1/join", "", "Authorization", "Bearer x.y").problem(401, "unauthorized") // from now on, RemoteAddr is called
+	<-infos
+	<-gone
+	gone = make(chan struct{})
+	body := `{"to":{"user":"ann"},"rooms":["a"]}`
+	conn := n.raw("POST /api/v1/join HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + n.keys["all"] + fmt.Sprintf("\r\nContent-Length: %d\r\n\r\n", len(body)) + body)
+	call := <-b.calls
+	_ = conn.Close()
+	<-gone // the server has noticed it
+	close(call)
+	if i := <-infos; i.Status != 200 {
+		t.Errorf("the command was interrupted: %+v", i)
+	}
+}
+
 // The ID of a request is accepted if it is well-formed, and made otherwise. It is in the answer,
 // the problem and the log.
 func TestRequestIDs(t *testing.T) {

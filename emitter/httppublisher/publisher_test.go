@@ -218,6 +218,12 @@ type faulty struct {
 	seen int
 }
 
+func (f *faulty) requests() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.seen
+}
+
 func (f *faulty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	f.seen++
@@ -262,6 +268,7 @@ func TestAttempts(t *testing.T) {
 		notSent  bool   // whether the error says so
 	}{
 		"lost answer":              {[]func(http.ResponseWriter, *http.Request, http.Handler){lostAnswer}, 0, 2, true, "", false},
+		"lost answer, then refused": {[]func(http.ResponseWriter, *http.Request, http.Handler){lostAnswer, status(401, kind("unauthorized"))}, 0, 2, true, "401", false},
 		"lost requests":            {[]func(http.ResponseWriter, *http.Request, http.Handler){lostRequest, lostRequest}, 0, 3, true, "", false},
 		"too many lost requests":   {[]func(http.ResponseWriter, *http.Request, http.Handler){lostRequest, lostRequest, lostRequest}, 0, 3, false, "EOF", false},
 		"a lost answer, no repeat": {[]func(http.ResponseWriter, *http.Request, http.Handler){lostAnswer}, 1, 1, true, "EOF", false},
@@ -286,8 +293,8 @@ func TestAttempts(t *testing.T) {
 			case row.err == "" && err != nil, row.err != "" && (err == nil || !strings.Contains(err.Error(), row.err)), errors.Is(err, wire.ErrNotSent) != row.notSent:
 				t.Errorf("Send = %v, want %q", err, row.err)
 			}
-			if f.seen != row.requests {
-				t.Errorf("%d requests, want %d", f.seen, row.requests)
+			if n := f.requests(); n != row.requests {
+				t.Errorf("%d requests, want %d", n, row.requests)
 			}
 			if err := b.Send(t.Context(), ignis.ToUser("ann"), "last", 1); err != nil {
 				t.Fatal(err)
