@@ -267,20 +267,20 @@ func TestAttempts(t *testing.T) {
 		err      string // empty: none
 		notSent  bool   // whether the error says so
 	}{
-		"lost answer":              {[]func(http.ResponseWriter, *http.Request, http.Handler){lostAnswer}, 0, 2, true, "", false},
+		"lost answer":               {[]func(http.ResponseWriter, *http.Request, http.Handler){lostAnswer}, 0, 2, true, "", false},
 		"lost answer, then refused": {[]func(http.ResponseWriter, *http.Request, http.Handler){lostAnswer, status(401, kind("unauthorized"))}, 0, 2, true, "401", false},
-		"lost requests":            {[]func(http.ResponseWriter, *http.Request, http.Handler){lostRequest, lostRequest}, 0, 3, true, "", false},
-		"too many lost requests":   {[]func(http.ResponseWriter, *http.Request, http.Handler){lostRequest, lostRequest, lostRequest}, 0, 3, false, "EOF", false},
-		"a lost answer, no repeat": {[]func(http.ResponseWriter, *http.Request, http.Handler){lostAnswer}, 1, 1, true, "EOF", false},
-		"overloaded":               {[]func(http.ResponseWriter, *http.Request, http.Handler){status(503, kind("overloaded"))}, 0, 2, true, "", false},
-		"overloaded, no repeat":    {[]func(http.ResponseWriter, *http.Request, http.Handler){status(503, kind("overloaded"))}, 1, 1, false, "503 overloaded: why", true},
-		"bus, nothing done":        {[]func(http.ResponseWriter, *http.Request, http.Handler){status(503, kind("bus-unavailable"))}, 2, 2, true, "", false},
-		"a proxy":                  {[]func(http.ResponseWriter, *http.Request, http.Handler){status(502, "<html>")}, 0, 2, true, "", false},
-		"a proxy, no repeat":       {[]func(http.ResponseWriter, *http.Request, http.Handler){status(502, "<html>")}, 1, 1, false, "the server answers 502", false},
-		"internal":                 {[]func(http.ResponseWriter, *http.Request, http.Handler){status(500, kind("internal"))}, 0, 1, false, "500 internal", false},
-		"unknown outcome":          {[]func(http.ResponseWriter, *http.Request, http.Handler){status(409, kind("idempotency-unknown"))}, 0, 1, false, "409", false},
-		"not found":                {[]func(http.ResponseWriter, *http.Request, http.Handler){status(404, kind("not-found"))}, 0, 1, false, "404 not-found", true},
-		"a redirect":               {[]func(http.ResponseWriter, *http.Request, http.Handler){status(302, "")}, 0, 1, false, "302", false},
+		"lost requests":             {[]func(http.ResponseWriter, *http.Request, http.Handler){lostRequest, lostRequest}, 0, 3, true, "", false},
+		"too many lost requests":    {[]func(http.ResponseWriter, *http.Request, http.Handler){lostRequest, lostRequest, lostRequest}, 0, 3, false, "EOF", false},
+		"a lost answer, no repeat":  {[]func(http.ResponseWriter, *http.Request, http.Handler){lostAnswer}, 1, 1, true, "EOF", false},
+		"overloaded":                {[]func(http.ResponseWriter, *http.Request, http.Handler){status(503, kind("overloaded"))}, 0, 2, true, "", false},
+		"overloaded, no repeat":     {[]func(http.ResponseWriter, *http.Request, http.Handler){status(503, kind("overloaded"))}, 1, 1, false, "503 overloaded: why", true},
+		"bus, nothing done":         {[]func(http.ResponseWriter, *http.Request, http.Handler){status(503, kind("bus-unavailable"))}, 2, 2, true, "", false},
+		"a proxy":                   {[]func(http.ResponseWriter, *http.Request, http.Handler){status(502, "<html>")}, 0, 2, true, "", false},
+		"a proxy, no repeat":        {[]func(http.ResponseWriter, *http.Request, http.Handler){status(502, "<html>")}, 1, 1, false, "the server answers 502", false},
+		"internal":                  {[]func(http.ResponseWriter, *http.Request, http.Handler){status(500, kind("internal"))}, 0, 1, false, "500 internal", false},
+		"unknown outcome":           {[]func(http.ResponseWriter, *http.Request, http.Handler){status(409, kind("idempotency-unknown"))}, 0, 1, false, "409", false},
+		"not found":                 {[]func(http.ResponseWriter, *http.Request, http.Handler){status(404, kind("not-found"))}, 0, 1, false, "404 not-found", true},
+		"a redirect":                {[]func(http.ResponseWriter, *http.Request, http.Handler){status(302, "")}, 0, 1, false, "302", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &faulty{plan: row.plan}
