@@ -141,7 +141,7 @@ func (c Config) withDefaults() (Config, map[string]*key, error) {
 		{"MaxConcurrent", &c.MaxConcurrent, 256},
 	} {
 		if *f.v < 0 {
-			return fail(fmt.Errorf("Config.%s must not be negative", f.name))
+			return fail(fmt.Errorf("the limit Config.%s must not be negative", f.name))
 		}
 		*f.v = cmp.Or(*f.v, f.def)
 	}
@@ -155,7 +155,7 @@ func (c Config) withDefaults() (Config, map[string]*key, error) {
 		{"CommandTimeout", &c.CommandTimeout, 5 * time.Second},
 	} {
 		if *f.v < 0 {
-			return fail(fmt.Errorf("Config.%s must not be negative", f.name))
+			return fail(fmt.Errorf("the limit Config.%s must not be negative", f.name))
 		}
 		*f.v = cmp.Or(*f.v, f.def)
 	}
