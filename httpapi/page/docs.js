@@ -47,7 +47,9 @@ async function send(method, path, headers, body, output) {
 function operation(doc, path, method, op) {
   const output = make('pre', {});
   output.setAttribute('role', 'status');
-  const parameters = (op.parameters || []).map((p) => ({...p, input: make('input', {size: 40, autocomplete: 'off'})}));
+  const order = ['path', 'query', 'header'];
+  const parameters = (op.parameters || []).toSorted((a, b) => order.indexOf(a.in) - order.indexOf(b.in))
+    .map((p) => ({...p, input: make('input', {size: 40, autocomplete: 'off', required: Boolean(p.required)})}));
   const media = op.requestBody && op.requestBody.content['application/json'];
   const body = media && make('textarea', {spellcheck: false, value: JSON.stringify(media.example, null, 2)});
   const form = make('form', {},
