@@ -62,8 +62,7 @@ type Config struct {
 	// request.
 	RemoteAddr func(r *http.Request) string
 
-	// Software is the product and version in the OpenAPI document and the state. Empty:
-	// none.
+	// Software is the product and version that /v1/state shows. Empty: none.
 	Software string
 	// NoDocs turns off the OpenAPI document and the page to try the API. They need no key.
 	NoDocs bool
