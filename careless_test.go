@@ -330,6 +330,7 @@ func TestRefreshAndRooms(t *testing.T) {
 	}{
 		"refused": {&ignis.Error{Code: wire.CodeForbidden, Message: "No rooms for you"}, ack("2", `{}`), false},
 		"failed":  {errors.New("no luck"), nack("2", wire.CodeInternal, "Internal error"), true},
+		"partly":  {&ignis.PartialError{Err: &ignis.Error{Code: wire.CodeForbidden, Message: "Not the others"}}, ack("2", `{}`), true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

@@ -36,10 +36,14 @@ func (s *Server) runCommands(ctx context.Context, b CommandBus, known func()) er
 		s.resend(ctx, lost)
 	}()
 	err := b.ReceiveCommands(ctx, func(commands ...[]byte) {
-		stored := s.execute(commands)
+		list := s.execute(commands)
 		known()
+		stored, now := newRevocations(s.cfg.MaxRevocations), time.Now().UnixMilli()
+		for _, r := range list {
+			stored.add(r, now)
+		}
 		// The bus has lost revocations, or this server has made them while it was cut off.
-		missing := s.revoked.missing(stored, time.Now().UnixMilli())
+		missing := s.revoked.missing(stored, now)
 		select {
 		case <-lost: // replace an older list
 		default:
@@ -73,18 +77,14 @@ func (s *Server) resend(ctx context.Context, lost <-chan []Revocation) {
 }
 
 // execute executes commands, and returns the revocations among them.
-func (s *Server) execute(commands [][]byte) *revocations {
+func (s *Server) execute(commands [][]byte) (list []Revocation) {
 	s.counts.commands.Add(uint64(len(commands)))
-	var list []Revocation
-	seen := newRevocations(s.cfg.MaxRevocations)
-	now := time.Now().UnixMilli()
 	for _, text := range commands {
 		c, err := wire.DecodeCommand(text)
 		if err == nil && c.Name == wire.CommandRevoke {
 			var r Revocation
 			if r, err = c.Revocation(); err == nil {
 				list = append(list, r)
-				seen.add(r, now)
 			}
 		} else if err == nil {
 			err = s.obey(&c)
@@ -102,7 +102,7 @@ func (s *Server) execute(commands [][]byte) *revocations {
 	if len(list) > 0 {
 		s.applyRevocations(true, list...)
 	}
-	return seen
+	return list
 }
 
 var errUnknownCommand = errors.New("unknown command")

@@ -164,7 +164,7 @@ func TestHostileCommands(t *testing.T) {
 		if s.Revocations != 0 || s.BadCommands != uint64(2*len(bad)) || s.UnknownCommands != uint64(len(unknown)) || s.Commands != uint64(2*len(bad)+len(unknown)+1) {
 			t.Errorf("stats %+v", s)
 		}
-		if !n.log.has("malformed command from the bus") {
+		if !n.log.Has("malformed command from the bus") {
 			t.Error(n.log)
 		}
 		b.sent <- texts(`{"version":1,"new":[1],"command":"revoke","data":{"x":null,"until":"2000-01-01T01:00:00.000Z"},"to":"user:ann"}`)

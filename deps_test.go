@@ -24,17 +24,22 @@ type importRule struct {
 
 var importRules = map[string]importRule{
 	".": {
-		own:     []string{"wire", "seal", "internal/inbox", "internal/loglimit", "internal/printable", "internal/registry", "internal/ws"},
+		own:     []string{"wire", "seal", "internal/inbox", "internal/limit", "internal/loglimit", "internal/memory", "internal/printable", "internal/registry", "internal/ws"},
 		modules: []string{"github.com/gobwas/ws", "github.com/google/uuid"},
 	},
 	"wire":                  {},
 	"seal":                  {},
 	"internal/printable":    {},
+	"internal/filewatch":    {},
+	"internal/nearest":      {},
 	"internal/loglimit":     {own: []string{"internal/printable"}},
 	"internal/redisconn":    {modules: []string{"github.com/redis/rueidis"}},
 	"internal/inbox":        {},
+	"internal/listen":       {own: []string{"internal/filewatch", "internal/loglimit"}, modules: []string{"github.com/pires/go-proxyproto"}},
+	"internal/limit":        {},
+	"internal/memory":       {},
 	"internal/registry":     {},
-	"internal/ws":           {modules: []string{"github.com/gobwas/ws", "github.com/klauspost/compress", "golang.org/x/sys"}}, // compress/flate has one window, RFC 7692 eight
+	"internal/ws":           {own: []string{"internal/limit"}, modules: []string{"github.com/gobwas/ws", "github.com/klauspost/compress", "golang.org/x/sys"}}, // compress/flate has one window, RFC 7692 eight
 	"internal/herd":         {own: []string{"wire", "seal"}, modules: []string{"golang.org/x/sys"}},
 	"redisbus":              {own: []string{"wire", "internal/loglimit", "internal/printable", "internal/redisconn"}, modules: []string{"github.com/redis/rueidis"}},
 	"emitter":               {own: []string{"wire"}},
@@ -46,23 +51,36 @@ var importRules = map[string]importRule{
 		own:     []string{".", "wire", "internal/loglimit"},
 		modules: []string{"github.com/danielgtaylor/huma/v2"}, // OpenAPI from the code
 	},
-	"auth/jwtauth": {own: []string{".", "wire"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
-	"console":      {planned: true},
-	"internal/app": {own: []string{".", "wire", "auth/jwtauth", "internal/loglimit", "redisbus", "console"}},
+	"access":         {own: []string{"internal/nearest"}, modules: []string{"go.yaml.in/yaml/v3", "golang.org/x/text"}},
+	"access/enforce": {own: []string{".", "access", "internal/loglimit", "wire"}},
+	"auth/jwtauth":   {own: []string{".", "wire", "internal/filewatch", "internal/printable", "internal/strictjson"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
+	"webhook":        {own: []string{".", "wire", "internal/loglimit", "internal/printable", "internal/strictjson"}},
+	"console":        {planned: true},
+	"internal/app":   {own: []string{".", "wire", "access", "access/enforce", "auth/jwtauth", "internal/filewatch", "internal/listen", "internal/loglimit", "redisbus", "webhook", "console"}},
 	"cmd/ignis": {
-		own: []string{".", "wire", "seal", "internal/app", "internal/herd", "internal/printable", "redisbus", "emitter", "client", "cron", "cron/rediscron"},
+		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "internal/app", "internal/configfile", "internal/filewatch", "internal/herd", "internal/listen", "internal/memory", "internal/printable", "internal/strictjson", "redisbus", "emitter", "client", "cron", "cron/rediscron", "webhook"},
 		modules: []string{
 			"github.com/alecthomas/kong",
 			"go.yaml.in/yaml/v3",
 		},
 	},
 
+	"internal/configfile": {own: []string{"internal/nearest"}, modules: []string{"go.yaml.in/yaml/v3"}},
+	"internal/strictjson": {own: []string{"wire"}},
+
 	// For tests only.
+	"internal/schematest": {modules: []string{"go.yaml.in/yaml/v3"}},
+
 	"bustest":            {own: []string{".", "wire", "emitter"}, modules: []string{"go.uber.org/goleak"}},
-	"ignistest":          {own: []string{".", "wire", "bustest", "client"}},
+	"ignistest":          {own: []string{".", "wire", "bustest", "client", "internal/memnet"}},
 	"cron/crontest":      {own: []string{"cron"}},
+	"internal/certtest":  {},
 	"internal/childproc": {modules: []string{"golang.org/x/sys"}},
-	"internal/redistest": {own: []string{"internal/childproc"}},
+	"internal/doctest":   {own: []string{"internal/childproc"}},
+	"internal/logtest":   {},
+	"internal/memnet":    {},
+	"internal/redistest": {own: []string{"internal/childproc", "internal/testprog"}},
+	"internal/testprog":  {},
 }
 
 // linkRules lists all other modules that are linked into a program which imports the
@@ -86,8 +104,17 @@ var linkRules = map[string][]string{
 		"github.com/klauspost/compress",
 		"golang.org/x/sys",
 	},
+	"access": {"go.yaml.in/yaml/v3", "golang.org/x/text"},
 	"httpapi": {
 		"github.com/danielgtaylor/huma/v2",
+		"github.com/gobwas/httphead",
+		"github.com/gobwas/pool",
+		"github.com/gobwas/ws",
+		"github.com/google/uuid",
+		"github.com/klauspost/compress",
+		"golang.org/x/sys",
+	},
+	"webhook": {
 		"github.com/gobwas/httphead",
 		"github.com/gobwas/pool",
 		"github.com/gobwas/ws",

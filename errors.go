@@ -10,10 +10,17 @@ import (
 
 var (
 	// ErrUnauthenticated is returned by Authenticate, possibly wrapped, to reject a
-	// client. The client is then told "Authentication failed". For any other error, which
-	// means that the application has failed, it is told "Authentication error". Both
-	// errors are logged and close the connection with 4003. Since the text of a wrapping
-	// error is logged, it must not contain the credentials.
+	// client. The client is then told "Authentication failed", or, if it speaks protocol
+	// 2 and the error also wraps an [*Error], the message and the code of that. For any
+	// other error, which means that the application has failed, it is told
+	// "Authentication error". Both errors are logged and close the connection with 4003,
+	// so that the client does not connect again with the same credentials. Since the text
+	// of a wrapping error is logged, it must not contain the credentials.
+	//
+	// If Authenticate cannot decide at the moment, for example because a database is
+	// down, it returns an *Error with the code wire.CodeUnavailable, CodeRateLimited or
+	// CodeTimeout. The client is told "Authentication error" and closed with 1013, so
+	// that it tries again later.
 	ErrUnauthenticated = errors.New("unauthenticated")
 
 	// ErrNotRunning is returned by the methods of a server that is not ready yet or has
@@ -47,11 +54,46 @@ func (e *Error) Error() string {
 	return e.Message
 }
 
+// PartialError is returned by ValidateRooms, possibly wrapped, if it cannot decide about some
+// of the rooms. The client may join the rooms that are returned with it. The other rooms are
+// refused for the reason Err, which is handled like any other error.
+type PartialError struct{ Err error }
+
+// Error returns the text of Err.
+func (e *PartialError) Error() string {
+	if e == nil || e.Err == nil {
+		return "no decision about some of the rooms"
+	}
+	return e.Err.Error()
+}
+
+// Unwrap returns Err.
+func (e *PartialError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
+
 func (e *Error) code() wire.ErrorCode {
 	if e.Code == "" {
 		return wire.CodeInvalid
 	}
 	return e.Code
+}
+
+// undecided reports whether err says that the application cannot decide at the moment,
+// as opposed to a refusal.
+func undecided(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e == nil {
+		return false
+	}
+	switch e.code() {
+	case wire.CodeUnavailable, wire.CodeRateLimited, wire.CodeTimeout:
+		return true
+	}
+	return false
 }
 
 // status returns the HTTP status that corresponds to the code.

@@ -82,6 +82,7 @@ func TestFromAnyGoroutine(t *testing.T) {
 			_ = n.SendLocal(ignis.ToRoom("a"), "x", 1)
 			_ = n.SendLocal(ignis.ToUser("ann"), "x", 1)
 		},
+		"SetLimits": func() { _ = n.SetLimits(ignis.Config{}) },
 		"Stats":     func() { n.Stats() },
 		"ServeHTTP": func() { n.ServeHTTP(httptest.NewRecorder(), upgradeRequest()) }, // it cannot be hijacked
 		"Shutdown":  nil,                                                              // below

@@ -212,6 +212,12 @@ func TestJoinAnswers(t *testing.T) {
 				return nil, errors.New("no luck")
 			case room == "closed":
 				return nil, &ignis.Error{Code: wire.CodeUnavailable, Message: "Closed"}
+			case room == "later":
+				return allowed, &ignis.PartialError{Err: &ignis.Error{Code: wire.CodeUnavailable, Message: "Later"}}
+			case room == "never":
+				return allowed, &ignis.Error{Code: wire.CodeForbidden, Message: "Never"}
+			case room == "odd":
+				return allowed, (*ignis.PartialError)(nil)
 			case strings.HasPrefix(room, "a"):
 				allowed = append(allowed, room)
 			}
@@ -224,6 +230,9 @@ func TestJoinAnswers(t *testing.T) {
 		`{"rooms":["a1","a2","a3"]}`:      ack("1", `{"rooms":[{"room":"a1"},{"room":"a2"}],"refused":[{"room":"a3","code":"too_large"}]}`),
 		`{"rooms":["a1","ws:x",""]}`:      ack("1", `{"rooms":[{"room":"a1"}],"refused":[{"room":"ws:x","code":"invalid"},{"room":"","code":"invalid"}]}`),
 		`{"rooms":["a1","broken"]}`:       ack("1", `{"rooms":[],"refused":[{"room":"a1","code":"internal"},{"room":"broken","code":"internal"}]}`),
+		`{"rooms":["a1","later"]}`:        ack("1", `{"rooms":[{"room":"a1"}],"refused":[{"room":"later","code":"unavailable"}]}`),
+		`{"rooms":["a1","never"]}`:        ack("1", `{"rooms":[],"refused":[{"room":"a1","code":"forbidden"},{"room":"never","code":"forbidden"}]}`),
+		`{"rooms":["a1","odd"]}`:          ack("1", `{"rooms":[],"refused":[{"room":"a1","code":"internal"},{"room":"odd","code":"internal"}]}`),
 		`{"rooms":["closed"]}`:            ack("1", `{"rooms":[],"refused":[{"room":"closed","code":"unavailable"}]}`),
 		`{"rooms":[]}`:                    ack("1", `{"rooms":[],"refused":[]}`),
 		`{"rooms":["a","a","a","a","a"]}`: nack("1", wire.CodeTooLarge, "at most 4 rooms can be joined at once"),

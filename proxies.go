@@ -12,6 +12,9 @@ import (
 type Proxies struct {
 	// Networks are the addresses of the proxies.
 	Networks []netip.Prefix
+	// Unix includes all peers without an IP address, which are those that connect to a
+	// Unix socket.
+	Unix bool
 	// Header is the header with the client's address: X-Forwarded-For or Forwarded (RFC
 	// 7239). Every proxy must set or remove it, because a header that is passed on
 	// unchanged may come from the client. Empty: X-Forwarded-For.
@@ -22,10 +25,11 @@ type Proxies struct {
 // [Accepted].RemoteAddr. It reads the header from right to left, starting with the entry
 // of the nearest proxy, and returns the first address that does not belong to a proxy. If
 // the request does not come from a proxy, or the header is missing or malformed, it
-// returns the last address that can be trusted. The result may have no port.
+// returns the last address that can be trusted. The result may have no port. A handler in
+// front of the server can set r.RemoteAddr to it, so that it is used for refused requests, too.
 func (p Proxies) RemoteAddr(r *http.Request) string {
 	certain := r.RemoteAddr
-	if !p.trusts(certain) {
+	if _, hasIP := hostAddr(certain); hasIP && !p.trusts(certain) || !hasIP && !p.Unix {
 		return certain
 	}
 	for _, hop := range slices.Backward(p.hops(r)) {

@@ -117,9 +117,19 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 	cred.Refreshed = was
 	who, err := c.callAuthenticate(ctx, cred)
 	switch {
+	case errors.Is(err, errBusy), errors.Is(err, errFailing):
+		return expires, err
 	case errors.Is(err, ErrUnauthenticated):
 		s.info("refresh refused", "client", c.member.ID, "user", was.UserID, "error", err)
+		if e, ok := errors.AsType[*Error](err); ok && e != nil {
+			return expires, e // a text that is meant for the client
+		}
 		return expires, &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
+	case err != nil && ctx.Err() != nil: // the client has disconnected
+		return expires, err
+	case undecided(err):
+		s.warn("refresh refused: Authenticate cannot decide at the moment", "client", c.member.ID, "user", was.UserID, "error", err)
+		return expires, err
 	case err != nil:
 		c.callbackFailed("Authenticate", err)
 		return expires, err
@@ -130,9 +140,6 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 	id := *was // a copy, because others may be reading it
 	id.Metadata, id.TokenID = who.Metadata, who.TokenID
 	issued := issuedAt(who.IssuedAt)
-	if c.isRevoked(&id, issued) { // checked again below
-		return expires, c.refreshRevoked(&id)
-	}
 	lost, err := c.lostRooms(ctx, &id)
 	if err != nil {
 		return expires, err // nothing has changed, so the client may try again
@@ -142,7 +149,7 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 		c.mu.Unlock()
 		return expires, context.Canceled
 	}
-	if c.isRevokedLocked(&id, issued) {
+	if c.isRevoked(&id, issued) {
 		c.mu.Unlock()
 		return expires, c.refreshRevoked(&id)
 	}

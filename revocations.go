@@ -2,6 +2,7 @@ package ignis
 
 import (
 	"math"
+	"slices"
 	"sync"
 	"time"
 )
@@ -11,13 +12,12 @@ import (
 type revocations struct {
 	limit int
 
-	mu       sync.RWMutex
-	tokens   map[string]int64 // until when each token ID is revoked
-	clients  map[string]int64
-	users    map[string][]cutoff
-	everyone []cutoff
-	count    int
-	next     int64 // no revocation ends before this time
+	mu      sync.RWMutex
+	tokens  map[string]int64 // until when each token ID is revoked
+	clients map[string]int64
+	users   map[string][]cutoff // those of "" concern everyone
+	count   int
+	next    int64 // no revocation ends before this time
 }
 
 // cutoff revokes tokens that were issued before a time. None of the cutoffs of a user is
@@ -76,47 +76,38 @@ func (v *revocations) add(r Revocation, now int64) added {
 	if v.count >= v.limit && now >= v.next {
 		v.expireLocked(now)
 	}
-	full := v.count >= v.limit
-	switch {
-	case r.TokenID != "":
-		_, old := v.tokens[r.TokenID]
-		if full && !old {
-			return addedNone
-		}
-		v.tokens[r.TokenID] = c.until
-		v.grow(old)
-	case r.ClientID != "":
-		_, old := v.clients[r.ClientID]
-		if full && !old {
-			return addedNone
-		}
-		v.clients[r.ClientID] = c.until
-		v.grow(old)
-	case r.UserID != "":
-		list, ok := v.insert(v.users[r.UserID], c)
-		if !ok {
-			return addedNone
-		}
-		v.users[r.UserID] = list
-	default:
-		list, ok := v.insert(v.everyone, c)
-		if !ok {
-			return addedNone
-		}
-		v.everyone = list
+	if !v.insert(r, c) {
+		return addedNone
 	}
 	v.next = min(v.next, c.until)
 	return addedNew
 }
 
-func (v *revocations) grow(old bool) {
-	if !old {
-		v.count++
+// byID returns the map and the key of a revocation of a token or client, and otherwise nil.
+func (v *revocations) byID(r Revocation) (ids map[string]int64, id string) {
+	switch {
+	case r.TokenID != "":
+		return v.tokens, r.TokenID
+	case r.ClientID != "":
+		return v.clients, r.ClientID
 	}
+	return nil, ""
 }
 
-// insert adds c to list and removes what it covers. It reports false if the set is full.
-func (v *revocations) insert(list []cutoff, c cutoff) ([]cutoff, bool) {
+// insert adds r, with the times c, and removes what it covers. It reports false if the set is
+// full.
+func (v *revocations) insert(r Revocation, c cutoff) bool {
+	if ids, id := v.byID(r); ids != nil {
+		if _, old := ids[id]; !old {
+			if v.count >= v.limit {
+				return false
+			}
+			v.count++
+		}
+		ids[id] = c.until
+		return true
+	}
+	list := v.users[r.UserID]
 	kept := make([]cutoff, 0, len(list)+1)
 	for _, old := range list {
 		if !c.covers(old) {
@@ -125,29 +116,18 @@ func (v *revocations) insert(list []cutoff, c cutoff) ([]cutoff, bool) {
 	}
 	count := v.count - len(list) + len(kept) + 1
 	if count > v.limit {
-		return list, false
+		return false
 	}
-	v.count = count
-	return append(kept, c), true
+	v.count, v.users[r.UserID] = count, append(kept, c)
+	return true
 }
 
 // covers reports whether r, with the times c, changes nothing.
 func (v *revocations) covers(r Revocation, c cutoff) bool {
-	list := v.everyone
-	switch {
-	case r.TokenID != "":
-		return v.tokens[r.TokenID] >= c.until
-	case r.ClientID != "":
-		return v.clients[r.ClientID] >= c.until
-	case r.UserID != "":
-		list = v.users[r.UserID]
+	if ids, id := v.byID(r); ids != nil {
+		return ids[id] >= c.until
 	}
-	for _, old := range list {
-		if old.covers(c) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(v.users[r.UserID], func(old cutoff) bool { return old.covers(c) })
 }
 
 // has reports whether the set covers r.
@@ -167,7 +147,7 @@ func (v *revocations) revoked(id *Client, issuedAt, now int64) bool {
 	case v.clients[id.ID] > now, id.TokenID != "" && v.tokens[id.TokenID] > now:
 		return true
 	}
-	for _, list := range [...][]cutoff{v.users[id.UserID], v.everyone} {
+	for _, list := range [...][]cutoff{v.users[id.UserID], v.users[""]} {
 		for _, c := range list {
 			if issuedAt < c.before && c.until > now {
 				return true
@@ -210,22 +190,19 @@ func (v *revocations) expireLocked(now int64) {
 			}
 		}
 	}
-	rest := func(list []cutoff) (kept []cutoff) {
+	for user, list := range v.users {
+		var kept []cutoff
 		for _, c := range list {
 			if keep(c.until) {
 				kept = append(kept, c)
 			}
 		}
-		return kept
-	}
-	for user, list := range v.users {
-		if kept := rest(list); kept == nil {
+		if kept == nil {
 			delete(v.users, user)
 		} else {
 			v.users[user] = kept
 		}
 	}
-	v.everyone = rest(v.everyone)
 }
 
 // missing returns the revocations that have not ended and that other does not cover.
@@ -249,11 +226,8 @@ func (v *revocations) missing(other *revocations, now int64) (list []Revocation)
 	}
 	for id, cutoffs := range v.users {
 		for _, c := range cutoffs {
-			add(Revocation{UserID: id}, c)
+			add(Revocation{UserID: id, Everyone: id == ""}, c)
 		}
-	}
-	for _, c := range v.everyone {
-		add(Revocation{Everyone: true}, c)
 	}
 	return list
 }

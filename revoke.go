@@ -116,7 +116,7 @@ func (s *Server) logRevoked(list []Revocation, n, clients int, fromBus bool) {
 // number.
 func (s *Server) closeRevoked(fresh *revocations, now int64) (closed int) {
 	var list []*session
-	if len(fresh.tokens)+len(fresh.everyone) > 0 {
+	if len(fresh.tokens)+len(fresh.users[""]) > 0 {
 		list = s.reg.AppendAll(nil) // there is no index of tokens
 	} else {
 		for user := range fresh.users {
@@ -137,7 +137,8 @@ func (s *Server) closeRevoked(fresh *revocations, now int64) (closed int) {
 }
 
 // closeIfRevoked closes the client if its access is revoked, and reports whether it did. From
-// then on, messages of the client are not handled.
+// then on, messages of the client are not handled, and the context of a callback that is
+// running is canceled.
 func (c *session) closeIfRevoked(by *revocations, now int64) bool {
 	c.mu.Lock()
 	id, issued := c.identity, c.issuedAt
@@ -150,22 +151,17 @@ func (c *session) closeIfRevoked(by *revocations, now int64) bool {
 	}
 	c.mu.Unlock()
 	if hit {
+		c.inbox.Cancel()
 		c.close(wire.CloseDisconnected)
 	}
 	return hit
 }
 
-// isRevokedLocked reports whether the client was closed because of a revocation, or may not
-// be admitted with the identity.
-func (c *session) isRevokedLocked(id *Client, issuedAt int64) bool {
-	return c.revoked.Load() || c.server.revoked.revoked(id, issuedAt, time.Now().UnixMilli())
-}
-
-// isRevoked is isRevokedLocked for a caller that does not hold the lock.
+// isRevoked reports whether the client was closed because of a revocation, or may not be
+// admitted with the identity. A caller that then sets the identity must hold the lock of c; see
+// applyRevocations.
 func (c *session) isRevoked(id *Client, issuedAt int64) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.isRevokedLocked(id, issuedAt)
+	return c.revoked.Load() || c.server.revoked.revoked(id, issuedAt, time.Now().UnixMilli())
 }
 
 // refuseRevoked logs, counts and refuses an authentication whose access is revoked.

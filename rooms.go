@@ -33,6 +33,7 @@ const (
 	refusedMany      = "too many names in one request"
 	refusedByApp     = "not allowed by the application"
 	refusedFull      = "in too many rooms"
+	refusedRate      = "too many joins"
 )
 
 // refusalCodes maps the reasons to the codes that clients of protocol 2 receive.
@@ -43,6 +44,7 @@ var refusalCodes = map[string]wire.ErrorCode{
 	refusedMany:      wire.CodeTooLarge,
 	refusedByApp:     wire.CodeForbidden,
 	refusedFull:      wire.CodeTooLarge,
+	refusedRate:      wire.CodeRateLimited,
 }
 
 // joining is a request to join rooms.
@@ -71,12 +73,16 @@ func (c *session) join(ctx context.Context, m wire.Message) (any, error) {
 		return nil, &Error{Code: wire.CodeTooLarge, Message: fmt.Sprintf("at most %d rooms can be joined at once", s.cfg.MaxRoomsPerRequest)}
 	}
 	j := &joining{server: s, client: c, data: wire.JoinData{Rooms: []wire.JoinedRoom{}, Refused: []wire.RefusedRoom{}}}
+	rate, now := s.tuning.Load().joins, s.uptime()
+	c.joins.Fit(rate, now) // SetLimits may have changed it
 	rooms := slices.DeleteFunc(asked, func(room string) bool {
 		switch {
 		case !validRoomName(room):
 			j.refuse(refusedName, room, "")
 		case isOther(c, room):
 			j.refuse(refusedOther, room, "")
+		case !c.joins.Take(rate, now, 1):
+			j.refuse(refusedRate, room, "")
 		default:
 			return false
 		}
@@ -102,7 +108,7 @@ func (j *joining) enter(ctx context.Context, rooms []string) {
 			j.refuse(refusedByApp, room, code)
 			continue
 		}
-		joined, err := c.enterRoom(room, s.cfg.MaxRooms+len(s.cfg.DefaultRooms), true, false)
+		joined, err := c.enterRoom(room, s.tuning.Load().MaxRooms+len(s.cfg.DefaultRooms), true, false)
 		if err != nil {
 			j.refuse(refusedFull, room, "")
 			continue
@@ -124,7 +130,8 @@ func (j *joining) refuse(reason, room string, code wire.ErrorCode) {
 	j.client.refuseRoom(reason, room)
 }
 
-// allowedRooms returns the rooms that the application allows.
+// allowedRooms returns the rooms that the application allows. If there is an error, it is
+// about the others.
 func (c *session) allowedRooms(ctx context.Context, id *Client, rooms []string) ([]string, error) {
 	s := c.server
 	if s.cfg.ValidateRooms == nil {
@@ -137,9 +144,11 @@ func (c *session) allowedRooms(ctx context.Context, id *Client, rooms []string) 
 	})
 	if err != nil {
 		c.callbackFailed("ValidateRooms", err)
-		return nil, err
+		if e, ok := errors.AsType[*PartialError](err); !ok || e == nil {
+			return nil, err
+		}
 	}
-	return allowed, nil
+	return allowed, err
 }
 
 // leave handles a leave event.
@@ -180,7 +189,7 @@ func (c *session) lostRooms(ctx context.Context, id *Client) ([]string, error) {
 		return nil, nil
 	}
 	allowed, err := c.allowedRooms(ctx, id, slices.Clone(rooms))
-	if e, refused := errors.AsType[*Error](err); err != nil && (!refused || e == nil) {
+	if e, refused := errors.AsType[*Error](err); err != nil && (!refused || e == nil || undecided(err)) {
 		return nil, err
 	}
 	return slices.DeleteFunc(rooms, func(room string) bool { return slices.Contains(allowed, room) }), nil

@@ -17,20 +17,30 @@ type Stats struct {
 	Rooms         int // with at least one member on this server, excluding the rooms named by client IDs
 	Revoked       int // revocations that this server remembers
 
-	Connections    uint64           // connections accepted
-	RefusedUpgrade uint64           // requests that are not valid WebSocket handshakes
-	FailedUpgrade  uint64           // valid handshakes that failed because of middleware or the subprotocol chosen by Config.Accept
-	RefusedAccept  uint64           // requests refused by Config.Accept or because of their origin
-	RefusedFull    uint64           // requests refused because of Config.MaxClients
-	RefusedAuth    uint64           // clients for which authentication or key agreement failed
-	RefusedRevoked uint64           // authentications and refreshes refused because access was revoked
-	Disconnects    map[Cause]uint64 // by cause
+	Connections    uint64 // connections accepted
+	RefusedUpgrade uint64 // requests that are not valid WebSocket handshakes
+	FailedUpgrade  uint64 // valid handshakes that failed because of middleware or the subprotocol chosen by Config.Accept
+	RefusedAccept  uint64 // requests refused by Config.Accept or because of their origin
+	RefusedFull    uint64 // requests refused because of Config.MaxClients
+	RefusedAuth    uint64 // clients for which authentication or key agreement failed
+	RefusedRevoked uint64 // authentications and refreshes refused because access was revoked
+
+	RefusedAddress     uint64 // requests refused because of Config.MaxClientsPerAddress
+	RefusedRate        uint64 // requests refused because of Config.UpgradeRate
+	RefusedAddressRate uint64 // requests refused because of Config.UpgradeRatePerAddress
+	RefusedFailing     uint64 // requests and authentications refused because of Config.AuthFailureRate
+	RefusedMemory      uint64 // requests refused because of Config.MemoryLimit
+	RefusedBusy        uint64 // authentications refused because of Config.AuthQueue
+	RefusedUser        uint64 // clients refused because of Config.MaxClientsPerUser
+
+	Disconnects map[Cause]uint64 // by cause
 
 	Received        uint64            // messages from clients
 	Messages        uint64            // of Received: passed to OnMessage
 	RefusedMessages uint64            // of Messages: OnMessage returned an *Error
 	Malformed       uint64            // of Received: not JSON
 	Ignored         uint64            // of Received: valid JSON, but not a message or not handled
+	Throttled       uint64            // times that a client has exceeded Config.MessageRate or Config.ByteRate
 	Unauthenticated uint64            // of Received: sent before authentication
 	Unhandled       uint64            // of Received: dropped because the client disconnected or was too far behind
 	BadEncrypted    uint64            // of Received: could not be opened, or were not encrypted although required
@@ -65,7 +75,9 @@ type Stats struct {
 type counters struct {
 	connections, refusedUpgrade, refusedAccept, refusedAuth       atomic.Uint64
 	failedUpgrade, refusedFull, refusedMessages                   atomic.Uint64
-	received, messages, malformed, ignored                        atomic.Uint64
+	refusedAddress, refusedRate, refusedAddressRate               atomic.Uint64
+	refusedFailing, refusedMemory, refusedBusy, refusedUser       atomic.Uint64
+	received, messages, malformed, ignored, throttled             atomic.Uint64
 	unauthenticated, badEncrypted, refusedLeaves, unhandled       atomic.Uint64
 	droppedOldest, droppedReplaced                                atomic.Uint64
 	refusedRevoked, revocations, revocationsDropped               atomic.Uint64
@@ -116,6 +128,9 @@ func (s *Server) Stats() Stats {
 		Connections:    n.connections.Load(),
 		RefusedUpgrade: n.refusedUpgrade.Load(), FailedUpgrade: n.failedUpgrade.Load(), RefusedFull: n.refusedFull.Load(),
 		RefusedAccept: n.refusedAccept.Load(), RefusedAuth: n.refusedAuth.Load(), RefusedRevoked: n.refusedRevoked.Load(),
+		RefusedAddress: n.refusedAddress.Load(), RefusedRate: n.refusedRate.Load(), RefusedAddressRate: n.refusedAddressRate.Load(),
+		RefusedFailing: n.refusedFailing.Load(), RefusedMemory: n.refusedMemory.Load(),
+		RefusedBusy: n.refusedBusy.Load(), RefusedUser: n.refusedUser.Load(), Throttled: n.throttled.Load(),
 		Received: n.received.Load(), Messages: n.messages.Load(), Malformed: n.malformed.Load(), RefusedMessages: n.refusedMessages.Load(),
 		Ignored: n.ignored.Load(), Unauthenticated: n.unauthenticated.Load(), BadEncrypted: n.badEncrypted.Load(),
 		RefusedLeaves: n.refusedLeaves.Load(), Unhandled: n.unhandled.Load(), Sent: n.sent.Load(),

@@ -124,7 +124,7 @@ func (b *Bus) maintain(ctx context.Context, up chan<- struct{}) error {
 	b.setDown(fmt.Errorf("%w: %w", ErrUnavailable, errStarting))
 	defer b.end()
 	defer b.commands.use(nil, false)
-	f := &finder{cfg: &b.cfg, target: &b.target, limit: b.limit}
+	f := &finder{notices: notices{cfg: &b.cfg, limit: b.limit}, target: &b.target}
 	l, err := f.start(ctx, &b.box)
 	if err != nil {
 		if ctx.Err() != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ignis-go/ignis/wire"
@@ -18,22 +19,22 @@ const (
 	maxCommandBytes = 4 << 20
 )
 
+var errNotReceiving = errors.New("ReceiveCommands is not running")
+
 // commandState is the state of a Bus that concerns commands. Its methods may be called concurrently.
 type commandState struct {
-	wake chan struct{} // has an element when there may be something to do
+	receiving atomic.Bool    // ReceiveCommands runs
+	in        *queue[string] // open while ReceiveCommands runs
+	missed    atomic.Bool    // commands were dropped
 
-	mu        sync.Mutex
-	link      *link         // the current link; nil if there is none
-	running   bool          // Run runs
-	changed   chan struct{} // closed when link or running changes
-	receiving bool          // ReceiveCommands runs
-	items     []string
-	bytes     int
-	missed    bool // commands were dropped
+	mu      sync.Mutex
+	link    *link         // the current link; nil if there is none
+	running bool          // Run runs
+	changed chan struct{} // closed when link or running changes
 }
 
 func newCommandState() commandState {
-	return commandState{wake: make(chan struct{}, 1), changed: make(chan struct{})}
+	return commandState{in: newQueue[string](maxCommands, maxCommandBytes, errNotReceiving), changed: make(chan struct{})}
 }
 
 // use sets the link, and whether Run runs.
@@ -55,44 +56,17 @@ func (c *commandState) current() (*link, bool, <-chan struct{}) {
 	return c.link, c.running, c.changed
 }
 
-// receive starts or ends ReceiveCommands. It reports false if another one is running.
-func (c *commandState) receive(on bool) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if on && c.receiving {
-		return false
-	}
-	c.receiving, c.items, c.bytes, c.missed = on, nil, 0, false
-	return true
-}
-
-// put queues a command. It reports false if the command is dropped.
-func (c *commandState) put(text string) bool {
-	c.mu.Lock()
-	ok := !c.receiving || len(c.items) < maxCommands && c.bytes+len(text) <= maxCommandBytes
-	if c.receiving && ok {
-		c.items = append(c.items, text)
-		c.bytes += len(text)
-	}
-	c.missed = c.missed || !ok
-	c.mu.Unlock()
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-	return ok
-}
-
 // take returns the queued commands, and whether others were dropped.
 func (c *commandState) take() (list [][]byte, missed bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, text := range c.items {
+	items, size := c.in.take(nil), 0
+	for _, text := range items {
+		size += len(text)
+	}
+	c.in.give(len(items), size)
+	for _, text := range items {
 		list = append(list, []byte(text))
 	}
-	missed = c.missed
-	c.items, c.bytes, c.missed = nil, 0, false
-	return list, missed
+	return list, c.missed.Swap(false)
 }
 
 // commandArrived queues a command. The Redis client's reader calls it, so it must not block.
@@ -102,8 +76,10 @@ func (b *Bus) commandArrived(text string) {
 		b.limit.Log(slog.LevelWarn, "a command from redis is too large and is dropped", "name", b.cfg.Name, "redis", b.node(), "bytes", len(text))
 		return
 	}
-	if !b.commands.put(text) {
+	if errors.Is(b.commands.in.put(text, len(text)), ErrQueueFull) {
 		b.counts.commandsDropped.Add(1)
+		b.commands.missed.Store(true)
+		b.commands.in.signal() // wakes ReceiveCommands even if the queue is empty
 	}
 }
 
@@ -141,7 +117,9 @@ func (b *Bus) SendCommands(ctx context.Context, list ...wire.EncodedCommand) err
 		if final(err) {
 			return fmt.Errorf("redisbus: redis does not accept commands: %w", at(l.addr, err))
 		}
-		last = at(l.addr, err)
+		if last == nil || ctx.Err() == nil { // an attempt that ctx has ended has no reason of its own
+			last = at(l.addr, err)
+		}
 		pauses.wait(ctx)
 	}
 }
@@ -166,11 +144,17 @@ func (b *Bus) store() store { return store{&b.cfg, &b.target} }
 // connected. If the user has no right to read them, it says so in the log, and the first time
 // it calls stored without commands.
 func (b *Bus) ReceiveCommands(ctx context.Context, stored, sent func(commands ...[]byte)) error {
-	if !b.commands.receive(true) {
+	if !b.commands.receiving.CompareAndSwap(false, true) {
 		return errors.New("redisbus: ReceiveCommands is already running")
 	}
-	defer b.commands.receive(false)
-	r := reading{bus: b, stored: stored}
+	defer b.commands.receiving.Store(false)
+	b.commands.missed.Store(false)
+	b.commands.in.open()
+	defer func() {
+		b.commands.in.close(errNotReceiving)
+		b.commands.in.drop()
+	}()
+	r := reading{notices: notices{cfg: &b.cfg, limit: b.limit}, bus: b, stored: stored}
 	for ctx.Err() == nil {
 		l, _, changed := b.commands.current()
 		var again <-chan time.Time
@@ -197,7 +181,7 @@ func (b *Bus) ReceiveCommands(ctx context.Context, stored, sent func(commands ..
 		case <-ctx.Done():
 		case <-changed:
 		case <-again:
-		case <-b.commands.wake:
+		case <-b.commands.in.wake:
 		}
 	}
 	return nil
@@ -205,14 +189,14 @@ func (b *Bus) ReceiveCommands(ctx context.Context, stored, sent func(commands ..
 
 // reading reads the stored commands for ReceiveCommands.
 type reading struct {
-	bus    *Bus
-	stored func(commands ...[]byte)
+	notices // of missing rights
+	bus     *Bus
+	stored  func(commands ...[]byte)
 
 	known bool  // stored has been called
 	done  *link // the link over which the commands were last read; nil if they must be read
 	since time.Time
-	next  time.Duration   // pause after a failure
-	said  map[string]bool // missing rights that have been logged
+	next  time.Duration // pause after a failure
 }
 
 // read reads the stored commands over l. If that fails for now, it returns a channel to wait for
@@ -257,16 +241,4 @@ func (r *reading) read(ctx context.Context, l *link) (again <-chan time.Time, er
 	b.limit.Log(slog.LevelWarn, "the stored commands cannot be read; revocations may be missing until they are", "name", b.cfg.Name, "redis", l.addr, "error", err)
 	r.next = min(max(2*r.next, minPause), maxPause)
 	return time.After(r.next), nil
-}
-
-// say logs, once, that the user has no right to something.
-func (r *reading) say(text string, l *link, err error) {
-	if r.said[text] {
-		return
-	}
-	if r.said == nil {
-		r.said = make(map[string]bool)
-	}
-	r.said[text] = true
-	r.bus.limit.Log(slog.LevelWarn, text, "name", r.bus.cfg.Name, "redis", l.addr, "error", err)
 }

@@ -31,8 +31,8 @@ func TestRightsForCommands(t *testing.T) {
 	}
 	p.ExpectClose(4006)
 	for _, want := range []string{"allow the channel ignis:commands", "allow ZREVRANGE and the key " + storeKey} {
-		if few.log.count(want) != 1 {
-			t.Errorf("logged %d times: %s\n%s", few.log.count(want), want, few.log)
+		if few.log.Count(want) != 1 {
+			t.Errorf("logged %d times: %s\n%s", few.log.Count(want), want, few.log)
 		}
 	}
 	all := serveOn(t, impatient("redis://all:secret@"+r.Addr()))
@@ -40,7 +40,7 @@ func TestRightsForCommands(t *testing.T) {
 	again := serveOn(t, impatient("redis://all:secret@"+r.Addr()))
 	again.refuses(t, "ann", "t2")
 	for _, s := range []instance{all, again} {
-		if s.log.count("level=WARN") > 0 {
+		if s.log.Count("level=WARN") > 0 {
 			t.Errorf("log:\n%s", s.log)
 		}
 	}
@@ -145,25 +145,54 @@ func TestFloodOfCommands(t *testing.T) {
 	}
 }
 
+// storeReplies says after which error replies to commands that store or read commands the bus gives
+// up. After the others, it tries again.
+var storeReplies = map[string]bool{
+	"MISCONF Errors writing to the AOF file: No space left on device":                  false,
+	"OOM command not allowed when used memory > 'maxmemory'.":                          false,
+	"NOREPLICAS Not enough good replicas to write.":                                    false,
+	"BUSY Redis is busy running a script.":                                             false,
+	"LOADING Redis is loading the dataset in memory":                                   false,
+	"READONLY You can't write against a read only replica.":                            false,
+	"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.": false,
+	"CLUSTERDOWN The cluster is down":                                                  false,
+	"NOPERM this user has no permissions to run the command":                           true,
+	"ERR unknown command 'X'":                                                          true,
+	"ERR unknown subcommand 'X'. Try CLUSTER HELP.":                                    true,
+	"NOAUTH Authentication required.":                                                  true,
+	"WRONGPASS invalid username-password pair or user is disabled.":                    true,
+	"DENIED Redis is running in protected mode":                                        true,
+	"ERR invalid password":                                                             true,
+	"ERR AUTH <password> called without any password configured for the default user.": true,
+	"ERR Client sent AUTH, but no password is set":                                     true,
+	"ERR DB index is out of range":                                                     true,
+	"ERR invalid DB index":                                                             true,
+	"ERR SELECT is not allowed in cluster mode":                                        true,
+	"MOVED 0 127.0.0.1:1":                                                              false,
+	"TRYAGAIN Multiple keys request during rehashing of slot":                          false,
+	"BUSYKEY something that begins like another":                                       true,
+	"ERR something else":                                                               true,
+}
+
 // The meaning of error replies to commands that store and read commands is that of the table.
 func TestErrorRepliesOfTheStore(t *testing.T) {
 	t.Parallel()
-	for _, row := range verdicts {
-		name, _, _ := strings.Cut(strings.TrimPrefix(row.reply, "ERR "), " ")
+	for reply, givesUp := range storeReplies {
+		name, _, _ := strings.Cut(strings.TrimPrefix(reply, "ERR "), " ")
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := redistest.Pretend(t)
 			n := run(t, impatient(f.URL()), nil)
-			f.Answer("EVAL", "-"+row.reply+"\r\n")
+			f.Answer("EVAL", "-"+reply+"\r\n")
 			command := wire.EncodedCommand{Text: []byte("x")}
-			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			err := n.SendCommands(ctx, command)
-			if err == nil || !strings.Contains(err.Error(), strings.TrimPrefix(row.reply, "ERR ")) {
+			if err == nil || !strings.Contains(err.Error(), strings.TrimPrefix(reply, "ERR ")) {
 				t.Fatalf("SendCommands = %v", err)
 			}
 			gaveUp := !errors.Is(err, context.DeadlineExceeded)
-			if row.store == 'g' != gaveUp || gaveUp != (n.Stats().StoreFailures == 1) {
+			if givesUp != gaveUp || gaveUp != (n.Stats().StoreFailures == 1) {
 				t.Errorf("it gave up: %v, after %d attempts: %v", gaveUp, n.Stats().StoreFailures, err)
 			}
 			f.Reset()

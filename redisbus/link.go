@@ -133,16 +133,15 @@ func (l *link) subscribe(ctx context.Context, in *inbox) error {
 			return judge(toSubscribe, err)
 		}
 	}
-	if err := replies[2].Error(); err == nil {
-		l.own = own
-		want++
-	} else if l.denied = err; judge(toBeat, err) != nil {
-		return judge(toBeat, err)
+	for i, missing := range []*error{&l.denied, &l.mute} { // a bus can do without these two
+		if *missing = replies[2+i].Error(); *missing == nil {
+			want++
+		} else if err := judge(toBeat, *missing); err != nil {
+			return err
+		}
 	}
-	if err := replies[3].Error(); err == nil {
-		want++
-	} else if l.mute = err; judge(toBeat, err) != nil {
-		return judge(toBeat, err)
+	if l.denied == nil {
+		l.own = own
 	}
 	for range want {
 		select {

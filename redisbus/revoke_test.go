@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -18,6 +17,7 @@ import (
 	"github.com/ignis-go/ignis/client"
 	"github.com/ignis-go/ignis/emitter"
 	"github.com/ignis-go/ignis/ignistest"
+	"github.com/ignis-go/ignis/internal/logtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/wire"
@@ -30,7 +30,7 @@ const storeKey = "ignis:{06S}:commands"
 type instance struct {
 	*ignistest.Server
 	bus *redisbus.Bus
-	log *logBuffer
+	log *logtest.Log
 }
 
 // serveOn runs a server on the Redis of c. Clients are who their credentials say.
@@ -44,8 +44,8 @@ func serveOn(t *testing.T, c redisbus.Config) instance {
 // newInstance returns a server that does not run yet.
 func newInstance(t *testing.T, c redisbus.Config) instance {
 	t.Helper()
-	log := &logBuffer{}
-	c.Logger = slog.New(slog.NewTextHandler(log, nil))
+	log := &logtest.Log{}
+	c.Logger = log.Logger()
 	bus, err := redisbus.New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -256,7 +256,7 @@ func TestCommandsInACluster(t *testing.T) {
 	go func() {
 		done <- n.ReceiveCommands(received, func(list ...[]byte) { stored <- len(list) }, func(...[]byte) {})
 	}()
-	redistest.Wait(t, "the bus to try to read", func() bool { return n.log.count("stored commands cannot be read") > 0 })
+	redistest.Wait(t, "the bus to try to read", func() bool { return n.log.Count("stored commands cannot be read") > 0 })
 	reach.Store(true)
 	if got := <-stored; got != 0 {
 		t.Errorf("%d commands are stored", got)
@@ -323,6 +323,18 @@ func TestTooManyStoredCommands(t *testing.T) {
 	}
 	if got := r.Do("zcard", storeKey); got != "300" {
 		t.Errorf("%s are stored", got)
+	}
+	// A bus reads as many, and says if there are more.
+	for _, more := range []int{0, 1} {
+		ctx, cancel := context.WithCancel(t.Context())
+		read := 0
+		if err := n.ReceiveCommands(ctx, func(list ...[]byte) { read = len(list); cancel() }, func(...[]byte) {}); err != nil || read != 300 {
+			t.Errorf("%d commands were read, %v", read, err)
+		}
+		if n.log.Count("redis stores more commands") != more {
+			t.Errorf("with %d more, the log is:\n%s", more, n.log)
+		}
+		r.Do("zadd", storeKey, "1", "one more")
 	}
 	if err := n.SendCommands(t.Context(), wire.EncodedCommand{Text: make([]byte, wire.MaxCommand+1)}); err == nil {
 		t.Error("a command that is too large has no error")

@@ -82,8 +82,9 @@ func (s store) send(ctx context.Context, l *link, commands []wire.EncodedCommand
 // missed.
 func (s store) read(ctx context.Context, l *link) (list [][]byte, large int, more bool, err error) {
 	total := 0
-	for from := 0; from < s.cfg.MaxStoredCommands; {
-		n := min(readBatch, s.cfg.MaxStoredCommands-from)
+	limit := s.cfg.MaxStoredCommands
+	for from := 0; ; from += readBatch {
+		n := min(readBatch, limit+1-from) // one more than the limit, to know whether there are more
 		var texts []string
 		err := s.onOwner(ctx, l, func(ctx context.Context, l *link) (err error) {
 			texts, err = l.client.Do(ctx, l.client.B().Zrevrange().Key(s.cfg.Prefix+commandsKey).
@@ -93,7 +94,10 @@ func (s store) read(ctx context.Context, l *link) (list [][]byte, large int, mor
 		if err != nil {
 			return nil, 0, false, err
 		}
-		for _, text := range texts[:min(len(texts), n)] {
+		for i, text := range texts[:min(len(texts), n)] {
+			if from+i == limit {
+				return list, large, true, nil
+			}
 			if len(text) > wire.MaxCommand {
 				large++
 				continue
@@ -106,9 +110,7 @@ func (s store) read(ctx context.Context, l *link) (list [][]byte, large int, mor
 		if len(texts) < n {
 			return list, large, false, nil
 		}
-		from += n
 	}
-	return list, large, true, nil
 }
 
 // onOwner calls f with a link to the node that stores commands. In a Cluster this may be

@@ -1,12 +1,27 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go, if this is possible without a password:
-# redis-server, and a C compiler for the race detector. Exits with 0 if both are installed.
+# redis-server, a C compiler for the race detector, and the programs with which the tests run
+# what is in docs/tokens.md. With TEST_REQUIRE_PROXIES=1 also nginx and haproxy; not by default,
+# because the packages start servers. Exits with 0 if all are installed.
 set -euo pipefail
 
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
+PATH=$PATH:/usr/sbin # of nginx and haproxy; not everyone has it
+if [ "${TEST_REQUIRE_PROXIES:-}" = 1 ]; then
+	for program in nginx haproxy; do
+		command -v "$program" >/dev/null || missing+=("$program")
+	done
+fi
 # Go disables cgo automatically if there is no C compiler.
 [ "$(go env CGO_ENABLED)" = 1 ] || missing+=(gcc libc6-dev)
+for program in openssl xxd; do
+	command -v "$program" >/dev/null || missing+=("$program")
+done
+command -v node >/dev/null || missing+=(nodejs)
+command -v php >/dev/null || missing+=(php-cli)
+python3 -c 'import cryptography' 2>/dev/null || /usr/bin/python3 -c 'import cryptography' 2>/dev/null ||
+	missing+=(python3 python3-cryptography)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 cannot() {

@@ -38,7 +38,7 @@ type CloseCode struct {
 // closeCodes is the single definition of what the close codes mean.
 var closeCodes = []CloseCode{
 	{Code: CloseGoingAway, Reason: "Server shutting down", Reconnect: true, Hint: "reconnect, to another instance if there is one"},
-	{Code: CloseTryAgainLater, Reason: "Try again later", Reconnect: true, After: 5 * time.Second, Hint: "the server has reached one of its limits; reconnect later"},
+	{Code: CloseTryAgainLater, Reason: "Try again later", Reconnect: true, After: 5 * time.Second, Hint: "the server has reached one of its limits, or cannot authenticate clients at the moment; reconnect later"},
 	{Code: CloseAuthTimeout, Reason: "Authentication timeout", Reconnect: true, Rejected: true, Hint: "authentication took too long; try again later"},
 	{Code: CloseHeartbeatTimeout, Reason: "Heartbeat timeout", Reconnect: true, Hint: "no heartbeat arrived in time"},
 	{Code: CloseAuthFailed, Reason: "Authentication failed", Credentials: true, Rejected: true, Hint: "check the credentials: the token, its expiry and the user"},

@@ -202,6 +202,19 @@ func DecodeAuthentication(data json.RawMessage) (a Authentication) {
 	return a
 }
 
+// DataRoom returns the room that the data of a message names, or "". Messages of protocol 1
+// have no field for a room, so clients that use it put the room into the field room of the
+// data. Of duplicate fields, the last one counts, as in JavaScript; the room is "" if that is
+// not a string. The data must be valid JSON.
+func DataRoom(data json.RawMessage) (room string) {
+	_ = EachField(data, func(key, value []byte) { // data that is not an object names no room
+		if string(key) == "room" {
+			room, _ = stringValue(value)
+		}
+	})
+	return room
+}
+
 // ConnectedData is the data of a connected event. In protocol 1 it has only the fields up
 // to Salt.
 type ConnectedData struct {

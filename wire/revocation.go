@@ -97,11 +97,7 @@ func (r Revocation) Encode() EncodedCommand {
 
 // roundUp rounds t up to milliseconds.
 func roundUp(t time.Time) time.Time {
-	ms := time.UnixMilli(t.UnixMilli())
-	if ms.Before(t.Round(0)) {
-		ms = ms.Add(time.Millisecond)
-	}
-	return ms
+	return time.UnixMilli(t.Add(time.Millisecond - 1).UnixMilli())
 }
 
 // Revocation decodes the arguments of a [CommandRevoke]. It returns only valid revocations.

@@ -11,6 +11,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/wire"
 )
 
 var testKey = strings.Repeat("0123456789abcdef", 2)
@@ -69,7 +70,7 @@ func TestAuthenticate(t *testing.T) {
 			"exp is a string":          {hs(map[string]any{"exp": "tomorrow"}), false},
 			"no sub":                   {hs(map[string]any{"sub": nil}), false},
 			"empty sub":                {hs(map[string]any{"sub": ""}), false},
-			"sub is a number":          {hs(map[string]any{"sub": 42}), false},
+			"sub is a fraction":        {hs(map[string]any{"sub": 4.2}), false},
 			"rooms is a string":        {hs(map[string]any{"rooms": "lobby"}), false},
 			"rooms has a number":       {hs(map[string]any{"rooms": []any{"lobby", 1}}), false},
 			"not yet, by a small skew": {hs(map[string]any{"nbf": now + 5}), true},
@@ -133,7 +134,7 @@ func TestConfig(t *testing.T) {
 	}{
 		"good":           {Config{Secret: []byte(testKey)}, ""},
 		"no secret":      {Config{}, "Config.Secret is required"},
-		"a short secret": {Config{Secret: []byte(testKey[1:])}, "has 31 bytes, but HS256 needs at least 32"},
+		"a short secret": {Config{Secret: []byte(testKey[1:])}, "a secret of 31 bytes is too short: HS256 needs at least 32"},
 		"a bad limit":    {Config{Secret: []byte(testKey), MaxToken: -1}, "Config.MaxToken must not be negative"},
 	} {
 		_, err := New(test.config)
@@ -151,6 +152,9 @@ func TestSecretIsCopied(t *testing.T) {
 		t.Fatal(err)
 	}
 	clear(secret)
+	if v.cfg.Secret != nil || v.cfg.Keys != nil {
+		t.Error("the verifier keeps a reference to the caller's secret")
+	}
 	token := sign(t, testKey, map[string]any{"sub": "ann", "exp": time.Now().Add(time.Hour).Unix()})
 	if _, err := v.Verify(t.Context(), token); err != nil {
 		t.Error(err)
@@ -180,7 +184,27 @@ func TestValidateRooms(t *testing.T) {
 	if err != nil || !slices.Equal(got, []string{"team:1", "news"}) {
 		t.Errorf("got %q, %v", got, err)
 	}
+	c.Metadata = &Claims{Rooms: Rooms{"news"}}
+	got, err = v.ValidateRooms(t.Context(), c, []string{"secret", "team:1", "news"})
+	if err != nil || !slices.Equal(got, []string{"news"}) {
+		t.Errorf("with claims: got %q, %v", got, err)
+	}
 	if got, err := v.ValidateRooms(t.Context(), &ignis.Client{ID: "1", Metadata: "other"}, []string{"news"}); err == nil || len(got) > 0 {
 		t.Errorf("with other metadata: got %q", got)
 	}
+}
+
+// A client whose token cannot be verified at the moment is told to try again later.
+func TestAuthenticateWithoutKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := withIssuer(t, Config{}, &issuer{err: errors.New("no")})
+		defer running(t, v)()
+		synctest.Wait()
+		token := newSigner(t, "1", "ES256").sign(t, goodClaims)
+		_, err := v.Authenticate(t.Context(), ignis.Credentials{Token: token})
+		e, ok := errors.AsType[*ignis.Error](err)
+		if !ok || e.Code != wire.CodeUnavailable || !errors.Is(err, ErrKeysUnavailable) || errors.Is(err, ignis.ErrUnauthenticated) {
+			t.Errorf("error %v", err)
+		}
+	})
 }

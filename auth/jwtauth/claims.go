@@ -2,16 +2,21 @@ package jwtauth
 
 import (
 	"encoding/json"
-	"math"
-	"strconv"
-	"strings"
+	"errors"
+	"slices"
 	"time"
-	"unicode/utf8"
+
+	"github.com/ignis-go/ignis/internal/strictjson"
+	"github.com/ignis-go/ignis/wire"
 )
 
-// Claims are the claims of a valid token.
+// Claims are the claims of a valid token. They must not be modified, and are safe for
+// concurrent use. [Verifier.Authenticate] makes them the metadata of the client:
+//
+//	claims, err := ignis.MetadataOf[*jwtauth.Claims](client)
 type Claims struct {
-	// Subject is the claim sub. It is never empty.
+	// Subject is the claim that Config.UserClaim names, which is sub by default. It is never
+	// empty. A number is its decimal text, so {"sub":42} and {"sub":"42"} are the same user.
 	Subject string
 	// Expires is the claim exp.
 	Expires time.Time
@@ -19,51 +24,97 @@ type Claims struct {
 	NotBefore time.Time
 	// IssuedAt is the claim iat. It is zero if the token has none.
 	IssuedAt time.Time
-	// Rooms is the claim rooms. It is nil if the token has none.
+	// TokenID is the claim jti. It is empty if the token has none. A number is its decimal
+	// text.
+	TokenID string
+	// Rooms is the claim that Config.RoomsClaim names. It is nil if the token has none.
 	Rooms Rooms
+	// Info is the claim that Config.InfoClaim names, as valid JSON. It is nil if the token
+	// has none.
+	Info json.RawMessage
 
-	fields map[string][]byte
+	text []byte // all claims; kept as long as the client is connected
 }
 
 // Field returns the value of the claim with exactly this name, as valid JSON, or nil if
-// the token has no such claim. The caller must not modify the value.
-func (c *Claims) Field(name string) json.RawMessage { return c.fields[name] }
+// the token has no such claim. The caller must not modify the value. Each call searches
+// the text of the claims and allocates no memory. Rules about claims, such as those of
+// package access, take the method as a function.
+func (c *Claims) Field(name string) (value json.RawMessage) {
+	_ = wire.EachField(c.text, func(key, v []byte) { // cannot fail, because it has been read before
+		if string(key) == name {
+			value = v
+		}
+	})
+	return value
+}
 
-// parseClaims reads the claims of a token whose signature has been verified. A claim of the
-// wrong type is an error. A claim that is null counts as absent.
-func parseClaims(text []byte) (*Claims, error) {
-	fields, err := uniqueFields(text, "claims")
-	if err != nil {
+// readClaims reads and checks the claims of a token whose signature has been verified. A
+// claim of the wrong type is an error. A claim that is null counts as absent.
+func (v *Verifier) readClaims(text []byte) (*Claims, error) {
+	f, err := strictjson.Parse(text)
+	switch _, twice := errors.AsType[*strictjson.DuplicateError](err); {
+	case twice:
+		return nil, refused("the token's claims must not contain duplicate names")
+	case err != nil:
+		return nil, refused("the token's claims must be a JSON object")
+	}
+	c := &Claims{text: text}
+	if c.Subject, _ = strictjson.ID(f.Raw(v.cfg.UserClaim)); c.Subject == "" {
+		return nil, refused("the token's " + v.cfg.UserClaim + " is missing, empty, or not a string or integer")
+	}
+	if err := c.readDates(f); err != nil {
 		return nil, err
 	}
-	c := Claims{fields: fields}
-	if c.Subject, _ = textOf(fields["sub"]); c.Subject == "" {
-		return nil, refused("the token's sub is missing, empty or not a string")
+	if err := c.readGrants(f, v.cfg.RoomsClaim, v.cfg.InfoClaim); err != nil {
+		return nil, err
 	}
+	if err := c.checkTimes(v.now(), v.cfg.Leeway, v.cfg.ExpiryLeeway); err != nil {
+		return nil, err
+	}
+	if err := c.checkNames(f, v.cfg.Issuers, v.cfg.Audiences); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Claims) readDates(f strictjson.Fields) error {
 	for _, date := range []struct {
 		name string
 		to   *time.Time
 	}{{"exp", &c.Expires}, {"nbf", &c.NotBefore}, {"iat", &c.IssuedAt}} {
-		value := fields[date.name]
-		if absent(value) {
+		value := f.Value(date.name)
+		if value == nil {
 			continue
 		}
-		t, ok := dateOf(value)
+		t, ok := strictjson.Seconds(value)
 		if !ok {
-			return nil, c.refused("the token's " + date.name + " is not a number of seconds up to the year 9999")
+			return c.refused("the token's " + date.name + " is not a number of seconds up to the year 9999")
 		}
 		*date.to = t
 	}
 	if c.Expires.IsZero() {
-		return nil, c.refused("the token has no exp")
+		return c.refused("the token has no exp")
 	}
-	if value := fields["rooms"]; !absent(value) {
-		var ok bool
-		if c.Rooms, ok = textsOf(value); !ok {
-			return nil, c.refused("the token's rooms claim is not a list of strings")
+	return nil
+}
+
+func (c *Claims) readGrants(f strictjson.Fields, rooms, info string) error {
+	var ok bool
+	if value := f.Value("jti"); value != nil {
+		if c.TokenID, ok = strictjson.ID(value); !ok {
+			return c.refused("the token's jti is not a string or integer")
 		}
 	}
-	return &c, nil
+	if value := f.Value(rooms); value != nil {
+		if c.Rooms, ok = strictjson.Texts(value); !ok {
+			return c.refused("the token's rooms claim is not a list of strings")
+		}
+	}
+	if value := f.Value(info); value != nil {
+		c.Info = value
+	}
+	return nil
 }
 
 // refused returns an error that names the subject.
@@ -72,11 +123,11 @@ func (c *Claims) refused(reason string) error {
 }
 
 // checkTimes returns an error unless the claims are valid at the time now.
-func (c *Claims) checkTimes(now time.Time) error {
-	latest := now.Add(clockSkew)
+func (c *Claims) checkTimes(now time.Time, leeway, expiryLeeway time.Duration) error {
+	latest := now.Add(leeway)
 	switch {
-	case !now.Before(c.Expires):
-		return &tokenError{reason: "the token has expired", subject: c.Subject, expired: true}
+	case !now.Before(c.Expires.Add(expiryLeeway)):
+		return &tokenError{reason: "the token has expired", subject: c.Subject, is: ErrExpired}
 	case latest.Before(c.NotBefore):
 		return c.refused("the token is not valid yet (nbf)")
 	case latest.Before(c.IssuedAt):
@@ -85,44 +136,27 @@ func (c *Claims) checkTimes(now time.Time) error {
 	return nil
 }
 
-func absent(value []byte) bool { return value == nil || string(value) == "null" }
-
-// textOf decodes a JSON string. It reports false for any other value, and for a string with
-// an unpaired surrogate. Decoding replaces all of these with U+FFFD, so different names
-// would become equal.
-func textOf(value []byte) (text string, ok bool) {
-	if len(value) == 0 || value[0] != '"' || json.Unmarshal(value, &text) != nil || strings.ContainsRune(text, utf8.RuneError) {
-		return "", false
-	}
-	return text, true
-}
-
-// textsOf decodes a JSON array of strings.
-func textsOf(value []byte) (list []string, ok bool) {
-	var items []json.RawMessage
-	if value[0] != '[' || json.Unmarshal(value, &items) != nil {
-		return nil, false
-	}
-	for _, item := range items {
-		text, ok := textOf(item)
-		if !ok {
-			return nil, false
+// checkNames returns an error unless the token is by one of the issuers, for one of the
+// audiences. Empty lists are not checked.
+func (c *Claims) checkNames(f strictjson.Fields, issuers, audiences []string) error {
+	if len(issuers) > 0 {
+		if iss, ok := strictjson.Text(f.Raw("iss")); !ok || !slices.Contains(issuers, iss) {
+			return c.refused("the token's issuer (iss) is missing or not accepted")
 		}
-		list = append(list, text)
 	}
-	return list, true
-}
-
-// maxDate is the last second of the year 9999 as a NumericDate.
-const maxDate = 253402300799
-
-// dateOf decodes a NumericDate (RFC 7519, section 2): seconds since 1970, possibly with
-// a fraction.
-func dateOf(value []byte) (time.Time, bool) {
-	f, err := strconv.ParseFloat(string(value), 64)
-	if err != nil || f < 0 || f > maxDate {
-		return time.Time{}, false
+	if len(audiences) == 0 {
+		return nil
 	}
-	whole, part := math.Modf(f)
-	return time.Unix(int64(whole), int64(part*1e9)), true
+	value := f.Raw("aud")
+	list, ok := strictjson.Texts(value)
+	if !ok {
+		var one string
+		if one, ok = strictjson.Text(value); ok {
+			list = []string{one}
+		}
+	}
+	if !ok || !slices.ContainsFunc(list, func(name string) bool { return slices.Contains(audiences, name) }) {
+		return c.refused("the token's audience (aud) is missing or not accepted")
+	}
+	return nil
 }

@@ -52,23 +52,22 @@ func TestClaims(t *testing.T) {
 		"plain":                        {`{"sub":"ann",` + rest + `}`, ""},
 		"blanks":                       {" {\t\"sub\" :\n\"ann\" , " + rest + "\r} ", ""},
 		"escaped":                      {`{"s\u0075b":"\u0061nn",` + rest + `}`, ""},
-		"others are not read":          {`{"sub":"ann",` + rest + `,"aud":5,"iss":[],"jti":{},"x":{"sub":"eve","sub":"bob"}}`, ""},
+		"others are not read":          {`{"sub":"ann",` + rest + `,"aud":5,"iss":[],"azp":{},"x":{"sub":"eve","sub":"bob"}}`, ""},
 		"SUB after":                    {`{"sub":"ann",` + rest + `,"SUB":"admin"}`, ""},
 		"SUB before":                   {`{"SUB":"admin","Sub":"admin","sub":"ann",` + rest + `}`, ""},
 		"long s":                       {`{"sub":"ann","ſub":"admin",` + rest + `}`, ""},
 		"null for optional claims":     {`{"sub":"ann",` + rest + `,"nbf":null,"iat":null,"rooms":null}`, ""},
-		"SUB alone":                    {`{"SUB":"ann",` + rest + `}`, "sub is missing, empty or not a string"},
+		"SUB alone":                    {`{"SUB":"ann",` + rest + `}`, "sub is missing, empty, or not a string or integer"},
 		"sub twice":                    {`{"sub":"ann","sub":"admin",` + rest + `}`, "claims must not contain duplicate names"},
 		"sub twice and the same":       {`{"sub":"ann","sub":"ann",` + rest + `}`, "claims must not contain duplicate names"},
 		"sub twice, once escaped":      {`{"sub":"ann","s\u0075b":"admin",` + rest + `}`, "claims must not contain duplicate names"},
 		"another twice":                {`{"sub":"ann","x":1,"x":1,` + rest + `}`, "claims must not contain duplicate names"},
 		"exp twice":                    {`{"sub":"ann","exp":1,` + rest + `}`, "claims must not contain duplicate names"},
-		"sub is a number":              {`{"sub":42,` + rest + `}`, "sub is missing, empty or not a string"},
-		"sub is an array":              {`{"sub":["ann"],` + rest + `}`, "sub is missing, empty or not a string"},
-		"sub is null":                  {`{"sub":null,` + rest + `}`, "sub is missing, empty or not a string"},
-		"sub is empty":                 {`{"sub":"",` + rest + `}`, "sub is missing, empty or not a string"},
-		"sub is an unpaired surrogate": {`{"sub":"\ud800",` + rest + `}`, "sub is missing, empty or not a string"},
-		"sub ends in a low surrogate":  {`{"sub":"a\udc00",` + rest + `}`, "sub is missing, empty or not a string"},
+		"sub is an array":              {`{"sub":["ann"],` + rest + `}`, "sub is missing, empty, or not a string or integer"},
+		"sub is null":                  {`{"sub":null,` + rest + `}`, "sub is missing, empty, or not a string or integer"},
+		"sub is empty":                 {`{"sub":"",` + rest + `}`, "sub is missing, empty, or not a string or integer"},
+		"sub is an unpaired surrogate": {`{"sub":"\ud800",` + rest + `}`, "sub is missing, empty, or not a string or integer"},
+		"sub ends in a low surrogate":  {`{"sub":"a\udc00",` + rest + `}`, "sub is missing, empty, or not a string or integer"},
 		"no exp":                       {`{"sub":"ann"}`, "has no exp"},
 		"Exp alone":                    {`{"sub":"ann","Exp":1800000060}`, "has no exp"},
 		"Exp after an expired one":     {`{"sub":"ann","exp":1799999999,"Exp":1800000060}`, "has expired"},
@@ -145,14 +144,14 @@ func TestTokenForm(t *testing.T) {
 		"good":               {good, ""},
 		"other parameters":   {signed(`{"alg":"HS256","typ":"at+jwt","kid":"7","x":{"crit":1}}`, claims), ""},
 		"alg escaped":        {signed(`{"alg":"HS\u003256"}`, claims), ""},
-		"ALG":                {signed(`{"ALG":"HS256"}`, claims), "not signed with HS256"},
-		"none and ALG":       {signed(`{"alg":"none","ALG":"HS256"}`, claims), "not signed with HS256"},
+		"ALG":                {signed(`{"ALG":"HS256"}`, claims), "algorithm (alg) is not supported"},
+		"none and ALG":       {signed(`{"alg":"none","ALG":"HS256"}`, claims), "algorithm (alg) is not supported"},
 		"alg twice":          {signed(`{"alg":"none","alg":"HS256"}`, claims), "header must not contain duplicate names"},
 		"alg twice, escaped": {signed(`{"alg":"HS256","a\u006cg":"HS256"}`, claims), "header must not contain duplicate names"},
-		"alg in lower case":  {signed(`{"alg":"hs256"}`, claims), "not signed with HS256"},
-		"alg with a long s":  {signed(`{"alg":"Hſ256"}`, claims), "not signed with HS256"},
-		"alg is a list":      {signed(`{"alg":["HS256"]}`, claims), "not signed with HS256"},
-		"no alg":             {signed(`{"typ":"JWT"}`, claims), "not signed with HS256"},
+		"alg in lower case":  {signed(`{"alg":"hs256"}`, claims), "algorithm (alg) is not supported"},
+		"alg with a long s":  {signed(`{"alg":"Hſ256"}`, claims), "algorithm (alg) is not supported"},
+		"alg is a list":      {signed(`{"alg":["HS256"]}`, claims), "algorithm (alg) is not supported"},
+		"no alg":             {signed(`{"typ":"JWT"}`, claims), "algorithm (alg) is not supported"},
 		"crit":               {signed(`{"alg":"HS256","crit":["x"],"x":1}`, claims), "critical extensions"},
 		"crit is empty":      {signed(`{"alg":"HS256","crit":[]}`, claims), "critical extensions"},
 		"crit is null":       {signed(`{"alg":"HS256","crit":null}`, claims), "critical extensions"},
@@ -260,10 +259,12 @@ func FuzzVerify(f *testing.F) {
 			}
 		}
 		var got map[string]any // exact names
-		if err := json.Unmarshal([]byte(claims), &got); err != nil || got["sub"] != c.Subject || c.Subject == "" {
+		dec := json.NewDecoder(strings.NewReader(claims))
+		dec.UseNumber() // whose text is that of the token
+		if err := dec.Decode(&got); err != nil || fmt.Sprint(got["sub"]) != c.Subject || c.Subject == "" {
 			t.Errorf("%q logs in as %q: %v", claims, c.Subject, err)
 		}
-		if exp, _ := got["exp"].(float64); exp <= float64(testNow.Unix()) {
+		if exp, err := got["exp"].(json.Number).Float64(); err != nil || exp <= float64(testNow.Unix()) {
 			t.Errorf("%q has expired", claims)
 		}
 		for _, text := range []string{header, claims} {

@@ -18,8 +18,8 @@ type listener struct {
 	room string
 }
 
-// listen starts a listener and returns when it is in its room.
-func listen(t *testing.T, redis, address, user, room string) *listener {
+// listenTo starts a listener and returns when it is in its room.
+func listenTo(t *testing.T, redis, address, user, room string) *listener {
 	t.Helper()
 	p := start(t, nil, "listen", "ws://"+address+"/ws", "--user", user, "--join", room, "--all")
 	l := &listener{process: p, room: room}
@@ -70,9 +70,9 @@ func TestEmitReachesTheRightClientsOfTwoServersOnce(t *testing.T) {
 	_, first := serve(t, nil, "--dev", "--redis", r.URL())
 	_, second := serve(t, nil, "--dev", "--redis", r.URL())
 	listeners := map[string]*listener{
-		"ann here":  listen(t, r.URL(), first, "ann", "lobby"),
-		"ann there": listen(t, r.URL(), second, "ann", "games"),
-		"ben there": listen(t, r.URL(), second, "ben", "lobby"),
+		"ann here":  listenTo(t, r.URL(), first, "ann", "lobby"),
+		"ann there": listenTo(t, r.URL(), second, "ann", "games"),
+		"ben there": listenTo(t, r.URL(), second, "ben", "lobby"),
 	}
 	here, there := listeners["ann here"].id, listeners["ben there"].id
 
@@ -117,7 +117,7 @@ func TestRelayReachesTheRoomOnAnotherServer(t *testing.T) {
 	r := redistest.Start(t)
 	_, first := serve(t, nil, "--dev", "--redis", r.URL())
 	_, second := serve(t, nil, "--dev", "--redis", r.URL())
-	far := listen(t, r.URL(), second, "ben", "lobby")
+	far := listenTo(t, r.URL(), second, "ben", "lobby")
 	near := dial(t, first, map[string]string{"userId": "ann"})
 	if _, err := near.Join(withTimeout(t), "lobby"); err != nil {
 		t.Fatal(err)

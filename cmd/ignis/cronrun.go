@@ -8,9 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -143,17 +141,15 @@ Examples:
   ignis cron run jobs.yaml --redis redis://10.0.0.5:6379 --tz Europe/Paris`
 }
 
+// handlesHangup implements hangupHandler: SIGHUP reloads the file.
+func (*cronRunCmd) handlesHangup() {}
+
 // Run runs the jobs until ctx is done.
 func (c *cronRunCmd) Run(ctx context.Context, std *stdio) error {
 	jobs, err := c.cronFileArgs.load()
 	if err != nil {
 		return explainFile(std.err, err)
 	}
-	hangup := make(chan os.Signal, 1)
-	signal.Reset(syscall.SIGHUP) // SIGHUP must not end this command
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
-
 	log := newLogger(std.err, c.LogFormat, c.LogLevel)
 	redis, err := c.redisFlags.load(c.Redis, localRedis, log)
 	if err != nil {
@@ -194,7 +190,7 @@ func (c *cronRunCmd) Run(ctx context.Context, std *stdio) error {
 	}
 	for {
 		select {
-		case <-hangup:
+		case <-std.hangups:
 			f.reload()
 		case err := <-done:
 			return err

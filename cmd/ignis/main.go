@@ -2,6 +2,8 @@
 // send events, receive them, measure a server and emit events on schedules.
 //
 //	ignis serve --dev                                  run a server for trying things out
+//	ignis config check --config ignis.yaml             check the settings of a server
+//	ignis access check --config ignis.yaml --room r    find out what access rules allow
 //	ignis listen ws://127.0.0.1:8080/ws --join lobby   print what arrives
 //	ignis bench --url ws://127.0.0.1:8080/ws           measure a server
 //	ignis emit room lobby notice '{"text":"hello"}'    send through Redis
@@ -30,6 +32,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/ignis-go/ignis/internal/configfile"
 	"github.com/ignis-go/ignis/internal/printable"
 )
 
@@ -54,6 +57,8 @@ type cli struct {
 	Listen  listenCmd  `cmd:"" help:"Connect to a server and print the events that arrive."`
 	Bench   benchCmd   `cmd:"" help:"Measure a server: deliveries per second, latency, connection time, CPU and memory."`
 	Cron    cronCmd    `cmd:"" help:"Emit events on schedules, each event once even if several processes run, and examine schedules."`
+	Config  configCmd  `cmd:"" help:"Check, show and describe the settings of ignis serve."`
+	Access  accessCmd  `cmd:"" help:"Find out what the access rules of a configuration file allow."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
@@ -61,6 +66,12 @@ type cli struct {
 type stdio struct {
 	in       *os.File
 	out, err io.Writer
+
+	// hangups receives SIGHUP, unless the program was started with SIGHUP ignored, as by
+	// nohup. It is for commands that are a hangupHandler. Nil in tests.
+	hangups <-chan os.Signal
+	// endOnHangup makes SIGHUP end the command, like SIGTERM. Nil in tests.
+	endOnHangup func()
 }
 
 // warn prints a warning. Commands that have a log use that instead.
@@ -69,7 +80,11 @@ func (s *stdio) warn(message string) { fmt.Fprintf(s.err, "warning: %s\n", messa
 func main() {
 	ctx, cancel := context.WithCancel(context.Background())
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	hangups := make(chan os.Signal, 1)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
+		signal.Notify(hangups, syscall.SIGHUP)
+	}
 	go func() { // lives as long as the process
 		<-signals
 		cancel()
@@ -77,8 +92,19 @@ func main() {
 			os.Exit(exitSignal + int(s)) // the user does not want to wait any longer
 		}
 	}()
-	os.Exit(run(ctx, os.Args[1:], &stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+	std := &stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr, hangups: hangups}
+	std.endOnHangup = func() {
+		go func() { // lives as long as the process
+			for s := range hangups {
+				signals <- s
+			}
+		}()
+	}
+	os.Exit(run(ctx, os.Args[1:], std))
 }
+
+// hangupHandler is a command that handles SIGHUP itself. It ends the others.
+type hangupHandler interface{ handlesHangup() }
 
 // run runs the command in args and returns the exit code.
 func run(ctx context.Context, args []string, std *stdio) (code int) {
@@ -97,15 +123,29 @@ func run(ctx context.Context, args []string, std *stdio) (code int) {
 	if err != nil {
 		return report(std.err, parseError(err))
 	}
+	if err := checkVariables(parser.Model.Node); err != nil {
+		return report(std.err, err)
+	}
+	if _, ok := selected(command).(hangupHandler); !ok && std.endOnHangup != nil {
+		std.endOnHangup()
+	}
 	command.BindTo(ctx, (*context.Context)(nil))
-	return report(std.err, command.Run(std))
+	return report(std.err, command.Run(command, std))
+}
+
+// selected returns a pointer to the command that the user has chosen.
+func selected(command *kong.Context) any {
+	if node := command.Selected(); node != nil && node.Target.CanAddr() {
+		return node.Target.Addr().Interface()
+	}
+	return nil
 }
 
 func newParser(std *stdio, exit func(int)) (*kong.Kong, error) {
 	return kong.New(&cli{},
 		kong.Name("ignis"),
 		kong.Description(description),
-		kong.DefaultEnvars("IGNIS"),
+		kong.DefaultEnvars(variablePrefix),
 		kong.Writers(std.out, std.err),
 		kong.Exit(exit),
 		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, NoAppDescFormat: true, WrapUpperBound: 100}),
@@ -141,14 +181,25 @@ func usage(hint, format string, args ...any) error {
 	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...), hint: hint}
 }
 
-// report prints an error and its hint, each on one line, and returns the exit code.
+// report prints an error and its hint, each on one line, and returns the exit code. Each
+// problem of a configuration file has a line.
 func report(w io.Writer, err error) int {
 	if err == nil {
 		return 0
 	}
 	e := &exitError{code: exitFailed, err: err}
 	errors.As(err, &e)
-	fmt.Fprintf(w, "error: %s\n", oneLine(err.Error()))
+	lines := []string{err.Error()}
+	var problems configfile.Problems
+	if errors.As(err, &problems) {
+		lines = nil
+		for _, p := range problems {
+			lines = append(lines, p.Error())
+		}
+	}
+	for _, line := range lines {
+		fmt.Fprintf(w, "error: %s\n", oneLine(line))
+	}
 	if e.hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", oneLine(e.hint))
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -245,6 +246,12 @@ func get(t *testing.T, url string, headers ...string) (int, http.Header, string)
 	t.Helper()
 	transport := &http.Transport{DisableKeepAlives: true}
 	defer transport.CloseIdleConnections()
+	return getWith(t, transport, url, headers...)
+}
+
+// getWith is like get, with a given transport.
+func getWith(t *testing.T, transport *http.Transport, url string, headers ...string) (int, http.Header, string) {
+	t.Helper()
 	response, err := (&http.Client{Transport: transport}).Do(request(t, url, headers))
 	if err != nil {
 		t.Fatal(err)
@@ -255,4 +262,14 @@ func get(t *testing.T, url string, headers ...string) (int, http.Header, string)
 		t.Fatal(err)
 	}
 	return response.StatusCode, response.Header, string(body)
+}
+
+// secretFile returns a file with testKey.
+func secretFile(t *testing.T) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "jwt")
+	if err := os.WriteFile(name, []byte(testKey), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
 }

@@ -2,20 +2,20 @@ package main
 
 import (
 	"log/slog"
-	"os"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
-	"github.com/ignis-go/ignis/internal/app"
+	"github.com/ignis-go/ignis/internal/configfile"
+	"github.com/ignis-go/ignis/internal/filewatch"
 	"github.com/ignis-go/ignis/redisbus"
 )
 
 // redisFlags are the flags of all commands that use Redis. The commands define --redis
 // themselves.
 type redisFlags struct {
-	RedisFile string        `name:"redis-file" placeholder:"FILE" help:"File that contains the URL of Redis, instead of --redis. Use it for a URL with a password."`
-	Prefix    channelPrefix `placeholder:"TEXT" help:"Prefix of all channels and keys in Redis, such as shop: (none). It separates applications that share a Redis; databases do not, because pub/sub ignores them. Use the same prefix for serve, emit, cron and bench."`
+	RedisFile string        `name:"redis-file" key:"redis.url_file" either:"redis" placeholder:"FILE" help:"File that contains the URL of Redis, instead of --redis. Use it for a URL with a password."`
+	Prefix    channelPrefix `key:"redis.prefix" placeholder:"TEXT" help:"Prefix of all channels and keys in Redis, such as shop: (none). It separates applications that share a Redis; databases do not, because pub/sub ignores them. Use the same prefix for serve, emit, cron and bench."`
 
 	typed bool // --redis comes from the command line, not from the environment
 }
@@ -53,13 +53,14 @@ func (f *redisFlags) url(given, fallback string, warn func(message string)) (str
 	case f.RedisFile != "" && given != "":
 		return "", usage("set only one of them, and check IGNIS_REDIS and IGNIS_REDIS_FILE", "--redis and --redis-file are both set")
 	case f.RedisFile != "":
-		text, err := app.ReadSecretFile(f.RedisFile, maxRedisURL, func(os.FileMode) {
-			warn("every user of this machine can read the file in --redis-file")
-		})
+		file, err := filewatch.ReadFile(f.RedisFile, maxRedisURL)
 		if err != nil {
 			return "", usage("name a file that this user can read", "--redis-file: %w", err)
 		}
-		url := strings.TrimSpace(string(text))
+		if file.Public() {
+			warn("every user of this machine can read the file in --redis-file")
+		}
+		url := strings.TrimSpace(string(file.Text))
 		if url == "" {
 			return "", usage("write a URL such as redis://127.0.0.1:6379 to the file", "--redis-file: the file is empty")
 		}
@@ -87,3 +88,8 @@ func (p *channelPrefix) UnmarshalText(text []byte) error {
 	*p = channelPrefix(text)
 	return redisbus.Config{URL: localRedis, Prefix: string(text)}.Check()
 }
+
+// Syntax implements [configfile.Scalar].
+func (channelPrefix) Syntax() configfile.Syntax { return configfile.Syntax{Type: "string"} }
+
+func (p channelPrefix) String() string { return string(p) }

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"os"
 	"time"
+
+	"github.com/alecthomas/kong"
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/internal/app"
@@ -15,52 +15,15 @@ import (
 )
 
 // serveCmd runs a server until a signal ends it.
-type serveCmd struct {
-	Listen listenAddress `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to listen on (${default}). Port 0 picks a free port."`
-	Path   string        `default:"/ws" help:"Path of the WebSocket endpoint (${default})."`
-	Redis  string        `placeholder:"URL" help:"Redis that connects this server with others: redis://[user:pass@]host[:6379][/db], rediss:// for TLS, redis+sentinel://host,host/master-name or redis+cluster://host,host. Databases do not separate messages; see --prefix. Without Redis, servers do not exchange messages. Other users of the machine can read arguments, so for a URL with a password use --redis-file or the environment."`
-	redisFlags
-
-	Dev            bool        `group:"Who may connect" help:"Development mode: anyone may connect as any user and join any room, / serves a page for trying it out, and messages that name a room are relayed to it. Listens only on loopback addresses."`
-	JWTSecretFile  string      `name:"jwt-secret-file" group:"Who may connect" placeholder:"FILE" help:"File with the secret for HS256 tokens, at least 32 bytes. Alternatively, set $$IGNIS_JWT_SECRET to the secret itself."`
-	AllowedOrigins originList  `group:"Who may connect" placeholder:"ORIGIN,..." help:"Origins of other hosts from which browsers may connect, such as https://app.example.com; * allows any. The server's own host is always allowed."`
-	TrustedProxies networkList `group:"Who may connect" placeholder:"NETWORK,..." help:"Reverse proxies that are trusted to report the client's address, such as 10.0.0.0/8."`
-	ProxyHeader    string      `default:"X-Forwarded-For" enum:"X-Forwarded-For,Forwarded" group:"Who may connect" placeholder:"NAME" help:"Header in which trusted proxies report the client's address: X-Forwarded-For or Forwarded (${default})."`
-
-	MaxClients        countOrAuto `default:"auto" group:"Limits" placeholder:"N" help:"Maximum number of open connections (${default}: the limit of file descriptors, less a reserve)."`
-	DefaultRooms      nameList    `default:"ws-default,ws-notification" group:"Limits" placeholder:"ROOM,..." help:"Rooms that every client joins (${default}); empty for none."`
-	MaxRooms          count       `default:"128" group:"Limits" placeholder:"N" help:"Maximum number of other rooms that a client may be in (${default})."`
-	MaxPayload        byteSize    `default:"128KiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of a message from a client (${default})."`
-	MaxMessage        byteSize    `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of a message to clients (${default})."`
-	AuthMaxPayload    byteSize    `default:"8KiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of a message from an unauthenticated client, including its token (${default})."`
-	AuthMaxFrames     count       `default:"64" group:"Limits" placeholder:"N" help:"Maximum number of WebSocket frames from an unauthenticated client (${default})."`
-	AuthMaxMistakes   count       `default:"8" group:"Limits" placeholder:"N" help:"Maximum number of unexpected messages from an unauthenticated client (${default})."`
-	BackpressureLimit byteSize    `default:"1MiB" group:"Limits" placeholder:"SIZE" help:"Maximum size of all messages waiting for a slow client (${default})."`
-
-	SlowClients ignis.SlowPolicy `default:"disconnect" group:"Limits" placeholder:"POLICY" help:"What to do when that limit is exceeded: disconnect the client, drop the new message (drop-newest), drop waiting messages (drop-oldest), or keep only the latest message of each key (latest) (${default})."`
-
-	AuthTimeout       period      `default:"5s" group:"Limits" placeholder:"TIME" help:"Time within which a client must send its credentials (${default})."`
-	HeartbeatInterval period      `default:"30s" group:"Limits" placeholder:"TIME" help:"Time between checks for silent clients (${default})."`
-	HeartbeatTimeout  period      `default:"90s" group:"Limits" placeholder:"TIME" help:"Time after which a client that sends no messages, not even heartbeats, is closed (${default})."`
-	WriteTimeout      period      `default:"30s" group:"Limits" placeholder:"TIME" help:"Time after which a client is disconnected if it reads none of the data waiting for it (${default})."`
-	BehindTimeout     period      `default:"60s" group:"Limits" placeholder:"TIME" help:"Time after which a client is closed if the server stopped reading from it because too many of its messages are waiting to be handled (${default})."`
-	IdleTimeout       periodOrOff `default:"60s" group:"Limits" placeholder:"TIME" help:"Time after which a client that does not answer pings is disconnected (${default}); off disables pings."`
-	ShutdownTimeout   period      `default:"10s" group:"Limits" placeholder:"TIME" help:"Maximum time for a graceful shutdown (${default})."`
-
-	Encryption string `default:"" enum:"off,optional,required," group:"Transport" placeholder:"off|optional|required" help:"Encryption of messages with a key per client: off, optional (for clients that send a public key) or required (off; with --dev, optional). It does not replace TLS."`
-
-	Compress bool `group:"Transport" help:"Compress messages of at least 256 bytes for clients that offer it (permessage-deflate), once per message, not once per client. Saves bandwidth, but uses CPU time."`
-	PlainIO  bool `name:"plain-io" group:"Transport" help:"Do not use epoll, which only Linux has. Each client then needs more memory and CPU time. Use this only if epoll causes problems."`
-
-	LogFormat string `default:"text" enum:"text,json" group:"Log" placeholder:"text|json" help:"Format of the log, which is written to standard error (${default})."`
-	LogLevel  string `default:"" enum:"debug,info,warn,error," group:"Log" placeholder:"LEVEL" help:"Minimum level of log messages: debug, info, warn or error (info; with --dev, warn)."`
-}
+type serveCmd struct{ settings }
 
 // Help returns the text that --help shows below the summary.
 func (serveCmd) Help() string {
 	return `Clients connect to ws://HOST:PORT/ws and authenticate with a token. In development mode, any credentials are accepted.
 
-A token is a JWT signed with HS256, which the client sends as token in the data of the event authenticate. The claim sub is the user ID, rooms lists the rooms that the client may join, where a * at the end of a name matches any text, and exp is required. The names of claims are case-sensitive, and a duplicate name makes a token invalid. The session ends when the token expires (close code 4005), unless a client that uses protocol 2 has sent a new one in the event refresh. The server drops messages from clients, except with --dev; to handle them, use the Go package.
+A token is a JWT, signed with a secret or a private key, which the client sends as token in the data of the event authenticate. The claim sub is the user ID, rooms lists the rooms that the client may join, where a * at the end of a name matches any text, and exp is required. The names of claims are case-sensitive, and a duplicate name makes a token invalid. The session ends when the token expires (close code 4005), unless a client that uses protocol 2 has sent a new one in the event refresh. The server drops messages from clients, unless the section rooms of the configuration file (--config) says what becomes of them.
+
+The configuration file can set all flags, and in addition rules for rooms and a webhook. Flags take precedence over environment variables, and both over the file. On SIGHUP, and when the file changes, the server reads it again and applies what can change, without disconnecting clients. ignis config --help and docs/configuration.md describe it.
 
 GET /healthz answers 200 while the process is alive. GET /readyz answers 200 while the server accepts clients and Redis delivers messages, and otherwise 503 with the reason. SIGTERM shuts the server down gracefully; a second SIGTERM ends it immediately.
 
@@ -68,110 +31,196 @@ Examples:
 
   ignis serve --dev
 
-  ignis serve --listen :8080 --redis redis://10.0.0.5:6379 --jwt-secret-file /run/secrets/jwt`
+  ignis serve --listen :8080 --redis redis://10.0.0.5:6379 --jwt-secret-file /run/secrets/jwt
+
+  ignis serve --config ignis.yaml`
 }
 
+// handlesHangup implements hangupHandler: SIGHUP reloads the configuration.
+func (*serveCmd) handlesHangup() {}
+
 // Run serves until ctx is done.
-func (c *serveCmd) Run(ctx context.Context, std *stdio) error {
-	log := newLogger(std.err, c.LogFormat, c.level())
-	redis, err := c.load(c.Redis, "", log)
+func (c *serveCmd) Run(ctx context.Context, command *kong.Context, std *stdio) error {
+	e, err := loadSettings(&c.settings, command)
 	if err != nil {
 		return err
 	}
-	a, err := app.New(app.Config{
-		Listen:         c.Listen.String(),
-		Path:           c.Path,
-		Server:         c.limits(log),
-		Redis:          redis,
-		Dev:            c.Dev,
-		JWTSecretFile:  c.JWTSecretFile,
-		JWTSecret:      []byte(os.Getenv(app.SecretVariable)),
-		AllowedOrigins: c.AllowedOrigins,
-		Proxies:        ignis.Proxies{Networks: c.TrustedProxies, Header: c.ProxyHeader},
-		OnReady: func(addr net.Addr) {
-			if err := c.announce(std, addr); err != nil {
-				log.Warn("could not write to standard output", "error", err)
-			}
-		},
-	})
-	if err == nil {
-		err = a.Run(ctx)
+	level := new(slog.LevelVar)
+	level.Set(e.level())
+	log := newLogger(std.err, e.LogFormat, level)
+	cfg, err := e.appConfig(log)
+	if err != nil {
+		return err
 	}
-	return serveError(err)
+	if cfg.Redis, err = e.redisFlags.load(e.Redis, "", log); err != nil {
+		return e.serveError(err)
+	}
+	cfg.Server.MemoryLimit = memoryBudget(e.MemoryLimit)
+	cfg.OnReady = func(urls []string) {
+		if err := e.announce(std, urls); err != nil {
+			log.Warn("could not write to standard output", "error", err)
+		}
+	}
+	a, err := app.New(cfg)
+	if err != nil {
+		return e.serveError(err)
+	}
+	// The reloader ends with the server.
+	reloading, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		r := reloader{running: e, app: a, level: level, log: log}
+		r.run(reloading, std.hangups)
+	}()
+	err = a.Run(ctx)
+	stop()
+	<-done
+	return e.serveError(err)
 }
 
-// announce prints the address of the server, for users and for scripts that wait for it.
-func (c *serveCmd) announce(std *stdio, addr net.Addr) error {
+// appConfig returns the configuration of the server, without Redis and OnReady.
+func (e *effective) appConfig(log *slog.Logger) (c app.Config, err error) {
+	c = app.Config{
+		Listen:         e.listenFlags.config(),
+		Path:           e.Path,
+		Server:         e.limits(log),
+		Dev:            e.Dev,
+		JWTSecretFile:  e.JWTSecretFile,
+		JWTSecret:      []byte(e.JWTSecret),
+		AllowedOrigins: e.AllowedOrigins,
+		Proxies:        e.proxies(),
+	}
+	if c.Tokens, err = e.tokenFlags.config(); err == nil {
+		c.Webhook, err = e.webhookFlags.config()
+	}
+	if err == nil {
+		c.Rules, err = e.rules()
+	}
+	if err != nil {
+		return c, &exitError{exitUsage, e.problems(err), settingsHint}
+	}
+	return c, nil
+}
+
+// announce prints the address of each listener, for users and for scripts that wait for it.
+func (s *settings) announce(std *stdio, urls []string) error {
 	note := ""
-	if c.Dev {
+	if s.Dev {
 		note = "   (development mode: anyone may connect)"
 	}
-	_, err := fmt.Fprintf(std.out, "listening on http://%s%s\n", addr, note)
-	return err
+	for _, url := range urls {
+		if _, err := fmt.Fprintf(std.out, "listening on %s%s\n", url, note); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // serveError adds the exit code and the hint to an error of package app or redisbus.
-func serveError(err error) error {
-	var e *app.Error
+func (e *effective) serveError(err error) error {
+	var (
+		failed *app.Error
+		exit   *exitError
+	)
 	switch {
-	case errors.As(err, &e) && e.Usage:
-		return &exitError{exitUsage, err, e.Hint}
-	case errors.As(err, &e):
-		return &exitError{exitFailed, err, e.Hint}
+	case errors.As(err, &exit):
+		return &exitError{exit.code, &explained{err, e.explain(err.Error())}, e.explain(exit.hint)}
+	case errors.As(err, &failed):
+		code := exitFailed
+		if failed.Usage {
+			code = exitUsage
+		}
+		return &exitError{code, &explained{err, e.explain(err.Error())}, e.explain(failed.Hint)}
 	case errors.Is(err, redisbus.ErrConfig):
-		return redisError(err)
+		err = redisError(err)
 	}
 	return err
 }
 
+// explained is an error with another text.
+type explained struct {
+	error
+	text string
+}
+
+func (e *explained) Error() string { return e.text }
+func (e *explained) Unwrap() error { return e.error }
+
 // level returns the log level. Here and below, the parser has already validated the text.
-func (c *serveCmd) level() slog.Level {
-	if c.LogLevel == "" && c.Dev {
+func (s *settings) level() slog.Level {
+	if s.LogLevel == "" && s.Dev {
 		return slog.LevelWarn
 	}
 	var level slog.Level // info
-	if c.LogLevel != "" {
-		_ = level.UnmarshalText([]byte(c.LogLevel))
+	if s.LogLevel != "" {
+		_ = level.UnmarshalText([]byte(s.LogLevel))
 	}
 	return level
 }
 
-func (c *serveCmd) encryption() ignis.Encryption {
+func (s *settings) encryption() ignis.Encryption {
 	e := ignis.EncryptionOff
-	if c.Dev {
+	if s.Dev {
 		e = ignis.EncryptionOptional
 	}
-	if c.Encryption != "" {
-		_ = e.UnmarshalText([]byte(c.Encryption))
+	if s.Encryption != "" {
+		_ = e.UnmarshalText([]byte(s.Encryption))
 	}
 	return e
 }
 
 // limits returns the configuration of the server without the fields that package app
 // sets.
-func (c *serveCmd) limits(log *slog.Logger) ignis.Config {
-	return ignis.Config{
-		MaxClients:        int(c.MaxClients),
-		DefaultRooms:      c.DefaultRooms,
-		MaxRooms:          int(c.MaxRooms),
-		MaxPayload:        int(c.MaxPayload),
-		MaxMessage:        int(c.MaxMessage),
-		AuthMaxPayload:    int(c.AuthMaxPayload),
-		AuthMaxFrames:     int(c.AuthMaxFrames),
-		AuthMaxMistakes:   int(c.AuthMaxMistakes),
-		BackpressureLimit: int(c.BackpressureLimit),
-		SlowPolicy:        c.SlowClients,
-		AuthTimeout:       time.Duration(c.AuthTimeout),
-		HeartbeatInterval: time.Duration(c.HeartbeatInterval),
-		HeartbeatTimeout:  time.Duration(c.HeartbeatTimeout),
-		WriteTimeout:      time.Duration(c.WriteTimeout),
-		BehindTimeout:     time.Duration(c.BehindTimeout),
-		IdleTimeout:       time.Duration(c.IdleTimeout),
-		ShutdownTimeout:   time.Duration(c.ShutdownTimeout),
-		Encryption:        c.encryption(),
-		Compression:       c.Compress,
-		PlainIO:           c.PlainIO,
+func (s *settings) limits(log *slog.Logger) ignis.Config {
+	c := ignis.Config{
+		MaxClients: int(s.MaxClients),
+
+		MaxClientsPerAddress:   int(s.MaxClientsPerAddress),
+		MaxClientsPerUser:      int(s.MaxClientsPerUser),
+		UserPolicy:             s.UserPolicy.UserPolicy,
+		UpgradeRate:            int(s.UpgradeRate),
+		UpgradeBurst:           int(s.UpgradeBurst),
+		UpgradeRatePerAddress:  int(s.UpgradeRatePerAddress),
+		UpgradeBurstPerAddress: int(s.UpgradeBurstPerAddress),
+		AuthFailureRate:        int(s.AuthFailureRate),
+		AuthFailureBurst:       int(s.AuthFailureBurst),
+		AuthConcurrency:        int(s.AuthConcurrency),
+		AuthQueue:              int(s.AuthQueue),
+		MaxToken:               int(s.MaxToken),
+		MessageRate:            int(s.MessageRate),
+		MessageBurst:           int(s.MessageBurst),
+		ByteRate:               int(s.ByteRate),
+		ByteBurst:              int(s.ByteBurst),
+		ThrottleTimeout:        time.Duration(s.ThrottleTimeout),
+		JoinRate:               int(s.JoinRate),
+		JoinBurst:              int(s.JoinBurst),
+		MemoryLimit:            int64(s.MemoryLimit),
+
+		DefaultRooms:      s.DefaultRooms,
+		MaxRooms:          int(s.MaxRooms),
+		MaxPayload:        int(s.MaxPayload),
+		MaxMessage:        int(s.MaxMessage),
+		AuthMaxPayload:    int(s.AuthMaxPayload),
+		AuthMaxFrames:     int(s.AuthMaxFrames),
+		AuthMaxMistakes:   int(s.AuthMaxMistakes),
+		BackpressureLimit: int(s.BackpressureLimit),
+		SlowPolicy:        s.SlowClients.SlowPolicy,
+		AuthTimeout:       time.Duration(s.AuthTimeout),
+		HeartbeatInterval: time.Duration(s.HeartbeatInterval),
+		HeartbeatTimeout:  time.Duration(s.HeartbeatTimeout),
+		WriteTimeout:      time.Duration(s.WriteTimeout),
+		BehindTimeout:     time.Duration(s.BehindTimeout),
+		IdleTimeout:       time.Duration(s.IdleTimeout),
+		ShutdownTimeout:   time.Duration(s.ShutdownTimeout),
+		Encryption:        s.encryption(),
+		Compression:       s.Compress,
+		PlainIO:           s.PlainIO,
 		Software:          "ignis/" + thisBuild().Version,
 		Logger:            log,
 	}
+	if s.Dev { // for ignis bench, whose clients send much faster than users
+		c.MessageRate, c.ByteRate = -1, -1
+	}
+	return c
 }

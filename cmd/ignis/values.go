@@ -3,16 +3,16 @@ package main
 import (
 	"fmt"
 	"math"
-	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/ignis-go/ignis/internal/configfile"
 )
 
 // The types of flags with a special syntax. Errors state what is expected. The parser
-// adds the name of the flag.
+// adds the name of the flag. The methods Syntax and String are for the configuration file:
+// the first describes the values to package configfile, and the second formats them.
 
 // byteSize is a positive number of bytes.
 type byteSize int
@@ -39,6 +39,27 @@ func (b *byteSize) UnmarshalText(text []byte) error {
 	return fmt.Errorf("expected a size such as 131072, 128KiB or 1MiB, at most 2GiB-1, but got %q", text)
 }
 
+// Syntax implements [configfile.Scalar].
+func (byteSize) Syntax() configfile.Syntax {
+	return configfile.Syntax{Type: "integer string", Pattern: "^" + sizePattern + "$", Minimum: 1}
+}
+
+// sizePattern matches a number with or without a unit.
+const sizePattern = "[0-9]+(B|KiB|MiB|GiB)?"
+
+func (b byteSize) String() string { return shortSize(int64(b)) }
+
+// shortSize returns a number of bytes with the largest unit that makes it an integer.
+func shortSize(n int64) string {
+	best, bytes := "", int64(1)
+	for _, unit := range sizeUnits {
+		if u := int64(unit.bytes); u > bytes && n >= u && n%u == 0 {
+			best, bytes = unit.suffix, u
+		}
+	}
+	return strconv.FormatInt(n/bytes, 10) + best
+}
+
 // period is a positive duration.
 type period time.Duration
 
@@ -50,6 +71,29 @@ func (p *period) UnmarshalText(text []byte) error {
 	}
 	*p = period(d)
 	return nil
+}
+
+// durationPattern matches positive durations in Go's syntax.
+const durationPattern = `\+?([0-9]*\.?[0-9]*(ns|us|µs|μs|ms|s|m|h))+`
+
+// Syntax implements [configfile.Scalar].
+func (period) Syntax() configfile.Syntax {
+	return configfile.Syntax{Type: "string", Pattern: "^" + durationPattern + "$"}
+}
+
+func (p period) String() string { return shortDuration(time.Duration(p)) }
+
+// shortDuration returns a duration without units that are zero, such as 1m instead of
+// 1m0s.
+func shortDuration(d time.Duration) string {
+	text := d.String()
+	if short, ok := strings.CutSuffix(text, "m0s"); ok {
+		text = short + "m"
+	}
+	if short, ok := strings.CutSuffix(text, "h0m"); ok {
+		text = short + "h"
+	}
+	return text
 }
 
 // periodOrOff is a period, or negative for "off".
@@ -69,6 +113,18 @@ func (p *periodOrOff) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// Syntax implements [configfile.Scalar].
+func (periodOrOff) Syntax() configfile.Syntax {
+	return configfile.Syntax{Type: "string", Pattern: "^(off|" + durationPattern + ")$"}
+}
+
+func (p periodOrOff) String() string {
+	if p < 0 {
+		return "off"
+	}
+	return shortDuration(time.Duration(p))
+}
+
 // count is a positive integer.
 type count int
 
@@ -81,6 +137,9 @@ func (c *count) UnmarshalText(text []byte) error {
 	*c = count(n)
 	return nil
 }
+
+// Syntax implements [configfile.Scalar].
+func (count) Syntax() configfile.Syntax { return configfile.Syntax{Type: "integer", Minimum: 1} }
 
 // countOrAuto is a positive integer, or 0 for "auto".
 type countOrAuto int
@@ -99,90 +158,115 @@ func (c *countOrAuto) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// nameList is a comma-separated list of names. It is never nil after parsing. An empty
-// text is an empty list.
-type nameList []string
+// Syntax implements [configfile.Scalar].
+func (countOrAuto) Syntax() configfile.Syntax {
+	return configfile.Syntax{Type: "integer string", Pattern: "^(auto|[0-9]+)$", Minimum: 1}
+}
 
-// UnmarshalText splits the text at commas.
-func (l *nameList) UnmarshalText(text []byte) error {
-	*l = nameList{}
-	if len(text) == 0 {
+func (c countOrAuto) String() string {
+	if c == 0 {
+		return "auto"
+	}
+	return strconv.Itoa(int(c))
+}
+
+// countOrOff is a positive integer, or negative for "off".
+type countOrOff int
+
+// UnmarshalText parses a decimal number or the word off.
+func (c *countOrOff) UnmarshalText(text []byte) error {
+	if string(text) == "off" {
+		*c = -1
 		return nil
 	}
-	for name := range strings.SplitSeq(string(text), ",") {
-		if name = strings.TrimSpace(name); name == "" {
-			return fmt.Errorf("expected comma-separated names, but got %q", text)
-		}
-		*l = append(*l, name)
+	var n count
+	if n.UnmarshalText(text) != nil {
+		return fmt.Errorf("expected a positive integer, or off, but got %q", text)
 	}
+	*c = countOrOff(n)
 	return nil
 }
 
-// idList is a comma-separated list of names. A flag that is repeated adds to the list. A
-// comma in a name is preceded by a backslash. Empty names are rejected, because they
-// usually come from an unset variable in a script.
-type idList []string
+// Syntax implements [configfile.Scalar].
+func (countOrOff) Syntax() configfile.Syntax {
+	return configfile.Syntax{Type: "integer string", Pattern: "^(off|[0-9]+)$", Minimum: 1}
+}
 
-// UnmarshalText adds the names.
-func (l *idList) UnmarshalText(text []byte) error {
-	name := ""
-	rest := string(text)
-	for more := true; more; {
-		var part string
-		part, rest, more = strings.Cut(rest, ",")
-		if before, escaped := strings.CutSuffix(part, `\`); escaped && more {
-			name += before + ","
+func (c countOrOff) String() string {
+	if c < 0 {
+		return "off"
+	}
+	return strconv.Itoa(int(c))
+}
+
+// byteSizeOrOff is a number of bytes, or negative for "off".
+type byteSizeOrOff int
+
+// UnmarshalText parses a number with or without a unit, or the word off.
+func (b *byteSizeOrOff) UnmarshalText(text []byte) error {
+	if string(text) == "off" {
+		*b = -1
+		return nil
+	}
+	var n byteSize
+	if err := n.UnmarshalText(text); err != nil {
+		return fmt.Errorf("%w, or off", err)
+	}
+	*b = byteSizeOrOff(n)
+	return nil
+}
+
+// Syntax implements [configfile.Scalar].
+func (byteSizeOrOff) Syntax() configfile.Syntax {
+	return configfile.Syntax{Type: "integer string", Pattern: "^(off|" + sizePattern + ")$", Minimum: 1}
+}
+
+func (b byteSizeOrOff) String() string {
+	if b < 0 {
+		return "off"
+	}
+	return shortSize(int64(b))
+}
+
+// memorySize is a number of bytes, 0 for "auto", or negative for "off".
+type memorySize int64
+
+// UnmarshalText parses a number with or without a unit, or one of the words auto and off.
+func (m *memorySize) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "auto":
+		*m = 0
+		return nil
+	case "off":
+		*m = -1
+		return nil
+	}
+	for _, unit := range sizeUnits {
+		digits, ok := strings.CutSuffix(string(text), unit.suffix)
+		if !ok {
 			continue
 		}
-		if name += part; name == "" || !utf8.ValidString(name) {
-			return fmt.Errorf("expected comma-separated, non-empty names in UTF-8, but got %q", text)
+		n, err := strconv.ParseUint(digits, 10, 32)
+		if err != nil || n == 0 {
+			break
 		}
-		*l = append(*l, name)
-		name = ""
-	}
-	return nil
-}
-
-// originList is a list of origins, or * for any.
-type originList []string
-
-// UnmarshalText parses comma-separated origins or *.
-func (l *originList) UnmarshalText(text []byte) error {
-	*l = nil
-	if len(text) == 0 {
+		*m = memorySize(n * unit.bytes)
 		return nil
 	}
-	if string(text) == "*" {
-		*l = originList{"*"}
-		return nil
-	}
-	for origin := range strings.SplitSeq(string(text), ",") {
-		u, err := url.Parse(strings.TrimSpace(origin))
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil ||
-			u.Path != "" || u.RawQuery != "" || u.Fragment != "" || strings.Contains(u.Host, "*") {
-			return fmt.Errorf("expected * or comma-separated origins such as https://app.example.com, but got %q", text)
-		}
-		*l = append(*l, u.Scheme+"://"+strings.ToLower(u.Host))
-	}
-	return nil
+	return fmt.Errorf("expected a size such as 512MiB or 4GiB, auto or off, but got %q", text)
 }
 
-// networkList is a list of networks such as 10.0.0.0/8 and addresses.
-type networkList []netip.Prefix
+// Syntax implements [configfile.Scalar].
+func (memorySize) Syntax() configfile.Syntax {
+	return configfile.Syntax{Type: "integer string", Pattern: "^(auto|off|" + sizePattern + ")$", Minimum: 1}
+}
 
-// UnmarshalText parses comma-separated networks and addresses.
-func (l *networkList) UnmarshalText(text []byte) error {
-	*l = nil
-	for item := range strings.SplitSeq(string(text), ",") {
-		item = strings.TrimSpace(item)
-		network, err := netip.ParsePrefix(item)
-		if addr, addrErr := netip.ParseAddr(item); addrErr == nil {
-			network, err = addr.Prefix(addr.BitLen())
-		}
-		if err != nil {
-			return fmt.Errorf("expected comma-separated networks such as 10.0.0.0/8 or addresses, but got %q", text)
-		}
-		*l = append(*l, network)
+func (m memorySize) String() string {
+	switch {
+	case m == 0:
+		return "auto"
+	case m < 0:
+		return "off"
 	}
-	return nil
+	return shortSize(int64(m))
 }

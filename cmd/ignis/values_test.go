@@ -54,10 +54,17 @@ func TestValues(t *testing.T) {
 		{new(originList), "https://*.example", nil},
 		{new(originList), "https://u@a", nil},
 		{new(originList), "", originList(nil)},
-		{new(networkList), "10.0.0.0/8, 192.0.2.1,fd00::/8", networkList{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("fd00::/8")}},
-		{new(networkList), "10.0.0.0/33", nil},
-		{new(networkList), "example.com", nil},
-		{new(networkList), "", nil},
+		{new(proxyList), "10.0.0.0/8, 192.0.2.1,fd00::/8", proxyList{networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("fd00::/8")}}},
+		{new(proxyList), "unix,10.0.0.0/8", proxyList{networks: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, unix: true}},
+		{new(proxyList), "10.0.0.0/33", nil},
+		{new(proxyList), "example.com", nil},
+		{new(proxyList), "", nil},
+		{new(fileMode), "0660", fileMode(0o660)},
+		{new(fileMode), "600", fileMode(0o600)},
+		{new(fileMode), "000", nil},
+		{new(fileMode), "01777", nil},
+		{new(fileMode), "7", nil},
+		{new(fileMode), "rw-", nil},
 	} {
 		err := test.to.UnmarshalText([]byte(test.text))
 		if (err != nil) != (test.want == nil) {
@@ -67,7 +74,7 @@ func TestValues(t *testing.T) {
 		if test.want == nil {
 			continue
 		}
-		if d := cmp.Diff(test.want, deref(test.to), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); d != "" {
+		if d := cmp.Diff(test.want, deref(test.to), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }), cmp.AllowUnexported(proxyList{})); d != "" {
 			t.Errorf("%T %q: %s", test.to, test.text, d)
 		}
 	}
@@ -89,7 +96,9 @@ func deref(v encoding.TextUnmarshaler) any {
 		return *v
 	case *originList:
 		return *v
-	case *networkList:
+	case *proxyList:
+		return *v
+	case *fileMode:
 		return *v
 	}
 	return nil

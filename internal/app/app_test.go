@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/listen"
 	"github.com/ignis-go/ignis/redisbus"
 )
 
@@ -19,14 +20,26 @@ func quiet() ignis.Config { return ignis.Config{Logger: slog.New(slog.DiscardHan
 
 func textLogger(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
 
+// on returns the configuration of listeners without TLS.
+func on(addresses ...string) (c listen.Config) {
+	for _, text := range addresses {
+		var a listen.Address
+		if err := a.UnmarshalText([]byte(text)); err != nil {
+			panic(err)
+		}
+		c.Addresses = append(c.Addresses, a)
+	}
+	return c
+}
+
 // development returns the configuration of a server in development mode.
 func development() Config {
-	return Config{Listen: "127.0.0.1:0", Path: "/ws", Dev: true, Server: quiet()}
+	return Config{Listen: on("127.0.0.1:0"), Path: "/ws", Dev: true, Server: quiet()}
 }
 
 // production returns the configuration of a server that accepts tokens.
 func production() Config {
-	return Config{Listen: "127.0.0.1:0", Path: "/ws", JWTSecret: []byte(strings.Repeat("s", 32)), Server: quiet()}
+	return Config{Listen: on("127.0.0.1:0"), Path: "/ws", JWTSecret: []byte(strings.Repeat("s", 32)), Server: quiet()}
 }
 
 func TestConfig(t *testing.T) {
@@ -39,17 +52,18 @@ func TestConfig(t *testing.T) {
 		"development":               {development, func(*Config) {}, "", ""},
 		"production":                {production, func(*Config) {}, "", ""},
 		"timeouts by default":       {production, func(c *Config) { c.Server.HeartbeatInterval = time.Second }, "", ""},
-		"production for everyone":   {production, func(c *Config) { c.Listen = ":0" }, "", ""},
-		"development on localhost":  {development, func(c *Config) { c.Listen = "localhost:0" }, "", ""},
-		"development for everyone":  {development, func(c *Config) { c.Listen = ":8080" }, "does not listen on :8080", "127.0.0.1"},
-		"development on the LAN":    {development, func(c *Config) { c.Listen = "192.0.2.1:0" }, "does not listen on", "127.0.0.1"},
+		"production for everyone":   {production, func(c *Config) { c.Listen = on(":0") }, "", ""},
+		"development on localhost":  {development, func(c *Config) { c.Listen = on("localhost:0") }, "", ""},
+		"development for everyone":  {development, func(c *Config) { c.Listen = on(":8080") }, "does not listen on :8080", "127.0.0.1"},
+		"development on the LAN":    {development, func(c *Config) { c.Listen = on("192.0.2.1:0") }, "does not listen on", "127.0.0.1"},
 		"development with secret":   {development, func(c *Config) { c.JWTSecret = []byte("x") }, "a JWT secret is configured", "leave out --dev"},
 		"development with file":     {development, func(c *Config) { c.JWTSecretFile = "x" }, "a JWT secret is configured", "leave out --dev"},
 		"development with origins":  {development, func(c *Config) { c.AllowedOrigins = []string{"*"} }, "--allowed-origins", "leave out"},
+		"two secrets":               {production, func(c *Config) { c.JWTSecretFile = "x" }, "--jwt-secret-file and IGNIS_JWT_SECRET are both set", "unset one"},
 		"no authenticator":          {production, func(c *Config) { c.JWTSecret = nil }, "no authenticator", "--jwt-secret-file"},
 		"a short secret":            {production, func(c *Config) { c.JWTSecret = c.JWTSecret[1:] }, "IGNIS_JWT_SECRET: expected a secret of 32 bytes or more, but it has 31", "openssl"},
 		"a long secret":             {production, func(c *Config) { c.JWTSecret = bytes.Repeat([]byte("x"), maxSecret+1) }, "IGNIS_JWT_SECRET: expected a secret of 65536 bytes or less, but it has more", "openssl"},
-		"no address":                {production, func(c *Config) { c.Listen = "" }, "--listen: ", ""},
+		"no address":                {production, func(c *Config) { c.Listen.Addresses = nil }, "--listen: ", ""},
 		"no path":                   {production, func(c *Config) { c.Path = "" }, "--path: ", ""},
 		"a URL as path":             {production, func(c *Config) { c.Path = "/ws?x=1" }, "--path: ", ""},
 		"the path of a probe":       {production, func(c *Config) { c.Path = "/readyz" }, "--path: /readyz is taken", ""},

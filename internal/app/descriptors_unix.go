@@ -88,8 +88,8 @@ func (l *roomyListener) refuse(c net.Conn) {
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(time.Second))
 	_, err := c.Write([]byte("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
-	if tcp, ok := c.(*net.TCPConn); ok && err == nil {
-		_ = tcp.CloseWrite()
+	if half, ok := c.(interface{ CloseWrite() error }); ok && err == nil {
+		_ = half.CloseWrite()
 		// Closing with unread data resets the connection, and the answer could be lost.
 		_, _ = c.Read(make([]byte, maxHeader))
 	}

@@ -17,9 +17,9 @@ const devPrefix = "/dev/"
 func isDevPath(p string) bool { return p == "/" || strings.HasPrefix(p, devPrefix) }
 
 // contentPolicy allows the page to load its own files and to connect to its own server, and
-// nothing else. In some browsers 'self' does not include ws://.
+// nothing else. In some browsers 'self' does not include ws:// and wss://.
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
-	"connect-src 'self' ws://localhost:* ws://127.0.0.1:*; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	"connect-src 'self' ws://localhost:* ws://127.0.0.1:* wss://localhost:* wss://127.0.0.1:*; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // guard serves the page and passes other requests on to next. It refuses requests that name
 // another host: a web site could resolve its own name to this machine (DNS rebinding) and

@@ -1,13 +1,22 @@
 package app
 
 import (
+	"crypto/tls"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"testing/synctest"
+
+	"github.com/ignis-go/ignis/internal/loglimit"
 )
+
+// testGate returns a gate with n places, and room for any number of waiting connections.
+func testGate(n int) gate {
+	return gate{make(chan struct{}, n), &waitingRoom{max: 1 << 20, log: loglimit.New(slog.New(slog.DiscardHandler))}}
+}
 
 // A connection whose header is being parsed keeps the next one waiting until it reads
 // again, writes or is closed.
@@ -19,7 +28,7 @@ func TestGate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g := make(gate, 1)
+				g := testGate(1)
 				first, second := pass(t, g), pass(t, g)
 				synctest.Wait()
 				if !first.passed() || second.passed() {
@@ -38,14 +47,14 @@ func TestGate(t *testing.T) {
 // A connection leaves the gate if its handler started while net/http was reading ahead.
 func TestGateReadAheadWhileHandling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := make(gate, 1)
-		g <- struct{}{}
+		g := testGate(1)
+		g.places <- struct{}{}
 		p := pass(t, g)
 		p.conn.(*gatedConn).handling.Store(true)
-		<-g
+		<-g.places
 		synctest.Wait()
-		if !p.passed() || len(g) != 0 {
-			t.Errorf("passed: %v, inside the gate: %d", p.passed(), len(g))
+		if !p.passed() || len(g.places) != 0 {
+			t.Errorf("passed: %v, inside the gate: %d", p.passed(), len(g.places))
 		}
 	})
 }
@@ -59,7 +68,7 @@ type passing struct {
 func pass(t *testing.T, g gate) passing {
 	near, far := net.Pipe()
 	t.Cleanup(func() { _, _ = near.Close(), far.Close() })
-	p := passing{&gatedConn{Conn: near, gate: g}, make(chan struct{})}
+	p := passing{&gatedConn{Conn: near, outer: near, gate: g}, make(chan struct{})}
 	go func() { _, _ = far.Write([]byte("x")) }()
 	go func() {
 		_, _ = p.conn.Read(make([]byte, 1))
@@ -81,7 +90,7 @@ func (p passing) passed() bool {
 // Running handlers, reads of request bodies, and peers that stop in the middle of a header
 // do not delay other connections.
 func TestGateLimitsOnlyParsing(t *testing.T) {
-	g := make(gate, 1)
+	g := testGate(1)
 	hold, held := make(chan struct{}), make(chan struct{}, 10)
 	hs := httptest.NewUnstartedServer(g.open(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -128,5 +137,18 @@ func TestGateLimitsOnlyParsing(t *testing.T) {
 	answer, err := io.ReadAll(dial("GET /plain HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
 	if err != nil || len(answer) == 0 {
 		t.Errorf("got %q, %v", answer, err)
+	}
+}
+
+// A handler sees the TLS state of a connection behind the gate.
+func TestGateKeepsTLSState(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+	r.TLS = nil
+	c := &gatedConn{Conn: tls.Server(near, &tls.Config{}), outer: near} //nolint:gosec // no handshake takes place
+	if c.describe(r); r.TLS == nil {
+		t.Error("the request has no TLS state")
 	}
 }

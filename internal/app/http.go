@@ -18,6 +18,10 @@ const maxHeader = 8 << 10
 // handler routes requests by their exact path.
 func (a *App) handler() http.Handler {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.dev == nil {
+			// Everything that counts, limits or logs clients uses this field.
+			r.RemoteAddr = a.policy.Load().proxies.RemoteAddr(r)
+		}
 		switch r.URL.Path {
 		case a.cfg.Path:
 			a.server.ServeHTTP(w, r)

@@ -28,7 +28,7 @@ func TestListenHints(t *testing.T) {
 		{"80", bind(syscall.EMFILE), ""},
 		{"80", errors.New("something else"), ""},
 	} {
-		hint := listenHint("127.0.0.1:"+row.port, row.err)
+		hint := listenHint(on("127.0.0.1:" + row.port).Addresses[0], row.err)
 		if !strings.HasPrefix(hint, row.want) || (hint == "") != (row.want == "") {
 			t.Errorf("port %s, %v: %q", row.port, row.err, hint)
 		}

@@ -18,11 +18,10 @@ func TestKeepAlive(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ln, err := a.listen(t.Context())
-		if err != nil {
+		if err := a.listen(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if got := keepAlive(t, ln); got != want {
+		if got := keepAlive(t, a.listeners.All()[0]); got != want {
 			t.Errorf("IdleTimeout %v: keep-alive is %v", idle, got)
 		}
 	}

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
+
+	"github.com/ignis-go/ignis/internal/listen"
 )
 
 // startNotice is how long startup may take before the log says what it is waiting for.
@@ -17,19 +20,19 @@ const startNotice = 2 * time.Second
 func (a *App) Run(ctx context.Context) error {
 	a.limit.Open()
 	defer a.limit.Close()
-	ln, err := a.listen(ctx)
-	if err != nil {
+	if err := a.listen(ctx); err != nil {
 		return err
 	}
-	gate := newGate()
+	gate := newGate(a.waiting)
 	hs := newHTTPServer(gate.open(a.handler()), a.limit)
 	hs.ConnContext = gate.attach
-	ln = gate.listen(newRoomyListener(ln, a.limit))
 
 	// The server must outlive the listener, so its context is not ctx.
 	runCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	web := start(func() error { return hs.Serve(ln) })
+	web := start(func() error {
+		return serveAll(a.listeners, func(l net.Listener) error { return hs.Serve(gate.listen(l)) })
+	})
 	server := start(func() error {
 		err := a.server.Run(runCtx)
 		if runCtx.Err() == nil {
@@ -37,22 +40,61 @@ func (a *App) Run(ctx context.Context) error {
 		}
 		return err
 	})
-	a.log.Info("listening", "address", ln.Addr().String(), "descriptors", DescriptorLimit())
+	helpers := a.startHelpers(runCtx)
+	var urls []string
+	for _, l := range a.listeners.All() {
+		urls = append(urls, l.URL())
+		a.log.Info("listening", "address", l.Addr().String(), "url", l.URL(), "descriptors", DescriptorLimit())
+	}
 
-	err = a.wait(ctx, ln.Addr(), web, server)
+	err := a.wait(ctx, urls, web, server)
 
 	// Stop accepting clients before disconnecting the connected ones.
-	_ = ln.Close()
+	a.listeners.Close()
 	stop()
 	<-server.done
+	helpers()
 	closeHTTP(hs)
 	<-web.done
 	return errors.Join(err, server.err)
 }
 
+// startHelpers starts what works beside the server: it keeps the keys of tokens and the secrets
+// of the webhook up to date, until ctx is done, and delivers events to the webhook. The result
+// is a function to call when the server has stopped. It delivers the events that are left, and
+// waits until all helpers have stopped.
+func (a *App) startHelpers(ctx context.Context) (wait func()) {
+	delivering, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var helpers sync.WaitGroup
+	helpers.Go(func() { a.runTokens(ctx) })
+	if a.hooks != nil {
+		helpers.Go(func() { a.watchSecrets(ctx) })
+		helpers.Go(func() { _ = a.hooks.Run(delivering) }) // fails only if called twice
+	}
+	return func() {
+		stop()
+		helpers.Wait()
+	}
+}
+
+// serveAll calls serve with each listener. When a call returns, it closes all listeners,
+// waits for the other calls, and returns the first error.
+func serveAll(all *listen.Listeners, serve func(net.Listener) error) error {
+	ended := make(chan error)
+	for _, l := range all.All() {
+		go func() { ended <- serve(l) }()
+	}
+	err := <-ended
+	all.Close()
+	for range all.All()[1:] {
+		<-ended
+	}
+	return err
+}
+
 // wait waits until ctx is done, the server has stopped by itself, or serving HTTP has failed,
 // and returns an error only in the last case. It calls OnReady when clients are accepted.
-func (a *App) wait(ctx context.Context, addr net.Addr, web, server *task) error {
+func (a *App) wait(ctx context.Context, urls []string, web, server *task) error {
 	ready := a.server.Ready()
 	late := time.NewTimer(startNotice)
 	defer late.Stop()
@@ -62,7 +104,7 @@ func (a *App) wait(ctx context.Context, addr net.Addr, web, server *task) error 
 			ready = nil
 			late.Stop()
 			if a.cfg.OnReady != nil {
-				a.cfg.OnReady(addr)
+				a.cfg.OnReady(urls)
 			}
 		case <-late.C:
 			a.log.Warn("still waiting for Redis; no clients are accepted yet")

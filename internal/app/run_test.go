@@ -27,7 +27,7 @@ type running struct {
 func run(t *testing.T, c Config) running {
 	t.Helper()
 	ready := make(chan string, 1)
-	c.OnReady = func(addr net.Addr) { ready <- addr.String() }
+	c.OnReady = func(urls []string) { ready <- strings.TrimPrefix(urls[0], "http://") }
 	a, err := New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +108,7 @@ func TestRun(t *testing.T) {
 
 func TestRunPortInUse(t *testing.T) {
 	c := development()
-	c.Listen = run(t, development()).addr
+	c.Listen = on(run(t, development()).addr)
 	a, err := New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +129,7 @@ func TestRunWithoutRedis(t *testing.T) {
 	defer ln.Close() // it accepts nothing
 	c := production()
 	c.Redis = redisbus.Config{URL: "redis://" + ln.Addr().String(), StartTimeout: 50 * time.Millisecond, Logger: c.Server.Logger}
-	c.OnReady = func(net.Addr) { t.Error("OnReady was called") }
+	c.OnReady = func([]string) { t.Error("OnReady was called") }
 	a, err := New(c)
 	if err != nil {
 		t.Fatal(err)

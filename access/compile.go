@@ -1,0 +1,272 @@
+package access
+
+import (
+	"fmt"
+	"slices"
+	"unicode"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Limits of a list of rules.
+const (
+	MaxRules  = 10_000
+	MaxEvents = 256 // events of a rule
+	maxText   = 256 // bytes of the name of an event or claim
+)
+
+// Rules is a list of rules that was checked and prepared for decisions. Create it with
+// [Compile], or decode it from YAML or JSON. It never changes afterwards, so any number of
+// goroutines may use it. A nil Rules allows nothing.
+type Rules struct {
+	root node
+	list []Rule
+}
+
+// rule is a compiled [Rule].
+type rule struct {
+	index   int    // in the list
+	line    int    // in the file; 0: not known
+	pattern string // as it was written
+	user    int    // index of {user} in the pattern's variables, or -1
+	who     Who    // empty if claim is set
+	claim   string
+	of      int             // index of the variable whose value the claim lists
+	events  []string        // as they were written
+	sends   map[string]bool // the same
+	from    Senders
+	to      Target
+}
+
+// systemEvents are the names of events that the protocol uses, now or soon. A client that
+// could have them relayed could pretend to be the server.
+var systemEvents = []string{
+	"authenticate", "connected", "disconnect", "join", "leave", "error", "heartbeat", "encrypted",
+	"ack", "refresh", "expiring", "draining", "gap", "history", "presence",
+}
+
+// Compile checks the rules and prepares them for decisions. If anything is wrong, the error
+// is an [*Error] that lists all of it.
+func Compile(rules []Rule) (*Rules, error) {
+	if len(rules) > MaxRules {
+		return nil, &Error{[]Problem{tooMany(len(rules))}}
+	}
+	c := compiler{rules: new(Rules)}
+	for i, rule := range rules {
+		c.index, c.line = i, rule.Line
+		c.compile(rule)
+	}
+	if c.problems != nil {
+		return nil, &Error{c.problems}
+	}
+	return c.rules, nil
+}
+
+func tooMany(n int) Problem {
+	return Problem{Key: "rooms", Text: fmt.Sprintf("expected at most %d rules, not %d", MaxRules, n)}
+}
+
+// List returns a copy of the rules, in the order in which they were written.
+func (r *Rules) List() []Rule {
+	if r == nil {
+		return nil
+	}
+	list := make([]Rule, len(r.list))
+	for i, rule := range r.list {
+		list[i] = rule.clone()
+	}
+	return list
+}
+
+// UsesWebhook reports whether a rule has the webhook decide about joins, and whether one
+// passes messages to it.
+func (r *Rules) UsesWebhook() (joins, messages bool) {
+	if r == nil {
+		return false, false
+	}
+	for _, rule := range r.list {
+		joins = joins || rule.Join.Who == Webhook
+		messages = messages || rule.Send != nil && (rule.Send.To == ToWebhook || rule.Send.To == ToBoth)
+	}
+	return joins, messages
+}
+
+// compiler collects rules and what is wrong with them.
+type compiler struct {
+	rules    *Rules
+	index    int        // of the current rule
+	line     int        // of the current rule; 0: not known
+	node     *yaml.Node // of the current rule, or nil
+	problems []Problem
+}
+
+// fail records what is wrong with the value of a key of the current rule, such as
+// send.events[0]. An empty key means the rule itself.
+func (c *compiler) fail(key, format string, args ...any) {
+	line := c.line
+	if c.node != nil {
+		line = nodeOf(c.node, key).Line
+	}
+	c.failAt(line, key, format, args...)
+}
+
+// failAt is fail for a line that is not that of the value of the key.
+func (c *compiler) failAt(line int, key, format string, args ...any) {
+	place := fmt.Sprintf("rooms[%d]", c.index)
+	if key != "" {
+		place += "." + key
+	}
+	c.problems = append(c.problems, Problem{Key: place, Line: line, Text: fmt.Sprintf(format, args...)})
+}
+
+// String names the rule in messages.
+func (r *rule) String() string { return place(r.index, r.line, r.pattern) }
+
+func place(index, line int, pattern string) string {
+	text := fmt.Sprintf("rooms[%d] %.80q", index, pattern)
+	if line > 0 {
+		text += fmt.Sprintf(" on line %d", line)
+	}
+	return text
+}
+
+// compile adds a rule.
+func (c *compiler) compile(r Rule) {
+	r = r.clone()
+	c.rules.list = append(c.rules.list, r)
+	p, err := parsePattern(r.Match)
+	if err != nil {
+		c.fail("match", "%v", err)
+	}
+	out := &rule{index: c.index, line: c.line, pattern: r.Match, user: p.user()}
+	c.join(out, &p, r.Join, err == nil)
+	if r.Send != nil {
+		c.send(out, r.Send)
+	}
+	if err == nil {
+		c.add(out, &p)
+	}
+}
+
+// add files a rule under its pattern.
+func (c *compiler) add(r *rule, p *pattern) {
+	place := c.rules.root.insert(p.parts)
+	if *place == nil {
+		*place = new(group)
+	}
+	g := *place
+	for _, other := range g.rules {
+		if other.user == r.user {
+			c.fail("match", "%.80q matches the same rooms as %v: make one rule of the two", r.pattern, other)
+			return
+		}
+	}
+	at := len(g.rules)
+	if at > 0 && g.rules[at-1].user < 0 {
+		at-- // the rule without {user} stays the last
+	}
+	g.rules = slices.Insert(g.rules, at, r)
+}
+
+// join compiles who may join. The variables of a pattern that is wrong are not known.
+func (c *compiler) join(r *rule, p *pattern, j JoinRule, known bool) {
+	r.who, r.claim, r.of = j.Who, j.Claim, -1
+	switch {
+	case j == JoinRule{}:
+		r.who = Nobody
+		return
+	case j.Claim == "" && j.Of == "" && j.Who.valid():
+		return
+	case j.Claim == "" && j.Of == "":
+		c.fail("join", "%s, not %.64q", wantJoin, j.Who)
+		return
+	case j.Claim == "" || j.Who != "":
+		c.fail("join", "%s", wantJoin)
+		return
+	}
+	if !isName(j.Claim) {
+		c.fail("join.claim", "%s, at most %d bytes without control characters", wantClaim, maxText)
+	}
+	if !known {
+		return
+	}
+	var candidates []string
+	for _, v := range p.variables {
+		if v != userVariable {
+			candidates = append(candidates, v)
+		}
+	}
+	switch {
+	case len(candidates) == 0:
+		c.fail("join", "the claim lists the value of a variable, and match has none beside {user}: expected one, such as %q", "team-{team}")
+	case j.Of == "" && len(candidates) > 1:
+		c.fail("join", "match has several variables: say which one's value the claim lists, such as {claim: %s, of: %s}", j.Claim, candidates[0])
+	case j.Of == "":
+		r.of = p.variable(candidates[0])
+	case !slices.Contains(candidates, j.Of):
+		c.fail("join.of", "expected a variable of match other than {user}, such as {claim: %s, of: %s}, not %.64q", j.Claim, candidates[0], j.Of)
+	default:
+		r.of = p.variable(j.Of)
+	}
+}
+
+// send compiles what may be sent.
+func (c *compiler) send(r *rule, s *SendRule) {
+	r.from, r.to = s.From, s.To
+	switch s.From {
+	case "":
+		r.from = FromMembers
+	case FromMembers, FromAnyone:
+	default:
+		c.fail("send.from", "%s, not %.64q", wantFrom, s.From)
+	}
+	switch s.To {
+	case "":
+		r.to = ToRoom
+	case ToRoom, ToWebhook, ToBoth:
+	default:
+		c.fail("send.to", "%s, not %.64q", wantTo, s.To)
+	}
+	if len(s.Events) == 0 || len(s.Events) > MaxEvents {
+		c.failCount(len(s.Events))
+		return
+	}
+	r.events, r.sends = s.Events, make(map[string]bool, len(s.Events))
+	for i, event := range s.Events {
+		c.event(r, fmt.Sprintf("send.events[%d]", i), event)
+	}
+}
+
+// failCount records that a rule has too few or too many events.
+func (c *compiler) failCount(n int) {
+	c.fail("send.events", "%s: 1 to %d, not %d", wantEvents, MaxEvents, n)
+}
+
+// event adds an event that may be sent.
+func (c *compiler) event(r *rule, key, event string) {
+	switch {
+	case event == "*":
+		c.fail(key, "* does not stand for all events: list each of them")
+	case !isName(event):
+		c.fail(key, "expected the name of an event, 1 to %d bytes without control characters", maxText)
+	case slices.Contains(systemEvents, event):
+		c.fail(key, "%q belongs to the protocol: choose another name", event)
+	case r.sends[event]:
+		c.fail(key, "%q is listed twice: leave one out", event)
+	}
+	r.sends[event] = true
+}
+
+// isName reports whether text can be the name of an event or a claim.
+func isName(text string) bool {
+	if text == "" || len(text) > maxText || !utf8.ValidString(text) {
+		return false
+	}
+	for _, r := range text {
+		if unicode.IsControl(r) || r == utf8.RuneError {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,45 @@
+package access
+
+import "encoding/json"
+
+// encodedRule is a rule as it is written in YAML and JSON.
+type encodedRule struct {
+	Match string       `json:"match" yaml:"match"`
+	Join  any          `json:"join" yaml:"join"` // a Who or an encodedClaim
+	Send  *encodedSend `json:"send,omitempty" yaml:"send,omitempty"`
+}
+
+type encodedClaim struct {
+	Claim string `json:"claim" yaml:"claim"`
+	Of    string `json:"of,omitempty" yaml:"of,omitempty"`
+}
+
+type encodedSend struct {
+	Events []string `json:"events" yaml:"events,flow"`
+	From   Senders  `json:"from,omitempty" yaml:"from,omitempty"`
+	To     Target   `json:"to,omitempty" yaml:"to,omitempty"`
+}
+
+// MarshalYAML returns the list of rules in the form that UnmarshalYAML reads.
+func (r *Rules) MarshalYAML() (any, error) { return r.encoded(), nil }
+
+// MarshalJSON encodes the list of rules in the form that UnmarshalJSON reads.
+func (r *Rules) MarshalJSON() ([]byte, error) { return json.Marshal(r.encoded()) }
+
+func (r *Rules) encoded() []encodedRule {
+	list := []encodedRule{} // encoded as [], not as null
+	for _, rule := range r.List() {
+		e := encodedRule{Match: rule.Match, Join: rule.Join.Who}
+		switch {
+		case rule.Join.Claim != "":
+			e.Join = encodedClaim{rule.Join.Claim, rule.Join.Of}
+		case rule.Join.Who == "":
+			e.Join = Nobody
+		}
+		if s := rule.Send; s != nil {
+			e.Send = &encodedSend{s.Events, s.From, s.To}
+		}
+		list = append(list, e)
+	}
+	return list
+}

@@ -1,0 +1,80 @@
+package access
+
+import "slices"
+
+// Rule says what clients may do in the rooms that match a pattern. To decode rules from
+// YAML or JSON, decode a [Rules].
+type Rule struct {
+	// Match is the pattern of the rooms' names; see the package documentation. Required.
+	Match string
+	// Join says who may join the rooms. The zero value means nobody.
+	Join JoinRule
+	// Send says which events clients may send to the rooms. Nil means none.
+	Send *SendRule
+
+	// Line is the line of the rule in a file, for messages. 0: not known.
+	Line int
+}
+
+// Who says who may join a room.
+type Who string
+
+// The values of [JoinRule].Who.
+const (
+	Nobody  Who = "nobody"
+	Anyone  Who = "anyone"  // every authenticated client
+	Webhook Who = "webhook" // the clients that the application's webhook allows
+)
+
+func (w Who) valid() bool { return w == Anyone || w == Nobody || w == Webhook }
+
+// JoinRule says who may join a room. Set either Who or Claim. If both are empty, nobody
+// may join.
+type JoinRule struct {
+	// Who says who may join, whatever the room is called.
+	Who Who
+	// Claim is the name of a claim of the client's token. The client may join if the claim
+	// is the value of the variable Of, or a list that contains it.
+	Claim string
+	// Of is a variable of the pattern other than {user}. Empty: the only one.
+	Of string
+}
+
+// Senders says which clients may send to a room.
+type Senders string
+
+// The values of [SendRule].From.
+const (
+	FromMembers Senders = "members" // clients that are in the room
+	FromAnyone  Senders = "anyone"  // every authenticated client
+)
+
+// Target says where a client's message goes.
+type Target string
+
+// The values of [SendRule].To.
+const (
+	ToRoom    Target = "room"    // to the clients in the room
+	ToWebhook Target = "webhook" // to the application's webhook
+	ToBoth    Target = "both"    // to the webhook, and then to the room unless it refuses
+)
+
+// SendRule says which events clients may send to a room, and where the messages go.
+type SendRule struct {
+	// Events are the names of the events, which are compared exactly. Required.
+	Events []string
+	// From says who may send. Empty: FromMembers.
+	From Senders
+	// To says where messages go. Empty: ToRoom.
+	To Target
+}
+
+// clone returns a copy that shares no memory with the rule.
+func (r Rule) clone() Rule {
+	if r.Send != nil {
+		send := *r.Send
+		send.Events = slices.Clone(send.Events)
+		r.Send = &send
+	}
+	return r
+}

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/ignis-go/ignis/client"
+	"github.com/ignis-go/ignis/internal/certtest"
+	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/doctest"
+	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/internal/testprog"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// The tests in this file load the configurations in docs/listening.md into nginx and HAProxy.
+
+// program returns the path of nginx or haproxy.
+func program(t *testing.T, name string) string {
+	t.Helper()
+	if path, err := exec.LookPath("/usr/sbin/" + name); err == nil { // not in the PATH of every user
+		return path
+	}
+	return testprog.Require(t, "TEST_REQUIRE_PROXIES", name, "this test loads a documented configuration into it")
+}
+
+// documented returns the n-th code block of a language in docs/listening.md.
+func documented(t *testing.T, language string, n int) string {
+	t.Helper()
+	blocks := doctest.Blocks(listeningPage(t), language)
+	if n >= len(blocks) {
+		t.Fatalf("docs/listening.md has %d blocks of %s", len(blocks), language)
+	}
+	return blocks[n].Text
+}
+
+// replaced returns text with pairs of texts replaced, each of which must be in it.
+func replaced(t *testing.T, text string, pairs ...string) string {
+	t.Helper()
+	for i := 0; i < len(pairs); i += 2 {
+		if !strings.Contains(text, pairs[i]) {
+			t.Fatalf("docs/listening.md does not contain %q", pairs[i])
+		}
+		text = strings.ReplaceAll(text, pairs[i], pairs[i+1])
+	}
+	return text
+}
+
+// front is a proxy in front of servers.
+type front struct {
+	t       *testing.T
+	ca      *certtest.Authority
+	address string // its host:port
+}
+
+// startFront starts a proxy that listens on a free port. configure writes its configuration
+// to a folder and returns the command.
+func startFront(t *testing.T, ca *certtest.Authority, configure func(dir, address string) *childproc.Cmd) *front {
+	t.Helper()
+	for range 10 {
+		// Nothing else uses this range: it is below that for outgoing connections, and that of
+		// package redistest.
+		address := "127.0.0.1:" + strconv.Itoa(3000+rand.IntN(7000))
+		p := startCommand(t, nil, configure(t.TempDir(), address))
+		up := false
+		redistest.Wait(t, "a proxy to listen", func() bool {
+			nc, err := net.Dial("tcp", address)
+			if up = err == nil; up {
+				_ = nc.Close()
+			}
+			select {
+			case <-p.ended:
+				up = false
+				return true
+			default:
+				return up
+			}
+		})
+		if up {
+			if text := p.errors.text(); strings.Contains(strings.ToLower(text), "[warn") {
+				t.Errorf("the proxy warns: %s", text)
+			}
+			return &front{t, ca, address}
+		}
+		if text := p.errors.text(); !strings.Contains(text, "in use") && !strings.Contains(text, "cannot bind socket") {
+			t.Fatalf("the proxy ended: %s", text)
+		}
+	}
+	t.Fatal("found no free port")
+	return nil
+}
+
+// dial connects through the proxy from a loopback address. The client pretends to have another
+// one, and to be on a page of the site.
+func (f *front) dial(from string) *client.Conn {
+	f.t.Helper()
+	c, err := client.Dial(withTimeout(f.t), "wss://"+f.address+"/ws", client.Config{
+		Credentials: map[string]string{"token": sign(f.t, testKey, map[string]any{"sub": "ann", "exp": inAnHour()})},
+		TLSConfig:   &tls.Config{RootCAs: f.ca.Pool()},
+		NetDial: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+			return d.DialContext(ctx, network, f.address)
+		},
+		HTTPHeader: http.Header{
+			"X-Forwarded-For": {"198.51.100.6"}, "Forwarded": {"for=198.51.100.6"}, "Origin": {"https://" + f.address},
+		},
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// check connects a client through the proxy for each server, and stops the servers.
+func (f *front) check(servers ...*process) {
+	f.t.Helper()
+	clients := make(map[string]*client.Conn)
+	for i := range servers {
+		from := fmt.Sprintf("127.0.0.%d", 20+i)
+		clients[from] = f.dial(from)
+	}
+	var log string
+	redistest.Wait(f.t, "all clients to be logged", func() bool {
+		log = ""
+		for _, p := range servers {
+			log += p.errors.text()
+		}
+		return strings.Count(log, "client connected") >= len(servers)
+	})
+	for from := range clients {
+		if !regexp.MustCompile(`client connected.* remote=` + regexp.QuoteMeta(from) + `\D`).MatchString(log) {
+			f.t.Errorf("the client from %s is not in the log: %s", from, log)
+		}
+	}
+	if strings.Contains(log, "198.51.100.6") || strings.Contains(log, "WARN") {
+		f.t.Errorf("logged %s", log)
+	}
+	for _, p := range servers {
+		p.signal(syscall.SIGTERM)
+	}
+	for from, c := range clients {
+		var closed *client.CloseError
+		if _, err := c.Receive(withTimeout(f.t)); !errors.As(err, &closed) || closed.Code != wire.CloseGoingAway {
+			f.t.Errorf("at the end the client from %s got %v", from, err)
+		}
+	}
+	for _, p := range servers {
+		if code := p.wait(); code != 0 {
+			f.t.Errorf("exit code %d", code)
+		}
+	}
+}
+
+// file writes a file into a folder and returns its name.
+func file(t *testing.T, dir, name, text string) string {
+	t.Helper()
+	name = filepath.Join(dir, name)
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func TestNginx(t *testing.T) {
+	t.Parallel()
+	nginx := program(t, "nginx")
+	ca, cert, key := tlsPair(t)
+	socket := socketPath(t)
+	server, _ := serveOn(t, 1, nil, "--listen", "unix:"+socket, "--trusted-proxies", "unix", "--jwt-secret-file", secretFile(t), "--log-level", "debug")
+	f := startFront(t, ca, func(dir, address string) *childproc.Cmd {
+		text := replaced(t, documented(t, "nginx", 0),
+			"listen 443 ", "listen "+address+" ",
+			"/run/ignis/ignis.sock", socket, "/etc/nginx/tls.crt", cert, "/etc/nginx/tls.key", key,
+			// The rest makes it run beside others, without root, and with few descriptors.
+			"worker_rlimit_nofile 65536;", "", "worker_connections 32768;", "worker_connections 64;",
+			"http {", "http {\naccess_log off;\nclient_body_temp_path "+dir+"/body;\nproxy_temp_path "+dir+"/proxy;\n"+
+				"fastcgi_temp_path "+dir+"/fastcgi;\nuwsgi_temp_path "+dir+"/uwsgi;\nscgi_temp_path "+dir+"/scgi;\n")
+		return childproc.Command(nginx, "-e", "stderr", "-p", dir, "-c", file(t, dir, "nginx.conf", text),
+			"-g", "daemon off; master_process off; pid "+dir+"/pid;")
+	})
+	f.check(server)
+}
+
+// haproxy starts HAProxy with a documented configuration, for two servers.
+func haproxy(t *testing.T, n int, ca *certtest.Authority, port string, servers [2]string, pairs ...string) *front {
+	t.Helper()
+	path := program(t, "haproxy")
+	return startFront(t, ca, func(dir, address string) *childproc.Cmd {
+		text := replaced(t, documented(t, "haproxy", n), append(pairs,
+			"bind :443", "bind "+address,
+			"10.0.0.11:"+port, servers[0], "10.0.0.12:"+port, servers[1],
+			"maxconn 30000", "maxconn 64")...)
+		return childproc.Command(path, "-db", "-f", file(t, dir, "haproxy.cfg", text))
+	})
+}
+
+func TestHAProxy(t *testing.T) {
+	t.Parallel()
+	program(t, "haproxy")
+	ca := certtest.NewAuthority(t, "test")
+	pair := ca.Issue(t, certtest.Options{Name: "example.com"})
+	pem := file(t, t.TempDir(), "example.pem", string(pair.Cert)+string(pair.Key))
+	var servers []*process
+	var addresses [2]string
+	for i := range addresses {
+		p, address := serve(t, nil, "--trusted-proxies", "127.0.0.1", "--jwt-secret-file", secretFile(t), "--log-level", "debug")
+		servers, addresses[i] = append(servers, p), address
+	}
+	haproxy(t, 0, ca, "8080", addresses, "/etc/haproxy/example.pem", pem).check(servers...)
+}
+
+func TestHAProxyWithoutTLS(t *testing.T) {
+	t.Parallel()
+	program(t, "haproxy")
+	ca, cert, key := tlsPair(t)
+	var servers []*process
+	var addresses [2]string
+	for i := range addresses {
+		p, address := serveTLS(t, cert, key, nil, "--proxy-protocol", "--trusted-proxies", "127.0.0.1", "--jwt-secret-file", secretFile(t), "--log-level", "debug")
+		servers, addresses[i] = append(servers, p), address
+	}
+	haproxy(t, 1, ca, "8443", addresses).check(servers...)
+}
