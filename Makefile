@@ -3,7 +3,7 @@
 FUZZTIME ?= 30s
 BENCH ?= .
 
-.PHONY: help test test-extra check fmt fuzz bench bench-compare interop setup build mutate
+.PHONY: help test test-extra check fmt fuzz bench memory bench-compare interop setup build mutate
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ bench: ## run the benchmarks that match BENCH (default all)
 
 mutate: ## plant N random faults in package PKG, chosen by SEED, and print those that no test detects; flags in ARGS, such as '-p 2'
 	cd tools && go run ./mutate -dir .. -n $(or $(N),40) -seed $(or $(SEED),1) $(ARGS) $(or $(PKG),.)
+
+memory: ## check that 3,000 clients that stop reading do not make the server exceed a budget of 1 GiB
+	@scripts/memory.sh
 
 bench-compare: setup ## compare with other servers and update bench/RESULTS.md (takes over an hour); flags in ARGS, such as '-only burst -rounds 1'
 	cd bench && go run . $(ARGS)

@@ -171,7 +171,7 @@ func TestRefusedByAccept(t *testing.T) {
 			if got := strings.TrimSpace(w.Body.String()); w.Code != row.status || got != row.text {
 				t.Errorf("answered %d %q", w.Code, got)
 			}
-			if n.Stats().RefusedAccept != 1 || !n.log.has("connection refused") || !n.log.has(strings.Split(row.err.Error(), "\n")[0]) {
+			if n.Stats().RefusedAccept != 1 || !n.log.Has("connection refused") || !n.log.Has(strings.Split(row.err.Error(), "\n")[0]) {
 				t.Errorf("counted %d, log:\n%s", n.Stats().RefusedAccept, n.log)
 			}
 		})

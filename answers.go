@@ -130,7 +130,7 @@ func (c *session) mistake() {
 	over := false
 	c.mu.Lock()
 	if c.state < StateAuthenticated {
-		over = c.entry.mistakes >= s.cfg.AuthMaxMistakes
+		over = c.entry.mistakes >= s.tuning.Load().AuthMaxMistakes
 		c.entry.mistakes++
 	}
 	c.mu.Unlock()

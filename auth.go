@@ -38,66 +38,99 @@ func (c *session) hookAuthenticated(ctx context.Context, refresh bool, err error
 	hook(s, "Authenticated", f, info)
 }
 
-// letIn authenticates a client, agrees on keys and admits the client. If the client is
-// rejected, letIn closes it and returns the reason.
+// letIn authenticates and admits a client. If the client is rejected, letIn closes it and
+// returns the reason.
 func (c *session) letIn(ctx context.Context, m wire.Message) error {
-	s := c.server
+	id, cipher, expires, err := c.identify(ctx, m)
+	if err == nil {
+		err = c.admit(id, cipher, expires)
+	}
+	if f := c.server.cfg.OnConnect; f != nil && err == nil {
+		failed := c.server.timed(CallbackOnConnect, c, func() error { f(ctx, id); return nil })
+		c.callbackFailed("OnConnect", failed)
+	}
+	return err
+}
+
+// identify finds out who a client is, and agrees on keys with it. If the client is rejected,
+// identify closes it and returns the reason. It is not part of letIn, so that the stack space
+// that it needs is free while admit runs: a goroutine whose stack must grow twice costs more
+// than authentication itself.
+func (c *session) identify(ctx context.Context, m wire.Message) (id *Client, cipher *Cipher, expires time.Time, err error) {
 	profile := c.profile()
 	cred := newCredentials(profile, m.Data)
 	who, err := c.callAuthenticate(ctx, cred)
-	if errors.Is(err, ErrUnauthenticated) {
-		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", err)
-		c.reject(err)
-		return err
-	}
 	if err != nil {
-		code := wire.CloseAuthFailed
-		switch {
-		case ctx.Err() != nil: // the client has disconnected
-		case undecided(err):
-			s.warn("client turned away: Authenticate cannot decide at the moment", "client", c.member.ID, "remote", cred.RemoteAddr, "error", err)
-			code = wire.CloseTryAgainLater
-		default:
-			c.callbackFailed("Authenticate", err)
-		}
-		c.refuse(wire.ErrorAuthentication, code)
-		return err
+		c.authenticateFailed(ctx, cred, err)
+		return nil, nil, expires, err
 	}
-	identity := &profile
-	identity.UserID, identity.Metadata = who.UserID, who.Metadata
+	id = &profile
+	id.UserID, id.Metadata, id.TokenID = who.UserID, who.Metadata, who.TokenID
+	issued := issuedAt(who.IssuedAt)
 	c.mu.Lock()
-	c.identity = identity // from now on, OnDisconnect must be called
+	c.identity, c.issuedAt = id, issued // from now on, OnDisconnect must be called
 	c.mu.Unlock()
 	if who.expired() {
-		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", rejectedExpired)
+		c.server.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", rejectedExpired)
 		c.refuse(wire.ErrorRejected, wire.CloseAuthFailed)
-		return rejectedExpired
+		return nil, nil, expires, rejectedExpired
 	}
-	cipher, err := c.secure(ctx, identity, cred)
-	if err != nil {
-		return err
+	if c.isRevoked(id, issued) { // admit checks it again
+		return nil, nil, expires, c.refuseRevoked(id)
 	}
-	if !c.admit(identity, cipher, who.Expires) {
-		return errTooLate
+	cipher, err = c.secure(ctx, id, cred)
+	return id, cipher, who.Expires, err
+}
+
+// authenticateFailed closes a client for which callAuthenticate has returned err.
+func (c *session) authenticateFailed(ctx context.Context, cred Credentials, err error) {
+	s := c.server
+	switch {
+	case errors.Is(err, errBusy):
+		c.turnAway(wire.CloseTryAgainLater)
+	case errors.Is(err, errFailing):
+		c.turnAway(wire.CloseTooManyConnections)
+	case errors.Is(err, ErrUnauthenticated):
+		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", err)
+		c.reject(err)
+	case ctx.Err() != nil: // the client has disconnected
+		c.refuse(wire.ErrorAuthentication, wire.CloseAuthFailed)
+	case undecided(err):
+		s.warn("client turned away: Authenticate cannot decide at the moment", "client", c.member.ID, "remote", cred.RemoteAddr, "error", err)
+		c.refuse(wire.ErrorAuthentication, wire.CloseTryAgainLater)
+	default:
+		c.callbackFailed("Authenticate", err)
+		c.refuse(wire.ErrorAuthentication, wire.CloseAuthFailed)
 	}
-	if s.cfg.OnConnect != nil {
-		err := s.timed(CallbackOnConnect, c, func() error { s.cfg.OnConnect(ctx, identity); return nil })
-		c.callbackFailed("OnConnect", err)
-	}
-	return nil
 }
 
 // errTooLate is the error for a client that disconnected, or exceeded its time limit,
 // while it was being authenticated.
 var errTooLate = errors.New("the client disconnected, or authentication took too long")
 
-// callAuthenticate calls Authenticate.
+// callAuthenticate calls Authenticate, unless a limit is reached.
 func (c *session) callAuthenticate(ctx context.Context, cred Credentials) (who Identity, err error) {
 	s := c.server
+	if err := c.checkCredentials(cred); err != nil {
+		return who, err
+	}
+	waited, err := s.beginAuthenticate(ctx)
+	if err != nil {
+		return who, err
+	}
+	defer s.endAuthenticate()
+	if waited { // others from the address may have failed in the meantime
+		if err := c.checkAddress(cred.RemoteAddr); err != nil {
+			return who, err
+		}
+	}
 	err = s.timed(CallbackAuthenticate, c, func() (err error) {
 		who, err = s.cfg.Authenticate(ctx, cred)
 		return err
 	})
+	if errors.Is(err, ErrUnauthenticated) {
+		s.authFailed(cred.RemoteAddr)
+	}
 	return who, err
 }
 
@@ -132,17 +165,71 @@ func (c *session) refuseWith(event *ws.Message, code uint16) {
 	c.close(code)
 }
 
-// admit makes the client authenticated. It reports false if the client has disconnected
-// or exceeded its time limit. The connected event is queued before the client becomes
-// reachable, and writing is held back until the client has joined its rooms. So the event
-// is the first message that the client receives, and by then the client is in its rooms.
-func (c *session) admit(id *Client, cipher *Cipher, expires time.Time) bool {
+// turnAway closes a client that a limit refuses. It is a no-op if the client has already
+// disconnected or exceeded its time limit.
+func (c *session) turnAway(code uint16) {
+	if state, _, _ := c.authState(); state == StateAuthenticating {
+		c.close(code)
+	}
+}
+
+// admit makes the client authenticated. It returns an error if the client has disconnected
+// or exceeded its time limit, if its user has too many connections, or if its access has
+// been revoked.
+func (c *session) admit(id *Client, cipher *Cipher, expires time.Time) error {
+	s := c.server
+	done, err := c.activate(id, cipher, expires, s.userLimit(id))
+	switch {
+	case errors.Is(err, errRevoked):
+		return c.refuseRevoked(id)
+	case errors.Is(err, errUserFull):
+		s.counts.refusedUser.Add(1)
+		s.info("client refused: its user has too many connections (Config.MaxClientsPerUser)", "client", id.ID, "user", id.UserID, "remote", id.RemoteAddr)
+		c.turnAway(wire.CloseTooManyConnections)
+	case err == nil:
+		c.enqueued(done.connected)
+		// A revocation may have been made since activate checked it. To revoke the access of a
+		// user, applyRevocations looks only at the clients that are in the index by now.
+		if c.closeIfRevoked(s.revoked, time.Now().UnixMilli()) {
+			return errRevoked
+		}
+		s.closeExcess(done.excess)
+		if s.debugging() {
+			s.cfg.Logger.Debug("client authenticated", "client", id.ID, "user", printable.Text(id.UserID, loglimit.MaxText))
+		}
+	}
+	return err
+}
+
+// admission is what activate leaves to do.
+type admission struct {
+	connected ws.Tally   // the result of queuing the connected event
+	excess    []*session // clients to close because their user has too many
+}
+
+// activate makes the client reachable. The connected event is queued before the client
+// becomes reachable, and writing is held back until the client has joined its rooms. So the
+// event is the first message that the client receives, and by then the client is in its
+// rooms. activate does not call the application, not even its log, because it may hold a lock
+// that all clients need.
+func (c *session) activate(id *Client, cipher *Cipher, expires time.Time, limit int) (a admission, err error) {
 	s := c.server
 	connected := frame(wire.Message{Event: wire.EventConnected, Data: c.connectedData(id, cipher, expires)}).Own().Clear()
+	if limit > 0 {
+		s.limits.admitting.Lock()
+		defer s.limits.admitting.Unlock()
+		if s.userFull(id, limit) {
+			return a, errUserFull
+		}
+	}
 	c.mu.Lock()
 	if c.state != StateAuthenticating {
 		c.mu.Unlock()
-		return false
+		return a, errTooLate
+	}
+	if c.isRevoked(id, c.issuedAt) {
+		c.mu.Unlock()
+		return a, errRevoked
 	}
 	c.stopTimersLocked()
 	c.state, c.entry, c.identity, c.cipher = StateAuthenticated, nil, id, cipher
@@ -154,17 +241,12 @@ func (c *session) admit(id *Client, cipher *Cipher, expires time.Time) bool {
 	t := c.conn.Enqueue(connected)
 	c.expireLocked(expires)
 	c.mu.Unlock()
-	c.enqueued(t)
-
 	s.reg.Activate(&c.member, id.UserID)
 	for _, room := range s.cfg.DefaultRooms {
 		_, _ = s.reg.Join(&c.member, room, math.MaxInt, false) // cannot fail without a limit
 	}
 	c.conn.Release()
-	if s.debugging() {
-		s.cfg.Logger.Debug("client authenticated", "client", id.ID, "user", printable.Text(id.UserID, loglimit.MaxText))
-	}
-	return true
+	return admission{t, c.excess(id, limit)}, nil
 }
 
 // connectedData returns the data of the connected event.

@@ -110,7 +110,7 @@ func TestHangingSealReleasesItsSlot(t *testing.T) {
 		time.Sleep(time.Second)
 		bob.only(line)
 		ann.only("<end>")
-		if n.log.count("client cut off: BeforeSeal or Seal took too long") != 1 {
+		if n.log.Count("client cut off: BeforeSeal or Seal took too long") != 1 {
 			t.Errorf("log: %s", n.log)
 		}
 		close(hang)

@@ -22,7 +22,7 @@ import (
 
 // crowdVariable turns this test program into a crowd of clients. It contains the address
 // of the server and the number of clients.
-const crowdVariable = "IGNIS_BENCH_CROWD"
+const crowdVariable = "BENCH_CROWD"
 
 // beCrowd connects and authenticates clients, which read everything, until its standard
 // input ends. It runs in a separate process, because one process may not have enough
@@ -99,7 +99,7 @@ func BenchmarkDispatch(b *testing.B) {
 	const batch = 50
 	n := start(b, ignis.Config{
 		Hooks:  benchHooks(),
-		Logger: slog.New(slog.DiscardHandler),
+		Logger: slog.New(slog.DiscardHandler), MessageRate: 1e9, MessageBurst: 1e9, ByteRate: 1e9, ByteBurst: 1e9,
 		OnMessage: func(context.Context, *ignis.Client, wire.Message) (any, error) {
 			if count.Add(1)%batch == 0 {
 				got <- struct{}{}

@@ -45,6 +45,26 @@ type BusGapReporter interface {
 	NextGap(ctx context.Context) (from, until time.Time, err error)
 }
 
+// CommandBus is an optional interface of a [Bus] that carries commands between the servers of
+// a cluster, and stores some of them. [Server.Revoke] requires it in a cluster. A server calls
+// ReceiveCommands while it runs the bus, and is not ready before stored has been called.
+type CommandBus interface {
+	// SendCommands sends commands to all instances, including this one, and returns when
+	// the bus has accepted them. It stores those that have a time, until then. If the bus
+	// already stores a command with the same text, it need not send the command again.
+	// SendCommands tries until ctx is done. An error means that some of the commands may
+	// not have been accepted. It is safe to send them again.
+	SendCommands(ctx context.Context, commands ...wire.EncodedCommand) error
+	// ReceiveCommands calls stored once with all stored commands, and then sent with the
+	// commands that arrive, including those of this instance. Whenever commands may have
+	// been missed, it calls stored with all stored commands again. It passes the commands
+	// of one sender in order, from one goroutine at a time. A command may be passed more
+	// than once, and a stored command for a while after its time. The slices are valid only
+	// during the call. It returns nil when ctx is done, or an error if the stored commands
+	// could not be read at the start.
+	ReceiveCommands(ctx context.Context, stored, sent func(commands ...[]byte)) error
+}
+
 // BusGap is a period in which messages from other instances and emitters may not have
 // reached the clients of this server. Their number is unknown, because Redis does not
 // record what it could not deliver.
@@ -67,11 +87,36 @@ type runningBus struct {
 	stop   func()       // ends Run and waits for it
 }
 
-// startBus runs the bus. It closes subscribed when the bus is ready.
+// startBus runs the bus. It closes subscribed when the bus is ready and the server knows what
+// has been revoked.
 func (s *Server) startBus(ctx context.Context) (b runningBus, subscribed <-chan struct{}) {
 	ctx, cancel := context.WithCancel(ctx)
-	ready, failed := make(chan struct{}), make(chan error, 1)
+	ready, known, up := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	failed := make(chan error, 2)
 	var all sync.WaitGroup
+	if b, ok := s.cfg.Bus.(CommandBus); ok {
+		all.Go(func() {
+			defer cancel()
+			if err := s.runCommands(ctx, b, sync.OnceFunc(func() { close(known) })); ctx.Err() == nil {
+				if err == nil {
+					err = errors.New("CommandBus.ReceiveCommands returned before its context ended")
+				}
+				failed <- err
+			}
+		})
+	} else {
+		close(known)
+	}
+	all.Go(func() {
+		for _, c := range []chan struct{}{ready, known} {
+			select {
+			case <-c:
+			case <-ctx.Done():
+				return
+			}
+		}
+		close(up)
+	})
 	all.Go(func() {
 		defer cancel()
 		err := s.cfg.Bus.Run(ctx, sync.OnceFunc(func() { close(ready) }), s.receive)
@@ -87,7 +132,7 @@ func (s *Server) startBus(ctx context.Context) (b runningBus, subscribed <-chan 
 	if b, ok := s.cfg.Bus.(BusGapReporter); ok {
 		all.Go(func() { s.watchGaps(ctx, b) })
 	}
-	return runningBus{failed, func() { cancel(); all.Wait() }}, ready
+	return runningBus{failed, func() { cancel(); all.Wait() }}, up
 }
 
 // watchGaps counts and reports the gaps of the bus until ctx is done.

@@ -154,7 +154,7 @@ func TestEveryCallbackMayPanic(t *testing.T) {
 			t.Errorf("counted %+v", s)
 		}
 		for _, callback := range []string{"ValidateRooms", "OnConnect", "OnMessage", "OnDisconnect"} {
-			if got := n.log.count(callback + " panicked"); got != 1 { // within its period
+			if got := n.log.Count(callback + " panicked"); got != 1 { // within its period
 				t.Errorf("%s: logged %d times", callback, got)
 			}
 		}

@@ -23,12 +23,16 @@ const (
 	CauseStranger           Cause = "too much before authentication" // 4007
 	CauseApplication        Cause = "closed by the application"      // Server.Disconnect
 	CauseShutdown           Cause = "server shutdown"                // 1001
-	CauseTryAgain           Cause = "try again later"                // 1013
+	CauseTryAgain           Cause = "try again later"                // AuthQueue, or Authenticate cannot decide; 1013
 	CauseAuthTimeout        Cause = "authentication timeout"         // 4001
 	CauseHeartbeat          Cause = "heartbeat timeout"              // 4002
 	CauseAuthFailed         Cause = "authentication failed"          // 4003
 	CauseEncryptionRequired Cause = "encryption required"            // 4004
 	CauseExpired            Cause = "session expired"                // 4005
+	CauseRevoked            Cause = "access revoked"                 // Server.Revoke, 4006
+	CauseConnections        Cause = "too many connections"           // MaxClientsPerUser, AuthFailureRate, 4008
+	CauseRate               Cause = "too many messages"              // MessageRate, ByteRate, 4007
+	CauseMemory             Cause = "out of memory"                  // MemoryLimit
 	CauseAborted            Cause = "aborted"                        // the shutdown took too long
 )
 
@@ -43,6 +47,8 @@ var transportCauses = [...]Cause{
 	ws.CauseBehind:       CauseBehind,
 	ws.CauseSealing:      CauseSealing,
 	ws.CauseStranger:     CauseStranger,
+	ws.CauseRate:         CauseRate,
+	ws.CauseMemory:       CauseMemory,
 	ws.CauseServerClosed: CauseApplication,
 	ws.CauseAborted:      CauseAborted,
 }
@@ -57,6 +63,8 @@ var ruleCauses = map[uint16]Cause{
 	wire.CloseAuthFailed:         CauseAuthFailed,
 	wire.CloseEncryptionRequired: CauseEncryptionRequired,
 	wire.CloseExpired:            CauseExpired,
+	wire.CloseTooManyConnections: CauseConnections,
+	wire.CloseDisconnected:       CauseRevoked,
 }
 
 // causeOf returns the reason why a connection has ended.

@@ -2,14 +2,10 @@ package ignis
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
 	"time"
 
-	"github.com/ignis-go/ignis/internal/ws"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -148,13 +144,74 @@ type Config struct {
 	// names are refused. 0: 128.
 	MaxRoomsPerRequest int
 
-	// MaxPayload is the maximum size in bytes of a message from a client. A larger one
-	// closes the connection with 1009. 0: 128 KiB.
-	MaxPayload int
 	// MaxClients is the maximum number of open connections, authenticated or not. Further
 	// requests are answered with 503. It should be less than the limit on file
 	// descriptors, so that the bus can reconnect. 0: no limit.
 	MaxClients int
+	// MaxClientsPerAddress is the maximum number of open connections from one network
+	// address. Further requests are answered with 429.
+	//
+	// The limits per address apply to the address that Accept returns. Many users may have
+	// the same one, for example those in an office, and all of them if the server does not
+	// know that it is behind a proxy; see [Proxies]. An IPv6 network of 64 bits counts as
+	// one address. Loopback addresses are exempt. 0: 4096. Negative: no limit.
+	MaxClientsPerAddress int
+	// MaxClientsPerUser is the maximum number of connections of one user to this server.
+	// UserPolicy selects what happens to one more. Anonymous clients and clients with
+	// loopback addresses are exempt. 0: 1000. Negative: no limit.
+	MaxClientsPerUser int
+	// UserPolicy selects which client is closed with 4008 if a user has more than
+	// MaxClientsPerUser. The default, [UserRefuseNew], closes the new one.
+	UserPolicy UserPolicy
+	// UpgradeRate is the number of connections that the server accepts per second. Further
+	// requests are answered with 503. 0: 5000. Negative: no limit.
+	UpgradeRate int
+	// UpgradeBurst is the number of connections that the server accepts at once after a
+	// pause, such as when it has restarted and all clients reconnect. 0: 20000.
+	UpgradeBurst int
+	// UpgradeRatePerAddress is the number of connections that the server accepts per second
+	// from one network address. Further requests are answered with 429. 0: 100. Negative:
+	// no limit.
+	UpgradeRatePerAddress int
+	// UpgradeBurstPerAddress is the number of connections that the server accepts at once
+	// from one network address after a pause. 0: 2000.
+	UpgradeBurstPerAddress int
+	// MemoryLimit is the memory budget of the process in bytes. It includes what the kernel
+	// buffers for clients that do not read. Once 80 % of it are used, the server refuses
+	// new connections with 503 and cuts off the clients for which most is waiting, until
+	// 70 % are used. 0: the limit of the Go runtime (GOMEMLIMIT). If the process is in a
+	// control group with a memory limit, that applies as well. Negative: no limit.
+	MemoryLimit int64
+
+	// MaxPayload is the maximum size in bytes of a message from a client. A larger one
+	// closes the connection with 1009. 0: 128 KiB.
+	MaxPayload int
+	// MessageRate is the number of WebSocket frames that a client may send per second,
+	// including pings and the fragments of messages. If a client sends faster, the server
+	// reads from it more slowly, so that its messages wait in the network. If it still
+	// sends faster than it is read after ThrottleTimeout, it is closed with 4007. 0: 200.
+	// Negative: no limit.
+	MessageRate int
+	// MessageBurst is the number of frames that a client may send at once after a pause.
+	// 0: 1000.
+	MessageBurst int
+	// ByteRate is the number of bytes that a client may send per second. A compressed
+	// message also counts with its decompressed size. A client that sends faster is treated
+	// like one that exceeds MessageRate. 0: 4 MiB. Negative: no limit.
+	ByteRate int
+	// ByteBurst is the number of bytes that a client may send at once after a pause. 0: 16
+	// MiB.
+	ByteBurst int
+	// ThrottleTimeout is the time for which a client may send faster than MessageRate and
+	// ByteRate allow. 0: 30 s.
+	ThrottleTimeout time.Duration
+	// JoinRate is the number of rooms that a client may ask to join per second. Further
+	// rooms are refused. 0: 20. Negative: no limit.
+	JoinRate int
+	// JoinBurst is the number of rooms that a client may ask to join at once after a pause,
+	// for example because it has reconnected. The limit is never lower than MaxRooms. 0:
+	// 256.
+	JoinBurst int
 	// MaxMessage is the maximum size in bytes of a message to clients, including the
 	// event. For a larger one, the call that sends it returns an error and nothing is
 	// sent, because Redis would otherwise disconnect every instance that should receive
@@ -171,6 +228,29 @@ type Config struct {
 	// AuthMaxMistakes is the number of messages before authentication that the server
 	// answers with an error or ignores. One more closes the connection with 4007. 0: 8.
 	AuthMaxMistakes int
+	// MaxToken is the maximum length in bytes of the token that a client authenticates
+	// with. A longer one is rejected without a call of Authenticate. 0: 8 KiB.
+	MaxToken int
+	// AuthConcurrency is the maximum number of calls of Authenticate that run at the same
+	// time. A call that does not return keeps its place. 0: 256. Negative: no limit.
+	AuthConcurrency int
+	// AuthQueue is the maximum number of clients that wait for a call of Authenticate.
+	// Further ones are closed with 1013. 0: 4096.
+	AuthQueue int
+	// AuthFailureRate is the number of times per minute that clients from one network
+	// address may fail to authenticate; see [ErrUnauthenticated]. Further requests from
+	// the address are answered with 429, and clients that are already connected are closed
+	// with 4008 when they try to authenticate. 0: 60. Negative: no limit.
+	AuthFailureRate int
+	// AuthFailureBurst is the number of times that clients from one network address may
+	// fail to authenticate at once after a pause. 0: 200.
+	AuthFailureBurst int
+	// MaxRevocations is the maximum number of revocations that the server remembers; see
+	// Server.Revoke. Beyond it, a revocation still closes clients, but later authentications
+	// are not refused, Revoke returns ErrTooManyRevocations, and Stats.RevocationsDropped
+	// counts it. A revocation needs about 150 bytes of memory, or more if
+	// the ID is long. 0: 65536.
+	MaxRevocations int
 	// BackpressureLimit is the maximum number of bytes that may wait for a client that
 	// reads too slowly. A message counts as the size of its frame plus 128 bytes, which is
 	// about the memory that it uses. The socket buffers up to half of the limit in
@@ -242,102 +322,4 @@ type Config struct {
 	// clients can cause at will are logged once per cause, and then at most once in ten
 	// seconds with the number of lines left out. Nil: slog.Default().
 	Logger *slog.Logger
-}
-
-// withDefaults returns c with defaults for all zero values, or an error if c is invalid.
-func (c Config) withDefaults() (Config, error) {
-	if c.Authenticate == nil {
-		return c, errors.New("ignis: Config.Authenticate is required: it decides who may connect")
-	}
-	if c.Bus == nil {
-		c.Bus = soloBus{}
-	}
-	if c.DefaultRooms == nil {
-		c.DefaultRooms = []string{wire.RoomDefault, wire.RoomNotification}
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
-	if c.Encryption > EncryptionRequired {
-		return c, fmt.Errorf("ignis: Config.Encryption is %v: want EncryptionOff, EncryptionOptional or EncryptionRequired", c.Encryption)
-	}
-	if int(c.SlowPolicy) >= len(slowPolicyNames) {
-		return c, fmt.Errorf("ignis: Config.SlowPolicy is %v: want SlowDisconnect, SlowDropNewest, SlowDropOldest or SlowLatest", c.SlowPolicy)
-	}
-	for _, room := range c.DefaultRooms {
-		if room == "" {
-			return c, errors.New("ignis: Config.DefaultRooms must not contain an empty name")
-		}
-	}
-	ints := []struct {
-		name string
-		v    *int
-		def  int
-	}{
-		{"MaxClients", &c.MaxClients, math.MaxInt},
-		{"MaxRooms", &c.MaxRooms, 128},
-		{"MaxRoomsPerRequest", &c.MaxRoomsPerRequest, 128},
-		{"MaxPayload", &c.MaxPayload, wire.DefaultMaxPayload},
-		{"MaxMessage", &c.MaxMessage, wire.DefaultMaxMessage},
-		{"AuthMaxPayload", &c.AuthMaxPayload, wire.DefaultAuthMaxPayload},
-		{"AuthMaxFrames", &c.AuthMaxFrames, wire.DefaultAuthMaxFrames},
-		{"AuthMaxMistakes", &c.AuthMaxMistakes, wire.DefaultAuthMaxMistakes},
-		{"BackpressureLimit", &c.BackpressureLimit, wire.DefaultBackpressureLimit},
-		{"SealConcurrency", &c.SealConcurrency, 10},
-	}
-	for _, f := range ints {
-		if *f.v < 0 {
-			return c, fmt.Errorf("ignis: Config.%s must not be negative", f.name)
-		}
-		if *f.v == 0 {
-			*f.v = f.def
-		}
-	}
-	// These are effectively unlimited, but must not overflow when multiplied.
-	c.MaxRooms = min(c.MaxRooms, math.MaxInt/2)
-	c.BackpressureLimit = min(c.BackpressureLimit, math.MaxInt/8)
-	durations := []struct {
-		name string
-		v    *time.Duration
-		def  time.Duration
-	}{
-		{"AuthTimeout", &c.AuthTimeout, wire.DefaultAuthTimeout},
-		{"HeartbeatInterval", &c.HeartbeatInterval, wire.DefaultHeartbeatInterval},
-		{"HeartbeatTimeout", &c.HeartbeatTimeout, wire.DefaultHeartbeatTimeout},
-		{"WriteTimeout", &c.WriteTimeout, wire.DefaultWriteTimeout},
-		{"BehindTimeout", &c.BehindTimeout, wire.DefaultBehindTimeout},
-		{"CloseTimeout", &c.CloseTimeout, 3 * time.Second},
-		{"SealTimeout", &c.SealTimeout, 10 * time.Second},
-		{"ShutdownTimeout", &c.ShutdownTimeout, 10 * time.Second},
-	}
-	for _, f := range durations {
-		if *f.v < 0 {
-			return c, fmt.Errorf("ignis: Config.%s must not be negative", f.name)
-		}
-		if *f.v == 0 {
-			*f.v = f.def
-		}
-	}
-	c.CloseTimeout = min(c.CloseTimeout, c.ShutdownTimeout)
-	c.AuthTimeout = min(c.AuthTimeout, math.MaxInt64/(2*wire.AuthTimeoutFactor))
-	if c.IdleTimeout == 0 {
-		c.IdleTimeout = wire.DefaultIdleTimeout
-	}
-	return c, nil
-}
-
-// minSendBuffer is the size in bytes that a socket's buffer needs for writes of a
-// reasonable size.
-const minSendBuffer = 16 << 10
-
-// transport returns the options for the connections of a server.
-func (c Config) transport() ws.Options {
-	return ws.Options{
-		MaxPayload:        c.MaxPayload,
-		StrangerPayload:   c.AuthMaxPayload,
-		StrangerFrames:    c.AuthMaxFrames,
-		BackpressureLimit: c.BackpressureLimit,
-		SendBuffer:        max(c.BackpressureLimit/4, minSendBuffer), // Linux doubles this
-		CloseTimeout:      c.CloseTimeout,
-	}
 }

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -30,25 +29,14 @@ const (
 var encryptionNames = []string{"off", "optional", "required"}
 
 // String returns off, optional or required.
-func (e Encryption) String() string {
-	if int(e) < len(encryptionNames) {
-		return encryptionNames[e]
-	}
-	return fmt.Sprintf("Encryption(%d)", uint8(e))
-}
+func (e Encryption) String() string { return nameOf(e, encryptionNames, "Encryption") }
 
 // MarshalText returns the name, for flags and configuration files.
 func (e Encryption) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
 
 // UnmarshalText parses a name that String returns.
 func (e *Encryption) UnmarshalText(text []byte) error {
-	for i, name := range encryptionNames {
-		if string(text) == name {
-			*e = Encryption(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("encryption %.50q: want one of %s", text, strings.Join(encryptionNames, ", "))
+	return parseName(e, encryptionNames, "encryption", text)
 }
 
 // Cipher describes how messages to and from one client are encrypted. The application

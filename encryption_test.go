@@ -152,7 +152,7 @@ func TestSealFailureDropsTheMessage(t *testing.T) {
 		if s := n.Stats(); s.Dropped["seal failed"] != 4 || s.Clients != 2 {
 			t.Errorf("counted %+v", s)
 		}
-		if !n.log.has("no entropy") {
+		if !n.log.Has("no entropy") {
 			t.Error("not in the log")
 		}
 	})
@@ -211,7 +211,7 @@ func TestEncryptedInput(t *testing.T) {
 					t.Errorf("%d clients to authenticate", logins)
 				}
 				for name, why := range map[string]string{"forged": `error="not from the client"`, "Open panics": `error="panic: json: `} {
-					if n.log.has(`msg="encrypted message refused"`) != (row.answer == wire.ErrorEncryptedMessage) || n.log.has(why) != (row == rows[name]) {
+					if n.log.Has(`msg="encrypted message refused"`) != (row.answer == wire.ErrorEncryptedMessage) || n.log.Has(why) != (row == rows[name]) {
 						t.Errorf("the log:\n%s", n.log)
 					}
 				}

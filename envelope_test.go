@@ -256,7 +256,7 @@ func TestHandlerThatFailsKeepsTheConnection(t *testing.T) {
 			t.Errorf("counted %d errors, %d panics, %d messages", s.CallbackErrors, s.CallbackPanics, s.Messages)
 		}
 		for _, line := range []string{"no luck", "no luck at all", "OnMessage failed", "OnMessage panicked"} {
-			if !n.log.has(line) {
+			if !n.log.Has(line) {
 				t.Errorf("not in the log: %s", line)
 			}
 		}
@@ -280,7 +280,7 @@ func TestWhatIsDroppedIsCounted(t *testing.T) {
 		if s.Received != 8 || s.Malformed != 1 || s.Unauthenticated != 1 || s.Ignored != 5 || s.Messages != 1 {
 			t.Errorf("counted %+v", s)
 		}
-		if got := n.log.count("message dropped"); got != 4 {
+		if got := n.log.Count("message dropped"); got != 4 {
 			t.Errorf("%d lines about dropped messages in the log, want 4:\n%s", got, n.log)
 		}
 	})

@@ -5,8 +5,10 @@ import (
 	"reflect"
 	"runtime"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
+	"github.com/ignis-go/ignis/internal/memory"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -34,6 +36,17 @@ func Serve(s *Server, nc net.Conn) {
 func Settle(s *Server) {
 	for _, c := range s.reg.AppendAll(nil) {
 		for c.conn.Queued() > 0 {
+			runtime.Gosched()
+		}
+	}
+}
+
+// Written waits until the kernel has everything that was sent, except what waits for clients
+// that read too slowly.
+func Written(s *Server) {
+	for _, c := range s.reg.AppendAll(nil) {
+		// A writer that blocks is not known to be slow before it is far behind.
+		for c.conn.Queued() > 0 && !c.conn.Backpressured() && c.conn.Stuck() < 10*time.Millisecond {
 			runtime.Gosched()
 		}
 	}
@@ -82,4 +95,16 @@ func FillCounters(s *Server) map[string]uint64 {
 		}
 	}
 	return values
+}
+
+// Usage is memory.Usage for tests.
+type Usage = memory.Usage
+
+// Measure replaces the measurement of the memory in use. It must be called before Run.
+func Measure(s *Server, read func(sockets int64) Usage) { s.memory.use(1<<30, read) }
+
+// Held returns the memory that the server thinks it uses for a client.
+func Held(s *Server, id string) int {
+	m, _ := s.reg.Get(id)
+	return m.Value.held()
 }

@@ -66,10 +66,8 @@ func TestEveryEventBeforeAuthentication(t *testing.T) {
 // Each close code that the server itself uses has a cause.
 func TestEveryCloseCodeHasACause(t *testing.T) {
 	others := map[uint16]string{
-		wire.CloseTryAgainLater:      "proxies and other servers",
-		wire.CloseDisconnected:       "the application",
-		wire.CloseTooManyConnections: "the application",
-		wire.CloseTooManyMessages:    "causes of the transport",
+		wire.CloseDisconnected:    "the application",
+		wire.CloseTooManyMessages: "causes of the transport",
 	}
 	for _, c := range wire.CloseCodes() {
 		_, known := ignis.RuleCauses[c.Code]

@@ -55,7 +55,7 @@ func TestBusGaps(t *testing.T) {
 		if s := n.Stats(); s.BusGapTime != time.Hour+time.Minute+time.Second || s.CallbackPanics != 1 {
 			t.Errorf("counted %v and %d panics", s.BusGapTime, s.CallbackPanics)
 		}
-		if n.log.count("messages from other instances may have been missed") != 1 || n.log.count("OnBusGap panicked") != 1 {
+		if n.log.Count("messages from other instances may have been missed") != 1 || n.log.Count("OnBusGap panicked") != 1 {
 			t.Errorf("log:\n%s", n.log)
 		}
 	})

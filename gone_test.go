@@ -112,7 +112,7 @@ func TestWriteTimeout(t *testing.T) {
 		if s := n.Stats(); s.Disconnects["write timeout"] != 1 || s.Clients != 1 {
 			t.Errorf("counted %+v", s)
 		}
-		if n.log.count("does not read what is waiting for it") != 1 {
+		if n.log.Count("does not read what is waiting for it") != 1 {
 			t.Errorf("log: %s", n.log)
 		}
 	})

@@ -130,14 +130,14 @@ func TestFailedHandshakes(t *testing.T) {
 			}
 		}
 		_ = conn.Close()
-		if !n.log.has(row.log) {
+		if !n.log.Has(row.log) {
 			t.Errorf("%s: the log says\n%s", row.name, n.log)
 		}
 		if st := n.Stats(); st.FailedUpgrade != failed || st.RefusedUpgrade != refused {
 			t.Errorf("%s: %d failed and %d refused, want %d and %d", row.name, st.FailedUpgrade, st.RefusedUpgrade, failed, refused)
 		}
 	}
-	if lines := n.log.count("level=ERROR"); lines != int(failed) {
+	if lines := n.log.Count("level=ERROR"); lines != int(failed) {
 		t.Errorf("%d errors in the log, want %d:\n%s", lines, failed, n.log)
 	}
 	n.stop() // waits until all requests are unregistered

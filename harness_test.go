@@ -1,7 +1,6 @@
 package ignis_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,8 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/logtest"
+	"github.com/ignis-go/ignis/internal/memnet"
 )
 
 func TestMain(m *testing.M) {
@@ -45,24 +44,30 @@ type node struct {
 	t        testing.TB
 	patience time.Duration // limits every wait; fake time in a bubble
 	dial     func(ctx context.Context, network, addr string) (net.Conn, error)
-	log      *logBuffer
+	log      *logtest.Log
 	stop     context.CancelFunc // ends Run
 	ran      chan error         // what Run returned
 }
 
-// newNode creates and runs a server. If Authenticate is nil, it uses anyone.
-func newNode(t testing.TB, cfg ignis.Config) *node {
+// newNode creates a server, prepares it, and runs it. If Authenticate is nil, it uses anyone.
+func newNode(t testing.TB, cfg ignis.Config, prepare ...func(*ignis.Server)) *node {
 	t.Helper()
-	n := &node{t: t, patience: 2 * time.Minute, log: &logBuffer{}, ran: make(chan error, 1)}
+	n := &node{t: t, patience: 2 * time.Minute, log: &logtest.Log{}, ran: make(chan error, 1)}
 	if cfg.Authenticate == nil {
 		cfg.Authenticate = anyone
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.NewTextHandler(n.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
+	if cfg.MemoryLimit == 0 {
+		cfg.MemoryLimit = -1 // must not depend on where the tests run
+	}
 	var err error
 	if n.Server, err = ignis.New(cfg); err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range prepare {
+		f(n.Server)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	n.stop = stop
@@ -74,7 +79,7 @@ func newNode(t testing.TB, cfg ignis.Config) *node {
 	t.Cleanup(func() {
 		stop()
 		<-finished
-		if n.log.has(secret) {
+		if n.log.Has(secret) {
 			t.Error("a token or payload is in the log")
 		}
 	})
@@ -82,9 +87,9 @@ func newNode(t testing.TB, cfg ignis.Config) *node {
 }
 
 // start runs a server behind a real TCP listener.
-func start(t testing.TB, cfg ignis.Config) *node {
+func start(t testing.TB, cfg ignis.Config, prepare ...func(*ignis.Server)) *node {
 	t.Helper()
-	n := newNode(t, cfg)
+	n := newNode(t, cfg, prepare...)
 	<-n.Ready()
 	s := httptest.NewServer(n.Server)
 	t.Cleanup(s.Close)
@@ -96,9 +101,9 @@ func start(t testing.TB, cfg ignis.Config) *node {
 
 // startMem runs a server behind a listener of pipes, for bubbles. Time is fake there, so
 // waiting costs nothing.
-func startMem(t testing.TB, cfg ignis.Config) *node {
+func startMem(t testing.TB, cfg ignis.Config, prepare ...func(*ignis.Server)) *node {
 	t.Helper()
-	n := newNode(t, cfg)
+	n := newNode(t, cfg, prepare...)
 	n.patience = 24 * time.Hour
 	n.listen()
 	<-n.Ready()
@@ -107,38 +112,12 @@ func startMem(t testing.TB, cfg ignis.Config) *node {
 
 // listen makes n reachable through pipes.
 func (n *node) listen() {
-	l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+	l := memnet.Listen()
 	s := &http.Server{Handler: n.Server}
 	go func() { _ = s.Serve(l) }()
 	n.t.Cleanup(func() { _ = s.Close() })
-	n.dial = func(context.Context, string, string) (net.Conn, error) {
-		ours, theirs := net.Pipe()
-		select {
-		case l.conns <- theirs:
-			return ours, nil
-		case <-l.closed:
-			return nil, net.ErrClosed
-		}
-	}
+	n.dial = func(ctx context.Context, _, _ string) (net.Conn, error) { return l.Dial(ctx) }
 }
-
-// pipes is a listener in memory.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (l *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-func (l *pipes) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
-func (l *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "memory"} }
 
 // bubble runs a test in fake time.
 func bubble(t *testing.T, f func(t *testing.T)) { t.Helper(); synctest.Test(t, f) }
@@ -156,24 +135,3 @@ func anyone(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
 func allRooms(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) {
 	return rooms, nil
 }
-
-// logBuffer is a log that can be read while it is being written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (l *logBuffer) has(text string) bool  { return strings.Contains(l.String(), text) }
-func (l *logBuffer) count(text string) int { return strings.Count(l.String(), text) }

@@ -43,6 +43,9 @@ type Hooks struct {
 	Published func(PublishedInfo)
 	// Received is called when envelopes have arrived from the bus.
 	Received func(ReceivedInfo)
+	// Revoked is called when this server has learned of revocations and has closed the
+	// clients that they concern.
+	Revoked func(RevokedInfo)
 	// BusGap is called after a period in which envelopes may have been missed.
 	BusGap func(BusGap)
 }
@@ -73,6 +76,8 @@ type AuthOutcome string
 const (
 	AuthAccepted    AuthOutcome = "accepted"
 	AuthRejected    AuthOutcome = "rejected"    // the credentials are not valid
+	AuthRevoked     AuthOutcome = "revoked"     // the access has been revoked
+	AuthLimited     AuthOutcome = "limited"     // a limit: AuthConcurrency, AuthFailureBurst or MaxClientsPerUser
 	AuthUnavailable AuthOutcome = "unavailable" // Authenticate could not decide; see ErrUnauthenticated
 	AuthFailed      AuthOutcome = "failed"      // a callback failed, or no keys were agreed on
 	AuthAbandoned   AuthOutcome = "abandoned"   // the client disconnected or exceeded its time limit
@@ -83,6 +88,10 @@ func authOutcome(ctx context.Context, err error) AuthOutcome {
 	switch {
 	case err == nil:
 		return AuthAccepted
+	case errors.Is(err, errRevoked):
+		return AuthRevoked
+	case errors.Is(err, errBusy), errors.Is(err, errFailing), errors.Is(err, errUserFull):
+		return AuthLimited
 	case errors.Is(err, ErrUnauthenticated):
 		return AuthRejected
 	case ctx.Err() != nil, errors.Is(err, errTooLate), errors.Is(err, context.Canceled):
@@ -158,6 +167,13 @@ type PublishedInfo struct {
 // ReceivedInfo describes envelopes that arrived from the bus together.
 type ReceivedInfo struct{ Envelopes, Bytes int }
 
+// RevokedInfo describes revocations that were made together.
+type RevokedInfo struct {
+	Revocations int
+	Clients     int // of this instance
+	FromBus     bool
+}
+
 // CombineHooks returns hooks that call those of each argument, in order. A panic in one of
 // them skips the following ones.
 func CombineHooks(all ...Hooks) Hooks {
@@ -178,6 +194,7 @@ func CombineHooks(all ...Hooks) Hooks {
 			Published:        both(h.Published, next.Published),
 			Received:         both(h.Received, next.Received),
 			BusGap:           both(h.BusGap, next.BusGap),
+			Revoked:          both(h.Revoked, next.Revoked),
 		}
 	}
 	return h

@@ -154,7 +154,7 @@ func TestHookPanics(t *testing.T) {
 		p.only(line)
 		_ = p.conn.Close()
 		synctest.Wait()
-		if st := n.Stats(); st.Clients != 0 || st.CallbackPanics < 4 || !n.log.has("Hooks.Sent panicked") {
+		if st := n.Stats(); st.Clients != 0 || st.CallbackPanics < 4 || !n.log.Has("Hooks.Sent panicked") {
 			t.Errorf("%+v", st)
 		}
 	})

@@ -42,6 +42,10 @@ func (c *session) Do(ctx context.Context, j job) {
 		c.ended(*j.end)
 		return
 	}
+	if c.revoked.Load() {
+		c.server.counts.unhandled.Add(1)
+		return
+	}
 	c.do(ctx, j.do, j.message)
 }
 

@@ -58,7 +58,7 @@ func TestCallbackEndsItsGoroutine(t *testing.T) {
 		if got := strings.Join(d.done[p.id], " "); got != want {
 			t.Errorf("callbacks: %s", got)
 		}
-		if s := n.Stats(); s.CallbackErrors != 11 || s.Clients != 0 || !n.log.has("OnMessage called runtime.Goexit") {
+		if s := n.Stats(); s.CallbackErrors != 11 || s.Clients != 0 || !n.log.Has("OnMessage called runtime.Goexit") {
 			t.Errorf("counted %+v; log: %s", s, n.log)
 		}
 		n.stop()

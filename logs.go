@@ -23,11 +23,21 @@ func (s *Server) debugging() bool {
 	return s.cfg.Logger.Enabled(context.Background(), slog.LevelDebug) // there is no context to pass to the handler
 }
 
-// refused counts and logs a failed handshake. It is either the client's fault, or the
-// application or its middleware makes every handshake fail, which is an error.
-func (s *Server) refused(r *http.Request, err error) {
+// refused counts and logs a failed handshake. Either it is the client's fault, or the application
+// or its middleware makes every handshake fail, which is an error. remote is the address that
+// Accept has returned, if any.
+func (s *Server) refused(r *http.Request, remote string, err error) {
 	h, _ := errors.AsType[*ws.HandshakeError](err)
-	hook(s, "Refused", s.cfg.Hooks.Refused, RefusedInfo{r.RemoteAddr, h.Status, h.Reason})
+	limited, ok := errors.AsType[*limitError](err)
+	if !ok {
+		remote = r.RemoteAddr
+	}
+	hook(s, "Refused", s.cfg.Hooks.Refused, RefusedInfo{remote, h.Status, h.Reason})
+	if ok {
+		s.counts.refusal(limited.refusal).Add(1)
+		s.warn("connection refused", "remote", remote, "error", limited)
+		return
+	}
 	if h.Reason == reasonRefused || h.Reason == reasonOrigin {
 		s.counts.refusedAccept.Add(1)
 		s.warn("connection refused", "remote", r.RemoteAddr, "origin", strings.Join(r.Header.Values("Origin"), ", "), "error", h.Err)

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/logtest"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -20,10 +20,10 @@ import (
 func TestLogIsNotFlooded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
-		log := &logBuffer{}
+		log := &logtest.Log{}
 		n := startMem(t, ignis.Config{
 			Bus:       b,
-			Logger:    slog.New(slog.NewTextHandler(log, nil)), // as in production: no debug lines
+			Logger:    log.Logger(), // as in production: no debug lines
 			OnMessage: func(context.Context, *ignis.Client, wire.Message) (any, error) { return nil, errors.New("no luck") },
 		})
 		p := n.login("ann")
@@ -38,16 +38,16 @@ func TestLogIsNotFlooded(t *testing.T) {
 		}
 		p.got()
 		for _, text := range []string{"OnMessage failed", "join refused: not allowed", "join refused: malformed", "malformed envelope"} {
-			if got := log.count(text); got != 1 {
+			if got := log.Count(text); got != 1 {
 				t.Errorf("%q logged %d times", text, got)
 			}
 		}
-		if lines := log.count("\n"); lines > 6 {
+		if lines := log.Count("\n"); lines > 6 {
 			t.Errorf("%d lines:\n%s", lines, log)
 		}
 		time.Sleep(10 * time.Second)
 		p.got()
-		if log.count("OnMessage failed") != 2 || !log.has(`error="no luck" more=49 in_the_last=10s`) {
+		if log.Count("OnMessage failed") != 2 || !log.Has(`error="no luck" more=49 in_the_last=10s`) {
 			t.Errorf("afterwards:\n%s", log)
 		}
 		p.text(`{"event":"x"}`)
@@ -56,7 +56,7 @@ func TestLogIsNotFlooded(t *testing.T) {
 		if err := <-n.ran; err != nil {
 			t.Fatal(err)
 		}
-		if !log.has(`error="no luck" more=1 in_the_last=`) {
+		if !log.Has(`error="no luck" more=1 in_the_last=`) {
 			t.Errorf("at the end:\n%s", log)
 		}
 	})
@@ -100,11 +100,11 @@ func TestNoPayloadInTheLog(t *testing.T) {
 		_ = n.SendLocal(ignis.ToEveryone(), "x", json.RawMessage(secret))
 		p.got()
 		for _, text := range []string{"server is ready", "OnMessage failed", "message dropped", "malformed envelope", "bus refused", "encrypted message refused", "cannot unmarshal number into"} {
-			if !n.log.has(text) {
+			if !n.log.Has(text) {
 				t.Errorf("the log does not contain %q", text)
 			}
 		}
-		if strings.Contains(n.log.String(), secret) || n.log.has(digits[:20]) {
+		if strings.Contains(n.log.String(), secret) || n.log.Has(digits[:20]) {
 			t.Errorf("in the log:\n%s", n.log)
 		}
 	})
@@ -117,7 +117,7 @@ var digits = strings.Repeat("31415926535897932384", 4000)
 // with the client counts as one.
 func TestEachReasonIsLogged(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		n := startMem(t, ignis.Config{AuthMaxPayload: 100 << 10, Authenticate: func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
+		n := startMem(t, ignis.Config{AuthMaxPayload: 100 << 10, MaxToken: 100 << 10, Authenticate: func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
 			if c.Type == "expired" {
 				return ignis.Identity{}, errors.Join(ignis.ErrUnauthenticated, expired(c.Token))
 			}
@@ -132,15 +132,15 @@ func TestEachReasonIsLogged(t *testing.T) {
 		}
 		n.connect().text(`{"event":"authenticate","data":{"token":"\u001b[2J\u202e` + strings.Repeat("x", 90_000) + `"}}`)
 		synctest.Wait()
-		if got := n.log.count(`msg="client rejected"`); got != 11 {
+		if got := n.log.Count(`msg="client rejected"`); got != 11 {
 			t.Errorf("%d lines for eleven reasons", got)
 		}
-		if !n.log.has("expired, of ") || len(n.log.String()) > 30_000 || !n.log.has(`\\u001b[2J\\u202exxx`) {
+		if !n.log.Has("expired, of ") || len(n.log.String()) > 30_000 || !n.log.Has(`\\u001b[2J\\u202exxx`) {
 			t.Errorf("the log has %d bytes:\n%.15000s", len(n.log.String()), n.log)
 		}
 		n.stop()
 		<-n.ran
-		if !n.log.has("error=expired more=5 ") || n.log.count("more=2 ") != 9 {
+		if !n.log.Has("error=expired more=5 ") || n.log.Count("more=2 ") != 9 {
 			t.Errorf("at the end:\n%.20000s", n.log)
 		}
 	})
@@ -165,11 +165,11 @@ func TestRefusedJoinIsLoggedWithRoomAndUser(t *testing.T) {
 			`user=ann room="xxx`,
 			`msg="join refused: name not allowed"`,
 		} {
-			if !n.log.has(line) {
+			if !n.log.Has(line) {
 				t.Errorf("%s is not in the log:\n%.9000s", line, n.log)
 			}
 		}
-		if n.log.has(strings.Repeat("x", 1000)) {
+		if n.log.Has(strings.Repeat("x", 1000)) {
 			t.Error("a room of 100,000 bytes is in the log")
 		}
 	})

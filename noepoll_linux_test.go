@@ -29,7 +29,7 @@ func TestEpollFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	withoutDescriptors(t, func() { ignis.Adopt(n.Server, theirs) })
-	if s := n.Stats(); s.WithoutEpoll != 1 || !n.log.has(`level=WARN msg="epoll is not available, so connections need more memory and CPU time"`) || !n.log.has("error=\"epoll") {
+	if s := n.Stats(); s.WithoutEpoll != 1 || !n.log.Has(`level=WARN msg="epoll is not available, so connections need more memory and CPU time"`) || !n.log.Has("error=\"epoll") {
 		t.Errorf("%d clients are served without epoll; the log:\n%s", s.WithoutEpoll, n.log)
 	}
 	p := &peer{node: n, conn: ours, r: ours, lines: make(chan string, 8), quit: make(chan struct{})}

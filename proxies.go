@@ -25,7 +25,8 @@ type Proxies struct {
 // [Accepted].RemoteAddr. It reads the header from right to left, starting with the entry
 // of the nearest proxy, and returns the first address that does not belong to a proxy. If
 // the request does not come from a proxy, or the header is missing or malformed, it
-// returns the last address that can be trusted. The result may have no port.
+// returns the last address that can be trusted. The result may have no port. A handler in
+// front of the server can set r.RemoteAddr to it, so that it is used for refused requests, too.
 func (p Proxies) RemoteAddr(r *http.Request) string {
 	certain := r.RemoteAddr
 	if _, hasIP := hostAddr(certain); hasIP && !p.trusts(certain) || !hasIP && !p.Unix {

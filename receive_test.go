@@ -78,7 +78,7 @@ func TestReceive(t *testing.T) {
 				if s.BusReceived != 1 || (s.BusMalformed == 1) != (row.verdict == malformed) || (s.BusUnknown == 1) != (row.verdict == unknown) {
 					t.Errorf("counted %d, %d malformed, %d unknown", s.BusReceived, s.BusMalformed, s.BusUnknown)
 				}
-				if c.log.has("malformed envelope") != (row.verdict == malformed) {
+				if c.log.Has("malformed envelope") != (row.verdict == malformed) {
 					t.Errorf("log: %s", c.log)
 				}
 				if sent := b.take(); len(sent) > 0 {
@@ -218,7 +218,7 @@ func TestBusDown(t *testing.T) {
 		if s := c.Stats(); s.BusRefused != 20 || s.BusPublished != 0 || s.BusLost != 7 {
 			t.Errorf("counted %+v", s)
 		}
-		if got := c.log.count("bus refused an envelope"); got != 1 {
+		if got := c.log.Count("bus refused an envelope"); got != 1 {
 			t.Errorf("logged %d times", got)
 		}
 		b.fail(nil)
@@ -311,10 +311,10 @@ func TestFailedUpgrade(t *testing.T) {
 		return s.RefusedUpgrade == 4 && s.RefusedAccept == 1 && s.Connections == 0
 	})
 	// Each reason is logged above the debug level.
-	if got := n.log.count(`level=INFO msg="connection refused: handshake"`); got != 4 {
+	if got := n.log.Count(`level=INFO msg="connection refused: handshake"`); got != 4 {
 		t.Errorf("%d lines about failed handshakes:\n%s", got, n.log)
 	}
-	if !n.log.has(`msg="connection refused" `) || !n.log.has("origin=https://evil.example") || !n.log.has("remote=127.0.0.1:") {
+	if !n.log.Has(`msg="connection refused" `) || !n.log.Has("origin=https://evil.example") || !n.log.Has("remote=127.0.0.1:") {
 		t.Errorf("the refused origin is not in the log:\n%s", n.log)
 	}
 }
@@ -326,7 +326,7 @@ func TestHijackMadeImpossible(t *testing.T) {
 	for range 2 {
 		n.ServeHTTP(struct{ http.ResponseWriter }{httptest.NewRecorder()}, upgradeRequest())
 	}
-	if n.log.count(`level=ERROR msg="connection failed: middleware keeps the connection from being taken over"`) != 1 || n.Stats().FailedUpgrade != 2 {
+	if n.log.Count(`level=ERROR msg="connection failed: middleware keeps the connection from being taken over"`) != 1 || n.Stats().FailedUpgrade != 2 {
 		t.Errorf("the log:\n%s", n.log)
 	}
 }

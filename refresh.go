@@ -134,12 +134,16 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 	cred.Refreshed = was
 	who, err := c.callAuthenticate(ctx, cred)
 	switch {
+	case errors.Is(err, errBusy), errors.Is(err, errFailing):
+		return expires, err
 	case errors.Is(err, ErrUnauthenticated):
 		s.info("refresh refused", "client", c.member.ID, "user", was.UserID, "error", err)
 		if e, ok := errors.AsType[*Error](err); ok && e != nil {
 			return expires, err // with a text that is meant for the client
 		}
 		return expires, fmt.Errorf("%w: %w", errRejected, err)
+	case err != nil && ctx.Err() != nil: // the client has disconnected
+		return expires, err
 	case undecided(err):
 		s.warn("refresh refused: Authenticate cannot decide at the moment", "client", c.member.ID, "user", was.UserID, "error", err)
 		return expires, err
@@ -151,7 +155,8 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 		return expires, fmt.Errorf("%w: %w", errRejected, rejectedOtherUser)
 	}
 	id := *was // a copy, because others may be reading it
-	id.Metadata = who.Metadata
+	id.Metadata, id.TokenID = who.Metadata, who.TokenID
+	issued := issuedAt(who.IssuedAt)
 	lost, err := c.lostRooms(ctx, &id)
 	if err != nil {
 		return expires, err // nothing has changed, so the client may try again
@@ -161,8 +166,12 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 		c.mu.Unlock()
 		return expires, context.Canceled
 	}
+	if c.isRevoked(&id, issued) {
+		c.mu.Unlock()
+		return expires, c.refreshRevoked(&id)
+	}
 	id.Encrypted = c.identity.Encrypted // Encrypt may have been called meanwhile
-	c.identity = &id
+	c.identity, c.issuedAt = &id, issued
 	c.expireLocked(who.Expires)
 	c.mu.Unlock()
 	for _, room := range lost {
@@ -172,4 +181,13 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 	}
 	c.notifyLeft(ctx, lost)
 	return who.Expires, nil
+}
+
+// refreshRevoked counts and logs a refresh whose credentials are revoked, and returns the
+// answer. The session continues with the previous credentials, unless they are revoked too.
+func (c *session) refreshRevoked(id *Client) error {
+	s := c.server
+	s.counts.refusedRevoked.Add(1)
+	s.info("refresh refused", "client", c.member.ID, "user", id.UserID, "error", "access was revoked")
+	return &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
 }

@@ -33,6 +33,7 @@ const (
 	refusedMany      = "too many names in one request"
 	refusedByApp     = "not allowed by the application"
 	refusedFull      = "in too many rooms"
+	refusedRate      = "too many joins"
 )
 
 // refusalCodes maps the reasons to the codes that clients of protocol 2 receive.
@@ -43,6 +44,7 @@ var refusalCodes = map[string]wire.ErrorCode{
 	refusedMany:      wire.CodeTooLarge,
 	refusedByApp:     wire.CodeForbidden,
 	refusedFull:      wire.CodeTooLarge,
+	refusedRate:      wire.CodeRateLimited,
 }
 
 // joining is a request to join rooms.
@@ -71,12 +73,16 @@ func (c *session) join(ctx context.Context, m wire.Message) (any, error) {
 		return nil, &Error{Code: wire.CodeTooLarge, Message: fmt.Sprintf("at most %d rooms can be joined at once", s.cfg.MaxRoomsPerRequest)}
 	}
 	j := &joining{server: s, client: c, data: wire.JoinData{Rooms: []wire.JoinedRoom{}, Refused: []wire.RefusedRoom{}}}
+	rate, now := s.tuning.Load().joins, s.uptime()
+	c.joins.Fit(rate, now) // SetLimits may have changed it
 	rooms := slices.DeleteFunc(asked, func(room string) bool {
 		switch {
 		case !validRoomName(room):
 			j.refuse(refusedName, room, "")
 		case isOther(c, room):
 			j.refuse(refusedOther, room, "")
+		case !c.joins.Take(rate, now, 1):
+			j.refuse(refusedRate, room, "")
 		default:
 			return false
 		}
@@ -102,7 +108,7 @@ func (j *joining) enter(ctx context.Context, rooms []string) {
 			j.refuse(refusedByApp, room, code)
 			continue
 		}
-		joined, err := c.enterRoom(room, s.cfg.MaxRooms+len(s.cfg.DefaultRooms), true, false)
+		joined, err := c.enterRoom(room, s.tuning.Load().MaxRooms+len(s.cfg.DefaultRooms), true, false)
 		if err != nil {
 			j.refuse(refusedFull, room, "")
 			continue
@@ -237,33 +243,41 @@ func (c *session) refuseRoom(reason, room string) {
 
 // Join adds a client to rooms. It neither calls ValidateRooms nor applies MaxRooms. Rooms
 // that the client is already in, and empty names, are ignored. Join returns [ErrNoClient]
-// if no authenticated client with that ID is connected to this server.
+// if no authenticated client with that ID is connected to this server. See [Server.JoinAll]
+// for clients of other servers.
 func (s *Server) Join(clientID string, rooms ...string) error {
 	c, err := s.authenticated("join", clientID)
 	if err != nil {
 		return err
 	}
-	for _, room := range rooms {
-		if room == "" {
-			continue
-		}
-		_, _ = c.enterRoom(room, math.MaxInt, false, true) // cannot fail without a limit
-	}
+	c.enterRooms(rooms)
 	return nil
+}
+
+func (c *session) enterRooms(rooms []string) {
+	for _, room := range rooms {
+		if room != "" {
+			_, _ = c.enterRoom(room, math.MaxInt, false, true) // cannot fail without a limit
+		}
+	}
 }
 
 // Leave removes a client from rooms. Rooms that the client is not in are ignored. Leave
 // returns [ErrNoClient] if no authenticated client with that ID is connected to this
-// server.
+// server. See [Server.LeaveAll] for clients of other servers.
 func (s *Server) Leave(clientID string, rooms ...string) error {
 	c, err := s.authenticated("leave", clientID)
 	if err != nil {
 		return err
 	}
+	c.leaveRooms(rooms)
+	return nil
+}
+
+func (c *session) leaveRooms(rooms []string) {
 	for _, room := range rooms {
 		c.leaveRoom(room, LeftApplication, true)
 	}
-	return nil
 }
 
 // authenticated returns the authenticated client of this server with the ID.

@@ -97,7 +97,7 @@ func TestJoin(t *testing.T) {
 					t.Errorf("refused %v, want %v", got, row.refused)
 				}
 				for reason := range row.refused {
-					if !n.log.has("join refused: " + reason) {
+					if !n.log.Has("join refused: " + reason) {
 						t.Errorf("not in the log: %s", reason)
 					}
 				}
@@ -185,7 +185,7 @@ func TestRoomLimits(t *testing.T) {
 		if got := p.rooms(); !slices.Equal(got, []string{"c", "d"}) {
 			t.Errorf("in %q", got)
 		}
-		if n.Stats().RefusedLeaves != 1 || !n.log.has("leave refused: "+refusedMany) {
+		if n.Stats().RefusedLeaves != 1 || !n.log.Has("leave refused: "+refusedMany) {
 			t.Errorf("counted %+v", n.Stats())
 		}
 		if err := n.Join(p.id, "e", "f"); err != nil { // no limit for the application

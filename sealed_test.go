@@ -125,7 +125,7 @@ func TestEncryptionModes(t *testing.T) {
 					if want := append([]string{failure(wire.ErrorHandshake)}, closed(4004)...); !slices.Equal(lines, want) {
 						t.Errorf("received %q, want %q", lines, want)
 					}
-					if !n.log.has("handshake refused") || n.log.has(row.key) {
+					if !n.log.Has("handshake refused") || n.log.Has(row.key) {
 						t.Errorf("log: %s", n.log)
 					}
 				default:
@@ -456,7 +456,7 @@ func TestBeforeSeal(t *testing.T) {
 		if s := n.Stats(); s.Dropped["seal failed"] != 4 || s.CallbackPanics != 1 {
 			t.Errorf("counted %+v", s)
 		}
-		if n.log.has("the end") || !n.log.has("no such thing") {
+		if n.log.Has("the end") || !n.log.Has("no such thing") {
 			t.Errorf("log: %s", n.log)
 		}
 	})

@@ -127,7 +127,7 @@ func TestHangingBeforeSealReleasesItsSlot(t *testing.T) {
 		good.only()
 		time.Sleep(5 * time.Second)
 		good.only(line)
-		if !n.log.has(`level=ERROR msg="client cut off: BeforeSeal or Seal took too long"`) || !n.log.has("client="+bad.id) {
+		if !n.log.Has(`level=ERROR msg="client cut off: BeforeSeal or Seal took too long"`) || !n.log.Has("client="+bad.id) {
 			t.Errorf("log: %s", n.log)
 		}
 		close(release)
@@ -181,7 +181,7 @@ func TestBeforeSealFails(t *testing.T) {
 					t.Errorf("counted %v", s.Dropped)
 				}
 				for _, line := range []string{"level=ERROR msg=\"message to an encrypted client dropped: sealing failed\"", "error=\"no such thing\""} {
-					if !n.log.has(line) {
+					if !n.log.Has(line) {
 						t.Errorf("no %s in the log:\n%s", line, n.log)
 					}
 				}
@@ -271,7 +271,7 @@ func TestSealPanicIsLoggedOnce(t *testing.T) {
 		_ = n.SendLocal(ignis.ToClient(p.id), "x", 1)
 		p.only()
 		s := n.Stats()
-		if n.log.count("no luck") != 1 || s.CallbackPanics != 1 || s.CallbackErrors != 1 || s.Dropped["seal failed"] != 1 {
+		if n.log.Count("no luck") != 1 || s.CallbackPanics != 1 || s.CallbackErrors != 1 || s.Dropped["seal failed"] != 1 {
 			t.Errorf("counted %+v; log: %s", s, n.log)
 		}
 	})
@@ -303,7 +303,7 @@ func TestTooLargeToSeal(t *testing.T) {
 		if s.Dropped["too large to seal"] != 1 || s.Dropped["backpressure"] != 0 || s.Sent != 5 {
 			t.Errorf("counted %+v", s)
 		}
-		if n.log.count(`msg="message dropped: it exceeds BackpressureLimit and the client is encrypted"`) != 1 || !n.log.has("client="+sealed.id) || n.log.has("too slowly") {
+		if n.log.Count(`msg="message dropped: it exceeds BackpressureLimit and the client is encrypted"`) != 1 || !n.log.Has("client="+sealed.id) || n.log.Has("too slowly") {
 			t.Errorf("the log:\n%s", n.log)
 		}
 	})

@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,14 +26,19 @@ import (
 // never wait for a client or the network. Messages that one goroutine sends to a client
 // arrive in the order of the calls.
 type Server struct {
-	id     string
-	begun  time.Time // when it was created
-	cfg    Config
-	solo   bool // no bus
-	opts   ws.Options
-	reg    *registry.Registry[*session]
-	counts counters
-	limit  *loglimit.Limiter // for log lines that clients can cause; open while Run runs
+	id      string
+	begun   time.Time // when it was created
+	cfg     Config
+	solo    bool // no bus
+	opts    ws.Options
+	tuning  atomic.Pointer[tuning]
+	reg     *registry.Registry[*session]
+	counts  counters
+	revoked *revocations
+	obeyed  commandIDs        // used only by the goroutine that receives commands
+	limit   *loglimit.Limiter // for log lines that clients can cause; open while Run runs
+	limits  *limits
+	memory  memoryWatch
 
 	errorFrames errorFrames
 
@@ -69,6 +73,8 @@ func New(cfg Config) (*Server, error) {
 		opts:        cfg.transport(),
 		reg:         registry.New[*session](),
 		limit:       loglimit.New(cfg.Logger),
+		limits:      newLimits(cfg),
+		revoked:     newRevocations(cfg.MaxRevocations),
 		ready:       make(chan struct{}),
 		stopping:    make(chan struct{}),
 		done:        make(chan struct{}),
@@ -77,9 +83,11 @@ func New(cfg Config) (*Server, error) {
 		sealSlots: make(chan struct{}, min(cfg.SealConcurrency, 1<<20)),
 	}
 	s.opts.SealFailed = s.sealFailed
+	s.memory.init(cfg.MemoryLimit)
 	if f := cfg.Hooks.Flushed; f != nil {
 		s.opts.Flushed = func(messages, bytes int) { hook(s, "Flushed", f, FlushedInfo{messages, bytes}) }
 	}
+	s.tune(cfg)
 	return s, nil
 }
 
@@ -95,6 +103,9 @@ func (s *Server) ID() string {
 	return s.id
 }
 
+// HasBus reports whether the server exchanges messages with other instances.
+func (s *Server) HasBus() bool { return s != nil && !s.solo }
+
 // Ready returns a channel that is closed once the bus has subscribed and the server
 // accepts connections.
 func (s *Server) Ready() <-chan struct{} {
@@ -107,7 +118,8 @@ func (s *Server) Ready() <-chan struct{} {
 // Run runs the server until ctx is done or Shutdown is called. It then closes all clients
 // with 1001, waits for their callbacks and returns nil. It returns an error if the server
 // has been run before, if the bus cannot start or fails, or if callbacks do not return
-// within ShutdownTimeout. Until the bus has subscribed, ServeHTTP responds with 503.
+// within ShutdownTimeout. Until the bus has subscribed and the server knows what has been
+// revoked, ServeHTTP responds with 503.
 func (s *Server) Run(ctx context.Context) error {
 	if s == nil {
 		return ErrNotRunning
@@ -142,13 +154,19 @@ func (s *Server) Run(ctx context.Context) error {
 	s.inboxes.MaxJobs, s.inboxes.MaxBytes = maxJobs, maxJobBytes
 	s.inboxes.Tasks, s.inboxes.Now = &s.tasks, s.uptime
 	s.inboxes.NewContext = func() (context.Context, context.CancelFunc) { return context.WithCancel(base) }
-	s.opts.Engine = ws.NewEngine(ws.EngineConfig{
+	engine := ws.EngineConfig{
 		Threads: runtime.GOMAXPROCS(0),
 		Plain:   s.cfg.PlainIO,
 		PollFailed: func(err error) {
 			s.cfg.Logger.Warn("epoll is not available, so connections need more memory and CPU time", "error", err)
 		},
-	})
+	}
+	s.memory.attach(&engine)
+	s.mu.Lock()
+	s.opts.Engine = ws.NewEngine(engine)
+	s.tune(s.tuning.Load().Config)
+	s.mu.Unlock()
+	defer s.watchMemory()()
 	close(s.ready)
 	s.cfg.Logger.Info("server is ready")
 	err := s.watch(ctx, bus.failed)
@@ -165,6 +183,7 @@ func (s *Server) watch(ctx context.Context, busFailed <-chan error) error {
 		select {
 		case <-heartbeat.C:
 			s.sweepSilent()
+			s.revoked.expire(time.Now().UnixMilli())
 		case <-limits.C:
 			s.sweepLimits()
 		case <-ctx.Done():
@@ -263,75 +282,6 @@ func (s *Server) running() error {
 	default:
 		return nil
 	}
-}
-
-// ServeHTTP upgrades the request to a WebSocket connection. It responds with 426 if the
-// request does not ask for an upgrade, with 400 or 405 if the request is malformed, with
-// the status of the error if Accept refuses it, and with 503 while the server is full or
-// not running.
-//
-// The http.ResponseWriter must be an [http.Hijacker] or have an Unwrap method (see
-// [http.ResponseController]). If middleware hides both, ServeHTTP responds with 500.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !s.enter() {
-		w.Header().Set("Retry-After", "1")
-		http.Error(w, "The server is not ready.", http.StatusServiceUnavailable)
-		return
-	}
-	served := false
-	defer func() {
-		if !served { // refused, or Accept panicked
-			s.exit()
-		}
-	}()
-	if s.counts.open.Load() > int64(s.cfg.MaxClients) {
-		s.counts.refusedFull.Add(1)
-		hook(s, "Refused", s.cfg.Hooks.Refused, RefusedInfo{r.RemoteAddr, http.StatusServiceUnavailable, "full"})
-		s.warn("connection refused: the limit Config.MaxClients is reached", "remote", r.RemoteAddr)
-		w.Header().Set("Retry-After", "5")
-		http.Error(w, "The server has no room for another connection.", http.StatusServiceUnavailable)
-		return
-	}
-	nc, early, window, a, ok := s.upgrade(w, r)
-	if served = ok; ok {
-		s.serve(nc, early, window, a)
-	}
-}
-
-// enter registers a request as a task that a later shutdown waits for. It reports false
-// if the server does not accept requests.
-func (s *Server) enter() bool {
-	if s.running() != nil {
-		return false
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopped {
-		return false
-	}
-	s.tasks.Add(1)
-	s.counts.open.Add(1)
-	return true
-}
-
-// exit ends the task that enter began.
-func (s *Server) exit() {
-	s.counts.open.Add(-1)
-	s.tasks.Done()
-}
-
-// upgrade upgrades the request, or responds with an error.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, early []byte, window uint8, a Accepted, ok bool) {
-	terms := ws.Terms{Deflate: s.cfg.Compression, Accept: func(r *http.Request) (string, *ws.HandshakeError) {
-		var refused *ws.HandshakeError
-		a, refused = s.accept(r)
-		return a.Subprotocol, refused
-	}}
-	nc, early, window, err := ws.Upgrade(w, r, terms)
-	if err != nil {
-		s.refused(r, err)
-	}
-	return nc, early, window, a, err == nil
 }
 
 func (s *Server) isStopping() bool {

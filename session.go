@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/internal/inbox"
+	"github.com/ignis-go/ignis/internal/limit"
 	"github.com/ignis-go/ignis/internal/registry"
 	"github.com/ignis-go/ignis/internal/ws"
 	"github.com/ignis-go/ignis/wire"
@@ -20,16 +21,20 @@ type session struct {
 	member registry.Member[*session] // its entry in the indexes
 	conn   *ws.Conn
 	inbox  inbox.Inbox[job, *session] // runs its callbacks in order
+	joins  limit.Bucket               // used by its inbox
 
 	lastActivity atomic.Int64 // the server's uptime at the last message, in nanoseconds
 
 	parked atomic.Pointer[parking] // nil unless it is joining a room; written with mu held
+
+	revoked atomic.Bool // whether it was closed because its access was revoked; written with mu held
 
 	mu          sync.Mutex
 	state       State
 	protocol    uint8        // version; set before the client is reachable, and then read without a lock
 	entry       *entry       // nil once admitted
 	identity    *Client      // set once Authenticate has accepted it
+	issuedAt    int64        // when the token of identity was issued; see issuedAt
 	cipher      *Cipher      // nil unless encrypted
 	memberships *memberships // nil until it joins a room with callbacks
 	expiry      *expiry      // nil if the session does not end
@@ -53,7 +58,7 @@ func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted) {
 	if a.Context != nil {
 		c.inbox.Carry(a.Context)
 	}
-	c.conn = ws.NewConn(nc, window, &s.opts)
+	c.conn = ws.NewConn(nc, window, s.tuning.Load().opts)
 	c.lastActivity.Store(s.uptime())
 	c.member.Value = c
 	c.member.ID = newClientID()
@@ -90,7 +95,17 @@ func (c *session) Ended(end ws.End) {
 }
 
 // Finished ends the task that ServeHTTP began; see [ws.Handler].
-func (c *session) Finished() { c.server.exit() }
+func (c *session) Finished() {
+	c.server.leaveFrom(c.profile().RemoteAddr)
+	c.server.exit()
+}
+
+// Throttled counts and logs that the client sends too fast; see [ws.Handler].
+func (c *session) Throttled() {
+	s := c.server
+	s.counts.throttled.Add(1)
+	s.info("client is read more slowly: it exceeds Config.MessageRate or Config.ByteRate", "client", c.member.ID, "user", c.profile().UserID)
+}
 
 // disconnected queues the client's last job, which calls OnDisconnect.
 func (c *session) disconnected(end ws.End, rooms []string) {
@@ -105,11 +120,24 @@ func (c *session) disconnected(end ws.End, rooms []string) {
 	if f := s.cfg.Hooks.Closed; f != nil {
 		hook(s, "Closed", f, ClosedInfo{profile.ID, profile.UserID, d.Cause, d.Code, time.Since(profile.ConnectedAt)})
 	}
-	if end.Cause == ws.CauseStranger {
-		s.info("client closed: it sent too much before authentication", "reason", end.Reason, "client", c.member.ID, "remote", profile.RemoteAddr)
-	}
+	c.logMisconduct(d, end, profile)
 	s.cfg.Logger.Debug("client disconnected", "client", c.member.ID, "cause", d.Cause, "code", d.Code)
 	c.inbox.Close(job{end: d})
+}
+
+// logMisconduct logs that the client was closed for something that well-behaved clients do not do.
+func (c *session) logMisconduct(d *Disconnect, end ws.End, profile Client) {
+	s := c.server
+	switch {
+	case end.Cause == ws.CauseStranger:
+		s.info("client closed: it sent too much before authentication", "reason", end.Reason, "client", c.member.ID, "remote", profile.RemoteAddr)
+	case end.Cause == ws.CauseRate:
+		s.warn("client closed: it exceeded Config.MessageRate or Config.ByteRate for longer than ThrottleTimeout", "client", c.member.ID, "remote", profile.RemoteAddr, "user", profile.UserID)
+	case d.Cause == CauseAuthTimeout:
+		s.info("client closed: it did not authenticate in time (Config.AuthTimeout)", "client", c.member.ID, "remote", profile.RemoteAddr)
+	case d.Cause == CauseViolation:
+		s.info("client closed: protocol violation", "reason", end.Reason, "client", c.member.ID, "remote", profile.RemoteAddr)
+	}
 }
 
 // ended is the client's last job. It calls OnLeave for the rooms that the client was in,

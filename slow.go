@@ -1,9 +1,6 @@
 package ignis
 
 import (
-	"fmt"
-	"strings"
-
 	"github.com/ignis-go/ignis/internal/ws"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -35,25 +32,14 @@ const (
 var slowPolicyNames = []string{"disconnect", "drop-newest", "drop-oldest", "latest"}
 
 // String returns disconnect, drop-newest, drop-oldest or latest.
-func (p SlowPolicy) String() string {
-	if int(p) < len(slowPolicyNames) {
-		return slowPolicyNames[p]
-	}
-	return fmt.Sprintf("SlowPolicy(%d)", uint8(p))
-}
+func (p SlowPolicy) String() string { return nameOf(p, slowPolicyNames, "SlowPolicy") }
 
 // MarshalText returns the name, for flags and configuration files.
 func (p SlowPolicy) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 // UnmarshalText parses a name that String returns.
 func (p *SlowPolicy) UnmarshalText(text []byte) error {
-	for i, name := range slowPolicyNames {
-		if string(text) == name {
-			*p = SlowPolicy(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("slow policy %.50q: want one of %s", text, strings.Join(slowPolicyNames, ", "))
+	return parseName(p, slowPolicyNames, "slow policy", text)
 }
 
 // slowPolicy returns the policy for messages to an address.

@@ -59,7 +59,7 @@ func testMemoryOfSlowClients(t *testing.T, plain bool, size int, private bool) {
 		for range max(1, 64<<10/(size+100)) {
 			send()
 		}
-		runtime.Gosched() // lets the writers run
+		ignis.Written(n.Server) // or else four times the limit may wait
 	}
 	for n.Stats().Dropped["backpressure"] == 0 {
 		send()

@@ -16,14 +16,25 @@ type Stats struct {
 	WithoutEpoll  int // of Clients: served without epoll; see Config.PlainIO
 	Users         int // with at least one session on this server
 	Rooms         int // with at least one member on this server, excluding the rooms named by client IDs
+	Revoked       int // revocations that this server remembers
 
-	Connections    uint64           // connections accepted
-	RefusedUpgrade uint64           // requests that are not valid WebSocket handshakes
-	FailedUpgrade  uint64           // valid handshakes that failed because of middleware or the subprotocol chosen by Config.Accept
-	RefusedAccept  uint64           // requests refused by Config.Accept or because of their origin
-	RefusedFull    uint64           // requests refused because of Config.MaxClients
-	RefusedAuth    uint64           // clients for which authentication or key agreement failed
-	Disconnects    map[Cause]uint64 // by cause
+	Connections    uint64 // connections accepted
+	RefusedUpgrade uint64 // requests that are not valid WebSocket handshakes
+	FailedUpgrade  uint64 // valid handshakes that failed because of middleware or the subprotocol chosen by Config.Accept
+	RefusedAccept  uint64 // requests refused by Config.Accept or because of their origin
+	RefusedFull    uint64 // requests refused because of Config.MaxClients
+	RefusedAuth    uint64 // clients for which authentication or key agreement failed
+	RefusedRevoked uint64 // authentications and refreshes refused because access was revoked
+
+	RefusedAddress     uint64 // requests refused because of Config.MaxClientsPerAddress
+	RefusedRate        uint64 // requests refused because of Config.UpgradeRate
+	RefusedAddressRate uint64 // requests refused because of Config.UpgradeRatePerAddress
+	RefusedFailing     uint64 // requests and authentications refused because of Config.AuthFailureRate
+	RefusedMemory      uint64 // requests refused because of Config.MemoryLimit
+	RefusedBusy        uint64 // authentications refused because of Config.AuthQueue
+	RefusedUser        uint64 // clients refused because of Config.MaxClientsPerUser
+
+	Disconnects map[Cause]uint64 // by cause
 
 	Received        uint64            // messages from clients
 	ReceivedBytes   uint64            // size of Received, after decompression and without frame headers
@@ -31,6 +42,7 @@ type Stats struct {
 	RefusedMessages uint64            // of Messages: OnMessage returned an *Error
 	Malformed       uint64            // of Received: not JSON
 	Ignored         uint64            // of Received: valid JSON, but not a message or not handled
+	Throttled       uint64            // times that a client has exceeded Config.MessageRate or Config.ByteRate
 	Unauthenticated uint64            // of Received: sent before authentication
 	Unhandled       uint64            // of Received: dropped because the client disconnected or was too far behind
 	BadEncrypted    uint64            // of Received: could not be opened, or were not encrypted although required
@@ -50,6 +62,13 @@ type Stats struct {
 	BusReceived  uint64 // envelopes from the bus, including this server's own
 	BusMalformed uint64 // of BusReceived: malformed
 	BusUnknown   uint64 // of BusReceived: of an unknown type
+
+	Revocations        uint64 // revocations that this server has made or learned of
+	RevocationsDropped uint64 // of Revocations: not remembered because of Config.MaxRevocations
+	Commands           uint64 // commands from the bus, including this server's own
+	BadCommands        uint64 // of Commands: malformed
+	UnknownCommands    uint64 // of Commands: unknown or of a later version
+	RepeatedCommands   uint64 // of Commands: not executed again
 
 	BusGaps    uint64        // periods in which envelopes may have been missed
 	BusGapTime time.Duration // total duration of the gaps
@@ -100,9 +119,13 @@ func (r *recipients) distribution() Distribution {
 type counters struct {
 	connections, refusedUpgrade, refusedAccept, refusedAuth       atomic.Uint64
 	failedUpgrade, refusedFull, refusedMessages                   atomic.Uint64
-	received, receivedBytes, messages, malformed, ignored         atomic.Uint64
+	refusedAddress, refusedRate, refusedAddressRate               atomic.Uint64
+	refusedFailing, refusedMemory, refusedBusy, refusedUser       atomic.Uint64
+	received, receivedBytes, messages, malformed, ignored, throttled             atomic.Uint64
 	unauthenticated, badEncrypted, refusedLeaves, unhandled       atomic.Uint64
 	droppedOldest, droppedReplaced                                atomic.Uint64
+	refusedRevoked, revocations, revocationsDropped               atomic.Uint64
+	commands, badCommands, unknownCommands, repeatedCommands      atomic.Uint64
 	sent, droppedFull, droppedClosing, droppedLarge, sealFailures atomic.Uint64
 	callbackErrors, panics                                        atomic.Uint64
 	busPublished, busRefused                                      atomic.Uint64
@@ -151,7 +174,10 @@ func (s *Server) Stats() Stats {
 		WithoutEpoll:   int(n.withoutEpoll.Load()),
 		Connections:    n.connections.Load(),
 		RefusedUpgrade: n.refusedUpgrade.Load(), FailedUpgrade: n.failedUpgrade.Load(), RefusedFull: n.refusedFull.Load(),
-		RefusedAccept: n.refusedAccept.Load(), RefusedAuth: n.refusedAuth.Load(),
+		RefusedAccept: n.refusedAccept.Load(), RefusedAuth: n.refusedAuth.Load(), RefusedRevoked: n.refusedRevoked.Load(),
+		RefusedAddress: n.refusedAddress.Load(), RefusedRate: n.refusedRate.Load(), RefusedAddressRate: n.refusedAddressRate.Load(),
+		RefusedFailing: n.refusedFailing.Load(), RefusedMemory: n.refusedMemory.Load(),
+		RefusedBusy: n.refusedBusy.Load(), RefusedUser: n.refusedUser.Load(), Throttled: n.throttled.Load(),
 		Received: n.received.Load(), ReceivedBytes: n.receivedBytes.Load(), Messages: n.messages.Load(), Malformed: n.malformed.Load(), RefusedMessages: n.refusedMessages.Load(),
 		Ignored: n.ignored.Load(), Unauthenticated: n.unauthenticated.Load(), BadEncrypted: n.badEncrypted.Load(),
 		RefusedLeaves: n.refusedLeaves.Load(), Unhandled: n.unhandled.Load(), Sent: n.sent.Load(), Recipients: n.recipients.distribution(),
@@ -166,7 +192,10 @@ func (s *Server) Stats() Stats {
 		CallbackErrors: n.callbackErrors.Load(), CallbackPanics: n.panics.Load(),
 		BusPublished: n.busPublished.Load(), BusRefused: n.busRefused.Load(),
 		BusReceived: n.busReceived.Load(), BusMalformed: n.busMalformed.Load(), BusUnknown: n.busUnknown.Load(),
-		BusGaps: n.busGaps.Load(), BusGapTime: time.Duration(n.busGapTime.Load()),
+		Revoked: s.revoked.len(), Revocations: n.revocations.Load(), RevocationsDropped: n.revocationsDropped.Load(),
+		Commands: n.commands.Load(), BadCommands: n.badCommands.Load(), UnknownCommands: n.unknownCommands.Load(),
+		RepeatedCommands: n.repeatedCommands.Load(),
+		BusGaps:          n.busGaps.Load(), BusGapTime: time.Duration(n.busGapTime.Load()),
 	}
 	if m, ok := s.cfg.Bus.(BusMonitor); ok {
 		st.BusLost = m.Lost()

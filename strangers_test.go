@@ -40,7 +40,7 @@ func TestMistakesBeforeAuthentication(t *testing.T) {
 				if s := n.Stats(); s.Disconnects["too much before authentication"] != 1 || s.Received != 9 {
 					t.Errorf("counted %+v", s)
 				}
-				if n.log.count("sent too much before authentication") != 1 {
+				if n.log.Count("sent too much before authentication") != 1 {
 					t.Errorf("log: %s", n.log)
 				}
 			})
@@ -168,7 +168,7 @@ func TestMaxClients(t *testing.T) {
 				t.Errorf("the third connection is answered with %d", w.Code)
 			}
 		}
-		if s := n.Stats(); s.RefusedFull != 3 || s.Clients != 2 || n.log.count("Config.MaxClients") != 1 {
+		if s := n.Stats(); s.RefusedFull != 3 || s.Clients != 2 || n.log.Count("Config.MaxClients") != 1 {
 			t.Errorf("counted %+v", s)
 		}
 		_ = first.conn.Close()

@@ -13,7 +13,7 @@ func (s *Server) sweepSilent() {
 	for _, c := range s.reg.AppendActive(nil) {
 		// While reading is paused, heartbeats wait like other messages. Resume resets the
 		// silence before BehindSince returns 0, hence the order of the conditions.
-		if c.inbox.BehindSince() == 0 && c.silence() > s.cfg.HeartbeatTimeout {
+		if c.inbox.BehindSince() == 0 && c.silence() > s.cfg.HeartbeatTimeout && !c.conn.Paused() {
 			c.close(wire.CloseHeartbeatTimeout)
 		}
 	}
@@ -32,6 +32,7 @@ func (s *Server) limitInterval() time.Duration {
 // pings, and pings idle clients.
 func (s *Server) sweepLimits() {
 	now := s.uptime()
+	s.limits.connections.Forget(now)
 	for _, c := range s.reg.AppendAll(nil) {
 		since := c.inbox.BehindSince()
 		if p := c.parked.Load(); since == 0 && p != nil {
@@ -58,7 +59,7 @@ func (c *session) checkIdle() {
 	s := c.server
 	idle := min(c.conn.SinceRead(), c.silence())
 	switch {
-	case s.cfg.IdleTimeout <= 0 || idle < s.cfg.IdleTimeout/2:
+	case s.cfg.IdleTimeout <= 0 || idle < s.cfg.IdleTimeout/2 || c.conn.Paused():
 	case idle >= s.cfg.IdleTimeout:
 		c.conn.Abort(ws.CauseIdle)
 	default:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/wire"
@@ -60,11 +61,12 @@ func TestRefreshUndecided(t *testing.T) {
 		authenticate, rooms error
 		want                string
 		stays               bool
+		fails               uint64 // CallbackErrors
 	}{
-		"authenticate unavailable": {later, nil, nack("1", wire.CodeUnavailable, "Try again later."), true},
-		"authenticate refused":     {errors.Join(ignis.ErrUnauthenticated, refused), nil, nack("1", wire.CodeForbidden, "Closed."), true},
-		"rooms unavailable":        {nil, later, nack("1", wire.CodeUnavailable, "Try again later."), true},
-		"rooms refused":            {nil, refused, ack("1", "{}"), false},
+		"authenticate unavailable": {later, nil, nack("1", wire.CodeUnavailable, "Try again later."), true, 0},
+		"authenticate refused":     {errors.Join(ignis.ErrUnauthenticated, refused), nil, nack("1", wire.CodeForbidden, "Closed."), true, 0},
+		"rooms unavailable":        {nil, later, nack("1", wire.CodeUnavailable, "Try again later."), true, 1},
+		"rooms refused":            {nil, refused, ack("1", "{}"), false, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -81,11 +83,15 @@ func TestRefreshUndecided(t *testing.T) {
 				p.text(`{"event":"authenticate","data":{"protocol":2}}`)
 				p.connected()
 				p.join(names("a"))
+				synctest.Wait()
 				authenticate, rooms = row.authenticate, row.rooms
 				p.text(`{"event":"refresh","data":{},"id":"1"}`)
 				p.only(row.want)
 				if got := n.InRoom(p.id, "a"); got != row.stays {
 					t.Errorf("in the room: %v", got)
+				}
+				if got := n.Stats().CallbackErrors; got != row.fails {
+					t.Errorf("CallbackErrors %d, want %d", got, row.fails)
 				}
 			})
 		})

@@ -68,7 +68,7 @@ var (
 	benchSubject = access.Subject{User: "ann", Claims: func(string) json.RawMessage { return benchClaim }}
 )
 
-// Decisions do not allocate memory, whatever they are.
+// No decision allocates memory, whether it allows or refuses.
 func TestAllocations(t *testing.T) {
 	rules := thousandRules(t)
 	for _, c := range decisions {

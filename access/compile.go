@@ -229,13 +229,18 @@ func (c *compiler) send(r *rule, s *SendRule) {
 		c.fail("send.to", "%s, not %.64q", wantTo, s.To)
 	}
 	if len(s.Events) == 0 || len(s.Events) > MaxEvents {
-		c.fail("send.events", "%s: 1 to %d, not %d", wantEvents, MaxEvents, len(s.Events))
+		c.failCount(len(s.Events))
 		return
 	}
-	r.events, r.sends = slices.Clone(s.Events), make(map[string]bool, len(s.Events))
+	r.events, r.sends = s.Events, make(map[string]bool, len(s.Events))
 	for i, event := range s.Events {
 		c.event(r, fmt.Sprintf("send.events[%d]", i), event)
 	}
+}
+
+// failCount records that a rule has too few or too many events.
+func (c *compiler) failCount(n int) {
+	c.fail("send.events", "%s: 1 to %d, not %d", wantEvents, MaxEvents, n)
 }
 
 // event adds an event that may be sent.

@@ -23,7 +23,7 @@ func subject(t testing.TB, user, claims string) access.Subject {
 	return s
 }
 
-// The rules of the feature's description.
+// The rules at the beginning of docs/access.md.
 const quizRules = `
 rooms:
   - match: "public-*"

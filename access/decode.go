@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/ignis-go/ignis/internal/nearest"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -158,15 +159,16 @@ func (c *compiler) decodeSend(n *yaml.Node) *SendRule {
 }
 
 func (c *compiler) decodeEvents(n *yaml.Node) (events []string) {
-	if n.Kind != yaml.SequenceNode {
+	switch {
+	case n.Kind != yaml.SequenceNode:
 		c.fail("send.events", "%s%s", wantEvents, found(n))
+		return nil
+	case len(n.Content) > MaxEvents:
+		c.failCount(len(n.Content))
 		return nil
 	}
 	for i, item := range n.Content {
 		events = append(events, c.decodeText(fmt.Sprintf("send.events[%d]", i), resolve(item), "expected the name of an event"))
-		if i > MaxEvents {
-			break // compile reports that there are too many
-		}
 	}
 	return events
 }
@@ -184,6 +186,14 @@ func (c *compiler) decodeText(key string, n *yaml.Node, want string) string {
 // fields contains a function for the value of each key that a mapping may have.
 type fields map[string]func(*yaml.Node)
 
+// suggest returns a note that names the key that was probably meant, or "".
+func (f fields) suggest(name string) string {
+	if near := nearest.Of(name, slices.Sorted(maps.Keys(f))); near != "" {
+		return " (did you mean " + near + "?)"
+	}
+	return ""
+}
+
 // decodeFields decodes a mapping that is the value of key.
 func (c *compiler) decodeFields(key string, n *yaml.Node, want string, known fields) {
 	if n.Kind != yaml.MappingNode {
@@ -196,7 +206,7 @@ func (c *compiler) decodeFields(key string, n *yaml.Node, want string, known fie
 		decode := known[name.Value]
 		switch {
 		case decode == nil || name.ShortTag() != "!!str":
-			c.failAt(name.Line, key, "unknown key %.64q%s: %s", name.Value, suggestion(name.Value, slices.Collect(maps.Keys(known))), want)
+			c.failAt(name.Line, key, "unknown key %.64q%s: %s", name.Value, known.suggest(name.Value), want)
 		case seen[name.Value]:
 			c.failAt(name.Line, key, "%s is given twice: leave one out", name.Value)
 		default:

@@ -2,40 +2,34 @@ package access_test
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/ignis-go/ignis/access"
+	"github.com/ignis-go/ignis/internal/doctest"
 	"github.com/ignis-go/ignis/wire"
 )
 
-const docsFile = "../docs/access.md"
+const docsFile = "docs/access.md"
 
-var (
-	codeBlock = regexp.MustCompile("(?sm)^```(\\w*)\n(.*?)^```$")
-	command   = regexp.MustCompile(`^\$ ignis access check --config ignis.yaml --user (\w+)(?: --claims '([^']*)')? --room (\S+)$`)
-)
+var command = regexp.MustCompile(`^\$ ignis access check --config ignis.yaml --user (\w+)(?: --claims '([^']*)')? --room (\S+)$`)
 
 // The rules in docs/access.md are valid, and the output of its commands is what the rules
 // above them say.
 func TestDocs(t *testing.T) {
-	text, err := os.ReadFile(docsFile)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var rules *access.Rules
 	files, commands := 0, 0
-	for _, block := range codeBlock.FindAllStringSubmatch(string(text), -1) {
-		switch block[1] {
+	for _, block := range doctest.Blocks(doctest.Read(t, docsFile)) {
+		switch block.Language {
 		case "yaml":
-			if rules, err = decodeYAML(block[2]); err != nil {
-				t.Fatalf("%v in\n%s", err, block[2])
+			var err error
+			if rules, err = decodeYAML(block.Text); err != nil {
+				t.Fatalf("%v in\n%s", err, block.Text)
 			}
 			files++
 		case "console":
-			lines := strings.Split(strings.TrimSpace(block[2]), "\n")
+			lines := strings.Split(strings.TrimSpace(block.Text), "\n")
 			for i := 0; i+1 < len(lines); i += 2 {
 				m := command.FindStringSubmatch(lines[i])
 				if m == nil {
@@ -55,17 +49,14 @@ func TestDocs(t *testing.T) {
 
 // docs/access.md states the limits that the package has.
 func TestDocsLimits(t *testing.T) {
-	text, err := os.ReadFile(docsFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := doctest.Read(t, docsFile)
 	for _, want := range []string{
 		"| rules | 10,000 |", fmt.Sprintf("| length of a pattern | %d bytes |", access.MaxPattern),
 		fmt.Sprintf("| variables in a pattern | %d, with names of at most 32 characters |", access.MaxVariables),
 		fmt.Sprintf("| events of a rule | %d |", access.MaxEvents),
 		fmt.Sprintf("longer than %d characters", wire.MaxRoomName),
 	} {
-		if !strings.Contains(string(text), want) {
+		if !strings.Contains(text, want) {
 			t.Errorf("docs/access.md does not contain %q", want)
 		}
 	}
@@ -78,12 +69,11 @@ func TestDocsLimits(t *testing.T) {
 func TestDocsError(t *testing.T) {
 	const text = "\n\nrooms:\n- match: a\n- match: b\n- match: c\n  join: all"
 	_, err := decodeYAML(text)
-	docs, readErr := os.ReadFile(docsFile)
-	if err == nil || readErr != nil {
-		t.Fatal(err, readErr)
+	if err == nil {
+		t.Fatal("no error")
 	}
 	_, line, _ := strings.Cut(err.Error(), "\n  ")
-	if !strings.Contains(string(docs), line) {
+	if !strings.Contains(doctest.Read(t, docsFile), line) {
 		t.Errorf("docs/access.md does not contain %q", line)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/ignis-go/ignis/access"
 )
 
-// Whatever a file contains, decoding it returns. What it accepts can be encoded and decoded
-// again, and does not let a client into a room that no client may use.
+// Decoding returns for every file. Rules that it accepts can be encoded and decoded again,
+// and allow no room whose name clients cannot use.
 func FuzzRules(f *testing.F) {
 	for _, text := range []string{everything, quizRules, anyRoom, "rooms: &a [*a]", `rooms: [{"match":"a","join":{"claim":"b"}}]`, "rooms:\n- match: {user}"} {
 		f.Add([]byte(text))
@@ -42,8 +42,7 @@ func FuzzRules(f *testing.F) {
 	})
 }
 
-// A pattern matches the same names as the regular expression that describes it, and a name
-// with which nothing is wrong is in normal form and printable.
+// A pattern matches the same names as the equivalent regular expression.
 func FuzzPattern(f *testing.F) {
 	for _, c := range [][3]string{
 		{"team-{team}", "team-red", "ann"},

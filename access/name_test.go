@@ -131,8 +131,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// A name that clients cannot use can neither be a pattern nor be used by way of a variable,
-// even if it is the user's ID or in the claim.
+// A name that clients cannot use stays unusable as the value of a variable, even if it is the
+// user's ID or listed by the claim.
 func TestNamesEverywhere(t *testing.T) {
 	rules := compile(t, `
 rooms:
@@ -181,8 +181,8 @@ rooms:
 	}
 }
 
-// Every character that Go knows is decided, and none beyond ASCII is allowed that cannot
-// be seen.
+// Every character is either allowed or refused for a reason that fits, and none that is
+// invisible is allowed.
 func TestEveryCharacter(t *testing.T) {
 	rules := compile(t, anyRoom)
 	refused := map[access.Reason]int{}

@@ -2,6 +2,7 @@ package access
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -41,14 +42,7 @@ type pattern struct {
 func (p *pattern) user() int { return p.variable(userVariable) }
 
 // variable returns the index of a variable, or -1.
-func (p *pattern) variable(name string) int {
-	for i, v := range p.variables {
-		if v == name {
-			return i
-		}
-	}
-	return -1
-}
+func (p *pattern) variable(name string) int { return slices.Index(p.variables, name) }
 
 // parsePattern parses a pattern. Errors say what would be accepted.
 func parsePattern(text string) (pattern, error) {

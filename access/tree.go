@@ -83,8 +83,8 @@ func (w *wild) find(text, rest string, more bool, v *values) *group {
 	return nil
 }
 
-// after returns the rules of the most specific pattern that matches the rest of a name, or
-// those of the pattern that ends here if there is no more.
+// after returns the rules of the most specific pattern that matches the rest of a name. If more
+// is false, the name has ended, and they are those of the pattern that ends here.
 func (n *node) after(rest string, more bool, v *values) *group {
 	if !more {
 		return n.group

@@ -76,7 +76,7 @@ var scenarios = append([]scenario{
 	{covers: []string{"scaling"}, text: scalingText, run: runScaling},
 	{covers: []string{"encrypted"}, text: encryptedText, run: runEncrypted},
 	{covers: []string{"encrypted-memory"}, text: encryptedMemoryText, run: runEncryptedMemory},
-}, strangerScenarios()...)
+}, floodScenarios()...)
 
 // trial is a run of a scenario with a system.
 type trial struct {
@@ -106,7 +106,7 @@ func (p *plan) measure(ctx context.Context, src string) error {
 	if err := res.load(p.out); err != nil {
 		return err
 	}
-	l, err := openLab(ctx, src, p.systems, slices.Contains(p.only, strangers))
+	l, err := openLab(ctx, src, p.systems, slices.Contains(p.only, strangers) || slices.Contains(p.only, attacks))
 	if err != nil {
 		return err
 	}

@@ -4,9 +4,10 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/ignis-go/ignis/internal/testprog"
 )
 
 // Like the program, the test binary also acts as the herd and the flood.
@@ -24,15 +25,10 @@ func TestQuick(t *testing.T) {
 		t.Skip("takes ten seconds")
 	}
 	for _, program := range []string{"redis-server", "taskset"} {
-		if _, err := exec.LookPath(program); err != nil {
-			if os.Getenv("IGNIS_REQUIRE_REDIS") == "1" {
-				t.Fatal(err)
-			}
-			t.Skip(err)
-		}
+		testprog.Require(t, "TEST_REQUIRE_REDIS", program, "this test measures with it")
 	}
 	dir := t.TempDir()
-	err := command(t.Context(), []string{"-quick", "-rounds", "1", "-systems", "ignis,gws", "-only", "burst,chat,connect,memory,idle,redis,encrypted,encrypted-memory,strangers", "-floods", "bursts,tokens", "-out", dir})
+	err := command(t.Context(), []string{"-quick", "-rounds", "1", "-systems", "ignis,gws", "-only", "burst,chat,connect,memory,idle,redis,encrypted,encrypted-memory,strangers,attacks", "-floods", "bursts,tokens,guesses,slow-tls,webhook-fails", "-out", dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,11 +47,14 @@ func TestQuick(t *testing.T) {
 				t.Errorf("%s with %s: %s is %v", n.Workload, n.System, key, v)
 			}
 		}
+		if refused, ok := n.Values[keyRefused]; ok != (n.Workload == attacks) || ok && refused == 0 {
+			t.Errorf("%s: %v refusals", n.Kind, refused)
+		}
 		if n.Version == "" || n.Settings == "" {
 			t.Errorf("%s with %s: version %q, settings %q", n.Workload, n.System, n.Version, n.Settings)
 		}
 	}
-	const want = "[burst ignis burst gws chat ignis connect ignis memory ignis idle ignis connect gws memory gws redis ignis encrypted ignis encrypted-memory ignis strangers ignis strangers ignis]"
+	const want = "[burst ignis burst gws chat ignis connect ignis memory ignis idle ignis connect gws memory gws redis ignis encrypted ignis encrypted-memory ignis strangers ignis strangers ignis attacks ignis attacks ignis attacks ignis]"
 	if fmt.Sprint(got) != want {
 		t.Errorf("got  %v\nwant %s", got, want)
 	}

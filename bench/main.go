@@ -71,9 +71,9 @@ func command(ctx context.Context, args []string) error {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.StringVar(&only, "only", "", "comma-separated workloads to measure (default all): "+strings.Join(workloadNames(), ","))
 	f.StringVar(&names, "systems", "", "comma-separated systems to measure (default all): "+strings.Join(systemNames(), ","))
-	f.StringVar(&floods, "floods", "", "comma-separated kinds of floods for strangers (default all): "+strings.Join(floodNames(), ","))
+	f.StringVar(&floods, "floods", "", "comma-separated kinds of floods for strangers and attacks (default all): "+strings.Join(floodNames(), ","))
 	f.StringVar(&before, "before", "", "another checkout of this repository, whose server is measured as the system "+earlier)
-	f.IntVar(&p.rounds, "rounds", 0, fmt.Sprintf("number of rounds; the figures are medians over all rounds (default %d, %d for strangers)", defaultRounds, floodRounds))
+	f.IntVar(&p.rounds, "rounds", 0, fmt.Sprintf("number of rounds; the figures are medians over all rounds (default %d, %d for strangers and attacks)", defaultRounds, floodRounds))
 	f.BoolVar(&p.keep, "append", false, "keep earlier runs of the same workloads and systems")
 	f.StringVar(&p.out, "out", ".", "folder for results.json, RESULTS.md and results.svg")
 	f.BoolVar(&quick, "quick", false, "use tiny sizes to check that everything works; overrides all flags for sizes")
@@ -206,7 +206,7 @@ func benchFolder(checkout string) (string, error) {
 }
 
 func floodNames() (list []string) {
-	for _, k := range flood.Kinds() {
+	for _, k := range append(flood.Kinds(), flood.Attacks()...) {
 		list = append(list, k.Name)
 	}
 	return list

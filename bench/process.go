@@ -25,8 +25,9 @@ type process struct {
 	name  string
 	cmd   *childproc.Cmd
 	in    io.WriteCloser
-	lines chan string   // lines of standard output, closed when the process has ended
-	done  chan struct{} // closed when it has been reaped
+	lines chan string       // lines of standard output, closed when the process has ended
+	done  chan struct{}     // closed when it has been reaped
+	tap   func(line string) // called with each line of standard error; may be nil
 
 	mu  sync.Mutex
 	log []string // the last lines of both outputs
@@ -35,7 +36,12 @@ type process struct {
 // start runs argv in dir on the given cores, such as "0" or "0,1". The environment consists of env, PATH,
 // HOME and TMPDIR, so that the environment of bench does not affect the runtime of the process.
 func start(name, cores, dir string, env []string, argv ...string) (*process, error) {
-	p := &process{name: name, lines: make(chan string, 1024), done: make(chan struct{})}
+	return startTapped(name, cores, dir, nil, env, argv...)
+}
+
+// startTapped is like start, and calls tap with each line of standard error.
+func startTapped(name, cores, dir string, tap func(string), env []string, argv ...string) (*process, error) {
+	p := &process{name: name, lines: make(chan string, 1024), done: make(chan struct{}), tap: tap}
 	p.cmd = childproc.Command("taskset", append([]string{"-c", cores}, argv...)...)
 	p.cmd.Dir = dir
 	for _, keep := range []string{"PATH", "HOME", "TMPDIR"} {
@@ -81,6 +87,9 @@ func (p *process) read(r io.Reader, pass bool) {
 			p.log = append(p.log[:0], p.log[50:]...)
 		}
 		p.mu.Unlock()
+		if !pass && p.tap != nil {
+			p.tap(line)
+		}
 		if pass {
 			select {
 			case p.lines <- line:

@@ -60,7 +60,7 @@ are added to results.json, where they replace older runs of the same workload an
 func (r *results) writeGoals(b *strings.Builder) {
 	b.WriteString("| workload | figure | Ignis for Go | Ignis on Bun | ratio | goal | |\n|---|---|---|---|---|---|---|\n")
 	for _, w := range workloads {
-		if w.floods {
+		if w.kinds != nil {
 			r.writeFloodGoal(b, w)
 		}
 		for _, m := range w.metrics {
@@ -149,7 +149,7 @@ func (r *results) writeWorkload(b *strings.Builder, w workload) {
 	}
 	b.WriteString(".\n\n")
 
-	if w.floods {
+	if w.kinds != nil {
 		r.writeFloods(b, w)
 		return
 	}

@@ -23,17 +23,17 @@ const (
 type floodOrder struct {
 	Do        string // "connect", "start" or "end"
 	Addr      string
+	Secret    string // key of the tokens of strangers that authenticate; if empty, the server requires none
 	Kind      string
 	Strangers int
 }
 
 // probeOrder tells the well-behaved clients to connect or to measure.
 type probeOrder struct {
-	Addr     string // server to connect to; if empty, the order is to measure
-	Secret   string // key of the tokens; if empty, the server requires none
-	Clients  int
-	Window   string // name of the window to which the measurements are added
-	Duration time.Duration
+	flood.Target // server to connect to; if it has no address, the order is to measure
+	Clients      int
+	Window       string // name of the window to which the measurements are added
+	Duration     time.Duration
 }
 
 // answer is the result of an order.
@@ -97,7 +97,7 @@ func floodMain(ctx context.Context, in io.Reader, out io.Writer) error {
 	return answerOrders(in, out, func(o floodOrder) (r flood.Report, err error) {
 		switch {
 		case o.Do == "connect":
-			if f, err = flood.New(o.Addr, o.Kind, o.Strangers); err == nil {
+			if f, err = flood.New(o.Addr, o.Secret, o.Kind, o.Strangers); err == nil {
 				err = f.Connect()
 			}
 		case f == nil:
@@ -125,7 +125,7 @@ func probeMain(ctx context.Context, in io.Reader, out io.Writer) error {
 	return answerOrders(in, out, func(o probeOrder) (s flood.Sample, err error) {
 		switch {
 		case o.Addr != "":
-			p, err = flood.NewProbe(o.Addr, o.Secret, o.Clients)
+			p, err = flood.NewProbe(o.Target, o.Clients)
 		case p == nil:
 			err = errors.New("no clients are connected")
 		default:

@@ -7,11 +7,11 @@ import (
 	"github.com/ignis-go/ignis/bench/internal/flood"
 )
 
-// The p99 of the round-trip times during a flood must not exceed the greater of these limits.
-const (
-	floodTimes = 3     // multiple of the p99 without a flood
-	floodLimit = 0.050 // seconds
-)
+// floodGoal limits the p99 of the round-trip times during a flood. It must not exceed the greater of both.
+type floodGoal struct {
+	times float64 // multiple of the p99 without a flood
+	limit float64 // seconds
+}
 
 const strangersIntro = "Strangers are connections, most of them unauthenticated, that flood the server. The table shows the round-trip times of a few well-behaved, authenticated clients during the flood, and before and after it (`idle`). " +
 	"The server is `ignis serve`. In development mode, each client sends messages to its own room, and the server relays them. With tokens, the server relays no messages, so each client authenticates again and receives an error. " +
@@ -20,9 +20,14 @@ const strangersIntro = "Strangers are connections, most of them unauthenticated,
 	"The table compares the data that the server read with the data that the strangers would have sent to a server that reads everything. Data in the buffers of the kernel does not count as read and is listed separately. If little was read and little is waiting, the strangers were too slow. " +
 	"All strangers send their bursts at the same time. If the server closes the connection of a stranger, the stranger reconnects with its next burst, but at most once per second.\n"
 
+const attacksIntro = "The same measurements, during attacks on a server that is configured as for the public internet: it requires tokens, which it verifies with a secret and with the keys of a JWK set, has access rules, a webhook and the default limits, except where the list below the table says otherwise. " +
+	"Each client joins a room and sends messages to it, which the server relays according to a rule. Strangers and clients report their addresses like a proxy that the server trusts, because loopback addresses are exempt from the limits per address. The strangers share one address or have one each; each client has its own. " +
+	"`refused` is the number of refusals that the server logged until it was shut down; a line of the log states how many others it stands for. " +
+	"While the webhook that authenticates clients is broken, no new client can connect, so there is no time for connecting.\n"
+
 // floodsOf returns the kinds of flood for which there are runs.
 func (r *results) floodsOf(w workload) (list []flood.Kind) {
-	for _, k := range flood.Kinds() {
+	for _, k := range w.kinds() {
 		if len(r.ofFlood(w.name, ours, k.Name))+len(r.ofFlood(w.name, earlier, k.Name)) > 0 {
 			list = append(list, k)
 		}
@@ -45,13 +50,13 @@ type verdict struct {
 	p99, limit float64
 }
 
-func judge(runs []run) (v verdict, ok bool) {
+func (g floodGoal) judge(runs []run) (v verdict, ok bool) {
 	calm, ok := figureOf(runs, keyCalmP99)
 	if !ok {
 		return v, false
 	}
 	p99, ok := figureOf(runs, keyP99)
-	return verdict{p99.median, max(floodTimes*calm.median, floodLimit)}, ok
+	return verdict{p99.median, max(g.times*calm.median, g.limit)}, ok
 }
 
 func (v verdict) reached() bool { return v.p99 <= v.limit }
@@ -69,7 +74,7 @@ func (r *results) writeFloodGoal(b *strings.Builder, w workload) {
 	name := ""
 	all, reached := 0, 0
 	for _, k := range r.floodsOf(w) {
-		v, ok := judge(r.ofFlood(w.name, ours, k.Name))
+		v, ok := w.floodGoal.judge(r.ofFlood(w.name, ours, k.Name))
 		if !ok {
 			continue
 		}
@@ -109,7 +114,7 @@ func (r *results) writeFloods(b *strings.Builder, w workload) {
 	for _, k := range r.floodsOf(w) {
 		for _, s := range systems {
 			runs := r.ofFlood(w.name, s.name, k.Name)
-			v, ok := judge(runs)
+			v, ok := w.floodGoal.judge(runs)
 			if !ok {
 				continue
 			}

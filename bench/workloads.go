@@ -1,5 +1,7 @@
 package main
 
+import "github.com/ignis-go/ignis/bench/internal/flood"
+
 // metric is a figure of a workload.
 type metric struct {
 	key    string
@@ -23,8 +25,10 @@ type workload struct {
 	text    string // description of the measurement
 	all     bool   // whether every system takes part, instead of only this library and the reference
 	alone   bool   // whether only this library takes part
-	floods  bool   // whether it has a row for each kind of flood
 	metrics []metric
+
+	kinds     func() []flood.Kind // the table has a row for each of them; nil if there are no floods
+	floodGoal floodGoal
 }
 
 // Keys of metrics.
@@ -57,6 +61,7 @@ const (
 	keyPeak     = "memory_peak"
 	keyOpened   = "opened_per_second"
 	keyClosed   = "closed_per_second"
+	keyRefused  = "refused"
 )
 
 // workloads contains all workloads in the order of the sections.
@@ -158,28 +163,37 @@ var workloads = []workload{
 		},
 	},
 	{
-		name: strangers, title: "Strangers", alone: true, floods: true,
-		text: strangersIntro,
-		metrics: []metric{
-			{key: keyCalmP50, title: "idle p50", text: millisText},
-			{key: keyCalmP99, title: "idle p99", text: millisText},
-			{key: keyP50, title: "p50", text: millisText},
-			{key: keyP99, title: "p99", text: millisText},
-			{key: keyMax, title: "max", text: millisText},
-			{key: keyEntry, title: "connecting p50", text: millisText},
-			{key: keyEntryMax, title: "connecting max", text: millisText},
-			{key: keyFrames, title: "frames read", text: rateText},
-			{key: keyBytes, title: "bytes read per second", text: bytesText},
-			{key: keyShare, title: "share of frames offered", text: percentText},
-			{key: keyWaiting, title: "bytes waiting at the end", text: bytesText},
-			{key: keyPeak, title: "peak memory of the server", text: bytesText},
-			{key: keyCPU, title: "cores used by the server", text: digits},
-			{key: keyFloodCPU, title: "cores used by the strangers", text: digits},
-			{key: keyOpened, title: "strangers connected", text: rateText},
-			{key: keyClosed, title: "strangers closed", text: rateText},
-			{key: keyLate, title: "probe late p99", text: millisText},
-		},
+		name: strangers, title: "Strangers", alone: true, kinds: flood.Kinds, floodGoal: floodGoal{3, 0.050},
+		text: strangersIntro, metrics: floodMetrics(),
 	},
+	{
+		name: attacks, title: "Attacks", alone: true, kinds: flood.Attacks, floodGoal: floodGoal{1.5, 0.020},
+		text:    attacksIntro,
+		metrics: append(floodMetrics(), metric{key: keyRefused, title: "refused", text: countText}),
+	},
+}
+
+// floodMetrics returns the metrics of a workload with floods.
+func floodMetrics() []metric {
+	return []metric{
+		{key: keyCalmP50, title: "idle p50", text: millisText},
+		{key: keyCalmP99, title: "idle p99", text: millisText},
+		{key: keyP50, title: "p50", text: millisText},
+		{key: keyP99, title: "p99", text: millisText},
+		{key: keyMax, title: "max", text: millisText},
+		{key: keyEntry, title: "connecting p50", text: millisText},
+		{key: keyEntryMax, title: "connecting max", text: millisText},
+		{key: keyFrames, title: "frames read", text: rateText},
+		{key: keyBytes, title: "bytes read per second", text: bytesText},
+		{key: keyShare, title: "share of frames offered", text: percentText},
+		{key: keyWaiting, title: "bytes waiting at the end", text: bytesText},
+		{key: keyPeak, title: "peak memory of the server", text: bytesText},
+		{key: keyCPU, title: "cores used by the server", text: digits},
+		{key: keyFloodCPU, title: "cores used by the strangers", text: digits},
+		{key: keyOpened, title: "strangers connected", text: rateText},
+		{key: keyClosed, title: "strangers closed", text: rateText},
+		{key: keyLate, title: "probe late p99", text: millisText},
+	}
 }
 
 // has reports whether a system takes part in a workload.

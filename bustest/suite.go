@@ -45,6 +45,7 @@ func Run(t *testing.T, make New) {
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, make) })
 	}
+	runCommands(t, make)
 }
 
 // running is a running bus together with what it has received.

@@ -1,17 +1,15 @@
 package cron_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 
 	"github.com/ignis-go/ignis/cron"
+	"github.com/ignis-go/ignis/internal/logtest"
 )
 
 // A job that fails for several reasons logs each reason and how often it occurred, both while it
@@ -30,12 +28,12 @@ func TestEachFailureIsLogged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var d diary
-				var log lockedBuffer
+				var log logtest.Log
 				c := d.config("* * * * * *", func(_ context.Context, r cron.Run) error {
 					return fmt.Errorf("reason %d: %w", r.Scheduled.Second()%3, errors.New(strings.Repeat("x", 5000)))
 				})
 				c.Name, c.OnRunError = "test", nil
-				c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+				c.Logger = log.Logger()
 				stop := running(t, run(newJob(t, c)))
 				elapse(3.5)
 				if n := strings.Count(log.String(), `msg="run failed"`); n != 3 {
@@ -61,22 +59,4 @@ func TestEachFailureIsLogged(t *testing.T) {
 			})
 		})
 	}
-}
-
-// lockedBuffer is a log that can be read while it is written.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/cron"
+	"github.com/ignis-go/ignis/internal/logtest"
 )
 
 // To the job, a suspended machine looks like a clock that jumps. In this test it jumps at
@@ -136,10 +137,10 @@ func TestClockThatWasAhead(t *testing.T) {
 			var all tally
 			var d diary
 			var wall clock
-			var log lockedBuffer
+			var log logtest.Log
 			c := d.config("* * * * * *", all.do)
 			c.Overlap = cron.OverlapQueue
-			c.Now, c.Logger = wall.now, slog.New(slog.NewTextHandler(&log, nil))
+			c.Now, c.Logger = wall.now, log.Logger()
 			running(t, newJob(t, c))
 			elapse(20.5)
 			wall.set(ahead)

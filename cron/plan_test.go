@@ -3,13 +3,13 @@ package cron_test
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
 
 	"github.com/ignis-go/ignis/cron"
 	"github.com/ignis-go/ignis/cron/crontest"
+	"github.com/ignis-go/ignis/internal/logtest"
 )
 
 // A job that is started with a different schedule than before does not run instants that were due
@@ -96,13 +96,13 @@ func TestProcessesDisagree(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var d diary
 				var store crontest.Memory
-				var older, newer lockedBuffer
+				var older, newer logtest.Log
 				c := d.config("*/10 * * * * *", nil)
 				c.Name, c.Store, c.Fingerprint = "job", &store, "a"
-				c.Logger = slog.New(slog.NewTextHandler(&older, nil))
+				c.Logger = older.Logger()
 				running(t, newJob(t, c))
 				elapse(1)
-				c.Logger = slog.New(slog.NewTextHandler(&newer, nil))
+				c.Logger = newer.Logger()
 				test.change(&c)
 				running(t, newJob(t, c))
 				elapse(95)

@@ -3,61 +3,35 @@ package ignistest
 import (
 	"context"
 	"net"
-	"sync"
 	"sync/atomic"
+
+	"github.com/ignis-go/ignis/internal/memnet"
 )
 
 // host is the name that clients connect to. The top-level domain test is reserved.
 const host = "ignis.test"
 
-// listener accepts connections from the same process.
+// listener accepts connections from the same process. They have addresses that are reserved
+// for documentation (RFC 5737), because applications parse addresses and distinguish clients
+// by them.
 type listener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
+	*memnet.Listener
 	dialed atomic.Uint32
 }
 
-func newListener() *listener {
-	return &listener{conns: make(chan net.Conn), closed: make(chan struct{})}
-}
+func newListener() *listener { return &listener{Listener: memnet.Listen()} }
 
 func (l *listener) dial(ctx context.Context) (net.Conn, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, l.dialError(err)
-	}
 	client, server := net.Pipe()
-	// Use the range of ephemeral ports. Applications parse the addresses and distinguish
-	// clients by them.
-	port := 49152 + int((l.dialed.Add(1)-1)%16384)
-	err := net.ErrClosed
-	select {
-	case l.conns <- conn{server, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: port}}:
-		return client, nil
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-l.closed:
+	port := 49152 + int((l.dialed.Add(1)-1)%16384) // in the range of ephemeral ports
+	if err := l.Add(ctx, conn{server, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: port}}); err != nil {
+		_, _ = client.Close(), server.Close()
+		return nil, &net.OpError{Op: "dial", Net: "memory", Addr: l.Addr(), Err: err}
 	}
-	_, _ = client.Close(), server.Close()
-	return nil, l.dialError(err)
+	return client, nil
 }
 
-func (l *listener) dialError(err error) error {
-	return &net.OpError{Op: "dial", Net: "memory", Addr: l.Addr(), Err: err}
-}
-
-func (l *listener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *listener) Close() error { l.once.Do(func() { close(l.closed) }); return nil }
-
-// Addr returns an address that is reserved for documentation (RFC 5737), like those of clients.
+// Addr returns the address of the server.
 func (l *listener) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 80} }
 
 // conn is the server's end of a connection.

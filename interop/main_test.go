@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (code int, err error) {
-	if err := os.Setenv("IGNIS_REQUIRE_REDIS", "1"); err != nil { // otherwise package redistest skips
+	if err := os.Setenv("TEST_REQUIRE_REDIS", "1"); err != nil { // otherwise package redistest skips
 		return 1, err
 	}
 	if bun, err = findBun(); err != nil {

@@ -230,7 +230,7 @@ func promtool(t *testing.T) func(args ...string) {
 	path, err := exec.LookPath("promtool")
 	if err != nil {
 		const text = "promtool is missing; install the package prometheus of Debian"
-		if os.Getenv("IGNIS_REQUIRE_PROMTOOL") == "1" {
+		if os.Getenv("TEST_REQUIRE_PROMTOOL") == "1" {
 			t.Fatal(text)
 		}
 		t.Skip(text)

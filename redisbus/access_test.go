@@ -102,7 +102,7 @@ func TestRefusedEnvelopes(t *testing.T) {
 	if err := n.Health(); err == nil || !strings.Contains(err.Error(), "NOPERM") {
 		t.Errorf("Health = %v, want Redis' refusal", err)
 	}
-	if got := n.log.count("refuses envelopes"); got != 1 {
+	if got := n.log.Count("refuses envelopes"); got != 1 {
 		t.Errorf("logged %d times, want once:\n%s", got, n.log)
 	}
 	// Redis refuses and accepts alternately, so each refusal is the first of a series. It
@@ -123,7 +123,7 @@ func TestRefusedEnvelopes(t *testing.T) {
 		t.Errorf("a refusal made the bus reconnect: %+v", s)
 	}
 	n.stop()
-	if n.log.count("refuses envelopes") > 4 || n.log.count("more=") == 0 {
+	if n.log.Count("refuses envelopes") > 4 || n.log.Count("more=") == 0 {
 		t.Errorf("the refusals and the end of the bus logged:\n%s", n.log)
 	}
 }
@@ -139,7 +139,7 @@ func TestUserWithFewRights(t *testing.T) {
 	for user, lines := range map[string]int{"few": 1, "all": 0} {
 		n := run(t, impatient("redis://"+user+":secret@"+r.Addr()), nil)
 		exchange(t, "few rights", n, n)
-		if n.log.count("\n") != lines {
+		if n.log.Count("\n") != lines {
 			t.Errorf("%s: want %d lines in the log:\n%s", user, lines, n.log)
 		}
 	}
@@ -161,7 +161,7 @@ func TestSecretsAreNotLogged(t *testing.T) {
 	r.Restart()
 	n.healthy()
 	n.stop()
-	if n.log.count("lost") == 0 || n.log.count("s3cret") > 0 {
+	if n.log.Count("lost") == 0 || n.log.Count("s3cret") > 0 {
 		t.Errorf("log:\n%s", n.log)
 	}
 }

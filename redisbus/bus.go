@@ -28,7 +28,9 @@ type Bus struct {
 	counts  counters
 	limit   *loglimit.Limiter // for log lines that traffic or faults can cause in any number; open while Run runs
 	box     inbox
-	gapped  chan struct{} // has an element while gap is not empty
+
+	commands commandState
+	gapped   chan struct{} // has an element while gap is not empty
 
 	mu     sync.Mutex
 	up     bool      // connected
@@ -57,7 +59,8 @@ func New(c Config) (*Bus, error) {
 		out:  newQueue[queued](c.QueueMessages, c.QueueBytes, ErrNotRunning),
 		in:   newQueue[string](c.QueueMessages, c.QueueBytes, ErrNotRunning),
 	}
-	b.box = inbox{own: newOwn(), message: b.arrived}
+	b.commands = newCommandState()
+	b.box = inbox{own: newOwn(), message: b.arrived, command: b.commandArrived}
 	return b, nil
 }
 
@@ -120,7 +123,8 @@ func (b *Bus) Run(ctx context.Context, ready func(), receive func(envelopes ...[
 func (b *Bus) maintain(ctx context.Context, up chan<- struct{}) error {
 	b.setDown(fmt.Errorf("%w: %w", ErrUnavailable, errStarting))
 	defer b.end()
-	f := &finder{cfg: &b.cfg, target: &b.target, limit: b.limit}
+	defer b.commands.use(nil, false)
+	f := &finder{notices: notices{cfg: &b.cfg, limit: b.limit}, target: &b.target}
 	l, err := f.start(ctx, &b.box)
 	if err != nil {
 		if ctx.Err() != nil {

@@ -17,7 +17,7 @@ func TestPasswordChanges(t *testing.T) {
 	r.Do("config", "set", "requirepass", "after")
 	_, _ = r.Try("-a", "after", "client", "kill", "type", "pubsub")
 	n.down()
-	redistest.Wait(t, "the reason to be logged", func() bool { return n.log.count("WRONGPASS") > 0 })
+	redistest.Wait(t, "the reason to be logged", func() bool { return n.log.Count("WRONGPASS") > 0 })
 	if !strings.Contains(n.log.String(), `level=WARN msg="redis is not back" name=ignis redis="redis at `+r.Addr()+`" error="`+r.Addr()+": refused: WRONGPASS") {
 		t.Errorf("log:\n%s", n.log)
 	}
@@ -29,7 +29,7 @@ func TestPasswordChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.healthy()
-	if got := n.log.count("WRONGPASS"); got > 2 {
+	if got := n.log.Count("WRONGPASS"); got > 2 {
 		t.Errorf("logged %d times:\n%s", got, n.log)
 	}
 	exchange(t, "again", n, n)
@@ -43,11 +43,11 @@ func TestStartLogsReason(t *testing.T) {
 	r.Kill()
 	n, ready := launch(t, impatient(r.URL()), nil)
 	redistest.Wait(t, "the reason to be logged", func() bool {
-		return n.log.count(`level=WARN msg="redis is not ready" name=ignis redis="redis at `+r.Addr()+`" error="dial tcp `+r.Addr()+": ") == 1
+		return n.log.Count(`level=WARN msg="redis is not ready" name=ignis redis="redis at `+r.Addr()+`" error="dial tcp `+r.Addr()+": ") == 1
 	})
 	r.Restart()
 	n.await(ready)
-	if got := n.log.count("redis is not ready"); got != 1 {
+	if got := n.log.Count("redis is not ready"); got != 1 {
 		t.Errorf("logged %d times:\n%s", got, n.log)
 	}
 }

@@ -48,7 +48,7 @@ func (f *finder) checkCluster(ctx context.Context, l *link) error {
 	if judged := judge(toCluster, err); judged != nil {
 		return late(ctx, judged, l.timeout)
 	}
-	f.say("slots", "this redis user may not list the Cluster's nodes: "+
+	f.say("this redis user may not list the Cluster's nodes: "+
 		"only the configured ones are used; allow CLUSTER SLOTS", l, err)
 	return nil
 }
@@ -74,7 +74,7 @@ func (f *finder) clusterUnknown(ctx context.Context, l *link, err error) error {
 	case node.mode != "cluster" && f.target.Mode == redisconn.Detect:
 		return f.checkMaster(ctx, l) // its mode is unknown, and a single address is usually that of a single Redis
 	}
-	f.say("cluster", "this redis user may not query the Cluster: whether a node sees the majority is not checked, "+
+	f.say("this redis user may not query the Cluster: whether a node sees the majority is not checked, "+
 		"and only the configured nodes are used; allow CLUSTER NODES and CLUSTER SLOTS", l, err)
 	return nil
 }

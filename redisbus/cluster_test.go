@@ -34,7 +34,7 @@ func TestNodeRemovedFromCluster(t *testing.T) {
 	redistest.Wait(t, "the bus to use another node", func() bool {
 		return n.Health() == nil && n.Stats().Addr != out.Addr()
 	})
-	if n.log.count("not part of a Cluster: it knows no master with slots") == 0 {
+	if n.log.Count("not part of a Cluster: it knows no master with slots") == 0 {
 		t.Errorf("the log does not say why:\n%s", n.log)
 	}
 	exchange(t, "elsewhere", n, n)
@@ -87,7 +87,7 @@ func TestClusterWithoutRights(t *testing.T) {
 	} {
 		n := run(t, impatient(strings.Replace(c.URL(), "//", "//"+user+":secret@", 1)), nil)
 		redistest.Wait(t, "some probes", func() bool { return n.Probes() > 3 })
-		if got := n.log.count(says); got != 1 {
+		if got := n.log.Count(says); got != 1 {
 			t.Errorf("%s: logged %d times, want once:\n%s", user, got, n.log)
 		}
 		exchange(t, user, n, n)

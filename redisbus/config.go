@@ -21,6 +21,7 @@ const (
 	DefaultQueueMessages = 64 << 10
 	DefaultQueueBytes    = 64 << 20
 	DefaultQueueAge      = 10 * time.Second
+	DefaultMaxStored     = 64 << 10
 	DefaultMaxIncoming   = redisconn.DefaultLimit // 32 MiB, the size of the output buffer at which Redis disconnects a subscriber by default
 )
 
@@ -102,6 +103,12 @@ type Config struct {
 	// the overhead of the protocol. A larger one closes the connection, as does invalid
 	// data. Zero means DefaultMaxIncoming.
 	MaxIncoming int
+
+	// MaxStoredCommands is the maximum number of commands, such as revocations, that are
+	// stored in Redis at a time, and that are read from it. Beyond it, SendCommands returns
+	// ErrTooManyCommands. All instances should use the same value. Zero means
+	// DefaultMaxStored.
+	MaxStoredCommands int
 }
 
 // Check returns an error that wraps ErrConfig if New and Dial would reject c. It does not
@@ -152,6 +159,12 @@ func (c Config) prepare() (Config, redisconn.Target, error) {
 	}
 	if c.MaxIncoming < 0 {
 		return c, t, fmt.Errorf("%w: MaxIncoming: want a positive number of bytes, or 0 for %d", ErrConfig, DefaultMaxIncoming)
+	}
+	if c.MaxStoredCommands < 0 {
+		return c, t, fmt.Errorf("%w: MaxStoredCommands: want a positive number, or 0 for %d", ErrConfig, DefaultMaxStored)
+	}
+	if c.MaxStoredCommands == 0 {
+		c.MaxStoredCommands = DefaultMaxStored
 	}
 	if c.MaxIncoming == 0 {
 		c.MaxIncoming = DefaultMaxIncoming

@@ -21,6 +21,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var (
 	_ ignis.Bus        = (*redisbus.Bus)(nil)
 	_ ignis.BusMonitor = (*redisbus.Bus)(nil)
+	_ ignis.CommandBus = (*redisbus.Bus)(nil)
+
+	_ emitter.CommandPublisher = (*redisbus.Publisher)(nil)
 )
 
 // conformance runs the bus test suite on the Redis that url returns for each test.

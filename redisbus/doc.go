@@ -47,6 +47,14 @@
 // first, and loses the messages that arrive within about one round trip. Health, Stats
 // and the log say which masters the bus's node does not reach.
 //
+// # Commands
+//
+// A [Bus] also carries commands between servers, such as revocations, on the channel
+// [wire.ChannelCommands]. Redis stores those that later servers need, in a sorted set at the
+// key ignis:{06S}:commands, which the link's node owns in a Cluster. SendCommands stores and
+// publishes in one step. ReceiveCommands reads what is stored over every new link, after it has
+// subscribed, so a bus that was disconnected catches up.
+//
 // # Several applications on one Redis
 //
 // Redis pub/sub ignores databases: clients of redis://host/0 and redis://host/1
@@ -67,6 +75,10 @@
 //   - the channels ignis:bus:*, for the heartbeat; without them the bus uses PING
 //   - ROLE, although the reply to HELLO, which every user may send, usually suffices
 //   - CLUSTER NODES and CLUSTER SLOTS in a Cluster
+//   - for commands, the channel ignis:commands, the key ignis:{06S}:commands, and EVAL, TIME,
+//     ZADD, ZCARD, ZREM, ZREMRANGEBYSCORE, ZREVRANGE and PEXPIREAT
+//   - for the idempotency keys of package httpapi, the keys ignis:{06S}:once:*, and SET, GET and
+//     DEL
 //
 // # Bounds
 //

@@ -33,6 +33,9 @@ var (
 	// all instances except those connected to that master, and usually there are none. So
 	// a readiness probe need not fail.
 	ErrPartial = errors.New("redisbus: a part of the Cluster is cut off")
+	// ErrTooManyCommands is wrapped by the error of SendCommands if a command would exceed
+	// MaxStoredCommands.
+	ErrTooManyCommands = errors.New("redisbus: too many commands are stored")
 	// ErrClosed is wrapped by a Publisher's errors after Close, and by those of calls
 	// that Close interrupts.
 	ErrClosed = errors.New("redisbus: the publisher is closed")

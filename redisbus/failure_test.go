@@ -101,7 +101,7 @@ func TestRedisKilledAndRestarted(t *testing.T) {
 	exchange(t, "a to b", a, b)
 	exchange(t, "b to a", b, a)
 	for _, n := range []*node{a, b} {
-		if lost, restored := n.log.count("connection lost"), n.log.count("connection restored"); lost != 1 || restored != 1 {
+		if lost, restored := n.log.Count("connection lost"), n.log.Count("connection restored"); lost != 1 || restored != 1 {
 			t.Errorf("logged the loss %d times and the recovery %d times, want once:\n%s", lost, restored, n.log)
 		}
 		if s := n.Stats(); s.Reconnects != 1 {
@@ -229,7 +229,7 @@ func TestSlowReceive(t *testing.T) {
 	slow.healthy()
 	fast.publish("on time")
 	redistest.Wait(t, "the next envelope", func() bool { return heard.Load()+slow.Stats().Dropped == 101 })
-	if n := slow.log.count("are dropped"); n != 1 {
+	if n := slow.log.Count("are dropped"); n != 1 {
 		t.Errorf("logged %d times that envelopes are dropped, want once:\n%s", n, slow.log)
 	}
 }
@@ -338,7 +338,7 @@ func TestEndWhileRedisIsPaused(t *testing.T) {
 	if s := n.Stats(); n.Lost() != 1000 || s.Published != 0 {
 		t.Errorf("lost %d of 1000; stats %+v", n.Lost(), s)
 	}
-	if n.log.count(`level=WARN msg="envelopes were not sent before the bus ended" name=ignis lost=`) != 1 {
+	if n.log.Count(`level=WARN msg="envelopes were not sent before the bus ended" name=ignis lost=`) != 1 {
 		t.Errorf("the loss is not logged once:\n%s", n.log)
 	}
 }

@@ -4,19 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"github.com/ignis-go/ignis/internal/loglimit"
 	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
 // finder finds the node to connect to, and checks that a node is still the right one.
 // Only its owner's goroutine uses it.
 type finder struct {
-	cfg    *Config
-	target *redisconn.Target
-	limit  *loglimit.Limiter
+	notices // of checks that are skipped
+	target  *redisconn.Target
 	// members are the nodes that the Cluster last listed, and met the addresses, by ID, at
 	// which nodes were reached.
 	members []member
@@ -27,8 +24,6 @@ type finder struct {
 	home time.Time
 	// next is the index of the Sentinel to ask next.
 	next int
-	// said holds the skipped checks that have already been logged.
-	said map[string]bool
 }
 
 // candidate is a node to try.
@@ -113,7 +108,7 @@ func (f *finder) alive(ctx context.Context, l *link) error {
 	}
 	err := l.beat(ctx)
 	if err == nil && l.denied != nil && l.silent() {
-		f.say("heartbeat", "this redis user may not use the bus's heartbeat channel: "+
+		f.say("this redis user may not use the bus's heartbeat channel: "+
 			"a dead subscription is not detected while redis replies to PING; allow "+f.cfg.Prefix+heartbeatChannel+"*", l, l.denied)
 	}
 	return err
@@ -123,21 +118,9 @@ func (f *finder) alive(ctx context.Context, l *link) error {
 func (f *finder) checkMaster(ctx context.Context, l *link) error {
 	err := l.master(ctx)
 	if errors.Is(err, errNoRole) {
-		f.say("role", "this redis user may not query the role of a node: "+
+		f.say("this redis user may not query the role of a node: "+
 			"a replica, whose messages do not reach other instances, is not detected; allow ROLE", l, err)
 		return nil
 	}
 	return err
-}
-
-// say logs, once per check, that a check is skipped because the user has no right to make it.
-func (f *finder) say(check, text string, l *link, err error) {
-	if f.said[check] {
-		return
-	}
-	if f.said == nil {
-		f.said = make(map[string]bool)
-	}
-	f.said[check] = true
-	f.limit.Log(slog.LevelWarn, text, "name", f.cfg.Name, "redis", l.addr, "error", err)
 }

@@ -47,7 +47,7 @@ func TestGapAfterLostConnection(t *testing.T) {
 	if _, _, err := n.NextGap(none); err == nil {
 		t.Error("gaps are reported twice")
 	}
-	if got := n.log.count("missed=unknown missed_for="); got == 0 {
+	if got := n.log.Count("missed=unknown missed_for="); got == 0 {
 		t.Errorf("log:\n%s", n.log)
 	}
 }

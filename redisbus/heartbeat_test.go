@@ -30,7 +30,7 @@ func TestDeadSubscriptionIsReplaced(t *testing.T) {
 		t.Errorf("stats %+v", s)
 	}
 	exchange(t, "after", run(t, impatient(second.URL()), nil), n)
-	if n.log.count("the subscription is dead") != 1 {
+	if n.log.Count("the subscription is dead") != 1 {
 		t.Errorf("log:\n%s", n.log)
 	}
 }
@@ -126,7 +126,7 @@ func TestHeartbeatWithoutRights(t *testing.T) {
 	n := run(t, impatient("redis://app:secret@"+r.Addr()), nil)
 	exchange(t, "without", n, n)
 	redistest.Wait(t, "some probes", func() bool { return n.Probes() > 3 })
-	if got := n.log.count("allow ignis:bus:*"); got != 1 {
+	if got := n.log.Count("allow ignis:bus:*"); got != 1 {
 		t.Errorf("logged %d times, want once:\n%s", got, n.log)
 	}
 	stats := r.Do("info", "commandstats")
@@ -150,7 +150,7 @@ func TestHeartbeatWithoutRights(t *testing.T) {
 	}
 	// The right may be revoked later.
 	r.Do("acl", "setuser", "app", "resetchannels", "&ws:broadcast", "&ws:room:*", "&ws:client:*", "&ws:user:*")
-	redistest.Wait(t, "the bus to use PING", func() bool { return n.log.count("allow ignis:bus:*") == 1 })
+	redistest.Wait(t, "the bus to use PING", func() bool { return n.log.Count("allow ignis:bus:*") == 1 })
 	redistest.Wait(t, "the bus to reconnect", func() bool { return n.Stats().Reconnects == 1 }) // Redis disconnects it
 	n.healthy()
 	exchange(t, "revoked", n, n)

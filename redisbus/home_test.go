@@ -99,7 +99,7 @@ func TestCutBetweenNodes(t *testing.T) {
 			err := n.Health()
 			return n.Stats().CutOff > 0 && errors.Is(err, redisbus.ErrPartial) && says.MatchString(err.Error())
 		})
-		if log := n.log.String(); n.log.count("a part of the Cluster is cut off") == 0 || !says.MatchString(log) || !strings.Contains(log, "lost=unknown missed=unknown") {
+		if log := n.log.String(); n.log.Count("a part of the Cluster is cut off") == 0 || !says.MatchString(log) || !strings.Contains(log, "lost=unknown missed=unknown") {
 			t.Errorf("log:\n%s", n.log)
 		}
 	}
@@ -111,13 +111,13 @@ func TestCutBetweenNodes(t *testing.T) {
 	away.awaitOn(first)
 	exchange(t, "joined", a, away)
 	exchange(t, "joined", away, b)
-	if away.log.count("moved to the node of the Cluster that all instances prefer") == 0 || away.Lost() != 0 {
+	if away.log.Count("moved to the node of the Cluster that all instances prefer") == 0 || away.Lost() != 0 {
 		t.Errorf("log:\n%s", away.log)
 	}
 	c.Heal()
 	for _, n := range []*node{a, b, away} {
 		n.healthy()
-		if n.log.count(`the Cluster is whole again`) == 0 || n.log.count("lost=unknown missed=unknown missed_for=") == 0 {
+		if n.log.Count(`the Cluster is whole again`) == 0 || n.log.Count("lost=unknown missed=unknown missed_for=") == 0 {
 			t.Errorf("log:\n%s", n.log)
 		}
 	}
@@ -163,7 +163,7 @@ func TestAllReturnToPreferredNode(t *testing.T) {
 	redistest.Wait(t, "the emitter to return", func() bool { return publish() && isOn(first, config.Name) })
 	exchange(t, "returned", a, b)
 	for _, n := range []*node{a, b} {
-		if s := n.Stats(); s.Reconnects < 2 || n.log.count("missed=unknown missed_for=") < 2 {
+		if s := n.Stats(); s.Reconnects < 2 || n.log.Count("missed=unknown missed_for=") < 2 {
 			t.Errorf("stats %+v, log:\n%s", s, n.log)
 		}
 	}

@@ -82,7 +82,7 @@ func TestUnsentEnvelopesAreKept(t *testing.T) {
 	if s.LostConnection == 0 || s.LostConnection > 512 || s.LostExpired != 0 {
 		t.Errorf("stats %+v; want the envelopes in flight to be lost", s)
 	}
-	if n.log.count("they may arrive late and after newer ones") != 1 || n.log.count("kept=") != 1 || n.log.count("kept=0") != 0 {
+	if n.log.Count("they may arrive late and after newer ones") != 1 || n.log.Count("kept=") != 1 || n.log.Count("kept=0") != 0 {
 		t.Errorf("log:\n%s", n.log)
 	}
 	least := accepted - s.LostConnection
@@ -164,7 +164,7 @@ func TestExpiredEnvelopesAreDropped(t *testing.T) {
 	if s := n.Stats(); s.Queued != 0 || s.LostExpired < count-512 || s.LostExpired+s.LostConnection != count || n.Lost() != count {
 		t.Errorf("stats %+v, lost %d", s, n.Lost())
 	}
-	if n.log.count(`msg="envelopes waited too long for redis and are dropped" name=ignis redis="redis at `+r.Addr()+`" lost=`) != 1 {
+	if n.log.Count(`msg="envelopes waited too long for redis and are dropped" name=ignis redis="redis at `+r.Addr()+`" lost=`) != 1 {
 		t.Errorf("log:\n%s", n.log)
 	}
 	r.Resume()

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/ignis-go/ignis/internal/logtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 )
@@ -70,7 +71,7 @@ func TestLogLines(t *testing.T) {
 // Failed attempts to connect are logged with the cause.
 func TestLogLinesOfFailedAttempts(t *testing.T) {
 	r := redistest.Start(t)
-	var log logBuffer
+	var log logtest.Log
 	c := impatient(r.URL())
 	c.Name, c.Logger = "bus", slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	bus, err := redisbus.New(c)

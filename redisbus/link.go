@@ -31,7 +31,8 @@ type link struct {
 	self  string      // the node's ID, in a Cluster
 	apart []apart     // masters that the node does not reach
 
-	own    string         // heartbeat channel; "" for none
+	own    string      // heartbeat channel; "" for none
+	mute   error       // why commands do not arrive; nil if they do
 	heard  chan heartbeat // heartbeats received on it
 	beats  uint64
 	lag    time.Duration // of the last heartbeat; 0 if none came back
@@ -47,6 +48,7 @@ type link struct {
 type inbox struct {
 	own     string       // heartbeat channel, without the prefix
 	message func(string) // handles the messages of the other channels
+	command func(string) // handles commands
 }
 
 // dialLink connects to the node at addr. If in is not nil, it also subscribes, and returns
@@ -92,9 +94,9 @@ func (l *link) subscribe(ctx context.Context, in *inbox) error {
 	for i := range patterns {
 		patterns[i] = l.prefix + patterns[i]
 	}
-	own := l.prefix + in.own
+	own, commands := l.prefix+in.own, l.prefix+wire.ChannelCommands
 	want := 1 + len(patterns)
-	confirmed := make(chan struct{}, want+1)
+	confirmed := make(chan struct{}, want+2)
 	l.heard = make(chan heartbeat, 1)
 	l.sub, l.release = l.client.Dedicate()
 	l.subDone = l.sub.SetPubSubHooks(rueidis.PubSubHooks{
@@ -103,7 +105,11 @@ func (l *link) subscribe(ctx context.Context, in *inbox) error {
 				l.hear(m.Message)
 				return
 			}
-			if l.open.Load() {
+			switch {
+			case !l.open.Load():
+			case m.Pattern == "" && m.Channel == commands:
+				in.command(m.Message)
+			default:
 				in.message(m.Message)
 			}
 		},
@@ -121,17 +127,22 @@ func (l *link) subscribe(ctx context.Context, in *inbox) error {
 		b.Subscribe().Channel(l.prefix+wire.ChannelBroadcast).Build(),
 		b.Psubscribe().Pattern(patterns...).Build(),
 		b.Subscribe().Channel(own).Build(),
+		b.Subscribe().Channel(commands).Build(),
 	)
 	for _, r := range replies[:2] {
 		if err := r.Error(); err != nil {
 			return judge(toSubscribe, err)
 		}
 	}
-	if err := replies[2].Error(); err == nil {
+	for i, missing := range []*error{&l.denied, &l.mute} { // a bus can do without these two
+		if *missing = replies[2+i].Error(); *missing == nil {
+			want++
+		} else if err := judge(toBeat, *missing); err != nil {
+			return err
+		}
+	}
+	if l.denied == nil {
 		l.own = own
-		want++
-	} else if l.denied = err; judge(toBeat, err) != nil {
-		return judge(toBeat, err)
 	}
 	for range want {
 		select {

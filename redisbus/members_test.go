@@ -64,7 +64,7 @@ e7d1eec 127.0.0.1:30001@31001 myself,master - 0 0 1 connected 0-5460
 // Nodes are tried in the order of their slots, at the addresses where they were reached, with
 // failed and slow ones last.
 func TestOrderOfMembers(t *testing.T) {
-	f := &finder{cfg: &Config{}, target: &redisconn.Target{Mode: redisconn.Cluster, Addrs: []string{"seed:1", "a:1"}}}
+	f := &finder{notices: notices{cfg: &Config{}}, target: &redisconn.Target{Mode: redisconn.Cluster, Addrs: []string{"seed:1", "a:1"}}}
 	f.members = []member{{"A", "a:1", 0, false}, {"B", "b:1", 1, true}, {"C", "c:1", 2, false}}
 	l := &link{addr: "c.example:1", self: "C"}
 	f.meet(l)
@@ -86,7 +86,7 @@ func TestOrderOfMembers(t *testing.T) {
 	if got := f.rank(&link{addr: "y:1", self: "replica"}); got != 3 {
 		t.Errorf("a node that is not a member has rank %d, want 3", got)
 	}
-	if got := (&finder{cfg: &Config{}, target: f.target}).order(); !slices.Equal(got, f.target.Addrs) {
+	if got := (&finder{notices: notices{cfg: &Config{}}, target: f.target}).order(); !slices.Equal(got, f.target.Addrs) {
 		t.Errorf("without members, the order is %q, want the configured one", got)
 	}
 }

@@ -1,7 +1,6 @@
 package redisbus_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ignis-go/ignis/internal/logtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 )
@@ -23,32 +23,12 @@ const deadline = 2 * time.Minute
 type node struct {
 	*redisbus.Bus
 	t      *testing.T
-	log    *logBuffer
+	log    *logtest.Log
 	got    chan string
 	cancel context.CancelFunc
 	result chan error
 	once   sync.Once
 }
-
-// logBuffer is a log that can be read while it is written.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *logBuffer) count(what string) int { return strings.Count(l.String(), what) }
 
 // impatient returns a configuration that detects failures soon.
 func impatient(url string) redisbus.Config {
@@ -67,8 +47,8 @@ func each(f func([]byte)) func(...[]byte) {
 // launch starts a bus and returns without waiting.
 func launch(t *testing.T, c redisbus.Config, receive func([]byte)) (n *node, ready chan struct{}) {
 	t.Helper()
-	n = &node{t: t, log: &logBuffer{}, got: make(chan string, 100_000), result: make(chan error, 1)}
-	c.Logger = slog.New(slog.NewTextHandler(n.log, nil))
+	n = &node{t: t, log: &logtest.Log{}, got: make(chan string, 100_000), result: make(chan error, 1)}
+	c.Logger = n.log.Logger()
 	bus, err := redisbus.New(c)
 	if err != nil {
 		t.Fatal(err)

@@ -70,10 +70,10 @@ func TestNonsenseFromRedis(t *testing.T) {
 		if l.Stats().Garbled == 0 {
 			t.Errorf("%.30q to %s has not been counted: %+v", l.answer, l.command, l.Stats())
 		}
-		if l.log.count("use of closed") > 0 {
+		if l.log.Count("use of closed") > 0 {
 			t.Errorf("%.30q to %s: the log hides the reason:\n%s", l.answer, l.command, l.log)
 		}
-		if running := l.command == "PING" || l.command == "PUBLISH"; running && l.log.count(": redis: ") == 0 {
+		if running := l.command == "PING" || l.command == "PUBLISH"; running && l.log.Count(": redis: ") == 0 {
 			t.Errorf("%.30q to %s: the log does not contain the reason:\n%s", l.answer, l.command, l.log)
 		}
 	}
@@ -135,7 +135,7 @@ func TestMaxIncoming(t *testing.T) {
 	free.publish(large + large)
 	redistest.Wait(t, "the message to be rejected", func() bool { return n.Stats().Garbled == 1 })
 	n.healthy()
-	if n.log.count("larger than the limit of 102400 bytes") == 0 {
+	if n.log.Count("larger than the limit of 102400 bytes") == 0 {
 		t.Error(n.log)
 	}
 	exchange(t, "after it", free, n)

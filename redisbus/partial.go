@@ -120,6 +120,7 @@ func (b *Bus) handOver(ctx context.Context, l, next *link) {
 	b.mu.Lock()
 	b.addr = next.addr
 	b.mu.Unlock()
+	b.commands.use(next, true)
 	b.limit.Log(slog.LevelInfo, "moved to the node of the Cluster that all instances prefer", "name", b.cfg.Name,
 		"redis", next.addr, "left", l.addr, "missed", "unknown", "missed_for", until.Sub(from).Round(time.Millisecond))
 	b.missed(from, until)

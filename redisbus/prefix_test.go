@@ -2,7 +2,6 @@ package redisbus_test
 
 import (
 	"errors"
-	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/bustest"
+	"github.com/ignis-go/ignis/internal/logtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/wire"
@@ -78,7 +78,7 @@ func TestPrefix(t *testing.T) {
 		m.stop()
 	}
 	for _, channel := range strings.Fields(r.Do("pubsub", "channels")) {
-		if !strings.HasPrefix(channel, "shop") && !strings.HasPrefix(channel, "ws:ws:") && !strings.HasPrefix(channel, "ws:ignis:bus:") {
+		if !strings.HasPrefix(channel, "shop") && !strings.HasPrefix(channel, "ws:ws:") && !strings.HasPrefix(channel, "ws:ignis:") {
 			t.Errorf("subscribed to %s", channel)
 		}
 	}
@@ -129,7 +129,7 @@ func TestPrefixWithFewRights(t *testing.T) {
 	c.Prefix = "shop:"
 	n := run(t, c, nil)
 	exchange(t, "without heartbeats", n, n)
-	if n.log.count("\n") != 1 || n.log.count("allow shop:ignis:bus:*") != 1 {
+	if n.log.Count("\n") != 1 || n.log.Count("allow shop:ignis:bus:*") != 1 {
 		t.Errorf("the log does not name the missing channel:\n%s", n.log)
 	}
 	n.stop()
@@ -240,12 +240,12 @@ func TestDatabaseWarningIsLogged(t *testing.T) {
 		exchange(t, "first", n, n)
 		r.Do("client", "kill", "type", "pubsub")
 		redistest.Wait(t, "the bus to reconnect", func() bool { return n.Stats().Reconnects == 1 })
-		if got := n.log.count("database 3 in the address"); got != want {
+		if got := n.log.Count("database 3 in the address"); got != want {
 			t.Errorf("bus with prefix %q: %d warnings, want %d:\n%s", prefix, got, want, n.log)
 		}
 		n.stop()
-		log := &logBuffer{}
-		c.Logger = slog.New(slog.NewTextHandler(log, nil))
+		log := &logtest.Log{}
+		c.Logger = log.Logger()
 		p, err := redisbus.Dial(t.Context(), c)
 		if err != nil {
 			t.Fatal(err)
@@ -256,7 +256,7 @@ func TestDatabaseWarningIsLogged(t *testing.T) {
 				t.Fatal(errs)
 			}
 		}
-		if got := log.count("level=WARN"); got != want || log.count("database 3 in the address") != want {
+		if got := log.Count("level=WARN"); got != want || log.Count("database 3 in the address") != want {
 			t.Errorf("publisher with prefix %q: want %d warnings:\n%s", prefix, want, log)
 		}
 	}

@@ -68,7 +68,7 @@ func Dial(ctx context.Context, c Config) (*Publisher, error) {
 	}
 	p := &Publisher{cfg: c, target: t, dial: make(chan struct{}, 1)}
 	p.limit = loglimit.New(c.Logger) // never opened, because a publisher does not work in the background
-	p.finder = finder{cfg: &p.cfg, target: &p.target, limit: p.limit}
+	p.finder = finder{notices: notices{cfg: &p.cfg, limit: p.limit}, target: &p.target}
 	l, err := p.finder.start(ctx, nil)
 	if err != nil {
 		return nil, err

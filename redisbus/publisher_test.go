@@ -14,6 +14,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"github.com/ignis-go/ignis/internal/logtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/wire"
@@ -98,8 +99,8 @@ func TestPublisherReportsUnconfirmedItems(t *testing.T) {
 func TestPublisherLogsLostConnection(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
-	log := &logBuffer{}
-	c := redisbus.Config{URL: r.URL(), Name: "worker", ProbeInterval: 1, ProbeTimeout: 100 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(log, nil))}
+	log := &logtest.Log{}
+	c := redisbus.Config{URL: r.URL(), Name: "worker", ProbeInterval: 1, ProbeTimeout: 100 * time.Millisecond, Logger: log.Logger()}
 	p, err := redisbus.Dial(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)

@@ -19,10 +19,11 @@ const (
 	toPing                     // PING, on either connection
 	toPublish                  // PUBLISH of an envelope
 	toSubscribe                // SUBSCRIBE and PSUBSCRIBE for the channels of envelopes
-	toBeat                     // SUBSCRIBE and PUBLISH for the heartbeat channel
+	toBeat                     // SUBSCRIBE and PUBLISH for the heartbeat channel, and SUBSCRIBE for commands
 	toRole                     // ROLE and HELLO, to find out whether the node is a master
 	toCluster                  // CLUSTER NODES and CLUSTER SLOTS
 	toSentinel                 // SENTINEL GET-MASTER-ADDR-BY-NAME
+	toStore                    // EVAL of send.lua and ZREVRANGE, for commands
 	commands
 )
 
@@ -44,6 +45,9 @@ const (
 // replies defines what the error replies of Redis mean. The last row is also for kinds that
 // have no row.
 //
+// The link stays after any reply to a command that stores or reads commands, and the command is
+// repeated unless the verdict is giveUp. If the link must end, the next probe notices.
+//
 // PUBLISH and SUBSCRIBE do not write data. So Redis continues to deliver messages while its
 // disk is full (MISCONF), its memory is at the limit (OOM), there are too few replicas
 // (NOREPLICAS), or it is loading its data (LOADING), although it replies to commands that write,
@@ -52,29 +56,32 @@ var replies = []struct {
 	kind  redisconn.Kind
 	means verdicts
 }{
-	//                                connect    ping   publish    subscribe  beat       role   cluster    sentinel
-	{redisconn.CannotWrite, verdicts{elsewhere, works, works, elsewhere, works, works, works, elsewhere}},
-	{redisconn.Loading, verdicts{elsewhere, works, elsewhere, elsewhere, elsewhere, works, elsewhere, elsewhere}},
+	//                                connect    ping   publish    subscribe  beat       role   cluster    sentinel   store
+	{redisconn.CannotWrite, verdicts{elsewhere, works, works, elsewhere, works, works, works, elsewhere, works}},
+	{redisconn.Loading, verdicts{elsewhere, works, elsewhere, elsewhere, elsewhere, works, elsewhere, elsewhere, works}},
 	// A script is running. In the meantime Redis refuses to publish, but the subscription
 	// stays.
-	{redisconn.Busy, verdicts{elsewhere, works, works, elsewhere, works, works, works, elsewhere}},
+	{redisconn.Busy, verdicts{elsewhere, works, works, elsewhere, works, works, works, elsewhere, works}},
 	// The node is a replica, or its Cluster does not work.
 	{redisconn.Replica, always(elsewhere)},
 	{redisconn.ClusterDown, always(elsewhere)},
 	// Rights may be missing for a single channel only, and checks without rights are
 	// skipped.
-	{redisconn.NoRights, verdicts{giveUp, works, works, giveUp, works, works, works, giveUp}},
-	{redisconn.NoCommand, verdicts{giveUp, works, giveUp, giveUp, giveUp, works, works, giveUp}},
+	{redisconn.NoRights, verdicts{giveUp, works, works, giveUp, works, works, works, giveUp, giveUp}},
+	{redisconn.NoCommand, verdicts{giveUp, works, giveUp, giveUp, giveUp, works, works, giveUp, giveUp}},
 	// Credentials and access.
 	{redisconn.Unauthenticated, always(giveUp)},
 	{redisconn.NoAccess, always(giveUp)},
-	{redisconn.Other, verdicts{elsewhere, works, works, elsewhere, works, works, works, elsewhere}},
+	// A slot of the Cluster is being moved, or is on a node that cannot be reached.
+	{redisconn.InMotion, verdicts{elsewhere, works, works, elsewhere, works, works, works, elsewhere, works}},
+	{redisconn.Redirected, verdicts{elsewhere, works, works, elsewhere, works, works, works, elsewhere, works}},
+	{redisconn.Other, verdicts{elsewhere, works, works, elsewhere, works, works, works, elsewhere, giveUp}},
 }
 
 // verdicts holds what one reply means for each command.
 type verdicts [commands]verdict
 
-func always(v verdict) verdicts { return verdicts{v, v, v, v, v, v, v, v} }
+func always(v verdict) verdicts { return verdicts{v, v, v, v, v, v, v, v, v} }
 
 // meaning looks up an error reply.
 func meaning(c command, reply *rueidis.RedisError) verdict {

@@ -72,7 +72,7 @@ func TestAddressMoves(t *testing.T) {
 	n.healthy()
 	other := run(t, impatient(second.URL()), nil)
 	exchange(t, "after", n, other)
-	if n.log.count("this node is a replica of "+second.Addr()) != 1 {
+	if n.log.Count("this node is a replica of "+second.Addr()) != 1 {
 		t.Errorf("the log does not say why exactly once:\n%s", n.log)
 	}
 	redistest.Wait(t, "the publisher to move as well", func() bool {
@@ -107,7 +107,7 @@ func TestRoleWithoutRights(t *testing.T) {
 	n := run(t, impatient(f.URL()), nil)
 	redistest.Wait(t, "some probes", func() bool { return n.Probes() > 3 })
 	n.stop() // logs how often a line was left out
-	if got := n.log.count("allow ROLE"); got != 1 || n.log.count("more=") > 0 {
+	if got := n.log.Count("allow ROLE"); got != 1 || n.log.Count("more=") > 0 {
 		t.Errorf("logged %d times, want once:\n%s", got, n.log)
 	}
 }

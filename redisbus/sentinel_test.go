@@ -87,7 +87,7 @@ func TestMinorityNamesAnotherMaster(t *testing.T) {
 	// The bus follows a majority, although the old master works and claims to be one.
 	name(t, a, rival.Addr())
 	redistest.Wait(t, "the bus to follow the majority", func() bool { return n.Stats().Addr == rival.Addr() && n.Health() == nil })
-	if n.log.count("2 of 3 sentinels name another master, "+rival.Addr()) != 1 {
+	if n.log.Count("2 of 3 sentinels name another master, "+rival.Addr()) != 1 {
 		t.Errorf("log:\n%s", n.log)
 	}
 	redistest.Wait(t, "the publisher to follow as well", func() bool {
@@ -107,7 +107,7 @@ func TestErrorNamesSentinel(t *testing.T) {
 	config := impatient(sentinelURL(c.Sentinels[0].Addr(), c.Sentinels[1].Addr(), stale.Addr()))
 	n, ready := launch(t, config, nil)
 	want := "named by sentinel " + stale.Addr() + ": " + c.Replica.Addr() + ": this node is a replica of " + c.Master.Addr()
-	redistest.Wait(t, "Health to name it", func() bool { return n.log.count(want) > 0 })
+	redistest.Wait(t, "Health to name it", func() bool { return n.log.Count(want) > 0 })
 	c.Sentinels[1].Resume()
 	n.await(ready)
 	if s := n.Stats(); s.Addr != c.Master.Addr() {
@@ -126,7 +126,7 @@ func TestOneSentinelRefuses(t *testing.T) {
 	good.Answer("PING", "-LOADING not yet\r\n")
 	good.Answer("SENTINEL", "-LOADING not yet\r\n")
 	n, ready := launch(t, impatient(sentinelURL(bad.Addr(), good.Addr())), nil)
-	redistest.Wait(t, "an attempt", func() bool { return n.log.count("NOAUTH") > 0 })
+	redistest.Wait(t, "an attempt", func() bool { return n.log.Count("NOAUTH") > 0 })
 	name(t, good, master.Addr())
 	n.await(ready)
 	exchange(t, "after", n, n)

@@ -57,6 +57,14 @@ type Stats struct {
 	Heartbeats uint64
 	LagTime    time.Duration
 	Lag        time.Duration
+	// CommandsSent counts commands that Redis has accepted, and Commands those that arrived
+	// or were read. CommandsDropped counts commands that arrived but were too large or too
+	// many; the stored ones are then read again. StoreFailures counts failed attempts to
+	// send commands and to read the stored ones.
+	CommandsSent    uint64
+	Commands        uint64
+	CommandsDropped uint64
+	StoreFailures   uint64
 	// CutOff is the number of masters of the Cluster that the bus's node does not reach.
 	CutOff int
 	// Queued is the number of accepted envelopes that Redis has yet to confirm.
@@ -73,6 +81,8 @@ type counters struct {
 	lostConnection, lostRefused, lostShutdown atomic.Uint64
 	dropped, reconnects, garbled, lostExpired atomic.Uint64
 	dead, gaps, probes, heartbeats            atomic.Uint64
+	commands, commandsSent                    atomic.Uint64
+	commandsDropped, storeFailures            atomic.Uint64
 	gapTime, lagTime, lag                     atomic.Int64 // in nanoseconds
 	// overflow is the value of dropped after the first drop of the current overflow, or
 	// zero if there is no overflow. overflowed is when the overflow started, in
@@ -103,6 +113,8 @@ func (b *Bus) Stats() Stats {
 		Dropped: c.dropped.Load(), Reconnects: c.reconnects.Load(), Garbled: c.garbled.Load(),
 		DeadSubscriptions: c.dead.Load(), Gaps: c.gaps.Load(), GapTime: time.Duration(c.gapTime.Load()),
 		Heartbeats: c.heartbeats.Load(), LagTime: time.Duration(c.lagTime.Load()),
+		CommandsSent: c.commandsSent.Load(), Commands: c.commands.Load(),
+		CommandsDropped: c.commandsDropped.Load(), StoreFailures: c.storeFailures.Load(),
 		Queued: b.out.len(), Waiting: b.in.len(),
 	}
 	b.mu.Lock()
@@ -212,11 +224,13 @@ func (b *Bus) setUp(l *link) {
 	b.mu.Unlock()
 	b.probed(l)
 	b.out.open()
+	b.commands.use(l, true)
 }
 
 // setDown records that there is no link. Publish fails with cause.
 func (b *Bus) setDown(cause error) {
 	b.out.close(cause)
+	b.commands.use(nil, true)
 	b.mu.Lock()
 	b.up, b.cause, b.stuck = false, cause, nil
 	b.mu.Unlock()

@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go, if this is possible without a password:
 # redis-server, a C compiler for the race detector, and the programs with which the tests run
-# what is in docs/tokens.md. With IGNIS_REQUIRE_PROXIES=1 also nginx and haproxy, and with
-# IGNIS_REQUIRE_PROMTOOL=1 also prometheus; not by default, because the packages start servers.
+# what is in docs/tokens.md. With TEST_REQUIRE_PROXIES=1 also nginx and haproxy, and with
+# TEST_REQUIRE_PROMTOOL=1 also prometheus; not by default, because the packages start servers.
 # Exits with 0 if all are installed.
 set -euo pipefail
 
 missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
 PATH=$PATH:/usr/sbin # of nginx and haproxy; not everyone has it
-if [ "${IGNIS_REQUIRE_PROXIES:-}" = 1 ]; then
+if [ "${TEST_REQUIRE_PROXIES:-}" = 1 ]; then
 	for program in nginx haproxy; do
 		command -v "$program" >/dev/null || missing+=("$program")
 	done
 fi
-if [ "${IGNIS_REQUIRE_PROMTOOL:-}" = 1 ]; then
+if [ "${TEST_REQUIRE_PROMTOOL:-}" = 1 ]; then
 	command -v promtool >/dev/null || missing+=(prometheus)
 fi
 # Go disables cgo automatically if there is no C compiler.

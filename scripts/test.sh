@@ -15,16 +15,16 @@ scripts/setup.sh || true # the notes below report what is still missing
 
 notes=()
 if ! command -v redis-server >/dev/null; then
-	if [ "${IGNIS_REQUIRE_REDIS:-}" = 1 ]; then
-		notes+=("redis-server is missing and IGNIS_REQUIRE_REDIS=1, so tests that need it FAIL")
+	if [ "${TEST_REQUIRE_REDIS:-}" = 1 ]; then
+		notes+=("redis-server is missing and TEST_REQUIRE_REDIS=1, so tests that need it FAIL")
 	else
 		notes+=("redis-server is missing, so tests use an embedded server, and those that need a real one are SKIPPED")
 	fi
 fi
 for program in node openssl php python3 xxd; do
 	if ! command -v "$program" >/dev/null; then
-		if [ "${IGNIS_REQUIRE_LANGUAGES:-}" = 1 ]; then
-			notes+=("$program is missing and IGNIS_REQUIRE_LANGUAGES=1, so tests that need it FAIL")
+		if [ "${TEST_REQUIRE_LANGUAGES:-}" = 1 ]; then
+			notes+=("$program is missing and TEST_REQUIRE_LANGUAGES=1, so tests that need it FAIL")
 		else
 			notes+=("$program is missing, so tests that need it are SKIPPED")
 		fi
@@ -32,16 +32,16 @@ for program in node openssl php python3 xxd; do
 done
 for program in nginx haproxy; do
 	if ! PATH=$PATH:/usr/sbin command -v "$program" >/dev/null; then
-		if [ "${IGNIS_REQUIRE_PROXIES:-}" = 1 ]; then
-			notes+=("$program is missing and IGNIS_REQUIRE_PROXIES=1, so tests that need it FAIL")
+		if [ "${TEST_REQUIRE_PROXIES:-}" = 1 ]; then
+			notes+=("$program is missing and TEST_REQUIRE_PROXIES=1, so tests that need it FAIL")
 		else
 			notes+=("$program is missing, so tests that need it are SKIPPED")
 		fi
 	fi
 done
 if ! command -v promtool >/dev/null; then
-	if [ "${IGNIS_REQUIRE_PROMTOOL:-}" = 1 ]; then
-		notes+=("promtool is missing and IGNIS_REQUIRE_PROMTOOL=1, so tests that need it FAIL")
+	if [ "${TEST_REQUIRE_PROMTOOL:-}" = 1 ]; then
+		notes+=("promtool is missing and TEST_REQUIRE_PROMTOOL=1, so tests that need it FAIL")
 	else
 		notes+=("promtool is missing, so tests that need it are SKIPPED")
 	fi

@@ -2,18 +2,16 @@ package webhook
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/strictjson"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -24,28 +22,21 @@ import (
 // maxShown is the maximum size of a message to a client, in bytes.
 const maxShown = 1024
 
-// fieldsOf returns the fields of a JSON object by name. A field that is null counts as
-// absent. An empty array counts as an empty object, because PHP encodes both as [].
-func fieldsOf(text []byte) (map[string]json.RawMessage, error) {
-	fields := make(map[string]json.RawMessage)
-	var twice string
-	err := wire.EachField(text, func(key, value []byte) {
-		if _, ok := fields[string(key)]; ok {
-			twice = string(key)
-		}
-		fields[string(key)] = value
-	})
+// fieldsOf returns the fields of a JSON object, whose names must be among names, if there are
+// any. A field that is null counts as missing. An empty array counts as an empty object,
+// because PHP encodes both as [].
+func fieldsOf(text []byte, names ...string) (strictjson.Fields, error) {
+	fields, err := strictjson.Parse(text)
 	switch {
-	case err != nil && isEmptyArray(text):
+	case err == nil:
+	case isEmptyArray(text):
 		return nil, nil
-	case err != nil:
-		return nil, errors.New("it is not a JSON object")
-	case twice != "":
-		return nil, fmt.Errorf("it contains %.64q twice", twice)
+	default:
+		return nil, err
 	}
-	for name, value := range fields {
-		if string(value) == "null" {
-			delete(fields, name)
+	for _, f := range fields {
+		if names != nil && !slices.Contains(names, f.Name) && string(f.Value) != "null" {
+			return nil, fmt.Errorf("it contains the unknown field %.64q; known are %s", f.Name, strings.Join(names, ", "))
 		}
 	}
 	return fields, nil
@@ -56,74 +47,43 @@ func isEmptyArray(text []byte) bool {
 	return len(text) >= 2 && text[0] == '[' && text[len(text)-1] == ']' && len(bytes.TrimSpace(text[1:len(text)-1])) == 0
 }
 
-// known returns an error if there is a field whose name is not one of names.
-func known(fields map[string]json.RawMessage, names ...string) error {
-	for name := range fields {
-		if !slices.Contains(names, name) {
-			return fmt.Errorf("it contains the unknown field %.64q; known are %s", name, strings.Join(names, ", "))
-		}
-	}
-	return nil
-}
-
-// textOf decodes a JSON string. It reports false for any other value, and for a string with
-// an unpaired surrogate, which decoding replaces, so that different texts become equal.
-func textOf(value []byte) (text string, ok bool) {
-	if len(value) == 0 || value[0] != '"' || json.Unmarshal(value, &text) != nil || strings.ContainsRune(text, utf8.RuneError) {
-		return "", false
-	}
-	return text, true
-}
-
-// idOf decodes an ID: a string, or an integer, which it returns as decimal text.
-func idOf(value []byte) (string, bool) {
-	if text, ok := textOf(value); ok {
-		return text, true
-	}
-	_, err := strconv.ParseInt(string(value), 10, 64)
-	return string(value), err == nil && string(value) != "-0"
-}
-
 // timeOf decodes a time: an RFC 3339 string, or a number of seconds since 1970.
 func timeOf(value []byte) (time.Time, error) {
-	if text, ok := textOf(value); ok {
-		if t, err := time.Parse(time.RFC3339, text); err == nil {
+	if text, ok := strictjson.Text(value); ok {
+		// Time zero is 1 January of the year 1 in Go and .NET. It must not mean that a session
+		// does not end.
+		if t, err := time.Parse(time.RFC3339, text); err == nil && t.Unix() >= 0 {
 			return t, nil
 		}
 	}
-	const last = 253402300799 // the last second of the year 9999
-	f, err := strconv.ParseFloat(string(value), 64)
-	if err != nil || f < 0 || f > last {
-		return time.Time{}, errors.New("it is neither a time such as 2026-01-31T09:05:07Z nor a number of seconds since 1970 (not milliseconds)")
+	if t, ok := strictjson.Seconds(value); ok {
+		return t, nil
 	}
-	whole, part := math.Modf(f)
-	return time.Unix(int64(whole), int64(part*1e9)), nil
+	return time.Time{}, errors.New("it is neither a time such as 2026-01-31T09:05:07Z nor a number of seconds since 1970 (not milliseconds)")
 }
 
 // refusalOf decodes the field refuse, {code, message}, with which the endpoint tells the
 // client why it is refused. It returns nil if there is no such field.
-func refusalOf(fields map[string]json.RawMessage) (*ignis.Error, error) {
-	value, ok := fields["refuse"]
-	if !ok {
+func refusalOf(fields strictjson.Fields) (*ignis.Error, error) {
+	value := fields.Value("refuse")
+	if value == nil {
 		return nil, nil //nolint:nilnil // not refused
 	}
-	inner, err := fieldsOf(value)
-	if err == nil {
-		err = known(inner, "code", "message")
-	}
+	inner, err := fieldsOf(value, "code", "message")
 	if err != nil {
 		return nil, fmt.Errorf("refuse: %w", err)
 	}
 	e := &ignis.Error{Code: wire.CodeForbidden}
-	if code, ok := inner["code"]; ok {
-		text, _ := textOf(code)
+	if code := inner.Value("code"); code != nil {
+		text, _ := strictjson.Text(code)
 		e.Code = wire.ErrorCode(text)
 		if !slices.Contains(wire.ErrorCodes(), e.Code) {
 			return nil, fmt.Errorf("refuse.code must be one of %v", wire.ErrorCodes())
 		}
 	}
-	if message, ok := inner["message"]; ok {
-		if e.Message, ok = textOf(message); !ok {
+	if message := inner.Value("message"); message != nil {
+		var ok bool
+		if e.Message, ok = strictjson.Text(message); !ok {
 			return nil, errors.New("refuse.message is not a string")
 		}
 		for len(e.Message) > maxShown {
@@ -140,8 +100,8 @@ func shownRefusal(a answer) *ignis.Error {
 	if a.status < 400 || a.status > 499 {
 		return nil
 	}
-	fields, err := fieldsOf(a.body)
-	if err != nil || known(fields, "refuse") != nil {
+	fields, err := fieldsOf(a.body, "refuse")
+	if err != nil {
 		return nil
 	}
 	e, err := refusalOf(fields)

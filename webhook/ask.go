@@ -92,7 +92,7 @@ func resultOf(a answer, err error) result {
 	return resultWorks
 }
 
-// report reports a result to the circuit, and logs a change of its state.
+// report passes the result of a request to the circuit, and logs a change of its state.
 func (c *Client) report(e *endpoint, p pass, r result, err error) {
 	switch s, changed := e.circuit.report(p, r); {
 	case !changed:

@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/strictjson"
 )
 
 // Authenticate asks the endpoint who a client is. It can be used as
@@ -60,10 +61,7 @@ func readIdentity(a answer, maxMetadata int) (ignis.Identity, error) {
 	if !a.accepted() {
 		return ignis.Identity{}, unexpected(typeAuthenticate, a)
 	}
-	fields, err := fieldsOf(a.body)
-	if err == nil {
-		err = known(fields, "user", "anonymous", "expires", "grants", "info", "tokenId", "issuedAt", "refuse")
-	}
+	fields, err := fieldsOf(a.body, "user", "anonymous", "expires", "grants", "info", "tokenId", "issuedAt", "refuse")
 	if err != nil {
 		return ignis.Identity{}, malformed(typeAuthenticate, err)
 	}
@@ -81,34 +79,42 @@ func readIdentity(a answer, maxMetadata int) (ignis.Identity, error) {
 }
 
 // identityOf returns the identity in the fields of an answer.
-func identityOf(fields map[string]json.RawMessage, maxMetadata int) (id ignis.Identity, err error) {
+func identityOf(fields strictjson.Fields, maxMetadata int) (id ignis.Identity, err error) {
 	if id.UserID, err = userIn(fields); err != nil {
 		return id, err
 	}
-	if n := len(fields["info"]) + len(fields["grants"]); n > maxMetadata {
+	if n := len(fields.Value("info")) + len(fields.Value("grants")); n > maxMetadata {
 		return id, fmt.Errorf("info and grants have %d bytes in total, which is more than MaxMetadata (%d)", n, maxMetadata)
 	}
-	m := &Metadata{Info: bytes.Clone(fields["info"])}
+	m := &Metadata{Info: bytes.Clone(fields.Value("info"))}
 	id.Metadata = m
 	for _, f := range []struct {
 		name string
 		to   *time.Time
-	}{{"expires", &id.Expires}, {"issuedAt", &m.IssuedAt}} {
-		if value, ok := fields[f.name]; ok {
+	}{{"expires", &id.Expires}, {"issuedAt", &id.IssuedAt}} {
+		if value := fields.Value(f.name); value != nil {
 			if *f.to, err = timeOf(value); err != nil {
 				return id, fmt.Errorf("%s: %w", f.name, err)
 			}
 		}
 	}
-	if value, ok := fields["tokenId"]; ok {
-		if m.TokenID, ok = idOf(value); !ok || !validID(m.TokenID) {
+	if value := fields.Value("tokenId"); value != nil {
+		var ok bool
+		if id.TokenID, ok = strictjson.ID(value); !ok || !validID(id.TokenID) {
 			return id, errors.New("tokenId is neither " + whatIDs + " nor an integer")
 		}
 	}
-	if value, ok := fields["grants"]; ok {
+	if value := fields.Value("grants"); value != nil {
 		// A copy, so that the rest of the answer does not stay in memory.
-		if m.Grants, err = fieldsOf(bytes.Clone(value)); err != nil {
+		grants, err := fieldsOf(bytes.Clone(value))
+		if err != nil {
 			return id, fmt.Errorf("grants: %w", err)
+		}
+		m.Grants = make(map[string]json.RawMessage, len(grants))
+		for _, g := range grants {
+			if value := grants.Value(g.Name); value != nil {
+				m.Grants[g.Name] = value
+			}
 		}
 	}
 	return id, nil
@@ -117,20 +123,19 @@ func identityOf(fields map[string]json.RawMessage, maxMetadata int) (id ignis.Id
 // userIn returns the ID of the user, or "" for a client that the endpoint calls anonymous.
 // An answer with neither is malformed: an endpoint that answers every request with {} must
 // not accept every client.
-func userIn(fields map[string]json.RawMessage) (string, error) {
-	anonymous := fields["anonymous"]
-	value, ok := fields["user"]
+func userIn(fields strictjson.Fields) (string, error) {
+	anonymous, value := fields.Value("anonymous"), fields.Value("user")
 	switch {
 	case anonymous != nil && string(anonymous) != "true" && string(anonymous) != "false":
 		return "", errors.New("anonymous is neither true nor false")
-	case ok && string(anonymous) == "true":
+	case value != nil && string(anonymous) == "true":
 		return "", errors.New("it contains both user and anonymous")
 	case string(anonymous) == "true":
 		return "", nil
-	case !ok:
+	case value == nil:
 		return "", errors.New("it contains no user (for a client without one, answer anonymous: true)")
 	}
-	user, ok := idOf(value)
+	user, ok := strictjson.ID(value)
 	if !ok || !validID(user) {
 		return "", errors.New("user is neither " + whatIDs + " nor an integer")
 	}

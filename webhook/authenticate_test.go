@@ -14,7 +14,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// creds are what a client sent to authenticate.
+// creds returns the credentials of a client.
 func creds() ignis.Credentials {
 	return ignis.Credentials{
 		ClientID: "c1", RemoteAddr: "192.0.2.7:5000", Type: "Bearer", Token: private, Software: "shop/1.4",
@@ -92,7 +92,7 @@ func TestAuthenticateAccepts(t *testing.T) {
 				t.Fatalf("%.100s: %v", answer, err)
 			}
 			m := id.Metadata.(*webhook.Metadata)
-			if id.UserID != want.user || !id.Expires.Equal(want.expires) || !m.IssuedAt.Equal(want.issued) || m.TokenID != want.token || string(m.Info) != want.info || string(m.Grant("teams")) != want.grants {
+			if id.UserID != want.user || !id.Expires.Equal(want.expires) || !id.IssuedAt.Equal(want.issued) || id.TokenID != want.token || string(m.Info) != want.info || string(m.Grant("teams")) != want.grants {
 				t.Errorf("%.100s: got %+v, %+v", answer, id, *m)
 			}
 			if s := c.Stats().Authenticate; s.Requests != 1 || s.Accepted != 1 || s.Refused != 0 || len(s.Failed) != 0 || s.InFlight != 0 {
@@ -102,8 +102,8 @@ func TestAuthenticateAccepts(t *testing.T) {
 	}
 }
 
-// Answers that are not usable. Each is counted with its cause, and says what is wrong. None
-// of them opens the circuit unless the endpoint itself has failed.
+// Malformed answers. Each is counted, the error says what is wrong, and none of them opens the
+// circuit.
 func TestAuthenticateNonsense(t *testing.T) {
 	for answer, want := range map[string]string{
 		``:                                  "it is not a JSON object",
@@ -138,9 +138,12 @@ func TestAuthenticateNonsense(t *testing.T) {
 		`{"user":1e3}`:                      "user is neither",
 		`{"user":-0}`:                       "user is neither",
 		`{"user":99999999999999999999}`:     "user is neither",
-		`{"user":"\ud800"}`:                 "user is neither",
-		`{"user":"a\u0000"}`:                "user is neither",
-		`{"user":"a\nb"}`:                   "user is neither",
+		// The zero time in Go and .NET, which must not mean a session without an end.
+		`{"user":"ann","expires":"0001-01-01T00:00:00Z"}`: "expires: it is neither",
+		`{"user":"ann","expires":"1969-12-31T23:59:59Z"}`: "expires: it is neither",
+		`{"user":"\ud800"}`:  "user is neither",
+		`{"user":"a\u0000"}`: "user is neither",
+		`{"user":"a\nb"}`:    "user is neither",
 
 		`{"user":"` + strings.Repeat("x", 257) + `"}`:                                  "user is neither",
 		`{"user":"ann","tokenId":""}`:                                                  "tokenId is neither",
@@ -205,8 +208,8 @@ func unusable(t *testing.T, err error, begins, contains string) {
 	}
 }
 
-// Answers that refuse a client: what the server makes of them, what the client is told,
-// and what is logged.
+// Answers that refuse a client: whether the server rejects it, what the client is told, and
+// what is logged.
 func TestAuthenticateRefuses(t *testing.T) {
 	for name, row := range map[string]struct {
 		status int
@@ -302,8 +305,8 @@ func TestTextOfAnswer(t *testing.T) {
 	}
 }
 
-// The context of the client ends: the error is that of the context, and the endpoint has
-// not failed.
+// If the context of the client ends, the error is that of the context, and the endpoint has not
+// failed.
 func TestAuthenticateCanceled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newApp(t, hangs)

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -29,13 +30,14 @@ type Config struct {
 	// request each. Empty: URL.
 	AuthenticateURL, RoomsURL, MessagesURL, EventsURL string
 	// Secrets are the secrets with which requests are signed. A secret is whsec_ followed
-	// by 24 to 64 bytes in base64; see [NewSecret]. With several, each request carries a
-	// signature for each, so that the secret can be replaced without an interruption; see
-	// also [Client.Rotate]. Required.
+	// by 24 to 64 bytes in base64; see [NewSecret]. If there are several, each request
+	// carries one signature per secret, so that a secret can be replaced without an
+	// interruption; see also [Client.Rotate]. Required.
 	Secrets []string
 
 	// Headers lists the headers of a client's HTTP request that Authenticate sends to the
-	// endpoint, such as Cookie; see [Client.WithHeaders]. Empty: none.
+	// endpoint, such as Cookie. They are available only if Accept calls
+	// [Client.WithHeaders]. Empty: none.
 	Headers []string
 	// Info returns the field info of a client in requests, encoded as JSON. It must not
 	// block. Nil: the info with which the endpoint answered Authenticate, if any.
@@ -144,52 +146,32 @@ func (c Config) withDefaults() (Config, error) {
 	if c.NetDial == nil {
 		c.NetDial = (&net.Dialer{}).DialContext
 	}
-	for _, f := range []struct {
-		name string
-		v    *int
-		def  int
-	}{
-		{"MaxConcurrent", &c.MaxConcurrent, 64},
-		{"MaxWaiting", &c.MaxWaiting, 1000},
-		{"MaxAnswer", &c.MaxAnswer, 256 << 10},
-		{"MaxMetadata", &c.MaxMetadata, 16 << 10},
-		{"CircuitFailures", &c.CircuitFailures, 10},
-		{"QueueEvents", &c.QueueEvents, 10_000},
-		{"QueueBytes", &c.QueueBytes, 16 << 20},
-		{"BatchEvents", &c.BatchEvents, 100},
-		{"EventConcurrency", &c.EventConcurrency, 4},
-	} {
-		if *f.v < 0 {
-			return c, fmt.Errorf("webhook: Config.%s must not be negative", f.name)
-		}
-		if *f.v == 0 {
-			*f.v = f.def
-		}
-	}
-	return c.withTimes()
+	err := cmp.Or(
+		limit("MaxConcurrent", &c.MaxConcurrent, 64),
+		limit("MaxWaiting", &c.MaxWaiting, 1000),
+		limit("MaxAnswer", &c.MaxAnswer, 256<<10),
+		limit("MaxMetadata", &c.MaxMetadata, 16<<10),
+		limit("CircuitFailures", &c.CircuitFailures, 10),
+		limit("QueueEvents", &c.QueueEvents, 10_000),
+		limit("QueueBytes", &c.QueueBytes, 16<<20),
+		limit("BatchEvents", &c.BatchEvents, 100),
+		limit("EventConcurrency", &c.EventConcurrency, 4),
+		limit("Timeout", &c.Timeout, 5*time.Second),
+		limit("CircuitPause", &c.CircuitPause, 5*time.Second),
+		limit("EventTimeout", &c.EventTimeout, 15*time.Second),
+		limit("EventMaxAge", &c.EventMaxAge, 10*time.Minute),
+		limit("DrainTimeout", &c.DrainTimeout, 5*time.Second),
+	)
+	return c, err
 }
 
-// withTimes is the part of withDefaults for durations.
-func (c Config) withTimes() (Config, error) {
-	for _, f := range []struct {
-		name string
-		v    *time.Duration
-		def  time.Duration
-	}{
-		{"Timeout", &c.Timeout, 5 * time.Second},
-		{"CircuitPause", &c.CircuitPause, 5 * time.Second},
-		{"EventTimeout", &c.EventTimeout, 15 * time.Second},
-		{"EventMaxAge", &c.EventMaxAge, 10 * time.Minute},
-		{"DrainTimeout", &c.DrainTimeout, 5 * time.Second},
-	} {
-		if *f.v < 0 {
-			return c, fmt.Errorf("webhook: Config.%s must not be negative", f.name)
-		}
-		if *f.v == 0 {
-			*f.v = f.def
-		}
+// limit replaces 0 in a field of Config by its default. A negative value is an error.
+func limit[T int | time.Duration](name string, v *T, def T) error {
+	if *v < 0 {
+		return fmt.Errorf("webhook: Config.%s must not be negative", name)
 	}
-	return c, nil
+	*v = cmp.Or(*v, def)
+	return nil
 }
 
 // checkURL returns an error unless text is the URL of an endpoint. The error does not

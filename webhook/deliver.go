@@ -72,7 +72,8 @@ func (c *Client) deliverLane(ctx, work context.Context, l *lane) {
 }
 
 // deliver sends a batch until the endpoint accepts or refuses it, or until its first event
-// is too old; then it returns the batch to the lane. pause is the time before the second
+// is too old; then it returns the batch to the lane. If the endpoint refuses several events,
+// deliver sends each half by itself. pause is the time before the second
 // attempt. deliver returns the pause for the next batch.
 func (c *Client) deliver(ctx context.Context, l *lane, batch []queued, pause time.Duration) time.Duration {
 	body, err := c.encode(typeEvents, newEventsData(batch, c.queue.lostSoFar()))
@@ -99,6 +100,11 @@ func (c *Client) deliver(ctx context.Context, l *lane, batch []queued, pause tim
 				return firstPause
 			}
 			if r, refused := errors.AsType[*eventsRefused](err); refused {
+				if half := len(batch) / 2; half > 0 && r.cause == LostRefused {
+					// One event, which a client may have written, must not make others be lost.
+					pause = c.deliver(ctx, l, batch[:half], firstPause)
+					return c.deliver(ctx, l, batch[half:], pause)
+				}
 				c.lose(batch, r.cause, err)
 				return firstPause
 			}

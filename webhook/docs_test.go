@@ -21,8 +21,9 @@ func documentedClient() *ignis.Client {
 	return &ignis.Client{
 		ID: "0190b5d2-6f0e-7c31-9a54-3b1a9c0e8f21", UserID: "ann", RemoteAddr: "192.0.2.7:51034",
 		ConnectedAt: time.Date(2026, 1, 31, 9, 5, 7, 0, time.UTC),
+		TokenID:     "7c9e6679",
 		Metadata: &webhook.Metadata{
-			TokenID: "7c9e6679", Info: json.RawMessage(`{"name":"Ann"}`),
+			Info:   json.RawMessage(`{"name":"Ann"}`),
 			Grants: map[string]json.RawMessage{"teams": json.RawMessage(`["red","blue"]`)},
 		},
 	}

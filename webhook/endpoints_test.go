@@ -10,37 +10,29 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/doctest"
+	"github.com/ignis-go/ignis/internal/testprog"
 	"github.com/ignis-go/ignis/webhook"
 )
 
-func document(t testing.TB) string {
-	t.Helper()
-	text, err := os.ReadFile("../docs/webhooks.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
+func document(t testing.TB) string { t.Helper(); return doctest.Read(t, "docs/webhooks.md") }
 
 // block is a code block in docs/webhooks.md. The comment before it says what it is.
 type block struct{ kind, name, language, text string }
 
-var blockPattern = regexp.MustCompile("(?s)<!-- (\\w+) ?(\\S*) -->\n```(\\w+)\n(.*?)\n```")
-
 func blocks(t testing.TB, kind string) (list []block) {
 	t.Helper()
-	for _, m := range blockPattern.FindAllStringSubmatch(document(t), -1) {
-		if m[1] == kind {
-			list = append(list, block{m[1], m[2], m[3], m[4]})
+	for _, b := range doctest.Blocks(document(t)) {
+		if what, name, _ := strings.Cut(b.Note, " "); what == kind {
+			list = append(list, block{what, name, b.Language, strings.TrimSuffix(b.Text, "\n")})
 		}
 	}
 	if len(list) == 0 {
@@ -52,43 +44,34 @@ func blocks(t testing.TB, kind string) (list []block) {
 // The endpoints in docs/webhooks.md answer a real client, and refuse what was not signed by
 // it.
 func TestEndpoints(t *testing.T) {
-	commands := map[string]func(t *testing.T, file string) []string{
-		"main.go":      func(t *testing.T, file string) []string { return []string{build(t, file)} },
-		"endpoint.mjs": func(_ *testing.T, file string) []string { return []string{"node", file} },
-		"endpoint.py":  func(_ *testing.T, file string) []string { return []string{"python3", file} },
-		"endpoint.php": func(_ *testing.T, file string) []string { return []string{"php", "-S", "127.0.0.1:$PORT", file} },
+	interpreters := map[string][]string{ // the file is the last argument
+		"main.go": nil, "endpoint.mjs": {"node"}, "endpoint.py": {"python3"}, "endpoint.php": {"php", "-S", "127.0.0.1:$PORT"},
 	}
 	list := blocks(t, "endpoint")
-	if len(list) != len(commands) {
+	if len(list) != len(interpreters) {
 		t.Errorf("there are %d endpoints", len(list))
 	}
 	for _, b := range list {
 		t.Run(b.language, func(t *testing.T) {
 			t.Parallel()
-			file := filepath.Join(t.TempDir(), b.name)
-			if err := os.WriteFile(file, []byte(b.text+"\n"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			command := commands[b.name]
-			if command == nil {
+			command, ok := interpreters[b.name]
+			switch {
+			case !ok:
 				t.Fatalf("no command for %s", b.name)
+			case command == nil:
+				command = []string{doctest.Build(t, b.text)}
+			default:
+				file := filepath.Join(t.TempDir(), b.name)
+				if err := os.WriteFile(file, []byte(b.text+"\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				command = append(slices.Clone(command), file)
 			}
-			p := start(t, command(t, file))
+			p := start(t, command)
 			p.answers(t)
 			p.refuses(t)
 		})
 	}
-}
-
-// build compiles a program as a part of this module.
-func build(t *testing.T, file string) string {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "endpoint")
-	out, err := childproc.CommandContext(t.Context(), "go", "build", "-o", binary, file).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	return binary
 }
 
 // endpoint is a process that runs an endpoint.
@@ -97,16 +80,10 @@ type endpoint struct {
 	lines chan string // its output
 }
 
-// start starts an endpoint. If the program is not installed, the test is skipped, or fails
-// if IGNIS_REQUIRE_LANGUAGES is 1.
+// start starts an endpoint.
 func start(t *testing.T, command []string) *endpoint {
 	t.Helper()
-	if _, err := exec.LookPath(command[0]); err != nil {
-		if os.Getenv("IGNIS_REQUIRE_LANGUAGES") == "1" {
-			t.Fatalf("%s is not installed, but IGNIS_REQUIRE_LANGUAGES=1 requires it", command[0])
-		}
-		t.Skipf("%s is not installed, but this test runs an endpoint with it", command[0])
-	}
+	testprog.Require(t, "TEST_REQUIRE_LANGUAGES", command[0], "this test runs an endpoint with it")
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -70,8 +70,8 @@ func (c *Client) OnLeave(_ context.Context, client *ignis.Client, room string, c
 }
 
 // OnDisconnect reports to the endpoint that a client has disconnected. It can be used as
-// [ignis.Config].OnDisconnect. Like that, it is also called for a client that Authenticate
-// accepted and that disconnected before OnConnect.
+// [ignis.Config].OnDisconnect, which is also called for a client that Authenticate accepted
+// but that disconnected before OnConnect.
 func (c *Client) OnDisconnect(_ context.Context, client *ignis.Client, d ignis.Disconnect) {
 	c.tell(client, event{Type: eventDisconnected, Cause: string(d.Cause), Code: d.Code, Reason: d.Reason, Rooms: d.Rooms})
 }

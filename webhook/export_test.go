@@ -7,6 +7,10 @@ import (
 	"github.com/ignis-go/ignis"
 )
 
+// UsesProxies reports whether c may connect through a proxy. package net/http reads the
+// environment only once in a process, so a test cannot observe it.
+func UsesProxies(c *Client) bool { return c.transport.Proxy != nil }
+
 // ReadIdentity, ReadRooms, ReadReply, RetryAfter and TextForLog are for fuzz tests.
 
 func ReadIdentity(status int, body []byte) (ignis.Identity, error) {

@@ -12,12 +12,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/logtest"
 	"github.com/ignis-go/ignis/webhook"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -63,8 +63,8 @@ func writes(text string) func(*net.TCPConn) {
 	}
 }
 
-// Servers that fail in ways of which the network is capable. Each is an error with a cause
-// that is counted, and opens the circuit if the server as a whole is at fault.
+// Servers that fail. Each failure is counted by its cause, and opens the circuit if the server
+// as a whole is at fault.
 func TestFailures(t *testing.T) {
 	head := "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 	huge := 10 << 20
@@ -88,6 +88,8 @@ func TestFailures(t *testing.T) {
 		"truncated":           {writes(head + "Content-Length: 15\r\n\r\n" + `{"user":"ann"}`), webhook.CauseConnection, true},
 		"truncated chunk":     {writes(head + "Transfer-Encoding: chunked\r\n\r\ne\r\n" + `{"user":"ann"}`), webhook.CauseConnection, true},
 		"not HTTP":            {writes("SSH-2.0-OpenSSH_9.2\r\n"), webhook.CauseConnection, true},
+		"echoes the line":     {writes("POST /?key=" + private + " HTTP/1.1\r\n\r\n"), webhook.CauseConnection, true},
+		"echoes the body":     {writes("HTTP/1.1 200 OK\r\n\"credentials\":{\"type\":\"Bearer\",\"token\":\"" + private + "\",\"<b>\":1}\r\n\r\n"), webhook.CauseConnection, true},
 		"half a header":       {writes("HTTP/1.1 200 OK\r\nContent-Le"), webhook.CauseConnection, true},
 		"a huge header":       {writes("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", 20<<10) + "\r\nContent-Length: 0\r\n\r\n"), webhook.CauseConnection, true},
 		"an announced body":   {writes(head + fmt.Sprintf("Content-Length: %d\r\n\r\n", huge) + strings.Repeat(" ", huge)), webhook.CauseTooLarge, false},
@@ -99,13 +101,13 @@ func TestFailures(t *testing.T) {
 		"a redirect":          {writes("HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n"), webhook.CauseStatus, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			log := &logBuffer{}
+			log := &logtest.Log{}
 			timeout := patience
 			if row.cause == webhook.CauseTimeout {
 				timeout = 50 * time.Millisecond // the test waits for it
 			}
 			address := raw(t, row.respond)
-			c := running(t, webhook.Config{URL: address, Timeout: timeout, CircuitFailures: 1, Logger: slog.New(slog.NewTextHandler(log, nil))})
+			c := running(t, webhook.Config{URL: address, Timeout: timeout, CircuitFailures: 1, Logger: log.Logger()})
 			id, err := c.Authenticate(t.Context(), creds())
 			s := c.Stats().Authenticate
 			if row.cause == "" {
@@ -118,7 +120,7 @@ func TestFailures(t *testing.T) {
 			if s.Failed[row.cause] != 1 || (s.Circuit == webhook.CircuitOpen) != row.opens || s.InFlight != 0 {
 				t.Errorf("%v; counted %+v", err, s)
 			}
-			if log.has(private) {
+			if log.Has(private) {
 				t.Errorf("logged %v", log)
 			}
 		})
@@ -139,7 +141,7 @@ func running(t *testing.T, cfg webhook.Config) *webhook.Client {
 	return c
 }
 
-// An address at which nobody listens, and names that do not exist.
+// An address on which no server listens.
 func TestNoServer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -175,14 +177,11 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// A redirect to another server is not followed: that server must not get the credentials.
-// Proxies of the environment are not used either.
+// A redirect to another server is not followed, because that server must not receive the
+// credentials. Proxies are not used either.
 func TestNothingElseIsAsked(t *testing.T) {
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("another server was asked") }))
 	t.Cleanup(other.Close)
-	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"} {
-		t.Setenv(name, other.URL)
-	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
 	}))
@@ -190,19 +189,12 @@ func TestNothingElseIsAsked(t *testing.T) {
 	c := running(t, webhook.Config{URL: s.URL, Logger: nothing})
 	_, err := c.Authenticate(t.Context(), creds())
 	unusable(t, err, "webhook: authenticate: unexpected status: 307", "redirects are not followed")
-	u, _ := url.Parse(s.URL)
-	named := running(t, webhook.Config{URL: "http://app.example.com/", Logger: nothing, NetDial: func(_ context.Context, _, addr string) (net.Conn, error) {
-		if addr != "app.example.com:80" {
-			t.Errorf("dials %s", addr)
-		}
-		return net.Dial("tcp", u.Host)
-	}})
-	_, err = named.Authenticate(t.Context(), creds())
-	unusable(t, err, "webhook: authenticate: unexpected status: 307", "")
+	if webhook.UsesProxies(c) {
+		t.Error("it may use a proxy")
+	}
 }
 
-// A dial that hangs ends with the question, as far as the client can tell, and with its own
-// time limit in any case.
+// A dial that hangs does not delay the answer to the client. It has its own time limit.
 func TestDialHangs(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newApp(t, hangs)

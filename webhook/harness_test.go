@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,6 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/logtest"
+	"github.com/ignis-go/ignis/internal/memnet"
 	"github.com/ignis-go/ignis/webhook"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -40,13 +40,14 @@ func bubble(t *testing.T, f func(t *testing.T)) { t.Helper(); synctest.Test(t, f
 // app is the application: an endpoint in memory that records the requests.
 type app struct {
 	t        testing.TB
-	log      *logBuffer
-	listener *pipes
+	log      *logtest.Log
+	listener *memnet.Listener
 
 	mu       sync.Mutex
 	answer   func(w http.ResponseWriter, r *http.Request, in received)
 	requests []received
 	dials    int
+	conns    map[*conn]bool // open connections, as the client sees them
 	handlers sync.WaitGroup
 }
 
@@ -64,8 +65,8 @@ type received struct {
 // signature.
 func newApp(t testing.TB, answer func(w http.ResponseWriter, r *http.Request, in received)) *app {
 	t.Helper()
-	a := &app{t: t, log: &logBuffer{}, answer: answer, listener: &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}}
-	s := &http.Server{Handler: a, IdleTimeout: 2 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelWarn)}
+	a := &app{t: t, log: &logtest.Log{}, answer: answer, conns: make(map[*conn]bool), listener: memnet.Listen()}
+	s := &http.Server{Handler: a, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelWarn)}
 	served := make(chan struct{})
 	go func() { defer close(served); _ = s.Serve(a.listener) }()
 	t.Cleanup(func() {
@@ -73,7 +74,7 @@ func newApp(t testing.TB, answer func(w http.ResponseWriter, r *http.Request, in
 		<-served
 		a.handlers.Wait()
 		for _, text := range []string{private, secret[6:]} {
-			if a.log.has(text) {
+			if a.log.Has(text) {
 				t.Errorf("%s is in the log", text)
 			}
 		}
@@ -137,13 +138,43 @@ func (a *app) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	a.dials++
 	a.mu.Unlock()
 	ours, theirs := net.Pipe()
-	select {
-	case a.listener.conns <- theirs:
-		return ours, nil
-	case <-a.listener.closed:
-		return nil, errors.New("connection refused")
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := a.listener.Add(ctx, theirs); err != nil {
+		return nil, err
+	}
+	c := &conn{ours, theirs, a}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.conns[c] = true
+	return c, nil
+}
+
+// conn is a connection to the endpoint.
+type conn struct {
+	net.Conn
+	theirs net.Conn
+	a      *app
+}
+
+func (c *conn) Close() error {
+	c.a.mu.Lock()
+	delete(c.a.conns, c)
+	c.a.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// open returns the number of open connections.
+func (a *app) open() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.conns)
+}
+
+// hangUp closes all connections on the side of the endpoint.
+func (a *app) hangUp() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for c := range a.conns {
+		_ = c.theirs.Close()
 	}
 }
 
@@ -202,53 +233,13 @@ func says(status int, body string) func(http.ResponseWriter, *http.Request, rece
 // hangs answers nothing until the client has gone.
 func hangs(_ http.ResponseWriter, r *http.Request, _ received) { <-r.Context().Done() }
 
-// pipes is a listener in memory.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
-}
-
-func (l *pipes) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-func (l *pipes) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
-func (l *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "memory"} }
-
-// logBuffer is a log that can be read while it is being written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (l *logBuffer) has(text string) bool  { return strings.Contains(l.String(), text) }
-func (l *logBuffer) count(text string) int { return strings.Count(l.String(), text) }
-
 // ann is a client of a server.
 func ann() *ignis.Client {
 	return &ignis.Client{
-		ID: "c1", UserID: "ann", RemoteAddr: "192.0.2.7:5000", ConnectedAt: time.Date(2026, 1, 31, 9, 5, 7, 0, time.UTC),
+		ID: "c1", UserID: "ann", RemoteAddr: "192.0.2.7:5000", ConnectedAt: time.Date(2026, 1, 31, 9, 5, 7, 0, time.UTC), TokenID: "t1",
 		Metadata: &webhook.Metadata{
-			Grants:  map[string]json.RawMessage{"teams": json.RawMessage(`["red"]`)},
-			Info:    json.RawMessage(`{"name":"Ann"}`),
-			TokenID: "t1",
+			Grants: map[string]json.RawMessage{"teams": json.RawMessage(`["red"]`)},
+			Info:   json.RawMessage(`{"name":"Ann"}`),
 		},
 	}
 }

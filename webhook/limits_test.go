@@ -28,8 +28,8 @@ func ask(ctx context.Context, c *webhook.Client) string {
 	return err.Error()
 }
 
-// MaxConcurrent questions of a kind are in flight, MaxWaiting wait for their turn, and the
-// others fail. Each is in flight or waits for no longer than Timeout.
+// MaxConcurrent questions of a kind are in flight, MaxWaiting wait for their turn, and others
+// fail. A question waits and is in flight for Timeout at most.
 func TestConcurrency(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -52,7 +52,7 @@ func TestConcurrency(t *testing.T) {
 		if s := c.Stats().Authenticate; s.InFlight != 3 || s.Waiting != 2 || s.Failed[webhook.CauseBusy] != 2 || len(a.take()) != 3 {
 			t.Errorf("counted %+v", s)
 		}
-		// The kinds do not share their places.
+		// Questions of another kind have their own limits.
 		if _, err := c.ValidateRooms(t.Context(), ann(), []string{"a"}); err == nil || !strings.Contains(err.Error(), "unknown field") {
 			t.Errorf("the other kind: %v", err)
 		}
@@ -67,7 +67,7 @@ func TestConcurrency(t *testing.T) {
 		for cause := range results {
 			got[cause]++
 		}
-		// The one that waited has used up its time. One took a place when another one ended.
+		// One was answered, two were refused, and the others reached Timeout, in flight or waiting.
 		if got[""] != 1 || got["too many questions"] < 2 || got["too many questions"]+got["timeout"] != 6 {
 			t.Errorf("ended with %v", got)
 		}
@@ -165,7 +165,7 @@ func TestCircuit(t *testing.T) {
 		expect("webhook: refused by the endpoint")
 		state(webhook.CircuitClosed, 9)
 		for text, n := range map[string]int{"webhook: circuit opened": 9, "webhook: circuit closed, the endpoint works again": 2} {
-			if got := a.log.count(text); got != n {
+			if got := a.log.Count(text); got != n {
 				t.Errorf("%q was logged %d times, want %d: %v", text, got, n, a.log)
 			}
 		}
@@ -250,19 +250,39 @@ func TestSlowAnswer(t *testing.T) {
 	})
 }
 
-// A connection is used again, and one that the endpoint has closed meanwhile is replaced.
+// A connection is used again for a few seconds. If the endpoint has closed it meanwhile, it is
+// replaced. When Run returns, all connections are closed.
 func TestConnections(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newApp(t, says(200, `{"user":"ann"}`))
-		c := a.newClient(webhook.Config{})
-		for i, pause := range []time.Duration{0, time.Second, 2500 * time.Millisecond, 10 * time.Second} {
-			time.Sleep(pause) // the endpoint closes idle connections after 2 s
+		c := a.idleClient(webhook.Config{})
+		ctx, cancel := context.WithCancel(t.Context())
+		ran := make(chan error, 1)
+		go func() { ran <- c.Run(ctx) }()
+		for _, row := range []struct {
+			pause  time.Duration
+			hangUp bool
+			dials  int
+		}{{0, false, 1}, {0, false, 1}, {3900 * time.Millisecond, false, 1}, {4100 * time.Millisecond, false, 2}, {0, true, 3}} {
+			time.Sleep(row.pause)
+			if row.hangUp {
+				a.hangUp()
+			}
+			synctest.Wait()
 			if got := ask(t.Context(), c); got != "" {
 				t.Error(got)
 			}
-			if want := []int{1, 1, 2, 3}[i]; a.dialed() != want {
-				t.Errorf("%d connections, want %d", a.dialed(), want)
+			if a.dialed() != row.dials {
+				t.Errorf("%d connections after %+v", a.dialed(), row)
 			}
+		}
+		cancel()
+		if err := <-ran; err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if n := a.open(); n != 0 {
+			t.Errorf("%d connections are open", n)
 		}
 	})
 }

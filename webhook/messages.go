@@ -61,10 +61,7 @@ func readReply(a answer) (json.RawMessage, error) {
 	if len(bytes.TrimSpace(a.body)) == 0 {
 		return nil, nil
 	}
-	fields, err := fieldsOf(a.body)
-	if err == nil {
-		err = known(fields, "reply", "refuse")
-	}
+	fields, err := fieldsOf(a.body, "reply", "refuse")
 	if err != nil {
 		return nil, malformed(typeMessage, err)
 	}
@@ -74,5 +71,5 @@ func readReply(a answer) (json.RawMessage, error) {
 	case e != nil:
 		return nil, e
 	}
-	return fields["reply"], nil
+	return fields.Value("reply"), nil
 }

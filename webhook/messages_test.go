@@ -11,7 +11,7 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// What the endpoint receives of a message, and what its answer means for the client.
+// The request for a message, and what each answer means for the client.
 func TestOnMessage(t *testing.T) {
 	forbidden := &ignis.Error{Code: wire.CodeForbidden, Message: "Not allowed"}
 	for name, row := range map[string]struct {
@@ -60,7 +60,7 @@ func TestOnMessage(t *testing.T) {
 					}
 				case row.fails != "":
 					unusable(t, err, "webhook: message: ", row.fails)
-					if s.Failed[row.cause] != 1 || !a.log.has(`webhook: message not handled`) || !a.log.has(string(row.cause)) {
+					if s.Failed[row.cause] != 1 || !a.log.Has(`webhook: message not handled`) || !a.log.Has(string(row.cause)) {
 						t.Errorf("counted %+v, logged %v", s, a.log)
 					}
 				case err != nil || s.Accepted != 1:

@@ -53,13 +53,10 @@ func (c *Client) post(ctx context.Context, e *endpoint, id string, body []byte) 
 	}
 	resp, err := c.transport.RoundTrip(c.newRequest(e, id, body).WithContext(ctx))
 	if err != nil {
-		return fail(brokenBy(ctx, err), err)
+		return fail(brokenBy(ctx, err), printable.HTTPError(err))
 	}
 	defer resp.Body.Close()
 	limit := int64(c.cfg.MaxAnswer)
-	if resp.ContentLength > limit {
-		return fail(CauseTooLarge, nil)
-	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	switch {
 	case err != nil:

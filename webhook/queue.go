@@ -17,7 +17,7 @@ type queue struct {
 
 	mu            sync.Mutex
 	closed        bool      // Run has returned
-	goneUntil     time.Time // no events are taken before; see stop
+	goneUntil     time.Time // no events are queued before this time; see stop
 	events, bytes int       // queued or being sent
 	delivered     uint64
 	retries       uint64
@@ -176,7 +176,8 @@ func (q *queue) stopped(now time.Time) bool {
 }
 
 // close discards all events that are waiting and those that come later. It returns the
-// number of events that the shutdown cost, including those of the last requests.
+// number of events that were lost because of the shutdown, including those of requests that
+// were aborted.
 func (q *queue) close() uint64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()

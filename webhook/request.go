@@ -58,12 +58,11 @@ type who struct {
 
 // whoIs describes an authenticated client.
 func (c *Client) whoIs(client *ignis.Client, grants bool) who {
-	w := who{ID: client.ID, User: client.UserID, Address: client.RemoteAddr}
+	w := who{ID: client.ID, User: client.UserID, Address: client.RemoteAddr, TokenID: client.TokenID}
 	if !client.ConnectedAt.IsZero() {
 		w.ConnectedAt = wire.FormatTime(client.ConnectedAt)
 	}
 	if m, ok := client.Metadata.(*Metadata); ok && m != nil {
-		w.TokenID = m.TokenID
 		if m.Info != nil {
 			w.Info = m.Info
 		}
@@ -151,15 +150,10 @@ func headersOf(ctx context.Context) map[string][]string {
 //	m, err := ignis.MetadataOf[*webhook.Metadata](client)
 type Metadata struct {
 	// Grants says what the client may do, for rules such as those of package access.
-	// Questions about the client repeat it. Nil if the endpoint did not answer it.
+	// Questions about the client repeat it. Nil if the answer did not contain it.
 	Grants map[string]json.RawMessage
-	// Info is what others may know about the user. Nil if the endpoint did not answer it.
+	// Info is what others may know about the user. Nil if the answer did not contain it.
 	Info json.RawMessage
-	// TokenID identifies the credentials. Empty if the endpoint did not answer it.
-	TokenID string
-	// IssuedAt is the time at which the credentials were issued. Zero if the endpoint did
-	// not answer it.
-	IssuedAt time.Time
 }
 
 // Grant returns the grant with exactly this name as JSON, or nil if there is none. The

@@ -2,11 +2,11 @@ package webhook
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/strictjson"
 )
 
 // ValidateRooms asks the endpoint which of the rooms a client may join, in one request. It
@@ -33,22 +33,15 @@ func readRooms(a answer, asked []string) (allowed []string, err error) {
 	case !a.accepted():
 		return nil, unexpected(typeJoin, a)
 	}
-	fields, err := fieldsOf(a.body)
-	if err == nil {
-		err = known(fields, "rooms")
-	}
+	fields, err := fieldsOf(a.body, "rooms")
 	if err != nil {
 		return nil, malformed(typeJoin, err)
 	}
-	var names []json.RawMessage
-	if value := fields["rooms"]; len(value) == 0 || value[0] != '[' || json.Unmarshal(value, &names) != nil {
-		return nil, malformed(typeJoin, errors.New("rooms is not an array (in PHP, apply array_values to the result of array_filter)"))
+	names, ok := strictjson.Texts(fields.Value("rooms"))
+	if !ok {
+		return nil, malformed(typeJoin, errors.New("rooms is not an array of strings (in PHP, apply array_values to the result of array_filter)"))
 	}
-	for _, name := range names {
-		room, ok := textOf(name)
-		if !ok {
-			return nil, malformed(typeJoin, errors.New("an element of rooms is not a string"))
-		}
+	for _, room := range names {
 		if slices.Contains(asked, room) && !slices.Contains(allowed, room) {
 			allowed = append(allowed, room)
 		}

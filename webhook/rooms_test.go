@@ -10,8 +10,8 @@ import (
 	"github.com/ignis-go/ignis/webhook"
 )
 
-// What the endpoint is asked about rooms, and which of its answers let a client in. In doubt
-// it joins none.
+// The request about rooms, and the answers that let a client join. If an answer is malformed,
+// the client joins no room.
 func TestValidateRooms(t *testing.T) {
 	for name, row := range map[string]struct {
 		status int
@@ -37,8 +37,8 @@ func TestValidateRooms(t *testing.T) {
 		"null":                {200, `{"rooms":null}`, nil, "rooms is not an array", webhook.CauseMalformed},
 		"true":                {200, `{"rooms":true}`, nil, "rooms is not an array", webhook.CauseMalformed},
 		"an object":           {200, `{"rooms":{"1":"b"}}`, nil, "array_values", webhook.CauseMalformed},
-		"a number":            {200, `{"rooms":["b",1]}`, nil, "an element of rooms is not a string", webhook.CauseMalformed},
-		"half a surrogate":    {200, `{"rooms":["\ud800"]}`, nil, "an element of rooms is not a string", webhook.CauseMalformed},
+		"a number":            {200, `{"rooms":["b",1]}`, nil, "rooms is not an array of strings", webhook.CauseMalformed},
+		"half a surrogate":    {200, `{"rooms":["\ud800"]}`, nil, "rooms is not an array of strings", webhook.CauseMalformed},
 		"an array":            {200, `["b"]`, nil, "it is not a JSON object", webhook.CauseMalformed},
 		"rooms twice":         {200, `{"rooms":[],"rooms":["b"]}`, nil, `it contains "rooms" twice`, webhook.CauseMalformed},
 		"another name":        {200, `{"Rooms":["b"]}`, nil, `unknown field "Rooms"`, webhook.CauseMalformed},
@@ -80,7 +80,7 @@ func TestInfo(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newApp(t, says(200, `{"rooms":["a"]}`))
 		info := any(map[string]int{"level": 3})
-		c := a.newClient(webhook.Config{Info: func(*ignis.Client) any { return info }})
+		c := a.newClient(webhook.Config{CircuitFailures: 1, Info: func(*ignis.Client) any { return info }})
 		if _, err := c.ValidateRooms(t.Context(), ann(), []string{"a"}); err != nil {
 			t.Error(err)
 		}
@@ -101,21 +101,21 @@ func TestInfo(t *testing.T) {
 			t.Error("the event was accepted")
 		}
 		s := c.Stats()
-		if s.Rooms.Failed[webhook.CauseRequest] != 1 || s.Rooms.Requests != 2 || s.Lost[webhook.LostInvalid] != 1 || s.Queued != 0 {
+		if s.Rooms.Failed[webhook.CauseRequest] != 1 || s.Rooms.Circuit != webhook.CircuitClosed || s.Rooms.Requests != 2 || s.Lost[webhook.LostInvalid] != 1 || s.Queued != 0 {
 			t.Errorf("counted %+v", s)
 		}
-		if len(a.take()) != 0 || !a.log.has("the result of Config.Info cannot be encoded as JSON") {
+		if len(a.take()) != 0 || !a.log.Has("the result of Config.Info cannot be encoded as JSON") {
 			t.Errorf("logged %v", a.log)
 		}
 	})
 }
 
-// If Info panics, no slot and no test of the circuit remains taken.
+// If Info panics, no place remains taken, and the endpoint has not failed.
 func TestInfoPanics(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newApp(t, says(200, `{"rooms":["a"]}`))
 		panics := true
-		c := a.newClient(webhook.Config{MaxConcurrent: 1, Info: func(*ignis.Client) any {
+		c := a.newClient(webhook.Config{MaxConcurrent: 1, CircuitFailures: 1, Info: func(*ignis.Client) any {
 			if panics {
 				panic("no info")
 			}

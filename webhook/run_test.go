@@ -37,7 +37,7 @@ func TestDrain(t *testing.T) {
 	})
 }
 
-// Run returns after DrainTimeout, whatever the endpoint does, and says what it has lost.
+// Run returns after DrainTimeout, whatever the endpoint does, and logs what was lost.
 func TestDrainTimeout(t *testing.T) {
 	for name, answer := range map[string]func(http.ResponseWriter, *http.Request, received){
 		"hangs": hangs,
@@ -70,7 +70,7 @@ func TestDrainTimeout(t *testing.T) {
 				if s := c.Stats(); s.Lost[webhook.LostShutdown] != 10 || s.Queued != 0 || s.QueuedBytes != 0 || s.Delivered != 0 {
 					t.Errorf("counted %+v", s)
 				}
-				if !a.log.has(`webhook: events lost`) || !a.log.has("cause=shutdown events=10") {
+				if !a.log.Has(`webhook: events lost`) || !a.log.Has("cause=shutdown events=10") {
 					t.Errorf("logged %v", a.log)
 				}
 			})
@@ -78,7 +78,7 @@ func TestDrainTimeout(t *testing.T) {
 	}
 }
 
-// Telling never blocks, even if nothing is delivered.
+// Reporting an event never blocks, even if nothing is delivered.
 func TestTellingDoesNotBlock(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newApp(t, hangs)

@@ -30,8 +30,8 @@ func allCallbacks(c *webhook.Client) ignis.Config {
 	}
 }
 
-// chat answers like an application: it lets everybody in who has a name, into the rooms that
-// begin with "a", and replies to messages.
+// chat answers like an application: it accepts clients with a name, allows rooms that begin
+// with "a", and replies to messages.
 func chat(w http.ResponseWriter, _ *http.Request, in received) {
 	var d struct {
 		Credentials struct{ Name string }
@@ -55,9 +55,8 @@ func chat(w http.ResponseWriter, _ *http.Request, in received) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-// A server that uses the endpoint for everything: the answers reach the client, and each
-// client's events come in order, from connected to disconnected, the last even when the
-// server shuts down.
+// A server that uses the endpoint for everything: the answers reach the client, and the events
+// arrive in order, from connected to disconnected, even if the server shuts down.
 func TestServer(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		a := newApp(t, chat)
@@ -100,7 +99,7 @@ func TestServer(t *testing.T) {
 	})
 }
 
-// What a client is told when it is not let in, and whether it comes again.
+// How a client that is not accepted is closed, and whether it may connect again.
 func TestServerRefuses(t *testing.T) {
 	for name, row := range map[string]struct {
 		answer func(http.ResponseWriter, *http.Request, received)
@@ -138,8 +137,7 @@ func TestServerRefuses(t *testing.T) {
 	}
 }
 
-// However the endpoint fails, messages between clients are delivered, clients connect if
-// they need no answer, and disconnect. The server shuts down.
+// However the endpoint fails, messages are delivered without delay, and the server shuts down.
 func TestNotInTheWay(t *testing.T) {
 	for name, answer := range map[string]func(http.ResponseWriter, *http.Request, received){
 		"hangs": hangs, "fails": says(500, ""), "answers nonsense": says(200, "<html>"),

@@ -51,7 +51,7 @@ type RequestInfo struct {
 	Duration time.Duration // until the end of the answer, or until the request failed
 }
 
-// counters are the numbers behind EndpointStats.
+// counters are the counters of EndpointStats.
 type counters struct {
 	mu                          sync.Mutex
 	requests, accepted, refused uint64

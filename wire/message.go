@@ -202,6 +202,19 @@ func DecodeAuthentication(data json.RawMessage) (a Authentication) {
 	return a
 }
 
+// DataRoom returns the room that the data of a message names, or "". Messages of protocol 1
+// have no field for a room, so clients that use it put the room into the field room of the
+// data. Of duplicate fields, the last one counts, as in JavaScript; the room is "" if that is
+// not a string. The data must be valid JSON.
+func DataRoom(data json.RawMessage) (room string) {
+	_ = EachField(data, func(key, value []byte) { // data that is not an object names no room
+		if string(key) == "room" {
+			room, _ = stringValue(value)
+		}
+	})
+	return room
+}
+
 // ConnectedData is the data of a connected event. In protocol 1 it has only the fields up
 // to Salt.
 type ConnectedData struct {
@@ -336,6 +349,11 @@ func CheckSize(m Message, limit int) error {
 	return nil
 }
 
+// Checked is JSON that the caller has already checked, such as a value that [EachField] has
+// passed. [EncodeData] returns it without checking it again. If it is not valid as defined by
+// [Valid], clients that receive it disconnect.
+type Checked json.RawMessage
+
 // EncodeData returns v as JSON for the data of a message. For a nil interface it returns
 // nil, which means absent data; to send null, pass json.RawMessage("null"). A
 // [json.RawMessage] is validated and returned without being copied. Any other value is
@@ -343,6 +361,9 @@ func CheckSize(m Message, limit int) error {
 func EncodeData(v any) (json.RawMessage, error) {
 	if v == nil {
 		return nil, nil
+	}
+	if checked, ok := v.(Checked); ok {
+		return json.RawMessage(checked), nil
 	}
 	if raw, ok := v.(json.RawMessage); ok {
 		if raw == nil {

@@ -416,3 +416,25 @@ func TestFormatTime(t *testing.T) {
 		}
 	})
 }
+
+func TestDataRoom(t *testing.T) {
+	for data, want := range map[string]string{
+		"":                                 "",
+		`{}`:                               "",
+		`{"text":"hi","room":"lobby"}`:     "lobby",
+		` { "r\u006fom" : "a\u0062\/c" } `: "ab/c",
+		`{"room":"a\ud83d"}`:               "a\uFFFD",
+		`{"room":"a","room":"b"}`:          "b",
+		`{"room":"a","room":null}`:         "",
+		`{"room":7}`:                       "",
+		`{"room":["a"]}`:                   "",
+		`{"Room":"a","data":{"room":"b"}}`: "",
+		`["room"]`:                         "",
+		`"room"`:                           "",
+		`null`:                             "",
+	} {
+		if got := wire.DataRoom(raw(data)); got != want {
+			t.Errorf("%s names %q, want %q", data, got, want)
+		}
+	}
+}

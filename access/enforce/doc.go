@@ -21,8 +21,8 @@
 // # Sending
 //
 // [Policy.OnMessage] handles messages for a room. A client of protocol 2 names the room in
-// the field room of the message, and a client of protocol 1 in the field room of its data.
-// Messages that the rules allow are sent to the room, with the ID and user ID of the sender
+// the field room of the message, and a client of protocol 1 in the field room of its data. (A
+// message of protocol 2 may do that, too.) Messages that the rules allow are sent to the room, with the ID and user ID of the sender
 // (see [ignis.From]), passed to Config.WebhookMessage, or both. The sender receives its own
 // messages too, if it is in the room.
 //

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"github.com/ignis-go/ignis/access/enforce"
 	"github.com/ignis-go/ignis/client"
 	"github.com/ignis-go/ignis/ignistest"
+	"github.com/ignis-go/ignis/internal/logtest"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -91,6 +91,7 @@ type hook struct {
 	rooms    []string // answer
 	reply    any
 	err      error
+	during   func() // is called while a message is handled; nil: nothing
 }
 
 func (h *hook) validateRooms(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) {
@@ -104,6 +105,9 @@ func (h *hook) onMessage(_ context.Context, _ *ignis.Client, m wire.Message) (an
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.messages = append(h.messages, m)
+	if h.during != nil {
+		h.during()
+	}
 	return h.reply, h.err
 }
 
@@ -113,7 +117,7 @@ type fixture struct {
 	t      *testing.T
 	policy *enforce.Policy
 	hook   *hook
-	log    *logText
+	log    *logtest.Log
 }
 
 // bubble runs a test with a server and a policy in fake time.
@@ -124,13 +128,13 @@ func bubble(t *testing.T, cfg enforce.Config, test func(t *testing.T, f *fixture
 
 func newFixture(t *testing.T, cfg enforce.Config, server ignis.Config) *fixture {
 	t.Helper()
-	f := &fixture{t: t, hook: new(hook), log: new(logText)}
+	f := &fixture{t: t, hook: new(hook), log: new(logtest.Log)}
 	if cfg.Rules == nil {
 		cfg.Rules = parse(t, teamRules)
 	}
 	cfg.Server = func() *ignis.Server { return f.Server.Server }
 	cfg.WebhookRooms, cfg.WebhookMessage = f.hook.validateRooms, f.hook.onMessage
-	cfg.Logger = slog.New(slog.NewTextHandler(f.log, nil))
+	cfg.Logger = f.log.Logger()
 	policy, err := enforce.New(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -184,22 +188,4 @@ func (f *fixture) send(c *ignistest.Client, room, event, data string) string {
 		f.t.Fatal(err)
 	}
 	return string(answer.Data)
-}
-
-// logText is a log in memory.
-type logText struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (l *logText) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logText) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

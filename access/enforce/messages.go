@@ -2,7 +2,6 @@ package enforce
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -21,7 +20,7 @@ const (
 // OnMessage handles a message for a room; see the package documentation. It can be used as
 // [ignis.Config].OnMessage.
 func (p *Policy) OnMessage(ctx context.Context, c *ignis.Client, m wire.Message) (reply any, err error) {
-	inData := roomIn(m.Data)
+	inData := wire.DataRoom(m.Data)
 	switch {
 	case m.Room == "" && inData == "" && p.cfg.OnMessage != nil:
 		p.stats.others.Add(1)
@@ -43,9 +42,13 @@ func (p *Policy) OnMessage(ctx context.Context, c *ignis.Client, m wire.Message)
 		return nil, p.refuse(c, m.Room, d)
 	}
 	if d.TellWebhook {
+		connected := ctx.Err() == nil
 		p.stats.toWebhook.Add(1)
 		if reply, err = p.cfg.WebhookMessage(ctx, c, m); err != nil {
 			return nil, err
+		}
+		if connected && ctx.Err() != nil { // its access may have been revoked meanwhile
+			return nil, p.refuse(c, m.Room, access.Decision{Rule: d.Rule, Match: d.Match, Line: d.Line, Reason: Disconnected})
 		}
 	}
 	if d.Relay {
@@ -88,15 +91,4 @@ func (p *Policy) refuse(c *ignis.Client, room string, d access.Decision) *ignis.
 		return &ignis.Error{Code: wire.CodeInvalid, Message: "Clients cannot use rooms with this name"}
 	}
 	return &ignis.Error{Code: wire.CodeForbidden, Message: "Not allowed in this room"}
-}
-
-// roomIn returns the room in the data of a message, or "".
-func roomIn(data json.RawMessage) (room string) {
-	_ = wire.EachField(data, func(key, value []byte) { // cannot fail for an object, which was decoded before
-		if string(key) == "room" { // the last of duplicate keys counts, as in JavaScript
-			room = ""
-			_ = json.Unmarshal(value, &room) // a value that is not a string names no room
-		}
-	})
-	return room
 }

@@ -40,13 +40,15 @@ type Config struct {
 
 	// WebhookMessage handles messages of rules with to: webhook and to: both. The field
 	// Room of the message is set for clients of both protocols. The reply is the answer to
-	// the client. If it returns an error, the client receives that, and the message is not
-	// sent to the room. The methods OnMessage and TellMessage of a webhook.Client can be
-	// used. Required if the rules use it.
+	// the client. If it returns an error, the client receives that instead, and the message
+	// is not sent to the room. Required if the rules use it.
+	//
+	// Two methods of a webhook.Client can be used: OnMessage waits for the webhook, which
+	// can reply and refuse messages. TellMessage only queues messages for it.
 	WebhookMessage func(ctx context.Context, c *ignis.Client, m wire.Message) (reply any, err error)
 
-	// OnMessage handles messages that name no room, as [ignis.Config].OnMessage does. Nil:
-	// such messages are refused.
+	// OnMessage handles messages that name no room, neither in the message nor in its data,
+	// as [ignis.Config].OnMessage does. Nil: such messages are refused.
 	OnMessage func(ctx context.Context, c *ignis.Client, m wire.Message) (reply any, err error)
 
 	// Logger receives lines about what the rules refuse, which are limited to one for each
@@ -162,5 +164,9 @@ func undecided(err error) error {
 // refused counts and logs what the rules refuse.
 func (p *Policy) refused(count *reasons, message string, c *ignis.Client, room string, d access.Decision) {
 	count.add(d.Reason)
-	p.limit.Log(slog.LevelInfo, message, "reason", string(d.Reason), "rule", d.Rule, "room", room, "client", c.ID, "user", c.UserID)
+	args := []any{"reason", string(d.Reason)}
+	if d.Rule >= 0 { // no rule matches otherwise
+		args = append(args, "rule", d.Rule, "match", d.Match)
+	}
+	p.limit.Log(slog.LevelInfo, message, append(args, "room", room, "client", c.ID, "user", c.UserID)...)
 }

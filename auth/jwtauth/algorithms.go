@@ -83,15 +83,6 @@ func algorithmsOf(k kind) (set algorithmSet) {
 	return set
 }
 
-// algorithmsFor returns the algorithms that a key of this kind may be used with by default.
-// For a secret this is only HS256, because HS384 and HS512 need longer secrets.
-func algorithmsFor(k kind) algorithmSet {
-	if k == kindSecret {
-		return algorithms[0].set()
-	}
-	return algorithmsOf(k)
-}
-
 // algorithmsNamed returns the set of the algorithms with these names.
 func algorithmsNamed(names []string) (set algorithmSet, err error) {
 	for _, name := range names {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -331,4 +332,33 @@ func TestLeeway(t *testing.T) {
 		_, err := v.Verify(t.Context(), signed(plainHeader, `{"sub":"ann",`+test.claims+`}`))
 		checkVerdict(t, test.claims, err, test.reason)
 	}
+}
+
+// A signature with a public key waits while others are verified. One with a secret takes
+// little time and does not wait.
+func TestSignaturesTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hs, es := newSigner(t, "1", "HS256"), newSigner(t, "2", "ES256")
+		v := verifierFor(t, Config{Keys: []Key{hs.public(), es.public()}})
+		for range cap(v.verifying) {
+			v.verifying <- struct{}{}
+		}
+		if !accepts(t, v, hs) {
+			t.Error("a token with a secret is refused")
+		}
+		verified := make(chan bool, 1)
+		token := es.sign(t, goodClaims)
+		go func() {
+			_, err := v.Verify(t.Context(), token)
+			verified <- err == nil
+		}()
+		synctest.Wait()
+		if len(verified) > 0 {
+			t.Error("more signatures than allowed are verified at the same time")
+		}
+		<-v.verifying
+		if !<-verified {
+			t.Error("a valid token is refused")
+		}
+	})
 }

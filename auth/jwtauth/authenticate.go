@@ -8,17 +8,22 @@ import (
 	"strings"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/wire"
 )
 
 // Authenticate accepts a client that sent a valid token. Its user ID is the subject, its
 // metadata is the [*Claims], and its session ends when the token expires, after
 // Config.ExpiryLeeway, unless the client sends a new one before. Authenticate can be used
-// as [ignis.Config].Authenticate.
+// as [ignis.Config].Authenticate. While the keys are not available, clients are closed with
+// 1013 and try again later.
 func (v *Verifier) Authenticate(ctx context.Context, cred ignis.Credentials) (ignis.Identity, error) {
 	c, err := v.Verify(ctx, cred.Token)
 	switch {
 	case errors.Is(err, ignis.ErrUnauthenticated):
 		return ignis.Identity{}, fmt.Errorf("%w: %w", ignis.ErrUnauthenticated, err)
+	case errors.Is(err, ErrKeysUnavailable):
+		later := &ignis.Error{Code: wire.CodeUnavailable, Message: "The keys for tokens are not available"}
+		return ignis.Identity{}, fmt.Errorf("%w: %w", later, err)
 	case err != nil:
 		return ignis.Identity{}, err
 	}
@@ -26,6 +31,8 @@ func (v *Verifier) Authenticate(ctx context.Context, cred ignis.Credentials) (ig
 		UserID:   c.Subject,
 		Metadata: c,
 		Expires:  c.Expires.Add(v.cfg.ExpiryLeeway),
+		TokenID:  c.TokenID,
+		IssuedAt: c.IssuedAt,
 	}, nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/wire"
 )
 
 var testKey = strings.Repeat("0123456789abcdef", 2)
@@ -151,6 +152,9 @@ func TestSecretIsCopied(t *testing.T) {
 		t.Fatal(err)
 	}
 	clear(secret)
+	if v.cfg.Secret != nil || v.cfg.Keys != nil {
+		t.Error("the verifier keeps a reference to the caller's secret")
+	}
 	token := sign(t, testKey, map[string]any{"sub": "ann", "exp": time.Now().Add(time.Hour).Unix()})
 	if _, err := v.Verify(t.Context(), token); err != nil {
 		t.Error(err)
@@ -188,4 +192,19 @@ func TestValidateRooms(t *testing.T) {
 	if got, err := v.ValidateRooms(t.Context(), &ignis.Client{ID: "1", Metadata: "other"}, []string{"news"}); err == nil || len(got) > 0 {
 		t.Errorf("with other metadata: got %q", got)
 	}
+}
+
+// A client whose token cannot be verified at the moment is told to try again later.
+func TestAuthenticateWithoutKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := withIssuer(t, Config{}, &issuer{err: errors.New("no")})
+		defer running(t, v)()
+		synctest.Wait()
+		token := newSigner(t, "1", "ES256").sign(t, goodClaims)
+		_, err := v.Authenticate(t.Context(), ignis.Credentials{Token: token})
+		e, ok := errors.AsType[*ignis.Error](err)
+		if !ok || e.Code != wire.CodeUnavailable || !errors.Is(err, ErrKeysUnavailable) || errors.Is(err, ignis.ErrUnauthenticated) {
+			t.Errorf("error %v", err)
+		}
+	})
 }

@@ -2,11 +2,11 @@ package jwtauth
 
 import (
 	"encoding/json"
-	"math"
+	"errors"
 	"slices"
-	"strconv"
 	"time"
 
+	"github.com/ignis-go/ignis/internal/strictjson"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -52,15 +52,15 @@ func (c *Claims) Field(name string) (value json.RawMessage) {
 // readClaims reads and checks the claims of a token whose signature has been verified. A
 // claim of the wrong type is an error. A claim that is null counts as absent.
 func (v *Verifier) readClaims(text []byte) (*Claims, error) {
-	f, err := parseFields(text)
-	switch {
-	case err == errDuplicate:
+	f, err := strictjson.Parse(text)
+	switch _, twice := errors.AsType[*strictjson.DuplicateError](err); {
+	case twice:
 		return nil, refused("the token's claims must not contain duplicate names")
 	case err != nil:
 		return nil, refused("the token's claims must be a JSON object")
 	}
 	c := &Claims{text: text}
-	if c.Subject, _ = idOf(f.get(v.cfg.UserClaim)); c.Subject == "" {
+	if c.Subject, _ = strictjson.ID(f.Raw(v.cfg.UserClaim)); c.Subject == "" {
 		return nil, refused("the token's " + v.cfg.UserClaim + " is missing, empty, or not a string or integer")
 	}
 	if err := c.readDates(f); err != nil {
@@ -78,16 +78,16 @@ func (v *Verifier) readClaims(text []byte) (*Claims, error) {
 	return c, nil
 }
 
-func (c *Claims) readDates(f fields) error {
+func (c *Claims) readDates(f strictjson.Fields) error {
 	for _, date := range []struct {
 		name string
 		to   *time.Time
 	}{{"exp", &c.Expires}, {"nbf", &c.NotBefore}, {"iat", &c.IssuedAt}} {
-		value := f.get(date.name)
-		if absent(value) {
+		value := f.Value(date.name)
+		if value == nil {
 			continue
 		}
-		t, ok := dateOf(value)
+		t, ok := strictjson.Seconds(value)
 		if !ok {
 			return c.refused("the token's " + date.name + " is not a number of seconds up to the year 9999")
 		}
@@ -99,19 +99,19 @@ func (c *Claims) readDates(f fields) error {
 	return nil
 }
 
-func (c *Claims) readGrants(f fields, rooms, info string) error {
+func (c *Claims) readGrants(f strictjson.Fields, rooms, info string) error {
 	var ok bool
-	if value := f.get("jti"); !absent(value) {
-		if c.TokenID, ok = idOf(value); !ok {
+	if value := f.Value("jti"); value != nil {
+		if c.TokenID, ok = strictjson.ID(value); !ok {
 			return c.refused("the token's jti is not a string or integer")
 		}
 	}
-	if value := f.get(rooms); !absent(value) {
-		if c.Rooms, ok = textsOf(value); !ok {
+	if value := f.Value(rooms); value != nil {
+		if c.Rooms, ok = strictjson.Texts(value); !ok {
 			return c.refused("the token's rooms claim is not a list of strings")
 		}
 	}
-	if value := f.get(info); !absent(value) {
+	if value := f.Value(info); value != nil {
 		c.Info = value
 	}
 	return nil
@@ -138,20 +138,20 @@ func (c *Claims) checkTimes(now time.Time, leeway, expiryLeeway time.Duration) e
 
 // checkNames returns an error unless the token is by one of the issuers, for one of the
 // audiences. Empty lists are not checked.
-func (c *Claims) checkNames(f fields, issuers, audiences []string) error {
+func (c *Claims) checkNames(f strictjson.Fields, issuers, audiences []string) error {
 	if len(issuers) > 0 {
-		if iss, ok := textOf(f.get("iss")); !ok || !slices.Contains(issuers, iss) {
+		if iss, ok := strictjson.Text(f.Raw("iss")); !ok || !slices.Contains(issuers, iss) {
 			return c.refused("the token's issuer (iss) is missing or not accepted")
 		}
 	}
 	if len(audiences) == 0 {
 		return nil
 	}
-	value := f.get("aud")
-	list, ok := textsOf(value)
+	value := f.Raw("aud")
+	list, ok := strictjson.Texts(value)
 	if !ok {
 		var one string
-		if one, ok = textOf(value); ok {
+		if one, ok = strictjson.Text(value); ok {
 			list = []string{one}
 		}
 	}
@@ -159,39 +159,4 @@ func (c *Claims) checkNames(f fields, issuers, audiences []string) error {
 		return c.refused("the token's audience (aud) is missing or not accepted")
 	}
 	return nil
-}
-
-// maxIntegerID is the maximum length of an ID that is a number: that of a 64-bit integer.
-const maxIntegerID = 20
-
-// idOf decodes an ID, which is a string or an integer. An integer is returned as it is
-// written in the token. Numbers with a fraction or an exponent, and -0, are refused, because
-// they are other texts for the same number. The value must be valid JSON.
-func idOf(value []byte) (id string, ok bool) {
-	if id, ok := textOf(value); ok {
-		return id, true
-	}
-	if len(value) == 0 || len(value) > maxIntegerID || string(value) == "-0" {
-		return "", false
-	}
-	for i, b := range value {
-		if (b < '0' || b > '9') && (b != '-' || i > 0) {
-			return "", false
-		}
-	}
-	return string(value), true
-}
-
-// maxDate is the last second of the year 9999 as a NumericDate.
-const maxDate = 253402300799
-
-// dateOf decodes a NumericDate (RFC 7519, section 2): seconds since 1970, possibly with
-// a fraction.
-func dateOf(value []byte) (time.Time, bool) {
-	f, err := strconv.ParseFloat(string(value), 64)
-	if err != nil || f < 0 || f > maxDate {
-		return time.Time{}, false
-	}
-	whole, part := math.Modf(f)
-	return time.Unix(int64(whole), int64(part*1e9)), true
 }

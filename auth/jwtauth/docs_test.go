@@ -7,8 +7,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -19,47 +17,23 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/doctest"
+	"github.com/ignis-go/ignis/internal/testprog"
 )
 
 // The tests in this file compare docs/tokens.md and docs/limits.md with the code.
 
-func document(t *testing.T, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// block is a program in a document.
-type block struct{ language, text string }
-
-// blocksOf returns the programs of a section, including its subsections.
-func blocksOf(t *testing.T, text, section string) (list []block) {
-	t.Helper()
-	_, text, ok := strings.Cut(text, "\n## "+section+"\n")
-	if !ok {
-		t.Fatalf("there is no section %q", section)
-	}
-	text, _, _ = strings.Cut(text, "\n## ")
-	for _, m := range regexp.MustCompile("(?s)```(\\w+)\n(.*?)```").FindAllStringSubmatch(text, -1) {
-		list = append(list, block{m[1], m[2]})
-	}
-	return list
-}
-
 // The programs in docs/tokens.md make tokens that are accepted: for each language, one with
 // HS256 and one with ES256.
 func TestTokensMadeInOtherLanguages(t *testing.T) {
-	text := document(t, "tokens.md")
+	text := doctest.Read(t, "docs/tokens.md")
 	dir := t.TempDir()
 	keys := blocksOf(t, text, "Keys")
 	if len(keys) != 1 {
 		t.Fatalf("there are %d blocks in the section Keys, want the one that makes the keys", len(keys))
 	}
 	requirePrograms(t, "sh", "openssl")
-	run(t, dir, "sh", "-eu", "-c", keys[0].text)
+	run(t, dir, "sh", "-eu", "-c", keys[0].Text)
 	v := verifierFor(t, Config{KeyFiles: []KeyFile{
 		{Name: filepath.Join(dir, "secret"), Secret: true},
 		{Name: filepath.Join(dir, "public.pem"), Algorithms: []string{"ES256"}},
@@ -67,9 +41,9 @@ func TestTokensMadeInOtherLanguages(t *testing.T) {
 	v.now = time.Now
 	seen := make(map[string]bool)
 	for _, b := range blocksOf(t, text, "Making tokens") {
-		alg := regexp.MustCompile(`[HE]S256`).FindString(b.text)
-		seen[b.language+" "+alg] = true
-		t.Run(b.language+" "+alg, func(t *testing.T) {
+		alg := regexp.MustCompile(`[HE]S256`).FindString(b.Text)
+		seen[b.Language+" "+alg] = true
+		t.Run(b.Language+" "+alg, func(t *testing.T) {
 			token := strings.TrimSuffix(string(runBlock(t, dir, b)), "\n")
 			parts, err := parseParts(token)
 			if err != nil || parts.algorithm.name != alg {
@@ -95,24 +69,24 @@ func TestTokensMadeInOtherLanguages(t *testing.T) {
 }
 
 // runBlock runs a program in a folder and returns what it prints.
-func runBlock(t *testing.T, dir string, b block) []byte {
+func runBlock(t *testing.T, dir string, b doctest.Block) []byte {
 	t.Helper()
-	switch b.language {
+	switch b.Language {
 	case "sh":
 		requirePrograms(t, "openssl", "xxd")
-		return run(t, dir, "sh", "-eu", "-c", b.text)
+		return run(t, dir, "sh", "-eu", "-c", b.Text)
 	case "js":
 		requirePrograms(t, "node")
-		return run(t, dir, "node", program(t, "program.mjs", b.text))
+		return run(t, dir, "node", program(t, "program.mjs", b.Text))
 	case "php":
 		requirePrograms(t, "php")
-		return run(t, dir, "php", program(t, "program.php", b.text))
+		return run(t, dir, "php", program(t, "program.php", b.Text))
 	case "python":
-		return run(t, dir, python(t, b.text), program(t, "program.py", b.text))
+		return run(t, dir, python(t, b.Text), program(t, "program.py", b.Text))
 	case "go":
-		return run(t, dir, build(t, b.text))
+		return run(t, dir, doctest.Build(t, b.Text))
 	}
-	t.Fatalf("no idea how to run %s", b.language)
+	t.Fatalf("no idea how to run %s", b.Language)
 	return nil
 }
 
@@ -129,7 +103,7 @@ func python(t *testing.T, text string) string {
 			return name
 		}
 	}
-	missing(t, "python3 with the package cryptography")
+	testprog.Missing(t, languages, "python3 with the package cryptography", purpose)
 	return ""
 }
 
@@ -139,16 +113,6 @@ func program(t *testing.T, name, text string) string {
 	name = filepath.Join(t.TempDir(), name)
 	write(t, name, text)
 	return name
-}
-
-// build compiles a program as part of this module, so that it gets this module's versions
-// of others.
-func build(t *testing.T, text string) string {
-	t.Helper()
-	requirePrograms(t, "go")
-	binary := filepath.Join(t.TempDir(), "program")
-	run(t, ".", "go", "build", "-o", binary, program(t, "main.go", text))
-	return binary
 }
 
 // run runs a command and returns its output. An error fails the test.
@@ -167,36 +131,63 @@ func run(t *testing.T, dir, name string, args ...string) []byte {
 	return out
 }
 
+const languages, purpose = "TEST_REQUIRE_LANGUAGES", "this test runs a program with it"
+
 func requirePrograms(t *testing.T, names ...string) {
 	t.Helper()
 	for _, name := range names {
-		if _, err := exec.LookPath(name); err != nil {
-			missing(t, name)
-		}
+		testprog.Require(t, languages, name, purpose)
 	}
 }
 
-// missing skips the test, or fails it if IGNIS_REQUIRE_LANGUAGES=1 is set.
-func missing(t *testing.T, name string) {
+// blocksOf returns the programs of a section.
+func blocksOf(t *testing.T, text, section string) []doctest.Block {
 	t.Helper()
-	if os.Getenv("IGNIS_REQUIRE_LANGUAGES") == "1" {
-		t.Fatalf("%s is not installed, but IGNIS_REQUIRE_LANGUAGES=1 requires it", name)
-	}
-	t.Skipf("%s is not installed, but this test runs a program with it", name)
+	return slices.DeleteFunc(doctest.Blocks(doctest.Section(t, text, section)), func(b doctest.Block) bool { return b.Language == "" })
 }
 
 // The program that verifies tokens compiles.
 func TestDocumentedServer(t *testing.T) {
-	list := blocksOf(t, document(t, "tokens.md"), "Verifying tokens")
-	if len(list) != 1 || list[0].language != "go" {
+	list := slices.DeleteFunc(blocksOf(t, doctest.Read(t, "docs/tokens.md"), "Verifying tokens"), func(b doctest.Block) bool { return b.Language != "go" })
+	if len(list) != 1 {
 		t.Fatalf("got %d blocks, want one in Go", len(list))
 	}
-	build(t, list[0].text)
+	doctest.Build(t, list[0].Text)
+}
+
+// The program in docs/tokens.md makes a JWK set that verifies tokens.
+func TestJWKSetMadeInNode(t *testing.T) {
+	text := doctest.Read(t, "docs/tokens.md")
+	dir := t.TempDir()
+	requirePrograms(t, "sh", "openssl", "node")
+	run(t, dir, "sh", "-eu", "-c", blocksOf(t, text, "Keys")[0].Text)
+	made := 0
+	for _, b := range blocksOf(t, text, "JWK sets") {
+		if b.Language != "js" {
+			continue
+		}
+		made++
+		set := filepath.Join(dir, "jwks.json")
+		write(t, set, string(runBlock(t, dir, b)))
+		v := verifierFor(t, Config{KeyFiles: []KeyFile{{Name: set, Algorithms: []string{"ES256"}}}})
+		v.now = time.Now
+		for _, maker := range blocksOf(t, text, "Making tokens") {
+			if maker.Language == "js" && strings.Contains(maker.Text, "'ES256'") {
+				token := strings.TrimSuffix(string(runBlock(t, dir, maker)), "\n")
+				if _, err := v.Verify(t.Context(), token); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	}
+	if made != 1 {
+		t.Errorf("there are %d programs that make a JWK set", made)
+	}
 }
 
 // The table of errors in docs/tokens.md has the texts of all errors, and no others.
 func TestErrorsAreDocumented(t *testing.T) {
-	_, text, _ := strings.Cut(document(t, "tokens.md"), "\n## Errors\n")
+	_, text, _ := strings.Cut(doctest.Read(t, "docs/tokens.md"), "\n## Errors\n")
 	documented := make(map[string]bool)
 	for line := range strings.Lines(text) {
 		if cell, _, ok := strings.Cut(strings.TrimPrefix(line, "| `"), " | "); ok && strings.HasPrefix(line, "| `") {
@@ -280,7 +271,7 @@ func reasons(t *testing.T) (list []*regexp.Regexp) {
 
 // docs/limits.md has the defaults of Config and JWKS, and counters that exist.
 func TestLimitsAreDocumented(t *testing.T) {
-	_, text, _ := strings.Cut(document(t, "limits.md"), "\n## Tokens and their keys\n")
+	_, text, _ := strings.Cut(doctest.Read(t, "docs/limits.md"), "\n## Tokens and their keys\n")
 	text, _, _ = strings.Cut(text, "\n## ")
 	c, err := Config{Secret: []byte(testKey)}.withDefaults()
 	if err != nil {

@@ -98,7 +98,7 @@ func (f *fetcher) fetch(ctx context.Context) ([]byte, error) {
 	if errors.As(err, &e) {
 		err = e.Err
 	}
-	return nil, errors.New("fetch a JWK set: " + printable.Text(err.Error(), maxReason))
+	return nil, errors.New("fetch a JWK set: " + printable.Text(printable.HTTPError(err).Error(), maxReason))
 }
 
 func (f *fetcher) get(ctx context.Context) ([]byte, error) {

@@ -68,9 +68,13 @@ func TestHostileServer(t *testing.T) {
 			_, _ = w.Write([]byte{0x1f, 0x8b, 8, 0})
 		}, "expected PEM"},
 		"a redirect": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, http.StatusFound) }, "redirect (302), which is not followed"},
-		"to itself":  {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 308) }, "redirect (308)"},
-		"to a file":  {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "file:///etc/passwd", 307) }, "redirect (307)"},
-		"hang up":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
+		"to itself": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, r.URL.Path, http.StatusPermanentRedirect)
+		}, "redirect (308)"},
+		"to a file": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "file:///etc/passwd", http.StatusTemporaryRedirect)
+		}, "redirect (307)"},
+		"hang up": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
 		"cut": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "9")
 			_, _ = fmt.Fprint(w, "{")
@@ -78,6 +82,7 @@ func TestHostileServer(t *testing.T) {
 		"secrets":       {text(jwks(newSigner(t, "1", "HS256").jwk())), "a secret cannot come from a server"},
 		"a private key": {text(jwks(good.jwk("d", `"AA"`))), "it is a private key"},
 		"control chars": {func(w http.ResponseWriter, _ *http.Request) { hijack(w, "HTTP/1.1 \x1b[2J\r\n\r\n") }, "malformed"},
+		"an echo":       {func(w http.ResponseWriter, r *http.Request) { hijack(w, "GET "+r.URL.String()+" HTTP/1.1\r\n\r\n") }, "malformed"},
 		"not HTTP":      {func(w http.ResponseWriter, _ *http.Request) { hijack(w, strings.Repeat("x", 100_000)) }, ""},
 		"endless 100s": {func(w http.ResponseWriter, _ *http.Request) {
 			hijack(w, strings.Repeat("HTTP/1.1 103 x\r\nA: b\r\n\r\n", 50_000))

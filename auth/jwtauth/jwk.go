@@ -6,22 +6,26 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math/big"
 	"slices"
+	"strings"
+
+	"github.com/ignis-go/ignis/internal/strictjson"
 )
 
 // parseJWKS reads a JWK or a JWK set. It skips the keys of a set that cannot be used, as RFC
 // 7517 (section 5) requires, and returns the reasons.
 func parseJWKS(text []byte, maxKeys int) (list []Key, skipped []error, err error) {
-	top, err := parseFields(text)
+	top, err := strictjson.Parse(text)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read a JWK set: %w", err)
 	}
-	value := top.get("keys")
+	value := top.Raw("keys")
 	if value == nil {
 		k, err := parseJWK(text)
 		if err != nil {
@@ -53,35 +57,35 @@ func parseJWKS(text []byte, maxKeys int) (list []Key, skipped []error, err error
 // parseJWK reads a public key or a secret. Names are compared exactly, and numbers and
 // points must be encoded as RFC 7518 requires.
 func parseJWK(text []byte) (k Key, err error) {
-	f, err := parseFields(text)
+	f, err := strictjson.Parse(text)
 	if err != nil {
 		return k, err
 	}
-	if f.get("d") != nil {
+	if f.Raw("d") != nil {
 		return k, errPrivate
 	}
-	if value := f.get("kid"); value != nil {
+	if value := f.Raw("kid"); value != nil {
 		var ok bool
-		if k.ID, ok = textOf(value); !ok {
+		if k.ID, ok = strictjson.Text(value); !ok {
 			return k, errors.New("its kid is not a string")
 		}
 	}
-	if value := f.get("use"); value != nil && string(value) != `"sig"` {
+	if value := f.Raw("use"); value != nil && string(value) != `"sig"` {
 		return k, errors.New("its use is not sig")
 	}
-	if value := f.get("key_ops"); value != nil {
-		if ops, ok := textsOf(value); !ok || !slices.Contains(ops, "verify") {
+	if value := f.Raw("key_ops"); value != nil {
+		if ops, ok := strictjson.Texts(value); !ok || !slices.Contains(ops, "verify") {
 			return k, errors.New("its key_ops do not contain verify")
 		}
 	}
-	if value := f.get("alg"); value != nil {
-		alg, ok := textOf(value)
+	if value := f.Raw("alg"); value != nil {
+		alg, ok := strictjson.Text(value)
 		if !ok {
 			return k, errors.New("its alg is not a string")
 		}
 		k.Algorithms = []string{alg}
 	}
-	kty, _ := textOf(f.get("kty"))
+	kty, _ := strictjson.Text(f.Raw("kty"))
 	switch kty {
 	case "RSA":
 		k.Public, err = rsaJWK(f)
@@ -102,8 +106,8 @@ func parseJWK(text []byte) (k Key, err error) {
 }
 
 // octets decodes a field that is base64url.
-func octets(f fields, name string) ([]byte, error) {
-	text, ok := textOf(f.get(name))
+func octets(f strictjson.Fields, name string) ([]byte, error) {
+	text, ok := strictjson.Text(f.Raw(name))
 	if !ok || text == "" {
 		return nil, fmt.Errorf("its %s is missing or not a string", name)
 	}
@@ -114,7 +118,7 @@ func octets(f fields, name string) ([]byte, error) {
 	return value, nil
 }
 
-func rsaJWK(f fields) (*rsa.PublicKey, error) {
+func rsaJWK(f strictjson.Fields) (*rsa.PublicKey, error) {
 	n, err := octets(f, "n")
 	if err != nil {
 		return nil, err
@@ -136,9 +140,9 @@ func rsaJWK(f fields) (*rsa.PublicKey, error) {
 	return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: int(int64(binary.BigEndian.Uint32(exponent[:])))}, nil
 }
 
-func ecJWK(f fields) (*ecdsa.PublicKey, error) {
+func ecJWK(f strictjson.Fields) (*ecdsa.PublicKey, error) {
 	var curve elliptic.Curve
-	crv, _ := textOf(f.get("crv"))
+	crv, _ := strictjson.Text(f.Raw("crv"))
 	switch crv {
 	case "P-256":
 		curve = elliptic.P256()
@@ -168,9 +172,22 @@ func ecJWK(f fields) (*ecdsa.PublicKey, error) {
 	return public, nil
 }
 
-func okpJWK(f fields) (ed25519.PublicKey, error) {
-	if crv, _ := textOf(f.get("crv")); crv != "Ed25519" {
+func okpJWK(f strictjson.Fields) (ed25519.PublicKey, error) {
+	if crv, _ := strictjson.Text(f.Raw("crv")); crv != "Ed25519" {
 		return nil, errors.New("its crv is not Ed25519")
 	}
 	return octets(f, "x")
+}
+
+// strictBase64 is canonical base64url without padding. Unless it is strict,
+// package base64 ignores unused bits.
+var strictBase64 = base64.RawURLEncoding.Strict()
+
+// decodePart decodes canonical base64url. Package base64 skips line breaks.
+func decodePart(part string) ([]byte, bool) {
+	if strings.ContainsAny(part, "\r\n") {
+		return nil, false
+	}
+	text, err := strictBase64.DecodeString(part)
+	return text, err == nil
 }

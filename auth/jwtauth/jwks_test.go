@@ -111,6 +111,19 @@ func TestJWKSRotation(t *testing.T) {
 	})
 }
 
+// A warning about keys that have never been read does not speak of previous ones.
+func TestJWKSOutageAtTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		v := withIssuer(t, Config{Logger: slog.New(slog.NewTextHandler(&log, nil))}, &issuer{err: errors.New("connection refused")})
+		defer running(t, v)()
+		pass(time.Second)
+		if text := log.String(); !strings.Contains(text, "until they can, tokens that need them are refused") || strings.Contains(text, "previous") {
+			t.Errorf("logged %s", text)
+		}
+	})
+}
+
 func TestJWKSOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
@@ -127,7 +140,7 @@ func TestJWKSOutage(t *testing.T) {
 			is.set(outage.body, outage.err)
 			pass(2 * time.Hour)
 			if !accepts(t, v, s) {
-				t.Errorf("%+v: the last key is not accepted any more", outage)
+				t.Errorf("%+v: the last key is no longer accepted", outage)
 			}
 			// About one attempt a minute, not more.
 			if n := is.count(); n < 60 || n > 140 {
@@ -137,7 +150,7 @@ func TestJWKSOutage(t *testing.T) {
 				t.Errorf("%+v: %+v", outage, st)
 			}
 		}
-		if n := strings.Count(log.String(), "cannot be read"); n != 4 {
+		if n := strings.Count(log.String(), "cannot be read; the previous ones stay valid"); n != 4 {
 			t.Errorf("%d lines about 4 kinds of outage:\n%s", n, &log)
 		}
 		is.set(jwks(next.jwk()), nil)
@@ -225,7 +238,11 @@ func TestJWKSAlgorithms(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		secret, rs, ec := newSigner(t, "1", "HS256"), newSigner(t, "2", "RS256"), newSigner(t, "3", "ES256")
 		is := &issuer{body: jwks(secret.jwk(), rs.jwk(), ec.jwk())}
-		c := Config{JWKS: []JWKS{{URL: "https://issuer.example/jwks", Algorithms: []string{"PS256", "HS256"}}}}
+		var log bytes.Buffer
+		c := Config{
+			JWKS:   []JWKS{{URL: "https://issuer.example/jwks", Algorithms: []string{"PS256", "HS256"}}},
+			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		}
 		v := verifierFor(t, c)
 		v.remotes[0].fetcher.client.Transport = is
 		defer running(t, v)()
@@ -239,6 +256,11 @@ func TestJWKSAlgorithms(t *testing.T) {
 		is.set(jwks(secret.jwk()), nil)
 		if err := v.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "a secret cannot come from a server") {
 			t.Errorf("only a secret: %v", err)
+		}
+		log.Reset()
+		is.set(jwks(`{"kty":"AKP"}`, newSigner(t, "4", "RS256").jwk("alg", `"PS256"`)), nil)
+		if err := v.Reload(t.Context()); err != nil || !strings.Contains(log.String(), "skipped=1 first=\"key 1: its kty is not") {
+			t.Errorf("one key is skipped: %v, and logged:\n%s", err, &log)
 		}
 	})
 }

@@ -14,6 +14,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/ignis-go/ignis/internal/strictjson"
 )
 
 // MinSecret is the minimum length in bytes of a secret for HS256 (RFC 7518, section 3.2).
@@ -60,16 +62,16 @@ func (k Key) bind(allowed algorithmSet) (*key, error) {
 	if err != nil {
 		return nil, err
 	}
-	named, err := algorithmsNamed(k.Algorithms)
+	set, err := algorithmsNamed(k.Algorithms)
 	if err != nil {
 		return nil, err
 	}
-	set := named
-	if set == 0 {
-		set = algorithmsFor(kind)
-		if kind == kindSecret && allowed != 0 {
-			set = allowed & algorithmsOf(kind)
-		}
+	switch {
+	case set != 0:
+	case kind == kindSecret && allowed == 0:
+		set = algorithms[0].set() // HS256 only, because HS384 and HS512 need longer secrets
+	default:
+		set = algorithmsOf(kind)
 	}
 	if allowed != 0 {
 		if set&allowed == 0 {
@@ -101,7 +103,7 @@ func (k Key) kind() (kind, error) {
 		case len(k.Secret) == 0:
 			return 0, errors.New("a key needs a Secret or a Public key")
 		case notSecret(k.Secret):
-			return 0, errors.New("a public key, certificate or JWK is not an HMAC secret: read it with ParseKeys")
+			return 0, errors.New("a public key, certificate or JWK is not an HMAC secret, and must not be used as one")
 		}
 		return kindSecret, nil
 	}
@@ -136,8 +138,8 @@ func notSecret(text []byte) bool {
 	if der, err := base64.RawStdEncoding.DecodeString(string(compact)); err == nil && publicDER(der) {
 		return true
 	}
-	f, err := parseFields(text)
-	return err == nil && (f.get("kty") != nil || f.get("keys") != nil)
+	f, err := strictjson.Parse(text)
+	return err == nil && (f.Raw("kty") != nil || f.Raw("keys") != nil)
 }
 
 // publicDER reports whether der is a public key or a certificate.

@@ -47,8 +47,9 @@ func (s *keySet) check(t *parts) verdict {
 }
 
 func (v *verdict) try(keys []*key, t *parts) {
+	set := t.algorithm.set()
 	for _, k := range keys {
-		if v.valid || k.algorithms&t.algorithm.set() == 0 {
+		if v.valid || k.algorithms&set == 0 {
 			continue
 		}
 		if v.tried == maxTries {

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -19,6 +20,7 @@ import (
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/client"
 	"github.com/ignis-go/ignis/ignistest"
+	"github.com/ignis-go/ignis/internal/doctest"
 )
 
 // Every attack on a server ends in a refusal that is counted each time and logged once, with
@@ -34,7 +36,8 @@ func TestAttacksOnAServer(t *testing.T) {
 		synctest.Wait()
 		srv := ignistest.NewServer(t, ignis.Config{
 			Authenticate: v.Authenticate, ValidateRooms: v.ValidateRooms,
-			Logger: slog.New(slog.NewTextHandler(&log, nil)),
+			Logger:          slog.New(slog.NewTextHandler(&log, nil)),
+			AuthFailureRate: -1, // or else the server would refuse most of the tokens itself
 		})
 		const claims = `"iss":"me","sub":"ann","rooms":["*"]`
 		const valid = `{"exp":1800000060,` + claims + `}`
@@ -58,8 +61,11 @@ func TestAttacksOnAServer(t *testing.T) {
 			"the token's issuer (iss) is missing or not accepted":       es.sign(t, `{"sub":"ann","iss":"ME","exp":1800000060}`),
 			"the token's signature is not base64url":                    es.sign(t, valid) + "=",
 		}
+		line := regexp.MustCompile(`(?m)^client rejected server=.*$`).FindString(doctest.Read(t, "docs/tokens.md"))
+		documented := strings.NewReplacer("…", `\S+`, "client rejected", `"client rejected"`, "42", "ann").Replace(regexp.QuoteMeta(line))
 		before := srv.Stats()
 		for cause, token := range cases {
+			synctest.Wait() // nothing writes to log
 			log.Reset()
 			for range attempts {
 				_, err := client.Dial(t.Context(), srv.URL, client.Config{Credentials: map[string]string{"token": token}, NetDial: srv.NetDial})
@@ -71,6 +77,9 @@ func TestAttacksOnAServer(t *testing.T) {
 			synctest.Wait()
 			if n := strings.Count(log.String(), cause); n != 1 {
 				t.Errorf("%q is in the log %d times:\n%s", cause, n, &log)
+			}
+			if cause == "the token has expired" && !regexp.MustCompile(documented).MatchString(log.String()) {
+				t.Errorf("docs/tokens.md says that this is logged as %s:\n%s", documented, &log)
 			}
 			if len(token) > 40 && strings.Contains(log.String(), token[len(token)-40:]) {
 				t.Errorf("%s: the token is in the log", cause)

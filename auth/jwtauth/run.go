@@ -43,10 +43,10 @@ func (v *Verifier) Reload(ctx context.Context) error {
 	errs := make([]error, len(v.files)+len(v.remotes))
 	var wg sync.WaitGroup
 	for i, s := range v.remotes {
-		wg.Go(func() { errs[len(v.files)+i] = readError(s.status.Name, v.load(ctx, s)) })
+		wg.Go(func() { errs[len(v.files)+i] = readError(s.status.Name+": ", v.load(ctx, s)) })
 	}
 	for i, s := range v.files {
-		errs[i] = readError(s.status.Name, v.readFile(s))
+		errs[i] = readError("", v.readFile(s)) // the error has the name
 	}
 	wg.Wait()
 	return errors.Join(errs...)
@@ -56,7 +56,7 @@ func readError(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("jwtauth: read keys from %s: %w", name, err)
+	return fmt.Errorf("jwtauth: read keys from %s%w", name, err)
 }
 
 // Status describes the KeyFiles and then the JWKS, in the order of the configuration.

@@ -76,7 +76,11 @@ func (s *source) failed(log *slog.Logger, err error) {
 	s.status.Failures++
 	s.mu.Unlock()
 	if before.Err == nil || before.Err.Error() != err.Error() {
-		log.Warn("keys to verify tokens with cannot be read; the previous ones stay valid",
+		what := "keys to verify tokens with cannot be read; the previous ones stay valid"
+		if before.Keys == 0 {
+			what = "keys to verify tokens with cannot be read; until they can, tokens that need them are refused"
+		}
+		log.Warn(what,
 			"from", before.Name, "keys", before.Keys, "error", err)
 	}
 }

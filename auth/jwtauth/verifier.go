@@ -2,13 +2,17 @@ package jwtauth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ignis-go/ignis/internal/strictjson"
 )
 
 // Verifier verifies tokens. Its methods are safe for concurrent use.
@@ -21,6 +25,9 @@ type Verifier struct {
 	remotes []*remoteSource
 
 	waiting atomic.Int32 // tokens that wait for a fetch
+	// verifying limits how many signatures with public keys are verified at the same time. Each takes
+	// up to 0.1 ms, and hundreds of runnable goroutines that verify one would delay all others.
+	verifying chan struct{}
 
 	mu      sync.Mutex
 	fixed   []*key // from Config.Secret and Config.Keys, or SetKeys
@@ -34,7 +41,7 @@ func New(c Config) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Verifier{cfg: c, log: c.Logger, now: time.Now}
+	v := &Verifier{cfg: c, log: c.Logger, now: time.Now, verifying: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2))}
 	if v.fixed, err = c.fixedKeys(); err != nil {
 		return nil, err
 	}
@@ -54,7 +61,7 @@ func New(c Config) (*Verifier, error) {
 	}
 	for _, s := range v.files {
 		if err := v.firstRead(s); err != nil {
-			return nil, fmt.Errorf("jwtauth: Config.KeyFiles: %s: %w", s.file.Name, err)
+			return nil, fmt.Errorf("jwtauth: Config.KeyFiles: %w", err)
 		}
 	}
 	v.rebuild()
@@ -128,7 +135,8 @@ func (v *Verifier) rebuild() {
 //
 // If the key ID is unknown and the verifier has a JWKS, Verify waits until the JWK set has
 // been fetched again, which happens at most once per MinRefresh, or until ctx is done.
-// Otherwise it does not block.
+// Verify uses at most half of the processors for signatures with public keys, so it may also wait for
+// other calls.
 func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 	if len(token) > v.cfg.MaxToken {
 		return nil, refused("the token is too large")
@@ -150,7 +158,7 @@ func (v *Verifier) Verify(ctx context.Context, token string) (*Claims, error) {
 
 // checkSignature returns an error unless a key has signed the token.
 func (v *Verifier) checkSignature(ctx context.Context, t *parts) error {
-	found := v.keys.Load().check(t)
+	found := v.tryKeys(t)
 	if found.valid {
 		return nil
 	}
@@ -176,6 +184,15 @@ func (v *Verifier) checkSignature(ctx context.Context, t *parts) error {
 	return refused("there is no key for the token's algorithm (alg)")
 }
 
+// tryKeys returns what the current keys say about the signature.
+func (v *Verifier) tryKeys(t *parts) verdict {
+	if t.algorithm.kind != kindSecret {
+		v.verifying <- struct{}{}
+		defer func() { <-v.verifying }()
+	}
+	return v.keys.Load().check(t)
+}
+
 // recheck fetches the JWK sets again, unless that is too early, and returns what the current
 // keys say about the signature. It returns an error if keys are missing, so that the token
 // may be valid.
@@ -190,7 +207,7 @@ func (v *Verifier) recheck(ctx context.Context, t *parts, found verdict) (verdic
 		return found, &tokenError{reason: "too many tokens wait for a key (kid) that is unknown", is: ErrKeysUnavailable}
 	}
 	if v.refresh(ctx) {
-		found = v.keys.Load().check(t)
+		found = v.tryKeys(t)
 	}
 	if missing && !found.valid && !found.known && v.incomplete() {
 		return found, &tokenError{reason: "the keys to verify tokens with have not been fetched yet", is: ErrKeysUnavailable}
@@ -224,21 +241,21 @@ func parseParts(token string) (*parts, error) {
 	if !ok {
 		return nil, refused("the token's header is not base64url")
 	}
-	f, err := parseFields(text)
-	switch {
-	case err == errDuplicate:
+	f, err := strictjson.Parse(text)
+	switch _, twice := errors.AsType[*strictjson.DuplicateError](err); {
+	case twice:
 		return nil, refused("the token's header must not contain duplicate names")
 	case err != nil:
 		return nil, refused("the token's header must be a JSON object")
-	case f.get("crit") != nil:
+	case f.Raw("crit") != nil:
 		return nil, refused("the token has critical extensions, and none are supported")
 	}
-	alg, _ := textOf(f.get("alg"))
+	alg, _ := strictjson.Text(f.Raw("alg"))
 	if t.algorithm, ok = algorithmNamed(alg); !ok {
 		return nil, refused("the token's algorithm (alg) is not supported")
 	}
-	if value := f.get("kid"); value != nil {
-		if t.keyID, ok = textOf(value); !ok {
+	if value := f.Raw("kid"); value != nil {
+		if t.keyID, ok = strictjson.Text(value); !ok {
 			return nil, refused("the token's key ID (kid) is not a string")
 		}
 	}

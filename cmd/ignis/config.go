@@ -43,16 +43,15 @@ Exit codes: 0 the settings are valid; 2 they are not.`
 
 // Run checks the settings.
 func (c *configCheckCmd) Run(command *kong.Context, std *stdio) error {
-	loader, err := newSettingsLoader(&c.settings, command)
-	if err != nil {
-		return err
-	}
-	e, err := loader.load()
+	e, err := loadSettings(&c.settings, command)
 	if err != nil {
 		return err
 	}
 	log := newLogger(std.err, e.LogFormat, slog.LevelWarn)
-	cfg := e.appConfig(log)
+	cfg, err := e.appConfig(log)
+	if err != nil {
+		return err
+	}
 	if cfg.Redis, err = e.redisFlags.load(e.Redis, "", log); err != nil {
 		return e.serveError(err)
 	}
@@ -80,15 +79,11 @@ func (configShowCmd) Help() string {
 
 // Run prints the settings.
 func (c *configShowCmd) Run(command *kong.Context, std *stdio) error {
-	loader, err := newSettingsLoader(&c.settings, command)
+	e, err := loadSettings(&c.settings, command)
 	if err != nil {
 		return err
 	}
-	e, err := loader.load()
-	if err != nil {
-		return err
-	}
-	list := loader.model.Settings(&e.settings, func(k *configfile.Key) (source, from string) {
+	list := e.loader.model.Settings(&e.settings, func(k *configfile.Key) (source, from string) {
 		o := e.origin(k)
 		return o.source, o.from
 	})
@@ -113,7 +108,7 @@ func (configSchemaCmd) Help() string {
 
 // Run prints the schema.
 func (configSchemaCmd) Run(std *stdio) error {
-	model, err := configfile.ModelOf[settings](variablePrefix)
+	model, err := modelOfSettings()
 	if err != nil {
 		return err
 	}

@@ -36,10 +36,23 @@ func TestConfigCheck(t *testing.T) {
 		"two URLs":             {"tokens: {secret_file: " + secret + "}\nredis: {url: 'redis://h', url_file: /x}", nil, 2, []string{"redis.url and redis.url_file are both set"}},
 		"secret in the file":   {"tokens: {secret: s3cr3t}", nil, 2, []string{"ignis.yaml:1:10: tokens.secret: write the secret to a file"}},
 		"variable":             {"path: /x", []string{"IGNIS_JWT_SECRET=" + testKey}, 0, nil},
-		"unknown variable":     {"path: /x", []string{"IGNIS_MAXROOMS=s3cr3t"}, 2, []string{"IGNIS_MAXROOMS is unknown; did you mean IGNIS_MAX_ROOMS?"}},
+		"number as a duration": {
+			"tokens: {secret_file: " + secret + "}\nlimits: {auth_timeout: 5}", nil, 2,
+			[]string{`ignis.yaml:2:24: limits.auth_timeout: expected a positive duration such as 500ms, 30s or 2m, but got "5"`},
+		},
+		"JWK set without TLS": {
+			"tokens: {jwks: ['http://id.example/jwks.json']}", nil, 2,
+			[]string{`ignis.yaml:1:10: tokens.jwks: the URL "http://id.example/jwks.json" must be https`},
+		},
+		"public key as a secret": {
+			"tokens: {secret_file: " + writeFile(t, "public.pem", "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQ==\n-----END PUBLIC KEY-----\n") + "}", nil, 2,
+			[]string{"is not an HMAC secret", "--jwt-public-key-file names public keys"},
+		},
+		"unknown variable": {"path: /x", []string{"IGNIS_MAXROOMS=s3cr3t"}, 2, []string{"IGNIS_MAXROOMS is unknown; did you mean IGNIS_MAX_ROOMS?"}},
 		"a Service's variables": {
 			"tokens: {secret_file: " + secret + "}",
-			[]string{"IGNIS_PORT=tcp://10.0.0.1:80", "IGNIS_SERVICE_HOST=10.0.0.1", "IGNIS_SERVICE_PORT=80", "IGNIS_PORT_80_TCP_ADDR=10.0.0.1"}, 0, nil,
+			[]string{"IGNIS_PORT=tcp://10.0.0.1:80", "IGNIS_SERVICE_HOST=10.0.0.1", "IGNIS_SERVICE_PORT=80", "IGNIS_PORT_80_TCP_ADDR=10.0.0.1"},
+			0, nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

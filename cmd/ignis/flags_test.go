@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/doctest"
 )
 
 // parseServe returns the command for these arguments of ignis serve.
@@ -32,11 +33,8 @@ type documentedFlag struct{ field, flag, value string }
 // documentedFlags returns the rows of docs/limits.md about fields of ignis.Config.
 func documentedFlags(t *testing.T) (rows []documentedFlag) {
 	t.Helper()
-	text, err := os.ReadFile("../../docs/limits.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, m := range regexp.MustCompile("(?m)^\\|[^|]*\\| `(\\w+)`[^|]*\\| `(--[a-z-]+)`[^|]*\\| ([^|;]+?)(?:;[^|]*)? \\|").FindAllStringSubmatch(string(text), -1) {
+	text := doctest.Read(t, "docs/limits.md")
+	for _, m := range regexp.MustCompile("(?m)^\\|[^|]*\\| `(\\w+)`[^|]*\\| `(--[a-z-]+)`[^|]*\\| ([^|;]+?)(?:;[^|]*)? \\|").FindAllStringSubmatch(text, -1) {
 		rows = append(rows, documentedFlag{m[1], m[2], strings.ReplaceAll(m[3], " ", "")})
 	}
 	return rows
@@ -60,18 +58,38 @@ func TestLimitFlags(t *testing.T) {
 		if byDefault, explicit := limit(), limit(row.flag, row.value); byDefault != explicit {
 			t.Errorf("%s: the default is %v, and docs/limits.md states %s", row.flag, byDefault, row.value)
 		}
-		other := regexp.MustCompile(`^\d+`).ReplaceAllString(row.value, "2")
+		other := regexp.MustCompile(`^\d+`).ReplaceAllString(row.value, "3")
 		if limit() == limit(row.flag, other) {
 			t.Errorf("%s does not set Config.%s", row.flag, row.field)
 		}
 	}
 	m := settingsModel(t)
 	for _, k := range m.Keys() {
+		if k.Flag == "" {
+			continue
+		}
 		switch m.Field(k, new(settings)).Interface().(type) {
-		case count, byteSize, period, periodOrOff:
+		case count, countOrOff, byteSize, byteSizeOrOff, period, periodOrOff:
 			if !documented["--"+k.Flag] && !slices.Contains(ofListeners, k.Flag) {
 				t.Errorf("docs/limits.md has no row with the flag --%s and the field of ignis.Config that it sets", k.Flag)
 			}
+		}
+	}
+}
+
+// The settings that change limits of a running server are those that SetLimits replaces.
+func TestLiveLimits(t *testing.T) {
+	text, err := os.ReadFile("../../tuning.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := make(map[string]string)
+	for _, row := range documentedFlags(t) {
+		fields[row.flag] = row.field
+	}
+	for _, k := range settingsModel(t).Keys() {
+		if field := fields["--"+k.Flag]; field != "" && strings.Contains(string(text), "from."+field+",") != k.Live && strings.Contains(string(text), "from."+field+"\n") != k.Live {
+			t.Errorf("%s: changes while the server runs: %v; ignis.Server.SetLimits replaces Config.%s: %v", k.Path, k.Live, field, !k.Live)
 		}
 	}
 }

@@ -20,42 +20,31 @@ import (
 	"github.com/ignis-go/ignis/client"
 	"github.com/ignis-go/ignis/internal/certtest"
 	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/doctest"
 	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/internal/testprog"
 	"github.com/ignis-go/ignis/wire"
 )
 
 // The tests in this file load the configurations in docs/listening.md into nginx and HAProxy.
 
-// program returns the path of nginx or haproxy. Without it, the test is skipped, or fails if
-// IGNIS_REQUIRE_PROXIES is 1.
+// program returns the path of nginx or haproxy.
 func program(t *testing.T, name string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		path, err = exec.LookPath("/usr/sbin/" + name) // not in the PATH of every user
+	if path, err := exec.LookPath("/usr/sbin/" + name); err == nil { // not in the PATH of every user
+		return path
 	}
-	switch {
-	case err == nil:
-	case os.Getenv("IGNIS_REQUIRE_PROXIES") == "1":
-		t.Fatal(err)
-	default:
-		t.Skip(err)
-	}
-	return path
+	return testprog.Require(t, "TEST_REQUIRE_PROXIES", name, "this test loads a documented configuration into it")
 }
 
 // documented returns the n-th code block of a language in docs/listening.md.
 func documented(t *testing.T, language string, n int) string {
 	t.Helper()
-	page, err := os.ReadFile("../../docs/listening.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+	blocks := doctest.Blocks(listeningPage(t), language)
 	if n >= len(blocks) {
 		t.Fatalf("docs/listening.md has %d blocks of %s", len(blocks), language)
 	}
-	return blocks[n][1]
+	return blocks[n].Text
 }
 
 // replaced returns text with pairs of texts replaced, each of which must be in it.

@@ -9,7 +9,9 @@ import (
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	for command, want := range map[string][]string{
-		"serve":        {"A token is a JWT signed with HS256", "GET /readyz answers 200"},
+		"serve":        {"A token is a JWT, signed with a secret or a private key", "GET /readyz answers 200"},
+		"config":       {"ignis serve takes its settings from flags", "ignis config schema"},
+		"access check": {"which rule decided", "ignis access check --config"},
 		"emit":         {"The event reaches the clients that are connected at that moment", "ignis emit "},
 		"listen":       {"Exit codes: 0 ended by a signal", "ignis listen "},
 		"bench":        {"An interrupt ends the measurement early", "ignis bench "},

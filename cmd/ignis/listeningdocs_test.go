@@ -8,18 +8,12 @@ import (
 	"testing"
 
 	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/doctest"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
 // listeningPage returns docs/listening.md.
-func listeningPage(t *testing.T) string {
-	t.Helper()
-	page, err := os.ReadFile("../../docs/listening.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(page)
-}
+func listeningPage(t *testing.T) string { t.Helper(); return doctest.Read(t, "docs/listening.md") }
 
 // Each command in docs/listening.md works.
 func TestListeningCommands(t *testing.T) {
@@ -34,8 +28,8 @@ func TestListeningCommands(t *testing.T) {
 		"127.0.0.1:8443", "127.0.0.1:0", "127.0.0.1:8080", "127.0.0.1:0",
 	)
 	var server *process
-	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(listeningPage(t), -1) {
-		for line := range strings.Lines(block[1]) {
+	for _, block := range doctest.Blocks(listeningPage(t), "sh") {
+		for line := range strings.Lines(block.Text) {
 			words := strings.Fields(replace.Replace(line))
 			settings := []string{"IGNIS_LOG_LEVEL=debug"}
 			for strings.Contains(words[0], "=") {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"errors"
 	"net/http"
 
@@ -18,9 +19,10 @@ const hintToken = "check that the token in --token or IGNIS_TOKEN is correct and
 // could not be made.
 func explainLoss(err error, encrypted, connected bool) error {
 	var (
-		e       *exitError
-		closed  *client.CloseError
-		refused *client.HandshakeError
+		e         *exitError
+		closed    *client.CloseError
+		refused   *client.HandshakeError
+		untrusted *tls.CertificateVerificationError
 	)
 	switch {
 	case errors.As(err, &e):
@@ -41,6 +43,8 @@ func explainLoss(err error, encrypted, connected bool) error {
 		return &exitError{exitFailed, err, hintPath}
 	case errors.As(err, &closed):
 		return &exitError{exitLost, err, reconnectHint(closed)}
+	case errors.As(err, &untrusted):
+		return &exitError{exitLost, err, "to trust an authority of your own, name its certificate in SSL_CERT_FILE; the URL must name a host that the server's certificate is for"}
 	default:
 		return &exitError{exitLost, err, "is the server running, and reachable from here?"}
 	}

@@ -3,6 +3,7 @@
 //
 //	ignis serve --dev                                  run a server for trying things out
 //	ignis config check --config ignis.yaml             check the settings of a server
+//	ignis access check --config ignis.yaml --room r    find out what access rules allow
 //	ignis listen ws://127.0.0.1:8080/ws --join lobby   print what arrives
 //	ignis bench --url ws://127.0.0.1:8080/ws           measure a server
 //	ignis emit room lobby notice '{"text":"hello"}'    send through Redis
@@ -57,6 +58,7 @@ type cli struct {
 	Bench   benchCmd   `cmd:"" help:"Measure a server: deliveries per second, latency, connection time, CPU and memory."`
 	Cron    cronCmd    `cmd:"" help:"Emit events on schedules, each event once even if several processes run, and examine schedules."`
 	Config  configCmd  `cmd:"" help:"Check, show and describe the settings of ignis serve."`
+	Access  accessCmd  `cmd:"" help:"Find out what the access rules of a configuration file allow."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

@@ -114,6 +114,6 @@ func Example() {
 	fmt.Println("exit code", code)
 	// Output:
 	// error: no authenticator is configured
-	// hint: set --jwt-secret-file; to try it on this machine, use --dev
+	// hint: set --jwt-secret-file, --jwt-public-key-file or --jwks-url, or webhook.authenticate in the configuration file; to try it on this machine, use --dev
 	// exit code 2
 }

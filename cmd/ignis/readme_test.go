@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/ignis-go/ignis/internal/doctest"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
@@ -20,13 +21,9 @@ type readme struct {
 
 func readReadme(t *testing.T) readme {
 	t.Helper()
-	b, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := readme{text: string(b)}
-	for _, block := range regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(r.text, -1) {
-		r.commands = append(r.commands, strings.Split(strings.TrimSpace(block[1]), "\n")...)
+	r := readme{text: doctest.Read(t, "README.md")}
+	for _, b := range doctest.Blocks(r.text, "sh") {
+		r.commands = append(r.commands, strings.Split(strings.TrimSpace(b.Text), "\n")...)
 	}
 	return r
 }
@@ -38,8 +35,8 @@ func (r readme) args(t *testing.T, prefix string, replace ...string) []string {
 	for _, c := range r.commands {
 		if strings.HasPrefix(c, prefix) {
 			var args []string
-			for _, a := range regexp.MustCompile(`'[^']*'|\S+`).FindAllString(c, -1) {
-				args = append(args, strings.NewReplacer(replace...).Replace(strings.Trim(a, "'")))
+			for _, a := range doctest.Words(c) {
+				args = append(args, strings.NewReplacer(replace...).Replace(a))
 			}
 			return args[1:]
 		}

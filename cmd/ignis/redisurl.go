@@ -2,13 +2,12 @@ package main
 
 import (
 	"log/slog"
-	"os"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
-	"github.com/ignis-go/ignis/internal/app"
 	"github.com/ignis-go/ignis/internal/configfile"
+	"github.com/ignis-go/ignis/internal/filewatch"
 	"github.com/ignis-go/ignis/redisbus"
 )
 
@@ -54,13 +53,14 @@ func (f *redisFlags) url(given, fallback string, warn func(message string)) (str
 	case f.RedisFile != "" && given != "":
 		return "", usage("set only one of them, and check IGNIS_REDIS and IGNIS_REDIS_FILE", "--redis and --redis-file are both set")
 	case f.RedisFile != "":
-		text, err := app.ReadSecretFile(f.RedisFile, maxRedisURL, func(os.FileMode) {
-			warn("every user of this machine can read the file in --redis-file")
-		})
+		file, err := filewatch.ReadFile(f.RedisFile, maxRedisURL)
 		if err != nil {
 			return "", usage("name a file that this user can read", "--redis-file: %w", err)
 		}
-		url := strings.TrimSpace(string(text))
+		if file.Public() {
+			warn("every user of this machine can read the file in --redis-file")
+		}
+		url := strings.TrimSpace(string(file.Text))
 		if url == "" {
 			return "", usage("write a URL such as redis://127.0.0.1:6379 to the file", "--redis-file: the file is empty")
 		}

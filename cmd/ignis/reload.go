@@ -10,6 +10,7 @@ import (
 
 	"github.com/ignis-go/ignis/internal/app"
 	"github.com/ignis-go/ignis/internal/configfile"
+	"github.com/ignis-go/ignis/internal/filewatch"
 )
 
 // watchInterval is the time between two reads of the configuration file.
@@ -21,65 +22,45 @@ type reloader struct {
 	app     *app.App
 	level   *slog.LevelVar
 	log     *slog.Logger
-
-	seen    string // text of the file that was last applied or refused
-	pending string // different text that was read once
 }
 
-// run reloads the configuration on SIGHUP and when the file changes, until ctx is done. A
-// change is applied when two reads in a row return the same text, so that a file that is
-// still being written is not used. What the path's symbolic links point to does not
-// matter, only the text.
+// run reloads the configuration on SIGHUP and when the file has changed, until ctx is done.
 func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
-	r.seen = r.running.text
 	ticker := time.NewTicker(watchInterval)
 	defer ticker.Stop()
+	loader := r.running.loader
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-hangups:
-			r.reload(ctx, "SIGHUP")
+			fresh, err := loader.load()
+			r.reload(ctx, "SIGHUP", fresh, err)
 		case <-ticker.C:
-			if r.changed() {
-				r.reload(ctx, "the file has changed")
+			if loader.files == nil {
+				continue
+			}
+			if c, change := loader.files.Poll(); change == filewatch.Changed {
+				fresh, err := loader.decode(c)
+				r.reload(ctx, "the file has changed", fresh, err)
 			}
 		}
 	}
 }
 
-// changed reports whether the file has a new text, which is complete.
-func (r *reloader) changed() bool {
-	if r.running.file == "" {
-		return false
-	}
-	read, err := configfile.Read(r.running.file)
-	text := string(read)
-	switch {
-	case err != nil || text == r.seen: // a missing file is probably being replaced
-		r.pending = r.seen
-		return false
-	case text != r.pending:
-		r.pending = text
-		return false
-	}
-	return true
-}
-
-// reload reads the configuration, and the files that it names, again. If there are
-// errors, the server continues with the previous configuration.
-func (r *reloader) reload(ctx context.Context, why string) {
-	fresh, err := r.running.loader.load()
-	if fresh != nil {
-		r.seen = fresh.text
-	}
-	r.pending = r.seen
+// reload applies the settings that were loaded, and reads the files that they name again. If
+// there are errors, the server continues with the previous configuration.
+func (r *reloader) reload(ctx context.Context, why string, fresh *effective, err error) {
 	if err != nil {
 		r.refuse(fresh, err)
 		return
 	}
 	fixed, changed := fresh.keepFixed(r.running)
-	if err := r.app.Reload(ctx, fresh.appConfig(r.log)); err != nil {
+	cfg, err := fresh.appConfig(r.log)
+	if err == nil {
+		err = r.app.Reload(ctx, cfg)
+	}
+	if err != nil {
 		r.refuse(fresh, err)
 		return
 	}

@@ -176,3 +176,25 @@ func TestHangup(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 }
+
+// Limits change on SIGHUP, also for clients that are connected.
+func TestReloadOfLimits(t *testing.T) {
+	t.Parallel()
+	file := writeFile(t, "ignis.yaml", "limits: {max_rooms: 1}\n")
+	p, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey}, "--config", file)
+	c := dial(t, address, tokenFor(t, testKey, "ann"))
+	if !joins(t, c, "a") || joins(t, c, "b") {
+		t.Error("the limit of the file is not in effect")
+	}
+	replace(t, file, "limits: {max_rooms: 2, max_payload: 1KiB}\n")
+	p.signal(syscall.SIGHUP)
+	if line := p.logged("cannot change while the server runs"); !strings.Contains(line, "key=limits.max_payload") {
+		t.Errorf("logged %s", line)
+	}
+	if line := p.logged("configuration reloaded"); !strings.Contains(line, "changed=limits.max_rooms") {
+		t.Errorf("logged %s", line)
+	}
+	if !joins(t, c, "b") || joins(t, c, "c") {
+		t.Error("the limit has not changed")
+	}
+}

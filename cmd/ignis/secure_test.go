@@ -217,6 +217,18 @@ func TestClientCertificates(t *testing.T) {
 	}
 }
 
+// A client that does not trust the server's certificate is told how to.
+func TestListenUntrusted(t *testing.T) {
+	t.Parallel()
+	_, cert, key := tlsPair(t)
+	server := start(t, []string{"IGNIS_JWT_SECRET=" + testKey}, "serve", "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key)
+	server.line()
+	code, _, errors := ignisRun(t, nil, "listen", "wss://127.0.0.1:"+portOf(server)+"/ws", "--token", "x")
+	if code != exitLost || !strings.Contains(errors, "name its certificate in SSL_CERT_FILE") {
+		t.Errorf("exit code %d, %s", code, errors)
+	}
+}
+
 // Errors in the flags for TLS and listening have a hint.
 func TestTLSErrors(t *testing.T) {
 	t.Parallel()

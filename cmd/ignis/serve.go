@@ -21,7 +21,9 @@ type serveCmd struct{ settings }
 func (serveCmd) Help() string {
 	return `Clients connect to ws://HOST:PORT/ws and authenticate with a token. In development mode, any credentials are accepted.
 
-A token is a JWT signed with HS256, which the client sends as token in the data of the event authenticate. The claim sub is the user ID, rooms lists the rooms that the client may join, where a * at the end of a name matches any text, and exp is required. The names of claims are case-sensitive, and a duplicate name makes a token invalid. The session ends when the token expires (close code 4005), unless a client that uses protocol 2 has sent a new one in the event refresh. The server drops messages from clients, except with --dev; to handle them, use the Go package.
+A token is a JWT, signed with a secret or a private key, which the client sends as token in the data of the event authenticate. The claim sub is the user ID, rooms lists the rooms that the client may join, where a * at the end of a name matches any text, and exp is required. The names of claims are case-sensitive, and a duplicate name makes a token invalid. The session ends when the token expires (close code 4005), unless a client that uses protocol 2 has sent a new one in the event refresh. The server drops messages from clients, unless the section rooms of the configuration file (--config) says what becomes of them.
+
+The configuration file can set all flags, and in addition rules for rooms and a webhook. Flags take precedence over environment variables, and both over the file. On SIGHUP, and when the file changes, the server reads it again and applies what can change, without disconnecting clients. ignis config --help and docs/configuration.md describe it.
 
 GET /healthz answers 200 while the process is alive. GET /readyz answers 200 while the server accepts clients and Redis delivers messages, and otherwise 503 with the reason. SIGTERM shuts the server down gracefully; a second SIGTERM ends it immediately.
 
@@ -29,7 +31,9 @@ Examples:
 
   ignis serve --dev
 
-  ignis serve --listen :8080 --redis redis://10.0.0.5:6379 --jwt-secret-file /run/secrets/jwt`
+  ignis serve --listen :8080 --redis redis://10.0.0.5:6379 --jwt-secret-file /run/secrets/jwt
+
+  ignis serve --config ignis.yaml`
 }
 
 // handlesHangup implements hangupHandler: SIGHUP reloads the configuration.
@@ -37,21 +41,21 @@ func (*serveCmd) handlesHangup() {}
 
 // Run serves until ctx is done.
 func (c *serveCmd) Run(ctx context.Context, command *kong.Context, std *stdio) error {
-	loader, err := newSettingsLoader(&c.settings, command)
-	if err != nil {
-		return err
-	}
-	e, err := loader.load()
+	e, err := loadSettings(&c.settings, command)
 	if err != nil {
 		return err
 	}
 	level := new(slog.LevelVar)
 	level.Set(e.level())
 	log := newLogger(std.err, e.LogFormat, level)
-	cfg := e.appConfig(log)
+	cfg, err := e.appConfig(log)
+	if err != nil {
+		return err
+	}
 	if cfg.Redis, err = e.redisFlags.load(e.Redis, "", log); err != nil {
 		return e.serveError(err)
 	}
+	cfg.Server.MemoryLimit = memoryBudget(e.MemoryLimit)
 	cfg.OnReady = func(urls []string) {
 		if err := e.announce(std, urls); err != nil {
 			log.Warn("could not write to standard output", "error", err)
@@ -76,17 +80,27 @@ func (c *serveCmd) Run(ctx context.Context, command *kong.Context, std *stdio) e
 }
 
 // appConfig returns the configuration of the server, without Redis and OnReady.
-func (s *settings) appConfig(log *slog.Logger) app.Config {
-	return app.Config{
-		Listen:         s.listenFlags.config(),
-		Path:           s.Path,
-		Server:         s.limits(log),
-		Dev:            s.Dev,
-		JWTSecretFile:  s.JWTSecretFile,
-		JWTSecret:      []byte(s.JWTSecret),
-		AllowedOrigins: s.AllowedOrigins,
-		Proxies:        s.proxies(),
+func (e *effective) appConfig(log *slog.Logger) (c app.Config, err error) {
+	c = app.Config{
+		Listen:         e.listenFlags.config(),
+		Path:           e.Path,
+		Server:         e.limits(log),
+		Dev:            e.Dev,
+		JWTSecretFile:  e.JWTSecretFile,
+		JWTSecret:      []byte(e.JWTSecret),
+		AllowedOrigins: e.AllowedOrigins,
+		Proxies:        e.proxies(),
 	}
+	if c.Tokens, err = e.tokenFlags.config(); err == nil {
+		c.Webhook, err = e.webhookFlags.config()
+	}
+	if err == nil {
+		c.Rules, err = e.rules()
+	}
+	if err != nil {
+		return c, &exitError{exitUsage, e.problems(err), settingsHint}
+	}
+	return c, nil
 }
 
 // announce prints the address of each listener, for users and for scripts that wait for it.
@@ -159,8 +173,30 @@ func (s *settings) encryption() ignis.Encryption {
 // limits returns the configuration of the server without the fields that package app
 // sets.
 func (s *settings) limits(log *slog.Logger) ignis.Config {
-	return ignis.Config{
-		MaxClients:        int(s.MaxClients),
+	c := ignis.Config{
+		MaxClients: int(s.MaxClients),
+
+		MaxClientsPerAddress:   int(s.MaxClientsPerAddress),
+		MaxClientsPerUser:      int(s.MaxClientsPerUser),
+		UserPolicy:             s.UserPolicy.UserPolicy,
+		UpgradeRate:            int(s.UpgradeRate),
+		UpgradeBurst:           int(s.UpgradeBurst),
+		UpgradeRatePerAddress:  int(s.UpgradeRatePerAddress),
+		UpgradeBurstPerAddress: int(s.UpgradeBurstPerAddress),
+		AuthFailureRate:        int(s.AuthFailureRate),
+		AuthFailureBurst:       int(s.AuthFailureBurst),
+		AuthConcurrency:        int(s.AuthConcurrency),
+		AuthQueue:              int(s.AuthQueue),
+		MaxToken:               int(s.MaxToken),
+		MessageRate:            int(s.MessageRate),
+		MessageBurst:           int(s.MessageBurst),
+		ByteRate:               int(s.ByteRate),
+		ByteBurst:              int(s.ByteBurst),
+		ThrottleTimeout:        time.Duration(s.ThrottleTimeout),
+		JoinRate:               int(s.JoinRate),
+		JoinBurst:              int(s.JoinBurst),
+		MemoryLimit:            int64(s.MemoryLimit),
+
 		DefaultRooms:      s.DefaultRooms,
 		MaxRooms:          int(s.MaxRooms),
 		MaxPayload:        int(s.MaxPayload),
@@ -183,4 +219,8 @@ func (s *settings) limits(log *slog.Logger) ignis.Config {
 		Software:          "ignis/" + thisBuild().Version,
 		Logger:            log,
 	}
+	if s.Dev { // for ignis bench, whose clients send much faster than users
+		c.MessageRate, c.ByteRate = -1, -1
+	}
+	return c
 }

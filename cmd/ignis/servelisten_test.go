@@ -1,9 +1,16 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ignis-go/ignis/internal/doctest"
+	"github.com/ignis-go/ignis/internal/listen"
 )
 
 // The hint for --listen depends on the error.
@@ -42,4 +49,36 @@ func hasIPv6() bool {
 		_ = l.Close()
 	}
 	return err == nil
+}
+
+// The flags set the configuration of the listeners, and docs/limits.md states their defaults.
+func TestListenFlags(t *testing.T) {
+	c := parseServe(t, "--listen", "127.0.0.1:1,unix:/a", "--listen", ":2", "--unix-mode", "600",
+		"--tls-cert", "c", "--tls-key", "k", "--tls-client-ca", "a", "--tls-client-auth", "optional",
+		"--proxy-protocol", "--max-handshakes", "7", "--handshake-timeout", "2s")
+	tcp := func(name string) listen.Address {
+		return listen.Address{Network: listen.TCP, Name: name, Mode: 0o600, TLS: true, ProxyProtocol: true}
+	}
+	want := listen.Config{
+		Addresses:     []listen.Address{tcp("127.0.0.1:1"), {Network: listen.Unix, Name: "/a", Mode: 0o600, ProxyProtocol: true}, tcp(":2")},
+		TLS:           listen.TLS{CertFile: "c", KeyFile: "k", ClientCAFile: "a", ClientAuth: listen.ClientCertOptional},
+		MaxHandshakes: 7, HandshakeTimeout: 2 * time.Second,
+	}
+	if d := cmp.Diff(want, c.listenFlags.config()); d != "" {
+		t.Error(d)
+	}
+	limits := doctest.Read(t, "docs/limits.md")
+	byDefault := parseServe(t).listenFlags.config()
+	for _, row := range []string{
+		fmt.Sprintf("(`--handshake-timeout`) | %.0f s |", byDefault.HandshakeTimeout.Seconds()),
+		fmt.Sprintf("PROXY header is not complete (`--max-handshakes`) | %d |", byDefault.MaxHandshakes),
+		fmt.Sprintf("including idle ones (`--max-handshakes`) | %d |", byDefault.MaxHandshakes),
+	} {
+		if !strings.Contains(limits, row) {
+			t.Errorf("docs/limits.md does not contain %s", row)
+		}
+	}
+	if byDefault.MaxHandshakes != listen.DefaultMaxHandshakes {
+		t.Errorf("the default is %d", byDefault.MaxHandshakes)
+	}
 }

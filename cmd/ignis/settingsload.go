@@ -6,14 +6,21 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/alecthomas/kong"
 
 	"github.com/ignis-go/ignis/internal/configfile"
+	"github.com/ignis-go/ignis/internal/filewatch"
 )
 
 // variablePrefix is the beginning of the names of environment variables.
 const variablePrefix = "IGNIS"
+
+// modelOfSettings returns the model of the settings of ignis serve. It builds it only once.
+var modelOfSettings = sync.OnceValues(func() (*configfile.Model, error) {
+	return configfile.ModelOf[settings](variablePrefix)
+})
 
 const settingsHint = "docs/configuration.md lists the keys; ignis config schema prints a JSON Schema, with which editors check the file"
 
@@ -22,6 +29,7 @@ type settingsLoader struct {
 	model *configfile.Model
 	base  settings // from flags and variables; defaults where neither is set
 	given map[string]origin
+	files *filewatch.Files // the configuration file; nil if there is none
 }
 
 // origin says where the value of a key comes from.
@@ -32,11 +40,14 @@ type origin struct {
 
 // newSettingsLoader returns a loader for the settings of a parsed command line.
 func newSettingsLoader(s *settings, command *kong.Context) (*settingsLoader, error) {
-	model, err := configfile.ModelOf[settings](variablePrefix)
+	model, err := modelOfSettings()
 	if err != nil {
 		return nil, err
 	}
 	l := &settingsLoader{model: model, base: *s, given: make(map[string]origin)}
+	if err := model.SetDefaults(&l.base); err != nil {
+		return nil, err
+	}
 	typed := make(map[string]bool)
 	for _, p := range command.Path {
 		if p.Flag != nil && !p.Resolved {
@@ -55,6 +66,9 @@ func newSettingsLoader(s *settings, command *kong.Context) (*settingsLoader, err
 			l.given[k.Path] = origin{"variable", k.Variable}
 		}
 	}
+	if l.base.Config != "" {
+		l.files = filewatch.New(configfile.MaxSize, l.base.Config)
+	}
 	return l, nil
 }
 
@@ -63,32 +77,45 @@ type effective struct {
 	settings
 	loader  *settingsLoader
 	file    string // name of the file; may be empty
-	text    string // its content
+	parsed  *configfile.File
 	origins configfile.Origins
+}
+
+// loadSettings returns the effective settings for the settings of a parsed command line.
+func loadSettings(s *settings, command *kong.Context) (*effective, error) {
+	l, err := newSettingsLoader(s, command)
+	if err != nil {
+		return nil, err
+	}
+	return l.load()
 }
 
 // load reads the file, if there is one, and returns the effective settings.
 func (l *settingsLoader) load() (*effective, error) {
-	e := &effective{settings: l.base, loader: l, file: l.base.Config}
-	if e.file == "" {
-		return e, nil
+	if l.files == nil {
+		return &effective{settings: l.base, loader: l}, nil
 	}
-	text, err := configfile.Read(e.file)
-	if err != nil {
-		return nil, usage("name a file that this user can read", "--config: %w", err)
-	}
-	return e, l.decode(e, string(text))
+	return l.decode(l.files.Read())
 }
 
-// decode sets what the text of the file says and no flag or variable overrides.
-func (l *settingsLoader) decode(e *effective, text string) error {
-	e.text = text
-	file, problems := configfile.Parse(e.file, []byte(text))
+// decode returns the effective settings for a file that has been read.
+func (l *settingsLoader) decode(c filewatch.Contents) (*effective, error) {
+	if c.Err != nil {
+		return nil, usage("name a file that this user can read", "--config: %w", c.Err)
+	}
+	e := &effective{settings: l.base, loader: l, file: l.base.Config}
+	return e, l.apply(e, c.Files[0].Text)
+}
+
+// apply sets what the text of the file says and no flag or variable overrides.
+func (l *settingsLoader) apply(e *effective, text []byte) error {
+	file, problems := configfile.Parse(e.file, text)
 	if problems == nil {
 		e.origins, problems = l.model.Decode(file, &e.settings, l.overridden)
 	}
+	e.parsed = file
 	if problems == nil {
-		problems = e.checkFile(file)
+		problems = e.checkFile()
 	}
 	if problems != nil {
 		return &exitError{exitUsage, problems, settingsHint}
@@ -108,15 +135,11 @@ func (l *settingsLoader) overridden(k *configfile.Key) bool {
 }
 
 // checkFile returns what is wrong with the values of the file taken together.
-func (e *effective) checkFile(f *configfile.File) (problems configfile.Problems) {
+func (e *effective) checkFile() configfile.Problems {
 	if e.isFrom("redis.url", "file") && hasPassword(e.Redis) {
-		at := f.Position("redis.url")
-		problems = append(problems, configfile.Problem{
-			File: e.file, Line: at.Line, Column: at.Column, Key: "redis.url",
-			Text: "the URL contains a password; write it to a file of its own and name that in redis.url_file, or set IGNIS_REDIS",
-		})
+		return e.problems(&keyError{"redis.url", "the URL contains a password; write it to a file of its own and name that in redis.url_file, or set IGNIS_REDIS"})
 	}
-	return problems
+	return nil
 }
 
 // origin returns where the value of a key comes from.
@@ -190,7 +213,7 @@ func checkVariables(root *kong.Node) error {
 	if err != nil {
 		return err
 	}
-	model, err := configfile.ModelOf[settings](variablePrefix)
+	model, err := modelOfSettings()
 	if err != nil {
 		return err
 	}

@@ -3,13 +3,10 @@ package main
 import (
 	"fmt"
 	"math"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/internal/configfile"
 )
 
@@ -44,19 +41,23 @@ func (b *byteSize) UnmarshalText(text []byte) error {
 
 // Syntax implements [configfile.Scalar].
 func (byteSize) Syntax() configfile.Syntax {
-	return configfile.Syntax{Type: "integer string", Pattern: `^[0-9]+(B|KiB|MiB|GiB)?$`, Minimum: 1}
+	return configfile.Syntax{Type: "integer string", Pattern: "^" + sizePattern + "$", Minimum: 1}
 }
 
-func (b byteSize) String() string {
-	for _, unit := range []struct {
-		suffix string
-		bytes  byteSize
-	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
-		if b >= unit.bytes && b%unit.bytes == 0 {
-			return strconv.Itoa(int(b/unit.bytes)) + unit.suffix
+// sizePattern matches a number with or without a unit.
+const sizePattern = "[0-9]+(B|KiB|MiB|GiB)?"
+
+func (b byteSize) String() string { return shortSize(int64(b)) }
+
+// shortSize returns a number of bytes with the largest unit that makes it an integer.
+func shortSize(n int64) string {
+	best, bytes := "", int64(1)
+	for _, unit := range sizeUnits {
+		if u := int64(unit.bytes); u > bytes && n >= u && n%u == 0 {
+			best, bytes = unit.suffix, u
 		}
 	}
-	return strconv.Itoa(int(b))
+	return strconv.FormatInt(n/bytes, 10) + best
 }
 
 // period is a positive duration.
@@ -169,90 +170,103 @@ func (c countOrAuto) String() string {
 	return strconv.Itoa(int(c))
 }
 
-// nameList is a comma-separated list of names. It is never nil after parsing. An empty
-// text is an empty list.
-type nameList []string
+// countOrOff is a positive integer, or negative for "off".
+type countOrOff int
 
-// UnmarshalText splits the text at commas.
-func (l *nameList) UnmarshalText(text []byte) error {
-	*l = nameList{}
-	if len(text) == 0 {
+// UnmarshalText parses a decimal number or the word off.
+func (c *countOrOff) UnmarshalText(text []byte) error {
+	if string(text) == "off" {
+		*c = -1
 		return nil
 	}
-	for name := range strings.SplitSeq(string(text), ",") {
-		if name = strings.TrimSpace(name); name == "" {
-			return fmt.Errorf("expected comma-separated names, but got %q", text)
-		}
-		*l = append(*l, name)
+	var n count
+	if n.UnmarshalText(text) != nil {
+		return fmt.Errorf("expected a positive integer, or off, but got %q", text)
 	}
+	*c = countOrOff(n)
 	return nil
 }
 
 // Syntax implements [configfile.Scalar].
-func (nameList) Syntax() configfile.Syntax { return configfile.Syntax{Type: "string", List: true} }
+func (countOrOff) Syntax() configfile.Syntax {
+	return configfile.Syntax{Type: "integer string", Pattern: "^(off|[0-9]+)$", Minimum: 1}
+}
 
-// idList is a comma-separated list of names. A flag that is repeated adds to the list. A
-// comma in a name is preceded by a backslash. Empty names are rejected, because they
-// usually come from an unset variable in a script.
-type idList []string
+func (c countOrOff) String() string {
+	if c < 0 {
+		return "off"
+	}
+	return strconv.Itoa(int(c))
+}
 
-// UnmarshalText adds the names.
-func (l *idList) UnmarshalText(text []byte) error {
-	name := ""
-	rest := string(text)
-	for more := true; more; {
-		var part string
-		part, rest, more = strings.Cut(rest, ",")
-		if before, escaped := strings.CutSuffix(part, `\`); escaped && more {
-			name += before + ","
+// byteSizeOrOff is a number of bytes, or negative for "off".
+type byteSizeOrOff int
+
+// UnmarshalText parses a number with or without a unit, or the word off.
+func (b *byteSizeOrOff) UnmarshalText(text []byte) error {
+	if string(text) == "off" {
+		*b = -1
+		return nil
+	}
+	var n byteSize
+	if err := n.UnmarshalText(text); err != nil {
+		return fmt.Errorf("%w, or off", err)
+	}
+	*b = byteSizeOrOff(n)
+	return nil
+}
+
+// Syntax implements [configfile.Scalar].
+func (byteSizeOrOff) Syntax() configfile.Syntax {
+	return configfile.Syntax{Type: "integer string", Pattern: "^(off|" + sizePattern + ")$", Minimum: 1}
+}
+
+func (b byteSizeOrOff) String() string {
+	if b < 0 {
+		return "off"
+	}
+	return shortSize(int64(b))
+}
+
+// memorySize is a number of bytes, 0 for "auto", or negative for "off".
+type memorySize int64
+
+// UnmarshalText parses a number with or without a unit, or one of the words auto and off.
+func (m *memorySize) UnmarshalText(text []byte) error {
+	switch string(text) {
+	case "auto":
+		*m = 0
+		return nil
+	case "off":
+		*m = -1
+		return nil
+	}
+	for _, unit := range sizeUnits {
+		digits, ok := strings.CutSuffix(string(text), unit.suffix)
+		if !ok {
 			continue
 		}
-		if name += part; name == "" || !utf8.ValidString(name) {
-			return fmt.Errorf("expected comma-separated, non-empty names in UTF-8, but got %q", text)
+		n, err := strconv.ParseUint(digits, 10, 32)
+		if err != nil || n == 0 {
+			break
 		}
-		*l = append(*l, name)
-		name = ""
-	}
-	return nil
-}
-
-// originList is a list of origins, or * for any.
-type originList []string
-
-// UnmarshalText parses comma-separated origins or *.
-func (l *originList) UnmarshalText(text []byte) error {
-	*l = nil
-	if len(text) == 0 {
+		*m = memorySize(n * unit.bytes)
 		return nil
 	}
-	if string(text) == "*" {
-		*l = originList{"*"}
-		return nil
-	}
-	for origin := range strings.SplitSeq(string(text), ",") {
-		u, err := url.Parse(strings.TrimSpace(origin))
-		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil ||
-			u.Path != "" || u.RawQuery != "" || u.Fragment != "" || strings.Contains(u.Host, "*") {
-			return fmt.Errorf("expected * or comma-separated origins such as https://app.example.com, but got %q", text)
-		}
-		*l = append(*l, u.Scheme+"://"+strings.ToLower(u.Host))
-	}
-	return nil
+	return fmt.Errorf("expected a size such as 512MiB or 4GiB, auto or off, but got %q", text)
 }
 
 // Syntax implements [configfile.Scalar].
-func (originList) Syntax() configfile.Syntax {
-	return configfile.Syntax{Type: "string", Pattern: `^\s*(\*|[hH][tT][tT][pP][sS]?://[^,/?#@*]+)\s*$`, List: true}
+func (memorySize) Syntax() configfile.Syntax {
+	return configfile.Syntax{Type: "integer string", Pattern: "^(auto|off|" + sizePattern + ")$", Minimum: 1}
 }
 
-// slowPolicy is a policy for slow clients.
-type slowPolicy struct{ ignis.SlowPolicy }
-
-// Syntax implements [configfile.Scalar].
-func (slowPolicy) Syntax() configfile.Syntax {
-	var names []string
-	for p := ignis.SlowDisconnect; !strings.HasPrefix(p.String(), "SlowPolicy("); p++ {
-		names = append(names, p.String())
+func (m memorySize) String() string {
+	switch {
+	case m == 0:
+		return "auto"
+	case m < 0:
+		return "off"
 	}
-	return configfile.Syntax{Type: "string", Enum: names}
+	return shortSize(int64(m))
 }

@@ -34,7 +34,7 @@ type plan struct {
 	Guarded bool          // a run ends with a write that its fencing number protects
 }
 
-const planVariable = "IGNIS_TEST_CRON_PLAN"
+const planVariable = "TEST_CRON_PLAN"
 
 // line is one line of a process's output.
 type line struct {

@@ -1,40 +1,22 @@
 package rediscron_test
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/ignis-go/ignis/cron"
 	"github.com/ignis-go/ignis/cron/rediscron"
+	"github.com/ignis-go/ignis/internal/logtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 )
 
 // logged is a log that a test can read.
-type logged struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logged) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *logged) lines() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Split(strings.TrimSuffix(l.text.String(), "\n"), "\n")[:strings.Count(l.text.String(), "\n")]
-}
-
-func (l *logged) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
+type logged struct{ logtest.Log }
 
 // look queries a job, and waits until the nodes have been checked.
 func look(t *testing.T, s *rediscron.Store) {
@@ -49,7 +31,7 @@ func look(t *testing.T, s *rediscron.Store) {
 // wants checks that there is one line for each of the nodes.
 func (l *logged) wants(t *testing.T, what, line string, nodes ...*redistest.Server) {
 	t.Helper()
-	lines := l.lines()
+	lines := l.Lines()
 	if len(lines) != len(nodes) {
 		t.Errorf("%s: want %d lines:\n%s", what, len(nodes), strings.Join(lines, "\n"))
 		return
@@ -84,7 +66,7 @@ func TestReplicasWithoutGuard(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
 	var log logged
-	s := open(t, rediscron.Config{URL: r.URL(), Logger: log.logger()})
+	s := open(t, rediscron.Config{URL: r.URL(), Logger: log.Logger()})
 	look(t, s)
 	s.LookAgain()
 	look(t, s)
@@ -96,7 +78,7 @@ func TestReplicasWithoutGuard(t *testing.T) {
 	s.LookAgain()
 	look(t, s)
 	log.wants(t, "with one", unguarded, r)
-	if line := log.lines()[0]; !strings.Contains(line, "level=WARN") || !strings.Contains(line, "run twice") || !strings.Contains(line, "replicas=1") {
+	if line := log.Lines()[0]; !strings.Contains(line, "level=WARN") || !strings.Contains(line, "run twice") || !strings.Contains(line, "replicas=1") {
 		t.Errorf("the line is %s", line)
 	}
 	r.Do("client", "kill", "type", "normal")
@@ -108,7 +90,7 @@ func TestReplicasWithoutGuard(t *testing.T) {
 	for _, set := range [][2]string{{"1", "0"}, {"0", "10"}} {
 		r.Do("config", "set", "min-replicas-to-write", set[0], "min-replicas-max-lag", set[1])
 		other = logged{}
-		s = open(t, rediscron.Config{Redis: &redisbus.Config{URL: r.URL(), Logger: other.logger()}})
+		s = open(t, rediscron.Config{Redis: &redisbus.Config{URL: r.URL(), Logger: other.Logger()}})
 		look(t, s)
 		other.wants(t, fmt.Sprint("settings ", set), unguarded, r)
 	}
@@ -117,7 +99,7 @@ func TestReplicasWithoutGuard(t *testing.T) {
 		return strings.Contains(r.Do("info", "replication"), "min_slaves_good_slaves:1")
 	})
 	other = logged{}
-	s = open(t, rediscron.Config{URL: r.URL(), Logger: other.logger()})
+	s = open(t, rediscron.Config{URL: r.URL(), Logger: other.Logger()})
 	look(t, s)
 	other.wants(t, "with the setting", unguarded)
 
@@ -135,14 +117,14 @@ func TestReplicasBehindSentinels(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartSentinel(t, 3)
 	var log logged
-	look(t, open(t, rediscron.Config{URL: c.URL(), Logger: log.logger()}))
+	look(t, open(t, rediscron.Config{URL: c.URL(), Logger: log.Logger()}))
 	log.wants(t, "with a replica", unguarded, c.Master)
 	c.Replica.Kill()
 	redistest.Wait(t, "the master to know", func() bool {
 		return strings.Contains(c.Master.Do("info", "replication"), "connected_slaves:0")
 	})
 	var other logged
-	s := open(t, rediscron.Config{URL: c.URL(), Logger: other.logger()})
+	s := open(t, rediscron.Config{URL: c.URL(), Logger: other.Logger()})
 	look(t, s)
 	other.wants(t, "without its replica", unguarded, c.Master)
 
@@ -154,7 +136,7 @@ func TestReplicasBehindSentinels(t *testing.T) {
 	c.Failover()
 	redistest.Wait(t, "the successor to be used", func() bool {
 		look(t, s)
-		return len(other.lines()) > 1
+		return len(other.Lines()) > 1
 	})
 	other.wants(t, "after a failover", unguarded, c.Master, c.Replica)
 }
@@ -171,7 +153,7 @@ func TestReplicasInACluster(t *testing.T) {
 		return err == nil && strings.Contains(n.of.Do("info", "replication"), "state=online")
 	})
 	var log logged
-	s := open(t, rediscron.Config{URL: "redis+cluster://" + n.to.Addr() + "," + replica.Addr(), Logger: log.logger()})
+	s := open(t, rediscron.Config{URL: "redis+cluster://" + n.to.Addr() + "," + replica.Addr(), Logger: log.Logger()})
 	look(t, s)
 	look(t, s)
 	log.wants(t, "of one master", unguarded, n.of)
@@ -185,19 +167,19 @@ func TestReplicasWithoutRights(t *testing.T) {
 	c := asUser(t, r)
 	r.Do("acl", "setuser", "cron", "-info")
 	var log logged
-	c.Logger = log.logger()
+	c.Logger = log.Logger()
 	s := open(t, c)
 	for range 3 {
 		look(t, s)
 		r.Do("client", "kill", "user", "cron")
 	}
 	log.wants(t, "without the right", "allow INFO", r)
-	if len(log.lines()) == 1 && !strings.Contains(log.lines()[0], "level=INFO") {
-		t.Errorf("the line is %s", log.lines()[0])
+	if len(log.Lines()) == 1 && !strings.Contains(log.Lines()[0], "level=INFO") {
+		t.Errorf("the line is %s", log.Lines()[0])
 	}
 	r.Do("acl", "setuser", "cron", "+info")
 	look(t, s)
-	if lines := log.lines(); len(lines) != 2 || !strings.Contains(lines[1], unguarded) {
+	if lines := log.Lines(); len(lines) != 2 || !strings.Contains(lines[1], unguarded) {
 		t.Errorf("with the right: %s", lines)
 	}
 }
@@ -209,27 +191,27 @@ func TestReplicasAreCheckedAgain(t *testing.T) {
 	for _, answer := range []string{"-LOADING Redis is loading the dataset in memory\r\n", "*1\r\n:1\r\n"} {
 		server := redistest.Pretend(t)
 		var log logged
-		s := open(t, rediscron.Config{URL: server.URL(), Logger: log.logger()})
+		s := open(t, rediscron.Config{URL: server.URL(), Logger: log.Logger()})
 		server.Answer("INFO", answer)
 		look(t, s)
-		if lines := log.lines(); len(lines) != 0 {
+		if lines := log.Lines(); len(lines) != 0 {
 			t.Errorf("%q: %s", answer, lines)
 		}
 		server.Answer("INFO", master)
-		redistest.Wait(t, "a valid answer", func() bool { look(t, s); return len(log.lines()) > 0 })
-		if lines := log.lines(); len(lines) != 1 || !strings.Contains(lines[0], "replicas=2") {
+		redistest.Wait(t, "a valid answer", func() bool { look(t, s); return len(log.Lines()) > 0 })
+		if lines := log.Lines(); len(lines) != 1 || !strings.Contains(lines[0], "replicas=2") {
 			t.Errorf("after %q: %s", answer, lines)
 		}
 	}
 	// A replica with its own replicas grants nothing, so it is not warned about.
 	server := redistest.Pretend(t)
 	var log logged
-	s := open(t, rediscron.Config{URL: server.URL(), Logger: log.logger()})
+	s := open(t, rediscron.Config{URL: server.URL(), Logger: log.Logger()})
 	for _, answer := range []string{"+role:master\r\n", bulk("role:slave\r\nconnected_slaves:1\r\n")} {
 		server.Answer("INFO", answer)
 		s.LookAgain()
 		look(t, s)
-		if lines := log.lines(); len(lines) != 0 {
+		if lines := log.Lines(); len(lines) != 0 {
 			t.Errorf("%q: %s", answer, lines)
 		}
 	}
@@ -241,23 +223,23 @@ func TestReplicasOfUnusedNode(t *testing.T) {
 	server := redistest.Pretend(t)
 	server.Answer("INFO", bulk("role:master\r\nconnected_slaves:1\r\n"))
 	var log logged
-	s := open(t, rediscron.Config{URL: server.URL(), Logger: log.logger()})
+	s := open(t, rediscron.Config{URL: server.URL(), Logger: log.Logger()})
 	if err := s.LookBefore(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if lines := log.lines(); len(lines) != 0 {
+	if lines := log.Lines(); len(lines) != 0 {
 		t.Fatalf("a node that the client does not use was checked: %s", lines)
 	}
 	if n := s.Due(); n != 1 {
 		t.Errorf("%d nodes are due", n)
 	}
-	redistest.Wait(t, "the node to be checked", func() bool { look(t, s); return len(log.lines()) == 1 })
+	redistest.Wait(t, "the node to be checked", func() bool { look(t, s); return len(log.Lines()) == 1 })
 	if n := s.Due(); n != 0 {
 		t.Errorf("%d nodes are due after that", n)
 	}
 
 	// A node that remains unused is considered a Sentinel.
-	s = open(t, rediscron.Config{URL: server.URL(), Logger: log.logger(), Timeout: 50 * time.Millisecond})
+	s = open(t, rediscron.Config{URL: server.URL(), Logger: log.Logger(), Timeout: 50 * time.Millisecond})
 	redistest.Wait(t, "the node to be ignored", func() bool {
 		err := s.LookBefore(t.Context())
 		return s.Due() == 0 && err == nil
@@ -289,10 +271,10 @@ func bulk(text string) string { return fmt.Sprintf("$%d\r\n%s\r\n", len(text), t
 func TestReplicasOfManyNodes(t *testing.T) {
 	t.Parallel()
 	var log logged
-	if kept := rediscron.LookAtMany(log.logger(), rediscron.MaxNodes+5); kept != rediscron.MaxNodes {
+	if kept := rediscron.LookAtMany(log.Logger(), rediscron.MaxNodes+5); kept != rediscron.MaxNodes {
 		t.Errorf("%d nodes are kept", kept)
 	}
-	if n := len(log.lines()); n != rediscron.MaxWarned {
+	if n := len(log.Lines()); n != rediscron.MaxWarned {
 		t.Errorf("%d lines", n)
 	}
 }

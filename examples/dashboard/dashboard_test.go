@@ -100,6 +100,7 @@ func TestNoHoleAfterTheSnapshot(t *testing.T) {
 			if err := ann.Conn.Leave(t.Context(), "symbol:AAPL"); err != nil {
 				t.Fatal(err)
 			}
+			time.Sleep(50 * time.Millisecond) // more joins per second would be refused
 
 			m := ann.Receive()
 			for m.Event == "quote" { // from the previous round, and already in its snapshot

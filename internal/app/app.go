@@ -2,12 +2,15 @@ package app
 
 import (
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/access/enforce"
 	"github.com/ignis-go/ignis/internal/listen"
 	"github.com/ignis-go/ignis/internal/loglimit"
 	"github.com/ignis-go/ignis/redisbus"
+	"github.com/ignis-go/ignis/webhook"
 )
 
 // App is a server with everything that it needs to run as a program.
@@ -16,8 +19,15 @@ type App struct {
 	log    *slog.Logger
 	limit  *loglimit.Limiter // for log lines that any peer can cause; open while Run runs
 	server *ignis.Server
-	dev    *devMode               // nil unless in development mode
-	policy atomic.Pointer[policy] // nil in development mode
+	dev    *devMode // nil unless in development mode
+	policy atomic.Pointer[policy]
+	rooms  *enforce.Policy // nil without rules
+
+	hooks       *webhook.Client // nil without a webhook
+	rotating    sync.Mutex      // guards hookSecrets, and is held while secrets are read again
+	hookSecrets []string        // that hooks signs with
+
+	replaced chan struct{} // receives a value after policy has been replaced
 
 	listeners *listen.Listeners // listen while Run runs
 	waiting   *waitingRoom
@@ -36,7 +46,7 @@ func New(c Config) (*App, error) {
 	if c.Server.MaxClients == 0 {
 		c.Server.MaxClients = maxClients()
 	}
-	a := &App{cfg: c, log: c.Server.Logger, limit: loglimit.New(c.Server.Logger)}
+	a := &App{cfg: c, log: c.Server.Logger, limit: loglimit.New(c.Server.Logger), replaced: make(chan struct{}, 1)}
 	cfg := c.Server
 	if err := a.setAuth(&cfg); err != nil {
 		return nil, err
@@ -58,20 +68,29 @@ func New(c Config) (*App, error) {
 	return a, nil
 }
 
-// setAuth sets the callbacks that decide who may connect.
+// setAuth sets the callbacks that decide who may connect, and what clients may do.
 func (a *App) setAuth(cfg *ignis.Config) error {
+	p, err := newPolicy(&a.cfg, nil, a.log)
+	if err != nil {
+		return err
+	}
+	a.policy.Store(p)
 	if a.cfg.Dev {
 		a.dev = newDevMode(a.cfg.Path, a.log, a.limit)
 		cfg.Authenticate, cfg.ValidateRooms = a.dev.authenticate, a.dev.validateRooms
 		cfg.OnMessage, cfg.Accept = a.dev.relay, a.dev.accept
 		return nil
 	}
-	p, err := newPolicy(&a.cfg, a.log)
-	if err != nil {
+	if err := a.setWebhook(cfg); err != nil {
 		return err
 	}
-	a.policy.Store(p)
 	cfg.Authenticate, cfg.ValidateRooms, cfg.Accept = a.authenticate, a.validateRooms, a.accept
+	if a.cfg.Webhook.Authenticate {
+		cfg.Authenticate, cfg.ValidateRooms = a.hooks.Authenticate, nil
+	}
+	if a.cfg.Rules != nil {
+		return a.setRooms(cfg)
+	}
 	return nil
 }
 

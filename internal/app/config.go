@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/access"
+	"github.com/ignis-go/ignis/auth/jwtauth"
 	"github.com/ignis-go/ignis/internal/listen"
 	"github.com/ignis-go/ignis/redisbus"
 )
@@ -12,7 +14,8 @@ import (
 // Config configures an [App].
 type Config struct {
 	// Listen holds the addresses to listen on, the files for TLS and the limits for
-	// connections that are not requests yet. New sets Trusted, KeepAlive, Wrap and Log.
+	// connections that are not requests yet. MaxHandshakes also limits connections that wait
+	// for a request. New sets Trusted, KeepAlive, Wrap and the loggers.
 	Listen listen.Config
 	// Path is the path of the WebSocket endpoint, such as /ws.
 	Path string
@@ -30,11 +33,20 @@ type Config struct {
 	// a loopback address.
 	Dev bool
 
-	// JWTSecretFile is the name of the file with the secret that tokens are signed with.
-	// Unless Dev is set, either this or JWTSecret is required.
+	// JWTSecretFile is the name of a file with a secret that tokens are signed with.
 	JWTSecretFile string
 	// JWTSecret is the secret itself, which the program reads from [SecretVariable].
 	JWTSecret []byte
+	// Tokens holds the other keys of tokens, and how they are verified. New sets the secret,
+	// MaxToken and the logger. Unless Dev or Webhook.Authenticate is set, at least one key is
+	// required, here or above.
+	Tokens jwtauth.Config
+
+	// Rules say which rooms clients may join and what they may send to them. Nil: the claims
+	// of tokens say which rooms clients may join, and messages from clients are dropped.
+	Rules *access.Rules
+	// Webhook is the HTTP endpoint of the application.
+	Webhook Webhook
 
 	// AllowedOrigins lists the other hosts whose pages may connect; * allows all. It must be
 	// empty in development mode.
@@ -61,16 +73,53 @@ func (c *Config) check() error {
 		return usage("the server checks for silent clients once per --heartbeat-interval",
 			"--heartbeat-timeout: expected at least --heartbeat-interval (%v)", s.HeartbeatInterval)
 	}
-	hasSecret := c.JWTSecretFile != "" || len(c.JWTSecret) > 0
+	if c.Dev {
+		return c.checkDev()
+	}
+	return c.checkAuth()
+}
+
+// hasKeys reports whether there are keys of tokens.
+func (c *Config) hasKeys() bool {
+	return c.JWTSecretFile != "" || len(c.JWTSecret) > 0 || len(c.Tokens.KeyFiles) > 0 || len(c.Tokens.JWKS) > 0
+}
+
+// checkDev returns an error for settings that contradict development mode.
+func (c *Config) checkDev() error {
 	switch {
-	case !c.Dev && !hasSecret:
-		return usage("set --jwt-secret-file; to try it on this machine, use --dev", "no authenticator is configured")
-	case c.Dev && hasSecret:
+	case c.JWTSecretFile != "" || len(c.JWTSecret) > 0:
 		return usage("leave out --dev, or --jwt-secret-file and "+SecretVariable,
 			"--dev lets anyone in, and a JWT secret is configured")
-	case c.Dev && len(c.AllowedOrigins) > 0:
+	case c.hasKeys():
+		return usage("leave out --dev, or the keys", "--dev lets anyone in, and keys for tokens are configured")
+	case len(c.AllowedOrigins) > 0:
 		return usage("leave out --allowed-origins, or --dev",
 			"--dev accepts only pages from this machine, but --allowed-origins names others")
+	case c.Rules != nil:
+		return usage("leave out --dev, or rooms", "--dev lets anyone join every room, but the section rooms has rules")
+	case c.Webhook.enabled():
+		return usage("leave out --dev, or --webhook-url", "--dev does not use the webhook")
+	}
+	return nil
+}
+
+const hintAuthenticator = "set --jwt-secret-file, --jwt-public-key-file or --jwks-url, or webhook.authenticate in the configuration file; to try it on this machine, use --dev"
+
+// checkAuth returns an error unless exactly one authenticator is configured.
+func (c *Config) checkAuth() error {
+	switch w := &c.Webhook; {
+	case w.Authenticate && !w.enabled():
+		return usage("set webhook.url", "webhook.authenticate: there is no webhook")
+	case w.Authenticate && c.hasKeys():
+		return usage("leave out the keys, or webhook.authenticate", "both tokens and the webhook are configured to authenticate clients")
+	case !w.Authenticate && !c.hasKeys():
+		return usage(hintAuthenticator, "no authenticator is configured")
+	case c.JWTSecretFile != "" && len(c.JWTSecret) > 0:
+		return usage("unset one of them", "--jwt-secret-file and %s are both set", SecretVariable)
+	case len(w.SecretFiles) > 0 && len(w.Client.Secrets) > 0:
+		return usage("unset one of them", "--webhook-secret-file and IGNIS_WEBHOOK_SECRET are both set")
+	case w.enabled() && len(w.SecretFiles) == 0 && len(w.Client.Secrets) == 0:
+		return usage("set --webhook-secret-file to a file with whsec_ followed by 32 random bytes in base64", "webhook.url: there is no secret that signs the requests")
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"html/template"
 	"log/slog"
 	"net"
@@ -50,7 +49,7 @@ func (d *devMode) validateRooms(_ context.Context, _ *ignis.Client, rooms []stri
 func (d *devMode) relay(ctx context.Context, c *ignis.Client, m wire.Message) (any, error) {
 	room := m.Room
 	if room == "" {
-		room = dataRoom(m.Data)
+		room = wire.DataRoom(m.Data)
 	}
 	switch {
 	case room == "":
@@ -61,18 +60,6 @@ func (d *devMode) relay(ctx context.Context, c *ignis.Client, m wire.Message) (a
 		return nil, &ignis.Error{Code: wire.CodeForbidden, Message: "join the room first"}
 	}
 	return nil, d.server.Send(ctx, ignis.ToRoom(room), m.Event, m.Data, ignis.From(c))
-}
-
-// dataRoom returns the room named in the data of a message, or "". Clients of protocol 1
-// put it there.
-func dataRoom(data json.RawMessage) (room string) {
-	_ = wire.EachField(data, func(key, value []byte) { // the data is known to be valid
-		if string(key) == "room" { // the last of duplicate keys counts
-			room = ""
-			_ = json.Unmarshal(value, &room) // ignores a value that is not a string
-		}
-	})
-	return room
 }
 
 // accept accepts pages from this machine, and programs that are not browsers.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net"
@@ -136,5 +137,18 @@ func TestGateLimitsOnlyParsing(t *testing.T) {
 	answer, err := io.ReadAll(dial("GET /plain HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
 	if err != nil || len(answer) == 0 {
 		t.Errorf("got %q, %v", answer, err)
+	}
+}
+
+// A handler sees the TLS state of a connection behind the gate.
+func TestGateKeepsTLSState(t *testing.T) {
+	near, far := net.Pipe()
+	defer near.Close()
+	defer far.Close()
+	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+	r.TLS = nil
+	c := &gatedConn{Conn: tls.Server(near, &tls.Config{}), outer: near} //nolint:gosec // no handshake takes place
+	if c.describe(r); r.TLS == nil {
+		t.Error("the request has no TLS state")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/ignis-go/ignis/internal/listen"
@@ -39,6 +40,7 @@ func (a *App) Run(ctx context.Context) error {
 		}
 		return err
 	})
+	helpers := a.startHelpers(runCtx)
 	var urls []string
 	for _, l := range a.listeners.All() {
 		urls = append(urls, l.URL())
@@ -51,9 +53,28 @@ func (a *App) Run(ctx context.Context) error {
 	a.listeners.Close()
 	stop()
 	<-server.done
+	helpers()
 	closeHTTP(hs)
 	<-web.done
 	return errors.Join(err, server.err)
+}
+
+// startHelpers starts what works beside the server: it keeps the keys of tokens and the secrets
+// of the webhook up to date, until ctx is done, and delivers events to the webhook. The result
+// is a function to call when the server has stopped. It delivers the events that are left, and
+// waits until all helpers have stopped.
+func (a *App) startHelpers(ctx context.Context) (wait func()) {
+	delivering, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var helpers sync.WaitGroup
+	helpers.Go(func() { a.runTokens(ctx) })
+	if a.hooks != nil {
+		helpers.Go(func() { a.watchSecrets(ctx) })
+		helpers.Go(func() { _ = a.hooks.Run(delivering) }) // fails only if called twice
+	}
+	return func() {
+		stop()
+		helpers.Wait()
+	}
 }
 
 // serveAll calls serve with each listener. When a call returns, it closes all listeners,

@@ -2,7 +2,6 @@ package app
 
 import (
 	"bufio"
-	"bytes"
 	"io"
 	"log/slog"
 	"net"
@@ -13,33 +12,16 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/internal/logtest"
+	"github.com/ignis-go/ignis/internal/memnet"
 )
-
-// pipes is a listener whose connections are in memory, for tests in fake time.
-type pipes struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func (p pipes) Accept() (net.Conn, error) {
-	select {
-	case nc := <-p.conns:
-		return nc, nil
-	case <-p.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (p pipes) Close() error { return nil }
-
-func (pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // lobby is an HTTP server in fake time whose waiting connections can be counted.
 type lobby struct {
 	*waitingRoom
 	t    *testing.T
-	book bytes.Buffer
-	in   pipes
+	book logtest.Log
+	in   *memnet.Listener
 	hold chan struct{} // requests for /hold wait until it is closed
 }
 
@@ -47,7 +29,7 @@ type lobby struct {
 func inLobby(t *testing.T, limit int, f func(l *lobby)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		l := &lobby{t: t, in: pipes{make(chan net.Conn), make(chan struct{})}, hold: make(chan struct{})}
+		l := &lobby{t: t, in: memnet.Listen(), hold: make(chan struct{})}
 		log := loglimit.New(textLogger(&l.book))
 		l.waitingRoom = &waitingRoom{max: limit, log: log}
 		g := newGate(l.waitingRoom)
@@ -59,7 +41,7 @@ func inLobby(t *testing.T, limit int, f func(l *lobby)) {
 		hs.ConnContext = g.attach
 		served := start(func() error { return hs.Serve(g.listen(l.in)) })
 		f(l)
-		close(l.in.closed)
+		_ = l.in.Close()
 		<-served.done
 		_ = hs.Close()
 		synctest.Wait()
@@ -72,8 +54,10 @@ func inLobby(t *testing.T, limit int, f func(l *lobby)) {
 // dial returns the peer's side of a connection that has been accepted.
 func (l *lobby) dial(send string) net.Conn {
 	l.t.Helper()
-	near, far := net.Pipe()
-	l.in.conns <- near
+	far, err := l.in.Dial(l.t.Context())
+	if err != nil {
+		l.t.Fatal(err)
+	}
 	if send != "" {
 		if _, err := io.WriteString(far, send); err != nil {
 			l.t.Fatal(err)
@@ -157,7 +141,7 @@ func TestWaitingConnectionsMakeRoom(t *testing.T) {
 		time.Sleep(waitGrace - 1)
 		waiting = append(waiting, l.dial(""))
 		l.expect("almost old ones", 7, 0, 0)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		waiting = append(waiting, l.dial(""))
 		l.expect("old ones", 4, 0, maxCutOff)
 		for _, c := range waiting[:maxCutOff] {

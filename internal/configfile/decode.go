@@ -29,6 +29,21 @@ func (m *Model) Decode(f *File, into any, keep func(*Key) bool) (Origins, Proble
 	return d.origins, d.problems
 }
 
+// SetDefaults sets the fields of keys without a flag to their defaults. The command line sets
+// the others.
+func (m *Model) SetDefaults(into any) error {
+	d := decoder{file: &File{}, model: m}
+	for _, k := range m.keys {
+		if k.Flag == "" && k.Default != "" {
+			d.text(m.Field(k, into), k.Default, &yaml.Node{}, k.Path, k)
+		}
+	}
+	if d.problems != nil {
+		return d.problems
+	}
+	return nil
+}
+
 // decoder decodes one file.
 type decoder struct {
 	file     *File
@@ -126,6 +141,10 @@ func (d *decoder) value(v reflect.Value, n *yaml.Node, path string, k *Key) {
 	case n.ShortTag() == "!!null":
 		d.wrong(path, at, "the key has no value; expected %s", s.expected())
 	case n.Kind == yaml.ScalarNode && s.scalar != nil && s.scalar.accepts("string") && jsonType(n) != "":
+		if err := unusable(v.Type(), n.Value, k); err != nil && s.fields == nil {
+			d.wrong(path, at, "%v", err) // quotes alone would not help
+			return
+		}
 		d.wrong(path, at, "expected %s; put the value in quotes", s.expected())
 	default:
 		d.wrong(path, at, "expected %s", s.expected())
@@ -165,23 +184,34 @@ func (d *decoder) list(v reflect.Value, s shape, n, at *yaml.Node, path string, 
 // scalar decodes one value that has a type that s accepts.
 func (d *decoder) scalar(v reflect.Value, s shape, n, at *yaml.Node, path string, k *Key) {
 	text := n.Value
-	switch {
-	case s.scalar.List && (text == "" || strings.Contains(text, ",")):
+	if s.scalar.List && (text == "" || strings.Contains(text, ",")) {
 		d.wrong(path, at, "expected one value; write several as a list, as in [a, b]")
 		return
 	}
 	if enum := slices.Concat(k.Enum, s.scalar.Enum); len(enum) > 0 && !slices.Contains(enum, text) {
+		if s.fields != nil {
+			enum = append(enum, "a mapping with "+list(s.fields.names, "and"))
+		}
 		d.wrong(path, at, "expected %s%s", list(enum, "or"), but(text, k))
 		return
 	}
 	d.text(v, text, at, path, k)
 }
 
+// unusable returns the error of a type that decodes texts about a text, if it does not accept it.
+func unusable(t reflect.Type, text string, k *Key) error {
+	u, ok := reflect.New(t).Interface().(encoding.TextUnmarshaler)
+	if !ok || k.Secret {
+		return nil
+	}
+	return u.UnmarshalText([]byte(text))
+}
+
 // text sets v to a text in the syntax of flags.
 func (d *decoder) text(v reflect.Value, text string, at *yaml.Node, path string, k *Key) {
 	if u, ok := v.Addr().Interface().(encoding.TextUnmarshaler); ok {
 		if err := u.UnmarshalText([]byte(text)); err != nil {
-			if k.Secret {
+			if k.Secret && !k.secretURL {
 				d.wrong(path, at, "the value is not valid")
 				return
 			}

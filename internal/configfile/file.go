@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// MaxSize is the maximum size of a file in bytes.
+	// MaxSize is the maximum size in bytes of a file that callers should pass to Parse.
 	MaxSize = 1 << 20
 	// maxNodes is the maximum number of values in a file, counting those that aliases
 	// repeat.
@@ -61,26 +61,6 @@ type File struct {
 	root *yaml.Node // nil if the file is empty
 }
 
-// Name returns the name of the file.
-func (f *File) Name() string { return f.name }
-
-// Read returns the text of a file, or an error if it is larger than [MaxSize].
-func Read(name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(text) > MaxSize {
-		return nil, fmt.Errorf("%s: expected at most %d bytes", name, MaxSize)
-	}
-	return text, nil
-}
-
 // Parse parses the text of a file. name is used in problems. Parse checks only what does
 // not depend on the settings.
 func Parse(name string, text []byte) (*File, Problems) {
@@ -125,6 +105,11 @@ func syntaxError(err error, text string) (line, column int, said string) {
 		}
 	}
 	lines := strings.Split(text, "\n")
+	if _, rest, ok := strings.Cut(said, "unknown anchor '"); ok { // the parser does not report its line
+		name, _, _ := strings.Cut(rest, "'")
+		line = 1 + slices.IndexFunc(lines, func(l string) bool { return strings.Contains(l, "*"+name) })
+		said += " (text that starts with * needs quotes)"
+	}
 	line = min(max(line, 1), len(lines))
 	for _, l := range lines[line-1 : min(line+1, len(lines))] {
 		if indent := l[:len(l)-len(strings.TrimLeft(l, " \t"))]; strings.Contains(indent, "\t") {

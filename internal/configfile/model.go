@@ -15,7 +15,6 @@ import (
 type Model struct {
 	root *section
 	keys []*Key
-	typ  reflect.Type
 }
 
 // Key is a setting that can be given by a flag, a variable or a file, but is not part of a
@@ -88,33 +87,29 @@ type Scalar interface {
 
 // ModelOf returns the model of the settings in struct T. Variables start with prefix.
 func ModelOf[T any](prefix string) (*Model, error) {
-	t := reflect.TypeFor[T]()
 	b := builder{prefix: prefix}
-	root, err := b.section("", t, nil)
+	root, err := b.section("", reflect.TypeFor[T](), nil)
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{root: root, typ: t}
+	m := &Model{root: root}
 	m.collect(root)
+	slices.SortStableFunc(m.keys, func(a, b *Key) int { return slices.Compare(a.index, b.index) })
 	return m, nil
 }
 
 // Keys returns all keys in the order of the struct's fields. A list is one key.
 func (m *Model) Keys() []*Key { return m.keys }
 
+// collect adds the keys of a section.
 func (m *Model) collect(s *section) {
-	var visit func(s *section)
-	visit = func(s *section) {
-		for _, name := range s.names {
-			if n := s.nodes[name]; n.key != nil {
-				m.keys = append(m.keys, n.key)
-			} else {
-				visit(n.section)
-			}
+	for _, name := range s.names {
+		if n := s.nodes[name]; n.key != nil {
+			m.keys = append(m.keys, n.key)
+		} else {
+			m.collect(n.section)
 		}
 	}
-	visit(s)
-	slices.SortStableFunc(m.keys, func(a, b *Key) int { return slices.Compare(a.index, b.index) })
 }
 
 // builder builds a model.

@@ -5,12 +5,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/ignis-go/ignis/internal/nearest"
 )
 
 // suggest returns the end of an error about an unknown key in a section, which names the
 // key that was probably meant, or those that the section has.
 func (m *Model) suggest(s *section, name string) string {
-	if near := nearest(name, s.names); near != "" {
+	if near := nearest.Of(name, s.names); near != "" {
 		return "; did you mean " + join(s.path, near) + "?"
 	}
 	// The key may be in another section, or a flag.
@@ -21,7 +23,7 @@ func (m *Model) suggest(s *section, name string) string {
 			return "; did you mean " + k.Path + "?"
 		}
 	}
-	if near := nearest(name, m.lastNames()); near != "" {
+	if near := nearest.Of(name, m.lastNames()); near != "" {
 		for _, k := range m.keys {
 			if k.InFile() && strings.HasSuffix("."+k.Path, "."+near) {
 				return "; did you mean " + k.Path + "?"
@@ -36,45 +38,6 @@ func (m *Model) lastNames() (names []string) {
 		names = append(names, k.Path[strings.LastIndex(k.Path, ".")+1:])
 	}
 	return names
-}
-
-// nearest returns the candidate that name was probably meant to be, or "".
-func nearest(name string, candidates []string) string {
-	best, bestDistance := "", max(1, len(name)/3)+1
-	if len(name) > 64 {
-		return ""
-	}
-	for _, c := range candidates {
-		if d := distance(strings.ToLower(name), strings.ToLower(c)); d < bestDistance {
-			best, bestDistance = c, d
-		}
-	}
-	return best
-}
-
-// distance returns the number of characters that must be inserted, removed, replaced, or
-// exchanged with the next one, to turn a into b. Hyphens and underscores count as equal.
-func distance(a, b string) int {
-	a, b = strings.ReplaceAll(a, "-", "_"), strings.ReplaceAll(b, "-", "_")
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range last {
-		last[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
-		}
-		before, last, row = last, row, before
-	}
-	return last[len(b)]
 }
 
 // kubernetes matches the variables that Kubernetes sets in all containers for a Service
@@ -111,7 +74,7 @@ func CheckVariables(prefix string, environ, known []string) error {
 		for _, k := range known {
 			rest = append(rest, strings.TrimPrefix(k, prefix+"_"))
 		}
-		if near := nearest(strings.TrimPrefix(name, prefix+"_"), rest); near != "" {
+		if near := nearest.Of(strings.TrimPrefix(name, prefix+"_"), rest); near != "" {
 			return fmt.Errorf("the environment variable %s is unknown; did you mean %s?", printable(name), prefix+"_"+near)
 		}
 		return fmt.Errorf("the environment variable %s is unknown", printable(name))

@@ -5,19 +5,6 @@ import (
 	"testing"
 )
 
-func TestNearest(t *testing.T) {
-	known := []string{"path", "limits", "max_rooms", "max_payload", "listen"}
-	for name, want := range map[string]string{
-		"pth": "path", "limit": "limits", "max-rooms": "max_rooms", "maxrooms": "max_rooms", "MAX_ROOMS": "max_rooms",
-		"mxa_rooms": "max_rooms", "max_paylaod": "max_payload", "lisetn": "listen", "webhook": "", "": "", "x": "",
-		strings.Repeat("max_rooms", 10): "",
-	} {
-		if got := nearest(name, known); got != want {
-			t.Errorf("%q: %q, want %q", name, got, want)
-		}
-	}
-}
-
 // The variables that Kubernetes sets for a Service named like the prefix, or starting with
 // it, are not errors. Misspelled ones are.
 func TestCheckVariables(t *testing.T) {

@@ -16,7 +16,7 @@ const schemaDraft = "http://json-schema.org/draft-07/schema#"
 // and of the others it refuses those with unknown keys, wrong types, values outside
 // an enumeration and texts of a wrong form.
 func (m *Model) Schema(title string) []byte {
-	s := m.sectionSchema(m.root, true)
+	s := sectionSchema(m.root, true)
 	s = append(object{{"$schema", schemaDraft}, {"title", title}}, s...)
 	var out bytes.Buffer
 	_ = json.Indent(&out, s.json(), "", "  ") // the text is valid JSON
@@ -56,16 +56,16 @@ func encoded(v any) []byte {
 	return bytes.TrimSpace(b.Bytes())
 }
 
-func (m *Model) sectionSchema(s *section, nullable bool) object {
+func sectionSchema(s *section, nullable bool) object {
 	var properties object
 	var required []string
 	for _, name := range s.names {
 		n := s.nodes[name]
 		switch {
 		case n.section != nil:
-			properties = append(properties, field{name, m.sectionSchema(n.section, true)})
+			properties = append(properties, field{name, sectionSchema(n.section, true)})
 		case n.key.InFile():
-			properties = append(properties, field{name, m.keySchema(n.key)})
+			properties = append(properties, field{name, keySchema(n.key)})
 			if n.key.required {
 				required = append(required, name)
 			}
@@ -82,9 +82,9 @@ func (m *Model) sectionSchema(s *section, nullable bool) object {
 	return o
 }
 
-func (m *Model) keySchema(k *Key) object {
+func keySchema(k *Key) object {
 	o := object{{"description", k.describe()}}
-	return append(o, m.typeSchema(k.typ, k.Enum)...)
+	return append(o, typeSchema(k.typ, k.Enum)...)
 }
 
 // describe returns the help of a key with the other ways to set it.
@@ -100,7 +100,7 @@ func (k *Key) describe() string {
 }
 
 // typeSchema returns the schema of a type.
-func (m *Model) typeSchema(t reflect.Type, enum []string) object {
+func typeSchema(t reflect.Type, enum []string) object {
 	s, err := shapeOf(t)
 	if err != nil {
 		return nil // ModelOf has checked it
@@ -110,14 +110,14 @@ func (m *Model) typeSchema(t reflect.Type, enum []string) object {
 		forms = append(forms, scalarSchema(s.scalar, enum)...)
 	}
 	if s.fields != nil {
-		forms = append(forms, m.sectionSchema(s.fields, false))
+		forms = append(forms, sectionSchema(s.fields, false))
 	}
 	if s.item != nil {
 		var items object
 		if s.scalar != nil && s.scalar.List {
 			items = oneOf(scalarSchema(s.scalar, enum))
 		} else {
-			items = m.typeSchema(s.item, enum)
+			items = typeSchema(s.item, enum)
 		}
 		forms = append(forms, object{{"type", "array"}, {"items", items}})
 	}
@@ -168,18 +168,18 @@ func (m *Model) Reference() string {
 		writeRow(&b, row)
 	}
 	for _, k := range m.keys {
-		m.itemReference(&b, k.Path, k.typ)
+		itemReference(&b, k.Path, k.typ)
 	}
 	return b.String()
 }
 
-func (m *Model) itemReference(b *strings.Builder, path string, t reflect.Type) {
+func itemReference(b *strings.Builder, path string, t reflect.Type) {
 	s, err := shapeOf(t)
 	switch {
 	case err != nil || s.scalar != nil && s.scalar.List:
 		return
 	case s.item != nil:
-		m.itemReference(b, path+"[]", s.item)
+		itemReference(b, path+"[]", s.item)
 		return
 	case s.fields == nil:
 		return
@@ -198,7 +198,7 @@ func (m *Model) itemReference(b *strings.Builder, path string, t reflect.Type) {
 	}
 	for _, name := range s.fields.names {
 		if k := s.fields.nodes[name].key; k != nil {
-			m.itemReference(b, path+"."+name, k.typ)
+			itemReference(b, path+"."+name, k.typ)
 		}
 	}
 }
@@ -214,7 +214,7 @@ func writeRow(b *strings.Builder, cells []string) {
 	for i, c := range cells {
 		cells[i] = strings.ReplaceAll(strings.ReplaceAll(c, "|", `\|`), "\n", " ")
 	}
-	b.WriteString("| " + strings.Join(slices.Clone(cells), " | ") + " |\n")
+	b.WriteString("| " + strings.Join(cells, " | ") + " |\n")
 }
 
 // quoteYAML returns a text as a YAML value. It is quoted unless it is obviously a string

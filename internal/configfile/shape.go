@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // shape says which nodes of a file a type accepts. More than one of the three may be set.
@@ -17,9 +18,23 @@ type shape struct {
 
 var textType = reflect.TypeFor[encoding.TextUnmarshaler]()
 
-// shapeOf returns the shape of a type. Types with sections of their own are few and
-// small, so nothing is cached.
+// shapes caches the shapes of types, because reflection takes much longer than decoding a
+// value. Shapes never change.
+var shapes sync.Map // reflect.Type -> shape
+
+// shapeOf returns the shape of a type.
 func shapeOf(t reflect.Type) (shape, error) {
+	if s, ok := shapes.Load(t); ok {
+		return s.(shape), nil
+	}
+	s, err := newShape(t)
+	if err == nil {
+		shapes.Store(t, s)
+	}
+	return s, err
+}
+
+func newShape(t reflect.Type) (shape, error) {
 	var s shape
 	if syntax, ok := syntaxOf(t); ok {
 		s.scalar = &syntax

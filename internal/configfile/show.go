@@ -142,14 +142,13 @@ func plain(v reflect.Value) any {
 
 // mapping returns the keys of a struct that are set.
 func mapping(v reflect.Value) any {
-	var b builder
-	s, err := b.section("", v.Type(), nil)
+	s, err := shapeOf(v.Type())
 	if err != nil {
 		return nil
 	}
 	out := object{}
-	for _, name := range s.names {
-		k := s.nodes[name].key
+	for _, name := range s.fields.names {
+		k := s.fields.nodes[name].key
 		if k == nil {
 			continue
 		}

@@ -10,7 +10,7 @@ import (
 // only when it is needed.
 type innerContext[J Job, O Owner[J]] Inbox[J, O]
 
-// Context returns the context of the inbox's jobs. It ends with Close and with the
+// Context returns the context of the inbox's jobs. It ends with Close or Cancel, and with the
 // context that Group.NewContext returns.
 func (in *Inbox[J, O]) Context() context.Context { return (*innerContext[J, O])(in) }
 
@@ -26,7 +26,7 @@ func (in *Inbox[J, O]) Carry(ctx context.Context) {
 	in.makeRare().values = ctx
 }
 
-// NewContext returns a context like Context, except that it does not end with Close. It is
+// NewContext returns a context like Context, except that it ends neither with Close nor with Cancel. It is
 // meant for the last job.
 func (in *Inbox[J, O]) NewContext() (context.Context, context.CancelFunc) {
 	ctx, cancel := in.owner.InboxGroup().NewContext()
@@ -44,7 +44,7 @@ func (x *innerContext[J, O]) real() context.Context {
 	r := (*Inbox[J, O])(x).makeRare()
 	if r.ctx == nil {
 		r.ctx, r.cancel = x.owner.InboxGroup().NewContext()
-		if r.closed {
+		if r.ended {
 			r.cancel()
 		}
 	}
@@ -72,7 +72,7 @@ func (x *innerContext[J, O]) Err() error {
 		return nil
 	case r.ctx != nil:
 		return r.ctx.Err()
-	case r.closed:
+	case r.ended:
 		return context.Canceled
 	}
 	return nil

@@ -45,6 +45,44 @@ func TestContextEndsWithClose(t *testing.T) {
 	}
 }
 
+// Cancel ends the context, whether it was used before or not. Jobs still run, with a context
+// that has ended, except for the last one's own.
+func TestCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClan(t, 4, 100)
+		for _, used := range []bool{false, true} {
+			p := c.person(t)
+			p.inbox.Push(task{name: "a", do: func(ctx context.Context) {
+				if used {
+					ctx.Done()
+				}
+				p.inbox.Cancel()
+				<-ctx.Done()
+				if !errors.Is(ctx.Err(), context.Canceled) {
+					t.Errorf("%v after Cancel", ctx.Err())
+				}
+			}})
+			ran := 0
+			p.inbox.Push(task{name: "b", do: func(ctx context.Context) {
+				if ran++; ctx.Err() == nil {
+					t.Error("the context of the next job has not ended")
+				}
+			}})
+			p.inbox.Close(task{name: "last", do: func(context.Context) {
+				ctx, cancel := p.inbox.NewContext()
+				defer cancel()
+				if ran++; ctx.Err() != nil {
+					t.Error("the context of the last job has ended")
+				}
+			}})
+			synctest.Wait()
+			if ran != 2 {
+				t.Errorf("%d jobs ran", ran)
+			}
+		}
+	})
+}
+
 // Close wakes a job that waits for its context or for a derived one.
 func TestCloseWakesTheJob(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

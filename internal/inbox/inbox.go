@@ -68,6 +68,7 @@ type rare struct {
 	ctx    context.Context // nil until it is needed; see innerContext.real
 	cancel context.CancelFunc
 	values context.Context // nil if there are none; see Inbox.Carry
+	ended  bool            // the context has ended, by Cancel or Close
 	closed bool
 }
 
@@ -97,15 +98,28 @@ func (in *Inbox[J, O]) Close(last J) {
 	if in.isClosed() {
 		return
 	}
-	r := in.makeRare()
-	r.closed = true
-	if r.cancel != nil {
-		r.cancel()
-	}
+	in.cancel()
+	in.rare.closed = true
 	if in.queue.isBehind() {
 		in.owner.Dropped(in.queue.drop())
 	}
 	in.push(last)
+}
+
+// Cancel ends the inbox's context before Close does. The jobs still run.
+func (in *Inbox[J, O]) Cancel() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.cancel()
+}
+
+// cancel is Cancel for a caller that holds mu.
+func (in *Inbox[J, O]) cancel() {
+	r := in.makeRare()
+	r.ended = true
+	if r.cancel != nil {
+		r.cancel()
+	}
 }
 
 // BehindSince returns the time, according to Group.Now, since which the owner has been
@@ -117,6 +131,16 @@ func (in *Inbox[J, O]) BehindSince() int64 {
 		return 0
 	}
 	return in.queue.behindSince
+}
+
+// Bytes returns the total size of the waiting jobs in bytes.
+func (in *Inbox[J, O]) Bytes() int {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.queue == nil {
+		return 0
+	}
+	return in.queue.bytes
 }
 
 func (in *Inbox[J, O]) isClosed() bool { return in.rare != nil && in.rare.closed }

@@ -46,11 +46,11 @@ func (a *arrival) prepare() {
 // them.
 func (a *arrival) establish() (net.Conn, error) {
 	cfg := &a.listener.all.cfg
-	var h header
+	var client net.Addr
 	if a.fromProxy {
 		_ = a.SetDeadline(time.Now().Add(cfg.HeaderTimeout))
 		var err error
-		if h, err = readHeader(a); err != nil {
+		if client, err = readHeader(a); err != nil {
 			return nil, &headerError{err}
 		}
 		a.heard = false
@@ -70,7 +70,7 @@ func (a *arrival) establish() (net.Conn, error) {
 		return nil, err
 	}
 	if a.fromProxy {
-		return &proxied{Conn: nc, header: h}, nil
+		return &proxied{Conn: nc, client: client}, nil
 	}
 	return nc, nil
 }

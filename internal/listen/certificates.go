@@ -1,14 +1,13 @@
 package listen
 
 import (
-	"crypto/sha256"
 	"crypto/tls"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/internal/filewatch"
 )
 
 // TLS names the files for TLS, all in PEM.
@@ -70,31 +69,27 @@ const settle = time.Second
 // certificates holds the last usable contents of the files.
 type certificates struct {
 	files   TLS
-	log     *loglimit.Limiter
 	current atomic.Pointer[material]
-	failed  atomic.Uint64
 
 	mu      sync.Mutex // held while reading
-	refused digest     // the last contents that were not usable
-	err     error      // why they were not; nil if current has the contents of the files
+	watched *filewatch.Files
+	failed  uint64
+	err     error // why the contents of the files are not usable; nil if current has them
 }
 
 // material is the parsed contents of the files.
 type material struct {
-	digest  digest
+	sum     filewatch.Sum
 	config  *tls.Config
 	names   string
 	expires time.Time
 }
 
-// digest identifies the contents of the files, or the error of reading them.
-type digest [sha256.Size]byte
-
-func loadCertificates(files TLS, log *loglimit.Limiter) (*certificates, error) {
+func loadCertificates(files TLS) (*certificates, error) {
 	if files.PollInterval <= 0 {
 		files.PollInterval = 10 * time.Second
 	}
-	c := &certificates{files: files, log: log}
+	c := &certificates{files: files, watched: files.watched()}
 	return c, c.reload()
 }
 
@@ -102,28 +97,21 @@ func (c *certificates) inUse() *material { return c.current.Load() }
 
 // problem returns the reason why the contents of the files are not in use, if they are not,
 // and how often that has happened.
-func (c *certificates) problem() (error, uint64) { //nolint:revive // the error is a value here
+func (c *certificates) problem() (failed uint64, reason error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.err, c.failed.Load()
+	return c.failed, c.err
 }
 
 // reload uses the current contents of the files immediately.
 func (c *certificates) reload() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	got, d, err := c.files.read()
-	if m := c.inUse(); m != nil && m.digest == d {
-		c.err = nil
-		return nil
-	}
-	return c.useLocked(got, d, err)
+	return c.useLocked(c.watched.Read())
 }
 
-// watch reads the files regularly until stop is closed. It compares contents instead of
-// times, so it does not matter how files are replaced.
+// watch reads the files regularly until stop is closed.
 func (c *certificates) watch(stop <-chan struct{}) {
-	var seen digest // new contents that must stay the same for a while
 	timer := time.NewTimer(c.files.PollInterval)
 	defer timer.Stop()
 	for {
@@ -132,49 +120,47 @@ func (c *certificates) watch(stop <-chan struct{}) {
 			return
 		case <-timer.C:
 			pause := c.files.PollInterval
-			if d, changing := c.look(seen); changing {
-				seen, pause = d, min(settle, pause)
+			if c.look() == filewatch.Changing {
+				pause = min(settle, pause)
 			}
 			timer.Reset(pause)
 		}
 	}
 }
 
-// look reads the files. It uses new contents if they are those that were seen the last time,
-// and otherwise reports that they are changing.
-func (c *certificates) look(seen digest) (d digest, changing bool) {
+// look reads the files and uses them if they have changed.
+func (c *certificates) look() filewatch.Change {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	got, d, err := c.files.read()
-	switch {
-	case d == c.inUse().digest:
-		c.err, c.refused = nil, digest{}
-	case d == c.refused:
-	case d != seen:
-		return d, true
-	default:
-		_ = c.useLocked(got, d, err) // which logs the error
+	got, change := c.watched.Poll()
+	if change == filewatch.Changed {
+		_ = c.useLocked(got) // which logs the error
 	}
-	return d, false
+	return change
 }
 
 // useLocked uses new contents if they are valid, and otherwise keeps the previous ones.
-func (c *certificates) useLocked(got contents, d digest, err error) error {
+func (c *certificates) useLocked(read filewatch.Contents) error {
+	if m := c.inUse(); m != nil && m.sum == read.Sum {
+		c.err = nil
+		return nil
+	}
 	var m *material
+	got, err := contentsOf(read)
 	if err == nil {
 		m, err = c.files.parse(got)
 	}
 	first := c.inUse() == nil
 	if err != nil {
-		c.refused, c.err = d, err
-		c.failed.Add(1)
+		c.err = err
+		c.failed++
 		if !first {
 			c.files.Logger.Error("the changed TLS files cannot be used; the previous certificate stays in use",
 				"error", err, "expires", c.inUse().expires)
 		}
 		return err
 	}
-	m.digest, c.refused, c.err = d, digest{}, nil
+	m.sum, c.err = read.Sum, nil
 	c.current.Store(m)
 	message := "TLS certificate reloaded"
 	if first {

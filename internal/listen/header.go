@@ -15,11 +15,6 @@ import (
 	"github.com/pires/go-proxyproto"
 )
 
-// header is the content of a PROXY header.
-type header struct {
-	client net.Addr // nil if the header does not name a client
-}
-
 // headerError reports that a PROXY header could not be read.
 type headerError struct{ err error }
 
@@ -37,26 +32,27 @@ var errNoHeader = errors.New("the connection begins with something else")
 // maxHeaderV1 is the maximum length of a header of version 1.
 const maxHeaderV1 = 107
 
-// readHeader reads a PROXY header of version 1 or 2 from r, and no bytes after it.
-func readHeader(r io.Reader) (header, error) {
+// readHeader reads a PROXY header of version 1 or 2 from r, and no bytes after it. It returns
+// the address of the client, or nil if the header does not name a client.
+func readHeader(r io.Reader) (client net.Addr, err error) {
 	raw, err := cutHeader(r)
 	if err != nil {
-		return header{}, err
+		return nil, err
 	}
 	h, err := proxyproto.Read(bufio.NewReader(bytes.NewReader(raw)))
 	if err != nil {
-		return header{}, err
+		return nil, err
 	}
 	if h.Command.IsLocal() {
-		return header{}, nil
+		return nil, nil
 	}
 	switch a := h.SourceAddr.(type) {
 	case *net.TCPAddr:
-		return header{clientAddr(a.AddrPort())}, nil
+		return clientAddr(a.AddrPort()), nil
 	case *net.UDPAddr:
-		return header{clientAddr(a.AddrPort())}, nil
+		return clientAddr(a.AddrPort()), nil
 	}
-	return header{}, nil // the client connected to a Unix socket of the proxy
+	return nil, nil // the client connected to a Unix socket of the proxy
 }
 
 func clientAddr(a netip.AddrPort) net.Addr {
@@ -112,16 +108,16 @@ func beginsHeader(b []byte) bool {
 // proxied is a connection after its PROXY header.
 type proxied struct {
 	net.Conn
-	header header
+	client net.Addr // nil if the header does not name one
 }
 
 // RemoteAddr returns the address of the client, or that of the proxy if the header does not
 // name a client.
 func (p *proxied) RemoteAddr() net.Addr {
-	if p.header.client == nil {
+	if p.client == nil {
 		return p.Conn.RemoteAddr()
 	}
-	return p.header.client
+	return p.client
 }
 
 // Inner returns the socket or TLS connection below the PROXY header of nc, or nc if it had
@@ -137,5 +133,5 @@ func Inner(nc net.Conn) net.Conn {
 // RemoteAddr is that of the proxy, but its requests may come from anyone.
 func Anonymous(nc net.Conn) bool {
 	p, ok := nc.(*proxied)
-	return ok && p.header.client == nil
+	return ok && p.client == nil
 }

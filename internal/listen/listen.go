@@ -41,7 +41,7 @@ func New(cfg Config) (*Listeners, error) {
 		if !a.TLS || l.certs != nil {
 			continue
 		}
-		if l.certs, err = loadCertificates(cfg.TLS, cfg.Log); err != nil {
+		if l.certs, err = loadCertificates(cfg.TLS); err != nil {
 			return nil, err
 		}
 	}
@@ -175,7 +175,7 @@ func (l *Listeners) Stats() Stats {
 	}
 	if l.certs != nil {
 		s.CertificateExpires = l.certs.inUse().expires
-		s.ReloadError, s.ReloadsFailed = l.certs.problem()
+		s.ReloadsFailed, s.ReloadError = l.certs.problem()
 	}
 	return s
 }

@@ -1,44 +1,21 @@
 package listen
 
 import (
-	"bytes"
-	"log/slog"
-	"strings"
-	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/internal/logtest"
 )
 
 // TestMain fails a run that leaves a goroutine behind.
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// logBook is a log that tests can read while it is written.
-type logBook struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *logBook) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *logBook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *logBook) count(text string) int { return strings.Count(l.String(), text) }
-
 // logged fills in the loggers of a configuration.
-func logged(c Config) (Config, *logBook) {
-	book := &logBook{}
-	logger := slog.New(slog.NewTextHandler(book, nil))
+func logged(c Config) (Config, *logtest.Log) {
+	book := &logtest.Log{}
+	logger := book.Logger()
 	c.TLS.Logger, c.Log = logger, loglimit.New(logger)
 	return c, book
 }
@@ -58,7 +35,7 @@ func secure(a *Address)   { a.TLS = true }
 func proxying(a *Address) { a.ProxyProtocol = true }
 
 // open opens listeners that are closed at the end of the test.
-func open(t *testing.T, c Config) (*Listeners, *logBook) {
+func open(t *testing.T, c Config) (*Listeners, *logtest.Log) {
 	t.Helper()
 	c, book := logged(c)
 	l, err := New(c)

@@ -5,13 +5,15 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+
+	"github.com/ignis-go/ignis/internal/logtest"
 )
 
 // mem is a listener whose connections are in memory, for tests in fake time.
 type mem struct {
 	*Listener
 	*Listeners
-	book    *logBook
+	book    *logtest.Log
 	t       *testing.T
 	dialed  chan net.Conn
 	closing sync.Once

@@ -2,62 +2,48 @@ package listen
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"strings"
+
+	"github.com/ignis-go/ignis/internal/filewatch"
 )
 
-// maxFile is the maximum size of a file in bytes.
-const maxFile = 1 << 20
+// MaxFile is the maximum size of a file with keys or certificates in bytes.
+const MaxFile = 1 << 20
+
+// watched returns the files to watch, in the order of fileKinds.
+func (t TLS) watched() *filewatch.Files {
+	names := []string{t.CertFile, t.KeyFile}
+	if t.ClientCAFile != "" {
+		names = append(names, t.ClientCAFile)
+	}
+	return filewatch.New(MaxFile, names...)
+}
+
+var fileKinds = [...]File{FileCert, FileKey, FileClientCA}
 
 // contents holds the contents of the files.
 type contents struct{ cert, key, clientCA []byte }
 
-// read reads the files. On an error, the digest identifies the error.
-func (t TLS) read() (got contents, d digest, err error) {
-	hash := sha256.New()
-	for _, f := range []struct {
-		file File
-		name string
-		to   *[]byte
-	}{{FileCert, t.CertFile, &got.cert}, {FileKey, t.KeyFile, &got.key}, {FileClientCA, t.ClientCAFile, &got.clientCA}} {
-		if f.name == "" && f.file == FileClientCA {
-			continue
-		}
-		if *f.to, err = t.readFile(f.file, f.name); err != nil {
-			return got, sha256.Sum256([]byte(err.Error())), err
-		}
-		fmt.Fprintf(hash, "%d\n", len(*f.to))
-		hash.Write(*f.to)
-	}
-	return got, digest(hash.Sum(nil)), nil
-}
-
-func (t TLS) readFile(file File, name string) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
+// contentsOf returns the contents, or a FileError if a file could not be read.
+func contentsOf(c filewatch.Contents) (got contents, err error) {
+	if c.Err != nil {
 		hint := ""
-		if errors.Is(err, fs.ErrPermission) {
+		if errors.Is(c.Err, fs.ErrPermission) {
 			hint = "let the user of this process read the file"
 		}
-		return nil, &FileError{file, err, hint}
+		return got, &FileError{fileKinds[len(c.Files)], c.Err, hint}
 	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(text) > maxFile {
-		err = fmt.Errorf("%s is larger than %d bytes", name, maxFile)
+	got.cert, got.key = c.Files[0].Text, c.Files[1].Text
+	if len(c.Files) > 2 {
+		got.clientCA = c.Files[2].Text
 	}
-	if err != nil {
-		return nil, &FileError{file, err, ""}
-	}
-	return text, nil
+	return got, nil
 }
 
 // parse validates contents and returns the configuration of connections.
@@ -84,8 +70,8 @@ func (t TLS) parse(got contents) (*material, error) {
 	if t.ClientCAFile == "" {
 		return m, nil
 	}
-	if m.config.ClientCAs, err = parseAuthorities(t.ClientCAFile, got.clientCA); err != nil {
-		return nil, err
+	if m.config.ClientCAs, err = ParseAuthorities(got.clientCA); err != nil {
+		return nil, &FileError{FileClientCA, fmt.Errorf("%s: %w", t.ClientCAFile, err), ""}
 	}
 	m.config.ClientAuth = tls.RequireAndVerifyClientCert
 	if t.ClientAuth == ClientCertOptional {
@@ -97,7 +83,7 @@ func (t TLS) parse(got contents) (*material, error) {
 // parsePair parses the certificate and the key. It checks them separately first, so that an
 // error names the right file.
 func parsePair(t TLS, got contents) (tls.Certificate, error) {
-	if _, err := firstCertificate(got.cert); err != nil {
+	if err := checkCertificate(got.cert); err != nil {
 		hint := ""
 		if bytes.Contains(got.cert, []byte("PRIVATE KEY-----")) {
 			hint = "the file contains a private key; are the two files swapped?"
@@ -122,21 +108,23 @@ func parsePair(t TLS, got contents) (tls.Certificate, error) {
 	return tls.Certificate{}, &FileError{FileKey, fmt.Errorf("%s: %w", t.KeyFile, err), hint}
 }
 
-func firstCertificate(text []byte) (*x509.Certificate, error) {
+// checkCertificate returns an error unless the first certificate in the text is valid.
+func checkCertificate(text []byte) error {
 	for {
 		var block *pem.Block
 		if block, text = pem.Decode(text); block == nil {
-			return nil, errors.New("it contains no certificate in PEM format")
+			return errors.New("it contains no certificate in PEM format")
 		}
 		if block.Type == "CERTIFICATE" {
-			return x509.ParseCertificate(block.Bytes)
+			_, err := x509.ParseCertificate(block.Bytes)
+			return err
 		}
 	}
 }
 
-// parseAuthorities parses certificates. It rejects all other blocks, because the clients of an
-// authority that was silently skipped could not connect.
-func parseAuthorities(name string, text []byte) (*x509.CertPool, error) {
+// ParseAuthorities parses the certificates of authorities in PEM. It rejects all other blocks,
+// because the peers of an authority that was silently skipped could not connect.
+func ParseAuthorities(text []byte) (*x509.CertPool, error) {
 	pool, n := x509.NewCertPool(), 0
 	for {
 		var block *pem.Block
@@ -146,12 +134,12 @@ func parseAuthorities(name string, text []byte) (*x509.CertPool, error) {
 		n++
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if block.Type != "CERTIFICATE" || err != nil {
-			return nil, &FileError{FileClientCA, fmt.Errorf("%s: block %d (%s) is not a certificate", name, n, block.Type), ""}
+			return nil, fmt.Errorf("block %d (%s) is not a certificate", n, block.Type)
 		}
 		pool.AddCert(cert)
 	}
 	if n == 0 {
-		return nil, &FileError{FileClientCA, fmt.Errorf("%s: it contains no certificate in PEM format", name), ""}
+		return nil, errors.New("it contains no certificate in PEM format")
 	}
 	return pool, nil
 }

@@ -51,7 +51,7 @@ func TestSlowHandshakes(t *testing.T) {
 				}
 				d := ends(slow)
 				synctest.Wait()
-				if s := n.Stats(); d != 5*time.Second || s.HandshakesSlow != 1 || s.Pending != 0 || n.book.count("it took longer than 5s") != 1 {
+				if s := n.Stats(); d != 5*time.Second || s.HandshakesSlow != 1 || s.Pending != 0 || n.book.Count("it took longer than 5s") != 1 {
 					t.Errorf("closed after %v, %+v, and logged %s", d, s, n.book)
 				}
 				sending.Wait()
@@ -92,7 +92,7 @@ func TestSilentPeersMakeRoom(t *testing.T) {
 			t.Errorf("the first silent one was closed %v later", d)
 		}
 		synctest.Wait()
-		if s := n.Stats(); s.HandshakesCutOff != 1 || s.Handshakes != 1 || n.book.count("too many others are waiting") != 1 {
+		if s := n.Stats(); s.HandshakesCutOff != 1 || s.Handshakes != 1 || n.book.Count("too many others are waiting") != 1 {
 			t.Errorf("%+v, and logged %s", s, n.book)
 		}
 		// There is room now, so the others have their full time.
@@ -149,7 +149,7 @@ func TestCloseEndsHandshakes(t *testing.T) {
 		if _, err := n.Accept(); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Accept returns %v", err)
 		}
-		if d := time.Since(began); d != 0 || n.Stats().Pending != 0 || n.book.count("handshake") != 0 {
+		if d := time.Since(began); d != 0 || n.Stats().Pending != 0 || n.book.Count("handshake") != 0 {
 			t.Errorf("it took %v, and logged %s", d, n.book)
 		}
 		if _, err := slow.Read(make([]byte, 1)); err == nil {

@@ -58,7 +58,7 @@ func TestChangedFilesAreUsed(t *testing.T) {
 		second.Write(t, w.dir)
 		w.uses(poll, w.pair, "at first sight")
 		w.uses(settle, second, "a little later")
-		if w.book.count("TLS certificate reloaded") != 1 || w.book.count("level=ERROR") != 0 || w.Stats().ReloadsFailed != 0 {
+		if w.book.Count("TLS certificate reloaded") != 1 || w.book.Count("level=ERROR") != 0 || w.Stats().ReloadsFailed != 0 {
 			t.Errorf("logged %s", w.book)
 		}
 	})
@@ -75,12 +75,12 @@ func TestOneFileAfterTheOther(t *testing.T) {
 		if s.ReloadsFailed != 1 || s.ReloadError == nil || !strings.Contains(s.ReloadError.Error(), "does not belong to the certificate") {
 			t.Errorf("%+v", s)
 		}
-		if w.book.count("level=ERROR") != 1 || w.book.count("does not belong to the certificate") != 1 {
+		if w.book.Count("level=ERROR") != 1 || w.book.Count("does not belong to the certificate") != 1 {
 			t.Errorf("logged %s", w.book)
 		}
 		certtest.WriteFile(t, filepath.Join(w.dir, "tls.key"), second.Key)
 		w.uses(soon, second, "with the whole pair")
-		if s := w.Stats(); s.ReloadError != nil || w.book.count("TLS certificate reloaded") != 1 {
+		if s := w.Stats(); s.ReloadError != nil || w.book.Count("TLS certificate reloaded") != 1 {
 			t.Errorf("%+v, and logged %s", s, w.book)
 		}
 	})
@@ -94,7 +94,7 @@ func TestOneFileRightAfterTheOther(t *testing.T) {
 		w.uses(poll, w.pair, "with half a pair")
 		certtest.WriteFile(t, filepath.Join(w.dir, "tls.crt"), second.Cert)
 		w.uses(2*settle, second, "with the whole pair")
-		if w.book.count("level=ERROR") != 0 {
+		if w.book.Count("level=ERROR") != 0 {
 			t.Errorf("logged %s", w.book)
 		}
 	})
@@ -123,7 +123,7 @@ func TestFilesThatComeBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.uses(3*poll, w.pair, "without a key")
-		if s := w.Stats(); s.ReloadError == nil || w.book.count("no such file") != 1 {
+		if s := w.Stats(); s.ReloadError == nil || w.book.Count("no such file") != 1 {
 			t.Errorf("%+v, and logged %s", s, w.book)
 		}
 		certtest.WriteFile(t, key, w.pair.Key)
@@ -155,8 +155,27 @@ func TestReload(t *testing.T) {
 		}
 		w.uses(0, second, "immediately")
 		before := w.certs.inUse()
-		if err := w.Reload(); err != nil || w.certs.inUse() != before || w.book.count("reloaded") != 1 {
+		if err := w.Reload(); err != nil || w.certs.inUse() != before || w.book.Count("reloaded") != 1 {
 			t.Errorf("once more: %v, and logged %s", err, w.book)
+		}
+	})
+}
+
+// Files that become invalid again in the same way are a problem again, even if Reload read the
+// valid ones in between.
+func TestReloadBetweenInvalidFiles(t *testing.T) {
+	watch(t, func(w *watched) {
+		key := filepath.Join(w.dir, "tls.key")
+		for n := uint64(1); n <= 2; n++ {
+			certtest.WriteFile(t, key, []byte("garbage"))
+			w.uses(3*poll, w.pair, "with an invalid key")
+			if s := w.Stats(); s.ReloadError == nil || s.ReloadsFailed != n {
+				t.Errorf("invalid for the %d. time: %+v", n, s)
+			}
+			certtest.WriteFile(t, key, w.pair.Key)
+			if err := w.Reload(); err != nil || w.Stats().ReloadError != nil {
+				t.Errorf("Reload: %v, %+v", err, w.Stats())
+			}
 		}
 	})
 }
@@ -177,7 +196,7 @@ func TestSwappedFolder(t *testing.T) {
 			pair := m.swap(t)
 			w.uses(soon, pair, "after a swap")
 		}
-		if n.book.count("level=ERROR") != 0 {
+		if n.book.Count("level=ERROR") != 0 {
 			t.Errorf("logged %s", n.book)
 		}
 	})

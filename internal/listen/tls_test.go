@@ -13,11 +13,12 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/internal/certtest"
+	"github.com/ignis-go/ignis/internal/logtest"
 )
 
 // serveTLS opens a listener that sends "hello" and the name in the client's certificate
 // to each client.
-func serveTLS(t *testing.T, files TLS) (*Listeners, *logBook) {
+func serveTLS(t *testing.T, files TLS) (*Listeners, *logtest.Log) {
 	t.Helper()
 	l, book := open(t, Config{Addresses: []Address{address("127.0.0.1:0", secure)}, TLS: files})
 	done := make(chan struct{})
@@ -69,7 +70,7 @@ func TestTLSVersions(t *testing.T) {
 		}
 	}
 	l.Close()
-	if s := l.Stats(); s.Handshakes != 2 || s.HandshakesFailed != 2 || book.count("TLS handshake failed") != 2 {
+	if s := l.Stats(); s.Handshakes != 2 || s.HandshakesFailed != 2 || book.Count("TLS handshake failed") != 2 {
 		t.Errorf("%+v, and logged %s", s, book)
 	}
 	if d := time.Until(l.Stats().CertificateExpires); d < 89*24*time.Hour || d > 90*24*time.Hour {
@@ -113,7 +114,7 @@ func TestUntrustedHeaderBeforeTLS(t *testing.T) {
 		_ = nc.Close()
 	}
 	l.Close()
-	if l.Stats().HandshakesFailed != 2 || book.count("it began with a PROXY header") != 1 {
+	if l.Stats().HandshakesFailed != 2 || book.Count("it began with a PROXY header") != 1 {
 		t.Errorf("%+v, and logged %s", l.Stats(), book)
 	}
 }
@@ -201,7 +202,7 @@ func TestFileErrors(t *testing.T) {
 		"broken intermediate":   {string(pair.Cert) + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", string(pair.Key), "-", FileCert, "certificate 2", ""},
 		"an empty authority":    {string(pair.Cert), string(pair.Key), "x", FileClientCA, "no certificate in PEM", ""},
 		"a key as an authority": {string(pair.Cert), string(pair.Key), string(ca.PEM) + string(pair.Key), FileClientCA, "block 2 (PRIVATE KEY) is not a certificate", ""},
-		"a large file":          {strings.Repeat("x", maxFile+1), "y", "-", FileCert, "larger than", ""},
+		"a large file":          {strings.Repeat("x", MaxFile+1), "y", "-", FileCert, "larger than", ""},
 	} {
 		dir := t.TempDir()
 		files := TLS{CertFile: dir + "/cert", KeyFile: dir + "/key", ClientCAFile: dir + "/ca"}
@@ -239,7 +240,7 @@ func TestExpiry(t *testing.T) {
 	at := time.Now().Add(-time.Minute).Truncate(time.Second)
 	cert, key := between.Issue(t, certtest.Options{Name: "example.com", Expires: at, Chain: []*certtest.Authority{between}}).Write(t, t.TempDir())
 	l, book := serveTLS(t, TLS{CertFile: cert, KeyFile: key})
-	if got := l.Stats().CertificateExpires; !got.Equal(at) || book.count("the TLS certificate has expired") != 1 || book.count("example.com") == 0 {
+	if got := l.Stats().CertificateExpires; !got.Equal(at) || book.Count("the TLS certificate has expired") != 1 || book.Count("example.com") == 0 {
 		t.Errorf("it expires at %v, and logged %s", got, book)
 	}
 	cfg := &tls.Config{RootCAs: ca.Pool(), ServerName: "example.com"}

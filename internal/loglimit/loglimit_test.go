@@ -1,7 +1,6 @@
 package loglimit_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,38 +15,18 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/internal/logtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // log captures log lines.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-// take returns the lines since the last call.
-func (l *log) take() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	text := strings.TrimSuffix(l.b.String(), "\n")
-	l.b.Reset()
-	if text == "" {
-		return nil
-	}
-	return strings.Split(text, "\n")
-}
+type log struct{ logtest.Log }
 
 // want checks that each line since the last call contains the corresponding text.
 func (l *log) want(t *testing.T, when string, lines ...string) {
 	t.Helper()
-	got := l.take()
+	got := l.Take()
 	ok := len(got) == len(lines)
 	for i := 0; ok && i < len(got); i++ {
 		ok = strings.Contains(got[i], lines[i])
@@ -79,13 +58,13 @@ func TestEachCauseIsSeen(t *testing.T) {
 				l.Log(slog.LevelInfo, "rejected", "client", 1, "error", fmt.Errorf("cause %d", i))
 			}
 		}
-		if got := w.take(); len(got) != 9 {
+		if got := w.Take(); len(got) != 9 {
 			t.Fatalf("nine causes resulted in %d lines:\n%s", len(got), strings.Join(got, "\n"))
 		}
 		// The period ends without another line.
 		time.Sleep(loglimit.Period)
 		synctest.Wait()
-		got := w.take()
+		got := w.Take()
 		if len(got) != 9 || got[0] != `level=INFO msg=rejected error="cause 0" more=2 in_the_last=10s` {
 			t.Fatalf("after the period:\n%s", strings.Join(got, "\n"))
 		}
@@ -122,7 +101,7 @@ func TestFloodOfCauses(t *testing.T) {
 		for i := range 10_000 {
 			l.Log(slog.LevelInfo, "rejected", "error", fmt.Sprint("cause ", i))
 		}
-		got := w.take()
+		got := w.Take()
 		if len(got) != 17 || !strings.Contains(got[16], "too many causes") {
 			t.Errorf("%d lines, the last is %s", len(got), got[len(got)-1])
 		}
@@ -135,21 +114,21 @@ func TestFloodOfCauses(t *testing.T) {
 		for i := range 10_000 {
 			l.Log(slog.LevelInfo, fmt.Sprint("message ", i%500))
 		}
-		got = w.take()
+		got = w.Take()
 		if len(got) > 130 || !strings.Contains(got[len(got)-1], "too many kinds") {
 			t.Errorf("%d lines, the last is %s", len(got), got[len(got)-1])
 		}
 		time.Sleep(loglimit.Period)
 		synctest.Wait()
-		if got = w.take(); !strings.Contains(strings.Join(got, "\n"), `msg="log lines of other kinds" more=`) {
+		if got = w.Take(); !strings.Contains(strings.Join(got, "\n"), `msg="log lines of other kinds" more=`) {
 			t.Errorf("the report has %d lines but does not mention other kinds", len(got))
 		}
 		// Kinds that did not recur are removed, which makes room for new ones.
 		time.Sleep(2 * loglimit.Period)
 		synctest.Wait()
-		w.take()
+		w.Take()
 		l.Log(slog.LevelInfo, "rejected", "error", "a new cause")
-		if got := w.take(); len(got) != 1 || !strings.HasSuffix(got[0], `msg=rejected error="a new cause"`) {
+		if got := w.Take(); len(got) != 1 || !strings.HasSuffix(got[0], `msg=rejected error="a new cause"`) {
 			t.Errorf("later: %q", got)
 		}
 	})
@@ -165,7 +144,7 @@ func TestLineAtEndOfPeriod(t *testing.T) {
 				time.Sleep(loglimit.Period / 100)
 			}
 			synctest.Wait()
-			for i, line := range w.take() {
+			for i, line := range w.Take() {
 				if strings.Contains(line, "client=5") != (i == 0) {
 					t.Fatalf("line %d is %s", i, line)
 				}
@@ -251,7 +230,7 @@ func TestAttributes(t *testing.T) {
 		l, w := newLimiter(t)
 		l.Log(slog.LevelDebug, "not enabled")
 		l.Log(slog.LevelInfo, "origin", "origin", "https://a\x1b[2J\u202e"+strings.Repeat("x", 90_000), "n", 5, "ok", true)
-		got := w.take()
+		got := w.Take()
 		if len(got) != 1 || len(got[0]) > loglimit.MaxText+200 || !strings.Contains(got[0], `https://a\\u001b[2J\\u202exxx`) ||
 			!strings.Contains(got[0], "(90016 bytes)") || !strings.Contains(got[0], "n=5 ok=true") {
 			t.Errorf("logged %d lines: %.900s", len(got), got)
@@ -288,7 +267,7 @@ func TestConcurrently(t *testing.T) {
 	all.Wait()
 	l.Close()
 	sum := 0
-	for _, line := range w.take() {
+	for _, line := range w.Take() {
 		more := 1
 		if _, n, ok := strings.Cut(line, "more="); ok {
 			if _, err := fmt.Sscan(n, &more); err != nil {

@@ -9,7 +9,7 @@
 //	r.Restart() // on the same port, empty
 //
 // If redis-server or redis-cli is not installed, the test is skipped. With
-// IGNIS_REQUIRE_REDIS=1 in the environment it fails instead, so that continuous integration
+// TEST_REQUIRE_REDIS=1 in the environment it fails instead, so that continuous integration
 // cannot pass by skipping tests.
 //
 // Only tests import this package.

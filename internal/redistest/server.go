@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/testprog"
 )
 
 // startTimeout is how long a Redis process may take to become ready.
@@ -75,8 +76,9 @@ func StartWith(t testing.TB, c Config) *Server {
 // start starts the process for the first time, on a free port.
 func (s *Server) start() {
 	s.t.Helper()
-	requireBinary(s.t, "redis-server")
-	requireBinary(s.t, "redis-cli")
+	for _, name := range []string{"redis-server", "redis-cli"} {
+		testprog.Require(s.t, "TEST_REQUIRE_REDIS", name, "this test needs a real Redis")
+	}
 	dir, err := os.MkdirTemp("", "redistest") // not t.TempDir, because paths of Unix sockets must be short
 	if err != nil {
 		s.t.Fatal(err)
@@ -261,19 +263,6 @@ func (s *Server) Try(args ...string) (string, error) {
 		return text, fmt.Errorf("%w: %s", err, text)
 	}
 	return text, nil
-}
-
-// requireBinary skips the test if the program is not installed, or fails it if
-// IGNIS_REQUIRE_REDIS=1 is set.
-func requireBinary(t testing.TB, name string) {
-	t.Helper()
-	if _, err := exec.LookPath(name); err == nil {
-		return
-	}
-	if os.Getenv("IGNIS_REQUIRE_REDIS") == "1" {
-		t.Fatalf("%s is not installed, but IGNIS_REQUIRE_REDIS=1 requires it", name)
-	}
-	t.Skipf("%s is not installed, but this test needs a real Redis", name)
 }
 
 // FreePort returns a port on which nothing listens. The corresponding port of a Cluster node's bus

@@ -59,21 +59,6 @@ func of(t *testing.T, f func(t testing.TB)) *outcome {
 	return o
 }
 
-// If a program is not installed, the test is skipped, or fails if IGNIS_REQUIRE_REDIS is 1.
-func TestRequireBinary(t *testing.T) {
-	t.Setenv("PATH", t.TempDir())
-	for required, want := range map[string]outcome{
-		"":  {skipped: "redis-nothing is not installed, but this test needs a real Redis"},
-		"0": {skipped: "redis-nothing is not installed, but this test needs a real Redis"},
-		"1": {failed: "redis-nothing is not installed, but IGNIS_REQUIRE_REDIS=1 requires it"},
-	} {
-		t.Setenv("IGNIS_REQUIRE_REDIS", required)
-		if got := of(t, func(t testing.TB) { requireBinary(t, "redis-nothing") }); got.skipped != want.skipped || got.failed != want.failed {
-			t.Errorf("required %q: %q, %q", required, got.skipped, got.failed)
-		}
-	}
-}
-
 // A test fails if it waits for a condition that does not become true.
 func TestWaitForTimeout(t *testing.T) {
 	checks := 0
@@ -125,7 +110,7 @@ func TestBothBinaries(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", dir)
-	t.Setenv("IGNIS_REQUIRE_REDIS", "")
+	t.Setenv("TEST_REQUIRE_REDIS", "")
 	if got := of(t, func(t testing.TB) { Start(t) }); !strings.HasPrefix(got.skipped, "redis-cli is not installed") {
 		t.Errorf("skipped for %q", got.skipped)
 	}

@@ -89,6 +89,17 @@ func (g *groups[T]) appendTo(dst []T, name string) []T {
 	return dst
 }
 
+// size returns the number of members of a group.
+func (g *groups[T]) size(name string) int {
+	sh := g.shard(name)
+	sh.mu.RLock()
+	defer sh.mu.RUnlock()
+	if gr := sh.m[name]; gr != nil {
+		return len(gr.seats)
+	}
+	return 0
+}
+
 func (g *groups[T]) count() int {
 	n := 0
 	for i := range g.shards {

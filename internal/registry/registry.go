@@ -243,6 +243,9 @@ func (r *Registry[T]) AppendUser(dst []T, user string) []T {
 	return r.users.appendTo(dst, user)
 }
 
+// UserCount returns the number of the user's members.
+func (r *Registry[T]) UserCount(user string) int { return r.users.size(user) }
+
 // AppendActive appends the values of all active members to dst.
 func (r *Registry[T]) AppendActive(dst []T) []T {
 	return r.appendIDs(dst, true)

@@ -145,8 +145,11 @@ func (s *Schema) validateObject(v map[string]any) error {
 	}
 	for name, value := range v {
 		p := s.Properties[name]
-		if p == nil {
+		if p == nil && s.Additional != nil && !*s.Additional {
 			return fmt.Errorf("%s is unknown", name)
+		}
+		if p == nil {
+			continue
 		}
 		if err := p.validate(value); err != nil {
 			return fmt.Errorf("%s: %w", name, err)

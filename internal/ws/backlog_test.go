@@ -40,7 +40,7 @@ func TestPongsAreMerged(t *testing.T) {
 // While the socket is full, a new pong replaces the waiting one, wherever that is in the
 // queue, and nothing else.
 func TestFullSocketKeepsOnePong(t *testing.T) {
-	c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true, blocked: true}
+	c := &Conn{opts: &Options{Engine: new(Engine), BackpressureLimit: 1 << 20}, held: true, blocked: true}
 	add := func(names ...string) {
 		for _, name := range names {
 			if v := c.Enqueue(text(name)); v != queued {

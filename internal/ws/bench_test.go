@@ -85,7 +85,7 @@ func busy(c *Conn) bool {
 func BenchmarkQueue(b *testing.B) {
 	for _, burst := range []int{1, 64} {
 		b.Run(fmt.Sprintf("%d messages", burst), func(b *testing.B) {
-			c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true}
+			c := &Conn{opts: &Options{Engine: new(Engine), BackpressureLimit: 1 << 20}, held: true}
 			m := text(strings.Repeat("x", 186))
 			var j joiner
 			for b.Loop() {
@@ -109,7 +109,7 @@ func BenchmarkBehind(b *testing.B) {
 	const waiting = 8000
 	for _, policy := range []Policy{DropNewest, DropOldest, Latest} {
 		b.Run(fmt.Sprintf("policy %d", policy), func(b *testing.B) {
-			c := &Conn{opts: &Options{BackpressureLimit: waiting * text("x").cost()}, held: true, blocked: true}
+			c := &Conn{opts: &Options{Engine: new(Engine), BackpressureLimit: waiting * text("x").cost()}, held: true, blocked: true}
 			messages := make([]*Message, waiting)
 			for i := range messages {
 				messages[i] = text("x").Under(policy, fmt.Sprint(i))

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/ignis-go/ignis/internal/limit"
 )
 
 // Cause says why a connection ended.
@@ -25,6 +27,8 @@ const (
 	CauseStranger           // the peer sent too much before Admit
 	CauseBehind             // CloseFor(CauseBehind): the peer's messages were not handled in time
 	CauseStuck              // Abort(CauseStuck): the peer did not read what was queued for it
+	CauseRate               // the peer sent too fast for too long
+	CauseMemory             // Abort(CauseMemory): the process is running out of memory
 	CauseAborted            // Abort for any other reason
 )
 
@@ -50,6 +54,9 @@ type Handler interface {
 	// Ended is called once, after the last Message, when the connection starts to
 	// close. It may block.
 	Ended(End)
+	// Throttled is called when reading pauses because the peer sends too fast. It is not
+	// called again until the peer has caught up. It must not block.
+	Throttled()
 	// Finished is called last, once the socket is closed.
 	Finished()
 }
@@ -63,6 +70,9 @@ type Options struct {
 	BackpressureLimit int           // maximum cost of the messages that wait for the peer, in bytes
 	SendBuffer        int           // size of a socket's send buffer, in bytes; 0 keeps the system's default
 	CloseTimeout      time.Duration // maximum duration of the close handshake
+	Frames            limit.Rate    // frames of any kind that a peer may send
+	Bytes             limit.Rate    // bytes that a peer may send; a compressed message also counts decompressed
+	ThrottleTimeout   time.Duration // maximum time for which a peer may send too fast; required with Frames and Bytes
 	// SealFailed is called when a message is dropped because it could not be sealed.
 	// It is required if Seal is used.
 	SealFailed func(error)
@@ -109,6 +119,8 @@ type Conn struct {
 
 	unconfirmed int32 // number of bytes that the peer had not confirmed at the last call of Stuck
 
+	speed speed // guarded by reading
+
 	admitted atomic.Bool  // the peer is no longer a stranger
 	unbound  int32        // owned by the writer: bytes it may write before it limits the socket's buffer
 	lastRead atomic.Int64 // the clock at the last read
@@ -122,7 +134,7 @@ type Conn struct {
 	parked    bool          // polled: writing continues once the socket has room
 	blocked   bool          // the socket was full and has not caught up yet
 	held      bool          // writing waits for Release
-	paused    bool          // reading waits for Resume
+	paused    pauses        // why reading is paused
 	away      bool          // a separate goroutine handles deferred input
 	hungUp    bool          // the peer has closed its side, or the connection is broken
 	peerDone  bool          // the peer's close frame has arrived
@@ -215,31 +227,6 @@ func (c *Conn) Seal(seal Sealer, slow bool) {
 	}
 }
 
-// Pause stops reading until Resume. If the handler's Message calls it, no further
-// message is delivered, not even one that arrived together with the current one. If
-// the peer hangs up in the meantime, the connection ends with CauseLost, and its
-// unread data is lost.
-func (c *Conn) Pause() {
-	c.mu.Lock()
-	c.paused = c.phase == phaseOpen
-	c.mu.Unlock()
-}
-
-// Resume undoes Pause.
-func (c *Conn) Resume() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.paused {
-		return
-	}
-	c.paused = false
-	if c.Polled() {
-		c.sock.poller.push(c)
-	} else {
-		c.wakeUpLocked()
-	}
-}
-
 // Close queues a close frame after everything already queued and completes the close
 // handshake. It has no effect if the connection is already closing. At most 123 bytes
 // of the reason are sent.
@@ -285,7 +272,7 @@ var past = time.Unix(1, 0)
 
 // leaveOpenLocked moves the connection to a later phase and makes finish run.
 func (c *Conn) leaveOpenLocked(to phase) {
-	c.held, c.paused = false, false
+	c.held, c.paused = false, 0
 	was := c.phase
 	c.phase = to
 	switch {

@@ -1,6 +1,7 @@
 package ws
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 )
@@ -30,6 +31,9 @@ type EngineConfig struct {
 	// PollFailed is called if pollers cannot be created; the engine then works without
 	// them. It is required unless Plain is set.
 	PollFailed func(error)
+	// Measure, if not nil, is called by a writer that has written as much as Allow has
+	// allowed. It may block, but only for some milliseconds, because other connections wait.
+	Measure func()
 }
 
 // NewEngine starts an engine.
@@ -66,6 +70,22 @@ func (e *Engine) heavily(stranger bool, f func()) {
 	slots <- struct{}{}
 	defer func() { <-slots }()
 	f()
+}
+
+// Written returns the number of bytes that have been written to sockets.
+func (e *Engine) Written() (sum int64) {
+	for _, w := range e.workers {
+		sum += w.written.Load()
+	}
+	return sum
+}
+
+// Allow allows about that many more bytes to be written until Measure is called.
+func (e *Engine) Allow(bytes int64) {
+	for _, w := range e.workers {
+		n := w.written.Load()
+		w.allowed.Store(n + min(bytes/int64(len(e.workers)), math.MaxInt64-n))
+	}
 }
 
 // next returns the index of the worker and poller for a new connection.

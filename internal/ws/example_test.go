@@ -22,6 +22,7 @@ func (e *echo) Message(payload []byte, _ bool) {
 	e.conn.Enqueue(ws.Text(len(payload), func(b []byte) []byte { return append(b, payload...) }))
 }
 func (e *echo) Ended(end ws.End) { fmt.Println("closed with", end.Code) }
+func (e *echo) Throttled()       {}
 func (e *echo) Finished()        { close(e.done) }
 
 func Example() {

@@ -16,6 +16,7 @@ func (c *Conn) finish() {
 	c.mu.Lock()
 	end := c.end
 	c.mu.Unlock()
+	c.speed.stop()
 	c.reading.Unlock()
 	c.handler.Ended(end)
 	c.shake()
@@ -64,10 +65,10 @@ func (c *Conn) shake() {
 // has. For a peer that reads, closing without waiting would also work. A peer that does
 // not read needs a reset (see closeSocket), and only waiting tells the two apart.
 func (c *Conn) taken(ctx context.Context) bool {
-	for pause := time.Millisecond; c.sock.unsent() > 0; pause = min(2*pause, 50*time.Millisecond) {
+	for pause := time.Millisecond; c.unsent() > 0; pause = min(2*pause, 50*time.Millisecond) {
 		select {
 		case <-ctx.Done():
-			return c.sock.unsent() == 0
+			return c.unsent() == 0
 		case <-time.After(pause):
 		}
 	}

@@ -51,7 +51,7 @@ func TestLateHangUpEvent(t *testing.T) {
 		turn.take()
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		return c.paused || c.phase != phaseOpen
+		return c.paused != 0 || c.phase != phaseOpen
 	})
 	c.mu.Lock()
 	end := c.end

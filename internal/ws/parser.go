@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/gobwas/ws"
@@ -69,8 +70,13 @@ type parser struct {
 	turns    bool      // work is done in turns, and large messages are deferred
 	skip     bool      // discard data frames, because only the close frame matters
 	deferred bool      // partial is a complete message, to be decompressed next
+	seen     uint8     // number of frames since the last call of take; a turn has at most 64
 	frames   int32     // number of frames that a stranger may still send
 	spent    int32     // work done in this turn
+	grown    int32     // size in bytes of the messages decompressed since the last call of take
+
+	// kept is the memory in bytes of the input that the parser keeps, for other goroutines.
+	kept atomic.Int32
 }
 
 // feed consumes data, which it may modify, and calls f with each complete message and
@@ -103,6 +109,17 @@ func (p *parser) feed(data []byte, f func(op ws.OpCode, payload []byte) error) e
 	p.keep(data, kept)
 	return err
 }
+
+// take returns the number of frames since the last call, and the size in bytes of the
+// messages decompressed since then.
+func (p *parser) take() (frames, grown int) {
+	frames, grown = int(p.seen), int(p.grown)
+	p.seen, p.grown = 0, 0
+	return frames, grown
+}
+
+// held returns the memory in bytes of the input that the parser keeps.
+func (p *parser) held() int32 { return int32(min(cap(p.pending)+cap(p.partial), math.MaxInt32)) }
 
 // onlyClose makes the parser ignore everything but the peer's close frame.
 func (p *parser) onlyClose() {
@@ -153,6 +170,9 @@ func (p *parser) frame(data []byte, f func(ws.OpCode, []byte) error) (int, error
 			return 0, &violation{closeTooMany, "Too many messages", CauseStranger}
 		}
 		p.frames--
+	}
+	if p.seen < math.MaxUint8 {
+		p.seen++
 	}
 	p.spent += int32(min(frameWork+h.length, maxWork))
 	payload := data[h.size : h.size+h.length]
@@ -231,6 +251,7 @@ func (p *parser) unpack(op ws.OpCode, payload []byte, f func(ws.OpCode, []byte) 
 		return err
 	}
 	p.spent += int32(min(len(text), maxWork))
+	p.grown += int32(min(len(text), math.MaxInt32-int(p.grown)))
 	return give(op, text, f)
 }
 
@@ -329,36 +350,4 @@ func (p *parser) room(packed bool) uint64 {
 		limit = min(limit+limit/8+64, math.MaxInt)
 	}
 	return limit - uint64(len(p.partial))
-}
-
-// closeStatus parses the payload of a close frame. It returns the code, closeNoStatus
-// if there is none, and the reason.
-func closeStatus(payload []byte) (uint16, string, error) {
-	if len(payload) == 0 {
-		return closeNoStatus, "", nil
-	}
-	if len(payload) == 1 {
-		return 0, "", breach("close frame with a payload of one byte")
-	}
-	code, reason := binary.BigEndian.Uint16(payload), payload[2:]
-	if !validCloseCode(code) {
-		return 0, "", breach("invalid close code")
-	}
-	if !utf8.Valid(reason) {
-		return 0, "", &violation{code: closeInvalidData, text: "close reason that is not UTF-8"}
-	}
-	return code, string(reason), nil
-}
-
-// validCloseCode reports whether a peer may send code. It may send the codes of RFC 6455 and
-// the IANA registry, except for reserved ones, and those in the ranges for libraries and
-// applications.
-func validCloseCode(code uint16) bool {
-	switch {
-	case code >= 3000 && code <= 4999:
-		return true
-	case code >= 1000 && code <= 1014:
-		return code != 1004 && code != 1005 && code != 1006
-	}
-	return false
 }

@@ -370,7 +370,7 @@ func (x *queueTest) checkIndex(t *rapid.T, b *backlog) {
 func TestQueueModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := rapid.SampledFrom([]int{1000, 3000, 10_000, 200_000}).Draw(t, "limit")
-		x := &queueTest{c: &Conn{opts: &Options{BackpressureLimit: limit}, held: true}}
+		x := &queueTest{c: &Conn{opts: &Options{Engine: new(Engine), BackpressureLimit: limit}, held: true}}
 		x.q.limit = limit
 		x.c.window = rapid.SampledFrom([]uint8{0, 0, 15}).Draw(t, "window")
 		t.Repeat(map[string]func(*rapid.T){

@@ -65,7 +65,7 @@ func TestPolicies(t *testing.T) {
 		{"the protocol's own are not replaced", "a:own,latest,k b:latest,k c:own,latest,k", "a b c", Tally{Queued: 3}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c := &Conn{opts: &Options{BackpressureLimit: fits * text("a").cost()}, held: true, blocked: true}
+			c := &Conn{opts: &Options{Engine: new(Engine), BackpressureLimit: fits * text("a").cost()}, held: true, blocked: true}
 			var sum Tally
 			for _, word := range strings.Fields(tt.script) {
 				sum.add(c.Enqueue(scripted(word)))
@@ -306,7 +306,7 @@ func sendUnder(t *testing.T, tr transport, policies []Policy) {
 // A queue from which messages are removed but not written does not grow, and makes its
 // index only once.
 func TestRemovedMessagesTakeNoRoom(t *testing.T) {
-	c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true, blocked: true}
+	c := &Conn{opts: &Options{Engine: new(Engine), BackpressureLimit: 1 << 20}, held: true, blocked: true}
 	const keys = 1000
 	one := func(i int) *Message { return text("x").Under(Latest, fmt.Sprint(i*i%keys)) }
 	for i := range keys {
@@ -382,7 +382,7 @@ func TestFlushed(t *testing.T) {
 func TestFlushedWithFullSocket(t *testing.T) {
 	for _, sealed := range []bool{false, true} {
 		var reported []string
-		opts := &Options{BackpressureLimit: 1 << 20, Flushed: func(m, b int) { reported = append(reported, fmt.Sprint(m, b)) }}
+		opts := &Options{Engine: new(Engine), BackpressureLimit: 1 << 20, Flushed: func(m, b int) { reported = append(reported, fmt.Sprint(m, b)) }}
 		c := &Conn{opts: opts, held: true}
 		if sealed {
 			c.Seal(tilde, false)
@@ -419,7 +419,7 @@ func TestClearKeepsPolicy(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 	joined := Join(text("a"), text("b").Under(Latest, "k"), text("c")).Clear()
-	c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true, blocked: true}
+	c := &Conn{opts: &Options{Engine: new(Engine), BackpressureLimit: 1 << 20}, held: true, blocked: true}
 	c.Seal(tilde, true) // makes Enqueue split joined messages
 	if v := c.Enqueue(joined); v != (Tally{Queued: 3}) {
 		t.Errorf("%+v", v)
@@ -435,7 +435,7 @@ func TestMessageBeingWrittenStays(t *testing.T) {
 	var c *Conn
 	var j joiner
 	begin := func() {
-		c = &Conn{opts: &Options{BackpressureLimit: 4 * text("a").cost()}, held: true, blocked: true}
+		c = &Conn{opts: &Options{Engine: new(Engine), BackpressureLimit: 4 * text("a").cost()}, held: true, blocked: true}
 	}
 	step := func(words, want string, tally Tally) {
 		t.Helper()
@@ -475,7 +475,7 @@ func TestMessageBeingWrittenStays(t *testing.T) {
 // The parts of joined messages are removed separately, even if they were being written
 // before anything had to be removed.
 func TestPartsAreRemovedSeparately(t *testing.T) {
-	c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true}
+	c := &Conn{opts: &Options{Engine: new(Engine), BackpressureLimit: 1 << 20}, held: true}
 	var j joiner
 	joined := func(words ...string) {
 		var parts []*Message

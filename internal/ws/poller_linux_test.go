@@ -46,7 +46,7 @@ func TestHalfClosedPeerCausesNoWrites(t *testing.T) {
 			until(t, name, func() bool {
 				p.mu.Lock()
 				defer p.mu.Unlock()
-				return p.paused || p.phase == phaseClosing
+				return p.paused != 0 || p.phase == phaseClosing
 			})
 			_ = p.peer.(*net.TCPConn).CloseWrite()
 			parked := 0

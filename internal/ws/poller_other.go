@@ -12,14 +12,18 @@ import (
 func pollable(net.Conn) bool { return false }
 
 func hungUp(net.Conn) bool { return false }
-func unsent(net.Conn) int  { return 0 }
+
+func (*Conn) query(func(fd int) (int, error)) (int, bool) { return 0, false }
+
+func unsentBy(int) (int, error)   { return 0, errors.ErrUnsupported }
+func bufferedBy(int) (int, error) { return 0, errors.ErrUnsupported }
+func incomingOf(int) (int, error) { return 0, errors.ErrUnsupported }
 
 type socket struct{ poller *poller }
 
 func (*socket) send([]byte) (int, error) { return 0, errors.ErrUnsupported }
 func (*socket) recv([]byte) (int, error) { return 0, errors.ErrUnsupported }
 func (*socket) await(*Conn)              {}
-func (*socket) unsent() int              { return 0 }
 func (*socket) setSendBuffer(int)        {}
 func (*socket) closeWrite()              {}
 func (*socket) close(bool)               {}

@@ -21,10 +21,8 @@ func (c *Conn) Stuck() time.Duration {
 
 // unsent returns how many bytes the peer has yet to confirm, or 0 if that is not known.
 func (c *Conn) unsent() int {
-	if c.Polled() {
-		return c.sock.unsent()
-	}
-	return unsent(c.inner())
+	n, _ := c.query(unsentBy)
+	return n
 }
 
 // Queued returns the cost in bytes of the messages that wait for the peer or are
@@ -33,6 +31,17 @@ func (c *Conn) Queued() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.queued
+}
+
+// Held returns about how much memory in bytes c uses in this process for messages to and from
+// the peer: the waiting messages, and input that is incomplete.
+func (c *Conn) Held() int { return c.Queued() + int(c.in.kept.Load()) }
+
+// Buffered returns the memory in bytes that the kernel uses for data from and to the peer, or
+// 0 if that is not known.
+func (c *Conn) Buffered() int {
+	n, _ := c.query(bufferedBy)
+	return n
 }
 
 // Backpressured reports whether messages are waiting because the socket is full.

@@ -1,9 +1,7 @@
 package ws
 
 import (
-	"context"
 	"errors"
-	"io"
 	"runtime"
 	"sync"
 	"time"
@@ -20,6 +18,10 @@ var (
 )
 
 const readBufferSize = 16 << 10
+
+// plainBufferSize is the size of the read buffer of a plain connection. It is small, because
+// a TLS connection has its own buffer.
+const plainBufferSize = 2 << 10
 
 // hangUpInterval is the pause between checks for whether the peer of a paused plain
 // connection has hung up.
@@ -78,10 +80,10 @@ func (c *Conn) ready(readable, writable, hungUp bool) bool {
 		c.unread = true
 	case c.phase != phaseOpen:
 		c.wakeUpLocked() // finish reads
-	case c.paused && c.hungUp:
+	case c.paused != 0 && c.hungUp:
 		c.abortLocked(CauseLost) // otherwise this would go unnoticed until Resume
 	default:
-		return !c.paused && !c.away // whatever clears the flag pushes c again
+		return c.paused == 0 && !c.away // whatever clears the flag pushes c again
 	}
 	return false
 }
@@ -122,7 +124,7 @@ func (c *Conn) readSome(buf []byte, toTheEnd bool) bool {
 func (c *Conn) mayRead() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.phase == phaseOpen && !c.paused
+	return c.phase == phaseOpen && c.paused == 0
 }
 
 func (c *Conn) isAway() bool {
@@ -168,7 +170,7 @@ func (c *Conn) leave() {
 // readPlain is the reading goroutine of a plain connection.
 func (c *Conn) readPlain(early []byte) {
 	c.reading.Lock()
-	buf := make([]byte, 2048) // small because a TLS connection has its own buffer
+	buf := make([]byte, plainBufferSize)
 	more := c.consume(early)
 	for {
 		c.in.spent = 0
@@ -205,7 +207,7 @@ func (c *Conn) awaitResume() bool {
 	defer tick.Stop()
 	for {
 		c.mu.Lock()
-		open, paused := c.phase == phaseOpen, c.paused
+		open, paused := c.phase == phaseOpen, c.paused != 0
 		if c.wake == nil {
 			c.wake = make(chan struct{}, 1)
 		}
@@ -235,6 +237,14 @@ func (c *Conn) lost() {
 // consume handles input left over from earlier reads and then b, and reports whether
 // to continue.
 func (c *Conn) consume(b []byte) bool {
+	more := c.parse(b)
+	if held := c.in.held(); held != c.in.kept.Load() {
+		c.in.kept.Store(held)
+	}
+	return c.charge(len(b)) && more
+}
+
+func (c *Conn) parse(b []byte) bool {
 	c.behind = false
 	if c.in.stranger && c.admitted.Load() {
 		c.in.stranger, c.in.max = false, c.opts.MaxPayload
@@ -273,7 +283,7 @@ func (c *Conn) handleFrame(op ws.OpCode, payload []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
-	case !c.paused:
+	case c.paused == 0:
 		return nil
 	case c.hungUp:
 		c.abortLocked(CauseLost)
@@ -306,69 +316,4 @@ func (c *Conn) peerClosed(payload []byte) error {
 	c.mu.Unlock()
 	c.CloseFor(End{CausePeerClosed, code, reason})
 	return errStopped
-}
-
-// A stranger whose connection is closing may send strangerRest bytes, and then one buffer
-// after each pause. A peer that keeps sending must not take time from others.
-const (
-	strangerRest  = 128 << 10
-	strangerPause = 20 * time.Millisecond
-)
-
-// readUntil calls f with the data that the peer sends until f fails, the stream ends, ctx
-// is done or the connection is dead, and returns the reason.
-func (c *Conn) readUntil(ctx context.Context, f func([]byte) error) error {
-	for total := 0; ; {
-		// Check this before each read, or a peer that keeps sending would keep the
-		// loop running.
-		if err := c.ended(ctx); err != nil {
-			return err
-		}
-		n, err := c.readNext(f)
-		if errors.Is(err, errAgain) { // hold no buffer while waiting, because there may be thousands of connections
-			select {
-			case <-ctx.Done():
-			case <-c.wake:
-			}
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if total += n; total <= strangerRest || c.admitted.Load() || c.opts.StrangerPayload == 0 {
-			runtime.Gosched()
-			continue
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(strangerPause):
-		}
-	}
-}
-
-// ended returns nil, or the reason why reading has ended.
-func (c *Conn) ended(ctx context.Context) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.phase == phaseDead {
-		return errStopped
-	}
-	return ctx.Err()
-}
-
-// readNext reads once and calls f with the data.
-func (c *Conn) readNext(f func([]byte) error) (n int, err error) {
-	buf := readBuffers.Get().(*[]byte)
-	defer readBuffers.Put(buf)
-	if c.Polled() {
-		if n, err = c.sock.recv(*buf); n == 0 && err == nil {
-			err = io.EOF
-		}
-	} else {
-		n, err = c.nc.Read(*buf) // nc has its own deadline
-	}
-	if n > 0 {
-		err = errors.Join(f((*buf)[:n]), err)
-	}
-	return n, err
 }

@@ -128,30 +128,54 @@ func (s *socket) setSendBuffer(bytes int) {
 	}
 }
 
-// unsent returns how many bytes the peer has yet to confirm.
-func (s *socket) unsent() int {
-	if !s.acquire() {
-		return 0
+// query returns the result of f for the descriptor of the socket. It reports false if the
+// descriptor is closed or not known, or if f fails. It allocates memory only for a connection
+// of package net.
+func (c *Conn) query(f func(fd int) (int, error)) (int, bool) {
+	if !c.Polled() {
+		n, err := 0, errors.ErrUnsupported
+		withDescriptor(c.inner(), func(fd int) { n, err = f(fd) })
+		return n, err == nil
 	}
-	defer s.release()
-	return unsentBy(int(s.fd))
+	if !c.sock.acquire() {
+		return 0, false
+	}
+	defer c.sock.release()
+	n, err := f(int(c.sock.fd))
+	return n, err == nil
 }
 
-// unsent is like socket.unsent for a connection of package net. It returns 0 if the
-// number is not available.
-func unsent(nc net.Conn) (n int) {
-	withDescriptor(nc, func(fd int) { n = unsentBy(fd) })
-	return n
+// Indexes into the result of the socket option SO_MEMINFO; see linux/sock_diag.h.
+const (
+	memInfoReceived = 0
+	memInfoQueued   = 5
+	memInfoLength   = 9
+)
+
+// bufferedBy returns the memory that the kernel uses for data of the socket, in bytes.
+func bufferedBy(fd int) (int, error) {
+	var info [memInfoLength]uint32
+	size := uint32(unsafe.Sizeof(info))
+	_, _, errno := syscall.RawSyscall6(syscall.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(info[memInfoReceived]) + int(info[memInfoQueued]), nil
 }
 
-func unsentBy(fd int) int {
+// unsentBy returns how many bytes the peer has yet to confirm.
+func unsentBy(fd int) (int, error) {
 	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
 	// When the connection breaks, the count no longer changes.
 	if err != nil || n == 0 || polled(fd, 0)&(unix.POLLERR|unix.POLLHUP) != 0 {
-		return 0
+		return 0, err
 	}
-	return n
+	return n, nil
 }
+
+// incomingOf returns how many bytes have arrived and are not read yet.
+func incomingOf(fd int) (int, error) { return unix.IoctlGetInt(fd, unix.SIOCINQ) }
 
 // hungUp reports whether the peer of a connection of package net has closed its side, or
 // the connection is broken.

@@ -57,7 +57,7 @@ func TestStuckWithinMessage(t *testing.T) {
 // Data counts as waiting from the time of the write of which the socket accepts nothing,
 // even if the socket accepted a whole chunk before.
 func TestStuckAfterWholeChunk(t *testing.T) {
-	c := &Conn{opts: &Options{BackpressureLimit: 1 << 20}, held: true}
+	c := &Conn{opts: &Options{Engine: new(Engine), BackpressureLimit: 1 << 20}, held: true}
 	var j joiner
 	write := func(n int) {
 		t.Helper()

@@ -124,6 +124,7 @@ type party struct {
 
 func (p *party) Message(b []byte, _ bool) { p.incoming <- string(b) }
 func (p *party) Ended(end End)            { p.served <- end }
+func (p *party) Throttled()               {}
 func (p *party) Finished()                { close(p.finished) }
 
 // defaults returns options that suit most tests.
@@ -173,6 +174,7 @@ type life struct {
 
 func (l *life) Message(b []byte, _ bool) { l.message(b) }
 func (l *life) Ended(end End)            { l.ended <- end }
+func (l *life) Throttled()               {}
 func (l *life) Finished()                { close(l.finished) }
 
 // begin starts a connection.

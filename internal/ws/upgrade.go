@@ -126,9 +126,9 @@ type agreement struct {
 // enact takes the connection from net/http and answers with status 101. If net/http has been
 // given that status, it sends the response itself when the connection is taken.
 func (a *agreement) enact(w http.ResponseWriter) (nc net.Conn, early []byte, err error) {
-	a.fill(w.Header())
 	arrived := false
 	if !unwrapped(w) {
+		a.fill(w.Header())
 		arrived = announce(w)
 	}
 	nc, rw, err := http.NewResponseController(w).Hijack()
@@ -168,10 +168,21 @@ func announce(w http.ResponseWriter) bool {
 	return errors.Is(err, http.ErrBodyNotAllowed)
 }
 
+// fields returns the names and values of the header fields of the response. The names are
+// spelled as in RFC 6455, not as net/http would spell them, because some clients compare
+// them case-sensitively. A field without a value is not sent.
+func (a *agreement) fields() [5][2]string {
+	return [...][2]string{
+		{"Upgrade", "websocket"},
+		{"Connection", "Upgrade"},
+		{"Sec-WebSocket-Accept", a.digest},
+		{"Sec-WebSocket-Protocol", a.protocol},
+		{"Sec-WebSocket-Extensions", a.extensions},
+	}
+}
+
 // fill sets the header fields of the response in h. Fields set by middleware are sent too,
-// unless they describe a body or belong to the handshake. The names are spelled as in RFC
-// 6455, not as net/http would spell them, because some clients compare them
-// case-sensitively.
+// unless they describe a body or belong to the handshake.
 func (a *agreement) fill(h http.Header) {
 	if len(h) > 0 {
 		for _, name := range [...]string{
@@ -184,21 +195,30 @@ func (a *agreement) fill(h http.Header) {
 	if _, set := h["Date"]; !set {
 		h["Date"] = nil // keeps net/http from adding one
 	}
-	values := []string{"websocket", "Upgrade", a.digest, a.protocol, a.extensions}
-	for i, name := range [...]string{
-		"Upgrade", "Connection", "Sec-WebSocket-Accept", "Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions",
-	} {
-		if values[i] != "" {
-			h[name] = values[i : i+1 : i+1]
+	for _, f := range a.fields() {
+		if f[1] != "" {
+			h[f[0]] = []string{f[1]}
 		}
 	}
 }
 
 // send writes the response that net/http has not sent.
 func (a *agreement) send(w *bufio.Writer, h http.Header) error {
-	a.fill(h) // again: middleware may have changed h when the byte was written
 	_, _ = io.WriteString(w, "HTTP/1.1 101 Switching Protocols\r\n")
-	_ = h.Write(w)
+	if len(h) == 0 {
+		// Writing h sorts its fields, which takes about as long as the rest of send,
+		// mostly because the goroutine's stack has to grow for it.
+		for _, f := range a.fields() {
+			if f[1] != "" {
+				for _, text := range [...]string{f[0], ": ", f[1], "\r\n"} {
+					_, _ = io.WriteString(w, text)
+				}
+			}
+		}
+	} else {
+		a.fill(h) // again: middleware may have changed h when the byte was written
+		_ = h.Write(w)
+	}
 	_, _ = io.WriteString(w, "\r\n")
 	return w.Flush() // Flush returns earlier errors too
 }

@@ -3,6 +3,7 @@ package ws
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 )
 
 // yieldEvery is the number of connections after which a worker yields to other goroutines,
@@ -18,6 +19,16 @@ type worker struct {
 	wake    sync.Cond
 	dirty   []*Conn
 	stopped bool
+
+	written atomic.Int64 // number of bytes written to its connections
+	allowed atomic.Int64 // value of written at which Measure is called
+}
+
+// wrote counts n bytes that were written to a connection of w.
+func (e *Engine) wrote(w *worker, n int) {
+	if e.cfg.Measure != nil && w.written.Add(int64(n)) >= w.allowed.Load() {
+		e.cfg.Measure()
+	}
 }
 
 func (w *worker) push(c *Conn) {

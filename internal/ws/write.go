@@ -80,6 +80,7 @@ func (c *Conn) write(j *joiner) bool {
 		c.Abort(CauseLost)
 		return false
 	}
+	c.opts.Engine.wrote(c.work, n)
 	again, full := c.sent(j, b, n)
 	if full {
 		c.sock.await(c)

@@ -3,6 +3,7 @@ package flood
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,10 +19,10 @@ const patience = 5 * time.Second
 
 // Flood is a group of strangers of one kind.
 type Flood struct {
-	addr    string
-	kind    Kind
-	act     act
-	request []byte
+	addr  string
+	kind  Kind
+	act   act
+	token string
 
 	began     time.Time // time when the strangers started, from which all bursts are scheduled
 	running   sync.WaitGroup
@@ -29,6 +30,7 @@ type Flood struct {
 
 	over                                     atomic.Bool // new connections are closed immediately
 	written, opened, closed, refused, failed atomic.Int64
+	bursts                                   atomic.Int64 // made by act.fresh
 }
 
 // Report is the result of a flood.
@@ -44,8 +46,10 @@ type Report struct {
 	Failed    int64   // connections not opened for other reasons
 }
 
-// New returns a flood of n strangers of the named kind. They are not connected yet.
-func New(addr, name string, n int) (*Flood, error) {
+// New returns a flood of n strangers of the named kind. They are not connected yet. If
+// the server requires tokens, secret is the key with which strangers that authenticate
+// sign theirs.
+func New(addr, secret, name string, n int) (*Flood, error) {
 	k, err := kind(name)
 	if err != nil {
 		return nil, err
@@ -54,17 +58,36 @@ func New(addr, name string, n int) (*Flood, error) {
 	if k.headers != nil {
 		headers = k.headers()
 	}
-	f := &Flood{addr: addr, kind: k, act: k.act(), request: handshake(addr, headers)}
+	f := &Flood{addr: addr, kind: k, act: k.act(), token: "stranger"}
+	if secret != "" {
+		f.token = Token(secret, "mallory")
+	}
+	if f.act.genuine {
+		f.act.burst = authentication(f.token)
+	}
 	f.strangers = make([]*stranger, n)
+	shared := handshake(addr, headers)
 	for i := range f.strangers {
-		f.strangers[i] = &stranger{flood: f}
+		s := &stranger{flood: f, request: shared}
+		if k.Attack != nil {
+			s.request = handshake(addr, headers+forwardedFor(k.address(i)))
+		}
+		f.strangers[i] = s
 	}
 	return f, nil
 }
 
+// address returns the address of the i-th stranger.
+func (k Kind) address(i int) string {
+	if !k.scattered {
+		i = 0
+	}
+	return fmt.Sprintf("198.18.%d.%d", i/250, 1+i%250)
+}
+
 // Connect opens a connection for each stranger that keeps one open.
 func (f *Flood) Connect() error {
-	if f.act.once {
+	if f.act.once || f.act.late {
 		return nil
 	}
 	for _, s := range f.strangers {
@@ -87,8 +110,11 @@ func (f *Flood) Start(ctx context.Context) {
 // report. The context of Start must be done.
 func (f *Flood) End() (Report, error) {
 	wall := time.Since(f.began)
-	queued, err := queued(f.addr) // while the connections are still open
 	f.over.Store(true)
+	for _, s := range f.strangers {
+		s.stopWriting()
+	}
+	queued, err := queued(f.addr) // while the connections are still open
 	for _, s := range f.strangers {
 		s.hangUp()
 	}
@@ -100,7 +126,7 @@ func (f *Flood) End() (Report, error) {
 	}
 	if f.act.burst == nil {
 		r.Delivered = float64(r.Opened + r.Refused)
-		r.Bytes = r.Delivered * float64(len(f.request))
+		r.Bytes = r.Delivered * float64(len(f.strangers[0].request))
 		return r, err
 	}
 	r.Bytes = max(0, float64(f.written.Load()-queued))
@@ -110,10 +136,13 @@ func (f *Flood) End() (Report, error) {
 
 // stranger is one member of a flood.
 type stranger struct {
-	flood *Flood
+	flood   *Flood
+	request []byte // for the handshake
+
+	writing sync.Mutex // held while a burst is written and counted
 
 	mu     sync.Mutex
-	conn   *net.TCPConn  // the last connection, nil before the first
+	conn   net.Conn      // the last connection, nil before the first
 	ended  chan struct{} // closed when conn has ended
 	opened time.Time     // time of the last attempt to connect
 }
@@ -123,20 +152,47 @@ func (s *stranger) run(ctx context.Context) {
 	f := s.flood
 	for next := f.began; sleepUntil(ctx, next); next = f.due() {
 		if f.act.once || s.conn == nil || s.isOver() {
-			if since := time.Since(s.opened); !s.opened.IsZero() && !f.act.once && since < again {
+			if since := time.Since(s.opened); !s.opened.IsZero() && !f.act.once && since < cmp.Or(f.act.again, defaultAgain) {
 				continue
 			}
 			if !s.reconnect() {
 				continue
 			}
 		}
-		n, _ := s.conn.Write(f.act.burst) // the goroutine that reads detects errors as well
-		f.written.Add(int64(n))
+		s.write(f.nextBurst())
 		if f.act.once {
 			s.await(ctx)
 			s.hangUp()
 		}
 	}
+}
+
+// write sends a burst and counts the bytes that the connection took. It ignores errors,
+// because the goroutine that reads detects them as well.
+func (s *stranger) write(burst []byte) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	n, _ := s.conn.Write(burst)
+	s.flood.written.Add(int64(n))
+}
+
+// stopWriting ends a write in progress and returns when its bytes have been counted.
+// Otherwise bytes of that write would be in a queue without having been counted.
+func (s *stranger) stopWriting() {
+	s.mu.Lock()
+	if s.conn != nil {
+		_ = s.conn.SetWriteDeadline(time.Now())
+	}
+	s.mu.Unlock()
+	s.writing.Lock()
+	defer s.writing.Unlock()
+}
+
+func (f *Flood) nextBurst() []byte {
+	if f.act.fresh == nil {
+		return f.act.burst
+	}
+	return f.act.fresh(f.bursts.Add(1))
 }
 
 // due returns the time of the next burst. It skips bursts whose time has passed.
@@ -178,13 +234,13 @@ func (s *stranger) reconnect() bool {
 // connect opens a connection and starts a goroutine that reads from it.
 func (s *stranger) connect() error {
 	s.opened = time.Now()
-	conn, r, err := dial(s.flood.addr, s.flood.request, patience)
+	conn, r, err := s.dial()
 	if err != nil {
 		return err
 	}
 	s.flood.opened.Add(1)
 	if s.flood.kind.member {
-		err = enter(conn, r)
+		err = enter(conn, r, s.flood.token)
 	}
 	if err == nil && len(s.flood.act.first) > 0 {
 		_, err = conn.Write(s.flood.act.first)
@@ -209,6 +265,15 @@ func (s *stranger) connect() error {
 	return nil
 }
 
+// dial opens a connection and, unless act.raw is set, performs the handshake.
+func (s *stranger) dial() (net.Conn, *bufio.Reader, error) {
+	if !s.flood.act.raw {
+		return dial(s.flood.addr, s.request, false, patience)
+	}
+	conn, err := connect(s.flood.addr, false, patience)
+	return conn, bufio.NewReader(conn), err
+}
+
 // read reads until the connection ends or, if act.once is set, until the server sends a
 // close frame.
 func (s *stranger) read(r *bufio.Reader) error {
@@ -225,10 +290,10 @@ func (s *stranger) read(r *bufio.Reader) error {
 	}
 }
 
-// enter authenticates with a server in development mode.
-func enter(conn *net.TCPConn, r *bufio.Reader) error {
+// enter authenticates.
+func enter(conn net.Conn, r *bufio.Reader, token string) error {
 	_ = conn.SetDeadline(time.Now().Add(patience))
-	if _, err := conn.Write(authentication("stranger")); err != nil {
+	if _, err := conn.Write(authentication(token)); err != nil {
 		return err
 	}
 	for buf := []byte(nil); ; {

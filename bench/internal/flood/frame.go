@@ -2,6 +2,7 @@ package flood
 
 import (
 	"bufio"
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -63,15 +64,29 @@ func authentication(token string) []byte {
 // errRefused is the error if the server does not answer the upgrade request with 101.
 var errRefused = errors.New("the server refused the upgrade request")
 
-// dial opens a connection and performs the handshake. Closing the connection resets it,
+// forwardedFor returns the header with which a proxy reports a client's address.
+func forwardedFor(address string) string { return "X-Forwarded-For: " + address + "\r\n" }
+
+// connect opens a connection, with TLS if secure is set. Closing the connection resets it,
 // so that its local port can be reused immediately.
-func dial(addr string, request []byte, within time.Duration) (*net.TCPConn, *bufio.Reader, error) {
-	c, err := net.DialTimeout("tcp", addr, within)
+func connect(addr string, secure bool, within time.Duration) (net.Conn, error) {
+	conn, err := net.DialTimeout("tcp", addr, within)
+	if err != nil {
+		return nil, err
+	}
+	_ = conn.(*net.TCPConn).SetLinger(0)
+	if secure {
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) // the certificate is made for the run
+	}
+	return conn, nil
+}
+
+// dial opens a connection and performs the handshake.
+func dial(addr string, request []byte, secure bool, within time.Duration) (net.Conn, *bufio.Reader, error) {
+	conn, err := connect(addr, secure, within)
 	if err != nil {
 		return nil, nil, err
 	}
-	conn := c.(*net.TCPConn)
-	_ = conn.SetLinger(0)
 	_ = conn.SetDeadline(time.Now().Add(within))
 	r := bufio.NewReaderSize(conn, 8<<10)
 	_, err = conn.Write(request)

@@ -17,7 +17,9 @@ type Kind struct {
 	Strangers int      // number of strangers in a flood of full size, at most 500
 	Server    []string // flags of the server
 	Tokens    bool     // whether the server requires tokens; otherwise it accepts everyone
+	Attack    *Attack  // set if the server is configured for the public internet
 	member    bool     // whether strangers authenticate first
+	scattered bool     // whether each stranger has its own address, in an attack
 	headers   func() string
 	act       func() act
 }
@@ -28,9 +30,14 @@ type act struct {
 	burst []byte        // sent each time; if nil, only the handshake is sent
 	unit  int           // number of frames or requests in burst
 	every time.Duration // time between bursts
+	again time.Duration // minimum time between two connections of a stranger, unless once is set; 0: defaultAgain
 	// once limits each connection to one burst. If the server does not close the
 	// connection, the stranger does, just before the next burst is due.
-	once bool
+	once    bool
+	late    bool                 // strangers do not connect before the flood starts
+	raw     bool                 // first replaces the handshake, and the server answers nothing
+	genuine bool                 // burst is an authentication with a valid token
+	fresh   func(n int64) []byte // returns the n-th burst of the flood, which has the length of burst; nil: all are the same
 }
 
 const (
@@ -38,11 +45,10 @@ const (
 	maxPayload = 128 << 10 // the server's default limit for messages, in bytes
 )
 
-// again is the minimum time between two connections of a stranger, unless act.once is
-// set.
-const again = time.Second
+const defaultAgain = time.Second
 
-// Kinds returns all kinds in the order of the table.
+// Kinds returns the kinds of floods against a server that accepts everyone, or with
+// tokens, in the order of the table. See also [Attacks].
 func Kinds() []Kind {
 	plain := []string{"--plain-io"}
 	compress := []string{"--compress"}
@@ -71,7 +77,7 @@ func Kinds() []Kind {
 
 // kind returns the kind with the given name.
 func kind(name string) (Kind, error) {
-	for _, k := range Kinds() {
+	for _, k := range append(Kinds(), Attacks()...) {
 		if k.Name == name {
 			return k, nil
 		}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ignis-go/ignis/internal/herd"
@@ -28,10 +29,8 @@ const (
 // not the previous one was answered, because otherwise a server that stalls for a second
 // would delay only one message instead of ten.
 type Probe struct {
-	addr    string
-	token   string
-	tokens  bool
-	request []byte
+	server  Target
+	entered atomic.Int64 // connections so far
 	clients []*client
 	windows map[string]*window
 }
@@ -53,18 +52,30 @@ type Sample struct {
 	Closed             int64         // clients whose connections have ended so far
 }
 
-// NewProbe connects and authenticates n clients. If secret is empty, the server must
-// relay messages to the sender's own room, as in development mode, and the probe measures
-// the time until a message comes back. Otherwise the server requires tokens signed with
-// secret and relays nothing, so the probe measures the time until a second authentication
-// is answered.
-func NewProbe(addr, secret string, n int) (*Probe, error) {
-	p := &Probe{addr: addr, token: "probe", tokens: secret != "", request: handshake(addr, ""), windows: make(map[string]*window)}
-	if p.tokens {
-		p.token = Token(secret)
-	}
-	for range n {
+// Target is the server of a probe.
+type Target struct {
+	Addr   string
+	Secret string // key of the tokens; if empty, the server requires none
+	// Attacked is set if the server is configured for the public internet. The clients then
+	// join rooms, and report addresses like a proxy that the server trusts. Each has its
+	// own address.
+	Attacked bool
+	TLS      bool
+	Closed   bool // nobody can authenticate during the flood, so there are no newcomers then
+}
+
+// NewProbe connects and authenticates n clients. If the server relays messages to the
+// sender's own room, as in development mode, or is attacked, the probe measures the time
+// until a message comes back. Otherwise the server relays nothing, so the probe measures
+// the time until a second authentication is answered.
+func NewProbe(t Target, n int) (*Probe, error) {
+	p := &Probe{server: t, windows: make(map[string]*window)}
+	for i := range n {
 		conn, r, id, err := p.enter()
+		if err == nil && t.Attacked {
+			id = fmt.Sprint("probe-", i)
+			_, err = conn.Write(appendFrame(nil, fin|opText, fmt.Appendf(nil, `{"event":"join","data":{"rooms":[%q]}}`, id)))
+		}
 		if err != nil {
 			p.Close()
 			return nil, fmt.Errorf("connecting the probe: %w", err)
@@ -76,21 +87,26 @@ func NewProbe(addr, secret string, n int) (*Probe, error) {
 	return p, nil
 }
 
-// message returns the frame that the client with the given ID sends.
-func (p *Probe) message(id string) []byte {
-	if p.tokens {
-		return authentication(p.token)
+// message returns the frame that a client sends whose messages are relayed to room.
+func (p *Probe) message(room string) []byte {
+	if p.server.Secret != "" && !p.server.Attacked {
+		return p.credentials(0)
 	}
-	return appendFrame(nil, fin|opText, fmt.Appendf(nil, `{"event":"probe","data":{"room":%q,"text":"Is anybody there?"}}`, id))
+	return appendFrame(nil, fin|opText, fmt.Appendf(nil, `{"event":"probe","data":{"room":%q,"text":"Is anybody there?"}}`, room))
 }
 
 // enter opens a connection, authenticates, and returns the client's ID.
-func (p *Probe) enter() (*net.TCPConn, *bufio.Reader, string, error) {
-	conn, r, err := dial(p.addr, p.request, lateness)
+func (p *Probe) enter() (net.Conn, *bufio.Reader, string, error) {
+	n := p.entered.Add(1)
+	headers := ""
+	if p.server.Attacked {
+		headers = forwardedFor(fmt.Sprintf("198.51.%d.%d", 100+n/250, 1+n%250))
+	}
+	conn, r, err := dial(p.server.Addr, handshake(p.server.Addr, headers), p.server.TLS, lateness)
 	if err != nil {
 		return nil, nil, "", err
 	}
-	id, err := p.authenticate(conn, r)
+	id, err := p.authenticate(conn, r, p.credentials(n))
 	if err != nil {
 		_ = conn.Close()
 		return nil, nil, "", err
@@ -98,12 +114,24 @@ func (p *Probe) enter() (*net.TCPConn, *bufio.Reader, string, error) {
 	return conn, r, id, nil
 }
 
-func (p *Probe) authenticate(conn *net.TCPConn, r *bufio.Reader) (string, error) {
+// credentials returns the message that authenticates the n-th connection. Each is of
+// another user.
+func (p *Probe) credentials(n int64) []byte {
+	if p.server.Secret == "" {
+		return authentication("probe")
+	}
+	return authentication(Token(p.server.Secret, fmt.Sprint("probe-", n)))
+}
+
+func (p *Probe) authenticate(conn net.Conn, r *bufio.Reader, message []byte) (string, error) {
 	_ = conn.SetDeadline(time.Now().Add(lateness))
-	if _, err := conn.Write(authentication(p.token)); err != nil {
+	if _, err := conn.Write(message); err != nil {
 		return "", err
 	}
-	_, payload, err := readFrame(r, nil)
+	op, payload, err := readFrame(r, nil)
+	if err == nil && op == opClose {
+		err = fmt.Errorf("the server closed the connection: %.200q", payload)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -128,6 +156,9 @@ func (p *Probe) Close() {
 	}
 }
 
+// Calm is the name of the window without a flood.
+const Calm = "calm"
+
 // Run measures for d, adds the measurements to the named window, and returns a summary of
 // that window.
 func (p *Probe) Run(ctx context.Context, name string, d time.Duration) (Sample, error) {
@@ -151,7 +182,7 @@ func (p *Probe) Run(ctx context.Context, name string, d time.Duration) (Sample, 
 		}
 		w.late.Add(time.Since(at))
 		p.clients[i%len(p.clients)].ask()
-		if !at.Before(entry) {
+		if !at.Before(entry) && (!p.server.Closed || name == Calm) {
 			entry = entry.Add(entryInterval)
 			newcomers.Go(func() { p.newcomer(w, &mu) })
 		}
@@ -205,7 +236,7 @@ func (p *Probe) settle(ctx context.Context) {
 
 // client is one client of a probe.
 type client struct {
-	conn    *net.TCPConn
+	conn    net.Conn
 	message []byte
 	done    chan struct{} // closed when read has returned
 

@@ -43,6 +43,8 @@ func run(ctx context.Context, c host.Config) error {
 		Bus:        bus,
 		// An idle herd may send only answers to pings for minutes.
 		HeartbeatTimeout: time.Hour,
+		// In some workloads, a client sends as fast as it can.
+		MessageRate: 1e9, MessageBurst: 1e9, ByteRate: 1e9, ByteBurst: 1e9,
 	})
 	if err != nil {
 		return err
