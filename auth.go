@@ -58,13 +58,13 @@ func (c *session) letIn(ctx context.Context, m wire.Message) error {
 // than authentication itself.
 func (c *session) identify(ctx context.Context, m wire.Message) (id *Client, cipher *Cipher, expires time.Time, err error) {
 	profile := c.profile()
-	cred := newCredentials(profile, m.Data)
-	who, err := c.callAuthenticate(ctx, cred)
+	id = &profile
+	cred := newCredentials(id, m.Data)
+	who, err := c.callAuthenticate(ctx, &cred)
 	if err != nil {
-		c.authenticateFailed(ctx, cred, err)
+		c.authenticateFailed(ctx, &cred, err)
 		return nil, nil, expires, err
 	}
-	id = &profile
 	id.UserID, id.Metadata, id.TokenID = who.UserID, who.Metadata, who.TokenID
 	issued := issuedAt(who.IssuedAt)
 	c.mu.Lock()
@@ -78,12 +78,12 @@ func (c *session) identify(ctx context.Context, m wire.Message) (id *Client, cip
 	if c.isRevoked(id, issued) { // admit checks it again
 		return nil, nil, expires, c.refuseRevoked(id)
 	}
-	cipher, err = c.secure(ctx, id, cred)
+	cipher, err = c.secure(ctx, id, &cred)
 	return id, cipher, who.Expires, err
 }
 
 // authenticateFailed closes a client for which callAuthenticate has returned err.
-func (c *session) authenticateFailed(ctx context.Context, cred Credentials, err error) {
+func (c *session) authenticateFailed(ctx context.Context, cred *Credentials, err error) {
 	s := c.server
 	switch {
 	case errors.Is(err, errBusy):
@@ -109,7 +109,7 @@ func (c *session) authenticateFailed(ctx context.Context, cred Credentials, err 
 var errTooLate = errors.New("the client disconnected, or authentication took too long")
 
 // callAuthenticate calls Authenticate, unless a limit is reached.
-func (c *session) callAuthenticate(ctx context.Context, cred Credentials) (who Identity, err error) {
+func (c *session) callAuthenticate(ctx context.Context, cred *Credentials) (who Identity, err error) {
 	s := c.server
 	if err := c.checkCredentials(cred); err != nil {
 		return who, err
@@ -125,7 +125,7 @@ func (c *session) callAuthenticate(ctx context.Context, cred Credentials) (who I
 		}
 	}
 	err = s.timed(CallbackAuthenticate, c, func() (err error) {
-		who, err = s.cfg.Authenticate(ctx, cred)
+		who, err = s.cfg.Authenticate(ctx, *cred)
 		return err
 	})
 	if errors.Is(err, ErrUnauthenticated) {

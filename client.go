@@ -65,7 +65,7 @@ func (c Credentials) Decode(v any) error {
 	return nil
 }
 
-func newCredentials(c Client, data json.RawMessage) Credentials {
+func newCredentials(c *Client, data json.RawMessage) Credentials {
 	a := wire.DecodeAuthentication(data)
 	cred := Credentials{
 		ClientID: c.ID, RemoteAddr: c.RemoteAddr, Value: c.Value,

@@ -68,7 +68,7 @@ var errNoSeal = errors.New("the cipher has no valid Key and no Seal, and Config.
 
 // secure agrees on keys with an authenticated client if encryption is enabled. It returns
 // an error if it has refused the client.
-func (c *session) secure(ctx context.Context, id *Client, cred Credentials) (*Cipher, error) {
+func (c *session) secure(ctx context.Context, id *Client, cred *Credentials) (*Cipher, error) {
 	s := c.server
 	cipher, err := c.agree(ctx, id, cred)
 	required := s.cfg.Encryption == EncryptionRequired
@@ -89,7 +89,7 @@ func (c *session) secure(ctx context.Context, id *Client, cred Credentials) (*Ci
 // on.
 var errNotEncrypted = errors.New("no keys were agreed on")
 
-func (c *session) agree(ctx context.Context, id *Client, cred Credentials) (*Cipher, error) {
+func (c *session) agree(ctx context.Context, id *Client, cred *Credentials) (*Cipher, error) {
 	s := c.server
 	switch {
 	case s.cfg.Encryption == EncryptionOff:
@@ -108,11 +108,11 @@ func (c *session) agree(ctx context.Context, id *Client, cred Credentials) (*Cip
 }
 
 // handshake calls AgreeKeys.
-func (c *session) handshake(ctx context.Context, id *Client, cred Credentials) (*Cipher, error) {
+func (c *session) handshake(ctx context.Context, id *Client, cred *Credentials) (*Cipher, error) {
 	s := c.server
 	var cipher *Cipher
 	err := s.timed(CallbackAgreeKeys, c, func() (err error) {
-		cipher, err = s.cfg.AgreeKeys(ctx, id, cred)
+		cipher, err = s.cfg.AgreeKeys(ctx, id, *cred)
 		return err
 	})
 	if err == nil && cipher != nil && !s.canSeal(cipher) {

@@ -148,7 +148,7 @@ var (
 )
 
 // checkCredentials returns an error for credentials that are not passed to Authenticate.
-func (c *session) checkCredentials(cred Credentials) error {
+func (c *session) checkCredentials(cred *Credentials) error {
 	s := c.server
 	switch {
 	case len(cred.Token) > s.tuning.Load().MaxToken:

@@ -130,9 +130,9 @@ func (rejection) Is(target error) bool { return target == ErrUnauthenticated }
 func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time, err error) {
 	s := c.server
 	was := c.who()
-	cred := newCredentials(*was, m.Data)
+	cred := newCredentials(was, m.Data)
 	cred.Refreshed = was
-	who, err := c.callAuthenticate(ctx, cred)
+	who, err := c.callAuthenticate(ctx, &cred)
 	switch {
 	case errors.Is(err, errBusy), errors.Is(err, errFailing):
 		return expires, err
@@ -189,5 +189,5 @@ func (c *session) refreshRevoked(id *Client) error {
 	s := c.server
 	s.counts.refusedRevoked.Add(1)
 	s.info("refresh refused", "client", c.member.ID, "user", id.UserID, "error", "access was revoked")
-	return &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
+	return fmt.Errorf("%w: %w", errRejected, errRevoked)
 }

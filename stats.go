@@ -117,24 +117,24 @@ func (r *recipients) distribution() Distribution {
 
 // counters are the numbers behind Stats.
 type counters struct {
-	connections, refusedUpgrade, refusedAccept, refusedAuth       atomic.Uint64
-	failedUpgrade, refusedFull, refusedMessages                   atomic.Uint64
-	refusedAddress, refusedRate, refusedAddressRate               atomic.Uint64
-	refusedFailing, refusedMemory, refusedBusy, refusedUser       atomic.Uint64
-	received, receivedBytes, messages, malformed, ignored, throttled             atomic.Uint64
-	unauthenticated, badEncrypted, refusedLeaves, unhandled       atomic.Uint64
-	droppedOldest, droppedReplaced                                atomic.Uint64
-	refusedRevoked, revocations, revocationsDropped               atomic.Uint64
-	commands, badCommands, unknownCommands, repeatedCommands      atomic.Uint64
-	sent, droppedFull, droppedClosing, droppedLarge, sealFailures atomic.Uint64
-	callbackErrors, panics                                        atomic.Uint64
-	busPublished, busRefused                                      atomic.Uint64
-	busReceived, busMalformed, busUnknown                         atomic.Uint64
-	busGaps                                                       atomic.Uint64
-	busGapTime                                                    atomic.Int64 // in nanoseconds
-	running                                                       atomic.Int64 // callbacks that are running
-	open                                                          atomic.Int64 // connections, and requests for one
-	withoutEpoll                                                  atomic.Int64 // open connections that do not use epoll
+	connections, refusedUpgrade, refusedAccept, refusedAuth          atomic.Uint64
+	failedUpgrade, refusedFull, refusedMessages                      atomic.Uint64
+	refusedAddress, refusedRate, refusedAddressRate                  atomic.Uint64
+	refusedFailing, refusedMemory, refusedBusy, refusedUser          atomic.Uint64
+	received, receivedBytes, messages, malformed, ignored, throttled atomic.Uint64
+	unauthenticated, badEncrypted, refusedLeaves, unhandled          atomic.Uint64
+	droppedOldest, droppedReplaced                                   atomic.Uint64
+	refusedRevoked, revocations, revocationsDropped                  atomic.Uint64
+	commands, badCommands, unknownCommands, repeatedCommands         atomic.Uint64
+	sent, droppedFull, droppedClosing, droppedLarge, sealFailures    atomic.Uint64
+	callbackErrors, panics                                           atomic.Uint64
+	busPublished, busRefused                                         atomic.Uint64
+	busReceived, busMalformed, busUnknown                            atomic.Uint64
+	busGaps                                                          atomic.Uint64
+	busGapTime                                                       atomic.Int64 // in nanoseconds
+	running                                                          atomic.Int64 // callbacks that are running
+	open                                                             atomic.Int64 // connections, and requests for one
+	withoutEpoll                                                     atomic.Int64 // open connections that do not use epoll
 
 	recipients recipients
 	samples    samples

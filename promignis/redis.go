@@ -101,6 +101,22 @@ var redisFamilies = []family[redis]{
 		func(r redis, e emitter) { e.add(float64(r.Dropped)) },
 	},
 	{
+		"redis_commands_sent_total", counter, "Commands to other instances that Redis has accepted.", nil,
+		func(r redis, e emitter) { e.add(float64(r.CommandsSent)) },
+	},
+	{
+		"redis_commands_received_total", counter, "Commands that arrived or were read.", nil,
+		func(r redis, e emitter) { e.add(float64(r.Commands)) },
+	},
+	{
+		"redis_commands_dropped_total", counter, "Commands that arrived but were too large or too many. Revocations are then read again.", nil,
+		func(r redis, e emitter) { e.add(float64(r.CommandsDropped)) },
+	},
+	{
+		"redis_command_failures_total", counter, "Failed attempts to send commands and to read the stored ones.", nil,
+		func(r redis, e emitter) { e.add(float64(r.StoreFailures)) },
+	},
+	{
 		"redis_reconnects_total", counter, "Connections that replaced an earlier one.", nil,
 		func(r redis, e emitter) { e.add(float64(r.Reconnects)) },
 	},

@@ -82,6 +82,22 @@ var serverFamilies = []family[server]{
 		},
 	},
 	{
+		"throttled_total", counter, "Times that a client has sent more than the rate of messages or bytes allows, and was not read for a moment.", nil,
+		func(s server, e emitter) { e.add(float64(s.Throttled)) },
+	},
+	{
+		"revocations", gauge, "Revocations that this server remembers.", nil,
+		func(s server, e emitter) { e.add(float64(s.Revoked)) },
+	},
+	{
+		"revocations_total", counter, "Revocations that this server has made or learned of.", nil,
+		func(s server, e emitter) { e.add(float64(s.Revocations)) },
+	},
+	{
+		"revocations_dropped_total", counter, "Revocations that are not remembered, because there are too many.", nil,
+		func(s server, e emitter) { e.add(float64(s.RevocationsDropped)) },
+	},
+	{
 		"upgrades_failed_total", counter, "Valid handshakes that failed because of middleware or the chosen subprotocol, which is a fault of the application.", nil,
 		func(s server, e emitter) { e.add(float64(s.FailedUpgrade)) },
 	},
@@ -176,6 +192,19 @@ var busFamilies = []family[server]{
 		func(s server, e emitter) {
 			e.add(float64(s.BusMalformed), "malformed")
 			e.add(float64(s.BusUnknown), "unknown type")
+		},
+	},
+	{
+		"bus_commands_total", counter, "Commands from the bus, including this server's own.", nil,
+		func(s server, e emitter) { e.add(float64(s.Commands)) },
+	},
+	{
+		"bus_commands_ignored_total", counter, "Commands from the bus that were malformed, unknown (or of a later version), or already executed.",
+		[]string{"reason"},
+		func(s server, e emitter) {
+			e.add(float64(s.BadCommands), "malformed")
+			e.add(float64(s.UnknownCommands), "unknown")
+			e.add(float64(s.RepeatedCommands), "repeated")
 		},
 	},
 	{

@@ -31,8 +31,8 @@ type link struct {
 	self  string      // the node's ID, in a Cluster
 	apart []apart     // masters that the node does not reach
 
-	own    string      // heartbeat channel; "" for none
-	mute   error       // why commands do not arrive; nil if they do
+	own    string         // heartbeat channel; "" for none
+	mute   error          // why commands do not arrive; nil if they do
 	heard  chan heartbeat // heartbeats received on it
 	beats  uint64
 	lag    time.Duration // of the last heartbeat; 0 if none came back
