@@ -317,6 +317,7 @@ func TestCallsAreSampled(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		measured, calls := 0, 0
 		n := startMem(t, ignis.Config{
+			MessageRate: 1e9, MessageBurst: 1e9,
 			Hooks: ignis.Hooks{CallbackReturned: func(i ignis.CallbackReturnedInfo) {
 				if i.Callback == ignis.CallbackOnMessage {
 					measured++
