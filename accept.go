@@ -78,7 +78,7 @@ func withPort(host, port string) string {
 func (s *Server) accept(r *http.Request) (a Accepted, refused *ws.HandshakeError) {
 	var err error
 	if s.cfg.Accept != nil {
-		a, err = s.cfg.Accept(r)
+		a, err = s.callAccept(r)
 	} else {
 		err = CheckOrigin(r, s.cfg.AllowedOrigins)
 	}
@@ -93,8 +93,26 @@ func (s *Server) accept(r *http.Request) (a Accepted, refused *ws.HandshakeError
 	if e, ok := errors.AsType[*Error](err); ok && e != nil {
 		text, status = e.Error(), e.status()
 	}
-	return a, &ws.HandshakeError{Status: status, Reason: reasonRefused, Text: text, Err: err}
+	reason := reasonRefused
+	if errors.Is(err, errOrigin) {
+		reason = reasonOrigin
+	}
+	return a, &ws.HandshakeError{Status: status, Reason: reason, Text: text, Err: err}
 }
 
-// reasonRefused is the Reason of the error for a request that Accept refuses.
-const reasonRefused = "not accepted"
+// callAccept calls Accept. Unlike the other callbacks, Accept may panic: net/http handles it.
+func (s *Server) callAccept(r *http.Request) (a Accepted, err error) {
+	if s.cfg.Hooks.CallbackReturned == nil {
+		return s.cfg.Accept(r)
+	}
+	began := s.uptime()
+	a, err = s.cfg.Accept(r)
+	s.returned(CallbackAccept, nil, 1, err, began)
+	return a, err
+}
+
+// The Reason of the error for a request that is refused by Accept, or because of its origin.
+const (
+	reasonRefused = "not accepted"
+	reasonOrigin  = "origin not allowed"
+)

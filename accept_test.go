@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -182,4 +183,35 @@ type hijackable struct{ *httptest.ResponseRecorder }
 
 func (hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return nil, nil, errors.New("not here")
+}
+
+// The hook Refused distinguishes pages of other hosts from requests that Accept refuses for
+// another reason.
+func TestRefusedReason(t *testing.T) {
+	for err, want := range map[error]string{
+		nil:                     "origin not allowed",
+		errors.New("not today"): "not accepted",
+	} {
+		var got string
+		n := start(t, ignis.Config{
+			Hooks: ignis.Hooks{Refused: func(i ignis.RefusedInfo) { got = i.Reason }},
+			Accept: func(r *http.Request) (ignis.Accepted, error) {
+				if err != nil {
+					return ignis.Accepted{}, err
+				}
+				return ignis.Accepted{}, fmt.Errorf("wrapped: %w", ignis.CheckOrigin(r, nil))
+			},
+		})
+		r := httptest.NewRequest(http.MethodGet, "/ws", nil)
+		for name, value := range map[string]string{
+			"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+			"Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==", "Origin": "https://evil.example",
+		} {
+			r.Header.Set(name, value)
+		}
+		n.ServeHTTP(httptest.NewRecorder(), r)
+		if got != want || n.Stats().RefusedAccept != 1 {
+			t.Errorf("Accept returned %v: the reason is %q, want %q; %+v", err, got, want, n.Stats())
+		}
+	}
 }

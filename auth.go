@@ -18,18 +18,20 @@ import (
 func (c *session) authenticate(ctx context.Context, m wire.Message) (any, error) {
 	began := time.Now()
 	err := c.letIn(ctx, m)
-	c.hookAuthenticated(false, err, began)
+	c.hookAuthenticated(ctx, false, err, began)
 	return nil, err // the connected event or the close frame is the answer
 }
 
 // hookAuthenticated calls the Authenticated hook.
-func (c *session) hookAuthenticated(refresh bool, err error, began time.Time) {
+func (c *session) hookAuthenticated(ctx context.Context, refresh bool, err error, began time.Time) {
 	s := c.server
 	f := s.cfg.Hooks.Authenticated
 	if f == nil {
 		return
 	}
-	info := AuthenticatedInfo{ClientID: c.member.ID, Refresh: refresh, Err: err, Duration: time.Since(began)}
+	info := AuthenticatedInfo{
+		ClientID: c.member.ID, Refresh: refresh, Outcome: authOutcome(ctx, err), Err: err, Duration: time.Since(began),
+	}
 	if id := c.who(); id != nil {
 		info.UserID = id.UserID
 	}
@@ -44,7 +46,7 @@ func (c *session) letIn(ctx context.Context, m wire.Message) error {
 		err = c.admit(id, cipher, expires)
 	}
 	if f := c.server.cfg.OnConnect; f != nil && err == nil {
-		failed := c.server.call("OnConnect", c, func() error { f(ctx, id); return nil })
+		failed := c.server.timed(CallbackOnConnect, c, func() error { f(ctx, id); return nil })
 		c.callbackFailed("OnConnect", failed)
 	}
 	return err
@@ -69,9 +71,9 @@ func (c *session) identify(ctx context.Context, m wire.Message) (id *Client, cip
 	c.identity, c.issuedAt = id, issued // from now on, OnDisconnect must be called
 	c.mu.Unlock()
 	if who.expired() {
-		c.server.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", "the session has already expired")
+		c.server.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", rejectedExpired)
 		c.refuse(wire.ErrorRejected, wire.CloseAuthFailed)
-		return nil, nil, expires, ErrUnauthenticated
+		return nil, nil, expires, rejectedExpired
 	}
 	if c.isRevoked(id, issued) { // admit checks it again
 		return nil, nil, expires, c.refuseRevoked(id)
@@ -122,7 +124,7 @@ func (c *session) callAuthenticate(ctx context.Context, cred *Credentials) (who 
 			return who, err
 		}
 	}
-	err = s.call("Authenticate", c, func() (err error) {
+	err = s.timed(CallbackAuthenticate, c, func() (err error) {
 		who, err = s.cfg.Authenticate(ctx, *cred)
 		return err
 	})

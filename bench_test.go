@@ -3,6 +3,7 @@ package ignis_test
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/promignis"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -42,9 +44,21 @@ func beCrowd(address string, clients int) error {
 	return err
 }
 
+// withMetrics adds the hooks of promignis to the servers of the benchmarks, to measure what
+// metrics cost.
+var withMetrics = flag.Bool("metrics", false, "run the benchmarks with the hooks of promignis")
+
+func benchHooks() ignis.Hooks {
+	if *withMetrics {
+		return promignis.NewRecorder().Hooks()
+	}
+	return ignis.Hooks{}
+}
+
 // populated returns a server with that many clients in room "lobby", over real sockets.
 func populated(b *testing.B, clients int) *node {
 	n := start(b, ignis.Config{
+		Hooks:             benchHooks(),
 		Logger:            slog.New(slog.DiscardHandler),
 		BackpressureLimit: 1 << 30,
 		IdleTimeout:       -1,
@@ -84,6 +98,7 @@ func BenchmarkDispatch(b *testing.B) {
 	var count atomic.Int64
 	const batch = 50
 	n := start(b, ignis.Config{
+		Hooks:  benchHooks(),
 		Logger: slog.New(slog.DiscardHandler), MessageRate: 1e9, MessageBurst: 1e9, ByteRate: 1e9, ByteBurst: 1e9,
 		OnMessage: func(context.Context, *ignis.Client, wire.Message) (any, error) {
 			if count.Add(1)%batch == 0 {

@@ -153,8 +153,8 @@ func (s *Server) watchGaps(ctx context.Context, b BusGapReporter) {
 		go func() {
 			defer s.tasks.Done()
 			defer close(returned)
-			// The only possible error is a panic, which call has counted and logged.
-			_ = s.call("OnBusGap", nil, func() error {
+			// The only possible error is a panic, which timed has counted and logged.
+			_ = s.timed(CallbackOnBusGap, nil, func() error {
 				s.cfg.OnBusGap(ctx, BusGap{from, until})
 				return nil
 			})

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
-	"unicode/utf8"
 
 	"github.com/ignis-go/ignis/wire"
 )
@@ -196,14 +195,14 @@ func infos(cs []*session) []ClientInfo {
 // Disconnect closes a client with a close code and a reason of at most 123 bytes. The
 // code must be 1000, 1008 or between 4000 and 4999. A client that is closed with
 // [wire.CloseDisconnected] does not reconnect automatically. Disconnect returns
-// [ErrNoClient] if no client with that ID is connected to this server.
+// [ErrNoClient] if no client with that ID is connected to this server. See
+// [Server.DisconnectAll] for clients of other servers.
 func (s *Server) Disconnect(clientID string, code uint16, reason string) error {
 	if err := s.running(); err != nil {
 		return err
 	}
-	application := code == 1000 || code == 1008 || code >= 4000 && code <= 4999
-	if !application || len(reason) > 123 || !utf8.ValidString(reason) {
-		return fmt.Errorf("ignis: disconnect: close code %d with a reason of %d bytes: want 1000, 1008 or 4000 to 4999, and at most 123 bytes of UTF-8", code, len(reason))
+	if err := wire.CheckClose(code, reason); err != nil {
+		return fmt.Errorf("ignis: disconnect: %w", err)
 	}
 	m, ok := s.reg.Get(clientID)
 	if !ok {

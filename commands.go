@@ -80,16 +80,23 @@ func (s *Server) resend(ctx context.Context, lost <-chan []Revocation) {
 func (s *Server) execute(commands [][]byte) (list []Revocation) {
 	s.counts.commands.Add(uint64(len(commands)))
 	for _, text := range commands {
-		r, err := s.readCommand(text)
+		c, err := wire.DecodeCommand(text)
+		if err == nil && c.Name == wire.CommandRevoke {
+			var r Revocation
+			if r, err = c.Revocation(); err == nil {
+				list = append(list, r)
+			}
+		} else if err == nil {
+			err = s.obey(&c)
+		}
 		switch {
+		case err == nil:
 		case errors.Is(err, errUnknownCommand), errors.Is(err, wire.ErrVersion):
 			s.counts.unknownCommands.Add(1)
 			s.cfg.Logger.Debug("command from the bus ignored", "bytes", len(text), "error", err)
-		case err != nil:
+		default:
 			s.counts.badCommands.Add(1)
 			s.warn("malformed command from the bus", "bytes", len(text), "error", err)
-		default:
-			list = append(list, r)
 		}
 	}
 	if len(list) > 0 {
@@ -100,14 +107,61 @@ func (s *Server) execute(commands [][]byte) (list []Revocation) {
 
 var errUnknownCommand = errors.New("unknown command")
 
-// readCommand decodes a command.
-func (s *Server) readCommand(text []byte) (r Revocation, err error) {
-	c, err := wire.DecodeCommand(text)
-	if err != nil {
-		return r, err
+// obey executes a command that is not stored, unless this server has executed it before.
+func (s *Server) obey(c *wire.Command) error {
+	var do func()
+	switch c.Name {
+	case wire.CommandDisconnect:
+		d, err := c.Disconnection()
+		if err != nil {
+			return err
+		}
+		do = func() { s.disconnectAll(d, true) }
+	case wire.CommandJoin, wire.CommandLeave:
+		r, err := c.RoomChange()
+		if err != nil {
+			return err
+		}
+		do = func() { s.changeRooms(r, true) }
+	default:
+		return errUnknownCommand
 	}
-	if c.Name != wire.CommandRevoke {
-		return r, errUnknownCommand
+	switch {
+	case c.ServerID == s.id: // executed before it was sent
+	case !s.obeyed.add(c.ID):
+		s.counts.repeatedCommands.Add(1)
+	default:
+		do()
 	}
-	return c.Revocation()
+	return nil
+}
+
+// maxObeyed is the number of commands whose IDs a server remembers. Commands are repeated
+// within seconds, while their sender waits for the bus.
+const maxObeyed = 4096
+
+// commandIDs is a set of the IDs of the latest commands.
+type commandIDs struct {
+	set  map[string]struct{}
+	list []string // a ring
+	next int      // index in list of the oldest ID, once the ring is full
+}
+
+// add adds an ID and reports whether it is new. It removes the oldest ID if necessary.
+func (l *commandIDs) add(id string) bool {
+	if _, ok := l.set[id]; ok {
+		return false
+	}
+	if l.set == nil {
+		l.set = make(map[string]struct{})
+	}
+	if len(l.list) < maxObeyed {
+		l.list = append(l.list, id)
+	} else {
+		delete(l.set, l.list[l.next])
+		l.list[l.next] = id
+		l.next = (l.next + 1) % maxObeyed
+	}
+	l.set[id] = struct{}{}
+	return true
 }

@@ -150,7 +150,7 @@ func TestHostileCommands(t *testing.T) {
 			strings.Repeat("[", 20000), `{"version":1,"command":"revoke","data":` + strings.Repeat(`[`, 600) + strings.Repeat(`]`, 600) + `}`,
 			annRevoked + annRevoked, strings.Repeat(" ", wire.MaxCommand) + annRevoked,
 		}
-		unknown := []string{`{"version":1,"command":"reboot"}`, `{"version":2,"command":"revoke"}`, `{"version":2,"something":"else"}`, `{"version":1,"command":"disconnect","to":"user:ann","id":"1","serverId":"2","data":{"code":4006}}`}
+		unknown := []string{`{"version":1,"command":"reboot"}`, `{"version":2,"command":"revoke"}`, `{"version":2,"something":"else"}`, `{"version":1,"command":"drain","to":"user:ann","id":"1","serverId":"2","data":{"code":4006}}`}
 		b.stored <- texts(bad...)
 		<-n.Ready()
 		p, _ := n.enter(credentials("ann", "t", ""))
@@ -185,7 +185,7 @@ func TestRevokeWithoutTheBus(t *testing.T) {
 		b.refuseWith(errors.New("no luck"))
 		r := ignis.Revocation{UserID: "ann", Until: bubbleStart.Add(time.Hour)}
 		var failed *ignis.BusError
-		if err := n.Revoke(t.Context(), r); !errors.As(err, &failed) || !strings.Contains(err.Error(), "no luck") {
+		if _, err := n.Revoke(t.Context(), r); !errors.As(err, &failed) || !strings.Contains(err.Error(), "no luck") {
 			t.Errorf("Revoke = %v", err)
 		}
 		p.only(closed(4006)...)
@@ -222,7 +222,7 @@ func TestRevokeWithABusWithoutCommands(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		n := startMem(t, ignis.Config{Bus: newFakeBus(), Authenticate: tokens})
 		p, _ := n.enter(credentials("ann", "", ""))
-		if err := n.Revoke(t.Context(), ignis.Revocation{UserID: "ann", Until: time.Now().Add(time.Hour)}); !errors.Is(err, ignis.ErrNoCommands) {
+		if _, err := n.Revoke(t.Context(), ignis.Revocation{UserID: "ann", Until: time.Now().Add(time.Hour)}); !errors.Is(err, ignis.ErrNoCommands) {
 			t.Errorf("Revoke = %v", err)
 		}
 		p.only(closed(4006)...)

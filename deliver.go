@@ -79,24 +79,30 @@ func (d *delivery) done() {
 	deliveries.Put(d)
 }
 
+// appendRecipients appends the authenticated clients of this instance that to addresses.
+func (s *Server) appendRecipients(dst []*session, to Address) []*session {
+	switch to.Type {
+	case wire.TypeClient:
+		if member, ok := s.reg.Get(to.Name); ok && member.Active() {
+			dst = append(dst, member.Value)
+		}
+	case wire.TypeUser:
+		dst = s.reg.AppendUser(dst, to.Name)
+	case wire.TypeRoom:
+		dst = s.reg.AppendRoom(dst, to.Name)
+	case wire.TypeBroadcast:
+		dst = s.reg.AppendActive(dst)
+	}
+	return dst
+}
+
 // deliver queues messages for all clients of this instance that they are addressed to. It
 // is used for messages sent here and for those from the bus. It does not keep the slices.
 // It returns the number of recipients.
 func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) (recipients int) {
 	d := deliveries.Get().(*delivery)
 	defer d.done()
-	switch to.Type {
-	case wire.TypeClient:
-		if member, ok := s.reg.Get(to.Name); ok && member.Active() {
-			d.clients = append(d.clients, member.Value)
-		}
-	case wire.TypeUser:
-		d.clients = s.reg.AppendUser(d.clients, to.Name)
-	case wire.TypeRoom:
-		d.clients = s.reg.AppendRoom(d.clients, to.Name)
-	case wire.TypeBroadcast:
-		d.clients = s.reg.AppendActive(d.clients)
-	}
+	d.clients = s.appendRecipients(d.clients, to)
 	differs := slices.ContainsFunc(messages, outgoing.differs)
 	except := newIDSet(exclude)
 	queued := 0
@@ -123,6 +129,7 @@ func (s *Server) deliver(to Address, exclude []string, messages ...outgoing) (re
 		}
 	}
 	s.counts.sent.Add(uint64(queued)) // once rather than per client, because the counter is contended
+	s.counts.recipients.add(recipients, len(messages))
 	return recipients
 }
 

@@ -27,6 +27,7 @@ var steps = map[string]step{
 func (c *session) dispatch(payload []byte, binary bool) {
 	s := c.server
 	s.counts.received.Add(1)
+	s.counts.receivedBytes.Add(uint64(len(payload)))
 	c.lastActivity.Store(s.uptime())
 	m, ok := c.decode(payload, binary)
 	if !ok || m.Event == wire.EventHeartbeat && m.ID == "" {

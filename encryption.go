@@ -111,7 +111,7 @@ func (c *session) agree(ctx context.Context, id *Client, cred *Credentials) (*Ci
 func (c *session) handshake(ctx context.Context, id *Client, cred *Credentials) (*Cipher, error) {
 	s := c.server
 	var cipher *Cipher
-	err := s.call("AgreeKeys", c, func() (err error) {
+	err := s.timed(CallbackAgreeKeys, c, func() (err error) {
 		cipher, err = s.cfg.AgreeKeys(ctx, id, *cred)
 		return err
 	})

@@ -43,25 +43,40 @@ func TestFromAnyGoroutine(t *testing.T) {
 	}
 	calls := map[string]func(){
 		"Client":        func() { n.Client(one()) },
+		"ClientStats":   func() { n.ClientStats() },
 		"Clients":       func() { n.Clients() },
 		"ClientsInRoom": func() { n.ClientsInRoom("a") },
 		"ClientsOfUser": func() { n.ClientsOfUser("ann") },
 		"Disconnect":    func() { _ = n.Disconnect(one(), 4000, "") },
+		"DisconnectAll": func() { _, _ = n.DisconnectAll(ctx, ignis.ToClient(one()), 4000, "") },
 		"Encrypt":       func() { _ = n.Encrypt(one(), &some) },
+		"HasBus":        func() { n.HasBus() },
 		"Health":        func() { n.Health() },
 		"ID":            func() { n.ID() },
 		"InRoom":        func() { n.InRoom(one(), "a") },
 		"Join":          func() { _ = n.Join(one(), "a", "b") },
+		"JoinAll":       func() { _, _ = n.JoinAll(ctx, ignis.ToUser("ann"), "a", "b") },
 		"Leave":         func() { _ = n.Leave(one(), "a") },
-		"Ready":         func() { n.Ready() },
+		"LeaveAll":      func() { _, _ = n.LeaveAll(ctx, ignis.ToRoom("b"), "a", "b") },
+		"ListClients": func() {
+			n.ListClients(ignis.ClientQuery{})
+			n.ListClients(ignis.ClientQuery{UserID: "ann", Room: "a", Limit: 1})
+			n.ListClients(ignis.ClientQuery{Room: "a"})
+		},
+		"ListRooms": func() { n.ListRooms(ignis.NameQuery{Keep: func(string) bool { return n.Stats().Rooms > 0 }}) },
+		"ListUsers": func() { n.ListUsers(ignis.NameQuery{Limit: 1}) },
+		"Ready":     func() { n.Ready() },
 		"Revoke": func() {
 			until := time.Now().Add(time.Hour)
-			_ = n.Revoke(ctx, ignis.Revocation{UserID: "bob", IssuedBefore: time.Now(), Until: until})
-			_ = n.Revoke(ctx, ignis.Revocation{TokenID: "t", Until: until})
-			_ = n.Revoke(ctx, ignis.Revocation{ClientID: one(), Until: until})
+			_, _ = n.Revoke(ctx, ignis.Revocation{UserID: "bob", IssuedBefore: time.Now(), Until: until})
+			_, _ = n.Revoke(ctx, ignis.Revocation{TokenID: "t", Until: until})
+			_, _ = n.Revoke(ctx, ignis.Revocation{ClientID: one(), Until: until})
 		},
 		"Run":  func() { _ = n.Run(ctx) }, // it is already running
 		"Send": func() { _ = n.Send(ctx, ignis.To("a"), "x", 1) },
+		"SendAll": func() {
+			_, _ = n.SendAll(ctx, ignis.Post{To: ignis.ToRoom("a"), Event: "x"}, ignis.Post{To: ignis.ToRoom("a"), Event: "y"})
+		},
 		"SendLocal": func() {
 			_ = n.SendLocal(ignis.ToEveryone(), "x", 1)
 			_ = n.SendLocal(ignis.ToClient(one()), "x", 1)

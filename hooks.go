@@ -1,6 +1,10 @@
 package ignis
 
-import "time"
+import (
+	"context"
+	"errors"
+	"time"
+)
 
 // Hooks are functions that a server calls when something happens, for metrics and traces.
 // A nil function costs nothing. The functions are called from the goroutine that does the
@@ -20,6 +24,10 @@ type Hooks struct {
 	Left func(LeftInfo)
 	// MessageHandled is called when OnMessage has returned.
 	MessageHandled func(MessageHandledInfo)
+	// CallbackReturned is called when one of the functions listed at [Callback] has
+	// returned, and unless it is Accept, when it has panicked. If clients send many messages,
+	// it is called only for about one in 64 calls of OnMessage.
+	CallbackReturned func(CallbackReturnedInfo)
 	// Sent is called when messages have been queued for the clients of this instance.
 	// Messages that arrive from the bus together and have the same address are reported
 	// together.
@@ -55,9 +63,43 @@ type RefusedInfo struct {
 // AuthenticatedInfo describes the result of an authentication or a refresh.
 type AuthenticatedInfo struct {
 	ClientID, UserID string
-	Refresh          bool  // whether the client was already authenticated
-	Err              error // why it was rejected; nil if it was not
+	Refresh          bool // whether the client was already authenticated
+	Outcome          AuthOutcome
+	Err              error // why it was not accepted; nil if it was
 	Duration         time.Duration
+}
+
+// AuthOutcome is the result of an authentication or a refresh. The texts are stable.
+type AuthOutcome string
+
+// The outcomes.
+const (
+	AuthAccepted    AuthOutcome = "accepted"
+	AuthRejected    AuthOutcome = "rejected"    // the credentials are not valid
+	AuthRevoked     AuthOutcome = "revoked"     // the access has been revoked
+	AuthLimited     AuthOutcome = "limited"     // a limit: AuthConcurrency, AuthFailureBurst or MaxClientsPerUser
+	AuthUnavailable AuthOutcome = "unavailable" // Authenticate could not decide; see ErrUnauthenticated
+	AuthFailed      AuthOutcome = "failed"      // a callback failed, or no keys were agreed on
+	AuthAbandoned   AuthOutcome = "abandoned"   // the client disconnected or exceeded its time limit
+)
+
+// authOutcome returns the outcome of an authentication that ended with err.
+func authOutcome(ctx context.Context, err error) AuthOutcome {
+	switch {
+	case err == nil:
+		return AuthAccepted
+	case errors.Is(err, errRevoked):
+		return AuthRevoked
+	case errors.Is(err, errBusy), errors.Is(err, errFailing), errors.Is(err, errUserFull):
+		return AuthLimited
+	case errors.Is(err, ErrUnauthenticated):
+		return AuthRejected
+	case ctx.Err() != nil, errors.Is(err, errTooLate), errors.Is(err, context.Canceled):
+		return AuthAbandoned
+	case undecided(err):
+		return AuthUnavailable
+	}
+	return AuthFailed
 }
 
 // JoinedInfo describes a room that a client has joined or was refused.
@@ -77,6 +119,15 @@ type MessageHandledInfo struct {
 	Client   *Client
 	Event    string // chosen by the client, so do not use it as a metric label
 	Err      error
+	Duration time.Duration
+}
+
+// CallbackReturnedInfo describes a call of a function of Config.
+type CallbackReturnedInfo struct {
+	Callback Callback
+	ClientID string // empty for Accept and OnBusGap
+	Calls    int    // the number of calls that it stands for: 1, or more for OnMessage
+	Err      error  // what it returned, or the description of its panic
 	Duration time.Duration
 }
 
@@ -123,11 +174,58 @@ type RevokedInfo struct {
 	FromBus     bool
 }
 
-// hook calls the hook f unless it is nil.
+// CombineHooks returns hooks that call those of each argument, in order. A panic in one of
+// them skips the following ones.
+func CombineHooks(all ...Hooks) Hooks {
+	var h Hooks
+	for _, next := range all {
+		h = Hooks{
+			Connected:        both(h.Connected, next.Connected),
+			Refused:          both(h.Refused, next.Refused),
+			Authenticated:    both(h.Authenticated, next.Authenticated),
+			Joined:           both(h.Joined, next.Joined),
+			Left:             both(h.Left, next.Left),
+			MessageHandled:   both(h.MessageHandled, next.MessageHandled),
+			CallbackReturned: both(h.CallbackReturned, next.CallbackReturned),
+			Sent:             both(h.Sent, next.Sent),
+			Flushed:          both(h.Flushed, next.Flushed),
+			Dropped:          both(h.Dropped, next.Dropped),
+			Closed:           both(h.Closed, next.Closed),
+			Published:        both(h.Published, next.Published),
+			Received:         both(h.Received, next.Received),
+			BusGap:           both(h.BusGap, next.BusGap),
+			Revoked:          both(h.Revoked, next.Revoked),
+		}
+	}
+	return h
+}
+
+// both returns a function that calls f and then g. Either may be nil.
+func both[T any](f, g func(T)) func(T) {
+	switch {
+	case f == nil:
+		return g
+	case g == nil:
+		return f
+	}
+	return func(info T) {
+		f(info)
+		g(info)
+	}
+}
+
+// hook calls the hook f unless it is nil. It is called for every message and every write,
+// so it does less than Server.call.
 func hook[T any](s *Server, name string, f func(T), info T) {
 	if f == nil {
 		return
 	}
-	// The only possible error is a panic, which call has counted and logged.
-	_ = s.call("Hooks."+name, nil, func() error { f(info); return nil })
+	returned := false
+	defer func() {
+		if !returned {
+			_ = s.failed("Hooks."+name, nil, recover())
+		}
+	}()
+	f(info)
+	returned = true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -89,7 +90,8 @@ func TestHooks(t *testing.T) {
 		size := 0
 		for _, told := range l.take() {
 			if _, err := fmt.Sscanf(told, "Flushed {Messages:1 Bytes:%d}", &size); err != nil &&
-				told != "Authenticated {ClientID:"+id+" UserID:ann Refresh:false Err:<nil> Duration:1s}" {
+				told != "CallbackReturned {Callback:Authenticate ClientID:"+id+" Calls:1 Err:<nil> Duration:1s}" &&
+				told != "Authenticated {ClientID:"+id+" UserID:ann Refresh:false Outcome:accepted Err:<nil> Duration:1s}" {
 				t.Errorf("unexpected hook: %s", told)
 			}
 		}
@@ -98,13 +100,16 @@ func TestHooks(t *testing.T) {
 		}
 		p.text(`{"event":"refresh","data":{"user":"eve","token":"bad"}}`)
 		time.Sleep(2 * time.Second)
-		expect("Authenticated {ClientID:" + id + " UserID:ann Refresh:true Err:Authentication failed Duration:1s}")
+		expect("CallbackReturned {Callback:Authenticate ClientID:"+id+" Calls:1 Err:unauthenticated Duration:1s}",
+			"Authenticated {ClientID:"+id+" UserID:ann Refresh:true Outcome:rejected Err:Authentication failed: unauthenticated Duration:1s}")
 		p.join(names("a", "b"))
-		expect("Joined {ClientID:"+id+" Room:a Refused:}", "Joined {ClientID:"+id+" Room:b Refused:not allowed by the application}")
+		expect("CallbackReturned {Callback:ValidateRooms ClientID:"+id+" Calls:1 Err:<nil> Duration:0s}",
+			"Joined {ClientID:"+id+" Room:a Refused:}", "Joined {ClientID:"+id+" Room:b Refused:not allowed by the application}")
 		p.text(`{"event":"x"}`)
 		time.Sleep(2 * time.Second)
 		lines := l.take()
-		if len(lines) != 1 || !strings.HasPrefix(lines[0], "MessageHandled {Client:0x") || !strings.HasSuffix(lines[0], " Event:x Err:no luck Duration:1s}") {
+		if len(lines) != 2 || lines[0] != "CallbackReturned {Callback:OnMessage ClientID:"+id+" Calls:1 Err:no luck Duration:1s}" ||
+			!strings.HasPrefix(lines[1], "MessageHandled {Client:0x") || !strings.HasSuffix(lines[1], " Event:x Err:no luck Duration:1s}") {
 			t.Errorf("hooks: %q", lines)
 		}
 		_ = n.Send(t.Context(), ignis.ToRoom("a"), "x", 1)
@@ -151,6 +156,197 @@ func TestHookPanics(t *testing.T) {
 		synctest.Wait()
 		if st := n.Stats(); st.Clients != 0 || st.CallbackPanics < 4 || !n.log.Has("Hooks.Sent panicked") {
 			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// CombineHooks calls every hook of every argument, in order.
+func TestCombineHooks(t *testing.T) {
+	var first, second told
+	combined := reflect.ValueOf(ignis.CombineHooks(first.hooks(), ignis.Hooks{}, second.hooks()))
+	for i := range combined.NumField() {
+		name, f := combined.Type().Field(i).Name, combined.Field(i)
+		if f.IsNil() {
+			t.Errorf("CombineHooks forgets the hook %s", name)
+			continue
+		}
+		f.Call([]reflect.Value{reflect.Zero(f.Type().In(0))})
+		for _, l := range []*told{&first, &second} {
+			if got := l.lines; len(got) != 1 || !strings.HasPrefix(got[0], name+" ") {
+				t.Errorf("the hook %s of CombineHooks called %q", name, got)
+			}
+			l.lines = nil
+		}
+	}
+	if h := ignis.CombineHooks(); h.Connected != nil {
+		t.Error("CombineHooks without arguments returns hooks")
+	}
+}
+
+// Each callback reports its duration and its error, and its name is a field of Config.
+func TestCallbackReturned(t *testing.T) {
+	for b := ignis.Callback(0); !strings.HasPrefix(b.String(), "Callback("); b++ {
+		if f, ok := reflect.TypeFor[ignis.Config]().FieldByName(b.String()); !ok || f.Type.Kind() != reflect.Func {
+			t.Errorf("Config has no function %v", b)
+		}
+	}
+	bubble(t, func(t *testing.T) {
+		b := newGapBus()
+		var mu sync.Mutex
+		got := make(map[ignis.Callback]string)
+		n := startMem(t, ignis.Config{
+			Hooks: ignis.Hooks{CallbackReturned: func(i ignis.CallbackReturnedInfo) {
+				mu.Lock()
+				defer mu.Unlock()
+				got[i.Callback] = fmt.Sprintf("%v %v %t", i.Duration, i.Err, i.ClientID != "")
+			}},
+			Bus: b,
+			Accept: func(r *http.Request) (ignis.Accepted, error) {
+				time.Sleep(time.Second)
+				return ignis.Accepted{}, ignis.CheckOrigin(r, nil)
+			},
+			Encryption: ignis.EncryptionOptional,
+			AgreeKeys: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Cipher, error) {
+				time.Sleep(2 * time.Second)
+				return nil, nil //nolint:nilnil // not encrypted
+			},
+			ValidateRooms: func(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) {
+				return rooms, nil
+			},
+			OnBusGap:  func(context.Context, ignis.BusGap) { time.Sleep(6 * time.Second) },
+			OnConnect: func(context.Context, *ignis.Client) { panic("no luck") },
+			OnJoin:    func(context.Context, *ignis.Client, string) { time.Sleep(3 * time.Second) },
+			OnLeave:   func(context.Context, *ignis.Client, string, ignis.LeaveCause) { time.Sleep(4 * time.Second) },
+			OnMessage: func(context.Context, *ignis.Client, wire.Message) (any, error) {
+				return nil, &ignis.Error{Message: "no"}
+			},
+			OnDisconnect: func(context.Context, *ignis.Client, ignis.Disconnect) { time.Sleep(5 * time.Second) },
+		})
+		p := n.login("ann")
+		p.join(names("a"))
+		p.text(`{"event":"x"}`)
+		synctest.Wait()
+		time.Sleep(4 * time.Second)
+		_ = n.Leave(p.id, "a")
+		time.Sleep(5 * time.Second)
+		_ = p.conn.Close()
+		b.gaps <- ignis.BusGap{}
+		time.Sleep(time.Minute)
+		mu.Lock()
+		defer mu.Unlock()
+		want := map[ignis.Callback]string{
+			ignis.CallbackAccept:        "1s <nil> false",
+			ignis.CallbackAuthenticate:  "0s <nil> true",
+			ignis.CallbackAgreeKeys:     "2s <nil> true",
+			ignis.CallbackValidateRooms: "0s <nil> true",
+			ignis.CallbackOnConnect:     "0s panic: no luck true",
+			ignis.CallbackOnJoin:        "3s <nil> true",
+			ignis.CallbackOnLeave:       "4s <nil> true",
+			ignis.CallbackOnMessage:     "0s no true",
+			ignis.CallbackOnDisconnect:  "5s <nil> true",
+			ignis.CallbackOnBusGap:      "6s <nil> false",
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%v\nwant\n%v", got, want)
+		}
+	})
+}
+
+// The hook Authenticated reports the outcome of authentications and refreshes.
+func TestAuthOutcome(t *testing.T) {
+	unavailable := &ignis.Error{Code: wire.CodeUnavailable}
+	told := &ignis.Error{Code: wire.CodeForbidden, Message: "You are blocked."}
+	for _, row := range []struct {
+		err     error
+		expires time.Duration
+		wait    time.Duration
+		want    ignis.AuthOutcome
+	}{
+		{nil, 0, 0, ignis.AuthAccepted},
+		{ignis.ErrUnauthenticated, 0, 0, ignis.AuthRejected},
+		{fmt.Errorf("%w: %w", ignis.ErrUnauthenticated, told), 0, 0, ignis.AuthRejected},
+		{nil, -time.Second, 0, ignis.AuthRejected},
+		{unavailable, 0, 0, ignis.AuthUnavailable},
+		{errors.New("no luck"), 0, 0, ignis.AuthFailed},
+		{nil, 0, time.Minute, ignis.AuthAbandoned},
+		{errors.New("no luck"), 0, time.Minute, ignis.AuthAbandoned},
+	} {
+		for _, refresh := range []bool{false, true} {
+			if refresh && row.wait > 0 {
+				continue // the time of a refresh is not limited
+			}
+			t.Run(fmt.Sprint(row.err, row.expires, row.wait, refresh), func(t *testing.T) {
+				bubble(t, func(t *testing.T) {
+					var got []ignis.AuthOutcome
+					n := startMem(t, ignis.Config{
+						Hooks: ignis.Hooks{Authenticated: func(i ignis.AuthenticatedInfo) { got = append(got, i.Outcome) }},
+						Authenticate: func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
+							if refresh && c.Refreshed == nil {
+								return ignis.Identity{}, nil
+							}
+							time.Sleep(row.wait)
+							id := ignis.Identity{}
+							if row.expires != 0 {
+								id.Expires = time.Now().Add(row.expires)
+							}
+							return id, row.err
+						},
+					})
+					p := n.connect()
+					p.text(authenticate2)
+					want := []ignis.AuthOutcome{row.want}
+					if refresh {
+						p.connected()
+						p.text(`{"event":"refresh","data":{}}`)
+						want = []ignis.AuthOutcome{ignis.AuthAccepted, row.want}
+					}
+					time.Sleep(2 * time.Minute)
+					synctest.Wait()
+					if !slices.Equal(got, want) {
+						t.Errorf("outcomes %q, want %q", got, want)
+					}
+				})
+			})
+		}
+	}
+}
+
+// If clients send many messages, a part of the calls of OnMessage is measured, and stands for
+// the others. If they send few, each call is measured.
+func TestCallsAreSampled(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		measured, calls := 0, 0
+		n := startMem(t, ignis.Config{
+			MessageRate: 1e9, MessageBurst: 1e9,
+			Hooks: ignis.Hooks{CallbackReturned: func(i ignis.CallbackReturnedInfo) {
+				if i.Callback == ignis.CallbackOnMessage {
+					measured++
+					calls += i.Calls
+				}
+			}},
+			OnMessage: func(context.Context, *ignis.Client, wire.Message) (any, error) {
+				return nil, nil //nolint:nilnil // no answer
+			},
+		})
+		p := n.login("ann")
+		const few, many = 10, 1600
+		for range few {
+			p.text(`{"event":"x"}`)
+			time.Sleep(time.Second)
+		}
+		if measured != few || calls != few {
+			t.Errorf("measured %d calls for %d, want %d for as many", measured, calls, few)
+		}
+		measured, calls = 0, 0
+		for range many {
+			p.text(`{"event":"x"}`)
+			synctest.Wait()
+		}
+		time.Sleep(time.Second)
+		p.text(`{"event":"x"}`) // stands for those after the last that was measured
+		synctest.Wait()
+		if calls != many+1 || measured > many/64+2 {
+			t.Errorf("measured %d calls for %d, want about %d for %d", measured, calls, many/64, many+1)
 		}
 	})
 }

@@ -38,7 +38,7 @@ func (s *Server) refused(r *http.Request, remote string, err error) {
 		s.warn("connection refused", "remote", remote, "error", limited)
 		return
 	}
-	if h.Reason == reasonRefused {
+	if h.Reason == reasonRefused || h.Reason == reasonOrigin {
 		s.counts.refusedAccept.Add(1)
 		s.warn("connection refused", "remote", r.RemoteAddr, "origin", strings.Join(r.Header.Values("Origin"), ", "), "error", h.Err)
 		return

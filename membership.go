@@ -189,7 +189,7 @@ func (c *session) callOnJoin(ctx context.Context, room string) {
 	if s.cfg.OnJoin == nil {
 		return
 	}
-	err := s.call("OnJoin", c, func() error { s.cfg.OnJoin(ctx, c.who(), room); return nil })
+	err := s.timed(CallbackOnJoin, c, func() error { s.cfg.OnJoin(ctx, c.who(), room); return nil })
 	c.callbackFailed("OnJoin", err)
 }
 
@@ -199,6 +199,6 @@ func (c *session) callOnLeave(ctx context.Context, room string, cause LeaveCause
 	if s.cfg.OnLeave == nil {
 		return
 	}
-	err := s.call("OnLeave", c, func() error { s.cfg.OnLeave(ctx, c.who(), room, cause); return nil })
+	err := s.timed(CallbackOnLeave, c, func() error { s.cfg.OnLeave(ctx, c.who(), room, cause); return nil })
 	c.callbackFailed("OnLeave", err)
 }

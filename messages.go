@@ -25,7 +25,7 @@ func (s *Server) encodeReply(reply any) (json.RawMessage, error) {
 // handle passes a message to OnMessage.
 func (c *session) handle(ctx context.Context, m wire.Message) (reply any, err error) {
 	s := c.server
-	s.counts.messages.Add(1)
+	number := s.counts.messages.Add(1)
 	if s.cfg.OnMessage == nil {
 		s.counts.ignored.Add(1)
 		return nil, &Error{Code: wire.CodeUnknownEvent, Message: "Unknown event"}
@@ -33,11 +33,15 @@ func (c *session) handle(ctx context.Context, m wire.Message) (reply any, err er
 	if c.version() < 2 {
 		m.Room = "" // not part of protocol 1
 	}
-	began := time.Now()
 	if f := s.cfg.Hooks.MessageHandled; f != nil {
+		began := time.Now()
 		defer func() { hook(s, "MessageHandled", f, MessageHandledInfo{c.who(), m.Event, err, time.Since(began)}) }()
 	}
-	err = s.call("OnMessage", c, func() (err error) {
+	calls := 0
+	if s.cfg.Hooks.CallbackReturned != nil {
+		calls = s.counts.samples.take(number, c.lastActivity.Load())
+	}
+	err = s.timedFor(calls, CallbackOnMessage, c, func() (err error) {
 		reply, err = s.cfg.OnMessage(ctx, c.who(), m)
 		if err == nil && c.wantsAnswer(m) {
 			reply, err = s.encodeReply(reply) // within call, because it may call a MarshalJSON of the application

@@ -3,6 +3,7 @@ package ignis
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/ignis-go/ignis/internal/printable"
@@ -99,7 +100,7 @@ type expiresData struct {
 func (c *session) refresh(ctx context.Context, m wire.Message) (any, error) {
 	began := time.Now()
 	expires, err := c.renew(ctx, m)
-	c.hookAuthenticated(true, err, began)
+	c.hookAuthenticated(ctx, true, err, began)
 	if err != nil {
 		return nil, err
 	}
@@ -108,6 +109,22 @@ func (c *session) refresh(ctx context.Context, m wire.Message) (any, error) {
 	}
 	return expiresData{wire.FormatTime(expires)}, nil
 }
+
+// errRejected is what clients are told if a refresh is rejected.
+var errRejected = &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
+
+// rejection is the error for credentials that Authenticate accepts but that cannot be used. It
+// matches ErrUnauthenticated.
+type rejection string
+
+const (
+	rejectedExpired   rejection = "the session has already expired"
+	rejectedOtherUser rejection = "the credentials belong to another user or have expired"
+)
+
+func (r rejection) Error() string      { return string(r) }
+func (r rejection) LogCause() string   { return string(r) }
+func (rejection) Is(target error) bool { return target == ErrUnauthenticated }
 
 // renew replaces the identity of a client and returns the new end of its session.
 func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time, err error) {
@@ -122,9 +139,9 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 	case errors.Is(err, ErrUnauthenticated):
 		s.info("refresh refused", "client", c.member.ID, "user", was.UserID, "error", err)
 		if e, ok := errors.AsType[*Error](err); ok && e != nil {
-			return expires, e // a text that is meant for the client
+			return expires, err // with a text that is meant for the client
 		}
-		return expires, &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
+		return expires, fmt.Errorf("%w: %w", errRejected, err)
 	case err != nil && ctx.Err() != nil: // the client has disconnected
 		return expires, err
 	case undecided(err):
@@ -134,8 +151,8 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 		c.callbackFailed("Authenticate", err)
 		return expires, err
 	case who.UserID != was.UserID || who.expired():
-		s.info("refresh refused", "client", c.member.ID, "user", was.UserID, "error", "the credentials belong to another user or have expired")
-		return expires, &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
+		s.info("refresh refused", "client", c.member.ID, "user", was.UserID, "error", rejectedOtherUser)
+		return expires, fmt.Errorf("%w: %w", errRejected, rejectedOtherUser)
 	}
 	id := *was // a copy, because others may be reading it
 	id.Metadata, id.TokenID = who.Metadata, who.TokenID
@@ -172,5 +189,5 @@ func (c *session) refreshRevoked(id *Client) error {
 	s := c.server
 	s.counts.refusedRevoked.Add(1)
 	s.info("refresh refused", "client", c.member.ID, "user", id.UserID, "error", "access was revoked")
-	return &Error{Code: wire.CodeForbidden, Message: wire.ErrorRejected}
+	return fmt.Errorf("%w: %w", errRejected, errRevoked)
 }

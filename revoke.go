@@ -33,35 +33,37 @@ var errRevoked = fmt.Errorf("%w: access was revoked", ErrUnauthenticated)
 // the cluster, and authentications and refreshes with a revoked token are refused until
 // r.Until. Clients that are being authenticated are refused as well.
 //
-// Revoke first closes the clients of this server. Then it passes the revocation to the bus,
-// which stores it for servers that start or reconnect later. If that fails, the error wraps
-// a [*BusError], and the other servers may not know of the revocation. Calling Revoke again
-// with the same revocation is safe. The call waits for the bus until ctx is done.
+// Revoke first closes the clients of this server and counts them. Then it passes the
+// revocation to the bus, which stores it for servers that start or reconnect later. If that
+// fails, the error wraps a [*BusError], and the other servers may not know of the
+// revocation. Calling Revoke again with the same revocation is safe. The call waits for the
+// bus until ctx is done.
 //
 // A server that is cut off from the bus learns of a revocation when it is connected again.
-func (s *Server) Revoke(ctx context.Context, r Revocation) error {
+func (s *Server) Revoke(ctx context.Context, r Revocation) (clients int, err error) {
 	if err := s.running(); err != nil {
-		return err
+		return 0, err
 	}
 	if err := r.Check(); err != nil {
-		return fmt.Errorf("ignis: %w", err)
+		return 0, fmt.Errorf("ignis: %w", err)
 	}
 	if !r.Until.After(time.Now()) {
-		return errors.New("ignis: revocation: Until has passed: set it to the time when the last of the tokens expires")
+		return 0, errors.New("ignis: revocation: Until has passed: set it to the time when the last of the tokens expires")
 	}
 	var full error
-	if s.applyRevocations(false, r) > 0 {
+	clients, dropped := s.applyRevocations(false, r)
+	if dropped > 0 {
 		full = fmt.Errorf("ignis: revocation: %w", ErrTooManyRevocations)
 	}
-	return errors.Join(full, s.sendCommand(ctx, r.Encode()))
+	return clients, errors.Join(full, s.sendCommand(ctx, r.Encode()))
 }
 
 // applyRevocations remembers revocations and closes the clients that they concern. It
-// returns how many of the revocations it could not remember.
+// returns the number of these clients, and how many of the revocations it could not remember.
 //
 // A client that is being authenticated is not missed: the revocations are added first, and
 // the identity of a client is set and compared with them while its lock is held.
-func (s *Server) applyRevocations(fromBus bool, list ...Revocation) (dropped int) {
+func (s *Server) applyRevocations(fromBus bool, list ...Revocation) (clients, dropped int) {
 	now := time.Now().UnixMilli()
 	fresh, n := newRevocations(math.MaxInt), 0
 	for _, r := range list {
@@ -78,9 +80,9 @@ func (s *Server) applyRevocations(fromBus bool, list ...Revocation) (dropped int
 		fresh.add(r, now)
 	}
 	if n == 0 {
-		return 0
+		return 0, 0
 	}
-	clients := s.closeRevoked(fresh, now)
+	clients = s.closeRevoked(fresh, now)
 	s.counts.revocations.Add(uint64(n))
 	s.counts.revocationsDropped.Add(uint64(dropped))
 	hook(s, "Revoked", s.cfg.Hooks.Revoked, RevokedInfo{n, clients, fromBus})
@@ -88,7 +90,7 @@ func (s *Server) applyRevocations(fromBus bool, list ...Revocation) (dropped int
 	if dropped > 0 {
 		s.errorf("revocations are not remembered: the limit Config.MaxRevocations is reached", "dropped", dropped, "limit", s.cfg.MaxRevocations)
 	}
-	return dropped
+	return clients, dropped
 }
 
 // logRevoked logs n revocations, which are list or a part of it.

@@ -91,7 +91,7 @@ func TestRevoke(t *testing.T) {
 					}
 				}
 				row.r.Until = time.Now().Add(time.Hour)
-				if err := n.Revoke(t.Context(), row.r); err != nil {
+				if _, err := n.Revoke(t.Context(), row.r); err != nil {
 					t.Fatal(err)
 				}
 				for name, p := range peers {
@@ -143,7 +143,7 @@ func TestRevokeSession(t *testing.T) {
 		synctest.Wait()
 		for _, c := range n.Clients() {
 			if c.State == ignis.StateUnauthorized || c.ID == p.id {
-				if err := n.Revoke(t.Context(), ignis.Revocation{ClientID: c.ID, Until: time.Now().Add(time.Hour)}); err != nil {
+				if _, err := n.Revoke(t.Context(), ignis.Revocation{ClientID: c.ID, Until: time.Now().Add(time.Hour)}); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -164,10 +164,10 @@ func TestRevokeErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := stopped.Revoke(t.Context(), ignis.Revocation{UserID: "ann", Until: until}); !errors.Is(err, ignis.ErrNotRunning) {
+		if _, err := stopped.Revoke(t.Context(), ignis.Revocation{UserID: "ann", Until: until}); !errors.Is(err, ignis.ErrNotRunning) {
 			t.Errorf("before Run: %v", err)
 		}
-		if err := (*ignis.Server)(nil).Revoke(t.Context(), ignis.Revocation{}); !errors.Is(err, ignis.ErrNotRunning) {
+		if _, err := (*ignis.Server)(nil).Revoke(t.Context(), ignis.Revocation{}); !errors.Is(err, ignis.ErrNotRunning) {
 			t.Errorf("a nil server: %v", err)
 		}
 		n := startMem(t, ignis.Config{Authenticate: tokens, MaxRevocations: 2})
@@ -176,7 +176,7 @@ func TestRevokeErrors(t *testing.T) {
 			"Until has passed": {UserID: "ann", Until: time.Now()},
 			"set Until":        {UserID: "ann"},
 		} {
-			if err := n.Revoke(t.Context(), r); err == nil || !strings.Contains(err.Error(), want) {
+			if _, err := n.Revoke(t.Context(), r); err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%+v: %v, want an error with %q", r, err, want)
 			}
 		}
@@ -185,12 +185,12 @@ func TestRevokeErrors(t *testing.T) {
 		}
 		// Beyond the limit, clients are closed, but the revocation is not remembered.
 		for _, token := range []string{"t1", "t2", "t1"} {
-			if err := n.Revoke(t.Context(), ignis.Revocation{TokenID: token, Until: until}); err != nil {
+			if _, err := n.Revoke(t.Context(), ignis.Revocation{TokenID: token, Until: until}); err != nil {
 				t.Error(err)
 			}
 		}
 		p, _ := n.enter(credentials("ann", "t3", ""))
-		if err := n.Revoke(t.Context(), ignis.Revocation{TokenID: "t3", Until: until}); !errors.Is(err, ignis.ErrTooManyRevocations) {
+		if _, err := n.Revoke(t.Context(), ignis.Revocation{TokenID: "t3", Until: until}); !errors.Is(err, ignis.ErrTooManyRevocations) {
 			t.Errorf("one more: %v", err)
 		}
 		p.only(closed(4006)...)
@@ -202,7 +202,7 @@ func TestRevokeErrors(t *testing.T) {
 		}
 		// When others have ended, there is room.
 		time.Sleep(time.Hour)
-		if err := n.Revoke(t.Context(), ignis.Revocation{TokenID: "t3", Until: until.Add(time.Hour)}); err != nil {
+		if _, err := n.Revoke(t.Context(), ignis.Revocation{TokenID: "t3", Until: until.Add(time.Hour)}); err != nil {
 			t.Error(err)
 		}
 	})
@@ -218,7 +218,7 @@ func TestRevokeInACluster(t *testing.T) {
 		p, _ := a.enter(data)
 		q, _ := b.enter(data)
 		r := ignis.Revocation{UserID: "ann", IssuedBefore: time.Now(), Until: time.Now().Add(time.Hour)}
-		if err := a.Revoke(t.Context(), r); err != nil {
+		if _, err := a.Revoke(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 		p.only(closed(4006)...)

@@ -49,7 +49,7 @@ func TestRevokeWhileAuthenticating(t *testing.T) {
 					p.text(`{"event":"authenticate","data":` + credentials("ann", "t1", "-1h") + `}`)
 					synctest.Wait()
 					r.Until = time.Now().Add(time.Hour)
-					if err := n.Revoke(t.Context(), r); err != nil {
+					if _, err := n.Revoke(t.Context(), r); err != nil {
 						t.Fatal(err)
 					}
 					close(step2)
@@ -104,7 +104,7 @@ func TestRevokeRaces(t *testing.T) {
 		all.Go(func() { _, stays = io.Copy(io.Discard, ours) })
 		all.Go(func() {
 			<-decided
-			if err := n.Revoke(context.Background(), r); err != nil {
+			if _, err := n.Revoke(context.Background(), r); err != nil {
 				t.Error(err)
 			}
 		})
@@ -140,7 +140,7 @@ func TestRevokeAndRefresh(t *testing.T) {
 		p, _ := n.enter(credentials("ann", "t1", "-2h"))
 		revoke := func(token string) {
 			t.Helper()
-			if err := n.Revoke(t.Context(), ignis.Revocation{TokenID: token, Until: time.Now().Add(time.Hour)}); err != nil {
+			if _, err := n.Revoke(t.Context(), ignis.Revocation{TokenID: token, Until: time.Now().Add(time.Hour)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -202,7 +202,7 @@ func TestRevokedMessagesAreNotHandled(t *testing.T) {
 			p.text(`{"event":"` + event + `"}`)
 		}
 		synctest.Wait()
-		if err := n.Revoke(t.Context(), ignis.Revocation{UserID: "ann", Until: time.Now().Add(time.Hour)}); err != nil {
+		if _, err := n.Revoke(t.Context(), ignis.Revocation{UserID: "ann", Until: time.Now().Add(time.Hour)}); err != nil {
 			t.Fatal(err)
 		}
 		close(hold)

@@ -138,7 +138,7 @@ func (c *session) allowedRooms(ctx context.Context, id *Client, rooms []string) 
 		return nil, nil
 	}
 	var allowed []string
-	err := s.call("ValidateRooms", c, func() (err error) {
+	err := s.timed(CallbackValidateRooms, c, func() (err error) {
 		allowed, err = s.cfg.ValidateRooms(ctx, id, rooms)
 		return err
 	})
@@ -243,33 +243,41 @@ func (c *session) refuseRoom(reason, room string) {
 
 // Join adds a client to rooms. It neither calls ValidateRooms nor applies MaxRooms. Rooms
 // that the client is already in, and empty names, are ignored. Join returns [ErrNoClient]
-// if no authenticated client with that ID is connected to this server.
+// if no authenticated client with that ID is connected to this server. See [Server.JoinAll]
+// for clients of other servers.
 func (s *Server) Join(clientID string, rooms ...string) error {
 	c, err := s.authenticated("join", clientID)
 	if err != nil {
 		return err
 	}
-	for _, room := range rooms {
-		if room == "" {
-			continue
-		}
-		_, _ = c.enterRoom(room, math.MaxInt, false, true) // cannot fail without a limit
-	}
+	c.enterRooms(rooms)
 	return nil
+}
+
+func (c *session) enterRooms(rooms []string) {
+	for _, room := range rooms {
+		if room != "" {
+			_, _ = c.enterRoom(room, math.MaxInt, false, true) // cannot fail without a limit
+		}
+	}
 }
 
 // Leave removes a client from rooms. Rooms that the client is not in are ignored. Leave
 // returns [ErrNoClient] if no authenticated client with that ID is connected to this
-// server.
+// server. See [Server.LeaveAll] for clients of other servers.
 func (s *Server) Leave(clientID string, rooms ...string) error {
 	c, err := s.authenticated("leave", clientID)
 	if err != nil {
 		return err
 	}
+	c.leaveRooms(rooms)
+	return nil
+}
+
+func (c *session) leaveRooms(rooms []string) {
 	for _, room := range rooms {
 		c.leaveRoom(room, LeftApplication, true)
 	}
-	return nil
 }
 
 // authenticated returns the authenticated client of this server with the ID.

@@ -63,18 +63,17 @@ type letter struct {
 }
 
 // letter validates the arguments of Send and returns them as a letter.
-func (s *Server) letter(to Address, event string, data any, options []SendOption) (letter, error) {
+func (s *Server) letter(to Address, event string, data any, o SendOption) (letter, error) {
 	l := letter{to: to, message: wire.Message{Event: event}}
 	if event == "" {
-		return l, errors.New("ignis: send: the event is empty")
+		return l, errors.New("the event is empty")
 	}
 	var err error
 	if l.to, err = s.resolve(to); err != nil {
-		return l, fmt.Errorf("ignis: send: %w", err)
+		return l, err
 	}
-	o := wire.CombineOptions(options...)
 	if len(o.Key) > maxKey {
-		return l, fmt.Errorf("ignis: send: the key has %d bytes, and the limit is %d", len(o.Key), maxKey)
+		return l, fmt.Errorf("the key has %d bytes, and the limit is %d", len(o.Key), maxKey)
 	}
 	l.key, l.message.From = o.Key, o.From
 	if l.to.Excludes() {
@@ -111,7 +110,7 @@ func (s *Server) encode(event string, data any) (json.RawMessage, error) {
 		err = wire.CheckSize(wire.Message{Event: event, Data: raw}, s.cfg.MaxMessage)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("ignis: send %.100q: %w", event, err)
+		return nil, fmt.Errorf("event %.100q: %w", event, err)
 	}
 	return raw, nil
 }
@@ -133,9 +132,9 @@ func (s *Server) Send(ctx context.Context, to Address, event string, data any, o
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	l, err := s.letter(to, event, data, options)
+	l, err := s.letter(to, event, data, wire.CombineOptions(options...))
 	if err != nil {
-		return err
+		return fmt.Errorf("ignis: send: %w", err)
 	}
 	s.post(l)
 	return s.publish(l)
@@ -147,16 +146,21 @@ func (s *Server) SendLocal(to Address, event string, data any, options ...SendOp
 	if err := s.running(); err != nil {
 		return err
 	}
-	l, err := s.letter(to, event, data, options)
+	l, err := s.letter(to, event, data, wire.CombineOptions(options...))
 	if err != nil {
-		return err
+		return fmt.Errorf("ignis: send: %w", err)
 	}
 	s.post(l)
 	return nil
 }
 
-// post delivers a letter to the clients of this instance.
-func (s *Server) post(l letter) {
-	n := s.deliver(l.to, l.exclude, outgoing{l.message, scope(l.to, l.message.Event, l.key), s.slowPolicy(l.to)})
+// post delivers a letter to the clients of this instance, and returns their number.
+func (s *Server) post(l letter) (recipients int) {
+	n := s.deliver(l.to, l.exclude, s.outgoing(l))
 	hook(s, "Sent", s.cfg.Hooks.Sent, SentInfo{To: l.to, Messages: 1, Recipients: n})
+	return n
+}
+
+func (s *Server) outgoing(l letter) outgoing {
+	return outgoing{l.message, scope(l.to, l.message.Event, l.key), s.slowPolicy(l.to)}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -373,4 +374,28 @@ func TestInvalidAddresses(t *testing.T) {
 		t.Error(err)
 	}
 	p.expect(`{"event":"everyone","data":1}`)
+}
+
+// Stats.Recipients counts messages by the number of their recipients, wherever they come from.
+func TestRecipients(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{})
+		for i := range 11 {
+			p := n.login(fmt.Sprintf("user%d", i))
+			if i < 5 {
+				_ = n.Join(p.id, "five")
+			}
+		}
+		_ = n.SendLocal(ignis.ToUser("nobody"), "x", nil)
+		_ = n.SendLocal(ignis.ToUser("user1"), "x", nil)
+		_ = n.Send(t.Context(), ignis.ToUser("user2"), "x", nil)
+		_ = n.SendLocal(ignis.ToRoom("five"), "x", nil)
+		envelope := []byte(`{"serverId":"s","type":"broadcast","event":"x"}`)
+		ignis.Receive(n.Server, envelope, envelope)
+		got := n.Stats().Recipients
+		want := ignis.Distribution{Bounds: []int{0, 1, 10, 100, 1000, 10_000}, Counts: []uint64{1, 2, 1, 2, 0, 0, 0}, Sum: 1 + 1 + 5 + 11 + 11}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	})
 }

@@ -35,6 +35,7 @@ type Server struct {
 	reg     *registry.Registry[*session]
 	counts  counters
 	revoked *revocations
+	obeyed  commandIDs        // used only by the goroutine that receives commands
 	limit   *loglimit.Limiter // for log lines that clients can cause; open while Run runs
 	limits  *limits
 	memory  memoryWatch
@@ -101,6 +102,9 @@ func (s *Server) ID() string {
 	}
 	return s.id
 }
+
+// HasBus reports whether the server exchanges messages with other instances.
+func (s *Server) HasBus() bool { return s != nil && !s.solo }
 
 // Ready returns a channel that is closed once the bus has subscribed and the server
 // accepts connections.

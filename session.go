@@ -153,7 +153,7 @@ func (c *session) ended(d Disconnect) {
 	defer cancel()
 	defer func() { // also if OnLeave calls runtime.Goexit
 		if s.cfg.OnDisconnect != nil {
-			err := s.call("OnDisconnect", c, func() error { s.cfg.OnDisconnect(ctx, id, d); return nil })
+			err := s.timed(CallbackOnDisconnect, c, func() error { s.cfg.OnDisconnect(ctx, id, d); return nil })
 			c.callbackFailed("OnDisconnect", err)
 		}
 	}()

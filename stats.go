@@ -2,6 +2,7 @@ package ignis
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,7 @@ type Stats struct {
 	Disconnects map[Cause]uint64 // by cause
 
 	Received        uint64            // messages from clients
+	ReceivedBytes   uint64            // size of Received, after decompression and without frame headers
 	Messages        uint64            // of Received: passed to OnMessage
 	RefusedMessages uint64            // of Messages: OnMessage returned an *Error
 	Malformed       uint64            // of Received: not JSON
@@ -47,8 +49,9 @@ type Stats struct {
 	RefusedJoins    map[string]uint64 // refused rooms, by reason
 	RefusedLeaves   uint64            // names over Config.MaxRoomsPerRequest
 
-	Sent    uint64            // messages queued for clients
-	Dropped map[string]uint64 // messages that clients did not receive, by reason
+	Sent       uint64            // messages queued for clients
+	Recipients Distribution      // messages from the application, by the number of clients of this server that they were for
+	Dropped    map[string]uint64 // messages that clients did not receive, by reason
 
 	CallbackErrors uint64 // errors and panics of callbacks
 	CallbackPanics uint64 // of CallbackErrors: panics
@@ -65,31 +68,76 @@ type Stats struct {
 	Commands           uint64 // commands from the bus, including this server's own
 	BadCommands        uint64 // of Commands: malformed
 	UnknownCommands    uint64 // of Commands: unknown or of a later version
+	RepeatedCommands   uint64 // of Commands: not executed again
 
 	BusGaps    uint64        // periods in which envelopes may have been missed
 	BusGapTime time.Duration // total duration of the gaps
 }
 
+// Distribution counts values by size.
+type Distribution struct {
+	// Bounds are the upper bounds of the groups, in ascending order. Counts has one more
+	// element: Counts[i] is the number of values that are at most Bounds[i] and greater than
+	// Bounds[i-1], and the last is the number of those that are greater than all bounds.
+	Bounds []int
+	Counts []uint64
+	Sum    uint64 // of the values
+}
+
+// recipientBounds are the bounds of Stats.Recipients.
+var recipientBounds = [...]int{0, 1, 10, 100, 1000, 10_000}
+
+// recipients are the numbers behind Stats.Recipients.
+type recipients struct {
+	counts [len(recipientBounds) + 1]atomic.Uint64
+	many   atomic.Uint64 // sum of the values over 1
+}
+
+// add counts messages for n recipients each. It is called for every message, so for one
+// recipient, which costs the server little, it does as little as possible.
+func (r *recipients) add(n, messages int) {
+	i := min(n, 1)
+	for i < len(recipientBounds) && n > recipientBounds[i] {
+		i++
+	}
+	r.counts[i].Add(uint64(messages))
+	if n > 1 {
+		r.many.Add(uint64(n) * uint64(messages))
+	}
+}
+
+func (r *recipients) distribution() Distribution {
+	d := Distribution{Bounds: slices.Clone(recipientBounds[:]), Counts: make([]uint64, len(r.counts))}
+	for i := range r.counts {
+		d.Counts[i] = r.counts[i].Load()
+	}
+	d.Sum = d.Counts[1] + r.many.Load()
+	return d
+}
+
 // counters are the numbers behind Stats.
 type counters struct {
-	connections, refusedUpgrade, refusedAccept, refusedAuth       atomic.Uint64
-	failedUpgrade, refusedFull, refusedMessages                   atomic.Uint64
-	refusedAddress, refusedRate, refusedAddressRate               atomic.Uint64
-	refusedFailing, refusedMemory, refusedBusy, refusedUser       atomic.Uint64
-	received, messages, malformed, ignored, throttled             atomic.Uint64
-	unauthenticated, badEncrypted, refusedLeaves, unhandled       atomic.Uint64
-	droppedOldest, droppedReplaced                                atomic.Uint64
-	refusedRevoked, revocations, revocationsDropped               atomic.Uint64
-	commands, badCommands, unknownCommands                        atomic.Uint64
-	sent, droppedFull, droppedClosing, droppedLarge, sealFailures atomic.Uint64
-	callbackErrors, panics                                        atomic.Uint64
-	busPublished, busRefused                                      atomic.Uint64
-	busReceived, busMalformed, busUnknown                         atomic.Uint64
-	busGaps                                                       atomic.Uint64
-	busGapTime                                                    atomic.Int64 // in nanoseconds
-	running                                                       atomic.Int64 // callbacks that are running
-	open                                                          atomic.Int64 // connections, and requests for one
-	withoutEpoll                                                  atomic.Int64 // open connections that do not use epoll
+	connections, refusedUpgrade, refusedAccept, refusedAuth          atomic.Uint64
+	failedUpgrade, refusedFull, refusedMessages                      atomic.Uint64
+	refusedAddress, refusedRate, refusedAddressRate                  atomic.Uint64
+	refusedFailing, refusedMemory, refusedBusy, refusedUser          atomic.Uint64
+	received, receivedBytes, messages, malformed, ignored, throttled atomic.Uint64
+	unauthenticated, badEncrypted, refusedLeaves, unhandled          atomic.Uint64
+	droppedOldest, droppedReplaced                                   atomic.Uint64
+	refusedRevoked, revocations, revocationsDropped                  atomic.Uint64
+	commands, badCommands, unknownCommands, repeatedCommands         atomic.Uint64
+	sent, droppedFull, droppedClosing, droppedLarge, sealFailures    atomic.Uint64
+	callbackErrors, panics                                           atomic.Uint64
+	busPublished, busRefused                                         atomic.Uint64
+	busReceived, busMalformed, busUnknown                            atomic.Uint64
+	busGaps                                                          atomic.Uint64
+	busGapTime                                                       atomic.Int64 // in nanoseconds
+	running                                                          atomic.Int64 // callbacks that are running
+	open                                                             atomic.Int64 // connections, and requests for one
+	withoutEpoll                                                     atomic.Int64 // open connections that do not use epoll
+
+	recipients recipients
+	samples    samples
 
 	mu          sync.Mutex // rare events, by name
 	disconnects map[Cause]uint64
@@ -130,9 +178,9 @@ func (s *Server) Stats() Stats {
 		RefusedAddress: n.refusedAddress.Load(), RefusedRate: n.refusedRate.Load(), RefusedAddressRate: n.refusedAddressRate.Load(),
 		RefusedFailing: n.refusedFailing.Load(), RefusedMemory: n.refusedMemory.Load(),
 		RefusedBusy: n.refusedBusy.Load(), RefusedUser: n.refusedUser.Load(), Throttled: n.throttled.Load(),
-		Received: n.received.Load(), Messages: n.messages.Load(), Malformed: n.malformed.Load(), RefusedMessages: n.refusedMessages.Load(),
+		Received: n.received.Load(), ReceivedBytes: n.receivedBytes.Load(), Messages: n.messages.Load(), Malformed: n.malformed.Load(), RefusedMessages: n.refusedMessages.Load(),
 		Ignored: n.ignored.Load(), Unauthenticated: n.unauthenticated.Load(), BadEncrypted: n.badEncrypted.Load(),
-		RefusedLeaves: n.refusedLeaves.Load(), Unhandled: n.unhandled.Load(), Sent: n.sent.Load(),
+		RefusedLeaves: n.refusedLeaves.Load(), Unhandled: n.unhandled.Load(), Sent: n.sent.Load(), Recipients: n.recipients.distribution(),
 		Dropped: map[string]uint64{
 			droppedFull:     n.droppedFull.Load(),
 			droppedOldest:   n.droppedOldest.Load(),
@@ -146,7 +194,8 @@ func (s *Server) Stats() Stats {
 		BusReceived: n.busReceived.Load(), BusMalformed: n.busMalformed.Load(), BusUnknown: n.busUnknown.Load(),
 		Revoked: s.revoked.len(), Revocations: n.revocations.Load(), RevocationsDropped: n.revocationsDropped.Load(),
 		Commands: n.commands.Load(), BadCommands: n.badCommands.Load(), UnknownCommands: n.unknownCommands.Load(),
-		BusGaps: n.busGaps.Load(), BusGapTime: time.Duration(n.busGapTime.Load()),
+		RepeatedCommands: n.repeatedCommands.Load(),
+		BusGaps:          n.busGaps.Load(), BusGapTime: time.Duration(n.busGapTime.Load()),
 	}
 	if m, ok := s.cfg.Bus.(BusMonitor); ok {
 		st.BusLost = m.Lost()

@@ -131,7 +131,8 @@ func TestRefusalHoldsNoLock(t *testing.T) {
 		Accept: from, Logger: slog.New(l), Encryption: ignis.EncryptionOptional,
 		AgreeKeys: func(ctx context.Context, c *ignis.Client, _ ignis.Credentials) (*ignis.Cipher, error) {
 			if c.UserID == "eve" { // so late that only the last check can notice it
-				return nil, n.Revoke(ctx, ignis.Revocation{UserID: "eve", Until: time.Now().Add(time.Hour)})
+				_, err := n.Revoke(ctx, ignis.Revocation{UserID: "eve", Until: time.Now().Add(time.Hour)})
+				return nil, err
 			}
 			return nil, nil
 		},

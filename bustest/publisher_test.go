@@ -61,7 +61,7 @@ func publisherFaults() map[string]publisherFault {
 		}},
 		"twice": {"ConcurrentCalls", "received number 50, want 51", func(p emitter.Publisher) publisher {
 			return func(ctx context.Context, envelopes []wire.Publication) []error {
-				if len(envelopes) > 0 && string(envelopes[0].Envelope) == "3 50" {
+				if len(envelopes) > 0 && bytes.Contains(envelopes[0].Envelope, []byte(`"3 50"`)) {
 					envelopes = slices.Insert(envelopes, 0, envelopes[0])
 				}
 				return p.Publish(ctx, envelopes...)
@@ -105,7 +105,7 @@ func publisherFaults() map[string]publisherFault {
 				return p.Publish(ctx, envelopes...)
 			}
 		}},
-		"trims": {"EnvelopesArriveInOrder", "received", func(p emitter.Publisher) publisher {
+		"trims": {"BytesAreKept", "received", func(p emitter.Publisher) publisher {
 			return func(ctx context.Context, envelopes []wire.Publication) []error {
 				for i := range envelopes {
 					envelopes[i].Envelope = bytes.TrimSpace(envelopes[i].Envelope)

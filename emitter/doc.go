@@ -13,6 +13,7 @@
 // that runs a server sends through the server instead. The Send methods of both have the
 // same parameters, so code can accept either through an interface.
 //
-// Any [Publisher] can serve as the bus. Tests do not need Redis: they can use a Publisher
+// Any [Publisher] can serve as the bus. Package httppublisher sends through the HTTP API of a
+// server, for workers that cannot reach Redis. Tests do not need Redis either: they can use a Publisher
 // that records its arguments, or the one of package bustest, which works in memory.
 package emitter

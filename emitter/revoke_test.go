@@ -55,5 +55,8 @@ func TestRevoke(t *testing.T) {
 		if err := e.Revoke(t.Context(), wire.Revocation{UserID: "ann", Until: until}); err == nil {
 			t.Error("a Publisher without commands has no error")
 		}
+		if err := e.JoinAll(t.Context(), wire.ToUser("ann"), "lobby"); err == nil {
+			t.Error("JoinAll with a Publisher without commands has no error")
+		}
 	})
 }

@@ -77,6 +77,8 @@
 //   - CLUSTER NODES and CLUSTER SLOTS in a Cluster
 //   - for commands, the channel ignis:commands, the key ignis:{06S}:commands, and EVAL, TIME,
 //     ZADD, ZCARD, ZREM, ZREMRANGEBYSCORE, ZREVRANGE and PEXPIREAT
+//   - for the idempotency keys of package httpapi, the keys ignis:{06S}:once:*, and SET, GET and
+//     DEL
 //
 // # Bounds
 //

@@ -18,12 +18,19 @@ const heartbeatChannel = "ignis:bus:"
 // newOwn returns a name for a heartbeat channel that no other bus uses.
 func newOwn() string { return heartbeatChannel + rand.Text() }
 
+// heartbeat is a heartbeat that has come back.
+type heartbeat struct {
+	text string
+	at   time.Time
+}
+
 // hear takes a heartbeat from the Redis client. The client's reader calls it, so it must not
 // block. It replaces a previous heartbeat that was not awaited.
 func (l *link) hear(text string) {
+	beat := heartbeat{text, time.Now()}
 	for {
 		select {
-		case l.heard <- text:
+		case l.heard <- beat:
 			return
 		default:
 		}
@@ -42,12 +49,16 @@ func (l *link) beat(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, l.timeout)
 	defer cancel()
 	sent := time.Now()
+	l.lag = 0
 	taken, err := l.sendBeat(limited)
 	switch {
 	case err != nil:
 		return late(ctx, err, l.timeout)
 	case taken != "":
-		err = l.awaitBeat(limited, taken)
+		var at time.Time
+		if at, err = l.awaitBeat(limited, taken); err == nil {
+			l.lag = max(at.Sub(sent), 1)
+		}
 	default:
 		if err = l.ping(limited); err == nil {
 			err = l.pingSub(limited)
@@ -89,18 +100,18 @@ func (l *link) silent() bool {
 	return l.own == "" || ok && strings.HasPrefix(answer(reply), "NOPERM")
 }
 
-// awaitBeat waits until a heartbeat comes back.
-func (l *link) awaitBeat(ctx context.Context, text string) error {
+// awaitBeat waits until a heartbeat comes back, and returns when it arrived.
+func (l *link) awaitBeat(ctx context.Context, text string) (at time.Time, err error) {
 	for {
 		select {
 		case heard := <-l.heard:
-			if heard == text {
-				return nil
+			if heard.text == text {
+				return heard.at, nil
 			}
 		case <-l.conns.gone:
-			return l.conns.err()
+			return at, l.conns.err()
 		case <-ctx.Done():
-			return fmt.Errorf("%w: redis accepted a heartbeat but did not deliver it within %v",
+			return at, fmt.Errorf("%w: redis accepted a heartbeat but did not deliver it within %v",
 				ErrDeadSubscription, l.timeout)
 		}
 	}

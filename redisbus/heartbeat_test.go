@@ -35,6 +35,60 @@ func TestDeadSubscriptionIsReplaced(t *testing.T) {
 	}
 }
 
+// Stats reports how long heartbeats take, and nothing while there is no connection or Redis
+// refuses heartbeats.
+func TestLag(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	n := run(t, impatient(r.URL()), nil)
+	redistest.Wait(t, "some heartbeats", func() bool { return n.Stats().Heartbeats > 3 })
+	if s := n.Stats(); s.Lag <= 0 || s.LagTime < s.Lag || s.LagTime > time.Minute {
+		t.Errorf("stats %+v", s)
+	}
+	r.Pause()
+	n.down()
+	if s := n.Stats(); s.Lag != 0 || s.LagTime == 0 {
+		t.Errorf("without a connection: stats %+v", s)
+	}
+	r.Resume()
+	n.healthy()
+
+	r.Do("acl", "setuser", "app", "on", ">secret", "+@all", "resetchannels",
+		"&ws:broadcast", "&ws:room:*", "&ws:client:*", "&ws:user:*")
+	n = run(t, impatient("redis://app:secret@"+r.Addr()), nil)
+	redistest.Wait(t, "some probes", func() bool { return n.Probes() > 3 })
+	if s := n.Stats(); s.Heartbeats != 0 || s.Lag != 0 || s.LagTime != 0 {
+		t.Errorf("without heartbeats: stats %+v", s)
+	}
+}
+
+// While Redis refuses heartbeats, there is no lag.
+func TestLagOfRefusedHeartbeats(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	r.Do("acl", "setuser", "app", "on", ">secret", "+@all", "allchannels")
+	n := run(t, impatient("redis://app:secret@"+r.Addr()), nil)
+	redistest.Wait(t, "a heartbeat", func() bool { return n.Stats().Heartbeats > 0 })
+	r.Do("acl", "setuser", "app", "-publish")
+	redistest.Wait(t, "no lag", func() bool { return n.Stats().Lag == 0 })
+	before, probes := n.Stats(), n.Probes()
+	redistest.Wait(t, "some probes", func() bool { return n.Probes() > probes+3 })
+	if s := n.Stats(); !s.Connected || s.Heartbeats != before.Heartbeats || s.LagTime != before.LagTime {
+		t.Errorf("stats %+v, before %+v", s, before)
+	}
+}
+
+// A heartbeat that Redis delivers late counts with the time that it took.
+func TestLongLag(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	n := run(t, impatient(r.URL()), nil)
+	redistest.Wait(t, "a heartbeat that takes long", func() bool {
+		r.Do("client", "pause", "300", "ALL") // takes effect when the pause before has ended
+		return n.Stats().Lag > 100*time.Millisecond
+	})
+}
+
 // With the defaults, it takes less than 10 seconds to notice a dead subscription: the interval
 // of the probes and their timeout.
 func TestHeartbeatDefaults(t *testing.T) {

@@ -31,11 +31,12 @@ type link struct {
 	self  string      // the node's ID, in a Cluster
 	apart []apart     // masters that the node does not reach
 
-	own    string      // heartbeat channel; "" for none
-	mute   error       // why commands do not arrive; nil if they do
-	heard  chan string // heartbeats received on it
+	own    string         // heartbeat channel; "" for none
+	mute   error          // why commands do not arrive; nil if they do
+	heard  chan heartbeat // heartbeats received on it
 	beats  uint64
-	denied error // Redis' refusal of the last heartbeat; nil if it was accepted
+	lag    time.Duration // of the last heartbeat; 0 if none came back
+	denied error         // Redis' refusal of the last heartbeat; nil if it was accepted
 	// proven is when the last successful check was sent: a heartbeat that arrived, or a
 	// PING that was answered on the subscribed connection. Everything published before
 	// that has arrived.
@@ -96,7 +97,7 @@ func (l *link) subscribe(ctx context.Context, in *inbox) error {
 	own, commands := l.prefix+in.own, l.prefix+wire.ChannelCommands
 	want := 1 + len(patterns)
 	confirmed := make(chan struct{}, want+2)
-	l.heard = make(chan string, 1)
+	l.heard = make(chan heartbeat, 1)
 	l.sub, l.release = l.client.Dedicate()
 	l.subDone = l.sub.SetPubSubHooks(rueidis.PubSubHooks{
 		OnMessage: func(m rueidis.PubSubMessage) {

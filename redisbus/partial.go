@@ -111,7 +111,7 @@ func (b *Bus) handOver(ctx context.Context, l, next *link) {
 	mark := "left " + l.addr
 	if l.own != "" && next.own != "" &&
 		l.client.Do(limited, l.client.B().Publish().Channel(l.own).Message(mark).Build()).Error() == nil {
-		_ = next.awaitBeat(limited, mark) // it does not arrive if the nodes do not see each other
+		_, _ = next.awaitBeat(limited, mark) // it does not arrive if the nodes do not see each other
 	}
 	l.close()
 	next.open.Store(true)

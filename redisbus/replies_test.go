@@ -14,31 +14,34 @@ import (
 )
 
 // verdicts contains the meaning of each error reply for each command: w(orks), e(lsewhere) or
-// g(ive up).
-var verdicts = []struct{ reply, means string }{
+// g(ive up). store is its meaning for a command that stores or reads commands.
+var verdicts = []struct {
+	reply, means string
+	store        byte
+}{
 	// connect, PING, PUBLISH, SUBSCRIBE, heartbeat, ROLE, CLUSTER, SENTINEL
-	{"MISCONF Errors writing to the AOF file: No space left on device", "ewwewwwe"},
-	{"OOM command not allowed when used memory > 'maxmemory'.", "ewwewwwe"},
-	{"NOREPLICAS Not enough good replicas to write.", "ewwewwwe"},
-	{"BUSY Redis is busy running a script.", "ewwewwwe"},
-	{"LOADING Redis is loading the dataset in memory", "eweeewee"},
-	{"READONLY You can't write against a read only replica.", "eeeeeeee"},
-	{"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", "eeeeeeee"},
-	{"CLUSTERDOWN The cluster is down", "eeeeeeee"},
-	{"NOPERM this user has no permissions to run the command", "gwwgwwwg"},
-	{"ERR unknown command 'X'", "gwgggwwg"},
-	{"ERR unknown subcommand 'X'. Try CLUSTER HELP.", "gwgggwwg"},
-	{"NOAUTH Authentication required.", "gggggggg"},
-	{"WRONGPASS invalid username-password pair or user is disabled.", "gggggggg"},
-	{"DENIED Redis is running in protected mode", "gggggggg"},
-	{"ERR invalid password", "gggggggg"},
-	{"ERR AUTH <password> called without any password configured for the default user.", "gggggggg"},
-	{"ERR Client sent AUTH, but no password is set", "gggggggg"},
-	{"ERR DB index is out of range", "gggggggg"},
-	{"ERR invalid DB index", "gggggggg"},
-	{"ERR SELECT is not allowed in cluster mode", "gggggggg"},
-	{"BUSYKEY something that starts like another", "ewwewwwe"},
-	{"ERR something else", "ewwewwwe"},
+	{"MISCONF Errors writing to the AOF file: No space left on device", "ewwewwwe", 'w'},
+	{"OOM command not allowed when used memory > 'maxmemory'.", "ewwewwwe", 'w'},
+	{"NOREPLICAS Not enough good replicas to write.", "ewwewwwe", 'w'},
+	{"BUSY Redis is busy running a script.", "ewwewwwe", 'w'},
+	{"LOADING Redis is loading the dataset in memory", "eweeewee", 'w'},
+	{"READONLY You can't write against a read only replica.", "eeeeeeee", 'e'},
+	{"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", "eeeeeeee", 'e'},
+	{"CLUSTERDOWN The cluster is down", "eeeeeeee", 'e'},
+	{"NOPERM this user has no permissions to run the command", "gwwgwwwg", 'g'},
+	{"ERR unknown command 'X'", "gwgggwwg", 'g'},
+	{"ERR unknown subcommand 'X'. Try CLUSTER HELP.", "gwgggwwg", 'g'},
+	{"NOAUTH Authentication required.", "gggggggg", 'g'},
+	{"WRONGPASS invalid username-password pair or user is disabled.", "gggggggg", 'g'},
+	{"DENIED Redis is running in protected mode", "gggggggg", 'g'},
+	{"ERR invalid password", "gggggggg", 'g'},
+	{"ERR AUTH <password> called without any password configured for the default user.", "gggggggg", 'g'},
+	{"ERR Client sent AUTH, but no password is set", "gggggggg", 'g'},
+	{"ERR DB index is out of range", "gggggggg", 'g'},
+	{"ERR invalid DB index", "gggggggg", 'g'},
+	{"ERR SELECT is not allowed in cluster mode", "gggggggg", 'g'},
+	{"BUSYKEY something that starts like another", "ewwewwwe", 'g'},
+	{"ERR something else", "ewwewwwe", 'g'},
 }
 
 func TestErrorReplies(t *testing.T) {

@@ -86,7 +86,7 @@ func (i instance) revoke(t *testing.T, r ignis.Revocation) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
-	if err := i.Revoke(ctx, r); err != nil {
+	if _, err := i.Revoke(ctx, r); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -147,7 +147,7 @@ func TestRevocationSurvivesRedis(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	var failed *ignis.BusError
-	if err := a.Revoke(ctx, token("during")); !errors.As(err, &failed) || !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, redisbus.ErrUnavailable) {
+	if _, err := a.Revoke(ctx, token("during")); !errors.As(err, &failed) || !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, redisbus.ErrUnavailable) {
 		t.Errorf("Revoke = %v", err)
 	}
 	here.ExpectClose(4006)
@@ -174,7 +174,7 @@ func TestRevokeWaitsForRedis(t *testing.T) {
 	done := make(chan error, 1)
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
-	go func() { done <- a.Revoke(ctx, token("t1")) }()
+	go func() { _, err := a.Revoke(ctx, token("t1")); done <- err }()
 	redistest.Wait(t, "the outage to be noticed", func() bool { return a.Health().Bus != nil })
 	r.Restart()
 	if err := <-done; err != nil {

@@ -49,6 +49,14 @@ type Stats struct {
 	// been missed, and GapTime is their total duration; see NextGap.
 	Gaps    uint64
 	GapTime time.Duration
+	// Heartbeats counts the heartbeats that came back: the bus publishes one at each probe,
+	// on a channel that only it subscribes to. LagTime is the total time from publishing
+	// them to receiving them, and Lag is the time that the last one took, or 0 while there
+	// is no connection. An envelope takes about as long, and in addition waits in the queues
+	// that Queued and Waiting count.
+	Heartbeats uint64
+	LagTime    time.Duration
+	Lag        time.Duration
 	// CommandsSent counts commands that Redis has accepted, and Commands those that arrived
 	// or were read. CommandsDropped counts commands that arrived but were too large or too
 	// many; the stored ones are then read again. StoreFailures counts failed attempts to
@@ -72,10 +80,10 @@ type counters struct {
 	published, received, rejected             atomic.Uint64
 	lostConnection, lostRefused, lostShutdown atomic.Uint64
 	dropped, reconnects, garbled, lostExpired atomic.Uint64
-	dead, gaps, probes                        atomic.Uint64
+	dead, gaps, probes, heartbeats            atomic.Uint64
 	commands, commandsSent                    atomic.Uint64
 	commandsDropped, storeFailures            atomic.Uint64
-	gapTime                                   atomic.Int64 // in nanoseconds
+	gapTime, lagTime, lag                     atomic.Int64 // in nanoseconds
 	// overflow is the value of dropped after the first drop of the current overflow, or
 	// zero if there is no overflow. overflowed is when the overflow started, in
 	// nanoseconds since 1970.
@@ -104,6 +112,7 @@ func (b *Bus) Stats() Stats {
 		LostRefused: c.lostRefused.Load(), LostShutdown: c.lostShutdown.Load(),
 		Dropped: c.dropped.Load(), Reconnects: c.reconnects.Load(), Garbled: c.garbled.Load(),
 		DeadSubscriptions: c.dead.Load(), Gaps: c.gaps.Load(), GapTime: time.Duration(c.gapTime.Load()),
+		Heartbeats: c.heartbeats.Load(), LagTime: time.Duration(c.lagTime.Load()),
 		CommandsSent: c.commandsSent.Load(), Commands: c.commands.Load(),
 		CommandsDropped: c.commandsDropped.Load(), StoreFailures: c.storeFailures.Load(),
 		Queued: b.out.len(), Waiting: b.in.len(),
@@ -112,7 +121,7 @@ func (b *Bus) Stats() Stats {
 	defer b.mu.Unlock()
 	s.CutOff = len(b.doubts.apart)
 	if s.Connected = b.up; s.Connected {
-		s.Addr = b.addr
+		s.Addr, s.Lag = b.addr, time.Duration(c.lag.Load())
 	}
 	return s
 }
@@ -188,6 +197,11 @@ func (b *Bus) account(errs []error) (lost uint64) {
 // probed records what a successful probe has shown.
 func (b *Bus) probed(l *link) {
 	b.counts.probes.Add(1)
+	b.counts.lag.Store(int64(l.lag))
+	if l.lag > 0 {
+		b.counts.heartbeats.Add(1)
+		b.counts.lagTime.Add(int64(l.lag))
+	}
 	var stuck error
 	if l.denied != nil && !l.silent() {
 		stuck = l.denied

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go, if this is possible without a password:
 # redis-server, a C compiler for the race detector, and the programs with which the tests run
-# what is in docs/tokens.md. With TEST_REQUIRE_PROXIES=1 also nginx and haproxy; not by default,
-# because the packages start servers. Exits with 0 if all are installed.
+# what is in docs/tokens.md. With TEST_REQUIRE_PROXIES=1 also nginx and haproxy, and with
+# TEST_REQUIRE_PROMTOOL=1 also prometheus; not by default, because the packages start servers.
+# Exits with 0 if all are installed.
 set -euo pipefail
 
 missing=()
@@ -12,6 +13,9 @@ if [ "${TEST_REQUIRE_PROXIES:-}" = 1 ]; then
 	for program in nginx haproxy; do
 		command -v "$program" >/dev/null || missing+=("$program")
 	done
+fi
+if [ "${TEST_REQUIRE_PROMTOOL:-}" = 1 ]; then
+	command -v promtool >/dev/null || missing+=(prometheus)
 fi
 # Go disables cgo automatically if there is no C compiler.
 [ "$(go env CGO_ENABLED)" = 1 ] || missing+=(gcc libc6-dev)

@@ -39,6 +39,13 @@ for program in nginx haproxy; do
 		fi
 	fi
 done
+if ! command -v promtool >/dev/null; then
+	if [ "${TEST_REQUIRE_PROMTOOL:-}" = 1 ]; then
+		notes+=("promtool is missing and TEST_REQUIRE_PROMTOOL=1, so tests that need it FAIL")
+	else
+		notes+=("promtool is missing, so tests that need it are SKIPPED")
+	fi
+fi
 race=-race
 if [ "$(go env CGO_ENABLED)" != 1 ]; then
 	race=

@@ -100,6 +100,11 @@ type Config struct {
 	// when its context ends. Nil: a net.Dialer.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 
+	// Requested is called when a request has been answered or has failed, for metrics. It is
+	// called concurrently, must return immediately and must not panic. Nil: nothing is
+	// called.
+	Requested func(RequestInfo)
+
 	// Logger receives the log, which contains no secrets, credentials or payloads. Lines
 	// of the same cause are logged at most once in ten seconds, with the number of lines
 	// left out. Nil: slog.Default().

@@ -47,6 +47,10 @@ func (c *Client) post(ctx context.Context, e *endpoint, id string, body []byte) 
 	}
 	e.counts.sent()
 	defer e.counts.answered()
+	if c.cfg.Requested != nil {
+		began := time.Now()
+		defer func() { c.cfg.Requested(RequestInfo{Type: e.kind, Duration: time.Since(began)}) }()
+	}
 	resp, err := c.transport.RoundTrip(c.newRequest(e, id, body).WithContext(ctx))
 	if err != nil {
 		return fail(brokenBy(ctx, err), printable.HTTPError(err))

@@ -3,6 +3,7 @@ package webhook
 import (
 	"maps"
 	"sync"
+	"time"
 )
 
 // LossCause is the reason why an event was lost. The texts are stable. They are also the
@@ -42,6 +43,12 @@ type EndpointStats struct {
 	InFlight int          // requests that were sent and not answered yet
 	Circuit  CircuitState // whether requests are sent
 	Opened   uint64       // number of times that the circuit opened
+}
+
+// RequestInfo describes a request that was sent; see Config.Requested.
+type RequestInfo struct {
+	Type     string        // authenticate, join, message or events
+	Duration time.Duration // until the end of the answer, or until the request failed
 }
 
 // counters are the counters of EndpointStats.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -20,8 +21,20 @@ const (
 	MaxCommand = 16 << 10
 )
 
-// CommandRevoke is the name of the command that revokes access; see [Revocation].
-const CommandRevoke = "revoke"
+// The names of commands.
+const (
+	CommandRevoke     = "revoke"     // revoke access; see [Revocation]
+	CommandDisconnect = "disconnect" // disconnect clients; see [Disconnection]
+	CommandJoin       = "join"       // add clients to rooms; see [RoomChange]
+	CommandLeave      = "leave"      // remove clients from rooms; see [RoomChange]
+
+	// CommandDrain is reserved for a command that makes servers close their clients
+	// gradually before they shut down. Servers of this version ignore it.
+	CommandDrain = "drain"
+)
+
+// MaxCommandID is the maximum length in bytes of the ID of a command.
+const MaxCommandID = 64
 
 // ErrVersion is wrapped by the error for a command of a later version.
 var ErrVersion = errors.New("unsupported version")
@@ -32,7 +45,7 @@ type Command struct {
 	// Name says what to do, such as [CommandRevoke]. Servers ignore unknown names.
 	Name string
 	// ID identifies a command whose repetition would have an effect, so that a server can
-	// ignore it. It is empty for other commands.
+	// ignore it. It has at most [MaxCommandID] bytes. It is empty for other commands.
 	ID string
 	// ServerID is the UUID of the server that has already executed the command, or empty.
 	ServerID string
@@ -48,6 +61,25 @@ type Command struct {
 type EncodedCommand struct {
 	Text  []byte
 	Until time.Time
+}
+
+// requireID returns an error unless c has a valid ID.
+func (c *Command) requireID() error {
+	if c.ID == "" || len(c.ID) > MaxCommandID {
+		return fmt.Errorf("%w: id must have 1 to %d bytes", ErrShape, MaxCommandID)
+	}
+	return nil
+}
+
+// checkCommand returns an error if the text of a command with these arguments would be too
+// large with the longest ID.
+func checkCommand(c Command) error {
+	longest := strings.Repeat("x", MaxCommandID)
+	c.ID, c.ServerID = longest, longest
+	if n := len(AppendCommand(nil, &c)); n > MaxCommand {
+		return fmt.Errorf("%w: %d bytes, but the limit for a command is %d", ErrTooLarge, n, MaxCommand)
+	}
+	return nil
 }
 
 // AppendCommand appends the JSON encoding of c to dst, with the keys in the order version,

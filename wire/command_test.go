@@ -70,6 +70,33 @@ func TestInvalidRevocations(t *testing.T) {
 	}
 }
 
+func TestCommandsOnClients(t *testing.T) {
+	for want, c := range map[string]wire.EncodedCommand{
+		`{"version":1,"command":"disconnect","id":"i","serverId":"s","to":"user:ann","data":{"code":4006,"reason":"a \"b\" é"}}`: wire.Disconnection{To: wire.ToUser("ann"), Code: 4006, Reason: "a \"b\" é"}.Encode("i", "s"),
+		`{"version":1,"command":"disconnect","id":"i","to":"everyone","data":{"code":1000}}`:                                     wire.Disconnection{To: wire.ToEveryone(), Code: 1000}.Encode("i", ""),
+		`{"version":1,"command":"join","id":"i","serverId":"s","to":"client:c","data":{"rooms":["a","\"b"]}}`:                    wire.RoomChange{To: wire.ToClient("c"), Rooms: []string{"a", `"b`}}.Encode("i", "s"),
+		`{"version":1,"command":"leave","id":"i","to":"room:r","data":{"rooms":["r"]}}`:                                          wire.RoomChange{To: wire.ToRoom("r"), Rooms: []string{"r"}, Leave: true}.Encode("i", ""),
+	} {
+		if string(c.Text) != want || !c.Until.IsZero() {
+			t.Errorf("encoded as %s until %v\n    want %s", c.Text, c.Until, want)
+		}
+	}
+}
+
+// A command may have MaxCommand bytes, including the longest ID.
+func TestLargestCommand(t *testing.T) {
+	id := strings.Repeat("i", wire.MaxCommandID)
+	r := wire.RoomChange{To: wire.ToUser("ann"), Rooms: []string{"x"}}
+	r.Rooms[0] = strings.Repeat("x", wire.MaxCommand-len(r.Encode(id, id).Text)+1)
+	if err := r.Check(); err != nil || len(r.Encode(id, id).Text) != wire.MaxCommand {
+		t.Errorf("%d bytes: %v", len(r.Encode(id, id).Text), err)
+	}
+	r.Rooms[0] += "x"
+	if err := r.Check(); !errors.Is(err, wire.ErrTooLarge) {
+		t.Errorf("one byte more: %v", err)
+	}
+}
+
 func TestCommands(t *testing.T) {
 	c := wire.Command{Name: "join", ID: "1", ServerID: "2", To: wire.ToUser("ann"), Data: []byte(`{"rooms":["lobby"]}`)}
 	text := wire.AppendCommand(nil, &c)
@@ -99,12 +126,15 @@ func TestCommands(t *testing.T) {
 	}
 }
 
-// A revocation that was decoded is valid, and encoding it gives an equal one.
+// Arguments that were decoded are valid, and encoding them gives equal ones.
 func FuzzDecodeCommand(f *testing.F) {
 	until := time.UnixMilli(1800000000123)
 	for _, r := range []wire.Revocation{{UserID: "ann", Until: until}, {TokenID: "t", Until: until}, {Everyone: true, IssuedBefore: until, Until: until}} {
 		f.Add(r.Encode().Text)
 	}
+	f.Add(wire.Disconnection{To: wire.ToUser("ann"), Code: 4006, Reason: "bye"}.Encode("1", "2").Text)
+	f.Add(wire.RoomChange{To: wire.ToRoom("a"), Rooms: []string{"b", "c"}}.Encode("1", "").Text)
+	f.Add(wire.RoomChange{To: wire.ToEveryone(), Rooms: []string{"b"}, Leave: true}.Encode("1", "").Text)
 	f.Fuzz(func(t *testing.T, text []byte) {
 		c, err := wire.DecodeCommand(text)
 		if err != nil {
@@ -112,6 +142,26 @@ func FuzzDecodeCommand(f *testing.F) {
 		}
 		if _, err := wire.DecodeCommand(wire.AppendCommand(nil, &c)); err != nil && len(text) < wire.MaxCommand/8 {
 			t.Errorf("%s: %v", wire.AppendCommand(nil, &c), err)
+		}
+		if d, err := c.Disconnection(); err == nil {
+			again, err := wire.DecodeCommand(d.Encode(c.ID, c.ServerID).Text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := again.Disconnection(); err != nil || got != d || d.Check() != nil {
+				t.Errorf("%+v became %+v, %v", d, got, err)
+			}
+		}
+		if r, err := c.RoomChange(); err == nil {
+			again, err := wire.DecodeCommand(r.Encode(c.ID, c.ServerID).Text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := again.RoomChange()
+			r.Leave = again.Name == wire.CommandLeave
+			if d := cmp.Diff(r, got); err != nil || d != "" || r.Check() != nil {
+				t.Errorf("decoded with %v (-want +got):\n%s", err, d)
+			}
 		}
 		r, err := c.Revocation()
 		if err != nil {

@@ -44,18 +44,54 @@ func EachField(text []byte, f func(key, value []byte)) error {
 	return s.end()
 }
 
-// eachElement calls f with each element of a JSON array, which must be valid.
+// EachElement calls f with each element of a JSON array, in order. An element is valid JSON,
+// as defined by [Valid], without surrounding white space, and shares memory with text. Errors
+// wrap [ErrFormat], or [ErrShape] if text is valid JSON but not an array; f may have been
+// called for the elements before the error.
+func EachElement(text []byte, f func(value []byte)) error {
+	s := scanner{text: text}
+	s.space()
+	if s.peek() != '[' {
+		s.value(0)
+		if err := s.end(); err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: not an array", ErrShape)
+	}
+	s.array(-1, nil, f) // this array does not count
+	return s.end()
+}
+
+// ObjectScanner calls functions for the parts of a JSON object that contains a list, while it
+// scans the text once. Package httpapi decodes batches with it.
+type ObjectScanner struct {
+	// List is the name of the field whose value is the list.
+	List string
+	// Field is called with each field of each object in the list, as by [EachField].
+	Field func(key, value []byte)
+	// Element is called after the fields of an object in the list, and for elements that are
+	// not objects, as by [EachElement].
+	Element func(value []byte)
+	// Other is called with each field of the outer object, as by [EachField]. If the value of
+	// the field List is an array, its value is nil.
+	Other func(key, value []byte)
+}
+
+// Scan scans text. Errors are as for [EachField].
+func (o *ObjectScanner) Scan(text []byte) error {
+	s := scanner{text: text, list: o}
+	s.space()
+	if s.peek() != '{' {
+		return EachField(text, func(_, _ []byte) {})
+	}
+	s.object(-1, o.Other)
+	return s.end()
+}
+
+// eachElement is EachElement for an array that is valid.
 func eachElement(text []byte, f func(value []byte)) {
 	s := scanner{text: text}
-	s.take('[')
-	for s.space(); !s.take(']') && s.err == nil; s.space() {
-		if s.take(',') {
-			s.space()
-		}
-		start := s.pos
-		s.value(0)
-		f(text[start:s.pos])
-	}
+	s.array(-1, nil, f)
 }
 
 // requireString decodes a JSON string that must be present and not empty. last is as for

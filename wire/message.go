@@ -349,6 +349,11 @@ func CheckSize(m Message, limit int) error {
 	return nil
 }
 
+// Checked is JSON that the caller has already checked, such as a value that [EachField] has
+// passed. [EncodeData] returns it without checking it again. If it is not valid as defined by
+// [Valid], clients that receive it disconnect.
+type Checked json.RawMessage
+
 // EncodeData returns v as JSON for the data of a message. For a nil interface it returns
 // nil, which means absent data; to send null, pass json.RawMessage("null"). A
 // [json.RawMessage] is validated and returned without being copied. Any other value is
@@ -356,6 +361,9 @@ func CheckSize(m Message, limit int) error {
 func EncodeData(v any) (json.RawMessage, error) {
 	if v == nil {
 		return nil, nil
+	}
+	if checked, ok := v.(Checked); ok {
+		return json.RawMessage(checked), nil
 	}
 	if raw, ok := v.(json.RawMessage); ok {
 		if raw == nil {

@@ -19,6 +19,8 @@ type scanner struct {
 	pos  int
 	err  error
 	key  []byte // last decoded key that had escapes
+
+	list *ObjectScanner // nil for other functions
 }
 
 func (s *scanner) fail(what string) {
@@ -78,7 +80,7 @@ func (s *scanner) value(depth int) {
 	case c == '{':
 		s.object(depth, nil)
 	case c == '[':
-		s.array(depth)
+		s.array(depth, nil, nil)
 	case c == '"':
 		s.str()
 	case c == '-' || isDigit(c):
@@ -117,11 +119,20 @@ func (s *scanner) object(depth int, f func(key, value []byte)) {
 		}
 		s.space()
 		start = s.pos
-		s.value(depth + 1)
+		if s.list != nil && depth < 0 && s.peek() == '[' && string(s.keyText(key)) == s.list.List {
+			s.array(depth+1, s.list.Field, s.list.Element)
+			start = -1
+		} else {
+			s.value(depth + 1)
+		}
 		if s.err != nil {
 			return
 		}
-		if f != nil {
+		switch {
+		case f == nil:
+		case start < 0:
+			f(s.keyText(key), nil)
+		default:
 			f(s.keyText(key), s.text[start:s.pos])
 		}
 		s.space()
@@ -146,14 +157,28 @@ func (s *scanner) keyText(key []byte) []byte {
 	return s.key
 }
 
-func (s *scanner) array(depth int) {
+// array scans an array that is nested in depth others. It calls f for each element unless f is
+// nil, and before that field for each field of the element if it is an object, unless field is
+// nil.
+func (s *scanner) array(depth int, field func(key, value []byte), f func(value []byte)) {
 	s.take('[')
 	s.space()
 	if s.take(']') {
 		return
 	}
 	for s.err == nil {
-		s.value(depth + 1)
+		start := s.pos
+		if field != nil && s.peek() == '{' {
+			s.object(depth+1, field)
+		} else {
+			s.value(depth + 1)
+		}
+		if s.err != nil {
+			return
+		}
+		if f != nil {
+			f(s.text[start:s.pos])
+		}
 		s.space()
 		if s.take(']') {
 			return

@@ -23,7 +23,7 @@ func TestRevokedWhileTheWebhookDecides(t *testing.T) {
 		var now bool
 		f.hook.during = func() {
 			if now {
-				if err := f.Revoke(t.Context(), ignis.Revocation{UserID: "ann", Until: time.Now().Add(time.Hour)}); err != nil {
+				if _, err := f.Revoke(t.Context(), ignis.Revocation{UserID: "ann", Until: time.Now().Add(time.Hour)}); err != nil {
 					t.Error(err)
 				}
 			}

@@ -1,6 +1,6 @@
 module github.com/ignis-go/ignis/cron/difftest
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/adhocore/gronx v1.20.4

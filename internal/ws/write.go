@@ -23,6 +23,7 @@ type joiner struct {
 	slow  bool // seal is slow
 
 	joined []*Message // messages in buf; nil if buf cannot be reused
+	within int        // how many messages joined stands for, as count counts them
 	window uint8      // the window of the compressed messages in buf
 	buf    []byte
 	sealed []byte // the text of one sealed message, before it is appended to buf
@@ -100,8 +101,15 @@ func (c *Conn) tell(j *joiner, n int) {
 
 // count returns how many messages the last write began.
 func (j *joiner) count() int {
-	n := -j.unsealed
-	for _, m := range j.batch[:j.written] {
+	if j.seal == nil && len(j.batch) > 1 && j.written == len(j.batch) {
+		return j.within // a burst to many connections is counted only once
+	}
+	return count(j.batch[:j.written]) - j.unsealed
+}
+
+// count returns how many messages a batch stands for.
+func count(batch []*Message) (n int) {
+	for _, m := range batch {
 		if m != gone {
 			n += m.count()
 		}
@@ -237,7 +245,7 @@ func (j *joiner) bytes(c *Conn) []byte {
 	case len(j.batch) == 1:
 		return j.batch[0].bytes(c.window)
 	case j.window != c.window || !slices.Equal(j.batch, j.joined):
-		j.joined, j.window = append(j.joined[:0], j.batch...), c.window
+		j.joined, j.window, j.within = append(j.joined[:0], j.batch...), c.window, count(j.batch)
 		j.buf = j.buf[:0]
 		for _, m := range j.batch {
 			j.buf = append(j.buf, m.bytes(c.window)...)
