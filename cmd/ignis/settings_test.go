@@ -33,22 +33,33 @@ func settingsModel(t *testing.T) *configfile.Model {
 // file, or "" for no file.
 func loaded(t *testing.T, file string, args ...string) (*effective, error) {
 	t.Helper()
-	if file != "" {
-		args = append(args, "--config", writeFile(t, "ignis.yaml", file))
-	}
+	return loader(t)(t, file, args...)
+}
+
+// loader returns a function like loaded that uses the same parser for all calls, which saves
+// most of the time.
+func loader(t *testing.T) func(t *testing.T, file string, args ...string) (*effective, error) {
+	t.Helper()
 	parser, err := newParser(&stdio{out: io.Discard, err: io.Discard}, func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}
-	command, err := parser.Parse(append([]string{"serve"}, args...))
-	if err != nil {
-		t.Fatal(err)
+	return func(t *testing.T, file string, args ...string) (*effective, error) {
+		t.Helper()
+		if file != "" {
+			args = append(args, "--config", writeFile(t, "ignis.yaml", file))
+		}
+		command, err := parser.Parse(append([]string{"serve"}, args...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		serve, ok := selected(command).(*serveCmd)
+		if !ok {
+			t.Fatal("not the command serve")
+		}
+		s := serve.settings
+		return loadSettings(&s, command)
 	}
-	serve, ok := selected(command).(*serveCmd)
-	if !ok {
-		t.Fatal("not the command serve")
-	}
-	return loadSettings(&serve.settings, command)
 }
 
 func writeFile(t *testing.T, name, text string) string {
@@ -162,7 +173,7 @@ func fileWith(path, value string) string {
 // A flag takes precedence over a variable, a variable over the file, and the file over the
 // default. It makes no difference which of them sets a value.
 func TestPrecedence(t *testing.T) {
-	m := settingsModel(t)
+	m, load := settingsModel(t), loader(t)
 	for _, k := range m.Keys() {
 		if k.Flag == "" || !k.InFile() {
 			continue
@@ -187,7 +198,7 @@ func TestPrecedence(t *testing.T) {
 				if flag {
 					args = []string{"--" + k.Flag + "=" + strings.Trim(v[2], `"`)}
 				}
-				e, err := loaded(t, text, args...)
+				e, err := load(t, text, args...)
 				if err != nil {
 					t.Fatal(err)
 				}
