@@ -1,6 +1,8 @@
 package promignis
 
 import (
+	"strconv"
+
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/cron"
 )
@@ -22,7 +24,7 @@ var eventFamilies = []family[*Recorder]{
 		},
 	},
 	{
-		"authentications_total", counter, "Authentications of clients and refreshes of their sessions, by outcome (accepted, rejected, unavailable, failed or abandoned). The reason is known for errors that have one text for all clients, such as those about tokens.",
+		"authentications_total", counter, "Authentications of clients and refreshes of their sessions, by outcome (accepted, rejected, revoked, limited, unavailable, failed or abandoned). The reason is known for errors that have one text for all clients, such as those about tokens.",
 		[]string{"kind", "outcome", "reason"},
 		func(r *Recorder, e emitter) {
 			counts := r.auths.snapshot()
@@ -82,6 +84,28 @@ var eventFamilies = []family[*Recorder]{
 		func(r *Recorder, e emitter) { e.add(float64(r.writtenBytes.Load())) },
 	},
 	{
+		"api_requests_total", counter, "Requests to the HTTP API, by operation and status.",
+		[]string{"operation", "status"},
+		func(r *Recorder, e emitter) {
+			for a, n := range r.api.answers.snapshot() {
+				e.add(float64(n), a.operation, strconv.Itoa(a.status))
+			}
+		},
+	},
+	{
+		"api_request_duration_seconds", buckets, "Duration of requests to the HTTP API, by operation.",
+		[]string{"operation"},
+		func(r *Recorder, e emitter) {
+			for operation, h := range r.api.durations() {
+				e.values(h, operation)
+			}
+		},
+	},
+	{
+		"api_messages_total", counter, "Messages that were published through the HTTP API, once for each target.", nil,
+		func(r *Recorder, e emitter) { e.add(float64(r.api.messages.Load())) },
+	},
+	{
 		"webhook_request_duration_seconds", buckets, "Duration of requests to the application's endpoint, answered or not, by type.",
 		[]string{"type"},
 		func(r *Recorder, e emitter) {
@@ -99,7 +123,7 @@ var eventFamilies = []family[*Recorder]{
 var (
 	upgradeOutcomes = []string{accepted, "origin not allowed", "not accepted", "full"}
 	authOutcomes    = []ignis.AuthOutcome{
-		ignis.AuthAccepted, ignis.AuthRejected, ignis.AuthUnavailable, ignis.AuthFailed, ignis.AuthAbandoned,
+		ignis.AuthAccepted, ignis.AuthRejected, ignis.AuthRevoked, ignis.AuthLimited, ignis.AuthUnavailable, ignis.AuthFailed, ignis.AuthAbandoned,
 	}
 )
 

@@ -108,6 +108,23 @@ func TestWebhook(t *testing.T) {
 	})
 }
 
+func TestAPI(t *testing.T) {
+	rec := promignis.NewRecorder()
+	rec.APIRequest("publish", http.StatusOK, 2*time.Second, 3)
+	rec.APIRequest("publish", http.StatusOK, time.Second, 2)
+	rec.APIRequest("publish", http.StatusTooManyRequests, 0, 0)
+	rec.APIRequest("revoke", http.StatusUnauthorized, 0, 0)
+	expect(t, values(t, promignis.Config{Recorder: rec}), map[string]float64{
+		`ignis_api_requests_total{operation="publish",status="200"}`:    2,
+		`ignis_api_requests_total{operation="publish",status="429"}`:    1,
+		`ignis_api_requests_total{operation="revoke",status="401"}`:     1,
+		`ignis_api_messages_total`:                                      5,
+		`ignis_api_request_duration_seconds_count{operation="publish"}`: 3,
+		`ignis_api_request_duration_seconds_sum{operation="publish"}`:   3,
+		`ignis_api_request_duration_seconds_count{operation="revoke"}`:  1,
+	})
+}
+
 func TestAccess(t *testing.T) {
 	rules, err := access.Compile([]access.Rule{{Match: "lobby", Join: access.JoinRule{Who: access.Anyone}}})
 	if err != nil {

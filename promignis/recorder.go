@@ -2,9 +2,12 @@ package promignis
 
 import (
 	"errors"
+	"maps"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/webhook"
@@ -27,6 +30,7 @@ type Recorder struct {
 	writes       *histogram
 	writtenBytes atomic.Uint64
 	requests     map[string]*histogram // of the webhook, by type
+	api          api
 	jobs         jobs
 }
 
@@ -135,6 +139,53 @@ func closeCode(code uint16) string {
 		return strconv.Itoa(int(code))
 	}
 	return other
+}
+
+// APIRequest counts a request to the HTTP API. Call it in httpapi.Config.OnRequest with the
+// fields of httpapi.RequestInfo. Messages is the number of messages that were published.
+func (r *Recorder) APIRequest(operation string, status int, d time.Duration, messages int) {
+	a := &r.api
+	operation = a.operations.value(operation)
+	a.answers.add(apiAnswer{operation, status}, 1)
+	a.duration(operation).observe(seconds(d))
+	a.messages.Add(uint64(messages))
+}
+
+// api counts requests to the HTTP API.
+type api struct {
+	operations vocabulary
+	answers    tally[apiAnswer]
+	messages   atomic.Uint64
+
+	mu    sync.Mutex
+	times map[string]*histogram // by operation
+}
+
+// apiAnswer are the labels of an answer.
+type apiAnswer struct {
+	operation string
+	status    int
+}
+
+func (a *api) duration(operation string) *histogram {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	h := a.times[operation]
+	if h == nil {
+		h = newHistogram(calls...)
+		if a.times == nil {
+			a.times = make(map[string]*histogram)
+		}
+		a.times[operation] = h
+	}
+	return h
+}
+
+// durations returns the histograms by operation.
+func (a *api) durations() map[string]*histogram {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return maps.Clone(a.times)
 }
 
 // WebhookRequested is a hook for [webhook.Config].Requested.
