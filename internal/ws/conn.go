@@ -107,7 +107,6 @@ type Conn struct {
 	opts    *Options
 	work    *worker
 	handler Handler
-	window  uint8 // window of outgoing compressed messages, in bits; 0 disables compression
 
 	reading sync.Mutex // held while reading; guards the following fields until finish takes over
 	in      parser
@@ -126,6 +125,8 @@ type Conn struct {
 	lastRead atomic.Int64 // the clock at the last read
 	progress atomic.Int64 // the clock at the last write of queued data; 0 if nothing waits for the peer
 
+	window uint8 // window of outgoing compressed messages, in bits; 0 disables compression
+
 	mu        sync.Mutex
 	phase     phase
 	started   bool
@@ -139,15 +140,20 @@ type Conn struct {
 	hungUp    bool          // the peer has closed its side, or the connection is broken
 	peerDone  bool          // the peer's close frame has arrived
 	pongs     uint8         // upper bound of the number of waiting pongs
+	slow      bool          // seal must not run on the workers
 	backlog   *backlog      // waiting messages; nil if there are none
 	rest      []byte        // the unwritten rest of a partial write
 	queued    int           // cost of the messages that wait or are being written, in bytes
 	pongAt    int           // index of a waiting pong in the backlog, plus 1; 0 if no pong waits
 	seal      Sealer        // nil if messages are not sealed
-	slow      bool          // seal must not run on the workers
-	flushed   chan struct{} // made by the first Close; closed once everything is written
 	wake      chan struct{} // has an element when the reader must check again
-	end       End
+	ending    *ending       // nil while the connection is open
+}
+
+// ending is how a connection ends. It is separate so that an open one needs less memory.
+type ending struct {
+	End
+	flushed chan struct{} // closed once everything is written; nil without a close frame
 }
 
 // NewConn returns a connection over nc and takes ownership of nc. If
@@ -241,8 +247,7 @@ func (c *Conn) CloseFor(end End) {
 	if c.phase != phaseOpen {
 		return
 	}
-	c.end = end
-	c.flushed = make(chan struct{})
+	c.ending = &ending{end, make(chan struct{})}
 	c.leaveOpenLocked(phaseClosing)
 	c.appendLocked(closeFrame(end.Code, end.Reason))
 }
@@ -256,7 +261,7 @@ func (c *Conn) Abort(cause Cause) {
 
 func (c *Conn) abortLocked(cause Cause) {
 	if c.phase == phaseOpen {
-		c.end = End{Cause: cause, Code: closeAbnormal}
+		c.ending = &ending{End: End{Cause: cause, Code: closeAbnormal}}
 	}
 	c.discardLocked()
 	c.leaveOpenLocked(phaseDead)

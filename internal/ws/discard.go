@@ -53,7 +53,7 @@ func (c *Conn) readUntil(ctx context.Context, f func([]byte) error) error {
 func (c *Conn) trusted() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.end.Cause != CauseRate && (c.admitted.Load() || c.opts.StrangerPayload == 0)
+	return c.ending.Cause != CauseRate && (c.admitted.Load() || c.opts.StrangerPayload == 0)
 }
 
 // ended returns nil, or the reason why reading has ended.

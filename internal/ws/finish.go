@@ -14,7 +14,7 @@ import (
 func (c *Conn) finish() {
 	c.reading.Lock() // waits for the current reader; another one cannot start
 	c.mu.Lock()
-	end := c.end
+	end := c.ending.End
 	c.mu.Unlock()
 	c.speed.stop()
 	c.reading.Unlock()
@@ -30,7 +30,7 @@ func (c *Conn) shake() {
 	ctx, cancel := context.WithTimeout(context.Background(), c.opts.CloseTimeout)
 	defer cancel()
 	c.mu.Lock()
-	closing, flushed, answered := c.phase == phaseClosing, c.flushed, c.peerDone
+	closing, flushed, answered := c.phase == phaseClosing, c.ending.flushed, c.peerDone
 	if closing && !c.Polled() {
 		_ = c.nc.SetDeadline(time.Now().Add(c.opts.CloseTimeout))
 	}
@@ -49,7 +49,7 @@ func (c *Conn) shake() {
 	}
 	c.mu.Lock()
 	written := c.phase == phaseClosing && isClosed(flushed)
-	lost := c.end.Cause == CauseLost && !c.blocked
+	lost := c.ending.Cause == CauseLost && !c.blocked
 	c.phase = phaseDead
 	c.seal = nil // drops the reference to the key
 	c.discardLocked()

@@ -54,10 +54,10 @@ func TestLateHangUpEvent(t *testing.T) {
 		return c.paused != 0 || c.phase != phaseOpen
 	})
 	c.mu.Lock()
-	end := c.end
+	end := c.ending
 	c.mu.Unlock()
-	if end != (End{}) {
-		t.Errorf("ended by %+v, although its peer is still connected", end)
+	if end != nil {
+		t.Errorf("ended by %+v, although its peer is still connected", end.End)
 	}
 	c.Abort(CauseAborted)
 	wait(t, l.finished)

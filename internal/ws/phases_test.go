@@ -79,7 +79,7 @@ func runSteps(t *testing.T, order []step, settle func()) {
 	end := <-l.ended
 	<-l.finished
 	c.mu.Lock()
-	flushed := c.flushed == nil || isClosed(c.flushed)
+	flushed := c.ending == nil || c.ending.flushed == nil || isClosed(c.ending.flushed)
 	left := c.backlog != nil || c.rest != nil
 	c.mu.Unlock()
 	opts.Engine.Close()

@@ -76,8 +76,8 @@ func TestPolicies(t *testing.T) {
 			if sum != tt.tally {
 				t.Errorf("%+v, want %+v", sum, tt.tally)
 			}
-			if dead := c.phase == phaseDead; dead != (tt.want == "") || dead && c.end.Cause != CauseBackpressure {
-				t.Errorf("phase %v, %+v", c.phase, c.end)
+			if dead := c.phase == phaseDead; dead != (tt.want == "") || dead && c.ending.Cause != CauseBackpressure {
+				t.Errorf("phase %v, %+v", c.phase, c.ending)
 			}
 		})
 	}

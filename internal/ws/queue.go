@@ -221,8 +221,8 @@ func (c *Conn) discardLocked() {
 
 // flushedLocked signals that nothing is left to write.
 func (c *Conn) flushedLocked() {
-	if c.flushed != nil && !isClosed(c.flushed) {
-		close(c.flushed)
+	if e := c.ending; e != nil && e.flushed != nil && !isClosed(e.flushed) {
+		close(e.flushed)
 	}
 }
 
