@@ -109,6 +109,9 @@ type plan struct {
 
 // measure executes the plan and saves the results after each run. src is the folder of this module.
 func (p *plan) measure(ctx context.Context, src string) error {
+	if err := os.MkdirAll(p.out, 0o755); err != nil {
+		return err
+	}
 	var res results
 	if err := res.load(p.out); err != nil {
 		return err

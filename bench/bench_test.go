@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -27,7 +28,7 @@ func TestQuick(t *testing.T) {
 	for _, program := range []string{"redis-server", "taskset"} {
 		testprog.Require(t, "TEST_REQUIRE_REDIS", program, "this test measures with it")
 	}
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "new")
 	err := command(t.Context(), []string{"-quick", "-rounds", "1", "-systems", "ignis,gws", "-only", "burst,chat,connect,memory,idle,redis,publish,encrypted,encrypted-memory,strangers,attacks", "-floods", "bursts,tokens,guesses,slow-tls,webhook-fails", "-out", dir})
 	if err != nil {
 		t.Fatal(err)

@@ -12,9 +12,9 @@ import (
 
 const publishing = "publish"
 
-const publishingIntro = "Messages to a room or channel with one subscriber are published with the HTTP API, on keep-alive connections that send the next request when the last one was answered: first one message a request, then batches. " +
-	"Centrifugo, the program, is used instead of Ignis on Bun, which has no such API. Both servers require a key and use no Redis. Centrifugo logs only errors, and its channel has no history. " +
-	"Ignis publishes batches with one request to `/v1/publish/batch`, Centrifugo with `/api/batch`. The time of a request is measured by its sender."
+const publishingIntro = "Messages to a room, or channel, with one subscriber are published with the server's HTTP API on keep-alive connections. Each connection sends its next request when the last one was answered: first requests with one message, then batches. " +
+	"The reference is the program Centrifugo, because Ignis on Bun has no HTTP API. Both servers require an API key and run without Redis. Centrifugo logs only errors, and its channel has no history. " +
+	"Ignis publishes a batch with `/v1/publish/batch`, Centrifugo with `/api/batch`. The time of a request is measured by its sender, which shares a core with the subscriber."
 
 func publishText(z sizes) string {
 	return fmt.Sprintf("1 subscriber, %d bytes of data, %d connections, at most %s messages in flight, %v of single messages and %v of batches of %d a round",

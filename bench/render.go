@@ -59,7 +59,7 @@ are added to results.json, where they replace older runs of the same workload an
 
 // writeGoals writes the table of goals and whether they are reached.
 func (r *results) writeGoals(b *strings.Builder) {
-	b.WriteString("| workload | figure | Ignis for Go | Ignis on Bun, unless another is named | ratio | goal | |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("| workload | figure | Ignis for Go | Ignis on Bun, or the server named | ratio | goal | |\n|---|---|---|---|---|---|---|\n")
 	for _, w := range workloads {
 		if w.kinds != nil {
 			r.writeFloodGoal(b, w)

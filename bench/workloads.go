@@ -149,7 +149,7 @@ var workloads = []workload{
 			{key: keyRate, title: "requests/s", text: rateText, higher: true, goal: goal{ratio: true, limit: 1}},
 			{key: keyCPU, title: "server CPU per request", text: microsText, goal: goal{ratio: true, limit: 0.8}},
 			{key: keyP99, title: "p99 of a request", text: millisText},
-			{key: keyBatchTimes, title: "CPU of a single message / in a batch", text: timesText, higher: true, goal: goal{limit: 20}},
+			{key: keyBatchTimes, title: "CPU of a single message / of one in a batch", text: timesText, higher: true, goal: goal{limit: 20}},
 			{key: keyBatchCPU, title: "server CPU per message in a batch", text: microsText},
 			{key: keyBatchRate, title: "messages/s in batches", text: rateText, higher: true},
 		},
