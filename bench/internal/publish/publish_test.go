@@ -81,6 +81,14 @@ func TestPublish(t *testing.T) {
 	}
 }
 
+func TestSenders(t *testing.T) {
+	for _, n := range []int{-1, 0, maxSenders + 1} {
+		if _, err := New(Config{Senders: n}); err == nil || !strings.Contains(err.Error(), "senders: want 1 to 100") {
+			t.Errorf("%d senders: %v", n, err)
+		}
+	}
+}
+
 // The data of a message has the configured size.
 func TestSize(t *testing.T) {
 	for _, centrifugo := range []bool{false, true} {
@@ -176,5 +184,26 @@ func TestFlow(t *testing.T) {
 	}
 	if s := run(2, 5, 6, 7, 8, 9); s != (Sample{Lost: 5, Repeated: 1}) {
 		t.Errorf("got %+v", s)
+	}
+}
+
+// A frame of Centrifugo may contain several messages, one per line.
+func TestSeveralMessagesInFrame(t *testing.T) {
+	f := newFlow(2, 100)
+	if _, err := f.reserve(1, 3); err != nil {
+		t.Fatal(err)
+	}
+	var frame []byte
+	for number := range uint32(3) {
+		q := (&sender{cfg: Config{Size: 128, Centrifugo: true}, nr: 1}).request(1)
+		q.setNumbers(number)
+		_, body, _ := strings.Cut(string(q.text), "\r\n\r\n")
+		frame = append(frame, `{"push":{"channel":"ws-default","pub":`+body+"}}\n"...)
+	}
+	(&subscriber{flow: f}).count(frame)
+	f.stop(errLate) // do not wait for others
+	var s Sample
+	if err := f.finish(&s); err != nil || s != (Sample{}) {
+		t.Errorf("got %+v, %v", s, err)
 	}
 }

@@ -13,7 +13,7 @@ type Config struct {
 	Addr       string // address of the server, host:port
 	Centrifugo bool   // whether the server is Centrifugo; otherwise it is Ignis
 	Key        string // API key
-	Senders    int    // keep-alive connections that send requests, at most 100
+	Senders    int    // keep-alive connections that send requests, 1 to 100
 	Size       int    // bytes of data in a message
 	Window     int    // maximum number of messages that were published but not received yet
 }
@@ -41,6 +41,9 @@ type Sample struct {
 
 // New connects a subscriber and the senders. The Publisher must be closed.
 func New(c Config) (*Publisher, error) {
+	if c.Senders < 1 || c.Senders > maxSenders {
+		return nil, fmt.Errorf("%d senders: want 1 to %d", c.Senders, maxSenders)
+	}
 	p := &Publisher{flow: newFlow(c.Senders, c.Window)}
 	var err error
 	if p.sub, err = subscribe(c, p.flow); err != nil {

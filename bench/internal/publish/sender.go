@@ -21,6 +21,7 @@ const (
 	senderDigits = len("00")
 	atNumber     = atSender + len(`00","number":"`)
 	numberDigits = len("0000000000")
+	maxSenders   = 100 // their numbers have two digits
 )
 
 // sender is a connection on which each request waits for the answer to the previous one.
