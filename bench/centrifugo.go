@@ -17,8 +17,8 @@ const (
 	centrifugoVersion = "v6.9.1"
 )
 
-// installCentrifugo builds the program Centrifugo from its module, without adding it to this
-// one, whose other servers would then use the versions that it requires.
+// installCentrifugo builds the program Centrifugo from its module. The module is not required
+// in go.mod, because the other servers would then use the versions that it requires.
 func installCentrifugo(ctx context.Context, dir, binary string) error {
 	fmt.Fprintln(os.Stderr, "building Centrifugo, which takes minutes the first time")
 	c := childproc.CommandContext(ctx, "go", "install", "-trimpath", centrifugoModule+"@"+centrifugoVersion)

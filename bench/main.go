@@ -134,10 +134,10 @@ func (z *sizes) flags(f *flag.FlagSet) {
 	f.IntVar(&z.Strangers, "strangers", z.Strangers, "connections per flood")
 	f.IntVar(&z.Visitors, "visitors", z.Visitors, "well-behaved clients during a flood")
 	f.DurationVar(&z.Flood, "flood", z.Flood, "duration of measurements during a flood")
+	f.DurationVar(&z.Calm, "calm", z.Calm, "duration of measurements before and after a flood")
 	f.DurationVar(&z.Publish, "publish", z.Publish, "duration of each half of publish")
 	f.IntVar(&z.Senders, "senders", z.Senders, "connections that send requests in publish, at most 100")
 	f.IntVar(&z.Batch, "batch", z.Batch, "messages in a batch in publish")
-	f.DurationVar(&z.Calm, "calm", z.Calm, "duration of measurements before and after a flood")
 }
 
 // choose selects workloads, floods and systems by their names. An empty list means all.

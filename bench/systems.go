@@ -42,8 +42,8 @@ const (
 	earlier   = "before" // this library from another checkout
 	reference = "bun"
 	quietBun  = "bun-quiet"
-	// centrifugo is the reference of the workload publish. It is the published program
-	// instead of a server in this folder.
+	// centrifugo is the reference of the workload publish. It is a released program, not a
+	// server in this folder.
 	centrifugo = "centrifugo"
 )
 
