@@ -30,6 +30,10 @@ type sizes struct {
 	Visitors  int           // well-behaved clients during a flood
 	Flood     time.Duration // duration of measurements during a flood
 	Calm      time.Duration // duration of measurements before and after a flood
+
+	Publish time.Duration // duration of each half of publish
+	Senders int           // connections that send requests in publish
+	Batch   int           // messages in a batch in publish
 }
 
 func fullSizes() sizes {
@@ -41,6 +45,7 @@ func fullSizes() sizes {
 		Messages: 300_000,
 		Sealed:   2000, Seals: 50,
 		Strangers: 500, Visitors: 40, Flood: 3 * time.Second, Calm: time.Second,
+		Publish: 10 * time.Second, Senders: 16, Batch: 100,
 	}
 }
 
@@ -54,6 +59,7 @@ func quickSizes() sizes {
 		Messages: 500,
 		Sealed:   50, Seals: 10,
 		Strangers: 25, Visitors: 4, Flood: 300 * time.Millisecond, Calm: 300 * time.Millisecond,
+		Publish: 300 * time.Millisecond, Senders: 4, Batch: 10,
 	}
 }
 
@@ -73,6 +79,7 @@ var scenarios = append([]scenario{
 	{covers: []string{"connect", "memory", "idle"}, text: crowdText, run: runCrowd},
 	{covers: []string{"slow"}, text: slowText, run: runSlow},
 	{covers: []string{"redis"}, text: redisText, run: runRedis},
+	{covers: []string{publishing}, text: publishText, run: runPublish},
 	{covers: []string{"scaling"}, text: scalingText, run: runScaling},
 	{covers: []string{"encrypted"}, text: encryptedText, run: runEncrypted},
 	{covers: []string{"encrypted-memory"}, text: encryptedMemoryText, run: runEncryptedMemory},
@@ -102,6 +109,9 @@ type plan struct {
 
 // measure executes the plan and saves the results after each run. src is the folder of this module.
 func (p *plan) measure(ctx context.Context, src string) error {
+	if err := os.MkdirAll(p.out, 0o755); err != nil {
+		return err
+	}
 	var res results
 	if err := res.load(p.out); err != nil {
 		return err

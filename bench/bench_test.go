@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -27,8 +28,8 @@ func TestQuick(t *testing.T) {
 	for _, program := range []string{"redis-server", "taskset"} {
 		testprog.Require(t, "TEST_REQUIRE_REDIS", program, "this test measures with it")
 	}
-	dir := t.TempDir()
-	err := command(t.Context(), []string{"-quick", "-rounds", "1", "-systems", "ignis,gws", "-only", "burst,chat,connect,memory,idle,redis,encrypted,encrypted-memory,strangers,attacks", "-floods", "bursts,tokens,guesses,slow-tls,webhook-fails", "-out", dir})
+	dir := filepath.Join(t.TempDir(), "new")
+	err := command(t.Context(), []string{"-quick", "-rounds", "1", "-systems", "ignis,gws", "-only", "burst,chat,connect,memory,idle,redis,publish,encrypted,encrypted-memory,strangers,attacks", "-floods", "bursts,tokens,guesses,slow-tls,webhook-fails", "-out", dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +55,7 @@ func TestQuick(t *testing.T) {
 			t.Errorf("%s with %s: version %q, settings %q", n.Workload, n.System, n.Version, n.Settings)
 		}
 	}
-	const want = "[burst ignis burst gws chat ignis connect ignis memory ignis idle ignis connect gws memory gws redis ignis encrypted ignis encrypted-memory ignis strangers ignis strangers ignis attacks ignis attacks ignis attacks ignis]"
+	const want = "[burst ignis burst gws chat ignis connect ignis memory ignis idle ignis connect gws memory gws redis ignis publish ignis encrypted ignis encrypted-memory ignis strangers ignis strangers ignis attacks ignis attacks ignis attacks ignis]"
 	if fmt.Sprint(got) != want {
 		t.Errorf("got  %v\nwant %s", got, want)
 	}
@@ -87,6 +88,7 @@ func TestSystems(t *testing.T) {
 		{"strangers", "", "", "ignis"},
 		{"steady", "", "", "ignis bun gws gorilla centrifuge"},
 		{"steady", "before,gws", "..", "before gws"},
+		{"publish", "", "", "ignis centrifugo"},
 	} {
 		var p plan
 		if err := p.choose(tt.only, "", tt.names, tt.before); err != nil {

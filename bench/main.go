@@ -1,5 +1,5 @@
-// Command bench compares this library's server with Ignis on Bun, gws, gorilla and
-// centrifuge. It writes its measurements to results.json, and generates RESULTS.md and
+// Command bench compares this library's server with Ignis on Bun, gws, gorilla, centrifuge
+// and Centrifugo. It writes its measurements to results.json, and generates RESULTS.md and
 // results.svg from them.
 //
 //	go run .                                        everything; takes well over an hour
@@ -49,6 +49,8 @@ func role(args []string) func(context.Context, io.Reader, io.Writer) error {
 		return floodMain
 	case probeArgument:
 		return probeMain
+	case publishArgument:
+		return publishMain
 	}
 	return nil
 }
@@ -133,6 +135,9 @@ func (z *sizes) flags(f *flag.FlagSet) {
 	f.IntVar(&z.Visitors, "visitors", z.Visitors, "well-behaved clients during a flood")
 	f.DurationVar(&z.Flood, "flood", z.Flood, "duration of measurements during a flood")
 	f.DurationVar(&z.Calm, "calm", z.Calm, "duration of measurements before and after a flood")
+	f.DurationVar(&z.Publish, "publish", z.Publish, "duration of each half of publish")
+	f.IntVar(&z.Senders, "senders", z.Senders, "connections that send requests in publish, at most 100")
+	f.IntVar(&z.Batch, "batch", z.Batch, "messages in a batch in publish")
 }
 
 // choose selects workloads, floods and systems by their names. An empty list means all.

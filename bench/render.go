@@ -35,8 +35,9 @@ func (r *results) markdown() string {
 }
 
 const intro = `This page compares Ignis for Go with the original, Ignis on Bun, which uses the sockets
-of uWebSockets (C++), and with three WebSocket libraries for Go. Each server has one core
-to itself (the Go servers have GOMAXPROCS=1); the clients and Redis share the other core.
+of uWebSockets (C++), and with three WebSocket libraries for Go. Publishing over HTTP is
+compared with Centrifugo instead, a server written in Go. Each server has one core to
+itself (the Go servers have GOMAXPROCS=1); the clients and Redis share the other core.
 The systems take turns within each round, and each run starts a new server. Figures are
 medians over the rounds, with the lowest and the highest value in brackets. CPU time is that
 of the server's process, including all threads. Ratios between systems are more meaningful
@@ -58,7 +59,7 @@ are added to results.json, where they replace older runs of the same workload an
 
 // writeGoals writes the table of goals and whether they are reached.
 func (r *results) writeGoals(b *strings.Builder) {
-	b.WriteString("| workload | figure | Ignis for Go | Ignis on Bun | ratio | goal | |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("| workload | figure | Ignis for Go | Ignis on Bun, or the server named | ratio | goal | |\n|---|---|---|---|---|---|---|\n")
 	for _, w := range workloads {
 		if w.kinds != nil {
 			r.writeFloodGoal(b, w)
@@ -73,8 +74,11 @@ func (r *results) writeGoals(b *strings.Builder) {
 			}
 			other, ratio := "", ""
 			value := f.median
-			if g, ok := figureOf(r.of(w.name, reference), m.key); ok {
+			if g, ok := figureOf(r.of(w.name, w.reference()), m.key); ok {
 				other, ratio = m.text(g.median), timesText(f.median/g.median)
+				if w.against != "" {
+					other += " (" + titleOf(w.against) + ")"
+				}
 				if m.goal.ratio {
 					value = f.median / g.median
 				}
@@ -159,7 +163,7 @@ func (r *results) writeWorkload(b *strings.Builder, w workload) {
 		fmt.Fprintf(b, " %s |", m.title)
 		rule += "---|"
 		if !w.alone {
-			b.WriteString(" vs. Bun |")
+			fmt.Fprintf(b, " vs. %s |", shortTitle(w.reference()))
 			rule += "---|"
 		}
 	}
@@ -204,7 +208,7 @@ func (r *results) writeFigure(b *strings.Builder, w workload, m metric, runs []r
 	if w.alone {
 		return
 	}
-	if g, ok := figureOf(r.of(w.name, reference), m.key); ok && g.median != 0 {
+	if g, ok := figureOf(r.of(w.name, w.reference()), m.key); ok && g.median != 0 {
 		fmt.Fprintf(b, " %s", timesText(f.median/g.median))
 	}
 	b.WriteString(" |")
@@ -235,11 +239,19 @@ func (r *results) writeChecks(b *strings.Builder, w workload, s system, runs []r
 	if foreign > 0.1 {
 		notes = append(notes, fmt.Sprintf("- %s: other work on the machine used up to %s of the server's core.", s.title, percentText(foreign)))
 	}
-	if base := r.of(w.name, reference); len(base) > 0 && !base[0].Session.Equal(runs[0].Session) {
-		notes = append(notes, fmt.Sprintf("- %s and Ignis on Bun were measured at different times, so their ratio is less reliable.", s.title))
+	if base := r.of(w.name, w.reference()); len(base) > 0 && !base[0].Session.Equal(runs[0].Session) {
+		notes = append(notes, fmt.Sprintf("- %s and %s were measured at different times, so their ratio is less reliable.", s.title, titleOf(w.reference())))
 	}
 	return notes
 }
+
+// titleOf returns the title of the system with a name.
+func titleOf(name string) string {
+	return systems[slices.IndexFunc(systems, func(s system) bool { return s.name == name })].title
+}
+
+// shortTitle is like titleOf for the heading of a column.
+func shortTitle(name string) string { return strings.TrimPrefix(titleOf(name), "Ignis on ") }
 
 // anchor returns the anchor of a heading.
 func anchor(title string) string { return strings.ReplaceAll(strings.ToLower(title), " ", "-") }

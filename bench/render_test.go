@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// someResults returns artificial results. A figure is 2 for this library and 1 for the reference.
+// someResults returns artificial results. A figure is 2 for this library and 1 for the references.
 func someResults() *results {
 	r := &results{Machine: machine{CPU: "abacus", Cores: 2}}
 	session := time.Date(2026, 1, 31, 0, 0, 0, 0, time.UTC)
@@ -24,7 +24,7 @@ func someResults() *results {
 				n := run{Workload: w.name, Kind: someKind(w), System: s.name, Session: session, Round: round, Settings: "small", Version: "v1"}
 				n.Values = make(map[string]float64)
 				for _, m := range w.metrics {
-					n.Values[m.key] = []float64{2, 2, 1, 1.5, 0.1, 0.5, 4}[i] + float64(round-1)/10
+					n.Values[m.key] = []float64{2, 2, 1, 1.5, 0.1, 0.5, 4, 1}[i] + float64(round-1)/10
 				}
 				r.add(n, false)
 			}
@@ -72,6 +72,9 @@ func TestMarkdown(t *testing.T) {
 	for _, want := range []string{
 		"| [Burst](#burst) | deliveries/s | 2.00/s | 1.00/s | 2.00 × | ≥ 2.50 × | **missed** |",
 		"| Ignis on Bun | 1.00/s [0.90/s .. 1.10/s] | 1.00 × |",
+		"| [Publish over HTTP](#publish-over-http) | requests/s | 2.00/s | 1.00/s (Centrifugo) | 2.00 × | ≥ 1.00 × | reached |",
+		"| requests/s | vs. Centrifugo |",
+		"| Centrifugo | 1.00/s [0.90/s .. 1.10/s] | 1.00 × |",
 		"the clients' core was more than 90 % busy",
 		"closed 7 clients",
 		"abacus, 2 cores",

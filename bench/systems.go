@@ -42,6 +42,9 @@ const (
 	earlier   = "before" // this library from another checkout
 	reference = "bun"
 	quietBun  = "bun-quiet"
+	// centrifugo is the reference of the workload publish. It is a released program, not a
+	// server in this folder.
+	centrifugo = "centrifugo"
 )
 
 // systems contains all systems in the order of the tables.
@@ -53,6 +56,7 @@ var systems = []system{
 	{name: "gws", title: "gws", module: "github.com/lxzan/gws", protocol: "ignis"},
 	{name: "gorilla", title: "gorilla", module: "github.com/gorilla/websocket", protocol: "ignis"},
 	{name: "centrifuge", title: "centrifuge", module: "github.com/centrifugal/centrifuge", protocol: "centrifuge"},
+	{name: centrifugo, title: "Centrifugo", module: centrifugoModule, protocol: "centrifuge", only: publishing},
 }
 
 // lab contains what all runs share: the servers' binaries, Redis, and a folder for temporary files.
@@ -82,6 +86,12 @@ func openLab(ctx context.Context, src string, chosen []system, programs bool) (l
 	for _, s := range chosen {
 		if s.isBun() {
 			if l.bun, err = installBun(ctx, src); err != nil {
+				return l, err
+			}
+			continue
+		}
+		if s.name == centrifugo {
+			if err := installCentrifugo(ctx, l.dir, l.binary(s)); err != nil {
 				return l, err
 			}
 			continue
@@ -164,12 +174,18 @@ func (l *lab) serve(ctx context.Context, s system, cores string, flags ...string
 		p.kill()
 		return nil, err
 	}
+	return ready(ctx, s, p, addr)
+}
+
+// ready waits until a server that accepts connections has finished starting. If that fails, it
+// kills the process.
+func ready(ctx context.Context, s system, p *process, addr string) (*server, error) {
+	err := waitQuiet(ctx, p.pid())
 	srv := &server{process: p, system: s, addr: addr}
-	if err := waitQuiet(ctx, p.pid()); err != nil {
-		p.kill()
-		return nil, err
+	if err == nil {
+		srv.empty, err = herd.ResidentSize(p.pid())
 	}
-	if srv.empty, err = herd.ResidentSize(p.pid()); err != nil {
+	if err != nil {
 		p.kill()
 		return nil, err
 	}
@@ -219,7 +235,7 @@ func (l *lab) version(s system) (string, error) {
 	if s.module == "" {
 		return "commit " + commit(l.sources(s)) + ", " + info.GoVersion, nil
 	}
-	for _, m := range info.Deps {
+	for _, m := range append(info.Deps, &info.Main) {
 		if m.Path == s.module {
 			return m.Version + ", " + info.GoVersion, nil
 		}

@@ -1,6 +1,10 @@
 package main
 
-import "github.com/ignis-go/ignis/bench/internal/flood"
+import (
+	"cmp"
+
+	"github.com/ignis-go/ignis/bench/internal/flood"
+)
 
 // metric is a figure of a workload.
 type metric struct {
@@ -13,7 +17,7 @@ type metric struct {
 
 // goal is the value that this library should reach.
 type goal struct {
-	ratio bool    // whether limit and aim apply to the ratio to Ignis on Bun
+	ratio bool    // whether limit and aim apply to the ratio to the reference
 	limit float64 // minimum, or maximum if lower values are better; 0 if there is no goal
 	aim   float64 // more ambitious limit, 0 if there is none
 }
@@ -25,6 +29,7 @@ type workload struct {
 	text    string // description of the measurement
 	all     bool   // whether every system takes part, instead of only this library and the reference
 	alone   bool   // whether only this library takes part
+	against string // system that is the reference instead of Ignis on Bun, if not empty
 	metrics []metric
 
 	kinds     func() []flood.Kind // the table has a row for each of them; nil if there are no floods
@@ -46,6 +51,10 @@ const (
 	keyTwo     = "per_second_two"
 	keyGain    = "gain"
 	keyCPUTwo  = "cpu_two"
+
+	keyBatchRate  = "batch_per_second"
+	keyBatchCPU   = "batch_cpu"
+	keyBatchTimes = "batch_times"
 
 	keyCalmP50  = "calm_p50"
 	keyCalmP99  = "calm_p99"
@@ -135,6 +144,17 @@ var workloads = []workload{
 		},
 	},
 	{
+		name: publishing, title: "Publish over HTTP", against: centrifugo, text: publishingIntro,
+		metrics: []metric{
+			{key: keyRate, title: "requests/s", text: rateText, higher: true, goal: goal{ratio: true, limit: 1}},
+			{key: keyCPU, title: "server CPU per request", text: microsText, goal: goal{ratio: true, limit: 0.8}},
+			{key: keyP99, title: "p99 of a request", text: millisText},
+			{key: keyBatchTimes, title: "CPU of a single message / of one in a batch", text: timesText, higher: true, goal: goal{limit: 20}},
+			{key: keyBatchCPU, title: "server CPU per message in a batch", text: microsText},
+			{key: keyBatchRate, title: "messages/s in batches", text: rateText, higher: true},
+		},
+	},
+	{
 		name: "scaling", title: "From one core to two", alone: true,
 		text: "A burst is published on Redis in one piece, with the server on one core and then on both cores. The clients' process is stopped in the meantime, so that the server has the cores almost to itself. The time ends when all data is in the kernel, and includes the little time that Redis needs. Then the clients continue and check what they received.",
 		metrics: []metric{
@@ -206,5 +226,8 @@ func (w workload) has(s system) bool {
 	case w.all:
 		return true
 	}
-	return s.isOurs() || s.name == reference
+	return s.isOurs() || s.name == w.reference()
 }
+
+// reference returns the name of the system that the others are compared with.
+func (w workload) reference() string { return cmp.Or(w.against, reference) }

@@ -8,10 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/bench/internal/host"
+	"github.com/ignis-go/ignis/httpapi"
 	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -22,9 +24,13 @@ func main() {
 }
 
 func run(ctx context.Context, c host.Config) error {
-	bus, err := redisbus.New(redisbus.Config{URL: c.Redis})
-	if err != nil {
-		return err
+	var bus ignis.Bus
+	if c.Redis != "" {
+		b, err := redisbus.New(redisbus.Config{URL: c.Redis})
+		if err != nil {
+			return err
+		}
+		bus = b
 	}
 	var relay chat
 	encryption := ignis.EncryptionOff
@@ -50,6 +56,10 @@ func run(ctx context.Context, c host.Config) error {
 		return err
 	}
 	relay.srv = srv
+	h, err := handler(srv, c)
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	failed := make(chan error, 1)
@@ -57,7 +67,7 @@ func run(ctx context.Context, c host.Config) error {
 		defer cancel()
 		select {
 		case <-srv.Ready():
-			failed <- host.Serve(ctx, c.Listen, handler(srv))
+			failed <- host.Serve(ctx, c.Listen, h)
 		case <-ctx.Done():
 			failed <- nil
 		}
@@ -84,8 +94,8 @@ func (c *chat) onMessage(ctx context.Context, _ *ignis.Client, m wire.Message) (
 }
 
 // handler returns a handler for the server that also answers GET /waiting with the number
-// of clients that have a backlog.
-func handler(srv *ignis.Server) http.Handler {
+// of clients that have a backlog, and, with a key, serves the HTTP API.
+func handler(srv *ignis.Server, c host.Config) (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle(wire.DefaultPath, srv)
 	mux.HandleFunc("GET /waiting", func(w http.ResponseWriter, _ *http.Request) {
@@ -97,5 +107,20 @@ func handler(srv *ignis.Server) http.Handler {
 		}
 		_, _ = fmt.Fprintln(w, n)
 	})
-	return mux
+	if c.APIKey == "" {
+		return mux, nil
+	}
+	id, _, _ := strings.Cut(c.APIKey, ".")
+	api, err := httpapi.New(httpapi.Config{
+		Server: srv, Prefix: "/api", Logger: host.Logger(),
+		Keys: []httpapi.Key{{
+			ID: id, Hashes: []string{httpapi.HashKey(c.APIKey)}, Scopes: []httpapi.Scope{httpapi.ScopePublish},
+			Rate: -1, // the workload publishes as fast as it can
+		}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("/api/", api)
+	return mux, nil
 }
