@@ -13,7 +13,7 @@ import (
 
 // apiFlags are the settings for the HTTP API.
 type apiFlags struct {
-	APIListen []listenAt `key:"api.listen" name:"api-listen" group:"HTTP API" placeholder:"ADDRESS,..." help:"Addresses for the HTTP API, in the form of --listen and with the same TLS files. Clients cannot connect to them. Without them, the API is on the addresses of --listen."`
+	APIListen []listenAt `key:"api.listen" name:"api-listen" group:"HTTP API" placeholder:"ADDRESS" help:"Addresses for the HTTP API, in the form of --listen and with the same TLS files. Clients cannot connect to them. Without them, the API is on the addresses of --listen."`
 	APIPath   string     `key:"api.path" name:"api-path" default:"/api" group:"HTTP API" placeholder:"PATH" help:"Path of the HTTP API (${default})."`
 	APIKeys   []apiKey   `kong:"-" key:"api.keys" live:"" help:"Keys of the HTTP API. Without keys, there is no API. ignis api-key makes a key and prints its entry."`
 }
