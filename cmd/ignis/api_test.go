@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -301,6 +302,21 @@ func TestEmitToAPIErrors(t *testing.T) {
 	}
 }
 
+// A server that does not answer is an error, which says that the event may have been sent.
+func TestEmitToSilentAPI(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // it accepts nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	key, _ := makeKey(t, "shop")
+	code, _, errors := ignisRun(t, []string{"IGNIS_API_KEY=" + key}, "emit", "broadcast", "x", "--url", "http://"+silent.Addr().String()+"/api", "--timeout", "100ms")
+	if code != exitFailed || !strings.Contains(errors, "no answer from the HTTP API within 100ms; the event may have been sent") {
+		t.Errorf("exit code %d: %s", code, errors)
+	}
+}
+
 func TestEmitToAPIUsage(t *testing.T) {
 	t.Parallel()
 	key, _ := makeKey(t, "shop")
@@ -373,7 +389,7 @@ func TestConfigCheckOfAPI(t *testing.T) {
 		keysFile(entry) + "      rate: -5\n":                                 "ignis.yaml:7:13: api.keys[0].rate: expected a positive integer, or off",
 		strings.Replace(keysFile(entry), `"shop"`, `"s.p"`, 1):               "ignis.yaml:3:11: api.keys[0].id: expected 1 to 64 letters",
 		strings.Replace(keysFile(entry), "sha256:", "hunter2", 1):            "ignis.yaml:5:11: api.keys[0].hashes[0]: expected sha256: and 64 hexadecimal digits",
-		keysFile(entry) + "  path: /healthz\n":                               "ignis.yaml:7:3: api.path: /healthz is below /healthz",
+		keysFile(entry) + "  path: /healthz\n":                               "ignis.yaml:7:3: api.path: the API cannot be at /healthz",
 		"api:\n  path: api\n":                                                "ignis.yaml:2:3: api.path: expected a path",
 	} {
 		code, _, errors := ignisRun(t, []string{"IGNIS_JWT_SECRET=" + testKey}, "config", "check", "--config", writeFile(t, "ignis.yaml", bad))

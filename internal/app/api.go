@@ -41,11 +41,11 @@ func (c *Config) checkAPI() error {
 	if len(c.API.Listen) == 0 {
 		for _, taken := range []string{c.Path, healthPath, readyPath} {
 			if belowPath(taken, p) {
-				return usage("choose another path, or set --api-listen", "--api-path: %s is below %s, where the API is", taken, p)
+				return usage("choose another path, or set --api-listen", "--api-path: the API cannot be at %s, because %s is on the same addresses", p, taken)
 			}
 		}
 		if c.Dev && belowPath(p, strings.TrimSuffix(devPrefix, "/")) {
-			return usage("choose another path", "--api-path: %s is taken by the server itself", p)
+			return usage("choose another path", "--api-path: the API cannot be at %s, because the page of the development mode is there", p)
 		}
 	}
 	if err := httpapi.CheckKeys(c.API.Keys); err != nil {

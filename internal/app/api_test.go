@@ -153,13 +153,19 @@ func TestReloadOfAPIKeys(t *testing.T) {
 func TestAPIBehindProxy(t *testing.T) {
 	c, key := withAPI(t)
 	c.Proxies = ignis.Proxies{Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
-	address := run(t, c).addr
-	for range 30 {
-		ask(t, address, "shop.wrong", "GET", "/api/v1/counts", "", "X-Forwarded-For", "192.0.2.1")
-	}
-	for client, want := range map[string]int{"192.0.2.1": 429, "192.0.2.2": 200} {
-		if code, body := ask(t, address, key, "GET", "/api/v1/counts", "", "X-Forwarded-For", client); code != want {
-			t.Errorf("%s: %d %s", client, code, body)
+	own := make(chan string, 1)
+	shared := run(t, c).addr
+	c.API.Listen = on("127.0.0.1:0").Addresses
+	c.API.OnReady = func(urls []string) { own <- strings.TrimPrefix(urls[0], "http://") }
+	run(t, c)
+	for _, address := range []string{shared, <-own} {
+		for range 30 {
+			ask(t, address, "shop.wrong", "GET", "/api/v1/counts", "", "X-Forwarded-For", "192.0.2.1")
+		}
+		for client, want := range map[string]int{"192.0.2.1": 429, "192.0.2.2": 200} {
+			if code, body := ask(t, address, key, "GET", "/api/v1/counts", "", "X-Forwarded-For", client); code != want {
+				t.Errorf("%s: %d %s", client, code, body)
+			}
 		}
 	}
 }
@@ -169,6 +175,7 @@ func TestAPIBehindProxy(t *testing.T) {
 func TestAPIBodies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, key := withAPI(t)
+		c.Server.MaxMessage = 4 << 20
 		a, err := New(c) // not running, so valid requests are answered with 503
 		if err != nil {
 			t.Fatal(err)
@@ -181,7 +188,7 @@ func TestAPIBodies(t *testing.T) {
 		head := func(length int) string {
 			return "POST /api/v1/publish HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + key + "\r\nContent-Length: " + strconv.Itoa(length) + "\r\n\r\n"
 		}
-		large := `{"to":{"room":"lobby"},"event":"notice","data":"` + strings.Repeat("x", 1<<20-1000) + `"}`
+		large := `{"to":{"room":"lobby"},"event":"notice","data":"` + strings.Repeat("x", c.Server.MaxMessage-1000) + `"}`
 		for _, row := range []struct {
 			body  string
 			pause time.Duration
@@ -229,13 +236,13 @@ func TestAPIConfig(t *testing.T) {
 		"a slash at the end":        {func(c *Config) { c.API.Path = "/api/" }, "--api-path: "},
 		"a URL":                     {func(c *Config) { c.API.Path = "/api?x" }, "--api-path: "},
 		"a host":                    {func(c *Config) { c.API.Path = "//api" }, "--api-path: "},
-		"the endpoint":              {func(c *Config) { c.API.Path = "/ws" }, "--api-path: /ws is below /ws"},
-		"above the endpoint":        {func(c *Config) { c.Path = "/api/ws" }, "--api-path: /api/ws is below /api"},
-		"a probe":                   {func(c *Config) { c.API.Path = "/healthz" }, "--api-path: /healthz is below"},
+		"the endpoint":              {func(c *Config) { c.API.Path = "/ws" }, "--api-path: the API cannot be at /ws, because /ws is"},
+		"above the endpoint":        {func(c *Config) { c.Path = "/api/ws" }, "--api-path: the API cannot be at /api, because /api/ws is"},
+		"a probe":                   {func(c *Config) { c.API.Path = "/healthz" }, "--api-path: the API cannot be at /healthz"},
 		"similar":                   {func(c *Config) { c.Path = "/api2" }, ""},
 		"the endpoint, elsewhere":   {func(c *Config) { c.API.Path, c.API.Listen = "/ws", on("127.0.0.1:0").Addresses }, ""},
 		"development":               {func(c *Config) { c.Dev, c.JWTSecret = true, nil }, ""},
-		"the page":                  {func(c *Config) { c.Dev, c.JWTSecret, c.API.Path = true, nil, "/dev/api" }, "is taken"},
+		"the page":                  {func(c *Config) { c.Dev, c.JWTSecret, c.API.Path = true, nil, "/dev/api" }, "the page of the development mode"},
 		"development, for everyone": {func(c *Config) { c.Dev, c.JWTSecret, c.API.Listen = true, nil, on(":1").Addresses }, "--dev lets anyone in"},
 		"no scopes":                 {func(c *Config) { c.API.Keys[0].Scopes = nil }, "api.keys: key shop has no scopes"},
 	} {
