@@ -111,14 +111,15 @@ func CheckKeys(keys []Key) error {
 // What is remembered for idempotency keys stays, and so does the rate that is left of a key
 // whose ID, Rate and Burst are the same. If keys is empty, all requests that need a key are
 // refused. If there is an error, which is that of [CheckKeys], the previous keys stay in use.
-// SetKeys may be called concurrently with requests, but not with itself.
+// SetKeys may be called concurrently.
 func (h *Handler) SetKeys(keys []Key) error {
 	fresh, err := newKeys(keys)
 	if err != nil {
 		return fmt.Errorf("httpapi: %w", err)
 	}
+	previous := *h.keys.Load()
 	for id, k := range fresh {
-		if old := (*h.keys.Load())[id]; old != nil && old.bucket.like(k.bucket) {
+		if old := previous[id]; old != nil && old.bucket.like(k.bucket) {
 			k.bucket = old.bucket
 		}
 	}

@@ -82,8 +82,8 @@ func (a *App) startHelpers(ctx context.Context) (wait func()) {
 	}
 }
 
-// serveAll calls serve with each listener and its index. When a call returns, it closes all listeners,
-// waits for the other calls, and returns the first error.
+// serveAll calls serve with each listener and its index. When a call returns, it closes all
+// listeners, waits for the other calls, and returns the first error.
 func serveAll(all *listen.Listeners, serve func(int, net.Listener) error) error {
 	ended := make(chan error)
 	for i, l := range all.All() {
