@@ -57,9 +57,9 @@ var importRules = map[string]importRule{
 	"webhook":        {own: []string{".", "wire", "internal/loglimit", "internal/printable", "internal/strictjson"}},
 	"promignis":      {own: []string{".", "access/enforce", "auth/jwtauth", "cron", "redisbus", "webhook", "wire"}, modules: []string{"github.com/prometheus/client_golang"}},
 	"console":        {planned: true},
-	"internal/app":   {own: []string{".", "wire", "access", "access/enforce", "auth/jwtauth", "internal/filewatch", "internal/listen", "internal/loglimit", "redisbus", "webhook", "console"}},
+	"internal/app":   {own: []string{".", "wire", "access", "access/enforce", "auth/jwtauth", "httpapi", "internal/filewatch", "internal/listen", "internal/loglimit", "redisbus", "webhook", "console"}},
 	"cmd/ignis": {
-		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "internal/app", "internal/configfile", "internal/filewatch", "internal/herd", "internal/listen", "internal/memory", "internal/printable", "internal/strictjson", "redisbus", "emitter", "client", "cron", "cron/rediscron", "webhook"},
+		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "httpapi", "internal/app", "internal/configfile", "internal/filewatch", "internal/herd", "internal/listen", "internal/memory", "internal/printable", "internal/strictjson", "redisbus", "emitter", "emitter/httppublisher", "client", "cron", "cron/rediscron", "webhook"},
 		modules: []string{
 			"github.com/alecthomas/kong",
 			"go.yaml.in/yaml/v3",

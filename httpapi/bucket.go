@@ -34,6 +34,14 @@ func newBucket(rate float64, burst int) *bucket {
 	return b
 }
 
+// like reports whether two buckets have the same limit. Both may be nil.
+func (b *bucket) like(other *bucket) bool {
+	if b == nil || other == nil {
+		return b == other
+	}
+	return b.rate == other.rate && b.burst == other.burst
+}
+
 // take takes a token. If there is none, it returns the time after which there will be one.
 func (b *bucket) take() (wait time.Duration, ok bool) {
 	if b == nil {

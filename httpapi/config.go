@@ -17,7 +17,7 @@ import (
 type Config struct {
 	// Server is the server that the API is for.
 	Server *ignis.Server
-	// Keys are the API keys. Their IDs must differ.
+	// Keys are the API keys. Their IDs must differ. [Handler.SetKeys] replaces them.
 	Keys []Key
 
 	// Prefix is the path below which the API is mounted, such as /api. Empty: the paths
@@ -51,7 +51,9 @@ type Config struct {
 	// are answered with 429 until one to two minutes have passed, if they use the same key
 	// ID, or if their key ID is unknown. 0: 20. Negative: no limit.
 	MaxFailures int
-	// BodyTimeout is the time in which a body must arrive. 0: 10 s.
+	// BodyTimeout is the time in which a body must arrive. It replaces the ReadTimeout of the
+	// http.Server. The WriteTimeout of the http.Server begins with the request, so it must be
+	// longer than BodyTimeout and CommandTimeout together, or answers are lost. 0: 10 s.
 	BodyTimeout time.Duration
 	// CommandTimeout is the time for which a command, such as a revocation, waits until the
 	// bus has accepted it. 0: 5 s.
@@ -117,16 +119,9 @@ func (c Config) withDefaults() (Config, map[string]*key, error) {
 	if c.Prefix != "" && (!strings.HasPrefix(c.Prefix, "/") || strings.HasSuffix(c.Prefix, "/")) {
 		return fail(fmt.Errorf("Config.Prefix is %q: want a path such as /api, or nothing", c.Prefix))
 	}
-	keys := make(map[string]*key)
-	for _, k := range c.Keys {
-		if keys[k.ID] != nil {
-			return fail(fmt.Errorf("two keys have the ID %s: put both hashes into one Key", k.ID))
-		}
-		checked, err := newKey(k)
-		if err != nil {
-			return fail(err)
-		}
-		keys[k.ID] = checked
+	keys, err := newKeys(c.Keys)
+	if err != nil {
+		return fail(err)
 	}
 	for _, f := range []struct {
 		name string

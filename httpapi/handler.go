@@ -21,7 +21,7 @@ import (
 // Handler serves the API, below Config.Prefix. Create it with [New].
 type Handler struct {
 	cfg      Config
-	keys     map[string]*key
+	keys     atomic.Pointer[map[string]*key] // by ID; never changed, only replaced
 	failures failures
 	once     *once
 	counts   counters
@@ -64,10 +64,11 @@ func New(cfg Config) (*Handler, error) {
 		return nil, err
 	}
 	h := &Handler{
-		cfg: cfg, keys: keys, limit: loglimit.New(cfg.Logger),
+		cfg: cfg, limit: loglimit.New(cfg.Logger),
 		routes:   make(map[string]map[string]*operation),
 		idPrefix: strconv.FormatUint(rand.Uint64()|1<<63, 36) + "-",
 	}
+	h.keys.Store(&keys)
 	h.failures.limit = cfg.MaxFailures
 	h.once = newOnce(cfg)
 	h.register()
@@ -208,7 +209,7 @@ func (c *call) authorize() *problem {
 		h.counts.unauthorized.Add(1)
 		return problemUnauthorized.problem("Send the key in the header Authorization: Bearer KEY.")
 	}
-	k := h.keys[id]
+	k := (*h.keys.Load())[id]
 	known := ""
 	if k != nil {
 		known = id

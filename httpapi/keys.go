@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/ignis-go/ignis"
@@ -97,11 +98,56 @@ type key struct {
 	bucket *bucket // nil: no limit
 }
 
+// CheckKeys returns an error if keys cannot be Config.Keys, because one of them is invalid or two
+// of them have the same ID.
+func CheckKeys(keys []Key) error {
+	if _, err := newKeys(keys); err != nil {
+		return fmt.Errorf("httpapi: %w", err)
+	}
+	return nil
+}
+
+// SetKeys replaces Config.Keys. Requests that have been admitted continue with the previous keys.
+// What is remembered for idempotency keys stays, and so does the rate that is left of a key
+// whose ID, Rate and Burst are the same. If keys is empty, all requests that need a key are
+// refused. If there is an error, which is that of [CheckKeys], the previous keys stay in use.
+// SetKeys may be called concurrently.
+func (h *Handler) SetKeys(keys []Key) error {
+	fresh, err := newKeys(keys)
+	if err != nil {
+		return fmt.Errorf("httpapi: %w", err)
+	}
+	previous := *h.keys.Load()
+	for id, k := range fresh {
+		if old := previous[id]; old != nil && old.bucket.like(k.bucket) {
+			k.bucket = old.bucket
+		}
+	}
+	h.keys.Store(&fresh)
+	return nil
+}
+
+// newKeys returns the checked keys by ID.
+func newKeys(list []Key) (map[string]*key, error) {
+	keys := make(map[string]*key, len(list))
+	for _, k := range list {
+		if keys[k.ID] != nil {
+			return nil, fmt.Errorf("two keys have the ID %s: put both hashes into one Key", k.ID)
+		}
+		checked, err := newKey(k)
+		if err != nil {
+			return nil, err
+		}
+		keys[k.ID] = checked
+	}
+	return keys, nil
+}
+
 func newKey(k Key) (*key, error) {
 	if err := checkKeyID(k.ID); err != nil {
 		return nil, err
 	}
-	out := &key{id: k.ID, scopes: make(map[Scope]bool), rooms: k.Rooms}
+	out := &key{id: k.ID, scopes: make(map[Scope]bool), rooms: slices.Clone(k.Rooms)}
 	if len(k.Hashes) == 0 {
 		return nil, fmt.Errorf("key %s has no hashes: make one with NewKey", k.ID)
 	}

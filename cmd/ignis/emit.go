@@ -24,6 +24,7 @@ const emitterName = "emitter"
 type emitCmd struct {
 	Redis string `placeholder:"URL" help:"Redis of the servers (redis://127.0.0.1:6379). See ignis serve --help for other forms. Other users of the machine can read arguments, so for a URL with a password use --redis-file or the environment."`
 	redisFlags
+	throughAPI
 	Timeout    period   `default:"5s" placeholder:"TIME" help:"Maximum time for each of: reading standard input, connecting, and sending (${default})."`
 	MaxMessage byteSize `default:"1MiB" placeholder:"SIZE" help:"Maximum size of the message (${default}). Redis disconnects servers that fall behind by more than its setting client-output-buffer-limit."`
 
@@ -41,11 +42,15 @@ The program that writes to a pipe must close it within --timeout. If a superviso
 
 The event reaches the clients that are connected at that moment; Redis does not report whether there are any. The servers must use the same --prefix.
 
+With --url, the event is sent through the HTTP API of any of the servers (api.keys in its configuration), so Redis need not be reachable from here. It is sent again if no answer arrives, and the servers publish it only once.
+
 Examples:
 
   ignis emit room lobby notice '{"text":"hello"}'
 
-  ignis emit broadcast price --exclude 0b0f1c6e-6d6a-4f0c-9a37-2f6d1c1f8a11 < price.json`
+  ignis emit broadcast price --exclude 0b0f1c6e-6d6a-4f0c-9a37-2f6d1c1f8a11 < price.json
+
+  ignis emit user ann invoice '{"id":17}' --url https://rt.example.com/api --api-key-file /run/secrets/billing`
 }
 
 // content contains the arguments for what is sent.
@@ -121,11 +126,42 @@ func (e *emitCmd) send(ctx context.Context, std *stdio, c content, target argume
 			return err
 		}
 	}
-	timeout := time.Duration(e.Timeout)
-	data, err := c.data(ctx, std, timeout)
+	data, err := c.data(ctx, std, time.Duration(e.Timeout))
 	if err != nil {
 		return err
 	}
+	options := []wire.SendOption{wire.Except(exclude...)}
+	if e.URL != "" {
+		return e.sendToAPI(ctx, std, address, c.Event, data, options)
+	}
+	return e.sendToRedis(ctx, std, address, c.Event, data, options)
+}
+
+// sendToAPI sends through the HTTP API.
+func (e *emitCmd) sendToAPI(ctx context.Context, std *stdio, address wire.Address, event string, data any, options []wire.SendOption) error {
+	if e.Redis != "" || e.RedisFile != "" {
+		return usage("set only one of them, and check IGNIS_REDIS, IGNIS_REDIS_FILE and IGNIS_URL", "--url and --redis or --redis-file are both set")
+	}
+	timeout := time.Duration(e.Timeout)
+	p, err := e.publisher(std, timeout)
+	if err != nil {
+		return err
+	}
+	to, err := emitter.New(p, emitter.Config{MaxMessage: int(e.MaxMessage)})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return apiError(to.Send(ctx, address, event, data, options...), timeout)
+}
+
+// sendToRedis sends through Redis.
+func (e *emitCmd) sendToRedis(ctx context.Context, std *stdio, address wire.Address, event string, data any, options []wire.SendOption) error {
+	if e.APIKeyFile != "" {
+		return usage("set --url, or leave out --api-key-file", "--api-key-file: the key is for --url, which is not set")
+	}
+	timeout := time.Duration(e.Timeout)
 	redis, err := e.loadQuietly(e.Redis, localRedis, std)
 	if err != nil {
 		return err
@@ -143,7 +179,7 @@ func (e *emitCmd) send(ctx context.Context, std *stdio, c content, target argume
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("no answer from Redis within %v", timeout))
 	defer cancel()
-	return redisError(to.Send(ctx, address, c.Event, data, wire.Except(exclude...)))
+	return redisError(to.Send(ctx, address, event, data, options...))
 }
 
 // redisError adds the exit code and the hint to an error of package redisbus or emitter.

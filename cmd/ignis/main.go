@@ -3,6 +3,7 @@
 //
 //	ignis serve --dev                                  run a server for trying things out
 //	ignis config check --config ignis.yaml             check the settings of a server
+//	ignis api-key billing                              make a key of the HTTP API
 //	ignis access check --config ignis.yaml --room r    find out what access rules allow
 //	ignis listen ws://127.0.0.1:8080/ws --join lobby   print what arrives
 //	ignis bench --url ws://127.0.0.1:8080/ws           measure a server
@@ -53,11 +54,12 @@ Exit codes: 0 success; 1 failure; 2 usage error, nothing was done; listen only: 
 // cli is the command line.
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run a server."`
-	Emit    emitCmd    `cmd:"" help:"Send an event through Redis to clients of all servers."`
+	Emit    emitCmd    `cmd:"" help:"Send an event through Redis or the HTTP API to clients of all servers."`
 	Listen  listenCmd  `cmd:"" help:"Connect to a server and print the events that arrive."`
 	Bench   benchCmd   `cmd:"" help:"Measure a server: deliveries per second, latency, connection time, CPU and memory."`
 	Cron    cronCmd    `cmd:"" help:"Emit events on schedules, each event once even if several processes run, and examine schedules."`
 	Config  configCmd  `cmd:"" help:"Check, show and describe the settings of ignis serve."`
+	APIKey  apiKeyCmd  `cmd:"" name:"api-key" help:"Make keys of the HTTP API."`
 	Access  accessCmd  `cmd:"" help:"Find out what the access rules of a configuration file allow."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -113,10 +113,10 @@ func TestReadmeNamesTheCommands(t *testing.T) {
 	p := start(t, nil, "--help")
 	p.wait()
 	var got, want []string
-	for _, m := range regexp.MustCompile("(?m)^\\| `ignis (\\w+)`").FindAllStringSubmatch(doc.text, -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `ignis ([\\w-]+)`").FindAllStringSubmatch(doc.text, -1) {
 		got = append(got, m[1])
 	}
-	for _, m := range regexp.MustCompile(`(?m)^  (\w+) .*`).FindAllStringSubmatch(p.lines.text(), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^  ([\w-]+) .*`).FindAllStringSubmatch(p.lines.text(), -1) {
 		want = append(want, m[1])
 	}
 	if strings.Join(got, " ") != strings.Join(want, " ") {

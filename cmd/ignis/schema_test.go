@@ -56,6 +56,12 @@ webhook:
   queue_bytes: 1MiB
   event_max_age: 1m
   ca_file: c
+api:
+  listen: [":2", {address: ":3", tls: false}]
+  path: /v
+  keys:
+    - {id: shop, hashes: ["sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"], scopes: [publish, manage, read], rooms: ["team-*"], rate: 5, burst: 5}
+    - {id: b, hashes: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", scopes: read, rate: off}
 rooms:
   - {match: "a-*", join: anyone}
   - {match: "b-{x}", join: {claim: c, of: x}, send: {events: [say], from: anyone, to: both}}
@@ -109,7 +115,9 @@ var wrongFiles = []string{
 	"tokens: {jwks: ftp://x}", "tokens: {jwks: [{}]}", "tokens: {jwks: [{url: 'https://a', every: 1m}]}", "tokens: {jwks: [{url: 'https://a', refresh: 5}]}",
 	"tokens: {jwks: [{url: 'https://a', refresh: soon}]}", "tokens: {leeway: -5s}", "tokens: {issuers: [5]}",
 	"webhook: {secret: x}", "webhook: {events: [all]}", "webhook: {events: all}", "webhook: {messages: both}", "webhook: {authenticate: 1}",
-	"webhook: {max_concurrent: 0}", "rooms: {}", "rooms: [x]", "rooms: [{}]", "rooms: [{join: anyone}]", "rooms: [{match: a, join: all}]",
+	"webhook: {max_concurrent: 0}", "api: {keys: {}}", "api: {keys: [{id: a, hashes: [x], scopes: [read]}]}", "api: {keys: [{id: a.b, hashes: [], scopes: [read]}]}",
+	"api: {keys: [{id: a, hashes: [], scopes: [all]}]}", "api: {keys: [{id: a, hashes: [], scopes: [read], rooms: ['']}]}", "api: {keys: [{id: a, hashes: [], scopes: [read], rate: 0}]}",
+	"api: {keys: [{id: a, scopes: [read]}]}", "api: {keys: [{id: a, hashes: []}]}", "api: {keys: [{hashes: [], scopes: [read]}]}", "api: {listen: 1}", "rooms: {}", "rooms: [x]", "rooms: [{}]", "rooms: [{join: anyone}]", "rooms: [{match: a, join: all}]",
 	"rooms: [{match: a, join: {}}]", "rooms: [{match: a, join: {claims: x}}]", "rooms: [{match: a, join: [anyone]}]", "rooms: [{match: a, join: {claim: [x]}}]",
 	"rooms: [{match: 5}]", "rooms: [{match: a, send: true}]", "rooms: [{match: a, send: {}}]", "rooms: [{match: a, send: {events: [5]}}]",
 	"rooms: [{match: a, send: {events: [x], from: all}}]", "rooms: [{match: a, send: {events: [x], to: nobody}}]", "rooms: [{match: a, history: 5}]",

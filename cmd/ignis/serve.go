@@ -23,7 +23,7 @@ func (serveCmd) Help() string {
 
 A token is a JWT, signed with a secret or a private key, which the client sends as token in the data of the event authenticate. The claim sub is the user ID, rooms lists the rooms that the client may join, where a * at the end of a name matches any text, and exp is required. The names of claims are case-sensitive, and a duplicate name makes a token invalid. The session ends when the token expires (close code 4005), unless a client that uses protocol 2 has sent a new one in the event refresh. The server drops messages from clients, unless the section rooms of the configuration file (--config) says what becomes of them.
 
-The configuration file can set all flags, and in addition rules for rooms and a webhook. Flags take precedence over environment variables, and both over the file. On SIGHUP, and when the file changes, the server reads it again and applies what can change, without disconnecting clients. ignis config --help and docs/configuration.md describe it.
+The configuration file can set all flags, and in addition rules for rooms, a webhook and the keys of the HTTP API, which ignis api-key makes. Flags take precedence over environment variables, and both over the file. On SIGHUP, and when the file changes, the server reads it again and applies what can change, without disconnecting clients. ignis config --help and docs/configuration.md describe it.
 
 GET /healthz answers 200 while the process is alive. GET /readyz answers 200 while the server accepts clients and Redis delivers messages, and otherwise 503 with the reason. SIGTERM shuts the server down gracefully; a second SIGTERM ends it immediately.
 
@@ -56,11 +56,7 @@ func (c *serveCmd) Run(ctx context.Context, command *kong.Context, std *stdio) e
 		return e.serveError(err)
 	}
 	cfg.Server.MemoryLimit = memoryBudget(e.MemoryLimit)
-	cfg.OnReady = func(urls []string) {
-		if err := e.announce(std, urls); err != nil {
-			log.Warn("could not write to standard output", "error", err)
-		}
-	}
+	e.announce(&cfg, std, log)
 	a, err := app.New(cfg)
 	if err != nil {
 		return e.serveError(err)
@@ -97,24 +93,32 @@ func (e *effective) appConfig(log *slog.Logger) (c app.Config, err error) {
 	if err == nil {
 		c.Rules, err = e.rules()
 	}
+	if err == nil {
+		c.API, err = e.apiFlags.config(&e.listenFlags)
+	}
 	if err != nil {
 		return c, &exitError{exitUsage, e.problems(err), settingsHint}
 	}
 	return c, nil
 }
 
-// announce prints the address of each listener, for users and for scripts that wait for it.
-func (s *settings) announce(std *stdio, urls []string) error {
-	note := ""
-	if s.Dev {
-		note = "   (development mode: anyone may connect)"
-	}
-	for _, url := range urls {
-		if _, err := fmt.Fprintf(std.out, "listening on %s%s\n", url, note); err != nil {
-			return err
+// announce makes the server print the address of each listener, for users and for scripts that
+// wait for it.
+func (s *settings) announce(cfg *app.Config, std *stdio, log *slog.Logger) {
+	show := func(note string) func(urls []string) {
+		return func(urls []string) {
+			for _, url := range urls {
+				if _, err := fmt.Fprintf(std.out, "listening on %s%s\n", url, note); err != nil {
+					log.Warn("could not write to standard output", "error", err)
+					return
+				}
+			}
 		}
 	}
-	return nil
+	cfg.OnReady, cfg.API.OnReady = show(""), show("   (HTTP API)")
+	if s.Dev {
+		cfg.OnReady = show("   (development mode: anyone may connect)")
+	}
 }
 
 // serveError adds the exit code and the hint to an error of package app or redisbus.

@@ -44,7 +44,13 @@ func (f *listenFlags) config() listen.Config {
 	if f.TLSClientAuth == "optional" {
 		c.TLS.ClientAuth = listen.ClientCertOptional
 	}
-	for _, at := range f.Listen {
+	c.Addresses = f.addresses(f.Listen)
+	return c
+}
+
+// addresses returns addresses with their settings.
+func (f *listenFlags) addresses(list []listenAt) (addresses []listen.Address) {
+	for _, at := range list {
 		a := at.Address.Address
 		a.Mode = fs.FileMode(cmp.Or(at.Mode, f.UnixMode))
 		a.TLS = f.TLSCert != "" && a.Network == listen.TCP
@@ -55,9 +61,9 @@ func (f *listenFlags) config() listen.Config {
 		if at.ProxyProtocol != nil {
 			a.ProxyProtocol = *at.ProxyProtocol
 		}
-		c.Addresses = append(c.Addresses, a)
+		addresses = append(addresses, a)
 	}
-	return c
+	return addresses
 }
 
 func (f *listenFlags) proxies() ignis.Proxies {

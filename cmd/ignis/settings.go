@@ -13,6 +13,7 @@ type settings struct {
 
 	tokenFlags
 	webhookFlags
+	apiFlags
 
 	Rooms []roomRule `kong:"-" key:"rooms" live:"" help:"Rules that say which rooms clients may join and what they may send to them. Without this section, the claim rooms of the token lists the rooms, and messages from clients are dropped."`
 

@@ -134,7 +134,7 @@ func values(k *configfile.Key) []string {
 		return []string{other[0], cmp.Or(k.Default, other[1%len(other)]), other[0]}
 	}
 	byPath := map[string][]string{
-		"listen": {"127.0.0.1:1", ":2", "localhost:3"}, "path": {"/a", "/b", "/c"}, "limits.slow_clients": {"latest", "drop-newest", "drop-oldest"},
+		"listen": {"127.0.0.1:1", ":2", "localhost:3"}, "api.listen": {"127.0.0.1:1", ":2", "localhost:3"}, "path": {"/a", "/b", "/c"}, "api.path": {"/a", "/b", "/c"}, "limits.slow_clients": {"latest", "drop-newest", "drop-oldest"},
 		"allowed_origins": {"https://a.example", "https://b.example", "https://c.example"}, "proxies.trusted": {"10.0.0.0/8", "192.0.2.1", "fd00::/8"},
 		"unix_mode": {`"600"`, `"660"`, `"0666"`}, "redis.url": {"redis://a", "redis://b", "redis://c"}, "limits.max_clients": {"5", "6", "auto"},
 		"webhook.events": {"joined", "left", "connected"}, "tokens.expiry_leeway": {"1s", "2s", "3s"}, "webhook.event_max_age": {"1s", "2s", "3s"},
@@ -322,7 +322,7 @@ var update = flag.Bool("update", false, "write the tables of the documentation")
 // The configuration files in the documentation are valid.
 func TestFilesInTheDocumentation(t *testing.T) {
 	var text strings.Builder
-	for _, name := range []string{"configuration", "tokens", "webhooks"} {
+	for _, name := range []string{"configuration", "tokens", "webhooks", "http-api"} {
 		text.WriteString(doctest.Read(t, "docs/"+name+".md"))
 	}
 	schema, err := schematest.Parse(settingsModel(t).Schema("x"))

@@ -203,7 +203,7 @@ func (e *effective) keepFixed(old *effective) (fixed, changed []*configfile.Key)
 // checkVariables returns an error if the environment contains a variable IGNIS_... that
 // no command has.
 func checkVariables(root *kong.Node) error {
-	var known []string
+	known := []string{apiKeyVariable} // a flag would show the key to other users
 	err := kong.Visit(root, func(v kong.Visitable, next kong.Next) error {
 		if f, ok := v.(*kong.Flag); ok {
 			known = append(known, f.Envs...)

@@ -31,7 +31,7 @@ func readInput(ctx context.Context, std *stdio, asked bool, timeout time.Duratio
 		ctx, cancel = context.WithTimeoutCause(ctx, timeout, late)
 		defer cancel()
 	}
-	text, err := readAll(ctx, std)
+	text, err := readAll(ctx, std, "the event's data")
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, &exitError{
@@ -46,10 +46,10 @@ func readInput(ctx context.Context, std *stdio, asked bool, timeout time.Duratio
 	return bytes.TrimSpace(text), nil
 }
 
-// readAll reads standard input until EOF or until ctx is done. It prints a note after
-// startNotice. A read from a pipe cannot be interrupted, so the goroutine may live until
+// readAll reads standard input, which should contain what, until EOF or until ctx is done. It
+// prints a note after startNotice. A read from a pipe cannot be interrupted, so the goroutine may live until
 // the process exits.
-func readAll(ctx context.Context, std *stdio) ([]byte, error) {
+func readAll(ctx context.Context, std *stdio, what string) ([]byte, error) {
 	type result struct {
 		text []byte
 		err  error
@@ -66,7 +66,7 @@ func readAll(ctx context.Context, std *stdio) ([]byte, error) {
 		case r := <-done:
 			return r.text, r.err
 		case <-late.C:
-			fmt.Fprintln(std.err, "note: waiting for the event's data on standard input")
+			fmt.Fprintf(std.err, "note: waiting for %s on standard input\n", what)
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}

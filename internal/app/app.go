@@ -29,6 +29,7 @@ type App struct {
 
 	replaced chan struct{} // receives a value after policy has been replaced
 
+	api       *apiHost
 	listeners *listen.Listeners // listen while Run runs
 	waiting   *waitingRoom
 }
@@ -51,7 +52,8 @@ func New(c Config) (*App, error) {
 	if err := a.setAuth(&cfg); err != nil {
 		return nil, err
 	}
-	if err := a.setBus(&cfg); err != nil {
+	bus, err := a.setBus(&cfg)
+	if err != nil {
 		return nil, err
 	}
 	server, err := ignis.New(cfg)
@@ -61,6 +63,9 @@ func New(c Config) (*App, error) {
 	a.server = server
 	if a.dev != nil {
 		a.dev.server = server
+	}
+	if err := a.setAPI(bus); err != nil {
+		return nil, err
 	}
 	if err := a.setListeners(); err != nil {
 		return nil, err
@@ -94,18 +99,18 @@ func (a *App) setAuth(cfg *ignis.Config) error {
 	return nil
 }
 
-// setBus sets the bus if a Redis is configured.
-func (a *App) setBus(cfg *ignis.Config) error {
+// setBus sets the bus if a Redis is configured, and returns it, or nil.
+func (a *App) setBus(cfg *ignis.Config) (*redisbus.Bus, error) {
 	if a.cfg.Redis.URL == "" {
 		if !a.cfg.Dev {
 			a.log.Info("no Redis is configured, so this server exchanges no messages with other servers or emitters")
 		}
-		return nil
+		return nil, nil
 	}
 	bus, err := redisbus.New(a.cfg.Redis)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	cfg.Bus = bus
-	return nil
+	return bus, nil
 }

@@ -48,6 +48,9 @@ type Config struct {
 	// Webhook is the HTTP endpoint of the application.
 	Webhook Webhook
 
+	// API is the HTTP API.
+	API API
+
 	// AllowedOrigins lists the other hosts whose pages may connect; * allows all. It must be
 	// empty in development mode.
 	AllowedOrigins []string
@@ -67,6 +70,9 @@ func (c *Config) check() error {
 		return err
 	}
 	if err := c.checkListen(); err != nil {
+		return err
+	}
+	if err := c.checkAPI(); err != nil {
 		return err
 	}
 	if s := c.Server; s.HeartbeatTimeout > 0 && s.HeartbeatTimeout < s.HeartbeatInterval {

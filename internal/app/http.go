@@ -17,11 +17,7 @@ const maxHeader = 8 << 10
 
 // handler routes requests by their exact path.
 func (a *App) handler() http.Handler {
-	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if a.dev == nil {
-			// Everything that counts, limits or logs clients uses this field.
-			r.RemoteAddr = a.policy.Load().proxies.RemoteAddr(r)
-		}
+	h := a.clientAddress(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case a.cfg.Path:
 			a.server.ServeHTTP(w, r)
@@ -30,13 +26,29 @@ func (a *App) handler() http.Handler {
 		case readyPath:
 			answer(w, r, readiness(a.server.Health(), a.cfg.Dev))
 		default:
+			if len(a.cfg.API.Listen) == 0 && a.api.serves(r) {
+				a.api.ServeHTTP(w, r)
+				return
+			}
 			http.NotFound(w, r)
 		}
-	})
+	}))
 	if a.dev != nil {
 		return a.dev.guard(h)
 	}
 	return h
+}
+
+// clientAddress returns a handler that passes requests on to next with the address that trusted
+// proxies report.
+func (a *App) clientAddress(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.dev == nil {
+			// Everything that counts, limits or logs clients uses this field.
+			r.RemoteAddr = a.policy.Load().proxies.RemoteAddr(r)
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // newHTTPServer returns a server that limits what a peer may send, and how long it may
@@ -55,11 +67,13 @@ func newHTTPServer(h http.Handler, limit *loglimit.Limiter) *http.Server {
 
 // closeHTTP closes the connections that are not WebSockets; the Ignis server has already
 // closed the others. Requests in progress have a second to complete.
-func closeHTTP(hs *http.Server) {
+func closeHTTP(servers ...*http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	if hs.Shutdown(ctx) != nil {
-		_ = hs.Close()
+	for _, hs := range servers {
+		if hs.Shutdown(ctx) != nil {
+			_ = hs.Close()
+		}
 	}
 }
 

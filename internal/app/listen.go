@@ -16,7 +16,7 @@ import (
 // checkListen returns an error for settings of the listeners that contradict each other.
 func (c *Config) checkListen() error {
 	files, secure, proxied := c.Listen.TLS, false, false
-	for _, a := range c.Listen.Addresses {
+	for _, a := range c.addresses() {
 		secure, proxied = secure || a.TLS, proxied || a.ProxyProtocol
 		if host, _, _ := net.SplitHostPort(a.Name); c.Dev && a.Network == listen.TCP && !isLoopback(host) {
 			return usage("listen on 127.0.0.1, ::1 or localhost, or set --jwt-secret-file instead of --dev",
@@ -50,6 +50,7 @@ func (c *Config) trusted() listen.Proxies {
 // setListeners creates the listeners, which do not listen yet.
 func (a *App) setListeners() (err error) {
 	c := a.cfg.Listen
+	c.Addresses = a.cfg.addresses()
 	c.Trusted = a.cfg.trusted()
 	c.KeepAlive = a.cfg.Server.IdleTimeout < 0 // pings do the same, and keep-alive costs four system calls per client
 	c.Wrap = func(l net.Listener) net.Listener { return newRoomyListener(l, a.limit) }
@@ -58,7 +59,7 @@ func (a *App) setListeners() (err error) {
 		return fileError(err)
 	}
 	a.waiting = &waitingRoom{max: cmp.Or(c.MaxHandshakes, listen.DefaultMaxHandshakes), log: a.limit}
-	for _, address := range c.Addresses {
+	for _, address := range a.cfg.Listen.Addresses {
 		if address.Network == listen.Unix && !a.cfg.Proxies.Unix && !a.cfg.Dev {
 			a.log.Warn("clients that connect to a Unix socket have no address; if a proxy reports their addresses, add unix to --trusted-proxies", "socket", address.Name)
 		}
@@ -88,7 +89,11 @@ func fileError(err error) error {
 func (a *App) listen(ctx context.Context) error {
 	err := a.listeners.Open(ctx)
 	if e, ok := errors.AsType[*listen.AddressError](err); ok {
-		return &Error{Err: fmt.Errorf("--listen: %w", err), Hint: listenHint(e.Address, err)}
+		flag := "--listen"
+		if a.isOfAPI(len(a.listeners.All())) {
+			flag = "--api-listen"
+		}
+		return &Error{Err: fmt.Errorf("%s: %w", flag, err), Hint: listenHint(e.Address, err)}
 	}
 	// Config.check has accepted the name localhost, which can resolve to another address.
 	for _, l := range a.listeners.All() {

@@ -107,7 +107,7 @@ func sameTokens(a, b jwtauth.Config) bool {
 const reloadTimeout = 10 * time.Second
 
 // Reload replaces what can change while the server runs: the origins, the proxies, the rules,
-// the keys of tokens, the secrets of the webhook, and the limits that
+// the keys of tokens and of the HTTP API, the secrets of the webhook, and the limits that
 // [ignis.Server.SetLimits] replaces. It reads the files again, also those for TLS. Clients
 // stay connected, and in their rooms. The rest of c must be the configuration that New got.
 // If there is an error, the previous configuration stays in use.
@@ -143,6 +143,9 @@ func (a *App) Reload(ctx context.Context, c Config) error {
 		if err := a.rooms.SetRules(p.rules); err != nil {
 			return usage("", "rooms: %w", err)
 		}
+	}
+	if err := a.api.setKeys(c.API.Keys); err != nil {
+		return err
 	}
 	a.listeners.SetTrusted(c.trusted())
 	a.policy.Store(p)

@@ -24,14 +24,19 @@ func (a *App) Run(ctx context.Context) error {
 		return err
 	}
 	gate := newGate(a.waiting)
-	hs := newHTTPServer(gate.open(a.handler()), a.limit)
-	hs.ConnContext = gate.attach
+	hs, api := newHTTPServer(gate.open(a.handler()), a.limit), newHTTPServer(gate.open(a.apiHandler()), a.limit)
+	hs.ConnContext, api.ConnContext = gate.attach, gate.attach
 
 	// The server must outlive the listener, so its context is not ctx.
 	runCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	web := start(func() error {
-		return serveAll(a.listeners, func(l net.Listener) error { return hs.Serve(gate.listen(l)) })
+		return serveAll(a.listeners, func(i int, l net.Listener) error {
+			if a.isOfAPI(i) {
+				return api.Serve(gate.listen(l))
+			}
+			return hs.Serve(gate.listen(l))
+		})
 	})
 	server := start(func() error {
 		err := a.server.Run(runCtx)
@@ -54,7 +59,7 @@ func (a *App) Run(ctx context.Context) error {
 	stop()
 	<-server.done
 	helpers()
-	closeHTTP(hs)
+	closeHTTP(hs, api)
 	<-web.done
 	return errors.Join(err, server.err)
 }
@@ -77,12 +82,12 @@ func (a *App) startHelpers(ctx context.Context) (wait func()) {
 	}
 }
 
-// serveAll calls serve with each listener. When a call returns, it closes all listeners,
-// waits for the other calls, and returns the first error.
-func serveAll(all *listen.Listeners, serve func(net.Listener) error) error {
+// serveAll calls serve with each listener and its index. When a call returns, it closes all
+// listeners, waits for the other calls, and returns the first error.
+func serveAll(all *listen.Listeners, serve func(int, net.Listener) error) error {
 	ended := make(chan error)
-	for _, l := range all.All() {
-		go func() { ended <- serve(l) }()
+	for i, l := range all.All() {
+		go func() { ended <- serve(i, l) }()
 	}
 	err := <-ended
 	all.Close()
@@ -103,9 +108,7 @@ func (a *App) wait(ctx context.Context, urls []string, web, server *task) error 
 		case <-ready:
 			ready = nil
 			late.Stop()
-			if a.cfg.OnReady != nil {
-				a.cfg.OnReady(urls)
-			}
+			a.ready(urls)
 		case <-late.C:
 			a.log.Warn("still waiting for Redis; no clients are accepted yet")
 		case <-web.done:
