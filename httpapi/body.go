@@ -53,6 +53,14 @@ func (c *call) readBody() *problem {
 	return problemMalformed.problem("The body is incomplete.")
 }
 
+// bodySize returns the size of the body, or the largest allowed one if it is not known.
+func (c *call) bodySize() int64 {
+	if n := c.r.ContentLength; n >= 0 && n < int64(c.op.body) {
+		return n
+	}
+	return int64(c.op.body)
+}
+
 // expectBody limits the time in which the body must arrive. Before an answer, package net/http
 // reads the rest of a body that was not read, and would wait for it without a limit.
 func (c *call) expectBody() { c.setDeadline(time.Now().Add(c.h.cfg.BodyTimeout)) }

@@ -46,6 +46,10 @@ type Config struct {
 	// requests are answered with 503. Requests whose bodies have not arrived yet do not
 	// count; there may be four times as many. 0: 256.
 	MaxConcurrent int
+	// MaxBuffered is the maximum size of all bodies that are in memory at the same time, in
+	// bytes. Further requests are answered with 503. A body whose size is not known counts as
+	// the largest allowed one. 0: 64 MiB. It is at least MaxBody.
+	MaxBuffered int
 	// MaxFailures is the number of requests with a wrong key that are accepted from an
 	// address (a network of 64 bits for IPv6) in a minute. Further requests from the address
 	// are answered with 429 until one to two minutes have passed, if they use the same key
@@ -133,6 +137,7 @@ func (c Config) withDefaults() (Config, map[string]*key, error) {
 		{"MaxBatch", &c.MaxBatch, 1000},
 		{"MaxPage", &c.MaxPage, 1000},
 		{"MaxConcurrent", &c.MaxConcurrent, 256},
+		{"MaxBuffered", &c.MaxBuffered, 64 << 20},
 	} {
 		if *f.v < 0 {
 			return fail(fmt.Errorf("the limit Config.%s must not be negative", f.name))
@@ -153,6 +158,7 @@ func (c Config) withDefaults() (Config, map[string]*key, error) {
 		}
 		*f.v = cmp.Or(*f.v, f.def)
 	}
+	c.MaxBuffered = max(c.MaxBuffered, c.MaxBody)
 	c.MaxFailures = cmp.Or(c.MaxFailures, 20)
 	if c.IdempotencyTTL < minTTL {
 		return fail(fmt.Errorf("Config.IdempotencyTTL is %v: want at least %v", c.IdempotencyTTL, minTTL))

@@ -39,6 +39,7 @@ func Limits(h *Handler) map[string]string {
 		}
 	}
 	limits["MaxBody"] = fmt.Sprintf("%d MiB", h.cfg.MaxBody>>20)
+	limits["MaxBuffered"] = fmt.Sprintf("%d MiB", h.cfg.MaxBuffered>>20)
 	limits["MaxFailures"] += " in a minute"
 	limits["IdempotencyTTL"] = fmt.Sprintf("%g min", h.cfg.IdempotencyTTL.Minutes())
 	limits["Rate"] = strconv.Itoa(defaultRate)

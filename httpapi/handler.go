@@ -34,6 +34,7 @@ type Handler struct {
 	idNext   atomic.Uint64 // the rest of the next one
 	serving  atomic.Int64  // requests that are being served
 	reading  atomic.Int64  // requests whose bodies are being read
+	buffered atomic.Int64  // bytes that the bodies in memory have, or will have
 }
 
 // Stats contains the counters of a [Handler] since New.
@@ -44,7 +45,7 @@ type Stats struct {
 	TooManyFailures uint64 // of Requests: refused because of Config.MaxFailures
 	Forbidden       uint64 // of Requests: not allowed with their key
 	RateLimited     uint64 // of Requests: refused because of Key.Rate
-	Overloaded      uint64 // of Requests: refused because of Config.MaxConcurrent
+	Overloaded      uint64 // of Requests: refused because of Config.MaxConcurrent or MaxBuffered
 	Invalid         uint64 // of Requests: malformed, invalid or too large
 	BusFailures     uint64 // of Requests: not, or not completely, passed to other instances
 	Replayed        uint64 // of Requests: answered from an earlier request with the same idempotency key
@@ -235,9 +236,15 @@ func (c *call) authorize() *problem {
 func (c *call) run() {
 	h := c.h
 	if c.op.effect {
+		size := c.bodySize()
+		defer h.buffered.Add(-size)
+		if h.buffered.Add(size) > int64(h.cfg.MaxBuffered) {
+			c.overloaded("MaxBuffered", h.cfg.MaxBuffered)
+			return
+		}
 		if h.reading.Add(1) > readingFactor*int64(h.cfg.MaxConcurrent) {
 			h.reading.Add(-1)
-			c.overloaded()
+			c.overloaded("MaxConcurrent", h.cfg.MaxConcurrent)
 			return
 		}
 		p := c.readBody()
@@ -250,7 +257,7 @@ func (c *call) run() {
 	}
 	defer h.serving.Add(-1)
 	if h.serving.Add(1) > int64(h.cfg.MaxConcurrent) {
-		c.overloaded()
+		c.overloaded("MaxConcurrent", h.cfg.MaxConcurrent)
 		return
 	}
 	defer c.recover()
@@ -265,10 +272,11 @@ func (c *call) run() {
 // being read. They do not count as served, so that slow clients do not keep others out.
 const readingFactor = 4
 
-func (c *call) overloaded() {
+// overloaded refuses a request because of the named limit of Config.
+func (c *call) overloaded(name string, limit int) {
 	h := c.h
 	h.counts.overloaded.Add(1)
-	h.limit.Log(slog.LevelWarn, "API request refused: the limit Config.MaxConcurrent is reached", "limit", h.cfg.MaxConcurrent)
+	h.limit.Log(slog.LevelWarn, "API request refused: the limit Config."+name+" is reached", "limit", limit)
 	c.refuse(problemOverloaded.problem("The server serves too many requests of the API.").after(time.Second))
 }
 

@@ -187,6 +187,28 @@ func TestConcurrentBodies(t *testing.T) {
 	}
 }
 
+// Bodies that together are larger than MaxBuffered are not read.
+func TestBufferedBodies(t *testing.T) {
+	const size = 1000
+	n := start(t, setup{api: httpapi.Config{MaxBody: size, MaxBuffered: 3*size - 1}})
+	request := "POST /api/v1/publish HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + n.keys["publish"] + "\r\n"
+	body := hello + strings.Repeat(" ", size-len(hello))
+	known := n.raw(request + "Content-Length: " + fmt.Sprint(size) + "\r\n\r\n")
+	unknown := n.raw(request + "Transfer-Encoding: chunked\r\n\r\n") // may become as large
+	redistest.Wait(t, "the bodies to be read", func() bool { return httpapi.Reading(n.api) == 2 })
+	n.do("publish", "POST", "/v1/publish", body).problem(503, "overloaded")
+	n.do("publish", "POST", "/v1/publish", hello).ok(`{"localRecipients":0}`) // there is room for a small one
+	if _, err := io.WriteString(known, body); err != nil {
+		t.Fatal(err)
+	}
+	n.answer(known).ok(`{"localRecipients":0}`)
+	n.do("publish", "POST", "/v1/publish", body).ok(`{"localRecipients":0}`)
+	if _, err := fmt.Fprintf(unknown, "%x\r\n%s\r\n0\r\n\r\n", len(hello), hello); err != nil {
+		t.Fatal(err)
+	}
+	n.answer(unknown).ok(`{"localRecipients":0}`)
+}
+
 // A command does not wait for the bus for longer than CommandTimeout.
 func TestCommandTimeout(t *testing.T) {
 	b := hanging{bustest.NewCluster(1)[0], make(chan chan struct{}, 1)}
