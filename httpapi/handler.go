@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/wire"
 )
 
 // Handler serves the API, below Config.Prefix. Create it with [New].
@@ -158,7 +159,22 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.refuse(p)
 		return
 	}
+	if h.cfg.Tracer != nil {
+		c.trace()
+	}
 	c.run()
+}
+
+// trace makes the request a part of the trace that its header identifies.
+func (c *call) trace() {
+	values := c.r.Header["Traceparent"]
+	if len(values) != 1 || !wire.ValidTraceparent(values[0]) {
+		return
+	}
+	before := c.r.Context()
+	if ctx := c.h.cfg.Tracer.Extract(before, values[0]); ctx != before {
+		c.r = c.r.WithContext(ctx)
+	}
 }
 
 // call is a request.
