@@ -171,10 +171,7 @@ func (c *call) trace() {
 	if len(values) != 1 || !wire.ValidTraceparent(values[0]) {
 		return
 	}
-	before := c.r.Context()
-	if ctx := c.h.cfg.Tracer.Extract(before, values[0]); ctx != before {
-		c.r = c.r.WithContext(ctx)
-	}
+	c.r = c.r.WithContext(c.h.cfg.Tracer.Extract(c.r.Context(), values[0]))
 }
 
 // call is a request.
