@@ -126,7 +126,9 @@ func authenticate(_ context.Context, c ignis.Credentials) (ignis.Identity, error
 	return ignis.Identity{UserID: c.Token}, nil
 }
 
-func allRooms(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) { return rooms, nil }
+func allRooms(_ context.Context, _ *ignis.Client, rooms []string) ([]string, error) {
+	return rooms, nil
+}
 
 // start runs an instance on a Redis.
 func start(t *testing.T, url string, sampler sdk.Sampler, cfg ignis.Config) *node {
