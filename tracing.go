@@ -18,8 +18,8 @@ type Tracer interface {
 	// function is called once.
 	StartSpan(ctx context.Context, s Span) (context.Context, func(SpanEnd))
 	// Inject returns the traceparent (see [wire.ValidTraceparent]) that identifies the span in
-	// ctx, for another process to continue the trace. It is empty if there is no span, or if
-	// other processes need not know of it, because the trace is not recorded.
+	// ctx, so that another process can continue the trace. It is empty if there is no span, or
+	// if other processes need not continue the trace because it is not recorded.
 	Inject(ctx context.Context) string
 	// Extract returns a context in which the span that traceparent identifies is the parent
 	// of new spans. It returns ctx if ctx already has a span, or if traceparent is invalid.
@@ -37,7 +37,7 @@ const (
 	SpanUpgrade SpanKind = "upgrade"
 	// SpanAuthenticate is the authentication of a client: the calls of Authenticate, AgreeKeys
 	// and OnConnect, and the time that it waits for Config.AuthConcurrency. Its parent is the
-	// client's SpanUpgrade.
+	// client's SpanUpgrade, if that is recorded. A refresh has such a span, too.
 	SpanAuthenticate SpanKind = "authenticate"
 	// SpanHandle is a call of OnMessage. It begins a trace, even if the context of the
 	// callback has a span, which may have ended long ago.
@@ -70,7 +70,7 @@ type Span struct {
 // SpanEnd describes a span that ends. Fields that do not apply are zero.
 type SpanEnd struct {
 	ClientID, UserID string // unless they were known when the span began
-	Recipients       int    // SpanPublish and SpanDeliver: clients of this instance, once for each message
+	Recipients       int    // SpanPublish and SpanDeliver: clients of this instance, counted once for each message
 	Status           int    // the HTTP status with which a request was answered
 	// Outcome is one of a few fixed texts: an AuthOutcome, the reason why a request was
 	// refused, or the code of the [*Error] of OnMessage.
@@ -83,13 +83,21 @@ type SpanEnd struct {
 // errUnfinished is the error of a span if the work panicked or called runtime.Goexit.
 var errUnfinished = errors.New("panicked or called runtime.Goexit")
 
+// traceparent returns the traceparent of the span in ctx, or "" if there is none to pass on.
+func (s *Server) traceparent(ctx context.Context) string {
+	if text := s.cfg.Tracer.Inject(ctx); wire.ValidTraceparent(text) {
+		return text
+	}
+	return ""
+}
+
 // connectTraced is like connect, in a span.
 func (s *Server) connectTraced(w http.ResponseWriter, r *http.Request) {
 	t := s.cfg.Tracer
 	ctx, end := t.StartSpan(r.Context(), Span{Kind: SpanUpgrade})
 	result := SpanEnd{Err: errUnfinished}
 	defer func() { end(result) }()
-	s.connect(w, r.WithContext(ctx), &result, t.Inject(ctx))
+	s.connect(w, r.WithContext(ctx), &result, s.traceparent(ctx))
 }
 
 // upgraded sets the result of a request that was upgraded. It is a no-op if e is nil.
@@ -172,7 +180,7 @@ func (s *Server) sendTraced(ctx context.Context, l letter) error {
 	ctx, end := t.StartSpan(ctx, Span{Kind: SpanPublish, To: l.to, Event: l.message.Event, Messages: 1})
 	result := SpanEnd{Err: errUnfinished}
 	defer func() { end(result) }()
-	l.traceparent = t.Inject(ctx)
+	l.traceparent = s.traceparent(ctx)
 	recipients := s.post(l)
 	err := s.publish(l)
 	result = SpanEnd{Recipients: recipients, Err: err}
@@ -195,7 +203,7 @@ func (s *Server) mailTraced(ctx context.Context, m *mailing, receipts []Receipt)
 	ctx, end := t.StartSpan(ctx, span)
 	result := SpanEnd{Err: errUnfinished}
 	defer func() { end(result) }()
-	traceparent := t.Inject(ctx)
+	traceparent := s.traceparent(ctx)
 	for i := range m.letters {
 		m.letters[i].traceparent = traceparent
 	}

@@ -324,3 +324,24 @@ func TestWithoutATracer(t *testing.T) {
 		}
 	})
 }
+
+// badTracer is a Tracer whose traceparent is malformed.
+type badTracer struct{ traces }
+
+func (*badTracer) Inject(context.Context) string { return `00-"}` + strings.Repeat("x", 1<<10) }
+
+// A malformed traceparent of a tracer is not sent.
+func TestMalformedTraceparentOfATracer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b, r := newFakeBus(), new(badTracer)
+		n := startMem(t, ignis.Config{Bus: b, Tracer: r})
+		n.login("ann")
+		r.take(t)
+		_ = n.Send(t.Context(), ignis.ToUser("bob"), "x", nil)
+		_, _ = n.SendAll(t.Context(), ignis.Post{To: ignis.ToUser("bob"), Event: "x"})
+		want := `ws:user:bob {"serverId":"` + n.ID() + `","type":"user","target":"bob","event":"x"}`
+		if got := b.take(); !slices.Equal(got, []string{want, want}) {
+			t.Errorf("published %q, want %q", got, want)
+		}
+	})
+}

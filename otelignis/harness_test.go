@@ -96,7 +96,7 @@ func (s *spans) text() string {
 		for _, e := range span.Events {
 			b.WriteString(e.Name + "\n")
 			for _, a := range e.Attributes {
-				b.WriteString(a.Value.Emit() + "\n")
+				b.WriteString(a.Value.String() + "\n")
 			}
 		}
 	}

@@ -88,8 +88,8 @@ func end(span trace.Span, kind ignis.SpanKind, e ignis.SpanEnd) {
 	span.End()
 }
 
-// Inject returns the traceparent of the span in ctx. It is empty if there is no span, or if it is
-// not sampled and the trace began in this process: other processes then need not know of it.
+// Inject returns the traceparent of the span in ctx. It is empty if there is no span, or if the
+// span is not sampled and the trace began in this process.
 func (t *Tracer) Inject(ctx context.Context) string {
 	s := trace.SpanContextFromContext(ctx)
 	if !s.IsSampled() && !s.IsRemote() {

@@ -43,7 +43,7 @@ func record(t *testing.T, s sdk.Sampler) (*otelignis.Tracer, *tracetest.InMemory
 func attributes(s tracetest.SpanStub) string {
 	list := make([]string, len(s.Attributes))
 	for i, a := range s.Attributes {
-		list[i] = string(a.Key) + "=" + a.Value.Emit()
+		list[i] = string(a.Key) + "=" + a.Value.String()
 	}
 	slices.Sort(list)
 	return strings.Join(list, " ")

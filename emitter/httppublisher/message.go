@@ -52,11 +52,12 @@ func convert(envelope []byte) (text []byte, traceparent string, err error) {
 	if err != nil {
 		return nil, "", fmt.Errorf("not an envelope: %w", err)
 	}
-	text, err = encode(&e)
+	text, err = encodeMessage(&e)
 	return text, e.Traceparent, err
 }
 
-func encode(e *wire.Envelope) (_ []byte, err error) {
+// encodeMessage returns the message of an envelope.
+func encodeMessage(e *wire.Envelope) (_ []byte, err error) {
 	m := message{Event: e.Event, Data: e.Data, Key: e.Key, Exclude: e.Exclude}
 	if m.To, err = newTarget(e.To); err != nil {
 		return nil, err

@@ -83,10 +83,9 @@ func New(c Config) (*Publisher, error) {
 }
 
 // Publish publishes the envelopes in order, in requests of at most MaxBatch messages and MaxBody
-// bytes. The traceparent of an envelope becomes the header traceparent of the request, which can
-// have only that of its first message. The result is that of [emitter.Publisher]. An error that wraps an [*Error] is an answer
-// of the server. An error does not wrap [wire.ErrNotSent] if the message may have reached the
-// clients of some servers.
+// bytes. A request has the traceparent of its first envelope as a header. The result is that of
+// [emitter.Publisher]. An error that wraps an [*Error] is an answer of the server. An error does
+// not wrap [wire.ErrNotSent] if the message may have reached the clients of some servers.
 func (p *Publisher) Publish(ctx context.Context, envelopes ...wire.Publication) []error {
 	errs := make([]error, len(envelopes))
 	failed := false
