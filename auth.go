@@ -16,6 +16,14 @@ import (
 // authenticate handles an authenticate event. It must finish before the timer that
 // stateFor has set fires.
 func (c *session) authenticate(ctx context.Context, m wire.Message) (any, error) {
+	if c.server.cfg.Tracer != nil {
+		return c.traced(ctx, SpanAuthenticate, (*session).doAuthenticate, m)
+	}
+	return c.doAuthenticate(ctx, m)
+}
+
+// doAuthenticate is authenticate without a span.
+func (c *session) doAuthenticate(ctx context.Context, m wire.Message) (any, error) {
 	began := time.Now()
 	err := c.letIn(ctx, m)
 	c.hookAuthenticated(ctx, false, err, began)

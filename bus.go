@@ -174,9 +174,12 @@ func (s *Server) publish(l letter) error {
 	}
 	e := wire.Envelope{
 		ServerID: s.id, To: l.to, Event: l.message.Event, Data: l.message.Data, Exclude: l.exclude,
-		From: l.message.From, Key: l.key,
+		From: l.message.From, Key: l.key, Traceparent: l.traceparent,
 	}
 	size := 128 + len(e.Event) + len(e.To.Name) + len(e.Data) + 40*len(e.Exclude)
+	if e.Traceparent != "" {
+		size += wire.TraceparentSize + len(`,"traceparent":""`)
+	}
 	text := wire.AppendEnvelope(make([]byte, 0, size), &e)
 	bytes := len(text)
 	err := s.cfg.Bus.Publish(e.To.Channel(), text)
@@ -204,7 +207,12 @@ func (s *Server) receive(envelopes ...[]byte) {
 	in := receptions.Get().(*reception)
 	defer receptions.Put(in)
 	for r := range s.runs(envelopes, in) {
-		n := s.deliver(r.to, r.exclude, r.messages...)
+		n := 0
+		if len(r.traced) > 0 {
+			n = s.deliverTraced(r)
+		} else {
+			n = s.deliver(r.to, r.exclude, r.messages...)
+		}
 		hook(s, "Sent", s.cfg.Hooks.Sent, SentInfo{To: r.to, Messages: len(r.messages), Recipients: n, FromBus: true})
 	}
 }
@@ -234,15 +242,17 @@ func (s *Server) runs(envelopes [][]byte, in *reception) iter.Seq[run] {
 			if e.To.Type == wire.TypeRoom {
 				m.Room = e.To.Name
 			}
-			if r.add(e.To, m, e.Exclude) {
-				continue
+			if !r.add(e.To, m, e.Exclude) {
+				if len(r.messages) > 0 && !yield(r) {
+					return
+				}
+				// deliver has encoded the messages, so the slice can be reused.
+				clear(r.messages)
+				r = run{to: e.To, exclude: e.Exclude, messages: append(r.messages[:0], m), size: wire.MessageSize(m.Message)}
 			}
-			if len(r.messages) > 0 && !yield(r) {
-				return
+			if e.Traceparent != "" && s.cfg.Tracer != nil {
+				r.traced = append(r.traced, tracedMessage{e.Traceparent, e.Event})
 			}
-			// deliver has encoded the messages, so the slice can be reused.
-			clear(r.messages)
-			r = run{e.To, e.Exclude, append(r.messages[:0], m), wire.MessageSize(m.Message)}
 		}
 		if len(r.messages) > 0 {
 			yield(r)
@@ -290,6 +300,7 @@ type run struct {
 	exclude  []string
 	messages []outgoing
 	size     int
+	traced   []tracedMessage // those of messages that are part of a trace
 }
 
 // add adds a message if it has the same recipients, and reports whether it did.

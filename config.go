@@ -313,6 +313,10 @@ type Config struct {
 
 	// Hooks are called when something happens, for metrics and traces.
 	Hooks Hooks
+	// Tracer records what the server does as spans of distributed traces. Traces continue on
+	// other instances, because envelopes on the bus carry the traceparent of their span. Nil:
+	// nothing is recorded, and envelopes carry no traceparent.
+	Tracer Tracer
 
 	// Software is the product and version that the server sends to clients of protocol 2,
 	// such as "shop/1.4". Empty: none.

@@ -23,13 +23,13 @@ func Adopt(s *Server, nc net.Conn) {
 	if !s.enter() {
 		panic("the server is not running")
 	}
-	s.serve(nc, nil, 0, Accepted{RemoteAddr: nc.RemoteAddr().String()})
+	s.serve(nc, nil, 0, Accepted{RemoteAddr: nc.RemoteAddr().String()}, "")
 }
 
 // Serve serves a connection that ServeHTTP accepted just before a shutdown.
 func Serve(s *Server, nc net.Conn) {
 	s.tasks.Add(1)
-	s.serve(nc, nil, 0, Accepted{RemoteAddr: nc.RemoteAddr().String()})
+	s.serve(nc, nil, 0, Accepted{RemoteAddr: nc.RemoteAddr().String()}, "")
 }
 
 // Settle waits until the kernel has everything that was sent.

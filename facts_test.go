@@ -126,14 +126,16 @@ func TestEveryErrorTextHasAFrame(t *testing.T) {
 func TestEverySenderFillsTheEnvelope(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := newFakeBus()
-		n := startMem(t, ignis.Config{Bus: b})
-		e, err := emitter.New(bustest.Publisher{Bus: b}, emitter.Config{})
+		tracer := new(traces)
+		n := startMem(t, ignis.Config{Bus: b, Tracer: tracer})
+		e, err := emitter.New(bustest.Publisher{Bus: b}, emitter.Config{Traceparent: tracer.Inject})
 		if err != nil {
 			t.Fatal(err)
 		}
 		for name, s := range map[string]sender{"server": n.Server, "emitter": e} {
 			options := []ignis.SendOption{ignis.Except("c"), ignis.Key("k"), wire.From(wire.Sender{ID: "c", UserID: "u"})}
-			if err := s.Send(t.Context(), ignis.ToRoom("r"), "x", 1, options...); err != nil {
+			ctx := tracer.Extract(t.Context(), traceparent("7"))
+			if err := s.Send(ctx, ignis.ToRoom("r"), "x", 1, options...); err != nil {
 				t.Fatal(err)
 			}
 			_, envelope, _ := strings.Cut(strings.Join(b.take(), ""), " ")

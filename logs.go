@@ -26,13 +26,14 @@ func (s *Server) debugging() bool {
 // refused counts and logs a failed handshake. Either it is the client's fault, or the application
 // or its middleware makes every handshake fail, which is an error. remote is the address that
 // Accept has returned, if any.
-func (s *Server) refused(r *http.Request, remote string, err error) {
+func (s *Server) refused(r *http.Request, remote string, span *SpanEnd, err error) {
 	h, _ := errors.AsType[*ws.HandshakeError](err)
 	limited, ok := errors.AsType[*limitError](err)
 	if !ok {
 		remote = r.RemoteAddr
 	}
 	hook(s, "Refused", s.cfg.Hooks.Refused, RefusedInfo{remote, h.Status, h.Reason})
+	span.refused(h.Status, h.Reason, err)
 	if ok {
 		s.counts.refusal(limited.refusal).Add(1)
 		s.warn("connection refused", "remote", remote, "error", limited)

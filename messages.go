@@ -23,7 +23,15 @@ func (s *Server) encodeReply(reply any) (json.RawMessage, error) {
 }
 
 // handle passes a message to OnMessage.
-func (c *session) handle(ctx context.Context, m wire.Message) (reply any, err error) {
+func (c *session) handle(ctx context.Context, m wire.Message) (any, error) {
+	if c.server.cfg.Tracer != nil {
+		return c.traced(ctx, SpanHandle, (*session).doHandle, m)
+	}
+	return c.doHandle(ctx, m)
+}
+
+// doHandle is handle without a span.
+func (c *session) doHandle(ctx context.Context, m wire.Message) (reply any, err error) {
 	s := c.server
 	number := s.counts.messages.Add(1)
 	if s.cfg.OnMessage == nil {

@@ -98,6 +98,14 @@ type expiresData struct {
 // accepted, the session continues with them, and the client stays in the rooms that they
 // allow.
 func (c *session) refresh(ctx context.Context, m wire.Message) (any, error) {
+	if c.server.cfg.Tracer != nil {
+		return c.traced(ctx, SpanAuthenticate, (*session).doRefresh, m)
+	}
+	return c.doRefresh(ctx, m)
+}
+
+// doRefresh is refresh without a span.
+func (c *session) doRefresh(ctx context.Context, m wire.Message) (any, error) {
 	began := time.Now()
 	expires, err := c.renew(ctx, m)
 	c.hookAuthenticated(ctx, true, err, began)

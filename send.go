@@ -60,6 +60,8 @@ type letter struct {
 	message wire.Message
 	exclude []string
 	key     string
+
+	traceparent string // of the span in which it is sent; empty if there is none
 }
 
 // letter validates the arguments of Send and returns them as a letter.
@@ -135,6 +137,9 @@ func (s *Server) Send(ctx context.Context, to Address, event string, data any, o
 	l, err := s.letter(to, event, data, wire.CombineOptions(options...))
 	if err != nil {
 		return fmt.Errorf("ignis: send: %w", err)
+	}
+	if s.cfg.Tracer != nil {
+		return s.sendTraced(ctx, l)
 	}
 	s.post(l)
 	return s.publish(l)

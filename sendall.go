@@ -63,8 +63,15 @@ func (s *Server) SendAll(ctx context.Context, posts ...Post) ([]Receipt, error) 
 		m.letters = append(m.letters, l)
 	}
 	receipts := make([]Receipt, len(posts))
-	var failed error
-	for done := 0; done < len(posts); {
+	if s.cfg.Tracer != nil && len(posts) > 0 {
+		return receipts, s.mailTraced(ctx, m, receipts)
+	}
+	return receipts, s.mail(m, receipts)
+}
+
+// mail sends the letters of m, and sets their receipts.
+func (s *Server) mail(m *mailing, receipts []Receipt) (failed error) {
+	for done := 0; done < len(m.letters); {
 		n := s.postRun(m, m.letters[done:], receipts[done:])
 		for i := done; i < done+n; i++ {
 			if err := s.publish(m.letters[i]); err != nil {
@@ -73,7 +80,7 @@ func (s *Server) SendAll(ctx context.Context, posts ...Post) ([]Receipt, error) 
 		}
 		done += n
 	}
-	return receipts, failed
+	return failed
 }
 
 // mailing is the memory that SendAll needs.
@@ -109,7 +116,7 @@ func (s *Server) postRun(m *mailing, letters []letter, receipts []Receipt) int {
 	for _, l := range letters {
 		o := s.outgoing(l)
 		if len(r.messages) == 0 {
-			r = run{l.to, l.exclude, append(r.messages, o), wire.MessageSize(o.Message)}
+			r = run{to: l.to, exclude: l.exclude, messages: append(r.messages, o), size: wire.MessageSize(o.Message)}
 		} else if !r.add(l.to, o, l.exclude) {
 			break
 		}

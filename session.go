@@ -45,15 +45,19 @@ type entry struct {
 	remote      string // network address
 	value       any    // Accepted.Value
 	connectedAt time.Time
+	traceparent string      // of the upgrade; empty if it is not traced
 	timer       *time.Timer // limits authentication; nil once it has fired or was stopped
 	mistakes    int
 	// Messages sent right after authenticate.
 	earlyMessages, earlyBytes int
 }
 
-// serve registers and starts a connection. Only Ended unregisters it.
-func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted) {
-	c := &session{server: s, entry: &entry{remote: a.RemoteAddr, value: a.Value, connectedAt: time.Now()}}
+// serve registers and starts a connection. Only Ended unregisters it. serve returns the ID of
+// the client.
+func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted, traceparent string) string {
+	c := &session{server: s, entry: &entry{
+		remote: a.RemoteAddr, value: a.Value, connectedAt: time.Now(), traceparent: traceparent,
+	}}
 	c.inbox.Init(c)
 	if a.Context != nil {
 		c.inbox.Carry(a.Context)
@@ -79,7 +83,9 @@ func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted) {
 	if s.isStopping() { // drain may have listed the clients before this one was added
 		c.close(wire.CloseGoingAway)
 	}
+	id := c.member.ID
 	c.conn.Start(early, c)
+	return id
 }
 
 // Message handles a message from the peer; see [ws.Handler].

@@ -20,41 +20,52 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The server is not ready.", http.StatusServiceUnavailable)
 		return
 	}
+	if s.cfg.Tracer != nil {
+		s.connectTraced(w, r)
+		return
+	}
+	s.connect(w, r, nil, "")
+}
+
+// connect serves a request that enter has registered. If it has a span, connect sets what is
+// known at its end.
+func (s *Server) connect(w http.ResponseWriter, r *http.Request, span *SpanEnd, traceparent string) {
 	served := false
 	defer func() {
 		if !served { // refused, or Accept panicked
 			s.exit()
 		}
 	}()
-	if s.refuseFull(w, r) {
+	if s.refuseFull(w, r, span) {
 		return
 	}
-	nc, early, window, a, ok := s.upgrade(w, r)
+	nc, early, window, a, ok := s.upgrade(w, r, span)
 	if served = ok; ok {
-		s.serve(nc, early, window, a)
+		span.upgraded(s.serve(nc, early, window, a, traceparent))
 	}
 }
 
 // refuseFull refuses the request if the server has no room for another client, and reports
 // whether it did.
-func (s *Server) refuseFull(w http.ResponseWriter, r *http.Request) bool {
+func (s *Server) refuseFull(w http.ResponseWriter, r *http.Request, span *SpanEnd) bool {
 	switch {
 	case s.counts.open.Load() > int64(s.tuning.Load().MaxClients):
 		s.counts.refusedFull.Add(1)
 		s.warn("connection refused: the limit Config.MaxClients is reached", "remote", r.RemoteAddr)
-		s.answerFull(w, r, "full")
+		s.answerFull(w, r, span, "full")
 		return true
 	case s.memory.scarce.Load():
 		s.counts.refusedMemory.Add(1)
 		s.warn("connection refused: the memory budget is nearly used up (Config.MemoryLimit)", "remote", r.RemoteAddr)
-		s.answerFull(w, r, "out of memory")
+		s.answerFull(w, r, span, "out of memory")
 		return true
 	}
 	return false
 }
 
 // answerFull answers a request for which the server has no room.
-func (s *Server) answerFull(w http.ResponseWriter, r *http.Request, reason string) {
+func (s *Server) answerFull(w http.ResponseWriter, r *http.Request, span *SpanEnd, reason string) {
+	span.refused(http.StatusServiceUnavailable, reason, nil)
 	hook(s, "Refused", s.cfg.Hooks.Refused, RefusedInfo{r.RemoteAddr, http.StatusServiceUnavailable, reason})
 	w.Header().Set("Retry-After", "5")
 	http.Error(w, "The server has no room for another connection.", http.StatusServiceUnavailable)
@@ -83,7 +94,7 @@ func (s *Server) exit() {
 }
 
 // upgrade upgrades the request, or responds with an error.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, early []byte, window uint8, a Accepted, ok bool) {
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, span *SpanEnd) (nc net.Conn, early []byte, window uint8, a Accepted, ok bool) {
 	entered := false
 	defer func() {
 		if entered && !ok {
@@ -100,7 +111,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, e
 	}}
 	nc, early, window, err := ws.Upgrade(w, r, terms)
 	if err != nil {
-		s.refused(r, a.RemoteAddr, err)
+		s.refused(r, a.RemoteAddr, span, err)
 	}
 	return nc, early, window, a, err == nil
 }

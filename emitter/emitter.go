@@ -35,6 +35,11 @@ type Config struct {
 	// message is an error, because Redis would disconnect every server that should receive
 	// it. 0: 1 MiB.
 	MaxMessage int
+	// Traceparent returns what identifies the span of a distributed trace in ctx, such as
+	// Inject of an otelignis.Tracer; see [wire.ValidTraceparent]. It is called with the context
+	// of Send or SendAll, and the envelopes carry its result, so that servers continue the
+	// trace. An invalid result is ignored. Nil: envelopes carry no traceparent.
+	Traceparent func(ctx context.Context) string
 }
 
 // Emitter publishes messages for clients. Its methods are safe for concurrent use.
@@ -48,6 +53,7 @@ type Config struct {
 type Emitter struct {
 	publisher Publisher
 	limit     int // bytes of a message
+	trace     func(ctx context.Context) string
 }
 
 // New returns an Emitter that sends through p. The Emitter does not close p. The caller
@@ -59,7 +65,18 @@ func New(p Publisher, c Config) (*Emitter, error) {
 	if c.MaxMessage < 0 {
 		return nil, errors.New("emitter: Config.MaxMessage must not be negative")
 	}
-	return &Emitter{publisher: p, limit: cmp.Or(c.MaxMessage, wire.DefaultMaxMessage)}, nil
+	return &Emitter{publisher: p, limit: cmp.Or(c.MaxMessage, wire.DefaultMaxMessage), trace: c.Traceparent}, nil
+}
+
+// traceparent returns the traceparent for envelopes, or "" if there is none.
+func (e *Emitter) traceparent(ctx context.Context) string {
+	if e.trace == nil {
+		return ""
+	}
+	if s := e.trace(ctx); wire.ValidTraceparent(s) {
+		return s
+	}
+	return ""
 }
 
 // Send sends an event to clients on any server. Its parameters are those of the Send
@@ -75,7 +92,7 @@ func (e *Emitter) Send(ctx context.Context, to wire.Address, event string, data 
 	if to.Excludes() {
 		m.Exclude = o.Exclude
 	}
-	p, err := m.encode(e.limit)
+	p, err := m.encode(e.limit, e.traceparent(ctx))
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrMessage, err)
 	}
@@ -94,9 +111,9 @@ func (e *Emitter) SendAll(ctx context.Context, messages ...Message) error {
 	if len(messages) == 0 {
 		return nil
 	}
-	publications := make([]wire.Publication, len(messages))
+	publications, traceparent := make([]wire.Publication, len(messages)), e.traceparent(ctx)
 	for i := range messages {
-		p, err := messages[i].encode(e.limit)
+		p, err := messages[i].encode(e.limit, traceparent)
 		if err != nil {
 			return fmt.Errorf("%w: message %d of %d: %w", ErrMessage, i+1, len(messages), err)
 		}

@@ -33,14 +33,14 @@ type Message struct {
 // Check returns an error that wraps [ErrMessage] if the message is invalid. It assumes the
 // default of Config.MaxMessage. It does not send the message.
 func (m *Message) Check() error {
-	if _, err := m.encode(wire.DefaultMaxMessage); err != nil {
+	if _, err := m.encode(wire.DefaultMaxMessage, ""); err != nil {
 		return fmt.Errorf("%w: %w", ErrMessage, err)
 	}
 	return nil
 }
 
 // encode checks the message and encodes its envelope.
-func (m *Message) encode(limit int) (wire.Publication, error) {
+func (m *Message) encode(limit int, traceparent string) (wire.Publication, error) {
 	if err := m.check(); err != nil {
 		return wire.Publication{}, err
 	}
@@ -56,6 +56,7 @@ func (m *Message) encode(limit int) (wire.Publication, error) {
 	}
 	envelope := wire.Envelope{
 		ServerID: wire.EmitterID, To: m.To, Event: m.Event, Data: data, Exclude: m.Exclude, From: m.From, Key: m.Key,
+		Traceparent: traceparent,
 	}
 	return wire.Publication{Channel: m.To.Channel(), Envelope: wire.AppendEnvelope(nil, &envelope)}, nil
 }

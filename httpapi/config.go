@@ -73,6 +73,11 @@ type Config struct {
 	// NoDocs turns off the OpenAPI document and the page to try the API. They need no key.
 	NoDocs bool
 
+	// Tracer makes a request with the header traceparent a part of the trace that the header
+	// identifies. Usually it is the Tracer of the server. The header is ignored if it is
+	// malformed, or if the key is wrong. Nil: it is always ignored.
+	Tracer ignis.Tracer
+
 	// OnRequest is called when a request of an operation has been answered, for metrics. It
 	// must return immediately and may be called concurrently. Nil: it is not called.
 	OnRequest func(RequestInfo)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/wire"
 )
 
 // Handler serves the API, below Config.Prefix. Create it with [New].
@@ -160,7 +161,19 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.refuse(p)
 		return
 	}
+	if h.cfg.Tracer != nil {
+		c.trace()
+	}
 	c.run()
+}
+
+// trace makes the request a part of the trace that its header identifies.
+func (c *call) trace() {
+	values := c.r.Header["Traceparent"]
+	if len(values) != 1 || !wire.ValidTraceparent(values[0]) {
+		return
+	}
+	c.r = c.r.WithContext(c.h.cfg.Tracer.Extract(c.r.Context(), values[0]))
 }
 
 // call is a request.

@@ -100,6 +100,11 @@ type Config struct {
 	// when its context ends. Nil: a net.Dialer.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
 
+	// Tracer records requests as spans, and adds headers such as traceparent to them, so that
+	// the endpoint can continue the trace. Usually it is the Tracer of the server. The headers
+	// are not signed. Nil: nothing is recorded or added.
+	Tracer ignis.Tracer
+
 	// Requested is called when a request has been answered or has failed, for metrics. It is
 	// called concurrently, must return immediately and must not panic. Nil: nothing is
 	// called.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/internal/printable"
 )
 
@@ -42,16 +43,37 @@ func (a answer) detail() string {
 // post sends one request and returns the answer, whatever its status. The error is a
 // *failure.
 func (c *Client) post(ctx context.Context, e *endpoint, id string, body []byte) (answer, error) {
-	fail := func(cause Cause, err error) (answer, error) {
-		return answer{}, &failure{kind: e.kind, cause: cause, err: err}
-	}
 	e.counts.sent()
 	defer e.counts.answered()
 	if c.cfg.Requested != nil {
 		began := time.Now()
 		defer func() { c.cfg.Requested(RequestInfo{Type: e.kind, Duration: time.Since(began)}) }()
 	}
-	resp, err := c.transport.RoundTrip(c.newRequest(e, id, body).WithContext(ctx))
+	if c.cfg.Tracer != nil {
+		return c.exchangeTraced(ctx, e, c.newRequest(e, id, body), body)
+	}
+	return c.exchange(ctx, e, c.newRequest(e, id, body), body)
+}
+
+// exchangeTraced is like exchange, in a span.
+func (c *Client) exchangeTraced(ctx context.Context, e *endpoint, r *http.Request, body []byte) (a answer, err error) {
+	ctx, end := c.cfg.Tracer.StartSpan(ctx, ignis.Span{Kind: ignis.SpanWebhook, Event: e.kind, Header: r.Header})
+	defer func() {
+		result := ignis.SpanEnd{Status: a.status, Err: err}
+		if err == nil && a.status >= http.StatusInternalServerError {
+			result.Err = errors.New("the endpoint answered " + strconv.Itoa(a.status)) // without its text
+		}
+		end(result)
+	}()
+	return c.exchange(ctx, e, r, body)
+}
+
+// exchange sends a request with the given body and reads the answer.
+func (c *Client) exchange(ctx context.Context, e *endpoint, r *http.Request, body []byte) (answer, error) {
+	fail := func(cause Cause, err error) (answer, error) {
+		return answer{}, &failure{kind: e.kind, cause: cause, err: err}
+	}
+	resp, err := c.transport.RoundTrip(r.WithContext(ctx))
 	if err != nil {
 		return fail(brokenBy(ctx, err), printable.HTTPError(err))
 	}

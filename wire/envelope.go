@@ -25,10 +25,14 @@ type Envelope struct {
 	// Key is the key of the event, or empty if it has none. Of events with the same key,
 	// a client that is behind needs only the latest.
 	Key string
+	// Traceparent identifies the span of a distributed trace in which the event was sent, or
+	// is empty if there is none; see [ValidTraceparent].
+	Traceparent string
 }
 
 // DecodeEnvelope decodes an envelope. It ignores unknown keys and accepts unknown types.
-// Like Ignis, it ignores elements of exclude that are not strings. Errors wrap
+// Like Ignis, it ignores elements of exclude that are not strings. It also ignores a
+// malformed traceparent. Errors wrap
 // [ErrFormat] or [ErrShape]. The data of the envelope shares memory with text.
 func DecodeEnvelope(text []byte) (Envelope, error) {
 	var d EnvelopeDecoder
@@ -39,12 +43,12 @@ func DecodeEnvelope(text []byte) (Envelope, error) {
 // from the same server, have the same address or the same event. The zero value is ready to
 // use. A decoder must not be used concurrently.
 type EnvelopeDecoder struct {
-	server, target, event string // of the previous envelope
+	server, target, event, trace string // of the previous envelope
 }
 
 // Decode is like [DecodeEnvelope].
 func (d *EnvelopeDecoder) Decode(text []byte) (Envelope, error) {
-	var server, kind, target, event, data, exclude, from, group []byte
+	var server, kind, target, event, data, exclude, from, group, trace []byte
 	err := EachField(text, func(key, value []byte) {
 		switch string(key) {
 		case "serverId":
@@ -63,6 +67,8 @@ func (d *EnvelopeDecoder) Decode(text []byte) (Envelope, error) {
 			from = value
 		case "key":
 			group = value
+		case "traceparent":
+			trace = value
 		}
 	})
 	if err != nil {
@@ -84,6 +90,11 @@ func (d *EnvelopeDecoder) Decode(text []byte) (Envelope, error) {
 		e.From = senderValue(from)
 	}
 	e.Key, _ = stringValue(group)
+	if len(trace) == TraceparentSize+len(`""`) {
+		if s, _ := repeatedString(trace, &d.trace); ValidTraceparent(s) {
+			e.Traceparent = s
+		}
+	}
 	return e, nil
 }
 
@@ -104,8 +115,8 @@ func typeValue(value []byte) Type {
 }
 
 // AppendEnvelope appends the JSON encoding of e to dst: the keys of Ignis in the order in
-// which Ignis writes them, followed by from and key. Absent fields and the target of a
-// broadcast are omitted. The data must be valid JSON; see [EncodeData].
+// which Ignis writes them, followed by from, key and traceparent. Absent fields and the target
+// of a broadcast are omitted. The data must be valid JSON; see [EncodeData].
 func AppendEnvelope(dst []byte, e *Envelope) []byte {
 	dst = append(dst, `{"serverId":`...)
 	dst = appendString(dst, e.ServerID)
@@ -138,6 +149,10 @@ func AppendEnvelope(dst []byte, e *Envelope) []byte {
 	if e.Key != "" {
 		dst = append(dst, `,"key":`...)
 		dst = appendString(dst, e.Key)
+	}
+	if e.Traceparent != "" {
+		dst = append(dst, `,"traceparent":`...)
+		dst = appendString(dst, e.Traceparent)
 	}
 	return append(dst, '}')
 }

@@ -51,9 +51,9 @@ func TestAppendEnvelope(t *testing.T) {
 			"extensions come last",
 			wire.Envelope{
 				ServerID: "s1", To: wire.ToRoom("r"), Event: "a", Data: raw("1"), Exclude: []string{"c"},
-				From: wire.Sender{ID: "c1", UserID: "ann"}, Key: "AAPL",
+				From: wire.Sender{ID: "c1", UserID: "ann"}, Key: "AAPL", Traceparent: traceparent,
 			},
-			`{"serverId":"s1","type":"room","target":"r","event":"a","data":1,"exclude":["c"],"from":{"id":"c1","userId":"ann"},"key":"AAPL"}`, "ws:room:r",
+			`{"serverId":"s1","type":"room","target":"r","event":"a","data":1,"exclude":["c"],"from":{"id":"c1","userId":"ann"},"key":"AAPL","traceparent":"` + traceparent + `"}`, "ws:room:r",
 		},
 	}
 	for _, tt := range tests {
@@ -89,7 +89,7 @@ func fullEnvelope(t *testing.T) *wire.Envelope {
 	t.Helper()
 	e := &wire.Envelope{
 		ServerID: "s1", To: wire.ToRoom("r"), Event: "a", Data: raw("1"), Exclude: []string{"c"},
-		From: wire.Sender{ID: "c1", UserID: "ann"}, Key: "AAPL",
+		From: wire.Sender{ID: "c1", UserID: "ann"}, Key: "AAPL", Traceparent: traceparent,
 	}
 	v := reflect.ValueOf(*e)
 	for i := range v.NumField() {
@@ -173,13 +173,14 @@ func TestEnvelopeRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.StringN(1, -1, -1)
 		e := wire.Envelope{
-			ServerID: name.Draw(t, "server"),
-			To:       wire.Address{Type: rapid.SampledFrom([]wire.Type{wire.TypeClient, wire.TypeUser, wire.TypeRoom, wire.TypeBroadcast}).Draw(t, "type")},
-			Event:    name.Draw(t, "event"),
-			Data:     anyData().Draw(t, "data"),
-			Exclude:  rapid.SliceOfN(rapid.String(), 0, 3).Draw(t, "exclude"),
-			From:     wire.Sender{ID: rapid.String().Draw(t, "from"), UserID: rapid.String().Draw(t, "from user")},
-			Key:      rapid.String().Draw(t, "key"),
+			ServerID:    name.Draw(t, "server"),
+			To:          wire.Address{Type: rapid.SampledFrom([]wire.Type{wire.TypeClient, wire.TypeUser, wire.TypeRoom, wire.TypeBroadcast}).Draw(t, "type")},
+			Event:       name.Draw(t, "event"),
+			Data:        anyData().Draw(t, "data"),
+			Exclude:     rapid.SliceOfN(rapid.String(), 0, 3).Draw(t, "exclude"),
+			From:        wire.Sender{ID: rapid.String().Draw(t, "from"), UserID: rapid.String().Draw(t, "from user")},
+			Key:         rapid.String().Draw(t, "key"),
+			Traceparent: rapid.SampledFrom([]string{"", traceparent}).Draw(t, "traceparent"),
 		}
 		if e.To.Type != wire.TypeBroadcast {
 			e.To.Name = rapid.String().Draw(t, "target")

@@ -17,7 +17,7 @@ func (p *Publisher) SendCommands(ctx context.Context, commands ...wire.EncodedCo
 		if err != nil {
 			return fmt.Errorf("%w: %w", wire.ErrNotSent, err)
 		}
-		if err := p.post(ctx, path, body, id); err != nil {
+		if err := p.post(ctx, request{path: path, body: body, id: id}); err != nil {
 			return err
 		}
 	}

@@ -46,12 +46,18 @@ type message struct {
 	From    *wire.Sender    `json:"from,omitempty"`
 }
 
-// appendMessage appends the message of an envelope to dst.
-func appendMessage(dst, envelope []byte) ([]byte, error) {
+// convert returns the message of an envelope, and its traceparent.
+func convert(envelope []byte) (text []byte, traceparent string, err error) {
 	e, err := wire.DecodeEnvelope(envelope)
 	if err != nil {
-		return nil, fmt.Errorf("not an envelope: %w", err)
+		return nil, "", fmt.Errorf("not an envelope: %w", err)
 	}
+	text, err = encodeMessage(&e)
+	return text, e.Traceparent, err
+}
+
+// encodeMessage returns the message of an envelope.
+func encodeMessage(e *wire.Envelope) (_ []byte, err error) {
 	m := message{Event: e.Event, Data: e.Data, Key: e.Key, Exclude: e.Exclude}
 	if m.To, err = newTarget(e.To); err != nil {
 		return nil, err
@@ -77,8 +83,8 @@ func appendMessage(dst, envelope []byte) ([]byte, error) {
 		return nil, err
 	}
 	if data == nil {
-		return append(dst, text...), nil
+		return text, nil
 	}
-	dst = append(append(dst, text[:len(text)-1]...), `,"data":`...)
-	return append(append(dst, data...), '}'), nil
+	text = append(text[:len(text)-1], `,"data":`...)
+	return append(append(text, data...), '}'), nil
 }

@@ -83,9 +83,9 @@ func New(c Config) (*Publisher, error) {
 }
 
 // Publish publishes the envelopes in order, in requests of at most MaxBatch messages and MaxBody
-// bytes. The result is that of [emitter.Publisher]. An error that wraps an [*Error] is an answer
-// of the server. An error does not wrap [wire.ErrNotSent] if the message may have reached the
-// clients of some servers.
+// bytes. A request has the traceparent of its first envelope as a header. The result is that of
+// [emitter.Publisher]. An error that wraps an [*Error] is an answer of the server. An error does
+// not wrap [wire.ErrNotSent] if the message may have reached the clients of some servers.
 func (p *Publisher) Publish(ctx context.Context, envelopes ...wire.Publication) []error {
 	errs := make([]error, len(envelopes))
 	failed := false
@@ -99,7 +99,7 @@ func (p *Publisher) Publish(ctx context.Context, envelopes ...wire.Publication) 
 		if len(b.indexes) == 0 {
 			return nil
 		}
-		results, err := p.sendBatch(ctx, append(b.body, `]}`...), len(b.indexes))
+		results, err := p.sendBatch(ctx, append(b.body, `]}`...), b.traceparent, len(b.indexes))
 		for n, i := range b.indexes {
 			fail(i, results[n])
 		}
@@ -107,7 +107,7 @@ func (p *Publisher) Publish(ctx context.Context, envelopes ...wire.Publication) 
 		return err
 	}
 	for i := range envelopes {
-		message, err := appendMessage(nil, envelopes[i].Envelope)
+		message, traceparent, err := convert(envelopes[i].Envelope)
 		if err != nil {
 			fail(i, fmt.Errorf("%w: %w", wire.ErrNotSent, err))
 			continue
@@ -121,7 +121,7 @@ func (p *Publisher) Publish(ctx context.Context, envelopes ...wire.Publication) 
 				return errs
 			}
 		}
-		b.add(i, message)
+		b.add(i, message, traceparent)
 	}
 	_ = send() // the results contain the error
 	if !failed {
@@ -132,13 +132,16 @@ func (p *Publisher) Publish(ctx context.Context, envelopes ...wire.Publication) 
 
 // batch is the body of a request that is not complete.
 type batch struct {
-	body    []byte
-	indexes []int // of the messages
+	body        []byte
+	indexes     []int  // of the messages
+	traceparent string // of the first message
 }
 
-func (b *batch) add(i int, message []byte) {
+func (b *batch) add(i int, message []byte, traceparent string) {
 	if len(b.indexes) > 0 {
 		b.body = append(b.body, ',')
+	} else {
+		b.traceparent = traceparent
 	}
 	b.body = append(b.body, message...)
 	b.indexes = append(b.indexes, i)
@@ -151,9 +154,9 @@ func (b *batch) reset() {
 
 // sendBatch sends a batch of n messages and returns a result for each, and an error if later
 // messages must not be sent.
-func (p *Publisher) sendBatch(ctx context.Context, body []byte, n int) (results []error, err error) {
+func (p *Publisher) sendBatch(ctx context.Context, body []byte, traceparent string, n int) (results []error, err error) {
 	results = make([]error, n)
-	err = p.post(ctx, "/v1/publish/batch", body, "")
+	err = p.post(ctx, request{path: "/v1/publish/batch", body: body, traceparent: traceparent})
 	refused, ok := errors.AsType[*Error](err)
 	if ok && refused.is("bus-unavailable") && len(refused.messages) == n {
 		for i, m := range refused.messages {

@@ -83,21 +83,29 @@ func (e *Error) executed() bool {
 	return e.local
 }
 
-// post sends a request until an answer arrives. id identifies the request, or is empty. The
-// error wraps wire.ErrNotSent if no attempt can have been executed.
-func (p *Publisher) post(ctx context.Context, path string, body []byte, id string) error {
+// request is a request to the API.
+type request struct {
+	path        string
+	body        []byte
+	id          string // the idempotency key; empty: a random one
+	traceparent string // may be empty
+}
+
+// post sends a request until an answer arrives. The error wraps wire.ErrNotSent if no attempt
+// can have been executed.
+func (p *Publisher) post(ctx context.Context, req request) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%w: %w", wire.ErrNotSent, context.Cause(ctx))
 	}
-	if id == "" {
-		id = rand.Text()
+	if req.id == "" {
+		req.id = rand.Text()
 	}
 	if p.cfg.Attempts == 1 {
-		id = ""
+		req.id = ""
 	}
 	executed := false
 	for attempt := 1; ; attempt++ {
-		now, err := p.try(ctx, path, body, id)
+		now, err := p.try(ctx, &req)
 		if err == nil {
 			return nil
 		}
@@ -133,15 +141,18 @@ func (p *Publisher) pause(ctx context.Context, answer *Error) bool {
 }
 
 // try sends a request once. If it fails, try reports whether the request may have been executed.
-func (p *Publisher) try(ctx context.Context, path string, body []byte, id string) (executed bool, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.base+path, bytes.NewReader(body))
+func (p *Publisher) try(ctx context.Context, req *request) (executed bool, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.base+req.path, bytes.NewReader(req.body))
 	if err != nil {
 		return false, err
 	}
 	r.Header.Set("Authorization", "Bearer "+p.cfg.Key)
 	r.Header.Set("Content-Type", "application/json")
-	if id != "" {
-		r.Header.Set("Idempotency-Key", id)
+	if req.id != "" {
+		r.Header.Set("Idempotency-Key", req.id)
+	}
+	if req.traceparent != "" {
+		r.Header.Set("Traceparent", req.traceparent)
 	}
 	res, err := p.cfg.Client.Do(r)
 	if err != nil {

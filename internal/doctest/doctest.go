@@ -88,6 +88,12 @@ var word = regexp.MustCompile(`'[^']*'|\S+`)
 // of others, and returns the file.
 func Build(t testing.TB, text string) string {
 	t.Helper()
+	return BuildIn(t, root(t), text)
+}
+
+// BuildIn is like [Build], but compiles the program as a part of the module in a folder.
+func BuildIn(t testing.TB, module, text string) string {
+	t.Helper()
 	dir := t.TempDir()
 	source, binary := filepath.Join(dir, "main.go"), filepath.Join(dir, "program")
 	if err := os.WriteFile(source, []byte(text), 0o600); err != nil {
@@ -96,7 +102,7 @@ func Build(t testing.TB, text string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := childproc.CommandContext(ctx, "go", "build", "-o", binary, source)
-	cmd.Dir = root(t)
+	cmd.Dir = module
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
