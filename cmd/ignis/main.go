@@ -3,6 +3,7 @@
 //
 //	ignis serve --dev                                  run a server for trying things out
 //	ignis config check --config ignis.yaml             check the settings of a server
+//	ignis doctor --config ignis.yaml                   examine Redis, limits, certificates, proxies
 //	ignis access check --config ignis.yaml --room r    find out what access rules allow
 //	ignis listen ws://127.0.0.1:8080/ws --join lobby   print what arrives
 //	ignis bench --url ws://127.0.0.1:8080/ws           measure a server
@@ -59,6 +60,7 @@ type cli struct {
 	Cron    cronCmd    `cmd:"" help:"Emit events on schedules, each event once even if several processes run, and examine schedules."`
 	Config  configCmd  `cmd:"" help:"Check, show and describe the settings of ignis serve."`
 	Access  accessCmd  `cmd:"" help:"Find out what the access rules of a configuration file allow."`
+	Doctor  doctorCmd  `cmd:"" help:"Find out what would go wrong: examine settings, Redis, limits of the system, certificates, keys, webhook and proxies."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
