@@ -3,6 +3,7 @@ package doctor
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -61,12 +62,12 @@ func (r *redisChecks) checkConnect(ctx context.Context) []Finding {
 	}
 	n, err := r.find(ctx)
 	if err != nil {
-		return []Finding{fail(adviceConnect(err), "%s cannot be used: %v", r.target, err)}
+		return []Finding{fail(r.adviceConnect(err), "%s cannot be used: %v", r.target, err)}
 	}
 	r.node = n
 	defer n.guard(ctx)()
 	if err := r.greet(ctx); err != nil {
-		return []Finding{fail(adviceConnect(err), "%s does not answer: %v", n.addr, err)}
+		return []Finding{fail(r.adviceConnect(err), "%s does not answer: %v", n.addr, err)}
 	}
 	text := fmt.Sprintf("%s answers", r.target)
 	if r.target.Mode != redisconn.Single {
@@ -76,9 +77,11 @@ func (r *redisChecks) checkConnect(ctx context.Context) []Finding {
 }
 
 // adviceConnect returns what to do about an error of a connection.
-func adviceConnect(err error) string {
+func (r *redisChecks) adviceConnect(err error) string {
 	text := err.Error()
 	switch {
+	case r.target.Option.TLSConfig != nil && errors.Is(err, context.DeadlineExceeded):
+		return "check that the port uses TLS, which rediss:// requires, that Redis is running, and the firewall in between"
 	case strings.Contains(text, "WRONGPASS") || strings.Contains(text, "NOAUTH") || strings.Contains(text, "AUTH <password>"):
 		return "correct the user and the password in the URL of Redis"
 	case strings.Contains(text, "certificate") || strings.Contains(text, "x509") || strings.Contains(text, "tls:"):

@@ -1,0 +1,325 @@
+package doctor
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/redisbus"
+)
+
+// redisFindings examines the Redis at a URL.
+func redisFindings(t *testing.T, url string, change ...func(*Config)) []Finding {
+	t.Helper()
+	c := valid()
+	c.App.Redis = redisbus.Config{URL: url}
+	for _, f := range change {
+		f(&c)
+	}
+	return examine(t, c, (*Config).redisGroup)
+}
+
+func TestRedis(t *testing.T) {
+	t.Parallel()
+	r := redistest.StartWith(t, redistest.Config{Password: "s3cr3t"})
+	found := redisFindings(t, r.URL())
+	want(t, found, "redis.connect", "ok: redis at "+r.Addr()+" answers")
+	want(t, found, "redis.version", "ok: redis ")
+	want(t, found, "redis.role", "ok: is a master")
+	want(t, found, "redis.topology", "ok: a single Redis")
+	want(t, found, "redis.clock", "ok: this clock is")
+	want(t, found, "redis.rights", "ok: all rights")
+	want(t, found, "redis.output_buffer", "ok: 32 MiB, or by 8 MiB for 60 s")
+	want(t, found, "redis.memory_policy", "ok: deletes no keys")
+	if keys := r.Do("keys", "*"); keys != "" {
+		t.Errorf("keys are left: %q", keys)
+	}
+	if list := r.Do("client", "list"); strings.Contains(list, redisName) {
+		t.Errorf("connections are left:\n%s", list)
+	}
+}
+
+func TestNoRedis(t *testing.T) {
+	want(t, redisFindings(t, ""), "redis.connect", "skip: no Redis")
+}
+
+func TestRedisSettings(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	r.Do("config", "set", "maxmemory", "100mb")
+	r.Do("config", "set", "maxmemory-policy", "allkeys-lru")
+	r.Do("config", "set", "client-output-buffer-limit", "pubsub 4mb 2mb 60")
+	found := redisFindings(t, r.URL())
+	want(t, found, "redis.output_buffer", "warn: less than 8 messages")
+	want(t, found, "redis.memory_policy", "warn: allkeys-lru: at 100 MiB")
+	r.Do("config", "set", "client-output-buffer-limit", "pubsub 1mb 0 0")
+	r.Do("config", "set", "maxmemory-policy", "noeviction")
+	found = redisFindings(t, r.URL())
+	want(t, found, "redis.output_buffer", "fail: disconnects every server")
+	want(t, found, "redis.memory_policy", "ok: refuses writes beyond 100 MiB")
+	r.Do("config", "set", "client-output-buffer-limit", "pubsub 0 0 0")
+	r.Do("config", "set", "maxmemory", "0")
+	r.Do("config", "set", "maxmemory-policy", "volatile-ttl")
+	found = redisFindings(t, r.URL())
+	want(t, found, "redis.output_buffer", "warn: any amount")
+	want(t, found, "redis.memory_policy", "ok: no effect without maxmemory")
+}
+
+// documentedRights returns the rights in docs/redis.md for everything that a server does.
+func documentedRights(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/redis.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "## Rights")
+	section, _, _ = strings.Cut(section, "With a prefix")
+	var rights []string
+	for _, block := range regexp.MustCompile("(?s)```\n(.*?)```").FindAllStringSubmatch(section, -1) {
+		for _, word := range strings.Fields(block[1]) {
+			if strings.ContainsAny(word[:1], "+&~") {
+				rights = append(rights, word)
+			}
+		}
+	}
+	if len(rights) < 20 {
+		t.Fatalf("docs/redis.md lists the rights %q", rights)
+	}
+	return rights
+}
+
+// setUser gives the user app exactly the given rights.
+func setUser(r *redistest.Server, rights ...string) {
+	r.Do(append([]string{"acl", "setuser", "app", "reset", "on", ">s3cr3t", "resetchannels", "resetkeys", "-@all"}, rights...)...)
+}
+
+// A user with the documented rights has all rights, and each of them is needed.
+func TestRights(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	all := documentedRights(t)
+	url := "redis://app:s3cr3t@" + r.Addr()
+	setUser(r, all...)
+	want(t, redisFindings(t, url), "redis.rights", "ok: all rights")
+
+	for i, right := range all {
+		setUser(r, slices.Delete(slices.Clone(all), i, i+1)...)
+		found := redisFindings(t, url)
+		switch right {
+		case "+time": // also tried as the clock
+			want(t, found, "redis.clock", "skip: the clock of Redis is not known")
+		case "+ping":
+			want(t, found, "redis.latency", "skip: the latency is not known")
+		case "+role": // HELLO has it, too
+			want(t, found, "redis.role", "ok: is a master")
+		}
+		status := Warn
+		if slices.Contains([]string{"+publish", "+subscribe", "+psubscribe"}, right) || strings.HasPrefix(right, "&ws:") {
+			status = Fail
+		}
+		named := false
+		for _, f := range found {
+			if f.Check == "redis.rights" && f.Status == status && slices.Contains(strings.Fields(f.Advice), right) {
+				named = true
+			}
+		}
+		if !named {
+			t.Errorf("without %s: %+v", right, found)
+		}
+	}
+}
+
+// With a prefix, the rights to the prefixed channels and keys suffice.
+func TestRightsWithPrefix(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	url := "redis://app:s3cr3t@" + r.Addr()
+	prefixed := func(c *Config) { c.App.Redis.Prefix = "shop:" }
+	rights := documentedRights(t)
+	setUser(r, rights...)
+	want(t, redisFindings(t, url, prefixed), "redis.rights",
+		"fail: &shop:ws:broadcast &shop:ws:room:* &shop:ws:client:* &shop:ws:user:*", "warn: &shop:ignis:bus:*",
+		"warn: &shop:ignis:commands ~shop:ignis:{06S}:commands", "warn: ~shop:ignis:{06S}:once:*")
+	for i, right := range rights {
+		if right[0] != '+' {
+			rights[i] = right[:1] + "shop:" + right[1:]
+		}
+	}
+	setUser(r, rights...)
+	want(t, redisFindings(t, url, prefixed), "redis.rights", "ok: all rights")
+}
+
+// Trying the rights neither changes stored commands nor sends messages to servers.
+func TestRightsChangeNothing(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	const key = "ignis:{06S}:commands"
+	until := fmt.Sprint(time.Now().Add(time.Hour).UnixMilli())
+	r.Do("zadd", key, until, "one", until, "two")
+	r.Do("pexpireat", key, until)
+	before := r.Do("zrange", key, "0", "-1", "withscores")
+	received := listenTo(t, r.Addr())
+	want(t, redisFindings(t, r.URL()), "redis.rights", "ok: ")
+	if after := r.Do("zrange", key, "0", "-1", "withscores"); after != before {
+		t.Errorf("%s, then %s", before, after)
+	}
+	if at := r.Do("pexpiretime", key); at != until {
+		t.Errorf("the key expires at %s, want %s", at, until)
+	}
+	r.Do("publish", "ws:broadcast", "the end")
+	if got := received(); len(got) != 1 || got[0] != "the end" {
+		t.Errorf("servers received %q", got)
+	}
+}
+
+// listenTo subscribes to everything that servers subscribe to. The returned function returns
+// all messages up to the end.
+func listenTo(t *testing.T, addr string) func() []string {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if _, err := io.WriteString(conn, "PSUBSCRIBE ws:* ignis:commands\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	var seen []byte
+	until := func(text string) {
+		for !strings.Contains(string(seen), text) {
+			b := make([]byte, 4096)
+			n, err := conn.Read(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seen = append(seen, b[:n]...)
+		}
+	}
+	until(":2\r\n")
+	return func() (list []string) {
+		until("the end\r\n")
+		for _, m := range regexp.MustCompile(`pmessage\r\n\$\d+\r\n[^\r]*\r\n\$\d+\r\n[^\r]*\r\n\$\d+\r\n([^\r]*)\r\n`).FindAllStringSubmatch(string(seen), -1) {
+			list = append(list, m[1])
+		}
+		return list
+	}
+}
+
+func TestRedisThatRefuses(t *testing.T) {
+	t.Parallel()
+	r := redistest.StartWith(t, redistest.Config{Password: "right"})
+	want(t, redisFindings(t, "redis://:s3cr3t@"+r.Addr()), "redis.connect", "fail: correct the user and the password")
+	want(t, redisFindings(t, "redis://"+r.Addr()), "redis.connect", "fail: correct the user and the password")
+	want(t, redisFindings(t, "rediss://"+r.Addr(), func(c *Config) { c.Timeout = 200 * time.Millisecond }), "redis.connect", "fail: that the port uses TLS")
+	want(t, redisFindings(t, "redis+cluster://:right@"+r.Addr()), "redis.topology", "warn: Cluster is not known")
+	want(t, redisFindings(t, "http://x"), "redis.connect", "fail: correct the URL")
+	r.Kill()
+	found := redisFindings(t, r.URL())
+	want(t, found, "redis.connect", "fail: that Redis is running")
+	want(t, found, "redis.memory_policy", "skip: redis.connect failed")
+}
+
+func TestRedisThatHangs(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	r.Pause()
+	defer r.Resume()
+	found := redisFindings(t, r.URL(), func(c *Config) { c.Timeout = 200 * time.Millisecond })
+	want(t, found, "redis.connect", "fail: cannot be used")
+	want(t, found, "redis.role", "skip: redis.connect failed")
+}
+
+// What is no Redis cannot make the client panic.
+func TestRedisThatLies(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{"HTTP/1.1 400 Bad Request\r\n\r\n", "*-5\r\n", "$80000000000\r\n", ">3\r\n"} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = conn.Read(make([]byte, 100))
+				_, _ = io.WriteString(conn, answer)
+				_ = conn.Close()
+			}
+		}()
+		want(t, redisFindings(t, "redis://"+l.Addr().String()), "redis.connect", "fail: cannot be used")
+		_ = l.Close()
+		<-done
+	}
+}
+
+func TestReplica(t *testing.T) {
+	t.Parallel()
+	s := redistest.StartSentinel(t, 3)
+	found := redisFindings(t, s.Replica.URL())
+	want(t, found, "redis.role", "fail: is a replica")
+	want(t, found, "redis.rights", "skip: redis.role failed")
+	found = redisFindings(t, "redis://"+s.Sentinels[0].Addr())
+	want(t, found, "redis.role", "fail: use redis+sentinel://")
+
+	found = redisFindings(t, s.URL())
+	want(t, found, "redis.connect", "ok: servers use the node "+s.Master.Addr())
+	want(t, found, "redis.topology", "ok: 3 of 3 Sentinels name the master")
+	want(t, found, "redis.rights", "ok: all rights")
+	s.Sentinels[0].Kill()
+	want(t, redisFindings(t, s.URL()), "redis.topology", "warn: "+s.Sentinels[0].Addr(), "ok: 2 of 3")
+	s.Sentinels[1].Kill()
+	want(t, redisFindings(t, s.URL()), "redis.topology", "warn: ", "warn: ", "fail: only 1 of 3")
+	want(t, redisFindings(t, strings.Replace(s.URL(), redistest.MasterSet, "another", 1)), "redis.connect", "fail: no Sentinel")
+}
+
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t)
+	c.Nodes = []*redistest.Server{c.Nodes[1], c.Nodes[0], c.Nodes[2]} // the first one in the URL does not own slot 0
+	found := redisFindings(t, c.URL())
+	want(t, found, "redis.connect", "ok: servers use the node "+c.Nodes[1].Addr())
+	want(t, found, "redis.topology", "ok: 3 masters")
+	want(t, found, "redis.rights", "ok: all rights")
+	for _, n := range c.Nodes {
+		setUser(n, slices.DeleteFunc(documentedRights(t), func(right string) bool { return strings.HasPrefix(right, "+cluster") })...)
+	}
+	url := strings.Replace(c.URL(), "//", "//app:s3cr3t@", 1)
+	found = redisFindings(t, url)
+	want(t, found, "redis.topology", "skip: Cluster is not known")
+	for _, f := range found {
+		if f.Check == "redis.rights" && strings.Contains(f.Advice, "+cluster|nodes +cluster|slots") {
+			return
+		}
+	}
+	t.Errorf("the missing rights are not reported: %+v", found)
+}
+
+func TestClock(t *testing.T) {
+	for _, test := range []struct {
+		ahead, roundTrip time.Duration
+		want             Status
+	}{
+		{0, time.Millisecond, OK},
+		{-900 * time.Millisecond, 0, OK},
+		{1100 * time.Millisecond, 0, Warn},
+		{-1100 * time.Millisecond, 0, Warn},
+		{1100 * time.Millisecond, time.Second, OK}, // within the error
+		{-11 * time.Second, time.Second, Fail},
+		{time.Hour, 0, Fail},
+	} {
+		if f := judgeClock(test.ahead, test.roundTrip); f.Status != test.want {
+			t.Errorf("%v, %v: %+v", test.ahead, test.roundTrip, f)
+		}
+	}
+}
