@@ -65,7 +65,11 @@ func (r *Report) WriteText(w io.Writer) error {
 			fmt.Fprintf(&b, "        -> %s\n", f.Advice)
 		}
 	}
-	fmt.Fprintf(&b, "\n%d ok, %d warnings, %d failed, %d skipped\n", r.OK, r.Warnings, r.Failed, r.Skipped)
+	warnings := "warnings"
+	if r.Warnings == 1 {
+		warnings = "warning"
+	}
+	fmt.Fprintf(&b, "\n%d ok, %d %s, %d failed, %d skipped\n", r.OK, r.Warnings, warnings, r.Failed, r.Skipped)
 	_, err := io.WriteString(w, b.String())
 	return err
 }
