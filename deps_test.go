@@ -59,7 +59,7 @@ var importRules = map[string]importRule{
 	"console":        {planned: true},
 	"internal/app":   {own: []string{".", "wire", "access", "access/enforce", "auth/jwtauth", "internal/filewatch", "internal/listen", "internal/loglimit", "redisbus", "webhook", "console"}},
 	"internal/doctor": {
-		own:     []string{"wire", "auth/jwtauth", "client", "internal/app", "internal/filewatch", "internal/listen", "internal/printable", "internal/redisconn"},
+		own:     []string{".", "wire", "auth/jwtauth", "client", "internal/app", "internal/filewatch", "internal/listen", "internal/printable", "internal/redisconn"},
 		modules: []string{"github.com/gobwas/ws", "github.com/golang-jwt/jwt/v5", "github.com/redis/rueidis"},
 	},
 	"cmd/ignis": {

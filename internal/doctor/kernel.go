@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"math"
 	"runtime"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -177,6 +179,9 @@ func (k kernel) checkMemory(context.Context) []Finding {
 // memoryBudget returns the memory budget of the server in bytes, and where it comes from.
 func (k kernel) memoryBudget() (budget int64, source string) {
 	budget, source = max(k.App.Server.MemoryLimit, 0), "limits.memory_limit"
+	if n := debug.SetMemoryLimit(-1); k.App.Server.MemoryLimit == 0 && n != math.MaxInt64 {
+		budget, source = n, "GOMEMLIMIT"
+	}
 	if n, ok := k.lowest(memoryLimits, bytesIn); ok && (budget == 0 || n < budget) {
 		budget, source = n, "the limit of the control group"
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"regexp"
+	"runtime/debug"
 	"strconv"
 	"testing"
 	"testing/fstest"
@@ -100,6 +101,15 @@ func TestKernel(t *testing.T) {
 	}
 }
 
+func TestMemoryOfRuntime(t *testing.T) {
+	before := debug.SetMemoryLimit(128 << 20)
+	defer debug.SetMemoryLimit(before)
+	c := valid()
+	want(t, examine(t, c, (*Config).kernelGroup), "kernel.memory", "fail: 128 MiB (GOMEMLIMIT)")
+	c.App.Server.MemoryLimit = 1 << 30
+	want(t, examine(t, c, (*Config).kernelGroup), "kernel.memory", "ok: 1 GiB (limits.memory_limit)")
+}
+
 // Files with nonsense are not known, and do not make a check panic.
 func TestKernelNonsense(t *testing.T) {
 	fsys := fstest.MapFS{}
@@ -117,7 +127,7 @@ func TestKernelNonsense(t *testing.T) {
 	examine(t, c, (*Config).kernelGroup)
 }
 
-// The figures are at least those that were measured.
+// The figures are about those that were measured, or higher.
 func TestKernelFigures(t *testing.T) {
 	for _, figure := range []struct {
 		file, pattern string
@@ -125,7 +135,7 @@ func TestKernelFigures(t *testing.T) {
 	}{
 		{"../../bench/RESULTS.md", `Idle memory\]\S+ \| resident size per client \| ([0-9.]+) KB`, 1000, idleMemory},
 		{"../../docs/listening.md", `An idle client needs about ([0-9]+)\s+KiB`, 1024, idleMemoryTLS},
-		{"../../bench/RESULTS.md", `Connect and authenticate\]\S+ \| server CPU per client \| ([0-9.]+) µs`, 1000, float64(connectTime) + 1000},
+		{"../../bench/RESULTS.md", `Connect and authenticate\]\S+ \| server CPU per client \| ([0-9.]+) µs`, 1000, float64(connectTime)},
 	} {
 		text, err := os.ReadFile(figure.file)
 		if err != nil {
@@ -135,8 +145,8 @@ func TestKernelFigures(t *testing.T) {
 		if m == nil {
 			t.Fatalf("%s has no %s", figure.file, figure.pattern)
 		}
-		if n, _ := strconv.ParseFloat(string(m[1]), 64); n*figure.unit > figure.most {
-			t.Errorf("%s: %s is more than %v", figure.file, m[0], figure.most)
+		if n, _ := strconv.ParseFloat(string(m[1]), 64); n*figure.unit > 1.2*figure.most {
+			t.Errorf("%s: %s is much more than %v; change the constant in kernel.go, and docs/doctor.md", figure.file, m[0], figure.most)
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/client"
 	"github.com/ignis-go/ignis/internal/filewatch"
 )
@@ -70,6 +71,7 @@ func (p *publicChecks) checkIdle(ctx context.Context) []Finding {
 	}
 	c, err := client.Dial(ctx, p.url.String(), client.Config{
 		Credentials: credentials, TLSConfig: p.tlsConfig(), HeartbeatInterval: p.heartbeat(), Software: client.Software{Name: idleUser},
+		Encrypt: p.c.App.Server.Encryption == ignis.EncryptionRequired,
 	})
 	if err != nil {
 		return []Finding{fail("correct the token, or the settings for tokens, which must be those of the running server", "the connection for the idle timeout is refused: %v", err)}

@@ -24,13 +24,17 @@ import (
 )
 
 // startServer starts a server whose tokens are signed with testSecret. It returns its handler.
-func startServer(t *testing.T) http.Handler {
+func startServer(t *testing.T, change ...func(*ignis.Config)) http.Handler {
 	t.Helper()
 	v, err := jwtauth.New(jwtauth.Config{Secret: []byte(testSecret), Issuers: []string{"i"}, Audiences: []string{"a"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv, err := ignis.New(ignis.Config{Authenticate: v.Authenticate, ValidateRooms: v.ValidateRooms, Logger: slog.New(slog.DiscardHandler)})
+	cfg := ignis.Config{Authenticate: v.Authenticate, ValidateRooms: v.ValidateRooms, Logger: slog.New(slog.DiscardHandler)}
+	for _, f := range change {
+		f(&cfg)
+	}
+	srv, err := ignis.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -274,6 +278,14 @@ func TestProxyThatCutsIdleConnections(t *testing.T) {
 	want(t, found, "public.upgrade", "ok: ")
 	want(t, found, "public.idle", "fail: was cut after")
 	want(t, publicFindings(t, through, idle, func(c *Config) { c.App.Server.IdleTimeout = -1 }), "public.idle", "fail: set limits.idle_timeout")
+}
+
+func TestIdleWithEncryption(t *testing.T) {
+	t.Parallel()
+	address := front(t, startServer(t, func(c *ignis.Config) { c.Encryption = ignis.EncryptionRequired }))
+	found := publicFindings(t, address, func(c *Config) { c.Idle, c.App.Server.Encryption = time.Millisecond, ignis.EncryptionRequired })
+	want(t, found, "public.upgrade", "ok: ")
+	want(t, found, "public.idle", "ok: ")
 }
 
 func TestIdleNeedsToken(t *testing.T) {

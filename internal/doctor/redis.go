@@ -17,11 +17,12 @@ import (
 
 // redisChecks examines Redis.
 type redisChecks struct {
-	c      *Config
-	target redisconn.Target
-	votes  []vote // of the Sentinels
-	node   *node  // nil until checkConnect has succeeded
-	hello  hello
+	c       *Config
+	target  redisconn.Target
+	votes   []vote   // of the Sentinels
+	members []member // of the Cluster, in the order of the URL
+	node    *node    // nil until checkConnect has succeeded
+	hello   hello
 }
 
 // hello is what a node says about itself. "" means that it is not known.

@@ -276,8 +276,9 @@ func TestReplica(t *testing.T) {
 	want(t, found, "redis.connect", "ok: servers use the node "+s.Master.Addr())
 	want(t, found, "redis.topology", "ok: 3 of 3 Sentinels name the master")
 	want(t, found, "redis.rights", "ok: all rights")
+	s.Sentinels[0].Pause() // must not take the time for the others
+	want(t, redisFindings(t, s.URL(), func(c *Config) { c.Timeout = 3 * time.Second }), "redis.topology", "warn: "+s.Sentinels[0].Addr(), "ok: 2 of 3")
 	s.Sentinels[0].Kill()
-	want(t, redisFindings(t, s.URL()), "redis.topology", "warn: "+s.Sentinels[0].Addr(), "ok: 2 of 3")
 	s.Sentinels[1].Kill()
 	want(t, redisFindings(t, s.URL()), "redis.topology", "warn: ", "warn: ", "fail: only 1 of 3")
 	want(t, redisFindings(t, strings.Replace(s.URL(), redistest.MasterSet, "another", 1)), "redis.connect", "fail: no Sentinel")
@@ -303,6 +304,22 @@ func TestCluster(t *testing.T) {
 		}
 	}
 	t.Errorf("the missing rights are not reported: %+v", found)
+}
+
+// A node of a Cluster that hangs does not take the time for the others.
+func TestClusterWithNodeThatHangs(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t)
+	c.Nodes = []*redistest.Server{c.Nodes[1], c.Nodes[0], c.Nodes[2]}
+	c.Nodes[0].Pause()
+	defer c.Nodes[0].Resume()
+	found := redisFindings(t, c.URL(), func(c *Config) { c.Timeout = 3 * time.Second })
+	want(t, found, "redis.connect", "ok: servers use the node "+c.Nodes[1].Addr())
+	if !slices.ContainsFunc(found, func(f Finding) bool {
+		return f.Check == "redis.topology" && f.Status == Warn && strings.Contains(f.Text, "node "+c.Nodes[0].Addr())
+	}) {
+		t.Errorf("the node is not reported: %+v", found)
+	}
 }
 
 func TestClock(t *testing.T) {

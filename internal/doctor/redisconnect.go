@@ -104,7 +104,9 @@ func (n *node) guard(ctx context.Context) (stop func() bool) {
 func (r *redisChecks) find(ctx context.Context) (*node, error) {
 	switch r.target.Mode {
 	case redisconn.Sentinel:
-		r.votes = r.askSentinels(ctx)
+		limited, cancel := context.WithTimeout(ctx, r.c.Timeout/2) // leaves time for the master
+		defer cancel()
+		r.votes = r.askSentinels(limited)
 		addr := r.master()
 		if addr == "" {
 			return nil, errors.New("no Sentinel names a master")
@@ -117,28 +119,57 @@ func (r *redisChecks) find(ctx context.Context) (*node, error) {
 	}
 }
 
-// findInCluster connects to the owner of slot 0, or if it is not known, to the first node that
-// answers.
+// findInCluster asks all nodes in the URL for the owner of slot 0, and connects to it. If no
+// node knows it, it connects to the first one that answers.
 func (r *redisChecks) findInCluster(ctx context.Context) (*node, error) {
-	var errs []error
-	for _, addr := range r.target.Addrs {
-		n, err := r.dialNode(ctx, &r.target, addr)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		slots, err := n.Do(ctx, n.B().ClusterSlots().Build()).ToArray()
-		owner := ownerOfSlot0(slots, addr)
-		if err != nil || owner == "" || owner == addr {
-			return n, nil //nolint:nilerr // checkCluster reports it
-		}
-		n.close()
-		if n, err = r.dialNode(ctx, &r.target, owner); err == nil {
-			return n, nil
-		}
-		errs = append(errs, fmt.Errorf("named by %s: %w", addr, err))
+	limited, cancel := context.WithTimeout(ctx, r.c.Timeout/2) // leaves time for the owner
+	defer cancel()
+	r.members = make([]member, len(r.target.Addrs))
+	var asked sync.WaitGroup
+	for i, addr := range r.target.Addrs {
+		asked.Go(func() {
+			owner, err := r.askForOwner(limited, addr)
+			r.members[i] = member{addr, owner, err}
+		})
 	}
-	return nil, errors.Join(errs...)
+	asked.Wait()
+	var errs []error
+	use := ""
+	for _, m := range r.members {
+		switch {
+		case m.err != nil:
+			errs = append(errs, m.err)
+		case m.owner != "":
+			return r.dialNode(ctx, &r.target, m.owner)
+		case use == "":
+			use = m.addr
+		}
+	}
+	if use == "" {
+		return nil, errors.Join(errs...)
+	}
+	return r.dialNode(ctx, &r.target, use)
+}
+
+// member is a node in the URL of a Cluster.
+type member struct {
+	addr, owner string // owner of slot 0, "" if the node does not say
+	err         error  // why the node cannot be used
+}
+
+// askForOwner asks the node at addr for the owner of slot 0.
+func (r *redisChecks) askForOwner(ctx context.Context, addr string) (string, error) {
+	n, err := r.dialNode(ctx, &r.target, addr)
+	if err != nil {
+		return "", err
+	}
+	defer n.close()
+	defer n.guard(ctx)()
+	slots, err := n.Do(ctx, n.B().ClusterSlots().Build()).ToArray()
+	if _, refused := rueidis.IsRedisErr(err); err != nil && !refused {
+		return "", fmt.Errorf("%s: %w", addr, err)
+	}
+	return ownerOfSlot0(slots, addr), nil
 }
 
 // ownerOfSlot0 returns the address of the master of slot 0 in a reply to CLUSTER SLOTS of the

@@ -45,9 +45,9 @@ func (r *redisChecks) checkSentinels() (list []Finding) {
 }
 
 func (r *redisChecks) checkCluster(ctx context.Context) (list []Finding) {
-	for _, addr := range r.target.Addrs {
-		if err := r.tryNode(ctx, addr); err != nil {
-			list = append(list, warn("check this node, or correct its address in the URL", "node %v", err))
+	for _, m := range r.members {
+		if m.err != nil {
+			list = append(list, warn("check this node, or correct its address in the URL", "node %v", m.err))
 		}
 	}
 	defer r.node.guard(ctx)()
@@ -74,16 +74,6 @@ func (r *redisChecks) checkCluster(ctx context.Context) (list []Finding) {
 		return append(list, fail("use redis:// for a Redis that is not part of a Cluster", "%s is not part of a Cluster with slots", r.node.addr))
 	}
 	return append(list, ok("the Cluster has %d masters", masters))
-}
-
-// tryNode returns an error if the node at addr cannot be used.
-func (r *redisChecks) tryNode(ctx context.Context, addr string) error {
-	n, err := r.dialNode(ctx, &r.target, addr)
-	if err != nil {
-		return err
-	}
-	n.close()
-	return nil
 }
 
 var errNoSetting = errors.New("no such setting")
