@@ -1,6 +1,8 @@
 package doctor
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ignis-go/ignis/internal/redisconn"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 )
@@ -133,6 +136,9 @@ func TestRights(t *testing.T) {
 		if !named {
 			t.Errorf("without %s: %+v", right, found)
 		}
+		if r.Do("exists", commandsKey) != "0" {
+			t.Fatalf("without %s, trying the rights leaves a command", right)
+		}
 	}
 }
 
@@ -236,7 +242,27 @@ func TestRedisThatHangs(t *testing.T) {
 	want(t, found, "redis.role", "skip: redis.connect failed")
 }
 
-// What is no Redis cannot make the client panic.
+// An attempt to connect ends with its context, however long the timeout is.
+func TestInterruptWhileConnecting(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	r.Pause()
+	defer r.Resume()
+	c := valid()
+	c.Timeout = time.Hour
+	checks := redisChecks{c: &c}
+	target, err := redisconn.NewTarget(r.URL(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := checks.dialNode(ctx, &target, r.Addr()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
+}
+
+// A server that is not a Redis cannot make the client panic.
 func TestRedisThatLies(t *testing.T) {
 	t.Parallel()
 	for _, answer := range []string{"HTTP/1.1 400 Bad Request\r\n\r\n", "*-5\r\n", "$80000000000\r\n", ">3\r\n"} {

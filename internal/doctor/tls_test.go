@@ -98,3 +98,19 @@ func TestCertificateOfTheFuture(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// The certificate that expires first counts, also if it is that of an authority.
+func TestExpiryOfTheChain(t *testing.T) {
+	ca := certtest.NewAuthority(t, "root")
+	long := ca.Issue(t, certtest.Options{Name: "long"})
+	short := ca.Issue(t, certtest.Options{Name: "short", Expires: time.Now().Add(time.Hour)})
+	for _, text := range [][]byte{append(long.Cert, short.Cert...), append(short.Cert, long.Cert...)} {
+		chain, err := parseChain(text)
+		if err != nil || len(chain) != 2 {
+			t.Fatal(len(chain), err)
+		}
+		if f := judgeExpiry(chain, time.Now()); f.Status != Fail || !strings.Contains(f.Text, "of short expires") {
+			t.Errorf("%+v", f)
+		}
+	}
+}
