@@ -179,6 +179,13 @@ func TestRightsChangeNothing(t *testing.T) {
 	if at := r.Do("pexpiretime", key); at != until {
 		t.Errorf("the key expires at %s, want %s", at, until)
 	}
+	// Nothing has to be removed, so nothing is left if the rights to remove are missing.
+	r.Do("del", key)
+	setUser(r, slices.DeleteFunc(documentedRights(t), func(right string) bool { return right == "+zrem" || right == "+pexpireat" })...)
+	redisFindings(t, "redis://app:s3cr3t@"+r.Addr())
+	if r.Do("exists", key) != "0" {
+		t.Error("trying the rights has stored a command")
+	}
 	r.Do("publish", "ws:broadcast", "the end")
 	if got := received(); len(got) != 1 || got[0] != "the end" {
 		t.Errorf("servers received %q", got)
