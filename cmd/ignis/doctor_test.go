@@ -173,3 +173,24 @@ func TestDoctorPublicTLS(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 }
+
+// Through HAProxy, with a timeout for silent connections that is too short.
+func TestDoctorHAProxy(t *testing.T) {
+	t.Parallel()
+	program(t, "haproxy")
+	ca := certtest.NewAuthority(t, "test")
+	pair := ca.Issue(t, certtest.Options{Name: "example.com"})
+	pem := file(t, t.TempDir(), "example.pem", string(pair.Cert)+string(pair.Key))
+	_, address := serve(t, nil, "--trusted-proxies", "127.0.0.1", "--jwt-secret-file", secretFile(t))
+	f := haproxy(t, 0, ca, "8080", [2]string{address, address}, "/etc/haproxy/example.pem", pem, "timeout tunnel 90s", "timeout tunnel 2s")
+	env := []string{"SSL_CERT_FILE=" + writeFile(t, "ca", string(ca.PEM))}
+	args := []string{"--clients", "10", "--trusted-proxies", "127.0.0.1", "--jwt-secret-file", secretFile(t), "--public-url", "wss://" + f.address + "/ws", "--idle", "1m"}
+	code, d := examine(t, env, args...)
+	if code != 1 || d.Failed != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, check := range []string{"configuration.proxies", "public.tls", "public.upgrade", "public.origin", "public.proxy"} {
+		d.want(t, check, "ok", "")
+	}
+	d.want(t, "public.idle", "fail", "timeout tunnel of HAProxy")
+}
