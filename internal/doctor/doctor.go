@@ -135,7 +135,7 @@ func Run(ctx context.Context, c Config) Report {
 }
 
 // grace is how long a check may take to return after its context is done. A system call that
-// does not end, as on a file system that hangs, must not keep the other results back.
+// does not end, as on a file system that hangs, must not hold back the other results.
 const grace = time.Second
 
 // run runs the checks of the group.

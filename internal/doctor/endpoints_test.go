@@ -47,15 +47,17 @@ func TestJWKS(t *testing.T) {
 	}))
 	defer s.Close()
 	c := valid()
-	c.Timeout = 500 * time.Millisecond
 	want(t, examine(t, c, (*Config).tokensGroup), "tokens.jwks", "skip: ")
 	for path, description := range map[string]string{
 		"/one": "ok: every 15m0s; 1 key can be used", "/two": "warn: 1 key can be used, and 1 cannot",
-		"/none": "fail: keys", "/html": "fail: ", "/silent": "fail: ",
+		"/none": "fail: keys", "/html": "fail: ",
 	} {
 		c.App.Tokens.JWKS = []jwtauth.JWKS{{URL: s.URL + path + "?key=s3cr3t", Refresh: 15 * time.Minute}}
 		want(t, examine(t, c, (*Config).tokensGroup), "tokens.jwks", description)
 	}
+	c.Timeout = 200 * time.Millisecond
+	c.App.Tokens.JWKS = []jwtauth.JWKS{{URL: s.URL + "/silent"}}
+	want(t, examine(t, c, (*Config).tokensGroup), "tokens.jwks", "fail: check the address")
 	c.App.Tokens.JWKS = []jwtauth.JWKS{{URL: "http://example.com/"}}
 	want(t, examine(t, c, (*Config).tokensGroup), "tokens.jwks", "fail: must be https")
 }

@@ -206,7 +206,7 @@ func (k kernel) checkCPU(context.Context) []Finding {
 		cpus, source = float64(quota)/1000, "processors, the quota of the control group"
 	}
 	took := time.Duration(float64(k.Clients) * float64(connectTime) / cpus)
-	text := fmt.Sprintf("%.4g %s; connecting %d clients takes about %v of all of them", cpus, source, k.Clients, took.Round(100*time.Millisecond))
+	text := fmt.Sprintf("%.4g %s; connecting %d clients keeps them busy for about %v", cpus, source, k.Clients, took.Round(10*time.Millisecond))
 	if cpus < 1 {
 		return []Finding{warn("give the server at least one processor", "%s; below one, the server pauses in each period of the quota, which adds up to 100 ms to the latency", text)}
 	}

@@ -80,11 +80,13 @@ func (p *publicChecks) checkIdle(ctx context.Context) []Finding {
 	began := time.Now()
 	waiting, cancel := context.WithTimeout(ctx, p.c.Idle)
 	defer cancel()
+	messages := -1
 	for err == nil { // messages to all clients may arrive
 		_, err = c.Receive(waiting)
+		messages++
 	}
 	if waiting.Err() != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
-		return []Finding{ok("a connection without messages stayed open for %v, with pings of the server", p.c.Idle)}
+		return []Finding{ok("a silent client stayed connected for %v; it received %d messages, and pings", p.c.Idle, messages)}
 	}
 	return []Finding{p.judgeCut(err, time.Since(began))}
 }
@@ -102,7 +104,7 @@ func (p *publicChecks) heartbeat() time.Duration {
 func (p *publicChecks) judgeCut(err error, after time.Duration) Finding {
 	var closed *client.CloseError
 	if errors.As(err, &closed) {
-		return warn("look at the log of the server", "the server closed the idle connection after %v: %v", after.Round(100*time.Millisecond), err)
+		return warn("look at the log of the server", "the server closed the connection of a silent client after %v: %v", after.Round(100*time.Millisecond), err)
 	}
 	advice := "raise the idle timeout of the proxy above 60 s (proxy_read_timeout of nginx, timeout tunnel of HAProxy, idle timeout of load balancers)"
 	if idle := p.c.App.Server.IdleTimeout; idle > 0 {
@@ -110,7 +112,7 @@ func (p *publicChecks) judgeCut(err error, after time.Duration) Finding {
 	} else if idle < 0 {
 		advice += ", and set limits.idle_timeout, so that the server pings"
 	}
-	return fail(advice, "the idle connection was cut after %v, without a close frame: %v", after.Round(100*time.Millisecond), err)
+	return fail(advice, "the connection of a silent client was cut after %v, without a close frame: %v", after.Round(100*time.Millisecond), err)
 }
 
 // errNoToken says that idle timeouts cannot be examined without a token.

@@ -88,12 +88,12 @@ func (r *redisChecks) adviceConnect(err error) string {
 	case strings.Contains(text, "certificate") || strings.Contains(text, "x509") || strings.Contains(text, "tls:"):
 		return "use rediss:// only for a port with TLS, and let the system trust the authority of the certificate"
 	case strings.Contains(text, "DENIED"):
-		return "Redis is in protected mode: set a password or a user, or bind it to an address of its own"
+		return "Redis is in protected mode: set a password or a user, or bind it to a private address and turn protected mode off"
 	}
 	return "check the address in --redis, --redis-file or IGNIS_REDIS, that Redis is running, and the firewall in between"
 }
 
-// greet asks the node who it is. Every user may send HELLO.
+// greet asks the node about itself. Every user may send HELLO.
 func (r *redisChecks) greet(ctx context.Context) error {
 	fields, err := r.node.Do(ctx, r.node.B().Arbitrary("HELLO").Build()).AsMap()
 	if _, refused := rueidis.IsRedisErr(err); refused { // before Redis 6
@@ -236,6 +236,9 @@ func judgeClock(ahead, roundTrip time.Duration) Finding {
 	}
 	const advice = "synchronize the clocks of both machines with NTP (chrony, systemd-timesyncd)"
 	text := fmt.Sprintf("this clock is %v %s that of Redis (± %v)", size.Round(time.Millisecond), direction, (roundTrip / 2).Round(10*time.Microsecond))
+	if size.Round(time.Millisecond) == 0 {
+		text = fmt.Sprintf("this clock and that of Redis agree (± %v)", (roundTrip / 2).Round(10*time.Microsecond))
+	}
 	switch certain := size - roundTrip/2; {
 	case certain > clockFail:
 		return fail(advice, "%s: tokens and revocations are judged by the wrong time", text)

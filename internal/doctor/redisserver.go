@@ -39,7 +39,7 @@ func (r *redisChecks) checkSentinels() (list []Finding) {
 		return append(list, fail("list all Sentinels in the URL, and repair those that do not answer", "only %d of %d Sentinels name the master %s, which is no majority", agree, all, r.node.addr))
 	}
 	if all < 3 {
-		list = append(list, warn("use at least three Sentinels, and list all of them in the URL", "%d Sentinels in the URL: a failover needs a majority, which fewer than three cannot lose a member of", all))
+		list = append(list, warn("use at least three Sentinels, and list all of them in the URL", "the URL names %d Sentinels; with fewer than three, there is no failover while one of them is down", all))
 	}
 	return append(list, ok("%d of %d Sentinels name the master %s", agree, all, r.node.addr))
 }
@@ -52,6 +52,9 @@ func (r *redisChecks) checkCluster(ctx context.Context) (list []Finding) {
 	}
 	defer r.node.guard(ctx)()
 	text, err := r.node.Do(ctx, r.node.B().ClusterNodes().Build()).ToString()
+	if err != nil && strings.Contains(err.Error(), "cluster support disabled") {
+		return append(list, noCluster(r.node.addr))
+	}
 	if err != nil {
 		return append(list, notAllowed(err, "the state of the Cluster is not known"))
 	}
@@ -71,9 +74,13 @@ func (r *redisChecks) checkCluster(ctx context.Context) (list []Finding) {
 		}
 	}
 	if masters == 0 {
-		return append(list, fail("use redis:// for a Redis that is not part of a Cluster", "%s is not part of a Cluster with slots", r.node.addr))
+		return append(list, noCluster(r.node.addr))
 	}
 	return append(list, ok("the Cluster has %d masters", masters))
+}
+
+func noCluster(addr string) Finding {
+	return fail("use redis:// for a Redis that is not part of a Cluster", "%s is not part of a Cluster that serves slots", addr)
 }
 
 var errNoSetting = errors.New("no such setting")
@@ -159,7 +166,7 @@ func (r *redisChecks) checkMemoryPolicy(ctx context.Context) []Finding {
 	case bytes == 0:
 		return []Finding{ok("maxmemory-policy is %s, but has no effect without maxmemory", policy)}
 	}
-	return []Finding{warn("set maxmemory-policy noeviction, or use a Redis of its own for Ignis", "maxmemory-policy is %s: at %s, Redis may delete stored revocations, idempotency keys and the state of jobs", policy, size(bytes))}
+	return []Finding{warn("set maxmemory-policy noeviction, or use a separate Redis for Ignis", "maxmemory-policy is %s: at %s, Redis may delete stored revocations, idempotency keys and the state of jobs", policy, size(bytes))}
 }
 
 // notKnown returns the finding for a setting of Redis that the user may not read.
