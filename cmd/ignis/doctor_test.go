@@ -164,7 +164,7 @@ func TestDoctorPublicTLS(t *testing.T) {
 	if code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	for _, check := range []string{"tls.chain", "public.tls", "public.upgrade", "public.origin", "public.proxy", "public.idle"} {
+	for _, check := range []string{"tls.chain", "public.tls", "public.certificate", "public.upgrade", "public.origin", "public.proxy", "public.idle"} {
 		d.want(t, check, "ok", "")
 	}
 	code, d = examine(t, slices.Delete(env, 2, 3), args...) // the secret is another one

@@ -27,7 +27,8 @@ import (
 type publicChecks struct {
 	c      *Config
 	url    *url.URL
-	answer http.Header // of the upgrade
+	chain  []*x509.Certificate // nil without TLS
+	answer http.Header         // of the upgrade
 	addrs  []string
 }
 
@@ -51,6 +52,7 @@ func (c *Config) publicGroup() group {
 	return group{name: "public", checks: []check{
 		{name: "public.resolve", run: p.checkResolve, required: true},
 		{name: "public.tls", run: p.checkTLS, required: true},
+		{name: "public.certificate", run: p.checkCertificate},
 		{name: "public.upgrade", run: p.checkUpgrade, required: true},
 		{name: "public.origin", run: p.checkOrigin},
 		{name: "public.proxy", run: p.checkProxy},
@@ -96,7 +98,15 @@ func (p *publicChecks) checkTLS(ctx context.Context) []Finding {
 	if err != nil {
 		return []Finding{fail(adviceTLS(err), "the TLS handshake with %s fails: %v", p.address(), err)}
 	}
-	return []Finding{judgeExpiry(chain, time.Now())}
+	p.chain = chain
+	return []Finding{ok("%s has a certificate that clients trust", p.address())}
+}
+
+func (p *publicChecks) checkCertificate(context.Context) []Finding {
+	if p.chain == nil {
+		return []Finding{skip("the public URL does not use TLS")}
+	}
+	return []Finding{judgeExpiry(p.chain, time.Now())}
 }
 
 // adviceTLS returns what to do about a TLS handshake that failed.

@@ -83,6 +83,7 @@ func TestPublicURL(t *testing.T) {
 	found := publicFindings(t, front(t, startServer(t)), func(c *Config) { c.Idle = 100 * time.Millisecond })
 	want(t, found, "public.resolve", "ok: 127.0.0.1")
 	want(t, found, "public.tls", "warn: use wss://")
+	want(t, found, "public.certificate", "skip: does not use TLS")
 	want(t, found, "public.upgrade", "ok: Ignis accepts")
 	want(t, found, "public.origin", "ok: pages of http://127.0.0.1:")
 	want(t, found, "public.proxy", "ok: no sign of a proxy")
@@ -103,7 +104,7 @@ func TestPublicTLS(t *testing.T) {
 	t.Parallel()
 	ca := certtest.NewAuthority(t, "root")
 	s := httptest.NewUnstartedServer(startServer(t))
-	s.TLS = &tls.Config{Certificates: []tls.Certificate{ca.Issue(t, certtest.Options{Name: "a", Expires: time.Now().Add(5 * 24 * time.Hour)}).Certificate(t)}}
+	s.TLS = &tls.Config{Certificates: []tls.Certificate{ca.Issue(t, certtest.Options{Name: "a", Expires: time.Now().Add(30*time.Hour - time.Minute)}).Certificate(t)}}
 	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelInfo)
 	s.StartTLS()
 	defer s.Close()
@@ -111,7 +112,8 @@ func TestPublicTLS(t *testing.T) {
 	trust := func(c *Config) { c.Roots = ca.Pool() }
 
 	found := publicFindings(t, address, trust)
-	want(t, found, "public.tls", "warn: in 4 days")
+	want(t, found, "public.tls", "ok: clients trust")
+	want(t, found, "public.certificate", "fail: in 29 hours") // which does not prevent the other checks
 	want(t, found, "public.upgrade", "ok: ")
 	want(t, found, "public.proxy", "warn: the server itself does not use TLS")
 	want(t, found, "public.idle", "skip: --idle 90s")
