@@ -58,8 +58,12 @@ var importRules = map[string]importRule{
 	"promignis":      {own: []string{".", "access/enforce", "auth/jwtauth", "cron", "redisbus", "webhook", "wire"}, modules: []string{"github.com/prometheus/client_golang"}},
 	"console":        {planned: true},
 	"internal/app":   {own: []string{".", "wire", "access", "access/enforce", "auth/jwtauth", "httpapi", "internal/filewatch", "internal/listen", "internal/loglimit", "redisbus", "webhook", "console"}},
+	"internal/doctor": {
+		own:     []string{".", "wire", "auth/jwtauth", "client", "internal/app", "internal/filewatch", "internal/listen", "internal/printable", "internal/redisconn"},
+		modules: []string{"github.com/gobwas/ws", "github.com/golang-jwt/jwt/v5", "github.com/redis/rueidis"},
+	},
 	"cmd/ignis": {
-		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "httpapi", "internal/app", "internal/configfile", "internal/filewatch", "internal/herd", "internal/listen", "internal/memory", "internal/printable", "internal/strictjson", "redisbus", "emitter", "emitter/httppublisher", "client", "cron", "cron/rediscron", "webhook"},
+		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "httpapi", "internal/app", "internal/configfile", "internal/doctor", "internal/filewatch", "internal/herd", "internal/listen", "internal/memory", "internal/printable", "internal/strictjson", "redisbus", "emitter", "emitter/httppublisher", "client", "cron", "cron/rediscron", "webhook"},
 		modules: []string{
 			"github.com/alecthomas/kong",
 			"go.yaml.in/yaml/v3",

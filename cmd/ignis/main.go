@@ -4,6 +4,7 @@
 //	ignis serve --dev                                  run a server for trying things out
 //	ignis config check --config ignis.yaml             check the settings of a server
 //	ignis api-key billing                              make a key of the HTTP API
+//	ignis doctor --config ignis.yaml                   examine Redis, limits, certificates, proxies
 //	ignis access check --config ignis.yaml --room r    find out what access rules allow
 //	ignis listen ws://127.0.0.1:8080/ws --join lobby   print what arrives
 //	ignis bench --url ws://127.0.0.1:8080/ws           measure a server
@@ -61,6 +62,7 @@ type cli struct {
 	Config  configCmd  `cmd:"" help:"Check, show and describe the settings of ignis serve."`
 	APIKey  apiKeyCmd  `cmd:"" name:"api-key" help:"Make keys of the HTTP API."`
 	Access  accessCmd  `cmd:"" help:"Find out what the access rules of a configuration file allow."`
+	Doctor  doctorCmd  `cmd:"" help:"Find out what would go wrong: examine settings, Redis, limits of the system, certificates, keys, webhook and proxies."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
