@@ -109,6 +109,8 @@ func (c Config) withDefaults() (Config, error) {
 		{"CloseTimeout", &c.CloseTimeout, 3 * time.Second},
 		{"SealTimeout", &c.SealTimeout, 10 * time.Second},
 		{"ShutdownTimeout", &c.ShutdownTimeout, 10 * time.Second},
+		{"DrainDelay", &c.DrainDelay, 0},
+		{"MaxConnectionAge", &c.MaxConnectionAge, 0},
 	}
 	for _, f := range durations {
 		if *f.v < 0 {
