@@ -300,9 +300,9 @@ type Config struct {
 	// first client. Meanwhile the server is not ready but still accepts connections, so
 	// that load balancers can notice it before a client is refused. 0: no delay.
 	DrainDelay time.Duration
-	// DrainWindow is the time in which Server.Drain closes the clients, evenly spread. The
-	// default is for 1000 or more clients, and shorter in proportion if there are fewer.
-	// 0: 30 s. Negative: they are all closed immediately.
+	// DrainWindow is the time in which Server.Drain closes the clients, evenly spread. By
+	// default it is 30 s for 1000 clients or more, and shorter in proportion for fewer. 0:
+	// 30 s or less. Negative: all clients are closed immediately.
 	DrainWindow time.Duration
 	// MaxConnectionAge is the time after which a client is closed with 1001, so that it
 	// connects again and clients spread over all instances. It differs by up to 10 %

@@ -110,7 +110,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"SealTimeout", &c.SealTimeout, 10 * time.Second},
 		{"ShutdownTimeout", &c.ShutdownTimeout, 10 * time.Second},
 		{"DrainDelay", &c.DrainDelay, 0},
-		{"MaxConnectionAge", &c.MaxConnectionAge, 0},
+		{"MaxConnectionAge", &c.MaxConnectionAge, math.MaxInt64},
 	}
 	for _, f := range durations {
 		if *f.v < 0 {

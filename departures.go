@@ -3,6 +3,7 @@ package ignis
 import (
 	"container/heap"
 	"hash/maphash"
+	"math"
 	"math/rand/v2"
 	"time"
 
@@ -125,7 +126,7 @@ var tooOld = ws.End{Cause: ws.CauseAge, Code: wire.CloseGoingAway, Reason: "Conn
 func (d *departures) planAged(within time.Duration) {
 	s := d.server
 	limit := s.tuning.Load().MaxConnectionAge
-	if limit <= 0 || d.draining != nil {
+	if limit == math.MaxInt64 || d.draining != nil {
 		return
 	}
 	now := s.uptime()
@@ -137,7 +138,7 @@ func (d *departures) planAged(within time.Duration) {
 		switch left := d.ageOf(c, limit) - c.age(); {
 		case left <= 0: // the limit was lowered
 			late = append(late, c)
-		case left <= within:
+		case left <= within+maxNotice: // so that there is time to warn it
 			d.planAge(c, now+int64(left), min(noticeFor(limit), left))
 		}
 	}
