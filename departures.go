@@ -88,7 +88,7 @@ func (d *departures) depart(p departure, now int64) {
 
 // set sets the timer for what is due next.
 func (d *departures) set() {
-	var next int64
+	next := int64(math.MaxInt64)
 	if len(d.planned) > 0 {
 		next = d.planned[0].at
 	}
@@ -97,11 +97,9 @@ func (d *departures) set() {
 		if dr.open {
 			due = min(dr.look, dr.log, dr.ends)
 		}
-		if next == 0 || due < next {
-			next = due
-		}
+		next = min(next, due)
 	}
-	if next != 0 {
+	if next != math.MaxInt64 {
 		d.timer.Reset(max(time.Duration(next-d.server.uptime()), minPause))
 	}
 }

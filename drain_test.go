@@ -332,7 +332,7 @@ func TestDrainWaitsForCallbacks(t *testing.T) {
 		warned := func(got []string) []string {
 			return slices.DeleteFunc(got, func(line string) bool { return strings.HasPrefix(line, `{"event":"draining"`) })
 		}
-		want := append([]string{`{"event":"ack","data":9,"id":"1"}`, `{"event":"ack","data":0,"id":"2"}`}, closed(1001)...)
+		want := append([]string{`{"event":"late","data":1}`, `{"event":"ack","data":9,"id":"1"}`, `{"event":"ack","data":0,"id":"2"}`}, closed(1001)...)
 		if got := warned(ann.got()); !slices.Equal(got, want) {
 			t.Errorf("received %q\n    want %q", got, want)
 		}
