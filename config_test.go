@@ -110,7 +110,8 @@ func parseDefault(text string) (n int64, ok bool) {
 	if text == "no limit" {
 		return math.MaxInt, true
 	}
-	if text == "no delay" || text == "30 s or less" { // depends on the number of clients
+	switch text {
+	case "no delay", "off", "30 s or less", "auto": // the last two depend on the number of clients
 		return 0, true
 	}
 	digits, unit, _ := strings.Cut(text, " ")
