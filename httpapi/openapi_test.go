@@ -61,7 +61,7 @@ func TestOpenAPI(t *testing.T) {
 		}
 	}
 	slices.Sort(ids)
-	want := []string{"count", "disconnect", "get-client", "get-state", "join", "leave", "list-clients", "list-rooms", "list-users", "publish", "publish-batch", "revoke"}
+	want := []string{"count", "disconnect", "drain", "get-client", "get-state", "join", "leave", "list-clients", "list-rooms", "list-users", "publish", "publish-batch", "revoke"}
 	if d := cmp.Diff(want, ids); d != "" {
 		t.Errorf("operations (-want +got):\n%s", d)
 	}
