@@ -76,7 +76,7 @@ func (f *fleet) start(ctx context.Context) error {
 // not ready, so the drain delay must be longer.
 func (f *fleet) proxyConfig(port int) string {
 	var b strings.Builder
-	limit := 2*f.cfg.clients + 100
+	limit := f.cfg.clients + f.cfg.clients/4 + 100 // HAProxy needs two descriptors for each
 	fmt.Fprintf(&b, `global
     maxconn %d
 
