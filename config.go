@@ -307,8 +307,8 @@ type Config struct {
 	// MaxConnectionAge is the time after which a client is closed with 1001, so that it
 	// connects again and clients spread over all instances. It differs by up to 10 %
 	// between clients, so that they do not all reconnect at the same time. Clients of
-	// protocol 2 are warned first. A client whose callbacks are running is closed when they
-	// have returned, or after BehindTimeout. 0: no limit.
+	// protocol 2 are warned first. A client for which callbacks are running or messages
+	// are waiting is closed afterwards, or after BehindTimeout. 0: no limit.
 	MaxConnectionAge time.Duration
 
 	// Compression enables compression (permessage-deflate, RFC 7692) in both directions

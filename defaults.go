@@ -121,6 +121,7 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	c.CloseTimeout = min(c.CloseTimeout, c.ShutdownTimeout)
+	c.DrainDelay, c.DrainWindow = min(c.DrainDelay, math.MaxInt64/4), min(c.DrainWindow, math.MaxInt64/4)
 	c.AuthTimeout = min(c.AuthTimeout, math.MaxInt64/(2*wire.AuthTimeoutFactor))
 	if c.IdleTimeout == 0 {
 		c.IdleTimeout = wire.DefaultIdleTimeout

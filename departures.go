@@ -14,7 +14,7 @@ import (
 const (
 	maxNotice   = time.Second           // time between the draining event and the close, at most
 	retrySpread = time.Second           // random part of retryAfter, if the closes are spread as well
-	busyPause   = 20 * time.Millisecond // time between two attempts to close a client whose callbacks run
+	busyPause   = 20 * time.Millisecond // time between two attempts to close a client that is busy
 	minPause    = 2 * time.Millisecond  // time between two steps, so that many clients are closed together
 )
 
@@ -37,7 +37,7 @@ type departure struct {
 	client *session
 	at     int64 // when to warn it, and then when to close it
 	notice int64 // time between the two; 0 once it was warned
-	until  int64 // until when to wait for its callbacks
+	until  int64 // until when to wait for its callbacks and its queue
 	end    ws.End
 }
 
@@ -78,7 +78,7 @@ func (d *departures) depart(p departure, now int64) {
 		c.warn(time.Duration(p.notice) + time.Duration(rand.Int64N(int64(retrySpread))))
 		p.at, p.notice = p.at+p.notice, 0
 		heap.Push(&d.planned, p)
-	case now < p.until && c.working():
+	case now < p.until && c.busy():
 		p.at = now + int64(busyPause)
 		heap.Push(&d.planned, p)
 	default:
@@ -104,10 +104,10 @@ func (d *departures) set() {
 	}
 }
 
-// working reports whether callbacks of a client that is connected are running or waiting.
-func (c *session) working() bool {
+// busy reports whether the client is connected, and callbacks or messages are waiting for it.
+func (c *session) busy() bool {
 	state, _, _ := c.authState()
-	return state != StateDisconnected && c.inbox.Busy()
+	return state != StateDisconnected && (c.inbox.Busy() || c.conn.Queued() > 0)
 }
 
 // warn sends a draining event to a client of protocol 2.
@@ -120,11 +120,14 @@ func (c *session) warn(retryAfter time.Duration) {
 // tooOld is how clients are closed because of Config.MaxConnectionAge.
 var tooOld = ws.End{Cause: ws.CauseAge, Code: wire.CloseGoingAway, Reason: "Connection too old"}
 
+// maxAge is the highest limit for the age of a client. It can be computed with without overflow.
+const maxAge = time.Duration(math.MaxInt64 / 4)
+
 // planAged plans to close the clients that reach Config.MaxConnectionAge within a time.
 func (d *departures) planAged(within time.Duration) {
 	s := d.server
 	limit := s.tuning.Load().MaxConnectionAge
-	if limit == math.MaxInt64 || d.draining != nil {
+	if limit > maxAge || d.draining != nil {
 		return
 	}
 	now := s.uptime()

@@ -21,8 +21,8 @@ import (
 //   - Within DrainWindow, it closes all clients with 1001, evenly spread, after the messages
 //     that are queued for them. A client of protocol 2 receives a draining event
 //     ([wire.EventDraining]) about a second before, with the time after which it should connect
-//     again. A client whose callbacks are running is closed when they have returned, at the
-//     latest when the window ends. The server accepts connections until then.
+//     again. A client for which callbacks are running or messages are waiting is closed
+//     afterwards, at the latest when the window ends. The server accepts connections until then.
 //   - Run then ends as after [Server.Shutdown].
 //
 // If ctx is done, Drain closes the remaining clients immediately, and returns an error that wraps

@@ -434,3 +434,29 @@ func TestDrainServerFromACallback(t *testing.T) {
 		n.ran <- nil
 	})
 }
+
+// A client that reads slowly still receives what is waiting for it.
+func TestDrainWaitsForSlowClients(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{DrainWindow: 20 * time.Second, CloseTimeout: time.Second, WriteTimeout: time.Minute})
+		p := n.raw()
+		go p.text(authenticate)
+		if line := p.frame(); !strings.Contains(line, "connected") {
+			t.Fatalf("received %s", line)
+		}
+		for i := range 3 {
+			if err := n.SendLocal(ignis.ToEveryone(), "n", i); err != nil {
+				t.Fatal(err)
+			}
+		}
+		drained := make(chan error, 1)
+		go func() { drained <- n.Drain(t.Context()) }()
+		time.Sleep(10 * time.Second)
+		p.pump()
+		p.expect(append([]string{`{"event":"n","data":0}`, `{"event":"n","data":1}`, `{"event":"n","data":2}`}, closed(1001)...)...)
+		if err := errors.Join(<-drained, <-n.ran); err != nil {
+			t.Error(err)
+		}
+		n.ran <- nil
+	})
+}

@@ -313,8 +313,8 @@ type Health struct {
 	// Ready reports whether the server should be sent new connections: it accepts them,
 	// and is not draining.
 	Ready bool
-	// Draining reports whether the server is draining; see [Server.Drain]. It still accepts
-	// connections until it has closed all clients.
+	// Draining reports whether the server is draining, and so not ready although it still
+	// accepts connections; see [Server.Drain].
 	Draining bool
 	// Bus is the reason why messages do not, or may not, reach other instances, or nil if
 	// they do. Clients of this instance can reach each other in any case.
@@ -326,8 +326,8 @@ func (s *Server) Health() Health {
 	if s == nil {
 		return Health{}
 	}
-	draining := s.isDraining()
-	h := Health{Ready: s.running() == nil && !draining && !s.isStopping(), Draining: draining}
+	accepts, draining := s.running() == nil && !s.isStopping(), s.isDraining()
+	h := Health{Ready: accepts && !draining, Draining: accepts && draining}
 	if m, ok := s.cfg.Bus.(BusMonitor); ok {
 		h.Bus = m.Health()
 	}
