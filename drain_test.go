@@ -262,6 +262,14 @@ func TestDrainWithoutClients(t *testing.T) {
 		if err := errors.Join(s.Drain(t.Context()), s.Run(t.Context()), s.Drain(t.Context())); err != nil {
 			t.Errorf("before Run: %v", err)
 		}
+		b := newFakeBus()
+		<-b.starting // it never starts
+		waits := newNode(t, ignis.Config{Bus: b, DrainDelay: time.Hour})
+		synctest.Wait()
+		if err := errors.Join(waits.Drain(t.Context()), <-waits.ran); err != nil {
+			t.Errorf("before the server is ready: %v", err)
+		}
+		waits.ran <- nil
 		n := startMem(t, ignis.Config{DrainDelay: 5 * time.Second, DrainWindow: time.Hour})
 		began := time.Now()
 		if err := errors.Join(n.Drain(t.Context()), <-n.ran); err != nil || time.Since(began) > 6*time.Second {
