@@ -14,9 +14,9 @@ import (
 // startNotice is how long startup may take before the log says what it is waiting for.
 const startNotice = 2 * time.Second
 
-// Run listens and serves until ctx is done, the server has been drained or something fails. Before it returns, it tells
-// all clients that the server is going away and closes everything. Run must be called only
-// once.
+// Run listens and serves until ctx is done, the server has been drained or something fails.
+// Before it returns, it tells all clients that the server is going away and closes everything.
+// Run must be called only once.
 func (a *App) Run(ctx context.Context) error {
 	a.limit.Open()
 	defer a.limit.Close()
