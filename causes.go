@@ -33,6 +33,7 @@ const (
 	CauseConnections        Cause = "too many connections"           // MaxClientsPerUser, AuthFailureRate, 4008
 	CauseRate               Cause = "too many messages"              // MessageRate, ByteRate, 4007
 	CauseMemory             Cause = "out of memory"                  // MemoryLimit
+	CauseAge                Cause = "connection age"                 // MaxConnectionAge, 1001
 	CauseAborted            Cause = "aborted"                        // the shutdown took too long
 )
 
@@ -50,6 +51,7 @@ var transportCauses = [...]Cause{
 	ws.CauseRate:         CauseRate,
 	ws.CauseMemory:       CauseMemory,
 	ws.CauseServerClosed: CauseApplication,
+	ws.CauseAge:          CauseAge,
 	ws.CauseAborted:      CauseAborted,
 }
 

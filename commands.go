@@ -123,6 +123,12 @@ func (s *Server) obey(c *wire.Command) error {
 			return err
 		}
 		do = func() { s.changeRooms(r, true) }
+	case wire.CommandDrain:
+		d, err := c.Drain()
+		if err != nil {
+			return err
+		}
+		do = func() { s.drainByCommand(d) }
 	default:
 		return errUnknownCommand
 	}

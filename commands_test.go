@@ -150,7 +150,7 @@ func TestHostileCommands(t *testing.T) {
 			strings.Repeat("[", 20000), `{"version":1,"command":"revoke","data":` + strings.Repeat(`[`, 600) + strings.Repeat(`]`, 600) + `}`,
 			annRevoked + annRevoked, strings.Repeat(" ", wire.MaxCommand) + annRevoked,
 		}
-		unknown := []string{`{"version":1,"command":"reboot"}`, `{"version":2,"command":"revoke"}`, `{"version":2,"something":"else"}`, `{"version":1,"command":"drain","to":"user:ann","id":"1","serverId":"2","data":{"code":4006}}`}
+		unknown := []string{`{"version":1,"command":"reboot"}`, `{"version":2,"command":"revoke"}`, `{"version":2,"something":"else"}`}
 		b.stored <- texts(bad...)
 		<-n.Ready()
 		p, _ := n.enter(credentials("ann", "t", ""))

@@ -296,6 +296,20 @@ type Config struct {
 	// ShutdownTimeout is the time for which Run waits for callbacks and clients during a
 	// shutdown. 0: 10 s.
 	ShutdownTimeout time.Duration
+	// DrainDelay is the time from the call of Server.Drain until the server closes the
+	// first client. Meanwhile the server is not ready but still accepts connections, so
+	// that load balancers can notice it before a client is refused. 0: no delay.
+	DrainDelay time.Duration
+	// DrainWindow is the time in which Server.Drain closes the clients, evenly spread. By
+	// default it is 30 s for 1000 clients or more, and shorter in proportion for fewer. 0:
+	// 30 s or less. Negative: all clients are closed immediately.
+	DrainWindow time.Duration
+	// MaxConnectionAge is the time after which a client is closed with 1001, so that it
+	// connects again and clients spread over all instances. It differs by up to 10 %
+	// between clients, so that they do not all reconnect at the same time. Clients of
+	// protocol 2 are warned first. A client for which callbacks are running or messages
+	// are waiting is closed afterwards, or after BehindTimeout. 0: no limit.
+	MaxConnectionAge time.Duration
 
 	// Compression enables compression (permessage-deflate, RFC 7692) in both directions
 	// for clients that offer it. Messages of at least 256 bytes are compressed once for

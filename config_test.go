@@ -80,7 +80,7 @@ func documentedDefaults(t *testing.T) map[string]int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pattern := regexp.MustCompile(`\b0: (no limit|\d+ ?(?:KiB|MiB|s)?)\.`)
+	pattern := regexp.MustCompile(`\b0: (no limit|no delay|30 s or less|\d+ ?(?:KiB|MiB|s)?)\.`)
 	defaults := make(map[string]int64)
 	ast.Inspect(file, func(n ast.Node) bool {
 		f, ok := n.(*ast.Field)
@@ -109,6 +109,10 @@ func documentedDefaults(t *testing.T) map[string]int64 {
 func parseDefault(text string) (n int64, ok bool) {
 	if text == "no limit" {
 		return math.MaxInt, true
+	}
+	switch text {
+	case "no delay", "off", "30 s or less", "auto": // the last two depend on the number of clients
+		return 0, true
 	}
 	digits, unit, _ := strings.Cut(text, " ")
 	factor, ok := map[string]int64{"": 1, "KiB": 1 << 10, "MiB": 1 << 20, "s": int64(time.Second)}[unit]

@@ -109,6 +109,8 @@ func (c Config) withDefaults() (Config, error) {
 		{"CloseTimeout", &c.CloseTimeout, 3 * time.Second},
 		{"SealTimeout", &c.SealTimeout, 10 * time.Second},
 		{"ShutdownTimeout", &c.ShutdownTimeout, 10 * time.Second},
+		{"DrainDelay", &c.DrainDelay, 0},
+		{"MaxConnectionAge", &c.MaxConnectionAge, math.MaxInt64},
 	}
 	for _, f := range durations {
 		if *f.v < 0 {
@@ -119,6 +121,7 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	c.CloseTimeout = min(c.CloseTimeout, c.ShutdownTimeout)
+	c.DrainDelay, c.DrainWindow = min(c.DrainDelay, math.MaxInt64/4), min(c.DrainWindow, math.MaxInt64/4)
 	c.AuthTimeout = min(c.AuthTimeout, math.MaxInt64/(2*wire.AuthTimeoutFactor))
 	if c.IdleTimeout == 0 {
 		c.IdleTimeout = wire.DefaultIdleTimeout

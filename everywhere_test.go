@@ -267,10 +267,12 @@ func TestInvalidCommands(t *testing.T) {
 			`"join","to":"user:ann","data":{"rooms":["a"]}`, `"join","id":"1","data":{"rooms":["a"]}`, `"join","id":"1","to":"user:ann"`,
 			`"join","id":"1","to":"user:ann","data":{}`, `"join","id":"1","to":"user:ann","data":{"rooms":"a"}`, `"join","id":"1","to":"user:ann","data":{"rooms":[]}`,
 			`"leave","id":"1","to":"user:ann","data":{"rooms":["a",5]}`, `"leave","id":"1","to":"user:ann","data":{"rooms":[5]}`, `"leave","id":"1","to":"user:ann","data":{"rooms":[""]}`,
+			`"drain","data":{"server":"a"}`, `"drain","id":"1"`, `"drain","id":"1","data":{}`, `"drain","id":"1","data":{"server":""}`, `"drain","id":"1","data":{"server":5}`,
+			`"drain","id":"1","data":{"server":"` + strings.Repeat("x", 65) + `"}`,
 		} {
 			bad = append(bad, `{"version":1,"command":`+rest+`}`)
 		}
-		unknown := []string{`{"version":1,"command":"drain","id":"1","data":{}}`, `{"version":2,"command":"join","id":"1","to":"user:ann","data":{"rooms":["a"]}}`}
+		unknown := []string{`{"version":1,"command":"reboot","id":"1","data":{}}`, `{"version":2,"command":"join","id":"1","to":"user:ann","data":{"rooms":["a"]}}`}
 		b.sent <- texts(append(bad, unknown...)...)
 		p.only()
 		if got := p.rooms(); len(got) > 0 {

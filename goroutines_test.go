@@ -49,6 +49,8 @@ func TestFromAnyGoroutine(t *testing.T) {
 		"ClientsOfUser": func() { n.ClientsOfUser("ann") },
 		"Disconnect":    func() { _ = n.Disconnect(one(), 4000, "") },
 		"DisconnectAll": func() { _, _ = n.DisconnectAll(ctx, ignis.ToClient(one()), 4000, "") },
+		"Drain":         nil, // below
+		"DrainServer":   func() { _, _ = n.DrainServer(ctx, "another") },
 		"Encrypt":       func() { _ = n.Encrypt(one(), &some) },
 		"HasBus":        func() { n.HasBus() },
 		"Health":        func() { n.Health() },
@@ -89,7 +91,7 @@ func TestFromAnyGoroutine(t *testing.T) {
 		"Shutdown":  nil,                                                              // below
 	}
 	for i := range reflect.TypeOf(n.Server).NumMethod() {
-		if name := reflect.TypeOf(n.Server).Method(i).Name; calls[name] == nil && name != "Shutdown" {
+		if name := reflect.TypeOf(n.Server).Method(i).Name; calls[name] == nil && name != "Shutdown" && name != "Drain" {
 			t.Errorf("%s is not called by this test", name)
 		}
 	}
@@ -127,6 +129,8 @@ func TestFromAnyGoroutine(t *testing.T) {
 	}
 	all.Wait()
 	for range 3 {
+		all.Go(func() { _ = n.Drain(ctx) })
+		all.Go(func() { _, _ = n.DrainServer(ctx, n.ID()) })
 		all.Go(func() { _ = n.Shutdown(ctx) })
 	}
 	all.Wait()

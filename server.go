@@ -47,12 +47,14 @@ type Server struct {
 	inboxes inbox.Group // shared by all clients; set before ready is closed
 
 	ready    chan struct{} // closed when connections are accepted
+	draining chan struct{} // closed when the server begins to drain
 	stopping chan struct{} // closed when the server stops accepting connections
 	done     chan struct{} // closed when Run has returned
 	tasks    sync.WaitGroup
 
 	mu      sync.Mutex
 	started bool
+	drains  bool // draining is closed
 	stopped bool // stopping is closed
 }
 
@@ -76,6 +78,7 @@ func New(cfg Config) (*Server, error) {
 		limits:      newLimits(cfg),
 		revoked:     newRevocations(cfg.MaxRevocations),
 		ready:       make(chan struct{}),
+		draining:    make(chan struct{}),
 		stopping:    make(chan struct{}),
 		done:        make(chan struct{}),
 		errorFrames: newErrorFrames(),
@@ -115,8 +118,9 @@ func (s *Server) Ready() <-chan struct{} {
 	return s.ready
 }
 
-// Run runs the server until ctx is done or Shutdown is called. It then closes all clients
-// with 1001, waits for their callbacks and returns nil. It returns an error if the server
+// Run runs the server until ctx is done, Shutdown is called, or it has been drained; see
+// [Server.Drain]. It then closes all clients with 1001, waits for their callbacks and
+// returns nil. It returns an error if the server
 // has been run before, if the bus cannot start or fails, or if callbacks do not return
 // within ShutdownTimeout. Until the bus has subscribed and the server knows what has been
 // revoked, ServeHTTP responds with 503.
@@ -170,15 +174,18 @@ func (s *Server) Run(ctx context.Context) error {
 	close(s.ready)
 	s.cfg.Logger.Info("server is ready")
 	err := s.watch(ctx, bus.failed)
-	return errors.Join(err, s.drain(cancel))
+	return errors.Join(err, s.closeAll(cancel))
 }
 
-// watch checks the clients periodically until the server stops.
+// watch checks the clients periodically until the server stops or has been drained.
 func (s *Server) watch(ctx context.Context, busFailed <-chan error) error {
 	heartbeat := time.NewTicker(s.cfg.HeartbeatInterval)
 	defer heartbeat.Stop()
 	limits := time.NewTicker(s.limitInterval())
 	defer limits.Stop()
+	leaving := newDepartures(s)
+	defer leaving.timer.Stop()
+	draining := s.draining
 	for {
 		select {
 		case <-heartbeat.C:
@@ -186,6 +193,14 @@ func (s *Server) watch(ctx context.Context, busFailed <-chan error) error {
 			s.revoked.expire(time.Now().UnixMilli())
 		case <-limits.C:
 			s.sweepLimits()
+			leaving.planAged(s.limitInterval())
+		case <-draining:
+			draining = nil
+			leaving.drain()
+		case <-leaving.timer.C:
+			if leaving.step() {
+				return nil
+			}
 		case <-ctx.Done():
 			return nil
 		case <-s.stopping:
@@ -196,9 +211,9 @@ func (s *Server) watch(ctx context.Context, busFailed <-chan error) error {
 	}
 }
 
-// drain closes all clients and waits for their goroutines, including those of clients
+// closeAll closes all clients and waits for their goroutines, including those of clients
 // whose upgrade is in progress, which serve closes.
-func (s *Server) drain(cancel context.CancelFunc) error {
+func (s *Server) closeAll(cancel context.CancelFunc) error {
 	s.beginStop()
 	clients := s.reg.AppendAll(nil)
 	s.cfg.Logger.Info("server is shutting down", "clients", len(clients))
@@ -295,8 +310,12 @@ func (s *Server) isStopping() bool {
 
 // Health is the state of a server and its bus, for probes.
 type Health struct {
-	// Ready reports whether connections are accepted.
+	// Ready reports whether the server should be sent new connections: it accepts them,
+	// and is not draining.
 	Ready bool
+	// Draining reports whether the server is draining, and so not ready although it still
+	// accepts connections; see [Server.Drain].
+	Draining bool
 	// Bus is the reason why messages do not, or may not, reach other instances, or nil if
 	// they do. Clients of this instance can reach each other in any case.
 	Bus error
@@ -304,10 +323,11 @@ type Health struct {
 
 // Health returns the health of the server and its bus.
 func (s *Server) Health() Health {
-	h := Health{Ready: s.running() == nil && !s.isStopping()}
 	if s == nil {
-		return h
+		return Health{}
 	}
+	accepts, draining := s.running() == nil && !s.isStopping(), s.isDraining()
+	h := Health{Ready: accepts && !draining, Draining: accepts && draining}
 	if m, ok := s.cfg.Bus.(BusMonitor); ok {
 		h.Bus = m.Health()
 	}

@@ -30,6 +30,7 @@ type session struct {
 	revoked atomic.Bool // whether it was closed because its access was revoked; written with mu held
 
 	mu          sync.Mutex
+	leaving     bool // whether it is among the departures; used only by the goroutine of Run
 	state       State
 	protocol    uint8        // version; set before the client is reachable, and then read without a lock
 	entry       *entry       // nil once admitted
@@ -80,7 +81,7 @@ func (s *Server) serve(nc net.Conn, early []byte, window uint8, a Accepted, trac
 	c.mu.Lock()
 	c.entry.timer = time.AfterFunc(s.cfg.AuthTimeout, c.authTimeout)
 	c.mu.Unlock()
-	if s.isStopping() { // drain may have listed the clients before this one was added
+	if s.isStopping() { // closeAll may have listed the clients before this one was added
 		c.close(wire.CloseGoingAway)
 	}
 	id := c.member.ID

@@ -24,6 +24,7 @@ func (c Config) tuned(from Config) Config {
 	c.MaxRooms, c.JoinRate, c.JoinBurst = from.MaxRooms, from.JoinRate, from.JoinBurst
 	c.MessageRate, c.MessageBurst = from.MessageRate, from.MessageBurst
 	c.ByteRate, c.ByteBurst, c.ThrottleTimeout = from.ByteRate, from.ByteBurst, from.ThrottleTimeout
+	c.DrainDelay, c.DrainWindow, c.MaxConnectionAge = from.DrainDelay, from.DrainWindow, from.MaxConnectionAge
 	return c
 }
 
@@ -38,6 +39,7 @@ func (c Config) tuned(from Config) Config {
 //   - MaxRooms, JoinRate and JoinBurst
 //   - MessageRate, MessageBurst, ByteRate, ByteBurst and ThrottleTimeout, for clients that
 //     connect afterwards
+//   - DrainDelay, DrainWindow and MaxConnectionAge
 func (s *Server) SetLimits(c Config) error {
 	if s == nil {
 		return ErrNotRunning

@@ -56,7 +56,7 @@ func (t *trial) serveAttacked(ctx context.Context, a flood.Attack, secret string
 // stop shuts the server down, so that it logs what it has held back, and returns the number
 // of refusals in its log.
 func (s *attackedServer) stop(ctx context.Context) (float64, error) {
-	if err := s.signal(syscall.SIGTERM); err != nil {
+	if err := s.signal(syscall.SIGINT); err != nil { // SIGTERM would close the clients gradually
 		return 0, err
 	}
 	timeout := time.NewTimer(patience)

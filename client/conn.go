@@ -57,6 +57,7 @@ type Conn struct {
 	in       *queue // messages for Receive
 	requests requests
 	refresh  refreshing
+	retryAt  time.Time          // from a draining event; for the reading goroutine only
 	pongs    chan []byte        // capacity 1: the latest ping to answer
 	beats    chan time.Duration // capacity 1: a shorter heartbeat interval; sent once
 	readDone chan struct{}
@@ -126,9 +127,10 @@ func (c *Conn) Connected() Connected {
 // Receive returns the next message. In protocol 2, a message sent to a room names the
 // room in Room, and a message relayed for another client names that client in From.
 // Error events are returned as messages with [wire.EventError], unless they answer a
-// request, and so are events with [wire.EventExpiring], unless [Config.Refresh] is
-// set. With [Config.Encrypt], messages are decrypted; without it, sealed ones are
-// returned with [wire.EventEncrypted].
+// request, and so are events with [wire.EventExpiring], unless [Config.Refresh] is set.
+// An event with [wire.EventDraining] announces that the server will close the connection
+// soon; see [CloseError.Reconnect]. With [Config.Encrypt], messages are decrypted;
+// without it, sealed ones are returned with [wire.EventEncrypted].
 //
 // Once the connection has ended and all messages have been received, Receive always
 // returns the same error: one that wraps a [*CloseError] if the server closed the

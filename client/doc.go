@@ -24,5 +24,5 @@
 // which rooms were refused. [Connected].Protocol is the version in use.
 //
 // A Conn does not reconnect. When the connection is lost, [Conn.Receive] returns an
-// error, and the application can dial again.
+// error, and the application can dial again; [CloseError.Reconnect] says when.
 package client

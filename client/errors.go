@@ -43,6 +43,8 @@ type CloseError struct {
 	Code uint16
 	// Reason is the server's text. It is often empty.
 	Reason string
+
+	retryAt time.Time // from a draining event; zero if there was none
 }
 
 // Error returns the code, the reason and, if known, what to do about it.
@@ -76,7 +78,13 @@ func (e *CloseError) Is(target error) bool {
 // dialing. Add a random time, so that the clients of a server do not all reconnect at the
 // same time. For codes that the protocol does not define, again is false if they mean
 // that the client is at fault (1002, 1003 and 1007 to 1010).
+//
+// If the server has sent a draining event, after is what is left of the time that it named,
+// which already differs between clients.
 func (e *CloseError) Reconnect() (again bool, after time.Duration) {
+	if !e.retryAt.IsZero() {
+		return true, max(time.Until(e.retryAt), 0)
+	}
 	if known, ok := wire.LookupClose(e.Code); ok {
 		return known.Reconnect, known.After
 	}

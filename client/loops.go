@@ -123,6 +123,9 @@ func (c *Conn) queue(text []byte) error {
 	case m.Event == wire.EventExpiring && c.connected.Protocol >= 2 && c.cfg.Refresh != nil:
 		c.expiring()
 	default:
+		if m.Event == wire.EventDraining && c.connected.Protocol >= 2 {
+			c.draining(m)
+		}
 		c.in.put(m, len(text), c.over)
 	}
 	return nil

@@ -83,9 +83,19 @@ func (r *refreshing) finish(err error) bool {
 	return r.running
 }
 
+// draining records when the server wants the client to connect again.
+func (c *Conn) draining(m wire.Message) {
+	if d, ok := wire.DecodeDraining(m.Data); ok {
+		c.retryAt = time.Now().Add(d.RetryAfter)
+	}
+}
+
 // closedBy returns the error for a connection that the server closed. If the session
 // ended because a refresh failed, the error says why.
 func (c *Conn) closedBy(closed *CloseError) error {
+	if closed.Code == wire.CloseGoingAway {
+		closed.retryAt = c.retryAt
+	}
 	c.refresh.mu.Lock()
 	defer c.refresh.mu.Unlock()
 	if err := c.refresh.err; err != nil && closed.Code == wire.CloseExpired {

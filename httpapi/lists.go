@@ -237,7 +237,8 @@ type stateAnswer struct {
 type serverState struct {
 	ID            string `json:"id" doc:"The ID of this instance. It changes when the instance starts."`
 	Software      string `json:"software,omitempty"`
-	Ready         bool   `json:"ready" doc:"Whether it accepts clients."`
+	Ready         bool   `json:"ready" doc:"Whether it should be sent new clients."`
+	Draining      bool   `json:"draining,omitempty" doc:"Whether it is draining: it closes its clients gradually and then stops."`
 	Clients       int    `json:"clients"`
 	Authenticated int    `json:"authenticated"`
 	Users         int    `json:"users"`
@@ -261,7 +262,7 @@ func (h *Handler) state(c *call, _ *struct{}) (*stateAnswer, *problem) {
 	s, health := h.cfg.Server.Stats(), h.cfg.Server.Health()
 	out := new(stateAnswer)
 	out.Body.Server = serverState{
-		ID: h.cfg.Server.ID(), Software: h.cfg.Software, Ready: health.Ready, Clients: s.Clients, Authenticated: s.Authenticated,
+		ID: h.cfg.Server.ID(), Software: h.cfg.Software, Ready: health.Ready, Draining: health.Draining, Clients: s.Clients, Authenticated: s.Authenticated,
 		Users: s.Users, Rooms: s.Rooms, Revocations: s.Revoked,
 	}
 	out.Body.Bus = busState{

@@ -61,6 +61,7 @@ func (h *Handler) register() {
 	}, d)
 	d.publishing()
 	d.commands()
+	d.drains()
 	d.lists()
 	schemas := d.api.OpenAPI().Components.Schemas.Map()
 	delete(schemas, "ErrorModel") // of package huma; transform replaces it
@@ -74,7 +75,7 @@ func (h *Handler) register() {
 }
 
 // requests are the names of the schemas that occur in requests.
-var requests = []string{"BatchRequest", "PublishRequest", "From", "Destination", "DisconnectRequest", "RoomsRequest", "RevokeRequest"}
+var requests = []string{"BatchRequest", "PublishRequest", "From", "Destination", "DisconnectRequest", "RoomsRequest", "RevokeRequest", "DrainRequest"}
 
 // marshal encodes an answer.
 func marshal(w io.Writer, v any) error {

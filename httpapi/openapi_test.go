@@ -42,7 +42,7 @@ func readDocument(n *node) (d document, raw any) {
 
 // The document describes each operation with the key's scope, and its examples work.
 func TestOpenAPI(t *testing.T) {
-	n := start(t, setup{})
+	n := start(t, setup{server: draining})
 	d, raw := readDocument(n)
 	if d.OpenAPI != "3.1.0" || len(d.Servers) != 1 || d.Servers[0].URL != "." {
 		t.Errorf("version %s, servers %v", d.OpenAPI, d.Servers)
@@ -61,7 +61,7 @@ func TestOpenAPI(t *testing.T) {
 		}
 	}
 	slices.Sort(ids)
-	want := []string{"count", "disconnect", "get-client", "get-state", "join", "leave", "list-clients", "list-rooms", "list-users", "publish", "publish-batch", "revoke"}
+	want := []string{"count", "disconnect", "drain", "get-client", "get-state", "join", "leave", "list-clients", "list-rooms", "list-users", "publish", "publish-batch", "revoke"}
 	if d := cmp.Diff(want, ids); d != "" {
 		t.Errorf("operations (-want +got):\n%s", d)
 	}

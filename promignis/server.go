@@ -23,8 +23,12 @@ func serverState(s *ignis.Server) server {
 // serverFamilies are read from ignis.Server.
 var serverFamilies = []family[server]{
 	{
-		"ready", gauge, "1 while the server accepts connections, 0 while it starts or shuts down.", nil,
+		"ready", gauge, "1 while the server should be sent new connections, 0 while it starts, drains or shuts down.", nil,
 		func(s server, e emitter) { e.flag(s.health.Ready) },
+	},
+	{
+		"draining", gauge, "1 from the time when the server begins to drain until it has stopped.", nil,
+		func(s server, e emitter) { e.flag(s.health.Draining) },
 	},
 	{
 		"clients", gauge, "Clients that are connected, by state (unauthenticated or authenticated) and version of the protocol (0: not known yet).",

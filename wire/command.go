@@ -27,10 +27,7 @@ const (
 	CommandDisconnect = "disconnect" // disconnect clients; see [Disconnection]
 	CommandJoin       = "join"       // add clients to rooms; see [RoomChange]
 	CommandLeave      = "leave"      // remove clients from rooms; see [RoomChange]
-
-	// CommandDrain is reserved for a command that makes servers close their clients
-	// gradually before they shut down. Servers of this version ignore it.
-	CommandDrain = "drain"
+	CommandDrain      = "drain"      // make a server drain; see [Drain]
 )
 
 // MaxCommandID is the maximum length in bytes of the ID of a command.

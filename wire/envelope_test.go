@@ -252,14 +252,14 @@ func TestNames(t *testing.T) {
 		"authenticate": wire.FromClient, "connected": wire.FromServer, "disconnect": wire.FromServer,
 		"join": wire.FromClient, "leave": wire.FromClient, "error": wire.FromServer,
 		"heartbeat": wire.FromClient, "encrypted": wire.FromBoth, "chat": "", "Error": "", "": "",
-		"ack": "", "refresh": "", "expiring": "",
+		"ack": "", "refresh": "", "expiring": "", "draining": "",
 	}
 	for event, want := range directions {
 		if got, ok := wire.LookupEvent(event, 1); ok != (want != "") || ok && got.From != want {
 			t.Errorf("LookupEvent(%q, 1) = %v, %v", event, got, ok)
 		}
 	}
-	for _, event := range []string{"ack", "refresh", "expiring", "connected"} {
+	for _, event := range []string{"ack", "refresh", "expiring", "draining", "connected"} {
 		if got, ok := wire.LookupEvent(event, 2); !ok || got.Name != event {
 			t.Errorf("LookupEvent(%q, 2) = %v, %v", event, got, ok)
 		}

@@ -13,6 +13,7 @@ const (
 	EventAck          = "ack"          // a message with an id was handled
 	EventRefresh      = "refresh"      // new credentials for a session that expires
 	EventExpiring     = "expiring"     // the session ends soon
+	EventDraining     = "draining"     // the server will close the connection; see [Draining]
 )
 
 // Direction is the side that sends an event.
@@ -53,6 +54,7 @@ var systemEvents = []SystemEvent{
 	{Name: EventAck, From: FromServer, Protocol: 2},
 	{Name: EventRefresh, From: FromClient, Protocol: 2, AllowUnencrypted: true},
 	{Name: EventExpiring, From: FromServer, Protocol: 2},
+	{Name: EventDraining, From: FromServer, Protocol: 2},
 }
 
 // SystemEvents returns all events of the protocol.

@@ -59,6 +59,9 @@ func TestLimitFlags(t *testing.T) {
 			t.Errorf("%s: the default is %v, and docs/limits.md states %s", row.flag, byDefault, row.value)
 		}
 		other := regexp.MustCompile(`^\d+`).ReplaceAllString(row.value, "3")
+		if row.value == "off" || row.value == "auto" {
+			other = "3s"
+		}
 		if limit() == limit(row.flag, other) {
 			t.Errorf("%s does not set Config.%s", row.flag, row.field)
 		}
@@ -69,7 +72,7 @@ func TestLimitFlags(t *testing.T) {
 			continue
 		}
 		switch m.Field(k, new(settings)).Interface().(type) {
-		case count, countOrOff, byteSize, byteSizeOrOff, period, periodOrOff:
+		case count, countOrOff, byteSize, byteSizeOrOff, period, periodOrOff, periodOrAuto:
 			if !documented["--"+k.Flag] && !slices.Contains(ofListeners, k.Flag) {
 				t.Errorf("docs/limits.md has no row with the flag --%s and the field of ignis.Config that it sets", k.Flag)
 			}

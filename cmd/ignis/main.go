@@ -30,6 +30,7 @@ import (
 	"os/signal"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -74,6 +75,9 @@ type stdio struct {
 	// hangups receives SIGHUP, unless the program was started with SIGHUP ignored, as by
 	// nohup. It is for commands that are a hangupHandler. Nil in tests.
 	hangups <-chan os.Signal
+	// terminations takes over the first SIGTERM, which otherwise ends the command's context like
+	// an interrupt. It returns a channel that is closed when the signal arrives. Nil in tests.
+	terminations func() <-chan struct{}
 	// endOnHangup makes SIGHUP end the command, like SIGTERM. Nil in tests.
 	endOnHangup func()
 }
@@ -89,14 +93,23 @@ func main() {
 	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
 		signal.Notify(hangups, syscall.SIGHUP)
 	}
-	go func() { // lives as long as the process
-		<-signals
-		cancel()
+	terminated := make(chan struct{})
+	var gradual atomic.Bool // the command handles SIGTERM itself
+	go func() {             // lives as long as the process
+		if s := <-signals; s == syscall.SIGTERM && gradual.Load() {
+			close(terminated)
+		} else {
+			cancel()
+		}
 		if s, ok := (<-signals).(syscall.Signal); ok {
 			os.Exit(exitSignal + int(s)) // the user does not want to wait any longer
 		}
 	}()
 	std := &stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr, hangups: hangups}
+	std.terminations = func() <-chan struct{} {
+		gradual.Store(true)
+		return terminated
+	}
 	std.endOnHangup = func() {
 		go func() { // lives as long as the process
 			for s := range hangups {

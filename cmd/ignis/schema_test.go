@@ -104,6 +104,9 @@ limits:
   behind_timeout: 1s
   idle_timeout: off
   shutdown_timeout: 1s
+  drain_delay: 1s
+  drain_window: auto
+  max_connection_age: 1h
 `
 
 // wrongFiles are files that neither the decoder nor the schema accepts.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -25,7 +26,7 @@ A token is a JWT, signed with a secret or a private key, which the client sends 
 
 The configuration file can set all flags, and in addition rules for rooms, a webhook and the keys of the HTTP API, which ignis api-key makes. Flags take precedence over environment variables, and both over the file. On SIGHUP, and when the file changes, the server reads it again and applies what can change, without disconnecting clients. ignis config --help and docs/configuration.md describe it.
 
-GET /healthz answers 200 while the process is alive. GET /readyz answers 200 while the server accepts clients and Redis delivers messages, and otherwise 503 with the reason. SIGTERM shuts the server down gracefully; a second SIGTERM ends it immediately.
+GET /healthz answers 200 while the process is alive. GET /readyz answers 200 while the server accepts clients and Redis delivers messages, and otherwise 503 with the reason. SIGTERM makes the server unready and, after --drain-delay, closes the clients evenly spread over --drain-window. SIGINT (Ctrl-C) closes them all without a delay. A second signal ends the server immediately. docs/deploys.md describes deployments without an outage.
 
 Examples:
 
@@ -61,18 +62,30 @@ func (c *serveCmd) Run(ctx context.Context, command *kong.Context, std *stdio) e
 	if err != nil {
 		return e.serveError(err)
 	}
-	// The reloader ends with the server.
-	reloading, stop := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	// These end with the server.
+	running, stop := context.WithCancel(ctx)
+	var helpers sync.WaitGroup
+	helpers.Go(func() {
 		r := reloader{running: e, app: a, level: level, log: log}
-		r.run(reloading, std.hangups)
-	}()
+		r.run(running, std.hangups)
+	})
+	helpers.Go(func() { drainOnSignal(running, a, std) })
 	err = a.Run(ctx)
 	stop()
-	<-done
+	helpers.Wait()
 	return e.serveError(err)
+}
+
+// drainOnSignal drains the server on SIGTERM.
+func drainOnSignal(ctx context.Context, a *app.App, std *stdio) {
+	if std.terminations == nil {
+		return
+	}
+	select {
+	case <-std.terminations():
+		a.Drain(ctx)
+	case <-ctx.Done():
+	}
 }
 
 // appConfig returns the configuration of the server, without Redis and OnReady.
@@ -217,6 +230,9 @@ func (s *settings) limits(log *slog.Logger) ignis.Config {
 		BehindTimeout:     time.Duration(s.BehindTimeout),
 		IdleTimeout:       time.Duration(s.IdleTimeout),
 		ShutdownTimeout:   time.Duration(s.ShutdownTimeout),
+		DrainDelay:        time.Duration(max(s.DrainDelay, 0)),
+		DrainWindow:       time.Duration(s.DrainWindow),
+		MaxConnectionAge:  time.Duration(max(s.MaxConnectionAge, 0)),
 		Encryption:        s.encryption(),
 		Compression:       s.Compress,
 		PlainIO:           s.PlainIO,

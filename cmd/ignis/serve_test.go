@@ -25,8 +25,17 @@ func TestSignalShutsDownGracefully(t *testing.T) {
 			p.signal(s)
 			_, err := c.Receive(withTimeout(t))
 			var closed *client.CloseError
+			for err == nil { // with SIGTERM, it is warned
+				_, err = c.Receive(withTimeout(t))
+			}
 			if !errors.As(err, &closed) || closed.Code != wire.CloseGoingAway {
 				t.Errorf("the client got %v", err)
+			}
+			if s == syscall.SIGTERM {
+				if code := p.wait(); code != 0 {
+					t.Errorf("ended with exit code %d", code)
+				}
+				return
 			}
 			if conn, err := net.Dial("tcp", address); err == nil {
 				_ = conn.Close()

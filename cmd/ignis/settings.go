@@ -63,7 +63,11 @@ type settings struct {
 	WriteTimeout      period      `key:"limits.write_timeout" default:"30s" group:"Limits" placeholder:"TIME" help:"Time after which a client is disconnected if it reads none of the data waiting for it (${default})."`
 	BehindTimeout     period      `key:"limits.behind_timeout" default:"60s" group:"Limits" placeholder:"TIME" help:"Time after which a client is closed if the server stopped reading from it because too many of its messages are waiting to be handled (${default})."`
 	IdleTimeout       periodOrOff `key:"limits.idle_timeout" default:"60s" group:"Limits" placeholder:"TIME" help:"Time after which a client that does not answer pings is disconnected (${default}); off disables pings."`
-	ShutdownTimeout   period      `key:"limits.shutdown_timeout" default:"10s" group:"Limits" placeholder:"TIME" help:"Maximum time for a graceful shutdown (${default})."`
+	ShutdownTimeout   period      `key:"limits.shutdown_timeout" default:"10s" group:"Limits" placeholder:"TIME" help:"Maximum time for a graceful shutdown (${default}). After a drain, it limits the time for what is left."`
+
+	DrainDelay       periodOrOff  `key:"limits.drain_delay" live:"" default:"off" group:"Limits" placeholder:"TIME" help:"Time between SIGTERM and the first client that is closed (${default}). Meanwhile /readyz answers 503, but clients are served and accepted, so that load balancers can notice it. With Kubernetes, use 5s. SIGINT ends the server without this delay and the window."`
+	DrainWindow      periodOrAuto `key:"limits.drain_window" live:"" default:"auto" group:"Limits" placeholder:"TIME" help:"Time in which all clients are closed after that, evenly spread (${default}: 30s for 1000 clients or more, and shorter in proportion for fewer); off closes them all immediately, for a server that no other can replace."`
+	MaxConnectionAge periodOrOff  `key:"limits.max_connection_age" live:"" default:"off" group:"Limits" placeholder:"TIME" help:"Time after which a client is closed, so that it connects again and clients spread over all servers (${default}). It differs by up to 10 % between clients."`
 
 	Encryption string `key:"encryption" default:"" enum:"off,optional,required," group:"Transport" placeholder:"off|optional|required" help:"Encryption of messages with a key per client: off, optional (for clients that send a public key) or required (off; with --dev, optional). It does not replace TLS."`
 

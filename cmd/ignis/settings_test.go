@@ -147,6 +147,10 @@ func values(k *configfile.Key) []string {
 	if k.Default != "" && strings.Trim(k.Default, "0123456789") == "" {
 		return []string{"5", "6", "7"}
 	}
+	switch k.Path {
+	case "limits.drain_delay", "limits.drain_window", "limits.max_connection_age":
+		return []string{"1s", "2m", "off"}
+	}
 	if strings.HasSuffix(k.Default, "s") {
 		return []string{"1s", "2m", "3h"}
 	}

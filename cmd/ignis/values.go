@@ -125,6 +125,35 @@ func (p periodOrOff) String() string {
 	return shortDuration(time.Duration(p))
 }
 
+// periodOrAuto is a period, 0 for "auto", or negative for "off".
+type periodOrAuto time.Duration
+
+// UnmarshalText parses a duration, or one of the words auto and off.
+func (p *periodOrAuto) UnmarshalText(text []byte) error {
+	if string(text) == "auto" {
+		*p = 0
+		return nil
+	}
+	var d periodOrOff
+	if d.UnmarshalText(text) != nil {
+		return fmt.Errorf("expected a positive duration such as 30s or 2m, auto or off, but got %q", text)
+	}
+	*p = periodOrAuto(d)
+	return nil
+}
+
+// Syntax implements [configfile.Scalar].
+func (periodOrAuto) Syntax() configfile.Syntax {
+	return configfile.Syntax{Type: "string", Pattern: "^(auto|off|" + durationPattern + ")$"}
+}
+
+func (p periodOrAuto) String() string {
+	if p == 0 {
+		return "auto"
+	}
+	return periodOrOff(p).String()
+}
+
 // count is a positive integer.
 type count int
 

@@ -33,6 +33,8 @@ func (p probe) code() int {
 // whether clients can reach each other without Redis.
 func readiness(h ignis.Health, relays bool) probe {
 	switch {
+	case h.Draining:
+		return probe{Status: "draining", Reason: "the server is draining: it shuts down soon, and clients should connect to another one"}
 	case !h.Ready:
 		return probe{Status: "unavailable", Reason: "the server is starting or shutting down"}
 	case errors.Is(h.Bus, redisbus.ErrPartial):

@@ -23,6 +23,8 @@ func TestReadiness(t *testing.T) {
 		{ignis.Health{Ready: true, Bus: lost}, http.StatusServiceUnavailable},
 		{ignis.Health{Ready: true, Bus: fmt.Errorf("%w: node 10.1.2.3:6379", redisbus.ErrPartial)}, http.StatusOK},
 		{ignis.Health{Ready: false}, http.StatusServiceUnavailable},
+		{ignis.Health{Draining: true}, http.StatusServiceUnavailable},
+		{ignis.Health{Draining: true, Bus: lost}, http.StatusServiceUnavailable},
 		{ignis.Health{Ready: false, Bus: lost}, http.StatusServiceUnavailable},
 	} {
 		p := readiness(test.health, false)

@@ -14,9 +14,9 @@ import (
 // startNotice is how long startup may take before the log says what it is waiting for.
 const startNotice = 2 * time.Second
 
-// Run listens and serves until ctx is done or something fails. Before it returns, it tells
-// all clients that the server is going away and closes everything. Run must be called only
-// once.
+// Run listens and serves until ctx is done, the server has been drained or something fails.
+// Before it returns, it tells all clients that the server is going away and closes everything.
+// Run must be called only once.
 func (a *App) Run(ctx context.Context) error {
 	a.limit.Open()
 	defer a.limit.Close()
@@ -62,6 +62,13 @@ func (a *App) Run(ctx context.Context) error {
 	closeHTTP(hs, api)
 	<-web.done
 	return errors.Join(err, server.err)
+}
+
+// Drain takes the server out of service while Run runs, as [ignis.Server.Drain] does, and Run
+// then returns nil. It waits until the server has stopped, or closes all clients immediately
+// when ctx is done.
+func (a *App) Drain(ctx context.Context) {
+	_ = a.server.Drain(ctx) // fails only if ctx is done, and then the caller knows
 }
 
 // startHelpers starts what works beside the server: it keeps the keys of tokens and the secrets

@@ -133,6 +133,13 @@ func (in *Inbox[J, O]) BehindSince() int64 {
 	return in.queue.behindSince
 }
 
+// Busy reports whether a job is running or waiting.
+func (in *Inbox[J, O]) Busy() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.queue != nil
+}
+
 // Bytes returns the total size of the waiting jobs in bytes.
 func (in *Inbox[J, O]) Bytes() int {
 	in.mu.Lock()

@@ -29,6 +29,7 @@ const (
 	CauseStuck              // Abort(CauseStuck): the peer did not read what was queued for it
 	CauseRate               // the peer sent too fast for too long
 	CauseMemory             // Abort(CauseMemory): the process is running out of memory
+	CauseAge                // CloseFor(CauseAge): the connection has existed for long enough
 	CauseAborted            // Abort for any other reason
 )
 
