@@ -162,6 +162,21 @@ func TestPartialAnswersAreReplayed(t *testing.T) {
 	ann.Expect("last", nil)
 }
 
+// A batch of which a part was sent before a panic is not sent again.
+func TestPanicAfterAPartWasSent(t *testing.T) {
+	bus := &panicking{Bus: bustest.NewCluster(1)[0], text: `"event":"second"`}
+	n := start(t, setup{bus: bus, api: httpapi.Config{Store: newShared()}})
+	ann := n.dial("ann")
+	batch := func() answer {
+		return n.post("/v1/publish/batch", `{"messages":[{"to":{"user":"ann"},"event":"first"},{"to":{"room":"r"},"event":"second"}]}`, "Idempotency-Key", "k")
+	}
+	batch().problem(500, "internal")
+	batch().problem(409, "idempotency-in-progress")
+	ann.Expect("first", nil)
+	n.post("/v1/publish", `{"to":{"user":"ann"},"event":"last"}`)
+	ann.Expect("last", nil)
+}
+
 // Without the store, a request with a key is not executed.
 func TestStoreFails(t *testing.T) {
 	store := newShared()
