@@ -187,6 +187,9 @@ func (c *call) command(ctx context.Context, do func(context.Context) (clients in
 	if c.did {
 		p.LocalClients = &n
 	}
+	// A command may be executed twice, so a repetition with the same idempotency key must
+	// reach the other instances instead of getting this answer again.
+	c.did = false
 	return nil, p
 }
 

@@ -162,6 +162,28 @@ func TestPartialAnswersAreReplayed(t *testing.T) {
 	ann.Expect("last", nil)
 }
 
+// A command that did not reach the other instances is executed again, because that is safe.
+func TestFailedCommandsAreRepeated(t *testing.T) {
+	bus := &refusing{Bus: bustest.NewCluster(1)[0]}
+	n := start(t, setup{bus: bus, api: httpapi.Config{Store: newShared()}})
+	ann := n.dial("ann")
+	revoke := func() answer {
+		return n.post("/v1/revoke", `{"user":"ann","until":"2100-01-01T00:00:00Z"}`, "Idempotency-Key", "k")
+	}
+	bus.refuse(`"command":"revoke"`)
+	if p := revoke().problem(503, "bus-unavailable"); p.LocalClients == nil || *p.LocalClients != 1 {
+		t.Errorf("problem %+v", p)
+	}
+	ann.ExpectClose(4006)
+	bus.refuse("")
+	if replayed(revoke().ok(`{"localClients":0}`)) {
+		t.Error("the command was not executed again")
+	}
+	if !replayed(revoke().ok(`{"localClients":0}`)) {
+		t.Error("the command was executed a third time")
+	}
+}
+
 // A batch of which a part was sent before a panic is not sent again.
 func TestPanicAfterAPartWasSent(t *testing.T) {
 	bus := &panicking{Bus: bustest.NewCluster(1)[0], text: `"event":"second"`}
