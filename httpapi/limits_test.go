@@ -100,6 +100,20 @@ func TestNoBodyWithoutKey(t *testing.T) {
 	n.answer(n.raw("POST /api/v1/publish HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer publish.wrong\r\nContent-Length: 1000\r\n\r\n")).problem(401, "unauthorized")
 }
 
+// A body that nothing reads does not have to arrive, whether a key is needed or not.
+func TestUnwantedBody(t *testing.T) {
+	n := start(t, setup{api: httpapi.Config{BodyTimeout: 50 * time.Millisecond}})
+	for _, path := range []string{"/v1/counts", "/v1/clients?limit=0", "/openapi.json", "/v2"} {
+		conn := n.raw("GET /api" + path + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + n.keys["all"] + "\r\nContent-Length: 1000\r\n\r\n")
+		if err := conn.SetReadDeadline(time.Now().Add(deadline)); err != nil {
+			t.Fatal(err)
+		}
+		if a := n.answer(conn); a.header.Get("X-Request-Id") == "" {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+}
+
 // The rate of a key is limited, in requests and messages.
 func TestRateLimit(t *testing.T) {
 	n := start(t, setup{keys: []httpapi.Key{
