@@ -177,6 +177,8 @@ func TestPublishInvalid(t *testing.T) {
 		{message(`,"from":"c"`), 422, "invalid", ".from"},
 		{message(`,"from":{"userId":"u"}`), 422, "invalid", ".from"},
 		{message(`,"from":{"id":5}`), 422, "invalid", ".from"},
+		{message(`,"from":{"id":"c","id":"d"}`), 422, "invalid", ".from"},
+		{message(`,"from":{"id":"c","userId":"","userId":"u"}`), 422, "invalid", ".from"},
 		{message(`,"from":{"id":"c","x":"y"}`), 422, "invalid", ".from"},
 		{message(`,"data":"` + strings.Repeat("x", 5000) + `"`), 413, "too-large", ""},
 		{`{"event":"x","to":[` + strings.Repeat(`{"user":"ann"},`, 10) + `{"user":"ann"}]}`, 413, "too-large", ""},
