@@ -163,7 +163,7 @@ func (b hanging) ReceiveCommands(ctx context.Context, stored, sent func(...[]byt
 // More requests than MaxConcurrent are refused, not queued.
 func TestConcurrentRequests(t *testing.T) {
 	b := hanging{bustest.NewCluster(1)[0], make(chan chan struct{})}
-	n := start(t, setup{bus: b, api: httpapi.Config{MaxConcurrent: 2, CommandTimeout: time.Hour}})
+	n := start(t, setup{bus: b, api: httpapi.Config{MaxConcurrent: 2, CommandTimeout: time.Hour, IdempotencyTTL: 2 * time.Hour}})
 	answers := make(chan answer)
 	var calls []chan struct{}
 	for range 2 {
@@ -240,7 +240,7 @@ func TestClientDisconnectsDuringACommand(t *testing.T) {
 	b := hanging{bustest.NewCluster(1)[0], make(chan chan struct{})}
 	infos := make(chan httpapi.RequestInfo, 1)
 	gone := make(chan struct{})
-	n := start(t, setup{bus: b, api: httpapi.Config{CommandTimeout: time.Hour, OnRequest: func(i httpapi.RequestInfo) { infos <- i }, RemoteAddr: func(r *http.Request) string {
+	n := start(t, setup{bus: b, api: httpapi.Config{CommandTimeout: time.Hour, IdempotencyTTL: 2 * time.Hour, OnRequest: func(i httpapi.RequestInfo) { infos <- i }, RemoteAddr: func(r *http.Request) string {
 		context.AfterFunc(r.Context(), func() { close(gone) })
 		return r.RemoteAddr
 	}}})

@@ -48,7 +48,7 @@ func (c *call) publishAll(batch bool) {
 		return
 	}
 	c.key.bucket.charge(len(d.posts) - 1) // one was taken before
-	c.did = true // if SendAll panics, a part may have been sent
+	c.did = true                          // if SendAll panics, a part may have been sent
 	receipts, err := c.h.cfg.Server.SendAll(c.r.Context(), d.posts...)
 	if receipts == nil {
 		c.did = false
