@@ -165,7 +165,7 @@ func (h *Handler) revoke(ctx context.Context, c *call, in revokeRequest) (*comma
 // restricted returns the problem for a key that is restricted to some rooms.
 func (c *call) restricted(what string) *problem {
 	c.h.counts.forbidden.Add(1)
-	return problemForbidden.problem("The key is restricted to some rooms. It does not allow to " + what + ".")
+	return problemForbidden.problem("The key is restricted to some rooms, so it cannot be used to " + what + ".")
 }
 
 // command executes a command, whose arguments are valid.

@@ -99,7 +99,7 @@ type RequestInfo struct {
 }
 
 // Store remembers idempotency keys. Its methods may be called concurrently. Keys have at most
-// 128 bytes, and values at most 128 KiB. The Bus of package redisbus is a Store.
+// 128 bytes, and values at most 129 KiB. The Bus of package redisbus is a Store.
 type Store interface {
 	// Claim stores value for ttl unless the key is taken. It returns nil if it has stored
 	// value, and the value that is stored otherwise. Of several concurrent calls with the

@@ -213,7 +213,7 @@ func (d *decoder) target(value []byte, post *ignis.Post) *problem {
 		return d.bad(".to", wantTarget)
 	}
 	if !d.key.allows(post.To) {
-		return problemForbidden.problem("The key does not allow to publish to " + describe(post.To) + ".").at(d.where(".to"))
+		return problemForbidden.problem("The key cannot be used to publish to " + describe(post.To) + ".").at(d.where(".to"))
 	}
 	d.posts = append(d.posts, *post)
 	return nil

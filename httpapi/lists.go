@@ -166,7 +166,7 @@ func (h *Handler) listClients(c *call, in *clientsInput) (*clientsAnswer, *probl
 
 func (h *Handler) getClient(c *call, in *clientInput) (*clientAnswer, *problem) {
 	if c.key.restricted() {
-		return nil, c.restricted("see all of a client")
+		return nil, c.restricted("describe a single client")
 	}
 	found, ok := h.cfg.Server.Client(in.ID)
 	if !ok {
