@@ -173,6 +173,7 @@ func TestPublishInvalid(t *testing.T) {
 		{message(`,"exclude":"a"`), 422, "invalid", ".exclude"},
 		{`{"event":"x","to":{"everyone":true},"exclude":[5]}`, 422, "invalid", ".exclude"},
 		{`{"event":"x","to":{"everyone":true},"exclude":[` + strings.Repeat(`"a",`, 1000) + `"a"]}`, 422, "invalid", ".exclude"},
+		{message(`,"data":` + strings.Repeat("[", 513) + strings.Repeat("]", 513)), 400, "malformed", "?"},
 		{message(`,"from":{}`), 422, "invalid", ".from"},
 		{message(`,"from":"c"`), 422, "invalid", ".from"},
 		{message(`,"from":{"userId":"u"}`), 422, "invalid", ".from"},
