@@ -137,7 +137,11 @@ func (c *call) storeContext() (context.Context, context.CancelFunc) {
 // replay answers as the earlier request with the same idempotency key was answered.
 func (c *call) replay(r *record, existing []byte) {
 	var before record
-	if err := json.Unmarshal(existing, &before); err != nil {
+	err := json.Unmarshal(existing, &before)
+	if s := before.Status; err == nil && s != 0 && (s < 200 || s > 599) {
+		err = fmt.Errorf("the status is %d", s)
+	}
+	if err != nil {
 		c.h.limit.Log(slog.LevelError, "the store has returned a malformed idempotency record", "request_id", c.id, "error", err)
 		c.refuse(problemUnknownOutcome.problem("The stored record of the idempotency key is malformed."))
 		return

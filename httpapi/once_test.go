@@ -221,10 +221,12 @@ func TestStoreFails(t *testing.T) {
 		_ = store.Replace(t.Context(), key, []byte(`{"r":"`+strings.Split(value, `"`)[3]+`","t":1}`), 0)
 	}
 	n.once("k", hello).problem(409, "idempotency-unknown")
-	for key := range store.snapshot() {
-		_ = store.Replace(t.Context(), key, []byte("garbage"), 0)
+	for key, value := range store.snapshot() {
+		for _, bad := range []string{"garbage", `{"r":"` + strings.Split(value, `"`)[3] + `","s":42}`, `{"r":"` + strings.Split(value, `"`)[3] + `","s":100}`} {
+			_ = store.Replace(t.Context(), key, []byte(bad), 0)
+			n.once("k", hello).problem(409, "idempotency-unknown")
+		}
 	}
-	n.once("k", hello).problem(409, "idempotency-unknown")
 	ann.Expect("hello", nil)
 	n.post("/v1/publish", `{"to":{"user":"ann"},"event":"last"}`)
 	ann.Expect("last", nil)
