@@ -50,7 +50,7 @@ type revokeRequest struct {
 
 type commandAnswer struct {
 	Body struct {
-		LocalClients int `json:"localClients" doc:"The number of clients of this instance that are concerned."`
+		LocalClients int `json:"localClients" doc:"The number of clients of this instance that the command affected."`
 	}
 }
 
