@@ -76,7 +76,7 @@ func (s *Server) target(to Address) (Address, error) {
 	return to, nil
 }
 
-// disconnectAll closes the clients of this server that d concerns, and returns their number.
+// disconnectAll closes the clients of this server that d addresses, and returns their number.
 func (s *Server) disconnectAll(d wire.Disconnection, fromBus bool) int {
 	var list []*session
 	if d.To.Type == wire.TypeClient {
@@ -93,7 +93,7 @@ func (s *Server) disconnectAll(d wire.Disconnection, fromBus bool) int {
 	return len(list)
 }
 
-// changeRooms changes the rooms of the clients of this server that r concerns, and returns
+// changeRooms changes the rooms of the clients of this server that r addresses, and returns
 // the number of clients.
 func (s *Server) changeRooms(r wire.RoomChange, fromBus bool) int {
 	list := s.appendRecipients(nil, r.To)
@@ -112,8 +112,8 @@ func (s *Server) changeRooms(r wire.RoomChange, fromBus bool) int {
 	return len(list)
 }
 
-// logCommand logs a command that was executed. Most servers have no client that a command
-// concerns, so that is worth a line only for debugging.
+// logCommand logs a command that was executed. Most commands from other servers address no
+// client of this one, so these are logged only at the level debug.
 func (s *Server) logCommand(message string, to Address, clients int, fromBus bool, args ...any) {
 	args = append([]any{"to", printable.Text(to.String(), loglimit.MaxText), "clients", clients, "from_bus", fromBus}, args...)
 	if clients == 0 && fromBus {

@@ -21,7 +21,8 @@ var (
 	// Config.MaxRevocations others.
 	ErrTooManyRevocations = errors.New("too many revocations are remembered: raise MaxRevocations, or revoke with IssuedBefore instead of each token")
 
-	// ErrNoCommands is wrapped by the error of Revoke if the bus is not a [CommandBus].
+	// ErrNoCommands is wrapped by the error of Revoke, DisconnectAll, JoinAll and LeaveAll if
+	// the bus is not a [CommandBus].
 	ErrNoCommands = errors.New("the bus carries no commands")
 )
 

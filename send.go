@@ -66,6 +66,15 @@ type letter struct {
 
 // letter validates the arguments of Send and returns them as a letter.
 func (s *Server) letter(to Address, event string, data any, o SendOption) (letter, error) {
+	l, err := s.unstamped(to, event, data, o)
+	if err == nil && l.message.From != (wire.Sender{}) {
+		l.message.Data = l.message.From.Stamp(l.message.Data)
+	}
+	return l, err
+}
+
+// unstamped is like letter, but does not add the sender to the data.
+func (s *Server) unstamped(to Address, event string, data any, o SendOption) (letter, error) {
 	l := letter{to: to, message: wire.Message{Event: event}}
 	if event == "" {
 		return l, errors.New("the event is empty")
@@ -83,9 +92,6 @@ func (s *Server) letter(to Address, event string, data any, o SendOption) (lette
 	}
 	if l.message.Data, err = s.encode(event, data); err != nil {
 		return l, err
-	}
-	if l.message.From != (wire.Sender{}) {
-		l.message.Data = l.message.From.Stamp(l.message.Data)
 	}
 	if l.to.Type == wire.TypeRoom {
 		l.message.Room = l.to.Name

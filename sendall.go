@@ -2,6 +2,7 @@ package ignis
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"sync"
 
@@ -56,10 +57,11 @@ func (s *Server) SendAll(ctx context.Context, posts ...Post) ([]Receipt, error) 
 	m := mailings.Get().(*mailing)
 	defer m.done()
 	for i, p := range posts {
-		l, err := s.letter(p.To, p.Event, p.Data, SendOption{Exclude: p.Exclude, Key: p.Key, From: p.From})
+		l, err := s.unstamped(p.To, p.Event, p.Data, SendOption{Exclude: p.Exclude, Key: p.Key, From: p.From})
 		if err != nil {
 			return nil, &PostError{i, err}
 		}
+		m.stamp(&l)
 		m.letters = append(m.letters, l)
 	}
 	receipts := make([]Receipt, len(posts))
@@ -87,6 +89,23 @@ func (s *Server) mail(m *mailing, receipts []Receipt) (failed error) {
 type mailing struct {
 	letters []letter
 	run     []outgoing
+
+	// The message that was stamped last.
+	from          wire.Sender
+	data, stamped json.RawMessage
+}
+
+// stamp adds the sender to the data of a letter. Consecutive letters with the same sender and
+// the same data share the result: a large message to many targets is in memory only once.
+func (m *mailing) stamp(l *letter) {
+	from, data := l.message.From, l.message.Data
+	if from == (wire.Sender{}) || len(data) == 0 {
+		return
+	}
+	if from != m.from || len(data) != len(m.data) || &data[0] != &m.data[0] {
+		m.from, m.data, m.stamped = from, data, from.Stamp(data)
+	}
+	l.message.Data = m.stamped
 }
 
 var mailings = sync.Pool{New: func() any { return new(mailing) }}
@@ -95,6 +114,7 @@ var mailings = sync.Pool{New: func() any { return new(mailing) }}
 func (m *mailing) done() {
 	clear(m.letters)
 	clear(m.run[:cap(m.run)])
+	m.from, m.data, m.stamped = wire.Sender{}, nil, nil
 	if len(m.letters) <= maxMailing {
 		m.letters, m.run = m.letters[:0], m.run[:0]
 		mailings.Put(m)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +13,26 @@ import (
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/wire"
 )
+
+// A relayed message to many targets is in memory only once. The test is not parallel, because it
+// measures what all tests allocate.
+func TestSendAllSharesData(t *testing.T) {
+	n := startMem(t, ignis.Config{})
+	data := json.RawMessage(`{"x":"` + strings.Repeat("x", 256<<10) + `"}`)
+	posts := make([]ignis.Post, 1000) // 256 MB if each has its own data
+	for i := range posts {
+		posts[i] = ignis.Post{To: ignis.ToUser(fmt.Sprint("user", i)), Event: "e", Data: data, From: wire.Sender{ID: "c"}}
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := n.SendAll(t.Context(), posts...); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20 {
+		t.Errorf("SendAll has allocated %d MiB", used>>20)
+	}
+}
 
 // SendAll has the effects of Send for each message, in order.
 func TestSendAll(t *testing.T) {

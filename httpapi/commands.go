@@ -50,7 +50,7 @@ type revokeRequest struct {
 
 type commandAnswer struct {
 	Body struct {
-		LocalClients int `json:"localClients" doc:"The number of clients of this instance that are concerned."`
+		LocalClients int `json:"localClients" doc:"The number of clients of this instance that the command affected."`
 	}
 }
 
@@ -165,7 +165,7 @@ func (h *Handler) revoke(ctx context.Context, c *call, in revokeRequest) (*comma
 // restricted returns the problem for a key that is restricted to some rooms.
 func (c *call) restricted(what string) *problem {
 	c.h.counts.forbidden.Add(1)
-	return problemForbidden.problem("The key is restricted to some rooms. It does not allow to " + what + ".")
+	return problemForbidden.problem("The key is restricted to some rooms, so it cannot be used to " + what + ".")
 }
 
 // command executes a command, whose arguments are valid.
@@ -187,6 +187,9 @@ func (c *call) command(ctx context.Context, do func(context.Context) (clients in
 	if c.did {
 		p.LocalClients = &n
 	}
+	// A command may be executed twice, so a repetition with the same idempotency key must
+	// reach the other instances instead of getting this answer again.
+	c.did = false
 	return nil, p
 }
 

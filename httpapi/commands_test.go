@@ -20,7 +20,7 @@ func (n *node) inRooms(c *ignistest.Client, want ...string) {
 	})
 }
 
-// Commands concern the clients of every instance.
+// Commands affect the clients of every instance.
 func TestCommands(t *testing.T) {
 	buses := bustest.NewCluster(2)
 	a, b := start(t, setup{bus: buses[0]}), start(t, setup{bus: buses[1]})
@@ -148,7 +148,7 @@ func TestInvalidCommands(t *testing.T) {
 	ann.Expect("hello", nil) // it is still connected
 }
 
-// If the bus fails, the problem says how many clients were concerned here.
+// If the bus fails, the problem says how many clients were affected here.
 func TestCommandsWithoutTheBus(t *testing.T) {
 	failing := &refusing{Bus: bustest.NewCluster(1)[0]}
 	failing.refuse("version")

@@ -27,7 +27,8 @@ type Config struct {
 	// Store remembers idempotency keys for all instances; a redisbus.Bus is one. Nil: this
 	// instance remembers them in memory, at most 64 MiB, so they have no effect on others.
 	Store Store
-	// IdempotencyTTL is the time for which an idempotency key is remembered. 0: 10 minutes.
+	// IdempotencyTTL is the time for which an idempotency key is remembered. It must be at
+	// least 4 s longer than CommandTimeout. 0: 10 minutes.
 	IdempotencyTTL time.Duration
 	// MaxIdempotencyKeys is the maximum number of requests with an idempotency key that this
 	// instance accepts within IdempotencyTTL. Further ones are answered with 503. A key
@@ -103,7 +104,7 @@ type RequestInfo struct {
 }
 
 // Store remembers idempotency keys. Its methods may be called concurrently. Keys have at most
-// 128 bytes, and values at most 128 KiB. The Bus of package redisbus is a Store.
+// 128 bytes, and values at most 129 KiB. The Bus of package redisbus is a Store.
 type Store interface {
 	// Claim stores value for ttl unless the key is taken. It returns nil if it has stored
 	// value, and the value that is stored otherwise. Of several concurrent calls with the
@@ -165,8 +166,8 @@ func (c Config) withDefaults() (Config, map[string]*key, error) {
 	}
 	c.MaxBuffered = max(c.MaxBuffered, c.MaxBody)
 	c.MaxFailures = cmp.Or(c.MaxFailures, 20)
-	if c.IdempotencyTTL < minTTL {
-		return fail(fmt.Errorf("Config.IdempotencyTTL is %v: want at least %v", c.IdempotencyTTL, minTTL))
+	if least := c.longest(); c.IdempotencyTTL < least {
+		return fail(fmt.Errorf("Config.IdempotencyTTL is %v: want at least %v (CommandTimeout and the time for the Store), or a request could be executed again while it is in progress", c.IdempotencyTTL, least))
 	}
 	if c.RemoteAddr == nil {
 		c.RemoteAddr = func(r *http.Request) string { return r.RemoteAddr }

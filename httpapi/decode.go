@@ -213,7 +213,7 @@ func (d *decoder) target(value []byte, post *ignis.Post) *problem {
 		return d.bad(".to", wantTarget)
 	}
 	if !d.key.allows(post.To) {
-		return problemForbidden.problem("The key does not allow to publish to " + describe(post.To) + ".").at(d.where(".to"))
+		return problemForbidden.problem("The key cannot be used to publish to " + describe(post.To) + ".").at(d.where(".to"))
 	}
 	d.posts = append(d.posts, *post)
 	return nil
@@ -283,15 +283,18 @@ func (d *decoder) sender(value []byte) (s wire.Sender, p *problem) {
 		bad()
 		return s, p
 	}
+	ids, users := 0, 0
 	_ = wire.EachField(value, func(key, value []byte) { // cannot fail, because value is a valid object
 		var ok bool
 		switch string(key) {
 		case "id":
 			s.ID, ok = text(value)
+			ids++
 		case "userId":
 			s.UserID, ok = text(value)
+			users++
 		}
-		if !ok {
+		if !ok || ids > 1 || users > 1 {
 			bad()
 		}
 	})

@@ -10,6 +10,19 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
+// panicking is a bus that panics when an envelope contains a text.
+type panicking struct {
+	ignis.Bus
+	text string
+}
+
+func (b *panicking) Publish(channel string, envelope []byte) error {
+	if bytes.Contains(envelope, []byte(b.text)) {
+		panic("no luck")
+	}
+	return b.Bus.Publish(channel, envelope)
+}
+
 // refusing is a bus that refuses envelopes that contain a text, and commands if it is set. It
 // carries commands.
 type refusing struct {

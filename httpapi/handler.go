@@ -319,9 +319,6 @@ func (c *call) answer(status int, body []byte) {
 
 // refuse answers with a problem.
 func (c *call) refuse(p *problem) {
-	if c.buffer == nil && c.r.ContentLength != 0 {
-		c.expectBody() // nothing of it was read
-	}
 	p.RequestID = c.id
 	for name, values := range p.GetHeaders() {
 		c.w.Header()[name] = values
@@ -338,6 +335,9 @@ func (c *call) refuse(p *problem) {
 func (c *call) send(status int, body []byte) {
 	if c.record != nil {
 		c.finishOnce(status, body)
+	}
+	if c.buffer == nil && c.r.ContentLength != 0 {
+		c.expectBody() // nothing of it was read
 	}
 	c.status = status
 	if len(body) > 1024 { // package net/http sets it for short bodies

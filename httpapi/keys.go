@@ -40,8 +40,9 @@ type Key struct {
 	// Rooms restricts the key to the rooms that match one of the patterns, in which * stands
 	// for any characters. A restricted key can publish to these rooms, and not to users,
 	// clients or everyone. It can make clients join and leave these rooms, and list their
-	// clients. It cannot disconnect clients, revoke access, or list users. Empty: all rooms
-	// and everything else that the scopes allow.
+	// clients. It cannot disconnect clients, revoke access, list users, or describe a single
+	// client. Every client is in a room named by its ID, which a pattern such as * or a*
+	// matches, too. Empty: all rooms and everything else that the scopes allow.
 	Rooms []string
 	// Rate is the number of requests and messages per second that are accepted with the key
 	// by this instance. A request to publish counts as its number of messages. 0: 10,000.

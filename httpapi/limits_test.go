@@ -100,6 +100,20 @@ func TestNoBodyWithoutKey(t *testing.T) {
 	n.answer(n.raw("POST /api/v1/publish HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer publish.wrong\r\nContent-Length: 1000\r\n\r\n")).problem(401, "unauthorized")
 }
 
+// A body that nothing reads does not have to arrive, whether a key is needed or not.
+func TestUnwantedBody(t *testing.T) {
+	n := start(t, setup{api: httpapi.Config{BodyTimeout: 50 * time.Millisecond}})
+	for _, path := range []string{"/v1/counts", "/v1/clients?limit=0", "/openapi.json", "/v2"} {
+		conn := n.raw("GET /api" + path + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + n.keys["all"] + "\r\nContent-Length: 1000\r\n\r\n")
+		if err := conn.SetReadDeadline(time.Now().Add(deadline)); err != nil {
+			t.Fatal(err)
+		}
+		if a := n.answer(conn); a.header.Get("X-Request-Id") == "" {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+}
+
 // The rate of a key is limited, in requests and messages.
 func TestRateLimit(t *testing.T) {
 	n := start(t, setup{keys: []httpapi.Key{
@@ -149,7 +163,7 @@ func (b hanging) ReceiveCommands(ctx context.Context, stored, sent func(...[]byt
 // More requests than MaxConcurrent are refused, not queued.
 func TestConcurrentRequests(t *testing.T) {
 	b := hanging{bustest.NewCluster(1)[0], make(chan chan struct{})}
-	n := start(t, setup{bus: b, api: httpapi.Config{MaxConcurrent: 2, CommandTimeout: time.Hour}})
+	n := start(t, setup{bus: b, api: httpapi.Config{MaxConcurrent: 2, CommandTimeout: time.Hour, IdempotencyTTL: 2 * time.Hour}})
 	answers := make(chan answer)
 	var calls []chan struct{}
 	for range 2 {
@@ -226,7 +240,7 @@ func TestClientDisconnectsDuringACommand(t *testing.T) {
 	b := hanging{bustest.NewCluster(1)[0], make(chan chan struct{})}
 	infos := make(chan httpapi.RequestInfo, 1)
 	gone := make(chan struct{})
-	n := start(t, setup{bus: b, api: httpapi.Config{CommandTimeout: time.Hour, OnRequest: func(i httpapi.RequestInfo) { infos <- i }, RemoteAddr: func(r *http.Request) string {
+	n := start(t, setup{bus: b, api: httpapi.Config{CommandTimeout: time.Hour, IdempotencyTTL: 2 * time.Hour, OnRequest: func(i httpapi.RequestInfo) { infos <- i }, RemoteAddr: func(r *http.Request) string {
 		context.AfterFunc(r.Context(), func() { close(gone) })
 		return r.RemoteAddr
 	}}})

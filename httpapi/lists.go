@@ -100,15 +100,15 @@ type countsAnswer struct {
 
 type clientsInput struct {
 	View  string `query:"view" enum:"instance,cluster" default:"instance" doc:"What the answer is about: this instance, or the cluster as far as this instance knows it."`
-	After string `query:"after" maxLength:"1024" doc:"Return entries after this one. Use next of the previous page."`
+	After string `query:"after" doc:"Return entries after this one. Use next of the previous page."`
 	Limit int    `query:"limit" minimum:"1" default:"100" doc:"The maximum number of entries. The server may return fewer."`
-	User  string `query:"user" maxLength:"1024" doc:"Only the clients of this user."`
-	Room  string `query:"room" maxLength:"1024" doc:"Only the clients in this room."`
+	User  string `query:"user" doc:"Only the clients of this user."`
+	Room  string `query:"room" doc:"Only the clients in this room."`
 }
 
 type namesInput struct {
 	View  string `query:"view" enum:"instance,cluster" default:"instance" doc:"What the answer is about: this instance, or the cluster as far as this instance knows it."`
-	After string `query:"after" maxLength:"1024" doc:"Return entries after this one. Use next of the previous page."`
+	After string `query:"after" doc:"Return entries after this one. Use next of the previous page."`
 	Limit int    `query:"limit" minimum:"1" default:"100" doc:"The maximum number of entries. The server may return fewer."`
 }
 
@@ -117,7 +117,7 @@ type countInput struct {
 }
 
 type clientInput struct {
-	ID string `path:"id" maxLength:"1024"`
+	ID string `path:"id"`
 }
 
 type clientAnswer struct{ Body clientInfo }
@@ -166,7 +166,7 @@ func (h *Handler) listClients(c *call, in *clientsInput) (*clientsAnswer, *probl
 
 func (h *Handler) getClient(c *call, in *clientInput) (*clientAnswer, *problem) {
 	if c.key.restricted() {
-		return nil, c.restricted("see all of a client")
+		return nil, c.restricted("describe a single client")
 	}
 	found, ok := h.cfg.Server.Client(in.ID)
 	if !ok {

@@ -13,14 +13,11 @@ import (
 )
 
 const (
-	// minTTL is the minimum of Config.IdempotencyTTL.
-	minTTL = time.Second
 	// maxIdempotencyKey is the maximum length of an idempotency key, in bytes.
 	maxIdempotencyKey = 255
 	// storeTimeout limits each call of the store.
 	storeTimeout = 2 * time.Second
-	// inProgress is the time after which the request that has claimed a key has certainly
-	// ended. If its answer is still not stored then, it never will be.
+	// inProgress is the minimum of once.inProgress. It allows for clocks that differ.
 	inProgress = time.Minute
 	// maxRecorded is the maximum size of an answer that is stored, in bytes.
 	maxRecorded = 96 << 10
@@ -31,10 +28,20 @@ type once struct {
 	store Store
 	ttl   time.Duration
 	limit window
+
+	// inProgress is the time after which the request that has claimed a key has certainly
+	// ended. If its answer is still not stored then, it never will be.
+	inProgress time.Duration
 }
 
+// longest returns the longest time from claiming a key until the answer is stored.
+func (c *Config) longest() time.Duration { return c.CommandTimeout + 2*storeTimeout }
+
 func newOnce(cfg Config) *once {
-	o := &once{store: cfg.Store, ttl: cfg.IdempotencyTTL, limit: window{limit: cfg.MaxIdempotencyKeys, slot: cfg.IdempotencyTTL / slots}}
+	o := &once{
+		store: cfg.Store, ttl: cfg.IdempotencyTTL, inProgress: max(inProgress, cfg.longest()),
+		limit: window{limit: cfg.MaxIdempotencyKeys, slot: cfg.IdempotencyTTL / slots},
+	}
 	if o.store == nil {
 		o.store = newMemory()
 	}
@@ -130,7 +137,11 @@ func (c *call) storeContext() (context.Context, context.CancelFunc) {
 // replay answers as the earlier request with the same idempotency key was answered.
 func (c *call) replay(r *record, existing []byte) {
 	var before record
-	if err := json.Unmarshal(existing, &before); err != nil {
+	err := json.Unmarshal(existing, &before)
+	if s := before.Status; err == nil && s != 0 && (s < 200 || s > 599) {
+		err = fmt.Errorf("the status is %d", s)
+	}
+	if err != nil {
 		c.h.limit.Log(slog.LevelError, "the store has returned a malformed idempotency record", "request_id", c.id, "error", err)
 		c.refuse(problemUnknownOutcome.problem("The stored record of the idempotency key is malformed."))
 		return
@@ -139,7 +150,7 @@ func (c *call) replay(r *record, existing []byte) {
 	switch {
 	case before.Request != r.Request:
 		c.refuse(problemKeyReused.problem("The idempotency key was used for another operation or another body."))
-	case before.Status == 0 && age < inProgress:
+	case before.Status == 0 && age < c.h.once.inProgress:
 		c.refuse(problemInProgress.problem("Try again to get its answer.").after(time.Second))
 	case before.Status == 0:
 		c.refuse(problemUnknownOutcome.problem("The instance that executed the request has not stored its answer. It may have been executed or not. To execute it again, use another idempotency key."))

@@ -162,6 +162,43 @@ func TestPartialAnswersAreReplayed(t *testing.T) {
 	ann.Expect("last", nil)
 }
 
+// A command that did not reach the other instances is executed again, because that is safe.
+func TestFailedCommandsAreRepeated(t *testing.T) {
+	bus := &refusing{Bus: bustest.NewCluster(1)[0]}
+	n := start(t, setup{bus: bus, api: httpapi.Config{Store: newShared()}})
+	ann := n.dial("ann")
+	revoke := func() answer {
+		return n.post("/v1/revoke", `{"user":"ann","until":"2100-01-01T00:00:00Z"}`, "Idempotency-Key", "k")
+	}
+	bus.refuse(`"command":"revoke"`)
+	if p := revoke().problem(503, "bus-unavailable"); p.LocalClients == nil || *p.LocalClients != 1 {
+		t.Errorf("problem %+v", p)
+	}
+	ann.ExpectClose(4006)
+	bus.refuse("")
+	if replayed(revoke().ok(`{"localClients":0}`)) {
+		t.Error("the command was not executed again")
+	}
+	if !replayed(revoke().ok(`{"localClients":0}`)) {
+		t.Error("the command was executed a third time")
+	}
+}
+
+// A batch of which a part was sent before a panic is not sent again.
+func TestPanicAfterAPartWasSent(t *testing.T) {
+	bus := &panicking{Bus: bustest.NewCluster(1)[0], text: `"event":"second"`}
+	n := start(t, setup{bus: bus, api: httpapi.Config{Store: newShared()}})
+	ann := n.dial("ann")
+	batch := func() answer {
+		return n.post("/v1/publish/batch", `{"messages":[{"to":{"user":"ann"},"event":"first"},{"to":{"room":"r"},"event":"second"}]}`, "Idempotency-Key", "k")
+	}
+	batch().problem(500, "internal")
+	batch().problem(409, "idempotency-in-progress")
+	ann.Expect("first", nil)
+	n.post("/v1/publish", `{"to":{"user":"ann"},"event":"last"}`)
+	ann.Expect("last", nil)
+}
+
 // Without the store, a request with a key is not executed.
 func TestStoreFails(t *testing.T) {
 	store := newShared()
@@ -184,10 +221,12 @@ func TestStoreFails(t *testing.T) {
 		_ = store.Replace(t.Context(), key, []byte(`{"r":"`+strings.Split(value, `"`)[3]+`","t":1}`), 0)
 	}
 	n.once("k", hello).problem(409, "idempotency-unknown")
-	for key := range store.snapshot() {
-		_ = store.Replace(t.Context(), key, []byte("garbage"), 0)
+	for key, value := range store.snapshot() {
+		for _, bad := range []string{"garbage", `{"r":"` + strings.Split(value, `"`)[3] + `","s":42}`, `{"r":"` + strings.Split(value, `"`)[3] + `","s":100}`} {
+			_ = store.Replace(t.Context(), key, []byte(bad), 0)
+			n.once("k", hello).problem(409, "idempotency-unknown")
+		}
 	}
-	n.once("k", hello).problem(409, "idempotency-unknown")
 	ann.Expect("hello", nil)
 	n.post("/v1/publish", `{"to":{"user":"ann"},"event":"last"}`)
 	ann.Expect("last", nil)

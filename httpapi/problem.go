@@ -55,7 +55,7 @@ type problem struct {
 	// What was done although the other instances were not reached.
 	LocalRecipients *int            `json:"localRecipients,omitempty" doc:"The number of clients of this instance that the messages were queued for."`
 	Messages        []messageResult `json:"messages,omitempty" nullable:"false" doc:"What was done with each message."`
-	LocalClients    *int            `json:"localClients,omitempty" doc:"The number of clients of this instance that are concerned."`
+	LocalClients    *int            `json:"localClients,omitempty" doc:"The number of clients of this instance that the command affected."`
 
 	retryAfter time.Duration // 0: no header
 }

@@ -48,12 +48,14 @@ func (c *call) publishAll(batch bool) {
 		return
 	}
 	c.key.bucket.charge(len(d.posts) - 1) // one was taken before
+	c.did = true                          // if SendAll panics, a part may have been sent
 	receipts, err := c.h.cfg.Server.SendAll(c.r.Context(), d.posts...)
 	if receipts == nil {
+		c.did = false
 		c.refuse(c.notSent(err, d, batch))
 		return
 	}
-	c.did, c.messages = true, len(d.posts)
+	c.messages = len(d.posts)
 	if err != nil {
 		c.refuse(c.partlySent(err, receipts, d.sizes))
 		return

@@ -24,7 +24,7 @@ func startOn(t *testing.T, url string) (*node, *redisbus.Bus) {
 	return start(t, setup{bus: bus, api: httpapi.Config{Store: bus, CommandTimeout: 50 * time.Millisecond}}), bus
 }
 
-// With two servers on one Redis, a request to one of them concerns the clients of both.
+// With two servers on one Redis, a request to one of them affects the clients of both.
 func TestOverRedis(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)

@@ -134,6 +134,20 @@ func TestApplicationsCannotAddSeriesWithoutLimit(t *testing.T) {
 	}
 }
 
+// Texts that are equal as labels are counted together.
+func TestEqualLabels(t *testing.T) {
+	rec := promignis.NewRecorder()
+	refused := rec.Hooks().Refused
+	x := strings.Repeat("x", 119)
+	for _, reason := range []string{"a\xff", "a\xfe", x + "é", x + "日"} { // the last two are cut within a character
+		refused(ignis.RefusedInfo{Reason: reason})
+	}
+	expect(t, values(t, promignis.Config{Recorder: rec}), map[string]float64{
+		`ignis_upgrades_total{outcome="a�"}`:         2,
+		`ignis_upgrades_total{outcome="` + x + `�"}`: 2,
+	})
+}
+
 // The reason of an authentication is only known for errors with LogCause.
 func TestReasonOfErrors(t *testing.T) {
 	rec := promignis.NewRecorder()

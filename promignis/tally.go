@@ -48,6 +48,9 @@ func (v *vocabulary) value(text string) string {
 	if len(text) > maxValueLength {
 		text = text[:maxValueLength]
 	}
+	// Texts that are equal as labels, which are valid UTF-8, must have one value, because a
+	// scrape fails if two series are equal.
+	text = strings.ToValidUTF8(text, "\uFFFD")
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if kept, ok := v.known[text]; ok {

@@ -46,7 +46,7 @@ type Command struct {
 	ID string
 	// ServerID is the UUID of the server that has already executed the command, or empty.
 	ServerID string
-	// To is the address of the clients that the command concerns, or zero.
+	// To is the address of the clients that the command is for, or zero.
 	To Address
 	// Data contains the arguments as JSON, or nil. After [DecodeCommand] it shares memory
 	// with the input.

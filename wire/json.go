@@ -67,7 +67,8 @@ func EachElement(text []byte, f func(value []byte)) error {
 type ObjectScanner struct {
 	// List is the name of the field whose value is the list.
 	List string
-	// Field is called with each field of each object in the list, as by [EachField].
+	// Field is called with each field of each object in the list, as by [EachField]. The list
+	// and its objects do not count for [MaxDepth].
 	Field func(key, value []byte)
 	// Element is called after the fields of an object in the list, and for elements that are
 	// not objects, as by [EachElement].

@@ -64,8 +64,8 @@ func TestObjectScanner(t *testing.T) {
 	}
 }
 
-// An ObjectScanner accepts what EachField accepts, except that the list may be nested a little less
-// deep, and calls the same functions.
+// An ObjectScanner accepts what EachField accepts, except that the list may be nested a little
+// deeper, and calls the same functions.
 func FuzzObjectScanner(f *testing.F) {
 	for _, text := range []string{`{"l":[{"a":1},2],"x":{"l":[3]}}`, `{"l":[[{"a":1}]],"l":{}}`, `[]`, `{"l":[`, ` {"\u006c" : [ ] } `} {
 		f.Add([]byte(text))
@@ -96,6 +96,24 @@ func FuzzObjectScanner(f *testing.F) {
 			t.Errorf("%q:\n%q\nwant\n%q", text, got, want)
 		}
 	})
+}
+
+// A value may be nested as deep in an object of the list as in an object that is not in a list.
+func TestDepthInList(t *testing.T) {
+	for depth, want := range map[int]error{wire.MaxDepth: nil, wire.MaxDepth + 1: wire.ErrFormat} {
+		object := `{"a":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + `}`
+		if err := wire.EachField([]byte(object), func(_, _ []byte) {}); !errors.Is(err, want) {
+			t.Errorf("depth %d: EachField = %v", depth, err)
+		}
+		if _, err := scan([]byte(`{"l":[` + object + `]}`)); !errors.Is(err, want) {
+			t.Errorf("depth %d: Scan = %v", depth, err)
+		}
+	}
+	// Only the list of the outer object is one.
+	got, err := scan([]byte(`{"l":[{"l":[{"b":1}]}]}`))
+	if want := []string{`field "l" [{"b":1}]`, `element {"l":[{"b":1}]}`, `other "l" `}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v", got, err)
+	}
 }
 
 // Data that is marked as checked is not checked again.

@@ -120,8 +120,12 @@ func (s *scanner) object(depth int, f func(key, value []byte)) {
 		s.space()
 		start = s.pos
 		if s.list != nil && depth < 0 && s.peek() == '[' && string(s.keyText(key)) == s.list.List {
-			s.array(depth+1, s.list.Field, s.list.Element)
-			start = -1
+			// The list and its objects do not count, as this object does not, so that a value
+			// may be nested as deep in them as by itself.
+			list := s.list
+			s.list = nil // only this list is one
+			s.array(depth-1, list.Field, list.Element)
+			s.list, start = list, -1
 		} else {
 			s.value(depth + 1)
 		}

@@ -30,8 +30,8 @@ type Config struct {
 	// they share an httpapi.Config.Store. 1: requests are not repeated and have no idempotency
 	// key, which saves the server two round trips to Redis. 0: 3.
 	Attempts int
-	// Pause is the time between two attempts, unless the server asks for a longer one. 0:
-	// 200 ms.
+	// Pause is the time between two attempts, unless the server asks for a longer one. If it
+	// asks for more than 30 s, the request is not sent again. 0: 200 ms.
 	Pause time.Duration
 	// MaxBatch is the maximum number of messages in a request. It must not exceed MaxBatch of
 	// the servers. 0: 500.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -256,6 +257,32 @@ func status(code int, problem string) func(http.ResponseWriter, *http.Request, h
 }
 
 func kind(name string) string { return `{"type":"urn:ignis:problem:` + name + `","detail":"why"}` }
+
+// transport answers requests without a network.
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// A server, or a proxy during maintenance, can ask for a pause, but not make the caller wait for
+// hours.
+func TestRetryAfter(t *testing.T) {
+	for seconds, want := range map[string]time.Duration{"": 400 * time.Millisecond, "2": 4 * time.Second, "30": time.Minute, "31": 0, "3600": 0} {
+		synctest.Test(t, func(t *testing.T) {
+			answer := transport(func(r *http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: 503, Header: http.Header{"Retry-After": {seconds}}, Body: http.NoBody, Request: r}, nil
+			})
+			p, err := httppublisher.New(httppublisher.Config{URL: "http://x/api", Key: "k", Client: &http.Client{Transport: answer}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			err = p.SendCommands(t.Context(), wire.Revocation{UserID: "ann", Until: began.Add(time.Hour)}.Encode())
+			if waited := time.Since(began); err == nil || waited != want {
+				t.Errorf("Retry-After %q: %v after %v, want %v", seconds, err, waited, want)
+			}
+		})
+	}
+}
 
 // A request that fails for now is repeated, and executed once.
 func TestAttempts(t *testing.T) {

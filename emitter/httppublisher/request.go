@@ -121,10 +121,17 @@ func (p *Publisher) post(ctx context.Context, req request) error {
 	}
 }
 
-// pause waits before the next attempt. It reports false if ctx ends first.
+// maxRetryAfter is the longest time that the server may ask for before the next attempt.
+const maxRetryAfter = 30 * time.Second
+
+// pause waits before the next attempt. It reports false if ctx ends first, or if the server asks
+// for too long a time.
 func (p *Publisher) pause(ctx context.Context, answer *Error) bool {
 	d := p.cfg.Pause
 	if answer != nil {
+		if answer.retryAfter > maxRetryAfter {
+			return false
+		}
 		d = max(d, answer.retryAfter)
 	}
 	if end, ok := ctx.Deadline(); ok && time.Until(end) < d {
