@@ -11,6 +11,7 @@ import (
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/internal/app"
+	"github.com/ignis-go/ignis/internal/logarea"
 	"github.com/ignis-go/ignis/redisbus"
 )
 
@@ -45,32 +46,34 @@ func (c *serveCmd) Run(ctx context.Context, command *kong.Context, std *stdio) e
 	if err != nil {
 		return err
 	}
-	level := new(slog.LevelVar)
-	level.Set(e.level())
-	log := newLogger(std.err, e.LogFormat, level)
+	levels := logarea.NewLevels()
+	levels.Set(e.logLevels())
+	log, announce := newAreaLogger(std, e.LogFormat, levels, e.file)
+	program := logarea.With(log, logarea.Program)
 	cfg, err := e.appConfig(log)
 	if err != nil {
 		return err
 	}
-	if cfg.Redis, err = e.redisFlags.load(e.Redis, "", log); err != nil {
+	if cfg.Redis, err = e.redisFlags.load(e.Redis, "", logarea.With(log, logarea.Redis)); err != nil {
 		return e.serveError(err)
 	}
 	cfg.Server.MemoryLimit = memoryBudget(e.MemoryLimit)
 	cfg.OnReady = func(urls []string) {
 		if err := e.announce(std, urls); err != nil {
-			log.Warn("could not write to standard output", "error", err)
+			program.Warn("could not write to standard output", "error", err)
 		}
 	}
 	a, err := app.New(cfg)
 	if err != nil {
 		return e.serveError(err)
 	}
+	announce()
 	// The reloader ends with the server.
 	reloading, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r := reloader{running: e, app: a, level: level, log: log}
+		r := reloader{running: e, app: a, levels: levels, base: log, log: program}
 		r.run(reloading, std.hangups)
 	}()
 	err = a.Run(ctx)
@@ -85,6 +88,8 @@ func (e *effective) appConfig(log *slog.Logger) (c app.Config, err error) {
 		Listen:         e.listenFlags.config(),
 		Path:           e.Path,
 		Server:         e.limits(log),
+		RedisRequired:  e.RedisRequired,
+		Metrics:        e.metricsFlags.config(),
 		Dev:            e.Dev,
 		JWTSecretFile:  e.JWTSecretFile,
 		JWTSecret:      []byte(e.JWTSecret),

@@ -129,6 +129,7 @@ func values(k *configfile.Key) []string {
 		"webhook.events": {"joined", "left", "connected"}, "tokens.expiry_leeway": {"1s", "2s", "3s"}, "webhook.event_max_age": {"1s", "2s", "3s"},
 		"tokens.jwks":        {"https://a.example/jwks", "https://b.example/jwks", "https://c.example/jwks"},
 		"limits.user_policy": {"close-oldest", "refuse-new", "close-oldest"}, "limits.memory_limit": {"1GiB", "off", "5MiB"}, "limits.byte_rate": {"1KiB", "off", "4"},
+		"log.levels": {"redis=debug", "redis=warn,listen=error", "webhook=info"}, "metrics.listen": {"127.0.0.1:1", ":2", "localhost:3"},
 	}
 	if v := byPath[k.Path]; v != nil {
 		return v

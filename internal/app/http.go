@@ -25,12 +25,8 @@ func (a *App) handler() http.Handler {
 		switch r.URL.Path {
 		case a.cfg.Path:
 			a.server.ServeHTTP(w, r)
-		case healthPath:
-			answer(w, r, probe{Status: "alive"})
-		case readyPath:
-			answer(w, r, readiness(a.server.Health(), a.cfg.Dev))
 		default:
-			http.NotFound(w, r)
+			a.serveProbe(w, r)
 		}
 	})
 	if a.dev != nil {

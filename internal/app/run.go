@@ -18,13 +18,20 @@ const startNotice = 2 * time.Second
 // all clients that the server is going away and closes everything. Run must be called only
 // once.
 func (a *App) Run(ctx context.Context) error {
-	a.limit.Open()
-	defer a.limit.Close()
+	for _, l := range a.limits {
+		l.Open()
+		defer l.Close()
+	}
+	closeMetrics, err := a.serveMetrics(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeMetrics()
 	if err := a.listen(ctx); err != nil {
 		return err
 	}
 	gate := newGate(a.waiting)
-	hs := newHTTPServer(gate.open(a.handler()), a.limit)
+	hs := newHTTPServer(gate.open(a.handler()), a.httpLimit)
 	hs.ConnContext = gate.attach
 
 	// The server must outlive the listener, so its context is not ctx.
@@ -47,9 +54,10 @@ func (a *App) Run(ctx context.Context) error {
 		a.log.Info("listening", "address", l.Addr().String(), "url", l.URL(), "descriptors", DescriptorLimit())
 	}
 
-	err := a.wait(ctx, urls, web, server)
+	err = a.wait(ctx, urls, web, server)
 
 	// Stop accepting clients before disconnecting the connected ones.
+	a.stopping.Store(true)
 	a.listeners.Close()
 	stop()
 	<-server.done

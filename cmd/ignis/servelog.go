@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/ignis-go/ignis/internal/configfile"
+	"github.com/ignis-go/ignis/internal/logarea"
+)
+
+// levelNames are the names of levels.
+var levelNames = []string{"debug", "info", "warn", "error"}
+
+// levelName is the name of a level. Empty: that of log.level.
+type levelName string
+
+// UnmarshalText accepts what Syntax lists.
+func (l *levelName) UnmarshalText(text []byte) error {
+	if !slices.Contains(levelNames, string(text)) {
+		return fmt.Errorf("expected debug, info, warn or error, but got %q", text)
+	}
+	*l = levelName(text)
+	return nil
+}
+
+// Syntax implements [configfile.Scalar].
+func (levelName) Syntax() configfile.Syntax {
+	return configfile.Syntax{Type: "string", Enum: levelNames}
+}
+
+func (l levelName) String() string { return string(l) }
+
+// areaLevels are the levels of areas of the log. The keys are those of package logarea, except
+// areas that ignis serve does not have.
+type areaLevels struct {
+	Program levelName `key:"program" help:"Start, configuration and shutdown."`
+	Server  levelName `key:"server" help:"Clients, their messages, and callbacks."`
+	Redis   levelName `key:"redis" help:"Connections to Redis, and messages of other instances."`
+	Webhook levelName `key:"webhook" help:"Requests to the application's endpoint."`
+	Tokens  levelName `key:"tokens" help:"Keys that tokens are verified with."`
+	Access  levelName `key:"access" help:"What the access rules refuse."`
+	Listen  levelName `key:"listen" help:"Listeners, TLS, and connections that are not requests yet."`
+	HTTP    levelName `key:"http" help:"Requests other than those of clients, such as probes and scrapes."`
+}
+
+// fields calls f with each area and a pointer to its level.
+func (l *areaLevels) fields(f func(area string, level *levelName)) {
+	v := reflect.ValueOf(l).Elem()
+	for i := range v.NumField() {
+		f(v.Type().Field(i).Tag.Get("key"), v.Field(i).Addr().Interface().(*levelName))
+	}
+}
+
+// UnmarshalText parses comma-separated pairs such as redis=debug.
+func (l *areaLevels) UnmarshalText(text []byte) error {
+	*l = areaLevels{}
+	if len(text) == 0 {
+		return nil
+	}
+	for pair := range strings.SplitSeq(string(text), ",") {
+		area, level, ok := strings.Cut(strings.TrimSpace(pair), "=")
+		if !ok {
+			return fmt.Errorf("expected comma-separated pairs such as redis=debug,webhook=warn, but got %q", text)
+		}
+		var areas []string
+		var err error
+		found := false
+		l.fields(func(name string, value *levelName) {
+			if areas = append(areas, name); name == area {
+				found, err = true, value.UnmarshalText([]byte(level))
+			}
+		})
+		switch {
+		case !found:
+			return fmt.Errorf("there is no area %q; the areas are %s", area, strings.Join(areas, ", "))
+		case err != nil:
+			return fmt.Errorf("%s: %w", area, err)
+		}
+	}
+	return nil
+}
+
+// Syntax implements [configfile.Scalar].
+func (areaLevels) Syntax() configfile.Syntax {
+	pair := `\s*(`
+	new(areaLevels).fields(func(area string, _ *levelName) { pair += area + "|" })
+	pair = strings.TrimSuffix(pair, "|") + `)=(` + strings.Join(levelNames, "|") + `)\s*`
+	return configfile.Syntax{Type: "string", Pattern: "^(" + pair + "(," + pair + ")*)?$"}
+}
+
+// logLevels returns the level of areas without one of their own, and those of the others.
+func (s *settings) logLevels() (others slog.Level, byArea map[string]slog.Level) {
+	byArea = make(map[string]slog.Level)
+	s.LogLevels.fields(func(area string, name *levelName) {
+		var level slog.Level
+		if *name != "" && level.UnmarshalText([]byte(*name)) == nil {
+			byArea[area] = level
+		}
+	})
+	return s.level(), byArea
+}
+
+// newAreaLogger returns a logger whose areas have these levels. Its first line describes this
+// program, and is written before the first other line, or when announce is called. The errors
+// of a wrong command line are thus not preceded by it. file is the name of the configuration
+// file, and may be empty.
+func newAreaLogger(std *stdio, format string, levels *logarea.Levels, file string) (log *slog.Logger, announce func()) {
+	h := levels.Handler(newLogger(std.err, format, slog.LevelDebug).Handler())
+	announce = sync.OnceFunc(func() {
+		logarea.With(slog.New(h), logarea.Program).Info("ignis is starting", thisBuild().attributes(file)...)
+	})
+	return slog.New(announcing{h, announce}), announce
+}
+
+// attributes returns the attributes of the first line of the log.
+func (b build) attributes(file string) []any {
+	list := []any{"version", b.Version}
+	if b.Revision != "" {
+		list = append(list, "revision", b.Revision)
+	}
+	list = append(list, "go", b.Go)
+	if file != "" {
+		list = append(list, "file", file)
+	}
+	return list
+}
+
+// announcing is a handler that calls a function before each line.
+type announcing struct {
+	slog.Handler
+	announce func()
+}
+
+// Handle writes a line.
+func (h announcing) Handle(ctx context.Context, r slog.Record) error {
+	h.announce()
+	return h.Handler.Handle(ctx, r)
+}
+
+// WithAttrs returns a handler with the attributes.
+func (h announcing) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return announcing{h.Handler.WithAttrs(attrs), h.announce}
+}
+
+// WithGroup returns a handler with the group.
+func (h announcing) WithGroup(name string) slog.Handler {
+	return announcing{h.Handler.WithGroup(name), h.announce}
+}
