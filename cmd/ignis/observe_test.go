@@ -189,3 +189,43 @@ func TestLogAreas(t *testing.T) {
 		t.Errorf("log.levels has the area %s, which package logarea does not have", area)
 	}
 }
+
+// ignis cron run reports its jobs, and its areas of the log have levels, too.
+func TestCronMetrics(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	file := writeFile(t, "jobs.yaml", "jobs:\n  tick: {pattern: '* * * * * *', room: lobby, event: tick}\n  later: {pattern: '@yearly', room: lobby, event: later}\n")
+	p := start(t, []string{"IGNIS_REDIS=" + r.URL()}, "cron", "run", file, "--metrics-listen", "127.0.0.1:0", "--log-levels", "cron=error,redis=debug")
+	if line := p.logged(""); !strings.Contains(line, `msg="ignis is starting" area=program`) {
+		t.Errorf("the first line is %s", line)
+	}
+	url := regexp.MustCompile(`http://\S+`).FindString(p.logged(`msg="serving metrics"`))
+	ran := func(job string) string {
+		_, _, body := get(t, url+"/metrics")
+		found := regexp.MustCompile(`(?m)^ignis_cron_runs_total{job_name="`+job+`",outcome="succeeded"} (\d+)$`).FindStringSubmatch(body)
+		if found == nil {
+			return ""
+		}
+		return found[1]
+	}
+	redistest.Wait(t, "two runs", func() bool { n := ran("tick"); return n != "" && n != "0" && n != "1" })
+	if n := ran("later"); n != "0" {
+		t.Errorf("the other job has run %q times", n)
+	}
+	expectMetrics(t, url, `ignis_build_info{goversion="`+thisBuild().Go+`",revision="",version="`+thisBuild().Version+`"} 1`)
+	if code, _, body := get(t, url+"/healthz"); code != http.StatusOK || body != `{"status":"alive"}`+"\n" {
+		t.Errorf("/healthz: %d %s", code, body)
+	}
+	if strings.Contains(p.errors.text(), "area=cron") {
+		t.Error("lines of the area cron are written although its level is error")
+	}
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	for _, levels := range []string{"cron", "cron=loud", "webhook=info", "cron=info,"} {
+		if code, _, _ := ignisRun(t, nil, "cron", "run", file, "--log-levels", levels); code != exitUsage {
+			t.Errorf("--log-levels %s: exit code %d", levels, code)
+		}
+	}
+}

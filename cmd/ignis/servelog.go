@@ -35,6 +35,33 @@ func (levelName) Syntax() configfile.Syntax {
 
 func (l levelName) String() string { return string(l) }
 
+func (l levelName) level() (level slog.Level) {
+	_ = level.UnmarshalText([]byte(l)) // it has been validated
+	return level
+}
+
+// parseLevels parses comma-separated pairs of one of the areas and a level.
+func parseLevels(text string, areas []string) (map[string]slog.Level, error) {
+	byArea := make(map[string]slog.Level)
+	if text == "" {
+		return byArea, nil
+	}
+	for pair := range strings.SplitSeq(text, ",") {
+		area, name, ok := strings.Cut(strings.TrimSpace(pair), "=")
+		var level levelName
+		switch err := level.UnmarshalText([]byte(name)); {
+		case !ok:
+			return nil, fmt.Errorf("expected comma-separated pairs such as redis=debug, but got %q", text)
+		case !slices.Contains(areas, area):
+			return nil, fmt.Errorf("there is no area %q; the areas are %s", area, strings.Join(areas, ", "))
+		case err != nil:
+			return nil, err
+		}
+		byArea[area] = level.level()
+	}
+	return byArea, nil
+}
+
 // areaLevels are the levels of areas of the log. The keys are those of package logarea, except
 // areas that ignis serve does not have.
 type areaLevels struct {
@@ -59,30 +86,15 @@ func (l *areaLevels) fields(f func(area string, level *levelName)) {
 // UnmarshalText parses comma-separated pairs such as redis=debug.
 func (l *areaLevels) UnmarshalText(text []byte) error {
 	*l = areaLevels{}
-	if len(text) == 0 {
-		return nil
-	}
-	for pair := range strings.SplitSeq(string(text), ",") {
-		area, level, ok := strings.Cut(strings.TrimSpace(pair), "=")
-		if !ok {
-			return fmt.Errorf("expected comma-separated pairs such as redis=debug,webhook=warn, but got %q", text)
+	var areas []string
+	l.fields(func(area string, _ *levelName) { areas = append(areas, area) })
+	byArea, err := parseLevels(string(text), areas)
+	l.fields(func(area string, name *levelName) {
+		if level, ok := byArea[area]; ok {
+			*name = levelName(strings.ToLower(level.String()))
 		}
-		var areas []string
-		var err error
-		found := false
-		l.fields(func(name string, value *levelName) {
-			if areas = append(areas, name); name == area {
-				found, err = true, value.UnmarshalText([]byte(level))
-			}
-		})
-		switch {
-		case !found:
-			return fmt.Errorf("there is no area %q; the areas are %s", area, strings.Join(areas, ", "))
-		case err != nil:
-			return fmt.Errorf("%s: %w", area, err)
-		}
-	}
-	return nil
+	})
+	return err
 }
 
 // Syntax implements [configfile.Scalar].
@@ -97,9 +109,8 @@ func (areaLevels) Syntax() configfile.Syntax {
 func (s *settings) logLevels() (others slog.Level, byArea map[string]slog.Level) {
 	byArea = make(map[string]slog.Level)
 	s.LogLevels.fields(func(area string, name *levelName) {
-		var level slog.Level
-		if *name != "" && level.UnmarshalText([]byte(*name)) == nil {
-			byArea[area] = level
+		if *name != "" {
+			byArea[area] = name.level()
 		}
 	})
 	return s.level(), byArea
