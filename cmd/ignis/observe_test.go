@@ -202,7 +202,7 @@ func TestCronMetrics(t *testing.T) {
 	url := regexp.MustCompile(`http://\S+`).FindString(p.logged(`msg="serving metrics"`))
 	ran := func(job string) string {
 		_, _, body := get(t, url+"/metrics")
-		found := regexp.MustCompile(`(?m)^ignis_cron_runs_total{job_name="`+job+`",outcome="succeeded"} (\d+)$`).FindStringSubmatch(body)
+		found := regexp.MustCompile(`(?m)^ignis_cron_runs_total{job_name="` + job + `",outcome="succeeded"} (\d+)$`).FindStringSubmatch(body)
 		if found == nil {
 			return ""
 		}

@@ -130,15 +130,15 @@ func newAreaLogger(std *stdio, format string, levels *logarea.Levels, file strin
 
 // attributes returns the attributes of the first line of the log.
 func (b build) attributes(file string) []any {
-	list := []any{"version", b.Version}
+	args := []any{"version", b.Version}
 	if b.Revision != "" {
-		list = append(list, "revision", b.Revision)
+		args = append(args, "revision", b.Revision)
 	}
-	list = append(list, "go", b.Go)
+	args = append(args, "go", b.Go)
 	if file != "" {
-		list = append(list, "file", file)
+		args = append(args, "file", file)
 	}
-	return list
+	return args
 }
 
 // announcing is a handler that calls a function before each line.
