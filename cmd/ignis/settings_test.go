@@ -312,7 +312,7 @@ var update = flag.Bool("update", false, "write the tables of the documentation")
 // The configuration files in the documentation are valid.
 func TestFilesInTheDocumentation(t *testing.T) {
 	var text strings.Builder
-	for _, name := range []string{"configuration", "tokens", "webhooks"} {
+	for _, name := range []string{"configuration", "tokens", "webhooks", "logs"} {
 		text.WriteString(doctest.Read(t, "docs/"+name+".md"))
 	}
 	schema, err := schematest.Parse(settingsModel(t).Schema("x"))

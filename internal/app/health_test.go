@@ -11,6 +11,7 @@ import (
 
 	"github.com/ignis-go/ignis/access"
 	"github.com/ignis-go/ignis/auth/jwtauth"
+	"github.com/ignis-go/ignis/internal/doctest"
 	"github.com/ignis-go/ignis/internal/listen"
 	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/webhook"
@@ -178,6 +179,36 @@ func TestHealthOfConfiguration(t *testing.T) {
 		}
 		if !slices.Equal(got, test.want) || h.Status != "starting" || h.code() != http.StatusServiceUnavailable {
 			t.Errorf("%s: %+v", name, h)
+		}
+	}
+}
+
+// docs/health.md has the name, the status and the reason of each check.
+func TestHealthIsDocumented(t *testing.T) {
+	t.Parallel()
+	page := doctest.Read(t, "docs/health.md")
+	never, stale := jwtauth.SourceStatus{}, jwtauth.SourceStatus{Loaded: time.Unix(1e9, 0), Err: errLost}
+	now := time.Now()
+	name := ""
+	for _, c := range []check{
+		checkServer(false, false, false), checkServer(false, false, true), checkServer(false, true, false),
+		checkRedis(errLost, false, false), checkRedis(errLost, true, true), checkRedis(redisbus.ErrPartial, false, false),
+		checkTokens([]jwtauth.SourceStatus{never}, false), checkTokens([]jwtauth.SourceStatus{never}, true), checkTokens([]jwtauth.SourceStatus{stale}, false),
+		checkWebhook(webhook.Stats{Events: webhook.EndpointStats{Circuit: webhook.CircuitOpen}}),
+		checkCertificate(listen.Stats{}, now), checkCertificate(listen.Stats{CertificateExpires: now.Add(1), ReloadError: errLost}, now),
+	} {
+		if c.Name != name && !strings.Contains(page, "\n| `"+c.Name+"` | `") {
+			t.Errorf("docs/health.md has no row for the check %s", c.Name)
+		}
+		name = c.Name
+		for text := range strings.SplitSeq(strings.Replace(c.Reason, "0001-01-01", "; ", 1), "; ") {
+			text, _, _ = strings.Cut(text, ": events")
+			if text = strings.TrimSpace(text); text != "" && !strings.Contains(page, text) {
+				t.Errorf("docs/health.md does not have the reason %q", text)
+			}
+		}
+		if !strings.Contains(page, "`"+string(c.Status)+"`") {
+			t.Errorf("docs/health.md does not have the status %s", c.Status)
 		}
 	}
 }
