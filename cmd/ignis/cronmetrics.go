@@ -47,7 +47,7 @@ func (f *cronMetrics) serve(ctx context.Context, recorder *promignis.Recorder, l
 				_, _ = io.WriteString(w, `{"status":"alive"}`+"\n") // fails only if the peer has gone
 			}),
 		},
-		Logger: log,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	})
 	if err != nil {
 		hint := ""

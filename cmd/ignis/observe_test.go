@@ -2,9 +2,12 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -227,5 +230,63 @@ func TestCronMetrics(t *testing.T) {
 		if code, _, _ := ignisRun(t, nil, "cron", "run", file, "--log-levels", levels); code != exitUsage {
 			t.Errorf("--log-levels %s: exit code %d", levels, code)
 		}
+	}
+}
+
+// A server whose keys have never been fetched is not ready, because it cannot authenticate
+// anybody. Later failures only degrade it.
+func TestReadinessFollowsKeys(t *testing.T) {
+	t.Parallel()
+	var working atomic.Bool
+	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if !working.Load() {
+			http.Error(w, "not now", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
+	}))
+	t.Cleanup(issuer.Close)
+	p, address := serve(t, nil, "--jwks-url", issuer.URL+"/?secret=hunter2")
+	until := func(code int, status, reason string) {
+		t.Helper()
+		redistest.Wait(t, status, func() bool {
+			got, _, body := get(t, "http://"+address+"/readyz")
+			if strings.Contains(body, "hunter2") || strings.Contains(body, "127.0.0.1") {
+				t.Fatalf("/readyz reveals where the keys come from: %s", body)
+			}
+			return got == code && strings.HasPrefix(body, `{"status":"`+status+`"`) && strings.Contains(body, reason)
+		})
+	}
+	until(http.StatusServiceUnavailable, "not ready", "no client can be authenticated")
+	working.Store(true)
+	until(http.StatusOK, "ready", `{"name":"tokens","status":"ok"}`)
+	working.Store(false)
+	p.signal(syscall.SIGHUP) // fetches the keys
+	p.logged("could not be read again")
+	until(http.StatusOK, "degraded", "the previous ones stay in use")
+}
+
+// Whether Redis is required can change while the server runs.
+func TestReloadOfRedisRequired(t *testing.T) {
+	t.Parallel()
+	r := redistest.Start(t)
+	file := writeFile(t, "ignis.yaml", "redis: {required: false}\n")
+	p, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey}, "--config", file, "--redis", r.URL())
+	ready := func() (code int) {
+		code, _, _ = get(t, "http://"+address+"/readyz")
+		return code
+	}
+	r.Kill()
+	p.logged("redis connection lost")
+	if code := ready(); code != http.StatusOK {
+		t.Errorf("Redis is not required: %d", code)
+	}
+	replace(t, file, "redis: {required: true}\n")
+	p.signal(syscall.SIGHUP)
+	if line := p.logged("configuration reloaded"); !strings.Contains(line, "changed=redis.required") {
+		t.Errorf("logged %s", line)
+	}
+	if code := ready(); code != http.StatusServiceUnavailable {
+		t.Errorf("Redis is required: %d", code)
 	}
 }

@@ -45,9 +45,12 @@ func newHTTPServer(h http.Handler, limit *loglimit.Limiter) *http.Server {
 		WriteTimeout:      10 * time.Second,
 		IdleTimeout:       15 * time.Second,
 		MaxHeaderBytes:    maxHeader - 4<<10, // net/http adds the size of its buffer
-		ErrorLog:          log.New(httpLog{limit}, "", 0),
+		ErrorLog:          newErrorLog(limit),
 	}
 }
+
+// newErrorLog returns the log of an HTTP server.
+func newErrorLog(limit *loglimit.Limiter) *log.Logger { return log.New(httpLog{limit}, "", 0) }
 
 // closeHTTP closes the connections that are not WebSockets; the Ignis server has already
 // closed the others. Requests in progress have a second to complete.

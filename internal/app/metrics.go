@@ -70,7 +70,7 @@ func (a *App) serveMetrics(ctx context.Context) (closeServer func(), err error) 
 	probes := http.HandlerFunc(a.serveProbe)
 	c := a.cfg.Metrics.observe()
 	c.Handlers = map[string]http.Handler{metricsPath: a.metrics(), healthPath: probes, readyPath: probes, startupPath: probes}
-	c.Logger = logarea.With(a.base, logarea.HTTP)
+	c.ErrorLog = newErrorLog(a.httpLimit)
 	s, err := observe.Start(ctx, c)
 	if err != nil {
 		e := &Error{Err: fmt.Errorf("--metrics-listen: %w", err)}

@@ -88,9 +88,10 @@ func (c *Config) tokens(log *slog.Logger) (jwtauth.Config, error) {
 	return t, c.checkSecret()
 }
 
-// sameTokens reports whether a and b configure the same verifier. Certificate pools cannot be
-// compared by reflection.
+// sameTokens reports whether a and b configure the same verifier. Certificate pools and loggers
+// cannot be compared by reflection.
 func sameTokens(a, b jwtauth.Config) bool {
+	a.Logger, b.Logger = nil, nil
 	pools := func(c *jwtauth.Config) (list []*x509.CertPool) {
 		c.JWKS = slices.Clone(c.JWKS)
 		for i := range c.JWKS {

@@ -6,7 +6,7 @@ package observe
 import (
 	"context"
 	"fmt"
-	"log/slog"
+	"log"
 	"net"
 	"net/http"
 	"time"
@@ -32,8 +32,8 @@ type Config struct {
 	// Profiles serves package net/http/pprof below /debug/pprof/. Address must then be a
 	// loopback address.
 	Profiles bool
-	// Logger receives errors of the HTTP server.
-	Logger *slog.Logger
+	// ErrorLog receives errors of the HTTP server, as in [http.Server].
+	ErrorLog *log.Logger
 }
 
 // Check returns an error if the address is malformed, or is not a loopback address although
@@ -82,7 +82,7 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 		WriteTimeout:      answerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader - 4<<10, // net/http adds the size of its buffer
-		ErrorLog:          slog.NewLogLogger(c.Logger.Handler(), slog.LevelWarn),
+		ErrorLog:          c.ErrorLog,
 	}
 	go func() {
 		defer close(s.done)

@@ -2,7 +2,7 @@ package observe
 
 import (
 	"io"
-	"log/slog"
+	"log"
 	"net"
 	"net/http"
 	"strings"
@@ -21,7 +21,7 @@ func running(t *testing.T, profiles bool) *Server {
 			"/metrics": http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "numbers") }),
 		},
 		Profiles: profiles,
-		Logger:   slog.New(slog.DiscardHandler),
+		ErrorLog: log.New(io.Discard, "", 0),
 	})
 	if err != nil {
 		t.Fatal(err)
