@@ -13,6 +13,7 @@ import (
 
 	"github.com/ignis-go/ignis/internal/logarea"
 	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/webhook"
 )
 
 // metricsURL returns the address in the log line about the listener for metrics.
@@ -288,5 +289,34 @@ func TestReloadOfRedisRequired(t *testing.T) {
 	}
 	if code := ready(); code != http.StatusServiceUnavailable {
 		t.Errorf("Redis is required: %d", code)
+	}
+}
+
+// Metrics and probes are served until everything else has ended.
+func TestMetricsDuringShutdown(t *testing.T) {
+	t.Parallel()
+	asked, release := make(chan struct{}, 10), make(chan struct{})
+	app := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-release
+	}))
+	t.Cleanup(app.Close)
+	file := writeFile(t, "ignis.yaml", "metrics: {listen: '127.0.0.1:0'}\nwebhook: {url: '"+app.URL+"', events: [connected]}\n")
+	p, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey, "IGNIS_WEBHOOK_SECRET=" + webhook.NewSecret()}, "--config", file)
+	url := metricsURL(p)
+	dial(t, address, tokenFor(t, testKey, "ann"))
+	<-asked
+	p.signal(syscall.SIGTERM)
+	p.logged("server has shut down") // the event has not been delivered
+	if code, _, body := get(t, url+"/readyz"); code != http.StatusServiceUnavailable || !strings.HasPrefix(body, `{"status":"stopping"`) {
+		t.Errorf("/readyz: %d %s", code, body)
+	}
+	if code, _, body := get(t, url+"/startupz"); code != http.StatusOK {
+		t.Errorf("/startupz: %d %s", code, body)
+	}
+	expectMetrics(t, url, `ignis_ready 0`, `ignis_webhook_requests_in_flight{type="events"} 1`)
+	close(release)
+	if code := p.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
 	}
 }
