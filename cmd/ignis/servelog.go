@@ -40,7 +40,7 @@ func (l levelName) level() (level slog.Level) {
 	return level
 }
 
-// parseLevels parses comma-separated pairs of one of the areas and a level.
+// parseLevels parses comma-separated pairs of an area and a level.
 func parseLevels(text string, areas []string) (map[string]slog.Level, error) {
 	byArea := make(map[string]slog.Level)
 	if text == "" {
@@ -116,10 +116,10 @@ func (s *settings) logLevels() (others slog.Level, byArea map[string]slog.Level)
 	return s.level(), byArea
 }
 
-// newAreaLogger returns a logger whose areas have these levels. Its first line describes this
-// program, and is written before the first other line, or when announce is called. The errors
-// of a wrong command line are thus not preceded by it. file is the name of the configuration
-// file, and may be empty.
+// newAreaLogger returns a logger whose areas have these levels. The first line of the log
+// describes this program. It is written when announce is called, or before any other line.
+// Without other lines, it does not precede the errors of a wrong command line. file is the name
+// of the configuration file, which may be empty.
 func newAreaLogger(std *stdio, format string, levels *logarea.Levels, file string) (log *slog.Logger, announce func()) {
 	h := levels.Handler(newLogger(std.err, format, slog.LevelDebug).Handler())
 	announce = sync.OnceFunc(func() {
@@ -141,7 +141,7 @@ func (b build) attributes(file string) []any {
 	return args
 }
 
-// announcing is a handler that calls a function before each line.
+// announcing is a handler that calls announce before it writes a line.
 type announcing struct {
 	slog.Handler
 	announce func()

@@ -18,17 +18,18 @@ import (
 // App is a server with everything that it needs to run as a program.
 type App struct {
 	cfg    Config
-	base   *slog.Logger // for the loggers of other areas
-	log    *slog.Logger
-	limits []*loglimit.Limiter // all limiters; open while Run runs
-	limit  *loglimit.Limiter   // for log lines that any peer can cause
+	base   *slog.Logger // for the loggers of areas
+	log    *slog.Logger // of the area program
+	server *ignis.Server
+	bus    *redisbus.Bus // nil without Redis
+	dev    *devMode      // nil unless in development mode
+	policy atomic.Pointer[policy]
+	rooms  *enforce.Policy // nil without rules
 
-	httpLimit *loglimit.Limiter // the same, for requests
-	server    *ignis.Server
-	bus       *redisbus.Bus // nil without Redis
-	dev       *devMode      // nil unless in development mode
-	policy    atomic.Pointer[policy]
-	rooms     *enforce.Policy // nil without rules
+	// For log lines that any peer can cause. All of them are open while Run runs.
+	limits    []*loglimit.Limiter
+	limit     *loglimit.Limiter // of limits: for the area program
+	httpLimit *loglimit.Limiter // of limits: for the area http
 
 	hooks       *webhook.Client // nil without a webhook
 	rotating    sync.Mutex      // guards hookSecrets, and is held while secrets are read again
@@ -37,7 +38,7 @@ type App struct {
 	replaced chan struct{} // receives a value after policy has been replaced
 
 	recorder *promignis.Recorder // nil without metrics
-	stopping atomic.Bool         // Run closes everything
+	stopping atomic.Bool         // set when Run begins to close everything
 
 	listeners *listen.Listeners // listen while Run runs
 	waiting   *waitingRoom

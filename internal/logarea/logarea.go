@@ -1,6 +1,6 @@
 // Package logarea divides the log of a program into areas, each with a level that can change
-// while the program runs. The area of a line is its attribute area, so packages that log need
-// not know about levels: they get a logger that [With] has returned.
+// while the program runs. Loggers returned by [With] add the attribute area to their lines, and
+// the handler of [Levels] looks at it, so packages that log do not have to know about areas.
 package logarea
 
 import (
@@ -61,8 +61,8 @@ func (l *Levels) Set(others slog.Level, byArea map[string]slog.Level) {
 	}
 }
 
-// Handler returns a handler that passes the lines whose level is enabled to inner. inner must
-// handle records of all levels.
+// Handler returns a handler that passes lines to inner if the level of their area is low enough.
+// The level of inner itself has no effect.
 func (l *Levels) Handler(inner slog.Handler) slog.Handler {
 	return &handler{Handler: inner, levels: l, level: &l.others}
 }

@@ -1,6 +1,5 @@
-// Package observe serves what operators read, such as metrics, probes and profiles, over plain
-// HTTP on an address of its own. Clients cannot use up its connections, and their limits do not
-// apply to it.
+// Package observe serves metrics, probes and profiles over plain HTTP, on an address that clients
+// do not use. It works even if clients use all connections of the other addresses.
 package observe
 
 import (
@@ -57,7 +56,7 @@ func profilesError(address string) error {
 type Server struct {
 	http     *http.Server
 	listener net.Listener
-	done     chan struct{} // closed when it no longer serves
+	done     chan struct{} // closed when Serve has returned
 }
 
 // Start validates the configuration, listens, and serves until Close is called.

@@ -91,11 +91,17 @@ func TestCheck(t *testing.T) {
 		profiles bool
 		want     string // in the error; "" for none
 	}{
-		{"127.0.0.1:9464", true, ""}, {"[::1]:9464", true, ""}, {"localhost:9464", true, ""},
-		{":9464", false, ""}, {"10.0.0.1:9464", false, ""},
-		{":9464", true, "only on a loopback address"}, {"0.0.0.0:9464", true, "only on a loopback address"},
-		{"10.0.0.1:9464", true, "not on 10.0.0.1:9464"}, {"example.com:9464", true, "only on a loopback address"},
-		{"9464", false, "expected host:port"}, {"", false, "expected host:port"},
+		{"127.0.0.1:9464", true, ""},
+		{"[::1]:9464", true, ""},
+		{"localhost:9464", true, ""},
+		{":9464", false, ""},
+		{"10.0.0.1:9464", false, ""},
+		{":9464", true, "only on a loopback address"},
+		{"0.0.0.0:9464", true, "only on a loopback address"},
+		{"10.0.0.1:9464", true, "not on 10.0.0.1:9464"},
+		{"example.com:9464", true, "only on a loopback address"},
+		{"9464", false, "expected host:port"},
+		{"", false, "expected host:port"},
 	} {
 		err := Config{Address: test.address, Profiles: test.profiles}.Check()
 		if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
