@@ -157,7 +157,7 @@ func (d *departures) stepDrain(now int64) (done bool) {
 	}
 	if now >= dr.log {
 		dr.log = now + int64(drainLog)
-		d.server.cfg.Logger.Info("server is draining: clients are being closed", "left", d.server.reg.Counts().Members, "remaining", time.Duration(dr.ends-now).Round(time.Second))
+		d.server.cfg.Logger.Info("server is draining: clients are being closed", "clients", d.server.reg.Counts().Members, "remaining", time.Duration(dr.ends-now).Round(time.Second))
 	}
 	return len(d.planned) == 0
 }

@@ -28,6 +28,9 @@ type Config struct {
 	Bus *redisbus.Bus
 	// Tokens verifies the tokens of clients.
 	Tokens *jwtauth.Verifier
+	// TokenStatus returns the state of the keys of tokens, like the method Status of a
+	// verifier. It is for programs that replace their verifier, and takes the place of Tokens.
+	TokenStatus func() []jwtauth.SourceStatus
 	// Webhook is the application's endpoint.
 	Webhook *webhook.Client
 	// Access enforces the access rules.
@@ -60,8 +63,11 @@ func NewCollector(c Config) *Collector {
 	if b := c.Bus; b != nil {
 		parts = append(parts, newSource(redisFamilies, func() redis { return redisState(b) }))
 	}
-	if t := c.Tokens; t != nil {
-		parts = append(parts, newSource(tokenFamilies, t.Status))
+	if c.TokenStatus == nil && c.Tokens != nil {
+		c.TokenStatus = c.Tokens.Status
+	}
+	if c.TokenStatus != nil {
+		parts = append(parts, newSource(tokenFamilies, c.TokenStatus))
 	}
 	if w := c.Webhook; w != nil {
 		parts = append(parts, newSource(webhookFamilies, w.Stats))

@@ -161,6 +161,10 @@ func TestTokens(t *testing.T) {
 	expect(t, got, map[string]float64{
 		`ignis_token_keys` + source: 1, `ignis_token_keys_ok` + source: 1, `ignis_token_key_failures_total` + source: 0,
 	})
+	other := jwtauth.SourceStatus{Name: "other", Keys: 7}
+	expect(t, values(t, promignis.Config{Tokens: v, TokenStatus: func() []jwtauth.SourceStatus { return []jwtauth.SourceStatus{other} }}), map[string]float64{
+		`ignis_token_keys{source="other"}`: 7,
+	})
 	if loaded := got[`ignis_token_keys_loaded_timestamp_seconds`+source]; loaded < 1e9 {
 		t.Errorf("loaded at %v", loaded)
 	}

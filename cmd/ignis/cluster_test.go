@@ -130,27 +130,49 @@ func TestRelayReachesTheRoomOnAnotherServer(t *testing.T) {
 	}
 }
 
+// A server that has lost Redis is degraded, or unready if Redis is required.
 func TestReadinessFollowsRedis(t *testing.T) {
 	t.Parallel()
+	for name, test := range map[string]struct {
+		args   []string
+		code   int
+		status string // without Redis
+	}{
+		"by default": {nil, http.StatusOK, "degraded"},
+		"required":   {[]string{"--redis-required"}, http.StatusServiceUnavailable, "not ready"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testReadiness(t, test.args, test.code, test.status)
+		})
+	}
+}
+
+// testReadiness loses Redis and restores it. Without it, /readyz must answer with a code and a
+// status.
+func testReadiness(t *testing.T, args []string, code int, status string) {
+	t.Helper()
 	r := redistest.Start(t)
-	p, address := serve(t, nil, "--dev", "--redis", r.URL())
-	ready := func() int {
+	p, address := serve(t, nil, append([]string{"--dev", "--redis", r.URL()}, args...)...)
+	ready := func(wantCode int, wantStatus string) bool {
 		code, _, body := get(t, "http://"+address+"/readyz")
-		if !json.Valid([]byte(body)) || (code != http.StatusOK) != strings.Contains(body, `"reason"`) {
+		if isReady := strings.HasPrefix(body, `{"status":"ready"`); !json.Valid([]byte(body)) || isReady == strings.Contains(body, `"reason"`) {
 			t.Fatalf("/readyz answers %d %s", code, body)
 		}
-		if alive, _, _ := get(t, "http://"+address+"/healthz"); alive != http.StatusOK {
-			t.Fatalf("/healthz answers %d", alive)
+		for _, path := range []string{"/healthz", "/startupz"} {
+			if code, _, body := get(t, "http://"+address+path); code != http.StatusOK {
+				t.Fatalf("%s answers %d %s", path, code, body)
+			}
 		}
-		return code
+		return code == wantCode && strings.Contains(body, `{"status":"`+wantStatus+`"`)
 	}
-	if code := ready(); code != http.StatusOK {
-		t.Fatalf("/readyz answers %d at first", code)
+	if !ready(http.StatusOK, "ready") {
+		t.Fatal("the server is not ready at first")
 	}
 	c := dial(t, address, nil)
 
 	r.Kill()
-	redistest.Wait(t, "/readyz to answer 503", func() bool { return ready() == http.StatusServiceUnavailable })
+	redistest.Wait(t, "/readyz to notice", func() bool { return ready(code, status) })
 	p.logged("redis connection lost")
 	send(t, c, "echo", `{"room":"ws-default"}`) // local delivery still works
 	if m := receive(t, c); m.Event != "echo" {
@@ -158,7 +180,7 @@ func TestReadinessFollowsRedis(t *testing.T) {
 	}
 
 	r.Restart()
-	redistest.Wait(t, "/readyz to answer 200", func() bool { return ready() == http.StatusOK })
+	redistest.Wait(t, "the server to be ready again", func() bool { return ready(http.StatusOK, "ready") })
 	emit(t, r.URL(), "broadcast", "again", "1")
 	if m := receive(t, c); m.Event != "again" {
 		t.Fatalf("received %+v", m)
@@ -174,7 +196,7 @@ func TestNoClientIsAcceptedBeforeRedisIsThere(t *testing.T) {
 	if err := json.Unmarshal([]byte(p.logged(`"msg":"listening"`)), &line); err != nil || line.Address == "" {
 		t.Fatal(line, err)
 	}
-	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/ws": 503} {
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/startupz": 503, "/ws": 503} {
 		if code, _, _ := get(t, "http://"+line.Address+path); code != want {
 			t.Errorf("%s answers %d, want %d", path, code, want)
 		}

@@ -15,6 +15,8 @@ import (
 	"github.com/ignis-go/ignis/cron"
 	"github.com/ignis-go/ignis/cron/rediscron"
 	"github.com/ignis-go/ignis/emitter"
+	"github.com/ignis-go/ignis/internal/logarea"
+	"github.com/ignis-go/ignis/promignis"
 	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -124,6 +126,9 @@ type cronRunCmd struct {
 
 	LogFormat string     `default:"text" enum:"text,json" group:"Log" placeholder:"text|json" help:"Format of the log, which is written to standard error (${default})."`
 	LogLevel  slog.Level `default:"info" group:"Log" placeholder:"LEVEL" help:"Minimum level of log messages: debug, info, warn or error (${default})."`
+	LogLevels cronLevels `group:"Log" placeholder:"AREA=LEVEL,..." help:"Levels of areas that differ from --log-level, such as redis=debug. Areas are program, cron, redis and http."`
+
+	cronMetrics
 }
 
 // Help returns what --help shows below the summary.
@@ -150,8 +155,11 @@ func (c *cronRunCmd) Run(ctx context.Context, std *stdio) error {
 	if err != nil {
 		return explainFile(std.err, err)
 	}
-	log := newLogger(std.err, c.LogFormat, c.LogLevel)
-	redis, err := c.redisFlags.load(c.Redis, localRedis, log)
+	levels := logarea.NewLevels()
+	levels.Set(c.LogLevel, c.LogLevels.byArea)
+	base, announce := newAreaLogger(std, c.LogFormat, levels, c.File)
+	log := logarea.With(base, logarea.Program)
+	redis, err := c.redisFlags.load(c.Redis, localRedis, logarea.With(base, logarea.Redis))
 	if err != nil {
 		return err
 	}
@@ -164,6 +172,13 @@ func (c *cronRunCmd) Run(ctx context.Context, std *stdio) error {
 		return redisError(err)
 	}
 	defer store.Close()
+	announce()
+	recorder := promignis.NewRecorder()
+	closeMetrics, err := c.cronMetrics.serve(ctx, recorder, base)
+	if err != nil {
+		return err
+	}
+	defer closeMetrics()
 	waiting := time.AfterFunc(startNotice, func() { log.Warn("waiting for Redis; no jobs are running yet") })
 	bus, err := redisbus.Dial(ctx, redis)
 	waiting.Stop()
@@ -179,7 +194,7 @@ func (c *cronRunCmd) Run(ctx context.Context, std *stdio) error {
 		return err
 	}
 
-	f := cronFile{args: c.cronFileArgs, store: store, emitter: to, log: log, jobs: make(map[string]*runningJob)}
+	f := cronFile{args: c.cronFileArgs, store: store, emitter: to, recorder: recorder, log: logarea.With(base, logarea.Cron), jobs: make(map[string]*runningJob)}
 	if err := f.apply(jobs); err != nil {
 		return err
 	}
@@ -203,6 +218,7 @@ type cronFile struct {
 	args      cronFileArgs
 	store     cron.Store
 	emitter   *emitter.Emitter
+	recorder  *promignis.Recorder
 	log       *slog.Logger
 	scheduler cron.Scheduler
 	jobs      map[string]*runningJob
@@ -302,5 +318,5 @@ func (f *cronFile) newJob(j cronJob) (*cron.Job, error) {
 			"event", j.message.Event, "to", j.to(), "late", r.Misfire)
 		return nil
 	}
-	return cron.New(c)
+	return cron.New(f.recorder.Job(c))
 }

@@ -9,7 +9,7 @@ import (
 func TestHelp(t *testing.T) {
 	t.Parallel()
 	for command, want := range map[string][]string{
-		"serve":        {"A token is a JWT, signed with a secret or a private key", "GET /readyz answers 200"},
+		"serve":        {"A token is a JWT, signed with a secret or a private key", "/readyz while it can take traffic"},
 		"config":       {"ignis serve takes its settings from flags", "ignis config schema"},
 		"access check": {"which rule decided", "ignis access check --config"},
 		"doctor":       {"as the same user, and on the machine", "Exit codes: 0 no check failed", "ignis doctor --config"},

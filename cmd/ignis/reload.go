@@ -11,6 +11,7 @@ import (
 	"github.com/ignis-go/ignis/internal/app"
 	"github.com/ignis-go/ignis/internal/configfile"
 	"github.com/ignis-go/ignis/internal/filewatch"
+	"github.com/ignis-go/ignis/internal/logarea"
 )
 
 // watchInterval is the time between two reads of the configuration file.
@@ -20,7 +21,8 @@ const watchInterval = 2 * time.Second
 type reloader struct {
 	running *effective // what the server runs with
 	app     *app.App
-	level   *slog.LevelVar
+	levels  *logarea.Levels
+	base    *slog.Logger // of the server
 	log     *slog.Logger
 }
 
@@ -56,7 +58,7 @@ func (r *reloader) reload(ctx context.Context, why string, fresh *effective, err
 		return
 	}
 	fixed, changed := fresh.keepFixed(r.running)
-	cfg, err := fresh.appConfig(r.log)
+	cfg, err := fresh.appConfig(r.base)
 	if err == nil {
 		err = r.app.Reload(ctx, cfg)
 	}
@@ -64,7 +66,7 @@ func (r *reloader) reload(ctx context.Context, why string, fresh *effective, err
 		r.refuse(fresh, err)
 		return
 	}
-	r.level.Set(fresh.level())
+	r.levels.Set(fresh.logLevels())
 	r.running = fresh
 	for _, k := range fixed {
 		r.log.Warn("this setting cannot change while the server runs; restart the server to apply it", "key", k.Path)

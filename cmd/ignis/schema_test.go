@@ -24,8 +24,13 @@ compress: true
 plain_io: false
 tls: {cert_file: c, key_file: k, client_ca_file: a, client_auth: required}
 proxies: {trusted: [10.0.0.0/8, unix], header: Forwarded, protocol: true}
-redis: {url: "redis://h", url_file: f, prefix: "p:"}
-log: {format: json, level: warn}
+redis: {url: "redis://h", url_file: f, prefix: "p:", required: true}
+log:
+  format: json
+  level: warn
+  levels: {program: info, server: debug, redis: warn, webhook: error, tokens: info, access: info, listen: info, http: info}
+metrics: {listen: "127.0.0.1:9464"}
+pprof: true
 tokens:
   secret_file: f
   public_key_files: [p]
@@ -125,7 +130,9 @@ var wrongFiles = []string{
 	"rooms: [{match: 5}]", "rooms: [{match: a, send: true}]", "rooms: [{match: a, send: {}}]", "rooms: [{match: a, send: {events: [5]}}]",
 	"rooms: [{match: a, send: {events: [x], from: all}}]", "rooms: [{match: a, send: {events: [x], to: nobody}}]", "rooms: [{match: a, history: 5}]",
 	"limits: {max_rooms: 0}", "limits: {max_rooms: off}", "limits: {idle_timeout: 5}", "limits: {memory_limit: lots}", "limits: {slow_clients: wait}",
-	"limits: {message_rate: -1}", "limits: {byte_rate: 1.5MiB}", "log: {level: trace}", "log: json", "dev: 1", "allowed_origins: [app.example]",
+	"limits: {message_rate: -1}", "limits: {byte_rate: 1.5MiB}", "log: {level: trace}", "log: {levels: loud}", "log: {levels: [redis=debug]}", "log: {levels: {redis: trace}}", "log: {levels: {radio: debug}}", "log: {levels: redis}",
+	"metrics: {listen: 9464}", "metrics: {listen: 'unix:/run/x'}", "metrics: {listen: nowhere}", "metrics: on", "pprof: 1", "redis: {required: maybe}",
+	"log: json", "dev: 1", "allowed_origins: [app.example]",
 }
 
 // decodeSettings decodes a file as ignis serve does.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/internal/app"
+	"github.com/ignis-go/ignis/internal/logarea"
 	"github.com/ignis-go/ignis/redisbus"
 )
 
@@ -26,7 +27,9 @@ A token is a JWT, signed with a secret or a private key, which the client sends 
 
 The configuration file can set all flags, and in addition rules for rooms, a webhook and the keys of the HTTP API, which ignis api-key makes. Flags take precedence over environment variables, and both over the file. On SIGHUP, and when the file changes, the server reads it again and applies what can change, without disconnecting clients. ignis config --help and docs/configuration.md describe it.
 
-GET /healthz answers 200 while the process is alive. GET /readyz answers 200 while the server accepts clients and Redis delivers messages, and otherwise 503 with the reason. SIGTERM makes the server unready and, after --drain-delay, closes the clients evenly spread over --drain-window. SIGINT (Ctrl-C) closes them all without a delay. A second signal ends the server immediately. docs/deploys.md describes deployments without an outage.
+GET /healthz answers 200 while the process is alive, /startupz once the server has accepted clients, and /readyz while it can take traffic, and otherwise 503; the answer says which part does not work. A server that has lost Redis is degraded: it keeps its clients and accepts new ones, but they do not receive what emitters and other instances send, and /readyz answers 200. With --redis-required it answers 503, so that load balancers choose other instances; if all have lost Redis, nobody can connect. With --metrics-listen, another address serves metrics and the probes; docs/metrics.md and docs/health.md describe them.
+
+SIGTERM makes the server unready and, after --drain-delay, closes the clients evenly spread over --drain-window. SIGINT (Ctrl-C) closes them all without a delay. A second signal ends the server immediately. docs/deploys.md describes deployments without an outage.
 
 Examples:
 
@@ -46,27 +49,29 @@ func (c *serveCmd) Run(ctx context.Context, command *kong.Context, std *stdio) e
 	if err != nil {
 		return err
 	}
-	level := new(slog.LevelVar)
-	level.Set(e.level())
-	log := newLogger(std.err, e.LogFormat, level)
+	levels := logarea.NewLevels()
+	levels.Set(e.logLevels())
+	log, announce := newAreaLogger(std, e.LogFormat, levels, e.file)
+	program := logarea.With(log, logarea.Program)
 	cfg, err := e.appConfig(log)
 	if err != nil {
 		return err
 	}
-	if cfg.Redis, err = e.redisFlags.load(e.Redis, "", log); err != nil {
+	if cfg.Redis, err = e.redisFlags.load(e.Redis, "", logarea.With(log, logarea.Redis)); err != nil {
 		return e.serveError(err)
 	}
 	cfg.Server.MemoryLimit = memoryBudget(e.MemoryLimit)
-	e.announce(&cfg, std, log)
+	e.announce(&cfg, std, program)
 	a, err := app.New(cfg)
 	if err != nil {
 		return e.serveError(err)
 	}
+	announce()
 	// These end with the server.
 	running, stop := context.WithCancel(ctx)
 	var helpers sync.WaitGroup
 	helpers.Go(func() {
-		r := reloader{running: e, app: a, level: level, log: log}
+		r := reloader{running: e, app: a, levels: levels, base: log, log: program}
 		r.run(running, std.hangups)
 	})
 	helpers.Go(func() { drainOnSignal(running, a, std) })
@@ -94,6 +99,8 @@ func (e *effective) appConfig(log *slog.Logger) (c app.Config, err error) {
 		Listen:         e.listenFlags.config(),
 		Path:           e.Path,
 		Server:         e.limits(log),
+		RedisRequired:  e.RedisRequired,
+		Metrics:        e.metricsFlags.config(),
 		Dev:            e.Dev,
 		JWTSecretFile:  e.JWTSecretFile,
 		JWTSecret:      []byte(e.JWTSecret),

@@ -10,6 +10,7 @@ type settings struct {
 	Path  string `key:"path" default:"/ws" help:"Path of the WebSocket endpoint (${default})."`
 	Redis string `key:"redis.url" secret:"url" either:"redis" placeholder:"URL" help:"Redis that connects this server with others: redis://[user:pass@]host[:6379][/db], rediss:// for TLS, redis+sentinel://host,host/master-name or redis+cluster://host,host. Databases do not separate messages; see --prefix. Without Redis, servers do not exchange messages. Other users of the machine can read arguments, so for a URL with a password use --redis-file or the environment."`
 	redisFlags
+	RedisRequired bool `key:"redis.required" live:"" help:"Answer 503 at /readyz while messages cannot be exchanged over Redis, so that load balancers send no clients here. Without this, the server is degraded, which /readyz answers with 200. See docs/health.md."`
 
 	tokenFlags
 	webhookFlags
@@ -76,4 +77,8 @@ type settings struct {
 
 	LogFormat string `key:"log.format" default:"text" enum:"text,json" group:"Log" placeholder:"text|json" help:"Format of the log, which is written to standard error (${default})."`
 	LogLevel  string `key:"log.level" live:"" default:"" enum:"debug,info,warn,error," group:"Log" placeholder:"LEVEL" help:"Minimum level of log messages: debug, info, warn or error (info; with --dev, warn)."`
+
+	LogLevels areaLevels `key:"log.levels" live:"" group:"Log" placeholder:"AREA=LEVEL,..." help:"Levels of areas that differ from --log-level, such as redis=debug,webhook=warn; in a file, a mapping. Areas are program, server, redis, webhook, tokens, access, listen and http. See docs/logs.md."`
+
+	metricsFlags
 }

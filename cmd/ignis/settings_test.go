@@ -140,6 +140,7 @@ func values(k *configfile.Key) []string {
 		"webhook.events": {"joined", "left", "connected"}, "tokens.expiry_leeway": {"1s", "2s", "3s"}, "webhook.event_max_age": {"1s", "2s", "3s"},
 		"tokens.jwks":        {"https://a.example/jwks", "https://b.example/jwks", "https://c.example/jwks"},
 		"limits.user_policy": {"close-oldest", "refuse-new", "close-oldest"}, "limits.memory_limit": {"1GiB", "off", "5MiB"}, "limits.byte_rate": {"1KiB", "off", "4"},
+		"log.levels": {"redis=debug", "redis=warn,listen=error", "webhook=info"}, "metrics.listen": {"127.0.0.1:1", ":2", "localhost:3"},
 	}
 	if v := byPath[k.Path]; v != nil {
 		return v
@@ -326,7 +327,7 @@ var update = flag.Bool("update", false, "write the tables of the documentation")
 // The configuration files in the documentation are valid.
 func TestFilesInTheDocumentation(t *testing.T) {
 	var text strings.Builder
-	for _, name := range []string{"configuration", "tokens", "webhooks", "http-api"} {
+	for _, name := range []string{"configuration", "tokens", "webhooks", "http-api", "logs"} {
 		text.WriteString(doctest.Read(t, "docs/"+name+".md"))
 	}
 	schema, err := schematest.Parse(settingsModel(t).Schema("x"))

@@ -10,7 +10,7 @@ import (
 
 	"github.com/ignis-go/ignis/httpapi"
 	"github.com/ignis-go/ignis/internal/listen"
-	"github.com/ignis-go/ignis/redisbus"
+	"github.com/ignis-go/ignis/internal/logarea"
 )
 
 // API configures the HTTP API.
@@ -39,7 +39,7 @@ func (c *Config) checkAPI() error {
 		return usage("", "--api-path: expected a path such as /api, without a slash at the end, but got %q", p)
 	}
 	if len(c.API.Listen) == 0 {
-		for _, taken := range []string{c.Path, healthPath, readyPath} {
+		for _, taken := range []string{c.Path, healthPath, readyPath, startupPath} {
 			if belowPath(taken, p) {
 				return usage("choose another path, or set --api-listen", "--api-path: the API cannot be at %s, because %s is on the same addresses", p, taken)
 			}
@@ -67,15 +67,20 @@ type apiHost struct {
 	on      atomic.Bool // set once handler is, and while there are keys
 }
 
-// setAPI prepares the API. bus, which stores idempotency keys, is nil without Redis.
-func (a *App) setAPI(bus *redisbus.Bus) error {
+// setAPI prepares the API. The bus stores idempotency keys.
+func (a *App) setAPI() error {
 	cfg := httpapi.Config{
 		Server: a.server, Prefix: a.cfg.API.Path,
-		Software: a.cfg.Server.Software, Logger: a.log,
+		Software: a.cfg.Server.Software, Logger: logarea.With(a.base, logarea.HTTP),
 		MaxBody: max(minAPIBody, a.cfg.Server.MaxMessage+apiBodyReserve), // so that the largest message fits
 	}
-	if bus != nil {
-		cfg.Store = bus
+	if a.bus != nil {
+		cfg.Store = a.bus
+	}
+	if a.recorder != nil {
+		cfg.OnRequest = func(i httpapi.RequestInfo) {
+			a.recorder.APIRequest(i.Operation, i.Status, i.Duration, i.Messages)
+		}
 	}
 	a.api = &apiHost{cfg: cfg}
 	if len(a.cfg.API.Keys) == 0 && len(a.cfg.API.Listen) > 0 {

@@ -8,7 +8,9 @@ import (
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/access/enforce"
 	"github.com/ignis-go/ignis/internal/listen"
+	"github.com/ignis-go/ignis/internal/logarea"
 	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/promignis"
 	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/webhook"
 )
@@ -16,12 +18,18 @@ import (
 // App is a server with everything that it needs to run as a program.
 type App struct {
 	cfg    Config
-	log    *slog.Logger
-	limit  *loglimit.Limiter // for log lines that any peer can cause; open while Run runs
+	base   *slog.Logger // for the loggers of areas
+	log    *slog.Logger // of the area program
 	server *ignis.Server
-	dev    *devMode // nil unless in development mode
+	bus    *redisbus.Bus // nil without Redis
+	dev    *devMode      // nil unless in development mode
 	policy atomic.Pointer[policy]
 	rooms  *enforce.Policy // nil without rules
+
+	// For log lines that any peer can cause. All of them are open while Run runs.
+	limits    []*loglimit.Limiter
+	limit     *loglimit.Limiter // of limits: for the area program
+	httpLimit *loglimit.Limiter // of limits: for the area http
 
 	hooks       *webhook.Client // nil without a webhook
 	rotating    sync.Mutex      // guards hookSecrets, and is held while secrets are read again
@@ -29,7 +37,10 @@ type App struct {
 
 	replaced chan struct{} // receives a value after policy has been replaced
 
-	api       *apiHost
+	api      *apiHost
+	recorder *promignis.Recorder // nil without metrics
+	stopping atomic.Bool         // set when Run begins to close everything
+
 	listeners *listen.Listeners // listen while Run runs
 	waiting   *waitingRoom
 }
@@ -47,13 +58,16 @@ func New(c Config) (*App, error) {
 	if c.Server.MaxClients == 0 {
 		c.Server.MaxClients = maxClients()
 	}
-	a := &App{cfg: c, log: c.Server.Logger, limit: loglimit.New(c.Server.Logger), replaced: make(chan struct{}, 1)}
+	a := &App{cfg: c, base: c.Server.Logger, replaced: make(chan struct{}, 1)}
+	a.log = logarea.With(a.base, logarea.Program)
+	a.limit, a.httpLimit = a.newLimit(logarea.Program), a.newLimit(logarea.HTTP)
 	cfg := c.Server
+	cfg.Logger = logarea.With(a.base, logarea.Server)
+	a.setMetrics(&cfg)
 	if err := a.setAuth(&cfg); err != nil {
 		return nil, err
 	}
-	bus, err := a.setBus(&cfg)
-	if err != nil {
+	if err := a.setBus(&cfg); err != nil {
 		return nil, err
 	}
 	server, err := ignis.New(cfg)
@@ -64,7 +78,7 @@ func New(c Config) (*App, error) {
 	if a.dev != nil {
 		a.dev.server = server
 	}
-	if err := a.setAPI(bus); err != nil {
+	if err := a.setAPI(); err != nil {
 		return nil, err
 	}
 	if err := a.setListeners(); err != nil {
@@ -75,7 +89,7 @@ func New(c Config) (*App, error) {
 
 // setAuth sets the callbacks that decide who may connect, and what clients may do.
 func (a *App) setAuth(cfg *ignis.Config) error {
-	p, err := newPolicy(&a.cfg, nil, a.log)
+	p, err := newPolicy(&a.cfg, nil, a.base)
 	if err != nil {
 		return err
 	}
@@ -99,18 +113,36 @@ func (a *App) setAuth(cfg *ignis.Config) error {
 	return nil
 }
 
-// setBus sets the bus if a Redis is configured, and returns it, or nil.
-func (a *App) setBus(cfg *ignis.Config) (*redisbus.Bus, error) {
+// newLimit returns a limiter for the log lines of an area.
+func (a *App) newLimit(area string) *loglimit.Limiter {
+	l := loglimit.New(logarea.With(a.base, area))
+	a.limits = append(a.limits, l)
+	return l
+}
+
+// setBus sets the bus if a Redis is configured.
+func (a *App) setBus(cfg *ignis.Config) error {
+	if err := a.checkRedis(a.cfg.RedisRequired); err != nil {
+		return err
+	}
 	if a.cfg.Redis.URL == "" {
 		if !a.cfg.Dev {
 			a.log.Info("no Redis is configured, so this server exchanges no messages with other servers or emitters")
 		}
-		return nil, nil
+		return nil
 	}
-	bus, err := redisbus.New(a.cfg.Redis)
-	if err != nil {
-		return nil, err
+	var err error
+	if a.bus, err = redisbus.New(a.cfg.Redis); err != nil {
+		return err
 	}
-	cfg.Bus = bus
-	return bus, nil
+	cfg.Bus = a.bus
+	return nil
+}
+
+// checkRedis returns an error if Redis is required but not configured.
+func (a *App) checkRedis(required bool) error {
+	if required && a.cfg.Redis.URL == "" {
+		return usage("set --redis or --redis-file, or leave out --redis-required", "--redis-required: no Redis is configured")
+	}
+	return nil
 }

@@ -27,6 +27,12 @@ type Config struct {
 
 	// Redis connects the server to other servers. If its URL is empty, the server runs alone.
 	Redis redisbus.Config
+	// RedisRequired makes the server unready, instead of degraded, while messages cannot be
+	// exchanged over Redis.
+	RedisRequired bool
+
+	// Metrics configures the listener for metrics.
+	Metrics Metrics
 
 	// Dev turns on development mode: anyone may connect as any user and join every
 	// room, clients can send to rooms, and / serves a page for trying it out. Listen must be
@@ -78,6 +84,9 @@ func (c *Config) check() error {
 	if s := c.Server; s.HeartbeatTimeout > 0 && s.HeartbeatTimeout < s.HeartbeatInterval {
 		return usage("the server checks for silent clients once per --heartbeat-interval",
 			"--heartbeat-timeout: expected at least --heartbeat-interval (%v)", s.HeartbeatInterval)
+	}
+	if err := c.checkMetrics(); err != nil {
+		return err
 	}
 	if c.Dev {
 		return c.checkDev()
@@ -137,7 +146,7 @@ func checkPath(path string, dev bool) error {
 	if err != nil || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || u.Path != path || strings.ContainsAny(path, "?#") {
 		return usage("", "--path: expected a path such as /ws, but got %q", path)
 	}
-	if path == healthPath || path == readyPath || dev && isDevPath(path) {
+	if isProbe(path) || dev && isDevPath(path) {
 		return usage("", "--path: %s is taken by the server itself", path)
 	}
 	return nil

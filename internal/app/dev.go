@@ -4,13 +4,11 @@ import (
 	"context"
 	"html/template"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
-	"strings"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/listen"
 	"github.com/ignis-go/ignis/internal/loglimit"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -73,20 +71,9 @@ func (d *devMode) accept(r *http.Request) (ignis.Accepted, error) {
 	return ignis.Accepted{}, ignis.CheckOrigin(r, local)
 }
 
-// isLoopbackHost is like isLoopback, for a host with or without a port.
-func isLoopbackHost(hostport string) bool {
-	if host, _, err := net.SplitHostPort(hostport); err == nil {
-		return isLoopback(host)
-	}
-	return isLoopback(hostport)
-}
-
 // isLoopback reports whether host, a name or an address without a port, can only be this
 // machine.
-func isLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
-	return err == nil && ip.Unmap().IsLoopback()
-}
+func isLoopback(host string) bool { return listen.IsLoopback(host) }
+
+// isLoopbackHost is like isLoopback, for a host with or without a port.
+func isLoopbackHost(hostport string) bool { return listen.IsLoopbackHost(hostport) }

@@ -21,16 +21,12 @@ func (a *App) handler() http.Handler {
 		switch r.URL.Path {
 		case a.cfg.Path:
 			a.server.ServeHTTP(w, r)
-		case healthPath:
-			answer(w, r, probe{Status: "alive"})
-		case readyPath:
-			answer(w, r, readiness(a.server.Health(), a.cfg.Dev))
 		default:
 			if len(a.cfg.API.Listen) == 0 && a.api.serves(r) {
 				a.api.ServeHTTP(w, r)
 				return
 			}
-			http.NotFound(w, r)
+			a.serveProbe(w, r)
 		}
 	}))
 	if a.dev != nil {
@@ -61,9 +57,12 @@ func newHTTPServer(h http.Handler, limit *loglimit.Limiter) *http.Server {
 		WriteTimeout:      10 * time.Second,
 		IdleTimeout:       15 * time.Second,
 		MaxHeaderBytes:    maxHeader - 4<<10, // net/http adds the size of its buffer
-		ErrorLog:          log.New(httpLog{limit}, "", 0),
+		ErrorLog:          newErrorLog(limit),
 	}
 }
+
+// newErrorLog returns the log of an HTTP server.
+func newErrorLog(limit *loglimit.Limiter) *log.Logger { return log.New(httpLog{limit}, "", 0) }
 
 // closeHTTP closes the connections that are not WebSockets; the Ignis server has already
 // closed the others. Requests in progress have a second to complete.

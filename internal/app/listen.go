@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/ignis-go/ignis/internal/listen"
+	"github.com/ignis-go/ignis/internal/logarea"
 )
 
 // checkListen returns an error for settings of the listeners that contradict each other.
@@ -53,15 +54,17 @@ func (a *App) setListeners() (err error) {
 	c.Addresses = a.cfg.addresses()
 	c.Trusted = a.cfg.trusted()
 	c.KeepAlive = a.cfg.Server.IdleTimeout < 0 // pings do the same, and keep-alive costs four system calls per client
-	c.Wrap = func(l net.Listener) net.Listener { return newRoomyListener(l, a.limit) }
-	c.Log, c.TLS.Logger = a.limit, a.log
+	log := logarea.With(a.base, logarea.Listen)
+	limit := a.newLimit(logarea.Listen)
+	c.Wrap = func(l net.Listener) net.Listener { return newRoomyListener(l, limit) }
+	c.Log, c.TLS.Logger = limit, log
 	if a.listeners, err = listen.New(c); err != nil {
 		return fileError(err)
 	}
-	a.waiting = &waitingRoom{max: cmp.Or(c.MaxHandshakes, listen.DefaultMaxHandshakes), log: a.limit}
+	a.waiting = &waitingRoom{max: cmp.Or(c.MaxHandshakes, listen.DefaultMaxHandshakes), log: limit}
 	for _, address := range a.cfg.Listen.Addresses {
 		if address.Network == listen.Unix && !a.cfg.Proxies.Unix && !a.cfg.Dev {
-			a.log.Warn("clients that connect to a Unix socket have no address; if a proxy reports their addresses, add unix to --trusted-proxies", "socket", address.Name)
+			log.Warn("clients that connect to a Unix socket have no address; if a proxy reports their addresses, add unix to --trusted-proxies", "socket", address.Name)
 		}
 	}
 	return nil

@@ -17,6 +17,7 @@ import (
 	"github.com/ignis-go/ignis/access"
 	"github.com/ignis-go/ignis/access/enforce"
 	"github.com/ignis-go/ignis/auth/jwtauth"
+	"github.com/ignis-go/ignis/internal/logarea"
 )
 
 // policy is the part of the configuration that can change while the server runs. A policy
@@ -28,21 +29,23 @@ type policy struct {
 	tokens  *jwtauth.Verifier // nil in development mode, and if the webhook authenticates
 	config  jwtauth.Config    // of tokens
 	secrets *secrets          // of the webhook
+
+	redisRequired bool
 }
 
 // newPolicy reads the files that c names and returns its policy. It takes the verifier of old,
 // which may be nil, if its configuration is the same.
 func newPolicy(c *Config, old *policy, log *slog.Logger) (*policy, error) {
-	p := &policy{origins: c.AllowedOrigins, proxies: c.Proxies, rules: c.Rules}
+	p := &policy{origins: c.AllowedOrigins, proxies: c.Proxies, rules: c.Rules, redisRequired: c.RedisRequired}
 	if old != nil {
 		p.secrets = old.secrets
 	}
-	p.secrets = newSecrets(&c.Webhook, p.secrets, log)
+	p.secrets = newSecrets(&c.Webhook, p.secrets, logarea.With(log, logarea.Webhook))
 	if c.Dev || c.Webhook.Authenticate {
 		return p, nil
 	}
 	var err error
-	if p.config, err = c.tokens(log); err != nil {
+	if p.config, err = c.tokens(logarea.With(log, logarea.Tokens)); err != nil {
 		return nil, err
 	}
 	if old != nil && old.tokens != nil && sameTokens(p.config, old.config) {
@@ -85,9 +88,10 @@ func (c *Config) tokens(log *slog.Logger) (jwtauth.Config, error) {
 	return t, c.checkSecret()
 }
 
-// sameTokens reports whether a and b configure the same verifier. Certificate pools cannot be
-// compared by reflection.
+// sameTokens reports whether a and b configure the same verifier. Certificate pools and loggers
+// cannot be compared by reflection.
 func sameTokens(a, b jwtauth.Config) bool {
+	a.Logger, b.Logger = nil, nil
 	pools := func(c *jwtauth.Config) (list []*x509.CertPool) {
 		c.JWKS = slices.Clone(c.JWKS)
 		for i := range c.JWKS {
@@ -107,7 +111,7 @@ func sameTokens(a, b jwtauth.Config) bool {
 const reloadTimeout = 10 * time.Second
 
 // Reload replaces what can change while the server runs: the origins, the proxies, the rules,
-// the keys of tokens and of the HTTP API, the secrets of the webhook, and the limits that
+// the keys of tokens and of the HTTP API, the secrets of the webhook, RedisRequired, and the limits that
 // [ignis.Server.SetLimits] replaces. It reads the files again, also those for TLS. Clients
 // stay connected, and in their rooms. The rest of c must be the configuration that New got.
 // If there is an error, the previous configuration stays in use.
@@ -116,7 +120,10 @@ func (a *App) Reload(ctx context.Context, c Config) error {
 		return err
 	}
 	old := a.policy.Load()
-	p, err := newPolicy(&c, old, a.log)
+	if err := a.checkRedis(c.RedisRequired); err != nil {
+		return err
+	}
+	p, err := newPolicy(&c, old, a.base)
 	if err != nil {
 		return err
 	}
@@ -184,7 +191,7 @@ func (a *App) loadKeys(ctx context.Context, p, old *policy) error {
 	case err == nil:
 		return nil
 	case p.tokens == old.tokens:
-		a.log.Error("some keys of tokens could not be read again; the previous ones stay in use", "error", err)
+		logarea.With(a.base, logarea.Tokens).Error("some keys of tokens could not be read again; the previous ones stay in use", "error", err)
 		return nil
 	}
 	return tokensError(err)
@@ -233,7 +240,7 @@ func (a *App) validateRooms(ctx context.Context, c *ignis.Client, rooms []string
 
 // setRooms sets the callbacks that decide by rules what clients may do.
 func (a *App) setRooms(cfg *ignis.Config) error {
-	c := enforce.Config{Rules: a.cfg.Rules, Server: func() *ignis.Server { return a.server }, Logger: a.log}
+	c := enforce.Config{Rules: a.cfg.Rules, Server: func() *ignis.Server { return a.server }, Logger: logarea.With(a.base, logarea.Access)}
 	if a.hooks != nil {
 		c.WebhookRooms, c.WebhookMessage = a.hooks.ValidateRooms, a.hooks.OnMessage
 		if a.cfg.Webhook.TellMessages {

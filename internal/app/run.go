@@ -18,13 +18,20 @@ const startNotice = 2 * time.Second
 // Before it returns, it tells all clients that the server is going away and closes everything.
 // Run must be called only once.
 func (a *App) Run(ctx context.Context) error {
-	a.limit.Open()
-	defer a.limit.Close()
+	for _, l := range a.limits {
+		l.Open()
+		defer l.Close()
+	}
+	closeMetrics, err := a.serveMetrics(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeMetrics()
 	if err := a.listen(ctx); err != nil {
 		return err
 	}
 	gate := newGate(a.waiting)
-	hs, api := newHTTPServer(gate.open(a.handler()), a.limit), newHTTPServer(gate.open(a.apiHandler()), a.limit)
+	hs, api := newHTTPServer(gate.open(a.handler()), a.httpLimit), newHTTPServer(gate.open(a.apiHandler()), a.httpLimit)
 	hs.ConnContext, api.ConnContext = gate.attach, gate.attach
 
 	// The server must outlive the listener, so its context is not ctx.
@@ -52,9 +59,10 @@ func (a *App) Run(ctx context.Context) error {
 		a.log.Info("listening", "address", l.Addr().String(), "url", l.URL(), "descriptors", DescriptorLimit())
 	}
 
-	err := a.wait(ctx, urls, web, server)
+	err = a.wait(ctx, urls, web, server)
 
 	// Stop accepting clients before disconnecting the connected ones.
+	a.stopping.Store(true)
 	a.listeners.Close()
 	stop()
 	<-server.done

@@ -12,6 +12,7 @@ import (
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/auth/jwtauth"
 	"github.com/ignis-go/ignis/internal/filewatch"
+	"github.com/ignis-go/ignis/internal/logarea"
 	"github.com/ignis-go/ignis/webhook"
 )
 
@@ -98,7 +99,10 @@ func (a *App) setWebhook(cfg *ignis.Config) error {
 	if w.Client.Secrets, err = a.policy.Load().secrets.read(); err != nil {
 		return err
 	}
-	w.Client.Info, w.Client.Logger = clientInfo, a.log
+	w.Client.Info, w.Client.Logger = clientInfo, logarea.With(a.base, logarea.Webhook)
+	if a.recorder != nil {
+		w.Client.Requested = a.recorder.WebhookRequested
+	}
 	if a.hooks, err = webhook.New(w.Client); err != nil {
 		return usage("docs/configuration.md describes the section webhook", "%w", err)
 	}

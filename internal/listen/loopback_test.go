@@ -1,4 +1,4 @@
-package app
+package listen
 
 import "testing"
 
@@ -8,7 +8,7 @@ func TestLoopback(t *testing.T) {
 		"[::ffff:127.0.0.1]:1": true, "": false, ":80": false, "0.0.0.0": false, "[::]:80": false, "128.0.0.1": false, "127.0.0.1.": false,
 		"localhost.": false, "a.localhost": false, "127.1": false, "2130706433": false, "0x7f.1": false, "localhost:80:80": false,
 	} {
-		if got := isLoopbackHost(host); got != want {
+		if got := IsLoopbackHost(host); got != want {
 			t.Errorf("%q: %v", host, got)
 		}
 	}
