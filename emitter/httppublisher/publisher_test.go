@@ -284,6 +284,23 @@ func TestRetryAfter(t *testing.T) {
 	}
 }
 
+// What a server answers cannot control a terminal that shows the error.
+func TestHostileAnswer(t *testing.T) {
+	const hostile = "a\\u001b[31mb\\u009b31mc\\u202ed"
+	answer := transport(func(r *http.Request) (*http.Response, error) {
+		body := io.NopCloser(strings.NewReader(`{"type":"urn:ignis:problem:` + hostile + `","detail":"` + hostile + `"}`))
+		return &http.Response{StatusCode: 422, Header: http.Header{"X-Request-Id": {"a\u009bb"}}, Body: body, Request: r}, nil
+	})
+	p, err := httppublisher.New(httppublisher.Config{URL: "http://x/api", Key: "k", Client: &http.Client{Transport: answer}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = p.SendCommands(t.Context(), wire.Revocation{UserID: "ann", Until: time.Now().Add(time.Hour)}.Encode())
+	if err == nil || strings.ContainsAny(err.Error(), "\u001b\u009b\u202e") || !strings.Contains(err.Error(), "a [31mb 31mc d") {
+		t.Errorf("error %q", err)
+	}
+}
+
 // A request that fails for now is repeated, and executed once.
 func TestAttempts(t *testing.T) {
 	for name, row := range map[string]struct {

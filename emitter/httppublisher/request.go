@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/ignis-go/ignis/wire"
 )
@@ -196,10 +197,11 @@ func newError(res *http.Response, text []byte) *Error {
 	return e
 }
 
-// printable returns text for an error message.
+// printable returns text for an error message, without characters that control a terminal or the
+// direction of text.
 func printable(text string) string {
 	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
