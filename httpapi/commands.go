@@ -36,7 +36,7 @@ type disconnectRequest struct {
 
 type roomsRequest struct {
 	To    destination `json:"to"`
-	Rooms []string    `json:"rooms" nullable:"false" minItems:"1" doc:"The names of the rooms."`
+	Rooms []string    `json:"rooms" nullable:"false" minItems:"1" maxItems:"128" doc:"The names of the rooms."`
 }
 
 type revokeRequest struct {

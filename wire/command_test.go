@@ -2,6 +2,7 @@ package wire_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +95,28 @@ func TestLargestCommand(t *testing.T) {
 	r.Rooms[0] += "x"
 	if err := r.Check(); !errors.Is(err, wire.ErrTooLarge) {
 		t.Errorf("one byte more: %v", err)
+	}
+}
+
+// A command with more rooms than MaxCommandRooms is neither sent nor accepted.
+func TestManyRoomsInACommand(t *testing.T) {
+	r := wire.RoomChange{To: wire.ToEveryone()}
+	for i := range wire.MaxCommandRooms {
+		r.Rooms = append(r.Rooms, fmt.Sprint("room-", i))
+	}
+	if err := r.Check(); err != nil {
+		t.Error(err)
+	}
+	r.Rooms = append(r.Rooms, "one-more")
+	if r.Check() == nil {
+		t.Error("no error")
+	}
+	c, err := wire.DecodeCommand(r.Encode("i", "").Text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.RoomChange(); !errors.Is(err, wire.ErrShape) {
+		t.Errorf("decoded: %v", err)
 	}
 }
 

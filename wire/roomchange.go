@@ -9,11 +9,15 @@ import (
 // RoomChange says which clients join or leave rooms without having asked for it.
 type RoomChange struct {
 	To Address
-	// Rooms are the names of the rooms, at least one.
+	// Rooms are the names of the rooms, at least one and at most [MaxCommandRooms].
 	Rooms []string
 	// Leave makes the clients leave the rooms instead of joining them.
 	Leave bool
 }
+
+// MaxCommandRooms is the maximum number of rooms in a command. While a server changes the rooms of
+// many clients, other commands wait.
+const MaxCommandRooms = 128
 
 // Check returns an error if r is invalid.
 func (r RoomChange) Check() error {
@@ -23,6 +27,9 @@ func (r RoomChange) Check() error {
 	}
 	if len(r.Rooms) == 0 {
 		return fmt.Errorf("%s: name at least one room", c.Name)
+	}
+	if len(r.Rooms) > MaxCommandRooms {
+		return fmt.Errorf("%s: name at most %d rooms, and use several commands for more", c.Name, MaxCommandRooms)
 	}
 	for _, room := range r.Rooms {
 		if room == "" || !utf8.ValidString(room) {
