@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -301,6 +302,8 @@ func TestMetricsDuringShutdown(t *testing.T) {
 		<-release
 	}))
 	t.Cleanup(app.Close)
+	answer := sync.OnceFunc(func() { close(release) })
+	t.Cleanup(answer) // first, so that app can be closed
 	file := writeFile(t, "ignis.yaml", "metrics: {listen: '127.0.0.1:0'}\nwebhook: {url: '"+app.URL+"', events: [connected]}\n")
 	p, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey, "IGNIS_WEBHOOK_SECRET=" + webhook.NewSecret()}, "--config", file)
 	url := metricsURL(p)
@@ -315,7 +318,7 @@ func TestMetricsDuringShutdown(t *testing.T) {
 		t.Errorf("/startupz: %d %s", code, body)
 	}
 	expectMetrics(t, url, `ignis_ready 0`, `ignis_webhook_requests_in_flight{type="events"} 1`)
-	close(release)
+	answer()
 	if code := p.wait(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
