@@ -334,6 +334,7 @@ func TestCallsAreSampled(t *testing.T) {
 			p.text(`{"event":"x"}`)
 			time.Sleep(time.Second)
 		}
+		synctest.Wait()
 		if measured != few || calls != few {
 			t.Errorf("measured %d calls for %d, want %d for as many", measured, calls, few)
 		}

@@ -203,7 +203,8 @@ func TestOptionWithOneClusterNode(t *testing.T) {
 	n := run(t, c, nil)
 	cl.Nodes[0].Kill()
 	redistest.Wait(t, "the bus to use another node", func() bool {
-		return n.connected() && n.Stats().Addr != cl.Nodes[0].Addr()
+		s := n.Stats()
+		return s.Connected && s.Addr != cl.Nodes[0].Addr()
 	})
 	exchange(t, "elsewhere", n, n)
 }
