@@ -19,8 +19,9 @@ type decoder struct {
 	key   *key
 	limit int // posts
 	posts []ignis.Post
-	sizes []int // of each message: the number of its posts
-	index int   // of the message that is decoded; -1 if the body is a message
+	sizes []int          // of each message: the number of its posts
+	data  []wire.Checked // of each message that has any
+	index int            // of the message that is decoded; -1 if the body is a message
 
 	fields fields   // of the message that is decoded
 	wrong  *problem // with one of them
@@ -145,7 +146,8 @@ func (d *decoder) message(element []byte) *problem {
 func (d *decoder) post(f *fields) *problem {
 	post := ignis.Post{}
 	if f.data != nil {
-		post.Data = wire.Checked(f.data)
+		d.data = append(d.data, f.data)
+		post.Data = &d.data[len(d.data)-1]
 	}
 	var ok bool
 	if post.Event, ok = repeated(f.event, &d.event); !ok || post.Event == "" {

@@ -20,7 +20,8 @@ func (d *decoder) free() {
 		return
 	}
 	clear(d.posts)
-	*d = decoder{posts: d.posts[:0], sizes: d.sizes[:0]}
+	clear(d.data)
+	*d = decoder{posts: d.posts[:0], sizes: d.sizes[:0], data: d.data[:0]}
 	decoders.Put(d)
 }
 

@@ -119,14 +119,15 @@ func TestDepthInList(t *testing.T) {
 // Data that is marked as checked is not checked again.
 func TestCheckedData(t *testing.T) {
 	for _, text := range []string{`{"a": 1}`, `{`} {
-		if got, err := wire.EncodeData(wire.Checked(text)); err != nil || string(got) != text {
+		checked := wire.Checked(text)
+		if got, err := wire.EncodeData(&checked); err != nil || string(got) != text {
 			t.Errorf("%s: %s, %v", text, got, err)
 		}
 	}
 	if _, err := wire.EncodeData(json.RawMessage(`{`)); !errors.Is(err, wire.ErrFormat) {
 		t.Errorf("a raw message: %v", err)
 	}
-	if got, err := wire.EncodeData(wire.Checked(nil)); got != nil || err != nil {
+	if got, err := wire.EncodeData(new(wire.Checked)); got != nil || err != nil {
 		t.Errorf("no data: %s, %v", got, err)
 	}
 }

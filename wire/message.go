@@ -351,7 +351,8 @@ func CheckSize(m Message, limit int) error {
 
 // Checked is JSON that the caller has already checked, such as a value that [EachField] has
 // passed. [EncodeData] returns it without checking it again. If it is not valid as defined by
-// [Valid], clients that receive it disconnect.
+// [Valid], clients that receive it disconnect. Pass a pointer as data, because a slice in an
+// interface would need memory of its own.
 type Checked json.RawMessage
 
 // EncodeData returns v as JSON for the data of a message. For a nil interface it returns
@@ -362,8 +363,8 @@ func EncodeData(v any) (json.RawMessage, error) {
 	if v == nil {
 		return nil, nil
 	}
-	if checked, ok := v.(Checked); ok {
-		return json.RawMessage(checked), nil
+	if checked, ok := v.(*Checked); ok {
+		return json.RawMessage(*checked), nil
 	}
 	if raw, ok := v.(json.RawMessage); ok {
 		if raw == nil {
