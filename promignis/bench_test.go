@@ -24,6 +24,7 @@ func BenchmarkScrape(b *testing.B) {
 	rec := promignis.NewRecorder()
 	s := ignistest.NewServer(b, ignis.Config{
 		Logger: discard(), Hooks: rec.Hooks(), Authenticate: anyone, IdleTimeout: -1, HeartbeatTimeout: time.Hour,
+		MaxClients: 2 * clients, MaxClientsPerAddress: -1, UpgradeRate: -1, UpgradeRatePerAddress: -1,
 	})
 	for i := range clients {
 		crowd(b, s, fmt.Sprint("user", i))
