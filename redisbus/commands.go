@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ignis-go/ignis/internal/redisconn"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -228,7 +229,7 @@ func (r *reading) read(ctx context.Context, l *link) (again <-chan time.Time, er
 	b.counts.storeFailures.Add(1)
 	if denied(err) {
 		r.say("this redis user may not read stored commands: revocations that were made earlier, or during an outage, are not known; allow ZREVRANGE and the key "+
-			b.cfg.Prefix+commandsKey, l, err)
+			b.cfg.Prefix+redisconn.CommandsKey, l, err)
 		if r.done = l; !r.known {
 			r.known = true
 			r.stored()

@@ -109,7 +109,7 @@ func (f *finder) alive(ctx context.Context, l *link) error {
 	err := l.beat(ctx)
 	if err == nil && l.denied != nil && l.silent() {
 		f.say("this redis user may not use the bus's heartbeat channel: "+
-			"a dead subscription is not detected while redis replies to PING; allow "+f.cfg.Prefix+heartbeatChannel+"*", l, l.denied)
+			"a dead subscription is not detected while redis replies to PING; allow "+f.cfg.Prefix+redisconn.HeartbeatChannel+"*", l, l.denied)
 	}
 	return err
 }

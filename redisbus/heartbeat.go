@@ -9,14 +9,12 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/ignis-go/ignis/internal/redisconn"
 )
 
-// heartbeatChannel is the prefix, after Config.Prefix, of the heartbeat channels. Each bus
-// subscribes only to its own.
-const heartbeatChannel = "ignis:bus:"
-
 // newOwn returns a name for a heartbeat channel that no other bus uses.
-func newOwn() string { return heartbeatChannel + rand.Text() }
+func newOwn() string { return redisconn.HeartbeatChannel + rand.Text() }
 
 // heartbeat is a heartbeat that has come back.
 type heartbeat struct {

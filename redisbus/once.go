@@ -7,11 +7,9 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
-)
 
-// onceKey is the beginning of the keys, after Config.Prefix, of claims. Its hash tag is that of
-// commandsKey.
-const onceKey = "ignis:{06S}:once:"
+	"github.com/ignis-go/ignis/internal/redisconn"
+)
 
 // maxClaim is the maximum size of a claim's value, in bytes.
 const maxClaim = 256 << 10
@@ -29,7 +27,7 @@ func (b *Bus) Claim(ctx context.Context, key string, value []byte, ttl time.Dura
 		return nil, fmt.Errorf("redisbus: claim: the key has %d bytes and the value %d; want at most 128, and 1 to %d", len(key), len(value), maxClaim)
 	}
 	err = b.once(ctx, "claim", func(ctx context.Context, l *link) error {
-		name := b.cfg.Prefix + onceKey + key
+		name := b.cfg.Prefix + redisconn.ClaimsKey + key
 		for range 3 { // the key may end between the two commands
 			set := l.client.B().Set().Key(name).Value(rueidis.BinaryString(value)).Nx().Px(ttl).Build()
 			if err := l.client.Do(ctx, set).Error(); !rueidis.IsRedisNil(err) {
@@ -56,7 +54,7 @@ func (b *Bus) Replace(ctx context.Context, key string, value []byte, ttl time.Du
 		return fmt.Errorf("redisbus: claim: the value has %d bytes; want 1 to %d", len(value), maxClaim)
 	}
 	return b.once(ctx, "replace", func(ctx context.Context, l *link) error {
-		set := l.client.B().Set().Key(b.cfg.Prefix + onceKey + key).Value(rueidis.BinaryString(value)).Px(ttl).Build()
+		set := l.client.B().Set().Key(b.cfg.Prefix + redisconn.ClaimsKey + key).Value(rueidis.BinaryString(value)).Px(ttl).Build()
 		return l.client.Do(ctx, set).Error()
 	})
 }
@@ -64,7 +62,7 @@ func (b *Bus) Replace(ctx context.Context, key string, value []byte, ttl time.Du
 // Release releases a key that the caller has claimed. Errors are as for [Bus.Claim].
 func (b *Bus) Release(ctx context.Context, key string) error {
 	return b.once(ctx, "release", func(ctx context.Context, l *link) error {
-		return l.client.Do(ctx, l.client.B().Del().Key(b.cfg.Prefix+onceKey+key).Build()).Error()
+		return l.client.Do(ctx, l.client.B().Del().Key(b.cfg.Prefix+redisconn.ClaimsKey+key).Build()).Error()
 	})
 }
 

@@ -14,10 +14,6 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// commandsKey is the key, after Config.Prefix, of the sorted set of stored commands. Its hash
-// tag puts it into slot 0, so in a Cluster it is on the node that all instances prefer.
-const commandsKey = "ignis:{06S}:commands"
-
 const (
 	// sendBatch is the maximum number of commands in one call of the script.
 	sendBatch = 256
@@ -59,7 +55,7 @@ func (s store) send(ctx context.Context, l *link, commands []wire.EncodedCommand
 		}
 		err := s.onOwner(ctx, l, func(ctx context.Context, l *link) error {
 			refused, err := l.client.Do(ctx, l.client.B().Eval().Script(sendScript).Numkeys(1).
-				Key(s.cfg.Prefix+commandsKey).Arg(args...).Build()).AsInt64()
+				Key(s.cfg.Prefix+redisconn.CommandsKey).Arg(args...).Build()).AsInt64()
 			if err == nil && refused > 0 {
 				return fmt.Errorf("%w: %d commands were not stored", ErrTooManyCommands, refused)
 			}
@@ -87,7 +83,7 @@ func (s store) read(ctx context.Context, l *link) (list [][]byte, large int, mor
 		n := min(readBatch, limit+1-from) // one more than the limit, to know whether there are more
 		var texts []string
 		err := s.onOwner(ctx, l, func(ctx context.Context, l *link) (err error) {
-			texts, err = l.client.Do(ctx, l.client.B().Zrevrange().Key(s.cfg.Prefix+commandsKey).
+			texts, err = l.client.Do(ctx, l.client.B().Zrevrange().Key(s.cfg.Prefix+redisconn.CommandsKey).
 				Start(int64(from)).Stop(int64(from+n-1)).Build()).AsStrSlice()
 			return err
 		})

@@ -15,14 +15,6 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// Names in Redis that package redisbus uses, without the prefix. A test compares the rights
-// that they need with docs/redis.md.
-const (
-	heartbeatChannel = "ignis:bus:"
-	commandsKey      = "ignis:{06S}:commands"
-	onceKey          = "ignis:{06S}:once:"
-)
-
 // rights.lua tries the commands that store revocations.
 //
 //go:embed rights.lua
@@ -89,7 +81,7 @@ func (r *redisChecks) checkRights(ctx context.Context) []Finding {
 	watch := area{status: Warn, without: "faults of Redis are noticed late or not at all: a dead subscription, a replica, a Cluster that is cut off"}
 	revocations := area{status: Warn, without: "the user may not store and send revocations and other commands to all servers"}
 	once := area{status: Warn, without: "the user may not store idempotency keys, which only the HTTP API needs"}
-	own := r.name(heartbeatChannel + redisName + "-" + rand.Text())
+	own := r.name(redisconn.HeartbeatChannel + redisName + "-" + rand.Text())
 
 	r.trySubscribing(ctx, own, &messages, &watch, &revocations)
 	r.tryPublishing(ctx, own, &messages, &watch)
@@ -115,7 +107,7 @@ func (r *redisChecks) checkRights(ctx context.Context) []Finding {
 func (r *redisChecks) name(text string) string { return r.c.App.Redis.Prefix + text }
 
 // heartbeats returns the right to the heartbeat channels.
-func (r *redisChecks) heartbeats() string { return "&" + r.name(heartbeatChannel) + "*" }
+func (r *redisChecks) heartbeats() string { return "&" + r.name(redisconn.HeartbeatChannel) + "*" }
 
 // trySubscribing subscribes on a connection of its own, which it then closes. A right to
 // subscribe to a channel includes the right to publish on it, given the right to PUBLISH.
@@ -162,7 +154,7 @@ func (r *redisChecks) tryWatching(ctx context.Context, watch *area) {
 // tryRevoking tries the commands with which revocations are stored, and which the script
 // send.lua of package redisbus contains. The script here runs each of them without an effect.
 func (r *redisChecks) tryRevoking(ctx context.Context, revocations *area) {
-	key := r.name(commandsKey)
+	key := r.name(redisconn.CommandsKey)
 	target := "~" + key
 	reply, err := r.node.Do(ctx, r.node.B().Eval().Script(rightsScript).Numkeys(1).Key(key).Arg(rand.Text()).Build()).AsStrSlice()
 	revocations.try(err, "+eval", target)
@@ -178,7 +170,7 @@ const claimTTL = time.Second
 
 // tryClaiming claims a key that no request has, and releases it.
 func (r *redisChecks) tryClaiming(ctx context.Context, once *area) {
-	key, pattern := r.name(onceKey+redisName+"-"+rand.Text()), "~"+r.name(onceKey)+"*"
+	key, pattern := r.name(redisconn.ClaimsKey+redisName+"-"+rand.Text()), "~"+r.name(redisconn.ClaimsKey)+"*"
 	once.try(r.node.Do(ctx, r.node.B().Set().Key(key).Value("x").Nx().Px(claimTTL).Build()).Error(), "+set", pattern)
 	once.try(r.node.Do(ctx, r.node.B().Get().Key(key).Build()).Error(), "+get", pattern)
 	once.try(r.node.Do(ctx, r.node.B().Del().Key(key).Build()).Error(), "+del", pattern)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ignis-go/ignis/internal/redisconn"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
@@ -75,7 +76,7 @@ func TestRights(t *testing.T) {
 		if !named {
 			t.Errorf("without %s: %+v", right, found)
 		}
-		if r.Do("exists", commandsKey) != "0" {
+		if r.Do("exists", redisconn.CommandsKey) != "0" {
 			t.Fatalf("without %s, trying the rights leaves a command", right)
 		}
 	}
