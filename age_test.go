@@ -27,8 +27,8 @@ func TestMaxConnectionAge(t *testing.T) {
 			t.Errorf("closed in four periods from 54 to 66 minutes: %v", parts)
 		}
 		for i := range 200 {
-			before := d.closed[i] - d.warned[i]
-			if i%2 == 1 && (before != time.Second || d.retry[i] < time.Second || d.retry[i] > 2*time.Second) || i%2 == 0 && d.warned[i] != 0 {
+			before := d.closed[i] - d.warned[i] // a second, except that departures at almost the same time are done together
+			if i%2 == 1 && ((before-time.Second).Abs() > ignis.MinPause || d.retry[i] < time.Second || d.retry[i] > 2*time.Second) || i%2 == 0 && d.warned[i] != 0 {
 				t.Errorf("client %d was warned %v before, with retryAfter %v", i, before, d.retry[i])
 			}
 		}

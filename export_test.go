@@ -70,6 +70,9 @@ func Runs(s *Server, envelopes ...[]byte) (sizes []int) {
 	return sizes
 }
 
+// MinPause is the time between two steps in which clients are warned and closed.
+const MinPause = minPause
+
 // ClientSize is the size of a session in bytes, excluding what it points to.
 const ClientSize = unsafe.Sizeof(session{})
 
