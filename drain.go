@@ -35,19 +35,11 @@ func (s *Server) Drain(ctx context.Context) error {
 		return ErrNotRunning
 	}
 	s.beginDrain()
-	s.mu.Lock()
-	started := s.started
-	s.mu.Unlock()
-	if !started {
-		return nil
-	}
-	select {
-	case <-s.done:
-		return nil
-	case <-ctx.Done():
+	if err := s.awaitEnd(ctx); err != nil {
 		s.beginStop()
-		return fmt.Errorf("ignis: drain: %w", ctx.Err())
+		return fmt.Errorf("ignis: drain: %w", err)
 	}
+	return nil
 }
 
 // DrainServer makes a server of the cluster drain, as [Server.Drain] does, and does not wait for
@@ -88,8 +80,7 @@ func (s *Server) drainByCommand(d wire.Drain) {
 // beginDrain makes Run drain the server. It may be called repeatedly.
 func (s *Server) beginDrain() {
 	s.mu.Lock()
-	if !s.drains {
-		s.drains = true
+	if !s.isDraining() {
 		close(s.draining)
 	}
 	s.mu.Unlock()

@@ -54,8 +54,6 @@ type Server struct {
 
 	mu      sync.Mutex
 	started bool
-	drains  bool // draining is closed
-	stopped bool // stopping is closed
 }
 
 // New returns a server that is not running yet, or an error if cfg is invalid.
@@ -252,8 +250,7 @@ func (s *Server) closeAll(cancel context.CancelFunc) error {
 func (s *Server) beginStop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.stopped {
-		s.stopped = true
+	if !s.isStopping() {
 		close(s.stopping)
 	}
 }
@@ -267,6 +264,15 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		return ErrNotRunning
 	}
 	s.beginStop()
+	if err := s.awaitEnd(ctx); err != nil {
+		return fmt.Errorf("ignis: shutdown: %w", err)
+	}
+	return nil
+}
+
+// awaitEnd waits until Run has returned, if it was called. It returns ctx's error if ctx is done
+// first.
+func (s *Server) awaitEnd(ctx context.Context) error {
 	s.mu.Lock()
 	started := s.started
 	s.mu.Unlock()
@@ -277,7 +283,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	case <-s.done:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("ignis: shutdown: %w", ctx.Err())
+		return ctx.Err()
 	}
 }
 

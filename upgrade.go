@@ -79,7 +79,7 @@ func (s *Server) enter() bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopped {
+	if s.isStopping() {
 		return false
 	}
 	s.tasks.Add(1)
