@@ -50,7 +50,7 @@ var importRules = map[string]importRule{
 	"cron/rediscron":        {own: []string{"cron", "internal/printable", "internal/redisconn", "redisbus"}, modules: []string{"github.com/redis/rueidis"}},
 	"emitter/httppublisher": {own: []string{"emitter", "wire"}},
 	"httpapi": {
-		own:     []string{".", "wire", "internal/loglimit"},
+		own:     []string{".", "wire", "internal/limit", "internal/loglimit"},
 		modules: []string{"github.com/danielgtaylor/huma/v2"}, // OpenAPI from the code
 	},
 	"access":         {own: []string{"internal/nearest"}, modules: []string{"go.yaml.in/yaml/v3", "golang.org/x/text"}},

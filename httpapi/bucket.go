@@ -1,9 +1,10 @@
 package httpapi
 
 import (
-	"math"
 	"sync"
 	"time"
+
+	"github.com/ignis-go/ignis/internal/limit"
 )
 
 // defaultRate is the default of Key.Rate.
@@ -11,11 +12,11 @@ const defaultRate = 10_000
 
 // bucket limits the rate of requests and messages of a key.
 type bucket struct {
-	rate, burst float64
+	rate  limit.Rate
+	begun time.Time
 
-	mu     sync.Mutex
-	tokens float64 // negative after a request with many messages
-	last   time.Time
+	mu   sync.Mutex
+	used limit.Bucket // overdrawn after a request with many messages
 }
 
 // newBucket returns a bucket for Key.Rate and Key.Burst, or nil if there is no limit.
@@ -26,12 +27,11 @@ func newBucket(rate float64, burst int) *bucket {
 	if rate < 0 {
 		return nil
 	}
-	b := &bucket{rate: rate, burst: float64(burst), last: time.Now()}
+	most := float64(burst)
 	if burst == 0 {
-		b.burst = max(rate, 1)
+		most = max(rate, 1)
 	}
-	b.tokens = b.burst
-	return b
+	return &bucket{rate: limit.PerSecond(rate, most), begun: time.Now()}
 }
 
 // like reports whether two buckets have the same limit. Both may be nil.
@@ -39,7 +39,7 @@ func (b *bucket) like(other *bucket) bool {
 	if b == nil || other == nil {
 		return b == other
 	}
-	return b.rate == other.rate && b.burst == other.burst
+	return b.rate == other.rate
 }
 
 // take takes a token. If there is none, it returns the time after which there will be one.
@@ -47,17 +47,13 @@ func (b *bucket) take() (wait time.Duration, ok bool) {
 	if b == nil {
 		return 0, true
 	}
-	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.tokens = min(b.burst, b.tokens+b.rate*now.Sub(b.last).Seconds())
-	b.last = now
-	if b.tokens >= 1 {
-		b.tokens--
-		return 0, true
+	now := b.now()
+	if !b.used.Take(b.rate, now, 1) {
+		return b.used.Wait(b.rate, now, 1), false
 	}
-	seconds := (1 - b.tokens) / b.rate
-	return time.Duration(min(seconds, math.MaxInt32) * float64(time.Second)), false
+	return 0, true
 }
 
 // charge takes n more tokens, even if there are fewer, so that later requests wait.
@@ -67,5 +63,8 @@ func (b *bucket) charge(n int) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.tokens -= float64(n)
+	b.used.Charge(b.rate, b.now(), n)
 }
+
+// now returns the time of the monotonic clock in nanoseconds.
+func (b *bucket) now() int64 { return int64(time.Since(b.begun)) }

@@ -21,9 +21,16 @@ func Per(n int, period time.Duration, burst int) Rate {
 	if n <= 0 {
 		return Rate{}
 	}
-	r := Rate{cost: float64(period) / float64(n)}
-	r.capacity = max(r.time(max(burst, 1)), 1)
-	return r
+	return every(float64(period)/float64(n), float64(max(burst, 1)))
+}
+
+// PerSecond returns a rate of n units per second with bursts of up to burst units. Both must be
+// positive, and can be fractions.
+func PerSecond(n, burst float64) Rate { return every(float64(time.Second)/n, burst) }
+
+// every returns a rate of which a unit is regained in cost nanoseconds.
+func every(cost, burst float64) Rate {
+	return Rate{cost: cost, capacity: max(int64(min(burst*cost, maxDuration)), 1)}
 }
 
 // Recovery returns the time that it takes to regain the whole burst, or 0 if r is no limit.

@@ -39,6 +39,30 @@ func TestTake(t *testing.T) {
 	}
 }
 
+// PerSecond accepts fractions.
+func TestPerSecond(t *testing.T) {
+	for _, tt := range []struct {
+		rate, burst float64
+		n           int           // how many can be used at once
+		then        time.Duration // how long the next one takes
+	}{
+		{2, 2, 2, time.Second / 2},
+		{0.5, 1, 1, 2 * time.Second},
+		{2, 2.5, 2, time.Second / 4},
+		{1e-300, 1, 1, math.MaxInt64/8 + 1},
+	} {
+		r := limit.PerSecond(tt.rate, tt.burst)
+		var b limit.Bucket
+		n := 0
+		for n < 10 && b.Take(r, 0, 1) {
+			n++
+		}
+		if then := b.Wait(r, 0, 1); n != tt.n || then != tt.then {
+			t.Errorf("%v a second, at most %v: %d at once and the next after %v, want %d and %v", tt.rate, tt.burst, n, then, tt.n, tt.then)
+		}
+	}
+}
+
 // Charge overdraws a bucket, and the time to wait repays that.
 func TestCharge(t *testing.T) {
 	r := limit.Per(10, time.Second, 5)
