@@ -39,7 +39,6 @@ type App struct {
 
 	api      *apiHost
 	recorder *promignis.Recorder // nil without metrics
-	stopping atomic.Bool         // set when Run begins to close everything
 
 	listeners *listen.Listeners // listen while Run runs
 	waiting   *waitingRoom

@@ -86,7 +86,7 @@ func (a *App) started() bool {
 func (a *App) health() health {
 	p := a.policy.Load()
 	state := a.server.Health()
-	checks := []check{checkServer(state.Ready && !a.stopping.Load(), state.Draining, a.started(), a.bus != nil && state.Bus != nil)}
+	checks := []check{checkServer(state.Ready, state.Draining, a.started(), a.bus != nil && state.Bus != nil)}
 	if a.bus != nil {
 		checks = append(checks, checkRedis(state.Bus, p.redisRequired, a.cfg.Dev || relays(p.rules)))
 	}

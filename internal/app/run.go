@@ -62,7 +62,6 @@ func (a *App) Run(ctx context.Context) error {
 	err = a.wait(ctx, urls, web, server)
 
 	// Stop accepting clients before disconnecting the connected ones.
-	a.stopping.Store(true)
 	a.listeners.Close()
 	stop()
 	<-server.done
