@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -26,19 +27,19 @@ func (c *session) authenticate(ctx context.Context, m wire.Message) (any, error)
 func (c *session) doAuthenticate(ctx context.Context, m wire.Message) (any, error) {
 	began := time.Now()
 	err := c.letIn(ctx, m)
-	c.hookAuthenticated(ctx, false, err, began)
+	c.hookAuthenticated(false, err, began)
 	return nil, err // the connected event or the close frame is the answer
 }
 
 // hookAuthenticated calls the Authenticated hook.
-func (c *session) hookAuthenticated(ctx context.Context, refresh bool, err error, began time.Time) {
+func (c *session) hookAuthenticated(refresh bool, err error, began time.Time) {
 	s := c.server
 	f := s.cfg.Hooks.Authenticated
 	if f == nil {
 		return
 	}
 	info := AuthenticatedInfo{
-		ClientID: c.member.ID, Refresh: refresh, Outcome: authOutcome(ctx, err), Err: err, Duration: time.Since(began),
+		ClientID: c.member.ID, Refresh: refresh, Outcome: authOutcome(err), Err: err, Duration: time.Since(began),
 	}
 	if id := c.who(); id != nil {
 		info.UserID = id.UserID
@@ -70,7 +71,7 @@ func (c *session) identify(ctx context.Context, m wire.Message) (id *Client, cip
 	cred := newCredentials(id, m.Data)
 	who, err := c.callAuthenticate(ctx, &cred)
 	if err != nil {
-		c.authenticateFailed(ctx, &cred, err)
+		c.authenticateFailed(&cred, err)
 		return nil, nil, expires, err
 	}
 	id.UserID, id.Metadata, id.TokenID = who.UserID, who.Metadata, who.TokenID
@@ -91,7 +92,7 @@ func (c *session) identify(ctx context.Context, m wire.Message) (id *Client, cip
 }
 
 // authenticateFailed closes a client for which callAuthenticate has returned err.
-func (c *session) authenticateFailed(ctx context.Context, cred *Credentials, err error) {
+func (c *session) authenticateFailed(cred *Credentials, err error) {
 	s := c.server
 	switch {
 	case errors.Is(err, errBusy):
@@ -101,7 +102,7 @@ func (c *session) authenticateFailed(ctx context.Context, cred *Credentials, err
 	case errors.Is(err, ErrUnauthenticated):
 		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", err)
 		c.reject(err)
-	case ctx.Err() != nil: // the client has disconnected
+	case errors.Is(err, errTooLate):
 		c.refuse(wire.ErrorAuthentication, wire.CloseAuthFailed)
 	case undecided(err):
 		s.warn("client turned away: Authenticate cannot decide at the moment", "client", c.member.ID, "remote", cred.RemoteAddr, "error", err)
@@ -115,6 +116,15 @@ func (c *session) authenticateFailed(ctx context.Context, cred *Credentials, err
 // errTooLate is the error for a client that disconnected, or exceeded its time limit,
 // while it was being authenticated.
 var errTooLate = errors.New("the client disconnected, or authentication took too long")
+
+// tooLate adds errTooLate to err if ctx has ended. It must be called before the client is closed
+// because of err, since that ends ctx too.
+func tooLate(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", errTooLate, err)
+	}
+	return err
+}
 
 // callAuthenticate calls Authenticate, unless a limit is reached.
 func (c *session) callAuthenticate(ctx context.Context, cred *Credentials) (who Identity, err error) {
@@ -138,8 +148,9 @@ func (c *session) callAuthenticate(ctx context.Context, cred *Credentials) (who 
 	})
 	if errors.Is(err, ErrUnauthenticated) {
 		s.authFailed(cred.RemoteAddr)
+		return who, err
 	}
-	return who, err
+	return who, tooLate(ctx, err)
 }
 
 // reject closes a client for an error that wraps ErrUnauthenticated. A message for the

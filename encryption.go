@@ -72,13 +72,14 @@ func (c *session) secure(ctx context.Context, id *Client, cred *Credentials) (*C
 	s := c.server
 	cipher, err := c.agree(ctx, id, cred)
 	required := s.cfg.Encryption == EncryptionRequired
+	refused := tooLate(ctx, errNotEncrypted)
 	switch {
 	case err != nil || cipher == nil && required && s.cfg.AgreeKeys != nil:
 		c.refuse(wire.ErrorHandshake, wire.CloseEncryptionRequired)
-		return nil, errNotEncrypted
+		return nil, refused
 	case cipher == nil && required:
 		c.refuse("", wire.CloseEncryptionRequired)
-		return nil, errNotEncrypted
+		return nil, refused
 	case cipher != nil:
 		id.Encrypted = true
 	}

@@ -1,7 +1,6 @@
 package ignis
 
 import (
-	"context"
 	"errors"
 	"time"
 )
@@ -84,7 +83,7 @@ const (
 )
 
 // authOutcome returns the outcome of an authentication that ended with err.
-func authOutcome(ctx context.Context, err error) AuthOutcome {
+func authOutcome(err error) AuthOutcome {
 	switch {
 	case err == nil:
 		return AuthAccepted
@@ -94,7 +93,7 @@ func authOutcome(ctx context.Context, err error) AuthOutcome {
 		return AuthLimited
 	case errors.Is(err, ErrUnauthenticated):
 		return AuthRejected
-	case ctx.Err() != nil, errors.Is(err, errTooLate), errors.Is(err, context.Canceled):
+	case errors.Is(err, errTooLate):
 		return AuthAbandoned
 	case undecided(err):
 		return AuthUnavailable

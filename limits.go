@@ -198,7 +198,7 @@ func (s *Server) beginAuthenticate(ctx context.Context) (waited bool, err error)
 	case l.authenticating <- struct{}{}:
 		return true, nil
 	case <-ctx.Done():
-		return true, ctx.Err()
+		return true, errTooLate
 	}
 }
 

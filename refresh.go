@@ -108,7 +108,7 @@ func (c *session) refresh(ctx context.Context, m wire.Message) (any, error) {
 func (c *session) doRefresh(ctx context.Context, m wire.Message) (any, error) {
 	began := time.Now()
 	expires, err := c.renew(ctx, m)
-	c.hookAuthenticated(ctx, true, err, began)
+	c.hookAuthenticated(true, err, began)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +150,7 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 			return expires, err // with a text that is meant for the client
 		}
 		return expires, fmt.Errorf("%w: %w", errRejected, err)
-	case err != nil && ctx.Err() != nil: // the client has disconnected
+	case errors.Is(err, errTooLate):
 		return expires, err
 	case undecided(err):
 		s.warn("refresh refused: Authenticate cannot decide at the moment", "client", c.member.ID, "user", was.UserID, "error", err)
@@ -167,12 +167,12 @@ func (c *session) renew(ctx context.Context, m wire.Message) (expires time.Time,
 	issued := issuedAt(who.IssuedAt)
 	lost, err := c.lostRooms(ctx, &id)
 	if err != nil {
-		return expires, err // nothing has changed, so the client may try again
+		return expires, tooLate(ctx, err) // nothing has changed, so the client may try again
 	}
 	c.mu.Lock()
 	if c.state != StateAuthenticated {
 		c.mu.Unlock()
-		return expires, context.Canceled
+		return expires, errTooLate
 	}
 	if c.isRevoked(&id, issued) {
 		c.mu.Unlock()

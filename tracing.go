@@ -135,7 +135,7 @@ func (c *session) traced(ctx context.Context, kind SpanKind, do step, m wire.Mes
 	result := SpanEnd{Err: errUnfinished}
 	defer func() { end(result) }()
 	reply, err = do(c, ctx, m)
-	result = c.spanEnd(ctx, kind, err)
+	result = c.spanEnd(kind, err)
 	return reply, err
 }
 
@@ -151,9 +151,9 @@ func (c *session) upgradeSpan() string {
 }
 
 // spanEnd returns the result of a step.
-func (c *session) spanEnd(ctx context.Context, kind SpanKind, err error) SpanEnd {
+func (c *session) spanEnd(kind SpanKind, err error) SpanEnd {
 	if kind == SpanAuthenticate {
-		result := SpanEnd{Outcome: string(authOutcome(ctx, err))}
+		result := SpanEnd{Outcome: string(authOutcome(err))}
 		if id := c.who(); id != nil {
 			result.UserID = id.UserID
 		}

@@ -142,7 +142,14 @@ func TestTraceOfAConnection(t *testing.T) {
 				return ignis.Accepted{}, nil
 			},
 		})
-		p := n.login2()
+		connect := func() *peer {
+			q := n.connect()
+			synctest.Wait() // the span of the upgrade ends first
+			return q
+		}
+		p := connect()
+		p.text(authenticate2)
+		p.connected()
 		up := "1 upgrade client=" + p.id + " status=101"
 		r.expect(t, up, "1.2 authenticate client="+p.id+" user=ann outcome=accepted")
 		p.text(`{"event":"refresh","data":{"user":"ann"}}`)
@@ -156,7 +163,7 @@ func TestTraceOfAConnection(t *testing.T) {
 			"panic": "outcome=failed error=panic: no",
 			"exit":  "error=panicked or called runtime.Goexit",
 		} {
-			q := n.connect()
+			q := connect()
 			q.sendCredentials("bob", token)
 			lines := r.take(t)
 			if len(lines) != 2 || !strings.HasPrefix(lines[1], "1.2 authenticate client=") || !strings.HasSuffix(lines[1], " "+want) {
