@@ -88,6 +88,7 @@ func TestSystems(t *testing.T) {
 		{"strangers", "", "", "ignis"},
 		{"steady", "", "", "ignis bun gws gorilla centrifuge"},
 		{"steady", "before,gws", "..", "before gws"},
+		{"steady", "metrics,ignis", "", "metrics ignis"},
 		{"publish", "", "", "ignis centrifugo"},
 	} {
 		var p plan

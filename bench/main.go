@@ -158,6 +158,9 @@ func (p *plan) choose(only, floods, names, before string) (err error) {
 	if err != nil {
 		return err
 	}
+	if names == "" {
+		list = slices.DeleteFunc(slices.Clone(list), func(name string) bool { return name == metered })
+	}
 	if before != "" && !slices.Contains(list, earlier) {
 		list = append(slices.Clone(list), earlier)
 	}

@@ -22,7 +22,7 @@ const (
 )
 
 // isOurs reports whether the system is this library, from this checkout or another one.
-func (s system) isOurs() bool { return s.name == ours || s.name == earlier }
+func (s system) isOurs() bool { return s.name == ours || s.name == earlier || s.name == metered }
 
 // isBun reports whether the system is a variant of the reference.
 func (s system) isBun() bool { return s.name == reference || s.name == quietBun }
@@ -39,7 +39,8 @@ type system struct {
 
 const (
 	ours      = "ignis"
-	earlier   = "before" // this library from another checkout
+	earlier   = "before"  // this library from another checkout
+	metered   = "metrics" // this library with metrics, measured only if it is named
 	reference = "bun"
 	quietBun  = "bun-quiet"
 	// centrifugo is the reference of the workload publish. It is a released program, not a
@@ -51,6 +52,7 @@ const (
 var systems = []system{
 	{name: ours, title: "**Ignis for Go**", protocol: "ignis"},
 	{name: earlier, title: "Ignis for Go, before", protocol: "ignis"},
+	{name: metered, title: "Ignis for Go, with metrics", protocol: "ignis"},
 	{name: reference, title: "Ignis on Bun", protocol: "ignis"},
 	{name: quietBun, title: "Ignis on Bun, logger silenced", protocol: "ignis", only: "connect"},
 	{name: "gws", title: "gws", module: "github.com/lxzan/gws", protocol: "ignis"},
@@ -100,7 +102,11 @@ func openLab(ctx context.Context, src string, chosen []system, programs bool) (l
 		if s.isOurs() {
 			name = ours
 		}
-		if err := build(ctx, l.sources(s), l.binary(s), "./servers/"+name); err != nil {
+		var flags []string
+		if s.name == metered {
+			flags = []string{"-tags", "metrics"}
+		}
+		if err := build(ctx, l.sources(s), l.binary(s), "./servers/"+name, flags...); err != nil {
 			return l, err
 		}
 		if programs && s.isOurs() {
@@ -118,8 +124,9 @@ func openLab(ctx context.Context, src string, chosen []system, programs bool) (l
 }
 
 // build builds a package of the module in dir.
-func build(ctx context.Context, dir, binary, pkg string) error {
-	c := childproc.CommandContext(ctx, "go", "build", "-trimpath", "-o", binary, pkg)
+func build(ctx context.Context, dir, binary, pkg string, flags ...string) error {
+	args := append([]string{"build", "-trimpath", "-o", binary}, flags...)
+	c := childproc.CommandContext(ctx, "go", append(args, pkg)...)
 	c.Dir = dir
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("building %s in %s: %w\n%s", pkg, dir, err, out)

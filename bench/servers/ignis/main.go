@@ -25,19 +25,22 @@ func main() {
 
 func run(ctx context.Context, c host.Config) error {
 	var bus ignis.Bus
+	var redis *redisbus.Bus
 	if c.Redis != "" {
-		b, err := redisbus.New(redisbus.Config{URL: c.Redis})
-		if err != nil {
+		var err error
+		if redis, err = redisbus.New(redisbus.Config{URL: c.Redis}); err != nil {
 			return err
 		}
-		bus = b
+		bus = redis
 	}
 	var relay chat
 	encryption := ignis.EncryptionOff
 	if c.Encrypt {
 		encryption = ignis.EncryptionRequired
 	}
+	hooks, observe := metrics()
 	srv, err := ignis.New(ignis.Config{
+		Hooks: hooks,
 		Authenticate: func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
 			return ignis.Identity{}, nil
 		},
@@ -62,6 +65,7 @@ func run(ctx context.Context, c host.Config) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	go observe(ctx, srv, redis)
 	failed := make(chan error, 1)
 	go func() {
 		defer cancel()
