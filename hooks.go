@@ -31,7 +31,7 @@ type Hooks struct {
 	// Messages that arrive from the bus together and have the same address are reported
 	// together.
 	Sent func(SentInfo)
-	// Flushed is called when messages have been written to the socket of a client.
+	// Flushed is called when messages have been written to the sockets of clients.
 	Flushed func(FlushedInfo)
 	// Dropped is called when messages to a client have been dropped.
 	Dropped func(DroppedInfo)
@@ -138,8 +138,12 @@ type SentInfo struct {
 	FromBus    bool
 }
 
-// FlushedInfo describes a write to a socket.
-type FlushedInfo struct{ Messages, Bytes int }
+// FlushedInfo describes writes to sockets, one after the other, by the same goroutine.
+type FlushedInfo struct {
+	Writes   int // number of writes, usually to as many clients
+	Messages int // number of messages that each of them began to write
+	Bytes    int // number of bytes that all of them wrote
+}
 
 // DroppedInfo describes messages to a client that were dropped.
 type DroppedInfo struct {

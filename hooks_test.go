@@ -89,7 +89,7 @@ func TestHooks(t *testing.T) {
 		line := p.connected()
 		size := 0
 		for _, told := range l.take() {
-			if _, err := fmt.Sscanf(told, "Flushed {Messages:1 Bytes:%d}", &size); err != nil &&
+			if _, err := fmt.Sscanf(told, "Flushed {Writes:1 Messages:1 Bytes:%d}", &size); err != nil &&
 				told != "CallbackReturned {Callback:Authenticate ClientID:"+id+" Calls:1 Err:<nil> Duration:1s}" &&
 				told != "Authenticated {ClientID:"+id+" UserID:ann Refresh:false Outcome:accepted Err:<nil> Duration:1s}" {
 				t.Errorf("unexpected hook: %s", told)
@@ -114,7 +114,7 @@ func TestHooks(t *testing.T) {
 		}
 		_ = n.Send(t.Context(), ignis.ToRoom("a"), "x", 1)
 		envelope := `{"serverId":"` + n.ID() + `","type":"room","target":"a","event":"x","data":1}`
-		expect("Sent {To:room:a Messages:1 Recipients:1 FromBus:false}", "Flushed {Messages:1 Bytes:35}",
+		expect("Sent {To:room:a Messages:1 Recipients:1 FromBus:false}", "Flushed {Writes:1 Messages:1 Bytes:35}",
 			fmt.Sprintf("Published {To:room:a Bytes:%d Err:<nil>}", len(envelope)))
 		b.fail(errors.New("not today"))
 		_ = n.Send(t.Context(), ignis.ToRoom("none"), "x", nil)
@@ -124,17 +124,17 @@ func TestHooks(t *testing.T) {
 			t.Errorf("hooks: %q", lines)
 		}
 		ignis.Receive(n.Server, []byte(`{"serverId":"s","type":"broadcast","event":"x"}`), []byte(`{"serverId":"s","type":"broadcast","event":"x"}`))
-		expect("Received {Envelopes:2 Bytes:94}", "Sent {To:everyone Messages:2 Recipients:1 FromBus:true}", "Flushed {Messages:2 Bytes:30}")
+		expect("Received {Envelopes:2 Bytes:94}", "Sent {To:everyone Messages:2 Recipients:1 FromBus:true}", "Flushed {Writes:1 Messages:2 Bytes:30}")
 		_ = n.Leave(p.id, "a")
 		expect("Left {ClientID:" + id + " Room:a Cause:application}")
 		// An empty queue accepts a message of any size.
 		large := []byte(`{"serverId":"s","type":"client","target":"` + id + `","event":"x","data":"` + strings.Repeat("x", 5000) + `"}`)
 		ignis.Receive(n.Server, large, large)
-		expect("Dropped {ClientID:"+id+" Messages:1 Reason:backpressure}", "Flushed {Messages:1 Bytes:5027}",
+		expect("Dropped {ClientID:"+id+" Messages:1 Reason:backpressure}", "Flushed {Writes:1 Messages:1 Bytes:5027}",
 			fmt.Sprintf("Received {Envelopes:2 Bytes:%d}", 2*len(large)), "Sent {To:client:"+id+" Messages:2 Recipients:1 FromBus:true}")
 		_ = n.Disconnect(p.id, 4000, "bye")
 		time.Sleep(time.Second)
-		expect("Closed {ClientID:"+id+" UserID:ann Cause:closed by the application Code:4000 Duration:5s}", "Flushed {Messages:1 Bytes:7}")
+		expect("Closed {ClientID:"+id+" UserID:ann Cause:closed by the application Code:4000 Duration:5s}", "Flushed {Writes:1 Messages:1 Bytes:7}")
 		n.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 		expect("Refused {RemoteAddr:192.0.2.1:1234 Status:426 Reason:the Upgrade header does not contain websocket}")
 	})

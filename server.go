@@ -86,7 +86,9 @@ func New(cfg Config) (*Server, error) {
 	s.opts.SealFailed = s.sealFailed
 	s.memory.init(cfg.MemoryLimit)
 	if f := cfg.Hooks.Flushed; f != nil {
-		s.opts.Flushed = func(messages, bytes int) { hook(s, "Flushed", f, FlushedInfo{messages, bytes}) }
+		s.opts.Flushed = func(writes, messages, bytes int) {
+			hook(s, "Flushed", f, FlushedInfo{writes, messages, bytes})
+		}
 	}
 	s.tune(cfg)
 	return s, nil

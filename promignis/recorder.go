@@ -104,7 +104,7 @@ func (r *Recorder) Hooks() ignis.Hooks {
 			}
 		},
 		Flushed: func(i ignis.FlushedInfo) {
-			r.writes.observe(float64(i.Messages))
+			r.writes.observeTimes(float64(i.Messages), i.Writes)
 			r.writtenBytes.Add(uint64(i.Bytes))
 		},
 		Closed: func(i ignis.ClosedInfo) {

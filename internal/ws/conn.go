@@ -77,11 +77,12 @@ type Options struct {
 	// SealFailed is called when a message is dropped because it could not be sealed.
 	// It is required if Seal is used.
 	SealFailed func(error)
-	// Flushed, if not nil, is called after each write to a socket with the number of
-	// messages that the write began and the number of bytes written; either may be 0.
-	// Joined messages begin together. Several goroutines call Flushed concurrently, and
-	// it must not block, because they write to other connections as well.
-	Flushed func(messages, bytes int)
+	// Flushed, if not nil, is called after writes to sockets with the number of writes, the
+	// number of messages that each of them began, and the number of bytes that all of them
+	// wrote; messages or bytes may be 0. Joined messages begin together. Several goroutines
+	// call Flushed concurrently, and it must not block, because they write to other
+	// connections as well.
+	Flushed func(writes, messages, bytes int)
 }
 
 // Sealer appends to dst the text to send in place of text.

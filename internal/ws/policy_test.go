@@ -342,11 +342,11 @@ func TestFlushed(t *testing.T) {
 				var messages, sent atomic.Int64
 				opts := defaults()
 				opts.SealFailed = func(error) {}
-				opts.Flushed = func(m, b int) {
-					if m < 0 || b < 0 || m+b == 0 {
-						t.Errorf("%d messages, %d bytes", m, b)
+				opts.Flushed = func(w, m, b int) {
+					if w < 1 || m < 0 || b < 0 || m+b == 0 {
+						t.Errorf("%d writes, %d messages, %d bytes", w, m, b)
 					}
-					messages.Add(int64(m))
+					messages.Add(int64(w * m))
 					sent.Add(int64(b))
 				}
 				p := serve(t, tr, opts)
@@ -382,7 +382,7 @@ func TestFlushed(t *testing.T) {
 func TestFlushedWithFullSocket(t *testing.T) {
 	for _, sealed := range []bool{false, true} {
 		var reported []string
-		opts := &Options{Engine: new(Engine), BackpressureLimit: 1 << 20, Flushed: func(m, b int) { reported = append(reported, fmt.Sprint(m, b)) }}
+		opts := &Options{Engine: new(Engine), BackpressureLimit: 1 << 20, Flushed: func(_, m, b int) { reported = append(reported, fmt.Sprint(m, b)) }}
 		c := &Conn{opts: opts, held: true}
 		if sealed {
 			c.Seal(tilde, false)
@@ -509,4 +509,40 @@ func TestPartsAreRemovedSeparately(t *testing.T) {
 	check("a c 2 e f")
 	joined("g:latest,k", "h:latest,m")
 	check("a 2 f g h")
+}
+
+// A worker reports writes together if they begin the same number of messages.
+func TestFlushedTogether(t *testing.T) {
+	var reported []string
+	options := func(name string) *Options {
+		return &Options{BackpressureLimit: 1 << 20, Flushed: func(w, m, b int) { reported = append(reported, fmt.Sprint(name, w, m, b)) }}
+	}
+	one, other := options("one"), options("other")
+	j := joiner{shared: true}
+	write := func(opts *Options, messages int) {
+		c := &Conn{opts: opts, held: true}
+		for range messages {
+			c.Enqueue(text("a"))
+		}
+		if !taking(c, &j) {
+			t.Fatal("nothing is left")
+		}
+		b := j.bytes(c)
+		c.sent(&j, b, len(b))
+		c.tell(&j, len(b))
+	}
+	for range 3 {
+		write(one, 1)
+	}
+	for range 2 {
+		write(one, 2)
+	}
+	write(other, 2)
+	j.report()
+	write(other, 2)
+	j.forget()
+	j.forget()
+	if want := []string{"one3 1 9", "one2 2 12", "other1 2 6", "other1 2 6"}; !slices.Equal(reported, want) {
+		t.Errorf("reported %q, want %q", reported, want)
+	}
 }

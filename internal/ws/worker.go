@@ -63,6 +63,7 @@ func (w *worker) run() {
 		w.mu.Unlock()
 		for i, c := range batch {
 			if i%yieldEvery == yieldEvery-1 {
+				j.report()
 				runtime.Gosched()
 			}
 			batch[i] = nil

@@ -30,10 +30,21 @@ type joiner struct {
 
 	written  int // number of messages of batch that were written at least in part
 	unsealed int // number of messages of batch that could not be sealed
+
+	told flushed // what is not reported yet
+}
+
+// flushed describes writes that are reported together. A worker writes the same messages to
+// many connections, and calling Options.Flushed for each of them would cost several percent of
+// the write.
+type flushed struct {
+	opts                    *Options
+	writes, messages, bytes int
 }
 
 // forget drops the references to all messages.
 func (j *joiner) forget() {
+	j.report()
 	clear(j.batch[:cap(j.batch)])
 	clear(j.joined[:cap(j.joined)])
 	j.batch, j.joined, j.rest, j.seal = j.batch[:0], j.joined[:0], nil, nil
@@ -91,11 +102,30 @@ func (c *Conn) write(j *joiner) bool {
 	return again
 }
 
-// tell calls Flushed after a write of n bytes. Sealed messages leave the queue even if the
+// tell records a write of n bytes for report. Sealed messages leave the queue even if the
 // socket accepted none of their bytes, so they are reported in that case too.
 func (c *Conn) tell(j *joiner, n int) {
-	if messages := j.count(); messages > 0 || n > 0 {
-		c.opts.Flushed(messages, n)
+	messages := j.count()
+	if messages == 0 && n == 0 {
+		return
+	}
+	if j.told.opts != c.opts || j.told.messages != messages {
+		j.report()
+		j.told = flushed{opts: c.opts, messages: messages}
+	}
+	j.told.writes++
+	j.told.bytes += n
+	if !j.shared { // the sealer may end the goroutine
+		j.report()
+	}
+}
+
+// report calls Flushed for the writes that tell has recorded.
+func (j *joiner) report() {
+	t := j.told
+	j.told = flushed{}
+	if t.writes > 0 {
+		t.opts.Flushed(t.writes, t.messages, t.bytes)
 	}
 }
 
