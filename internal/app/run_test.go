@@ -18,6 +18,7 @@ import (
 
 // running is a running App.
 type running struct {
+	app  *App
 	addr string
 	stop context.CancelFunc
 	*task
@@ -33,7 +34,7 @@ func run(t *testing.T, c Config) running {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r := running{stop: cancel, task: start(func() error { return a.Run(ctx) })}
+	r := running{app: a, stop: cancel, task: start(func() error { return a.Run(ctx) })}
 	t.Cleanup(func() {
 		cancel()
 		<-r.done
