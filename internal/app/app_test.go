@@ -80,6 +80,8 @@ func TestConfig(t *testing.T) {
 		"development with secret":   {development, func(c *Config) { c.JWTSecret = []byte("x") }, "a JWT secret is configured", "leave out --dev"},
 		"development with file":     {development, func(c *Config) { c.JWTSecretFile = "x" }, "a JWT secret is configured", "leave out --dev"},
 		"development with origins":  {development, func(c *Config) { c.AllowedOrigins = []string{"*"} }, "--allowed-origins", "leave out"},
+		"the default logger":        {development, func(c *Config) { c.Server.Logger = nil }, "", ""},
+		"two secrets, one short":    {production, func(c *Config) { c.JWTSecret, c.JWTSecretFile = []byte("x"), "x" }, "are both set", "unset one"},
 		"two secrets":               {production, func(c *Config) { c.JWTSecretFile = "x" }, "--jwt-secret-file and IGNIS_JWT_SECRET are both set", "unset one"},
 		"no authenticator":          {production, func(c *Config) { c.JWTSecret = nil }, "no authenticator", "--jwt-secret-file"},
 		"a short secret":            {production, func(c *Config) { c.JWTSecret = c.JWTSecret[1:] }, "IGNIS_JWT_SECRET: expected a secret of 32 bytes or more, but it has 31", "openssl"},

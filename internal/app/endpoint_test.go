@@ -21,13 +21,18 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// token returns a token with the claims, which is signed with the secret of production.
+// token returns credentials with a token that is signed with the secret of production.
 func token(claims string) map[string]string {
+	return map[string]string{"token": sign(production().JWTSecret, claims)}
+}
+
+// sign returns a token with the claims.
+func sign(secret []byte, claims string) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	text := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode([]byte(claims))
-	mac := hmac.New(sha256.New, production().JWTSecret)
+	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte(text))
-	return map[string]string{"token": text + "." + encode(mac.Sum(nil))}
+	return text + "." + encode(mac.Sum(nil))
 }
 
 // ann is a token of the user ann, who may join the room "a".

@@ -140,6 +140,18 @@ func TestGateLimitsOnlyParsing(t *testing.T) {
 	}
 }
 
+// Connections that are not behind the gate are served as usual.
+func TestNoGate(t *testing.T) {
+	g := testGate(1)
+	hs := httptest.NewUnstartedServer(g.open(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })))
+	hs.Config.ConnContext = g.attach
+	hs.Start()
+	defer hs.Close()
+	if code, body := get(t, hs.URL); code != http.StatusOK || body != "hello" {
+		t.Errorf("%d %s", code, body)
+	}
+}
+
 // A handler sees the TLS state of a connection behind the gate.
 func TestGateKeepsTLSState(t *testing.T) {
 	near, far := net.Pipe()
