@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -104,6 +105,48 @@ func TestRun(t *testing.T) {
 	if conn, err := net.Dial("tcp", r.addr); err == nil {
 		_ = conn.Close()
 		t.Error("the port is still open")
+	}
+}
+
+// Before the server has started, the probes say so.
+func TestProbesBeforeTheStart(t *testing.T) {
+	a, err := New(production())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]struct {
+		code int
+		body string
+	}{
+		"/healthz": {200, `{"status":"alive"}`}, "/readyz": {503, `{"status":"starting","checks":[{"name":"server","status":"starting"`},
+		"/startupz": {503, `{"status":"starting","checks":[{"name":"server","status":"starting"`}, "/other": {404, "404"},
+	} {
+		w := httptest.NewRecorder()
+		a.handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody))
+		if w.Code != want.code || !strings.HasPrefix(w.Body.String(), want.body) {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+		if h := w.Header(); path != "/other" && (h.Get("Content-Type") != "application/json" || h.Get("Cache-Control") != "no-store") {
+			t.Errorf("%s: %v", path, h)
+		}
+	}
+}
+
+// After Drain, Run has nothing to report.
+func TestDrain(t *testing.T) {
+	r := run(t, production())
+	conn := r.must(t, ann())
+	r.app.Drain(t.Context())
+	if <-r.done; r.err != nil {
+		t.Error(r.err)
+	}
+	var closed *client.CloseError
+	_, err := conn.Receive(context.Background())
+	for err == nil { // the announcement
+		_, err = conn.Receive(context.Background())
+	}
+	if !errors.As(err, &closed) {
+		t.Errorf("the client got %v", err)
 	}
 }
 
