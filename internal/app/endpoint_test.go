@@ -229,6 +229,9 @@ func TestTokensDecide(t *testing.T) {
 	if _, err := conn.Join(t.Context(), "b"); !errors.As(err, &refused) {
 		t.Errorf("joining another room: %v", err)
 	}
+	if n := r.app.Listening().Waiting; n != 0 {
+		t.Errorf("%d clients count as waiting for a request", n)
+	}
 	bad := ann()
 	bad["token"] += "x"
 	if _, err := r.connect(t, bad); err == nil {
