@@ -3,9 +3,11 @@ package rediscron_test
 import (
 	"fmt"
 	"log/slog"
+	"net"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ignis-go/ignis/cron"
@@ -230,6 +232,9 @@ func TestReplicasOfUnusedNode(t *testing.T) {
 	if lines := log.Lines(); len(lines) != 0 {
 		t.Fatalf("a node that the client does not use was checked: %s", lines)
 	}
+	if !s.LooksSoon() {
+		t.Error("it is not checked again soon")
+	}
 	if n := s.Due(); n != 1 {
 		t.Errorf("%d nodes are due", n)
 	}
@@ -262,6 +267,51 @@ func TestReplicasAfterClose(t *testing.T) {
 	_ = s.Close()
 	if s.Looks() {
 		t.Error("nodes are checked")
+	}
+}
+
+// Close waits until a check that is running has ended.
+func TestReplicasWhileClosing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		if !rediscron.CloseWhileLooking() {
+			t.Error("Close did not wait")
+		}
+	})
+}
+
+// Without a logger, the default one is used.
+func TestReplicasWithDefaultLogger(t *testing.T) {
+	before, log := slog.Default(), new(logged)
+	slog.SetDefault(log.Logger())
+	defer slog.SetDefault(before)
+	server := redistest.Pretend(t)
+	server.Answer("INFO", bulk("role:master\r\nconnected_slaves:1\r\n"))
+	look(t, open(t, rediscron.Config{URL: server.URL()}))
+	if !log.Has("redis=" + server.Addr() + " ") {
+		t.Errorf("logged %s", log)
+	}
+}
+
+// peer is a connection to an address.
+type peer struct {
+	net.Conn
+	addr net.TCPAddr
+}
+
+func (p *peer) RemoteAddr() net.Addr { return &p.addr }
+
+// A node that is known only by its port is shown with the address of the connection. Others are
+// shown by their names.
+func TestReplicasAreNamed(t *testing.T) {
+	t.Parallel()
+	conn := &peer{addr: net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 7001}}
+	for addr, want := range map[string]string{":7001": "192.0.2.1:7001", "redis.example:7001": "redis.example:7001"} {
+		var log logged
+		rediscron.LookAt(log.Logger(), addr, conn)
+		if lines := log.Lines(); len(lines) != 1 || !strings.Contains(lines[0], "redis="+want+" ") {
+			t.Errorf("%s: %q", addr, lines)
+		}
 	}
 }
 

@@ -160,6 +160,19 @@ func TestCallWithReplacedClient(t *testing.T) {
 	}
 }
 
+// A call that Redis has answered is not repeated, even if the answer is an error.
+func TestAnsweredCallIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	server := redistest.Pretend(t)
+	s := open(t, rediscron.Config{URL: server.URL()})
+	for _, answer := range []string{"", "-ERR something else\r\n", "-READONLY You can't write against a read only replica.\r\n"} {
+		server.Answer("PING", answer)
+		if times, err := s.AskOnce(t.Context()); times != 1 || (err == nil) != (answer == "") {
+			t.Errorf("%q: called %d times, %v", answer, times, err)
+		}
+	}
+}
+
 // If many calls get the same reply, they do not each open a connection.
 func TestReplacingIsLimited(t *testing.T) {
 	t.Parallel()

@@ -2,14 +2,17 @@ package rediscron_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
 	"go.uber.org/goleak"
 
 	"github.com/ignis-go/ignis/cron"
@@ -318,6 +321,9 @@ func TestNewRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if _, err := rediscron.New(rediscron.Config{URL: "redis://127.0.0.1", Timeout: -1}); err == nil || !strings.HasSuffix(err.Error(), "or 0 for 3s") {
+		t.Errorf("the default of Timeout is not documented: %v", err)
+	}
 	for _, c := range []rediscron.Config{{}, {Prefix: strings.Repeat("a", 128)}, {Node: strings.Repeat("a", 128)}, {Node: "!~"}, {Timeout: 1}} {
 		c.URL = "redis://127.0.0.1"
 		if _, err := rediscron.New(c); err != nil {
@@ -351,6 +357,38 @@ func TestConfig(t *testing.T) {
 		if got := strings.TrimSpace(r.Do("exists", key)); got != "1" {
 			t.Errorf("%s: %q", key, got)
 		}
+	}
+}
+
+// Timeout limits connecting, too. A call that waits while another one connects ends with its
+// context.
+func TestConnecting(t *testing.T) {
+	t.Parallel()
+	server, dialing, may := redistest.Pretend(t), make(chan time.Duration, 10), make(chan struct{})
+	option := rueidis.ClientOption{InitAddress: []string{server.Addr()}, ForceSingleClient: true}
+	option.DialCtxFn = func(ctx context.Context, addr string, dialer *net.Dialer, _ *tls.Config) (net.Conn, error) {
+		dialing <- dialer.Timeout
+		<-may
+		return dialer.DialContext(ctx, "tcp", addr)
+	}
+	s := open(t, rediscron.Config{Redis: &redisbus.Config{Option: &option}, Timeout: time.Hour})
+	first := make(chan error, 1)
+	go func() {
+		_, err := s.Last(t.Context(), cron.Query{Job: "job"})
+		first <- err
+	}()
+	if limit := <-dialing; limit != time.Hour {
+		t.Errorf("connecting is limited to %v", limit)
+	}
+	reason := errors.New("the reason")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(reason)
+	if _, err := s.Last(ctx, cron.Query{Job: "job"}); !errors.Is(err, reason) || !strings.HasPrefix(err.Error(), "rediscron: ") {
+		t.Errorf("while another call connects: %v", err)
+	}
+	close(may)
+	if err := <-first; err != nil {
+		t.Error(err)
 	}
 }
 
@@ -392,8 +430,17 @@ func TestInvalidClaims(t *testing.T) {
 		"a token with a space": {Scheduled: time.Unix(100, 0), Token: "a b"},
 		"a fraction":           {Scheduled: time.Unix(100, 1), Token: "a"},
 		"a time before 1970":   {Scheduled: time.Unix(-100, 0), Token: "a"},
+		"the start of 1970":    {Scheduled: time.Unix(0, 0), Token: "a"},
 	} {
 		if _, err := s.Claim(t.Context(), c); err == nil || strings.Contains(err.Error(), "dial") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, c := range map[string]cron.Claim{
+		"a second later": {Scheduled: time.Unix(1, 0), Token: "a"},
+		"no instant":     {Token: "a"},
+	} {
+		if _, err := s.Claim(t.Context(), c); err == nil || !strings.Contains(err.Error(), "dial") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
