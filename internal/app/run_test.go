@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis/client"
+	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -148,6 +149,20 @@ func TestDrain(t *testing.T) {
 	if !errors.As(err, &closed) {
 		t.Errorf("the client got %v", err)
 	}
+}
+
+// A connection without a complete request is counted until it is closed.
+func TestListeningCountsConnections(t *testing.T) {
+	r := run(t, production())
+	nc, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	redistest.Wait(t, "the connection to be counted", func() bool { return r.app.Listening().Waiting == 1 })
+	if err := nc.Close(); err != nil {
+		t.Fatal(err)
+	}
+	redistest.Wait(t, "the connection to be gone", func() bool { return r.app.Listening().Waiting == 0 })
 }
 
 func TestRunPortInUse(t *testing.T) {
