@@ -277,6 +277,8 @@ func TestAPIConfig(t *testing.T) {
 		"the root":                  {func(c *Config) { c.API.Path = "/" }, "--api-path: "},
 		"a slash at the end":        {func(c *Config) { c.API.Path = "/api/" }, "--api-path: "},
 		"a URL":                     {func(c *Config) { c.API.Path = "/api?x" }, "--api-path: "},
+		"a malformed URL":           {func(c *Config) { c.API.Path = "/%" }, "--api-path: "},
+		"an escaped URL":            {func(c *Config) { c.API.Path = "/%61pi" }, "--api-path: "},
 		"a host":                    {func(c *Config) { c.API.Path = "//api" }, "--api-path: "},
 		"the endpoint":              {func(c *Config) { c.API.Path = "/ws" }, "--api-path: the API cannot be at /ws, because /ws is"},
 		"above the endpoint":        {func(c *Config) { c.Path = "/api/ws" }, "--api-path: the API cannot be at /api, because /api/ws is"},

@@ -296,7 +296,7 @@ func TestReloadOfWebhookSecrets(t *testing.T) {
 	if err := a.Reload(t.Context(), c); err != nil || log.Count(changed) != 1 {
 		t.Errorf("a changed secret is not used, %v", err)
 	}
-	for text, want := range map[string]string{"not a secret": "24 to 64 bytes", strings.Repeat("x", maxWebhookSecret+1): "can read"} {
+	for text, want := range map[string]string{"not a secret": "24 to 64 bytes", strings.Repeat("x", 1<<10+1): "can read"} {
 		write(t, c.Webhook.SecretFiles[0], text)
 		e, ok := errors.AsType[*Error](a.Reload(t.Context(), c))
 		if !ok || !strings.HasPrefix(e.Error(), "--webhook-secret-file: ") || !strings.Contains(e.Hint, want) || log.Count(changed) != 1 {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -59,4 +60,26 @@ func TestRequestsDuringShutdown(t *testing.T) {
 		}
 		close(l.hold)
 	})
+}
+
+// The header of a request may have about 8 KiB.
+func TestLargeHeaders(t *testing.T) {
+	r := run(t, production())
+	for size, want := range map[int]int{8000: http.StatusOK, 9000: http.StatusRequestHeaderFieldsTooLarge} {
+		nc, err := net.Dial("tcp", r.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		head, end := "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Padding: ", "\r\n\r\n"
+		if _, err := io.WriteString(nc, head+strings.Repeat("x", size-len(head)-len(end))+end); err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.ReadResponse(bufio.NewReader(nc), nil)
+		if err != nil || response.StatusCode != want {
+			t.Errorf("%d bytes: %+v, %v", size, response, err)
+			continue
+		}
+		_ = response.Body.Close()
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/ignis-go/ignis/access"
 	"github.com/ignis-go/ignis/client"
 	"github.com/ignis-go/ignis/internal/certtest"
+	"github.com/ignis-go/ignis/webhook"
 )
 
 // Reload uses a new certificate immediately. An error names the flag, and leaves the previous
@@ -52,12 +53,14 @@ func TestReload(t *testing.T) {
 	if e, ok := errors.AsType[*Error](err); !ok || !strings.HasPrefix(e.Error(), "--tls-cert: ") || e.Hint != "name a file that this user can read" {
 		t.Errorf("without a file: %v", err)
 	}
-	for _, config := range []func() Config{production, development} {
-		plain, err := New(config())
+	unused := production()
+	unused.Webhook.Client.Secrets = []string{webhook.NewSecret()} // but there is no endpoint
+	for _, c := range []Config{production(), development(), unused} {
+		plain, err := New(c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := plain.Reload(t.Context(), config()); err != nil {
+		if err := plain.Reload(t.Context(), c); err != nil {
 			t.Errorf("without TLS: %v", err)
 		}
 	}
@@ -99,7 +102,7 @@ func TestTokenSecretChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		task := start(func() error { a.runTokens(ctx); return nil })
+		helpers := a.startHelpers(ctx)
 		expect := func(want string) {
 			t.Helper()
 			for _, letter := range []string{"a", "b", "c", "d"} {
@@ -131,6 +134,6 @@ func TestTokenSecretChanges(t *testing.T) {
 		if err := before.Run(ctx); err != nil || before == a.policy.Load().tokens {
 			t.Errorf("the verifier that was replaced: %v", err)
 		}
-		<-task.done
+		helpers()
 	})
 }

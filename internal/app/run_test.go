@@ -12,7 +12,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/client"
+	"github.com/ignis-go/ignis/internal/logtest"
 	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/wire"
@@ -130,6 +132,57 @@ func TestProbesBeforeTheStart(t *testing.T) {
 		if h := w.Header(); path != "/other" && (h.Get("Content-Type") != "application/json" || h.Get("Cache-Control") != "no-store") {
 			t.Errorf("%s: %v", path, h)
 		}
+	}
+}
+
+// A client that is disconnected by the shutdown cannot connect again.
+func TestNoClientsDuringShutdown(t *testing.T) {
+	var addr string
+	dialed := make(chan error, 1)
+	c := production()
+	c.Server.Hooks.Closed = func(ignis.ClosedInfo) {
+		nc, err := net.Dial("tcp", addr)
+		if err == nil {
+			_ = nc.Close()
+		}
+		dialed <- err
+	}
+	r := run(t, c)
+	addr = r.addr
+	r.must(t, ann())
+	r.stop()
+	if err := <-dialed; err == nil {
+		t.Error("the port is still open")
+	}
+}
+
+// While the program runs, repeated log lines are counted. The last counts are written when it
+// ends.
+func TestRepeatedLines(t *testing.T) {
+	const line = "request refused: development mode"
+	var log logtest.Log
+	c := development()
+	c.Server.Logger = log.Logger()
+	r := run(t, c)
+	for range 3 {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.addr, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host, request.Close = "evil.example", true
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+	}
+	if log.Count(line) != 1 {
+		t.Errorf("logged %s", &log)
+	}
+	r.stop()
+	<-r.done
+	if log.Count(line) != 2 || !log.Has("more=2") {
+		t.Errorf("logged %s", &log)
 	}
 }
 

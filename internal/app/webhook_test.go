@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,8 +43,10 @@ func TestWebhookSecretChanges(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		task := start(func() error { a.watchSecrets(t.Context()); return nil })
-		t.Cleanup(func() { <-task.done })
+		ctx, cancel := context.WithCancel(t.Context())
+		helpers := a.startHelpers(ctx)
+		defer helpers()
+		defer cancel()
 		const changed, refused = "the secrets of the webhook have changed", "could not be read again"
 		a.limit.Open()
 		defer a.limit.Close()
