@@ -200,7 +200,7 @@ func TestWebhookAuthenticates(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	r.app.metrics().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody))
-	for _, line := range []string{`ignis_webhook_requests_total{type="authenticate"} 1`, `ignis_webhook_request_duration_seconds_count{type="authenticate"`} {
+	for _, line := range []string{`ignis_upgrades_total{outcome="accepted"} 1`, `ignis_webhook_requests_total{type="authenticate"} 1`, `ignis_webhook_request_duration_seconds_count{type="authenticate"`} {
 		if !strings.Contains(w.Body.String(), "\n"+line) {
 			t.Errorf("the metrics do not contain %s", line)
 		}
@@ -257,6 +257,9 @@ func TestWebhookDecidesByRules(t *testing.T) {
 		c.Webhook.TellMessages = told
 		r := run(t, c)
 		conn := r.must(t, ann())
+		if err := r.app.Reload(t.Context(), c); err != nil {
+			t.Errorf("with the same rules: %v", err)
+		}
 		joined, err := conn.Join(t.Context(), "a", "b", "c")
 		var refused *client.JoinError
 		if !errors.As(err, &refused) || len(refused.Refused) != 1 || refused.Refused[0].Room != "b" {
