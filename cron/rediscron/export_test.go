@@ -3,9 +3,11 @@ package rediscron
 import (
 	"context"
 	"log/slog"
+	"net"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"testing/synctest"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -26,6 +28,15 @@ func (s *Store) AskWhileLeft(ctx context.Context, times int) error {
 		return client.Do(ctx, client.B().Ping().Build())
 	})
 	return err
+}
+
+// AskOnce makes a call, and returns how often it was made.
+func (s *Store) AskOnce(ctx context.Context) (times int, err error) {
+	_, err = s.do(ctx, toRuns, func(ctx context.Context, client rueidis.Client) rueidis.RedisResult {
+		times++
+		return client.Do(ctx, client.B().Ping().Build())
+	})
+	return times, err
 }
 
 // AwaitLook waits until the due nodes have been checked.
@@ -67,6 +78,14 @@ func LookAtMany(log *slog.Logger, nodes int) int {
 	}
 	all.Wait()
 	return len(r.nodes)
+}
+
+// LookAt connects to a node with replicas and checks it.
+func LookAt(log *slog.Logger, addr string, conn net.Conn) {
+	r := newReplicas(log, 0)
+	defer r.close()
+	r.connected(addr, conn)
+	r.note(r.nodes[addr], "role:master\r\nconnected_slaves:1\r\n", nil, false)
 }
 
 // LookBefore connects, and checks nodes that the client does not know yet.
@@ -112,6 +131,33 @@ func LookOften() int32 {
 	r.look(c)
 	r.ended.Wait()
 	return c.asked.Load()
+}
+
+// CloseWhileLooking closes while a check is running, in fake time. It reports whether that had
+// to wait for the check.
+func CloseWhileLooking() (waited bool) {
+	r := newReplicas(slog.New(slog.DiscardHandler), time.Minute)
+	r.connected("node:1", nil)
+	may, closed := make(chan struct{}), make(chan struct{})
+	r.look(stranger{asked: new(atomic.Int32), may: may})
+	go func() { defer close(closed); r.close() }()
+	synctest.Wait()
+	select {
+	case <-closed:
+	default:
+		waited = true
+	}
+	close(may)
+	<-closed
+	return waited
+}
+
+// LooksSoon reports whether the next check is due within a moment, and not after the interval
+// at which nodes are checked again.
+func (s *Store) LooksSoon() bool {
+	s.replicas.mu.Lock()
+	defer s.replicas.mu.Unlock()
+	return time.Until(s.replicas.next) <= lookSoon
 }
 
 // Due returns how many nodes would be checked, if the client knew them.

@@ -65,6 +65,9 @@ func TestInvalidAnswers(t *testing.T) {
 		server.Answer("EVALSHA", fmt.Sprintf("*4\r\n%s\r\n%s\r\n%s\r\n:0\r\n", c.verdict, c.fence, c.now))
 		s := open(t, rediscron.Config{URL: server.URL()})
 		g, err := s.Claim(t.Context(), cron.Claim{Job: "job", Scheduled: time.Unix(100, 0), Token: "a"})
+		if (c.verdict == ":0" || c.verdict == ":5") && (err == nil || !strings.Contains(err.Error(), "unknown verdict "+c.verdict[1:]+" ")) {
+			t.Errorf("%+v: %v", c, err)
+		}
 		if c.good != (err == nil) || err != nil && !strings.Contains(err.Error(), "the script's answer") {
 			t.Errorf("%+v: %v", c, err)
 		}
@@ -73,6 +76,19 @@ func TestInvalidAnswers(t *testing.T) {
 		}
 		if err != nil && g.Verdict != 0 {
 			t.Errorf("%+v: granted %+v with an error", c, g)
+		}
+	}
+}
+
+// An answer that is not a list of runs is an error.
+func TestInvalidListOfRuns(t *testing.T) {
+	t.Parallel()
+	server := redistest.Pretend(t)
+	s := open(t, rediscron.Config{URL: server.URL()})
+	for _, answer := range []string{":1\r\n", "+OK\r\n", "$5\r\nhello\r\n"} {
+		server.Answer("ZREVRANGE", answer)
+		if runs, err := s.Runs(t.Context(), "job", 1); err == nil || !strings.HasPrefix(err.Error(), "rediscron: ") || runs != nil {
+			t.Errorf("%q: %v, %v", answer, runs, err)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ignis-go/ignis/cron"
@@ -230,6 +231,9 @@ func TestReplicasOfUnusedNode(t *testing.T) {
 	if lines := log.Lines(); len(lines) != 0 {
 		t.Fatalf("a node that the client does not use was checked: %s", lines)
 	}
+	if !s.LooksSoon() {
+		t.Error("it is not checked again soon")
+	}
 	if n := s.Due(); n != 1 {
 		t.Errorf("%d nodes are due", n)
 	}
@@ -265,19 +269,17 @@ func TestReplicasAfterClose(t *testing.T) {
 	}
 }
 
-func bulk(text string) string { return fmt.Sprintf("$%d\r\n%s\r\n", len(text), text) }
-
-// The numbers of nodes that are kept and logged are limited.
-func TestReplicasOfManyNodes(t *testing.T) {
+// Close waits until a check that is running has ended.
+func TestReplicasWhileClosing(t *testing.T) {
 	t.Parallel()
-	var log logged
-	if kept := rediscron.LookAtMany(log.Logger(), rediscron.MaxNodes+5); kept != rediscron.MaxNodes {
-		t.Errorf("%d nodes are kept", kept)
-	}
-	if n := len(log.Lines()); n != rediscron.MaxWarned {
-		t.Errorf("%d lines", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		if !rediscron.CloseWhileLooking() {
+			t.Error("Close did not wait")
+		}
+	})
 }
+
+func bulk(text string) string { return fmt.Sprintf("$%d\r\n%s\r\n", len(text), text) }
 
 // A master and its processes are cut off while a replica replaces it. With
 // min-replicas-to-write, the old master stops granting. Without it, both grant the same

@@ -45,8 +45,7 @@ const (
 	giveUp
 )
 
-// replies says what the error replies of Redis mean for each command. The last row is
-// for kinds that have no row.
+// replies says what the error replies of Redis mean for each command.
 //
 // The scripts always write, so a node that accepts no writes answers no claim and no
 // query. Instants that are due in the meantime are run as soon as it answers again,
@@ -74,8 +73,10 @@ var replies = []struct {
 	// A new connection authenticates again.
 	{redisconn.Unauthenticated, [commands]verdict{giveUp, elsewhere, elsewhere, elsewhere, later}},
 	{redisconn.NoAccess, [commands]verdict{giveUp, giveUp, giveUp, giveUp, later}}, // WRONGPASS and similar replies
-	{redisconn.Other, [commands]verdict{elsewhere, later, later, later, later}},
 }
+
+// others says what the error replies of other kinds mean.
+var others = [commands]verdict{elsewhere, later, later, later, later}
 
 // meaning looks up an error reply.
 func meaning(c command, reply *rueidis.RedisError) verdict {
@@ -85,7 +86,7 @@ func meaning(c command, reply *rueidis.RedisError) verdict {
 			return row.means[c]
 		}
 	}
-	return replies[len(replies)-1].means[c]
+	return others[c]
 }
 
 // judge returns what a failed call means, and its error. Failures that are not

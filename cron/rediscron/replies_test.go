@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -160,6 +161,19 @@ func TestCallWithReplacedClient(t *testing.T) {
 	}
 }
 
+// A call that Redis has answered is not repeated, even if the answer is an error.
+func TestAnsweredCallIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	server := redistest.Pretend(t)
+	s := open(t, rediscron.Config{URL: server.URL()})
+	for _, answer := range []string{"", "-ERR something else\r\n", "-READONLY You can't write against a read only replica.\r\n"} {
+		server.Answer("PING", answer)
+		if times, err := s.AskOnce(t.Context()); times != 1 || (err == nil) != (answer == "") {
+			t.Errorf("%q: called %d times, %v", answer, times, err)
+		}
+	}
+}
+
 // If many calls get the same reply, they do not each open a connection.
 func TestReplacingIsLimited(t *testing.T) {
 	t.Parallel()
@@ -175,6 +189,45 @@ func TestReplacingIsLimited(t *testing.T) {
 	if most := 2 + int32(time.Since(began)/rediscron.LeavePause); d.Load() < 2 || d.Load() > most {
 		t.Errorf("%d connections, want 2 to %d", d.Load(), most)
 	}
+}
+
+// closing is a connection that counts itself as closed.
+type closing struct {
+	net.Conn
+	once   sync.Once
+	closed *atomic.Int32
+}
+
+func (c *closing) Close() error {
+	c.once.Do(func() { c.closed.Add(1) })
+	return c.Conn.Close()
+}
+
+// Close closes the connection, and a client that is replaced is closed, too.
+func TestConnectionsAreClosed(t *testing.T) {
+	t.Parallel()
+	server, d, closed := redistest.Pretend(t), new(dials), new(atomic.Int32)
+	c := d.to(server.Addr(), false)
+	dial := c.Option.DialCtxFn
+	c.Option.DialCtxFn = func(ctx context.Context, addr string, dialer *net.Dialer, config *tls.Config) (net.Conn, error) {
+		conn, err := dial(ctx, addr, dialer, config)
+		return &closing{Conn: conn, closed: closed}, err
+	}
+	s := open(t, rediscron.Config{Redis: c})
+	server.Answer("EVALSHA", "-READONLY You can't write against a read only replica.\r\n")
+	if _, err := s.Last(t.Context(), cron.Query{Job: "job"}); err == nil {
+		t.Fatal("no error")
+	}
+	redistest.Wait(t, "the replaced client to be closed", func() bool { return closed.Load() == d.Load() })
+	server.Reset()
+	redisTime(t, s)
+	if d.Load() != 2 || closed.Load() != 1 {
+		t.Errorf("%d connections, %d of them closed", d.Load(), closed.Load())
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	redistest.Wait(t, "the client to be closed", func() bool { return closed.Load() == 2 })
 }
 
 // Redirections between Cluster nodes that disagree are limited.

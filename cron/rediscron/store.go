@@ -149,11 +149,8 @@ func (c Config) prepare() (Config, error) {
 		return c, fmt.Errorf("%w: Prefix: want at most 128 bytes without braces", ErrConfig)
 	}
 	if c.Node == "" {
-		host, err := os.Hostname()
-		if err != nil {
-			host = "unknown"
-		}
-		c.Node = fmt.Sprintf("%.100s/%d", host, os.Getpid())
+		host, _ := os.Hostname()
+		c.Node = fmt.Sprintf("%.100s/%d", cmp.Or(host, "unknown"), os.Getpid())
 	}
 	if len(c.Node) > 128 || strings.ContainsFunc(c.Node, func(r rune) bool { return r < '!' || r > '~' }) {
 		return c, fmt.Errorf("%w: Node: want 1 to 128 printable ASCII characters without spaces", ErrConfig)
@@ -244,11 +241,11 @@ func flag(b bool) string {
 
 // Claim claims the run of an instant.
 func (s *Store) Claim(ctx context.Context, c cron.Claim) (cron.Grant, error) {
-	at := "0"
-	if !c.Scheduled.IsZero() {
+	at, planned := "0", !c.Scheduled.IsZero()
+	if planned {
 		at = strconv.FormatInt(c.Scheduled.Unix(), 10)
 	}
-	if c.Scheduled.Nanosecond() != 0 || at != "0" && c.Scheduled.Unix() <= 0 || c.Token == "" || strings.ContainsAny(c.Token, " \n") {
+	if c.Scheduled.Nanosecond() != 0 || planned && c.Scheduled.Unix() <= 0 || c.Token == "" || strings.ContainsAny(c.Token, " \n") {
 		return cron.Grant{}, errors.New("rediscron: a claim must have a whole second after 1970 and a token without spaces")
 	}
 	a, err := s.claim(ctx, c.Job, at, c.Token, c.Behind)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,7 +15,6 @@ import (
 	"github.com/ignis-go/ignis/cron/crontest"
 	"github.com/ignis-go/ignis/cron/rediscron"
 	"github.com/ignis-go/ignis/internal/redistest"
-	"github.com/ignis-go/ignis/redisbus"
 )
 
 func TestMain(m *testing.M) {
@@ -299,61 +297,6 @@ func TestHangingRedis(t *testing.T) {
 	}
 }
 
-func TestNewRefuses(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]rediscron.Config{
-		"nothing":         {},
-		"a bad URL":       {URL: "http://127.0.0.1"},
-		"both":            {URL: "redis://127.0.0.1", Redis: &redisbus.Config{URL: "redis://127.0.0.1"}},
-		"a brace":         {URL: "redis://127.0.0.1", Prefix: "a{b}"},
-		"a blank":         {URL: "redis://127.0.0.1", Node: "a b"},
-		"a negative time": {URL: "redis://127.0.0.1", Timeout: -1},
-		"a long prefix":   {URL: "redis://127.0.0.1", Prefix: strings.Repeat("a", 129)},
-		"a long node":     {URL: "redis://127.0.0.1", Node: strings.Repeat("a", 129)},
-		"a control byte":  {URL: "redis://127.0.0.1", Node: "a\x7f"},
-		"its prefix":      {Redis: &redisbus.Config{URL: "redis://127.0.0.1", Prefix: "a b"}},
-		"its name":        {Redis: &redisbus.Config{URL: "redis://127.0.0.1", Name: "a b"}},
-	} {
-		if _, err := rediscron.New(c); !errors.Is(err, rediscron.ErrConfig) && !errors.Is(err, redisbus.ErrConfig) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	for _, c := range []rediscron.Config{{}, {Prefix: strings.Repeat("a", 128)}, {Node: strings.Repeat("a", 128)}, {Node: "!~"}, {Timeout: 1}} {
-		c.URL = "redis://127.0.0.1"
-		if _, err := rediscron.New(c); err != nil {
-			t.Errorf("%+v: %v", c, err)
-		}
-	}
-}
-
-// The settings of a Config reach Redis.
-func TestConfig(t *testing.T) {
-	t.Parallel()
-	r := redistest.Start(t)
-	for name, c := range map[string]rediscron.Config{
-		"ignis-cron": {URL: r.URL()},
-		"mine":       {Redis: &redisbus.Config{URL: r.URL(), Name: "mine"}, Prefix: "own"},
-	} {
-		s := open(t, c)
-		at := whole(redisTime(t, s)).Add(time.Second)
-		await(t, s, at)
-		claim(t, s, at, "a", cron.Granted)
-		if clients := r.Do("client", "list"); !strings.Contains(clients, "name="+name+" ") {
-			t.Errorf("%s: Redis knows %s", name, clients)
-		}
-		runs, err := s.Runs(t.Context(), "job", 1)
-		host, _ := os.Hostname()
-		if want := fmt.Sprintf("%.100s/%d", host, os.Getpid()); err != nil || len(runs) != 1 || runs[0].Node != want {
-			t.Errorf("%s: %+v (%v), want the node %s", name, runs, err, want)
-		}
-	}
-	for _, key := range []string{"ignis:cron:{job}:state", "ignis:cron:{job}:claims", "own:{job}:state", "own:{job}:claims"} {
-		if got := strings.TrimSpace(r.Do("exists", key)); got != "1" {
-			t.Errorf("%s: %q", key, got)
-		}
-	}
-}
-
 func TestClosed(t *testing.T) {
 	t.Parallel()
 	r := redistest.Start(t)
@@ -392,8 +335,17 @@ func TestInvalidClaims(t *testing.T) {
 		"a token with a space": {Scheduled: time.Unix(100, 0), Token: "a b"},
 		"a fraction":           {Scheduled: time.Unix(100, 1), Token: "a"},
 		"a time before 1970":   {Scheduled: time.Unix(-100, 0), Token: "a"},
+		"the start of 1970":    {Scheduled: time.Unix(0, 0), Token: "a"},
 	} {
 		if _, err := s.Claim(t.Context(), c); err == nil || strings.Contains(err.Error(), "dial") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, c := range map[string]cron.Claim{
+		"a second later": {Scheduled: time.Unix(1, 0), Token: "a"},
+		"no instant":     {Token: "a"},
+	} {
+		if _, err := s.Claim(t.Context(), c); err == nil || !strings.Contains(err.Error(), "dial") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

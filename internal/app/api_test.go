@@ -13,6 +13,7 @@ import (
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/httpapi"
+	"github.com/ignis-go/ignis/internal/logtest"
 	"github.com/ignis-go/ignis/internal/memnet"
 )
 
@@ -91,6 +92,47 @@ func TestAPIAddresses(t *testing.T) {
 	for path, want := range map[string]int{"/api/v1/counts": 200, "/healthz": 404, "/ws": 404, "/": 404} {
 		if code, body := ask(t, address, key, "GET", path, ""); code != want {
 			t.Errorf("the API's own address, %s: %d %s", path, code, body)
+		}
+	}
+}
+
+// Addresses of the API without keys answer 404, of which the log warns. The functions OnReady are
+// optional, and are called only for their own addresses.
+func TestAPIAddressWithoutKeys(t *testing.T) {
+	for _, keys := range []bool{false, true} {
+		var log logtest.Log
+		c, key := withAPI(t)
+		c.API.Listen, c.Server.Logger = on("127.0.0.1:0").Addresses, log.Logger()
+		want := http.StatusOK
+		if !keys {
+			c.API.Keys, want = nil, http.StatusNotFound
+		}
+		r := run(t, c)
+		if log.Has("the HTTP API has an address, but no keys") == keys {
+			t.Errorf("with keys %v: %s", keys, &log)
+		}
+		own := r.app.listeners.All()[1].Addr().String()
+		if code, body := ask(t, own, key, "GET", "/api/v1/counts", ""); code != want {
+			t.Errorf("with keys %v: %d %s", keys, code, body)
+		}
+	}
+	c, _ := withAPI(t)
+	c.API.OnReady = func(urls []string) { t.Errorf("the API's own addresses are %q", urls) }
+	run(t, c)
+}
+
+// The largest message fits into a body, and small limits of messages do not make it smaller than
+// 2 MiB.
+func TestAPIMaxBody(t *testing.T) {
+	for _, row := range []struct{ message, body int }{{1000, 2 << 20}, {4 << 20, 5 << 20}} {
+		c, key := withAPI(t)
+		c.Server.MaxMessage = row.message
+		r := run(t, c)
+		for size, want := range map[int]int{row.body: 200, row.body + 1: 413} {
+			padded := notice + strings.Repeat(" ", size-len(notice))
+			if code, body := ask(t, r.addr, key, "POST", "/api/v1/publish", padded, "Expect", "100-continue"); code != want {
+				t.Errorf("a body of %d bytes with messages of %d: %d %s", size, row.message, code, body)
+			}
 		}
 	}
 }
@@ -235,6 +277,8 @@ func TestAPIConfig(t *testing.T) {
 		"the root":                  {func(c *Config) { c.API.Path = "/" }, "--api-path: "},
 		"a slash at the end":        {func(c *Config) { c.API.Path = "/api/" }, "--api-path: "},
 		"a URL":                     {func(c *Config) { c.API.Path = "/api?x" }, "--api-path: "},
+		"a malformed URL":           {func(c *Config) { c.API.Path = "/%" }, "--api-path: "},
+		"an escaped URL":            {func(c *Config) { c.API.Path = "/%61pi" }, "--api-path: "},
 		"a host":                    {func(c *Config) { c.API.Path = "//api" }, "--api-path: "},
 		"the endpoint":              {func(c *Config) { c.API.Path = "/ws" }, "--api-path: the API cannot be at /ws, because /ws is"},
 		"above the endpoint":        {func(c *Config) { c.Path = "/api/ws" }, "--api-path: the API cannot be at /api, because /api/ws is"},

@@ -31,7 +31,7 @@ func (d *devMode) guard(next http.Handler) http.Handler {
 			http.Error(w, "Development mode accepts only requests for localhost and loopback addresses.", http.StatusForbidden)
 			return
 		}
-		if isDevPath(r.URL.Path) && r.URL.Path != d.path {
+		if isDevPath(r.URL.Path) { // checkPath has refused such a path for the endpoint
 			d.servePage(w, r)
 			return
 		}

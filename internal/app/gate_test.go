@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"testing"
 	"testing/synctest"
 
@@ -137,6 +138,29 @@ func TestGateLimitsOnlyParsing(t *testing.T) {
 	answer, err := io.ReadAll(dial("GET /plain HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
 	if err != nil || len(answer) == 0 {
 		t.Errorf("got %q, %v", answer, err)
+	}
+}
+
+// The gate has a place for each processor that the program uses.
+func TestPlacesOfGate(t *testing.T) {
+	before := runtime.GOMAXPROCS(3)
+	defer runtime.GOMAXPROCS(before)
+	for range 2 {
+		if n := cap(newGate(nil).places); n != 3 {
+			t.Errorf("%d places for 3 processors", n)
+		}
+	}
+}
+
+// Connections that are not behind the gate are served as usual.
+func TestNoGate(t *testing.T) {
+	g := testGate(1)
+	hs := httptest.NewUnstartedServer(g.open(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })))
+	hs.Config.ConnContext = g.attach
+	hs.Start()
+	defer hs.Close()
+	if code, body := get(t, hs.URL); code != http.StatusOK || body != "hello" {
+		t.Errorf("%d %s", code, body)
 	}
 }
 

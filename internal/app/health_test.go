@@ -11,6 +11,7 @@ import (
 
 	"github.com/ignis-go/ignis/access"
 	"github.com/ignis-go/ignis/auth/jwtauth"
+	"github.com/ignis-go/ignis/internal/certtest"
 	"github.com/ignis-go/ignis/internal/doctest"
 	"github.com/ignis-go/ignis/internal/listen"
 	"github.com/ignis-go/ignis/redisbus"
@@ -152,6 +153,16 @@ func TestCheckCertificate(t *testing.T) {
 	checked(t, "unusable files", checkCertificate(listen.Stats{CertificateExpires: now.Add(1), ReloadError: errLost}, now), statusDegraded, "previous certificate")
 }
 
+// sendRules returns rules that let clients send to a room.
+func sendRules(t *testing.T) *access.Rules {
+	t.Helper()
+	rules, err := access.Compile([]access.Rule{{Match: "a", Join: access.JoinRule{Who: access.Anyone}, Send: &access.SendRule{Events: []string{"say"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rules
+}
+
 // The checks are those of the parts that are configured.
 func TestHealthOfConfiguration(t *testing.T) {
 	t.Parallel()
@@ -159,17 +170,30 @@ func TestHealthOfConfiguration(t *testing.T) {
 		c.Redis = redisbus.Config{URL: "redis://10.1.2.3", Logger: c.Server.Logger}
 		return c
 	}
-	withWebhook := production()
-	withWebhook.Webhook.Client.URL, withWebhook.Webhook.Client.Secrets = "https://app.example", []string{webhook.NewSecret()}
+	with := func(change func(*Config)) Config {
+		c := production()
+		change(&c)
+		return c
+	}
+	sets := []jwtauth.JWKS{{URL: "https://issuer.example"}}
+	cert, key := certtest.NewAuthority(t, "test").Issue(t, certtest.Options{Name: "localhost"}).Write(t, t.TempDir())
 	for name, test := range map[string]struct {
 		config Config
 		want   []string
 	}{
-		"development":          {development(), []string{"server"}},
-		"development on Redis": {withRedis(development()), []string{"server", "redis"}},
-		"production":           {production(), []string{"server", "tokens"}},
-		"production on Redis":  {withRedis(production()), []string{"server", "redis", "tokens"}},
-		"a webhook":            {withWebhook, []string{"server", "tokens", "webhook"}},
+		"development":                 {development(), []string{"server starting"}},
+		"development on Redis":        {withRedis(development()), []string{"server starting", "redis degraded, local"}},
+		"production":                  {production(), []string{"server starting", "tokens ok"}},
+		"production on Redis":         {withRedis(production()), []string{"server starting", "redis degraded", "tokens ok"}},
+		"Redis is required":           {withRedis(with(func(c *Config) { c.RedisRequired = true })), []string{"server starting", "redis failed", "tokens ok"}},
+		"rules for clients, on Redis": {withRedis(with(func(c *Config) { c.Rules = sendRules(t) })), []string{"server starting", "redis degraded, local", "tokens ok"}},
+		"a JWK set":                   {with(func(c *Config) { c.JWTSecret, c.Tokens.JWKS = nil, sets }), []string{"server starting", "tokens failed"}},
+		"a JWK set and a secret":      {with(func(c *Config) { c.Tokens.JWKS = sets }), []string{"server starting", "tokens degraded"}},
+		"a webhook":                   {with(func(c *Config) { c.Webhook = hook("https://app.example", false) }), []string{"server starting", "tokens ok", "webhook ok"}},
+		"only a webhook":              {with(func(c *Config) { c.JWTSecret, c.Webhook = nil, hook("https://app.example", true) }), []string{"server starting", "webhook ok"}},
+		"TLS": {with(func(c *Config) {
+			c.Listen.Addresses[0].TLS, c.Listen.TLS = true, listen.TLS{CertFile: cert, KeyFile: key}
+		}), []string{"server starting", "tokens ok", "certificate ok"}},
 	} {
 		a, err := New(test.config)
 		if err != nil {
@@ -178,7 +202,11 @@ func TestHealthOfConfiguration(t *testing.T) {
 		h := a.health()
 		var got []string
 		for _, c := range h.Checks {
-			got = append(got, c.Name)
+			text := c.Name + " " + string(c.Status)
+			if strings.Contains(c.Reason, "still reach each other") {
+				text += ", local"
+			}
+			got = append(got, text)
 		}
 		if !slices.Equal(got, test.want) || h.Status != "starting" || h.code() != http.StatusServiceUnavailable {
 			t.Errorf("%s: %+v", name, h)

@@ -2,15 +2,18 @@ package app
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/ignis-go/ignis/auth/jwtauth"
 	"github.com/ignis-go/ignis/internal/certtest"
+	"github.com/ignis-go/ignis/internal/logtest"
 )
 
 // Reload keeps the keys of a JWK set that cannot be fetched at the moment, unless the
@@ -30,8 +33,10 @@ func TestReloadDuringOutage(t *testing.T) {
 	issuer.TLS = &tls.Config{Certificates: []tls.Certificate{pair.Certificate(t)}}
 	issuer.StartTLS()
 	defer issuer.Close()
+	var log logtest.Log
 	config := func(refresh time.Duration) Config {
 		c := production()
+		c.Server.Logger = log.Logger()
 		c.JWTSecret = nil
 		c.Tokens.JWKS = []jwtauth.JWKS{{URL: issuer.URL, Refresh: refresh, TLS: &tls.Config{RootCAs: ca.Pool(), MinVersion: tls.VersionTLS12, ServerName: "localhost"}}}
 		return c
@@ -43,14 +48,22 @@ func TestReloadDuringOutage(t *testing.T) {
 	if err := a.Reload(t.Context(), config(time.Hour)); err != nil {
 		t.Fatalf("while the issuer works: %v", err)
 	}
+	const kept = "some keys of tokens could not be read again; the previous ones stay in use"
+	if log.Has(kept) {
+		t.Errorf("while the issuer works: %s", &log)
+	}
 	down.Store(true)
 	changed := config(time.Hour)
 	changed.AllowedOrigins = []string{"https://example.com"}
 	if err := a.Reload(t.Context(), changed); err != nil || len(a.policy.Load().origins) != 1 {
 		t.Errorf("during an outage: %v", err)
 	}
-	if err := a.Reload(t.Context(), config(time.Minute)); err == nil {
-		t.Error("a new JWK set without keys was accepted")
+	if !log.Has(kept) {
+		t.Errorf("during an outage: %s", &log)
+	}
+	err = a.Reload(t.Context(), config(time.Minute))
+	if e, ok := errors.AsType[*Error](err); !ok || !strings.HasPrefix(e.Error(), "tokens: read keys from "+issuer.URL) {
+		t.Errorf("a new JWK set without keys: %v", err)
 	}
 	other := config(time.Hour)
 	other.Tokens.JWKS[0].TLS.RootCAs = certtest.NewAuthority(t, "other").Pool()

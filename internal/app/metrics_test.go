@@ -3,6 +3,8 @@ package app
 import (
 	"errors"
 	"net/http"
+	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -21,6 +23,26 @@ func TestMetricsAddressInUse(t *testing.T) {
 	var e *Error
 	if !errors.As(err, &e) || e.Usage || !strings.HasPrefix(err.Error(), "--metrics-listen: ") || !strings.Contains(e.Hint, "another program") {
 		t.Errorf("got %#v", err)
+	}
+}
+
+// The metrics include the keys of tokens and the requests to the API.
+func TestMetricsOfProduction(t *testing.T) {
+	c, key := withAPI(t)
+	c.JWTSecretFile, c.JWTSecret = filepath.Join(t.TempDir(), "secret"), nil
+	write(t, c.JWTSecretFile, strings.Repeat("s", 32))
+	c.Metrics = Metrics{Listen: "127.0.0.1:0", Version: "1.2.3", Revision: "abc"}
+	r := run(t, c)
+	ask(t, r.addr, key, "POST", "/api/v1/publish", notice)
+	w := httptest.NewRecorder()
+	r.app.metrics().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, metricsPath, http.NoBody))
+	for _, text := range []string{
+		`ignis_token_keys{`, `ignis_api_requests_total{operation="publish",status="200"} 1`, `ignis_api_messages_total 1`, `version="1.2.3"`, `revision="abc"`,
+		"ignis_ready 1\n",
+	} {
+		if !strings.Contains(w.Body.String(), text) {
+			t.Errorf("the metrics do not contain %s:\n%s", text, w.Body)
+		}
 	}
 }
 

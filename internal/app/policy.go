@@ -222,7 +222,7 @@ func (a *App) runTokens(ctx context.Context) {
 // accept checks requests outside development mode.
 func (a *App) accept(r *http.Request) (ignis.Accepted, error) {
 	var accepted ignis.Accepted
-	if a.hooks != nil && a.cfg.Webhook.Authenticate {
+	if a.cfg.Webhook.Authenticate {
 		accepted.Context = a.hooks.WithHeaders(context.Background(), r)
 	}
 	return accepted, ignis.CheckOrigin(r, a.policy.Load().origins)

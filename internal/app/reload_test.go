@@ -1,12 +1,21 @@
 package app
 
 import (
+	"context"
 	"errors"
+	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/access"
+	"github.com/ignis-go/ignis/client"
 	"github.com/ignis-go/ignis/internal/certtest"
+	"github.com/ignis-go/ignis/webhook"
 )
 
 // Reload uses a new certificate immediately. An error names the flag, and leaves the previous
@@ -37,11 +46,94 @@ func TestReload(t *testing.T) {
 	if l := a.Listening(); !l.CertificateExpires.Equal(later) || l.ReloadError == nil || l.ReloadsFailed != 1 {
 		t.Errorf("got %+v", l)
 	}
-	plain, err := New(production())
-	if err != nil {
+	if err := os.Remove(c.Listen.TLS.CertFile); err != nil {
 		t.Fatal(err)
 	}
-	if err := plain.Reload(t.Context(), production()); err != nil {
-		t.Errorf("without TLS: %v", err)
+	err = a.Reload(t.Context(), c)
+	if e, ok := errors.AsType[*Error](err); !ok || !strings.HasPrefix(e.Error(), "--tls-cert: ") || e.Hint != "name a file that this user can read" {
+		t.Errorf("without a file: %v", err)
 	}
+	unused := production()
+	unused.Webhook.Client.Secrets = []string{webhook.NewSecret()} // but there is no endpoint
+	for _, c := range []Config{production(), development(), unused} {
+		plain, err := New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := plain.Reload(t.Context(), c); err != nil {
+			t.Errorf("without TLS: %v", err)
+		}
+	}
+}
+
+// Reload replaces the rules and the limits while clients are connected.
+func TestReloadWhileRunning(t *testing.T) {
+	c := production()
+	c.Rules, c.Server.MaxClients = rulesFor(access.Nobody), 1
+	r := run(t, c)
+	conn := r.must(t, ann())
+	if _, err := conn.Join(t.Context(), "a"); err == nil {
+		t.Error("joined a room that nobody may join")
+	}
+	var full *client.HandshakeError
+	if _, err := r.connect(t, ann()); !errors.As(err, &full) || full.Status != http.StatusServiceUnavailable {
+		t.Errorf("a second client: %v", err)
+	}
+	c.Rules, c.Server.MaxClients = rulesFor(access.Anyone), 0
+	if err := r.app.Reload(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Join(t.Context(), "a"); err != nil {
+		t.Error(err)
+	}
+	r.must(t, ann())
+}
+
+// A changed secret of tokens takes effect without a signal, also after Reload has replaced the
+// settings for tokens.
+func TestTokenSecretChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := production()
+		c.JWTSecretFile, c.JWTSecret = filepath.Join(t.TempDir(), "secret"), nil
+		secret := func(letter string) string { return strings.Repeat(letter, 32) }
+		write(t, c.JWTSecretFile, secret("a"))
+		a, err := New(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		helpers := a.startHelpers(ctx)
+		expect := func(want string) {
+			t.Helper()
+			for _, letter := range []string{"a", "b", "c", "d"} {
+				text := sign([]byte(secret(letter)), `{"sub":"ann","exp":9999999999}`)
+				if _, err := a.authenticate(t.Context(), ignis.Credentials{Token: text}); (err == nil) != (letter == want) {
+					t.Errorf("a token signed with %s: %v", letter, err)
+				}
+			}
+		}
+		expect("a")
+		change := func(letter string) {
+			t.Helper()
+			write(t, c.JWTSecretFile, secret(letter))
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			expect(letter)
+		}
+		change("b")
+		before := a.policy.Load().tokens
+		for _, letter := range []string{"c", "d"} { // the first Reload replaces nothing that concerns tokens
+			if err := a.Reload(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			change(letter)
+			c.Tokens.ExpiryLeeway = time.Minute
+		}
+		cancel()
+		if err := before.Run(ctx); err != nil || before == a.policy.Load().tokens {
+			t.Errorf("the verifier that was replaced: %v", err)
+		}
+		helpers()
+	})
 }

@@ -6,18 +6,23 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/client"
+	"github.com/ignis-go/ignis/internal/logtest"
+	"github.com/ignis-go/ignis/internal/redistest"
 	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/wire"
 )
 
 // running is a running App.
 type running struct {
+	app  *App
 	addr string
 	stop context.CancelFunc
 	*task
@@ -33,7 +38,7 @@ func run(t *testing.T, c Config) running {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	r := running{stop: cancel, task: start(func() error { return a.Run(ctx) })}
+	r := running{app: a, stop: cancel, task: start(func() error { return a.Run(ctx) })}
 	t.Cleanup(func() {
 		cancel()
 		<-r.done
@@ -104,6 +109,113 @@ func TestRun(t *testing.T) {
 		_ = conn.Close()
 		t.Error("the port is still open")
 	}
+}
+
+// Before the server has started, the probes say so.
+func TestProbesBeforeTheStart(t *testing.T) {
+	a, err := New(production())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]struct {
+		code int
+		body string
+	}{
+		"/healthz": {200, `{"status":"alive"}`}, "/readyz": {503, `{"status":"starting","checks":[{"name":"server","status":"starting"`},
+		"/startupz": {503, `{"status":"starting","checks":[{"name":"server","status":"starting"`}, "/other": {404, "404"},
+	} {
+		w := httptest.NewRecorder()
+		a.handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody))
+		if w.Code != want.code || !strings.HasPrefix(w.Body.String(), want.body) {
+			t.Errorf("%s: %d %s", path, w.Code, w.Body)
+		}
+		if h := w.Header(); path != "/other" && (h.Get("Content-Type") != "application/json" || h.Get("Cache-Control") != "no-store") {
+			t.Errorf("%s: %v", path, h)
+		}
+	}
+}
+
+// A client that is disconnected by the shutdown cannot connect again.
+func TestNoClientsDuringShutdown(t *testing.T) {
+	var addr string
+	dialed := make(chan error, 1)
+	c := production()
+	c.Server.Hooks.Closed = func(ignis.ClosedInfo) {
+		nc, err := net.Dial("tcp", addr)
+		if err == nil {
+			_ = nc.Close()
+		}
+		dialed <- err
+	}
+	r := run(t, c)
+	addr = r.addr
+	r.must(t, ann())
+	r.stop()
+	if err := <-dialed; err == nil {
+		t.Error("the port is still open")
+	}
+}
+
+// While the program runs, repeated log lines are counted. The last counts are written when it
+// ends.
+func TestRepeatedLines(t *testing.T) {
+	const line = "request refused: development mode"
+	var log logtest.Log
+	c := development()
+	c.Server.Logger = log.Logger()
+	r := run(t, c)
+	for range 3 {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+r.addr, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host, request.Close = "evil.example", true
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+	}
+	if log.Count(line) != 1 {
+		t.Errorf("logged %s", &log)
+	}
+	r.stop()
+	<-r.done
+	if log.Count(line) != 2 || !log.Has("more=2") {
+		t.Errorf("logged %s", &log)
+	}
+}
+
+// After Drain, Run has nothing to report.
+func TestDrain(t *testing.T) {
+	r := run(t, production())
+	conn := r.must(t, ann())
+	r.app.Drain(t.Context())
+	if <-r.done; r.err != nil {
+		t.Error(r.err)
+	}
+	var closed *client.CloseError
+	_, err := conn.Receive(context.Background())
+	for err == nil { // the announcement
+		_, err = conn.Receive(context.Background())
+	}
+	if !errors.As(err, &closed) {
+		t.Errorf("the client got %v", err)
+	}
+}
+
+// A connection without a complete request is counted until it is closed.
+func TestListeningCountsConnections(t *testing.T) {
+	r := run(t, production())
+	nc, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	redistest.Wait(t, "the connection to be counted", func() bool { return r.app.Listening().Waiting == 1 })
+	if err := nc.Close(); err != nil {
+		t.Fatal(err)
+	}
+	redistest.Wait(t, "the connection to be gone", func() bool { return r.app.Listening().Waiting == 0 })
 }
 
 func TestRunPortInUse(t *testing.T) {

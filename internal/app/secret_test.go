@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/ignis-go/ignis/webhook"
 )
 
 func TestSecretFile(t *testing.T) {
@@ -61,6 +63,18 @@ func TestSecretFileThatEveryoneCanRead(t *testing.T) {
 		}
 		if strings.Contains(log.String(), "sss") {
 			t.Error("the secret is in the log")
+		}
+		log.Reset()
+		c = withWebhook(t, webhook.NewSecret())
+		c.Server.Logger = textLogger(&log)
+		if err := os.Chmod(c.Webhook.SecretFiles[0], mode); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := New(c); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Contains(log.String(), "every user of this machine can read a secret of the webhook"); got != warns {
+			t.Errorf("mode %#o of the webhook's secret: warned %v, want %v", mode, got, warns)
 		}
 	}
 }

@@ -2,6 +2,8 @@ package app
 
 import (
 	"bufio"
+	"crypto/tls"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -11,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ignis-go/ignis/internal/certtest"
 	"github.com/ignis-go/ignis/internal/loglimit"
 	"github.com/ignis-go/ignis/internal/logtest"
 	"github.com/ignis-go/ignis/internal/memnet"
@@ -23,6 +26,8 @@ type lobby struct {
 	book logtest.Log
 	in   *memnet.Listener
 	hold chan struct{} // requests for /hold wait until it is closed
+
+	server *http.Server
 }
 
 // inLobby calls f with a server that closes old connections if there are more than limit.
@@ -38,7 +43,7 @@ func inLobby(t *testing.T, limit int, f func(l *lobby)) {
 				<-l.hold
 			}
 		})), loglimit.New(slog.New(slog.DiscardHandler)))
-		hs.ConnContext = g.attach
+		l.server, hs.ConnContext = hs, g.attach
 		served := start(func() error { return hs.Serve(g.listen(l.in)) })
 		f(l)
 		_ = l.in.Close()
@@ -164,6 +169,45 @@ func TestWaitingConnectionsMakeRoom(t *testing.T) {
 		}
 		_ = response.Body.Close()
 		_ = busy.Close()
+	})
+}
+
+// No more connections are closed than necessary.
+func TestWaitingConnectionsAreKept(t *testing.T) {
+	inLobby(t, 3, func(l *lobby) {
+		var waiting []net.Conn
+		for range 4 {
+			waiting = append(waiting, l.dial(half))
+		}
+		time.Sleep(waitGrace)
+		waiting = append(waiting, l.dial(""))
+		l.expect("one more", 3, 0, 2)
+		for _, c := range waiting {
+			lasts(c)
+		}
+		l.expect("at the end", 0, 3, 2)
+	})
+}
+
+// A connection with TLS is closed without a closing message, which could block.
+func TestCutOffWithTLS(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ca := certtest.NewAuthority(t, "test")
+		pair := ca.Issue(t, certtest.Options{Name: "localhost"})
+		near, far := net.Pipe()
+		server := tls.Server(near, &tls.Config{Certificates: []tls.Certificate{pair.Certificate(t)}, SessionTicketsDisabled: true, MinVersion: tls.VersionTLS12})
+		peer := tls.Client(far, &tls.Config{RootCAs: ca.Pool(), ServerName: "localhost", MinVersion: tls.VersionTLS12})
+		shaken := start(server.Handshake)
+		if err := peer.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		<-shaken.done
+		aborting := start(func() error { (&gatedConn{Conn: server, outer: server}).abort(); return nil })
+		if n, err := far.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("the peer received %d bytes, %v", n, err)
+		}
+		_ = far.Close()
+		<-aborting.done
 	})
 }
 

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,8 +43,10 @@ func TestWebhookSecretChanges(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		task := start(func() error { a.watchSecrets(t.Context()); return nil })
-		t.Cleanup(func() { <-task.done })
+		ctx, cancel := context.WithCancel(t.Context())
+		helpers := a.startHelpers(ctx)
+		defer helpers()
+		defer cancel()
 		const changed, refused = "the secrets of the webhook have changed", "could not be read again"
 		a.limit.Open()
 		defer a.limit.Close()
@@ -76,15 +79,8 @@ func TestWebhookSecretChanges(t *testing.T) {
 
 // A configuration that cannot be used does not replace the running one.
 func TestReloadRefuses(t *testing.T) {
-	rules := func(join access.Who) *access.Rules {
-		r, err := access.Compile([]access.Rule{{Match: "a", Join: access.JoinRule{Who: join}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
-	}
 	base := production()
-	base.Rules = rules(access.Anyone)
+	base.Rules = rulesFor(access.Anyone)
 	a, err := New(base)
 	if err != nil {
 		t.Fatal(err)
@@ -95,9 +91,11 @@ func TestReloadRefuses(t *testing.T) {
 		want   string
 	}{
 		"no rules":              {func(c *Config) { c.Rules = nil }, "cannot be added or removed"},
-		"a rule needs webhook":  {func(c *Config) { c.Rules = rules(access.Webhook) }, "there is no webhook"},
+		"a rule needs webhook":  {func(c *Config) { c.Rules = rulesFor(access.Webhook) }, "there is no webhook"},
 		"no keys":               {func(c *Config) { c.JWTSecret = nil }, "no authenticator"},
 		"a short secret":        {func(c *Config) { c.JWTSecret = c.JWTSecret[1:] }, "expected a secret"},
+		"a relative path":       {func(c *Config) { c.Path = "x" }, "--path: expected a path"},
+		"a Redis not there":     {func(c *Config) { c.RedisRequired = true }, "--redis-required: no Redis"},
 		"a limit below zero":    {func(c *Config) { c.Server.MaxRooms = -1 }, "MaxRooms must not be negative"},
 		"a file that is absent": {func(c *Config) { c.JWTSecret, c.JWTSecretFile = nil, "/nonexistent" }, "--jwt-secret-file: open"},
 	} {
