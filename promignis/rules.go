@@ -19,7 +19,7 @@ var accessFamilies = []family[enforce.Stats]{
 		"access_join_refusals_total", counter, "Rooms that the access rules did not allow clients to join, by reason.",
 		[]string{"reason"},
 		func(s enforce.Stats, e emitter) {
-			for reason, n := range s.RefusedJoins {
+			for reason, n := range withZeros(s.RefusedJoins, ruleJoinRefusals) {
 				e.add(float64(n), string(reason))
 			}
 		},
@@ -37,7 +37,7 @@ var accessFamilies = []family[enforce.Stats]{
 		"access_message_refusals_total", counter, "Messages that were refused, except by callbacks, by reason.",
 		[]string{"reason"},
 		func(s enforce.Stats, e emitter) {
-			for reason, n := range s.RefusedMessages {
+			for reason, n := range withZeros(s.RefusedMessages, ruleMessageRefusals) {
 				e.add(float64(n), string(reason))
 			}
 		},

@@ -109,7 +109,7 @@ var serverFamilies = []family[server]{
 		"join_refusals_total", counter, "Rooms that clients may not join, by reason.",
 		[]string{"reason"},
 		func(s server, e emitter) {
-			for reason, n := range s.RefusedJoins {
+			for reason, n := range withZeros(s.RefusedJoins, joinRefusals) {
 				e.add(float64(n), reason)
 			}
 		},
