@@ -110,7 +110,8 @@ func about(c *session) []any {
 	if c == nil {
 		return nil
 	}
-	return []any{"client", c.member.ID}
+	p := c.profile()
+	return []any{"client", p.ID, "user", p.UserID, "remote", p.RemoteAddr}
 }
 
 // callbackFailed counts and logs an error of a callback. Panics are ignored because call
@@ -122,7 +123,7 @@ func (c *session) callbackFailed(name string, err error) {
 		return
 	}
 	s.counts.callbackErrors.Add(1)
-	s.warn(name+" failed", "client", c.member.ID, "error", err)
+	s.warn(name+" failed", append(about(c), "error", err)...)
 }
 
 // samples selects the calls of OnMessage that are measured. Reading the clock twice for each

@@ -176,7 +176,7 @@ func (c *session) dropped(t ws.Tally, slow SlowPolicy) {
 		s.warn("message dropped: it exceeds BackpressureLimit and the client is encrypted", "client", c.member.ID)
 	}
 	if t.Full > 0 {
-		s.warn("client reads too slowly", "client", c.member.ID, "cut_off", slow == SlowDisconnect)
+		s.warn("client reads too slowly", append(c.slowness(), "cut_off", slow == SlowDisconnect)...)
 	}
 }
 

@@ -57,7 +57,7 @@ var importRules = map[string]importRule{
 	"access/enforce": {own: []string{".", "access", "internal/loglimit", "wire"}},
 	"auth/jwtauth":   {own: []string{".", "wire", "internal/filewatch", "internal/printable", "internal/strictjson"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
 	"webhook":        {own: []string{".", "wire", "internal/loglimit", "internal/printable", "internal/strictjson"}},
-	"promignis":      {own: []string{".", "access/enforce", "auth/jwtauth", "cron", "redisbus", "webhook", "wire"}, modules: []string{"github.com/prometheus/client_golang"}},
+	"promignis":      {own: []string{".", "access", "access/enforce", "auth/jwtauth", "cron", "redisbus", "webhook", "wire"}, modules: []string{"github.com/prometheus/client_golang"}},
 	"console":        {planned: true},
 	"internal/app":   {own: []string{".", "wire", "access", "access/enforce", "auth/jwtauth", "httpapi", "internal/filewatch", "internal/listen", "internal/logarea", "internal/loglimit", "internal/observe", "promignis", "redisbus", "webhook", "console"}},
 	"internal/doctor": {

@@ -103,7 +103,7 @@ func (f logFile) call(c *ast.CallExpr) {
 	case name == "append" && len(c.Args) > 2 && slices.Contains([]string{"args", "line", "remote"}, named(c.Args[0])):
 		f.pairs(c.Args[1:])
 	case name == "append" && len(c.Args) > 2:
-		if inner, ok := c.Args[0].(*ast.CallExpr); ok && named(inner.Fun) == "about" {
+		if inner, ok := c.Args[0].(*ast.CallExpr); ok && slices.Contains([]string{"about", "slowness"}, named(inner.Fun)) {
 			f.pairs(c.Args[1:])
 		}
 	case name == "With" && loggers.MatchString(receiver):
