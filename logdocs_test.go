@@ -106,6 +106,8 @@ func (f logFile) call(c *ast.CallExpr) {
 		if inner, ok := c.Args[0].(*ast.CallExpr); ok && slices.Contains([]string{"about", "slowness"}, named(inner.Fun)) {
 			f.pairs(c.Args[1:])
 		}
+	case name == "String" && receiver == "slog":
+		f.pairs(c.Args)
 	case name == "With" && loggers.MatchString(receiver):
 		f.pairs(c.Args)
 	case ok && loggers.MatchString(receiver):
