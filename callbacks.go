@@ -1,6 +1,7 @@
 package ignis
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -124,6 +125,16 @@ func (c *session) callbackFailed(name string, err error) {
 	}
 	s.counts.callbackErrors.Add(1)
 	s.warn(name+" failed", append(about(c), "error", err)...)
+}
+
+// abandoned reports, and logs, that a callback failed only because the client disconnected, which ends
+// the context of its callbacks.
+func (c *session) abandoned(ctx context.Context, name string, err error) bool {
+	if err == nil || ctx.Err() == nil || !errors.Is(err, context.Canceled) {
+		return false
+	}
+	c.server.cfg.Logger.Debug(name+" was canceled: the client has disconnected", "client", c.member.ID)
+	return true
 }
 
 // samples selects the calls of OnMessage that are measured. Reading the clock twice for each

@@ -101,6 +101,9 @@ func (j *joining) enter(ctx context.Context, rooms []string) {
 	allowed, err := c.allowedRooms(ctx, c.who(), slices.Clone(rooms))
 	code := wire.ErrorCode("")
 	if err != nil {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			return // the client has disconnected, so nobody has refused it anything
+		}
 		code = forClient(err).Code
 	}
 	for _, room := range rooms {
@@ -143,7 +146,9 @@ func (c *session) allowedRooms(ctx context.Context, id *Client, rooms []string) 
 		return err
 	})
 	if err != nil {
-		c.callbackFailed("ValidateRooms", err)
+		if !c.abandoned(ctx, "ValidateRooms", err) {
+			c.callbackFailed("ValidateRooms", err)
+		}
 		if e, ok := errors.AsType[*PartialError](err); !ok || e == nil {
 			return nil, err
 		}

@@ -115,7 +115,7 @@ var serverFamilies = []family[server]{
 		},
 	},
 	{
-		"callback_errors_total", counter, "Errors and panics of callbacks, except errors that are meant for clients.", nil,
+		"callback_errors_total", counter, "Errors and panics of callbacks, except errors that are meant for clients, and context.Canceled after the client has disconnected.", nil,
 		func(s server, e emitter) { e.add(float64(s.CallbackErrors)) },
 	},
 	{
