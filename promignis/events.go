@@ -54,7 +54,7 @@ var eventFamilies = []family[*Recorder]{
 		},
 	},
 	{
-		"connection_duration_seconds", buckets, "Time from the upgrade to the end of connections.", nil,
+		"connection_duration_seconds", buckets, "Time from the upgrade to the end of connections whose clients were authenticated.", nil,
 		func(r *Recorder, e emitter) { e.values(r.lifetimes) },
 	},
 	{

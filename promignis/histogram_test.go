@@ -39,7 +39,7 @@ func TestLargeSums(t *testing.T) {
 	rec := promignis.NewRecorder()
 	const century = 100 * 365 * 24 * time.Hour
 	for range 10 {
-		rec.Hooks().Closed(ignis.ClosedInfo{Cause: ignis.CauseClientClosed, Code: 1000, Duration: century})
+		rec.Hooks().Closed(ignis.ClosedInfo{Cause: ignis.CauseClientClosed, Code: 1000, Duration: century, Authenticated: true})
 	}
 	expect(t, values(t, promignis.Config{Recorder: rec}), map[string]float64{
 		`ignis_connection_duration_seconds_sum`: 10 * century.Seconds(),
