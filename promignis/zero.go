@@ -19,7 +19,7 @@ var (
 
 	joinRefusals = []string{
 		"malformed request", "name not allowed", "another client's id", "too many names in one request",
-		"not allowed by the application", "in too many rooms", "too many joins",
+		"not allowed by the application", "not allowed by the access rules", "in too many rooms", "too many joins",
 	}
 
 	// ruleJoinRefusals and ruleMessageRefusals do not contain the reasons about the names of rooms,
