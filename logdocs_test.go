@@ -147,7 +147,7 @@ func named(e ast.Expr) string {
 	return ""
 }
 
-// literal returns the text of a literal, or its beginning and "..." if more is added to it.
+// literal returns the text of a literal, or "..." and its beginning or end if it is only a part.
 func literal(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.BasicLit:
@@ -161,6 +161,8 @@ func literal(e ast.Expr) string {
 			return left + right
 		case left != "":
 			return strings.TrimSuffix(left, "...") + "..."
+		case right != "":
+			return "..." + strings.TrimPrefix(right, "...")
 		}
 	}
 	return ""
