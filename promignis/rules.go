@@ -1,6 +1,10 @@
 package promignis
 
 import (
+	"encoding/json"
+	"hash/crc32"
+
+	"github.com/ignis-go/ignis/access"
 	"github.com/ignis-go/ignis/access/enforce"
 	"github.com/ignis-go/ignis/auth/jwtauth"
 )
@@ -39,6 +43,23 @@ var accessFamilies = []family[enforce.Stats]{
 		func(s enforce.Stats, e emitter) {
 			for reason, n := range withZeros(s.RefusedMessages, ruleMessageRefusals) {
 				e.add(float64(n), string(reason))
+			}
+		},
+	},
+}
+
+// ruleFamilies are read from enforce.Policy, too.
+var ruleFamilies = []family[*access.Rules]{
+	{
+		"access_rules", gauge, "Access rules in use.", nil,
+		func(r *access.Rules, e emitter) { e.add(float64(len(r.List()))) },
+	},
+	{
+		"access_rules_hash", gauge, "Hash of the access rules in use. It is the same for instances with the same rules.", nil,
+		func(r *access.Rules, e emitter) {
+			text, err := json.Marshal(r)
+			if err == nil {
+				e.add(float64(crc32.ChecksumIEEE(text)))
 			}
 		},
 	},

@@ -104,6 +104,9 @@ func (p *Policy) SetRules(rules *access.Rules) error {
 	return nil
 }
 
+// Rules returns the rules in use, which may be nil.
+func (p *Policy) Rules() *access.Rules { return p.rules.Load() }
+
 // Explain returns what the rules allow a client in a room.
 func (p *Policy) Explain(c *ignis.Client, room string) access.Explanation {
 	return p.rules.Load().Explain(p.subject(c), room)
