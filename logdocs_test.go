@@ -36,7 +36,7 @@ var logMethods = map[string]struct {
 }{
 	"Debug": {0, "debug"}, "Info": {0, "info"}, "Warn": {0, "warn"}, "Error": {0, "error"},
 	"info": {0, "info"}, "warn": {0, "warn"}, "errorf": {0, "error"},
-	"Log": {1, ""}, // of a loglimit.Limiter
+	"Log": {1, ""}, "LogLater": {1, ""}, // of a loglimit.Limiter
 }
 
 // levelOf are the levels in the source.
@@ -118,7 +118,7 @@ func (f logFile) call(c *ast.CallExpr) {
 			return
 		}
 		call := logCall{folder: filepath.ToSlash(filepath.Dir(f.name)), level: method.level}
-		if name == "Log" {
+		if strings.HasPrefix(name, "Log") {
 			call.level = levelOf[named(c.Args[method.message-1])]
 		}
 		call.message = literal(c.Args[method.message])

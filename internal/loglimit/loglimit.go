@@ -97,18 +97,29 @@ func (l *Limiter) Close() {
 // truncated and made printable. If the text of an error varies although its cause is the same, the
 // error can implement LogCause() string, whose result is then used as the cause.
 func (l *Limiter) Log(level slog.Level, message string, args ...any) {
-	ctx := context.Background() // handlers require a context
-	if !l.logger.Enabled(ctx, level) {
+	if !l.logger.Enabled(context.Background(), level) {
 		return
 	}
-	k := kindOf(message, args)
+	l.log(kindOf(message, args), level, message, func() []any { return args })
+}
+
+// LogLater is like Log, but calls args only if it needs the attributes, which is rarely the case in a
+// flood. All lines with the message are of the same kind.
+func (l *Limiter) LogLater(level slog.Level, message string, args func() []any) {
+	if l.logger.Enabled(context.Background(), level) {
+		l.log(kind{message: message}, level, message, args)
+	}
+}
+
+func (l *Limiter) log(k kind, level slog.Level, message string, attributes func() []any) {
 	more, note, ok, sample := l.allow(&k, level)
 	if sample {
-		l.keep(k, sampleOf(k, message, args))
+		l.keep(k, sampleOf(k, message, attributes()))
 	}
 	if !ok {
 		return
 	}
+	args := attributes()
 	line := make([]any, 0, len(args)+4)
 	for i, arg := range args {
 		if i%2 == 1 && args[i-1] != "stack" {
@@ -122,7 +133,7 @@ func (l *Limiter) Log(level slog.Level, message string, args ...any) {
 	if note != "" {
 		line = append(line, "note", note)
 	}
-	l.logger.Log(ctx, level, message, line...)
+	l.logger.Log(context.Background(), level, message, line...) // handlers require a context
 }
 
 // allow reports whether to write a line, and otherwise whether to keep its attributes as a sample.

@@ -143,6 +143,24 @@ type counted struct{ times *int }
 
 func (c counted) String() string { *c.times++; return "" }
 
+// The attributes of LogLater are computed only for lines that are written and for samples.
+func TestLogLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := newLimiter(t)
+		computed := 0
+		for range 10_000 { // for one second
+			l.LogLater(slog.LevelWarn, "slow", func() []any { computed++; return []any{"client", computed, "error", "x"} })
+			time.Sleep(time.Second / 10_000)
+		}
+		l.LogLater(slog.LevelDebug, "slow", func() []any { t.Error("computed for a line that is not enabled"); return nil })
+		time.Sleep(loglimit.Period)
+		synctest.Wait()
+		if w.want(t, "a flood", `msg=slow client=1 error=x`, fmt.Sprintf(`msg=slow more=9999 in_the_last=10s latest.client=%d latest.error=x`, computed)); computed > 12 {
+			t.Errorf("computed %d times", computed)
+		}
+	})
+}
+
 // A few origins have a line each. Clients choose their origins, so others share one.
 func TestOrigins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
