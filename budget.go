@@ -290,7 +290,7 @@ func (s *Server) shed(u memory.Usage) bool {
 			break
 		}
 		bytes -= int64(h.held)
-		s.warn("client cut off: the memory budget is nearly used up, and its queues are among the largest (Config.MemoryLimit)", "client", h.c.member.ID, "bytes", h.held)
+		s.warn("client cut off: the memory budget is nearly used up, and its queues are among the largest (Config.MemoryLimit)", append(about(h.c), "bytes", h.held)...)
 		h.c.conn.Abort(ws.CauseMemory)
 	}
 	if len(list) == 0 {

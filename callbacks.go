@@ -1,6 +1,7 @@
 package ignis
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -110,7 +111,8 @@ func about(c *session) []any {
 	if c == nil {
 		return nil
 	}
-	return []any{"client", c.member.ID}
+	p := c.profile()
+	return []any{"client", p.ID, "user", p.UserID, "remote", p.RemoteAddr}
 }
 
 // callbackFailed counts and logs an error of a callback. Panics are ignored because call
@@ -122,7 +124,17 @@ func (c *session) callbackFailed(name string, err error) {
 		return
 	}
 	s.counts.callbackErrors.Add(1)
-	s.warn(name+" failed", "client", c.member.ID, "error", err)
+	s.warn(name+" failed", append(about(c), "error", err)...)
+}
+
+// abandoned reports, and logs, that a callback failed only because the client disconnected, which ends
+// the context of its callbacks.
+func (c *session) abandoned(ctx context.Context, name string, err error) bool {
+	if err == nil || ctx.Err() == nil || !errors.Is(err, context.Canceled) {
+		return false
+	}
+	c.server.cfg.Logger.Debug(name+" was canceled: the client has disconnected", "client", c.member.ID)
+	return true
 }
 
 // samples selects the calls of OnMessage that are measured. Reading the clock twice for each

@@ -55,39 +55,39 @@ func TestLinesOfClientAndServer(t *testing.T) {
 				return nil, hang(ctx)
 			}},
 			do:   func(n *node) { stuffed(n); time.Sleep(2 * time.Minute) },
-			want: "WARN client closed: its messages were not handled in time client=",
+			want: "WARN client closed: its messages were not handled in time client= user= remote=",
 		},
 		"stuck": {
 			do: func(n *node) {
 				p := n.raw()
-				p.text(authenticate)
+				p.text(authenticate2)
 				time.Sleep(2 * time.Minute)
 			},
-			want: "WARN client cut off: it does not read what is waiting for it client=",
+			want: "WARN client cut off: it does not read what is waiting for it client= user=ann remote= bytes= connected_for=",
 		},
 		"full": {
 			cfg: ignis.Config{BackpressureLimit: 1000},
 			do: func(n *node) {
 				p := n.raw()
-				p.text(authenticate)
+				p.text(authenticate2)
 				synctest.Wait()
 				for range 20 {
 					_ = n.SendLocal(ignis.ToEveryone(), "x", strings.Repeat("x", 1000))
 				}
 			},
-			want: "WARN client reads too slowly client= cut_off=true",
+			want: "WARN client reads too slowly client= user=ann remote= bytes=3 connected_for=0s cut_off=true",
 		},
 		"full, and dropped": {
 			cfg: ignis.Config{BackpressureLimit: 1000, SlowPolicy: ignis.SlowDropNewest},
 			do: func(n *node) {
 				p := n.raw()
-				p.text(authenticate)
+				p.text(authenticate2)
 				synctest.Wait()
 				for range 20 {
 					_ = n.SendLocal(ignis.ToEveryone(), "x", strings.Repeat("x", 1000))
 				}
 			},
-			want: "WARN client reads too slowly client= cut_off=false",
+			want: "WARN client reads too slowly client= user=ann remote= bytes= connected_for=0s cut_off=false",
 		},
 		"start": {do: func(*node) {}, want: "INFO server is ready server="},
 		"shutdown": {

@@ -1,6 +1,7 @@
 package ignis
 
 import (
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -176,7 +177,9 @@ func (c *session) dropped(t ws.Tally, slow SlowPolicy) {
 		s.warn("message dropped: it exceeds BackpressureLimit and the client is encrypted", "client", c.member.ID)
 	}
 	if t.Full > 0 {
-		s.warn("client reads too slowly", "client", c.member.ID, "cut_off", slow == SlowDisconnect)
+		s.limit.LogLater(slog.LevelWarn, "client reads too slowly", func() []any {
+			return append(c.slowness(), "cut_off", slow == SlowDisconnect)
+		})
 	}
 }
 

@@ -24,12 +24,13 @@ type importRule struct {
 
 var importRules = map[string]importRule{
 	".": {
-		own:     []string{"wire", "seal", "internal/inbox", "internal/limit", "internal/loglimit", "internal/memory", "internal/printable", "internal/registry", "internal/ws"},
+		own:     []string{"wire", "seal", "internal/inbox", "internal/limit", "internal/loglimit", "internal/memory", "internal/printable", "internal/refusal", "internal/registry", "internal/ws"},
 		modules: []string{"github.com/gobwas/ws", "github.com/google/uuid"},
 	},
 	"wire":                  {},
 	"seal":                  {},
 	"internal/printable":    {},
+	"internal/refusal":      {},
 	"internal/filewatch":    {},
 	"internal/nearest":      {},
 	"internal/loglimit":     {own: []string{"internal/printable"}},
@@ -54,10 +55,10 @@ var importRules = map[string]importRule{
 		modules: []string{"github.com/danielgtaylor/huma/v2"}, // OpenAPI from the code
 	},
 	"access":         {own: []string{"internal/nearest"}, modules: []string{"go.yaml.in/yaml/v3", "golang.org/x/text"}},
-	"access/enforce": {own: []string{".", "access", "internal/loglimit", "wire"}},
+	"access/enforce": {own: []string{".", "access", "internal/loglimit", "internal/refusal", "wire"}},
 	"auth/jwtauth":   {own: []string{".", "wire", "internal/filewatch", "internal/printable", "internal/strictjson"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
 	"webhook":        {own: []string{".", "wire", "internal/loglimit", "internal/printable", "internal/strictjson"}},
-	"promignis":      {own: []string{".", "access/enforce", "auth/jwtauth", "cron", "redisbus", "webhook", "wire"}, modules: []string{"github.com/prometheus/client_golang"}},
+	"promignis":      {own: []string{".", "access", "access/enforce", "auth/jwtauth", "cron", "redisbus", "webhook", "wire"}, modules: []string{"github.com/prometheus/client_golang"}},
 	"console":        {planned: true},
 	"internal/app":   {own: []string{".", "wire", "access", "access/enforce", "auth/jwtauth", "httpapi", "internal/filewatch", "internal/listen", "internal/logarea", "internal/loglimit", "internal/observe", "promignis", "redisbus", "webhook", "console"}},
 	"internal/doctor": {

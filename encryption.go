@@ -226,7 +226,7 @@ func (c *session) withSealSlot(f func(ctx context.Context) error) error {
 	defer free()
 	late := time.AfterFunc(s.cfg.SealTimeout, func() {
 		c.conn.Abort(ws.CauseSealing)
-		s.errorf("client cut off: BeforeSeal or Seal took too long", "client", c.member.ID)
+		s.errorf("client cut off: BeforeSeal or Seal took too long", about(c)...)
 		free()
 	})
 	defer late.Stop()

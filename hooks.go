@@ -158,6 +158,7 @@ type ClosedInfo struct {
 	Cause            Cause
 	Code             uint16
 	Duration         time.Duration // since the upgrade
+	Authenticated    bool          // whether the client was authenticated before
 }
 
 // PublishedInfo describes an envelope that was passed to the bus.

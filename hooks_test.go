@@ -134,7 +134,7 @@ func TestHooks(t *testing.T) {
 			fmt.Sprintf("Received {Envelopes:2 Bytes:%d}", 2*len(large)), "Sent {To:client:"+id+" Messages:2 Recipients:1 FromBus:true}")
 		_ = n.Disconnect(p.id, 4000, "bye")
 		time.Sleep(time.Second)
-		expect("Closed {ClientID:"+id+" UserID:ann Cause:closed by the application Code:4000 Duration:5s}", "Flushed {Writes:1 Messages:1 Bytes:7}")
+		expect("Closed {ClientID:"+id+" UserID:ann Cause:closed by the application Code:4000 Duration:5s Authenticated:true}", "Flushed {Writes:1 Messages:1 Bytes:7}")
 		n.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 		expect("Refused {RemoteAddr:192.0.2.1:1234 Status:426 Reason:the Upgrade header does not contain websocket}")
 	})

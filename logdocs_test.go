@@ -36,7 +36,7 @@ var logMethods = map[string]struct {
 }{
 	"Debug": {0, "debug"}, "Info": {0, "info"}, "Warn": {0, "warn"}, "Error": {0, "error"},
 	"info": {0, "info"}, "warn": {0, "warn"}, "errorf": {0, "error"},
-	"Log": {1, ""}, // of a loglimit.Limiter
+	"Log": {1, ""}, "LogLater": {1, ""}, // of a loglimit.Limiter
 }
 
 // levelOf are the levels in the source.
@@ -103,9 +103,11 @@ func (f logFile) call(c *ast.CallExpr) {
 	case name == "append" && len(c.Args) > 2 && slices.Contains([]string{"args", "line", "remote"}, named(c.Args[0])):
 		f.pairs(c.Args[1:])
 	case name == "append" && len(c.Args) > 2:
-		if inner, ok := c.Args[0].(*ast.CallExpr); ok && named(inner.Fun) == "about" {
+		if inner, ok := c.Args[0].(*ast.CallExpr); ok && slices.Contains([]string{"about", "slowness"}, named(inner.Fun)) {
 			f.pairs(c.Args[1:])
 		}
+	case name == "String" && receiver == "slog":
+		f.pairs(c.Args)
 	case name == "With" && loggers.MatchString(receiver):
 		f.pairs(c.Args)
 	case ok && loggers.MatchString(receiver):
@@ -116,7 +118,7 @@ func (f logFile) call(c *ast.CallExpr) {
 			return
 		}
 		call := logCall{folder: filepath.ToSlash(filepath.Dir(f.name)), level: method.level}
-		if name == "Log" {
+		if strings.HasPrefix(name, "Log") {
 			call.level = levelOf[named(c.Args[method.message-1])]
 		}
 		call.message = literal(c.Args[method.message])
@@ -145,7 +147,7 @@ func named(e ast.Expr) string {
 	return ""
 }
 
-// literal returns the text of a literal, or its beginning and "..." if more is added to it.
+// literal returns the text of a literal, or "..." and its beginning or end if it is only a part.
 func literal(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.BasicLit:
@@ -159,6 +161,8 @@ func literal(e ast.Expr) string {
 			return left + right
 		case left != "":
 			return strings.TrimSuffix(left, "...") + "..."
+		case right != "":
+			return "..." + strings.TrimPrefix(right, "...")
 		}
 	}
 	return ""

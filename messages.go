@@ -65,7 +65,7 @@ func (c *session) doHandle(ctx context.Context, m wire.Message) (reply any, err 
 	if refused && e != nil {
 		s.counts.refusedMessages.Add(1)
 		s.cfg.Logger.Debug("message refused by the application", "client", c.member.ID, "error", cause)
-	} else {
+	} else if !c.abandoned(ctx, "OnMessage", err) {
 		c.callbackFailed("OnMessage", err)
 	}
 	return reply, err

@@ -103,7 +103,7 @@ func (c *session) release(room string) (drops []drop) {
 func (p *parking) keep(c *session, room string, frame *ws.Message, slow SlowPolicy) bool {
 	kept, fits, first := p.try(room, frame, slow, c.server.cfg.BackpressureLimit)
 	if first {
-		c.server.warn("client cut off: messages to the room exceeded BackpressureLimit while OnJoin ran", "client", c.member.ID)
+		c.server.warn("client cut off: messages to the room exceeded BackpressureLimit while OnJoin ran", about(c)...)
 		c.conn.Abort(ws.CauseBackpressure)
 	}
 	if kept && !fits {

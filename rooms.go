@@ -10,6 +10,7 @@ import (
 	"unicode/utf16"
 
 	"github.com/ignis-go/ignis/internal/printable"
+	"github.com/ignis-go/ignis/internal/refusal"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -32,6 +33,7 @@ const (
 	refusedOther     = "another client's id"
 	refusedMany      = "too many names in one request"
 	refusedByApp     = "not allowed by the application"
+	refusedByRules   = "not allowed by the access rules"
 	refusedFull      = "in too many rooms"
 	refusedRate      = "too many joins"
 )
@@ -43,6 +45,7 @@ var refusalCodes = map[string]wire.ErrorCode{
 	refusedOther:     wire.CodeForbidden,
 	refusedMany:      wire.CodeTooLarge,
 	refusedByApp:     wire.CodeForbidden,
+	refusedByRules:   wire.CodeForbidden,
 	refusedFull:      wire.CodeTooLarge,
 	refusedRate:      wire.CodeRateLimited,
 }
@@ -98,14 +101,22 @@ func (c *session) join(ctx context.Context, m wire.Message) (any, error) {
 // enter adds the client to the rooms that the application allows.
 func (j *joining) enter(ctx context.Context, rooms []string) {
 	s, c := j.server, j.client
-	allowed, err := c.allowedRooms(ctx, c.who(), slices.Clone(rooms))
+	collecting, byRules := refusal.Collect(ctx)
+	allowed, err := c.allowedRooms(collecting, c.who(), slices.Clone(rooms))
 	code := wire.ErrorCode("")
 	if err != nil {
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			return // the client has disconnected, so nobody has refused it anything
+		}
 		code = forClient(err).Code
 	}
 	for _, room := range rooms {
 		if !slices.Contains(allowed, room) {
-			j.refuse(refusedByApp, room, code)
+			reason := refusedByApp
+			if byRules.Has(room) {
+				reason = refusedByRules
+			}
+			j.refuse(reason, room, code)
 			continue
 		}
 		joined, err := c.enterRoom(room, s.tuning.Load().MaxRooms+len(s.cfg.DefaultRooms), true, false)
@@ -143,7 +154,9 @@ func (c *session) allowedRooms(ctx context.Context, id *Client, rooms []string) 
 		return err
 	})
 	if err != nil {
-		c.callbackFailed("ValidateRooms", err)
+		if !c.abandoned(ctx, "ValidateRooms", err) {
+			c.callbackFailed("ValidateRooms", err)
+		}
 		if e, ok := errors.AsType[*PartialError](err); !ok || e == nil {
 			return nil, err
 		}
@@ -238,6 +251,9 @@ func (c *session) refuseRoom(reason, room string) {
 	s := c.server
 	s.counts.refusedJoin(reason, 1)
 	hook(s, "Joined", s.cfg.Hooks.Joined, JoinedInfo{c.member.ID, room, reason})
+	if reason == refusedByRules { // package enforce has logged it, with the rule
+		return
+	}
 	s.info("join refused: "+reason, "client", c.member.ID, "user", c.who().UserID, "room", printable.Text(room, 2*wire.MaxRoomName))
 }
 

@@ -121,11 +121,11 @@ func (c *session) disconnected(end ws.End, rooms []string) {
 	c.mu.Lock()
 	c.stopTimersLocked()
 	c.state = StateDisconnected
-	profile := c.profileLocked()
+	profile, admitted := c.profileLocked(), c.entry == nil
 	c.mu.Unlock()
 	s.counts.disconnected(d.Cause)
 	if f := s.cfg.Hooks.Closed; f != nil {
-		hook(s, "Closed", f, ClosedInfo{profile.ID, profile.UserID, d.Cause, d.Code, time.Since(profile.ConnectedAt)})
+		hook(s, "Closed", f, ClosedInfo{profile.ID, profile.UserID, d.Cause, d.Code, time.Since(profile.ConnectedAt), admitted})
 	}
 	c.logMisconduct(d, end, profile)
 	s.cfg.Logger.Debug("client disconnected", "client", c.member.ID, "cause", d.Cause, "code", d.Code)

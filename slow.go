@@ -1,6 +1,8 @@
 package ignis
 
 import (
+	"time"
+
 	"github.com/ignis-go/ignis/internal/ws"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -28,6 +30,12 @@ const (
 	// in the order of sending. Above the limit it acts like SlowDropOldest.
 	SlowLatest SlowPolicy = SlowPolicy(ws.Latest)
 )
+
+// slowness returns the log attributes of a client that reads too slowly. Its ID is a new one after
+// each connection, so the user and the address show whether it comes back.
+func (c *session) slowness() []any {
+	return append(about(c), "bytes", c.conn.Unread(), "connected_for", time.Since(c.profile().ConnectedAt).Round(time.Millisecond))
+}
 
 var slowPolicyNames = []string{"disconnect", "drop-newest", "drop-oldest", "latest"}
 

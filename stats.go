@@ -53,7 +53,7 @@ type Stats struct {
 	Recipients Distribution      // messages from the application, by the number of clients of this server that they were for
 	Dropped    map[string]uint64 // messages that clients did not receive, by reason
 
-	CallbackErrors uint64 // errors and panics of callbacks
+	CallbackErrors uint64 // errors and panics of callbacks, except context.Canceled after the client has disconnected
 	CallbackPanics uint64 // of CallbackErrors: panics
 
 	BusPublished uint64 // envelopes passed to the bus

@@ -40,12 +40,12 @@ func (s *Server) sweepLimits() {
 		}
 		switch {
 		case c.conn.Stuck() >= s.cfg.WriteTimeout:
-			s.warn("client cut off: it does not read what is waiting for it", "client", c.member.ID)
+			s.warn("client cut off: it does not read what is waiting for it", c.slowness()...)
 			c.conn.Abort(ws.CauseStuck)
 		case since == 0:
 			c.checkIdle()
 		case time.Duration(now-since) >= s.cfg.BehindTimeout:
-			s.warn("client closed: its messages were not handled in time", "client", c.member.ID)
+			s.warn("client closed: its messages were not handled in time", about(c)...)
 			c.conn.CloseFor(ws.End{
 				Cause: ws.CauseBehind, Code: wire.CloseTooManyMessages, Reason: wire.CloseReason(wire.CloseTooManyMessages),
 			})

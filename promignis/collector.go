@@ -73,7 +73,7 @@ func NewCollector(c Config) *Collector {
 		parts = append(parts, newSource(webhookFamilies, w.Stats))
 	}
 	if p := c.Access; p != nil {
-		parts = append(parts, newSource(accessFamilies, p.Stats))
+		parts = append(parts, newSource(accessFamilies, p.Stats), newSource(ruleFamilies, p.Rules))
 	}
 	if c.Listening != nil {
 		parts = append(parts, newSource(listeningFamilies, c.Listening))

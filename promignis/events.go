@@ -13,12 +13,7 @@ var eventFamilies = []family[*Recorder]{
 		"upgrades_total", counter, "Requests for a connection, by outcome: accepted, or why they were refused.",
 		[]string{"outcome"},
 		func(r *Recorder, e emitter) {
-			counts := r.upgrades.snapshot()
-			for _, outcome := range upgradeOutcomes {
-				e.add(float64(counts[outcome]), outcome)
-				delete(counts, outcome)
-			}
-			for outcome, n := range counts {
+			for outcome, n := range withZeros(r.upgrades.snapshot(), upgradeOutcomes) {
 				e.add(float64(n), outcome)
 			}
 		},
@@ -53,13 +48,13 @@ var eventFamilies = []family[*Recorder]{
 		"closes_total", counter, "Connections that have ended, by cause and close code. Codes that the protocol does not define are counted as other.",
 		[]string{"cause", "code"},
 		func(r *Recorder, e emitter) {
-			for c, n := range r.closes.snapshot() {
+			for c, n := range withZeros(r.closes.snapshot(), closings) {
 				e.add(float64(n), string(c.cause), c.code)
 			}
 		},
 	},
 	{
-		"connection_duration_seconds", buckets, "Time from the upgrade to the end of connections.", nil,
+		"connection_duration_seconds", buckets, "Time from the upgrade to the end of connections whose clients were authenticated.", nil,
 		func(r *Recorder, e emitter) { e.values(r.lifetimes) },
 	},
 	{
@@ -117,15 +112,6 @@ var eventFamilies = []family[*Recorder]{
 		},
 	},
 }
-
-// Outcomes that are reported even if they have not occurred, because Prometheus does not see
-// the increase of a counter with which it appears.
-var (
-	upgradeOutcomes = []string{accepted, "origin not allowed", "not accepted", "full"}
-	authOutcomes    = []ignis.AuthOutcome{
-		ignis.AuthAccepted, ignis.AuthRejected, ignis.AuthRevoked, ignis.AuthLimited, ignis.AuthUnavailable, ignis.AuthFailed, ignis.AuthAbandoned,
-	}
-)
 
 var authKinds = [2]string{"authenticate", "refresh"}
 

@@ -22,7 +22,7 @@ func Groups() []Group {
 		{"Bus", list(busFamilies)},
 		{"Redis", list(redisFamilies)},
 		{"Keys of tokens", list(tokenFamilies)},
-		{"Access rules", list(accessFamilies)},
+		{"Access rules", append(list(accessFamilies), list(ruleFamilies)...)},
 		{"Webhook", list(webhookFamilies)},
 		{"Jobs", list(jobFamilies)},
 		{"Listeners", list(listeningFamilies)},

@@ -19,8 +19,10 @@ func newHistogram(bounds ...float64) *histogram {
 	return &histogram{bounds: bounds, counts: make([]atomic.Uint64, len(bounds)+1)}
 }
 
-// calls are the bounds in seconds for calls of the application and of its endpoint.
-var calls = []float64{0.001, 0.005, 0.025, 0.1, 0.5, 2.5, 10}
+// calls are the bounds in seconds for calls of the application and of its endpoint. The alerts
+// count calls that take more than 1 s. Timeouts are typically 5 or 10 s, and calls that end just
+// after them must not look like much longer ones.
+var calls = []float64{0.001, 0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 7.5, 10}
 
 func (h *histogram) observe(v float64) { h.observeTimes(v, 1) }
 

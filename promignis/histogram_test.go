@@ -8,14 +8,15 @@ import (
 	"github.com/ignis-go/ignis/promignis"
 )
 
-// A value that equals the bound of a bucket is in that bucket, and the sum is in seconds.
+// A value that equals the bound of a bucket is in that bucket, and the sum is in seconds. The alerts
+// about slow calls need the bound 1.
 func TestBuckets(t *testing.T) {
 	rec := promignis.NewRecorder()
 	f := rec.Hooks().CallbackReturned
 	for _, d := range []time.Duration{0, time.Millisecond, time.Millisecond + 1, 10 * time.Second, 10*time.Second + 1} {
 		f(ignis.CallbackReturnedInfo{Callback: ignis.CallbackOnMessage, Calls: 2, Duration: d})
 	}
-	want := map[float64]uint64{0.001: 4, 0.005: 6, 0.025: 6, 0.1: 6, 0.5: 6, 2.5: 6, 10: 8}
+	want := map[float64]uint64{0.001: 4, 0.005: 6, 0.025: 6, 0.1: 6, 0.5: 6, 1: 6, 2.5: 6, 5: 6, 7.5: 6, 10: 8}
 	for _, m := range gather(t, promignis.Config{Recorder: rec})["ignis_callback_duration_seconds"].GetMetric() {
 		if m.GetLabel()[0].GetValue() != "OnMessage" {
 			continue
@@ -38,7 +39,7 @@ func TestLargeSums(t *testing.T) {
 	rec := promignis.NewRecorder()
 	const century = 100 * 365 * 24 * time.Hour
 	for range 10 {
-		rec.Hooks().Closed(ignis.ClosedInfo{Cause: ignis.CauseClientClosed, Code: 1000, Duration: century})
+		rec.Hooks().Closed(ignis.ClosedInfo{Cause: ignis.CauseClientClosed, Code: 1000, Duration: century, Authenticated: true})
 	}
 	expect(t, values(t, promignis.Config{Recorder: rec}), map[string]float64{
 		`ignis_connection_duration_seconds_sum`: 10 * century.Seconds(),

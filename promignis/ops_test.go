@@ -85,7 +85,7 @@ func known(t *testing.T) map[string][]string {
 	t.Helper()
 	all := map[string][]string{
 		"up":     nil,
-		"ALERTS": {"alertname", "alertstate", "severity"},
+		"ALERTS": {"alertname", "alertstate", "severity", "type"},
 	}
 	add := func(name, kind string, labels []string) {
 		switch kind {
@@ -156,6 +156,11 @@ func TestQueries(t *testing.T) {
 	series := known(t)
 	for _, a := range alerts(t) {
 		checkQuery(t, a.Alert, a.Expr, series)
+		for name, text := range a.Annotations { // may contain queries
+			for _, m := range regexp.MustCompile("printf `([^`]+)`").FindAllStringSubmatch(text, -1) {
+				checkQuery(t, a.Alert+", "+name, m[1], series)
+			}
+		}
 	}
 	_, queries := dashboard(t)
 	shown := make(map[string]bool)

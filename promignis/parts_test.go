@@ -142,7 +142,41 @@ func TestAccess(t *testing.T) {
 		`ignis_access_join_refusals_total{reason="no rule matches the room"}`:    1,
 		`ignis_access_message_refusals_total{reason="no rule matches the room"}`: 1,
 		`ignis_access_messages_total{to="room"}`:                                 0,
+		`ignis_access_rules`:                                                     1,
 	})
+}
+
+// Instances with the same rules report the same hash.
+func TestRulesHash(t *testing.T) {
+	hash := func(rules *access.Rules) float64 {
+		p, err := enforce.New(enforce.Config{Rules: rules, Server: func() *ignis.Server { return nil }, Logger: discard()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		value, ok := values(t, promignis.Config{Access: p})[`ignis_access_rules_hash`]
+		if !ok || value == 0 {
+			t.Errorf("the hash is %v (reported: %t)", value, ok)
+		}
+		return value
+	}
+	compile := func(match string, who access.Who) *access.Rules {
+		rules, err := access.Compile([]access.Rule{{Match: match, Join: access.JoinRule{Who: who}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rules
+	}
+	first := hash(compile("lobby", access.Anyone))
+	if again := hash(compile("lobby", access.Anyone)); again != first {
+		t.Errorf("the hash of the same rules is %v and %v", first, again)
+	}
+	for name, rules := range map[string]*access.Rules{
+		"another room": compile("hall", access.Anyone), "another decision": compile("lobby", access.Nobody), "no rules": nil,
+	} {
+		if hash(rules) == first {
+			t.Errorf("%s: the same hash", name)
+		}
+	}
 }
 
 // The source of keys is a label, even if its name is not valid UTF-8.

@@ -109,7 +109,9 @@ func (r *Recorder) Hooks() ignis.Hooks {
 		},
 		Closed: func(i ignis.ClosedInfo) {
 			r.closes.add(closing{i.Cause, closeCode(i.Code)}, 1)
-			r.lifetimes.observe(seconds(i.Duration))
+			if i.Authenticated { // others would hide how long clients stay connected
+				r.lifetimes.observe(seconds(i.Duration))
+			}
 		},
 	}
 }

@@ -1,6 +1,10 @@
 package promignis
 
 import (
+	"encoding/json"
+	"hash/crc32"
+
+	"github.com/ignis-go/ignis/access"
 	"github.com/ignis-go/ignis/access/enforce"
 	"github.com/ignis-go/ignis/auth/jwtauth"
 )
@@ -19,7 +23,7 @@ var accessFamilies = []family[enforce.Stats]{
 		"access_join_refusals_total", counter, "Rooms that the access rules did not allow clients to join, by reason.",
 		[]string{"reason"},
 		func(s enforce.Stats, e emitter) {
-			for reason, n := range s.RefusedJoins {
+			for reason, n := range withZeros(s.RefusedJoins, ruleJoinRefusals) {
 				e.add(float64(n), string(reason))
 			}
 		},
@@ -37,8 +41,25 @@ var accessFamilies = []family[enforce.Stats]{
 		"access_message_refusals_total", counter, "Messages that were refused, except by callbacks, by reason.",
 		[]string{"reason"},
 		func(s enforce.Stats, e emitter) {
-			for reason, n := range s.RefusedMessages {
+			for reason, n := range withZeros(s.RefusedMessages, ruleMessageRefusals) {
 				e.add(float64(n), string(reason))
+			}
+		},
+	},
+}
+
+// ruleFamilies are read from enforce.Policy, too.
+var ruleFamilies = []family[*access.Rules]{
+	{
+		"access_rules", gauge, "Access rules in use.", nil,
+		func(r *access.Rules, e emitter) { e.add(float64(len(r.List()))) },
+	},
+	{
+		"access_rules_hash", gauge, "Hash of the access rules in use. It is the same for instances with the same rules.", nil,
+		func(r *access.Rules, e emitter) {
+			text, err := json.Marshal(r)
+			if err == nil {
+				e.add(float64(crc32.ChecksumIEEE(text)))
 			}
 		},
 	},

@@ -109,13 +109,13 @@ var serverFamilies = []family[server]{
 		"join_refusals_total", counter, "Rooms that clients may not join, by reason.",
 		[]string{"reason"},
 		func(s server, e emitter) {
-			for reason, n := range s.RefusedJoins {
+			for reason, n := range withZeros(s.RefusedJoins, joinRefusals) {
 				e.add(float64(n), reason)
 			}
 		},
 	},
 	{
-		"callback_errors_total", counter, "Errors and panics of callbacks, except errors that are meant for clients.", nil,
+		"callback_errors_total", counter, "Errors and panics of callbacks, except errors that are meant for clients, and context.Canceled after the client has disconnected.", nil,
 		func(s server, e emitter) { e.add(float64(s.CallbackErrors)) },
 	},
 	{

@@ -105,7 +105,7 @@ func TestServer(t *testing.T) {
 			`ignis_closes_total{cause="authentication failed",code="4003"}`:                                      3,
 			`ignis_closes_total{cause="try again later",code="1013"}`:                                            1,
 			`ignis_closes_total{cause="closed by the application",code="4006"}`:                                  1,
-			`ignis_connection_duration_seconds_count`:                                                            5,
+			`ignis_connection_duration_seconds_count`:                                                            1,
 			`ignis_joins_total`: 1,
 			`ignis_join_refusals_total{reason="not allowed by the application"}`: 1,
 			`ignis_callback_duration_seconds_count{callback="Authenticate"}`:     6,

@@ -27,7 +27,7 @@ var webhookFamilies = []family[webhook.Stats]{
 		"webhook_failures_total", counter, "Requests without a usable answer, including those that were not sent, by cause.",
 		[]string{"type", "cause"},
 		eachEndpoint(func(s webhook.EndpointStats, t string, e emitter) {
-			for cause, n := range s.Failed {
+			for cause, n := range withZeros(s.Failed, webhookCauses) {
 				e.add(float64(n), t, string(cause))
 			}
 		}),
@@ -72,7 +72,7 @@ var webhookFamilies = []family[webhook.Stats]{
 		"webhook_events_lost_total", counter, "Events that were lost, by cause.",
 		[]string{"cause"},
 		func(s webhook.Stats, e emitter) {
-			for cause, n := range s.Lost {
+			for cause, n := range withZeros(s.Lost, webhookLosses) {
 				e.add(float64(n), string(cause))
 			}
 		},

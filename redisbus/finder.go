@@ -22,8 +22,9 @@ type finder struct {
 	slow string
 	// home is when to search again for a preferred node of a Cluster.
 	home time.Time
-	// next is the index of the Sentinel to ask next.
-	next int
+	// next is the index of the Sentinel to ask next, and doubted has what is wrong with Sentinels.
+	next    int
+	doubted map[string]string
 }
 
 // candidate is a node to try.

@@ -40,6 +40,7 @@ func TestLogLines(t *testing.T) {
 	}
 	redistest.Wait(t, "envelopes to be dropped", func() bool { return n.Stats().Dropped == 4 })
 	release()
+	redistest.Wait(t, "the others to be received", func() bool { return n.Stats().Received == 4 })
 	n.publish("accepted again")
 	n.healthy()
 	// The connection is lost while two envelopes wait.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -66,8 +67,15 @@ func (f *finder) moved(ctx context.Context, addr string) error {
 	limited, cancel := context.WithTimeout(ctx, min(sentinelWait, f.cfg.ProbeTimeout))
 	named, err := f.askSentinel(limited, first)
 	cancel()
-	if err != nil || named == addr {
-		return nil //nolint:nilerr // see above
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
+		f.doubt(first, addr, "a sentinel does not answer", err)
+		return nil
+	case named == addr:
+		f.trust(first, addr)
+		return nil
 	}
 	votes, _ := f.poll(ctx, f.target.Addrs, f.majority())
 	for _, v := range votes {
@@ -76,7 +84,32 @@ func (f *finder) moved(ctx context.Context, addr string) error {
 				len(v.by), len(f.target.Addrs), v.addr, strings.Join(v.by, ", "))}
 		}
 	}
+	if ctx.Err() == nil {
+		f.doubt(first, addr, "a sentinel names another master than the others", errors.New("it names "+named))
+	}
 	return nil
+}
+
+// doubt logs what is wrong with a Sentinel, once until it agrees with the others again. addr is the
+// node in use.
+func (f *finder) doubt(sentinel, addr, text string, err error) {
+	if f.doubted[sentinel] == text {
+		return
+	}
+	if f.doubted == nil {
+		f.doubted = make(map[string]string)
+	}
+	f.doubted[sentinel] = text
+	f.limit.Log(slog.LevelWarn, text, "name", f.cfg.Name, "redis", addr, "sentinel", sentinel, "error", err)
+}
+
+// trust logs that a Sentinel that was doubted names the node in use.
+func (f *finder) trust(sentinel, addr string) {
+	if f.doubted[sentinel] == "" {
+		return
+	}
+	delete(f.doubted, sentinel)
+	f.limit.Log(slog.LevelInfo, "the sentinel names the master again", "name", f.cfg.Name, "redis", addr, "sentinel", sentinel)
 }
 
 // poll asks the Sentinels at addrs concurrently, until enough of them agree, all have

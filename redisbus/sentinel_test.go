@@ -51,6 +51,10 @@ func TestStaleSentinelNamesAReplica(t *testing.T) {
 			if s := n.Stats(); s.Addr != c.Master.Addr() || s.Reconnects != 0 {
 				t.Errorf("the bus left the master: %+v\n%s", s, n.log)
 			}
+			line := `msg="a sentinel names another master than the others" name=ignis redis=` + c.Master.Addr() + ` sentinel=` + stale.Addr() + ` error="it names ` + c.Replica.Addr()
+			if got := n.log.Count(line); got != 1 {
+				t.Errorf("%d lines %s:\n%s", got, line, n.log)
+			}
 			c.Master.Do("client", "kill", "type", "pubsub")
 			redistest.Wait(t, "the bus to reconnect", func() bool { return n.Stats().Reconnects == 1 && n.Health() == nil })
 			exchange(t, "again", n, n)
@@ -84,6 +88,13 @@ func TestMinorityNamesAnotherMaster(t *testing.T) {
 	if s := n.Stats(); s.Addr != master.Addr() || s.Reconnects != 0 {
 		t.Fatalf("the bus followed one of two: %+v\n%s", s, n.log)
 	}
+	if line := `msg="a sentinel does not answer" name=ignis redis=` + master.Addr() + ` sentinel=` + a.Addr() + ` error=`; n.log.Count(line) != 1 {
+		t.Errorf("not one line %s:\n%s", line, n.log)
+	}
+	name(t, a, master.Addr())
+	redistest.Wait(t, "the bus to trust it again", func() bool {
+		return n.log.Count(`msg="the sentinel names the master again" name=ignis redis=`+master.Addr()+` sentinel=`+a.Addr()) == 1
+	})
 	// The bus follows a majority, although the old master works and claims to be one.
 	name(t, a, rival.Addr())
 	redistest.Wait(t, "the bus to follow the majority", func() bool { return n.Stats().Addr == rival.Addr() && n.Health() == nil })

@@ -264,15 +264,21 @@ func (b *Bus) recover(l *link, heard time.Time) {
 	b.expire()
 	lost, kept := b.counts.lost(), b.out.len()
 	b.mu.Lock()
-	since, before := b.since, b.lostAt
+	since, before, left := b.since, b.lostAt, b.addr
 	b.lostAt = lost
 	heard, lostWord := b.doubts.recover(heard, lost-before)
 	b.mu.Unlock()
 	b.setUp(l)
 	// The number of missed envelopes is unknown: Redis does not count them.
-	b.limit.Log(slog.LevelInfo, "redis connection restored", "name", b.cfg.Name, "redis", l.addr,
-		"after", until.Sub(since).Round(time.Millisecond), "lost", lostWord,
-		"missed", "unknown", "missed_for", until.Sub(heard).Round(time.Millisecond), "kept", kept)
+	args := []any{
+		"name", b.cfg.Name, "redis", l.addr, "after", until.Sub(since).Round(time.Millisecond), "lost", lostWord,
+		"missed", "unknown", "missed_for", until.Sub(heard).Round(time.Millisecond), "kept", kept,
+	}
+	if left == l.addr {
+		b.limit.Log(slog.LevelInfo, "redis connection restored", args...)
+	} else {
+		b.limit.Log(slog.LevelInfo, "redis connection restored on another node", append(args, "left", left)...)
+	}
 	b.missed(heard, until)
 }
 

@@ -1,6 +1,7 @@
 package redisbus_test
 
 import (
+	"regexp"
 	"testing"
 
 	"github.com/ignis-go/ignis/internal/redistest"
@@ -36,6 +37,9 @@ func TestSentinelFailoverOfRunningMaster(t *testing.T) {
 		redistest.Wait(t, "the bus to follow the master", func() bool {
 			return n.Stats().Addr == c.Replica.Addr() && n.Health() == nil
 		})
+	}
+	if want := `msg="redis connection restored on another node" name=ignis redis=` + c.Replica.Addr() + ` .*left=` + c.Master.Addr(); !regexp.MustCompile(want).MatchString(a.log.String()) {
+		t.Errorf("the log does not match %s:\n%s", want, a.log)
 	}
 	exchange(t, "after", a, b)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/access"
 	"github.com/ignis-go/ignis/internal/loglimit"
+	"github.com/ignis-go/ignis/internal/refusal"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -52,7 +53,7 @@ type Config struct {
 	OnMessage func(ctx context.Context, c *ignis.Client, m wire.Message) (reply any, err error)
 
 	// Logger receives lines about what the rules refuse, which are limited to one for each
-	// reason in ten seconds. Nil: slog.Default().
+	// reason in ten seconds; see [Policy.Run]. Nil: slog.Default().
 	Logger *slog.Logger
 }
 
@@ -80,6 +81,14 @@ func New(c Config) (*Policy, error) {
 	return p, nil
 }
 
+// Run reports every ten seconds how many log lines were left out, until ctx is done. Without it, the
+// number follows with the next line for the same reason. Call it at most once.
+func (p *Policy) Run(ctx context.Context) {
+	p.limit.Open()
+	defer p.limit.Close()
+	<-ctx.Done()
+}
+
 // SetRules replaces the rules, for the requests that follow. Clients stay in the rooms that
 // they are in until they leave, refresh their session or disconnect. If the rules use a
 // callback that the Config does not have, SetRules changes nothing and returns an error.
@@ -94,6 +103,9 @@ func (p *Policy) SetRules(rules *access.Rules) error {
 	p.rules.Store(rules)
 	return nil
 }
+
+// Rules returns the rules in use, which may be nil.
+func (p *Policy) Rules() *access.Rules { return p.rules.Load() }
 
 // Explain returns what the rules allow a client in a room.
 func (p *Policy) Explain(c *ignis.Client, room string) access.Explanation {
@@ -133,6 +145,7 @@ func (p *Policy) ValidateRooms(ctx context.Context, c *ignis.Client, rooms []str
 		case d.AskWebhook:
 			ask = append(ask, room)
 		default:
+			refusal.Note(ctx, room)
 			p.refused(&p.stats.refusedJoins, "join refused by the room rules", c, room, d)
 		}
 	}
@@ -168,5 +181,9 @@ func (p *Policy) refused(count *reasons, message string, c *ignis.Client, room s
 	if d.Rule >= 0 { // no rule matches otherwise
 		args = append(args, "rule", d.Rule, "match", d.Match)
 	}
-	p.limit.Log(slog.LevelInfo, message, append(args, "room", room, "client", c.ID, "user", c.UserID)...)
+	level := slog.LevelInfo
+	if d.Reason == access.NoRule { // a rule may be missing
+		level = slog.LevelWarn
+	}
+	p.limit.Log(level, message, append(args, "room", room, "client", c.ID, "user", c.UserID, "remote", c.RemoteAddr)...)
 }

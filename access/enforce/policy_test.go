@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -50,6 +52,41 @@ func TestJoin(t *testing.T) {
 		for reason := range want.RefusedJoins {
 			if !strings.Contains(f.log.String(), `msg="join refused by the room rules" reason=`+logged(reason)) {
 				t.Errorf("the log does not contain %q:\n%s", reason, f.log)
+			}
+		}
+		// The server does not log them again, and does not blame the application.
+		if got := f.Server.Stats().RefusedJoins; got["not allowed by the access rules"] != 6 || got["not allowed by the application"] != 0 {
+			t.Errorf("the server counts %v", got)
+		}
+		if f.log.Count("join refused: not allowed") != 0 {
+			t.Errorf("refusals are logged twice:\n%s", f.log)
+		}
+	})
+}
+
+// A room for which there is no rule is a warning. While the policy runs, the lines left out are
+// reported with a sample.
+func TestLines(t *testing.T) {
+	bubble(t, enforce.Config{Rules: parse(t, `[{match: "team-{team}", join: {claim: teams}}, {match: quiz, join: webhook}]`)}, func(t *testing.T, f *fixture) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { f.policy.Run(ctx) })
+		synctest.Wait()
+		ann := f.login("ann", `{}`)
+		for _, room := range []string{"hall", "attic", "team-red", "quiz"} {
+			_ = f.refused(ann, room)
+		}
+		time.Sleep(11 * time.Second)
+		cancel()
+		running.Wait()
+		for _, line := range []string{
+			`level=WARN msg="join refused by the room rules" reason="no rule matches the room" room=hall client=` + ann.ID() + ` user=ann remote=`,
+			`level=WARN msg="join refused by the room rules" reason="no rule matches the room" more=1 in_the_last=10s latest.room=attic latest.client=` + ann.ID() + ` latest.user=ann`,
+			`level=INFO msg="join refused by the room rules" reason="the token does not have the claim" rule=0 match=team-{team} room=team-red`,
+			`level=INFO msg="join refused: not allowed by the application"`, // by the webhook
+		} {
+			if f.log.Count(line) != 1 {
+				t.Errorf("not one line %s:\n%s", line, f.log)
 			}
 		}
 	})

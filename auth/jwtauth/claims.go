@@ -139,24 +139,35 @@ func (c *Claims) checkTimes(now time.Time, leeway, expiryLeeway time.Duration) e
 // checkNames returns an error unless the token is by one of the issuers, for one of the
 // audiences. Empty lists are not checked.
 func (c *Claims) checkNames(f strictjson.Fields, issuers, audiences []string) error {
-	if len(issuers) > 0 {
-		if iss, ok := strictjson.Text(f.Raw("iss")); !ok || !slices.Contains(issuers, iss) {
-			return c.refused("the token's issuer (iss) is missing or not accepted")
+	iss, aud := f.Value("iss"), f.Value("aud")
+	if by := oneName(iss); len(issuers) > 0 && !anyIn(by, issuers) {
+		return &tokenError{
+			reason: "the token's issuer (iss) is missing or not accepted", subject: c.Subject, detail: unlike("iss", iss, by, issuers),
 		}
 	}
 	if len(audiences) == 0 {
 		return nil
 	}
-	value := f.Raw("aud")
-	list, ok := strictjson.Texts(value)
+	of, ok := strictjson.Texts(aud)
 	if !ok {
-		var one string
-		if one, ok = strictjson.Text(value); ok {
-			list = []string{one}
+		of = oneName(aud)
+	}
+	if !anyIn(of, audiences) {
+		return &tokenError{
+			reason: "the token's audience (aud) is missing or not accepted", subject: c.Subject, detail: unlike("aud", aud, of, audiences),
 		}
 	}
-	if !ok || !slices.ContainsFunc(list, func(name string) bool { return slices.Contains(audiences, name) }) {
-		return c.refused("the token's audience (aud) is missing or not accepted")
+	return nil
+}
+
+// oneName returns a list with the string that value is, or nil if it is not one.
+func oneName(value []byte) []string {
+	if name, ok := strictjson.Text(value); ok {
+		return []string{name}
 	}
 	return nil
+}
+
+func anyIn(names, accepted []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(accepted, name) })
 }

@@ -129,8 +129,8 @@ func (v *Verifier) rebuild() {
 // [ErrExpired] if the token has expired. An error that matches [ErrKeysUnavailable] says
 // nothing about the token, and does not match ErrUnauthenticated.
 //
-// Errors can be logged: their texts contain nothing from the token except the subject,
-// and only if the signature is valid. They have the method LogCause that
+// Errors can be logged: their texts contain nothing from the token except the subject, and the
+// issuer or audience if it is not accepted, and only if the signature is valid. They have the method LogCause that
 // [ignis.Config].Authenticate describes.
 //
 // If the key ID is unknown and the verifier has a JWKS, Verify waits until the JWK set has

@@ -214,6 +214,37 @@ func TestRefusedUnread(t *testing.T) {
 	checkVerdict(t, "124 KB", err, "too large")
 }
 
+// An error about the issuer or the audience says what it is and what is accepted.
+func TestNamesInErrors(t *testing.T) {
+	v := testVerifier(t)
+	v.cfg.Issuers, v.cfg.Audiences = []string{"me"}, []string{"chat", "api", "c", "d", "e"}
+	long := strings.Repeat("x", 100)
+	for claims, want := range map[string]string{
+		`"iss":"you\u001b"`:      `the token's issuer (iss) is missing or not accepted (subject "ann"; iss is "you\x1b", accepted: "me")`,
+		`"aud":"chat"`:           `the token's issuer (iss) is missing or not accepted (subject "ann"; iss is missing, accepted: "me")`,
+		`"iss":["me"]`:           `the token's issuer (iss) is missing or not accepted (subject "ann"; iss is not a name, accepted: "me")`,
+		`"iss":"me","aud":"web"`: `the token's audience (aud) is missing or not accepted (subject "ann"; aud is "web", accepted: "chat", "api", "c" and 2 more)`,
+		`"iss":"me","aud":[]`:    `the token's audience (aud) is missing or not accepted (subject "ann"; aud is not a name, accepted: "chat", "api", "c" and 2 more)`,
+		`"iss":"me"`:             `the token's audience (aud) is missing or not accepted (subject "ann"; aud is missing, accepted: "chat", "api", "c" and 2 more)`,
+		`"iss":"me","aud":["` + long + `","b","c ","d ","e "]`: `the token's audience (aud) is missing or not accepted (subject "ann"; aud is "` +
+			long[:40] + `", "b", "c " and 2 more, accepted: "chat", "api", "c" and 2 more)`,
+	} {
+		token := signed(plainHeader, `{"sub":"ann","exp":1800000060,`+claims+`}`)
+		_, err := v.Verify(t.Context(), token)
+		if err == nil || err.Error() != want {
+			t.Errorf("%.40s: %v, want %s", claims, err, want)
+			continue
+		}
+		var e *tokenError
+		if !errors.As(err, &e) || e.LogCause()+" (" != want[:strings.Index(want, " (subject")+2] {
+			t.Errorf("%.40s has the cause %q", claims, e.LogCause())
+		}
+		if _, err := v.Verify(t.Context(), token[:len(token)-43]+strings.Repeat("A", 43)); err == nil || err.Error() != "the token's signature is wrong" {
+			t.Errorf("%.40s, with a wrong signature: %v", claims, err)
+		}
+	}
+}
+
 // Errors contain nothing from a token except the subject, and only if the signature is
 // valid.
 func TestTokenErrors(t *testing.T) {

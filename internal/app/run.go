@@ -79,13 +79,16 @@ func (a *App) Drain(ctx context.Context) {
 }
 
 // startHelpers starts what works beside the server: it keeps the keys of tokens and the secrets
-// of the webhook up to date, until ctx is done, and delivers events to the webhook. The result
-// is a function to call when the server has stopped. It delivers the events that are left, and
-// waits until all helpers have stopped.
+// of the webhook up to date, until ctx is done, delivers events to the webhook, and reports how many
+// log lines of the access rules were left out. The result is a function to call when the server has
+// stopped. It delivers the events that are left, and waits until all helpers have stopped.
 func (a *App) startHelpers(ctx context.Context) (wait func()) {
 	delivering, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var helpers sync.WaitGroup
 	helpers.Go(func() { a.runTokens(ctx) })
+	if a.rooms != nil {
+		helpers.Go(func() { a.rooms.Run(delivering) })
+	}
 	if a.hooks != nil {
 		helpers.Go(func() { a.watchSecrets(ctx) })
 		helpers.Go(func() { _ = a.hooks.Run(delivering) }) // fails only if called twice

@@ -1,21 +1,18 @@
 // Package loglimit limits log lines that clients, jobs or messages can cause in any number. The
 // first line of each kind is written immediately. Further lines within a [Period] are only
-// counted, and the count is reported in one line. Untrusted text is truncated and made printable,
+// counted. One line reports the count, with the attributes of one of the latest of them as a sample,
+// so that a fault that goes on keeps naming clients. Untrusted text is truncated and made printable,
 // so that neither many lines nor a long one can flood the log.
 package loglimit
 
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/ignis-go/ignis/internal/printable"
 )
 
 const (
@@ -24,45 +21,47 @@ const (
 	// MaxText is the maximum size of the text of an argument, in bytes.
 	MaxText = 512
 
-	maxCauses = 16  // causes distinguished per message within a Period
-	maxKinds  = 128 // kinds distinguished in total
-)
+	maxCauses  = 16  // causes distinguished per message within a Period
+	maxOrigins = 4   // origins distinguished per message and cause
+	maxKinds   = 128 // kinds distinguished in total
 
-// Kinds under which further lines are counted when there are too many kinds.
-const (
-	otherCauses = "other causes"
-	otherLines  = "log lines of other kinds"
+	// sampleEvery is the minimum time between two samples of lines of a kind. Formatting the
+	// attributes of every line of a flood would be slow.
+	sampleEvery = Period / 100
 )
 
 // Limiter writes a limited number of lines to a logger. Lines are of the same kind if they have the
-// same message and the same cause, which is the first attribute named error, cause, reason or
-// panic. Its methods are safe for concurrent use.
+// same message, the same cause, which is the first attribute named error, cause, reason or panic,
+// and the same attribute origin. Its methods are safe for concurrent use.
 type Limiter struct {
 	logger *slog.Logger
 
-	mu     sync.Mutex
-	open   bool
-	kinds  map[kind]*count
-	causes map[string]int // number of kinds by message
-	pruned time.Time
+	mu      sync.Mutex
+	open    bool
+	kinds   map[kind]*count
+	origins map[kind]int   // number of kinds by message and cause
+	causes  map[string]int // number of causes by message
+	pruned  time.Time
 
 	period    *period              // current period, nil if no lines are held back or the limiter is closed
 	reporting map[*period]struct{} // ended periods whose reports are being written
 }
 
-// kind identifies lines that are limited together.
-type kind struct{ message, name, cause string }
-
 // count is the number of lines of a kind that were held back since began.
 type count struct {
-	level slog.Level
-	began time.Time
-	more  int
+	level   slog.Level
+	began   time.Time
+	more    int
+	sample  []slog.Attr // the attributes of one of the latest of them
+	sampled time.Time
 }
 
 // New returns a limiter that writes to logger. The limiter is initially closed; see [Limiter.Open].
 func New(logger *slog.Logger) *Limiter {
-	return &Limiter{logger: logger, kinds: make(map[kind]*count), causes: make(map[string]int), reporting: make(map[*period]struct{})}
+	return &Limiter{
+		logger: logger, kinds: make(map[kind]*count), origins: make(map[kind]int), causes: make(map[string]int),
+		reporting: make(map[*period]struct{}),
+	}
 }
 
 // Open makes the limiter report the number of held-back lines at the end of each period, by means of
@@ -98,15 +97,29 @@ func (l *Limiter) Close() {
 // truncated and made printable. If the text of an error varies although its cause is the same, the
 // error can implement LogCause() string, whose result is then used as the cause.
 func (l *Limiter) Log(level slog.Level, message string, args ...any) {
-	ctx := context.Background() // handlers require a context
-	if !l.logger.Enabled(ctx, level) {
+	if !l.logger.Enabled(context.Background(), level) {
 		return
 	}
-	k := kindOf(message, args)
-	more, note, ok := l.allow(k, level)
+	l.log(kindOf(message, args), level, message, func() []any { return args })
+}
+
+// LogLater is like Log, but calls args only if it needs the attributes, which is rarely the case in a
+// flood. All lines with the message are of the same kind.
+func (l *Limiter) LogLater(level slog.Level, message string, args func() []any) {
+	if l.logger.Enabled(context.Background(), level) {
+		l.log(kind{message: message}, level, message, args)
+	}
+}
+
+func (l *Limiter) log(k kind, level slog.Level, message string, attributes func() []any) {
+	more, note, ok, sample := l.allow(&k, level)
+	if sample {
+		l.keep(k, sampleOf(k, message, attributes()))
+	}
 	if !ok {
 		return
 	}
+	args := attributes()
 	line := make([]any, 0, len(args)+4)
 	for i, arg := range args {
 		if i%2 == 1 && args[i-1] != "stack" {
@@ -120,65 +133,48 @@ func (l *Limiter) Log(level slog.Level, message string, args ...any) {
 	if note != "" {
 		line = append(line, "note", note)
 	}
-	l.logger.Log(ctx, level, message, line...)
+	l.logger.Log(context.Background(), level, message, line...) // handlers require a context
 }
 
-// allow reports whether to write a line. It also returns how many lines of its kind were held back
-// before, and a note to write with it.
-func (l *Limiter) allow(k kind, level slog.Level) (more int, note string, ok bool) {
+// allow reports whether to write a line, and otherwise whether to keep its attributes as a sample.
+// It also returns how many lines of its kind were held back before, and a note to write with it. It
+// replaces k by a collective kind if there are too many kinds.
+func (l *Limiter) allow(k *kind, level slog.Level) (more int, note string, ok, sample bool) {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c := l.kinds[k]
+	c := l.kinds[*k]
 	if c == nil {
-		if k, note = l.room(k, now); l.kinds[k] == nil {
-			l.kinds[k] = &count{level: level, began: now}
-			l.causes[k.message]++
-			return 0, note, true
+		if *k, note = l.room(*k, now); l.kinds[*k] == nil {
+			l.add(*k, &count{level: level, began: now})
+			return 0, note, true, false
 		}
-		c = l.kinds[k]
+		c = l.kinds[*k]
 	}
 	c.level = max(c.level, level)
 	if now.Sub(c.began) >= Period && (c.more == 0 || !l.open) { // otherwise the timer is about to report
-		more, c.more, c.began, c.level = c.more, 0, now, level
-		return more, note, true
+		more = c.more
+		*c = count{level: level, began: now}
+		return more, note, true, false
 	}
 	c.more++
+	if sample = now.Sub(c.sampled) >= sampleEvery; sample {
+		c.sampled = now
+	}
 	if l.open && l.period == nil {
 		p := &period{over: make(chan struct{})}
 		p.timer = time.AfterFunc(c.began.Add(Period).Sub(now), func() { l.periodOver(p) })
 		l.period = p
 	}
-	return 0, "", false
+	return 0, "", false, sample
 }
 
-// room returns the kind under which to count a line of the new kind k. That is k itself, or a
-// collective kind if there are too many. The caller holds mu.
-func (l *Limiter) room(k kind, now time.Time) (kind, string) {
-	full := func() bool { return len(l.kinds) >= maxKinds || l.causes[k.message] >= maxCauses }
-	if full() && now.Sub(l.pruned) >= Period/10 { // pruning for every line of a flood would be slow
-		l.prune(now)
-	}
-	switch {
-	case l.causes[k.message] >= maxCauses:
-		return kind{k.message, k.name, otherCauses}, "too many causes; further ones are only counted"
-	case len(l.kinds) >= maxKinds:
-		return kind{message: otherLines}, "too many kinds of lines; further ones are only counted"
-	}
-	return k, ""
-}
-
-// prune removes the kinds whose period has ended. The caller holds mu.
-func (l *Limiter) prune(now time.Time) {
-	l.pruned = now
-	for k, c := range l.kinds {
-		if c.more == 0 && now.Sub(c.began) >= Period {
-			l.causes[k.message]--
-			if l.causes[k.message] == 0 {
-				delete(l.causes, k.message)
-			}
-			delete(l.kinds, k)
-		}
+// keep stores a sample of the lines that are held back.
+func (l *Limiter) keep(k kind, sample []slog.Attr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c := l.kinds[k]; c != nil && c.more > 0 {
+		c.sample = sample
 	}
 }
 
@@ -218,12 +214,12 @@ func (l *Limiter) takeReports(now time.Time) (list []report) {
 	for k, c := range l.kinds {
 		if c.more > 0 {
 			list = append(list, report{k, *c, now.Sub(c.began)})
-			c.more, c.began = 0, now
+			*c = count{level: c.level, began: now}
 		}
 	}
 	l.prune(now)
 	slices.SortFunc(list, func(a, b report) int {
-		return cmp.Or(a.began.Compare(b.began), cmp.Compare(a.message, b.message), cmp.Compare(a.cause, b.cause))
+		return cmp.Or(a.began.Compare(b.began), cmp.Compare(a.message, b.message), cmp.Compare(a.cause, b.cause), cmp.Compare(a.origin, b.origin))
 	})
 	return list
 }
@@ -234,37 +230,13 @@ func (l *Limiter) write(reports []report) {
 		if r.name != "" {
 			args = append(args, r.name, r.cause)
 		}
+		if r.origin != "" {
+			args = append(args, "origin", r.origin)
+		}
 		args = append(args, "more", r.more, "in_the_last", r.took.Round(time.Millisecond))
+		if len(r.sample) > 0 {
+			args = append(args, "latest", slog.GroupValue(r.sample...))
+		}
 		l.logger.Log(context.Background(), r.level, r.message, args...)
 	}
-}
-
-// kindOf returns the kind of a line.
-func kindOf(message string, args []any) kind {
-	for i := 0; i+1 < len(args); i += 2 {
-		switch name, _ := args[i].(string); name {
-		case "error", "cause", "reason", "panic":
-			var fixed interface {
-				error
-				LogCause() string
-			}
-			value := args[i+1]
-			if err, ok := value.(error); ok && errors.As(err, &fixed) {
-				value = fixed.LogCause()
-			}
-			return kind{message, name, fmt.Sprint(bounded(value))}
-		}
-	}
-	return kind{message: message}
-}
-
-// bounded returns a value truncated and made printable.
-func bounded(value any) any {
-	switch v := value.(type) {
-	case bool, int, int64, uint64, float64, uint16, time.Time, time.Duration:
-		return v
-	case string:
-		return printable.Text(v, MaxText)
-	}
-	return printable.Text(fmt.Sprint(value), MaxText) // fmt recovers from methods that panic
 }

@@ -65,7 +65,7 @@ func TestEachCauseIsSeen(t *testing.T) {
 		time.Sleep(loglimit.Period)
 		synctest.Wait()
 		got := w.Take()
-		if len(got) != 9 || got[0] != `level=INFO msg=rejected error="cause 0" more=2 in_the_last=10s` {
+		if len(got) != 9 || got[0] != `level=INFO msg=rejected error="cause 0" more=2 in_the_last=10s latest.client=1` {
 			t.Fatalf("after the period:\n%s", strings.Join(got, "\n"))
 		}
 		time.Sleep(loglimit.Period)
@@ -86,10 +86,116 @@ func TestFloodOfOneCause(t *testing.T) {
 		synctest.Wait()
 		w.want(t, "a flood",
 			`level=WARN msg=rejected error=expired client=5`,
-			`level=WARN msg=rejected error=expired more=99 in_the_last=10s`,
-			`level=WARN msg=rejected error=expired more=99 in_the_last=10s`,
-			`level=WARN msg=rejected error=expired more=99 in_the_last=10s`,
+			`level=WARN msg=rejected error=expired more=99 in_the_last=10s latest.client=5`,
+			`level=WARN msg=rejected error=expired more=99 in_the_last=10s latest.client=5`,
+			`level=WARN msg=rejected error=expired more=99 in_the_last=10s latest.client=5`,
 		)
+	})
+}
+
+// A line that stands for others has the attributes of one of the latest of them, so that a fault
+// that goes on does not name only its first victim.
+func TestSample(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := newLimiter(t)
+		rejected := func(subject string) {
+			l.Log(slog.LevelInfo, "rejected", "remote", "address of "+subject, "error", &tokenError{subject}, "stack", "deep", "n", 3)
+			time.Sleep(time.Second)
+		}
+		for _, subject := range []string{"ann", "bob", "eve\x1b[2J" + strings.Repeat("x", 90_000)} {
+			rejected(subject)
+		}
+		w.want(t, "at first", `remote="address of ann" error="expired, of ann" stack=deep n=3`)
+		time.Sleep(loglimit.Period)
+		synctest.Wait()
+		got := w.Take()
+		const want = `level=INFO msg=rejected error=expired more=2 in_the_last=10s latest.remote="address of eve\\u001b[2Jxxx`
+		if len(got) != 1 || !strings.HasPrefix(got[0], want) || !strings.HasSuffix(got[0], ` latest.n=3`) ||
+			!strings.Contains(got[0], ` latest.error="expired, of eve`) || strings.Contains(got[0], "deep") || len(got[0]) > 3*loglimit.MaxText {
+			t.Errorf("%d lines, the first is %.1500s", len(got), got)
+		}
+		rejected("joe")
+		time.Sleep(loglimit.Period)
+		synctest.Wait()
+		if got := w.Take(); len(got) != 1 || !strings.Contains(got[0], `more=1 in_the_last=`) || !strings.Contains(got[0], `latest.remote="address of joe"`) {
+			t.Errorf("in the next period: %q", got)
+		}
+	})
+}
+
+// A flood costs a sample in a tenth of a second, not one for each line.
+func TestSamplesAreFew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := newLimiter(t)
+		formatted := 0
+		for range 10_000 { // for one second
+			l.Log(slog.LevelInfo, "rejected", "error", "expired", "client", counted{&formatted})
+			time.Sleep(time.Second / 10_000)
+		}
+		if formatted > 12 {
+			t.Errorf("10,000 lines within a second were formatted %d times", formatted)
+		}
+	})
+}
+
+// counted counts how often it is formatted.
+type counted struct{ times *int }
+
+func (c counted) String() string { *c.times++; return "" }
+
+// The attributes of LogLater are computed only for lines that are written and for samples.
+func TestLogLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := newLimiter(t)
+		computed := 0
+		for range 10_000 { // for one second
+			l.LogLater(slog.LevelWarn, "slow", func() []any { computed++; return []any{"client", computed, "error", "x"} })
+			time.Sleep(time.Second / 10_000)
+		}
+		l.LogLater(slog.LevelDebug, "slow", func() []any { t.Error("computed for a line that is not enabled"); return nil })
+		time.Sleep(loglimit.Period)
+		synctest.Wait()
+		if w.want(t, "a flood", `msg=slow client=1 error=x`, fmt.Sprintf(`msg=slow more=9999 in_the_last=10s latest.client=%d latest.error=x`, computed)); computed > 12 {
+			t.Errorf("computed %d times", computed)
+		}
+	})
+}
+
+// A few origins have a line each. Clients choose their origins, so others share one.
+func TestOrigins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, w := newLimiter(t)
+		refused := func(origin string) { l.Log(slog.LevelWarn, "refused", "origin", origin, "error", "not allowed") }
+		for range 2 {
+			for i := range 1000 {
+				refused(fmt.Sprint("https://", i))
+			}
+		}
+		w.want(t, "at first", "origin=https://0 ", "origin=https://1 ", "origin=https://2 ", "origin=https://3 ",
+			`origin=https://4 error="not allowed" note="too many origins; further ones are only counted"`)
+		l.Log(slog.LevelWarn, "refused", "origin", "https://1", "error", "too many")
+		w.want(t, "another cause", `error="too many"`)
+		time.Sleep(loglimit.Period)
+		synctest.Wait()
+		w.want(t, "after the period",
+			`msg=refused error="not allowed" origin=https://0 more=1 in_the_last=10s`,
+			`msg=refused error="not allowed" origin=https://1 more=1 in_the_last=10s`,
+			`msg=refused error="not allowed" origin=https://2 more=1 in_the_last=10s`,
+			`msg=refused error="not allowed" origin=https://3 more=1 in_the_last=10s`,
+			`msg=refused error="not allowed" origin="other origins" more=1991 in_the_last=10s latest.origin=https://5`,
+		)
+		// Origins count as one of the causes, and make room for others when they do not recur.
+		for i := range 16 {
+			l.Log(slog.LevelWarn, "refused", "error", fmt.Sprint("cause ", i))
+		}
+		if got := w.Take(); len(got) != 16 || !strings.Contains(got[15], "too many causes") {
+			t.Errorf("%d lines, the last is %s", len(got), got[len(got)-1])
+		}
+		time.Sleep(2 * loglimit.Period)
+		synctest.Wait()
+		w.Take()
+		refused("https://999")
+		w.want(t, "later", "origin=https://999")
 	})
 }
 
@@ -145,7 +251,7 @@ func TestLineAtEndOfPeriod(t *testing.T) {
 			}
 			synctest.Wait()
 			for i, line := range w.Take() {
-				if strings.Contains(line, "client=5") != (i == 0) {
+				if strings.Contains(line, " client=5") != (i == 0) {
 					t.Fatalf("line %d is %s", i, line)
 				}
 			}

@@ -155,7 +155,8 @@ type Conn struct {
 // ending is how a connection ends. It is separate so that an open one needs less memory.
 type ending struct {
 	End
-	flushed chan struct{} // closed once everything is written; nil without a close frame
+	flushed   chan struct{} // closed once everything is written; nil without a close frame
+	discarded int           // size of the messages that Abort discarded
 }
 
 // NewConn returns a connection over nc and takes ownership of nc. If
@@ -249,7 +250,7 @@ func (c *Conn) CloseFor(end End) {
 	if c.phase != phaseOpen {
 		return
 	}
-	c.ending = &ending{end, make(chan struct{})}
+	c.ending = &ending{End: end, flushed: make(chan struct{})}
 	c.leaveOpenLocked(phaseClosing)
 	c.appendLocked(closeFrame(end.Code, end.Reason))
 }
@@ -263,7 +264,7 @@ func (c *Conn) Abort(cause Cause) {
 
 func (c *Conn) abortLocked(cause Cause) {
 	if c.phase == phaseOpen {
-		c.ending = &ending{End: End{Cause: cause, Code: closeAbnormal}}
+		c.ending = &ending{End: End{Cause: cause, Code: closeAbnormal}, discarded: c.queued}
 	}
 	c.discardLocked()
 	c.leaveOpenLocked(phaseDead)

@@ -33,6 +33,17 @@ func (c *Conn) Queued() int {
 	return c.queued
 }
 
+// Unread returns the size of the messages that wait for the peer, or that waited for it when Abort
+// discarded them.
+func (c *Conn) Unread() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ending != nil && c.ending.discarded > 0 {
+		return c.ending.discarded
+	}
+	return c.queued
+}
+
 // Held returns about how much memory in bytes c uses in this process for messages to and from
 // the peer: the waiting messages, and input that is incomplete.
 func (c *Conn) Held() int { return c.Queued() + int(c.in.kept.Load()) }
