@@ -1,0 +1,15 @@
+// Checks what tests do not: the generated table, the package as publint and attw see it, and that
+// consumers with several module settings compile.
+
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const run = (...args) => {
+  console.log('> ' + args.join(' '))
+  if (spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' }).status !== 0) process.exitCode = 1
+}
+run('scripts/protocol.mjs', '--check')
+run('node_modules/publint/src/cli.js', '--strict')
+run('node_modules/@arethetypeswrong/cli/dist/index.js', '--pack', '.', '--profile', 'esm-only', '--exclude-entrypoints', 'ignis.js')
+run('scripts/consumers.mjs')
