@@ -6,35 +6,50 @@ import { readFileSync, writeFileSync } from 'node:fs'
 const table = JSON.parse(readFileSync(new URL('../../../wire/protocol.json', import.meta.url), 'utf8'))
 const target = new URL('../src/protocol.ts', import.meta.url)
 
-const from = (...senders) => table.events.filter((event) => senders.includes(event.from))
-const entries = (events) => events.map(({ name, protocol }) => `  ['${name}', ${protocol}],`).join('\n')
-const codes = table.closeCodes.map(({ code, reason, ...rest }) => `  // ${reason}\n  ${code}: ${JSON.stringify(rest)},`)
+const events = (version) =>
+  table.events.filter(({ from, protocol }) => from !== 'client' && protocol <= version).map(({ name }) => name).join('|')
+// The codes of errors for close codes. The others mean that the connection was lost.
+const errors = {
+  1013: 'unavailable',
+  4003: 'rejected',
+  4004: 'encryption_required',
+  4005: 'expired',
+  4006: 'closed',
+  4007: 'rate_limited',
+  4008: 'rate_limited',
+}
+const codes = table.closeCodes
+  .map(({ code, reconnect, credentials, afterMillis, hint }) => {
+    // If the client reconnects by itself, nobody needs a hint.
+    const fields = Object.entries({ error: errors[code], final: !reconnect, credentials, after: afterMillis, hint: !reconnect && hint.split('; ').at(-1) })
+    return [code, fields.filter(([, value]) => value).map(([name, value]) => `${name}: ${typeof value === 'string' ? `'${value.replaceAll("'", "\\'")}'` : value}`)]
+  })
+  .filter(([, fields]) => fields.length > 0)
+  .map(([code, fields]) => `  ${code}: { ${fields.join(', ')} },`)
 const names = table.errorCodes.map((name) => `  | '${name}'`)
 
 const text = `// Generated from wire/protocol.json by scripts/protocol.mjs. Do not edit.
 
-/** The events that only clients send, with the version of the protocol that introduced them. */
-export const clientEvents: ReadonlyMap<string, number> = /* @__PURE__ */ new Map([
-${entries(from('client'))}
-])
+import type { ErrorCode } from './errors.js'
 
-/** The events that servers send, with the version of the protocol that introduced them. */
-export const serverEvents: ReadonlyMap<string, number> = /* @__PURE__ */ new Map([
-${entries(from('server', 'both'))}
-])
+/** The events that servers send, in versions 1 and 2 of the protocol. */
+export const serverEvents = [/^(${events(1)})$/, /^(${events(2)})$/] as const
 
 export interface CloseCode {
-  /** Whether connecting again can help. */
-  readonly reconnect: boolean
-  /** Whether connecting again requires other credentials. */
+  /** The code of the error. */
+  readonly error?: ErrorCode
+  /** Connecting again does not help. */
+  readonly final?: boolean
+  /** Connecting again requires other credentials, and helps then even if the code is final. */
   readonly credentials?: boolean
   /** The minimum time in milliseconds before connecting again. */
-  readonly afterMillis?: number
-  readonly hint: string
+  readonly after?: number
+  /** What to do, if the code is final. */
+  readonly hint?: string
 }
 
-/** The close codes of the protocol. */
-export const closeCodes: Readonly<Record<number, CloseCode>> = {
+/** The close codes of the protocol after which it is not enough to connect again. */
+export const closeCodes: { readonly [code: number]: CloseCode } = {
 ${codes.join('\n')}
 }
 

@@ -1,6 +1,6 @@
 export { Client } from './client.js'
 export { IgnisError, type ErrorCode } from './errors.js'
 export type { ServerErrorCode } from './protocol.js'
-export { Room } from './room.js'
+export type { Room } from './rooms.js'
 export type { Encryption, Offer, Sealer } from './seal.js'
 export type * from './types.js'

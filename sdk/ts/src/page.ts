@@ -13,18 +13,15 @@ export interface PageOwner {
 /** Follows the life of the page, if there is one, and returns a function that stops it. */
 export function watchPage({ suspend, resume, nudge }: PageOwner): Cancel {
   const { document } = globalThis
-  const stops: Cancel[] = []
-  const on = (target: EventTarget | undefined, type: string, listener: (event: Event) => void) => {
-    if (!target?.addEventListener) return // React Native has a window without events
-    target.addEventListener(type, listener)
-    stops.push(() => target.removeEventListener(type, listener))
-  }
+  const stop = new AbortController()
+  const on = (target: EventTarget, type: string, listener: (event: Event) => void) =>
+    target?.addEventListener?.(type, listener, stop) // React Native has a window without events
   // While a page is frozen, the browser answers pings, but drops the messages.
   on(document, 'freeze', suspend)
   on(document, 'resume', resume)
   on(globalThis, 'pagehide', (event) => (event as PageTransitionEvent).persisted && suspend())
   on(globalThis, 'pageshow', resume)
   on(globalThis, 'online', () => nudge(true))
-  on(document, 'visibilitychange', () => document.visibilityState === 'visible' && nudge(false))
-  return () => stops.forEach((stop) => stop())
+  on(document, 'visibilitychange', () => document.hidden || nudge(false))
+  return () => stop.abort()
 }

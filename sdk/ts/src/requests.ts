@@ -1,216 +1,172 @@
 import { IgnisError, type ErrorCode } from './errors.js'
-import { encode, encode1, size, type Frame } from './frames.js'
-import { clientEvents } from './protocol.js'
+import { downgrade, encode, size, type Frame } from './frames.js'
 import type { Link } from './socket.js'
-import { deadline, now, type Cancel } from './timers.js'
+import { deadline, type Cancel } from './timers.js'
 import type { BufferOptions, SendOptions } from './types.js'
 
 /** Called once with the result of a request. */
-type Done = (error: IgnisError | undefined, reply?: unknown) => void
+export type Done = (error: IgnisError | undefined, reply?: unknown) => void
 
 /** A message that was accepted and not answered yet. */
 interface Entry {
   readonly id: string
-  readonly event: string
-  readonly json: string | undefined
-  readonly room: string | undefined
-  readonly size: number
+  readonly text: string
   readonly options: SendOptions
   /** Whether it belongs to one connection, and ends with it. */
   readonly bound: boolean
   readonly done: Done
-  /** When it began to wait for a connection, on both clocks. */
-  since: [monotonic: number, wall: number]
+  /** When it began to wait for a connection, on the wall clock. */
+  since: number
   /** Whether the server may have received it. */
   sent: boolean
   /** Cancels the timer: of the buffer, and then of the answer. */
-  cancel: Cancel | undefined
+  cancel?: Cancel | undefined
 }
 
 /** Above this many bytes that wait to be sent, volatile messages are dropped. */
-const congested = 64 << 10
+const congested = 65536
 
 const texts = {
-  lost: 'The connection was lost before the answer arrived; the server may have carried out the request',
+  lost: 'The connection was lost; the server may have carried out the request',
+  timeout: 'There was no answer in time; the server may have carried out the request',
   closed: 'The client is closed',
-  expired: 'There was no connection before the message expired',
-  buffer_full: 'The buffer for messages without a connection is full',
+  expired: 'There was no connection in time',
+  buffer_full: 'Too many messages wait for a connection',
   aborted: 'The request was canceled',
   too_large: 'The message is larger than the server accepts',
-  timeout: 'The server did not answer in time; it may have carried out the request',
-  invalid: 'The event is empty or belongs to the protocol',
 } satisfies { [code in ErrorCode]?: string }
 
 /** Sends messages and keeps those that wait: for a connection, or for an answer. */
-export class Requests {
-  readonly #buffer: Required<BufferOptions>
-  readonly #timeout: number
-  // In the order of the calls, which is also the order in which they are sent.
-  readonly #entries = new Map<string, Entry>()
-  // IDs differ between clients too, so that a server can recognize a message that is sent again.
-  readonly #prefix = Math.random().toString(36).slice(2, 10) + Date.now().toString(36) + '-'
-  #count = 0
-  #link: Link | undefined
-  #closed: IgnisError | undefined
-
-  constructor(buffer: Required<BufferOptions>, timeout: number) {
-    this.#buffer = buffer
-    this.#timeout = timeout
-  }
-
-  /** Sends a message of the application, or lets it wait. */
-  send(event: string, data: unknown, room: string | undefined, options: SendOptions): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      const fail = (code: keyof typeof texts, cause?: unknown) => reject(failure(code, cause))
-      if (!event || clientEvents.get(event) === 1) return fail('invalid')
-      let json: string | undefined
-      try {
-        json = JSON.stringify(data) as string | undefined
-      } catch (cause) {
-        return reject(new IgnisError('invalid', `The data of ${event} cannot be encoded: ${cause}`, { cause }))
-      }
-      if (options.signal?.aborted) return fail('aborted', options.signal.reason)
-      if (options.volatile) {
-        const link = this.#link
-        if (!link || link.bufferedAmount > congested) return resolve(undefined)
-        const text = (link.protocol > 1 ? encode : encode1)(event, json, room)
-        return link.send(text, (outcome) => (outcome === 'too_large' ? fail(outcome) : resolve(undefined)))
-      }
-      if (this.#closed) return fail('closed', this.#closed)
-      this.#add(event, json, room, options, false, (error, reply) => (error ? reject(error) : resolve(reply)))
-    })
-  }
-
-  /** Sends a message of the protocol on the current connection. */
-  call(event: string, data: unknown, timeout: number, done: Done): void {
-    this.#add(event, JSON.stringify(data), undefined, { timeout }, true, done)
-  }
-
-  /** Sends messages on this connection from now on. */
-  use(link: Link): void {
-    this.#link = link
-  }
-
+export interface Requests {
+  /** Sends a message, or lets it wait. */
+  send(event: string, data: unknown, room?: string, options?: SendOptions, bound?: boolean): Promise<unknown>
+  /** Sends a message of the protocol on the current connection. There is no time limit for the answer. */
+  call(event: string, data: unknown, done: Done): void
+  /** Uses this connection from now on. */
+  use(link: Link): void
   /** Sends everything that waits. */
-  flush(): void {
-    for (const entry of this.#entries.values()) this.#transmit(entry)
-  }
-
-  /** The connection ended: what was sent may have been carried out. */
-  lost(): void {
-    this.#link = undefined
-    for (const entry of this.#entries.values()) {
-      if (entry.bound || (entry.sent && !entry.options.retry)) {
-        this.#end(entry, failure('lost'))
-        continue
-      }
-      if (entry.sent) entry.since = clocks()
-      entry.sent = false
-      this.#await(entry)
-    }
-  }
-
-  /** Ends all requests. A reason other than `closed` means that the connection ended by itself. */
-  close(reason: IgnisError): void {
-    this.#link = undefined
-    this.#closed = reason
-    const lost = reason.closeCode !== undefined || reason.code !== 'closed'
-    for (const entry of this.#entries.values()) this.#end(entry, failure(entry.sent && lost ? 'lost' : 'closed', reason))
-  }
-
-  /** Accepts messages again. */
-  open(): void {
-    this.#closed = undefined
-  }
-
+  flush(): void
   /** Handles an answer. Those to requests that have already ended are ignored. */
-  answered({ event, data, id = '' }: Frame): void {
-    const entry = this.#entries.get(id)
-    if (!entry) return
-    this.#end(entry, event === 'error' ? refusal(data) : undefined, data)
-  }
+  answered(frame: Frame): void
+  /** The connection ended. With an error, there will not be another one by itself. */
+  lost(closed?: IgnisError): void
+}
 
-  #add(event: string, json: string | undefined, room: string | undefined, options: SendOptions, bound: boolean, done: Done): void {
-    const id = this.#prefix + (this.#count++).toString(36)
-    const bytes = size(event + (json ?? ''))
-    if (!this.#link && !this.#makeRoom(bytes)) return done(failure('buffer_full'))
+export function createRequests({ maxMessages, maxBytes, expiresAfter, policy }: Required<BufferOptions>, answerTimeout: number): Requests {
+  // In the order of the calls, which is also the order in which they are sent.
+  const entries = new Map<string, Entry>()
+  // IDs differ between clients too, so that a server can recognize a message that is sent again.
+  const prefix = Math.random().toString(36).slice(2) + '-'
+  let count = 0
+  let link: Link | undefined
+
+  function add(event: string, data: unknown, room: string | undefined, options: SendOptions, bound: boolean, done: Done): void {
+    const id = prefix + count++
     const { signal } = options
-    const abort = () => this.#end(entry, failure('aborted', signal?.reason))
+    const abort = () => end(entry, failure('aborted', signal))
     const entry: Entry = {
-      id, event, json, room, size: bytes, options, bound, since: clocks(), sent: false, cancel: undefined,
-      done: (error, reply) => {
+      id, options, bound, sent: false, since: Date.now(),
+      text: encode(event, data, room, id),
+      done(error, reply) {
         signal?.removeEventListener('abort', abort)
         done(error, reply)
       },
     }
+    if (!link && !makeRoom(entry)) return done(failure('buffer_full'))
+    entries.set(id, entry)
     signal?.addEventListener('abort', abort)
-    this.#entries.set(id, entry)
-    if (this.#link) this.#transmit(entry)
-    else this.#await(entry)
+    if (signal?.aborted) abort()
+    else if (link) transmit(entry)
+    else wait(entry)
   }
 
   /** Makes room in the buffer, if possible. */
-  #makeRoom(bytes: number): boolean {
-    const { maxMessages, maxBytes, policy } = this.#buffer
-    const entries = [...this.#entries.values()]
-    let total = entries.reduce((sum, entry) => sum + entry.size, bytes)
-    while (entries.length >= maxMessages || total > maxBytes) {
-      const oldest = entries.shift()
+  function makeRoom(added: Entry): boolean {
+    const waiting = [...entries.values()]
+    const bytes = size(added.text)
+    let total = waiting.reduce((sum, { text }) => sum + size(text), bytes)
+    while (waiting.length >= maxMessages || total > maxBytes) {
+      const oldest = waiting.shift()
       if (policy === 'reject' || !oldest || bytes > maxBytes) return false
-      total -= oldest.size
-      this.#end(oldest, failure('buffer_full'))
+      total -= size(oldest.text)
+      end(oldest, failure('buffer_full'))
     }
     return true
   }
 
+  const limit = ({ options }: Entry) => options.expiresAfter ?? expiresAfter
+
   /** Lets a message wait for a connection until it expires. */
-  #await(entry: Entry): void {
-    entry.cancel?.()
-    const expire = () => this.#end(entry, failure('expired'))
-    entry.cancel = deadline(Math.max(this.#left(entry), 0), expire)
+  function wait(entry: Entry): void {
+    entry.cancel = deadline(limit(entry), () => end(entry, failure('expired')))
   }
 
-  /** The time in milliseconds that a message may still wait for a connection. */
-  #left({ since, options }: Entry): number {
-    // The monotonic clock may stand still while the machine sleeps.
-    const [monotonic, wall] = clocks()
-    return (options.expiresAfter ?? this.#buffer.expiresAfter) - Math.max(monotonic - since[0], wall - since[1])
-  }
-
-  #transmit(entry: Entry): void {
-    const link = this.#link
-    if (!link || entry.sent) return
-    // Timers that slept may not have fired yet.
-    if (this.#left(entry) <= 0) return this.#end(entry, failure('expired'))
-    entry.cancel?.()
-    const { id, event, json, room, options } = entry
-    const answered = link.protocol > 1
-    const text = answered ? encode(event, json, room, id) : encode1(event, json, room)
-    link.send(text, (outcome) => {
-      if (outcome === 'gone') return // lost() decides
-      if (outcome === 'too_large') return this.#end(entry, failure(outcome))
+  function transmit(entry: Entry): void {
+    // While the machine sleeps, timers stand still, but the message grows old.
+    if (Date.now() - entry.since > limit(entry)) return end(entry, failure('expired'))
+    const { id, text, options } = entry
+    const answered = link!.protocol > 1
+    link!.send(answered ? text : downgrade(text), (outcome) => {
+      if (outcome === 'too_large') end(entry, failure(outcome))
+      if (outcome !== 'sent' || !entries.has(id)) return // if it was not sent, lost() follows
       entry.sent = true
-      if (!answered) return this.#end(entry)
-      if (this.#entries.has(id)) entry.cancel = deadline(options.timeout ?? this.#timeout, () => this.#end(entry, failure('timeout')))
+      entry.cancel?.()
+      if (answered) entry.cancel = deadline(options.timeout ?? answerTimeout, () => end(entry, failure('timeout')))
+      else end(entry)
     })
   }
 
   /** Ends a request, the first time that it is called. */
-  #end(entry: Entry, error?: IgnisError, reply?: unknown): void {
-    if (!this.#entries.delete(entry.id)) return
+  function end(entry: Entry, error?: IgnisError, reply?: unknown): void {
+    if (!entries.delete(entry.id)) return
     entry.cancel?.()
     entry.done(error, reply)
   }
-}
 
-const clocks = (): [monotonic: number, wall: number] => [now(), Date.now()]
+  return {
+    send: (event, data, room, options = {}, bound = false) =>
+      new Promise((resolve, reject) => {
+        if (!options.volatile) return add(event, data, room, options, bound, (error, reply) => (error ? reject(error) : resolve(reply)))
+        if (link && link.waiting() <= congested) {
+          const text = encode(event, data, room)
+          link.send(link.protocol > 1 ? text : downgrade(text), () => {})
+        }
+        resolve(undefined)
+      }),
+    call: (event, data, done) => add(event, data, undefined, { timeout: Infinity }, true, done),
+    use(newLink) {
+      link = newLink
+    },
+    flush() {
+      for (const entry of entries.values()) if (!entry.sent) transmit(entry)
+    },
+    answered({ event, data, id }) {
+      const entry = entries.get(id!)
+      if (entry) end(entry, event === 'error' ? refusal(data) : undefined, data)
+    },
+    lost(closed) {
+      link = undefined
+      const byApplication = closed?.code === 'closed' && !closed.closeCode
+      for (const entry of entries.values()) {
+        if (closed && (byApplication || !entry.sent)) end(entry, failure('closed', closed))
+        else if (closed || entry.bound || (entry.sent && !entry.options.retry)) end(entry, failure('lost', closed))
+        else if (entry.sent || !entry.cancel) {
+          entry.cancel?.()
+          entry.sent = false
+          entry.since = Date.now()
+          wait(entry)
+        }
+      }
+    },
+  }
+}
 
 /** The error that the server sent. */
 export function refusal(data: unknown): IgnisError {
-  const { code = 'invalid', message } = (data ?? {}) as { code?: ErrorCode; message?: string }
-  return new IgnisError(code, `The server refused: ${message || code}`)
+  const { code = 'invalid', message = code } = (data ?? {}) as { code?: ErrorCode; message?: string }
+  return new IgnisError(code, 'The server refused: ' + message)
 }
 
-function failure(code: keyof typeof texts, cause?: unknown): IgnisError {
-  return new IgnisError(code, texts[code], cause === undefined ? undefined : { cause })
+export function failure(code: keyof typeof texts, cause?: unknown): IgnisError {
+  return new IgnisError(code, texts[code], cause)
 }

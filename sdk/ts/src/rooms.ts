@@ -1,175 +1,167 @@
+import { createEmitter, eventName, type Emitter, type Report } from './emitter.js'
 import { IgnisError, type ErrorCode } from './errors.js'
-import { Listeners } from './listeners.js'
-import { refusal, type Requests } from './requests.js'
-import { after, type Cancel } from './timers.js'
-import type { Message, RoomState, RoomStateChange } from './types.js'
+import { failure, refusal, type Requests } from './requests.js'
+import type { Cancel } from './timers.js'
+import type { EventName, Message, RoomState, RoomStateChange, SendArguments, SendOptions } from './types.js'
 
-/** The maximum number of rooms in one join; a server with a lower one refuses, and they are split. */
-const batch = 128
-
-/** Rooms that are refused for these reasons are tried again after a while. */
-const temporary: readonly string[] = ['rate_limited', 'unavailable', 'timeout'] satisfies ErrorCode[]
-const retryAfter = 5000
+/**
+ * A handle of a room. The client is in the room, also after it reconnected, until the last handle
+ * of the room has been left.
+ */
+export interface Room<Events extends object = Record<string, unknown>> {
+  readonly name: string
+  readonly state: RoomState
+  /**
+   * Resolves when the client is in the room, and rejects if the server refuses it, or if the client
+   * is closed or the room left before that. It may be ignored. After the connection was lost, it is
+   * a new promise.
+   */
+  readonly joined: Promise<void>
+  /** Calls listener for each message of the event to the room. Returns a function that removes it. */
+  on<E extends EventName<Events>>(event: E, listener: (data: Events[E], message: Message<Events[E]>) => void): Cancel
+  /** Calls listener for each message to the room. Returns a function that removes it. */
+  onMessage(listener: (message: Message) => void): Cancel
+  /** Calls listener for each change of the state. Returns a function that removes it. */
+  onState(listener: (change: RoomStateChange) => void): Cancel
+  /** Sends a message to the room and returns the reply. See `Client.send`. */
+  send<E extends EventName<Events>, Reply = unknown>(event: E, ...rest: SendArguments<Events[E]>): Promise<Reply>
+  /** Closes this handle and removes its listeners. The last handle to be left leaves the room. */
+  leave(): void
+}
 
 /** The membership in a room, which all handles of the room share. */
-export class Membership {
-  readonly name: string
-  readonly changes: Listeners<[RoomStateChange]>
-  readonly messages: Listeners<[Message]>
-  state: RoomState = 'joining'
-  /** Why the server refused the client. */
-  reason: IgnisError | undefined
-  /** The number of open handles. */
-  handles = 0
+interface Membership extends ReturnType<typeof deferred> {
+  readonly handles: Set<Emitter>
+  state: RoomState
   /** Whether the server was asked on this connection. */
-  asked = false
-  /** Settled when the server has answered. */
-  joined!: Promise<void>
-  #settle!: (reason?: IgnisError) => void
-  #before = false // whether the client was in the room before
+  asked: boolean
+  /** Whether the client was in the room before. */
+  missed: boolean
+}
 
-  constructor(name: string, report: (thrown: unknown) => void) {
-    this.name = name
-    this.changes = new Listeners(report)
-    this.messages = new Listeners(report)
-    this.renew()
-  }
-
-  become(state: RoomState, reason?: IgnisError): void {
-    const previous = this.state
-    if (state === previous) return
-    this.state = state
-    this.reason = reason
-    if (previous !== 'joining') this.renew()
-    if (state !== 'joining') this.settle(reason)
-    this.changes.emit({ state, previous, ...(reason && { reason }), ...(state === 'joined' && { missed: this.#before }) })
-    this.#before ||= state === 'joined'
-  }
-
-  /** Settles the promise, unless it is settled already. */
-  settle(reason?: IgnisError): void {
-    this.#settle(reason)
-  }
-
-  renew(): void {
-    this.joined = new Promise((resolve, reject) => {
-      this.#settle = (reason) => (reason ? reject(reason) : resolve())
-    })
-    this.joined.catch(() => {}) // the state tells it, too
-  }
+/** A promise that may be ignored, and the function that settles it. */
+export function deferred(): { promise: Promise<void>; settle: (error?: IgnisError) => void } {
+  let settle!: (error?: IgnisError) => void
+  const promise = new Promise<void>((resolve, reject) => {
+    settle = (error) => (error ? reject(error) : resolve())
+  })
+  promise.catch(() => {})
+  return { promise, settle }
 }
 
 /** Joins the rooms that have open handles, on every connection. */
-export class Rooms {
-  readonly #requests: Requests
-  readonly #report: (thrown: unknown) => void
-  readonly #rooms = new Map<string, Membership>()
-  #connected = false
-  #retry: Cancel | undefined
-
-  constructor(requests: Requests, report: (thrown: unknown) => void) {
-    this.#requests = requests
-    this.#report = report
-  }
-
-  get(name: unknown): Membership | undefined {
-    return this.#rooms.get(name as string)
-  }
-
+export interface Rooms {
+  /** Returns the emitters of the handles of a room, if there are any. */
+  get(name: unknown): ReadonlySet<Emitter> | undefined
   /** Opens a handle. */
-  enter(name: string): Membership {
-    let room = this.#rooms.get(name)
-    if (!room) this.#rooms.set(name, (room = new Membership(name, this.#report)))
-    room.handles++
-    if (room.state === 'refused') this.#again(room)
-    if (!room.asked) queueMicrotask(() => this.flush())
-    return room
-  }
-
-  /** Closes a handle. The last one leaves the room, unless another is opened in this task. */
-  leave(room: Membership): void {
-    if (--room.handles) return
-    setTimeout(() => {
-      if (room.handles || this.#rooms.get(room.name) !== room) return
-      this.#rooms.delete(room.name)
-      if (room.asked) this.#requests.call('leave', { rooms: [room.name] }, Infinity, () => {})
-    })
-  }
-
-  /** Asks for all rooms. It is called for each connection, before messages are sent. */
-  opened(): void {
-    this.#connected = true
-    this.rejoin()
-  }
-
-  /** Asks for all rooms again: after a connection began, or if the client may have lost some. */
-  rejoin(): void {
-    for (const room of this.#rooms.values()) this.#again(room)
-    this.flush()
-  }
-
-  /** The closed client connects again. */
-  reopen(): void {
-    for (const room of this.#rooms.values()) room.renew()
-  }
-
-  /** The connection ended. With a reason, there will not be another one by itself. */
-  lost(reason?: IgnisError): void {
-    this.#connected = false
-    this.#retry?.()
-    for (const room of this.#rooms.values()) {
-      room.asked = false
-      if (room.state === 'joined') room.become('joining')
-      if (reason) room.settle(reason)
-    }
-  }
-
+  open(name: string): Room
+  /** Asks for all rooms: on each connection, or if the client may have lost some. */
+  rejoin(): void
   /** Asks for the rooms that were opened since the last call. */
-  flush(): void {
-    if (!this.#connected) return
-    const rooms = [...this.#rooms.values()].filter((room) => !room.asked && room.handles)
-    for (let i = 0; i < rooms.length; i += batch) this.#join(rooms.slice(i, i + batch))
+  flush(): void
+  /** The connection ended. With an error, there will not be another one by itself. */
+  lost(closed?: IgnisError): void
+}
+
+/** The maximum number of rooms in one join. */
+const batch = 128
+
+type Send = (event: string, data: unknown, room: string, options?: SendOptions) => Promise<unknown>
+
+export function createRooms(requests: Requests, send: Send, report: Report): Rooms {
+  const rooms = new Map<unknown, Membership>()
+  let connected = false
+
+  function become(room: Membership, state: RoomState, reason?: IgnisError): void {
+    const { state: previous, handles, missed } = room
+    if (state === previous) return
+    room.state = state
+    if (previous !== 'joining') Object.assign(room, deferred())
+    if (state !== 'joining') room.settle(reason)
+    room.missed ||= state === 'joined'
+    for (const handle of [...handles]) handle.emit('state', { state, previous, reason, missed })
   }
 
-  #again(room: Membership): void {
-    if (!room.handles) return
-    room.asked = false
-    if (room.state === 'refused') room.become('joining')
+  function flush(): void {
+    const wanted = [...rooms].filter(([, room]) => connected && !room.asked && room.handles.size)
+    while (wanted[0]) join(wanted.splice(0, batch))
   }
 
-  #join(rooms: Membership[]): void {
-    for (const room of rooms) room.asked = true
-    const answered = (error?: IgnisError, reply?: unknown) => this.#answered(rooms, error, reply)
-    this.#requests.call('join', { rooms: rooms.map((room) => room.name) }, Infinity, answered)
-  }
-
-  #answered(rooms: Membership[], error?: IgnisError, reply?: unknown): void {
-    if (error?.code === 'lost' || error?.code === 'closed') return // lost() has been called, or will be
-    if (error?.code === 'too_large' && rooms.length > 1) {
-      this.#join(rooms.splice(rooms.length >> 1))
-      this.#join(rooms)
-      return
-    }
-    // In protocol 1 there is no reply, and the client can only assume that it has joined.
-    const { rooms: joined, refused } = (reply ?? {}) as { rooms?: { room: string }[]; refused?: { room: string; code: ErrorCode }[] }
-    for (const room of rooms) {
-      if (this.#rooms.get(room.name) !== room) continue // left meanwhile
-      if (!error && (!joined || joined.some((other) => other.room === room.name))) {
-        room.become('joined')
-        continue
+  function join(asked: [name: unknown, room: Membership][]): void {
+    for (const [, room] of asked) room.asked = true
+    requests.call('join', { rooms: asked.map(([name]) => name) }, (error, reply) => {
+      if (!connected) return // it is asked again on the next connection
+      // In protocol 1 there is no reply, and the client can only assume that it has joined.
+      const { rooms: joined, refused } = (reply ?? {}) as { rooms?: { room: string }[]; refused?: { room: string; code: ErrorCode }[] }
+      for (const [name, room] of asked) {
+        if (rooms.get(name) !== room) continue // left meanwhile
+        const isThis = (other: { room: string }) => other.room === name
+        if (!error && (!joined || joined.some(isThis))) become(room, 'joined')
+        else become(room, 'refused', error ?? refusal(refused?.find(isThis)))
       }
-      const code = refused?.find((other) => other.room === room.name)?.code
-      const reason = error ?? refusal({ code, message: `room ${room.name}: ${code ?? 'invalid'}` })
-      room.become('refused', reason)
-      if (temporary.includes(reason.code)) this.#later()
-    }
+    })
   }
 
-  #later(): void {
-    this.#retry?.()
-    this.#retry = after(retryAfter * (1 + Math.random()), () => {
-      for (const room of this.#rooms.values()) if (room.reason && temporary.includes(room.reason.code)) this.#again(room)
-      this.flush()
-    })
+  /** Asks for a room again. */
+  function renew(room: Membership): void {
+    if (!room.handles.size) return
+    room.asked = false
+    if (room.state === 'refused') become(room, 'joining')
+  }
+
+  return {
+    get: (name) => rooms.get(name)?.handles,
+    open(name) {
+      const handle = createEmitter(report)
+      const room = rooms.get(name) ?? { handles: new Set(), state: 'joining', asked: false, missed: false, ...deferred() }
+      let left: Promise<void> | undefined
+      rooms.set(name, room)
+      room.handles.add(handle)
+      if (room.state === 'refused') renew(room)
+      queueMicrotask(flush)
+      return {
+        name,
+        get state() {
+          return left ? 'left' : room.state
+        },
+        get joined() {
+          return left ?? room.promise
+        },
+        on: (event, listener) => handle.on(eventName(event), listener),
+        onMessage: (listener) => handle.on('message', listener),
+        onState: (listener) => handle.on('state', listener),
+        send: (event, ...[data, options]) => send(event, data, name, options) as Promise<never>,
+        leave() {
+          if (left) return
+          const { promise, settle } = deferred()
+          settle(failure('aborted'))
+          left = promise
+          handle.clear()
+          room.handles.delete(handle)
+          // Another handle may be opened in this task.
+          setTimeout(() => {
+            if (room.handles.size || rooms.get(name) !== room) return
+            rooms.delete(name)
+            if (room.asked) requests.call('leave', { rooms: [name] }, () => {})
+          })
+        },
+      }
+    },
+    rejoin() {
+      connected = true
+      rooms.forEach(renew)
+      flush()
+    },
+    flush,
+    lost(closed) {
+      connected = false
+      for (const room of rooms.values()) {
+        room.asked = false
+        if (room.state === 'joined') become(room, 'joining')
+        if (!closed) continue
+        room.settle(closed)
+        Object.assign(room, deferred())
+      }
+    },
   }
 }

@@ -1,7 +1,7 @@
 import { closed, IgnisError, type End } from './errors.js'
 import { encode, parse, size, type Frame } from './frames.js'
 import type { Encryption, Offer, Sealer } from './seal.js'
-import { after, deadline, type Cancel } from './timers.js'
+import { after, deadline } from './timers.js'
 import type { Ask, Connected, WebSocketClass, WebSocketLike } from './types.js'
 
 /** What a link needs to know. */
@@ -11,236 +11,202 @@ export interface LinkConfig {
   readonly WebSocket: WebSocketClass | undefined
   readonly connectTimeout: number
   readonly heartbeat: number
-  readonly software: object | undefined
-  readonly encryption: Encryption | undefined
+  readonly software?: object
+  readonly encryption?: Encryption
   /** Returns the data of the event `authenticate`. */
-  credentials(ask: Ask): object | Promise<object>
+  credentials(ask: Ask): Promise<object>
 }
 
 /** Whom a link tells what happens, until it is dropped. */
 export interface LinkOwner {
-  opened(link: Link): void
+  opened(): void
   received(frame: Frame): void
   ended(end: End): void
   report(error: IgnisError): void
 }
 
-/** What became of a message: `gone` means that it was not sent, because the link has ended. */
+/** What became of a message: `gone` means that it was not sent, because the connection has ended. */
 export type Outcome = 'sent' | 'too_large' | 'gone'
 
-/** The close code for a server that sends something else than the protocol allows. */
-const violation = 1008
-
-/**
- * One attempt to connect and the connection that results, from asking for the credentials to the
- * end of the socket. A new attempt uses a new link. Once a link is dropped it has no owner, no
- * timers and no socket, so nothing of it can affect its successor.
- */
-export class Link {
+export interface Link {
+  /** Why the credentials were asked for. */
+  readonly reason: Ask['reason']
+  /** Aborted when the link is dropped. */
+  readonly signal: AbortSignal
   /** The data of the event `connected`, once it has arrived. */
   connected: Connected | undefined
   /** The version of the protocol that the server speaks. */
-  protocol = 1
-
-  readonly #config: LinkConfig
-  readonly #abort = new AbortController()
-  #owner: LinkOwner | undefined
-  #socket: WebSocketLike | undefined
-  #cancel: Cancel // the timer of the attempt, and then that of the heartbeat
-  #heard = false // whether something arrived since the latest heartbeat
-  #said = '' // the error that the server sent before it closed the connection
-  #offer: Offer | undefined
-  #sealer: Sealer | undefined
-  // Encrypted messages are opened and sealed one after the other, to keep their order.
-  #inbox = Promise.resolve()
-  #outbox = Promise.resolve()
-
-  constructor(
-    config: LinkConfig,
-    owner: LinkOwner,
-    /** Why the credentials are asked for. */
-    readonly reason: Ask['reason'],
-  ) {
-    this.#config = config
-    this.#owner = owner
-    this.#cancel = deadline(config.connectTimeout, () => {
-      this.#fail('unreachable', `Not connected within ${config.connectTimeout} ms`)
-    })
-    // Not now: the function that returns the credentials may close the client.
-    queueMicrotask(() => void this.#start())
-  }
-
-  get bufferedAmount(): number {
-    return this.#socket?.bufferedAmount ?? 0
-  }
-
-  /** Aborted when the link is dropped. */
-  get signal(): AbortSignal {
-    return this.#abort.signal
-  }
-
+  protocol: number
+  /** The number of bytes that wait to be sent. */
+  waiting(): number
   /** Sends a message, sealed if the connection is encrypted, and reports what became of it. */
-  send(text: string, done: (outcome: Outcome) => void): void {
-    const sealer = this.#sealer
-    if (!sealer) return done(this.#put(text))
-    const sealed = async () => done(this.#owner ? this.#put(await sealer.seal(text)) : 'gone')
-    this.#outbox = this.#outbox.then(sealed).catch((cause) => this.#fail('protocol', `Cannot encrypt: ${cause}`))
-  }
-
+  send(text: string, done: (outcome: Outcome) => void): void
   /** Asks the server for a sign of life. The connection is lost if none arrives in time. */
-  probe(again = false): void {
-    // In protocol 1 the server does not answer, so silence proves nothing.
-    const answered = this.protocol > 1
-    this.#heard = !answered
-    this.#put(encode('heartbeat', undefined, undefined, answered ? 'hb' : undefined))
-    this.#cancel()
-    this.#cancel = after(this.#period() / 3, (late) => {
-      if (this.#heard) this.#pulse()
-      else if (late && !again) this.probe(true)
-      else this.#fail('lost', 'The connection was lost: the server does not answer', false, 0)
-    })
-  }
-
+  probe(again?: boolean): void
   /** Ends the link without telling the owner. With code 0, it does not wait for the server. */
-  drop(code = 1000): void {
-    this.#owner = undefined
-    this.#cancel()
-    this.#abort.abort()
-    const socket = this.#socket as (WebSocketLike & { terminate?(): void }) | undefined
-    if (!socket || !socket.onclose) return
-    socket.onopen = socket.onmessage = socket.onclose = null // onerror remains: ws throws errors that nobody handles
-    try {
-      if (!code && socket.terminate) socket.terminate()
-      else socket.close(code || 1000)
-    } catch {
-      socket.close() // browsers only allow 1000 and codes from 3000
-    }
-  }
+  drop(code?: number): void
+}
 
-  async #start(): Promise<void> {
-    if (!this.#owner) return
-    let data: object
+/** The close code for a server that violates the protocol. */
+const violation = 1008
+
+/**
+ * Makes one attempt to connect, and the connection that results: from asking for the credentials
+ * to the end of the socket. A new attempt uses a new link. Once a link is dropped, it has no
+ * timer and no socket, and tells nobody anything, so it cannot affect its successor.
+ */
+export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['reason']): Link {
+  const abort = new AbortController()
+  const { signal } = abort
+  const link: Link = { reason, signal, connected: undefined, protocol: 1, waiting: () => socket?.bufferedAmount ?? 0, send, probe, drop }
+
+  let socket: (WebSocketLike & { terminate?(): void }) | undefined
+  let heard = false // whether something arrived since the latest heartbeat
+  let offer: Offer | undefined
+  let sealer: Sealer | undefined
+  // Encrypted messages are opened and sealed one after the other, to keep their order.
+  let inbox = Promise.resolve()
+  let outbox = inbox
+  // The timer of the attempt, and then that of the heartbeat.
+  let cancel = deadline(config.connectTimeout, () => fail('unreachable', 'The attempt to connect took too long'))
+
+  // Not now: the function that returns the credentials may close the client.
+  queueMicrotask(start)
+  return link
+
+  async function start(): Promise<void> {
+    let final = false
     try {
-      data = await this.#config.credentials({ reason: this.reason, signal: this.signal })
+      if (signal.aborted) return
+      const data = await config.credentials({ reason, signal })
+      final = true
+      if (signal.aborted) return
+      offer = await config.encryption?.offer()
+      if (!signal.aborted) open(data)
     } catch (cause) {
-      const error = new IgnisError('unavailable', `The function that returns the credentials failed: ${cause}`, { cause })
-      this.#owner?.report(error)
-      return this.#end({ error })
+      const error = new IgnisError(final ? 'unreachable' : 'unavailable', `Cannot connect: ${cause}`, cause)
+      if (!signal.aborted) owner.report(error)
+      end({ error, final })
     }
-    try {
-      if (this.#owner) this.#offer = await this.#config.encryption?.offer()
-    } catch (cause) {
-      return this.#fail('encryption_required', `Cannot encrypt: ${cause}`, true)
-    }
-    if (this.#owner) this.#open(data)
   }
 
-  #open(credentials: object): void {
-    const { url, WebSocket, software, encryption } = this.#config
-    let socket: WebSocketLike
-    try {
-      if (!WebSocket) throw new Error('there is no WebSocket here; pass a class, such as that of the package ws, as the option WebSocket')
-      socket = this.#socket = new WebSocket(url())
-    } catch (cause) {
-      return this.#fail('unreachable', `Cannot connect: ${cause}`, true)
+  function open(credentials: object): void {
+    const { WebSocket, encryption } = config
+    if (!WebSocket) throw new Error('pass the option WebSocket, because there is none here')
+    const opened = (socket = new WebSocket(config.url()))
+    // With encryption, events wait until the messages before them have been opened.
+    const inOrder = (step: () => void | Promise<void>) => {
+      if (!encryption) return void step()
+      inbox = inbox.then(() => (signal.aborted ? undefined : step()))
     }
-    socket.onopen = () => {
-      const data = { protocol: 2, client: software, ...credentials, ...(this.#offer && { publicKey: this.#offer.publicKey }) }
-      this.#put(encode('authenticate', JSON.stringify(data)))
+    opened.onopen = () => {
+      put(encode('authenticate', { protocol: 2, client: config.software, ...credentials, ...(offer && { publicKey: offer.publicKey }) }))
     }
-    socket.onmessage = ({ data }: { data: unknown }) => {
-      this.#heard = true
-      if (encryption) this.#queue(() => this.#unseal(data))
-      else void this.#handle(parse(data))
+    opened.onmessage = ({ data }: { data: unknown }) => {
+      heard = true
+      inOrder(() => receive(parse(data)))
     }
-    socket.onclose = ({ code, reason }: { code: number; reason: string }) => {
-      const end = () => this.#end(closed(code, reason, !!this.connected, this.#said))
-      if (encryption) this.#queue(end)
-      else end()
+    opened.onclose = ({ code, reason }: { code: number; reason: string }) => {
+      inOrder(() => end(closed(code, reason, link.connected)))
     }
-    socket.onerror = () => {} // a close event follows
+    opened.onerror = () => {} // a close event follows
   }
 
-  #queue(step: () => void | Promise<void>): void {
-    this.#inbox = this.#inbox.then(() => (this.#owner ? step() : undefined))
-  }
-
-  /** Opens and handles a message. Once there is a key, all others are not from the server. */
-  async #unseal(data: unknown): Promise<void> {
-    let frame = parse(data)
-    if (this.#sealer) {
-      if (frame?.event !== 'encrypted') return this.#fail('protocol', 'A message was not encrypted', false, violation)
-      try {
-        frame = parse(await this.#sealer.open(frame.data))
-      } catch {
-        return this.#fail('protocol', 'An encrypted message could not be opened', false, violation)
-      }
-    }
-    return this.#handle(frame)
-  }
-
-  #handle(frame: Frame | undefined): void | Promise<void> {
-    if (!frame) this.#owner?.report(new IgnisError('protocol', 'The server sent something that is not a message'))
-    else if (this.connected) this.#owner?.received(frame)
-    else if (frame.event === 'connected') return this.#greet(frame.data as Connected)
-    else if (frame.event === 'error') this.#said = String((frame.data as { message?: unknown } | undefined)?.message ?? '')
-  }
-
-  #greet(connected: Connected): void | Promise<void> {
-    if (typeof connected?.id !== 'string') return this.#fail('protocol', 'The server sent no id in connected', false, violation)
-    if (!this.#offer) return this.#opened(connected)
-    const { serverPublicKey = '', salt = '' } = connected
-    if (!serverPublicKey) return this.#fail('encryption_required', 'The server does not encrypt: enable encryption in the server', true, violation)
-    return this.#offer.agree({ serverPublicKey, salt }).then(
-      (sealer) => {
-        this.#sealer = sealer
-        if (this.#owner) this.#opened(connected)
-      },
-      (cause) => this.#fail('protocol', `Cannot agree on a key: ${cause}`, false, violation),
+  function receive(frame: Frame | undefined): void | Promise<void> {
+    if (!sealer) return handle(frame)
+    // Once there is a key, whatever is not sealed with it is not from the server.
+    return (frame?.event === 'encrypted' ? sealer.open(frame.data) : Promise.reject()).then(
+      (text) => handle(parse(text)),
+      () => fail('protocol', 'A message was not encrypted with the key', false, violation),
     )
   }
 
-  #opened(connected: Connected): void {
-    this.connected = connected
-    if (connected.protocol === 2) this.protocol = 2
-    this.#cancel()
-    this.#pulse()
-    this.#owner?.opened(this)
+  function handle(frame: Frame | undefined): void | Promise<void> {
+    if (signal.aborted) return
+    if (!frame) owner.report(new IgnisError('protocol', 'Something arrived that is not a message'))
+    else if (link.connected) owner.received(frame)
+    else if (frame.event === 'connected') return greet({ ...(frame.data as Connected) })
+  }
+
+  function greet(connected: Connected): void | Promise<void> {
+    if (!offer) return begin(connected)
+    const { serverPublicKey, salt } = connected
+    if (!serverPublicKey || !salt) return fail('encryption_required', 'The server does not encrypt', true, violation)
+    return offer.agree({ serverPublicKey, salt }).then(
+      (agreed) => {
+        sealer = agreed
+        if (!signal.aborted) begin(connected)
+      },
+      (cause) => fail('protocol', `Cannot agree on a key: ${cause}`, false, violation),
+    )
+  }
+
+  function begin(connected: Connected): void {
+    link.connected = connected
+    if (connected.protocol === 2) link.protocol = 2
+    cancel()
+    pulse()
+    owner.opened()
   }
 
   /** Starts the timer for the next heartbeat. */
-  #pulse(): void {
-    this.#cancel = after(Math.max((this.#period() * 2) / 3, 100), () => this.probe())
+  function pulse(): void {
+    cancel = after(Math.max((period() * 2) / 3, 100), () => probe())
   }
 
   /** The time within which a broken connection is noticed. */
-  #period(): number {
-    const server = this.protocol > 1 && this.connected?.heartbeat
-    return Math.min(this.#config.heartbeat, server ? Math.max(server / 2, 100) : Infinity)
+  function period(): number {
+    return Math.min(config.heartbeat, (link.protocol > 1 && Math.max(link.connected!.heartbeat! / 2, 100)) || Infinity)
   }
 
-  #put(text: string): Outcome {
-    const socket = this.#socket
+  function probe(again = false): void {
+    // In protocol 1 the server does not answer, so silence proves nothing.
+    const answered = link.protocol > 1
+    heard = !answered
+    put(encode('heartbeat', undefined, undefined, answered ? 'hb' : undefined))
+    cancel()
+    cancel = after(period() / 3, (late) => {
+      if (heard) pulse()
+      else if (late && !again) probe(true)
+      else fail('lost', 'The server does not answer', false, 0)
+    })
+  }
+
+  function send(text: string, done: (outcome: Outcome) => void): void {
+    const key = sealer
+    if (!key) return done(put(text))
+    outbox = outbox.then(async () => done(put(await key.seal(text)))).catch((cause) => fail('protocol', `Cannot encrypt: ${cause}`))
+  }
+
+  function put(text: string): Outcome {
     // While the socket is closing, it would drop the message silently.
-    if (!this.#owner || socket?.readyState !== 1) return 'gone'
-    const max = (this.protocol > 1 && this.connected?.maxPayload) || Infinity
+    if (signal.aborted || socket?.readyState !== 1) return 'gone'
+    const max = (link.protocol > 1 && link.connected?.maxPayload) || Infinity
     if (text.length * 3 > max && size(text) > max) return 'too_large'
+    socket.send(text)
+    return 'sent'
+  }
+
+  function fail(code: IgnisError['code'], message: string, final = false, closeCode?: number): void {
+    end({ error: new IgnisError(code, message), final }, closeCode)
+  }
+
+  function end(reason: End, closeCode?: number): void {
+    if (signal.aborted) return
+    drop(closeCode)
+    owner.ended(reason)
+  }
+
+  function drop(code = 1000): void {
+    cancel()
+    abort.abort()
+    if (!socket) return
+    socket.onopen = socket.onmessage = socket.onclose = null // but not onerror: ws throws errors that nobody handles
     try {
-      socket.send(text)
-      return 'sent'
+      if (code || !socket.terminate) socket.close(code || 1000)
+      else socket.terminate()
     } catch {
-      return 'gone'
+      socket.close() // browsers only allow 1000 and codes from 3000
     }
-  }
-
-  #fail(code: IgnisError['code'], message: string, final = false, closeCode?: number): void {
-    this.#end({ error: new IgnisError(code, message), final }, closeCode)
-  }
-
-  #end(end: End, code?: number): void {
-    const owner = this.#owner
-    if (!owner) return
-    this.drop(code)
-    owner.ended(end)
   }
 }

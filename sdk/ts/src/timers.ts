@@ -10,12 +10,11 @@ const longest = 0x7fffffff // setTimeout fires immediately after longer times
 const late = 1000
 
 /**
- * Calls fn after ms milliseconds; Infinity means never. A timer fires late in a throttled page or
+ * Calls fn after ms milliseconds, and after 25 days at the latest. A timer fires late in a throttled page or
  * after the machine slept. Then events may be waiting that would have come before it, so fn is
  * told, and must not conclude anything from silence.
  */
 export function after(ms: number, fn: (late: boolean) => void): Cancel {
-  if (ms === Infinity) return () => {}
   const due = now() + ms
   const timer = setTimeout(() => fn(now() - due > late), Math.min(ms, longest))
   return () => clearTimeout(timer)
