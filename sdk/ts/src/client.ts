@@ -82,16 +82,16 @@ export class Client<Events extends object = Record<string, unknown>> {
     }
     this.close = () => connection.close(failure('closed'))
     this.room = (name) => rooms.open(name) as Room<Events>
-    this.send = (event, ...[data, sendOptions]) => send(event, data, undefined, sendOptions) as Promise<never>
+    this.send = (event, ...[data, sendOptions]) => send(event, data, sendOptions) as Promise<never>
     this.on = (event, listener) => emitter.on(eventName(event), listener)
     this.onMessage = (listener) => emitter.on('message', listener)
     this.onState = (listener) => emitter.on('state', listener)
     this.onError = (listener) => emitter.on('error', listener)
 
-    function send(event: string, data: unknown, room?: string, sendOptions?: SendOptions): Promise<unknown> {
+    function send(event: string, data: unknown, sendOptions?: SendOptions): Promise<unknown> {
       if (connection.state === 'closed') return Promise.reject(failure('closed'))
       rooms.flush() // a message to a room comes after the join
-      return requests.send(event, data, room, sendOptions)
+      return requests.send(event, data, sendOptions)
     }
 
     /** Returns the data of `authenticate`. */
@@ -149,16 +149,20 @@ export class Client<Events extends object = Record<string, unknown>> {
     async function refresh(link: Link): Promise<void> {
       if (!provided || refreshing === link) return
       refreshing = link
-      const { signal, connected } = link
-      try {
-        const data = await provide({ reason: 'refresh', signal })
-        if (signal.aborted) return
-        Object.assign(connected!, await requests.send('refresh', data, undefined, {}, true))
+      const done = (error?: unknown, reply?: unknown) => {
+        refreshing = undefined
+        if (link.signal.aborted) return
+        if (error) return report(error)
+        Object.assign(link.connected!, reply)
         rooms.rejoin() // the new credentials may not allow all of them
-      } catch (cause) {
-        if (!signal.aborted) report(cause)
       }
-      if (refreshing === link) refreshing = undefined
+      try {
+        const data = await provide({ reason: 'refresh', signal: link.signal })
+        if (link.signal.aborted) done()
+        else requests.call('refresh', data, done)
+      } catch (cause) {
+        done(cause)
+      }
     }
 
     /** Reports what a function of the application threw, or another error that belongs to no call. */

@@ -38,8 +38,8 @@ const texts = {
 
 /** Sends messages and keeps those that wait: for a connection, or for an answer. */
 export interface Requests {
-  /** Sends a message, or lets it wait. */
-  send(event: string, data: unknown, room?: string, options?: SendOptions, bound?: boolean): Promise<unknown>
+  /** Sends a message of the application, or lets it wait. */
+  send(event: string, data: unknown, options?: SendOptions): Promise<unknown>
   /** Sends a message of the protocol on the current connection. There is no time limit for the answer. */
   call(event: string, data: unknown, done: Done): void
   /** Uses this connection from now on. */
@@ -60,13 +60,13 @@ export function createRequests({ maxMessages, maxBytes, expiresAfter, policy }: 
   let count = 0
   let link: Link | undefined
 
-  function add(event: string, data: unknown, room: string | undefined, options: SendOptions, bound: boolean, done: Done): void {
+  function add(event: string, data: unknown, options: SendOptions, bound: boolean, done: Done): void {
     const id = prefix + count++
     const { signal } = options
     const abort = () => end(entry, failure('aborted', signal))
     const entry: Entry = {
       id, options, bound, sent: false, since: Date.now(),
-      text: encode(event, data, room, id),
+      text: encode(event, data, options.room, id),
       done(error, reply) {
         signal?.removeEventListener('abort', abort)
         done(error, reply)
@@ -124,16 +124,16 @@ export function createRequests({ maxMessages, maxBytes, expiresAfter, policy }: 
   }
 
   return {
-    send: (event, data, room, options = {}, bound = false) =>
+    send: (event, data, options = {}) =>
       new Promise((resolve, reject) => {
-        if (!options.volatile) return add(event, data, room, options, bound, (error, reply) => (error ? reject(error) : resolve(reply)))
+        if (!options.volatile) return add(event, data, options, false, (error, reply) => (error ? reject(error) : resolve(reply)))
         if (link && link.waiting() <= congested) {
-          const text = encode(event, data, room)
+          const text = encode(event, data, options.room)
           link.send(link.protocol > 1 ? text : downgrade(text), () => {})
         }
         resolve(undefined)
       }),
-    call: (event, data, done) => add(event, data, undefined, { timeout: Infinity }, true, done),
+    call: (event, data, done) => add(event, data, { timeout: Infinity }, true, done),
     use(newLink) {
       link = newLink
     },

@@ -66,7 +66,7 @@ export interface Rooms {
 /** The maximum number of rooms in one join. */
 const batch = 128
 
-type Send = (event: string, data: unknown, room: string, options?: SendOptions) => Promise<unknown>
+type Send = (event: string, data: unknown, options: SendOptions) => Promise<unknown>
 
 export function createRooms(requests: Requests, send: Send, report: Report): Rooms {
   const rooms = new Map<unknown, Membership>()
@@ -130,7 +130,7 @@ export function createRooms(requests: Requests, send: Send, report: Report): Roo
         on: (event, listener) => handle.on(eventName(event), listener),
         onMessage: (listener) => handle.on('message', listener),
         onState: (listener) => handle.on('state', listener),
-        send: (event, ...[data, options]) => send(event, data, name, options) as Promise<never>,
+        send: (event, ...[data, options]) => send(event, data, { ...options, room: name }) as Promise<never>,
         leave() {
           if (left) return
           const { promise, settle } = deferred()

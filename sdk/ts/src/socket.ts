@@ -1,7 +1,7 @@
 import { closed, IgnisError, type End } from './errors.js'
 import { encode, parse, size, type Frame } from './frames.js'
 import type { Encryption, Offer, Sealer } from './seal.js'
-import { after, deadline } from './timers.js'
+import { after, deadline, now } from './timers.js'
 import type { Ask, Connected, WebSocketClass, WebSocketLike } from './types.js'
 
 /** What a link needs to know. */
@@ -163,7 +163,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
     // In protocol 1 the server does not answer, so silence proves nothing.
     const answered = link.protocol > 1
     heard = !answered
-    put(encode('heartbeat', undefined, undefined, answered ? 'hb' : undefined))
+    put(encode('heartbeat', undefined, undefined, answered ? 'h' + now() : undefined))
     cancel()
     cancel = after(period() / 3, (late) => {
       if (heard) pulse()

@@ -142,6 +142,8 @@ export interface BufferOptions {
 
 /** Options of a message. */
 export interface SendOptions {
+  /** The room to send to, without joining it. `Room.send` sets it. */
+  room?: string
   /** Milliseconds to wait for the answer, instead of `requestTimeout`. */
   timeout?: number
   /** Milliseconds to wait for a connection, instead of `buffer.expiresAfter`. */
