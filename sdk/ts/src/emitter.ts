@@ -29,11 +29,11 @@ export function createEmitter(report: Report): Emitter {
       return () => void entries.delete(entry)
     },
     emit(name, ...args) {
-      const entries = all.get(name) ?? new Set()
-      const list = [...entries]
+      const entries = all.get(name)
+      const list = [...(entries ?? [])]
       for (const entry of list) {
         try {
-          if (entries.has(entry)) entry.fn(...args)
+          if (entries!.has(entry)) entry.fn(...args)
         } catch (thrown) {
           report(thrown, name)
         }

@@ -2,8 +2,8 @@
 
 import type { ErrorCode } from './errors.js'
 
-/** The events that servers send, in versions 1 and 2 of the protocol. */
-export const serverEvents = [/^(connected|disconnect|error|encrypted)$/, /^(connected|disconnect|error|encrypted|ack|expiring|draining)$/] as const
+/** The events that servers send, by the version of the protocol that introduced them. */
+export const serverEvents = [['connected', 'disconnect', 'error', 'encrypted'], ['ack', 'expiring', 'draining']]
 
 export interface CloseCode {
   /** The code of the error. */
@@ -24,7 +24,7 @@ export const closeCodes: { readonly [code: number]: CloseCode } = {
   4003: { error: 'rejected', final: true, credentials: true, hint: 'check the credentials: the token, its expiry and the user' },
   4004: { error: 'encryption_required', final: true, hint: 'enable encryption in the client' },
   4005: { error: 'expired', credentials: true },
-  4006: { error: 'closed', final: true, hint: 'the application has closed the connection' },
+  4006: { error: 'closed', final: true },
   4007: { error: 'rate_limited', after: 5000 },
   4008: { error: 'rate_limited', after: 30000 },
 }

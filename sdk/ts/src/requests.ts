@@ -15,6 +15,7 @@ interface Entry {
   /** Whether it belongs to one connection, and ends with it. */
   readonly bound: boolean
   readonly done: Done
+  readonly abort: () => void
   /** When it began to wait for a connection, on the wall clock. */
   since: number
   /** Whether the server may have received it; undefined until it was handed to a connection. */
@@ -27,13 +28,13 @@ interface Entry {
 const congested = 65536
 
 const texts = {
-  lost: 'The connection was lost; the server may have carried out the request',
-  timeout: 'There was no answer in time; the server may have carried out the request',
+  lost: 'The connection was lost; the request may have been carried out',
+  timeout: 'There was no answer in time; the request may have been carried out',
   closed: 'The client is closed',
   expired: 'There was no connection in time',
-  buffer_full: 'Too many messages wait for a connection',
-  aborted: 'The request was canceled',
-  too_large: 'The message is larger than the server accepts',
+  buffer_full: 'The buffer is full',
+  aborted: 'Canceled',
+  too_large: 'The message is too large for the server',
 } satisfies { [code in ErrorCode]?: string }
 
 /** Sends messages and keeps those that wait: for a connection, or for an answer. */
@@ -63,14 +64,10 @@ export function createRequests({ maxMessages, maxBytes, expiresAfter, policy }: 
   function add(event: string, data: unknown, options: SendOptions, bound: boolean, done: Done): void {
     const id = prefix + count++
     const { signal } = options
-    const abort = () => end(entry, failure('aborted', signal))
+    const abort = () => end(entry, failure('aborted'))
     const entry: Entry = {
-      id, options, bound, since: 0,
+      id, options, bound, done, abort, since: 0,
       text: encode(event, data, options.room, id),
-      done(error, reply) {
-        signal?.removeEventListener('abort', abort)
-        done(error, reply)
-      },
     }
     if (!link && !makeRoom(entry)) return done(failure('buffer_full'))
     entries.set(id, entry)
@@ -123,6 +120,7 @@ export function createRequests({ maxMessages, maxBytes, expiresAfter, policy }: 
   function end(entry: Entry, error?: IgnisError, reply?: unknown): void {
     if (!entries.delete(entry.id)) return
     entry.cancel?.()
+    entry.options.signal?.removeEventListener('abort', entry.abort)
     entry.done(error, reply)
   }
 

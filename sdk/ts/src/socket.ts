@@ -6,8 +6,7 @@ import type { Ask, Connected, WebSocketClass, WebSocketLike } from './types.js'
 
 /** What a link needs to know. */
 export interface LinkConfig {
-  /** Returns the URL of the server. */
-  url(): string
+  readonly url: string | URL
   readonly WebSocket: WebSocketClass | undefined
   readonly connectTimeout: number
   readonly heartbeat: number
@@ -38,7 +37,11 @@ export interface Link {
   /** The version of the protocol that the server speaks. */
   protocol: number
   /** Whether the credentials are being renewed. */
-  refreshing: boolean
+  refreshing?: boolean
+  /** When it was connected, on the monotonic clock. */
+  since?: number
+  /** When to connect again, on the monotonic clock, if the server has announced that it goes away. */
+  drained?: number
   /** The number of bytes that wait to be sent. */
   waiting(): number
   /** Sends a message, sealed if the connection is encrypted, and reports what became of it. */
@@ -60,7 +63,7 @@ const violation = 1008
 export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['reason']): Link {
   const abort = new AbortController()
   const { signal } = abort
-  const link: Link = { reason, signal, connected: undefined, protocol: 1, refreshing: false, waiting: () => socket?.bufferedAmount ?? 0, send, probe, drop }
+  const link: Link = { reason, signal, connected: undefined, protocol: 1, waiting: () => socket?.bufferedAmount ?? 0, send, probe, drop }
 
   let socket: (WebSocketLike & { terminate?(): void }) | undefined
   let asked = 0 // when the server was asked for a sign of life, if nothing has arrived since
@@ -72,7 +75,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
   let inbox = Promise.resolve()
   let outbox = inbox
   // The timer of the attempt, and then that of the heartbeat.
-  let cancel = deadline(config.connectTimeout, () => fail('unreachable', 'The attempt to connect took too long'))
+  let cancel = deadline(config.connectTimeout, () => fail('unreachable', 'Cannot connect in time'))
 
   // Not now: the function that returns the credentials may close the client.
   queueMicrotask(start)
@@ -95,25 +98,25 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
   }
 
   function open(credentials: object): void {
-    const { WebSocket, encryption } = config
-    if (!WebSocket) throw new Error('pass the option WebSocket, because there is none here')
-    const opened = (socket = new WebSocket(config.url()))
+    const { WebSocket } = config
+    if (!WebSocket) throw new Error('pass the option WebSocket')
+    socket = new WebSocket(String(config.url))
     // With encryption, events wait until the messages before them have been opened.
     const inOrder = (step: () => void | Promise<void>) => {
-      if (!encryption) return void step()
+      if (!offer) return void step()
       inbox = inbox.then(() => (signal.aborted ? undefined : step()))
     }
-    opened.onopen = () => {
+    socket.onopen = () => {
       put(encode('authenticate', { protocol: 2, client: config.software, ...credentials, ...(offer && { publicKey: offer.publicKey }) }))
     }
-    opened.onmessage = ({ data }: { data: unknown }) => {
+    socket.onmessage = ({ data }: { data: unknown }) => {
       asked = 0
       inOrder(() => receive(parse(data)))
     }
-    opened.onclose = ({ code, reason }: { code: number; reason: string }) => {
+    socket.onclose = ({ code, reason }: { code: number; reason: string }) => {
       inOrder(() => end(closed(code, reason, link.connected)))
     }
-    opened.onerror = () => {} // a close event follows
+    socket.onerror = () => {} // a close event follows
   }
 
   function receive(frame: Frame | undefined): void | Promise<void> {
@@ -121,18 +124,18 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
     // Once there is a key, whatever is not sealed with it is not from the server.
     return (frame?.event === 'encrypted' ? sealer.open(frame.data) : Promise.reject()).then(
       (text) => handle(parse(text)),
-      () => fail('protocol', 'A message was not encrypted with the key', false, violation),
+      () => fail('protocol', 'A message was not encrypted', false, violation),
     )
   }
 
   function handle(frame: Frame | undefined): void | Promise<void> {
     if (signal.aborted) return
-    if (!frame) owner.report(new IgnisError('protocol', 'Something arrived that is not a message'))
+    if (!frame) owner.report(new IgnisError('protocol', 'The server sent no message'))
     else if (link.connected) owner.received(frame)
     else if (frame.event === 'connected') return greet({ ...(frame.data as Connected) })
   }
 
-  function greet(connected: Connected): void | Promise<void> {
+  function greet(connected: { -readonly [name in keyof Connected]: Connected[name] }): void | Promise<void> {
     if (!offer) return begin(connected)
     const { serverPublicKey, salt } = connected
     if (!serverPublicKey || !salt) return fail('encryption_required', 'The server does not encrypt', true, violation)
@@ -145,9 +148,10 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
     )
   }
 
-  function begin(connected: Connected): void {
+  function begin(connected: { -readonly [name in keyof Connected]: Connected[name] }): void {
     link.connected = connected
-    if (connected.protocol === 2) link.protocol = 2
+    link.since = now()
+    link.protocol = connected.protocol = connected.protocol === 2 ? 2 : 1
     wait()
     owner.opened()
   }
@@ -208,7 +212,6 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
     cancel()
     abort.abort()
     if (!socket) return
-    socket.onopen = socket.onmessage = socket.onclose = null // but not onerror: ws throws errors that nobody handles
     try {
       if (code || !socket.terminate) socket.close(code || 1000)
       else socket.terminate()
