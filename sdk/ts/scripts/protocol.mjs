@@ -25,6 +25,8 @@ const codes = table.closeCodes
     return [code, fields.filter(([, value]) => value).map(([name, value]) => `${name}: ${typeof value === 'string' ? `'${value.replaceAll("'", "\\'")}'` : value}`)]
   })
   .filter(([, fields]) => fields.length > 0)
+  // RFC 6455: the client is at fault, and would make the same mistake again.
+  .concat([1002, 1003, 1007, 1008, 1009, 1010].map((code) => [code, [`error: '${code === 1009 ? 'too_large' : 'protocol'}'`, 'final: true']]))
   .map(([code, fields]) => `  ${code}: { ${fields.join(', ')} },`)
 const names = table.errorCodes.map((name) => `  | '${name}'`)
 
@@ -48,7 +50,7 @@ export interface CloseCode {
   readonly hint?: string
 }
 
-/** The close codes of the protocol after which it is not enough to connect again. */
+/** The close codes, of the protocol and of RFC 6455, after which it is not enough to connect again. */
 export const closeCodes: { readonly [code: number]: CloseCode } = {
 ${codes.join('\n')}
 }

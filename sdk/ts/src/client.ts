@@ -1,5 +1,5 @@
 import { createConnection, type Connection } from './connection.js'
-import { createEmitter, eventName } from './emitter.js'
+import { createEmitter, deliver, listening } from './emitter.js'
 import { IgnisError } from './errors.js'
 import type { Frame } from './frames.js'
 import { watchPage } from './page.js'
@@ -73,18 +73,15 @@ export class Client<Events extends object = Record<string, unknown>> {
     let unwatch: Cancel | undefined
 
     this.connect = () => {
-      if (connection.state === 'connected') return Promise.resolve()
       if (options.page !== false) unwatch ??= watchPage(connection)
       const { promise } = (connecting ??= deferred())
-      connection.connect()
+      connection.happen('connect')
       return promise
     }
-    this.close = () => connection.close(failure('closed'))
+    this.close = () => connection.happen('close', { reason: failure('closed') })
     this.room = rooms.open as (name: string) => Room<Events>
     this.send = send as typeof this.send
-    this.on = (event, listener) => emitter.on(eventName(event), listener)
-    this.onMessage = (listener) => emitter.on('message', listener)
-    this.onState = (listener) => emitter.on('state', listener)
+    Object.assign(this, listening(emitter))
     this.onError = (listener) => emitter.on('error', listener)
 
     function send(event: string, data: unknown, sendOptions?: SendOptions): Promise<unknown> {
@@ -107,18 +104,14 @@ export class Client<Events extends object = Record<string, unknown>> {
         requests.use(connection.link!)
         rooms.rejoin()
         requests.flush()
+        ;(connecting ??= deferred()).settle()
       } else if (closed || previous === 'connected') {
         rooms.lost(closed)
         requests.lost(closed)
-      }
-      if (closed || state === 'connected') {
         connecting?.settle(closed)
         connecting = undefined
       }
-      if (closed) {
-        unwatch?.()
-        unwatch = undefined
-      }
+      if (closed) unwatch = unwatch?.() as undefined
       // A listener may cause the next change: all listeners hear of this one first.
       if (changes.push(change) > 1) return
       for (; changes[0]; changes.shift()) emitter.emit('state', changes[0])
@@ -133,22 +126,19 @@ export class Client<Events extends object = Record<string, unknown>> {
         const name = version2 ? frame.room : (data as { room?: string } | undefined)?.room
         const handles = rooms.get(name)
         const message: Message = { event, data, room: version2 || handles ? name : undefined, from: version2 ? from : undefined }
-        for (const target of [...(handles ?? []), emitter]) {
-          target.emit(eventName(event), data, message)
-          target.emit('message', message)
-        }
+        for (const target of [...(handles ?? []), emitter]) deliver(target, message)
       } else if (id !== undefined) requests.answered(frame)
       else if (event === 'error') report(refusal(data))
       else if (event === 'expiring') void refresh(link)
-      else if (event === 'draining') link.drained = now() + (data as { retryAfter: number }).retryAfter
+      else if (event === 'draining') link.draining = now() + (data as { retryAfter: number }).retryAfter
     }
 
     /** Sends new credentials before the session ends. The clock of this machine is not asked. */
     async function refresh(link: Link): Promise<void> {
-      if (!provided || link.refreshing) return
-      link.refreshing = true
+      if (!provided || link.refresh) return
+      link.refresh = true
       const done = (error?: unknown, reply?: unknown) => {
-        link.refreshing = false
+        link.refresh = false
         if (link.signal.aborted) return
         if (error) return report(error)
         Object.assign(link.connected!, reply)

@@ -4,7 +4,7 @@ import { after, now, type Cancel } from './timers.js'
 import type { Ask, Connected, ReconnectOptions, State, StateChange } from './types.js'
 
 /** What can happen to a connection. */
-type Input = 'connect' | 'opened' | 'lost' | 'ended' | 'due' | 'suspend' | 'resume' | 'close'
+export type Input = 'connect' | 'opened' | 'lost' | 'ended' | 'due' | 'suspend' | 'resume' | 'close'
 
 /** The state machine: what leads from one state to another. Whatever is not here changes nothing. */
 const machine: { readonly [state in State]: { readonly [input in Input]?: State } } = {
@@ -33,10 +33,8 @@ export interface Connection {
   link: Link | undefined
   /** The data of `connected` of the latest connection. */
   data: Connected | undefined
-  connect(): void
-  close(reason: IgnisError): void
-  suspend(): void
-  resume(): void
+  /** Changes the state, if the machine has a transition, and reports it with these details. */
+  happen(input: Input, details?: Partial<StateChange>): void
   /** The network changed, or the page is visible again. */
   nudge(network: boolean): void
 }
@@ -59,7 +57,7 @@ export function createConnection(config: ConnectionConfig, { changed, received, 
     cancel?.()
     if (state !== 'connected') {
       self.link?.drop()
-      self.link = state === 'connecting' ? createLink(config, owner, reason) : undefined
+      self.link = state === 'connecting' ? createLink(config, self, reason) : undefined
     }
     if (state === 'waiting') arm(wait)
     changed({ ...details, state, previous })
@@ -75,7 +73,10 @@ export function createConnection(config: ConnectionConfig, { changed, received, 
     happen('lost', { reason: error, retryAt: Date.now() + ms }, ms)
   }
 
-  const owner: LinkOwner = {
+  const self: Connection & LinkOwner = {
+    state: 'idle',
+    link: undefined,
+    data: undefined,
     received,
     report,
     opened() {
@@ -93,19 +94,10 @@ export function createConnection(config: ConnectionConfig, { changed, received, 
       if (credentials) reason = 'rejected'
       if (now() - link!.since! >= reconnect.stableAfter) failures = 0
       const random = Math.random() * Math.min(reconnect.maxDelay, reconnect.minDelay * 2 ** failures++)
-      notBefore = link!.drained ?? now() + after
-      wait(error, link!.drained ? Math.max(notBefore - now(), 0) : final ? 0 : after + random)
+      notBefore = link!.draining ?? now() + after
+      wait(error, link!.draining ? Math.max(notBefore - now(), 0) : final ? 0 : after + random)
     },
-  }
-
-  const self: Connection = {
-    state: 'idle',
-    link: undefined,
-    data: undefined,
-    connect: () => happen('connect'),
-    close: (error) => happen('close', { reason: error }),
-    suspend: () => happen('suspend'),
-    resume: () => happen('resume'),
+    happen,
     nudge(network) {
       const { state, link } = self
       if (state === 'waiting') arm(notBefore - now())

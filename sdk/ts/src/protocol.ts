@@ -18,7 +18,7 @@ export interface CloseCode {
   readonly hint?: string
 }
 
-/** The close codes of the protocol after which it is not enough to connect again. */
+/** The close codes, of the protocol and of RFC 6455, after which it is not enough to connect again. */
 export const closeCodes: { readonly [code: number]: CloseCode } = {
   1013: { error: 'unavailable', after: 5000 },
   4003: { error: 'rejected', final: true, credentials: true, hint: 'check the credentials: the token, its expiry and the user' },
@@ -27,6 +27,12 @@ export const closeCodes: { readonly [code: number]: CloseCode } = {
   4006: { error: 'closed', final: true },
   4007: { error: 'rate_limited', after: 5000 },
   4008: { error: 'rate_limited', after: 30000 },
+  1002: { error: 'protocol', final: true },
+  1003: { error: 'protocol', final: true },
+  1007: { error: 'protocol', final: true },
+  1008: { error: 'protocol', final: true },
+  1009: { error: 'too_large', final: true },
+  1010: { error: 'protocol', final: true },
 }
 
 /** The codes of errors that the server sends. */

@@ -1,4 +1,4 @@
-import { createEmitter, eventName, type Emitter, type Report } from './emitter.js'
+import { createEmitter, listening, type Emitter, type Report } from './emitter.js'
 import { IgnisError, type ErrorCode } from './errors.js'
 import { failure, refusal, type Requests } from './requests.js'
 import type { Cancel } from './timers.js'
@@ -124,9 +124,7 @@ export function createRooms(requests: Requests, send: Send, report: Report): Roo
         get joined() {
           return room.promise
         },
-        on: (event, listener) => handle.on(eventName(event), listener),
-        onMessage: (listener) => handle.on('message', listener),
-        onState: (listener) => handle.on('state', listener),
+        ...listening(handle),
         send: (event, ...[data, options]) => send(event, data, { ...options, room: name }) as Promise<never>,
         leave() {
           if (left) return
