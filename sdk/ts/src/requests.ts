@@ -43,7 +43,7 @@ export interface Requests {
 }
 
 export function createRequests({ requestTimeout = 10_000, buffer = {} }: Options): Requests {
-  const { maxMessages = 100, maxBytes = 262_144, expiresAfter = 30_000, policy } = buffer
+  const { maxMessages = 100, maxBytes = 262_144, expiresAfter = 30_000, policy = 'reject' } = buffer
   // In the order of the calls, which is also the order in which they are sent.
   const requests = new Map<string, Request>()
   // IDs differ between clients too, so that a server can recognize a message that is sent again.
@@ -114,7 +114,7 @@ export function createRequests({ requestTimeout = 10_000, buffer = {} }: Options
     for (const { text } of requests.values()) total += size(text)
     for (const { text, end } of requests.values()) {
       if (requests.size < maxMessages && total <= maxBytes) break
-      if (policy !== 'drop-oldest' || bytes > maxBytes) return false
+      if (policy === 'reject' || bytes > maxBytes) return false
       total -= size(text)
       end(failure('buffer_full'))
     }
