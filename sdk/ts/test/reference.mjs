@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,11 +31,16 @@ async function startReference(t) {
   t.after(() => redis.kill())
   for await (const line of redis.stdout) if (/Ready to accept/.test(line)) break
   redis.stdout.resume()
+  const cwd = mkdtempSync(join(tmpdir(), 'reference-')) // for its logs
   const server = spawn(`${interop}/node_modules/.bin/bun`, [`${interop}/bun/server.js`], {
-    cwd: mkdtempSync(join(tmpdir(), 'reference-')), // for its logs
+    cwd,
     env: { ...process.env, REDIS_PORT: port },
   })
-  t.after(() => server.kill('SIGKILL'))
+  t.after(async () => {
+    server.kill('SIGKILL')
+    if (server.exitCode === null && !server.signalCode) await once(server, 'exit')
+    rmSync(cwd, { recursive: true })
+  })
   return new Promise((resolve, reject) => {
     server.on('exit', () => reject(new Error('the reference ended')))
     server.stdout.on('data', (text) => {
