@@ -1,0 +1,172 @@
+import { createConnection, type Connection } from './connection.js'
+import { createEmitter, deliver, listening } from './emitter.js'
+import { IgnisError } from './errors.js'
+import type { Frame } from './frames.js'
+import { watchPage } from './page.js'
+import { serverEvents } from './protocol.js'
+import { createRequests, failure, refusal } from './requests.js'
+import { createRooms, deferred, type Room } from './rooms.js'
+import type { Link } from './socket.js'
+import { now, type Cancel } from './timers.js'
+import type { Ask, Connected, EventName, Message, Options, Provided, SendArguments, SendOptions, State, StateChange } from './types.js'
+
+/** A client of an Ignis server. It connects when `connect` is called, and again when it has to. */
+export class Client<Events extends object = Record<string, unknown>> {
+  /**
+   * Connects, and connects again whenever the connection is lost, until `close` is called. The
+   * promise resolves when the client is connected, and rejects when it is closed before that. It
+   * may be ignored.
+   */
+  declare readonly connect: () => Promise<void>
+
+  /** Closes the connection, and rejects everything that waits. It is final until `connect`. */
+  declare readonly close: () => void
+
+  /** Opens a handle of a room, and joins the room, unless the client is in it already. */
+  declare readonly room: (name: string) => Room<Events>
+
+  /**
+   * Sends a message and returns the reply of the server, in protocol 1 undefined. Without a
+   * connection, the message waits for the next one. It rejects with an `IgnisError`.
+   */
+  declare readonly send: <E extends EventName<Events>, Reply = unknown>(event: E, ...rest: SendArguments<Events[E]>) => Promise<Reply>
+
+  /** Calls listener for each message of the event. Returns a function that removes it. */
+  declare readonly on: <E extends EventName<Events>>(event: E, listener: (data: Events[E], message: Message<Events[E]>) => void) => Cancel
+
+  /** Calls listener for each message. Returns a function that removes it. */
+  declare readonly onMessage: (listener: (message: Message) => void) => Cancel
+
+  /** Calls listener for each change of the state. Returns a function that removes it. */
+  declare readonly onState: (listener: (change: StateChange) => void) => Cancel
+
+  /**
+   * Calls listener for each error that belongs to no call, such as that of a listener. Without
+   * a listener, such errors are written to the console. Returns a function that removes it.
+   */
+  declare readonly onError: (listener: (error: IgnisError) => void) => Cancel
+
+  readonly #connection: Connection
+
+  /** In browsers, the URL may be relative to that of the page. */
+  constructor(url: string | URL, options: Options = {}) {
+    const { token, credentials } = options
+    const provided = (credentials ?? token) instanceof Function
+    const emitter = createEmitter(report)
+    const requests = createRequests(options)
+    const rooms = createRooms(requests, send, report)
+    const connection = (this.#connection = createConnection({ ...options, url, provide, provided }, { changed, received, report }))
+    const changes: StateChange[] = [] // that listeners have not heard of yet
+    let connecting: ReturnType<typeof deferred> | undefined
+    let unwatch: Cancel | undefined
+
+    this.connect = () => {
+      if (options.page !== false) unwatch ??= watchPage(connection)
+      const { promise } = (connecting ??= deferred())
+      connection.happen('connect')
+      return promise
+    }
+    this.close = () => connection.happen('close', { reason: failure('closed') })
+    this.room = rooms.open as (name: string) => Room<Events>
+    this.send = send as typeof this.send
+    Object.assign(this, listening(emitter))
+    this.onError = (listener) => emitter.on('error', listener)
+
+    function send(event: string, data: unknown, sendOptions?: SendOptions): Promise<unknown> {
+      if (connection.state === 'closed') return Promise.reject(failure('closed'))
+      rooms.flush() // a message to a room comes after the join
+      return requests.send(event, data, sendOptions)
+    }
+
+    /** Returns the data of `authenticate`. */
+    async function provide(ask: Ask): Promise<object> {
+      const get = <T>(value: Provided<T>): T | Promise<T> => (value instanceof Function ? value(ask) : value)
+      return credentials ? get(credentials) : token ? { type: 'Bearer', token: await get(token) } : {}
+    }
+
+    /** Does what a change of the state requires, and reports it. */
+    function changed(change: StateChange): void {
+      const { state, previous } = change
+      const closed = state === 'closed' ? change.reason : undefined
+      if (state === 'connected') {
+        requests.opened(connection.link!, rooms.rejoin)
+        ;(connecting ??= deferred()).settle()
+      } else if (closed || previous === 'connected') {
+        rooms.lost(closed)
+        requests.lost(closed)
+        connecting?.settle(closed)
+        connecting = undefined
+      }
+      if (closed) unwatch = unwatch?.() as undefined
+      // A listener may cause the next change: all listeners hear of this one first.
+      if (changes.push(change) > 1) return
+      for (; changes[0]; changes.shift()) emitter.emit('state', changes[0])
+    }
+
+    function received(frame: Frame): void {
+      const { event, data, from, id } = frame
+      const link = connection.link!
+      const version2 = link.protocol > 1
+      if (!serverEvents.slice(0, link.protocol).flat().includes(event)) {
+        // In protocol 1 the data names the room.
+        const name = version2 ? frame.room : (data as { room?: string } | undefined)?.room
+        const handles = rooms.get(name)
+        const message: Message = { event, data, room: version2 || handles ? name : undefined, from: version2 ? from : undefined }
+        for (const target of [...(handles ?? []), emitter]) deliver(target, message)
+      } else if (id !== undefined) requests.answered(frame)
+      else if (event === 'error') report(refusal(data))
+      else if (event === 'expiring') void refresh(link)
+      else if (event === 'draining') link.draining = now() + (data as { retryAfter: number } | undefined)?.retryAfter!
+    }
+
+    /** Sends new credentials before the session ends. The clock of this machine is not asked. */
+    async function refresh(link: Link): Promise<void> {
+      if (!provided || link.refresh) return
+      link.refresh = true
+      const done = (error?: unknown, reply?: unknown) => {
+        link.refresh = false
+        if (link.signal.aborted) return
+        if (error) return report(error)
+        Object.assign(link.connected!, reply)
+        rooms.rejoin() // the new credentials may not allow all of them
+      }
+      try {
+        const data = await provide({ reason: 'refresh', signal: link.signal })
+        if (link.signal.aborted) done()
+        else requests.call('refresh', data, done)
+      } catch (cause) {
+        done(cause)
+      }
+    }
+
+    /** Reports what a function of the application threw, or another error that belongs to no call. */
+    function report(cause: unknown, name?: string): void {
+      const error = cause instanceof IgnisError ? cause : new IgnisError('internal', `A listener failed: ${cause}`, cause)
+      if (name === 'error' || !emitter.emit('error', error)) console.error(error)
+    }
+  }
+
+  get state(): State {
+    return this.#connection.state
+  }
+
+  /** The data of `connected` of the latest connection. */
+  get connection(): Connected | undefined {
+    return this.#connection.data
+  }
+
+  /** The ID that the server assigned to the latest connection. */
+  get id(): string | undefined {
+    return this.connection?.id
+  }
+
+  /** The user of the latest connection; undefined if the client is anonymous. */
+  get userId(): string | undefined {
+    return this.connection?.userId
+  }
+
+  /** The version of the protocol of the latest connection. */
+  get protocol(): number | undefined {
+    return this.connection?.protocol
+  }
+}

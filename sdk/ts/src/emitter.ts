@@ -1,0 +1,59 @@
+import type { Cancel } from './timers.js'
+import type { Message } from './types.js'
+
+/** Calls functions by name. One that throws is reported and affects no other. */
+export interface Emitter {
+  /** Adds a function, also if it was added before, and returns a function that removes it. */
+  on(name: string, fn: (...args: never[]) => void): Cancel
+  /**
+   * Calls the functions that were added before the call and have not been removed meanwhile, and
+   * returns their number.
+   */
+  emit(name: string, ...args: unknown[]): number
+  /** Removes all functions, including those that are about to be called. */
+  clear(): void
+}
+
+/** Told what a function threw, and the name with which it was added. */
+export type Report = (thrown: unknown, name?: string) => void
+
+/** Calls the functions for a message of the application. */
+export function deliver(emitter: Emitter, message: Message): void {
+  // The prefix distinguishes the events of the application from the other names.
+  emitter.emit('on ' + message.event, message.data, message)
+  emitter.emit('message', message)
+}
+
+/** The methods of clients and rooms that add functions to an emitter. */
+export function listening(emitter: Emitter) {
+  return {
+    on: (event: string, fn: (data: never, message: never) => void): Cancel => emitter.on('on ' + event, fn),
+    onMessage: (fn: (message: Message) => void): Cancel => emitter.on('message', fn),
+    onState: (fn: (change: never) => void): Cancel => emitter.on('state', fn),
+  }
+}
+
+export function createEmitter(report: Report): Emitter {
+  const all = new Map<string, Set<{ fn: (...args: unknown[]) => void }>>()
+  return {
+    on(name, fn) {
+      const entry = { fn: fn as (...args: unknown[]) => void }
+      const entries = all.get(name) ?? new Set()
+      all.set(name, entries.add(entry))
+      return () => void entries.delete(entry)
+    },
+    emit(name, ...args) {
+      const entries = all.get(name)
+      const list = [...(entries ?? [])]
+      for (const entry of list) {
+        try {
+          if (entries!.has(entry)) entry.fn(...args)
+        } catch (thrown) {
+          report(thrown, name)
+        }
+      }
+      return list.length
+    },
+    clear: () => all.forEach((entries) => entries.clear()),
+  }
+}

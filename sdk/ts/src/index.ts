@@ -1,0 +1,7 @@
+export { Client } from './client.js'
+export { IgnisError, type ErrorCode } from './errors.js'
+export type { ServerErrorCode } from './protocol.js'
+export type { Room } from './rooms.js'
+export type { Channel, Encryption } from './seal.js'
+export type { Cancel } from './timers.js'
+export type * from './types.js'

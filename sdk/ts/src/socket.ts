@@ -1,0 +1,189 @@
+import { closed, IgnisError, type End } from './errors.js'
+import { encode, parse, size, type Frame } from './frames.js'
+import type { Channel } from './seal.js'
+import { after, deadline, now } from './timers.js'
+import type { Ask, Connected, Options, WebSocketClass, WebSocketLike } from './types.js'
+
+/** What a link needs to know. */
+export interface LinkConfig extends Omit<Options, 'credentials'> {
+  readonly url: string | URL
+  /** Returns the data of the event `authenticate`. */
+  provide(ask: Ask): Promise<object>
+}
+
+/** Whom a link tells what happens, until it is dropped. */
+export interface LinkOwner {
+  opened(): void
+  received(frame: Frame): void
+  ended(end: End): void
+  report(error: IgnisError): void
+}
+
+/** What became of a message; undefined if it was not sent, because the connection has ended. */
+export type Outcome = 'sent' | 'too_large' | undefined
+
+export interface Link {
+  /** Why the credentials were asked for. */
+  readonly reason: Ask['reason']
+  /** Aborted when the link is dropped. */
+  readonly signal: AbortSignal
+  /** The data of the event `connected`, once it has arrived. */
+  connected: Connected | undefined
+  /** The version of the protocol that the server speaks. */
+  protocol: number
+  /** Whether the credentials are being renewed. */
+  refresh?: boolean
+  /** When it was connected, on the monotonic clock. */
+  since?: number
+  /** When to connect again, on the monotonic clock, if the server has announced that it goes away. */
+  draining?: number
+  /** Whether so much waits to be sent that volatile messages are dropped. */
+  congested(): boolean
+  /** Sends a message, sealed if the connection is encrypted, and reports what became of it. */
+  send(text: string, done: (outcome: Outcome) => void): void
+  /** Asks the server for a sign of life. The connection is lost if none arrives in time. */
+  probe(): void
+  /** Ends the link without telling the owner. With code 0, it does not wait for the server. */
+  drop(code?: number): void
+}
+
+/** The close code for a server that violates the protocol. */
+const violation = 1008
+
+/**
+ * Makes one attempt to connect, and the connection that results: from asking for the credentials
+ * to the end of the socket. A new attempt uses a new link. Once a link is dropped, it has no
+ * timer and no socket, and tells nobody anything, so it cannot affect its successor.
+ */
+export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['reason']): Link {
+  const { url, provide, encryption, software, connectTimeout = 15_000, heartbeat: interval = 30_000 } = config
+  const { WebSocket = globalThis.WebSocket as WebSocketClass | undefined } = config
+  const abort = new AbortController()
+  const { signal } = abort
+  const link: Link = { reason, signal, connected: undefined, protocol: 1, congested: () => socket!.bufferedAmount > 65_536, send, probe, drop }
+
+  let socket: (WebSocketLike & { terminate?(): void }) | undefined
+  // What the server announced in protocol 2.
+  let heartbeat = Infinity
+  let maxPayload = Infinity
+  let asked = 0 // when the server was asked for a sign of life, if nothing has arrived since
+  let again = false // whether it was asked once more
+  let channel: Channel | undefined // if the connection is encrypted
+  // The timer of the attempt, and then that of the heartbeat.
+  let cancel = deadline(connectTimeout, () => fail('unreachable', 'Cannot connect: timeout'))
+
+  // Not now: the function that returns the credentials may close the client.
+  queueMicrotask(start)
+  return link
+
+  async function start(): Promise<void> {
+    let final = false
+    try {
+      if (signal.aborted) return
+      const data = await provide({ reason, signal })
+      final = true
+      if (signal.aborted) return
+      channel = await encryption?.prepare()
+      if (!signal.aborted) open(data)
+    } catch (cause) {
+      const error = new IgnisError(final ? 'unreachable' : 'unavailable', `Cannot connect: ${cause}`, cause)
+      if (!signal.aborted) owner.report(error)
+      end({ error, final })
+    }
+  }
+
+  function open(credentials: object): void {
+    if (!WebSocket) throw new Error('pass the option WebSocket')
+    socket = new WebSocket(String(url))
+    socket.onopen = () => {
+      put(encode('authenticate', { protocol: 2, client: software, ...credentials, ...channel?.fields }))
+    }
+    socket.onmessage = ({ data }: { data: string }) => {
+      asked = 0
+      if (channel) channel.open(data, receive, (code, message, final) => fail(code, message, final, violation))
+      else receive(data)
+    }
+    socket.onclose = ({ code, reason }: { code: number; reason: string }) => {
+      const ended = () => end(closed(code, reason, link.connected))
+      if (channel) channel.opened(ended)
+      else ended()
+    }
+    socket.onerror = () => {} // a close event follows
+  }
+
+  function receive(text: string): void {
+    if (signal.aborted) return
+    const frame = parse(text)
+    if (!frame) owner.report(new IgnisError('protocol', 'Not a message'))
+    else if (link.connected) owner.received(frame)
+    else if (frame.event === 'connected') {
+      const data = frame.data as Connected | undefined
+      if (data?.protocol === 2) ({ protocol: link.protocol, heartbeat = Infinity, maxPayload = Infinity } = data)
+      link.connected = { ...data!, protocol: link.protocol }
+      link.since = now()
+      wait()
+      owner.opened()
+    }
+  }
+
+  /**
+   * Waits for half of the time within which a broken connection is noticed: a heartbeat is sent
+   * after the first half, and must have been answered after the second one.
+   */
+  function wait(): void {
+    const half = Math.max(Math.min(interval, heartbeat / 2) / 2, 100)
+    cancel()
+    cancel = after(half, (late) => {
+      const overdue = asked > 0 && now() - asked >= Math.max(half, 1000)
+      // If the timer is late, the answer may be, too. So ask once more.
+      if (overdue && (again || !late)) return fail('lost', 'The server does not answer', false, 0)
+      again = overdue
+      if (overdue) asked = 0
+      probe()
+    })
+  }
+
+  function probe(): void {
+    const at = now()
+    // In protocol 1 the server does not answer, so silence proves nothing.
+    if (link.protocol > 1) asked ||= at
+    put(encode('heartbeat', undefined, undefined, asked ? 'h' + at : undefined))
+    wait()
+  }
+
+  function send(text: string, done: (outcome: Outcome) => void): void {
+    const sealed = (text: string) => done(put(text))
+    if (channel) channel.seal(text, sealed)
+    else sealed(text)
+  }
+
+  function put(text: string): Outcome {
+    // While the socket is closing, it would drop the message silently.
+    if (signal.aborted || socket?.readyState !== 1) return undefined
+    if (text.length * 3 > maxPayload && size(text) > maxPayload) return 'too_large'
+    socket.send(text)
+    return 'sent'
+  }
+
+  function fail(code: IgnisError['code'], message: string, final = false, closeCode?: number): void {
+    end({ error: new IgnisError(code, message), final }, closeCode)
+  }
+
+  function end(reason: End, closeCode?: number): void {
+    if (signal.aborted) return
+    drop(closeCode)
+    owner.ended(reason)
+  }
+
+  function drop(code = 1000): void {
+    cancel()
+    abort.abort()
+    if (!socket) return
+    try {
+      if (code || !socket.terminate) socket.close(code || 1000)
+      else socket.terminate()
+    } catch {
+      socket.close() // browsers only allow 1000 and codes from 3000
+    }
+  }
+}
