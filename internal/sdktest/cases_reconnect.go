@@ -1,0 +1,395 @@
+package sdktest
+
+import (
+	"fmt"
+	"time"
+)
+
+func reconnectCases() []Case {
+	return []Case{
+		newCase("lost", "R1 C1", "", "says that a connection without a close frame was lost", lost),
+		newCase("reconnect", "R1", "reconnect", "connects again after any end that is not final", reconnect),
+		newCase("close-4004", "R2", "", "does not connect again after 4004", func(p *play) { final(p, 4004) }),
+		newCase("close-4006", "R2", "", "does not connect again after 4006", func(p *play) { final(p, 4006) }),
+		newCase("close-4006-early", "R2", "", "does not connect again after 4006 before connected", finalEarly),
+		newCase("close-client-fault", "R3", "", "does not connect again after codes that say that the client is at fault", clientFault),
+		newCase("rejected-fixed", "R4", "", "gives up fixed credentials that are rejected", rejectedFixed),
+		newCase("rejected-provider", "R4 R5", "reconnect", "asks the provider once for other credentials and connects immediately", rejectedProvider),
+		newCase("rejected-twice", "R4", "reconnect", "gives up if other credentials are rejected, too", rejectedTwice),
+		newCase("rejected-later", "R4", "reconnect", "asks for other credentials again after a connection", rejectedLater),
+		newCase("provider-each-time", "R5", "reconnect", "asks the provider before every attempt", providerEachTime),
+		newCase("expired-provider", "R5", "reconnect", "asks for other credentials after 4005", expiredProvider),
+		newCase("expired-fixed", "R5", "reconnect", "uses fixed credentials again after 4005", expiredFixed),
+		newCase("provider-fails", "R6", "reconnect", "tries again if the provider fails", providerFails),
+		newCase("no-reconnect", "R13", "", "does not connect again if the application does not want it", noReconnect),
+	}
+}
+
+func lost(p *play) {
+	c := p.session(options(fields{"reconnect": false}))
+	c.cut()
+	if r := p.state("closed"); r.Code != "lost" {
+		p.fail(`the code "lost" in the state closed`, r.String())
+	}
+}
+
+func reconnect(p *play) {
+	c := p.session()
+	c.cut()
+	for _, code := range []int{0, 1000, 1001, 1011, 1012, 3000, 4001, 4002, 4999} {
+		c = p.connected()
+		c.close(code)
+	}
+	p.connected()
+}
+
+// finalState checks that the client is closed because of a close code, and stays closed.
+func (p *play) finalState(code int) report {
+	r := p.state("closed")
+	if r.Close != code {
+		p.fail(fmt.Sprintf("the state closed with closeCode %d", code), r.String())
+	}
+	p.noArrival(absence)
+	return r
+}
+
+func final(p *play, code int) {
+	p.session().close(code)
+	p.finalState(code)
+}
+
+func finalEarly(p *play) {
+	p.begin()
+	p.accept().close(4006)
+	p.finalState(4006)
+}
+
+func clientFault(p *play) {
+	p.make()
+	for _, code := range []int{1002, 1003, 1007, 1008, 1009, 1010} {
+		p.connect()
+		p.connected().close(code)
+		p.finalState(code)
+	}
+}
+
+// reject refuses the credentials of the next attempt, as a server does.
+func (p *play) reject(want string) {
+	c := p.accept()
+	c.auth.wantData(fields{"token": want, "protocol": 2})
+	c.clear(`{"event":"error","data":{"message":"Authentication failed"}}`)
+	c.close(4003)
+}
+
+func (p *play) rejectedState() {
+	if r := p.finalState(4003); r.Code != "rejected" {
+		p.fail(`the code "rejected"`, r.String())
+	}
+}
+
+func rejectedFixed(p *play) {
+	p.begin(fields{"credentials": token("old")})
+	p.reject("old")
+	p.rejectedState()
+}
+
+// slowly makes delays so long that a client that waits does not connect in time.
+func slowly() fields { return options(fields{"minDelay": 3_600_000, "maxDelay": 3_600_000}) }
+
+func rejectedProvider(p *play) {
+	p.begin(provided(), slowly())
+	p.provide(p.asked("connect"), token("old"))
+	p.reject("old")
+	p.provide(p.asked("rejected"), token("new"))
+	p.connected().auth.wantData(fields{"token": "new", "protocol": 2})
+}
+
+func rejectedTwice(p *play) {
+	p.begin(provided())
+	p.provide(p.asked("connect"), token("old"))
+	p.reject("old")
+	p.provide(p.asked("rejected"), token("new"))
+	p.reject("new")
+	p.rejectedState()
+	p.notAsked(absence)
+}
+
+func rejectedLater(p *play) {
+	p.begin(provided())
+	p.provide(p.asked("connect"), token("t1"))
+	p.reject("t1")
+	p.provide(p.asked("rejected"), token("t2"))
+	p.connected().cut()
+	p.provide(p.asked("connect"), token("t3"))
+	p.reject("t3")
+	p.provide(p.asked("rejected"), token("t4"))
+	p.connected()
+}
+
+func providerEachTime(p *play) {
+	p.begin(provided())
+	for i := range 4 {
+		text := fmt.Sprint("t", i)
+		p.provide(p.asked("connect"), token(text))
+		c := p.accept()
+		c.auth.wantData(fields{"token": text, "protocol": 2})
+		if i%2 == 0 { // after a connection, and after an attempt
+			c.greet()
+			p.state("connected")
+		}
+		c.cut()
+	}
+}
+
+func expiredProvider(p *play) {
+	p.begin(provided())
+	p.provide(p.asked("connect"), token("t1"))
+	p.connected().close(4005)
+	p.provide(p.asked("rejected"), token("t2"))
+	p.connected().auth.wantData(fields{"token": "t2", "protocol": 2})
+}
+
+func expiredFixed(p *play) {
+	c := p.session(fields{"credentials": token("t")})
+	c.close(4005)
+	p.reject("t")
+	p.rule("R4").rejectedState()
+}
+
+func providerFails(p *play) {
+	p.begin(provided())
+	p.provideError(p.asked("connect"))
+	p.state("waiting")
+	p.provideError(p.asked("connect"))
+	p.noArrival(0)
+	p.provide(p.asked("connect"), token("t"))
+	p.connected().auth.wantData(fields{"token": "t", "protocol": 2})
+}
+
+func noReconnect(p *play) {
+	p.session(options(fields{"reconnect": false})).close(1001)
+	p.finalState(1001)
+	p.connect()
+	p.connected()
+}
+
+func delayCases() []Case {
+	return []Case{
+		newCase("delay-limit", "R7", "reconnect", "waits no longer than the maximum", delayLimit),
+		newCase("delay-spread", "R7", "reconnect", "waits for a random time", delaySpread),
+		newCase("backoff-grows", "R8 R7", "reconnect", "waits longer and longer if connections do not last", backoffGrows),
+		newCase("backoff-reset", "R8", "reconnect", "begins with short delays again after a connection that lasted", backoffReset),
+		newCase("close-1013", "R9", "reconnect", "waits for at least 5 s after 1013", func(p *play) { noEarlier(p, 1013) }),
+		newCase("close-4007", "R9", "reconnect", "waits for at least 5 s after 4007", func(p *play) { noEarlier(p, 4007) }),
+		newCase("close-4008", "R9", "reconnect", "waits after 4008 (2 s of 30 s are checked)", closed4008),
+		newCase("draining", "R10", "reconnect", "connects again after retryAfter, counted from the event", draining),
+		newCase("draining-lost", "R10", "reconnect", "connects again after retryAfter if the connection is cut", drainingLost),
+		newCase("draining-over", "R10", "reconnect", "connects immediately if retryAfter is over", drainingOver),
+		newCase("draining-final", "R10 R2", "", "does not connect again after draining and 4006", drainingFinal),
+	}
+}
+
+// early is how much earlier than required a client may connect: timers of some systems
+// count whole milliseconds.
+const early = 20 * time.Millisecond
+
+// notBefore waits for the next connection and checks that it comes at least d after from.
+func (p *play) notBefore(from time.Time, d time.Duration) *conn {
+	c := p.arriveWithin(d + waitTime)
+	if after := c.at.Sub(from); after < d-early {
+		p.fail(fmt.Sprintf("no new connection before %v", d), fmt.Sprintf("one after %v", after.Round(time.Millisecond)))
+	}
+	return c
+}
+
+func delayLimit(p *play) {
+	p.begin(options(fields{"minDelay": 50, "maxDelay": 100}))
+	for range 12 { // without the limit, the later delays would be up to 100 s
+		p.arrive().cut()
+	}
+}
+
+func delaySpread(p *play) {
+	const limit, least = 400, 20 // milliseconds
+	p.begin(options(fields{"minDelay": limit, "maxDelay": limit}))
+	p.arrive().cut()
+	var low, high time.Duration
+	for i := range 6 {
+		cut := time.Now()
+		c := p.arrive()
+		d := c.at.Sub(cut)
+		if i == 0 {
+			low, high = d, d
+		}
+		low, high = min(low, d), max(high, d)
+		c.cut()
+	}
+	if high-low < least*time.Millisecond {
+		p.fail(fmt.Sprintf("random delays from 0 to %d ms", limit), fmt.Sprintf("six delays from %v to %v", low, high))
+	}
+}
+
+func backoffGrows(p *play) {
+	const shortest = 20 // milliseconds
+	p.begin(options(fields{"minDelay": shortest, "maxDelay": 1280, "stableAfter": 60_000}))
+	c := p.welcome()
+	for range 10 {
+		c.cut()
+		cut := time.Now()
+		if c = p.welcome(); c.at.Sub(cut) > 4*shortest*time.Millisecond {
+			return // a client that resets the delay never waits so long
+		}
+	}
+	p.fail("delays that grow while connections do not last", fmt.Sprintf("ten delays of less than %d ms", 4*shortest))
+}
+
+func backoffReset(p *play) {
+	const shortest = 20 // milliseconds
+	p.begin(options(fields{"minDelay": shortest, "maxDelay": 600_000, "stableAfter": 100}))
+	for range 6 {
+		p.arrive().cut()
+	}
+	for range 4 {
+		c := p.welcome()
+		p.rest(300 * time.Millisecond)
+		c.cut()
+		cut := time.Now()
+		// Without a reset, the delay would be up to 1280 ms, then 2560 ms, and so on.
+		next := p.arrive()
+		if d := next.at.Sub(cut); d > 600*time.Millisecond {
+			p.fail(fmt.Sprintf("a delay of at most %d ms after a connection that lasted", shortest), d.String())
+		}
+		next.upgrade()
+		next.auth = next.next("authenticate")
+		next.greet()
+		p.rest(300 * time.Millisecond)
+		next.cut()
+	}
+}
+
+func noEarlier(p *play, code int) {
+	c := p.session()
+	closed := time.Now()
+	c.close(code)
+	p.notBefore(closed, 5*time.Second)
+}
+
+func closed4008(p *play) {
+	p.session().close(4008)
+	p.noArrival(2 * time.Second)
+}
+
+func draining(p *play) {
+	c := p.session()
+	announced := time.Now()
+	c.send("draining", fields{"retryAfter": 900})
+	p.rest(100 * time.Millisecond)
+	c.close(1001)
+	p.notBefore(announced, 900*time.Millisecond)
+}
+
+func drainingLost(p *play) {
+	c := p.session()
+	announced := time.Now()
+	c.send("draining", fields{"retryAfter": 900})
+	p.rest(100 * time.Millisecond)
+	c.cut()
+	p.notBefore(announced, 900*time.Millisecond)
+}
+
+func drainingOver(p *play) {
+	c := p.session(slowly())
+	c.send("draining", fields{"retryAfter": 50})
+	p.rest(200 * time.Millisecond)
+	c.close(1001)
+	p.arrive()
+}
+
+func drainingFinal(p *play) {
+	c := p.session()
+	c.send("draining", fields{"retryAfter": 50})
+	c.close(4006)
+	p.finalState(4006)
+}
+
+func aliveCases() []Case {
+	return []Case{
+		newCase("half-open", "R11", "", "notices that the server is silent", halfOpen),
+		newCase("half-open-reconnect", "R11", "reconnect", "connects again if the server is silent", halfOpenReconnect),
+		newCase("idle-connection", "R11", "", "keeps a connection without messages whose heartbeats are answered", idleConnection),
+		newCase("idle-connection-1", "R11", "", "keeps a connection of protocol 1 without messages", idleConnection1),
+		newCase("heartbeat", "R12", "", "sends heartbeats at its interval", heartbeat),
+		newCase("heartbeat-server", "R12", "", "sends heartbeats at half of the server's timeout", heartbeatServer),
+		newCase("heartbeat-flood", "R12", "", "does not send heartbeats more often than every 100 ms", heartbeatFlood),
+		newCase("heartbeat-reconnect", "R12", "reconnect", "does not send heartbeats of earlier connections", heartbeatReconnect),
+	}
+}
+
+func halfOpen(p *play) {
+	const interval = 200 * time.Millisecond
+	c := p.session(options(fields{"heartbeat": interval.Milliseconds()}))
+	c.mute()
+	// Three intervals and time for a machine that is busy.
+	p.until(3*interval+1500*time.Millisecond, "the client to close the connection", func() bool { return c.over })
+}
+
+func halfOpenReconnect(p *play) {
+	p.session(options(fields{"heartbeat": 100})).mute()
+	p.connected()
+}
+
+func idleConnection(p *play) {
+	p.session(options(fields{"heartbeat": 100})).stays(1500 * time.Millisecond)
+}
+
+func idleConnection1(p *play) {
+	p.begin(options(fields{"heartbeat": 100}))
+	p.connected(fields{"protocol": nil}).stays(1500 * time.Millisecond)
+}
+
+// beats waits for n more heartbeats.
+func (c *conn) beats(n int) {
+	c.p.mu.Lock()
+	want := c.heartbeats + n
+	c.p.mu.Unlock()
+	c.p.until(waitTime, fmt.Sprintf("%d heartbeats", n), func() bool { return c.heartbeats >= want })
+}
+
+// notBeats checks that there are at most n more heartbeats within d.
+func (c *conn) notBeats(n int, d time.Duration) {
+	c.p.mu.Lock()
+	most := c.heartbeats + n
+	c.p.mu.Unlock()
+	c.p.never(d, fmt.Sprintf("at most %d heartbeats within %v", n, d), func() string {
+		if c.heartbeats <= most {
+			return ""
+		}
+		return "more"
+	})
+}
+
+func heartbeat(p *play) { p.session(options(fields{"heartbeat": 100})).beats(3) }
+
+func heartbeatServer(p *play) {
+	p.begin(options(fields{"heartbeat": 3_600_000}))
+	p.connected(fields{"heartbeat": 300}).beats(3)
+}
+
+func heartbeatFlood(p *play) {
+	p.begin()
+	c := p.connected(fields{"heartbeat": 4})
+	c.beats(1)
+	c.notBeats(15, time.Second) // ten, and some that were late
+}
+
+func heartbeatReconnect(p *play) {
+	p.begin(options(fields{"heartbeat": 200}))
+	for range 5 {
+		c := p.connected()
+		c.beats(1)
+		c.cut()
+	}
+	c := p.connected()
+	c.notBeats(9, time.Second) // five, and some that were late; with old timers, thirty
+	c.beats(1)
+}
