@@ -225,6 +225,7 @@ func closeConnecting(p *play) {
 	p.begin()
 	c := p.accept()
 	p.close()
+	p.state("closed")
 	c.greet()
 	p.noState(absence, "connected")
 	p.noArrival(0)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -183,7 +184,13 @@ func (p *play) gone(exit error) *Fault {
 		got = exit.Error()
 	}
 	if lines := p.driver.errors(); len(lines) > 0 {
-		got += ": " + short(lines[len(lines)-1])
+		i := slices.IndexFunc(lines, func(line string) bool {
+			return strings.Contains(line, "rror") || strings.Contains(line, "panic")
+		})
+		if i < 0 {
+			i = len(lines) - 1
+		}
+		got += ": " + short(lines[i])
 	}
 	return &Fault{Want: "a driver that runs until it is told to exit", Got: got}
 }
