@@ -326,7 +326,7 @@ func aliveCases() []Case {
 }
 
 func halfOpen(p *play) {
-	const interval = 200 * time.Millisecond
+	const interval = 300 * time.Millisecond
 	c := p.session(options(fields{"heartbeat": interval.Milliseconds()}))
 	c.mute()
 	// Three intervals and time for a machine that is busy.
@@ -339,12 +339,12 @@ func halfOpenReconnect(p *play) {
 }
 
 func idleConnection(p *play) {
-	p.session(options(fields{"heartbeat": 100})).stays(1500 * time.Millisecond)
+	p.session(options(fields{"heartbeat": 300})).stays(2 * time.Second)
 }
 
 func idleConnection1(p *play) {
-	p.begin(options(fields{"heartbeat": 100}))
-	p.connected(fields{"protocol": nil}).stays(1500 * time.Millisecond)
+	p.begin(options(fields{"heartbeat": 300}))
+	p.connected(fields{"protocol": nil}).stays(2 * time.Second)
 }
 
 // beats waits for n more heartbeats.
@@ -368,11 +368,11 @@ func (c *conn) notBeats(n int, d time.Duration) {
 	})
 }
 
-func heartbeat(p *play) { p.session(options(fields{"heartbeat": 100})).beats(3) }
+func heartbeat(p *play) { p.session(options(fields{"heartbeat": 250})).beats(3) }
 
 func heartbeatServer(p *play) {
 	p.begin(options(fields{"heartbeat": 3_600_000}))
-	p.connected(fields{"heartbeat": 300}).beats(3)
+	p.connected(fields{"heartbeat": 500}).beats(3)
 }
 
 func heartbeatFlood(p *play) {

@@ -116,10 +116,16 @@ func twoHandles(p *play) {
 	c.ack(m)
 }
 
+// maxChanges is how often a client may join and leave until what it does is absurd.
+const maxChanges = 50
+
 // settle answers joins and leaves until there are none for a time, and returns whether the
 // client is in the room.
 func (p *play) settle(c *conn, in bool) bool {
-	for p.wait(absence, func() bool { return len(c.messages) > 0 }) {
+	for n := 0; p.wait(absence, func() bool { return len(c.messages) > 0 }); n++ {
+		if n == maxChanges {
+			p.fail(fmt.Sprintf("at most %d joins and leaves", maxChanges), "more")
+		}
 		p.mu.Lock()
 		event := c.messages[0].Event
 		p.mu.Unlock()

@@ -171,6 +171,11 @@ func (c *conn) next(event string) *inbound {
 	return m
 }
 
+// some waits for the next message, whatever it is.
+func (c *conn) some() {
+	c.p.until(waitTime, "the client to send something", func() bool { return len(c.messages) > 0 })
+}
+
 // request waits for the next message, which must be a request with this event.
 func (c *conn) request(event string) *inbound {
 	m := c.next(event)

@@ -55,6 +55,9 @@ func (m *model) frame(op ws.OpCode, payload []byte) {
 // encode returns the text of a message as it is sent.
 func (m *model) encode(v wire.Message) []byte {
 	text := wire.AppendMessage(nil, v)
+	if m.flaw == "does not seal" || m.flaw == "does not seal joins" && v.Event == wire.EventJoin {
+		return text
+	}
 	if m.key != nil && v.Event != wire.EventHeartbeat {
 		text = m.key.AppendFrame(nil, text, nil)
 	}

@@ -1,6 +1,6 @@
 // Command model is a client that follows all rules of sdk/SPEC.md except those about pages,
 // together with its driver. The tests of package sdktest use it to check that each case can
-// be passed, and, with a flaw that the environment variable IGNIS_FLAW names, that it can
+// be passed, and, with a flaw that the environment variable SDKTEST_FLAW names, that it can
 // be failed. It is not meant for applications: what it does takes place in one goroutine,
 // and an error of writing is noticed by reading.
 package main
@@ -58,13 +58,13 @@ func defaults() settings {
 }
 
 func main() {
-	m := newModel(os.Getenv("IGNIS_URL"), os.Getenv("IGNIS_FLAW"))
+	m := newModel(os.Getenv("IGNIS_URL"), os.Getenv("SDKTEST_FLAW"))
 	m.print(map[string]any{"lacks": []string{}})
 	go m.read()
 	for !m.exited {
 		(<-m.todo)()
 	}
-	if m.flaw == "lingers" {
+	if m.flaw == "lingers" && m.number > 0 {
 		time.Sleep(time.Minute)
 	}
 }
@@ -88,8 +88,14 @@ func (m *model) obey(c command) {
 	switch c.Do {
 	case "new":
 		m.options, m.setup = c.Options, c
+		if m.flaw == "connects untold" {
+			m.connect()
+		}
 	case "connect":
 		m.misbehave()
+		if m.flaw == "never connects again" && m.state == "closed" {
+			return
+		}
 		m.connect()
 	case "close":
 		m.close()

@@ -39,7 +39,7 @@ type model struct {
 	key      *seal.Key
 	protocol int
 	largest  int // message in bytes; 0 if unknown
-	heard    time.Time
+	heard    bool // something, since the latest heartbeat
 
 	requests
 	rooms
@@ -60,7 +60,7 @@ func (m *model) after(millis int64, f func()) *time.Timer {
 	n := m.number
 	return time.AfterFunc(time.Duration(millis)*time.Millisecond, func() {
 		m.todo <- func() {
-			if n == m.number || m.flaw == "keeps old timers" {
+			if n == m.number || m.flaw == "keeps old timers" || m.flaw == "connects after close" && m.state == "closed" {
 				f()
 			}
 		}
@@ -68,7 +68,7 @@ func (m *model) after(millis int64, f func()) *time.Timer {
 }
 
 func (m *model) enter(state string, more map[string]any) {
-	if m.state == state { // another attempt, immediately
+	if m.state == state && m.flaw != "repeats states" { // another attempt, immediately
 		return
 	}
 	m.state = state
@@ -76,15 +76,23 @@ func (m *model) enter(state string, more map[string]any) {
 	for name, v := range more {
 		report[name] = v
 	}
+	if m.flaw == "gives no reasons" {
+		delete(report, "code")
+		delete(report, "retryIn")
+	}
 	m.print(report)
 }
 
 func (m *model) connect() {
-	switch m.state {
-	case "connecting", "connected":
-	default:
-		m.attempt()
+	switch {
+	case m.flaw == "connects twice" && m.state == "connecting", m.flaw == "waits in any case" && m.state == "waiting":
+	case m.state == "connecting" || m.state == "connected":
+		return
 	}
+	if m.flaw == "waits in any case" && m.state == "waiting" {
+		return
+	}
+	m.attempt()
 }
 
 // attempt begins an attempt.
@@ -93,7 +101,7 @@ func (m *model) attempt() {
 	n := m.number
 	m.enter("connecting", nil)
 	m.after(m.options.ConnectTimeout, func() {
-		if m.state == "connecting" {
+		if m.state == "connecting" && m.flaw != "never gives up" {
 			m.ended("timeout", 0)
 		}
 	})
@@ -108,7 +116,13 @@ func (m *model) attempt() {
 	}
 	m.ask(reason, func(c command) {
 		switch {
+		case m.flaw == "connects after close" && m.state == "closed":
+			m.state = "connecting"
+			m.dial(m.number, c.Credentials)
 		case n != m.number && m.flaw != "uses late answers" || m.state != "connecting":
+		case c.Error != "" && m.flaw == "needs the provider":
+			m.hangUp(0)
+			m.enter("closed", nil)
 		case c.Error != "":
 			m.ended("unreachable", 0)
 		default:
@@ -141,6 +155,9 @@ func (m *model) dial(n int, credentials json.RawMessage) {
 			default:
 				m.conn = conn
 				m.write(wire.Message{Event: wire.EventAuthenticate, Data: data})
+				if m.flaw == "is connected early" {
+					m.print(map[string]any{"state": "connected"})
+				}
 				go m.receive(n, conn, early)
 			}
 		}
@@ -155,6 +172,12 @@ func (m *model) authentication(credentials json.RawMessage) json.RawMessage {
 	}
 	if credentials != nil {
 		_ = json.Unmarshal(credentials, &data)
+	}
+	switch m.flaw {
+	case "does not offer protocol 2":
+		delete(data, "protocol")
+	case "replaces fields":
+		data["protocol"] = json.RawMessage("2")
 	}
 	if m.key = nil; m.setup.Encryption {
 		if m.private == nil || m.flaw != "uses one key pair" {
@@ -210,6 +233,8 @@ func (m *model) ended(why string, code int) {
 	}
 	immediately := false
 	switch {
+	case code == 4003 && m.flaw == "insists":
+		again = true
 	case code == 4003 && m.setup.Provide && !m.fresh:
 		again, immediately = true, true
 		m.reason = "rejected"
@@ -222,7 +247,13 @@ func (m *model) ended(why string, code int) {
 	case code == 4006 && m.flaw == "reconnects after 4006":
 		again = true
 	}
-	if m.options.Reconnect != nil && !*m.options.Reconnect || why == "encryption_required" {
+	if m.flaw == "reconnects after any code" && code != 4003 {
+		again = true
+	}
+	if m.flaw == "gives up easily" && code != 1001 || m.flaw == "gives up after 4005" && code == 4005 {
+		again = false
+	}
+	if m.options.Reconnect != nil && !*m.options.Reconnect && m.flaw != "always reconnects" || why == "encryption_required" {
 		again = false
 	}
 	report := map[string]any{"code": why}
@@ -247,12 +278,17 @@ func (m *model) wait(least time.Duration, report map[string]any) {
 	if m.failures < 30 {
 		limit = min(limit, m.options.MinDelay<<m.failures)
 	}
+	if m.flaw == "knows no maximum" {
+		limit = m.options.MinDelay << min(m.failures, 30)
+	}
 	m.failures++
 	delay := rand.Int64N(limit + 1)
 	if m.flaw == "has no jitter" {
 		delay = limit
 	}
-	delay += least.Milliseconds()
+	if m.flaw != "returns too early" {
+		delay += least.Milliseconds()
+	}
 	if !m.drain.IsZero() && m.flaw != "ignores draining" {
 		delay = max(0, time.Until(m.drain).Milliseconds()+1)
 	}
@@ -275,7 +311,7 @@ func (m *model) receive(n int, conn net.Conn, early *bufio.Reader) {
 			if n != m.number {
 				return
 			}
-			m.heard = time.Now()
+			m.heard = true
 			switch {
 			case err != nil && op == ws.OpClose:
 				var closed closeFrame

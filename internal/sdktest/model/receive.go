@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -15,6 +16,14 @@ import (
 // text handles a message of the server.
 func (m *model) text(payload []byte) {
 	v, err := wire.DecodeMessage(payload)
+	if err != nil && m.flaw == "delivers anything" {
+		m.print(map[string]any{"message": map[string]any{"event": ""}})
+	}
+	if strict := json.NewDecoder(bytes.NewReader(payload)); m.flaw == "knows all fields" {
+		strict.DisallowUnknownFields()
+		var known struct{ Event, Data, ID, Room, From any }
+		err = strict.Decode(&known)
+	}
 	if err != nil {
 		m.print(map[string]any{"error": err.Error()})
 		return
@@ -29,6 +38,9 @@ func (m *model) text(payload []byte) {
 		inner, err := m.key.Open(nil, v.Data, nil)
 		if err == nil && v.Event == wire.EventEncrypted {
 			v, err = wire.DecodeMessage(inner)
+		}
+		if err != nil && m.flaw == "skips what it cannot open" {
+			return
 		}
 		if err != nil {
 			m.violated(ws.StatusPolicyViolation, "protocol")
@@ -52,21 +64,26 @@ func (m *model) greeted(v wire.Message) {
 	}
 	_ = v.Decode(&data)
 	if m.setup.Encryption && (data.ServerPublicKey != "" || m.flaw != "continues unencrypted") {
-		key, err := seal.Complete(m.private, data.ServerPublicKey, data.Salt, m.setup.Info)
+		info := m.setup.Info
+		if m.flaw == "knows no info" {
+			info = ""
+		}
+		key, err := seal.Complete(m.private, data.ServerPublicKey, data.Salt, info)
 		if err != nil {
 			m.violated(ws.StatusPolicyViolation, "encryption_required")
 			return
 		}
 		m.key = key
 	}
+	before := m.protocol
 	m.protocol, m.largest = 1, 0
 	every := m.options.Heartbeat
-	if string(data.Protocol) == "2" {
+	if string(data.Protocol) == "2" || m.flaw == "assumes protocol 2" || m.flaw == "remembers protocol 2" && before == 2 {
 		m.protocol = 2
 		largest, _ := data.MaxPayload.Int64()
 		announced, _ := data.Heartbeat.Int64()
 		m.largest = int(largest)
-		if announced > 0 {
+		if announced > 0 && m.flaw != "ignores the server's timeout" {
 			every = min(every, max(announced/2, 100))
 		}
 	}
@@ -79,6 +96,9 @@ func (m *model) greeted(v wire.Message) {
 	report := map[string]any{"id": data.ID, "protocol": m.protocol}
 	if data.UserID != "" {
 		report["userId"] = data.UserID
+	}
+	if m.flaw == "forgets who it is" {
+		report = map[string]any{}
 	}
 	m.enter("connected", report)
 	m.beat(every)
@@ -94,21 +114,23 @@ func (m *model) greeted(v wire.Message) {
 	m.flush()
 }
 
-// beat sends heartbeats, and notices that the server is silent.
+// beat sends heartbeats, and notices that nothing has arrived since the one before.
 func (m *model) beat(every int64) {
-	n := 0
 	var next func()
+	beats := 0
 	next = func() {
-		listens := m.protocol >= 2 || m.flaw != "knows no pings"
-		if time.Since(m.heard) > 2*time.Duration(every)*time.Millisecond && listens && m.flaw != "never notices silence" || m.flaw == "knows no pings" && n > 2 && m.protocol < 2 {
+		silent := beats > 0 && !m.heard && (m.protocol >= 2 || m.flaw == "knows no pings")
+		if silent && m.flaw != "never notices silence" {
 			m.ended("lost", 0)
 			return
 		}
-		n++
+		beats++
+		m.heard = false
 		v := wire.Message{Event: wire.EventHeartbeat}
-		if m.protocol >= 2 {
+		switch {
+		case m.protocol >= 2:
 			v.ID = "h" + strconv.Itoa(m.nextID())
-		} else {
+		case m.flaw != "knows no pings":
 			m.frame(ws.OpPing, nil)
 		}
 		m.write(v)
@@ -119,19 +141,30 @@ func (m *model) beat(every int64) {
 
 // message handles a message of a connection.
 func (m *model) message(v wire.Message) {
+	if _, system := wire.LookupEvent(v.Event, 2); system && v.ID == "" && m.flaw == "delivers events of the protocol" {
+		m.deliver(v)
+	}
 	switch {
 	case m.protocol >= 2 && v.Event == wire.EventAck, v.Event == wire.EventError && v.ID != "":
 		m.answered(v)
+	case v.Event == wire.EventError && m.flaw == "swallows errors":
 	case v.Event == wire.EventError:
 		m.print(map[string]any{"error": string(v.Data)})
 	case v.Event == wire.EventConnected, v.Event == wire.EventEncrypted:
 	case m.protocol >= 2 && v.Event == wire.EventExpiring:
-		if m.setup.Provide {
+		switch {
+		case m.flaw == "never refreshes":
+		case m.setup.Provide:
 			m.refresh()
+		case m.flaw == "refreshes fixed credentials":
+			m.transmit(&request{event: wire.EventRefresh, data: m.used, done: func(wire.Message, string) {}})
 		}
 	case m.protocol >= 2 && v.Event == wire.EventDraining:
 		if d, ok := wire.DecodeDraining(v.Data); ok {
 			m.drain = time.Now().Add(d.RetryAfter)
+		}
+		if m.flaw == "leaves at once" {
+			m.hangUp(1000)
 		}
 	default:
 		m.deliver(v)
@@ -145,6 +178,9 @@ func (m *model) deliver(v wire.Message) {
 		message["data"] = v.Data
 	}
 	room := v.Room
+	if m.flaw == "ignores rooms" {
+		room = ""
+	}
 	if room == "" && m.protocol < 2 {
 		var data struct {
 			Room string `json:"room"`
@@ -193,6 +229,8 @@ func (m *model) refresh() {
 	m.ask("refresh", func(c command) {
 		switch {
 		case n != m.number && m.flaw != "refreshes late", m.state != "connected":
+		case c.Error != "" && m.flaw == "gives up without credentials":
+			m.ended("unreachable", 0)
 		case c.Error != "":
 			m.print(map[string]any{"error": c.Error})
 			done()
@@ -202,8 +240,7 @@ func (m *model) refresh() {
 					m.print(map[string]any{"error": code})
 				}
 				if code != "" && m.flaw == "refreshes again" {
-					m.refresh()
-					return
+					m.again = true
 				}
 				done()
 			}})

@@ -21,6 +21,7 @@ type request struct {
 	ref, event, room, id string
 	data                 json.RawMessage
 	retry, volatile      bool
+	late                 bool
 	timeout              int64
 	timer                *time.Timer
 	done                 func(v wire.Message, code string) // nil for those of the application
@@ -36,7 +37,11 @@ func (m *model) send(r *request) {
 	switch {
 	case r.volatile:
 		if m.state == "connected" {
-			m.write(wire.Message{Event: r.event, Room: r.room, Data: r.data})
+			v := wire.Message{Event: r.event, Room: r.room, Data: r.data}
+			if m.flaw == "gives every message an id" {
+				v.ID = strconv.Itoa(m.nextID())
+			}
+			m.write(v)
 		} else if m.flaw == "buffers volatile messages" {
 			m.waiting = append(m.waiting, r)
 		}
@@ -66,6 +71,9 @@ func (m *model) wait4connection(r *request) {
 		m.finish(m.waiting[0], wire.Message{}, "buffer_full")
 	}
 	m.waiting = append(m.waiting, r)
+	if m.flaw == "waits for ever" {
+		return
+	}
 	r.timer = time.AfterFunc(time.Duration(m.options.ExpiresAfter)*time.Millisecond, func() {
 		m.todo <- func() {
 			if slices.Contains(m.waiting, r) {
@@ -92,7 +100,15 @@ func (m *model) transmit(r *request) {
 	if r.timer != nil {
 		r.timer.Stop()
 	}
+	if m.flaw == "sends out of order" && r.done == nil && !r.late && m.last%3 == 1 {
+		r.late = true
+		m.after(10, func() { m.transmit(r) })
+		return
+	}
 	v := wire.Message{Event: r.event, Room: r.room, Data: r.data}
+	if v.Data != nil && m.flaw == "sends other data" {
+		v.Data = json.RawMessage("{}")
+	}
 	if m.protocol >= 2 {
 		if r.id == "" || m.flaw == "retries with another id" {
 			r.id = strconv.Itoa(m.nextID())
@@ -113,8 +129,11 @@ func (m *model) transmit(r *request) {
 	m.sent[r.id] = r
 	m.order = append(m.order, r)
 	timeout := m.options.RequestTimeout
-	if r.timeout > 0 {
+	if r.timeout > 0 && m.flaw != "knows no timeout" {
 		timeout = r.timeout
+	}
+	if m.flaw == "knows no timeout" {
+		timeout = 60_000
 	}
 	r.timer = m.after(timeout, func() { m.finish(r, wire.Message{}, "timeout") })
 }
@@ -146,7 +165,9 @@ func (m *model) answered(v wire.Message) {
 	if v.Event == wire.EventError {
 		var why wire.ErrorData
 		_ = v.Decode(&why)
-		code = string(why.Code)
+		if code = string(why.Code); m.flaw == "knows one code" {
+			code = "failed"
+		}
 	}
 	m.finish(r, v, code)
 }
@@ -185,6 +206,9 @@ func (m *model) loseRequests() {
 	}
 	clear(m.sent)
 	m.order = nil
+	if m.flaw == "counts from one again" {
+		m.last = 0
+	}
 	m.waiting = append(again, m.waiting...)
 }
 

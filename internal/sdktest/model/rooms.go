@@ -56,6 +56,9 @@ func (m *model) rejoin() {
 	for _, h := range m.handles {
 		h.told = false
 		m.sync(h.room)
+		if h.left && m.flaw == "joins rooms that were left" {
+			m.change(h.room, wire.EventJoin, "joining")
+		}
 	}
 }
 
@@ -66,7 +69,7 @@ func (m *model) sync(room string) {
 		return
 	}
 	switch wanted := m.wanted(room); {
-	case m.status[room] == "" && (wanted || m.flaw == "rejoins all rooms"):
+	case m.status[room] == "" && wanted:
 		m.change(room, wire.EventJoin, "joining")
 	case m.status[room] == "joined" && !wanted:
 		m.change(room, wire.EventLeave, "leaving")
@@ -93,10 +96,16 @@ func (m *model) tell(room, code string) {
 // change joins or leaves a room.
 func (m *model) change(room, event, status string) {
 	m.status[room] = status
+	if m.flaw == "does not wait for the answer" && event == wire.EventJoin {
+		m.tell(room, "")
+	}
 	data, _ := wire.EncodeData(map[string][]string{"rooms": {room}})
 	m.transmit(&request{event: event, data: data, done: func(v wire.Message, code string) {
 		switch {
 		case code == "lost" || code == "closed":
+			return
+		case event == wire.EventLeave && m.flaw == "forgets the latest wish":
+			m.status[room] = ""
 			return
 		case event == wire.EventLeave:
 			m.status[room] = ""
@@ -104,6 +113,9 @@ func (m *model) change(room, event, status string) {
 			var joined wire.JoinData
 			if v.Data != nil && code == "" {
 				_ = v.Decode(&joined)
+			}
+			if m.flaw == "ignores refusals" {
+				joined.Refused, code = nil, ""
 			}
 			for _, refused := range joined.Refused {
 				code = string(refused.Code)
