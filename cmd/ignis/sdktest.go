@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ignis-go/ignis/internal/nearest"
 	"github.com/ignis-go/ignis/internal/sdktest"
@@ -19,6 +20,7 @@ type sdktestCmd struct {
 	JSON     bool     `name:"json" help:"Print a JSON object on each line: one for each case, and a summary."`
 	Trace    bool     `help:"Print what happened in cases that failed, and the end of the driver's standard error."`
 	Parallel count    `default:"8" placeholder:"N" help:"Number of cases that are played at a time, at most 64 (${default})."`
+	Patience period   `default:"5s" placeholder:"TIME" help:"Time that a case waits for what must happen (${default}). Only failing cases take that long; more helps on a machine that is slow."`
 	Driver   []string `arg:"" optional:"" name:"command" passthrough:"" help:"Command of the driver and its arguments, after --."`
 }
 
@@ -62,7 +64,7 @@ func (c *sdktestCmd) Run(ctx context.Context, std *stdio) error {
 		return usage("", "--parallel: expected at most %d", maxParallel)
 	}
 	printer := &sdktest.Printer{Out: std.out, JSON: c.JSON, Trace: c.Trace}
-	runErr := sdktest.Run(ctx, sdktest.Config{Command: c.Driver, Cases: cases, Parallel: int(c.Parallel)}, printer.Result)
+	runErr := sdktest.Run(ctx, sdktest.Config{Command: c.Driver, Cases: cases, Parallel: int(c.Parallel), Patience: time.Duration(c.Patience)}, printer.Result)
 	if runErr != nil && !errors.Is(runErr, ctx.Err()) {
 		return &exitError{code: exitFailed, err: runErr, hint: "sdk/SPEC.md describes what a driver prints"}
 	}

@@ -195,7 +195,7 @@ func storm(p *play) {
 	p.rule("Q2")
 	done := false
 	for !done {
-		p.until(waitTime, "a result for every request", func() bool {
+		p.soon("a result for every request", func() bool {
 			done = !slices.ContainsFunc(pending, func(ref string) bool { return !p.results[ref] })
 			return done || len(c.messages) > 0
 		})

@@ -126,7 +126,7 @@ func connectTimeoutHandshake(p *play) {
 	p.begin(options(fields{"connectTimeout": 200}))
 	c := p.arrive()
 	c.ignore()
-	p.until(waitTime, "the client to close the connection", func() bool { return c.over })
+	p.soon("the client to close the connection", func() bool { return c.over })
 }
 
 func connectTimeoutProvider(p *play) {

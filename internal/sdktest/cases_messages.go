@@ -120,7 +120,7 @@ func malformed(p *play) {
 		c.clear(text)
 		c.send("marker", text)
 		found := false
-		p.until(waitTime, "the next message or the end of the connection", func() bool {
+		p.soon("the next message or the end of the connection", func() bool {
 			for _, r := range p.reports {
 				found = found || r.Message != nil
 			}
@@ -133,7 +133,7 @@ func malformed(p *play) {
 		if code := c.ended(); code != 1002 && code != 1007 {
 			p.fail("the client to close the connection with 1002 or 1007", string(encode(code)))
 		}
-		p.until(waitTime, "the state closed or waiting", func() bool {
+		p.soon("the state closed or waiting", func() bool {
 			last := p.states[len(p.states)-1]
 			return last == "closed" || last == "waiting"
 		})
@@ -245,7 +245,7 @@ func encryptionCases() []Case {
 }
 
 func encryptedSession(p *play) {
-	c := p.session(encrypted(), fields{"credentials": token("t")}, options(fields{"heartbeat": 100}))
+	c := p.session(encrypted(), fields{"credentials": token("t")}, options(fields{"heartbeat": 300}))
 	p.send("s1", fields{"text": "secret"})
 	m := c.request("say")
 	m.wantData(fields{"text": "secret"})

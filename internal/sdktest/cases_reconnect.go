@@ -195,7 +195,7 @@ const early = 20 * time.Millisecond
 
 // notBefore waits for the next connection and checks that it comes at least d after from.
 func (p *play) notBefore(from time.Time, d time.Duration) *conn {
-	c := p.arriveWithin(d + waitTime)
+	c := p.arriveWithin(d + p.patience)
 	if after := c.at.Sub(from); after < d-early {
 		p.fail(fmt.Sprintf("no new connection before %v", d), fmt.Sprintf("one after %v", after.Round(time.Millisecond)))
 	}
@@ -352,7 +352,7 @@ func (c *conn) beats(n int) {
 	c.p.mu.Lock()
 	want := c.heartbeats + n
 	c.p.mu.Unlock()
-	c.p.until(waitTime, fmt.Sprintf("%d heartbeats", n), func() bool { return c.heartbeats >= want })
+	c.p.soon(fmt.Sprintf("%d heartbeats", n), func() bool { return c.heartbeats >= want })
 }
 
 // notBeats checks that there are at most n more heartbeats within d.

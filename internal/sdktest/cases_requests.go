@@ -266,7 +266,7 @@ func volatile(p *play) {
 }
 
 func volatileDropped(p *play) {
-	p.make()
+	p.make(slowly())
 	p.send("s1", 1, fields{"volatile": true})
 	p.reply("s1", nil)
 	p.connect()
@@ -276,6 +276,7 @@ func volatileDropped(p *play) {
 	p.state("waiting")
 	p.send("s2", 1, fields{"volatile": true})
 	p.reply("s2", nil)
+	p.connect()
 	p.connected().quiet(absence)
 }
 

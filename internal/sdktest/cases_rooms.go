@@ -192,7 +192,7 @@ func openWhileLeaving(p *play) {
 }
 
 func rejoin(p *play) {
-	c := p.session()
+	c := p.session(slowly())
 	for i, room := range []string{"a", "b", "c", "d"} {
 		p.join(c, room, fmt.Sprint("r", i))
 	}
@@ -203,12 +203,14 @@ func rejoin(p *play) {
 	p.state("waiting")
 	p.leave("r3")
 	for range 2 {
-		c = p.welcome()
+		p.connect() // after leave
+		c = p.connected()
 		p.ackJoin(c, "a", "b")
 		p.joined("r0", "")
 		p.joined("r1", "")
 		c.quiet(absence)
 		c.cut()
+		p.state("waiting")
 	}
 }
 

@@ -226,6 +226,6 @@ func (c *conn) write(op ws.OpCode, payload []byte) {
 	b.Write(payload)
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	_ = c.nc.SetWriteDeadline(time.Now().Add(waitTime))
+	_ = c.nc.SetWriteDeadline(time.Now().Add(writeTime))
 	_, _ = c.nc.Write(b.Bytes())
 }

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// waitTime is how long a case waits for what must happen. Only failing cases take
-	// that long.
-	waitTime = 5 * time.Second
+	// writeTime limits writing a frame, and waiting for the end of a connection that the
+	// server has closed.
+	writeTime = 5 * time.Second
 	// caseTime is the time limit of a case.
 	caseTime = 25 * time.Second
 	// exitTime is the time within which a driver must end after the command exit.
@@ -27,13 +27,14 @@ const (
 // play is one case while it is played. The case runs in one goroutine. The driver and the
 // connections have goroutines that record what happens.
 type play struct {
-	c      Case
-	lacks  []string
-	ctx    context.Context //nolint:containedctx // of this run only
-	driver *driver
-	server *server
-	info   string // of the key derivation
-	by     string // the rule that the next expectation tests
+	c        Case
+	lacks    []string
+	patience time.Duration   // how long to wait for what must happen
+	ctx      context.Context //nolint:containedctx // of this run only
+	driver   *driver
+	server   *server
+	info     string // of the key derivation
+	by       string // the rule that the next expectation tests
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced when something happens
@@ -139,6 +140,9 @@ func (p *play) until(limit time.Duration, want string, done func() bool) {
 	}
 	p.fail(fmt.Sprintf("%s within %v", want, limit), p.lately())
 }
+
+// soon is until for what must happen in a moment.
+func (p *play) soon(want string, done func() bool) { p.until(p.patience, want, done) }
 
 // never fails if a text appears within d. The text is what happened.
 func (p *play) never(d time.Duration, want string, what func() string) {

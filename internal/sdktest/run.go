@@ -20,11 +20,18 @@ const (
 // DefaultParallel is the number of cases that are played at a time by default.
 const DefaultParallel = 8
 
+// DefaultPatience is how long a case waits for what must happen, by default.
+const DefaultPatience = 5 * time.Second
+
 // Config configures [Run].
 type Config struct {
 	Command  []string // of the driver, with its arguments
 	Cases    []Case   // nil means all
 	Parallel int      // number of cases that are played at a time; 0 means DefaultParallel
+
+	// Patience is how long a case waits for what must happen. Only failing cases take that
+	// long. 0 means DefaultPatience.
+	Patience time.Duration
 }
 
 // Result is the result of a case.
@@ -48,7 +55,10 @@ func Run(ctx context.Context, cfg Config, each func(Result)) error {
 	if cfg.Parallel == 0 {
 		cfg.Parallel = DefaultParallel
 	}
-	lacks, err := introduce(ctx, cfg.Command)
+	if cfg.Patience == 0 {
+		cfg.Patience = DefaultPatience
+	}
+	lacks, err := introduce(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -68,7 +78,7 @@ func Run(ctx context.Context, cfg Config, each func(Result)) error {
 			}
 			wg.Go(func() {
 				defer func() { <-places }()
-				results[i] <- playCase(ctx, c, cfg.Command, lacks)
+				results[i] <- playCase(ctx, c, cfg, lacks)
 			})
 		}
 	})
@@ -85,9 +95,9 @@ func Run(ctx context.Context, cfg Config, each func(Result)) error {
 }
 
 // introduce starts the driver once and returns what its client lacks.
-func introduce(ctx context.Context, command []string) (lacks []string, err error) {
+func introduce(ctx context.Context, cfg Config) (lacks []string, err error) {
 	c := newCase("introduction", "", "", "introduces itself", func(*play) {})
-	p, fault := runCase(ctx, c, command)
+	p, fault := runCase(ctx, c, cfg)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -102,7 +112,7 @@ func introduce(ctx context.Context, command []string) (lacks []string, err error
 	return p.lacks, nil
 }
 
-func playCase(ctx context.Context, c Case, command, lacks []string) Result {
+func playCase(ctx context.Context, c Case, cfg Config, lacks []string) Result {
 	r := Result{Case: c.Name, Rules: c.Rules, Outcome: OK}
 	for _, need := range c.Needs {
 		if slices.Contains(lacks, need) {
@@ -112,7 +122,7 @@ func playCase(ctx context.Context, c Case, command, lacks []string) Result {
 	if r.Outcome == Skipped {
 		return r
 	}
-	p, fault := runCase(ctx, c, command)
+	p, fault := runCase(ctx, c, cfg)
 	r.Millis = time.Since(p.began).Milliseconds()
 	if fault != nil {
 		r.Outcome, r.Fault, r.Trace = Failed, fault, p.trace
@@ -124,10 +134,10 @@ func playCase(ctx context.Context, c Case, command, lacks []string) Result {
 }
 
 // runCase plays a case, and leaves no process, connection or goroutine.
-func runCase(ctx context.Context, c Case, command []string) (p *play, fault *Fault) {
+func runCase(ctx context.Context, c Case, cfg Config) (p *play, fault *Fault) {
 	ctx, cancel := context.WithTimeout(ctx, caseTime)
 	defer cancel()
-	p = &play{c: c, ctx: ctx, changed: make(chan struct{}), results: make(map[string]bool), began: time.Now()}
+	p = &play{c: c, ctx: ctx, patience: cfg.Patience, changed: make(chan struct{}), results: make(map[string]bool), began: time.Now()}
 	if len(c.Rules) > 0 {
 		p.by = c.Rules[0]
 	}
@@ -136,7 +146,7 @@ func runCase(ctx context.Context, c Case, command []string) (p *play, fault *Fau
 		return p, &Fault{Want: "a server for the case", Got: err.Error()}
 	}
 	defer p.server.close()
-	if p.driver, err = startDriver(ctx, command, p.server.url(), p); err != nil {
+	if p.driver, err = startDriver(ctx, cfg.Command, p.server.url(), p); err != nil {
 		return p, &Fault{Want: "a driver", Got: err.Error()}
 	}
 	fault = p.perform()

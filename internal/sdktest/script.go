@@ -91,7 +91,7 @@ func (p *play) leave(ref string)      { p.tell(fields{"do": "leave", "ref": ref}
 
 // report waits for a report and takes it.
 func (p *play) report(want string, match func(*report) bool) (found report) {
-	p.until(waitTime, want, func() bool {
+	p.soon(want, func() bool {
 		i := slices.IndexFunc(p.reports, func(r report) bool { return match(&r) })
 		if i < 0 {
 			return false
@@ -105,7 +105,7 @@ func (p *play) report(want string, match func(*report) bool) (found report) {
 
 // state waits until the client reports a state, and takes all that were reported before.
 func (p *play) state(name string) (found report) {
-	p.until(waitTime, fmt.Sprintf("the state %q", name), func() bool {
+	p.soon(fmt.Sprintf("the state %q", name), func() bool {
 		for i, r := range p.reports {
 			if r.State != name {
 				continue

@@ -136,7 +136,7 @@ func (c *conn) close(code int) {
 		body = ws.NewCloseFrameBody(ws.StatusCode(code), wire.CloseReason(uint16(code)))
 	}
 	c.write(ws.OpClose, body)
-	c.wait(waitTime, func() bool { return c.over })
+	c.wait(writeTime, func() bool { return c.over })
 	_ = c.nc.Close()
 }
 
@@ -158,7 +158,7 @@ func (c *conn) wait(limit time.Duration, done func() bool) bool { return c.p.wai
 // next waits for the next message, which must have this event.
 func (c *conn) next(event string) *inbound {
 	var m *inbound
-	c.p.until(waitTime, fmt.Sprintf("the client to send %q", event), func() bool {
+	c.p.soon(fmt.Sprintf("the client to send %q", event), func() bool {
 		if len(c.messages) == 0 {
 			return false
 		}
@@ -173,7 +173,7 @@ func (c *conn) next(event string) *inbound {
 
 // some waits for the next message, whatever it is.
 func (c *conn) some() {
-	c.p.until(waitTime, "the client to send something", func() bool { return len(c.messages) > 0 })
+	c.p.soon("the client to send something", func() bool { return len(c.messages) > 0 })
 }
 
 // request waits for the next message, which must be a request with this event.
@@ -198,7 +198,7 @@ func (c *conn) quiet(d time.Duration) {
 // ended waits until the client ends the connection, and returns the code of its close
 // frame, or 1006 if there was none.
 func (c *conn) ended() int {
-	c.p.until(waitTime, "the client to close the connection", func() bool { return c.over })
+	c.p.soon("the client to close the connection", func() bool { return c.over })
 	return c.closeCode
 }
 

@@ -52,7 +52,7 @@ func (s *server) close() {
 }
 
 // arrive waits for the next TCP connection of the client, and answers nothing.
-func (p *play) arrive() *conn { return p.arriveWithin(waitTime) }
+func (p *play) arrive() *conn { return p.arriveWithin(p.patience) }
 
 func (p *play) arriveWithin(limit time.Duration) *conn {
 	var c *conn

@@ -38,7 +38,7 @@ type model struct {
 	private  *ecdh.PrivateKey
 	key      *seal.Key
 	protocol int
-	largest  int // message in bytes; 0 if unknown
+	largest  int  // message in bytes; 0 if unknown
 	heard    bool // something, since the latest heartbeat
 
 	requests
