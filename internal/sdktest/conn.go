@@ -22,8 +22,9 @@ const maxFrame = 4 << 20
 type conn struct {
 	p       *play
 	nc      net.Conn
-	number  int // in the case, from 1
-	at      time.Time
+	number  int       // in the case, from 1
+	at      time.Time // when it was accepted
+	header  []byte    // of the upgrade request
 	readers sync.WaitGroup
 
 	writing sync.Mutex

@@ -199,10 +199,13 @@ func (p *play) gone(exit error) *Fault {
 	return &Fault{Want: "a driver that runs until it is told to exit", Got: got}
 }
 
-// record records a TCP connection.
-func (p *play) record(nc net.Conn) {
+// record records a connection.
+func (p *play) record(nc net.Conn, header []byte, at time.Time) {
 	p.note(func() {
-		c := &conn{p: p, nc: nc, number: len(p.conns) + 1, at: time.Now(), ids: make(map[string]bool), ivs: make(map[string]bool)}
+		c := &conn{
+			p: p, nc: nc, header: header, number: len(p.conns) + 1, at: at,
+			ids: make(map[string]bool), ivs: make(map[string]bool),
+		}
 		p.conns = append(p.conns, c)
 		p.arrived = append(p.arrived, c)
 		p.traceLocked("client connects: %d", c.number)

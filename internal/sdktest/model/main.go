@@ -1,7 +1,6 @@
 // Command model is a client that follows all rules of sdk/SPEC.md except those about pages,
 // together with its driver. The tests of package sdktest use it to check that each case can
-// be passed, and, with a flaw that the environment variable SDKTEST_FLAW names, that it can
-// be failed. It is not meant for applications: what it does takes place in one goroutine,
+// be passed, and, with a flaw that its arguments name, that it can be failed. It is not meant for applications: what it does takes place in one goroutine,
 // and an error of writing is noticed by reading.
 package main
 
@@ -10,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/ignis-go/ignis/wire"
@@ -58,8 +58,8 @@ func defaults() settings {
 }
 
 func main() {
-	m := newModel(os.Getenv("IGNIS_URL"), os.Getenv("SDKTEST_FLAW"))
-	m.print(map[string]any{"lacks": []string{}})
+	m := newModel(os.Getenv("IGNIS_URL"), strings.Join(os.Args[1:], " "))
+	m.introduce()
 	go m.read()
 	for !m.exited {
 		(<-m.todo)()
@@ -67,6 +67,23 @@ func main() {
 	if m.flaw == "lingers" && m.number > 0 {
 		time.Sleep(time.Minute)
 	}
+}
+
+// introduce says that the client lacks nothing.
+func (m *model) introduce() {
+	lacks := []string{}
+	switch m.flaw {
+	case "does not introduce itself":
+		m.print(map[string]any{"state": "idle"})
+		return
+	case "lacks courage":
+		lacks = append(lacks, "courage")
+	case "ends immediately":
+		os.Exit(0)
+	case "says nothing":
+		time.Sleep(time.Minute)
+	}
+	m.print(map[string]any{"lacks": lacks})
 }
 
 // read reads commands.

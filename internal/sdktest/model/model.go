@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/ecdh"
 	"encoding/json"
@@ -46,6 +47,7 @@ type model struct {
 	throws     map[string]bool
 	refreshing bool
 	again      bool
+	late       bool // for a flaw
 }
 
 func newModel(url, flaw string) *model {
@@ -141,12 +143,19 @@ func (m *model) ask(reason string, f func(command)) {
 func (m *model) dial(n int, credentials json.RawMessage) {
 	data := m.authentication(credentials)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(m.options.ConnectTimeout)*time.Millisecond)
+		limit := time.Duration(m.options.ConnectTimeout) * time.Millisecond
+		if m.flaw == "never gives up" {
+			limit = time.Hour
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		defer cancel()
 		conn, early, _, err := ws.Dial(ctx, m.url)
 		m.todo <- func() {
 			switch {
 			case n != m.number:
+				if err == nil && m.flaw == "uses late sockets" {
+					_ = ws.WriteFrame(conn, ws.MaskFrame(ws.NewTextFrame([]byte(`{"event":"authenticate","data":{}}`))))
+				}
 				if err == nil {
 					_ = conn.Close()
 				}
@@ -155,6 +164,10 @@ func (m *model) dial(n int, credentials json.RawMessage) {
 			default:
 				m.conn = conn
 				m.write(wire.Message{Event: wire.EventAuthenticate, Data: data})
+				if m.flaw == "sends early" {
+					m.write(wire.Message{Event: wire.EventHeartbeat})
+					m.write(wire.Message{Event: "say"})
+				}
 				if m.flaw == "is connected early" {
 					m.print(map[string]any{"state": "connected"})
 				}
@@ -253,7 +266,8 @@ func (m *model) ended(why string, code int) {
 	if m.flaw == "gives up easily" && code != 1001 || m.flaw == "gives up after 4005" && code == 4005 {
 		again = false
 	}
-	if m.options.Reconnect != nil && !*m.options.Reconnect && m.flaw != "always reconnects" || why == "encryption_required" {
+	if m.options.Reconnect != nil && !*m.options.Reconnect && m.flaw != "always reconnects" ||
+		why == "encryption_required" && m.flaw != "reconnects after any code" {
 		again = false
 	}
 	report := map[string]any{"code": why}
@@ -311,7 +325,7 @@ func (m *model) receive(n int, conn net.Conn, early *bufio.Reader) {
 			if n != m.number {
 				return
 			}
-			m.heard = true
+			m.heard = m.heard || m.flaw != "counts messages only" || op == ws.OpText && !bytes.Contains(payload, []byte(`"ack"`))
 			switch {
 			case err != nil && op == ws.OpClose:
 				var closed closeFrame

@@ -133,7 +133,9 @@ func (m *model) beat(every int64) {
 		case m.flaw != "knows no pings":
 			m.frame(ws.OpPing, nil)
 		}
-		m.write(v)
+		if m.flaw != "sends no heartbeats" {
+			m.write(v)
+		}
 		m.after(every, next)
 	}
 	m.after(every, next)
@@ -173,6 +175,12 @@ func (m *model) message(v wire.Message) {
 
 // deliver calls the handlers.
 func (m *model) deliver(v wire.Message) {
+	if m.flaw == "delivers out of order" && len(v.Data)%2 == 0 && !m.late {
+		m.late = true
+		m.after(1, func() { m.deliver(v) })
+		return
+	}
+	m.late = false
 	message := map[string]any{"event": v.Event}
 	if v.Data != nil {
 		message["data"] = v.Data

@@ -197,6 +197,9 @@ func (m *model) finish(r *request, v wire.Message, code string) {
 // loseRequests ends those that were sent, and puts back those that are to be sent again.
 func (m *model) loseRequests() {
 	var again []*request
+	if m.flaw == "forgets requests" {
+		m.order = nil
+	}
 	for _, r := range slices.Clone(m.order) {
 		if (r.retry || m.flaw == "repeats lost requests") && r.done == nil {
 			again = append(again, r)
@@ -214,6 +217,9 @@ func (m *model) loseRequests() {
 
 // fail ends all requests.
 func (m *model) fail(sent, waiting string) {
+	if m.flaw == "forgets requests" {
+		m.order, m.waiting = nil, nil
+	}
 	for _, r := range slices.Clone(m.order) {
 		m.finish(r, wire.Message{}, sent)
 	}

@@ -33,6 +33,9 @@ func (m *model) open(ref, room string) {
 		m.status[room] = ""
 	}
 	m.sync(room)
+	if m.flaw == "wants rooms that were left" {
+		m.handles = append(m.handles, &handle{room: room, told: true})
+	}
 }
 
 func (m *model) leave(ref string) {
@@ -41,6 +44,10 @@ func (m *model) leave(ref string) {
 			h.left = true
 			if m.flaw == "leaves with the first handle" && m.joinedRoom(h.room) {
 				m.change(h.room, wire.EventLeave, "leaving")
+			}
+			if m.flaw == "leaves later" {
+				m.after(100, func() { m.change(h.room, wire.EventLeave, "leaving") })
+				return
 			}
 			m.sync(h.room)
 		}
@@ -71,7 +78,7 @@ func (m *model) sync(room string) {
 	switch wanted := m.wanted(room); {
 	case m.status[room] == "" && wanted:
 		m.change(room, wire.EventJoin, "joining")
-	case m.status[room] == "joined" && !wanted:
+	case m.status[room] == "joined" && !wanted && m.flaw != "never leaves":
 		m.change(room, wire.EventLeave, "leaving")
 	case m.status[room] == "joined":
 		m.tell(room, "")
