@@ -46,7 +46,10 @@ func (m *model) leave(ref string) {
 				m.change(h.room, wire.EventLeave, "leaving")
 			}
 			if m.flaw == "leaves later" {
-				m.after(100, func() { m.change(h.room, wire.EventLeave, "leaving") })
+				data, _ := wire.EncodeData(map[string][]string{"rooms": {h.room}})
+				m.after(100, func() {
+					m.transmit(&request{event: wire.EventLeave, data: data, done: func(wire.Message, string) {}})
+				})
 				return
 			}
 			m.sync(h.room)
