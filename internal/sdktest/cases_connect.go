@@ -55,7 +55,7 @@ func states(p *play) {
 
 func statesReconnect(p *play) {
 	p.session().cut()
-	if r := p.state("waiting"); r.RetryIn == nil || *r.RetryIn < 0 || *r.RetryIn > 60 {
+	if r := p.state("waiting"); r.RetryIn == nil || *r.RetryIn < -1 || *r.RetryIn > 60 {
 		p.fail("retryIn from 0 to 60 in the state waiting", r.String())
 	}
 	p.connected()

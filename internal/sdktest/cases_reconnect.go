@@ -2,6 +2,7 @@ package sdktest
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -202,68 +203,75 @@ func (p *play) notBefore(from time.Time, d time.Duration) *conn {
 	return c
 }
 
+// delayed cuts a connection and waits for the next one, which must not come before the
+// delay that the client reports. It returns that delay in milliseconds.
+func (p *play) delayed(c *conn) (next *conn, millis float64) {
+	cut := time.Now()
+	c.cut()
+	r := p.state("waiting")
+	if r.RetryIn == nil {
+		p.rule("C1").fail("retryIn in the state waiting", r.String())
+	}
+	return p.notBefore(cut, time.Duration(*r.RetryIn)*time.Millisecond), *r.RetryIn
+}
+
 func delayLimit(p *play) {
 	p.begin(options(fields{"minDelay": 50, "maxDelay": 100}))
+	c := p.arrive()
 	for range 12 { // without the limit, the later delays would be up to 100 s
-		p.arrive().cut()
+		var delay float64
+		if c, delay = p.delayed(c); delay > 100 {
+			p.fail("delays of at most 100 ms", fmt.Sprint(delay))
+		}
 	}
 }
 
 func delaySpread(p *play) {
 	const limit, least = 400, 20 // milliseconds
 	p.begin(options(fields{"minDelay": limit, "maxDelay": limit}))
-	p.arrive().cut()
-	var low, high time.Duration
-	for i := range 6 {
-		cut := time.Now()
-		c := p.arrive()
-		d := c.at.Sub(cut)
-		if i == 0 {
-			low, high = d, d
-		}
-		low, high = min(low, d), max(high, d)
-		c.cut()
+	var delays []float64
+	c := p.arrive()
+	for range 6 {
+		var delay float64
+		c, delay = p.delayed(c)
+		delays = append(delays, delay)
 	}
-	if high-low < least*time.Millisecond {
-		p.fail(fmt.Sprintf("random delays from 0 to %d ms", limit), fmt.Sprintf("six delays from %v to %v", low, high))
+	if slices.Max(delays)-slices.Min(delays) < least {
+		p.fail(fmt.Sprintf("random delays from 0 to %d ms", limit), fmt.Sprint(delays))
 	}
 }
 
 func backoffGrows(p *play) {
 	const shortest = 20 // milliseconds
 	p.begin(options(fields{"minDelay": shortest, "maxDelay": 1280, "stableAfter": 60_000}))
-	c := p.welcome()
-	for range 10 {
-		c.cut()
-		cut := time.Now()
-		if c = p.welcome(); c.at.Sub(cut) > 4*shortest*time.Millisecond {
+	c := p.connected()
+	for range 12 {
+		var delay float64
+		if c, delay = p.delayed(c); delay > shortest {
 			return // a client that resets the delay never waits so long
 		}
+		c.admit()
+		p.state("connected")
 	}
-	p.fail("delays that grow while connections do not last", fmt.Sprintf("ten delays of less than %d ms", 4*shortest))
+	p.fail("delays that grow while connections do not last", fmt.Sprintf("twelve delays of at most %d ms", shortest))
 }
 
 func backoffReset(p *play) {
 	const shortest = 20 // milliseconds
 	p.begin(options(fields{"minDelay": shortest, "maxDelay": 600_000, "stableAfter": 100}))
+	c := p.arrive()
 	for range 6 {
-		p.arrive().cut()
+		c, _ = p.delayed(c)
 	}
 	for range 4 {
-		c := p.welcome()
-		p.rest(300 * time.Millisecond)
-		c.cut()
-		cut := time.Now()
+		c.admit()
+		p.state("connected")
+		p.rest(absence) // longer than stableAfter
+		var delay float64
 		// Without a reset, the delay would be up to 1280 ms, then 2560 ms, and so on.
-		next := p.arrive()
-		if d := next.at.Sub(cut); d > 600*time.Millisecond {
-			p.fail(fmt.Sprintf("a delay of at most %d ms after a connection that lasted", shortest), d.String())
+		if c, delay = p.delayed(c); delay > shortest {
+			p.fail(fmt.Sprintf("a delay of at most %d ms after a connection that lasted", shortest), fmt.Sprint(delay))
 		}
-		next.upgrade()
-		next.auth = next.next("authenticate")
-		next.greet()
-		p.rest(300 * time.Millisecond)
-		next.cut()
 	}
 }
 

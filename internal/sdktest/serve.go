@@ -29,9 +29,20 @@ func encode(v any) json.RawMessage {
 // accept accepts the client's next connection and waits for authenticate.
 func (p *play) accept() *conn {
 	c := p.arrive()
+	c.authenticate()
+	return c
+}
+
+// authenticate opens a connection and waits for authenticate.
+func (c *conn) authenticate() {
 	c.upgrade()
 	c.auth = c.next(wire.EventAuthenticate)
-	return c
+}
+
+// admit is authenticate, and sends connected.
+func (c *conn) admit() {
+	c.authenticate()
+	c.greet()
 }
 
 // welcome is accept, and sends connected.
