@@ -31,7 +31,7 @@ const maxParallel = 64
 func (sdktestCmd) Help() string {
 	return `The driver is a program that connects a client library, in any language, to its standard input and output. Each case starts it once, with the address of a scripted server on this machine in the environment variable IGNIS_URL. sdk/SPEC.md contains the rules that clients follow, and how to write a driver.
 
-Each line is the result of a case: ok, FAILED (with the rule, what was expected and what came) or skipped (the driver says that the client lacks a feature). All cases together take less than half a minute.
+Each line is the result of a case: ok, FAILED (with the rule, what was expected and what came) or skipped (the driver says that the client lacks a feature). All cases together take a few seconds, and up to half a minute if the driver starts slowly.
 
 Exit codes: 0 no case failed; 1 at least one failed, or the driver does not work; 2 usage error.
 

@@ -114,8 +114,7 @@ func bufferExpired(p *play) {
 	p.send("s1", 1)
 	p.fails("s1", "expired")
 	p.connect()
-	c := p.welcome()
-	p.works(c, "s2")
+	p.works(p.connected(), "s2")
 }
 
 func bufferTooLarge(p *play) {

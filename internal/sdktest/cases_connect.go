@@ -130,7 +130,7 @@ func connectTimeoutHandshake(p *play) {
 }
 
 func connectTimeoutProvider(p *play) {
-	p.begin(provided(), options(fields{"connectTimeout": 150}))
+	p.begin(provided(), options(fields{"connectTimeout": 1500}))
 	p.asked("connect")
 	p.state("waiting")
 	p.provide(p.asked("connect"), token("t"))

@@ -141,7 +141,7 @@ func requestOrder(p *play) {
 
 // works checks that requests are answered.
 func (p *play) works(c *conn, ref string) {
-	p.send(ref, "works")
+	p.send(ref, "works", fields{"timeout": 10_000})
 	m := c.request("say")
 	m.wantData("works")
 	c.ack(m)
