@@ -94,6 +94,10 @@ var importRules = map[string]importRule{
 	"internal/memnet":    {},
 	"internal/redistest": {own: []string{"internal/childproc", "internal/testprog"}},
 	"internal/testprog":  {},
+	"internal/sdktest/model": {
+		own:     []string{"wire", "seal"},
+		modules: []string{"github.com/gobwas/ws"},
+	},
 }
 
 // linkRules lists all other modules that are linked into a program which imports the

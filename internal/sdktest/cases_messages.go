@@ -211,8 +211,11 @@ func (p *play) inOrder(n int) {
 func dataKinds(p *play) {
 	c := p.session()
 	for _, data := range []any{
-		fields{}, []any{}, "", "ä\u2028\U0001F600", 0, -1.5, true, false,
-		fields{"a": fields{"b": []any{nil, "c"}}}, strings.Repeat("x", 100_000),
+		fields{},
+		[]any{},
+		"", "ä\u2028\U0001F600", 0, -1.5, true, false,
+		fields{"a": fields{"b": []any{nil, "c"}}},
+		strings.Repeat("x", 100_000),
 	} {
 		c.send("say", data)
 		p.delivered("", "say", data)
