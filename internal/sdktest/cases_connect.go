@@ -117,7 +117,7 @@ func connectedState(p *play) {
 }
 
 func connectTimeout(p *play) {
-	p.begin(options(fields{"connectTimeout": 200}))
+	p.begin(options(fields{"connectTimeout": 1500}))
 	p.accept().ended()
 	p.noState(0, "connected")
 }

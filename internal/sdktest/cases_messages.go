@@ -107,7 +107,7 @@ func messageCases() []Case {
 		newCase("error-event", "F3", "", "reports an error event without an id", errorEvent),
 		newCase("handler-throws", "F4", "handlers", "is not affected by a handler that throws", handlerThrows),
 		newCase("order", "M7", "", "delivers messages in order, and before the end", order),
-		newCase("data", "F2", "", "delivers data of any kind unchanged", dataKinds),
+		newCase("data", "F5", "", "delivers data of any kind unchanged", dataKinds),
 	}
 }
 

@@ -97,7 +97,7 @@ func flaws() map[string]string {
 		"uses late answers":               "close-late-message close-connecting login-other-user login-late-answer",
 		"uses late sockets":               "login-late-socket",
 		"uses one key pair":               "encrypted-new-key",
-		"waits for ever":                  "buffer-expired",
+		"waits forever":                   "buffer-expired",
 		"waits in any case":               "connect-while-waiting",
 		"wants rooms that were left":      "open-and-leave",
 	}

@@ -171,13 +171,28 @@ func (p *play) perform() (fault *Fault) {
 			panic(v)
 		}
 	}()
-	first := p.report("the features that the client lacks, as the first line", func(*report) bool { return true })
-	if p.lacks = first.Lacks; p.lacks == nil {
-		p.rule("").fail(`{"lacks":[...]} as the first line`, first.String())
-	}
+	p.introduction()
 	p.c.play(p)
 	p.finish()
 	return nil
+}
+
+// introduction waits for the first line of the driver. It allows more time than for other
+// lines, because several drivers start at the same time.
+func (p *play) introduction() {
+	by := p.by
+	var first report
+	p.rule("").until(3*p.patience, "the features that the client lacks, as the first line", func() bool {
+		if len(p.reports) == 0 {
+			return false
+		}
+		first, p.reports = p.reports[0], p.reports[1:]
+		return true
+	})
+	if p.lacks = first.Lacks; p.lacks == nil {
+		p.fail(`{"lacks":[...]} as the first line`, first.String())
+	}
+	p.rule(by)
 }
 
 // finish ends the driver and checks what remains.

@@ -150,10 +150,11 @@ func TestBadDrivers(t *testing.T) {
 		}
 	}
 	for flaw, want := range map[string]string{
-		"does not introduce itself": `expected {"lacks":[...]} as the first line`,
-		"lacks courage":             `lacks "courage", which is not a feature`,
-		"ends immediately":          "its end with exit code 0",
-		"says nothing":              "expected the features that the client lacks, as the first line within 2s",
+		"does not introduce itself":    `expected {"lacks":[...]} as the first line`,
+		"lacks courage":                `lacks "courage", which is not a feature`,
+		"ends in the middle of a line": "its last line has no end",
+		"ends immediately":             "its end with exit code 0",
+		"says nothing":                 "expected the features that the client lacks, as the first line within 6s",
 	} {
 		if results, err := tryPlay(t.Context(), driver, flaw, anyCase); err == nil || !strings.Contains(err.Error(), want) || results != nil {
 			t.Errorf("a driver that %s: %v, want %s", flaw, err, want)

@@ -230,7 +230,7 @@ func (c *conn) stays(d time.Duration) {
 	})
 }
 
-// joins waits for a join or leave request and returns its rooms.
+// rooms waits for a join or leave request and returns its rooms.
 func (c *conn) rooms(event string) (m *inbound, rooms []string) {
 	m = c.next(event)
 	var data struct {

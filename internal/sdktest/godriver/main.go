@@ -93,6 +93,6 @@ func (p *printer) print(report map[string]any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if _, err := p.out.Write(append(text, '\n')); err != nil {
-		os.Exit(1) // nobody reads any longer
+		os.Exit(1) // the reader has gone
 	}
 }

@@ -78,6 +78,9 @@ func (m *model) introduce() {
 		return
 	case "lacks courage":
 		lacks = append(lacks, "courage")
+	case "ends in the middle of a line":
+		fmt.Print(`{"lacks":[`)
+		os.Exit(0)
 	case "ends immediately":
 		os.Exit(0)
 	case "says nothing":

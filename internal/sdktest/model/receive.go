@@ -63,13 +63,13 @@ func (m *model) greeted(v wire.Message) {
 		Expires         time.Time       `json:"expires"`
 	}
 	_ = v.Decode(&data)
-	if m.setup.Encryption && (data.ServerPublicKey != "" || m.flaw != "continues unencrypted") {
+	if m.setup.Encryption {
 		info := m.setup.Info
 		if m.flaw == "knows no info" {
 			info = ""
 		}
 		key, err := seal.Complete(m.private, data.ServerPublicKey, data.Salt, info)
-		if err != nil {
+		if err != nil && m.flaw != "continues unencrypted" {
 			m.violated(ws.StatusPolicyViolation, "encryption_required")
 			return
 		}

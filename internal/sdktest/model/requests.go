@@ -51,12 +51,12 @@ func (m *model) send(r *request) {
 	case m.state == "connected":
 		m.transmit(r)
 	default:
-		m.wait4connection(r)
+		m.hold(r)
 	}
 }
 
-// wait4connection puts a request in the buffer.
-func (m *model) wait4connection(r *request) {
+// hold puts a request in the buffer.
+func (m *model) hold(r *request) {
 	size := func() (n int) {
 		for _, r := range m.waiting {
 			n += len(r.data)
@@ -71,7 +71,7 @@ func (m *model) wait4connection(r *request) {
 		m.finish(m.waiting[0], wire.Message{}, "buffer_full")
 	}
 	m.waiting = append(m.waiting, r)
-	if m.flaw == "waits for ever" {
+	if m.flaw == "waits forever" {
 		return
 	}
 	r.timer = time.AfterFunc(time.Duration(m.options.ExpiresAfter)*time.Millisecond, func() {
