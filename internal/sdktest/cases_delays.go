@@ -223,13 +223,13 @@ func heartbeatFlood(p *play) {
 }
 
 func heartbeatReconnect(p *play) {
-	p.begin(options(fields{"heartbeat": 200}))
+	p.begin(options(fields{"heartbeat": 400}))
 	for range 5 {
 		c := p.connected()
 		c.beats(1)
 		c.cut()
 	}
 	c := p.connected()
-	c.notBeats(9, time.Second) // five, and some that were late; with old timers, thirty
+	c.notBeats(8, time.Second) // up to five, and some that were late; with old timers, 15 or more
 	c.beats(1)
 }
