@@ -17,7 +17,7 @@ import (
 const (
 	// maxLine and maxLines limit what a driver prints in one case.
 	maxLine  = 1 << 20
-	maxLines = 20_000
+	maxLines = 5_000
 	// maxStderr is how much of the end of its standard error is kept.
 	maxStderr = 4 << 10
 	// maxCommands is the maximum number of commands that a driver has not read yet.

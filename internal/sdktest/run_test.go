@@ -140,8 +140,8 @@ func TestBadDrivers(t *testing.T) {
 	for flaw, want := range map[string]string{
 		"crashes":            "exit status 3: panic: out of luck",
 		"prints nonsense":    "connecting... (not a JSON object)",
-		"prints a long line": "at most 20000 lines of at most 1048576 bytes",
-		"floods":             "at most 20000 lines of at most 1048576 bytes",
+		"prints a long line": "at most 5000 lines of at most 1048576 bytes",
+		"floods":             "at most 5000 lines of at most 1048576 bytes",
 	} {
 		for _, r := range play(t, driver, flaw, func(name string) bool { return name == "connected" || name == "request" }) {
 			if r.Outcome != failed || r.Fault.Rule != "" || !strings.Contains(r.Fault.String(), want) {
