@@ -66,12 +66,18 @@ var importRules = map[string]importRule{
 		modules: []string{"github.com/gobwas/ws", "github.com/golang-jwt/jwt/v5", "github.com/redis/rueidis"},
 	},
 	"cmd/ignis": {
-		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "httpapi", "internal/app", "internal/configfile", "internal/doctor", "internal/filewatch", "internal/herd", "internal/listen", "internal/logarea", "internal/memory", "internal/observe", "internal/printable", "internal/strictjson", "promignis", "redisbus", "emitter", "emitter/httppublisher", "client", "cron", "cron/rediscron", "webhook"},
+		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "httpapi", "internal/app", "internal/configfile", "internal/doctor", "internal/filewatch", "internal/herd", "internal/listen", "internal/logarea", "internal/memory", "internal/nearest", "internal/observe", "internal/printable", "internal/sdktest", "internal/strictjson", "promignis", "redisbus", "emitter", "emitter/httppublisher", "client", "cron", "cron/rediscron", "webhook"},
 		modules: []string{
 			"github.com/alecthomas/kong",
 			"go.yaml.in/yaml/v3",
 		},
 	},
+
+	"internal/sdktest": {
+		own:     []string{"wire", "seal", "internal/childproc", "internal/printable"},
+		modules: []string{"github.com/gobwas/ws"},
+	},
+	"internal/sdktest/godriver": {own: []string{"wire", "client"}},
 
 	"internal/configfile": {own: []string{"internal/nearest"}, modules: []string{"go.yaml.in/yaml/v3"}},
 	"internal/strictjson": {own: []string{"wire"}},
@@ -89,6 +95,10 @@ var importRules = map[string]importRule{
 	"internal/memnet":    {},
 	"internal/redistest": {own: []string{"internal/childproc", "internal/testprog"}},
 	"internal/testprog":  {},
+	"internal/sdktest/model": {
+		own:     []string{"wire", "seal"},
+		modules: []string{"github.com/gobwas/ws"},
+	},
 }
 
 // linkRules lists all other modules that are linked into a program which imports the

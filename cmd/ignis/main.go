@@ -10,6 +10,7 @@
 //	ignis bench --url ws://127.0.0.1:8080/ws           measure a server
 //	ignis emit room lobby notice '{"text":"hello"}'    send through Redis
 //	ignis cron run jobs.yaml                           emit events on schedules
+//	ignis sdktest -- node driver.mjs                   test a client library
 //	ignis cron next "30 2 * * *" --tz Europe/Paris     list when a schedule is due
 //
 // Run ignis COMMAND --help for the flags. Every flag can be set by an environment
@@ -64,6 +65,7 @@ type cli struct {
 	APIKey  apiKeyCmd  `cmd:"" name:"api-key" help:"Make keys of the HTTP API."`
 	Access  accessCmd  `cmd:"" help:"Find out what the access rules of a configuration file allow."`
 	Doctor  doctorCmd  `cmd:"" help:"Find out what would go wrong: examine settings, Redis, limits of the system, certificates, keys, webhook and proxies."`
+	SDKTest sdktestCmd `cmd:"" name:"sdktest" help:"Test a client library against the rules that clients follow."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

@@ -1,6 +1,6 @@
 // Package childproc starts processes that end together with the process that started them,
 // even if that process is killed, or reaches the time limit of go test and cannot clean up.
-// It replaces os/exec in tests and benchmarks:
+// It replaces os/exec in tests, benchmarks and the command ignis sdktest:
 //
 //	cmd := childproc.Command("redis-server", "--port", "7000")
 //	err := cmd.Start()
@@ -8,7 +8,7 @@
 // This relies on the kernel and works on Linux only. On other systems a Cmd behaves like
 // an exec.Cmd.
 //
-// Only tests and benchmarks import this package.
+// Nothing that runs in production imports this package.
 package childproc
 
 import (
