@@ -3,7 +3,7 @@
 FUZZTIME ?= 30s
 BENCH ?= .
 
-.PHONY: help test test-extra check fmt fuzz bench memory bench-compare interop setup build mutate
+.PHONY: help test test-extra check fmt fuzz bench memory bench-compare interop setup build mutate sdk
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ interop: setup ## test against the original Ignis on Bun; needs Node.js and npm
 		echo 'make interop: install Node.js and npm, which are needed to install the original Ignis' >&2; exit 1; }
 	cd interop && npm ci --no-audit --no-fund
 	cd interop && go test -race -count=1 ./...
+	cd sdk/ts && npm ci --no-audit --no-fund --loglevel error && npm run --silent test:reference
+
+sdk: ## check and test the client in sdk/ts; needs Node.js and npm
+	@scripts/sdk.sh
 
 setup: ## install redis-server and a C compiler, on Debian
 	@scripts/setup.sh
