@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { container } from './support/dom.mjs'
-import { fakeServer, settle } from './support/server.mjs'
+import { fakeServer, settle } from './support/automatic.mjs'
 import { act, createElement as h, StrictMode, useState, startTransition, Suspense, use } from 'react'
 import { createRoot } from 'react-dom/client'
 import { renderToString } from 'react-dom/server'

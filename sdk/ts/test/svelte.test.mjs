@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { container } from './support/dom.mjs'
-import { fakeServer, settle } from './support/server.mjs'
+import { fakeServer, settle } from './support/automatic.mjs'
 import { Chat, flushSync, get, ignisStore, mount, roomStore, unmount } from './support/svelte.mjs'
 import { Client } from '../dist/index.js'
 

@@ -1,67 +1,98 @@
-// A server without a network: it accepts every client and every room, and answers every request.
+// The real server, as a process, and a proxy that does to connections what networks do.
 
-/** Returns a server and the WebSocket class that reaches it. */
-export function fakeServer({ refuse = [], close } = {}) {
-  const server = { WebSocket: FakeWebSocket, refuse, close, frames: [], sockets: new Set(), emit, drop, sent }
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import net from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
-  /** Sends a message to all clients. */
-  function emit(frame) {
-    for (const socket of server.sockets) socket.receive(frame)
-  }
+const repository = fileURLToPath(new URL('../../../..', import.meta.url))
+let binary
 
-  /** Loses all connections. */
-  function drop(code = 1006) {
-    for (const socket of [...server.sockets]) socket.end(code)
-  }
-
-  /** The data of the messages of an event that arrived. */
-  function sent(event) {
-    return server.frames.filter((frame) => frame.event === event).map(({ data }) => data)
-  }
-
-  function handle(socket, frame) {
-    const { event, data, id } = frame
-    if (event !== 'heartbeat') server.frames.push(frame)
-    if (event === 'authenticate') {
-      if (server.close) return socket.end(server.close)
-      server.sockets.add(socket)
-      const connected = { id: 'c' + server.sent(event).length, time: new Date().toISOString(), protocol: 2, heartbeat: 90_000, maxPayload: 131_072 }
-      return socket.receive({ event: 'connected', data: connected })
-    }
-    if (id !== undefined) socket.receive({ event: 'ack', id, data: reply(event, data) })
-  }
-
-  function reply(event, data) {
-    if (event !== 'join') return event === 'leave' ? undefined : data
-    const [joined, refused] = [false, true].map((wanted) => data.rooms.filter((room) => server.refuse.includes(room) === wanted))
-    return { rooms: joined.map((room) => ({ room })), refused: refused.map((room) => ({ room, code: 'forbidden' })) }
-  }
-
-  function FakeWebSocket() {
-    const socket = {
-      readyState: 0,
-      bufferedAmount: 0,
-      send: (text) => queueMicrotask(() => handle(socket, JSON.parse(text))),
-      receive: (frame) => queueMicrotask(() => socket.readyState === 1 && socket.onmessage?.({ data: JSON.stringify(frame) })),
-      close: (code = 1000) => socket.end(code),
-      end(code) {
-        if (socket.readyState === 3) return
-        socket.readyState = 3
-        server.sockets.delete(socket)
-        queueMicrotask(() => socket.onclose?.({ code, reason: '' }))
-      },
-    }
-    queueMicrotask(() => {
-      socket.readyState = 1
-      socket.onopen?.()
-    })
-    return socket
-  }
-
-  return server
+/** Builds the server once, or uses the one in the environment variable SERVER_BINARY. */
+function build() {
+  if (binary) return binary
+  if (process.env.SERVER_BINARY) return (binary = process.env.SERVER_BINARY)
+  const folder = mkdtempSync(join(tmpdir(), 'ignis-sdk-'))
+  process.on('exit', () => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'ignis')
+  const { status, stderr } = spawnSync('go', ['build', '-o', path, './cmd/ignis'], { cwd: repository, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`go build: ${stderr}`)
+  return (binary = path)
 }
 
-/** Waits until everything that needs no time has happened. */
-export async function settle() {
-  for (let i = 0; i < 5; i++) await new Promise((resolve) => setTimeout(resolve))
+/** Starts a server in development mode, and stops it after the test. */
+export async function startServer(t, { port = 0, args = [], mode = ['--dev'] } = {}) {
+  const process = spawn(build(), ['serve', ...mode, '--listen', `127.0.0.1:${port}`, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  const address = await new Promise((resolve, reject) => {
+    const read = (chunk) => {
+      output += chunk
+      const found = /127\.0\.0\.1:(\d+)/.exec(output)
+      if (found && /listening|serving/.test(output)) resolve(Number(found[1]))
+    }
+    process.stdout.on('data', read)
+    process.stderr.on('data', read)
+    process.on('exit', () => reject(new Error(`the server ended: ${output}`)))
+  })
+  const stop = (signal = 'SIGKILL') =>
+    new Promise((resolve) => {
+      if (process.exitCode !== null || process.signalCode) return resolve()
+      process.on('exit', resolve)
+      process.kill(signal)
+    })
+  t.after(() => stop())
+  return { port: address, url: `ws://127.0.0.1:${address}/ws`, stop, output: () => output }
+}
+
+/** A TCP proxy. Its methods apply to the connections that are open. */
+export async function startProxy(t, target) {
+  const pairs = new Set()
+  const proxy = {
+    refuse: false, // new connections end immediately
+    delay: 0, // milliseconds for each chunk in each direction
+    accepted: 0,
+    /** Ends all connections without a close frame. */
+    cut() {
+      for (const { client, server } of pairs) {
+        client.destroy()
+        server.destroy()
+      }
+    },
+    /** Lets nothing through any more, but keeps the connections open. */
+    stall() {
+      for (const pair of pairs) pair.stalled = true
+    },
+    count: () => pairs.size,
+  }
+  const listener = net.createServer((client) => {
+    proxy.accepted++
+    if (proxy.refuse) return client.destroy()
+    const server = net.connect(target.port, '127.0.0.1')
+    const pair = { client, server, stalled: false }
+    pairs.add(pair)
+    const pipe = (from, to) => {
+      from.on('data', (chunk) => {
+        const forward = () => pair.stalled || to.write(chunk)
+        if (proxy.delay) setTimeout(forward, proxy.delay)
+        else forward()
+      })
+      from.on('end', () => pair.stalled || to.end())
+      from.on('error', () => to.destroy())
+      from.on('close', () => {
+        pairs.delete(pair)
+        if (!pair.stalled) to.destroy()
+      })
+    }
+    pipe(client, server)
+    pipe(server, client)
+  })
+  await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve))
+  t.after(() => {
+    listener.close()
+    proxy.cut()
+  })
+  proxy.url = `ws://127.0.0.1:${listener.address().port}/ws`
+  return proxy
 }
