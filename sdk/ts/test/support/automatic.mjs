@@ -28,7 +28,9 @@ export function fakeServer({ refuse = [], close } = {}) {
       const connected = { id: 'c' + server.sent(event).length, time: new Date().toISOString(), protocol: 2, heartbeat: 90_000, maxPayload: 131_072 }
       return socket.receive({ event: 'connected', data: connected })
     }
-    if (id !== undefined) socket.receive({ event: 'ack', id, data: reply(event, data) })
+    if (id === undefined) return
+    const answer = event === 'say' && server.answer ? server.answer(frame) : { event: 'ack', data: reply(event, data) }
+    if (answer) socket.receive({ ...answer, id })
   }
 
   function reply(event, data) {
