@@ -6,9 +6,10 @@ import { sharedClient } from '../dist/tabs.js'
 
 /** Waits until fn returns something. Channels between tabs take some time. */
 async function until(fn) {
-  for (;;) {
+  for (const deadline = Date.now() + 10_000; ; ) {
     const value = fn()
     if (value) return value
+    if (Date.now() > deadline) throw new Error(`not true: ${fn}`)
     await new Promise((resolve) => setTimeout(resolve, 1))
   }
 }

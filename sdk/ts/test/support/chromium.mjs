@@ -11,8 +11,8 @@ import { join } from 'node:path'
 const path = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const flags = ['--headless', '--remote-debugging-pipe', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 
-/** Why tests with Chromium are skipped, or false. With TEST_REQUIRE_CHROMIUM=1 they fail instead. */
-export const skip = existsSync(path) || process.env.TEST_REQUIRE_CHROMIUM === '1' ? false : 'Chromium is missing'
+/** Why tests with Chromium are skipped, or false. With TEST_REQUIRE_BROWSER=1 they fail instead. */
+export const skip = existsSync(path) || process.env.TEST_REQUIRE_BROWSER === '1' ? false : 'Chromium is missing'
 
 /** Starts Chromium, and returns the function that opens a tab. It ends after the test. */
 export async function startChromium(t) {
