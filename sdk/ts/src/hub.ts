@@ -77,7 +77,7 @@ export function createHub(name: string, client: Client, signal: AbortSignal): vo
     if (state === 'connected') peers.forEach(greet)
     if (!closed && previous !== 'connected') return
     // The client wrote the reason that the server sent into its message.
-    const said = /\(\d+(?:: (.*))?\)/.exec(reason?.message ?? '')
+    const said = /: \d{4}(?: "(.*)")?/.exec(reason?.message ?? '')
     const code = reason?.closeCode ?? (!closed ? 1006 : reason?.code === 'encryption_required' ? 4004 : 4006)
     end([...peers.values()].filter((peer) => closed || peer.state === 'connected'), code, said ? (said[1] ?? '') : (reason?.message ?? ''))
   }

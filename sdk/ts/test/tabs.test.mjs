@@ -136,7 +136,7 @@ test('refused credentials close all tabs, and other credentials open them again'
   const asked = []
   const clients = tabs(t, server, 2, { token: ({ reason }) => (asked.push(reason), 'old') })
   const [first, second] = clients.map((client) => client.connect())
-  await assert.rejects(first, { code: 'rejected', closeCode: 4003, message: /^The connection was closed \(4003\); check the credentials/ })
+  await assert.rejects(first, { code: 'rejected', closeCode: 4003, message: /^The connection was closed: 4003 "bad token"; check the credentials/ })
   await assert.rejects(second, { code: 'rejected' })
   assert.deepEqual(asked, ['connect', 'rejected'])
   assert.deepEqual(clients.map(({ state }) => state), ['closed', 'closed'])

@@ -50,7 +50,7 @@ export function fakeServer({ refuse = [], close } = {}) {
         if (socket.readyState === 3) return
         socket.readyState = 3
         server.sockets.delete(socket)
-        queueMicrotask(() => socket.onclose?.({ code, reason: '' }))
+        queueMicrotask(() => socket.onclose?.({ code, reason: code === 4003 ? 'bad token' : '' }))
       },
     }
     queueMicrotask(() => {
