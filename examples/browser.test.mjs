@@ -1,12 +1,20 @@
-// Runs the examples for browsers with the real server and, where they have a page, in Chromium.
+// Runs the examples for browsers, and the pages in README.md and docs/browser.md, with the real server
+// in Chromium.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { createHmac, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import http from 'node:http'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { skip, startChromium } from '../sdk/ts/test/support/chromium.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
 
 async function freePort() {
   const server = createServer().listen(0, '127.0.0.1')
@@ -16,33 +24,56 @@ async function freePort() {
   return port
 }
 
-/** Starts an example as a user does, apart from the ports, and returns the URL of its page. */
-async function start(t, name) {
-  const [port, ignis] = [await freePort(), await freePort()]
-  const env = { ...process.env, PORT: String(port), SERVER: `127.0.0.1:${ignis}` }
-  const child = spawn(process.execPath, [fileURLToPath(new URL('start.mjs', import.meta.url)), name], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+/** Runs a program until the test ends, waits until the URLs answer, and returns what ends it. */
+async function run(t, urls, command, args, env = {}) {
+  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   const exited = once(child, 'exit')
   child.stdout.on('data', (text) => (output += text))
   child.stderr.on('data', (text) => (output += text))
-  t.after(async () => {
-    child.kill('SIGINT')
+  const stop = async (signal = 'SIGINT') => {
+    child.kill(signal)
     await exited
-  })
-  const url = `http://localhost:${port}/`
-  for (const needed of [url, `http://127.0.0.1:${ignis}/readyz`]) await answers(needed, () => child.exitCode === null || assert.fail(output))
-  return { url, ignis: `127.0.0.1:${ignis}` }
+  }
+  t.after(() => stop())
+  for (const url of urls) {
+    while (!(await fetch(url).catch(() => ({}))).ok) {
+      if (child.exitCode !== null) assert.fail(output)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+  return stop
 }
 
-/** Waits until a URL answers. */
-async function answers(url, check) {
-  for (;;) {
-    check()
-    const { ok } = await fetch(url).catch(() => ({}))
-    if (ok) return
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
+/** Starts an example as a user does, apart from the ports, and returns the URL of its page. */
+async function start(t, name) {
+  const [port, ignis] = [await freePort(), `127.0.0.1:${await freePort()}`]
+  const url = `http://localhost:${port}/`
+  const script = fileURLToPath(new URL('start.mjs', import.meta.url))
+  await run(t, [url, `http://${ignis}/readyz`], process.execPath, [script, name], { PORT: String(port), SERVER: ignis })
+  return { url, ignis }
 }
+
+/** Serves a page until the test ends, and returns its URL. */
+async function serve(t, page) {
+  const server = http.createServer((_request, response) => response.setHeader('Content-Type', 'text/html').end(page))
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  return `http://localhost:${server.address().port}/`
+}
+
+/** The program, which is built if the environment does not name it. */
+function program() {
+  if (process.env.TEST_PROGRAM) return process.env.TEST_PROGRAM
+  execFileSync('go', ['build', '-o', 'bin/ignis', './cmd/ignis'], { cwd: root })
+  return join(root, 'bin/ignis')
+}
+
+/** The last code block of a language in a document. */
+const block = (file, language) => [...readFileSync(join(root, file), 'utf8').matchAll(new RegExp('```' + language + '\\n(.*?)```', 'gs'))].at(-1)[1]
 
 const text = (tab, expected) => tab.until((expected) => document.body.innerText.includes(expected), expected)
 
@@ -98,3 +129,53 @@ test('node-backend', { skip }, async (t) => {
   assert.equal((await fetch(url + 'token', { method: 'POST' })).status, 401)
   assert.equal((await fetch(`http://${ignis}/api/v1/publish`, { method: 'POST' })).status, 401)
 })
+
+test('the page in README.md', { skip }, async (t) => {
+  const ignis = `127.0.0.1:${await freePort()}`
+  const page = block('README.md', 'html')
+  assert.ok(page.trim().split('\n').length <= 15)
+  const startServer = () => run(t, [`http://${ignis}/readyz`], program(), ['serve', '--dev', '--listen', ignis])
+  const stop = await startServer()
+  const url = await serve(t, page.replaceAll('127.0.0.1:8080', ignis))
+  const open = await startChromium(t)
+  const [first, second] = [await open(url), await open(url)]
+  for (const tab of [first, second]) await tab.until(() => lobby.state === 'joined')
+  const write = (words) =>
+    first.evaluate((words) => {
+      text.value = words
+      text.dispatchEvent(new Event('change'))
+    }, words)
+  await write('hello')
+  await text(second, 'ann: hello')
+  await stop('SIGKILL')
+  await first.until(() => client.state !== 'connected')
+  await write('written meanwhile')
+  await startServer()
+  await text(first, 'ann: written meanwhile')
+})
+
+test('the chat in docs/browser.md that was moved from Socket.IO', { skip }, async (t) => {
+  const ignis = `127.0.0.1:${await freePort()}`
+  const folder = mkdtempSync(join(tmpdir(), 'ignis-docs-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const elements = '<!doctype html><p id="shown"></p><form id="form"><input id="input" aria-label="Message"></form>'
+  const secret = randomBytes(16).toString('hex')
+  const show = 'const show = (text) => shown.append(text + "\\n")'
+  const script = `const token = '${sign(secret, 'ann')}'; ${show}; ${block('docs/browser.md', 'js')}`.replaceAll('127.0.0.1:8080', ignis)
+  const url = await serve(t, `${elements}<script src="http://${ignis}/ignis.js"></script><script>${script}</script>`)
+  writeFileSync(join(folder, 'ignis.yaml'), block('docs/browser.md', 'yaml').replace('http://localhost:8000', new URL(url).origin))
+  writeFileSync(join(folder, 'jwt.secret'), secret)
+  await run(t, [`http://${ignis}/readyz`], program(), ['serve', '--config', join(folder, 'ignis.yaml'), '--jwt-secret-file', join(folder, 'jwt.secret'), '--listen', ignis])
+  const open = await startChromium(t)
+  const [first, second] = [await open(url), await open(url)]
+  for (const tab of [first, second]) await tab.until(() => lobby.state === 'joined')
+  await enter(first, 'Message', 'hello')
+  await text(second, 'ann: hello')
+  await first.until(() => input.value === '')
+})
+
+function sign(secret, user) {
+  const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const signed = `${encode({ alg: 'HS256' })}.${encode({ sub: user, exp: Math.floor(Date.now() / 1000) + 300 })}`
+  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
+}
