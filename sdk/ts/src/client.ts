@@ -8,7 +8,7 @@ import { createRequests, failure, refusal } from './requests.js'
 import { createRooms, deferred, type Room } from './rooms.js'
 import type { Link } from './socket.js'
 import { now, type Cancel } from './timers.js'
-import type { Ask, Connected, EventName, Message, Options, Provided, SendArguments, SendOptions, State, StateChange, WebSocketClass } from './types.js'
+import type { Ask, Connected, EventName, Message, Options, Provided, SendArguments, SendOptions, State, StateChange } from './types.js'
 
 /** A client of an Ignis server. It connects when `connect` is called, and again when it has to. */
 export class Client<Events extends object = Record<string, unknown>> {
@@ -50,24 +50,12 @@ export class Client<Events extends object = Record<string, unknown>> {
 
   /** In browsers, the URL may be relative to that of the page. */
   constructor(url: string | URL, options: Options = {}) {
-    const { token, credentials, reconnect, requestTimeout = 10_000 } = options
+    const { token, credentials } = options
     const provided = (credentials ?? token) instanceof Function
     const emitter = createEmitter(report)
-    const requests = createRequests({ maxMessages: 100, maxBytes: 262_144, expiresAfter: 30_000, policy: 'reject', ...options.buffer }, requestTimeout)
+    const requests = createRequests(options)
     const rooms = createRooms(requests, send, report)
-    const connection = (this.#connection = createConnection(
-      {
-        WebSocket: globalThis.WebSocket as WebSocketClass | undefined,
-        connectTimeout: 15_000,
-        heartbeat: 30_000,
-        ...options,
-        url,
-        credentials: provide,
-        provided,
-        reconnect: reconnect !== false && { minDelay: 500, maxDelay: 30_000, stableAfter: 10_000, ...reconnect },
-      },
-      { changed, received, report },
-    ))
+    const connection = (this.#connection = createConnection({ ...options, url, provide, provided }, { changed, received, report }))
     const changes: StateChange[] = [] // that listeners have not heard of yet
     let connecting: ReturnType<typeof deferred> | undefined
     let unwatch: Cancel | undefined
@@ -101,9 +89,7 @@ export class Client<Events extends object = Record<string, unknown>> {
       const { state, previous } = change
       const closed = state === 'closed' ? change.reason : undefined
       if (state === 'connected') {
-        requests.use(connection.link!)
-        rooms.rejoin()
-        requests.flush()
+        requests.opened(connection.link!, rooms.rejoin)
         ;(connecting ??= deferred()).settle()
       } else if (closed || previous === 'connected') {
         rooms.lost(closed)
@@ -130,7 +116,7 @@ export class Client<Events extends object = Record<string, unknown>> {
       } else if (id !== undefined) requests.answered(frame)
       else if (event === 'error') report(refusal(data))
       else if (event === 'expiring') void refresh(link)
-      else if (event === 'draining') link.draining = now() + (data as { retryAfter: number }).retryAfter
+      else if (event === 'draining') link.draining = now() + (data as { retryAfter: number } | undefined)?.retryAfter!
     }
 
     /** Sends new credentials before the session ends. The clock of this machine is not asked. */

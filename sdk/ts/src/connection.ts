@@ -1,7 +1,7 @@
 import { IgnisError, type End } from './errors.js'
 import { createLink, type Link, type LinkConfig, type LinkOwner } from './socket.js'
 import { after, now, type Cancel } from './timers.js'
-import type { Ask, Connected, ReconnectOptions, State, StateChange } from './types.js'
+import type { Ask, Connected, State, StateChange } from './types.js'
 
 /** What can happen to a connection. */
 export type Input = 'connect' | 'opened' | 'lost' | 'ended' | 'due' | 'suspend' | 'resume' | 'close'
@@ -19,7 +19,6 @@ const machine: { readonly [state in State]: { readonly [input in Input]?: State 
 export interface ConnectionConfig extends LinkConfig {
   /** Whether the credentials come from a function, which may return others. */
   readonly provided: boolean
-  readonly reconnect: Required<ReconnectOptions> | false
 }
 
 /** Whom a connection tells what happens. */
@@ -41,7 +40,8 @@ export interface Connection {
 
 /** Keeps a connection to a server, and decides when to connect and when to stop. */
 export function createConnection(config: ConnectionConfig, { changed, received, report }: ConnectionOwner): Connection {
-  const { reconnect } = config
+  const { provided, reconnect } = config
+  const { minDelay = 500, maxDelay = 30_000, stableAfter = 10_000 } = reconnect || {}
   let cancel: Cancel | undefined // the timer for the next attempt
   let reason: Ask['reason'] = 'connect'
   let failures = 0
@@ -89,11 +89,11 @@ export function createConnection(config: ConnectionConfig, { changed, received, 
     ended({ error, final, credentials, after = 0 }: End) {
       const { link } = self
       // Other credentials are asked for once, until there is a connection.
-      const other = credentials && config.provided && (link!.reason !== 'rejected' || link!.connected)
-      if (!reconnect || (final && !other)) return happen('ended', { reason: error })
+      const other = credentials && provided && (link!.reason !== 'rejected' || link!.connected)
+      if (reconnect === false || (final && !other)) return happen('ended', { reason: error })
       if (credentials) reason = 'rejected'
-      if (now() - link!.since! >= reconnect.stableAfter) failures = 0
-      const random = Math.random() * Math.min(reconnect.maxDelay, reconnect.minDelay * 2 ** failures++)
+      if (now() - link!.since! >= stableAfter) failures = 0
+      const random = Math.random() * Math.min(maxDelay, minDelay * 2 ** failures++)
       notBefore = link!.draining ?? now() + after
       wait(error, link!.draining ? Math.max(notBefore - now(), 0) : final ? 0 : after + random)
     },

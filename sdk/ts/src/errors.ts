@@ -44,7 +44,7 @@ export interface End extends Omit<CloseCode, 'error' | 'hint'> {
   readonly error: IgnisError
 }
 
-const unreachable: CloseCode = { error: 'unreachable', hint: 'check the URL, the network and the allowed origins' }
+const unreachable: CloseCode = { error: 'unreachable', hint: 'check the URL, the network and the origin' }
 
 /** Reports what a close code means. connected tells whether there was a connection. */
 export function closed(code: number, said: string, connected: unknown): End {

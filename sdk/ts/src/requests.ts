@@ -2,7 +2,7 @@ import { IgnisError, type ErrorCode } from './errors.js'
 import { downgrade, encode, size, type Frame } from './frames.js'
 import type { Link } from './socket.js'
 import { deadline, type Cancel } from './timers.js'
-import type { BufferOptions, SendOptions } from './types.js'
+import type { Options, SendOptions } from './types.js'
 
 /** Called once with the result of a request. */
 export type Done = (error: IgnisError | undefined, reply?: unknown) => void
@@ -18,17 +18,14 @@ interface Request {
   end(error?: IgnisError, reply?: unknown): void
 }
 
-/** Above this many bytes that wait to be sent, volatile messages are dropped. */
-const congested = 65536
-
 const texts = {
   lost: 'The connection was lost; the request may have been carried out',
-  timeout: 'There was no answer in time; the request may have been carried out',
+  timeout: 'No answer in time; the request may have been carried out',
   closed: 'The client is closed',
-  expired: 'There was no connection in time',
+  expired: 'No connection in time',
   buffer_full: 'The buffer is full',
   aborted: 'Canceled',
-  too_large: 'The message is too large for the server',
+  too_large: 'The message is too large',
 } satisfies { [code in ErrorCode]?: string }
 
 /** Sends messages and keeps those that wait: for a connection, or for an answer. */
@@ -37,17 +34,16 @@ export interface Requests {
   send(event: string, data: unknown, options?: SendOptions): Promise<unknown>
   /** Sends a message of the protocol on the current connection. There is no time limit for the answer. */
   call(event: string, data: unknown, done: Done): void
-  /** Uses this connection from now on. */
-  use(link: Link): void
-  /** Sends everything that waits. */
-  flush(): void
+  /** Uses this connection from now on, and sends everything that waits, but calls first before that. */
+  opened(link: Link, first: () => void): void
   /** Handles an answer. Those to requests that have already ended are ignored. */
   answered(frame: Frame): void
   /** The connection ended. With an error, there will not be another one by itself. */
   lost(closed?: IgnisError): void
 }
 
-export function createRequests({ maxMessages, maxBytes, expiresAfter, policy }: Required<BufferOptions>, answerTimeout: number): Requests {
+export function createRequests({ requestTimeout = 10_000, buffer = {} }: Options): Requests {
+  const { maxMessages = 100, maxBytes = 262_144, expiresAfter = 30_000, policy = 'reject' } = buffer
   // In the order of the calls, which is also the order in which they are sent.
   const requests = new Map<string, Request>()
   // IDs differ between clients too, so that a server can recognize a message that is sent again.
@@ -59,7 +55,7 @@ export function createRequests({ maxMessages, maxBytes, expiresAfter, policy }: 
   function add(event: string, data: unknown, options: SendOptions, bound: boolean, done: Done): void {
     const id = prefix + count++
     const text = encode(event, data, options.room, id)
-    const { signal, retry, timeout = answerTimeout, expiresAfter: limit = expiresAfter } = options
+    const { signal, retry, timeout = requestTimeout, expiresAfter: limit = expiresAfter } = options
     let handed = false // to a connection
     let sent = false // so the server may have received it
     let since: number // when it began to wait for a connection, on the wall clock
@@ -129,17 +125,18 @@ export function createRequests({ maxMessages, maxBytes, expiresAfter, policy }: 
     send: (event, data, options = {}) =>
       new Promise((resolve, reject) => {
         if (!options.volatile) return add(event, data, options, false, (error, reply) => (error ? reject(error) : resolve(reply)))
-        if (link && link.waiting() <= congested) {
+        if (link && !link.congested()) {
           const text = encode(event, data, options.room)
           link.send(link.protocol > 1 ? text : downgrade(text), () => {})
         }
         resolve(undefined)
       }),
     call: (event, data, done) => add(event, data, { timeout: Infinity }, true, done),
-    use(newLink) {
+    opened(newLink, first) {
       link = newLink
+      first()
+      requests.forEach(({ transmit }) => transmit())
     },
-    flush: () => requests.forEach(({ transmit }) => transmit()),
     answered: ({ event, data, id }) => requests.get(id!)?.end(event === 'error' ? refusal(data) : undefined, data),
     lost(closed) {
       link = undefined
@@ -151,7 +148,7 @@ export function createRequests({ maxMessages, maxBytes, expiresAfter, policy }: 
 /** The error that the server sent. */
 export function refusal(data: unknown): IgnisError {
   const { code = 'invalid', message = code } = (data ?? {}) as { code?: ErrorCode; message?: string }
-  return new IgnisError(code, 'The server refused: ' + message)
+  return new IgnisError(code, 'Refused: ' + message)
 }
 
 export function failure(code: keyof typeof texts, cause?: unknown): IgnisError {

@@ -1,19 +1,14 @@
 import { closed, IgnisError, type End } from './errors.js'
 import { encode, parse, size, type Frame } from './frames.js'
-import type { Channel, Encryption } from './seal.js'
+import type { Channel } from './seal.js'
 import { after, deadline, now } from './timers.js'
-import type { Ask, Connected, WebSocketClass, WebSocketLike } from './types.js'
+import type { Ask, Connected, Options, WebSocketClass, WebSocketLike } from './types.js'
 
 /** What a link needs to know. */
-export interface LinkConfig {
+export interface LinkConfig extends Omit<Options, 'credentials'> {
   readonly url: string | URL
-  readonly WebSocket: WebSocketClass | undefined
-  readonly connectTimeout: number
-  readonly heartbeat: number
-  readonly software?: object
-  readonly encryption?: Encryption
   /** Returns the data of the event `authenticate`. */
-  credentials(ask: Ask): Promise<object>
+  provide(ask: Ask): Promise<object>
 }
 
 /** Whom a link tells what happens, until it is dropped. */
@@ -42,8 +37,8 @@ export interface Link {
   since?: number
   /** When to connect again, on the monotonic clock, if the server has announced that it goes away. */
   draining?: number
-  /** The number of bytes that wait to be sent. */
-  waiting(): number
+  /** Whether so much waits to be sent that volatile messages are dropped. */
+  congested(): boolean
   /** Sends a message, sealed if the connection is encrypted, and reports what became of it. */
   send(text: string, done: (outcome: Outcome) => void): void
   /** Asks the server for a sign of life. The connection is lost if none arrives in time. */
@@ -61,9 +56,11 @@ const violation = 1008
  * timer and no socket, and tells nobody anything, so it cannot affect its successor.
  */
 export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['reason']): Link {
+  const { url, provide, encryption, software, connectTimeout = 15_000, heartbeat: interval = 30_000 } = config
+  const { WebSocket = globalThis.WebSocket as WebSocketClass | undefined } = config
   const abort = new AbortController()
   const { signal } = abort
-  const link: Link = { reason, signal, connected: undefined, protocol: 1, waiting: () => socket?.bufferedAmount ?? 0, send, probe, drop }
+  const link: Link = { reason, signal, connected: undefined, protocol: 1, congested: () => socket!.bufferedAmount > 65_536, send, probe, drop }
 
   let socket: (WebSocketLike & { terminate?(): void }) | undefined
   // What the server announced in protocol 2.
@@ -73,7 +70,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
   let again = false // whether it was asked once more
   let channel: Channel | undefined // if the connection is encrypted
   // The timer of the attempt, and then that of the heartbeat.
-  let cancel = deadline(config.connectTimeout, () => fail('unreachable', 'Cannot connect in time'))
+  let cancel = deadline(connectTimeout, () => fail('unreachable', 'Cannot connect: timeout'))
 
   // Not now: the function that returns the credentials may close the client.
   queueMicrotask(start)
@@ -83,10 +80,10 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
     let final = false
     try {
       if (signal.aborted) return
-      const data = await config.credentials({ reason, signal })
+      const data = await provide({ reason, signal })
       final = true
       if (signal.aborted) return
-      channel = await config.encryption?.prepare()
+      channel = await encryption?.prepare()
       if (!signal.aborted) open(data)
     } catch (cause) {
       const error = new IgnisError(final ? 'unreachable' : 'unavailable', `Cannot connect: ${cause}`, cause)
@@ -96,11 +93,10 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
   }
 
   function open(credentials: object): void {
-    const { WebSocket } = config
     if (!WebSocket) throw new Error('pass the option WebSocket')
-    socket = new WebSocket(String(config.url))
+    socket = new WebSocket(String(url))
     socket.onopen = () => {
-      put(encode('authenticate', { protocol: 2, client: config.software, ...credentials, ...channel?.fields }))
+      put(encode('authenticate', { protocol: 2, client: software, ...credentials, ...channel?.fields }))
     }
     socket.onmessage = ({ data }: { data: string }) => {
       asked = 0
@@ -118,7 +114,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
   function receive(text: string): void {
     if (signal.aborted) return
     const frame = parse(text)
-    if (!frame) owner.report(new IgnisError('protocol', 'The server sent something else than a message'))
+    if (!frame) owner.report(new IgnisError('protocol', 'Not a message'))
     else if (link.connected) owner.received(frame)
     else if (frame.event === 'connected') {
       const data = frame.data as Connected | undefined
@@ -135,7 +131,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
    * after the first half, and must have been answered after the second one.
    */
   function wait(): void {
-    const half = Math.max(Math.min(config.heartbeat, heartbeat / 2) / 2, 100)
+    const half = Math.max(Math.min(interval, heartbeat / 2) / 2, 100)
     cancel()
     cancel = after(half, (late) => {
       const overdue = asked > 0 && now() - asked >= Math.max(half, 1000)
@@ -151,7 +147,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
     const at = now()
     // In protocol 1 the server does not answer, so silence proves nothing.
     if (link.protocol > 1) asked ||= at
-    put(JSON.stringify({ event: 'heartbeat', id: asked ? 'h' + at : undefined }))
+    put(encode('heartbeat', undefined, undefined, asked ? 'h' + at : undefined))
     wait()
   }
 
