@@ -2,8 +2,12 @@ import { hold, lockOf, openChannel, randomId, type ToSockets } from './channel.j
 import type { Client } from './client.js'
 import { IgnisError } from './errors.js'
 import { encode, parse, type Frame } from './frames.js'
+import { refusal } from './requests.js'
 import type { Room } from './rooms.js'
 import type { Message, SendOptions, StateChange } from './types.js'
+
+// What clients put before the text of a server: that of the tab does it again.
+const prefix = refusal({ message: '' }).message
 
 /** A socket of a tab. */
 interface Peer {
@@ -93,8 +97,7 @@ export function createHub(name: string, client: Client, signal: AbortSignal): vo
       if (id !== undefined) tell([peer], { text: encode('ack', reply, undefined, id) })
     }
     const refuse = ({ code, message }: IgnisError) => {
-      // The client of the tab says again that it was the server.
-      if (id !== undefined) tell([peer], { text: encode('error', { code, message: message.replace('The server refused: ', '') }, undefined, id) })
+      if (id !== undefined) tell([peer], { text: encode('error', { code, message: message.replace(prefix, '') }, undefined, id) })
     }
     const rooms = (data as { rooms?: string[] } | undefined)?.rooms ?? []
     if (event === 'authenticate') authenticate(peer)
