@@ -198,3 +198,38 @@ test('without Web Locks, each client has its own connection', async (t) => {
   clients[0].closeAll()
   assert.deepEqual(clients.map(({ state }) => state), ['closed', 'connected'])
 })
+
+test('while leaders and connections come and go, each request is settled and none is sent twice', async (t) => {
+  const server = fakeServer()
+  const clients = tabs(t, server, 4)
+  const heard = clients.map(() => [])
+  clients.forEach((client, i) => client.room('a').on('moved', (n) => heard[i].push(n)))
+  await connect(clients)
+  const results = []
+  const codes = new Set()
+  for (let step = 0; step < 400; step++) {
+    const client = clients[step % 4]
+    const n = step
+    results.push(client.send('say', n).then((reply) => assert.equal(reply, n), ({ code }) => codes.add(code)))
+    if (step % 23 === 5) server.drop()
+    if (step % 31 === 7) {
+      const leaving = clients[step % 3] // the last one stays
+      leaving.close()
+      leaving.connect()
+    }
+    if (step % 3 === 0) await new Promise((resolve) => setTimeout(resolve))
+    server.emit({ event: 'moved', data: n, room: 'a' })
+  }
+  await Promise.all(results)
+  assert.deepEqual([...codes].filter((code) => code !== 'lost' && code !== 'closed'), [])
+  await until(() => clients.every(({ state }) => state === 'connected'))
+  const sent = server.sent('say')
+  assert.equal(new Set(sent).size, sent.length)
+  for (const numbers of heard) assert.deepEqual(numbers, [...new Set(numbers)].sort((a, b) => a - b), 'once, in order')
+  const rooms = clients.map((client) => client.room('a').joined)
+  await Promise.all(rooms)
+  const before = heard.map(({ length }) => length)
+  server.emit({ event: 'moved', data: 1000, room: 'a' })
+  await until(() => heard.every(({ length }, i) => length === before[i] + 1))
+  assert.equal(server.sockets.size, 1)
+})
