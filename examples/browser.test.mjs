@@ -125,7 +125,7 @@ test('node-backend', { skip }, async (t) => {
   await enter(ann, 'What to order', 'tea')
   for (const tab of [ann, other]) await text(tab, 'your order: tea, accepted')
   await text(other, 'someone ordered tea')
-  // Who is not logged in gets no token, and the server wants one.
+  // A visitor who is not logged in gets no token, and the HTTP API requires a key.
   assert.equal((await fetch(url + 'token', { method: 'POST' })).status, 401)
   assert.equal((await fetch(`http://${ignis}/api/v1/publish`, { method: 'POST' })).status, 401)
 })

@@ -187,6 +187,23 @@ test('a tab that loses a room by a refresh learns of it', async (t) => {
   assert.deepEqual([leader.state, own.state, server.sockets.size], ['connected', 'joined', 1])
 })
 
+test('tabs share a connection to a server of protocol 1', async (t) => {
+  const server = fakeServer({ protocol: 1 })
+  const clients = tabs(t, server, 2)
+  await connect(clients)
+  const heard = []
+  const room = clients[1].room('a')
+  room.on('say', (data, message) => heard.push(message))
+  clients[0].room('b').on('say', () => heard.push('in the other room'))
+  await room.joined
+  assert.equal(await room.send('say', { text: 'hi' }), undefined)
+  assert.deepEqual(server.frames.at(-1), { event: 'say', data: { room: 'a', text: 'hi' } })
+  server.emit({ event: 'say', data: { room: 'a', text: 'hello' } })
+  await until(() => heard.length)
+  assert.deepEqual(heard.map(({ data, room }) => [data.text, room]), [['hello', 'a']])
+  assert.equal(server.sent('authenticate').length, 1)
+})
+
 test('without Web Locks, each client has its own connection', async (t) => {
   const { locks } = navigator
   t.after(() => (navigator.locks = locks))

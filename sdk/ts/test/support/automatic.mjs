@@ -1,7 +1,8 @@
-// A server without a network: it accepts every client and every room, and answers every request.
+// A server without a network: it accepts every client and every room, and answers every request,
+// in protocol 2.
 
 /** Returns a server and the WebSocket class that reaches it. */
-export function fakeServer({ refuse = [], close } = {}) {
+export function fakeServer({ refuse = [], close, protocol = 2 } = {}) {
   const server = { WebSocket: FakeWebSocket, refuse, close, frames: [], sockets: new Set(), emit, drop, sent }
 
   /** Sends a message to all clients. */
@@ -25,7 +26,7 @@ export function fakeServer({ refuse = [], close } = {}) {
     if (event === 'authenticate') {
       if (server.close) return socket.end(server.close)
       server.sockets.add(socket)
-      const connected = { id: 'c' + server.sent(event).length, time: new Date().toISOString(), protocol: 2, heartbeat: 90_000, maxPayload: 131_072 }
+      const connected = { id: 'c' + server.sent(event).length, time: new Date().toISOString(), ...(protocol === 2 && { protocol, heartbeat: 90_000, maxPayload: 131_072 }) }
       return socket.receive({ event: 'connected', data: connected })
     }
     if (id === undefined) return
