@@ -34,15 +34,15 @@ export function openChannel(name: string, receive: (note: Note) => void): { post
 }
 
 /** Calls held once this tab has the lock, which it keeps until the signal is aborted. */
-export function hold(name: string, signal: AbortSignal, held: () => void): void {
+export function hold(name: string, signal: AbortSignal, held: () => void, { steal = false, stolen = () => {} } = {}): void {
   const keep = () =>
     new Promise<void>((resolve) => {
       if (signal.aborted) return resolve()
       held()
       signal.addEventListener('abort', () => resolve())
     })
-  // It rejects if it is aborted while waiting.
-  navigator.locks.request(name, { signal }, keep).catch(() => {})
+  // It rejects if it is aborted while waiting, or if another tab steals the lock.
+  navigator.locks.request(name, steal ? { steal } : { signal }, keep).catch(() => signal.aborted || stolen())
 }
 
 /** The name of the lock that a socket holds while it is open. The browser releases it with the tab. */

@@ -1,7 +1,8 @@
 // Several tabs of one origin share one connection. Each tab has a client, whose WebSocket leads to
 // the hub. The hub is in the tab that holds a lock, has a client with the real connection, and plays
-// the server for all tabs, its own included. When that tab ends, the next one gets the lock. For the
-// clients this is a connection that was lost, so all that they promise still holds.
+// the server for all tabs, its own included. When that tab ends, the next one gets the lock, and a
+// visible tab to which the hub does not answer steals it. For the clients this is a connection that
+// was lost, so all that they promise still holds.
 
 import { hold, openChannel } from './channel.js'
 import { Client } from './client.js'
@@ -40,12 +41,14 @@ export function sharedClient<Events extends object = Record<string, unknown>>(
   const { token: _token, credentials: _credentials, encryption: _encryption, ...own } = options
   const client = new Client<Events>(url, {
     ...own,
-    WebSocket: tabSocket(name),
+    // Some browsers stop tabs in the background without telling them.
+    WebSocket: tabSocket(name, () => active && lead(active.signal, true)),
     connectTimeout: Infinity, // the hub has its own
     reconnect: options.reconnect !== false && { minDelay: 50, maxDelay: 500 },
   })
   const errors = new Set<(error: IgnisError) => void>()
   let active: AbortController | undefined
+  let term: AbortController | undefined // from when this tab wants to lead until it no longer does
 
   client.onState(({ state }) => {
     if (state === 'closed' || state === 'suspended') {
@@ -61,14 +64,30 @@ export function sharedClient<Events extends object = Record<string, unknown>>(
   function stand(signal: AbortSignal): void {
     const channel = openChannel(name, ({ closeAll }) => closeAll && client.close())
     signal.addEventListener('abort', channel.close)
-    hold(name, signal, () => {
+    lead(signal)
+  }
+
+  /** Leads from when no other tab does, or now if steal is true, until another tab steals the lead. */
+  function lead(signal: AbortSignal, steal = false): void {
+    const current = new AbortController()
+    const end = () => current.abort()
+    term?.abort()
+    term = current
+    signal.addEventListener('abort', end)
+    const begin = () => {
       const connection = new Client(url, options)
       connection.onError((error) => {
         if (!errors.size) console.error(error)
         errors.forEach((listener) => listener(error))
       })
-      createHub(name, connection, signal)
-    })
+      createHub(name, connection, current.signal)
+    }
+    const stolen = () => {
+      end()
+      signal.removeEventListener('abort', end)
+      lead(signal)
+    }
+    hold(name, current.signal, begin, { steal, stolen })
   }
 
   const { onError } = client

@@ -1,10 +1,17 @@
 import { hold, lockOf, openChannel, randomId, type Note } from './channel.js'
+import { deadline, type Cancel } from './timers.js'
 import type { WebSocketClass, WebSocketLike } from './types.js'
 
 type Listener = ((event: never) => unknown) | null
 
-/** Returns a class of sockets that lead to the hub, in this tab or another one. */
-export function tabSocket(name: string): WebSocketClass {
+/** A hub that works answers immediately. */
+const patience = 5000
+
+/**
+ * Returns a class of sockets that lead to the hub, in this tab or another one. It calls stalled if
+ * there is no answer from there.
+ */
+export function tabSocket(name: string, stalled: () => void): WebSocketClass {
   return class TabSocket implements WebSocketLike {
     readyState = 0
     readonly bufferedAmount = 0
@@ -17,8 +24,10 @@ export function tabSocket(name: string): WebSocketClass {
     readonly #open = new AbortController()
     #hub: string | undefined
     #held = false
+    #cancel!: Cancel
 
     constructor() {
+      this.#wait()
       hold(lockOf(name, this.#id), this.#open.signal, () => {
         this.#held = true
         this.#ask()
@@ -31,6 +40,14 @@ export function tabSocket(name: string): WebSocketClass {
 
     close(code = 1000): void {
       this.#end(code, '')
+    }
+
+    /** Waits for the hub. A tab that is not visible has time, and its timers are not precise. */
+    #wait(): void {
+      this.#cancel = deadline(patience, () => {
+        if (!globalThis.document?.hidden) stalled()
+        this.#wait()
+      })
     }
 
     #ask(): void {
@@ -48,6 +65,7 @@ export function tabSocket(name: string): WebSocketClass {
       if (end) this.#end(end.code, end.reason)
       else if (text !== undefined) call(this.onmessage, { data: text })
       else if (!this.readyState) {
+        this.#cancel()
         this.#hub = hub
         this.readyState = 1
         call(this.onopen, {})
@@ -57,6 +75,7 @@ export function tabSocket(name: string): WebSocketClass {
     #end(code: number, reason: string): void {
       if (this.readyState === 3) return
       this.readyState = 3
+      this.#cancel()
       this.#channel.close()
       this.#open.abort()
       call(this.onclose, { code, reason })

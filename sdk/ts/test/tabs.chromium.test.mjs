@@ -6,14 +6,14 @@ import { servePages, skip, startChromium } from './support/chromium.mjs'
 import { startProxy, startServer } from './support/server.mjs'
 
 /** Opens tabs that share a connection and are in a room; the first one leads. */
-async function open(t, count) {
+async function open(t, count, options) {
   const server = await startServer(t)
   const proxy = await startProxy(t, server)
   const origin = await servePages(t)
   const openTab = await startChromium(t)
   const add = async () => {
     const tab = await openTab(origin)
-    await tab.evaluate(join, proxy.url)
+    await tab.evaluate(join, proxy.url, options)
     await tab.until(() => lobby.state === 'joined')
     return tab
   }
@@ -23,10 +23,10 @@ async function open(t, count) {
 }
 
 /** In a page: connects and joins the room. */
-async function join(url) {
+async function join(url, options) {
   const { sharedClient } = await import('/dist/tabs.js')
   Object.assign(globalThis, { heard: [], results: [], states: [] })
-  globalThis.client = sharedClient(url, { token: 'ann', reconnect: { minDelay: 20, maxDelay: 100 } })
+  globalThis.client = sharedClient(url, { token: 'ann', reconnect: { minDelay: 20, maxDelay: 100 }, ...options })
   client.onState(({ state, missed }) => states.push(state + (missed ? ' missed' : '')))
   client.connect()
   globalThis.lobby = client.room('lobby')
@@ -105,6 +105,21 @@ test('requests without an answer are lost with the leader, also those of its own
   await again(tabs, id)
   assert.deepEqual(await all(tabs, 'results'), [['lost', 'lost'], ['lost', 'lost']])
   await talk(tabs, 'hello ')
+})
+
+test('a leader that hangs loses the lead, and follows when it is back', { skip }, async (t) => {
+  const { tabs, proxy, id } = await open(t, 2, { heartbeat: 2000 })
+  const [leader, other] = tabs
+  await leader.call('Debugger.enable')
+  const hanging = leader.evaluate('debugger') // until it is resumed
+  await again([other], id)
+  await talk([other], 'alone ')
+  await leader.call('Debugger.resume')
+  await hanging
+  await again([leader], id)
+  await leader.evaluate('heard.splice(0)') // its old connection may have received what it missed
+  await talk(tabs, 'both ')
+  await connections(proxy, 1)
 })
 
 test('a leader in the back/forward cache hands over, and follows when it is back', { skip }, async (t) => {

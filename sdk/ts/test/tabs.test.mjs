@@ -187,6 +187,26 @@ test('a tab that loses a room by a refresh learns of it', async (t) => {
   assert.deepEqual([leader.state, own.state, server.sockets.size], ['connected', 'joined', 1])
 })
 
+test('a tab that does not react loses the lead', async (t) => {
+  const server = fakeServer()
+  const [first, second] = tabs(t, server, 2)
+  const name = `ignis ${new URL('ws://fake/' + t.name).href} `
+  const hanging = navigator.locks.request(name, {}, () => new Promise(() => {})) // a tab without a hub
+  const robbed = assert.rejects(hanging, { name: 'AbortError' })
+  await connect([first, second])
+  await robbed
+  assert.equal(server.sockets.size, 1)
+  // The first tab leads now. When it is robbed in turn, it follows.
+  const before = second.id
+  const stop = new AbortController()
+  const third = navigator.locks.request(name, { steal: true }, () => new Promise((resolve) => stop.signal.addEventListener('abort', resolve)))
+  await until(() => server.sockets.size === 0)
+  stop.abort()
+  await third
+  await until(() => [first, second].every(({ state, id }) => state === 'connected' && id !== before))
+  assert.equal(server.sockets.size, 1)
+})
+
 test('tabs share a connection to a server of protocol 1', async (t) => {
   const server = fakeServer({ protocol: 1 })
   const clients = tabs(t, server, 2)

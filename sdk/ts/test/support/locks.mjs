@@ -2,7 +2,7 @@
 
 const queues = new Map() // the requests by name, of which the first has the lock
 
-function request(name, { signal } = {}, callback) {
+function request(name, { signal, steal }, callback) {
   const queue = queues.get(name) ?? []
   queues.set(name, queue)
   return new Promise((resolve, reject) => {
@@ -21,8 +21,14 @@ function request(name, { signal } = {}, callback) {
       entry.granted = true
       queueMicrotask(async () => {
         resolve(await callback({ name }))
-        leave()
+        if (queue[0] === entry) leave()
       })
+    }
+    entry.reject = reject
+    if (steal) {
+      queue.shift()?.reject(new DOMException('stolen', 'AbortError'))
+      queue.unshift(entry)
+      return entry()
     }
     if (signal?.aborted) return reject(signal.reason)
     signal?.addEventListener('abort', abort)
