@@ -50,3 +50,7 @@ setup: ## install redis-server and a C compiler, on Debian
 
 build: ## build the program bin/ignis
 	go build -trimpath -o bin/ignis ./cmd/ignis
+
+.PHONY: examples
+examples: ## run the examples for browsers in Chromium
+	@scripts/examples.sh

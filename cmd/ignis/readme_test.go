@@ -13,7 +13,7 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// readme contains the README and the commands in it.
+// readme contains the README, docs/program.md and the commands in them.
 type readme struct {
 	text     string
 	commands []string // the lines of its sh blocks
@@ -21,14 +21,14 @@ type readme struct {
 
 func readReadme(t *testing.T) readme {
 	t.Helper()
-	r := readme{text: doctest.Read(t, "README.md")}
+	r := readme{text: doctest.Read(t, "README.md") + doctest.Read(t, "docs/program.md")}
 	for _, b := range doctest.Blocks(r.text, "sh") {
 		r.commands = append(r.commands, strings.Split(strings.TrimSpace(b.Text), "\n")...)
 	}
 	return r
 }
 
-// args returns the arguments of the README's command that begins with prefix, split as by a
+// args returns the arguments of the first command that begins with prefix, split as by a
 // shell. replace contains pairs of texts to replace.
 func (r readme) args(t *testing.T, prefix string, replace ...string) []string {
 	t.Helper()

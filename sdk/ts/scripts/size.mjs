@@ -6,6 +6,11 @@ import { bundle } from './bundle.mjs'
 const budgets = [
   ['client', "export { Client } from './src/index.ts'", 5000],
   ['client and encryption', "export { Client } from './src/index.ts'; export { encryption } from './src/encryption.ts'", 6500],
+  ['client and tabs', "export { Client } from './src/index.ts'; export { sharedClient } from './src/tabs.ts'", 7500],
+  // Without the client, of which an application has only one.
+  ['react', "export * from './src/react.ts'", 900, { external: ['react'] }],
+  ['svelte', "export * from './src/svelte.ts'", 800, { external: ['svelte'] }],
+  ['vue', "export * from './src/vue.ts'", 900, { external: ['vue'] }],
   ['dist/ignis.js', "export * from './src/global.ts'", 6500, { format: 'iife', globalName: 'Ignis' }],
 ]
 

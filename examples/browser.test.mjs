@@ -1,0 +1,181 @@
+// Runs the examples for browsers, and the pages in README.md and docs/browser.md, with the real server
+// in Chromium.
+
+import assert from 'node:assert/strict'
+import { execFileSync, spawn } from 'node:child_process'
+import { createHmac, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import http from 'node:http'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { skip, startChromium } from '../sdk/ts/test/support/chromium.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address()
+  server.close()
+  return port
+}
+
+/** Runs a program until the test ends, waits until the URLs answer, and returns what ends it. */
+async function run(t, urls, command, args, env = {}) {
+  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  const exited = once(child, 'exit')
+  child.stdout.on('data', (text) => (output += text))
+  child.stderr.on('data', (text) => (output += text))
+  const stop = async (signal = 'SIGINT') => {
+    child.kill(signal)
+    await exited
+  }
+  t.after(() => stop())
+  for (const url of urls) {
+    while (!(await fetch(url).catch(() => ({}))).ok) {
+      if (child.exitCode !== null) assert.fail(output)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+  return stop
+}
+
+/** Starts an example as a user does, apart from the ports, and returns the URL of its page. */
+async function start(t, name) {
+  const [port, ignis] = [await freePort(), `127.0.0.1:${await freePort()}`]
+  const url = `http://localhost:${port}/`
+  const script = fileURLToPath(new URL('start.mjs', import.meta.url))
+  await run(t, [url, `http://${ignis}/readyz`], process.execPath, [script, name], { PORT: String(port), SERVER: ignis })
+  return { url, ignis }
+}
+
+/** Serves a page until the test ends, and returns its URL. */
+async function serve(t, page) {
+  const server = http.createServer((_request, response) => response.setHeader('Content-Type', 'text/html').end(page))
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.after(() => {
+    server.close()
+    server.closeAllConnections()
+  })
+  return `http://localhost:${server.address().port}/`
+}
+
+/** The program, which is built if the environment does not name it. */
+function program() {
+  if (process.env.TEST_PROGRAM) return process.env.TEST_PROGRAM
+  execFileSync('go', ['build', '-o', 'bin/ignis', './cmd/ignis'], { cwd: root })
+  return join(root, 'bin/ignis')
+}
+
+/** The last code block of a language in a document. */
+const block = (file, language) => [...readFileSync(join(root, file), 'utf8').matchAll(new RegExp('```' + language + '\\n(.*?)```', 'gs'))].at(-1)[1]
+
+const text = (tab, expected) => tab.until((expected) => document.body.innerText.includes(expected), expected)
+
+/** Types into a field, as far as pages and React can tell, and submits its form. */
+const enter = (tab, label, value) =>
+  tab.evaluate(
+    (label, value) => {
+      const field = [...document.querySelectorAll('input')].find(({ ariaLabel }) => ariaLabel === label)
+      Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(field, value)
+      field.dispatchEvent(new Event('input', { bubbles: true }))
+      setTimeout(() => field.form.requestSubmit()) // after React has rendered
+    },
+    label,
+    value,
+  )
+
+test('page', { skip }, async (t) => {
+  const { url } = await start(t, 'page')
+  const open = await startChromium(t)
+  const [ann, ben] = [await open(url), await open(url)]
+  for (const tab of [ann, ben]) await text(tab, 'connected')
+  await ben.until(() => lobby.state === 'joined')
+  await enter(ann, 'Message', 'hello')
+  await text(ben, 'ann: hello')
+})
+
+test('react', { skip }, async (t) => {
+  const { url } = await start(t, 'react')
+  const open = await startChromium(t)
+  const [ann, ben] = [await open(url + '?name=ann'), await open(url + '?name=ben')]
+  for (const tab of [ann, ben]) await text(tab, 'lobby joined')
+  await enter(ann, 'Message', 'hello')
+  await text(ben, 'ann hello')
+  await text(ann, 'ann hello')
+  assert.equal(await ben.evaluate(() => document.body.innerText.split('ann hello').length), 2, 'once, in spite of double effects')
+  await ben.evaluate(() => [...document.querySelectorAll('button')].find(({ innerText }) => innerText === 'kitchen').click())
+  await text(ben, 'kitchen joined')
+})
+
+test('node-backend', { skip }, async (t) => {
+  const { url, ignis } = await start(t, 'node-backend')
+  const open = await startChromium(t)
+  const ann = await open(url)
+  await enter(ann, 'Your name', 'ann')
+  await text(ann, 'connected')
+  const other = await open(url) // the same user in another tab
+  await enter(other, 'Your name', 'ann')
+  for (const tab of [ann, other]) await tab.until(() => client.userId === 'ann')
+  await enter(ann, 'What to order', 'tea')
+  for (const tab of [ann, other]) await text(tab, 'your order: tea, accepted')
+  await text(other, 'someone ordered tea')
+  // A visitor who is not logged in gets no token, and the HTTP API requires a key.
+  assert.equal((await fetch(url + 'token', { method: 'POST' })).status, 401)
+  assert.equal((await fetch(`http://${ignis}/api/v1/publish`, { method: 'POST' })).status, 401)
+})
+
+test('the page in README.md', { skip }, async (t) => {
+  const ignis = `127.0.0.1:${await freePort()}`
+  const page = block('README.md', 'html')
+  assert.ok(page.trim().split('\n').length <= 15)
+  const startServer = () => run(t, [`http://${ignis}/readyz`], program(), ['serve', '--dev', '--listen', ignis])
+  const stop = await startServer()
+  const url = await serve(t, page.replaceAll('127.0.0.1:8080', ignis))
+  const open = await startChromium(t)
+  const [first, second] = [await open(url), await open(url)]
+  for (const tab of [first, second]) await tab.until(() => lobby.state === 'joined')
+  const write = (words) =>
+    first.evaluate((words) => {
+      text.value = words
+      text.dispatchEvent(new Event('change'))
+    }, words)
+  await write('hello')
+  await text(second, 'ann: hello')
+  await stop('SIGKILL')
+  await first.until(() => client.state !== 'connected')
+  await write('written meanwhile')
+  await startServer()
+  await text(first, 'ann: written meanwhile')
+})
+
+test('the chat in docs/browser.md that was moved from Socket.IO', { skip }, async (t) => {
+  const ignis = `127.0.0.1:${await freePort()}`
+  const folder = mkdtempSync(join(tmpdir(), 'ignis-docs-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const elements = '<!doctype html><p id="shown"></p><form id="form"><input id="input" aria-label="Message"></form>'
+  const secret = randomBytes(16).toString('hex')
+  const show = 'const show = (text) => shown.append(text + "\\n")'
+  const script = `const token = '${sign(secret, 'ann')}'; ${show}; ${block('docs/browser.md', 'js')}`.replaceAll('127.0.0.1:8080', ignis)
+  const url = await serve(t, `${elements}<script src="http://${ignis}/ignis.js"></script><script>${script}</script>`)
+  writeFileSync(join(folder, 'ignis.yaml'), block('docs/browser.md', 'yaml').replace('http://localhost:8000', new URL(url).origin))
+  writeFileSync(join(folder, 'jwt.secret'), secret)
+  await run(t, [`http://${ignis}/readyz`], program(), ['serve', '--config', join(folder, 'ignis.yaml'), '--jwt-secret-file', join(folder, 'jwt.secret'), '--listen', ignis])
+  const open = await startChromium(t)
+  const [first, second] = [await open(url), await open(url)]
+  for (const tab of [first, second]) await tab.until(() => lobby.state === 'joined')
+  await enter(first, 'Message', 'hello')
+  await text(second, 'ann: hello')
+  await first.until(() => input.value === '')
+})
+
+function sign(secret, user) {
+  const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const signed = `${encode({ alg: 'HS256' })}.${encode({ sub: user, exp: Math.floor(Date.now() / 1000) + 300 })}`
+  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
+}

@@ -1,0 +1,154 @@
+import { hold, lockOf, openChannel, randomId, type ToSockets } from './channel.js'
+import type { Client } from './client.js'
+import { IgnisError } from './errors.js'
+import { encode, parse, type Frame } from './frames.js'
+import { refusal } from './requests.js'
+import type { Room } from './rooms.js'
+import type { Message, SendOptions, StateChange } from './types.js'
+
+// What clients put before the text of a server: that of the tab does it again.
+const prefix = refusal({ message: '' }).message
+
+/** A socket of a tab. */
+interface Peer {
+  readonly id: string
+  /** The rooms that the tab has joined, each with a handle of its own. */
+  readonly rooms: Map<string, Room>
+  /** `asked` to be connected by sending its credentials, and `connected` once it was told so. */
+  state: 'open' | 'asked' | 'connected'
+}
+
+/**
+ * Plays the server for the sockets of all tabs, over a client that has the connection. It ends when
+ * the signal is aborted.
+ */
+export function createHub(name: string, client: Client, signal: AbortSignal): void {
+  const hub = randomId()
+  const peers = new Map<string, Peer>()
+  const { post, close } = openChannel(name, ({ from, text }) => {
+    const peer = peers.get(from!)
+    const frame = text === undefined ? undefined : parse(text)
+    if (frame && peer) handle(peer, frame)
+    else if (from && text === undefined) open(from)
+  })
+  let ended: StateChange | undefined // in the state closed
+
+  client.onState(changed)
+  client.onMessage(deliver)
+  signal.addEventListener('abort', () => {
+    close()
+    client.close()
+  })
+  post({ leads: hub })
+
+  function tell(to: Iterable<Peer>, note: Partial<ToSockets>): void {
+    const ids = [...to].filter(({ id }) => peers.has(id)).map(({ id }) => id)
+    if (ids[0] && !signal.aborted) post({ hub, to: ids, ...note })
+  }
+
+  function open(id: string): void {
+    let peer = peers.get(id)
+    if (!peer) {
+      const gone = new AbortController()
+      const stop = () => gone.abort()
+      peer = { id, rooms: new Map(), state: 'open' }
+      peers.set(id, peer)
+      // The lock is free when the socket is closed, also if the tab crashed.
+      signal.addEventListener('abort', stop)
+      hold(lockOf(name, id), gone.signal, () => {
+        signal.removeEventListener('abort', stop)
+        queueMicrotask(stop)
+        remove(id)
+      })
+    }
+    tell([peer], {})
+  }
+
+  function remove(id: string): void {
+    peers.get(id)?.rooms.forEach((room) => room.leave())
+    peers.delete(id)
+  }
+
+  function end(which: Peer[], code: number, reason: string): void {
+    tell(which, { end: { code, reason } })
+    which.forEach(({ id }) => remove(id))
+  }
+
+  function changed(change: StateChange): void {
+    const { state, previous, reason } = change
+    const closed = state === 'closed'
+    ended = closed ? change : undefined
+    if (state === 'connected') peers.forEach(greet)
+    if (!closed && previous !== 'connected') return
+    // The client wrote the reason that the server sent into its message.
+    const said = /: \d{4}(?: "(.*)")?/.exec(reason?.message ?? '')
+    const code = reason?.closeCode ?? (!closed ? 1006 : reason?.code === 'encryption_required' ? 4004 : 4006)
+    end([...peers.values()].filter((peer) => closed || peer.state === 'connected'), code, said ? (said[1] ?? '') : (reason?.message ?? ''))
+  }
+
+  function greet(peer: Peer): void {
+    if (peer.state !== 'asked') return
+    peer.state = 'connected'
+    tell([peer], { text: encode('connected', { ...client.connection, protocol: 2 }) })
+  }
+
+  function handle(peer: Peer, { event, data, room, id }: Frame): void {
+    const answer = (reply?: unknown) => {
+      if (id !== undefined) tell([peer], { text: encode('ack', reply, undefined, id) })
+    }
+    const refuse = ({ code, message }: IgnisError) => {
+      if (id !== undefined) tell([peer], { text: encode('error', { code, message: message.replace(prefix, '') }, undefined, id) })
+    }
+    const rooms = (data as { rooms?: string[] } | undefined)?.rooms ?? []
+    if (event === 'authenticate') authenticate(peer)
+    else if (peer.state !== 'connected') return
+    else if (event === 'heartbeat') answer()
+    else if (event === 'join') void join(peer, rooms).then(answer)
+    else if (event === 'leave') {
+      rooms.forEach((room) => leave(peer, room))
+      answer()
+    } else {
+      const options: SendOptions = id === undefined ? { volatile: true } : { timeout: Infinity } // the tab has its own
+      client.send(event, data, room === undefined ? options : { ...options, room }).then(answer, refuse)
+    }
+  }
+
+  function authenticate(peer: Peer): void {
+    peer.state = 'asked'
+    if (ended) changed(ended)
+    else if (client.state === 'connected') greet(peer)
+    else client.connect().catch(() => {})
+  }
+
+  async function join(peer: Peer, names: string[]): Promise<object> {
+    const rooms: object[] = []
+    const refused: object[] = []
+    const one = async (name: string) => {
+      const room = peer.rooms.get(name) ?? client.room(name)
+      peer.rooms.set(name, room)
+      try {
+        await room.joined
+        rooms.push({ room: name })
+        // The tab asks again when it is connected again.
+        room.onState(({ state }) => state === 'refused' && end([peer], 1006, 'The room ' + name + ' was refused'))
+      } catch (error) {
+        leave(peer, name)
+        refused.push({ room: name, code: (error as IgnisError).code })
+      }
+    }
+    await Promise.all(names.map(one))
+    return { rooms, refused }
+  }
+
+  function leave(peer: Peer, name: string): void {
+    peer.rooms.get(name)?.leave()
+    peer.rooms.delete(name)
+  }
+
+  /** Passes a message to the tabs that are in its room, or to all if it has none. */
+  function deliver(message: Message): void {
+    const connected = [...peers.values()].filter(({ state }) => state === 'connected')
+    const inRoom = connected.filter(({ rooms }) => rooms.has(message.room!))
+    tell(inRoom[0] ? inRoom : connected, { text: JSON.stringify(message) })
+  }
+}
