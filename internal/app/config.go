@@ -146,7 +146,7 @@ func checkPath(path string, dev bool) error {
 	if err != nil || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || u.Path != path || strings.ContainsAny(path, "?#") {
 		return usage("", "--path: expected a path such as /ws, but got %q", path)
 	}
-	if isProbe(path) || dev && isDevPath(path) {
+	if path == scriptPath || isProbe(path) || dev && isDevPath(path) {
 		return usage("", "--path: %s is taken by the server itself", path)
 	}
 	return nil
