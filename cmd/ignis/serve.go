@@ -104,6 +104,7 @@ func (e *effective) appConfig(log *slog.Logger) (c app.Config, err error) {
 		RedisRequired:  e.RedisRequired,
 		Metrics:        e.metricsFlags.config(),
 		Dev:            e.Dev,
+		Terminal:       e.terminal(),
 		JWTSecretFile:  e.JWTSecretFile,
 		JWTSecret:      []byte(e.JWTSecret),
 		AllowedOrigins: e.AllowedOrigins,

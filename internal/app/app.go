@@ -95,7 +95,7 @@ func (a *App) setAuth(cfg *ignis.Config) error {
 	}
 	a.policy.Store(p)
 	if a.cfg.Dev {
-		a.dev = newDevMode(a.cfg.Path, a.log, a.limit)
+		a.dev = newDevMode(a)
 		cfg.Authenticate, cfg.ValidateRooms = a.dev.authenticate, a.dev.validateRooms
 		cfg.OnMessage, cfg.Accept = a.dev.relay, a.dev.accept
 		return nil

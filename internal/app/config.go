@@ -38,6 +38,8 @@ type Config struct {
 	// room, clients can send to rooms, and / serves a page for trying it out. Listen must be
 	// a loopback address.
 	Dev bool
+	// Terminal says how to run this program, for the page of the development mode.
+	Terminal Terminal
 
 	// JWTSecretFile is the name of a file with a secret that tokens are signed with.
 	JWTSecretFile string

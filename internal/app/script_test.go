@@ -71,3 +71,18 @@ func TestClientScriptInProduction(t *testing.T) {
 	r.stop()
 	<-r.done
 }
+
+// The policy of the page contains nothing that a request chooses, except a host and a port.
+func TestPolicyNamesOnlyHosts(t *testing.T) {
+	for host, want := range map[string]string{
+		"127.0.0.1:8080":          "connect-src 'self' ws://127.0.0.1:8080 wss://127.0.0.1:8080;",
+		"localhost":               "connect-src 'self' ws://localhost wss://localhost;",
+		"[::1]:8080":              "connect-src 'self';", // policies cannot name it
+		"[::1%25x;script-src *]":  "connect-src 'self';",
+		"localhost:1;script-src*": "connect-src 'self';",
+	} {
+		if got := policyFor(host); !strings.Contains(got, want) || strings.Contains(got, "*") {
+			t.Errorf("%s: %s", host, got)
+		}
+	}
+}
