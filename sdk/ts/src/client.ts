@@ -71,7 +71,6 @@ export class Client<Events extends object = Record<string, unknown>> {
     const changes: StateChange[] = [] // that listeners have not heard of yet
     let connecting: ReturnType<typeof deferred> | undefined
     let unwatch: Cancel | undefined
-    let refreshing: Link | undefined
 
     this.connect = () => {
       if (connection.state === 'connected') return Promise.resolve()
@@ -147,10 +146,10 @@ export class Client<Events extends object = Record<string, unknown>> {
 
     /** Sends new credentials before the session ends. The clock of this machine is not asked. */
     async function refresh(link: Link): Promise<void> {
-      if (!provided || refreshing === link) return
-      refreshing = link
+      if (!provided || link.refreshing) return
+      link.refreshing = true
       const done = (error?: unknown, reply?: unknown) => {
-        refreshing = undefined
+        link.refreshing = false
         if (link.signal.aborted) return
         if (error) return report(error)
         Object.assign(link.connected!, reply)

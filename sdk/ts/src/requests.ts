@@ -17,8 +17,8 @@ interface Entry {
   readonly done: Done
   /** When it began to wait for a connection, on the wall clock. */
   since: number
-  /** Whether the server may have received it. */
-  sent: boolean
+  /** Whether the server may have received it; undefined until it was handed to a connection. */
+  sent?: boolean | undefined
   /** Cancels the timer: of the buffer, and then of the answer. */
   cancel?: Cancel | undefined
 }
@@ -65,7 +65,7 @@ export function createRequests({ maxMessages, maxBytes, expiresAfter, policy }: 
     const { signal } = options
     const abort = () => end(entry, failure('aborted', signal))
     const entry: Entry = {
-      id, options, bound, sent: false, since: Date.now(),
+      id, options, bound, since: 0,
       text: encode(event, data, options.room, id),
       done(error, reply) {
         signal?.removeEventListener('abort', abort)
@@ -98,13 +98,16 @@ export function createRequests({ maxMessages, maxBytes, expiresAfter, policy }: 
 
   /** Lets a message wait for a connection until it expires. */
   function wait(entry: Entry): void {
+    entry.cancel?.()
+    entry.since = Date.now()
     entry.cancel = deadline(limit(entry), () => end(entry, failure('expired')))
   }
 
   function transmit(entry: Entry): void {
     // While the machine sleeps, timers stand still, but the message grows old.
-    if (Date.now() - entry.since > limit(entry)) return end(entry, failure('expired'))
+    if (entry.cancel && Date.now() - entry.since > limit(entry)) return end(entry, failure('expired'))
     const { id, text, options } = entry
+    entry.sent = false
     const answered = link!.protocol > 1
     link!.send(answered ? text : downgrade(text), (outcome) => {
       if (outcome === 'too_large') end(entry, failure(outcome))
@@ -138,7 +141,7 @@ export function createRequests({ maxMessages, maxBytes, expiresAfter, policy }: 
       link = newLink
     },
     flush() {
-      for (const entry of entries.values()) if (!entry.sent) transmit(entry)
+      for (const entry of entries.values()) if (entry.sent === undefined) transmit(entry)
     },
     answered({ event, data, id }) {
       const entry = entries.get(id!)
@@ -150,11 +153,9 @@ export function createRequests({ maxMessages, maxBytes, expiresAfter, policy }: 
       for (const entry of entries.values()) {
         if (closed && (byApplication || !entry.sent)) end(entry, failure('closed', closed))
         else if (closed || entry.bound || (entry.sent && !entry.options.retry)) end(entry, failure('lost', closed))
-        else if (entry.sent || !entry.cancel) {
-          entry.cancel?.()
-          entry.sent = false
-          entry.since = Date.now()
-          wait(entry)
+        else {
+          if (entry.sent || !entry.cancel) wait(entry)
+          entry.sent = undefined
         }
       }
     },

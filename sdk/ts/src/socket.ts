@@ -37,12 +37,14 @@ export interface Link {
   connected: Connected | undefined
   /** The version of the protocol that the server speaks. */
   protocol: number
+  /** Whether the credentials are being renewed. */
+  refreshing: boolean
   /** The number of bytes that wait to be sent. */
   waiting(): number
   /** Sends a message, sealed if the connection is encrypted, and reports what became of it. */
   send(text: string, done: (outcome: Outcome) => void): void
   /** Asks the server for a sign of life. The connection is lost if none arrives in time. */
-  probe(again?: boolean): void
+  probe(): void
   /** Ends the link without telling the owner. With code 0, it does not wait for the server. */
   drop(code?: number): void
 }
@@ -58,10 +60,12 @@ const violation = 1008
 export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['reason']): Link {
   const abort = new AbortController()
   const { signal } = abort
-  const link: Link = { reason, signal, connected: undefined, protocol: 1, waiting: () => socket?.bufferedAmount ?? 0, send, probe, drop }
+  const link: Link = { reason, signal, connected: undefined, protocol: 1, refreshing: false, waiting: () => socket?.bufferedAmount ?? 0, send, probe, drop }
 
   let socket: (WebSocketLike & { terminate?(): void }) | undefined
-  let heard = false // whether something arrived since the latest heartbeat
+  let asked = 0 // when the server was asked for a sign of life, if nothing has arrived since
+  let again = false // whether it was asked once more
+  let odd = true
   let offer: Offer | undefined
   let sealer: Sealer | undefined
   // Encrypted messages are opened and sealed one after the other, to keep their order.
@@ -103,7 +107,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
       put(encode('authenticate', { protocol: 2, client: config.software, ...credentials, ...(offer && { publicKey: offer.publicKey }) }))
     }
     opened.onmessage = ({ data }: { data: unknown }) => {
-      heard = true
+      asked = 0
       inOrder(() => receive(parse(data)))
     }
     opened.onclose = ({ code, reason }: { code: number; reason: string }) => {
@@ -144,32 +148,35 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
   function begin(connected: Connected): void {
     link.connected = connected
     if (connected.protocol === 2) link.protocol = 2
-    cancel()
-    pulse()
+    wait()
     owner.opened()
   }
 
-  /** Starts the timer for the next heartbeat. */
-  function pulse(): void {
-    cancel = after(Math.max((period() * 2) / 3, 100), () => probe())
-  }
-
-  /** The time within which a broken connection is noticed. */
-  function period(): number {
-    return Math.min(config.heartbeat, (link.protocol > 1 && Math.max(link.connected!.heartbeat! / 2, 100)) || Infinity)
-  }
-
-  function probe(again = false): void {
-    // In protocol 1 the server does not answer, so silence proves nothing.
-    const answered = link.protocol > 1
-    heard = !answered
-    put(encode('heartbeat', undefined, undefined, answered ? 'h' + now() : undefined))
+  /**
+   * Waits for a third of the time within which a broken connection is noticed: a heartbeat is sent
+   * after the second one, and the answer must have arrived after the third one.
+   */
+  function wait(): void {
+    const server = (link.protocol > 1 && link.connected!.heartbeat) || Infinity
+    const third = Math.max(Math.min(config.heartbeat, server / 2) / 3, 50)
     cancel()
-    cancel = after(period() / 3, (late) => {
-      if (heard) pulse()
-      else if (late && !again) probe(true)
-      else fail('lost', 'The server does not answer', false, 0)
+    cancel = after(third, (late) => {
+      const overdue = asked > 0 && now() - asked >= Math.max(third, 1000)
+      // If the timer is late, the answer may be, too. So ask once more.
+      if (overdue && (again || !late)) return fail('lost', 'The server does not answer', false, 0)
+      again = overdue
+      if (overdue) asked = 0
+      if (overdue || (odd = !odd)) probe()
+      else wait()
     })
+  }
+
+  function probe(): void {
+    const at = now()
+    // In protocol 1 the server does not answer, so silence proves nothing.
+    if (link.protocol > 1) asked ||= at
+    put(encode('heartbeat', undefined, undefined, asked ? 'h' + at : undefined))
+    wait()
   }
 
   function send(text: string, done: (outcome: Outcome) => void): void {
