@@ -126,7 +126,7 @@ export function seen() {
 }
 
 export function add(room, item) {
-  feed.add(room.items, { time: new Date(), ...item });
+  feed.add(room.items, item);
   changed();
 }
 
@@ -168,12 +168,12 @@ export function received({ event, data, room: name, from }) {
       update(waiting);
       return;
     }
-    add(room, { kind: 'said', name: sender, mine, text: data.text, status: 'delivered' });
+    add(room, { kind: 'said', name: sender, mine, text: data.text, time: new Date(), status: 'delivered' });
     if (!mine) heard(room, `${sender}: ${data.text.slice(0, 200)}`);
     return;
   }
   const where = room.name === name ? '' : name === undefined ? ', not to a room' : ` in ${name}`;
-  add(room, { kind: 'event', name: mine ? 'you' : sender, event, json: data === undefined ? 'no data' : JSON.stringify(data), where });
+  add(room, { kind: 'event', name: mine ? 'you' : sender, event, json: data === undefined ? 'no data' : JSON.stringify(data), where, time: new Date() });
   if (!mine) heard(room, `Event ${event} from ${sender}.`);
 }
 

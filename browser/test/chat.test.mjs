@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { about, note, room, say, says, sees, state } from '../lib/chat.mjs'
+import { suite } from '../lib/suite.mjs'
+
+suite('the chat', (use) => {
+  test('two tabs chat', async () => {
+    const server = await use.server()
+    const ann = await use.chat(server, 'ann', { room: 'lobby,plans' })
+    const ben = await use.chat(server, 'ben', { room: 'lobby,plans' })
+    await says(ann, 'Hello, is anybody here?')
+    await sees(ben, 'Hello, is anybody here?')
+    assert.equal(await ben.locator('.said .who bdi').last().textContent(), 'ann')
+    await says(ben, 'Yes.')
+    await sees(ann, 'Yes.')
+    assert.equal(await ann.locator('.said').count(), 2, 'a message is shown once')
+
+    await ben.locator('#text').pressSequentially('I am')
+    await ann.locator('#typing-text').filter({ hasText: 'ben is typing' }).waitFor()
+    await ben.locator('#text').fill('')
+    await ann.locator('#typing[data-on="false"]').waitFor()
+
+    await room(ben, 'plans').click()
+    await about(ben, 'joined')
+    await says(ben, 'one')
+    await says(ben, 'two')
+    await room(ann, 'plans').filter({ hasText: '2 new' }).waitFor()
+    assert.match(await ann.title(), /^\(2\) ann/)
+    await room(ann, 'plans').click()
+    await sees(ann, 'one', 'two')
+    await room(ann, 'new').waitFor({ state: 'detached' })
+    await room(ann, 'lobby').click()
+    await sees(ann, 'Hello, is anybody here?', 'Yes.')
+  })
+
+  test('a tab keeps its name, rooms and settings when it is reloaded', async () => {
+    const server = await use.server()
+    const ann = await use.chat(server, 'ann', { room: 'lobby' })
+    await ann.locator('#room').fill('plans')
+    await ann.locator('#room').press('Enter')
+    await about(ann, 'joined')
+    await ann.locator('#name').fill('anna')
+    await ann.locator('#name').press('Enter')
+    await ann.locator('#state-text').filter({ hasText: 'Connected as anna' }).waitFor()
+    await ann.locator('#encrypt').check()
+    await about(ann, 'joined, encrypted')
+    await ann.locator('#show-frames').click()
+    await ann.reload()
+    await ann.locator('#state-text').filter({ hasText: 'Connected as anna, encrypted' }).waitFor()
+    await about(ann, 'joined, encrypted')
+    assert.equal(await ann.locator('#title').textContent(), 'plans')
+    assert.deepEqual(await ann.locator('#rooms .name').allTextContents(), ['lobby', 'plans'])
+    assert.equal(await ann.locator('#frames').isVisible(), false)
+    const ben = await use.chat(server, 'ben', { room: 'lobby' })
+    await says(ben, 'still there?')
+    await room(ann, 'lobby').filter({ hasText: '1 new' }).waitFor()
+  })
+
+  test('sending to a room that one is not in says so, and offers to join', async () => {
+    const server = await use.server()
+    const ann = await use.chat(server, 'ann')
+    await ann.locator('#leave').click()
+    await about(ann, 'you are not in this room')
+    await say(ann, 'Does this arrive?')
+    await ann.locator('.failed').filter({ hasText: 'Not delivered: you are not in lobby.' }).waitFor()
+    await ann.getByRole('button', { name: 'Join lobby and send' }).click()
+    await ann.locator('.said.delivered').filter({ hasText: 'Does this arrive?' }).waitFor()
+    await about(ann, 'joined')
+
+    await ann.locator('#leave').click()
+    await note(ann, 'You have left lobby.')
+    await ann.reload()
+    await about(ann, 'you are not in this room')
+    await ann.getByRole('button', { name: 'Remove from the list' }).click()
+    await ann.locator('#empty').filter({ hasText: 'You are in no room.' }).waitFor()
+  })
+
+  test('a room that the server refuses says why', async () => {
+    const server = await use.server(['--dev', '--max-rooms', '1'])
+    const ann = await use.chat(server, 'ann')
+    await ann.locator('#room').fill('second')
+    await ann.locator('#room').press('Enter')
+    await about(ann, 'refused')
+    await note(ann, 'You are not in second. The server refused')
+  })
+
+  test('hostile messages are text, and the page stays small', async () => {
+    const server = await use.server()
+    const ann = await use.chat(server, 'ann')
+    const eve = await use.chat(server, encodeURIComponent('<b>eve</b>'))
+    const script = '<img src=x onerror="document.title=1"><script>alert(1)</script>'
+    await says(eve, script)
+    await sees(ann, script)
+    assert.equal(await ann.locator('#messages img, #messages script, #messages b').count(), 0)
+    assert.equal(await ann.locator('.said .who bdi').last().textContent(), '<b>eve</b>')
+
+    await say(eve, 'x'.repeat(100_000))
+    await ann.locator('.said .body').filter({ hasText: 'more characters' }).waitFor()
+
+    // Without waiting for each of them, as a program would.
+    await eve.evaluate(async () => {
+      const client = new Ignis.Client('/ws', { credentials: { userId: 'flood' } })
+      client.connect()
+      await client.room('lobby').joined
+      for (let i = 0; i < 1500; i++) void client.send('say', { text: `message ${i}` }, { room: 'lobby', volatile: true })
+      for (let i = 0; i < 50; i++) void client.send(`event ${i}`, '<i>', { room: 'lobby', volatile: true })
+      await client.send('say', { text: 'the last one' }, { room: 'lobby' })
+      client.close()
+    })
+    await sees(ann, 'the last one')
+    assert.ok((await ann.locator('#messages li').count()) <= 200)
+    assert.ok((await ann.locator('#log li').count()) <= 300)
+    assert.equal(await ann.locator('#messages i').count(), 0)
+  })
+
+  test('the frames can be paused, cleared and sent', async () => {
+    const server = await use.server()
+    const ann = await use.chat(server, 'ann')
+    await ann.locator('#log li.sent').filter({ hasText: '"event":"authenticate"' }).waitFor()
+    await ann.locator('#log li.received').filter({ hasText: '"event":"connected"' }).waitFor()
+    await ann.getByRole('button', { name: 'Pause' }).click()
+    await says(ann, 'unseen')
+    await ann.getByRole('button', { name: /Resume \(\d+ new\)/ }).waitFor()
+    assert.equal(await ann.locator('#log li').filter({ hasText: 'unseen' }).count(), 0)
+    await ann.getByRole('button', { name: /Resume/ }).click()
+    await ann.locator('#log li').filter({ hasText: 'unseen' }).first().waitFor()
+    await ann.getByRole('button', { name: 'Clear' }).click()
+    assert.equal(await ann.locator('#log li').count(), 0)
+    await ann.locator('#frame').fill('{"event":"moved","data":{"n":12345678901234567890},"room":"lobby"}')
+    await ann.getByRole('button', { name: 'Send frame' }).click()
+    await ann.locator('#messages .event').filter({ hasText: 'moved' }).waitFor()
+    await ann.locator('#log li.received').filter({ hasText: '12345678901234567890' }).waitFor()
+  })
+
+  test('the user can disconnect and connect', async () => {
+    const server = await use.server()
+    const ann = await use.chat(server, 'ann')
+    await ann.getByRole('button', { name: 'Disconnect' }).click()
+    await state(ann, 'closed')
+    await ann.locator('#banner').filter({ hasText: 'You have disconnected.' }).waitFor()
+    await say(ann, 'too early')
+    await ann.locator('.failed').filter({ hasText: 'The client is closed' }).waitFor()
+    await ann.locator('#banner').getByRole('button', { name: 'Connect' }).click()
+    await about(ann, 'joined')
+    await ann.getByRole('button', { name: 'Send again' }).click()
+    await ann.locator('.said.delivered').filter({ hasText: 'too early' }).waitFor()
+  })
+})
