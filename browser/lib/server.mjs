@@ -49,6 +49,8 @@ export function start(command, args, options = {}) {
       child.kill(signal)
       return ended
     },
+    /** The exit code, once it has ended. */
+    ended,
     errors: () => errors,
   }
 }
