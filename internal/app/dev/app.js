@@ -2,7 +2,7 @@
 
 import { advice, createClient, endpoint, summary } from '/dev/connection.js';
 import { $, announce, button, element } from '/dev/dom.js';
-import { suggestFrame } from '/dev/frames.js';
+import { showLatest as showLatestFrames, suggestFrame } from '/dev/frames.js';
 import * as rooms from '/dev/rooms.js';
 import { otherTab, save, settings } from '/dev/settings.js';
 import { showCommands } from '/dev/terminal.js';
@@ -254,6 +254,7 @@ const panels = { side: $('show-side'), frames: $('show-frames') };
 function showPanel(name, open) {
   document.body.toggleAttribute(`data-${name}`, open);
   panels[name].setAttribute('aria-expanded', open);
+  if (name === 'frames' && open) showLatestFrames();
 }
 
 const isOpen = (name) => document.body.hasAttribute(`data-${name}`);

@@ -121,4 +121,7 @@ export function suggestFrame(room) {
   $('frame').placeholder = JSON.stringify({ event: 'say', data: { text: 'by hand' }, room, id: '1' });
 }
 
+// showLatest scrolls to the latest frames.
+export const showLatest = () => feed.toEnd();
+
 feed.show(all);

@@ -173,8 +173,16 @@ export function received({ event, data, room: name, from }) {
     return;
   }
   const where = room.name === name ? '' : name === undefined ? ', not to a room' : ` in ${name}`;
-  add(room, { kind: 'event', name: mine ? 'you' : sender, event, json: data === undefined ? 'no data' : JSON.stringify(data), where, time: new Date() });
+  add(room, { kind: 'event', name: mine ? 'you' : sender, event, json: jsonOf(data, from), where, time: new Date() });
   if (!mine) heard(room, `Event ${event} from ${sender}.`);
+}
+
+// jsonOf returns the data of an event without the sender, which the server adds to objects for
+// clients that use version 1 of the protocol.
+function jsonOf(data, from) {
+  if (data === undefined) return 'no data';
+  const { from: added, ...rest } = Object(data);
+  return JSON.stringify(from && added?.id === from.id ? rest : data);
 }
 
 // heard counts what the user has not seen, and tells users of screen readers the rest.
