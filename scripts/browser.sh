@@ -24,4 +24,4 @@ cd browser
 [ -e node_modules/.package-lock.json ] && [ ! package-lock.json -nt node_modules/.package-lock.json ] ||
 	npm ci --no-audit --no-fund --loglevel error
 # One Chromium at a time: it uses all cores.
-IGNIS_PROGRAM=$program/ignis node --test --test-concurrency=1 --test-reporter=spec "$@" test/*.test.mjs
+TEST_PROGRAM=$program/ignis node --test --test-concurrency=1 --test-reporter=spec "$@" test/*.test.mjs

@@ -12,9 +12,9 @@ export const root = fileURLToPath(new URL('../..', import.meta.url))
 
 let built
 
-/** Returns the file of the program: IGNIS_PROGRAM, or one that is built now. */
+/** Returns the file of the program: TEST_PROGRAM, or one that is built now. */
 export function program() {
-  if (process.env.IGNIS_PROGRAM) return process.env.IGNIS_PROGRAM
+  if (process.env.TEST_PROGRAM) return process.env.TEST_PROGRAM
   if (!built) {
     built = join(mkdtempSync(join(tmpdir(), 'ignis-browser-')), 'ignis')
     execFileSync('go', ['build', '-o', built, './cmd/ignis'], { cwd: root, stdio: 'inherit' })

@@ -19,7 +19,7 @@ suite('the connection', (use) => {
     // It connects by itself; the button is for those who do not want to wait.
     await ann.locator('#banner-action').click({ timeout: 2000 }).catch(() => {})
     await about(ann, 'joined')
-    await note(ann, 'You are back in lobby. Messages sent in the')
+    await note(ann, /You are back in lobby. Messages that others sent in the (\d+ seconds|second) in between/)
     await ann.locator('.said.delivered').filter({ hasText: 'said while there was no server' }).waitFor()
     assert.equal(await ann.locator('#banner').isVisible(), false)
     const ben = await use.chat(again, 'ben', { room: 'plans' })

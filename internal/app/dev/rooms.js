@@ -63,7 +63,7 @@ function open(room) {
     }
     if (state === 'joined' && missed) {
       const seconds = room.lostAt ? Math.max(1, Math.round((Date.now() - room.lostAt) / 1000)) : 0;
-      note(room, `You are back in ${room.name}. Messages sent in the ${seconds > 1 ? `${seconds} seconds` : 'second'} in between are missing here.`);
+      note(room, `You are back in ${room.name}. Messages that others sent in the ${seconds > 1 ? `${seconds} seconds` : 'second'} in between are missing here.`);
     }
     if (state === 'joining') {
       room.lostAt = Date.now();
