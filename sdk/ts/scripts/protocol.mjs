@@ -7,7 +7,7 @@ const table = JSON.parse(readFileSync(new URL('../../../wire/protocol.json', imp
 const target = new URL('../src/protocol.ts', import.meta.url)
 
 const events = (version) =>
-  table.events.filter(({ from, protocol }) => from !== 'client' && protocol <= version).map(({ name }) => name).join('|')
+  table.events.filter(({ from, protocol }) => from !== 'client' && protocol === version).map(({ name }) => `'${name}'`).join(', ')
 // The codes of errors for close codes. The others mean that the connection was lost.
 const errors = {
   1013: 'unavailable',
@@ -20,11 +20,13 @@ const errors = {
 }
 const codes = table.closeCodes
   .map(({ code, reconnect, credentials, afterMillis, hint }) => {
-    // If the client reconnects by itself, nobody needs a hint.
-    const fields = Object.entries({ error: errors[code], final: !reconnect, credentials, after: afterMillis, hint: !reconnect && hint.split('; ').at(-1) })
+    // If the client reconnects by itself, or if the application wants it closed, nobody needs a hint.
+    const fields = Object.entries({ error: errors[code], final: !reconnect, credentials, after: afterMillis, hint: !reconnect && errors[code] !== 'closed' && hint.split('; ').at(-1) })
     return [code, fields.filter(([, value]) => value).map(([name, value]) => `${name}: ${typeof value === 'string' ? `'${value.replaceAll("'", "\\'")}'` : value}`)]
   })
   .filter(([, fields]) => fields.length > 0)
+  // RFC 6455: the client is at fault, and would make the same mistake again.
+  .concat([1002, 1003, 1007, 1008, 1009, 1010].map((code) => [code, [`error: '${code === 1009 ? 'too_large' : 'protocol'}'`, 'final: true']]))
   .map(([code, fields]) => `  ${code}: { ${fields.join(', ')} },`)
 const names = table.errorCodes.map((name) => `  | '${name}'`)
 
@@ -32,8 +34,8 @@ const text = `// Generated from wire/protocol.json by scripts/protocol.mjs. Do n
 
 import type { ErrorCode } from './errors.js'
 
-/** The events that servers send, in versions 1 and 2 of the protocol. */
-export const serverEvents = [/^(${events(1)})$/, /^(${events(2)})$/] as const
+/** The events that servers send, by the version of the protocol that introduced them. */
+export const serverEvents = [[${events(1)}], [${events(2)}]]
 
 export interface CloseCode {
   /** The code of the error. */
@@ -48,7 +50,7 @@ export interface CloseCode {
   readonly hint?: string
 }
 
-/** The close codes of the protocol after which it is not enough to connect again. */
+/** The close codes, of the protocol and of RFC 6455, after which it is not enough to connect again. */
 export const closeCodes: { readonly [code: number]: CloseCode } = {
 ${codes.join('\n')}
 }

@@ -1,5 +1,5 @@
 import { createConnection, type Connection } from './connection.js'
-import { createEmitter, eventName } from './emitter.js'
+import { createEmitter, deliver, listening } from './emitter.js'
 import { IgnisError } from './errors.js'
 import type { Frame } from './frames.js'
 import { watchPage } from './page.js'
@@ -7,8 +7,8 @@ import { serverEvents } from './protocol.js'
 import { createRequests, failure, refusal } from './requests.js'
 import { createRooms, deferred, type Room } from './rooms.js'
 import type { Link } from './socket.js'
-import type { Cancel } from './timers.js'
-import type { Ask, Connected, EventName, Message, Options, SendArguments, SendOptions, State, StateChange, WebSocketClass } from './types.js'
+import { now, type Cancel } from './timers.js'
+import type { Ask, Connected, EventName, Message, Options, Provided, SendArguments, SendOptions, State, StateChange } from './types.js'
 
 /** A client of an Ignis server. It connects when `connect` is called, and again when it has to. */
 export class Client<Events extends object = Record<string, unknown>> {
@@ -48,43 +48,28 @@ export class Client<Events extends object = Record<string, unknown>> {
 
   readonly #connection: Connection
 
-  /** The URL may be relative to that of the page. */
+  /** In browsers, the URL may be relative to that of the page. */
   constructor(url: string | URL, options: Options = {}) {
-    const { token, credentials, reconnect, requestTimeout = 10_000 } = options
-    const provided = typeof (credentials ?? token) === 'function'
+    const { token, credentials } = options
+    const provided = (credentials ?? token) instanceof Function
     const emitter = createEmitter(report)
-    const requests = createRequests({ maxMessages: 100, maxBytes: 262_144, expiresAfter: 30_000, policy: 'reject', ...options.buffer }, requestTimeout)
+    const requests = createRequests(options)
     const rooms = createRooms(requests, send, report)
-    const connection = (this.#connection = createConnection(
-      {
-        WebSocket: globalThis.WebSocket as WebSocketClass | undefined,
-        connectTimeout: 15_000,
-        heartbeat: 30_000,
-        ...options,
-        url: () => resolve(String(url)),
-        credentials: provide,
-        provided,
-        reconnect: reconnect !== false && { minDelay: 500, maxDelay: 30_000, stableAfter: 10_000, ...reconnect },
-      },
-      { changed, received, report },
-    ))
+    const connection = (this.#connection = createConnection({ ...options, url, provide, provided }, { changed, received, report }))
     const changes: StateChange[] = [] // that listeners have not heard of yet
     let connecting: ReturnType<typeof deferred> | undefined
     let unwatch: Cancel | undefined
 
     this.connect = () => {
-      if (connection.state === 'connected') return Promise.resolve()
       if (options.page !== false) unwatch ??= watchPage(connection)
       const { promise } = (connecting ??= deferred())
-      connection.connect()
+      connection.happen('connect')
       return promise
     }
-    this.close = () => connection.close(failure('closed'))
-    this.room = (name) => rooms.open(name) as Room<Events>
-    this.send = (event, ...[data, sendOptions]) => send(event, data, sendOptions) as Promise<never>
-    this.on = (event, listener) => emitter.on(eventName(event), listener)
-    this.onMessage = (listener) => emitter.on('message', listener)
-    this.onState = (listener) => emitter.on('state', listener)
+    this.close = () => connection.happen('close', { reason: failure('closed') })
+    this.room = rooms.open as (name: string) => Room<Events>
+    this.send = send as typeof this.send
+    Object.assign(this, listening(emitter))
     this.onError = (listener) => emitter.on('error', listener)
 
     function send(event: string, data: unknown, sendOptions?: SendOptions): Promise<unknown> {
@@ -95,31 +80,24 @@ export class Client<Events extends object = Record<string, unknown>> {
 
     /** Returns the data of `authenticate`. */
     async function provide(ask: Ask): Promise<object> {
-      if (credentials) return typeof credentials === 'function' ? credentials(ask) : credentials
-      const value = typeof token === 'function' ? await token(ask) : token
-      return value === undefined ? {} : { type: 'Bearer', token: value }
+      const get = <T>(value: Provided<T>): T | Promise<T> => (value instanceof Function ? value(ask) : value)
+      return credentials ? get(credentials) : token ? { type: 'Bearer', token: await get(token) } : {}
     }
 
     /** Does what a change of the state requires, and reports it. */
     function changed(change: StateChange): void {
-      const { state, previous, reason } = change
+      const { state, previous } = change
+      const closed = state === 'closed' ? change.reason : undefined
       if (state === 'connected') {
-        requests.use(connection.link!)
-        rooms.rejoin()
-        requests.flush()
-      } else if (state === 'closed' || previous === 'connected') {
-        const closed = state === 'closed' ? reason : undefined
+        requests.opened(connection.link!, rooms.rejoin)
+        ;(connecting ??= deferred()).settle()
+      } else if (closed || previous === 'connected') {
         rooms.lost(closed)
         requests.lost(closed)
-      }
-      if (state === 'connected' || state === 'closed') {
-        connecting?.settle(reason)
+        connecting?.settle(closed)
         connecting = undefined
       }
-      if (state === 'closed') {
-        unwatch?.()
-        unwatch = undefined
-      }
+      if (closed) unwatch = unwatch?.() as undefined
       // A listener may cause the next change: all listeners hear of this one first.
       if (changes.push(change) > 1) return
       for (; changes[0]; changes.shift()) emitter.emit('state', changes[0])
@@ -129,27 +107,24 @@ export class Client<Events extends object = Record<string, unknown>> {
       const { event, data, from, id } = frame
       const link = connection.link!
       const version2 = link.protocol > 1
-      if (!serverEvents[version2 ? 1 : 0].test(event)) {
+      if (!serverEvents.slice(0, link.protocol).flat().includes(event)) {
         // In protocol 1 the data names the room.
-        const room = version2 ? frame.room : (data as { room?: string } | undefined)?.room
-        const handles = rooms.get(room) ?? []
-        const message = { event, data, ...((version2 ? room !== undefined : rooms.get(room)) && { room }), ...(version2 && from && { from }) }
-        for (const target of [...handles, emitter]) {
-          target.emit(eventName(event), data, message)
-          target.emit('message', message)
-        }
+        const name = version2 ? frame.room : (data as { room?: string } | undefined)?.room
+        const handles = rooms.get(name)
+        const message: Message = { event, data, room: version2 || handles ? name : undefined, from: version2 ? from : undefined }
+        for (const target of [...(handles ?? []), emitter]) deliver(target, message)
       } else if (id !== undefined) requests.answered(frame)
       else if (event === 'error') report(refusal(data))
       else if (event === 'expiring') void refresh(link)
-      else if (event === 'draining') connection.draining((data as { retryAfter: number }).retryAfter)
+      else if (event === 'draining') link.draining = now() + (data as { retryAfter: number } | undefined)?.retryAfter!
     }
 
     /** Sends new credentials before the session ends. The clock of this machine is not asked. */
     async function refresh(link: Link): Promise<void> {
-      if (!provided || link.refreshing) return
-      link.refreshing = true
+      if (!provided || link.refresh) return
+      link.refresh = true
       const done = (error?: unknown, reply?: unknown) => {
-        link.refreshing = false
+        link.refresh = false
         if (link.signal.aborted) return
         if (error) return report(error)
         Object.assign(link.connected!, reply)
@@ -166,7 +141,7 @@ export class Client<Events extends object = Record<string, unknown>> {
 
     /** Reports what a function of the application threw, or another error that belongs to no call. */
     function report(cause: unknown, name?: string): void {
-      const error = cause instanceof IgnisError ? cause : new IgnisError('internal', `A function of the application failed: ${cause}`, cause)
+      const error = cause instanceof IgnisError ? cause : new IgnisError('internal', `A listener failed: ${cause}`, cause)
       if (name === 'error' || !emitter.emit('error', error)) console.error(error)
     }
   }
@@ -192,11 +167,6 @@ export class Client<Events extends object = Record<string, unknown>> {
 
   /** The version of the protocol of the latest connection. */
   get protocol(): number | undefined {
-    return this.connection && (this.connection.protocol === 2 ? 2 : 1)
+    return this.connection?.protocol
   }
-}
-
-/** Returns the URL of a WebSocket for a URL that may be relative or that of a page. */
-function resolve(url: string): string {
-  return /^ws/.test(url) ? url : new URL(url, location.href).href.replace('http', 'ws')
 }

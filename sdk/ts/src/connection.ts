@@ -1,10 +1,10 @@
 import { IgnisError, type End } from './errors.js'
 import { createLink, type Link, type LinkConfig, type LinkOwner } from './socket.js'
 import { after, now, type Cancel } from './timers.js'
-import type { Ask, Connected, ReconnectOptions, State, StateChange } from './types.js'
+import type { Ask, Connected, State, StateChange } from './types.js'
 
 /** What can happen to a connection. */
-type Input = 'connect' | 'opened' | 'lost' | 'ended' | 'due' | 'suspend' | 'resume' | 'close'
+export type Input = 'connect' | 'opened' | 'lost' | 'ended' | 'due' | 'suspend' | 'resume' | 'close'
 
 /** The state machine: what leads from one state to another. Whatever is not here changes nothing. */
 const machine: { readonly [state in State]: { readonly [input in Input]?: State } } = {
@@ -19,7 +19,6 @@ const machine: { readonly [state in State]: { readonly [input in Input]?: State 
 export interface ConnectionConfig extends LinkConfig {
   /** Whether the credentials come from a function, which may return others. */
   readonly provided: boolean
-  readonly reconnect: Required<ReconnectOptions> | false
 }
 
 /** Whom a connection tells what happens. */
@@ -33,26 +32,21 @@ export interface Connection {
   link: Link | undefined
   /** The data of `connected` of the latest connection. */
   data: Connected | undefined
-  connect(): void
-  close(reason: IgnisError): void
-  suspend(): void
-  resume(): void
+  /** Changes the state, if the machine has a transition, and reports it with these details. */
+  happen(input: Input, details?: Partial<StateChange>): void
   /** The network changed, or the page is visible again. */
   nudge(network: boolean): void
-  /** The server goes away soon, and asks to connect again after that many milliseconds. */
-  draining(ms: number): void
 }
 
 /** Keeps a connection to a server, and decides when to connect and when to stop. */
 export function createConnection(config: ConnectionConfig, { changed, received, report }: ConnectionOwner): Connection {
-  const { reconnect } = config
+  const { provided, reconnect } = config
+  const { minDelay = 500, maxDelay = 30_000, stableAfter = 10_000 } = reconnect || {}
   let cancel: Cancel | undefined // the timer for the next attempt
   let reason: Ask['reason'] = 'connect'
   let failures = 0
-  let openedAt = 0
   let notBefore = 0 // the server asked not to connect earlier
-  let drained: number | undefined // when the server that goes away asked to connect again
-  let missed = false // whether there was a connection since connect()
+  let missed = false // whether there was a connection before
 
   /** The only function that changes the state. */
   function happen(input: Input, details: Partial<StateChange> = {}, wait = 0): void {
@@ -63,7 +57,7 @@ export function createConnection(config: ConnectionConfig, { changed, received, 
     cancel?.()
     if (state !== 'connected') {
       self.link?.drop()
-      self.link = state === 'connecting' ? createLink(config, owner, reason) : undefined
+      self.link = state === 'connecting' ? createLink(config, self, reason) : undefined
     }
     if (state === 'waiting') arm(wait)
     changed({ ...details, state, previous })
@@ -79,13 +73,15 @@ export function createConnection(config: ConnectionConfig, { changed, received, 
     happen('lost', { reason: error, retryAt: Date.now() + ms }, ms)
   }
 
-  const owner: LinkOwner = {
+  const self: Connection & LinkOwner = {
+    state: 'idle',
+    link: undefined,
+    data: undefined,
     received,
     report,
     opened() {
       const details = { missed }
       missed = true
-      openedAt = now()
       reason = 'connect'
       self.data = self.link!.connected
       happen('opened', details)
@@ -93,34 +89,15 @@ export function createConnection(config: ConnectionConfig, { changed, received, 
     ended({ error, final, credentials, after = 0 }: End) {
       const { link } = self
       // Other credentials are asked for once, until there is a connection.
-      const other = credentials && config.provided && (link?.reason !== 'rejected' || link.connected)
-      if (!reconnect || (final && !other)) return happen('ended', { reason: error })
+      const other = credentials && provided && (link!.reason !== 'rejected' || link!.connected)
+      if (reconnect === false || (final && !other)) return happen('ended', { reason: error })
       if (credentials) reason = 'rejected'
-      if (link?.connected && now() - openedAt >= reconnect.stableAfter) failures = 0
-      const random = Math.random() * Math.min(reconnect.maxDelay, reconnect.minDelay * 2 ** failures++)
-      notBefore = drained ?? now() + after
-      const delay = drained ? Math.max(drained - now(), 0) : final ? 0 : after + random
-      drained = undefined
-      wait(error, delay)
+      if (now() - link!.since! >= stableAfter) failures = 0
+      const random = Math.random() * Math.min(maxDelay, minDelay * 2 ** failures++)
+      notBefore = link!.draining ?? now() + after
+      wait(error, link!.draining ? Math.max(notBefore - now(), 0) : final ? 0 : after + random)
     },
-  }
-
-  const self: Connection = {
-    state: 'idle',
-    link: undefined,
-    data: undefined,
-    connect() {
-      if (self.state === 'closed') {
-        self.data = drained = undefined
-        missed = false
-        reason = 'connect'
-        failures = 0
-      }
-      happen('connect')
-    },
-    close: (error) => happen('close', { reason: error }),
-    suspend: () => happen('suspend'),
-    resume: () => happen('resume'),
+    happen,
     nudge(network) {
       const { state, link } = self
       if (state === 'waiting') arm(notBefore - now())
@@ -128,9 +105,6 @@ export function createConnection(config: ConnectionConfig, { changed, received, 
       // A server of protocol 1 does not answer, and the socket would not fail for minutes.
       if (network && link!.protocol < 2) wait(new IgnisError('lost', 'The network changed'), 0)
       else link!.probe()
-    },
-    draining(ms) {
-      drained = now() + ms
     },
   }
   return self

@@ -1,4 +1,5 @@
 import type { Cancel } from './timers.js'
+import type { Message } from './types.js'
 
 /** Calls functions by name. One that throws is reported and affects no other. */
 export interface Emitter {
@@ -16,8 +17,21 @@ export interface Emitter {
 /** Told what a function threw, and the name with which it was added. */
 export type Report = (thrown: unknown, name?: string) => void
 
-/** The names of events of the application are prefixed, to tell them from the others. */
-export const eventName = (event: string): string => 'on ' + event
+/** Calls the functions for a message of the application. */
+export function deliver(emitter: Emitter, message: Message): void {
+  // The prefix distinguishes the events of the application from the other names.
+  emitter.emit('on ' + message.event, message.data, message)
+  emitter.emit('message', message)
+}
+
+/** The methods of clients and rooms that add functions to an emitter. */
+export function listening(emitter: Emitter) {
+  return {
+    on: (event: string, fn: (data: never, message: never) => void): Cancel => emitter.on('on ' + event, fn),
+    onMessage: (fn: (message: Message) => void): Cancel => emitter.on('message', fn),
+    onState: (fn: (change: never) => void): Cancel => emitter.on('state', fn),
+  }
+}
 
 export function createEmitter(report: Report): Emitter {
   const all = new Map<string, Set<{ fn: (...args: unknown[]) => void }>>()
@@ -29,11 +43,11 @@ export function createEmitter(report: Report): Emitter {
       return () => void entries.delete(entry)
     },
     emit(name, ...args) {
-      const entries = all.get(name) ?? new Set()
-      const list = [...entries]
+      const entries = all.get(name)
+      const list = [...(entries ?? [])]
       for (const entry of list) {
         try {
-          if (entries.has(entry)) entry.fn(...args)
+          if (entries!.has(entry)) entry.fn(...args)
         } catch (thrown) {
           report(thrown, name)
         }

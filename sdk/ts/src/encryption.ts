@@ -1,14 +1,22 @@
 // The client's side of per-client encryption (see SECURITY.md of the server): ECDH on P-256,
 // HKDF-SHA-256 and AES-256-GCM, with WebCrypto.
 
-import type { Encryption, Offer, Sealer } from './seal.js'
+import type { Channel, Encryption } from './seal.js'
 
-export type { Encryption, Offer, Sealer }
+export type { Channel, Encryption }
 
 /** Options of the encryption. */
 export interface EncryptionOptions {
   /** The info parameter of the key derivation, if the server has its own. */
   info?: string
+}
+
+/** Seals and opens messages with a key. */
+interface Sealer {
+  /** Returns the text to send instead of a message. */
+  seal(text: string): Promise<string>
+  /** Returns the message in the data of the event `encrypted`. It rejects if it was altered. */
+  open(data: unknown): Promise<string>
 }
 
 const curve = { name: 'ECDH', namedCurve: 'P-256' }
@@ -20,16 +28,47 @@ const defaultInfo = 'ignis-ecdh-p256-aes-256-gcm-v1'
  */
 export function encryption({ info = defaultInfo }: EncryptionOptions = {}): Encryption {
   return {
-    async offer() {
-      if (!globalThis.crypto?.subtle) {
-        throw new Error('there is no WebCrypto here; browsers have it only on pages loaded over HTTPS or from localhost')
-      }
+    async prepare() {
+      if (!globalThis.crypto?.subtle) throw new Error('browsers encrypt only on pages from HTTPS or localhost')
       const pair = (await crypto.subtle.generateKey(curve, false, ['deriveBits'])) as CryptoKeyPair
-      return {
-        publicKey: base64(await crypto.subtle.exportKey('raw', pair.publicKey)),
-        agree: ({ serverPublicKey, salt }) => agree(pair.privateKey, bytes(serverPublicKey), bytes(salt), info),
-      }
+      const publicKey = base64(await crypto.subtle.exportKey('raw', pair.publicKey))
+      return channel(publicKey, (server, salt) => agree(pair.privateKey, bytes(server), bytes(salt), info))
     },
+  }
+}
+
+/** Agrees on a key when the server accepts the client, and then lets nothing else pass. */
+function channel(publicKey: string, agree: (serverPublicKey: string, salt: string) => Promise<Sealer>): Channel {
+  let sealer: Sealer | undefined
+  // Messages are opened and sealed one after the other, because WebCrypto does not keep their order.
+  let inbox = Promise.resolve()
+  let outbox = inbox
+  return {
+    fields: { publicKey },
+    opened: (done) => void (inbox = inbox.then(done)),
+    open(text, done, fail) {
+      inbox = inbox.then(async () => {
+        let frame: { event?: unknown; data?: { serverPublicKey?: string; salt?: string } } | null = null
+        try {
+          frame = JSON.parse(text)
+        } catch {}
+        if (sealer) {
+          const opened = frame?.event === 'encrypted' ? sealer.open(frame.data) : Promise.reject()
+          return opened.then(done, () => fail('protocol', 'A message was not encrypted'))
+        }
+        if (frame?.event === 'connected') {
+          const { serverPublicKey, salt } = frame.data ?? {}
+          if (!serverPublicKey || !salt) return fail('encryption_required', 'The server does not encrypt', true)
+          try {
+            sealer = await agree(serverPublicKey, salt)
+          } catch (cause) {
+            return fail('protocol', `Cannot agree on a key: ${cause}`)
+          }
+        }
+        done(text)
+      })
+    },
+    seal: (text, done) => void (outbox = outbox.then(async () => done(await sealer!.seal(text)))),
   }
 }
 

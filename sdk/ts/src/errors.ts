@@ -44,14 +44,11 @@ export interface End extends Omit<CloseCode, 'error' | 'hint'> {
   readonly error: IgnisError
 }
 
+const unreachable: CloseCode = { error: 'unreachable', hint: 'check the URL, the network and the origin' }
+
 /** Reports what a close code means. connected tells whether there was a connection. */
 export function closed(code: number, said: string, connected: unknown): End {
-  const known = closeCodes[code]
-  // RFC 6455: this client is at fault, and would make the same mistake again.
-  const fault = code === 1002 || code === 1003 || (code > 1006 && code < 1011)
-  const unreachable = code === 1006 && !connected
-  const text = unreachable ? 'Cannot connect: check the address, the network, and the origins that the server allows' : 'The connection was closed'
-  const error = known?.error ?? (unreachable ? 'unreachable' : code === 1009 ? 'too_large' : fault ? 'protocol' : 'lost')
-  const message = `${text} (${code}${said && ': ' + said})${known?.hint ? '; ' + known.hint : ''}`
-  return { final: fault, ...known, error: new IgnisError(error, message, undefined, code) }
+  const { error = 'lost', hint, ...rest } = closeCodes[code] ?? (code === 1006 && !connected ? unreachable : {})
+  const message = `The connection was closed: ${code}${said && ` "${said}"`}${hint ? '; ' + hint : ''}`
+  return { ...rest, error: new IgnisError(error, message, undefined, code) }
 }

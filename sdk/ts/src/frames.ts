@@ -26,8 +26,8 @@ export function encode(event: string, data?: unknown, room?: string, id?: string
 /** Translates a message to protocol 1: without an id, and with the room in the data. */
 export function downgrade(text: string): string {
   const { event, data, room } = JSON.parse(text) as { event: string; data?: unknown; room?: string }
-  const object = data === undefined || (data !== null && typeof data === 'object' && !Array.isArray(data))
-  return encode(event, room !== undefined && object ? { room, ...(data as object) } : data)
+  const object = (JSON.stringify(data) ?? '{')[0] === '{'
+  return encode(event, room && object ? { room, ...(data as object) } : data)
 }
 
 /** The number of bytes of text in UTF-8. */

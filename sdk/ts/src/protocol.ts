@@ -2,8 +2,8 @@
 
 import type { ErrorCode } from './errors.js'
 
-/** The events that servers send, in versions 1 and 2 of the protocol. */
-export const serverEvents = [/^(connected|disconnect|error|encrypted)$/, /^(connected|disconnect|error|encrypted|ack|expiring|draining)$/] as const
+/** The events that servers send, by the version of the protocol that introduced them. */
+export const serverEvents = [['connected', 'disconnect', 'error', 'encrypted'], ['ack', 'expiring', 'draining']]
 
 export interface CloseCode {
   /** The code of the error. */
@@ -18,15 +18,21 @@ export interface CloseCode {
   readonly hint?: string
 }
 
-/** The close codes of the protocol after which it is not enough to connect again. */
+/** The close codes, of the protocol and of RFC 6455, after which it is not enough to connect again. */
 export const closeCodes: { readonly [code: number]: CloseCode } = {
   1013: { error: 'unavailable', after: 5000 },
   4003: { error: 'rejected', final: true, credentials: true, hint: 'check the credentials: the token, its expiry and the user' },
   4004: { error: 'encryption_required', final: true, hint: 'enable encryption in the client' },
   4005: { error: 'expired', credentials: true },
-  4006: { error: 'closed', final: true, hint: 'the application has closed the connection' },
+  4006: { error: 'closed', final: true },
   4007: { error: 'rate_limited', after: 5000 },
   4008: { error: 'rate_limited', after: 30000 },
+  1002: { error: 'protocol', final: true },
+  1003: { error: 'protocol', final: true },
+  1007: { error: 'protocol', final: true },
+  1008: { error: 'protocol', final: true },
+  1009: { error: 'too_large', final: true },
+  1010: { error: 'protocol', final: true },
 }
 
 /** The codes of errors that the server sends. */

@@ -1,4 +1,4 @@
-import { createEmitter, eventName, type Emitter, type Report } from './emitter.js'
+import { createEmitter, listening, type Emitter, type Report } from './emitter.js'
 import { IgnisError, type ErrorCode } from './errors.js'
 import { failure, refusal, type Requests } from './requests.js'
 import type { Cancel } from './timers.js'
@@ -13,7 +13,7 @@ export interface Room<Events extends object = Record<string, unknown>> {
   readonly state: RoomState
   /**
    * Resolves when the client is in the room, and rejects if the server refuses it, or if the client
-   * is closed or the room left before that. It may be ignored. After the connection was lost, it is
+   * is closed, or the last handle left, before that. It may be ignored. After the connection was lost, it is
    * a new promise.
    */
   readonly joined: Promise<void>
@@ -35,8 +35,6 @@ interface Membership extends ReturnType<typeof deferred> {
   state: RoomState
   /** Whether the server was asked on this connection. */
   asked: boolean
-  /** Whether the client was in the room before. */
-  missed: boolean
 }
 
 /** A promise that may be ignored, and the function that settles it. */
@@ -73,13 +71,12 @@ export function createRooms(requests: Requests, send: Send, report: Report): Roo
   let connected = false
 
   function become(room: Membership, state: RoomState, reason?: IgnisError): void {
-    const { state: previous, handles, missed } = room
+    const { state: previous, handles } = room
     if (state === previous) return
     room.state = state
     if (previous !== 'joining') Object.assign(room, deferred())
     if (state !== 'joining') room.settle(reason)
-    room.missed ||= state === 'joined'
-    for (const handle of [...handles]) handle.emit('state', { state, previous, reason, missed })
+    for (const handle of [...handles]) handle.emit('state', { state, previous, reason })
   }
 
   function flush(): void {
@@ -113,8 +110,8 @@ export function createRooms(requests: Requests, send: Send, report: Report): Roo
     get: (name) => rooms.get(name)?.handles,
     open(name) {
       const handle = createEmitter(report)
-      const room = rooms.get(name) ?? { handles: new Set(), state: 'joining', asked: false, missed: false, ...deferred() }
-      let left: Promise<void> | undefined
+      const room = rooms.get(name) ?? { handles: new Set(), state: 'joining', asked: false, ...deferred() }
+      let left = false
       rooms.set(name, room)
       room.handles.add(handle)
       if (room.state === 'refused') renew(room)
@@ -125,23 +122,20 @@ export function createRooms(requests: Requests, send: Send, report: Report): Roo
           return left ? 'left' : room.state
         },
         get joined() {
-          return left ?? room.promise
+          return room.promise
         },
-        on: (event, listener) => handle.on(eventName(event), listener),
-        onMessage: (listener) => handle.on('message', listener),
-        onState: (listener) => handle.on('state', listener),
+        ...listening(handle),
         send: (event, ...[data, options]) => send(event, data, { ...options, room: name }) as Promise<never>,
         leave() {
           if (left) return
-          const { promise, settle } = deferred()
-          settle(failure('aborted'))
-          left = promise
+          left = true
           handle.clear()
           room.handles.delete(handle)
           // Another handle may be opened in this task.
           setTimeout(() => {
             if (room.handles.size || rooms.get(name) !== room) return
             rooms.delete(name)
+            room.settle(failure('aborted'))
             if (room.asked) requests.call('leave', { rooms: [name] }, () => {})
           })
         },

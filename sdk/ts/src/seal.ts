@@ -1,23 +1,25 @@
 // What the client needs of encryption. The implementation is in encryption.ts, so that only
 // applications that use it load it.
 
-/** Agrees on a key with the server. `encryption()` of `@ignis-go/client/encryption` returns one. */
+import type { ErrorCode } from './errors.js'
+
+/** Encrypts connections. `encryption()` of `@ignis-go/client/encryption` returns one. */
 export interface Encryption {
-  /** Makes a key pair for one connection. */
-  offer(): Promise<Offer>
+  /** Prepares one connection. */
+  prepare(): Promise<Channel>
 }
 
-export interface Offer {
-  /** The public key for the data of `authenticate`. */
-  readonly publicKey: string
-  /** Derives the key from the data of `connected`. */
-  agree(server: { serverPublicKey: string; salt: string }): Promise<Sealer>
-}
-
-/** Seals and opens the messages of one connection. */
-export interface Sealer {
-  /** Returns the text to send instead of a message. */
-  seal(text: string): Promise<string>
-  /** Returns the message in the data of the event `encrypted`. It rejects if it was altered. */
-  open(data: unknown): Promise<string>
+/** Seals and opens the messages of one connection, and keeps their order. */
+export interface Channel {
+  /** What to add to the data of `authenticate`. */
+  readonly fields: { readonly publicKey: string }
+  /**
+   * Opens a message that arrived and passes it on, or reports that the server does not do what the
+   * encryption requires.
+   */
+  open(text: string, done: (text: string) => void, fail: (code: ErrorCode, message: string, final?: boolean) => void): void
+  /** Calls done after the messages that arrived before. */
+  opened(done: () => void): void
+  /** Seals a message and passes it on. */
+  seal(text: string, done: (text: string) => void): void
 }

@@ -1,20 +1,14 @@
 import { closed, IgnisError, type End } from './errors.js'
 import { encode, parse, size, type Frame } from './frames.js'
-import type { Encryption, Offer, Sealer } from './seal.js'
+import type { Channel } from './seal.js'
 import { after, deadline, now } from './timers.js'
-import type { Ask, Connected, WebSocketClass, WebSocketLike } from './types.js'
+import type { Ask, Connected, Options, WebSocketClass, WebSocketLike } from './types.js'
 
 /** What a link needs to know. */
-export interface LinkConfig {
-  /** Returns the URL of the server. */
-  url(): string
-  readonly WebSocket: WebSocketClass | undefined
-  readonly connectTimeout: number
-  readonly heartbeat: number
-  readonly software?: object
-  readonly encryption?: Encryption
+export interface LinkConfig extends Omit<Options, 'credentials'> {
+  readonly url: string | URL
   /** Returns the data of the event `authenticate`. */
-  credentials(ask: Ask): Promise<object>
+  provide(ask: Ask): Promise<object>
 }
 
 /** Whom a link tells what happens, until it is dropped. */
@@ -25,8 +19,8 @@ export interface LinkOwner {
   report(error: IgnisError): void
 }
 
-/** What became of a message: `gone` means that it was not sent, because the connection has ended. */
-export type Outcome = 'sent' | 'too_large' | 'gone'
+/** What became of a message; undefined if it was not sent, because the connection has ended. */
+export type Outcome = 'sent' | 'too_large' | undefined
 
 export interface Link {
   /** Why the credentials were asked for. */
@@ -38,9 +32,13 @@ export interface Link {
   /** The version of the protocol that the server speaks. */
   protocol: number
   /** Whether the credentials are being renewed. */
-  refreshing: boolean
-  /** The number of bytes that wait to be sent. */
-  waiting(): number
+  refresh?: boolean
+  /** When it was connected, on the monotonic clock. */
+  since?: number
+  /** When to connect again, on the monotonic clock, if the server has announced that it goes away. */
+  draining?: number
+  /** Whether so much waits to be sent that volatile messages are dropped. */
+  congested(): boolean
   /** Sends a message, sealed if the connection is encrypted, and reports what became of it. */
   send(text: string, done: (outcome: Outcome) => void): void
   /** Asks the server for a sign of life. The connection is lost if none arrives in time. */
@@ -58,21 +56,21 @@ const violation = 1008
  * timer and no socket, and tells nobody anything, so it cannot affect its successor.
  */
 export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['reason']): Link {
+  const { url, provide, encryption, software, connectTimeout = 15_000, heartbeat: interval = 30_000 } = config
+  const { WebSocket = globalThis.WebSocket as WebSocketClass | undefined } = config
   const abort = new AbortController()
   const { signal } = abort
-  const link: Link = { reason, signal, connected: undefined, protocol: 1, refreshing: false, waiting: () => socket?.bufferedAmount ?? 0, send, probe, drop }
+  const link: Link = { reason, signal, connected: undefined, protocol: 1, congested: () => socket!.bufferedAmount > 65_536, send, probe, drop }
 
   let socket: (WebSocketLike & { terminate?(): void }) | undefined
+  // What the server announced in protocol 2.
+  let heartbeat = Infinity
+  let maxPayload = Infinity
   let asked = 0 // when the server was asked for a sign of life, if nothing has arrived since
   let again = false // whether it was asked once more
-  let odd = true
-  let offer: Offer | undefined
-  let sealer: Sealer | undefined
-  // Encrypted messages are opened and sealed one after the other, to keep their order.
-  let inbox = Promise.resolve()
-  let outbox = inbox
+  let channel: Channel | undefined // if the connection is encrypted
   // The timer of the attempt, and then that of the heartbeat.
-  let cancel = deadline(config.connectTimeout, () => fail('unreachable', 'The attempt to connect took too long'))
+  let cancel = deadline(connectTimeout, () => fail('unreachable', 'Cannot connect: timeout'))
 
   // Not now: the function that returns the credentials may close the client.
   queueMicrotask(start)
@@ -82,10 +80,10 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
     let final = false
     try {
       if (signal.aborted) return
-      const data = await config.credentials({ reason, signal })
+      const data = await provide({ reason, signal })
       final = true
       if (signal.aborted) return
-      offer = await config.encryption?.offer()
+      channel = await encryption?.prepare()
       if (!signal.aborted) open(data)
     } catch (cause) {
       const error = new IgnisError(final ? 'unreachable' : 'unavailable', `Cannot connect: ${cause}`, cause)
@@ -95,79 +93,53 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
   }
 
   function open(credentials: object): void {
-    const { WebSocket, encryption } = config
-    if (!WebSocket) throw new Error('pass the option WebSocket, because there is none here')
-    const opened = (socket = new WebSocket(config.url()))
-    // With encryption, events wait until the messages before them have been opened.
-    const inOrder = (step: () => void | Promise<void>) => {
-      if (!encryption) return void step()
-      inbox = inbox.then(() => (signal.aborted ? undefined : step()))
+    if (!WebSocket) throw new Error('pass the option WebSocket')
+    socket = new WebSocket(String(url))
+    socket.onopen = () => {
+      put(encode('authenticate', { protocol: 2, client: software, ...credentials, ...channel?.fields }))
     }
-    opened.onopen = () => {
-      put(encode('authenticate', { protocol: 2, client: config.software, ...credentials, ...(offer && { publicKey: offer.publicKey }) }))
-    }
-    opened.onmessage = ({ data }: { data: unknown }) => {
+    socket.onmessage = ({ data }: { data: string }) => {
       asked = 0
-      inOrder(() => receive(parse(data)))
+      if (channel) channel.open(data, receive, (code, message, final) => fail(code, message, final, violation))
+      else receive(data)
     }
-    opened.onclose = ({ code, reason }: { code: number; reason: string }) => {
-      inOrder(() => end(closed(code, reason, link.connected)))
+    socket.onclose = ({ code, reason }: { code: number; reason: string }) => {
+      const ended = () => end(closed(code, reason, link.connected))
+      if (channel) channel.opened(ended)
+      else ended()
     }
-    opened.onerror = () => {} // a close event follows
+    socket.onerror = () => {} // a close event follows
   }
 
-  function receive(frame: Frame | undefined): void | Promise<void> {
-    if (!sealer) return handle(frame)
-    // Once there is a key, whatever is not sealed with it is not from the server.
-    return (frame?.event === 'encrypted' ? sealer.open(frame.data) : Promise.reject()).then(
-      (text) => handle(parse(text)),
-      () => fail('protocol', 'A message was not encrypted with the key', false, violation),
-    )
-  }
-
-  function handle(frame: Frame | undefined): void | Promise<void> {
+  function receive(text: string): void {
     if (signal.aborted) return
-    if (!frame) owner.report(new IgnisError('protocol', 'Something arrived that is not a message'))
+    const frame = parse(text)
+    if (!frame) owner.report(new IgnisError('protocol', 'Not a message'))
     else if (link.connected) owner.received(frame)
-    else if (frame.event === 'connected') return greet({ ...(frame.data as Connected) })
-  }
-
-  function greet(connected: Connected): void | Promise<void> {
-    if (!offer) return begin(connected)
-    const { serverPublicKey, salt } = connected
-    if (!serverPublicKey || !salt) return fail('encryption_required', 'The server does not encrypt', true, violation)
-    return offer.agree({ serverPublicKey, salt }).then(
-      (agreed) => {
-        sealer = agreed
-        if (!signal.aborted) begin(connected)
-      },
-      (cause) => fail('protocol', `Cannot agree on a key: ${cause}`, false, violation),
-    )
-  }
-
-  function begin(connected: Connected): void {
-    link.connected = connected
-    if (connected.protocol === 2) link.protocol = 2
-    wait()
-    owner.opened()
+    else if (frame.event === 'connected') {
+      const data = frame.data as Connected | undefined
+      if (data?.protocol === 2) ({ protocol: link.protocol, heartbeat = Infinity, maxPayload = Infinity } = data)
+      link.connected = { ...data!, protocol: link.protocol }
+      link.since = now()
+      wait()
+      owner.opened()
+    }
   }
 
   /**
-   * Waits for a third of the time within which a broken connection is noticed: a heartbeat is sent
-   * after the second one, and the answer must have arrived after the third one.
+   * Waits for half of the time within which a broken connection is noticed: a heartbeat is sent
+   * after the first half, and must have been answered after the second one.
    */
   function wait(): void {
-    const server = (link.protocol > 1 && link.connected!.heartbeat) || Infinity
-    const third = Math.max(Math.min(config.heartbeat, server / 2) / 3, 50)
+    const half = Math.max(Math.min(interval, heartbeat / 2) / 2, 100)
     cancel()
-    cancel = after(third, (late) => {
-      const overdue = asked > 0 && now() - asked >= Math.max(third, 1000)
+    cancel = after(half, (late) => {
+      const overdue = asked > 0 && now() - asked >= Math.max(half, 1000)
       // If the timer is late, the answer may be, too. So ask once more.
       if (overdue && (again || !late)) return fail('lost', 'The server does not answer', false, 0)
       again = overdue
       if (overdue) asked = 0
-      if (overdue || (odd = !odd)) probe()
-      else wait()
+      probe()
     })
   }
 
@@ -180,16 +152,15 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
   }
 
   function send(text: string, done: (outcome: Outcome) => void): void {
-    const key = sealer
-    if (!key) return done(put(text))
-    outbox = outbox.then(async () => done(put(await key.seal(text)))).catch((cause) => fail('protocol', `Cannot encrypt: ${cause}`))
+    const sealed = (text: string) => done(put(text))
+    if (channel) channel.seal(text, sealed)
+    else sealed(text)
   }
 
   function put(text: string): Outcome {
     // While the socket is closing, it would drop the message silently.
-    if (signal.aborted || socket?.readyState !== 1) return 'gone'
-    const max = (link.protocol > 1 && link.connected?.maxPayload) || Infinity
-    if (text.length * 3 > max && size(text) > max) return 'too_large'
+    if (signal.aborted || socket?.readyState !== 1) return undefined
+    if (text.length * 3 > maxPayload && size(text) > maxPayload) return 'too_large'
     socket.send(text)
     return 'sent'
   }
@@ -208,7 +179,6 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
     cancel()
     abort.abort()
     if (!socket) return
-    socket.onopen = socket.onmessage = socket.onclose = null // but not onerror: ws throws errors that nobody handles
     try {
       if (code || !socket.terminate) socket.close(code || 1000)
       else socket.terminate()

@@ -6,11 +6,11 @@ export const now = (): number => performance.now()
 /** Cancels something. Calling it again does nothing. */
 export type Cancel = () => void
 
-const longest = 0x7fffffff // setTimeout fires immediately after longer times
+const longest = 2e9 // setTimeout does not accept much more
 const late = 1000
 
 /**
- * Calls fn after ms milliseconds, and after 25 days at the latest. A timer fires late in a throttled page or
+ * Calls fn after ms milliseconds, and after 23 days at the latest. A timer fires late in a throttled page or
  * after the machine slept. Then events may be waiting that would have come before it, so fn is
  * told, and must not conclude anything from silence.
  */

@@ -37,8 +37,6 @@ export interface RoomStateChange {
   readonly previous: RoomState
   /** Why the server refused the client. */
   readonly reason?: IgnisError
-  /** In `joined`, whether the client was in the room before, so that messages may have been missed. */
-  readonly missed?: boolean
 }
 
 /** A message of the application. */
@@ -46,9 +44,9 @@ export interface Message<Data = unknown> {
   readonly event: string
   readonly data: Data
   /** The room to which it was sent. */
-  readonly room?: string
+  readonly room?: string | undefined
   /** The client that sent it, as the server knows it. */
-  readonly from?: Sender
+  readonly from?: Sender | undefined
 }
 
 /** A client that sent a message. */

@@ -75,7 +75,7 @@ test('nothing of an old socket touches a new one', async (t) => {
   assert.equal(s.client.state, 'connected')
   assert.equal(old.closedWith, 1000)
   current.sent.length = 0
-  await s.clock.advance(20_000)
+  await s.clock.advance(15_000)
   assert.equal(current.sent.length, 1, 'one heartbeat on the current socket')
   assert.equal(old.sent.length, 0)
 })
@@ -227,7 +227,7 @@ test('a broken connection is noticed within a heartbeat', async (t) => {
   const s = setup(t)
   const socket = await s.connect()
   for (let i = 0; i < 3; i++) {
-    await s.clock.advance(20_000)
+    await s.clock.advance(15_000)
     const beat = socket.sent.at(-1)
     assert.equal(beat.event, 'heartbeat')
     socket.ack(beat)
@@ -243,7 +243,7 @@ test('heartbeats follow half of the timeout of the server', async (t) => {
   const s = setup(t)
   const socket = await s.connect({ heartbeat: 3000 })
   for (let i = 0; i < 10; i++) {
-    await s.clock.advance(1000)
+    await s.clock.advance(750)
     assert.equal(socket.sent.length, 1)
     socket.ack(socket.sent.pop())
   }
@@ -257,21 +257,20 @@ test('in protocol 1, silence proves nothing', async (t) => {
   await s.clock.advance(300_000)
   assert.equal(s.client.state, 'connected')
   assert.deepEqual(socket.sent[0], { event: 'heartbeat' })
-  assert.equal(socket.sent.length, 15)
+  assert.equal(socket.sent.length, 20)
 })
 
 test('a late timer is not trusted: the server is asked once more', async (t) => {
   const s = setup(t)
   const socket = await s.connect()
-  await s.clock.advance(20_000)
+  await s.clock.advance(15_000)
   s.clock.stall(300_000) // throttled: answers wait in the queue of events
   await s.clock.advance(0)
   assert.equal(s.client.state, 'connected')
   assert.equal(socket.sent.length, 2, 'it asked again')
   socket.ack(socket.sent.at(-1))
-  await s.clock.advance(10_000)
+  await s.clock.advance(15_000)
   assert.equal(s.client.state, 'connected')
-  await s.clock.advance(10_000)
   s.clock.stall(300_000)
   await s.clock.advance(0)
   s.clock.stall(300_000) // always late, and no answer
@@ -286,7 +285,7 @@ test('a wrong clock and a clock that jumps change nothing', async (t) => {
   for (const jump of [365 * 86_400_000, -730 * 86_400_000]) {
     s.clock.sleep(jump)
     for (let i = 0; i < 4; i++) {
-      await s.clock.advance(20_000)
+      await s.clock.advance(15_000)
       socket.ack({ id: 'x' })
     }
   }
@@ -414,7 +413,7 @@ test('network change while connected: the server is asked at once', async (t) =>
   const socket = await s.connect()
   page.dispatch('online')
   assert.equal(socket.sent.at(-1).event, 'heartbeat')
-  await s.clock.advance(10_000)
+  await s.clock.advance(15_000)
   assert.equal(s.client.state, 'waiting')
 })
 

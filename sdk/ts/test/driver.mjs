@@ -32,7 +32,7 @@ const commands = {
     }))
     client.onState(({ state, reason, retryAt }) => {
       if (state === 'connected') say({ state, id: client.id, userId: client.userId, protocol: client.protocol })
-      else say({ state, code: reason?.code, closeCode: reason?.closeCode, retryIn: retryAt && retryAt - Date.now() })
+      else say({ state, code: reason?.code, closeCode: reason?.closeCode, retryIn: retryAt && Math.max(retryAt - Date.now(), 0) })
     })
     client.onMessage((message) => say({ message }))
     client.onError((error) => say({ error: error.code, text: error.message }))
