@@ -62,23 +62,23 @@ func sameFile(a, b string) bool {
 // arguments returns the flags with which another command uses the same Redis. given is the
 // value of --redis. The text PASSWORD replaces passwords.
 func (f *redisFlags) arguments(given string) []string {
-	var args []string
+	var words []string
 	switch {
 	case f.RedisFile != "":
 		file, err := filepath.Abs(f.RedisFile)
 		if err != nil {
 			file = f.RedisFile
 		}
-		args = append(args, "--redis-file", file)
+		words = append(words, "--redis-file", file)
 	case given != "":
-		args = append(args, "--redis", withoutPassword(given))
+		words = append(words, "--redis", withoutPassword(given))
 	default:
 		return []string{}
 	}
 	if f.Prefix != "" {
-		args = append(args, "--prefix", string(f.Prefix))
+		words = append(words, "--prefix", string(f.Prefix))
 	}
-	return args
+	return words
 }
 
 // sentinelPassword matches the password of Sentinels in the URL of a Redis.
