@@ -40,7 +40,7 @@ client.onState(({ state, reason, missed }) => log.push({ state, code: reason?.co
 client.onError((error) => log.push({ error: error.message }))
 const lobby = (globalThis.lobby = client.room('lobby'))
 lobby.on('say', ({ text }) => log.push({ text }))
-lobby.onState(({ state, missed }) => log.push({ room: state, missed }))
+lobby.onState(({ state }) => log.push({ room: state }))
 addEventListener('pageshow', ({ persisted }) => persisted && log.push({ page: 'from the cache' }))
 client.connect()
 `

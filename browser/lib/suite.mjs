@@ -7,7 +7,7 @@ import { chat } from './chat.mjs'
 import { serve } from './server.mjs'
 
 export function suite(name, tests) {
-  describe(name, { timeout: 60_000 }, () => {
+  describe(name, { timeout: 180_000 }, () => {
     let browser
     const pages = []
     const servers = []

@@ -81,7 +81,7 @@ suite('the chat', (use) => {
     await ann.locator('#room').fill('second')
     await ann.locator('#room').press('Enter')
     await about(ann, 'refused')
-    await note(ann, 'You are not in second. The server refused')
+    await note(ann, 'You are not in second: the server refused it (')
   })
 
   test('hostile messages are text, and the page stays small', async () => {

@@ -11,7 +11,7 @@ const counts = { received: 0, sent: 0 };
 let paused = false;
 let arrived = 0; // while it was paused
 let current; // the socket
-let sealer; // of the current connection, if it is encrypted
+let channel; // of the current connection, if it is encrypted
 
 const feed = createFeed({ list: $('log'), scroller: $('frames-scroll'), make: row, limit: KEPT });
 
@@ -20,7 +20,7 @@ export class FrameSocket extends WebSocket {
   constructor(url) {
     super(url);
     current = this;
-    sealer = undefined;
+    channel = undefined;
     this.addEventListener('message', ({ data }) => record('received', String(data)));
     this.addEventListener('close', ({ code, reason }) => record('note', `closed with code ${code}${reason && `: ${reason}`}`));
     record('note', `connecting to ${url}`);
@@ -36,25 +36,24 @@ export class FrameSocket extends WebSocket {
 // they have been opened.
 export function showPlain(encryption) {
   return {
-    async offer() {
-      const offer = await encryption.offer();
-      return {
-        ...offer,
-        async agree(server) {
-          const inner = await offer.agree(server);
-          return (sealer = {
-            seal(text) {
-              record('sealed', text);
-              return inner.seal(text);
-            },
-            async open(data) {
-              const text = await inner.open(data);
-              record('opened', text);
-              return text;
-            },
-          });
+    async prepare() {
+      const inner = await encryption.prepare();
+      const outer = {
+        ...inner,
+        open(text, done, fail) {
+          const opened = (plain) => {
+            channel = outer; // there is a key now
+            if (plain !== text) record('opened', plain); // the first message is not sealed
+            done(plain);
+          };
+          inner.open(text, opened, fail);
+        },
+        seal(text, done) {
+          record('sealed', text);
+          inner.seal(text, done);
         },
       };
+      return outer;
     },
   };
 }
@@ -109,11 +108,12 @@ $('clear').onclick = () => {
   showPause();
 };
 
-$('raw').onsubmit = async (e) => {
+$('raw').onsubmit = (e) => {
   e.preventDefault();
   const text = $('frame').value || $('frame').placeholder;
   if (current?.readyState !== WebSocket.OPEN) record('note', 'not sent, because there is no connection');
-  else current.send(sealer ? await sealer.seal(text) : text);
+  else if (channel) channel.seal(text, (sealed) => current.send(sealed));
+  else current.send(text);
 };
 
 // suggestFrame sets what is sent if the field for frames is empty.

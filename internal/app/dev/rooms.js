@@ -56,17 +56,19 @@ export function use(other) {
 function open(room) {
   room.refused = undefined;
   room.handle = client.room(room.name);
-  room.handle.onState(({ state, reason, missed }) => {
+  room.lostAt = 0;
+  room.handle.onState(({ state, previous, reason }) => {
     if (state === 'refused') {
       room.refused = reason.message;
-      note(room, `You are not in ${room.name}. ${reason.message}.`, true);
+      note(room, `You are not in ${room.name}: the server refused it (${reason.code}).`, true);
     }
-    if (state === 'joined' && missed) {
-      const seconds = room.lostAt ? Math.max(1, Math.round((Date.now() - room.lostAt) / 1000)) : 0;
+    if (state === 'joined' && room.lostAt) {
+      const seconds = Math.round((Date.now() - room.lostAt) / 1000);
+      room.lostAt = 0;
       note(room, `You are back in ${room.name}. Messages that others sent in the ${seconds > 1 ? `${seconds} seconds` : 'second'} in between are missing here.`);
     }
     if (state === 'joining') {
-      room.lostAt = Date.now();
+      if (previous === 'joined') room.lostAt = Date.now();
       room.typing.clear();
     }
     changed();
