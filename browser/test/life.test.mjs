@@ -36,14 +36,14 @@ suite('the life of a page', (use) => {
   })
 
   test('tokens are renewed before they expire', async () => {
-    const app = await open({ lifetime: 4 })
+    const app = await open({ lifetime: 5 })
     const ann = await visit(app)
     await logged(ann, { room: 'joined' })
     const [id, expires] = await ann.evaluate(() => [client.id, client.connection.expires])
-    await ann.waitForFunction(() => asked.filter((reason) => reason === 'refresh').length === 2)
+    await ann.waitForFunction(() => asked.filter((reason) => reason === 'refresh').length >= 2)
     await ann.waitForFunction((before) => client.connection.expires > before, expires)
     assert.equal(await ann.evaluate(() => client.id), id, 'it is still the same connection')
-    assert.deepEqual(await ann.evaluate(() => asked), ['connect', 'refresh', 'refresh'])
+    assert.deepEqual(await ann.evaluate(() => asked.filter((reason) => reason !== 'refresh')), ['connect'])
     assert.deepEqual((await log(ann)).map(({ state, room }) => state ?? room), ['connecting', 'connected', 'joined'])
   })
 

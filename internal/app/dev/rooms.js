@@ -138,10 +138,6 @@ export function note(room, text, bad = false) {
   changed();
 }
 
-export function noteEverywhere(text, bad) {
-  for (const room of rooms.values()) note(room, text, bad);
-}
-
 export function update(item) {
   feed.update(item);
 }
