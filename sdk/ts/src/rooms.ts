@@ -91,7 +91,6 @@ export function createRooms(requests: Requests, send: Send, report: Report): Roo
       // In protocol 1 there is no reply, and the client can only assume that it has joined.
       const { rooms: joined, refused } = (reply ?? {}) as { rooms?: { room: string }[]; refused?: { room: string; code: ErrorCode }[] }
       for (const [name, room] of asked) {
-        if (rooms.get(name) !== room) continue // left meanwhile
         const isThis = (other: { room: string }) => other.room === name
         if (!error && (!joined || joined.some(isThis))) become(room, 'joined')
         else become(room, 'refused', error ?? refusal(refused?.find(isThis)))

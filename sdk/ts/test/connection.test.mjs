@@ -60,6 +60,26 @@ test('close and connect while the token function is busy never use its answer', 
   assert.equal(s.sockets.length, 1)
 })
 
+test('close in the same task as connect asks for no token', async (t) => {
+  const asked = []
+  const s = setup(t, { token: ({ reason }) => `token${asked.push(reason)}` })
+  s.client.connect()
+  s.client.close()
+  await s.clock.advance(1000)
+  assert.deepEqual([asked, s.sockets], [[], []])
+})
+
+test('options that are undefined have their defaults', async (t) => {
+  const none = undefined
+  const s = setup(t, { heartbeat: none, connectTimeout: none, requestTimeout: none, reconnect: { minDelay: none }, buffer: { maxMessages: none }, token: none })
+  const waiting = outcome(s.client.send('a'))
+  const socket = await s.connect()
+  await s.clock.advance(9999)
+  assert.deepEqual(socket.sent.map(({ event }) => event), ['a'])
+  assert.equal(waiting.count, 0)
+  assert.equal(s.client.state, 'connected')
+})
+
 test('nothing of an old socket touches a new one', async (t) => {
   const s = setup(t)
   const old = await s.connect()

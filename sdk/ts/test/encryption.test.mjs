@@ -144,6 +144,40 @@ test('a server that does not encrypt is refused', async (t) => {
   assert.equal(connected.code, 'encryption_required')
 })
 
+test('close while a key pair is made opens no socket', async (t) => {
+  const s = setup(t, { encryption: encryption() })
+  s.client.connect()
+  await Promise.resolve()
+  await Promise.resolve()
+  s.client.close()
+  for (let i = 0; i < 20; i++) await settle()
+  assert.equal(s.sockets.length, 0)
+})
+
+test('order, although WebCrypto finishes in another order', async (t) => {
+  const s = setup(t, { encryption: encryption() })
+  const got = []
+  s.client.onMessage(({ data }) => got.push(data))
+  s.client.connect()
+  const { socket, sealer } = await accept(s)
+  await until(() => s.client.state === 'connected')
+  const texts = await Promise.all([0, 1, 2, 3].map((data) => sealer.seal(JSON.stringify({ event: 'say', data }))))
+  for (const name of ['encrypt', 'decrypt']) {
+    const original = subtle[name].bind(subtle)
+    let calls = 0
+    t.mock.method(subtle, name, async (...args) => {
+      for (let i = 20 - 5 * calls++; i > 0; i--) await settle() // the first calls take longest
+      return original(...args)
+    })
+  }
+  for (const text of texts) socket.receive(text)
+  for (let i = 0; i < 4; i++) s.client.send('say', i).catch(() => {})
+  await until(() => got.length === 4 && socket.sent.length === 4)
+  assert.deepEqual(got, [0, 1, 2, 3])
+  t.mock.restoreAll()
+  assert.deepEqual((await opened(sealer, socket.take())).map(({ data }) => data), [0, 1, 2, 3])
+})
+
 test('close while a key is agreed on connects nobody', async (t) => {
   const s = setup(t, { encryption: encryption() })
   s.client.connect()
