@@ -47,7 +47,7 @@ async function picture(browser) {
   if (data.missing) throw new Error(data.missing)
   const server = await start('--redis', data.url)
   opened.push(data, server)
-  const ann = await open(browser, `${server.url}/?user=ann&room=lobby,releases,support`, { viewport: { width: 1280, height: 800 } })
+  const ann = await open(browser, `${server.url}/?user=ann&room=lobby,releases,support`, { viewport: { width: 1280, height: 850 } })
   const ben = await open(browser, `${server.url}/?user=ben&room=lobby,releases,support`)
   await at('09:41:07.120', ann, ben)
   await say(ann, 'Good morning! Is anybody here?')

@@ -50,6 +50,10 @@ suite('the look', (use) => {
         await ann.locator('.failed').waitFor()
         await server.stop()
         await banner(ann, 'Connection lost.')
+        await ann.waitForFunction(() => {
+          const { scrollHeight, scrollTop, clientHeight } = document.getElementById('scroll')
+          return scrollHeight - scrollTop - clientHeight < 2
+        }) // the banner does not push the latest message out of sight
         await picture(ann, `lost ${width} ${colorScheme}`)
         assert.deepEqual(await violations(ann), [], 'without a server')
         assert.ok(await inside(ann, '#text'), 'the message field is still visible')

@@ -58,6 +58,8 @@ function showState() {
   $('state').dataset.state = change.state;
   $('state-text').textContent = summary(about());
   $('connect').textContent = change.state === 'closed' ? 'Connect' : 'Disconnect';
+  $('client').hidden = change.state !== 'connected';
+  $('client-id').textContent = client?.id ?? '';
   const what = advice(change, { encrypt: settings.encrypt, reconnecting });
   const had = document.activeElement === $('banner-action');
   $('banner').hidden = !what;

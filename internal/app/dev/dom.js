@@ -93,7 +93,12 @@ export function createFeed({ list, scroller, make, limit, onBehind = () => {} })
     else if (added.length > 0) onBehind(true);
   }
 
-  scroller.addEventListener('scroll', () => atEnd() && onBehind(false), { passive: true });
+  let follows = true; // whether the user is at the end
+  scroller.addEventListener('scroll', () => {
+    follows = atEnd();
+    if (follows) onBehind(false);
+  }, { passive: true });
+  new ResizeObserver(() => follows && toEnd()).observe(scroller);
   return {
     flush,
     toEnd,
