@@ -9,11 +9,11 @@ suite('the connection', (use) => {
     const ann = await use.chat(server, 'ann', { room: 'lobby,plans' })
     await server.stop('SIGKILL')
     await state(ann, 'waiting')
-    await banner(ann, 'Connection lost. The connection broke off without a goodbye (close code 1006).')
+    await banner(ann, 'Connection lost. The connection was lost without a close frame (close code 1006).')
     await banner(ann, /No server answers at .* Is it still running\? Next attempt (in \d s|now)\./)
     await about(ann, 'waiting to join')
     await say(ann, 'said while there was no server')
-    await ann.locator('.said.waiting').filter({ hasText: 'waits for the connection' }).waitFor()
+    await ann.locator('.said.waiting').filter({ hasText: 'waiting for the connection' }).waitFor()
 
     const again = await use.server(['--dev'], { address: server.address })
     // It connects by itself; the button is for those who do not want to wait.

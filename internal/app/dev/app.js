@@ -159,7 +159,7 @@ function showRooms() {
   $('leave').hidden = !room;
   $('leave').textContent = room?.member && !room.refused ? 'Leave' : 'Join';
   $('forget').hidden = !room || room.member;
-  $('empty').textContent = !room ? 'You are in no room. Join one, for example lobby.' : room.items.length > 0 ? '' : 'Nothing was said here yet. Write a message, and open a second tab to answer it.';
+  $('empty').textContent = !room ? 'You are in no room. Join one, for example lobby.' : room.items.length > 0 ? '' : 'No messages yet. Write one, and answer it in a second tab.';
   $('text').placeholder = !room ? 'Join a room first' : room.member ? `Message to ${room.name}` : `Message to ${room.name}, which you are not in`;
   const typists = room ? rooms.typists(room) : '';
   $('typing').dataset.on = typists !== '';

@@ -24,7 +24,7 @@ export function explained({ code, closeCode, message }) {
     case closeCode === 1001:
       return 'The server is shutting down (close code 1001).';
     case closeCode === 1006:
-      return 'The connection broke off without a goodbye (close code 1006).';
+      return 'The connection was lost without a close frame (close code 1006).';
     case closeCode === 1013:
       return 'The server has no room for another connection at the moment (close code 1013).';
     default:

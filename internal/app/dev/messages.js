@@ -34,7 +34,7 @@ function said(item, previous, act) {
   const body = element('div', 'body', clipped(text, LONGEST));
   body.dir = 'auto';
   const row = element('li', `said ${mine ? 'mine' : ''} ${follows ? 'follows' : ''} ${status}`, face, who, body);
-  if (status === 'waiting') row.append(element('p', 'status', item.connected ? 'sending…' : 'waits for the connection'));
+  if (status === 'waiting') row.append(element('p', 'status', item.connected ? 'sending…' : 'waiting for the connection'));
   if (status === 'failed') row.append(failure(item, act));
   return row;
 }
