@@ -42,6 +42,8 @@ suite('the chat', (use) => {
     await ann.locator('#name').fill('anna')
     await ann.locator('#name').press('Enter')
     await ann.locator('#state-text').filter({ hasText: 'Connected as anna' }).waitFor()
+    await ann.locator('#announce').filter({ hasText: 'You are now anna.' }).waitFor()
+    assert.doesNotMatch(await ann.locator('#announce').textContent(), /disconnected/, 'the user did not disconnect')
     await ann.locator('#encrypt').check()
     await about(ann, 'joined, encrypted')
     await ann.locator('#show-frames').click()

@@ -14,8 +14,9 @@ let reconnecting = false; // a connection was lost and there is no other one yet
 // ---- connection
 
 function connect() {
-  client?.close();
+  const before = client;
   const mine = (client = createClient(settings));
+  before?.close(); // only the current client is shown
   reconnecting = false;
   rooms.use(mine);
   mine.onState((happened) => mine === client && stateChanged(happened));
