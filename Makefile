@@ -3,7 +3,7 @@
 FUZZTIME ?= 30s
 BENCH ?= .
 
-.PHONY: help test test-extra check fmt fuzz bench memory bench-compare interop setup build mutate sdk
+.PHONY: help test test-extra check fmt fuzz bench memory bench-compare interop setup build mutate sdk ignis-js browser picture examples
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,9 +48,17 @@ sdk: ## check and test the client in sdk/ts; needs Node.js and npm
 setup: ## install redis-server and a C compiler, on Debian
 	@scripts/setup.sh
 
+browser: ## test the development page and the client in Chromium; installs what is needed, if possible
+	@scripts/browser.sh
+
+picture: ## make docs/chat.png and docs/chat.gif from the development page
+	@scripts/picture.sh
+
+ignis-js: ## build sdk/ts into the script that the program serves at /ignis.js; needs Node.js and npm
+	@scripts/ignis-js.sh
+
 build: ## build the program bin/ignis
 	go build -trimpath -o bin/ignis ./cmd/ignis
 
-.PHONY: examples
 examples: ## run the examples for browsers in Chromium
 	@scripts/examples.sh

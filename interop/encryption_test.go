@@ -21,7 +21,7 @@ func TestEncryptedClients(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sealer, err := filepath.Abs("../internal/app/dev/seal.js")
+	sealer, err := filepath.Abs("bun/seal.js")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,8 @@
 # redis-server, a C compiler for the race detector, and the programs with which the tests run
 # what is in docs/tokens.md. With TEST_REQUIRE_PROXIES=1 also nginx and haproxy, and with
 # TEST_REQUIRE_PROMTOOL=1 also prometheus; not by default, because the packages start servers.
-# Exits with 0 if all are installed.
+# With TEST_REQUIRE_BROWSER=1 also npm and chromium, which is large. Exits with 0 if all are
+# installed.
 set -euo pipefail
 
 missing=()
@@ -16,6 +17,10 @@ if [ "${TEST_REQUIRE_PROXIES:-}" = 1 ]; then
 fi
 if [ "${TEST_REQUIRE_PROMTOOL:-}" = 1 ]; then
 	command -v promtool >/dev/null || missing+=(prometheus)
+fi
+if [ "${TEST_REQUIRE_BROWSER:-}" = 1 ]; then
+	command -v npm >/dev/null || missing+=(npm)
+	[ -n "${CHROMIUM:-}" ] || command -v chromium chromium-browser google-chrome >/dev/null || missing+=(chromium)
 fi
 # Go disables cgo automatically if there is no C compiler.
 [ "$(go env CGO_ENABLED)" = 1 ] || missing+=(gcc libc6-dev)

@@ -187,10 +187,10 @@ func TestDevelopmentPage(t *testing.T) {
 	t.Parallel()
 	_, address := serve(t, nil, "--dev", "--path", "/a&b")
 	code, header, page := get(t, "http://"+address+"/")
-	if code != http.StatusOK || !strings.Contains(page, `content="/a&amp;b"`) {
+	if code != http.StatusOK || !strings.Contains(page, `data-path="/a&amp;b"`) {
 		t.Errorf("the page: %d\n%s", code, page)
 	}
-	for _, part := range []string{"default-src 'none'", "script-src 'self'", "frame-ancestors 'none'"} {
+	for _, part := range []string{"default-src 'none'", "script-src 'self';", "style-src 'self';", "connect-src 'self' ws://" + address + " wss://" + address + ";", "frame-ancestors 'none'", "require-trusted-types-for 'script'"} {
 		if !strings.Contains(header.Get("Content-Security-Policy"), part) {
 			t.Errorf("the policy lacks %s", part)
 		}

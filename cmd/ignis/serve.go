@@ -27,6 +27,8 @@ A token is a JWT, signed with a secret or a private key, which the client sends 
 
 The configuration file can set all flags, and in addition rules for rooms, a webhook and the keys of the HTTP API, which ignis api-key makes. Flags take precedence over environment variables, and both over the file. On SIGHUP, and when the file changes, the server reads it again and applies what can change, without disconnecting clients. ignis config --help and docs/configuration.md describe it.
 
+GET /ignis.js answers with the client for browsers, which defines the global Ignis: new Ignis.Client("/ws", {token}).
+
 GET /healthz answers 200 while the process is alive, /startupz once the server has accepted clients, and /readyz while it can take traffic, and otherwise 503; the answer says which part does not work. A server that has lost Redis is degraded: it keeps its clients and accepts new ones, but they do not receive what emitters and other instances send, and /readyz answers 200. With --redis-required it answers 503, so that load balancers choose other instances; if all have lost Redis, nobody can connect. With --metrics-listen, another address serves metrics and the probes; docs/metrics.md and docs/health.md describe them.
 
 SIGTERM makes the server unready and, after --drain-delay, closes the clients evenly spread over --drain-window. SIGINT (Ctrl-C) closes them all without a delay. A second signal ends the server immediately. docs/deploys.md describes deployments without an outage.
@@ -102,6 +104,7 @@ func (e *effective) appConfig(log *slog.Logger) (c app.Config, err error) {
 		RedisRequired:  e.RedisRequired,
 		Metrics:        e.metricsFlags.config(),
 		Dev:            e.Dev,
+		Terminal:       e.terminal(),
 		JWTSecretFile:  e.JWTSecretFile,
 		JWTSecret:      []byte(e.JWTSecret),
 		AllowedOrigins: e.AllowedOrigins,

@@ -110,7 +110,7 @@ func TestHTTP(t *testing.T) {
 	t.Parallel()
 	_, address := serve(t, nil, "--dev", "--path", "/socket")
 	for path, want := range map[string]int{
-		"/healthz": 200, "/readyz": 200, "/socket": 426, "/": 200, "/ws": 404, "/healthz/": 404, "/dev/": 404,
+		"/healthz": 200, "/readyz": 200, "/socket": 426, "/": 200, "/ws": 404, "/healthz/": 404, "/dev/": 404, "/ignis.js": 200, "/ignis.js/": 404,
 		"/dev/app.js": 200, "/dev/index.html": 404, "/dev/../serve.go": 404, "/dev/%2e%2e/serve.go": 404,
 	} {
 		if code, _, _ := get(t, "http://"+address+path); code != want {

@@ -39,7 +39,7 @@ func (c *Config) checkAPI() error {
 		return usage("", "--api-path: expected a path such as /api, without a slash at the end, but got %q", p)
 	}
 	if len(c.API.Listen) == 0 {
-		for _, taken := range []string{c.Path, healthPath, readyPath, startupPath} {
+		for _, taken := range []string{c.Path, scriptPath, healthPath, readyPath, startupPath} {
 			if belowPath(taken, p) {
 				return usage("choose another path, or set --api-listen", "--api-path: the API cannot be at %s, because %s is on the same addresses", p, taken)
 			}

@@ -22,7 +22,8 @@ type App struct {
 	log    *slog.Logger // of the area program
 	server *ignis.Server
 	bus    *redisbus.Bus // nil without Redis
-	dev    *devMode      // nil unless in development mode
+	script *script
+	dev    *devMode // nil unless in development mode
 	policy atomic.Pointer[policy]
 	rooms  *enforce.Policy // nil without rules
 
@@ -57,7 +58,7 @@ func New(c Config) (*App, error) {
 	if c.Server.MaxClients == 0 {
 		c.Server.MaxClients = maxClients()
 	}
-	a := &App{cfg: c, base: c.Server.Logger, replaced: make(chan struct{}, 1)}
+	a := &App{cfg: c, base: c.Server.Logger, replaced: make(chan struct{}, 1), script: newScript()}
 	a.log = logarea.With(a.base, logarea.Program)
 	a.limit, a.httpLimit = a.newLimit(logarea.Program), a.newLimit(logarea.HTTP)
 	cfg := c.Server
@@ -94,7 +95,7 @@ func (a *App) setAuth(cfg *ignis.Config) error {
 	}
 	a.policy.Store(p)
 	if a.cfg.Dev {
-		a.dev = newDevMode(a.cfg.Path, a.log, a.limit)
+		a.dev = newDevMode(a)
 		cfg.Authenticate, cfg.ValidateRooms = a.dev.authenticate, a.dev.validateRooms
 		cfg.OnMessage, cfg.Accept = a.dev.relay, a.dev.accept
 		return nil

@@ -91,6 +91,7 @@ func TestConfig(t *testing.T) {
 		"a URL as path":             {production, func(c *Config) { c.Path = "/ws?x=1" }, "--path: ", ""},
 		"the path of a probe":       {production, func(c *Config) { c.Path = "/readyz" }, "--path: /readyz is taken", ""},
 		"the path of another probe": {production, func(c *Config) { c.Path = "/startupz" }, "--path: /startupz is taken", ""},
+		"the path of the client":    {production, func(c *Config) { c.Path = "/ignis.js" }, "--path: /ignis.js is taken", ""},
 		"Redis that is not there":   {production, func(c *Config) { c.RedisRequired = true }, "--redis-required: no Redis is configured", "--redis"},
 		"metrics for everyone":      {production, func(c *Config) { c.Metrics.Listen = ":0" }, "", ""},
 		"metrics nowhere":           {production, func(c *Config) { c.Metrics.Listen = "9464" }, "--metrics-listen: expected host:port", ""},

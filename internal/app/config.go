@@ -38,6 +38,8 @@ type Config struct {
 	// room, clients can send to rooms, and / serves a page for trying it out. Listen must be
 	// a loopback address.
 	Dev bool
+	// Terminal says how to run this program, for the page of the development mode.
+	Terminal Terminal
 
 	// JWTSecretFile is the name of a file with a secret that tokens are signed with.
 	JWTSecretFile string
@@ -146,7 +148,7 @@ func checkPath(path string, dev bool) error {
 	if err != nil || !strings.HasPrefix(path, "/") || strings.HasPrefix(path, "//") || u.Path != path || strings.ContainsAny(path, "?#") {
 		return usage("", "--path: expected a path such as /ws, but got %q", path)
 	}
-	if isProbe(path) || dev && isDevPath(path) {
+	if path == scriptPath || isProbe(path) || dev && isDevPath(path) {
 		return usage("", "--path: %s is taken by the server itself", path)
 	}
 	return nil

@@ -19,12 +19,18 @@ type devMode struct {
 	server *ignis.Server // set before the first client connects
 	path   string        // path of the WebSocket endpoint
 	page   *template.Template
+	script *script // the client for browsers
 	log    *slog.Logger
 	limit  *loglimit.Limiter // for log lines that any peer can cause
+
+	terminal Terminal
 }
 
-func newDevMode(path string, log *slog.Logger, limit *loglimit.Limiter) *devMode {
-	return &devMode{path: path, page: template.Must(template.ParseFS(devFiles, "dev/index.html")), log: log, limit: limit}
+func newDevMode(a *App) *devMode {
+	return &devMode{
+		path: a.cfg.Path, page: template.Must(template.ParseFS(devFiles, "dev/index.html")), script: a.script,
+		log: a.log, limit: a.limit, terminal: a.cfg.Terminal,
+	}
 }
 
 // authenticate accepts every client as the user that it names.

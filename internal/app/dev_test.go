@@ -33,7 +33,7 @@ func TestDevelopmentPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		"/": "text/html; charset=utf-8", "/dev/app.js": "text/javascript; charset=utf-8", "/dev/seal.js": "text/javascript; charset=utf-8",
+		"/": "text/html; charset=utf-8", "/dev/app.js": "text/javascript; charset=utf-8", "/dev/rooms.js": "text/javascript; charset=utf-8",
 		"/dev/style.css": "text/css; charset=utf-8", "/dev/icon.svg": "image/svg+xml",
 	} {
 		w := visit(t, a, http.MethodGet, "localhost", path)

@@ -2,9 +2,11 @@ package app
 
 import (
 	"embed"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -16,10 +18,47 @@ const devPrefix = "/dev/"
 
 func isDevPath(p string) bool { return p == "/" || strings.HasPrefix(p, devPrefix) }
 
+// Terminal says how to run this program in a terminal. The page of the development mode shows
+// commands that can be copied.
+type Terminal struct {
+	// Program are the words that run the program, such as ./bin/ignis.
+	Program []string `json:"program"`
+	// Directory is the working directory, if the commands must be run there.
+	Directory string `json:"directory,omitempty"`
+	// Redis are the flags that name the Redis of this server and the prefix, without passwords.
+	// Empty if there is no Redis.
+	Redis []string `json:"redis"`
+}
+
+// pageData is what the template of the page needs.
+type pageData struct {
+	Path     string // of the WebSocket endpoint
+	Script   string // URL of the client
+	Terminal string // a Terminal as JSON
+}
+
+func (d *devMode) data() pageData {
+	terminal, _ := json.Marshal(d.terminal) // texts can be encoded
+	return pageData{Path: d.path, Script: scriptPath + "?v=" + d.script.version, Terminal: string(terminal)}
+}
+
 // contentPolicy allows the page to load its own files and to connect to its own server, and
-// nothing else. In some browsers 'self' does not include ws:// and wss://.
-const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; " +
-	"connect-src 'self' ws://localhost:* ws://127.0.0.1:* wss://localhost:* wss://127.0.0.1:*; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// nothing else. Texts cannot become HTML or code.
+const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'%; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+
+// namedHost matches the hosts that a policy can name.
+var namedHost = regexp.MustCompile(`^(localhost|[0-9.]+)(:[0-9]+)?$`)
+
+// policyFor returns the policy of a page that was loaded from a host. In some browsers 'self'
+// does not include ws:// and wss://.
+func policyFor(host string) string {
+	sockets := ""
+	if namedHost.MatchString(host) {
+		sockets = " ws://" + host + " wss://" + host
+	}
+	return strings.Replace(contentPolicy, "%", sockets, 1)
+}
 
 // guard serves the page and passes other requests on to next. It refuses requests that name
 // another host: a web site could resolve its own name to this machine (DNS rebinding) and
@@ -45,13 +84,14 @@ func (d *devMode) servePage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h := w.Header()
-	h.Set("Content-Security-Policy", contentPolicy)
+	h.Set("Content-Security-Policy", policyFor(r.Host))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cache-Control", "no-cache")
 	if r.URL.Path == "/" {
 		h.Set("Content-Type", "text/html; charset=utf-8")
-		if err := d.page.Execute(w, struct{ Path string }{d.path}); err != nil {
+		if err := d.page.Execute(w, d.data()); err != nil {
 			d.log.Debug("page not sent", "error", err)
 		}
 		return

@@ -21,6 +21,8 @@ func (a *App) handler() http.Handler {
 		switch r.URL.Path {
 		case a.cfg.Path:
 			a.server.ServeHTTP(w, r)
+		case scriptPath:
+			a.script.ServeHTTP(w, r)
 		default:
 			if len(a.cfg.API.Listen) == 0 && a.api.serves(r) {
 				a.api.ServeHTTP(w, r)

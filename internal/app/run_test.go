@@ -73,7 +73,7 @@ func get(t *testing.T, url string) (code int, body string) {
 func TestRun(t *testing.T) {
 	r := run(t, development())
 	for path, want := range map[string]string{
-		"/healthz": `{"status":"alive"}`, "/readyz": `{"status":"ready","checks":[{"name":"server","status":"ok"}]}`, "/startupz": `{"status":"started"}`, "/": "<!doctype html>", "/dev/seal.js": "//", "/other": "404",
+		"/healthz": `{"status":"alive"}`, "/readyz": `{"status":"ready","checks":[{"name":"server","status":"ok"}]}`, "/startupz": `{"status":"started"}`, "/": "<!doctype html>", "/dev/rooms.js": "//", "/ignis.js": "/* @ignis-go/client", "/other": "404",
 	} {
 		code, body := get(t, "http://"+r.addr+path)
 		if found := code == http.StatusOK; found == (path == "/other") || !strings.HasPrefix(body, want) {

@@ -1,5 +1,5 @@
 // Runs an encrypted client of a development server, on Node or Bun. It encrypts with
-// WebCrypto, like the page of the server, or with the reference's ECDH class.
+// WebCrypto, with seal.js, or with the reference's ECDH class.
 //
 //   encrypted.js web|ecdh URL USER COUNT SEALER.js
 //

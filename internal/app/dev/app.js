@@ -1,300 +1,296 @@
-// The page of development mode. It uses the WebSocket directly, without a client
-// library, so it also shows how the protocol works.
+// The page of development mode: a chat on the client that the server offers at /ignis.js.
 
-import { agree, offer, open, seal } from '/dev/seal.js';
+import { advice, createClient, endpoint, summary } from '/dev/connection.js';
+import { $, announce, button, element } from '/dev/dom.js';
+import { showLatest as showLatestFrames, suggestFrame } from '/dev/frames.js';
+import * as rooms from '/dev/rooms.js';
+import { otherTab, save, settings } from '/dev/settings.js';
+import { showCommands } from '/dev/terminal.js';
 
-const $ = (id) => document.getElementById(id);
-const query = new URLSearchParams(location.search);
-const endpoint = new URL(document.querySelector('meta[name="ignis-path"]').content, location.href);
-endpoint.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:';
+let client;
+let change = { state: 'idle' }; // the latest change of the client's state
+let reconnecting = false; // a connection was lost and there is no other one yet
 
-const KEPT = 500; // entries kept in each list
-const HEARTBEAT = 30_000; // ms; the server gives up after 90 s
-const NAMES = ['ann', 'ben', 'cleo', 'dan', 'eve', 'finn', 'gwen', 'hugo', 'iris', 'jon', 'kim', 'leo'];
+// ---- connection
 
-const state = {
-  link: null, // the connection, if there is one
-  wanted: false, // whether to connect again when the connection is lost
-  attempt: 0,
-  retry: 0,
-  heartbeat: 0,
-  rooms: new Set((query.get('room') ?? 'lobby').split(',').filter(Boolean)),
-  frames: { in: 0, out: 0 },
-};
-
-// ---- the connection
-
-// Keys and the messages waiting to be opened or sealed belong to one connection:
-// leftovers must not be opened or sealed with the key of the next connection.
 function connect() {
-  clearTimeout(state.retry);
-  state.wanted = true;
-  show('waiting', 'connecting');
-  const link = {
-    socket: new WebSocket(endpoint),
-    id: '', // the client ID that the server assigned
-    pair: null, // the key pair that was offered to the server
-    key: null, // the key that seals messages; null if they are not encrypted
-    inbox: Promise.resolve(), // messages are opened one after the other, to keep their order
-    outbox: Promise.resolve(), // and sealed likewise
-  };
-  state.link = link;
-  const { socket } = link;
-  socket.onopen = async () => {
-    const data = {};
-    const userId = $('user').value.trim();
-    if (userId) data.userId = userId;
-    if ($('encrypt').checked) ({ pair: link.pair, publicKey: data.publicKey } = await offer());
-    transmit({ event: 'authenticate', data }, link);
-  };
-  socket.onmessage = ({ data }) => {
-    link.inbox = link.inbox.then(() => receive(link, String(data))).catch((e) => note(`Cannot read a message: ${e}`, true));
-  };
-  socket.onclose = (end) => {
-    link.inbox = link.inbox.then(() => closed(link, end));
-  };
-}
-
-function disconnect() {
-  state.wanted = false;
-  clearTimeout(state.retry);
-  state.link?.socket.close(1000);
-  if (state.link === null) show('closed', 'not connected');
-}
-
-function closed(link, { code, reason }) {
-  if (state.link !== link) return;
-  state.link = null;
-  clearInterval(state.heartbeat);
-  const text = `closed with ${code}${reason ? ` (${reason})` : ''}`;
-  frame('fact', text);
-  if (!state.wanted) {
-    show('closed', 'not connected');
-    return;
-  }
-  if (state.attempt === 0) note(`The connection was ${text}. Connecting again…`, true);
-  const wait = Math.min(5000, 300 * 2 ** state.attempt++) * (0.75 + Math.random() / 2);
-  show('failed', 'connection lost, trying again');
-  state.retry = setTimeout(connect, wait);
-}
-
-function transmit(message, link) {
-  transmitText(JSON.stringify(message), link);
-}
-
-function transmitText(text, link = state.link) {
-  if (link?.socket.readyState !== WebSocket.OPEN) return false;
-  const { socket, key } = link;
-  link.outbox = link.outbox.then(async () => {
-    const sent = key ? await seal(key, text) : text;
-    if (key) frame('within', text);
-    socket.send(sent);
-    frame('out', sent);
+  const before = client;
+  const mine = (client = createClient(settings));
+  before?.close(); // only the current client is shown
+  reconnecting = false;
+  rooms.use(mine);
+  mine.onState((happened) => mine === client && stateChanged(happened));
+  mine.onMessage(rooms.received);
+  mine.onError((error) => {
+    const room = rooms.current();
+    if (room) rooms.note(room, `${error.message}.`, true);
   });
-  return true;
+  mine.connect().catch(() => {}); // stateChanged shows why
 }
 
-// ---- messages from the server
-
-async function receive(link, text) {
-  frame('in', text);
-  if (state.link !== link) return; // a newer connection has replaced it
-  let message;
-  try {
-    message = JSON.parse(text);
-  } catch {
-    return; // the list of frames shows it
-  }
-  if (link.key) {
-    if (message?.event !== 'encrypted') throw new Error('it is not encrypted, so it is not from the server');
-    text = await open(link.key, message.data);
-    frame('within', text);
-    message = JSON.parse(text);
-  }
-  const { event, data } = message;
-  if (event === 'connected' && !link.id) await connected(link, data);
-  else if (event === 'error') note(`The server says: ${data?.message}`, true);
-  else if (event === 'chat' && typeof data?.text === 'string' && data.from) said(data);
-  else happened(event, dataOf(text));
-}
-
-async function connected(link, data) {
-  const { id, userId } = data;
-  if (link.pair && data.serverPublicKey) link.key = await agree(link.pair, data);
-  else if (link.pair) note('The server does not encrypt: start it with --encryption optional.', true);
-  if (state.link !== link) return;
-  link.id = id;
-  state.attempt = 0;
-  show('open', `connected${userId ? ` as ${userId}` : ', anonymous'}${link.key ? ', encrypted' : ''}`);
-  clearInterval(state.heartbeat);
-  state.heartbeat = setInterval(() => transmit({ event: 'heartbeat' }), HEARTBEAT);
-  if (state.rooms.size > 0) transmit({ event: 'join', data: { rooms: [...state.rooms] } });
-  note(`You are ${userId ?? 'anonymous'}${state.rooms.size ? ` in ${[...state.rooms].join(', ')}` : ''}.`);
-}
-
-// dataOf returns the text of the data unchanged. Parsing would round big numbers.
-function dataOf(text) {
-  return text.match(/^\{"event":"(?:[^"\\]|\\.)*","data":([^]*)\}$/)?.[1] ?? '';
-}
-
-// ---- display
-
-function show(status, text) {
-  $('status').dataset.state = status;
-  $('status-text').textContent = text;
-  const open = status === 'open';
-  $('identity').hidden = !open;
-  $('client-id').textContent = state.link?.id.slice(0, 8) ?? '';
-  $('connect').textContent = state.wanted ? 'Disconnect' : 'Connect';
-  $('user').disabled = $('encrypt').disabled = state.wanted;
-  const ready = open && state.rooms.size > 0;
-  for (const id of ['text', 'send', 'to']) $(id).disabled = !ready;
-  document.title = `${$('user').value.trim() || 'anonymous'} · Ignis`;
-}
-
-function said({ room, text, from }) {
-  const mine = from.id === state.link?.id;
-  const name = from.userId ?? `anonymous ${from.id.slice(0, 4)}`;
-  const face = element('span', 'face', name.slice(0, 1).toUpperCase());
-  face.style.setProperty('--hue', hue(from.userId ?? from.id));
-  const who = element('span', 'who');
-  who.append(element('b', '', mine ? 'You' : name), ` in ${room} · ${clock(false)}`);
-  append($('messages'), element('li', mine ? 'mine' : '', face, who, element('div', 'body', text)));
-}
-
-function happened(event, data) {
-  const who = element('span', 'who');
-  who.append('event ', element('b', '', event), ` · ${clock(false)}`);
-  const body = element('div', 'body');
-  body.append(...coloured(data || 'no data'));
-  append($('messages'), element('li', 'event', element('span', 'face', '⚡'), who, body));
-}
-
-function note(text, bad = false) {
-  append($('messages'), element('li', bad ? 'note bad' : 'note', text));
-}
-
-function frame(direction, text) {
-  if (direction in state.frames) $(`count-${direction}`).textContent = ++state.frames[direction];
-  if (text === '{"event":"heartbeat"}' && !$('beats').checked) return;
-  const code = element('code', '');
-  code.append(...(direction === 'fact' ? [text] : coloured(text)));
-  const arrow = element('span', direction, { in: '↓', out: '↑', fact: '·', within: '↳' }[direction]);
-  append($('log'), element('li', direction in state.frames ? '' : direction, arrow, element('time', '', clock(true)), code));
-}
-
-// coloured splits JSON text into coloured spans without changing the text.
-function coloured(text) {
-  if (text.length > 20_000) return [text];
-  const parts = [];
-  let end = 0;
-  for (const m of text.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?|-?\d[\d.eE+-]*|\b(?:true|false|null)\b/g)) {
-    parts.push(text.slice(end, m.index));
-    const token = m[1] ?? m[0];
-    parts.push(element('span', m[2] ? 'key' : m[1] ? 'string' : 'number', token));
-    end = m.index + token.length;
-  }
-  parts.push(text.slice(end));
-  return parts;
-}
-
-function showRooms() {
-  $('rooms').replaceChildren(...[...state.rooms].map((room) => {
-    const leave = element('button', '', '×');
-    leave.type = 'button';
-    leave.title = `Leave ${room}`;
-    leave.onclick = () => leaveRoom(room);
-    return element('li', '', element('span', '', room), leave);
-  }));
-  const chosen = $('to').value;
-  $('to').replaceChildren(...[...state.rooms].map((room) => new Option(room, room, false, room === chosen)));
-  const [first = 'lobby'] = state.rooms;
-  $('tip-listen').textContent = `ignis listen ${endpoint} \\\n  --join ${quoted(first)}`;
-  $('tip-emit').textContent = `ignis emit room ${quoted(first)} notice \\\n  '{"text":"hello"}'`;
-  const other = NAMES[(NAMES.indexOf($('user').value) + 1) % NAMES.length];
-  $('second').href = `/?${new URLSearchParams({ user: other, room: [...state.rooms].join(',') })}`;
-  show($('status').dataset.state, $('status-text').textContent);
-}
-
-function append(list, item) {
-  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
-  list.append(item);
-  while (list.childElementCount > KEPT) list.firstElementChild.remove();
-  if (atEnd) list.scrollTop = list.scrollHeight;
-}
-
-function element(name, className, ...children) {
-  const e = document.createElement(name);
-  e.className = className;
-  e.append(...children);
-  return e;
-}
-
-function clock(exact) {
-  const now = new Date();
-  const text = now.toTimeString().slice(0, exact ? 8 : 5);
-  return exact ? `${text}.${String(now.getMilliseconds()).padStart(3, '0')}` : text;
-}
-
-function hue(text) {
-  let h = 7;
-  for (const c of text) h = (h * 31 + c.codePointAt(0)) % 360;
-  return h;
-}
-
-function quoted(text) {
-  return /^[\w.:-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-}
-
-// ---- actions of the user
-
-function leaveRoom(room) {
-  state.rooms.delete(room);
-  transmit({ event: 'leave', data: { rooms: [room] } });
-  showRooms();
-}
-
-$('connection').onsubmit = (e) => {
-  e.preventDefault();
-  if (state.wanted) disconnect();
-  else connect();
+const actions = {
+  connect: () => (client.state === 'closed' ? connect() : client.connect().catch(() => {})),
+  encrypt: () => setEncryption(true),
+  plain: () => setEncryption(false),
 };
 
-$('join').onsubmit = (e) => {
-  e.preventDefault();
-  const room = $('room').value.trim();
-  $('room').value = '';
-  if (!room || state.rooms.has(room)) return;
-  if (room.startsWith('ws:')) {
-    note('Names that start with ws: belong to the protocol.', true);
-    return;
+function setEncryption(on) {
+  $('encrypt').checked = settings.encrypt = on;
+  save();
+  connect();
+}
+
+function stateChanged(happened) {
+  const { state, previous } = (change = happened);
+  if (previous === 'connected') reconnecting = state === 'waiting' || state === 'suspended';
+  if (state === 'waiting') reconnecting = true;
+  if (state === 'connected') {
+    announce(reconnecting ? 'Connected again.' : `${summary(about())}.`);
+    reconnecting = false;
   }
-  state.rooms.add(room);
-  if (state.link?.id) transmit({ event: 'join', data: { rooms: [room] } });
-  showRooms();
-  $('to').value = room;
-};
+  showState();
+  if (state === 'waiting' && previous === 'connected') announce(`Connection lost. ${advice(change, {}).text} Connecting again.`);
+  if (state === 'closed') announce(`${$('banner-title').textContent} ${$('banner-text').textContent}`);
+}
+
+const about = () => ({ state: change.state, name: client?.userId, encrypted: settings.encrypt });
+
+function showState() {
+  $('state').dataset.state = change.state;
+  $('state-text').textContent = summary(about());
+  $('connect').textContent = change.state === 'closed' ? 'Connect' : 'Disconnect';
+  $('client').hidden = change.state !== 'connected';
+  $('client-id').textContent = client?.id ?? '';
+  const what = advice(change, { encrypt: settings.encrypt, reconnecting });
+  const had = document.activeElement === $('banner-action');
+  $('banner').hidden = !what;
+  $('banner').dataset.state = change.state;
+  if (what) {
+    $('banner-title').textContent = what.title;
+    $('banner-text').textContent = what.text;
+    $('banner-action').textContent = what.action;
+    $('banner-action').hidden = !what.action;
+    $('banner-action').onclick = actions[what.then];
+  }
+  if (had && (!what || !what.action)) $('text').focus(); // the button has gone
+  showTime();
+}
+
+function showTime() {
+  const left = change.state === 'waiting' ? Math.max(0, Math.ceil((change.retryAt - Date.now()) / 1000)) : 0;
+  $('banner-time').textContent = change.state !== 'waiting' ? '' : left > 0 ? `Next attempt in ${left} s.` : 'Next attempt now.';
+}
+setInterval(showTime, 500);
+
+// ---- messages
+
+function send(room, item) {
+  const connected = client.state === 'connected';
+  Object.assign(item, { status: 'waiting', connected, reason: '', joinFirst: false });
+  rooms.update(item);
+  client.send('say', { text: item.text }, { room: room.name }).then(
+    () => {
+      if (item.status !== 'waiting') return; // it has arrived here
+      item.status = 'delivered';
+      rooms.update(item);
+    },
+    (error) => {
+      const joinFirst = error.code === 'forbidden' && !room.member;
+      Object.assign(item, { status: 'failed', joinFirst, reason: joinFirst ? `you are not in ${room.name}.` : `${error.message}.` });
+      rooms.update(item);
+      rooms.showLatest();
+      announce(`Not delivered: ${item.reason}`);
+    },
+  );
+}
+
+function act(item, what) {
+  const room = rooms.current();
+  $('text').focus();
+  if (what === 'discard') return rooms.discard(room, item);
+  if (what === 'join') rooms.join(room.name);
+  send(room, item);
+}
+
+function submit() {
+  const room = rooms.current();
+  const text = $('text').value;
+  if (!text.trim()) return;
+  if (!room) return $('room').focus();
+  const item = { kind: 'said', name: settings.name || 'anonymous', mine: true, text, room: room.name, time: new Date() };
+  send(room, item);
+  rooms.add(room, item);
+  rooms.showLatest();
+  $('text').value = '';
+  typed();
+}
+
+let told = 0; // when the others were told that the user is typing
+
+// typed tells the others that the user is typing, every few seconds, or no longer.
+function typed() {
+  const room = rooms.current();
+  const on = $('text').value !== '';
+  if (!room?.member || client.state !== 'connected' || (on ? Date.now() - told < 3000 : told === 0)) return;
+  told = on ? Date.now() : 0;
+  void client.send('typing', { on }, { room: room.name, volatile: true });
+}
 
 $('compose').onsubmit = (e) => {
   e.preventDefault();
-  const text = $('text').value;
-  if (text.trim() && transmitText(JSON.stringify({ event: 'chat', data: { room: $('to').value, text } }))) $('text').value = '';
+  submit();
 };
-
-$('raw').onsubmit = (e) => {
+$('text').oninput = typed;
+$('text').onkeydown = (e) => {
+  if (e.key !== 'Enter' || e.shiftKey || e.isComposing) return;
   e.preventDefault();
-  const input = $('frame');
-  if (!transmitText(input.value || input.placeholder)) note('Not connected.', true);
+  submit();
 };
 
-$('clear').onclick = () => $('log').replaceChildren();
-$('client-id').onclick = () => navigator.clipboard.writeText(state.link?.id ?? '');
+// ---- rooms
 
-// Each tab keeps its name when it is reloaded.
-$('user').value = query.get('user') ?? sessionStorage.getItem('user') ?? NAMES[Math.floor(Math.random() * NAMES.length)];
-$('user').onchange = () => sessionStorage.setItem('user', $('user').value);
-sessionStorage.setItem('user', $('user').value);
-$('encrypt').checked = query.has('encrypt') || sessionStorage.getItem('encrypt') === 'yes';
-$('encrypt').onchange = () => sessionStorage.setItem('encrypt', $('encrypt').checked ? 'yes' : 'no');
-showRooms();
+function showRooms() {
+  const room = rooms.current();
+  const focused = document.activeElement?.dataset.room;
+  $('rooms').replaceChildren(...rooms.all().map((other) => roomRow(other, other === room)));
+  if (focused !== undefined) [...$('rooms').querySelectorAll('button')].find((b) => b.dataset.room === focused)?.focus();
+  const state = room ? roomState(room) : '';
+  $('title').textContent = room ? room.name : 'No room';
+  $('about').textContent = state;
+  $('leave').hidden = !room;
+  $('leave').textContent = room?.member && !room.refused ? 'Leave' : 'Join';
+  $('forget').hidden = !room || room.member;
+  $('empty').textContent = !room ? 'You are in no room. Join one, for example lobby.' : room.items.length > 0 ? '' : 'No messages yet. Write one, and answer it in a second tab.';
+  $('text').placeholder = !room ? 'Join a room first' : room.member ? `Message to ${room.name}` : `Message to ${room.name}, which you are not in`;
+  const typists = room ? rooms.typists(room) : '';
+  $('typing').dataset.on = typists !== '';
+  $('typing-text').textContent = typists;
+  const unread = rooms.unread();
+  $('unread').hidden = unread === 0;
+  $('unread').textContent = `${unread} new`;
+  document.title = `${unread > 0 ? `(${unread}) ` : ''}${settings.name || 'anonymous'} · Ignis`;
+}
+
+function roomState(room) {
+  if (room.refused) return 'refused';
+  if (!room.member) return 'you are not in this room';
+  return room.handle?.state === 'joined' ? (settings.encrypt ? 'joined, encrypted' : 'joined') : 'waiting to join';
+}
+
+function roomRow(room, isCurrent) {
+  const choose = button('', () => {
+    rooms.select(room.name);
+    closePanels();
+    $('text').focus();
+  });
+  choose.dataset.room = room.name;
+  if (isCurrent) choose.setAttribute('aria-current', 'true');
+  choose.append(element('bdi', 'name', room.name));
+  if (room.unread > 0) choose.append(element('span', 'unread', `${room.unread} new`));
+  else if (!room.member) choose.append(element('span', 'quiet', 'left'));
+  else if (room.refused) choose.append(element('span', 'quiet', 'refused'));
+  return element('li', '', choose);
+}
+
+// showMembership shows what depends on the rooms in which the user is.
+function showMembership() {
+  const room = rooms.current()?.name ?? 'lobby';
+  showCommands({ endpoint, room, encrypt: settings.encrypt });
+  suggestFrame(room);
+  $('second').href = otherTab();
+}
+
+let scheduled = false;
+let shown = ''; // what showMembership has shown
+
+// roomsChanged shows the rooms. Many messages at the same time cause it only once.
+function roomsChanged() {
+  if (scheduled) return;
+  scheduled = true;
+  queueMicrotask(() => {
+    scheduled = false;
+    showRooms();
+    const now = JSON.stringify(settings);
+    if (now !== shown) showMembership();
+    shown = now;
+  });
+}
+
+$('join').onsubmit = (e) => {
+  e.preventDefault();
+  const name = $('room').value.trim();
+  if (!name) return $('room').focus();
+  $('room').value = '';
+  rooms.join(name);
+  closePanels();
+  $('text').focus();
+};
+$('leave').onclick = () => {
+  const room = rooms.current();
+  if (room.member && !room.refused) rooms.leave(room);
+  else rooms.join(room.name);
+};
+$('forget').onclick = () => {
+  rooms.forget(rooms.current());
+  $('text').focus();
+};
+document.addEventListener('visibilitychange', () => document.hidden || rooms.seen());
+
+// ---- settings and panels
+
+$('you').onsubmit = (e) => {
+  e.preventDefault();
+  settings.name = $('name').value.trim();
+  save();
+  connect();
+  roomsChanged();
+  announce(settings.name ? `You are now ${settings.name}.` : 'You are now anonymous.');
+};
+$('encrypt').onchange = () => {
+  setEncryption($('encrypt').checked);
+  roomsChanged();
+};
+$('connect').onclick = () => (client.state === 'closed' ? connect() : client.close());
+
+const panels = { side: $('show-side'), frames: $('show-frames') };
+
+function showPanel(name, open) {
+  document.body.toggleAttribute(`data-${name}`, open);
+  panels[name].setAttribute('aria-expanded', open);
+  if (name === 'frames' && open) showLatestFrames();
+}
+
+const isOpen = (name) => document.body.hasAttribute(`data-${name}`);
+const covered = matchMedia('(max-width: 860px)'); // panels then cover the chat
+
+// closePanels closes the panels that cover the chat.
+function closePanels() {
+  if (!covered.matches) return;
+  for (const name in panels) showPanel(name, false);
+}
+
+for (const [name, toggle] of Object.entries(panels)) {
+  toggle.onclick = () => {
+    const open = !isOpen(name);
+    closePanels();
+    showPanel(name, open);
+    if (name === 'frames' && !covered.matches) {
+      settings.frames = open;
+      save();
+    }
+  };
+}
+document.addEventListener('keydown', (e) => {
+  if (e.key !== 'Escape' || !covered.matches) return;
+  const open = Object.keys(panels).find(isOpen);
+  closePanels();
+  if (open) panels[open].focus();
+});
+covered.addEventListener('change', closePanels);
+
+$('name').value = settings.name;
+$('encrypt').checked = settings.encrypt;
+showPanel('frames', !covered.matches && (settings.frames ?? matchMedia('(min-width: 1180px)').matches));
+rooms.start(roomsChanged, act);
 connect();
+$('text').focus();

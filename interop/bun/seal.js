@@ -1,5 +1,5 @@
 // The client's side of per-client encryption. It needs only WebCrypto and runs in
-// browsers, Node, Deno and Bun. Feel free to copy it.
+// browsers, Node, Deno and Bun.
 
 const INFO = 'ignis-ecdh-p256-aes-256-gcm-v1';
 const CURVE = { name: 'ECDH', namedCurve: 'P-256' };
