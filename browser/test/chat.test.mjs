@@ -115,6 +115,28 @@ suite('the chat', (use) => {
     assert.equal(await ann.locator('#messages i').count(), 0)
   })
 
+  test('the messages stay at the end, unless the user has scrolled up', async () => {
+    const server = await use.server()
+    const ann = await use.chat(server, 'ann', { viewport: { width: 360, height: 500 } })
+    const ben = await use.chat(server, 'ben')
+    const fromEnd = () => ann.locator('#scroll').evaluate(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight)
+    for (let i = 0; i < 9; i++) await says(ben, `number ${i}`)
+    await sees(ann, 'number 8')
+    assert.ok((await fromEnd()) < 2)
+    await ann.setViewportSize({ width: 360, height: 300 })
+    await ann.waitForFunction(() => document.getElementById('scroll').clientHeight < 200)
+    assert.ok((await fromEnd()) < 2, 'in a smaller window')
+    await ann.locator('#scroll').focus()
+    await ann.keyboard.press('Home')
+    await ann.waitForFunction(() => document.getElementById('scroll').scrollTop === 0)
+    await says(ben, 'number 9')
+    await ann.locator('#latest').waitFor()
+    assert.ok((await fromEnd()) > 60)
+    await ann.locator('#latest').click()
+    await ann.locator('#latest').waitFor({ state: 'hidden' })
+    assert.ok((await fromEnd()) < 2)
+  })
+
   test('the frames can be paused, cleared and sent', async () => {
     const server = await use.server()
     const ann = await use.chat(server, 'ann')

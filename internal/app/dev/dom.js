@@ -68,7 +68,11 @@ export function createFeed({ list, scroller, make, limit, onBehind = () => {} })
   const nodes = new Map();
 
   const atEnd = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 60;
+  let follows = true; // whether to stay at the end
+  let last = 0; // where it was scrolled to
+
   const toEnd = () => {
+    follows = true;
     scroller.scrollTop = scroller.scrollHeight;
     onBehind(false);
   };
@@ -76,7 +80,6 @@ export function createFeed({ list, scroller, make, limit, onBehind = () => {} })
   function flush() {
     cancelAnimationFrame(frame);
     frame = 0;
-    const end = atEnd();
     const kept = new Set(items);
     for (const [item, node] of nodes) {
       if (kept.has(item)) continue;
@@ -89,13 +92,15 @@ export function createFeed({ list, scroller, make, limit, onBehind = () => {} })
       nodes.set(item, node);
       list.append(node);
     }
-    if (end) toEnd();
+    if (follows) toEnd();
     else if (added.length > 0) onBehind(true);
   }
 
-  let follows = true; // whether the user is at the end
   scroller.addEventListener('scroll', () => {
-    follows = atEnd();
+    // Messages and notices that appear move the end away; only users scroll up.
+    if (atEnd()) follows = true;
+    else if (scroller.scrollTop < last) follows = false;
+    last = scroller.scrollTop;
     if (follows) onBehind(false);
   }, { passive: true });
   new ResizeObserver(() => follows && toEnd()).observe(scroller);
@@ -123,7 +128,7 @@ export function createFeed({ list, scroller, make, limit, onBehind = () => {} })
       const other = make(item, items[items.indexOf(item) - 1]);
       nodes.set(item, other);
       node.replaceWith(other);
-      if (atEnd()) toEnd();
+      if (follows) toEnd();
     },
   };
 }
