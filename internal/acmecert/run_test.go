@@ -17,12 +17,6 @@ import (
 	"github.com/ignis-go/ignis/internal/certtest"
 )
 
-func canceled(t *testing.T) context.Context {
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	return ctx
-}
-
 // After a failure, the delay grows, and no request is sent before it has passed.
 func TestFailure(t *testing.T) {
 	a := newRefusing(t, problem(http.StatusForbidden, "rejectedIdentifier", ""))
