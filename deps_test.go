@@ -37,6 +37,7 @@ var importRules = map[string]importRule{
 	"internal/redisconn":    {modules: []string{"github.com/redis/rueidis"}},
 	"internal/inbox":        {},
 	"internal/listen":       {own: []string{"internal/filewatch", "internal/loglimit"}, modules: []string{"github.com/pires/go-proxyproto"}},
+	"internal/acmecert":     {own: []string{"internal/printable"}, modules: []string{"golang.org/x/crypto"}}, // acme
 	"internal/limit":        {},
 	"internal/logarea":      {},
 	"internal/observe":      {own: []string{"internal/listen"}},
@@ -60,13 +61,13 @@ var importRules = map[string]importRule{
 	"webhook":        {own: []string{".", "wire", "internal/loglimit", "internal/printable", "internal/strictjson"}},
 	"promignis":      {own: []string{".", "access", "access/enforce", "auth/jwtauth", "cron", "redisbus", "webhook", "wire"}, modules: []string{"github.com/prometheus/client_golang"}},
 	"console":        {planned: true},
-	"internal/app":   {own: []string{".", "wire", "access", "access/enforce", "auth/jwtauth", "httpapi", "internal/filewatch", "internal/listen", "internal/logarea", "internal/loglimit", "internal/observe", "promignis", "redisbus", "webhook", "console"}},
+	"internal/app":   {own: []string{".", "wire", "access", "access/enforce", "auth/jwtauth", "httpapi", "internal/acmecert", "internal/filewatch", "internal/listen", "internal/logarea", "internal/loglimit", "internal/observe", "promignis", "redisbus", "webhook", "console"}},
 	"internal/doctor": {
-		own:     []string{".", "wire", "auth/jwtauth", "client", "internal/app", "internal/filewatch", "internal/listen", "internal/printable", "internal/redisconn"},
+		own:     []string{".", "wire", "auth/jwtauth", "client", "internal/acmecert", "internal/app", "internal/filewatch", "internal/listen", "internal/printable", "internal/redisconn"},
 		modules: []string{"github.com/gobwas/ws", "github.com/golang-jwt/jwt/v5", "github.com/redis/rueidis"},
 	},
 	"cmd/ignis": {
-		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "httpapi", "internal/app", "internal/configfile", "internal/doctor", "internal/filewatch", "internal/herd", "internal/listen", "internal/logarea", "internal/memory", "internal/nearest", "internal/observe", "internal/printable", "internal/sdktest", "internal/strictjson", "promignis", "redisbus", "emitter", "emitter/httppublisher", "client", "cron", "cron/rediscron", "webhook"},
+		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "httpapi", "internal/acmecert", "internal/app", "internal/configfile", "internal/doctor", "internal/filewatch", "internal/herd", "internal/listen", "internal/logarea", "internal/memory", "internal/nearest", "internal/observe", "internal/printable", "internal/sdktest", "internal/strictjson", "promignis", "redisbus", "emitter", "emitter/httppublisher", "client", "cron", "cron/rediscron", "webhook"},
 		modules: []string{
 			"github.com/alecthomas/kong",
 			"go.yaml.in/yaml/v3",

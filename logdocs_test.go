@@ -222,7 +222,7 @@ func areasOf(folder string) []string {
 		return []string{logarea.Cron}
 	}
 	switch folder {
-	case "internal/listen":
+	case "internal/listen", "internal/acmecert":
 		return []string{logarea.Listen}
 	case "internal/app":
 		return []string{logarea.Program, logarea.Listen, logarea.HTTP, logarea.Tokens, logarea.Webhook}

@@ -25,6 +25,13 @@ type Listening struct {
 	// ReloadError is why the current files are not in use; nil if they are.
 	ReloadsFailed uint64
 	ReloadError   error
+
+	// ACMEDomains is the number of domains for which certificates are obtained by ACME,
+	// ACMEMissing that of domains without a certificate, and ACMEFailing that of the others whose
+	// latest order failed. Zero domains: no certificates are obtained.
+	ACMEDomains, ACMEMissing, ACMEFailing int
+	// ACMEIssued counts certificates that were ordered, and ACMEFailed orders that failed.
+	ACMEIssued, ACMEFailed uint64
 }
 
 // listeningFamilies are read from Listening.
@@ -68,6 +75,27 @@ var listeningFamilies = []family[Listening]{
 	{
 		"tls_reload_failures_total", counter, "Changes of the files with the certificate that could not be used.", nil,
 		func(l Listening, e emitter) { e.add(float64(l.ReloadsFailed)) },
+	},
+	{
+		"acme_domains", gauge, "Domains for which certificates are obtained by ACME, by state: ok, failing (the previous certificate is in use) or missing (there is none). Absent without ACME.",
+		[]string{"state"},
+		func(l Listening, e emitter) {
+			if l.ACMEDomains > 0 {
+				e.add(float64(l.ACMEDomains-l.ACMEMissing-l.ACMEFailing), "ok")
+				e.add(float64(l.ACMEFailing), "failing")
+				e.add(float64(l.ACMEMissing), "missing")
+			}
+		},
+	},
+	{
+		"acme_orders_total", counter, "Orders of certificates by ACME, by outcome: issued or failed. Absent without ACME.",
+		[]string{"outcome"},
+		func(l Listening, e emitter) {
+			if l.ACMEDomains > 0 {
+				e.add(float64(l.ACMEIssued), "issued")
+				e.add(float64(l.ACMEFailed), "failed")
+			}
+		},
 	},
 }
 

@@ -266,7 +266,7 @@ func TestListening(t *testing.T) {
 	l := promignis.Listening{
 		Preparing: 1, Waiting: 2, Handshakes: 3, HandshakesFailed: 4, HandshakesSlow: 5, HandshakesCutOff: 6,
 		ProxyRefused: 7, RequestsSlow: 8, RequestsCutOff: 9, CertificateExpires: expires, ReloadsFailed: 10,
-		ReloadError: errors.New("no luck"),
+		ReloadError: errors.New("no luck"), ACMEDomains: 6, ACMEMissing: 1, ACMEFailing: 2, ACMEIssued: 11, ACMEFailed: 12,
 	}
 	got := values(t, promignis.Config{Listening: func() promignis.Listening { return l }})
 	expect(t, got, map[string]float64{
@@ -282,10 +282,18 @@ func TestListening(t *testing.T) {
 		`ignis_tls_certificate_expiry_timestamp_seconds`:                          float64(expires.Unix()),
 		`ignis_tls_reload_failures_total`:                                         10,
 		`ignis_tls_files_ok`:                                                      0,
+		`ignis_acme_domains{state="ok"}`:                                          3,
+		`ignis_acme_domains{state="failing"}`:                                     2,
+		`ignis_acme_domains{state="missing"}`:                                     1,
+		`ignis_acme_orders_total{outcome="issued"}`:                               11,
+		`ignis_acme_orders_total{outcome="failed"}`:                               12,
 	})
-	l.CertificateExpires = time.Time{}
-	if _, ok := values(t, promignis.Config{Listening: func() promignis.Listening { return l }})[`ignis_tls_certificate_expiry_timestamp_seconds`]; ok {
-		t.Error("the expiry of a certificate is reported without TLS")
+	l.CertificateExpires, l.ACMEDomains = time.Time{}, 0
+	got = values(t, promignis.Config{Listening: func() promignis.Listening { return l }})
+	for _, id := range []string{`ignis_tls_certificate_expiry_timestamp_seconds`, `ignis_acme_domains{state="ok"}`, `ignis_acme_orders_total{outcome="failed"}`} {
+		if _, ok := got[id]; ok {
+			t.Errorf("%s is reported without TLS", id)
+		}
 	}
 }
 

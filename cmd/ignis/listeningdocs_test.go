@@ -25,6 +25,8 @@ func TestListeningCommands(t *testing.T) {
 		"/etc/ignis/tls.crt", cert, "/etc/ignis/tls.key", key, "/etc/ignis/clients.crt", file(t, dir, "clients.crt", string(ca.PEM)),
 		"/run/secrets/jwt", secretFile(t), "redis://10.0.0.5:6379", redis.URL(), "/run/ignis/", sockets+"/",
 		"--listen :8443", "--listen 127.0.0.1:0", "--listen :8080", "--listen 127.0.0.1:0",
+		"--listen :443", "--listen 127.0.0.1:0 --acme-directory https://127.0.0.1:1/", "--acme-http :80", "--acme-http 127.0.0.1:0",
+		"/var/lib/ignis/acme", filepath.Join(t.TempDir(), "acme"),
 		"127.0.0.1:8443", "127.0.0.1:0", "127.0.0.1:8080", "127.0.0.1:0",
 	)
 	var server *process
@@ -81,7 +83,7 @@ func portOf(p *process) string {
 func TestListeningQuotes(t *testing.T) {
 	page := listeningPage(t)
 	var code strings.Builder
-	for _, pattern := range []string{"../../*.go", "../../internal/app/*.go", "../../internal/listen/*.go"} {
+	for _, pattern := range []string{"../../*.go", "../../internal/app/*.go", "../../internal/listen/*.go", "../../internal/acmecert/*.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

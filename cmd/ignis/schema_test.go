@@ -22,7 +22,7 @@ default_rooms: [news]
 encryption: optional
 compress: true
 plain_io: false
-tls: {cert_file: c, key_file: k, client_ca_file: a, client_auth: required}
+tls: {cert_file: c, key_file: k, client_ca_file: a, client_auth: required, acme: {domains: [rt.example.com], cache_dir: d, email: e, http_listen: ":80", directory_url: "https://a.example/", ca_file: c}}
 proxies: {trusted: [10.0.0.0/8, unix], header: Forwarded, protocol: true}
 redis: {url: "redis://h", url_file: f, prefix: "p:", required: true}
 log:
@@ -118,7 +118,7 @@ limits:
 var wrongFiles = []string{
 	"[]", "text", "5", "nothing: 1", "listen: {}", "listen: 8080", "listen: [8080]", "listen: [{}]", "listen: [{address: ':1', port: 2}]",
 	"listen: [{address: 1}]", "listen: nowhere", "listen: [{address: ':1', tls: 'yes'}]", "listen: [{address: ':1', mode: 600}]",
-	"tls: {cert: x}", "tls: [x]", "tls: {client_auth: maybe}", "proxies: {trusted: example.com}", "proxies: {trusted: [[10.0.0.0/8]]}",
+	"tls: {cert: x}", "tls: [x]", "tls: {client_auth: maybe}", "tls: {acme: rt.example.com}", "tls: {acme: {domains: [localhost]}}", "tls: {acme: {domains: ['*.example.com']}}", "tls: {acme: {http_listen: 80}}", "proxies: {trusted: example.com}", "proxies: {trusted: [[10.0.0.0/8]]}",
 	"tokens: {secret: x}", "tokens: {keys: {}}", "tokens: {keys: [x]}", "tokens: {keys: [{file: x}]}", "tokens: {keys: [{id: 5}]}",
 	"tokens: {jwks: ftp://x}", "tokens: {jwks: [{}]}", "tokens: {jwks: [{url: 'https://a', every: 1m}]}", "tokens: {jwks: [{url: 'https://a', refresh: 5}]}",
 	"tokens: {jwks: [{url: 'https://a', refresh: soon}]}", "tokens: {leeway: -5s}", "tokens: {issuers: [5]}",

@@ -99,6 +99,7 @@ func drainOnSignal(ctx context.Context, a *app.App, std *stdio) {
 func (e *effective) appConfig(log *slog.Logger) (c app.Config, err error) {
 	c = app.Config{
 		Listen:         e.listenFlags.config(),
+		ACME:           e.acmeFlags.config(&e.listenFlags),
 		Path:           e.Path,
 		Server:         e.limits(log),
 		RedisRequired:  e.RedisRequired,

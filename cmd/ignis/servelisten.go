@@ -25,6 +25,8 @@ type listenFlags struct {
 	TLSClientCA   string `key:"tls.client_ca_file" name:"tls-client-ca" group:"TLS" placeholder:"FILE" help:"Authorities that sign client certificates, in PEM format. Clients then need a certificate."`
 	TLSClientAuth string `key:"tls.client_auth" name:"tls-client-auth" default:"" enum:"required,optional," group:"TLS" placeholder:"required|optional" help:"Whether clients need a certificate if --tls-client-ca is set (required)."`
 
+	acmeFlags
+
 	TrustedProxies proxyList `key:"proxies.trusted" live:"" group:"Who may connect" placeholder:"NETWORK,..." help:"Reverse proxies that are trusted to report the client's address: networks such as 10.0.0.0/8, addresses, and unix for all peers on Unix sockets."`
 	ProxyHeader    string    `key:"proxies.header" live:"" default:"X-Forwarded-For" enum:"X-Forwarded-For,Forwarded" group:"Who may connect" placeholder:"NAME" help:"Header in which trusted proxies report it: X-Forwarded-For or Forwarded (${default})."`
 	ProxyProtocol  bool      `key:"proxies.protocol" group:"Who may connect" help:"Require that connections of trusted proxies begin with a PROXY header (version 1 or 2). Other connections must not have one."`
@@ -53,7 +55,7 @@ func (f *listenFlags) addresses(list []listenAt) (addresses []listen.Address) {
 	for _, at := range list {
 		a := at.Address.Address
 		a.Mode = fs.FileMode(cmp.Or(at.Mode, f.UnixMode))
-		a.TLS = f.TLSCert != "" && a.Network == listen.TCP
+		a.TLS = (f.TLSCert != "" || len(f.ACME) > 0) && a.Network == listen.TCP
 		if at.TLS != nil {
 			a.TLS = *at.TLS
 		}
@@ -74,7 +76,7 @@ func (f *listenFlags) proxies() ignis.Proxies {
 // own.
 type listenAt struct {
 	Address       listenAddress `key:"address" required:"" help:"host:port, or unix:PATH."`
-	TLS           *bool         `key:"tls" help:"Whether connections use TLS (for TCP addresses, if tls.cert_file is set)."`
+	TLS           *bool         `key:"tls" help:"Whether connections use TLS (for TCP addresses, if tls.cert_file or tls.acme is set)."`
 	ProxyProtocol *bool         `key:"proxy_protocol" help:"Overrides proxies.protocol."`
 	Mode          fileMode      `key:"mode" help:"Overrides unix_mode."`
 }

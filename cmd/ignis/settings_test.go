@@ -141,6 +141,7 @@ func values(k *configfile.Key) []string {
 		"tokens.jwks":        {"https://a.example/jwks", "https://b.example/jwks", "https://c.example/jwks"},
 		"limits.user_policy": {"close-oldest", "refuse-new", "close-oldest"}, "limits.memory_limit": {"1GiB", "off", "5MiB"}, "limits.byte_rate": {"1KiB", "off", "4"},
 		"log.levels": {"redis=debug", "redis=warn,listen=error", "webhook=info"}, "metrics.listen": {"127.0.0.1:1", ":2", "localhost:3"},
+		"tls.acme.domains": {"a.example", "b.example", "c.example"}, "tls.acme.http_listen": {"127.0.0.1:1", ":2", "localhost:3"},
 	}
 	if v := byPath[k.Path]; v != nil {
 		return v

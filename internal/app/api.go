@@ -141,17 +141,23 @@ func (a *App) apiHandler() http.Handler {
 	}))
 }
 
-// addresses returns all addresses to listen on. Those of the API are last.
+// addresses returns all addresses to listen on: those of clients, those of the API, and that of
+// plain HTTP.
 func (c *Config) addresses() []listen.Address {
-	return slices.Concat(c.Listen.Addresses, c.API.Listen)
+	list := slices.Concat(c.Listen.Addresses, c.API.Listen)
+	if c.ACME.HTTP.Name != "" {
+		list = append(list, c.ACME.HTTP)
+	}
+	return list
 }
 
 // isOfAPI reports whether the address with this index in Config.addresses is one of the API's.
-func (a *App) isOfAPI(i int) bool { return i >= len(a.cfg.Listen.Addresses) }
+func (a *App) isOfAPI(i int) bool { return i >= len(a.cfg.Listen.Addresses) && !a.isOfACME(i) }
 
 // ready calls the functions OnReady with the addresses of the listeners.
 func (a *App) ready(urls []string) {
 	clients := len(a.cfg.Listen.Addresses)
+	urls = urls[:clients+len(a.cfg.API.Listen)] // without that of plain HTTP
 	if a.cfg.OnReady != nil {
 		a.cfg.OnReady(urls[:clients])
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/access/enforce"
+	"github.com/ignis-go/ignis/internal/acmecert"
 	"github.com/ignis-go/ignis/internal/listen"
 	"github.com/ignis-go/ignis/internal/logarea"
 	"github.com/ignis-go/ignis/internal/loglimit"
@@ -43,6 +44,7 @@ type App struct {
 
 	listeners *listen.Listeners // listen while Run runs
 	waiting   *waitingRoom
+	acme      *acmecert.Manager // nil unless certificates are obtained
 }
 
 // New validates the configuration, reads the files that it names and connects the parts.

@@ -17,6 +17,8 @@ type Config struct {
 	// connections that are not requests yet. MaxHandshakes also limits connections that wait
 	// for a request. New sets Trusted, KeepAlive, Wrap and the loggers.
 	Listen listen.Config
+	// ACME configures certificates that the program obtains by itself, instead of Listen.TLS.
+	ACME ACME
 	// Path is the path of the WebSocket endpoint, such as /ws.
 	Path string
 

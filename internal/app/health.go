@@ -8,7 +8,6 @@ import (
 
 	"github.com/ignis-go/ignis/access"
 	"github.com/ignis-go/ignis/auth/jwtauth"
-	"github.com/ignis-go/ignis/internal/listen"
 	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/webhook"
 )
@@ -96,8 +95,8 @@ func (a *App) health() health {
 	if a.hooks != nil {
 		checks = append(checks, checkWebhook(a.hooks.Stats()))
 	}
-	if s := a.listeners.Stats(); !s.CertificateExpires.IsZero() {
-		checks = append(checks, checkCertificate(s, time.Now()))
+	if l := a.Listening(); !l.CertificateExpires.IsZero() || l.ACME.Domains > 0 {
+		checks = append(checks, checkCertificate(l, time.Now()))
 	}
 	return newHealth(checks)
 }
@@ -200,13 +199,19 @@ func checkWebhook(s webhook.Stats) check {
 }
 
 // checkCertificate returns the state of the certificate that clients see.
-func checkCertificate(s listen.Stats, now time.Time) check {
+//
+// A missing certificate does not make the server unready: a load balancer that therefore sends no
+// connections would keep the authority out as well, and there would never be a certificate.
+func checkCertificate(s Listening, now time.Time) check {
 	c := check{Name: "certificate", Status: statusOK}
+	obtained := checkObtained(s.ACME)
 	switch {
-	case !now.Before(s.CertificateExpires):
+	case !s.CertificateExpires.IsZero() && !now.Before(s.CertificateExpires):
 		c.Status, c.Reason = statusDegraded, "the certificate has expired on "+s.CertificateExpires.UTC().Format(time.DateOnly)+"; clients that verify it cannot connect"
 	case s.ReloadError != nil:
 		c.Status, c.Reason = statusDegraded, "the changed files for TLS cannot be used; the previous certificate stays in use"
+	case obtained != "":
+		c.Status, c.Reason = statusDegraded, obtained
 	}
 	return c
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ignis-go/ignis/access"
 	"github.com/ignis-go/ignis/auth/jwtauth"
+	"github.com/ignis-go/ignis/internal/acmecert"
 	"github.com/ignis-go/ignis/internal/certtest"
 	"github.com/ignis-go/ignis/internal/doctest"
 	"github.com/ignis-go/ignis/internal/listen"
@@ -148,9 +149,9 @@ func TestCheckWebhook(t *testing.T) {
 func TestCheckCertificate(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	checked(t, "valid", checkCertificate(listen.Stats{CertificateExpires: now.Add(1)}, now), statusOK)
-	checked(t, "expired", checkCertificate(listen.Stats{CertificateExpires: now}, now), statusDegraded, "has expired on 2026-03-01")
-	checked(t, "unusable files", checkCertificate(listen.Stats{CertificateExpires: now.Add(1), ReloadError: errLost}, now), statusDegraded, "previous certificate")
+	checked(t, "valid", checkCertificate(Listening{Stats: listen.Stats{CertificateExpires: now.Add(1)}}, now), statusOK)
+	checked(t, "expired", checkCertificate(Listening{Stats: listen.Stats{CertificateExpires: now}}, now), statusDegraded, "has expired on 2026-03-01")
+	checked(t, "unusable files", checkCertificate(Listening{Stats: listen.Stats{CertificateExpires: now.Add(1), ReloadError: errLost}}, now), statusDegraded, "previous certificate")
 }
 
 // sendRules returns rules that let clients send to a room.
@@ -226,7 +227,8 @@ func TestHealthIsDocumented(t *testing.T) {
 		checkServer(false, true, true, false), checkRedis(errLost, false, false), checkRedis(errLost, true, true), checkRedis(redisbus.ErrPartial, false, false),
 		checkTokens([]jwtauth.SourceStatus{never}, false), checkTokens([]jwtauth.SourceStatus{never}, true), checkTokens([]jwtauth.SourceStatus{stale}, false),
 		checkWebhook(webhook.Stats{Events: webhook.EndpointStats{Circuit: webhook.CircuitOpen}}),
-		checkCertificate(listen.Stats{}, now), checkCertificate(listen.Stats{CertificateExpires: now.Add(1), ReloadError: errLost}, now),
+		checkCertificate(Listening{Stats: listen.Stats{CertificateExpires: time.Time{}.Add(1)}}, now), checkCertificate(Listening{ACME: acmecert.Stats{Domains: 1, Missing: 1}}, now),
+		checkCertificate(Listening{ACME: acmecert.Stats{Domains: 1, Failing: 1}}, now), checkCertificate(Listening{Stats: listen.Stats{CertificateExpires: now.Add(1), ReloadError: errLost}}, now),
 	} {
 		if c.Name != name && !strings.Contains(page, "\n| `"+c.Name+"` | `") {
 			t.Errorf("docs/health.md has no row for the check %s", c.Name)

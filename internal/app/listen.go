@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"github.com/ignis-go/ignis/internal/acmecert"
 	"github.com/ignis-go/ignis/internal/listen"
 	"github.com/ignis-go/ignis/internal/logarea"
 )
@@ -23,6 +24,9 @@ func (c *Config) checkListen() error {
 			return usage("listen on 127.0.0.1, ::1 or localhost, or set --jwt-secret-file instead of --dev",
 				"--dev lets anyone in, so it does not listen on %s", a)
 		}
+	}
+	if err := c.checkACME(secure); err != nil {
+		return err
 	}
 	switch {
 	case files.CertFile != "" && files.KeyFile == "":
@@ -58,6 +62,9 @@ func (a *App) setListeners() (err error) {
 	limit := a.newLimit(logarea.Listen)
 	c.Wrap = func(l net.Listener) net.Listener { return newRoomyListener(l, limit) }
 	c.Log, c.TLS.Logger = limit, log
+	if err := a.setACME(&c, log); err != nil {
+		return err
+	}
 	if a.listeners, err = listen.New(c); err != nil {
 		return fileError(err)
 	}
@@ -90,10 +97,16 @@ func fileError(err error) error {
 
 // listen opens the listeners.
 func (a *App) listen(ctx context.Context) error {
+	if err := a.openACME(); err != nil {
+		return err
+	}
 	err := a.listeners.Open(ctx)
 	if e, ok := errors.AsType[*listen.AddressError](err); ok {
 		flag := "--listen"
-		if a.isOfAPI(len(a.listeners.All())) {
+		switch failed := len(a.listeners.All()); {
+		case a.isOfACME(failed):
+			flag = "--acme-http"
+		case a.isOfAPI(failed):
 			flag = "--api-listen"
 		}
 		return &Error{Err: fmt.Errorf("%s: %w", flag, err), Hint: listenHint(e.Address, err)}
@@ -112,6 +125,9 @@ func (a *App) listen(ctx context.Context) error {
 // counters begin with the start of the process.
 type Listening struct {
 	listen.Stats
+	// ACME is the state of the certificates that the program obtains. Domains is 0 if there are
+	// none.
+	ACME acmecert.Stats
 
 	// Waiting is the number of connections that have sent no complete request, including those
 	// between two requests.
@@ -127,6 +143,9 @@ type Listening struct {
 // Listening returns counters of the listeners, and when the certificate expires.
 func (a *App) Listening() Listening {
 	l := Listening{Stats: a.listeners.Stats()}
+	if a.acme != nil {
+		l.ACME = a.acme.Stats()
+	}
 	l.Waiting, l.RequestsSlow, l.RequestsCutOff = a.waiting.counts()
 	return l
 }

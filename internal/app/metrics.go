@@ -108,5 +108,6 @@ func (a *App) listening() promignis.Listening {
 		Handshakes: l.Handshakes, HandshakesFailed: l.HandshakesFailed, HandshakesSlow: l.HandshakesSlow, HandshakesCutOff: l.HandshakesCutOff,
 		ProxyRefused: l.ProxyRefused, RequestsSlow: l.RequestsSlow, RequestsCutOff: l.RequestsCutOff,
 		CertificateExpires: l.CertificateExpires, ReloadsFailed: l.ReloadsFailed, ReloadError: l.ReloadError,
+		ACMEDomains: l.ACME.Domains, ACMEMissing: l.ACME.Missing, ACMEFailing: l.ACME.Failing, ACMEIssued: l.ACME.Issued, ACMEFailed: l.ACME.Failed,
 	}
 }

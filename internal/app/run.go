@@ -32,14 +32,18 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	gate := newGate(a.waiting)
 	hs, api := newHTTPServer(gate.open(a.handler()), a.httpLimit), newHTTPServer(gate.open(a.apiHandler()), a.httpLimit)
-	hs.ConnContext, api.ConnContext = gate.attach, gate.attach
+	plain := newHTTPServer(gate.open(a.acmeHandler()), a.httpLimit)
+	hs.ConnContext, api.ConnContext, plain.ConnContext = gate.attach, gate.attach, gate.attach
 
 	// The server must outlive the listener, so its context is not ctx.
 	runCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	web := start(func() error {
 		return serveAll(a.listeners, func(i int, l net.Listener) error {
-			if a.isOfAPI(i) {
+			switch {
+			case a.isOfACME(i):
+				return plain.Serve(gate.listen(l))
+			case a.isOfAPI(i):
 				return api.Serve(gate.listen(l))
 			}
 			return hs.Serve(gate.listen(l))
@@ -66,7 +70,7 @@ func (a *App) Run(ctx context.Context) error {
 	stop()
 	<-server.done
 	helpers()
-	closeHTTP(hs, api)
+	closeHTTP(hs, api, plain)
 	<-web.done
 	return errors.Join(err, server.err)
 }

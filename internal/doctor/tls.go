@@ -22,6 +22,9 @@ type tlsChecks struct {
 }
 
 func (c *Config) tlsGroup() group {
+	if len(c.App.ACME.Domains) > 0 {
+		return c.acmeGroup()
+	}
 	if c.App.Listen.TLS.CertFile == "" {
 		return group{name: "tls", checks: []check{{name: "tls.files", run: func(context.Context) []Finding {
 			return []Finding{skip("the server does not use TLS")}

@@ -26,7 +26,8 @@ type Address struct {
 	// Mode is the file mode of a Unix socket. Processes that may write to it may connect.
 	// 0: [DefaultMode].
 	Mode fs.FileMode
-	// TLS makes connections begin with a TLS handshake. It requires [Config].TLS.
+	// TLS makes connections begin with a TLS handshake. It requires [Config].TLS
+	// or [Config].Certificates.
 	TLS bool
 	// ProxyProtocol makes connections of trusted proxies begin with a PROXY header. It
 	// requires [Config].Trusted.

@@ -58,10 +58,14 @@ func (a *arrival) establish() (net.Conn, error) {
 	nc := a.Conn
 	if a.listener.address.TLS {
 		_ = a.SetDeadline(time.Now().Add(cfg.HandshakeTimeout))
-		secure := tls.Server(a, a.listener.all.certs.inUse().config)
+		secure := tls.Server(a, a.listener.all.tlsConfig())
 		if err := secure.Handshake(); err != nil {
 			a.answerPlain(err)
 			return nil, err
+		}
+		if secure.ConnectionState().NegotiatedProtocol == challengeProtocol {
+			_ = secure.Close()
+			return nil, errChallenge
 		}
 		a.listener.all.counts.handshakes.Add(1)
 		nc = secure
@@ -74,6 +78,10 @@ func (a *arrival) establish() (net.Conn, error) {
 	}
 	return nc, nil
 }
+
+// errChallenge says that the connection was that of an authority which verifies a domain, and has
+// served its purpose.
+var errChallenge = errors.New("the connection was a challenge")
 
 // answerPlain answers a plain HTTP request to an address that expects TLS. err is the error
 // of the handshake.
@@ -103,6 +111,8 @@ func (l *Listeners) tell(a *arrival, err error, kept bool) {
 	switch {
 	case kept && (errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe)):
 		// The listener was closed.
+	case errors.Is(err, errChallenge):
+		l.cfg.Log.Log(slog.LevelDebug, "an authority has verified a domain", remote...)
 	case kept && !a.heard && (errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)):
 		// Load balancers check whether the port is open by connecting and closing.
 	case !kept:

@@ -1,6 +1,7 @@
 package listen
 
 import (
+	"context"
 	"crypto/tls"
 	"log/slog"
 	"sync"
@@ -28,6 +29,22 @@ type TLS struct {
 	// Logger receives a log line for each change. Required.
 	Logger *slog.Logger
 }
+
+// Certificates are certificates that do not come from files, such as those of package acmecert.
+type Certificates interface {
+	// TLSConfig returns the configuration of all connections. It is called once.
+	TLSConfig() *tls.Config
+	// Run keeps the certificates up to date until ctx is done. It is called when the listeners
+	// are open.
+	Run(ctx context.Context)
+	// Expires returns when the first of the certificates in use expires, or the zero time if
+	// there is none.
+	Expires() time.Time
+}
+
+// challengeProtocol is the protocol of connections with which an authority verifies a domain
+// (RFC 8737). They end after the handshake.
+const challengeProtocol = "acme-tls/1"
 
 // ClientAuth says whether clients need a certificate.
 type ClientAuth uint8

@@ -14,8 +14,11 @@ import (
 type Config struct {
 	// Addresses are where to listen; at least one.
 	Addresses []Address
-	// TLS names the files for TLS. It is required if an address has TLS set.
+	// TLS names the files for TLS. It is required if an address has TLS set and Certificates
+	// is nil.
 	TLS TLS
+	// Certificates, if not nil, are used instead of TLS.CertFile.
+	Certificates Certificates
 	// Trusted are the proxies that send PROXY headers.
 	Trusted Proxies
 	// KeepAlive enables TCP keep-alive with the system's defaults.

@@ -2,6 +2,7 @@ package listen
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"net"
 	"runtime"
@@ -13,7 +14,8 @@ import (
 // Listeners listen on several addresses. Create them with [New].
 type Listeners struct {
 	cfg    Config
-	certs  *certificates // nil without TLS
+	certs  *certificates // nil without TLS files
+	secure *tls.Config   // of Config.Certificates, otherwise nil
 	places *places
 	work   chan struct{} // one element per connection that computes for its handshake
 	counts counters
@@ -37,8 +39,11 @@ func New(cfg Config) (*Listeners, error) {
 		cfg: cfg, places: newPlaces(cfg.MaxHandshakes), work: make(chan struct{}, runtime.GOMAXPROCS(0)), stop: make(chan struct{}),
 	}
 	l.SetTrusted(cfg.Trusted)
+	if cfg.Certificates != nil {
+		l.secure = cfg.Certificates.TLSConfig()
+	}
 	for _, a := range cfg.Addresses {
-		if !a.TLS || l.certs != nil {
+		if !a.TLS || l.certs != nil || cfg.Certificates != nil {
 			continue
 		}
 		if l.certs, err = loadCertificates(cfg.TLS); err != nil {
@@ -66,11 +71,27 @@ func (l *Listeners) Open(ctx context.Context) error {
 	return nil
 }
 
-// start starts to watch the certificate files.
+// start starts to keep the certificates up to date.
 func (l *Listeners) start() {
 	if l.certs != nil {
 		l.watch.Go(func() { l.certs.watch(l.stop) })
 	}
+	if c := l.cfg.Certificates; c != nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		l.watch.Go(func() { c.Run(ctx) })
+		l.watch.Go(func() {
+			<-l.stop
+			cancel()
+		})
+	}
+}
+
+// tlsConfig returns the configuration of new connections.
+func (l *Listeners) tlsConfig() *tls.Config {
+	if l.certs != nil {
+		return l.certs.inUse().config
+	}
+	return l.secure
 }
 
 // AddressError reports that listening on an address failed.
@@ -150,7 +171,7 @@ type Stats struct {
 	ProxyRefused uint64
 
 	// CertificateExpires is the time at which the first of the certificates sent to clients
-	// expires. It is zero without TLS.
+	// expires. It is zero without TLS, and while there is no certificate.
 	CertificateExpires time.Time
 	// ReloadsFailed counts the changes of the files that could not be used.
 	ReloadsFailed uint64
@@ -172,6 +193,9 @@ func (l *Listeners) Stats() Stats {
 		HandshakesSlow:   l.counts.slow.Load(),
 		HandshakesCutOff: l.counts.cutOff.Load(),
 		ProxyRefused:     l.counts.proxyRefused.Load(),
+	}
+	if c := l.cfg.Certificates; c != nil {
+		s.CertificateExpires = c.Expires()
 	}
 	if l.certs != nil {
 		s.CertificateExpires = l.certs.inUse().expires
