@@ -34,26 +34,24 @@ export function listening(emitter: Emitter) {
 }
 
 export function createEmitter(report: Report): Emitter {
-  const all = new Map<string, Set<{ fn: (...args: unknown[]) => void }>>()
+  const all = new Set<{ name: string; fn: (...args: unknown[]) => void }>()
   return {
     on(name, fn) {
-      const entry = { fn: fn as (...args: unknown[]) => void }
-      const entries = all.get(name) ?? new Set()
-      all.set(name, entries.add(entry))
-      return () => void entries.delete(entry)
+      const entry = { name, fn: fn as (...args: unknown[]) => void }
+      all.add(entry)
+      return () => void all.delete(entry)
     },
     emit(name, ...args) {
-      const entries = all.get(name)
-      const list = [...(entries ?? [])]
+      const list = [...all].filter((entry) => entry.name === name)
       for (const entry of list) {
         try {
-          if (entries!.has(entry)) entry.fn(...args)
+          if (all.has(entry)) entry.fn(...args)
         } catch (thrown) {
           report(thrown, name)
         }
       }
       return list.length
     },
-    clear: () => all.forEach((entries) => entries.clear()),
+    clear: () => all.clear(),
   }
 }
