@@ -1,5 +1,5 @@
 import { createConnection, type Connection } from './connection.js'
-import { createEmitter, deliver, listening } from './emitter.js'
+import { createEmitter, listening } from './emitter.js'
 import { IgnisError } from './errors.js'
 import type { Frame } from './frames.js'
 import { watchPage } from './page.js'
@@ -126,7 +126,10 @@ export class Client<Events extends object = Record<string, unknown>> {
         const name = version2 ? frame.room : (data as { room?: string } | undefined)?.room
         const handles = rooms.get(name)
         const message: Message = { event, data, room: version2 || handles ? name : undefined, from: version2 ? from : undefined }
-        for (const target of [...(handles ?? []), emitter]) deliver(target, message)
+        for (const target of [...(handles ?? []), emitter]) {
+          target.emit('on ' + event, data, message)
+          target.emit('message', message)
+        }
       } else if (id !== undefined) requests.answered(frame)
       else if (event === 'error') report(refusal(data))
       else if (event === 'expiring') refresh(link)

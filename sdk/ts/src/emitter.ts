@@ -17,14 +17,10 @@ export interface Emitter {
 /** Told what a function threw, and the name with which it was added. */
 export type Report = (thrown: unknown, name?: string) => void
 
-/** Calls the functions for a message of the application. */
-export function deliver(emitter: Emitter, message: Message): void {
-  // The prefix distinguishes the events of the application from the other names.
-  emitter.emit('on ' + message.event, message.data, message)
-  emitter.emit('message', message)
-}
-
-/** The methods of clients and rooms that add functions to an emitter. */
+/**
+ * The methods of clients and rooms that add functions to an emitter. A prefix distinguishes the
+ * events of the application from the other names.
+ */
 export function listening(emitter: Emitter) {
   return {
     on: (event: string, fn: (data: never, message: never) => void): Cancel => emitter.on('on ' + event, fn),

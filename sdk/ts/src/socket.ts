@@ -39,7 +39,7 @@ export interface Link {
   congested(): boolean
   /** Sends a message, sealed if the connection is encrypted, and reports what became of it. */
   send(text: string, done: (outcome: Outcome) => void): void
-  /** Asks the server for a sign of life. The connection is lost if none arrives in time. */
+  /** Asks the server for a sign of life, unless it was asked. The connection is lost if none arrives in time. */
   probe(): void
   /** Ends the link without telling the owner. With code 0, it does not wait for the server. */
   drop(code?: number): void
@@ -58,7 +58,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
   const { WebSocket = globalThis.WebSocket as WebSocketClass | undefined } = config
   const abort = new AbortController()
   const { signal } = abort
-  const link: Link = { signal, connected: undefined, protocol: 1, congested: () => socket!.bufferedAmount > 65_536, send, probe, drop }
+  const link: Link = { signal, connected: undefined, protocol: 1, congested: () => socket!.bufferedAmount > 65_536, send, probe: () => void (asked || probe()), drop }
 
   let socket: (WebSocketLike & { terminate?(): void }) | undefined
   // What the server announced in protocol 2.
