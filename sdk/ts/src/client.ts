@@ -1,5 +1,5 @@
 import { createConnection, type Connection } from './connection.js'
-import { createEmitter, deliver, listening } from './emitter.js'
+import { createEmitter, listening } from './emitter.js'
 import { IgnisError } from './errors.js'
 import type { Frame } from './frames.js'
 import { watchPage } from './page.js'
@@ -54,9 +54,9 @@ export class Client<Events extends object = Record<string, unknown>> {
     const provided = (credentials ?? token) instanceof Function
     const emitter = createEmitter(report)
     const requests = createRequests(options)
-    const rooms = createRooms(requests, send, report)
+    const rooms = createRooms(requests, send, report, tell)
     const connection = (this.#connection = createConnection({ ...options, url, provide, provided }, { changed, received, report }))
-    const changes: StateChange[] = [] // that listeners have not heard of yet
+    const calls: (() => void)[] = [] // of listeners, for changes that they have not heard of yet
     let connecting: ReturnType<typeof deferred> | undefined
     let unwatch: Cancel | undefined
 
@@ -81,26 +81,40 @@ export class Client<Events extends object = Record<string, unknown>> {
     /** Returns the data of `authenticate`. */
     async function provide(ask: Ask): Promise<object> {
       const get = <T>(value: Provided<T>): T | Promise<T> => (value instanceof Function ? value(ask) : value)
-      return credentials ? get(credentials) : token ? { type: 'Bearer', token: await get(token) } : {}
+      try {
+        return credentials ? await get(credentials) : token ? { type: 'Bearer', token: await get(token) } : {}
+      } catch (cause) {
+        throw new IgnisError('unavailable', 'No credentials: ' + String(cause), cause)
+      }
+    }
+
+    /**
+     * Does something first, and then calls listeners. If a listener is the cause, they are called
+     * after it returns: all of them hear of all changes in their order.
+     */
+    function tell(call: () => void, first?: () => void): void {
+      const busy = calls.push(call) > 1
+      first?.()
+      if (!busy) for (; calls[0]; calls.shift()) calls[0]()
     }
 
     /** Does what a change of the state requires, and reports it. */
     function changed(change: StateChange): void {
       const { state, previous } = change
       const closed = state === 'closed' ? change.reason : undefined
-      if (state === 'connected') {
-        requests.opened(connection.link!, rooms.rejoin)
-        ;(connecting ??= deferred()).settle()
-      } else if (closed || previous === 'connected') {
-        rooms.lost(closed)
-        requests.lost(closed)
-        connecting?.settle(closed)
-        connecting = undefined
+      const required = () => {
+        if (state === 'connected') {
+          requests.opened(connection.link!, rooms.rejoin)
+          ;(connecting ??= deferred()).settle()
+        } else if (closed || previous === 'connected') {
+          rooms.lost(closed)
+          requests.lost(closed)
+          connecting?.settle(closed)
+          connecting = undefined
+        }
+        if (closed) unwatch = unwatch?.() as undefined
       }
-      if (closed) unwatch = unwatch?.() as undefined
-      // A listener may cause the next change: all listeners hear of this one first.
-      if (changes.push(change) > 1) return
-      for (; changes[0]; changes.shift()) emitter.emit('state', changes[0])
+      tell(() => emitter.emit('state', change), required)
     }
 
     function received(frame: Frame): void {
@@ -112,36 +126,38 @@ export class Client<Events extends object = Record<string, unknown>> {
         const name = version2 ? frame.room : (data as { room?: string } | undefined)?.room
         const handles = rooms.get(name)
         const message: Message = { event, data, room: version2 || handles ? name : undefined, from: version2 ? from : undefined }
-        for (const target of [...(handles ?? []), emitter]) deliver(target, message)
+        for (const target of [...(handles ?? []), emitter]) {
+          target.emit('on ' + event, data, message)
+          target.emit('message', message)
+        }
       } else if (id !== undefined) requests.answered(frame)
       else if (event === 'error') report(refusal(data))
-      else if (event === 'expiring') void refresh(link)
-      else if (event === 'draining') link.draining = now() + (data as { retryAfter: number } | undefined)?.retryAfter!
+      else if (event === 'expiring') refresh(link)
+      else if (event === 'draining') {
+        const ms = Number((data as { retryAfter?: unknown } | undefined)?.retryAfter)
+        if (ms > 0) link.draining = now() + ms
+      }
     }
 
     /** Sends new credentials before the session ends. The clock of this machine is not asked. */
-    async function refresh(link: Link): Promise<void> {
+    function refresh(link: Link): void {
       if (!provided || link.refresh) return
       link.refresh = true
       const done = (error?: unknown, reply?: unknown) => {
         link.refresh = false
-        if (link.signal.aborted) return
+        if (connection.link !== link) return
         if (error) return report(error)
         Object.assign(link.connected!, reply)
         rooms.rejoin() // the new credentials may not allow all of them
       }
-      try {
-        const data = await provide({ reason: 'refresh', signal: link.signal })
-        if (link.signal.aborted) done()
-        else requests.call('refresh', data, done)
-      } catch (cause) {
-        done(cause)
-      }
+      provide({ reason: 'refresh', signal: link.signal })
+        .then((data) => connection.link === link && requests.call('refresh', data, done))
+        .catch(done)
     }
 
     /** Reports what a function of the application threw, or another error that belongs to no call. */
     function report(cause: unknown, name?: string): void {
-      const error = cause instanceof IgnisError ? cause : new IgnisError('internal', `A listener failed: ${cause}`, cause)
+      const error = cause instanceof IgnisError ? cause : new IgnisError('internal', 'A listener failed: ' + String(cause), cause)
       if (name === 'error' || !emitter.emit('error', error)) console.error(error)
     }
   }

@@ -44,23 +44,29 @@ export function createConnection(config: ConnectionConfig, { changed, received, 
   const { minDelay = 500, maxDelay = 30_000, stableAfter = 10_000 } = reconnect || {}
   let cancel: Cancel | undefined // the timer for the next attempt
   let reason: Ask['reason'] = 'connect'
-  let failures = 0
+  let failures = 0 // in a row, so this is the exponent of the delay
   let notBefore = 0 // the server asked not to connect earlier
   let missed = false // whether there was a connection before
 
   /** The only function that changes the state. */
   function happen(input: Input, details: Partial<StateChange> = {}, wait = 0): void {
-    const previous = self.state
+    const { state: previous, link } = self
     const state = machine[previous][input]
     if (!state) return
+    reset()
+    if (input === 'due') failures++
     self.state = state
     cancel?.()
-    if (state !== 'connected') {
-      self.link?.drop()
-      self.link = state === 'connecting' ? createLink(config, self, reason) : undefined
-    }
+    if (state !== 'connected') self.link = state === 'connecting' ? createLink(config, self, reason) : undefined
     if (state === 'waiting') arm(wait)
     changed({ ...details, state, previous })
+    // Last, because it tells the function that returns the credentials, which may call the client.
+    if (state !== 'connected') link?.drop()
+  }
+
+  /** A connection that lasted resets the delays, however it ends. */
+  function reset(): void {
+    if (now() - self.link?.since! >= stableAfter) failures = 0
   }
 
   /** Starts the timer for the next attempt. */
@@ -89,11 +95,11 @@ export function createConnection(config: ConnectionConfig, { changed, received, 
     ended({ error, final, credentials, after = 0 }: End) {
       const { link } = self
       // Other credentials are asked for once, until there is a connection.
-      const other = credentials && provided && (link!.reason !== 'rejected' || link!.connected)
+      const other = credentials && provided && reason !== 'rejected'
       if (reconnect === false || (final && !other)) return happen('ended', { reason: error })
       if (credentials) reason = 'rejected'
-      if (now() - link!.since! >= stableAfter) failures = 0
-      const random = Math.random() * Math.min(maxDelay, minDelay * 2 ** failures++)
+      reset()
+      const random = Math.random() * Math.min(maxDelay, minDelay * 2 ** failures)
       notBefore = link!.draining ?? now() + after
       wait(error, link!.draining ? Math.max(notBefore - now(), 0) : final ? 0 : after + random)
     },

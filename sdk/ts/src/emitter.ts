@@ -17,14 +17,10 @@ export interface Emitter {
 /** Told what a function threw, and the name with which it was added. */
 export type Report = (thrown: unknown, name?: string) => void
 
-/** Calls the functions for a message of the application. */
-export function deliver(emitter: Emitter, message: Message): void {
-  // The prefix distinguishes the events of the application from the other names.
-  emitter.emit('on ' + message.event, message.data, message)
-  emitter.emit('message', message)
-}
-
-/** The methods of clients and rooms that add functions to an emitter. */
+/**
+ * The methods of clients and rooms that add functions to an emitter. A prefix distinguishes the
+ * events of the application from the other names.
+ */
 export function listening(emitter: Emitter) {
   return {
     on: (event: string, fn: (data: never, message: never) => void): Cancel => emitter.on('on ' + event, fn),
@@ -34,26 +30,24 @@ export function listening(emitter: Emitter) {
 }
 
 export function createEmitter(report: Report): Emitter {
-  const all = new Map<string, Set<{ fn: (...args: unknown[]) => void }>>()
+  const all = new Set<{ name: string; fn: (...args: unknown[]) => void }>()
   return {
     on(name, fn) {
-      const entry = { fn: fn as (...args: unknown[]) => void }
-      const entries = all.get(name) ?? new Set()
-      all.set(name, entries.add(entry))
-      return () => void entries.delete(entry)
+      const entry = { name, fn: fn as (...args: unknown[]) => void }
+      all.add(entry)
+      return () => void all.delete(entry)
     },
     emit(name, ...args) {
-      const entries = all.get(name)
-      const list = [...(entries ?? [])]
+      const list = [...all].filter((entry) => entry.name === name)
       for (const entry of list) {
         try {
-          if (entries!.has(entry)) entry.fn(...args)
+          if (all.has(entry)) entry.fn(...args)
         } catch (thrown) {
           report(thrown, name)
         }
       }
       return list.length
     },
-    clear: () => all.forEach((entries) => entries.clear()),
+    clear: () => all.clear(),
   }
 }

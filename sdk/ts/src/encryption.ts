@@ -62,7 +62,7 @@ function channel(publicKey: string, agree: (serverPublicKey: string, salt: strin
           try {
             sealer = await agree(serverPublicKey, salt)
           } catch (cause) {
-            return fail('protocol', `Cannot agree on a key: ${cause}`)
+            return fail('protocol', `Cannot agree on a key: ${cause}`, true)
           }
         }
         done(text)

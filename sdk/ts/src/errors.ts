@@ -47,8 +47,8 @@ export interface End extends Omit<CloseCode, 'error' | 'hint'> {
 const unreachable: CloseCode = { error: 'unreachable', hint: 'check the URL, the network and the origin' }
 
 /** Reports what a close code means. connected tells whether there was a connection. */
-export function closed(code: number, said: string, connected: unknown): End {
+export function closed(code: number, said: string | undefined, connected: unknown): End {
   const { error = 'lost', hint, ...rest } = closeCodes[code] ?? (code === 1006 && !connected ? unreachable : {})
-  const message = `The connection was closed: ${code}${said && ` "${said}"`}${hint ? '; ' + hint : ''}`
+  const message = `The connection was closed: ${code}${said ? ` "${said}"` : ''}${hint ? '; ' + hint : ''}`
   return { ...rest, error: new IgnisError(error, message, undefined, code) }
 }

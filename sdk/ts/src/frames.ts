@@ -30,5 +30,9 @@ export function downgrade(text: string): string {
   return encode(event, room && object ? { room, ...(data as object) } : data)
 }
 
-/** The number of bytes of text in UTF-8. */
-export const size = (text: string): number => new TextEncoder().encode(text).length
+/**
+ * The number of bytes of JSON in UTF-8. Older versions of React Native have no TextEncoder. In JSON,
+ * surrogates are always pairs, which take four bytes.
+ */
+export const size = (json: string): number =>
+  json.replace(/[\x80-\u07ff\ud800-\udfff]/g, '..').replace(/[\u0800-\uffff]/g, '...').length

@@ -147,8 +147,9 @@ export function createRequests({ requestTimeout = 10_000, buffer = {} }: Options
 
 /** The error that the server sent. */
 export function refusal(data: unknown): IgnisError {
-  const { code = 'invalid', message = code } = (data ?? {}) as { code?: ErrorCode; message?: string }
-  return new IgnisError(code, 'Refused: ' + message)
+  const { code: said, message } = (data ?? {}) as { code?: ErrorCode; message?: string }
+  const code = typeof said === 'string' ? said : 'invalid'
+  return new IgnisError(code, `Refused: ${message ?? code}`)
 }
 
 export function failure(code: keyof typeof texts, cause?: unknown): IgnisError {

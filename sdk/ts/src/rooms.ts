@@ -64,19 +64,23 @@ export interface Rooms {
 /** The maximum number of rooms in one join. */
 const batch = 128
 
+/** Calls listeners, but not while others are called: all hear of the changes in their order. */
+export type Tell = (call: () => void) => void
+
 type Send = (event: string, data: unknown, options: SendOptions) => Promise<unknown>
 
-export function createRooms(requests: Requests, send: Send, report: Report): Rooms {
+export function createRooms(requests: Requests, send: Send, report: Report, tell: Tell): Rooms {
   const rooms = new Map<unknown, Membership>()
   let connected = false
 
   function become(room: Membership, state: RoomState, reason?: IgnisError): void {
-    const { state: previous, handles } = room
+    const { state: previous } = room
+    const handles = [...room.handles]
     if (state === previous) return
     room.state = state
     if (previous !== 'joining') Object.assign(room, deferred())
     if (state !== 'joining') room.settle(reason)
-    for (const handle of [...handles]) handle.emit('state', { state, previous, reason })
+    tell(() => handles.forEach((handle) => handle.emit('state', { state, previous, reason })))
   }
 
   function flush(): void {
@@ -87,10 +91,10 @@ export function createRooms(requests: Requests, send: Send, report: Report): Roo
   function join(asked: [name: unknown, room: Membership][]): void {
     for (const [, room] of asked) room.asked = true
     requests.call('join', { rooms: asked.map(([name]) => name) }, (error, reply) => {
-      if (!connected) return // it is asked again on the next connection
       // In protocol 1 there is no reply, and the client can only assume that it has joined.
       const { rooms: joined, refused } = (reply ?? {}) as { rooms?: { room: string }[]; refused?: { room: string; code: ErrorCode }[] }
       for (const [name, room] of asked) {
+        if (!connected) return // it is asked again on the next connection
         const isThis = (other: { room: string }) => other.room === name
         if (!error && (!joined || joined.some(isThis))) become(room, 'joined')
         else become(room, 'refused', error ?? refusal(refused?.find(isThis)))

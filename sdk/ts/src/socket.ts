@@ -7,7 +7,7 @@ import type { Ask, Connected, Options, WebSocketClass, WebSocketLike } from './t
 /** What a link needs to know. */
 export interface LinkConfig extends Omit<Options, 'credentials'> {
   readonly url: string | URL
-  /** Returns the data of the event `authenticate`. */
+  /** Returns the data of the event `authenticate`. It rejects with an `IgnisError`. */
   provide(ask: Ask): Promise<object>
 }
 
@@ -23,8 +23,6 @@ export interface LinkOwner {
 export type Outcome = 'sent' | 'too_large' | undefined
 
 export interface Link {
-  /** Why the credentials were asked for. */
-  readonly reason: Ask['reason']
   /** Aborted when the link is dropped. */
   readonly signal: AbortSignal
   /** The data of the event `connected`, once it has arrived. */
@@ -41,7 +39,7 @@ export interface Link {
   congested(): boolean
   /** Sends a message, sealed if the connection is encrypted, and reports what became of it. */
   send(text: string, done: (outcome: Outcome) => void): void
-  /** Asks the server for a sign of life. The connection is lost if none arrives in time. */
+  /** Asks the server for a sign of life, unless it was asked. The connection is lost if none arrives in time. */
   probe(): void
   /** Ends the link without telling the owner. With code 0, it does not wait for the server. */
   drop(code?: number): void
@@ -60,7 +58,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
   const { WebSocket = globalThis.WebSocket as WebSocketClass | undefined } = config
   const abort = new AbortController()
   const { signal } = abort
-  const link: Link = { reason, signal, connected: undefined, protocol: 1, congested: () => socket!.bufferedAmount > 65_536, send, probe, drop }
+  const link: Link = { signal, connected: undefined, protocol: 1, congested: () => socket!.bufferedAmount > 65_536, send, probe: () => void (asked || probe()), drop }
 
   let socket: (WebSocketLike & { terminate?(): void }) | undefined
   // What the server announced in protocol 2.
@@ -70,7 +68,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
   let again = false // whether it was asked once more
   let channel: Channel | undefined // if the connection is encrypted
   // The timer of the attempt, and then that of the heartbeat.
-  let cancel = deadline(connectTimeout, () => fail('unreachable', 'Cannot connect: timeout'))
+  let cancel = deadline(connectTimeout, () => fail('unreachable', 'Cannot connect: timeout', false, 1000))
 
   // Not now: the function that returns the credentials may close the client.
   queueMicrotask(start)
@@ -86,7 +84,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
       channel = await encryption?.prepare()
       if (!signal.aborted) open(data)
     } catch (cause) {
-      const error = new IgnisError(final ? 'unreachable' : 'unavailable', `Cannot connect: ${cause}`, cause)
+      const error = final ? new IgnisError('unreachable', `Cannot connect: ${cause}`, cause) : (cause as IgnisError)
       if (!signal.aborted) owner.report(error)
       end({ error, final })
     }
@@ -94,13 +92,12 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
 
   function open(credentials: object): void {
     if (!WebSocket) throw new Error('pass the option WebSocket')
+    const text = encode('authenticate', { protocol: 2, client: software, ...credentials, ...channel?.fields })
     socket = new WebSocket(String(url))
-    socket.onopen = () => {
-      put(encode('authenticate', { protocol: 2, client: software, ...credentials, ...channel?.fields }))
-    }
+    socket.onopen = () => put(text)
     socket.onmessage = ({ data }: { data: string }) => {
       asked = 0
-      if (channel) channel.open(data, receive, (code, message, final) => fail(code, message, final, violation))
+      if (channel) channel.open(data, receive, fail)
       else receive(data)
     }
     socket.onclose = ({ code, reason }: { code: number; reason: string }) => {
@@ -114,16 +111,26 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
   function receive(text: string): void {
     if (signal.aborted) return
     const frame = parse(text)
-    if (!frame) owner.report(new IgnisError('protocol', 'Not a message'))
-    else if (link.connected) owner.received(frame)
-    else if (frame.event === 'connected') {
-      const data = frame.data as Connected | undefined
-      if (data?.protocol === 2) ({ protocol: link.protocol, heartbeat = Infinity, maxPayload = Infinity } = data)
-      link.connected = { ...data!, protocol: link.protocol }
-      link.since = now()
-      wait()
-      owner.opened()
+    if (!frame) return owner.report(new IgnisError('protocol', 'Not a message'))
+    try {
+      if (link.connected) owner.received(frame)
+      else if (frame.event === 'connected') accepted(frame.data as Connected | undefined)
+    } catch (cause) {
+      // Listeners are called with care, so this is the server, with data of another shape.
+      fail('protocol', `Not a valid message: ${cause}`)
     }
+  }
+
+  function accepted(data: Connected | undefined): void {
+    if (data?.protocol === 2) {
+      link.protocol = 2
+      if (data.heartbeat! > 0) heartbeat = data.heartbeat!
+      if (data.maxPayload! > 0) maxPayload = data.maxPayload!
+    }
+    link.connected = { ...data!, protocol: link.protocol }
+    link.since = now()
+    wait()
+    owner.opened()
   }
 
   /**
@@ -165,7 +172,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
     return 'sent'
   }
 
-  function fail(code: IgnisError['code'], message: string, final = false, closeCode?: number): void {
+  function fail(code: IgnisError['code'], message: string, final = false, closeCode = violation): void {
     end({ error: new IgnisError(code, message), final }, closeCode)
   }
 

@@ -10,13 +10,13 @@ const longest = 2e9 // setTimeout does not accept much more
 const late = 1000
 
 /**
- * Calls fn after ms milliseconds, and after 23 days at the latest. A timer fires late in a throttled page or
- * after the machine slept. Then events may be waiting that would have come before it, so fn is
- * told, and must not conclude anything from silence.
+ * Calls fn after ms milliseconds, but after 23 days at the latest, which includes NaN. A timer fires
+ * late in a throttled page or after the machine slept. Then events may be waiting that would have
+ * come before it, so fn is told, and must not conclude anything from silence.
  */
 export function after(ms: number, fn: (late: boolean) => void): Cancel {
   const due = now() + ms
-  const timer = setTimeout(() => fn(now() - due > late), Math.min(ms, longest))
+  const timer = setTimeout(() => fn(now() - due > late), ms < longest ? ms : longest)
   return () => clearTimeout(timer)
 }
 

@@ -437,6 +437,18 @@ test('network change while connected: the server is asked at once', async (t) =>
   assert.equal(s.client.state, 'waiting')
 })
 
+test('a page that becomes visible again and again does not put off the end of a broken connection', async (t) => {
+  const page = fakePage(t)
+  const s = setup(t)
+  await s.connect()
+  page.document.hidden = false
+  for (let i = 0; i < 4; i++) {
+    page.document.dispatchEvent(new Event('visibilitychange'))
+    await s.clock.advance(5000)
+  }
+  assert.equal(s.states[2]?.reason.code, 'lost')
+})
+
 test('network change in protocol 1: connect again, because the server would not answer', async (t) => {
   const page = fakePage(t)
   const s = setup(t)

@@ -144,6 +144,36 @@ test('a server that does not encrypt is refused', async (t) => {
   assert.equal(connected.code, 'encryption_required')
 })
 
+test('a key or a salt of the server that is not valid is final', async (t) => {
+  for (const extra of [{ serverPublicKey: 'AAAA' }, { serverPublicKey: '!' }, { serverPublicKey: 5 }, { salt: {} }]) {
+    await t.test(JSON.stringify(extra), async (t) => {
+      const s = setup(t, { encryption: encryption() })
+      const connected = outcome(s.client.connect())
+      await accept(s, extra)
+      await until(() => connected.count)
+      assert.deepEqual([s.client.state, connected.code], ['closed', 'protocol'])
+    })
+  }
+})
+
+test('a sealed answer of the wrong shape ends the connection, and the next one works', async (t) => {
+  const s = setup(t, { encryption: encryption() })
+  const lobby = s.client.room('lobby')
+  s.client.connect()
+  const { socket, sealer } = await accept(s)
+  await until(() => socket.sent.length === 1)
+  const [{ id }] = await opened(sealer, socket.take())
+  socket.receive(await sealer.seal(JSON.stringify({ event: 'ack', id, data: { rooms: [null] } })))
+  await until(() => s.client.state === 'waiting')
+  assert.equal(s.states.at(-1).reason.code, 'protocol')
+  await s.clock.advance(600)
+  const next = await accept(s)
+  await until(() => next.socket.sent.length === 1)
+  const [join] = await opened(next.sealer, next.socket.take())
+  next.socket.receive(await next.sealer.seal(JSON.stringify({ event: 'ack', id: join.id, data: { rooms: [{ room: 'lobby' }] } })))
+  await until(() => lobby.state === 'joined')
+})
+
 test('close while a key pair is made opens no socket', async (t) => {
   const s = setup(t, { encryption: encryption() })
   s.client.connect()

@@ -10,7 +10,8 @@ export class Clock {
 
   install() {
     globalThis.setTimeout = (fn, ms = 0) => {
-      this.timers.set(this.#next, { fn, due: this.mono + Math.max(ms, 1) })
+      const delay = ms >= 1 && ms < 2 ** 31 ? ms : 1 // everything else fires at once, as in browsers
+      this.timers.set(this.#next, { fn, due: this.mono + delay })
       return this.#next++
     }
     globalThis.clearTimeout = (id) => this.timers.delete(id)
