@@ -115,7 +115,7 @@ func TestFlaws(t *testing.T) {
 		places <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-places }()
-			results, err := tryPlay(t.Context(), driver, flaw, func(name string) bool { return slices.Contains(strings.Fields(names), name) })
+			results, err := tryPlay(t.Context(), driver, flaw, short, func(name string) bool { return slices.Contains(strings.Fields(names), name) })
 			if err != nil {
 				t.Errorf("a client that %s: %v", flaw, err)
 			}
