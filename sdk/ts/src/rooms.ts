@@ -55,7 +55,7 @@ export interface Rooms {
   open(name: string): Room
   /** Asks for all rooms: on each connection, or if the client may have lost some. */
   rejoin(): void
-  /** Asks for the rooms that were opened since the last call. */
+  /** Leaves and joins the rooms that were left and opened since the last call. */
   flush(): void
   /** The connection ended. With an error, there will not be another one by itself. */
   lost(closed?: IgnisError): void
@@ -84,6 +84,12 @@ export function createRooms(requests: Requests, send: Send, report: Report, tell
   }
 
   function flush(): void {
+    rooms.forEach((room, name) => {
+      if (room.handles.size) return
+      rooms.delete(name)
+      room.settle(failure('aborted'))
+      if (room.asked) requests.call('leave', { rooms: [name] }, () => {})
+    })
     const wanted = [...rooms].filter(([, room]) => connected && !room.asked && room.handles.size)
     while (wanted[0]) join(wanted.splice(0, batch))
   }
@@ -118,7 +124,7 @@ export function createRooms(requests: Requests, send: Send, report: Report, tell
       rooms.set(name, room)
       room.handles.add(handle)
       if (room.state === 'refused') renew(room)
-      queueMicrotask(flush)
+      queueMicrotask(flush) // not yet, because effects of React leave rooms and open them again
       return {
         name,
         get state() {
@@ -134,13 +140,7 @@ export function createRooms(requests: Requests, send: Send, report: Report, tell
           left = true
           handle.clear()
           room.handles.delete(handle)
-          // Another handle may be opened in this task.
-          setTimeout(() => {
-            if (room.handles.size || rooms.get(name) !== room) return
-            rooms.delete(name)
-            room.settle(failure('aborted'))
-            if (room.asked) requests.call('leave', { rooms: [name] }, () => {})
-          })
+          queueMicrotask(flush)
         },
       }
     },

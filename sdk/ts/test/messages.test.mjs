@@ -316,6 +316,29 @@ test('rooms: one join for several, reference counts, and the latest wish', async
   await assert.rejects(joined, { code: 'aborted' })
 })
 
+test('a message that follows a leave is sent after it', async (t) => {
+  const s = setup(t)
+  const socket = await s.connect()
+  const room = s.client.room('a')
+  await settle()
+  const [join] = socket.take()
+  socket.ack(join, { rooms: [{ room: 'a' }], refused: [] })
+  await room.joined
+  room.leave()
+  const sent = s.client.send('say', 1, { room: 'a' })
+  const frames = socket.take()
+  assert.deepEqual(events(frames), ['leave', 'say'])
+  frames.forEach((frame) => socket.ack(frame))
+  await sent
+  const again = s.client.room('a')
+  const reply = s.client.send('say', 2, { room: 'a' })
+  const later = socket.take()
+  assert.deepEqual(events(later), ['join', 'say'])
+  later.forEach((frame) => socket.ack(frame))
+  await reply
+  assert.equal(again.state, 'joined')
+})
+
 test('a refused room is tried again by a new handle and on the next connection', async (t) => {
   const s = setup(t)
   const changes = []

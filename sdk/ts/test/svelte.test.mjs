@@ -61,7 +61,7 @@ test('stores follow the connection, refusals and the end of it', async (t) => {
   server.drop()
   await reconnected
   await settle()
-  assert.deepEqual(states.splice(0), ['lobby joining', 'waiting', 'connecting', 'staff joining', 'connected', 'lobby joined', 'staff refused forbidden'])
+  assert.deepEqual(states.splice(0), ['waiting', 'lobby joining', 'connecting', 'connected', 'staff joining', 'lobby joined', 'staff refused forbidden'])
   stop.forEach((fn) => fn())
   client.close()
   assert.deepEqual(states, [])

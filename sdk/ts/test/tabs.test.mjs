@@ -171,7 +171,7 @@ test('a provider that fails is reported, and asked again', async (t) => {
   const errors = []
   client.onError((error) => errors.push(error.message))
   await client.connect()
-  assert.deepEqual(errors, ['Cannot connect: Error: offline'])
+  assert.deepEqual(errors, ['No credentials: Error: offline'])
   assert.deepEqual(server.sent('authenticate')[0].token, 'token')
 })
 
