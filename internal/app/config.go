@@ -8,6 +8,7 @@ import (
 	"github.com/ignis-go/ignis/access"
 	"github.com/ignis-go/ignis/auth/jwtauth"
 	"github.com/ignis-go/ignis/internal/listen"
+	"github.com/ignis-go/ignis/internal/systemd"
 	"github.com/ignis-go/ignis/redisbus"
 )
 
@@ -17,6 +18,10 @@ type Config struct {
 	// connections that are not requests yet. MaxHandshakes also limits connections that wait
 	// for a request. New sets Trusted, KeepAlive, Wrap and the loggers.
 	Listen listen.Config
+	// Sockets are the sockets that systemd has passed to the program. Each must be used by an
+	// address in Listen or API.Listen whose network is [listen.Systemd]. Nil: they are not known,
+	// and the App must not run if there are such addresses.
+	Sockets []systemd.Socket
 	// Path is the path of the WebSocket endpoint, such as /ws.
 	Path string
 
