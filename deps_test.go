@@ -86,6 +86,7 @@ var importRules = map[string]importRule{
 	// For tests only.
 	"internal/schematest": {modules: []string{"go.yaml.in/yaml/v3"}},
 
+	"deploy":             {}, // tests of its files
 	"bustest":            {own: []string{".", "wire", "emitter"}, modules: []string{"go.uber.org/goleak"}},
 	"ignistest":          {own: []string{".", "wire", "bustest", "client", "internal/memnet"}},
 	"cron/crontest":      {own: []string{"cron"}},
