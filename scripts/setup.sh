@@ -2,7 +2,8 @@
 # Installs what the tests need besides Go, if this is possible without a password:
 # redis-server, a C compiler for the race detector, and the programs with which the tests run
 # what is in docs/tokens.md. With TEST_REQUIRE_PROXIES=1 also nginx and haproxy, and with
-# TEST_REQUIRE_PROMTOOL=1 also prometheus; not by default, because the packages start servers.
+# TEST_REQUIRE_PROMTOOL=1 also prometheus; not by default, because the packages start servers. With
+# TEST_REQUIRE_SYSTEMD=1 also systemd, and with TEST_REQUIRE_NAMESPACES=1 also iproute2.
 # Exits with 0 if all are installed.
 set -euo pipefail
 
@@ -16,6 +17,12 @@ if [ "${TEST_REQUIRE_PROXIES:-}" = 1 ]; then
 fi
 if [ "${TEST_REQUIRE_PROMTOOL:-}" = 1 ]; then
 	command -v promtool >/dev/null || missing+=(prometheus)
+fi
+if [ "${TEST_REQUIRE_SYSTEMD:-}" = 1 ]; then
+	command -v systemd-analyze >/dev/null || missing+=(systemd)
+fi
+if [ "${TEST_REQUIRE_NAMESPACES:-}" = 1 ]; then
+	command -v ip >/dev/null || missing+=(iproute2)
 fi
 # Go disables cgo automatically if there is no C compiler.
 [ "$(go env CGO_ENABLED)" = 1 ] || missing+=(gcc libc6-dev)
