@@ -65,8 +65,13 @@ func (m *manager) run(ctx context.Context) {
 	}
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
-	started := m.app.Started()
+	started, ready := m.app.Started(), false
 	for {
+		if ready { // until it has been sent
+			err := m.service.Notifier.Ready()
+			m.check(err)
+			ready = err != nil
+		}
 		r := m.app.Report()
 		m.check(m.service.Notifier.Status(statusText(r)))
 		if r.Draining { // by the API or another instance
@@ -77,8 +82,7 @@ func (m *manager) run(ctx context.Context) {
 		}
 		select {
 		case <-started:
-			started = nil
-			m.check(m.service.Notifier.Ready())
+			started, ready = nil, true
 		case <-ticker.C:
 		case <-ctx.Done():
 			return

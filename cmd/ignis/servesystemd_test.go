@@ -70,7 +70,7 @@ func contains(messages []string, text string) bool {
 func TestServiceReportsItsState(t *testing.T) {
 	t.Parallel()
 	m := newServiceManager(t)
-	p, address := serve(t, []string{"NOTIFY_SOCKET=" + m.path, "WATCHDOG_USEC=100000"}, "--dev", "--log-level", "info", "--drain-delay", "2s")
+	p, address := serve(t, []string{"NOTIFY_SOCKET=" + m.path, "WATCHDOG_USEC=400000"}, "--dev", "--log-level", "info", "--drain-delay", "2s")
 	_, before := m.reported("READY=1")
 	if contains(before, "STOPPING") || contains(before, "RELOADING") {
 		t.Errorf("before it was ready, it reported %q", before)
@@ -101,7 +101,7 @@ func TestServiceReportsItsState(t *testing.T) {
 func TestServiceThatWaitsIsNotReady(t *testing.T) {
 	t.Parallel()
 	m := newServiceManager(t)
-	p := start(t, []string{"NOTIFY_SOCKET=" + m.path, "WATCHDOG_USEC=100000"},
+	p := start(t, []string{"NOTIFY_SOCKET=" + m.path, "WATCHDOG_USEC=400000"},
 		"serve", "--dev", "--listen", "127.0.0.1:0", "--log-level", "info", "--redis", "redis://127.0.0.1:1")
 	m.reported("STATUS=starting (redis): 0 clients")
 	p.signal(syscall.SIGHUP)

@@ -16,8 +16,8 @@ type Notifier struct {
 	address *net.UnixAddr
 
 	mu       sync.Mutex // held while sending, so that states arrive in order
-	ready    bool       // Ready was called
-	stopping bool       // Stopping was called
+	ready    bool       // Ready has been sent
+	stopping bool       // Stopping has been sent
 	status   string     // what was sent last
 }
 
@@ -39,67 +39,70 @@ func newNotifier(path string) (*Notifier, error) {
 // Ready reports that the service has started, or that a reload has completed. It reports nothing
 // after Stopping.
 func (n *Notifier) Ready() error {
-	return n.update(func() []string {
+	return n.update(func() (string, func()) {
 		if n.stopping {
-			return nil
+			return "", nil
 		}
-		n.ready = true
-		return []string{"READY=1"}
+		return "READY=1", func() { n.ready = true }
 	})
 }
 
-// Reloading reports that the service reads its configuration again. Ready must follow. It reports
-// nothing before the first Ready, which systemd would take for the end of the start.
+// Reloading reports that the service reads its configuration again. Ready must follow if it has
+// been reported. It is not reported before the first Ready, which systemd would take for the end
+// of the start.
 func (n *Notifier) Reloading() (reported bool, err error) {
-	err = n.update(func() []string {
+	err = n.update(func() (string, func()) {
 		if !n.ready || n.stopping {
-			return nil
+			return "", nil
 		}
-		reported = true
-		return []string{"RELOADING=1", "MONOTONIC_USEC=" + strconv.FormatInt(monotonic().Microseconds(), 10)}
+		now := strconv.FormatInt(monotonic().Microseconds(), 10)
+		return "RELOADING=1\nMONOTONIC_USEC=" + now, func() { reported = true }
 	})
 	return reported, err
 }
 
-// Stopping reports, once, that the service shuts down.
+// Stopping reports that the service shuts down, unless that has been reported.
 func (n *Notifier) Stopping() error {
-	return n.update(func() []string {
+	return n.update(func() (string, func()) {
 		if n.stopping {
-			return nil
+			return "", nil
 		}
-		n.stopping = true
-		return []string{"STOPPING=1"}
+		return "STOPPING=1", func() { n.stopping = true }
 	})
 }
 
 // Alive reports that the service works, to its watchdog.
 func (n *Notifier) Alive() error {
-	return n.update(func() []string { return []string{"WATCHDOG=1"} })
+	return n.update(func() (string, func()) { return "WATCHDOG=1", nil })
 }
 
 // Status sets the text that systemctl status shows, unless it is the same as before.
 func (n *Notifier) Status(text string) error {
-	return n.update(func() []string {
+	return n.update(func() (string, func()) {
 		if text == n.status {
-			return nil
+			return "", nil
 		}
-		n.status = text
-		return []string{"STATUS=" + strings.ReplaceAll(text, "\n", " ")}
+		return "STATUS=" + strings.ReplaceAll(text, "\n", " "), func() { n.status = text }
 	})
 }
 
-// update sends the assignments that state returns, as one message. state is called with the lock
-// held.
-func (n *Notifier) update(state func() []string) error {
+// update sends the message that next returns, unless it is empty, and then calls the function that
+// next returns. Both are called with the lock held.
+func (n *Notifier) update(next func() (message string, sent func())) error {
 	if n == nil {
 		return nil
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if assignments := state(); assignments != nil {
-		return n.send(strings.Join(assignments, "\n"))
+	message, sent := next()
+	if message == "" {
+		return nil
 	}
-	return nil
+	err := n.send(message)
+	if err == nil && sent != nil {
+		sent()
+	}
+	return err
 }
 
 func (n *Notifier) send(message string) error {

@@ -1,7 +1,9 @@
 package systemd
 
 import (
+	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -55,6 +57,35 @@ func TestTakeErrors(t *testing.T) {
 		}
 		if _, err := Take(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
+// What could not be sent is sent by the next call.
+func TestNotifierTriesAgain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "n")
+	n, err := newNotifier(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := []func() error{n.Ready, func() error { return n.Status("x") }, n.Stopping}
+	for _, call := range calls {
+		if call() == nil {
+			t.Error("no error, although there is no socket")
+		}
+	}
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for i, want := range []string{"READY=1", "STATUS=x", "STOPPING=1"} {
+		if err := calls[i](); err != nil {
+			t.Fatal(err)
+		}
+		got := make([]byte, 100)
+		if size, err := conn.Read(got); err != nil || string(got[:size]) != want {
+			t.Errorf("got %q, %v, want %q", got[:size], err, want)
 		}
 	}
 }
