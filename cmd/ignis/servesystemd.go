@@ -28,13 +28,14 @@ const statusInterval = 5 * time.Second
 // manager reports to the service manager, if there is one. It must be created before the app runs.
 type manager struct {
 	service *systemd.Service
-	app     *app.App
+	started <-chan struct{}   // closed when the app accepts clients
+	report  func() app.Report // of the app
 	log     *slog.Logger
 	failed  sync.Once // guards the log line about a manager that cannot be reached
 }
 
 func newManager(s *systemd.Service, a *app.App, log *slog.Logger) *manager {
-	return &manager{service: s, app: a, log: log}
+	return &manager{service: s, started: a.Started(), report: a.Report, log: log}
 }
 
 // start reports to the service manager until the function that it returns is called. It reports
@@ -65,14 +66,14 @@ func (m *manager) run(ctx context.Context) {
 	}
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
-	started, ready := m.app.Started(), false
+	started, ready := m.started, false
 	for {
 		if ready { // until it has been sent
 			err := m.service.Notifier.Ready()
 			m.check(err)
 			ready = err != nil
 		}
-		r := m.app.Report()
+		r := m.report()
 		m.check(m.service.Notifier.Status(statusText(r)))
 		if r.Draining { // by the API or another instance
 			m.stopping()

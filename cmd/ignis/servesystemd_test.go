@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -13,8 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ignis-go/ignis/internal/app"
 	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/internal/systemd"
 )
 
 // serviceManager receives what a service reports.
@@ -126,6 +130,42 @@ func TestServiceManagerIsMissing(t *testing.T) {
 	if n := strings.Count(p.errors.text(), "could not report"); n != 1 {
 		t.Errorf("logged %d times", n)
 	}
+}
+
+// An app that does not answer is not reported as alive.
+func TestWatchdogOfAppThatHangs(t *testing.T) {
+	m := newServiceManager(t)
+	t.Setenv("NOTIFY_SOCKET", m.path)
+	service, err := systemd.Take()
+	if err != nil {
+		t.Fatal(err)
+	}
+	service.Watchdog = 20 * time.Millisecond
+	asked, answers := make(chan struct{}), make(chan app.Report)
+	under := &manager{service: service, log: slog.New(slog.DiscardHandler), report: func() app.Report {
+		asked <- struct{}{}
+		return <-answers
+	}}
+	end := under.start(t.Context())
+	<-asked
+	answers <- app.Report{Status: "ready"}
+	m.reported("WATCHDOG=1")
+	<-asked // and it gets no answer
+	if err := m.conn.SetReadDeadline(time.Now().Add(5 * service.Watchdog)); err != nil {
+		t.Fatal(err)
+	}
+	buffer := make([]byte, 100)
+	if n, err := m.conn.Read(buffer); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("reported %q, %v", buffer[:n], err)
+	}
+	go func() { // the loop may ask again before it ends
+		for range asked {
+			answers <- app.Report{Status: "ready"}
+		}
+	}()
+	answers <- app.Report{Status: "ready"}
+	end()
+	close(asked)
 }
 
 // activate starts ignis with sockets, which have the names.
