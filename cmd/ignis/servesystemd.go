@@ -45,11 +45,11 @@ func (m *manager) start(ctx context.Context) (end func()) {
 		return func() {}
 	}
 	reporting, stop := context.WithCancel(context.WithoutCancel(ctx)) // the watchdog also watches the shutdown
-	interrupted := context.AfterFunc(ctx, m.stopping)
+	detach := context.AfterFunc(ctx, m.stopping)
 	var loop sync.WaitGroup
 	loop.Go(func() { m.run(reporting) })
 	return func() {
-		interrupted()
+		detach()
 		stop()
 		loop.Wait()
 		m.stopping()
