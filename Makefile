@@ -11,7 +11,7 @@ help: ## list all targets
 test: ## run the tests with the race detector; installs what they need, if possible
 	@scripts/test.sh
 
-test-extra: ## run the tests of acmetest, bench, cron/difftest and tools, and test cron in every time zone
+test-extra: ## run the tests of acmetest, bench, cron/difftest and tools, check the Compose file and the Kubernetes manifests, and test cron in every time zone
 	@scripts/test.sh extra
 
 check: ## check the formatting, go vet (for three systems), staticcheck, and go.mod files

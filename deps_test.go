@@ -61,13 +61,13 @@ var importRules = map[string]importRule{
 	"webhook":        {own: []string{".", "wire", "internal/loglimit", "internal/printable", "internal/strictjson"}},
 	"promignis":      {own: []string{".", "access", "access/enforce", "auth/jwtauth", "cron", "redisbus", "webhook", "wire"}, modules: []string{"github.com/prometheus/client_golang"}},
 	"console":        {planned: true},
-	"internal/app":   {own: []string{".", "wire", "access", "access/enforce", "auth/jwtauth", "httpapi", "internal/acmecert", "internal/filewatch", "internal/listen", "internal/logarea", "internal/loglimit", "internal/observe", "promignis", "redisbus", "webhook", "console"}},
+	"internal/app":   {own: []string{".", "wire", "access", "access/enforce", "auth/jwtauth", "httpapi", "internal/acmecert", "internal/filewatch", "internal/listen", "internal/logarea", "internal/loglimit", "internal/observe", "internal/systemd", "promignis", "redisbus", "webhook", "console"}},
 	"internal/doctor": {
 		own:     []string{".", "wire", "auth/jwtauth", "client", "internal/acmecert", "internal/app", "internal/filewatch", "internal/listen", "internal/printable", "internal/redisconn"},
 		modules: []string{"github.com/gobwas/ws", "github.com/golang-jwt/jwt/v5", "github.com/redis/rueidis"},
 	},
 	"cmd/ignis": {
-		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "httpapi", "internal/acmecert", "internal/app", "internal/configfile", "internal/doctor", "internal/filewatch", "internal/herd", "internal/listen", "internal/logarea", "internal/memory", "internal/nearest", "internal/observe", "internal/printable", "internal/sdktest", "internal/strictjson", "promignis", "redisbus", "emitter", "emitter/httppublisher", "client", "cron", "cron/rediscron", "webhook"},
+		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "httpapi", "internal/acmecert", "internal/app", "internal/configfile", "internal/doctor", "internal/filewatch", "internal/herd", "internal/listen", "internal/logarea", "internal/memory", "internal/nearest", "internal/observe", "internal/printable", "internal/sdktest", "internal/strictjson", "internal/systemd", "promignis", "redisbus", "emitter", "emitter/httppublisher", "client", "cron", "cron/rediscron", "webhook"},
 		modules: []string{
 			"github.com/alecthomas/kong",
 			"go.yaml.in/yaml/v3",
@@ -82,10 +82,12 @@ var importRules = map[string]importRule{
 
 	"internal/configfile": {own: []string{"internal/nearest"}, modules: []string{"go.yaml.in/yaml/v3"}},
 	"internal/strictjson": {own: []string{"wire"}},
+	"internal/systemd":    {modules: []string{"golang.org/x/sys"}}, // the clock CLOCK_MONOTONIC
 
 	// For tests only.
 	"internal/schematest": {modules: []string{"go.yaml.in/yaml/v3"}},
 
+	"deploy":             {}, // tests of its files
 	"bustest":            {own: []string{".", "wire", "emitter"}, modules: []string{"go.uber.org/goleak"}},
 	"ignistest":          {own: []string{".", "wire", "bustest", "client", "internal/memnet"}},
 	"cron/crontest":      {own: []string{"cron"}},

@@ -2,9 +2,9 @@
 # Installs what the tests need besides Go, if this is possible without a password:
 # redis-server, a C compiler for the race detector, and the programs with which the tests run
 # what is in docs/tokens.md. With TEST_REQUIRE_PROXIES=1 also nginx and haproxy, and with
-# TEST_REQUIRE_PROMTOOL=1 also prometheus; not by default, because the packages start servers.
-# With TEST_REQUIRE_BROWSER=1 also npm and chromium, which is large. Exits with 0 if all are
-# installed.
+# TEST_REQUIRE_PROMTOOL=1 also prometheus; not by default, because the packages start servers. With
+# TEST_REQUIRE_SYSTEMD=1 also systemd, with TEST_REQUIRE_NAMESPACES=1 also iproute2, and with
+# TEST_REQUIRE_BROWSER=1 also npm and chromium, which is large. Exits with 0 if all are installed.
 set -euo pipefail
 
 missing=()
@@ -21,6 +21,12 @@ fi
 if [ "${TEST_REQUIRE_BROWSER:-}" = 1 ]; then
 	command -v npm >/dev/null || missing+=(npm)
 	[ -n "${CHROMIUM:-}" ] || command -v chromium chromium-browser google-chrome >/dev/null || missing+=(chromium)
+fi
+if [ "${TEST_REQUIRE_SYSTEMD:-}" = 1 ]; then
+	command -v systemd-analyze >/dev/null || missing+=(systemd)
+fi
+if [ "${TEST_REQUIRE_NAMESPACES:-}" = 1 ]; then
+	command -v ip >/dev/null || missing+=(iproute2)
 fi
 # Go disables cgo automatically if there is no C compiler.
 [ "$(go env CGO_ENABLED)" = 1 ] || missing+=(gcc libc6-dev)

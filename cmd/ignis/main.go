@@ -5,6 +5,7 @@
 //	ignis config check --config ignis.yaml             check the settings of a server
 //	ignis api-key billing                              make a key of the HTTP API
 //	ignis doctor --config ignis.yaml                   examine Redis, limits, certificates, proxies
+//	ignis health http://127.0.0.1:8080/readyz          find out whether a server is ready
 //	ignis access check --config ignis.yaml --room r    find out what access rules allow
 //	ignis listen ws://127.0.0.1:8080/ws --join lobby   print what arrives
 //	ignis bench --url ws://127.0.0.1:8080/ws           measure a server
@@ -65,6 +66,7 @@ type cli struct {
 	APIKey  apiKeyCmd  `cmd:"" name:"api-key" help:"Make keys of the HTTP API."`
 	Access  accessCmd  `cmd:"" help:"Find out what the access rules of a configuration file allow."`
 	Doctor  doctorCmd  `cmd:"" help:"Find out what would go wrong: examine settings, Redis, limits of the system, certificates, keys, webhook and proxies."`
+	Health  healthCmd  `cmd:"" help:"Ask a server whether it is ready, for the health check of a container."`
 	SDKTest sdktestCmd `cmd:"" name:"sdktest" help:"Test a client library against the rules that clients follow."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }

@@ -24,6 +24,7 @@ type reloader struct {
 	levels  *logarea.Levels
 	base    *slog.Logger // of the server
 	log     *slog.Logger
+	manager *manager
 }
 
 // run reloads the configuration on SIGHUP and when the file has changed, until ctx is done.
@@ -36,8 +37,10 @@ func (r *reloader) run(ctx context.Context, hangups <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case <-hangups:
-			fresh, err := loader.load()
-			r.reload(ctx, "SIGHUP", fresh, err)
+			r.manager.reload(func() {
+				fresh, err := loader.load()
+				r.reload(ctx, "SIGHUP", fresh, err)
+			})
 		case <-ticker.C:
 			if loader.files == nil {
 				continue

@@ -59,6 +59,10 @@ func (c *serveCmd) Run(ctx context.Context, command *kong.Context, std *stdio) e
 	if err != nil {
 		return err
 	}
+	service, err := takeService(&cfg)
+	if err != nil {
+		return err
+	}
 	if cfg.Redis, err = e.redisFlags.load(e.Redis, "", logarea.With(log, logarea.Redis)); err != nil {
 		return e.serveError(err)
 	}
@@ -71,25 +75,29 @@ func (c *serveCmd) Run(ctx context.Context, command *kong.Context, std *stdio) e
 	announce()
 	// These end with the server.
 	running, stop := context.WithCancel(ctx)
+	m := newManager(service, a, program)
+	ending := m.start(ctx)
 	var helpers sync.WaitGroup
 	helpers.Go(func() {
-		r := reloader{running: e, app: a, levels: levels, base: log, log: program}
+		r := reloader{running: e, app: a, levels: levels, base: log, log: program, manager: m}
 		r.run(running, std.hangups)
 	})
-	helpers.Go(func() { drainOnSignal(running, a, std) })
+	helpers.Go(func() { drainOnSignal(running, a, std, m) })
 	err = a.Run(ctx)
 	stop()
 	helpers.Wait()
+	ending()
 	return e.serveError(err)
 }
 
 // drainOnSignal drains the server on SIGTERM.
-func drainOnSignal(ctx context.Context, a *app.App, std *stdio) {
+func drainOnSignal(ctx context.Context, a *app.App, std *stdio, m *manager) {
 	if std.terminations == nil {
 		return
 	}
 	select {
 	case <-std.terminations():
+		m.stopping()
 		a.Drain(ctx)
 	case <-ctx.Done():
 	}

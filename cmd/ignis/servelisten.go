@@ -17,7 +17,7 @@ import (
 // listenFlags are the flags for the addresses that ignis serve listens on, for TLS, and for
 // proxies.
 type listenFlags struct {
-	Listen   []listenAt `key:"listen" default:"127.0.0.1:8080" placeholder:"ADDRESS,..." help:"Addresses to listen on (${default}): host:port, where port 0 picks a free port, or unix:PATH for a Unix socket. Can be repeated."`
+	Listen   []listenAt `key:"listen" default:"127.0.0.1:8080" placeholder:"ADDRESS,..." help:"Addresses to listen on (${default}): host:port, where port 0 picks a free port, unix:PATH for a Unix socket, or systemd for the sockets of a socket unit (systemd:NAME for those with this FileDescriptorName). Can be repeated."`
 	UnixMode fileMode   `key:"unix_mode" default:"0660" placeholder:"MODE" help:"File mode of Unix sockets (${default}). Processes that may write to a socket may connect."`
 
 	TLSCert       string `key:"tls.cert_file" name:"tls-cert" group:"TLS" placeholder:"FILE" help:"Certificate in PEM format, followed by the intermediate certificates. TCP addresses then accept only TLS. The files are reread when they change."`
@@ -55,7 +55,7 @@ func (f *listenFlags) addresses(list []listenAt) (addresses []listen.Address) {
 	for _, at := range list {
 		a := at.Address.Address
 		a.Mode = fs.FileMode(cmp.Or(at.Mode, f.UnixMode))
-		a.TLS = (f.TLSCert != "" || len(f.ACME) > 0) && a.Network == listen.TCP
+		a.TLS = (f.TLSCert != "" || len(f.ACME) > 0) && a.Network != listen.Unix
 		if at.TLS != nil {
 			a.TLS = *at.TLS
 		}
@@ -75,7 +75,7 @@ func (f *listenFlags) proxies() ignis.Proxies {
 // listenAt is an address to listen on. In a configuration file it may have settings of its
 // own.
 type listenAt struct {
-	Address       listenAddress `key:"address" required:"" help:"host:port, or unix:PATH."`
+	Address       listenAddress `key:"address" required:"" help:"host:port, unix:PATH, systemd or systemd:NAME."`
 	TLS           *bool         `key:"tls" help:"Whether connections use TLS (for TCP addresses, if tls.cert_file or tls.acme is set)."`
 	ProxyProtocol *bool         `key:"proxy_protocol" help:"Overrides proxies.protocol."`
 	Mode          fileMode      `key:"mode" help:"Overrides unix_mode."`
@@ -100,7 +100,7 @@ type listenAddress struct{ listen.Address }
 
 // Syntax implements [configfile.Scalar].
 func (listenAddress) Syntax() configfile.Syntax {
-	return configfile.Syntax{Type: "string", Pattern: "^(unix:.+|[^,]*:[0-9]+)$"}
+	return configfile.Syntax{Type: "string", Pattern: "^(unix:.+|systemd(:[^,:]+)?|[^,]*:[0-9]+)$"}
 }
 
 // fileMode is the mode of a file, in octal.

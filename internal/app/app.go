@@ -51,6 +51,9 @@ type App struct {
 // It does not listen yet. If c is invalid, the error is an [*Error] with Usage set, or
 // matches [redisbus.ErrConfig].
 func New(c Config) (*App, error) {
+	if err := c.takeSockets(); err != nil {
+		return nil, err
+	}
 	if err := c.check(); err != nil {
 		return nil, err
 	}

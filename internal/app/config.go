@@ -8,6 +8,7 @@ import (
 	"github.com/ignis-go/ignis/access"
 	"github.com/ignis-go/ignis/auth/jwtauth"
 	"github.com/ignis-go/ignis/internal/listen"
+	"github.com/ignis-go/ignis/internal/systemd"
 	"github.com/ignis-go/ignis/redisbus"
 )
 
@@ -19,6 +20,10 @@ type Config struct {
 	Listen listen.Config
 	// ACME configures certificates that the program obtains by itself, instead of Listen.TLS.
 	ACME ACME
+	// Sockets are the sockets that systemd has passed to the program. Each must be used by an
+	// address in Listen or API.Listen whose network is [listen.Systemd]. Nil: they are not known,
+	// and the App must not run if there are such addresses.
+	Sockets []systemd.Socket
 	// Path is the path of the WebSocket endpoint, such as /ws.
 	Path string
 

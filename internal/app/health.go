@@ -215,3 +215,30 @@ func checkCertificate(s Listening, now time.Time) check {
 	}
 	return c
 }
+
+// Report is a summary of the state of the program.
+type Report struct {
+	// Status is that of /readyz, such as ready or degraded.
+	Status string
+	// Failing names the checks that are degraded or have failed.
+	Failing []string
+	// Draining reports whether the server is draining.
+	Draining bool
+	// Clients is the number of connected clients.
+	Clients int
+}
+
+// Report returns a summary of the state of the program. It asks the same parts as /readyz.
+func (a *App) Report() Report {
+	h := a.health()
+	r := Report{Status: h.Status, Draining: h.Status == string(statusDraining), Clients: a.server.Stats().Clients}
+	for _, c := range h.Checks {
+		if c.Status == statusDegraded || c.Status == statusFailed {
+			r.Failing = append(r.Failing, c.Name)
+		}
+	}
+	return r
+}
+
+// Started returns a channel that is closed when the server accepts clients.
+func (a *App) Started() <-chan struct{} { return a.server.Ready() }

@@ -15,13 +15,16 @@ func TestAddress(t *testing.T) {
 		"localhost:65535":  {Network: TCP, Name: "localhost:65535"},
 		"unix:/run/x.sock": {Network: Unix, Name: "/run/x.sock"},
 		"unix:x":           {Network: Unix, Name: "x"},
+		"systemd":          {Network: Systemd},
+		"systemd:web":      {Network: Systemd, Name: "web"},
+		"systemd:8080":     {Network: TCP, Name: "systemd:8080"}, // a host
 	} {
 		var got Address
 		if err := got.UnmarshalText([]byte(text)); err != nil || got != want || got.String() != text {
 			t.Errorf("%s: %+v, %v, as text %s", text, got, err, got)
 		}
 	}
-	for _, text := range []string{"", "8080", "127.0.0.1", "127.0.0.1:http", "127.0.0.1:65536", "::1:80", "unix:", "unix:@x", "unix:\x00x"} {
+	for _, text := range []string{"", "8080", "127.0.0.1", "127.0.0.1:http", "127.0.0.1:65536", "::1:80", "unix:", "unix:@x", "unix:\x00x", "systemd:", "systemd:a:b", "systemd:a,b"} {
 		var got Address
 		if err := got.UnmarshalText([]byte(text)); err == nil || !strings.Contains(err.Error(), "expected ") {
 			t.Errorf("%q: %+v, %v", text, got, err)

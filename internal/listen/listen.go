@@ -134,9 +134,12 @@ func (l *Listeners) open(ctx context.Context, a Address) (*Listener, error) {
 	}
 	var ln net.Listener
 	var err error
-	if a.Network == Unix {
+	switch {
+	case a.Listener != nil:
+		ln = a.Listener
+	case a.Network == Unix:
 		ln, err = listenUnix(ctx, a)
-	} else {
+	default:
 		ln, err = lc.Listen(ctx, a.Network, a.Name)
 	}
 	if err != nil {
