@@ -119,8 +119,11 @@ func (r *results) writeFloods(b *strings.Builder, w workload) {
 				continue
 			}
 			name := "`" + k.Name + "`"
-			if s.name == earlier {
+			switch s.name {
+			case earlier:
 				name += ", before"
+			case metered:
+				name += ", with metrics"
 			}
 			fmt.Fprintf(b, "| %s |", name)
 			for _, m := range w.metrics {
