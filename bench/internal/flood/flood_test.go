@@ -100,11 +100,12 @@ func TestKinds(t *testing.T) {
 func awaitTaken(t *testing.T, f *Flood) {
 	t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		written := f.written.Load() // before waiting, which counts what is written later
 		waiting, err := queued(f.addr)
 		if err != nil {
 			t.Fatal(err)
 		}
-		taken := f.act.burst == nil || f.written.Load() > waiting
+		taken := f.act.burst == nil || written > waiting
 		if taken && f.opened.Load()+f.refused.Load() >= int64(len(f.strangers)) {
 			return
 		}
