@@ -40,7 +40,8 @@ interop: setup ## test against the original Ignis on Bun; needs Node.js and npm
 		echo 'make interop: install Node.js and npm, which are needed to install the original Ignis' >&2; exit 1; }
 	cd interop && npm ci --no-audit --no-fund
 	cd interop && go test -race -count=1 ./...
-	cd sdk/ts && npm ci --no-audit --no-fund --loglevel error && npm run --silent test:reference
+	scripts/npm-ci.sh sdk/ts
+	cd sdk/ts && npm run --silent test:reference
 
 sdk: ## check and test the client in sdk/ts; needs Node.js and npm
 	@scripts/sdk.sh

@@ -7,22 +7,14 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { skip, startChromium } from '../sdk/ts/test/support/chromium.mjs'
+import { freePort } from '../sdk/ts/test/support/port.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address()
-  server.close()
-  return port
-}
 
 /** Runs a program until the test ends, waits until the URLs answer, and returns what ends it. */
 async function run(t, urls, command, args, env = {}) {

@@ -6,22 +6,14 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 TEST_REQUIRE_BROWSER=1 scripts/setup.sh || true # what is missing is reported below
-missing=
-command -v npm >/dev/null || missing="npm is missing"
-[ -n "${CHROMIUM:-}" ] || command -v chromium chromium-browser google-chrome >/dev/null || missing="Chromium is missing"
-if [ -n "$missing" ]; then
-	[ "${TEST_REQUIRE_BROWSER:-}" != 1 ] || { echo "=== $missing and TEST_REQUIRE_BROWSER=1" >&2; exit 1; }
-	echo "=== NOTE: $missing, so the tests in a browser are SKIPPED"
-	exit 0
-fi
+scripts/has-browser.sh "tests in a browser" || exit $(($? % 2)) # 0 if they are skipped
 
 scripts/ignis-js.sh --check # the tests are about this file
 rm -rf browser/run
 program=$(mktemp -d)
 trap 'rm -rf "$program"' EXIT
 go build -o "$program/ignis" ./cmd/ignis
+scripts/npm-ci.sh browser
 cd browser
-[ -e node_modules/.package-lock.json ] && [ ! package-lock.json -nt node_modules/.package-lock.json ] ||
-	npm ci --no-audit --no-fund --loglevel error
 # One Chromium at a time: it uses all cores.
 TEST_PROGRAM=$program/ignis node --test --test-concurrency=1 --test-reporter=spec "$@" test/*.test.mjs

@@ -4,23 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-missing=
-command -v npm >/dev/null || missing="npm is missing"
-[ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || missing="Chromium is missing"
-if [ -n "$missing" ]; then
-	[ "${TEST_REQUIRE_BROWSER:-}" != 1 ] || { echo "=== $missing and TEST_REQUIRE_BROWSER=1" >&2; exit 1; }
-	echo "=== NOTE: $missing, so the examples for browsers are SKIPPED"
-	exit 0
-fi
-
-# installed succeeds if the packages of a folder are those of its lock file.
-installed() {
-	[ -e "$1/node_modules/.package-lock.json" ] && [ ! "$1/package-lock.json" -nt "$1/node_modules/.package-lock.json" ]
-}
-
-for folder in sdk/ts examples/react examples/node-backend; do
-	installed $folder || (cd $folder && npm ci --no-audit --no-fund --loglevel error)
-done
+scripts/has-browser.sh "examples for browsers" || exit $(($? % 2)) # 0 if they are skipped
+scripts/npm-ci.sh sdk/ts examples/react examples/node-backend
 (cd sdk/ts && npm run --silent build)
 sdk/ts/node_modules/.bin/tsc -p examples/react
 

@@ -5,10 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 target=internal/app/sdk/ignis.js
 
-command -v npm >/dev/null || { echo "$0: install Node.js and npm" >&2; exit 1; }
+scripts/npm-ci.sh sdk/ts
 cd sdk/ts
-[ -e node_modules/.package-lock.json ] && [ ! package-lock.json -nt node_modules/.package-lock.json ] ||
-	npm ci --no-audit --no-fund --loglevel error
 npm run --silent build
 cd ../..
 if [ "${1:-}" != --check ]; then

@@ -8,8 +8,8 @@ TEST_REQUIRE_BROWSER=1 scripts/setup.sh
 program=$(mktemp -d)
 trap 'rm -rf "$program"' EXIT
 go build -o "$program/ignis" ./cmd/ignis
+scripts/npm-ci.sh browser
 cd browser
-npm ci --no-audit --no-fund --loglevel error
 export TEST_PROGRAM=$program/ignis
 node picture.mjs
 node picture.mjs --recording

@@ -4,13 +4,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-command -v npm >/dev/null || { echo "$0: install Node.js and npm" >&2; exit 1; }
+scripts/npm-ci.sh sdk/ts
 program=$(mktemp -d)
 trap 'rm -rf "$program"' EXIT
 go build -o "$program/ignis" ./cmd/ignis
 cd sdk/ts
-[ -e node_modules/.package-lock.json ] && [ ! package-lock.json -nt node_modules/.package-lock.json ] ||
-	npm ci --no-audit --no-fund --loglevel error
 npm run --silent check
 npm run --silent size
 SERVER_BINARY=$program/ignis npm test --silent

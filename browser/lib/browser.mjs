@@ -1,20 +1,17 @@
 // Starts Debian's Chromium, and collects what its pages complain about.
 
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import axe from 'axe-core'
 import { chromium } from 'playwright-core'
+import { flags, path } from '../../sdk/ts/test/support/chromium.mjs'
 
 /** Where the files of a run are. */
 const run = fileURLToPath(new URL('../run/', import.meta.url))
 
-export const chromiumPath = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => path && existsSync(path))
-
-export const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
-
 export function launch(options = {}) {
   return chromium.launch({
-    executablePath: chromiumPath,
+    executablePath: path,
     args: flags,
     ignoreDefaultArgs: ['--disable-back-forward-cache'],
     ...options,

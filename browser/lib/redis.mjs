@@ -1,17 +1,8 @@
 // Starts a redis-server on a free port, if there is one.
 
 import { execFileSync } from 'node:child_process'
-import { createServer } from 'node:net'
-import { once } from 'node:events'
 import { start } from './server.mjs'
-
-async function freePort() {
-  const listener = createServer().listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const { port } = listener.address()
-  listener.close()
-  return port
-}
+import { freePort } from '../../sdk/ts/test/support/port.mjs'
 
 /** Starts Redis on a port, or on a free one. */
 export async function redis(wanted) {

@@ -4,8 +4,8 @@ import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
 import { application } from '../lib/app.mjs'
 import { tab } from '../lib/browser.mjs'
-import { devtools } from '../lib/devtools.mjs'
 import { suite } from '../lib/suite.mjs'
+import { startChromium } from '../../sdk/ts/test/support/chromium.mjs'
 
 suite('the life of a page', (use) => {
   const applications = []
@@ -62,31 +62,28 @@ suite('the life of a page', (use) => {
     await logged(ann, { room: 'joined' })
   })
 
-  test('a frozen page', async () => {
+  // Not with playwright, which keeps every page visible: only hidden pages can be frozen.
+  test('a frozen page', async (t) => {
     const app = await open()
-    const chromium = await devtools()
-    try {
-      const joined = `globalThis.log?.some(({ room }) => room === 'joined')`
-      const ann = await chromium.open(app.url())
-      await ann.until(joined)
-      await ann.evaluate('log.length = 0')
-      const ben = await chromium.open(app.url()) // hides the first tab
-      await ben.until(joined)
-      const send = (text) => ben.evaluate(`lobby.send('say', { text: '${text}' }).then(() => 'answered')`)
+    const openTab = await startChromium(t)
+    const joined = `globalThis.log?.some(({ room }) => room === 'joined')`
+    const ann = await openTab(app.url())
+    await ann.until(joined)
+    await ann.evaluate('log.length = 0')
+    const ben = await openTab(app.url()) // hides the first tab
+    await ben.until(joined)
+    const send = (text) => ben.evaluate(`lobby.send('say', { text: '${text}' }).then(() => 'answered')`)
 
-      await ann.call('Page.setWebLifecycleState', { state: 'frozen' })
-      assert.equal(await send('sent while ann was frozen'), 'answered')
-      await ann.call('Page.setWebLifecycleState', { state: 'active' })
-      await ann.until(`log.some(({ state, missed }) => state === 'connected' && missed)`)
-      await ann.until(joined)
-      const entries = await ann.evaluate('log')
-      assert.deepEqual(entries.map(({ state }) => state).filter(Boolean), ['suspended', 'connecting', 'connected'])
-      assert.ok(!entries.some(({ text }) => text), 'what was sent meanwhile does not arrive late')
-      assert.equal(await send('after that'), 'answered')
-      await ann.until(`log.some(({ text }) => text === 'after that')`)
-    } finally {
-      await chromium.close()
-    }
+    await ann.call('Page.setWebLifecycleState', { state: 'frozen' })
+    assert.equal(await send('sent while ann was frozen'), 'answered')
+    await ann.call('Page.setWebLifecycleState', { state: 'active' })
+    await ann.until(`log.some(({ state, missed }) => state === 'connected' && missed)`)
+    await ann.until(joined)
+    const entries = await ann.evaluate('log')
+    assert.deepEqual(entries.map(({ state }) => state).filter(Boolean), ['suspended', 'connecting', 'connected'])
+    assert.ok(!entries.some(({ text }) => text), 'what was sent meanwhile does not arrive late')
+    assert.equal(await send('after that'), 'answered')
+    await ann.until(`log.some(({ text }) => text === 'after that')`)
   })
 
   test('a page from the back/forward cache', async () => {

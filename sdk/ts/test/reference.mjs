@@ -5,7 +5,6 @@ import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -13,17 +12,9 @@ import { fileURLToPath } from 'node:url'
 import { WebSocket } from 'ws'
 import { Client } from '../dist/index.js'
 import { startProxy } from './support/server.mjs'
+import { freePort } from './support/port.mjs'
 
 const interop = process.env.INTEROP ?? fileURLToPath(new URL('../../../interop', import.meta.url))
-
-async function freePort() {
-  const listener = net.createServer().listen(0, '127.0.0.1')
-  await once(listener, 'listening')
-  const { port } = listener.address()
-  listener.close()
-  await once(listener, 'close')
-  return port
-}
 
 async function startReference(t) {
   const port = await freePort()

@@ -8,16 +8,18 @@ import http from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-const path = process.env.CHROMIUM ?? '/usr/bin/chromium'
-const flags = ['--headless', '--remote-debugging-pipe', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+/** Where Chromium is, if it is installed. */
+export const path = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => path && existsSync(path))
+
+export const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 
 /** Why tests with Chromium are skipped, or false. With TEST_REQUIRE_BROWSER=1 they fail instead. */
-export const skip = existsSync(path) || process.env.TEST_REQUIRE_BROWSER === '1' ? false : 'Chromium is missing'
+export const skip = path || process.env.TEST_REQUIRE_BROWSER === '1' ? false : 'Chromium is missing'
 
 /** Starts Chromium, and returns the function that opens a tab. It ends after the test. */
 export async function startChromium(t) {
   const profile = mkdtempSync(join(tmpdir(), 'ignis-sdk-'))
-  const child = spawn(path, [...flags, `--user-data-dir=${profile}`, 'about:blank'], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] })
+  const child = spawn(path, ['--headless', '--remote-debugging-pipe', ...flags, `--user-data-dir=${profile}`, 'about:blank'], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] })
   const kill = () => child.kill('SIGKILL')
   process.once('exit', kill)
   const ended = once(child, 'exit')
