@@ -19,10 +19,10 @@ func TestMaxClientsPerUser(t *testing.T) {
 	for _, policy := range []ignis.UserPolicy{ignis.UserRefuseNew, ignis.UserCloseOldest} {
 		t.Run(policy.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				var gone []string
+				var gone heard // clients end concurrently
 				n := startMem(t, ignis.Config{
 					Accept: from, MaxClientsPerUser: 2, UserPolicy: policy,
-					OnDisconnect: func(_ context.Context, c *ignis.Client, _ ignis.Disconnect) { gone = append(gone, c.RemoteAddr) },
+					OnDisconnect: func(_ context.Context, c *ignis.Client, _ ignis.Disconnect) { gone.add(c.RemoteAddr) },
 				})
 				first := n.loginFrom("192.0.2.1:1", "ann")
 				time.Sleep(time.Second)
@@ -35,16 +35,16 @@ func TestMaxClientsPerUser(t *testing.T) {
 					n.loginFrom("192.0.2.4:1", "")    // anonymous
 					n.loginFrom("127.0.0.1:1", "bob") // exempt
 				}
-				got := third.got()
+				got, ended := third.got(), gone.take()
 				if policy == ignis.UserRefuseNew {
 					first.only()
-					if !slices.Equal(got, closed(wire.CloseTooManyConnections)) || !slices.Equal(gone, []string{"192.0.2.3:1"}) {
-						t.Errorf("the new client received %q; gone are %v", got, gone)
+					if !slices.Equal(got, closed(wire.CloseTooManyConnections)) || !slices.Equal(ended, []string{"192.0.2.3:1"}) {
+						t.Errorf("the new client received %q; gone are %v", got, ended)
 					}
 				} else {
 					first.only(closed(wire.CloseTooManyConnections)...)
-					if len(got) != 1 || !slices.Equal(gone, []string{"192.0.2.1:1"}) {
-						t.Errorf("the new client received %q; gone are %v", got, gone)
+					if len(got) != 1 || !slices.Equal(ended, []string{"192.0.2.1:1"}) {
+						t.Errorf("the new client received %q; gone are %v", got, ended)
 					}
 				}
 				second.only()
