@@ -27,7 +27,8 @@ const (
 	// scarceShare is the used share of the budget from which new connections are refused
 	// and clients are cut off.
 	scarceShare = 0.80
-	// acceptShare is the share below which new connections are accepted again.
+	// acceptShare is the share below which new connections are accepted again. Until then,
+	// further clients are cut off.
 	acceptShare = 0.75
 	// enoughShare is the share until which clients are cut off.
 	enoughShare = 0.70
@@ -180,14 +181,20 @@ func (s *Server) allowWriting() {
 func (s *Server) checkMemory() time.Duration {
 	m := &s.memory
 	u, exact := s.usage()
-	if !exact && (u.Share() >= scarceShare || m.scarce.Load() && u.Share() >= acceptShare) {
+	// Once memory is scarce, stopping just below scarceShare would leave new connections refused
+	// for as long as the clients that hold the rest stay connected.
+	bound := scarceShare
+	if m.scarce.Load() {
+		bound = acceptShare
+	}
+	if !exact && u.Share() >= bound {
 		if time.Since(m.scanned) < scanFactor*m.scan {
 			return busyInterval
 		}
 		s.scanSockets()
 		u, _ = s.usage()
 	}
-	if u.Share() >= scarceShare && mayBeGarbage(u) && m.mayCollect(u) {
+	if u.Share() >= bound && mayBeGarbage(u, bound) && m.mayCollect(u) {
 		if u.Hard {
 			debug.FreeOSMemory() // free memory that is not returned to the system counts, too
 		} else {
@@ -196,7 +203,7 @@ func (s *Server) checkMemory() time.Duration {
 		u, _ = s.usage()
 	}
 	switch {
-	case u.Share() >= scarceShare && !mayBeGarbage(u):
+	case u.Share() >= bound && !mayBeGarbage(u, bound):
 		if !m.scarce.Swap(true) {
 			s.errorf("the memory budget is nearly used up: new connections are refused and clients with long queues are cut off (Config.MemoryLimit)",
 				"used", u.Used, "limit", u.Limit, "source", u.Name)
@@ -235,9 +242,9 @@ func (s *Server) scanSockets() {
 	m.scan = time.Since(m.scanned)
 }
 
-// mayBeGarbage reports whether enough memory may be left once the garbage is collected.
-func mayBeGarbage(u memory.Usage) bool {
-	return u.NeededShare() < scarceShare && !(u.Hard && u.Share() >= lastShare)
+// mayBeGarbage reports whether less than the bound may be used once the garbage is collected.
+func mayBeGarbage(u memory.Usage, bound float64) bool {
+	return u.NeededShare() < bound && !(u.Hard && u.Share() >= lastShare)
 }
 
 // mayCollect reports whether a garbage collection may be forced now. The runtime collects by

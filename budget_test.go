@@ -144,6 +144,44 @@ func TestLargestClientIsCutOff(t *testing.T) {
 	}
 }
 
+// If cutting off clients has freed less than expected, more of them are cut off until new
+// connections are accepted again.
+func TestEnoughIsFreedForNewConnections(t *testing.T) {
+	const limit = 60 << 20
+	var base, after atomic.Int64 // what does not belong to clients, before and after one is cut off
+	var n *node
+	n = start(t, ignis.Config{BackpressureLimit: 8 << 20}, func(s *ignis.Server) {
+		ignis.Measure(s, func(int64) ignis.Usage {
+			u := ignis.Usage{Limit: limit}
+			if b := base.Load(); b != 0 {
+				if u.Used = b; n.Stats().Disconnects[ignis.CauseMemory] > 0 {
+					u.Used = after.Load()
+				}
+				for _, c := range n.Clients() {
+					u.Used += int64(ignis.Held(n.Server, c.ID))
+				}
+			}
+			return u
+		})
+	})
+	small := n.deafClient("small", 6)
+	large := n.deafClient("large", 7)
+	n.until("the sockets are full", func() bool {
+		return n.Stats().Sent == 15 && ignis.Held(n.Server, small) > 5<<20 && ignis.Held(n.Server, large) > 6<<20
+	})
+	heldSmall, heldLarge := int64(ignis.Held(n.Server, small)), int64(ignis.Held(n.Server, large))
+	after.Store(limit*77/100 - heldSmall)
+	base.Store(limit*81/100 - heldSmall - heldLarge)
+	n.until("both clients are cut off", func() bool { return n.Stats().Disconnects[ignis.CauseMemory] == 2 })
+	n.until("new connections are accepted", func() bool {
+		conn, _, _, err := ws.Dialer{NetDial: n.dial}.Dial(t.Context(), "ws://ignis")
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	})
+}
+
 // Incomplete messages and messages that wait for callbacks count. Clients that use little are
 // not cut off, even if there is not enough memory.
 func TestInputCounts(t *testing.T) {
