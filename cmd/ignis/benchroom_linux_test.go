@@ -9,6 +9,7 @@ import (
 
 // With one room, the clients need not be allowed to join any. With more, they must be.
 func TestBenchOneRoom(t *testing.T) {
+	t.Parallel()
 	secret := strings.Repeat("s", 32)
 	r := redistest.Start(t)
 	_, address := serve(t, []string{"IGNIS_JWT_SECRET=" + secret}, "--redis", r.URL())

@@ -46,23 +46,28 @@ func documentedFlags(t *testing.T) (rows []documentedFlag) {
 func TestLimitFlags(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	documented := make(map[string]bool)
+	var asDocumented, different []string // all flags, with their defaults and with other values
 	for _, row := range documentedFlags(t) {
 		documented[row.flag] = true
-		limit := func(args ...string) any {
-			v := reflect.ValueOf(parseServe(t, args...).limits(log)).FieldByName(row.field)
-			if !v.IsValid() {
-				t.Fatalf("%s: ignis.Config has no field %s", row.flag, row.field)
-			}
-			return v.Interface()
-		}
-		if byDefault, explicit := limit(), limit(row.flag, row.value); byDefault != explicit {
-			t.Errorf("%s: the default is %v, and docs/limits.md states %s", row.flag, byDefault, row.value)
-		}
 		other := regexp.MustCompile(`^\d+`).ReplaceAllString(row.value, "3")
 		if row.value == "off" || row.value == "auto" {
 			other = "3s"
 		}
-		if limit() == limit(row.flag, other) {
+		asDocumented = append(asDocumented, row.flag, row.value)
+		different = append(different, row.flag, other)
+	}
+	defaults := reflect.ValueOf(parseServe(t).limits(log))
+	explicit := reflect.ValueOf(parseServe(t, asDocumented...).limits(log))
+	others := reflect.ValueOf(parseServe(t, different...).limits(log))
+	for _, row := range documentedFlags(t) {
+		if !defaults.FieldByName(row.field).IsValid() {
+			t.Fatalf("%s: ignis.Config has no field %s", row.flag, row.field)
+		}
+		byDefault := defaults.FieldByName(row.field).Interface()
+		if byDefault != explicit.FieldByName(row.field).Interface() {
+			t.Errorf("%s: the default is %v, and docs/limits.md states %s", row.flag, byDefault, row.value)
+		}
+		if byDefault == others.FieldByName(row.field).Interface() {
 			t.Errorf("%s does not set Config.%s", row.flag, row.field)
 		}
 	}

@@ -83,6 +83,7 @@ func TestTokenServer(t *testing.T) {
 
 // The log contains the reason why each token was refused, but not the token itself.
 func TestRefusedTokensInTheLog(t *testing.T) {
+	t.Parallel()
 	p, address := serve(t, []string{"IGNIS_JWT_SECRET=" + testKey})
 	for _, token := range []string{
 		"", "..", strings.Repeat("s3cr3t", 15_000), "s3cr3t.s3cr3t.s3cr3t",
