@@ -44,7 +44,7 @@ func TestComparisonHasSources(t *testing.T) {
 // withinLink reports whether a part of a cell belongs to the text of a link that contains a semicolon.
 func withinLink(cell, part string) bool {
 	for _, m := range reference.FindAllStringSubmatch(cell, -1) {
-		if strings.Contains(m[1], ";") && (strings.Contains(m[0], strings.TrimSpace(part))) {
+		if strings.Contains(m[1], ";") && strings.Contains(m[0], strings.TrimSpace(part)) {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Tests docs/from-*.md: the chat that is moved from Socket.IO, in Chromium, and the samples of all pages.
-# Without Chromium the chat is skipped, unless TEST_REQUIRE_BROWSER=1. Needs Node.js and npm.
+# Tests docs/from-*.md: runs the chat that is moved from Socket.IO and the pages after the other moves in
+# Chromium, and checks the types of all samples. Without Chromium only the latter, unless
+# TEST_REQUIRE_BROWSER=1. Needs Node.js and npm.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

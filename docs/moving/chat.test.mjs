@@ -2,29 +2,22 @@
 // the move, in Chromium. All three pass the same test.
 
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import jwt from 'jsonwebtoken'
 import { skip, startChromium } from '../../sdk/ts/test/support/chromium.mjs'
 import { freePort } from '../../sdk/ts/test/support/port.mjs'
 import { blocks } from './page.mjs'
+import { folder, program, run } from './run.mjs'
 
-const folder = fileURLToPath(new URL('.', import.meta.url))
 const samples = new Map(blocks('from-socketio.md').filter(({ note }) => note).map(({ note, text }) => [note, text]))
 const elements = '<!doctype html><ol id="shown"></ol><form id="form"><input id="input"></form>'
 const show = "const show = (text) => shown.append(Object.assign(document.createElement('li'), { textContent: text }))"
-
-let program = process.env.TEST_PROGRAM
-if (!program && !skip) {
-  program = join(folder, '../../bin/ignis')
-  execFileSync('go', ['build', '-o', 'bin/ignis', './cmd/ignis'], { cwd: join(folder, '../..') })
-}
 
 /** The files and ports of one run of the chat. */
 async function setUp(t) {
@@ -61,30 +54,12 @@ async function setUp(t) {
       return run(t, `http://localhost:${socketio}/socket.io/socket.io.js`, process.execPath, [name], { cwd: dir, env: { ...process.env, ...env } })
     },
     startIgnis(name) {
-      const [key, , ...entry] = execFileSync(program, ['api-key', 'chat'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split('\n')
+      const [key, , ...entry] = execFileSync(program(), ['api-key', 'chat'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split('\n')
       env.API_KEY = key
       writeFileSync(join(dir, name), replaced(samples.get(`file ${name}`)) + (name === 'bridge.yaml' ? entry.join('\n') : ''))
-      return run(t, `http://127.0.0.1:${ignis}/readyz`, program, ['serve', '--config', name, '--jwt-secret-file', 'jwt.secret', '--listen', `127.0.0.1:${ignis}`], { cwd: dir })
+      return run(t, `http://127.0.0.1:${ignis}/readyz`, program(), ['serve', '--config', name, '--jwt-secret-file', 'jwt.secret', '--listen', `127.0.0.1:${ignis}`], { cwd: dir })
     },
   }
-}
-
-/** Runs a program until the test ends, waits until the URL answers, and returns what ends it. */
-async function run(t, url, command, args, options) {
-  const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  const exited = once(child, 'exit')
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text))
-  const stop = async () => {
-    child.kill('SIGKILL')
-    await exited
-  }
-  t.after(stop)
-  while (!(await fetch(url).catch(() => ({}))).ok) {
-    if (child.exitCode !== null) assert.fail(output)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  return stop
 }
 
 const lines = (tab) => tab.evaluate(() => [...shown.children].map(({ textContent }) => textContent))
@@ -125,28 +100,28 @@ async function chat(t, { origin }, kinds, restart) {
 }
 
 test('before the move, with Socket.IO', { skip }, async (t) => {
-  const run = await setUp(t)
-  const stop = await run.startSocketIO('server.mjs')
-  await chat(t, run, ['before', 'before'], async () => {
+  const set = await setUp(t)
+  const stop = await set.startSocketIO('server.mjs')
+  await chat(t, set, ['before', 'before'], async () => {
     await stop()
-    await run.startSocketIO('server.mjs')
+    await set.startSocketIO('server.mjs')
   })
 })
 
 test('after the move, with Ignis', { skip }, async (t) => {
-  const run = await setUp(t)
-  const stop = await run.startIgnis('ignis.yaml')
-  await chat(t, run, ['after', 'after'], async () => {
+  const set = await setUp(t)
+  const stop = await set.startIgnis('ignis.yaml')
+  await chat(t, set, ['after', 'after'], async () => {
     await stop()
-    await run.startIgnis('ignis.yaml')
+    await set.startIgnis('ignis.yaml')
   })
 })
 
 for (const kinds of [['before', 'after'], ['after', 'before']]) {
   test(`during the move, ${kinds.join(' and ')}`, { skip }, async (t) => {
-    const run = await setUp(t)
-    await run.startIgnis('bridge.yaml')
-    await run.startSocketIO('bridge.mjs')
-    await chat(t, run, kinds)
+    const set = await setUp(t)
+    await set.startIgnis('bridge.yaml')
+    await set.startSocketIO('bridge.mjs')
+    await chat(t, set, kinds)
   })
 }
