@@ -1,13 +1,10 @@
-// Runs the examples for browsers, and the pages in README.md and docs/browser.md, with the real server
-// in Chromium.
+// Runs the examples for browsers, and the page in README.md, with the real server in Chromium.
 
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
-import { createHmac, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import http from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -145,29 +142,3 @@ test('the page in README.md', { skip }, async (t) => {
   await startServer()
   await text(first, 'ann: written meanwhile')
 })
-
-test('the chat in docs/browser.md that was moved from Socket.IO', { skip }, async (t) => {
-  const ignis = `127.0.0.1:${await freePort()}`
-  const folder = mkdtempSync(join(tmpdir(), 'ignis-docs-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  const elements = '<!doctype html><p id="shown"></p><form id="form"><input id="input" aria-label="Message"></form>'
-  const secret = randomBytes(16).toString('hex')
-  const show = 'const show = (text) => shown.append(text + "\\n")'
-  const script = `const token = '${sign(secret, 'ann')}'; ${show}; ${block('docs/browser.md', 'js')}`.replaceAll('127.0.0.1:8080', ignis)
-  const url = await serve(t, `${elements}<script src="http://${ignis}/ignis.js"></script><script>${script}</script>`)
-  writeFileSync(join(folder, 'ignis.yaml'), block('docs/browser.md', 'yaml').replace('http://localhost:8000', new URL(url).origin))
-  writeFileSync(join(folder, 'jwt.secret'), secret)
-  await run(t, [`http://${ignis}/readyz`], program(), ['serve', '--config', join(folder, 'ignis.yaml'), '--jwt-secret-file', join(folder, 'jwt.secret'), '--listen', ignis])
-  const open = await startChromium(t)
-  const [first, second] = [await open(url), await open(url)]
-  for (const tab of [first, second]) await tab.until(() => lobby.state === 'joined')
-  await enter(first, 'Message', 'hello')
-  await text(second, 'ann: hello')
-  await first.until(() => input.value === '')
-})
-
-function sign(secret, user) {
-  const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
-  const signed = `${encode({ alg: 'HS256' })}.${encode({ sub: user, exp: Math.floor(Date.now() / 1000) + 300 })}`
-  return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
-}
