@@ -1,0 +1,118 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/ignis-go/ignis/client"
+	"github.com/ignis-go/ignis/internal/childproc"
+	"github.com/ignis-go/ignis/internal/doctest"
+	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/wire"
+)
+
+// The tests in this file follow pages of the documentation; see tutorial.
+
+// goProgram builds the complete program of a page, with another Redis and server.
+func (d *tutorial) goProgram(page string) string {
+	d.t.Helper()
+	blocks := doctest.Blocks(doctest.Read(d.t, page), "go")
+	if len(blocks) != 1 {
+		d.t.Fatalf("%s has %d programs in Go", page, len(blocks))
+	}
+	return doctest.Build(d.t, d.replaced(blocks[0].Text))
+}
+
+// Each command in docs/workers.md works, and so does the program.
+func TestWorkersDocs(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	d := follow(t, map[string]string{"redis://127.0.0.1:6379": redis.URL()}, "IGNIS_REDIS="+redis.URL())
+	blocks := doctest.Blocks(doctest.Read(t, "docs/workers.md"), "sh")
+	d.blocks(blocks[:1])
+	ann := dial(t, d.replace["127.0.0.1:8080"], map[string]string{"token": "ann"})
+	if _, err := ann.Join(withTimeout(t), "ops"); err != nil {
+		t.Fatal(err)
+	}
+	d.blocks(blocks[1:])
+	if out, err := childproc.CommandContext(withTimeout(t), d.goProgram("docs/workers.md")).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{`backup:done {"file":"backup.tar","bytes":1024}`, `maintenance {"minutes":5}`, "ping ", `report:ready {"pages":3}`} {
+		if m := receive(t, ann); m.Event+" "+string(m.Data) != want {
+			t.Errorf("received %+v, want %s", m, want)
+		}
+	}
+	if d.ran != 8 {
+		t.Errorf("ran %d commands", d.ran)
+	}
+}
+
+// The commands and the program in docs/encryption.md encrypt, and both sides report what it says.
+func TestEncryptionDocs(t *testing.T) {
+	t.Parallel()
+	d := follow(t, nil)
+	d.page("docs/encryption.md", 2)
+	address := d.replace["127.0.0.1:8080"]
+	p := startCommand(t, nil, childproc.Command(d.goProgram("docs/encryption.md")))
+	var printed string
+	ben, err := client.Dial(withTimeout(t), "ws://"+address+"/ws", client.Config{Credentials: map[string]string{"token": "ben"}, Encrypt: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ben.Close()
+	if _, err := ben.Join(withTimeout(t), "lobby"); err != nil {
+		t.Fatal(err)
+	}
+	redistest.Wait(t, "the program to print a message", func() bool { // sent repeatedly, because it may join later
+		if err := ben.SendMessage(withTimeout(t), wire.Message{Event: "say", Room: "lobby", Data: []byte(`{"text":"hi"}`)}); err != nil {
+			t.Fatal(err)
+		}
+		printed = p.lines.text()
+		return printed != ""
+	})
+	if !strings.HasPrefix(printed, `say {"text":"hi"`) {
+		t.Errorf("printed %s", printed)
+	}
+
+	page := doctest.Read(t, "docs/encryption.md")
+	_, err = client.Dial(withTimeout(t), "ws://"+address+"/ws", client.Config{Credentials: map[string]string{"token": "ben"}})
+	var closed *client.CloseError
+	if !errors.As(err, &closed) || closed.Code != wire.CloseEncryptionRequired || !strings.Contains(page, "`"+closed.Reason+"`") {
+		t.Errorf("without encryption: %v", err)
+	}
+	_, plain := serve(t, nil, "--dev", "--encryption", "off")
+	if _, err = client.Dial(withTimeout(t), "ws://"+plain+"/ws", client.Config{Encrypt: true}); !errors.Is(err, client.ErrNotEncrypted) || !strings.Contains(page, "`the server does not encrypt`") {
+		t.Errorf("with a server that does not encrypt: %v", err)
+	}
+}
+
+// The commands in docs/schedules.md work and print what it says, and the program runs its job.
+func TestSchedulesDocs(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	d := follow(t, map[string]string{"redis://127.0.0.1:6379": redis.URL()})
+	d.page("docs/schedules.md", 8)
+	p := startCommand(t, nil, childproc.Command(d.goProgram("docs/schedules.md")))
+	p.logged("digest of 20")
+	p.signal(syscall.SIGTERM)
+	if code := p.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// The rules in docs/first-chat.md allow what it says. examples/browser.test.mjs follows the rest.
+func TestFirstChatDocs(t *testing.T) {
+	t.Parallel()
+	d := follow(t, nil)
+	for _, b := range doctest.Blocks(doctest.Read(t, "docs/first-chat.md")) {
+		if b.Note == "ignis.yaml" || b.Language == "console" {
+			d.blocks([]doctest.Block{b})
+		}
+	}
+	if d.ran != 2 {
+		t.Errorf("ran %d commands", d.ran)
+	}
+}
