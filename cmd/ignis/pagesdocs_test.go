@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/doctest"
 	"github.com/ignis-go/ignis/internal/redistest"
+	"github.com/ignis-go/ignis/internal/testprog"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -115,4 +117,17 @@ func TestFirstChatDocs(t *testing.T) {
 	if d.ran != 2 {
 		t.Errorf("ran %d commands", d.ran)
 	}
+}
+
+// The commands in docs/kernel.md work, and the figures are those of ignis doctor.
+func TestKernelDocs(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("the page is about Linux")
+	}
+	for _, name := range []string{"nstat", "ss"} {
+		testprog.Require(t, "TEST_REQUIRE_NAMESPACES", name, "this test runs documented commands")
+	}
+	d := follow(t, nil)
+	d.page("docs/kernel.md", 7)
 }

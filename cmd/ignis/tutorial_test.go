@@ -17,7 +17,8 @@ import (
 //
 //   - A block after a comment, such as <!-- ignis.yaml -->, is a file of this name.
 //   - A block of sh has commands. Servers, listeners and schedulers keep running.
-//   - A block of console also has what the commands print. In it, ... stands for any text.
+//   - A block of console also has what the commands print. In it, ... stands for any text. Such
+//     commands may fail.
 //   - A block after the comment "not run" is left out.
 type tutorial struct {
 	t         *testing.T
@@ -143,7 +144,7 @@ func onFreePort(words []string) (_ []string, address string) {
 	return append(words, "--listen", "127.0.0.1:0"), "127.0.0.1:8080"
 }
 
-// finish runs a command to its end and returns what it prints.
+// finish runs a command to its end and returns what it prints: its errors if there is nothing else.
 func (d *tutorial) finish(text string) string {
 	d.t.Helper()
 	if _, err := exec.LookPath("bash"); err != nil {
@@ -151,11 +152,15 @@ func (d *tutorial) finish(text string) string {
 	}
 	cmd := childproc.CommandContext(withTimeout(d.t), "bash", "-euo", "pipefail", "-c", d.replaced(text))
 	cmd.Dir, cmd.Env = d.dir, append(append(os.Environ(), fastExit), d.env...)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		d.t.Fatalf("%s: %v\n%s", text, err, out)
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		d.t.Fatalf("%s: %v\n%s%s", text, err, &out, &errs)
 	}
-	return string(out)
+	if out.Len() == 0 {
+		return errs.String()
+	}
+	return out.String()
 }
 
 // expect runs a command that prints what the page says.
