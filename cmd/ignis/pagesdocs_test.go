@@ -131,3 +131,71 @@ func TestKernelDocs(t *testing.T) {
 	d := follow(t, nil)
 	d.page("docs/kernel.md", 7)
 }
+
+// The instances in docs/scale-out.md share rooms, and one that ends does not affect the other.
+func TestScaleOutDocs(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	d := follow(t, map[string]string{
+		"redis://127.0.0.1:6379": redis.URL(), "redis://10.0.0.5:6379": redis.URL(), "/run/secrets/jwt": secretFile(t),
+	})
+	blocks := doctest.Blocks(doctest.Read(t, "docs/scale-out.md"))
+	d.blocks(blocks[:1])
+	ann := dial(t, d.replace["127.0.0.1:8081"], map[string]string{"token": "ann"})
+	bob := dial(t, d.replace["127.0.0.1:8082"], map[string]string{"token": "bob"})
+	for _, c := range []*client.Conn{ann, bob} {
+		if _, err := c.Join(withTimeout(t), "lobby"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := ann.SendMessage(withTimeout(t), wire.Message{Event: "say", Room: "lobby", Data: []byte(`{"text":"hi"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	if m := receive(t, bob); m.Event != "say" || m.From.UserID != "ann" {
+		t.Errorf("received %+v", m)
+	}
+	d.blocks(blocks[1:])
+	if m := receive(t, bob); m.Event != "notice" {
+		t.Errorf("received %+v", m)
+	}
+	d.processes[0].signal(syscall.SIGTERM)
+	d.processes[0].wait()
+	d.finish("ignis emit user bob notice --redis redis://127.0.0.1:6379 < /dev/null")
+	if m := receive(t, bob); m.Event != "notice" {
+		t.Errorf("received %+v", m)
+	}
+	if d.ran != 6 {
+		t.Errorf("ran %d commands", d.ran)
+	}
+}
+
+// The configuration in docs/security.md is valid, and its commands say so.
+func TestSecurityDocs(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	_, cert, key := tlsPair(t)
+	testprog.Require(t, "TEST_REQUIRE_LANGUAGES", "openssl", "this test makes a key")
+	d := follow(t, map[string]string{
+		"/etc/ignis/tls.crt": cert, "/etc/ignis/tls.key": key, "/run/secrets/redis": writeFile(t, "redis", redis.URL()),
+		"/etc/ignis/tokens.pem": "tokens.pem", `"0.0.0.0:8443"`: `"127.0.0.1:0"`, "127.0.0.1:9090": "127.0.0.1:0", "127.0.0.1:9464": "127.0.0.1:0",
+	})
+	d.finish("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 | openssl pkey -pubout > tokens.pem")
+	blocks := doctest.Blocks(doctest.Read(t, "docs/security.md"))
+	d.write(blocks[1].Note, blocks[1].Text)
+	for _, command := range commandsOf(blocks[0].Text) {
+		if strings.HasPrefix(command, "ignis doctor") {
+			command = strings.Replace(command, " --public-url wss://rt.example.com/ws", "", 1) // which is not there
+			d.expect(command+" | grep -E '(valid|origins|tokens|development): '", "ok ... valid: the settings are valid\n...")
+			continue
+		}
+		d.command(command)
+	}
+	server := startCommand(t, nil, func() *childproc.Cmd {
+		cmd := childproc.Command("ignis", "serve", "--config", "ignis.yaml")
+		cmd.Dir = d.dir
+		return cmd
+	}())
+	if line := server.line(); !strings.HasPrefix(line, "listening on https://") {
+		t.Errorf("printed %s", line)
+	}
+}
