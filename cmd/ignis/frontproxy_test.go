@@ -26,7 +26,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// The tests in this file load the configurations in docs/listening.md into nginx and HAProxy.
+// The tests in this file load the configurations in docs/proxies.md into nginx, HAProxy and
+// Caddy.
 
 // program returns the path of nginx or haproxy.
 func program(t *testing.T, name string) string {
@@ -37,12 +38,12 @@ func program(t *testing.T, name string) string {
 	return testprog.Require(t, "TEST_REQUIRE_PROXIES", name, "this test loads a documented configuration into it")
 }
 
-// documented returns the n-th code block of a language in docs/listening.md.
+// documented returns the n-th code block of a language in docs/proxies.md.
 func documented(t *testing.T, language string, n int) string {
 	t.Helper()
-	blocks := doctest.Blocks(listeningPage(t), language)
+	blocks := doctest.Blocks(doctest.Read(t, "docs/proxies.md"), language)
 	if n >= len(blocks) {
-		t.Fatalf("docs/listening.md has %d blocks of %s", len(blocks), language)
+		t.Fatalf("docs/proxies.md has %d blocks of %s", len(blocks), language)
 	}
 	return blocks[n].Text
 }
@@ -52,7 +53,7 @@ func replaced(t *testing.T, text string, pairs ...string) string {
 	t.Helper()
 	for i := 0; i < len(pairs); i += 2 {
 		if !strings.Contains(text, pairs[i]) {
-			t.Fatalf("docs/listening.md does not contain %q", pairs[i])
+			t.Fatalf("docs/proxies.md does not contain %q", pairs[i])
 		}
 		text = strings.ReplaceAll(text, pairs[i], pairs[i+1])
 	}
@@ -238,4 +239,27 @@ func TestHAProxyWithoutTLS(t *testing.T) {
 		servers, addresses[i] = append(servers, p), address
 	}
 	haproxy(t, 1, ca, "8443", addresses).check(servers...)
+}
+
+func TestCaddy(t *testing.T) {
+	t.Parallel()
+	caddy := program(t, "caddy")
+	ca, cert, key := tlsPair(t)
+	var servers []*process
+	var addresses [2]string
+	for i := range addresses {
+		p, address := serve(t, nil, "--trusted-proxies", "127.0.0.1", "--jwt-secret-file", secretFile(t), "--log-level", "debug")
+		servers, addresses[i] = append(servers, p), address
+	}
+	f := startFront(t, ca, func(dir, address string) *childproc.Cmd {
+		text := replaced(t, documented(t, "caddy", 0),
+			"rt.example.com {", "https://"+address+" {", "/etc/caddy/tls.crt", cert, "/etc/caddy/tls.key", key,
+			"10.0.0.11:8080", addresses[0], "10.0.0.12:8080", addresses[1])
+		// The rest makes it run beside others: without an API, and without a redirect from port 80.
+		text = "{\n\tadmin off\n\tauto_https off\n}\n" + text
+		cmd := childproc.Command(caddy, "run", "--adapter", "caddyfile", "--config", file(t, dir, "Caddyfile", text))
+		cmd.Env = append(cmd.Env, "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
+		return cmd
+	})
+	f.check(servers...)
 }

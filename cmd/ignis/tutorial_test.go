@@ -99,7 +99,11 @@ func (d *tutorial) command(text string) {
 	d.t.Helper()
 	d.ran++
 	m := runsOn.FindStringSubmatch(text)
-	if m == nil {
+	switch {
+	case strings.HasPrefix(text, "ignis doctor "): // finds something on most machines
+		d.finish(text + " || [ $? = 1 ]")
+		return
+	case m == nil:
 		d.finish(text)
 		return
 	}
