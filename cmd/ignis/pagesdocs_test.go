@@ -230,6 +230,34 @@ func TestTroubleshootingDocs(t *testing.T) {
 	}
 }
 
+// The commands at the beginning of docs/webhook-endpoints.md start a server. Package webhook tests the
+// endpoints.
+func TestWebhookEndpointsDocs(t *testing.T) {
+	t.Parallel()
+	d := follow(t, nil)
+	text, _, _ := strings.Cut(doctest.Read(t, "docs/webhook-endpoints.md"), "\n## ")
+	d.blocks(doctest.Blocks(text))
+	if d.ran != 2 {
+		t.Errorf("ran %d commands", d.ran)
+	}
+}
+
+// The commands at the beginning of the pages for operators work.
+func TestOncallDocs(t *testing.T) {
+	t.Parallel()
+	server, address := serve(t, nil, "--metrics-listen", "127.0.0.1:0", "--jwt-secret-file", secretFile(t))
+	_, metrics, _ := strings.Cut(server.logged("serving metrics and probes"), "url=http://")
+	metrics, _, _ = strings.Cut(metrics, " ")
+	d := follow(t, map[string]string{"127.0.0.1:8080": address, "127.0.0.1:9464": metrics})
+	d.write("ignis.yaml", "encryption: off\n")
+	for _, page := range []string{"docs/oncall.md", "docs/oncall-metrics.md"} {
+		d.blocks(doctest.Blocks(doctest.Read(t, page), "sh"))
+	}
+	if d.ran != 4 {
+		t.Errorf("ran %d commands", d.ran)
+	}
+}
+
 // newPages are the pages that are written for a purpose, other than references.
 var newPages = []string{
 	"encryption", "faq", "first-chat", "kernel", "proxies", "scale-out", "schedules", "security", "send", "troubleshooting", "workers",
