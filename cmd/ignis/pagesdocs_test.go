@@ -243,10 +243,10 @@ func TestOncallDocs(t *testing.T) {
 	metrics, _, _ = strings.Cut(metrics, " ")
 	d := follow(t, map[string]string{"127.0.0.1:8080": address, "127.0.0.1:9464": metrics})
 	d.write("ignis.yaml", "encryption: off\n")
-	for _, page := range []string{"docs/oncall.md", "docs/oncall-metrics.md"} {
+	for _, page := range []string{"docs/oncall.md", "docs/oncall-metrics.md", "docs/redis.md"} {
 		d.blocks(doctest.Blocks(doctest.Read(t, page), "sh"))
 	}
-	if d.ran != 4 {
+	if d.ran != 6 {
 		t.Errorf("ran %d commands", d.ran)
 	}
 }

@@ -110,3 +110,26 @@ func sources(t *testing.T) string {
 	}
 	return code.String()
 }
+
+// Each page shows a command, a sample or a table on its first screen.
+func TestFirstScreens(t *testing.T) {
+	t.Parallel()
+	const screen = 25 // lines
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(string(text), "\n")
+		shown := slices.ContainsFunc(lines[:min(screen, len(lines))], func(line string) bool {
+			return strings.HasPrefix(line, "```") || strings.HasPrefix(line, "| ")
+		})
+		if !shown {
+			t.Errorf("%s shows nothing in its first %d lines", filepath.Base(page), screen)
+		}
+	}
+}

@@ -192,7 +192,7 @@ func TestSendOverHTTP(t *testing.T) {
 }
 
 // losesAnswers returns the URL of a proxy of a server that closes the first connection without
-// passing on the answer. It checks that the second request has the same idempotency key.
+// passing on the answer. It checks that the request is repeated with the same idempotency key.
 func losesAnswers(t *testing.T, server string) string {
 	t.Helper()
 	var mu sync.Mutex
@@ -223,7 +223,8 @@ func losesAnswers(t *testing.T, server string) string {
 	t.Cleanup(func() {
 		proxy.Close()
 		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-		if !t.Skipped() && (len(keys) != 2 || keys[0] != keys[1] || keys[0] == "") {
+		// There may be more than two on a busy machine, because the programs wait only for seconds.
+		if distinct := slices.Compact(slices.Clone(keys)); !t.Skipped() && (len(keys) < 2 || len(distinct) != 1 || distinct[0] == "") {
 			t.Errorf("the program has sent requests with the keys %q", keys)
 		}
 	})

@@ -177,6 +177,3 @@ func (d *tutorial) expect(command, want string) {
 		d.t.Errorf("%s printed\n%s\nwant\n%s", command, got, want)
 	}
 }
-
-// last returns the latest process that keeps running.
-func (d *tutorial) last() *process { return d.processes[len(d.processes)-1] }
