@@ -182,22 +182,51 @@ func file(t *testing.T, dir, name, text string) string {
 
 func TestNginx(t *testing.T) {
 	t.Parallel()
-	nginx := program(t, "nginx")
+	program(t, "nginx")
 	ca, cert, key := tlsPair(t)
 	socket := socketPath(t)
 	server, _ := serveOn(t, 1, nil, "--listen", "unix:"+socket, "--trusted-proxies", "unix", "--jwt-secret-file", secretFile(t), "--log-level", "debug")
-	f := startFront(t, ca, func(dir, address string) *childproc.Cmd {
-		text := replaced(t, documented(t, "nginx", 0),
-			"listen 443 ", "listen "+address+" ",
-			"/run/ignis/ignis.sock", socket, "/etc/nginx/tls.crt", cert, "/etc/nginx/tls.key", key,
+	nginx(t, ca, cert, key, documented(t, "nginx", 0), "/run/ignis/ignis.sock", socket).check(server)
+}
+
+// nginx distributes clients to several servers.
+func TestNginxSeveralServers(t *testing.T) {
+	t.Parallel()
+	program(t, "nginx")
+	ca, cert, key := tlsPair(t)
+	_, upstream, _ := strings.Cut(documented(t, "nginx", 0), "    upstream ignis {")
+	upstream, _, _ = strings.Cut(upstream, "\n    }\n")
+	pairs := []string{"    upstream ignis {" + upstream + "\n    }\n", documented(t, "nginx", 1)}
+	var servers []*process
+	for i := range 3 {
+		p, address := serve(t, nil, "--trusted-proxies", "127.0.0.1", "--jwt-secret-file", secretFile(t), "--log-level", "debug")
+		servers = append(servers, p)
+		pairs = append(pairs, fmt.Sprintf("10.0.0.1%d:8080", 1+i), address)
+	}
+	f := nginx(t, ca, cert, key, documented(t, "nginx", 0), pairs...)
+	for i := range servers {
+		f.dial(fmt.Sprintf("127.0.0.%d", 30+i))
+	}
+	for _, p := range servers {
+		p.logged("client connected") // because nginx prefers the server with the fewest connections
+	}
+	f.check(servers...)
+}
+
+// nginx starts nginx with a documented configuration.
+func nginx(t *testing.T, ca *certtest.Authority, cert, key, text string, pairs ...string) *front {
+	t.Helper()
+	path := program(t, "nginx")
+	return startFront(t, ca, func(dir, address string) *childproc.Cmd {
+		text := replaced(t, text, append(pairs,
+			"listen 443 ", "listen "+address+" ", "/etc/nginx/tls.crt", cert, "/etc/nginx/tls.key", key,
 			// The rest makes it run beside others, without root, and with few descriptors.
 			"worker_rlimit_nofile 65536;", "", "worker_connections 32768;", "worker_connections 64;",
 			"http {", "http {\naccess_log off;\nclient_body_temp_path "+dir+"/body;\nproxy_temp_path "+dir+"/proxy;\n"+
-				"fastcgi_temp_path "+dir+"/fastcgi;\nuwsgi_temp_path "+dir+"/uwsgi;\nscgi_temp_path "+dir+"/scgi;\n")
-		return childproc.Command(nginx, "-e", "stderr", "-p", dir, "-c", file(t, dir, "nginx.conf", text),
+				"fastcgi_temp_path "+dir+"/fastcgi;\nuwsgi_temp_path "+dir+"/uwsgi;\nscgi_temp_path "+dir+"/scgi;\n")...)
+		return childproc.Command(path, "-e", "stderr", "-p", dir, "-c", file(t, dir, "nginx.conf", text),
 			"-g", "daemon off; master_process off; pid "+dir+"/pid;")
 	})
-	f.check(server)
 }
 
 // haproxy starts HAProxy with a documented configuration, for two servers.

@@ -2,6 +2,9 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -154,7 +157,20 @@ func TestScaleOutDocs(t *testing.T) {
 	if m := receive(t, bob); m.Event != "say" || m.From.UserID != "ann" {
 		t.Errorf("received %+v", m)
 	}
+	for i := range 3 { // the fleet of the script that upgrades it
+		d.replace[fmt.Sprintf("10.0.0.1%d:8080", 1+i)] = d.replace["127.0.0.1:8082"]
+	}
+	bin := t.TempDir()
+	for _, name := range []string{"scp", "ssh", "sleep"} { // nothing to connect to, and no time to wait
+		if err := os.WriteFile(filepath.Join(bin, name), []byte("#!/bin/sh\necho "+name+" \"$@\" >>"+bin+"/log\n"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.env = append(d.env, "PATH="+bin+":"+os.Getenv("PATH"))
 	d.blocks(blocks[1:])
+	if log, err := os.ReadFile(filepath.Join(bin, "log")); err != nil || strings.Count(string(log), "ssh 127.0.0.1 mv ") != 3 {
+		t.Errorf("the script has run %s, %v", log, err)
+	}
 	if m := receive(t, bob); m.Event != "notice" {
 		t.Errorf("received %+v", m)
 	}
@@ -164,7 +180,7 @@ func TestScaleOutDocs(t *testing.T) {
 	if m := receive(t, bob); m.Event != "notice" {
 		t.Errorf("received %+v", m)
 	}
-	if d.ran != 6 {
+	if d.ran != 7 {
 		t.Errorf("ran %d commands", d.ran)
 	}
 }

@@ -17,6 +17,7 @@ import (
 //
 //   - A block after a comment, such as <!-- ignis.yaml -->, is a file of this name.
 //   - A block of sh has commands. Servers, listeners and schedulers keep running.
+//   - A block of bash is a script, which ends.
 //   - A block of console also has what the commands print. In it, ... stands for any text. Such
 //     commands may fail.
 //   - A block after the comment "not run" is left out.
@@ -53,6 +54,9 @@ func (d *tutorial) blocks(blocks []doctest.Block) {
 		case b.Note == "not run":
 		case b.Note != "":
 			d.write(b.Note, b.Text)
+		case b.Language == "bash":
+			d.ran++
+			d.finish(b.Text)
 		case b.Language == "sh":
 			for _, command := range commandsOf(b.Text) {
 				d.command(command)
