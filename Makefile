@@ -3,7 +3,7 @@
 FUZZTIME ?= 30s
 BENCH ?= .
 
-.PHONY: help test test-extra check fmt fuzz bench memory bench-compare interop setup build mutate sdk ignis-js browser picture examples
+.PHONY: help test test-extra check fmt fuzz bench memory bench-compare interop setup build mutate sdk ignis-js browser picture examples moving
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,3 +63,6 @@ build: ## build the program bin/ignis
 
 examples: ## run the examples for browsers in Chromium
 	@scripts/examples.sh
+
+moving: ## test the samples in docs/from-*.md, in Chromium if it is installed
+	@scripts/moving.sh

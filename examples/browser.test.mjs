@@ -3,8 +3,9 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -14,8 +15,8 @@ import { freePort } from '../sdk/ts/test/support/port.mjs'
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** Runs a program until the test ends, waits until the URLs answer, and returns what ends it. */
-async function run(t, urls, command, args, env = {}) {
-  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+async function run(t, urls, command, args, env = {}, cwd = undefined) {
+  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   const exited = once(child, 'exit')
   child.stdout.on('data', (text) => (output += text))
@@ -141,4 +142,38 @@ test('the page in README.md', { skip }, async (t) => {
   await write('written meanwhile')
   await startServer()
   await text(first, 'ann: written meanwhile')
+})
+
+test('the chat with login in docs/first-chat.md', { skip }, async (t) => {
+  const [port, ignis] = [await freePort(), `127.0.0.1:${await freePort()}`]
+  const folder = mkdtempSync(join(tmpdir(), 'ignis-docs-'))
+  t.after(() => rmSync(folder, { recursive: true }))
+  const page = readFileSync(join(root, 'docs/first-chat.md'), 'utf8')
+  const files = [...page.matchAll(/^<!-- (\S+) -->\n```\w+\n(.*?)^```$/gms)]
+  assert.deepEqual(files.map(([, name]) => name), ['ignis.yaml', 'server.mjs', 'users.json', 'index.html'])
+  for (const [, name, content] of files) {
+    const own = content.replaceAll('127.0.0.1:8080', ignis).replace('localhost:3000', `localhost:${port}`).replace('listen(3000', `listen(${port}`)
+    writeFileSync(join(folder, name), own)
+  }
+  const [secret, server, backend] = block('docs/first-chat.md', 'sh').trim().split('\n')
+  execFileSync('sh', ['-ec', secret], { cwd: folder })
+  const url = `http://localhost:${port}/`
+  await run(t, [`http://${ignis}/readyz`], program(), [...server.split(' ').slice(1), '--listen', ignis], {}, folder)
+  await run(t, [url], process.execPath, backend.split(' ').slice(1), {}, folder)
+  const open = await startChromium(t)
+  const ann = await open(url)
+  await ann.evaluate(() => (document.getElementById('user').value = 'ann'))
+  await enter(ann, 'Password', 'wrong')
+  await text(ann, 'wrong name or password')
+  await enter(ann, 'Password', 'apple')
+  await ann.until(() => lobby.state === 'joined')
+  await enter(ann, 'Message', '<b>hello</b>')
+  await text(ann, 'ann: <b>hello</b>')
+  // Bob has a session of his own. Browsers share cookies between tabs, so he is not in one.
+  const post = (path, body, cookie = '') => fetch(url + path, { method: 'POST', body, headers: { cookie } })
+  const bob = (await post('login', '{"name": "bob", "password": "berry"}')).headers.get('set-cookie').split(';')[0]
+  const claims = JSON.parse(Buffer.from((await (await post('token', '', bob)).text()).split('.')[1], 'base64url'))
+  assert.equal(claims.sub, 'bob')
+  for (const body of ['', 'null', '{"name": "__proto__"}', '{"name": "bob", "password": "apple"}']) assert.equal((await post('login', body)).status, 401)
+  assert.equal((await post('token', '')).status, 401)
 })

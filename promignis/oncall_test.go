@@ -14,9 +14,15 @@ import (
 
 const oncallFile = "docs/oncall.md"
 
-// docs/oncall.md has a section for each alert, and mentions each metric.
+// oncallText returns docs/oncall.md and docs/oncall-metrics.md.
+func oncallText(t *testing.T) string {
+	t.Helper()
+	return read(t, oncallFile) + read(t, "docs/oncall-metrics.md")
+}
+
+// docs/oncall.md has a section for each alert, and docs/oncall-metrics.md mentions each metric.
 func TestOncallIsComplete(t *testing.T) {
-	text := read(t, oncallFile)
+	text := oncallText(t)
 	sections := make(map[string]bool)
 	for _, m := range regexp.MustCompile(`(?m)^### (Ignis\w+)$`).FindAllStringSubmatch(text, -1) {
 		sections[m[1]] = true
@@ -46,10 +52,10 @@ func TestOncallIsComplete(t *testing.T) {
 	}
 }
 
-// docs/oncall.md quotes log messages, reasons and panels that exist, and names each cause for
+// The two pages quote log messages, reasons and panels that exist, and name each cause for
 // which connections end.
 func TestOncallQuotes(t *testing.T) {
-	text := read(t, oncallFile)
+	text := oncallText(t)
 	source := goSource(t)
 	for _, m := range regexp.MustCompile(`msg="([^"]+)"`).FindAllStringSubmatch(text, -1) {
 		name, suffix, _ := strings.Cut(m[1], " ")

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need besides Go, if this is possible without a password:
 # redis-server, a C compiler for the race detector, and the programs with which the tests run
-# what is in docs/tokens.md. With TEST_REQUIRE_PROXIES=1 also nginx and haproxy, and with
+# what is in docs/tokens.md and docs/send.md; with TEST_REQUIRE_LANGUAGES=1 also Java, which is large.
+# With TEST_REQUIRE_PROXIES=1 also nginx, haproxy and caddy, and with
 # TEST_REQUIRE_PROMTOOL=1 also prometheus; not by default, because the packages start servers. With
 # TEST_REQUIRE_SYSTEMD=1 also systemd, with TEST_REQUIRE_NAMESPACES=1 also iproute2, and with
 # TEST_REQUIRE_BROWSER=1 also npm and chromium, which is large. Exits with 0 if all are installed.
@@ -11,7 +12,7 @@ missing=()
 command -v redis-server >/dev/null || missing+=(redis-server)
 PATH=$PATH:/usr/sbin # of nginx and haproxy; not everyone has it
 if [ "${TEST_REQUIRE_PROXIES:-}" = 1 ]; then
-	for program in nginx haproxy; do
+	for program in nginx haproxy caddy; do
 		command -v "$program" >/dev/null || missing+=("$program")
 	done
 fi
@@ -37,6 +38,15 @@ command -v node >/dev/null || missing+=(nodejs)
 command -v php >/dev/null || missing+=(php-cli)
 python3 -c 'import cryptography' 2>/dev/null || /usr/bin/python3 -c 'import cryptography' 2>/dev/null ||
 	missing+=(python3 python3-cryptography)
+command -v ruby >/dev/null || missing+=(ruby)
+# Clients of Redis, where the tests look for them.
+python3 -c 'import redis' 2>/dev/null || /usr/bin/python3 -c 'import redis' 2>/dev/null || missing+=(python3-redis)
+php -r 'exit(class_exists("Redis") ? 0 : 1);' 2>/dev/null || missing+=(php-redis)
+ruby -e 'require "redis"' 2>/dev/null || missing+=(ruby-redis)
+[ -d /usr/share/nodejs/redis ] || missing+=(node-redis)
+if [ "${TEST_REQUIRE_LANGUAGES:-}" = 1 ]; then
+	command -v javac >/dev/null || missing+=(default-jdk-headless)
+fi
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 cannot() {

@@ -21,7 +21,7 @@ if ! command -v redis-server >/dev/null; then
 		notes+=("redis-server is missing, so tests use an embedded server, and those that need a real one are SKIPPED")
 	fi
 fi
-for program in node openssl php python3 xxd; do
+for program in javac node openssl php python3 ruby xxd; do
 	if ! command -v "$program" >/dev/null; then
 		if [ "${TEST_REQUIRE_LANGUAGES:-}" = 1 ]; then
 			notes+=("$program is missing and TEST_REQUIRE_LANGUAGES=1, so tests that need it FAIL")
@@ -30,7 +30,7 @@ for program in node openssl php python3 xxd; do
 		fi
 	fi
 done
-for program in nginx haproxy; do
+for program in nginx haproxy caddy; do
 	if ! PATH=$PATH:/usr/sbin command -v "$program" >/dev/null; then
 		if [ "${TEST_REQUIRE_PROXIES:-}" = 1 ]; then
 			notes+=("$program is missing and TEST_REQUIRE_PROXIES=1, so tests that need it FAIL")

@@ -24,8 +24,8 @@
 // Each request is a POST with a JSON body, signed according to the Standard Webhooks
 // specification (https://www.standardwebhooks.com) in the headers webhook-id,
 // webhook-timestamp and webhook-signature. In Go, a [Verifier] verifies requests.
-// docs/webhooks.md describes requests and answers, with endpoints in Go, Node.js, Python
-// and PHP.
+// docs/webhooks.md describes requests and answers, and docs/webhook-endpoints.md has
+// endpoints in Go, Node.js, Python and PHP.
 //
 // An endpoint that fails does not affect the delivery of messages. The duration and the
 // number of requests are limited. After repeated failures a circuit opens: no requests are

@@ -23,9 +23,13 @@ import (
 	"github.com/ignis-go/ignis/webhook"
 )
 
-func document(t testing.TB) string { t.Helper(); return doctest.Read(t, "docs/webhooks.md") }
+// document returns docs/webhooks.md and docs/webhook-endpoints.md.
+func document(t testing.TB) string {
+	t.Helper()
+	return doctest.Read(t, "docs/webhooks.md") + doctest.Read(t, "docs/webhook-endpoints.md")
+}
 
-// block is a code block in docs/webhooks.md. The comment before it says what it is.
+// block is a code block in one of these pages. The comment before it says what it is.
 type block struct{ kind, name, language, text string }
 
 func blocks(t testing.TB, kind string) (list []block) {
@@ -41,7 +45,7 @@ func blocks(t testing.TB, kind string) (list []block) {
 	return list
 }
 
-// The endpoints in docs/webhooks.md answer a real client, and refuse what was not signed by
+// The endpoints in docs/webhook-endpoints.md answer a real client, and refuse what was not signed by
 // it.
 func TestEndpoints(t *testing.T) {
 	interpreters := map[string][]string{ // the file is the last argument

@@ -26,7 +26,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// The tests in this file load the configurations in docs/listening.md into nginx and HAProxy.
+// The tests in this file load the configurations in docs/proxies.md into nginx, HAProxy and
+// Caddy.
 
 // program returns the path of nginx or haproxy.
 func program(t *testing.T, name string) string {
@@ -37,12 +38,12 @@ func program(t *testing.T, name string) string {
 	return testprog.Require(t, "TEST_REQUIRE_PROXIES", name, "this test loads a documented configuration into it")
 }
 
-// documented returns the n-th code block of a language in docs/listening.md.
+// documented returns the n-th code block of a language in docs/proxies.md.
 func documented(t *testing.T, language string, n int) string {
 	t.Helper()
-	blocks := doctest.Blocks(listeningPage(t), language)
+	blocks := doctest.Blocks(doctest.Read(t, "docs/proxies.md"), language)
 	if n >= len(blocks) {
-		t.Fatalf("docs/listening.md has %d blocks of %s", len(blocks), language)
+		t.Fatalf("docs/proxies.md has %d blocks of %s", len(blocks), language)
 	}
 	return blocks[n].Text
 }
@@ -52,7 +53,7 @@ func replaced(t *testing.T, text string, pairs ...string) string {
 	t.Helper()
 	for i := 0; i < len(pairs); i += 2 {
 		if !strings.Contains(text, pairs[i]) {
-			t.Fatalf("docs/listening.md does not contain %q", pairs[i])
+			t.Fatalf("docs/proxies.md does not contain %q", pairs[i])
 		}
 		text = strings.ReplaceAll(text, pairs[i], pairs[i+1])
 	}
@@ -181,22 +182,51 @@ func file(t *testing.T, dir, name, text string) string {
 
 func TestNginx(t *testing.T) {
 	t.Parallel()
-	nginx := program(t, "nginx")
+	program(t, "nginx")
 	ca, cert, key := tlsPair(t)
 	socket := socketPath(t)
 	server, _ := serveOn(t, 1, nil, "--listen", "unix:"+socket, "--trusted-proxies", "unix", "--jwt-secret-file", secretFile(t), "--log-level", "debug")
-	f := startFront(t, ca, func(dir, address string) *childproc.Cmd {
-		text := replaced(t, documented(t, "nginx", 0),
-			"listen 443 ", "listen "+address+" ",
-			"/run/ignis/ignis.sock", socket, "/etc/nginx/tls.crt", cert, "/etc/nginx/tls.key", key,
+	nginx(t, ca, cert, key, documented(t, "nginx", 0), "/run/ignis/ignis.sock", socket).check(server)
+}
+
+// nginx distributes clients to several servers.
+func TestNginxSeveralServers(t *testing.T) {
+	t.Parallel()
+	program(t, "nginx")
+	ca, cert, key := tlsPair(t)
+	_, upstream, _ := strings.Cut(documented(t, "nginx", 0), "    upstream ignis {")
+	upstream, _, _ = strings.Cut(upstream, "\n    }\n")
+	pairs := []string{"    upstream ignis {" + upstream + "\n    }\n", documented(t, "nginx", 1)}
+	var servers []*process
+	for i := range 3 {
+		p, address := serve(t, nil, "--trusted-proxies", "127.0.0.1", "--jwt-secret-file", secretFile(t), "--log-level", "debug")
+		servers = append(servers, p)
+		pairs = append(pairs, fmt.Sprintf("10.0.0.1%d:8080", 1+i), address)
+	}
+	f := nginx(t, ca, cert, key, documented(t, "nginx", 0), pairs...)
+	for i := range servers {
+		f.dial(fmt.Sprintf("127.0.0.%d", 30+i))
+	}
+	for _, p := range servers {
+		p.logged("client connected") // because nginx prefers the server with the fewest connections
+	}
+	f.check(servers...)
+}
+
+// nginx starts nginx with a documented configuration.
+func nginx(t *testing.T, ca *certtest.Authority, cert, key, text string, pairs ...string) *front {
+	t.Helper()
+	path := program(t, "nginx")
+	return startFront(t, ca, func(dir, address string) *childproc.Cmd {
+		text := replaced(t, text, append(pairs,
+			"listen 443 ", "listen "+address+" ", "/etc/nginx/tls.crt", cert, "/etc/nginx/tls.key", key,
 			// The rest makes it run beside others, without root, and with few descriptors.
 			"worker_rlimit_nofile 65536;", "", "worker_connections 32768;", "worker_connections 64;",
 			"http {", "http {\naccess_log off;\nclient_body_temp_path "+dir+"/body;\nproxy_temp_path "+dir+"/proxy;\n"+
-				"fastcgi_temp_path "+dir+"/fastcgi;\nuwsgi_temp_path "+dir+"/uwsgi;\nscgi_temp_path "+dir+"/scgi;\n")
-		return childproc.Command(nginx, "-e", "stderr", "-p", dir, "-c", file(t, dir, "nginx.conf", text),
+				"fastcgi_temp_path "+dir+"/fastcgi;\nuwsgi_temp_path "+dir+"/uwsgi;\nscgi_temp_path "+dir+"/scgi;\n")...)
+		return childproc.Command(path, "-e", "stderr", "-p", dir, "-c", file(t, dir, "nginx.conf", text),
 			"-g", "daemon off; master_process off; pid "+dir+"/pid;")
 	})
-	f.check(server)
 }
 
 // haproxy starts HAProxy with a documented configuration, for two servers.
@@ -238,4 +268,27 @@ func TestHAProxyWithoutTLS(t *testing.T) {
 		servers, addresses[i] = append(servers, p), address
 	}
 	haproxy(t, 1, ca, "8443", addresses).check(servers...)
+}
+
+func TestCaddy(t *testing.T) {
+	t.Parallel()
+	caddy := program(t, "caddy")
+	ca, cert, key := tlsPair(t)
+	var servers []*process
+	var addresses [2]string
+	for i := range addresses {
+		p, address := serve(t, nil, "--trusted-proxies", "127.0.0.1", "--jwt-secret-file", secretFile(t), "--log-level", "debug")
+		servers, addresses[i] = append(servers, p), address
+	}
+	f := startFront(t, ca, func(dir, address string) *childproc.Cmd {
+		text := replaced(t, documented(t, "caddy", 0),
+			"rt.example.com {", "https://"+address+" {", "/etc/caddy/tls.crt", cert, "/etc/caddy/tls.key", key,
+			"10.0.0.11:8080", addresses[0], "10.0.0.12:8080", addresses[1])
+		// The rest makes it run beside others: without an API, and without a redirect from port 80.
+		text = "{\n\tadmin off\n\tauto_https off\n}\n" + text
+		cmd := childproc.Command(caddy, "run", "--adapter", "caddyfile", "--config", file(t, dir, "Caddyfile", text))
+		cmd.Env = append(cmd.Env, "HOME="+dir, "XDG_DATA_HOME="+dir, "XDG_CONFIG_HOME="+dir)
+		return cmd
+	})
+	f.check(servers...)
 }

@@ -12,25 +12,38 @@ import (
 	"github.com/ignis-go/ignis/internal/redistest"
 )
 
-// listeningPage returns docs/listening.md.
-func listeningPage(t *testing.T) string { t.Helper(); return doctest.Read(t, "docs/listening.md") }
+// listeningPages returns docs/listening.md and docs/proxies.md.
+func listeningPages(t *testing.T) string {
+	t.Helper()
+	return doctest.Read(t, "docs/listening.md") + doctest.Read(t, "docs/proxies.md")
+}
 
-// Each command in docs/listening.md works.
+// Each command in docs/listening.md and docs/proxies.md works.
 func TestListeningCommands(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
+	for _, page := range []string{"docs/listening.md", "docs/proxies.md"} {
+		t.Run(page, func(t *testing.T) { runListeningCommands(t, doctest.Read(t, page), redis.URL()) })
+	}
+}
+
+func runListeningCommands(t *testing.T, page, redis string) {
+	t.Helper()
 	ca, cert, key := tlsPair(t)
 	dir, sockets := filepath.Dir(socketPath(t)), filepath.Dir(socketPath(t))
 	replace := strings.NewReplacer(
 		"/etc/ignis/tls.crt", cert, "/etc/ignis/tls.key", key, "/etc/ignis/clients.crt", file(t, dir, "clients.crt", string(ca.PEM)),
-		"/run/secrets/jwt", secretFile(t), "redis://10.0.0.5:6379", redis.URL(), "/run/ignis/", sockets+"/",
+		"/run/secrets/jwt", secretFile(t), "redis://10.0.0.5:6379", redis, "/run/ignis/", sockets+"/",
 		"--listen :8443", "--listen 127.0.0.1:0", "--listen :8080", "--listen 127.0.0.1:0",
 		"--listen :443", "--listen 127.0.0.1:0 --acme-directory https://127.0.0.1:1/", "--acme-http :80", "--acme-http 127.0.0.1:0",
 		"/var/lib/ignis/acme", filepath.Join(t.TempDir(), "acme"),
 		"127.0.0.1:8443", "127.0.0.1:0", "127.0.0.1:8080", "127.0.0.1:0",
 	)
 	var server *process
-	for _, block := range doctest.Blocks(listeningPage(t), "sh") {
+	for _, block := range doctest.Blocks(page, "sh") {
+		if block.Note == "not run" {
+			continue
+		}
 		for line := range strings.Lines(block.Text) {
 			words := strings.Fields(replace.Replace(line))
 			settings := []string{"IGNIS_LOG_LEVEL=debug"}
@@ -79,9 +92,9 @@ func portOf(p *process) string {
 	return m[1]
 }
 
-// docs/listening.md quotes texts that are in the code, and flags that exist.
+// The two pages quote texts that are in the code, and flags that exist.
 func TestListeningQuotes(t *testing.T) {
-	page := listeningPage(t)
+	page := listeningPages(t)
 	var code strings.Builder
 	for _, pattern := range []string{"../../*.go", "../../internal/app/*.go", "../../internal/listen/*.go", "../../internal/acmecert/*.go"} {
 		files, err := filepath.Glob(pattern)
@@ -101,12 +114,12 @@ func TestListeningQuotes(t *testing.T) {
 	}
 	for _, m := range regexp.MustCompile("`([^`\n]+)`").FindAllStringSubmatch(page, -1) {
 		if regexp.MustCompile(`^[A-Za-z]+:?( [A-Za-z:]+){2,}$`).MatchString(m[1]) && !strings.Contains(code.String(), m[1]) {
-			t.Errorf("docs/listening.md quotes %q, which is not in the code", m[1])
+			t.Errorf("a page quotes %q, which is not in the code", m[1])
 		}
 	}
 	for _, m := range regexp.MustCompile("`(--[a-z-]+)").FindAllStringSubmatch(page, -1) {
 		if !hasFlag(t, m[1]) {
-			t.Errorf("docs/listening.md names the flag %s, which does not exist", m[1])
+			t.Errorf("a page names the flag %s, which does not exist", m[1])
 		}
 	}
 }

@@ -170,7 +170,7 @@ func (p *publicChecks) checkUpgrade(ctx context.Context) []Finding {
 	began := time.Now()
 	response, err := p.open(ctx, "")
 	if err != nil {
-		return []Finding{fail("let the proxy pass on the upgrade; docs/listening.md has configurations", "the handshake fails: %v", err)}
+		return []Finding{fail("let the proxy pass on the upgrade; docs/proxies.md has configurations", "the handshake fails: %v", err)}
 	}
 	defer response.Body.Close()
 	p.answer = response.Header
