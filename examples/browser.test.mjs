@@ -1,8 +1,7 @@
-// Runs the examples for browsers, and the pages in README.md and docs/browser.md, with the real server
+// Runs the small examples for browsers, and the pages in README.md and docs/browser.md, with the real server
 // in Chromium.
 
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
 import { createHmac, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -10,41 +9,9 @@ import http from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { skip, startChromium } from '../sdk/ts/test/support/chromium.mjs'
 import { freePort } from '../sdk/ts/test/support/port.mjs'
-
-const root = fileURLToPath(new URL('..', import.meta.url))
-
-/** Runs a program until the test ends, waits until the URLs answer, and returns what ends it. */
-async function run(t, urls, command, args, env = {}) {
-  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  const exited = once(child, 'exit')
-  child.stdout.on('data', (text) => (output += text))
-  child.stderr.on('data', (text) => (output += text))
-  const stop = async (signal = 'SIGINT') => {
-    child.kill(signal)
-    await exited
-  }
-  t.after(() => stop())
-  for (const url of urls) {
-    while (!(await fetch(url).catch(() => ({}))).ok) {
-      if (child.exitCode !== null) assert.fail(output)
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
-  }
-  return stop
-}
-
-/** Starts an example as a user does, apart from the ports, and returns the URL of its page. */
-async function start(t, name) {
-  const [port, ignis] = [await freePort(), `127.0.0.1:${await freePort()}`]
-  const url = `http://localhost:${port}/`
-  const script = fileURLToPath(new URL('start.mjs', import.meta.url))
-  await run(t, [url, `http://${ignis}/readyz`], process.execPath, [script, name], { PORT: String(port), SERVER: ignis })
-  return { url, ignis }
-}
+import { enter, program, root, run, start, text } from './test/support.mjs'
 
 /** Serves a page until the test ends, and returns its URL. */
 async function serve(t, page) {
@@ -57,33 +24,11 @@ async function serve(t, page) {
   return `http://localhost:${server.address().port}/`
 }
 
-/** The program, which is built if the environment does not name it. */
-function program() {
-  if (process.env.TEST_PROGRAM) return process.env.TEST_PROGRAM
-  execFileSync('go', ['build', '-o', 'bin/ignis', './cmd/ignis'], { cwd: root })
-  return join(root, 'bin/ignis')
-}
-
 /** The last code block of a language in a document. */
 const block = (file, language) => [...readFileSync(join(root, file), 'utf8').matchAll(new RegExp('```' + language + '\\n(.*?)```', 'gs'))].at(-1)[1]
 
-const text = (tab, expected) => tab.until((expected) => document.body.innerText.includes(expected), expected)
-
-/** Types into a field, as far as pages and React can tell, and submits its form. */
-const enter = (tab, label, value) =>
-  tab.evaluate(
-    (label, value) => {
-      const field = [...document.querySelectorAll('input')].find(({ ariaLabel }) => ariaLabel === label)
-      Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(field, value)
-      field.dispatchEvent(new Event('input', { bubbles: true }))
-      setTimeout(() => field.form.requestSubmit()) // after React has rendered
-    },
-    label,
-    value,
-  )
-
 test('page', { skip }, async (t) => {
-  const { url } = await start(t, 'page')
+  const { url } = await start(t, 'page', { server: true })
   const open = await startChromium(t)
   const [ann, ben] = [await open(url), await open(url)]
   for (const tab of [ann, ben]) await text(tab, 'connected')
@@ -93,7 +38,7 @@ test('page', { skip }, async (t) => {
 })
 
 test('react', { skip }, async (t) => {
-  const { url } = await start(t, 'react')
+  const { url } = await start(t, 'react', { server: true })
   const open = await startChromium(t)
   const [ann, ben] = [await open(url + '?name=ann'), await open(url + '?name=ben')]
   for (const tab of [ann, ben]) await text(tab, 'lobby joined')
@@ -103,23 +48,6 @@ test('react', { skip }, async (t) => {
   assert.equal(await ben.evaluate(() => document.body.innerText.split('ann hello').length), 2, 'once, in spite of double effects')
   await ben.evaluate(() => [...document.querySelectorAll('button')].find(({ innerText }) => innerText === 'kitchen').click())
   await text(ben, 'kitchen joined')
-})
-
-test('node-backend', { skip }, async (t) => {
-  const { url, ignis } = await start(t, 'node-backend')
-  const open = await startChromium(t)
-  const ann = await open(url)
-  await enter(ann, 'Your name', 'ann')
-  await text(ann, 'connected')
-  const other = await open(url) // the same user in another tab
-  await enter(other, 'Your name', 'ann')
-  for (const tab of [ann, other]) await tab.until(() => client.userId === 'ann')
-  await enter(ann, 'What to order', 'tea')
-  for (const tab of [ann, other]) await text(tab, 'your order: tea, accepted')
-  await text(other, 'someone ordered tea')
-  // A visitor who is not logged in gets no token, and the HTTP API requires a key.
-  assert.equal((await fetch(url + 'token', { method: 'POST' })).status, 401)
-  assert.equal((await fetch(`http://${ignis}/api/v1/publish`, { method: 'POST' })).status, 401)
 })
 
 test('the page in README.md', { skip }, async (t) => {

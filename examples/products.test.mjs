@@ -1,0 +1,122 @@
+// Runs the examples that look like products, with two users each in Chromium.
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { skip, startChromium } from '../sdk/ts/test/support/chromium.mjs'
+import { looks } from './test/looks.mjs'
+import { click, enter, fill, start, text } from './test/support.mjs'
+
+/** Moves the mouse over a page. */
+const mouse = (tab, type, x, y) => tab.call('Input.dispatchMouseEvent', { type, x, y, button: type === 'mouseMoved' ? 'none' : 'left', clickCount: 1 })
+
+test('cursors', { skip }, async (t) => {
+  const { url, stop } = await start(t, 'cursors')
+  const open = await startChromium(t)
+  const ann = await open(url, { apart: true })
+  await text(ann, 'Who are you?')
+  await looks(ann, 'cursors-welcome')
+  await enter(ann, 'Your name', 'Ann')
+  await text(ann, 'connected')
+  const ben = await open(url + '?name=Ben', { apart: true })
+  await text(ben, 'Ann')
+  await text(ann, 'Ben (you)'.slice(0, 3))
+
+  // The cursor of the one is where it is on the screen of the other.
+  await mouse(ben, 'mouseMoved', 640, 420)
+  const expected = await ben.evaluate(() => Math.round(640 - board.getBoundingClientRect().left))
+  await ann.until((x) => document.querySelector('.cursor')?.style.translate.startsWith(`${x}px `), expected)
+  assert.equal(await ann.evaluate(() => document.querySelector('.cursor').innerText), 'Ben')
+
+  // Notes appear, change, move and vanish on the other screen.
+  await click(ann, 'New note')
+  await ann.until(() => document.activeElement.matches('textarea'))
+  await ann.evaluate(() => document.execCommand('insertText', false, 'Cake at four'))
+  const has = (words) => [...document.querySelectorAll('textarea')].some(({ value }) => value === words)
+  await ben.until(has, 'Cake at four')
+  const left = () => [...document.querySelectorAll('.note')].find((note) => note.querySelector('textarea').value === 'Cake at four')?.offsetLeft
+  const before = await ben.evaluate(left)
+  await ann.evaluate(() => {
+    const move = document.activeElement.closest('.note').querySelector('.move')
+    move.focus()
+    move.dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight', bubbles: true }))
+  })
+  await ben.until(`(${left})() === ${before + 24}`)
+  await looks(ann, 'cursors')
+  await ann.evaluate(() => document.activeElement.closest('.note').querySelector('.remove').click())
+  await ben.until(`(${left})() === undefined`)
+
+  // Who leaves is gone, and so is the cursor.
+  await ben.goto('about:blank')
+  await ann.until(() => !document.querySelector('.cursor') && people.size === 1)
+  const [code] = await stop()
+  assert.equal(code, 0)
+  await text(ann, 'reconnecting')
+})
+
+test('node-backend', { skip }, async (t) => {
+  const { url, ignis, stop } = await start(t, 'node-backend', { server: true })
+  const open = await startChromium(t)
+  const logIn = async (tab, name, password = 'open sesame') => {
+    await text(tab, 'Log in')
+    await fill(tab, 'Name', name)
+    await enter(tab, 'Password', password)
+  }
+  const ann = await open(url, { apart: true })
+  await logIn(ann, 'ann', 'guessed')
+  await text(ann, 'The name or the password is wrong.')
+  await looks(ann, 'node-backend-login')
+  await logIn(ann, 'ann')
+  await text(ann, '# launch')
+
+  // Ben makes an account, which does not show him the private channel.
+  const ben = await open(url, { apart: true })
+  await fill(ben, 'Name', 'ben')
+  await fill(ben, 'Password', 'mellon, friend')
+  await click(ben, 'Create an account')
+  await text(ben, 'This name is taken.')
+  await fill(ben, 'Name', 'ben.b')
+  await click(ben, 'Create an account')
+  for (const tab of [ann, ben]) await tab.until(() => client.state === 'connected' && shown.room.state === 'joined')
+  assert.equal(await ben.evaluate(() => channels.has('launch')), false)
+  assert.equal(await ben.evaluate(() => client.room('channel:launch').joined.catch(({ code }) => code)), 'forbidden')
+
+  // Messages, who is typing, and unread messages.
+  await fill(ann, 'Message', 'Shall we ship it today?')
+  await text(ben, 'ann is typing')
+  await enter(ann, 'Message', 'Shall we ship it today?')
+  await text(ben, 'Shall we ship it today?')
+  await ben.until(() => $('typing').textContent === '')
+  await enter(ben, 'Message', 'After lunch. The tests are green, and the notes for the release are written.')
+  await text(ann, 'After lunch.')
+  assert.equal(await ann.evaluate(() => document.querySelectorAll('#messages article').length), 2, 'each message once')
+  await click(ann, '# random')
+  await enter(ben, 'Message', 'And there is cake.')
+  await ann.until(() => document.querySelector('.unread')?.innerText === '1')
+  await looks(ben, 'node-backend')
+
+  // What was written while a page was offline is there when it is back. A message that cannot be sent
+  // is not lost.
+  await ben.call('Network.enable')
+  const offline = (offline) => ben.call('Network.emulateNetworkConditions', { offline, latency: 0, downloadThroughput: -1, uploadThroughput: -1 })
+  await ben.evaluate(() => client.close())
+  await offline(true)
+  await enter(ben, 'Message', 'is anyone there?')
+  await text(ben, 'The message was not sent.')
+  assert.equal(await ben.evaluate(() => $('text').value), 'is anyone there?')
+  await click(ann, '# general')
+  await enter(ann, 'Message', 'I am at the door.')
+  await offline(false)
+  await ben.evaluate(() => client.connect())
+  await text(ben, 'I am at the door.')
+
+  // A logout ends all tabs of the session, and neither the backend nor the server lets a stranger in.
+  await click(ann, 'Log out')
+  await text(ann, 'Create an account')
+  for (const [method, path] of [['GET', 'me'], ['POST', 'token'], ['POST', 'messages']]) assert.equal((await fetch(url + path, { method })).status, 401)
+  assert.equal((await fetch(`http://${ignis}/api/v1/publish`, { method: 'POST' })).status, 401)
+  for (let i = 0; i < 5; i++) await fetch(url + 'login', { method: 'POST', body: JSON.stringify({ name: 'ann', password: 'guess' }) })
+  const { status } = await fetch(url + 'login', { method: 'POST', body: JSON.stringify({ name: 'ann', password: 'open sesame' }) })
+  assert.equal(status, 429)
+  const [code] = await stop()
+  assert.equal(code, 0)
+})
