@@ -4,7 +4,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { skip, startChromium } from '../sdk/ts/test/support/chromium.mjs'
 import { looks } from './test/looks.mjs'
-import { click, enter, fill, start, text } from './test/support.mjs'
+import { click, enter, fill, has, start, text } from './test/support.mjs'
+
+/** Why a test that needs Redis is skipped, or false. With TEST_REQUIRE_REDIS=1 it fails instead. */
+const noRedis = has('redis-server') || process.env.TEST_REQUIRE_REDIS === '1' ? false : 'redis-server is missing'
 
 /** Moves the mouse over a page. */
 const mouse = (tab, type, x, y) => tab.call('Input.dispatchMouseEvent', { type, x, y, button: type === 'mouseMoved' ? 'none' : 'left', clickCount: 1 })
@@ -31,8 +34,8 @@ test('cursors', { skip }, async (t) => {
   await click(ann, 'New note')
   await ann.until(() => document.activeElement.matches('textarea'))
   await ann.evaluate(() => document.execCommand('insertText', false, 'Cake at four'))
-  const has = (words) => [...document.querySelectorAll('textarea')].some(({ value }) => value === words)
-  await ben.until(has, 'Cake at four')
+  const shows = (words) => [...document.querySelectorAll('textarea')].some(({ value }) => value === words)
+  await ben.until(shows, 'Cake at four')
   const left = () => [...document.querySelectorAll('.note')].find((note) => note.querySelector('textarea').value === 'Cake at four')?.offsetLeft
   const before = await ben.evaluate(left)
   await ann.evaluate(() => {
@@ -119,4 +122,42 @@ test('node-backend', { skip }, async (t) => {
   assert.equal(status, 429)
   const [code] = await stop()
   assert.equal(code, 0)
+})
+
+test('notify', { skip: skip || noRedis }, async (t) => {
+  const { url, stop } = await start(t, 'notify', { flags: ['--step', '150ms', '--retry', '1s'] })
+  const open = await startChromium(t)
+  const ann = await open(url, { apart: true })
+  const ben = await open(url + '?user=ben', { apart: true })
+  for (const tab of [ann, ben]) await text(tab, 'connected')
+
+  // Ann asks for reports, of which one needs another attempt, and Ben for another.
+  const order = async (tab, report) => {
+    await tab.evaluate((report) => ($('report').value = report), report)
+    await click(tab, 'Create')
+    await text(tab, report)
+  }
+  await order(ann, 'Sales by region')
+  await order(ann, 'Customers, from a slow archive')
+  await ann.until(() => document.querySelector('progress')?.value > 0)
+  await text(ann, 'Sales by region is ready')
+  await text(ann, 'trying again')
+  await order(ben, 'Audit log of 2019')
+  await text(ann, 'Customers, from a slow archive is ready')
+  await ann.until(() => $('unread').innerText === '2' && $('bell').ariaLabel === 'Notifications, 2 unread')
+  await order(ann, 'Audit log of 2019')
+  await ann.until(() => document.querySelector('.jobs .running progress')?.value > 0)
+  await ann.until(() => document.querySelector('.toast'))
+  await looks(ann, 'notify')
+  assert.ok(await ben.evaluate(() => notices.size === 0 && jobs.size === 1), 'Ben sees only his own')
+
+  // Another tab of Ann shows the same, and a look at the bell silences both.
+  const other = await ann.open(url)
+  await other.until(() => $('unread').innerText === '2')
+  await other.evaluate(() => $('bell').click())
+  await text(other, 'Customers, from a slow archive is ready')
+  for (const tab of [ann, other]) await tab.until(() => $('unread').hidden)
+  await looks(other, 'notify-bell')
+  const [code, , output] = await stop()
+  assert.equal(code, 0, output)
 })

@@ -1,4 +1,4 @@
-// Runs an example: node start.mjs NAME. It builds and installs what the example needs, starts its
+// Runs an example: node start.mjs NAME [FLAGS OF A PROGRAM IN GO]. It builds and installs what the example needs, starts its
 // programs, and ends all of them on Ctrl-C. Without a name it lists the examples. The environment
 // variables PORT (3000) and SERVER (127.0.0.1:8080) set where the page and an Ignis server listen.
 
@@ -7,13 +7,14 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { createServer as createListener } from 'node:net'
+import { connect, createServer as createListener } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { PORT: port = '3000', SERVER: address = '127.0.0.1:8080', TEST_PROGRAM } = process.env
+const [name, ...flags] = process.argv.slice(2)
 const children = []
 
 const examples = {
@@ -35,20 +36,20 @@ const examples = {
   },
   dashboard: {
     about: 'live prices, and orders with answers',
-    start: () => void run(build('dashboard'), ['--listen', `127.0.0.1:${port}`]),
+    start: () => void run(build('dashboard'), ['--listen', `127.0.0.1:${port}`, ...flags]),
   },
   notify: {
     about: 'notifications from the workers of a job queue in Redis',
     async start() {
       const program = build('notify')
       const url = await redis()
-      run(program, ['--redis', url, '--listen', `127.0.0.1:${port}`])
-      for (let i = 0; i < 2; i++) run(program, ['--redis', url, '--worker'])
+      run(program, ['--redis', url, '--listen', `127.0.0.1:${port}`, ...flags])
+      for (let i = 0; i < 2; i++) run(program, ['--redis', url, '--worker', ...flags])
     },
   },
   cursors: {
     about: 'a board with notes on which people see the cursors of each other',
-    start: () => void run(build('cursors'), ['--listen', `127.0.0.1:${port}`]),
+    start: () => void run(build('cursors'), ['--listen', `127.0.0.1:${port}`, ...flags]),
   },
   rolling: {
     about: 'a rolling upgrade of three servers behind HAProxy that no client notices',
@@ -56,7 +57,7 @@ const examples = {
     async start() {
       need('redis-server', 'install it, for example with: apt install redis-server')
       need('haproxy', 'install it, for example with: apt install haproxy')
-      run(build('rolling'), ['--ignis', ignis(), ...process.argv.slice(3)])
+      run(build('rolling'), ['--ignis', ignis(), ...flags])
     },
   },
   page: {
@@ -80,7 +81,7 @@ const examples = {
   },
   chat: {
     about: 'small: a chat server in Go with private rooms',
-    start: () => void run(build('chat'), ['--listen', `127.0.0.1:${port}`]),
+    start: () => void run(build('chat'), ['--listen', `127.0.0.1:${port}`, ...flags]),
   },
   worker: {
     about: 'small: events on schedules, once among all workers',
@@ -96,8 +97,8 @@ const examples = {
 }
 
 /** Starts a program, which ends together with the others. */
-function run(command, args, folder = '.', env = {}) {
-  const child = spawn(command, args, { cwd: join(root, folder), stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } })
+function run(command, args, folder = '.', env = {}, output = 'inherit') {
+  const child = spawn(command, args, { cwd: join(root, folder), stdio: ['ignore', output, 'inherit'], env: { ...process.env, ...env } })
   child.ended = new Promise((resolve) => child.once('exit', resolve).once('error', resolve))
   child.once('error', (error) => console.error(`${command}: ${error.message}`))
   child.ended.then((code) => stop(Number.isInteger(code) ? code : 1)) // one part is of no use without the others
@@ -153,7 +154,8 @@ async function redis() {
   await once(free, 'listening')
   const { port } = free.address()
   await new Promise((resolve) => free.close(resolve))
-  run('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', temporary(), '--loglevel', 'warning'])
+  run('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', temporary()], '.', {}, 'ignore')
+  while (!(await accepts(port))) await pause()
   return `redis://127.0.0.1:${port}`
 }
 
@@ -189,14 +191,29 @@ function npm(folder, ...args) {
 
 /** Waits until a URL answers. */
 async function answers(url) {
-  while (!(await fetch(url).catch(() => ({}))).ok) await new Promise((resolve) => setTimeout(resolve, 50))
+  while (!(await fetch(url).catch(() => ({}))).ok) await pause()
 }
+
+/** Whether something listens on a port. */
+async function accepts(port) {
+  const connection = connect(port, '127.0.0.1')
+  try {
+    await once(connection, 'connect')
+    return true
+  } catch {
+    return false
+  } finally {
+    connection.destroy()
+  }
+}
+
+const pause = () => new Promise((resolve) => setTimeout(resolve, 50))
 
 process.on('SIGINT', () => stop(0))
 process.on('SIGTERM', () => stop(0))
-const example = examples[process.argv[2]]
+const example = examples[name]
 if (!example) {
-  console.error('usage: node start.mjs NAME\n')
+  console.error('usage: node start.mjs NAME [FLAGS]\n')
   for (const [name, { about }] of Object.entries(examples)) console.error(`  ${name.padEnd(14)}${about}`)
   process.exit(2)
 }

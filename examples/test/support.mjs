@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../../sdk/ts/test/support/port.mjs'
 
@@ -31,11 +32,11 @@ export async function run(t, urls, command, args, env = {}) {
 }
 
 /** Starts an example as a user does, apart from the ports, and returns where it is and what ends it. */
-export async function start(t, name, { server = false } = {}) {
+export async function start(t, name, { server = false, flags = [] } = {}) {
   const [port, ignis] = [await freePort(), `127.0.0.1:${await freePort()}`]
   const url = `http://localhost:${port}/`
   const urls = server ? [url, `http://${ignis}/readyz`] : [url]
-  const stop = await run(t, urls, process.execPath, [join(root, 'examples/start.mjs'), name], { PORT: String(port), SERVER: ignis })
+  const stop = await run(t, urls, process.execPath, [join(root, 'examples/start.mjs'), name, ...flags], { PORT: String(port), SERVER: ignis })
   return { url, ignis, stop }
 }
 
@@ -45,6 +46,9 @@ export function program() {
   execFileSync('go', ['build', '-o', 'bin/ignis', './cmd/ignis'], { cwd: root })
   return join(root, 'bin/ignis')
 }
+
+/** Whether a program is installed. */
+export const has = (name) => [...process.env.PATH.split(delimiter), '/usr/sbin'].some((folder) => existsSync(join(folder, name)))
 
 /** Waits until the page shows a text. */
 export const text = (tab, expected) => tab.until((expected) => document.body.innerText.includes(expected), expected)

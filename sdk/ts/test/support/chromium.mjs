@@ -18,7 +18,7 @@ export const skip = path || process.env.TEST_REQUIRE_BROWSER === '1' ? false : '
 
 /**
  * Starts Chromium, and returns the function that opens a tab. It ends after the test. A tab with
- * `apart` shares no cookies and no storage with the others.
+ * `apart` shares cookies and storage only with those that its method `open` opens.
  */
 export async function startChromium(t) {
   const profile = mkdtempSync(join(tmpdir(), 'ignis-sdk-'))
@@ -33,11 +33,12 @@ export async function startChromium(t) {
     process.off('exit', kill)
     rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
   })
-  return async (url, { apart = false } = {}) => {
-    const { browserContextId } = apart ? await call('Target.createBrowserContext') : {}
+  return async function open(url, { apart = false, browserContextId } = {}) {
+    if (apart) ({ browserContextId } = await call('Target.createBrowserContext'))
     const { targetId } = await call('Target.createTarget', { url: 'about:blank', browserContextId })
     const { sessionId } = await call('Target.attachToTarget', { targetId, flatten: true })
     const tab = createTab((method, params) => call(method, params, sessionId))
+    tab.open = (url) => open(url, { browserContextId })
     await tab.goto(url)
     return tab
   }
