@@ -161,3 +161,32 @@ test('notify', { skip: skip || noRedis }, async (t) => {
   const [code, , output] = await stop()
   assert.equal(code, 0, output)
 })
+
+test('dashboard', { skip }, async (t) => {
+  const { url, stop } = await start(t, 'dashboard')
+  const open = await startChromium(t)
+  const ann = await open(url, { apart: true }) // and visible
+  await looks(ann, 'dashboard-login')
+  const [other, guest] = [await open(url, { apart: true }), await open(url, { apart: true })]
+  for (const [tab, name] of [[ann, 'ann'], [other, 'ann'], [guest, 'guest']]) await enter(tab, 'Name', name)
+
+  // The prices change, and Ann's orders are on all of her pages.
+  for (const tab of [ann, other, guest]) await tab.until(() => document.querySelectorAll('.line[d]').length === 3)
+  await ann.until(() => cards.get('AAPL').history.length > 20)
+  await click(ann, 'Buy')
+  await click(ann, 'Sell')
+  await click(ann, 'Buy')
+  for (const tab of [ann, other]) await tab.until(() => $('orders').rows.length === 3 && cards.get('AAPL').position === 10)
+  await text(other, 'you have 10')
+  await looks(ann, 'dashboard')
+
+  // A guest may look, but not trade, and sees no orders of others.
+  await click(guest, 'Buy')
+  await text(guest, 'Refused: this account may not trade')
+  assert.equal(await guest.evaluate(() => $('orders').rows.length), 0)
+  await click(ann, 'Leave')
+  await text(ann, 'Open your desk')
+  const [code, , output] = await stop()
+  assert.equal(code, 0, output)
+  await text(other, 'reconnecting')
+})

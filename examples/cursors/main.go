@@ -65,7 +65,7 @@ func (b *Board) routes() http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.Handle(wire.DefaultPath, b.server)
-	mux.HandleFunc("GET /ignis.js", ignisjs.Serve)
+	mux.HandleFunc("/ignis.js", ignisjs.Serve)
 	mux.Handle("/", http.FileServerFS(page))
 	return mux
 }
