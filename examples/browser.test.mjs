@@ -11,7 +11,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { skip, startChromium } from '../sdk/ts/test/support/chromium.mjs'
 import { freePort } from '../sdk/ts/test/support/port.mjs'
-import { enter, program, root, run, start, text } from './test/support.mjs'
+import { looks } from './test/looks.mjs'
+import { enter, fill, program, root, run, start, text } from './test/support.mjs'
 
 /** Serves a page until the test ends, and returns its URL. */
 async function serve(t, page) {
@@ -35,6 +36,24 @@ test('page', { skip }, async (t) => {
   await ben.until(() => lobby.state === 'joined')
   await enter(ann, 'Message', 'hello')
   await text(ben, 'ann: hello')
+  await looks(ben, 'page')
+})
+
+test('chat', { skip }, async (t) => {
+  const { url } = await start(t, 'chat')
+  const open = await startChromium(t)
+  const [ann, eve] = [await open(url), await open(url)]
+  await looks(ann, 'chat')
+  for (const [tab, name] of [[ann, 'Ann'], [eve, 'Eve']]) {
+    await fill(tab, 'Room', name === 'Ann' ? 'lobby' : 'staff')
+    await enter(tab, 'Your name', name)
+  }
+  await text(eve, 'Refused') // she is not a member of the private room
+  await enter(eve, 'Room', 'lobby')
+  for (const tab of [ann, eve]) await tab.until(() => !document.getElementById('say').hidden)
+  await enter(ann, 'Message', 'hello')
+  await text(eve, 'Ann: hello')
+  await text(ann, 'you: hello')
 })
 
 test('react', { skip }, async (t) => {
@@ -48,6 +67,7 @@ test('react', { skip }, async (t) => {
   assert.equal(await ben.evaluate(() => document.body.innerText.split('ann hello').length), 2, 'once, in spite of double effects')
   await ben.evaluate(() => [...document.querySelectorAll('button')].find(({ innerText }) => innerText === 'kitchen').click())
   await text(ben, 'kitchen joined')
+  await looks(ben, 'react')
 })
 
 test('the page in README.md', { skip }, async (t) => {

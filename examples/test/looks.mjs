@@ -13,6 +13,7 @@ const widths = { narrow: 360, wide: 1200 }
  * violation. If the environment variable EXAMPLES_PICTURES names a folder, it has a picture of each.
  */
 export async function looks(tab, name) {
+  await tab.call('Page.bringToFront') // a hidden page draws nothing
   await tab.evaluate(axe + ';0')
   for (const [size, width] of Object.entries(widths)) {
     for (const scheme of ['light', 'dark']) {
