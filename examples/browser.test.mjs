@@ -2,6 +2,7 @@
 // in Chromium.
 
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { createHmac, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -12,7 +13,7 @@ import { test } from 'node:test'
 import { skip, startChromium } from '../sdk/ts/test/support/chromium.mjs'
 import { freePort } from '../sdk/ts/test/support/port.mjs'
 import { looks } from './test/looks.mjs'
-import { enter, fill, program, root, run, start, text } from './test/support.mjs'
+import { enter, fill, noRedis, program, root, run, start, text } from './test/support.mjs'
 
 /** Serves a page until the test ends, and returns its URL. */
 async function serve(t, page) {
@@ -119,3 +120,19 @@ function sign(secret, user) {
   const signed = `${encode({ alg: 'HS256' })}.${encode({ sub: user, exp: Math.floor(Date.now() / 1000) + 300 })}`
   return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`
 }
+
+test('start.mjs names the examples', () => {
+  const { status, stderr } = spawnSync(process.execPath, [join(root, 'examples/start.mjs')], { encoding: 'utf8' })
+  assert.equal(status, 2)
+  const readme = readFileSync(join(root, 'examples/README.md'), 'utf8')
+  const names = [...stderr.matchAll(/^ {2}([\w-]+) /gm)].map(([, name]) => name)
+  assert.equal(names.length, 9)
+  for (const name of names) assert.ok(readme.includes(`node start.mjs ${name}`), `examples/README.md says how to start ${name}`)
+})
+
+test('worker', { skip: noRedis }, async (t) => {
+  const { stop } = await start(t, 'worker', { page: false })
+  await stop.shown(/"event":"clock"/)
+  const { code, output } = await stop()
+  assert.equal(code, 0, output)
+})

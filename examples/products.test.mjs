@@ -4,10 +4,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { skip, startChromium } from '../sdk/ts/test/support/chromium.mjs'
 import { looks } from './test/looks.mjs'
-import { click, enter, fill, has, start, text } from './test/support.mjs'
-
-/** Why a test that needs Redis is skipped, or false. With TEST_REQUIRE_REDIS=1 it fails instead. */
-const noRedis = has('redis-server') || process.env.TEST_REQUIRE_REDIS === '1' ? false : 'redis-server is missing'
+import { click, enter, fill, noRedis, start, text } from './test/support.mjs'
 
 /** Moves the mouse over a page. */
 const mouse = (tab, type, x, y) => tab.call('Input.dispatchMouseEvent', { type, x, y, button: type === 'mouseMoved' ? 'none' : 'left', clickCount: 1 })
@@ -51,8 +48,8 @@ test('cursors', { skip }, async (t) => {
   // Who leaves is gone, and so is the cursor.
   await ben.goto('about:blank')
   await ann.until(() => !document.querySelector('.cursor') && people.size === 1)
-  const [code] = await stop()
-  assert.equal(code, 0)
+  const { code, output } = await stop()
+  assert.equal(code, 0, output)
   await text(ann, 'reconnecting')
 })
 
@@ -120,8 +117,8 @@ test('node-backend', { skip }, async (t) => {
   for (let i = 0; i < 5; i++) await fetch(url + 'login', { method: 'POST', body: JSON.stringify({ name: 'ann', password: 'guess' }) })
   const { status } = await fetch(url + 'login', { method: 'POST', body: JSON.stringify({ name: 'ann', password: 'open sesame' }) })
   assert.equal(status, 429)
-  const [code] = await stop()
-  assert.equal(code, 0)
+  const { code, output } = await stop()
+  assert.equal(code, 0, output)
 })
 
 test('notify', { skip: skip || noRedis }, async (t) => {
@@ -158,7 +155,7 @@ test('notify', { skip: skip || noRedis }, async (t) => {
   await text(other, 'Customers, from a slow archive is ready')
   for (const tab of [ann, other]) await tab.until(() => $('unread').hidden)
   await looks(other, 'notify-bell')
-  const [code, , output] = await stop()
+  const { code, output } = await stop()
   assert.equal(code, 0, output)
 })
 
@@ -186,7 +183,7 @@ test('dashboard', { skip }, async (t) => {
   assert.equal(await guest.evaluate(() => $('orders').rows.length), 0)
   await click(ann, 'Leave')
   await text(ann, 'Open your desk')
-  const [code, , output] = await stop()
+  const { code, output } = await stop()
   assert.equal(code, 0, output)
   await text(other, 'reconnecting')
 })

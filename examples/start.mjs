@@ -99,9 +99,11 @@ const examples = {
 /** Starts a program, which ends together with the others. */
 function run(command, args, folder = '.', env = {}, output = 'inherit') {
   const child = spawn(command, args, { cwd: join(root, folder), stdio: ['ignore', output, 'inherit'], env: { ...process.env, ...env } })
-  child.ended = new Promise((resolve) => child.once('exit', resolve).once('error', resolve))
-  child.once('error', (error) => console.error(`${command}: ${error.message}`))
-  child.ended.then((code) => stop(Number.isInteger(code) ? code : 1)) // one part is of no use without the others
+  child.ended = new Promise((resolve) => {
+    child.once('exit', (code, signal) => resolve(signal === 'SIGINT' ? 0 : (code ?? 1))) // a terminal sends Ctrl-C to all
+    child.once('error', (error) => resolve(console.error(`${command}: ${error.message}`) ?? 1))
+  })
+  child.ended.then(stop) // one part is of no use without the others
   children.push(child)
   return child
 }
@@ -112,7 +114,7 @@ async function stop(code) {
   process.exitCode = code
   for (const child of children.reverse()) {
     const killing = setTimeout(() => child.kill('SIGKILL'), 10_000)
-    if (child.exitCode === null) child.kill('SIGINT')
+    child.kill('SIGINT')
     await child.ended
     clearTimeout(killing)
   }
@@ -126,10 +128,9 @@ function fail(text) {
 }
 
 /** The file of the program ignis, which is built unless TEST_PROGRAM names it. */
+let program = TEST_PROGRAM
 function ignis() {
-  if (TEST_PROGRAM) return TEST_PROGRAM
-  const program = join(root, 'bin/ignis')
-  go(root, '-o', program, './cmd/ignis')
+  if (!program) go(root, '-o', (program = join(root, 'bin/ignis')), './cmd/ignis')
   return program
 }
 

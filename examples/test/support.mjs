@@ -10,16 +10,27 @@ import { freePort } from '../../sdk/ts/test/support/port.mjs'
 
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 
-/** Runs a program until the test ends, waits until the URLs answer, and returns what ends it. */
+/**
+ * Runs a program until the test ends, waits until the URLs answer, and returns what ends it. Its
+ * property shown waits until the program has printed something.
+ */
 export async function run(t, urls, command, args, env = {}) {
-  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   let output = ''
   const exited = once(child, 'exit')
   child.stdout.on('data', (text) => (output += text))
   child.stderr.on('data', (text) => (output += text))
   const stop = async (signal = 'SIGINT') => {
-    child.kill(signal)
-    return [...(await exited), output]
+    if (alive(child.pid)) process.kill(-child.pid, signal) // to the group, as terminals do
+    const [code] = await exited
+    assert.equal(alive(child.pid), false, 'it left a process behind')
+    return { code, output }
+  }
+  stop.shown = async (pattern) => {
+    while (!pattern.test(output)) {
+      if (child.exitCode !== null) assert.fail(output)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
   }
   t.after(() => stop())
   for (const url of urls) {
@@ -31,11 +42,21 @@ export async function run(t, urls, command, args, env = {}) {
   return stop
 }
 
+/** Whether a group has a process. */
+function alive(group) {
+  try {
+    return process.kill(-group, 0)
+  } catch {
+    return false
+  }
+}
+
 /** Starts an example as a user does, apart from the ports, and returns where it is and what ends it. */
-export async function start(t, name, { server = false, flags = [] } = {}) {
+export async function start(t, name, { page = true, server = false, flags = [] } = {}) {
   const [port, ignis] = [await freePort(), `127.0.0.1:${await freePort()}`]
   const url = `http://localhost:${port}/`
-  const urls = server ? [url, `http://${ignis}/readyz`] : [url]
+  const urls = page ? [url] : []
+  if (server) urls.push(`http://${ignis}/readyz`)
   const stop = await run(t, urls, process.execPath, [join(root, 'examples/start.mjs'), name, ...flags], { PORT: String(port), SERVER: ignis })
   return { url, ignis, stop }
 }
@@ -47,21 +68,24 @@ export function program() {
   return join(root, 'bin/ignis')
 }
 
-/** Whether a program is installed. */
-export const has = (name) => [...process.env.PATH.split(delimiter), '/usr/sbin'].some((folder) => existsSync(join(folder, name)))
+/** Why a test that needs Redis is skipped, or false. With TEST_REQUIRE_REDIS=1 it fails instead. */
+const installed = process.env.PATH.split(delimiter).some((folder) => existsSync(join(folder, 'redis-server')))
+export const noRedis = installed || process.env.TEST_REQUIRE_REDIS === '1' ? false : 'redis-server is missing'
 
 /** Waits until the page shows a text. */
 export const text = (tab, expected) => tab.until((expected) => document.body.innerText.includes(expected), expected)
 
 /** Types into the field with a label, as far as pages and React can tell. */
 export const fill = (tab, label, value) =>
-  tab.evaluate(
+  tab.until(
     (label, value) => {
       const field = [...document.querySelectorAll('input, textarea')].find((field) => field.checkVisibility() && (field.ariaLabel ?? field.labels[0]?.textContent) === label)
+      if (!field) return false
       const prototype = field instanceof HTMLInputElement ? HTMLInputElement.prototype : HTMLTextAreaElement.prototype
       Object.getOwnPropertyDescriptor(prototype, 'value').set.call(field, value)
       field.dispatchEvent(new Event('input', { bubbles: true }))
       field.focus()
+      return true
     },
     label,
     value,
@@ -75,4 +99,8 @@ export async function enter(tab, label, value) {
 
 /** Clicks the button whose name begins with a text. */
 export const click = (tab, name) =>
-  tab.evaluate((name) => [...document.querySelectorAll('button')].find((button) => button.checkVisibility() && (button.ariaLabel ?? button.innerText).trim().startsWith(name)).click(), name)
+  tab.until((name) => {
+    const button = [...document.querySelectorAll('button')].find((button) => button.checkVisibility() && (button.ariaLabel ?? button.innerText).trim().startsWith(name))
+    button?.click()
+    return button !== undefined
+  }, name)
