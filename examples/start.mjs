@@ -2,7 +2,7 @@
 // programs, and ends all of them on Ctrl-C. Without a name it lists the examples. The environment
 // variables PORT (3000) and SERVER (127.0.0.1:8080) set where the page and an Ignis server listen.
 
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -144,7 +144,7 @@ function build(name) {
 function go(cwd, ...args) {
   need('go', 'install Go from https://go.dev/dl')
   console.log(`building ${args.at(-1)}`)
-  execFileSync('go', ['build', ...args], { cwd, stdio: 'inherit' })
+  execute('go', ['build', ...args], cwd)
 }
 
 /** The URL of a Redis: the one in the environment variable REDIS, or one that ends with the example. */
@@ -187,7 +187,13 @@ function client() {
 
 function npm(folder, ...args) {
   need('npm', 'install Node.js from https://nodejs.org')
-  execFileSync('npm', args, { cwd: join(root, folder), stdio: 'inherit' })
+  console.log(`npm ${args[0]} in ${folder}`)
+  execute('npm', args, join(root, folder))
+}
+
+/** Runs a program to its end. If it fails, it has said why. */
+function execute(command, args, cwd) {
+  if (spawnSync(command, args, { cwd, stdio: 'inherit' }).status !== 0) process.exit(1)
 }
 
 /** Waits until a URL answers. */
