@@ -136,3 +136,11 @@ test('worker', { skip: noRedis }, async (t) => {
   const { code, output } = await stop()
   assert.equal(code, 0, output)
 })
+
+test('an example whose port is in use ends', async (t) => {
+  const page = await serve(t, '')
+  const stop = await run(t, [], process.execPath, [join(root, 'examples/start.mjs'), 'page'], { PORT: new URL(page).port, SERVER: `127.0.0.1:${await freePort()}` })
+  const { code, output } = await stop.ended()
+  assert.equal(code, 1, output)
+  assert.match(output, /EADDRINUSE/)
+})

@@ -1,6 +1,7 @@
-// Runs an example: node start.mjs NAME [FLAGS OF A PROGRAM IN GO]. It builds and installs what the example needs, starts its
-// programs, and ends all of them on Ctrl-C. Without a name it lists the examples. The environment
-// variables PORT (3000) and SERVER (127.0.0.1:8080) set where the page and an Ignis server listen.
+// Runs an example: node start.mjs NAME. It builds and installs what the example needs, starts its
+// programs, and ends all of them on Ctrl-C. Without a name it lists the examples. Flags after the name
+// are passed to the program, if it is one in Go. The environment variables PORT (3000) and SERVER
+// (127.0.0.1:8080) set where the page and an Ignis server listen.
 
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
@@ -28,9 +29,9 @@ const examples = {
       const secret = randomBytes(32).toString('base64url')
       const [key, , ...keys] = execFileSync(ignis(), ['api-key', 'backend'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).split('\n')
       const own = readFileSync(join(root, 'examples/node-backend/ignis.yaml'), 'utf8').replaceAll('localhost:3000', `localhost:${port}`)
-      writeFileSync(join(folder, 'jwt'), secret)
-      writeFileSync(join(folder, 'ignis.yaml'), own + keys.join('\n'))
-      run(ignis(), ['serve', '--config', join(folder, 'ignis.yaml'), '--listen', address, '--jwt-secret-file', join(folder, 'jwt')])
+      writeFileSync(join(folder, 'jwt'), secret, { mode: 0o600 })
+      writeFileSync(join(folder, 'ignis.yaml'), own + keys.join('\n'), { mode: 0o600 })
+      run(ignis(), ['serve', '--config', join(folder, 'ignis.yaml'), '--log-level', 'warn', '--listen', address, '--jwt-secret-file', join(folder, 'jwt')])
       run(process.execPath, ['server.mjs'], 'examples/node-backend', { PORT: port, SERVER: `http://${address}`, JWT_SECRET: secret, API_KEY: key })
     },
   },
@@ -218,6 +219,11 @@ const pause = () => new Promise((resolve) => setTimeout(resolve, 50))
 
 process.on('SIGINT', () => stop(0))
 process.on('SIGTERM', () => stop(0))
+process.on('uncaughtException', (error) => {
+  console.error(error.message)
+  stop(1)
+})
+process.on('exit', () => children.forEach((child) => child.kill('SIGKILL'))) // of those that have not ended
 const example = examples[name]
 if (!example) {
   console.error('usage: node start.mjs NAME [FLAGS]\n')

@@ -12,7 +12,7 @@ export const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /**
  * Runs a program until the test ends, waits until the URLs answer, and returns what ends it. Its
- * property shown waits until the program has printed something.
+ * property shown waits until the program has printed something, and ended until it has ended.
  */
 export async function run(t, urls, command, args, env = {}) {
   const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'], detached: true })
@@ -20,12 +20,16 @@ export async function run(t, urls, command, args, env = {}) {
   const exited = once(child, 'exit')
   child.stdout.on('data', (text) => (output += text))
   child.stderr.on('data', (text) => (output += text))
-  const stop = async (signal = 'SIGINT') => {
-    if (alive(child.pid)) process.kill(-child.pid, signal) // to the group, as terminals do
+  const ended = async () => {
     const [code] = await exited
     assert.equal(alive(child.pid), false, 'it left a process behind')
     return { code, output }
   }
+  const stop = (signal = 'SIGINT') => {
+    if (alive(child.pid)) process.kill(-child.pid, signal) // to the group, as terminals do
+    return ended()
+  }
+  stop.ended = ended
   stop.shown = async (pattern) => {
     while (!pattern.test(output)) {
       if (child.exitCode !== null) assert.fail(output)
