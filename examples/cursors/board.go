@@ -14,8 +14,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// The rooms. Only the last position of a cursor matters, so a client that is behind gets no
-// others, and never more than it can read. Notes are in another room, because none may be lost.
+// The rooms. Of a cursor, only the last position matters, so a client that reads slowly skips older
+// ones. Changes of notes must not be skipped, so they have their own room.
 const (
 	notesRoom   = "notes"
 	cursorsRoom = "cursors"
@@ -34,7 +34,7 @@ type Point struct {
 	Y int `json:"y"`
 }
 
-// Person is somebody who is looking at the board. A person with two tabs is there twice.
+// Person is someone who has the board open. A person with two tabs counts twice.
 type Person struct {
 	ID    string `json:"id"` // of the client
 	Name  string `json:"name"`
@@ -94,7 +94,7 @@ func NewBoard() (*Board, error) {
 	return b, err
 }
 
-// authenticate accepts everybody who gives a name. node-backend shows a real login.
+// authenticate accepts anyone who gives a name. The example node-backend has a real login.
 func authenticate(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
 	var who struct{ Name string }
 	if err := c.Decode(&who); err != nil {
@@ -133,7 +133,7 @@ func (b *Board) freeColor() int {
 	return slices.Index(used[:], slices.Min(used[:]))
 }
 
-// left tells the others that a client is gone, also if its connection was lost.
+// left tells the others that a client has left, or that its connection was lost.
 func (b *Board) left(_ context.Context, c *ignis.Client, room string, _ ignis.LeaveCause) {
 	if room != notesRoom {
 		return
@@ -190,7 +190,7 @@ func (b *Board) put(n Note) (any, error) {
 		}
 		n.ID = rand.Text()
 	} else if _, ok := b.notes[n.ID]; !ok {
-		return nil, &ignis.Error{Code: wire.CodeNotFound, Message: "Somebody has removed this note."}
+		return nil, &ignis.Error{Code: wire.CodeNotFound, Message: "Someone has removed this note."}
 	}
 	b.notes[n.ID] = n
 	b.send(notesRoom, "note", n)

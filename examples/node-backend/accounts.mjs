@@ -18,27 +18,27 @@ export class Refused extends Error {
 }
 
 export async function signUp(name, password) {
-  if (!/^[\p{L}\p{N}._-]{2,24}$/u.test(name)) throw new Refused(400, 'A name has 2 to 24 letters, digits, dots, dashes or underscores.')
-  if (password?.length < 8) throw new Refused(400, 'A password has at least 8 characters.')
+  if (typeof name !== 'string' || !/^[\p{L}\p{N}._-]{2,24}$/u.test(name)) throw new Refused(400, 'A name has 2 to 24 letters, digits, dots, dashes or underscores.')
+  if (typeof password !== 'string' || password.length < 8) throw new Refused(400, 'A password has at least 8 characters.')
   if (accounts.has(name)) throw new Refused(409, 'This name is taken.')
   const salt = randomBytes(16)
-  accounts.set(name, { salt, hash: scrypt(password, salt, 32) }) // at once, so that nobody else gets the name meanwhile
+  accounts.set(name, { salt, hash: scrypt(password, salt, 32) }) // before the hash is known, so that the name is taken
   await accounts.get(name).hash
 }
 
 /** Checks a password. After five wrong ones, the name is locked for a minute. */
 export async function logIn(name, password) {
   const failed = failures.get(name)
-  if (failed?.count >= 5 && failed.until > Date.now()) throw new Refused(429, 'Too many attempts. Wait a minute and try again.')
-  const { salt, hash } = accounts.get(name) ?? { salt: 'nobody', hash: randomBytes(32) } // takes as long for a name that does not exist
-  if (!timingSafeEqual(await scrypt(String(password), salt, 32), await hash)) {
-    failures.set(name, { count: (failed?.until > Date.now() ? failed.count : 0) + 1, until: Date.now() + 60_000 })
-    throw new Refused(401, 'The name or the password is wrong.')
-  }
+  const count = failed?.until > Date.now() ? failed.count : 0
+  if (count >= 5) throw new Refused(429, 'Too many attempts. Wait a minute and try again.')
+  if (failures.size > 10_000) failures.clear() // an attacker may try any number of names
+  failures.set(name, { count: count + 1, until: Date.now() + 60_000 }) // before the check, which takes a while
+  const { salt, hash } = accounts.get(name) ?? { salt: 'none', hash: randomBytes(32) } // an unknown name takes as long
+  if (!timingSafeEqual(await scrypt(String(password), salt, 32), await hash)) throw new Refused(401, 'The name or the password is wrong.')
   failures.delete(name)
 }
 
-// The server keeps only hashes of the cookies, so whoever reads its memory cannot use them.
+// Only hashes of the cookies are kept. A copy of them lets no one in.
 const key = (cookie) => createHash('sha256').update(cookie).digest('hex')
 const cookieOf = (request) => /(?:^|; )session=([^;]+)/.exec(request.headers.cookie ?? '')?.[1] ?? ''
 

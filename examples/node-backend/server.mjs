@@ -12,7 +12,7 @@ const secret = new TextEncoder().encode(JWT_SECRET)
 const file = (name) => readFileSync(new URL(name, import.meta.url), 'utf8').replaceAll('{{server}}', SERVER)
 
 const channels = [
-  { name: 'general', about: 'Everything that concerns everybody' },
+  { name: 'general', about: 'News for the whole team' },
   { name: 'random', about: 'Cats, lunch and the weather' },
   { name: 'launch', about: 'Private: the launch in spring', members: ['ann'] },
 ]
@@ -73,13 +73,14 @@ const routes = {
     const message = { id: randomUUID(), channel, from: user, text: text.trim(), at: new Date().toISOString() }
     list.push(message)
     list.splice(0, list.length - 100)
-    await publish({ room: `channel:${channel}` }, 'message', message)
+    // If this fails, the message is stored, and the pages load it when they connect again.
+    await publish({ room: `channel:${channel}` }, 'message', message).catch(console.error)
     return message
   },
 
   async 'POST /logout'(_body, { request, response, user }) {
     response.setHeader('Set-Cookie', end(request))
-    await publish({ user }, 'logout', null) // the other tabs of this session notice, too
+    await publish({ user }, 'logout', null).catch(console.error) // for the other tabs of this session
   },
 }
 

@@ -49,7 +49,6 @@ func NewWeb(q *Queue, i *Inbox, bus ignis.Bus) (*Web, error) {
 			}
 			return ignis.Identity{UserID: user}, nil
 		},
-		SlowPolicy: ignis.SlowLatest,
 	})
 	return w, err
 }
@@ -70,7 +69,7 @@ func (w *Web) routes() http.Handler {
 	return mux
 }
 
-// login begins a session. It believes everybody; node-backend checks a password.
+// login begins a session without a password. The example node-backend checks one.
 func (w *Web) login(rw http.ResponseWriter, r *http.Request) {
 	user := r.FormValue("user")
 	if user != "ann" && user != "ben" {
@@ -143,7 +142,7 @@ func (w *Web) inbox(r *http.Request, user string) (any, error) {
 	return map[string]any{"user": user, "reports": reports, "jobs": jobs, "notices": notices}, err
 }
 
-// read handles POST /inbox/read. The bells in the other tabs of the user become silent, too.
+// read handles POST /inbox/read. It also clears the bells in the user's other tabs.
 func (w *Web) read(r *http.Request, user string) (any, error) {
 	if err := w.Inbox.MarkRead(r.Context(), user); err != nil {
 		return nil, err

@@ -57,12 +57,11 @@ func (w *Worker) report(ctx context.Context, j Job, attempt int) error {
 	return nil
 }
 
-// tell stores how far a job is, and tells the user. Of the messages about a job, a slow client
-// needs only the latest.
+// tell stores how far a job is, and tells the user.
 func (w *Worker) tell(ctx context.Context, j Job, s Status) {
 	s.ID, s.Report = j.ID, j.Report
 	err := w.Inbox.SetStatus(ctx, j.User, s)
-	w.log(errors.Join(err, w.To.Send(ctx, ignis.ToUser(j.User), "job", s, ignis.Key(j.ID))))
+	w.log(errors.Join(err, w.To.Send(ctx, ignis.ToUser(j.User), "job", s)))
 }
 
 // notify stores a notice and sends it. A job may run twice, but its notice has the same ID.

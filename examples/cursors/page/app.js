@@ -48,7 +48,7 @@ function removeCursor(id) {
   cursors.delete(id)
 }
 
-// One's own cursor. It is volatile: if a position cannot be sent now, the next one will do.
+// The user's own cursor. Moves are volatile: one that cannot be sent now is dropped.
 
 const sendMove = throttle((at) => client.send('move', { at }, { volatile: true }))
 const place = ({ clientX, clientY }) => {
@@ -58,7 +58,7 @@ const place = ({ clientX, clientY }) => {
 $('board').onpointermove = (event) => sendMove(place(event))
 $('board').onpointerleave = () => sendMove(null)
 
-/** Calls fn at most every 50 ms, and in the end with the last argument. */
+/** Returns a function that calls fn at most every 50 ms, with the latest argument. */
 function throttle(fn) {
   let timer, next
   return function later(value) {
@@ -74,7 +74,7 @@ const notes = new Map() // by ID
 function showNote(note) {
   let shown = notes.get(note.id)
   if (!shown) notes.set(note.id, (shown = createNote(note.id)))
-  if (shown.busy()) return // it is being changed here, and the last change wins
+  if (shown.busy()) return // the user is changing it, and the last change wins
   Object.assign(shown.note, note)
   shown.draw()
 }
@@ -194,7 +194,7 @@ function askName() {
   $('name').value = name ?? ''
   $('welcome').showModal()
 }
-$('welcome').oncancel = (event) => event.preventDefault() // there is nothing to see without a name
+$('welcome').oncancel = (event) => event.preventDefault() // a name is required
 $('enter').onsubmit = (event) => {
   event.preventDefault()
   name = localStorage.name = $('name').value.trim()
