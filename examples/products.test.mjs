@@ -149,11 +149,12 @@ test('notify', { skip: skip || noRedis }, async (t) => {
   await ann.until(() => document.querySelector('.jobs .running progress')?.value > 0)
   await ann.until(() => document.querySelector('.toast'))
   await looks(ann, 'notify')
-  assert.ok(await ben.evaluate(() => notices.size === 0 && jobs.size === 1), 'Ben sees only his own')
+  const seen = await ben.evaluate(() => [...jobs.values(), ...notices.values()].map(({ report, title }) => report ?? title))
+  assert.ok(seen.length > 0 && seen.every((name) => name.startsWith('Audit log')), `Ben sees only his own: ${seen}`)
 
   // Another tab of Ann shows the same, and opening the notifications clears the bell of both.
   const other = await ann.open(url)
-  await other.until(() => $('unread').innerText === '2')
+  await other.until(() => Number($('unread').innerText) >= 2)
   await other.evaluate(() => $('bell').click())
   await text(other, 'Customers, from a slow archive is ready')
   for (const tab of [ann, other]) await tab.until(() => $('unread').hidden)

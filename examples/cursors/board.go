@@ -70,7 +70,7 @@ func NewBoard() (*Board, error) {
 	b := &Board{notes: make(map[string]Note), people: make(map[string]Person)}
 	for _, n := range []Note{
 		{"1", "Ship the new onboarding on Thursday", 0, Point{80, 90}},
-		{"2", "Who talks to the design team about the empty state?", 1, Point{330, 150}},
+		{"2", "Who talks to the design team about the empty state?", 1, Point{700, 120}},
 		{"3", "Coffee machine: ask for the quiet one", 2, Point{120, 320}},
 	} {
 		b.notes[n.ID] = n
