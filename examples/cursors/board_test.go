@@ -119,7 +119,7 @@ func TestSlowClient(t *testing.T) {
 			c, _ := tb.enter(t, fmt.Sprint("Person ", i))
 			all = append(all, c)
 		}
-		const moves = 200
+		const moves = 100
 		received := make(map[*ignistest.Client]int)
 		for n := range moves {
 			for _, c := range all {
