@@ -1,48 +1,18 @@
-// Runs the examples for browsers, and the page in README.md, with the real server in Chromium.
+// Runs the small examples for browsers, and the pages in README.md and docs/first-chat.md, with the real
+// server in Chromium.
 
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { skip, startChromium } from '../sdk/ts/test/support/chromium.mjs'
 import { freePort } from '../sdk/ts/test/support/port.mjs'
-
-const root = fileURLToPath(new URL('..', import.meta.url))
-
-/** Runs a program until the test ends, waits until the URLs answer, and returns what ends it. */
-async function run(t, urls, command, args, env = {}, cwd = undefined) {
-  const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
-  let output = ''
-  const exited = once(child, 'exit')
-  child.stdout.on('data', (text) => (output += text))
-  child.stderr.on('data', (text) => (output += text))
-  const stop = async (signal = 'SIGINT') => {
-    child.kill(signal)
-    await exited
-  }
-  t.after(() => stop())
-  for (const url of urls) {
-    while (!(await fetch(url).catch(() => ({}))).ok) {
-      if (child.exitCode !== null) assert.fail(output)
-      await new Promise((resolve) => setTimeout(resolve, 50))
-    }
-  }
-  return stop
-}
-
-/** Starts an example as a user does, apart from the ports, and returns the URL of its page. */
-async function start(t, name) {
-  const [port, ignis] = [await freePort(), `127.0.0.1:${await freePort()}`]
-  const url = `http://localhost:${port}/`
-  const script = fileURLToPath(new URL('start.mjs', import.meta.url))
-  await run(t, [url, `http://${ignis}/readyz`], process.execPath, [script, name], { PORT: String(port), SERVER: ignis })
-  return { url, ignis }
-}
+import { looks } from './test/looks.mjs'
+import { enter, fill, noRedis, program, root, run, start, text } from './test/support.mjs'
 
 /** Serves a page until the test ends, and returns its URL. */
 async function serve(t, page) {
@@ -55,43 +25,39 @@ async function serve(t, page) {
   return `http://localhost:${server.address().port}/`
 }
 
-/** The program, which is built if the environment does not name it. */
-function program() {
-  if (process.env.TEST_PROGRAM) return process.env.TEST_PROGRAM
-  execFileSync('go', ['build', '-o', 'bin/ignis', './cmd/ignis'], { cwd: root })
-  return join(root, 'bin/ignis')
-}
-
 /** The last code block of a language in a document. */
 const block = (file, language) => [...readFileSync(join(root, file), 'utf8').matchAll(new RegExp('```' + language + '\\n(.*?)```', 'gs'))].at(-1)[1]
 
-const text = (tab, expected) => tab.until((expected) => document.body.innerText.includes(expected), expected)
-
-/** Types into a field, as far as pages and React can tell, and submits its form. */
-const enter = (tab, label, value) =>
-  tab.evaluate(
-    (label, value) => {
-      const field = [...document.querySelectorAll('input')].find(({ ariaLabel }) => ariaLabel === label)
-      Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, 'value').set.call(field, value)
-      field.dispatchEvent(new Event('input', { bubbles: true }))
-      setTimeout(() => field.form.requestSubmit()) // after React has rendered
-    },
-    label,
-    value,
-  )
-
 test('page', { skip }, async (t) => {
-  const { url } = await start(t, 'page')
+  const { url } = await start(t, 'page', { server: true })
   const open = await startChromium(t)
   const [ann, ben] = [await open(url), await open(url)]
   for (const tab of [ann, ben]) await text(tab, 'connected')
   await ben.until(() => lobby.state === 'joined')
   await enter(ann, 'Message', 'hello')
   await text(ben, 'ann: hello')
+  await looks(ben, 'page')
+})
+
+test('chat', { skip }, async (t) => {
+  const { url } = await start(t, 'chat')
+  const open = await startChromium(t)
+  const [ann, eve] = [await open(url), await open(url)]
+  await looks(ann, 'chat')
+  for (const [tab, name] of [[ann, 'Ann'], [eve, 'Eve']]) {
+    await fill(tab, 'Room', name === 'Ann' ? 'lobby' : 'staff')
+    await enter(tab, 'Your name', name)
+  }
+  await text(eve, 'Refused') // she is not a member of the private room
+  await enter(eve, 'Room', 'lobby')
+  for (const tab of [ann, eve]) await tab.until(() => !document.getElementById('say').hidden)
+  await enter(ann, 'Message', 'hello')
+  await text(eve, 'Ann: hello')
+  await text(ann, 'you: hello')
 })
 
 test('react', { skip }, async (t) => {
-  const { url } = await start(t, 'react')
+  const { url } = await start(t, 'react', { server: true })
   const open = await startChromium(t)
   const [ann, ben] = [await open(url + '?name=ann'), await open(url + '?name=ben')]
   for (const tab of [ann, ben]) await text(tab, 'lobby joined')
@@ -101,23 +67,7 @@ test('react', { skip }, async (t) => {
   assert.equal(await ben.evaluate(() => document.body.innerText.split('ann hello').length), 2, 'once, in spite of double effects')
   await ben.evaluate(() => [...document.querySelectorAll('button')].find(({ innerText }) => innerText === 'kitchen').click())
   await text(ben, 'kitchen joined')
-})
-
-test('node-backend', { skip }, async (t) => {
-  const { url, ignis } = await start(t, 'node-backend')
-  const open = await startChromium(t)
-  const ann = await open(url)
-  await enter(ann, 'Your name', 'ann')
-  await text(ann, 'connected')
-  const other = await open(url) // the same user in another tab
-  await enter(other, 'Your name', 'ann')
-  for (const tab of [ann, other]) await tab.until(() => client.userId === 'ann')
-  await enter(ann, 'What to order', 'tea')
-  for (const tab of [ann, other]) await text(tab, 'your order: tea, accepted')
-  await text(other, 'someone ordered tea')
-  // A visitor who is not logged in gets no token, and the HTTP API requires a key.
-  assert.equal((await fetch(url + 'token', { method: 'POST' })).status, 401)
-  assert.equal((await fetch(`http://${ignis}/api/v1/publish`, { method: 'POST' })).status, 401)
+  await looks(ben, 'react')
 })
 
 test('the page in README.md', { skip }, async (t) => {
@@ -176,4 +126,28 @@ test('the chat with login in docs/first-chat.md', { skip }, async (t) => {
   assert.equal(claims.sub, 'bob')
   for (const body of ['', 'null', '{"name": "__proto__"}', '{"name": "bob", "password": "apple"}']) assert.equal((await post('login', body)).status, 401)
   assert.equal((await post('token', '')).status, 401)
+})
+
+test('start.mjs names the examples', () => {
+  const { status, stderr } = spawnSync(process.execPath, [join(root, 'examples/start.mjs')], { encoding: 'utf8' })
+  assert.equal(status, 2)
+  const readme = readFileSync(join(root, 'examples/README.md'), 'utf8')
+  const names = [...stderr.matchAll(/^ {2}([\w-]+) /gm)].map(([, name]) => name)
+  assert.equal(names.length, 9)
+  for (const name of names) assert.ok(readme.includes(`node start.mjs ${name}`), `examples/README.md says how to start ${name}`)
+})
+
+test('worker', { skip: noRedis }, async (t) => {
+  const { stop } = await start(t, 'worker', { page: false })
+  await stop.shown(/"event":"clock"/)
+  const { code, output } = await stop()
+  assert.equal(code, 0, output)
+})
+
+test('an example whose port is in use ends', async (t) => {
+  const page = await serve(t, '')
+  const stop = await run(t, [], process.execPath, [join(root, 'examples/start.mjs'), 'page'], { PORT: new URL(page).port, SERVER: `127.0.0.1:${await freePort()}` })
+  const { code, output } = await stop.ended()
+  assert.equal(code, 1, output)
+  assert.match(output, /EADDRINUSE/)
 })

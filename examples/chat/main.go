@@ -1,5 +1,5 @@
-// Command chat is a chat server with a web page. To try it, open http://127.0.0.1:8081 in
-// two tabs.
+// Command chat is a chat server with a web page. To try it, open http://127.0.0.1:3000 in
+// two windows.
 package main
 
 import (
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/examples/ignisjs"
 	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -23,7 +24,7 @@ import (
 var page []byte
 
 func main() {
-	listen := flag.String("listen", "127.0.0.1:8081", "address to listen on")
+	listen := flag.String("listen", "127.0.0.1:3000", "address to listen on")
 	redis := flag.String("redis", "", "redis:// URL that connects several instances; empty: a single instance")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -81,6 +82,7 @@ func newServer(chat *Chat, redis string) (*ignis.Server, error) {
 func handler(srv *ignis.Server) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(wire.DefaultPath, srv)
+	mux.HandleFunc("GET /ignis.js", ignisjs.Serve)
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = w.Write(page)

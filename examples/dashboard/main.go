@@ -1,12 +1,13 @@
 // Command dashboard shows live prices and accepts orders. To try it, open
-// http://127.0.0.1:8083 in two tabs.
+// http://127.0.0.1:3000 in two windows.
 package main
 
 import (
 	"context"
-	_ "embed"
+	"embed"
 	"errors"
 	"flag"
+	"io/fs"
 	"log"
 	"log/slog"
 	"net"
@@ -18,15 +19,16 @@ import (
 	"time"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/examples/ignisjs"
 	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/wire"
 )
 
-//go:embed page.html
-var page []byte
+//go:embed page
+var files embed.FS
 
 func main() {
-	listen := flag.String("listen", "127.0.0.1:8083", "address to listen on")
+	listen := flag.String("listen", "127.0.0.1:3000", "address to listen on")
 	redis := flag.String("redis", "", "redis:// URL that connects several instances; empty: a single instance")
 	secret := flag.String("secret", "a secret that everybody can read here", "key that signs the tokens, at least 32 bytes")
 	flag.Parse()
@@ -89,6 +91,10 @@ func (d *Dashboard) Serve(ctx context.Context, l net.Listener) error {
 
 // routes returns the HTTP handler of the dashboard.
 func (d *Dashboard) routes() http.Handler {
+	page, err := fs.Sub(files, "page")
+	if err != nil {
+		panic(err) // the name is valid
+	}
 	mux := http.NewServeMux()
 	mux.Handle(wire.DefaultPath, d.server)
 	mux.Handle("POST /login", d.tokens)
@@ -98,9 +104,7 @@ func (d *Dashboard) routes() http.Handler {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
 	})
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_, _ = w.Write(page)
-	})
+	mux.HandleFunc("/ignis.js", ignisjs.Serve)
+	mux.Handle("/", http.FileServerFS(page))
 	return mux
 }

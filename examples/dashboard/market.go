@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"hash/fnv"
+	"math"
 	"strconv"
 	"sync"
 	"time"
@@ -61,12 +62,15 @@ func (e exchange) follow(ctx context.Context, publish func(Quote)) {
 	}
 }
 
-// quoteAt returns a pseudorandom quote that is the same on every instance.
+// quoteAt returns a quote that is the same on every instance: slow and fast waves, and noise.
 func quoteAt(symbol string, number uint64) Quote {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(symbol))
-	base := int64(50_00 + h.Sum64()%200_00)
+	base, phase := int64(80_00+h.Sum64()%170_00), float64(h.Sum64()%1000)
 	_, _ = h.Write(strconv.AppendUint(nil, number, 10))
-	bid := base + int64(h.Sum64()%200) - 100
+	wave := func(cents, ticks float64) float64 {
+		return cents * math.Sin(2*math.Pi*float64(number)/ticks+phase*cents)
+	}
+	bid := base + int64(wave(300, 4000)+wave(60, 470)+wave(14, 61)) + int64(h.Sum64()%9) - 4
 	return Quote{Symbol: symbol, Bid: bid, Ask: bid + 2, Number: number}
 }

@@ -1,85 +1,125 @@
-// Command notify is an application with a service that sends notifications to its users:
+// Command notify is an application whose workers take minutes for what users ask for, and tell them
+// how far it is. The web application and the workers are separate processes. They share a Redis
+// with a queue of jobs, over which the workers also send to the users:
 //
-//	ignis listen ws://127.0.0.1:8082/ws --token ann-secret
-//	curl -d '{"title":"Report","body":"It is ready."}' http://127.0.0.1:8082/notifications/ann
+//	go run ./notify                # http://127.0.0.1:3000
+//	go run ./notify --worker       # as many as you need
 package main
 
 import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
-	"github.com/ignis-go/ignis"
+	"github.com/redis/rueidis"
+
+	"github.com/ignis-go/ignis/emitter"
 	"github.com/ignis-go/ignis/redisbus"
-	"github.com/ignis-go/ignis/wire"
 )
 
+// config is what the flags set.
+type config struct {
+	redis  string
+	listen string
+	worker bool
+	retry  time.Duration
+	step   time.Duration
+}
+
 func main() {
-	listen := flag.String("listen", "127.0.0.1:8082", "address to listen on")
-	redis := flag.String("redis", "", "redis:// URL that connects several instances; empty: a single instance")
+	var c config
+	flag.StringVar(&c.redis, "redis", "redis://127.0.0.1:6379", "URL of the Redis")
+	flag.StringVar(&c.listen, "listen", "127.0.0.1:3000", "address to listen on")
+	flag.BoolVar(&c.worker, "worker", false, "run a worker instead of the web application")
+	flag.DurationVar(&c.retry, "retry", 5*time.Second, "time until the next attempt if a job fails or its worker crashes")
+	flag.DurationVar(&c.step, "step", 700*time.Millisecond, "a tenth of the time that a report takes")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *listen, *redis); err != nil {
+	run := c.runWeb
+	if c.worker {
+		run = c.runWorker
+	}
+	if err := run(ctx); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(ctx context.Context, listen, redis string) error {
-	srv, err := newServer(redis)
+// queue returns the queue and the inbox, with a connection that the caller closes.
+func (c config) queue() (*Queue, *Inbox, error) {
+	option, err := rueidis.ParseURL(c.redis)
+	if err != nil {
+		return nil, nil, err
+	}
+	option.DisableCache = true
+	redis, err := rueidis.NewClient(option)
+	if err != nil {
+		return nil, nil, fmt.Errorf("no connection to Redis, which --redis names: %w", err)
+	}
+	return &Queue{Redis: redis, Retry: c.retry, Attempts: 3}, &Inbox{Redis: redis}, nil
+}
+
+func (c config) runWorker(ctx context.Context) error {
+	queue, inbox, err := c.queue()
 	if err != nil {
 		return err
 	}
-	hs := &http.Server{
-		Addr:              listen,
-		Handler:           routes(srv, NewNotifications(srv)),
-		ReadHeaderTimeout: 5 * time.Second,
+	defer queue.Redis.Close()
+	bus, err := redisbus.Dial(ctx, redisbus.Config{URL: c.redis})
+	if err != nil {
+		return err
 	}
+	defer bus.Close()
+	to, err := emitter.New(bus, emitter.Config{})
+	if err != nil {
+		return err
+	}
+	w := &Worker{Queue: queue, Inbox: inbox, To: to, Name: fmt.Sprint(os.Getpid()), Step: c.step}
+	return w.Run(ctx)
+}
+
+func (c config) runWeb(ctx context.Context) error {
+	queue, inbox, err := c.queue()
+	if err != nil {
+		return err
+	}
+	defer queue.Redis.Close()
+	bus, err := redisbus.New(redisbus.Config{URL: c.redis})
+	if err != nil {
+		return err
+	}
+	w, err := NewWeb(queue, inbox, bus)
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", c.listen)
+	if err != nil {
+		return err
+	}
+	log.Printf("the application is on http://%s", l.Addr())
+	return w.serve(ctx, l)
+}
+
+// serve serves the application until ctx is done and all clients have been closed.
+func (w *Web) serve(ctx context.Context, l net.Listener) error {
+	hs := &http.Server{Handler: w.routes(), ReadHeaderTimeout: 5 * time.Second}
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	served := make(chan error, 1)
 	go func() {
-		if err := hs.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
-			log.Print(err)
-			cancel()
-		}
+		served <- hs.Serve(l)
+		cancel() // without an HTTP server, no client can connect
 	}()
-	log.Printf("listening on http://%s", listen)
-	return errors.Join(srv.Run(ctx), hs.Close())
-}
-
-// tokens stands in for the application's sessions: user IDs by token.
-var tokens = map[string]string{"ann-secret": "ann", "bob-secret": "bob"}
-
-func newServer(redis string) (*ignis.Server, error) {
-	cfg := ignis.Config{
-		Authenticate: func(_ context.Context, c ignis.Credentials) (ignis.Identity, error) {
-			user, ok := tokens[c.Token]
-			if !ok {
-				return ignis.Identity{}, ignis.ErrUnauthenticated
-			}
-			return ignis.Identity{UserID: user}, nil
-		},
+	err := errors.Join(w.server.Run(ctx), hs.Close())
+	if e := <-served; !errors.Is(e, http.ErrServerClosed) {
+		err = errors.Join(err, e)
 	}
-	if redis != "" {
-		bus, err := redisbus.New(redisbus.Config{URL: redis})
-		if err != nil {
-			return nil, err
-		}
-		cfg.Bus = bus
-	}
-	return ignis.New(cfg)
-}
-
-func routes(srv *ignis.Server, notifications *Notifications) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle(wire.DefaultPath, srv)
-	mux.Handle("POST /notifications/{user}", notifications)
-	mux.Handle("POST /announcements", notifications)
-	return mux
+	return err
 }

@@ -66,7 +66,11 @@ func (f *fleet) start(ctx context.Context) error {
 	if err := os.WriteFile(name, []byte(f.proxyConfig(ports[1])), 0o600); err != nil {
 		return err
 	}
-	if _, err := f.launch(haproxy(), "-db", "-f", name); err != nil {
+	args := []string{"-db", "-f", name}
+	if !f.cfg.verbose {
+		args = append(args, "-q") // it would report each server that is restarted
+	}
+	if _, err := f.launch(haproxy(), args...); err != nil {
 		return err
 	}
 	return eventually(ctx, "HAProxy", func() bool { return ready(ports[1]) })

@@ -3,10 +3,12 @@
 // refused, clients reconnect evenly spread, and every client receives everything that is published
 // while it is connected.
 //
+//	node start.mjs rolling --clients 5000
+//
+// It needs redis-server and haproxy. Without Node.js, use rolling/roll.sh, or build ignis and name it:
+//
 //	go build -o ignis github.com/ignis-go/ignis/cmd/ignis
 //	go run ./rolling --ignis ./ignis --clients 5000
-//
-// It needs redis-server and haproxy. The script roll.sh builds the program first.
 package main
 
 import (
@@ -16,6 +18,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/ignis-go/ignis/emitter"
@@ -32,21 +35,22 @@ type config struct {
 	window  time.Duration // --drain-window; 0: auto
 	rate    int           // messages per second
 	verbose bool
+	out     *output
 }
 
 func main() {
-	c := config{}
+	c := config{out: newOutput(os.Stdout)}
 	flag.StringVar(&c.ignis, "ignis", "ignis", "the program ignis")
 	flag.IntVar(&c.clients, "clients", 300, "number of clients")
 	flag.IntVar(&c.nodes, "nodes", 3, "number of servers")
 	flag.DurationVar(&c.delay, "delay", 5*time.Second, "drain delay")
 	flag.DurationVar(&c.window, "window", 0, "drain window (0: the default, which depends on the number of clients)")
 	flag.IntVar(&c.rate, "rate", 2, "messages per second to all clients")
-	flag.BoolVar(&c.verbose, "v", false, "print the logs of the servers")
+	flag.BoolVar(&c.verbose, "v", false, "print the logs of the servers and of HAProxy")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := c.run(ctx); err != nil {
+	if err := c.run(ctx); err != nil && ctx.Err() == nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
@@ -59,9 +63,11 @@ func (c config) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.stop()) }()
+	c.out.printf("A rolling upgrade of %d servers behind HAProxy, with %d clients and %d messages a second to each.\n\n", c.nodes, c.clients, c.rate)
 	if err := f.start(ctx); err != nil {
 		return err
 	}
+	c.out.printf("  ✔ Redis, %d servers and HAProxy are ready\n", c.nodes)
 	bus, err := redisbus.Dial(ctx, redisbus.Config{URL: f.redis})
 	if err != nil {
 		return err
@@ -76,7 +82,7 @@ func (c config) run(ctx context.Context) (err error) {
 	if err := h.connect(ctx); err != nil {
 		return err
 	}
-	fmt.Printf("%d clients are connected to %d servers\n", c.clients, c.nodes)
+	c.out.printf("  ✔ %d clients are connected\n\n", c.clients)
 
 	publishing, end := context.WithCancel(ctx)
 	published := make(chan error, 1)
@@ -86,7 +92,7 @@ func (c config) run(ctx context.Context) (err error) {
 	err = errors.Join(err, <-published)
 	pause(ctx, time.Second) // for the last messages
 	h.stop()
-	return errors.Join(err, h.report())
+	return errors.Join(err, h.report(c.out))
 }
 
 // roll restarts the servers one after the other.
@@ -96,14 +102,19 @@ func (c config) roll(ctx context.Context, f *fleet, h *herd) error {
 		pause(ctx, 2*time.Second)
 		h.begin()
 		began := time.Now()
-		if err := s.restart(ctx); err != nil {
-			return err
+		end := c.out.follow(func() string {
+			return fmt.Sprintf("  server %d of %d: %d clients have moved, %d of %d are connected", i+1, c.nodes, h.round().ends, h.open.Load(), c.clients)
+		})
+		err := s.restart(ctx)
+		if err == nil {
+			err = h.settled(ctx)
 		}
-		if err := h.settled(ctx); err != nil {
+		end()
+		if err != nil {
 			return err
 		}
 		r := h.round()
-		fmt.Printf("server %d: restarted in %v, %s\n", i+1, time.Since(began).Round(100*time.Millisecond), r)
+		c.out.printf("  server %d of %d was replaced in %v\n%s\n", i+1, c.nodes, time.Since(began).Round(100*time.Millisecond), r)
 		failed = errors.Join(failed, r.check(c))
 	}
 	return failed

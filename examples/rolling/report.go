@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -61,8 +62,21 @@ func tenths(times []time.Duration) (parts [10]int) {
 }
 
 func (r round) String() string {
-	return fmt.Sprintf("%d clients closed from %v to %v, %d warned; closed in each tenth of that time: %v, connected again in each tenth: %v; without a connection for %v, at most %v",
-		r.ends, r.first.Round(time.Millisecond), r.last.Round(time.Millisecond), r.warned, r.parts, r.reconnects, r.away.Round(time.Millisecond), r.worst.Round(time.Millisecond))
+	return fmt.Sprintf(`    %d clients moved to another server; %d had been told to, and the others speak protocol 1
+    away     for %v, at most %v
+    closed   %s  evenly from %v to %v after the signal
+    back     %s
+`, r.ends, r.warned, r.away.Round(time.Millisecond), r.worst.Round(time.Millisecond),
+		bars(r.parts), r.first.Round(100*time.Millisecond), r.last.Round(100*time.Millisecond), bars(r.reconnects))
+}
+
+// bars returns a small chart.
+func bars(counts [10]int) string {
+	var b strings.Builder
+	for _, n := range counts {
+		b.WriteRune([]rune(" ▁▂▃▄▅▆▇█")[(8*n+max(slices.Max(counts[:]), 1)-1)/max(slices.Max(counts[:]), 1)])
+	}
+	return b.String()
 }
 
 // check returns an error unless the clients were closed evenly, after the delay and within the
@@ -87,13 +101,17 @@ func (r round) check(c config) error {
 }
 
 // report prints what the clients have received, and returns an error if there were problems.
-func (h *herd) report() error {
+func (h *herd) report(out *output) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	fmt.Printf("%d messages received over the connections that ended, %d lost; %d failures to connect or other problems\n", h.received, h.lost, len(h.problems))
 	err := errors.Join(h.problems[:min(len(h.problems), 5)]...)
 	if h.lost > 0 {
 		err = errors.Join(err, fmt.Errorf("%d messages were lost", h.lost))
 	}
+	mark, verdict := "✔", "Nobody noticed"
+	if err != nil {
+		mark, verdict = "✘", "Somebody noticed"
+	}
+	out.printf("  %s %s: %d messages received over the connections that ended, %d lost, %d connections refused or broken\n", mark, verdict, h.received, h.lost, len(h.problems))
 	return err
 }

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,8 +29,14 @@ func TestRolling(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	c := config{ignis: binary, clients: 60, nodes: 2, delay: 3 * time.Second, window: 3 * time.Second, rate: 20}
+	var text bytes.Buffer
+	c := config{out: &output{to: io.MultiWriter(&text, t.Output())}, ignis: binary, clients: 60, nodes: 2, delay: 3 * time.Second, window: 3 * time.Second, rate: 20}
 	if err := c.run(t.Context()); err != nil {
 		t.Error(err)
+	}
+	for _, part := range []string{"60 clients are connected", "server 2 of 2 was replaced", "Nobody noticed", " 0 lost"} {
+		if !strings.Contains(text.String(), part) {
+			t.Errorf("the output does not say %q", part)
+		}
 	}
 }

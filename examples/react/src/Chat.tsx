@@ -42,13 +42,13 @@ export function Chat({ room }: { room: string }) {
       <h2>
         {room} <small>{reason ? reason.message : state}</small>
       </h2>
-      <ul role="log">
+      <div role="log" aria-label="Messages">
         {lines.map(({ from, text }, i) => (
-          <li key={i}>
+          <p key={i}>
             <b>{from}</b> {text}
-          </li>
+          </p>
         ))}
-      </ul>
+      </div>
       <p>{typing && `${typing} is typing`}&nbsp;</p>
       <form onSubmit={submit}>
         <input aria-label="Message" value={text} onChange={({ target }) => edit(target.value)} autoFocus required />

@@ -5,7 +5,7 @@ import { Chat, Status } from './Chat.js'
 function App() {
   const [room, setRoom] = useState('lobby')
   return (
-    <main style={{ maxWidth: '40rem', margin: '2rem auto', fontFamily: 'system-ui' }}>
+    <main style={{ maxWidth: '40rem', margin: '2rem auto', padding: '0 1rem', fontFamily: 'system-ui' }}>
       <h1>Chat</h1>
       <Status />
       <nav>

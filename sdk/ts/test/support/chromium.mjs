@@ -16,7 +16,10 @@ export const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-f
 /** Why tests with Chromium are skipped, or false. With TEST_REQUIRE_BROWSER=1 they fail instead. */
 export const skip = path || process.env.TEST_REQUIRE_BROWSER === '1' ? false : 'Chromium is missing'
 
-/** Starts Chromium, and returns the function that opens a tab. It ends after the test. */
+/**
+ * Starts Chromium, and returns the function that opens a tab. It ends after the test. A tab with
+ * `apart` shares cookies and storage only with those that its method `open` opens.
+ */
 export async function startChromium(t) {
   const profile = mkdtempSync(join(tmpdir(), 'ignis-sdk-'))
   const child = spawn(path, ['--headless', '--remote-debugging-pipe', ...flags, `--user-data-dir=${profile}`, 'about:blank'], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] })
@@ -30,10 +33,12 @@ export async function startChromium(t) {
     process.off('exit', kill)
     rmSync(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 })
   })
-  return async (url) => {
-    const { targetId } = await call('Target.createTarget', { url: 'about:blank' })
+  return async function open(url, { apart = false, browserContextId } = {}) {
+    if (apart) ({ browserContextId } = await call('Target.createBrowserContext'))
+    const { targetId } = await call('Target.createTarget', { url: 'about:blank', browserContextId })
     const { sessionId } = await call('Target.attachToTarget', { targetId, flatten: true })
     const tab = createTab((method, params) => call(method, params, sessionId))
+    tab.open = (url) => open(url, { browserContextId })
     await tab.goto(url)
     return tab
   }
