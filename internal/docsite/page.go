@@ -1,0 +1,168 @@
+package docsite
+
+import (
+	"bytes"
+	"html/template"
+	"strings"
+
+	"github.com/yuin/goldmark/ast"
+	"github.com/yuin/goldmark/extension"
+	east "github.com/yuin/goldmark/extension/ast"
+	"github.com/yuin/goldmark/parser"
+	"github.com/yuin/goldmark/text"
+	"github.com/yuin/goldmark/util"
+)
+
+// page is a page of a site.
+type page struct {
+	File  string // in the source, such as tokens.md
+	Short string // title in lists of pages
+	Group string
+
+	Title    string // first heading
+	Summary  string // first sentence of its text, or empty
+	Body     template.HTML
+	Headings []heading // below the title
+	sections []section
+
+	source []byte
+	root   ast.Node
+	ids    anchors
+}
+
+// heading is an entry of the table of contents of a page.
+type heading struct {
+	Level        int
+	Anchor, Text string
+}
+
+// section is the text below a heading, as far as the next one.
+type section struct{ anchor, heading, text string }
+
+// Name returns the name of the file in the site.
+func (p *page) Name() string { return htmlName(p.File) }
+
+func htmlName(file string) string { return strings.TrimSuffix(file, ".md") + ".html" }
+
+// maxContents is the maximum number of headings in a table of contents that has two levels.
+const maxContents = 40
+
+// Contents returns the table of contents: two levels of headings, or one if there are many.
+func (p *page) Contents() (list []heading) {
+	for _, level := range []int{3, 2} {
+		list = nil
+		for _, h := range p.Headings {
+			if h.Level <= level {
+				list = append(list, h)
+			}
+		}
+		if len(list) <= maxContents {
+			break
+		}
+	}
+	return list
+}
+
+// newParser returns a parser of the Markdown that GitHub understands.
+func newParser() parser.Parser {
+	return parser.NewParser(
+		parser.WithBlockParsers(parser.DefaultBlockParsers()...),
+		parser.WithInlineParsers(append(parser.DefaultInlineParsers(),
+			util.Prioritized(extension.NewStrikethroughParser(), 500),
+			util.Prioritized(extension.NewTaskCheckBoxParser(), 0),
+			util.Prioritized(extension.NewLinkifyParser(), 999),
+		)...),
+		parser.WithParagraphTransformers(append(parser.DefaultParagraphTransformers(),
+			util.Prioritized(extension.NewTableParagraphTransformer(), 200),
+		)...),
+		parser.WithASTTransformers(util.Prioritized(extension.NewTableASTTransformer(), 0)),
+	)
+}
+
+// parse parses the source of a page and reads from it everything except the HTML.
+func (p *page) parse(source []byte) {
+	p.source = bytes.ReplaceAll(source, []byte("\r\n"), []byte("\n"))
+	p.root = newParser().Parse(text.NewReader(p.source))
+	p.ids = make(anchors)
+	p.sections = []section{{}}
+	for n := p.root.FirstChild(); n != nil; n = n.NextSibling() {
+		last := &p.sections[len(p.sections)-1]
+		h, ok := n.(*ast.Heading)
+		if !ok {
+			words := p.plain(n)
+			if _, ok := n.(*ast.Paragraph); ok && p.Summary == "" && !strings.HasSuffix(words, ":") {
+				p.Summary = firstSentence(words)
+			}
+			last.text = strings.TrimSpace(last.text + " " + words)
+			continue
+		}
+		title := p.plain(h)
+		anchor := p.ids.add(title)
+		h.SetAttributeString("id", []byte(anchor))
+		if h.Level == 1 && p.Title == "" {
+			p.Title = title
+			continue
+		}
+		p.Headings = append(p.Headings, heading{h.Level, anchor, title})
+		p.sections = append(p.sections, section{anchor: anchor, heading: title})
+	}
+}
+
+// plain returns the text of a node without markup, in one line.
+func (p *page) plain(n ast.Node) string {
+	var b strings.Builder
+	p.write(&b, n)
+	return strings.Join(strings.Fields(b.String()), " ")
+}
+
+func (p *page) write(b *strings.Builder, n ast.Node) {
+	switch n := n.(type) {
+	case *ast.Text:
+		value := n.Value(p.source)
+		if _, code := n.Parent().(*ast.CodeSpan); !code {
+			value = util.UnescapePunctuations(util.ResolveEntityNames(util.ResolveNumericReferences(value)))
+		}
+		b.Write(value)
+		if n.SoftLineBreak() || n.HardLineBreak() {
+			b.WriteByte(' ')
+		}
+		return
+	case *ast.String:
+		b.Write(n.Value)
+		return
+	case *ast.AutoLink:
+		b.Write(n.Label(p.source))
+		return
+	case *ast.RawHTML:
+		b.WriteByte(' ') // such as a line break
+		return
+	case *ast.HTMLBlock:
+		return
+	case *ast.CodeBlock, *ast.FencedCodeBlock:
+		b.Write(n.Lines().Value(p.source))
+		return
+	}
+	for c := n.FirstChild(); c != nil; c = c.NextSibling() {
+		p.write(b, c)
+		if c.NextSibling() == nil {
+			continue
+		}
+		if c.Kind() == east.KindTableCell {
+			if c.ChildCount() > 0 {
+				b.WriteString(" · ")
+			}
+		} else if c.Type() == ast.TypeBlock {
+			b.WriteByte(' ')
+		}
+	}
+}
+
+// firstSentence returns the first sentence of a text.
+func firstSentence(words string) string {
+	for i := range len(words) - 1 {
+		if words[i+1] == ' ' && strings.IndexByte(".?!", words[i]) >= 0 {
+			return words[:i+1]
+		}
+	}
+	return words
+}
