@@ -32,6 +32,7 @@ func (s *Site) resolve(files fs.FS, p *page, images map[string]bool) (problems [
 			if reason != "" {
 				wrong(n.Destination, "%s", reason)
 			}
+			s.name(p, n)
 			n.Destination = []byte(target)
 		case *ast.Image:
 			name := string(n.Destination)
@@ -47,6 +48,17 @@ func (s *Site) resolve(files fs.FS, p *page, images map[string]bool) (problems [
 		return ast.WalkContinue, nil
 	})
 	return problems
+}
+
+// name replaces the name of a page, as the text of a link to it, by the title of that page.
+func (s *Site) name(from *page, link *ast.Link) {
+	file, _, _ := strings.Cut(string(link.Destination), "#")
+	to := s.byFile[file]
+	if words := strings.TrimPrefix(from.plain(link), sourceFolder+"/"); to == nil || words != file {
+		return
+	}
+	link.RemoveChildren(link)
+	link.AppendChild(link, ast.NewString([]byte(to.Title)))
 }
 
 // target returns the link of the site for one in a page, or what is wrong with it.

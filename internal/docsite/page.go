@@ -79,32 +79,43 @@ func newParser() parser.Parser {
 	)
 }
 
-// parse parses the source of a page and reads from it everything except the HTML.
+// parse parses the source of a page and finds its title and its anchors.
 func (p *page) parse(source []byte) {
 	p.source = bytes.ReplaceAll(source, []byte("\r\n"), []byte("\n"))
 	p.root = newParser().Parse(text.NewReader(p.source))
 	p.ids = make(anchors)
-	p.sections = []section{{}}
 	for n := p.root.FirstChild(); n != nil; n = n.NextSibling() {
-		last := &p.sections[len(p.sections)-1]
 		h, ok := n.(*ast.Heading)
 		if !ok {
-			words := p.plain(n)
-			if _, ok := n.(*ast.Paragraph); ok && p.Summary == "" && !strings.HasSuffix(words, ":") {
-				p.Summary = firstSentence(words)
-			}
-			last.text = strings.TrimSpace(last.text + " " + words)
 			continue
 		}
 		title := p.plain(h)
-		anchor := p.ids.add(title)
-		h.SetAttributeString("id", []byte(anchor))
+		h.SetAttributeString("id", []byte(p.ids.add(title)))
 		if h.Level == 1 && p.Title == "" {
 			p.Title = title
-			continue
 		}
-		p.Headings = append(p.Headings, heading{h.Level, anchor, title})
-		p.sections = append(p.sections, section{anchor: anchor, heading: title})
+	}
+}
+
+// read reads the text of a page, after its links have been resolved.
+func (p *page) read() {
+	p.sections = []section{{}}
+	for n := p.root.FirstChild(); n != nil; n = n.NextSibling() {
+		words := p.plain(n)
+		h, ok := n.(*ast.Heading)
+		switch {
+		case !ok:
+			if _, ok := n.(*ast.Paragraph); ok && p.Summary == "" {
+				p.Summary = firstSentence(words)
+			}
+			last := &p.sections[len(p.sections)-1]
+			last.text = strings.TrimSpace(last.text + " " + words)
+		case h.Level > 1 || words != p.Title:
+			id, _ := h.AttributeString("id")
+			anchor, _ := id.([]byte)
+			p.Headings = append(p.Headings, heading{h.Level, string(anchor), words})
+			p.sections = append(p.sections, section{anchor: string(anchor), heading: words})
+		}
 	}
 }
 
@@ -164,5 +175,5 @@ func firstSentence(words string) string {
 			return words[:i+1]
 		}
 	}
-	return words
+	return strings.TrimSuffix(words, ":")
 }

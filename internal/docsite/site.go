@@ -86,6 +86,9 @@ func (s *Site) resolveAll(source fs.FS) error {
 	if len(problems) > 0 {
 		return errors.Join(problems...)
 	}
+	for _, p := range s.pages {
+		p.read()
+	}
 	for image := range images {
 		content, err := fs.ReadFile(source, image)
 		if err != nil {
