@@ -68,8 +68,8 @@ func TestMarkdown(t *testing.T) {
 			}
 		})
 	}
-	table := article(t, "| a | b |\n|---|---|\n| `c` | d<br>e |")
-	if !strings.HasPrefix(table, `<div class="table scroll" role="group" aria-label="Table"><table>`) || !strings.Contains(table, "<td>d<br>e</td>") || !strings.HasSuffix(table, "</table></div>") {
+	table := article(t, "| a |  |\n|--:|---|\n| `c` | d<br>e |")
+	if !strings.HasPrefix(table, `<div class="table scroll" role="group" aria-label="Table"><table>`) || !strings.Contains(table, `<th align="right">a</th>`) || !strings.Contains(table, "<td></td>") || !strings.Contains(table, "<td>d<br>e</td>") || !strings.HasSuffix(table, "</table></div>") {
 		t.Errorf("table: %s", table)
 	}
 }

@@ -19,7 +19,7 @@ import (
 func newRenderer() renderer.Renderer {
 	return renderer.NewRenderer(renderer.WithNodeRenderers(
 		util.Prioritized(elements{}, 100),
-		util.Prioritized(extension.NewTableHTMLRenderer(), 500),
+		util.Prioritized(extension.NewTableHTMLRenderer(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute)), 500),
 		util.Prioritized(extension.NewStrikethroughHTMLRenderer(), 500),
 		util.Prioritized(extension.NewTaskCheckBoxHTMLRenderer(), 500),
 		util.Prioritized(html.NewRenderer(), 1000),
@@ -32,9 +32,12 @@ func (p *page) render() error {
 	if err := newRenderer().Render(&b, p.source, p.root); err != nil {
 		return err
 	}
-	p.Body = template.HTML(b.String()) //nolint:gosec // the renderer has escaped it
+	p.Body = template.HTML(emptyHeader.ReplaceAllString(b.String(), "<td></td>")) //nolint:gosec // the renderer has escaped it
 	return nil
 }
+
+// emptyHeader matches the header of a column without a name, which is not a header for screen readers.
+var emptyHeader = regexp.MustCompile(`<th(?: align="\w+")?></th>`)
 
 // elements renders the elements that differ from those of goldmark.
 type elements struct{}

@@ -200,7 +200,8 @@
     return li
   }
 
-  function show(nodes, message) {
+  /** Shows the results for a text. */
+  function show(text, nodes, message) {
     selected = -1
     query.removeAttribute('aria-activedescendant')
     list.replaceChildren(...nodes)
@@ -208,6 +209,7 @@
     list.scrollTop = 0
     query.setAttribute('aria-expanded', String(nodes.length > 0))
     found.textContent = message
+    found.dataset.query = text
     select(0, false)
   }
 
@@ -216,13 +218,13 @@
     try {
       const all = await sections()
       if (text !== query.value.trim()) return // there is a newer one
-      if (!text) return show([], 'Type a word, a setting, an error or a close code.')
+      if (!text) return show(text, [], 'Type a word, a setting, an error or a close code.')
       const { terms, corrected, ranked } = search(all, text)
       const instead = corrected.size ? `Showing ${[...corrected].map(([typed, word]) => `“${word}” instead of “${typed}”`).join(', ')}. ` : ''
       const number = ranked.length === 1 ? '1 result' : `${ranked.length} results`
-      show(ranked.slice(0, maxResults).map(({ section }, i) => option(section, terms, i)), ranked.length ? `${instead}${number}` : `Nothing found for “${text}”.`)
+      show(text, ranked.slice(0, maxResults).map(({ section }, i) => option(section, terms, i)), ranked.length ? `${instead}${number}` : `Nothing found for “${text}”.`)
     } catch {
-      show([], 'The search could not be loaded. It needs a web server, such as ignis docs.')
+      show(text, [], 'The search could not be loaded. It needs a web server, such as ignis docs.')
     }
   }
 
@@ -254,7 +256,8 @@
   })
   list.addEventListener('click', (event) => go(event.target.closest('li'), event.ctrlKey || event.metaKey))
   addEventListener('keydown', (event) => {
-    const typing = event.target.closest?.('input, textarea, select, [contenteditable]')
+    // The focus leaves a field of a closed dialog only with the next frame.
+    const typing = event.target.closest?.('input, textarea, select, [contenteditable]') && (dialog.open || !dialog.contains(event.target))
     const slash = event.key === '/' && !typing && !event.ctrlKey && !event.metaKey && !event.altKey
     if (!slash && !(event.key.toLowerCase() === 'k' && (event.ctrlKey || event.metaKey) && !event.shiftKey)) return
     event.preventDefault()
