@@ -74,6 +74,21 @@ func TestMarkdown(t *testing.T) {
 	}
 }
 
+// The rows of a table that is too wide for columns are blocks with labels, unless it is a comparison.
+func TestWideTables(t *testing.T) {
+	t.Parallel()
+	row := func(cell string) string { return "|" + strings.Repeat(cell+"|", 7) + "\n" }
+	long := row(strings.Repeat("long word ", 5))
+	if got := article(t, row("a & b")+row("---")+long); !strings.Contains(got, `<div class="table stacked"`) || !strings.Contains(got, `<td data-label="a &amp; b">long word`) {
+		t.Errorf("a wide table: %s", got)
+	}
+	for _, text := range []string{row("a") + row("---") + row("short words"), "|" + row("a") + "|---" + row("---") + "|b" + long} {
+		if got := article(t, text); !strings.Contains(got, `<div class="table scroll"`) || strings.Contains(got, "data-label") {
+			t.Errorf("another table: %s", got)
+		}
+	}
+}
+
 // HTML in a page becomes text, so that it can neither run scripts nor change the layout.
 func TestHTMLBecomesText(t *testing.T) {
 	t.Parallel()

@@ -72,16 +72,6 @@ func renderHeading(w util.BufWriter, _ []byte, n ast.Node, entering bool) (ast.W
 	return ast.WalkContinue, nil
 }
 
-// renderTable lets a table scroll in a box.
-func renderTable(w util.BufWriter, _ []byte, _ ast.Node, entering bool) (ast.WalkStatus, error) {
-	if entering {
-		_, _ = w.WriteString("<div class=\"table scroll\" role=\"group\" aria-label=\"Table\"><table>\n")
-	} else {
-		_, _ = w.WriteString("</table></div>\n")
-	}
-	return ast.WalkContinue, nil
-}
-
 // renderCode colors code, and lets it scroll in a box.
 func renderCode(w util.BufWriter, source []byte, n ast.Node, entering bool) (ast.WalkStatus, error) {
 	if !entering {

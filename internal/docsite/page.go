@@ -99,6 +99,7 @@ func (p *page) parse(source []byte) {
 
 // read reads the text of a page, after its links have been resolved.
 func (p *page) read() {
+	p.arrangeTables()
 	p.sections = []section{{}}
 	for n := p.root.FirstChild(); n != nil; n = n.NextSibling() {
 		words := p.plain(n)

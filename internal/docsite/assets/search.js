@@ -140,8 +140,9 @@
     let end = 0
     for (let i = 0; i < text.length; i++) {
       if (i > 0 && isWord(text[i - 1]) && isWord(text[i])) continue
-      const length = Math.max(0, ...all.filter((term) => lower.startsWith(term, i)).map((term) => term.length))
+      let length = Math.max(0, ...all.filter((term) => lower.startsWith(term, i)).map((term) => term.length))
       if (!length) continue
+      while (isWord(text[i + length - 1]) && isWord(text[i + length] ?? ' ')) length++ // to the end of the word
       parts.push(text.slice(end, i), element('mark', '', text.slice(i, i + length)))
       end = i + length
       i = end - 1
