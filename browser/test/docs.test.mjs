@@ -13,7 +13,6 @@ import { suite } from '../lib/suite.mjs'
 const narrow = { width: 360, height: 740 }
 const wide = { width: 1440, height: 900 }
 
-const fits = (page) => page.evaluate(() => document.documentElement.scrollWidth <= innerWidth)
 const pressed = (page) => page.locator('#theme').getAttribute('aria-pressed')
 /** Waits until the search shows the results for a text. */
 const shown = (page, text) => page.waitForFunction((text) => document.getElementById('found').dataset.query === text, text)
@@ -40,33 +39,12 @@ suite('the documentation', (use) => {
     await page.locator('#search').waitFor({ state: 'hidden' })
   }
 
-  /** Returns the files of all pages. */
-  async function pages(page) {
-    const index = await page.evaluate(async () => (await fetch('search.json')).json())
-    assert.ok(index.length > 20)
-    return index.map(({ file }) => file)
-  }
-
-  test('no page scrolls sideways, and all are accessible', async () => {
-    const page = await docs()
-    for (const file of await pages(page)) {
-      await page.setViewportSize(narrow)
-      await page.goto(page.base + file)
-      assert.ok(await fits(page), `${file} in a narrow window`)
-      assert.deepEqual(await violations(page), [], `${file} in a narrow window`)
-      for (const width of [768, 1000, 1240, 1440]) {
-        await page.setViewportSize({ width, height: 900 })
-        assert.ok(await fits(page), `${file}, ${width} pixels`)
-      }
-    }
-  })
-
   for (const [size, viewport] of Object.entries({ narrow, wide })) {
     for (const colorScheme of ['light', 'dark']) {
       test(`${size}, ${colorScheme}`, async () => {
         const page = await docs('', { viewport, colorScheme })
         assert.equal(await pressed(page), String(colorScheme === 'dark'))
-        for (const file of ['index.html', 'limits.html', 'tokens.html', 'missing']) {
+        for (const file of ['index.html', 'configuration.html', 'missing']) {
           if (file === 'missing') page.complaints.length = 0
           await page.goto(page.base + file)
           await picture(page, `docs ${file} ${size} ${colorScheme}`)
@@ -128,7 +106,9 @@ suite('the documentation', (use) => {
       ['docker comp', /^Deployments › Docker Compose/],
       ['NGINX', /nginx/],
       ['--drain-window', /--drain-window/],
-      ['max_clients', /max_clients/],
+      ['max-clients', /^Configuration › limits\.max_clients/],
+      ['IGNIS_MAX_CLIENTS', /^Configuration › limits\.max_clients/],
+      ['ignis_clients', /^Metrics › ignis_clients/],
       ['4003', /4003/],
       ['sizing', /^Sizing/],
       ['prometheus', /Prometheus/],

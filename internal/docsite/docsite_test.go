@@ -179,7 +179,7 @@ func TestAnchors(t *testing.T) {
 // The search finds texts without markup, by section.
 func TestIndex(t *testing.T) {
 	t.Parallel()
-	s, err := New(source("# Title\n\nIt *says* `<b>` &amp; [other.md](other.md).\n\n## Keys\n\n| a | b | c |\n|---|---|---|\n| 1 |  | 3<br>4 |\n\n- one\n- two\n\n```sh\nls\n```\n\n<!-- not this -->\n\n### Empty\n"), "")
+	s, err := New(source("# Title\n\nIt *says* `<b>` &amp; [other.md](other.md).\n\n## Keys\n\n| a | b | c |\n|---|---|---|\n| 1 |  | 3<br>4 |\n\n| key | meaning |\n|---|---|\n| `a.b` | One. |\n| `keys` | Two. |\n| `c` or `d` | |\n| `e` | |\n\n- one\n- two\n\n```sh\nls\n```\n\n<!-- not this -->\n\n### Empty\n"), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,10 +190,14 @@ func TestIndex(t *testing.T) {
 	want := [][3]string{
 		{"", "", "It says <b> & The other page."},
 		{"keys", "Keys", "a · b · c 1 · 3 4 one two ls"},
+		{"ab", "a.b", "One."}, {"keys-1", "keys", "Two."}, {"c-or-d", "c or d", ""}, {"e", "e", ""},
 		{"empty", "Empty", ""},
 	}
 	if p := got[0]; p.File != "page.html" || p.Title != "Title" || p.Short != "A page" || p.Group != "Start" || !slices.Equal(p.Sections, want) {
 		t.Errorf("got %+v", p)
+	}
+	if text := string(s.files["page.html"].content); !strings.Contains(text, `<tr id="keys-1">`) {
+		t.Errorf("the rows have no anchors: %s", text)
 	}
 	if text := string(s.files["llms.txt"].content); !strings.HasPrefix(text, "# Ignis for Go\n\n> ") || !strings.HasSuffix(text, "\n## Start\n\n- [Title](page.md): It says <b> & The other page.\n- [The other page](other.md): It has words.\n") {
 		t.Errorf("llms.txt: %s", text)

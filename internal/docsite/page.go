@@ -3,6 +3,7 @@ package docsite
 import (
 	"bytes"
 	"html/template"
+	"maps"
 	"strings"
 
 	"github.com/yuin/goldmark/ast"
@@ -36,7 +37,7 @@ type heading struct {
 	Anchor, Text string
 }
 
-// section is the text below a heading, as far as the next one.
+// section is the text below a heading, as far as the next one, or a row of a table that has entries.
 type section struct{ anchor, heading, text string }
 
 // Name returns the name of the file in the site.
@@ -101,7 +102,13 @@ func (p *page) parse(source []byte) {
 func (p *page) read() {
 	p.arrangeTables()
 	p.sections = []section{{}}
+	current := 0 // index of the section of the last heading
+	used := maps.Clone(p.ids)
 	for n := p.root.FirstChild(); n != nil; n = n.NextSibling() {
+		if table, ok := n.(*east.Table); ok && hasEntries(table) {
+			p.sections = append(p.sections, p.entries(table, used)...)
+			continue
+		}
 		words := p.plain(n)
 		h, ok := n.(*ast.Heading)
 		switch {
@@ -109,12 +116,12 @@ func (p *page) read() {
 			if _, ok := n.(*ast.Paragraph); ok && p.Summary == "" {
 				p.Summary = firstSentence(words)
 			}
-			last := &p.sections[len(p.sections)-1]
-			last.text = strings.TrimSpace(last.text + " " + words)
+			p.sections[current].text = strings.TrimSpace(p.sections[current].text + " " + words)
 		case h.Level > 1 || words != p.Title:
 			id, _ := h.AttributeString("id")
 			anchor, _ := id.([]byte)
 			p.Headings = append(p.Headings, heading{h.Level, string(anchor), words})
+			current = len(p.sections)
 			p.sections = append(p.sections, section{anchor: string(anchor), heading: words})
 		}
 	}
@@ -153,20 +160,27 @@ func (p *page) write(b *strings.Builder, n ast.Node) {
 	case *ast.CodeBlock, *ast.FencedCodeBlock:
 		b.Write(n.Lines().Value(p.source))
 		return
+	case *east.TableHeader, *east.TableRow:
+		b.WriteString(p.cells(n.FirstChild()) + " ")
+		return
 	}
 	for c := n.FirstChild(); c != nil; c = c.NextSibling() {
 		p.write(b, c)
-		if c.NextSibling() == nil {
-			continue
-		}
-		if c.Kind() == east.KindTableCell {
-			if c.ChildCount() > 0 {
-				b.WriteString(" · ")
-			}
-		} else if c.Type() == ast.TypeBlock {
+		if c.Type() == ast.TypeBlock {
 			b.WriteByte(' ')
 		}
 	}
+}
+
+// cells returns the texts of a cell and those to its right, without empty ones.
+func (p *page) cells(cell ast.Node) string {
+	var list []string
+	for ; cell != nil; cell = cell.NextSibling() {
+		if words := p.plain(cell); words != "" {
+			list = append(list, words)
+		}
+	}
+	return strings.Join(list, " · ")
 }
 
 // firstSentence returns the first sentence of a text.

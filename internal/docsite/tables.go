@@ -73,6 +73,36 @@ func needed(text string) int {
 	return width
 }
 
+// minEntries is the minimum number of rows of a table that has entries.
+const minEntries = 4
+
+// hasEntries reports whether the rows of a table are about names in code, such as those of settings.
+// A few may be about something else.
+func hasEntries(table *east.Table) bool {
+	names, rows := 0, table.ChildCount()-1
+	for row := table.FirstChild().NextSibling(); row != nil; row = row.NextSibling() {
+		switch cell := row.FirstChild(); {
+		case cell == nil || cell.FirstChild() == nil:
+			return false
+		case cell.FirstChild().Kind() == ast.KindCodeSpan:
+			names++
+		}
+	}
+	return rows >= minEntries && names*5 >= rows*4
+}
+
+// entries gives each row of a table an anchor, and returns the rows as sections. The search then
+// leads to a row. Texts in Markdown cannot link to it, because GitHub has no such anchor.
+func (p *page) entries(table *east.Table, used anchors) (list []section) {
+	for row := table.FirstChild().NextSibling(); row != nil; row = row.NextSibling() {
+		name := p.plain(row.FirstChild())
+		anchor := used.add(name)
+		row.SetAttributeString("id", []byte(anchor))
+		list = append(list, section{anchor, name, p.cells(row.FirstChild().NextSibling())})
+	}
+	return list
+}
+
 // renderTable lets a table scroll in a box.
 func renderTable(w util.BufWriter, _ []byte, n ast.Node, entering bool) (ast.WalkStatus, error) {
 	if !entering {

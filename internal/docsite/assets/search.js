@@ -5,8 +5,11 @@
   const maxResults = 30
   const isWord = (c) => /[\p{L}\p{N}]/u.test(c)
 
+  /** What is compared: a setting may be written like a flag, a key or a variable. */
+  const fold = (text) => text.toLowerCase().replaceAll('_', '-')
+
   let loading
-  /** Returns all sections, with what is compared in lower case. */
+  /** Returns all sections, with what is compared. */
   const sections = () => (loading ??= load().catch((error) => {
     loading = undefined
     throw error
@@ -18,7 +21,7 @@
     return (await response.json()).flatMap(({ file, title, short, group, sections }) =>
       sections.map(([anchor, heading, text], i) => ({
         url: anchor ? `${file}#${anchor}` : file, title, short, group, heading, text, first: i === 0,
-        inTitle: `${title} ${short}`.toLowerCase(), inHeading: heading.toLowerCase(), inText: text.toLowerCase(),
+        inTitle: fold(`${title} ${short}`), inHeading: fold(heading), inText: fold(text),
       })))
   }
 
@@ -53,7 +56,7 @@
   function score(section, term) {
     const text = count(section.inText, term)
     const heading = points(count(section.inHeading, term), 24, 15) * (1 + term.length / (section.inHeading.length + 1))
-    return points(count(section.inTitle, term), section.first ? 40 : 8, section.first ? 25 : 5) +
+    return points(count(section.inTitle, term), section.first ? 50 : 8, section.first ? 30 : 5) +
       heading + points(text, 4, 2) + Math.min(text.starts, 6) / 2
   }
 
@@ -116,7 +119,7 @@
   function search(all, text) {
     const known = (term) => all.some((section) => score(section, term) > 0)
     const corrected = new Map()
-    const terms = [...new Set(text.toLowerCase().split(/\s+/).map((term) => term.replaceAll(/^["'`(]+|["'`),?!]+$/g, '')).filter(Boolean))]
+    const terms = [...new Set(fold(text).split(/\s+/).map((term) => term.replaceAll(/^["'`(]+|["'`),?!]+$/g, '')).filter(Boolean))]
       .slice(0, 8).map((term) => {
         const other = known(term) ? undefined : meant(all, term)
         if (other) corrected.set(term, other)
@@ -136,7 +139,7 @@
   function marked(text, terms) {
     const all = [...terms, ...terms.map(stem)]
     const parts = []
-    const lower = text.toLowerCase()
+    const lower = fold(text)
     let end = 0
     for (let i = 0; i < text.length; i++) {
       if (i > 0 && isWord(text[i - 1]) && isWord(text[i])) continue
