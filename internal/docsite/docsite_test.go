@@ -162,9 +162,16 @@ func TestAnchors(t *testing.T) {
 	t.Parallel()
 	a := make(anchors)
 	for _, row := range [][2]string{
-		{"Docker", "docker"}, {"Docker", "docker-1"}, {"Docker 1", "docker-1-1"}, {"Docker", "docker-2"},
+		{"Docker", "docker"},
+		{"Docker", "docker-1"},
+		{"Docker 1", "docker-1-1"},
+		{"Docker", "docker-2"},
 		{"Why can this customer's page not connect?", "why-can-this-customers-page-not-connect"},
-		{"TLS, and --flags_too", "tls-and---flags_too"}, {"Größe 2", "größe-2"}, {"a / b", "a--b"}, {"漢字", "漢字"}, {"→", ""},
+		{"TLS, and --flags_too", "tls-and---flags_too"},
+		{"Größe 2", "größe-2"},
+		{"a / b", "a--b"},
+		{"漢字", "漢字"},
+		{"→", ""},
 	} {
 		if got := a.add(row[0]); got != row[1] {
 			t.Errorf("%q: %q, want %q", row[0], got, row[1])
@@ -190,7 +197,10 @@ func TestIndex(t *testing.T) {
 	want := [][3]string{
 		{"", "", "It says <b> & The other page."},
 		{"keys", "Keys", "a · b · c 1 · 3 4 one two ls"},
-		{"ab", "a.b", "One."}, {"keys-1", "keys", "Two."}, {"c-or-d", "c or d", ""}, {"e", "e", ""},
+		{"ab", "a.b", "One."},
+		{"keys-1", "keys", "Two."},
+		{"c-or-d", "c or d", ""},
+		{"e", "e", ""},
 		{"empty", "Empty", ""},
 	}
 	if p := got[0]; p.File != "page.html" || p.Title != "Title" || p.Short != "A page" || p.Group != "Start" || !slices.Equal(p.Sections, want) {
