@@ -55,19 +55,21 @@ var importRules = map[string]importRule{
 		own:     []string{".", "wire", "internal/limit", "internal/loglimit"},
 		modules: []string{"github.com/danielgtaylor/huma/v2"}, // OpenAPI from the code
 	},
-	"access":         {own: []string{"internal/nearest"}, modules: []string{"go.yaml.in/yaml/v3", "golang.org/x/text"}},
-	"access/enforce": {own: []string{".", "access", "internal/loglimit", "internal/refusal", "wire"}},
-	"auth/jwtauth":   {own: []string{".", "wire", "internal/filewatch", "internal/printable", "internal/strictjson"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
-	"webhook":        {own: []string{".", "wire", "internal/loglimit", "internal/printable", "internal/strictjson"}},
-	"promignis":      {own: []string{".", "access", "access/enforce", "auth/jwtauth", "cron", "redisbus", "webhook", "wire"}, modules: []string{"github.com/prometheus/client_golang"}},
-	"console":        {planned: true},
-	"internal/app":   {own: []string{".", "wire", "access", "access/enforce", "auth/jwtauth", "httpapi", "internal/acmecert", "internal/filewatch", "internal/listen", "internal/logarea", "internal/loglimit", "internal/observe", "internal/systemd", "promignis", "redisbus", "webhook", "console"}},
+	"access":           {own: []string{"internal/nearest"}, modules: []string{"go.yaml.in/yaml/v3", "golang.org/x/text"}},
+	"access/enforce":   {own: []string{".", "access", "internal/loglimit", "internal/refusal", "wire"}},
+	"auth/jwtauth":     {own: []string{".", "wire", "internal/filewatch", "internal/printable", "internal/strictjson"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
+	"webhook":          {own: []string{".", "wire", "internal/loglimit", "internal/printable", "internal/strictjson"}},
+	"promignis":        {own: []string{".", "access", "access/enforce", "auth/jwtauth", "cron", "redisbus", "webhook", "wire"}, modules: []string{"github.com/prometheus/client_golang"}},
+	"console":          {planned: true},
+	"docs":             {},
+	"internal/docsite": {modules: []string{"github.com/yuin/goldmark"}}, // Markdown
+	"internal/app":     {own: []string{".", "wire", "access", "access/enforce", "auth/jwtauth", "docs", "httpapi", "internal/acmecert", "internal/docsite", "internal/filewatch", "internal/listen", "internal/logarea", "internal/loglimit", "internal/observe", "internal/systemd", "promignis", "redisbus", "webhook", "console"}},
 	"internal/doctor": {
 		own:     []string{".", "wire", "auth/jwtauth", "client", "internal/acmecert", "internal/app", "internal/filewatch", "internal/listen", "internal/printable", "internal/redisconn"},
 		modules: []string{"github.com/gobwas/ws", "github.com/golang-jwt/jwt/v5", "github.com/redis/rueidis"},
 	},
 	"cmd/ignis": {
-		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "httpapi", "internal/acmecert", "internal/app", "internal/configfile", "internal/doctor", "internal/filewatch", "internal/herd", "internal/listen", "internal/logarea", "internal/memory", "internal/nearest", "internal/observe", "internal/printable", "internal/sdktest", "internal/strictjson", "internal/systemd", "promignis", "redisbus", "emitter", "emitter/httppublisher", "client", "cron", "cron/rediscron", "webhook"},
+		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "docs", "httpapi", "internal/acmecert", "internal/app", "internal/configfile", "internal/docsite", "internal/doctor", "internal/filewatch", "internal/herd", "internal/listen", "internal/logarea", "internal/memory", "internal/nearest", "internal/observe", "internal/printable", "internal/sdktest", "internal/strictjson", "internal/systemd", "promignis", "redisbus", "emitter", "emitter/httppublisher", "client", "cron", "cron/rediscron", "webhook"},
 		modules: []string{
 			"github.com/alecthomas/kong",
 			"go.yaml.in/yaml/v3",

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"maps"
 	"math"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -16,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/internal/docsite"
 )
 
 // The tests in this file compare the documentation with the code.
@@ -219,32 +221,32 @@ func repository(t *testing.T) (files []string) {
 	return files
 }
 
-// Links between the documents lead to files and sections that exist.
+// Links between the documents lead to files and sections that exist. Package docsite checks those of
+// the documentation, too, as they are on the site.
 func TestLinks(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^():# ]*)(?:#([^)]+))?\)`)
-	heading := regexp.MustCompile(`(?m)^#+ (.+)$`)
 	for _, file := range repository(t) {
 		if filepath.Ext(file) != ".md" {
 			continue
 		}
-		for _, m := range link.FindAllStringSubmatch(source(t, file), -1) {
+		for _, link := range docsite.OutlineOf([]byte(source(t, file))).Links {
+			u, err := url.Parse(link)
+			if err != nil || u.Scheme != "" && u.Host == "" && u.Scheme != "mailto" {
+				t.Errorf("%s: malformed link %s: %v", file, link, err)
+				continue
+			}
+			if u.Scheme != "" {
+				continue // to another site
+			}
 			target := file
-			if m[1] != "" {
-				target = filepath.Join(filepath.Dir(file), m[1])
+			if u.Path != "" {
+				target = filepath.Join(filepath.Dir(file), u.Path)
 			}
 			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s: %v", file, err)
 				continue
 			}
-			if m[2] == "" {
-				continue
-			}
-			found := slices.ContainsFunc(heading.FindAllStringSubmatch(source(t, target), -1), func(h []string) bool {
-				anchor := regexp.MustCompile(`[^\w -]`).ReplaceAllString(strings.ToLower(h[1]), "")
-				return strings.ReplaceAll(anchor, " ", "-") == m[2]
-			})
-			if !found {
-				t.Errorf("%s: %s has no section #%s", file, target, m[2])
+			if u.Fragment != "" && !docsite.OutlineOf([]byte(source(t, target))).Anchors[u.Fragment] {
+				t.Errorf("%s: %s has no section #%s", file, target, u.Fragment)
 			}
 		}
 	}

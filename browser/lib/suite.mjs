@@ -6,8 +6,8 @@ import { complaintsOf, launch, picture } from './browser.mjs'
 import { chat } from './chat.mjs'
 import { serve } from './server.mjs'
 
-export function suite(name, tests) {
-  describe(name, { timeout: 180_000 }, () => {
+export function suite(name, tests, { timeout = 180_000 } = {}) {
+  describe(name, { timeout }, () => {
     let browser
     const pages = []
     const servers = []

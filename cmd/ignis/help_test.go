@@ -14,6 +14,7 @@ func TestHelp(t *testing.T) {
 		"access check": {"which rule decided", "ignis access check --config"},
 		"doctor":       {"as the same user, and on the machine", "Exit codes: 0 no check failed", "ignis doctor --config"},
 		"sdktest":      {"sdk/SPEC.md contains the rules", "Exit codes: 0 no case failed", "ignis sdktest -- node driver.mjs"},
+		"docs":         {"It needs no network and no server", "ignis docs --out public"},
 		"emit":         {"The event reaches the clients that are connected at that moment", "ignis emit "},
 		"listen":       {"Exit codes: 0 ended by a signal", "ignis listen "},
 		"bench":        {"An interrupt ends the measurement early", "ignis bench "},

@@ -12,6 +12,7 @@
 //	ignis emit room lobby notice '{"text":"hello"}'    send through Redis
 //	ignis cron run jobs.yaml                           emit events on schedules
 //	ignis sdktest -- node driver.mjs                   test a client library
+//	ignis docs                                         show the documentation in a browser
 //	ignis cron next "30 2 * * *" --tz Europe/Paris     list when a schedule is due
 //
 // Run ignis COMMAND --help for the flags. Every flag can be set by an environment
@@ -68,6 +69,7 @@ type cli struct {
 	Doctor  doctorCmd  `cmd:"" help:"Find out what would go wrong: examine settings, Redis, limits of the system, certificates, keys, webhook and proxies."`
 	Health  healthCmd  `cmd:"" help:"Ask a server whether it is ready, for the health check of a container."`
 	SDKTest sdktestCmd `cmd:"" name:"sdktest" help:"Test a client library against the rules that clients follow."`
+	Docs    docsCmd    `cmd:"" help:"Show the documentation in a browser, without a network, or write it to a folder."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

@@ -44,8 +44,8 @@ func (c *Config) checkAPI() error {
 				return usage("choose another path, or set --api-listen", "--api-path: the API cannot be at %s, because %s is on the same addresses", p, taken)
 			}
 		}
-		if c.Dev && belowPath(p, strings.TrimSuffix(devPrefix, "/")) {
-			return usage("choose another path", "--api-path: the API cannot be at %s, because the page of the development mode is there", p)
+		if c.Dev && isDevPath(p+"/") {
+			return usage("choose another path", "--api-path: the API cannot be at %s, because the page or the documentation of the development mode is there", p)
 		}
 	}
 	if err := httpapi.CheckKeys(c.API.Keys); err != nil {

@@ -286,7 +286,8 @@ func TestAPIConfig(t *testing.T) {
 		"similar":                   {func(c *Config) { c.Path = "/api2" }, ""},
 		"the endpoint, elsewhere":   {func(c *Config) { c.API.Path, c.API.Listen = "/ws", on("127.0.0.1:0").Addresses }, ""},
 		"development":               {func(c *Config) { c.Dev, c.JWTSecret = true, nil }, ""},
-		"the page":                  {func(c *Config) { c.Dev, c.JWTSecret, c.API.Path = true, nil, "/dev/api" }, "the page of the development mode"},
+		"the page":                  {func(c *Config) { c.Dev, c.JWTSecret, c.API.Path = true, nil, "/dev/api" }, "the page or the documentation of the development mode"},
+		"the documentation":         {func(c *Config) { c.Dev, c.JWTSecret, c.API.Path = true, nil, "/docs" }, "the page or the documentation of the development mode"},
 		"development, for everyone": {func(c *Config) { c.Dev, c.JWTSecret, c.API.Listen = true, nil, on(":1").Addresses }, "--dev lets anyone in"},
 		"no scopes":                 {func(c *Config) { c.API.Keys[0].Scopes = nil }, "api.keys: key shop has no scopes"},
 	} {

@@ -101,6 +101,7 @@ func TestConfig(t *testing.T) {
 		"profiles on loopback":      {production, func(c *Config) { c.Metrics = Metrics{Listen: "[::1]:9464", Profiles: true} }, "", ""},
 		"development with metrics":  {development, func(c *Config) { c.Metrics.Listen = ":9464" }, "--metrics-listen cannot be :9464", "127.0.0.1"},
 		"the path of the page":      {development, func(c *Config) { c.Path = "/dev/x" }, "--path: /dev/x is taken", ""},
+		"the path of the docs":      {development, func(c *Config) { c.Path = "/docs" }, "--path: /docs is taken", ""},
 		"the page itself":           {development, func(c *Config) { c.Path = "/" }, "--path: / is taken", ""},
 		"the page's in production":  {production, func(c *Config) { c.Path = "/" }, "", ""},
 		"a short heartbeat timeout": {production, func(c *Config) { c.Server.HeartbeatTimeout, c.Server.HeartbeatInterval = 1, 2 }, "--heartbeat-timeout", "once per"},

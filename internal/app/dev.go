@@ -6,8 +6,12 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
+	"sync"
 
 	"github.com/ignis-go/ignis"
+	"github.com/ignis-go/ignis/docs"
+	"github.com/ignis-go/ignis/internal/docsite"
 	"github.com/ignis-go/ignis/internal/listen"
 	"github.com/ignis-go/ignis/internal/loglimit"
 	"github.com/ignis-go/ignis/wire"
@@ -24,10 +28,13 @@ type devMode struct {
 	limit  *loglimit.Limiter // for log lines that any peer can cause
 
 	terminal Terminal
+	docs     func() (*docsite.Site, error) // renders the documentation once
 }
 
 func newDevMode(a *App) *devMode {
+	version := strings.TrimPrefix(a.cfg.Server.Software, "ignis/")
 	return &devMode{
+		docs: sync.OnceValues(func() (*docsite.Site, error) { return docsite.New(docs.Files, version) }),
 		path: a.cfg.Path, page: template.Must(template.ParseFS(devFiles, "dev/index.html")), script: a.script,
 		log: a.log, limit: a.limit, terminal: a.cfg.Terminal,
 	}

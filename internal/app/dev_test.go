@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/ignis-go/ignis/client"
+	"github.com/ignis-go/ignis/internal/docsite"
 	"github.com/ignis-go/ignis/internal/logtest"
 	"github.com/ignis-go/ignis/wire"
 )
@@ -56,6 +57,59 @@ func TestDevelopmentPage(t *testing.T) {
 	}
 }
 
+// The documentation is part of the development mode, and only of that.
+func TestDevelopmentDocs(t *testing.T) {
+	a, err := New(development())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]struct {
+		code int
+		text string
+	}{
+		"/docs/": {200, "<h1"}, "/docs/tokens.html": {200, "Tokens"}, "/docs/search.json": {200, "tokens.html"}, "/docs/llms.txt": {200, "tokens.md"},
+		"/docs/missing": {404, "Page not found"}, "/docs/tokens.html/": {404, ""}, "/docsx": {404, ""},
+	} {
+		w := visit(t, a, http.MethodGet, "localhost", path)
+		if w.Code != want.code || !strings.Contains(w.Body.String(), want.text) {
+			t.Errorf("%s: %d %.200s", path, w.Code, w.Body)
+		}
+		if policy := w.Header().Get("Content-Security-Policy"); w.Code == http.StatusOK && !strings.HasPrefix(policy, "default-src 'none'; script-src 'self';") {
+			t.Errorf("%s: %q", path, policy)
+		}
+	}
+	if w := visit(t, a, http.MethodGet, "localhost", "/docs"); w.Code != http.StatusFound || w.Header().Get("Location") != "/docs/" {
+		t.Errorf("/docs: %d %v", w.Code, w.Header())
+	}
+	if w := visit(t, a, http.MethodGet, "localhost", "/"); !strings.Contains(w.Body.String(), `href="/docs/"`) {
+		t.Error("the page has no link to the documentation")
+	}
+	a, err = New(production())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/docs", "/docs/", "/docs/tokens.html"} {
+		if w := visit(t, a, http.MethodGet, "localhost", path); w.Code != http.StatusNotFound {
+			t.Errorf("in production, %s: %d", path, w.Code)
+		}
+	}
+}
+
+// A documentation that cannot be rendered is an error of the server.
+func TestDevelopmentDocsBroken(t *testing.T) {
+	var log logtest.Log
+	c := development()
+	c.Server.Logger = log.Logger()
+	a, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.dev.docs = func() (*docsite.Site, error) { return nil, io.ErrUnexpectedEOF }
+	if w := visit(t, a, http.MethodGet, "localhost", "/docs/"); w.Code != http.StatusInternalServerError || !log.Has("documentation not rendered") {
+		t.Errorf("%d, logged %s", w.Code, &log)
+	}
+}
+
 // Requests for other hosts, which a web site can cause, and requests that are not for reading are
 // refused.
 func TestDevelopmentRefuses(t *testing.T) {
@@ -70,7 +124,7 @@ func TestDevelopmentRefuses(t *testing.T) {
 		"localhost": 200, "localhost:8080": 200, "127.0.0.1": 200, "[::1]:8080": 200,
 		"evil.example": 403, "evil.example:8080": 403, "127.0.0.1.evil.example": 403, "10.0.0.1": 403,
 	} {
-		for _, path := range []string{"/", "/dev/app.js", "/healthz"} {
+		for _, path := range []string{"/", "/dev/app.js", "/docs/", "/healthz"} {
 			if w := visit(t, a, http.MethodGet, host, path); w.Code != want || want == 403 && !strings.Contains(w.Body.String(), "loopback") {
 				t.Errorf("%s%s: %d %.100s", host, path, w.Code, w.Body)
 			}
@@ -79,7 +133,7 @@ func TestDevelopmentRefuses(t *testing.T) {
 	if !log.Has("request refused: development mode") {
 		t.Errorf("logged %s", &log)
 	}
-	for _, path := range []string{"/", "/dev/app.js", "/healthz"} {
+	for _, path := range []string{"/", "/dev/app.js", "/docs/", "/healthz"} {
 		w := visit(t, a, http.MethodPost, "localhost", path)
 		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD" || !strings.HasPrefix(w.Body.String(), "Only GET and HEAD") {
 			t.Errorf("POST %s: %d %v %s", path, w.Code, w.Header(), w.Body)

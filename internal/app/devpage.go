@@ -16,7 +16,15 @@ var devFiles embed.FS
 // devPrefix is the path under which the files of the page are served.
 const devPrefix = "/dev/"
 
-func isDevPath(p string) bool { return p == "/" || strings.HasPrefix(p, devPrefix) }
+// docsPrefix is the path under which the documentation is served.
+const docsPrefix = "/docs/"
+
+// isDevPath reports whether a path is that of the page, one of its files, or the documentation.
+func isDevPath(p string) bool {
+	return p == "/" || strings.HasPrefix(p, devPrefix) || isDocsPath(p)
+}
+
+func isDocsPath(p string) bool { return belowPath(p, strings.TrimSuffix(docsPrefix, "/")) }
 
 // Terminal says how to run this program in a terminal. The page of the development mode shows
 // commands that can be copied.
@@ -70,11 +78,14 @@ func (d *devMode) guard(next http.Handler) http.Handler {
 			http.Error(w, "Development mode accepts only requests for localhost and loopback addresses.", http.StatusForbidden)
 			return
 		}
-		if isDevPath(r.URL.Path) { // checkPath has refused such a path for the endpoint
+		switch { // checkPath has refused these paths for the endpoint
+		case isDocsPath(r.URL.Path):
+			d.serveDocs(w, r)
+		case isDevPath(r.URL.Path):
 			d.servePage(w, r)
-			return
+		default:
+			next.ServeHTTP(w, r)
 		}
-		next.ServeHTTP(w, r)
 	})
 }
 
@@ -106,6 +117,21 @@ func (d *devMode) servePage(w http.ResponseWriter, r *http.Request) {
 	if _, err := w.Write(text); err != nil {
 		d.log.Debug("file not sent", "error", err)
 	}
+}
+
+// serveDocs serves the documentation, which it renders when it is first wanted.
+func (d *devMode) serveDocs(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path+"/" == docsPrefix {
+		http.Redirect(w, r, docsPrefix, http.StatusFound)
+		return
+	}
+	site, err := d.docs()
+	if err != nil {
+		d.limit.Log(slog.LevelError, "documentation not rendered", "error", err)
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	http.StripPrefix(docsPrefix, site).ServeHTTP(w, r)
 }
 
 // contentTypes are used instead of package mime, whose types depend on the system.
