@@ -110,7 +110,7 @@ func outside(u *url.URL) (target, reason string) {
 		return "", "it leaves the repository"
 	}
 	kind := "tree"
-	if path.Ext(name) != "" {
+	if base := path.Base(name); path.Ext(base) != "" || base == "LICENSE" || base == "Makefile" {
 		kind = "blob"
 	}
 	target = repository + "/" + kind + "/main/" + name
