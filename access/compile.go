@@ -3,10 +3,23 @@ package access
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/ignis-go/ignis/internal/configfile"
+)
+
+// What is expected, for error messages.
+const (
+	wantMatch  = `expected a pattern in quotes, such as "public-*"`
+	wantJoin   = "expected anyone, nobody, webhook or {claim: NAME}"
+	wantClaim  = "expected the name of a claim, such as {claim: teams}"
+	wantEvents = "expected a list of event names, such as [say, typing]"
+	wantFrom   = "expected members or anyone"
+	wantTo     = "expected room, webhook or both"
 )
 
 // Limits of a list of rules.
@@ -64,7 +77,7 @@ func Compile(rules []Rule) (*Rules, error) {
 }
 
 func tooMany(n int) Problem {
-	return Problem{Key: "rooms", Text: fmt.Sprintf("expected at most %d rules, not %d", MaxRules, n)}
+	return Problem{Key: root, Text: fmt.Sprintf("expected at most %d rules, not %d", MaxRules, n)}
 }
 
 // List returns a copy of the rules, in the order in which they were written.
@@ -97,7 +110,7 @@ type compiler struct {
 	rules    *Rules
 	index    int        // of the current rule
 	line     int        // of the current rule; 0: not known
-	node     *yaml.Node // of the current rule, or nil
+	node     *yaml.Node // of the list, or nil
 	problems []Problem
 }
 
@@ -105,19 +118,20 @@ type compiler struct {
 // send.events[0]. An empty key means the rule itself.
 func (c *compiler) fail(key, format string, args ...any) {
 	line := c.line
+	key = c.key(key)
 	if c.node != nil {
-		line = nodeOf(c.node, key).Line
+		line = configfile.PositionOf(c.node, strings.TrimPrefix(key, root)).Line
 	}
-	c.failAt(line, key, format, args...)
+	c.problems = append(c.problems, Problem{Key: key, Line: line, Text: fmt.Sprintf(format, args...)})
 }
 
-// failAt is fail for a line that is not that of the value of the key.
-func (c *compiler) failAt(line int, key, format string, args ...any) {
-	place := fmt.Sprintf("rooms[%d]", c.index)
+// key returns the path of a key of the current rule. An empty key means the rule itself.
+func (c *compiler) key(key string) string {
+	path := fmt.Sprintf("%s[%d]", root, c.index)
 	if key != "" {
-		place += "." + key
+		path += "." + key
 	}
-	c.problems = append(c.problems, Problem{Key: place, Line: line, Text: fmt.Sprintf(format, args...)})
+	return path
 }
 
 // String names the rule in messages.

@@ -83,7 +83,7 @@
 // # Configuration
 //
 // [Rules] can be decoded from YAML, with the module go.yaml.in/yaml/v3, and from JSON.
-// Everything that is wrong is reported together, with line numbers:
+// What is wrong with the rules is reported together, with line numbers:
 //
-//	line 7: rooms[2].join: expected anyone, nobody, webhook or {claim: NAME}, not "all"
+//	line 7: rooms[2].join: expected anyone, nobody, webhook or a mapping with claim and of, but got "all"
 package access

@@ -2,18 +2,21 @@ package access
 
 import "slices"
 
+// The tags of the following types describe rules in a file. Package configfile decodes them,
+// and derives a JSON Schema and the reference in docs/configuration.md from them.
+
 // Rule says what clients may do in the rooms that match a pattern. To decode rules from
 // YAML or JSON, decode a [Rules].
 type Rule struct {
 	// Match is the pattern of the rooms' names; see the package documentation. Required.
-	Match string
+	Match string `key:"match" required:"" help:"Pattern of the rooms' names, such as public-*, team-{team} or user:{user}:*. The most specific pattern that matches decides."`
 	// Join says who may join the rooms. The zero value means nobody.
-	Join JoinRule
+	Join JoinRule `key:"join" help:"Who may join: anyone, nobody, webhook (which the webhook decides), or the clients with a claim (nobody)."`
 	// Send says which events clients may send to the rooms. Nil means none.
-	Send *SendRule
+	Send *SendRule `key:"send" help:"Which events clients may send to the rooms (none)."`
 
 	// Line is the line of the rule in a file, for messages. 0: not known.
-	Line int
+	Line int `key:"-"`
 }
 
 // Who says who may join a room.
@@ -32,12 +35,12 @@ func (w Who) valid() bool { return w == Anyone || w == Nobody || w == Webhook }
 // may join.
 type JoinRule struct {
 	// Who says who may join, whatever the room is called.
-	Who Who
+	Who Who `key:"-" short:"" enum:"anyone,nobody,webhook"`
 	// Claim is the name of a claim of the client's token. The client may join if the claim
 	// is the value of the variable Of, or a list that contains it.
-	Claim string
+	Claim string `key:"claim" required:"" help:"Claim of the token that is, or lists, the value of the pattern's variable."`
 	// Of is a variable of the pattern other than {user}. Empty: the only one.
-	Of string
+	Of string `key:"of" help:"Variable of the pattern (the only one)."`
 }
 
 // Senders says which clients may send to a room.
@@ -62,11 +65,11 @@ const (
 // SendRule says which events clients may send to a room, and where the messages go.
 type SendRule struct {
 	// Events are the names of the events, which are compared exactly. Required.
-	Events []string
+	Events []string `key:"events" required:"" help:"Names of the events."`
 	// From says who may send. Empty: FromMembers.
-	From Senders
+	From Senders `key:"from" enum:"members,anyone" default:"members" help:"Who may send: clients in the room (members) or anyone."`
 	// To says where messages go. Empty: ToRoom.
-	To Target
+	To Target `key:"to" enum:"room,webhook,both" default:"room" help:"Where messages go: to the clients in the room (room), to the webhook, or both."`
 }
 
 // clone returns a copy that shares no memory with the rule.
