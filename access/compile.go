@@ -45,11 +45,9 @@ type rule struct {
 	user    int    // index of {user} in the pattern's variables, or -1
 	who     Who    // empty if claim is set
 	claim   string
-	of      int             // index of the variable whose value the claim lists
-	events  []string        // as they were written
-	sends   map[string]bool // the same
-	from    Senders
-	to      Target
+	of      int // index of the variable whose value the claim lists
+	send    []SendRule
+	sends   map[string]int // index of the entry of send, by event
 }
 
 // systemEvents are the names of events that the protocol uses, now or soon. A client that
@@ -100,7 +98,7 @@ func (r *Rules) UsesWebhook() (joins, messages bool) {
 	}
 	for _, rule := range r.list {
 		joins = joins || rule.Join.Who == Webhook
-		messages = messages || rule.Send != nil && (rule.Send.To == ToWebhook || rule.Send.To == ToBoth)
+		messages = messages || slices.ContainsFunc(rule.Send, SendRule.TellsWebhook)
 	}
 	return joins, messages
 }
@@ -155,9 +153,7 @@ func (c *compiler) compile(r Rule) {
 	}
 	out := &rule{index: c.index, line: c.line, pattern: r.Match, user: p.user()}
 	c.join(out, &p, r.Join, err == nil)
-	if r.Send != nil {
-		c.send(out, r.Send)
-	}
+	c.send(out, r.Send)
 	if err == nil {
 		c.add(out, &p)
 	}
@@ -226,39 +222,40 @@ func (c *compiler) join(r *rule, p *pattern, j JoinRule, known bool) {
 }
 
 // send compiles what may be sent.
-func (c *compiler) send(r *rule, s *SendRule) {
-	r.from, r.to = s.From, s.To
-	switch s.From {
-	case "":
-		r.from = FromMembers
-	case FromMembers, FromAnyone:
-	default:
-		c.fail("send.from", "%s, not %.64q", wantFrom, s.From)
-	}
-	switch s.To {
-	case "":
-		r.to = ToRoom
-	case ToRoom, ToWebhook, ToBoth:
-	default:
-		c.fail("send.to", "%s, not %.64q", wantTo, s.To)
-	}
-	if len(s.Events) == 0 || len(s.Events) > MaxEvents {
-		c.failCount(len(s.Events))
+func (c *compiler) send(r *rule, list []SendRule) {
+	if len(list) == 0 {
 		return
 	}
-	r.events, r.sends = s.Events, make(map[string]bool, len(s.Events))
-	for i, event := range s.Events {
-		c.event(r, fmt.Sprintf("send.events[%d]", i), event)
+	r.send, r.sends = list, make(map[string]int)
+	events := 0
+	for i, s := range list {
+		key := "send"
+		if len(list) > 1 {
+			key = fmt.Sprintf("send[%d]", i)
+		}
+		if s.from() != FromMembers && s.from() != FromAnyone {
+			c.fail(key+".from", "%s, not %.64q", wantFrom, s.From)
+		}
+		if !s.Relays() && !s.TellsWebhook() {
+			c.fail(key+".to", "%s, not %.64q", wantTo, s.To)
+		}
+		if s.ExceptSender && s.to() == ToWebhook {
+			c.fail(key+".except_sender", "messages to: webhook go to no clients: leave it out, or choose to: room or to: both")
+		}
+		key += ".events"
+		if events += len(s.Events); len(s.Events) == 0 || events > MaxEvents {
+			c.fail(key, "%s: 1 to %d in a rule, not %d", wantEvents, MaxEvents, events)
+			return
+		}
+		for k, event := range s.Events {
+			c.event(r, i, fmt.Sprintf("%s[%d]", key, k), event)
+		}
 	}
 }
 
-// failCount records that a rule has too few or too many events.
-func (c *compiler) failCount(n int) {
-	c.fail("send.events", "%s: 1 to %d, not %d", wantEvents, MaxEvents, n)
-}
-
-// event adds an event that may be sent.
-func (c *compiler) event(r *rule, key, event string) {
+// event adds an event to the entry of send with the index i.
+func (c *compiler) event(r *rule, i int, key, event string) {
+	earlier, listed := r.sends[event]
 	switch {
 	case event == "*":
 		c.fail(key, "* does not stand for all events: list each of them")
@@ -266,10 +263,13 @@ func (c *compiler) event(r *rule, key, event string) {
 		c.fail(key, "expected the name of an event, 1 to %d bytes without control characters", maxText)
 	case slices.Contains(systemEvents, event):
 		c.fail(key, "%q belongs to the protocol: choose another name", event)
-	case r.sends[event]:
+	case listed && earlier == i:
 		c.fail(key, "%q is listed twice: leave one out", event)
+	case listed:
+		c.fail(key, "%q is already listed in send[%d], and an event can be in only one of them: leave one out", event, earlier)
+	default:
+		r.sends[event] = i
 	}
-	r.sends[event] = true
 }
 
 // isName reports whether text can be the name of an event or a claim.

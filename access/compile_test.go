@@ -35,7 +35,7 @@ func TestUsesWebhook(t *testing.T) {
 func TestCompileWithLines(t *testing.T) {
 	rules := []access.Rule{
 		{Match: "a", Join: access.JoinRule{Who: access.Anyone}, Line: 7},
-		{Match: "b**", Send: &access.SendRule{Events: []string{"join"}}, Line: 9},
+		{Match: "b**", Send: []access.SendRule{{Events: []string{"join"}}}, Line: 9},
 	}
 	_, err := access.Compile(rules)
 	wrong, ok := errors.AsType[*access.Error](err)
@@ -88,10 +88,10 @@ func TestMistakes(t *testing.T) {
 		{`{match: 5}`, `rooms[0].match: expected a string; put the value in quotes`},
 		{`{match: a, 5: b}`, `rooms[0]: expected a name as the key`},
 
-		{`{match: a, send: say}`, `rooms[0].send: expected a mapping with events, from and to`},
-		{`{match: a, send: [say]}`, `rooms[0].send: expected a mapping with events, from and to`},
+		{`{match: a, send: say}`, `rooms[0].send: expected a mapping with events, from, to and except_sender or a list`},
+		{`{match: a, send: [say]}`, `rooms[0].send[0]: expected a mapping with events, from, to and except_sender`},
 		{`{match: a, send: {event: say}}`, "rooms[0].send.event: unknown key; did you mean events?\nrooms[0].send.events: the key is missing"},
-		{`{match: a, send: {events: []}}`, `rooms[0].send.events: expected a list of event names, such as [say, typing]: 1 to 256, not 0`},
+		{`{match: a, send: {events: []}}`, `rooms[0].send.events: expected a list of event names, such as [say, typing]: 1 to 256 in a rule, not 0`},
 		{`{match: a, send: {}}`, `rooms[0].send.events: the key is missing`},
 		{`{match: a, send: {events: [say, 5]}}`, `rooms[0].send.events[1]: expected a string; put the value in quotes`},
 		{`{match: a, send: {events: ["*"]}}`, `rooms[0].send.events[0]: * does not stand for all events: list each of them`},
@@ -103,6 +103,13 @@ func TestMistakes(t *testing.T) {
 		{`{match: a, send: {events: [a], from: all}}`, `rooms[0].send.from: expected members or anyone, but got "all"`},
 		{`{match: a, send: {events: [a], from: [members]}}`, `rooms[0].send.from: expected members or anyone`},
 		{`{match: a, send: {events: [a], to: rooms}}`, `rooms[0].send.to: expected room, webhook or both, but got "rooms"`},
+		{`{match: a, send: [{events: [a]}, {events: [b, a], to: webhook}]}`, `rooms[0].send[1].events[1]: "a" is already listed in send[0], and an event can be in only one of them: leave one out`},
+		{`{match: a, send: [{events: [a], from: members}, {events: [a], from: anyone}]}`, `rooms[0].send[1].events[0]: "a" is already listed in send[0], and an event can be in only one of them: leave one out`},
+		{`{match: a, send: [{events: [a]}, {events: []}]}`, `rooms[0].send[1].events: expected a list of event names, such as [say, typing]: 1 to 256 in a rule, not 1`},
+		{`{match: a, send: [{events: [a]}, {to: both}]}`, `rooms[0].send[1].events: the key is missing`},
+		{`{match: a, send: [{events: [a], to: webhook, except_sender: true}]}`, `rooms[0].send.except_sender: messages to: webhook go to no clients: leave it out, or choose to: room or to: both`},
+		{`{match: a, send: {events: [a], except_sender: 1}}`, `rooms[0].send.except_sender: expected true or false`},
+		{`{match: a, send: [[{events: [a]}]]}`, `rooms[0].send[0]: expected a mapping with events, from, to and except_sender`},
 		{`{match: a, send: {events: [a], to: }}`, `rooms[0].send.to: the key has no value; expected room, webhook or both`},
 	} {
 		text := "rooms: [" + c.rule + "]"
@@ -125,7 +132,7 @@ func TestMistakesInGo(t *testing.T) {
 	rules := []access.Rule{
 		{Match: "a", Join: access.JoinRule{Who: "Anyone"}},
 		{Match: "b{x}", Join: access.JoinRule{Who: access.Anyone, Claim: "c"}},
-		{Match: "c", Send: &access.SendRule{Events: []string{"a"}, From: "x", To: "y"}},
+		{Match: "c", Send: []access.SendRule{{Events: []string{"a"}, From: "x", To: "y"}}},
 		{Match: "d{x}", Join: access.JoinRule{Who: access.Anyone, Of: "x"}},
 	}
 	want := `rooms[0].join: expected anyone, nobody, webhook or {claim: NAME}, not "Anyone"
@@ -230,11 +237,16 @@ func TestTooMany(t *testing.T) {
 		events[i] = fmt.Sprint("e", i)
 	}
 	list := "rooms: [{match: a, send: {events: [" + strings.Join(append(events, "x", "y", "z"), ", ") + "]}}]"
-	if _, err := decodeYAML(list); err == nil || !strings.HasSuffix(err.Error(), "line 1: rooms[0].send.events: expected a list of event names, such as [say, typing]: 1 to 256, not 260") {
+	if _, err := decodeYAML(list); err == nil || !strings.HasSuffix(err.Error(), "line 1: rooms[0].send.events: expected a list of event names, such as [say, typing]: 1 to 256 in a rule, not 260") {
+		t.Error(err)
+	}
+	half := access.MaxEvents / 2
+	several := []access.Rule{{Match: "a", Send: []access.SendRule{{Events: events[:half]}, {Events: events[half:]}}}}
+	if _, err := access.Compile(several); err == nil || err.Error() != "rooms[0].send[1].events: expected a list of event names, such as [say, typing]: 1 to 256 in a rule, not 257" {
 		t.Error(err)
 	}
 	for n, ok := range map[int]bool{access.MaxEvents: true, access.MaxEvents + 1: false} {
-		_, err := access.Compile([]access.Rule{{Match: "a", Send: &access.SendRule{Events: events[:n]}}})
+		_, err := access.Compile([]access.Rule{{Match: "a", Send: []access.SendRule{{Events: events[:n]}}}})
 		if (err == nil) != ok {
 			t.Errorf("%d events: %v", n, err)
 		}
@@ -247,7 +259,7 @@ func TestProtocol(t *testing.T) {
 		t.Errorf("MaxName is %d", access.MaxName)
 	}
 	for _, e := range wire.SystemEvents() {
-		if _, err := access.Compile([]access.Rule{{Match: "a", Send: &access.SendRule{Events: []string{e.Name}}}}); err == nil {
+		if _, err := access.Compile([]access.Rule{{Match: "a", Send: []access.SendRule{{Events: []string{e.Name}}}}}); err == nil {
 			t.Errorf("clients could be allowed to send %q", e.Name)
 		}
 	}
@@ -259,16 +271,16 @@ func TestProtocol(t *testing.T) {
 // Rules share no memory with what they were compiled from, nor with what they return.
 func TestCompiledIsACopy(t *testing.T) {
 	events := []string{"say"}
-	r := []access.Rule{{Match: "a", Send: &access.SendRule{Events: events}}}
+	r := []access.Rule{{Match: "a", Send: []access.SendRule{{Events: events}}}}
 	rules, err := access.Compile(r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := access.Subject{}
-	events[0], r[0].Match, r[0].Send.From = "shout", "b", access.FromAnyone
-	rules.List()[0].Send.Events[0] = "shout"
-	rules.Explain(s, "a").Events[0] = "shout"
-	want := []access.Rule{{Match: "a", Send: &access.SendRule{Events: []string{"say"}}}}
+	events[0], r[0].Match, r[0].Send[0].From = "shout", "b", access.FromAnyone
+	rules.List()[0].Send[0].Events[0] = "shout"
+	rules.Explain(s, "a").Send[0].Events[0] = "shout"
+	want := []access.Rule{{Match: "a", Send: []access.SendRule{{Events: []string{"say"}}}}}
 	if diff := cmp.Diff(want, rules.List()); diff != "" {
 		t.Error(diff)
 	}

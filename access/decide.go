@@ -62,6 +62,8 @@ type Decision struct {
 	AskWebhook bool
 	// Relay reports whether to send the message to the clients in the room.
 	Relay bool
+	// ExceptSender reports whether to send it to all of them except the one that sent it.
+	ExceptSender bool
 	// TellWebhook reports whether to pass the message to the webhook. If Relay is true as
 	// well, the webhook comes first and may refuse the message.
 	TellWebhook bool
@@ -108,17 +110,18 @@ func (r *Rules) Send(s Subject, room, event string, member bool) Decision {
 	if rule == nil {
 		return d
 	}
+	i, listed := rule.sends[event]
 	switch {
-	case len(rule.events) == 0:
+	case len(rule.send) == 0:
 		d.Reason = NoEvents
-	case !rule.sends[event]:
+	case !listed:
 		d.Reason = OtherEvent
-	case rule.from != FromAnyone && !member:
+	case rule.send[i].from() != FromAnyone && !member:
 		d.Reason = NotMember
 	default:
-		d.Allowed = true
-		d.Relay = rule.to == ToRoom || rule.to == ToBoth
-		d.TellWebhook = rule.to == ToWebhook || rule.to == ToBoth
+		s := &rule.send[i]
+		d.Allowed, d.Relay, d.TellWebhook = true, s.Relays(), s.TellsWebhook()
+		d.ExceptSender = s.ExceptSender
 	}
 	return d
 }

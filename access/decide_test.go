@@ -3,6 +3,7 @@ package access_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -117,6 +118,53 @@ func TestSend(t *testing.T) {
 		if d.String() != c.want || d.Relay != c.relay || d.TellWebhook != c.webhook || d.Allowed != (c.relay || c.webhook) || d.AskWebhook {
 			t.Errorf("%s to %q (member: %v):\n got %s %+v\nwant %s", c.event, c.room, c.member, d, d, c.want)
 		}
+	}
+}
+
+// Events of a room go to different places, whatever the order of the entries. If the entry
+// with the event refuses a client, no other allows it.
+func TestSendSeveral(t *testing.T) {
+	entries := []string{
+		"{events: [typing], except_sender: true}", "{events: [say, topic], to: both}", "{events: [ask], from: anyone, to: webhook}",
+		"{events: [note], to: both, except_sender: true}",
+	}
+	const (
+		listed = `no (rooms[0] "a", the event is not listed)`
+		member = `no (rooms[0] "a", only members may send, and the client is not in the room)`
+	)
+	for range 2 {
+		rules := compile(t, "rooms: [{match: a, join: anyone, send: ["+strings.Join(entries, ", ")+"]}]")
+		for _, c := range []struct {
+			event, asMember, otherwise string
+			want                       access.Decision // as a member
+		}{
+			{"typing", "yes", member, access.Decision{Allowed: true, Relay: true, ExceptSender: true}},
+			{"say", "yes", member, access.Decision{Allowed: true, Relay: true, TellWebhook: true}},
+			{"topic", "yes", member, access.Decision{Allowed: true, Relay: true, TellWebhook: true}},
+			{"ask", "yes", "yes", access.Decision{Allowed: true, TellWebhook: true}},
+			{"note", "yes", member, access.Decision{Allowed: true, Relay: true, TellWebhook: true, ExceptSender: true}},
+			{"", listed, listed, access.Decision{Reason: access.OtherEvent}},
+			{"Say", listed, listed, access.Decision{Reason: access.OtherEvent}},
+		} {
+			got, outside := rules.Send(access.Subject{}, "a", c.event, true), rules.Send(access.Subject{}, "a", c.event, false)
+			if !strings.HasPrefix(got.String(), c.asMember) || !strings.HasPrefix(outside.String(), c.otherwise) {
+				t.Errorf("%s: as a member %v, otherwise %v", c.event, got, outside)
+			}
+			c.want.Match = "a"
+			if got != c.want {
+				t.Errorf("%s: %+v, want %+v", c.event, got, c.want)
+			}
+			if !outside.Allowed && (outside.Relay || outside.TellWebhook || outside.ExceptSender) {
+				t.Errorf("%s: refused, but %+v", c.event, outside)
+			}
+		}
+		slices.Reverse(entries)
+	}
+	e := compile(t, "rooms: [{match: a, join: anyone, send: ["+strings.Join(entries, ", ")+"]}]").Explain(access.Subject{}, "a")
+	const want = `join: yes (rooms[0] "a")   send: typing (to the others in the room); say, topic (to the webhook, then to the room); ` +
+		`ask (also without joining, to the webhook); note (to the webhook, then to the others in the room)`
+	if e.String() != want {
+		t.Errorf("got %s", e)
 	}
 }
 

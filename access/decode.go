@@ -75,7 +75,11 @@ func jsonNode(dec *json.Decoder) (*yaml.Node, error) {
 		_, err := dec.Token()
 		return n, err
 	}
-	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!float", Value: fmt.Sprint(token)}, nil // or !!bool
+	n := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!float", Value: fmt.Sprint(token)}
+	if _, ok := token.(bool); ok {
+		n.Tag = "!!bool"
+	}
+	return n, nil
 }
 
 // root is the key of the list of rules, for messages.

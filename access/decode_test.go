@@ -72,14 +72,14 @@ rooms:
 `
 
 func TestDecode(t *testing.T) {
-	answer := &access.SendRule{Events: []string{"answer"}, From: access.FromAnyone, To: access.ToBoth}
+	answer := []access.SendRule{{Events: []string{"answer"}, From: access.FromAnyone, To: access.ToBoth}}
 	want := []access.Rule{
 		{Match: "public-*", Join: access.JoinRule{Who: access.Anyone}},
 		{Match: "a", Join: access.JoinRule{Who: access.Nobody}},
 		{
 			Match: "team-{team}:{n}",
 			Join:  access.JoinRule{Claim: "teams", Of: "team"},
-			Send:  &access.SendRule{Events: []string{"say", "typing"}, From: access.FromMembers},
+			Send:  []access.SendRule{{Events: []string{"say", "typing"}, From: access.FromMembers}},
 		},
 		{Match: "quiz-*", Join: access.JoinRule{Who: access.Webhook}, Send: answer},
 		{Match: "closed"},
@@ -132,6 +132,53 @@ func TestDecode(t *testing.T) {
 `
 	if text, err := yaml.Marshal(fromYAML); err != nil || !strings.HasPrefix(string(text), encoded) {
 		t.Errorf("encoded as\n%s%v", text, err)
+	}
+}
+
+// What can be sent is a mapping or a list of mappings, and events are a list or a single one.
+func TestDecodeSend(t *testing.T) {
+	say := access.SendRule{Events: []string{"say"}}
+	typing := access.SendRule{Events: []string{"typing"}, From: access.FromAnyone, ExceptSender: true}
+	for text, want := range map[string][]access.SendRule{
+		`{events: [say]}`:   {say},
+		`{events: say}`:     {say},
+		`[{events: [say]}]`: {say},
+		`[{events: say}, {events: [typing], from: anyone, except_sender: true}]`: {say, typing},
+		`[{events: say, except_sender: false}]`:                                  {say},
+		`[]`:                                                                     nil,
+	} {
+		text = "rooms: [{match: a, send: " + text + "}]"
+		fromYAML, err := decodeYAML(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		for form, rules := range map[string]*access.Rules{"YAML": fromYAML, "JSON": compile(t, text)} {
+			if diff := cmp.Diff(want, rules.List()[0].Send, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("%s as %s: %s", text, form, diff)
+			}
+			encoded, err := json.Marshal(rules)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var again access.Rules
+			if err := json.Unmarshal(encoded, &again); err != nil || !cmp.Equal(rules.List(), again.List(), cmpopts.EquateEmpty(), cmpopts.IgnoreFields(access.Rule{}, "Join", "Line")) {
+				t.Errorf("%s is encoded as %s, %v", text, encoded, err)
+			}
+		}
+	}
+}
+
+// The line of an event that is listed twice is that of the second one.
+func TestLineOfEvent(t *testing.T) {
+	_, err := decodeYAML("rooms:\n- match: a\n  send:\n  - events:\n    - a\n    - b\n  - events:\n    - c\n    - b\n    to: webhook\n")
+	const want = `  line 9: rooms[0].send[1].events[1]: "b" is already listed in send[0], and an event can be in only one of them: leave one out`
+	if err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("got %v", err)
+	}
+	_, err = decodeYAML("rooms:\n- match: a\n  send:\n  - events:\n    - a\n    - a\n")
+	if err == nil || !strings.HasSuffix(err.Error(), `  line 6: rooms[0].send.events[1]: "a" is listed twice: leave one out`) {
+		t.Errorf("in the only entry: %v", err)
 	}
 }
 

@@ -8,7 +8,7 @@
 //		{
 //			Match: "team-{team}",
 //			Join:  access.JoinRule{Claim: "teams"},
-//			Send:  &access.SendRule{Events: []string{"say", "typing"}},
+//			Send:  []access.SendRule{{Events: []string{"say", "typing"}}},
 //		},
 //	})
 //	...

@@ -17,7 +17,7 @@ func Example() {
 		{
 			Match: "team-{team}",
 			Join:  access.JoinRule{Claim: "teams"},
-			Send:  &access.SendRule{Events: []string{"say", "typing"}},
+			Send:  []access.SendRule{{Events: []string{"say", "typing"}}},
 		},
 	})
 	if err != nil {

@@ -1,6 +1,9 @@
 package access
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // The tags of the following types describe rules in a file. Package configfile decodes them,
 // and derives a JSON Schema and the reference in docs/configuration.md from them.
@@ -12,8 +15,9 @@ type Rule struct {
 	Match string `key:"match" required:"" help:"Pattern of the rooms' names, such as public-*, team-{team} or user:{user}:*. The most specific pattern that matches decides."`
 	// Join says who may join the rooms. The zero value means nobody.
 	Join JoinRule `key:"join" help:"Who may join: anyone, nobody, webhook (which the webhook decides), or the clients with a claim (nobody)."`
-	// Send says which events clients may send to the rooms. Nil means none.
-	Send *SendRule `key:"send" help:"Which events clients may send to the rooms (none)."`
+	// Send says which events clients may send to the rooms, and where they go. An event may
+	// be in only one entry, so their order does not matter. Empty: none.
+	Send []SendRule `key:"send" single:"" help:"Which events clients may send to the rooms: a mapping, or a list of them if events go to different places (none)."`
 
 	// Line is the line of the rule in a file, for messages. 0: not known.
 	Line int `key:"-"`
@@ -57,27 +61,42 @@ type Target string
 
 // The values of [SendRule].To.
 const (
-	ToRoom    Target = "room"    // to the clients in the room
+	ToRoom    Target = "room"    // to the clients in the room, including the sender
 	ToWebhook Target = "webhook" // to the application's webhook
 	ToBoth    Target = "both"    // to the webhook, and then to the room unless it refuses
 )
 
 // SendRule says which events clients may send to a room, and where the messages go.
 type SendRule struct {
-	// Events are the names of the events, which are compared exactly. Required.
+	// Events are the names of the events, which are compared exactly. Required. A rule has at
+	// most MaxEvents in all its entries.
 	Events []string `key:"events" required:"" help:"Names of the events."`
 	// From says who may send. Empty: FromMembers.
 	From Senders `key:"from" enum:"members,anyone" default:"members" help:"Who may send: clients in the room (members) or anyone."`
 	// To says where messages go. Empty: ToRoom.
 	To Target `key:"to" enum:"room,webhook,both" default:"room" help:"Where messages go: to the clients in the room (room), to the webhook, or both."`
+	// ExceptSender says that the client that sends a message does not receive it itself. It
+	// requires that To is ToRoom or ToBoth.
+	ExceptSender bool `key:"except_sender" help:"Send messages to the clients in the room except the one that sent them (false)."`
 }
 
 // clone returns a copy that shares no memory with the rule.
 func (r Rule) clone() Rule {
-	if r.Send != nil {
-		send := *r.Send
-		send.Events = slices.Clone(send.Events)
-		r.Send = &send
+	r.Send = slices.Clone(r.Send)
+	for i := range r.Send {
+		r.Send[i].Events = slices.Clone(r.Send[i].Events)
 	}
 	return r
 }
+
+// from returns who may send, which is never empty.
+func (s SendRule) from() Senders { return cmp.Or(s.From, FromMembers) }
+
+// to returns where messages go, which is never empty.
+func (s SendRule) to() Target { return cmp.Or(s.To, ToRoom) }
+
+// Relays reports whether messages go to the clients in the room.
+func (s SendRule) Relays() bool { return s.to() == ToRoom || s.to() == ToBoth }
+
+// TellsWebhook reports whether messages go to the webhook.
+func (s SendRule) TellsWebhook() bool { return s.to() == ToWebhook || s.to() == ToBoth }
