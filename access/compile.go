@@ -26,7 +26,8 @@ const (
 const (
 	MaxRules  = 10_000
 	MaxEvents = 256 // events of a rule
-	maxText   = 256 // bytes of the name of an event or claim
+	MaxValues = 256 // values that a rule compares a claim with
+	maxText   = 256 // bytes of the name of an event or claim, or of a value
 )
 
 // Rules is a list of rules that was checked and prepared for decisions. Create it with
@@ -45,7 +46,8 @@ type rule struct {
 	user    int    // index of {user} in the pattern's variables, or -1
 	who     Who    // empty if claim is set
 	claim   string
-	of      int // index of the variable whose value the claim lists
+	of      int // index of the variable whose value the claim lists; -1: see is
+	is      []string
 	send    []SendRule
 	sends   map[string]int // index of the entry of send, by event
 }
@@ -181,14 +183,14 @@ func (c *compiler) add(r *rule, p *pattern) {
 
 // join compiles who may join. The variables of a pattern that is wrong are not known.
 func (c *compiler) join(r *rule, p *pattern, j JoinRule, known bool) {
-	r.who, r.claim, r.of = j.Who, j.Claim, -1
+	r.who, r.claim, r.of, r.is = j.Who, j.Claim, -1, j.Is
 	switch {
-	case j == JoinRule{}:
+	case j.isZero():
 		r.who = Nobody
 		return
-	case j.Claim == "" && j.Of == "" && j.Who.valid():
+	case j.Claim == "" && j.Of == "" && j.Is == nil && j.Who.valid():
 		return
-	case j.Claim == "" && j.Of == "":
+	case j.Claim == "" && j.Of == "" && j.Is == nil:
 		c.fail("join", "%s, not %.64q", wantJoin, j.Who)
 		return
 	case j.Claim == "" || j.Who != "":
@@ -198,9 +200,39 @@ func (c *compiler) join(r *rule, p *pattern, j JoinRule, known bool) {
 	if !isName(j.Claim) {
 		c.fail("join.claim", "%s, at most %d bytes without control characters", wantClaim, maxText)
 	}
-	if !known {
+	switch {
+	case j.Is != nil:
+		c.is(&j)
+	case known:
+		c.of(r, p, &j)
+	}
+}
+
+// is checks the values that a claim is compared with.
+func (c *compiler) is(j *JoinRule) {
+	if j.Of != "" {
+		c.fail("join", "the claim is compared either with a variable or with fixed values: leave out of or is")
+	}
+	if len(j.Is) == 0 || len(j.Is) > MaxValues {
+		c.fail("join.is", "expected 1 to %d values, not %d", MaxValues, len(j.Is))
 		return
 	}
+	for i, value := range j.Is {
+		key := "join.is"
+		if len(j.Is) > 1 {
+			key = fmt.Sprintf("join.is[%d]", i)
+		}
+		switch {
+		case !isName(value):
+			c.fail(key, "expected a value of the claim, 1 to %d bytes without control characters", maxText)
+		case slices.Index(j.Is, value) < i:
+			c.fail(key, "%.64q is listed twice: leave one out", value)
+		}
+	}
+}
+
+// of finds the variable whose value a claim lists.
+func (c *compiler) of(r *rule, p *pattern, j *JoinRule) {
 	var candidates []string
 	for _, v := range p.variables {
 		if v != userVariable {
@@ -209,7 +241,7 @@ func (c *compiler) join(r *rule, p *pattern, j JoinRule, known bool) {
 	}
 	switch {
 	case len(candidates) == 0:
-		c.fail("join", "the claim lists the value of a variable, and match has none beside {user}: expected one, such as %q", "team-{team}")
+		c.fail("join", "match has no variable besides {user} whose value the claim could list: for a fixed value write {claim: %s, is: VALUE}", j.Claim)
 	case j.Of == "" && len(candidates) > 1:
 		c.fail("join", "match has several variables: say which one's value the claim lists, such as {claim: %s, of: %s}", j.Claim, candidates[0])
 	case j.Of == "":

@@ -62,11 +62,11 @@ func TestCompileWithLines(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	for _, c := range []struct{ rule, want string }{
-		{`{match: a, join: all}`, `rooms[0].join: expected anyone, nobody, webhook or a mapping with claim and of, but got "all"`},
-		{`{match: a, join: }`, `rooms[0].join: the key has no value; expected anyone, nobody, webhook or a mapping with claim and of`},
-		{`{match: a, join: ""}`, `rooms[0].join: expected anyone, nobody, webhook or a mapping with claim and of, but got ""`},
-		{`{match: a, join: true}`, `rooms[0].join: expected anyone, nobody, webhook or a mapping with claim and of`},
-		{`{match: a, join: [anyone]}`, `rooms[0].join: expected anyone, nobody, webhook or a mapping with claim and of`},
+		{`{match: a, join: all}`, `rooms[0].join: expected anyone, nobody, webhook or a mapping with claim, of and is, but got "all"`},
+		{`{match: a, join: }`, `rooms[0].join: the key has no value; expected anyone, nobody, webhook or a mapping with claim, of and is`},
+		{`{match: a, join: ""}`, `rooms[0].join: expected anyone, nobody, webhook or a mapping with claim, of and is, but got ""`},
+		{`{match: a, join: true}`, `rooms[0].join: expected anyone, nobody, webhook or a mapping with claim, of and is`},
+		{`{match: a, join: [anyone]}`, `rooms[0].join: expected anyone, nobody, webhook or a mapping with claim, of and is`},
 		{`{match: a, join: {}}`, `rooms[0].join.claim: the key is missing`},
 		{`{match: a, join: {of: team}}`, `rooms[0].join.claim: the key is missing`},
 		{`{match: a, join: {claims: teams}}`, "rooms[0].join.claims: unknown key; did you mean claim?\nrooms[0].join.claim: the key is missing"},
@@ -78,8 +78,15 @@ func TestMistakes(t *testing.T) {
 		{`{match: "a{b}", join: {claim: t, of: c}}`, `rooms[0].join.of: expected a variable of match other than {user}, such as {claim: t, of: b}, not "c"`},
 		{`{match: "a{b}:{user}", join: {claim: t, of: user}}`, `rooms[0].join.of: expected a variable of match other than {user}, such as {claim: t, of: b}, not "user"`},
 		{`{match: "a{b}:{c}", join: {claim: t}}`, `rooms[0].join: match has several variables: say which one's value the claim lists, such as {claim: t, of: b}`},
-		{`{match: "a", join: {claim: t}}`, `rooms[0].join: the claim lists the value of a variable, and match has none beside {user}: expected one, such as "team-{team}"`},
-		{`{match: "{user}", join: {claim: t}}`, `rooms[0].join: the claim lists the value of a variable, and match has none beside {user}: expected one, such as "team-{team}"`},
+		{`{match: "a", join: {claim: t}}`, `rooms[0].join: match has no variable besides {user} whose value the claim could list: for a fixed value write {claim: t, is: VALUE}`},
+		{`{match: "{user}", join: {claim: t}}`, `rooms[0].join: match has no variable besides {user} whose value the claim could list: for a fixed value write {claim: t, is: VALUE}`},
+		{`{match: a, join: {claim: t, is: []}}`, `rooms[0].join.is: expected 1 to 256 values, not 0`},
+		{`{match: a, join: {claim: t, is: ""}}`, `rooms[0].join.is: expected a value of the claim, 1 to 256 bytes without control characters`},
+		{`{match: a, join: {claim: t, is: [x, ` + long + `]}}`, `rooms[0].join.is[1]: expected a value of the claim, 1 to 256 bytes without control characters`},
+		{`{match: a, join: {claim: t, is: [x, y, x]}}`, `rooms[0].join.is[2]: "x" is listed twice: leave one out`},
+		{`{match: a, join: {claim: t, is: true}}`, `rooms[0].join.is: expected a string or a list; put the value in quotes`},
+		{`{match: a, join: {is: x}}`, `rooms[0].join.claim: the key is missing`},
+		{`{match: "a{b}", join: {claim: t, of: b, is: x}}`, `rooms[0].join: the claim is compared either with a variable or with fixed values: leave out of or is`},
 
 		{`lobby`, `rooms[0]: expected a mapping with match, join and send`},
 		{`{}`, `rooms[0].match: the key is missing`},
@@ -134,12 +141,18 @@ func TestMistakesInGo(t *testing.T) {
 		{Match: "b{x}", Join: access.JoinRule{Who: access.Anyone, Claim: "c"}},
 		{Match: "c", Send: []access.SendRule{{Events: []string{"a"}, From: "x", To: "y"}}},
 		{Match: "d{x}", Join: access.JoinRule{Who: access.Anyone, Of: "x"}},
+		{Match: "e", Join: access.JoinRule{Who: access.Anyone, Claim: "c", Is: []string{"x"}}},
+		{Match: "f", Join: access.JoinRule{Is: []string{"x"}}},
+		{Match: "g", Join: access.JoinRule{Claim: "c", Is: make([]string, access.MaxValues+1)}},
 	}
 	want := `rooms[0].join: expected anyone, nobody, webhook or {claim: NAME}, not "Anyone"
 rooms[1].join: expected anyone, nobody, webhook or {claim: NAME}
 rooms[2].send.from: expected members or anyone, not "x"
 rooms[2].send.to: expected room, webhook or both, not "y"
-rooms[3].join: expected anyone, nobody, webhook or {claim: NAME}`
+rooms[3].join: expected anyone, nobody, webhook or {claim: NAME}
+rooms[4].join: expected anyone, nobody, webhook or {claim: NAME}
+rooms[5].join: expected anyone, nobody, webhook or {claim: NAME}
+rooms[6].join.is: expected 1 to 256 values, not 257`
 	if _, err := access.Compile(rules); err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
@@ -209,7 +222,7 @@ rooms:
   - {match: "dm:{user}:{y}"}
   - {match: "b**", join: {claim: c, of: x}, send: {events: [join, say]}}
 `)
-	want := `rooms[1].join: expected anyone, nobody, webhook or a mapping with claim and of, but got "all"
+	want := `rooms[1].join: expected anyone, nobody, webhook or a mapping with claim, of and is, but got "all"
 rooms[2].match: "team-{x}" matches the same rooms as rooms[0] "team-{team}": make one rule of the two
 rooms[3].join.claim: the value is empty
 rooms[3].send.to: expected room, webhook or both, but got "nowhere"

@@ -90,7 +90,11 @@ func (r *Rules) Join(s Subject, room string) Decision {
 	d.Claim = rule.claim
 	switch {
 	case rule.claim != "":
-		d.Reason = s.lists(rule.claim, v.text[rule.of])
+		if rule.of >= 0 {
+			d.Reason = s.lists(rule.claim, v.text[rule.of:rule.of+1])
+		} else {
+			d.Reason = s.lists(rule.claim, rule.is)
+		}
 		d.Allowed = d.Reason == ""
 	case rule.who == Anyone:
 		d.Allowed = true
@@ -164,17 +168,19 @@ func (r *Rules) decide(s *Subject, room string) (*rule, values, Decision) {
 	return nil, v, d
 }
 
-// lists returns "" if a claim lists a value, and otherwise why not.
-func (s *Subject) lists(claim, value string) Reason {
+// lists returns "" if a claim lists one of the values, and otherwise why not.
+func (s *Subject) lists(claim string, values []string) Reason {
 	var list json.RawMessage
 	if s.Claims != nil {
 		list = s.Claims(claim)
 	}
-	switch {
-	case absent(list):
+	if absent(list) {
 		return NoClaim
-	case !claimLists(list, value):
-		return ClaimLacks
 	}
-	return ""
+	for _, value := range values {
+		if claimLists(list, value) {
+			return ""
+		}
+	}
+	return ClaimLacks
 }

@@ -251,6 +251,43 @@ func TestClaimOf(t *testing.T) {
 	}
 }
 
+// A claim that is compared with fixed values, such as a role for the room of the staff.
+func TestClaimIs(t *testing.T) {
+	const none, lacks = "the token does not have the claim", "the claim does not list the value"
+	for _, c := range []struct{ match, is, claims, want string }{
+		{"staff", "staff", `{"role":"staff"}`, ""},
+		{"staff", "staff", `{"role":["guest","staff"]}`, ""},
+		{"staff", "[admin, staff]", `{"role":"staff"}`, ""},
+		{"staff", "[admin, staff]", `{"role":["guest","admin"]}`, ""},
+		{"staff", `["7", "8"]`, `{"role":8}`, ""},
+		{"{room}", "boss", `{"role":"boss"}`, ""},
+		{"{room}", "boss", `{"role":"staff"}`, lacks}, // which is the name of the room
+		{"staff", "staff", `{"role":"guest"}`, lacks},
+		{"staff", "staff", `{"role":["staff2","Staff","staf"]}`, lacks},
+		{"staff", "staff", `{"role":{"staff":true}}`, lacks},
+		{"staff", "staff", `{"role":[["staff"]]}`, lacks},
+		{"staff", "staff", `{"role":""}`, lacks},
+		{"staff", `"true"`, `{"role":true}`, lacks},
+		{"staff", `"null"`, `{"role":null}`, none},
+		{"staff", "staff", `{"Role":"staff"}`, none},
+		{"staff", "staff", "", none},
+	} {
+		rules := compile(t, fmt.Sprintf("rooms: [{match: %q, join: {claim: role, is: %s}}, {match: '*', join: anyone}]", c.match, c.is))
+		d := rules.Join(subject(t, "ann", c.claims), "staff")
+		if string(d.Reason) != c.want || d.Allowed != (c.want == "") || d.Claim != "role" || d.Rule != 0 {
+			t.Errorf("%q is %s with %s: %v", c.match, c.is, c.claims, d)
+		}
+		text, err := json.Marshal(rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again access.Rules
+		if err := json.Unmarshal(text, &again); err != nil || again.Join(subject(t, "ann", c.claims), "staff") != d {
+			t.Errorf("%s decoded again: %v", text, err)
+		}
+	}
+}
+
 func TestNoRules(t *testing.T) {
 	var none *access.Rules
 	empty, err := access.Compile(nil)

@@ -230,7 +230,7 @@ rooms:
   - lobby
 `
 	want := []string{
-		`line 7: rooms[1].join: expected anyone, nobody, webhook or a mapping with claim and of`,
+		`line 7: rooms[1].join: expected anyone, nobody, webhook or a mapping with claim, of and is`,
 		`line 9: rooms[2].joim: unknown key; did you mean join?`,
 		`line 12: rooms[2].join.off: unknown key; did you mean of?`,
 		`line 15: rooms[3].join.claim: expected the name of a claim, such as {claim: teams}, at most 256 bytes without control characters`,

@@ -85,5 +85,5 @@
 // [Rules] can be decoded from YAML, with the module go.yaml.in/yaml/v3, and from JSON.
 // What is wrong with the rules is reported together, with line numbers:
 //
-//	line 7: rooms[2].join: expected anyone, nobody, webhook or a mapping with claim and of, but got "all"
+//	line 7: rooms[2].join: expected anyone, nobody, webhook or a mapping with claim, of and is, but got "all"
 package access

@@ -12,6 +12,8 @@ type encodedRule struct {
 type encodedClaim struct {
 	Claim string `json:"claim" yaml:"claim"`
 	Of    string `json:"of,omitempty" yaml:"of,omitempty"`
+
+	Is []string `json:"is,omitempty" yaml:"is,omitempty,flow"`
 }
 
 type encodedSend struct {
@@ -34,7 +36,7 @@ func (r *Rules) encoded() []encodedRule {
 		e := encodedRule{Match: rule.Match, Join: rule.Join.Who}
 		switch {
 		case rule.Join.Claim != "":
-			e.Join = encodedClaim{rule.Join.Claim, rule.Join.Of}
+			e.Join = encodedClaim{rule.Join.Claim, rule.Join.Of, rule.Join.Is}
 		case rule.Join.Who == "":
 			e.Join = Nobody
 		}

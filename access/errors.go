@@ -34,7 +34,7 @@ type Problem struct {
 
 // String returns the problem as one line, such as
 //
-//	line 7: rooms[2].join: expected anyone, nobody, webhook or a mapping with claim and of, but got "all"
+//	line 7: rooms[2].join: expected anyone, nobody, webhook or a mapping with claim, of and is, but got "all"
 func (p Problem) String() string {
 	text := p.Text
 	if p.Key != "" {

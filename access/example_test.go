@@ -55,7 +55,7 @@ rooms:
 	fmt.Println(yaml.Unmarshal([]byte(text), &config))
 	// Output:
 	// yaml: unmarshal errors:
-	//   line 5: rooms[0].join: expected anyone, nobody, webhook or a mapping with claim and of, but got "all"
+	//   line 5: rooms[0].join: expected anyone, nobody, webhook or a mapping with claim, of and is, but got "all"
 	//   line 8: rooms[1].sned: unknown key; did you mean send?
 }
 

@@ -41,11 +41,19 @@ type JoinRule struct {
 	// Who says who may join, whatever the room is called.
 	Who Who `key:"-" short:"" enum:"anyone,nobody,webhook"`
 	// Claim is the name of a claim of the client's token. The client may join if the claim
-	// is the value of the variable Of, or a list that contains it.
-	Claim string `key:"claim" required:"" help:"Claim of the token that is, or lists, the value of the pattern's variable."`
-	// Of is a variable of the pattern other than {user}. Empty: the only one.
+	// is the value of the variable Of, or a list that contains it; or, if Is is set, one of
+	// the values of Is, or a list that contains one of them.
+	Claim string `key:"claim" required:"" help:"Claim of the token that is, or lists, the value of the pattern's variable, or one of the values of is."`
+	// Of is a variable of the pattern other than {user}. Empty: the only one, unless Is is
+	// set.
 	Of string `key:"of" help:"Variable of the pattern (the only one)."`
+	// Is lists values that the claim is compared with instead of a variable, at most
+	// MaxValues.
+	Is []string `key:"is" help:"Value, or list of values, that the claim is compared with instead of a variable."`
 }
+
+// isZero reports whether nothing is set.
+func (j *JoinRule) isZero() bool { return j.Who == "" && j.Claim == "" && j.Of == "" && j.Is == nil }
 
 // Senders says which clients may send to a room.
 type Senders string
@@ -82,6 +90,7 @@ type SendRule struct {
 
 // clone returns a copy that shares no memory with the rule.
 func (r Rule) clone() Rule {
+	r.Join.Is = slices.Clone(r.Join.Is)
 	r.Send = slices.Clone(r.Send)
 	for i := range r.Send {
 		r.Send[i].Events = slices.Clone(r.Send[i].Events)
