@@ -57,6 +57,18 @@
 // contains a colon has no rooms by {user}: otherwise the user a could join the rooms of the
 // user a:b.
 //
+// # Where events go
+//
+// A rule can send its events to different places, and to all clients in the room except the
+// sender:
+//
+//	send:
+//	  - {events: [typing], except_sender: true}
+//	  - {events: [say, topic], to: webhook}
+//
+// An event can be in only one entry. An entry that refuses a client is therefore not
+// followed by another that allows it, and the order of the entries does not matter.
+//
 // # Names of rooms
 //
 // Whatever the rules say, clients can neither join a room nor send to it if its name

@@ -53,11 +53,11 @@ func (m *Model) Changed(a, b any) (keys []*Key) {
 // shown returns the value of a key for people.
 func (k *Key) shown(v reflect.Value) any {
 	value := plain(v)
-	if items, ok := value.([]any); ok && k.single && len(items) == 1 {
-		return items[0]
-	}
 	switch text, isText := value.(string); {
 	case !k.Secret:
+		if items, ok := value.([]any); ok && k.single && len(items) == 1 {
+			return items[0]
+		}
 		return value
 	case isText && text == "":
 		return ""
