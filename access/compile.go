@@ -241,7 +241,7 @@ func (c *compiler) of(r *rule, p *pattern, j *JoinRule) {
 	}
 	switch {
 	case len(candidates) == 0:
-		c.fail("join", "match has no variable besides {user} whose value the claim could list: for a fixed value write {claim: %s, is: VALUE}", j.Claim)
+		c.fail("join", "match has no variable besides {user} that the claim could be compared with: add one, as in %q, or write {claim: %.64s, is: VALUE} for a fixed value", "team-{team}", j.Claim)
 	case j.Of == "" && len(candidates) > 1:
 		c.fail("join", "match has several variables: say which one's value the claim lists, such as {claim: %s, of: %s}", j.Claim, candidates[0])
 	case j.Of == "":

@@ -15,8 +15,8 @@ import (
 const maxValues = 1_000_000
 
 // UnmarshalYAML decodes and compiles a list of rules. JSON text is YAML, too. If anything
-// is wrong, the error is a [*yaml.TypeError] that lists all of it with line numbers, and r
-// does not change.
+// is wrong, the error is a [*yaml.TypeError] with a line for each mistake, which begins with
+// its line number, and r does not change.
 //
 // It makes Rules, and pointers to it, usable as a field of a configuration that is decoded
 // with go.yaml.in/yaml/v3:
@@ -33,7 +33,7 @@ func (r *Rules) UnmarshalYAML(node *yaml.Node) error {
 }
 
 // UnmarshalJSON decodes and compiles a list of rules. If anything is wrong, the error is an
-// [*Error] that lists all of it, without line numbers, and r does not change. Unlike
+// [*Error] with a problem for each mistake, without line numbers, and r does not change. Unlike
 // encoding/json, UnmarshalJSON compares keys exactly and refuses unknown and duplicate ones.
 func (r *Rules) UnmarshalJSON(text []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(text))

@@ -48,6 +48,7 @@ func TestDecodeNode(t *testing.T) {
 		"[]":                     {},
 		"[{to: on}]":             {{To: way{Word: "on"}}},
 		"[{to: {name: a}}]":      {{To: a}},
+		"[{parts: off}]":         {{Parts: []way{{Word: "off"}}}},
 		"[{parts: {name: a}}]":   {{Parts: []way{a}}},
 		"[{parts: [{name: a}]}]": {{Parts: []way{a}}},
 		"[{parts: [{name: a}, {name: b}], to: off}]": {{Parts: []way{a, b}, To: way{Word: "off"}}},

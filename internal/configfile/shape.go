@@ -14,7 +14,7 @@ type shape struct {
 	scalar *Syntax      // one value
 	item   reflect.Type // a list of these; for a list in one text (Syntax.List), the type itself
 	fields *section     // a mapping
-	short  string       // field that is set to a value written instead of the mapping; may be empty
+	short  string       // name of the field that one value sets, in a struct; may be empty
 }
 
 var textType = reflect.TypeFor[encoding.TextUnmarshaler]()
@@ -57,7 +57,7 @@ func newShape(t reflect.Type) (shape, error) {
 		return shapeOf(t.Elem())
 	case reflect.Slice:
 		item, err := shapeOf(t.Elem())
-		s.item, s.scalar = t.Elem(), item.scalar
+		s.item, s.scalar, s.short = t.Elem(), item.scalar, item.short
 		return s, err
 	case reflect.Struct:
 		var b builder
