@@ -55,7 +55,7 @@ var importRules = map[string]importRule{
 		own:     []string{".", "wire", "internal/limit", "internal/loglimit"},
 		modules: []string{"github.com/danielgtaylor/huma/v2"}, // OpenAPI from the code
 	},
-	"access":           {own: []string{"internal/nearest"}, modules: []string{"go.yaml.in/yaml/v3", "golang.org/x/text"}},
+	"access":           {own: []string{"internal/configfile"}, modules: []string{"go.yaml.in/yaml/v3", "golang.org/x/text"}},
 	"access/enforce":   {own: []string{".", "access", "internal/loglimit", "internal/refusal", "wire"}},
 	"auth/jwtauth":     {own: []string{".", "wire", "internal/filewatch", "internal/printable", "internal/strictjson"}, modules: []string{"github.com/golang-jwt/jwt/v5"}},
 	"webhook":          {own: []string{".", "wire", "internal/loglimit", "internal/printable", "internal/strictjson"}},

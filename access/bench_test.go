@@ -20,7 +20,7 @@ func thousandRules(t testing.TB) *access.Rules {
 			access.Rule{Match: fmt.Sprintf("user%d:{user}:*", i), Join: access.JoinRule{Who: access.Anyone}},
 			access.Rule{
 				Match: fmt.Sprintf("team%d-{team}:chat", i), Join: access.JoinRule{Claim: "teams"},
-				Send: &access.SendRule{Events: []string{"say", "typing"}},
+				Send: []access.SendRule{{Events: []string{"say", "typing"}}},
 			},
 			access.Rule{Match: fmt.Sprintf("{shop}-orders%d:{order}:{user}", i), Join: access.JoinRule{Who: access.Webhook}},
 		)

@@ -3,17 +3,31 @@ package access
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/ignis-go/ignis/internal/configfile"
+)
+
+// What is expected, for error messages.
+const (
+	wantMatch  = `expected a pattern in quotes, such as "public-*"`
+	wantJoin   = "expected anyone, nobody, webhook or {claim: NAME}"
+	wantClaim  = "expected the name of a claim, such as {claim: teams}"
+	wantEvents = "expected a list of event names, such as [say, typing]"
+	wantFrom   = "expected members or anyone"
+	wantTo     = "expected room, webhook or both"
 )
 
 // Limits of a list of rules.
 const (
 	MaxRules  = 10_000
 	MaxEvents = 256 // events of a rule
-	maxText   = 256 // bytes of the name of an event or claim
+	MaxValues = 256 // values that a rule compares a claim with
+	maxText   = 256 // bytes of the name of an event or claim, or of a value
 )
 
 // Rules is a list of rules that was checked and prepared for decisions. Create it with
@@ -32,11 +46,10 @@ type rule struct {
 	user    int    // index of {user} in the pattern's variables, or -1
 	who     Who    // empty if claim is set
 	claim   string
-	of      int             // index of the variable whose value the claim lists
-	events  []string        // as they were written
-	sends   map[string]bool // the same
-	from    Senders
-	to      Target
+	of      int // index of the variable whose value the claim lists; -1: see is
+	is      []string
+	send    []SendRule
+	sends   map[string]int // index of the entry of send, by event
 }
 
 // systemEvents are the names of events that the protocol uses, now or soon. A client that
@@ -64,7 +77,7 @@ func Compile(rules []Rule) (*Rules, error) {
 }
 
 func tooMany(n int) Problem {
-	return Problem{Key: "rooms", Text: fmt.Sprintf("expected at most %d rules, not %d", MaxRules, n)}
+	return Problem{Key: root, Text: fmt.Sprintf("expected at most %d rules, not %d", MaxRules, n)}
 }
 
 // List returns a copy of the rules, in the order in which they were written.
@@ -87,7 +100,7 @@ func (r *Rules) UsesWebhook() (joins, messages bool) {
 	}
 	for _, rule := range r.list {
 		joins = joins || rule.Join.Who == Webhook
-		messages = messages || rule.Send != nil && (rule.Send.To == ToWebhook || rule.Send.To == ToBoth)
+		messages = messages || slices.ContainsFunc(rule.Send, SendRule.TellsWebhook)
 	}
 	return joins, messages
 }
@@ -97,7 +110,7 @@ type compiler struct {
 	rules    *Rules
 	index    int        // of the current rule
 	line     int        // of the current rule; 0: not known
-	node     *yaml.Node // of the current rule, or nil
+	node     *yaml.Node // of the list, or nil
 	problems []Problem
 }
 
@@ -105,19 +118,20 @@ type compiler struct {
 // send.events[0]. An empty key means the rule itself.
 func (c *compiler) fail(key, format string, args ...any) {
 	line := c.line
+	key = c.key(key)
 	if c.node != nil {
-		line = nodeOf(c.node, key).Line
+		line = configfile.PositionOf(c.node, strings.TrimPrefix(key, root)).Line
 	}
-	c.failAt(line, key, format, args...)
+	c.problems = append(c.problems, Problem{Key: key, Line: line, Text: fmt.Sprintf(format, args...)})
 }
 
-// failAt is fail for a line that is not that of the value of the key.
-func (c *compiler) failAt(line int, key, format string, args ...any) {
-	place := fmt.Sprintf("rooms[%d]", c.index)
+// key returns the path of a key of the current rule. An empty key means the rule itself.
+func (c *compiler) key(key string) string {
+	path := fmt.Sprintf("%s[%d]", root, c.index)
 	if key != "" {
-		place += "." + key
+		path += "." + key
 	}
-	c.problems = append(c.problems, Problem{Key: place, Line: line, Text: fmt.Sprintf(format, args...)})
+	return path
 }
 
 // String names the rule in messages.
@@ -141,9 +155,7 @@ func (c *compiler) compile(r Rule) {
 	}
 	out := &rule{index: c.index, line: c.line, pattern: r.Match, user: p.user()}
 	c.join(out, &p, r.Join, err == nil)
-	if r.Send != nil {
-		c.send(out, r.Send)
-	}
+	c.send(out, r.Send)
 	if err == nil {
 		c.add(out, &p)
 	}
@@ -171,14 +183,14 @@ func (c *compiler) add(r *rule, p *pattern) {
 
 // join compiles who may join. The variables of a pattern that is wrong are not known.
 func (c *compiler) join(r *rule, p *pattern, j JoinRule, known bool) {
-	r.who, r.claim, r.of = j.Who, j.Claim, -1
+	r.who, r.claim, r.of, r.is = j.Who, j.Claim, -1, j.Is
 	switch {
-	case j == JoinRule{}:
+	case j.isZero():
 		r.who = Nobody
 		return
-	case j.Claim == "" && j.Of == "" && j.Who.valid():
+	case j.Claim == "" && j.Of == "" && j.Is == nil && j.Who.valid():
 		return
-	case j.Claim == "" && j.Of == "":
+	case j.Claim == "" && j.Of == "" && j.Is == nil:
 		c.fail("join", "%s, not %.64q", wantJoin, j.Who)
 		return
 	case j.Claim == "" || j.Who != "":
@@ -188,9 +200,39 @@ func (c *compiler) join(r *rule, p *pattern, j JoinRule, known bool) {
 	if !isName(j.Claim) {
 		c.fail("join.claim", "%s, at most %d bytes without control characters", wantClaim, maxText)
 	}
-	if !known {
+	switch {
+	case j.Is != nil:
+		c.is(&j)
+	case known:
+		c.of(r, p, &j)
+	}
+}
+
+// is checks the values that a claim is compared with.
+func (c *compiler) is(j *JoinRule) {
+	if j.Of != "" {
+		c.fail("join", "the claim is compared either with a variable or with fixed values: leave out of or is")
+	}
+	if len(j.Is) == 0 || len(j.Is) > MaxValues {
+		c.fail("join.is", "expected 1 to %d values, not %d", MaxValues, len(j.Is))
 		return
 	}
+	for i, value := range j.Is {
+		key := "join.is"
+		if len(j.Is) > 1 {
+			key = fmt.Sprintf("join.is[%d]", i)
+		}
+		switch {
+		case !isName(value):
+			c.fail(key, "expected a value of the claim, 1 to %d bytes without control characters", maxText)
+		case slices.Index(j.Is, value) < i:
+			c.fail(key, "%.64q is listed twice: leave one out", value)
+		}
+	}
+}
+
+// of finds the variable whose value a claim lists.
+func (c *compiler) of(r *rule, p *pattern, j *JoinRule) {
 	var candidates []string
 	for _, v := range p.variables {
 		if v != userVariable {
@@ -199,7 +241,7 @@ func (c *compiler) join(r *rule, p *pattern, j JoinRule, known bool) {
 	}
 	switch {
 	case len(candidates) == 0:
-		c.fail("join", "the claim lists the value of a variable, and match has none beside {user}: expected one, such as %q", "team-{team}")
+		c.fail("join", "match has no variable besides {user} that the claim could be compared with: add one, as in %q, or write {claim: %.64s, is: VALUE} for a fixed value", "team-{team}", j.Claim)
 	case j.Of == "" && len(candidates) > 1:
 		c.fail("join", "match has several variables: say which one's value the claim lists, such as {claim: %s, of: %s}", j.Claim, candidates[0])
 	case j.Of == "":
@@ -212,39 +254,40 @@ func (c *compiler) join(r *rule, p *pattern, j JoinRule, known bool) {
 }
 
 // send compiles what may be sent.
-func (c *compiler) send(r *rule, s *SendRule) {
-	r.from, r.to = s.From, s.To
-	switch s.From {
-	case "":
-		r.from = FromMembers
-	case FromMembers, FromAnyone:
-	default:
-		c.fail("send.from", "%s, not %.64q", wantFrom, s.From)
-	}
-	switch s.To {
-	case "":
-		r.to = ToRoom
-	case ToRoom, ToWebhook, ToBoth:
-	default:
-		c.fail("send.to", "%s, not %.64q", wantTo, s.To)
-	}
-	if len(s.Events) == 0 || len(s.Events) > MaxEvents {
-		c.failCount(len(s.Events))
+func (c *compiler) send(r *rule, list []SendRule) {
+	if len(list) == 0 {
 		return
 	}
-	r.events, r.sends = s.Events, make(map[string]bool, len(s.Events))
-	for i, event := range s.Events {
-		c.event(r, fmt.Sprintf("send.events[%d]", i), event)
+	r.send, r.sends = list, make(map[string]int)
+	events := 0
+	for i, s := range list {
+		key := "send"
+		if len(list) > 1 {
+			key = fmt.Sprintf("send[%d]", i)
+		}
+		if s.from() != FromMembers && s.from() != FromAnyone {
+			c.fail(key+".from", "%s, not %.64q", wantFrom, s.From)
+		}
+		if !s.Relays() && !s.TellsWebhook() {
+			c.fail(key+".to", "%s, not %.64q", wantTo, s.To)
+		}
+		if s.ExceptSender && s.to() == ToWebhook {
+			c.fail(key+".except_sender", "messages to: webhook go to no clients: leave it out, or choose to: room or to: both")
+		}
+		key += ".events"
+		if events += len(s.Events); len(s.Events) == 0 || events > MaxEvents {
+			c.fail(key, "%s: 1 to %d in a rule, not %d", wantEvents, MaxEvents, events)
+			return
+		}
+		for k, event := range s.Events {
+			c.event(r, i, fmt.Sprintf("%s[%d]", key, k), event)
+		}
 	}
 }
 
-// failCount records that a rule has too few or too many events.
-func (c *compiler) failCount(n int) {
-	c.fail("send.events", "%s: 1 to %d, not %d", wantEvents, MaxEvents, n)
-}
-
-// event adds an event that may be sent.
-func (c *compiler) event(r *rule, key, event string) {
+// event adds an event to the entry of send with the index i.
+func (c *compiler) event(r *rule, i int, key, event string) {
+	earlier, listed := r.sends[event]
 	switch {
 	case event == "*":
 		c.fail(key, "* does not stand for all events: list each of them")
@@ -252,10 +295,13 @@ func (c *compiler) event(r *rule, key, event string) {
 		c.fail(key, "expected the name of an event, 1 to %d bytes without control characters", maxText)
 	case slices.Contains(systemEvents, event):
 		c.fail(key, "%q belongs to the protocol: choose another name", event)
-	case r.sends[event]:
+	case listed && earlier == i:
 		c.fail(key, "%q is listed twice: leave one out", event)
+	case listed:
+		c.fail(key, "%q is already listed in send[%d], and an event can be in only one of them: leave one out", event, earlier)
+	default:
+		r.sends[event] = i
 	}
-	r.sends[event] = true
 }
 
 // isName reports whether text can be the name of an event or a claim.

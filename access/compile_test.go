@@ -35,7 +35,7 @@ func TestUsesWebhook(t *testing.T) {
 func TestCompileWithLines(t *testing.T) {
 	rules := []access.Rule{
 		{Match: "a", Join: access.JoinRule{Who: access.Anyone}, Line: 7},
-		{Match: "b**", Send: &access.SendRule{Events: []string{"join"}}, Line: 9},
+		{Match: "b**", Send: []access.SendRule{{Events: []string{"join"}}}, Line: 9},
 	}
 	_, err := access.Compile(rules)
 	wrong, ok := errors.AsType[*access.Error](err)
@@ -62,59 +62,71 @@ func TestCompileWithLines(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	for _, c := range []struct{ rule, want string }{
-		{`{match: a, join: all}`, `rooms[0].join: expected anyone, nobody, webhook or {claim: NAME}, not "all"`},
-		{`{match: a, join: }`, `rooms[0].join: expected anyone, nobody, webhook or {claim: NAME}, but there is no value`},
-		{`{match: a, join: ""}`, `rooms[0].join: expected anyone, nobody, webhook or {claim: NAME}, not ""`},
-		{`{match: a, join: true}`, `rooms[0].join: expected anyone, nobody, webhook or {claim: NAME}, not true`},
-		{`{match: a, join: [anyone]}`, `rooms[0].join: expected anyone, nobody, webhook or {claim: NAME}, not a list`},
-		{`{match: a, join: {}}`, `rooms[0].join: expected anyone, nobody, webhook or {claim: NAME}, not {}`},
-		{`{match: a, join: {of: team}}`, `rooms[0].join: expected anyone, nobody, webhook or {claim: NAME}, not a mapping`},
-		{`{match: a, join: {claims: teams}}`, `rooms[0].join: unknown key "claims" (did you mean claim?): expected anyone, nobody, webhook or {claim: NAME}`},
-		{`{match: "a{b}", join: {Claim: teams}}`, `rooms[0].join: unknown key "Claim" (did you mean claim?): expected anyone, nobody, webhook or {claim: NAME}`},
-		{`{match: "a{b}", join: {claim: [teams]}}`, `rooms[0].join.claim: expected the name of a claim, such as {claim: teams}, not a list`},
+		{`{match: a, join: all}`, `rooms[0].join: expected anyone, nobody, webhook or a mapping with claim, of and is, but got "all"`},
+		{`{match: a, join: }`, `rooms[0].join: the key has no value; expected anyone, nobody, webhook or a mapping with claim, of and is`},
+		{`{match: a, join: ""}`, `rooms[0].join: expected anyone, nobody, webhook or a mapping with claim, of and is, but got ""`},
+		{`{match: a, join: true}`, `rooms[0].join: expected anyone, nobody, webhook or a mapping with claim, of and is`},
+		{`{match: a, join: [anyone]}`, `rooms[0].join: expected anyone, nobody, webhook or a mapping with claim, of and is`},
+		{`{match: a, join: {}}`, `rooms[0].join.claim: the key is missing`},
+		{`{match: a, join: {of: team}}`, `rooms[0].join.claim: the key is missing`},
+		{`{match: a, join: {claims: teams}}`, "rooms[0].join.claims: unknown key; did you mean claim?\nrooms[0].join.claim: the key is missing"},
+		{`{match: "a{b}", join: {Claim: teams}}`, "rooms[0].join.Claim: unknown key; did you mean claim?\nrooms[0].join.claim: the key is missing"},
+		{`{match: "a{b}", join: {claim: [teams]}}`, `rooms[0].join.claim: expected a string`},
 		{`{match: "a{b}", join: {claim: "a\x00"}}`, `rooms[0].join.claim: expected the name of a claim, such as {claim: teams}, at most 256 bytes without control characters`},
 		{`{match: "a{b}", join: {claim: ` + long + `}}`, `rooms[0].join.claim: expected the name of a claim, such as {claim: teams}, at most 256 bytes without control characters`},
-		{`{match: "a{b}", join: {claim: t, of: 5}}`, `rooms[0].join.of: expected a variable of match, such as {claim: teams, of: team}, not 5`},
+		{`{match: "a{b}", join: {claim: t, of: 5}}`, `rooms[0].join.of: expected a string; put the value in quotes`},
 		{`{match: "a{b}", join: {claim: t, of: c}}`, `rooms[0].join.of: expected a variable of match other than {user}, such as {claim: t, of: b}, not "c"`},
 		{`{match: "a{b}:{user}", join: {claim: t, of: user}}`, `rooms[0].join.of: expected a variable of match other than {user}, such as {claim: t, of: b}, not "user"`},
 		{`{match: "a{b}:{c}", join: {claim: t}}`, `rooms[0].join: match has several variables: say which one's value the claim lists, such as {claim: t, of: b}`},
-		{`{match: "a", join: {claim: t}}`, `rooms[0].join: the claim lists the value of a variable, and match has none beside {user}: expected one, such as "team-{team}"`},
-		{`{match: "{user}", join: {claim: t}}`, `rooms[0].join: the claim lists the value of a variable, and match has none beside {user}: expected one, such as "team-{team}"`},
+		{`{match: "a", join: {claim: t}}`, `rooms[0].join: match has no variable besides {user} that the claim could be compared with: add one, as in "team-{team}", or write {claim: t, is: VALUE} for a fixed value`},
+		{`{match: "{user}", join: {claim: t}}`, `rooms[0].join: match has no variable besides {user} that the claim could be compared with: add one, as in "team-{team}", or write {claim: t, is: VALUE} for a fixed value`},
+		{`{match: a, join: {claim: t, is: []}}`, `rooms[0].join.is: expected 1 to 256 values, not 0`},
+		{`{match: a, join: {claim: t, is: ""}}`, `rooms[0].join.is: expected a value of the claim, 1 to 256 bytes without control characters`},
+		{`{match: a, join: {claim: t, is: [x, ` + long + `]}}`, `rooms[0].join.is[1]: expected a value of the claim, 1 to 256 bytes without control characters`},
+		{`{match: a, join: {claim: t, is: [x, y, x]}}`, `rooms[0].join.is[2]: "x" is listed twice: leave one out`},
+		{`{match: a, join: {claim: t, is: true}}`, `rooms[0].join.is: expected a string or a list; put the value in quotes`},
+		{`{match: a, join: {is: x}}`, `rooms[0].join.claim: the key is missing`},
+		{`{match: "a{b}", join: {claim: t, of: b, is: x}}`, `rooms[0].join: the claim is compared either with a variable or with fixed values: leave out of or is`},
 
-		{`lobby`, `rooms[0]: expected {match: PATTERN, join: ..., send: ...}, not "lobby"`},
-		{`{}`, `rooms[0].match: expected a pattern in quotes, such as "public-*"`},
-		{`{mach: a}`, `rooms[0]: unknown key "mach" (did you mean match?): expected {match: PATTERN, join: ..., send: ...}`},
-		{`{match: {user}}`, `rooms[0].match: expected a pattern in quotes, such as "public-*", not a mapping`},
-		{`{match: 5}`, `rooms[0].match: expected a pattern in quotes, such as "public-*", not 5`},
-		{`{match: 2026-01-02}`, `rooms[0].match: expected a pattern in quotes, such as "public-*", not 2026-01-02`},
-		{`{match: a, 5: b}`, `rooms[0]: unknown key "5": expected {match: PATTERN, join: ..., send: ...}`},
+		{`lobby`, `rooms[0]: expected a mapping with match, join and send`},
+		{`{}`, `rooms[0].match: the key is missing`},
+		{`{mach: a}`, "rooms[0].mach: unknown key; did you mean match?\nrooms[0].match: the key is missing"},
+		{`{match: {user}}`, `rooms[0].match: expected a string; a text that starts with { needs quotes`},
+		{`{match: 5}`, `rooms[0].match: expected a string; put the value in quotes`},
+		{`{match: a, 5: b}`, `rooms[0]: expected a name as the key`},
 
-		{`{match: a, send: say}`, `rooms[0].send: expected {events: [NAME, ...], from: ..., to: ...}, not "say"`},
-		{`{match: a, send: [say]}`, `rooms[0].send: expected {events: [NAME, ...], from: ..., to: ...}, not a list`},
-		{`{match: a, send: {event: say}}`, `rooms[0].send: unknown key "event" (did you mean events?): expected {events: [NAME, ...], from: ..., to: ...}`},
-		{`{match: a, send: {events: say}}`, `rooms[0].send.events: expected a list of event names, such as [say, typing], not "say"`},
-		{`{match: a, send: {events: []}}`, `rooms[0].send.events: expected a list of event names, such as [say, typing]: 1 to 256, not 0`},
-		{`{match: a, send: {}}`, `rooms[0].send.events: expected a list of event names, such as [say, typing]: 1 to 256, not 0`},
-		{`{match: a, send: {events: [say, 5]}}`, `rooms[0].send.events[1]: expected the name of an event, not 5`},
+		{`{match: a, send: say}`, `rooms[0].send: expected a mapping with events, from, to and except_sender or a list`},
+		{`{match: a, send: [say]}`, `rooms[0].send[0]: expected a mapping with events, from, to and except_sender`},
+		{`{match: a, send: {event: say}}`, "rooms[0].send.event: unknown key; did you mean events?\nrooms[0].send.events: the key is missing"},
+		{`{match: a, send: {events: []}}`, `rooms[0].send.events: expected a list of event names, such as [say, typing]: 1 to 256 in a rule, not 0`},
+		{`{match: a, send: {}}`, `rooms[0].send.events: the key is missing`},
+		{`{match: a, send: {events: [say, 5]}}`, `rooms[0].send.events[1]: expected a string; put the value in quotes`},
 		{`{match: a, send: {events: ["*"]}}`, `rooms[0].send.events[0]: * does not stand for all events: list each of them`},
-		{`{match: a, send: {events: [""]}}`, `rooms[0].send.events[0]: expected the name of an event, not ""`},
+		{`{match: a, send: {events: [""]}}`, `rooms[0].send.events[0]: expected the name of an event, 1 to 256 bytes without control characters`},
 		{`{match: a, send: {events: ["a\tb"]}}`, `rooms[0].send.events[0]: expected the name of an event, 1 to 256 bytes without control characters`},
 		{`{match: a, send: {events: [` + long + `]}}`, `rooms[0].send.events[0]: expected the name of an event, 1 to 256 bytes without control characters`},
 		{`{match: a, send: {events: [a, error]}}`, `rooms[0].send.events[1]: "error" belongs to the protocol: choose another name`},
 		{`{match: a, send: {events: [a, b, a]}}`, `rooms[0].send.events[2]: "a" is listed twice: leave one out`},
-		{`{match: a, send: {events: [a], from: all}}`, `rooms[0].send.from: expected members or anyone, not "all"`},
-		{`{match: a, send: {events: [a], from: [members]}}`, `rooms[0].send.from: expected members or anyone, not a list`},
-		{`{match: a, send: {events: [a], to: rooms}}`, `rooms[0].send.to: expected room, webhook or both, not "rooms"`},
-		{`{match: a, send: {events: [a], to: }}`, `rooms[0].send.to: expected room, webhook or both, but there is no value`},
+		{`{match: a, send: {events: [a], from: all}}`, `rooms[0].send.from: expected members or anyone, but got "all"`},
+		{`{match: a, send: {events: [a], from: [members]}}`, `rooms[0].send.from: expected members or anyone`},
+		{`{match: a, send: {events: [a], to: rooms}}`, `rooms[0].send.to: expected room, webhook or both, but got "rooms"`},
+		{`{match: a, send: [{events: [a]}, {events: [b, a], to: webhook}]}`, `rooms[0].send[1].events[1]: "a" is already listed in send[0], and an event can be in only one of them: leave one out`},
+		{`{match: a, send: [{events: [a], from: members}, {events: [a], from: anyone}]}`, `rooms[0].send[1].events[0]: "a" is already listed in send[0], and an event can be in only one of them: leave one out`},
+		{`{match: a, send: [{events: [a]}, {events: []}]}`, `rooms[0].send[1].events: expected a list of event names, such as [say, typing]: 1 to 256 in a rule, not 1`},
+		{`{match: a, send: [{events: [a]}, {to: both}]}`, `rooms[0].send[1].events: the key is missing`},
+		{`{match: a, send: [{events: [a], to: webhook, except_sender: true}]}`, `rooms[0].send.except_sender: messages to: webhook go to no clients: leave it out, or choose to: room or to: both`},
+		{`{match: a, send: {events: [a], except_sender: 1}}`, `rooms[0].send.except_sender: expected true or false`},
+		{`{match: a, send: [[{events: [a]}]]}`, `rooms[0].send[0]: expected a mapping with events, from, to and except_sender`},
+		{`{match: a, send: {events: [a], to: }}`, `rooms[0].send.to: the key has no value; expected room, webhook or both`},
 	} {
 		text := "rooms: [" + c.rule + "]"
 		rules, err := decodeYAML(text)
-		want := "yaml: unmarshal errors:\n  line 1: " + c.want
+		want := "yaml: unmarshal errors:\n  line 1: " + strings.ReplaceAll(c.want, "\n", "\n  line 1: ")
 		if err == nil || err.Error() != want || len(rules.List()) > 0 {
 			t.Errorf("%.80s as YAML:\n got %v\nwant %s", c.rule, err, want)
 		}
-		if strings.Contains(c.rule, "2026") || strings.Contains(c.rule, "5: b") {
-			continue // JSON has neither dates nor keys that are not strings
+		if strings.Contains(c.rule, "5: b") || strings.Contains(c.rule, "{user}") {
+			continue // JSON has neither keys that are not strings nor texts without quotes
 		}
 		rules, err = decodeJSON(t, text)
 		if err == nil || err.Error() != c.want || len(rules.List()) > 0 {
@@ -127,14 +139,20 @@ func TestMistakesInGo(t *testing.T) {
 	rules := []access.Rule{
 		{Match: "a", Join: access.JoinRule{Who: "Anyone"}},
 		{Match: "b{x}", Join: access.JoinRule{Who: access.Anyone, Claim: "c"}},
-		{Match: "c", Send: &access.SendRule{Events: []string{"a"}, From: "x", To: "y"}},
+		{Match: "c", Send: []access.SendRule{{Events: []string{"a"}, From: "x", To: "y"}}},
 		{Match: "d{x}", Join: access.JoinRule{Who: access.Anyone, Of: "x"}},
+		{Match: "e", Join: access.JoinRule{Who: access.Anyone, Claim: "c", Is: []string{"x"}}},
+		{Match: "f", Join: access.JoinRule{Is: []string{"x"}}},
+		{Match: "g", Join: access.JoinRule{Claim: "c", Is: make([]string, access.MaxValues+1)}},
 	}
 	want := `rooms[0].join: expected anyone, nobody, webhook or {claim: NAME}, not "Anyone"
 rooms[1].join: expected anyone, nobody, webhook or {claim: NAME}
 rooms[2].send.from: expected members or anyone, not "x"
 rooms[2].send.to: expected room, webhook or both, not "y"
-rooms[3].join: expected anyone, nobody, webhook or {claim: NAME}`
+rooms[3].join: expected anyone, nobody, webhook or {claim: NAME}
+rooms[4].join: expected anyone, nobody, webhook or {claim: NAME}
+rooms[5].join: expected anyone, nobody, webhook or {claim: NAME}
+rooms[6].join.is: expected 1 to 256 values, not 257`
 	if _, err := access.Compile(rules); err == nil || err.Error() != want {
 		t.Errorf("got %v", err)
 	}
@@ -202,15 +220,14 @@ rooms:
   - {match: "dm:{x}:{user}"}
   - {match: "dm:{x}:{y}"}
   - {match: "dm:{user}:{y}"}
-  - {match: "b**", join: {claim: c, of: x}, send: {events: [join, say], to: nowhere}}
+  - {match: "b**", join: {claim: c, of: x}, send: {events: [join, say]}}
 `)
-	want := `rooms[1].match: "a**": * may only be the last character: for other text between two colons write a variable, such as {id}
-rooms[1].join: expected anyone, nobody, webhook or {claim: NAME}, not "all"
+	want := `rooms[1].join: expected anyone, nobody, webhook or a mapping with claim, of and is, but got "all"
 rooms[2].match: "team-{x}" matches the same rooms as rooms[0] "team-{team}": make one rule of the two
-rooms[3].join.claim: expected the name of a claim, such as {claim: teams}, not ""
+rooms[3].join.claim: the value is empty
+rooms[3].send.to: expected room, webhook or both, but got "nowhere"
 rooms[7].match: "dm:{user}:{y}" matches the same rooms as rooms[4] "dm:{user}:{x}": make one rule of the two
 rooms[8].match: "b**": * may only be the last character: for other text between two colons write a variable, such as {id}
-rooms[8].send.to: expected room, webhook or both, not "nowhere"
 rooms[8].send.events[0]: "join" belongs to the protocol: choose another name`
 	if err == nil || err.Error() != want {
 		t.Errorf("got\n%v\nwant\n%s", err, want)
@@ -233,11 +250,16 @@ func TestTooMany(t *testing.T) {
 		events[i] = fmt.Sprint("e", i)
 	}
 	list := "rooms: [{match: a, send: {events: [" + strings.Join(append(events, "x", "y", "z"), ", ") + "]}}]"
-	if _, err := decodeYAML(list); err == nil || !strings.HasSuffix(err.Error(), "line 1: rooms[0].send.events: expected a list of event names, such as [say, typing]: 1 to 256, not 260") {
+	if _, err := decodeYAML(list); err == nil || !strings.HasSuffix(err.Error(), "line 1: rooms[0].send.events: expected a list of event names, such as [say, typing]: 1 to 256 in a rule, not 260") {
+		t.Error(err)
+	}
+	half := access.MaxEvents / 2
+	several := []access.Rule{{Match: "a", Send: []access.SendRule{{Events: events[:half]}, {Events: events[half:]}}}}
+	if _, err := access.Compile(several); err == nil || err.Error() != "rooms[0].send[1].events: expected a list of event names, such as [say, typing]: 1 to 256 in a rule, not 257" {
 		t.Error(err)
 	}
 	for n, ok := range map[int]bool{access.MaxEvents: true, access.MaxEvents + 1: false} {
-		_, err := access.Compile([]access.Rule{{Match: "a", Send: &access.SendRule{Events: events[:n]}}})
+		_, err := access.Compile([]access.Rule{{Match: "a", Send: []access.SendRule{{Events: events[:n]}}}})
 		if (err == nil) != ok {
 			t.Errorf("%d events: %v", n, err)
 		}
@@ -250,7 +272,7 @@ func TestProtocol(t *testing.T) {
 		t.Errorf("MaxName is %d", access.MaxName)
 	}
 	for _, e := range wire.SystemEvents() {
-		if _, err := access.Compile([]access.Rule{{Match: "a", Send: &access.SendRule{Events: []string{e.Name}}}}); err == nil {
+		if _, err := access.Compile([]access.Rule{{Match: "a", Send: []access.SendRule{{Events: []string{e.Name}}}}}); err == nil {
 			t.Errorf("clients could be allowed to send %q", e.Name)
 		}
 	}
@@ -262,16 +284,16 @@ func TestProtocol(t *testing.T) {
 // Rules share no memory with what they were compiled from, nor with what they return.
 func TestCompiledIsACopy(t *testing.T) {
 	events := []string{"say"}
-	r := []access.Rule{{Match: "a", Send: &access.SendRule{Events: events}}}
+	r := []access.Rule{{Match: "a", Send: []access.SendRule{{Events: events}}}}
 	rules, err := access.Compile(r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := access.Subject{}
-	events[0], r[0].Match, r[0].Send.From = "shout", "b", access.FromAnyone
-	rules.List()[0].Send.Events[0] = "shout"
-	rules.Explain(s, "a").Events[0] = "shout"
-	want := []access.Rule{{Match: "a", Send: &access.SendRule{Events: []string{"say"}}}}
+	events[0], r[0].Match, r[0].Send[0].From = "shout", "b", access.FromAnyone
+	rules.List()[0].Send[0].Events[0] = "shout"
+	rules.Explain(s, "a").Send[0].Events[0] = "shout"
+	want := []access.Rule{{Match: "a", Send: []access.SendRule{{Events: []string{"say"}}}}}
 	if diff := cmp.Diff(want, rules.List()); diff != "" {
 		t.Error(diff)
 	}

@@ -62,6 +62,8 @@ type Decision struct {
 	AskWebhook bool
 	// Relay reports whether to send the message to the clients in the room.
 	Relay bool
+	// ExceptSender reports whether to send it to all of them except the one that sent it.
+	ExceptSender bool
 	// TellWebhook reports whether to pass the message to the webhook. If Relay is true as
 	// well, the webhook comes first and may refuse the message.
 	TellWebhook bool
@@ -88,7 +90,11 @@ func (r *Rules) Join(s Subject, room string) Decision {
 	d.Claim = rule.claim
 	switch {
 	case rule.claim != "":
-		d.Reason = s.lists(rule.claim, v.text[rule.of])
+		if rule.of >= 0 {
+			d.Reason = s.lists(rule.claim, v.text[rule.of:rule.of+1])
+		} else {
+			d.Reason = s.lists(rule.claim, rule.is)
+		}
 		d.Allowed = d.Reason == ""
 	case rule.who == Anyone:
 		d.Allowed = true
@@ -108,17 +114,18 @@ func (r *Rules) Send(s Subject, room, event string, member bool) Decision {
 	if rule == nil {
 		return d
 	}
+	i, listed := rule.sends[event]
 	switch {
-	case len(rule.events) == 0:
+	case len(rule.send) == 0:
 		d.Reason = NoEvents
-	case !rule.sends[event]:
+	case !listed:
 		d.Reason = OtherEvent
-	case rule.from != FromAnyone && !member:
+	case rule.send[i].from() != FromAnyone && !member:
 		d.Reason = NotMember
 	default:
-		d.Allowed = true
-		d.Relay = rule.to == ToRoom || rule.to == ToBoth
-		d.TellWebhook = rule.to == ToWebhook || rule.to == ToBoth
+		s := &rule.send[i]
+		d.Allowed, d.Relay, d.TellWebhook = true, s.Relays(), s.TellsWebhook()
+		d.ExceptSender = s.ExceptSender
 	}
 	return d
 }
@@ -161,17 +168,19 @@ func (r *Rules) decide(s *Subject, room string) (*rule, values, Decision) {
 	return nil, v, d
 }
 
-// lists returns "" if a claim lists a value, and otherwise why not.
-func (s *Subject) lists(claim, value string) Reason {
+// lists returns "" if a claim lists one of the values, and otherwise why not.
+func (s *Subject) lists(claim string, values []string) Reason {
 	var list json.RawMessage
 	if s.Claims != nil {
 		list = s.Claims(claim)
 	}
-	switch {
-	case absent(list):
+	if absent(list) {
 		return NoClaim
-	case !claimLists(list, value):
-		return ClaimLacks
 	}
-	return ""
+	for _, value := range values {
+		if claimLists(list, value) {
+			return ""
+		}
+	}
+	return ClaimLacks
 }

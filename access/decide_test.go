@@ -3,6 +3,7 @@ package access_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,6 +121,53 @@ func TestSend(t *testing.T) {
 	}
 }
 
+// Events of a room go to different places, whatever the order of the entries. If the entry
+// with the event refuses a client, no other allows it.
+func TestSendSeveral(t *testing.T) {
+	entries := []string{
+		"{events: [typing], except_sender: true}", "{events: [say, topic], to: both}", "{events: [ask], from: anyone, to: webhook}",
+		"{events: [note], to: both, except_sender: true}",
+	}
+	const (
+		listed = `no (rooms[0] "a", the event is not listed)`
+		member = `no (rooms[0] "a", only members may send, and the client is not in the room)`
+	)
+	for range 2 {
+		rules := compile(t, "rooms: [{match: a, join: anyone, send: ["+strings.Join(entries, ", ")+"]}]")
+		for _, c := range []struct {
+			event, asMember, otherwise string
+			want                       access.Decision // as a member
+		}{
+			{"typing", "yes", member, access.Decision{Allowed: true, Relay: true, ExceptSender: true}},
+			{"say", "yes", member, access.Decision{Allowed: true, Relay: true, TellWebhook: true}},
+			{"topic", "yes", member, access.Decision{Allowed: true, Relay: true, TellWebhook: true}},
+			{"ask", "yes", "yes", access.Decision{Allowed: true, TellWebhook: true}},
+			{"note", "yes", member, access.Decision{Allowed: true, Relay: true, TellWebhook: true, ExceptSender: true}},
+			{"", listed, listed, access.Decision{Reason: access.OtherEvent}},
+			{"Say", listed, listed, access.Decision{Reason: access.OtherEvent}},
+		} {
+			got, outside := rules.Send(access.Subject{}, "a", c.event, true), rules.Send(access.Subject{}, "a", c.event, false)
+			if !strings.HasPrefix(got.String(), c.asMember) || !strings.HasPrefix(outside.String(), c.otherwise) {
+				t.Errorf("%s: as a member %v, otherwise %v", c.event, got, outside)
+			}
+			c.want.Match = "a"
+			if got != c.want {
+				t.Errorf("%s: %+v, want %+v", c.event, got, c.want)
+			}
+			if !outside.Allowed && (outside.Relay || outside.TellWebhook || outside.ExceptSender) {
+				t.Errorf("%s: refused, but %+v", c.event, outside)
+			}
+		}
+		slices.Reverse(entries)
+	}
+	e := compile(t, "rooms: [{match: a, join: anyone, send: ["+strings.Join(entries, ", ")+"]}]").Explain(access.Subject{}, "a")
+	const want = `join: yes (rooms[0] "a")   send: typing (to the others in the room); say, topic (to the webhook, then to the room); ` +
+		`ask (also without joining, to the webhook); note (to the webhook, then to the others in the room)`
+	if e.String() != want {
+		t.Errorf("got %s", e)
+	}
+}
+
 // The most specific pattern decides, wherever it is in the list.
 func TestMostSpecific(t *testing.T) {
 	for _, c := range []struct {
@@ -199,6 +247,43 @@ func TestClaimOf(t *testing.T) {
 			if d.Allowed != want {
 				t.Errorf("%s of %s with %q: %v", c.join, c.match, value, d)
 			}
+		}
+	}
+}
+
+// A claim that is compared with fixed values, such as a role for the room of the staff.
+func TestClaimIs(t *testing.T) {
+	const none, lacks = "the token does not have the claim", "the claim does not list the value"
+	for _, c := range []struct{ match, is, claims, want string }{
+		{"staff", "staff", `{"role":"staff"}`, ""},
+		{"staff", "staff", `{"role":["guest","staff"]}`, ""},
+		{"staff", "[admin, staff]", `{"role":"staff"}`, ""},
+		{"staff", "[admin, staff]", `{"role":["guest","admin"]}`, ""},
+		{"staff", `["7", "8"]`, `{"role":8}`, ""},
+		{"{room}", "boss", `{"role":"boss"}`, ""},
+		{"{room}", "boss", `{"role":"staff"}`, lacks}, // which is the name of the room
+		{"staff", "staff", `{"role":"guest"}`, lacks},
+		{"staff", "staff", `{"role":["staff2","Staff","staf"]}`, lacks},
+		{"staff", "staff", `{"role":{"staff":true}}`, lacks},
+		{"staff", "staff", `{"role":[["staff"]]}`, lacks},
+		{"staff", "staff", `{"role":""}`, lacks},
+		{"staff", `"true"`, `{"role":true}`, lacks},
+		{"staff", `"null"`, `{"role":null}`, none},
+		{"staff", "staff", `{"Role":"staff"}`, none},
+		{"staff", "staff", "", none},
+	} {
+		rules := compile(t, fmt.Sprintf("rooms: [{match: %q, join: {claim: role, is: %s}}, {match: '*', join: anyone}]", c.match, c.is))
+		d := rules.Join(subject(t, "ann", c.claims), "staff")
+		if string(d.Reason) != c.want || d.Allowed != (c.want == "") || d.Claim != "role" || d.Rule != 0 {
+			t.Errorf("%q is %s with %s: %v", c.match, c.is, c.claims, d)
+		}
+		text, err := json.Marshal(rules)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again access.Rules
+		if err := json.Unmarshal(text, &again); err != nil || again.Join(subject(t, "ann", c.claims), "staff") != d {
+			t.Errorf("%s decoded again: %v", text, err)
 		}
 	}
 }

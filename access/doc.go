@@ -8,7 +8,7 @@
 //		{
 //			Match: "team-{team}",
 //			Join:  access.JoinRule{Claim: "teams"},
-//			Send:  &access.SendRule{Events: []string{"say", "typing"}},
+//			Send:  []access.SendRule{{Events: []string{"say", "typing"}}},
 //		},
 //	})
 //	...
@@ -57,6 +57,18 @@
 // contains a colon has no rooms by {user}: otherwise the user a could join the rooms of the
 // user a:b.
 //
+// # Where events go
+//
+// A rule can send its events to different places, and to all clients in the room except the
+// sender:
+//
+//	send:
+//	  - {events: [typing], except_sender: true}
+//	  - {events: [say, topic], to: webhook}
+//
+// An event can be in only one entry. An entry that refuses a client is therefore not
+// followed by another that allows it, and the order of the entries does not matter.
+//
 // # Names of rooms
 //
 // Whatever the rules say, clients can neither join a room nor send to it if its name
@@ -83,7 +95,7 @@
 // # Configuration
 //
 // [Rules] can be decoded from YAML, with the module go.yaml.in/yaml/v3, and from JSON.
-// Everything that is wrong is reported together, with line numbers:
+// What is wrong with the rules is reported together, with line numbers:
 //
-//	line 7: rooms[2].join: expected anyone, nobody, webhook or {claim: NAME}, not "all"
+//	line 7: rooms[2].join: expected anyone, nobody, webhook or a mapping with claim, of and is, but got "all"
 package access

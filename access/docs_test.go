@@ -42,7 +42,7 @@ func TestDocs(t *testing.T) {
 			}
 		}
 	}
-	if files < 6 || commands < 15 {
+	if files < 9 || commands < 20 {
 		t.Errorf("found %d files and %d commands", files, commands)
 	}
 }
@@ -53,7 +53,7 @@ func TestDocsLimits(t *testing.T) {
 	for _, want := range []string{
 		"| rules | 10,000 |", fmt.Sprintf("| length of a pattern | %d bytes |", access.MaxPattern),
 		fmt.Sprintf("| variables in a pattern | %d, with names of at most 32 characters |", access.MaxVariables),
-		fmt.Sprintf("| events of a rule | %d |", access.MaxEvents),
+		fmt.Sprintf("| events of a rule | %d |", access.MaxEvents), fmt.Sprintf("| values in `is` | %d |", access.MaxValues),
 		fmt.Sprintf("longer than %d characters", wire.MaxRoomName),
 	} {
 		if !strings.Contains(text, want) {

@@ -23,7 +23,8 @@ func (e *Error) lines() []string {
 
 // Problem is something that is wrong with a list of rules.
 type Problem struct {
-	// Key is the path of the key, such as rooms[2].send.events[0].
+	// Key is the path of the key, such as rooms[2].send.events[0]. It is empty if the problem
+	// concerns all rules.
 	Key string
 	// Line is the line in the file, or 0 if it is not known.
 	Line int
@@ -33,9 +34,12 @@ type Problem struct {
 
 // String returns the problem as one line, such as
 //
-//	line 7: rooms[2].join: expected anyone, nobody, webhook or {claim: NAME}, not "all"
+//	line 7: rooms[2].join: expected anyone, nobody, webhook or a mapping with claim, of and is, but got "all"
 func (p Problem) String() string {
-	text := p.Key + ": " + p.Text
+	text := p.Text
+	if p.Key != "" {
+		text = p.Key + ": " + text
+	}
 	if p.Line > 0 {
 		text = fmt.Sprintf("line %d: %s", p.Line, text)
 	}

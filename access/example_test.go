@@ -17,7 +17,7 @@ func Example() {
 		{
 			Match: "team-{team}",
 			Join:  access.JoinRule{Claim: "teams"},
-			Send:  &access.SendRule{Events: []string{"say", "typing"}},
+			Send:  []access.SendRule{{Events: []string{"say", "typing"}}},
 		},
 	})
 	if err != nil {
@@ -55,8 +55,8 @@ rooms:
 	fmt.Println(yaml.Unmarshal([]byte(text), &config))
 	// Output:
 	// yaml: unmarshal errors:
-	//   line 5: rooms[0].join: expected anyone, nobody, webhook or {claim: NAME}, not "all"
-	//   line 8: rooms[1]: unknown key "sned" (did you mean send?): expected {match: PATTERN, join: ..., send: ...}
+	//   line 5: rooms[0].join: expected anyone, nobody, webhook or a mapping with claim, of and is, but got "all"
+	//   line 8: rooms[1].sned: unknown key; did you mean send?
 }
 
 func ExampleRules_Explain() {

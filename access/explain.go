@@ -2,7 +2,6 @@ package access
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -39,19 +38,19 @@ func (d Decision) String() string {
 type Explanation struct {
 	// Join is the decision about joining.
 	Join Decision
-	// Events are the events that the client may send, immediately or once it is a member.
-	Events []string
-	// From and To say who may send the events and where they go. They are empty if Events
-	// is empty.
-	From Senders
-	To   Target
+	// Send says which events the client may send, immediately or once it is a member, and
+	// where they go. From and To of its entries are never empty.
+	Send []SendRule
 }
 
 // Explain returns what the rules allow a client in a room.
 func (r *Rules) Explain(s Subject, room string) Explanation {
 	e := Explanation{Join: r.Join(s, room)}
-	if rule, _, _ := r.decide(&s, room); rule != nil && len(rule.events) > 0 {
-		e.Events, e.From, e.To = slices.Clone(rule.events), rule.from, rule.to
+	if rule, _, _ := r.decide(&s, room); rule != nil {
+		e.Send = Rule{Send: rule.send}.clone().Send
+		for i := range e.Send {
+			e.Send[i].From, e.Send[i].To = e.Send[i].from(), e.Send[i].to()
+		}
 	}
 	return e
 }
@@ -61,29 +60,43 @@ func (r *Rules) Explain(s Subject, room string) Explanation {
 //	join: yes (rooms[2] "team-{team}" on line 6, claim teams)   send: say, typing
 //
 // By default, members send messages to the room. If this differs, or if the client cannot
-// become a member by joining, a note after the events says so.
+// become a member by joining, a note after the events says so. Events that go to different
+// places are separated by semicolons.
 func (e Explanation) String() string {
 	return "join: " + e.Join.String() + "   send: " + e.send()
 }
 
 func (e Explanation) send() string {
-	if len(e.Events) == 0 {
+	if len(e.Send) == 0 {
 		return "no"
 	}
+	texts := make([]string, len(e.Send))
+	for i, s := range e.Send {
+		texts[i] = e.entry(s)
+	}
+	return strings.Join(texts, "; ")
+}
+
+// entry describes the events of an entry of Send.
+func (e Explanation) entry(s SendRule) string {
 	var notes []string
 	switch {
-	case e.From == FromAnyone:
+	case s.From == FromAnyone:
 		notes = append(notes, "also without joining")
 	case !e.Join.Allowed:
 		notes = append(notes, "as a member")
 	}
-	switch e.To {
-	case ToWebhook:
+	switch {
+	case s.To == ToWebhook:
 		notes = append(notes, "to the webhook")
-	case ToBoth:
+	case s.To == ToBoth && s.ExceptSender:
+		notes = append(notes, "to the webhook, then to the others in the room")
+	case s.To == ToBoth:
 		notes = append(notes, "to the webhook, then to the room")
+	case s.ExceptSender:
+		notes = append(notes, "to the others in the room")
 	}
-	text := strings.Join(e.Events, ", ")
+	text := strings.Join(s.Events, ", ")
 	if len(notes) > 0 {
 		text += " (" + strings.Join(notes, ", ") + ")"
 	}

@@ -3,6 +3,7 @@ package access_test
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -38,6 +39,44 @@ func FuzzRules(f *testing.F) {
 		}
 		if twice, _ := json.Marshal(&again); string(twice) != string(encoded) {
 			t.Errorf("%s becomes %s", encoded, twice)
+		}
+	})
+}
+
+// An event is allowed if exactly one entry of send lists it and that entry allows the
+// sender, and it goes where this entry says.
+func FuzzSend(f *testing.F) {
+	f.Add(`[{events: [typing], except_sender: true}, {events: [say], from: anyone, to: both}]`, "say")
+	f.Add(`{events: say, to: webhook}`, "say")
+	f.Add(`[{events: [a]}, {events: [a], from: anyone}]`, "a")
+	f.Fuzz(func(t *testing.T, send, event string) {
+		var rules access.Rules
+		if yaml.Unmarshal([]byte("- match: a\n  send: "+send), &rules) != nil || len(rules.List()) != 1 {
+			return
+		}
+		var entries []access.SendRule
+		for _, s := range rules.List()[0].Send {
+			if slices.Contains(s.Events, event) {
+				entries = append(entries, s)
+			}
+		}
+		if len(entries) > 1 {
+			t.Fatalf("%q is in %d entries of %s", event, len(entries), send)
+		}
+		for _, member := range []bool{true, false} {
+			var want access.Decision
+			if len(entries) == 1 && (member || entries[0].From == access.FromAnyone) {
+				s := entries[0]
+				want = access.Decision{
+					Allowed: true, Relay: s.To != access.ToWebhook, TellWebhook: s.To == access.ToWebhook || s.To == access.ToBoth,
+					ExceptSender: s.ExceptSender,
+				}
+			}
+			got := rules.Send(access.Subject{}, "a", event, member)
+			got.Reason, got.Rule, got.Match, got.Line = "", 0, "", 0
+			if got != want || got.ExceptSender && !got.Relay {
+				t.Errorf("%q by %s (member: %v): %+v, want %+v", event, send, member, got, want)
+			}
 		}
 	})
 }

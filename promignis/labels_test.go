@@ -30,7 +30,7 @@ func TestClientsCannotAddSeries(t *testing.T) {
 		rec := promignis.NewRecorder()
 		var s *ignistest.Server
 		rules, err := access.Compile([]access.Rule{{
-			Match: "room-*", Join: access.JoinRule{Who: access.Anyone}, Send: &access.SendRule{Events: []string{"say"}},
+			Match: "room-*", Join: access.JoinRule{Who: access.Anyone}, Send: []access.SendRule{{Events: []string{"say"}}},
 		}})
 		if err != nil {
 			t.Fatal(err)

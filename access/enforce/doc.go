@@ -24,7 +24,7 @@
 // the field room of the message, and a client of protocol 1 in the field room of its data. (A
 // message of protocol 2 may do that, too.) Messages that the rules allow are sent to the room, with the ID and user ID of the sender
 // (see [ignis.From]), passed to Config.WebhookMessage, or both. The sender receives its own
-// messages too, if it is in the room.
+// messages too, if it is in the room, unless the rule has ExceptSender.
 //
 // Clients of protocol 2 are answered: with an ack or the webhook's reply, or with an error.
 // Its code is forbidden if the rules do not allow the message; invalid if it names no room,

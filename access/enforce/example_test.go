@@ -16,7 +16,7 @@ func Example() {
 		{
 			Match: "lobby",
 			Join:  access.JoinRule{Who: access.Anyone},
-			Send:  &access.SendRule{Events: []string{"say"}},
+			Send:  []access.SendRule{{Events: []string{"say"}}},
 		},
 	})
 	if err != nil {

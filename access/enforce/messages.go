@@ -52,15 +52,19 @@ func (p *Policy) OnMessage(ctx context.Context, c *ignis.Client, m wire.Message)
 		}
 	}
 	if d.Relay {
-		err = p.relay(ctx, srv, c, m)
+		err = p.relay(ctx, srv, c, m, d.ExceptSender)
 	}
 	return reply, err
 }
 
 // relay sends a message to its room.
-func (p *Policy) relay(ctx context.Context, srv *ignis.Server, c *ignis.Client, m wire.Message) error {
+func (p *Policy) relay(ctx context.Context, srv *ignis.Server, c *ignis.Client, m wire.Message, exceptSender bool) error {
+	options := []ignis.SendOption{ignis.From(c)}
+	if exceptSender {
+		options = append(options, ignis.Except(c.ID))
+	}
 	// What a client sent before it disconnected counts.
-	err := srv.Send(context.WithoutCancel(ctx), ignis.ToRoom(m.Room), m.Event, m.Data, ignis.From(c))
+	err := srv.Send(context.WithoutCancel(ctx), ignis.ToRoom(m.Room), m.Event, m.Data, options...)
 	_, onlyHere := errors.AsType[*ignis.BusError](err)
 	if err == nil || onlyHere {
 		p.stats.relayed.Add(1)

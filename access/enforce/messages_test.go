@@ -250,6 +250,61 @@ func TestCluster(t *testing.T) {
 	})
 }
 
+// With ExceptSender, everyone in the room but the sending connection receives a message, on
+// all servers and with both protocols.
+func TestExceptSender(t *testing.T) {
+	rules := parse(t, `
+- match: room
+  join: anyone
+  send:
+    - {events: [typing], except_sender: true}
+    - {events: [edit], to: both, except_sender: true}
+    - {events: [say]}
+`)
+	for _, event := range []string{"typing", "edit", "say"} {
+		synctest.Test(t, func(t *testing.T) {
+			bus := bustest.NewCluster(2)
+			here := newFixture(t, enforce.Config{Rules: rules}, ignis.Config{Bus: bus[0]})
+			there := newFixture(t, enforce.Config{Rules: rules}, ignis.Config{Bus: bus[1]})
+			ann, old := here.login("ann", `{}`), here.login1("old", `{}`)
+			others := []*ignistest.Client{here.login("ann", `{}`), there.login("ann", `{}`), there.login("bob", `{}`)}
+			for _, c := range append(others, ann) {
+				c.Join("room")
+			}
+			old.Send("join", map[string]any{"rooms": []string{"room"}})
+			synctest.Wait()
+			others = append(others, old)
+
+			if got := here.send(ann, "room", event, `{"n":1}`); got != "" {
+				t.Error(got)
+			}
+			for _, c := range others {
+				if m := c.Receive(); m.Event != event || string(m.Data) != `{"n":1,"from":{"id":"`+ann.ID()+`","userId":"ann"}}` {
+					t.Errorf("received %+v", m)
+				}
+			}
+			if event == "say" {
+				ann.Expect(event, nil)
+			}
+			ann.ExpectNothing()
+
+			old.Send(event, json.RawMessage(`{"room":"room"}`))
+			for _, c := range append(others[:3:3], ann) {
+				if m := c.Receive(); m.Event != event || m.From.UserID != "old" {
+					t.Errorf("received %+v", m)
+				}
+			}
+			if event == "say" {
+				old.Receive()
+			}
+			old.ExpectNothing()
+			if asked := len(here.hook.messages); (asked == 2) != (event == "edit") {
+				t.Errorf("%s: the webhook received %d messages", event, asked)
+			}
+		})
+	}
+}
+
 // brokenBus is a bus that publishes nothing.
 type brokenBus struct{ ignis.Bus }
 

@@ -72,7 +72,10 @@ func (c *accessCheckCmd) Run(command *kong.Context, std *stdio) error {
 // outcome describes what becomes of a message.
 func outcome(d access.Decision) string {
 	var to []string
-	if d.Relay {
+	switch {
+	case d.ExceptSender:
+		to = append(to, "the others in the room")
+	case d.Relay:
 		to = append(to, "the room")
 	}
 	if d.TellWebhook {

@@ -70,6 +70,7 @@ api:
 rooms:
   - {match: "a-*", join: anyone}
   - {match: "b-{x}", join: {claim: c, of: x}, send: {events: [say], from: anyone, to: both}}
+  - {match: c, join: {claim: c, is: [x, y]}, send: [{events: [typing], except_sender: true}, {events: say, to: webhook}]}
 limits:
   max_handshakes: 5
   handshake_timeout: 1s
@@ -129,6 +130,8 @@ var wrongFiles = []string{
 	"rooms: [{match: a, join: {}}]", "rooms: [{match: a, join: {claims: x}}]", "rooms: [{match: a, join: [anyone]}]", "rooms: [{match: a, join: {claim: [x]}}]",
 	"rooms: [{match: 5}]", "rooms: [{match: a, send: true}]", "rooms: [{match: a, send: {}}]", "rooms: [{match: a, send: {events: [5]}}]",
 	"rooms: [{match: a, send: {events: [x], from: all}}]", "rooms: [{match: a, send: {events: [x], to: nobody}}]", "rooms: [{match: a, history: 5}]",
+	"rooms: [{match: a, join: {is: x}}]", "rooms: [{match: a, join: {claim: c, is: 5}}]", "rooms: [{match: a, send: [x]}]", "rooms: [{match: a, send: [{}]}]", "rooms: [{match: a, send: [{events: [x]}, {events: [y], to: all}]}]",
+	"rooms: [{match: a, send: [[{events: [x]}]]}]", "rooms: [{match: a, send: {events: [x], except_sender: 1}}]",
 	"limits: {max_rooms: 0}", "limits: {max_rooms: off}", "limits: {idle_timeout: 5}", "limits: {memory_limit: lots}", "limits: {slow_clients: wait}",
 	"limits: {message_rate: -1}", "limits: {byte_rate: 1.5MiB}", "log: {level: trace}", "log: {levels: loud}", "log: {levels: [redis=debug]}", "log: {levels: {redis: trace}}", "log: {levels: {radio: debug}}", "log: {levels: redis}",
 	"metrics: {listen: 9464}", "metrics: {listen: 'unix:/run/x'}", "metrics: {listen: nowhere}", "metrics: on", "pprof: 1", "redis: {required: maybe}",

@@ -128,7 +128,7 @@ func TestAccessCheck(t *testing.T) {
 		{"path: /ws", "{}", "has no section rooms"},
 		{"rooms: [{match: 'a{b'}]", "{}", "ignis.yaml:1:10: rooms[0].match: "},
 		{"rooms: [{match: a, jion: anyone}]", "{}", "rooms[0].jion: unknown key; did you mean join?"},
-		{"rooms: [{match: a, join: all}]", "{}", `ignis.yaml:1:26: rooms[0].join: expected anyone, nobody, webhook or a mapping with claim and of, but got "all"`},
+		{"rooms: [{match: a, join: all}]", "{}", `ignis.yaml:1:26: rooms[0].join: expected anyone, nobody, webhook or a mapping with claim, of and is, but got "all"`},
 		{"rooms: [{match: a}]", "[]", "--claims: expected a JSON object"},
 		{"rooms: [{match: a}]", `{"a":1,"a":2}`, `it contains "a" twice`},
 	} {

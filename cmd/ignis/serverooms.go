@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ignis-go/ignis/access"
 	"github.com/ignis-go/ignis/internal/configfile"
@@ -12,54 +13,15 @@ import (
 	"github.com/ignis-go/ignis/internal/listen"
 )
 
-// roomRule says what clients may do in the rooms that match a pattern.
-type roomRule struct {
-	Match string    `key:"match" required:"" help:"Pattern of the rooms' names, such as public-*, team-{team} or user:{user}:*. The most specific pattern that matches decides."`
-	Join  joinRule  `key:"join" help:"Who may join: anyone, nobody, webhook (which the webhook decides), or the clients with a claim (nobody)."`
-	Send  *sendRule `key:"send" help:"Which events clients may send to the rooms (none)."`
-}
-
-// joinRule says who may join a room.
-type joinRule struct {
-	Who   string `key:"-"`
-	Claim string `key:"claim" required:"" help:"Claim of the token that is, or lists, the value of the pattern's variable."`
-	Of    string `key:"of" help:"Variable of the pattern (the only one)."`
-}
-
-// UnmarshalText parses one of the words.
-func (j *joinRule) UnmarshalText(text []byte) error {
-	*j = joinRule{Who: string(text)}
-	return nil
-}
-
-// Syntax implements [configfile.Scalar].
-func (joinRule) Syntax() configfile.Syntax {
-	return configfile.Syntax{Type: "string", Enum: []string{string(access.Anyone), string(access.Nobody), string(access.Webhook)}}
-}
-
-// Short returns the word, if the rule is one.
-func (j joinRule) Short() (string, bool) { return j.Who, j.Who != "" }
-
-// sendRule says which events clients may send to a room, and what becomes of them.
-type sendRule struct {
-	Events nameList `key:"events" required:"" help:"Names of the events."`
-	From   string   `key:"from" enum:"members,anyone" default:"members" help:"Who may send: clients in the room (members) or anyone."`
-	To     string   `key:"to" enum:"room,webhook,both" default:"room" help:"Where messages go: to the clients in the room (room), to the webhook, or both."`
-}
-
 // rules returns the rules, or nil if the file has no section for them.
 func (e *effective) rules() (*access.Rules, error) {
 	if e.Rooms == nil {
 		return nil, nil
 	}
-	list := make([]access.Rule, len(e.Rooms))
-	for i, r := range e.Rooms {
-		list[i] = access.Rule{Match: r.Match, Join: access.JoinRule{Who: access.Who(r.Join.Who), Claim: r.Join.Claim, Of: r.Join.Of}}
+	list := slices.Clone(e.Rooms)
+	for i := range list {
 		if e.parsed != nil {
 			list[i].Line = e.parsed.Position(fmt.Sprintf("rooms[%d]", i)).Line
-		}
-		if r.Send != nil {
-			list[i].Send = &access.SendRule{Events: r.Send.Events, From: access.Senders(r.Send.From), To: access.Target(r.Send.To)}
 		}
 	}
 	return access.Compile(list)

@@ -1,5 +1,7 @@
 package main
 
+import "github.com/ignis-go/ignis/access"
+
 // settings are the settings of ignis serve. Most of them are a flag, an environment variable
 // and a key of the configuration file; package configfile describes the tags.
 type settings struct {
@@ -16,7 +18,7 @@ type settings struct {
 	webhookFlags
 	apiFlags
 
-	Rooms []roomRule `kong:"-" key:"rooms" live:"" help:"Rules that say which rooms clients may join and what they may send to them. Without this section, the claim rooms of the token lists the rooms, and messages from clients are dropped."`
+	Rooms []access.Rule `kong:"-" key:"rooms" live:"" help:"Rules that say which rooms clients may join and what they may send to them. Without this section, the claim rooms of the token lists the rooms, and messages from clients are dropped."`
 
 	Dev            bool       `key:"dev" group:"Who may connect" help:"Development mode: anyone may connect as any user and join any room, / serves a page for trying it out, and messages that name a room are relayed to it. Listens only on loopback addresses."`
 	AllowedOrigins originList `key:"allowed_origins" live:"" group:"Who may connect" placeholder:"ORIGIN,..." help:"Origins of other hosts from which browsers may connect, such as https://app.example.com; * allows any. The server's own host is always allowed."`

@@ -243,7 +243,7 @@ func TestTokensDecide(t *testing.T) {
 // only told about them, is a setting.
 func TestWebhookDecidesByRules(t *testing.T) {
 	rules, err := access.Compile([]access.Rule{
-		{Match: "a", Join: access.JoinRule{Who: access.Webhook}, Send: &access.SendRule{Events: []string{"say"}, To: access.ToBoth}},
+		{Match: "a", Join: access.JoinRule{Who: access.Webhook}, Send: []access.SendRule{{Events: []string{"say"}, To: access.ToBoth}}},
 		{Match: "b", Join: access.JoinRule{Who: access.Webhook}},
 		{Match: "c", Join: access.JoinRule{Who: access.Anyone}},
 	})

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -125,7 +126,7 @@ func relays(rules *access.Rules) bool {
 		return false
 	}
 	for _, r := range rules.List() {
-		if r.Send != nil && r.Send.To != access.ToWebhook {
+		if slices.ContainsFunc(r.Send, access.SendRule.Relays) {
 			return true
 		}
 	}

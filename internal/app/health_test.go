@@ -101,9 +101,9 @@ func TestRelays(t *testing.T) {
 	}{
 		"no rules":       {nil, false},
 		"joins only":     {[]access.Rule{{Match: "a", Join: access.JoinRule{Who: access.Anyone}}}, false},
-		"to the webhook": {[]access.Rule{{Match: "a", Send: &access.SendRule{Events: []string{"x"}, To: access.ToWebhook}}}, false},
-		"to the room":    {[]access.Rule{{Match: "a", Send: &access.SendRule{Events: []string{"x"}}}}, true},
-		"to both":        {[]access.Rule{{Match: "a", Send: &access.SendRule{Events: []string{"x"}, To: access.ToBoth}}}, true},
+		"to the webhook": {[]access.Rule{{Match: "a", Send: []access.SendRule{{Events: []string{"x"}, To: access.ToWebhook}}}}, false},
+		"to the room":    {[]access.Rule{{Match: "a", Send: []access.SendRule{{Events: []string{"x"}}}}}, true},
+		"to both":        {[]access.Rule{{Match: "a", Send: []access.SendRule{{Events: []string{"x"}, To: access.ToBoth}}}}, true},
 	} {
 		rules, err := access.Compile(test.rules)
 		if err != nil {
@@ -157,7 +157,7 @@ func TestCheckCertificate(t *testing.T) {
 // sendRules returns rules that let clients send to a room.
 func sendRules(t *testing.T) *access.Rules {
 	t.Helper()
-	rules, err := access.Compile([]access.Rule{{Match: "a", Join: access.JoinRule{Who: access.Anyone}, Send: &access.SendRule{Events: []string{"say"}}}})
+	rules, err := access.Compile([]access.Rule{{Match: "a", Join: access.JoinRule{Who: access.Anyone}, Send: []access.SendRule{{Events: []string{"say"}}}}})
 	if err != nil {
 		t.Fatal(err)
 	}

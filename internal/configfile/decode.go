@@ -67,7 +67,7 @@ func (d *decoder) section(s *section, n *yaml.Node, v reflect.Value, path string
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		d.wrong(path, at, "expected a mapping with %s", list(s.names, "and"))
+		d.wrong(path, at, "expected %s", s.mapping())
 		return
 	}
 	seen := make(map[string]bool)
@@ -102,6 +102,9 @@ func (d *decoder) key(k *Key, name, value *yaml.Node, v reflect.Value, path stri
 	scratch := reflect.New(k.typ).Elem()
 	before := len(d.problems)
 	d.value(scratch, value, path, k)
+	if k.required && scratch.Kind() == reflect.String && scratch.IsZero() && len(d.problems) == before {
+		d.wrong(path, value, "the value is empty")
+	}
 	if len(d.problems) > before {
 		return
 	}
@@ -123,11 +126,18 @@ func (d *decoder) value(v reflect.Value, n *yaml.Node, path string, k *Key) {
 	s, err := shapeOf(v.Type())
 	at := n
 	n = resolve(n)
+	if k.single && s.item != nil {
+		s.fields = itemFields(s)
+	}
 	switch {
 	case err != nil:
 		d.wrong(path, at, "%v", err) // ModelOf has checked it
 	case n.Kind == yaml.SequenceNode && s.item != nil:
 		d.list(v, s, n, at, path, k)
+	case n.Kind == yaml.MappingNode && s.fields != nil && s.item != nil:
+		item := reflect.New(s.item).Elem()
+		d.section(s.fields, n, item, path)
+		v.Set(reflect.Append(v, item))
 	case n.Kind == yaml.MappingNode && s.fields != nil:
 		d.section(s.fields, n, v, path)
 	case n.Kind == yaml.ScalarNode && s.scalar != nil && s.scalar.accepts(jsonType(n)):
@@ -139,16 +149,27 @@ func (d *decoder) value(v reflect.Value, n *yaml.Node, path string, k *Key) {
 		}
 		d.scalar(v, s, n, at, path, k)
 	case n.ShortTag() == "!!null":
-		d.wrong(path, at, "the key has no value; expected %s", s.expected())
-	case n.Kind == yaml.ScalarNode && s.scalar != nil && s.scalar.accepts("string") && jsonType(n) != "":
+		d.wrong(path, at, "the key has no value; expected %s", s.expected(k))
+	case n.Kind == yaml.ScalarNode && s.scalar != nil && s.scalar.accepts("string") && s.words(k) == nil && jsonType(n) != "":
 		if err := unusable(v.Type(), n.Value, k); err != nil && s.fields == nil {
 			d.wrong(path, at, "%v", err) // quotes alone would not help
 			return
 		}
-		d.wrong(path, at, "expected %s; put the value in quotes", s.expected())
+		d.wrong(path, at, "expected %s; put the value in quotes", s.expected(k))
+	case n.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle != 0 && s.scalar != nil && s.scalar.accepts("string") && s.words(k) == nil:
+		d.wrong(path, at, "expected %s; a text that starts with { needs quotes", s.expected(k))
 	default:
-		d.wrong(path, at, "expected %s", s.expected())
+		d.wrong(path, at, "expected %s", s.expected(k))
 	}
+}
+
+// itemFields returns the section for the items of a list, or nil.
+func itemFields(s shape) *section {
+	item, err := shapeOf(s.item)
+	if err != nil {
+		return nil // ModelOf has checked it
+	}
+	return item.fields
 }
 
 // list decodes the items of a sequence.
@@ -164,7 +185,7 @@ func (d *decoder) list(v reflect.Value, s shape, n, at *yaml.Node, path string, 
 		}
 		item := resolve(node)
 		if item.Kind != yaml.ScalarNode || !s.scalar.accepts(jsonType(item)) {
-			d.wrong(p, node, "expected %s", shape{scalar: s.scalar}.expected())
+			d.wrong(p, node, "expected %s", shape{scalar: s.scalar}.expected(k))
 			continue
 		}
 		d.scalar(list.Index(i), s, item, node, p, k)
@@ -188,12 +209,13 @@ func (d *decoder) scalar(v reflect.Value, s shape, n, at *yaml.Node, path string
 		d.wrong(path, at, "expected one value; write several as a list, as in [a, b]")
 		return
 	}
-	if enum := slices.Concat(k.Enum, s.scalar.Enum); len(enum) > 0 && !slices.Contains(enum, text) {
-		if s.fields != nil {
-			enum = append(enum, "a mapping with "+list(s.fields.names, "and"))
-		}
-		d.wrong(path, at, "expected %s%s", list(enum, "or"), but(text, k))
+	if words := s.words(k); words != nil && !slices.Contains(words, text) {
+		s.item = nil // a list is accepted, too, but would not help
+		d.wrong(path, at, "expected %s%s", s.expected(k), but(text, k))
 		return
+	}
+	if s.short != "" {
+		v = v.FieldByName(s.short)
 	}
 	d.text(v, text, at, path, k)
 }
@@ -269,10 +291,14 @@ func decimal(text string) bool {
 // Position returns the position of a path such as rooms[2].match, or of the nearest
 // enclosing value that the file has.
 func (f *File) Position(path string) Position {
-	n := f.root
-	if n == nil {
+	if f.root == nil {
 		return Position{1, 1}
 	}
+	return PositionOf(f.root, path)
+}
+
+// PositionOf is like [File.Position] for a path that begins at a node.
+func PositionOf(n *yaml.Node, path string) Position {
 	at := n
 	for path != "" {
 		var step string
@@ -285,6 +311,9 @@ func (f *File) Position(path string) Position {
 			}
 			n, at = n.Content[i], n.Content[i]
 		} else {
+			if n.Kind == yaml.SequenceNode && len(n.Content) == 1 { // a list that could be its only item
+				n = resolve(n.Content[0])
+			}
 			path = strings.TrimPrefix(path, ".")
 			end := strings.IndexAny(path, ".[")
 			if end < 0 {

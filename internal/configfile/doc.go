@@ -26,11 +26,16 @@
 //	secret     the value is never shown; "url": only the credentials and the query of the URL are hidden
 //	instead    the key is not accepted in files; says what to use instead
 //	either     name of a group of keys that replace each other, such as a value and a file with it
-//	required   the key is required if its section or list item is present
+//	required   the key is required if its section or list item is present, and not empty if it is a text
+//	single     a list of mappings can be written as one mapping, without the list
+//	short      the struct can also be written as one value, which this field then has
 //
 // # Types
 //
 // A field is a bool, an int, a string, a type with the methods UnmarshalText and Syntax, a
 // slice of one of these, a struct, or a slice of structs. A struct with the methods
-// UnmarshalText and Syntax can be written as a mapping or as one value.
+// UnmarshalText and Syntax, or with a field that has the tag short, can be written as a
+// mapping or as one value.
+//
+// [CheckNode] and [DecodeNode] decode a part of a file that package configfile did not read.
 package configfile

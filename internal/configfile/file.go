@@ -88,9 +88,14 @@ func Parse(name string, text []byte) (*File, Problems) {
 		return f, nil
 	}
 	f.root = doc.Content[0]
-	w := walker{file: f, left: maxNodes, problems: make(map[Problem]bool)}
-	w.node("", f.root, 0)
-	return f, w.found
+	return f, check(name, "", f.root, maxNodes)
+}
+
+// check returns what is wrong with a node whatever the settings are.
+func check(name, path string, n *yaml.Node, limit int) Problems {
+	w := walker{name: name, limit: limit, left: limit, problems: make(map[Problem]bool)}
+	w.node(path, n, 0)
+	return w.found
 }
 
 // syntaxError returns the position and the text of an error of the YAML parser. The
@@ -128,14 +133,15 @@ func syntaxError(err error, text string) (line, column int, said string) {
 // duplicate keys, keys that are not strings, merge keys, and aliases that expand
 // excessively.
 type walker struct {
-	file     *File
+	name     string // of the file
+	limit    int
 	left     int // nodes that may still be visited
 	problems map[Problem]bool
 	found    Problems
 }
 
 func (w *walker) wrong(key string, n *yaml.Node, format string, args ...any) {
-	p := Problem{w.file.name, n.Line, n.Column, key, fmt.Sprintf(format, args...)}
+	p := Problem{w.name, n.Line, n.Column, key, fmt.Sprintf(format, args...)}
 	if !w.problems[p] && len(w.found) < maxProblems { // an alias repeats problems
 		w.problems[p] = true
 		w.found = append(w.found, p)
@@ -147,7 +153,7 @@ const maxDepth = 64
 
 func (w *walker) node(path string, n *yaml.Node, depth int) {
 	if w.left--; w.left == 0 {
-		w.wrong(path, n, "the file has more than %d values", maxNodes)
+		w.wrong(path, n, "the file has more than %d values", w.limit)
 	}
 	if w.left <= 0 {
 		return
@@ -178,7 +184,11 @@ func (w *walker) node(path string, n *yaml.Node, depth int) {
 			w.wrong(path, n.Content[i], "expected a name as the key")
 			continue
 		case first[key.Value] != nil:
-			w.wrong(join(path, printable(key.Value)), n.Content[i], "the key is already in line %d", first[key.Value].Line)
+			text := "the key is there twice"
+			if line := first[key.Value].Line; line > 0 { // lines of JSON are not known
+				text = fmt.Sprintf("the key is already in line %d", line)
+			}
+			w.wrong(join(path, printable(key.Value)), n.Content[i], "%s", text)
 		}
 		first[key.Value] = n.Content[i]
 		w.node(join(path, printable(key.Value)), n.Content[i+1], depth+1)

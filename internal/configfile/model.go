@@ -39,6 +39,7 @@ type Key struct {
 
 	secretURL bool   // only the credentials and the query are hidden
 	required  bool   // within the section
+	single    bool   // a list of mappings that can be written as its only item
 	either    string // group of keys that replace each other; may be empty
 	refused   string // why the key is not accepted in files; empty: it is
 	typ       reflect.Type
@@ -175,9 +176,8 @@ func (b *builder) keyOf(f reflect.StructField, index []int) *Key {
 	k.Secret, k.secretURL = ok, secret == "url"
 	_, k.Live = f.Tag.Lookup("live")
 	_, k.required = f.Tag.Lookup("required")
-	if enum := f.Tag.Get("enum"); enum != "" {
-		k.Enum = slices.DeleteFunc(strings.Split(enum, ","), func(s string) bool { return s == "" })
-	}
+	_, k.single = f.Tag.Lookup("single")
+	k.Enum = enumOf(f)
 	if b.prefix != "" {
 		if f.Tag.Get("kong") != "-" {
 			k.Flag = cmp.Or(f.Tag.Get("name"), hyphenated(f.Name))
@@ -187,6 +187,15 @@ func (b *builder) keyOf(f reflect.StructField, index []int) *Key {
 	}
 	k.Help = strings.NewReplacer("${default}", k.Default, "$$", "$").Replace(f.Tag.Get("help"))
 	return k
+}
+
+// enumOf returns the values in the tag enum of a field, or nil.
+func enumOf(f reflect.StructField) []string {
+	enum := f.Tag.Get("enum")
+	if enum == "" {
+		return nil
+	}
+	return slices.DeleteFunc(strings.Split(enum, ","), func(s string) bool { return s == "" })
 }
 
 // hyphenated returns the name of a flag for a field, such as max-rooms for MaxRooms.

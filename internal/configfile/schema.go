@@ -84,7 +84,7 @@ func sectionSchema(s *section, nullable bool) object {
 
 func keySchema(k *Key) object {
 	o := object{{"description", k.describe()}}
-	return append(o, typeSchema(k.typ, k.Enum)...)
+	return append(o, typeSchema(k.typ, k.Enum, k.single)...)
 }
 
 // describe returns the help of a key with the other ways to set it.
@@ -99,8 +99,8 @@ func (k *Key) describe() string {
 	return text
 }
 
-// typeSchema returns the schema of a type.
-func typeSchema(t reflect.Type, enum []string) object {
+// typeSchema returns the schema of a type. single says that a list can be its only item.
+func typeSchema(t reflect.Type, enum []string, single bool) object {
 	s, err := shapeOf(t)
 	if err != nil {
 		return nil // ModelOf has checked it
@@ -117,7 +117,10 @@ func typeSchema(t reflect.Type, enum []string) object {
 		if s.scalar != nil && s.scalar.List {
 			items = oneOf(scalarSchema(s.scalar, enum))
 		} else {
-			items = typeSchema(s.item, enum)
+			items = typeSchema(s.item, enum, false)
+		}
+		if single {
+			forms = append(forms, items)
 		}
 		forms = append(forms, object{{"type", "array"}, {"items", items}})
 	}

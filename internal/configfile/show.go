@@ -55,6 +55,9 @@ func (k *Key) shown(v reflect.Value) any {
 	value := plain(v)
 	switch text, isText := value.(string); {
 	case !k.Secret:
+		if items, ok := value.([]any); ok && k.single && len(items) == 1 {
+			return items[0]
+		}
 		return value
 	case isText && text == "":
 		return ""
@@ -103,6 +106,9 @@ func plain(v reflect.Value) any {
 		v = v.Elem()
 	}
 	if v.Kind() == reflect.Struct && hasKeys(v.Type()) {
+		if f, ok := shortField(v.Type()); ok && v.FieldByName(f.Name).String() != "" {
+			return v.FieldByName(f.Name).String()
+		}
 		if m, ok := v.Interface().(interface{ Short() (string, bool) }); ok {
 			if text, ok := m.Short(); ok {
 				return text
