@@ -49,6 +49,8 @@ type Config struct {
 	// ValidateRooms returns those of the rooms that the client may join. Other names in
 	// the result are ignored. If it is nil or returns an error, the client may join none
 	// of them. With a [*PartialError], the client may join the rooms that are returned.
+	// Clients of protocol 2 receive the code and the message of an [*Error] for each room
+	// that they may not join because of it.
 	// While a client refreshes its session, an error that is not an [*Error], or
 	// one with the code wire.CodeUnavailable, CodeRateLimited or CodeTimeout, means that
 	// ValidateRooms could not decide: the refresh fails, and the client stays in its
