@@ -150,7 +150,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
     cancel = after(half, (late) => {
       const overdue = asked > 0 && now() - asked >= Math.max(half, 1000)
       // If the timer is late, the answer may be, too. So ask once more.
-      if (overdue && (again || !late)) return fail('lost', 'The server does not answer', false, 0)
+      if (overdue && (again || !late)) return fail('lost', 'No answer', false, 0)
       again = overdue
       if (overdue) asked = 0
       probe()
@@ -190,6 +190,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
   }
 
   function drop(code = 1000): void {
+    if (signal.aborted) return
     cancel()
     abort.abort()
     if (!socket) return
