@@ -153,7 +153,7 @@ func (c *session) callAuthenticate(ctx context.Context, cred *Credentials) (who 
 	return who, tooLate(ctx, err)
 }
 
-// refuseFor closes a client for an error of Authenticate. In protocol 2, an *Error in err is
+// refuseFor closes a client for an error of Authenticate or AgreeKeys. In protocol 2, an *Error in err is
 // sent to the client, and otherwise text: the texts of protocol 1 are fixed.
 func (c *session) refuseFor(err error, text string, code uint16) {
 	if e, ok := errors.AsType[*Error](err); ok && e != nil && c.version() >= 2 {

@@ -120,7 +120,8 @@ type Config struct {
 	// AgreeKeys replaces the built-in key agreement if Encryption is not off. It is
 	// called for each client that has just been authenticated. If it returns a nil
 	// Cipher, the client is not encrypted, or is refused (4004) if encryption is
-	// required. An error refuses the client.
+	// required. An error refuses the client. If it wraps an [*Error], clients of protocol 2
+	// receive its message and code.
 	AgreeKeys func(ctx context.Context, c *Client, cred Credentials) (*Cipher, error)
 	// BeforeSeal may replace a message to an encrypted client before it is sealed. If it
 	// returns nil and no error, the message is sent unchanged. If it returns an error, or

@@ -52,6 +52,27 @@ func TestAuthenticateReturnsError(t *testing.T) {
 	}
 }
 
+// What a client is told if AgreeKeys returns an *Error: a fixed text in protocol 1, and the
+// message and the code in protocol 2.
+func TestAgreeKeysReturnsError(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{
+			Encryption: ignis.EncryptionOptional,
+			AgreeKeys: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Cipher, error) {
+				return nil, fmt.Errorf("x: %w", &ignis.Error{Code: wire.CodeForbidden, Message: "Unknown key."})
+			},
+		})
+		for protocol, want := range map[int]string{
+			1: failure(wire.ErrorHandshake),
+			2: `{"event":"error","data":{"message":"Unknown key.","code":"forbidden"}}`,
+		} {
+			p := n.connect()
+			p.text(fmt.Sprintf(`{"event":"authenticate","data":{"protocol":%d}}`, protocol))
+			p.only(append([]string{want}, closed(wire.CloseEncryptionRequired)...)...)
+		}
+	})
+}
+
 // If Authenticate or ValidateRooms cannot decide about a refresh, nothing changes. If
 // ValidateRooms refuses, the client loses its rooms.
 func TestRefreshUndecided(t *testing.T) {
