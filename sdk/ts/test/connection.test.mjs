@@ -203,6 +203,11 @@ test('a socket whose close is not answered is terminated', async (t) => {
   last.end(4006) // the server closes
   await settle()
   assert.deepEqual([ends.length, s.clock.timers.size], [1, 0])
+
+  await connect()
+  while (s.client.state === 'connected') await s.clock.advance(100) // until the silence is noticed
+  await s.clock.advance(1)
+  assert.equal(ends.length, 2, 'it waits for a server that does not answer')
 })
 
 test('an attempt that takes too long fails, and the next one follows', async (t) => {
