@@ -101,15 +101,15 @@ func (c *session) authenticateFailed(cred *Credentials, err error) {
 		c.turnAway(wire.CloseTooManyConnections)
 	case errors.Is(err, ErrUnauthenticated):
 		s.info("client rejected", "client", c.member.ID, "remote", cred.RemoteAddr, "error", err)
-		c.reject(err)
+		c.refuseFor(err, wire.ErrorRejected, wire.CloseAuthFailed)
 	case errors.Is(err, errTooLate):
 		c.refuse(wire.ErrorAuthentication, wire.CloseAuthFailed)
 	case undecided(err):
 		s.warn("client turned away: Authenticate cannot decide at the moment", "client", c.member.ID, "remote", cred.RemoteAddr, "error", err)
-		c.refuse(wire.ErrorAuthentication, wire.CloseTryAgainLater)
+		c.refuseFor(err, wire.ErrorAuthentication, wire.CloseTryAgainLater)
 	default:
 		c.callbackFailed("Authenticate", err)
-		c.refuse(wire.ErrorAuthentication, wire.CloseAuthFailed)
+		c.refuseFor(err, wire.ErrorAuthentication, wire.CloseAuthFailed)
 	}
 }
 
@@ -153,14 +153,14 @@ func (c *session) callAuthenticate(ctx context.Context, cred *Credentials) (who 
 	return who, tooLate(ctx, err)
 }
 
-// reject closes a client for an error that wraps ErrUnauthenticated. A message for the
-// client, in an *Error, is sent only in protocol 2: the texts of protocol 1 are fixed.
-func (c *session) reject(err error) {
+// refuseFor closes a client for an error of Authenticate or AgreeKeys. In protocol 2, an *Error in err is
+// sent to the client, and otherwise text: the texts of protocol 1 are fixed.
+func (c *session) refuseFor(err error, text string, code uint16) {
 	if e, ok := errors.AsType[*Error](err); ok && e != nil && c.version() >= 2 {
-		c.refuseWith(frame(wire.Message{Event: wire.EventError, Data: forClient(e).Encode()}).Own(), wire.CloseAuthFailed)
+		c.refuseWith(frame(wire.Message{Event: wire.EventError, Data: forClient(e).Encode()}).Own(), code)
 		return
 	}
-	c.refuse(wire.ErrorRejected, wire.CloseAuthFailed)
+	c.refuse(text, code)
 }
 
 // refuse closes a client that was not admitted. If text is not empty, refuse sends an

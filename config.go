@@ -49,6 +49,8 @@ type Config struct {
 	// ValidateRooms returns those of the rooms that the client may join. Other names in
 	// the result are ignored. If it is nil or returns an error, the client may join none
 	// of them. With a [*PartialError], the client may join the rooms that are returned.
+	// Clients of protocol 2 receive the code and the message of an [*Error] for each room
+	// that they may not join because of it.
 	// While a client refreshes its session, an error that is not an [*Error], or
 	// one with the code wire.CodeUnavailable, CodeRateLimited or CodeTimeout, means that
 	// ValidateRooms could not decide: the refresh fails, and the client stays in its
@@ -118,7 +120,8 @@ type Config struct {
 	// AgreeKeys replaces the built-in key agreement if Encryption is not off. It is
 	// called for each client that has just been authenticated. If it returns a nil
 	// Cipher, the client is not encrypted, or is refused (4004) if encryption is
-	// required. An error refuses the client.
+	// required. An error refuses the client. If it wraps an [*Error], clients of protocol 2
+	// receive its message and code.
 	AgreeKeys func(ctx context.Context, c *Client, cred Credentials) (*Cipher, error)
 	// BeforeSeal may replace a message to an encrypted client before it is sealed. If it
 	// returns nil and no error, the message is sent unchanged. If it returns an error, or

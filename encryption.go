@@ -75,7 +75,7 @@ func (c *session) secure(ctx context.Context, id *Client, cred *Credentials) (*C
 	refused := tooLate(ctx, errNotEncrypted)
 	switch {
 	case err != nil || cipher == nil && required && s.cfg.AgreeKeys != nil:
-		c.refuse(wire.ErrorHandshake, wire.CloseEncryptionRequired)
+		c.refuseFor(err, wire.ErrorHandshake, wire.CloseEncryptionRequired)
 		return nil, refused
 	case cipher == nil && required:
 		c.refuse("", wire.CloseEncryptionRequired)

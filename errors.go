@@ -10,17 +10,18 @@ import (
 
 var (
 	// ErrUnauthenticated is returned by Authenticate, possibly wrapped, to reject a
-	// client. The client is then told "Authentication failed", or, if it speaks protocol
-	// 2 and the error also wraps an [*Error], the message and the code of that. For any
-	// other error, which means that the application has failed, it is told
-	// "Authentication error". Both errors are logged and close the connection with 4003,
+	// client. The client is then told "Authentication failed". For any other error, which
+	// means that the application has failed, it is told "Authentication error". If it
+	// speaks protocol 2 and the error wraps an [*Error], it is told the message and the
+	// code of that instead. Both errors are logged and close the connection with 4003,
 	// so that the client does not connect again with the same credentials. Since the text
 	// of a wrapping error is logged, it must not contain the credentials.
 	//
 	// If Authenticate cannot decide at the moment, for example because a database is
 	// down, it returns an *Error with the code wire.CodeUnavailable, CodeRateLimited or
-	// CodeTimeout. The client is told "Authentication error" and closed with 1013, so
-	// that it tries again later.
+	// CodeTimeout. The client is closed with 1013, so that it tries again later. If it
+	// speaks protocol 2, it is told the message and the code, and otherwise
+	// "Authentication error".
 	ErrUnauthenticated = errors.New("unauthenticated")
 
 	// ErrNotRunning is returned by the methods of a server that is not ready yet or has
@@ -56,7 +57,8 @@ func (e *Error) Error() string {
 
 // PartialError is returned by ValidateRooms, possibly wrapped, if it cannot decide about some
 // of the rooms. The client may join the rooms that are returned with it. The other rooms are
-// refused for the reason Err, which is handled like any other error.
+// refused for the reason Err, which is handled like any other error. If Err is an [*Error], a
+// client of protocol 2 receives its code and message with each of these rooms.
 type PartialError struct{ Err error }
 
 // Error returns the text of Err.
@@ -94,6 +96,12 @@ func undecided(err error) bool {
 		return true
 	}
 	return false
+}
+
+// decided reports whether err is a refusal by the application, as opposed to a failure.
+func decided(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e != nil && e.code() != wire.CodeInternal && !undecided(err)
 }
 
 // status returns the HTTP status that corresponds to the code.

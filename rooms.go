@@ -81,11 +81,11 @@ func (c *session) join(ctx context.Context, m wire.Message) (any, error) {
 	rooms := slices.DeleteFunc(asked, func(room string) bool {
 		switch {
 		case !validRoomName(room):
-			j.refuse(refusedName, room, "")
+			j.refuse(refusedName, room, wire.ErrorData{})
 		case isOther(c, room):
-			j.refuse(refusedOther, room, "")
+			j.refuse(refusedOther, room, wire.ErrorData{})
 		case !c.joins.Take(rate, now, 1):
-			j.refuse(refusedRate, room, "")
+			j.refuse(refusedRate, room, wire.ErrorData{})
 		default:
 			return false
 		}
@@ -103,25 +103,22 @@ func (j *joining) enter(ctx context.Context, rooms []string) {
 	s, c := j.server, j.client
 	collecting, byRules := refusal.Collect(ctx)
 	allowed, err := c.allowedRooms(collecting, c.who(), slices.Clone(rooms))
-	code := wire.ErrorCode("")
-	if err != nil {
-		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-			return // the client has disconnected, so nobody has refused it anything
-		}
-		code = forClient(err).Code
+	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return // the client has disconnected, so nobody has refused it anything
 	}
+	said := saidAboutRooms(err)
 	for _, room := range rooms {
 		if !slices.Contains(allowed, room) {
-			reason := refusedByApp
 			if byRules.Has(room) {
-				reason = refusedByRules
+				j.refuse(refusedByRules, room, wire.ErrorData{}) // the error is about the other rooms
+			} else {
+				j.refuse(refusedByApp, room, said)
 			}
-			j.refuse(reason, room, code)
 			continue
 		}
 		joined, err := c.enterRoom(room, s.tuning.Load().MaxRooms+len(s.cfg.DefaultRooms), true, false)
 		if err != nil {
-			j.refuse(refusedFull, room, "")
+			j.refuse(refusedFull, room, wire.ErrorData{})
 			continue
 		}
 		j.data.Rooms = append(j.data.Rooms, wire.JoinedRoom{Room: room})
@@ -131,13 +128,26 @@ func (j *joining) enter(ctx context.Context, rooms []string) {
 	}
 }
 
+// saidAboutRooms returns what a client is told if ValidateRooms returns err. The message is
+// empty unless the application chose it.
+func saidAboutRooms(err error) wire.ErrorData {
+	if err == nil {
+		return wire.ErrorData{}
+	}
+	said := wire.ErrorData{Code: forClient(err).Code}
+	if e, ok := errors.AsType[*Error](err); ok && e != nil {
+		said.Message = e.Message
+	}
+	return said
+}
+
 // refuse records, counts and logs a room that the client may not join. An empty code
 // means the code of the reason.
-func (j *joining) refuse(reason, room string, code wire.ErrorCode) {
-	if code == "" {
-		code = refusalCodes[reason]
+func (j *joining) refuse(reason, room string, said wire.ErrorData) {
+	if said.Code == "" {
+		said.Code = refusalCodes[reason]
 	}
-	j.data.Refused = append(j.data.Refused, wire.RefusedRoom{Room: room, Code: code})
+	j.data.Refused = append(j.data.Refused, wire.RefusedRoom{Room: room, Code: said.Code, Message: said.Message})
 	j.client.refuseRoom(reason, room)
 }
 
@@ -154,7 +164,7 @@ func (c *session) allowedRooms(ctx context.Context, id *Client, rooms []string) 
 		return err
 	})
 	if err != nil {
-		if !c.abandoned(ctx, "ValidateRooms", err) {
+		if !decided(err) && !c.abandoned(ctx, "ValidateRooms", err) {
 			c.callbackFailed("ValidateRooms", err)
 		}
 		if e, ok := errors.AsType[*PartialError](err); !ok || e == nil {

@@ -11,8 +11,8 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// What a client is told if Authenticate returns an *Error: a fixed text in protocol 1, the
-// message in protocol 2 if the client is rejected, and 1013 if the application cannot decide.
+// What a client is told if Authenticate returns an *Error: a fixed text in protocol 1, and the
+// message and the code in protocol 2. It is closed with 1013 if the application cannot decide.
 func TestAuthenticateReturnsError(t *testing.T) {
 	refused := &ignis.Error{Code: wire.CodeForbidden, Message: "Your account is closed."}
 	for name, row := range map[string]struct {
@@ -23,10 +23,10 @@ func TestAuthenticateReturnsError(t *testing.T) {
 		cause ignis.Cause
 		fails uint64 // CallbackErrors
 	}{
-		"unavailable":        {&ignis.Error{Code: wire.CodeUnavailable, Message: "The database is down."}, failure(wire.ErrorAuthentication), failure(wire.ErrorAuthentication), 1013, ignis.CauseTryAgain, 0},
-		"rate limited":       {fmt.Errorf("x: %w", &ignis.Error{Code: wire.CodeRateLimited}), failure(wire.ErrorAuthentication), failure(wire.ErrorAuthentication), 1013, ignis.CauseTryAgain, 0},
-		"timeout":            {&ignis.Error{Code: wire.CodeTimeout}, failure(wire.ErrorAuthentication), failure(wire.ErrorAuthentication), 1013, ignis.CauseTryAgain, 0},
-		"another code":       {&ignis.Error{Code: wire.CodeInternal}, failure(wire.ErrorAuthentication), failure(wire.ErrorAuthentication), 4003, ignis.CauseAuthFailed, 1},
+		"unavailable":        {&ignis.Error{Code: wire.CodeUnavailable, Message: "The database is down."}, failure(wire.ErrorAuthentication), `{"event":"error","data":{"message":"The database is down.","code":"unavailable"}}`, 1013, ignis.CauseTryAgain, 0},
+		"rate limited":       {fmt.Errorf("x: %w", &ignis.Error{Code: wire.CodeRateLimited}), failure(wire.ErrorAuthentication), `{"event":"error","data":{"message":"rate_limited","code":"rate_limited"}}`, 1013, ignis.CauseTryAgain, 0},
+		"timeout":            {&ignis.Error{Code: wire.CodeTimeout}, failure(wire.ErrorAuthentication), `{"event":"error","data":{"message":"timeout","code":"timeout"}}`, 1013, ignis.CauseTryAgain, 0},
+		"another code":       {&ignis.Error{Code: wire.CodeInternal}, failure(wire.ErrorAuthentication), `{"event":"error","data":{"message":"internal","code":"internal"}}`, 4003, ignis.CauseAuthFailed, 1},
 		"a nil *Error":       {(*ignis.Error)(nil), failure(wire.ErrorAuthentication), failure(wire.ErrorAuthentication), 4003, ignis.CauseAuthFailed, 1},
 		"any other":          {errors.New("x"), failure(wire.ErrorAuthentication), failure(wire.ErrorAuthentication), 4003, ignis.CauseAuthFailed, 1},
 		"refused":            {ignis.ErrUnauthenticated, failure(wire.ErrorRejected), failure(wire.ErrorRejected), 4003, ignis.CauseAuthFailed, 0},
@@ -52,6 +52,27 @@ func TestAuthenticateReturnsError(t *testing.T) {
 	}
 }
 
+// What a client is told if AgreeKeys returns an *Error: a fixed text in protocol 1, and the
+// message and the code in protocol 2.
+func TestAgreeKeysReturnsError(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		n := startMem(t, ignis.Config{
+			Encryption: ignis.EncryptionOptional,
+			AgreeKeys: func(context.Context, *ignis.Client, ignis.Credentials) (*ignis.Cipher, error) {
+				return nil, fmt.Errorf("x: %w", &ignis.Error{Code: wire.CodeForbidden, Message: "Unknown key."})
+			},
+		})
+		for protocol, want := range map[int]string{
+			1: failure(wire.ErrorHandshake),
+			2: `{"event":"error","data":{"message":"Unknown key.","code":"forbidden"}}`,
+		} {
+			p := n.connect()
+			p.text(fmt.Sprintf(`{"event":"authenticate","data":{"protocol":%d}}`, protocol))
+			p.only(append([]string{want}, closed(wire.CloseEncryptionRequired)...)...)
+		}
+	})
+}
+
 // If Authenticate or ValidateRooms cannot decide about a refresh, nothing changes. If
 // ValidateRooms refuses, the client loses its rooms.
 func TestRefreshUndecided(t *testing.T) {
@@ -66,7 +87,7 @@ func TestRefreshUndecided(t *testing.T) {
 		"authenticate unavailable": {later, nil, nack("1", wire.CodeUnavailable, "Try again later."), true, 0},
 		"authenticate refused":     {errors.Join(ignis.ErrUnauthenticated, refused), nil, nack("1", wire.CodeForbidden, "Closed."), true, 0},
 		"rooms unavailable":        {nil, later, nack("1", wire.CodeUnavailable, "Try again later."), true, 1},
-		"rooms refused":            {nil, refused, ack("1", "{}"), false, 1},
+		"rooms refused":            {nil, refused, ack("1", "{}"), false, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {

@@ -130,8 +130,8 @@ func (c *Conn) authenticate(ctx context.Context, data json.RawMessage) error {
 	for {
 		m, err := c.Receive(ctx)
 		switch {
-		case err != nil && said.Message != "":
-			return fmt.Errorf("%w, saying %.200q", err, said.Message)
+		case err != nil && said != (wire.ErrorData{}):
+			return &refusedError{err, Error{said.Code, said.Message}}
 		case err != nil:
 			return err
 		}

@@ -27,7 +27,8 @@ const maxHandshake = 256 << 10
 // Use errors.Is to test for [ErrAuthentication] (the server does not accept this
 // client), [ErrNotEncrypted], [ErrProtocol] (the server does not follow the protocol),
 // [ErrUnavailable], [ErrLost], ctx's error, and [context.DeadlineExceeded] if dialing took
-// too long. No error contains the credentials, or the query or password of the URL.
+// too long. If the server says why it does not accept the client, the error also wraps an
+// [*Error] with the server's code and text. No error contains the credentials, or the query or password of the URL.
 func Dial(ctx context.Context, rawURL string, cfg Config) (*Conn, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {

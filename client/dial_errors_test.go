@@ -41,9 +41,22 @@ func TestDialFailsAfterUpgrade(t *testing.T) {
 				p.close(ws.StatusCode(wire.CloseAuthFailed), "Authentication failed")
 				p.drain()
 			},
-			[]error{client.ErrAuthentication, &client.CloseError{Code: 4003, Reason: "Authentication failed"}},
+			[]error{
+				client.ErrAuthentication, &client.CloseError{Code: 4003, Reason: "Authentication failed"},
+				&client.Error{Message: "Authentication error"},
+			},
 			nil,
-			[]string{"Authentication error"},
+			[]string{`, saying "Authentication error"`},
+		},
+		{
+			"rejected with a code", func(p *peer) {
+				p.text(`{"event":"error","data":{"message":"Your account is closed.","code":"forbidden"}}`)
+				p.close(ws.StatusCode(wire.CloseAuthFailed), "Authentication failed")
+				p.drain()
+			},
+			[]error{client.ErrAuthentication, &client.Error{Code: wire.CodeForbidden, Message: "Your account is closed."}},
+			nil,
+			[]string{`4003 "Authentication failed"`, `; the server refused: forbidden "Your account is closed."`},
 		},
 		{
 			"connected with an invalid time", func(p *peer) {
@@ -110,10 +123,17 @@ func checkDialError(t *testing.T, err error, want, not []error, text []string) {
 		t.Fatal("Dial succeeded")
 	}
 	for _, w := range want {
-		var closed *client.CloseError
+		var (
+			closed *client.CloseError
+			said   *client.Error
+		)
 		if wc, ok := w.(*client.CloseError); ok {
 			if !errors.As(err, &closed) || *closed != *wc {
 				t.Errorf("error %q, want one with %+v", err, wc)
+			}
+		} else if ws, ok := w.(*client.Error); ok {
+			if !errors.As(err, &said) || *said != *ws {
+				t.Errorf("error %q, want one with %+v", err, ws)
 			}
 		} else if !errors.Is(err, w) {
 			t.Errorf("error %q, want one that is %q", err, w)

@@ -102,6 +102,22 @@ func (e *CloseError) NeedsCredentials() bool {
 	return known.Credentials
 }
 
+// refusedError is the error for a connection that ended after the server had said why it
+// refuses the client.
+type refusedError struct {
+	end  error
+	said Error
+}
+
+func (e *refusedError) Error() string {
+	if e.said.Code == "" { // protocol 1
+		return fmt.Sprintf("%s, saying %.200q", e.end, e.said.Message)
+	}
+	return e.end.Error() + "; " + e.said.Error()
+}
+
+func (e *refusedError) Unwrap() []error { return []error{e.end, &e.said} }
+
 // failure is a protocol violation by the server, for which the client closes the
 // connection with code.
 type failure struct {

@@ -180,8 +180,12 @@ func TestJoinErrorText(t *testing.T) {
 	if got := e.Error(); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
+	e.Refused = []wire.RefusedRoom{{Room: "a", Code: "not_found", Message: "Over."}}
+	if got, want := e.Error(), `the server refused room "a" (not_found "Over.")`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
 	// The server's text is escaped for terminals.
-	e.Refused = []wire.RefusedRoom{{Room: "\x1b[2J", Code: "\x1b[3J"}}
+	e.Refused = []wire.RefusedRoom{{Room: "\x1b[2J", Code: "\x1b[3J", Message: "\u202e"}}
 	for _, err := range []error{&e, &client.Error{Code: "\x1b[3J", Message: "\u202e"}} {
 		if strings.ContainsAny(err.Error(), "\x1b\u202e") {
 			t.Errorf("got %q", err)

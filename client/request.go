@@ -15,10 +15,11 @@ import (
 // the application chooses.
 const requestPrefix = "#"
 
-// Error is the server's answer to a request that it refused or could not carry out.
+// Error is the server's answer to a request that it refused or could not carry out. The
+// errors of [Dial] wrap one if the server says why it does not accept the client.
 type Error struct {
-	Code    wire.ErrorCode // for programs
-	Message string         // human-readable; may be empty
+	Code    wire.ErrorCode // for programs; empty in protocol 1
+	Message string         // human-readable, as the server sent it; may be empty
 }
 
 // Error returns the code and the message.

@@ -29,7 +29,11 @@ func (e *JoinError) Error() string {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, " room %.256q (%s)", r.Room, codeText(r.Code))
+		fmt.Fprintf(&b, " room %.256q (%s", r.Room, codeText(r.Code))
+		if r.Message != "" {
+			fmt.Fprintf(&b, " %.200q", r.Message)
+		}
+		b.WriteByte(')')
 	}
 	return b.String()
 }

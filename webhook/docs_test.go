@@ -14,6 +14,7 @@ import (
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/webhook"
+	"github.com/ignis-go/ignis/wire"
 )
 
 // documentedClient is the client in docs/webhooks.md.
@@ -27,6 +28,13 @@ func documentedClient() *ignis.Client {
 			Grants: map[string]json.RawMessage{"teams": json.RawMessage(`["red","blue"]`)},
 		},
 	}
+}
+
+// documentedMessage is the message in docs/webhooks.md, with an ID of the client in sdk/ts.
+func documentedMessage() wire.Message {
+	m := message("answer", `{"choice":"b"}`)
+	m.ID = "hn3cs26i84l-2"
+	return m
 }
 
 // The requests in docs/webhooks.md are those that a client sends.
@@ -46,7 +54,7 @@ func TestDocumentedRequests(t *testing.T) {
 			Raw: []byte(`{"type":"Bearer","token":"token-of-ann"}`),
 		})
 		_, _ = c.ValidateRooms(t.Context(), documentedClient(), []string{"quiz-1", "quiz-2"})
-		_, _ = c.OnMessage(t.Context(), documentedClient(), message("answer", `{"choice":"b"}`))
+		_, _ = c.OnMessage(t.Context(), documentedClient(), documentedMessage())
 		c.OnConnect(t.Context(), documentedClient())
 		synctest.Wait()
 		seen := 0
@@ -84,7 +92,8 @@ func TestDocumentedEvents(t *testing.T) {
 		who := documentedClient()
 		c.OnJoin(t.Context(), who, "quiz-1")
 		c.OnLeave(t.Context(), who, "quiz-1", ignis.LeftAsked)
-		_, _ = c.TellMessage(t.Context(), who, message("answer", `{"choice":"b"}`))
+		c.OnLeave(t.Context(), who, "quiz-1", ignis.LeftDisconnected)
+		_, _ = c.TellMessage(t.Context(), who, documentedMessage())
 		c.OnDisconnect(t.Context(), who, ignis.Disconnect{Cause: ignis.CauseExpired, Code: 4005, Reason: "Session expired", Rooms: []string{"quiz-1"}})
 		synctest.Wait()
 		var got []string

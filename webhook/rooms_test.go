@@ -1,6 +1,7 @@
 package webhook_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/ignis-go/ignis"
 	"github.com/ignis-go/ignis/webhook"
+	"github.com/ignis-go/ignis/wire"
 )
 
 // The request about rooms, and the answers that let a client join. If an answer is malformed,
@@ -28,7 +30,6 @@ func TestValidateRooms(t *testing.T) {
 		"escaped":             {200, `{"rooms":["\u0062"]}`, []string{"b"}, "", ""},
 		"403":                 {403, `no`, nil, "", ""},
 		"401":                 {401, ``, nil, "", ""},
-		"404 with refuse":     {404, `{"refuse":{"code":"not_found"}}`, nil, "", ""},
 		"404":                 {404, ``, nil, "webhook: join: unexpected status: 404", webhook.CauseStatus},
 		"500":                 {500, `{"rooms":["b"]}`, nil, "webhook: join: unexpected status: 500", webhook.CauseStatus},
 		"empty":               {200, ``, nil, "it is not a JSON object", webhook.CauseMalformed},
@@ -42,7 +43,8 @@ func TestValidateRooms(t *testing.T) {
 		"an array":            {200, `["b"]`, nil, "it is not a JSON object", webhook.CauseMalformed},
 		"rooms twice":         {200, `{"rooms":[],"rooms":["b"]}`, nil, `it contains "rooms" twice`, webhook.CauseMalformed},
 		"another name":        {200, `{"Rooms":["b"]}`, nil, `unknown field "Rooms"`, webhook.CauseMalformed},
-		"refused with a 200":  {200, `{"refuse":{}}`, nil, `unknown field "refuse"`, webhook.CauseMalformed},
+		"an unknown code":     {200, `{"refuse":{"code":"x"}}`, nil, "refuse.code must be one of", webhook.CauseMalformed},
+		"refuse and no array": {200, `{"rooms":true,"refuse":{}}`, nil, "rooms is not an array", webhook.CauseMalformed},
 		"a thousand elements": {200, `{"rooms":[` + strings.Repeat(`"x",`, 1000) + `"a"]}`, []string{"a"}, "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -68,6 +70,44 @@ func TestValidateRooms(t *testing.T) {
 				want := `{"client":{"id":"c1","user":"ann","address":"192.0.2.7:5000","connectedAt":"2026-01-31T09:05:07.000Z","tokenId":"t1","info":{"name":"Ann"},"grants":{"teams":["red"]}},"rooms":["a","b"]}`
 				if r := a.take(); len(r) != 1 || r[0].Type != "join" || string(r[0].Data) != want {
 					t.Errorf("asked %+v", r)
+				}
+			})
+		})
+	}
+}
+
+// The endpoint refuses rooms with a text for the client, with the status 200 or one from 400 to 499.
+// With the status 200 it may allow others.
+func TestValidateRoomsRefused(t *testing.T) {
+	for name, row := range map[string]struct {
+		status int
+		body   string
+		want   []string
+		told   ignis.Error
+	}{
+		"all":                {200, `{"refuse":{"code":"rate_limited","message":"Later."}}`, nil, ignis.Error{Code: wire.CodeRateLimited, Message: "Later."}},
+		"all, without texts": {200, `{"refuse":{}}`, nil, ignis.Error{Code: wire.CodeForbidden}},
+		"null":               {200, `{"rooms":null,"refuse":{}}`, nil, ignis.Error{Code: wire.CodeForbidden}},
+		"the others":         {200, `{"rooms":["b"],"refuse":{"message":"No quiz."}}`, []string{"b"}, ignis.Error{Code: wire.CodeForbidden, Message: "No quiz."}},
+		"403":                {403, `{"refuse":{"message":"No quiz."}}`, nil, ignis.Error{Code: wire.CodeForbidden, Message: "No quiz."}},
+		"422":                {422, `{"refuse":{"code":"not_found","message":"No quiz."}}`, nil, ignis.Error{Code: wire.CodeNotFound, Message: "No quiz."}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				a := newApp(t, says(row.status, row.body))
+				c := a.newClient(webhook.Config{})
+				got, err := c.ValidateRooms(t.Context(), ann(), []string{"a", "b"})
+				if !slices.Equal(got, row.want) {
+					t.Errorf("allowed %q, want %q", got, row.want)
+				}
+				if partial, ok := errors.AsType[*ignis.PartialError](err); !ok || partial == nil {
+					t.Errorf("got %v, want a PartialError", err)
+				}
+				if told, ok := errors.AsType[*ignis.Error](err); !ok || *told != row.told {
+					t.Errorf("the client is told %+v, want %+v", told, row.told)
+				}
+				if s := c.Stats().Rooms; s.Refused != 1 || s.Accepted != 0 || len(s.Failed) > 0 {
+					t.Errorf("counted %+v", s)
 				}
 			})
 		})

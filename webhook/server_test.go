@@ -137,6 +137,37 @@ func TestServerRefuses(t *testing.T) {
 	}
 }
 
+// The text and the code of each refusal reach the client.
+func TestServerPassesTexts(t *testing.T) {
+	const refuse = `"refuse":{"code":"rate_limited","message":"Come back at \"8\"."}`
+	want := client.Error{Code: wire.CodeRateLimited, Message: `Come back at "8".`}
+	bubble(t, func(t *testing.T) {
+		a := newApp(t, says(200, "{"+refuse+"}"))
+		srv := ignistest.NewServer(t, allCallbacks(a.newClient(webhook.Config{})))
+		_, err := client.Dial(t.Context(), srv.URL, client.Config{NetDial: srv.NetDial})
+		if said, ok := errors.AsType[*client.Error](err); !ok || *said != want {
+			t.Errorf("the login: %v", err)
+		}
+		a.set(chat)
+		an := srv.Dial(t, map[string]string{"name": "ann"})
+		a.set(says(200, `{"rooms":["a"],`+refuse+`}`))
+		_, err = an.Conn.Join(t.Context(), "a", "b")
+		room := wire.RefusedRoom{Room: "b", Code: want.Code, Message: want.Message}
+		if e, ok := errors.AsType[*client.JoinError](err); !ok || len(e.Refused) != 1 || e.Refused[0] != room {
+			t.Errorf("the join: %v", err)
+		}
+		a.set(says(200, "{"+refuse+"}"))
+		_, err = an.Conn.Request(t.Context(), "say", nil)
+		if said, ok := errors.AsType[*client.Error](err); !ok || *said != want {
+			t.Errorf("the message: %v", err)
+		}
+		_, err = an.Conn.Refresh(t.Context(), map[string]string{})
+		if said, ok := errors.AsType[*client.Error](err); !ok || *said != want {
+			t.Errorf("the refresh: %v", err)
+		}
+	})
+}
+
 // However the endpoint fails, messages are delivered without delay, and the server shuts down.
 func TestNotInTheWay(t *testing.T) {
 	for name, answer := range map[string]func(http.ResponseWriter, *http.Request, received){

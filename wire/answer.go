@@ -53,4 +53,6 @@ type JoinedRoom struct {
 type RefusedRoom struct {
 	Room string    `json:"room"`
 	Code ErrorCode `json:"code"`
+	// Message is the text of the application for the client. It is empty if there is none.
+	Message string `json:"message,omitempty"`
 }

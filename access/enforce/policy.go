@@ -133,8 +133,8 @@ func (p *Policy) subject(c *ignis.Client) access.Subject {
 }
 
 // ValidateRooms returns those of the rooms that the client may join. It can be used as
-// [ignis.Config].ValidateRooms. If Config.WebhookRooms fails, it returns the rooms that the
-// rules allow and an [*ignis.PartialError].
+// [ignis.Config].ValidateRooms. If Config.WebhookRooms fails or says why it refuses rooms, it
+// returns the rooms that are allowed and an [*ignis.PartialError].
 func (p *Policy) ValidateRooms(ctx context.Context, c *ignis.Client, rooms []string) (allowed []string, err error) {
 	rules, s := p.rules.Load(), p.subject(c)
 	var ask, answer []string
@@ -152,8 +152,10 @@ func (p *Policy) ValidateRooms(ctx context.Context, c *ignis.Client, rooms []str
 	if len(ask) > 0 {
 		answer, err = p.cfg.WebhookRooms(ctx, c, slices.Clone(ask))
 		p.stats.askedJoins.Add(uint64(len(ask)))
+		partial, _ := errors.AsType[*ignis.PartialError](err)
+		usable := err == nil || partial != nil
 		for _, room := range ask { // ignores other names in the answer
-			if err == nil && slices.Contains(answer, room) {
+			if usable && slices.Contains(answer, room) {
 				allowed = append(allowed, room)
 			}
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/ignis-go/ignis/access"
 	"github.com/ignis-go/ignis/access/enforce"
 	"github.com/ignis-go/ignis/auth/jwtauth"
+	"github.com/ignis-go/ignis/client"
 	"github.com/ignis-go/ignis/wire"
 )
 
@@ -160,6 +161,16 @@ func TestWebhook(t *testing.T) {
 		}
 		f.hook.err = nil
 
+		// What the webhook says about rooms that it refuses reaches the client.
+		const full = "The quiz is full."
+		carl := f.login("carl", `{}`)
+		f.hook.rooms, f.hook.err = []string{"quiz-2"}, &ignis.PartialError{Err: &ignis.Error{Code: wire.CodeRateLimited, Message: full}}
+		_, err := carl.Conn.Join(t.Context(), "quiz-1", "quiz-2")
+		if e, ok := errors.AsType[*client.JoinError](err); !ok || len(e.Refused) != 1 || e.Refused[0] != (wire.RefusedRoom{Room: "quiz-1", Code: wire.CodeRateLimited, Message: full}) {
+			t.Errorf("refused with %v", err)
+		}
+		f.hook.rooms, f.hook.err = nil, nil
+
 		// Messages go to the webhook, which answers.
 		f.hook.reply = map[string]bool{"right": true}
 		if got := f.send(ann, "quiz-1", "answer", `{"a":4}`); got != `{"right":true}` {
@@ -185,7 +196,7 @@ func TestWebhook(t *testing.T) {
 		ann.ExpectNothing()
 		bob.ExpectNothing()
 		want := enforce.Stats{
-			Joins: 6, AskedJoins: 5, Relayed: 1, ToWebhook: 3, RefusedJoins: map[access.Reason]uint64{access.OtherUser: 1},
+			Joins: 7, AskedJoins: 7, Relayed: 1, ToWebhook: 3, RefusedJoins: map[access.Reason]uint64{access.OtherUser: 1},
 		}
 		if diff := cmp.Diff(want, f.policy.Stats()); diff != "" {
 			t.Error(diff)

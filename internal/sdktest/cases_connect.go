@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/ignis-go/ignis/wire"
 )
 
 func connectCases() []Case {
@@ -22,6 +24,9 @@ func connectCases() []Case {
 		newCase("connect-timeout-provider", "C5", "reconnect", "gives up an attempt whose provider does not return", connectTimeoutProvider),
 		newCase("connect-twice", "C6", "", "has one connection, however often it is told to connect", connectTwice),
 		newCase("connect-while-waiting", "C6", "reconnect", "connects immediately if it is told to while it waits", connectWhileWaiting),
+		newCase("refused-login", "C10", "", "says with which text and code the server refuses it", refusedLogin),
+		newCase("refused-login-later", "C10", "", "says why the server does not accept it now", refusedLoginLater),
+		newCase("refused-login-once", "C10", "reconnect", "does not confuse an earlier refusal with the reason of an end", refusedLoginOnce),
 		newCase("refused-http", "C9", "reconnect", "connects again after an HTTP error", refusedHTTP),
 		newCase("refused-tcp", "C9", "reconnect", "connects again after the end of the connection during the handshake", refusedTCP),
 	}
@@ -158,6 +163,50 @@ func connectWhileWaiting(p *play) {
 	p.state("waiting")
 	p.connect()
 	p.connected()
+}
+
+// wantSaid checks what the server has said, with its code or "".
+func (p *play) wantSaid(r report, code wire.ErrorCode, text string) {
+	if r.Server != string(code) || r.Text != text {
+		p.fail(fmt.Sprintf("the serverCode %q and the text %q", code, text), r.String())
+	}
+}
+
+func refusedLogin(p *play) {
+	p.begin(fields{"credentials": token("t")})
+	p.accept().turnAway(wire.CodeForbidden, wire.CloseAuthFailed)
+	r := p.state("closed")
+	if r.Code != "rejected" || r.Close != int(wire.CloseAuthFailed) {
+		p.fail(`the code "rejected" and the closeCode 4003`, r.String())
+	}
+	p.wantSaid(r, wire.CodeForbidden, said)
+	p.never(0, "no error that belongs to no call", p.problems)
+}
+
+func refusedLoginLater(p *play) {
+	p.begin(options(fields{"reconnect": false}))
+	p.accept().turnAway(wire.CodeRateLimited, wire.CloseTryAgainLater)
+	p.wantSaid(p.state("closed"), wire.CodeRateLimited, said)
+}
+
+func refusedLoginOnce(p *play) {
+	p.begin()
+	c := p.accept()
+	c.clear(`{"event":"error","data":{"message":"not yet","code":"unavailable"}}`)
+	c.greet()
+	p.state("connected")
+	c.cut()
+	p.wantSaid(p.state("waiting"), "", "")
+}
+
+// problems returns the first error that was reported and belongs to no call, or "".
+func (p *play) problems() string {
+	for _, r := range p.reports {
+		if r.Problem {
+			return r.String()
+		}
+	}
+	return ""
 }
 
 func refusedHTTP(p *play) {

@@ -18,6 +18,7 @@ func reconnectCases() []Case {
 		newCase("expired-provider", "R5", "reconnect", "asks for other credentials after 4005", expiredProvider),
 		newCase("expired-fixed", "R5", "reconnect", "uses fixed credentials again after 4005", expiredFixed),
 		newCase("provider-fails", "R6", "reconnect", "tries again if the provider fails", providerFails),
+		newCase("close-text", "R14", "", "says with which text the server closes the connection", closeText),
 		newCase("no-reconnect", "R13", "", "does not connect again if the application does not want it", noReconnect),
 	}
 }
@@ -59,6 +60,15 @@ func finalEarly(p *play) {
 	p.begin()
 	p.accept().close(4006)
 	p.finalState(4006)
+}
+
+func closeText(p *play) {
+	p.make(options(fields{"reconnect": false}))
+	for _, text := range []string{said, ""} {
+		p.connect()
+		p.connected().closeFor(4006, text)
+		p.wantSaid(p.state("closed"), "", text)
+	}
 }
 
 func clientFault(p *play) {

@@ -8,7 +8,7 @@ import (
 func requestCases() []Case {
 	return []Case{
 		newCase("request", "Q2", "", "returns the reply of the server", request),
-		newCase("request-denied", "Q2", "", "returns the code of the server", requestDenied),
+		newCase("request-denied", "Q2", "", "returns the code and the text of the server", requestDenied),
 		newCase("request-ids", "Q1", "reconnect", "does not use an id twice", requestIDs),
 		newCase("answered-twice", "Q2", "", "ends a request once if the server answers twice", answeredTwice),
 		newCase("answers-out-of-order", "Q3", "", "matches answers by id", outOfOrder),
@@ -61,7 +61,9 @@ func requestDenied(p *play) {
 		ref := fmt.Sprint("s", i)
 		p.send(ref, 1)
 		c.deny(c.request("say"), errorCode(code))
-		p.fails(ref, code)
+		if r := p.result(ref); r.Error != code || r.Text != said {
+			p.fail(fmt.Sprintf("the error %q with the text %q for %s", code, said, ref), r.String())
+		}
 	}
 	c.stays(0)
 }

@@ -9,8 +9,8 @@ import (
 func roomCases() []Case {
 	return []Case{
 		newCase("join", "M1", "", "joins a room and is joined when the server says so", join),
-		newCase("join-refused", "M1", "", "reports that a room was refused", joinRefused),
-		newCase("join-denied", "M1", "", "reports that the join was refused as a whole", joinDenied),
+		newCase("join-refused", "M1", "", "reports that a room was refused, and why", joinRefused),
+		newCase("join-denied", "M1", "", "reports that the join was refused as a whole, and why", joinDenied),
 		newCase("two-handles", "M2", "rooms", "joins once for two handles and leaves with the last one", twoHandles),
 		newCase("leave-and-open", "M3", "rooms", "is in the room that was left and opened again", leaveAndOpen),
 		newCase("open-and-leave", "M3", "rooms", "is not in the room that was opened and left", openAndLeave),
@@ -85,8 +85,12 @@ func joinRefused(p *play) {
 	c := p.session()
 	p.room("staff", "r1")
 	m, _ := c.rooms("join")
-	c.ack(m, fields{"rooms": []fields{}, "refused": []fields{{"room": "staff", "code": "forbidden"}}})
-	p.joined("r1", "forbidden")
+	c.ack(m, fields{"rooms": []fields{}, "refused": []fields{{"room": "staff", "code": "forbidden", "message": said}}})
+	p.refused("r1", "forbidden", said)
+	p.room("empty", "r2")
+	m, _ = c.rooms("join")
+	c.ack(m, fields{"rooms": []fields{}, "refused": []fields{{"room": "empty", "code": "not_found"}}})
+	p.refused("r2", "not_found", "")
 	c.stays(0)
 }
 
@@ -95,7 +99,7 @@ func joinDenied(p *play) {
 	p.room("a", "r1")
 	m, _ := c.rooms("join")
 	c.deny(m, "rate_limited")
-	p.joined("r1", "rate_limited")
+	p.refused("r1", "rate_limited", said)
 	c.stays(0)
 }
 

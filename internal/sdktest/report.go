@@ -20,11 +20,13 @@ type report struct {
 
 	// The error code of a result or a join, or the text of the problem.
 	Error string
+	Text  string // of the server, unchanged: of a result, a join or a state
 
 	ID       string // of the connection
 	UserID   string
 	Protocol int
 	Code     string // the reason of a state
+	Server   string // the code with which the server refused the client
 	Close    int
 	RetryIn  *float64
 
@@ -57,6 +59,8 @@ func parseReport(line []byte) (report, error) {
 		UserID   string          `json:"userId"`
 		Protocol int             `json:"protocol"`
 		Code     string          `json:"code"`
+		Server   string          `json:"serverCode"`
+		Text     string          `json:"text"`
 		Close    int             `json:"closeCode"`
 		RetryIn  *float64        `json:"retryIn"`
 		Data     json.RawMessage `json:"data"`
@@ -71,7 +75,7 @@ func parseReport(line []byte) (report, error) {
 	}
 	r := report{
 		State: v.State, Message: v.Message, Joined: v.Joined, Result: v.Result, Asked: v.Asked,
-		ID: v.ID, UserID: v.UserID, Protocol: v.Protocol, Code: v.Code, Close: v.Close, RetryIn: v.RetryIn,
+		ID: v.ID, UserID: v.UserID, Protocol: v.Protocol, Code: v.Code, Server: v.Server, Text: v.Text, Close: v.Close, RetryIn: v.RetryIn,
 		Data: v.Data, Ref: v.Ref, Ask: v.Ask, text: string(line),
 	}
 	if v.Error != nil {

@@ -213,6 +213,14 @@ func (p *play) joined(ref, code string) {
 	}
 }
 
+// refused waits until a handle is refused with a code and a text of the server.
+func (p *play) refused(ref, code, text string) {
+	r := p.report(fmt.Sprintf("the handle %s to be refused", ref), func(r *report) bool { return r.Joined == ref })
+	if r.Error != code || r.Text != text {
+		p.fail(fmt.Sprintf("the error %q with the text %q for the handle %s", code, text, ref), r.String())
+	}
+}
+
 // delivered waits for the next message that a handler received: of the handle ref, or for
 // all messages if that is empty.
 func (p *play) delivered(ref string, event string, data any) *delivered {

@@ -132,19 +132,34 @@ func (c *conn) ack(m *inbound, data ...any) {
 	c.text(string(wire.AppendMessage(nil, a)))
 }
 
-// deny answers a request with an error.
+// said is the text of the server for the application.
+const said = "Closed until \"März\".\n"
+
+// deny answers a request with an error and the text said.
 func (c *conn) deny(m *inbound, code wire.ErrorCode) {
 	c.text(string(wire.AppendMessage(nil, wire.Message{
-		Event: wire.EventError, ID: m.ID, Data: wire.ErrorData{Message: "said the server", Code: code}.Encode(),
+		Event: wire.EventError, ID: m.ID, Data: wire.ErrorData{Message: said, Code: code}.Encode(),
 	})))
 }
 
-// close closes the connection with a code; 0 sends a close frame without one.
-func (c *conn) close(code int) {
+// turnAway refuses an attempt with a code, the text said and a close code.
+func (c *conn) turnAway(code wire.ErrorCode, closeCode uint16) {
+	c.clear(string(wire.AppendMessage(nil, wire.Message{
+		Event: wire.EventError, Data: wire.ErrorData{Message: said, Code: code}.Encode(),
+	})))
+	c.close(int(closeCode))
+}
+
+// close closes the connection with a code and its usual reason; 0 sends a close frame
+// without both.
+func (c *conn) close(code int) { c.closeFor(code, wire.CloseReason(uint16(code))) }
+
+// closeFor closes the connection with a code and a reason.
+func (c *conn) closeFor(code int, reason string) {
 	c.p.tracef("server closes %d with %d", c.number, code)
 	var body []byte
 	if code != 0 {
-		body = ws.NewCloseFrameBody(ws.StatusCode(code), wire.CloseReason(uint16(code)))
+		body = ws.NewCloseFrameBody(ws.StatusCode(code), reason)
 	}
 	c.write(ws.OpClose, body)
 	c.wait(writeTime, func() bool { return c.over })

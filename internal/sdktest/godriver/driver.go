@@ -195,15 +195,19 @@ func (d *driver) deliver(m wire.Message, protocol int) {
 // ended reports the end of an attempt or connection, unless the application closed it.
 func (d *driver) ended(n int, err error) {
 	d.current(n, func() {
+		connected := d.conn != nil
 		d.attempt()
 		d.attempt, d.conn = nil, nil
-		if errors.As(err, new(*client.Error)) { // a refresh was refused
-			d.print(map[string]any{"error": err.Error()})
-		}
 		report := map[string]any{"state": "closed", "code": reason(err)}
 		var closed *client.CloseError
 		if errors.As(err, &closed) {
-			report["closeCode"] = closed.Code
+			report["closeCode"], report["text"] = closed.Code, closed.Reason
+		}
+		switch said, refused := errors.AsType[*client.Error](err); {
+		case refused && connected: // a refresh was refused
+			d.print(map[string]any{"error": err.Error()})
+		case refused:
+			report["text"], report["serverCode"] = said.Message, said.Code
 		}
 		d.print(report)
 	})

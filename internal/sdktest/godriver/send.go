@@ -61,7 +61,7 @@ func (d *driver) result(ref string, data json.RawMessage, err error) {
 	report := map[string]any{"result": ref}
 	switch {
 	case err != nil:
-		report["error"] = reason(err)
+		report["error"], report["text"] = reason(err), text(err)
 	case data != nil:
 		report["data"] = data
 	}
@@ -89,10 +89,21 @@ func (d *driver) room(c command) {
 		}
 		report := map[string]any{"joined": c.Ref}
 		if _, err := conn.Join(ctx, room); err != nil {
-			report["error"] = reason(err)
+			report["error"], report["text"] = reason(err), text(err)
 		}
 		d.print(report)
 	})
+}
+
+// text returns what the server said when it refused a request or a room.
+func text(err error) string {
+	if refused, ok := errors.AsType[*client.JoinError](err); ok {
+		return refused.Refused[0].Message
+	}
+	if answer, ok := errors.AsType[*client.Error](err); ok {
+		return answer.Message
+	}
+	return ""
 }
 
 // reason returns the code of an error.

@@ -11,8 +11,11 @@ import (
 	"github.com/ignis-go/ignis/wire"
 )
 
-// closeFrame is the error for a close frame: its code, or 0.
-type closeFrame int
+// closeFrame is the error for a close frame. Its code is 0 if it has none.
+type closeFrame struct {
+	code   int
+	reason string
+}
 
 func (closeFrame) Error() string { return "closed" }
 
@@ -37,8 +40,8 @@ func (f *frames) next() (ws.OpCode, []byte, error) {
 		return 0, nil, err
 	}
 	if h.OpCode == ws.OpClose {
-		code, _ := ws.ParseCloseFrameData(payload)
-		return h.OpCode, nil, closeFrame(code)
+		code, reason := ws.ParseCloseFrameData(payload)
+		return h.OpCode, nil, closeFrame{int(code), reason}
 	}
 	return h.OpCode, payload, nil
 }

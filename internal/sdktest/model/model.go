@@ -39,8 +39,9 @@ type model struct {
 	private  *ecdh.PrivateKey
 	key      *seal.Key
 	protocol int
-	largest  int  // message in bytes; 0 if unknown
-	heard    bool // something, since the latest heartbeat
+	largest  int            // message in bytes; 0 if unknown
+	heard    bool           // something, since the latest heartbeat
+	said     wire.ErrorData // why the server refuses the attempt or ends the connection
 
 	requests
 	rooms
@@ -274,6 +275,7 @@ func (m *model) ended(why string, code int) {
 	if code != 0 {
 		report["closeCode"] = code
 	}
+	m.quote(report)
 	m.loseRequests()
 	switch {
 	case !again:
@@ -329,8 +331,10 @@ func (m *model) receive(n int, conn net.Conn, early *bufio.Reader) {
 			switch {
 			case err != nil && op == ws.OpClose:
 				var closed closeFrame
-				_ = errors.As(err, &closed)
-				m.ended("lost", int(closed))
+				if _ = errors.As(err, &closed); m.said.Message == "" {
+					m.said.Message = closed.reason
+				}
+				m.ended("lost", closed.code)
 			case err != nil:
 				m.ended("lost", 0)
 			case op == ws.OpPing:

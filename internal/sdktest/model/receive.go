@@ -29,8 +29,13 @@ func (m *model) text(payload []byte) {
 		return
 	}
 	if m.state == "connecting" {
-		if v.Event == wire.EventConnected {
+		switch {
+		case v.Event == wire.EventConnected:
 			m.greeted(v)
+		case v.Event == wire.EventError && m.flaw == "reports refused logins":
+			m.print(map[string]any{"error": string(v.Data)})
+		case v.Event == wire.EventError:
+			_ = v.Decode(&m.said)
 		}
 		return
 	}
@@ -48,6 +53,17 @@ func (m *model) text(payload []byte) {
 		}
 	}
 	m.message(v)
+}
+
+// quote adds what the server said about the end of a connection to a report.
+func (m *model) quote(report map[string]any) {
+	if m.said.Message != "" && m.flaw != "hides texts" {
+		report["text"] = m.said.Message
+	}
+	if m.said.Code != "" && m.flaw != "hides codes" {
+		report["serverCode"] = m.said.Code
+	}
+	m.said = wire.ErrorData{}
 }
 
 // greeted handles connected.
@@ -74,6 +90,9 @@ func (m *model) greeted(v wire.Message) {
 			return
 		}
 		m.key = key
+	}
+	if m.flaw != "remembers refused logins" {
+		m.said = wire.ErrorData{}
 	}
 	before := m.protocol
 	m.protocol, m.largest = 1, 0

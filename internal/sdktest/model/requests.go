@@ -172,6 +172,15 @@ func (m *model) answered(v wire.Message) {
 	m.finish(r, v, code)
 }
 
+// textOf returns the text of an answer that is an error.
+func (m *model) textOf(v wire.Message) string {
+	var why wire.ErrorData
+	if v.Event == wire.EventError && m.flaw != "hides texts" {
+		_ = v.Decode(&why)
+	}
+	return why.Message
+}
+
 // finish ends a request.
 func (m *model) finish(r *request, v wire.Message, code string) {
 	if r.timer != nil {
@@ -187,7 +196,7 @@ func (m *model) finish(r *request, v wire.Message, code string) {
 	report := map[string]any{"result": r.ref}
 	switch {
 	case code != "":
-		report["error"] = code
+		report["error"], report["text"] = code, m.textOf(v)
 	case v.Data != nil:
 		report["data"] = v.Data
 	}

@@ -84,12 +84,13 @@ func (m *model) sync(room string) {
 	case m.status[room] == "joined" && !wanted && m.flaw != "never leaves":
 		m.change(room, wire.EventLeave, "leaving")
 	case m.status[room] == "joined":
-		m.tell(room, "")
+		m.tell(room, "", "")
 	}
 }
 
-// tell tells the handles of a room that it is joined or refused.
-func (m *model) tell(room, code string) {
+// tell tells the handles of a room that it is joined or refused, with the code and the text
+// of the server.
+func (m *model) tell(room, code, text string) {
 	for _, h := range m.handles {
 		if h.room != room || h.left || h.told {
 			continue
@@ -97,7 +98,7 @@ func (m *model) tell(room, code string) {
 		h.told = true
 		report := map[string]any{"joined": h.ref}
 		if code != "" {
-			report["error"] = code
+			report["error"], report["text"] = code, text
 		}
 		m.print(report)
 	}
@@ -107,7 +108,7 @@ func (m *model) tell(room, code string) {
 func (m *model) change(room, event, status string) {
 	m.status[room] = status
 	if m.flaw == "does not wait for the answer" && event == wire.EventJoin {
-		m.tell(room, "")
+		m.tell(room, "", "")
 	}
 	data, _ := wire.EncodeData(map[string][]string{"rooms": {room}})
 	m.transmit(&request{event: event, data: data, done: func(v wire.Message, code string) {
@@ -127,12 +128,16 @@ func (m *model) change(room, event, status string) {
 			if m.flaw == "ignores refusals" {
 				joined.Refused, code = nil, ""
 			}
+			text := m.textOf(v)
 			for _, refused := range joined.Refused {
-				code = string(refused.Code)
+				code, text = string(refused.Code), refused.Message
+			}
+			if m.flaw == "hides texts" {
+				text = ""
 			}
 			if m.status[room] = "joined"; code != "" {
 				m.status[room] = code
-				m.tell(room, code)
+				m.tell(room, code, text)
 			}
 		}
 		m.sync(room)

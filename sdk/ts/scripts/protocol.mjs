@@ -21,7 +21,7 @@ const errors = {
 const codes = table.closeCodes
   .map(({ code, reconnect, credentials, afterMillis, hint }) => {
     // If the client reconnects by itself, or if the application wants it closed, nobody needs a hint.
-    const fields = Object.entries({ error: errors[code], final: !reconnect, credentials, after: afterMillis, hint: !reconnect && errors[code] !== 'closed' && hint.split('; ').at(-1) })
+    const fields = Object.entries({ error: errors[code], final: !reconnect, credentials, after: afterMillis, hint: !reconnect && errors[code] !== 'closed' && hint.split('; ').at(-1).split(':')[0] })
     return [code, fields.filter(([, value]) => value).map(([name, value]) => `${name}: ${typeof value === 'string' ? `'${value.replaceAll("'", "\\'")}'` : value}`)]
   })
   .filter(([, fields]) => fields.length > 0)

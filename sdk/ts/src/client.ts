@@ -1,10 +1,10 @@
 import { createConnection, type Connection } from './connection.js'
 import { createEmitter, listening } from './emitter.js'
-import { IgnisError } from './errors.js'
+import { IgnisError, refusal } from './errors.js'
 import type { Frame } from './frames.js'
 import { watchPage } from './page.js'
 import { serverEvents } from './protocol.js'
-import { createRequests, failure, refusal } from './requests.js'
+import { createRequests, failure } from './requests.js'
 import { createRooms, deferred, type Room } from './rooms.js'
 import type { Link } from './socket.js'
 import { now, type Cancel } from './timers.js'
@@ -60,17 +60,18 @@ export class Client<Events extends object = Record<string, unknown>> {
     let connecting: ReturnType<typeof deferred> | undefined
     let unwatch: Cancel | undefined
 
-    this.connect = () => {
-      if (options.page !== false) unwatch ??= watchPage(connection)
-      const { promise } = (connecting ??= deferred())
-      connection.happen('connect')
-      return promise
-    }
-    this.close = () => connection.happen('close', { reason: failure('closed') })
-    this.room = rooms.open as (name: string) => Room<Events>
-    this.send = send as typeof this.send
-    Object.assign(this, listening(emitter))
-    this.onError = (listener) => emitter.on('error', listener)
+    Object.assign(this, listening(emitter), {
+      connect() {
+        if (options.page !== false) unwatch ??= watchPage(connection)
+        const { promise } = (connecting ??= deferred())
+        connection.happen('connect')
+        return promise
+      },
+      close: () => connection.happen('close', { reason: failure('closed') }),
+      room: rooms.open,
+      send,
+      onError: (listener: (error: IgnisError) => void) => emitter.on('error', listener),
+    })
 
     function send(event: string, data: unknown, sendOptions?: SendOptions): Promise<unknown> {
       if (connection.state === 'closed') return Promise.reject(failure('closed'))
@@ -105,11 +106,11 @@ export class Client<Events extends object = Record<string, unknown>> {
       const required = () => {
         if (state === 'connected') {
           requests.opened(connection.link!, rooms.rejoin)
-          ;(connecting ??= deferred()).settle()
+          ;(connecting ??= deferred()).end()
         } else if (closed || previous === 'connected') {
           rooms.lost(closed)
           requests.lost(closed)
-          connecting?.settle(closed)
+          connecting?.end(closed)
           connecting = undefined
         }
         if (closed) unwatch = unwatch?.() as undefined
@@ -130,7 +131,7 @@ export class Client<Events extends object = Record<string, unknown>> {
           target.emit('on ' + event, data, message)
           target.emit('message', message)
         }
-      } else if (id !== undefined) requests.answered(frame)
+      } else if (id !== undefined) requests.received(frame)
       else if (event === 'error') report(refusal(data))
       else if (event === 'expiring') refresh(link)
       else if (event === 'draining') {

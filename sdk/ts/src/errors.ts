@@ -34,6 +34,13 @@ export class IgnisError extends Error {
     cause?: unknown,
     /** The WebSocket close code, if the connection ended with one. */
     readonly closeCode?: number,
+    /**
+     * What the server said, unchanged: why it refused a request, a room or the login, or the reason
+     * with which it closed the connection.
+     */
+    readonly text?: string,
+    /** The code that the server sent with the text. If it refused a request or a room, `code` is the same. */
+    readonly serverCode?: ServerErrorCode,
   ) {
     super(message, { cause })
   }
@@ -46,9 +53,26 @@ export interface End extends Omit<CloseCode, 'error' | 'hint'> {
 
 const unreachable: CloseCode = { error: 'unreachable', hint: 'check the URL, the network and the origin' }
 
-/** Reports what a close code means. connected tells whether there was a connection. */
-export function closed(code: number, said: string | undefined, connected: unknown): End {
+/** The data of the event `error`. */
+export interface Refusal {
+  readonly message?: string
+  readonly code?: ServerErrorCode
+}
+
+/**
+ * Reports what a close code means. connected tells whether there was a connection, and otherwise
+ * refused, if the server said why.
+ */
+export function closed(code: number, reason: string, connected: unknown, refused?: Refusal): End {
   const { error = 'lost', hint, ...rest } = closeCodes[code] ?? (code === 1006 && !connected ? unreachable : {})
-  const message = `The connection was closed: ${code}${said ? ` "${said}"` : ''}${hint ? '; ' + hint : ''}`
-  return { ...rest, error: new IgnisError(error, message, undefined, code) }
+  const text = refused?.message || reason || undefined
+  const message = `The connection was closed: ${code}${text ? ` "${text}"` : ''}${hint ? '; ' + hint : ''}`
+  return { ...rest, error: new IgnisError(error, message, undefined, code, text, refused?.code) }
+}
+
+/** The error for a request or a room that the server refused. */
+export function refusal(data: unknown): IgnisError {
+  const { code, message } = (data ?? {}) as Refusal
+  const known = typeof code === 'string' ? code : 'invalid'
+  return new IgnisError(known, `Refused: ${message ?? known}`, undefined, undefined, message, code)
 }

@@ -35,4 +35,4 @@ export function downgrade(text: string): string {
  * surrogates are always pairs, which take four bytes.
  */
 export const size = (json: string): number =>
-  json.replace(/[\x80-\u07ff\ud800-\udfff]/g, '..').replace(/[\u0800-\uffff]/g, '...').length
+  encodeURI(json).replace(/%../g, '.').length

@@ -2,12 +2,9 @@ import { hold, lockOf, openChannel, randomId, type ToSockets } from './channel.j
 import type { Client } from './client.js'
 import { IgnisError } from './errors.js'
 import { encode, parse, type Frame } from './frames.js'
-import { refusal } from './requests.js'
+import type { SendAsOptions } from './requests.js'
 import type { Room } from './rooms.js'
-import type { Message, SendOptions, StateChange } from './types.js'
-
-// What clients put before the text of a server: that of the tab does it again.
-const prefix = refusal({ message: '' }).message
+import type { Message, StateChange } from './types.js'
 
 /** A socket of a tab. */
 interface Peer {
@@ -31,6 +28,8 @@ export function createHub(name: string, client: Client, signal: AbortSignal): vo
     if (frame && peer) handle(peer, frame)
     else if (from && text === undefined) open(from)
   })
+  // By the ids that tabs chose. A tab whose socket ended may send a request again before the answer.
+  const requests = new Map<string, Promise<unknown>>()
   let ended: StateChange | undefined // in the state closed
 
   client.onState(changed)
@@ -80,10 +79,10 @@ export function createHub(name: string, client: Client, signal: AbortSignal): vo
     ended = closed ? change : undefined
     if (state === 'connected') peers.forEach(greet)
     if (!closed && previous !== 'connected') return
-    // The client wrote the reason that the server sent into its message.
-    const said = /: \d{4}(?: "(.*)")?/.exec(reason?.message ?? '')
     const code = reason?.closeCode ?? (!closed ? 1006 : reason?.code === 'encryption_required' ? 4004 : 4006)
-    end([...peers.values()].filter((peer) => closed || peer.state === 'connected'), code, said ? (said[1] ?? '') : (reason?.message ?? ''))
+    const which = [...peers.values()].filter((peer) => closed || peer.state === 'connected')
+    if (reason?.serverCode) tell(which, { text: encode('error', told(reason)) })
+    end(which, code, reason?.closeCode ? (reason.text ?? '') : (reason?.message ?? ''))
   }
 
   function greet(peer: Peer): void {
@@ -96,8 +95,8 @@ export function createHub(name: string, client: Client, signal: AbortSignal): vo
     const answer = (reply?: unknown) => {
       if (id !== undefined) tell([peer], { text: encode('ack', reply, undefined, id) })
     }
-    const refuse = ({ code, message }: IgnisError) => {
-      if (id !== undefined) tell([peer], { text: encode('error', { code, message: message.replace(prefix, '') }, undefined, id) })
+    const refuse = (error: IgnisError) => {
+      if (id !== undefined) tell([peer], { text: encode('error', told(error), undefined, id) })
     }
     const rooms = (data as { rooms?: string[] } | undefined)?.rooms ?? []
     if (event === 'authenticate') authenticate(peer)
@@ -108,9 +107,22 @@ export function createHub(name: string, client: Client, signal: AbortSignal): vo
       rooms.forEach((room) => leave(peer, room))
       answer()
     } else {
-      const options: SendOptions = id === undefined ? { volatile: true } : { timeout: Infinity } // the tab has its own
-      client.send(event, data, room === undefined ? options : { ...options, room }).then(answer, refuse)
+      send(event, data, { ...(room === undefined ? {} : { room }), ...(id === undefined ? {} : { id }) }).then(answer, refuse)
     }
+  }
+
+  /** Sends a message of a tab, unless it is a request that is under way. */
+  function send(event: string, data: unknown, options: SendAsOptions): Promise<unknown> {
+    const { id } = options
+    if (id === undefined) return client.send(event, data, { ...options, volatile: true })
+    let request = requests.get(id)
+    if (!request) {
+      request = client.send(event, data, { ...options, timeout: Infinity }) // the tab has its own
+      requests.set(id, request)
+      const done = () => requests.delete(id)
+      request.then(done, done)
+    }
+    return request
   }
 
   function authenticate(peer: Peer): void {
@@ -133,7 +145,7 @@ export function createHub(name: string, client: Client, signal: AbortSignal): vo
         room.onState(({ state }) => state === 'refused' && end([peer], 1006, 'The room ' + name + ' was refused'))
       } catch (error) {
         leave(peer, name)
-        refused.push({ room: name, code: (error as IgnisError).code })
+        refused.push({ room: name, ...told(error as IgnisError) })
       }
     }
     await Promise.all(names.map(one))
@@ -152,3 +164,9 @@ export function createHub(name: string, client: Client, signal: AbortSignal): vo
     tell(inRoom[0] ? inRoom : connected, { text: JSON.stringify(message) })
   }
 }
+
+/** What the server said in an error, or what this client says. */
+const told = ({ code, serverCode, message, text }: IgnisError): object => ({
+  code: serverCode ?? code,
+  message: text ?? (serverCode ? undefined : message),
+})

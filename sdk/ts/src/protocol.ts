@@ -21,7 +21,7 @@ export interface CloseCode {
 /** The close codes, of the protocol and of RFC 6455, after which it is not enough to connect again. */
 export const closeCodes: { readonly [code: number]: CloseCode } = {
   1013: { error: 'unavailable', after: 5000 },
-  4003: { error: 'rejected', final: true, credentials: true, hint: 'check the credentials: the token, its expiry and the user' },
+  4003: { error: 'rejected', final: true, credentials: true, hint: 'check the credentials' },
   4004: { error: 'encryption_required', final: true, hint: 'enable encryption in the client' },
   4005: { error: 'expired', credentials: true },
   4006: { error: 'closed', final: true },

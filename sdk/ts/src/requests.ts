@@ -1,8 +1,14 @@
-import { IgnisError, type ErrorCode } from './errors.js'
+import { IgnisError, refusal, type ErrorCode } from './errors.js'
 import { downgrade, encode, size, type Frame } from './frames.js'
 import type { Link } from './socket.js'
 import { deadline, type Cancel } from './timers.js'
 import type { Options, SendOptions } from './types.js'
+
+/** What the hub of tabs adds to the options. */
+export interface SendAsOptions extends SendOptions {
+  /** The id, instead of a new one. No request with it waits for an answer. */
+  id?: string
+}
 
 /** Called once with the result of a request. */
 export type Done = (error: IgnisError | undefined, reply?: unknown) => void
@@ -11,7 +17,7 @@ export type Done = (error: IgnisError | undefined, reply?: unknown) => void
 interface Request {
   readonly text: string
   /** Sends it, unless it was handed to the connection before. */
-  transmit(): void
+  send(): void
   /** The connection ended. With an error, there will not be another one by itself. */
   lost(closed?: IgnisError): void
   /** Ends it. Only the first call counts. */
@@ -31,13 +37,13 @@ const texts = {
 /** Sends messages and keeps those that wait: for a connection, or for an answer. */
 export interface Requests {
   /** Sends a message of the application, or lets it wait. */
-  send(event: string, data: unknown, options?: SendOptions): Promise<unknown>
+  send(event: string, data: unknown, options?: SendAsOptions): Promise<unknown>
   /** Sends a message of the protocol on the current connection. There is no time limit for the answer. */
   call(event: string, data: unknown, done: Done): void
   /** Uses this connection from now on, and sends everything that waits, but calls first before that. */
   opened(link: Link, first: () => void): void
   /** Handles an answer. Those to requests that have already ended are ignored. */
-  answered(frame: Frame): void
+  received(frame: Frame): void
   /** The connection ended. With an error, there will not be another one by itself. */
   lost(closed?: IgnisError): void
 }
@@ -52,10 +58,9 @@ export function createRequests({ requestTimeout = 10_000, buffer = {} }: Options
   let link: Link | undefined
 
   /** Accepts a request. One that is bound to the connection ends with it. */
-  function add(event: string, data: unknown, options: SendOptions, bound: boolean, done: Done): void {
-    const id = prefix + count++
+  function add(event: string, data: unknown, options: SendAsOptions, bound: boolean, done: Done): void {
+    const { id = prefix + count++, signal, retry, timeout = requestTimeout, expiresAfter: limit = expiresAfter } = options
     const text = encode(event, data, options.room, id)
-    const { signal, retry, timeout = requestTimeout, expiresAfter: limit = expiresAfter } = options
     let handed = false // to a connection
     let sent = false // so the server may have received it
     let since: number // when it began to wait for a connection, on the wall clock
@@ -67,7 +72,7 @@ export function createRequests({ requestTimeout = 10_000, buffer = {} }: Options
       cancel = deadline(limit, () => end(failure('expired')))
     }
 
-    function transmit(): void {
+    function send(): void {
       if (handed) return
       // While the machine sleeps, timers stand still, but the message grows old.
       if (Date.now() - since > limit) return end(failure('expired'))
@@ -101,10 +106,10 @@ export function createRequests({ requestTimeout = 10_000, buffer = {} }: Options
     const abort = () => end(failure('aborted'))
 
     if (!link && !makeRoom(size(text))) return done(failure('buffer_full'))
-    requests.set(id, { text, transmit, lost, end })
+    requests.set(id, { text, send, lost, end })
     signal?.addEventListener('abort', abort)
     if (signal?.aborted) abort()
-    else if (link) transmit()
+    else if (link) send()
     else wait()
   }
 
@@ -135,21 +140,14 @@ export function createRequests({ requestTimeout = 10_000, buffer = {} }: Options
     opened(newLink, first) {
       link = newLink
       first()
-      requests.forEach(({ transmit }) => transmit())
+      requests.forEach(({ send }) => send())
     },
-    answered: ({ event, data, id }) => requests.get(id!)?.end(event === 'error' ? refusal(data) : undefined, data),
+    received: ({ event, data, id }) => requests.get(id!)?.end(event === 'error' ? refusal(data) : undefined, data),
     lost(closed) {
       link = undefined
       requests.forEach(({ lost }) => lost(closed))
     },
   }
-}
-
-/** The error that the server sent. */
-export function refusal(data: unknown): IgnisError {
-  const { code: said, message } = (data ?? {}) as { code?: ErrorCode; message?: string }
-  const code = typeof said === 'string' ? said : 'invalid'
-  return new IgnisError(code, `Refused: ${message ?? code}`)
 }
 
 export function failure(code: keyof typeof texts, cause?: unknown): IgnisError {

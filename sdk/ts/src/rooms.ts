@@ -1,6 +1,6 @@
 import { createEmitter, listening, type Emitter, type Report } from './emitter.js'
-import { IgnisError, type ErrorCode } from './errors.js'
-import { failure, refusal, type Requests } from './requests.js'
+import { refusal, type IgnisError, type Refusal } from './errors.js'
+import { failure, type Requests } from './requests.js'
 import type { Cancel } from './timers.js'
 import type { EventName, Message, RoomState, RoomStateChange, SendArguments, SendOptions } from './types.js'
 
@@ -38,13 +38,13 @@ interface Membership extends ReturnType<typeof deferred> {
 }
 
 /** A promise that may be ignored, and the function that settles it. */
-export function deferred(): { promise: Promise<void>; settle: (error?: IgnisError) => void } {
-  let settle!: (error?: IgnisError) => void
+export function deferred(): { promise: Promise<void>; end: (error?: IgnisError) => void } {
+  let end!: (error?: IgnisError) => void
   const promise = new Promise<void>((resolve, reject) => {
-    settle = (error) => (error ? reject(error) : resolve())
+    end = (error) => (error ? reject(error) : resolve())
   })
   promise.catch(() => {})
-  return { promise, settle }
+  return { promise, end }
 }
 
 /** Joins the rooms that have open handles, on every connection. */
@@ -79,7 +79,7 @@ export function createRooms(requests: Requests, send: Send, report: Report, tell
     if (state === previous) return
     room.state = state
     if (previous !== 'joining') Object.assign(room, deferred())
-    if (state !== 'joining') room.settle(reason)
+    if (state !== 'joining') room.end(reason)
     tell(() => handles.forEach((handle) => handle.emit('state', { state, previous, reason })))
   }
 
@@ -87,7 +87,7 @@ export function createRooms(requests: Requests, send: Send, report: Report, tell
     rooms.forEach((room, name) => {
       if (room.handles.size) return
       rooms.delete(name)
-      room.settle(failure('aborted'))
+      room.end(failure('aborted'))
       if (room.asked) requests.call('leave', { rooms: [name] }, () => {})
     })
     const wanted = [...rooms].filter(([, room]) => connected && !room.asked && room.handles.size)
@@ -98,7 +98,7 @@ export function createRooms(requests: Requests, send: Send, report: Report, tell
     for (const [, room] of asked) room.asked = true
     requests.call('join', { rooms: asked.map(([name]) => name) }, (error, reply) => {
       // In protocol 1 there is no reply, and the client can only assume that it has joined.
-      const { rooms: joined, refused } = (reply ?? {}) as { rooms?: { room: string }[]; refused?: { room: string; code: ErrorCode }[] }
+      const { rooms: joined, refused } = (reply ?? {}) as { rooms?: { room: string }[]; refused?: ({ room: string } & Refusal)[] }
       for (const [name, room] of asked) {
         if (!connected) return // it is asked again on the next connection
         const isThis = (other: { room: string }) => other.room === name
@@ -156,7 +156,7 @@ export function createRooms(requests: Requests, send: Send, report: Report, tell
         room.asked = false
         if (room.state === 'joined') become(room, 'joining')
         if (!closed) continue
-        room.settle(closed)
+        room.end(closed)
         Object.assign(room, deferred())
       }
     },

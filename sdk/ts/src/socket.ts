@@ -1,4 +1,4 @@
-import { closed, IgnisError, type End } from './errors.js'
+import { closed, IgnisError, type End, type Refusal } from './errors.js'
 import { encode, parse, size, type Frame } from './frames.js'
 import type { Channel } from './seal.js'
 import { after, deadline, now } from './timers.js'
@@ -48,6 +48,9 @@ export interface Link {
 /** The close code for a server that violates the protocol. */
 const violation = 1008
 
+/** How long to wait for the server's close frame, in milliseconds. */
+const closeTimeout = 5000
+
 /**
  * Makes one attempt to connect, and the connection that results: from asking for the credentials
  * to the end of the socket. A new attempt uses a new link. Once a link is dropped, it has no
@@ -66,6 +69,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
   let maxPayload = Infinity
   let asked = 0 // when the server was asked for a sign of life, if nothing has arrived since
   let again = false // whether it was asked once more
+  let refused: Refusal | undefined // why the server does not accept the client
   let channel: Channel | undefined // if the connection is encrypted
   // The timer of the attempt, and then that of the heartbeat.
   let cancel = deadline(connectTimeout, () => fail('unreachable', 'Cannot connect: timeout', false, 1000))
@@ -101,7 +105,8 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
       else receive(data)
     }
     socket.onclose = ({ code, reason }: { code: number; reason: string }) => {
-      const ended = () => end(closed(code, reason, link.connected))
+      if (signal.aborted) return cancel()
+      const ended = () => end(closed(code, reason, link.connected, refused))
       if (channel) channel.opened(ended)
       else ended()
     }
@@ -115,6 +120,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
     try {
       if (link.connected) owner.received(frame)
       else if (frame.event === 'connected') accepted(frame.data as Connected | undefined)
+      else if (frame.event === 'error') refused = frame.data as Refusal | undefined
     } catch (cause) {
       // Listeners are called with care, so this is the server, with data of another shape.
       fail('protocol', `Not a valid message: ${cause}`)
@@ -122,6 +128,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
   }
 
   function accepted(data: Connected | undefined): void {
+    refused = undefined
     if (data?.protocol === 2) {
       link.protocol = 2
       if (data.heartbeat! > 0) heartbeat = data.heartbeat!
@@ -143,7 +150,7 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
     cancel = after(half, (late) => {
       const overdue = asked > 0 && now() - asked >= Math.max(half, 1000)
       // If the timer is late, the answer may be, too. So ask once more.
-      if (overdue && (again || !late)) return fail('lost', 'The server does not answer', false, 0)
+      if (overdue && (again || !late)) return fail('lost', 'No answer', false, 0)
       again = overdue
       if (overdue) asked = 0
       probe()
@@ -183,14 +190,16 @@ export function createLink(config: LinkConfig, owner: LinkOwner, reason: Ask['re
   }
 
   function drop(code = 1000): void {
+    if (signal.aborted) return
     cancel()
     abort.abort()
     if (!socket) return
     try {
-      if (code || !socket.terminate) socket.close(code || 1000)
-      else socket.terminate()
+      socket.close(code || 1000)
     } catch {
       socket.close() // browsers only allow 1000 and codes from 3000
     }
+    // Without an answer, the package ws would keep the program alive for 30 s.
+    if (socket.readyState < 3 && socket.terminate) cancel = after(code && closeTimeout, () => socket!.terminate!())
   }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Client } from '../dist/index.js'
-import { outcome, settle, setup } from './support/fake.mjs'
+import { FakeSocket, outcome, settle, setup } from './support/fake.mjs'
 
 const states = (changes) => changes.map(({ state }) => state)
 
@@ -123,6 +123,91 @@ test('close is final in every state', async (t) => {
       await assert.rejects(s.client.send('x'), { code: 'closed' })
     })
   }
+})
+
+test('what the server says when it refuses the login is in the reason', async (t) => {
+  const text = 'Your account "x" is closed.'
+  for (const [data, code, closeCode, expected] of [
+    [{ message: text, code: 'forbidden' }, 4003, 'rejected', { text, serverCode: 'forbidden' }],
+    [{ message: text, code: 'rate_limited' }, 1013, 'unavailable', { text, serverCode: 'rate_limited' }],
+    [{ message: text }, 4003, 'rejected', { text, serverCode: undefined }],
+    [{ message: '', code: 'forbidden' }, 4003, 'rejected', { text: 'said the close frame', serverCode: 'forbidden' }],
+    [null, 4003, 'rejected', { text: 'said the close frame', serverCode: undefined }],
+    [5, 4003, 'rejected', { text: 'said the close frame', serverCode: undefined }],
+  ]) {
+    await t.test(JSON.stringify(data), async (t) => {
+      const s = setup(t, { token: 'a', reconnect: false })
+      const connecting = outcome(s.client.connect())
+      await settle()
+      s.socket.open()
+      s.socket.receive({ event: 'error', data })
+      s.socket.end(code, 'said the close frame')
+      await settle()
+      const { reason } = s.states.at(-1)
+      assert.deepEqual([reason.code, reason.closeCode], [closeCode, code])
+      assert.deepEqual({ text: reason.text, serverCode: reason.serverCode }, expected)
+      assert.match(reason.message, new RegExp(`^The connection was closed: ${code} "${expected.text}"`))
+      assert.equal(connecting.error, reason)
+      assert.deepEqual(s.errors, [])
+    })
+  }
+})
+
+test('an error before connected does not explain the end of a connection', async (t) => {
+  const s = setup(t, { reconnect: false })
+  s.client.connect()
+  await settle()
+  s.socket.open()
+  s.socket.receive({ event: 'error', data: { message: 'not yet', code: 'unavailable' } })
+  s.socket.receive({ event: 'connected', data: { id: 'c1', protocol: 2 } })
+  s.socket.end(4006, 'Closed by support')
+  const { reason } = s.states.at(-1)
+  assert.deepEqual([reason.text, reason.serverCode], ['Closed by support', undefined])
+})
+
+// The package ws would wait for 30 s, during which the program does not end.
+test('a socket whose close is not answered is terminated', async (t) => {
+  const ends = []
+  let last
+  class Socket extends FakeSocket {
+    constructor(url) {
+      super(url)
+      last = this
+    }
+    terminate() {
+      ends.push('terminated')
+      this.end()
+    }
+  }
+  const s = setup(t, { WebSocket: Socket })
+  const connect = async () => {
+    s.client.connect()
+    await settle()
+    last.open()
+    last.receive({ event: 'connected', data: { id: 'c1', protocol: 2 } })
+  }
+  await connect()
+  s.client.close()
+  assert.deepEqual([last.closedWith, ends], [1000, []])
+  await s.clock.advance(4999)
+  assert.deepEqual(ends, [])
+  await s.clock.advance(1)
+  assert.deepEqual([ends, s.clock.timers.size], [['terminated'], 0])
+
+  await connect()
+  s.client.close()
+  last.end(1000) // the answer
+  assert.equal(s.clock.timers.size, 0)
+
+  await connect()
+  last.end(4006) // the server closes
+  await settle()
+  assert.deepEqual([ends.length, s.clock.timers.size], [1, 0])
+
+  await connect()
+  while (s.client.state === 'connected') await s.clock.advance(100) // until the silence is noticed
+  await s.clock.advance(1)
+  assert.equal(ends.length, 2, 'it waits for a server that does not answer')
 })
 
 test('an attempt that takes too long fails, and the next one follows', async (t) => {

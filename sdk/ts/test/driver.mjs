@@ -32,7 +32,7 @@ const commands = {
     }))
     client.onState(({ state, reason, retryAt }) => {
       if (state === 'connected') say({ state, id: client.id, userId: client.userId, protocol: client.protocol })
-      else say({ state, code: reason?.code, closeCode: reason?.closeCode, retryIn: retryAt && Math.max(retryAt - Date.now(), 0) })
+      else say({ state, code: reason?.code, closeCode: reason?.closeCode, text: reason?.text, serverCode: reason?.serverCode, retryIn: retryAt && Math.max(retryAt - Date.now(), 0) })
     })
     client.onMessage((message) => say({ message }))
     client.onError((error) => say({ error: error.code, text: error.message }))
@@ -44,7 +44,7 @@ const commands = {
     rooms.set(ref, handle)
     handle.on('say', (data, message) => say({ message, ref }))
     handle.onState(({ state, reason }) => {
-      if (state === 'joined' || state === 'refused') say({ joined: ref, error: reason?.code })
+      if (state === 'joined' || state === 'refused') say({ joined: ref, error: reason?.code, text: reason?.text })
     })
     if (handle.state === 'joined') say({ joined: ref })
   },
@@ -53,7 +53,7 @@ const commands = {
     const abort = new AbortController()
     requests.set(ref, abort)
     const result = client.send(event, data, defined({ room, timeout, volatile, retry, signal: abort.signal }))
-    result.then((data) => say({ result: ref, data }), (error) => say({ result: ref, error: error.code }))
+    result.then((data) => say({ result: ref, data }), (error) => say({ result: ref, error: error.code, text: error.text }))
   },
   cancel: ({ ref }) => requests.get(ref).abort(),
   provide({ ask, credentials, error }) {

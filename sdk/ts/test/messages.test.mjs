@@ -291,9 +291,9 @@ test('rooms: one join for several, reference counts, and the latest wish', async
   await settle()
   const [join, ...rest] = socket.take()
   assert.deepEqual([join.data, rest], [{ rooms: ['a', 'b'] }, []])
-  socket.ack(join, { rooms: [{ room: 'a' }], refused: [{ room: 'b', code: 'forbidden' }] })
+  socket.ack(join, { rooms: [{ room: 'a' }], refused: [{ room: 'b', code: 'forbidden', message: 'Only for staff.' }] })
   await a1.joined
-  await assert.rejects(b.joined, { code: 'forbidden' })
+  await assert.rejects(b.joined, { code: 'forbidden', serverCode: 'forbidden', text: 'Only for staff.', message: 'Refused: Only for staff.' })
   assert.deepEqual([a1.state, a2.state, b.state], ['joined', 'joined', 'refused'])
   a1.leave()
   a1.leave()

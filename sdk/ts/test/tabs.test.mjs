@@ -146,6 +146,54 @@ test('refused credentials close all tabs, and other credentials open them again'
   assert.equal(clients[0].state, 'closed')
 })
 
+test('what the server says reaches all tabs', async (t) => {
+  const said = { message: 'Closed "today".', code: 'not_found' }
+  const server = fakeServer({ close: 4003, said, refuse: ['b'] })
+  const clients = tabs(t, server, 2, { token: 'old' })
+  const told = { code: 'rejected', closeCode: 4003, text: said.message, serverCode: said.code, message: /^The connection was closed: 4003 "Closed "today"."; check the credentials/ }
+  await Promise.all(clients.map((client) => client.connect()).map((connecting) => assert.rejects(connecting, told)))
+  server.close = undefined
+  await until(() => !held().length)
+  await connect(clients)
+  const refused = { code: 'not_found', text: said.message, serverCode: 'not_found', message: 'Refused: Closed "today".' }
+  await Promise.all(clients.map((client) => assert.rejects(client.room('b').joined, refused)))
+  server.answer = () => ({ event: 'error', data: said })
+  await Promise.all(clients.map((client) => assert.rejects(client.send('say'), refused)))
+  server.answer = () => ({ event: 'error', data: { code: 'forbidden' } })
+  await assert.rejects(clients[1].send('say'), { code: 'forbidden', text: undefined, message: 'Refused: forbidden' })
+})
+
+test('a request with retry has the same id each time, and is not sent twice on a connection', async (t) => {
+  const server = fakeServer()
+  const clients = tabs(t, server, 2, { token: () => 'token' })
+  await connect(clients)
+  const ids = () => server.frames.filter(({ event }) => event === 'say').map(({ id }) => id)
+  server.answer = () => undefined
+  const result = clients[1].send('say', 1, { retry: true })
+  await until(() => ids().length === 1)
+  server.answer = undefined
+  server.drop()
+  assert.equal(await result, 1)
+  assert.equal(ids().length, 2)
+  assert.equal(ids()[0], ids()[1])
+
+  // The socket of the tab ends, and the connection does not.
+  server.answer = () => undefined
+  const room = clients[1].room('a')
+  await room.joined
+  const repeated = clients[1].send('say', 2, { retry: true })
+  await until(() => ids().length === 3)
+  const again = new Promise((resolve) => clients[1].onState(({ state }) => state === 'connected' && resolve()))
+  server.refuse.push('a')
+  server.emit({ event: 'expiring', data: {} })
+  await again
+  await clients[1].send('other') // after the one that is repeated
+  const [{ id }] = server.frames.filter(({ event }) => event === 'say').slice(-1)
+  server.emit({ event: 'ack', data: 'late', id })
+  assert.equal(await repeated, 'late')
+  assert.equal(ids().length, 3)
+})
+
 test('closeAll closes the clients of all tabs of the group', async (t) => {
   const server = fakeServer()
   const clients = tabs(t, server, 3, { group: 'ann' })

@@ -2,7 +2,7 @@
 // in protocol 2.
 
 /** Returns a server and the WebSocket class that reaches it. */
-export function fakeServer({ refuse = [], close, protocol = 2 } = {}) {
+export function fakeServer({ refuse = [], close, protocol = 2, said } = {}) {
   const server = { WebSocket: FakeWebSocket, refuse, close, frames: [], sockets: new Set(), emit, drop, sent }
 
   /** Sends a message to all clients. */
@@ -24,7 +24,8 @@ export function fakeServer({ refuse = [], close, protocol = 2 } = {}) {
     const { event, data, id } = frame
     if (event !== 'heartbeat') server.frames.push(frame)
     if (event === 'authenticate') {
-      if (server.close) return socket.end(server.close)
+      if (server.close && said) socket.receive({ event: 'error', data: said })
+      if (server.close) return queueMicrotask(() => socket.end(server.close))
       server.sockets.add(socket)
       const connected = { id: 'c' + server.sent(event).length, time: new Date().toISOString(), ...(protocol === 2 && { protocol, heartbeat: 90_000, maxPayload: 131_072 }) }
       return socket.receive({ event: 'connected', data: connected })
@@ -37,7 +38,7 @@ export function fakeServer({ refuse = [], close, protocol = 2 } = {}) {
   function reply(event, data) {
     if (event !== 'join') return event === 'leave' ? undefined : data
     const [joined, refused] = [false, true].map((wanted) => data.rooms.filter((room) => server.refuse.includes(room) === wanted))
-    return { rooms: joined.map((room) => ({ room })), refused: refused.map((room) => ({ room, code: 'forbidden' })) }
+    return { rooms: joined.map((room) => ({ room })), refused: refused.map((room) => ({ room, code: 'forbidden', ...said })) }
   }
 
   function FakeWebSocket() {

@@ -26,7 +26,7 @@ export class FakeSocket {
   close(code) {
     if (code !== undefined && code !== 1000 && code < 3000) throw new Error('InvalidAccessError') // as in browsers
     this.closedWith ??= code ?? 1005
-    this.readyState = 2
+    if (this.readyState < 3) this.readyState = 2
   }
 
   // What the server does.
