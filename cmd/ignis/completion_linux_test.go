@@ -67,13 +67,13 @@ func TestCompletionOnTerminal(t *testing.T) {
 			for _, row := range completed {
 				c.send(row.line + "\t")
 				c.until(row.want)
-				c.send("\x15echo =e''nd=\n") // Ctrl-U deletes the line
-				c.until("=end=")
+				c.send("\x15echo :e''nd:\n") // Ctrl-U deletes the line
+				c.until(":end:")
 			}
 			c.send("ignis emit \t\t")
 			list := c.until("room") // the shell answers before it reads on
-			c.send("\x15echo =e''nd=\n")
-			if list += c.until("=end="); !strings.Contains(list, "broadcast") {
+			c.send("\x15echo :e''nd:\n")
+			if list += c.until(":end:"); !strings.Contains(list, "broadcast") {
 				t.Errorf("of the commands below emit, it shows %q", list)
 			}
 		})
