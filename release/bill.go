@@ -53,7 +53,8 @@ func (r *release) bill(t target, binary string) error {
 	if err != nil {
 		return err
 	}
-	err = cyclonedx.NewBOMEncoder(f, cyclonedx.BOMFileFormatJSON).SetPretty(true).Encode(bom)
+	// An older version of the format than the newest, which not all scanners read.
+	err = cyclonedx.NewBOMEncoder(f, cyclonedx.BOMFileFormatJSON).SetPretty(true).EncodeVersion(bom, cyclonedx.SpecVersion1_6)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
