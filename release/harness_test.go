@@ -53,7 +53,7 @@ func command(t *testing.T, folder, name string, args ...string) string {
 	t.Helper()
 	cmd := childproc.CommandContext(t.Context(), name, args...)
 	cmd.Dir = folder
-	cmd.Env = append(os.Environ(), "GIT_AUTHOR_DATE=2026-11-26T12:00:00Z", "GIT_COMMITTER_DATE=2026-11-26T12:00:00Z", "LC_ALL=C")
+	cmd.Env = append(os.Environ(), "GIT_AUTHOR_DATE=2026-11-26T12:00:00Z", "GIT_COMMITTER_DATE=2026-11-26T12:00:00Z", "LC_ALL=C", "TZ=UTC")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -24,11 +24,11 @@ const tested = "linux/amd64"
 // minutes.
 func TestRelease(t *testing.T) {
 	var outs [2]string
-	for i, folder := range []string{filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "another", "ignis")} {
+	for i, folder := range []string{filepath.Join(t.TempDir(), "ignis"), filepath.Join(t.TempDir(), "another", "ignis")} {
 		if i == 0 {
 			clone(t, folder)
 		} else {
-			cloneAsDocumented(t, filepath.Dir(folder), filepath.Dir(outs[0])+"/a")
+			cloneAsDocumented(t, filepath.Dir(folder), filepath.Join(filepath.Dir(outs[0]), "ignis"))
 		}
 		if i == 1 && os.Getenv("RELEASE_TEST_FRESH") == "1" {
 			t.Setenv("GOCACHE", t.TempDir())
@@ -192,11 +192,15 @@ func TestErrors(t *testing.T) {
 		"no repository": {[]string{"-dir", full}, "use git clone"},
 		"no tag":        {[]string{"-dir", make("1", func(string) {})}, "add it with git tag, or build the commit with -snapshot"},
 		"another tag":   {[]string{"-dir", make("2", tag("otelignis/v0.1.0"))}, "the commit has no tag"},
-		"two tags": {[]string{"-dir", make("3", func(f string) { tag("v0.1.0")(f); tag("v0.1.1")(f) })},
-			"the commit has the tags v0.1.0 and v0.1.1; delete one of them"},
+		"two tags": {
+			[]string{"-dir", make("3", func(f string) { tag("v0.1.0")(f); tag("v0.1.1")(f) })},
+			"the commit has the tags v0.1.0 and v0.1.1; delete one of them",
+		},
 		"not in the changelog": {[]string{"-dir", make("4", tag("v0.2.0"))}, "CHANGELOG.md has no heading [0.2.0]"},
-		"changes": {[]string{"-dir", make("5", func(f string) { tag("v0.1.0")(f); write(t, filepath.Join(f, "new.go"), "x", 0o600) })},
-			"not committed; commit or remove them, or build them with -snapshot:\n?? new.go"},
+		"changes": {
+			[]string{"-dir", make("5", func(f string) { tag("v0.1.0")(f); write(t, filepath.Join(f, "new.go"), "x", 0o600) })},
+			"not committed; commit or remove them, or build them with -snapshot:\n?? new.go",
+		},
 		"another file":   {[]string{"-dir", make("6", tag("v0.1.0")), "-out", full}, "delete it, or choose another folder with -out"},
 		"unknown target": {[]string{"-targets", "linux/amd64,plan9/386"}, `expected some of ` + allTargets + `, but got "plan9/386"`},
 		"argument":       {[]string{"v0.1.0"}, `unexpected argument "v0.1.0"`},
