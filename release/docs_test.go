@@ -68,6 +68,11 @@ func testDocs(t *testing.T, out string) {
 			t.Errorf("the commands do not print %q:\n%s", want, text)
 		}
 	}
+	for line := range strings.Lines(commands(t, section(t, "install.md", "Packages"))) {
+		if !strings.Contains(read(t, "scripts/postinstall"), line) {
+			t.Errorf("docs/install.md says %q after the installation of a package, but the package does not", line)
+		}
+	}
 	known := slices.Collect(maps.Keys(contents(t, out)))
 	for name := range maps.Keys(contents(t, out)) { // and those for other systems
 		known = append(known, strings.NewReplacer("amd64.deb", "arm64.deb", "x86_64", "aarch64").Replace(name))

@@ -59,7 +59,7 @@ func newConsole(t *testing.T, cmd *childproc.Cmd) *console {
 	}
 	_ = terminal.Close()
 	c := &console{t: t, file: file, shown: make(chan string, 1000)}
-	read := make(chan struct{})
+	read, closed := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(read)
 		for buffer := make([]byte, 4096); ; {
@@ -67,12 +67,17 @@ func newConsole(t *testing.T, cmd *childproc.Cmd) *console {
 			if err != nil {
 				return
 			}
-			c.shown <- string(buffer[:n])
+			select {
+			case c.shown <- string(buffer[:n]):
+			case <-closed:
+				return
+			}
 		}
 	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+		close(closed)
 		_ = file.Close()
 		<-read
 	})
