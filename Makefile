@@ -3,7 +3,7 @@
 FUZZTIME ?= 30s
 BENCH ?= .
 
-.PHONY: help test test-extra check fmt fuzz bench memory bench-compare interop setup build mutate sdk ignis-js browser picture examples moving
+.PHONY: help test test-extra check fmt fuzz bench memory bench-compare interop setup build mutate sdk ignis-js browser picture examples moving release
 
 help: ## list all targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -11,7 +11,7 @@ help: ## list all targets
 test: ## run the tests with the race detector; installs what they need, if possible
 	@scripts/test.sh
 
-test-extra: ## run the tests of acmetest, bench, cron/difftest and tools, check the Compose file and the Kubernetes manifests, and test cron in every time zone
+test-extra: ## run the tests of acmetest, bench, cron/difftest, release and tools, check the Compose file and the Kubernetes manifests, and test cron in every time zone
 	@scripts/test.sh extra
 
 check: ## check the formatting, go vet (for three systems), staticcheck, and go.mod files
@@ -66,3 +66,6 @@ examples: ## run the examples for browsers in Chromium
 
 moving: ## test the samples in docs/from-*.md, in Chromium if it is installed
 	@scripts/moving.sh
+
+release: ## build the files of a release in dist, from the tag of its version; flags in ARGS, such as -snapshot
+	@cd release && go run . $(ARGS)

@@ -69,7 +69,7 @@ var importRules = map[string]importRule{
 		modules: []string{"github.com/gobwas/ws", "github.com/golang-jwt/jwt/v5", "github.com/redis/rueidis"},
 	},
 	"cmd/ignis": {
-		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "docs", "httpapi", "internal/acmecert", "internal/app", "internal/configfile", "internal/docsite", "internal/doctor", "internal/filewatch", "internal/herd", "internal/listen", "internal/logarea", "internal/memory", "internal/nearest", "internal/observe", "internal/printable", "internal/sdktest", "internal/strictjson", "internal/systemd", "promignis", "redisbus", "emitter", "emitter/httppublisher", "client", "cron", "cron/rediscron", "webhook"},
+		own: []string{".", "wire", "seal", "access", "auth/jwtauth", "docs", "httpapi", "internal/acmecert", "internal/app", "internal/completion", "internal/configfile", "internal/docsite", "internal/doctor", "internal/filewatch", "internal/herd", "internal/listen", "internal/logarea", "internal/manpage", "internal/memory", "internal/nearest", "internal/observe", "internal/printable", "internal/sdktest", "internal/strictjson", "internal/systemd", "promignis", "redisbus", "emitter", "emitter/httppublisher", "client", "cron", "cron/rediscron", "webhook"},
 		modules: []string{
 			"github.com/alecthomas/kong",
 			"go.yaml.in/yaml/v3",
@@ -82,6 +82,8 @@ var importRules = map[string]importRule{
 	},
 	"internal/sdktest/godriver": {own: []string{"wire", "client"}},
 
+	"internal/completion": {modules: []string{"github.com/alecthomas/kong"}},
+	"internal/manpage":    {modules: []string{"github.com/alecthomas/kong"}},
 	"internal/configfile": {own: []string{"internal/nearest"}, modules: []string{"go.yaml.in/yaml/v3"}},
 	"internal/strictjson": {own: []string{"wire"}},
 	"internal/systemd":    {modules: []string{"golang.org/x/sys"}}, // the clock CLOCK_MONOTONIC

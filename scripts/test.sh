@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Runs the tests of the main module, otelignis and the examples, or with "extra" those of acmetest,
-# bench, cron/difftest, the files in deploy and tools. Reports what cannot be tested at the beginning
-# and at the end, and each skipped test by name.
+# bench, cron/difftest, the files in deploy, release and tools. Reports what cannot be tested at the
+# beginning and at the end, and each skipped test by name.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 case "${1:-}" in
 "") modules=(. otelignis examples) ;;
-extra) modules=(acmetest bench cron/difftest deploy/composetest deploy/kubernetes/kubetest tools) ;;
+extra) modules=(acmetest bench cron/difftest deploy/composetest deploy/kubernetes/kubetest release tools) ;;
 *) echo "usage: $0 [extra]" >&2 && exit 2 ;;
 esac
 

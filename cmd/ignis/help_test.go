@@ -13,6 +13,8 @@ func TestHelp(t *testing.T) {
 		"config":       {"ignis serve takes its settings from flags", "ignis config schema"},
 		"access check": {"which rule decided", "ignis access check --config"},
 		"doctor":       {"as the same user, and on the machine", "Exit codes: 0 no check failed", "ignis doctor --config"},
+		"completion":   {"It asks the program that is being typed", "source <(ignis completion bash)"},
+		"man":          {"one for each command, such as ignis-serve.1", "ignis man --out ~/"},
 		"sdktest":      {"sdk/SPEC.md contains the rules", "Exit codes: 0 no case failed", "ignis sdktest -- node driver.mjs"},
 		"docs":         {"It needs no network and no server", "ignis docs --out public"},
 		"emit":         {"The event reaches the clients that are connected at that moment", "ignis emit "},

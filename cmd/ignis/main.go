@@ -14,6 +14,8 @@
 //	ignis sdktest -- node driver.mjs                   test a client library
 //	ignis docs                                         show the documentation in a browser
 //	ignis cron next "30 2 * * *" --tz Europe/Paris     list when a schedule is due
+//	ignis completion bash                              print a script that completes commands in a shell
+//	ignis man --out man1                               write the manual pages
 //
 // Run ignis COMMAND --help for the flags. Every flag can be set by an environment
 // variable.
@@ -71,6 +73,10 @@ type cli struct {
 	SDKTest sdktestCmd `cmd:"" name:"sdktest" help:"Test a client library against the rules that clients follow."`
 	Docs    docsCmd    `cmd:"" help:"Show the documentation in a browser, without a network, or write it to a folder."`
 	Version versionCmd `cmd:"" help:"Print the version."`
+
+	Completion completionCmd `cmd:"" help:"Print a script with which a shell completes command lines of this program."`
+	Man        manCmd        `cmd:"" help:"Write the manual pages of this program."`
+	Complete   completeCmd   `cmd:"" name:"__complete" hidden:"" help:"Answer the scripts that ignis completion prints."`
 }
 
 // stdio is the input and output of a command.

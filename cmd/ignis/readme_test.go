@@ -2,13 +2,16 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/ignis-go/ignis/internal/childproc"
 	"github.com/ignis-go/ignis/internal/doctest"
 	"github.com/ignis-go/ignis/internal/redistest"
 )
@@ -121,6 +124,35 @@ func TestReadmeNamesTheCommands(t *testing.T) {
 	}
 	if strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("the README's table has %q, the program %q", got, want)
+	}
+}
+
+// The commands for completion and manual pages work in the shells that they are for.
+func TestReadmeShells(t *testing.T) {
+	t.Parallel()
+	doc, home := readReadme(t), t.TempDir()
+	if p := start(t, nil, doc.args(t, "ignis man --out", "~", home)...); p.wait() != 0 {
+		t.Error(p.errors.text())
+	}
+	if _, err := os.Stat(filepath.Join(home, ".local/share/man/man1/ignis-serve.1")); err != nil {
+		t.Errorf("%v, and the page says that man finds ignis-serve there", err)
+	}
+	for shell, check := range map[string]string{
+		"bash": "complete -p ignis", "zsh": "echo $_comps[ignis]", "fish": "complete -c ignis",
+	} {
+		path, err := exec.LookPath(shell)
+		if err != nil {
+			t.Logf("%s is not installed, so its completion is not tested", shell)
+			continue
+		}
+		line := doc.commands[slices.IndexFunc(doc.commands, func(c string) bool { return strings.Contains(c, "ignis completion "+shell) })]
+		if shell == "zsh" {
+			line = "autoload -Uz compinit; compinit -u -D\n" + line // as in everyone's .zshrc
+		}
+		text, err := childproc.CommandContext(t.Context(), path, "-c", line+"\n"+check).CombinedOutput()
+		if err != nil || !strings.Contains(string(text), "_ignis") {
+			t.Errorf("%s: %v, %s", line, err, text)
+		}
 	}
 }
 

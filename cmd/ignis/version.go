@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 )
 
 // version is set in releases with -ldflags "-X main.version=v1.2.3". Otherwise the build
@@ -23,6 +24,14 @@ type build struct {
 	Go       string `json:"go"`
 	OS       string `json:"os"`
 	Arch     string `json:"arch"`
+
+	time string // of the commit, in the form of RFC 3339; empty if unknown
+}
+
+// date returns the day of the commit, or "".
+func (b build) date() string {
+	day, _, _ := strings.Cut(b.time, "T")
+	return day
 }
 
 // Run prints the version.
@@ -55,6 +64,8 @@ func thisBuild() build {
 		switch {
 		case s.Key == "vcs.revision":
 			b.Revision = s.Value[:min(12, len(s.Value))] + b.Revision
+		case s.Key == "vcs.time":
+			b.time = s.Value
 		case s.Key == "vcs.modified" && s.Value == "true":
 			b.Revision += "+changes"
 		}
