@@ -18,8 +18,8 @@ import (
 
 // The maximum sizes of the image in bytes: as a registry stores and transfers it, and as files.
 const (
-	maxCompressed = 12_000_000
-	maxFiles      = 32_000_000
+	maxCompressed = 9_000_000
+	maxFiles      = 22_000_000
 )
 
 // instruction is an instruction of a Dockerfile.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -46,7 +47,7 @@ func (o *jsonObject) UnmarshalText(text []byte) (err error) {
 }
 
 // Run prints the decision.
-func (c *accessCheckCmd) Run(command *kong.Context, std *stdio) error {
+func (c *accessCheckCmd) Run(_ context.Context, command *kong.Context, std *stdio) error {
 	e, err := loadSettings(&settings{Config: c.Config}, command)
 	if err != nil {
 		return err

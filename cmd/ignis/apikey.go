@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/ignis-go/ignis/httpapi"
 )
 
@@ -39,7 +41,7 @@ type apiKeyNewCmd struct {
 func (apiKeyNewCmd) Help() string { return apiKeyCmd{}.Help() }
 
 // Run prints the key and its entry.
-func (c *apiKeyNewCmd) Run(std *stdio) error {
+func (c *apiKeyNewCmd) Run(_ context.Context, _ *kong.Context, std *stdio) error {
 	key, hash, err := httpapi.NewKey(string(c.ID))
 	if err != nil {
 		return usage("", "ID: %w", err)
@@ -93,7 +95,7 @@ const (
 )
 
 // Run reads the key and prints its hash.
-func (apiKeyHashCmd) Run(ctx context.Context, std *stdio) error {
+func (apiKeyHashCmd) Run(ctx context.Context, _ *kong.Context, std *stdio) error {
 	text, err := readAll(ctx, std, "the key")
 	switch {
 	case ctx.Err() != nil:

@@ -11,6 +11,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/ignis-go/ignis/wire"
 
 	"github.com/ignis-go/ignis/emitter"
@@ -22,7 +24,7 @@ import (
 const heartbeat = 20 * time.Second
 
 // Run measures until the duration is over or ctx is done.
-func (c *benchCmd) Run(ctx context.Context, std *stdio) error {
+func (c *benchCmd) Run(ctx context.Context, _ *kong.Context, std *stdio) error {
 	u, addr, err := c.check(ctx)
 	if err != nil {
 		return err

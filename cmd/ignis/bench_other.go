@@ -2,10 +2,14 @@
 
 package main
 
-import "context"
+import (
+	"context"
+
+	"github.com/alecthomas/kong"
+)
 
 // Run returns an error.
-func (c *benchCmd) Run(ctx context.Context, _ *stdio) error {
+func (c *benchCmd) Run(ctx context.Context, _ *kong.Context, _ *stdio) error {
 	if _, _, err := c.check(ctx); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"strings"
 
@@ -31,7 +32,7 @@ To keep it, write it to a file that the shell reads: ~/.local/share/bash-complet
 }
 
 // Run prints the script.
-func (c *completionCmd) Run(std *stdio) error {
+func (c *completionCmd) Run(_ context.Context, _ *kong.Context, std *stdio) error {
 	text, err := completion.Script(c.Shell)
 	if err != nil {
 		return usage("", "%w", err)
@@ -47,7 +48,7 @@ type completeCmd struct {
 }
 
 // Run prints the answer.
-func (c *completeCmd) Run(command *kong.Context, std *stdio) error {
+func (c *completeCmd) Run(_ context.Context, command *kong.Context, std *stdio) error {
 	args := c.Args
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]

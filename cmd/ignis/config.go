@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -42,7 +43,7 @@ Exit codes: 0 the settings are valid; 2 they are not.`
 }
 
 // Run checks the settings.
-func (c *configCheckCmd) Run(command *kong.Context, std *stdio) error {
+func (c *configCheckCmd) Run(_ context.Context, command *kong.Context, std *stdio) error {
 	e, err := loadSettings(&c.settings, command)
 	if err != nil {
 		return err
@@ -78,7 +79,7 @@ func (configShowCmd) Help() string {
 }
 
 // Run prints the settings.
-func (c *configShowCmd) Run(command *kong.Context, std *stdio) error {
+func (c *configShowCmd) Run(_ context.Context, command *kong.Context, std *stdio) error {
 	e, err := loadSettings(&c.settings, command)
 	if err != nil {
 		return err
@@ -107,7 +108,7 @@ func (configSchemaCmd) Help() string {
 }
 
 // Run prints the schema.
-func (configSchemaCmd) Run(std *stdio) error {
+func (configSchemaCmd) Run(_ context.Context, _ *kong.Context, std *stdio) error {
 	model, err := modelOfSettings()
 	if err != nil {
 		return err

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
 	_ "time/tzdata" // for systems without a time zone database
+
+	"github.com/alecthomas/kong"
 
 	"github.com/ignis-go/ignis/cron"
 )
@@ -55,7 +58,7 @@ type cronInstant struct {
 }
 
 // Run lists the times.
-func (c *cronNextCmd) Run(std *stdio) error {
+func (c *cronNextCmd) Run(_ context.Context, _ *kong.Context, std *stdio) error {
 	loc, err := zone(c.TZ)
 	if err != nil {
 		return err
@@ -122,7 +125,7 @@ Example:
 }
 
 // Run prints the description.
-func (c *cronExplainCmd) Run(std *stdio) error {
+func (c *cronExplainCmd) Run(_ context.Context, _ *kong.Context, std *stdio) error {
 	_, err := fmt.Fprintln(std.out, c.Pattern.Explain())
 	return err
 }

@@ -12,6 +12,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/ignis-go/ignis/cron"
 	"github.com/ignis-go/ignis/cron/rediscron"
 	"github.com/ignis-go/ignis/emitter"
@@ -89,7 +91,7 @@ type cronCheckCmd struct{ cronFileArgs }
 func (cronCheckCmd) Help() string { return cronFileHelp }
 
 // Run prints when each job runs next.
-func (c *cronCheckCmd) Run(std *stdio) error {
+func (c *cronCheckCmd) Run(_ context.Context, _ *kong.Context, std *stdio) error {
 	jobs, err := c.load()
 	if err != nil {
 		return explainFile(std.err, err)
@@ -150,7 +152,7 @@ Examples:
 func (*cronRunCmd) handlesHangup() {}
 
 // Run runs the jobs until ctx is done.
-func (c *cronRunCmd) Run(ctx context.Context, std *stdio) error {
+func (c *cronRunCmd) Run(ctx context.Context, _ *kong.Context, std *stdio) error {
 	jobs, err := c.cronFileArgs.load()
 	if err != nil {
 		return explainFile(std.err, err)

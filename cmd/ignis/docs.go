@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"syscall"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/ignis-go/ignis/docs"
 	"github.com/ignis-go/ignis/internal/docsite"
 	"github.com/ignis-go/ignis/internal/observe"
@@ -16,8 +18,8 @@ import (
 
 // docsCmd serves the documentation, or writes it to a folder.
 type docsCmd struct {
-	Address docsAddress `name:"address" env:"IGNIS_DOCS_ADDRESS" default:"127.0.0.1:8090" placeholder:"ADDRESS" help:"Address to serve the documentation on (${default}), as host:port. Port 0 picks a free port."`
-	Out     string      `name:"out" env:"IGNIS_DOCS_OUT" placeholder:"DIR" help:"Write the site to this folder instead of serving it. The folder is created if it does not exist, files of the same name are replaced, and others are left alone."`
+	Address docsAddress `name:"address" default:"127.0.0.1:8090" placeholder:"ADDRESS" help:"Address to serve the documentation on (${default}), as host:port. Port 0 picks a free port."`
+	Out     string      `name:"out" placeholder:"DIR" help:"Write the site to this folder instead of serving it. The folder is created if it does not exist, files of the same name are replaced, and others are left alone."`
 }
 
 // Help returns what --help shows below the summary.
@@ -47,7 +49,7 @@ func (a *docsAddress) UnmarshalText(text []byte) error {
 }
 
 // Run serves or writes the documentation.
-func (c *docsCmd) Run(ctx context.Context, std *stdio) error {
+func (c *docsCmd) Run(ctx context.Context, _ *kong.Context, std *stdio) error {
 	site, err := docsite.New(docs.Files, thisBuild().Version)
 	if err != nil {
 		return err

@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/ignis-go/ignis/emitter"
 	"github.com/ignis-go/ignis/redisbus"
 	"github.com/ignis-go/ignis/wire"
@@ -85,23 +87,28 @@ type (
 )
 
 // Run sends the event to a client.
-func (c *emitClient) Run(ctx context.Context, std *stdio, e *emitCmd) error {
-	return e.send(ctx, std, c.content, argument{"ID", c.ID}, wire.ToClient(c.ID), nil)
+func (c *emitClient) Run(ctx context.Context, command *kong.Context, std *stdio) error {
+	return emitOf(command).send(ctx, std, c.content, argument{"ID", c.ID}, wire.ToClient(c.ID), nil)
 }
 
 // Run sends the event to all sessions of a user.
-func (c *emitUser) Run(ctx context.Context, std *stdio, e *emitCmd) error {
-	return e.send(ctx, std, c.content, argument{"ID", c.ID}, wire.ToUser(c.ID), nil)
+func (c *emitUser) Run(ctx context.Context, command *kong.Context, std *stdio) error {
+	return emitOf(command).send(ctx, std, c.content, argument{"ID", c.ID}, wire.ToUser(c.ID), nil)
 }
 
 // Run sends the event to a room.
-func (c *emitRoom) Run(ctx context.Context, std *stdio, e *emitCmd) error {
-	return e.send(ctx, std, c.content, argument{"NAME", c.Name}, wire.ToRoom(c.Name), c.Exclude)
+func (c *emitRoom) Run(ctx context.Context, command *kong.Context, std *stdio) error {
+	return emitOf(command).send(ctx, std, c.content, argument{"NAME", c.Name}, wire.ToRoom(c.Name), c.Exclude)
 }
 
 // Run sends the event to all clients.
-func (c *emitBroadcast) Run(ctx context.Context, std *stdio, e *emitCmd) error {
-	return e.send(ctx, std, c.content, argument{"EVENT", c.Event}, wire.ToEveryone(), c.Exclude)
+func (c *emitBroadcast) Run(ctx context.Context, command *kong.Context, std *stdio) error {
+	return emitOf(command).send(ctx, std, c.content, argument{"EVENT", c.Event}, wire.ToEveryone(), c.Exclude)
+}
+
+// emitOf returns the command emit, with the flags that its subcommands share.
+func emitOf(command *kong.Context) *emitCmd {
+	return command.Selected().Parent.Target.Addr().Interface().(*emitCmd)
 }
 
 // argument is an argument of the command line.

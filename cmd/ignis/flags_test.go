@@ -16,11 +16,11 @@ import (
 // parseServe returns the command for these arguments of ignis serve.
 func parseServe(t *testing.T, args ...string) *serveCmd {
 	t.Helper()
-	parser, err := newParser(&stdio{}, func(int) {})
+	parser, err := newParser(&stdio{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	command, err := parser.Parse(append([]string{"serve"}, args...))
+	command, err := parse(parser, append([]string{"serve"}, args...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/ignis-go/ignis/internal/listen"
 )
 
@@ -39,7 +41,7 @@ const hintHealth = "expected a URL such as http://127.0.0.1:9464/readyz, or unix
 const maxAnswer = 16 << 10
 
 // Run asks the probe.
-func (c *healthCmd) Run(ctx context.Context, std *stdio) error {
+func (c *healthCmd) Run(ctx context.Context, _ *kong.Context, std *stdio) error {
 	target, transport, err := c.target()
 	if err != nil {
 		return err

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"unicode/utf16"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/ignis-go/ignis/client"
 	"github.com/ignis-go/ignis/internal/printable"
 	"github.com/ignis-go/ignis/wire"
@@ -46,7 +48,7 @@ Examples:
 }
 
 // Run listens until ctx is done, the connection ends or the output is closed.
-func (c *listenCmd) Run(ctx context.Context, std *stdio) error {
+func (c *listenCmd) Run(ctx context.Context, _ *kong.Context, std *stdio) error {
 	u, err := url.Parse(c.URL)
 	if err != nil || (u.Scheme != "ws" && u.Scheme != "wss") || u.Host == "" {
 		return usage("", "URL: expected an address such as ws://127.0.0.1:8080/ws or wss://example.com/ws")

@@ -127,7 +127,7 @@ func TestListeningQuotes(t *testing.T) {
 // hasFlag reports whether ignis serve has a flag.
 func hasFlag(t *testing.T, name string) bool {
 	t.Helper()
-	parser, err := newParser(&stdio{}, func(int) {})
+	parser, err := newParser(&stdio{})
 	if err != nil {
 		t.Fatal(err)
 	}

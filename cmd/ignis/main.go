@@ -38,8 +38,6 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"github.com/alecthomas/kong"
-
 	"github.com/ignis-go/ignis/internal/configfile"
 	"github.com/ignis-go/ignis/internal/printable"
 )
@@ -137,62 +135,28 @@ type hangupHandler interface{ handlesHangup() }
 
 // run runs the command in args and returns the exit code.
 func run(ctx context.Context, args []string, std *stdio) (code int) {
-	exited := -1
-	parser, err := newParser(std, func(code int) { exited = code })
+	parser, err := newParser(std)
 	if err != nil {
 		return report(std.err, err)
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	command, err := parser.Parse(args)
-	if exited >= 0 { // --help has been printed
-		return exited
-	}
+	command, err := parse(parser, args)
 	if err != nil {
-		return report(std.err, parseError(err))
+		return report(std.err, err)
+	}
+	if command == nil { // --help has been printed
+		return 0
 	}
 	if err := checkVariables(parser.Model.Node); err != nil {
 		return report(std.err, err)
 	}
-	if _, ok := selected(command).(hangupHandler); !ok && std.endOnHangup != nil {
+	chosen := selected(command)
+	if _, ok := chosen.(hangupHandler); !ok && std.endOnHangup != nil {
 		std.endOnHangup()
 	}
-	command.BindTo(ctx, (*context.Context)(nil))
-	return report(std.err, command.Run(command, std))
-}
-
-// selected returns a pointer to the command that the user has chosen.
-func selected(command *kong.Context) any {
-	if node := command.Selected(); node != nil && node.Target.CanAddr() {
-		return node.Target.Addr().Interface()
-	}
-	return nil
-}
-
-func newParser(std *stdio, exit func(int)) (*kong.Kong, error) {
-	return kong.New(&cli{},
-		kong.Name("ignis"),
-		kong.Description(description),
-		kong.DefaultEnvars(variablePrefix),
-		kong.Writers(std.out, std.err),
-		kong.Exit(exit),
-		kong.ConfigureHelp(kong.HelpOptions{NoExpandSubcommands: true, NoAppDescFormat: true, WrapUpperBound: 100}),
-	)
-}
-
-// parseError turns an error of the parser into a usage error with a hint.
-func parseError(err error) error {
-	command := "ignis"
-	var p *kong.ParseError
-	if errors.As(err, &p) && p.Context != nil {
-		if node := p.Context.Selected(); node != nil {
-			command = node.FullPath()
-		} else if name := p.Context.Command(); name != "" {
-			command = "ignis " + name
-		}
-	}
-	return &exitError{code: exitUsage, err: err, hint: command + " --help lists the arguments"}
+	return report(std.err, chosen.(runner).Run(ctx, command, std))
 }
 
 // exitError is an error with an exit code and a hint.

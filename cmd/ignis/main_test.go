@@ -85,7 +85,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 
 func TestEveryFlagHasAVariable(t *testing.T) {
 	t.Parallel()
-	parser, err := newParser(&stdio{out: io.Discard, err: io.Discard}, func(int) {})
+	parser, err := newParser(&stdio{out: io.Discard, err: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}

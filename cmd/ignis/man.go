@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -27,7 +28,7 @@ Examples:
 }
 
 // Run writes the pages.
-func (c *manCmd) Run(command *kong.Context, std *stdio) error {
+func (c *manCmd) Run(_ context.Context, command *kong.Context, std *stdio) error {
 	if err := os.MkdirAll(c.Out, 0o755); err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}

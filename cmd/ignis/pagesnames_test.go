@@ -67,7 +67,7 @@ var othersFlags = []string{"--ulimit", "--sysctl", "--allowed-unsafe-sysctls", "
 // allFlags returns the flags of all commands.
 func allFlags(t *testing.T) map[string]bool {
 	t.Helper()
-	parser, err := newParser(&stdio{}, func(int) {})
+	parser, err := newParser(&stdio{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,12 +23,10 @@ type redisFlags struct {
 // maxRedisURL is the maximum size in bytes of the file named by --redis-file.
 const maxRedisURL = 64 << 10
 
-// AfterApply is called by the parser once all flags are set.
-func (f *redisFlags) AfterApply(ctx *kong.Context) error {
-	for _, p := range ctx.Path {
+func (f *redisFlags) parsed(command *kong.Context) {
+	for _, p := range command.Path {
 		f.typed = f.typed || p.Flag != nil && p.Flag.Name == "redis" && !p.Resolved
 	}
-	return nil
 }
 
 // load returns the configuration of Redis and logs warnings. given is the value of --redis.

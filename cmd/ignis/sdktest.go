@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/ignis-go/ignis/internal/nearest"
 	"github.com/ignis-go/ignis/internal/sdktest"
 )
@@ -43,7 +45,7 @@ Examples:
 }
 
 // Run plays the cases and prints the results.
-func (c *sdktestCmd) Run(ctx context.Context, std *stdio) error {
+func (c *sdktestCmd) Run(ctx context.Context, _ *kong.Context, std *stdio) error {
 	cases, err := c.cases()
 	if err != nil {
 		return err

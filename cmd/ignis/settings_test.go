@@ -40,7 +40,7 @@ func loaded(t *testing.T, file string, args ...string) (*effective, error) {
 // most of the time.
 func loader(t *testing.T) func(t *testing.T, file string, args ...string) (*effective, error) {
 	t.Helper()
-	parser, err := newParser(&stdio{out: io.Discard, err: io.Discard}, func(int) {})
+	parser, err := newParser(&stdio{out: io.Discard, err: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func loader(t *testing.T) func(t *testing.T, file string, args ...string) (*effe
 		if file != "" {
 			args = append(args, "--config", writeFile(t, "ignis.yaml", file))
 		}
-		command, err := parser.Parse(append([]string{"serve"}, args...))
+		command, err := parse(parser, append([]string{"serve"}, args...))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +74,7 @@ func writeFile(t *testing.T, name, text string) string {
 // Every flag of ignis serve is a key of the file, and the model knows its name, its
 // variable and its default.
 func TestEveryFlagIsAKey(t *testing.T) {
-	parser, err := newParser(&stdio{out: io.Discard, err: io.Discard}, func(int) {})
+	parser, err := newParser(&stdio{out: io.Discard, err: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}

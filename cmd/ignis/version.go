@@ -1,11 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
 	"strings"
+
+	"github.com/alecthomas/kong"
 )
 
 // version is set in releases with -ldflags "-X main.version=v1.2.3". Otherwise the build
@@ -35,7 +38,7 @@ func (b build) date() string {
 }
 
 // Run prints the version.
-func (c *versionCmd) Run(std *stdio) error {
+func (c *versionCmd) Run(_ context.Context, _ *kong.Context, std *stdio) error {
 	b := thisBuild()
 	if c.JSON {
 		return json.NewEncoder(std.out).Encode(b)

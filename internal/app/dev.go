@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"html/template"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -22,8 +21,7 @@ import (
 type devMode struct {
 	server *ignis.Server // set before the first client connects
 	path   string        // path of the WebSocket endpoint
-	page   *template.Template
-	script *script // the client for browsers
+	script *script       // the client for browsers
 	log    *slog.Logger
 	limit  *loglimit.Limiter // for log lines that any peer can cause
 
@@ -35,7 +33,7 @@ func newDevMode(a *App) *devMode {
 	version := strings.TrimPrefix(a.cfg.Server.Software, "ignis/")
 	return &devMode{
 		docs: sync.OnceValues(func() (*docsite.Site, error) { return docsite.New(docs.Files, version) }),
-		path: a.cfg.Path, page: template.Must(template.ParseFS(devFiles, "dev/index.html")), script: a.script,
+		path: a.cfg.Path, script: a.script,
 		log: a.log, limit: a.limit, terminal: a.cfg.Terminal,
 	}
 }

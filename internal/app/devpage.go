@@ -3,6 +3,7 @@ package app
 import (
 	"embed"
 	"encoding/json"
+	"html"
 	"log/slog"
 	"net/http"
 	"path"
@@ -38,16 +39,23 @@ type Terminal struct {
 	Redis []string `json:"redis"`
 }
 
-// pageData is what the template of the page needs.
-type pageData struct {
-	Path     string // of the WebSocket endpoint
-	Script   string // URL of the client
-	Terminal string // a Terminal as JSON
-}
-
-func (d *devMode) data() pageData {
-	terminal, _ := json.Marshal(d.terminal) // texts can be encoded
-	return pageData{Path: d.path, Script: scriptPath + "?v=" + d.script.version, Terminal: string(terminal)}
+// page returns the page for its server.
+func (d *devMode) page() (string, error) {
+	layout, err := devFiles.ReadFile("dev/index.html")
+	if err != nil {
+		return "", err
+	}
+	terminal, err := json.Marshal(d.terminal)
+	if err != nil {
+		return "", err
+	}
+	// Not html/template: it finds methods by name, so that the linker would have to keep all
+	// methods in the program.
+	return strings.NewReplacer(
+		"{{path}}", html.EscapeString(d.path),
+		"{{script}}", html.EscapeString(scriptPath+"?v="+d.script.version),
+		"{{terminal}}", html.EscapeString(string(terminal)),
+	).Replace(string(layout)), nil
 }
 
 // contentPolicy allows the page to load its own files and to connect to its own server, and
@@ -101,8 +109,14 @@ func (d *devMode) servePage(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cache-Control", "no-cache")
 	if r.URL.Path == "/" {
+		page, err := d.page()
+		if err != nil {
+			d.log.Error("page cannot be made", "error", err)
+			http.Error(w, "the page cannot be made; see the log", http.StatusInternalServerError)
+			return
+		}
 		h.Set("Content-Type", "text/html; charset=utf-8")
-		if err := d.page.Execute(w, d.data()); err != nil {
+		if _, err := w.Write([]byte(page)); err != nil {
 			d.log.Debug("page not sent", "error", err)
 		}
 		return

@@ -1,7 +1,7 @@
 package docsite
 
 import (
-	"html/template"
+	"html"
 	"regexp"
 	"slices"
 	"strings"
@@ -54,7 +54,7 @@ func color(w util.BufWriter, language, code string) {
 			_, _ = w.WriteString(`<span class="` + class + `">`)
 			defer func() { _, _ = w.WriteString("</span>") }()
 		}
-		_, _ = w.WriteString(template.HTMLEscapeString(text))
+		_, _ = w.WriteString(html.EscapeString(text))
 	}
 	i := slices.IndexFunc(colorings, func(c *coloring) bool { return slices.Contains(c.languages, language) })
 	if i < 0 {

@@ -2,7 +2,7 @@ package docsite
 
 import (
 	"bytes"
-	"html/template"
+	"html"
 	"regexp"
 	"strings"
 
@@ -10,7 +10,7 @@ import (
 	"github.com/yuin/goldmark/extension"
 	east "github.com/yuin/goldmark/extension/ast"
 	"github.com/yuin/goldmark/renderer"
-	"github.com/yuin/goldmark/renderer/html"
+	ghtml "github.com/yuin/goldmark/renderer/html"
 	"github.com/yuin/goldmark/util"
 )
 
@@ -22,7 +22,7 @@ func newRenderer() renderer.Renderer {
 		util.Prioritized(extension.NewTableHTMLRenderer(extension.WithTableCellAlignMethod(extension.TableCellAlignAttribute)), 500),
 		util.Prioritized(extension.NewStrikethroughHTMLRenderer(), 500),
 		util.Prioritized(extension.NewTaskCheckBoxHTMLRenderer(), 500),
-		util.Prioritized(html.NewRenderer(), 1000),
+		util.Prioritized(ghtml.NewRenderer(), 1000),
 	))
 }
 
@@ -32,7 +32,7 @@ func (p *page) render() error {
 	if err := newRenderer().Render(&b, p.source, p.root); err != nil {
 		return err
 	}
-	p.Body = template.HTML(emptyHeader.ReplaceAllString(b.String(), "<td></td>")) //nolint:gosec // the renderer has escaped it
+	p.Body = emptyHeader.ReplaceAllString(b.String(), "<td></td>")
 	return nil
 }
 
@@ -62,10 +62,10 @@ func renderHeading(w util.BufWriter, _ []byte, n ast.Node, entering bool) (ast.W
 	case entering && len(anchor) == 0:
 		_, _ = w.WriteString("<" + tag + ">")
 	case entering:
-		_, _ = w.WriteString("<" + tag + ` id="` + template.HTMLEscapeString(string(anchor)) + `">`)
+		_, _ = w.WriteString("<" + tag + ` id="` + html.EscapeString(string(anchor)) + `">`)
 	default:
 		if len(anchor) > 0 && tag != "h1" {
-			_, _ = w.WriteString(`<a class="anchor" href="#` + template.HTMLEscapeString(string(anchor)) + `" aria-label="Link to this section"></a>`)
+			_, _ = w.WriteString(`<a class="anchor" href="#` + html.EscapeString(string(anchor)) + `" aria-label="Link to this section"></a>`)
 		}
 		_, _ = w.WriteString("</" + tag + ">\n")
 	}
@@ -81,7 +81,7 @@ func renderCode(w util.BufWriter, source []byte, n ast.Node, entering bool) (ast
 	if fenced, ok := n.(*ast.FencedCodeBlock); ok {
 		language = string(fenced.Language(source))
 	}
-	_, _ = w.WriteString(`<div class="code" data-language="` + template.HTMLEscapeString(language) + `"><pre class="scroll"><code>`)
+	_, _ = w.WriteString(`<div class="code" data-language="` + html.EscapeString(language) + `"><pre class="scroll"><code>`)
 	color(w, language, string(n.Lines().Value(source)))
 	_, _ = w.WriteString("</code></pre></div>\n")
 	return ast.WalkSkipChildren, nil
@@ -107,7 +107,7 @@ func renderCodeSpan(w util.BufWriter, source []byte, n ast.Node, entering bool) 
 	if len(code) <= maxUnbroken && !bytes.ContainsRune(code, ' ') {
 		class = ` class="one"`
 	}
-	_, _ = w.WriteString("<code" + class + ">" + template.HTMLEscapeString(string(code)) + "</code>")
+	_, _ = w.WriteString("<code" + class + ">" + html.EscapeString(string(code)) + "</code>")
 	return ast.WalkSkipChildren, nil
 }
 
@@ -147,7 +147,7 @@ func writeRaw(w util.BufWriter, content string) {
 	case harmless.MatchString(content):
 		_, _ = w.WriteString(content)
 	case !isComment(content):
-		_, _ = w.WriteString(template.HTMLEscapeString(content))
+		_, _ = w.WriteString(html.EscapeString(content))
 	}
 }
 

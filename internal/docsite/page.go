@@ -2,7 +2,6 @@ package docsite
 
 import (
 	"bytes"
-	"html/template"
 	"maps"
 	"strings"
 
@@ -20,9 +19,9 @@ type page struct {
 	Short string // title in lists of pages
 	Group string
 
-	Title    string // first heading
-	Summary  string // first sentence of its text, or empty
-	Body     template.HTML
+	Title    string    // first heading
+	Summary  string    // first sentence of its text, or empty
+	Body     string    // HTML
 	Headings []heading // below the title
 	sections []section
 

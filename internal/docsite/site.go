@@ -1,13 +1,11 @@
 package docsite
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"html/template"
 	"io/fs"
 	"maps"
 	"os"
@@ -99,6 +97,9 @@ func (s *Site) resolveAll(source fs.FS) error {
 	return nil
 }
 
+// assetNames are the files that all pages need.
+var assetNames = []string{"style.css", "theme.js", "site.js", "search.js", "icon.svg"}
+
 // build adds the files that are made from the pages, and the assets.
 func (s *Site) build(version string) error {
 	index, err := s.index()
@@ -108,64 +109,40 @@ func (s *Site) build(version string) error {
 	s.files["search.json"] = newFile(index)
 	s.files["llms.txt"] = newFile(s.llms())
 	s.files["llms-full.txt"] = newFile(s.llmsFull())
-	for _, asset := range []string{"style.css", "theme.js", "site.js", "search.js", "icon.svg"} {
+	for _, asset := range assetNames {
 		content, err := assets.ReadFile("assets/" + asset)
 		if err != nil {
 			return err
 		}
 		s.files[asset] = newFile(content)
 	}
-	layout, err := template.New("page.html").Funcs(template.FuncMap{"asset": s.asset}).ParseFS(assets, "assets/page.html")
+	layout, err := assets.ReadFile("assets/page.html")
 	if err != nil {
 		return err
 	}
 	missing := &page{File: "404.md", Title: "Page not found", Body: "<h1>Page not found</h1><p>There is no such page. The menu lists all pages, and the search finds them.</p>"}
 	for i, p := range append(slices.Clip(s.pages), missing) {
-		d := view{Site: name, Description: description, Version: version, Policy: metaPolicy, Groups: s.groups, Page: p}
+		v := view{site: s, version: version, page: p}
 		if p != missing {
 			if err := p.render(); err != nil {
 				return err
 			}
-			d.Source = repository + "/blob/main/" + sourceFolder + "/" + p.File
+			v.source = repository + "/blob/main/" + sourceFolder + "/" + p.File
 			if i > 0 {
-				d.Previous = s.pages[i-1]
+				v.previous = s.pages[i-1]
 			}
 			if i+1 < len(s.pages) {
-				d.Next = s.pages[i+1]
+				v.next = s.pages[i+1]
 			}
 		}
-		var b bytes.Buffer
-		if err := layout.Execute(&b, d); err != nil {
-			return err
-		}
-		s.files[p.Name()] = newFile(b.Bytes())
+		s.files[p.Name()] = newFile([]byte(v.fill(string(layout))))
 	}
 	return nil
 }
 
-// view is what the template of a page needs.
-type view struct {
-	Site, Description, Version string
-
-	Policy         string
-	Groups         []group
-	Page           *page
-	Previous, Next *page
-	Source         string // URL of the Markdown in the repository; empty if there is none
-}
-
-// Home reports whether the page is the first one, which lists all others.
-func (v view) Home() bool { return v.Page.File == "index.md" }
-
 // asset returns the link to a file, which changes with it, so that browsers do not combine files of
 // two versions.
-func (s *Site) asset(name string) (string, error) {
-	f, ok := s.files[name]
-	if !ok {
-		return "", fmt.Errorf("there is no asset %s", name)
-	}
-	return name + "?v=" + f.tag, nil
-}
+func (s *Site) asset(name string) string { return name + "?v=" + s.files[name].tag }
 
 // Names returns the names of all files, sorted.
 func (s *Site) Names() []string { return slices.Sorted(maps.Keys(s.files)) }
