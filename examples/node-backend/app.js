@@ -70,7 +70,7 @@ function connect() {
   for (const channel of me.channels) {
     const room = client.room(`channel:${channel.name}`)
     room.on('message', receive)
-    room.on('typing', (_data, { from }) => from.id !== client.id && showTyping(channel.name, from.userId))
+    room.on('typing', (_data, { from }) => from && from.id !== client.id && showTyping(channel.name, from.userId))
     channels.set(channel.name, { ...channel, unread: 0, typing: new Map(), room })
   }
   client.connect()
