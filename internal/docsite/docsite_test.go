@@ -217,6 +217,25 @@ func TestIndex(t *testing.T) {
 	}
 }
 
+// Each page begins with a sentence that says what it is for. It is its description in llms.txt.
+func TestSummaries(t *testing.T) {
+	t.Parallel()
+	s, err := New(docs.Files, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := regexp.MustCompile("^([#|<!-]|```)") // something other than a paragraph
+	for _, p := range s.pages {
+		_, text, _ := strings.Cut(strings.TrimSpace(string(p.source)), "\n\n")
+		switch {
+		case block.MatchString(text):
+			t.Errorf("%s begins with %.20q: write a sentence that says what the page is for", p.File, text)
+		case len(strings.Fields(p.Summary)) < 8 || !strings.HasSuffix(p.Summary, "."):
+			t.Errorf("%s: the first sentence is %q: say what the page is for", p.File, p.Summary)
+		}
+	}
+}
+
 // Links, pictures, scripts and styles of the whole site lead to files and sections of the site, in
 // whatever folder a web server has it.
 func TestSite(t *testing.T) {
