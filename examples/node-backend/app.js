@@ -70,7 +70,7 @@ function connect() {
     const room = client.room(`channel:${channel.name}`)
     room.on('message', receive)
     room.onState(() => [...channels.values()].every(({ room }) => room.state !== 'joining') && catchUp())
-    room.on('typing', (_data, { from }) => from && from.id !== client.id && showTyping(channel.name, from.userId))
+    room.on('typing', (_data, { from }) => from?.id !== client.id && showTyping(channel.name, from?.userId))
     channels.set(channel.name, { ...channel, unread: 0, typing: new Map(), room })
   }
   client.connect()
