@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
@@ -198,23 +198,34 @@ test('the history in docs/history.md', { skip }, async (t) => {
   await text(tabs[0], 'ann: two')
   await tabs[1].evaluate(() => void client.connect())
   await lines('one', 'two')
-  // Without the backend, a message fails, and can be sent again. It is stored and shown once.
+  // Without the backend, a message fails, and can be sent again. The same holds if it was stored, but not
+  // published. It is stored and shown once.
+  const again = (line) =>
+    tabs[0].until((line) => {
+      document.querySelector('body > button')?.click()
+      return document.body.innerText.includes(line)
+    }, `ann: ${line}`)
   await stopBackend()
   await enter(tabs[0], 'Message', 'three')
   await startBackend()
-  await tabs[0].until(() => {
-    document.querySelector('body > button')?.click()
-    return document.body.innerText.includes('ann: three')
-  })
+  await again('three')
   await lines('one', 'two', 'three')
+  const stored = () => readFileSync(join(folder, 'messages.jsonl'), 'utf8').trim().split('\n').length
+  renameSync(join(folder, 'api-key'), join(folder, 'no-key'))
+  await enter(tabs[0], 'Message', 'four')
+  while (stored() < 4) await new Promise((resolve) => setTimeout(resolve, 20))
+  renameSync(join(folder, 'no-key'), join(folder, 'api-key'))
+  await again('four')
+  await lines('one', 'two', 'three', 'four')
   // The backend has forgotten its sessions, but not the messages.
   await tabs[1].evaluate(() => location.reload())
   await tabs[1].until(() => typeof login !== 'undefined' && !login.hidden)
   await logIn(tabs[1])
-  await lines('one', 'two', 'three')
-  const bad = await fetch(url + 'messages?room=team-red&after=0')
-  assert.equal(bad.status, 401)
-  assert.equal(readFileSync(join(folder, 'messages.jsonl'), 'utf8').trim().split('\n').length, 3)
+  await lines('one', 'two', 'three', 'four')
+  assert.equal(stored(), 4)
+  const statuses = (...rooms) => tabs[1].evaluate((rooms) => Promise.all(rooms.map(async (room) => (await fetch(`/messages?room=${room}&after=0`)).status)), rooms)
+  assert.deepEqual(await statuses('team-red', 'team-blue', 'x'), [200, 403, 403])
+  assert.equal((await fetch(url + 'messages?room=lobby&after=0')).status, 401)
 })
 
 test('start.mjs names the examples', () => {
