@@ -160,6 +160,8 @@ test('notify', { skip: skip || noRedis }, async (t) => {
 
   // Another tab of Ann shows the same, and opening the notifications clears the bell of both.
   const other = await ann.open(url)
+  // It loads first, and again when messages arrive, since there may have been some in between.
+  await other.until(() => client.state === 'connected' && performance.getEntriesByType('resource').filter(({ name }) => name.endsWith('/inbox')).length === 2)
   await other.until(() => Number($('unread').innerText) >= 2)
   await other.evaluate(() => $('bell').click())
   await text(other, 'Customers, from a slow archive is ready')
